@@ -1,0 +1,43 @@
+# The build that users run (through node-gyp, when no prebuild fits). Developers and CI build by
+# CMakeLists.txt, which adds warnings as errors and the tests; keep the compiler flags the same.
+{
+  "targets": [
+    {
+      "target_name": "forebay",
+      "variables": {
+        "dependencies_present": "<!(node native/check-deps.cjs)",
+        "version": "<!(node -p \"require('./package.json').version\")"
+      },
+      "sources": ["<!@(node -p \"require('./native/sources.cjs').join(' ')\")"],
+      "include_dirs": ["native"],
+      "defines": ["NAPI_VERSION=8", "FOREBAY_VERSION=\"<(version)\""],
+      "cflags!": ["-O2"],
+      "cflags_cc!": ["-std=gnu++14", "-std=gnu++17", "-std=gnu++20", "-O2"],
+      "cflags_cc": [
+        "-std=c++17",
+        "-O3",
+        "-fno-math-errno",
+        "-fno-trapping-math",
+        "-ffp-contract=off",
+        "-fvisibility=hidden",
+        "<!@(pkg-config --cflags openblas)"
+      ],
+      "ldflags": ["<!@(pkg-config --libs-only-L openblas)"],
+      "libraries": ["<!@(pkg-config --libs-only-l openblas)"],
+      "xcode_settings": {
+        "CLANG_CXX_LANGUAGE_STANDARD": "c++17",
+        "CLANG_CXX_LIBRARY": "libc++",
+        "GCC_OPTIMIZATION_LEVEL": "3",
+        "GCC_SYMBOLS_PRIVATE_EXTERN": "YES",
+        "MACOSX_DEPLOYMENT_TARGET": "11.0",
+        "OTHER_CPLUSPLUSFLAGS": [
+          "-fno-math-errno",
+          "-fno-trapping-math",
+          "-ffp-contract=off",
+          "<!@(pkg-config --cflags openblas)"
+        ],
+        "OTHER_LDFLAGS": ["<!@(pkg-config --libs-only-L openblas)"]
+      }
+    }
+  ]
+}

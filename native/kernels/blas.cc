@@ -1,0 +1,62 @@
+#include "kernels/blas.h"
+
+#include <cblas.h>
+
+#include <cstdlib>
+#include <cstring>
+
+#if defined(__x86_64__) && defined(__linux__)
+// OpenBLAS's own start and stop, which choose the processor's kernels. Exported, but in no header;
+// weak, as a build for one processor only does not have them.
+extern "C" {
+[[gnu::weak]] void gotoblas_dynamic_init();
+[[gnu::weak]] void gotoblas_dynamic_quit();
+}
+#endif
+
+namespace forebay {
+
+namespace {
+
+// An OpenBLAS that is older than the processor takes it for a Prescott of 2004: Debian 12's 0.3.21
+// on a Xeon of 2023 multiplies 1024 x 1024 floats at 30 GFLOPS, told its processor at 140. So a
+// Prescott that has AVX2 is named anew, unless the user has named one. OpenBLAS reads the variable
+// at its start only, which is why it is started again; nobody is multiplying yet.
+void correctProcessor() {
+#if defined(__x86_64__) && defined(__linux__)
+  constexpr const char* variable = "OPENBLAS_CORETYPE";
+  if (gotoblas_dynamic_init == nullptr || gotoblas_dynamic_quit == nullptr) return;
+  if (std::strcmp(openblas_get_corename(), "Prescott") != 0 || std::getenv(variable) != nullptr) return;
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+  if (!avx2) return;
+  if (setenv(variable, avx512 ? "SkylakeX" : "Haswell", 1) != 0) return;
+  gotoblas_dynamic_quit();
+  gotoblas_dynamic_init();
+  unsetenv(variable);
+#endif
+}
+
+}  // namespace
+
+void gemmFloat(const Gemm& s, const void* a, const void* b, void* c) {
+  cblas_sgemm(CblasRowMajor, s.transA ? CblasTrans : CblasNoTrans, s.transB ? CblasTrans : CblasNoTrans, s.m,
+              s.n, s.k, static_cast<float>(s.alpha), static_cast<const float*>(a), s.lda,
+              static_cast<const float*>(b), s.ldb, static_cast<float>(s.beta), static_cast<float*>(c), s.ldc);
+}
+
+void gemmDouble(const Gemm& s, const void* a, const void* b, void* c) {
+  cblas_dgemm(CblasRowMajor, s.transA ? CblasTrans : CblasNoTrans, s.transB ? CblasTrans : CblasNoTrans, s.m,
+              s.n, s.k, s.alpha, static_cast<const double*>(a), s.lda, static_cast<const double*>(b), s.ldb,
+              s.beta, static_cast<double*>(c), s.ldc);
+}
+
+void prepareBlas() {
+  correctProcessor();
+  openblas_set_num_threads(1);
+}
+
+BlasInfo blasInfo() { return {openblas_get_config(), openblas_get_corename(), openblas_get_num_threads()}; }
+
+}  // namespace forebay

@@ -1,0 +1,102 @@
+// Scalars as the loops see them: multiply-add, selects and the bits of a float.
+#pragma once
+
+namespace forebay::FOREBAY_BODY {
+
+// a * b + c, rounded once where the body has the instruction.
+struct Fused {
+  static FOREBAY_INLINE float mulAdd(float a, float b, float c) {
+#if FOREBAY_BODY_FMA
+    return __builtin_fmaf(a, b, c);
+#else
+    return a * b + c;
+#endif
+  }
+  static FOREBAY_INLINE double mulAdd(double a, double b, double c) {
+#if FOREBAY_BODY_FMA
+    return __builtin_fma(a, b, c);
+#else
+    return a * b + c;
+#endif
+  }
+};
+
+// Rounded twice everywhere: for results whose bits must be the same in every body (random numbers).
+struct Plain {
+  static FOREBAY_INLINE double mulAdd(double a, double b, double c) { return a * b + c; }
+};
+
+// c0 + c1 x + c2 x^2 + … Horner, unrolled by recursion: a loop over coefficients would be taken for
+// the loop to vectorise.
+template <class A, class T>
+FOREBAY_INLINE T polynomial(T, T c0) {
+  return c0;
+}
+template <class A, class T, class... Rest>
+FOREBAY_INLINE T polynomial(T x, T c0, Rest... rest) {
+  return A::mulAdd(polynomial<A>(x, rest...), x, c0);
+}
+
+template <class T>
+struct Format;
+template <>
+struct Format<float> {
+  using Bits = std::uint32_t;
+  static constexpr int mantissa = 23;
+  static constexpr Bits bias = 127;
+  static constexpr float smallestNormal = 0x1p-126f;
+};
+template <>
+struct Format<double> {
+  using Bits = std::uint64_t;
+  static constexpr int mantissa = 52;
+  static constexpr Bits bias = 1023;
+  static constexpr double smallestNormal = 0x1p-1022;
+};
+
+FOREBAY_INLINE std::uint32_t bitsOf(float x) {
+  std::uint32_t bits;
+  __builtin_memcpy(&bits, &x, sizeof bits);
+  return bits;
+}
+FOREBAY_INLINE std::uint64_t bitsOf(double x) {
+  std::uint64_t bits;
+  __builtin_memcpy(&bits, &x, sizeof bits);
+  return bits;
+}
+FOREBAY_INLINE float ofBits(std::uint32_t bits) {
+  float x;
+  __builtin_memcpy(&x, &bits, sizeof x);
+  return x;
+}
+FOREBAY_INLINE double ofBits(std::uint64_t bits) {
+  double x;
+  __builtin_memcpy(&x, &bits, sizeof x);
+  return x;
+}
+
+FOREBAY_INLINE float absolute(float x) { return __builtin_fabsf(x); }
+FOREBAY_INLINE double absolute(double x) { return __builtin_fabs(x); }
+FOREBAY_INLINE float squareRoot(float x) { return __builtin_sqrtf(x); }
+FOREBAY_INLINE double squareRoot(double x) { return __builtin_sqrt(x); }
+FOREBAY_INLINE float withSign(float x, float sign) { return __builtin_copysignf(x, sign); }
+FOREBAY_INLINE double withSign(double x, double sign) { return __builtin_copysign(x, sign); }
+
+// 1.5 * 2^mantissa: adding it to a small x rounds x to an integer n, which then stands in the sum's
+// low bits. (A conversion to a 64-bit integer has no vector instruction below AVX-512.)
+template <class T>
+constexpr T roundingShift = T(3) * T(std::uint64_t(1) << (Format<T>::mantissa - 1));
+
+// The integer in the low bits of `shifted` (modulo 2^32 or 2^64).
+template <class T>
+FOREBAY_INLINE typename Format<T>::Bits shiftedInteger(T shifted) {
+  return bitsOf(shifted) - bitsOf(roundingShift<T>);
+}
+
+// 2^(exponent - bias), for 0 < exponent < 2 bias.
+template <class T>
+FOREBAY_INLINE T powerOfTwo(typename Format<T>::Bits exponent) {
+  return ofBits(static_cast<typename Format<T>::Bits>(exponent << Format<T>::mantissa));
+}
+
+}  // namespace forebay::FOREBAY_BODY

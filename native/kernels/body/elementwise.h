@@ -1,0 +1,120 @@
+// The map family: one struct an operation, named in table.h. NaN goes through every one of them.
+#pragma once
+
+#include "kernels/body/exponential.h"
+#include "kernels/body/logarithm.h"
+
+namespace forebay::FOREBAY_BODY {
+
+struct Unary {
+  static constexpr int arity = 1;
+};
+struct Binary {
+  static constexpr int arity = 2;
+};
+struct Ternary {
+  static constexpr int arity = 3;
+};
+
+// clang-format off
+struct Copy : Unary { template <class T> static FOREBAY_INLINE T of(T a) { return a; } };
+struct Neg : Unary { template <class T> static FOREBAY_INLINE T of(T a) { return -a; } };
+struct Square : Unary { template <class T> static FOREBAY_INLINE T of(T a) { return a * a; } };
+struct Abs : Unary { template <class T> static FOREBAY_INLINE T of(T a) { return absolute(a); } };
+struct Sqrt : Unary { template <class T> static FOREBAY_INLINE T of(T a) { return squareRoot(a); } };
+struct Exp : Unary { template <class T> static FOREBAY_INLINE T of(T a) { return exponential(a); } };
+struct Log : Unary { template <class T> static FOREBAY_INLINE T of(T a) { return logarithm<Fused>(a); } };
+struct Sigmoid : Unary { template <class T> static FOREBAY_INLINE T of(T a) { return logistic(a); } };
+struct Tanh : Unary { template <class T> static FOREBAY_INLINE T of(T a) { return hyperbolicTangent(a); } };
+struct Softplus : Unary { template <class T> static FOREBAY_INLINE T of(T a) { return softPlus(a); } };
+struct Relu : Unary { template <class T> static FOREBAY_INLINE T of(T a) { return a < T(0) ? T(0) : a; } };
+struct Sign : Unary {
+  template <class T> static FOREBAY_INLINE T of(T a) { return a > T(0) ? T(1) : a < T(0) ? T(-1) : a; }
+};
+
+struct Add : Binary { template <class T> static FOREBAY_INLINE T of(T a, T b) { return a + b; } };
+struct Sub : Binary { template <class T> static FOREBAY_INLINE T of(T a, T b) { return a - b; } };
+struct Mul : Binary { template <class T> static FOREBAY_INLINE T of(T a, T b) { return a * b; } };
+struct Div : Binary { template <class T> static FOREBAY_INLINE T of(T a, T b) { return a / b; } };
+struct Greater : Binary {
+  template <class T> static FOREBAY_INLINE T of(T a, T b) { return a > b ? T(1) : T(0); }
+};
+struct Equal : Binary {
+  template <class T> static FOREBAY_INLINE T of(T a, T b) { return a == b ? T(1) : T(0); }
+};
+// a NaN in `a` is chosen by a != a, a NaN in `b` because it is not smaller
+struct Maximum : Binary {
+  template <class T> static FOREBAY_INLINE T of(T a, T b) { return ((a > b) | (a != a)) ? a : b; }
+};
+struct Minimum : Binary {
+  template <class T> static FOREBAY_INLINE T of(T a, T b) { return ((a < b) | (a != a)) ? a : b; }
+};
+
+struct Where : Ternary {
+  template <class T> static FOREBAY_INLINE T of(T condition, T a, T b) { return condition != T(0) ? a : b; }
+};
+
+// From libm, element by element.
+struct Pow : Binary {
+  static FOREBAY_INLINE float of(float a, float b) { return ::powf(a, b); }
+  static FOREBAY_INLINE double of(double a, double b) { return ::pow(a, b); }
+};
+struct Sin : Unary {
+  static FOREBAY_INLINE float of(float a) { return ::sinf(a); }
+  static FOREBAY_INLINE double of(double a) { return ::sin(a); }
+};
+struct Cos : Unary {
+  static FOREBAY_INLINE float of(float a) { return ::cosf(a); }
+  static FOREBAY_INLINE double of(double a) { return ::cos(a); }
+};
+// clang-format on
+
+template <class Op, class T>
+void tile(void* out, const void* const* in, std::size_t n) {
+  T* y = static_cast<T*>(out);
+  const T* a = static_cast<const T*>(in[0]);
+  if constexpr (Op::arity == 1) {
+    FOREBAY_INDEPENDENT
+    for (std::size_t i = 0; i < n; ++i) y[i] = Op::of(a[i]);
+  } else if constexpr (Op::arity == 2) {
+    const T* b = static_cast<const T*>(in[1]);
+    FOREBAY_INDEPENDENT
+    for (std::size_t i = 0; i < n; ++i) y[i] = Op::of(a[i], b[i]);
+  } else {
+    const T* b = static_cast<const T*>(in[1]);
+    const T* c = static_cast<const T*>(in[2]);
+    FOREBAY_INDEPENDENT
+    for (std::size_t i = 0; i < n; ++i) y[i] = Op::of(a[i], b[i], c[i]);
+  }
+}
+
+// Conversions. To int32: towards zero, NaN to 0, and to the nearest end beyond the range. The value
+// is brought into range before it is converted, as C++ leaves the conversion undefined otherwise.
+template <class To, class From>
+FOREBAY_INLINE To converted(From x) {
+  return static_cast<To>(x);
+}
+template <>
+FOREBAY_INLINE std::int32_t converted<std::int32_t, double>(double x) {
+  double inside = x < 2147483647.0 ? x : 2147483647.0;
+  inside = inside > -2147483648.0 ? inside : -2147483648.0;
+  return static_cast<std::int32_t>(x == x ? inside : 0.0);
+}
+template <>
+FOREBAY_INLINE std::int32_t converted<std::int32_t, float>(float x) {
+  // 2^31 - 1 is not a float: stop at the float below it, and tell the values above apart afterwards.
+  float inside = x < 2147483520.0f ? x : 2147483520.0f;
+  inside = inside > -2147483648.0f ? inside : -2147483648.0f;
+  const std::int32_t integer = static_cast<std::int32_t>(x == x ? inside : 0.0f);
+  return x > 2147483520.0f ? INT32_MAX : integer;
+}
+
+template <class To, class From>
+void cast(void* out, const void* const* in, std::size_t n) {
+  To* y = static_cast<To*>(out);
+  const From* a = static_cast<const From*>(in[0]);
+  FOREBAY_INDEPENDENT
+  for (std::size_t i = 0; i < n; ++i) y[i] = converted<To>(a[i]);
+}
+
+}  // namespace forebay::FOREBAY_BODY

@@ -1,0 +1,88 @@
+// exp, and what is made of it: sigmoid and tanh. Branch-free, right over the whole range: gradual
+// underflow, overflow to infinity, NaN, and the sign of tanh(-0).
+// The polynomials are printed by coefficients.py; tools/ulp.cc measures what they give.
+#pragma once
+
+#include "kernels/body/arithmetic.h"
+
+namespace forebay::FOREBAY_BODY {
+
+// log2High has so few bits that n * log2High is exact for every n met here.
+template <class T>
+struct Exponential;
+
+template <>
+struct Exponential<float> {
+  static constexpr float log2e = 1.44269504f, log2High = 0.693359375f, log2Low = -2.12194440e-4f;
+  static constexpr float lowest = -105.0f, highest = 89.0f;  // 0 and infinity beyond these
+  static constexpr float saturated = 40.0f;                  // tanh(saturated / 2) rounds to 1
+
+  static FOREBAY_INLINE float rest(float r) {
+    return polynomial<Fused>(r, 0.5000000013f, 0.1666666668f, 0.04166646493f, 0.008333310925f,
+                             0.001393365000f, 0.0001989099082f);
+  }
+};
+
+template <>
+struct Exponential<double> {
+  static constexpr double log2e = 1.4426950408889634074, log2High = 6.93145751953125e-1,
+                          log2Low = 1.42860682030941723212e-6;
+  static constexpr double lowest = -746.0, highest = 710.0;
+  static constexpr double saturated = 80.0;
+
+  static FOREBAY_INLINE double rest(double r) {
+    return polynomial<Fused>(r, 0.500000000000000102, 0.166666666666666675, 0.0416666666666241279,
+                             0.00833333333333006183, 0.00138888889172137169, 0.000198412698630536169,
+                             0.0000248015212959543751, 2.75572684599970648e-6, 2.76200884454097482e-7,
+                             2.51003854955103191e-8);
+  }
+};
+
+// x = n log 2 + r with |r| <= log(2) / 2: exp(x) = 2^n (1 + fraction).
+template <class T>
+struct Reduced {
+  typename Format<T>::Bits n;  // two's complement
+  T fraction;                  // expm1(r)
+};
+
+template <class T>
+FOREBAY_INLINE Reduced<T> reduceExponent(T x) {
+  using E = Exponential<T>;
+  const T shifted = Fused::mulAdd(x, E::log2e, roundingShift<T>);
+  const T n = shifted - roundingShift<T>;
+  const T r = Fused::mulAdd(n, -E::log2Low, Fused::mulAdd(n, -E::log2High, x));
+  return {shiftedInteger(shifted), Fused::mulAdd(r * r, E::rest(r), r)};
+}
+
+template <class T>
+FOREBAY_INLINE T exponential(T x) {
+  using E = Exponential<T>;
+  T clamped = x < E::lowest ? E::lowest : x;  // both comparisons let NaN through
+  clamped = clamped > E::highest ? E::highest : clamped;
+  const Reduced<T> reduced = reduceExponent(clamped);
+  // 2^n by two factors, each a normal number: the last product alone may under- or overflow, so a
+  // subnormal result is rounded once.
+  const auto exponent = reduced.n + 2 * Format<T>::bias;
+  const auto half = exponent >> 1;
+  return (T(1) + reduced.fraction) * powerOfTwo<T>(half) * powerOfTwo<T>(exponent - half);
+}
+
+// From e = exp(-|x|), which cannot overflow and underflows gradually where sigmoid does.
+template <class T>
+FOREBAY_INLINE T logistic(T x) {
+  const T e = exponential(-absolute(x));
+  return (x < T(0) ? e : T(1)) / (T(1) + e);
+}
+
+// tanh(x) = t / (t + 2) with t = expm1(2 |x|), which loses nothing near zero.
+template <class T>
+FOREBAY_INLINE T hyperbolicTangent(T x) {
+  const T doubled = T(2) * absolute(x);
+  const T clamped = doubled > Exponential<T>::saturated ? Exponential<T>::saturated : doubled;
+  const Reduced<T> reduced = reduceExponent(clamped);
+  const T scale = powerOfTwo<T>(reduced.n + Format<T>::bias);
+  const T t = Fused::mulAdd(scale, reduced.fraction, scale - T(1));
+  return withSign(t / (t + T(2)), x);
+}
+
+}  // namespace forebay::FOREBAY_BODY

@@ -1,0 +1,133 @@
+// The reduce family over tiles. A result is folded in lanes: by `rows` one lane a column, by `run`
+// into lane 0 from many lanes of its own, so that both directions vectorise.
+#pragma once
+
+#include "kernels/body/elementwise.h"
+
+namespace forebay::FOREBAY_BODY {
+
+// Lanes of `run`. A fixed number, the same in every body: the order of additions, and so a sum's
+// bits, do not depend on the width of the registers.
+constexpr std::size_t runLanes = 32;
+
+// Sums are kept in double, for float too: it costs nothing where memory is the limit, and a float
+// result is then the exact sum's neighbour. reduce.cc bounds how many terms one lane takes.
+template <class T>
+void sumRows(Lanes lanes, const void* in, std::size_t rows, std::size_t stride, std::size_t width,
+             std::int32_t) {
+  double* __restrict sum = static_cast<double*>(lanes.values);
+  const T* __restrict x = static_cast<const T*>(in);
+  for (; rows >= 4; rows -= 4, x += 4 * stride) {
+    for (std::size_t j = 0; j < width; ++j) {
+      const double upper = static_cast<double>(x[j]) + static_cast<double>(x[stride + j]);
+      const double lower = static_cast<double>(x[2 * stride + j]) + static_cast<double>(x[3 * stride + j]);
+      sum[j] += upper + lower;
+    }
+  }
+  for (; rows > 0; --rows, x += stride) {
+    for (std::size_t j = 0; j < width; ++j) sum[j] += static_cast<double>(x[j]);
+  }
+}
+
+template <class T>
+void sumRun(Lanes lanes, const void* in, std::size_t n, std::int32_t) {
+  const T* x = static_cast<const T*>(in);
+  double total = 0;
+  if (n >= runLanes) {
+    double sum[runLanes] = {};
+    for (; n >= runLanes; n -= runLanes, x += runLanes) {
+      for (std::size_t j = 0; j < runLanes; ++j) sum[j] += static_cast<double>(x[j]);
+    }
+    for (std::size_t half = runLanes / 2; half > 0; half /= 2) {
+      for (std::size_t j = 0; j < half; ++j) sum[j] += sum[j + half];
+    }
+    total = sum[0];
+  }
+  for (std::size_t i = 0; i < n; ++i) total += static_cast<double>(x[i]);
+  *static_cast<double*>(lanes.values) += total;
+}
+
+template <class T>
+void maxRows(Lanes lanes, const void* in, std::size_t rows, std::size_t stride, std::size_t width,
+             std::int32_t) {
+  T* __restrict best = static_cast<T*>(lanes.values);
+  const T* __restrict x = static_cast<const T*>(in);
+  for (; rows > 0; --rows, x += stride) {
+    for (std::size_t j = 0; j < width; ++j) best[j] = Maximum::of(x[j], best[j]);
+  }
+}
+
+template <class T>
+FOREBAY_INLINE T largest(const T* x, std::size_t n, T best) {
+  if (n >= runLanes) {
+    T lane[runLanes];
+    for (std::size_t j = 0; j < runLanes; ++j) lane[j] = x[j];
+    for (n -= runLanes, x += runLanes; n >= runLanes; n -= runLanes, x += runLanes) {
+      for (std::size_t j = 0; j < runLanes; ++j) lane[j] = Maximum::of(x[j], lane[j]);
+    }
+    for (std::size_t half = runLanes / 2; half > 0; half /= 2) {
+      for (std::size_t j = 0; j < half; ++j) lane[j] = Maximum::of(lane[j + half], lane[j]);
+    }
+    best = Maximum::of(lane[0], best);
+  }
+  for (std::size_t i = 0; i < n; ++i) best = Maximum::of(x[i], best);
+  return best;
+}
+
+template <class T>
+void maxRun(Lanes lanes, const void* in, std::size_t n, std::int32_t) {
+  T* best = static_cast<T*>(lanes.values);
+  *best = largest(static_cast<const T*>(in), n, *best);
+}
+
+// True for an element that takes the place of the best so far: larger, or the first NaN.
+template <class T>
+FOREBAY_INLINE bool beats(T x, T best) {
+  return (x > best) | ((x != x) & (best == best));
+}
+
+template <class T>
+void argmaxRows(Lanes lanes, const void* in, std::size_t rows, std::size_t stride, std::size_t width,
+                std::int32_t first) {
+  T* __restrict best = static_cast<T*>(lanes.values);
+  std::int32_t* __restrict where = lanes.where;
+  const T* __restrict x = static_cast<const T*>(in);
+  for (; rows > 0; --rows, x += stride, ++first) {
+    for (std::size_t j = 0; j < width; ++j) {
+      const bool better = beats(x[j], best[j]);
+      where[j] = better ? first : where[j];
+      best[j] = better ? x[j] : best[j];
+    }
+  }
+}
+
+// Block by block: the maximum by vectors first, and a search for its place only where it is better.
+template <class T>
+void argmaxRun(Lanes lanes, const void* in, std::size_t n, std::int32_t first) {
+  constexpr std::size_t block = 1024;
+  T& best = *static_cast<T*>(lanes.values);
+  const T* x = static_cast<const T*>(in);
+  while (n > 0) {
+    const std::size_t size = n < block ? n : block;
+    const T candidate = largest(x, size, x[0]);
+    if (beats(candidate, best)) {
+      // Bounded even if another thread writes to the memory meanwhile and the value is gone.
+      std::size_t i = 0;
+      while (i + 1 < size && !(x[i] == candidate) && !(x[i] != x[i])) ++i;
+      best = candidate;
+      *lanes.where = first + static_cast<std::int32_t>(i);
+    }
+    x += size;
+    n -= size;
+    first += static_cast<std::int32_t>(size);
+  }
+}
+
+template <class T>
+constexpr Fold sumFold = {Fold::Kind::sum, sumRows<T>, sumRun<T>};
+template <class T>
+constexpr Fold maxFold = {Fold::Kind::max, maxRows<T>, maxRun<T>};
+template <class T>
+constexpr Fold argmaxFold = {Fold::Kind::argmax, argmaxRows<T>, argmaxRun<T>};
+
+}  // namespace forebay::FOREBAY_BODY

@@ -1,0 +1,79 @@
+// The one table of kernels: a row's place is its id. A new kernel is a struct in its family's file
+// and a row here. Every body compiles this same text, so all bodies have the same ids.
+#pragma once
+
+#include "kernels/body/draws.h"
+#include "kernels/body/folds.h"
+
+namespace forebay::FOREBAY_BODY {
+
+template <class Op, class T>
+constexpr Routine tileOf = {tile<Op, T>, nullptr, nullptr, nullptr};
+template <class To, class From>
+constexpr Routine castOf = {cast<To, From>, nullptr, nullptr, nullptr};
+constexpr Routine foldOf(const Fold& fold) { return {nullptr, &fold, nullptr, nullptr}; }
+constexpr Routine fillOf(FillFn fill) { return {nullptr, nullptr, fill, nullptr}; }
+constexpr Routine gemmOf(GemmFn gemm) { return {nullptr, nullptr, nullptr, gemm}; }
+constexpr Routine none = {};
+
+template <class Op>
+constexpr Kernel floats(const char* name) {
+  return {Family::map, name, Op::arity, {tileOf<Op, float>, tileOf<Op, double>, none}};
+}
+template <class Op>
+constexpr Kernel every(const char* name) {
+  return {Family::map, name, Op::arity, {tileOf<Op, float>, tileOf<Op, double>, tileOf<Op, std::int32_t>}};
+}
+template <class To>
+constexpr Kernel castTo(const char* name) {
+  return {Family::cast, name, 1, {castOf<To, float>, castOf<To, double>, castOf<To, std::int32_t>}};
+}
+
+constexpr Kernel kernels[] = {
+    every<Copy>("copy"),
+    floats<Add>("add"),
+    floats<Sub>("sub"),
+    floats<Mul>("mul"),
+    floats<Div>("div"),
+    floats<Neg>("neg"),
+    floats<Exp>("exp"),
+    floats<Log>("log"),
+    floats<Sqrt>("sqrt"),
+    floats<Square>("square"),
+    floats<Abs>("abs"),
+    floats<Sign>("sign"),
+    floats<Pow>("pow"),
+    floats<Sigmoid>("sigmoid"),
+    floats<Tanh>("tanh"),
+    floats<Relu>("relu"),
+    floats<Softplus>("softplus"),
+    floats<Sin>("sin"),
+    floats<Cos>("cos"),
+    every<Maximum>("maximum"),
+    every<Minimum>("minimum"),
+    every<Greater>("greater"),
+    every<Equal>("equal"),
+    every<Where>("where"),
+    // a cast is named by what it makes; its routines are by what it reads
+    castTo<float>("float32"),
+    castTo<double>("float64"),
+    castTo<std::int32_t>("int32"),
+    {Family::reduce, "sum", 1, {foldOf(sumFold<float>), foldOf(sumFold<double>), none}},
+    {Family::reduce,
+     "max",
+     1,
+     {foldOf(maxFold<float>), foldOf(maxFold<double>), foldOf(maxFold<std::int32_t>)}},
+    {Family::reduce,
+     "argmax",
+     1,
+     {foldOf(argmaxFold<float>), foldOf(argmaxFold<double>), foldOf(argmaxFold<std::int32_t>)}},
+    {Family::product, "gemm", 2, {gemmOf(gemmFloat), gemmOf(gemmDouble), none}},
+    {Family::random, "uniform", 0, {fillOf(fill<Uniform, float>), fillOf(fill<Uniform, double>), none}},
+    {Family::random, "normal", 0, {fillOf(fill<Normal, float>), fillOf(fill<Normal, double>), none}},
+    {Family::random,
+     "truncatedNormal",
+     0,
+     {fillOf(fillTruncated<float>), fillOf(fillTruncated<double>), none}},
+};
+
+}  // namespace forebay::FOREBAY_BODY

@@ -1,0 +1,35 @@
+// The body for x86-64 processors with AVX2 and FMA (Intel since Haswell, AMD since Zen).
+#include "kernels/bodies.h"
+#include "kernels/body/prelude.h"
+
+#if defined(__x86_64__)
+
+namespace forebay {
+namespace {
+bool supportedHere() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+}  // namespace
+}  // namespace forebay
+
+// From here to the end of the file: templates are instantiated there, and must still see it.
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#else
+#pragma GCC target("avx2,fma")
+#endif
+
+#define FOREBAY_BODY avx2
+#define FOREBAY_BODY_FMA 1
+#include "kernels/body/table.h"
+
+namespace forebay {
+
+extern const Body avx2Body;
+const Body avx2Body = {"avx2", avx2::kernels, sizeof avx2::kernels / sizeof *avx2::kernels, supportedHere};
+
+}  // namespace forebay
+
+#if defined(__clang__)
+#pragma clang attribute pop
+#endif
+
+#endif

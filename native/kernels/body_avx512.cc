@@ -1,0 +1,41 @@
+// The body for x86-64 processors with AVX-512 F, BW, DQ and VL (Intel since Skylake-X, AMD since Zen 4).
+#include "kernels/bodies.h"
+#include "kernels/body/prelude.h"
+
+#if defined(__x86_64__)
+
+namespace forebay {
+namespace {
+bool supportedHere() {
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+         __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
+}  // namespace
+}  // namespace forebay
+
+// From here to the end of the file: templates are instantiated there, and must still see it.
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl"))), \
+                             apply_to = function)
+#else
+#pragma GCC target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,prefer-vector-width=512")
+#endif
+
+#define FOREBAY_BODY avx512
+#define FOREBAY_BODY_FMA 1
+#include "kernels/body/table.h"
+
+namespace forebay {
+
+extern const Body avx512Body;
+const Body avx512Body = {"avx512", avx512::kernels, sizeof avx512::kernels / sizeof *avx512::kernels,
+                         supportedHere};
+
+}  // namespace forebay
+
+#if defined(__clang__)
+#pragma clang attribute pop
+#endif
+
+#endif

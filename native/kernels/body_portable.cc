@@ -1,0 +1,24 @@
+// The body for the compiler's own baseline: SSE2 on x86-64, NEON with fused multiply-add on AArch64.
+#include "kernels/bodies.h"
+#include "kernels/body/prelude.h"
+
+#define FOREBAY_BODY portable
+#if defined(__FP_FAST_FMA) && defined(__FP_FAST_FMAF)
+#define FOREBAY_BODY_FMA 1
+#else
+#define FOREBAY_BODY_FMA 0
+#endif
+
+#include "kernels/body/table.h"
+
+namespace forebay {
+
+namespace {
+bool supportedEverywhere() { return true; }
+}  // namespace
+
+extern const Body portableBody;
+const Body portableBody = {"portable", portable::kernels,
+                           sizeof portable::kernels / sizeof *portable::kernels, supportedEverywhere};
+
+}  // namespace forebay

@@ -1,0 +1,23 @@
+// How a kernel call refuses its arguments: no exceptions and no allocation, so that reporting a
+// failed allocation cannot itself fail.
+#pragma once
+
+namespace forebay {
+
+class Fault {
+ public:
+  enum class Kind { none, argument, memory };
+
+  // Both record the message and return false, so that a check reads `return fault.argument(…)`.
+  [[gnu::format(printf, 2, 3)]] bool argument(const char* format, ...);
+  [[gnu::format(printf, 2, 3)]] bool memory(const char* format, ...);
+
+  Kind kind() const { return kind_; }
+  const char* text() const { return kind_ == Kind::none ? "" : text_; }
+
+ private:
+  Kind kind_ = Kind::none;
+  char text_[400];  // left unset: a call that succeeds should not pay for clearing it
+};
+
+}  // namespace forebay

@@ -1,0 +1,127 @@
+#include "kernels/geometry.h"
+
+#include <cstdio>
+
+namespace forebay {
+
+namespace {
+
+// "[2, 3, 4]" for messages; a long list ends in dots.
+struct List {
+  char text[80];
+
+  List(const std::int64_t* values, int count) {
+    std::size_t used = 0;
+    text[used++] = '[';
+    for (int i = 0; i < count; ++i) {
+      if (used > sizeof text - 32) {
+        used += static_cast<std::size_t>(std::snprintf(text + used, sizeof text - used, ", ..."));
+        break;
+      }
+      used += static_cast<std::size_t>(std::snprintf(
+          text + used, sizeof text - used, i == 0 ? "%lld" : ", %lld", static_cast<long long>(values[i])));
+    }
+    std::snprintf(text + used, sizeof text - used, "]");
+  }
+};
+
+bool isEmpty(const std::int64_t* sizes, int rank) {
+  for (int d = 0; d < rank; ++d) {
+    if (sizes[d] == 0) return true;
+  }
+  return false;
+}
+
+// offset + sum((size - 1) * stride); false when it does not fit 64 bits.
+bool lastElement(std::int64_t offset, const std::int64_t* sizes, const std::int64_t* strides, int rank,
+                 std::int64_t& last) {
+  last = offset;
+  for (int d = 0; d < rank; ++d) {
+    std::int64_t reach = 0;
+    if (__builtin_mul_overflow(sizes[d] - 1, strides[d], &reach)) return false;
+    if (__builtin_add_overflow(last, reach, &last)) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+bool toInteger(double value, std::int64_t limit, std::int64_t& integer) {
+  // Compared as doubles first: converting NaN or 1e300 to an integer is undefined.
+  if (!(value >= 0 && value <= static_cast<double>(limit))) return false;
+  integer = static_cast<std::int64_t>(value);
+  return static_cast<double>(integer) == value;
+}
+
+bool GeometryReader::integer(const char* what, std::int64_t& value, std::int64_t limit) {
+  if (next_ >= count_) {
+    return fault_.argument("%s: the geometry ends at number %zu, where %s was expected", call_, next_, what);
+  }
+  // volatile: another thread may write to the array meanwhile, so what is checked must be what is used.
+  const double number = *static_cast<const volatile double*>(numbers_ + next_);
+  if (!toInteger(number, limit, value)) {
+    return fault_.argument("%s: number %zu of the geometry (%s) is %.17g, expected an integer from 0 to %lld",
+                           call_, next_, what, number, static_cast<long long>(limit));
+  }
+  ++next_;
+  return true;
+}
+
+bool GeometryReader::integers(const char* what, std::int64_t* values, int count, std::int64_t limit) {
+  for (int i = 0; i < count; ++i) {
+    if (!integer(what, values[i], limit)) return false;
+  }
+  return true;
+}
+
+bool GeometryReader::rank(const char* what, int& rank) {
+  std::int64_t value = 0;
+  if (!integer(what, value, maxRank)) return false;
+  rank = static_cast<int>(value);
+  return true;
+}
+
+bool GeometryReader::end() {
+  if (next_ == count_) return true;
+  return fault_.argument("%s: the geometry has %zu numbers, expected %zu", call_, count_, next_);
+}
+
+bool countElements(const char* call, const std::int64_t* sizes, int rank, std::int64_t& count, Fault& fault) {
+  count = isEmpty(sizes, rank) ? 0 : 1;
+  for (int d = 0; d < rank && count > 0; ++d) {
+    if (__builtin_mul_overflow(count, sizes[d], &count) || count > largestInteger) {
+      return fault.argument("%s: shape %s has more than 2^53 - 1 elements", call, List(sizes, rank).text);
+    }
+  }
+  return true;
+}
+
+bool checkExtent(const char* call, const char* role, const Array& array, std::int64_t offset,
+                 const std::int64_t* sizes, const std::int64_t* strides, int rank, Fault& fault) {
+  const auto length = static_cast<std::int64_t>(array.length);
+  if (isEmpty(sizes, rank)) {
+    if (offset <= length) return true;
+    return fault.argument("%s: %s starts at element %lld of an array of %lld", call, role,
+                          static_cast<long long>(offset), static_cast<long long>(length));
+  }
+  std::int64_t last = 0;
+  if (lastElement(offset, sizes, strides, rank, last) && last < length) return true;
+  return fault.argument(
+      "%s: %s (offset %lld, shape %s, strides %s) reaches beyond its array, which has %lld elements", call,
+      role, static_cast<long long>(offset), List(sizes, rank).text, List(strides, rank).text,
+      static_cast<long long>(length));
+}
+
+bool checkOutput(const char* call, const Array& array, std::int64_t offset, const std::int64_t* sizes,
+                 const std::int64_t* strides, int rank, Fault& fault) {
+  if (!checkExtent(call, "output", array, offset, sizes, strides, rank, fault)) return false;
+  for (int d = 0; d < rank; ++d) {
+    if (sizes[d] > 1 && strides[d] == 0) {
+      return fault.argument("%s: output (shape %s, strides %s) writes one element more than once", call,
+                            List(sizes, rank).text, List(strides, rank).text);
+    }
+  }
+  return true;
+}
+
+}  // namespace forebay

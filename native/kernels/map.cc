@@ -1,0 +1,126 @@
+// From numbers to a MapPlan: checks first, then the simplest equivalent geometry. map_run.cc runs it.
+#include "kernels/map.h"
+
+#include <cstdio>
+#include <cstring>
+#include <utility>
+
+namespace forebay {
+
+namespace {
+
+constexpr const char* inputNames[maxArity] = {"input 0", "input 1", "input 2"};
+
+bool checkDtypes(const Kernel& kernel, const Array& out, const Array* inputs, int inputCount, Fault& fault) {
+  if (inputCount != kernel.arity) {
+    return fault.argument("map: kernel '%s' takes %d inputs, received %d", kernel.name, kernel.arity,
+                          inputCount);
+  }
+  const DType type = inputs[0].dtype;
+  if (!kernel.routine(type)) {
+    return fault.argument("map: kernel '%s' does not exist for %s", kernel.name, nameOf(type));
+  }
+  for (int i = 1; i < inputCount; ++i) {
+    if (inputs[i].dtype != type) {
+      return fault.argument("map: the inputs of '%s' differ: input 0 is %s, input %d is %s", kernel.name,
+                            nameOf(type), i, nameOf(inputs[i].dtype));
+    }
+  }
+  const char* result = kernel.family == Family::cast ? kernel.name : nameOf(type);
+  if (std::strcmp(result, nameOf(out.dtype)) != 0) {
+    return fault.argument("map: '%s' of %s makes %s, but the output is %s", kernel.name, nameOf(type), result,
+                          nameOf(out.dtype));
+  }
+  return true;
+}
+
+bool readGeometry(MapPlan& plan, const double* geometry, std::size_t length, const Array& out,
+                  const Array* inputs, Fault& fault) {
+  GeometryReader reader("map", geometry, length, fault);
+  if (!reader.rank("the rank", plan.rank)) return false;
+  if (!reader.integers("a size", plan.sizes, plan.rank)) return false;
+  if (!countElements("map", plan.sizes, plan.rank, plan.count, fault)) return false;
+  for (int i = 0; i <= plan.arity; ++i) {
+    const Array& array = i == 0 ? out : inputs[i - 1];
+    MapPlan::Operand& operand = plan.operands[i];
+    std::int64_t offset = 0;
+    if (!reader.integer("an offset", offset)) return false;
+    if (!reader.integers("a stride", operand.strides, plan.rank)) return false;
+    const bool fits = i == 0
+                          ? checkOutput("map", array, offset, plan.sizes, operand.strides, plan.rank, fault)
+                          : checkExtent("map", inputNames[i - 1], array, offset, plan.sizes, operand.strides,
+                                        plan.rank, fault);
+    if (!fits) return false;
+    operand.data = address(array, offset);
+    operand.size = sizeOf(array.dtype);
+  }
+  return reader.end();
+}
+
+void copyAxis(MapPlan& plan, int to, int from) {
+  plan.sizes[to] = plan.sizes[from];
+  for (int i = 0; i <= plan.arity; ++i) plan.operands[i].strides[to] = plan.operands[i].strides[from];
+}
+
+void swapAxes(MapPlan& plan, int a, int b) {
+  std::swap(plan.sizes[a], plan.sizes[b]);
+  for (int i = 0; i <= plan.arity; ++i) std::swap(plan.operands[i].strides[a], plan.operands[i].strides[b]);
+}
+
+void dropOnes(MapPlan& plan) {
+  int kept = 0;
+  for (int d = 0; d < plan.rank; ++d) {
+    if (plan.sizes[d] != 1) copyAxis(plan, kept++, d);
+  }
+  plan.rank = kept;
+}
+
+// Insertion sort, stable: axes mostly come in order.
+void orderByOutput(MapPlan& plan) {
+  const std::int64_t* strides = plan.operands[0].strides;
+  for (int d = 1; d < plan.rank; ++d) {
+    for (int e = d; e > 0 && strides[e - 1] < strides[e]; --e) swapAxes(plan, e - 1, e);
+  }
+}
+
+// Axes d and d + 1 are one when every operand steps over d as over the whole of d + 1.
+void mergeAxes(MapPlan& plan) {
+  if (plan.rank == 0) return;
+  int last = 0;
+  for (int d = 1; d < plan.rank; ++d) {
+    bool mergeable = true;
+    for (int i = 0; i <= plan.arity; ++i) {
+      const std::int64_t* strides = plan.operands[i].strides;
+      mergeable = mergeable && strides[last] == strides[d] * plan.sizes[d];
+    }
+    if (mergeable) {
+      plan.sizes[d] *= plan.sizes[last];
+    } else {
+      ++last;
+    }
+    copyAxis(plan, last, d);
+  }
+  plan.rank = last + 1;
+}
+
+}  // namespace
+
+bool planMap(MapPlan& plan, const Kernel& kernel, const double* geometry, std::size_t geometryLength,
+             const Array& out, const Array* inputs, int inputCount, Fault& fault) {
+  if (kernel.family != Family::map && kernel.family != Family::cast) {
+    return fault.argument("map: kernel '%s' is of family %s", kernel.name, nameOf(kernel.family));
+  }
+  if (!checkDtypes(kernel, out, inputs, inputCount, fault)) return false;
+  plan.arity = kernel.arity;
+  plan.tile = kernel.routine(inputs[0].dtype).tile;
+  plan.isCopy = kernel.family == Family::map && std::strcmp(kernel.name, "copy") == 0;
+  if (!readGeometry(plan, geometry, geometryLength, out, inputs, fault)) return false;
+  if (plan.count > 0) {
+    dropOnes(plan);
+    orderByOutput(plan);
+    mergeAxes(plan);
+  }
+  return true;
+}
+
+}  // namespace forebay

@@ -1,0 +1,218 @@
+// Runs a MapPlan: the axes but two are walked, the two are cut into tiles of at most 512 elements,
+// and the kernel sees contiguous memory only. An operand that is contiguous within the tile is used
+// where it lies; any other goes through a tile on the stack, in L1.
+#include <algorithm>
+#include <cstring>
+
+#include "kernels/map.h"
+
+namespace forebay {
+
+namespace {
+
+constexpr std::int64_t tileElements = 512;
+// Rows at least this long are handed to the kernel one by one, shorter ones in groups.
+constexpr std::int64_t longRow = 64;
+// Width of a tile when an operand runs across it: its lines are then used up while they are in cache.
+constexpr std::int64_t crossingWidth = 32;
+
+using Word32 = char[4];
+using Word64 = char[8];
+
+// A rows x columns block, written row by row: strided reads that share cache lines cost less than
+// strided writes.
+template <class Word>
+void copyWords(char* to, std::int64_t toRow, std::int64_t toColumn, const char* from, std::int64_t fromRow,
+               std::int64_t fromColumn, std::int64_t rows, std::int64_t columns) {
+  constexpr std::int64_t size = sizeof(Word);
+  if (toColumn == 1 && fromColumn == 1) {
+    // memmove: an exact in-place copy is allowed.
+    for (std::int64_t i = 0; i < rows; ++i) {
+      std::memmove(to + i * toRow * size, from + i * fromRow * size,
+                   static_cast<std::size_t>(columns * size));
+    }
+    return;
+  }
+  for (std::int64_t i = 0; i < rows; ++i) {
+    char* target = to + i * toRow * size;
+    const char* source = from + i * fromRow * size;
+    for (std::int64_t j = 0; j < columns; ++j) {
+      Word word;
+      std::memcpy(word, source + j * fromColumn * size, sizeof word);
+      std::memcpy(target + j * toColumn * size, word, sizeof word);
+    }
+  }
+}
+
+void copyBlock(std::size_t size, char* to, std::int64_t toRow, std::int64_t toColumn, const char* from,
+               std::int64_t fromRow, std::int64_t fromColumn, std::int64_t rows, std::int64_t columns) {
+  const auto copy = size == sizeof(Word64) ? copyWords<Word64> : copyWords<Word32>;
+  copy(to, toRow, toColumn, from, fromRow, fromColumn, rows, columns);
+}
+
+// The plane of the two innermost axes, and how it is cut.
+struct Plane {
+  std::int64_t rows, columns;
+  std::int64_t tileRows, tileColumns;
+  std::int64_t rowStrides[1 + maxArity], columnStrides[1 + maxArity];
+};
+
+bool crosses(const Plane& plane, int operand) {
+  return plane.columnStrides[operand] > 1 && plane.rowStrides[operand] < plane.columnStrides[operand];
+}
+
+class Runner {
+ public:
+  explicit Runner(const MapPlan& plan) : plan_(plan) {}
+
+  void run() {
+    choosePlane();
+    std::int64_t position[maxRank] = {};
+    char* at[1 + maxArity];
+    for (int i = 0; i <= plan_.arity; ++i) at[i] = plan_.operands[i].data;
+    for (;;) {
+      runPlane(at);
+      int d = outerRank_ - 1;
+      for (; d >= 0; --d) {
+        const int axis = outer_[d];
+        if (++position[d] < plan_.sizes[axis]) {
+          for (int i = 0; i <= plan_.arity; ++i) at[i] += step(i, axis);
+          break;
+        }
+        position[d] = 0;
+        for (int i = 0; i <= plan_.arity; ++i) at[i] -= step(i, axis) * (plan_.sizes[axis] - 1);
+      }
+      if (d < 0) return;
+    }
+  }
+
+ private:
+  std::int64_t step(int operand, int axis) const {
+    const MapPlan::Operand& o = plan_.operands[operand];
+    return o.strides[axis] * static_cast<std::int64_t>(o.size);
+  }
+
+  // Columns are the output's innermost axis. Rows are the axis along which an operand that does not
+  // follow the columns lies most densely, or else the next one out.
+  void choosePlane() {
+    const int rank = plan_.rank;
+    const int column = rank - 1;
+    int row = rank - 2;
+    std::int64_t densest = INT64_MAX;
+    for (int i = 0; i <= plan_.arity && rank > 2; ++i) {
+      const std::int64_t* strides = plan_.operands[i].strides;
+      if (strides[column] <= 1) continue;
+      for (int d = 0; d < column; ++d) {
+        if (strides[d] > 0 && strides[d] < strides[column] && strides[d] < densest) {
+          densest = strides[d];
+          row = d;
+        }
+      }
+    }
+    for (int d = 0; d < column; ++d) {
+      if (d != row) outer_[outerRank_++] = d;
+    }
+
+    plane_.columns = column >= 0 ? plan_.sizes[column] : 1;
+    plane_.rows = row >= 0 ? plan_.sizes[row] : 1;
+    bool crossing = false;
+    for (int i = 0; i <= plan_.arity; ++i) {
+      const std::int64_t* strides = plan_.operands[i].strides;
+      plane_.columnStrides[i] = column >= 0 ? strides[column] : 1;
+      plane_.rowStrides[i] = row >= 0 ? strides[row] : 0;
+      crossing = crossing || (row >= 0 && crosses(plane_, i));
+    }
+    plane_.tileColumns = std::min(plane_.columns, crossing ? crossingWidth : tileElements);
+    const bool oneByOne = !crossing && plane_.columns >= longRow;
+    plane_.tileRows = oneByOne ? 1 : std::min(plane_.rows, tileElements / plane_.tileColumns);
+
+    // One row of contiguous memory in every operand needs no cutting.
+    bool whole = plane_.rows == 1;
+    for (int i = 0; i <= plan_.arity; ++i) whole = whole && plane_.columnStrides[i] == 1;
+    if (whole) plane_.tileColumns = plane_.columns;
+  }
+
+  void runPlane(char* const* at) {
+    for (std::int64_t i = 0; i < plane_.rows; i += plane_.tileRows) {
+      for (std::int64_t j = 0; j < plane_.columns; j += plane_.tileColumns) {
+        char* tile[1 + maxArity];
+        for (int k = 0; k <= plan_.arity; ++k) {
+          const std::int64_t elements = i * plane_.rowStrides[k] + j * plane_.columnStrides[k];
+          tile[k] = at[k] + elements * static_cast<std::int64_t>(plan_.operands[k].size);
+        }
+        runTile(tile, std::min(plane_.tileRows, plane_.rows - i),
+                std::min(plane_.tileColumns, plane_.columns - j));
+      }
+    }
+  }
+
+  bool dense(int operand, std::int64_t rows, std::int64_t columns) const {
+    return (columns == 1 || plane_.columnStrides[operand] == 1) &&
+           (rows == 1 || plane_.rowStrides[operand] == columns);
+  }
+
+  void runTile(char* const* tile, std::int64_t rows, std::int64_t columns) {
+    if (plan_.isCopy && !(dense(0, rows, columns) && dense(1, rows, columns))) {
+      copyBlock(plan_.operands[0].size, tile[0], plane_.rowStrides[0], plane_.columnStrides[0], tile[1],
+                plane_.rowStrides[1], plane_.columnStrides[1], rows, columns);
+      return;
+    }
+    const void* in[maxArity];
+    for (int k = 1; k <= plan_.arity; ++k) {
+      in[k - 1] = dense(k, rows, columns) ? tile[k] : gathered(k, tile[k], rows, columns);
+    }
+    const auto n = static_cast<std::size_t>(rows * columns);
+    if (dense(0, rows, columns)) {
+      plan_.tile(tile[0], in, n);
+    } else {
+      plan_.tile(buffers_[0], in, n);
+      copyBlock(plan_.operands[0].size, tile[0], plane_.rowStrides[0], plane_.columnStrides[0], buffers_[0],
+                columns, 1, rows, columns);
+    }
+  }
+
+  // A broadcast operand often shows the same elements in tile after tile: those are gathered once.
+  // (Such an operand is not the output in place, so they have not changed.)
+  const char* gathered(int operand, const char* from, std::int64_t rows, std::int64_t columns) {
+    Gathered& last = gathered_[operand];
+    if (from != last.from || rows != last.rows || columns != last.columns) {
+      copyBlock(plan_.operands[operand].size, buffers_[operand], columns, 1, from, plane_.rowStrides[operand],
+                plane_.columnStrides[operand], rows, columns);
+      last = {from, rows, columns};
+    }
+    return buffers_[operand];
+  }
+
+  struct Gathered {
+    const char* from = nullptr;
+    std::int64_t rows = 0, columns = 0;
+  };
+
+  const MapPlan& plan_;
+  Plane plane_ = {};
+  int outer_[maxRank];
+  int outerRank_ = 0;
+  Gathered gathered_[1 + maxArity];
+  alignas(64) char buffers_[1 + maxArity][tileElements * 8];  // left unset
+};
+
+}  // namespace
+
+void runMap(const MapPlan& plan) {
+  if (plan.count == 0) return;
+
+  // By far the most frequent case: everything contiguous, or one element.
+  bool contiguous = plan.rank <= 1;
+  for (int i = 0; i <= plan.arity && contiguous && plan.rank == 1; ++i) {
+    contiguous = plan.operands[i].strides[0] == 1;
+  }
+  if (contiguous) {
+    const void* in[maxArity];
+    for (int i = 0; i < plan.arity; ++i) in[i] = plan.operands[i + 1].data;
+    plan.tile(plan.operands[0].data, in, static_cast<std::size_t>(plan.count));
+    return;
+  }
+  Runner(plan).run();
+}
+
+}  // namespace forebay

@@ -1,0 +1,34 @@
+// Matrix products, C = alpha op(A) op(B) + beta C, over batches of row-major matrices.
+//
+// product: [batchRank, ...batchSizes, m, n, k, transA (0 or 1), transB, lda, ldb, ldc,
+// aOffset, ...aBatchStrides, bOffset, ...bBatchStrides, cOffset, ...cBatchStrides], in elements.
+// op(A) is m x k, op(B) k x n, C m x n; a leading dimension is the stride from row to row as stored.
+// Batches run in order, so a batch stride of 0 in C with beta = 1 adds them up.
+// beta = 0 never reads C. k = 0 gives beta C. C must not overlap A or B: its values would be
+// unspecified.
+#pragma once
+
+#include "kernels/fault.h"
+#include "kernels/geometry.h"
+#include "kernels/kernel.h"
+
+namespace forebay {
+
+struct ProductPlan {
+  GemmFn gemm;
+  Gemm shape;
+  DType type;
+  int batchRank;
+  std::int64_t batchCount;
+  std::int64_t batchSizes[maxRank];
+  std::int64_t aStrides[maxRank], bStrides[maxRank], cStrides[maxRank];
+  const char *a, *b;
+  char* c;
+};
+
+bool planProduct(ProductPlan& plan, const Kernel& kernel, const double* geometry, std::size_t geometryLength,
+                 double alpha, double beta, const Array& out, const Array& a, const Array& b, Fault& fault);
+
+void runProduct(const ProductPlan& plan);
+
+}  // namespace forebay

@@ -1,0 +1,206 @@
+// Runs a ReducePlan in one of two directions:
+//   by runs  one result at a time, along the innermost reduced axis (a sum of each row);
+//   by rows  up to 512 results at a time, side by side (a sum of each column).
+// Whichever follows the input's memory is taken; what is not contiguous is gathered into a tile.
+#include <algorithm>
+#include <type_traits>
+
+#include "kernels/lanes.h"
+#include "kernels/reduce.h"
+
+namespace forebay {
+
+namespace {
+
+// Runs shorter than this are better taken side by side.
+constexpr std::int64_t shortRun = 32;
+// Columns fewer than this are joined with those of the following rows.
+constexpr std::int64_t narrowWidth = 32;
+
+// Counts through axes, keeping the offsets that two lists of strides give.
+class Walk {
+ public:
+  Walk(int rank, const std::int64_t* sizes, const std::int64_t* strides, const std::int64_t* others)
+      : rank_(rank), sizes_(sizes), strides_(strides), others_(others) {}
+
+  std::int64_t offset = 0, other = 0;
+
+  bool next() {
+    for (int d = rank_ - 1; d >= 0; --d) {
+      if (++position_[d] < sizes_[d]) {
+        offset += strides_[d];
+        other += others_[d];
+        return true;
+      }
+      position_[d] = 0;
+      offset -= strides_[d] * (sizes_[d] - 1);
+      other -= others_[d] * (sizes_[d] - 1);
+    }
+    return false;
+  }
+
+ private:
+  int rank_;
+  const std::int64_t *sizes_, *strides_, *others_;
+  std::int64_t position_[maxRank] = {};
+};
+
+template <class T, class Result, class LanesOf>
+class Reducer {
+ public:
+  explicit Reducer(const ReducePlan& plan)
+      : plan_(plan),
+        in_(reinterpret_cast<const T*>(plan.in)),
+        out_(reinterpret_cast<Result*>(plan.out)),
+        lanes_(*plan.fold) {}
+
+  void run() {
+    if (plan_.reducedRank > 0) {
+      inner_ = plan_.reducedSizes[plan_.reducedRank - 1];
+      innerStride_ = plan_.reducedStrides[plan_.reducedRank - 1];
+    }
+    if (plan_.keptRank > 0) {
+      columns_ = plan_.keptSizes[plan_.keptRank - 1];
+      columnStride_ = plan_.keptStrides[plan_.keptRank - 1];
+      outStride_ = plan_.outStrides[plan_.keptRank - 1];
+    }
+    const bool runsLieCloser = innerStride_ <= columnStride_;
+    if (plan_.keptRank == 0 || (runsLieCloser && inner_ >= shortRun)) {
+      byRuns();
+    } else {
+      byRows();
+    }
+  }
+
+ private:
+  Walk overReduced() const {
+    return {std::max(plan_.reducedRank - 1, 0), plan_.reducedSizes, plan_.reducedStrides,
+            plan_.reducedStrides};
+  }
+
+  void byRuns() {
+    Walk kept(plan_.keptRank, plan_.keptSizes, plan_.keptStrides, plan_.outStrides);
+    do {
+      lanes_.start(1);
+      Walk reduced = overReduced();
+      do {
+        oneRun(in_ + kept.offset + reduced.offset);
+      } while (reduced.next());
+      lanes_.finish(out_ + kept.other);
+    } while (kept.next());
+  }
+
+  void oneRun(const T* from) {
+    if (innerStride_ == 1 || inner_ == 1) {
+      lanes_.run(from, static_cast<std::size_t>(inner_));
+      return;
+    }
+    for (std::int64_t i = 0; i < inner_; i += static_cast<std::int64_t>(maxLanes)) {
+      const std::int64_t n = std::min(inner_ - i, static_cast<std::int64_t>(maxLanes));
+      gather(from + i * innerStride_, innerStride_, n);
+      lanes_.run(tile_, static_cast<std::size_t>(n));
+    }
+  }
+
+  void byRows() {
+    Walk kept(plan_.keptRank - 1, plan_.keptSizes, plan_.keptStrides, plan_.outStrides);
+    do {
+      for (std::int64_t j = 0; j < columns_; j += static_cast<std::int64_t>(maxLanes)) {
+        const std::int64_t width = std::min(columns_ - j, static_cast<std::int64_t>(maxLanes));
+        someColumns(in_ + kept.offset + j * columnStride_, width, out_ + kept.other + j * outStride_);
+      }
+    } while (kept.next());
+  }
+
+  void someColumns(const T* from, std::int64_t width, Result* to) {
+    // Rows that follow one another without a gap are one long row, as far as sums and maxima go: few
+    // columns then still fill the vectors.
+    std::int64_t joined = 1;
+    if constexpr (!std::is_same_v<LanesOf, ArgmaxLanes<T>>) {
+      const bool adjacent = columnStride_ == 1 && innerStride_ == columns_ && width == columns_;
+      if (adjacent && width < narrowWidth) joined = std::min(inner_, 2 * narrowWidth / width);
+    }
+    lanes_.start(static_cast<std::size_t>(width * joined));
+    Walk reduced = overReduced();
+    do {
+      rowsOf(from + reduced.offset, width * joined, inner_ / joined, innerStride_ * joined);
+    } while (reduced.next());
+    if constexpr (!std::is_same_v<LanesOf, ArgmaxLanes<T>>) {
+      if (joined > 1) {
+        lanes_.narrow(static_cast<std::size_t>(width));
+        const std::int64_t done = inner_ - inner_ % joined;
+        Walk rest = overReduced();
+        do {
+          rowsOf(from + rest.offset + done * innerStride_, width, inner_ - done, innerStride_);
+        } while (rest.next());
+      }
+    }
+    if (outStride_ == 1) {
+      lanes_.finish(to);
+    } else {
+      lanes_.finish(results_);
+      for (std::int64_t j = 0; j < width; ++j) to[j * outStride_] = results_[j];
+    }
+  }
+
+  void rowsOf(const T* from, std::int64_t width, std::int64_t rows, std::int64_t stride) {
+    if (columnStride_ == 1 || width == 1) {
+      lanes_.rows(from, static_cast<std::size_t>(rows), static_cast<std::size_t>(stride));
+      return;
+    }
+    for (std::int64_t r = 0; r < rows; ++r) {
+      gather(from + r * stride, columnStride_, width);
+      lanes_.rows(tile_, 1, 0);
+    }
+  }
+
+  void gather(const T* from, std::int64_t stride, std::int64_t n) {
+    for (std::int64_t i = 0; i < n; ++i) tile_[i] = from[i * stride];
+  }
+
+  const ReducePlan& plan_;
+  const T* in_;
+  Result* out_;
+  std::int64_t inner_ = 1, innerStride_ = 0;
+  std::int64_t columns_ = 1, columnStride_ = 0, outStride_ = 1;
+  LanesOf lanes_;
+  alignas(64) T tile_[maxLanes];  // left unset, as is results_
+  Result results_[maxLanes];
+};
+
+template <class T>
+void fillEmpty(const ReducePlan& plan, T value) {
+  Walk kept(plan.keptRank, plan.keptSizes, plan.outStrides, plan.outStrides);
+  do {
+    reinterpret_cast<T*>(plan.out)[kept.offset] = value;
+  } while (kept.next());
+}
+
+template <class T>
+void runTyped(const ReducePlan& plan) {
+  switch (plan.fold->kind) {
+    case Fold::Kind::sum:
+      return plan.reducedCount == 0 ? fillEmpty<T>(plan, 0) : Reducer<T, T, SumLanes<T>>(plan).run();
+    case Fold::Kind::max:
+      return plan.reducedCount == 0 ? fillEmpty<T>(plan, lowest<T>())
+                                    : Reducer<T, T, MaxLanes<T>>(plan).run();
+    case Fold::Kind::argmax:
+      return Reducer<T, std::int32_t, ArgmaxLanes<T>>(plan).run();
+  }
+}
+
+}  // namespace
+
+void runReduce(const ReducePlan& plan) {
+  if (plan.keptCount == 0) return;
+  switch (plan.type) {
+    case DType::float32:
+      return runTyped<float>(plan);
+    case DType::float64:
+      return runTyped<double>(plan);
+    case DType::int32:
+      return runTyped<std::int32_t>(plan);
+  }
+}
+
+}  // namespace forebay

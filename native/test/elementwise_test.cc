@@ -1,0 +1,207 @@
+// The map and cast families, kernel by kernel, against libm and plain C++ in double; each body.
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <map>
+
+#include "test/support.h"
+#include "test/ulp.h"
+
+using namespace forebay;
+using namespace forebay::test;
+
+namespace {
+
+using Exact = std::function<double(double, double, double)>;
+
+struct Expectation {
+  Exact exact;
+  double ulp;  // 0: the correctly rounded result, sign of zero and all
+};
+
+bool nan(double x) { return std::isnan(x); }
+
+// For double operands these are the very operations, for float ones exact enough to round once.
+const std::map<std::string, Expectation> expectations = {
+    {"copy", {[](double a, double, double) { return a; }, 0}},
+    {"add", {[](double a, double b, double) { return a + b; }, 0}},
+    {"sub", {[](double a, double b, double) { return a - b; }, 0}},
+    {"mul", {[](double a, double b, double) { return a * b; }, 0}},
+    {"div", {[](double a, double b, double) { return a / b; }, 0}},
+    {"neg", {[](double a, double, double) { return -a; }, 0}},
+    {"sqrt", {[](double a, double, double) { return std::sqrt(a); }, 0}},
+    {"square", {[](double a, double, double) { return a * a; }, 0}},
+    {"abs", {[](double a, double, double) { return std::fabs(a); }, 0}},
+    {"sign", {[](double a, double, double) { return nan(a) || a == 0 ? a : std::copysign(1.0, a); }, 0}},
+    {"relu", {[](double a, double, double) { return nan(a) || a >= 0 ? a : 0.0; }, 0}},
+    {"maximum", {[](double a, double b, double) { return nan(a) || nan(b) ? NAN
+                                                         : a > b          ? a
+                                                                          : b; }, 0}},
+    {"minimum", {[](double a, double b, double) { return nan(a) || nan(b) ? NAN
+                                                         : a < b          ? a
+                                                                          : b; }, 0}},
+    {"greater", {[](double a, double b, double) { return a > b ? 1.0 : 0.0; }, 0}},
+    {"equal", {[](double a, double b, double) { return a == b ? 1.0 : 0.0; }, 0}},
+    {"where", {[](double a, double b, double c) { return a != 0 ? b : c; }, 0}},
+    {"exp", {[](double a, double, double) { return std::exp(a); }, 3}},
+    {"log", {[](double a, double, double) { return std::log(a); }, 3}},
+    {"tanh", {[](double a, double, double) { return std::tanh(a); }, 3}},
+    {"sigmoid", {[](double a, double, double) { return 1 / (1 + std::exp(-a)); }, 4}},
+    {"softplus",
+     {[](double a, double, double) { return std::fmax(a, 0) + std::log1p(std::exp(-std::fabs(a))); }, 5}},
+    {"pow", {[](double a, double b, double) { return std::pow(a, b); }, 1}},
+    {"sin", {[](double a, double, double) { return std::sin(a); }, 1}},
+    {"cos", {[](double a, double, double) { return std::cos(a); }, 1}},
+};
+
+template <class T>
+void hold(const Kernel& kernel, const std::vector<std::vector<T>>& in, std::size_t n) {
+  const Expectation& expected = expectations.at(kernel.name);
+  std::vector<T> out(n);
+  const void* pointers[] = {in[0].data(), in[1].data(), in[2].data()};
+  kernel.routine(dtypeOf<T>).tile(out.data(), pointers, n);
+  for (std::size_t i = 0; i < n; ++i) {
+    const double a = static_cast<double>(in[0][i]), b = static_cast<double>(in[1][i]),
+                 c = static_cast<double>(in[2][i]);
+    const double exact = kernel.arity == 1   ? expected.exact(a, 0, 0)
+                         : kernel.arity == 2 ? expected.exact(a, b, 0)
+                                             : expected.exact(a, b, c);
+    INFO((std::string(kernel.name) + " of " + nameOf(dtypeOf<T>))
+         << " " << a << ", " << b << ", " << c << " at " << i << " of " << n << " gives "
+         << static_cast<double>(out[i]) << ", expected " << exact);
+    if constexpr (std::is_floating_point_v<T>) {
+      if (expected.ulp > 0) {
+        const bool within = ulps<T, double>(out[i], exact) <= expected.ulp;
+        REQUIRE(within);
+        continue;
+      }
+    }
+    const bool right = same(out[i], static_cast<T>(exact));
+    REQUIRE(right);
+  }
+}
+
+template <class T>
+std::vector<T> specials() {
+  using L = std::numeric_limits<T>;
+  if constexpr (std::is_integral_v<T>) {
+    return {0, 1, -1, 2, L::max(), L::min(), L::max() - 1};
+  } else {
+    return {T(0),          T(-0.0),        T(1),          T(-1),           T(0.5),           T(-2.5),
+            T(1e-3),       T(20),          T(-20),        T(100),          T(-100),          T(800),
+            T(-800),       L::max(),       L::min(),      L::denorm_min(), -L::denorm_min(), L::lowest(),
+            L::infinity(), -L::infinity(), L::quiet_NaN()};
+  }
+}
+
+template <class T>
+void holdAll(const Body& body) {
+  Generator generator(1);
+  for (std::size_t id = 0; id < body.kernelCount; ++id) {
+    const Kernel& kernel = body.kernels[id];
+    if (kernel.family != Family::map || !kernel.routine(dtypeOf<T>)) continue;
+    CAPTURE(std::string(body.name));
+    for (const std::size_t n : lengths) {
+      std::vector<std::vector<T>> in;
+      for (int i = 0; i < 3; ++i) in.push_back(someValues<T>(generator, n));
+      for (std::size_t i = 0; i < n; i += 5) in[1][i] = in[0][i];  // for `equal` to be 1 at times
+      hold<T>(kernel, in, n);
+    }
+    // Every pair of special values; the third operand differs from the second.
+    std::vector<std::vector<T>> in(3);
+    for (const T a : specials<T>()) {
+      for (const T b : specials<T>()) {
+        in[0].push_back(a);
+        in[1].push_back(b);
+        in[2].push_back(T(3));
+      }
+    }
+    hold<T>(kernel, in, in[0].size());
+  }
+}
+
+template <class To, class From>
+To converted(From x) {
+  if constexpr (std::is_integral_v<To> && std::is_floating_point_v<From>) {
+    if (std::isnan(x)) return 0;
+    if (static_cast<double>(x) >= 2147483647.0) return std::numeric_limits<To>::max();
+    if (static_cast<double>(x) <= -2147483648.0) return std::numeric_limits<To>::min();
+  }
+  return static_cast<To>(x);
+}
+
+template <class To, class From>
+void holdCast(const Body& body) {
+  const Kernel& kernel = kernelOf(body, Family::cast, nameOf(dtypeOf<To>));
+  Generator generator(2);
+  for (const std::size_t n : lengths) {
+    std::vector<From> in = someValues<From>(generator, n);
+    if (n == 1000) {
+      const std::vector<From> extra = specials<From>();
+      std::copy(extra.begin(), extra.end(), in.begin());
+      if constexpr (std::is_floating_point_v<From>) {
+        const From edges[] = {From(2147483520),    From(2147483647), From(2147483648), From(-2147483648.0),
+                              From(-2147483904.0), From(1.9),        From(-1.9),       From(2147483646.5)};
+        std::copy(std::begin(edges), std::end(edges), in.begin() + 100);
+      }
+    }
+    std::vector<To> out(n);
+    const void* pointers[] = {in.data()};
+    kernel.routine(dtypeOf<From>).tile(out.data(), pointers, n);
+    for (std::size_t i = 0; i < n; ++i) {
+      CAPTURE(static_cast<double>(in[i]));
+      REQUIRE(same(out[i], converted<To>(in[i])));
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE("every map kernel has an expectation, and the other way round") {
+  std::size_t maps = 0;
+  const Body& body = *bodies[0];
+  for (std::size_t id = 0; id < body.kernelCount; ++id) {
+    if (body.kernels[id].family != Family::map) continue;
+    CAPTURE(std::string(body.kernels[id].name));
+    CHECK(expectations.count(body.kernels[id].name) == 1);
+    ++maps;
+  }
+  CHECK(maps == expectations.size());
+}
+
+TEST_CASE("map kernels give what C++ and libm give") {
+  for (const Body* body : supportedBodies()) {
+    holdAll<float>(*body);
+    holdAll<double>(*body);
+    holdAll<std::int32_t>(*body);
+  }
+}
+
+TEST_CASE("a tile written in place is right") {
+  for (const Body* body : supportedBodies()) {
+    const Kernel& add = kernelOf(*body, Family::map, "add");
+    Generator generator(3);
+    for (const std::size_t n : lengths) {
+      const std::vector<float> a = someValues<float>(generator, n);
+      std::vector<float> x = a;
+      const void* in[] = {x.data(), x.data()};
+      add.routine(DType::float32).tile(x.data(), in, n);
+      for (std::size_t i = 0; i < n; ++i) REQUIRE(x[i] == a[i] + a[i]);
+    }
+  }
+}
+
+TEST_CASE("casts truncate, saturate, and take NaN to 0") {
+  for (const Body* body : supportedBodies()) {
+    CAPTURE(std::string(body->name));
+    holdCast<float, float>(*body);
+    holdCast<float, double>(*body);
+    holdCast<float, std::int32_t>(*body);
+    holdCast<double, float>(*body);
+    holdCast<double, double>(*body);
+    holdCast<double, std::int32_t>(*body);
+    holdCast<std::int32_t, float>(*body);
+    holdCast<std::int32_t, double>(*body);
+    holdCast<std::int32_t, std::int32_t>(*body);
+  }
+}

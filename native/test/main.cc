@@ -1,0 +1,10 @@
+// The test runner: doctest's, after OpenBLAS was prepared as the addon does.
+#define DOCTEST_CONFIG_IMPLEMENT
+#include <doctest/doctest.h>
+
+#include "kernels/blas.h"
+
+int main(int count, char** arguments) {
+  forebay::prepareBlas();
+  return doctest::Context(count, arguments).run();
+}

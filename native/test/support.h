@@ -1,0 +1,141 @@
+// What the tests share: memory of a dtype, strided views walked naively, and every body in turn.
+#pragma once
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "kernels/bodies.h"
+#include "kernels/fault.h"
+
+namespace forebay::test {
+
+// Odd ones, and both sides of the widths at which loops change (vectors, tiles).
+constexpr std::size_t lengths[] = {0, 1, 7, 8, 15, 16, 17, 31, 33, 63, 64, 65, 511, 512, 513, 1000};
+
+inline std::vector<const Body*> supportedBodies() {
+  std::vector<const Body*> supported;
+  for (const Body* const* body = bodies; *body != nullptr; ++body) {
+    if ((*body)->supported()) supported.push_back(*body);
+  }
+  return supported;
+}
+
+inline const Kernel& kernelOf(const Body& body, Family family, const char* name) {
+  const Kernel* kernel = find(body, family, name);
+  REQUIRE(kernel != nullptr);
+  return *kernel;
+}
+
+template <class T>
+constexpr DType dtypeOf = DType::float32;
+template <>
+inline constexpr DType dtypeOf<double> = DType::float64;
+template <>
+inline constexpr DType dtypeOf<std::int32_t> = DType::int32;
+
+// On the heap and of exactly the right size, for ASAN to see a step beyond either end.
+template <class T>
+Array arrayOf(std::vector<T>& values) {
+  return {dtypeOf<T>, values.data(), values.size()};
+}
+
+using Generator = std::mt19937_64;
+
+inline std::int64_t between(Generator& generator, std::int64_t low, std::int64_t high) {
+  return std::uniform_int_distribution<std::int64_t>(low, high)(generator);
+}
+
+template <class T>
+std::vector<T> someValues(Generator& generator, std::size_t n) {
+  std::vector<T> values(n);
+  for (T& value : values) {
+    if constexpr (std::is_integral_v<T>) {
+      value = static_cast<T>(between(generator, -4, 4));  // few, so that equal pairs are met
+    } else {
+      value = static_cast<T>(std::normal_distribution<double>(0, 2)(generator));
+    }
+  }
+  return values;
+}
+
+// Bit for bit, but any NaN is a NaN.
+template <class T>
+bool same(T a, T b) {
+  if constexpr (std::is_floating_point_v<T>) {
+    if (a != a || b != b) return a != a && b != b;
+  }
+  return std::memcmp(&a, &b, sizeof a) == 0;
+}
+
+struct View {
+  std::int64_t offset = 0;
+  std::vector<std::int64_t> sizes, strides;
+
+  std::int64_t count() const {
+    std::int64_t n = 1;
+    for (const std::int64_t size : sizes) n *= size;
+    return n;
+  }
+  // Of the element whose row-major index among `sizes` is `index`.
+  std::size_t at(std::int64_t index) const {
+    std::int64_t place = offset;
+    for (std::size_t d = sizes.size(); d-- > 0;) {
+      place += index % sizes[d] * strides[d];
+      index /= sizes[d];
+    }
+    return static_cast<std::size_t>(place);
+  }
+  // How long an array must be to hold it.
+  std::size_t extent() const { return count() == 0 ? static_cast<std::size_t>(offset) : at(count() - 1) + 1; }
+};
+
+// A layout of `sizes` with its axes in random order, gaps between some, and (inputs) some broadcast.
+inline View someView(Generator& generator, const std::vector<std::int64_t>& sizes, bool broadcasts) {
+  View view;
+  view.sizes = sizes;
+  view.strides.resize(sizes.size());
+  view.offset = between(generator, 0, 3);
+  std::vector<std::size_t> order(sizes.size());
+  for (std::size_t d = 0; d < order.size(); ++d) order[d] = d;
+  if (between(generator, 0, 2) > 0) std::shuffle(order.begin(), order.end(), generator);
+  std::int64_t step = between(generator, 0, 3) > 0 ? 1 : 2;
+  for (std::size_t d = order.size(); d-- > 0;) {
+    const bool broadcast = broadcasts && between(generator, 0, 4) == 0;
+    view.strides[order[d]] = broadcast ? 0 : step;
+    if (!broadcast)
+      step = step * std::max<std::int64_t>(sizes[order[d]], 1) + (between(generator, 0, 4) == 0);
+  }
+  return view;
+}
+
+inline std::vector<std::int64_t> someSizes(Generator& generator, std::int64_t maxAxes,
+                                           std::int64_t mostElements) {
+  std::vector<std::int64_t> sizes;
+  const std::int64_t rank = between(generator, 0, maxAxes);
+  std::int64_t count = 1;
+  for (std::int64_t d = 0; d < rank; ++d) {
+    static constexpr std::int64_t choices[] = {0, 1, 1, 2, 3, 3, 4, 5, 7, 8, 17, 40, 100, 600};
+    std::int64_t size = choices[between(generator, 0, 13)];
+    if (size == 0 && between(generator, 0, 3) > 0) size = 2;  // empty, but not most of the time
+    if (count * size > mostElements) size = 1;
+    count *= std::max<std::int64_t>(size, 1);
+    sizes.push_back(size);
+  }
+  return sizes;
+}
+
+inline void append(std::vector<double>& geometry, const std::vector<std::int64_t>& numbers) {
+  for (const std::int64_t number : numbers) geometry.push_back(static_cast<double>(number));
+}
+inline void append(std::vector<double>& geometry, const View& view) {
+  geometry.push_back(static_cast<double>(view.offset));
+  append(geometry, view.strides);
+}
+
+}  // namespace forebay::test

@@ -1,0 +1,97 @@
+/** Gradients against central differences. */
+
+import { DTypeError, GraphError, NumericError } from '../errors.js';
+import type { Feeds } from '../evaluate/bind.js';
+import { Interpreter } from '../evaluate/interpreter.js';
+import { Variable } from '../graph/leaf.js';
+import type { Node } from '../graph/node.js';
+import { mul, randomUniform, sub, sum } from '../ops/index.js';
+import type { Tensor } from '../tensor/tensor.js';
+import { backward } from './backward.js';
+
+export interface CheckOptions {
+  readonly feeds?: Feeds;
+  /** The step of the differences, relative to the element's size where that is above 1. */
+  readonly step?: number;
+  /** How far a gradient may be off, relative to the size of the largest of its leaf (at least 1e-3). */
+  readonly tolerance?: number;
+  /** Seeds the cotangent: the random weights over which the root's elements are summed. */
+  readonly seed?: number;
+}
+
+/**
+ * Compares the gradients of a root of any shape with central differences, (f(x+h) - f(x-h)) / 2h,
+ * at every element of the leaves. The root is weighted by a random cotangent first: constant weights
+ * hide errors. Needs float64. The leaves' values are the same afterwards.
+ *
+ * @throws NumericError, naming leaf and element, where the two disagree
+ */
+export function checkGradients(
+  root: Node,
+  leaves: readonly Variable[],
+  { feeds = {}, step = 1e-5, tolerance = 1e-6, seed = 20260 }: CheckOptions = {},
+): void {
+  for (const node of [root, ...leaves]) {
+    if (node.dtype === 'float64') continue;
+    throw new DTypeError(
+      `checkGradients: ${node} is ${node.dtype}, but finite differences need float64`,
+    );
+  }
+  for (const leaf of leaves) {
+    if (leaf instanceof Variable) continue;
+    throw new GraphError(`checkGradients: ${leaf} is neither a parameter nor a state`);
+  }
+  // Within [-1.5, 1.5): of both signs, and no two alike.
+  const weights = mul(3, sub(randomUniform(root.shape, { seed, dtype: 'float64' }), 0.5));
+  const scalar = sum(mul(root, weights));
+  const gradients = backward(scalar);
+  // The root comes along: a gradient need not read every input, nor bind every name, that feeds it.
+  const wanted = [...leaves.map((leaf) => gradients.of(leaf)), scalar];
+  const computed = new Interpreter(wanted).run(feeds);
+  const value = new Interpreter([scalar]);
+  const at = () => (value.run(feeds)[0] as Tensor).item();
+
+  leaves.forEach((leaf, index) => {
+    const gradient = (computed[index] as Tensor).data;
+    const differences = centralDifferences(leaf, step, at);
+    const largest = (size: number, value: number) => Math.max(size, Math.abs(value));
+    const size = [gradient as Float64Array, differences].reduce(
+      (s, all) => all.reduce(largest, s),
+      1e-3,
+    );
+    differences.forEach((difference, element) => {
+      const claimed = gradient[element] as number;
+      // Written so that a NaN on either side fails.
+      if (Math.abs(claimed - difference) <= tolerance * size) return;
+      throw new NumericError(
+        `checkGradients: the gradient of ${root} with respect to element [${position(element, leaf.value.shape)}] of ${leaf} is ${claimed}, but finite differences give ${difference}`,
+      );
+    });
+  });
+}
+
+function centralDifferences(leaf: Variable, step: number, at: () => number): Float64Array {
+  const { data } = leaf.value;
+  return Float64Array.from({ length: data.length }, (_, element) => {
+    const before = data[element] as number;
+    const h = step * Math.max(1, Math.abs(before));
+    try {
+      data[element] = before + h;
+      const above = at();
+      data[element] = before - h;
+      return (above - at()) / (2 * h);
+    } finally {
+      data[element] = before;
+    }
+  });
+}
+
+function position(element: number, shape: readonly number[]): string {
+  const indices: number[] = [];
+  let rest = element;
+  for (const dim of shape.toReversed()) {
+    indices.unshift(rest % dim);
+    rest = Math.floor(rest / dim);
+  }
+  return indices.join(', ');
+}

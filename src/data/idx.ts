@@ -1,0 +1,231 @@
+/**
+ * IDX, the format of the MNIST files: two zero bytes, an element type, a rank, big-endian sizes, then
+ * the elements in row-major order. Nothing a file says is believed before its length confirms it.
+ */
+
+import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
+import { constants, gunzipSync } from 'node:zlib';
+import { FormatError } from '../errors.js';
+
+/** Unsigned bytes; not a `Tensor`, whose element types are those that forebay calculates with. */
+export interface IdxArray {
+  /** Sizes, outermost first; `shape[0]` is at most the `limit` that was asked for. */
+  readonly shape: readonly number[];
+  /** The elements in row-major order. */
+  readonly data: Uint8Array;
+  /** How many items the file has along axis 0, whatever `limit` was. */
+  readonly count: number;
+}
+
+export interface IdxOptions {
+  /** The rank that the file must have. */
+  readonly rank?: number;
+  /** Read only so many items along axis 0; the whole file is checked all the same. */
+  readonly limit?: number;
+}
+
+const elementTypes: Readonly<Record<number, string>> = {
+  8: 'unsigned byte',
+  9: 'signed byte',
+  11: '16-bit integer',
+  12: '32-bit integer',
+  13: 'float',
+  14: 'double',
+};
+
+const unsignedByte = 8;
+// Deflate cannot do better: 258 bytes from two bits, rounded up (zlib's own technical note).
+const mostExpansion = 1032;
+
+/**
+ * Reads an IDX file of unsigned bytes, plain or gzipped (told by its content, not by its name).
+ *
+ * Memory is bounded by the file: a plain file's header must agree with its length before anything
+ * is allocated; a gzipped one is unpacked up to the size that its header gives, and only when so
+ * many bytes can come from so few.
+ * @throws FormatError, naming the file and the position, when it cannot be read, has another magic
+ *   number, element type or rank, is truncated, has bytes left over, or fails its gzip checksum
+ */
+export function readIdx(file: string, options: IdxOptions = {}): IdxArray {
+  return withFile(file, (descriptor, size) => {
+    const start = readAt(descriptor, 0, 2);
+    if (start[0] !== 0x1f || start[1] !== 0x8b) return readPlain(file, descriptor, size, options);
+    return readGzip(file, readFileSync(descriptor), options);
+  });
+}
+
+interface Header {
+  readonly shape: readonly number[];
+  readonly headerBytes: number;
+  readonly dataBytes: number;
+}
+
+function readPlain(file: string, descriptor: number, size: number, options: IdxOptions): IdxArray {
+  const header = parseHeader(file, readAt(descriptor, 0, Math.min(size, 4 + 4 * 255)), options);
+  const expected = header.headerBytes + header.dataBytes;
+  if (size !== expected) throw wrongLength(file, header, size);
+  const { shape, bytes } = limited(header, options);
+  const data = readAt(descriptor, header.headerBytes, bytes);
+  if (data.length !== bytes) throw wrongLength(file, header, header.headerBytes + data.length);
+  return { shape, data, count: header.shape[0] as number };
+}
+
+function readGzip(file: string, packed: Uint8Array, options: IdxOptions): IdxArray {
+  // The first kilobytes are enough for any header, and bound what a hostile one can unpack to.
+  const head = unpack(file, packed.subarray(0, 4096), mostExpansion * 4096, true).bytes;
+  const header = parseHeader(file, head, options);
+  const expected = header.headerBytes + header.dataBytes;
+  if (expected > packed.length * mostExpansion) {
+    throw new FormatError(
+      `${file}: truncated: its header promises ${expected} bytes (shape [${header.shape.join(', ')}]), more than ${packed.length} gzipped bytes can hold`,
+    );
+  }
+  const { bytes, consumed } = unpack(file, packed, expected, false);
+  if (bytes.length !== expected) throw wrongLength(file, header, bytes.length);
+  if (consumed !== packed.length) {
+    throw new FormatError(
+      `${file}: expected the end of the file after the gzip stream, at byte ${consumed}, but ${packed.length - consumed} more came`,
+    );
+  }
+  const { shape, bytes: wanted } = limited(header, options);
+  const data = bytes.subarray(header.headerBytes, header.headerBytes + wanted);
+  // A small part must not keep the whole unpacked file alive.
+  return {
+    shape,
+    data: wanted < header.dataBytes ? data.slice() : data,
+    count: header.shape[0] as number,
+  };
+}
+
+function parseHeader(file: string, bytes: Uint8Array, options: IdxOptions): Header {
+  if (bytes.length < 4) {
+    throw new FormatError(
+      `${file}: truncated: expected the 4 bytes of an IDX magic number at byte 0, but the file ends after ${bytes.length}`,
+    );
+  }
+  const [zero0, zero1, type, rank] = bytes as unknown as [number, number, number, number];
+  if (zero0 !== 0 || zero1 !== 0) {
+    const came = [...bytes.subarray(0, 4)].map((byte) => byte.toString(16).padStart(2, '0'));
+    throw new FormatError(
+      `${file}: not an IDX file: expected the magic number 00 00 08 ${options.rank === undefined ? 'nn' : hex(options.rank)} at byte 0, but received ${came.join(' ')}`,
+    );
+  }
+  if (type !== unsignedByte) {
+    throw new FormatError(
+      `${file}: expected element type 08 (unsigned byte) at byte 2, but received ${hex(type)} (${elementTypes[type] ?? 'unknown'})`,
+    );
+  }
+  if (rank === 0 || (options.rank !== undefined && rank !== options.rank)) {
+    throw new FormatError(
+      `${file}: expected ${options.rank ?? 'at least 1'} dimensions at byte 3, but received ${rank}`,
+    );
+  }
+  const headerBytes = 4 + 4 * rank;
+  if (bytes.length < headerBytes) {
+    throw new FormatError(
+      `${file}: truncated: expected ${rank} sizes from byte 4 to byte ${headerBytes}, but the file ends after ${bytes.length}`,
+    );
+  }
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const shape = Array.from({ length: rank }, (_, axis) => view.getUint32(4 + 4 * axis));
+  // BigInt: 255 sizes of 32 bits overflow any number before a comparison could refuse them.
+  const dataBytes = shape.reduce((product, size) => product * BigInt(size), 1n);
+  if (dataBytes > BigInt(Number.MAX_SAFE_INTEGER - headerBytes)) {
+    throw new FormatError(
+      `${file}: the sizes at byte 4, [${shape.join(', ')}], multiply to ${dataBytes} elements: no file holds so many`,
+    );
+  }
+  return { shape, headerBytes, dataBytes: Number(dataBytes) };
+}
+
+function wrongLength(file: string, header: Header, size: number): FormatError {
+  const expected = header.headerBytes + header.dataBytes;
+  const shape = `[${header.shape.join(', ')}]`;
+  return new FormatError(
+    size < expected
+      ? `${file}: truncated: expected ${expected} bytes for shape ${shape}, but the file ends after ${size}`
+      : `${file}: expected the end of the file at byte ${expected}, for shape ${shape}, but more came`,
+  );
+}
+
+function limited(
+  header: Header,
+  options: IdxOptions,
+): { readonly shape: readonly number[]; readonly bytes: number } {
+  const [count, ...rest] = header.shape as [number, ...number[]];
+  const kept = Math.min(count, options.limit ?? count);
+  return {
+    shape: [kept, ...rest],
+    bytes: count === 0 ? 0 : (header.dataBytes / count) * kept,
+  };
+}
+
+/** `partial`: the input is a beginning, and what it unpacks to is wanted as far as it goes. */
+function unpack(
+  file: string,
+  packed: Uint8Array,
+  most: number,
+  partial: boolean,
+): { readonly bytes: Uint8Array; readonly consumed: number } {
+  try {
+    // `info` gives the engine too, which knows where the stream ended; the types omit it.
+    const { buffer, engine } = gunzipSync(packed, {
+      info: true,
+      maxOutputLength: Math.max(most, 1),
+      ...(partial && { finishFlush: constants.Z_SYNC_FLUSH }),
+    }) as unknown as { buffer: Uint8Array; engine: { bytesWritten: number } };
+    return { bytes: buffer, consumed: engine.bytesWritten };
+  } catch (cause) {
+    const error = cause as NodeJS.ErrnoException;
+    if (error.code === 'ERR_BUFFER_TOO_LARGE') {
+      throw new FormatError(
+        `${file}: expected the unpacked data to end at byte ${most}, as its header says, but more came`,
+        { cause },
+      );
+    }
+    throw new FormatError(`${file}: not a sound gzip file: ${error.message}`, { cause });
+  }
+}
+
+function withFile<T>(file: string, read: (descriptor: number, size: number) => T): T {
+  let descriptor: number;
+  try {
+    descriptor = openSync(file, 'r');
+  } catch (cause) {
+    throw unreadable(file, cause);
+  }
+  try {
+    const stat = fstatSync(descriptor);
+    if (!stat.isFile()) {
+      throw new FormatError(`${file}: expected an IDX file, but it is not a regular file`);
+    }
+    return read(descriptor, stat.size);
+  } catch (cause) {
+    if (cause instanceof FormatError) throw cause;
+    throw unreadable(file, cause);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function unreadable(file: string, cause: unknown): FormatError {
+  const { code, message } = cause as NodeJS.ErrnoException;
+  const what = code === 'ENOENT' ? 'there is no such file' : `it cannot be read: ${message}`;
+  return new FormatError(`${file}: expected an IDX file, but ${what}`, { cause });
+}
+
+/** Up to `length` bytes from `position`; fewer at the end of the file. */
+function readAt(descriptor: number, position: number, length: number): Uint8Array {
+  const bytes = new Uint8Array(length);
+  let filled = 0;
+  while (filled < length) {
+    const count = readSync(descriptor, bytes, filled, length - filled, position + filled);
+    if (count === 0) break;
+    filled += count;
+  }
+  return bytes.subarray(0, filled);
+}
+
+function hex(byte: number): string {
+  return byte.toString(16).padStart(2, '0');
+}

@@ -1,0 +1,67 @@
+/** The seed's series, (cos, sin) of period 20, cut into windows for a network that predicts the next step. */
+
+import { ValueError } from '../errors.js';
+import { type Tensor, tensor } from '../tensor/tensor.js';
+
+/** Samples per turn of the circle. */
+export const trigonometricPeriod = 20;
+
+export interface Windows {
+  /** [steps, windows, 2] float32: window w holds the samples w, w + 1, …, w + steps - 1. */
+  readonly inputs: Tensor;
+  /** [steps, windows, 2] float32: the sample after each of `inputs`. */
+  readonly targets: Tensor;
+}
+
+/**
+ * The curve itself: sample t is (cos(2 pi t / 20), sin(2 pi t / 20)), for t from `start`.
+ * @returns [count, 2] float32
+ * @throws ValueError unless `count` is a non-negative integer
+ */
+export function trigonometric(count: number, start = 0): Tensor {
+  if (!Number.isSafeInteger(count) || count < 0) {
+    throw new ValueError(
+      `trigonometric: expected a non-negative number of samples, but received ${count}`,
+    );
+  }
+  const data = new Float32Array(2 * count);
+  for (let index = 0; index < count; index++) {
+    const angle = (2 * Math.PI * (start + index)) / trigonometricPeriod;
+    data[2 * index] = Math.cos(angle);
+    data[2 * index + 1] = Math.sin(angle);
+  }
+  return tensor(data, { shape: [count, 2] });
+}
+
+/**
+ * Every window of `steps` successive samples of the first `samples`, with each step's successor as
+ * its target. By default as the seed has it: 96 windows of 5 steps from 100 samples. (The last
+ * window's last target is the sample after them all.)
+ * @throws ValueError unless 1 <= steps <= samples
+ */
+export function trigonometricWindows(
+  options: { readonly samples?: number; readonly steps?: number } = {},
+): Windows {
+  const { samples = 100, steps = 5 } = options;
+  if (!Number.isSafeInteger(steps) || !Number.isSafeInteger(samples) || steps < 1) {
+    throw new ValueError(
+      `trigonometricWindows: expected whole numbers of samples and steps, but received ${samples} and ${steps}`,
+    );
+  }
+  if (steps > samples) {
+    throw new ValueError(
+      `trigonometricWindows: expected at most ${samples} steps, the number of samples, but received ${steps}`,
+    );
+  }
+  const series = trigonometric(samples + 1).data;
+  const windows = samples - steps + 1;
+  const inputs = new Float32Array(steps * windows * 2);
+  const targets = new Float32Array(steps * windows * 2);
+  for (let step = 0; step < steps; step++) {
+    // Step s of all windows in turn is the series itself from sample s on.
+    inputs.set(series.subarray(2 * step, 2 * (step + windows)), 2 * step * windows);
+    targets.set(series.subarray(2 * (step + 1), 2 * (step + 1 + windows)), 2 * step * windows);
+  }
+  const shape = [steps, windows, 2];
+  return { inputs: tensor(inputs, { shape }), targets: tensor(targets, { shape }) };
+}

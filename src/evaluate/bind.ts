@@ -1,0 +1,99 @@
+/** From feeds to what one run needs: a tensor for every input, a number for every dimension name. */
+
+import { DTypeError, describeValue, GraphError, ShapeError, ValueError } from '../errors.js';
+import { isDimensionName } from '../graph/dimension.js';
+import { Input, Leaf } from '../graph/leaf.js';
+import type { Node } from '../graph/node.js';
+import { isTypedArray } from '../tensor/dtype.js';
+import { formatShape } from '../tensor/shape.js';
+import { asTensor, Tensor, type TensorLike } from '../tensor/tensor.js';
+
+export type Feeds = Readonly<Record<string, TensorLike>>;
+
+/** The inputs among `nodes` by name. @throws GraphError when two leaves share a name */
+export function inputsByName(nodes: ReadonlySet<Node>): Map<string, Input> {
+  const leaves = new Map<string, Leaf>();
+  for (const node of nodes) {
+    if (!(node instanceof Leaf) || node.name === undefined || node.kind === 'constant') continue;
+    const other = leaves.get(node.name);
+    if (other)
+      throw new GraphError(`two leaves of one run are named '${node.name}': ${other} and ${node}`);
+    leaves.set(node.name, node);
+  }
+  return new Map(
+    [...leaves].filter((entry): entry is [string, Input] => entry[1] instanceof Input),
+  );
+}
+
+export interface BoundFeeds {
+  readonly tensors: ReadonlyMap<Input, Tensor>;
+  readonly bindings: ReadonlyMap<string, number>;
+}
+
+/**
+ * Checks the feeds against the inputs and binds dimension names.
+ * @throws ValueError for a feed that is unknown, missing or no tensor; DTypeError or ShapeError for
+ *   one that does not fit, or when a name is bound to two numbers
+ */
+export function bindFeeds(inputs: ReadonlyMap<string, Input>, feeds: Feeds): BoundFeeds {
+  if (typeof feeds !== 'object' || feeds === null) {
+    throw new ValueError(
+      `feeds must be a record of tensors by name, but are ${describeValue(feeds)}`,
+    );
+  }
+  for (const name of Object.keys(feeds)) {
+    if (!inputs.has(name)) {
+      const known = [...inputs.keys()].map((key) => `'${key}'`).join(', ') || 'none';
+      throw new ValueError(`feed '${name}' is not an input of this graph (its inputs: ${known})`);
+    }
+  }
+  const tensors = new Map<Input, Tensor>();
+  const bindings = new Map<string, number>();
+  const boundBy = new Map<string, Input>();
+  for (const [name, input] of inputs) {
+    const value = Object.hasOwn(feeds, name) ? feeds[name] : undefined;
+    const tensor = feedFor(input, value);
+    input.shape.forEach((dim, axis) => {
+      const length = tensor.shape[axis] as number;
+      if (!isDimensionName(dim)) return;
+      const before = bindings.get(dim);
+      if (before !== undefined && before !== length) {
+        throw new ShapeError(
+          `dimension '${dim}' is bound to ${before} by ${boundBy.get(dim)} and to ${length} by ${input}`,
+        );
+      }
+      bindings.set(dim, length);
+      boundBy.set(dim, input);
+    });
+    tensors.set(input, tensor);
+  }
+  return { tensors, bindings };
+}
+
+function feedFor(input: Input, value: TensorLike | undefined): Tensor {
+  const wanted = `${input.dtype} ${formatShape(input.shape)}`;
+  if (value === undefined) {
+    throw new ValueError(`${input} was not fed: expected ${wanted} under the name '${input.name}'`);
+  }
+  const usable =
+    value instanceof Tensor ||
+    typeof value === 'number' ||
+    Array.isArray(value) ||
+    isTypedArray(value);
+  if (!usable) {
+    throw new ValueError(`${input} expected ${wanted}, but was fed ${describeValue(value)}`);
+  }
+  const fed = asTensor(value, input.dtype, `${input}`);
+  if (fed.dtype !== input.dtype) {
+    throw new DTypeError(
+      `${input} expected ${wanted}, but was fed ${fed.dtype} ${formatShape(fed.shape)}`,
+    );
+  }
+  const fits =
+    fed.shape.length === input.shape.length &&
+    input.shape.every((dim, axis) => typeof dim === 'string' || dim === fed.shape[axis]);
+  if (!fits) {
+    throw new ShapeError(`${input} expected ${wanted}, but was fed ${formatShape(fed.shape)}`);
+  }
+  return fed;
+}

@@ -1,0 +1,138 @@
+/** How each kind of lowering is computed: one or a few kernel calls, prepared for bound shapes. */
+
+import type { Bound, Lowering } from '../graph/op.js';
+import {
+  type Layout,
+  prepareMap,
+  prepareProduct,
+  prepareRandom,
+  prepareReduce,
+  zero,
+} from '../native/kernels.js';
+import type { DType, TypedArray } from '../tensor/dtype.js';
+import { sizeOf, stridesOf } from '../tensor/shape.js';
+
+/** Computes one node's value into `out`; `run` is the index of the run, on which draws depend. */
+export type Step = (out: TypedArray, inputs: readonly TypedArray[], run: number) => void;
+
+/** A node with every dimension a number. */
+export interface BoundNode extends Bound<object> {
+  readonly dtype: DType;
+}
+
+type Kinds = { [L in Lowering as L['kind']]: (lowering: L, node: BoundNode) => Step };
+
+/** Kinds without an entry here compute nothing: leaves are given, aliases share memory. */
+type Computed = Omit<Kinds, 'leaf' | 'alias' | 'compose'>;
+
+const steps: Computed = {
+  map: ({ kernel }, { shape, inputShapes }) => {
+    const map = prepareMap(
+      kernel,
+      shape,
+      dense(shape),
+      inputShapes.map((from) => stretched(from, shape)),
+    );
+    return (out, inputs) => map(out, ...inputs);
+  },
+
+  cast: (_lowering, { shape, dtype }) => {
+    const map = prepareMap(dtype, shape, dense(shape), [dense(shape)], 'cast');
+    return (out, [input]) => map(out, input as TypedArray);
+  },
+
+  accumulate: (_lowering, { shape }) => {
+    const layout = dense(shape);
+    const copy = prepareMap('copy', shape, layout, [layout]);
+    const add = prepareMap('add', shape, layout, [layout, layout]);
+    return (out, [first, ...others]) => {
+      copy(out, first as TypedArray);
+      for (const other of others) add(out, out, other);
+    };
+  },
+
+  reduce: ({ kernel, axes }, { attributes, inputShapes: [from] }) => {
+    const shape = from as readonly number[];
+    const reduce = prepareReduce(kernel, shape, axes(attributes), stridesOf(shape));
+    return (out, [input]) => reduce(out, input as TypedArray);
+  },
+
+  product: ({ transposes }, { attributes, shape, inputShapes }) => {
+    const [a, b] = inputShapes as [readonly number[], readonly number[]];
+    const flags = transposes(attributes);
+    const [m, n] = shape.slice(-2) as [number, number];
+    const k = (flags.a ? a.at(-2) : a.at(-1)) as number;
+    const matrix = { n, k, transposeA: flags.a, transposeB: flags.b };
+    // One right operand for a batch of plain left ones: all rows are one tall product.
+    const folds = b.length === 2 && !flags.a;
+    const batch = folds ? [] : shape.slice(0, -2);
+    const product = prepareProduct({
+      ...matrix,
+      m: folds ? sizeOf(shape.slice(0, -1)) : m,
+      batch,
+      batchStridesA: folds ? [] : stretched(a.slice(0, -2), batch, m * k).strides,
+      batchStridesB: folds ? [] : stretched(b.slice(0, -2), batch, k * n).strides,
+      batchStridesC: folds ? [] : stretched(batch, batch, m * n).strides,
+    });
+    return (out, [left, right]) => product(out, left as TypedArray, right as TypedArray);
+  },
+
+  view: ({ view }, node) => {
+    const copy = prepareMap('copy', node.shape, dense(node.shape), [view(node)]);
+    return (out, [input]) => copy(out, input as TypedArray);
+  },
+
+  place: ({ accumulate, view }, node) => {
+    const kernel = accumulate ? 'add' : 'copy';
+    const clear = prepareMap('copy', node.shape, dense(node.shape), [stretched([], node.shape)]);
+    const writes = node.inputShapes.map((shape, index) => {
+      const window = view(node, index);
+      const sources = accumulate ? [window, dense(shape)] : [dense(shape)];
+      return prepareMap(kernel, shape, window, sources);
+    });
+    return (out, inputs) => {
+      if (accumulate) clear(out, zero[node.dtype]);
+      writes.forEach((write, index) => {
+        const input = inputs[index] as TypedArray;
+        if (accumulate) write(out, out, input);
+        else write(out, input);
+      });
+    };
+  },
+
+  random: ({ kernel, seed }, { attributes }) => {
+    const draw = prepareRandom(kernel, seed(attributes));
+    return (out, _inputs, run) => draw(out, run);
+  },
+
+  extent: ({ dim }, { attributes, bind }) => {
+    const value = bind(dim(attributes));
+    return (out) => {
+      out[0] = value;
+    };
+  },
+};
+
+/** Prepares the computation of a node; undefined for one that computes nothing. */
+export function prepareStep(lowering: Lowering, node: BoundNode): Step | undefined {
+  if (!(lowering.kind in steps)) return undefined;
+  // The table's type pairs each kind with its own lowering; TypeScript cannot follow the index.
+  const prepare = steps[lowering.kind as keyof Computed] as (l: Lowering, n: BoundNode) => Step;
+  return prepare(lowering, node);
+}
+
+function dense(shape: readonly number[]): Layout {
+  return { offset: 0, strides: stridesOf(shape) };
+}
+
+/** A dense operand as it broadcasts to `shape`; `unit` is the number of elements of one entry. */
+function stretched(from: readonly number[], shape: readonly number[], unit = 1): Layout {
+  const strides = stridesOf(from);
+  const lead = shape.length - from.length;
+  return {
+    offset: 0,
+    strides: shape.map((_, axis) =>
+      axis < lead || from[axis - lead] === 1 ? 0 : (strides[axis - lead] as number) * unit,
+    ),
+  };
+}

@@ -1,0 +1,197 @@
+/**
+ * Dimensions: numbers, names, and polynomials over names with integer coefficients.
+ *
+ * A dimension that depends on a name is kept as the text of its normal form ('batch', '2*batch',
+ * 'batch*steps + 1'), so that equal polynomials are equal strings: shapes compare with `===`,
+ * print as they are, and serve as keys.
+ */
+
+import { describeValue, ShapeError } from '../errors.js';
+
+/** A number, or the normal form of a polynomial over dimension names. */
+export type Dim = number | string;
+export type Shape = readonly Dim[];
+/** What the names are in one run. */
+export type Bindings = ReadonlyMap<string, number>;
+
+/** Monomial (sorted names joined by '*', '' for the constant term) to its coefficient, never 0. */
+type Polynomial = ReadonlyMap<string, number>;
+
+const namePattern = /^[A-Za-z_][A-Za-z0-9_]*$/;
+
+// Few distinct dimensions occur in a program, and each is asked for many times while a graph is built.
+const parsed = new Map<string, Polynomial>();
+
+export function isDimensionName(value: unknown): value is string {
+  return typeof value === 'string' && namePattern.test(value);
+}
+
+/** Brings a dimension that a user wrote into normal form. @throws ShapeError when it is none */
+export function dimension(value: unknown, context: string): Dim {
+  if (typeof value === 'number') {
+    if (Number.isInteger(value) && value >= 0) return value;
+  } else if (typeof value === 'string') {
+    const polynomial = parse(value);
+    const dim = polynomial && print(polynomial);
+    if (typeof dim === 'string' || (dim !== undefined && dim >= 0)) return dim;
+  }
+  throw new ShapeError(
+    `${context} expected a dimension (a non-negative integer or a name), but received ${describeValue(value)}`,
+  );
+}
+
+export function addDims(a: Dim, b: Dim): Dim {
+  return typeof a === 'number' && typeof b === 'number' ? a + b : print(sum(poly(a), poly(b), 1));
+}
+
+export function subtractDims(a: Dim, b: Dim): Dim {
+  return typeof a === 'number' && typeof b === 'number' ? a - b : print(sum(poly(a), poly(b), -1));
+}
+
+export function multiplyDims(a: Dim, b: Dim): Dim {
+  return typeof a === 'number' && typeof b === 'number' ? a * b : print(product(poly(a), poly(b)));
+}
+
+/** The product of all dimensions: how many elements a shape has. */
+export function sizeOfDims(shape: Shape): Dim {
+  return shape.reduce<Dim>(multiplyDims, 1);
+}
+
+/** The exact quotient, or undefined where there is none (polynomial long division with no remainder). */
+export function divideDims(a: Dim, b: Dim): Dim | undefined {
+  if (a === b && a !== 0) return 1;
+  const divisor = poly(b);
+  const [leadName, leadCoefficient] = leading(divisor) ?? [];
+  if (leadName === undefined || leadCoefficient === undefined) return undefined;
+  let remainder = poly(a);
+  let quotient: Polynomial = new Map();
+  for (let lead = leading(remainder); lead; lead = leading(remainder)) {
+    const names = divideMonomials(lead[0], leadName);
+    const coefficient = lead[1] / leadCoefficient;
+    if (names === undefined || !Number.isInteger(coefficient)) return undefined;
+    const term = new Map([[names, coefficient]]);
+    quotient = sum(quotient, term, 1);
+    remainder = sum(remainder, product(term, divisor), -1);
+  }
+  return print(quotient);
+}
+
+/** The value of a dimension. @throws ShapeError for a name that is not bound */
+export function bindDim(dim: Dim, bindings: Bindings, context = ''): number {
+  if (typeof dim === 'number') return dim;
+  const simple = bindings.get(dim);
+  if (simple !== undefined) return simple;
+  let total = 0;
+  for (const [monomial, coefficient] of poly(dim)) {
+    let term = coefficient;
+    for (const name of factors(monomial)) {
+      const value = bindings.get(name);
+      if (value === undefined) {
+        throw new ShapeError(
+          `${context}dimension '${name}' is not bound: no input of this run has it`,
+        );
+      }
+      term *= value;
+    }
+    total += term;
+  }
+  return total;
+}
+
+/** The names that a dimension depends on. */
+export function namesOf(dim: Dim): string[] {
+  return typeof dim === 'number' ? [] : [...new Set([...poly(dim).keys()].flatMap(factors))];
+}
+
+export function sameShape(a: Shape, b: Shape): boolean {
+  return a.length === b.length && a.every((dim, axis) => dim === b[axis]);
+}
+
+function poly(dim: Dim): Polynomial {
+  if (typeof dim === 'number') return dim === 0 ? new Map() : new Map([['', dim]]);
+  const polynomial = parse(dim);
+  if (!polynomial) throw new ShapeError(`'${dim}' is not a dimension`);
+  return polynomial;
+}
+
+function factors(monomial: string): string[] {
+  return monomial === '' ? [] : monomial.split('*');
+}
+
+function parse(text: string): Polynomial | undefined {
+  const known = parsed.get(text);
+  if (known) return known;
+  let polynomial: Polynomial = new Map();
+  // Blanks may stand around an operator, never within a name.
+  const compact = text.trim().replace(/\s*([-+*])\s*/g, '$1');
+  for (const signed of compact.replace(/-/g, '+-').replace(/^\+/, '').split('+')) {
+    const negative = signed.startsWith('-');
+    let coefficient = negative ? -1 : 1;
+    const names: string[] = [];
+    for (const factor of (negative ? signed.slice(1) : signed).split('*')) {
+      if (/^\d+$/.test(factor)) coefficient *= Number(factor);
+      else if (namePattern.test(factor)) names.push(factor);
+      else return undefined;
+    }
+    if (coefficient !== 0) {
+      polynomial = sum(polynomial, new Map([[names.sort().join('*'), coefficient]]), 1);
+    }
+  }
+  parsed.set(text, polynomial);
+  return polynomial;
+}
+
+function print(polynomial: Polynomial): Dim {
+  let text = '';
+  for (const [monomial, coefficient] of [...polynomial].sort(descending)) {
+    const size = Math.abs(coefficient);
+    const sign = coefficient < 0 ? '-' : '+';
+    const term = monomial === '' ? `${size}` : size === 1 ? monomial : `${size}*${monomial}`;
+    if (text === '') text = coefficient < 0 ? `-${term}` : term;
+    else text += ` ${sign} ${term}`;
+  }
+  const constantOnly = polynomial.size === 0 || (polynomial.size === 1 && polynomial.has(''));
+  return constantOnly ? (polynomial.get('') ?? 0) : text;
+}
+
+/** Higher degrees first, then by name: a monomial order, which long division needs. */
+function descending([a]: [string, number], [b]: [string, number]): number {
+  const degrees = factors(b).length - factors(a).length;
+  if (degrees !== 0) return degrees;
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function leading(polynomial: Polynomial): [string, number] | undefined {
+  return [...polynomial].sort(descending)[0];
+}
+
+function sum(a: Polynomial, b: Polynomial, sign: 1 | -1): Polynomial {
+  const result = new Map(a);
+  for (const [monomial, coefficient] of b) {
+    const total = (result.get(monomial) ?? 0) + sign * coefficient;
+    if (total === 0) result.delete(monomial);
+    else result.set(monomial, total);
+  }
+  return result;
+}
+
+function product(a: Polynomial, b: Polynomial): Polynomial {
+  let result: Polynomial = new Map();
+  for (const [monomialA, coefficientA] of a) {
+    for (const [monomialB, coefficientB] of b) {
+      const names = [...factors(monomialA), ...factors(monomialB)].sort().join('*');
+      result = sum(result, new Map([[names, coefficientA * coefficientB]]), 1);
+    }
+  }
+  return result;
+}
+
+function divideMonomials(a: string, b: string): string | undefined {
+  const left = factors(a);
+  for (const name of factors(b)) {
+    const index = left.indexOf(name);
+    if (index < 0) return undefined;
+    left.splice(index, 1);
+  }
+  return left.join('*');
+}

@@ -1,0 +1,255 @@
+/** Leaves: the nodes without inputs. What a graph reads, and what training writes. */
+
+import { DTypeError, describeValue, ShapeError, ValueError } from '../errors.js';
+import { assertDType, type DType, isTypedArray, sharedArray } from '../tensor/dtype.js';
+import { assertShape, formatShape } from '../tensor/shape.js';
+import { asTensor, Tensor, type TensorLike, tensor } from '../tensor/tensor.js';
+import { type Dim, dimension, isDimensionName, type Shape } from './dimension.js';
+import { failFor, Node } from './node.js';
+import type { Op, Operand } from './op.js';
+import { assertSeed, leafSeed } from './seed.js';
+
+export type LeafKind = 'input' | 'parameter' | 'state' | 'constant';
+
+function leafOp(name: LeafKind): Op {
+  return {
+    name,
+    arity: 0,
+    dtype: () => 'float32',
+    shape: () => [],
+    lowering: { kind: 'leaf' },
+    gradient: () => [],
+    samples: [],
+    refused: [],
+  };
+}
+
+const ops: Readonly<Record<LeafKind, Op>> = {
+  input: leafOp('input'),
+  parameter: leafOp('parameter'),
+  state: leafOp('state'),
+  constant: leafOp('constant'),
+};
+
+export abstract class Leaf extends Node {
+  constructor(
+    readonly kind: LeafKind,
+    shape: Shape,
+    dtype: DType,
+  ) {
+    super(ops[kind], [], {}, shape, dtype);
+  }
+}
+
+/** Fed at run time. */
+export class Input extends Leaf {
+  constructor(name: string, shape: Shape, dtype: DType) {
+    super('input', shape, dtype);
+    this.named(name);
+  }
+}
+
+/** A leaf that holds its value, in memory of its own that can never be detached. */
+abstract class Valued extends Leaf {
+  readonly #value: Tensor;
+
+  constructor(kind: LeafKind, value: Tensor) {
+    super(kind, Object.freeze([...value.shape]), value.dtype);
+    const memory = sharedArray(value.dtype, value.size);
+    memory.set(value.data);
+    this.#value = new Tensor(memory, value.shape);
+  }
+
+  /** Live: what runs read and, for parameters and states, write. */
+  get value(): Tensor {
+    return this.#value;
+  }
+}
+
+/** A value that runs may write: a parameter is trained, a state is carried from run to run. */
+export class Variable extends Valued {
+  declare readonly kind: 'parameter' | 'state';
+
+  constructor(kind: 'parameter' | 'state', name: string, value: Tensor) {
+    super(kind, value);
+    this.named(name);
+  }
+
+  /**
+   * Copies new elements in.
+   * @throws ShapeError or DTypeError when they do not fit; the value is unchanged then
+   */
+  set(value: TensorLike): void {
+    const next = fittingTensor(value, this.dtype, `${this} set:`);
+    if (next.dtype !== this.dtype) {
+      throw new DTypeError(`${this} set: expected ${this.dtype}, but received ${next.dtype}`);
+    }
+    const flat = isTypedArray(value) && next.size === this.value.size;
+    if (!flat && formatShape(next.shape) !== formatShape(this.shape)) {
+      throw new ShapeError(
+        `${this} set: expected shape ${formatShape(this.shape)}, but received ${formatShape(next.shape)}`,
+      );
+    }
+    this.value.data.set(next.data);
+  }
+}
+
+export class Constant extends Valued {
+  constructor(value: Tensor) {
+    super('constant', value);
+  }
+}
+
+/** Draws a parameter's first value. Pure: the same arguments give the same tensor. */
+export type Initializer = (
+  shape: readonly number[],
+  options: { readonly dtype: DType; readonly seed: number },
+) => Tensor;
+
+export interface ParameterOptions {
+  readonly shape: readonly number[];
+  readonly init: Initializer;
+  readonly dtype?: DType;
+  /** Defaults to one derived from `setSeed` and the parameter's name. */
+  readonly seed?: number;
+}
+
+/**
+ * A leaf that is fed at run time.
+ * @param shape numbers and names of dimensions, as in `['batch', 784]`
+ */
+export function input(
+  name: string,
+  shape: readonly Dim[],
+  options: { readonly dtype?: DType } = {},
+): Input {
+  const context = `input ${nameOf(name, 'input')}:`;
+  if (!Array.isArray(shape)) {
+    throw new ShapeError(`${context} expected a shape, but received ${describeValue(shape)}`);
+  }
+  const dims = shape.map((dim) => {
+    if (typeof dim === 'string' && !isDimensionName(dim)) {
+      throw new ShapeError(
+        `${context} a dimension is a number or a name of letters, digits and _, but '${dim}' is neither`,
+      );
+    }
+    return dimension(dim, context);
+  });
+  const dtype = options.dtype ?? 'float32';
+  assertDType(dtype, context);
+  return new Input(name, Object.freeze(dims), dtype);
+}
+
+/**
+ * A leaf that training changes.
+ * @param value its first value, which is copied, or the shape and initialiser that draw it
+ */
+export function parameter(name: string, value: TensorLike | ParameterOptions): Variable {
+  const context = `parameter ${nameOf(name, 'parameter')}:`;
+  if (!isParameterOptions(value))
+    return new Variable('parameter', name, fittingTensor(value, 'float32', context));
+  const { shape, init, dtype = 'float32', seed = leafSeed(name) } = value;
+  assertShape(shape, context);
+  assertDType(dtype, context);
+  assertSeed(seed, context);
+  if (typeof init !== 'function') {
+    throw new ValueError(`${context} expected an initialiser, but received ${describeValue(init)}`);
+  }
+  const drawn = init(shape, { dtype, seed });
+  if (
+    !(drawn instanceof Tensor) ||
+    drawn.dtype !== dtype ||
+    formatShape(drawn.shape) !== formatShape(shape)
+  ) {
+    const came =
+      drawn instanceof Tensor ? `${drawn.dtype} ${formatShape(drawn.shape)}` : describeValue(drawn);
+    throw new ValueError(
+      `${context} the initialiser must give ${dtype} ${formatShape(shape)}, but gave ${came}`,
+    );
+  }
+  return new Variable('parameter', name, drawn);
+}
+
+/** A leaf that is carried from run to run: an LSTM's cell, an optimizer's moments, a learning rate. */
+export function state(
+  name: string,
+  value: TensorLike,
+  options: { readonly dtype?: DType } = {},
+): Variable {
+  const context = `state ${nameOf(name, 'state')}:`;
+  return new Variable('state', name, tensorOf(value, options.dtype, context));
+}
+
+/** A leaf whose value never changes. Numbers are interned: equal ones of one dtype are one node. */
+export function constant(value: TensorLike, options: { readonly dtype?: DType } = {}): Constant {
+  const { dtype = 'float32' } = options;
+  assertDType(dtype, 'constant:');
+  return typeof value === 'number'
+    ? scalar(value, dtype)
+    : new Constant(tensorOf(value, options.dtype, 'constant:'));
+}
+
+const scalars = new Map<string, WeakRef<Constant>>();
+
+function scalar(value: number, dtype: DType): Constant {
+  const key = `${dtype} ${Object.is(value, -0) ? '-0' : value}`;
+  const existing = scalars.get(key)?.deref();
+  if (existing) return existing;
+  const made = new Constant(tensor(value, { dtype }));
+  scalars.set(key, new WeakRef(made));
+  if (scalars.size % 256 === 0) {
+    for (const [stale, reference] of scalars) if (!reference.deref()) scalars.delete(stale);
+  }
+  return made;
+}
+
+/**
+ * Turns operands into nodes; plain numbers take the dtype of the first operand that has one.
+ * @throws ValueError for what is neither a node, a tensor nor a number
+ */
+export function lift(opName: string, operands: readonly Operand[]): Node[] {
+  const typed = operands.find((operand) => operand instanceof Node || operand instanceof Tensor);
+  const dtype = typed instanceof Node || typed instanceof Tensor ? typed.dtype : 'float32';
+  return operands.map((operand, index) => {
+    if (operand instanceof Node) return operand;
+    if (operand instanceof Tensor) return new Constant(operand);
+    if (typeof operand === 'number') return scalar(operand, dtype);
+    const nodes = operands.filter((other): other is Node => other instanceof Node);
+    return failFor({ name: opName }, nodes).value(
+      `expected a node, a tensor or a number as operand ${index}, but received ${describeValue(operand)}`,
+    );
+  });
+}
+
+function nameOf(name: unknown, kind: LeafKind): string {
+  if (typeof name === 'string' && name !== '') return `'${name}'`;
+  throw new ValueError(`${kind}: expected a name, but received ${describeValue(name)}`);
+}
+
+function isParameterOptions(value: unknown): value is ParameterOptions {
+  return (
+    typeof value === 'object' && value !== null && 'shape' in value && !(value instanceof Tensor)
+  );
+}
+
+function fittingTensor(value: TensorLike, dtype: DType, context: string): Tensor {
+  const supported =
+    value instanceof Tensor ||
+    typeof value === 'number' ||
+    Array.isArray(value) ||
+    isTypedArray(value);
+  if (!supported) {
+    throw new ValueError(
+      `${context} expected a tensor, a number or nested arrays of numbers, but received ${describeValue(value)}`,
+    );
+  }
+  return asTensor(value, dtype, context);
+}
+
+/** The same where a dtype may be asked for: what has another one already is refused, not converted. */
+function tensorOf(value: TensorLike, dtype: DType | undefined, context: string): Tensor {
+  if (dtype !== undefined) assertDType(dtype, context);
+  const made = fittingTensor(value, dtype ?? 'float32', context);
+  if (dtype === undefined || made.dtype === dtype) return made;
+  throw new DTypeError(`${context} the tensor is ${made.dtype}, but dtype ${dtype} was asked for`);
+}

@@ -1,0 +1,164 @@
+/** A node: an op applied to inputs. Immutable but for its label. */
+
+import { inspect } from 'node:util';
+import { DTypeError, describeValue, GraphError, ShapeError, ValueError } from '../errors.js';
+import type { DType } from '../tensor/dtype.js';
+import { formatShape } from '../tensor/shape.js';
+import type { Shape } from './dimension.js';
+import type { Fail, Op } from './op.js';
+
+let nextId = 0;
+let derived = false;
+
+export class Node {
+  /**
+   * Counts up as nodes are made. A node's inputs exist before it does and never change, so ids are
+   * a topological order, and a cycle cannot be built.
+   */
+  readonly id: number;
+  readonly op: Op;
+  readonly inputs: readonly Node[];
+  readonly attributes: object;
+  /** Dimensions: numbers, names, or polynomials over names. */
+  readonly shape: Shape;
+  readonly dtype: DType;
+  /** True when differentiation built the node: drawings tell the gradient graph apart. */
+  readonly derived: boolean;
+  #name: string | undefined;
+
+  /** Use `createNode` or an op's own function: they check what this trusts. */
+  constructor(op: Op, inputs: readonly Node[], attributes: object, shape: Shape, dtype: DType) {
+    this.id = nextId++;
+    this.op = op;
+    this.inputs = inputs;
+    this.attributes = attributes;
+    this.shape = shape;
+    this.dtype = dtype;
+    this.derived = derived;
+  }
+
+  /** The label given with `named`, or a leaf's own name. */
+  get name(): string | undefined {
+    return this.#name;
+  }
+
+  /** Labels the node for errors, drawings and profiles, and returns it. */
+  named(name: string): this {
+    if (typeof name !== 'string' || name === '') {
+      throw new ValueError(
+        `named: expected a non-empty string, but received ${describeValue(name)}`,
+      );
+    }
+    this.#name = name;
+    return this;
+  }
+
+  /** `[matmul 'scores']`, or `[matmul #17]` for a node without a name. */
+  toString(): string {
+    return `[${this.op.name} ${this.#name === undefined ? `#${this.id}` : `'${this.#name}'`}]`;
+  }
+
+  [inspect.custom](): string {
+    return `${this} ${this.dtype} ${formatShape(this.shape)}`;
+  }
+}
+
+/** Runs `build`; nodes made meanwhile are marked as derived. */
+export function asDerived<T>(build: () => T): T {
+  const before = derived;
+  derived = true;
+  try {
+    return build();
+  } finally {
+    derived = before;
+  }
+}
+
+const scope: string[] = [];
+
+/** Runs `build`; errors met meanwhile name the layer that asked for the nodes. */
+export function withinLayer<T>(name: string, build: () => T): T {
+  scope.push(name);
+  try {
+    return build();
+  } finally {
+    scope.pop();
+  }
+}
+
+/** Messages that name the op, the layer it is built for, and the operands that have names. */
+class Refusals implements Fail {
+  constructor(
+    private readonly op: { readonly name: string },
+    private readonly inputs: readonly Node[],
+  ) {}
+
+  get where(): string {
+    return `[${this.op.name}${scope.length === 0 ? '' : ` '${scope.join('.')}'`}]`;
+  }
+
+  shape(message: string): never {
+    throw new ShapeError(this.#text(message));
+  }
+
+  dtype(message: string): never {
+    throw new DTypeError(this.#text(message));
+  }
+
+  value(message: string): never {
+    throw new ValueError(this.#text(message));
+  }
+
+  #text(message: string): string {
+    const named = this.inputs.filter((input) => input.name !== undefined).slice(0, 8);
+    const operands = named.length === 0 ? '' : ` (operands: ${named.join(', ')})`;
+    return `${this.where} ${message}${operands}`;
+  }
+}
+
+/** How an op that is applied to `inputs` refuses them. */
+export function failFor(op: { readonly name: string }, inputs: readonly Node[]): Fail {
+  return new Refusals(op, inputs);
+}
+
+/**
+ * Applies an op: runs its rules and makes the node.
+ * @throws ShapeError, DTypeError or ValueError from the op's rules, naming op and operands
+ */
+export function createNode(op: Op, inputs: readonly Node[], attributes: object = {}): Node {
+  const { arity } = op;
+  const fits = typeof arity === 'number' ? inputs.length === arity : inputs.length >= arity.atLeast;
+  if (!fits) {
+    const wanted = typeof arity === 'number' ? `${arity}` : `at least ${arity.atLeast}`;
+    throw new GraphError(`[${op.name}] expected ${wanted} inputs, but received ${inputs.length}`);
+  }
+  const fail = failFor(op, inputs);
+  const make = () =>
+    new Node(
+      op,
+      Object.freeze([...inputs]),
+      Object.freeze(attributes),
+      Object.freeze(op.shape(inputs, attributes, fail)),
+      op.dtype(inputs, attributes, fail),
+    );
+  const [only] = inputs;
+  return op.interned && only && inputs.length === 1 ? interned(only, op, attributes, make) : make();
+}
+
+// Equal views of one node are one node. The references are weak: a parameter lives for long, and
+// must not keep every graph alive that was ever built over it.
+const views = new WeakMap<Node, Map<string, WeakRef<Node>>>();
+
+function interned(input: Node, op: Op, attributes: object, make: () => Node): Node {
+  const known = views.get(input) ?? new Map<string, WeakRef<Node>>();
+  views.set(input, known);
+  const key = `${op.name} ${JSON.stringify(attributes)}`;
+  const existing = known.get(key)?.deref();
+  if (existing) return existing;
+  const node = make();
+  known.set(key, new WeakRef(node));
+  if (known.size % 256 === 0) {
+    for (const [stale, reference] of known) if (!reference.deref()) known.delete(stale);
+  }
+  return node;
+}

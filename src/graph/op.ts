@@ -1,0 +1,183 @@
+/**
+ * What an op is: one declaration that the graph, differentiation, both executors, the tests and
+ * the drawings read. Nothing here knows any op by name.
+ */
+
+import { type ForebayError, GraphError } from '../errors.js';
+import type { DType } from '../tensor/dtype.js';
+import type { Tensor } from '../tensor/tensor.js';
+import type { Bindings, Dim, Shape } from './dimension.js';
+import type { Node } from './node.js';
+
+/** What an op's functions take: numbers and tensors become constants. */
+export type Operand = Node | Tensor | number;
+
+/** Ends a rule with a typed error that names the op, the node in the making and its operands. */
+export interface Fail {
+  shape(message: string): never;
+  dtype(message: string): never;
+  value(message: string): never;
+  /** The `[matmul 'scores']` that starts a message. */
+  readonly where: string;
+}
+
+/** Strided reading or writing of a buffer: element (i, j, …) is at offset + i * strides[0] + … */
+export interface View {
+  readonly offset: number;
+  readonly strides: readonly number[];
+}
+
+/** What an executor knows of a node in one run: every dimension is a number. */
+export interface Bound<A> {
+  readonly attributes: A;
+  readonly shape: readonly number[];
+  readonly inputShapes: readonly (readonly number[])[];
+  readonly bind: (dim: Dim) => number;
+  readonly bindings: Bindings;
+}
+
+/** How an op is computed, as data: executors choose kernels by `kind`, never by the op's name. */
+export type Lowering<A extends object = object> =
+  | { readonly kind: 'leaf' }
+  /** One kernel over corresponding elements; operands broadcast. */
+  | { readonly kind: 'map'; readonly kernel: string }
+  /** Element type conversion. */
+  | { readonly kind: 'cast' }
+  /** The element-wise sum of all inputs, from the first to the last. */
+  | { readonly kind: 'accumulate' }
+  | { readonly kind: 'reduce'; readonly kernel: string; axes(attributes: A): readonly number[] }
+  /** Matrix product over the last two axes. */
+  | {
+      readonly kind: 'product';
+      transposes(attributes: A): { readonly a: boolean; readonly b: boolean };
+    }
+  /** The same elements in the same order. */
+  | { readonly kind: 'alias' }
+  /** The input's elements, read through a view. */
+  | { readonly kind: 'view'; view(bound: Bound<A>): View }
+  /** Every input written to its own view of the result; with `accumulate`, added to zeros there. */
+  | {
+      readonly kind: 'place';
+      readonly accumulate: boolean;
+      view(bound: Bound<A>, index: number): View;
+    }
+  | { readonly kind: 'random'; readonly kernel: string; seed(attributes: A): number }
+  /** The bound value of a dimension, as a scalar. */
+  | { readonly kind: 'extent'; dim(attributes: A): Dim }
+  /** Composed of other ops. */
+  | { readonly kind: 'compose'; expand(inputs: readonly Node[], attributes: A): Node };
+
+/** Sent where there is no gradient: it counts as arrived. All `none` adds up to `none`. */
+export const none: unique symbol = Symbol('none');
+
+/** A gradient for a window of an input only; the window has the gradient's shape. */
+export class Part {
+  constructor(
+    readonly gradient: Node,
+    /** Where the window starts, along each axis. */
+    readonly start: Shape,
+  ) {}
+}
+
+/** What a gradient rule sends to one input. */
+export type Sent = Node | Part | typeof none;
+
+export interface GradientContext<A> {
+  /** The node that distributes; its value may be used by the rule. */
+  readonly node: Node;
+  readonly inputs: readonly Node[];
+  readonly attributes: A;
+  /** The gradient of the root with respect to `node`; of its shape and dtype. */
+  readonly gradient: Node;
+}
+
+/** An op through which no gradient flows, and why. */
+export interface NotDifferentiable {
+  readonly notDifferentiable: string;
+}
+
+export function notDifferentiable(reason: string): NotDifferentiable {
+  return { notDifferentiable: reason };
+}
+
+/** One operand of a sample: values are drawn uniformly from [low, high), or given. */
+export interface SampleInput {
+  readonly shape: readonly number[];
+  readonly low?: number;
+  readonly high?: number;
+  /** Keeps drawn values at least this far from 0, where the op has a kink there. */
+  readonly gap?: number;
+  readonly values?: readonly number[];
+  readonly dtype?: DType;
+}
+
+/** A use of the op that tests run: values against shapes, gradients against finite differences. */
+export interface Sample {
+  readonly inputs: readonly SampleInput[];
+  build(...inputs: Node[]): Node;
+  /** True for the sample that shows operands of different shapes. */
+  readonly broadcast?: boolean;
+  /** The step of finite differences, where the usual one does not suit the op. */
+  readonly step?: number;
+}
+
+/** A use that must be refused, and what the message must say. */
+export interface Refusal {
+  build(): unknown;
+  readonly error: new (message: string) => ForebayError;
+  readonly message: RegExp;
+}
+
+export interface OpDeclaration<A extends object = object> {
+  readonly name: string;
+  /** The number of inputs, or the least number of them for an op that takes any. */
+  readonly arity: number | { readonly atLeast: number };
+  /** True when operands of different shapes broadcast: a broadcast sample is then required. */
+  readonly broadcasts?: boolean;
+  /** True when equal attributes on the same inputs give the same node (views). */
+  readonly interned?: boolean;
+  dtype(inputs: readonly Node[], attributes: A, fail: Fail): DType;
+  shape(inputs: readonly Node[], attributes: A, fail: Fail): Shape;
+  readonly lowering: Lowering<A>;
+  readonly gradient: ((context: GradientContext<A>) => readonly Sent[]) | NotDifferentiable;
+  /** At least three: one that is not square, one of rank 3 or more, one of zero size. */
+  readonly samples: readonly Sample[];
+  readonly refused: readonly Refusal[];
+  /** What a drawing shows besides the name, such as an axis. */
+  label?(attributes: A): string;
+}
+
+/** A declared op, its attributes' type erased: what a node carries. */
+export type Op = Omit<OpDeclaration, 'gradient'> & {
+  gradient(context: GradientContext<object>): readonly Sent[];
+  readonly notDifferentiable?: string;
+};
+
+const declared = new Map<string, Op>();
+
+/** All declared ops by name, in the order of declaration; the tests and the docs walk over it. */
+export function declaredOps(): ReadonlyMap<string, Op> {
+  return declared;
+}
+
+/** Registers an op. @throws GraphError when the name is taken */
+export function declareOp<A extends object>(declaration: OpDeclaration<A>): Op {
+  if (declared.has(declaration.name)) {
+    throw new GraphError(`defineOp: an op named '${declaration.name}' is declared already`);
+  }
+  const op = { ...declaration, ...gradientOf(declaration) } as unknown as Op;
+  declared.set(op.name, op);
+  return op;
+}
+
+function gradientOf<A extends object>({
+  gradient,
+}: OpDeclaration<A>): Pick<Op, 'gradient' | 'notDifferentiable'> {
+  if (typeof gradient !== 'function') {
+    return {
+      gradient: ({ inputs }) => inputs.map(() => none),
+      notDifferentiable: gradient.notDifferentiable,
+    };
+  }
+  return { gradient: gradient as unknown as Op['gradient'] };
+}

@@ -1,0 +1,170 @@
+/**
+ * The wait list: for each node, the edges over which a gradient must arrive before the node sums
+ * what it got and passes the sum on. The idea that forebay started from.
+ */
+
+import { describeValue, GraphError } from '../errors.js';
+import { Constant } from './leaf.js';
+import { Node } from './node.js';
+import { reachable } from './topology.js';
+
+/**
+ * One use of `node`: as input number `slot` of `parent`. `mul(x, x)` is two edges. An outside
+ * source, such as the error that starts a pass, is a name, and its slot is -1.
+ */
+export interface Edge {
+  readonly node: Node;
+  readonly parent: Node | string;
+  readonly slot: number;
+}
+
+export class WaitList {
+  readonly #edges = new Map<Node, Edge[]>();
+
+  /** Registers every edge reachable from the roots: only parents on a path to a root are waited for. */
+  static of(...roots: Node[]): WaitList {
+    const waits = new WaitList();
+    for (const root of roots) waits.#of(assertNode(root, 'WaitList.of'));
+    // Parents come in the order of construction, so every node's edges are in order from the start.
+    for (const parent of reachable(roots)) {
+      for (const [slot, node] of parent.inputs.entries()) {
+        waits.#of(node).push({ node, parent, slot });
+      }
+    }
+    return waits;
+  }
+
+  /**
+   * Registers one parent by hand, with all its edges to `node`. A string registers an outside
+   * source: something that is no node and will send a gradient by that name.
+   * @throws GraphError when `parent` does not use `node`
+   */
+  register(node: Node, parent: Node | string): this {
+    assertNode(node, 'register');
+    const edges = this.#of(node);
+    const added =
+      typeof parent === 'string' ? [{ node, parent, slot: -1 }] : edgesBetween(node, parent);
+    for (const edge of added) {
+      if (indexOfEdge(edges, edge.parent, edge.slot) >= 0) continue;
+      edges.splice(placeOfEdge(edges, edge.parent, edge.slot), 0, edge);
+    }
+    return this;
+  }
+
+  /** The edges that `node` waits for, ordered by parent and slot; empty for a node that waits for none. */
+  edges(node: Node): readonly Edge[] {
+    return this.#edges.get(node) ?? [];
+  }
+
+  /** All nodes of the list: those that wait, and the roots it was made of. */
+  nodes(): readonly Node[] {
+    return [...this.#edges.keys()].sort((a, b) => a.id - b.id);
+  }
+
+  has(node: Node): boolean {
+    return this.#edges.has(node);
+  }
+
+  isRegistered(node: Node, parent: Node | string, slot = -1): boolean {
+    return indexOfEdge(this.edges(node), parent, slot) >= 0;
+  }
+
+  /**
+   * Checks the wiring against the graph below the roots.
+   * @throws GraphError, naming both nodes, for an edge that is not registered (only constants may
+   *   go without: nobody asks for their gradient), and for a registered parent that can never send
+   */
+  check(...roots: Node[]): void {
+    const nodes = reachable(roots);
+    const below = new Set(nodes);
+    for (const parent of nodes) {
+      parent.inputs.forEach((node, slot) => {
+        const optional = node instanceof Constant && this.edges(node).length === 0;
+        if (!optional && !this.isRegistered(node, parent, slot))
+          throw notRegistered(node, parent, slot);
+      });
+    }
+    for (const [node, edges] of this.#edges) {
+      for (const { parent } of edges) {
+        if (typeof parent !== 'string' && !below.has(parent)) {
+          throw new GraphError(
+            `${node} waits for ${parent}, which can never send: no root depends on it (roots: ${roots.join(', ')})`,
+          );
+        }
+      }
+    }
+  }
+
+  /** A copy that can be added to without changing this one. */
+  clone(): WaitList {
+    const copy = new WaitList();
+    for (const [node, edges] of this.#edges) copy.#edges.set(node, [...edges]);
+    return copy;
+  }
+
+  #of(node: Node): Edge[] {
+    const edges = this.#edges.get(node) ?? [];
+    this.#edges.set(node, edges);
+    return edges;
+  }
+}
+
+export function notRegistered(node: Node, parent: Node | string, slot: number): GraphError {
+  const use =
+    typeof parent === 'string' ? `the outside source '${parent}'` : `${parent} (its input ${slot})`;
+  const argument = typeof parent === 'string' ? `'${parent}'` : 'parent';
+  return new GraphError(
+    `${node} does not wait for ${use}: the edge is not registered; call waits.register(node, ${argument})`,
+  );
+}
+
+function edgesBetween(node: Node, parent: Node): Edge[] {
+  assertNode(parent, 'register');
+  const edges: Edge[] = [];
+  parent.inputs.forEach((input, slot) => {
+    if (input === node) edges.push({ node, parent, slot });
+  });
+  if (edges.length === 0) {
+    throw new GraphError(
+      `register: ${parent} does not use ${node} as an input, so it can never send to it`,
+    );
+  }
+  return edges;
+}
+
+/** Where an edge stands among the ordered edges of a node, or -1. */
+export function indexOfEdge(edges: readonly Edge[], parent: Node | string, slot: number): number {
+  const place = placeOfEdge(edges, parent, slot);
+  const found = edges[place];
+  return found && found.parent === parent && found.slot === slot ? place : -1;
+}
+
+/**
+ * Where an edge stands or would stand: how many come before it. By bisection: a weight that a
+ * thousand steps share has thousands of edges, and each is looked up once.
+ */
+export function placeOfEdge(edges: readonly Edge[], parent: Node | string, slot: number): number {
+  const wanted = { parent, slot } as Edge;
+  let [low, high] = [0, edges.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (byParent(edges[middle] as Edge, wanted) < 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** By the parent's place in the graph, then by slot; outside sources last, by name. */
+function byParent(a: Edge, b: Edge): number {
+  if (typeof a.parent === 'string' || typeof b.parent === 'string') {
+    if (typeof a.parent !== 'string') return -1;
+    if (typeof b.parent !== 'string') return 1;
+    return a.parent < b.parent ? -1 : a.parent > b.parent ? 1 : 0;
+  }
+  return a.parent.id - b.parent.id || a.slot - b.slot;
+}
+
+function assertNode(value: unknown, method: string): Node {
+  if (value instanceof Node) return value;
+  throw new GraphError(`${method}: expected a node, but received ${describeValue(value)}`);
+}

@@ -1,0 +1,73 @@
+/** The public names of forebay. */
+
+export { type BackwardOptions, backward } from './autodiff/backward.js';
+export { type CheckOptions, checkGradients } from './autodiff/check.js';
+export { Gradients } from './autodiff/gradients.js';
+export { BackwardPass } from './autodiff/pass.js';
+export {
+  DTypeError,
+  ForebayError,
+  FormatError,
+  GraphError,
+  NativeError,
+  NumericError,
+  ShapeError,
+  StateError,
+  ValueError,
+} from './errors.js';
+export type { Feeds } from './evaluate/bind.js';
+export { type EvaluateOptions, evaluate } from './evaluate/evaluate.js';
+export type { Updates } from './evaluate/interpreter.js';
+export type { Dim, Shape } from './graph/dimension.js';
+export { type DotOptions, dot } from './graph/dot.js';
+export {
+  Constant,
+  constant,
+  type Initializer,
+  Input,
+  input,
+  Leaf,
+  type LeafKind,
+  type ParameterOptions,
+  parameter,
+  state,
+  Variable,
+} from './graph/leaf.js';
+export { Node } from './graph/node.js';
+export {
+  type Bound,
+  type Fail,
+  type GradientContext,
+  type Lowering,
+  type NotDifferentiable,
+  none,
+  notDifferentiable,
+  type OpDeclaration,
+  type Operand,
+  Part,
+  type Refusal,
+  type Sample,
+  type SampleInput,
+  type Sent,
+  type View,
+} from './graph/op.js';
+export { setSeed } from './graph/seed.js';
+export { type Edge, WaitList } from './graph/waitlist.js';
+export { type NativeInfo, nativeInfo } from './native/info.js';
+export { FeedForward, type FeedForwardOptions } from './nn/feed-forward.js';
+export { initializers } from './nn/initializers.js';
+export type { LayerOptions } from './nn/layer.js';
+export { binaryCrossEntropyWithLogits, mse, softmaxCrossEntropy } from './nn/losses.js';
+export { LSTM, type LSTMOptions, type LSTMState } from './nn/lstm.js';
+export {
+  type LossOptions,
+  VariationalAutoencoder,
+  type VariationalAutoencoderOptions,
+} from './nn/vae.js';
+export * from './ops/index.js';
+export { type AdamOptions, adam } from './optim/adam.js';
+export type { Rate } from './optim/gradients.js';
+export { type SgdOptions, sgd } from './optim/sgd.js';
+export type { DType, TypedArray } from './tensor/dtype.js';
+export type { Nested } from './tensor/nested.js';
+export { Tensor, type TensorLike, type TensorOptions, tensor } from './tensor/tensor.js';

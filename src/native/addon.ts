@@ -1,0 +1,105 @@
+/** Loads the addon, once, at the first native call: importing forebay does no work and never throws. */
+
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { NativeError } from '../errors.js';
+import type { TypedArray } from '../tensor/dtype.js';
+import { abi, expectedKernels, type KernelRow } from './table.js';
+
+/** What the addon says of itself. */
+export interface Description {
+  readonly abi: number;
+  readonly version: string;
+  /** A kernel's id is its index. */
+  readonly kernels: readonly KernelRow[];
+  readonly simd: { readonly active: string; readonly available: readonly string[] };
+  readonly blas: { readonly library: string; readonly core: string; readonly threads: number };
+}
+
+/** The addon's entry points; `kernels.ts` says what the geometries hold. */
+export interface Addon {
+  describe(): Description;
+  map(kernel: number, geometry: Float64Array, out: TypedArray, ...inputs: TypedArray[]): void;
+  reduce(kernel: number, geometry: Float64Array, out: TypedArray, input: TypedArray): void;
+  product(
+    geometry: Float64Array,
+    alpha: number,
+    beta: number,
+    out: TypedArray,
+    a: TypedArray,
+    b: TypedArray,
+  ): void;
+  random(kernel: number, seed: number, run: number, out: TypedArray): void;
+}
+
+interface Loaded {
+  readonly addon: Addon;
+  readonly description: Description;
+  readonly ids: ReadonlyMap<string, number>;
+}
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const rebuild = `rebuild it with "npm rebuild forebay", or "npm run build:native" in a checkout`;
+
+let loaded: Loaded | undefined;
+
+/** @throws NativeError, with the remedy, when the addon is missing, does not load or is stale */
+export function load(): Loaded {
+  loaded ??= open();
+  return loaded;
+}
+
+/** The id of a kernel. @throws NativeError when there is none of that name */
+export function kernelId(family: KernelRow['family'], name: string): number {
+  const id = load().ids.get(`${family} ${name}`);
+  if (id === undefined) {
+    throw new NativeError(`the native addon has no kernel '${name}' of family '${family}'`);
+  }
+  return id;
+}
+
+function open(): Loaded {
+  let addon: Addon;
+  try {
+    const require = createRequire(import.meta.url);
+    addon = (require('node-gyp-build') as (folder: string) => Addon)(root);
+  } catch (cause) {
+    throw new NativeError(
+      `forebay's native addon could not be loaded from ${root}: ${messageOf(cause)}; ${rebuild}`,
+      { cause },
+    );
+  }
+  let description: Description;
+  try {
+    description = addon.describe();
+  } catch (cause) {
+    throw new NativeError(messageOf(cause), { cause });
+  }
+  verify(description);
+  const ids = new Map(description.kernels.map(({ family, name }, id) => [`${family} ${name}`, id]));
+  return { addon, description, ids };
+}
+
+/** The load-time handshake. @throws NativeError that names what a stale binary lacks */
+export function verify(description: Description): void {
+  const stale = (what: string) =>
+    new NativeError(`forebay's native addon is stale: ${what}; ${rebuild}`);
+  if (description.abi !== abi) {
+    throw stale(`it speaks ABI ${description.abi}, but this version needs ABI ${abi}`);
+  }
+  for (const { family, name, arity, dtypes } of expectedKernels) {
+    const kernel = description.kernels.find((row) => row.family === family && row.name === name);
+    if (!kernel) throw stale(`it lacks the ${family} kernel '${name}'`);
+    if (kernel.arity !== arity) {
+      throw stale(`its ${family} kernel '${name}' takes ${kernel.arity} operands, not ${arity}`);
+    }
+    const lacking = dtypes.filter((dtype) => !kernel.dtypes.includes(dtype));
+    if (lacking.length > 0) {
+      throw stale(`its ${family} kernel '${name}' lacks ${lacking.join(' and ')}`);
+    }
+  }
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? (error.message.split('\n')[0] as string) : String(error);
+}

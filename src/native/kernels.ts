@@ -1,0 +1,132 @@
+/**
+ * Kernels as functions over strided views. A call is prepared once, when shapes are known, and then
+ * made as often as needed: preparation packs the geometry that the addon reads and checks.
+ */
+
+import { NativeError } from '../errors.js';
+import { type DType, type TypedArray, typedArray } from '../tensor/dtype.js';
+import { stridesOf } from '../tensor/shape.js';
+import { kernelId, load, messageOf } from './addon.js';
+
+/** Element (i, j, …) is at offset + i * strides[0] + j * strides[1] + …, in elements; 0 repeats. */
+export interface Layout {
+  readonly offset: number;
+  readonly strides: readonly number[];
+}
+
+const pack = (layout: Layout) => [layout.offset, ...layout.strides];
+
+/** @throws NativeError in place of whatever the addon throws */
+function call(what: string, run: () => void): void {
+  try {
+    run();
+  } catch (cause) {
+    throw new NativeError(`${what}: ${messageOf(cause)}`, { cause });
+  }
+}
+
+export type MapCall = (out: TypedArray, ...inputs: TypedArray[]) => void;
+
+// An unrolled sequence asks for the same few calls thousands of times, and packing is what costs.
+const preparedMaps = new Map<string, MapCall>();
+const maxPreparedMaps = 4096;
+
+/** An element-wise kernel over all of `shape`; a layout for the result and for each operand. */
+export function prepareMap(
+  kernel: string,
+  shape: readonly number[],
+  out: Layout,
+  inputs: readonly Layout[],
+  family: 'map' | 'cast' = 'map',
+): MapCall {
+  // No elements: nothing to do, and no offset that could lie within the memory.
+  if (shape.includes(0)) return () => {};
+  const geometry = [shape.length, ...shape, ...pack(out), ...inputs.flatMap(pack)];
+  const key = `${family} ${kernel} ${geometry.join(' ')}`;
+  const known = preparedMaps.get(key);
+  if (known) return known;
+  const id = kernelId(family, kernel);
+  const { addon } = load();
+  const packed = Float64Array.from(geometry);
+  const prepared: MapCall = (target, ...sources) =>
+    call(kernel, () => addon.map(id, packed, target, ...sources));
+  if (preparedMaps.size === maxPreparedMaps) preparedMaps.clear();
+  preparedMaps.set(key, prepared);
+  return prepared;
+}
+
+/** Reduces `input`'s `axes`; the result is contiguous, with the other axes in order. */
+export function prepareReduce(
+  kernel: string,
+  shape: readonly number[],
+  axes: readonly number[],
+  strides: readonly number[],
+): (out: TypedArray, input: TypedArray) => void {
+  const id = kernelId('reduce', kernel);
+  const { addon } = load();
+  const kept = shape.map((_, axis) => axis).filter((axis) => !axes.includes(axis));
+  const order = [...kept, ...axes];
+  const geometry = Float64Array.from([
+    kept.length,
+    axes.length,
+    ...order.map((axis) => shape[axis] as number),
+    0,
+    ...stridesOf(kept.map((axis) => shape[axis] as number)),
+    0,
+    ...order.map((axis) => strides[axis] as number),
+  ]);
+  return (out, input) => call(kernel, () => addon.reduce(id, geometry, out, input));
+}
+
+export interface Product {
+  readonly batch: readonly number[];
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  readonly transposeA: boolean;
+  readonly transposeB: boolean;
+  /** Elements from one matrix of a batch to the next along each batch axis; 0 repeats. */
+  readonly batchStridesA: readonly number[];
+  readonly batchStridesB: readonly number[];
+  readonly batchStridesC: readonly number[];
+}
+
+/** C = op(A) op(B), for a batch of row-major matrices without gaps between their rows. */
+export function prepareProduct(
+  p: Product,
+): (out: TypedArray, a: TypedArray, b: TypedArray) => void {
+  const { addon } = load();
+  const geometry = Float64Array.from([
+    p.batch.length,
+    ...p.batch,
+    p.m,
+    p.n,
+    p.k,
+    Number(p.transposeA),
+    Number(p.transposeB),
+    Math.max(1, p.transposeA ? p.m : p.k),
+    Math.max(1, p.transposeB ? p.k : p.n),
+    Math.max(1, p.n),
+    ...pack({ offset: 0, strides: p.batchStridesA }),
+    ...pack({ offset: 0, strides: p.batchStridesB }),
+    ...pack({ offset: 0, strides: p.batchStridesC }),
+  ]);
+  return (out, a, b) => call('gemm', () => addon.product(geometry, 1, 0, out, a, b));
+}
+
+/** Fills all of `out` with the draw that (seed, run) names. */
+export function prepareRandom(
+  kernel: string,
+  seed: number,
+): (out: TypedArray, run: number) => void {
+  const id = kernelId('random', kernel);
+  const { addon } = load();
+  return (out, run) => call(kernel, () => addon.random(id, seed, run, out));
+}
+
+/** A single 0 of each dtype: what a fill with zeros reads, with strides of 0. */
+export const zero: Readonly<Record<DType, TypedArray>> = {
+  float32: typedArray('float32', 1),
+  float64: typedArray('float64', 1),
+  int32: typedArray('int32', 1),
+};

@@ -1,0 +1,48 @@
+/**
+ * The kernels that the TypeScript half calls, by family: the contract with the addon. On load the
+ * addon hands over its own table and the two are compared.
+ */
+
+import type { DType } from '../tensor/dtype.js';
+
+/** Changes whenever the arguments of an entry point do. */
+export const abi = 1;
+
+export interface KernelRow {
+  readonly family: 'map' | 'cast' | 'reduce' | 'product' | 'random';
+  readonly name: string;
+  /** The number of operands. */
+  readonly arity: number;
+  readonly dtypes: readonly DType[];
+}
+
+const floating = ['float32', 'float64'] as const;
+const any = ['float32', 'float64', 'int32'] as const;
+
+function rows(
+  family: KernelRow['family'],
+  arity: number,
+  dtypes: readonly DType[],
+  names: string,
+): KernelRow[] {
+  return names.split(' ').map((name) => ({ family, name, arity, dtypes }));
+}
+
+export const expectedKernels: readonly KernelRow[] = [
+  ...rows('map', 1, any, 'copy'),
+  ...rows(
+    'map',
+    1,
+    floating,
+    'neg exp log sqrt square abs sign sigmoid tanh relu softplus sin cos',
+  ),
+  ...rows('map', 2, floating, 'add sub mul div pow maximum minimum'),
+  ...rows('map', 2, any, 'greater equal'),
+  ...rows('map', 3, any, 'where'),
+  // A cast is named by what it makes; the dtypes are what it takes.
+  ...rows('cast', 1, any, 'float32 float64 int32'),
+  ...rows('reduce', 1, floating, 'sum'),
+  ...rows('reduce', 1, any, 'max argmax'),
+  ...rows('product', 2, floating, 'gemm'),
+  ...rows('random', 0, floating, 'uniform normal truncatedNormal'),
+];

@@ -1,0 +1,51 @@
+/** The dense layer. */
+
+import type { Variable } from '../graph/leaf.js';
+import { lift } from '../graph/leaf.js';
+import { type Node, withinLayer } from '../graph/node.js';
+import type { Operand } from '../graph/op.js';
+import { add, matmul, reshape } from '../ops/index.js';
+import { affineParameters, checkLayer, type LayerOptions } from './layer.js';
+
+export interface FeedForwardOptions extends LayerOptions {
+  readonly inputs: number;
+  readonly units: number;
+  /** Applied to x W + b; the identity when left out. */
+  readonly activation?: (x: Node) => Node;
+}
+
+/** activation(x W + b), with W of shape [inputs, units] and b of shape [units]. */
+export class FeedForward {
+  readonly name: string;
+  readonly weight: Variable;
+  readonly bias: Variable;
+  readonly #activation: (x: Node) => Node;
+
+  constructor(name: string, options: FeedForwardOptions) {
+    const { inputs, units, activation = (x) => x } = options;
+    checkLayer('FeedForward', name, { inputs, units }, options);
+    this.name = name;
+    const { weight, bias } = affineParameters(name, inputs, units, options);
+    this.weight = weight;
+    this.bias = bias;
+    this.#activation = activation;
+  }
+
+  get parameters(): Variable[] {
+    return [this.weight, this.bias];
+  }
+
+  /**
+   * Applies the layer; applying it again shares its parameters.
+   * @param x of any rank from 1: [.., inputs] gives [.., units]
+   */
+  apply(x: Operand): Node {
+    return withinLayer(this.name, () => {
+      const [node] = lift('feedForward', [x]) as [Node];
+      // A single example is a row for the product, and a vector again after it.
+      const row = node.shape.length === 1 ? reshape(node, [1, ...node.shape]) : node;
+      const affine = add(matmul(row, this.weight), this.bias);
+      return this.#activation(row === node ? affine : reshape(affine, this.bias.shape));
+    });
+  }
+}

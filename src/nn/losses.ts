@@ -1,0 +1,79 @@
+/** Losses: each a scalar, the mean over examples. */
+
+import { sameShape } from '../graph/dimension.js';
+import { lift } from '../graph/leaf.js';
+import type { Node } from '../graph/node.js';
+import { failFor } from '../graph/node.js';
+import type { Operand } from '../graph/op.js';
+import {
+  logSoftmax,
+  mean,
+  mul,
+  neg,
+  oneHot,
+  softplus,
+  square,
+  sub,
+  sum,
+  where,
+} from '../ops/index.js';
+import { formatShape } from '../tensor/shape.js';
+
+/** The mean over all elements of (y - target)^2; both of one shape. */
+export function mse(y: Operand, target: Operand): Node {
+  const [output, wanted] = pair('mse', y, target);
+  return mean(square(sub(output, wanted)));
+}
+
+/**
+ * The mean over examples of -sum(target * logSoftmax(logits)), in nats.
+ * @param logits [.., classes]
+ * @param target probabilities of the same shape, or class indices (int32) of the leading shape
+ */
+export function softmaxCrossEntropy(logits: Operand, target: Operand): Node {
+  const [scores, wanted] = lift('softmaxCrossEntropy', [logits, target]) as [Node, Node];
+  const fail = failFor({ name: 'softmaxCrossEntropy' }, [scores, wanted]);
+  const classes = scores.shape.at(-1);
+  if (wanted.dtype !== 'int32') {
+    const [, probabilities] = pair('softmaxCrossEntropy', scores, wanted);
+    return neg(mean(sum(mul(probabilities, logSoftmax(scores)), -1)));
+  }
+  if (typeof classes !== 'number') {
+    return fail.shape(
+      `the number of classes must be a number, but logits are ${formatShape(scores.shape)}`,
+    );
+  }
+  if (!sameShape(wanted.shape, scores.shape.slice(0, -1))) {
+    return fail.shape(
+      `expected class indices of ${formatShape(scores.shape.slice(0, -1))} for logits of ${formatShape(scores.shape)}, but received ${formatShape(wanted.shape)}`,
+    );
+  }
+  // Chosen, not multiplied by 0 and 1: the logit of another class may be -Infinity, as a mask makes it.
+  const chosen = where(oneHot(wanted, classes, { dtype: scores.dtype }), logSoftmax(scores), 0);
+  return neg(mean(sum(chosen, -1)));
+}
+
+/**
+ * -target log(sigmoid(x)) - (1 - target) log(1 - sigmoid(x)) for each element, in nats, as
+ * softplus(x) - x target: no logit overflows it, and its gradient is sigmoid(x) - target.
+ */
+export function bernoulliNegativeLogLikelihood(logits: Operand, target: Operand): Node {
+  const [x, wanted] = pair('binaryCrossEntropyWithLogits', logits, target);
+  return sub(softplus(x), mul(x, wanted));
+}
+
+/** The mean over all elements of the binary cross-entropy of sigmoid(logits); both of one shape. */
+export function binaryCrossEntropyWithLogits(logits: Operand, target: Operand): Node {
+  return mean(bernoulliNegativeLogLikelihood(logits, target));
+}
+
+/** Two operands of one shape: a loss that broadcast by accident would train the wrong thing. */
+function pair(name: string, y: Operand, target: Operand): [Node, Node] {
+  const [output, wanted] = lift(name, [y, target]) as [Node, Node];
+  if (!sameShape(output.shape, wanted.shape) && typeof target !== 'number') {
+    failFor({ name }, [output, wanted]).shape(
+      `expected a target of ${formatShape(output.shape)}, but received ${formatShape(wanted.shape)}`,
+    );
+  }
+  return [output, wanted];
+}

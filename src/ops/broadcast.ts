@@ -1,0 +1,167 @@
+/** Stretching and its adjoint, summing: each is the other's gradient. */
+
+import { ShapeError } from '../errors.js';
+import { type Dim, dimension, type Shape, sameShape } from '../graph/dimension.js';
+import { input, lift } from '../graph/leaf.js';
+import { failFor, type Node } from '../graph/node.js';
+import type { Operand } from '../graph/op.js';
+import { formatShape, maxRank, resolveAxis, stridesOf } from '../tensor/shape.js';
+import { declare } from './declare.js';
+import { floatingDType } from './rules.js';
+import { refusesIntegers } from './samples.js';
+import { reshape } from './views.js';
+
+/** One axis or a list; negative ones count from the end; all of them when left out. */
+export type Axes = number | readonly number[];
+
+export interface ReduceOptions {
+  /** Keeps reduced axes as dimensions of 1. */
+  readonly keepDims?: boolean;
+}
+
+/** Axes as an increasing list. @throws ShapeError for one out of range or named twice */
+export function resolveAxes(opName: string, node: Node, axes?: Axes): number[] {
+  const rank = node.shape.length;
+  if (axes === undefined) return Array.from({ length: rank }, (_, axis) => axis);
+  const given: readonly number[] = typeof axes === 'number' ? [axes] : axes;
+  const resolved = given.map((axis) => resolveAxis(axis, rank, `[${opName}]`));
+  if (new Set(resolved).size !== resolved.length) {
+    failFor({ name: opName }, [node]).shape(`axes are named twice: ${formatShape(given)}`);
+  }
+  return resolved.sort((a, b) => a - b);
+}
+
+export function keptShape(shape: Shape, axes: readonly number[]): Shape {
+  return shape.map((dim, axis) => (axes.includes(axis) ? 1 : dim));
+}
+
+export function reducedShape(shape: Shape, axes: readonly number[]): Shape {
+  return shape.filter((_, axis) => !axes.includes(axis));
+}
+
+/** A reduction without its axes, back to where they are kept as 1. */
+export function keepAxes(
+  reduced: Node,
+  shape: Shape,
+  axes: readonly number[],
+  keepDims = false,
+): Node {
+  return keepDims ? reshape(reduced, keptShape(shape, axes)) : reduced;
+}
+
+const stretch = declare<{ readonly shape: Shape }>({
+  name: 'broadcastTo',
+  arity: 1,
+  interned: true,
+  dtype: ([x]) => (x as Node).dtype,
+  shape: ([x], { shape }, fail) => {
+    const from = (x as Node).shape;
+    const lead = shape.length - from.length;
+    if (lead < 0 || from.some((dim, axis) => dim !== 1 && dim !== shape[axis + lead])) {
+      fail.shape(`cannot broadcast ${formatShape(from)} to ${formatShape(shape)}`);
+    }
+    return shape;
+  },
+  lowering: {
+    kind: 'view',
+    view: ({ shape, inputShapes: [from] }) => {
+      const source = from as readonly number[];
+      const strides = stridesOf(source);
+      const lead = shape.length - source.length;
+      return {
+        offset: 0,
+        strides: shape.map((_, axis) =>
+          axis < lead || source[axis - lead] === 1 ? 0 : (strides[axis - lead] as number),
+        ),
+      };
+    },
+  },
+  gradient: ({ inputs, gradient }) => [sumTo(gradient, inputs[0] as Node)],
+  samples: [
+    { inputs: [{ shape: [3] }], build: (x) => broadcastTo(x as Node, [2, 3]) },
+    { inputs: [{ shape: [2, 1, 3] }], build: (x) => broadcastTo(x as Node, [2, 4, 3]) },
+    { inputs: [{ shape: [] }], build: (x) => broadcastTo(x as Node, [2, 1, 2]) },
+    { inputs: [{ shape: [1, 3] }], build: (x) => broadcastTo(x as Node, [0, 3]) },
+    { inputs: [{ shape: [0, 1] }], build: (x) => broadcastTo(x as Node, [2, 0, 3]) },
+  ],
+  refused: [
+    {
+      build: () => broadcastTo(input('x', [2, 3]), [3, 3]),
+      error: ShapeError,
+      message: /^\[broadcastTo\] cannot broadcast \[2, 3\] to \[3, 3\]/,
+    },
+    {
+      build: () => broadcastTo(input('x', ['batch']), [5]),
+      error: ShapeError,
+      message: /^\[broadcastTo\] cannot broadcast \[batch\] to \[5\]/,
+    },
+  ],
+});
+
+/** Repeats x along new leading axes and along axes of 1; names in `shape` are bound by inputs. */
+export function broadcastTo(x: Operand, shape: readonly Dim[]): Node {
+  const [node] = lift('broadcastTo', [x]) as [Node];
+  const target = dimensions('broadcastTo', shape);
+  return sameShape(node.shape, target) ? node : stretch([node], { shape: target });
+}
+
+/** A shape argument in normal form. @throws ShapeError for what is no shape */
+export function dimensions(opName: string, shape: readonly Dim[]): Shape {
+  const fail = failFor({ name: opName }, []);
+  if (!Array.isArray(shape)) return fail.shape(`expected a shape, but received ${String(shape)}`);
+  if (shape.length > maxRank)
+    return fail.shape(`at most ${maxRank} axes, but received ${shape.length}`);
+  return shape.map((dim) => dimension(dim, fail.where));
+}
+
+const addUp = declare<{ readonly axes: readonly number[] }>({
+  name: 'sum',
+  arity: 1,
+  dtype: floatingDType,
+  shape: ([x], { axes }) => reducedShape((x as Node).shape, axes),
+  lowering: { kind: 'reduce', kernel: 'sum', axes: ({ axes }) => axes },
+  gradient: ({ inputs, attributes: { axes }, gradient }) => {
+    const { shape } = inputs[0] as Node;
+    return [broadcastTo(reshape(gradient, keptShape(shape, axes)), shape)];
+  },
+  label: ({ axes }) => axes.join(' '),
+  samples: [
+    { inputs: [{ shape: [2, 3] }], build: (x) => sum(x as Node) },
+    { inputs: [{ shape: [2, 3] }], build: (x) => sum(x as Node, 0) },
+    { inputs: [{ shape: [2, 3, 4] }], build: (x) => sum(x as Node, [0, -1], { keepDims: true }) },
+    { inputs: [{ shape: [2, 3, 4] }], build: (x) => sum(x as Node, 1) },
+    { inputs: [{ shape: [0, 3] }], build: (x) => sum(x as Node, 0) },
+    { inputs: [{ shape: [] }], build: (x) => sum(x as Node) },
+  ],
+  refused: [
+    {
+      build: () => sum(input('x', [2, 3]), 2),
+      error: ShapeError,
+      message: /^\[sum\] axis 2 is out of range \(allowed: -2 to 1\)/,
+    },
+    {
+      build: () => sum(input('x', [2, 3]), [0, -2]),
+      error: ShapeError,
+      message: /^\[sum\] axes are named twice: \[0, -2\]/,
+    },
+    refusesIntegers('sum', (x) => sum(x)),
+  ],
+});
+
+/** The sum over axes; 0 over none. */
+export function sum(x: Operand, axes?: Axes, { keepDims = false }: ReduceOptions = {}): Node {
+  const [node] = lift('sum', [x]) as [Node];
+  const resolved = resolveAxes('sum', node, axes);
+  return keepAxes(addUp([node], { axes: resolved }), node.shape, resolved, keepDims);
+}
+
+/** The reverse of broadcasting: sums `gradient` over the axes along which `target` was stretched. */
+export function sumTo(gradient: Node, target: Node): Node {
+  if (sameShape(gradient.shape, target.shape)) return gradient;
+  const lead = gradient.shape.length - target.shape.length;
+  const axes = gradient.shape.flatMap((dim, axis) =>
+    axis < lead || (target.shape[axis - lead] === 1 && dim !== 1) ? [axis] : [],
+  );
+  const summed = axes.length === 0 ? gradient : sum(gradient, axes);
+  return reshape(summed, target.shape);
+}

@@ -1,0 +1,198 @@
+/** Comparison, choice and conversion of element types. */
+
+import { DTypeError, ShapeError, ValueError } from '../errors.js';
+import { constant, input, lift } from '../graph/leaf.js';
+import type { Node } from '../graph/node.js';
+import { none, notDifferentiable, type Operand } from '../graph/op.js';
+import { assertDType, type DType, isFloating } from '../tensor/dtype.js';
+import { tensor } from '../tensor/tensor.js';
+import { sumTo } from './broadcast.js';
+import { declare } from './declare.js';
+import { binary, unary } from './elementwise.js';
+import { broadcastShape, sameDType } from './rules.js';
+import { reshape } from './views.js';
+
+const apart = [
+  { low: -2, high: 2 },
+  { low: -2, high: 2 },
+] as const;
+const stepwise = notDifferentiable('it is constant but for jumps');
+
+/** 1 where a > b, else 0 (NaN compares as 0), in the operands' dtype. */
+export const greater = binary({
+  name: 'greater',
+  domains: apart,
+  dtype: sameDType,
+  gradient: stepwise,
+});
+
+/** 1 where a = b, else 0 (NaN equals nothing), in the operands' dtype. */
+export const equal = binary({
+  name: 'equal',
+  domains: apart,
+  dtype: sameDType,
+  gradient: stepwise,
+});
+
+/** -1, 0 or 1; NaN for NaN. */
+export const sign = unary({
+  name: 'sign',
+  domain: { low: -2, high: 2, gap: 0.1 },
+  gradient: stepwise,
+});
+
+const choose = declare({
+  name: 'where',
+  arity: 3,
+  broadcasts: true,
+  dtype: sameDType,
+  shape: broadcastShape,
+  lowering: { kind: 'map', kernel: 'where' },
+  gradient: ({ inputs, gradient: g }) => {
+    const [condition, a, b] = inputs as [Node, Node, Node];
+    return [none, sumTo(where(condition, g, 0), a), sumTo(where(condition, 0, g), b)];
+  },
+  samples: [
+    ...[
+      [2, 3],
+      [2, 3, 4],
+      [0, 3],
+    ].map((shape) => ({
+      inputs: [{ shape }, { shape }, { shape }],
+      build: (c?: Node, a?: Node, b?: Node) => where(greater(c as Node, 0), a as Node, b as Node),
+    })),
+    {
+      inputs: [{ shape: [3, 1] }, { shape: [2, 1, 4] }, { shape: [] }],
+      build: (c, a, b) => where(greater(c as Node, 0), a as Node, b as Node),
+      broadcast: true,
+    },
+    {
+      inputs: [{ shape: [3], values: [0, 1, 0], dtype: 'int32' }, { shape: [2, 3] }],
+      build: (c, a) => where(c as Node, a as Node, 1),
+      broadcast: true,
+    },
+  ],
+  refused: [
+    {
+      build: () => where(input('c', [2]), input('a', [3]), 0),
+      error: ShapeError,
+      message: /^\[where\] shapes do not broadcast: \[2\] and \[3\]/,
+    },
+    {
+      build: () => where(input('c', [2]), input('a', [2]), input('b', [2], { dtype: 'float64' })),
+      error: DTypeError,
+      message: /^\[where\] operands have different dtypes/,
+    },
+  ],
+});
+
+/** a where the condition is not 0, else b. The condition may have any dtype. */
+export function where(condition: Operand, a: Operand, b: Operand): Node {
+  const [left, right] = lift('where', [a, b]) as [Node, Node];
+  const [test] = lift('where', [condition]) as [Node];
+  // Converting 0.5 to int32, or 1e-300 to float32, would make it 0: it is compared with 0 first.
+  const narrows = test.dtype !== left.dtype && isFloating(test.dtype);
+  return choose([cast(narrows ? equal(equal(test, 0), 0) : test, left.dtype), left, right], {});
+}
+
+const convert = declare<{ readonly dtype: DType }>({
+  name: 'cast',
+  arity: 1,
+  dtype: (_inputs, { dtype }) => dtype,
+  shape: ([x]) => (x as Node).shape,
+  lowering: { kind: 'cast' },
+  gradient: ({ inputs, attributes, gradient }) => {
+    const [x] = inputs as [Node];
+    return [isFloating(x.dtype) && isFloating(attributes.dtype) ? cast(gradient, x.dtype) : none];
+  },
+  label: ({ dtype }) => dtype,
+  samples: [
+    {
+      // Through float32 and back: the values and the step are exact in both.
+      inputs: [{ shape: [2, 3], values: [-1.5, -0.25, 0, 0.5, 1, 2.75] }],
+      step: 2 ** -10,
+      build: (x) => cast(cast(x as Node, 'float32'), 'float64'),
+    },
+    { inputs: [{ shape: [2, 3, 4], low: -9, high: 9 }], build: (x) => cast(x as Node, 'int32') },
+    { inputs: [{ shape: [0, 3] }], build: (x) => cast(x as Node, 'float32') },
+    {
+      inputs: [{ shape: [3], values: [-1, 0, 7], dtype: 'int32' }],
+      build: (x) => cast(x as Node, 'float64'),
+    },
+  ],
+  refused: [
+    {
+      build: () => cast(input('x', [2]), 'float16' as DType),
+      error: DTypeError,
+      message:
+        /^\[cast\] expected a dtype of float32, float64, int32, but received the string "float16"/,
+    },
+  ],
+});
+
+/** Converts the element type; floats become integers by truncation towards 0, NaN becomes 0. */
+export function cast(x: Operand, dtype: DType): Node {
+  assertDType(dtype, '[cast]');
+  const [node] = lift('cast', [x]) as [Node];
+  return node.dtype === dtype ? node : convert([node], { dtype });
+}
+
+const encode = declare<{ readonly depth: number; readonly dtype: DType }>({
+  name: 'oneHot',
+  arity: 1,
+  dtype: ([indices], { dtype }, fail) => {
+    if ((indices as Node).dtype !== 'int32') {
+      fail.dtype(`expected indices of int32, but received ${(indices as Node).dtype}`);
+    }
+    return dtype;
+  },
+  shape: ([indices], { depth }) => [...(indices as Node).shape, depth],
+  lowering: {
+    kind: 'compose',
+    expand: ([indices], { depth, dtype }) => {
+      const classes = constant(tensor(Int32Array.from({ length: depth }, (_, i) => i)));
+      const column = reshape(indices as Node, [...(indices as Node).shape, 1]);
+      return cast(equal(column, classes), dtype);
+    },
+  },
+  gradient: notDifferentiable('indices are integers'),
+  label: ({ depth }) => `${depth}`,
+  samples: [
+    {
+      inputs: [{ shape: [4], values: [2, 0, 1, 2], dtype: 'int32' }],
+      build: (x) => oneHot(x as Node, 3),
+    },
+    {
+      inputs: [{ shape: [1, 2, 3], values: [0, 1, 2, 3, 4, 0], dtype: 'int32' }],
+      build: (x) => oneHot(x as Node, 5, { dtype: 'float64' }),
+    },
+    { inputs: [{ shape: [0], values: [], dtype: 'int32' }], build: (x) => oneHot(x as Node, 3) },
+  ],
+  refused: [
+    {
+      build: () => oneHot(input('x', [2]), 3),
+      error: DTypeError,
+      message: /^\[oneHot\] expected indices of int32, but received float32/,
+    },
+    {
+      build: () => oneHot(input('x', [2], { dtype: 'int32' }), 2.5),
+      error: ValueError,
+      message: /^\[oneHot\] expected a depth \(a non-negative integer\), but received 2.5/,
+    },
+  ],
+});
+
+/** Rows of 0 with a 1 at each index, along a new last axis; an index outside 0 … depth-1 gives zeros. */
+export function oneHot(
+  indices: Operand,
+  depth: number,
+  { dtype = 'float32' }: { readonly dtype?: DType } = {},
+): Node {
+  if (!Number.isInteger(depth) || depth < 0) {
+    throw new ValueError(
+      `[oneHot] expected a depth (a non-negative integer), but received ${depth}`,
+    );
+  }
+  assertDType(dtype, '[oneHot]');
+  return encode([indices], { depth, dtype });
+}

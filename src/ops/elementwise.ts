@@ -1,0 +1,84 @@
+/** Declarations of element-wise ops: what all of them share is said here, once. */
+
+import type { Node } from '../graph/node.js';
+import type { GradientContext, NotDifferentiable, OpDeclaration, Sent } from '../graph/op.js';
+import { sumTo } from './broadcast.js';
+import { declare } from './declare.js';
+import { broadcastShape, floatingDType } from './rules.js';
+import {
+  type Binary,
+  binarySamples,
+  type Range,
+  refusesIntegers,
+  refusesMismatch,
+  type Unary,
+  unarySamples,
+} from './samples.js';
+
+export interface UnaryDeclaration {
+  readonly name: string;
+  /** Where samples are drawn from. */
+  readonly domain: Range;
+  /** The gradient for x, of y's gradient: `df` beside `f`. */
+  readonly gradient: ((g: Node, x: Node, y: Node) => Node) | NotDifferentiable;
+}
+
+/** Declares an element-wise op of one operand, computed by the kernel of its name. */
+export function unary({ name, domain, gradient }: UnaryDeclaration): Unary {
+  const function_: Unary = (x) => apply([x], {});
+  const apply = declare({
+    name,
+    arity: 1,
+    dtype: floatingDType,
+    shape: ([x]) => (x as Node).shape,
+    lowering: { kind: 'map', kernel: name },
+    gradient:
+      typeof gradient === 'function'
+        ? ({ node, inputs, gradient: g }) => [gradient(g, inputs[0] as Node, node)]
+        : gradient,
+    samples: unarySamples((x) => function_(x), domain),
+    refused: [refusesIntegers(name, (x) => function_(x))],
+  });
+  return function_;
+}
+
+export interface BinaryDeclaration {
+  readonly name: string;
+  readonly domains: readonly [Range, Range];
+  /** Defaults to: floating only. */
+  readonly dtype?: OpDeclaration['dtype'] | undefined;
+  /** The gradients for a and b before broadcasting is undone: `df` beside `f`. */
+  readonly gradient:
+    | ((g: Node, a: Node, b: Node, y: Node) => readonly [Node, Node])
+    | NotDifferentiable;
+}
+
+/** Declares an element-wise op of two operands that broadcast, computed by the kernel of its name. */
+export function binary({ name, domains, dtype, gradient }: BinaryDeclaration): Binary {
+  const function_: Binary = (a, b) => apply([a, b], {});
+  const apply = declare({
+    name,
+    arity: 2,
+    broadcasts: true,
+    dtype: dtype ?? floatingDType,
+    shape: broadcastShape,
+    lowering: { kind: 'map', kernel: name },
+    gradient: typeof gradient === 'function' ? unbroadcast(gradient) : gradient,
+    samples: binarySamples((a, b) => function_(a, b), ...domains),
+    refused: [
+      ...refusesMismatch(name, (a, b) => function_(a, b)),
+      ...(dtype ? [] : [refusesIntegers(name, (x) => function_(x, x))]),
+    ],
+  });
+  return function_;
+}
+
+function unbroadcast(
+  rule: (g: Node, a: Node, b: Node, y: Node) => readonly [Node, Node],
+): (context: GradientContext<object>) => readonly Sent[] {
+  return ({ node, inputs, gradient }) => {
+    const [a, b] = inputs as readonly [Node, Node];
+    const [forA, forB] = rule(gradient, a, b, node);
+    return [sumTo(forA, a), sumTo(forB, b)];
+  };
+}

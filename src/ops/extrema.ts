@@ -1,0 +1,116 @@
+/** Largest and smallest: of two operands, over axes, and where. */
+
+import { ShapeError } from '../errors.js';
+import { input, lift } from '../graph/leaf.js';
+import type { Node } from '../graph/node.js';
+import { notDifferentiable, type Operand } from '../graph/op.js';
+import { add, div, mul } from './arithmetic.js';
+import {
+  type Axes,
+  broadcastTo,
+  keepAxes,
+  keptShape,
+  type ReduceOptions,
+  reducedShape,
+  resolveAxes,
+  sum,
+} from './broadcast.js';
+import { equal, greater } from './comparison.js';
+import { declare } from './declare.js';
+import { binary } from './elementwise.js';
+import { reshape } from './views.js';
+
+const apart = [
+  { low: -2, high: 2 },
+  { low: -2, high: 2 },
+] as const;
+
+/** The larger of a and b; NaN if either is. Ties send half the gradient to each. */
+export const maximum = binary({
+  name: 'maximum',
+  domains: apart,
+  gradient: (g, a, b) => [mul(g, preference(a, b)), mul(g, preference(b, a))],
+});
+
+/** The smaller of a and b; NaN if either is. Ties send half the gradient to each. */
+export const minimum = binary({
+  name: 'minimum',
+  domains: apart,
+  gradient: (g, a, b) => [mul(g, preference(b, a)), mul(g, preference(a, b))],
+});
+
+/** 1 where a > b, 1/2 where they tie, else 0. */
+function preference(a: Node, b: Node): Node {
+  return add(greater(a, b), mul(0.5, equal(a, b)));
+}
+
+const largest = declare<{ readonly axes: readonly number[] }>({
+  name: 'max',
+  arity: 1,
+  dtype: ([x]) => (x as Node).dtype,
+  shape: ([x], { axes }) => reducedShape((x as Node).shape, axes),
+  lowering: { kind: 'reduce', kernel: 'max', axes: ({ axes }) => axes },
+  gradient: ({ node, inputs, attributes: { axes }, gradient }) => {
+    const [x] = inputs as [Node];
+    const kept = keptShape(x.shape, axes);
+    const chosen = equal(x, reshape(node, kept));
+    // Ties share the gradient evenly, as in PyTorch's amax.
+    const ties = sum(chosen, axes, { keepDims: true });
+    return [mul(chosen, broadcastTo(div(reshape(gradient, kept), ties), x.shape))];
+  },
+  label: ({ axes }) => axes.join(' '),
+  samples: [
+    { inputs: [{ shape: [2, 3] }], build: (x) => max(x as Node) },
+    { inputs: [{ shape: [2, 3] }], build: (x) => max(x as Node, 1) },
+    { inputs: [{ shape: [2, 3, 4] }], build: (x) => max(x as Node, [0, -1], { keepDims: true }) },
+    { inputs: [{ shape: [0, 3] }], build: (x) => max(x as Node, 1) },
+  ],
+  refused: [
+    {
+      build: () => max(input('x', [2, 3]), -3),
+      error: ShapeError,
+      message: /^\[max\] axis -3 is out of range \(allowed: -2 to 1\)/,
+    },
+  ],
+});
+
+/** The maximum over axes, -Infinity over none; NaN if any element is. Ties share the gradient. */
+export function max(x: Operand, axes?: Axes, { keepDims = false }: ReduceOptions = {}): Node {
+  const [node] = lift('max', [x]) as [Node];
+  const resolved = resolveAxes('max', node, axes);
+  return keepAxes(largest([node], { axes: resolved }), node.shape, resolved, keepDims);
+}
+
+const position = declare<{ readonly axes: readonly number[] }>({
+  name: 'argmax',
+  arity: 1,
+  dtype: () => 'int32',
+  shape: ([x], { axes }, fail) => {
+    const { shape } = x as Node;
+    if (axes.some((axis) => shape[axis] === 0)) fail.shape('there is no largest of no elements');
+    return reducedShape(shape, axes);
+  },
+  lowering: { kind: 'reduce', kernel: 'argmax', axes: ({ axes }) => axes },
+  gradient: notDifferentiable('an index is an integer'),
+  label: ({ axes }) => axes.join(' '),
+  samples: [
+    { inputs: [{ shape: [2, 3] }], build: (x) => argmax(x as Node, 1) },
+    { inputs: [{ shape: [2, 3, 4] }], build: (x) => argmax(x as Node, -2) },
+    { inputs: [{ shape: [2, 3] }], build: (x) => argmax(x as Node) },
+    { inputs: [{ shape: [0, 3] }], build: (x) => argmax(x as Node, 1) },
+  ],
+  refused: [
+    {
+      build: () => argmax(input('x', [2, 0]), 1),
+      error: ShapeError,
+      message: /^\[argmax\] there is no largest of no elements/,
+    },
+  ],
+});
+
+/** The index (int32) of the first largest element along an axis, or of all in row-major order. */
+export function argmax(x: Operand, axis?: number, { keepDims = false }: ReduceOptions = {}): Node {
+  const [node] = lift('argmax', [x]) as [Node];
+  const axes = resolveAxes('argmax', node, axis);
+  return keepAxes(position([node], { axes }), node.shape, axes, keepDims);
+}

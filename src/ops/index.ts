@@ -1,0 +1,14 @@
+/** The op library. A new op in one of these files is public by its export. */
+
+export * from './activation.js';
+export * from './arithmetic.js';
+export { type Axes, broadcastTo, type ReduceOptions, sum } from './broadcast.js';
+export * from './comparison.js';
+export { defineOp } from './declare.js';
+export * from './extrema.js';
+export * from './matmul.js';
+export * from './mean.js';
+export * from './random.js';
+export * from './softmax.js';
+export * from './views.js';
+export * from './windows.js';

@@ -1,0 +1,139 @@
+/** The matrix product. */
+
+import { ShapeError } from '../errors.js';
+import { type Dim, type Shape, sizeOfDims } from '../graph/dimension.js';
+import { input, lift } from '../graph/leaf.js';
+import type { Node } from '../graph/node.js';
+import type { Fail, GradientContext, Operand, Sent } from '../graph/op.js';
+import { formatShape } from '../tensor/shape.js';
+import { sumTo } from './broadcast.js';
+import { declare } from './declare.js';
+import { floatingDType } from './rules.js';
+import { refusesIntegers } from './samples.js';
+import { reshape } from './views.js';
+
+export interface MatmulOptions {
+  /** Multiply by a's (b's) transpose over its last two axes; nothing is moved. */
+  readonly transposeA?: boolean;
+  readonly transposeB?: boolean;
+}
+
+type Flags = Required<MatmulOptions>;
+
+const product = declare<Flags>({
+  name: 'matmul',
+  arity: 2,
+  broadcasts: true,
+  dtype: floatingDType,
+  shape: ([a, b], { transposeA, transposeB }, fail) => {
+    const [left, right] = [(a as Node).shape, (b as Node).shape];
+    if (left.length < 2 || right.length < 2) {
+      fail.shape(
+        `both operands need at least 2 axes: ${formatShape(left)} x ${formatShape(right)}; reshape() a vector to a row or a column`,
+      );
+    }
+    const [m, k] = lastTwo(left, transposeA);
+    const [k2, n] = lastTwo(right, transposeB);
+    if (k !== k2) {
+      const flags = `${transposeA ? ', left transposed' : ''}${transposeB ? ', right transposed' : ''}`;
+      fail.shape(`inner dimensions differ: ${formatShape(left)} x ${formatShape(right)}${flags}`);
+    }
+    return [...batchShape(left.slice(0, -2), right.slice(0, -2), fail), m, n];
+  },
+  lowering: {
+    kind: 'product',
+    transposes: ({ transposeA, transposeB }) => ({ a: transposeA, b: transposeB }),
+  },
+  gradient,
+  label: ({ transposeA, transposeB }) =>
+    [transposeA && 'Aᵀ', transposeB && 'Bᵀ'].filter(Boolean).join(' '),
+  samples: [
+    ...[
+      { a: [2, 3], b: [3, 4] },
+      { a: [3, 2], b: [3, 4], transposeA: true },
+      { a: [2, 3], b: [4, 3], transposeB: true },
+      { a: [3, 2], b: [4, 3], transposeA: true, transposeB: true },
+      { a: [5, 2, 3], b: [5, 3, 4] },
+      { a: [2, 0], b: [0, 3] },
+      { a: [0, 2], b: [2, 3] },
+      { a: [2, 5, 2, 3], b: [4, 3], transposeB: true, broadcast: true },
+      { a: [5, 2, 3], b: [3, 4], broadcast: true },
+      { a: [5, 3, 2], b: [3, 4], transposeA: true, broadcast: true },
+      { a: [2, 3], b: [5, 3, 4], broadcast: true },
+      { a: [3, 2], b: [5, 4, 3], transposeA: true, transposeB: true, broadcast: true },
+      { a: [2, 1, 2, 3], b: [5, 3, 4], broadcast: true },
+    ].map(({ a, b, broadcast = false, ...flags }) => ({
+      inputs: [{ shape: a }, { shape: b }],
+      build: (x?: Node, y?: Node) => matmul(x as Node, y as Node, flags),
+      broadcast,
+    })),
+  ],
+  refused: [
+    {
+      build: () => matmul(input('scores', ['batch', 784]), input('w', [50, 10])),
+      error: ShapeError,
+      message:
+        /^\[matmul\] inner dimensions differ: \[batch, 784\] x \[50, 10\] \(operands: \[input 'scores'\], \[input 'w'\]\)$/,
+    },
+    {
+      build: () => matmul(input('x', [3]), input('w', [3, 2])),
+      error: ShapeError,
+      message: /^\[matmul\] both operands need at least 2 axes: \[3\] x \[3, 2\]/,
+    },
+    {
+      build: () => matmul(input('x', [2, 2, 3]), input('w', [5, 3, 2])),
+      error: ShapeError,
+      message: /^\[matmul\] batch axes do not broadcast: \[2\] and \[5\]/,
+    },
+    refusesIntegers('matmul', (x) => matmul(reshape(x, [1, 3]), reshape(x, [3, 1]))),
+  ],
+});
+
+/** a b over the last two axes, [.., M, K] x [.., K, N]; leading axes broadcast. */
+export function matmul(
+  a: Operand,
+  b: Operand,
+  { transposeA = false, transposeB = false }: MatmulOptions = {},
+): Node {
+  return product(lift('matmul', [a, b]), { transposeA, transposeB });
+}
+
+/**
+ * For C = op(A) op(B): dA = dC op(B)ᵀ and dB = op(A)ᵀ dC, with the transposes as flags.
+ * Where B is one matrix for a batch of A's, dB is one product over all rows, not a batch of them.
+ */
+function gradient({ inputs, attributes, gradient: g }: GradientContext<Flags>): readonly Sent[] {
+  const [a, b] = inputs as [Node, Node];
+  const { transposeA, transposeB } = attributes;
+  const forA = transposeA
+    ? matmul(b, g, { transposeA: transposeB, transposeB: true })
+    : matmul(g, b, { transposeB: !transposeB });
+  const folds = b.shape.length === 2 && a.shape.length > 2 && !transposeA;
+  const [x, dy] = folds ? [rows(a), rows(g)] : [a, g];
+  const forB = transposeB
+    ? matmul(dy, x, { transposeA: true, transposeB: transposeA })
+    : matmul(x, dy, { transposeA: !transposeA });
+  return [sumTo(forA, a), sumTo(forB, b)];
+}
+
+/** [.., R, C] as [all rows, C]. */
+function rows(x: Node): Node {
+  return reshape(x, [sizeOfDims(x.shape.slice(0, -1)), x.shape.at(-1) as Dim]);
+}
+
+function lastTwo(shape: Shape, transposed: boolean): [Dim, Dim] {
+  const [rows, columns] = shape.slice(-2) as [Dim, Dim];
+  return transposed ? [columns, rows] : [rows, columns];
+}
+
+function batchShape(a: Shape, b: Shape, fail: Fail): Shape {
+  const rank = Math.max(a.length, b.length);
+  return Array.from({ length: rank }, (_, axis) => {
+    const left = a[axis - rank + a.length] ?? 1;
+    const right = b[axis - rank + b.length] ?? 1;
+    if (left !== right && left !== 1 && right !== 1) {
+      fail.shape(`batch axes do not broadcast: ${formatShape(a)} and ${formatShape(b)}`);
+    }
+    return left === 1 ? right : left;
+  });
+}

@@ -1,0 +1,96 @@
+/** The mean, and the extent of a dimension that it divides by. */
+
+import { ShapeError } from '../errors.js';
+import { type Dim, dimension, sizeOfDims } from '../graph/dimension.js';
+import { constant, input, lift } from '../graph/leaf.js';
+import type { Node } from '../graph/node.js';
+import { notDifferentiable, type Operand } from '../graph/op.js';
+import { assertDType, type DType } from '../tensor/dtype.js';
+import { div } from './arithmetic.js';
+import {
+  type Axes,
+  broadcastTo,
+  keepAxes,
+  keptShape,
+  type ReduceOptions,
+  reducedShape,
+  resolveAxes,
+  sum,
+} from './broadcast.js';
+import { declare } from './declare.js';
+import { floatingDType } from './rules.js';
+import { refusesIntegers } from './samples.js';
+import { reshape } from './views.js';
+
+const measure = declare<{ readonly dim: Dim; readonly dtype: DType }>({
+  name: 'extent',
+  arity: 0,
+  dtype: (_inputs, { dtype }) => dtype,
+  shape: () => [],
+  lowering: { kind: 'extent', dim: ({ dim }) => dim },
+  gradient: notDifferentiable('it has no inputs'),
+  label: ({ dim }) => `${dim}`,
+  samples: [
+    { inputs: [{ shape: [2, 3] }], build: (x) => div(x as Node, extent(3, 'float64')) },
+    { inputs: [{ shape: [2, 3, 4] }], build: (x) => div(x as Node, extent(24, 'float64')) },
+    { inputs: [{ shape: [0, 3] }], build: (x) => div(x as Node, extent(0, 'float64')) },
+  ],
+  refused: [
+    {
+      build: () => extent(-1, 'float32'),
+      error: ShapeError,
+      message: /^\[extent\] expected a dimension/,
+    },
+  ],
+});
+
+/** The size of a dimension, as a scalar: a constant, or what an input binds its names to. */
+export function extent(dim: Dim, dtype: DType): Node {
+  assertDType(dtype, '[extent]');
+  const normal = dimension(dim, '[extent]');
+  return typeof normal === 'number'
+    ? constant(normal, { dtype })
+    : measure([], { dim: normal, dtype });
+}
+
+const average = declare<{ readonly axes: readonly number[] }>({
+  name: 'mean',
+  arity: 1,
+  dtype: floatingDType,
+  shape: ([x], { axes }) => reducedShape((x as Node).shape, axes),
+  lowering: {
+    kind: 'compose',
+    expand: ([x], { axes }) => div(sum(x as Node, axes), count(x as Node, axes)),
+  },
+  gradient: ({ inputs, attributes: { axes }, gradient }) => {
+    const [x] = inputs as [Node];
+    const share = div(gradient, count(x, axes));
+    return [broadcastTo(reshape(share, keptShape(x.shape, axes)), x.shape)];
+  },
+  label: ({ axes }) => axes.join(' '),
+  samples: [
+    { inputs: [{ shape: [2, 3] }], build: (x) => mean(x as Node) },
+    { inputs: [{ shape: [2, 3] }], build: (x) => mean(x as Node, 0, { keepDims: true }) },
+    { inputs: [{ shape: [2, 3, 4] }], build: (x) => mean(x as Node, [-1, 0]) },
+    { inputs: [{ shape: [0, 3] }], build: (x) => mean(x as Node, 1) },
+  ],
+  refused: [
+    {
+      build: () => mean(input('x', [2, 3]), 5),
+      error: ShapeError,
+      message: /^\[mean\] axis 5 is out of range \(allowed: -2 to 1\)/,
+    },
+    refusesIntegers('mean', (x) => mean(x)),
+  ],
+});
+
+/** The mean over axes; NaN over none. */
+export function mean(x: Operand, axes?: Axes, { keepDims = false }: ReduceOptions = {}): Node {
+  const [node] = lift('mean', [x]) as [Node];
+  const resolved = resolveAxes('mean', node, axes);
+  return keepAxes(average([node], { axes: resolved }), node.shape, resolved, keepDims);
+}
+
+function count(x: Node, axes: readonly number[]): Node {
+  return extent(sizeOfDims(axes.map((axis) => x.shape[axis] as Dim)), x.dtype);
+}

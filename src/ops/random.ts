@@ -1,0 +1,77 @@
+/** Random draws: pure functions of (seed, run, element), by Philox4x32-10 (Salmon et al., SC 2011). */
+
+import { DTypeError, ShapeError, ValueError } from '../errors.js';
+import type { Dim, Shape } from '../graph/dimension.js';
+import type { Node } from '../graph/node.js';
+import { notDifferentiable } from '../graph/op.js';
+import { assertSeed, nextDrawSeed } from '../graph/seed.js';
+import { assertDType, type DType, isFloating } from '../tensor/dtype.js';
+import { mul } from './arithmetic.js';
+import { dimensions } from './broadcast.js';
+import { declare } from './declare.js';
+
+export interface RandomOptions {
+  /** Defaults to one derived from `setSeed` and the order of construction. */
+  readonly seed?: number;
+  readonly dtype?: DType;
+}
+
+type Draw = (shape: readonly Dim[], options?: RandomOptions) => Node;
+
+interface DrawAttributes {
+  readonly shape: Shape;
+  readonly dtype: DType;
+  readonly seed: number;
+}
+
+function random(name: string, kernel: string): Draw {
+  const scaled = (shape: number[]) => ({
+    inputs: [{ shape }],
+    build: (x?: Node) => mul(x as Node, draw(shape, { seed: 7, dtype: 'float64' })),
+  });
+  const apply = declare<DrawAttributes>({
+    name,
+    arity: 0,
+    dtype: (_inputs, { dtype }, fail) => {
+      if (!isFloating(dtype)) fail.dtype(`draws float32 or float64, but received ${dtype}`);
+      return dtype;
+    },
+    shape: (_inputs, { shape }) => shape,
+    lowering: { kind: 'random', kernel, seed: ({ seed }) => seed },
+    gradient: notDifferentiable('it has no inputs'),
+    label: ({ seed }) => `seed ${seed}`,
+    samples: [scaled([2, 3]), scaled([2, 3, 4]), scaled([0, 3])],
+    refused: [
+      {
+        build: () => draw([2, -1]),
+        error: ShapeError,
+        message: new RegExp(`^\\[${name}\\] expected a dimension`),
+      },
+      {
+        build: () => draw([2], { seed: 0.5 }),
+        error: ValueError,
+        message: new RegExp(`^\\[${name}\\] expected a seed`),
+      },
+      {
+        build: () => draw([2], { dtype: 'int32' }),
+        error: DTypeError,
+        message: new RegExp(`^\\[${name}\\] draws float32 or float64, but received int32`),
+      },
+    ],
+  });
+  const draw: Draw = (shape, { seed = nextDrawSeed(), dtype = 'float32' } = {}) => {
+    assertSeed(seed, `[${name}]`);
+    assertDType(dtype, `[${name}]`);
+    return apply([], { shape: dimensions(name, shape), dtype, seed });
+  };
+  return draw;
+}
+
+/** Standard normal draws. Equal seed, shape and dtype are the same draw; every run draws anew. */
+export const randomNormal = random('randomNormal', 'normal');
+
+/** Draws from [0, 1). Equal seed, shape and dtype are the same draw; every run draws anew. */
+export const randomUniform = random('randomUniform', 'uniform');
+
+/** Standard normal draws, those beyond two standard deviations drawn again. */
+export const randomTruncatedNormal = random('randomTruncatedNormal', 'truncatedNormal');

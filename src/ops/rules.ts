@@ -1,0 +1,48 @@
+/** Rules that many ops share: dtypes and broadcasting. */
+
+import { type Dim, type Shape, sameShape } from '../graph/dimension.js';
+import type { Node } from '../graph/node.js';
+import type { Fail } from '../graph/op.js';
+import type { DType } from '../tensor/dtype.js';
+import { isFloating } from '../tensor/dtype.js';
+import { formatShape } from '../tensor/shape.js';
+
+/** All inputs have one dtype, which is the result's. */
+export function sameDType(inputs: readonly Node[], _attributes: object, fail: Fail): DType {
+  const [first, ...others] = inputs as readonly [Node, ...Node[]];
+  const odd = others.find((input) => input.dtype !== first.dtype);
+  if (odd) {
+    fail.dtype(
+      `operands have different dtypes: ${first.dtype} and ${odd.dtype}; cast() one of them`,
+    );
+  }
+  return first.dtype;
+}
+
+/** As `sameDType`, and not int32: for arithmetic. */
+export function floatingDType(inputs: readonly Node[], attributes: object, fail: Fail): DType {
+  const dtype = sameDType(inputs, attributes, fail);
+  if (!isFloating(dtype)) {
+    fail.dtype(`is defined for float32 and float64, but received ${dtype}; cast() it first`);
+  }
+  return dtype;
+}
+
+/** NumPy's broadcasting; only a literal 1 stretches, as a name may be any number. */
+export function broadcastShape(inputs: readonly Node[], _attributes: object, fail: Fail): Shape {
+  const shapes = inputs.map((input) => input.shape);
+  const [first, ...others] = shapes as [Shape, ...Shape[]];
+  if (others.every((shape) => sameShape(shape, first))) return first;
+  const rank = Math.max(...shapes.map((shape) => shape.length));
+  return Array.from({ length: rank }, (_, axis) => {
+    let result: Dim = 1;
+    for (const shape of shapes) {
+      const dim = shape[axis - rank + shape.length] ?? 1;
+      if (result === 1) result = dim;
+      else if (dim !== 1 && dim !== result) {
+        fail.shape(`shapes do not broadcast: ${shapes.map(formatShape).join(' and ')}`);
+      }
+    }
+    return result;
+  });
+}

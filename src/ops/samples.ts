@@ -1,0 +1,71 @@
+/** Samples that element-wise ops share. */
+
+import { DTypeError, ShapeError } from '../errors.js';
+import { constant, input } from '../graph/leaf.js';
+import type { Node } from '../graph/node.js';
+import type { Operand, Refusal, Sample, SampleInput } from '../graph/op.js';
+
+/** Where an op's operands are drawn from; `gap` keeps them away from a kink at 0. */
+export interface Range {
+  readonly low?: number;
+  readonly high?: number;
+  readonly gap?: number;
+}
+
+export type Unary = (x: Operand) => Node;
+export type Binary = (a: Operand, b: Operand) => Node;
+
+const shapes = [[2, 3], [2, 3, 4], [0, 3], []] as const;
+
+export function unarySamples(op: Unary, range: Range): Sample[] {
+  return shapes.map((shape) => ({
+    inputs: [{ shape, ...range }],
+    build: (x) => op(x as Node),
+  }));
+}
+
+export function binarySamples(op: Binary, a: Range, b: Range): Sample[] {
+  const build = (x?: Node, y?: Node) => op(x as Node, y as Node);
+  const pair = (left: readonly number[], right: readonly number[]): SampleInput[] => [
+    { shape: left, ...a },
+    { shape: right, ...b },
+  ];
+  return [
+    ...shapes.map((shape) => ({ inputs: pair(shape, shape), build })),
+    { inputs: pair([2, 1, 4], [3, 1]), build, broadcast: true },
+    { inputs: pair([], [2, 3]), build, broadcast: true },
+    { inputs: pair([2, 3], [1, 1]), build, broadcast: true },
+    { inputs: pair([0, 1], [1, 3]), build, broadcast: true },
+  ];
+}
+
+/** Arithmetic is not defined for int32. */
+export function refusesIntegers(name: string, build: (x: Node) => unknown): Refusal {
+  return {
+    build: () => build(input('indices', [3], { dtype: 'int32' })),
+    error: DTypeError,
+    message: new RegExp(`^\\[${name}\\] is defined for float32 and float64, but received int32`),
+  };
+}
+
+export function refusesMismatch(name: string, op: Binary): Refusal[] {
+  return [
+    {
+      build: () => op(input('a', [2, 3]), input('b', [2, 4])),
+      error: ShapeError,
+      message: new RegExp(
+        `^\\[${name}\\] shapes do not broadcast: \\[2, 3\\] and \\[2, 4\\] \\(operands: \\[input 'a'\\], \\[input 'b'\\]\\)$`,
+      ),
+    },
+    {
+      build: () => op(input('a', ['batch']), input('b', [5])),
+      error: ShapeError,
+      message: new RegExp(`^\\[${name}\\] shapes do not broadcast: \\[batch\\] and \\[5\\]`),
+    },
+    {
+      build: () => op(input('a', [2]), constant(1, { dtype: 'float64' })),
+      error: DTypeError,
+      message: new RegExp(`^\\[${name}\\] operands have different dtypes: float32 and float64`),
+    },
+  ];
+}

@@ -1,0 +1,171 @@
+/** The same elements in another shape or order. */
+
+import { ShapeError, ValueError } from '../errors.js';
+import {
+  type Dim,
+  dimension,
+  divideDims,
+  multiplyDims,
+  type Shape,
+  sizeOfDims,
+} from '../graph/dimension.js';
+import { input, lift } from '../graph/leaf.js';
+import { failFor, type Node } from '../graph/node.js';
+import { notDifferentiable, type Operand } from '../graph/op.js';
+import { formatShape, maxRank, resolveAxis, stridesOf } from '../tensor/shape.js';
+import { declare } from './declare.js';
+
+const sameType = ([x]: readonly Node[]) => (x as Node).dtype;
+
+const reorder = declare<{ readonly axes: readonly number[] }>({
+  name: 'transpose',
+  arity: 1,
+  interned: true,
+  dtype: sameType,
+  shape: ([x], { axes }) => axes.map((axis) => (x as Node).shape[axis] as Dim),
+  lowering: {
+    kind: 'view',
+    view: ({ attributes, inputShapes: [shape] }) => {
+      const strides = stridesOf(shape as readonly number[]);
+      return { offset: 0, strides: attributes.axes.map((axis) => strides[axis] as number) };
+    },
+  },
+  gradient: ({ attributes: { axes }, gradient }) => [
+    transpose(
+      gradient,
+      axes.map((_, axis) => axes.indexOf(axis)),
+    ),
+  ],
+  label: ({ axes }) => axes.join(' '),
+  samples: [
+    { inputs: [{ shape: [2, 3] }], build: (x) => transpose(x as Node) },
+    { inputs: [{ shape: [2, 3, 4] }], build: (x) => transpose(x as Node, [1, 2, 0]) },
+    { inputs: [{ shape: [2, 3, 4] }], build: (x) => transpose(x as Node, [0, -1, 1]) },
+    { inputs: [{ shape: [0, 3] }], build: (x) => transpose(x as Node) },
+  ],
+  refused: [
+    {
+      build: () => transpose(input('x', [2, 3]), [0, 0]),
+      error: ShapeError,
+      message: /^\[transpose\] axes must name each of the 2 axes once, but received \[0, 0\]/,
+    },
+    {
+      build: () => transpose(input('x', [2, 3]), [0, 2]),
+      error: ShapeError,
+      message: /^\[transpose\] axis 2 is out of range \(allowed: -2 to 1\)/,
+    },
+  ],
+});
+
+/** Reorders axes; reverses them unless told otherwise. */
+export function transpose(x: Operand, axes?: readonly number[]): Node {
+  const [node] = lift('transpose', [x]) as [Node];
+  const rank = node.shape.length;
+  const resolved = axes
+    ? axes.map((axis) => resolveAxis(axis, rank, '[transpose]'))
+    : Array.from({ length: rank }, (_, axis) => rank - 1 - axis);
+  if (resolved.length !== rank || new Set(resolved).size !== rank) {
+    failFor({ name: 'transpose' }, [node]).shape(
+      `axes must name each of the ${rank} axes once, but received ${formatShape(axes ?? [])}`,
+    );
+  }
+  return resolved.every((axis, index) => axis === index)
+    ? node
+    : reorder([node], { axes: resolved });
+}
+
+const refold = declare<{ readonly shape: Shape }>({
+  name: 'reshape',
+  arity: 1,
+  interned: true,
+  dtype: sameType,
+  shape: ([x], { shape }, fail) => {
+    const from = (x as Node).shape;
+    if (sizeOfDims(shape) !== sizeOfDims(from)) {
+      fail.shape(
+        `cannot reshape ${formatShape(from)} to ${formatShape(shape)}: ${sizeOfDims(from)} elements are not ${sizeOfDims(shape)}`,
+      );
+    }
+    return shape;
+  },
+  lowering: { kind: 'alias' },
+  gradient: ({ inputs, gradient }) => [reshape(gradient, (inputs[0] as Node).shape)],
+  samples: [
+    { inputs: [{ shape: [2, 3] }], build: (x) => reshape(x as Node, [3, 2]) },
+    { inputs: [{ shape: [2, 3, 4] }], build: (x) => reshape(x as Node, [4, -1]) },
+    { inputs: [{ shape: [0, 3] }], build: (x) => reshape(x as Node, [3, 0, 2]) },
+    { inputs: [{ shape: [1, 1] }], build: (x) => reshape(x as Node, []) },
+  ],
+  refused: [
+    {
+      build: () => reshape(input('x', [2, 3]), [4, 2]),
+      error: ShapeError,
+      message: /^\[reshape\] cannot reshape \[2, 3\] to \[4, 2\]: 6 elements are not 8/,
+    },
+    {
+      build: () => reshape(input('x', ['batch', 3]), [2, -1]),
+      error: ShapeError,
+      message: /^\[reshape\] cannot infer -1: 3\*batch elements do not divide by 2/,
+    },
+    {
+      build: () => reshape(input('x', [4]), [-1, -1]),
+      error: ShapeError,
+      message: /^\[reshape\] at most one dimension may be -1, but received \[-1, -1\]/,
+    },
+  ],
+});
+
+/** The same elements, in row-major order, in another shape; one dimension may be -1, to be inferred. */
+export function reshape(x: Operand, shape: readonly Dim[]): Node {
+  const [node] = lift('reshape', [x]) as [Node];
+  const fail = failFor({ name: 'reshape' }, [node]);
+  const target = inferred(node, shape, fail);
+  const same =
+    target.length === node.shape.length && target.every((dim, i) => dim === node.shape[i]);
+  return same ? node : refold([node], { shape: target });
+}
+
+function inferred(node: Node, shape: readonly Dim[], fail: ReturnType<typeof failFor>): Shape {
+  if (!Array.isArray(shape)) return fail.shape(`expected a shape, but received ${String(shape)}`);
+  if (shape.length > maxRank)
+    return fail.shape(`at most ${maxRank} axes, but received ${shape.length}`);
+  const wildcards = shape.filter((dim) => dim === -1).length;
+  if (wildcards > 1)
+    return fail.shape(`at most one dimension may be -1, but received ${formatShape(shape)}`);
+  const known = shape.map((dim) => (dim === -1 ? 1 : dimension(dim, '[reshape]')));
+  if (wildcards === 0) return known;
+  const size = sizeOfDims(node.shape);
+  const product = known.reduce<Dim>(multiplyDims, 1);
+  const missing = divideDims(size, product);
+  if (missing === undefined || (typeof missing === 'number' && !Number.isInteger(missing))) {
+    return fail.shape(`cannot infer -1: ${size} elements do not divide by ${product}`);
+  }
+  return known.map((dim, axis) => (shape[axis] === -1 ? missing : dim));
+}
+
+const stop = declare({
+  name: 'stopGradient',
+  arity: 1,
+  dtype: sameType,
+  shape: ([x]) => (x as Node).shape,
+  lowering: { kind: 'alias' },
+  gradient: notDifferentiable('it is there to stop the gradient'),
+  samples: [
+    { inputs: [{ shape: [2, 3] }], build: (x) => stopGradient(x as Node) },
+    { inputs: [{ shape: [2, 3, 4] }], build: (x) => stopGradient(x as Node) },
+    { inputs: [{ shape: [0, 3] }], build: (x) => stopGradient(x as Node) },
+  ],
+  refused: [
+    {
+      build: () => stopGradient('x' as unknown as Operand),
+      error: ValueError,
+      message:
+        /^\[stopGradient\] expected a node, a tensor or a number as operand 0, but received the string "x"/,
+    },
+  ],
+});
+
+/** x itself, through which no gradient flows back. */
+export function stopGradient(x: Operand): Node {
+  return stop([x], {});
+}

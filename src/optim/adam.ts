@@ -1,0 +1,72 @@
+/** Adam. */
+
+import type { Gradients } from '../autodiff/gradients.js';
+import type { Updates } from '../evaluate/interpreter.js';
+import { state, type Variable } from '../graph/leaf.js';
+import type { Node } from '../graph/node.js';
+import { add, cast, div, mul, pow, sqrt, square, sub } from '../ops/index.js';
+import type { DType } from '../tensor/dtype.js';
+import { Tensor, tensor } from '../tensor/tensor.js';
+import { finite, gradientsFor, type Rate, rateIn } from './gradients.js';
+
+export interface AdamOptions {
+  readonly rate?: Rate;
+  /** Decay of the first moment, the mean of gradients. */
+  readonly beta1?: number;
+  /** Decay of the second moment, the mean of squared gradients. */
+  readonly beta2?: number;
+  readonly epsilon?: number;
+}
+
+/**
+ * Kingma & Ba, Adam: a method for stochastic optimization (ICLR 2015), algorithm 1:
+ *
+ *     m' = beta1 m + (1 - beta1) g     v' = beta2 v + (1 - beta2) g^2     t' = t + 1
+ *     w' = w - rate (m' / (1 - beta1^t')) / (sqrt(v' / (1 - beta2^t')) + epsilon)
+ *
+ * Moments are states named `NAME.adam.m` and `NAME.adam.v`; the count of steps is one float64 state,
+ * as 1 - beta2^t loses its digits in float32.
+ *
+ * @throws GraphError for a parameter that no gradient reaches; ValueError for options out of range
+ */
+export function adam(
+  lossOrGradients: Node | Gradients,
+  parameters: readonly Variable[],
+  { rate = 1e-3, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 }: AdamOptions = {},
+): Updates {
+  finite('adam', 'beta1', beta1, 1);
+  finite('adam', 'beta2', beta2, 1);
+  finite('adam', 'epsilon', epsilon);
+  const [first] = parameters;
+  if (first === undefined) return [];
+  const trained = gradientsFor('adam', lossOrGradients, parameters);
+
+  const count = state(`${first.name}.adam.step`, tensor(0, { dtype: 'float64' }));
+  const t = add(count, 1);
+  const scalars = new Map<DType, { stepSize: Node; correction: Node }>();
+  const scalarsIn = (dtype: DType) => {
+    const known = scalars.get(dtype);
+    if (known) return known;
+    const [bias1, bias2] = [sub(1, pow(beta1, t)), sub(1, pow(beta2, t))];
+    const made = {
+      stepSize: cast(div(rateIn('float64', rate, 'adam'), bias1), dtype),
+      correction: cast(sqrt(bias2), dtype),
+    };
+    scalars.set(dtype, made);
+    return made;
+  };
+
+  const updates = trained.flatMap(({ parameter, gradient }) => {
+    const { dtype, value, name } = parameter;
+    const { stepSize, correction } = scalarsIn(dtype);
+    const moment = (part: string) =>
+      state(`${name}.adam.${part}`, Tensor.zeros(value.shape, { dtype }));
+    const [m, v] = [moment('m'), moment('v')];
+    const nextM = add(mul(m, beta1), mul(gradient, 1 - beta1));
+    const nextV = add(mul(v, beta2), mul(square(gradient), 1 - beta2));
+    const scale = add(div(sqrt(nextV), correction), epsilon);
+    const next = sub(parameter, mul(stepSize, div(nextM, scale)));
+    return [[m, nextM] as const, [v, nextV] as const, [parameter, next] as const];
+  });
+  return [[count, t] as const, ...updates];
+}

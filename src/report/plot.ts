@@ -1,0 +1,171 @@
+/** What charts have in common: title, legend and axes, drawn by ECharts without a browser. */
+
+import type { Axis } from './chart.js';
+import { fontFamily, ink, paper, quietInk, rule, textSize, titleSize } from './theme.js';
+
+/**
+ * Draws an ECharts option to SVG. Loads ECharts on the first call: it takes longer than most
+ * commands that never draw.
+ */
+export async function drawChart(width: number, height: number, option: object): Promise<string> {
+  const { init } = await loadECharts();
+  const chart = init(null, null, { renderer: 'svg', ssr: true, width, height });
+  try {
+    chart.setOption({ animation: false, ...option });
+    return still(chart.renderToSVGString());
+  } finally {
+    chart.dispose();
+  }
+}
+
+/**
+ * A picture does not react to the mouse, so what serves that goes; ids lose a counter that goes on
+ * from chart to chart: the same chart gives the same bytes.
+ */
+function still(svg: string): string {
+  return svg
+    .replace(/<style\b[\s\S]*?<\/style>\s*/, '')
+    .replace(/ (?:class|pointer-events|ecmeta_\w+)="[^"]*"/g, '')
+    .replace(/\bzr\d+-/g, 'zr-');
+}
+
+let loaded: ReturnType<typeof loadParts> | undefined;
+
+function loadECharts(): ReturnType<typeof loadParts> {
+  loaded ??= loadParts();
+  return loaded;
+}
+
+async function loadParts(): Promise<Pick<typeof import('echarts/core'), 'init'>> {
+  const [core, charts, components, renderers] = await Promise.all([
+    import('echarts/core'),
+    import('echarts/charts'),
+    import('echarts/components'),
+    import('echarts/renderers'),
+  ]);
+  core.use([
+    charts.LineChart,
+    charts.ScatterChart,
+    charts.CustomChart,
+    components.GridComponent,
+    components.LegendComponent,
+    components.MarkAreaComponent,
+    components.TitleComponent,
+    renderers.SVGRenderer,
+  ]);
+  return core;
+}
+
+export interface Frame {
+  readonly title: string;
+  readonly subtitle?: string;
+  /** The series that the legend shows. */
+  readonly legend: readonly (string | object)[];
+}
+
+const edge = 22;
+
+export interface FrameOption extends Record<string, unknown> {
+  readonly grid: { readonly top: number } & Record<string, unknown>;
+  readonly legend: Record<string, unknown>;
+}
+
+/** Title, legend and the margins around the axes, as part of an ECharts option. */
+export function frame(of: Frame): FrameOption {
+  const underTitle = edge + titleSize + (of.subtitle === undefined ? 0 : textSize + 8);
+  const hasLegend = of.legend.length > 0;
+  return {
+    backgroundColor: paper,
+    textStyle: { fontFamily, fontSize: textSize, color: ink },
+    title: {
+      text: of.title,
+      subtext: of.subtitle ?? '',
+      left: edge,
+      top: edge - 4,
+      padding: 0,
+      itemGap: 8,
+      textStyle: { fontFamily, fontSize: titleSize, fontWeight: 'bold', color: ink },
+      subtextStyle: { fontFamily, fontSize: textSize, color: quietInk },
+    },
+    legend: {
+      show: hasLegend,
+      data: [...of.legend],
+      left: edge,
+      top: underTitle + 12,
+      padding: 0,
+      itemGap: 22,
+      itemWidth: 26,
+      itemHeight: 10,
+      selectedMode: false,
+      textStyle: { fontFamily, fontSize: textSize, color: ink },
+    },
+    grid: {
+      left: 74,
+      right: 28,
+      top: underTitle + 12 + (hasLegend ? textSize + 18 : 8),
+      bottom: 60,
+    },
+  };
+}
+
+/**
+ * A numeric axis with a label, thin grid lines and numbers as a person writes them.
+ * @param extent the least and greatest value, for an axis that ends where its values do
+ */
+export function valueAxis(
+  axis: Axis,
+  direction: 'x' | 'y',
+  extent?: readonly [number, number],
+): object {
+  const scale = axis.scale ?? 'linear';
+  const ticks = extent !== undefined &&
+    scale === 'linear' && { customValues: roundValues(...extent) };
+  return {
+    type: scale === 'log' ? 'log' : 'value',
+    name: axis.label,
+    nameLocation: 'middle',
+    nameGap: direction === 'x' ? 34 : 50,
+    nameTextStyle: { fontFamily, fontSize: textSize, color: ink },
+    // A count of steps or epochs fills its axis; a value has round ends.
+    min: axis.min ?? (direction === 'x' ? 'dataMin' : null),
+    max: axis.max ?? (direction === 'x' ? 'dataMax' : null),
+    axisLabel: {
+      ...ticks,
+      fontFamily,
+      fontSize: textSize - 1,
+      color: quietInk,
+      formatter: scale === 'log' ? formatPower : formatNumber,
+    },
+    axisLine: { show: direction === 'x', onZero: false, lineStyle: { color: quietInk } },
+    axisTick: { ...ticks, show: direction === 'x', lineStyle: { color: quietInk } },
+    splitLine: { show: direction === 'y', lineStyle: { color: rule, opacity: 0.7 } },
+    minorTick: { show: false },
+  };
+}
+
+/** The multiples of 1, 2 or 5 times a power of ten from `low` to `high`, six or so. */
+export function roundValues(low: number, high: number): number[] {
+  if (!(high > low) || !Number.isFinite(high - low)) return [low];
+  const rough = (high - low) / 6;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = power * ([1, 2, 5].find((factor) => factor * power >= rough) ?? 10);
+  const first = Math.ceil(low / step - 1e-9);
+  const count = Math.floor(high / step + 1e-9) - first + 1;
+  return Array.from({ length: count }, (_, index) => (first + index) * step);
+}
+
+const superscripts = '⁰¹²³⁴⁵⁶⁷⁸⁹';
+
+function formatNumber(value: number): string {
+  // The float noise of a tick like 0.30000000000000004 goes; the minus sign is a minus sign.
+  return String(Number(value.toPrecision(10))).replace('-', '−');
+}
+
+function formatPower(value: number): string {
+  const exponent = Math.log10(value);
+  if (!Number.isInteger(Math.round(exponent * 1e6) / 1e6) || (exponent > -3.5 && exponent < 3.5)) {
+    return formatNumber(value);
+  }
+  const digits = [...String(Math.abs(Math.round(exponent)))].map((d) => superscripts[Number(d)]);
+  return `10${exponent < 0 ? '⁻' : ''}${digits.join('')}`;
+}

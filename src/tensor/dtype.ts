@@ -1,0 +1,54 @@
+/** Element types, and the typed arrays that hold them. */
+
+import { DTypeError, describeValue } from '../errors.js';
+
+/** The element type of a tensor. `int32` is for indices, comparison and moving data. */
+export type DType = 'float32' | 'float64' | 'int32';
+
+/** Memory of a tensor; over a SharedArrayBuffer for leaves. */
+export type TypedArray = Float32Array | Float64Array | Int32Array;
+
+const constructors = { float32: Float32Array, float64: Float64Array, int32: Int32Array } as const;
+
+export const dtypes = Object.keys(constructors) as readonly DType[];
+
+export const bytesOf: Readonly<Record<DType, number>> = { float32: 4, float64: 8, int32: 4 };
+
+export function isFloating(dtype: DType): boolean {
+  return dtype !== 'int32';
+}
+
+/** @throws DTypeError when `value` is not the name of an element type */
+export function assertDType(value: unknown, context: string): asserts value is DType {
+  if (typeof value !== 'string' || !Object.hasOwn(constructors, value)) {
+    throw new DTypeError(
+      `${context} expected a dtype of ${dtypes.join(', ')}, but received ${describeValue(value)}`,
+    );
+  }
+}
+
+export function dtypeOf(array: TypedArray): DType {
+  if (array instanceof Float32Array) return 'float32';
+  return array instanceof Float64Array ? 'float64' : 'int32';
+}
+
+export function isTypedArray(value: unknown): value is TypedArray {
+  return (
+    value instanceof Float32Array || value instanceof Float64Array || value instanceof Int32Array
+  );
+}
+
+/** Zeroed memory for `length` elements. @throws RangeError when it cannot be had (see `allocate`). */
+export function typedArray(dtype: DType, length: number): TypedArray {
+  return new constructors[dtype](length);
+}
+
+/**
+ * Zeroed memory on a SharedArrayBuffer: such memory can never be detached, so a native run that
+ * reads it is safe whatever the program does meanwhile.
+ */
+export function sharedArray(dtype: DType, length: number): TypedArray {
+  const buffer = new SharedArrayBuffer(length * bytesOf[dtype]);
+  if (dtype === 'float32') return new Float32Array(buffer);
+  return dtype === 'float64' ? new Float64Array(buffer) : new Int32Array(buffer);
+}

@@ -1,0 +1,174 @@
+// The seed's walk, driven by hand: wire with register(), start with send(), go on with step() or run().
+import { describe, expect, it } from 'vitest';
+import {
+  BackwardPass,
+  type Gradients,
+  LSTM,
+  type Node,
+  WaitList,
+  add,
+  backward,
+  concat,
+  constant,
+  evaluate,
+  input,
+  matmul,
+  mul,
+  parameter,
+  reshape,
+  sigmoid,
+  slice,
+  square,
+  sum,
+  tanh,
+} from '../../src/index.js';
+import { reachable } from '../../src/graph/topology.js';
+import { randomTensor } from '../support.js';
+
+/** The wiring as a user writes it: every parent registered with each of its inputs, last node first. */
+function wired(root: Node): WaitList {
+  const waits = new WaitList();
+  for (const parent of reachable([root]).reverse()) {
+    for (const node of parent.inputs) waits.register(node, parent);
+  }
+  return waits;
+}
+
+/** To the bit: typed arrays compare by Object.is. */
+function expectSame(a: Gradients, b: Gradients | BackwardPass, leaves: readonly Node[], feeds = {}) {
+  for (const leaf of leaves) {
+    const other = b instanceof BackwardPass ? b.gradient(leaf) : b.of(leaf);
+    const [left, right] = [evaluate(a.of(leaf), feeds), evaluate(other, feeds)];
+    expect(left.data.some((value) => value !== 0)).toBe(true);
+    expect(right).toEqual(left);
+  }
+}
+
+const net = () => {
+  const x = constant(randomTensor([4, 3], 1));
+  const [w1, w2] = [parameter('w1', randomTensor([3, 5], 2)), parameter('w2', randomTensor([5, 3], 3))];
+  const hidden = tanh(matmul(x, w1));
+  const back = sigmoid(matmul(hidden, w2));
+  const again = tanh(matmul(back, w1)); // w1 is shared
+  return { loss: sum(square(mul(again, hidden))), leaves: [w1, w2] };
+};
+
+/** Two steps of an LSTM, gate by gate as in the post, over shared weights. */
+const cell = () => {
+  const gates = ['forget', 'input', 'output', 'cell'].map((name, i) => ({
+    weight: parameter(`${name}.weight`, randomTensor([5, 3], 10 + i)),
+    bias: parameter(`${name}.bias`, randomTensor([3], 20 + i)),
+  }));
+  let [h, c]: Node[] = [parameter('h', randomTensor([2, 3], 30)), parameter('c', randomTensor([2, 3], 31))];
+  const leaves: Node[] = [h as Node, c as Node, ...gates.flatMap(({ weight, bias }) => [weight, bias])];
+  for (const step of [0, 1]) {
+    const z = concat([constant(randomTensor([2, 2], 40 + step)), h as Node], 1);
+    const [f, i, o, g] = gates.map(({ weight, bias }) => add(matmul(z, weight), bias)) as [Node, Node, Node, Node];
+    c = add(mul(sigmoid(f), c as Node), mul(sigmoid(i), tanh(g)));
+    h = mul(sigmoid(o), tanh(c));
+  }
+  return { loss: sum(square(h as Node)), leaves };
+};
+
+describe.each([
+  ['a small net', net],
+  ['two steps of an LSTM', cell],
+])('%s, wired and driven by hand', (_name, build) => {
+  it('run() gives the gradients of backward, to the bit', () => {
+    const { loss, leaves } = build();
+    const waits = wired(loss).register(loss, 'err');
+    const pass = new BackwardPass(waits).send(loss, 'err', constant(1, { dtype: 'float64' }));
+    const gradients = pass.run();
+    expectSame(backward(loss), gradients, leaves);
+    expectSame(backward(loss), pass, leaves);
+  });
+
+  it('step() lets one node at a time distribute, each once, and only when it is ready', () => {
+    const { loss, leaves } = build();
+    const waits = wired(loss).register(loss, 'err');
+    const pass = new BackwardPass(waits);
+    expect(pass.step()).toBeUndefined();
+    expect(pass.missing(loss)).toEqual([{ node: loss, parent: 'err', slot: -1 }]);
+    pass.send(loss, 'err', constant(1, { dtype: 'float64' }));
+    const stepped: Node[] = [];
+    for (let node = pass.step(); node; node = pass.step()) {
+      expect(pass.missing(node)).toEqual([]);
+      // All of its parents went before it.
+      for (const { parent } of waits.edges(node)) {
+        if (typeof parent !== 'string') expect(stepped).toContain(parent);
+      }
+      stepped.push(node);
+    }
+    expect(new Set(stepped).size).toBe(stepped.length);
+    expect(stepped).toHaveLength(reachable([loss]).length);
+    expectSame(backward(loss), pass, leaves);
+  });
+
+  it('backward on the hand-wired list gives the same, with or without a source of its own', () => {
+    const { loss, leaves } = build();
+    expectSame(backward(loss), backward(loss, { waits: wired(loss) }), leaves);
+    expectSame(backward(loss), backward(loss, { waits: wired(loss).register(loss, 'err') }), leaves);
+  });
+});
+
+describe('a rule done by hand', () => {
+  it('send() from parents in the reverse order of their edges sums in the order of edges', () => {
+    const w = parameter('w', randomTensor([2], 1));
+    const [a, b, c] = [square(w), tanh(w), sigmoid(w)];
+    // In float64 (1e16 + 1) - 1e16 is 0, (1e16 - 1e16) + 1 is 1: the order of a sum shows.
+    const send = [1e16, 1, -1e16].map((value) => constant(new Float64Array([value, value])));
+    const waits = new WaitList().register(w, a).register(w, b).register(w, c);
+    const total = (order: readonly number[]) => {
+      const pass = new BackwardPass(waits);
+      for (const i of order) pass.send(w, [a, b, c][i] as Node, send[i] as Node);
+      return evaluate(pass.gradient(w)).toArray();
+    };
+    for (const order of [[0, 1, 2], [2, 1, 0], [1, 2, 0], [2, 0, 1]]) expect(total(order)).toEqual([0, 0]);
+  });
+
+  it('the order of edges is that of construction, not that of registration', () => {
+    const w = parameter('w', randomTensor([], 1));
+    const parents = [1e16, 1, -1e16].map((value) => mul(w, value));
+    const root = add(add(parents[2] as Node, parents[0] as Node), parents[1] as Node);
+    const waits = wired(root);
+    expect(evaluate(backward(root, { waits }).of(w)).item()).toBe(0);
+    expect(evaluate(backward(root).of(w)).item()).toBe(0);
+  });
+
+  it('a node wired by hand may get its gradient from outside, in the middle of a graph', () => {
+    const w = parameter('w', randomTensor([3], 1));
+    const hidden = tanh(w);
+    const pass = new BackwardPass(new WaitList().register(w, hidden).register(hidden, 'head'));
+    const gradient = randomTensor([3], 2);
+    pass.send(hidden, 'head', constant(gradient)).run();
+    const wanted = w.value.data.map((v, i) => (gradient.data[i] as number) * (1 - Math.tanh(v) ** 2));
+    expect(evaluate(pass.gradient(w)).data).toHaveLength(3);
+    evaluate(pass.gradient(w)).data.forEach((value, i) => {
+      expect(value).toBeCloseTo(wanted[i] as number, 14);
+    });
+  });
+
+  it('LSTM.step of the library is wired by hand like any other', () => {
+    const lstm = new LSTM('lstm', { inputs: 2, units: 3, dtype: 'float64', seed: 4 });
+    const x = input('x', ['batch', 2], { dtype: 'float64' });
+    const start = { hidden: parameter('h', randomTensor([2, 3], 1)), cell: parameter('c', randomTensor([2, 3], 2)) };
+    const first = input('first', [2, 2], { dtype: 'float64' });
+    const { hidden } = lstm.step(first, lstm.step(constant(randomTensor([2, 2], 3)), start));
+    const loss = sum(square(hidden));
+    const pass = new BackwardPass(wired(loss).register(loss, 'err'));
+    pass.send(loss, 'err', constant(1, { dtype: 'float64' })).run();
+    expectSame(backward(loss), pass, lstm.parameters, { first: randomTensor([2, 2], 5) });
+    expect(x.shape).toEqual(['batch', 2]);
+  });
+
+  it('windows arrive by hand as they do from a rule', () => {
+    const w = parameter('w', randomTensor([4], 1));
+    const halves = [slice(w, { axis: 0, end: 2 }), slice(w, { axis: 0, start: 1 })];
+    const loss = sum(square(concat(halves, 0)));
+    const waits = wired(loss).register(loss, 'err');
+    const pass = new BackwardPass(waits);
+    pass.send(loss, 'err', reshape(constant(1, { dtype: 'float64' }), [])).run();
+    const doubled = w.value.data.map((v, i) => (i === 1 ? 4 : 2) * v);
+    expect(evaluate(pass.gradient(w)).data).toEqual(doubled);
+  });
+});

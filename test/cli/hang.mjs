@@ -1,0 +1,19 @@
+// A command with one demo that never ends; built code, as a user runs it.
+import { main } from '../../dist/cli/shell.js';
+
+const demo = {
+  name: 'hang',
+  summary: 'never ends',
+  options: {},
+  run({ write, say }) {
+    write('begun.txt', 'begun\n');
+    say('hanging');
+    return new Promise((done) => setTimeout(done, 60_000));
+  },
+};
+const { stdout, stderr } = process;
+void main(process.argv.slice(2), {
+  stdout,
+  stderr,
+  demos: { hang: () => Promise.resolve({ demo }) },
+});

@@ -1,0 +1,46 @@
+import { describe, it } from 'vitest';
+import {
+  backward,
+  binaryCrossEntropyWithLogits,
+  evaluate,
+  mse,
+  type Node,
+  softmaxCrossEntropy,
+} from '../../src/index.js';
+import {
+  constantOf,
+  expectGolden,
+  type GoldenTensor,
+  parameterOf,
+  readGolden,
+  titled,
+} from './golden.js';
+
+const losses = { mse, softmaxCrossEntropy, binaryCrossEntropyWithLogits };
+
+interface LossCase {
+  readonly loss: keyof typeof losses;
+  readonly title: string;
+  /** The output or logits, and the target. */
+  readonly operands: readonly [GoldenTensor, GoldenTensor];
+  readonly value: GoldenTensor;
+  /** Of the first operand, and of the target unless it is class indices. */
+  readonly gradients: readonly GoldenTensor[];
+}
+
+const cases = titled(readGolden<LossCase>('losses'), ({ loss, title }) => `${loss}: ${title}`);
+
+describe("every loss and its gradients are PyTorch's", () => {
+  it.each(cases)('%s', (_title, golden) => {
+    const [output, target] = golden.operands.map((operand, index) =>
+      operand.dtype ? constantOf(operand) : parameterOf(`operand ${index}`, operand),
+    ) as [Node, Node];
+    const loss = losses[golden.loss](output, target);
+    expectGolden(evaluate(loss), golden.value, 'the loss');
+    const gradients = backward(loss);
+    golden.gradients.forEach((expected, index) => {
+      const node = [output, target][index] as Node;
+      expectGolden(evaluate(gradients.of(node)), expected, `the gradient of operand ${index}`);
+    });
+  });
+});

@@ -1,0 +1,74 @@
+import { describe, expect, it } from 'vitest';
+import { add, backward, evaluate, LSTM, mul, type Node, sum } from '../../src/index.js';
+import {
+  constantOf,
+  expectGolden,
+  type GoldenTensor,
+  parameterOf,
+  readGolden,
+  tensorOf,
+  titled,
+} from './golden.js';
+
+type Named = Readonly<Record<string, GoldenTensor>>;
+
+interface LSTMCase {
+  readonly title: string;
+  readonly xs: GoldenTensor;
+  readonly hidden: GoldenTensor;
+  readonly cell: GoldenTensor;
+  /** By name, as in 'forget.weight'. */
+  readonly parameters: Named;
+  readonly hiddenCotangent: GoldenTensor;
+  readonly cellCotangent: GoldenTensor;
+  readonly everyHidden: GoldenTensor;
+  readonly lastCell: GoldenTensor;
+  readonly loss: GoldenTensor;
+  /** Of 'xs', 'hidden', 'cell' and every parameter. */
+  readonly gradients: Named;
+}
+
+/** The golden LSTM, and a loss that reads every hidden state and the last cell. */
+function build(golden: LSTMCase) {
+  const [, , inputs] = golden.xs.shape as [number, number, number];
+  const [, units] = golden.hidden.shape as [number, number];
+  const lstm = new LSTM('lstm', { inputs, units, dtype: 'float64' });
+  const leaves = new Map<string, Node>();
+  for (const parameter of lstm.parameters) {
+    const name = (parameter.name as string).replace('lstm.', '');
+    parameter.set(tensorOf(golden.parameters[name] as GoldenTensor));
+    leaves.set(name, parameter);
+  }
+  const [xs, hidden, cell] = (['xs', 'hidden', 'cell'] as const).map((name) => {
+    const leaf = parameterOf(name, golden[name]);
+    leaves.set(name, leaf);
+    return leaf;
+  }) as unknown as [Node, Node, Node];
+  const unrolled = lstm.unroll(xs, { hidden, cell });
+  const loss = add(
+    sum(mul(unrolled.hidden, constantOf(golden.hiddenCotangent))),
+    sum(mul(unrolled.last.cell, constantOf(golden.cellCotangent))),
+  );
+  return { leaves, unrolled, loss };
+}
+
+const cases = titled(readGolden<LSTMCase>('lstm'), ({ title }) => title);
+
+describe.each(cases)('an LSTM unrolled for %s', (_title, golden) => {
+  const { leaves, unrolled, loss } = build(golden);
+  const gradients = backward(loss);
+
+  it("has PyTorch's hidden states, last cell and loss", () => {
+    expectGolden(evaluate(unrolled.hidden), golden.everyHidden, 'the hidden states');
+    expectGolden(evaluate(unrolled.last.cell), golden.lastCell, 'the last cell');
+    expectGolden(evaluate(loss), golden.loss, 'the loss');
+  });
+
+  it('has a golden gradient for each of its leaves', () => {
+    expect(Object.keys(golden.gradients).sort()).toEqual([...leaves.keys()].sort());
+  });
+
+  it.each(Object.entries(golden.gradients))("has PyTorch's gradient of %s", (name, expected) => {
+    expectGolden(evaluate(gradients.of(leaves.get(name) as Node)), expected, name);
+  });
+});

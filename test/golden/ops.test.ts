@@ -1,0 +1,134 @@
+import { describe, expect, it } from 'vitest';
+import { declaredOps } from '../../src/graph/op.js';
+import * as forebay from '../../src/index.js';
+import {
+  addN,
+  backward,
+  evaluate,
+  type Gradients,
+  mul,
+  type Node,
+  sum,
+  Tensor,
+  type Variable,
+  WaitList,
+} from '../../src/index.js';
+import {
+  constantOf,
+  expectGolden,
+  type GoldenTensor,
+  parameterOf,
+  readGolden,
+  titled,
+} from './golden.js';
+
+interface OpCase {
+  readonly op: string;
+  readonly title: string;
+  /** What the op is called with: '$0' is input 0, {op, args} another op. */
+  readonly args: readonly unknown[];
+  readonly inputs: readonly GoldenTensor[];
+  readonly output: GoldenTensor;
+  readonly cotangent?: GoldenTensor;
+  /** One for each input; null where there is none. */
+  readonly gradients?: readonly (GoldenTensor | null)[];
+  readonly second?: {
+    readonly weights: readonly (GoldenTensor | null)[];
+    readonly gradients: readonly (GoldenTensor | null)[];
+  };
+}
+
+const all = ['ops-elementwise', 'ops-structure'].flatMap((file) => readGolden<OpCase>(file));
+const casesWith = (wanted: (golden: OpCase) => unknown) =>
+  titled(all.filter(wanted), ({ op, title }) => `${op}: ${title}`);
+
+interface Built {
+  readonly root: Node;
+  /** A parameter for each float64 input, a constant for the others. */
+  readonly inputs: readonly Node[];
+}
+
+function build({ op, args, inputs }: OpCase): Built {
+  const nodes = inputs.map((golden, index) =>
+    golden.dtype ? constantOf(golden) : parameterOf(`x${index}`, golden),
+  );
+  const call = (name: string, list: readonly unknown[]): Node =>
+    (forebay as unknown as Record<string, (...given: unknown[]) => Node>)[name]?.(
+      ...list.map(argument),
+    ) as Node;
+  const argument = (value: unknown): unknown => {
+    if (typeof value === 'string' && value.startsWith('$')) return nodes[Number(value.slice(1))];
+    if (Array.isArray(value)) return value.map(argument);
+    const nested = value as Partial<OpCase> | null;
+    return nested?.op && nested.args ? call(nested.op, nested.args) : value;
+  };
+  return { root: call(op, args), inputs: nodes };
+}
+
+function firstDerivative(golden: OpCase): { built: Built; gradients: Gradients } {
+  const built = build(golden);
+  const cotangent = constantOf(golden.cotangent as GoldenTensor);
+  return { built, gradients: backward(built.root, { gradient: cotangent }) };
+}
+
+/** Compares a gradient for every float input; zeros are wanted where torch has none. */
+function expectGradients(
+  { inputs }: Built,
+  gradientOf: (node: Node) => Tensor,
+  expected: readonly (GoldenTensor | null)[],
+): void {
+  inputs.forEach((node, index) => {
+    if (node.dtype !== 'float64') return;
+    const { shape, size } = (node as Variable).value;
+    const zeros = { shape, data: new Array<number>(size).fill(0) };
+    expectGolden(gradientOf(node), expected[index] ?? zeros, `the gradient of input ${index}`);
+  });
+}
+
+describe("every op's value is PyTorch's", () => {
+  it.each(casesWith(() => true))('%s', (_title, golden) => {
+    expectGolden(evaluate(build(golden).root), golden.output, 'the value');
+  });
+});
+
+describe("every op's gradient, under a random cotangent, is PyTorch's", () => {
+  it.each(casesWith(({ gradients }) => gradients))('%s', (_title, golden) => {
+    const { built, gradients } = firstDerivative(golden);
+    expectGradients(built, (node) => evaluate(gradients.of(node)), golden.gradients ?? []);
+  });
+});
+
+describe("every smooth op's second derivative is PyTorch's", () => {
+  it.each(casesWith(({ second }) => second))('%s', (_title, golden) => {
+    const { weights = [], gradients: expected = [] } = golden.second ?? {};
+    const { built, gradients } = firstDerivative(golden);
+    const weighted = weights.flatMap((weight, index) =>
+      weight ? [sum(mul(gradients.of(built.inputs[index] as Node), constantOf(weight)))] : [],
+    );
+    const total = addN(weighted);
+    const below = WaitList.of(total);
+    const second = backward(total);
+    // A gradient that is linear in its own input does not depend on it.
+    const gradientOf = (node: Node) =>
+      below.has(node)
+        ? evaluate(second.of(node))
+        : Tensor.zeros((node as Variable).value.shape, { dtype: 'float64' });
+    expectGradients(built, gradientOf, expected);
+  });
+});
+
+describe('the golden values cover the op library', () => {
+  const without = new Map([
+    ['assemble', 'PyTorch has none; slices that overlap are assembled in a case of concat'],
+    ['extent', 'it is internal; every mean divides by it'],
+    ['randomNormal', "PyTorch's stream is another"],
+    ['randomUniform', "PyTorch's stream is another"],
+    ['randomTruncatedNormal', "PyTorch's stream is another"],
+  ]);
+
+  it('every declared op has a case, or a reason why not', () => {
+    const text = JSON.stringify(all.map(({ op, args }) => ({ op, args })));
+    const missing = [...declaredOps().keys()].filter((name) => !text.includes(`"op":"${name}"`));
+    expect(missing.sort()).toEqual([...without.keys()].sort());
+  });
+});

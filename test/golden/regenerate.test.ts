@@ -1,0 +1,77 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { type Golden, goldenFolder } from './golden.js';
+
+const script = fileURLToPath(new URL('../../tools/golden/generate.py', import.meta.url));
+const missing = 'no python3 here can import torch; install it with: apt-get install python3-torch';
+
+/** The first Python that has torch. Debian's package is for Debian's own python3 only. */
+function pythonWithTorch(): string | undefined {
+  return ['python3', '/usr/bin/python3'].find((python) => {
+    try {
+      execFileSync(python, ['-c', 'import torch'], { stdio: 'ignore' });
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+/** Where two JSON values differ, as paths; numbers may differ by rounding. */
+function differences(ours: unknown, theirs: unknown, path = ''): string[] {
+  if (typeof ours === 'number' && typeof theirs === 'number') {
+    // The rounding of exp and the like differs between versions of torch, and no more than that.
+    const close = Math.abs(ours - theirs) <= 1e-12 * Math.max(1, Math.abs(ours));
+    return close ? [] : [`${path}: ${ours} is committed, torch computes ${theirs}`];
+  }
+  if (typeof ours === 'object' && typeof theirs === 'object' && ours && theirs) {
+    const keys = new Set([...Object.keys(ours), ...Object.keys(theirs)]);
+    const at = (value: object, key: string) => (value as Record<string, unknown>)[key];
+    return [...keys].flatMap((key) =>
+      differences(at(ours, key), at(theirs, key), `${path}/${key}`),
+    );
+  }
+  return ours === theirs ? [] : [`${path}: ${ours} is committed, torch computes ${theirs}`];
+}
+
+const read = (folder: string, file: string) =>
+  JSON.parse(readFileSync(join(folder, file), 'utf8')) as Golden<unknown>;
+
+describe('the committed golden values', () => {
+  it('are those that tools/golden/generate.py computes here', { timeout: 120_000 }, (context) => {
+    const python = pythonWithTorch();
+    if (python === undefined) return context.skip(missing);
+    const committed = fileURLToPath(goldenFolder);
+    const folder = mkdtempSync(join(tmpdir(), 'forebay-golden-'));
+    try {
+      const env = { ...process.env, PYTHONDONTWRITEBYTECODE: '1' };
+      execFileSync(python, [script, folder], { env, stdio: ['ignore', 'ignore', 'pipe'] });
+      const files = readdirSync(folder).sort();
+      expect(readdirSync(committed).sort()).toEqual(files);
+      for (const file of files) {
+        const [ours, theirs] = [read(committed, file), read(folder, file)];
+        const versions = `${file}: torch ${ours.torch} committed, ${theirs.torch} here`;
+        console.log(`${versions}, ${ours.cases.length} cases`);
+        const off = differences(ours.cases, theirs.cases);
+        expect(off.slice(0, 20), versions).toEqual([]);
+      }
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+
+  it('are compared number by number: a change in the twelfth digit is seen', () => {
+    const ours = { a: [1700, { b: 0.3 }], c: 'NaN' };
+    expect(differences(ours, structuredClone(ours))).toEqual([]);
+    expect(differences(ours, { a: [1700 * (1 + 1e-13), { b: 0.3 + 1e-13 }], c: 'NaN' })).toEqual(
+      [],
+    );
+    expect(differences(ours, { a: [1700 * (1 + 2e-12), { b: 0.3 }], c: 'NaN' })).toHaveLength(1);
+    expect(differences(ours, { a: [1700, { b: 0.3 + 2e-12 }], c: 0 })).toHaveLength(2);
+    expect(differences(ours, { a: [1700, { b: 0.3 }, 1], c: 'NaN' })).toHaveLength(1);
+  });
+});

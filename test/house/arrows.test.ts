@@ -1,0 +1,140 @@
+// The import arrows between the folders of src/. biome.json holds them; this is the second opinion:
+// the same table from the design, against which every possible import, folder by folder, is linted.
+import { execFileSync } from 'node:child_process';
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { beforeAll, describe, expect, it } from 'vitest';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+/** Who may import whom. */
+const core = ['errors', 'tensor', 'graph', 'ops'];
+const library = ['native', 'evaluate', 'compile', 'autodiff', 'optim', 'nn', 'data', 'io', 'train'];
+const arrows: Record<string, string[]> = {
+  errors: [],
+  tensor: ['errors'],
+  graph: ['errors', 'tensor'],
+  ops: ['errors', 'tensor', 'graph'],
+  native: ['errors', 'tensor'],
+  evaluate: [...core, 'native'],
+  compile: [...core, 'native', 'evaluate'],
+  autodiff: [...core, 'evaluate'],
+  optim: [...core, 'evaluate', 'autodiff'],
+  nn: [...core, 'evaluate', 'autodiff'],
+  data: ['errors', 'tensor'],
+  io: ['errors', 'tensor', 'graph'],
+  train: [...core, ...library.filter((folder) => folder !== 'io' && folder !== 'train')],
+  report: ['errors', 'tensor', 'graph'],
+  index: [...core, ...library],
+  cli: [...core, ...library, 'report', 'index'],
+};
+const rooms = Object.keys(arrows);
+const isFile = (room: string) => room === 'errors' || room === 'index';
+
+/** Which of these files Biome refuses by the given rule, when they are all there is. */
+function refused(rule: string, files: Record<string, string>): string[] {
+  const folder = mkdtempSync(join(tmpdir(), 'forebay-arrows-'));
+  try {
+    copyFileSync(join(root, 'biome.json'), join(folder, 'biome.json'));
+    for (const [file, source] of Object.entries(files)) {
+      mkdirSync(dirname(join(folder, file)), { recursive: true });
+      writeFileSync(join(folder, file), source);
+    }
+    const biome = join(root, 'node_modules/@biomejs/biome/bin/biome');
+    const options = [`--only=${rule}`, '--reporter=json', '--max-diagnostics=none'];
+    let report = '';
+    try {
+      report = execFileSync(process.execPath, [biome, 'lint', ...options, '.'], {
+        cwd: folder,
+        encoding: 'utf8',
+        stdio: ['ignore', 'pipe', 'ignore'],
+      });
+    } catch (error) {
+      // Biome leaves with a failure when it refuses something: the report is what we came for.
+      report = (error as { stdout: string }).stdout;
+    }
+    const { diagnostics } = JSON.parse(report) as {
+      diagnostics: { category: string; location: { path: string | { file: string } } }[];
+    };
+    const paths = diagnostics
+      .filter(({ category }) => category === `lint/${rule}`)
+      .map(({ location: { path } }) => (typeof path === 'string' ? path : path.file));
+    return [...new Set(paths)].sort();
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+describe('imports between the folders of src/', () => {
+  let refusals: Set<string>;
+  /** The file in `from` that does nothing but import from `to`. errors.ts and index.ts are files. */
+  const file = (from: string, to: string) => `src/${from}${isFile(from) ? '' : `/to-${to}`}.ts`;
+  const specifier = (from: string, to: string) =>
+    `${isFile(from) ? '.' : '..'}/${to}${isFile(to) ? '' : '/some'}.js`;
+
+  beforeAll(() => {
+    refusals = new Set();
+    // errors.ts and index.ts can hold one import at a time: one tree for each thing to import.
+    for (const to of rooms) {
+      const importers = rooms.filter((from) => from !== to);
+      const files = importers.map((from) => [
+        file(from, to),
+        `import { a } from '${specifier(from, to)}';\nexport const b = a;\n`,
+      ]);
+      for (const path of refused('style/noRestrictedImports', Object.fromEntries(files))) {
+        const from = importers.find((room) => file(room, to) === path);
+        refusals.add(`${from} <- ${to}`);
+      }
+    }
+  });
+
+  it.each(rooms)('%s may import what the design lets it, and nothing else', (from) => {
+    const others = rooms.filter((to) => to !== from);
+    const allowed = others.filter((to) => !refusals.has(`${from} <- ${to}`));
+    expect(allowed.sort()).toEqual([...(arrows[from] ?? [])].sort());
+  });
+
+  it('has an arrow for every folder that there is', () => {
+    const folders = readdirSync(join(root, 'src'), { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map((entry) => entry.name);
+    expect(folders.filter((folder) => !rooms.includes(folder))).toEqual([]);
+  });
+
+  it('are refused in every form, also from a folder within a folder', () => {
+    const files = {
+      'src/tensor/type.ts': "import type { A } from '../nn/a.js';\nexport type B = A;\n",
+      'src/tensor/reexport.ts': "export * from '../nn/a.js';\n",
+      'src/tensor/dynamic.ts': "export const a = await import('../nn/a.js');\n",
+      'src/tensor/deep/er.ts': "import '../../nn/a.js';\n",
+    };
+    expect(refused('style/noRestrictedImports', files)).toEqual(Object.keys(files).sort());
+  });
+
+  it('reach the addon from src/native alone', () => {
+    const loaders = (room: string) => ({
+      [`src/${room}/loader.ts`]:
+        "import load from 'node-gyp-build';\nexport const a = load('.');\n",
+    });
+    const all = rooms.filter((room) => !isFile(room)).map(loaders);
+    const expected = all.flatMap(Object.keys).filter((path) => !path.includes('/native/'));
+    expect(refused('style/noRestrictedImports', Object.assign({}, ...all))).toEqual(
+      expected.sort(),
+    );
+  });
+
+  it('do not go through the package name', () => {
+    const files = { 'src/ops/self.ts': "import { add } from 'forebay';\nexport const a = add;\n" };
+    expect(refused('style/noRestrictedImports', files)).toEqual(Object.keys(files));
+  });
+
+  it('form no cycle', () => {
+    const files = {
+      'src/ops/a.ts': "import { b } from './b.js';\nexport const a = () => b;\n",
+      'src/ops/b.ts': "import { a } from './a.js';\nexport const b = () => a;\n",
+    };
+    expect(refused('suspicious/noImportCycles', files)).toEqual(Object.keys(files));
+  });
+});

@@ -1,0 +1,95 @@
+import { describe, expect, it } from 'vitest';
+import {
+  add,
+  addN,
+  backward,
+  checkGradients,
+  constant,
+  evaluate,
+  mul,
+  sum,
+  Tensor,
+} from '../../src/index.js';
+import { randomTensor } from '../support.js';
+import { buildSample, differentiable, opsUnderTest, titleOf } from './samples.js';
+
+const cases = opsUnderTest.flatMap(({ name, op }) =>
+  op.samples.map((sample, index) => ({ title: titleOf(name, sample, index), op, sample, index })),
+);
+
+describe('the declared shape and dtype are those of the value', () => {
+  it.each(cases)('$title', ({ sample, index }) => {
+    const { root } = buildSample(sample, 100 + index);
+    const value = evaluate(root);
+    expect(value.shape).toEqual(root.shape);
+    expect(value.dtype).toBe(root.dtype);
+  });
+});
+
+const smooth = cases.filter(({ op, sample }) => {
+  const built = buildSample(sample, 1);
+  const real = built.root.dtype === 'float64' && differentiable(built).length > 0;
+  return op.notDifferentiable === undefined && real;
+});
+
+describe('the gradient is that of central differences', () => {
+  it.each(smooth)('$title', ({ sample, index }) => {
+    const built = buildSample(sample, 200 + index);
+    checkGradients(built.root, differentiable(built), {
+      seed: 300 + index,
+      ...(sample.step !== undefined && { step: sample.step }),
+    });
+  });
+});
+
+describe('the second derivative, by the same rules, is that of central differences', () => {
+  it.each(smooth)('$title', ({ sample, index }) => {
+    const built = buildSample(sample, 400 + index);
+    const leaves = differentiable(built);
+    const cotangent = constant(randomTensor(built.root.shape as number[], 500 + index));
+    const first = backward(built.root, { gradient: cotangent });
+    // The sum of all first derivatives under random weights: one root that depends on each of them.
+    const weighted = leaves.map((leaf, i) =>
+      sum(mul(first.of(leaf), constant(randomTensor(leaf.value.shape, 600 + i)))),
+    );
+    // A rule that is linear leaves nothing to differentiate; the leaves keep it a root of theirs.
+    const anchor = leaves.map((leaf) => sum(mul(leaf, leaf)));
+    checkGradients(addN([...weighted, ...anchor]), leaves, {
+      ...(sample.step !== undefined && { step: sample.step }),
+    });
+  });
+});
+
+describe('an op that is not differentiable sends no gradient, and says why', () => {
+  const stepwise = opsUnderTest.filter(({ op }) => op.notDifferentiable !== undefined);
+  it.each(stepwise)('$name', ({ op }) => {
+    expect(op.notDifferentiable).toMatch(/\w+ \w+/);
+    const { inputs, build } = op.samples[0] as (typeof op.samples)[number];
+    const { leaves, root } = buildSample({ inputs, build }, 9);
+    if (root.dtype !== 'float64' || leaves.length === 0 || root.op !== op) return;
+    const gradients = backward(sum(root));
+    for (const leaf of leaves) {
+      expect(gradients.reaches(leaf)).toBe(false);
+      expect(evaluate(gradients.of(leaf))).toEqual(
+        Tensor.zeros(leaf.value.shape, { dtype: 'float64' }),
+      );
+    }
+  });
+});
+
+describe('a shared input sums its gradients', () => {
+  it.each(smooth)('$title', ({ sample, index }) => {
+    const shared = buildSample(sample, 700 + index);
+    const [leaf] = differentiable(shared);
+    if (!leaf) return;
+    const others = shared.leaves.filter((other) => other !== leaf);
+    const again = sample.build(...shared.leaves);
+    const cotangent = () => constant(randomTensor(shared.root.shape as number[], 800 + index));
+    const once = backward(shared.root, { gradient: cotangent() });
+    const twice = backward(add(shared.root, again), { gradient: cotangent() });
+    for (const node of [leaf, ...others.filter((o) => o.dtype === 'float64')]) {
+      const single = evaluate(once.of(node)).data;
+      expect(evaluate(twice.of(node)).data).toEqual(single.map((value) => 2 * value));
+    }
+  });
+});

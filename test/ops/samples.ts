@@ -1,0 +1,45 @@
+/** From an op's declared samples to leaves and nodes, for the tests that are generated from them. */
+
+import { declaredOps } from '../../src/graph/op.js';
+import { type Node, type Sample, type SampleInput, Tensor, Variable } from '../../src/index.js';
+import { generator } from '../support.js';
+
+export const opsUnderTest = [...declaredOps()].map(([name, op]) => ({ name, op }));
+
+/** Values of a sample's operand: given, or drawn within its range and out of its gap. */
+function valuesOf(
+  { shape, low = -1, high = 1, gap = 0, values, dtype = 'float64' }: SampleInput,
+  draw: () => number,
+): Tensor {
+  const size = shape.reduce((product, dim) => product * dim, 1);
+  const all = Array.from({ length: size }, (_, index) => {
+    if (values) return values[index] as number;
+    const value = low + (high - low) * draw();
+    return Math.abs(value) < gap ? value + Math.sign(value || 1) * gap : value;
+  });
+  const data = dtype === 'int32' ? Int32Array.from(all) : Float64Array.from(all);
+  return new Tensor(dtype === 'float32' ? Float32Array.from(all) : data, shape);
+}
+
+export interface BuiltSample {
+  readonly leaves: Variable[];
+  readonly root: Node;
+}
+
+export function buildSample(sample: Sample, seed: number): BuiltSample {
+  const draw = generator(seed);
+  const leaves = sample.inputs.map(
+    (input, index) => new Variable('parameter', `x${index}`, valuesOf(input, draw)),
+  );
+  return { leaves, root: sample.build(...leaves) };
+}
+
+/** A sample's leaves that a gradient can be checked for. */
+export function differentiable({ leaves }: BuiltSample): Variable[] {
+  return leaves.filter((leaf) => leaf.dtype === 'float64');
+}
+
+/** `mul #2: [2, 3, 4] [2, 3, 4]` */
+export function titleOf(name: string, sample: Sample, index: number): string {
+  return `${name} #${index}: ${sample.inputs.map(({ shape }) => `[${shape.join(', ')}]`).join(' ')}`;
+}

@@ -1,0 +1,30 @@
+/** Pictures as XML, for tests. */
+
+import { DOMParser, type Element } from '@xmldom/xmldom';
+
+/** The root of an SVG; throws for whatever is not well-formed, even where a browser would forgive. */
+export function parseXml(xml: string): Element {
+  const parser = new DOMParser({
+    onError: (_level, message) => {
+      throw new Error(`not well-formed: ${message}`);
+    },
+  });
+  const root = parser.parseFromString(xml, 'image/svg+xml').documentElement;
+  if (root === null) throw new Error('not well-formed: there is no root');
+  return root;
+}
+
+/** Every element of a name, in document order. */
+export function elements(of: Element, name: string): Element[] {
+  return [...of.getElementsByTagName(name)];
+}
+
+/** An attribute; the empty text when it is missing. */
+export function attribute(of: Element | undefined, name: string): string {
+  return of?.getAttribute(name) ?? '';
+}
+
+/** All texts of a picture. */
+export function texts(svg: string): string[] {
+  return elements(parseXml(svg), 'text').map((element) => (element.textContent ?? '').trim());
+}

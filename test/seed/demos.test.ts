@@ -1,0 +1,119 @@
+/** Lines 8 and 9 of the seed's "What it got wrong": its data, and what its demos did with them. */
+
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import type { AnyDemo, Context } from '../../src/cli/demo.js';
+import { demo as spiralDemo } from '../../src/cli/demos/spiral.js';
+import { demo as trigDemo } from '../../src/cli/demos/trig.js';
+import { sharedPoints, spiral } from '../../src/data/spiral.js';
+import { trigonometricWindows } from '../../src/data/trigonometric.js';
+import { Interpreter } from '../../src/evaluate/interpreter.js';
+import { LSTM, Tensor } from '../../src/index.js';
+import { generator } from '../support.js';
+
+/** Runs a demo without its pictures; returns its figures. */
+async function figuresOf(demo: unknown, options: Context['options']) {
+  const figures: Record<string, unknown> = {};
+  const nothing = () => {};
+  const context: Context = {
+    out: '/nowhere',
+    seed: 3,
+    options,
+    progress: () => ({ advance: nothing, done: nothing }) as ReturnType<Context['progress']>,
+    say: nothing,
+    write: nothing,
+    picture: async () => {},
+    graph: async () => {},
+    metrics: (more) => void Object.assign(figures, more),
+  };
+  await (demo as AnyDemo).run(context as Context<never>);
+  return figures;
+}
+
+const point = (t: number) =>
+  [Math.cos((2 * Math.PI * t) / 20), Math.sin((2 * Math.PI * t) / 20)].map(Math.fround);
+
+describe('line 8: windows that slide by 1 carry no state, and generating overwrites none', () => {
+  afterEach(() => void vi.restoreAllMocks());
+
+  it('window w holds the points from w on, and as targets those from w + 1 on', () => {
+    const { inputs, targets } = trigonometricWindows({ samples: 12, steps: 5 });
+    expect(inputs.shape).toEqual([5, 8, 2]);
+    const [xs, ys] = [inputs.toArray(), targets.toArray()] as number[][][][];
+    for (let step = 0; step < 5; step++) {
+      for (let window = 0; window < 8; window++) {
+        expect(xs?.[step]?.[window], `step ${step} of ${window}`).toEqual(point(window + step));
+        expect(ys?.[step]?.[window], `target ${step} of ${window}`).toEqual(
+          point(window + step + 1),
+        );
+      }
+    }
+  });
+
+  /** What the demo feeds to its network, run by run, and what comes out. */
+  async function runsOf(recipe: 'seed' | 'default') {
+    const runs: { shape: readonly number[]; points: number[]; out: number[]; trains: boolean }[] =
+      [];
+    const { run } = Interpreter.prototype;
+    vi.spyOn(Interpreter.prototype, 'run').mockImplementation(function (
+      this: Interpreter,
+      feeds = {},
+      index,
+    ) {
+      const outputs = run.call(this, feeds, index);
+      const [{ windows }, [out]] = [feeds, outputs];
+      // Points are copied: what overwrites a window later must not change what was seen of it.
+      if (windows instanceof Tensor && out) {
+        const [points, answer] = [Array.from(windows.data), Array.from(out.data)];
+        runs.push({ shape: windows.shape, points, out: answer, trains: 'targets' in feeds });
+      }
+      return outputs;
+    });
+    const unroll = vi.spyOn(LSTM.prototype, 'unroll');
+    await figuresOf(trigDemo, { recipe, seeds: [3], epochs: 1 });
+    return { runs, initials: unroll.mock.calls.map(([, initial]) => initial) };
+  }
+
+  const recipes = ['seed', 'default'] as const;
+  it.each(recipes)('%s recipe: every window starts from zeros', async (recipe) => {
+    const { runs, initials } = await runsOf(recipe);
+    // No initial state is the zero state, in every use of the LSTM: there is nothing to carry.
+    expect(initials.length).toBeGreaterThanOrEqual(2);
+    expect(initials.every((initial) => initial === undefined)).toBe(true);
+    const training = runs.filter(({ trains }) => trains).map(({ shape }) => shape);
+    const [count, each] = recipe === 'seed' ? [96, 1] : [1, 96];
+    expect(training).toEqual(new Array(count).fill([5, each, 2]));
+  });
+
+  it('each generated point is appended to the last 5, which stay as they were', async () => {
+    const { runs } = await runsOf('seed');
+    const generating = runs.filter(({ trains }) => !trains);
+    expect(generating).toHaveLength(100);
+    let expected = [0, 1, 2, 3, 4].flatMap(point);
+    for (const { points, out } of generating) {
+      expect(points).toEqual(expected);
+      expected = [...expected.slice(2), ...out];
+    }
+  });
+});
+
+describe('line 9: no point is in the training set and in the test set', () => {
+  const draw = (seed: number) => {
+    const next = generator(seed);
+    const stream = () => Float64Array.from({ length: 90 }, next);
+    return spiral({ positions: stream(), noise: stream() });
+  };
+
+  it('the spiral demo draws disjoint sets', async () => {
+    const figures = await figuresOf(spiralDemo, { points: 60, hidden: 3, epochs: 1 });
+    expect(figures.points).toBe(60);
+    expect(figures.sharedPoints).toBe(0);
+  });
+
+  it('a point in both sets would be counted', () => {
+    const [train, test] = [draw(91), draw(92)];
+    expect(sharedPoints(train, test)).toBe(0);
+    expect(sharedPoints(train, draw(91))).toBe(90);
+    test.points.data.set(train.points.data.subarray(8, 12), 40);
+    expect(sharedPoints(train, test)).toBe(2);
+  });
+});

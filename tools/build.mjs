@@ -1,0 +1,47 @@
+// Builds what changed: the addon (CMake, through cmake-js) into build/Release/forebay.node, and dist/
+// (tsc). `node tools/build.mjs [native|ts]`; without a word, both.
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+process.chdir(root);
+
+/** Runs one of our npm packages' programs on this very Node; its output is ours. */
+const run = (script, ...args) =>
+  spawnSync(process.execPath, [join('node_modules', script), ...args], { stdio: 'inherit' })
+    .status === 0;
+
+// Not build/: that is node-gyp's, which overwrites CMake's makefiles, after which CMake builds nothing.
+const work = '.cmake/dev/build';
+const addon = 'build/Release/forebay.node';
+
+function native() {
+  // A configuration that failed, for want of OpenBLAS say, leaves a cache that cmake-js takes for done.
+  const configured = ['build.ninja', 'Makefile'].some((file) => existsSync(join(work, file)));
+  if (!configured) rmSync(work, { recursive: true, force: true });
+  const options = ['--out', work, '--parallel', availableParallelism(), '--log-level', 'warn'];
+  if (!run('cmake-js/bin/cmake-js', 'build', ...options)) return false;
+  // Renamed into place: writing over a file that a running process has mapped would crash it.
+  mkdirSync('build/Release', { recursive: true });
+  copyFileSync(join(work, 'Release/forebay.node'), `${addon}.new`);
+  renameSync(`${addon}.new`, addon);
+  return true;
+}
+
+function ts() {
+  // tsc never deletes: a module that was renamed would live on in dist/, and in the tarball.
+  for (const file of existsSync('dist') ? readdirSync('dist', { recursive: true }) : []) {
+    const source = join('src', file.replace(/(\.d\.ts|\.js)(\.map)?$/, '.ts'));
+    if (source.endsWith('.ts') && !existsSync(source)) rmSync(join('dist', file));
+  }
+  // What tsc knows of its last run lies in dist/ too: whoever deletes dist/ gets all of it again.
+  const incremental = ['--incremental', '--tsBuildInfoFile', 'dist/.tsbuildinfo'];
+  return run('typescript/bin/tsc', '-p', 'tsconfig.build.json', ...incremental);
+}
+
+const steps = { native, ts };
+const wanted = process.argv[2] ? [process.argv[2]] : Object.keys(steps);
+process.exitCode = wanted.every((name) => steps[name]()) ? 0 : 1;

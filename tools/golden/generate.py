@@ -1,0 +1,49 @@
+#!/usr/bin/env python3
+"""Writes the golden values that test/golden compares forebay with; all of them are float64.
+
+    /usr/bin/python3 tools/golden/generate.py test/golden/data
+
+Needs PyTorch (Debian: apt-get install python3-torch). `npm run check:golden` computes them anew and
+compares them with those that are committed.
+"""
+
+import os
+import sys
+
+# OpenBLAS's idle threads slow torch down several times on small machines.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# No __pycache__ beside the sources.
+sys.dont_write_bytecode = True
+
+import losses
+import lstm
+import ops_elementwise
+import ops_structure
+import optimizers
+import vae
+from record import write
+
+FILES = {
+    "ops-elementwise": ops_elementwise,
+    "ops-structure": ops_structure,
+    "lstm": lstm,
+    "vae": vae,
+    "losses": losses,
+    "optimizers": optimizers,
+}
+
+
+def main(folder):
+    for name, module in FILES.items():
+        cases = list(module.cases())
+        titles = [f"{c.get('op', c.get('loss', ''))} {c['title']}" for c in cases]
+        assert len(set(titles)) == len(titles), f"{name}: a title is used twice"
+        path = write(folder, name, cases)
+        print(f"{path}: {len(cases)} cases, {path.stat().st_size} bytes")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: generate.py FOLDER")
+    main(sys.argv[1])

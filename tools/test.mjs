@@ -1,0 +1,163 @@
+// Every check there is, one after another: `node tools/test.mjs`, or only the suites whose names hold
+// one of the words given (`node tools/test.mjs lint`). A suite is a name, a shell command and the way
+// its tests are counted. A failing suite shows its output and stops no other. The last line is
+// "N passed, N failed", the sum over all suites; the exit status is 0 only if none failed.
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { delimiter, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { examples } from './examples.mjs';
+import { consumer } from './package.mjs';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+process.chdir(root);
+// Whatever breaks in here, the last line says how it went.
+process.on('uncaughtException', (error) => {
+  console.error(error);
+  console.log('0 passed, 1 failed');
+  process.exit(1);
+});
+
+const reports = '.cmake/reports';
+const jobs = availableParallelism();
+const minutes = 60_000;
+
+// ---- How tests are counted: from a suite's output and exit status to [passed, failed].
+
+/** A step that either succeeds or not, such as a build. */
+const asOne = (_output, ok) => (ok ? [1, 0] : [0, 1]);
+
+const fromDoctest = (output) => {
+  const line = /test cases:\s*\d+ \|\s*(\d+) passed \|\s*(\d+) failed/.exec(output);
+  return line ? [Number(line[1]), Number(line[2])] : [0, 0];
+};
+
+/** The runner of TypeScript tests, and its counts from the JSON that it writes. */
+const vitest = (name, filter = '', env = {}) => {
+  const report = `${reports}/${name.replace(/\W+/g, '-')}.json`;
+  const command = `vitest run ${filter} --reporter=default --reporter=json --outputFile.json=${report}`;
+  const count = () => {
+    if (!existsSync(report)) return [0, 0];
+    const { numPassedTests, numFailedTests } = JSON.parse(readFileSync(report, 'utf8'));
+    return [numPassedTests, numFailedTests];
+  };
+  return { name, command, count, env };
+};
+
+/** The kernel bodies that this machine can run, as the addon says. */
+function simdBodies() {
+  const ask = "require('node-gyp-build')('.').describe().simd.available.join()";
+  const { status, stdout } = spawnSync(process.execPath, ['-p', ask], { encoding: 'utf8' });
+  // An addon that cannot answer has one suite all the same, which fails and says why.
+  return status === 0 ? stdout.trim().split(',') : ['portable'];
+}
+
+/** Configures a CMake build of the C++ tests, which knows nothing of Node. */
+const configure = (folder, options) =>
+  `cmake -S . -B ${folder} -DFOREBAY_TESTS=ON -DFOREBAY_ADDON=OFF ${options}`;
+const cpp = (name, folder, options, env = {}) => ({
+  name,
+  command: [
+    configure(folder, options),
+    `cmake --build ${folder} --parallel ${jobs}`,
+    `${folder}/forebay_tests --no-colors=true`,
+  ].join(' && '),
+  count: fromDoctest,
+  env,
+});
+
+// ---- The suites.
+
+const release = ['.cmake/test/build', '-DCMAKE_BUILD_TYPE=Release'];
+const sanitized = [
+  '.cmake/asan/build',
+  '-DCMAKE_BUILD_TYPE=RelWithDebInfo -DFOREBAY_SANITIZE=address,undefined',
+];
+
+const suites = [
+  { name: 'lint: biome', command: 'biome ci --colors=off --error-on-warnings .' },
+  { name: 'lint: types', command: 'tsc -p tsconfig.json' },
+  {
+    name: 'lint: clang-format',
+    needs: 'clang-format-14',
+    command: 'node tools/clang-format.mjs --check',
+  },
+  {
+    name: 'lint: clang-tidy',
+    needs: 'clang-tidy-14',
+    // The build folder says how each file is compiled.
+    command: `${configure(...release)} && ls native/kernels/*.cc | xargs -P ${jobs} -n 1 clang-tidy-14 -p ${release[0]} --quiet --warnings-as-errors='*'`,
+  },
+  cpp('C++', ...release),
+  cpp('C++ under ASAN and UBSAN', ...sanitized, { UBSAN_OPTIONS: 'print_stacktrace=1' }),
+  vitest('TypeScript'),
+  ...simdBodies().map((body) => vitest(`kernels, ${body}`, 'test/native', { FOREBAY_SIMD: body })),
+  // What a user's `npm install forebay` does: the tarball, built by node-gyp, in an empty folder.
+  { name: 'npm install of the tarball', command: 'node tools/package.mjs' },
+  vitest('kernels, built by node-gyp', 'test/native', { FOREBAY_PREBUILD: resolve(consumer) }),
+  ...examples().map((file) => ({
+    name: `example ${file}`,
+    command: `node tools/examples.mjs ${file}`,
+  })),
+];
+
+// ---- Running them.
+
+/** Runs a suite; resolves to its counts and what it printed. Ten minutes are an answer too: it hangs. */
+function run({ command, env = {}, count = asOne }) {
+  return new Promise((done) => {
+    const child = spawn('sh', ['-c', command], {
+      env: {
+        ...process.env,
+        ...env,
+        NO_COLOR: '1',
+        PATH: resolve('node_modules/.bin') + delimiter + process.env.PATH,
+      },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+    });
+    let output = '';
+    const timer = setTimeout(() => {
+      output += '\nstopped after ten minutes\n';
+      process.kill(-child.pid, 'SIGKILL');
+    }, 10 * minutes);
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8').on('data', (text) => {
+        output += text;
+      });
+    }
+    child.on('close', (status) => {
+      clearTimeout(timer);
+      let [passed, failed] = count(output, status === 0);
+      // A suite that broke before it could count, and one that tested nothing, have failed too.
+      if (failed === 0 && (status !== 0 || passed === 0)) failed = 1;
+      done({ passed, failed, output });
+    });
+  });
+}
+
+rmSync(reports, { recursive: true, force: true });
+mkdirSync(reports, { recursive: true });
+
+const words = process.argv.slice(2);
+const chosen = suites.filter(
+  ({ name }) => words.length === 0 || words.some((word) => name.includes(word)),
+);
+const total = { passed: 0, failed: 0 };
+for (const suite of chosen) {
+  // Only for the linters of C++, which not every system has in the version that we are linted by.
+  if (suite.needs && spawnSync(suite.needs, ['--version']).error) {
+    console.log(`          ${suite.name}: left out, for this machine has no ${suite.needs}`);
+    continue;
+  }
+  const start = performance.now();
+  const { passed, failed, output } = await run(suite);
+  const seconds = ((performance.now() - start) / 1000).toFixed(1).padStart(6);
+  if (failed > 0) console.log(`\n---- ${suite.name}: ${suite.command}\n${output}----`);
+  console.log(`${seconds} s  ${suite.name}: ${passed} passed, ${failed} failed`);
+  total.passed += passed;
+  total.failed += failed;
+}
+process.exitCode = total.failed === 0 && total.passed > 0 ? 0 : 1;
+console.log(`${total.passed} passed, ${total.failed} failed`);
