@@ -6,7 +6,7 @@ import { input, lift } from '../graph/leaf.js';
 import type { Node } from '../graph/node.js';
 import type { Operand } from '../graph/op.js';
 import { formatShape } from '../tensor/shape.js';
-import { equal, sign, where } from './comparison.js';
+import { equal, greater, sign, where } from './comparison.js';
 import { declare } from './declare.js';
 import { binary, unary } from './elementwise.js';
 import { floatingDType } from './rules.js';
@@ -89,8 +89,8 @@ export const pow = binary({
   domains: [positive, any],
   gradient: (g, base, exponent, y) => [
     where(equal(exponent, 0), 0, mul(mul(g, exponent), pow(base, sub(exponent, 1)))),
-    // 0^e is 0 for every e > 0: y is 0 there too, and 0 * log(0) would be NaN.
-    where(equal(y, 0), 0, mul(g, mul(y, log(where(equal(base, 0), 1, base))))),
+    // Where the power is constant in the exponent, at base 0, log(1) makes the gradient 0.
+    mul(g, mul(y, log(where(greater(0, exponent), base, where(equal(base, 0), 1, base))))),
   ],
 });
 

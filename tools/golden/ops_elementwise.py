@@ -94,9 +94,8 @@ def special():
     yield case("div", "by 0 and by infinity", torch.div, [a, b])
     yield case("add", "infinities", torch.add, [given([INF, INF, NAN]), given([-INF, 1.3, 0.0])])
     yield case("mul", "infinities", torch.mul, [given([INF, INF, NAN]), given([0.0, -1.3, 0.0])])
-    # Without base 0 at an exponent below 0: d(0^e)/de is -infinity in torch and NaN here.
-    bases = [0.0, 0.0, 0.0, -1.3, -1.3, 2.1, 2.1, 1e-200, INF, 1.0]
-    exponents = [0.0, 1.0, 2.3, 2.0, 3.0, 0.0, 1.0, 2.0, 0.5, 1e9]
+    bases = [0.0, 0.0, 0.0, 0.0, -1.3, -1.3, 2.1, 2.1, 1e-200, INF, 1.0]
+    exponents = [0.0, 1.0, 2.3, -0.7, 2.0, 3.0, 0.0, 1.0, 2.0, 0.5, 1e9]
     yield case(
         "pow", "base or exponent 0 or 1, base negative", torch.pow, [given(bases), given(exponents)]
     )

@@ -15,6 +15,7 @@ import {
   log,
   maximum,
   mean,
+  minimum,
   randomNormal,
   setSeed,
   sub,
@@ -116,7 +117,7 @@ export const demo = defineDemo({
  * mean. Else the weights have to keep the paper white, and far from the training digits they do not.
  */
 function startFromMean(vae: VariationalAutoencoder, images: Tensor): void {
-  const share = maximum(mean(constant(images), 0), 0.001);
+  const share = minimum(maximum(mean(constant(images), 0), 0.001), 0.999);
   const logits = evaluate(sub(log(share), log(sub(1, share))));
   vae.parameters.find(({ name }) => name === 'vae.logits.bias')?.set(logits);
 }
