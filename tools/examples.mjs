@@ -1,7 +1,7 @@
 // Runs the README's example or one of examples/, as its reader would: printed code that no longer works
 // is found before a reader finds it. `node tools/examples.mjs README.md|examples/01-….ts`
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
@@ -9,7 +9,7 @@ import ts from 'typescript';
 /** All there are, by the names that this script takes. */
 export const examples = () => [
   'README.md',
-  ...(existsSync('examples') ? readdirSync('examples') : [])
+  ...readdirSync('examples')
     .filter((file) => /\.(ts|js|mjs)$/.test(file))
     .sort()
     .map((file) => join('examples', file)),

@@ -30,7 +30,7 @@ const options = {
   batch: integer({ help: 'digits in a minibatch', default: 128, min: 1 }),
   rate: real({
     help: "Adam's step size at the start; it falls to 0 by a cosine",
-    default: 1e-3,
+    default: 2e-3,
     above: 0,
   }),
   data: folder({ help: 'where the MNIST files are (IDX, plain or gzipped)' }),
