@@ -9,8 +9,8 @@
         "version": "<!(node -p \"require('./package.json').version\")"
       },
       "sources": ["<!@(node -p \"require('./native/sources.cjs').join(' ')\")"],
-      "include_dirs": ["native"],
-      "defines": ["NAPI_VERSION=8", "FOREBAY_VERSION=\"<(version)\""],
+      "include_dirs": ["native", "<!(node -p \"require('./native/includes.cjs')\")"],
+      "defines": ["NAPI_VERSION=8", "NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS", "FOREBAY_VERSION=\"<(version)\""],
       "cflags!": ["-O2"],
       "cflags_cc!": ["-std=gnu++14", "-std=gnu++17", "-std=gnu++20", "-O2"],
       "cflags_cc": [

@@ -13,8 +13,8 @@ namespace forebay {
 namespace {
 
 // map(kernelId, geometry, out, ...inputs)
-napi_value map(napi_env env, napi_callback_info info) {
-  Call call(env, info, "map");
+void map(const Napi::CallbackInfo& info) {
+  Call call(info, "map");
   const Kernel* kernel = nullptr;
   const double* geometry = nullptr;
   std::size_t length = 0;
@@ -34,8 +34,8 @@ napi_value map(napi_env env, napi_callback_info info) {
 }
 
 // reduce(kernelId, geometry, out, input)
-napi_value reduce(napi_env env, napi_callback_info info) {
-  Call call(env, info, "reduce");
+void reduce(const Napi::CallbackInfo& info) {
+  Call call(info, "reduce");
   const Kernel* kernel = nullptr;
   const double* geometry = nullptr;
   std::size_t length = 0;
@@ -50,8 +50,8 @@ napi_value reduce(napi_env env, napi_callback_info info) {
 }
 
 // product(geometry, alpha, beta, out, a, b)
-napi_value product(napi_env env, napi_callback_info info) {
-  Call call(env, info, "product");
+void product(const Napi::CallbackInfo& info) {
+  Call call(info, "product");
   const Body* body = nullptr;
   const double* geometry = nullptr;
   std::size_t length = 0;
@@ -69,8 +69,8 @@ napi_value product(napi_env env, napi_callback_info info) {
 }
 
 // random(kernelId, seed, run, out)
-napi_value random(napi_env env, napi_callback_info info) {
-  Call call(env, info, "random");
+void random(const Napi::CallbackInfo& info) {
+  Call call(info, "random");
   const Kernel* kernel = nullptr;
   double seed = 0, run = 0;
   Array out;
@@ -81,28 +81,21 @@ napi_value random(napi_env env, napi_callback_info info) {
   return call.finish();
 }
 
-constexpr struct {
-  const char* name;
-  napi_callback function;
-} entryPoints[] = {
-    {"describe", describe}, {"map", map}, {"reduce", reduce}, {"product", product}, {"random", random},
-};
+Napi::Object init(Napi::Env env, Napi::Object exports) {
+  // Once a process, before any product can run.
+  static const bool prepared = (prepareBlas(), true);
+  static_cast<void>(prepared);
+  exports.Set("describe", Napi::Function::New<describe>(env, "describe"));
+  exports.Set("map", Napi::Function::New<map>(env, "map"));
+  exports.Set("reduce", Napi::Function::New<reduce>(env, "reduce"));
+  exports.Set("product", Napi::Function::New<product>(env, "product"));
+  exports.Set("random", Napi::Function::New<random>(env, "random"));
+  return exports;
+}
 
 }  // namespace
 
-}  // namespace forebay
+// Context-aware: run once for every thread that loads the addon.
+NODE_API_MODULE(forebay, init)
 
-NAPI_MODULE_INIT() {
-  // Once a process, before any product can run.
-  static const bool prepared = (forebay::prepareBlas(), true);
-  static_cast<void>(prepared);
-  for (const auto& entry : forebay::entryPoints) {
-    napi_value function = nullptr;
-    if (napi_create_function(env, entry.name, NAPI_AUTO_LENGTH, entry.function, nullptr, &function) !=
-            napi_ok ||
-        napi_set_named_property(env, exports, entry.name, function) != napi_ok) {
-      return nullptr;  // with Node's own exception pending
-    }
-  }
-  return exports;
-}
+}  // namespace forebay

@@ -2,13 +2,9 @@
 
 namespace forebay {
 
-Call::Call(napi_env env, napi_callback_info info, const char* name) : env_(env), name_(name) {
-  // Fills what was not passed with undefined; `count_` becomes what was passed, even if that is more.
-  if (napi_get_cb_info(env, info, &count_, arguments_, nullptr, nullptr) != napi_ok) count_ = 0;
-}
-
 bool Call::atLeast(std::size_t count) {
-  return count_ >= count || fault_.argument("%s: received %zu arguments, expected %zu", name_, count_, count);
+  return this->count() >= count ||
+         fault_.argument("%s: received %zu arguments, expected %zu", name_, this->count(), count);
 }
 
 bool Call::body(const Body*& body) {
@@ -17,7 +13,7 @@ bool Call::body(const Body*& body) {
 }
 
 bool Call::number(std::size_t index, const char* what, double& value) {
-  if (napi_get_value_double(env_, arguments_[index], &value) == napi_ok) return true;
+  if (napi_get_value_double(info_.Env(), info_[index], &value) == napi_ok) return true;
   return fault_.argument("%s: argument %zu (%s) is not a number", name_, index, what);
 }
 
@@ -36,8 +32,8 @@ bool Call::kernel(std::size_t index, const Kernel*& kernel) {
 
 bool Call::array(std::size_t index, const char* what, Array& array) {
   napi_typedarray_type type = napi_uint8_array;
-  const napi_status status =
-      napi_get_typedarray_info(env_, arguments_[index], &type, &array.length, &array.data, nullptr, nullptr);
+  const napi_status status = napi_get_typedarray_info(info_.Env(), info_[index], &type, &array.length,
+                                                      &array.data, nullptr, nullptr);
   if (status == napi_ok) {
     switch (type) {
       case napi_float32_array:
@@ -68,9 +64,8 @@ bool Call::geometry(std::size_t index, const double*& numbers, std::size_t& leng
   return true;
 }
 
-napi_value Call::finish() {
-  if (fault_.kind() != Fault::Kind::none) throwFault(env_, fault_);
-  return nullptr;
+void Call::finish() {
+  if (fault_.kind() != Fault::Kind::none) throwFault(info_.Env(), fault_);
 }
 
 void throwFault(napi_env env, const Fault& fault) {

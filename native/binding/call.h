@@ -1,8 +1,9 @@
-// One call from JavaScript: its arguments as plain memory and numbers, and its errors. Raw Node-API,
-// as a call should cost well under a microsecond; no C++ exceptions.
+// One call from JavaScript: its arguments as plain memory and numbers, and its errors. node-addon-api
+// without C++ exceptions; arguments are read by Node-API's own functions, as its TypedArray asks Node
+// for the buffer too, and a call should cost well under a microsecond.
 #pragma once
 
-#include <node_api.h>
+#include <napi.h>
 
 #include "kernels/bodies.h"
 #include "kernels/fault.h"
@@ -13,9 +14,9 @@ namespace forebay {
 class Call {
  public:
   // `name` is the entry point's, for messages.
-  Call(napi_env env, napi_callback_info info, const char* name);
+  Call(const Napi::CallbackInfo& info, const char* name) : info_(info), name_(name) {}
 
-  std::size_t count() const { return count_; }
+  std::size_t count() const { return info_.Length(); }
   Fault& fault() { return fault_; }
 
   // Argument `index`; false after recording why it is not what was expected. The memory is valid
@@ -27,16 +28,12 @@ class Call {
   bool geometry(std::size_t index, const double*& numbers, std::size_t& length);
   bool atLeast(std::size_t count);
 
-  // What the entry point returns: undefined, after throwing the fault if there is one.
-  napi_value finish();
+  // Throws the fault, if there is one.
+  void finish();
 
  private:
-  static constexpr std::size_t maxArguments = 6;
-
-  napi_env env_;
+  const Napi::CallbackInfo& info_;
   const char* name_;
-  std::size_t count_ = maxArguments;
-  napi_value arguments_[maxArguments];
   Fault fault_;
 };
 

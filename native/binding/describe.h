@@ -1,7 +1,7 @@
 // describe(): what this binary is, for the TypeScript side to hold against what it was written for.
 #pragma once
 
-#include <node_api.h>
+#include <napi.h>
 
 namespace forebay {
 
@@ -10,6 +10,6 @@ constexpr int abi = 1;
 
 // {abi, version, kernels: [{family, name, arity, dtypes}], simd: {active, available},
 //  blas: {library, core, threads}}; a kernel's id is its index.
-napi_value describe(napi_env env, napi_callback_info info);
+Napi::Value describe(const Napi::CallbackInfo& info);
 
 }  // namespace forebay

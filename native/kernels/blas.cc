@@ -21,7 +21,8 @@ namespace {
 // An OpenBLAS that is older than the processor takes it for a Prescott of 2004: Debian 12's 0.3.21
 // on a Xeon of 2023 multiplies 1024 x 1024 floats at 30 GFLOPS, told its processor at 140. So a
 // Prescott that has AVX2 is named anew, unless the user has named one. OpenBLAS reads the variable
-// at its start only, which is why it is started again; nobody is multiplying yet.
+// at its start only, which is why it is started again: at load, when forebay multiplies nothing yet
+// (another addon that is in the middle of a product of this very OpenBLAS would fail).
 void correctProcessor() {
 #if defined(__x86_64__) && defined(__linux__)
   constexpr const char* variable = "OPENBLAS_CORETYPE";

@@ -125,11 +125,6 @@ class Runner {
     plane_.tileColumns = std::min(plane_.columns, crossing ? crossingWidth : tileElements);
     const bool oneByOne = !crossing && plane_.columns >= longRow;
     plane_.tileRows = oneByOne ? 1 : std::min(plane_.rows, tileElements / plane_.tileColumns);
-
-    // One row of contiguous memory in every operand needs no cutting.
-    bool whole = plane_.rows == 1;
-    for (int i = 0; i <= plan_.arity; ++i) whole = whole && plane_.columnStrides[i] == 1;
-    if (whole) plane_.tileColumns = plane_.columns;
   }
 
   void runPlane(char* const* at) {

@@ -12,8 +12,9 @@ namespace forebay {
 
 namespace {
 
-// Runs shorter than this are better taken side by side.
+// Runs shorter than this are better taken side by side, if there are not too few of them.
 constexpr std::int64_t shortRun = 32;
+constexpr std::int64_t fewColumns = 8;
 // Columns fewer than this are joined with those of the following rows.
 constexpr std::int64_t narrowWidth = 32;
 
@@ -65,7 +66,7 @@ class Reducer {
       outStride_ = plan_.outStrides[plan_.keptRank - 1];
     }
     const bool runsLieCloser = innerStride_ <= columnStride_;
-    if (plan_.keptRank == 0 || (runsLieCloser && inner_ >= shortRun)) {
+    if (runsLieCloser && (inner_ >= shortRun || columns_ < fewColumns)) {
       byRuns();
     } else {
       byRows();
@@ -162,7 +163,7 @@ class Reducer {
   const T* in_;
   Result* out_;
   std::int64_t inner_ = 1, innerStride_ = 0;
-  std::int64_t columns_ = 1, columnStride_ = 0, outStride_ = 1;
+  std::int64_t columns_ = 1, columnStride_ = INT64_MAX, outStride_ = 1;  // for a single result
   LanesOf lanes_;
   alignas(64) T tile_[maxLanes];  // left unset, as is results_
   Result results_[maxLanes];
