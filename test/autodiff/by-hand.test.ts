@@ -1,19 +1,19 @@
 // The seed's walk, driven by hand: wire with register(), start with send(), go on with step() or run().
 import { describe, expect, it } from 'vitest';
+import { reachable } from '../../src/graph/topology.js';
 import {
-  BackwardPass,
-  type Gradients,
-  LSTM,
-  type Node,
-  WaitList,
   add,
+  BackwardPass,
   backward,
   concat,
   constant,
   evaluate,
+  type Gradients,
   input,
+  LSTM,
   matmul,
   mul,
+  type Node,
   parameter,
   reshape,
   sigmoid,
@@ -21,8 +21,8 @@ import {
   square,
   sum,
   tanh,
+  WaitList,
 } from '../../src/index.js';
-import { reachable } from '../../src/graph/topology.js';
 import { randomTensor } from '../support.js';
 
 /** The wiring as a user writes it: every parent registered with each of its inputs, last node first. */
@@ -35,7 +35,12 @@ function wired(root: Node): WaitList {
 }
 
 /** To the bit: typed arrays compare by Object.is. */
-function expectSame(a: Gradients, b: Gradients | BackwardPass, leaves: readonly Node[], feeds = {}) {
+function expectSame(
+  a: Gradients,
+  b: Gradients | BackwardPass,
+  leaves: readonly Node[],
+  feeds = {},
+) {
   for (const leaf of leaves) {
     const other = b instanceof BackwardPass ? b.gradient(leaf) : b.of(leaf);
     const [left, right] = [evaluate(a.of(leaf), feeds), evaluate(other, feeds)];
@@ -46,7 +51,10 @@ function expectSame(a: Gradients, b: Gradients | BackwardPass, leaves: readonly 
 
 const net = () => {
   const x = constant(randomTensor([4, 3], 1));
-  const [w1, w2] = [parameter('w1', randomTensor([3, 5], 2)), parameter('w2', randomTensor([5, 3], 3))];
+  const [w1, w2] = [
+    parameter('w1', randomTensor([3, 5], 2)),
+    parameter('w2', randomTensor([5, 3], 3)),
+  ];
   const hidden = tanh(matmul(x, w1));
   const back = sigmoid(matmul(hidden, w2));
   const again = tanh(matmul(back, w1)); // w1 is shared
@@ -59,11 +67,23 @@ const cell = () => {
     weight: parameter(`${name}.weight`, randomTensor([5, 3], 10 + i)),
     bias: parameter(`${name}.bias`, randomTensor([3], 20 + i)),
   }));
-  let [h, c]: Node[] = [parameter('h', randomTensor([2, 3], 30)), parameter('c', randomTensor([2, 3], 31))];
-  const leaves: Node[] = [h as Node, c as Node, ...gates.flatMap(({ weight, bias }) => [weight, bias])];
+  let [h, c]: Node[] = [
+    parameter('h', randomTensor([2, 3], 30)),
+    parameter('c', randomTensor([2, 3], 31)),
+  ];
+  const leaves: Node[] = [
+    h as Node,
+    c as Node,
+    ...gates.flatMap(({ weight, bias }) => [weight, bias]),
+  ];
   for (const step of [0, 1]) {
     const z = concat([constant(randomTensor([2, 2], 40 + step)), h as Node], 1);
-    const [f, i, o, g] = gates.map(({ weight, bias }) => add(matmul(z, weight), bias)) as [Node, Node, Node, Node];
+    const [f, i, o, g] = gates.map(({ weight, bias }) => add(matmul(z, weight), bias)) as [
+      Node,
+      Node,
+      Node,
+      Node,
+    ];
     c = add(mul(sigmoid(f), c as Node), mul(sigmoid(i), tanh(g)));
     h = mul(sigmoid(o), tanh(c));
   }
@@ -107,7 +127,11 @@ describe.each([
   it('backward on the hand-wired list gives the same, with or without a source of its own', () => {
     const { loss, leaves } = build();
     expectSame(backward(loss), backward(loss, { waits: wired(loss) }), leaves);
-    expectSame(backward(loss), backward(loss, { waits: wired(loss).register(loss, 'err') }), leaves);
+    expectSame(
+      backward(loss),
+      backward(loss, { waits: wired(loss).register(loss, 'err') }),
+      leaves,
+    );
   });
 });
 
@@ -123,7 +147,13 @@ describe('a rule done by hand', () => {
       for (const i of order) pass.send(w, [a, b, c][i] as Node, send[i] as Node);
       return evaluate(pass.gradient(w)).toArray();
     };
-    for (const order of [[0, 1, 2], [2, 1, 0], [1, 2, 0], [2, 0, 1]]) expect(total(order)).toEqual([0, 0]);
+    for (const order of [
+      [0, 1, 2],
+      [2, 1, 0],
+      [1, 2, 0],
+      [2, 0, 1],
+    ])
+      expect(total(order)).toEqual([0, 0]);
   });
 
   it('the order of edges is that of construction, not that of registration', () => {
@@ -141,7 +171,9 @@ describe('a rule done by hand', () => {
     const pass = new BackwardPass(new WaitList().register(w, hidden).register(hidden, 'head'));
     const gradient = randomTensor([3], 2);
     pass.send(hidden, 'head', constant(gradient)).run();
-    const wanted = w.value.data.map((v, i) => (gradient.data[i] as number) * (1 - Math.tanh(v) ** 2));
+    const wanted = w.value.data.map(
+      (v, i) => (gradient.data[i] as number) * (1 - Math.tanh(v) ** 2),
+    );
     expect(evaluate(pass.gradient(w)).data).toHaveLength(3);
     evaluate(pass.gradient(w)).data.forEach((value, i) => {
       expect(value).toBeCloseTo(wanted[i] as number, 14);
@@ -151,7 +183,10 @@ describe('a rule done by hand', () => {
   it('LSTM.step of the library is wired by hand like any other', () => {
     const lstm = new LSTM('lstm', { inputs: 2, units: 3, dtype: 'float64', seed: 4 });
     const x = input('x', ['batch', 2], { dtype: 'float64' });
-    const start = { hidden: parameter('h', randomTensor([2, 3], 1)), cell: parameter('c', randomTensor([2, 3], 2)) };
+    const start = {
+      hidden: parameter('h', randomTensor([2, 3], 1)),
+      cell: parameter('c', randomTensor([2, 3], 2)),
+    };
     const first = input('first', [2, 2], { dtype: 'float64' });
     const { hidden } = lstm.step(first, lstm.step(constant(randomTensor([2, 2], 3)), start));
     const loss = sum(square(hidden));

@@ -1,28 +1,28 @@
 // What a pass refuses, and what it says: nothing is delivered by a call that throws.
 import { describe, expect, it } from 'vitest';
 import {
-  BackwardPass,
-  DTypeError,
-  type ForebayError,
-  GraphError,
-  Part,
-  ShapeError,
-  StateError,
-  WaitList,
   add,
+  BackwardPass,
   backward,
   constant,
+  DTypeError,
   defineOp,
   evaluate,
   exp,
+  type ForebayError,
+  GraphError,
   mul,
   none,
+  Part,
   parameter,
+  ShapeError,
+  StateError,
   sigmoid,
   square,
   stopGradient,
   sum,
   tanh,
+  WaitList,
 } from '../../src/index.js';
 import { errorOf, randomTensor } from '../support.js';
 
@@ -42,22 +42,73 @@ describe('send', () => {
   const other = sigmoid(w).named('other');
 
   it.each<[string, (pass: BackwardPass) => unknown, new (m: string) => ForebayError, string]>([
-    ['a shape that is not the node’s', (pass) => pass.send(w, a, constant(randomTensor([3, 2], 1))), ShapeError,
-      "the gradient that [square 'a'] sent to [parameter 'w'] must have shape [2, 3], but has [3, 2]"],
-    ['a shape that would broadcast', (pass) => pass.send(w, a, one), ShapeError, 'must have shape [2, 3], but has []'],
-    ['another dtype', (pass) => pass.send(root, 'err', constant(1)), DTypeError,
-      "the gradient that the outside source 'err' sent to [sum 'root'] must be float64, but is float32"],
+    [
+      'a shape that is not the node’s',
+      (pass) => pass.send(w, a, constant(randomTensor([3, 2], 1))),
+      ShapeError,
+      "the gradient that [square 'a'] sent to [parameter 'w'] must have shape [2, 3], but has [3, 2]",
+    ],
+    [
+      'a shape that would broadcast',
+      (pass) => pass.send(w, a, one),
+      ShapeError,
+      'must have shape [2, 3], but has []',
+    ],
+    [
+      'another dtype',
+      (pass) => pass.send(root, 'err', constant(1)),
+      DTypeError,
+      "the gradient that the outside source 'err' sent to [sum 'root'] must be float64, but is float32",
+    ],
     ['what is no node', (pass) => pass.send(root, 'err', 1 as never), GraphError, 'is not a node'],
-    ['a parent that is not waited for', (pass) => pass.send(w, other, g), GraphError,
-      "[parameter 'w'] does not wait for [sigmoid 'other'] (its input 0): the edge is not registered; call waits.register(node, parent)"],
-    ['a parent that uses something else', (pass) => pass.send(a, root, g), GraphError, "[square 'a'] does not wait for [sum 'root']"],
-    ['an unknown source', (pass) => pass.send(w, 'err', g), GraphError,
-      "[parameter 'w'] does not wait for the outside source 'err': the edge is not registered; call waits.register(node, 'err')"],
-    ['no sender at all', (pass) => pass.send(w, undefined as never, g), GraphError, 'expected a parent of [parameter'],
-    ['a node that is not on the list', (pass) => pass.send(other, 'err', g), GraphError, "[sigmoid 'other'] is not on the wait list of this pass"],
-    ['a window that sticks out', (pass) => pass.send(w, a, new Part(g, [0, 1])), ShapeError, 'must lie within shape [2, 3], but has [2, 3] at [0, 1]'],
-    ['a window of another rank', (pass) => pass.send(w, a, new Part(one, [0, 0])), ShapeError, 'must lie within shape [2, 3]'],
-    ['a window that starts before the node', (pass) => pass.send(w, a, new Part(g, [-1, 0])), ShapeError, 'must lie within'],
+    [
+      'a parent that is not waited for',
+      (pass) => pass.send(w, other, g),
+      GraphError,
+      "[parameter 'w'] does not wait for [sigmoid 'other'] (its input 0): the edge is not registered; call waits.register(node, parent)",
+    ],
+    [
+      'a parent that uses something else',
+      (pass) => pass.send(a, root, g),
+      GraphError,
+      "[square 'a'] does not wait for [sum 'root']",
+    ],
+    [
+      'an unknown source',
+      (pass) => pass.send(w, 'err', g),
+      GraphError,
+      "[parameter 'w'] does not wait for the outside source 'err': the edge is not registered; call waits.register(node, 'err')",
+    ],
+    [
+      'no sender at all',
+      (pass) => pass.send(w, undefined as never, g),
+      GraphError,
+      'expected a parent of [parameter',
+    ],
+    [
+      'a node that is not on the list',
+      (pass) => pass.send(other, 'err', g),
+      GraphError,
+      "[sigmoid 'other'] is not on the wait list of this pass",
+    ],
+    [
+      'a window that sticks out',
+      (pass) => pass.send(w, a, new Part(g, [0, 1])),
+      ShapeError,
+      'must lie within shape [2, 3], but has [2, 3] at [0, 1]',
+    ],
+    [
+      'a window of another rank',
+      (pass) => pass.send(w, a, new Part(one, [0, 0])),
+      ShapeError,
+      'must lie within shape [2, 3]',
+    ],
+    [
+      'a window that starts before the node',
+      (pass) => pass.send(w, a, new Part(g, [-1, 0])),
+      ShapeError,
+      'must lie within',
+    ],
   ])('refuses %s, and delivers nothing', (_what, run, error, message) => {
     const pass = new BackwardPass(waits);
     const thrown = errorOf(() => run(pass));
@@ -72,7 +123,9 @@ describe('send', () => {
     const pass = new BackwardPass(waits).send(w, a, g);
     const error = errorOf(() => pass.send(w, a, g));
     expect(error).toBeInstanceOf(StateError);
-    expect(error.message).toBe("[parameter 'w'] has received its gradient from [square 'a'] (its input 0) already");
+    expect(error.message).toBe(
+      "[parameter 'w'] has received its gradient from [square 'a'] (its input 0) already",
+    );
     expect(pass.missing(w).map(({ parent }) => parent)).toEqual([b]);
     pass.send(root, 'err', one);
     expect(() => pass.send(root, 'err', one)).toThrow(StateError);
@@ -107,7 +160,9 @@ describe('a gradient sent by hand over an edge that a rule serves', () => {
     pass.send(root, 'err', one);
     const error = errorOf(() => pass.run());
     expect(error).toBeInstanceOf(StateError);
-    expect(error.message).toMatch(/\[parameter 'w'\] has received its gradient from \[square 'a'\]/);
+    expect(error.message).toMatch(
+      /\[parameter 'w'\] has received its gradient from \[square 'a'\]/,
+    );
     // The step that failed delivered nothing, and fails again.
     expect(() => pass.step()).toThrow(StateError);
     expect(pass.ready(w)).toBe(false);
@@ -124,7 +179,9 @@ describe('gradient', () => {
       "[parameter 'w'] has no gradient yet: it still waits for [square 'a'] (its input 0), [tanh 'b'] (its input 0)",
     );
     pass.send(w, a, none);
-    expect(errorOf(() => pass.gradient(w)).message).toMatch(/waits for \[tanh 'b'\] \(its input 0\)$/);
+    expect(errorOf(() => pass.gradient(w)).message).toMatch(
+      /waits for \[tanh 'b'\] \(its input 0\)$/,
+    );
   });
 
   it('of a node that got none and none is zeros of its shape and dtype', () => {
@@ -222,14 +279,19 @@ describe('a rule that is wrong', () => {
   const w = parameter('w', randomTensor([2], 1));
 
   it('is told how many gradients it should have sent', () => {
-    const short = wrong('test.short', (({ gradient }: { gradient: unknown }) => [gradient]) as never);
+    const short = wrong('test.short', (({ gradient }: { gradient: unknown }) => [
+      gradient,
+    ]) as never);
     expect(errorOf(() => backward(sum(short(w, w).named('bad')))).message).toBe(
       "[test.short 'bad'] has 2 inputs, but its gradient rule sent 1 gradients",
     );
   });
 
   it('is told which shape was expected, of which input', () => {
-    const bent = wrong('test.bent', (({ gradient }: { gradient: never }) => [sum(gradient), none]) as never);
+    const bent = wrong('test.bent', (({ gradient }: { gradient: never }) => [
+      sum(gradient),
+      none,
+    ]) as never);
     expect(errorOf(() => backward(sum(bent(w, stopGradient(w)).named('bad')))).message).toBe(
       "the gradient that [test.bent 'bad'] sent to [parameter 'w'] must have shape [2], but has []",
     );
