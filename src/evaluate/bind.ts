@@ -4,9 +4,8 @@ import { DTypeError, describeValue, GraphError, ShapeError, ValueError } from '.
 import { isDimensionName } from '../graph/dimension.js';
 import { Input, Leaf } from '../graph/leaf.js';
 import type { Node } from '../graph/node.js';
-import { isTypedArray } from '../tensor/dtype.js';
 import { formatShape } from '../tensor/shape.js';
-import { asTensor, Tensor, type TensorLike } from '../tensor/tensor.js';
+import { asTensor, isTensorLike, type Tensor, type TensorLike } from '../tensor/tensor.js';
 
 export type Feeds = Readonly<Record<string, TensorLike>>;
 
@@ -75,12 +74,7 @@ function feedFor(input: Input, value: TensorLike | undefined): Tensor {
   if (value === undefined) {
     throw new ValueError(`${input} was not fed: expected ${wanted} under the name '${input.name}'`);
   }
-  const usable =
-    value instanceof Tensor ||
-    typeof value === 'number' ||
-    Array.isArray(value) ||
-    isTypedArray(value);
-  if (!usable) {
+  if (!isTensorLike(value)) {
     throw new ValueError(`${input} expected ${wanted}, but was fed ${describeValue(value)}`);
   }
   const fed = asTensor(value, input.dtype, `${input}`);

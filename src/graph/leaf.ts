@@ -3,7 +3,7 @@
 import { DTypeError, describeValue, ShapeError, ValueError } from '../errors.js';
 import { assertDType, type DType, isTypedArray, sharedArray } from '../tensor/dtype.js';
 import { assertShape, formatShape } from '../tensor/shape.js';
-import { asTensor, Tensor, type TensorLike, tensor } from '../tensor/tensor.js';
+import { asTensor, isTensorLike, Tensor, type TensorLike, tensor } from '../tensor/tensor.js';
 import { type Dim, dimension, isDimensionName, type Shape } from './dimension.js';
 import { failFor, Node } from './node.js';
 import type { Op, Operand } from './op.js';
@@ -233,12 +233,7 @@ function isParameterOptions(value: unknown): value is ParameterOptions {
 }
 
 function fittingTensor(value: TensorLike, dtype: DType, context: string): Tensor {
-  const supported =
-    value instanceof Tensor ||
-    typeof value === 'number' ||
-    Array.isArray(value) ||
-    isTypedArray(value);
-  if (!supported) {
+  if (!isTensorLike(value)) {
     throw new ValueError(
       `${context} expected a tensor, a number or nested arrays of numbers, but received ${describeValue(value)}`,
     );

@@ -12,43 +12,43 @@ import { binary, unary } from './elementwise.js';
 import { floatingDType } from './rules.js';
 import { refusesIntegers } from './samples.js';
 
-const any = { low: -2, high: 2 };
+const bothSigns = { low: -2, high: 2 };
 const positive = { low: 0.3, high: 2 };
 const nonZero = { low: -2, high: 2, gap: 0.4 };
 
 /** a + b */
 export const add = binary({
   name: 'add',
-  domains: [any, any],
+  domains: [bothSigns, bothSigns],
   gradient: (g) => [g, g],
 });
 
 /** a - b */
 export const sub = binary({
   name: 'sub',
-  domains: [any, any],
+  domains: [bothSigns, bothSigns],
   gradient: (g) => [g, neg(g)],
 });
 
 /** a * b */
 export const mul = binary({
   name: 'mul',
-  domains: [any, any],
+  domains: [bothSigns, bothSigns],
   gradient: (g, a, b) => [mul(g, b), mul(g, a)],
 });
 
 /** a / b */
 export const div = binary({
   name: 'div',
-  domains: [any, nonZero],
+  domains: [bothSigns, nonZero],
   gradient: (g, _a, b, y) => [div(g, b), neg(div(mul(g, y), b))],
 });
 
 /** -x */
-export const neg = unary({ name: 'neg', domain: any, gradient: (g) => neg(g) });
+export const neg = unary({ name: 'neg', domain: bothSigns, gradient: (g) => neg(g) });
 
 /** e^x */
-export const exp = unary({ name: 'exp', domain: any, gradient: (g, _x, y) => mul(g, y) });
+export const exp = unary({ name: 'exp', domain: bothSigns, gradient: (g, _x, y) => mul(g, y) });
 
 /** The natural logarithm; NaN below 0, -Infinity at 0. */
 export const log = unary({ name: 'log', domain: positive, gradient: (g, x) => div(g, x) });
@@ -63,22 +63,26 @@ export const sqrt = unary({
 /** x * x */
 export const square = unary({
   name: 'square',
-  domain: any,
+  domain: bothSigns,
   gradient: (g, x) => mul(g, mul(2, x)),
 });
 
 /** |x|; the gradient at 0 is 0. */
 export const abs = unary({
   name: 'abs',
-  domain: { ...any, gap: 0.1 },
+  domain: { ...bothSigns, gap: 0.1 },
   gradient: (g, x) => mul(g, sign(x)),
 });
 
 /** The cosine of x in radians. */
-export const cos = unary({ name: 'cos', domain: any, gradient: (g, x) => neg(mul(g, sin(x))) });
+export const cos = unary({
+  name: 'cos',
+  domain: bothSigns,
+  gradient: (g, x) => neg(mul(g, sin(x))),
+});
 
 /** The sine of x in radians. */
-export const sin = unary({ name: 'sin', domain: any, gradient: (g, x) => mul(g, cos(x)) });
+export const sin = unary({ name: 'sin', domain: bothSigns, gradient: (g, x) => mul(g, cos(x)) });
 
 /**
  * base^exponent, as C's pow. Gradients are 0 where the power is constant: for the base at exponent
@@ -86,7 +90,7 @@ export const sin = unary({ name: 'sin', domain: any, gradient: (g, x) => mul(g, 
  */
 export const pow = binary({
   name: 'pow',
-  domains: [positive, any],
+  domains: [positive, bothSigns],
   gradient: (g, base, exponent, y) => [
     where(equal(exponent, 0), 0, mul(mul(g, exponent), pow(base, sub(exponent, 1)))),
     // Where the power is constant in the exponent, at base 0, log(1) makes the gradient 0.

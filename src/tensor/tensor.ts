@@ -143,6 +143,16 @@ function fromNested(data: Nested, dtype: DType, context: string): Tensor {
   return new Tensor(values, shape);
 }
 
+/** Whether `asTensor` may make a tensor of it; the elements of nested arrays are not looked at. */
+export function isTensorLike(value: unknown): value is TensorLike {
+  return (
+    value instanceof Tensor ||
+    typeof value === 'number' ||
+    Array.isArray(value) ||
+    isTypedArray(value)
+  );
+}
+
 /**
  * A tensor from anything that can be one, for a reader that names itself in errors. Nested numbers
  * take the wanted dtype; tensors and typed arrays keep their own.

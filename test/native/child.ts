@@ -1,0 +1,21 @@
+// Runs a script in a process of its own: what crashes there fails a test here, and nothing else.
+import { spawnSync } from 'node:child_process';
+
+const built = (file: string) => new URL(`../../${file}`, import.meta.url).href;
+
+/** What a script may use: the built library, its modules, and the bare addon. */
+const prelude = `
+  import { createRequire } from 'node:module';
+  import * as fb from ${JSON.stringify(built('dist/index.js'))};
+  const root = ${JSON.stringify(new URL('../..', import.meta.url).pathname)};
+  const addon = () => createRequire(root)('node-gyp-build')(root);
+`;
+
+export function child(script: string, env: NodeJS.ProcessEnv = {}) {
+  const { status, signal, stdout, stderr } = spawnSync(
+    process.execPath,
+    ['--input-type=module', '-e', prelude + script],
+    { encoding: 'utf8', env: { ...process.env, ...env }, maxBuffer: 2 ** 26 },
+  );
+  return { status, signal, stdout, stderr };
+}

@@ -1,0 +1,252 @@
+import { describe, expect, it } from 'vitest';
+import {
+  backward,
+  binaryCrossEntropyWithLogits,
+  checkGradients,
+  constant,
+  DTypeError,
+  evaluate,
+  input,
+  mse,
+  type Node,
+  parameter,
+  ShapeError,
+  softmaxCrossEntropy,
+  tensor,
+  VariationalAutoencoder,
+} from '../../src/index.js';
+import { errorOf, randomTensor } from '../support.js';
+
+const f64 = (data: number[] | number[][]) => tensor(data, { dtype: 'float64' });
+const logits = (data: number[] | number[][]) => parameter('logits', f64(data));
+const value = (node: Node) => evaluate(node).item();
+const gradient = (loss: Node, leaf: Node) => evaluate(backward(loss).of(leaf)).toArray();
+const labels = (...of: number[]) => tensor(Int32Array.from(of));
+
+describe('mse', () => {
+  it('is the mean over all elements of the squared difference', () => {
+    const y = logits([
+      [1, 2, 3],
+      [4, 5, 7],
+    ]);
+    const loss = mse(
+      y,
+      f64([
+        [1, 0, 0],
+        [4, 5, 6],
+      ]),
+    );
+    expect(value(loss)).toBe((4 + 9 + 1) / 6);
+    expect(gradient(loss, y)).toEqual([
+      [0, 4 / 6, 1],
+      [0, 0, 2 / 6],
+    ]);
+  });
+  it('does not broadcast by accident: a row against a column is refused', () => {
+    const error = errorOf(() => mse(input('y', [5, 1]), input('target', [5])));
+    expect(error).toBeInstanceOf(ShapeError);
+    expect(error.message).toBe(
+      "[mse] expected a target of [5, 1], but received [5] (operands: [input 'y'], [input 'target'])",
+    );
+    expect(() => mse(input('y', ['n']), input('target', ['m']))).toThrow(ShapeError);
+    expect(value(mse(f64([1, 3]), 2))).toBe(1);
+  });
+});
+
+describe('softmaxCrossEntropy', () => {
+  it('is -log of the probability of the class, averaged over examples', () => {
+    const z = logits([
+      [1, 2, 3],
+      [0.5, -1, 0],
+    ]);
+    const p = ([a, b, c]: number[], i: number) => {
+      const powers = [a, b, c].map((v) => Math.exp(v as number));
+      return (powers[i] as number) / powers.reduce((x, y) => x + y);
+    };
+    const wanted = -(Math.log(p([1, 2, 3], 2)) + Math.log(p([0.5, -1, 0], 0))) / 2;
+    const loss = softmaxCrossEntropy(z, labels(2, 0));
+    expect(value(loss)).toBeCloseTo(wanted, 14);
+    expect(
+      value(
+        softmaxCrossEntropy(
+          z,
+          f64([
+            [0, 0, 1],
+            [1, 0, 0],
+          ]),
+        ),
+      ),
+    ).toBeCloseTo(wanted, 14);
+    // softmax - one-hot, over the number of examples.
+    const slopes = gradient(loss, z) as number[][];
+    expect(slopes[0]?.[2]).toBeCloseTo((p([1, 2, 3], 2) - 1) / 2, 14);
+    expect(slopes[1]?.[1]).toBeCloseTo(p([0.5, -1, 0], 1) / 2, 14);
+    checkGradients(loss, [z]);
+  });
+
+  it('averages over all leading axes', () => {
+    const z = parameter('logits', randomTensor([2, 3, 4], 1));
+    const target = tensor(Int32Array.of(0, 1, 2, 3, 0, 1), { shape: [2, 3] });
+    const rows = parameter('rows', randomTensor([6, 4], 1));
+    expect(value(softmaxCrossEntropy(z, target))).toBe(
+      value(softmaxCrossEntropy(rows, labels(0, 1, 2, 3, 0, 1))),
+    );
+  });
+
+  it('takes soft targets', () => {
+    const z = logits([[0, Math.log(3)]]);
+    expect(value(softmaxCrossEntropy(z, f64([[0.5, 0.5]])))).toBeCloseTo(
+      -(Math.log(1 / 4) + Math.log(3 / 4)) / 2,
+      14,
+    );
+  });
+
+  it('is exact where softmax underflows, and lets a class be masked out', () => {
+    expect(value(softmaxCrossEntropy(logits([[0, 1000]]), labels(0)))).toBe(1000);
+    const masked = logits([[1, -Infinity, 2]]);
+    const loss = softmaxCrossEntropy(masked, labels(2));
+    expect(value(loss)).toBeCloseTo(Math.log(1 + Math.exp(-1)), 14);
+    const [slopes] = gradient(loss, masked) as number[][];
+    expect(slopes?.[1]).toBe(0);
+    expect(slopes?.[0]).toBeCloseTo(1 / (1 + Math.E), 14);
+  });
+
+  it('refuses targets that do not fit', () => {
+    const z = input('z', ['batch', 3]);
+    expect(errorOf(() => softmaxCrossEntropy(z, input('t', ['batch', 4]))).message).toBe(
+      "[softmaxCrossEntropy] expected a target of [batch, 3], but received [batch, 4] (operands: [input 'z'], [input 't'])",
+    );
+    expect(
+      errorOf(() => softmaxCrossEntropy(z, input('t', ['batch', 3], { dtype: 'int32' }))).message,
+    ).toContain(
+      'expected class indices of [batch] for logits of [batch, 3], but received [batch, 3]',
+    );
+    expect(
+      errorOf(() =>
+        softmaxCrossEntropy(input('z', ['batch', 'n']), input('t', ['batch'], { dtype: 'int32' })),
+      ).message,
+    ).toContain('the number of classes must be a number');
+    expect(
+      errorOf(() => softmaxCrossEntropy(z, input('t', ['batch', 3], { dtype: 'float64' }))),
+    ).toBeInstanceOf(DTypeError);
+  });
+});
+
+describe('binaryCrossEntropyWithLogits', () => {
+  it('is the mean of -t log p - (1 - t) log(1 - p)', () => {
+    const z = logits([0, 2, -1]);
+    const t = [1, 0.25, 0];
+    const wanted = [0, 2, -1].reduce((total, v, i) => {
+      const p = 1 / (1 + Math.exp(-v));
+      return total - (t[i] as number) * Math.log(p) - (1 - (t[i] as number)) * Math.log(1 - p);
+    }, 0);
+    const loss = binaryCrossEntropyWithLogits(z, f64(t));
+    expect(value(loss)).toBeCloseTo(wanted / 3, 14);
+    expect(gradient(loss, z)).toEqual(
+      [0, 2, -1].map((v, i) => expect.closeTo((1 / (1 + Math.exp(-v)) - (t[i] as number)) / 3, 14)),
+    );
+  });
+  it('does not overflow', () => {
+    const z = logits([1000, -1000, 1000, -1000]);
+    const loss = binaryCrossEntropyWithLogits(z, f64([1, 0, 0, 1]));
+    expect(value(loss)).toBe(500);
+    expect(gradient(loss, z)).toEqual([0, 0, 0.25, -0.25]);
+  });
+  it('refuses a target that would broadcast', () => {
+    expect(() => binaryCrossEntropyWithLogits(input('z', [5, 1]), input('t', [5]))).toThrow(
+      /^\[binaryCrossEntropyWithLogits\] expected a target of \[5, 1\], but received \[5\]/,
+    );
+  });
+});
+
+describe('VariationalAutoencoder', () => {
+  const make = (options: object = {}) =>
+    new VariationalAutoencoder('vae', {
+      inputs: 5,
+      hidden: 4,
+      latent: 2,
+      dtype: 'float64',
+      seed: 3,
+      ...options,
+    });
+  const x = constant(randomTensor([3, 5], 1, 0, 1));
+  const noise = constant(randomTensor([3, 2], 2, -2, 2));
+
+  it('its loss is the reconstruction plus 1/2 sum(mu^2 + sigma^2 - 1 - 2 log sigma), a mean over examples', () => {
+    const vae = make();
+    const { mean, logSigma } = vae.encode(x);
+    const [mu, s, pixels, probabilities, loss, terms] = (() => {
+      const { reconstruction, divergence } = vae.terms(x, { noise });
+      const z = evaluate([mean, logSigma]).map((t) => [...t.data]);
+      const eps = [...evaluate(noise).data];
+      const code = tensor(
+        Float64Array.from(eps, (e, i) => (z[0]?.[i] as number) + Math.exp(z[1]?.[i] as number) * e),
+        { shape: [3, 2] },
+      );
+      const decoded = [...evaluate(vae.decode(constant(code))).data];
+      return [
+        z[0] as number[],
+        z[1] as number[],
+        [...evaluate(x).data],
+        decoded,
+        value(vae.loss(x, { noise })),
+        [value(reconstruction), value(divergence)] as const,
+      ] as const;
+    })();
+    const divergence =
+      mu.reduce(
+        (total, m, i) =>
+          total + 0.5 * (m ** 2 + Math.exp(2 * (s[i] as number)) - 1 - 2 * (s[i] as number)),
+        0,
+      ) / 3;
+    const reconstruction =
+      -pixels.reduce((total, v, i) => {
+        const p = probabilities[i] as number;
+        return total + v * Math.log(p) + (1 - v) * Math.log(1 - p);
+      }, 0) / 3;
+    expect(terms[1]).toBeCloseTo(divergence, 13);
+    expect(terms[0]).toBeCloseTo(reconstruction, 13);
+    expect(loss).toBeCloseTo(reconstruction + divergence, 13);
+    expect(divergence).toBeGreaterThan(0);
+  });
+
+  it.each([[{}], [{ decoderHidden: 0 }], [{ decoderHidden: 6 }]])(
+    'its gradients are right, with %o',
+    (options) => {
+      const vae = make(options);
+      checkGradients(vae.loss(x, { noise }), vae.parameters);
+    },
+  );
+
+  it('the noise draws anew in every run, and the same in the same run', () => {
+    const loss = make().loss(x);
+    const run = (index: number) => evaluate(loss, {}, { run: index }).item();
+    expect(run(0)).toBe(run(0));
+    expect(new Set([0, 1, 2].map(run)).size).toBe(3);
+  });
+
+  it('names its parameters, each once', () => {
+    expect(make().parameters.map(({ name }) => name)).toEqual(
+      ['encoder', 'mean', 'logSigma', 'decoder', 'logits'].flatMap((part) => [
+        `vae.${part}.weight`,
+        `vae.${part}.bias`,
+      ]),
+    );
+    expect(make({ decoderHidden: 0 }).parameters).toHaveLength(8);
+  });
+
+  it('serves any batch: encodes, and decodes to probabilities', () => {
+    const vae = make({ dtype: 'float32' });
+    const fed = input('x', ['batch', 5]);
+    expect(vae.loss(fed).shape).toEqual([]);
+    const decoded = vae.decode(input('z', ['n', 2]));
+    const out = evaluate(decoded, {
+      z: [
+        [0, 0],
+        [50, -50],
+      ],
+    });
+    expect(out.shape).toEqual([2, 5]);
+    expect(out.data.every((p) => p >= 0 && p <= 1)).toBe(true);
+  });
+});

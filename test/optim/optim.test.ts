@@ -1,0 +1,329 @@
+// Against the published algorithms, computed here by hand, number by number.
+import { describe, expect, it } from 'vitest';
+import {
+  adam,
+  backward,
+  concat,
+  constant,
+  type DType,
+  evaluate,
+  FeedForward,
+  type ForebayError,
+  GraphError,
+  input,
+  mse,
+  mul,
+  type Node,
+  parameter,
+  ShapeError,
+  sgd,
+  square,
+  state,
+  stopGradient,
+  sum,
+  tanh,
+  tensor,
+  type Updates,
+  ValueError,
+} from '../../src/index.js';
+import { errorOf } from '../support.js';
+
+const start = [1, -2, 0.5];
+const scale = [3, 0.25, 2];
+/** loss = sum(scale w^2), whose gradient is 2 scale w. */
+function problem(dtype: DType = 'float64') {
+  const w = parameter('w', tensor(start, { dtype }));
+  return { w, loss: sum(mul(square(w), constant(tensor(scale, { dtype })))) };
+}
+const slope = (w: readonly number[]) => w.map((v, i) => 2 * (scale[i] as number) * v);
+const run = (updates: Updates, steps: number) => {
+  for (let step = 0; step < steps; step++) evaluate([], {}, { updates, run: step });
+};
+/** Agrees to a few roundings of its dtype. */
+function expectNear(found: ArrayLike<number>, wanted: readonly number[], tolerance = 1e-14) {
+  wanted.forEach((value, i) => {
+    expect(Math.abs((found[i] as number) - value)).toBeLessThan(
+      tolerance * Math.max(1, Math.abs(value)),
+    );
+  });
+}
+const tolerance = { float64: 1e-14, float32: 2e-6, int32: 0 };
+
+describe.each(['float64', 'float32'] as const)('in %s', (dtype) => {
+  it('sgd: w - rate g', () => {
+    const { w, loss } = problem(dtype);
+    run(sgd(loss, [w], { rate: 0.1 }), 5);
+    let wanted = start;
+    for (let step = 0; step < 5; step++) {
+      const g = slope(wanted);
+      wanted = wanted.map((v, i) => v - 0.1 * (g[i] as number));
+    }
+    expectNear(w.value.data, wanted, tolerance[dtype]);
+    expect(w.value.dtype).toBe(dtype);
+  });
+
+  it('momentum: v = momentum v + g, w - rate v', () => {
+    const { w, loss } = problem(dtype);
+    run(sgd(loss, [w], { rate: 0.05, momentum: 0.9 }), 10);
+    let [wanted, v] = [start, [0, 0, 0]];
+    for (let step = 0; step < 10; step++) {
+      const g = slope(wanted);
+      v = v.map((old, i) => 0.9 * old + (g[i] as number));
+      wanted = wanted.map((old, i) => old - 0.05 * (v[i] as number));
+    }
+    expectNear(w.value.data, wanted, 3 * tolerance[dtype]);
+  });
+
+  it.each([{}, { rate: 0.1, beta1: 0.5, beta2: 0.9, epsilon: 1e-3 }, { beta1: 0, beta2: 0 }])(
+    'adam, with %o',
+    (options) => {
+      const { rate = 1e-3, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = options;
+      const { w, loss } = problem(dtype);
+      run(adam(loss, [w], options), 10);
+      let [wanted, m, v] = [start, [0, 0, 0], [0, 0, 0]];
+      for (let t = 1; t <= 10; t++) {
+        const g = slope(wanted);
+        m = m.map((old, i) => beta1 * old + (1 - beta1) * (g[i] as number));
+        v = v.map((old, i) => beta2 * old + (1 - beta2) * (g[i] as number) ** 2);
+        wanted = wanted.map((old, i) => {
+          const [mHat, vHat] = [
+            (m[i] as number) / (1 - beta1 ** t),
+            (v[i] as number) / (1 - beta2 ** t),
+          ];
+          return old - (rate * mHat) / (Math.sqrt(vHat) + epsilon);
+        });
+      }
+      expectNear(w.value.data, wanted, 3 * tolerance[dtype]);
+    },
+  );
+
+  it('adam: the first step is the rate, whatever the size of the gradient', () => {
+    const w = parameter('w', tensor([5, 5], { dtype }));
+    const loss = sum(mul(w, constant(tensor([1e-3, -1e4], { dtype }))));
+    run(adam(loss, [w], { rate: 0.25, epsilon: 0 }), 1);
+    expectNear(w.value.data, [4.75, 5.25], 2 * tolerance[dtype]);
+  });
+});
+
+describe('adam in float32', () => {
+  it('corrects its bias to float32’s digits after a thousand steps of one gradient', () => {
+    const w = parameter('w', 0);
+    run(adam(mul(w, 1), [w], { rate: 1e-3 }), 1000);
+    // Every step of a constant gradient is the rate.
+    expect(Math.abs(w.value.item() / -1 - 1)).toBeLessThan(2e-4);
+  });
+});
+
+describe('the rate', () => {
+  it('may be a state, set between runs, in any floating dtype', () => {
+    for (const rate of [state('rate', 0.5), state('rate', 0.5, { dtype: 'float64' })]) {
+      const w = parameter('w', tensor([1, 2], { dtype: 'float64' }));
+      const updates = sgd(sum(w), [w], { rate });
+      run(updates, 1);
+      expect(w.value.toArray()).toEqual([0.5, 1.5]);
+      rate.set(0.25);
+      run(updates, 2);
+      expect(w.value.toArray()).toEqual([0, 1]);
+    }
+  });
+
+  it('may be a node, such as a schedule over a count, or an input', () => {
+    const w = parameter('w', 1);
+    const rate = input('rate', []);
+    for (const updates of [
+      sgd(mul(w, 1), [w], { rate }),
+      adam(mul(w, 1), [w], { rate, epsilon: 0 }),
+    ]) {
+      w.set(1);
+      evaluate([], { rate: 0.125 }, { updates });
+      expect(w.value.item()).toBeCloseTo(0.875, 6);
+      evaluate([], { rate: 0 }, { updates });
+      expect(w.value.item()).toBeCloseTo(0.875, 6);
+    }
+  });
+});
+
+describe('updates', () => {
+  it('train only the parameters that are listed', () => {
+    const [v, w] = [parameter('v', 3), parameter('w', 4)];
+    run(sgd(mul(v, w), [w], { rate: 1 }), 1);
+    expect([v.value.item(), w.value.item()]).toEqual([3, 1]);
+  });
+
+  it('take a loss, or gradients from anywhere', () => {
+    const { w, loss } = problem();
+    const gradients = backward([[loss, constant(10, { dtype: 'float64' })]]);
+    run(sgd(gradients, [w], { rate: 0.01 }), 1);
+    expectNear(
+      w.value.data,
+      start.map((v, i) => v - 0.1 * (slope(start)[i] as number)),
+    );
+  });
+
+  it('of two optimizers in one run are both of the leaves as they were', () => {
+    const [v, w] = [
+      parameter('v', tensor(3, { dtype: 'float64' })),
+      parameter('w', tensor(5, { dtype: 'float64' })),
+    ];
+    const loss = mul(v, w);
+    const updates = [
+      ...sgd(loss, [v], { rate: 0.1, momentum: 0.5 }),
+      ...adam(loss, [w], { rate: 0.5, epsilon: 0 }),
+    ];
+    evaluate(loss, {}, { updates });
+    expect(v.value.item()).toBe(3 - 0.1 * 5);
+    expect(w.value.item()).toBeCloseTo(4.5, 14);
+  });
+
+  it('carry your own states along, and leave no other leaf changed', () => {
+    const { w, loss } = problem();
+    const count = state('count', 0);
+    const kept = parameter('kept', 7);
+    const updates: Updates = [...sgd(loss, [w], { rate: 0.1 }), [count, mul(kept, 2)]];
+    evaluate([kept], {}, { updates });
+    expect([count.value.item(), kept.value.item()]).toEqual([14, 7]);
+  });
+
+  it('name their states after the parameter, none twice', () => {
+    const [v, w] = [parameter('v', 3), parameter('w', 4)];
+    const names = [
+      ...adam(mul(v, w), [v, w]),
+      ...sgd(mul(v, w), [v, w], { rate: 1, momentum: 0.5 }),
+    ]
+      .map(([leaf]) => leaf.name)
+      .filter((name) => name !== 'v' && name !== 'w');
+    expect(names).toEqual([
+      'v.adam.step',
+      'v.adam.m',
+      'v.adam.v',
+      'w.adam.m',
+      'w.adam.v',
+      'v.sgd.velocity',
+      'w.sgd.velocity',
+    ]);
+  });
+
+  it('of no parameters are none', () => {
+    expect([sgd(problem().loss, [], { rate: 1 }), adam(problem().loss, [])]).toEqual([[], []]);
+  });
+});
+
+describe('optimizers refuse', () => {
+  const { w, loss } = problem();
+  const stopped = sum(stopGradient(w));
+  const other = parameter('other', 1);
+  it.each<
+    [
+      string,
+      (optimize: (loss: Node, leaves: never[]) => unknown) => unknown,
+      new (m: string) => ForebayError,
+      RegExp,
+    ]
+  >([
+    [
+      'a parameter that no gradient reaches',
+      (optimize) => optimize(stopped, [w] as never),
+      GraphError,
+      /^(sgd|adam): no gradient reaches \[parameter 'w'\]: every path from it to the loss is stopped$/,
+    ],
+    [
+      'one that the loss does not depend on',
+      (optimize) => optimize(loss, [w, other] as never),
+      GraphError,
+      /the root does not depend on \[parameter 'other'\]/,
+    ],
+    [
+      'an input',
+      (optimize) => optimize(loss, [input('x', [])] as never),
+      GraphError,
+      /^(sgd|adam): expected parameters, but received an object of type Input/,
+    ],
+    [
+      'a loss of more than one element',
+      (optimize) => optimize(square(w), [w] as never),
+      ShapeError,
+      /expected a root of one element, but \[square #\d+\] has shape \[3\]/,
+    ],
+    [
+      'no loss',
+      (optimize) => optimize(undefined as never, [w] as never),
+      GraphError,
+      /expected a root/,
+    ],
+  ])('%s', (_what, apply, error, message) => {
+    for (const optimize of [
+      (l: Node, p: never[]) => sgd(l, p, { rate: 1 }),
+      (l: Node, p: never[]) => adam(l, p),
+    ]) {
+      const thrown = errorOf(() => apply(optimize));
+      expect(thrown).toBeInstanceOf(error);
+      expect(thrown.message).toMatch(message);
+    }
+  });
+
+  it.each<[string, () => unknown, RegExp]>([
+    [
+      'a negative rate',
+      () => sgd(loss, [w], { rate: -1 }),
+      /^sgd: rate must be a finite number, not negative, but is number -1/,
+    ],
+    [
+      'a rate that is NaN',
+      () => adam(loss, [w], { rate: NaN }),
+      /^adam: rate must be .*number NaN/,
+    ],
+    ['an endless rate', () => adam(loss, [w], { rate: Infinity }), /^adam: rate/],
+    ['no rate', () => sgd(loss, [w], {} as never), /^sgd: rate must be .*undefined/],
+    [
+      'a rate of three',
+      () => sgd(loss, [w], { rate: state('r', [1, 2, 3]) }),
+      /^sgd: the rate must be a scalar, but \[state 'r'\] is \[3\]/,
+    ],
+    [
+      'a momentum of 1',
+      () => sgd(loss, [w], { rate: 1, momentum: 1 }),
+      /^sgd: momentum must be a number from 0 to below 1, but is number 1/,
+    ],
+    ['a beta1 of 1', () => adam(loss, [w], { beta1: 1 }), /^adam: beta1 must be/],
+    ['a negative beta2', () => adam(loss, [w], { beta2: -0.1 }), /^adam: beta2 must be/],
+    ['a negative epsilon', () => adam(loss, [w], { epsilon: -1 }), /^adam: epsilon must be/],
+  ])('%s', (_what, make, message) => {
+    expect(errorOf(make)).toBeInstanceOf(ValueError);
+    expect(errorOf(make).message).toMatch(message);
+  });
+
+  it('one parameter for two optimizers in one run', () => {
+    const updates = [...sgd(loss, [w], { rate: 0.1 }), ...adam(loss, [w])];
+    const error = errorOf(() => evaluate(loss, {}, { updates }));
+    expect(error).toBeInstanceOf(GraphError);
+    expect(error.message).toBe("[parameter 'w'] is updated twice in one run");
+    expect([...w.value.data]).toEqual(start);
+  });
+});
+
+describe('training', () => {
+  const points = [
+    [0, 0],
+    [0, 1],
+    [1, 0],
+    [1, 1],
+  ];
+  const xor = [[0], [1], [1], [0]];
+  it.each<[string, (loss: Node, leaves: readonly ReturnType<typeof parameter>[]) => Updates]>([
+    ['sgd with momentum', (loss, leaves) => sgd(loss, leaves, { rate: 0.3, momentum: 0.9 })],
+    ['adam', (loss, leaves) => adam(loss, leaves, { rate: 0.05 })],
+  ])('a net of two layers learns exclusive or, by %s', (_name, optimizer) => {
+    const hidden = new FeedForward('hidden', { inputs: 2, units: 8, activation: tanh, seed: 1 });
+    const out = new FeedForward('out', { inputs: 8, units: 1, seed: 2 });
+    const x = input('x', ['batch', 2]);
+    const loss = mse(out.apply(hidden.apply(x)), input('target', ['batch', 1]));
+    const updates = optimizer(loss, [...hidden.parameters, ...out.parameters]);
+    const feeds = { x: points, target: xor };
+    const first = evaluate(loss, feeds).item();
+    for (let step = 0; step < 400; step++) evaluate(loss, feeds, { updates, run: step });
+    expect(first).toBeGreaterThan(0.2);
+    expect(evaluate(loss, feeds).item()).toBeLessThan(1e-3);
+    const answer = evaluate(out.apply(hidden.apply(concat([x, x], 0))), { x: points });
+    expect([...answer.data].map((v) => Math.abs(Math.round(v)))).toEqual([0, 1, 1, 0, 0, 1, 1, 0]);
+  });
+});

@@ -1,0 +1,154 @@
+// The public surface: every name of the contract that there is so far, and nothing that does not work.
+import { spawnSync } from 'node:child_process';
+import { describe, expect, expectTypeOf, it } from 'vitest';
+import * as fb from '../../src/index.js';
+
+const contract = {
+  values: 'tensor Tensor',
+  leaves: 'input parameter state constant',
+  ops: `add sub mul div neg exp log sqrt square abs pow cos sin sign sigmoid tanh relu softplus maximum minimum
+    greater equal where argmax oneHot cast matmul transpose reshape broadcastTo concat stack slice sum mean max
+    softmax logSoftmax stopGradient randomNormal randomUniform`,
+  random: 'setSeed',
+  differentiate: 'WaitList backward BackwardPass checkGradients defineOp',
+  run: 'evaluate',
+  train: 'sgd adam mse softmaxCrossEntropy binaryCrossEntropyWithLogits initializers',
+  layers: 'FeedForward LSTM VariationalAutoencoder',
+  see: 'dot nativeInfo',
+  errors:
+    'ForebayError ShapeError DTypeError GraphError ValueError StateError FormatError NumericError NativeError',
+};
+/** Added freely: what a gradient rule of one's own needs, and the classes that values belong to. */
+const added = `addN assemble extent randomTruncatedNormal none notDifferentiable Part
+  Node Leaf Input Variable Constant Gradients`;
+/** Of later issues: not a name of these may be there before it works. */
+const later = 'compile fit predict save load setThreads getThreads';
+
+const words = (text: string) => text.trim().split(/\s+/);
+
+describe('import * as fb from forebay', () => {
+  const wanted = Object.values(contract).flatMap(words);
+
+  it('has every name of the contract', () => {
+    expect(wanted.filter((name) => !(name in fb))).toEqual([]);
+  });
+
+  it('has these names and no others', () => {
+    expect(Object.keys(fb).sort()).toEqual([...wanted, ...words(added)].sort());
+    expect(words(later).filter((name) => name in fb)).toEqual([]);
+  });
+
+  it('has the members of the contract', () => {
+    const w = fb.parameter('w', [1, 2]);
+    const loss = fb.sum(w);
+    const members: [object, string][] = [
+      [fb.Tensor, 'zeros ones full'],
+      [fb.tensor(1), 'shape dtype data size toArray item'],
+      [w, 'value set named name shape dtype op inputs'],
+      [fb.WaitList, 'of'],
+      [fb.WaitList.of(loss), 'register edges check'],
+      [fb.backward(loss), 'of'],
+      [new fb.BackwardPass(fb.WaitList.of(loss)), 'send ready missing gradient step run'],
+      [fb.initializers, 'zeros constant normal truncatedNormal glorot he'],
+      [new fb.FeedForward('f', { inputs: 1, units: 1 }), 'apply parameters'],
+      [new fb.LSTM('l', { inputs: 1, units: 1 }), 'step unroll parameters'],
+      [
+        new fb.VariationalAutoencoder('v', { inputs: 1, hidden: 1, latent: 1 }),
+        'loss encode decode parameters',
+      ],
+    ];
+    for (const [object, names] of members) {
+      expect(
+        words(names).filter((name) => !(name in object)),
+        names,
+      ).toEqual([]);
+    }
+  });
+
+  it('has errors that are Errors of one base, each with a code of its own', () => {
+    const kinds = words(contract.errors).slice(1);
+    const made = kinds.map((kind) => {
+      const Kind = (fb as unknown as Record<string, new (message: string) => fb.ForebayError>)[
+        kind
+      ];
+      const error = new (Kind as new (message: string) => fb.ForebayError)('what');
+      expect(error).toBeInstanceOf(fb.ForebayError);
+      expect(error).toBeInstanceOf(Error);
+      expect([error.name, error.message]).toEqual([kind, 'what']);
+      expect(`${error}`).toBe(`${kind}: what`);
+      return error.code;
+    });
+    expect(new Set(made).size).toBe(kinds.length);
+    expect(made.every((code) => /^FOREBAY_[A-Z]+$/.test(code))).toBe(true);
+  });
+});
+
+describe('types', () => {
+  it('evaluate answers in the form of its question', () => {
+    const w = fb.parameter('w', 1);
+    expectTypeOf(fb.evaluate(w)).toEqualTypeOf<fb.Tensor>();
+    expectTypeOf(fb.evaluate([w])).toEqualTypeOf<fb.Tensor[]>();
+    expectTypeOf(fb.evaluate({ loss: w, w })).toEqualTypeOf<Record<'loss' | 'w', fb.Tensor>>();
+    expectTypeOf(fb.backward(w)).toEqualTypeOf<fb.Gradients>();
+    expectTypeOf(fb.sgd(w, [w], { rate: 1 })).toExtend<fb.Updates>();
+    expectTypeOf(fb.add).parameters.toEqualTypeOf<[fb.Operand, fb.Operand]>();
+  });
+
+  it('an op without samples, or without a gradient or a reason, does not type-check', () => {
+    type Declaration = fb.OpDeclaration;
+    expectTypeOf<Omit<Declaration, 'samples'>>().not.toExtend<Declaration>();
+    expectTypeOf<Omit<Declaration, 'gradient'>>().not.toExtend<Declaration>();
+    expectTypeOf<Omit<Declaration, 'refused'>>().not.toExtend<Declaration>();
+    expectTypeOf<{ notDifferentiable: string }>().toExtend<Declaration['gradient']>();
+  });
+});
+
+describe('the built package', () => {
+  const root = new URL('../..', import.meta.url).pathname;
+  it.each([
+    [
+      'import',
+      [
+        '--input-type=module',
+        '-e',
+        "import * as fb from 'forebay'; console.log(Object.keys(fb).length, fb.evaluate(fb.add(1, 2)).item())",
+      ],
+    ],
+    [
+      'require',
+      [
+        '-e',
+        "const fb = require('forebay'); console.log(Object.keys(fb).filter((k) => !['__esModule', 'default', 'module.exports'].includes(k)).length, fb.evaluate(fb.add(1, 2)).item())",
+      ],
+    ],
+  ])('is reached by %s from its own folder, with an empty environment', (_how, flags) => {
+    const env = process.env.FOREBAY_PREBUILD
+      ? { FOREBAY_PREBUILD: process.env.FOREBAY_PREBUILD }
+      : {};
+    const { stdout, stderr } = spawnSync(process.execPath, flags, {
+      cwd: root,
+      encoding: 'utf8',
+      env,
+    });
+    expect(stdout).toBe(`${Object.keys(fb).length} 3\n`);
+    // Node 20 says once that require() of an ES module is experimental.
+    expect(
+      stderr
+        .replace(
+          /^.*(ExperimentalWarning: CommonJS module .* is loading ES Module|Support for loading ES Module|--trace-warnings).*$/gm,
+          '',
+        )
+        .trim(),
+    ).toBe('');
+  });
+
+  it('is one set of classes by import and by require', () => {
+    const script =
+      "import { createRequire } from 'node:module'; import * as a from 'forebay'; const b = createRequire(process.cwd() + '/')('forebay'); console.log(a.Node === b.Node, b.tensor(1) instanceof a.Tensor)";
+    const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
+      cwd: root,
+      encoding: 'utf8',
+    });
+    expect(stdout).toBe('true true\n');
+  });
+});
