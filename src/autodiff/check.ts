@@ -13,7 +13,7 @@ export interface CheckOptions {
   readonly feeds?: Feeds;
   /** The step of the differences, relative to the element's size where that is above 1. */
   readonly step?: number;
-  /** How far a gradient may be off, relative to the size of the largest of its leaf (at least 1e-3). */
+  /** How far an element may be off: relative to itself, plus a hundredth of the leaf's largest. */
   readonly tolerance?: number;
   /** Seeds the cotangent: the random weights over which the root's elements are summed. */
   readonly seed?: number;
@@ -63,8 +63,10 @@ export function checkGradients(
     );
     differences.forEach((difference, element) => {
       const claimed = gradient[element] as number;
+      // Of the element itself; what differences round off grows with the largest, though.
+      const own = Math.min(size, Math.max(Math.abs(claimed), Math.abs(difference)));
       // Written so that a NaN on either side fails.
-      if (Math.abs(claimed - difference) <= tolerance * size) return;
+      if (Math.abs(claimed - difference) <= tolerance * (own + 1e-2 * size)) return;
       throw new NumericError(
         `checkGradients: the gradient of ${root} with respect to element [${position(element, leaf.value.shape)}] of ${leaf} is ${claimed}, but finite differences give ${difference}`,
       );

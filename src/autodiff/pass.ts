@@ -7,9 +7,10 @@
 
 import { DTypeError, describeValue, GraphError, ShapeError, StateError } from '../errors.js';
 import { addDims, type Dim, type Shape, sameShape } from '../graph/dimension.js';
-import { Constant, constant } from '../graph/leaf.js';
+import { Constant, constant, Input } from '../graph/leaf.js';
 import { asDerived, Node } from '../graph/node.js';
 import { none, Part, type Sent } from '../graph/op.js';
+import { recordOrigin } from '../graph/origins.js';
 import {
   type Edge,
   indexOfEdge,
@@ -39,6 +40,7 @@ export class BackwardPass {
   /** Complete but not distributed yet, in the order in which they became so. */
   readonly #ready: Node[] = [];
   #next = 0;
+  #inputs: readonly Input[] | undefined;
 
   /** The wait list is read, never changed; edges registered later are not seen. */
   constructor(waits: WaitList) {
@@ -88,7 +90,10 @@ export class BackwardPass {
    */
   gradient(node: Node): Node {
     const total = this.#total(node);
-    return total === none ? zerosLike(node) : total;
+    const gradient = total === none ? zerosLike(node) : total;
+    this.#inputs ??= [...this.#mailboxes.keys()].filter((leaf) => leaf instanceof Input);
+    recordOrigin(gradient, this.#inputs);
+    return gradient;
   }
 
   /** Whether a gradient reaches the node at all; false where all that arrived is `none`. */

@@ -31,17 +31,25 @@ export interface BoundFeeds {
 
 /**
  * Checks the feeds against the inputs and binds dimension names.
+ * @param optional inputs that nothing reads: they may be fed, and bind names if they are
  * @throws ValueError for a feed that is unknown, missing or no tensor; DTypeError or ShapeError for
  *   one that does not fit, or when a name is bound to two numbers
  */
-export function bindFeeds(inputs: ReadonlyMap<string, Input>, feeds: Feeds): BoundFeeds {
+export function bindFeeds(
+  inputs: ReadonlyMap<string, Input>,
+  feeds: Feeds,
+  optional: ReadonlyMap<string, Input> = new Map(),
+): BoundFeeds {
   if (typeof feeds !== 'object' || feeds === null) {
     throw new ValueError(
       `feeds must be a record of tensors by name, but are ${describeValue(feeds)}`,
     );
   }
+  const fed = new Map(inputs);
   for (const name of Object.keys(feeds)) {
-    if (!inputs.has(name)) {
+    const also = optional.get(name);
+    if (also && !inputs.has(name)) fed.set(name, also);
+    if (!fed.has(name)) {
       const known = [...inputs.keys()].map((key) => `'${key}'`).join(', ') || 'none';
       throw new ValueError(`feed '${name}' is not an input of this graph (its inputs: ${known})`);
     }
@@ -49,7 +57,7 @@ export function bindFeeds(inputs: ReadonlyMap<string, Input>, feeds: Feeds): Bou
   const tensors = new Map<Input, Tensor>();
   const bindings = new Map<string, number>();
   const boundBy = new Map<string, Input>();
-  for (const [name, input] of inputs) {
+  for (const [name, input] of fed) {
     const value = Object.hasOwn(feeds, name) ? feeds[name] : undefined;
     const tensor = feedFor(input, value);
     input.shape.forEach((dim, axis) => {

@@ -4,6 +4,7 @@ import { DTypeError, describeValue, GraphError, ShapeError, ValueError } from '.
 import { sameShape } from '../graph/dimension.js';
 import { type Input, Variable } from '../graph/leaf.js';
 import { Node } from '../graph/node.js';
+import { originOf } from '../graph/origins.js';
 import type { TypedArray } from '../tensor/dtype.js';
 import { formatShape } from '../tensor/shape.js';
 import { allocate, Tensor } from '../tensor/tensor.js';
@@ -22,6 +23,8 @@ export class Interpreter {
   readonly #updates: Updates;
   readonly #order: readonly Node[];
   readonly #inputs: ReadonlyMap<string, Input>;
+  /** Inputs of the graphs that gradients among the nodes come from: read by none, but fed with them. */
+  readonly #alsoFed: ReadonlyMap<string, Input>;
   readonly #schedules = new Map<string, Schedule>();
 
   /** @throws GraphError, ShapeError or DTypeError for updates or leaves that do not fit together */
@@ -36,6 +39,9 @@ export class Interpreter {
     this.#updates = updates;
     this.#order = executionOrder([...outputs, ...updates.map(([, value]) => value)]);
     this.#inputs = inputsByName(new Set([...this.#order, ...updates.map(([leaf]) => leaf)]));
+    this.#alsoFed = new Map(
+      this.#order.flatMap(originOf).map((input) => [input.name as string, input]),
+    );
   }
 
   /**
@@ -49,7 +55,7 @@ export class Interpreter {
         `run must be an integer from 0 to 2^53 - 1, but is ${describeValue(run)}`,
       );
     }
-    const { tensors, bindings } = bindFeeds(this.#inputs, feeds);
+    const { tensors, bindings } = bindFeeds(this.#inputs, feeds, this.#alsoFed);
     const schedule = this.#scheduleFor(bindings);
     schedule.run(tensors, run);
     const copyOf = (node: Node): TypedArray => {

@@ -82,11 +82,12 @@ const steps: Computed = {
     return (out, [input]) => copy(out, input as TypedArray);
   },
 
-  place: ({ accumulate, view }, node) => {
+  place: ({ accumulate, views }, node) => {
     const kernel = accumulate ? 'add' : 'copy';
     const clear = prepareMap('copy', node.shape, dense(node.shape), [stretched([], node.shape)]);
+    const windows = views(node);
     const writes = node.inputShapes.map((shape, index) => {
-      const window = view(node, index);
+      const window = windows[index] as Layout;
       const sources = accumulate ? [window, dense(shape)] : [dense(shape)];
       return prepareMap(kernel, shape, window, sources);
     });

@@ -59,7 +59,7 @@ export type Lowering<A extends object = object> =
   | {
       readonly kind: 'place';
       readonly accumulate: boolean;
-      view(bound: Bound<A>, index: number): View;
+      views(bound: Bound<A>): readonly View[];
     }
   | { readonly kind: 'random'; readonly kernel: string; seed(attributes: A): number }
   /** The bound value of a dimension, as a scalar. */

@@ -6,6 +6,7 @@ import type { Node } from '../graph/node.js';
 import { failFor } from '../graph/node.js';
 import type { Operand } from '../graph/op.js';
 import {
+  add,
   logSoftmax,
   mean,
   mul,
@@ -55,11 +56,12 @@ export function softmaxCrossEntropy(logits: Operand, target: Operand): Node {
 
 /**
  * -target log(sigmoid(x)) - (1 - target) log(1 - sigmoid(x)) for each element, in nats, as
- * softplus(x) - x target: no logit overflows it, and its gradient is sigmoid(x) - target.
+ * (1 - target) softplus(x) + target softplus(-x): no logit overflows it, nothing cancels, and its
+ * gradient is sigmoid(x) - target.
  */
 export function bernoulliNegativeLogLikelihood(logits: Operand, target: Operand): Node {
   const [x, wanted] = pair('binaryCrossEntropyWithLogits', logits, target);
-  return sub(softplus(x), mul(x, wanted));
+  return add(mul(sub(1, wanted), softplus(x)), mul(wanted, softplus(neg(x))));
 }
 
 /** The mean over all elements of the binary cross-entropy of sigmoid(logits); both of one shape. */

@@ -130,11 +130,14 @@ const join = declare<{ readonly axis: number }>({
   lowering: {
     kind: 'place',
     accumulate: false,
-    view: ({ attributes: { axis }, shape, inputShapes }, index) => {
+    views: ({ attributes: { axis }, shape, inputShapes }) => {
       const strides = stridesOf(shape);
       let before = 0;
-      for (const other of inputShapes.slice(0, index)) before += other[axis] as number;
-      return { offset: before * (strides[axis] as number), strides };
+      return inputShapes.map((part) => {
+        const offset = before * (strides[axis] as number);
+        before += part[axis] as number;
+        return { offset, strides };
+      });
     },
   },
   gradient: ({ inputs, attributes: { axis }, gradient }) => {
@@ -200,9 +203,13 @@ const pile = declare<{ readonly axis: number }>({
   lowering: {
     kind: 'place',
     accumulate: false,
-    view: ({ attributes: { axis }, shape }, index) => {
+    views: ({ attributes: { axis }, shape, inputShapes }) => {
       const strides = stridesOf(shape);
-      return { offset: index * (strides[axis] as number), strides: strides.toSpliced(axis, 1) };
+      const others = strides.toSpliced(axis, 1);
+      return inputShapes.map((_, i) => ({
+        offset: i * (strides[axis] as number),
+        strides: others,
+      }));
     },
   },
   gradient: ({ inputs, attributes: { axis }, gradient }) =>
@@ -273,20 +280,22 @@ const putTogether = declare<AssembleAttributes>({
   lowering: {
     kind: 'place',
     accumulate: true,
-    view: ({ attributes: { starts }, shape, bind, inputShapes }, index) => {
+    views: ({ attributes: { starts }, shape, bind, inputShapes }) => {
       const strides = stridesOf(shape);
-      let offset = 0;
-      (starts[index] as Shape).forEach((dim, axis) => {
-        const start = bind(dim);
-        const end = start + ((inputShapes[index] as readonly number[])[axis] as number);
-        if (start < 0 || end > (shape[axis] as number)) {
-          throw new ShapeError(
-            `${start} to ${end} is not within axis ${axis} of ${formatShape(shape)}`,
-          );
-        }
-        offset += start * (strides[axis] as number);
+      return inputShapes.map((part, i) => {
+        let offset = 0;
+        (starts[i] as Shape).forEach((dim, axis) => {
+          const start = bind(dim);
+          const end = start + (part[axis] as number);
+          if (start < 0 || end > (shape[axis] as number)) {
+            throw new ShapeError(
+              `${start} to ${end} is not within axis ${axis} of ${formatShape(shape)}`,
+            );
+          }
+          offset += start * (strides[axis] as number);
+        });
+        return { offset, strides };
       });
-      return { offset, strides };
     },
   },
   gradient: ({ inputs, attributes: { starts }, gradient }) =>

@@ -250,3 +250,17 @@ describe('VariationalAutoencoder', () => {
     expect(out.data.every((p) => p >= 0 && p <= 1)).toBe(true);
   });
 });
+
+describe('binaryCrossEntropyWithLogits in float32', () => {
+  // softplus(x) - x t is 0.8 % off at x = 10, t = 1, and 15 % at 14: the difference of two large numbers.
+  it.each([
+    [10, 1, Math.log1p(Math.exp(-10))],
+    [14, 1, Math.log1p(Math.exp(-14))],
+    [-14, 0, Math.log1p(Math.exp(-14))],
+    [40, 1, Math.exp(-40)],
+    [40, 0, 40],
+  ])('keeps its digits at logit %d, target %d', (logit, target, expected) => {
+    const loss = evaluate(binaryCrossEntropyWithLogits(constant([logit]), constant([target])));
+    expect(loss.item() / expected).toBeCloseTo(1, 6);
+  });
+});
