@@ -65,3 +65,9 @@ export function describeValue(value: unknown): string {
   if (Array.isArray(value)) return `an array of ${value.length}`;
   return `an object of type ${value.constructor?.name ?? 'Object'}`;
 }
+
+/** @throws ValueError, which begins with `expectation`, unless `value` is an array; returns it */
+export function assertList<T>(value: readonly T[], expectation: string): readonly T[] {
+  if (Array.isArray(value)) return value;
+  throw new ValueError(`${expectation} but received ${describeValue(value)}`);
+}

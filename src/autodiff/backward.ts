@@ -1,6 +1,6 @@
 /** Reverse-mode differentiation: a backward pass run to its end. */
 
-import { DTypeError, describeValue, GraphError, ShapeError } from '../errors.js';
+import { assertList, DTypeError, describeValue, GraphError, ShapeError } from '../errors.js';
 import { constant } from '../graph/leaf.js';
 import { asDerived, Node } from '../graph/node.js';
 import { WaitList } from '../graph/waitlist.js';
@@ -12,9 +12,9 @@ import { BackwardPass } from './pass.js';
 
 export interface BackwardOptions {
   /** A wait list wired by hand; it is checked first. Defaults to `WaitList.of(root)`. */
-  readonly waits?: WaitList;
+  readonly waits?: WaitList | undefined;
   /** The gradient to start from, of the root's shape; defaults to 1, for a root of one element. */
-  readonly gradient?: Node;
+  readonly gradient?: Node | undefined;
 }
 
 const source = 'backward';
@@ -46,6 +46,7 @@ export function backward(
       `backward: expected a root, or a list of [root, gradient], but received ${describeValue(rootOrRoots)}`,
     );
   }
+  for (const pair of pairs) assertList(pair, 'backward: expected a [root, gradient] pair,');
   const roots = pairs.map(([root]) => floating(root));
   const waits = options.waits?.clone() ?? WaitList.of(...roots);
   if (options.waits) waits.check(...roots);
@@ -54,7 +55,9 @@ export function backward(
   const sources = pairs.map(([root], index) => {
     const byHand = waits.edges(root).filter((edge) => typeof edge.parent === 'string');
     const [only] = byHand;
-    if (pairs.length === 1 && byHand.length === 1 && only) return only.parent as string;
+    // A source that was registered by hand is this root's, if it is the only one and so is the root.
+    const once = roots.indexOf(root) === roots.lastIndexOf(root);
+    if (once && byHand.length === 1 && only) return only.parent as string;
     const name = pairs.length === 1 ? source : `${source} ${index}`;
     waits.register(root, name);
     return name;

@@ -1,6 +1,6 @@
 /** Gradients against central differences. */
 
-import { DTypeError, GraphError, NumericError } from '../errors.js';
+import { assertList, DTypeError, GraphError, NumericError, ValueError } from '../errors.js';
 import type { Feeds } from '../evaluate/bind.js';
 import { Interpreter } from '../evaluate/interpreter.js';
 import { Variable } from '../graph/leaf.js';
@@ -10,13 +10,13 @@ import type { Tensor } from '../tensor/tensor.js';
 import { backward } from './backward.js';
 
 export interface CheckOptions {
-  readonly feeds?: Feeds;
+  readonly feeds?: Feeds | undefined;
   /** The step of the differences, relative to the element's size where that is above 1. */
-  readonly step?: number;
+  readonly step?: number | undefined;
   /** How far an element may be off: relative to itself, plus a hundredth of the leaf's largest. */
-  readonly tolerance?: number;
+  readonly tolerance?: number | undefined;
   /** Seeds the cotangent: the random weights over which the root's elements are summed. */
-  readonly seed?: number;
+  readonly seed?: number | undefined;
 }
 
 /**
@@ -31,6 +31,9 @@ export function checkGradients(
   leaves: readonly Variable[],
   { feeds = {}, step = 1e-5, tolerance = 1e-6, seed = 20260 }: CheckOptions = {},
 ): void {
+  if (assertList(leaves, 'checkGradients: expected a list of leaves,').length === 0) {
+    throw new ValueError('checkGradients: expected at least one leaf: there is nothing to check');
+  }
   for (const node of [root, ...leaves]) {
     if (node.dtype === 'float64') continue;
     throw new DTypeError(

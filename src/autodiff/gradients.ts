@@ -1,6 +1,7 @@
 /** What a backward pass found: the gradient of every node that the root depends on. */
 
 import { GraphError } from '../errors.js';
+import { Constant } from '../graph/leaf.js';
 import type { Node } from '../graph/node.js';
 import type { WaitList } from '../graph/waitlist.js';
 
@@ -36,6 +37,9 @@ export class Gradients {
   }
 
   #assertBelow(node: Node): void {
+    if (node instanceof Constant && !this.#waits.has(node)) {
+      throw new GraphError(`${node} is not on the wait list, so there is no gradient for it`);
+    }
     if (!this.#waits.has(node)) {
       throw new GraphError(`the root does not depend on ${node}, so there is no gradient for it`);
     }

@@ -90,7 +90,7 @@ export class BackwardPass {
    */
   gradient(node: Node): Node {
     const total = this.#total(node);
-    const gradient = total === none ? zerosLike(node) : total;
+    const gradient = total === none ? asDerived(() => zerosLike(node)) : total;
     this.#inputs ??= [...this.#mailboxes.keys()].filter((leaf) => leaf instanceof Input);
     recordOrigin(gradient, this.#inputs);
     return gradient;
@@ -167,7 +167,7 @@ export class BackwardPass {
     const box = this.#box(node);
     if (box.missing > 0) {
       throw new StateError(
-        `${node} has no gradient yet: it still waits for ${this.missing(node).map(describe).join(', ')}`,
+        `${node} has no gradient yet: it still waits for ${listed(this.missing(node))}`,
       );
     }
     box.total ??= asDerived(() => total(node, box.arrived as Sent[]));
@@ -182,7 +182,7 @@ export class BackwardPass {
 
   #stopped(waiting: readonly Node[]): GraphError {
     const shown = waiting.slice(-1000).map((node) => {
-      return `  ${node} waits for ${this.missing(node).map(describe).join(', ')}`;
+      return `  ${node} waits for ${listed(this.missing(node))}`;
     });
     const more =
       waiting.length > shown.length ? `\n  and ${waiting.length - shown.length} more` : '';
@@ -200,7 +200,7 @@ export class BackwardPass {
   }
 }
 
-export function zerosLike(node: Node): Node {
+function zerosLike(node: Node): Node {
   return broadcastTo(constant(0, { dtype: node.dtype }), node.shape);
 }
 
@@ -260,6 +260,13 @@ function slotOf(node: Node, from: Node | string): number {
 
 function nameOf(from: Node | string): string {
   return typeof from === 'string' ? `the outside source '${from}'` : `${from}`;
+}
+
+/** For whom a node waits; of very many, the first. */
+function listed(edges: readonly Edge[]): string {
+  const most = 100;
+  const rest = edges.length > most ? ` and ${edges.length - most} more` : '';
+  return edges.slice(0, most).map(describe).join(', ') + rest;
 }
 
 function describe({ parent, slot }: Edge): string {

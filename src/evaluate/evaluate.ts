@@ -8,9 +8,9 @@ import { Interpreter, type Updates } from './interpreter.js';
 
 export interface EvaluateOptions {
   /** Leaves to write after everything is computed, each with its new value. */
-  readonly updates?: Updates;
+  readonly updates?: Updates | undefined;
   /** The index of this run, on which random draws depend; 0 unless told otherwise. */
-  readonly run?: number;
+  readonly run?: number | undefined;
 }
 
 /**
@@ -22,11 +22,11 @@ export interface EvaluateOptions {
  *   unchanged then.
  */
 export function evaluate(node: Node, feeds?: Feeds, options?: EvaluateOptions): Tensor;
-export function evaluate(
-  nodes: readonly Node[],
+export function evaluate<const T extends readonly Node[]>(
+  nodes: T,
   feeds?: Feeds,
   options?: EvaluateOptions,
-): Tensor[];
+): { -readonly [I in keyof T]: Tensor };
 export function evaluate<K extends string>(
   nodes: Readonly<Record<K, Node>>,
   feeds?: Feeds,

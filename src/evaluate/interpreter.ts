@@ -1,6 +1,13 @@
 /** The reference executor: node by node through the kernels, prepared once and run as often as needed. */
 
-import { DTypeError, describeValue, GraphError, ShapeError, ValueError } from '../errors.js';
+import {
+  assertList,
+  DTypeError,
+  describeValue,
+  GraphError,
+  ShapeError,
+  ValueError,
+} from '../errors.js';
 import { sameShape } from '../graph/dimension.js';
 import { type Input, Variable } from '../graph/leaf.js';
 import { Node } from '../graph/node.js';
@@ -97,7 +104,11 @@ export class Interpreter {
 
 function checkUpdates(updates: Updates): void {
   const seen = new Set<Node>();
-  for (const [leaf, value] of updates) {
+  for (const update of assertList(updates, 'updates: expected [leaf, value] pairs,')) {
+    const [leaf, value] = assertList(
+      update,
+      'updates: expected a [leaf, value] pair,',
+    ) as typeof update;
     if (!(leaf instanceof Variable)) {
       throw new GraphError(`only parameters and states can be updated, but ${leaf} is neither`);
     }

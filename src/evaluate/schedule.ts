@@ -3,9 +3,9 @@
  * each writes. A value's memory is handed on after its last reader.
  */
 
-import { NativeError, ShapeError } from '../errors.js';
+import { GraphError, NativeError, ShapeError } from '../errors.js';
 import { type Bindings, bindDim, type Dim } from '../graph/dimension.js';
-import { Constant, Input, Variable } from '../graph/leaf.js';
+import { Constant, Input, Leaf, Variable } from '../graph/leaf.js';
 import type { Node } from '../graph/node.js';
 import type { TypedArray } from '../tensor/dtype.js';
 import { formatShape, sizeOf } from '../tensor/shape.js';
@@ -26,7 +26,8 @@ export class Schedule {
   /** For each node, its value's index among `#arrays`; aliases have their origin's. */
   readonly #values = new Map<Node, number>();
   readonly #arrays: TypedArray[] = [];
-  readonly #inputs: (readonly [Input, number])[] = [];
+  /** Values that are fed: their memory is the caller's. */
+  readonly #fed = new Map<number, Input>();
 
   /** @throws ShapeError when a dimension of the graph is negative or does not fit under this binding */
   constructor(order: readonly Node[], kept: readonly Node[], bindings: Bindings) {
@@ -37,7 +38,7 @@ export class Schedule {
   /** Runs every step; feeds are read where they lie. */
   run(feeds: ReadonlyMap<Input, { readonly data: TypedArray }>, run: number): void {
     const arrays = this.#arrays;
-    for (const [input, value] of this.#inputs) {
+    for (const [value, input] of this.#fed) {
       arrays[value] = (feeds.get(input) as { data: TypedArray }).data;
     }
     for (const { node, step, out, inputs } of this.#instructions) {
@@ -45,15 +46,15 @@ export class Schedule {
       naming(node, () => step(arrays[out] as TypedArray, sources, run));
     }
     // A feed belongs to its caller: nothing here may keep it alive.
-    for (const [, value] of this.#inputs) arrays[value] = nothing;
+    for (const value of this.#fed.keys()) arrays[value] = nothing;
   }
 
   /** The memory of a kept node's value; after a run, valid until the next. */
   valueOf(node: Node, feeds: ReadonlyMap<Input, { readonly data: TypedArray }>): TypedArray {
     const value = this.#values.get(node) as number;
-    const fed = this.#inputs.find(([, index]) => index === value);
-    return fed
-      ? (feeds.get(fed[0]) as { data: TypedArray }).data
+    const input = this.#fed.get(value);
+    return input
+      ? (feeds.get(input) as { data: TypedArray }).data
       : (this.#arrays[value] as TypedArray);
   }
 
@@ -82,16 +83,32 @@ export class Schedule {
     const step = naming(node, () => prepareStep(node.op.lowering, bound));
     const inputs = sources.map((input) => this.#values.get(input) as number);
     const [origin] = inputs;
-    if (!step && origin !== undefined) {
-      this.#values.set(node, origin);
+    if (!step && !(node instanceof Leaf)) {
+      this.#alias(node, sources[0], origin);
       return;
     }
     const value = this.#arrays.push(nothing) - 1;
     this.#values.set(node, value);
     if (step) this.#instructions.push({ node, step, out: value, inputs });
-    else if (node instanceof Input) this.#inputs.push([node, value]);
+    else if (node instanceof Input) this.#fed.set(value, node);
     else if (node instanceof Variable || node instanceof Constant)
       this.#arrays[value] = node.value.data;
+  }
+
+  /** A node that computes nothing has its input's value: of the same size, and computed before it. */
+  #alias(node: Node, source: Node | undefined, value: number | undefined): void {
+    if (!source || value === undefined) {
+      throw new GraphError(
+        `${node}: its op's lowering '${node.op.lowering.kind}' computes nothing from its inputs`,
+      );
+    }
+    const [from, to] = [this.shapeOf(source), this.shapeOf(node)];
+    if (sizeOf(from) !== sizeOf(to)) {
+      throw new GraphError(
+        `${node}: its op is declared as an alias, but makes ${formatShape(to)} of ${formatShape(from)}`,
+      );
+    }
+    this.#values.set(node, value);
   }
 
   #allocate(kept: readonly Node[]): void {

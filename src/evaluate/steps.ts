@@ -1,5 +1,6 @@
 /** How each kind of lowering is computed: one or a few kernel calls, prepared for bound shapes. */
 
+import { GraphError, ShapeError } from '../errors.js';
 import type { Bound, Lowering } from '../graph/op.js';
 import {
   type Layout,
@@ -10,7 +11,7 @@ import {
   zero,
 } from '../native/kernels.js';
 import type { DType, TypedArray } from '../tensor/dtype.js';
-import { sizeOf, stridesOf } from '../tensor/shape.js';
+import { formatShape, sizeOf, stridesOf } from '../tensor/shape.js';
 
 /** Computes one node's value into `out`; `run` is the index of the run, on which draws depend. */
 export type Step = (out: TypedArray, inputs: readonly TypedArray[], run: number) => void;
@@ -51,8 +52,11 @@ const steps: Computed = {
     };
   },
 
-  reduce: ({ kernel, axes }, { attributes, inputShapes: [from] }) => {
+  reduce: ({ kernel, axes, notEmpty = false }, { attributes, inputShapes: [from] }) => {
     const shape = from as readonly number[];
+    if (notEmpty && axes(attributes).some((axis) => shape[axis] === 0)) {
+      throw new ShapeError(`there is no ${kernel} of no elements: ${formatShape(shape)}`);
+    }
     const reduce = prepareReduce(kernel, shape, axes(attributes), stridesOf(shape));
     return (out, [input]) => reduce(out, input as TypedArray);
   },
@@ -116,7 +120,10 @@ const steps: Computed = {
 
 /** Prepares the computation of a node; undefined for one that computes nothing. */
 export function prepareStep(lowering: Lowering, node: BoundNode): Step | undefined {
-  if (!(lowering.kind in steps)) return undefined;
+  if (!Object.hasOwn(steps, lowering.kind)) {
+    if (['leaf', 'alias', 'compose'].includes(lowering.kind)) return undefined;
+    throw new GraphError(`there is no lowering of kind '${lowering.kind}'`);
+  }
   // The table's type pairs each kind with its own lowering; TypeScript cannot follow the index.
   const prepare = steps[lowering.kind as keyof Computed] as (l: Lowering, n: BoundNode) => Step;
   return prepare(lowering, node);

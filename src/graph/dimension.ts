@@ -137,6 +137,11 @@ function parse(text: string): Polynomial | undefined {
       polynomial = sum(polynomial, new Map([[names.sort().join('*'), coefficient]]), 1);
     }
   }
+  if ([...polynomial.values()].some((coefficient) => !Number.isSafeInteger(coefficient))) {
+    return undefined;
+  }
+  // Any text can be parsed again; the table must not grow with the names that ever were.
+  if (parsed.size === 4096) parsed.clear();
   parsed.set(text, polynomial);
   return polynomial;
 }

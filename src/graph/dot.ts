@@ -9,9 +9,9 @@ import { WaitList } from './waitlist.js';
 
 export interface DotOptions {
   /** A wait list wired by hand, to be checked and shown; defaults to `WaitList.of(roots)`. */
-  readonly waits?: WaitList;
+  readonly waits?: WaitList | undefined;
   /** A title above the drawing. */
-  readonly title?: string;
+  readonly title?: string | undefined;
   /** The direction in which values flow; bottom to top unless told otherwise, as in the seed's plots. */
   readonly direction?: 'BT' | 'TB' | 'LR' | 'RL';
 }

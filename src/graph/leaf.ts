@@ -5,6 +5,7 @@ import { assertDType, type DType, isTypedArray, sharedArray } from '../tensor/dt
 import { assertShape, formatShape } from '../tensor/shape.js';
 import { asTensor, isTensorLike, Tensor, type TensorLike, tensor } from '../tensor/tensor.js';
 import { type Dim, dimension, isDimensionName, type Shape } from './dimension.js';
+import { NodeTable } from './interning.js';
 import { failFor, Node } from './node.js';
 import type { Op, Operand } from './op.js';
 import { assertSeed, leafSeed } from './seed.js';
@@ -36,16 +37,16 @@ export abstract class Leaf extends Node {
     readonly kind: LeafKind,
     shape: Shape,
     dtype: DType,
+    name?: string,
   ) {
-    super(ops[kind], [], {}, shape, dtype);
+    super(ops[kind], [], {}, shape, dtype, name);
   }
 }
 
 /** Fed at run time. */
 export class Input extends Leaf {
   constructor(name: string, shape: Shape, dtype: DType) {
-    super('input', shape, dtype);
-    this.named(name);
+    super('input', shape, dtype, name);
   }
 }
 
@@ -53,8 +54,8 @@ export class Input extends Leaf {
 abstract class Valued extends Leaf {
   readonly #value: Tensor;
 
-  constructor(kind: LeafKind, value: Tensor) {
-    super(kind, Object.freeze([...value.shape]), value.dtype);
+  constructor(kind: LeafKind, value: Tensor, name?: string) {
+    super(kind, Object.freeze([...value.shape]), value.dtype, name);
     const memory = sharedArray(value.dtype, value.size);
     memory.set(value.data);
     this.#value = new Tensor(memory, value.shape);
@@ -71,8 +72,7 @@ export class Variable extends Valued {
   declare readonly kind: 'parameter' | 'state';
 
   constructor(kind: 'parameter' | 'state', name: string, value: Tensor) {
-    super(kind, value);
-    this.named(name);
+    super(kind, value, name);
   }
 
   /**
@@ -109,9 +109,9 @@ export type Initializer = (
 export interface ParameterOptions {
   readonly shape: readonly number[];
   readonly init: Initializer;
-  readonly dtype?: DType;
+  readonly dtype?: DType | undefined;
   /** Defaults to one derived from `setSeed` and the parameter's name. */
-  readonly seed?: number;
+  readonly seed?: number | undefined;
 }
 
 /**
@@ -121,7 +121,7 @@ export interface ParameterOptions {
 export function input(
   name: string,
   shape: readonly Dim[],
-  options: { readonly dtype?: DType } = {},
+  options: { readonly dtype?: DType | undefined } = {},
 ): Input {
   const context = `input ${nameOf(name, 'input')}:`;
   if (!Array.isArray(shape)) {
@@ -174,14 +174,17 @@ export function parameter(name: string, value: TensorLike | ParameterOptions): V
 export function state(
   name: string,
   value: TensorLike,
-  options: { readonly dtype?: DType } = {},
+  options: { readonly dtype?: DType | undefined } = {},
 ): Variable {
   const context = `state ${nameOf(name, 'state')}:`;
   return new Variable('state', name, tensorOf(value, options.dtype, context));
 }
 
 /** A leaf whose value never changes. Numbers are interned: equal ones of one dtype are one node. */
-export function constant(value: TensorLike, options: { readonly dtype?: DType } = {}): Constant {
+export function constant(
+  value: TensorLike,
+  options: { readonly dtype?: DType | undefined } = {},
+): Constant {
   const { dtype = 'float32' } = options;
   assertDType(dtype, 'constant:');
   return typeof value === 'number'
@@ -189,17 +192,14 @@ export function constant(value: TensorLike, options: { readonly dtype?: DType } 
     : new Constant(tensorOf(value, options.dtype, 'constant:'));
 }
 
-const scalars = new Map<string, WeakRef<Constant>>();
+const scalars = new NodeTable<Constant>();
 
 function scalar(value: number, dtype: DType): Constant {
   const key = `${dtype} ${Object.is(value, -0) ? '-0' : value}`;
-  const existing = scalars.get(key)?.deref();
+  const existing = scalars.get(key);
   if (existing) return existing;
   const made = new Constant(tensor(value, { dtype }));
-  scalars.set(key, new WeakRef(made));
-  if (scalars.size % 256 === 0) {
-    for (const [stale, reference] of scalars) if (!reference.deref()) scalars.delete(stale);
-  }
+  scalars.set(key, made);
   return made;
 }
 
@@ -210,12 +210,20 @@ function scalar(value: number, dtype: DType): Constant {
 export function lift(opName: string, operands: readonly Operand[]): Node[] {
   const typed = operands.find((operand) => operand instanceof Node || operand instanceof Tensor);
   const dtype = typed instanceof Node || typed instanceof Tensor ? typed.dtype : 'float32';
+  const refuse = (message: string) => {
+    const nodes = operands.filter((other): other is Node => other instanceof Node);
+    return failFor({ name: opName }, nodes).value(message);
+  };
   return operands.map((operand, index) => {
     if (operand instanceof Node) return operand;
-    if (operand instanceof Tensor) return new Constant(operand);
-    if (typeof operand === 'number') return scalar(operand, dtype);
-    const nodes = operands.filter((other): other is Node => other instanceof Node);
-    return failFor({ name: opName }, nodes).value(
+    if (operand instanceof Tensor) return new Constant(asTensor(operand, dtype, `[${opName}]`));
+    if (typeof operand === 'number') {
+      if (dtype === 'int32' && operand !== (operand | 0)) {
+        return refuse(`operand ${index}, ${operand}, is not a 32-bit integer as the others are`);
+      }
+      return scalar(operand, dtype);
+    }
+    return refuse(
       `expected a node, a tensor or a number as operand ${index}, but received ${describeValue(operand)}`,
     );
   });

@@ -1,11 +1,14 @@
 /** A node: an op applied to inputs. Immutable but for its label. */
 
-import { inspect } from 'node:util';
 import { DTypeError, describeValue, GraphError, ShapeError, ValueError } from '../errors.js';
 import type { DType } from '../tensor/dtype.js';
 import { formatShape } from '../tensor/shape.js';
 import type { Shape } from './dimension.js';
+import { forget, NodeTable } from './interning.js';
 import type { Fail, Op } from './op.js';
+
+/** `util.inspect.custom`, by a type that needs none of Node's. */
+const inspected: unique symbol = Symbol.for('nodejs.util.inspect.custom');
 
 let nextId = 0;
 let derived = false;
@@ -24,10 +27,21 @@ export class Node {
   readonly dtype: DType;
   /** True when differentiation built the node: drawings tell the gradient graph apart. */
   readonly derived: boolean;
+  readonly #fixed: boolean;
   #name: string | undefined;
 
-  /** Use `createNode` or an op's own function: they check what this trusts. */
-  constructor(op: Op, inputs: readonly Node[], attributes: object, shape: Shape, dtype: DType) {
+  /**
+   * Nodes are made by the ops' functions, which check what this trusts.
+   * @param name one that stays, for leaves that are known by it
+   */
+  constructor(
+    op: Op,
+    inputs: readonly Node[],
+    attributes: object,
+    shape: Shape,
+    dtype: DType,
+    name?: string,
+  ) {
     this.id = nextId++;
     this.op = op;
     this.inputs = inputs;
@@ -35,6 +49,8 @@ export class Node {
     this.shape = shape;
     this.dtype = dtype;
     this.derived = derived;
+    this.#name = name;
+    this.#fixed = name !== undefined;
   }
 
   /** The label given with `named`, or a leaf's own name. */
@@ -42,13 +58,18 @@ export class Node {
     return this.#name;
   }
 
-  /** Labels the node for errors, drawings and profiles, and returns it. */
+  /**
+   * Labels the node for errors, drawings and profiles, and returns it. A parameter, a state or an
+   * input keeps its own name: it is fed, saved and updated by that.
+   */
   named(name: string): this {
     if (typeof name !== 'string' || name === '') {
       throw new ValueError(
         `named: expected a non-empty string, but received ${describeValue(name)}`,
       );
     }
+    if (this.#fixed) return this;
+    forget(this);
     this.#name = name;
     return this;
   }
@@ -58,7 +79,7 @@ export class Node {
     return `[${this.op.name} ${this.#name === undefined ? `#${this.id}` : `'${this.#name}'`}]`;
   }
 
-  [inspect.custom](): string {
+  [inspected](): string {
     return `${this} ${this.dtype} ${formatShape(this.shape)}`;
   }
 }
@@ -133,32 +154,35 @@ export function createNode(op: Op, inputs: readonly Node[], attributes: object =
     throw new GraphError(`[${op.name}] expected ${wanted} inputs, but received ${inputs.length}`);
   }
   const fail = failFor(op, inputs);
+  // Copies are frozen: what the caller holds stays the caller's.
   const make = () =>
     new Node(
       op,
       Object.freeze([...inputs]),
-      Object.freeze(attributes),
-      Object.freeze(op.shape(inputs, attributes, fail)),
+      Object.freeze({ ...attributes }),
+      Object.freeze([...op.shape(inputs, attributes, fail)]),
       op.dtype(inputs, attributes, fail),
     );
   const [only] = inputs;
   return op.interned && only && inputs.length === 1 ? interned(only, op, attributes, make) : make();
 }
 
-// Equal views of one node are one node. The references are weak: a parameter lives for long, and
-// must not keep every graph alive that was ever built over it.
-const views = new WeakMap<Node, Map<string, WeakRef<Node>>>();
+const views = new WeakMap<Node, NodeTable<Node>>();
 
 function interned(input: Node, op: Op, attributes: object, make: () => Node): Node {
-  const known = views.get(input) ?? new Map<string, WeakRef<Node>>();
+  const known = views.get(input) ?? new NodeTable<Node>();
   views.set(input, known);
-  const key = `${op.name} ${JSON.stringify(attributes)}`;
-  const existing = known.get(key)?.deref();
-  if (existing) return existing;
+  const key = `${op.name} ${JSON.stringify(attributes, distinct)}`;
+  const existing = known.get(key);
+  // What a user builds is the user's, even if differentiation has built the same before.
+  if (existing && (!existing.derived || derived)) return existing;
   const node = make();
-  known.set(key, new WeakRef(node));
-  if (known.size % 256 === 0) {
-    for (const [stale, reference] of known) if (!reference.deref()) known.delete(stale);
-  }
+  known.set(key, node);
   return node;
+}
+
+/** Numbers that JSON has no words for, told apart. */
+function distinct(_key: string, value: unknown): unknown {
+  const lost = typeof value === 'number' && (!Number.isFinite(value) || Object.is(value, -0));
+  return lost ? { number: Object.is(value, -0) ? '-0' : `${value}` } : value;
 }

@@ -45,7 +45,13 @@ export type Lowering<A extends object = object> =
   | { readonly kind: 'cast' }
   /** The element-wise sum of all inputs, from the first to the last. */
   | { readonly kind: 'accumulate' }
-  | { readonly kind: 'reduce'; readonly kernel: string; axes(attributes: A): readonly number[] }
+  | {
+      readonly kind: 'reduce';
+      readonly kernel: string;
+      axes(attributes: A): readonly number[];
+      /** True when there is no answer over no elements. */
+      readonly notEmpty?: boolean;
+    }
   /** Matrix product over the last two axes. */
   | {
       readonly kind: 'product';

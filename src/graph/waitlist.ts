@@ -110,6 +110,9 @@ export class WaitList {
 }
 
 export function notRegistered(node: Node, parent: Node | string, slot: number): GraphError {
+  if (typeof parent !== 'string' && slot < 0) {
+    return new GraphError(`${parent} does not use ${node} as an input, so it cannot send to it`);
+  }
   const use =
     typeof parent === 'string' ? `the outside source '${parent}'` : `${parent} (its input ${slot})`;
   const argument = typeof parent === 'string' ? `'${parent}'` : 'parent';
@@ -118,12 +121,25 @@ export function notRegistered(node: Node, parent: Node | string, slot: number): 
   );
 }
 
+// Made once per parent: a stack of a thousand steps is registered as the parent of each of them.
+const slots = new WeakMap<Node, ReadonlyMap<Node, readonly number[]>>();
+
+function slotsOf(parent: Node): ReadonlyMap<Node, readonly number[]> {
+  const known = slots.get(parent);
+  if (known) return known;
+  const made = new Map<Node, number[]>();
+  for (const [slot, input] of parent.inputs.entries()) {
+    const list = made.get(input);
+    if (list) list.push(slot);
+    else made.set(input, [slot]);
+  }
+  slots.set(parent, made);
+  return made;
+}
+
 function edgesBetween(node: Node, parent: Node): Edge[] {
   assertNode(parent, 'register');
-  const edges: Edge[] = [];
-  parent.inputs.forEach((input, slot) => {
-    if (input === node) edges.push({ node, parent, slot });
-  });
+  const edges = (slotsOf(parent).get(node) ?? []).map((slot) => ({ node, parent, slot }));
   if (edges.length === 0) {
     throw new GraphError(
       `register: ${parent} does not use ${node} as an input, so it can never send to it`,

@@ -11,7 +11,7 @@ export interface FeedForwardOptions extends LayerOptions {
   readonly inputs: number;
   readonly units: number;
   /** Applied to x W + b; the identity when left out. */
-  readonly activation?: (x: Node) => Node;
+  readonly activation?: ((x: Node) => Node) | undefined;
 }
 
 /** activation(x W + b), with W of shape [inputs, units] and b of shape [units]. */
@@ -21,7 +21,7 @@ export class FeedForward {
   readonly bias: Variable;
   readonly #activation: (x: Node) => Node;
 
-  constructor(name: string, options: FeedForwardOptions) {
+  constructor(name: string, options: FeedForwardOptions = {} as FeedForwardOptions) {
     const { inputs, units, activation = (x) => x } = options;
     checkLayer('FeedForward', name, { inputs, units }, options);
     this.name = name;

@@ -8,10 +8,10 @@ import { initializers } from './initializers.js';
 
 export interface LayerOptions {
   /** How weights start; Glorot unless told otherwise. Biases start at zero. */
-  readonly init?: Initializer;
-  readonly dtype?: DType;
+  readonly init?: Initializer | undefined;
+  readonly dtype?: DType | undefined;
   /** Defaults to one derived from `setSeed` and the layer's name. */
-  readonly seed?: number;
+  readonly seed?: number | undefined;
 }
 
 /** A weight [inputs, units] and a bias [units], named `NAME.weight` and `NAME.bias`. */

@@ -7,6 +7,7 @@ import { failFor } from '../graph/node.js';
 import type { Operand } from '../graph/op.js';
 import {
   add,
+  div,
   logSoftmax,
   mean,
   mul,
@@ -29,7 +30,8 @@ export function mse(y: Operand, target: Operand): Node {
 /**
  * The mean over examples of -sum(target * logSoftmax(logits)), in nats.
  * @param logits [.., classes]
- * @param target probabilities of the same shape, or class indices (int32) of the leading shape
+ * @param target probabilities of the same shape, or class indices (int32) of the leading shape; the
+ *   loss is NaN for an index that is no class
  */
 export function softmaxCrossEntropy(logits: Operand, target: Operand): Node {
   const [scores, wanted] = lift('softmaxCrossEntropy', [logits, target]) as [Node, Node];
@@ -50,8 +52,10 @@ export function softmaxCrossEntropy(logits: Operand, target: Operand): Node {
     );
   }
   // Chosen, not multiplied by 0 and 1: the logit of another class may be -Infinity, as a mask makes it.
-  const chosen = where(oneHot(wanted, classes, { dtype: scores.dtype }), logSoftmax(scores), 0);
-  return neg(mean(sum(chosen, -1)));
+  const classOf = oneHot(wanted, classes, { dtype: scores.dtype });
+  const chosen = sum(where(classOf, logSoftmax(scores), 0), -1);
+  // Divided by 1, or by 0 where the index is no class: a wrong label must not pass for a good answer.
+  return neg(mean(div(chosen, sum(classOf, -1))));
 }
 
 /**

@@ -48,7 +48,7 @@ export class LSTM {
   readonly units: number;
   readonly gates: Gate;
 
-  constructor(name: string, options: LSTMOptions) {
+  constructor(name: string, options: LSTMOptions = {} as LSTMOptions) {
     const { inputs, units } = options;
     checkLayer('LSTM', name, { inputs, units }, options);
     this.name = name;

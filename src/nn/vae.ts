@@ -1,5 +1,7 @@
 /** The variational auto-encoder. */
 
+import { ShapeError } from '../errors.js';
+import { sameShape } from '../graph/dimension.js';
 import type { Variable } from '../graph/leaf.js';
 import { type Node, withinLayer } from '../graph/node.js';
 import {
@@ -14,6 +16,7 @@ import {
   sum,
   tanh,
 } from '../ops/index.js';
+import { formatShape } from '../tensor/shape.js';
 import { FeedForward } from './feed-forward.js';
 import { checkLayer, type LayerOptions } from './layer.js';
 import { bernoulliNegativeLogLikelihood } from './losses.js';
@@ -24,12 +27,12 @@ export interface VariationalAutoencoderOptions extends LayerOptions {
   readonly hidden: number;
   readonly latent: number;
   /** Units of the decoder's tanh layer; 0 decodes straight from the latent code, as the seed does. */
-  readonly decoderHidden?: number;
+  readonly decoderHidden?: number | undefined;
 }
 
 export interface LossOptions {
   /** Standard normal noise [batch, latent]; drawn anew in every run unless given. */
-  readonly noise?: Node;
+  readonly noise?: Node | undefined;
 }
 
 /**
@@ -46,7 +49,10 @@ export class VariationalAutoencoder {
   readonly #logits: FeedForward;
   readonly #seed: number | undefined;
 
-  constructor(name: string, options: VariationalAutoencoderOptions) {
+  constructor(
+    name: string,
+    options: VariationalAutoencoderOptions = {} as VariationalAutoencoderOptions,
+  ) {
     const { inputs, hidden, latent, decoderHidden = hidden, ...shared } = options;
     const sizes = { inputs, hidden, latent, ...(decoderHidden !== 0 && { decoderHidden }) };
     checkLayer('VariationalAutoencoder', name, sizes, options);
@@ -102,6 +108,11 @@ export class VariationalAutoencoder {
     return withinLayer(this.name, () => {
       const { mean: mu, logSigma } = this.encode(x);
       const draw = { dtype: mu.dtype, ...(this.#seed !== undefined && { seed: this.#seed }) };
+      if (noise && !sameShape(noise.shape, mu.shape)) {
+        throw new ShapeError(
+          `VariationalAutoencoder '${this.name}': expected noise of ${formatShape(mu.shape)}, but received ${noise} of ${formatShape(noise.shape)}`,
+        );
+      }
       const sample = noise ?? randomNormal(mu.shape, draw);
       const sigma = exp(logSigma);
       const z = add(mu, mul(sigma, sample));

@@ -1,7 +1,7 @@
 /** Activations, element by element. */
 
 import { mul, square, sub } from './arithmetic.js';
-import { greater, where } from './comparison.js';
+import { equal, where } from './comparison.js';
 import { unary } from './elementwise.js';
 
 /** 1 / (1 + e^-x) */
@@ -22,7 +22,7 @@ export const tanh = unary({
 export const relu = unary({
   name: 'relu',
   domain: { low: -2, high: 2, gap: 0.1 },
-  gradient: (g, _x, y) => where(greater(y, 0), g, 0),
+  gradient: (g, _x, y) => where(equal(y, 0), 0, g),
 });
 
 /** log(1 + e^x), computed without overflow as max(x, 0) + log1p(e^-|x|). */

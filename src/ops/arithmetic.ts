@@ -1,6 +1,6 @@
 /** Arithmetic, powers, exponentials and trigonometry, element by element. */
 
-import { ShapeError } from '../errors.js';
+import { assertList, ShapeError } from '../errors.js';
 import { sameShape } from '../graph/dimension.js';
 import { input, lift } from '../graph/leaf.js';
 import type { Node } from '../graph/node.js';
@@ -131,6 +131,6 @@ const addAll = declare({
 
 /** The sum of all operands, from the first to the last; all of one shape. */
 export function addN(operands: readonly Operand[]): Node {
-  const nodes = lift('addN', operands);
+  const nodes = lift('addN', assertList(operands, '[addN] expected a list of operands,'));
   return addAll(nodes, {});
 }

@@ -16,7 +16,7 @@ export type Axes = number | readonly number[];
 
 export interface ReduceOptions {
   /** Keeps reduced axes as dimensions of 1. */
-  readonly keepDims?: boolean;
+  readonly keepDims?: boolean | undefined;
 }
 
 /** Axes as an increasing list. @throws ShapeError for one out of range or named twice */

@@ -88,8 +88,12 @@ const choose = declare({
 
 /** a where the condition is not 0, else b. The condition may have any dtype. */
 export function where(condition: Operand, a: Operand, b: Operand): Node {
-  const [left, right] = lift('where', [a, b]) as [Node, Node];
   const [test] = lift('where', [condition]) as [Node];
+  // Two plain numbers take the condition's dtype, as they would any other operand's.
+  const numbers = typeof a === 'number' && typeof b === 'number' && isFloating(test.dtype);
+  const [left, right] = (
+    numbers ? lift('where', [test, a, b]).slice(1) : lift('where', [a, b])
+  ) as [Node, Node];
   // Converting 0.5 to int32, or 1e-300 to float32, would make it 0: it is compared with 0 first.
   const narrows = test.dtype !== left.dtype && isFloating(test.dtype);
   return choose([cast(narrows ? equal(equal(test, 0), 0) : test, left.dtype), left, right], {});
@@ -186,7 +190,7 @@ const encode = declare<{ readonly depth: number; readonly dtype: DType }>({
 export function oneHot(
   indices: Operand,
   depth: number,
-  { dtype = 'float32' }: { readonly dtype?: DType } = {},
+  { dtype = 'float32' }: { readonly dtype?: DType | undefined } = {},
 ): Node {
   if (!Number.isInteger(depth) || depth < 0) {
     throw new ValueError(
@@ -194,5 +198,6 @@ export function oneHot(
     );
   }
   assertDType(dtype, '[oneHot]');
-  return encode([indices], { depth, dtype });
+  const index = typeof indices === 'number' ? constant(indices, { dtype: 'int32' }) : indices;
+  return encode([index], { depth, dtype });
 }

@@ -1,8 +1,11 @@
 /** How ops are made: from a declaration to a function over operands. */
 
+import { describeValue, GraphError } from '../errors.js';
+import { dimension } from '../graph/dimension.js';
 import { lift } from '../graph/leaf.js';
 import { createNode, Node } from '../graph/node.js';
 import { declareOp, type OpDeclaration, type Operand } from '../graph/op.js';
+import { assertDType } from '../tensor/dtype.js';
 import { Tensor } from '../tensor/tensor.js';
 
 /** An op over a list of nodes and its attributes: what the op's public function calls. */
@@ -22,7 +25,23 @@ export function declare<A extends object>(declaration: OpDeclaration<A>): Apply<
 export function defineOp<A extends object = object>(
   declaration: OpDeclaration<A>,
 ): (...operandsThenAttributes: readonly (Operand | A)[]) => Node {
-  const apply = declare(declaration);
+  const { name, gradient } = declaration;
+  if (typeof gradient !== 'function' && typeof gradient?.notDifferentiable !== 'string') {
+    throw new GraphError(
+      `defineOp '${name}': expected a gradient rule, or notDifferentiable(reason), but received ${describeValue(gradient)}`,
+    );
+  }
+  // What a rule of ours gives is trusted; a dimension of a user's rule is brought into normal form.
+  const apply = declare<A>({
+    ...declaration,
+    shape: (inputs, attributes, fail) =>
+      declaration.shape(inputs, attributes, fail).map((dim) => dimension(dim, fail.where)),
+    dtype: (inputs, attributes, fail) => {
+      const dtype = declaration.dtype(inputs, attributes, fail);
+      assertDType(dtype, fail.where);
+      return dtype;
+    },
+  });
   const isAttributes = (value: unknown): value is A =>
     typeof value === 'object' && !(value instanceof Node) && !(value instanceof Tensor);
   return (...given) => {

@@ -4,7 +4,7 @@ import { ShapeError } from '../errors.js';
 import { input, lift } from '../graph/leaf.js';
 import type { Node } from '../graph/node.js';
 import { notDifferentiable, type Operand } from '../graph/op.js';
-import { add, div, mul } from './arithmetic.js';
+import { div, mul } from './arithmetic.js';
 import {
   type Axes,
   broadcastTo,
@@ -15,7 +15,7 @@ import {
   resolveAxes,
   sum,
 } from './broadcast.js';
-import { equal, greater } from './comparison.js';
+import { equal, greater, where } from './comparison.js';
 import { declare } from './declare.js';
 import { binary } from './elementwise.js';
 import { reshape } from './views.js';
@@ -29,19 +29,20 @@ const apart = [
 export const maximum = binary({
   name: 'maximum',
   domains: apart,
-  gradient: (g, a, b) => [mul(g, preference(a, b)), mul(g, preference(b, a))],
+  gradient: (g, a, b) => [unlessGreater(b, a, g), unlessGreater(a, b, g)],
 });
 
 /** The smaller of a and b; NaN if either is. Ties send half the gradient to each. */
 export const minimum = binary({
   name: 'minimum',
   domains: apart,
-  gradient: (g, a, b) => [mul(g, preference(b, a)), mul(g, preference(a, b))],
+  gradient: (g, a, b) => [unlessGreater(a, b, g), unlessGreater(b, a, g)],
 });
 
-/** 1 where a > b, 1/2 where they tie, else 0. */
-function preference(a: Node, b: Node): Node {
-  return add(greater(a, b), mul(0.5, equal(a, b)));
+/** g for the operand that is chosen, half of it where they tie, 0 where `other` is the greater. */
+function unlessGreater(other: Node, own: Node, g: Node): Node {
+  // Chosen, not multiplied: 0 times an infinite gradient would be NaN.
+  return where(greater(other, own), 0, where(equal(other, own), mul(0.5, g), g));
 }
 
 const largest = declare<{ readonly axes: readonly number[] }>({
@@ -90,7 +91,7 @@ const position = declare<{ readonly axes: readonly number[] }>({
     if (axes.some((axis) => shape[axis] === 0)) fail.shape('there is no largest of no elements');
     return reducedShape(shape, axes);
   },
-  lowering: { kind: 'reduce', kernel: 'argmax', axes: ({ axes }) => axes },
+  lowering: { kind: 'reduce', kernel: 'argmax', axes: ({ axes }) => axes, notEmpty: true },
   gradient: notDifferentiable('an index is an integer'),
   label: ({ axes }) => axes.join(' '),
   samples: [

@@ -1,4 +1,7 @@
-/** The op library. A new op in one of these files is public by its export. */
+/**
+ * The op library. A new op in one of these files is public by its export; the two files that are
+ * listed by name hold helpers, too.
+ */
 
 export * from './activation.js';
 export * from './arithmetic.js';

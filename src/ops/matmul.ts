@@ -14,11 +14,11 @@ import { reshape } from './views.js';
 
 export interface MatmulOptions {
   /** Multiply by a's (b's) transpose over its last two axes; nothing is moved. */
-  readonly transposeA?: boolean;
-  readonly transposeB?: boolean;
+  readonly transposeA?: boolean | undefined;
+  readonly transposeB?: boolean | undefined;
 }
 
-type Flags = Required<MatmulOptions>;
+type Flags = Readonly<Record<keyof MatmulOptions, boolean>>;
 
 const product = declare<Flags>({
   name: 'matmul',

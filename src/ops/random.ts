@@ -12,8 +12,8 @@ import { declare } from './declare.js';
 
 export interface RandomOptions {
   /** Defaults to one derived from `setSeed` and the order of construction. */
-  readonly seed?: number;
-  readonly dtype?: DType;
+  readonly seed?: number | undefined;
+  readonly dtype?: DType | undefined;
 }
 
 type Draw = (shape: readonly Dim[], options?: RandomOptions) => Node;

@@ -137,7 +137,10 @@ function inferred(node: Node, shape: readonly Dim[], fail: ReturnType<typeof fai
   const size = sizeOfDims(node.shape);
   const product = known.reduce<Dim>(multiplyDims, 1);
   const missing = divideDims(size, product);
-  if (missing === undefined || (typeof missing === 'number' && !Number.isInteger(missing))) {
+  if (
+    missing === undefined ||
+    (typeof missing === 'number' && (!Number.isInteger(missing) || missing < 0))
+  ) {
     return fail.shape(`cannot infer -1: ${size} elements do not divide by ${product}`);
   }
   return known.map((dim, axis) => (shape[axis] === -1 ? missing : dim));

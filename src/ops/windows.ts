@@ -1,6 +1,6 @@
 /** Parts of tensors, and tensors made of parts: each is the other's gradient. */
 
-import { DTypeError, ShapeError } from '../errors.js';
+import { assertList, DTypeError, describeValue, ShapeError } from '../errors.js';
 import {
   addDims,
   type Dim,
@@ -13,6 +13,7 @@ import { input, lift } from '../graph/leaf.js';
 import { failFor, type Node } from '../graph/node.js';
 import { type Operand, Part } from '../graph/op.js';
 import { formatShape, resolveAxis, stridesOf } from '../tensor/shape.js';
+import { dimensions } from './broadcast.js';
 import { declare } from './declare.js';
 import { floatingDType, sameDType } from './rules.js';
 import { reshape } from './views.js';
@@ -95,7 +96,15 @@ const cut = declare<SliceAttributes>({
  */
 export function slice(
   x: Operand,
-  { axis, start = 0, end }: { readonly axis: number; readonly start?: Dim; readonly end?: Dim },
+  {
+    axis,
+    start = 0,
+    end,
+  }: {
+    readonly axis: number;
+    readonly start?: Dim | undefined;
+    readonly end?: Dim | undefined;
+  } = {} as never,
 ): Node {
   const [node] = lift('slice', [x]) as [Node];
   const resolved = resolveAxis(axis, node.shape.length, '[slice]');
@@ -246,7 +255,7 @@ export function stack(operands: readonly Operand[], axis: number): Node {
 
 function several(opName: string, operands: readonly Operand[]): Node[] {
   const fail = failFor({ name: opName }, []);
-  if (!Array.isArray(operands)) fail.value('expected a list of operands');
+  assertList(operands, `[${opName}] expected a list of operands,`);
   if (operands.length === 0) fail.shape('expected at least one operand');
   return lift(opName, operands);
 }
@@ -265,11 +274,11 @@ const putTogether = declare<AssembleAttributes>({
     inputs.forEach((node, i) => {
       const start = starts[i] as Shape;
       const outside = node.shape.some((dim, axis) => {
-        const end = addDims(start[axis] as Dim, dim);
+        const end = addDims(start[axis] ?? 0, dim);
         const whole = shape[axis] as Dim;
         return typeof end === 'number' && typeof whole === 'number' && end > whole;
       });
-      if (node.shape.length !== shape.length || outside) {
+      if (node.shape.length !== shape.length || start.length !== shape.length || outside) {
         fail.shape(
           `a part of ${formatShape(node.shape)} at ${formatShape(start)} is not within ${formatShape(shape)}`,
         );
@@ -330,8 +339,13 @@ const putTogether = declare<AssembleAttributes>({
 
 /** Zeros of `shape`, with every part added at its window: what gradients of slices add up to. */
 export function assemble(shape: Shape, parts: readonly Part[]): Node {
+  const target = dimensions('assemble', shape);
+  const fail = failFor({ name: 'assemble' }, []);
+  for (const part of assertList(parts, '[assemble] expected a list of parts,')) {
+    if (!(part instanceof Part)) fail.value(`expected a Part, but received ${describeValue(part)}`);
+  }
   return putTogether(
     parts.map((part) => part.gradient),
-    { shape, starts: parts.map((part) => part.start) },
+    { shape: target, starts: parts.map((part) => dimensions('assemble', part.start)) },
   );
 }

@@ -1,6 +1,7 @@
 /** Adam. */
 
 import type { Gradients } from '../autodiff/gradients.js';
+import { assertList } from '../errors.js';
 import type { Updates } from '../evaluate/interpreter.js';
 import { state, type Variable } from '../graph/leaf.js';
 import type { Node } from '../graph/node.js';
@@ -10,12 +11,12 @@ import { Tensor, tensor } from '../tensor/tensor.js';
 import { finite, gradientsFor, type Rate, rateIn } from './gradients.js';
 
 export interface AdamOptions {
-  readonly rate?: Rate;
+  readonly rate?: Rate | undefined;
   /** Decay of the first moment, the mean of gradients. */
-  readonly beta1?: number;
+  readonly beta1?: number | undefined;
   /** Decay of the second moment, the mean of squared gradients. */
-  readonly beta2?: number;
-  readonly epsilon?: number;
+  readonly beta2?: number | undefined;
+  readonly epsilon?: number | undefined;
 }
 
 /**
@@ -37,7 +38,7 @@ export function adam(
   finite('adam', 'beta1', beta1, 1);
   finite('adam', 'beta2', beta2, 1);
   finite('adam', 'epsilon', epsilon);
-  const [first] = parameters;
+  const [first] = assertList(parameters, 'adam: expected a list of parameters,');
   if (first === undefined) return [];
   const trained = gradientsFor('adam', lossOrGradients, parameters);
 

@@ -2,7 +2,7 @@
 
 import { backward } from '../autodiff/backward.js';
 import { Gradients } from '../autodiff/gradients.js';
-import { describeValue, GraphError, ValueError } from '../errors.js';
+import { assertList, describeValue, GraphError, ValueError } from '../errors.js';
 import { constant, Variable } from '../graph/leaf.js';
 import { Node } from '../graph/node.js';
 import { cast } from '../ops/index.js';
@@ -28,7 +28,8 @@ export function gradientsFor(
 ): Trained[] {
   const gradients =
     lossOrGradients instanceof Gradients ? lossOrGradients : backward(lossOrGradients);
-  return parameters.map((parameter) => {
+  const list = assertList(parameters, `${optimizer}: expected a list of parameters,`);
+  return list.map((parameter) => {
     if (!(parameter instanceof Variable)) {
       throw new GraphError(
         `${optimizer}: expected parameters, but received ${describeValue(parameter)}`,

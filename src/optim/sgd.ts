@@ -11,7 +11,7 @@ import { finite, gradientsFor, type Rate, rateIn } from './gradients.js';
 export interface SgdOptions {
   readonly rate: Rate;
   /** How much of the last step is kept: Polyak's heavy ball, v' = momentum v + g; 0 is plain descent. */
-  readonly momentum?: number;
+  readonly momentum?: number | undefined;
 }
 
 /**
@@ -23,7 +23,7 @@ export interface SgdOptions {
 export function sgd(
   lossOrGradients: Node | Gradients,
   parameters: readonly Variable[],
-  { rate, momentum = 0 }: SgdOptions,
+  { rate, momentum = 0 }: SgdOptions = {} as SgdOptions,
 ): Updates {
   finite('sgd', 'momentum', momentum, 1);
   return gradientsFor('sgd', lossOrGradients, parameters).flatMap(({ parameter, gradient }) => {

@@ -14,13 +14,16 @@ import {
 import { flattenInto, type Nested, nest, shapeOfNested } from './nested.js';
 import { assertShape, formatShape, sizeOf } from './shape.js';
 
+/** `util.inspect.custom`, by a type that needs none of Node's. */
+const inspected: unique symbol = Symbol.for('nodejs.util.inspect.custom');
+
 export type TensorLike = Tensor | Nested | TypedArray;
 
 export interface TensorOptions {
   /** Defaults to the shape of the nested arrays, or to one axis for a typed array. */
-  readonly shape?: readonly number[];
+  readonly shape?: readonly number[] | undefined;
   /** Defaults to the typed array's own, else `float32`. */
-  readonly dtype?: DType;
+  readonly dtype?: DType | undefined;
 }
 
 export class Tensor {
@@ -51,18 +54,24 @@ export class Tensor {
     this.dtype = dtypeOf(data);
   }
 
-  static zeros(shape: readonly number[], options: { readonly dtype?: DType } = {}): Tensor {
+  static zeros(
+    shape: readonly number[],
+    options: { readonly dtype?: DType | undefined } = {},
+  ): Tensor {
     return new Tensor(allocate(options.dtype ?? 'float32', shape), shape);
   }
 
-  static ones(shape: readonly number[], options: { readonly dtype?: DType } = {}): Tensor {
+  static ones(
+    shape: readonly number[],
+    options: { readonly dtype?: DType | undefined } = {},
+  ): Tensor {
     return Tensor.full(shape, 1, options);
   }
 
   static full(
     shape: readonly number[],
     value: number,
-    options: { readonly dtype?: DType } = {},
+    options: { readonly dtype?: DType | undefined } = {},
   ): Tensor {
     if (typeof value !== 'number') {
       throw new ValueError(`Tensor.full expected a number, but received ${describeValue(value)}`);
@@ -96,12 +105,11 @@ export class Tensor {
     return inspect(this);
   }
 
-  [inspect.custom](_depth: number, options: import('node:util').InspectOptions): string {
+  [inspected](_depth: number, options: object): string {
     const head = `Tensor ${this.dtype} ${formatShape(this.shape)}`;
-    // Node's own inspection truncates the long rows; only the rank has to be kept in bounds.
-    const shown = this.size > 1000 ? this.data.subarray(0, 8) : this.data;
-    if (shown !== this.data) {
-      return `${head} ${inspect(Array.from(shown), options).replace(/ ?\]$/, ', … ]')}`;
+    if (this.size > 1000) {
+      const first = Array.from(this.data.subarray(0, 8)).join(', ');
+      return `${head} [ ${first}, … ${this.size - 8} more ]`;
     }
     return `${head} ${inspect(this.toArray(), { ...options, depth: null })}`;
   }

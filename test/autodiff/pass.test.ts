@@ -71,7 +71,7 @@ describe('send', () => {
       'a parent that uses something else',
       (pass) => pass.send(a, root, g),
       GraphError,
-      "[square 'a'] does not wait for [sum 'root']",
+      "[sum 'root'] does not use [square 'a'] as an input",
     ],
     [
       'an unknown source',

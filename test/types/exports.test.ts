@@ -87,7 +87,8 @@ describe('types', () => {
   it('evaluate answers in the form of its question', () => {
     const w = fb.parameter('w', 1);
     expectTypeOf(fb.evaluate(w)).toEqualTypeOf<fb.Tensor>();
-    expectTypeOf(fb.evaluate([w])).toEqualTypeOf<fb.Tensor[]>();
+    expectTypeOf(fb.evaluate([w, w])).toEqualTypeOf<[fb.Tensor, fb.Tensor]>();
+    expectTypeOf(fb.evaluate([w] as fb.Node[])).toEqualTypeOf<fb.Tensor[]>();
     expectTypeOf(fb.evaluate({ loss: w, w })).toEqualTypeOf<Record<'loss' | 'w', fb.Tensor>>();
     expectTypeOf(fb.backward(w)).toEqualTypeOf<fb.Gradients>();
     expectTypeOf(fb.sgd(w, [w], { rate: 1 })).toExtend<fb.Updates>();

@@ -1,0 +1,36 @@
+/** Equal views of one node, and equal numbers, are one node: found here by what they are made of. */
+
+import type { Node } from './node.js';
+
+/** How to forget an interned node, for those that are. */
+const evictions = new WeakMap<Node, () => void>();
+
+/** Makes the next equal node a fresh one: this one got a name of its own. */
+export function forget(node: Node): void {
+  evictions.get(node)?.();
+}
+
+/**
+ * Nodes by key. They are held weakly: a parameter lives for long, and must not keep every graph alive
+ * that was ever built over it.
+ */
+export class NodeTable<N extends Node> {
+  readonly #known = new Map<string, WeakRef<N>>();
+  // Swept when the table has doubled: within one job of the event loop nothing is collected, and
+  // sweeping at fixed intervals would take quadratic time.
+  #sweepAt = 512;
+
+  get(key: string): N | undefined {
+    return this.#known.get(key)?.deref();
+  }
+
+  set(key: string, node: N): void {
+    this.#known.set(key, new WeakRef(node));
+    evictions.set(node, () => this.#known.delete(key));
+    if (this.#known.size < this.#sweepAt) return;
+    for (const [stale, reference] of this.#known) {
+      if (!reference.deref()) this.#known.delete(stale);
+    }
+    this.#sweepAt = 2 * this.#known.size + 512;
+  }
+}

@@ -1,0 +1,126 @@
+import { describe, expect, it } from 'vitest';
+import {
+  argmax,
+  backward,
+  constant,
+  DTypeError,
+  defineOp,
+  evaluate,
+  GraphError,
+  greater,
+  input,
+  maximum,
+  minimum,
+  type Node,
+  type OpDeclaration,
+  oneHot,
+  parameter,
+  relu,
+  ShapeError,
+  softmaxCrossEntropy,
+  sqrt,
+  sum,
+  tensor,
+  ValueError,
+  where,
+} from '../../src/index.js';
+import { errorOf } from '../support.js';
+
+/** A declaration that is right but for what the test changes. */
+function declaration(name: string, change: object): OpDeclaration {
+  return {
+    name,
+    arity: 1,
+    dtype: ([x]) => (x as Node).dtype,
+    shape: ([x]) => (x as Node).shape,
+    lowering: { kind: 'map', kernel: 'neg' },
+    gradient: { notDifferentiable: 'a test needs none' },
+    samples: [],
+    refused: [],
+    ...change,
+  };
+}
+
+describe('a user’s op that is declared wrongly is found out, never trusted', () => {
+  const x = parameter('x', tensor([1, 2]));
+
+  it('computes when it is declared rightly', () => {
+    expect(evaluate(defineOp(declaration('minus', {}))(x)).toArray()).toEqual([-1, -2]);
+  });
+
+  it.each<[string, object, new (message: string) => Error, string]>([
+    [
+      'an alias of another size',
+      { lowering: { kind: 'alias' }, shape: () => [5] },
+      GraphError,
+      'makes [5] of [2]',
+    ],
+    ['a lowering that there is not', { lowering: { kind: 'mapp' } }, GraphError, "kind 'mapp'"],
+    ['a shape that is none', { shape: () => [-1] }, ShapeError, 'expected a dimension'],
+    ['a dtype that is none', { dtype: () => 'float16' }, DTypeError, 'float16'],
+    ['no gradient', { gradient: undefined }, GraphError, 'expected a gradient rule'],
+  ])('%s', (name, change, error, message) => {
+    const found = errorOf(() => evaluate(defineOp(declaration(`wrong: ${name}`, change))(x)));
+    expect(found).toBeInstanceOf(error);
+    expect(found.message).toContain(message);
+  });
+});
+
+describe('gradients where the incoming one is infinite', () => {
+  // sqrt sends an infinite gradient at 0; the operand that lost gets 0, not 0 * Infinity.
+  it.each([
+    ['maximum', (p: Node) => maximum(p, 0)],
+    ['relu', (p: Node) => relu(p)],
+  ])('%s sends nothing to what it did not choose', (_name, op) => {
+    const p = parameter('p', tensor([-1, 4]));
+    expect(evaluate(backward(sum(sqrt(op(p)))).of(p)).toArray()).toEqual([0, 0.25]);
+  });
+
+  it('minimum likewise', () => {
+    const p = parameter('p', tensor([1, -4]));
+    const gradient = backward(sum(sqrt(minimum(p, 0)))).of(p);
+    expect((evaluate(gradient).toArray() as number[])[0]).toBe(0);
+  });
+});
+
+describe('plain numbers', () => {
+  it('take the dtype of where’s condition when there is nothing else', () => {
+    const x64 = parameter('x', tensor([1, -1], { dtype: 'float64' }));
+    const chosen = where(greater(x64, 0), 1, 0);
+    expect(chosen.dtype).toBe('float64');
+    expect(evaluate(chosen).toArray()).toEqual([1, 0]);
+  });
+
+  it('that an int32 operand cannot meet are refused by name', () => {
+    const i = input('i', [2], { dtype: 'int32' });
+    const error = errorOf(() => greater(i, 0.5));
+    expect(error).toBeInstanceOf(ValueError);
+    expect(error.message).toBe(
+      "[greater] operand 1, 0.5, is not a 32-bit integer as the others are (operands: [input 'i'])",
+    );
+  });
+
+  it('are indices to oneHot', () => {
+    expect(evaluate(oneHot(2, 3)).toArray()).toEqual([0, 0, 1]);
+  });
+});
+
+describe('what only the data can show', () => {
+  it('argmax over a named axis that is bound to 0 is a ShapeError', () => {
+    const x = input('x', ['n']);
+    expect(errorOf(() => evaluate(argmax(x, 0), { x: [] }))).toBeInstanceOf(ShapeError);
+  });
+
+  it('a label that is no class makes the loss NaN, not small', () => {
+    const logits = constant(
+      tensor([
+        [1, 2],
+        [3, 4],
+      ]),
+    );
+    const label = (labels: number[]) => constant(tensor(Int32Array.from(labels)));
+    expect(evaluate(softmaxCrossEntropy(logits, label([0, 1]))).item()).toBeCloseTo(0.8133, 4);
+    expect(evaluate(softmaxCrossEntropy(logits, label([0, 2]))).item()).toBeNaN();
+    expect(evaluate(softmaxCrossEntropy(logits, label([-1, 1]))).item()).toBeNaN();
+  });
+});
