@@ -263,6 +263,8 @@ async function draw(context: Context, recipe: string, results: readonly Result[]
   const { loss } = trainingGraph(model, recipes.default);
   await context.graph(
     'model',
-    dot(loss.named('loss'), { title: 'Five steps: each weight waits for five gradients' }),
+    dot(loss.named('loss'), {
+      title: 'Five steps: each weight of the LSTM waits for five gradients',
+    }),
   );
 }
