@@ -37,11 +37,12 @@ export class Gradients {
   }
 
   #assertBelow(node: Node): void {
-    if (node instanceof Constant && !this.#waits.has(node)) {
-      throw new GraphError(`${node} is not on the wait list, so there is no gradient for it`);
-    }
-    if (!this.#waits.has(node)) {
-      throw new GraphError(`the root does not depend on ${node}, so there is no gradient for it`);
-    }
+    if (this.#waits.has(node)) return;
+    // Constants may go unregistered on a list that was wired by hand.
+    const why =
+      node instanceof Constant
+        ? `${node} is not on the wait list`
+        : `the root does not depend on ${node}`;
+    throw new GraphError(`${why}, so there is no gradient for it`);
   }
 }

@@ -23,8 +23,10 @@ export interface BoundNode extends Bound<object> {
 
 type Kinds = { [L in Lowering as L['kind']]: (lowering: L, node: BoundNode) => Step };
 
+const uncomputed = ['leaf', 'alias', 'compose'] as const;
+
 /** Kinds without an entry here compute nothing: leaves are given, aliases share memory. */
-type Computed = Omit<Kinds, 'leaf' | 'alias' | 'compose'>;
+type Computed = Omit<Kinds, (typeof uncomputed)[number]>;
 
 const steps: Computed = {
   map: ({ kernel }, { shape, inputShapes }) => {
@@ -121,7 +123,7 @@ const steps: Computed = {
 /** Prepares the computation of a node; undefined for one that computes nothing. */
 export function prepareStep(lowering: Lowering, node: BoundNode): Step | undefined {
   if (!Object.hasOwn(steps, lowering.kind)) {
-    if (['leaf', 'alias', 'compose'].includes(lowering.kind)) return undefined;
+    if (uncomputed.some((kind) => kind === lowering.kind)) return undefined;
     throw new GraphError(`there is no lowering of kind '${lowering.kind}'`);
   }
   // The table's type pairs each kind with its own lowering; TypeScript cannot follow the index.

@@ -26,7 +26,10 @@ export class NodeTable<N extends Node> {
 
   set(key: string, node: N): void {
     this.#known.set(key, new WeakRef(node));
-    evictions.set(node, () => this.#known.delete(key));
+    // Only its own entry: another node may have taken the key since.
+    evictions.set(node, () => {
+      if (this.get(key) === node) this.#known.delete(key);
+    });
     if (this.#known.size < this.#sweepAt) return;
     for (const [stale, reference] of this.#known) {
       if (!reference.deref()) this.#known.delete(stale);

@@ -2,13 +2,11 @@
 
 import { DTypeError, describeValue, GraphError, ShapeError, ValueError } from '../errors.js';
 import type { DType } from '../tensor/dtype.js';
+import { inspected } from '../tensor/inspected.js';
 import { formatShape } from '../tensor/shape.js';
 import type { Shape } from './dimension.js';
 import { forget, NodeTable } from './interning.js';
 import type { Fail, Op } from './op.js';
-
-/** `util.inspect.custom`, by a type that needs none of Node's. */
-const inspected: unique symbol = Symbol.for('nodejs.util.inspect.custom');
 
 let nextId = 0;
 let derived = false;

@@ -11,11 +11,9 @@ import {
   type TypedArray,
   typedArray,
 } from './dtype.js';
+import { inspected } from './inspected.js';
 import { flattenInto, type Nested, nest, shapeOfNested } from './nested.js';
 import { assertShape, formatShape, sizeOf } from './shape.js';
-
-/** `util.inspect.custom`, by a type that needs none of Node's. */
-const inspected: unique symbol = Symbol.for('nodejs.util.inspect.custom');
 
 export type TensorLike = Tensor | Nested | TypedArray;
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { forget, NodeTable } from '../../src/graph/interning.js';
 import {
   add,
   assemble,
@@ -50,6 +51,19 @@ describe('a label is of one node', () => {
     expect(lucky.name).toBe('lucky');
     const [, seven] = mul(parameter('p', tensor(1)), 7).inputs;
     expect(seven?.name).toBeUndefined();
+  });
+});
+
+describe('forgetting an interned node', () => {
+  it('leaves the key to a node that has taken it since', () => {
+    const table = new NodeTable();
+    const [first, second] = [constant([1]), constant([2])];
+    table.set('key', first);
+    table.set('key', second);
+    forget(first);
+    expect(table.get('key')).toBe(second);
+    forget(second);
+    expect(table.get('key')).toBeUndefined();
   });
 });
 
