@@ -4,6 +4,15 @@ export { type BackwardOptions, backward } from './autodiff/backward.js';
 export { type CheckOptions, checkGradients } from './autodiff/check.js';
 export { Gradients } from './autodiff/gradients.js';
 export { BackwardPass } from './autodiff/pass.js';
+export type { Stats } from './compile/encoded.js';
+export type { ProfileRow } from './compile/profile.js';
+export {
+  type AsyncRunOptions,
+  type CompileOptions,
+  compile,
+  Program,
+  type RunOptions,
+} from './compile/program.js';
 export {
   DTypeError,
   ForebayError,
@@ -53,7 +62,17 @@ export {
 } from './graph/op.js';
 export { setSeed } from './graph/seed.js';
 export { type Edge, WaitList } from './graph/waitlist.js';
+export type { Metadata } from './io/header.js';
+export {
+  load,
+  loadMetadata,
+  type Restored,
+  type Saved,
+  type SaveOptions,
+  save,
+} from './io/safetensors.js';
 export { type NativeInfo, nativeInfo } from './native/info.js';
+export { getThreads, setThreads } from './native/threads.js';
 export { FeedForward, type FeedForwardOptions } from './nn/feed-forward.js';
 export { initializers } from './nn/initializers.js';
 export type { LayerOptions } from './nn/layer.js';
@@ -71,3 +90,13 @@ export { type SgdOptions, sgd } from './optim/sgd.js';
 export type { DType, TypedArray } from './tensor/dtype.js';
 export type { Nested } from './tensor/nested.js';
 export { Tensor, type TensorLike, type TensorOptions, tensor } from './tensor/tensor.js';
+export type { Dataset } from './train/dataset.js';
+export {
+  type BatchRecord,
+  type EpochRecord,
+  type FitOptions,
+  fit,
+  type History,
+  type Means,
+} from './train/fit.js';
+export { type PredictOptions, predict } from './train/predict.js';

@@ -87,7 +87,7 @@ const suites = [
     name: 'lint: clang-tidy',
     needs: 'clang-tidy-14',
     // The build folder says how each file is compiled.
-    command: `${configure(...release)} && ls native/kernels/*.cc | xargs -P ${jobs} -n 1 clang-tidy-14 -p ${release[0]} --quiet --warnings-as-errors='*'`,
+    command: `${configure(...release)} && ls native/kernels/*.cc native/program/*.cc | xargs -P ${jobs} -n 1 clang-tidy-14 -p ${release[0]} --quiet --warnings-as-errors='*'`,
   },
   cpp('C++', ...release),
   cpp('C++ under ASAN and UBSAN', ...sanitized, { UBSAN_OPTIONS: 'print_stacktrace=1' }),

@@ -1,5 +1,7 @@
 #include "binding/call.h"
 
+#include <cmath>
+
 namespace forebay {
 
 bool Call::atLeast(std::size_t count) {
@@ -30,27 +32,97 @@ bool Call::kernel(std::size_t index, const Kernel*& kernel) {
   return true;
 }
 
-bool Call::array(std::size_t index, const char* what, Array& array) {
+namespace {
+
+// The typed array `value`, of a type that is ours; its buffer too, if that is asked for.
+bool readArray(napi_env env, napi_value value, Array& array, napi_value* buffer) {
   napi_typedarray_type type = napi_uint8_array;
-  const napi_status status = napi_get_typedarray_info(info_.Env(), info_[index], &type, &array.length,
-                                                      &array.data, nullptr, nullptr);
-  if (status == napi_ok) {
-    switch (type) {
-      case napi_float32_array:
-        array.dtype = DType::float32;
-        return true;
-      case napi_float64_array:
-        array.dtype = DType::float64;
-        return true;
-      case napi_int32_array:
-        array.dtype = DType::int32;
-        return true;
-      default:
-        break;
-    }
+  if (napi_get_typedarray_info(env, value, &type, &array.length, &array.data, buffer, nullptr) != napi_ok) {
+    return false;
   }
+  switch (type) {
+    case napi_float32_array:
+      array.dtype = DType::float32;
+      return true;
+    case napi_float64_array:
+      array.dtype = DType::float64;
+      return true;
+    case napi_int32_array:
+      array.dtype = DType::int32;
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+bool Call::array(std::size_t index, const char* what, Array& array) {
+  if (readArray(info_.Env(), info_[index], array, nullptr)) return true;
   return fault_.argument("%s: argument %zu (%s) is not a Float32Array, Float64Array or Int32Array", name_,
                          index, what);
+}
+
+bool Call::list(std::size_t index, const char* what, std::uint32_t& count) {
+  if (napi_get_array_length(info_.Env(), info_[index], &count) == napi_ok) return true;
+  return fault_.argument("%s: argument %zu (%s) is not an array", name_, index, what);
+}
+
+bool Call::elements(std::size_t index, std::uint32_t count, napi_value* values) {
+  for (std::uint32_t place = 0; place < count; ++place) {
+    // Fails where a getter throws: its exception is the caller's own.
+    if (napi_get_element(info_.Env(), info_[index], place, &values[place]) != napi_ok) {
+      return fault_.argument("%s: argument %zu has no element %u", name_, index, place);
+    }
+  }
+  return true;
+}
+
+bool Call::typedArray(napi_value value, const char* what, std::size_t place, bool shared, Array& array) {
+  const napi_env env = info_.Env();
+  napi_value buffer = nullptr;
+  if (!readArray(env, value, array, shared ? &buffer : nullptr)) {
+    return fault_.argument("%s: %s %zu is not a Float32Array, Float64Array or Int32Array", name_, what,
+                           place);
+  }
+  bool detachable = false;
+  if (shared && (napi_is_arraybuffer(env, buffer, &detachable) != napi_ok || detachable)) {
+    return fault_.argument("%s: %s %zu is not on a SharedArrayBuffer", name_, what, place);
+  }
+  return true;
+}
+
+bool Call::flag(std::size_t index, const char* what, bool& value) {
+  if (napi_get_value_bool(info_.Env(), info_[index], &value) == napi_ok) return true;
+  return fault_.argument("%s: argument %zu (%s) is not a boolean", name_, index, what);
+}
+
+bool Call::integer(std::size_t index, const char* what, double low, double& value) {
+  if (!number(index, what, value)) return false;
+  if (value >= low && value <= 9007199254740991.0 && value == std::floor(value)) return true;
+  return fault_.argument("%s: argument %zu (%s) is %.17g, expected an integer from %.0f to 2^53 - 1", name_,
+                         index, what, value, low);
+}
+
+bool Call::handle(std::size_t index, const char* what, Handle::Kind kind, Handle*& found) {
+  void* data = nullptr;
+  if (napi_get_value_external(info_.Env(), info_[index], &data) == napi_ok && data != nullptr) {
+    found = static_cast<Handle*>(data);
+    if (found->kind == kind) return true;
+  }
+  return fault_.argument("%s: argument %zu is not %s", name_, index, what);
+}
+
+Napi::Value Call::external(Handle* handle) {
+  const napi_env env = info_.Env();
+  napi_value value = nullptr;
+  const auto finalize = [](napi_env, void* data, void*) { delete static_cast<Handle*>(data); };
+  if (handle != nullptr && napi_create_external(env, handle, finalize, nullptr, &value) == napi_ok) {
+    return Napi::Value(env, value);
+  }
+  delete handle;
+  fault_.memory("%s: there is no memory left", name_);
+  return info_.Env().Undefined();
 }
 
 bool Call::geometry(std::size_t index, const double*& numbers, std::size_t& length) {
@@ -65,7 +137,8 @@ bool Call::geometry(std::size_t index, const double*& numbers, std::size_t& leng
 }
 
 void Call::finish() {
-  if (fault_.kind() != Fault::Kind::none) throwFault(info_.Env(), fault_);
+  if (fault_.kind() != Fault::Kind::none && !info_.Env().IsExceptionPending())
+    throwFault(info_.Env(), fault_);
 }
 
 void throwFault(napi_env env, const Fault& fault) {

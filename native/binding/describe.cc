@@ -2,6 +2,7 @@
 
 #include "binding/call.h"
 #include "kernels/blas.h"
+#include "kernels/gemm.h"
 
 namespace forebay {
 
@@ -49,6 +50,14 @@ Napi::Object describeBlas(Napi::Env env) {
   return blas;
 }
 
+Napi::Object describePanels(Napi::Env env, const Body& body) {
+  Napi::Object panels = Napi::Object::New(env);
+  for (const DType type : {DType::float32, DType::float64}) {
+    panels.Set(nameOf(type), static_cast<double>(panelWidth(type, body)));
+  }
+  return panels;
+}
+
 }  // namespace
 
 Napi::Value describe(const Napi::CallbackInfo& info) {
@@ -65,6 +74,7 @@ Napi::Value describe(const Napi::CallbackInfo& info) {
   description.Set("kernels", describeKernels(env, *body));
   description.Set("simd", describeSimd(env, *body));
   description.Set("blas", describeBlas(env));
+  description.Set("panels", describePanels(env, *body));
   return description;
 }
 

@@ -6,10 +6,11 @@
 namespace forebay {
 
 // Raised whenever a geometry's layout or the meaning of an entry point changes.
-constexpr int abi = 1;
+constexpr int abi = 2;
 
 // {abi, version, kernels: [{family, name, arity, dtypes}], simd: {active, available},
-//  blas: {library, core, threads}}; a kernel's id is its index.
+//  blas: {library, core, threads}, panels: {float32, float64}}; a kernel's id is its index, a panel's figure
+// the columns of B that the product's own kernel takes at a time.
 Napi::Value describe(const Napi::CallbackInfo& info);
 
 }  // namespace forebay

@@ -7,11 +7,14 @@
 
 namespace forebay {
 
+struct GemmRoutines;  // gemm_routines.h
+
 struct Body {
   const char* name;
   const Kernel* kernels;
   std::size_t kernelCount;
-  bool (*supported)();  // by this machine
+  bool (*supported)();       // by this machine
+  const GemmRoutines* gemm;  // for float32 and for float64
 };
 
 // All that were compiled, the plainest first; a null pointer ends the list.

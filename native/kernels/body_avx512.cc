@@ -24,13 +24,15 @@ bool supportedHere() {
 
 #define FOREBAY_BODY avx512
 #define FOREBAY_BODY_FMA 1
+#define FOREBAY_BODY_VECTOR 64
+#include "kernels/body/gemm.h"
 #include "kernels/body/table.h"
 
 namespace forebay {
 
 extern const Body avx512Body;
 const Body avx512Body = {"avx512", avx512::kernels, sizeof avx512::kernels / sizeof *avx512::kernels,
-                         supportedHere};
+                         supportedHere, avx512::gemmRoutines};
 
 }  // namespace forebay
 

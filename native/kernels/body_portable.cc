@@ -3,12 +3,14 @@
 #include "kernels/body/prelude.h"
 
 #define FOREBAY_BODY portable
+#define FOREBAY_BODY_VECTOR 16
 #if defined(__FP_FAST_FMA) && defined(__FP_FAST_FMAF)
 #define FOREBAY_BODY_FMA 1
 #else
 #define FOREBAY_BODY_FMA 0
 #endif
 
+#include "kernels/body/gemm.h"
 #include "kernels/body/table.h"
 
 namespace forebay {
@@ -19,6 +21,7 @@ bool supportedEverywhere() { return true; }
 
 extern const Body portableBody;
 const Body portableBody = {"portable", portable::kernels,
-                           sizeof portable::kernels / sizeof *portable::kernels, supportedEverywhere};
+                           sizeof portable::kernels / sizeof *portable::kernels, supportedEverywhere,
+                           portable::gemmRoutines};
 
 }  // namespace forebay

@@ -1,6 +1,7 @@
 /** A demo's context: its folder, its metrics and its voice. */
 
 import { join } from 'node:path';
+import { save } from '../index.js';
 import { writeWhole } from '../report/files.js';
 import { renderDot } from '../report/graphviz.js';
 import { rasterise } from '../report/raster.js';
@@ -35,6 +36,10 @@ export function createContext(parts: ContextParts): {
     write,
     progress: (total, title) => bars.start(total, title),
     say: (line) => bars.interrupt(() => print(`${line}\n`)),
+    model: (parameters, metadata = {}) => {
+      save(join(out, 'model.safetensors'), parameters, { metadata: { demo, ...metadata } });
+      written.add('model.safetensors');
+    },
     picture: async (name, svg) => {
       const png = await rasterise(svg);
       write(`${name}.svg`, svg);

@@ -1,5 +1,6 @@
 /** What a demo is, and what it is given to work with. */
 
+import type { Metadata, Saved } from '../index.js';
 import type { Options, Values } from './options.js';
 import type { Progress } from './progress.js';
 
@@ -31,6 +32,8 @@ export interface Context<V = Readonly<Record<string, unknown>>> {
   say(line: string): void;
   /** Writes a file into the folder, whole or not at all. */
   write(name: string, content: string | Uint8Array): void;
+  /** Writes model.safetensors: what was trained, for `--load`. */
+  model(parameters: Saved, metadata?: Metadata): void;
   /** Writes `name`.svg, and `name`.png drawn from it. */
   picture(name: string, svg: string): Promise<void>;
   /** Writes `name`.dot, and `name`.svg laid out from it. */

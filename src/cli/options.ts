@@ -92,6 +92,20 @@ export function choice<const T extends string>(
   };
 }
 
+/** A file; none unless it is given. */
+export function file(of: { readonly help: string }): Option<string | undefined> {
+  return {
+    placeholder: 'FILE',
+    help: of.help,
+    default: undefined,
+    defaultText: '',
+    parse: (text) => {
+      if (text === '') throw new UsageError("expected a file, but received ''");
+      return text;
+    },
+  };
+}
+
 /** A folder; none unless it is given. */
 export function folder(of: { readonly help: string }): Option<string | undefined> {
   return {

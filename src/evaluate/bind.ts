@@ -4,8 +4,10 @@ import { DTypeError, describeValue, GraphError, ShapeError, ValueError } from '.
 import { isDimensionName } from '../graph/dimension.js';
 import { Input, Leaf } from '../graph/leaf.js';
 import type { Node } from '../graph/node.js';
+import { originOf } from '../graph/origins.js';
 import { formatShape } from '../tensor/shape.js';
 import { asTensor, isTensorLike, type Tensor, type TensorLike } from '../tensor/tensor.js';
+import type { Updates } from './updates.js';
 
 export type Feeds = Readonly<Record<string, TensorLike>>;
 
@@ -22,6 +24,20 @@ export function inputsByName(nodes: ReadonlySet<Node>): Map<string, Input> {
   return new Map(
     [...leaves].filter((entry): entry is [string, Input] => entry[1] instanceof Input),
   );
+}
+
+export interface FedInputs {
+  readonly inputs: ReadonlyMap<string, Input>;
+  /** Of the graphs that gradients among the nodes come from: read by none, but fed with them. */
+  readonly optional: ReadonlyMap<string, Input>;
+}
+
+/** What a run of these nodes is fed with. @throws GraphError when two leaves share a name */
+export function inputsOf(order: readonly Node[], updates: Updates): FedInputs {
+  return {
+    inputs: inputsByName(new Set([...order, ...updates.map(([leaf]) => leaf)])),
+    optional: new Map(order.flatMap(originOf).map((input) => [input.name as string, input])),
+  };
 }
 
 export interface BoundFeeds {

@@ -1,6 +1,6 @@
 /** Leaves: the nodes without inputs. What a graph reads, and what training writes. */
 
-import { DTypeError, describeValue, ShapeError, ValueError } from '../errors.js';
+import { DTypeError, describeValue, ShapeError, StateError, ValueError } from '../errors.js';
 import { assertDType, type DType, isTypedArray, sharedArray } from '../tensor/dtype.js';
 import { assertShape, formatShape } from '../tensor/shape.js';
 import { asTensor, isTensorLike, Tensor, type TensorLike, tensor } from '../tensor/tensor.js';
@@ -67,9 +67,17 @@ abstract class Valued extends Leaf {
   }
 }
 
+let countRuns: (leaf: Variable, by: number) => number;
+
 /** A value that runs may write: a parameter is trained, a state is carried from run to run. */
 export class Variable extends Valued {
   declare readonly kind: 'parameter' | 'state';
+  /** Runs in flight off this thread that read or write it. */
+  #runs = 0;
+
+  static {
+    countRuns = (leaf, by) => (leaf.#runs += by);
+  }
 
   constructor(kind: 'parameter' | 'state', name: string, value: Tensor) {
     super(kind, value, name);
@@ -77,9 +85,15 @@ export class Variable extends Valued {
 
   /**
    * Copies new elements in.
-   * @throws ShapeError or DTypeError when they do not fit; the value is unchanged then
+   * @throws ShapeError or DTypeError when they do not fit; StateError while a run is in flight that
+   *   reads or writes it; the value is unchanged then
    */
   set(value: TensorLike): void {
+    if (this.#runs > 0) {
+      throw new StateError(
+        `${this} set: a run that reads or writes it is in flight; await it before`,
+      );
+    }
     const next = fittingTensor(value, this.dtype, `${this} set:`);
     if (next.dtype !== this.dtype) {
       throw new DTypeError(`${this} set: expected ${this.dtype}, but received ${next.dtype}`);
@@ -92,6 +106,20 @@ export class Variable extends Valued {
     }
     this.value.data.set(next.data);
   }
+}
+
+/** Says that a run in flight reads or writes these leaves. */
+export function holdLeaves(leaves: readonly Variable[]): void {
+  for (const leaf of leaves) countRuns(leaf, 1);
+}
+
+/** Undoes `holdLeaves`. */
+export function releaseLeaves(leaves: readonly Variable[]): void {
+  for (const leaf of leaves) countRuns(leaf, -1);
+}
+
+export function inFlight(leaf: Variable): boolean {
+  return countRuns(leaf, 0) > 0;
 }
 
 export class Constant extends Valued {

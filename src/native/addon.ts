@@ -14,9 +14,16 @@ export interface Description {
   readonly kernels: readonly KernelRow[];
   readonly simd: { readonly active: string; readonly available: readonly string[] };
   readonly blas: { readonly library: string; readonly core: string; readonly threads: number };
+  /** Columns of a right operand that the product's own kernel takes at a time, by dtype. */
+  readonly panels: { readonly float32: number; readonly float64: number };
 }
 
-/** The addon's entry points; `kernels.ts` says what the geometries hold. */
+/** What the addon hands out to be handed back. */
+export interface Handle<Kind extends string> {
+  readonly kind?: Kind;
+}
+
+/** The addon's entry points; `kernels.ts` says what the geometries hold, `program.ts` the rest. */
 export interface Addon {
   describe(): Description;
   map(kernel: number, geometry: Float64Array, out: TypedArray, ...inputs: TypedArray[]): void;
@@ -30,6 +37,53 @@ export interface Addon {
     b: TypedArray,
   ): void;
   random(kernel: number, seed: number, run: number, out: TypedArray): void;
+
+  createQueue(): Handle<'queue'>;
+  createProgram(
+    code: Float64Array,
+    leaves: readonly TypedArray[],
+    queue: Handle<'queue'>,
+    own: readonly TypedArray[] | null,
+  ): Handle<'program'>;
+  runProgram(
+    program: Handle<'program'>,
+    run: number,
+    threads: number,
+    checkFinite: boolean,
+    ...memory: readonly TypedArray[]
+  ): number;
+  profileProgram(
+    program: Handle<'program'>,
+    run: number,
+    threads: number,
+    nanoseconds: Float64Array,
+    ...memory: readonly TypedArray[]
+  ): number;
+  startProgram(
+    program: Handle<'program'>,
+    run: number,
+    steps: number,
+    threads: number,
+    checkFinite: boolean,
+    done: (status: number, steps: number, run: number) => void,
+    ...memory: readonly TypedArray[]
+  ): number;
+  cancelRun(run: number): void;
+  disposeProgram(program: Handle<'program'>): void;
+  claimLeaves(reads: readonly TypedArray[], writes: readonly TypedArray[]): Handle<'claim'>;
+  beginWrites(claim: Handle<'claim'>): void;
+  releaseLeaves(claim: Handle<'claim'>): void;
+  gatherRows(
+    out: TypedArray,
+    source: TypedArray,
+    rows: Int32Array | Float64Array,
+    from: number,
+    batch: number,
+    inner: number,
+  ): void;
+  fmaPeak(bits: number): number;
+  setThreads(threads: number): void;
+  getThreads(): number;
 }
 
 interface Loaded {

@@ -6,7 +6,7 @@
 import type { DType } from '../tensor/dtype.js';
 
 /** Changes whenever the arguments of an entry point do. */
-export const abi = 1;
+export const abi = 2;
 
 export interface KernelRow {
   readonly family: 'map' | 'cast' | 'reduce' | 'product' | 'random';
@@ -39,6 +39,8 @@ export const expectedKernels: readonly KernelRow[] = [
   ...rows('map', 2, floating, 'add sub mul div pow maximum minimum'),
   ...rows('map', 2, all, 'greater equal'),
   ...rows('map', 3, all, 'where'),
+  // a b + c, a b - c, c - a b: what the compiler makes of a multiplication and an addition.
+  ...rows('map', 3, floating, 'fma fms fnma'),
   // A cast is named by what it makes; the dtypes are what it takes.
   ...rows('cast', 1, all, 'float32 float64 int32'),
   ...rows('reduce', 1, floating, 'sum'),

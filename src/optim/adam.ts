@@ -51,7 +51,8 @@ export function adam(
     const [bias1, bias2] = [sub(1, pow(beta1, t)), sub(1, pow(beta2, t))];
     const made = {
       stepSize: cast(div(rateIn('float64', rate, 'adam'), bias1), dtype),
-      correction: cast(sqrt(bias2), dtype),
+      // Multiplied by, for a division costs more than all else that is done to an element.
+      correction: cast(div(1, sqrt(bias2)), dtype),
     };
     scalars.set(dtype, made);
     return made;
@@ -65,7 +66,7 @@ export function adam(
     const [m, v] = [moment('m'), moment('v')];
     const nextM = add(mul(m, beta1), mul(gradient, 1 - beta1));
     const nextV = add(mul(v, beta2), mul(square(gradient), 1 - beta2));
-    const scale = add(div(sqrt(nextV), correction), epsilon);
+    const scale = add(mul(sqrt(nextV), correction), epsilon);
     const next = sub(parameter, mul(stepSize, div(nextM, scale)));
     return [[m, nextM] as const, [v, nextV] as const, [parameter, next] as const];
   });

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
@@ -104,14 +104,76 @@ describe('forebay demo mnist', () => {
   }, 60_000);
 });
 
-describe('the same seed', () => {
-  const short: Record<string, string[]> = {
-    trig: ['--epochs', '20'],
-    vae: ['--digits', '40', '--hidden', '8', '--latent', '2', '--epochs', '2'],
-    spiral: ['--epochs', '20', '--hidden', '8'],
-    mnist: ['--digits', '300', '--epochs', '1', '--hidden', '8'],
+/** Shortened, for what holds for every demo. */
+const short: Record<string, string[]> = {
+  trig: ['--epochs', '20'],
+  vae: ['--digits', '40', '--hidden', '8', '--latent', '2', '--epochs', '2'],
+  spiral: ['--epochs', '20', '--hidden', '8'],
+  mnist: ['--digits', '300', '--epochs', '1', '--hidden', '8'],
+};
+
+describe('--load', () => {
+  /** The figures of the network itself, not of its training. */
+  const figures: Record<string, string[]> = {
+    trig: ['rmse'],
+    vae: ['hidden', 'latent', 'loss', 'test'],
+    spiral: ['hidden', 'accuracy', 'trainAccuracy'],
+    mnist: ['hidden', 'accuracy'],
   };
 
+  it.each(Object.keys(short))(
+    'gives the figures of the %s network that was saved, without training it',
+    async (name) => {
+      await demo(name, ...(short[name] as string[]));
+      const trained = metrics();
+      expect(existsSync(join(out, 'loss.svg'))).toBe(true);
+      const model = join(out, 'saved.safetensors');
+      renameSync(join(out, 'model.safetensors'), model);
+      rmSync(join(out, 'loss.svg'));
+      // The sizes of the network are in the file.
+      const digits = name === 'vae' ? ['--digits', '40'] : [];
+      const { status, stderr } = await demo(name, '--load', model, ...digits);
+      expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+      const loaded = metrics();
+      for (const figure of figures[name] as string[]) {
+        expect(loaded[figure], figure).toBeDefined();
+        expect(loaded[figure], figure).toEqual(trained[figure]);
+      }
+      expect(existsSync(join(out, 'loss.svg'))).toBe(false);
+      expect(existsSync(join(out, 'model.safetensors'))).toBe(false);
+    },
+    60_000,
+  );
+
+  it("says so when the file is another network's, or none", async () => {
+    await demo('spiral', ...(short.spiral as string[]));
+    const model = join(out, 'model.safetensors');
+    const { status, stderr } = await demo('mnist', '--load', model);
+    expect(status).toBe(1);
+    expect(stderr).toContain("there is no tensor 'first.weight'");
+    const missing = join(out, 'missing');
+    expect((await demo('trig', '--load', missing)).stderr).toBe(
+      `forebay: ${missing}: expected a file, but there is no such file\n`,
+    );
+  }, 60_000);
+});
+
+describe('--interpret', () => {
+  it('trains to the same figures, but for rounding', async () => {
+    const args = ['trig', '--seeds', '2', '--epochs', '10'];
+    const losses: number[] = [];
+    for (const more of [[], ['--interpret']]) {
+      await demo(...args, ...more);
+      const { seeds } = (metrics() as unknown as { default: { seeds: { loss: number }[] } })
+        .default;
+      losses.push(seeds[0]?.loss as number);
+    }
+    expect(losses[0]).toBeCloseTo(losses[1] as number, 4);
+    expect(losses[0]).toBeLessThan(0.5);
+  });
+});
+
+describe('the same seed', () => {
   it.each(Object.entries(short))(
     'gives %s the same metrics, and another seed others',
     async (name, args) => {

@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Registry } from '../../src/cli/demo.js';
 import { demos } from '../../src/cli/demos/index.js';
 import { main } from '../../src/cli/shell.js';
+import { load, loadMetadata } from '../../src/index.js';
 import { registry } from './toy.js';
 
 /** A stream that remembers; a terminal when told so. */
@@ -47,6 +48,7 @@ afterEach(() => {
 const files = [
   'metrics.json',
   'model.dot',
+  'model.safetensors',
   'model.svg',
   'notes.txt',
   'square.png',
@@ -64,6 +66,9 @@ describe('a demo', () => {
     const png = decode(readFileSync(join(folder, 'out/toy/square.png')));
     expect([png.width, png.height, ...png.data.slice(0, 3)]).toEqual([8, 4, 255, 0, 0]);
     expect(readFileSync(join(folder, 'out/toy/model.svg'), 'utf8')).toContain('<svg');
+    const model = join(folder, 'out/toy/model.safetensors');
+    expect(load(model).w?.toArray()).toEqual([1, 2]);
+    expect(loadMetadata(model)).toEqual({ demo: 'toy', units: '5' });
   });
 
   it('gets its options by name, typed and with defaults', async () => {
@@ -127,6 +132,7 @@ describe('help', () => {
       /--recipe <seed\|default> +which way \(default: default\)/,
       /--seeds <LIST> +which seeds \(default: 1-3\)/,
       /--data <DIR> +where the digits are\n/,
+      /--load <FILE> +where it was saved\n/,
       /--loud +says more\n/,
     ]) {
       expect(stdout).toMatch(text);
@@ -200,6 +206,7 @@ describe('wrong usage exits with 2 and one line, before anything is done', () =>
     ],
     [['demo', 'toy', '--out='], "--out: expected a folder, but received ''"],
     [['demo', 'toy', '--data='], "--data: expected a folder, but received ''"],
+    [['demo', 'toy', '--load='], "--load: expected a file, but received ''"],
   ])('%j', async (args, message) => {
     expect(await forebay(args)).toEqual({ status: 2, stdout: '', stderr: `forebay: ${message}\n` });
     expect(readdirSync(folder)).toEqual([]);

@@ -2,9 +2,10 @@
 
 import { setTimeout } from 'node:timers/promises';
 import { defineDemo, type Registry } from '../../src/cli/demo.js';
-import { choice, flag, folder, integer, real, seedList } from '../../src/cli/options.js';
+import { choice, file, flag, folder, integer, real, seedList } from '../../src/cli/options.js';
 import { findDigits } from '../../src/data/digits.js';
 import { ValueError } from '../../src/errors.js';
+import { parameter } from '../../src/index.js';
 
 export const demo = defineDemo({
   name: 'toy',
@@ -16,10 +17,11 @@ export const demo = defineDemo({
     recipe: choice(['seed', 'default'], { help: 'which way', default: 'default' }),
     seeds: seedList({ help: 'which seeds', default: '1-3' }),
     data: folder({ help: 'where the digits are' }),
+    load: file({ help: 'where it was saved' }),
     loud: flag({ help: 'says more' }),
     fail: choice(['no', 'typed', 'digits', 'bug', 'hang'], { help: 'how to end', default: 'no' }),
   },
-  async run({ options, seed, progress, say, write, picture, graph, metrics }) {
+  async run({ options, seed, progress, say, write, model, picture, graph, metrics }) {
     if (options.fail === 'typed') throw new ValueError('toy: expected more, but received less');
     if (options.fail === 'digits') findDigits({ data: options.data });
     if (options.fail === 'bug') throw new TypeError('a mistake in the program');
@@ -35,6 +37,7 @@ export const demo = defineDemo({
     say(`rate ${options.rate}, ${options.recipe}, seeds ${options.seeds.join(' ')}`);
     if (options.loud) say(`${options.hiddenUnits} units`);
     write('notes.txt', 'notes\n');
+    model([parameter('w', [seed, 2])], { units: String(options.hiddenUnits) });
     await picture(
       'square',
       '<svg xmlns="http://www.w3.org/2000/svg" width="4" height="2"><rect width="2" height="2" fill="#f00"/></svg>',

@@ -21,6 +21,7 @@ async function figuresOf(demo: unknown, options: Context['options']) {
     progress: () => ({ advance: nothing, done: nothing }) as ReturnType<Context['progress']>,
     say: nothing,
     write: nothing,
+    model: nothing,
     picture: async () => {},
     graph: async () => {},
     metrics: (more) => void Object.assign(figures, more),
@@ -69,7 +70,8 @@ describe('line 8: windows that slide by 1 carry no state, and generating overwri
       return outputs;
     });
     const unroll = vi.spyOn(LSTM.prototype, 'unroll');
-    await figuresOf(trigDemo, { recipe, seeds: [3], epochs: 1 });
+    // On the reference executor, whose runs can be watched; compiled, the demo is the same to the line.
+    await figuresOf(trigDemo, { recipe, seeds: [3], epochs: 1, interpret: true });
     return { runs, initials: unroll.mock.calls.map(([, initial]) => initial) };
   }
 
@@ -104,7 +106,12 @@ describe('line 9: no point is in the training set and in the test set', () => {
   };
 
   it('the spiral demo draws disjoint sets', async () => {
-    const figures = await figuresOf(spiralDemo, { points: 60, hidden: 3, epochs: 1 });
+    const figures = await figuresOf(spiralDemo, {
+      points: 60,
+      hidden: 3,
+      epochs: 1,
+      interpret: false,
+    });
     expect(figures.points).toBe(60);
     expect(figures.sharedPoints).toBe(0);
   });

@@ -8,8 +8,16 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
 
 #include "kernels/blas.h"
+#include "kernels/gemm_routines.h"
 #include "kernels/kernel.h"
 
 // always_inline: a call left in a loop would keep the loop from being vectorised.

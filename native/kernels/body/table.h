@@ -54,6 +54,9 @@ constexpr Kernel kernels[] = {
     every<Greater>("greater"),
     every<Equal>("equal"),
     every<Where>("where"),
+    floats<Fma>("fma"),
+    floats<Fms>("fms"),
+    floats<Fnma>("fnma"),
     // a cast is named by what it makes; its routines are by what it reads
     castTo<float>("float32"),
     castTo<double>("float64"),

@@ -3,67 +3,71 @@
  * steps, then generates 100 points in closed loop, each from the 5 before it.
  */
 
+import { basename } from 'node:path';
 import {
   trigonometric,
   trigonometricPeriod,
   trigonometricWindows,
 } from '../../data/trigonometric.js';
-import { Interpreter } from '../../evaluate/interpreter.js';
 import {
   adam,
   dot,
+  evaluate,
   FeedForward,
   initializers,
   input,
   LSTM,
+  load,
   mse,
   mul,
   type Node,
   setSeed,
   sgd,
   square,
-  state,
   sub,
   sum,
   type Tensor,
   tanh,
   tensor,
+  transpose,
   type Updates,
   type Variable,
 } from '../../index.js';
 import { lineChart } from '../../report/index.js';
 import { type Context, defineDemo } from '../demo.js';
-import { choice, integer, seedList } from '../options.js';
+import { choice, integer, seedList, type Values } from '../options.js';
+import { modelOptions, programOf, train } from './programs.js';
+import { cosineRate } from './schedule.js';
 
 const steps = 5;
 const generated = 100;
 
 /** What differs between the recipes; the network, the windows and the generator do not. */
 interface Recipe {
-  /** One pass over all windows is so many updates; each update sees `batch` windows. */
-  readonly batch: 'each window' | 'all windows';
+  /** How many windows an update sees; one pass over all of them is an epoch. */
+  readonly batchSize: number;
   readonly epochs: number;
   loss(outputs: Node, targets: Node): Node;
-  updates(loss: Node, parameters: Variable[], rate: Variable): Updates;
-  rateAt(progress: number): number;
+  /** @param count how many updates there will be */
+  updates(loss: Node, parameters: Variable[], count: number): Updates;
 }
 
 const recipes: Readonly<Record<'seed' | 'default', Recipe>> = {
   // As in the post: plain descent on half the squared error, window after window.
   seed: {
-    batch: 'each window',
+    batchSize: 1,
     epochs: 150,
     loss: (outputs, targets) => mul(0.5, sum(square(sub(outputs, targets)))),
-    updates: (loss, parameters, rate) => sgd(loss, parameters, { rate }),
-    rateAt: () => 0.01,
+    updates: (loss, parameters) => sgd(loss, parameters, { rate: 0.01 }),
   },
   default: {
-    batch: 'all windows',
+    batchSize: 96,
     epochs: 3000,
     loss: mse,
-    updates: (loss, parameters, rate) => adam(loss, parameters, { rate }),
-    // Half a cosine, from 0.01 to 0: Loshchilov & Hutter, SGDR (ICLR 2017), without restarts.
-    rateAt: (progress) => 0.005 * (1 + Math.cos(Math.PI * progress)),
+    updates: (loss, parameters, count) => {
+      const schedule = cosineRate(0.01, count);
+      return [...adam(loss, parameters, { rate: schedule.rate }), ...schedule.updates];
+    },
   },
 };
 
@@ -78,18 +82,25 @@ const options = {
     defaultText: 'five, from --seed on',
   },
   epochs: integer({ help: "passes over the 96 windows; 0 is the recipe's own number", default: 0 }),
+  ...modelOptions,
 };
+type TrigContext = Context<Values<typeof options>>;
 
-/** One trained network's figures. */
-interface Result {
-  readonly seed: number;
-  /** The last epoch's loss: a mean over windows (seed recipe) or over all elements. */
-  readonly loss: number;
-  readonly losses: readonly number[];
+/** What a network generates. */
+interface Generated {
   /** The generated points, [100, 2]. */
   readonly curve: Float32Array;
   /** Root mean square error over both coordinates of the generated points. */
   readonly rmse: number;
+}
+
+/** One trained network, and its figures. */
+interface Result extends Generated {
+  readonly seed: number;
+  readonly model: Model;
+  /** The last epoch's loss: a mean over windows (seed recipe) or over all elements. */
+  readonly loss: number;
+  readonly losses: readonly number[];
 }
 
 export const demo = defineDemo({
@@ -97,34 +108,54 @@ export const demo = defineDemo({
   summary: 'an LSTM learns (cos, sin) and goes on by itself',
   options,
   async run(context) {
-    const { recipe: name, seeds: given, epochs } = context.options;
-    const recipe = { ...recipes[name], ...(epochs > 0 && { epochs }) };
-    const seeds = given ?? Array.from({ length: 5 }, (_, index) => context.seed + index);
-    const results: Result[] = [];
-    for (const seed of seeds) {
-      const result = train(context, recipe, seed);
-      results.push(result);
-      context.say(
-        `seed ${seed}: loss ${result.loss.toExponential(3)}, RMSE ${result.rmse.toFixed(5)} over ${generated} generated points`,
-      );
+    const { load: file } = context.options;
+    if (file === undefined) {
+      await trainAll(context);
+    } else {
+      const model = new Model();
+      load(file, model.parameters);
+      const made = generate(context, model);
+      context.say(`RMSE ${made.rmse.toFixed(5)} over ${generated} generated points, by ${file}`);
+      context.metrics({ rmse: made.rmse });
+      await drawCurve(context, made, `read from ${basename(file)}`);
     }
-    const errors = results.map(({ rmse }) => rmse).sort((a, b) => a - b);
-    const [median, worst] = [errors[errors.length >> 1] as number, errors.at(-1) as number];
-    context.say(`${name} recipe: median RMSE ${median.toFixed(5)}, worst ${worst.toFixed(5)}`);
-    context.metrics({
-      recipe: name,
-      epochs: recipe.epochs,
-      // At the top level stands the recipe that is meant to work.
-      ...(name === 'default' ? { rmse: median, worstRmse: worst } : {}),
-      [name]: {
-        rmse: median,
-        worstRmse: worst,
-        seeds: results.map(({ seed, loss, rmse }) => ({ seed, loss, rmse })),
-      },
-    });
-    await draw(context, name, results);
+    await drawGraphs(context);
   },
 });
+
+/** Trains with every seed, and keeps the network in the middle. */
+async function trainAll(context: TrigContext): Promise<void> {
+  const { recipe: name, seeds: given, epochs } = context.options;
+  const recipe = { ...recipes[name], ...(epochs > 0 && { epochs }) };
+  const seeds = given ?? Array.from({ length: 5 }, (_, index) => context.seed + index);
+  const results: Result[] = [];
+  for (const seed of seeds) {
+    const result = await trained(context, recipe, seed);
+    results.push(result);
+    context.say(
+      `seed ${seed}: loss ${result.loss.toExponential(3)}, RMSE ${result.rmse.toFixed(5)} over ${generated} generated points`,
+    );
+  }
+  const byError = [...results].sort((a, b) => a.rmse - b.rmse);
+  const [middle, worst] = [byError[byError.length >> 1], byError.at(-1)] as [Result, Result];
+  context.say(
+    `${name} recipe: median RMSE ${middle.rmse.toFixed(5)}, worst ${worst.rmse.toFixed(5)}`,
+  );
+  context.model(middle.model.parameters, { recipe: name, seed: String(middle.seed) });
+  context.metrics({
+    recipe: name,
+    epochs: recipe.epochs,
+    // At the top level stands the recipe that is meant to work.
+    ...(name === 'default' ? { rmse: middle.rmse, worstRmse: worst.rmse } : {}),
+    [name]: {
+      rmse: middle.rmse,
+      worstRmse: worst.rmse,
+      seeds: results.map(({ seed, loss, rmse }) => ({ seed, loss, rmse })),
+    },
+  });
+  await drawCurve(context, middle, `${name} recipe, seed ${middle.seed}`);
+  await drawLosses(context, name, results);
+}
 
 class Model {
   readonly lstm: LSTM;
@@ -151,64 +182,52 @@ class Model {
   }
 }
 
-function train(context: Context, recipe: Recipe, seed: number): Result {
+async function trained(context: TrigContext, recipe: Recipe, seed: number): Promise<Result> {
   setSeed(seed);
   const model = new Model();
+  const { epochs, batchSize } = recipe;
   const { inputs, targets } = trigonometricWindows({ steps });
-  const windows = inputs.shape[1] as number;
-  const rate = state('rate', recipe.rateAt(0));
-  const { loss } = trainingGraph(model, recipe);
-  const step = new Interpreter([loss], recipe.updates(loss, model.parameters, rate));
-
-  const batches =
-    recipe.batch === 'all windows'
-      ? [{ windows: inputs, targets }]
-      : Array.from({ length: windows }, (_, index) => ({
-          windows: windowAt(inputs, index),
-          targets: windowAt(targets, index),
-        }));
-  const losses: number[] = [];
-  const bar = context.progress(recipe.epochs, `trig, seed ${seed}`);
-  for (let epoch = 0; epoch < recipe.epochs; epoch++) {
-    rate.set(recipe.rateAt(epoch / recipe.epochs));
-    let total = 0;
-    for (const batch of batches) total += (step.run(batch)[0] as Tensor).item();
-    losses.push(total / batches.length);
-    bar.advance(1, losses.at(-1));
-  }
+  // As a dataset: windows along axis 0. A minibatch of them is [steps, batch, 2].
+  const examples = (windows: Tensor) => evaluate(transpose(windows, [1, 0, 2]));
+  const dataset = { windows: examples(inputs), targets: examples(targets) };
+  const loss = lossOf(model, recipe);
+  const updates = epochs * Math.ceil((inputs.shape[1] as number) / batchSize);
+  const program = programOf(context.options, {
+    outputs: { loss },
+    updates: recipe.updates(loss, model.parameters, updates),
+  });
+  const bar = context.progress(epochs, `trig, seed ${seed}`);
+  const { epochs: records } = await train(program, dataset, {
+    epochs,
+    batchSize,
+    shuffle: false,
+    onEpoch: ({ outputs }) => bar.advance(1, outputs.loss),
+  });
   bar.done();
-  const curve = generate(model);
-  return { seed, loss: losses.at(-1) ?? NaN, losses, curve, rmse: rmseOf(curve) };
+  const losses = records.map(({ outputs }) => outputs.loss as number);
+  return { seed, model, loss: losses.at(-1) ?? NaN, losses, ...generate(context, model) };
 }
 
-function trainingGraph(model: Model, recipe: Recipe): { loss: Node } {
+function lossOf(model: Model, recipe: Recipe): Node {
   const windows = input('windows', [steps, 'batch', 2]);
   const targets = input('targets', [steps, 'batch', 2]);
-  return { loss: recipe.loss(model.outputs(windows), targets) };
-}
-
-/** One window of [steps, windows, 2], as a batch of one. */
-function windowAt(all: Tensor, index: number): Tensor {
-  const windows = all.shape[1] as number;
-  const data = new Float32Array(steps * 2);
-  for (let step = 0; step < steps; step++) {
-    const start = 2 * (step * windows + index);
-    data.set(all.data.subarray(start, start + 2), 2 * step);
-  }
-  return tensor(data, { shape: [steps, 1, 2] });
+  return recipe.loss(model.outputs(windows), targets);
 }
 
 /** The curve goes on from its first 5 points; each new point is drawn from the 5 before it. */
-function generate(model: Model): Float32Array {
-  const next = new Interpreter([model.next(input('windows', [steps, 1, 2]))]);
+function generate(context: TrigContext, model: Model): Generated {
+  const next = programOf(context.options, {
+    outputs: { point: model.next(input('windows', [steps, 1, 2])) },
+  });
   const points = new Float32Array(2 * (steps + generated));
   points.set(trigonometric(steps).data);
   for (let index = steps; index < steps + generated; index++) {
     const last = points.slice(2 * (index - steps), 2 * index);
-    const [point] = next.run({ windows: tensor(last, { shape: [steps, 1, 2] }) });
+    const { point } = next.run({ windows: tensor(last, { shape: [steps, 1, 2] }) });
     points.set((point as Tensor).data, 2 * index);
   }
-  return points.slice(2 * steps);
+  const curve = points.slice(2 * steps);
+  return { curve, rmse: rmseOf(curve) };
 }
 
 function rmseOf(curve: Float32Array): number {
@@ -217,9 +236,7 @@ function rmseOf(curve: Float32Array): number {
   return Math.sqrt(total / curve.length);
 }
 
-async function draw(context: Context, recipe: string, results: readonly Result[]): Promise<void> {
-  const byError = [...results].sort((a, b) => a.rmse - b.rmse);
-  const shown = byError[byError.length >> 1] as Result;
+async function drawCurve(context: Context, { curve, rmse }: Generated, how: string): Promise<void> {
   const x = Array.from({ length: generated }, (_, index) => steps + index);
   const coordinate = (points: ArrayLike<number>, which: 0 | 1) =>
     x.map((_, index) => points[2 * index + which] as number);
@@ -232,18 +249,25 @@ async function draw(context: Context, recipe: string, results: readonly Result[]
       style: 'broad' as const,
       colour: which,
     },
-    { name: `generated ${name}`, x, y: coordinate(shown.curve, which as 0 | 1), colour: which },
+    { name: `generated ${name}`, x, y: coordinate(curve, which as 0 | 1), colour: which },
   ]);
   await context.picture(
     'generated',
     await lineChart({
       title: `${generated} points, each generated from the ${steps} before it`,
-      subtitle: `LSTM of 15 units, ${recipe} recipe, seed ${shown.seed}: RMSE ${shown.rmse.toFixed(4)} against the true curve`,
+      subtitle: `LSTM of 15 units, ${how}: RMSE ${rmse.toFixed(4)} against the true curve`,
       x: { label: `step (the period is ${trigonometricPeriod})` },
       y: { label: 'value' },
       series: curves,
     }),
   );
+}
+
+async function drawLosses(
+  context: Context,
+  recipe: string,
+  results: readonly Result[],
+): Promise<void> {
   await context.picture(
     'loss',
     await lineChart({
@@ -254,13 +278,16 @@ async function draw(context: Context, recipe: string, results: readonly Result[]
       series: results.map(({ seed, losses }) => ({ name: `seed ${seed}`, y: losses })),
     }),
   );
+}
+
+async function drawGraphs(context: Context): Promise<void> {
   const model = new Model();
   const { hidden } = model.lstm.step(input('x', ['batch', 2]), {
     hidden: input('hidden', ['batch', 15]),
     cell: input('cell', ['batch', 15]),
   });
   await context.graph('step', dot(hidden.named('next hidden'), { title: 'One step of the LSTM' }));
-  const { loss } = trainingGraph(model, recipes.default);
+  const loss = lossOf(model, recipes.default);
   await context.graph(
     'model',
     dot(loss.named('loss'), {

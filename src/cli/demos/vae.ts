@@ -3,8 +3,7 @@
  * prior, and some digits beside what it makes of them.
  */
 
-import { findDigits, loadDigits } from '../../data/digits.js';
-import { Interpreter } from '../../evaluate/interpreter.js';
+import { type Digits, findDigits, loadDigits } from '../../data/digits.js';
 import {
   adam,
   backward,
@@ -12,6 +11,7 @@ import {
   dot,
   evaluate,
   input,
+  load,
   log,
   maximum,
   mean,
@@ -19,15 +19,19 @@ import {
   randomNormal,
   setSeed,
   sub,
-  type Tensor,
+  Tensor,
+  type Variable,
   VariationalAutoencoder,
 } from '../../index.js';
 import { imageGrid, lineChart } from '../../report/index.js';
-import { batchCount, gather, minibatches } from '../../train/minibatches.js';
 import { type Context, defineDemo } from '../demo.js';
-import { folder, integer, real } from '../options.js';
+import { folder, integer, real, type Values } from '../options.js';
+import { measure, modelOptions, programOf, sizeIn, train } from './programs.js';
+import { cosineRate } from './schedule.js';
 
 const pixels = 784;
+// From so many digits on they are many: larger minibatches, a larger rate, fewer passes.
+const many = 10000;
 
 const options = {
   digits: integer({ help: 'how many training digits to use', default: 200, min: 1, max: 60000 }),
@@ -41,9 +45,18 @@ const options = {
     help: 'digits in a minibatch; 0 for 20, or 128 from 10,000 digits on',
     default: 0,
   }),
-  rate: real({ help: "Adam's step size", default: 1e-3, above: 0 }),
+  rate: {
+    ...real({
+      help: "Adam's step size at the start; it falls to 0 by a cosine",
+      default: 0,
+      above: 0,
+    }),
+    defaultText: '0.002, or 0.005 from 10,000 digits on',
+  },
   data: folder({ help: 'where the MNIST files are (IDX, plain or gzipped)' }),
+  ...modelOptions,
 };
+type VaeContext = Context<Values<typeof options>>;
 
 /** The losses of one set of digits, in nats per digit; the first is the sum of the others. */
 type Losses = Readonly<Record<'loss' | 'reconstruction' | 'divergence', number>>;
@@ -53,64 +66,70 @@ export const demo = defineDemo({
   summary: 'a variational auto-encoder learns to draw digits (MNIST)',
   options,
   async run(context) {
-    const { digits, hidden, latent, rate } = context.options;
+    const { digits, load: file } = context.options;
     setSeed(context.seed);
-    const { train, test } = loadDigits(findDigits(context.options), { train: digits, test: 10000 });
+    const sets = loadDigits(findDigits(context.options), { train: digits, test: 10000 });
+    const hidden = sizeIn(file, 'vae.encoder.weight', 1, context.options.hidden);
+    const latent = sizeIn(file, 'vae.mean.weight', 1, context.options.latent);
     const vae = new VariationalAutoencoder('vae', { inputs: pixels, hidden, latent });
-    startFromMean(vae, train.images);
+    if (file === undefined) await trained(context, vae, sets.train);
+    else load(file, vae.parameters);
+
     const x = input('x', ['batch', pixels]);
-    const terms = vae.terms(x);
-    const loss = vae.loss(x);
-    const step = new Interpreter([loss], adam(loss, vae.parameters, { rate }));
-
-    const batchSize = context.options.batch || (digits < 10000 ? 20 : 128);
-    const batches = batchCount(digits, batchSize);
-    const epochs = context.options.epochs || Math.max(10, Math.round(4000 / batches));
-    const losses: number[] = [];
-    const bar = context.progress(epochs * batches, `vae, ${digits} digits`);
-    let run = 0;
-    for (let epoch = 0; epoch < epochs; epoch++) {
-      let total = 0;
-      for (const batch of minibatches(
-        { x: train.images },
-        { batchSize, seed: context.seed, epoch },
-      )) {
-        const value = (step.run(batch, run++)[0] as Tensor).item();
-        total += value * (batch.x.shape[0] as number);
-        bar.advance(1, value);
-      }
-      losses.push(total / digits);
-    }
-    bar.done();
-
-    const measure = new Interpreter([terms.reconstruction, terms.divergence]);
-    const trained = measured(measure, train.images);
-    const unseen = measured(measure, test.images);
-    context.say(`${digits} training digits, ${epochs} epochs of ${batches} updates`);
-    context.say(`training digits: ${describe(trained)}`);
+    // Noise of its own seed: a network that is loaded gets the figures that it had when it was saved.
+    const noise = randomNormal(['batch', latent], { seed: context.seed });
+    const terms = programOf(context.options, { outputs: { ...vae.terms(x, { noise }) } });
+    const lossesOf = async ({ images }: Digits): Promise<Losses> => {
+      const { reconstruction = NaN, divergence = NaN } = await measure(terms, { x: images });
+      return { loss: reconstruction + divergence, reconstruction, divergence };
+    };
+    const [seen, unseen] = [await lossesOf(sets.train), await lossesOf(sets.test)];
+    context.say(`${digits} training digits: ${describe(seen)}`);
     context.say(`10,000 unseen digits: ${describe(unseen)}`);
-    context.metrics({
-      digits,
-      hidden,
-      latent,
-      epochs,
-      batch: batchSize,
-      rate,
-      ...trained,
-      test: unseen,
-    });
-    await draw(context, vae, { images: train.images, losses });
-    await context.graph(
-      'model',
-      dot(loss.named('loss'), { title: 'The auto-encoder and its loss' }),
-    );
-    const first = backward(loss).of(vae.parameters[0] as (typeof vae.parameters)[number]);
-    await context.graph(
-      'gradient',
-      dot([loss, first], { title: 'The loss, and the gradient (orange) of the first weight' }),
-    );
+    context.metrics({ digits, hidden, latent, ...seen, test: unseen });
+    await drawDigits(context, vae, sets.train.images);
+    await drawGraphs(context, vae);
   },
 });
+
+/** Trains, and saves what was trained. */
+async function trained(
+  context: VaeContext,
+  vae: VariationalAutoencoder,
+  { images }: Digits,
+): Promise<void> {
+  const { digits } = context.options;
+  const batchSize = context.options.batch || (digits < many ? 20 : 128);
+  const rate = context.options.rate || (digits < many ? 2e-3 : 5e-3);
+  const batches = Math.ceil(digits / batchSize);
+  const epochs = context.options.epochs || Math.max(10, Math.round(4000 / batches));
+  startFromMean(vae, images);
+  const loss = vae.loss(input('x', ['batch', pixels]));
+  const schedule = cosineRate(rate, epochs * batches);
+  const program = programOf(context.options, {
+    outputs: { loss },
+    updates: [...adam(loss, vae.parameters, { rate: schedule.rate }), ...schedule.updates],
+  });
+  const bar = context.progress(epochs * batches, `vae, ${digits} digits`);
+  const { epochs: records } = await train(
+    program,
+    { x: images },
+    {
+      epochs,
+      batchSize,
+      seed: context.seed,
+      onBatch: ({ outputs }) => bar.advance(1, (outputs.loss as Tensor).item()),
+    },
+  );
+  bar.done();
+  context.model(vae.parameters);
+  context.say(`${epochs} epochs, ${epochs * batches} updates`);
+  context.metrics({ epochs, updates: epochs * batches, batch: batchSize, rate });
+  await drawLosses(
+    context,
+    records.map(({ outputs }) => outputs.loss as number),
+  );
+}
 
 /**
  * Lets the decoder start from the mean digit: the bias of each pixel's logit is that of the pixel's
@@ -122,29 +141,14 @@ function startFromMean(vae: VariationalAutoencoder, images: Tensor): void {
   vae.parameters.find(({ name }) => name === 'vae.logits.bias')?.set(logits);
 }
 
-/** The two terms over all images, a thousand at a time, with noise of their own. */
-function measured(measure: Interpreter, images: Tensor): Losses {
-  const total = images.shape[0] as number;
-  const size = 1000;
-  let [reconstruction, divergence] = [0, 0];
-  for (let start = 0; start < total; start += size) {
-    const count = Math.min(size, total - start);
-    const rows = Array.from({ length: count }, (_, index) => start + index);
-    const [r, d] = measure.run(gather({ x: images }, rows), start).map((value) => value.item());
-    reconstruction += ((r as number) * count) / total;
-    divergence += ((d as number) * count) / total;
-  }
-  return { loss: reconstruction + divergence, reconstruction, divergence };
-}
-
 function describe({ loss, reconstruction, divergence }: Losses): string {
   return `${loss.toFixed(2)} nats per digit (reconstruction ${reconstruction.toFixed(2)}, divergence ${divergence.toFixed(2)})`;
 }
 
-async function draw(
-  context: Context,
+async function drawDigits(
+  context: VaeContext,
   vae: VariationalAutoencoder,
-  { images, losses }: { readonly images: Tensor; readonly losses: readonly number[] },
+  images: Tensor,
 ): Promise<void> {
   const codes = randomNormal([60, vae.latent], { seed: context.seed });
   await context.picture(
@@ -157,9 +161,8 @@ async function draw(
     }),
   );
   const shown = Math.min(24, images.shape[0] as number);
-  const rows = Array.from({ length: shown }, (_, index) => index);
+  const some = new Tensor(images.data.subarray(0, shown * pixels), [shown, pixels]);
   const x = input('x', ['batch', pixels]);
-  const { x: some } = gather({ x: images }, rows);
   await context.picture(
     'reconstructions',
     await imageGrid({
@@ -171,6 +174,9 @@ async function draw(
       columns: 12,
     }),
   );
+}
+
+async function drawLosses(context: VaeContext, losses: readonly number[]): Promise<void> {
   await context.picture(
     'loss',
     await lineChart({
@@ -180,5 +186,15 @@ async function draw(
       y: { label: 'nats per digit' },
       series: [{ name: 'loss', y: losses }],
     }),
+  );
+}
+
+async function drawGraphs(context: VaeContext, vae: VariationalAutoencoder): Promise<void> {
+  const loss = vae.loss(input('x', ['batch', pixels])).named('loss');
+  await context.graph('model', dot(loss, { title: 'The auto-encoder and its loss' }));
+  const first = backward(loss).of(vae.parameters[0] as Variable);
+  await context.graph(
+    'gradient',
+    dot([loss, first], { title: 'The loss, and the gradient (orange) of the first weight' }),
   );
 }

@@ -1,0 +1,320 @@
+#include "binding/async.h"
+
+#include <condition_variable>
+#include <cstdlib>
+#include <mutex>
+#include <new>
+
+#include "binding/program.h"
+#include "program/runners.h"
+
+namespace forebay {
+
+namespace {
+
+class Ticket;
+
+// Of startProgram's arguments, which feed or output comes first.
+constexpr std::size_t firstArray = 6;
+
+// The runs of one environment, be it the main thread's or a worker's.
+class Desk {
+ public:
+  explicit Desk(napi_env env) : env_(env) {}
+  ~Desk() = default;
+  Desk(const Desk&) = delete;
+  Desk& operator=(const Desk&) = delete;
+
+  // All on the environment's thread, but for deliver().
+  bool open(Call& call);
+  double add(Ticket* ticket);  // its number
+  Ticket* find(double number) const;
+  void finish(Ticket* ticket);
+
+  // On any thread: the ticket's run is over. It belongs to the environment's thread from here on.
+  void deliver(Ticket* ticket);
+
+ private:
+  static void callJs(napi_env env, napi_value, void* desk, void* ticket);
+  static void close(void* desk);
+
+  const napi_env env_;
+  napi_threadsafe_function done_ = nullptr;
+  Ticket* first_ = nullptr;
+  double lastNumber_ = 0;
+
+  std::mutex mutex_;
+  std::condition_variable idle_;
+  int unfinished_ = 0;  // started, and not delivered yet
+  bool closing_ = false;
+};
+
+// One call of startProgram, until its `done` was called.
+class Ticket final : public Locks::Request, private Runners::Job {
+ public:
+  static std::unique_ptr<Ticket> create(Call& call, Desk& desk, Kept<Compiled> compiled, double steps);
+  ~Ticket() override {
+    if (done_ != nullptr) napi_delete_reference(env_, done_);
+    if (memory_ != nullptr) napi_delete_reference(env_, memory_);
+  }
+
+  // Reads the arguments, and holds on to the callback and to the memory.
+  bool read(Call& call);
+  // A run that gives an index does so for those queued behind it too, even if it never starts.
+  void countFrom() {
+    if (firstRun_ >= 0) compiled_->queue().next = static_cast<std::uint64_t>(firstRun_);
+  }
+  void cancel() { cancelled_.store(true, std::memory_order_relaxed); }
+
+  // Calls done(status, steps, run), for which all that is left of the ticket is deleted first.
+  static void report(Ticket* ticket);
+
+  // The desk's.
+  double number = 0;
+  Ticket* previous = nullptr;
+  Ticket* next = nullptr;
+
+ private:
+  Ticket(napi_env env, Desk& desk, Kept<Compiled> compiled, double steps)
+      : Request(compiled->claims()), env_(env), desk_(desk), compiled_(std::move(compiled)), steps_(steps) {}
+
+  bool start() override { return Runners::instance().offer(*this); }
+  void left() override { desk_.deliver(this); }
+  void hurry() override { cancel(); }
+  void run() override;
+  void runSteps();
+  static bool beforeWrites(void* ticket);
+
+  const napi_env env_;
+  Desk& desk_;
+  const Kept<Compiled> compiled_;  // touched by the environment's thread alone; the runner only looks
+  const double steps_;
+  double firstRun_ = 0;
+  int threads_ = 1;
+  bool checkFinite_ = false;
+  double stepsDone_ = 0;
+  std::uint64_t lastRun_ = 0;
+  double status_ = runCancelled;
+  std::unique_ptr<void*[]> addresses_;
+  std::atomic<bool> cancelled_{false};
+  napi_ref done_ = nullptr;
+  napi_ref memory_ = nullptr;
+};
+
+std::unique_ptr<Ticket> Ticket::create(Call& call, Desk& desk, Kept<Compiled> compiled, double steps) {
+  const Program& program = compiled->program();
+  const std::size_t count = program.feedCount() + program.outputCount();
+  std::unique_ptr<Ticket> ticket(new (std::nothrow) Ticket(call.env(), desk, std::move(compiled), steps));
+  if (ticket) ticket->addresses_.reset(new (std::nothrow) void*[count]());
+  if (ticket && ticket->addresses_) return ticket;
+  call.fault().memory("startProgram: there is no memory left");
+  return nullptr;
+}
+
+bool Ticket::read(Call& call) {
+  double wantedThreads = 0;
+  if (!call.integer(1, "the run", -1, firstRun_) || !call.integer(3, "the threads", 0, wantedThreads) ||
+      !call.flag(4, "checkFinite", checkFinite_) ||
+      !compiled_->readMemory(call, firstArray, steps_, true, addresses_.get())) {
+    return false;
+  }
+  threads_ = threadsOf(wantedThreads);
+  if (!call[5].IsFunction()) return call.fault().argument("startProgram: argument 5 is not a function");
+  Napi::Array memory = Napi::Array::New(env_);
+  for (std::size_t i = firstArray; i < call.count(); ++i) {
+    memory.Set(static_cast<std::uint32_t>(i - firstArray), call[i]);
+  }
+  if (napi_create_reference(env_, call[5], 1, &done_) == napi_ok &&
+      napi_create_reference(env_, memory, 1, &memory_) == napi_ok) {
+    return true;
+  }
+  return call.fault().memory("startProgram: there is no memory left");
+}
+
+void Ticket::run() {
+  runSteps();
+  Runners::instance().finishing();
+  Locks::instance().leave(*this);
+}
+
+void Ticket::runSteps() {
+  Program& program = compiled_->program();
+  Queue& queue = compiled_->queue();
+  const bool writes = compiled_->claims().writes.count > 0;
+  const std::size_t feeds = program.feedCount(), outputs = program.outputCount();
+  RunArguments arguments;
+  arguments.feeds = addresses_.get();
+  arguments.outputs = addresses_.get() + feeds;
+  arguments.threads = threads_;
+  arguments.checkFinite = checkFinite_;
+  arguments.cancelled = &cancelled_;
+  arguments.beforeWrites = beforeWrites;
+  arguments.context = this;
+  for (;;) {
+    if (cancelled_.load(std::memory_order_relaxed)) return;  // the status says so from the start
+    lastRun_ = arguments.run = queue.next;
+    std::size_t instruction = 0;
+    const RunResult result = program.run(arguments, instruction);
+    if (result == RunResult::notFinite) status_ = static_cast<double>(instruction);
+    if (result != RunResult::done) return;
+    ++queue.next;
+    if (++stepsDone_ == steps_) break;
+    for (std::size_t i = 0; i < feeds; ++i) {
+      addresses_[i] = static_cast<char*>(addresses_[i]) + program.feedBytes(i);
+    }
+    for (std::size_t i = 0; i < outputs; ++i) {
+      const std::size_t bytes = program.outputLength(i) * sizeOf(program.outputType(i));
+      addresses_[feeds + i] = static_cast<char*>(addresses_[feeds + i]) + bytes;
+    }
+    if (writes) Locks::instance().nextStep(*this);
+  }
+  status_ = runDone;
+}
+
+bool Ticket::beforeWrites(void* self) {
+  Ticket& ticket = *static_cast<Ticket*>(self);
+  Locks::instance().beforeWrites(ticket);
+  // It may have waited long; from here on it cannot be cancelled.
+  return !ticket.cancelled_.load(std::memory_order_relaxed);
+}
+
+void Ticket::report(Ticket* ticket) {
+  const napi_env env = ticket->env_;
+  napi_value arguments[3], receiver = nullptr, done = nullptr;
+  const bool fine =
+      napi_create_double(env, ticket->status_, &arguments[0]) == napi_ok &&
+      napi_create_double(env, ticket->stepsDone_, &arguments[1]) == napi_ok &&
+      napi_create_double(env, static_cast<double>(ticket->lastRun_), &arguments[2]) == napi_ok &&
+      napi_get_undefined(env, &receiver) == napi_ok &&
+      napi_get_reference_value(env, ticket->done_, &done) == napi_ok;
+  delete ticket;
+  // What it throws is left pending, and Node makes it an uncaught exception.
+  if (fine) napi_call_function(env, receiver, done, 3, arguments, nullptr);
+}
+
+// ---- The desk.
+
+// Opened by the first run: an environment that makes none keeps no handle on its event loop.
+bool Desk::open(Call& call) {
+  if (done_ != nullptr) return true;
+  if (!Runners::instance().prepare()) {
+    return call.fault().memory("startProgram: the system has no thread left to run on");
+  }
+  napi_value name = nullptr;
+  const bool made = napi_create_string_utf8(env_, "forebay", NAPI_AUTO_LENGTH, &name) == napi_ok &&
+                    napi_create_threadsafe_function(env_, nullptr, nullptr, name, 0, 1, nullptr, nullptr,
+                                                    this, callJs, &done_) == napi_ok;
+  if (!made) return call.fault().memory("startProgram: there is no memory left");
+  // Only while a run is in flight is the process kept alive.
+  napi_unref_threadsafe_function(env_, done_);
+  // Hooks run in reverse order: this one before that of the function, which closes it.
+  napi_add_env_cleanup_hook(env_, close, this);
+  return true;
+}
+
+double Desk::add(Ticket* ticket) {
+  if (first_ == nullptr) napi_ref_threadsafe_function(env_, done_);
+  const double number = ticket->number = ++lastNumber_;
+  ticket->countFrom();
+  ticket->next = first_;
+  if (first_ != nullptr) first_->previous = ticket;
+  first_ = ticket;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    ++unfinished_;
+  }
+  Locks::instance().lineUp(*ticket);
+  return number;
+}
+
+Ticket* Desk::find(double number) const {
+  Ticket* ticket = first_;
+  while (ticket != nullptr && ticket->number != number) ticket = ticket->next;
+  return ticket;
+}
+
+void Desk::finish(Ticket* ticket) {
+  if (ticket->next != nullptr) ticket->next->previous = ticket->previous;
+  (ticket->previous != nullptr ? ticket->previous->next : first_) = ticket->next;
+  if (first_ == nullptr) napi_unref_threadsafe_function(env_, done_);
+}
+
+void Desk::deliver(Ticket* ticket) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  --unfinished_;
+  if (closing_) {
+    idle_.notify_all();
+  } else {
+    napi_call_threadsafe_function(done_, ticket, napi_tsfn_nonblocking);
+  }
+}
+
+void Desk::callJs(napi_env env, napi_value, void* desk, void* ticket) {
+  if (env == nullptr) return;  // the environment ends, and close() has seen to the tickets
+  static_cast<Desk*>(desk)->finish(static_cast<Ticket*>(ticket));
+  Ticket::report(static_cast<Ticket*>(ticket));
+}
+
+// The environment ends, as a worker does that is terminated: nothing of its is touched from here on.
+void Desk::close(void* self) {
+  Desk& desk = *static_cast<Desk*>(self);
+  {
+    const std::lock_guard<std::mutex> lock(desk.mutex_);
+    desk.closing_ = true;
+  }
+  for (Ticket* ticket = desk.first_; ticket != nullptr; ticket = ticket->next) {
+    ticket->cancel();
+    if (Locks::instance().withdraw(*ticket)) desk.deliver(ticket);
+  }
+  {
+    std::unique_lock<std::mutex> lock(desk.mutex_);
+    desk.idle_.wait(lock, [&] { return desk.unfinished_ == 0; });
+  }
+  while (desk.first_ != nullptr) {
+    Ticket* const ticket = desk.first_;
+    desk.first_ = ticket->next;
+    delete ticket;
+  }
+}
+
+}  // namespace
+
+bool prepareAsync(Napi::Env env) {
+  // A process that exits with work in flight: destructors, OpenBLAS's among them, run when it has ended.
+  static const bool registered = std::atexit([] { Locks::instance().close(); }) == 0;
+  Desk* const desk = new (std::nothrow) Desk(env);
+  if (!registered || desk == nullptr) return false;
+  env.SetInstanceData(desk);
+  return true;
+}
+
+Napi::Value startProgram(const Napi::CallbackInfo& info) {
+  Call call(info, "startProgram");
+  Desk* const desk = info.Env().GetInstanceData<Desk>();
+  Kept<Compiled> compiled;
+  double steps = 0;
+  Napi::Value number = info.Env().Undefined();
+  if (call.atLeast(firstArray) && programOf(call, 0, compiled) && call.integer(2, "the steps", 1, steps) &&
+      desk->open(call)) {
+    std::unique_ptr<Ticket> ticket = Ticket::create(call, *desk, compiled, steps);
+    if (ticket && ticket->read(call)) number = Napi::Number::New(info.Env(), desk->add(ticket.release()));
+  }
+  call.finish();
+  return number;
+}
+
+void cancelRun(const Napi::CallbackInfo& info) {
+  Call call(info, "cancelRun");
+  double number = 0;
+  if (call.number(0, "the run", number)) {
+    Desk* const desk = info.Env().GetInstanceData<Desk>();
+    Ticket* const ticket = desk->find(number);
+    if (ticket != nullptr) {
+      ticket->cancel();
+      if (Locks::instance().withdraw(*ticket)) desk->deliver(ticket);
+    }
+  }
+  call.finish();
+}
+
+}  // namespace forebay

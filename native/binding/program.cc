@@ -1,0 +1,361 @@
+#include "binding/program.h"
+
+#include <algorithm>
+#include <cinttypes>
+#include <new>
+
+#include "program/pool.h"
+#include "program/touched.h"
+
+namespace forebay {
+
+namespace {
+
+struct QueueHandle final : Handle {
+  explicit QueueHandle(Kept<Queue> what) : Handle(Kind::queue), queue(std::move(what)) {}
+  const Kept<Queue> queue;
+};
+
+struct ProgramHandle final : Handle {
+  explicit ProgramHandle(Kept<Compiled> what) : Handle(Kind::program), compiled(std::move(what)) {}
+  Kept<Compiled> compiled;
+};
+
+// A run on the thread that called: it holds its claims from its turn to its end.
+class Turn final : public Locks::Request {
+ public:
+  explicit Turn(const Claims& claims) : Request(claims) { Locks::instance().enter(*this); }
+  ~Turn() override { Locks::instance().leave(*this); }
+  static bool beforeWrites(void* turn) {
+    Locks::instance().beforeWrites(*static_cast<Turn*>(turn));
+    return true;
+  }
+};
+
+template <class T>
+std::unique_ptr<T[]> zeroed(std::size_t count) {
+  return std::unique_ptr<T[]>(new (std::nothrow) T[count]());
+}
+
+// A call of a run on this thread: (program, run, threads, …, then feeds and outputs).
+class RunCall {
+ public:
+  explicit RunCall(const Napi::CallbackInfo& info, const char* name) : call_(info, name) {}
+
+  Call& call() { return call_; }
+  const Program& program() const { return compiled_->program(); }
+
+  // The memory begins at argument `first`.
+  bool read(std::size_t first) {
+    if (!call_.atLeast(first) || !programOf(call_, 0, compiled_) || !call_.integer(1, "the run", 0, run_) ||
+        !call_.integer(2, "the threads", 0, threads_)) {
+      return false;
+    }
+    memory_ = call_.count() > first ? compiled_->room() : compiled_->own();
+    return memory_ == compiled_->own() ? compiled_->hasOwn(call_)
+                                       : compiled_->readMemory(call_, first, 1, false, memory_);
+  }
+
+  // Runs once, on this thread; the status that JavaScript gets.
+  double run(bool checkFinite, double* nanoseconds) {
+    const double overlap = memory_ == compiled_->own() ? runDone : compiled_->findOverlap(memory_);
+    if (overlap != runDone) return overlap;
+    RunArguments arguments;
+    arguments.feeds = memory_;
+    arguments.outputs = memory_ + compiled_->program().feedCount();
+    arguments.run = static_cast<std::uint64_t>(run_);
+    arguments.threads = threadsOf(threads_);
+    arguments.checkFinite = checkFinite;
+    arguments.nanoseconds = nanoseconds;
+    Turn turn(compiled_->claims());
+    arguments.beforeWrites = Turn::beforeWrites;
+    arguments.context = &turn;
+    std::size_t instruction = 0;
+    const RunResult result = compiled_->program().run(arguments, instruction);
+    return result == RunResult::notFinite ? static_cast<double>(instruction) : runDone;
+  }
+
+  Napi::Value finish(double status) {
+    call_.finish();
+    return Napi::Number::New(call_.env(), status);
+  }
+
+ private:
+  Call call_;
+  Kept<Compiled> compiled_;
+  void** memory_ = nullptr;
+  double run_ = 0, threads_ = 0;
+};
+
+}  // namespace
+
+int threadsOf(double wanted) {
+  if (wanted < 1) return Pool::instance().threads();
+  return static_cast<int>(std::min<double>(wanted, Pool::maxThreads));
+}
+
+bool programOf(Call& call, std::size_t argument, Kept<Compiled>& compiled) {
+  ProgramHandle* handle = nullptr;
+  if (!call.handle(argument, "a program", Handle::Kind::program, handle)) return false;
+  if (!handle->compiled) return call.fault().argument("the program has been disposed of");
+  compiled = handle->compiled;
+  return true;
+}
+
+// ---- Making one.
+
+Kept<Compiled> Compiled::create(Call& call, Kept<Queue> queue) {
+  Kept<Compiled> made(new (std::nothrow) Compiled(call.env()));
+  if (!made) {
+    call.fault().memory("createProgram: there is no memory left");
+    return {};
+  }
+  made->queue_ = std::move(queue);
+  const double* code = nullptr;
+  std::size_t length = 0;
+  // The code last: reading the lists may run JavaScript.
+  if (!made->readLeaves(call) || !call.geometry(0, code, length)) return {};
+  made->program_ = Program::create(code, length, made->leaves_.get(), made->leafCount_, call.fault());
+  if (!made->program_ || !made->findClaims(call, code)) return {};
+  const std::size_t bytes = made->program_->arenaBytes() + made->program_->scratchBytes();
+  made->reported_ = static_cast<std::int64_t>(bytes + length * sizeof(double));
+  Napi::MemoryManagement::AdjustExternalMemory(call.env(), made->reported_);
+  if (!made->readOwn(call)) return {};
+  return made;
+}
+
+Compiled::~Compiled() {
+  if (reported_ > 0) Napi::MemoryManagement::AdjustExternalMemory(env_, -reported_);
+}
+
+bool Compiled::readLeaves(Call& call) {
+  std::uint32_t count = 0;
+  if (!call.list(1, "the leaves", count)) return false;
+  leafCount_ = count;
+  leaves_ = zeroed<LeafMemory>(count);
+  ranges_ = zeroed<Range>(count);
+  const auto values = zeroed<napi_value>(count);
+  if (!leaves_ || !ranges_ || !values) {
+    return call.fault().memory("createProgram: no memory for %u leaves", count);
+  }
+  if (!call.elements(1, count, values.get())) return false;
+  // A list of our own: what the caller does with its array must not matter.
+  Napi::Array kept = Napi::Array::New(call.env());
+  for (std::uint32_t leaf = 0; leaf < count; ++leaf) {
+    Array array;
+    if (!call.typedArray(values[leaf], "leaf", leaf, true, array)) return false;
+    const std::size_t bytes = array.length * sizeOf(array.dtype);
+    leaves_[leaf] = {array.data, bytes};
+    const auto begin = reinterpret_cast<std::uintptr_t>(array.data);
+    if (bytes > 0) ranges_[rangeCount_++] = {begin, begin + bytes, leaf, false};
+    kept.Set(leaf, values[leaf]);
+  }
+  std::sort(ranges_.get(), ranges_.get() + rangeCount_,
+            [](const Range& a, const Range& b) { return a.begin < b.begin; });
+  keptLeaves_ = Napi::Persistent(kept.As<Napi::Object>());
+  return true;
+}
+
+bool Compiled::findClaims(Call& call, const double* code) {
+  const auto touched = zeroed<bool>(2 * leafCount_);
+  claimed_ = zeroed<const void*>(2 * leafCount_);
+  if (!touched || !claimed_) return call.fault().memory("createProgram: no memory for its claims");
+  findTouched(code, {touched.get(), touched.get() + leafCount_});
+  const auto collect = [&](const bool* chosen, const void** to) {
+    std::size_t count = 0;
+    const void* last = nullptr;
+    for (std::size_t i = 0; i < rangeCount_; ++i) {
+      const void* const leaf = leaves_[ranges_[i].leaf].data;
+      if (chosen[ranges_[i].leaf] && leaf != last) last = to[count++] = leaf;
+    }
+    return LeafSet{to, count};
+  };
+  claims_.reads = collect(touched.get(), claimed_.get());
+  claims_.writes = collect(touched.get() + leafCount_, claimed_.get() + leafCount_);
+  claims_.line = queue_.get();
+  for (std::size_t i = 0; i < rangeCount_; ++i) {
+    ranges_[i].written = touched[leafCount_ + ranges_[i].leaf];
+  }
+  return true;
+}
+
+bool Compiled::readOwn(Call& call) {
+  const std::size_t count = memoryCount();
+  room_ = zeroed<void*>(count);
+  if (!room_) return call.fault().memory("createProgram: no memory for its feeds");
+  if (call[3].IsNull()) return true;
+  own_ = zeroed<void*>(count);
+  const auto values = zeroed<napi_value>(count);
+  if (!own_ || !values) return call.fault().memory("createProgram: no memory for its feeds");
+  std::uint32_t given = 0;
+  if (!call.list(3, "its own memory", given) || !countMemory(call, given) ||
+      !call.elements(3, given, values.get())) {
+    return false;
+  }
+  Napi::Array kept = Napi::Array::New(call.env());
+  for (std::uint32_t i = 0; i < count; ++i) {
+    if (!readArray(call, i, 1, true, values[i], own_[i])) return false;
+    kept.Set(i, values[i]);
+  }
+  keptOwn_ = Napi::Persistent(kept.As<Napi::Object>());
+  return true;
+}
+
+// ---- What a run is given.
+
+bool Compiled::countMemory(Call& call, std::size_t given) const {
+  return given == memoryCount() ||
+         call.fault().argument("received %zu feeds and outputs, expected %zu and %zu", given,
+                               program_->feedCount(), program_->outputCount());
+}
+
+bool Compiled::hasOwn(Call& call) const { return own_ || memoryCount() == 0 || countMemory(call, 0); }
+
+bool Compiled::readMemory(Call& call, std::size_t first, double steps, bool shared, void** addresses) const {
+  const std::size_t count = memoryCount();
+  if (!countMemory(call, call.count() - first)) return false;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (!readArray(call, i, steps, shared, call[first + i], addresses[i])) return false;
+  }
+  return true;
+}
+
+bool Compiled::readArray(Call& call, std::size_t index, double steps, bool shared, napi_value value,
+                         void*& address) const {
+  const std::size_t feeds = program_->feedCount();
+  return index < feeds ? readFeed(call, index, steps, shared, value, address)
+                       : readOutput(call, index - feeds, steps, shared, value, address);
+}
+
+bool Compiled::readFeed(Call& call, std::size_t index, double steps, bool shared, napi_value value,
+                        void*& address) const {
+  Array array;
+  if (!call.typedArray(value, "feed", index, shared, array)) return false;
+  const auto bytes = static_cast<double>(array.length) * static_cast<double>(sizeOf(array.dtype));
+  const double wanted = static_cast<double>(program_->feedBytes(index)) * steps;
+  if (shared ? bytes < wanted : bytes != wanted) {
+    return call.fault().argument("feed %zu has %.0f bytes, expected %.0f", index, bytes, wanted);
+  }
+  if (reinterpret_cast<std::uintptr_t>(array.data) % program_->feedAlignment(index) != 0) {
+    return call.fault().argument("feed %zu is not aligned to its elements of %zu bytes", index,
+                                 program_->feedAlignment(index));
+  }
+  address = array.data;
+  return true;
+}
+
+bool Compiled::readOutput(Call& call, std::size_t index, double steps, bool shared, napi_value value,
+                          void*& address) const {
+  Array array;
+  if (!call.typedArray(value, "output", index, shared, array)) return false;
+  const DType type = program_->outputType(index);
+  const auto length = static_cast<double>(array.length);
+  const double wanted = static_cast<double>(program_->outputLength(index)) * steps;
+  if (array.dtype != type || (shared ? length < wanted : length != wanted)) {
+    return call.fault().argument("output %zu is %s of %zu elements, expected %s of %.0f", index,
+                                 nameOf(array.dtype), array.length, nameOf(type), wanted);
+  }
+  address = array.data;
+  return true;
+}
+
+std::size_t Compiled::leafOverlapping(std::uintptr_t begin, std::uintptr_t end, bool writtenOnly) const {
+  // Leaves lie apart, so their ends ascend as their beginnings do.
+  const Range* const last = ranges_.get() + rangeCount_;
+  const Range* const first = ranges_.get();
+  const Range* range = std::upper_bound(first, last, begin,
+                                        [](std::uintptr_t place, const Range& r) { return place < r.end; });
+  for (; range != last && range->begin < end; ++range) {
+    if (range->written || !writtenOnly) return range->leaf;
+  }
+  return leafCount_;
+}
+
+double Compiled::findOverlap(void* const* addresses) const {
+  const std::size_t feedCount = program_->feedCount(), outputCount = program_->outputCount();
+  const auto refuse = [&](std::size_t subject, std::size_t object) {
+    const std::size_t all = feedCount + outputCount + leafCount_;
+    return firstOverlap - static_cast<double>(subject * all + object);
+  };
+  const auto feedAt = [&](std::size_t i) { return reinterpret_cast<std::uintptr_t>(addresses[i]); };
+  const auto outputAt = [&](std::size_t i) {
+    return reinterpret_cast<std::uintptr_t>(addresses[feedCount + i]);
+  };
+  const auto outputBytes = [&](std::size_t i) {
+    return program_->outputLength(i) * sizeOf(program_->outputType(i));
+  };
+  for (std::size_t i = 0; i < outputCount; ++i) {
+    const std::uintptr_t begin = outputAt(i), end = begin + outputBytes(i);
+    if (begin == end) continue;
+    for (std::size_t j = 0; j < feedCount; ++j) {
+      if (feedAt(j) < end && begin < feedAt(j) + program_->feedBytes(j)) return refuse(i, j);
+    }
+    for (std::size_t j = 0; j < i; ++j) {
+      if (outputAt(j) < end && begin < outputAt(j) + outputBytes(j)) return refuse(i, feedCount + j);
+    }
+    const std::size_t leaf = leafOverlapping(begin, end, false);
+    if (leaf < leafCount_) return refuse(i, feedCount + outputCount + leaf);
+  }
+  // A feed may be a leaf's memory, unless the run writes there: its reads would see its own writes.
+  for (std::size_t i = 0; i < feedCount; ++i) {
+    if (program_->feedBytes(i) == 0) continue;
+    const std::size_t leaf = leafOverlapping(feedAt(i), feedAt(i) + program_->feedBytes(i), true);
+    if (leaf < leafCount_) {
+      return refuse(outputCount + i, feedCount + outputCount + leaf);
+    }
+  }
+  return runDone;
+}
+
+// ---- The entry points.
+
+Napi::Value createQueue(const Napi::CallbackInfo& info) {
+  Call call(info, "createQueue");
+  Kept<Queue> queue(new (std::nothrow) Queue);
+  const Napi::Value handle = call.external(queue ? new (std::nothrow) QueueHandle(queue) : nullptr);
+  call.finish();
+  return handle;
+}
+
+// createProgram(code, leaves, queue, own | null): feeds and outputs for runs that are given none
+Napi::Value createProgram(const Napi::CallbackInfo& info) {
+  Call call(info, "createProgram");
+  Napi::Value handle = info.Env().Undefined();
+  QueueHandle* queue = nullptr;
+  if (call.atLeast(4) && call.handle(2, "a queue", Handle::Kind::queue, queue)) {
+    Kept<Compiled> compiled = Compiled::create(call, queue->queue);
+    if (compiled) handle = call.external(new (std::nothrow) ProgramHandle(std::move(compiled)));
+  }
+  call.finish();
+  return handle;
+}
+
+// runProgram(program, run, threads, checkFinite, ...feeds, ...outputs)
+Napi::Value runProgram(const Napi::CallbackInfo& info) {
+  RunCall run(info, "runProgram");
+  bool checkFinite = false;
+  const bool fine = run.read(4) && run.call().flag(3, "checkFinite", checkFinite);
+  return run.finish(fine ? run.run(checkFinite, nullptr) : runDone);
+}
+
+// profileProgram(program, run, threads, nanoseconds, ...feeds, ...outputs)
+Napi::Value profileProgram(const Napi::CallbackInfo& info) {
+  RunCall run(info, "profileProgram");
+  Array times{};
+  bool fine = run.read(4) && run.call().array(3, "the times", times);
+  if (fine && (times.dtype != DType::float64 || times.length != run.program().instructionCount())) {
+    fine = run.call().fault().argument("profileProgram: the times are %s of %zu, expected float64 of %zu",
+                                       nameOf(times.dtype), times.length, run.program().instructionCount());
+  }
+  return run.finish(fine ? run.run(false, static_cast<double*>(times.data)) : runDone);
+}
+
+// disposeProgram(program): at once, or after the runs in flight. Again is no error.
+void disposeProgram(const Napi::CallbackInfo& info) {
+  Call call(info, "disposeProgram");
+  ProgramHandle* handle = nullptr;
+  if (call.handle(0, "a program", Handle::Kind::program, handle)) handle->compiled = Kept<Compiled>();
+  call.finish();
+}
+
+}  // namespace forebay

@@ -1,0 +1,189 @@
+// A body's routines for matrix products: blocks of tiles, dot products, packing, and its peak.
+#pragma once
+
+#include "kernels/body/gemm_pack.h"
+#include "kernels/body/gemm_tile.h"
+
+namespace forebay::FOREBAY_BODY {
+
+// The tiles of some rows, over n columns.
+template <class T>
+FOREBAY_INLINE void rowOfTiles(const GemmBlock& s, const T* a, std::int64_t rows, std::int64_t aRow,
+                               std::int64_t aColumn, const T* b, T* c, std::int64_t n, const T* ahead) {
+  constexpr int width = Vector<T>::width;
+  const TilesOf<T>& tile = tiles<T>.of[rows];
+  for (std::int64_t j = 0; j < n;) {
+    const std::int64_t left = n - j;
+    std::int64_t step = panelWidth<T>;
+    if (left >= step && ahead != nullptr) {
+      tile.prefetching(s, a, aRow, aColumn, b, c + j, 0, ahead);
+    } else if (left >= tile.wideColumns) {
+      step = tile.wideColumns;
+      tile.wide(s, a, aRow, aColumn, b, c + j, 0, nullptr);
+    } else if (left >= step) {
+      tile.panel(s, a, aRow, aColumn, b, c + j, 0, nullptr);
+    } else if (left == width) {
+      tile.narrow(s, a, aRow, aColumn, b, c + j, 0, nullptr);
+    } else {
+      tile.tails[left > width](s, a, aRow, aColumn, b, c + j, static_cast<int>(left % width), nullptr);
+    }
+    b += step / panelWidth<T> * s.bPanel;
+    j += step;
+  }
+}
+
+// All rows of tiles over n columns. The first of them ask for the panel at `ahead`: each row of a panel is
+// one line or two, and each row of tiles asks for one.
+template <class T>
+FOREBAY_INLINE void rowsOfTiles(const GemmBlock& s, const T* a, const T* b, T* c, std::int64_t n,
+                                const T* ahead) {
+  constexpr std::int64_t line = 64 / sizeof(T);
+  const T* const end = ahead == nullptr ? nullptr : ahead + panelWidth<T>;
+  const RowGroups groups(s.m);
+  for (std::int64_t i = 0; i < s.m;) {
+    const std::int64_t rows = groups.at(i);
+    if (s.aPacked) {
+      rowOfTiles(s, a + i * s.k, rows, 1, rows, b, c + i * s.cRow, n, ahead);
+    } else {
+      rowOfTiles(s, a + i * s.aRow, rows, s.aRow, s.aColumn, b, c + i * s.cRow, n, ahead);
+    }
+    if (ahead != nullptr) ahead = end - ahead > line ? ahead + line : nullptr;
+    i += rows;
+  }
+}
+
+template <class T>
+void gemmBlock(const GemmBlock& s, const void* left, const void* right, void* out) {
+  const T* a = static_cast<const T*>(left);
+  const T* b = static_cast<const T*>(right);
+  T* c = static_cast<T*>(out);
+  if (!s.panelsFirst) {
+    rowsOfTiles<T>(s, a, b, c, s.n, nullptr);
+    return;
+  }
+  for (std::int64_t j = 0; j < s.n; j += panelWidth<T>, b += s.bPanel) {
+    const std::int64_t remaining = s.n - j;
+    rowsOfTiles<T>(s, a, b, c + j, remaining < panelWidth<T> ? remaining : panelWidth<T>,
+                   remaining > panelWidth<T> ? b + s.bPanel : nullptr);
+  }
+}
+
+// An element is added up lane by lane, then the lanes, as sumLanes does with four columns at a time: where
+// fewer are left the last stands in for the missing ones, so that the order is always that one.
+constexpr int dotColumns = 4;
+
+// `rows` rows, and `groups` times four columns, of which `left` exist.
+template <class T, int rows, int groups>
+FOREBAY_INLINE void dotTile(const GemmDots& s, const T* a, const T* b, std::int64_t left, T* c) {
+  using V = Vector<T>;
+  using Register = typename V::Register;
+  constexpr int columns = groups * dotColumns;
+  const T* column[std::size_t{columns}];
+  Register sum[std::size_t{rows}][std::size_t{columns}];
+#pragma GCC unroll 16
+  for (int j = 0; j < columns; ++j) {
+    column[j] = b + (j < left ? j : left - 1) * s.bColumn;
+#pragma GCC unroll 16
+    for (int i = 0; i < rows; ++i) sum[i][j] = V::zero();
+  }
+  std::int64_t p = 0;
+  for (; p + V::width <= s.k; p += V::width) {
+    Register x[std::size_t{rows}];
+#pragma GCC unroll 16
+    for (int i = 0; i < rows; ++i) x[i] = V::load(a + i * s.aRow + p);
+#pragma GCC unroll 16
+    for (int j = 0; j < columns; ++j) {
+      const Register y = V::load(column[j] + p);
+#pragma GCC unroll 16
+      for (int i = 0; i < rows; ++i) sum[i][j] = V::mulAdd(x[i], y, sum[i][j]);
+    }
+  }
+  if (p < s.k) {
+    const auto mask = V::first(static_cast<int>(s.k - p));
+    Register x[std::size_t{rows}];
+#pragma GCC unroll 16
+    for (int i = 0; i < rows; ++i) x[i] = V::loadFirst(a + i * s.aRow + p, mask);
+#pragma GCC unroll 16
+    for (int j = 0; j < columns; ++j) {
+      const Register y = V::loadFirst(column[j] + p, mask);
+#pragma GCC unroll 16
+      for (int i = 0; i < rows; ++i) sum[i][j] = V::mulAdd(x[i], y, sum[i][j]);
+    }
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < rows; ++i) {
+#pragma GCC unroll 16
+    for (int g = 0; g < groups; ++g) {
+      T total[std::size_t{dotColumns}];
+      sumLanes<T>(sum[i] + g * dotColumns, total);
+      T* out = c + i * s.cRow + g * dotColumns;
+      for (int j = 0; j < dotColumns && g * dotColumns + j < left; ++j) {
+        out[j] = s.accumulate ? out[j] + total[j] : total[j];
+      }
+    }
+  }
+}
+
+template <class T>
+void gemmDots(const GemmDots& s, const void* left, const void* right, void* out) {
+  // As many sums as there are registers for; a single row takes more columns.
+  constexpr int several = tileRows >= 12 ? 4 : 2;
+  const T* b = static_cast<const T*>(right);
+  for (std::int64_t j = 0; j < s.n; j += 2 * dotColumns, b += 2 * dotColumns * s.bColumn) {
+    const T* a = static_cast<const T*>(left);
+    T* c = static_cast<T*>(out) + j;
+    const std::int64_t columns = s.n - j;
+    std::int64_t i = 0;
+    for (; i + several <= s.m; i += several, a += several * s.aRow, c += several * s.cRow) {
+      dotTile<T, several, 1>(s, a, b, columns, c);
+      if (columns > dotColumns) {
+        dotTile<T, several, 1>(s, a, b + dotColumns * s.bColumn, columns - dotColumns, c + dotColumns);
+      }
+    }
+    for (; i < s.m; ++i, a += s.aRow, c += s.cRow) {
+      if (columns > dotColumns) {
+        dotTile<T, 1, 2>(s, a, b, columns, c);
+      } else {
+        dotTile<T, 1, 1>(s, a, b, columns, c);
+      }
+    }
+  }
+}
+
+// The registers of a tile and no memory at all.
+template <class T>
+double gemmPeak(std::int64_t rounds) {
+  using V = Vector<T>;
+  using Register = typename V::Register;
+  constexpr int chains = 12;
+  Register sum[chains];
+#pragma GCC unroll 16
+  for (int i = 0; i < chains; ++i) sum[i] = V::broadcast(static_cast<T>(i));
+  Register x = V::broadcast(T(0.5)), y = V::broadcast(T(1));
+  for (std::int64_t round = 0; round < rounds; ++round) {
+#pragma GCC unroll 16
+    for (int i = 0; i < chains; ++i) sum[i] = V::mulAdd(sum[i], x, y);
+  }
+  Register all = sum[0];
+#pragma GCC unroll 16
+  for (int i = 1; i < chains; ++i) all = V::add(all, sum[i]);
+  T lanes[V::width];
+  V::store(lanes, all);
+  volatile T sink = lanes[0];  // or all of it would be left out
+  static_cast<void>(sink);
+  return 2.0 * static_cast<double>(rounds) * chains * V::width;
+}
+
+// OpenBLAS has kernels for processors that the portable body knows too little of: on one with AVX but
+// without FMA they are twice as fast. The other bodies were measured at 0.9 to 5 times its speed, but for
+// a transposed A with ten columns to multiply, where AVX-512 leaves most lanes empty (0.6 times, 1 us).
+constexpr bool blasIsFaster = FOREBAY_BODY_VECTOR == 16;
+
+template <class T>
+constexpr GemmRoutines gemmRoutinesOf = {tileRows,    panelWidth<T>, blasIsFaster,   gemmBlock<T>,
+                                         gemmDots<T>, packRows<T>,   packColumns<T>, gemmPeak<T>};
+
+// In the order of DType.
+constexpr GemmRoutines gemmRoutines[] = {gemmRoutinesOf<float>, gemmRoutinesOf<double>};
+
+}  // namespace forebay::FOREBAY_BODY

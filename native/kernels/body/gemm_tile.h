@@ -1,0 +1,132 @@
+// The micro-kernels: a tile of C is kept in registers while k runs.
+//
+// Whatever the tile, an element is the chain a[0] b[0] + a[1] b[1] + … in the order of k, each step a
+// multiply-add of the body: its bits do not depend on the tile that it fell into.
+#pragma once
+
+#include "kernels/body/gemm_vector.h"
+#include "kernels/gemm_routines.h"
+
+namespace forebay::FOREBAY_BODY {
+
+// A panel is two registers wide. With 32 registers a tile has up to 12 rows, so that 24 hold C, 2 hold B
+// and one A; with 16, 6 rows. Both do two multiply-adds for each element of A read, and with 8 or more
+// in flight hide their latency.
+constexpr int panelRegisters = 2;
+constexpr int tileRows = FOREBAY_BODY_VECTOR == 64 ? 12 : 6;
+
+template <class T>
+constexpr int panelWidth = panelRegisters* Vector<T>::width;
+
+// Few rows take several panels at once, for as many multiply-adds in flight.
+constexpr int mostWideRows = 4;
+constexpr int wideRegisters(int rows) {
+  const int wide = rows == 1 ? 8 : 4;
+  return tileRows >= 12 || rows * wide <= 8 ? wide : panelRegisters;
+}
+
+// Rows of A are reached from two pointers and few strides, for which there are registers enough.
+template <class T>
+FOREBAY_INLINE const T* rowOf(const T* first, const T* seventh, std::int64_t stride, int row) {
+  const T* base = row < 6 ? first : seventh;
+  return base + (row % 6) * stride;
+}
+
+// `columns` (in the last register) matters only if `tail`: all others are whole. `ahead` is asked for from
+// memory, a line for each row of B, if `prefetching`.
+template <class T, int rows, int registers, bool tail, bool prefetching>
+void tile(const GemmBlock& s, const T* a, std::int64_t aRow, std::int64_t aColumn, const T* b, T* c,
+          int columns, const T* ahead) {
+  using V = Vector<T>;
+  using Register = typename V::Register;
+  constexpr int last = registers - 1;
+  const auto mask = V::first(tail ? columns : 0);
+
+  Register sum[std::size_t{rows}][std::size_t{registers}];
+#pragma GCC unroll 16
+  for (int i = 0; i < rows; ++i) {
+#pragma GCC unroll 16
+    for (int v = 0; v < registers; ++v) sum[i][v] = V::zero();
+  }
+
+  const std::int64_t bRow = s.bRow, bPanel = s.bPanel;
+  const T* seventh = a + (rows > 6 ? 6 * aRow : 0);
+  for (std::int64_t p = s.k; p > 0; --p) {
+    Register right[std::size_t{registers}];
+#pragma GCC unroll 16
+    for (int v = 0; v < registers; ++v) {
+      const T* at = b + (v / panelRegisters) * bPanel + (v % panelRegisters) * V::width;
+      right[v] = tail && v == last ? V::loadFirst(at, mask) : V::load(at);
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < rows; ++i) {
+      const Register left = V::broadcast(*rowOf(a, seventh, aRow, i));
+#pragma GCC unroll 16
+      for (int v = 0; v < registers; ++v) sum[i][v] = V::mulAdd(left, right[v], sum[i][v]);
+    }
+    if (prefetching) {
+      __builtin_prefetch(ahead, 0, 2);  // into the second cache: the nearest is full
+      ahead += bRow;
+    }
+    a += aColumn;
+    seventh += aColumn;
+    b += bRow;
+  }
+
+#pragma GCC unroll 16
+  for (int i = 0; i < rows; ++i) {
+    T* row = c + i * s.cRow;
+#pragma GCC unroll 16
+    for (int v = 0; v < registers; ++v) {
+      T* at = row + v * V::width;
+      if (tail && v == last) {
+        if (s.accumulate) sum[i][v] = V::add(V::loadFirst(at, mask), sum[i][v]);
+        V::storeFirst(at, mask, sum[i][v]);
+      } else {
+        if (s.accumulate) sum[i][v] = V::add(V::load(at), sum[i][v]);
+        V::store(at, sum[i][v]);
+      }
+    }
+  }
+}
+
+template <class T>
+using Tile = void (*)(const GemmBlock& s, const T* a, std::int64_t aRow, std::int64_t aColumn, const T* b,
+                      T* c, int columns, const T* ahead);
+
+// The tiles of one number of rows.
+template <class T>
+struct TilesOf {
+  Tile<T> panel;
+  Tile<T> prefetching;  // a panel, and what lies ahead
+  Tile<T> wide;
+  int wideColumns;
+  Tile<T> narrow;    // one whole register
+  Tile<T> tails[2];  // one register that is not whole, and one whole before it
+};
+
+template <class T>
+struct Tiles {
+  TilesOf<T> of[tileRows + 1];
+};
+
+template <class T, int rows>
+constexpr TilesOf<T> tilesOf() {
+  constexpr int wide = rows <= mostWideRows ? wideRegisters(rows) : panelRegisters;
+  return {tile<T, rows, panelRegisters, false, false>,
+          tile<T, rows, panelRegisters, false, true>,
+          tile<T, rows, wide, false, false>,
+          wide * Vector<T>::width,
+          tile<T, rows, 1, false, false>,
+          {tile<T, rows, 1, true, false>, tile<T, rows, panelRegisters, true, false>}};
+}
+
+template <class T, int... less>
+constexpr Tiles<T> allTiles(std::integer_sequence<int, less...>) {
+  return {{TilesOf<T>{}, tilesOf<T, less + 1>()...}};
+}
+
+template <class T>
+constexpr Tiles<T> tiles = allTiles<T>(std::make_integer_sequence<int, tileRows>());
+
+}  // namespace forebay::FOREBAY_BODY

@@ -1,0 +1,377 @@
+// From numbers to a Group: registers become values, each made once, and every segment is checked.
+#include <algorithm>
+#include <cstring>
+
+#include "program/group.h"
+#include "program/group_plan.h"
+
+namespace forebay {
+
+namespace {
+
+// More than any graph needs in one pass, and few enough for 16 bits.
+constexpr std::int64_t maxRegisters = 4096;
+constexpr std::int64_t maxValues = 32768;
+
+// A register while the steps are read.
+struct Register {
+  std::int32_t value = -1;  // what it holds; -1: nothing yet
+  DType type = DType::float32;
+  std::int64_t size = 0;  // of the widest element that it ever holds
+  int makers = 0;         // loads and steps that write to it
+  bool second = false;    // the value is in its second half
+  bool halved = false;    // there is one
+};
+
+// Where a value is kept.
+struct Home {
+  std::size_t number;  // of a register
+  bool second;
+};
+
+const Fold* sumOf(const Body& body, DType type) {
+  for (std::size_t id = 0; id < body.kernelCount; ++id) {
+    const Fold* fold = body.kernels[id].routine(type).fold;
+    if (fold != nullptr && fold->kind == Fold::Kind::sum) return fold;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+class GroupDecoder {
+ public:
+  GroupDecoder(Operands& operands, const Body& body, Group& group)
+      : operands_(operands), reader_(operands.reader()), body_(body), group_(group) {}
+
+  bool decode() {
+    return readCounts() && readLoads() && readSteps() && readStores() && readCloses() && layRegisters() &&
+           readSegments();
+  }
+
+  // A copy is a group without steps: one load, one store, one segment.
+  bool decodeCopy() {
+    DType type;
+    std::int64_t rank = 0;
+    if (!reader_.dtype({nullptr, -1, "the dtype"}, type)) return false;
+    if (!reader_.integer({nullptr, -1, "the rank"}, rank, maxRank)) return false;
+    rank_ = static_cast<int>(rank);
+    segmentCount_ = loadCount_ = storeCount_ = 1;
+    if (!allocate(1)) return false;
+    make(0, type, 0, false);
+    group_.loads_[0] = {static_cast<std::int32_t>(sizeOf(type)), GroupLoad::afterSteps, true};
+    group_.stores_[0] = {type, 0, false};
+    views_[0].type = views_[1].type = type;
+    return layRegisters() && readSegments();
+  }
+
+ private:
+  bool readCounts() {
+    const std::int64_t most = reader_.left();
+    std::int64_t rank = 0, registers = 0;
+    if (!reader_.integer({nullptr, -1, "the number of segments"}, segmentCount_, most) ||
+        !reader_.integer({nullptr, -1, "the rank"}, rank, maxGroupRank) ||
+        !reader_.integer({nullptr, -1, "the number of registers"}, registers, maxRegisters) ||
+        !reader_.integer({nullptr, -1, "the number of loads"}, loadCount_, maxValues / 2) ||
+        !reader_.integer({nullptr, -1, "the number of steps"}, stepCount_, maxValues / 2) ||
+        !reader_.integer({nullptr, -1, "the number of stores"}, storeCount_, maxValues / 2) ||
+        !reader_.integer({nullptr, -1, "the number of closes"}, closeCount_, maxValues / 2)) {
+      return false;
+    }
+    rank_ = static_cast<int>(rank);
+    if (closeCount_ > 0 && operands_.writing()) {
+      return reader_.refuse("it has closes, which instructions that write variables may not have");
+    }
+    // Known before anything is allocated, so that no count can ask for more than the code is long.
+    const std::int64_t segment = rank + (loadCount_ + storeCount_) * (2 + rank) + closeCount_ * 2;
+    const std::int64_t expected =
+        2 * loadCount_ + 6 * stepCount_ + 2 * storeCount_ + 2 * closeCount_ + segmentCount_ * segment;
+    if (expected != reader_.left()) {
+      return reader_.refuse("%lld numbers follow its counts, expected %lld",
+                            static_cast<long long>(reader_.left()), static_cast<long long>(expected));
+    }
+    return allocate(registers);
+  }
+
+  bool allocate(std::int64_t registers) {
+    const auto count = [](std::int64_t n) { return static_cast<std::size_t>(n); };
+    const bool allocated =
+        registers_.allocate(count(registers)) && homes_.allocate(count(loadCount_ + stepCount_)) &&
+        group_.loads_.allocate(count(loadCount_)) && group_.steps_.allocate(count(stepCount_)) &&
+        group_.stores_.allocate(count(storeCount_)) && group_.closes_.allocate(count(closeCount_)) &&
+        group_.homes_.allocate(count(loadCount_ + stepCount_)) &&
+        group_.segments_.allocate(count(segmentCount_)) &&
+        group_.operands_.allocate(count(segmentCount_ * (loadCount_ + storeCount_))) &&
+        group_.closePlaces_.allocate(count(segmentCount_ * closeCount_)) &&
+        views_.allocate(count(loadCount_ + storeCount_));
+    return allocated || reader_.outOfMemory("a group");
+  }
+
+  bool registerNumber(const Field& field, std::size_t& number) {
+    std::int64_t value = 0;
+    if (!reader_.integer(field, value, static_cast<std::int64_t>(registers_.size()) - 1)) return false;
+    number = static_cast<std::size_t>(value);
+    return true;
+  }
+
+  // A step may write to a register that it reads, element for element. Where the element's size changes that
+  // would overwrite what is still to be read, so the register has a second half for it: `aside`.
+  void make(std::size_t number, DType type, std::int64_t value, bool aside) {
+    Register& made = registers_[number];
+    made.value = static_cast<std::int32_t>(value);
+    made.type = type;
+    made.size = std::max(made.size, static_cast<std::int64_t>(sizeOf(type)));
+    made.second = aside && !made.second;
+    made.halved = made.halved || made.second;
+    ++made.makers;
+    homes_[static_cast<std::size_t>(value)] = {number, made.second};
+  }
+
+  // A register that holds `type` by now.
+  bool use(const Field& field, DType type, std::uint16_t& value) {
+    std::size_t number = 0;
+    if (!registerNumber(field, number)) return false;
+    const Register& used = registers_[number];
+    if (used.value < 0) {
+      return reader_.refuse("%s is register %zu, which nothing has been written to", Name(field).text,
+                            number);
+    }
+    if (used.type != type) {
+      return reader_.refuse("%s is register %zu, which holds %s, expected %s", Name(field).text, number,
+                            nameOf(used.type), nameOf(type));
+    }
+    value = static_cast<std::uint16_t>(used.value);
+    return true;
+  }
+
+  void readBy(std::uint16_t value, std::int64_t step) {
+    if (value >= group_.loads_.size()) return;
+    std::int32_t& last = group_.loads_[value].lastRead;
+    last = std::max(last, static_cast<std::int32_t>(step));
+  }
+
+  bool readLoads() {
+    for (std::int64_t i = 0; i < loadCount_; ++i) {
+      DType type;
+      std::size_t number = 0;
+      if (!reader_.dtype({"load", i, "the dtype"}, type)) return false;
+      if (!registerNumber({"load", i, "the register"}, number)) return false;
+      make(number, type, i, false);
+      GroupLoad& load = group_.loads_[static_cast<std::size_t>(i)];
+      load.size = static_cast<std::int32_t>(sizeOf(type));
+      load.lastRead = -1;
+      views_[static_cast<std::size_t>(i)].type = type;
+    }
+    return true;
+  }
+
+  bool readSteps() {
+    static constexpr const char* inputs[maxArity] = {"input 0", "input 1", "input 2"};
+    for (std::int64_t i = 0; i < stepCount_; ++i) {
+      std::int64_t id = 0;
+      DType type, result;
+      std::size_t out = 0;
+      if (!reader_.integer({"step", i, "the kernel"}, id, static_cast<std::int64_t>(body_.kernelCount) - 1)) {
+        return false;
+      }
+      if (!reader_.dtype({"step", i, "the dtype"}, type)) return false;
+      if (!registerNumber({"step", i, "the output register"}, out)) return false;
+      const Kernel& kernel = body_.kernels[id];
+      if (!checkKernel(kernel, i, type, result)) return false;
+      GroupStep& step = group_.steps_[static_cast<std::size_t>(i)];
+      step.tile = kernel.routine(type).tile;
+      for (int k = 0; k < maxArity; ++k) {
+        const Field field = {"step", i, inputs[k]};
+        if (k < kernel.arity) {
+          if (!use(field, type, step.in[k])) return false;
+          readBy(step.in[k], i);
+          continue;
+        }
+        std::int64_t none = 0;
+        if (!reader_.integer(field, none, largestInteger, -1)) return false;
+        if (none != -1) {
+          return reader_.refuse("%s is %lld, expected -1, as '%s' has %d inputs", Name(field).text,
+                                static_cast<long long>(none), kernel.name, kernel.arity);
+        }
+      }
+      const Register& before = registers_[out];
+      make(out, result, loadCount_ + i,
+           sizeOf(result) != sizeOf(type) && before.value >= 0 && before.value == step.in[0]);
+      step.out = static_cast<std::uint16_t>(loadCount_ + i);
+    }
+    return true;
+  }
+
+  bool checkKernel(const Kernel& kernel, std::int64_t step, DType type, DType& result) {
+    result = type;
+    if (kernel.family != Family::map && kernel.family != Family::cast) {
+      return reader_.refuse("the kernel of step %lld is '%s' of family %s, expected map or cast",
+                            static_cast<long long>(step), kernel.name, nameOf(kernel.family));
+    }
+    if (!kernel.routine(type)) {
+      return reader_.refuse("the kernel of step %lld, '%s', does not exist for %s",
+                            static_cast<long long>(step), kernel.name, nameOf(type));
+    }
+    if (kernel.family == Family::map) return true;
+    // A cast is named by what it makes.
+    for (const DType made : {DType::float32, DType::float64, DType::int32}) {
+      if (std::strcmp(kernel.name, nameOf(made)) == 0) result = made;
+    }
+    return true;
+  }
+
+  bool readStores() {
+    for (std::int64_t i = 0; i < storeCount_; ++i) {
+      GroupStore& store = group_.stores_[static_cast<std::size_t>(i)];
+      if (!reader_.dtype({"store", i, "the dtype"}, store.type)) return false;
+      if (!use({"store", i, "the register"}, store.type, store.value)) return false;
+      readBy(store.value, GroupLoad::afterSteps);
+      views_[static_cast<std::size_t>(loadCount_ + i)].type = store.type;
+    }
+    for (GroupStore& store : group_.stores_) {
+      const auto same = [&](const GroupStore& other) { return other.value == store.value; };
+      store.once = store.value >= group_.loads_.size() &&
+                   std::count_if(group_.stores_.begin(), group_.stores_.end(), same) == 1;
+    }
+    return true;
+  }
+
+  bool readCloses() {
+    for (std::int64_t i = 0; i < closeCount_; ++i) {
+      GroupClose& close = group_.closes_[static_cast<std::size_t>(i)];
+      if (!reader_.dtype({"close", i, "the dtype"}, close.type)) return false;
+      close.sum = sumOf(body_, close.type);
+      if (close.sum == nullptr) {
+        return reader_.refuse("the dtype of close %lld is %s, expected float32 or float64",
+                              static_cast<long long>(i), nameOf(close.type));
+      }
+      if (!use({"close", i, "the register"}, close.type, close.value)) return false;
+      readBy(close.value, GroupLoad::afterSteps);
+    }
+    return true;
+  }
+
+  // Registers lie one after another without a gap: a store to one then never looks, in its lowest twelve
+  // bits, like the address that a load of another is about to read.
+  bool layRegisters() {
+    std::int64_t all = 0;
+    for (const Register& used : registers_) all += used.size * (used.halved ? 2 : 1);
+    group_.tileElements_ = tileElementsFor(all);
+    Items<std::size_t> at;
+    if (!at.allocate(registers_.size())) return reader_.outOfMemory("a group");
+    std::size_t next = 0;
+    for (std::size_t i = 0; i < registers_.size(); ++i) {
+      at[i] = next;
+      next += halfOf(registers_[i]) * (registers_[i].halved ? 2 : 1);
+    }
+    for (std::size_t value = 0; value < homes_.size(); ++value) {
+      const Home& home = homes_[value];
+      group_.homes_[value] = at[home.number] + (home.second ? halfOf(registers_[home.number]) : 0);
+    }
+    for (std::size_t i = 0; i < group_.loads_.size(); ++i) {
+      group_.loads_[i].sole = registers_[homes_[i].number].makers == 1;
+    }
+    const auto aligned = [](std::size_t bytes) {
+      return (bytes + AlignedBytes::alignment - 1) / AlignedBytes::alignment * AlignedBytes::alignment;
+    };
+    group_.gatheredAt_ = aligned(group_.valueCount() * sizeof(void*));
+    group_.targetsAt_ = group_.gatheredAt_ + aligned(group_.loads_.size() * sizeof(Group::Gathered));
+    group_.registersAt_ = group_.targetsAt_ + aligned(group_.stores_.size() * sizeof(char*));
+    group_.scratchBytes_ = group_.registersAt_ + next;
+    const bool allocated = group_.values_.allocate(group_.valueCount()) &&
+                           group_.gathered_.allocate(group_.loads_.size()) &&
+                           group_.targets_.allocate(group_.stores_.size());
+    return allocated || reader_.outOfMemory("a group");
+  }
+
+  std::size_t halfOf(const Register& used) const {
+    return static_cast<std::size_t>(used.size * group_.tileElements_);
+  }
+
+  bool readSegments() {
+    group_.isCopy_ = loadCount_ == 1 && stepCount_ == 0 && storeCount_ == 1 && closeCount_ == 0;
+    GroupPlanner planner(group_, views_, rank_);
+    for (std::int64_t s = 0; s < segmentCount_; ++s) {
+      reader_.segment(s);
+      std::int64_t sizes[maxRank];
+      std::int64_t count = 0;
+      if (!reader_.integers({nullptr, -1, "a size"}, sizes, rank_)) return false;
+      for (int i = 0; i < loadCount_; ++i) {
+        if (!readView("load", i, Access::read, sizes, views_[static_cast<std::size_t>(i)])) return false;
+      }
+      for (int i = 0; i < storeCount_; ++i) {
+        if (!readView("store", i, Access::write, sizes, views_[static_cast<std::size_t>(loadCount_ + i)])) {
+          return false;
+        }
+      }
+      for (std::int64_t i = 0; i < closeCount_; ++i) {
+        Place& place = group_.closePlaces_[static_cast<std::size_t>(s * closeCount_ + i)];
+        const DType type = group_.closes_[static_cast<std::size_t>(i)].type;
+        Extent extent;
+        if (!operands_.place("close", i, Access::write, type, place) ||
+            !operands_.view("close", i, Access::write, type, place, nullptr, nullptr, 0, extent)) {
+          return false;
+        }
+      }
+      if (!countOf(sizes, count)) return false;
+      if (!planner.plan(static_cast<std::size_t>(s), sizes, count)) return reader_.outOfMemory("a group");
+    }
+    reader_.segment(-1);
+    if (!planner.finish()) return reader_.outOfMemory("the sums of a group");
+    return true;
+  }
+
+  bool readView(const char* operand, int index, Access access, const std::int64_t* sizes, GroupView& view) {
+    Extent extent;
+    return operands_.place(operand, index, access, view.type, view.place) &&
+           reader_.integers({operand, index, "a stride"}, view.strides, rank_) &&
+           operands_.view(operand, index, access, view.type, view.place, sizes, view.strides, rank_, extent);
+  }
+
+  bool countOf(const std::int64_t* sizes, std::int64_t& count) {
+    count = 1;
+    for (int d = 0; d < rank_; ++d) {
+      if (sizes[d] == 0) {
+        count = 0;
+        return true;
+      }
+      if (count > largestInteger / sizes[d]) return reader_.refuse("it has more than 2^53 - 1 elements");
+      count *= sizes[d];
+    }
+    return true;
+  }
+
+  Operands& operands_;
+  Reader& reader_;
+  const Body& body_;
+  Group& group_;
+  int rank_ = 0;
+  std::int64_t segmentCount_ = 0, loadCount_ = 0, stepCount_ = 0, storeCount_ = 0, closeCount_ = 0;
+  Items<Register> registers_;
+  Items<Home> homes_;
+  Items<GroupView> views_;  // of the segment that is being read: loads, then stores
+};
+
+namespace {
+
+std::unique_ptr<Group> newGroup(Operands& operands) {
+  std::unique_ptr<Group> group(new (std::nothrow) Group);
+  if (!group) operands.reader().outOfMemory("a group");
+  return group;
+}
+
+}  // namespace
+
+std::unique_ptr<Instruction> decodeGroup(Operands& operands, const Body& body) {
+  std::unique_ptr<Group> group = newGroup(operands);
+  if (!group || !GroupDecoder(operands, body, *group).decode()) return nullptr;
+  return group;
+}
+
+std::unique_ptr<Instruction> decodeCopy(Operands& operands, const Body& body) {
+  std::unique_ptr<Group> group = newGroup(operands);
+  if (!group || !GroupDecoder(operands, body, *group).decodeCopy()) return nullptr;
+  return group;
+}
+
+}  // namespace forebay

@@ -1,0 +1,226 @@
+#include "program/group_plan.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace forebay {
+
+namespace {
+
+// Rows at least this long are handed to the steps one by one, shorter ones several at a time.
+constexpr std::int64_t longRow = 64;
+// Width of a tile when an operand runs across it: its lines are then used up while they are in cache.
+constexpr std::int64_t crossingWidth = 32;
+
+constexpr std::int64_t mostTileElements = 512;
+// Two thirds of the smallest L1 in use, as what the loads and stores touch passes through it, too.
+constexpr std::int64_t registerSpace = 32 * 1024;
+
+bool samePlace(const GroupView& a, const GroupView& b, int rank) {
+  return a.place.buffer == b.place.buffer && a.place.offset == b.place.offset &&
+         sizeOf(a.type) == sizeOf(b.type) && std::equal(a.strides, a.strides + rank, b.strides);
+}
+
+// How many of `rows` a tile takes: whole vectors if there is such a number, so that dense operands can be
+// used where they lie.
+std::int64_t rowsPerTile(std::int64_t rows, std::int64_t columns, std::int64_t tileElements) {
+  const std::int64_t most = std::max<std::int64_t>(tileElements / columns, 1);
+  if (most >= rows) return rows;
+  for (std::int64_t some = most; some > most / 2; --some) {
+    if (some * columns % registerLanes == 0) return some;
+  }
+  return most;
+}
+
+}  // namespace
+
+std::int64_t tileElementsFor(std::int64_t registerBytes) {
+  std::int64_t elements = mostTileElements;
+  while (elements > 128 && registerBytes * elements > registerSpace) elements /= 2;
+  return elements;
+}
+
+bool GroupPlanner::plan(std::size_t index, const std::int64_t* sizes, std::int64_t count) {
+  GroupSegment& segment = group_.segments_[index];
+  segment = {};
+  segment.firstUnit = group_.units_;
+  segment.operands = group_.operands_.data() + index * views_.size();
+  segment.closes = group_.closePlaces_.data() + index * group_.closes_.size();
+  if (count == 0) return true;
+
+  std::copy_n(sizes, rank_, sizes_);
+  sortAxes();
+  mergeAxes();
+  GroupOperand* operands = group_.operands_.data() + index * views_.size();
+  const int row = chooseRow();
+  cut(segment, row);
+  if (!keepOuter(segment, row)) return false;
+  for (std::size_t i = 0; i < views_.size(); ++i) {
+    const auto size = static_cast<std::int64_t>(sizeOf(views_[i].type));
+    operands[i].place = views_[i].place;
+    operands[i].size = static_cast<std::int32_t>(size);
+    const bool load = i < group_.loads_.size();
+    operands[i].late = load ? loadsLate(views_[i], i) : storesLate(views_[i], i - group_.loads_.size());
+    operands[i].rowStep = row >= 0 ? views_[i].strides[row] * size : 0;
+    operands[i].columnStep = axes_ > 0 ? views_[i].strides[axes_ - 1] * size : size;
+    const GroupTile tile(segment.tileRows, segment.tileColumns, group_.steps_.size() > 0);
+    operands[i].passage = load ? loadPassage(operands[i], tile)
+                               : group_.stores_[i - group_.loads_.size()].passage(operands[i], tile);
+  }
+  group_.units_ += (segment.tiles + tilesPerUnit - 1) / tilesPerUnit;
+  group_.work_ += static_cast<double>(count) * static_cast<double>(views_.size() + group_.steps_.size());
+  return true;
+}
+
+bool GroupPlanner::finish() {
+  // The list may have moved while it grew.
+  for (GroupSegment& segment : group_.segments_) {
+    if (segment.outerRank == 0) continue;
+    segment.outer = group_.outer_.data() + segment.outerAt;
+  }
+  if (group_.closes_.size() == 0) return true;
+  return group_.partials_.allocate(static_cast<std::size_t>(group_.units_) * group_.closes_.size());
+}
+
+// Whether what it shows is stored or summed up at the end, when some store has overwritten it.
+bool GroupPlanner::loadsLate(const GroupView& load, std::size_t index) const {
+  if (group_.loads_[index].lastRead != GroupLoad::afterSteps) return false;
+  for (std::size_t i = group_.loads_.size(); i < views_.size(); ++i) {
+    if (samePlace(load, views_[i], axes_)) return true;
+  }
+  return false;
+}
+
+// Whether a step behind the one that computes it still reads what lies there.
+bool GroupPlanner::storesLate(const GroupView& store, std::size_t index) const {
+  const auto loads = group_.loads_.size();
+  const std::size_t value = group_.stores_[index].value;
+  if (value < loads) return true;
+  const auto step = static_cast<std::int32_t>(value - loads);
+  for (std::size_t i = 0; i < loads; ++i) {
+    if (group_.loads_[i].lastRead > step && samePlace(store, views_[i], axes_)) return true;
+  }
+  return false;
+}
+
+// Outer axes have the larger strides: in the first store, so that it is written forwards; where that does
+// not tell, in the next operand.
+bool GroupPlanner::before(int axis, int other) const {
+  const std::size_t loads = group_.loads_.size();
+  for (std::size_t i = 0; i < views_.size(); ++i) {
+    const std::int64_t* strides = views_[(i + loads) % views_.size()].strides;
+    if (strides[axis] != strides[other]) return strides[axis] > strides[other];
+  }
+  return false;
+}
+
+void GroupPlanner::swapAxes(int a, int b) {
+  std::swap(sizes_[a], sizes_[b]);
+  for (GroupView& view : views_) std::swap(view.strides[a], view.strides[b]);
+}
+
+void GroupPlanner::copyAxis(int to, int from) {
+  sizes_[to] = sizes_[from];
+  for (GroupView& view : views_) view.strides[to] = view.strides[from];
+}
+
+void GroupPlanner::sortAxes() {
+  axes_ = 0;
+  for (int d = 0; d < rank_; ++d) {
+    if (sizes_[d] != 1) copyAxis(axes_++, d);
+  }
+  // Insertion sort, stable: axes mostly come in order.
+  for (int d = 1; d < axes_; ++d) {
+    for (int e = d; e > 0 && before(e, e - 1); --e) swapAxes(e - 1, e);
+  }
+}
+
+// Axes d and d + 1 are one when every operand steps over d as over the whole of d + 1.
+void GroupPlanner::mergeAxes() {
+  if (axes_ == 0) return;
+  int last = 0;
+  for (int d = 1; d < axes_; ++d) {
+    const auto joins = [&](const GroupView& view) {
+      return view.strides[last] == view.strides[d] * sizes_[d];
+    };
+    if (std::all_of(views_.begin(), views_.end(), joins)) {
+      sizes_[d] *= sizes_[last];
+    } else {
+      ++last;
+    }
+    copyAxis(last, d);
+  }
+  axes_ = last + 1;
+}
+
+// Columns are the innermost axis. Rows are the axis along which an operand that does not follow the columns
+// lies most densely, or else the next one out; -1 where there is none.
+int GroupPlanner::chooseRow() const {
+  const int column = axes_ - 1;
+  int row = std::max(axes_ - 2, -1);
+  std::int64_t densest = INT64_MAX;
+  for (std::size_t i = 0; i < views_.size() && axes_ > 2; ++i) {
+    const std::int64_t* strides = views_[i].strides;
+    if (strides[column] <= 1) continue;
+    for (int d = 0; d < column; ++d) {
+      if (strides[d] > 0 && strides[d] < strides[column] && strides[d] < densest) {
+        densest = strides[d];
+        row = d;
+      }
+    }
+  }
+  return row;
+}
+
+void GroupPlanner::cut(GroupSegment& segment, int row) const {
+  const int column = axes_ - 1;
+  const std::int64_t most = group_.tileElements_;
+  segment.rows = row >= 0 ? sizes_[row] : 1;
+  segment.columns = column >= 0 ? sizes_[column] : 1;
+  const auto crosses = [&](const GroupView& view) {
+    return view.strides[row] > 0 && view.strides[row] < view.strides[column];
+  };
+  const bool crossing = row >= 0 && std::any_of(views_.begin(), views_.end(), crosses);
+  // A row is handed over alone if it needs no rounding, or fills most of a tile.
+  const bool alone =
+      segment.columns >= longRow && (segment.columns % registerLanes == 0 || segment.columns > most / 2);
+  const std::int64_t tileColumns = std::min(segment.columns, crossing ? crossingWidth : most);
+  const std::int64_t tileRows = alone && !crossing ? 1 : rowsPerTile(segment.rows, tileColumns, most);
+  segment.tileColumns = static_cast<std::int32_t>(tileColumns);
+  segment.tileRows = static_cast<std::int32_t>(tileRows);
+  segment.rowTiles = (segment.rows + tileRows - 1) / tileRows;
+  segment.columnTiles = (segment.columns + tileColumns - 1) / tileColumns;
+  segment.tiles = segment.rowTiles * segment.columnTiles;
+  for (int d = 0; d < column; ++d) {
+    if (d != row) segment.tiles *= sizes_[d];
+  }
+}
+
+// The axes that are neither rows nor columns.
+bool GroupPlanner::keepOuter(GroupSegment& segment, int row) {
+  segment.outerRank = std::max(axes_ - 2, 0);
+  if (segment.outerRank == 0) return true;
+  const auto rank = static_cast<std::size_t>(segment.outerRank);
+  const std::size_t needed = outerUsed_ + rank * (1 + views_.size());
+  if (needed > group_.outer_.size()) {
+    Items<std::int64_t> grown;
+    if (!grown.allocate(2 * needed)) return false;
+    std::copy_n(group_.outer_.data(), outerUsed_, grown.data());
+    group_.outer_ = std::move(grown);
+  }
+  segment.outerAt = outerUsed_;
+  std::int64_t* outer = group_.outer_.data() + outerUsed_;
+  for (int d = 0; d < axes_ - 1; ++d) {
+    if (d == row) continue;
+    outer[0] = sizes_[d];
+    for (std::size_t i = 0; i < views_.size(); ++i) {
+      const auto size = static_cast<std::int64_t>(sizeOf(views_[i].type));
+      outer[rank * (1 + i)] = views_[i].strides[d] * size;
+    }
+    ++outer;
+  }
+  outerUsed_ = needed;
+  return true;
+}
+
+}  // namespace forebay

@@ -1,0 +1,317 @@
+// Runs a Group: the tile functions see contiguous memory only. An operand that is contiguous within the tile
+// is used where it lies; any other goes through its register, in L1.
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+
+#include "program/finite.h"
+#include "program/group.h"
+#include "program/pool.h"
+#include "program/tile_copy.h"
+
+namespace forebay {
+
+namespace {
+
+// Below this much work the threads cost more than they bring: about 20 us of cheap steps.
+constexpr double worthSharing = 400000;
+// More tasks than threads, as threads come late and tiles are not all alike.
+constexpr std::int64_t tasksPerThread = 4;
+
+}  // namespace
+
+class GroupWorker {
+ public:
+  // On the program's first thread, or with `scratch` on another.
+  GroupWorker(Group& group, const Running& running, char* scratch, bool first)
+      : group_(group),
+        running_(running),
+        loadCount_(group.loads_.size()),
+        stepCount_(group.steps_.size()),
+        storeCount_(group.stores_.size()),
+        registers_(group.registersIn(scratch)) {
+    if (first) {
+      values_ = group.values_.data();
+      gathered_ = group.gathered_.data();
+      targets_ = group.targets_.data();
+    } else {
+      values_ = reinterpret_cast<void**>(scratch);
+      gathered_ = reinterpret_cast<Group::Gathered*>(scratch + group.gatheredAt_);
+      targets_ = reinterpret_cast<char**>(scratch + group.targetsAt_);
+      for (std::size_t v = 0; v < group.valueCount(); ++v) values_[v] = registers_ + group.homes_[v];
+    }
+    for (std::size_t l = 0; l < loadCount_; ++l) gathered_[l].from = nullptr;
+  }
+
+  bool finite() const { return finite_; }
+
+  void runAll() {
+    for (const GroupSegment& segment : group_.segments_) runTiles(segment, 0, segment.tiles);
+  }
+
+  void runUnits(std::int64_t from, std::int64_t to) {
+    const auto behind = [](std::int64_t unit, const GroupSegment& s) { return unit < s.firstUnit; };
+    // The last one that starts at or before `from`; those in front of it with the same start are empty.
+    const GroupSegment* segment =
+        std::upper_bound(group_.segments_.begin(), group_.segments_.end(), from, behind) - 1;
+    for (; segment != group_.segments_.end() && segment->firstUnit < to; ++segment) {
+      const std::int64_t first = std::max(from - segment->firstUnit, std::int64_t(0)) * tilesPerUnit;
+      runTiles(*segment, first, std::min((to - segment->firstUnit) * tilesPerUnit, segment->tiles));
+    }
+  }
+
+ private:
+  void runTiles(const GroupSegment& segment, std::int64_t from, std::int64_t to) {
+    if (from >= to) return;
+    segment_ = &segment;
+    if (segment.tiles == 1) {
+      startUnit(0);
+      runSingle();
+      return;
+    }
+    std::int64_t outer = from / segment.columnTiles;
+    std::int64_t column = from % segment.columnTiles;
+    std::int64_t row = outer % segment.rowTiles;
+    outer /= segment.rowTiles;
+    for (int d = segment.outerRank - 1; d >= 0; --d) {
+      position_[d] = outer % segment.outer[d];
+      outer /= segment.outer[d];
+    }
+    for (std::int64_t tile = from; tile < to; ++tile) {
+      if (tile % tilesPerUnit == 0) startUnit(tile / tilesPerUnit);
+      runOne(row * segment.tileRows, column * segment.tileColumns);
+      if (++column < segment.columnTiles) continue;
+      column = 0;
+      if (++row < segment.rowTiles) continue;
+      row = 0;
+      for (int d = segment.outerRank - 1; d >= 0 && ++position_[d] == segment.outer[d]; --d) position_[d] = 0;
+    }
+  }
+
+  void startUnit(std::int64_t unit) {
+    const std::size_t closes = group_.closes_.size();
+    if (closes == 0) return;
+    sums_ = group_.partials_.data() + static_cast<std::size_t>(segment_->firstUnit + unit) * closes;
+    std::fill_n(sums_, closes, 0.0);
+  }
+
+  // A segment of one tile: what there is to know of it was found out when it was planned. Small programs
+  // are made of these, and spend their time here.
+  void runSingle() {
+    const GroupTile tile(segment_->rows, segment_->columns, stepCount_ > 0);
+    const GroupOperand* o = segment_->operands;
+    if (group_.isCopy_) {
+      copyTile(tile, address(o[0].place, running_.bases), address(o[1].place, running_.bases));
+      return;
+    }
+    for (std::size_t l = 0; l < loadCount_; ++l, ++o) {
+      load(l, *o, o->passage, address(o->place, running_.bases), tile);
+    }
+    for (std::size_t s = 0; s < storeCount_; ++s, ++o) {
+      prepareStore(s, *o, o->passage, address(o->place, running_.bases));
+    }
+    runSteps(tile);
+  }
+
+  // One tile of many, the one that begins at element [i, j].
+  void runOne(std::int64_t i, std::int64_t j) {
+    const GroupTile tile(std::min<std::int64_t>(segment_->tileRows, segment_->rows - i),
+                         std::min<std::int64_t>(segment_->tileColumns, segment_->columns - j),
+                         stepCount_ > 0);
+    const GroupOperand* o = segment_->operands;
+    if (group_.isCopy_) {
+      copyTile(tile, addressOf(0, i, j), addressOf(1, i, j));
+      return;
+    }
+    for (std::size_t l = 0; l < loadCount_; ++l, ++o) {
+      load(l, *o, loadPassage(*o, tile), addressOf(l, i, j), tile);
+    }
+    for (std::size_t s = 0; s < storeCount_; ++s, ++o) {
+      prepareStore(s, *o, group_.stores_[s].passage(*o, tile), addressOf(loadCount_ + s, i, j));
+    }
+    runSteps(tile);
+  }
+
+  char* addressOf(std::size_t operand, std::int64_t i, std::int64_t j) const {
+    const GroupOperand& o = segment_->operands[operand];
+    char* at = address(o.place, running_.bases) + i * o.rowStep + j * o.columnStep;
+    if (segment_->outerRank == 0) return at;
+    const std::int64_t* steps =
+        segment_->outer + static_cast<std::size_t>(segment_->outerRank) * (1 + operand);
+    for (int d = 0; d < segment_->outerRank; ++d) at += position_[d] * steps[d];
+    return at;
+  }
+
+  // A store that only tests what it would write.
+  bool held(const GroupOperand& store) const {
+    return running_.dry && running_.buffers[store.place.buffer].kind == Buffer::Kind::variable;
+  }
+
+  void runSteps(const GroupTile& tile) {
+    void* const* const values = values_;
+    const GroupStep* const end = group_.steps_.data() + stepCount_;
+    for (const GroupStep* step = group_.steps_.data(); step != end; ++step) {
+      const void* const in[maxArity] = {values[step->in[0]], values[step->in[1]], values[step->in[2]]};
+      step->tile(values[step->out], in, static_cast<std::size_t>(tile.width));
+    }
+    if (sums_ != nullptr) {
+      for (std::size_t c = 0; c < group_.closes_.size(); ++c) {
+        const GroupClose& close = group_.closes_[c];
+        close.sum->run({sums_ + c, nullptr}, values[close.value], static_cast<std::size_t>(tile.count), 0);
+      }
+    }
+    if (running_.check) check(tile.count);
+    for (std::size_t s = 0; s < storeCount_; ++s) {
+      if (targets_[s] != nullptr) store(s, tile);
+    }
+  }
+
+  // From memory to memory: without a register in between.
+  void copyTile(const GroupTile& tile, const char* from, char* to) {
+    const GroupOperand& in = segment_->operands[0];
+    const GroupOperand& out = segment_->operands[1];
+    if (running_.check && finite_) {
+      const std::int64_t sizes[] = {tile.rows, tile.columns};
+      const std::int64_t strides[] = {in.rowStep / in.size, in.columnStep / in.size};
+      finite_ = viewFinite(group_.stores_[0].type, from, sizes, strides, 2);
+    }
+    if (held(out)) return;
+    copyBlock(in.size, to, out.rowStep, out.columnStep, from, in.rowStep, in.columnStep, tile.rows,
+              tile.columns);
+  }
+
+  void load(std::size_t l, const GroupOperand& o, Passage passage, char* from, const GroupTile& tile) {
+    if (passage == Passage::direct) {
+      values_[l] = from;
+      return;
+    }
+    char* to = registers_ + group_.homes_[l];
+    values_[l] = to;
+    Group::Gathered& last = gathered_[l];
+    const bool kept = group_.loads_[l].sole && last.from == from;
+    if (passage == Passage::fill) {
+      // Perhaps the same for many segments. Rows of -1 tell it from a block.
+      if (kept && last.rows == -1 && last.columns >= tile.width) return;
+      fillElements(o.size, to, from, tile.width);
+      last = {from, -1, tile.width, 0, 0};
+      return;
+    }
+    if (kept && last.rows == tile.rows && last.columns == tile.columns && last.rowStep == o.rowStep &&
+        last.columnStep == o.columnStep) {
+      return;
+    }
+    // What is behind the last element is computed with, so it must be nothing that is slow, like a
+    // denormal number, and the same in every run.
+    if (tile.rounded()) {
+      const std::int64_t vector = registerLanes * o.size;
+      std::memset(to + tile.width * o.size - vector, 0, static_cast<std::size_t>(vector));
+    }
+    if (passage == Passage::whole) {
+      std::memcpy(to, from, static_cast<std::size_t>(tile.count * o.size));
+    } else {
+      copyBlock(o.size, to, tile.columns * o.size, o.size, from, o.rowStep, o.columnStep, tile.rows,
+                tile.columns);
+    }
+    last = {from, tile.rows, tile.columns, o.rowStep, o.columnStep};
+  }
+
+  // Where a value is to be computed, and what is left to do at the end.
+  void prepareStore(std::size_t s, const GroupOperand& o, Passage passage, char* target) {
+    const std::size_t value = group_.stores_[s].value;
+    const bool hold = held(o);
+    const bool direct = passage == Passage::direct && !hold;
+    targets_[s] = direct || hold ? nullptr : target;
+    if (value >= loadCount_) values_[value] = direct ? target : registers_ + group_.homes_[value];
+  }
+
+  void store(std::size_t s, const GroupTile& tile) {
+    const GroupOperand& o = segment_->operands[loadCount_ + s];
+    const char* from = static_cast<const char*>(values_[group_.stores_[s].value]);
+    if (tile.dense(o)) {
+      std::memmove(targets_[s], from, static_cast<std::size_t>(tile.count * o.size));
+    } else {
+      copyBlock(o.size, targets_[s], o.rowStep, o.columnStep, from, tile.columns * o.size, o.size, tile.rows,
+                tile.columns);
+    }
+  }
+
+  void check(std::int64_t n) {
+    for (const GroupStore& store : group_.stores_) {
+      finite_ = finite_ && allFinite(store.type, values_[store.value], n);
+    }
+  }
+
+  Group& group_;
+  const Running& running_;
+  const std::size_t loadCount_, stepCount_, storeCount_;
+  char* registers_;
+  void** values_;  // where each lies in the tile at hand
+  Group::Gathered* gathered_;
+  char** targets_;  // where a store goes that is made at the end of the tile; else null
+  const GroupSegment* segment_ = nullptr;
+  double* sums_ = nullptr;
+  std::int64_t position_[maxRank];  // along the outer axes
+  bool finite_ = true;
+};
+
+void Group::attach(char* scratch) {
+  for (std::size_t v = 0; v < valueCount(); ++v) values_[v] = registersIn(scratch) + homes_[v];
+}
+
+struct Group::Task {
+  Group& group;
+  const Running& running;
+  std::int64_t count;
+  std::atomic<bool> finite{true};
+
+  static void run(void* context, int index, int slot) {
+    Task& task = *static_cast<Task*>(context);
+    GroupWorker worker(task.group, task.running, task.running.scratchOf(slot), slot == 0);
+    worker.runUnits(task.group.units_ * index / task.count, task.group.units_ * (index + 1) / task.count);
+    if (!worker.finite()) task.finite.store(false, std::memory_order_relaxed);
+  }
+};
+
+bool Group::run(const Running& running) {
+  bool finite = true;
+  if (running.threads > 1 && units_ > 1 && work_ >= worthSharing) {
+    finite = shareOut(running);
+  } else {
+    GroupWorker worker(*this, running, running.scratch, true);
+    worker.runAll();
+    finite = worker.finite();
+  }
+  return storeCloses(running) && finite;
+}
+
+bool Group::shareOut(const Running& running) {
+  const std::int64_t count = std::min(units_, running.threads * tasksPerThread);
+  Task task{*this, running, count};
+  Pool::instance().run(running.threads, static_cast<int>(count), Task::run, &task);
+  return task.finite.load(std::memory_order_relaxed);
+}
+
+// The sums of a segment's units, in order: whichever threads made them, the result has the same bits.
+bool Group::storeCloses(const Running& running) {
+  bool finite = true;
+  const std::size_t closes = closes_.size();
+  for (std::size_t s = 0; s < segments_.size() && closes > 0; ++s) {
+    const std::int64_t end = s + 1 < segments_.size() ? segments_[s + 1].firstUnit : units_;
+    for (std::size_t c = 0; c < closes; ++c) {
+      double total = 0;
+      for (std::int64_t unit = segments_[s].firstUnit; unit < end; ++unit) {
+        total += partials_[static_cast<std::size_t>(unit) * closes + c];
+      }
+      char* target = address(segments_[s].closes[c], running.bases);
+      if (closes_[c].type == DType::float32) {
+        *reinterpret_cast<float*>(target) = static_cast<float>(total);
+      } else {
+        *reinterpret_cast<double*>(target) = total;
+      }
+      if (running.check) finite = finite && allFinite(closes_[c].type, target, 1);
+    }
+  }
+  return finite;
+}
+
+}  // namespace forebay

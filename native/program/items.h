@@ -1,0 +1,58 @@
+// Memory whose allocation is checked: nothing here throws.
+#pragma once
+
+#include <cstddef>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <new>
+
+namespace forebay {
+
+// As many items as were asked for, once.
+template <class T>
+class Items {
+ public:
+  bool allocate(std::size_t count) {
+    items_.reset(new (std::nothrow) T[count]());
+    count_ = items_ ? count : 0;
+    return items_ != nullptr;
+  }
+
+  std::size_t size() const { return count_; }
+  T* data() { return items_.get(); }
+  const T* data() const { return items_.get(); }
+  T& operator[](std::size_t i) { return items_[i]; }
+  const T& operator[](std::size_t i) const { return items_[i]; }
+  T* begin() { return items_.get(); }
+  T* end() { return items_.get() + count_; }
+  const T* begin() const { return items_.get(); }
+  const T* end() const { return items_.get() + count_; }
+
+ private:
+  std::unique_ptr<T[]> items_;
+  std::size_t count_ = 0;
+};
+
+// Bytes for vectors: aligned to a cache line, and untouched until they are used.
+class AlignedBytes {
+ public:
+  static constexpr std::size_t alignment = 64;
+
+  bool allocate(std::size_t count) {
+    void* memory = nullptr;
+    // Never nothing at all: the address of an empty block may be offset by nothing and handed on.
+    if (posix_memalign(&memory, alignment, count == 0 ? alignment : count) != 0) return false;
+    bytes_.reset(static_cast<char*>(memory));
+    return true;
+  }
+  char* data() const { return bytes_.get(); }
+
+ private:
+  struct Free {
+    void operator()(char* bytes) const { std::free(bytes); }
+  };
+  std::unique_ptr<char, Free> bytes_;
+};
+
+}  // namespace forebay

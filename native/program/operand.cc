@@ -1,0 +1,100 @@
+#include "program/operand.h"
+
+#include <algorithm>
+
+namespace forebay {
+
+namespace {
+
+constexpr long long shown(std::int64_t number) { return number; }
+
+// The last element's index; false when it does not fit 64 bits.
+bool lastElement(const std::int64_t* sizes, const std::int64_t* strides, int rank, std::int64_t& last) {
+  last = 0;
+  for (int d = 0; d < rank; ++d) {
+    std::int64_t reach = 0;
+    if (__builtin_mul_overflow(sizes[d] - 1, strides[d], &reach)) return false;
+    if (__builtin_add_overflow(last, reach, &last)) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+const char* nameOf(Buffer::Kind kind) {
+  return kind == Buffer::Kind::arena      ? "the arena"
+         : kind == Buffer::Kind::variable ? "a variable"
+         : kind == Buffer::Kind::constant ? "a constant"
+                                          : "a feed";
+}
+
+bool Operands::place(const char* operand, std::int64_t index, Access access, DType type, Place& place) {
+  std::int64_t number = 0;
+  if (!reader_.integer({operand, index, "the buffer"}, number,
+                       static_cast<std::int64_t>(buffers_.size()) - 1)) {
+    return false;
+  }
+  place.buffer = static_cast<std::uint32_t>(number);
+  if (!reader_.integer({operand, index, "the byte offset"}, place.offset)) return false;
+
+  const auto size = sizeOf(type);
+  Buffer& buffer = buffers_[place.buffer];
+  if (static_cast<std::size_t>(place.offset) % size != 0) {
+    return reader_.refuse("%s is %lld, expected a multiple of %zu for %s",
+                          Name({operand, index, "the byte offset"}).text, shown(place.offset), size,
+                          nameOf(type));
+  }
+  if (reinterpret_cast<std::uintptr_t>(buffer.data) % size != 0) {
+    return reader_.refuse("%s is %s at an address that is not a multiple of %zu",
+                          Name({operand, index, "the buffer"}).text, nameOf(buffer.kind), size);
+  }
+  buffer.alignment = std::max(buffer.alignment, size);
+  if (access == Access::read) return true;
+
+  const bool writable =
+      buffer.kind == Buffer::Kind::arena || (buffer.kind == Buffer::Kind::variable && writing_);
+  if (writable) return true;
+  return reader_.refuse(
+      "%s is %s (buffer %lld), which %s", Name({operand, index, "the buffer"}).text, nameOf(buffer.kind),
+      shown(number),
+      buffer.kind == Buffer::Kind::variable ? "is not written before the writes begin" : "is never written");
+}
+
+bool Operands::view(const char* operand, std::int64_t index, Access access, DType type, const Place& place,
+                    const std::int64_t* sizes, const std::int64_t* strides, int rank, Extent& extent) {
+  const auto size = static_cast<std::int64_t>(sizeOf(type));
+  const std::int64_t available = buffer(place).bytes;
+  extent = {place.buffer, place.offset, place.offset};
+  const bool empty = std::find(sizes, sizes + rank, 0) != sizes + rank;
+  std::int64_t last = 0;
+  // Offset and last element are multiples of `size`, so this many elements are what matters.
+  const bool fits = empty ? place.offset <= available
+                          : lastElement(sizes, strides, rank, last) && last <= largestInteger &&
+                                place.offset <= available && last < (available - place.offset) / size;
+  if (!fits) {
+    return reader_.refuse("%s reaches beyond buffer %lld, which has %lld bytes",
+                          Name({operand, index, "the view"}).text, shown(place.buffer), shown(available));
+  }
+  if (empty) return true;
+  extent.end = place.offset + (last + 1) * size;
+  for (int d = 0; d < rank && access == Access::write; ++d) {
+    if (sizes[d] > 1 && strides[d] == 0) {
+      return reader_.refuse("%s writes one element more than once: axis %d has %lld elements and stride 0",
+                            Name({operand, index, "the view"}).text, d, shown(sizes[d]));
+    }
+  }
+  return true;
+}
+
+bool Operands::bytes(const char* operand, std::int64_t index, const Place& place, std::int64_t count,
+                     Extent& extent) {
+  const std::int64_t available = buffer(place).bytes;
+  if (place.offset > available || count > available - place.offset) {
+    return reader_.refuse("%s reaches beyond buffer %lld, which has %lld bytes",
+                          Name({operand, index, "the block"}).text, shown(place.buffer), shown(available));
+  }
+  extent = {place.buffer, place.offset, place.offset + count};
+  return true;
+}
+
+}  // namespace forebay

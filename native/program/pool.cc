@@ -1,0 +1,190 @@
+#include "program/pool.h"
+
+#include <pthread.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <new>
+#include <thread>
+
+#include "program/denormals.h"
+#include "program/library.h"
+
+namespace forebay {
+
+namespace {
+
+// How long a thread that ran out of work looks for more before it sleeps. Waking one costs about as
+// much, and steps of one program follow each other more closely than that.
+constexpr std::chrono::microseconds patience(4);
+
+// Set while this thread runs a body: a run from there must not wait for the pool that it is part of.
+thread_local bool insideBody = false;
+
+void pause() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}
+
+// True as soon as `condition` is; false when patience ran out.
+template <class Condition>
+bool spinUntil(const Condition& condition) {
+  const auto end = std::chrono::steady_clock::now() + patience;
+  do {
+    for (int i = 0; i < 8; ++i) {
+      if (condition()) return true;
+      pause();
+    }
+  } while (std::chrono::steady_clock::now() < end);
+  return false;
+}
+
+}  // namespace
+
+struct Pool::State {
+  std::atomic<int> limit{1};
+  std::atomic<bool> busy{false};  // from the start of a shared run to its end
+
+  std::mutex mutex;
+  std::condition_variable work, done;
+  int started = 0;  // threads that exist
+
+  // The run, under the mutex but for the atomics.
+  void (*body)(void*, int, int) = nullptr;
+  void* context = nullptr;
+  std::int64_t count = 0;
+  int nextSlot = 0;
+  std::atomic<int> wanted{0};  // threads that may still join
+  std::atomic<int> active{0};  // threads that have joined and not left
+  std::atomic<std::int64_t> next{0};
+
+  // `slot` takes indices until none is left.
+  void takeIndices(void (*const run)(void*, int, int), void* const with, const std::int64_t end,
+                   const int slot) {
+    for (;;) {
+      const std::int64_t index = next.fetch_add(1, std::memory_order_relaxed);
+      if (index >= end) return;
+      run(with, static_cast<int>(index), slot);
+    }
+  }
+
+  void help() {
+    insideBody = true;
+    const FlushDenormals flush;  // as the programs do that these threads work for
+    for (;;) {
+      spinUntil([this] { return wanted.load(std::memory_order_relaxed) > 0; });
+      std::unique_lock<std::mutex> lock(mutex);
+      work.wait(lock, [this] { return wanted.load(std::memory_order_relaxed) > 0; });
+      wanted.fetch_sub(1, std::memory_order_relaxed);
+      active.fetch_add(1, std::memory_order_relaxed);
+      const int slot = nextSlot++;
+      const auto run = body;
+      void* const with = context;
+      const std::int64_t end = count;
+      lock.unlock();
+      takeIndices(run, with, end, slot);
+      lock.lock();
+      if (active.fetch_sub(1, std::memory_order_release) == 1) {
+        // Under the lock: the caller may be between looking and sleeping.
+        done.notify_one();
+      }
+    }
+  }
+
+  static void* main(void* state) {
+    static_cast<State*>(state)->help();
+    return nullptr;
+  }
+
+  // Until there are `helpers`, or the system gives no more: a run then has fewer threads.
+  void start(int helpers) {
+    if (started >= helpers) return;
+    if (started == 0) keepLibraryLoaded();
+    // The process's signals are for its own threads.
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    pthread_t thread;
+    while (started < helpers && pthread_create(&thread, &attributes, main, this) == 0) ++started;
+    pthread_attr_destroy(&attributes);
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  }
+
+  void share(int helpers, int runCount, void (*runBody)(void*, int, int), void* runContext) {
+    {
+      const std::lock_guard<std::mutex> lock(mutex);
+      start(helpers);
+      body = runBody;
+      context = runContext;
+      count = runCount;
+      nextSlot = 1;
+      next.store(0, std::memory_order_relaxed);
+      helpers = std::min(helpers, started);
+      wanted.store(helpers, std::memory_order_relaxed);
+    }
+    for (int i = 0; i < helpers; ++i) work.notify_one();
+    takeIndices(runBody, runContext, runCount, 0);
+    // Whoever has not come by now is not waited for.
+    std::unique_lock<std::mutex> lock(mutex);
+    wanted.store(0, std::memory_order_relaxed);
+    if (active.load(std::memory_order_relaxed) == 0) return;
+    lock.unlock();
+    spinUntil([this] { return active.load(std::memory_order_relaxed) == 0; });
+    lock.lock();
+    done.wait(lock, [this] { return active.load(std::memory_order_relaxed) == 0; });
+  }
+};
+
+Pool::Pool() {
+  // In memory that no destructor touches: threads may use it while the process ends.
+  alignas(State) static unsigned char memory[sizeof(State)];
+  state_ = new (memory) State;
+  const auto processors = static_cast<int>(std::min(std::thread::hardware_concurrency(), 1u << 16));
+  setThreads(processors);
+  // The child of a fork has none of our threads; it starts with a pool that never ran.
+  pthread_atfork([] { instance().state_->mutex.lock(); }, [] { instance().state_->mutex.unlock(); },
+                 [] {
+                   const int limit = instance().threads();
+                   new (instance().state_) State;
+                   instance().setThreads(limit);
+                 });
+}
+
+Pool& Pool::instance() {
+  alignas(Pool) static unsigned char memory[sizeof(Pool)];
+  static Pool* const pool = new (memory) Pool;
+  return *pool;
+}
+
+void Pool::setThreads(int threads) {
+  state_->limit.store(std::clamp(threads, 1, maxThreads), std::memory_order_relaxed);
+}
+
+int Pool::threads() const { return state_->limit.load(std::memory_order_relaxed); }
+
+void Pool::run(int threads, int count, void (*body)(void*, int, int), void* context) noexcept {
+  const int helpers = std::min({threads, this->threads(), count}) - 1;
+  const bool shared = helpers > 0 && !insideBody && !state_->busy.exchange(true, std::memory_order_acquire);
+  const bool nested = insideBody;
+  insideBody = true;
+  if (shared) {
+    state_->share(helpers, count, body, context);
+    state_->busy.store(false, std::memory_order_release);
+  } else {
+    for (int index = 0; index < count; ++index) body(context, index, 0);
+  }
+  insideBody = nested;
+}
+
+}  // namespace forebay

@@ -1,0 +1,175 @@
+// Matrix products, of operands as they lie and of panels that were packed before.
+#include <algorithm>
+
+#include "kernels/gemm.h"
+#include "program/finite.h"
+#include "program/instruction.h"
+#include "program/panels.h"
+#include "program/pool.h"
+
+namespace forebay {
+
+namespace {
+
+// A matrix in a buffer: [buffer, byteOffset, rowStride, columnStride].
+struct Matrix {
+  Place place;
+  std::int64_t sizes[2], strides[2];
+  Extent extent;
+};
+
+bool readMatrix(Operands& operands, const char* name, Access access, DType type, std::int64_t rows,
+                std::int64_t columns, Matrix& matrix) {
+  Reader& reader = operands.reader();
+  matrix.sizes[0] = rows;
+  matrix.sizes[1] = columns;
+  matrix.strides[1] = 1;
+  if (!operands.place(name, -1, access, type, matrix.place)) return false;
+  if (!reader.integer({name, -1, "the row stride"}, matrix.strides[0], maxExtent)) return false;
+  if (access == Access::read) {
+    if (!reader.integer({name, -1, "the column stride"}, matrix.strides[1], maxExtent)) return false;
+  }
+  return operands.view(name, -1, access, type, matrix.place, matrix.sizes, matrix.strides, 2, matrix.extent);
+}
+
+// One of the two axes is to be a run of elements, and the other steps over whole runs.
+bool checkRuns(Reader& reader, const char* name, const Matrix& matrix) {
+  for (const int run : {1, 0}) {
+    const int other = 1 - run;
+    const bool isRun = matrix.strides[run] == 1 || matrix.sizes[run] <= 1;
+    if (isRun && (matrix.strides[other] >= matrix.sizes[run] || matrix.sizes[other] <= 1)) return true;
+  }
+  return reader.refuse(
+      "%s is %lld x %lld with strides %lld and %lld, expected one stride of 1 and the other to "
+      "step over as many elements",
+      name, static_cast<long long>(matrix.sizes[0]), static_cast<long long>(matrix.sizes[1]),
+      static_cast<long long>(matrix.strides[0]), static_cast<long long>(matrix.strides[1]));
+}
+
+// Whether two matrices that are stored with the same distance from row to row share an element. Stored with
+// different ones they may, but are not looked through: the values would be unspecified, no more.
+bool shareElements(const Matrix& c, Matrix other, std::int64_t size) {
+  if (!c.extent.meets(other.extent)) return false;
+  if (other.strides[1] != 1) {
+    std::swap(other.sizes[0], other.sizes[1]);
+    std::swap(other.strides[0], other.strides[1]);
+  }
+  const std::int64_t stride = c.strides[0];
+  if (other.strides[1] != 1 || (other.strides[0] != stride && other.sizes[0] > 1 && c.sizes[0] > 1))
+    return false;
+  if (stride == 0) return true;  // both are rows, and their extents meet
+  // `other` begins `rows` rows below c's first and `column` columns to the right; its rows may reach
+  // beyond the end of one of ours, into the next.
+  const std::int64_t distance = (other.place.offset - c.place.offset) / size;
+  std::int64_t rows = distance / stride, column = distance % stride;
+  if (column < 0) {
+    column += stride;
+    --rows;
+  }
+  const auto rowsMeet = [&](std::int64_t first) { return first < c.sizes[0] && first + other.sizes[0] > 0; };
+  if (column < c.sizes[1] && rowsMeet(rows)) return true;
+  return column + other.sizes[1] > stride && rowsMeet(rows + 1);
+}
+
+bool checkApart(Reader& reader, const Matrix& c, const Matrix& other, const char* name, std::int64_t size) {
+  return !shareElements(c, other, size) || reader.refuse("c overlaps %s", name);
+}
+
+// C = A B or C += A B, with B as it lies or in panels.
+class Product final : public Instruction {
+ public:
+  Product(const GemmPlan& plan, const Place& a, const Place& b, const Place& c)
+      : plan_(plan), a_(a), b_(b), c_(c) {}
+
+  std::size_t scratchBytes() const override { return plan_.scratchBytes; }
+
+  bool run(const Running& running) override {
+    Task task = {plan_,
+                 address(a_, running.bases),
+                 address(b_, running.bases),
+                 address(c_, running.bases),
+                 running,
+                 static_cast<int>(std::min<std::int64_t>(running.threads, plan_.parts))};
+    if (task.count <= 1) {
+      runGemm(plan_, task.a, task.b, task.c, running.scratch, 0, plan_.parts);
+    } else {
+      Pool::instance().run(running.threads, task.count, Task::run, &task);
+    }
+    if (!running.check || plan_.shape.m == 0 || plan_.shape.n == 0) return true;
+    const std::int64_t sizes[] = {plan_.shape.m, plan_.shape.n}, strides[] = {plan_.shape.cRow, 1};
+    return viewFinite(plan_.shape.type, task.c, sizes, strides, 2);
+  }
+
+ private:
+  struct Task {
+    const GemmPlan& plan;
+    const char *a, *b;
+    char* c;
+    const Running& running;
+    int count;
+
+    static void run(void* context, int index, int slot) {
+      const Task& task = *static_cast<const Task*>(context);
+      runGemm(task.plan, task.a, task.b, task.c, task.running.scratchOf(slot),
+              gemmShare(task.plan, task.count, index), gemmShare(task.plan, task.count, index + 1));
+    }
+  };
+
+  const GemmPlan plan_;
+  const Place a_, b_, c_;
+};
+
+std::unique_ptr<Instruction> decodeAny(Operands& operands, const Body& body, bool packed) {
+  Reader& reader = operands.reader();
+  GemmShape shape = {};
+  std::int64_t extents[3];
+  if (!readFloatType(reader, shape.type)) return nullptr;
+  if (!reader.integers({nullptr, -1, "m, n or k"}, extents, 3, maxExtent)) return nullptr;
+  if (!reader.flag({nullptr, -1, "accumulate"}, shape.accumulate)) return nullptr;
+  shape.m = extents[0];
+  shape.n = extents[1];
+  shape.k = extents[2];
+  Matrix a = {}, b = {}, c = {};
+  if (!readMatrix(operands, "a", Access::read, shape.type, shape.m, shape.k, a)) return nullptr;
+  if (!checkRuns(reader, "a", a)) return nullptr;
+  if (packed) {
+    if (!operands.place("b", -1, Access::read, shape.type, b.place)) return nullptr;
+    if (!checkPanels(operands, "b", shape.type, shape.k, shape.n, body, b.place, b.extent)) return nullptr;
+  } else {
+    if (!readMatrix(operands, "b", Access::read, shape.type, shape.k, shape.n, b)) return nullptr;
+    if (!checkRuns(reader, "b", b)) return nullptr;
+  }
+  if (!readMatrix(operands, "c", Access::write, shape.type, shape.m, shape.n, c)) return nullptr;
+  if (c.strides[0] < shape.n) {
+    reader.refuse("the row stride of c is %lld, expected at least its %lld columns",
+                  static_cast<long long>(c.strides[0]), static_cast<long long>(shape.n));
+    return nullptr;
+  }
+  const auto size = static_cast<std::int64_t>(sizeOf(shape.type));
+  if (!checkApart(reader, c, a, "a", size)) return nullptr;
+  if (packed ? c.extent.meets(b.extent) : !checkApart(reader, c, b, "b", size)) {
+    if (packed) reader.refuse("c overlaps b");
+    return nullptr;
+  }
+  shape.aRow = a.strides[0];
+  shape.aColumn = a.strides[1];
+  shape.bRow = b.strides[0];
+  shape.bColumn = b.strides[1];
+  shape.cRow = c.strides[0];
+  const GemmPlan plan = packed ? planPanels(shape, body) : planGemm(shape, body);
+  std::unique_ptr<Instruction> product(new (std::nothrow) Product(plan, a.place, b.place, c.place));
+  if (!product) reader.outOfMemory("a product");
+  return product;
+}
+
+}  // namespace
+
+std::unique_ptr<Instruction> decodeProduct(Operands& operands, const Body& body) {
+  return decodeAny(operands, body, false);
+}
+
+std::unique_ptr<Instruction> decodePackedProduct(Operands& operands, const Body& body) {
+  return decodeAny(operands, body, true);
+}
+
+}  // namespace forebay

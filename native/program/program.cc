@@ -1,0 +1,308 @@
+#include "program/program.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <thread>
+
+#include "program/code.h"
+#include "program/denormals.h"
+#include "program/instruction.h"
+#include "program/pool.h"
+
+namespace forebay {
+
+namespace {
+
+struct Opcode {
+  const char* name;
+  Decode decode;
+  bool writes;  // may be among the instructions that write variables
+};
+// By number, from 1 on.
+constexpr Opcode opcodes[] = {
+    {"group", decodeGroup, true},    {"product", decodeProduct, false},
+    {"pack", decodePack, false},     {"packed product", decodePackedProduct, false},
+    {"reduce", decodeReduce, false}, {"batch product", decodeBatchProduct, false},
+    {"random", decodeRandom, false}, {"copy", decodeCopy, true},
+};
+constexpr std::int64_t opcodeCount = sizeof opcodes / sizeof *opcodes;
+
+struct Output {
+  DType type;
+  std::int64_t count;
+  Place place;
+};
+
+}  // namespace
+
+struct Program::State {
+  Items<Buffer> buffers;
+  Items<Output> outputs;
+  Items<std::unique_ptr<Instruction>> instructions;
+  std::size_t writeStart = 0;
+  Items<std::size_t> feeds;  // the buffers of kind feed
+  Items<char*> bases;        // of buffers, while it runs
+  AlignedBytes arena, scratch;
+  std::size_t scratchPitch = 0;
+  int slots = 1;  // threads that have scratch
+
+  bool decode(Reader& reader, const LeafMemory* leaves, std::size_t leafCount);
+  bool readHeader(Reader& reader);
+  bool readBuffers(Reader& reader, const LeafMemory* leaves, std::size_t leafCount);
+  bool readBuffer(Reader& reader, std::size_t index);
+  bool readOutputs(Operands& operands);
+  bool readInstructions(Operands& operands);
+  bool readInstruction(Operands& operands, std::size_t index);
+  bool allocate(Reader& reader);
+
+  bool runRange(const RunArguments& arguments, Running& running, std::size_t from, std::size_t to,
+                std::size_t& instruction);
+  RunResult run(const RunArguments& arguments, std::size_t& instruction);
+  void copyOutputs(void* const* targets);
+};
+
+bool Program::State::decode(Reader& reader, const LeafMemory* leaves, std::size_t leafCount) {
+  Operands operands(reader, buffers);
+  return readHeader(reader) && readBuffers(reader, leaves, leafCount) && readOutputs(operands) &&
+         readInstructions(operands) && reader.end() && allocate(reader);
+}
+
+bool Program::State::readHeader(Reader& reader) {
+  std::int64_t number = 0, bufferCount = 0, instructionCount = 0, start = 0, outputCount = 0, reserved = 0;
+  if (!reader.integer({nullptr, -1, "the version"}, number)) return false;
+  if (number != codeVersion) {
+    return reader.refuse("the version is %lld, expected %lld", static_cast<long long>(number),
+                         static_cast<long long>(codeVersion));
+  }
+  // None of them can be more than there are numbers: what is allocated for them is bounded so.
+  if (!reader.integer({nullptr, -1, "the number of buffers"}, bufferCount, reader.left()) ||
+      !reader.integer({nullptr, -1, "the number of instructions"}, instructionCount, reader.left()) ||
+      !reader.integer({nullptr, -1, "the start of the writes"}, start, instructionCount) ||
+      !reader.integer({nullptr, -1, "the number of outputs"}, outputCount, reader.left()) ||
+      !reader.integer({nullptr, -1, "the reserved number"}, reserved, 0)) {
+    return false;
+  }
+  writeStart = static_cast<std::size_t>(start);
+  const bool allocated = buffers.allocate(static_cast<std::size_t>(bufferCount)) &&
+                         bases.allocate(static_cast<std::size_t>(bufferCount)) &&
+                         outputs.allocate(static_cast<std::size_t>(outputCount)) &&
+                         instructions.allocate(static_cast<std::size_t>(instructionCount));
+  return allocated || reader.outOfMemory("its lists");
+}
+
+bool Program::State::readBuffer(Reader& reader, std::size_t index) {
+  const auto number = static_cast<std::int64_t>(index);
+  std::int64_t kind = 0;
+  Buffer& buffer = buffers[index];
+  if (!reader.integer({"buffer", number, "the kind"}, kind, 3)) return false;
+  if (!reader.integer({"buffer", number, "the size"}, buffer.bytes)) return false;
+  buffer.kind = static_cast<Buffer::Kind>(kind);
+  buffer.alignment = 1;
+  if ((buffer.kind == Buffer::Kind::arena) == (index == 0)) return true;
+  return reader.refuse("buffer %zu is %s; the first one, and no other, is to be the arena", index,
+                       nameOf(buffer.kind));
+}
+
+bool Program::State::readBuffers(Reader& reader, const LeafMemory* leaves, std::size_t leafCount) {
+  if (buffers.size() == 0) return reader.refuse("it has no buffers, expected at least the arena");
+  std::size_t leaf = 0, feedCount = 0;
+  for (std::size_t i = 0; i < buffers.size(); ++i) {
+    Buffer& buffer = buffers[i];
+    if (!readBuffer(reader, i)) return false;
+    if (buffer.kind == Buffer::Kind::feed) ++feedCount;
+    if (buffer.kind != Buffer::Kind::variable && buffer.kind != Buffer::Kind::constant) continue;
+    if (leaf == leafCount)
+      return reader.refuse("buffer %zu is leaf %zu, but %zu were passed", i, leaf, leafCount);
+    if (leaves[leaf].bytes < static_cast<std::size_t>(buffer.bytes)) {
+      return reader.refuse("buffer %zu has %lld bytes, but leaf %zu, which it is, has %zu", i,
+                           static_cast<long long>(buffer.bytes), leaf, leaves[leaf].bytes);
+    }
+    buffer.data = static_cast<const char*>(leaves[leaf].data);
+    bases[i] = static_cast<char*>(leaves[leaf].data);
+    ++leaf;
+  }
+  if (leaf != leafCount) return reader.refuse("it has %zu leaves, but %zu were passed", leaf, leafCount);
+  if (!feeds.allocate(feedCount)) return reader.outOfMemory("its lists");
+  std::size_t* next = feeds.data();
+  for (std::size_t i = 0; i < buffers.size(); ++i) {
+    if (buffers[i].kind == Buffer::Kind::feed) *next++ = i;
+  }
+  return true;
+}
+
+bool Program::State::readOutputs(Operands& operands) {
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    const auto index = static_cast<std::int64_t>(i);
+    Output& output = outputs[i];
+    const std::int64_t stride = 1;
+    Extent extent;
+    if (!operands.reader().dtype({"output", index, "the dtype"}, output.type) ||
+        !operands.reader().integer({"output", index, "the count"}, output.count) ||
+        !operands.place("output", index, Access::read, output.type, output.place) ||
+        !operands.view("output", index, Access::read, output.type, output.place, &output.count, &stride, 1,
+                       extent)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+bool Program::State::readInstructions(Operands& operands) {
+  for (std::size_t i = 0; i < instructions.size(); ++i) {
+    if (i == writeStart) operands.writesBegin();
+    if (!readInstruction(operands, i)) return false;
+  }
+  return true;
+}
+
+bool Program::State::readInstruction(Operands& operands, std::size_t index) {
+  Reader& reader = operands.reader();
+  const auto number = static_cast<std::int64_t>(index);
+  const std::size_t start = reader.position();
+  std::int64_t opcode = 0, length = 0;
+  reader.enter(number, "opcode unknown", start + static_cast<std::size_t>(reader.left()));
+  if (!reader.integer({nullptr, -1, "the opcode"}, opcode, opcodeCount, 1)) return false;
+  const Opcode& known = opcodes[opcode - 1];
+  reader.enter(number, known.name, start + 1 + static_cast<std::size_t>(reader.left()));
+  if (!reader.integer({nullptr, -1, "the length"}, length, reader.left() + 1, 2)) return false;
+  if (operands.writing() && !known.writes) {
+    return reader.refuse("only groups and copies may be at or behind the start of the writes");
+  }
+  reader.enter(number, known.name, start + static_cast<std::size_t>(length));
+  instructions[index] = known.decode(operands, *chosen().body);
+  if (!instructions[index] || !reader.end()) return false;
+  reader.leave();
+  return true;
+}
+
+bool Program::State::allocate(Reader& reader) {
+  if (!arena.allocate(static_cast<std::size_t>(buffers[0].bytes))) return reader.outOfMemory("the arena");
+  bases[0] = arena.data();
+  // For as many threads as there may ever be; what is not used is never touched.
+  const int processors = static_cast<int>(std::min(std::thread::hardware_concurrency(), 1u << 16));
+  slots = std::min(std::max(Pool::instance().threads(), processors), Pool::maxThreads);
+  std::size_t bytes = 0;
+  for (const auto& instruction : instructions) bytes = std::max(bytes, instruction->scratchBytes());
+  scratchPitch = (bytes + AlignedBytes::alignment - 1) / AlignedBytes::alignment * AlignedBytes::alignment;
+  if (!scratch.allocate(scratchPitch * static_cast<std::size_t>(slots))) return reader.outOfMemory("scratch");
+  for (const auto& instruction : instructions) instruction->attach(scratch.data());
+  return true;
+}
+
+bool Program::State::runRange(const RunArguments& arguments, Running& running, std::size_t from,
+                              std::size_t to, std::size_t& instruction) {
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point before;
+  if (arguments.nanoseconds != nullptr) before = Clock::now();
+  for (instruction = from; instruction < to; ++instruction) {
+    const bool finite = instructions[instruction]->run(running);
+    if (arguments.nanoseconds != nullptr) {
+      const Clock::time_point after = Clock::now();
+      arguments.nanoseconds[instruction] += std::chrono::duration<double, std::nano>(after - before).count();
+      before = after;
+    }
+    if (!finite) return false;
+    if (arguments.cancelled != nullptr && instruction < writeStart &&
+        arguments.cancelled->load(std::memory_order_relaxed)) {
+      ++instruction;
+      return true;
+    }
+  }
+  return true;
+}
+
+void Program::State::copyOutputs(void* const* targets) {
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    const Output& output = outputs[i];
+    if (output.count == 0) continue;
+    std::memcpy(targets[i], address(output.place, bases.data()),
+                static_cast<std::size_t>(output.count) * sizeOf(output.type));
+  }
+}
+
+RunResult Program::State::run(const RunArguments& arguments, std::size_t& instruction) {
+  for (std::size_t i = 0; i < feeds.size(); ++i) bases[feeds[i]] = static_cast<char*>(arguments.feeds[i]);
+  Running running = {bases.data(),
+                     buffers.data(),
+                     scratch.data(),
+                     scratchPitch,
+                     std::min({arguments.threads, slots, Pool::instance().threads()}),
+                     arguments.run,
+                     arguments.checkFinite,
+                     false};
+  std::size_t at = 0;
+  const auto cancelled = [&] {
+    return arguments.cancelled != nullptr && arguments.cancelled->load(std::memory_order_relaxed);
+  };
+  if (cancelled()) return RunResult::cancelled;
+  if (!runRange(arguments, running, 0, writeStart, at)) {
+    instruction = at;
+    return RunResult::notFinite;
+  }
+  if (cancelled()) return RunResult::cancelled;
+  copyOutputs(arguments.outputs);
+  if (writeStart == instructions.size()) return RunResult::done;
+
+  if (arguments.checkFinite) {
+    running.dry = true;
+    if (!runRange(arguments, running, writeStart, instructions.size(), at)) {
+      instruction = at;
+      return RunResult::notFinite;
+    }
+    running.dry = running.check = false;
+  }
+  if (arguments.beforeWrites != nullptr && !arguments.beforeWrites(arguments.context)) {
+    return RunResult::cancelled;
+  }
+  runRange(arguments, running, writeStart, instructions.size(), at);
+  if (arguments.afterWrites != nullptr) arguments.afterWrites(arguments.context);
+  return RunResult::done;
+}
+
+Program::Program() = default;
+Program::~Program() = default;
+
+std::unique_ptr<Program> Program::create(const double* code, std::size_t length, const LeafMemory* leaves,
+                                         std::size_t leafCount, Fault& fault) {
+  std::unique_ptr<Program> program(new (std::nothrow) Program);
+  if (program) program->state_.reset(new (std::nothrow) State);
+  if (!program || !program->state_) {
+    fault.memory("program: out of memory");
+    return nullptr;
+  }
+  Reader reader(code, length, fault);
+  if (!program->state_->decode(reader, leaves, leafCount)) return nullptr;
+  return program;
+}
+
+RunResult Program::run(const RunArguments& arguments, std::size_t& instruction) noexcept {
+  const FlushDenormals flush;
+  return state_->run(arguments, instruction);
+}
+
+std::size_t Program::feedCount() const { return state_->feeds.size(); }
+
+std::size_t Program::feedBytes(std::size_t index) const {
+  return static_cast<std::size_t>(state_->buffers[state_->feeds[index]].bytes);
+}
+
+std::size_t Program::feedAlignment(std::size_t index) const {
+  return state_->buffers[state_->feeds[index]].alignment;
+}
+
+std::size_t Program::outputCount() const { return state_->outputs.size(); }
+DType Program::outputType(std::size_t index) const { return state_->outputs[index].type; }
+
+std::size_t Program::outputLength(std::size_t index) const {
+  return static_cast<std::size_t>(state_->outputs[index].count);
+}
+
+std::size_t Program::instructionCount() const { return state_->instructions.size(); }
+std::size_t Program::arenaBytes() const { return static_cast<std::size_t>(state_->buffers[0].bytes); }
+
+std::size_t Program::scratchBytes() const {
+  return state_->scratchPitch * static_cast<std::size_t>(state_->slots);
+}
+
+}  // namespace forebay

@@ -1,0 +1,95 @@
+#include "program/reader.h"
+
+#include <cstdarg>
+#include <cstdio>
+
+namespace forebay {
+
+Name::Name(const Field& field) {
+  if (field.operand == nullptr) {
+    std::snprintf(text, sizeof text, "%s", field.name);
+  } else if (field.index < 0) {
+    std::snprintf(text, sizeof text, "%s of %s", field.name, field.operand);
+  } else {
+    std::snprintf(text, sizeof text, "%s of %s %lld", field.name, field.operand,
+                  static_cast<long long>(field.index));
+  }
+}
+
+void Reader::enter(std::int64_t instruction, const char* opcode, std::size_t end) {
+  instruction_ = instruction;
+  opcode_ = opcode;
+  end_ = end;
+  segment_ = -1;
+}
+
+Reader::Place Reader::place() const {
+  Place place;
+  if (instruction_ < 0) {
+    std::snprintf(place.text, sizeof place.text, "program");
+  } else if (segment_ < 0) {
+    std::snprintf(place.text, sizeof place.text, "program: instruction %lld (%s)",
+                  static_cast<long long>(instruction_), opcode_);
+  } else {
+    std::snprintf(place.text, sizeof place.text, "program: instruction %lld (%s), segment %lld",
+                  static_cast<long long>(instruction_), opcode_, static_cast<long long>(segment_));
+  }
+  return place;
+}
+
+bool Reader::refuse(const char* format, ...) {
+  char text[300];
+  std::va_list arguments;
+  va_start(arguments, format);
+  std::vsnprintf(text, sizeof text, format, arguments);
+  va_end(arguments);
+  return fault_.argument("%s: %s", place().text, text);
+}
+
+bool Reader::outOfMemory(const char* what) {
+  return fault_.memory("%s: out of memory for %s", place().text, what);
+}
+
+bool Reader::integer(const Field& field, std::int64_t& value, std::int64_t limit, std::int64_t least) {
+  if (next_ >= end_) return refuse("the code ends where %s was expected", Name(field).text);
+  // volatile: another thread may write to the array meanwhile, so what is checked must be what is used.
+  const double number = *static_cast<const volatile double*>(numbers_ + next_);
+  ++next_;
+  if (least == -1 && number == -1) {
+    value = -1;
+    return true;
+  }
+  if (!toInteger(number, limit, value) || value < least) {
+    return refuse("%s is %.17g, expected an integer from %lld to %lld", Name(field).text, number,
+                  static_cast<long long>(least), static_cast<long long>(limit));
+  }
+  return true;
+}
+
+bool Reader::integers(const Field& field, std::int64_t* values, int count, std::int64_t limit) {
+  for (int i = 0; i < count; ++i) {
+    if (!integer(field, values[i], limit)) return false;
+  }
+  return true;
+}
+
+bool Reader::dtype(const Field& field, DType& type) {
+  std::int64_t code = 0;
+  if (!integer(field, code, static_cast<std::int64_t>(dtypeCount) - 1)) return false;
+  type = static_cast<DType>(code);
+  return true;
+}
+
+bool Reader::flag(const Field& field, bool& value) {
+  std::int64_t number = 0;
+  if (!integer(field, number, 1)) return false;
+  value = number == 1;
+  return true;
+}
+
+bool Reader::end() {
+  if (next_ == end_) return true;
+  return refuse("%lld numbers are left over", static_cast<long long>(left()));
+}
+
+}  // namespace forebay

@@ -1,0 +1,72 @@
+#include "program/touched.h"
+
+namespace forebay {
+
+namespace {
+
+// The code's layout is native/program/code.h's.
+constexpr std::size_t headerLength = 6;
+constexpr double kindVariable = 1, kindConstant = 2;
+constexpr double opcodeGroup = 1, opcodeCopy = 8;
+
+class Walk {
+ public:
+  Walk(const double* code, const Touched& touched) : code_(code), touched_(touched) {}
+
+  std::size_t at(std::size_t place) const { return static_cast<std::size_t>(code_[place]); }
+  double kindOf(std::size_t buffer) const { return code_[headerLength + 2 * buffer]; }
+
+  // Leaves are numbered in the order of the buffers of kinds variable and constant.
+  void touch(std::size_t buffer) const {
+    if (kindOf(buffer) != kindVariable) return;
+    std::size_t leaf = 0;
+    for (std::size_t other = 0; other < buffer; ++other) {
+      if (kindOf(other) == kindVariable || kindOf(other) == kindConstant) ++leaf;
+    }
+    touched_.writes[leaf] = true;
+  }
+
+  // [1, len, segments, rank, registers, loads, steps, stores, closes, …]
+  void group(std::size_t start) const {
+    const std::size_t segments = at(start + 2), rank = at(start + 3), loads = at(start + 5);
+    const std::size_t steps = at(start + 6), stores = at(start + 7), closes = at(start + 8);
+    std::size_t place = start + 9 + 2 * loads + 6 * steps + 2 * stores + 2 * closes;
+    for (std::size_t segment = 0; segment < segments; ++segment) {
+      place += rank;
+      for (std::size_t operand = 0; operand < loads + stores; ++operand, place += 2 + rank) touch(at(place));
+      place += 2 * closes;
+    }
+  }
+
+  // [8, len, dtype, rank, dims, in: buffer, byteOffset, strides, out: the same]
+  void copy(std::size_t start) const {
+    const std::size_t rank = at(start + 3);
+    touch(at(start + 4 + rank));
+    touch(at(start + 4 + rank + 2 + rank));
+  }
+
+ private:
+  const double* code_;
+  const Touched& touched_;
+};
+
+}  // namespace
+
+void findTouched(const double* code, const Touched& touched) {
+  const Walk walk(code, touched);
+  const std::size_t buffers = walk.at(1), instructions = walk.at(2), writeStart = walk.at(3);
+  std::size_t leaf = 0;
+  for (std::size_t buffer = 0; buffer < buffers; ++buffer) {
+    // One that is written only counts as read as well: nobody makes programs with leaves they ignore.
+    if (walk.kindOf(buffer) == kindVariable) touched.reads[leaf++] = true;
+    if (walk.kindOf(buffer) == kindConstant) ++leaf;
+  }
+  std::size_t place = headerLength + 2 * buffers + 4 * walk.at(4);
+  for (std::size_t index = 0; index < instructions; ++index, place += walk.at(place + 1)) {
+    if (index < writeStart) continue;
+    if (code[place] == opcodeGroup) walk.group(place);
+    if (code[place] == opcodeCopy) walk.copy(place);
+  }
+}
+
+}  // namespace forebay

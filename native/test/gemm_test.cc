@@ -1,0 +1,408 @@
+// Forebay's own products against three loops in long double: every route, every body, tails and zeros; and
+// that neither threads nor alignment change a bit.
+#include "kernels/gemm.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <limits>
+#include <thread>
+
+#include "kernels/peak.h"
+#include "test/support.h"
+
+using namespace forebay;
+using namespace forebay::test;
+
+namespace {
+
+using Route = GemmPlan::Route;
+
+std::size_t length(std::int64_t n) { return static_cast<std::size_t>(n); }
+
+// Memory that ends where a page ends that nobody may touch, or `skew` elements before: a step beyond it is
+// a crash. (ASAN does not see what masked instructions read.)
+template <class T>
+class Memory {
+ public:
+  explicit Memory(std::size_t n, std::size_t skew = 0) {
+    const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+    const std::size_t bytes = (n + skew) * sizeof(T);
+    const std::size_t whole = (bytes + page - 1) / page * page;
+    mapped_ = whole + page;
+    base_ = static_cast<char*>(
+        mmap(nullptr, mapped_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    REQUIRE(static_cast<void*>(base_) != MAP_FAILED);
+    REQUIRE(mprotect(base_ + whole, page, PROT_NONE) == 0);
+    data_ = reinterpret_cast<T*>(base_ + whole - bytes);
+  }
+  explicit Memory(const std::vector<T>& values, std::size_t skew = 0) : Memory(values.size(), skew) {
+    std::copy(values.begin(), values.end(), data_);
+  }
+  ~Memory() { munmap(base_, mapped_); }
+  Memory(const Memory&) = delete;
+  Memory& operator=(const Memory&) = delete;
+  T* data() { return data_; }
+
+ private:
+  char* base_;
+  std::size_t mapped_;
+  T* data_;
+};
+
+struct Case {
+  std::int64_t m, n, k;
+  bool transA = false, transB = false, accumulate = false;
+  std::int64_t padA = 0, padB = 0, padC = 0;  // beyond each row as stored
+};
+
+std::string nameOf(const Case& s) {
+  return std::to_string(s.m) + " x " + std::to_string(s.n) + " x " + std::to_string(s.k) +
+         (s.transA ? ", A transposed" : "") + (s.transB ? ", B transposed" : "") +
+         (s.accumulate ? ", accumulating" : "");
+}
+
+// The operands of one product, and what it must give.
+template <class T>
+struct Product {
+  Case s;
+  GemmShape shape;
+  std::vector<T> a, b, before;
+
+  Product(const Case& given, Generator& generator) : s(given) {
+    const auto leading = [](std::int64_t columns, std::int64_t pad) {
+      return std::max<std::int64_t>(columns, 1) + pad;
+    };
+    const std::int64_t lda = leading(s.transA ? s.m : s.k, s.padA);
+    const std::int64_t ldb = leading(s.transB ? s.k : s.n, s.padB);
+    const std::int64_t ldc = leading(s.n, s.padC);
+    shape = {dtypeOf<T>,
+             s.m,
+             s.n,
+             s.k,
+             s.accumulate,
+             s.transA ? 1 : lda,
+             s.transA ? lda : 1,
+             s.transB ? 1 : ldb,
+             s.transB ? ldb : 1,
+             ldc};
+    a = someValues<T>(generator, extent(s.m, s.k, shape.aRow, shape.aColumn));
+    b = someValues<T>(generator, extent(s.k, s.n, shape.bRow, shape.bColumn));
+    before = someValues<T>(generator, extent(s.m, s.n, ldc, 1));
+    if (!s.accumulate) std::fill(before.begin(), before.end(), std::numeric_limits<T>::quiet_NaN());
+  }
+
+  // An array that holds rows x columns and not one element more.
+  static std::size_t extent(std::int64_t rows, std::int64_t columns, std::int64_t row, std::int64_t column) {
+    return rows == 0 || columns == 0 ? 0 : length((rows - 1) * row + (columns - 1) * column + 1);
+  }
+
+  void expect(std::vector<long double>& expected, std::vector<long double>& bound) const {
+    // k + 1 roundings of a sum of these magnitudes, plus a few.
+    const long double unit =
+        static_cast<long double>(std::numeric_limits<T>::epsilon()) * static_cast<long double>(s.k + 4);
+    for (std::int64_t i = 0; i < s.m; ++i) {
+      for (std::int64_t j = 0; j < s.n; ++j) {
+        const auto c = static_cast<long double>(before[length(i * shape.cRow + j)]);
+        long double sum = s.accumulate ? c : 0, size = std::fabs(sum);
+        for (std::int64_t p = 0; p < s.k; ++p) {
+          const long double term = static_cast<long double>(a[length(i * shape.aRow + p * shape.aColumn)]) *
+                                   static_cast<long double>(b[length(p * shape.bRow + j * shape.bColumn)]);
+          sum += term;
+          size += std::fabs(term);
+        }
+        expected.push_back(sum);
+        bound.push_back(size * unit);
+      }
+    }
+  }
+
+  void check(const std::vector<T>& c) const {
+    std::vector<long double> expected, bound;
+    expect(expected, bound);
+    std::size_t wrong = 0, touched = 0, at = 0;
+    for (std::int64_t i = 0; i < s.m; ++i) {
+      for (std::int64_t j = 0; j < shape.cRow && length(i * shape.cRow + j) < c.size(); ++j) {
+        const T value = c[length(i * shape.cRow + j)];
+        if (j >= s.n) {
+          touched += !same(value, before[length(i * shape.cRow + j)]);
+        } else {
+          wrong += !(std::fabs(static_cast<long double>(value) - expected[at]) <= bound[at]);
+          ++at;
+        }
+      }
+    }
+    CHECK_MESSAGE(wrong == 0, nameOf(s));
+    CHECK_MESSAGE(touched == 0, nameOf(s) << ": between the rows of C");
+  }
+};
+
+template <class T>
+void run(const GemmPlan& plan, const T* a, const T* b, T* c, std::int64_t from, std::int64_t to) {
+  Memory<unsigned char> scratch(plan.scratchBytes);
+  runGemm(plan, a, b, c, scratch.data(), from, to);
+}
+
+template <class T>
+std::vector<T> result(const Product<T>& product, const GemmPlan& plan, const T* b) {
+  Memory<T> a(product.a), c(product.before);
+  run(plan, a.data(), b, c.data(), 0, plan.parts);
+  return std::vector<T>(c.data(), c.data() + product.before.size());
+}
+
+// B in panels, from pieces cut at random.
+template <class T>
+class Panels {
+ public:
+  Panels(const Product<T>& product, Generator& generator, const Body& body)
+      : memory_(packedBytes(dtypeOf<T>, product.s.k, product.s.n, body) / sizeof(T)) {
+    const Case& s = product.s;
+    std::fill_n(memory_.data(), packedBytes(dtypeOf<T>, s.k, s.n, body) / sizeof(T),
+                std::numeric_limits<T>::quiet_NaN());
+    const std::int64_t kCut = between(generator, 0, s.k), nCut = between(generator, 0, s.n);
+    const std::int64_t ks[] = {0, kCut, s.k}, ns[] = {0, nCut, s.n};
+    for (int i = 0; i < 2; ++i) {
+      for (int j = 0; j < 2; ++j) {
+        const PanelPiece piece = {
+            ks[i],
+            ns[j],
+            ks[i + 1] - ks[i],
+            ns[j + 1] - ns[j],
+            product.b.data() +
+                (product.b.empty() ? 0 : ks[i] * product.shape.bRow + ns[j] * product.shape.bColumn),
+            product.shape.bRow,
+            product.shape.bColumn};
+        if (piece.kCount > 0 && piece.nCount > 0)
+          packPanels(dtypeOf<T>, s.k, s.n, piece, memory_.data(), body);
+      }
+    }
+  }
+  const T* data() { return memory_.data(); }
+
+ private:
+  Memory<T> memory_;
+};
+
+// As many parts as there are tiles or panels, whatever they are worth.
+GemmPlan smallestParts(GemmPlan plan, const Body& body) {
+  plan.partSize = plan.partsAreRows ? 1 : panelWidth(plan.shape.type, body);
+  const std::int64_t extent = plan.partsAreRows ? plan.shape.m : plan.shape.n;
+  plan.parts = (extent + plan.partSize - 1) / plan.partSize;
+  return plan;
+}
+
+template <class T>
+void checkBothWays(const Case& s, Generator& generator, const Body& body) {
+  CAPTURE(body.name);
+  const Product<T> product(s, generator);
+  const GemmPlan plan = planGemm(product.shape, body);
+  CHECK(plan.scratchBytes <= maxGemmScratchBytes);
+  Memory<T> b(product.b);
+  const std::vector<T> c = result(product, plan, b.data());
+  product.check(c);
+
+  Panels<T> panels(product, generator, body);
+  const GemmPlan packed = planPanels(product.shape, body);
+  CHECK(packed.scratchBytes <= maxGemmScratchBytes);
+  const std::vector<T> fromPanels = result(product, packed, panels.data());
+  product.check(fromPanels);
+
+  // Shared out in other ways.
+  if (plan.route == Route::nothing) return;
+  for (const bool own : {true, false}) {
+    if (own && plan.route == Route::blas) continue;  // OpenBLAS promises no such thing
+    const GemmPlan parts = smallestParts(own ? plan : packed, body);
+    std::vector<T> shared = product.before;
+    for (std::int64_t from = 0; from < parts.parts;) {
+      const std::int64_t to = std::min(parts.parts, from + between(generator, 1, 9));
+      run(parts, product.a.data(), own ? product.b.data() : panels.data(), shared.data(), from, to);
+      from = to;
+    }
+    const std::vector<T>& whole = own ? c : fromPanels;
+    CHECK_MESSAGE(std::equal(shared.begin(), shared.end(), whole.begin(), same<T>), nameOf(s));
+  }
+}
+
+Case someCase(Generator& generator, std::int64_t most) {
+  const auto size = [&] {
+    static constexpr std::int64_t small[] = {0,  1,  1,  2,  3,  4,  5,  7,  8, 9,
+                                             11, 12, 13, 15, 16, 17, 31, 32, 33};
+    return between(generator, 0, 2) > 0 ? small[between(generator, 0, 18)] : between(generator, 1, most);
+  };
+  const auto coin = [&] { return between(generator, 0, 1) == 1; };
+  const auto pad = [&] { return coin() ? 0 : between(generator, 1, 5); };
+  Case s = {size(), size(), size(), coin(), coin(), coin(), pad(), pad(), pad()};
+  return s;
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("products of random shapes are those of three loops", T, float, double) {
+  for (const Body* body : supportedBodies()) {
+    Generator generator(41);
+    for (int i = 0; i < 400; ++i) checkBothWays<T>(someCase(generator, 90), generator, *body);
+  }
+}
+
+TEST_CASE_TEMPLATE("products that are cut into blocks are those of three loops", T, float, double) {
+  // Beyond a block of k, of m and of n; A and B by rows and by columns; and every route, as is checked.
+  static const Case cases[] = {
+      {3, 70, 1000},
+      {5, 40, 700, false, true},
+      {40, 70, 1100, true, true, true},
+      {300, 40, 300, false, true},
+      {1100, 20, 70, true, false, true, 3, 0, 0},
+      {150, 1100, 270, true, false, false, 0, 0, 2},
+      {140, 1300, 300, false, false, true, 0, 4, 1},
+      {700, 1, 300},
+      {300, 1, 700, true},
+      {1, 900, 2, false, true},
+      {31, 1000, 500, false, false, true},  // panels larger than a cache
+  };
+  for (const Body* body : supportedBodies()) {
+    Generator generator(43);
+    bool routes[6] = {};
+    for (const Case& s : cases) {
+      checkBothWays<T>(s, generator, *body);
+      routes[static_cast<int>(planGemm(Product<T>(s, generator).shape, *body).route)] = true;
+    }
+    if (!routes[static_cast<int>(Route::blas)]) {
+      CHECK(routes[static_cast<int>(Route::direct)]);
+      CHECK(routes[static_cast<int>(Route::dot)]);
+      CHECK(routes[static_cast<int>(Route::packed)]);
+    }
+  }
+}
+
+TEST_CASE_TEMPLATE("the bits of a product do not depend on alignment", T, float, double) {
+  for (const Body* body : supportedBodies()) {
+    CAPTURE(body->name);
+    Generator generator(47);
+    for (const Case& s : {Case{13, 45, 70}, Case{3, 20, 90, false, true}, Case{140, 300, 300, true}}) {
+      const Product<T> product(s, generator);
+      const GemmPlan plan = planGemm(product.shape, *body);
+      const std::vector<T> expected = result(product, plan, product.b.data());
+      for (std::size_t skew = 1; skew < 64 / sizeof(T); skew += 3) {
+        Memory<T> a(product.a, skew), b(product.b, skew + 1), c(product.before, skew + 2);
+        run(plan, a.data(), b.data(), c.data(), 0, plan.parts);
+        CHECK_MESSAGE(std::equal(expected.begin(), expected.end(), c.data(), same<T>), nameOf(s));
+      }
+    }
+  }
+}
+
+TEST_CASE_TEMPLATE("a row alone has the bits that it has among others", T, float, double) {
+  for (const Body* body : supportedBodies()) {
+    CAPTURE(body->name);
+    Generator generator(53);
+    const Product<T> product({29, 83, 300}, generator);
+    Panels<T> panels(product, generator, *body);
+    const std::vector<T> all = result(product, planPanels(product.shape, *body), panels.data());
+    GemmShape one = product.shape;
+    one.m = 1;
+    const GemmPlan plan = planPanels(one, *body);
+    for (std::int64_t i = 0; i < 29; ++i) {
+      std::vector<T> row(83);
+      run(plan, product.a.data() + i * one.aRow, panels.data(), row.data(), 0, plan.parts);
+      CHECK(std::equal(row.begin(), row.end(), all.begin() + i * one.cRow, same<T>));
+    }
+  }
+}
+
+TEST_CASE_TEMPLATE("three threads give the bits of one", T, float, double) {
+  for (const Body* body : supportedBodies()) {
+    CAPTURE(body->name);
+    Generator generator(59);
+    for (const Case& s :
+         {Case{900, 190, 300}, Case{230, 800, 270, true}, Case{100, 1400, 380, false, true}}) {
+      const Product<T> product(s, generator);
+      const GemmPlan plan = planGemm(product.shape, *body);
+      CHECK(plan.parts >= 3);
+      const std::vector<T> expected = result(product, plan, product.b.data());
+      std::vector<T> c = product.before;
+      std::vector<std::thread> threads;
+      threads.reserve(3);
+      for (int i = 0; i < 3; ++i) {
+        threads.emplace_back([&, i] {
+          run(plan, product.a.data(), product.b.data(), c.data(), gemmShare(plan, 3, i),
+              gemmShare(plan, 3, i + 1));
+        });
+      }
+      for (std::thread& thread : threads) thread.join();
+      CHECK_MESSAGE(std::equal(c.begin(), c.end(), expected.begin(), same<T>), nameOf(s));
+    }
+  }
+}
+
+TEST_CASE("a product's scratch is bounded, and small products are one part") {
+  constexpr std::int64_t huge = (std::int64_t(1) << 31) - 1;
+  for (const Body* body : supportedBodies()) {
+    for (const DType type : {DType::float32, DType::float64}) {
+      for (const bool transA : {false, true}) {
+        const GemmShape shape = {type, huge, huge, huge, false, transA ? 1 : huge, transA ? huge : 1,
+                                 huge, 1,    huge};
+        CHECK(planGemm(shape, *body).scratchBytes <= maxGemmScratchBytes);
+        CHECK(planPanels(shape, *body).scratchBytes <= maxGemmScratchBytes);
+      }
+      CHECK(planGemm({type, 16, 512, 128, false, 128, 1, 512, 1, 512}, *body).parts == 1);
+      CHECK(planPanels({type, 1, 60, 15, false, 15, 1, 60, 1, 60}, *body).parts == 1);
+    }
+  }
+}
+
+TEST_CASE("NaN and infinity go through a product, and padding does not bring any") {
+  for (const Body* body : supportedBodies()) {
+    Generator generator(61);
+    Product<float> product({5, 7, 9}, generator);
+    product.a[2] = std::numeric_limits<float>::infinity();
+    product.b[7 * 3 + 4] = std::numeric_limits<float>::quiet_NaN();
+    Panels<float> panels(product, generator, *body);
+    for (const bool own : {true, false}) {
+      const std::vector<float> c = own ? result(product, planGemm(product.shape, *body), product.b.data())
+                                       : result(product, planPanels(product.shape, *body), panels.data());
+      for (std::size_t i = 0; i < 5; ++i) {
+        for (std::size_t j = 0; j < 7; ++j) {
+          CHECK(std::isfinite(c[i * 7 + j]) == (i != 0 && j != 4));
+          CHECK(std::isnan(c[i * 7 + j]) == (j == 4));
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE_TEMPLATE("panels hold B and zeros behind it", T, float, double) {
+  for (const Body* body : supportedBodies()) {
+    CAPTURE(body->name);
+    Generator generator(67);
+    const std::int64_t width = panelWidth(dtypeOf<T>, *body);
+    for (int i = 0; i < 40; ++i) {
+      Case s = {1, between(generator, 1, 3 * width), between(generator, 1, 150)};
+      s.transB = i % 2 == 1;
+      const Product<T> product(s, generator);
+      Panels<T> panels(product, generator, *body);
+      std::int64_t wrong = 0, at = 0;
+      for (std::int64_t first = 0; first < s.n; first += width) {
+        for (std::int64_t p = 0; p < s.k; ++p) {
+          for (std::int64_t j = first; j < first + width; ++j, ++at) {
+            const T expected =
+                j < s.n ? product.b[length(p * product.shape.bRow + j * product.shape.bColumn)] : T(0);
+            wrong += !same(panels.data()[at], expected);
+          }
+        }
+      }
+      CHECK(wrong == 0);
+      CHECK(length(at) * sizeof(T) == packedBytes(dtypeOf<T>, s.k, s.n, *body));
+    }
+  }
+}
+
+TEST_CASE("a body's peak is a positive number") {
+  for (const Body* body : supportedBodies()) {
+    for (const DType type : {DType::float32, DType::float64}) {
+      const double peak = fmaPeak(type, *body);
+      CHECK(peak > 0);
+      CHECK(std::isfinite(peak));
+    }
+  }
+}

@@ -1,0 +1,385 @@
+// The rules of locks.h, one by one and then all at once from many threads. Leaves are plain memory, so
+// that ThreadSanitizer sees a read during a write; FOREBAY_SANITIZE=thread is the way to run this.
+#include "program/locks.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <random>
+#include <thread>
+#include <vector>
+
+#include "program/runners.h"
+
+namespace forebay {
+
+namespace {
+
+using Leaves = std::vector<const void*>;
+
+LeafSet setOf(const Leaves& leaves) { return {leaves.data(), leaves.size()}; }
+
+struct Kept {
+  Kept(Leaves read, Leaves written) : reads(std::move(read)), writes(std::move(written)) {
+    for (Leaves* leaves : {&reads, &writes}) std::sort(leaves->begin(), leaves->end());
+  }
+  Leaves reads, writes;
+};
+
+// A request by hand: nobody runs it, `started` says whether somebody would.
+struct ByHand : private Kept, Locks::Request {
+  ByHand(Leaves read, Leaves written, const void* line = nullptr)
+      : Kept(std::move(read), std::move(written)), Request({setOf(reads), setOf(writes), line}) {}
+
+  bool started = false;
+  bool threadLeft = true;
+  int lefts = 0;
+  bool hurried = false;
+
+ private:
+  bool start() override { return started = threadLeft; }
+  void left() override { ++lefts; }
+  void hurry() override { hurried = true; }
+};
+
+// Waits until `thread`, about to block, has had every chance to get past where it should not.
+void giveTime() { std::this_thread::sleep_for(std::chrono::milliseconds(30)); }
+
+}  // namespace
+
+TEST_CASE("runs that write different leaves, and runs that only read, go side by side") {
+  Locks locks;
+  const int a = 0, b = 0;
+  ByHand writesA({&a, &b}, {&a}), writesB({&a, &b}, {&b}), reads({&a, &b}, {});
+  for (ByHand* request : {&writesA, &writesB, &reads}) {
+    locks.lineUp(*request);
+    CHECK(request->started);
+  }
+  for (ByHand* request : {&writesA, &writesB, &reads}) locks.leave(*request);
+  CHECK(writesA.lefts == 1);
+}
+
+TEST_CASE("runs that write a common leaf go one after another, in the order of asking") {
+  Locks locks;
+  const int a = 0, b = 0;
+  ByHand first({}, {&a}), second({}, {&a, &b}), third({}, {&b}), other({}, {});
+  locks.lineUp(first);
+  locks.lineUp(second);
+  locks.lineUp(third);  // free, but it asked after second, which writes the same
+  locks.lineUp(other);
+  CHECK((first.started && !second.started && !third.started && other.started));
+  locks.leave(first);
+  CHECK((second.started && !third.started));
+  locks.leave(second);
+  CHECK(third.started);
+  locks.leave(third);
+  locks.leave(other);
+}
+
+TEST_CASE("runs of one line go one after another even if they touch nothing") {
+  Locks locks;
+  const int line = 0, otherLine = 0;
+  ByHand first({}, {}, &line), second({}, {}, &line), third({}, {}, &otherLine);
+  locks.lineUp(first);
+  locks.lineUp(second);
+  locks.lineUp(third);
+  CHECK((first.started && !second.started && third.started));
+  locks.leave(first);
+  CHECK(second.started);
+  locks.leave(second);
+  locks.leave(third);
+}
+
+TEST_CASE("a write waits for those who read, and those who want to read wait for the write") {
+  Locks locks;
+  const int a = 0, b = 0;
+  ByHand reader({&a}, {}), writer({&a, &b}, {&a}), late({&a}, {}), elsewhere({&b}, {&b});
+  locks.lineUp(reader);
+  locks.lineUp(writer);
+  locks.lineUp(elsewhere);
+  CHECK((reader.started && writer.started && elsewhere.started));
+
+  std::atomic<bool> writing{false};
+  std::thread thread([&] {
+    locks.beforeWrites(writer);
+    writing = true;
+  });
+  giveTime();
+  CHECK(!writing);
+  locks.lineUp(late);
+  CHECK(!late.started);
+  locks.beforeWrites(elsewhere);  // the writer has given up what it only reads
+  locks.leave(elsewhere);
+  locks.leave(reader);
+  thread.join();
+  CHECK((writing && !late.started));
+  locks.leave(writer);
+  CHECK(late.started);
+  locks.leave(late);
+}
+
+TEST_CASE("nobody goes to write what one before it waits to read") {
+  Locks locks;
+  const int a = 0, b = 0;
+  ByHand writer({}, {&b}), reader({&a, &b}, {}), late({}, {&a});
+  locks.lineUp(writer);
+  locks.beforeWrites(writer);
+  locks.lineUp(reader);
+  locks.lineUp(late);
+  CHECK((!reader.started && !late.started));
+  locks.leave(writer);
+  CHECK((reader.started && late.started));
+  locks.leave(reader);
+  locks.leave(late);
+}
+
+TEST_CASE("between its steps a run lets readers in, and keeps other writers out") {
+  Locks locks;
+  const int a = 0;
+  ByHand steps({&a}, {&a}), reader({&a}, {}), writer({&a}, {&a});
+  locks.lineUp(steps);
+  locks.beforeWrites(steps);
+  locks.lineUp(reader);
+  locks.lineUp(writer);
+  CHECK((!reader.started && !writer.started));
+  locks.nextStep(steps);
+  CHECK((reader.started && !writer.started));
+  locks.leave(reader);
+  locks.beforeWrites(steps);
+  locks.leave(steps);
+  CHECK(writer.started);
+  locks.leave(writer);
+}
+
+TEST_CASE("a step begins only when nobody writes what it reads") {
+  Locks locks;
+  const int a = 0, b = 0;
+  ByHand steps({&b}, {&a}), writer({&b}, {&b});
+  locks.lineUp(steps);
+  locks.lineUp(writer);
+  locks.beforeWrites(steps);
+  locks.beforeWrites(writer);
+  std::atomic<bool> computing{false};
+  std::thread thread([&] {
+    locks.nextStep(steps);
+    computing = true;
+  });
+  giveTime();
+  CHECK(!computing);
+  locks.leave(writer);
+  thread.join();
+  CHECK(computing);
+  locks.leave(steps);
+}
+
+TEST_CASE("what is withdrawn no longer holds up those behind it; what has started cannot be") {
+  Locks locks;
+  const int a = 0, b = 0;
+  ByHand first({}, {&a}), second({}, {&a, &b}), third({}, {&b});
+  for (ByHand* request : {&first, &second, &third}) locks.lineUp(*request);
+  CHECK(!third.started);
+  CHECK(locks.withdraw(second));
+  CHECK(third.started);
+  CHECK(!locks.withdraw(first));
+  CHECK(second.lefts == 0);
+  locks.leave(first);
+  CHECK(!second.started);
+  locks.leave(third);
+}
+
+TEST_CASE("what finds no thread is asked again, in its turn") {
+  Locks locks;
+  const int a = 0;
+  ByHand first({}, {}), second({}, {&a}), third({}, {});
+  locks.lineUp(first);
+  second.threadLeft = false;
+  locks.lineUp(second);
+  CHECK(!second.started);
+  second.threadLeft = true;
+  locks.leave(first);
+  CHECK(second.started);
+  locks.lineUp(third);
+  locks.leave(second);
+  locks.leave(third);
+}
+
+TEST_CASE("a caller that enters waits for its turn") {
+  Locks locks;
+  const int a = 0;
+  ByHand first({}, {&a}), second({}, {&a});
+  locks.enter(first);
+  std::atomic<bool> entered{false};
+  std::thread thread([&] {
+    locks.enter(second);
+    entered = true;
+    locks.leave(second);
+  });
+  giveTime();
+  CHECK(!entered);
+  locks.leave(first);
+  thread.join();
+  CHECK((entered && second.lefts == 0));  // only those that were lined up are told
+}
+
+TEST_CASE("closing hurries those that run, waits for them, and starts nothing more") {
+  Locks locks;
+  const int a = 0;
+  ByHand first({}, {&a}), second({}, {&a}), third({}, {});
+  locks.lineUp(first);
+  locks.lineUp(second);
+  std::thread thread([&] {
+    giveTime();
+    locks.leave(first);
+  });
+  locks.close();
+  CHECK((first.hurried && first.lefts == 1));
+  thread.join();
+  locks.lineUp(third);
+  CHECK((!second.started && !third.started));
+  CHECK((locks.withdraw(second) && locks.withdraw(third)));
+}
+
+// ---- All at once. A leaf is two numbers that are always equal, unless someone writes at this moment.
+
+namespace {
+
+struct Leaf {
+  std::int64_t one = 0, two = 0;
+};
+
+struct Run : Locks::Request, Runners::Job {
+  struct Plan {
+    Leaves reads, writes;
+    std::vector<Leaf*> read, written;
+    int steps = 1;
+  };
+  Run(Locks& in, const Plan& what, const void* line, std::atomic<int>& left)
+      : Request({setOf(what.reads), setOf(what.writes), line}), locks(in), plan(what), unfinished(left) {}
+
+  void compute() {
+    for (int step = 0; step < plan.steps; ++step) {
+      if (step > 0) locks.nextStep(*this);
+      std::int64_t torn = 0;
+      for (const Leaf* leaf : plan.read) torn += leaf->one != leaf->two;
+      if (!plan.written.empty()) locks.beforeWrites(*this);
+      for (Leaf* leaf : plan.written) {
+        torn += leaf->one != leaf->two;
+        ++leaf->one;
+        ++leaf->two;
+      }
+      tornReads += torn;
+    }
+  }
+
+  static inline std::atomic<std::int64_t> tornReads{0};
+  Locks& locks;
+  const Plan& plan;
+  std::atomic<int>& unfinished;
+
+ private:
+  bool start() override { return Runners::instance().offer(*this); }
+  void left() override { --unfinished; }
+  void run() override {
+    compute();
+    Runners::instance().finishing();
+    locks.leave(*this);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("many threads: no half-written leaf is ever seen, nothing is lost, all come to an end") {
+  constexpr int threads = 12, runsEach = 150, leafCount = 6;
+  Locks locks;
+  std::vector<Leaf> leaves(leafCount);
+  std::vector<int> lines(threads);
+  std::vector<std::int64_t> expected(leafCount);
+  Run::tornReads = 0;
+
+  std::vector<std::vector<Run::Plan>> plans(threads);
+  std::mt19937_64 random(1);
+  const auto chance = [&](unsigned oneIn) { return random() % oneIn == 0; };
+  for (auto& mine : plans) {
+    mine.resize(runsEach);
+    for (Run::Plan& plan : mine) {
+      plan.steps = chance(4) ? 3 : 1;
+      for (std::size_t i = 0; i < leaves.size(); ++i) {
+        const bool written = chance(4);
+        if (written) {
+          plan.written.push_back(&leaves[i]);
+          plan.writes.push_back(&leaves[i]);
+          expected[i] += plan.steps;
+        }
+        if (chance(2)) {
+          plan.read.push_back(&leaves[i]);
+          plan.reads.push_back(&leaves[i]);
+        }
+      }
+    }
+  }
+
+  std::vector<std::thread> workers;
+  for (int t = 0; t < threads; ++t) {
+    workers.emplace_back([&, t] {
+      const auto& mine = plans[static_cast<std::size_t>(t)];
+      const void* const line = &lines[static_cast<std::size_t>(t)];
+      std::atomic<int> unfinished{0};
+      std::vector<std::unique_ptr<Run>> linedUp;
+      for (const Run::Plan& plan : mine) {
+        auto run = std::make_unique<Run>(locks, plan, line, unfinished);
+        if (&plan - mine.data() < runsEach / 2) {
+          ++unfinished;
+          locks.lineUp(*run);
+          linedUp.push_back(std::move(run));
+        } else {
+          locks.enter(*run);
+          run->compute();
+          locks.leave(*run);
+        }
+      }
+      while (unfinished > 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    });
+  }
+  for (std::thread& worker : workers) worker.join();
+
+  CHECK(Run::tornReads == 0);
+  for (std::size_t i = 0; i < leaves.size(); ++i) {
+    CHECK(leaves[i].one == expected[i]);
+    CHECK(leaves[i].two == expected[i]);
+  }
+  locks.close();
+}
+
+TEST_CASE("more runs that wait to write than there are threads do not starve those that they wait for") {
+  // As many writers as threads, each of which waits for the one reader, which asked last.
+  constexpr int writers = Runners::maxThreads + 8;
+  Locks locks;
+  std::vector<Leaf> leaves(writers);
+  std::atomic<int> unfinished{0};
+  std::vector<Run::Plan> plans(writers + 1);
+  for (int i = 0; i < writers; ++i) {
+    Leaf* const leaf = &leaves[static_cast<std::size_t>(i)];
+    plans[static_cast<std::size_t>(i)].written = {leaf};
+    plans[static_cast<std::size_t>(i)].writes = {leaf};
+    plans[static_cast<std::size_t>(i)].steps = 20;
+    plans.back().read.push_back(leaf);
+    plans.back().reads.push_back(leaf);
+  }
+  plans.back().steps = 20;
+  std::vector<std::unique_ptr<Run>> runs;
+  for (int round = 0; round < 20; ++round) {
+    for (const Run::Plan& plan : plans) {
+      ++unfinished;
+      runs.push_back(std::make_unique<Run>(locks, plan, nullptr, unfinished));
+      locks.lineUp(*runs.back());
+    }
+  }
+  while (unfinished > 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  for (const Leaf& leaf : leaves) CHECK(leaf.one == 20 * 20);
+  locks.close();
+}
+
+}  // namespace forebay

@@ -1,0 +1,161 @@
+// The pool of threads: every index once, slots that do not clash, and no deadlock whoever calls.
+#include "program/pool.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <thread>
+#include <vector>
+
+#include "test/support.h"
+
+using namespace forebay;
+using namespace forebay::test;
+
+namespace {
+
+// A lambda as the pool takes it.
+template <class Body>
+void runOn(int threads, int count, Body& body) {
+  Pool::instance().run(
+      threads, count, [](void* context, int index, int slot) { (*static_cast<Body*>(context))(index, slot); },
+      &body);
+}
+
+// As many threads as asked for while it lives: tests do not depend on the machine's.
+struct Threads {
+  explicit Threads(int threads) { Pool::instance().setThreads(threads); }
+  ~Threads() { Pool::instance().setThreads(before); }
+  Threads(const Threads&) = delete;
+  Threads& operator=(const Threads&) = delete;
+  int before = Pool::instance().threads();
+};
+
+}  // namespace
+
+TEST_CASE("every index is run once, and what was written is seen") {
+  const Threads four(4);
+  for (const int count : {0, 1, 2, 3, 7, 1000}) {
+    for (const int threads : {1, 2, 3, 9}) {
+      std::vector<int> runs(static_cast<std::size_t>(count));  // not atomic: TSAN would see two writers
+      auto body = [&](int index, int) { ++runs[static_cast<std::size_t>(index)]; };
+      runOn(threads, count, body);
+      CHECK(std::count(runs.begin(), runs.end(), 1) == count);
+    }
+  }
+}
+
+TEST_CASE("no two bodies of a run have one slot at a time, and the caller's is 0") {
+  const Threads three(3);
+  const std::thread::id caller = std::this_thread::get_id();
+  std::array<std::atomic<int>, 3> inside = {};
+  std::atomic<int> clashes{0}, strangers{0};
+  for (int round = 0; round < 200; ++round) {
+    auto body = [&](int, int slot) {
+      if (slot < 0 || slot >= 3 || (slot == 0) != (std::this_thread::get_id() == caller)) {
+        ++strangers;
+        return;
+      }
+      auto& here = inside[static_cast<std::size_t>(slot)];
+      if (here.fetch_add(1) != 0) ++clashes;
+      for (int i = 0; i < 200; ++i) std::atomic_signal_fence(std::memory_order_seq_cst);
+      --here;
+    };
+    runOn(8, 20, body);
+  }
+  CHECK(clashes == 0);
+  CHECK(strangers == 0);
+}
+
+TEST_CASE("several threads take part where there is work for them") {
+  const Threads two(2);
+  // Each of the two indices waits for the other: one thread alone would never end.
+  std::atomic<int> arrived{0};
+  auto body = [&](int, int) {
+    ++arrived;
+    while (arrived < 2) std::this_thread::yield();
+  };
+  runOn(2, 2, body);
+  CHECK(arrived == 2);
+}
+
+TEST_CASE("a run from inside a body is done by its own thread") {
+  const Threads three(3);
+  std::atomic<int> inner{0}, elsewhere{0};
+  auto outer = [&](int, int) {
+    const std::thread::id here = std::this_thread::get_id();
+    auto body = [&](int, int slot) {
+      ++inner;
+      if (slot != 0 || std::this_thread::get_id() != here) ++elsewhere;
+    };
+    runOn(3, 5, body);
+  };
+  runOn(3, 10, outer);
+  CHECK(inner == 50);
+  CHECK(elsewhere == 0);
+}
+
+TEST_CASE("several callers at once all get their work done") {
+  const Threads three(3);
+  std::atomic<long> total{0};
+  std::vector<std::thread> callers;
+  callers.reserve(4);
+  for (int caller = 0; caller < 4; ++caller) {
+    callers.emplace_back([&] {
+      for (int round = 0; round < 300; ++round) {
+        auto body = [&](int index, int) { total += index; };
+        runOn(3, 10, body);
+      }
+    });
+  }
+  for (std::thread& caller : callers) caller.join();
+  CHECK(total == 4L * 300 * 45);
+}
+
+TEST_CASE("one thread, and a limit of one, stay on the caller") {
+  const std::thread::id caller = std::this_thread::get_id();
+  int strangers = 0;
+  auto body = [&](int, int slot) { strangers += slot != 0 || std::this_thread::get_id() != caller; };
+  {
+    const Threads four(4);
+    runOn(1, 100, body);
+  }
+  const Threads one(1);
+  runOn(4, 100, body);
+  CHECK(strangers == 0);
+}
+
+TEST_CASE("the limit is held between one and the most") {
+  const Threads none(0);
+  CHECK(Pool::instance().threads() == 1);
+  Pool::instance().setThreads(100000);
+  CHECK(Pool::instance().threads() == Pool::maxThreads);
+}
+
+#if !defined(__SANITIZE_THREAD__)  // which does not follow threads that are started after a fork
+TEST_CASE("the child of a fork has a pool of its own") {
+  const Threads two(2);
+  const auto together = [] {
+    std::atomic<int> arrived{0};
+    auto body = [&](int, int) {
+      ++arrived;
+      while (arrived < 2) std::this_thread::yield();
+    };
+    runOn(2, 2, body);
+  };
+  together();  // so that the parent's thread exists
+  const pid_t child = fork();
+  if (child == 0) {
+    alarm(20);
+    together();
+    _exit(7);
+  }
+  int status = 0;
+  CHECK(waitpid(child, &status, 0) == child);
+  CHECK(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 7);
+  together();
+}
+#endif

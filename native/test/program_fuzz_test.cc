@@ -1,0 +1,151 @@
+// Damaged programs: whatever the code, it is refused, or runs and stays inside its memory. Every leaf, feed
+// and output is of exact size on the heap, as is the arena, so that under ASAN a step outside ends the run.
+//
+// 100,000 programs; FOREBAY_FUZZ asks for another number.
+#include <cmath>
+#include <cstdlib>
+
+#include "program/pool.h"
+#include "test/program_samples.h"
+
+using namespace forebay;
+using namespace forebay::test;
+
+#if defined(FOREBAY_UNDER_ASAN)
+// A damaged program may ask for any amount of memory, and is told that there is none.
+extern "C" [[gnu::visibility("default")]] const char* __asan_default_options();
+extern "C" const char* __asan_default_options() {
+  return "allocator_may_return_null=1:max_allocation_size_mb=1024";
+}
+#endif
+
+namespace {
+
+// Small enough that it is run thousands of times.
+Code someProgram(Generator& generator) {
+  Code code;
+  Space space(code);
+  const std::int64_t first = between(generator, 0, 6);
+  for (std::int64_t i = 0; i < 3; ++i) {
+    switch ((first + i) % 7) {
+      case 0:
+      case 1:
+        addSomeGroup(generator, code, space, false);
+        break;
+      case 2:
+        addSomeProduct(generator, code, space);
+        break;
+      case 3:
+        addSomePackedProduct(generator, code, space);
+        break;
+      case 4:
+        addSomeReduction(generator, code, space);
+        break;
+      case 5:
+        addSomeBatchProduct(generator, code, space);
+        break;
+      default:
+        addSomeRandom(generator, code, space);
+        addSomeCopy(generator, code, space, false);
+        break;
+    }
+  }
+  if (between(generator, 0, 1) == 0) {
+    code.writesBegin();
+    addSomeGroup(generator, code, space, true);
+    addSomeCopy(generator, code, space, true);
+  }
+  showArena(code);
+  return code;
+}
+
+// What a number becomes. No middle-sized ones: a loop of 10^9 elements that is allowed would only take long.
+double damaged(Generator& generator, double number) {
+  static const double hostile[] = {
+      -1,           0.5,  NAN,   INFINITY,           2147483647,         2147483648.0,
+      4294967296.0, 1e18, 1e300, 9007199254740991.0, 9007199254740992.0, 4503599627370496.0,
+      3037000500.0};
+  switch (between(generator, 0, 9)) {
+    case 0:
+      return hostile[between(generator, 0, 12)];
+    case 1:
+    case 2:
+    case 7:
+    case 8:
+      return static_cast<double>(between(generator, 0, 8));
+    case 3:
+      return number + static_cast<double>(between(generator, 0, 1) * 2 - 1);
+    case 4:
+      return number + static_cast<double>(between(generator, -8, 8) * 4);
+    case 5:
+      return number * 2;
+    default:
+      return static_cast<double>(between(generator, 0, 300));
+  }
+}
+
+// Whether the program could loop for long over few bytes, by strides of 0.
+bool patientWith(const Code::Numbers& code) {
+  for (const double number : code) {
+    if (number > 1e6) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+TEST_CASE("damaged programs are refused or stay inside their memory") {
+  const char* const asked = std::getenv("FOREBAY_FUZZ");
+  const int rounds = asked != nullptr ? std::atoi(asked) : 100000;
+  const int before = Pool::instance().threads();
+  Pool::instance().setThreads(2);
+  Generator generator(77);
+  Code code;
+  int ran = 0, refused = 0;
+  for (int round = 0; round < rounds; ++round) {
+    if (round % 50 == 0) code = someProgram(generator);
+    Code::Numbers numbers = code.code();
+    const auto last = static_cast<std::int64_t>(numbers.size()) - 1;
+    for (std::int64_t damages = std::max<std::int64_t>(between(generator, -1, 2), 1); damages > 0;
+         --damages) {
+      double& number = numbers[static_cast<std::size_t>(between(generator, 0, last))];
+      number = damaged(generator, number);
+    }
+    // Leaves as the sound code has them: where they are too small for the damaged one, that is refused.
+    Memory memory(code, static_cast<std::uint64_t>(round));
+    if (between(generator, 0, 99) == 0) numbers.resize(static_cast<std::size_t>(between(generator, 0, last)));
+    Fault fault;
+    const std::unique_ptr<Program> program = create(numbers, memory, fault);
+    REQUIRE((program == nullptr) == (fault.kind() != Fault::Kind::none));
+    if (!program) {
+      ++refused;
+      continue;
+    }
+    if (!patientWith(numbers)) continue;
+    // Feeds and outputs as the program asks for them.
+    std::vector<Bytes> feeds, outputs;
+    std::vector<void*> feedMemory, outputMemory;
+    for (std::size_t i = 0; i < program->feedCount(); ++i) {
+      feeds.emplace_back(program->feedBytes(i));
+      Memory::fill<float>(generator, feeds.back());
+      feedMemory.push_back(feeds.back().data());
+    }
+    for (std::size_t i = 0; i < program->outputCount(); ++i) {
+      outputs.emplace_back(program->outputLength(i) * sizeOf(program->outputType(i)));
+      outputMemory.push_back(outputs.back().data());
+    }
+    RunArguments arguments;
+    arguments.feeds = feedMemory.data();
+    arguments.outputs = outputMemory.data();
+    arguments.threads = 1 + round % 2;
+    arguments.checkFinite = round % 3 == 0;
+    std::size_t instruction = 0;
+    program->run(arguments, instruction);
+    ++ran;
+  }
+  Pool::instance().setThreads(before);
+  // The sweep is worth nothing if all of it is refused, or nothing.
+  CHECK(ran > rounds / 10);
+  CHECK(refused > rounds / 10);
+  MESSAGE(rounds, " programs: ", ran, " ran, ", refused, " were refused");
+}

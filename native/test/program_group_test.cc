@@ -1,0 +1,66 @@
+// Fused groups against an element at a time.
+#include "test/program_samples.h"
+
+using namespace forebay;
+using namespace forebay::test;
+
+TEST_CASE("groups of any kind compute what an element at a time computes, bit for bit") {
+  Generator generator(11);
+  for (int round = 0; round < 1500; ++round) {
+    CAPTURE(round);
+    Code code;
+    Space space(code);
+    addSomeGroup(generator, code, space, false);
+    if (round % 3 == 0) {
+      code.writesBegin();
+      addSomeGroup(generator, code, space, true);
+    }
+    holdProgram(code, static_cast<std::uint64_t>(round));
+  }
+}
+
+TEST_CASE("what a store overwrites is still what steps and stores behind it read") {
+  // Over whole vectors, which are used where they lie, and over others, which are not.
+  for (const double count : {64.0, 48.0, 15.0}) {
+    Code code;
+    code.buffer(arena, 0);
+    const double a = code.buffer(variable, static_cast<std::int64_t>(4 * count));
+    const double b = code.buffer(variable, static_cast<std::int64_t>(4 * count));
+    code.writesBegin();
+    // a, b = a + b, a - b: the difference is computed when the sum is there.
+    code.add(group, {{1, 1, 4,  2,          2,   2, 0, f32, 0,  f32, 1, map("add"), f32, 2,
+                      0, 1, -1, map("sub"), f32, 3, 0, 1,   -1, f32, 2, f32,        3},
+                     {count, a, 0, 1, b, 0, 1, a, 0, 1, b, 0, 1}});
+    // a, b = b, a
+    code.add(group, {{1, 1, 2, 2, 0, 2, 0, f32, 0, f32, 1, f32, 1, f32, 0},
+                     {count, a, 0, 1, b, 0, 1, a, 0, 1, b, 0, 1}});
+    // a, b = -a, a
+    code.add(group, {{1, 1, 2, 1, 1, 2, 0, f32, 0, map("neg"), f32, 1, 0, -1, -1, f32, 1, f32, 0},
+                     {count, a, 0, 1, a, 0, 1, b, 0, 1}});
+    CAPTURE(count);
+    holdProgram(code);
+    Memory memory(code);
+    const std::unique_ptr<Program> program = create(code, memory);
+    const std::vector<float> x = memory.values<float>(a), y = memory.values<float>(b);
+    CHECK(run(*program, memory) == RunResult::done);
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      CHECK(memory.values<float>(a)[i] == -(x[i] - y[i]));
+      CHECK(memory.values<float>(b)[i] == x[i] - y[i]);
+    }
+  }
+}
+
+TEST_CASE("a gather is made anew where the same memory is read another way") {
+  // In segments one after another: a matrix, as it lies and transposed; with other gaps; wide; a scalar.
+  Code code;
+  code.buffer(arena, 1000);
+  const double x = code.buffer(feed, 81 * 4);
+  code.add(group, {{6, 2, 2, 1, 1, 1, 0, f32, 0, map("neg"), f32, 1, 0, -1, -1, f32, 1},
+                   {5, 5, x, 0, 5, 1, 0, 0, 5, 1},
+                   {5, 5, x, 0, 1, 5, 0, 100, 5, 1},
+                   {4, 5, x, 0, 6, 1, 0, 200, 5, 1},
+                   {4, 5, x, 0, 7, 1, 0, 280, 5, 1},
+                   {2, 40, x, 0, 41, 1, 0, 360, 40, 1},
+                   {3, 5, x, 0, 0, 0, 0, 680, 5, 1}});
+  holdProgram(code);
+}

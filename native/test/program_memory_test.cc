@@ -1,0 +1,105 @@
+// A run allocates nothing: malloc and its relatives are counted while one is under way.
+//
+// Left out under ASAN and TSAN, which bring a malloc of their own that cannot be stood in front of.
+#include "test/program_samples.h"
+
+#if !defined(FOREBAY_UNDER_ASAN) && !defined(__SANITIZE_THREAD__) && defined(__GLIBC__)
+
+#include <atomic>
+
+extern "C" {
+void* __libc_malloc(std::size_t bytes);
+void* __libc_calloc(std::size_t count, std::size_t bytes);
+void* __libc_realloc(void* memory, std::size_t bytes);
+void* __libc_memalign(std::size_t alignment, std::size_t bytes);
+}
+
+namespace {
+
+std::atomic<bool> counting{false};
+std::atomic<int> allocations{0};
+
+void count() {
+  if (counting.load(std::memory_order_relaxed)) allocations.fetch_add(1, std::memory_order_relaxed);
+}
+
+}  // namespace
+
+// In front of the library's; operator new comes by here, too.
+extern "C" {
+void* malloc(std::size_t bytes) {
+  count();
+  return __libc_malloc(bytes);
+}
+void* calloc(std::size_t items, std::size_t bytes) {
+  count();
+  return __libc_calloc(items, bytes);
+}
+void* realloc(void* memory, std::size_t bytes) {
+  count();
+  return __libc_realloc(memory, bytes);
+}
+void* memalign(std::size_t alignment, std::size_t bytes) {
+  count();
+  return __libc_memalign(alignment, bytes);
+}
+void* aligned_alloc(std::size_t alignment, std::size_t bytes) {
+  count();
+  return __libc_memalign(alignment, bytes);
+}
+int posix_memalign(void** memory, std::size_t alignment, std::size_t bytes) {
+  count();
+  *memory = __libc_memalign(alignment, bytes);
+  return *memory == nullptr ? 12 : 0;  // ENOMEM
+}
+}
+
+using namespace forebay;
+using namespace forebay::test;
+
+TEST_CASE("a run allocates nothing") {
+  // The count counts.
+  allocations = 0;
+  counting = true;
+  void* volatile some = std::malloc(10);
+  delete[] new (std::nothrow) char[static_cast<std::size_t>(some != nullptr ? 100 : 200)];
+  counting = false;
+  std::free(some);
+  CHECK(allocations.load() == 2);
+
+  Generator generator(21);
+  for (int round = 0; round < 20; ++round) {
+    Code code;
+    Space space(code);
+    addSomeGroup(generator, code, space, false);
+    addSomeProduct(generator, code, space);
+    addSomePackedProduct(generator, code, space);
+    addSomeReduction(generator, code, space);
+    addSomeBatchProduct(generator, code, space);
+    addSomeRandom(generator, code, space);
+    addSomeCopy(generator, code, space, false);
+    code.writesBegin();
+    addSomeGroup(generator, code, space, true);
+    Memory memory(code);
+    const std::unique_ptr<Program> program = create(code, memory);
+    const std::vector<void*> feeds = memory.feeds(), outputs = memory.outputMemory();
+    RunArguments arguments;
+    arguments.feeds = feeds.data();
+    arguments.outputs = outputs.data();
+    std::size_t instruction = 0;
+    for (const int threads : {1, 4}) {
+      for (const bool check : {false, true}) {
+        arguments.threads = threads;
+        arguments.checkFinite = check;
+        program->run(arguments, instruction);  // threads start, and OpenBLAS finds its buffer
+        allocations = 0;
+        counting = true;
+        program->run(arguments, instruction);
+        counting = false;
+        CHECK(allocations.load() == 0);
+      }
+    }
+  }
+}
+
+#endif

@@ -1,0 +1,188 @@
+// What the tests of programs share: code put together by name, memory of exactly the right size, and the
+// same code run by the plainest loops there are.
+#pragma once
+
+#include <memory>
+
+#include "program/program.h"
+#include "test/support.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#define FOREBAY_UNDER_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define FOREBAY_UNDER_ASAN 1
+#endif
+#endif
+
+namespace forebay::test {
+
+enum BufferKind { arena, variable, constant, feed };
+enum Operation { group = 1, product, pack, packedProduct, reduce, batchProduct, draw, copy };
+
+constexpr double f32 = 0, f64 = 1, i32 = 2;
+
+inline double idOf(Family family, const char* name) {
+  return static_cast<double>(&kernelOf(*chosen().body, family, name) - chosen().body->kernels);
+}
+inline double map(const char* name) { return idOf(Family::map, name); }
+inline double castTo(const char* name) { return idOf(Family::cast, name); }
+
+// A program as a list of parts; code() joins them.
+struct Code {
+  using Numbers = std::vector<double>;
+  std::vector<Numbers> buffers, outputs, instructions;
+  std::vector<double> types;  // of what a buffer is filled with before a run
+  double writeStart = -1;     // -1: behind the last instruction
+
+  double buffer(BufferKind kind, std::int64_t bytes, double type = f32) {
+    buffers.push_back({static_cast<double>(kind), static_cast<double>(bytes)});
+    types.push_back(type);
+    return static_cast<double>(buffers.size()) - 1;
+  }
+  // An instruction's body, in pieces.
+  void add(Operation operation, const std::vector<Numbers>& pieces) {
+    Numbers instruction = {static_cast<double>(operation), 2};
+    for (const Numbers& piece : pieces) instruction.insert(instruction.end(), piece.begin(), piece.end());
+    instruction[1] = static_cast<double>(instruction.size());
+    instructions.push_back(instruction);
+  }
+  void writesBegin() { writeStart = static_cast<double>(instructions.size()); }
+
+  Numbers code() const {
+    const auto count = [](const auto& list) { return static_cast<double>(list.size()); };
+    Numbers all = {1,
+                   count(buffers),
+                   count(instructions),
+                   writeStart < 0 ? count(instructions) : writeStart,
+                   count(outputs),
+                   0};
+    for (const auto* list : {&buffers, &outputs, &instructions}) {
+      for (const Numbers& numbers : *list) all.insert(all.end(), numbers.begin(), numbers.end());
+    }
+    return all;
+  }
+};
+
+using Bytes = std::vector<char>;
+
+// Every buffer's content. Those of leaves and feeds are filled before a run, and given to it.
+struct Memory {
+  std::vector<BufferKind> kinds;
+  std::vector<Bytes> buffers;
+  std::vector<Bytes> outputs;
+
+  // Small integers: no sum of their products is ever rounded.
+  explicit Memory(const Code& code, std::uint64_t seed = 5) {
+    Generator generator(seed);
+    for (std::size_t i = 0; i < code.buffers.size(); ++i) {
+      kinds.push_back(static_cast<BufferKind>(code.buffers[i][0]));
+      buffers.emplace_back(static_cast<std::size_t>(code.buffers[i][1]));
+      if (code.types[i] == f32) fill<float>(generator, buffers.back());
+      if (code.types[i] == f64) fill<double>(generator, buffers.back());
+      if (code.types[i] == i32) fill<std::int32_t>(generator, buffers.back());
+    }
+    for (const Code::Numbers& output : code.outputs) {
+      outputs.emplace_back(static_cast<std::size_t>(output[1]) * sizeOf(static_cast<DType>(output[0])));
+    }
+  }
+
+  template <class T>
+  static void fill(Generator& generator, Bytes& bytes) {
+    for (std::size_t at = 0; at + sizeof(T) <= bytes.size(); at += sizeof(T)) {
+      const auto value = static_cast<T>(between(generator, -8, 8));
+      std::memcpy(&bytes[at], &value, sizeof value);
+    }
+  }
+
+  template <class T>
+  T* of(double buffer) {
+    return reinterpret_cast<T*>(buffers[static_cast<std::size_t>(buffer)].data());
+  }
+  template <class T>
+  void set(double buffer, const std::vector<T>& values) {
+    REQUIRE(values.size() * sizeof(T) == buffers[static_cast<std::size_t>(buffer)].size());
+    std::memcpy(of<T>(buffer), values.data(), values.size() * sizeof(T));
+  }
+  template <class T>
+  std::vector<T> output(std::size_t index) const {
+    std::vector<T> values(outputs[index].size() / sizeof(T));
+    if (!values.empty()) std::memcpy(values.data(), outputs[index].data(), outputs[index].size());
+    return values;
+  }
+  template <class T>
+  std::vector<T> values(double buffer) const {
+    const Bytes& bytes = buffers[static_cast<std::size_t>(buffer)];
+    std::vector<T> values(bytes.size() / sizeof(T));
+    if (!values.empty()) std::memcpy(values.data(), bytes.data(), bytes.size());
+    return values;
+  }
+
+  std::vector<LeafMemory> leaves() {
+    std::vector<LeafMemory> list;
+    for (std::size_t i = 0; i < kinds.size(); ++i) {
+      if (kinds[i] == variable || kinds[i] == constant)
+        list.push_back({buffers[i].data(), buffers[i].size()});
+    }
+    return list;
+  }
+  std::vector<void*> feeds() {
+    std::vector<void*> list;
+    for (std::size_t i = 0; i < kinds.size(); ++i) {
+      if (kinds[i] == feed) list.push_back(buffers[i].data());
+    }
+    return list;
+  }
+  std::vector<void*> outputMemory() {
+    std::vector<void*> list;
+    for (Bytes& output : outputs) list.push_back(output.data());
+    return list;
+  }
+};
+
+inline std::unique_ptr<Program> create(const Code::Numbers& code, Memory& memory, Fault& fault) {
+  // On the heap and of exactly the right size, as all else.
+  const std::unique_ptr<double[]> exact(new double[code.size()]);
+  std::copy(code.begin(), code.end(), exact.get());
+  const std::vector<LeafMemory> leaves = memory.leaves();
+  return Program::create(exact.get(), code.size(), leaves.data(), leaves.size(), fault);
+}
+
+inline std::unique_ptr<Program> create(const Code& code, Memory& memory) {
+  Fault fault;
+  std::unique_ptr<Program> program = create(code.code(), memory, fault);
+  REQUIRE_MESSAGE(program != nullptr, std::string(fault.text()));
+  return program;
+}
+
+// Why `code` is refused; empty where it is not.
+inline std::string refusal(const Code& code) {
+  Memory memory(code);
+  Fault fault;
+  const bool created = create(code.code(), memory, fault) != nullptr;
+  CHECK(created == (fault.kind() == Fault::Kind::none));
+  return fault.text();
+}
+
+inline RunResult run(Program& program, Memory& memory, RunArguments arguments = {},
+                     std::size_t* instruction = nullptr) {
+  const std::vector<void*> feeds = memory.feeds(), outputs = memory.outputMemory();
+  arguments.feeds = feeds.data();
+  arguments.outputs = outputs.data();
+  std::size_t at = 0;
+  const RunResult result = program.run(arguments, at);
+  if (instruction != nullptr) *instruction = at;
+  return result;
+}
+
+// Runs `code` over `memory`, the arena included, an element at a time.
+void runPlainly(const Code& code, Memory& memory, std::uint64_t run);
+
+// The whole arena: what is written to it first, and what it is at the end. An instruction that fills it from
+// a new feed is put in front of all others, and an output shows it.
+void showArena(Code& code);
+
+// What a program leaves behind is what the plain loops leave behind, bit for bit, on 1 and on 4 threads.
+void holdProgram(const Code& code, std::uint64_t seed = 5);
+
+}  // namespace forebay::test

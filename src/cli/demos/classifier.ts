@@ -1,0 +1,22 @@
+/** What a classifier answers, and how often it is right. */
+
+import { argmax, input, type Node, predict, type Tensor } from '../../index.js';
+import { programOf } from './programs.js';
+
+/** The class of each example: the one with the largest output. [n] int32 */
+export async function answersOf(
+  options: { readonly interpret: boolean },
+  classify: (x: Node) => Node,
+  examples: Tensor,
+): Promise<Tensor> {
+  const x = input('x', ['batch', ...examples.shape.slice(1)]);
+  const program = programOf(options, { outputs: { answer: argmax(classify(x), -1) } });
+  const { answer } = await predict(program, { x: examples }, { batchSize: 1000 });
+  return answer as Tensor;
+}
+
+/** The share of answers that are their labels. */
+export function accuracyOf(answers: Tensor, labels: Tensor): number {
+  const right = answers.data.filter((answer, index) => answer === labels.data[index]);
+  return right.length / labels.size;
+}

@@ -1,0 +1,15 @@
+/** A learning rate that falls as training goes on. */
+
+import { add, cos, mul, type Node, state, tensor, type Updates } from '../../index.js';
+
+/**
+ * Half a cosine, from `rate` to 0 within so many updates: Loshchilov & Hutter, SGDR (ICLR 2017),
+ * without restarts. It is graph, like the rest of a step, and counts updates in a state of its own.
+ */
+export function cosineRate(rate: number, updates: number): { rate: Node; updates: Updates } {
+  const done = state('rate.updates', tensor(0, { dtype: 'float64' }));
+  return {
+    rate: mul(rate / 2, add(cos(mul(done, Math.PI / updates)), 1)),
+    updates: [[done, add(done, 1)]],
+  };
+}

@@ -1,0 +1,54 @@
+/** Runs off the JavaScript thread: started, perhaps aborted, and landed. */
+
+import { describeValue, ValueError } from '../errors.js';
+import { holdLeaves, releaseLeaves, type Variable } from '../graph/leaf.js';
+import { cancelled, cancelRun, type StartedRun, startProgram } from '../native/program.js';
+
+export interface Landed {
+  /** `done`, or the instruction whose result was not finite. */
+  readonly status: number;
+  readonly steps: number;
+  /** The index of the last run that was begun. */
+  readonly run: number;
+}
+
+export interface Flight extends Omit<StartedRun, 'done'> {
+  /** What the runs read or write: it cannot be set meanwhile. */
+  readonly variables: readonly Variable[];
+  /** An abort ends the flight, unless its last run has begun to write. */
+  readonly signal: AbortSignal | undefined;
+  /** Called when it has started, if it does. */
+  readonly launched: () => void;
+  /** Called when it has landed, however it did, before the promise is settled. */
+  readonly landed: (steps: number) => void;
+}
+
+/** Rejects with `signal.reason` after an abort that came in time. */
+export function fly({ variables, signal, launched, landed, ...start }: Flight): Promise<Landed> {
+  return new Promise((resolve, reject) => {
+    const abort = () => cancelRun(number);
+    const done = (status: number, steps: number, run: number) => {
+      signal?.removeEventListener('abort', abort);
+      releaseLeaves(variables);
+      landed(steps);
+      if (status === cancelled) reject(signal?.reason);
+      else resolve({ status, steps, run });
+    };
+    const number = startProgram({ ...start, done });
+    // Nothing of it is called before this function returns.
+    holdLeaves(variables);
+    launched();
+    signal?.addEventListener('abort', abort, { once: true });
+  });
+}
+
+/** @throws ValueError for what is no AbortSignal; `signal.reason` when it has been aborted */
+export function assertSignal(signal: unknown): asserts signal is AbortSignal | undefined {
+  if (signal === undefined) return;
+  // By what it can do: a signal may come from another realm.
+  const { aborted, addEventListener } = (signal ?? {}) as Partial<AbortSignal>;
+  if (typeof aborted !== 'boolean' || typeof addEventListener !== 'function') {
+    throw new ValueError(`signal must be an AbortSignal, but is ${describeValue(signal)}`);
+  }
+  (signal as AbortSignal).throwIfAborted();
+}

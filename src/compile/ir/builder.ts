@@ -1,0 +1,432 @@
+/**
+ * Makes values: equal ones are one, constants are folded, views of places become views of their
+ * operands, products of concatenated operands become sums or blocks of products. So whatever a pass
+ * rebuilds through a builder is in this form.
+ */
+
+import { Constant, constant, type Leaf } from '../../graph/leaf.js';
+import type { Node } from '../../graph/node.js';
+import { prepareMap } from '../../native/kernels.js';
+import { type DType, typedArray } from '../../tensor/dtype.js';
+import { Tensor } from '../../tensor/tensor.js';
+import {
+  adjacent,
+  aloneIn,
+  columnParts,
+  compareLists,
+  isMatrix,
+  meets,
+  overlaps,
+  type Part,
+} from './places.js';
+import { hashOf, isSame } from './same.js';
+import {
+  type Details,
+  type Kind,
+  narrow,
+  numberOf,
+  type Ref,
+  showsAll,
+  Value,
+  viewed,
+  wholeOf,
+} from './value.js';
+import { boxOf, broadcast, compose, count, dense, equalLists, rebase, type View } from './view.js';
+
+// Constants larger than this are computed in every run, rather than kept.
+const maxFolded = 4096;
+
+/** How often each rewrite was made: the tests see to it that all of them are. */
+export type Fired = Map<string, number>;
+
+export class Builder {
+  #next = 0;
+  readonly #leaves = new Map<Leaf, Value>();
+  /** By a hash of what they are made of. */
+  readonly #known = new Map<number, Value[]>();
+  /** Products of concatenations are taken apart, until products have been merged. */
+  splitsProducts = true;
+
+  constructor(readonly fired: Fired = new Map()) {}
+
+  fire(rewrite: string): void {
+    this.fired.set(rewrite, (this.fired.get(rewrite) ?? 0) + 1);
+  }
+
+  leaf(leaf: Leaf, shape: readonly number[]): Ref {
+    const value =
+      this.#leaves.get(leaf) ??
+      new Value(this.#next++, 'leaf', leaf.dtype, shape, [], { leaf }, leaf);
+    this.#leaves.set(leaf, value);
+    return wholeOf(value);
+  }
+
+  number(value: number, dtype: DType): Ref {
+    return this.leaf(constant(value, { dtype }), []);
+  }
+
+  filled(value: number, dtype: DType, shape: readonly number[]): Ref {
+    return viewed(this.number(value, dtype).value, broadcast(dense([]), shape));
+  }
+
+  map(
+    kernel: string,
+    dtype: DType,
+    shape: readonly number[],
+    args: readonly Ref[],
+    node?: Node,
+    converts = false,
+  ): Ref {
+    const folded =
+      this.#folded(kernel, dtype, shape, args, converts) ?? this.#simpler(kernel, args, converts);
+    if (folded) return folded;
+    return this.#once(shape, args, (small, operands) =>
+      wholeOf(this.#value('map', dtype, small, operands, { kernel, converts }, node)),
+    );
+  }
+
+  /** What repeats itself along an axis is computed once. */
+  #once(
+    shape: readonly number[],
+    args: readonly Ref[],
+    make: (shape: readonly number[], args: readonly Ref[]) => Ref,
+  ): Ref {
+    const repeats = shape.map(
+      (size, axis) => size > 1 && args.length > 0 && args.every((arg) => arg.strides[axis] === 0),
+    );
+    if (!repeats.includes(true)) return make(shape, args);
+    this.fire('simplify: repeated map');
+    const once = (ref: Ref): Ref =>
+      repeats.reduce((r, repeated, axis) => (repeated ? narrow(r, axis, 0, 1) : r), ref);
+    const small = shape.map((size, axis) => (repeats[axis] ? 1 : size));
+    return this.stretch(make(small, args.map(once)), shape);
+  }
+
+  stretch(ref: Ref, shape: readonly number[]): Ref {
+    return viewed(ref.value, broadcast(ref, shape));
+  }
+
+  /** The ref in memory of its own, row by row. */
+  copy(ref: Ref, node?: Node): Ref {
+    if (ref.value.kind !== 'leaf' && showsAll(ref)) return viewed(ref.value, dense(ref.shape));
+    return wholeOf(
+      this.#value(
+        'map',
+        ref.value.dtype,
+        ref.shape,
+        [ref],
+        { kernel: 'copy', converts: false },
+        node,
+      ),
+    );
+  }
+
+  /** The view `outer` of what the ref shows, copying it first where that is no view. */
+  through(outer: View, ref: Ref, node?: Node): Ref {
+    const direct = compose(outer, ref);
+    if (direct) return this.resolve(viewed(ref.value, direct));
+    const { value } = this.copy(ref, node);
+    return viewed(value, outer);
+  }
+
+  reshape(ref: Ref, shape: readonly number[], node?: Node): Ref {
+    return equalLists(ref.shape, shape) ? ref : this.through(dense(shape), ref, node);
+  }
+
+  sum(dtype: DType, shape: readonly number[], terms: readonly Ref[], node?: Node): Ref {
+    const kept = terms.filter((term) => numberOf(term) !== 0);
+    const [only] = kept;
+    if (kept.length < terms.length) this.fire('simplify: zero term');
+    if (!only) return this.filled(0, dtype, shape);
+    if (kept.length === 1) return only;
+    if (kept.every((term) => numberOf(term) !== undefined)) {
+      return kept
+        .slice(1)
+        .reduce(
+          (total, term) => this.map('add', dtype, shape, [total, term], node),
+          kept[0] as Ref,
+        );
+    }
+    const places = this.#sumOfPlaces(kept, node);
+    return (
+      places ??
+      this.#once(shape, kept, (small, operands) =>
+        wholeOf(this.#value('sum', dtype, small, operands, {}, node)),
+      )
+    );
+  }
+
+  /** [M, K] x [K, N]; `onto` is added, and its memory is the result's. */
+  product(a: Ref, b: Ref, node?: Node, onto?: Ref): Ref {
+    const [m, k] = a.shape as readonly [number, number];
+    const n = b.shape[1] as number;
+    const { dtype } = a.value;
+    if (!onto) {
+      if (m === 0 || n === 0 || k === 0 || numberOf(a) === 0 || numberOf(b) === 0) {
+        this.fire('simplify: zero product');
+        return this.filled(0, dtype, [m, n]);
+      }
+      const split = this.splitsProducts && this.#productOfParts(a, b, node);
+      if (split) return split;
+    }
+    const operands = [this.matrix(a), this.matrix(b)];
+    if (onto) operands.push(onto);
+    return wholeOf(this.#value('product', dtype, [m, n], operands, {}, node));
+  }
+
+  /** [R, C] summed over its rows. */
+  columnSum(ref: Ref, node?: Node): Ref {
+    const [rows, columns] = ref.shape as readonly [number, number];
+    if (rows === 0 || numberOf(ref) === 0) return this.filled(0, ref.value.dtype, [columns]);
+    return wholeOf(this.#value('columnSum', ref.value.dtype, [columns], [ref], {}, node));
+  }
+
+  reduce(kernel: string, dtype: DType, ref: Ref, kept: number, node?: Node): Ref {
+    return wholeOf(this.#value('reduce', dtype, ref.shape.slice(0, kept), [ref], { kernel }, node));
+  }
+
+  batch(a: Ref, b: Ref, node?: Node): Ref {
+    const shape = [...a.shape.slice(0, -1), b.shape.at(-1) as number];
+    if (count(shape) === 0 || a.shape.at(-1) === 0) return this.filled(0, a.value.dtype, shape);
+    const operands = [a, b].map((ref) =>
+      isMatrix(ref.shape, ref.strides) ? ref : this.copy(ref, node),
+    );
+    return wholeOf(this.#value('batch', a.value.dtype, shape, operands, {}, node));
+  }
+
+  random(kernel: string, seed: number, dtype: DType, shape: readonly number[], node?: Node): Ref {
+    return wholeOf(this.#value('random', dtype, shape, [], { kernel, seed }, node));
+  }
+
+  /** Operands side by side in `shape`; `adds` where they may overlap or leave gaps of zeros. */
+  place(
+    dtype: DType,
+    shape: readonly number[],
+    parts: readonly Part[],
+    node?: Node,
+    adds = false,
+  ): Ref {
+    let kept = parts.filter(({ ref }) => !ref.shape.includes(0));
+    if (adds) kept = kept.filter(({ ref }) => numberOf(ref) !== 0);
+    if (kept.length === 0) return this.filled(0, dtype, shape);
+    const size = kept.reduce((total, { ref }) => total + count(ref.shape), 0);
+    const overlap = adds && overlaps(kept);
+    const gaps = adds && (overlap ? true : size < count(shape));
+    if (!overlap && !gaps) {
+      kept = kept.flatMap((part) => this.#partsWithin(part));
+      kept.sort((p, q) => compareLists(p.start, q.start));
+      const view = adjacent(shape, kept);
+      if (view) {
+        this.fire('simplify: place is a view');
+        return view;
+      }
+    }
+    const starts = kept.map(({ start }) => start);
+    const args = kept.map(({ ref }) => ref);
+    return wholeOf(this.#value('place', dtype, shape, args, { starts, adds: overlap, gaps }, node));
+  }
+
+  /** A ref to a place that lies within one operand is a ref to that. */
+  resolve(ref: Ref): Ref {
+    const { value } = ref;
+    const { starts, adds } = value.details;
+    if (value.kind !== 'place' || !starts) return ref;
+    const box = boxOf(ref, value.shape);
+    if (!box) return ref;
+    let met = 0;
+    for (let i = 0; i < starts.length; i++) {
+      const part = value.args[i] as Ref;
+      const start = starts[i] as readonly number[];
+      if (!meets(box.start, box.end, start, part.shape)) continue;
+      met++;
+      const inside = start.every(
+        (from, axis) =>
+          (box.start[axis] as number) >= from &&
+          (box.end[axis] as number) <= from + (part.shape[axis] as number),
+      );
+      if (!inside) {
+        if (!adds) return ref;
+        continue;
+      }
+      if (adds && !aloneIn(value, i, box)) return ref;
+      const within = compose(rebase(ref, box, start, part.shape), part);
+      if (!within) return ref;
+      this.fire('simplify: view of a place');
+      return this.resolve(viewed(part.value, within));
+    }
+    return met === 0 ? this.filled(0, value.dtype, ref.shape) : ref;
+  }
+
+  /** A matrix as products can read it: one of its strides is 1; or its copy. */
+  matrix(ref: Ref): Ref {
+    return isMatrix(ref.shape, ref.strides) ? ref : this.copy(ref);
+  }
+
+  #value(
+    kind: Kind,
+    dtype: DType,
+    shape: readonly number[],
+    args: readonly Ref[],
+    details: Details,
+    node?: Node,
+  ): Value {
+    const hash = hashOf(kind, dtype, shape, args, details);
+    const alike = this.#known.get(hash) ?? [];
+    const known = alike.find((value) => isSame(value, kind, dtype, shape, args, details));
+    if (known) {
+      this.fire('simplify: common subexpression');
+      return known;
+    }
+    const value = new Value(this.#next++, kind, dtype, shape, args, details, node);
+    alike.push(value);
+    this.#known.set(hash, alike);
+    return value;
+  }
+
+  /** A map of constants is a constant. */
+  #folded(
+    kernel: string,
+    dtype: DType,
+    shape: readonly number[],
+    args: readonly Ref[],
+    converts: boolean,
+  ): Ref | undefined {
+    if (args.length === 0 || !args.every((arg) => arg.value.details.leaf instanceof Constant))
+      return undefined;
+    const numbers = args.every((arg) => numberOf(arg) !== undefined);
+    const target = numbers ? [] : shape;
+    if (count(shape) === 0 || count(target) > maxFolded) return undefined;
+    this.fire('simplify: constant folding');
+    const out = typedArray(dtype, count(target));
+    const layouts = args.map((arg) => (numbers ? { offset: arg.offset, strides: [] } : arg));
+    const sources = args.map((arg) => (arg.value.details.leaf as Constant).value.data);
+    prepareMap(kernel, target, dense(target), layouts, converts ? 'cast' : 'map')(out, ...sources);
+    const result = numbers
+      ? constant(out[0] as number, { dtype })
+      : new Constant(new Tensor(out, target));
+    return this.stretch(this.leaf(result, target), shape);
+  }
+
+  /** What a map is without computing it. */
+  #simpler(kernel: string, args: readonly Ref[], converts: boolean): Ref | undefined {
+    const [x, y] = args as [Ref, Ref | undefined];
+    if (converts || !x) return undefined;
+    const simpler = () => {
+      if (kernel === 'mul' && y && numberOf(y) === 1) return x;
+      if (kernel === 'mul' && y && numberOf(x) === 1) return y;
+      if (kernel === 'div' && y && numberOf(y) === 1) return x;
+      if (kernel === 'sub' && y && Object.is(numberOf(y), 0)) return x;
+      if (kernel === 'mul' && y) return this.#scaledTwice(x, y) ?? this.#scaledTwice(y, x);
+      const inner = x.value;
+      if (kernel === 'neg' && inner.kind === 'map' && inner.details.kernel === 'neg') {
+        const within = compose(x, inner.args[0] as Ref);
+        return within && viewed((inner.args[0] as Ref).value, within);
+      }
+      return undefined;
+    };
+    const result = simpler();
+    if (result) this.fire('simplify: identity');
+    return result;
+  }
+
+  /** A number times what another number has been multiplied by is one multiplication. */
+  #scaledTwice(factor: Ref, product: Ref): Ref | undefined {
+    const { kind, details, args, node } = product.value;
+    const [x, y] = args as readonly [Ref, Ref];
+    if (numberOf(factor) === undefined || kind !== 'map' || details.kernel !== 'mul')
+      return undefined;
+    if (!showsAll(product) || !equalLists(product.shape, product.value.shape)) return undefined;
+    const [inner, other] = numberOf(x) === undefined ? [y, x] : [x, y];
+    if (numberOf(inner) === undefined) return undefined;
+    const { dtype } = factor.value;
+    const both = this.map('mul', dtype, product.shape, [factor, inner]);
+    return this.map('mul', dtype, product.shape, [both, other], node);
+  }
+
+  /** The sum of places with the same windows is a place of sums. */
+  #sumOfPlaces(terms: readonly Ref[], node?: Node): Ref | undefined {
+    const first = (terms[0] as Ref).value;
+    const { starts } = first.details;
+    const alike = (term: Ref) =>
+      term.value.kind === 'place' &&
+      !term.value.details.adds &&
+      !term.value.details.gaps &&
+      showsAll(term) &&
+      equalLists(term.shape, first.shape) &&
+      term.value.args.length === first.args.length &&
+      term.value.args.every(
+        (arg, i) =>
+          equalLists(arg.shape, (first.args[i] as Ref).shape) &&
+          equalLists(
+            term.value.details.starts?.[i] as readonly number[],
+            starts?.[i] as readonly number[],
+          ),
+      );
+    if (!starts || !terms.every(alike)) return undefined;
+    this.fire('simplify: sum of places');
+    const parts = starts.map((start, i) => {
+      const { shape } = first.args[i] as Ref;
+      return {
+        start,
+        ref: this.sum(
+          first.dtype,
+          shape,
+          terms.map((term) => term.value.args[i] as Ref),
+          node,
+        ),
+      };
+    });
+    return this.place(first.dtype, first.shape, parts, node);
+  }
+
+  /** concat(a1, a2) B is a1 B1 + a2 B2 where it lies along K, and blocks of the result along M or N. */
+  #productOfParts(a: Ref, b: Ref, node?: Node): Ref | undefined {
+    const { dtype } = a.value;
+    const m = a.shape[0] as number;
+    const n = b.shape[1] as number;
+    const alongK = columnParts(a, 1) ?? columnParts(b, 0);
+    if (alongK) {
+      this.fire('simplify: product of a concat along K');
+      const terms = alongK.map(([from, to]) =>
+        this.product(
+          this.resolve(narrow(a, 1, from, to)),
+          this.resolve(narrow(b, 0, from, to)),
+          node,
+        ),
+      );
+      return this.sum(dtype, [m, n], terms, node);
+    }
+    const alongM = columnParts(a, 0);
+    if (alongM) {
+      this.fire('simplify: product of a concat along M');
+      const parts = alongM.map(([from, to]) => ({
+        start: [from, 0],
+        ref: this.product(this.resolve(narrow(a, 0, from, to)), b, node),
+      }));
+      return this.place(dtype, [m, n], parts, node);
+    }
+    const alongN = columnParts(b, 1);
+    if (!alongN) return undefined;
+    this.fire('simplify: product of a concat along N');
+    const parts = alongN.map(([from, to]) => ({
+      start: [0, from],
+      ref: this.product(a, this.resolve(narrow(b, 1, from, to)), node),
+    }));
+    return this.place(dtype, [m, n], parts, node);
+  }
+
+  /** A part that is a place itself is its operands. */
+  #partsWithin({ ref, start }: Part): Part[] {
+    const { value } = ref;
+    const { starts, adds, gaps } = value.details;
+    if (value.kind !== 'place' || !starts || adds || gaps) return [{ ref, start }];
+    if (showsAll(ref) && equalLists(ref.shape, value.shape)) {
+      this.fire('simplify: place of a place');
+      return value.args.map((arg, i) => ({
+        ref: arg,
+        start: start.map((at, axis) => at + (starts[i]?.[axis] as number)),
+      }));
+    }
+    return [{ ref, start }];
+  }
+}

@@ -1,0 +1,124 @@
+/** Operands side by side: where they begin and end, and whether they meet. */
+
+import type { Ref, Value } from './value.js';
+
+/** One operand of a place; of the place's rank. */
+export interface Part {
+  readonly ref: Ref;
+  readonly start: readonly number[];
+}
+
+/** Whether BLAS can read it: rows or columns without gaps between elements, and no overlap. */
+export function isMatrix(shape: readonly number[], strides: readonly number[]): boolean {
+  const [rows, columns] = shape.slice(-2) as [number, number];
+  const [down, across] = strides.slice(-2) as [number, number];
+  const fits = (size: number, stride: number, other: number) =>
+    size <= 1 || stride >= Math.max(1, other);
+  return (
+    ((columns <= 1 || across === 1) && fits(rows, down, columns)) ||
+    ((rows <= 1 || down === 1) && fits(columns, across, rows))
+  );
+}
+
+/** Where the parts of a concat along its last axis begin and end along a ref's dimension. */
+export function columnParts(ref: Ref, dim: number): [number, number][] | undefined {
+  const { value } = ref;
+  const { starts, adds, gaps } = value.details;
+  const last = value.shape.length - 1;
+  if (value.kind !== 'place' || !starts || adds || gaps || last < 0) return undefined;
+  // Along its last axis only: parts below one another are placed, and need no splitting.
+  const width = value.shape[last] as number;
+  if (starts.some((start) => start.some((from, axis) => axis !== last && from !== 0)))
+    return undefined;
+  if (ref.strides[dim] !== 1 || ref.shape[dim] === 1) return undefined;
+  const first = ref.offset % width;
+  const end = first + (ref.shape[dim] as number);
+  const other = ref.strides[1 - dim] as number;
+  if (end > width || (ref.shape[1 - dim] !== 1 && other % width !== 0)) return undefined;
+  const pieces: [number, number][] = [];
+  starts.forEach((start, i) => {
+    const from = Math.max(start[last] as number, first);
+    const to = Math.min(
+      (start[last] as number) + ((value.args[i] as Ref).shape[last] as number),
+      end,
+    );
+    if (from < to) pieces.push([from - first, to - first]);
+  });
+  return pieces.length > 1 ? pieces : undefined;
+}
+
+export function meets(
+  start: readonly number[],
+  end: readonly number[],
+  other: readonly number[],
+  lengths: readonly number[],
+): boolean {
+  for (let axis = 0; axis < start.length; axis++) {
+    const from = other[axis] as number;
+    if (
+      (end[axis] as number) <= from ||
+      (start[axis] as number) >= from + (lengths[axis] as number)
+    )
+      return false;
+  }
+  return true;
+}
+
+/** Whether no other operand of the place reaches into the box. */
+export function aloneIn(
+  { args, details }: Value,
+  index: number,
+  box: { start: readonly number[]; end: readonly number[] },
+): boolean {
+  return args.every(
+    (arg, i) =>
+      i === index ||
+      !meets(box.start, box.end, details.starts?.[i] as readonly number[], arg.shape),
+  );
+}
+
+export function overlaps(parts: readonly Part[]): boolean {
+  const sorted = [...parts].sort((p, q) => (p.start[0] ?? 0) - (q.start[0] ?? 0));
+  for (let i = 0; i < sorted.length; i++) {
+    const { start, ref } = sorted[i] as Part;
+    const end = start.map((at, axis) => at + (ref.shape[axis] as number));
+    for (let j = i + 1; j < sorted.length; j++) {
+      const other = sorted[j] as Part;
+      if (start.length > 0 && (other.start[0] as number) >= (end[0] as number)) break;
+      if (meets(start, end, other.start, other.ref.shape)) return true;
+    }
+  }
+  return false;
+}
+
+export function compareLists(a: readonly number[], b: readonly number[]): number {
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return (a[i] as number) - (b[i] as number);
+  return 0;
+}
+
+/** The view that parts of one value make where they lie as in the place. */
+export function adjacent(shape: readonly number[], parts: readonly Part[]): Ref | undefined {
+  const [first] = parts as readonly [Part, ...Part[]];
+  const { value } = first.ref;
+  if (parts.some(({ ref }) => ref.value !== value)) return undefined;
+  const strides = shape.map((size, axis) => {
+    if (size === 1) return 0;
+    const wide = parts.find(({ ref }) => (ref.shape[axis] as number) > 1);
+    if (wide) return wide.ref.strides[axis] as number;
+    const next = parts.find(({ start }) =>
+      start.every((at, i) => at === (first.start[i] as number) + (i === axis ? 1 : 0)),
+    );
+    return next ? next.ref.offset - first.ref.offset : -1;
+  });
+  if (strides.some((stride) => stride < 0)) return undefined;
+  const at = (start: readonly number[]) =>
+    start.reduce((sum, from, axis) => sum + from * (strides[axis] as number), 0);
+  const offset = first.ref.offset - at(first.start);
+  if (offset < 0) return undefined;
+  const fits = parts.every(
+    ({ ref, start }) =>
+      ref.offset === offset + at(start) &&
+      ref.shape.every((size, axis) => size === 1 || ref.strides[axis] === strides[axis]),
+  );
+  return fits ? { value, offset, shape, strides } : undefined;
+}

@@ -1,0 +1,87 @@
+/** Rebuilds values through a builder, each changed as a pass wants it. */
+
+import type { Leaf } from '../../graph/leaf.js';
+import type { Builder } from './builder.js';
+import { type Ref, reachableFrom, showsAll, type Value, wholeOf } from './value.js';
+import { equalLists } from './view.js';
+
+export class Rebuilder {
+  /** By the value's id. */
+  readonly #made: Ref[] = [];
+
+  /**
+   * @param change what a value becomes; undefined for the same on rebuilt operands
+   * @param read what a use of a value becomes; undefined for the same view of what that has become
+   */
+  constructor(
+    readonly build: Builder,
+    private readonly change: (value: Value) => Ref | undefined = () => undefined,
+    private readonly read: (ref: Ref) => Ref | undefined = () => undefined,
+  ) {}
+
+  /** Rebuilds everything that the roots depend on. */
+  run(roots: readonly Ref[]): Ref[] {
+    for (const value of reachableFrom(roots)) this.value(value);
+    return roots.map((root) => this.ref(root));
+  }
+
+  /** What a value has become; its operands must have been rebuilt. */
+  value(value: Value): Ref {
+    const known = this.#made[value.id];
+    if (known) return known;
+    const made = this.change(value) ?? this.#same(value);
+    this.#made[value.id] = made;
+    return made;
+  }
+
+  /** Says what a value has become. */
+  set(value: Value, ref: Ref): void {
+    this.#made[value.id] = ref;
+  }
+
+  ref(ref: Ref): Ref {
+    const { value, shape } = ref;
+    const changed = this.read(ref);
+    if (changed) return changed;
+    const made = this.value(value);
+    if (made.value === value) return ref;
+    if (showsAll(ref) && equalLists(shape, made.shape)) return made;
+    return this.build.through(ref, made, value.node);
+  }
+
+  #same(value: Value): Ref {
+    const { kind, dtype, shape, details, node } = value;
+    const { build } = this;
+    const args = value.args.map((arg) => this.ref(arg));
+    if (args.every((arg, i) => arg === value.args[i])) return wholeOf(value);
+    switch (kind) {
+      case 'leaf':
+        return build.leaf(details.leaf as Leaf, shape);
+      case 'map':
+        return build.map(details.kernel as string, dtype, shape, args, node, details.converts);
+      case 'sum':
+        return build.sum(dtype, shape, args, node);
+      case 'product':
+        return build.product(args[0] as Ref, args[1] as Ref, node, args[2]);
+      case 'columnSum':
+        return build.columnSum(args[0] as Ref, node);
+      case 'batch':
+        return build.batch(args[0] as Ref, args[1] as Ref, node);
+      case 'reduce':
+        return build.reduce(details.kernel as string, dtype, args[0] as Ref, shape.length, node);
+      case 'random':
+        return build.random(details.kernel as string, details.seed as number, dtype, shape, node);
+      case 'place': {
+        const starts = details.starts as readonly (readonly number[])[];
+        const parts = args.map((ref, i) => ({ ref, start: starts[i] as readonly number[] }));
+        return build.place(
+          dtype,
+          shape,
+          parts,
+          node,
+          details.adds === true || details.gaps === true,
+        );
+      }
+    }
+  }
+}

@@ -1,0 +1,62 @@
+/** When two values are one: made of the same, in the same way. */
+
+import type { DType } from '../../tensor/dtype.js';
+import type { Details, Kind, Ref, Value } from './value.js';
+import { equalLists } from './view.js';
+
+/** Equal for values that are the same. */
+export function hashOf(
+  kind: Kind,
+  dtype: DType,
+  shape: readonly number[],
+  args: readonly Ref[],
+  { kernel = '', seed = 0, starts }: Details,
+): number {
+  let hash = kind.length * 31 + dtype.length + seed;
+  for (let i = 0; i < kernel.length; i++) hash = mix(hash, kernel.charCodeAt(i));
+  for (const dim of shape) hash = mix(hash, dim);
+  for (const { value, offset, strides } of args) {
+    hash = mix(mix(hash, value.id), offset);
+    for (const stride of strides) hash = mix(hash, stride);
+  }
+  if (starts) hash = mix(hash, starts.length);
+  return hash;
+}
+
+/** As FNV-1a mixes bytes (Fowler, Noll & Vo). */
+function mix(hash: number, part: number): number {
+  return Math.imul(hash ^ part, 16777619);
+}
+
+/** Whether a value is what another one would be. */
+export function isSame(
+  value: Value,
+  kind: Kind,
+  dtype: DType,
+  shape: readonly number[],
+  args: readonly Ref[],
+  details: Details,
+): boolean {
+  const own = value.details;
+  return (
+    value.kind === kind &&
+    value.dtype === dtype &&
+    own.kernel === details.kernel &&
+    own.converts === details.converts &&
+    own.seed === details.seed &&
+    own.adds === details.adds &&
+    equalLists(value.shape, shape) &&
+    value.args.length === args.length &&
+    value.args.every((arg, i) => sameRef(arg, args[i] as Ref)) &&
+    (own.starts ?? []).every((start, i) => equalLists(start, details.starts?.[i] ?? []))
+  );
+}
+
+function sameRef(a: Ref, b: Ref): boolean {
+  return (
+    a.value === b.value &&
+    a.offset === b.offset &&
+    equalLists(a.shape, b.shape) &&
+    equalLists(a.strides, b.strides)
+  );
+}

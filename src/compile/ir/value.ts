@@ -1,0 +1,172 @@
+/**
+ * What the passes work on: values in single assignment, read through views. Slices, transposes,
+ * reshapes and broadcasts are views; concat, stack and assemble are places. All dimensions are
+ * numbers: a program is specialised for one binding of its dimension names.
+ */
+
+import { Constant, type Leaf } from '../../graph/leaf.js';
+import type { Node } from '../../graph/node.js';
+import type { DType } from '../../tensor/dtype.js';
+import { count, isWhole, type View } from './view.js';
+
+export type Kind =
+  /** A leaf's memory: a feed, a parameter, a state, a constant. */
+  | 'leaf'
+  /** One element-wise kernel, or a conversion; operands are of the value's shape. */
+  | 'map'
+  /** The element-wise sum of all operands. */
+  | 'sum'
+  /** A matrix product [M, K] x [K, N]; a third operand, [M, N], is what it adds to, in its memory. */
+  | 'product'
+  /** The sum over the rows of [R, C]. */
+  | 'columnSum'
+  /** A batch of products, [.., M, K] x [.., K, N]. */
+  | 'batch'
+  /** A reduction over the last axes of its operand, those beyond the value's own. */
+  | 'reduce'
+  | 'random'
+  /** Operands side by side, each in its window. */
+  | 'place';
+
+/** A use of a value: its elements, or some of them, through a view. */
+export interface Ref extends View {
+  readonly value: Value;
+}
+
+export interface Details {
+  readonly leaf?: Leaf | undefined;
+  /** The kernel's name, of a map, a reduction or a draw. */
+  readonly kernel?: string | undefined;
+  /** True for a map that converts: its kernel is the dtype that it makes. */
+  readonly converts?: boolean | undefined;
+  readonly seed?: number | undefined;
+  /** Where each operand of a place starts, along each axis. */
+  readonly starts?: readonly (readonly number[])[] | undefined;
+  /** Whether a place's operands overlap (they are added) or leave gaps (which are 0). */
+  readonly adds?: boolean | undefined;
+  readonly gaps?: boolean | undefined;
+}
+
+export class Value {
+  constructor(
+    readonly id: number,
+    readonly kind: Kind,
+    readonly dtype: DType,
+    readonly shape: readonly number[],
+    readonly args: readonly Ref[],
+    readonly details: Details,
+    /** The node that the value is, or is a part of: for errors and profiles. */
+    readonly node: Node | undefined,
+  ) {}
+
+  get size(): number {
+    return count(this.shape);
+  }
+}
+
+/** An output or a new value of a leaf. */
+export interface Root {
+  readonly ref: Ref;
+  readonly node: Node;
+}
+
+/** All of a value. */
+export function wholeOf(value: Value): Ref {
+  let stride = 1;
+  const strides = new Array<number>(value.shape.length);
+  for (let axis = value.shape.length - 1; axis >= 0; axis--) {
+    strides[axis] = stride;
+    stride *= value.shape[axis] as number;
+  }
+  return { value, offset: 0, shape: value.shape, strides };
+}
+
+/** Whether the ref shows all elements of its value, in order. */
+export function showsAll(ref: Ref): boolean {
+  return isWhole(ref, ref.value.size);
+}
+
+export function viewed(value: Value, { offset, shape, strides }: View): Ref {
+  return { value, offset, shape, strides };
+}
+
+/** The part of a ref from `start` up to `end` along one of its dimensions. */
+export function narrow(ref: Ref, dim: number, start: number, end: number): Ref {
+  return {
+    value: ref.value,
+    offset: ref.offset + start * (ref.strides[dim] as number),
+    shape: ref.shape.map((size, i) => (i === dim ? end - start : size)),
+    strides: ref.strides,
+  };
+}
+
+/** A matrix, its rows and columns exchanged. */
+export function transposed({ value, offset, shape, strides }: Ref): Ref {
+  return { value, offset, shape: [...shape].reverse(), strides: [...strides].reverse() };
+}
+
+/** The number that every element of a ref is, where that is known. */
+export function numberOf(ref: Ref): number | undefined {
+  const { leaf } = ref.value.details;
+  if (!(leaf instanceof Constant)) return undefined;
+  const one = ref.shape.every((size, i) => size === 1 || ref.strides[i] === 0);
+  return one ? leaf.value.data[ref.offset] : undefined;
+}
+
+/** All values that the roots depend on, operands first: a value is made after its operands. */
+export function reachableFrom(roots: readonly Ref[]): Value[] {
+  const stack = roots.map((root) => root.value);
+  const last = stack.reduce((id, value) => Math.max(id, value.id), -1);
+  const found = new Array<Value | undefined>(last + 1).fill(undefined);
+  for (let value = stack.pop(); value; value = stack.pop()) {
+    if (found[value.id]) continue;
+    found[value.id] = value;
+    for (const { value: operand } of value.args) if (!found[operand.id]) stack.push(operand);
+  }
+  return found.filter((value) => value !== undefined);
+}
+
+/** A use of a value by another, or by a root (`reader` is undefined then). */
+export interface Use {
+  readonly reader: Value | undefined;
+  readonly ref: Ref;
+}
+
+/** All uses of each value. */
+export class Uses {
+  readonly #uses: Use[][] = [];
+
+  constructor(order: readonly Value[], roots: readonly Ref[]) {
+    for (const value of order) this.#uses[value.id] = [];
+    for (const reader of order) for (const ref of reader.args) this.#add(reader, ref);
+    for (const ref of roots) this.#add(undefined, ref);
+  }
+
+  of(value: Value): readonly Use[] {
+    return this.#uses[value.id] ?? [];
+  }
+
+  #add(reader: Value | undefined, ref: Ref): void {
+    (this.#uses[ref.value.id] as Use[]).push({ reader, ref });
+  }
+}
+
+/** The values as text, a line each: what the passes' tests compare. */
+export function format(roots: readonly Ref[]): string {
+  const order = reachableFrom(roots);
+  const numbers = new Map(order.map((value, index) => [value, index]));
+  const show = (ref: Ref) => {
+    const name = `%${numbers.get(ref.value)}`;
+    return showsAll(ref) && ref.shape.join() === ref.value.shape.join()
+      ? name
+      : `${name}[${ref.offset}: ${ref.shape.map((size, i) => `${size}*${ref.strides[i]}`).join(' ')}]`;
+  };
+  const lines = order.map((value, index) => {
+    const { kind, details, args, dtype, shape } = value;
+    const name = details.leaf ? `${details.leaf.kind} ${details.leaf.name ?? ''}`.trim() : kind;
+    const starts = (i: number) => (details.starts ? ` at ${details.starts[i]?.join(',')}` : '');
+    const operands = args.map((arg, i) => `${show(arg)}${starts(i)}`).join(', ');
+    return `%${index} = ${[name, details.kernel].filter(Boolean).join(' ')}(${operands}) ${dtype} [${shape.join(', ')}]`;
+  });
+  return [...lines, `roots: ${roots.map(show).join(', ')}`].join('\n');
+}

@@ -1,0 +1,132 @@
+/** A pass as code: which operation reads which registers. */
+
+import type { Ref, Use, Uses, Value } from '../ir/value.js';
+import { aligned, type Operation, type Pass, spaceOf } from './pass.js';
+import { keyOf } from './share/units.js';
+
+interface Surroundings {
+  /** Values that every pass that needs them computes for itself. */
+  readonly repeated: { has(value: Value): boolean };
+  readonly uses: Uses;
+  readonly fire: (rewrite: string) => void;
+}
+
+/** Values that are computed together, operands first, as operations on registers. */
+export function codePass(
+  members: readonly Value[],
+  grade: number,
+  { repeated, uses, fire }: Surroundings,
+): Pass {
+  const own = new Set(members);
+  const space = spaceOf(members[0] as Value) as readonly number[];
+  const loads: Ref[] = [];
+  const loaded = new Map<string, number>();
+  const results = new Map<Value, number>();
+  const operations: Operation[] = [];
+  // Loads are numbered first; what an operation makes is counted from -1 down until they are known.
+  const made = () => -operations.length;
+  const register = (arg: Ref): number => {
+    if (aligned(arg, space)) {
+      const known = results.get(arg.value);
+      if (known !== undefined) return known;
+      if (repeated.has(arg.value)) {
+        fire('fuse: computed again');
+        return compute(arg.value);
+      }
+    }
+    const key = keyOf(arg);
+    const known = loaded.get(key);
+    if (known !== undefined) return known;
+    loaded.set(key, loads.length);
+    return loads.push(arg) - 1;
+  };
+  const compute = (value: Value): number => {
+    const { kernel, converts } = value.details;
+    const operands = value.args.map(register);
+    let result = operands[0] as number;
+    if (value.kind === 'sum') {
+      for (const term of operands.slice(1)) {
+        operations.push({
+          kernel: 'add',
+          converts: false,
+          dtype: value.dtype,
+          operands: [result, term],
+        });
+        result = made();
+      }
+    } else if (kernel !== 'copy') {
+      const dtype = (value.args[0] as Ref).value.dtype;
+      operations.push({ kernel: kernel as string, converts: converts === true, dtype, operands });
+      result = made();
+    }
+    results.set(value, result);
+    return result;
+  };
+  /** Whether a use finds the value in a register of the pass. */
+  const readsWithin = (reader: Value | undefined, ref: Ref): boolean => {
+    if (!reader || !aligned(ref, space)) return false;
+    if (own.has(reader)) return true;
+    return repeated.has(reader) && uses.of(reader).every((use) => readsWithin(use.reader, use.ref));
+  };
+  const stores: { value: Value; register: number }[] = [];
+  const closes: { value: Value; register: number }[] = [];
+  for (const value of members) {
+    if (value.kind === 'reduce') {
+      closes.push({ value, register: register(value.args[0] as Ref) });
+      continue;
+    }
+    const result = compute(value);
+    const inRegister = ({ reader, ref }: Use) => readsWithin(reader, ref);
+    const read = !uses.of(value).every(inRegister);
+    if (read) stores.push({ value, register: result });
+  }
+  const final = (r: number) => (r < 0 ? loads.length - r - 1 : r);
+  const plain = {
+    grade,
+    shape: space,
+    loads,
+    operations: operations.map((operation) => ({
+      ...operation,
+      operands: operation.operands.map(final),
+    })),
+    stores: stores.map(({ value, register: r }) => ({ value, register: final(r) })),
+    closes: closes.map(({ value, register: r }) => ({ value, register: final(r) })),
+  };
+  return multiplyAdds(plain, fire);
+}
+
+/** A multiplication that only an addition or a subtraction reads is one operation with that. */
+function multiplyAdds(pass: Pass, fire: (rewrite: string) => void): Pass {
+  const { loads, operations, stores, closes } = pass;
+  const readers = new Array<number>(loads.length + operations.length).fill(0);
+  for (const { operands } of operations)
+    for (const r of operands) readers[r] = (readers[r] as number) + 1;
+  for (const { register } of [...stores, ...closes]) readers[register] = Number.POSITIVE_INFINITY;
+  const multiplied = (r: number): Operation | undefined => {
+    const operation = operations[r - loads.length];
+    return operation?.kernel === 'mul' && readers[r] === 1 ? operation : undefined;
+  };
+  const gone = new Set<number>();
+  const fused = operations.map((operation): Operation => {
+    const [x, y] = operation.operands as readonly [number, number];
+    const [left, right] = [multiplied(x), multiplied(y)];
+    const product = right ?? left;
+    if ((operation.kernel !== 'add' && operation.kernel !== 'sub') || !product) return operation;
+    fire('fuse: multiply-add');
+    gone.add(right ? y : x);
+    const kernel = operation.kernel === 'add' ? 'fma' : right ? 'fnma' : 'fms';
+    return { ...operation, kernel, operands: [...product.operands, right ? x : y] };
+  });
+  if (gone.size === 0) return pass;
+  let next = loads.length;
+  const renumbered = readers.map((_, r) => (r < loads.length ? r : gone.has(r) ? -1 : next++));
+  const renumber = (r: number) => renumbered[r] as number;
+  return {
+    ...pass,
+    operations: fused
+      .filter((_, i) => !gone.has(loads.length + i))
+      .map((operation) => ({ ...operation, operands: operation.operands.map(renumber) })),
+    stores: stores.map(({ value, register }) => ({ value, register: renumber(register) })),
+    closes: closes.map(({ value, register }) => ({ value, register: renumber(register) })),
+  };
+}

@@ -1,0 +1,259 @@
+/** Encode: instructions as the list of numbers that the native executor validates and runs. */
+
+import { type Constant, Input, type Leaf, Variable } from '../../graph/leaf.js';
+import { kernelId } from '../../native/addon.js';
+import { bytesOf, type DType } from '../../tensor/dtype.js';
+import type { Encoded } from '../encoded.js';
+import { count } from '../ir/view.js';
+import { type Arena, locationsOf } from './arena.js';
+import type {
+  BatchInstruction,
+  GroupInstruction,
+  Instruction,
+  Instructions,
+  ProductInstruction,
+  ReduceInstruction,
+} from './instruction.js';
+import type { Location, Memory } from './place.js';
+
+/** As native/program/code.h has them. */
+const version = 1;
+const opcodes = {
+  group: 1,
+  product: 2,
+  pack: 3,
+  packedProduct: 4,
+  reduce: 5,
+  batch: 6,
+  random: 7,
+  copy: 8,
+} as const;
+const bufferKinds = { arena: 0, variable: 1, constant: 2, feed: 3 } as const;
+const dtypeCodes: Readonly<Record<DType, number>> = { float32: 0, float64: 1, int32: 2 };
+
+export function encode(instructions: Instructions, arena: Arena): Omit<Encoded, 'stats'> {
+  return new Encoder(instructions, arena).encoded();
+}
+
+class Encoder {
+  readonly #buffers = new Map<Leaf, number>();
+  readonly #leaves: (Variable | Constant)[] = [];
+  readonly #feeds: Input[] = [];
+  readonly #declared: number[];
+  #code: number[] = [];
+
+  constructor(
+    private readonly instructions: Instructions,
+    private readonly arena: Arena,
+  ) {
+    this.#declared = [bufferKinds.arena, arena.bytes];
+  }
+
+  encoded(): Omit<Encoded, 'stats'> {
+    const { list, writeStart, outputs } = this.instructions;
+    for (const instruction of list) {
+      const { reads, writes } = locationsOf(instruction);
+      for (const { memory } of [...reads, ...writes]) this.#declare(memory);
+    }
+    for (const { memory } of outputs) this.#declare(memory);
+    for (const { memory, offset, shape } of outputs) {
+      this.#code.push(dtypeCodes[memory.dtype], count(shape), ...this.#at({ memory, offset }));
+    }
+    for (const instruction of list) this.#instruction(instruction);
+    const header = [version, this.#declared.length / 2, list.length, writeStart, outputs.length, 0];
+    return {
+      code: Float64Array.from([...header, ...this.#declared].concat(this.#code)),
+      leaves: this.#leaves,
+      feeds: this.#feeds,
+      outputs: outputs.map(({ shape, memory: { dtype } }) => ({ shape, dtype })),
+      nodes: list.map(({ nodes }) => nodes),
+    };
+  }
+
+  #declare({ leaf, length, dtype }: Memory): void {
+    if (!leaf || this.#buffers.has(leaf)) return;
+    this.#buffers.set(leaf, this.#declared.length / 2);
+    if (leaf instanceof Input) this.#feeds.push(leaf);
+    else this.#leaves.push(leaf as Variable | Constant);
+    const kind =
+      leaf instanceof Input ? 'feed' : leaf instanceof Variable ? 'variable' : 'constant';
+    this.#declared.push(bufferKinds[kind], length * bytesOf[dtype]);
+  }
+
+  /** Buffer and byte offset. */
+  #at({ memory, offset }: Pick<Location, 'memory' | 'offset'>): [number, number] {
+    const bytes = offset * bytesOf[memory.dtype];
+    if (memory.leaf) return [this.#buffers.get(memory.leaf) as number, bytes];
+    return [0, (this.arena.offsets.get(memory) ?? 0) + bytes];
+  }
+
+  #instruction(instruction: Instruction): void {
+    const start = this.#code.length;
+    this.#code.push(0, 0);
+    this.#code[start] = this.#body(instruction);
+    this.#code[start + 1] = this.#code.length - start;
+  }
+
+  /** Writes all but opcode and length; returns the opcode. */
+  #body(instruction: Instruction): number {
+    const code = this.#code;
+    switch (instruction.kind) {
+      case 'group':
+        return this.#group(instruction);
+      case 'product':
+        return this.#product(instruction);
+      case 'pack': {
+        const { k, n, pieces, to } = instruction;
+        code.push(dtypeCodes[to.memory.dtype], k, n, ...this.#at(to), pieces.length);
+        for (const { row, column, from } of pieces) {
+          const [height, width] = from.shape as readonly [number, number];
+          code.push(row, column, height, width, ...this.#at(from), ...from.strides);
+        }
+        return opcodes.pack;
+      }
+      case 'reduce':
+        return this.#reduce(instruction);
+      case 'batch':
+        return this.#batch(instruction);
+      case 'random': {
+        const { kernel, seed, to } = instruction;
+        code.push(
+          kernelId('random', kernel),
+          dtypeCodes[to.memory.dtype],
+          seed,
+          count(to.shape),
+          ...this.#at(to),
+        );
+        return opcodes.random;
+      }
+      case 'copy': {
+        const { from, to } = instruction;
+        code.push(dtypeCodes[from.memory.dtype], from.shape.length, ...from.shape);
+        code.push(...this.#at(from), ...from.strides, ...this.#at(to), ...to.strides);
+        return opcodes.copy;
+      }
+    }
+  }
+
+  #group({ loads, operations, stores, closes, segments }: GroupInstruction): number {
+    const code = this.#code;
+    const registers = allocateRegisters(
+      loads.length,
+      operations,
+      [...stores, ...closes].map(({ register }) => register),
+    );
+    const rank = Math.max(0, ...segments.map(({ shape }) => shape.length));
+    code.push(
+      segments.length,
+      rank,
+      registers.count,
+      loads.length,
+      operations.length,
+      stores.length,
+      closes.length,
+    );
+    loads.forEach((dtype, i) => {
+      code.push(dtypeCodes[dtype], registers.of(i));
+    });
+    operations.forEach(({ kernel, converts, dtype, operands }, i) => {
+      const from = [0, 1, 2].map((slot) =>
+        slot < operands.length ? registers.of(operands[slot] as number) : -1,
+      );
+      const id = kernelId(converts ? 'cast' : 'map', kernel);
+      code.push(id, dtypeCodes[dtype], registers.of(loads.length + i), ...from);
+    });
+    for (const { dtype, register } of [...stores, ...closes])
+      code.push(dtypeCodes[dtype], registers.of(register));
+    for (const { shape, loads: from, stores: to, closes: into } of segments) {
+      const missing = rank - shape.length;
+      const ones = new Array<number>(missing).fill(1);
+      const zeros = new Array<number>(missing).fill(0);
+      code.push(...ones, ...shape);
+      for (const location of [...from, ...to])
+        code.push(...this.#at(location), ...zeros, ...location.strides);
+      for (const location of into) code.push(...this.#at(location));
+    }
+    return opcodes.group;
+  }
+
+  #product({ m, n, k, a, b, c, accumulates, packed }: ProductInstruction): number {
+    const code = this.#code;
+    code.push(
+      dtypeCodes[c.memory.dtype],
+      m,
+      n,
+      k,
+      Number(accumulates),
+      ...this.#at(a),
+      ...a.strides,
+    );
+    code.push(...this.#at(b));
+    if (!packed) code.push(...b.strides);
+    // A single row has no stride of its own.
+    code.push(...this.#at(c), m === 1 ? n : (c.strides[0] as number));
+    return packed ? opcodes.packedProduct : opcodes.product;
+  }
+
+  #reduce({ kernel, kept, from, to }: ReduceInstruction): number {
+    const code = this.#code;
+    code.push(
+      kernelId('reduce', kernel),
+      dtypeCodes[from.memory.dtype],
+      kept,
+      from.shape.length - kept,
+      ...from.shape,
+    );
+    code.push(...this.#at(to), ...to.strides, ...this.#at(from), ...from.strides);
+    return opcodes.reduce;
+  }
+
+  #batch({ a, b, c }: BatchInstruction): number {
+    const batch = c.shape.slice(0, -2);
+    const [m, n] = c.shape.slice(-2) as [number, number];
+    const k = a.shape.at(-1) as number;
+    const [left, right] = [storedAs(a), storedAs(b)];
+    const code = this.#code;
+    code.push(dtypeCodes[c.memory.dtype], 0, batch.length, ...batch, m, n, k);
+    code.push(Number(left.transposed), Number(right.transposed), left.leading, right.leading, n);
+    for (const location of [a, b, c])
+      code.push(...this.#at(location), ...location.strides.slice(0, -2));
+    return opcodes.batch;
+  }
+}
+
+/** A matrix as BLAS is told of it. */
+function storedAs({ shape, strides }: Location): { transposed: boolean; leading: number } {
+  const [rows, columns] = shape.slice(-2) as [number, number];
+  const [down, across] = strides.slice(-2) as [number, number];
+  const transposed = !(
+    (columns <= 1 || across === 1) &&
+    (rows <= 1 || down >= Math.max(1, columns))
+  );
+  const leading = transposed ? Math.max(across, rows) : Math.max(down, columns);
+  return { transposed, leading: Math.max(1, leading) };
+}
+
+/** Registers for values in the order in which they are made: one is used again after its last reader. */
+function allocateRegisters(
+  loads: number,
+  operations: GroupInstruction['operations'],
+  kept: readonly number[],
+) {
+  const last = new Array<number>(loads + operations.length).fill(-1);
+  operations.forEach(({ operands }, time) => {
+    for (const operand of operands) last[operand] = time;
+  });
+  for (const register of kept) last[register] = Number.POSITIVE_INFINITY;
+  const assigned: number[] = [];
+  const free: number[] = [];
+  let registers = 0;
+  for (let value = 0; value < loads; value++) assigned.push(registers++);
+  operations.forEach(({ operands }, time) => {
+    for (const operand of new Set(operands))
+      if (last[operand] === time) free.push(assigned[operand] as number);
+    const own = free.pop() ?? registers++;
+    assigned.push(own);
+    if (last[loads + time] === -1) free.push(own);
+  });
+  return { count: registers, of: (value: number) => assigned[value] as number };
+}

@@ -1,0 +1,330 @@
+/**
+ * Fuse: element-wise values of one shape that feed one another, and the sums that close them, become
+ * one pass over memory. Values are graded: along an edge within a pass the grade stays, along any
+ * other it rises, so values of one grade never wait for one another, and the grades are a schedule.
+ */
+
+import { Variable } from '../../graph/leaf.js';
+import type { Builder } from '../ir/builder.js';
+import { Rebuilder } from '../ir/rebuild.js';
+import { numberOf, type Ref, reachableFrom, Uses, type Value } from '../ir/value.js';
+import { codePass } from './code.js';
+import {
+  aligned,
+  type Fused,
+  type Group,
+  lastGrade,
+  type Pass,
+  type Single,
+  spaceOf,
+  type Update,
+} from './pass.js';
+import { keyOf } from './share/units.js';
+
+// A pass keeps all its loads in registers of a tile each: more than these would leave the L1 cache.
+const maxTerms = 8;
+const maxLoads = 32;
+const maxOperations = 96;
+/** How many cheap operations in a row are done again rather than stored. */
+const maxRepeated = 6;
+
+const cheap = new Set(
+  'neg abs square sign add sub mul maximum minimum greater equal where relu copy'.split(' '),
+);
+
+export function fuse(outputs: readonly Ref[], updates: readonly Update[], build: Builder): Fused {
+  const roots = settle(
+    shortSums([...outputs, ...updates.map(({ ref }) => ref)], build),
+    outputs.length,
+    updates,
+    build,
+  );
+  const settledOutputs = roots.slice(0, outputs.length);
+  const settledUpdates = updates.map(({ leaf }, i) => ({
+    leaf,
+    // A use of its own: a value may be an output and a leaf's new value.
+    ref: { ...(roots[outputs.length + i] as Ref) },
+  }));
+  return new Fusion(settledOutputs, settledUpdates, build).fused();
+}
+
+/** Sums of many terms as chains of sums of few. */
+function shortSums(roots: readonly Ref[], build: Builder): Ref[] {
+  const rebuilder: Rebuilder = new Rebuilder(build, (value) => {
+    if (value.kind !== 'sum' || value.args.length <= maxTerms) return undefined;
+    build.fire('fuse: long sum');
+    const terms = value.args.map((arg) => rebuilder.ref(arg));
+    let level = terms;
+    while (level.length > 1) {
+      const next: Ref[] = [];
+      for (let i = 0; i < level.length; i += maxTerms) {
+        next.push(build.sum(value.dtype, value.shape, level.slice(i, i + maxTerms), value.node));
+      }
+      level = next;
+    }
+    return level[0];
+  });
+  return rebuilder.run(roots);
+}
+
+/** A leaf's new value that is another leaf's old one is copied before anything is written. */
+function settle(
+  roots: readonly Ref[],
+  outputs: number,
+  updates: readonly Update[],
+  build: Builder,
+): Ref[] {
+  return roots.map((root, i) => {
+    if (i < outputs || updates.length === 0) return root;
+    const fromLeaf = root.value.details.leaf instanceof Variable;
+    return fromLeaf ? build.copy(root, root.value.node) : root;
+  });
+}
+
+/** Values that are computed together, and what they read of others. */
+interface Members {
+  readonly space: readonly number[];
+  readonly grade: number;
+  readonly values: Value[];
+  readonly loads: Map<string, Ref>;
+}
+
+interface Operand {
+  readonly arg: Ref;
+  /** Whether the pass that reads it may compute it. */
+  readonly within: boolean;
+}
+
+/** Whether a pass of all of them is not too large. */
+function fits(passes: readonly Members[]): boolean {
+  if (passes.length === 1) return true;
+  const loads = new Set(passes.flatMap((pass) => [...pass.loads.keys()]));
+  return (
+    loads.size <= maxLoads &&
+    passes.reduce((sum, { values }) => sum + values.length, 0) <= maxOperations
+  );
+}
+
+class Fusion {
+  readonly #order: readonly Value[];
+  readonly #uses: Uses;
+  readonly #repeated = new Map<
+    Value,
+    { readonly source: string | undefined; readonly length: number }
+  >();
+  readonly #grades = new Map<Value, number>();
+  readonly #final = new Set<Value>();
+  /** For each value of a pass, those that are computed with it. */
+  readonly #passes = new Map<Value, Members>();
+
+  constructor(
+    private readonly outputs: readonly Ref[],
+    private readonly updates: readonly Update[],
+    private readonly build: Builder,
+  ) {
+    const roots = [...outputs, ...updates.map(({ ref }) => ref)];
+    this.#order = reachableFrom(roots);
+    this.#uses = new Uses(this.#order, roots);
+  }
+
+  fused(): Fused {
+    this.#findRepeated();
+    this.#findFinal();
+    for (const value of this.#order) this.#place(value);
+    this.#joinReaders();
+    return {
+      outputs: this.outputs,
+      updates: this.updates,
+      schedule: this.#schedule(),
+      final: this.#final,
+    };
+  }
+
+  /** Cheap functions of one value, which every pass that needs them computes for itself. */
+  #findRepeated(): void {
+    for (const value of this.#order) {
+      if (value.kind !== 'map' && !(value.kind === 'sum' && value.args.length === 2)) continue;
+      if (
+        value.kind === 'map' &&
+        (value.details.converts || !cheap.has(value.details.kernel as string))
+      )
+        continue;
+      const inPasses = this.#uses.of(value).every(({ reader, ref }) => {
+        const space = reader && spaceOf(reader);
+        return space && aligned(ref, space);
+      });
+      if (!inPasses || value.size === 0) continue;
+      const sources = new Set<string>();
+      let length = 1;
+      for (const arg of value.args) {
+        if (numberOf(arg) !== undefined) continue;
+        const below = aligned(arg, value.shape) ? this.#repeated.get(arg.value) : undefined;
+        if (below) {
+          length += below.length;
+          if (below.source !== undefined) sources.add(below.source);
+        } else {
+          sources.add(keyOf(arg));
+        }
+      }
+      if (sources.size > 1 || length > maxRepeated) continue;
+      this.#repeated.set(value, { source: [...sources][0], length });
+    }
+  }
+
+  /** Values that only the leaves are waiting for: they are computed where they are written. */
+  #findFinal(): void {
+    const updated = new Map<Ref, Variable>(this.updates.map(({ leaf, ref }) => [ref, leaf]));
+    for (let i = this.#order.length - 1; i >= 0; i--) {
+      const value = this.#order[i] as Value;
+      const space = spaceOf(value);
+      if (!space || value.kind === 'reduce' || this.#repeated.has(value)) continue;
+      const copied = value.kind === 'map' && value.details.kernel === 'copy';
+      if (copied && (value.args[0] as Ref).value.details.leaf instanceof Variable) continue;
+      const final = this.#uses.of(value).every(({ reader, ref }) => {
+        if (reader) return this.#endsFinal(reader, ref);
+        const leaf = updated.get(ref);
+        return leaf !== undefined && aligned(ref, leaf.value.shape);
+      });
+      if (final) this.#final.add(value);
+    }
+  }
+
+  #endsFinal(reader: Value, ref: Ref): boolean {
+    const space = spaceOf(reader);
+    if (!space || !aligned(ref, space)) return false;
+    if (this.#final.has(reader)) return true;
+    // A repeated value is wherever its readers are.
+    return (
+      this.#repeated.has(reader) &&
+      this.#uses.of(reader).every((use) => use.reader && this.#endsFinal(use.reader, use.ref))
+    );
+  }
+
+  /** Grades a value and puts it into a pass, if a pass can compute it. */
+  #place(value: Value): void {
+    if (this.#repeated.has(value)) return;
+    const space = spaceOf(value);
+    const final = this.#final.has(value);
+    const operands = [...this.#operands(value, space)];
+    const joins = ({ arg, within }: Operand) => within && (!final || this.#final.has(arg.value));
+    let grade = value.kind === 'leaf' ? 0 : 1;
+    for (const operand of operands) {
+      const below = this.#grades.get(operand.arg.value) as number;
+      const rises = operand.arg.value.kind !== 'leaf' && !joins(operand);
+      grade = Math.max(grade, rises ? below + 1 : below);
+    }
+    if (final) grade = lastGrade;
+    if (space) {
+      const joined = operands.filter(
+        (operand) => joins(operand) && this.#grades.get(operand.arg.value) === grade,
+      );
+      const loads = new Map(
+        operands.filter((operand) => !joined.includes(operand)).map(({ arg }) => [keyOf(arg), arg]),
+      );
+      const own: Members = { space, grade, values: [value], loads };
+      const passes = new Set(joined.map(({ arg }) => this.#passes.get(arg.value) as Members));
+      if (final || fits([own, ...passes])) {
+        this.#join([...passes, own]);
+      } else {
+        // Full: it starts the next pass, and reads what this one stores.
+        this.build.fire('fuse: full pass');
+        grade++;
+        for (const { arg } of joined) loads.set(keyOf(arg), arg);
+        this.#join([{ ...own, grade }]);
+      }
+    }
+    this.#grades.set(value, grade);
+  }
+
+  /** Several passes as one. */
+  #join(passes: readonly Members[]): void {
+    const [into, ...others] = passes as readonly [Members, ...Members[]];
+    for (const { values, loads } of others) {
+      into.values.push(...values);
+      for (const [key, ref] of loads) into.loads.set(key, ref);
+    }
+    for (const { values } of passes) for (const value of values) this.#passes.set(value, into);
+  }
+
+  /** Passes of one grade that read the same read it once. */
+  #joinReaders(): void {
+    const readers = new Map<string, Members>();
+    for (const pass of new Set(this.#passes.values())) {
+      if (pass.grade === lastGrade) continue;
+      for (const [key, ref] of pass.loads) {
+        if (ref.strides.every((stride, axis) => stride === 0 || ref.shape[axis] === 1)) continue;
+        const reader = `${pass.grade} ${pass.space.join()} ${key}`;
+        const current = this.#passes.get(pass.values[0] as Value) as Members;
+        const other = readers.get(reader);
+        const first = other && (this.#passes.get(other.values[0] as Value) as Members);
+        if (!first) readers.set(reader, current);
+        else if (first !== current && fits([first, current])) {
+          this.build.fire('fuse: passes that read the same');
+          this.#join([first, current]);
+        }
+      }
+    }
+  }
+
+  /** What a value reads, through repeated values; `within` where the same pass may compute it. */
+  *#operands(value: Value, space: readonly number[] | undefined): Generator<Operand> {
+    for (const arg of value.args) {
+      const lines = space !== undefined && aligned(arg, space);
+      if (lines && this.#repeated.has(arg.value)) yield* this.#operands(arg.value, arg.value.shape);
+      else
+        yield {
+          arg,
+          within: lines && spaceOf(arg.value) !== undefined && arg.value.kind !== 'reduce',
+        };
+    }
+  }
+
+  #schedule(): (Group | Single)[] {
+    const groups = new Map<string, Pass[]>();
+    const schedule: { item: Group | Single; at: number }[] = [];
+    for (const pass of new Set(this.#passes.values())) {
+      const inOrder = pass.values.sort((a, b) => a.id - b.id);
+      const coded = codePass(inOrder, pass.grade, {
+        repeated: this.#repeated,
+        uses: this.#uses,
+        fire: (rewrite) => this.build.fire(rewrite),
+      });
+      const { grade, loads, operations, stores, closes } = coded;
+      const form = [
+        grade,
+        loads.map(({ value }) => value.dtype),
+        operations,
+        stores.map(({ register }) => register),
+        closes.map(({ register }) => register),
+      ];
+      const key = JSON.stringify(form);
+      const alike = groups.get(key);
+      if (alike) {
+        this.build.fire('fuse: passes alike');
+        alike.push(coded);
+        continue;
+      }
+      const passes = [coded];
+      groups.set(key, passes);
+      if (coded.operations.length > 1) this.build.fire('fuse: operations in one pass');
+      if (coded.closes.length > 0) this.build.fire('fuse: closing sum');
+      schedule.push({
+        item: { kind: 'group', grade, passes },
+        at: (pass.values[0] as Value).id,
+      });
+    }
+    for (const value of this.#order) {
+      if (
+        value.kind === 'leaf' ||
+        value.size === 0 ||
+        this.#passes.has(value) ||
+        this.#repeated.has(value)
+      )
+        continue;
+      const grade = this.#grades.get(value) as number;
+      schedule.push({ item: { kind: 'single', grade, value }, at: value.id });
+    }
+    schedule.sort((a, b) => a.item.grade - b.item.grade || a.at - b.at);
+    return schedule.map(({ item }) => item);
+  }
+}

@@ -1,0 +1,403 @@
+/** From the schedule to instructions on the places of their operands. */
+
+import { constant, type Leaf, Variable } from '../../graph/leaf.js';
+import type { Node } from '../../graph/node.js';
+import type { DType } from '../../tensor/dtype.js';
+import type { Fired } from '../ir/builder.js';
+import { type Ref, type Value, wholeOf } from '../ir/value.js';
+import { count, dense, equalLists, isContiguous } from '../ir/view.js';
+import type {
+  GroupInstruction,
+  Instruction,
+  Instructions,
+  PackedBytes,
+  PackInstruction,
+  Segment,
+} from './instruction.js';
+import { type Fused, lastGrade, type Pass } from './pass.js';
+import { type Location, type Memory, type Placement, showsWhole } from './place.js';
+import { keyOf } from './share/units.js';
+
+export function instruct(
+  fused: Fused,
+  placement: Placement,
+  packedBytes: PackedBytes,
+  fired: Fired,
+): Instructions {
+  return new Writer(fused, placement, packedBytes, fired).write();
+}
+
+class Writer {
+  readonly #list: Instruction[] = [];
+  readonly #writes: Instruction[] = [];
+  readonly #panels = new Map<string, Location>();
+  /** How many products read a right operand. */
+  readonly #readers = new Map<string, number>();
+
+  constructor(
+    private readonly fused: Fused,
+    private readonly placement: Placement,
+    private readonly packedBytes: PackedBytes,
+    private readonly fired: Fired,
+  ) {
+    for (const item of fused.schedule) {
+      if (item.kind !== 'single' || item.value.kind !== 'product') continue;
+      const key = keyOf(item.value.args[1] as Ref);
+      this.#readers.set(key, (this.#readers.get(key) ?? 0) + 1);
+    }
+  }
+
+  write(): Instructions {
+    const written = new Map<Value, Variable[]>();
+    for (const { leaf, ref } of this.fused.updates) {
+      if (!this.fused.final.has(ref.value)) continue;
+      const leaves = written.get(ref.value);
+      if (leaves) leaves.push(leaf);
+      else written.set(ref.value, [leaf]);
+    }
+    for (const item of this.fused.schedule) {
+      if (item.kind === 'single') this.#single(item.value);
+      else if (item.grade === lastGrade)
+        this.#writes.push(this.#group(item.passes, (pass) => this.#writing(pass, written)));
+      else this.#list.push(this.#group(item.passes, (pass) => this.#arena(pass)));
+    }
+    const outputs = this.fused.outputs.map((ref) => this.#output(ref));
+    for (const { leaf, ref } of this.fused.updates) {
+      if (this.fused.final.has(ref.value) || count(ref.shape) === 0) continue;
+      const to = {
+        memory: this.placement.leafMemory(leaf, leaf.value.size),
+        ...dense(leaf.value.shape),
+      };
+      const from = this.placement.locate(ref);
+      this.#writes.push({
+        kind: 'copy',
+        from,
+        to: { ...to, shape: from.shape, strides: dense(from.shape).strides },
+        nodes: [leaf],
+      });
+    }
+    return { list: [...this.#list, ...this.#writes], writeStart: this.#list.length, outputs };
+  }
+
+  #fire(rewrite: string): void {
+    this.fired.set(rewrite, (this.fired.get(rewrite) ?? 0) + 1);
+  }
+
+  #fresh(dtype: DType, shape: readonly number[]): Location {
+    const memory: Memory = { dtype, length: count(shape), leaf: undefined };
+    return { memory, ...dense(shape) };
+  }
+
+  #copyOf(from: Location, nodes: readonly Node[]): Location {
+    const to = this.#fresh(from.memory.dtype, from.shape);
+    this.#list.push({ kind: 'copy', from, to, nodes });
+    return to;
+  }
+
+  #output(ref: Ref): Location {
+    if (count(ref.shape) === 0) return this.#fresh(ref.value.dtype, ref.shape);
+    const at = this.placement.locate(ref);
+    return isContiguous(at) ? at : this.#copyOf(at, nodesOf([ref.value]));
+  }
+
+  #single(value: Value): void {
+    const nodes = nodesOf([value]);
+    const { kernel, seed } = value.details;
+    switch (value.kind) {
+      case 'product':
+        this.#product(value, nodes);
+        return;
+      case 'columnSum': {
+        const from = this.placement.locate(swapped(value.args[0] as Ref));
+        this.#list.push({
+          kind: 'reduce',
+          kernel: 'sum',
+          kept: 1,
+          from,
+          to: this.placement.locationOf(value),
+          nodes,
+        });
+        return;
+      }
+      case 'reduce': {
+        const from = this.placement.locate(value.args[0] as Ref);
+        const to = this.placement.locationOf(value);
+        this.#list.push({
+          kind: 'reduce',
+          kernel: kernel as string,
+          kept: value.shape.length,
+          from,
+          to,
+          nodes,
+        });
+        return;
+      }
+      case 'batch': {
+        const [a, b] = value.args.map((arg) => this.placement.locate(arg)) as [Location, Location];
+        this.#list.push({ kind: 'batch', a, b, c: this.placement.locationOf(value), nodes });
+        return;
+      }
+      case 'random':
+        this.#list.push({
+          kind: 'random',
+          kernel: kernel as string,
+          seed: seed as number,
+          to: this.placement.locationOf(value),
+          nodes,
+        });
+        return;
+      case 'place':
+        this.#place(value, nodes);
+        return;
+      default:
+        throw new Error(`a ${value.kind} is no instruction of its own`);
+    }
+  }
+
+  #place(place: Value, nodes: readonly Node[]): void {
+    const { placement } = this;
+    if (placement.isScattered(place) || placement.isPacked(place) || placement.isAlias(place))
+      return;
+    const { adds, gaps, starts } = place.details;
+    if (!adds && !gaps) {
+      for (const { part, to } of placement.misplaced(place)) {
+        this.#list.push({ kind: 'copy', from: placement.locate(part), to, nodes });
+      }
+      return;
+    }
+    const whole = placement.locationOf(place);
+    this.#list.push(fill(whole, placement, nodes));
+    place.args.forEach((part, i) => {
+      const start = starts?.[i] as readonly number[];
+      const offset = start.reduce(
+        (sum, at, axis) => sum + at * (whole.strides[axis] as number),
+        whole.offset,
+      );
+      const to = { memory: whole.memory, offset, shape: part.shape, strides: whole.strides };
+      const from = placement.locate(part);
+      if (!adds) this.#list.push({ kind: 'copy', from, to, nodes });
+      else this.#list.push(addition(from, to, nodes));
+    });
+  }
+
+  #product(value: Value, nodes: readonly Node[]): void {
+    const [a, b, onto] = value.args as readonly [Ref, Ref, Ref | undefined];
+    const [m, n] = value.shape as readonly [number, number];
+    const k = a.shape[1] as number;
+    const panels = this.#panelsOf(b, nodes);
+    this.#list.push({
+      kind: 'product',
+      m,
+      n,
+      k,
+      a: this.placement.locate(a),
+      b: panels ?? this.placement.locate(b),
+      packed: panels !== undefined,
+      c: this.placement.locationOf(value),
+      accumulates: onto !== undefined,
+      nodes,
+    });
+  }
+
+  /** Weights that several products read, or that lie apart, are laid out for the kernel once a run. */
+  #panelsOf(b: Ref, nodes: readonly Node[]): Location | undefined {
+    const apart = this.placement.isPacked(b.value);
+    const key = keyOf(b);
+    const weights = b.value.details.leaf?.kind === 'parameter';
+    if (!apart && !(weights && (this.#readers.get(key) as number) > 1)) return undefined;
+    const known = this.#panels.get(key);
+    if (known) return known;
+    this.#fire('place: packed once');
+    const [k, n] = b.shape as readonly [number, number];
+    const { dtype } = b.value;
+    const bytes = this.packedBytes(dtype, k, n);
+    const to = this.#fresh(dtype, [bytes / (dtype === 'float64' ? 8 : 4)]);
+    const pieces = apart
+      ? this.#pieces(b)
+      : [{ row: 0, column: 0, from: this.placement.locate(b) }];
+    this.#list.push({ kind: 'pack', k, n, pieces, to, nodes });
+    this.#panels.set(key, to);
+    return to;
+  }
+
+  #pieces(b: Ref): PackInstruction['pieces'] {
+    const { value } = b;
+    const turned =
+      b.strides[0] === 1 &&
+      b.strides[1] !== 1 &&
+      showsWhole(b) &&
+      !equalLists(b.strides, wholeOf(value).strides);
+    const starts = value.details.starts as readonly (readonly [number, number])[];
+    return value.args.map((part, i) => {
+      const [row, column] = starts[i] as readonly [number, number];
+      const from = this.placement.locate(turned ? swapped(part) : part);
+      return turned ? { row: column, column: row, from } : { row, column, from };
+    });
+  }
+
+  /** A group of passes as segments; `targets` says where each pass's stores go. */
+  #group(passes: readonly Pass[], targets: (pass: Pass) => Targets): GroupInstruction {
+    const [first] = passes as readonly [Pass, ...Pass[]];
+    const found = passes.map(targets);
+    const stores = (found[0] as Targets).stores.map(({ register, dtype }) => ({ register, dtype }));
+    return {
+      kind: 'group',
+      loads: first.loads.map(({ value }) => value.dtype),
+      operations: first.operations,
+      stores,
+      closes: first.closes.map(({ register, value }) => ({ register, dtype: value.dtype })),
+      segments: passes.flatMap((pass, i) => this.#segments(pass, found[i] as Targets)),
+      nodes: nodesOf(
+        passes.flatMap(({ stores: s, closes }) => [...s, ...closes].map(({ value }) => value)),
+      ),
+    };
+  }
+
+  #arena({ stores }: Pass): Targets {
+    return {
+      stores: stores.map(({ register, value }) => ({
+        register,
+        dtype: value.dtype,
+        location: this.placement.locationOf(value),
+      })),
+      own: new Set(),
+    };
+  }
+
+  #writing({ stores }: Pass, written: ReadonlyMap<Value, readonly Variable[]>): Targets {
+    const targets = stores.flatMap(({ register, value }) =>
+      (written.get(value) ?? []).map((leaf) => ({
+        register,
+        dtype: value.dtype,
+        location: {
+          memory: this.placement.leafMemory(leaf, leaf.value.size),
+          ...dense(leaf.value.shape),
+        },
+        leaf,
+      })),
+    );
+    return { stores: targets, own: new Set(targets.map(({ leaf }) => leaf)) };
+  }
+
+  /** One segment; or one for each part of a place that is read part by part. */
+  #segments(pass: Pass, { stores, own }: Targets): Segment[] {
+    const scattered = pass.loads.find(({ value }) => this.placement.isScattered(value))?.value;
+    const windows = scattered
+      ? scattered.args.map((part, i) => ({
+          part,
+          start: scattered.details.starts?.[i] as readonly number[],
+        }))
+      : [undefined];
+    const whole = windows[0] === undefined;
+    const located = pass.loads.map((load) =>
+      load.value === scattered ? undefined : this.#load(load, own, pass),
+    );
+    return windows.map((window) => {
+      const part = (location: Location): Location => {
+        if (whole || !window) return location;
+        const offset = window.start.reduce(
+          (sum, at, axis) => sum + at * (location.strides[axis] as number),
+          location.offset,
+        );
+        return {
+          memory: location.memory,
+          offset,
+          shape: window.part.shape,
+          strides: location.strides,
+        };
+      };
+      return {
+        shape: window ? window.part.shape : pass.shape,
+        loads: located.map((location) =>
+          location ? part(location) : this.#part((window as { part: Ref }).part, pass),
+        ),
+        stores: stores.map(({ location }) => part(location)),
+        closes: pass.closes.map(({ value }) => this.placement.locationOf(value)),
+      };
+    });
+  }
+
+  /** A part of a place, for a pass that reads it so: of a leaf that another may write, the copy. */
+  #part(part: Ref, pass: Pass): Location {
+    const at = this.placement.locate(part);
+    const { leaf } = part.value.details;
+    return pass.grade === lastGrade && leaf instanceof Variable ? this.#copyOf(at, [leaf]) : at;
+  }
+
+  /** What a writing pass reads of leaves is its own: everything else is copied before anything is written. */
+  #load(load: Ref, own: ReadonlySet<Leaf>, pass: Pass): Location {
+    const at = this.placement.locate(load);
+    const { leaf } = load.value.details;
+    if (pass.grade !== lastGrade || !(leaf instanceof Variable)) return at;
+    const inPlace =
+      own.has(leaf) && equalLists(load.strides, dense(load.shape).strides) && load.offset === 0;
+    if (inPlace && equalLists(load.shape, leaf.value.shape)) return at;
+    const packed = packedView(at);
+    const copy = this.#copyOf(packed.compact, [leaf]);
+    return { memory: copy.memory, offset: 0, shape: at.shape, strides: packed.strides(copy) };
+  }
+}
+
+interface Targets {
+  readonly stores: readonly {
+    readonly register: number;
+    readonly dtype: DType;
+    readonly location: Location;
+  }[];
+  /** The leaves that the pass writes. */
+  readonly own: ReadonlySet<Leaf>;
+}
+
+/** A location without its repetitions, and how a dense copy of that is read in its place. */
+function packedView(at: Location) {
+  const shape = at.shape.map((size, axis) => (at.strides[axis] === 0 ? 1 : size));
+  return {
+    compact: { memory: at.memory, offset: at.offset, shape, strides: at.strides },
+    strides: (copy: Location) =>
+      at.shape.map((size, axis) => (shape[axis] === size ? (copy.strides[axis] as number) : 0)),
+  };
+}
+
+function swapped({ value, offset, shape, strides }: Ref): Ref {
+  return { value, offset, shape: [...shape].reverse(), strides: [...strides].reverse() };
+}
+
+function nodesOf(values: readonly Value[]): Node[] {
+  const nodes = new Set<Node>();
+  for (const { node } of values) if (node) nodes.add(node);
+  return [...nodes];
+}
+
+/** Zeros everywhere. */
+function fill(to: Location, placement: Placement, nodes: readonly Node[]): GroupInstruction {
+  const { dtype } = to.memory;
+  const zero = {
+    memory: placement.leafMemory(constant(0, { dtype }), 1),
+    offset: 0,
+    shape: to.shape,
+    strides: to.shape.map(() => 0),
+  };
+  return {
+    kind: 'group',
+    loads: [dtype],
+    operations: [],
+    stores: [{ dtype, register: 0 }],
+    closes: [],
+    segments: [{ shape: to.shape, loads: [zero], stores: [to], closes: [] }],
+    nodes,
+  };
+}
+
+/** `from` added to what is there. */
+function addition(from: Location, to: Location, nodes: readonly Node[]): GroupInstruction {
+  const { dtype } = to.memory;
+  return {
+    kind: 'group',
+    loads: [dtype, dtype],
+    operations: [{ kernel: 'add', converts: false, dtype, operands: [0, 1] }],
+    stores: [{ dtype, register: 2 }],
+    closes: [],
+    segments: [{ shape: to.shape, loads: [to, from], stores: [to], closes: [] }],
+    nodes,
+  };
+}

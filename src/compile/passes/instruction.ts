@@ -1,0 +1,98 @@
+/** What the executor does, in order, on locations; offsets in the arena are not known yet. */
+
+import type { Node } from '../../graph/node.js';
+import type { DType } from '../../tensor/dtype.js';
+import type { Operation } from './pass.js';
+import type { Location } from './place.js';
+
+interface Common {
+  readonly nodes: readonly Node[];
+}
+
+export interface GroupInstruction extends Common {
+  readonly kind: 'group';
+  readonly loads: readonly DType[];
+  readonly operations: readonly Operation[];
+  readonly stores: readonly { readonly dtype: DType; readonly register: number }[];
+  readonly closes: readonly { readonly dtype: DType; readonly register: number }[];
+  readonly segments: readonly Segment[];
+}
+
+export interface Segment {
+  readonly shape: readonly number[];
+  readonly loads: readonly Location[];
+  readonly stores: readonly Location[];
+  readonly closes: readonly Location[];
+}
+
+export interface ProductInstruction extends Common {
+  readonly kind: 'product';
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  readonly a: Location;
+  /** [K, N]; or the panels that it has been packed into. */
+  readonly b: Location;
+  readonly packed: boolean;
+  readonly c: Location;
+  readonly accumulates: boolean;
+}
+
+export interface PackInstruction extends Common {
+  readonly kind: 'pack';
+  readonly k: number;
+  readonly n: number;
+  readonly pieces: readonly {
+    readonly row: number;
+    readonly column: number;
+    readonly from: Location;
+  }[];
+  readonly to: Location;
+}
+
+export interface ReduceInstruction extends Common {
+  readonly kind: 'reduce';
+  readonly kernel: string;
+  readonly kept: number;
+  readonly from: Location;
+  readonly to: Location;
+}
+
+export interface BatchInstruction extends Common {
+  readonly kind: 'batch';
+  readonly a: Location;
+  readonly b: Location;
+  readonly c: Location;
+}
+
+export interface RandomInstruction extends Common {
+  readonly kind: 'random';
+  readonly kernel: string;
+  readonly seed: number;
+  readonly to: Location;
+}
+
+export interface CopyInstruction extends Common {
+  readonly kind: 'copy';
+  readonly from: Location;
+  readonly to: Location;
+}
+
+export type Instruction =
+  | GroupInstruction
+  | ProductInstruction
+  | PackInstruction
+  | ReduceInstruction
+  | BatchInstruction
+  | RandomInstruction
+  | CopyInstruction;
+
+export interface Instructions {
+  readonly list: readonly Instruction[];
+  /** From this index on leaves are written. */
+  readonly writeStart: number;
+  readonly outputs: readonly Location[];
+}
+
+/** Bytes of the panels that a matrix [k, n] is packed into. */
+export type PackedBytes = (dtype: DType, k: number, n: number) => number;

@@ -1,0 +1,190 @@
+/** From nodes to values, for one binding of the dimension names. */
+
+import { GraphError, ShapeError } from '../../errors.js';
+import { expansionOf } from '../../evaluate/lowered.js';
+import { type Bindings, bindDim, type Dim } from '../../graph/dimension.js';
+import { Leaf } from '../../graph/leaf.js';
+import type { Node } from '../../graph/node.js';
+import type { Bound, Lowering } from '../../graph/op.js';
+import type { DType } from '../../tensor/dtype.js';
+import { formatShape } from '../../tensor/shape.js';
+import type { Builder } from '../ir/builder.js';
+import type { Ref } from '../ir/value.js';
+import { count, dense } from '../ir/view.js';
+
+interface Context {
+  readonly build: Builder;
+  readonly node: Node;
+  readonly bound: Bound<object>;
+  readonly args: readonly Ref[];
+}
+
+/** What a reduction over nothing gives, where that is not 0. */
+const identities: Readonly<Record<string, Readonly<Record<DType, number>>>> = {
+  max: { float32: -Infinity, float64: -Infinity, int32: -(2 ** 31) },
+};
+
+type Kinds = { [L in Lowering as L['kind']]: (lowering: L, context: Context) => Ref };
+
+const kinds: Omit<Kinds, 'leaf' | 'compose'> = {
+  map: ({ kernel }, { build, node, bound: { shape }, args }) => {
+    const operands = args.map((arg) => build.stretch(arg, shape));
+    return kernel === 'add'
+      ? build.sum(node.dtype, shape, operands, node)
+      : build.map(kernel, node.dtype, shape, operands, node);
+  },
+  cast: (_lowering, { build, node, bound: { shape }, args }) =>
+    build.map(node.dtype, node.dtype, shape, args, node, true),
+  accumulate: (_lowering, { build, node, bound: { shape }, args }) =>
+    build.sum(node.dtype, shape, args, node),
+  reduce: ({ kernel, axes, notEmpty = false }, { build, node, bound, args: [from] }) => {
+    const ref = from as Ref;
+    const reduced = axes(bound.attributes);
+    const empty = reduced.some((axis) => ref.shape[axis] === 0);
+    if (empty && notEmpty)
+      throw new ShapeError(`there is no ${kernel} of no elements: ${formatShape(ref.shape)}`);
+    if (empty || count(bound.shape) === 0) {
+      return build.filled(identities[kernel]?.[node.dtype] ?? 0, node.dtype, bound.shape);
+    }
+    const kept = ref.shape.map((_, axis) => axis).filter((axis) => !reduced.includes(axis));
+    const terms = count(reduced.map((axis) => ref.shape[axis] as number));
+    if (kernel === 'sum' && count(bound.shape) === 1) {
+      return build.reshape(build.reduce(kernel, node.dtype, ref, 0, node), bound.shape, node);
+    }
+    // One row as well: sums over the rows of many steps may yet be one.
+    if (kernel === 'sum' && kept.length > 0 && reduced.every((axis, i) => axis === i)) {
+      const matrix = build.reshape(ref, [terms, count(bound.shape)], node);
+      return build.reshape(build.columnSum(matrix, node), bound.shape, node);
+    }
+    if (terms === 1 && kernel !== 'argmax') return build.reshape(ref, bound.shape, node);
+    const order = [...kept, ...reduced];
+    const arranged: Ref = {
+      value: ref.value,
+      offset: ref.offset,
+      shape: order.map((axis) => ref.shape[axis] as number),
+      strides: order.map((axis) => ref.strides[axis] as number),
+    };
+    return build.reduce(kernel, node.dtype, arranged, kept.length, node);
+  },
+  product: ({ transposes }, { build, node, bound, args: [left, right] }) => {
+    const flags = transposes(bound.attributes);
+    const a = flags.a ? lastTwoSwapped(left as Ref) : (left as Ref);
+    const b = flags.b ? lastTwoSwapped(right as Ref) : (right as Ref);
+    const { shape } = bound;
+    const k = a.shape.at(-1) as number;
+    const alone = (ref: Ref) => count(ref.shape.slice(0, -2)) === 1;
+    if (alone(b) && (alone(a) || !flags.a)) {
+      const rows = build.reshape(a, [count(a.shape.slice(0, -1)), k], node);
+      const matrix = build.reshape(b, b.shape.slice(-2), node);
+      return build.reshape(build.product(rows, matrix, node), shape, node);
+    }
+    const batch = shape.slice(0, -2);
+    return build.batch(
+      build.stretch(a, [...batch, ...a.shape.slice(-2)]),
+      build.stretch(b, [...batch, ...b.shape.slice(-2)]),
+      node,
+    );
+  },
+  alias: (_lowering, { build, node, bound: { shape }, args: [ref] }) =>
+    build.reshape(ref as Ref, shape, node),
+  view: ({ view }, { build, node, bound, args: [ref] }) =>
+    build.through({ ...view(bound), shape: bound.shape }, ref as Ref, node),
+  place: ({ accumulate, views }, { build, node, bound, args }) => {
+    const { shape } = bound;
+    const unit = dense(shape).strides;
+    const parts = views(bound).flatMap(({ offset, strides }, i) => {
+      const arg = args[i] as Ref;
+      if (arg.shape.includes(0)) return [];
+      let rest = offset;
+      const start = unit.map((step, axis) => {
+        const at = Math.min(Math.floor(rest / step), (shape[axis] as number) - 1);
+        rest -= at * step;
+        return at;
+      });
+      return [{ start, ref: build.reshape(arg, windowShape(arg.shape, strides, shape), node) }];
+    });
+    return build.place(node.dtype, shape, parts, node, accumulate);
+  },
+  random: ({ kernel, seed }, { build, node, bound: { shape, attributes } }) =>
+    build.random(kernel, seed(attributes), node.dtype, shape, node),
+  extent: ({ dim }, { build, node, bound }) =>
+    build.number(bound.bind(dim(bound.attributes)), node.dtype),
+};
+
+/**
+ * Lowers nodes that are in the order of execution.
+ * @returns what each node is
+ * @throws ShapeError where a shape does not fit under this binding, naming the node
+ */
+export function lower(order: readonly Node[], bindings: Bindings, build: Builder): Map<Node, Ref> {
+  const refs = new Map<Node, Ref>();
+  for (const node of order) {
+    const shape = node.shape.map((dim) => bindDim(dim, bindings, `${node} `));
+    if (shape.some((dim) => dim < 0)) {
+      throw new ShapeError(
+        `${node} has shape ${formatShape(node.shape)}, which is ${formatShape(shape)} in this run`,
+      );
+    }
+    refs.set(node, lowered(node, shape, refs, bindings, build));
+  }
+  return refs;
+}
+
+function lowered(
+  node: Node,
+  shape: readonly number[],
+  refs: ReadonlyMap<Node, Ref>,
+  bindings: Bindings,
+  build: Builder,
+): Ref {
+  if (node instanceof Leaf) return build.leaf(node, shape);
+  const expansion = expansionOf(node);
+  if (expansion) return refs.get(expansion) as Ref;
+  const { lowering } = node.op;
+  if (!Object.hasOwn(kinds, lowering.kind))
+    throw new GraphError(`there is no lowering of kind '${lowering.kind}'`);
+  const args = node.inputs.map((input) => refs.get(input) as Ref);
+  const bound = {
+    attributes: node.attributes,
+    shape,
+    inputShapes: args.map((arg) => arg.shape),
+    bind: (dim: Dim) => bindDim(dim, bindings),
+    bindings,
+  };
+  // The table's type pairs each kind with its own lowering; TypeScript cannot follow the index.
+  const rule = kinds[lowering.kind as keyof typeof kinds] as (l: Lowering, c: Context) => Ref;
+  try {
+    return rule(lowering, { build, node, bound, args });
+  } catch (cause) {
+    if (cause instanceof ShapeError) throw new ShapeError(`${node} ${cause.message}`, { cause });
+    throw cause;
+  }
+}
+
+function lastTwoSwapped(ref: Ref): Ref {
+  const swap = (list: readonly number[]) => [
+    ...list.slice(0, -2),
+    list.at(-1) as number,
+    list.at(-2) as number,
+  ];
+  return { ...ref, shape: swap(ref.shape), strides: swap(ref.strides) };
+}
+
+/** An operand's shape with axes of 1 where the window's strides skip axes of the result. */
+function windowShape(
+  from: readonly number[],
+  strides: readonly number[],
+  shape: readonly number[],
+): number[] {
+  if (from.length === shape.length) return [...from];
+  const unit = dense(shape).strides;
+  const window: number[] = [];
+  let next = 0;
+  for (let axis = 0; axis < shape.length; axis++) {
+    const left = shape.length - axis;
+    const fits = next < from.length && strides[next] === unit[axis] && from[next] === shape[axis];
+    if (fits || from.length - next === left) window.push(from[next++] as number);
+    else window.push(1);
+  }
+  return window;
+}

@@ -1,0 +1,168 @@
+/**
+ * Where a sum adds a product's block to a block of an earlier product, the later product is added
+ * onto the earlier one where it lies: the recurrent product of an LSTM onto its rows of the tall
+ * input projection.
+ */
+
+import type { Builder } from '../../ir/builder.js';
+import { Rebuilder } from '../../ir/rebuild.js';
+import { type Ref, reachableFrom, type Use, Uses, type Value, viewed } from '../../ir/value.js';
+import { type Box, boxOf } from '../../ir/view.js';
+import { Units } from './units.js';
+
+/** A block of a product that a sum reads. */
+interface Block {
+  readonly sum: Value;
+  readonly ref: Ref;
+  readonly box: Box;
+}
+
+export function accumulate(roots: readonly Ref[], build: Builder): Ref[] {
+  const order = reachableFrom(roots);
+  const uses = new Uses(order, roots);
+  const units = new Units(order);
+  const depths = units.depths(
+    units.topological(),
+    (unit) => units.members(unit)[0]?.kind === 'product',
+  );
+  const depth = (value: Value) => depths[units.unitOf(value)] as number;
+  /** Terms of sums that have gone: a later product is added onto them. */
+  const gone = new Map<Value, Set<Ref>>();
+  const onto = new Map<Value, Ref>();
+  const read = new Map<Value, ReturnType<typeof readersOf>>();
+  const readers = (product: Value) => {
+    if (!read.has(product)) read.set(product, readersOf(uses.of(product)));
+    return read.get(product);
+  };
+  const isGone = (sum: Value, ref: Ref) => gone.get(sum)?.has(ref) ?? false;
+
+  for (const later of order) {
+    if (later.kind !== 'product' || later.args.length > 2) continue;
+    const blocks = blocksOf(later, uses.of(later));
+    const [first] = blocks ?? [];
+    if (!blocks || !first || tiled(blocks) !== later.size) continue;
+    for (const term of first.sum.args) {
+      const earlier = term.value;
+      if (earlier.kind !== 'product' || earlier === later || depth(earlier) >= depth(later))
+        continue;
+      const found = blocks.map(({ sum, ref }) =>
+        sum.args.find((other) => other.value === earlier && other !== ref && !isGone(sum, other)),
+      );
+      const target = alignedTarget(later, blocks, found, earlier);
+      const alone = (other: Ref | undefined) => {
+        const box = other && boxOf(other, earlier.shape);
+        return box !== undefined && readers(earlier)?.get(keyOfBox(box)) === 1;
+      };
+      if (!target || !found.every(alone)) continue;
+      build.fire('share: product onto a product');
+      onto.set(later, target);
+      blocks.forEach(({ sum }, i) => {
+        const terms = gone.get(sum) ?? new Set<Ref>();
+        terms.add(found[i] as Ref);
+        gone.set(sum, terms);
+      });
+      break;
+    }
+  }
+  if (onto.size === 0) return [...roots];
+  const rebuilder: Rebuilder = new Rebuilder(build, (value) => {
+    const target = onto.get(value);
+    if (target) {
+      const [a, b] = value.args.map((arg) => rebuilder.ref(arg)) as [Ref, Ref];
+      return build.product(a, b, value.node, rebuilder.ref(target));
+    }
+    const dropped = gone.get(value);
+    if (!dropped) return undefined;
+    const kept = value.args.filter((arg) => !dropped.has(arg)).map((arg) => rebuilder.ref(arg));
+    return build.sum(value.dtype, value.shape, kept, value.node);
+  });
+  return rebuilder.run(roots);
+}
+
+/** What is read of the product, if only sums read it. */
+function blocksOf(product: Value, uses: readonly Use[]): Block[] | undefined {
+  const blocks: Block[] = [];
+  for (const { reader, ref } of uses) {
+    const box = boxOf(ref, product.shape);
+    const plain = ref.strides.at(-1) === 1 || ref.shape.at(-1) === 1;
+    if (reader?.kind !== 'sum' || !box || !plain) return undefined;
+    blocks.push({ sum: reader, ref, box });
+  }
+  return blocks;
+}
+
+function tiled(blocks: readonly Block[]): number {
+  let size = 0;
+  for (const { box, ref } of blocks) {
+    const area =
+      ((box.end[0] as number) - (box.start[0] as number)) *
+      ((box.end[1] as number) - (box.start[1] as number));
+    // A block that is read in another order than it lies in tiles nothing.
+    if (area !== ref.shape.reduce((product, dim) => product * dim, 1)) return -1;
+    size += area;
+  }
+  return size;
+}
+
+/** The block of `earlier` onto which all of `later` falls, if its blocks lie there as they do in `later`. */
+function alignedTarget(
+  later: Value,
+  blocks: readonly Block[],
+  found: readonly (Ref | undefined)[],
+  earlier: Value,
+): Ref | undefined {
+  const width = earlier.shape[1] as number;
+  let offset: number | undefined;
+  for (let i = 0; i < blocks.length; i++) {
+    const { box, ref } = blocks[i] as Block;
+    const target = found[i];
+    if (!target) return undefined;
+    const there = boxOf(target, earlier.shape);
+    if (!there) return undefined;
+    // Along the same axes, by the same steps: a column of one may not be a row of the other.
+    const sameSteps = ref.shape.every(
+      (size, dim) =>
+        size === 1 || (there.axes[dim] === box.axes[dim] && there.steps[dim] === box.steps[dim]),
+    );
+    const from = target.offset - (box.start[0] as number) * width - (box.start[1] as number);
+    if (!sameSteps || from < 0 || (offset !== undefined && offset !== from)) return undefined;
+    offset = from;
+  }
+  if (offset === undefined) return undefined;
+  const column = offset % width;
+  if (column + (later.shape[1] as number) > width) return undefined;
+  return viewed(earlier, { offset, shape: later.shape, strides: [width, 1] });
+}
+
+/** How often each block of a product is read; undefined where blocks overlap without being equal. */
+function readersOf(uses: readonly Use[]): Map<string, number> | undefined {
+  const counts = new Map<string, number>();
+  const boxes: Box[] = [];
+  for (const { ref } of uses) {
+    const box = boxOf(ref, ref.value.shape);
+    if (!box) return undefined;
+    const key = keyOfBox(box);
+    const times = counts.get(key);
+    if (times === undefined) boxes.push(box);
+    counts.set(key, (times ?? 0) + 1);
+  }
+  // In the order of rows, then columns: bands of rows are equal or apart, and so are columns in a band.
+  boxes.sort((p, q) => compare(p.start, q.start) || compare(p.end, q.end));
+  for (let i = 1; i < boxes.length; i++) {
+    const [above, box] = [boxes[i - 1] as Box, boxes[i] as Box];
+    const sameBand = above.start[0] === box.start[0] && above.end[0] === box.end[0];
+    const apart = sameBand
+      ? (above.end[1] as number) <= (box.start[1] as number)
+      : (above.end[0] as number) <= (box.start[0] as number);
+    if (!apart) return undefined;
+  }
+  return counts;
+}
+
+function keyOfBox({ start, end }: Box): string {
+  return `${start.join()}:${end.join()}`;
+}
+
+function compare(a: readonly number[], b: readonly number[]): number {
+  return (a[0] as number) - (b[0] as number) || (a[1] as number) - (b[1] as number);
+}

@@ -1,0 +1,69 @@
+/**
+ * Share: products that belong together become one. Weight sharing is what makes them so: one weight
+ * for many steps, one step for many gates, one gradient from many uses. What was separate lies in
+ * blocks of one product, and its operands in places.
+ */
+
+import type { Builder } from '../../ir/builder.js';
+import { Rebuilder } from '../../ir/rebuild.js';
+import { narrow, type Ref, reachableFrom, showsAll, Uses, type Value } from '../../ir/value.js';
+import { equalLists } from '../../ir/view.js';
+import { accumulate } from './accumulate.js';
+import { merge } from './merge.js';
+import { Sharing } from './sets.js';
+
+export function share(roots: readonly Ref[], build: Builder): Ref[] {
+  build.splitsProducts = false;
+  const order = reachableFrom(roots);
+  const sharing = new Sharing(order, new Uses(order, roots), build.fired);
+  const merged = merge(roots, sharing, sharing.decide(), build);
+  // What is added onto must be a product still.
+  return accumulate(outerProducts(merged, build), build);
+}
+
+/**
+ * A batch of one. A product with K = 1 is a broadcast multiplication: it joins its readers' groups, and what
+ * scales it scales its left column instead, once. The sum of one row is the row.
+ */
+function outerProducts(roots: readonly Ref[], build: Builder): Ref[] {
+  const order = reachableFrom(roots);
+  const uses = new Uses(order, roots);
+  const isOuter = ({ kind, args }: Value) =>
+    kind === 'product' && args.length === 2 && args[0]?.shape[1] === 1;
+  const rebuilder: Rebuilder = new Rebuilder(build, (value) => {
+    if (isOuter(value)) {
+      build.fire('share: outer product');
+      return outer(value, (column) => column);
+    }
+    if (value.kind === 'columnSum' && value.args[0]?.shape[0] === 1) {
+      build.fire('share: sum of one row');
+      return build.reshape(rebuilder.ref(value.args[0]), value.shape, value.node);
+    }
+    if (value.kind !== 'map' || value.details.kernel !== 'mul') return undefined;
+    const [x, y] = value.args as readonly [Ref, Ref];
+    const [scale, product] = isOuter(x.value) ? [y, x] : [x, y];
+    const alone =
+      isOuter(product.value) && uses.of(product.value).length === 1 && showsAll(product);
+    if (!alone || !equalLists(product.shape, product.value.shape)) return undefined;
+    if (scale.strides.some((stride, axis) => stride !== 0 && scale.shape[axis] !== 1))
+      return undefined;
+    build.fire('share: scaled outer product');
+    const factor = rebuilder.ref(scale);
+    return outer(product.value, (column) => {
+      const one = narrow(narrow(factor, 0, 0, 1), 1, 0, 1);
+      return build.map(
+        'mul',
+        column.value.dtype,
+        column.shape,
+        [build.stretch(one, column.shape), column],
+        value.node,
+      );
+    });
+  });
+  const outer = ({ args, dtype, shape, node }: Value, scaled: (column: Ref) => Ref): Ref => {
+    const [a, b] = args.map((arg) => rebuilder.ref(arg)) as [Ref, Ref];
+    const operands = [build.stretch(scaled(a), shape), build.stretch(b, shape)];
+    return build.map('mul', dtype, shape, operands, node);
+  };
+  return rebuilder.run(roots);
+}

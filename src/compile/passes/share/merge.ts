@@ -1,0 +1,127 @@
+/** Rebuilds the values with each set of products as one product of placed operands. */
+
+import type { Builder } from '../../ir/builder.js';
+import type { Part } from '../../ir/places.js';
+import { Rebuilder } from '../../ir/rebuild.js';
+import { narrow, type Ref, transposed, type Value, viewed } from '../../ir/value.js';
+import type { Columns, Merged, Sharing } from './sets.js';
+import { keyOf } from './units.js';
+
+export function merge(
+  roots: readonly Ref[],
+  sharing: Sharing,
+  columns: readonly Columns[],
+  build: Builder,
+): Ref[] {
+  const { units } = sharing;
+  const setsOf = new Map<number, Columns>();
+  for (const group of columns) {
+    const products = group.sets.flatMap((set) => set.products);
+    if (products.length > 1) setsOf.set(units.unitOf(products[0] as Value), group);
+  }
+  const rebuilder = new Rebuilder(build);
+  const beside = new Map<string, Beside>();
+  for (const unit of units.topological()) {
+    const group = setsOf.get(unit);
+    if (group) mergeColumns(group, rebuilder, build, beside);
+    else for (const value of units.members(unit)) rebuilder.value(value);
+  }
+  return mergeColumnSums(rebuilder.run(roots), beside, build);
+}
+
+/** Where a right operand lies among those beside it. */
+interface Beside {
+  readonly all: Ref;
+  readonly start: number;
+  readonly end: number;
+}
+
+function mergeColumns(
+  { sets }: Columns,
+  rebuilder: Rebuilder,
+  build: Builder,
+  beside: Map<string, Beside>,
+): void {
+  const [first] = sets as readonly [Merged, ...Merged[]];
+  const operands = (set: Merged, index: number) =>
+    set.products.map((product) => rebuilder.ref(product.args[index] as Ref));
+  if (first.products[0]?.kind === 'columnSum') {
+    const stacked = sideBySide(operands(first, 0), 0, build);
+    sumInto(first.products, build.columnSum(stacked, first.products[0].node), rebuilder, build);
+    return;
+  }
+  const { node } = first.products[0] as Value;
+  const along = first.kind === 'rows' ? 0 : 1;
+  const left = sideBySide(operands(first, 0), along, build);
+  const rights = sets.map((set) => {
+    const own = operands(set, 1);
+    return set.kind === 'rows' ? (own[0] as Ref) : sideBySide(own, 0, build);
+  });
+  const right = sideBySide(rights, 1, build);
+  const product = build.product(left, right, node);
+  let column = 0;
+  sets.forEach((set, j) => {
+    const end = column + ((rights[j] as Ref).shape[1] as number);
+    const block = sets.length > 1 ? narrow(product, 1, column, end) : product;
+    if (sets.length > 1) beside.set(keyOf(rights[j] as Ref), { all: right, start: column, end });
+    column = end;
+    if (set.kind === 'terms') {
+      sumInto(set.products, block, rebuilder, build);
+      return;
+    }
+    let row = 0;
+    for (const member of set.products) {
+      const height = member.shape[0] as number;
+      rebuilder.set(member, set.products.length > 1 ? narrow(block, 0, row, row + height) : block);
+      row += height;
+    }
+  });
+}
+
+/** Terms of one sum: the first becomes the whole, the others nothing. */
+function sumInto(terms: readonly Value[], whole: Ref, rebuilder: Rebuilder, build: Builder): void {
+  terms.forEach((term, index) => {
+    rebuilder.set(term, index === 0 ? whole : build.filled(0, term.dtype, term.shape));
+  });
+}
+
+/** Matrices below one another (dim 0) or side by side (dim 1), lying in memory as they do. */
+function sideBySide(refs: readonly Ref[], dim: 0 | 1, build: Builder): Ref {
+  const [first] = refs as readonly [Ref, ...Ref[]];
+  if (refs.length === 1) return first;
+  const turned = first.strides[0] === 1 && (first.shape[0] as number) > 1;
+  const axis = turned ? 1 - dim : dim;
+  let at = 0;
+  const parts: Part[] = refs.map((ref) => {
+    const part = turned ? transposed(ref) : ref;
+    const start = axis === 0 ? [at, 0] : [0, at];
+    at += part.shape[axis] as number;
+    return { ref: part, start };
+  });
+  const shape = [...(parts[0] as Part).ref.shape];
+  shape[axis] = at;
+  const place = build.place(first.value.dtype, shape, parts, first.value.node);
+  return turned ? transposed(place) : place;
+}
+
+/** Column sums of matrices that lie beside one another are parts of one column sum. */
+function mergeColumnSums(
+  roots: readonly Ref[],
+  beside: ReadonlyMap<string, Beside>,
+  build: Builder,
+): Ref[] {
+  const rebuilder: Rebuilder = new Rebuilder(build, (value) => {
+    if (value.kind !== 'columnSum') return undefined;
+    const operand = rebuilder.ref(value.args[0] as Ref);
+    const lies = beside.get(keyOf(operand));
+    if (!lies) return undefined;
+    build.fire('share: column sums along N');
+    const sums = build.columnSum(rebuilder.ref(lies.all), value.node);
+    return viewed(sums.value, {
+      offset: sums.offset + lies.start,
+      shape: value.shape,
+      strides: [1],
+    });
+  });
+  return rebuilder.run(roots);
+}

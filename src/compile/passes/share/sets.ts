@@ -1,0 +1,272 @@
+/**
+ * Which products belong together. Two products merge along M when they have the same right operand,
+ * along K when they are only ever added together, along N when they have the same left operand.
+ * The order of the steps matters: along M first, then K, then N, each once and never undone.
+ */
+
+import { Variable } from '../../../graph/leaf.js';
+import type { Fired } from '../../ir/builder.js';
+import { type Ref, showsAll, type Uses, type Value } from '../../ir/value.js';
+import { count, equalLists } from '../../ir/view.js';
+import { keyOf, Units } from './units.js';
+
+/** Products along M: one right operand, the left ones below one another. */
+export interface Rows {
+  readonly kind: 'rows';
+  readonly products: readonly Value[];
+}
+
+/** Terms of one sum, along K: left operands side by side, right ones below one another. */
+export interface Terms {
+  readonly kind: 'terms';
+  readonly products: readonly Value[];
+}
+
+export type Merged = Rows | Terms;
+
+/** Sets that have the same left operands: their right operands side by side. One set is a set of one. */
+export interface Columns {
+  readonly sets: readonly Merged[];
+}
+
+// Laying weights side by side costs as much as a product of a few rows by them; small ones are in the
+// L1 cache by then.
+const worthwhileRows = 4;
+const smallWeights = 16384;
+
+/** Whether products of so many rows in all save more than it costs to merge their weights. */
+function worthwhile(rows: number, products: readonly Value[]): boolean {
+  const elements = products.reduce((sum, { args }) => sum + count((args[1] as Ref).shape), 0);
+  return rows >= worthwhileRows || elements <= smallWeights;
+}
+
+export class Sharing {
+  readonly units: Units;
+  readonly #uses: Uses;
+  readonly #sets: Merged[] = [];
+  readonly #merged = new Set<Value>();
+
+  constructor(
+    order: readonly Value[],
+    uses: Uses,
+    private readonly fired: Fired,
+  ) {
+    this.units = new Units(order);
+    this.#uses = uses;
+  }
+
+  decide(): Columns[] {
+    this.#alongM();
+    this.#alongK();
+    this.#alignOrders();
+    return this.#alongN();
+  }
+
+  #fire(rewrite: string): void {
+    this.fired.set(rewrite, (this.fired.get(rewrite) ?? 0) + 1);
+  }
+
+  /** Products whose right operand is a view of a parameter, of equal rank in their class. */
+  #alongM(): void {
+    const classes = new Map<string, Value[]>();
+    for (const value of this.units.order) {
+      if (value.kind !== 'product' || !rightIsWeight(value)) continue;
+      const key = keyOf(value.args[1] as Ref);
+      const members = classes.get(key);
+      if (members) members.push(value);
+      else classes.set(key, [value]);
+    }
+    for (const members of classes.values()) {
+      if (members.length < 2) continue;
+      const { units } = this;
+      const own = new Set(members.map((value) => units.unitOf(value)));
+      const ranks = units.depths(units.topological(), (unit) => own.has(unit));
+      const byRank = new Map<number, Value[]>();
+      for (const value of members) {
+        const rank = ranks[units.unitOf(value)] as number;
+        const equal = byRank.get(rank);
+        if (equal) equal.push(value);
+        else byRank.set(rank, [value]);
+      }
+      for (const products of byRank.values()) {
+        if (products.length < 2) continue;
+        this.#fire('share: along M');
+        this.#add({ kind: 'rows', products: inOrder(products, 0) });
+      }
+    }
+  }
+
+  /** Within one sum: what is left of products by weights, together; products of computed operands, together. */
+  #alongK(): void {
+    const candidates: Value[][] = [];
+    const rows = new Map<string, number>();
+    for (const sum of this.units.order) {
+      if (sum.kind !== 'sum') continue;
+      const terms = new Set(sum.args.filter((ref) => this.#onlyTerm(ref)).map((ref) => ref.value));
+      const kinds = [
+        [...terms].filter((value) => value.kind === 'product' && rightIsWeight(value)),
+        [...terms].filter((value) => value.kind === 'product' && !rightIsWeight(value)),
+        [...terms].filter((value) => value.kind === 'columnSum'),
+      ];
+      for (const same of kinds) {
+        if (same.length < 2) continue;
+        const products = inOrder(same, rightIsWeight(same[0] as Value) ? 1 : 0);
+        candidates.push(products);
+        const key = rightsOf([{ kind: 'terms', products }]);
+        rows.set(key, (rows.get(key) ?? 0) + (products[0]?.shape[0] as number));
+      }
+    }
+    for (const products of candidates) {
+      const set: Terms = { kind: 'terms', products };
+      const weights = rightIsWeight(products[0] as Value);
+      if (weights && !worthwhile(rows.get(rightsOf([set])) as number, products)) continue;
+      this.#fire(products[0]?.kind === 'product' ? 'share: along K' : 'share: column sums along K');
+      this.#add(set);
+    }
+  }
+
+  /** Sets with the same left operands that do not depend on one another. */
+  #alongN(): Columns[] {
+    const { units } = this;
+    for (const value of units.order) {
+      if (value.kind === 'product' && !this.#merged.has(value)) {
+        this.#sets.push({ kind: 'rows', products: [value] });
+      }
+    }
+    const sums = this.#sets.filter(({ products: [head] }) => head?.kind === 'columnSum');
+    const sets = this.#sets.filter(({ products: [head] }) => head?.kind === 'product');
+    const first = new Set(sets.map(({ products: [head] }) => units.unitOf(head as Value)));
+    const depths = units.depths(units.topological(), (unit) => first.has(unit));
+    const classes = new Map<string, Merged[]>();
+    for (const set of sets) {
+      const [head] = set.products as readonly [Value, ...Value[]];
+      const lefts = set.products.map((product) => keyOf(product.args[0] as Ref)).join(' ');
+      // An outer product is done where it is read.
+      const outer = set.products.length === 1 && head.args[0]?.shape[1] === 1;
+      const kind = outer ? units.unitOf(head) : set.products.length > 1 ? set.kind : 'one';
+      append(classes, `${kind} ${depths[units.unitOf(head)]} ${lefts}`, set);
+    }
+    const ordered = [...classes.values()].map((alike) => inOrderOfRights(alike, this.#weightOf));
+    const rows = new Map<string, number>();
+    for (const alike of ordered) {
+      const height = (alike[0] as Merged).products.reduce(
+        (m, { shape }) => m + (shape[0] as number),
+        0,
+      );
+      const key = rightsOf(alike);
+      rows.set(key, (rows.get(key) ?? 0) + height);
+    }
+    const columns = ordered.flatMap((alike): Columns[] => {
+      const weights = rightIsWeight(alike[0]?.products[0] as Value);
+      const heads = alike.map((set) => set.products[0] as Value);
+      const few = weights && !worthwhile(rows.get(rightsOf(alike)) as number, heads);
+      if (alike.length < 2 || few) return alike.map((set) => ({ sets: [set] }));
+      this.#fire('share: along N');
+      units.merge(alike.flatMap(({ products }) => products));
+      return [{ sets: alike }];
+    });
+    return [...columns, ...sums.map((set) => ({ sets: [set] }))];
+  }
+
+  /** What lies below one another in one operand lies so in all: in the order of the longest list. */
+  #alignOrders(): void {
+    const places = new Map<string, number>();
+    const lists = this.#sets.filter(
+      ({ kind, products: [head] }) => kind === 'terms' && head?.kind === 'product',
+    );
+    for (const { products } of lists) {
+      if (rightIsWeight(products[0] as Value)) continue;
+      products.forEach(({ args }, i) => {
+        for (const operand of args) {
+          const key = keyOf(operand);
+          places.set(key, Math.max(places.get(key) ?? 0, i));
+        }
+      });
+    }
+    this.#sets.forEach((set, index) => {
+      const [head] = set.products as readonly [Value, ...Value[]];
+      if (set.kind === 'terms' && head.kind === 'product') return;
+      const place = (value: Value) => places.get(keyOf(value.args[0] as Ref));
+      if (set.products.some((value) => place(value) === undefined)) return;
+      const products = [...set.products].sort(
+        (p, q) => (place(p) as number) - (place(q) as number),
+      );
+      this.#sets[index] = { ...set, products };
+    });
+  }
+
+  #add(set: Merged): void {
+    this.units.merge(set.products);
+    for (const product of set.products) this.#merged.add(product);
+    this.#sets.push(set);
+  }
+
+  /** Whether the ref, an operand of a sum, is the one use of an unmerged product, and shows all of it. */
+  #onlyTerm(ref: Ref): boolean {
+    const { value } = ref;
+    if ((value.kind !== 'product' && value.kind !== 'columnSum') || this.#merged.has(value))
+      return false;
+    if (this.#uses.of(value).length !== 1) return false;
+    return showsAll(ref) && equalLists(ref.shape, value.shape);
+  }
+
+  /**
+   * A number that tells in which order computed right operands lie: that of the weights by which they
+   * are multiplied elsewhere. So gradients of gates lie in the gates' own order.
+   */
+  readonly #weightOf = (right: Ref): number | undefined => {
+    if (right.value.kind === 'leaf') return undefined;
+    for (const { reader, ref } of this.#uses.of(right.value)) {
+      if (reader?.kind === 'product' && reader.args[0] === ref && rightIsWeight(reader)) {
+        return (reader.args[1] as Ref).value.details.leaf?.id;
+      }
+    }
+    return undefined;
+  };
+}
+
+/** Whether a product's right operand is a view of a parameter. */
+export function rightIsWeight({ args }: Value): boolean {
+  return args[1]?.value.details.leaf instanceof Variable;
+}
+
+function rightsOf(sets: readonly Merged[]): string {
+  const operands = (set: Merged) => set.products.map(({ args }) => keyOf(args.at(-1) as Ref));
+  return sets.map((set) => operands(set).join(' ')).join(' | ');
+}
+
+function append<K, V>(lists: Map<K, V[]>, key: K, value: V): void {
+  const list = lists.get(key);
+  if (list) list.push(value);
+  else lists.set(key, [value]);
+}
+
+/** By where the operand comes from: leaves in the order in which they were made, values likewise. */
+function inOrder(values: readonly Value[], operand: number): Value[] {
+  return [...values].sort((p, q) => compareRefs(p.args[operand] as Ref, q.args[operand] as Ref));
+}
+
+function compareRefs(a: Ref, b: Ref): number {
+  const [p, q] = [a.value.details.leaf?.id, b.value.details.leaf?.id];
+  if (p !== undefined && q !== undefined && p !== q) return p - q;
+  return a.value.id - b.value.id || a.offset - b.offset;
+}
+
+function inOrderOfRights(
+  sets: readonly Merged[],
+  weightOf: (right: Ref) => number | undefined,
+): Merged[] {
+  const rank = (set: Merged) => {
+    if (rightIsWeight(set.products[0] as Value)) return Number.POSITIVE_INFINITY;
+    for (const product of set.products) {
+      const weight = weightOf(product.args[1] as Ref);
+      if (weight !== undefined) return weight;
+    }
+    return Number.POSITIVE_INFINITY;
+  };
+  const first = (set: Merged) => set.products[0]?.args[1] as Ref;
+  return sets
+    .map((set) => ({ set, rank: rank(set) }))
+    .sort((p, q) => (p.rank === q.rank ? compareRefs(first(p.set), first(q.set)) : p.rank - q.rank))
+    .map(({ set }) => set);
+}

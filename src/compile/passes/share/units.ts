@@ -1,0 +1,111 @@
+/**
+ * The graph with sets of values contracted to units. A merge is legal while the contracted graph has
+ * no cycle; ranks and depths, which the merges go by, are taken on the graph as contracted so far.
+ */
+
+import type { Ref, Value } from '../../ir/value.js';
+
+export class Units {
+  /** For each value, by its place in the order, the unit that it belongs to. */
+  readonly #unitOf: Int32Array;
+  readonly #members: number[][];
+  /** The operands of value i are at #operands[#first[i]] … #operands[#first[i + 1] - 1]. */
+  readonly #first: Int32Array;
+  readonly #operands: Int32Array;
+  readonly indexOf: ReadonlyMap<Value, number>;
+
+  constructor(readonly order: readonly Value[]) {
+    const indexOf = new Map<Value, number>();
+    this.#first = new Int32Array(order.length + 1);
+    const operands: number[] = [];
+    order.forEach((value, index) => {
+      indexOf.set(value, index);
+      for (const { value: operand } of value.args) operands.push(indexOf.get(operand) as number);
+      this.#first[index + 1] = operands.length;
+    });
+    this.indexOf = indexOf;
+    this.#operands = Int32Array.from(operands);
+    this.#unitOf = Int32Array.from(order, (_, index) => index);
+    this.#members = order.map((_, index) => [index]);
+  }
+
+  unitOf(value: Value): number {
+    return this.#unitOf[this.indexOf.get(value) as number] as number;
+  }
+
+  members(unit: number): Value[] {
+    return (this.#members[unit] as number[]).map((index) => this.order[index] as Value);
+  }
+
+  /** Makes the units of several values one. */
+  merge(values: readonly Value[]): void {
+    const [first, ...others] = values.map((value) => this.unitOf(value));
+    const into = this.#members[first as number] as number[];
+    for (const unit of others) {
+      if (unit === first) continue;
+      for (const index of this.#members[unit] as number[]) {
+        into.push(index);
+        this.#unitOf[index] = first as number;
+      }
+      this.#members[unit] = [];
+    }
+  }
+
+  /** All units, each after those that it depends on. */
+  topological(): number[] {
+    const { length } = this.order;
+    const state = new Uint8Array(length);
+    const result: number[] = [];
+    const stack: number[] = [];
+    for (let root = 0; root < length; root++) {
+      const unit = this.#unitOf[root] as number;
+      if (state[unit] !== 0) continue;
+      stack.push(unit);
+      while (stack.length > 0) {
+        const top = stack[stack.length - 1] as number;
+        if (state[top] === 0) {
+          state[top] = 1;
+          for (const index of this.#members[top] as number[]) {
+            for (
+              let i = this.#first[index] as number;
+              i < (this.#first[index + 1] as number);
+              i++
+            ) {
+              const below = this.#unitOf[this.#operands[i] as number] as number;
+              if (state[below] === 0) stack.push(below);
+              else if (state[below] === 1 && below !== top) throw new Error('a merge made a cycle');
+            }
+          }
+        } else {
+          stack.pop();
+          if (state[top] === 1) {
+            state[top] = 2;
+            result.push(top);
+          }
+        }
+      }
+    }
+    return result;
+  }
+
+  /** For each unit, the most counted units on a path that ends there, itself included. */
+  depths(topological: readonly number[], counted: (unit: number) => boolean): Int32Array {
+    const depth = new Int32Array(this.order.length);
+    for (const unit of topological) {
+      let most = 0;
+      for (const index of this.#members[unit] as number[]) {
+        for (let i = this.#first[index] as number; i < (this.#first[index + 1] as number); i++) {
+          const below = this.#unitOf[this.#operands[i] as number] as number;
+          if (below !== unit && (depth[below] as number) > most) most = depth[below] as number;
+        }
+      }
+      depth[unit] = most + (counted(unit) ? 1 : 0);
+    }
+    return depth;
+  }
+}
+
+/** What tells one operand from another. */
+export function keyOf({ value, offset, shape, strides }: Ref): string {
+  return `${value.id}@${offset}:${shape.join()}:${strides.join()}`;
+}

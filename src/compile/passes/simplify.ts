@@ -1,0 +1,121 @@
+/**
+ * Simplify: the canonical form. Equal subexpressions are one, constants are folded, views have gone,
+ * products of concatenations are taken apart (all of which the builder sees to); slices move through
+ * sums and products, sums are flat, and what nothing reads is gone.
+ */
+
+import type { Builder } from '../ir/builder.js';
+import { Rebuilder } from '../ir/rebuild.js';
+import {
+  narrow,
+  type Ref,
+  reachableFrom,
+  showsAll,
+  type Use,
+  Uses,
+  type Value,
+} from '../ir/value.js';
+import { type Box, boxOf, equalLists, rebase } from '../ir/view.js';
+
+export function simplify(roots: readonly Ref[], build: Builder): Ref[] {
+  return flattenSums(narrowProducts(roots, build), build);
+}
+
+type Range = readonly [start: number, end: number];
+
+/** Sums and products of which only ranges of columns are read become sums and products of those. */
+function narrowProducts(roots: readonly Ref[], build: Builder): Ref[] {
+  const order = reachableFrom(roots);
+  const uses = new Uses(order, roots);
+  const split = new Map<Value, readonly Range[]>();
+  for (let i = order.length - 1; i >= 0; i--) {
+    const value = order[i] as Value;
+    if ((value.kind !== 'sum' && value.kind !== 'product') || value.shape.length !== 2) continue;
+    const ranges = readRanges(value, uses.of(value), split);
+    if (ranges) split.set(value, ranges);
+  }
+  if (split.size === 0) return [...roots];
+
+  const pieces = new Map<Value, readonly Ref[]>();
+  const piece = (value: Value, [start, end]: Range): Ref => {
+    if (value.kind === 'product') {
+      const [a, b] = value.args as readonly [Ref, Ref];
+      return build.product(rebuilder.ref(a), rebuilder.ref(narrow(b, 1, start, end)), value.node);
+    }
+    const terms = value.args.map((arg) => rebuilder.ref(narrow(arg, 1, start, end)));
+    return build.sum(value.dtype, [value.shape[0] as number, end - start], terms, value.node);
+  };
+  const rebuilder: Rebuilder = new Rebuilder(
+    build,
+    (value) => {
+      const ranges = split.get(value);
+      if (!ranges) return undefined;
+      build.fire('simplify: slice through a sum or product');
+      const made = ranges.map((range) => piece(value, range));
+      pieces.set(value, made);
+      return made[0]; // never read: every use is of one of the pieces
+    },
+    (ref) => {
+      const ranges = split.get(ref.value);
+      const box = ranges && (boxOf(ref, ref.value.shape) as Box);
+      if (!ranges || !box) return undefined;
+      const within = ([start, end]: Range) =>
+        start <= (box.start[1] as number) && (box.end[1] as number) <= end;
+      const index = ranges.findIndex(within);
+      const part = (pieces.get(ref.value) as readonly Ref[])[index] as Ref;
+      const view = rebase(ref, box, [0, (ranges[index] as Range)[0]], part.shape);
+      return build.through(view, part, ref.value.node);
+    },
+  );
+  return rebuilder.run(roots);
+}
+
+/** The distinct ranges of columns that readers take; undefined where one takes all, or they overlap. */
+function readRanges(
+  value: Value,
+  uses: readonly Use[],
+  split: ReadonlyMap<Value, readonly Range[]>,
+): Range[] | undefined {
+  const [, columns] = value.shape as readonly [number, number];
+  const ranges = new Map<string, Range>();
+  for (const { reader, ref } of uses) {
+    const narrowed = reader && split.get(reader);
+    const parts =
+      narrowed && reader.kind === 'sum'
+        ? narrowed.map(([start, end]) => narrow(ref, 1, start, end))
+        : [ref];
+    for (const part of parts) {
+      const box = boxOf(part, value.shape);
+      if (!box) return undefined;
+      const range: Range = [box.start[1] as number, box.end[1] as number];
+      if (range[1] - range[0] === columns) return undefined;
+      ranges.set(range.join(), range);
+    }
+  }
+  const sorted = [...ranges.values()].sort((a, b) => a[0] - b[0]);
+  const apart = sorted.every(([start], i) => i === 0 || start >= (sorted[i - 1] as Range)[1]);
+  return apart && sorted.length > 0 ? sorted : undefined;
+}
+
+/** A sum that is read once, whole, by another sum is part of that. */
+function flattenSums(roots: readonly Ref[], build: Builder): Ref[] {
+  const order = reachableFrom(roots);
+  const uses = new Uses(order, roots);
+  const inlined = (ref: Ref): boolean => {
+    const { value } = ref;
+    if (value.kind !== 'sum' || uses.of(value).length !== 1) return false;
+    return showsAll(ref) && equalLists(ref.shape, value.shape);
+  };
+  const rebuilder = new Rebuilder(build, (value) => {
+    if (value.kind !== 'sum' || !value.args.some(inlined)) return undefined;
+    build.fire('simplify: sum of a sum');
+    const terms: Ref[] = [];
+    const pending = [...value.args].reverse();
+    for (let ref = pending.pop(); ref; ref = pending.pop()) {
+      if (inlined(ref)) pending.push(...[...ref.value.args].reverse());
+      else terms.push(rebuilder.ref(ref));
+    }
+    return build.sum(value.dtype, value.shape, terms, value.node);
+  });
+  return rebuilder.run(roots);
+}

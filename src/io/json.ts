@@ -1,0 +1,134 @@
+/**
+ * The JSON of a safetensors header: objects, strings and lists of sizes, read strictly. `JSON.parse`
+ * would not do: of two equal keys it drops one, and it does not say where it stopped.
+ */
+
+/** What is wrong with a text, and at which of its characters. */
+export class JsonMistake extends Error {
+  constructor(
+    message: string,
+    readonly position: number,
+  ) {
+    super(message);
+  }
+}
+
+export class JsonReader {
+  readonly #text: string;
+  #position = 0;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  get position(): number {
+    return this.#position;
+  }
+
+  /** Reads an object: `member` is called at each value, and must read it. */
+  object(member: (key: string, keyPosition: number) => void): void {
+    const keys = new Set<string>();
+    this.#list('{', '}', () => {
+      this.#skipSpace();
+      const position = this.#position;
+      const key = this.string();
+      if (keys.has(key)) this.fail(`the key ${JSON.stringify(key)} is there twice`, position);
+      keys.add(key);
+      this.#expect(':');
+      member(key, position);
+    });
+  }
+
+  /** A list of whole numbers, none negative, as many as a double counts. */
+  sizes(): number[] {
+    const sizes: number[] = [];
+    this.#list('[', ']', () => {
+      sizes.push(this.#size());
+    });
+    return sizes;
+  }
+
+  string(): string {
+    this.#expect('"');
+    const start = this.#position - 1;
+    const text = this.#text;
+    let end = this.#position;
+    while (end < text.length && text[end] !== '"') end += text[end] === '\\' ? 2 : 1;
+    if (end >= text.length) this.fail('this string does not end', start);
+    this.#position = end + 1;
+    let value: string;
+    try {
+      // The quotes are found; escapes and forbidden characters are as in any JSON.
+      value = JSON.parse(text.slice(start, end + 1)) as string;
+    } catch {
+      return this.fail('expected a JSON string', start);
+    }
+    if (!isWellFormed(value)) this.fail('this string has half of a surrogate pair', start);
+    return value;
+  }
+
+  /** Only white space may follow. */
+  end(): void {
+    this.#skipSpace();
+    if (this.#position < this.#text.length)
+      this.fail(`expected the end, but found ${this.#here()}`);
+  }
+
+  fail(message: string, position = this.#position): never {
+    throw new JsonMistake(message, position);
+  }
+
+  #list(open: string, close: string, item: () => void): void {
+    this.#expect(open);
+    this.#skipSpace();
+    if (this.#text[this.#position] === close) {
+      this.#position++;
+      return;
+    }
+    for (;;) {
+      item();
+      this.#skipSpace();
+      const next = this.#text[this.#position];
+      if (next !== ',' && next !== close) {
+        this.fail(`expected ',' or '${close}', but found ${this.#here()}`);
+      }
+      this.#position++;
+      if (next === close) return;
+    }
+  }
+
+  #size(): number {
+    this.#skipSpace();
+    const start = this.#position;
+    while (/[0-9]/.test(this.#text[this.#position] ?? '')) this.#position++;
+    const digits = this.#text.slice(start, this.#position);
+    const size = Number(digits);
+    if (!/^(0|[1-9]\d*)$/.test(digits) || !Number.isSafeInteger(size)) {
+      const came = digits === '' ? this.#here() : digits.slice(0, 40);
+      this.fail(`expected a whole number from 0 to 2^53 - 1, but found ${came}`, start);
+    }
+    return size;
+  }
+
+  #expect(character: string): void {
+    this.#skipSpace();
+    if (this.#text[this.#position] !== character) {
+      this.fail(`expected '${character}', but found ${this.#here()}`);
+    }
+    this.#position++;
+  }
+
+  #skipSpace(): void {
+    while (' \t\n\r'.includes(this.#text[this.#position] ?? 'x')) this.#position++;
+  }
+
+  #here(): string {
+    const character = this.#text[this.#position];
+    return character === undefined ? 'the end of the header' : JSON.stringify(character);
+  }
+}
+
+/** Whether every surrogate has its other half: what UTF-8 can hold. */
+export function isWellFormed(text: string): boolean {
+  return !/\p{Surrogate}/u.test(text);
+}

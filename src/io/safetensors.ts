@@ -1,0 +1,230 @@
+/**
+ * Parameters in files: safetensors, as Python's `safetensors` and everything built on it read and
+ * write them (https://github.com/huggingface/safetensors, "Format").
+ */
+
+import {
+  assertList,
+  DTypeError,
+  describeValue,
+  FormatError,
+  GraphError,
+  ShapeError,
+  StateError,
+  ValueError,
+} from '../errors.js';
+import { inFlight, Variable } from '../graph/leaf.js';
+import { bytesOf } from '../tensor/dtype.js';
+import { formatShape } from '../tensor/shape.js';
+import { allocate, asTensor, Tensor } from '../tensor/tensor.js';
+import { assertPath, type OpenFile, withFile, writeAtomically } from './files.js';
+import {
+  type Entry,
+  formatHeader,
+  type Header,
+  isWritable,
+  lengthBytes,
+  type Metadata,
+  metadataKey,
+  mostHeaderBytes,
+  parseHeader,
+} from './header.js';
+
+/** What is saved: parameters and states under their own names, or anything under names of choice. */
+export type Saved = readonly Variable[] | Readonly<Record<string, Variable | Tensor>>;
+/** What is restored: parameters and states by their own names, or by other names in the file. */
+export type Restored = readonly Variable[] | Readonly<Record<string, Variable>>;
+
+export interface SaveOptions {
+  /** Strings of one's own, which `loadMetadata` gives back. */
+  readonly metadata?: Metadata | undefined;
+}
+
+/**
+ * Writes values to a safetensors file, whole or not at all: under a temporary name beside it first.
+ * @param parameters a list of parameters and states, or a record of them (or of tensors) by the
+ *   names they are to have in the file
+ * @throws ValueError for what cannot be saved; GraphError for two parameters of one name; StateError
+ *   for one of a run in flight; FormatError, naming the file, when it cannot be written. What the file was before, it is then.
+ */
+export function save(file: string, parameters: Saved, { metadata = {} }: SaveOptions = {}): void {
+  assertPath(file, 'save:');
+  checkMetadata(metadata);
+  const named = [...namedValues('save', parameters)].map(([name, value]) => {
+    if (!isWritable(name) || name === metadataKey) {
+      throw new ValueError(`save: no tensor of a file can be named ${JSON.stringify(name)}`);
+    }
+    if (value instanceof Variable) {
+      // A run off this thread may be writing it: half an update must not get into a file.
+      assertAtRest('save', value);
+      return { name, tensor: value.value };
+    }
+    if (!(value instanceof Tensor)) {
+      throw new ValueError(
+        `save: expected a parameter, a state or a tensor for '${name}', but received ${describeValue(value)}`,
+      );
+    }
+    return { name, tensor: asTensor(value, value.dtype, `save: '${name}'`) };
+  });
+  // Wide elements first: so each tensor lies at a multiple of its elements' size.
+  named.sort((a, b) => bytesOf[b.tensor.dtype] - bytesOf[a.tensor.dtype]);
+  let end = 0;
+  const entries = named.map(({ name, tensor: { dtype, shape, size } }): Entry => {
+    const begin = end;
+    end += size * bytesOf[dtype];
+    return { name, dtype, shape, begin, end };
+  });
+  const header = formatHeader({ entries, metadata });
+  if (header.length - lengthBytes > mostHeaderBytes) {
+    throw new ValueError(
+      `save: the header would take ${header.length - lengthBytes} bytes, but the format allows ${mostHeaderBytes}`,
+    );
+  }
+  writeAtomically(file, [header, ...named.map(({ tensor }) => bytesIn(tensor))]);
+}
+
+/**
+ * Reads a safetensors file.
+ * @param into parameters and states to write what was read to: all of them, or, when one does not
+ *   fit, none. Tensors of the file that none of them is named after are left out.
+ * @returns the tensors by name
+ * @throws FormatError, naming file, place and reason, for a file that is missing, damaged or larger
+ *   or smaller than it says, that holds a dtype that forebay lacks, or that lacks one of `into`;
+ *   ShapeError or DTypeError for one that does not fit; StateError for one of a run in flight
+ */
+export function load(file: string, into?: Restored): Record<string, Tensor> {
+  assertPath(file, 'load:');
+  return withFile(file, (open) => {
+    const { header, dataStart } = readHeader(file, open);
+    const wanted = into === undefined ? undefined : fitting(file, header, into);
+    const tensors = header.entries
+      .filter(({ name }) => wanted?.has(name) ?? true)
+      .map((entry) => {
+        const data = allocate(entry.dtype, entry.shape, `${file}: tensor '${entry.name}':`);
+        open.readInto(bytesIn({ data }), dataStart + entry.begin);
+        return [entry.name, new Tensor(data, entry.shape)] as const;
+      });
+    for (const [name, tensor] of tensors) wanted?.get(name)?.set(tensor);
+    return Object.fromEntries(tensors);
+  });
+}
+
+/** The strings that a file was saved with; reads no tensor. @throws FormatError as `load` does */
+export function loadMetadata(file: string): Record<string, string> {
+  assertPath(file, 'loadMetadata:');
+  return withFile(file, (open) => ({ ...readHeader(file, open).header.metadata }));
+}
+
+function readHeader(file: string, open: OpenFile): { header: Header; dataStart: number } {
+  if (open.size < lengthBytes) {
+    throw new FormatError(
+      `${file}: truncated: expected the ${lengthBytes} bytes of a header's length at byte 0, but the file ends after ${open.size}`,
+    );
+  }
+  const lengthField = new Uint8Array(lengthBytes);
+  open.readInto(lengthField, 0);
+  const length = new DataView(lengthField.buffer).getBigUint64(0, true);
+  if (length > BigInt(mostHeaderBytes)) {
+    throw new FormatError(
+      `${file}: not a safetensors file: the header's length at byte 0 is ${length}, but the format allows ${mostHeaderBytes}`,
+    );
+  }
+  const dataStart = lengthBytes + Number(length);
+  if (dataStart > open.size) {
+    throw new FormatError(
+      `${file}: truncated: expected a header of ${length} bytes at byte ${lengthBytes}, but the file ends after ${open.size}`,
+    );
+  }
+  const json = new Uint8Array(Number(length));
+  open.readInto(json, lengthBytes);
+  return { header: parseHeader(file, json, open.size - dataStart), dataStart };
+}
+
+/** What is to be written to, by the names of the file. */
+function fitting(file: string, { entries }: Header, into: Restored): Map<string, Variable> {
+  const wanted = namedValues('load', into);
+  const found = new Map(entries.map((entry) => [entry.name, entry]));
+  for (const [name, variable] of wanted) {
+    if (!(variable instanceof Variable)) {
+      throw new ValueError(
+        `load: expected a parameter or a state for '${name}', but received ${describeValue(variable)}`,
+      );
+    }
+    assertAtRest('load', variable);
+    const entry = found.get(name);
+    if (entry === undefined) {
+      const names = entries.slice(0, 20).map((other) => `'${other.name}'`);
+      const more = entries.length > 20 ? `, and ${entries.length - 20} more` : '';
+      throw new FormatError(
+        `${file}: there is no tensor '${name}', for ${variable} (there are: ${names.join(', ') || 'none'}${more})`,
+      );
+    }
+    const expected = `${file}: tensor '${name}': ${variable} is ${variable.dtype} ${formatShape(variable.shape)}`;
+    if (entry.dtype !== variable.dtype) {
+      throw new DTypeError(`${expected}, but the file has ${entry.dtype}`);
+    }
+    if (formatShape(entry.shape) !== formatShape(variable.shape)) {
+      throw new ShapeError(`${expected}, but the file has ${formatShape(entry.shape)}`);
+    }
+  }
+  return wanted;
+}
+
+/** By name. @throws GraphError for two of one name */
+function namedValues<T>(
+  context: string,
+  values: readonly (T & Variable)[] | Readonly<Record<string, T>>,
+): Map<string, T> {
+  if (!Array.isArray(values)) {
+    if (typeof values !== 'object' || values === null || values instanceof Variable) {
+      assertList(
+        values as never,
+        `${context}: expected a list of parameters, or a record of them,`,
+      );
+    }
+    return new Map(Object.entries(values));
+  }
+  const named = new Map<string, T>();
+  for (const value of values as readonly (T & Variable)[]) {
+    if (!(value instanceof Variable)) {
+      throw new ValueError(
+        `${context}: expected a list of parameters and states, but one is ${describeValue(value)}`,
+      );
+    }
+    const { name } = value as Variable & { readonly name: string };
+    if (named.has(name)) {
+      throw new GraphError(
+        `${context}: two of the parameters are named '${name}'; give a record of them`,
+      );
+    }
+    named.set(name, value);
+  }
+  return named;
+}
+
+function assertAtRest(context: string, variable: Variable): void {
+  if (!inFlight(variable)) return;
+  throw new StateError(
+    `${context}: a run that reads or writes ${variable} is in flight; await it before`,
+  );
+}
+
+function checkMetadata(metadata: Metadata): void {
+  if (typeof metadata !== 'object' || metadata === null || Array.isArray(metadata)) {
+    throw new ValueError(
+      `save: expected metadata as a record of strings, but received ${describeValue(metadata)}`,
+    );
+  }
+  for (const [key, value] of Object.entries(metadata)) {
+    if (!isWritable(key) || !isWritable(value)) {
+      throw new ValueError(
+        `save: metadata are strings, but ${JSON.stringify(key)} is ${describeValue(value)}`,
+      );
+    }
+  }
+}
+
+/** As the format has them, little-endian: so are all the machines that forebay is built for. */
+function bytesIn({ data }: Pick<Tensor, 'data'>): Uint8Array {
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+}

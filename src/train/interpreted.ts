@@ -1,0 +1,58 @@
+/** A program for the reference executor: what a compiled one must agree with, run node by node. */
+
+import { setImmediate } from 'node:timers/promises';
+import type { Stepper, StepRequest } from '../compile/program.js';
+import { ValueError } from '../errors.js';
+import { type Feeds, inputsOf } from '../evaluate/bind.js';
+import { Interpreter, type Updates } from '../evaluate/interpreter.js';
+import { executionOrder } from '../evaluate/lowered.js';
+import { bindDim } from '../graph/dimension.js';
+import type { Input } from '../graph/leaf.js';
+import type { Node } from '../graph/node.js';
+import type { TypedArray } from '../tensor/dtype.js';
+import { sizeOf } from '../tensor/shape.js';
+import { Tensor } from '../tensor/tensor.js';
+
+export class InterpretedProgram implements Stepper {
+  readonly inputs: ReadonlyMap<string, Input>;
+  readonly outputs: ReadonlyMap<string, Node>;
+  readonly #interpreter: Interpreter;
+  /** The index of the next run. */
+  runs = 0;
+
+  constructor(graph: {
+    readonly outputs: Readonly<Record<string, Node>>;
+    readonly updates?: Updates;
+  }) {
+    const { outputs, updates = [] } = graph;
+    this.outputs = new Map(Object.entries(outputs));
+    this.#interpreter = new Interpreter([...this.outputs.values()], updates);
+    const roots = [...this.outputs.values(), ...updates.map(([, value]) => value)];
+    this.inputs = inputsOf(executionOrder(roots), updates).inputs;
+  }
+
+  run(feeds: Feeds = {}): Record<string, Tensor> {
+    const tensors = this.#interpreter.run(feeds, this.runs++);
+    const names = [...this.outputs.keys()];
+    return Object.fromEntries(names.map((name, index) => [name, tensors[index] as Tensor]));
+  }
+
+  /** On the JavaScript thread: the reference executor has no other. Others have a turn before. */
+  async runSteps({ steps, bindings, feeds, outputs, checkFinite }: StepRequest): Promise<void> {
+    if (checkFinite) {
+      throw new ValueError('checkFinite: the reference executor does not look for NaN; compile');
+    }
+    await setImmediate();
+    for (let step = 0; step < steps; step++) {
+      const fed = [...this.inputs].map(([name, input]) => {
+        const shape = input.shape.map((dim) => bindDim(dim, bindings));
+        const size = sizeOf(shape);
+        const all = feeds.get(name) as TypedArray;
+        return [name, new Tensor(all.subarray(step * size, (step + 1) * size), shape)] as const;
+      });
+      for (const [name, { data }] of Object.entries(this.run(Object.fromEntries(fed)))) {
+        (outputs.get(name) as TypedArray).set(data, step * data.length);
+      }
+    }
+  }
+}

@@ -1,0 +1,59 @@
+/** In which order an epoch takes its examples. */
+
+import { Interpreter } from '../evaluate/interpreter.js';
+import { randomUniform } from '../ops/index.js';
+import type { TypedArray } from '../tensor/dtype.js';
+import type { Tensor } from '../tensor/tensor.js';
+import { Turns } from './turns.js';
+
+// So many draws at a time: a block takes well under a millisecond, of a set of any size.
+const blockLength = 2 ** 15;
+// Runs of one seed are distinct draws: an epoch has one for each of its blocks.
+const runsBetweenBlocks = 2 ** 32;
+
+/** 0, 1, …, count - 1. */
+export function inOrder(count: number): Int32Array {
+  // A loop, as `Int32Array.from` takes twenty times as long.
+  const order = new Int32Array(count);
+  for (let index = 0; index < count; index++) order[index] = index;
+  return order;
+}
+
+/** Permutations of 0, …, count - 1, one for each epoch; functions of the seed and the epoch alone. */
+export class Shuffle {
+  readonly #count: number;
+  readonly #seed: number;
+  readonly #draws = new Map<number, Interpreter>();
+
+  constructor(count: number, seed: number) {
+    this.#count = count;
+    this.#seed = seed;
+  }
+
+  /** Fisher & Yates's shuffle (Knuth, The Art of Computer Programming 2, algorithm P). */
+  async order(epoch: number): Promise<Int32Array> {
+    const turns = new Turns();
+    const order = inOrder(this.#count);
+    const blocks = Math.ceil(this.#count / blockLength);
+    for (let block = blocks - 1; block >= 0; block--) {
+      const first = block * blockLength;
+      const draws = this.#uniform(Math.min(blockLength, this.#count - first), epoch, block);
+      for (let offset = draws.length - 1; offset >= 0; offset--) {
+        const last = first + offset;
+        const other = Math.floor((draws[offset] as number) * (last + 1));
+        [order[last], order[other]] = [order[other] as number, order[last] as number];
+      }
+      await turns.pass();
+    }
+    return order;
+  }
+
+  #uniform(length: number, epoch: number, block: number): TypedArray {
+    let draw = this.#draws.get(length);
+    if (!draw) {
+      draw = new Interpreter([randomUniform([length], { seed: this.#seed, dtype: 'float64' })]);
+      this.#draws.set(length, draw);
+    }
+    return (draw.run({}, epoch + block * runsBetweenBlocks)[0] as Tensor).data;
+  }
+}

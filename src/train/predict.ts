@@ -1,0 +1,94 @@
+/** Prediction: a program's outputs for every example of a dataset. */
+
+import type { Program, Stepper } from '../compile/program.js';
+import { describeValue, ShapeError, ValueError } from '../errors.js';
+import { bindDim, namesOf } from '../graph/dimension.js';
+import type { Node } from '../graph/node.js';
+import { formatShape, sizeOf } from '../tensor/shape.js';
+import { allocate, Tensor } from '../tensor/tensor.js';
+import { batchName, type Dataset, examplesOf } from './dataset.js';
+import { assertCount, assertSignal, stepperFor } from './options.js';
+import { inOrder } from './order.js';
+import { Slices } from './slices.js';
+
+export interface PredictOptions {
+  /** Examples in a run; 128 unless told otherwise. */
+  readonly batchSize?: number | undefined;
+  /** Its abort rejects with its reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Runs a program over a dataset, minibatch after minibatch, off the JavaScript thread.
+ *
+ * @param dataset tensors named as the program's inputs, examples along axis 0, as for `fit`
+ * @returns the outputs, joined along their dimension 'batch'
+ * @throws (rejects with) ValueError, ShapeError, DTypeError or GraphError for what does not fit;
+ *   ShapeError for an output that has no dimension 'batch'; `signal.reason` after an abort
+ */
+export async function predict<K extends string>(
+  program: Program<K> | Stepper,
+  dataset: Dataset,
+  options: PredictOptions = {},
+): Promise<Record<K, Tensor>> {
+  const steps = stepperFor('predict', program);
+  if (typeof options !== 'object' || options === null) {
+    throw new ValueError(`predict: expected options, but received ${describeValue(options)}`);
+  }
+  const { batchSize = 128, signal } = options;
+  assertCount('predict', 'batchSize', batchSize, 1);
+  assertSignal('predict', signal);
+  const examples = examplesOf('predict', dataset, steps.inputs);
+  const bindings = new Map([...examples.bindings, [batchName, examples.rows] as const]);
+  const joined = new Map(
+    [...steps.outputs].map(([name, node]) => [name, joinedOf(name, node, bindings)]),
+  );
+  const slices = new Slices(steps, examples, {
+    batchSize,
+    checkFinite: false,
+    signal,
+    single: false,
+  });
+  await slices.run(inOrder(examples.rows), ({ steps, start, rows, outputs }) => {
+    for (const [name, data] of outputs) {
+      const { tensor, outer, inner } = joined.get(name) as Joined;
+      // Batches of rows that lie together are together one batch.
+      const [batches, batch] = outer === 1 ? [1, steps * rows] : [steps, rows];
+      for (let index = 0; index < batches * outer; index++) {
+        const [step, o] = [Math.floor(index / outer), index % outer];
+        const from = index * batch * inner;
+        const to = (o * examples.rows + start + step * batch) * inner;
+        tensor.data.set(data.subarray(from, from + batch * inner), to);
+      }
+    }
+  });
+  const tensors = [...joined].map(([name, { tensor }]) => [name, tensor]);
+  return Object.fromEntries(tensors) as Record<K, Tensor>;
+}
+
+/** An output for all examples, [outer, examples, inner]. */
+interface Joined {
+  readonly tensor: Tensor;
+  readonly outer: number;
+  readonly inner: number;
+}
+
+function joinedOf(
+  name: string,
+  { shape, dtype }: Node,
+  bindings: ReadonlyMap<string, number>,
+): Joined {
+  const axis = shape.indexOf(batchName);
+  const others = shape.filter((_, other) => other !== axis);
+  if (axis < 0 || others.some((dim) => namesOf(dim).includes(batchName))) {
+    throw new ShapeError(
+      `predict: output '${name}' is ${dtype} ${formatShape(shape)}: outputs are joined along a dimension '${batchName}', of which it must have one`,
+    );
+  }
+  const bound = shape.map((dim) => bindDim(dim, bindings, `output '${name}': `));
+  return {
+    tensor: new Tensor(allocate(dtype, bound, `predict: output '${name}':`), bound),
+    outer: sizeOf(bound.slice(0, axis)),
+    inner: sizeOf(bound.slice(axis + 1)),
+  };
+}

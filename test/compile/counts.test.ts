@@ -1,0 +1,188 @@
+/** What programs are made of: the counts that make them fast, where timings would only be noise. */
+
+import { expect, test } from 'vitest';
+import type { Stats } from '../../src/compile/encoded.js';
+import { specialise } from '../../src/compile/specialise.js';
+import {
+  adam,
+  FeedForward,
+  input,
+  LSTM,
+  mse,
+  type Node,
+  relu,
+  reshape,
+  sgd,
+  slice,
+  softmaxCrossEntropy,
+  stack,
+  type Updates,
+  type Variable,
+  VariationalAutoencoder,
+} from '../../src/index.js';
+
+type Shape = readonly [m: number, n: number, k: number];
+
+const sorted = (shapes: readonly Shape[]) => shapes.map((shape) => shape.join(' x ')).sort();
+
+function statsOf(loss: Node, updates: Updates, batch: number) {
+  return specialise([loss], updates, new Map([['batch', batch]])).stats;
+}
+
+interface Sequence {
+  readonly steps: number;
+  readonly batch: number;
+  readonly inputs: number;
+  readonly units: number;
+  readonly outputs: number;
+  /** Whether the readout is applied to every step on its own. */
+  readonly perStep?: boolean;
+  /** Whether the sequence starts from states that are fed, not from zeros. */
+  readonly fedStart?: boolean;
+}
+
+/** An LSTM, gate by gate with concat, with a dense readout on every step. */
+function sequence({ steps, batch, inputs, units, outputs, perStep, fedStart }: Sequence) {
+  const xs = input('xs', [steps, 'batch', inputs]);
+  const target = input('target', [steps, 'batch', outputs]);
+  const lstm = new LSTM('lstm', { inputs, units });
+  const readout = new FeedForward('readout', { inputs: units, units: outputs });
+  const start = fedStart
+    ? { hidden: input('hidden', ['batch', units]), cell: input('cell', ['batch', units]) }
+    : undefined;
+  const { hidden } = lstm.unroll(xs, start);
+  const at = (t: number) =>
+    reshape(slice(hidden, { axis: 0, start: t, end: t + 1 }), ['batch', units]);
+  const predicted = perStep
+    ? stack(
+        Array.from({ length: steps }, (_, t) => readout.apply(at(t))),
+        0,
+      )
+    : readout.apply(hidden);
+  const loss = mse(predicted, target);
+  const parameters = [...lstm.parameters, ...readout.parameters];
+  return statsOf(loss, sgd(loss, parameters, { rate: 0.1 }), batch);
+}
+
+/** What an LSTM of T steps needs: one product a step each way, and what all steps share, once. */
+function expected({ steps, batch, inputs, units, outputs, fedStart }: Sequence): string[] {
+  const rows = steps * batch;
+  const recurrent = fedStart ? steps : steps - 1;
+  return sorted([
+    [rows, 4 * units, inputs],
+    ...Array.from({ length: recurrent }, (): Shape => [batch, 4 * units, units]),
+    [rows, outputs, units],
+    [rows, units, outputs],
+    ...Array.from({ length: steps - 1 }, (): Shape => [batch, units, 4 * units]),
+    [inputs, 4 * units, rows],
+    [units, 4 * units, recurrent * batch],
+    [units, outputs, rows],
+  ]);
+}
+
+const small: Sequence = { steps: 7, batch: 3, inputs: 4, units: 5, outputs: 6 };
+
+test.each([
+  ['stacked', small],
+  ['step by step', { ...small, perStep: true }],
+  ['batch of one', { ...small, batch: 1 }],
+  ['two steps', { ...small, steps: 2 }],
+] as const)('an LSTM from zeros is 2T + 4 products: %s', (_name, sizes) => {
+  const { products, productShapes } = sequence(sizes);
+  expect(sorted(productShapes)).toEqual(expected(sizes));
+  expect(products).toBe(2 * sizes.steps + 4);
+});
+
+test.each([
+  ['stacked', { ...small, fedStart: true }],
+  ['step by step', { ...small, fedStart: true, perStep: true }],
+] as const)('an LSTM from a fed state is 2T + 5 products: %s', (_name, sizes) => {
+  const { products, productShapes } = sequence(sizes);
+  expect(sorted(productShapes)).toEqual(expected(sizes));
+  expect(products).toBe(2 * sizes.steps + 5);
+});
+
+test('an unrolled LSTM is as many groups as it has steps each way, and a few', () => {
+  const [short, long] = [7, 19].map((steps) => sequence({ ...small, steps })) as [Stats, Stats];
+  expect((long.groups - short.groups) / 12).toBe(2);
+  expect((long.instructions - short.instructions) / 12).toBe(4);
+});
+
+function classifier(sizes: readonly number[], batch: number) {
+  const x = input('x', ['batch', sizes[0] as number]);
+  const layers = sizes
+    .slice(1)
+    .map(
+      (units, i) =>
+        new FeedForward(`layer${i}`, { inputs: sizes[i] as number, units, activation: relu }),
+    );
+  const logits = layers.reduce<Node>((h, layer) => layer.apply(h), x);
+  const loss = softmaxCrossEntropy(logits, input('label', ['batch'], { dtype: 'int32' }));
+  const parameters = layers.flatMap((layer) => layer.parameters);
+  return { loss, parameters, batch };
+}
+
+function trained({
+  loss,
+  parameters,
+  batch,
+}: {
+  loss: Node;
+  parameters: Variable[];
+  batch: number;
+}) {
+  return specialise([loss], adam(loss, parameters), new Map([['batch', batch]]));
+}
+
+test('a dense net is three products a layer, less the gradient of its input', () => {
+  const { stats } = trained(classifier([9, 8, 7, 6], 5));
+  expect(sorted(stats.productShapes)).toEqual(
+    sorted([
+      [5, 8, 9],
+      [5, 7, 8],
+      [5, 6, 7],
+      [5, 7, 6],
+      [5, 8, 7],
+      [9, 8, 5],
+      [8, 7, 5],
+      [7, 6, 5],
+    ]),
+  );
+});
+
+test('a batch of one needs no products for the gradients of its weights', () => {
+  expect(trained(classifier([9, 8, 7, 6], 1)).stats.products).toBe(5);
+});
+
+test('a variational auto-encoder is at most three products a layer, less one', () => {
+  const vae = new VariationalAutoencoder('vae', { inputs: 20, hidden: 9, latent: 3 });
+  const loss = vae.loss(input('x', ['batch', 20]));
+  const { stats } = trained({ loss, parameters: vae.parameters, batch: 4 });
+  expect(stats.products).toBeLessThanOrEqual(3 * 5 - 1);
+  // The two heads are one product each way.
+  expect(stats.products).toBe(11);
+});
+
+/** The opcodes of the instructions that write leaves. */
+function writing({ code }: { code: Float64Array }): number[] {
+  const [, buffers, count, writeStart, outputs] = code as unknown as number[];
+  let at = 6 + 2 * (buffers as number) + 4 * (outputs as number);
+  const opcodes: number[] = [];
+  for (let i = 0; i < (count as number); i++) {
+    opcodes.push(code[at] as number);
+    at += code[at + 1] as number;
+  }
+  return opcodes.slice(writeStart);
+}
+
+const [group, copy] = [1, 8];
+
+test('Adam over all parameters is one group, one pass over memory', () => {
+  // The copy is the count of steps, which the bias corrections read.
+  expect(writing(trained(classifier([9, 8, 7], 5)))).toEqual([group, copy]);
+});
+
+test('with a batch of one, weights multiply out their gradients in the pass that updates them', () => {
+  // One pass for weights, one for biases, whose gradients need no multiplication.
+  expect(writing(trained(classifier([9, 8, 7], 1)))).toEqual([group, group, copy]);
+});

@@ -1,0 +1,186 @@
+// Place and arena: where values lie. What has to lie side by side is computed there, and what is not in
+// use at the same time shares its memory.
+import { describe, expect, it } from 'vitest';
+import { locationsOf } from '../../src/compile/passes/arena.js';
+import type { Memory } from '../../src/compile/passes/place.js';
+import {
+  adam,
+  add,
+  concat,
+  exp,
+  FeedForward,
+  input,
+  LSTM,
+  matmul,
+  mse,
+  mul,
+  type Node,
+  neg,
+  sgd,
+  slice,
+  softmaxCrossEntropy,
+  stack,
+  state,
+  tanh,
+  transpose,
+  VariationalAutoencoder,
+} from '../../src/index.js';
+import { bytesOf } from '../../src/tensor/dtype.js';
+import { kinds, type Placed, placed, weight } from './support.js';
+
+const [x, y] = [input('x', [6, 3]), input('y', [6, 3])];
+
+describe('place', () => {
+  it('computes the operands of a concat side by side', () => {
+    expect(kinds(placed([concat([tanh(x), exp(y)], 1)]))).toBe('group group');
+  });
+
+  it('copies what lies elsewhere already', () => {
+    expect(kinds(placed([concat([tanh(x), y], 1)]))).toBe('group copy');
+    // Two places want both, in different orders: the larger one gets them.
+    const h = tanh(x);
+    const both = [concat([exp(y), h], 1), concat([h, exp(y), neg(y)], 1)];
+    expect(kinds(placed(both)).match(/copy/g)?.length).toBe(2);
+  });
+
+  it('reads a place where its operands lie already for another', () => {
+    const [a, b, c] = [tanh(x), exp(x), neg(x)] as const;
+    const all = placed([stack([a, b, c], 0), mul(stack([a, b], 0), 2)]);
+    expect(kinds(all)).not.toContain('copy');
+    expect(all.fired.get('place: parts lie side by side already')).toBe(1);
+  });
+
+  it('reads a place part by part where only passes read it', () => {
+    const [v, w] = [weight('v', [3, 4]), weight('w', [2, 4])];
+    const d = [tanh(input('d', [6, 4])), tanh(input('e', [5, 4]))] as const;
+    const gradients = [
+      matmul(x, d[0], { transposeA: true }),
+      matmul(input('z', [5, 2]), d[1], { transposeA: true }),
+    ];
+    // The products are outputs too: they lie where they are.
+    const joined = add(concat(gradients, 0), concat([v, w], 0));
+    expect(kinds(placed([...gradients, joined])).match(/copy/g)).toBeNull();
+  });
+
+  it('packs weights that lie apart, or that several products read, once', () => {
+    const w = weight('w', [3, 3]);
+    const first = tanh(matmul(x, w));
+    expect(kinds(placed([matmul(tanh(matmul(first, w)), w)]))).toBe(
+      'pack product group product group product',
+    );
+    const heads = ['a', 'b'].map((name) => tanh(matmul(x, weight(name, [3, 2]))));
+    expect(kinds(placed(heads))).toBe('pack product group');
+  });
+
+  it('copies an output only where it does not lie row by row', () => {
+    expect(kinds(placed([tanh(x), y]))).toBe('group');
+    expect(kinds(placed([slice(tanh(x), { axis: 1, start: 1 })]))).toBe('group copy');
+    expect(kinds(placed([transpose(y)]))).toBe('copy');
+  });
+});
+
+describe('updates', () => {
+  it('are written by the pass that computes them, and nothing that they read is written before', () => {
+    const [a, b] = [state('a', [1, 2, 3]), state('b', [4, 5, 6])];
+    // b's new value reads a's old one: it is copied before a is written.
+    const { instructions } = placed(
+      [],
+      [
+        [a, mul(a, 2)],
+        [b, add(a, b)],
+      ],
+    );
+    expect(instructions.list.map(({ kind }) => kind)).toEqual(['copy', 'group', 'group']);
+    expect(instructions.writeStart).toBe(1);
+  });
+});
+
+function lstm(perStep: boolean): [Node[], ReturnType<typeof sgd>] {
+  const xs = input('xs', [5, 2, 3]);
+  const layer = new LSTM('lstm', { inputs: 3, units: 4 });
+  const readout = new FeedForward('readout', { inputs: 4, units: 2 });
+  const { hidden } = layer.unroll(xs);
+  const steps = [0, 1, 2, 3, 4].map((t) => slice(hidden, { axis: 0, start: t, end: t + 1 }));
+  const predicted = perStep
+    ? concat(
+        steps.map((h) => readout.apply(h)),
+        0,
+      )
+    : readout.apply(hidden);
+  const loss = mse(predicted, input('target', [5, 2, 2]));
+  return [[loss], sgd(loss, [...layer.parameters, ...readout.parameters], { rate: 0.1 })];
+}
+
+function classifier(): [Node[], ReturnType<typeof sgd>] {
+  const layers = [
+    new FeedForward('a', { inputs: 7, units: 6, activation: tanh }),
+    new FeedForward('b', { inputs: 6, units: 5 }),
+  ];
+  const logits = layers.reduce<Node>((h, layer) => layer.apply(h), input('x', [8, 7]));
+  const loss = softmaxCrossEntropy(logits, input('label', [8], { dtype: 'int32' }));
+  return [
+    [loss, logits],
+    adam(
+      loss,
+      layers.flatMap(({ parameters }) => parameters),
+    ),
+  ];
+}
+
+function autoencoder(): [Node[], ReturnType<typeof sgd>] {
+  const vae = new VariationalAutoencoder('vae', { inputs: 9, hidden: 7, latent: 3 });
+  const loss = vae.loss(input('x', [4, 9]));
+  return [[loss], adam(loss, vae.parameters)];
+}
+
+it.each([
+  ['an LSTM', () => lstm(false)],
+  ['an LSTM, read out step by step', () => lstm(true)],
+])('moves nothing to train %s', (_name, make) => {
+  expect(kinds(placed(...make()))).not.toContain('copy');
+});
+
+describe('arena', () => {
+  it.each([
+    ['an LSTM', () => lstm(false)],
+    ['an LSTM, read out step by step', () => lstm(true)],
+    ['a classifier', classifier],
+    ['an auto-encoder', autoencoder],
+  ])('nothing is overwritten before it is read: %s', (_name, make) => {
+    const all = placed(...make());
+    expect(firstClobbered(all)).toBeUndefined();
+    // The checker sees a memory that is in another's way.
+    const moved = new Map([...all.arena.offsets].map(([memory]) => [memory, 0]));
+    expect(firstClobbered({ ...all, arena: { ...all.arena, offsets: moved } })).toBeDefined();
+  });
+
+  it('takes much less than all values together would', () => {
+    const { arena } = placed(...lstm(false));
+    const sum = [...arena.offsets.keys()].reduce((bytes, { length }) => bytes + 4 * length, 0);
+    expect(arena.bytes).toBeLessThan(0.8 * sum);
+  });
+});
+
+/** Follows who lies where: an instruction that reads a memory after another has been written over it. */
+function firstClobbered({ instructions: { list }, arena }: Placed): number | undefined {
+  const range = (memory: Memory) => {
+    const start = arena.offsets.get(memory) as number;
+    return [start, start + memory.length * bytesOf[memory.dtype]] as const;
+  };
+  let alive: Memory[] = [];
+  for (const [time, instruction] of list.entries()) {
+    const { reads, writes } = locationsOf(instruction);
+    const missing = reads.some(({ memory }) => !memory.leaf && !alive.includes(memory));
+    if (missing) return time;
+    for (const { memory } of writes) {
+      if (memory.leaf) continue;
+      const [start, end] = range(memory);
+      const apart = (other: Memory) => {
+        const [from, to] = range(other);
+        return other === memory || to <= start || from >= end;
+      };
+      alive = [...alive.filter(apart), ...(alive.includes(memory) ? [] : [memory])];
+    }
+  }
+  return undefined;
+}

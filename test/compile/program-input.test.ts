@@ -1,0 +1,335 @@
+// What programs and their runs refuse: in words, and without harm to what comes after.
+import { describe, expect, it } from 'vitest';
+import { compile } from '../../src/compile/program.js';
+import {
+  add,
+  constant,
+  DTypeError,
+  evaluate,
+  exp,
+  type Feeds,
+  type ForebayError,
+  GraphError,
+  input,
+  matmul,
+  mul,
+  parameter,
+  ShapeError,
+  state,
+  sum,
+  Tensor,
+  tensor,
+  ValueError,
+} from '../../src/index.js';
+import { errorOf } from '../support.js';
+import { batch, bytes, model } from './model.js';
+
+type Kind = new (message: string) => ForebayError;
+
+describe('into', () => {
+  const setUp = () => {
+    const { loss, prediction, w, updates } = model();
+    const program = compile({ outputs: { loss, prediction }, updates });
+    return { program, w, into: { loss: Tensor.zeros([]), prediction: Tensor.zeros([4, 2]) } };
+  };
+
+  it('is where the outputs go', () => {
+    const { program, into } = setUp();
+    const { loss, prediction } = model();
+    const wanted = evaluate({ loss, prediction }, batch(4));
+    expect(program.run(batch(4), { into })).toBe(into);
+    expect(into.loss.item()).toBeCloseTo(wanted.loss.item(), 5);
+    expect(into.prediction.data[5]).toBeCloseTo(wanted.prediction.data[5] as number, 5);
+    // Into the middle of something larger, and into shared memory.
+    const all = new Float32Array(12).fill(7);
+    const part = new Tensor(all.subarray(2, 10), [4, 2]);
+    const loss2 = new Tensor(new Float32Array(new SharedArrayBuffer(4)), []);
+    program.run(batch(4), { into: { loss: loss2, prediction: part } });
+    expect([all[1], all[10]]).toEqual([7, 7]);
+    expect(loss2.item()).toBeLessThan(into.loss.item());
+  });
+
+  const shared = new SharedArrayBuffer(48);
+  it.each<[string, (of: ReturnType<typeof setUp>) => object, Kind, RegExp]>([
+    [
+      'a name missing',
+      ({ into: { loss } }) => ({ loss }),
+      ValueError,
+      /output 'prediction' .*no tensor/,
+    ],
+    [
+      'a name unknown',
+      ({ into }) => ({ ...into, more: into.loss }),
+      ValueError,
+      /'more' is not an output .*'loss', 'prediction'/,
+    ],
+    [
+      'another shape',
+      ({ into }) => ({ ...into, loss: Tensor.zeros([1]) }),
+      ShapeError,
+      /'loss' is float32 \[\], but received float32 \[1\]/,
+    ],
+    [
+      'another dtype',
+      ({ into }) => ({ ...into, loss: Tensor.zeros([], { dtype: 'float64' }) }),
+      DTypeError,
+      /but received float64/,
+    ],
+    [
+      'no tensor',
+      ({ into }) => ({ ...into, loss: new Float32Array(1) }),
+      ValueError,
+      /but received an object of type Float32Array/,
+    ],
+    ['no record', () => 3 as never, ValueError, /into must be a record of tensors/],
+    [
+      'one tensor twice',
+      ({ into }) => ({ ...into, loss: new Tensor(into.prediction.data.subarray(7), []) }),
+      ValueError,
+      /'prediction' overlaps that of 'loss'/,
+    ],
+    [
+      'a feed',
+      ({ into }) => ({ ...into, loss: new Tensor(fedX.data.subarray(3, 4), []) }),
+      ValueError,
+      /'loss' overlaps that of the feed 'x'/,
+    ],
+    [
+      'a leaf',
+      ({ into, w }) => ({ ...into, loss: new Tensor(w.value.data.subarray(5), []) }),
+      ValueError,
+      /'loss' overlaps the value of \[parameter 'w'\]/,
+    ],
+    [
+      'one memory by two buffers',
+      () => {
+        // A clone of a SharedArrayBuffer is another object over the same memory.
+        const clone = structuredClone(shared);
+        return {
+          loss: new Tensor(new Float32Array(clone, 28, 1), []),
+          prediction: new Tensor(new Float32Array(shared, 0, 8), [4, 2]),
+        };
+      },
+      ValueError,
+      /overlaps/,
+    ],
+  ])('refuses %s, and changes nothing', (_what, make, kind, message) => {
+    const of = setUp();
+    const before = bytes(of.w.value);
+    const into = make(of) as never;
+    const error = errorOf(() => of.program.run({ ...batch(4), x: fedX }, { into }));
+    expect(error).toBeInstanceOf(kind);
+    expect(error.message).toMatch(message);
+    expect(bytes(of.w.value)).toEqual(before);
+    expect(of.program.runs).toBe(0);
+    of.program.run({ ...batch(4), x: fedX });
+  });
+  const fedX = batch(4).x;
+
+  it('of memory that was transferred away is refused', () => {
+    const { program, into } = setUp();
+    structuredClone(into.loss.data, { transfer: [into.loss.data.buffer as ArrayBuffer] });
+    expect(errorOf(() => program.run(batch(4), { into })).message).toMatch(
+      /into: 'loss' .*transferred away or resized/,
+    );
+  });
+});
+
+describe('feeds that do not fit', () => {
+  const setUp = () => {
+    const x = input('x', ['batch', 3]);
+    const n = input('n', ['batch'], { dtype: 'int32' });
+    const w = state('w', [1, 2, 3]);
+    const program = compile({ outputs: { y: mul(x, w), n }, updates: [[w, add(w, 1)]] });
+    const good = { x: [[1, 2, 3]], n: tensor(new Int32Array([4])) };
+    return { program, w, good };
+  };
+  const gone = () => {
+    const t = Tensor.ones([1, 3]);
+    structuredClone(t.data, { transfer: [t.data.buffer as ArrayBuffer] });
+    return t;
+  };
+  const resized = () => {
+    const buffer = new (
+      ArrayBuffer as unknown as new (
+        size: number,
+        options: { maxByteLength: number },
+      ) => ArrayBuffer & { resize(size: number): void }
+    )(12, { maxByteLength: 64 });
+    const t = new Tensor(new Float32Array(buffer), [1, 3]);
+    buffer.resize(8);
+    return t;
+  };
+  const grown = () => {
+    const t = resized();
+    (t.data.buffer as ArrayBuffer & { resize(size: number): void }).resize(64);
+    return t;
+  };
+
+  it.each<[string, (good: Feeds) => unknown, Kind, RegExp]>([
+    [
+      'another shape',
+      (good) => ({ ...good, x: [[1, 2]] }),
+      ShapeError,
+      /expected float32 \[batch, 3\], but was fed \[1, 2\]/,
+    ],
+    ['another rank', (good) => ({ ...good, x: [1, 2, 3] }), ShapeError, /but was fed \[3\]/],
+    [
+      'another dtype',
+      (good) => ({ ...good, x: new Tensor(new Float64Array(3), [1, 3]) }),
+      DTypeError,
+      /but was fed float64/,
+    ],
+    [
+      'two sizes of one name',
+      (good) => ({ ...good, n: tensor(new Int32Array(2)) }),
+      ShapeError,
+      /'batch' is bound to/,
+    ],
+    ['a name unknown', (good) => ({ ...good, z: 1 }), ValueError, /feed 'z' is not an input/],
+    ['a name missing', ({ x }) => ({ x }), ValueError, /\[input 'n'\] was not fed/],
+    [
+      'no tensor',
+      (good) => ({ ...good, x: 'three' }),
+      ValueError,
+      /but was fed the string "three"/,
+    ],
+    ['no record', () => 7, ValueError, /feeds must be a record/],
+    [
+      'memory that was transferred away',
+      (good) => ({ ...good, x: gone() }),
+      ValueError,
+      /transferred away or resized/,
+    ],
+    [
+      'memory that was made shorter',
+      (good) => ({ ...good, x: resized() }),
+      ValueError,
+      /transferred away or resized/,
+    ],
+    [
+      'memory that was made longer',
+      (good) => ({ ...good, x: grown() }),
+      ValueError,
+      /transferred away or resized/,
+    ],
+  ])(
+    '%s: refused in words, by both kinds of run, before and after one that fits',
+    async (_what, make, kind, message) => {
+      const { program, w, good } = setUp();
+      for (const runs of [0, 1]) {
+        const feeds = make(good) as Feeds;
+        const error = errorOf(() => program.run(feeds));
+        expect(error).toBeInstanceOf(kind);
+        expect(error.message).toMatch(message);
+        await expect(program.runAsync(feeds)).rejects.toThrow(message);
+        expect([program.runs, w.value.data[0]]).toEqual([runs, 1 + runs]);
+        expect(program.run(good).y.toArray()).toEqual([[1 + runs, 2 * (2 + runs), 3 * (3 + runs)]]);
+      }
+    },
+  );
+});
+
+describe('compile refuses', () => {
+  const [x, w] = [input('x', [2]), parameter('w', [1, 2])];
+  it.each<[string, () => unknown, Kind, RegExp]>([
+    [
+      'no outputs',
+      () => compile({} as never),
+      ValueError,
+      /outputs must be a record of nodes by name, but are undefined/,
+    ],
+    [
+      'a node for a record',
+      () => compile({ outputs: w as never }),
+      ValueError,
+      /outputs must be a record/,
+    ],
+    ['a list', () => compile({ outputs: [w] as never }), ValueError, /an array of 1/],
+    [
+      'an output that is no node',
+      () => compile({ outputs: { two: 2 as never } }),
+      ValueError,
+      /output 'two' must be a node, but is number 2/,
+    ],
+    [
+      'an update of another shape',
+      () => compile({ outputs: {}, updates: [[w, sum(w)]] }),
+      ShapeError,
+      /update of \[parameter 'w'\]: expected shape \[2\]/,
+    ],
+    [
+      'an update of another dtype',
+      () => compile({ outputs: {}, updates: [[w, constant(new Float64Array(2))]] }),
+      DTypeError,
+      /expected float32/,
+    ],
+    [
+      'two updates of one leaf',
+      () =>
+        compile({
+          outputs: {},
+          updates: [
+            [w, w],
+            [w, x],
+          ],
+        }),
+      GraphError,
+      /updated twice/,
+    ],
+    [
+      'an update of an input',
+      () => compile({ outputs: {}, updates: [[x as never, w]] }),
+      GraphError,
+      /only parameters and states/,
+    ],
+    [
+      'two leaves of one name',
+      () => compile({ outputs: { y: add(w, parameter('w', [1, 2])) } }),
+      GraphError,
+      /two leaves of one run are named 'w'/,
+    ],
+    [
+      'half a thread',
+      () => compile({ outputs: { w }, threads: 0.5 }),
+      ValueError,
+      /threads must be a positive integer/,
+    ],
+    [
+      'no thread',
+      () => compile({ outputs: { w }, threads: 0 }),
+      ValueError,
+      /threads must be a positive integer/,
+    ],
+  ])('%s', (_what, run, kind, message) => {
+    const error = errorOf(run);
+    expect(error).toBeInstanceOf(kind);
+    expect(error.message).toMatch(message);
+  });
+
+  it('an update whose shape differs once its names are bound', () => {
+    const rows = input('rows', ['n']);
+    const program = compile({ outputs: {}, updates: [[w, rows]] });
+    expect(errorOf(() => program.run({ rows: [1, 2, 3] }))).toBeInstanceOf(ShapeError);
+    program.run({ rows: [5, 6] });
+    expect(w.value.toArray()).toEqual([5, 6]);
+  });
+
+  it('more memory than there is, and the program is still usable', () => {
+    const [rows, columns] = [input('rows', ['n', 1]), input('columns', [1, 'n'])];
+    // Every pair of them lies in memory, for a product that needs them twice.
+    const pairs = exp(matmul(rows, columns));
+    const program = compile({ outputs: { y: matmul(pairs, pairs) } });
+    const feeds = (n: number) => ({ rows: Tensor.zeros([n, 1]), columns: Tensor.zeros([1, n]) });
+    expect(program.run(feeds(2)).y.toArray()).toEqual([
+      [2, 2],
+      [2, 2],
+    ]);
+    const error = errorOf(() => program.run(feeds(2 ** 23)));
+    expect(error).toBeInstanceOf(ValueError);
+    expect(error.message).toMatch(
+      /^compile: cannot allocate \d{15} bytes for what a run computes where n = 8388608$/,
+    );
+    expect(program.run(feeds(3)).y.data).toEqual(new Float32Array(9).fill(3));
+  });
+});

@@ -1,0 +1,246 @@
+// Lowering and simplify: graphs in, values out.
+import { describe, expect, it } from 'vitest';
+import {
+  add,
+  addN,
+  broadcastTo,
+  concat,
+  constant,
+  input,
+  matmul,
+  mul,
+  neg,
+  reshape,
+  slice,
+  stack,
+  sub,
+  sum,
+  tanh,
+  tensor,
+  transpose,
+} from '../../src/index.js';
+import { simplified, text, weight } from './support.js';
+
+const x = input('x', ['batch', 3]);
+const y = input('y', ['batch', 2]);
+const w = weight('w', [5, 4]);
+const batch = { batch: 6 };
+
+describe('views cost nothing', () => {
+  it('reads slices, transposes, reshapes and broadcasts through strides', () => {
+    const part = transpose(slice(x, { axis: 1, start: 1 }));
+    expect(
+      text(
+        simplified(
+          [tanh(part), tanh(broadcastTo(reshape(part, ['2*batch', 1]), ['2*batch', 4]))],
+          batch,
+        ),
+      ),
+    ).toMatchInlineSnapshot(`
+      "
+      %0 = input x() [6, 3]
+      %1 = map tanh(%0[1: 2*1 6*3]) [2, 6]
+      %2 = map copy(%0[1: 2*1 6*3]) [2, 6]
+      %3 = map tanh(%2[0: 12*1 1*0]) [12, 1]
+      roots: %1, %3[0: 12*1 4*0]
+      "
+    `);
+  });
+
+  it('reads a slice of a concat, a stack or their gradient where it comes from', () => {
+    const both = concat([tanh(x), tanh(y)], 1);
+    const piled = stack([tanh(x), neg(x)], 0);
+    const parts = [slice(both, { axis: 1, start: 3 }), slice(piled, { axis: 0, start: 1 })];
+    expect(text(simplified(parts, batch))).toMatchInlineSnapshot(`
+      "
+      %0 = input x() [6, 3]
+      %1 = input y() [6, 2]
+      %2 = map tanh(%1) [6, 2]
+      %3 = map neg(%0) [6, 3]
+      roots: %2, %3[0: 1*0 6*3 3*1]
+      "
+    `);
+  });
+
+  it('takes slices of one value side by side for the value', () => {
+    const rows = [0, 1, 2].map((i) => slice(w, { axis: 0, start: i, end: i + 1 }));
+    expect(text(simplified([concat(rows, 0)]))).toMatchInlineSnapshot(`
+      "
+      %0 = parameter w() [5, 4]
+      roots: %0[0: 3*4 4*1]
+      "
+    `);
+  });
+});
+
+describe('what is known is not computed', () => {
+  it('folds constants, and drops zeros and ones', () => {
+    const three = mul(constant(1.5), 2);
+    const folded = add(mul(x, three), mul(0, 7));
+    expect(text(simplified([mul(folded, 1), sub(neg(neg(x)), 0)], batch))).toMatchInlineSnapshot(`
+      "
+      %0 = input x() [6, 3]
+      %1 = constant() []
+      %2 = map mul(%0, %1[0: 6*0 3*0]) [6, 3]
+      roots: %2, %0
+      "
+    `);
+  });
+
+  it('computes equal expressions once, and what repeats along an axis once for all of it', () => {
+    const wide = tanh(broadcastTo(slice(w, { axis: 0, start: 0, end: 1 }), [6, 4]));
+    expect(
+      text(simplified([wide, tanh(slice(w, { axis: 0, start: 0, end: 1 }))])),
+    ).toMatchInlineSnapshot(`
+      "
+      %0 = parameter w() [5, 4]
+      %1 = map tanh(%0[0: 1*0 4*1]) [1, 4]
+      %2 = map tanh(%0[0: 1*4 4*1]) [1, 4]
+      roots: %1[0: 6*0 4*1], %2
+      "
+    `);
+  });
+
+  it('drops products with zeros', () => {
+    const zeros = broadcastTo(constant(0), ['batch', 2]);
+    expect(text(simplified([matmul(concat([x, zeros], 1), w)], batch))).toMatchInlineSnapshot(`
+      "
+      %0 = input x() [6, 3]
+      %1 = parameter w() [5, 4]
+      %2 = product(%0, %1[0: 3*4 4*1]) [6, 4]
+      roots: %2
+      "
+    `);
+  });
+});
+
+describe('products of concatenations come apart', () => {
+  it('along K: a sum of products by slices of the weight', () => {
+    expect(text(simplified([matmul(concat([x, y], 1), w)], batch))).toMatchInlineSnapshot(`
+      "
+      %0 = input x() [6, 3]
+      %1 = input y() [6, 2]
+      %2 = parameter w() [5, 4]
+      %3 = product(%0, %2[0: 3*4 4*1]) [6, 4]
+      %4 = product(%1, %2[12: 2*4 4*1]) [6, 4]
+      %5 = sum(%3, %4) [6, 4]
+      roots: %5
+      "
+    `);
+  });
+
+  it('along M: blocks of rows', () => {
+    const dy = input('dy', ['batch', 4]);
+    const gradient = matmul(concat([x, y], 1), dy, { transposeA: true });
+    expect(text(simplified([gradient], batch))).toMatchInlineSnapshot(`
+      "
+      %0 = input x() [6, 3]
+      %1 = input y() [6, 2]
+      %2 = input dy() [6, 4]
+      %3 = product(%0[0: 3*1 6*3], %2) [3, 4]
+      %4 = product(%1[0: 2*1 6*2], %2) [2, 4]
+      %5 = place(%3 at 0,0, %4 at 3,0) [5, 4]
+      roots: %5
+      "
+    `);
+  });
+
+  it('along N: blocks of columns', () => {
+    const weights = concat([w, weight('v', [5, 2])], 1);
+    expect(
+      text(simplified([matmul(input('z', ['batch', 5]), weights)], batch)),
+    ).toMatchInlineSnapshot(`
+      "
+      %0 = input z() [6, 5]
+      %1 = parameter w() [5, 4]
+      %2 = parameter v() [5, 2]
+      %3 = product(%0, %1) [6, 4]
+      %4 = product(%0, %2) [6, 2]
+      %5 = place(%3 at 0,0, %4 at 0,4) [6, 6]
+      roots: %5
+      "
+    `);
+  });
+
+  it('and sums of such blocks are blocks of sums', () => {
+    const step = (t: number) => {
+      const z = concat([input(`x${t}`, ['batch', 1]), input(`h${t}`, ['batch', 2])], 1);
+      return matmul(z, input(`d${t}`, ['batch', 4]), { transposeA: true });
+    };
+    expect(text(simplified([addN([step(1), step(2)])], batch))).toMatchInlineSnapshot(`
+      "
+      %0 = input x1() [6, 1]
+      %1 = input h1() [6, 2]
+      %2 = input d1() [6, 4]
+      %3 = product(%0[0: 1*0 6*1], %2) [1, 4]
+      %4 = product(%1[0: 2*1 6*2], %2) [2, 4]
+      %5 = input x2() [6, 1]
+      %6 = input h2() [6, 2]
+      %7 = input d2() [6, 4]
+      %8 = product(%5[0: 1*0 6*1], %7) [1, 4]
+      %9 = product(%6[0: 2*1 6*2], %7) [2, 4]
+      %10 = sum(%3, %8) [1, 4]
+      %11 = sum(%4, %9) [2, 4]
+      %12 = place(%10 at 0,0, %11 at 1,0) [3, 4]
+      roots: %12
+      "
+    `);
+  });
+});
+
+describe('sums and slices', () => {
+  it('moves slices through sums and products, so that what nothing reads is gone', () => {
+    const d = [1, 2].map((k) => input(`d${k}`, ['batch', 4]));
+    const dz = addN(d.map((dk) => matmul(dk, w, { transposeB: true })));
+    expect(text(simplified([slice(dz, { axis: 1, start: 3 })], batch))).toMatchInlineSnapshot(`
+      "
+      %0 = input d1() [6, 4]
+      %1 = parameter w() [5, 4]
+      %2 = input d2() [6, 4]
+      %3 = product(%0, %1[12: 4*1 2*4]) [6, 2]
+      %4 = product(%2, %1[12: 4*1 2*4]) [6, 2]
+      %5 = sum(%3, %4) [6, 2]
+      roots: %5
+      "
+    `);
+  });
+
+  it('flattens sums that are read once, and keeps those that are read twice', () => {
+    const once = add(add(x, tanh(x)), neg(x));
+    const twice = add(x, mul(x, x));
+    expect(text(simplified([once, add(twice, neg(twice))], batch))).toMatchInlineSnapshot(`
+      "
+      %0 = input x() [6, 3]
+      %1 = map tanh(%0) [6, 3]
+      %2 = map neg(%0) [6, 3]
+      %3 = map mul(%0, %0) [6, 3]
+      %4 = sum(%0, %3) [6, 3]
+      %5 = map neg(%4) [6, 3]
+      %6 = sum(%4, %5) [6, 3]
+      %7 = sum(%0, %1, %2) [6, 3]
+      roots: %7, %6
+      "
+    `);
+  });
+
+  it('takes a sum over rows for what it is, and any other sum for a reduction', () => {
+    expect(text(simplified([sum(x, 0), sum(x, 1), sum(x)], batch))).toMatchInlineSnapshot(`
+      "
+      %0 = input x() [6, 3]
+      %1 = columnSum(%0) [3]
+      %2 = reduce sum(%0) [6]
+      %3 = reduce sum(%0) []
+      roots: %1, %2, %3
+      "
+    `);
+  });
+});
+
+it('a tensor used as it is lies where it is', () => {
+  expect(text(simplified([constant(tensor([1, 2, 3]))]))).toMatchInlineSnapshot(`
+    "
+    %0 = constant() [3]
+    roots: %0
+    "
+  `);
+});

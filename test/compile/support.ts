@@ -1,0 +1,117 @@
+/** Graphs as a single pass sees them, and what it makes of them as text. */
+
+import { Builder, type Fired } from '../../src/compile/ir/builder.js';
+import { format, type Ref, reachableFrom } from '../../src/compile/ir/value.js';
+import { type Arena, arrange } from '../../src/compile/passes/arena.js';
+import { fuse } from '../../src/compile/passes/fuse.js';
+import { instruct } from '../../src/compile/passes/instruct.js';
+import type { Instructions } from '../../src/compile/passes/instruction.js';
+import { lower } from '../../src/compile/passes/lower.js';
+import type { Fused } from '../../src/compile/passes/pass.js';
+import { Placement } from '../../src/compile/passes/place.js';
+import { share } from '../../src/compile/passes/share/index.js';
+import { simplify } from '../../src/compile/passes/simplify.js';
+import { executionOrder } from '../../src/evaluate/lowered.js';
+import {
+  initializers,
+  type Node,
+  parameter,
+  type Updates,
+  type Variable,
+} from '../../src/index.js';
+
+/** A float32 parameter; its values don't matter. */
+export function weight(name: string, shape: readonly number[]): Variable {
+  return parameter(name, { shape, init: initializers.normal(1) });
+}
+
+export interface Lowered {
+  readonly roots: readonly Ref[];
+  readonly build: Builder;
+  readonly fired: Fired;
+}
+
+export function lowered(nodes: readonly Node[], bindings: Record<string, number> = {}): Lowered {
+  const fired: Fired = new Map();
+  const build = new Builder(fired);
+  const refs = lower(executionOrder(nodes), new Map(Object.entries(bindings)), build);
+  return { roots: nodes.map((node) => refs.get(node) as Ref), build, fired };
+}
+
+export function simplified(nodes: readonly Node[], bindings?: Record<string, number>): Lowered {
+  const { roots, build, fired } = lowered(nodes, bindings);
+  return { roots: simplify(roots, build), build, fired };
+}
+
+export function shared(nodes: readonly Node[], bindings?: Record<string, number>): Lowered {
+  const { roots, build, fired } = simplified(nodes, bindings);
+  return { roots: share(roots, build), build, fired };
+}
+
+export function fused(
+  outputs: readonly Node[],
+  updates: Updates = [],
+  bindings?: Record<string, number>,
+): Fused & { readonly fired: Fired } {
+  const { roots, build, fired } = shared(
+    [...outputs, ...updates.map(([, value]) => value)],
+    bindings,
+  );
+  const pairs = updates.map(([leaf], i) => ({ leaf, ref: roots[outputs.length + i] as Ref }));
+  return { ...fuse(roots.slice(0, outputs.length), pairs, build), fired };
+}
+
+/** The values as text, without what a glance can do without. */
+export function text({ roots }: { readonly roots: readonly Ref[] }): string {
+  return `\n${format(roots).replaceAll(' float32', '')}\n`;
+}
+
+/** The schedule as text: passes as operations on registers. */
+export function schedule({ schedule: items, final }: Fused): string {
+  const lines = items.map((item) => {
+    if (item.kind === 'single') return `${item.value.kind} [${item.value.shape.join(', ')}]`;
+    const [{ loads, operations, stores, closes }] = item.passes as [(typeof item.passes)[number]];
+    const shapes = item.passes.map(({ shape }) => `[${shape.join(', ')}]`).join(' ');
+    const work = operations.map(
+      ({ kernel, operands }, i) =>
+        `r${loads.length + i} = ${kernel} ${operands.map((r) => `r${r}`).join(' ')}`,
+    );
+    const kept = [
+      ...stores.map(
+        ({ value, register }) => `${final.has(value) ? 'write' : 'store'} r${register}`,
+      ),
+      ...closes.map(({ register }) => `sum r${register}`),
+    ];
+    return `pass ${shapes}: load ${loads.map((_, i) => `r${i}`).join(' ')}; ${[...work, ...kept].join('; ')}`;
+  });
+  return `\n${lines.join('\n')}\n`;
+}
+
+export interface Placed {
+  readonly instructions: Instructions;
+  readonly arena: Arena;
+  readonly fired: Fired;
+}
+
+/** All passes but the last. */
+export function placed(
+  outputs: readonly Node[],
+  updates: Updates = [],
+  bindings?: Record<string, number>,
+): Placed {
+  const { fired, ...passes } = fused(outputs, updates, bindings);
+  const roots = [...passes.outputs, ...passes.updates.map(({ ref }) => ref)];
+  const placement = new Placement(passes, reachableFrom(roots), fired);
+  const instructions = instruct(
+    passes,
+    placement,
+    (_dtype, k, n) => 4 * k * Math.ceil(n / 32) * 32,
+    fired,
+  );
+  return { instructions, arena: arrange(instructions, fired), fired };
+}
+
+/** Which instructions there are, in order. */
+export function kinds({ instructions: { list } }: Placed): string {
+  return list.map(({ kind }) => kind).join(' ');
+}

@@ -1,0 +1,135 @@
+// Views against the elements that they show, one by one.
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  boxOf,
+  broadcast,
+  compose,
+  count,
+  dense,
+  isContiguous,
+  rebase,
+  rowMajor,
+  type View,
+} from '../../src/compile/ir/view.js';
+
+/** The elements that a view shows, in row-major order of its index space. */
+function elements({ offset, shape, strides }: View): number[] {
+  let all = [offset];
+  shape.forEach((size, axis) => {
+    const steps = Array.from({ length: size }, (_, i) => i * (strides[axis] as number));
+    all = all.flatMap((at) => steps.map((step) => at + step));
+  });
+  return all;
+}
+
+/** A slice, an axis order, a stretched axis or another shape of a dense one, chosen by numbers. */
+function viewOf(shape: readonly number[], choices: readonly number[]): View {
+  const [kind = 0, x = 0, y = 0] = choices;
+  const view = dense(shape);
+  if (kind === 0 && shape.length > 0) {
+    const axis = x % shape.length;
+    const size = shape[axis] as number;
+    const start = size === 0 ? 0 : y % size;
+    return {
+      offset: start * (view.strides[axis] as number),
+      shape: shape.map((dim, i) => (i === axis ? size - start : dim)),
+      strides: view.strides,
+    };
+  }
+  if (kind === 1) {
+    return { ...view, shape: [...shape].reverse(), strides: [...view.strides].reverse() };
+  }
+  if (kind === 2) return broadcast(view, [2, ...shape]);
+  const size = count(shape);
+  const width = 1 + (x % 6);
+  return size % width === 0 ? dense([size / width, width]) : dense([size]);
+}
+
+const shapes = fc.array(fc.integer({ min: 1, max: 4 }), { maxLength: 4 });
+const choices = fc.tuple(fc.integer({ min: 0, max: 3 }), fc.nat(20), fc.nat(20));
+
+describe('compose', () => {
+  it('shows through two views what one after the other shows, or refuses', () => {
+    let composed = 0;
+    fc.assert(
+      fc.property(shapes, fc.array(choices, { minLength: 1, maxLength: 4 }), (shape, list) => {
+        let view = dense(shape);
+        let shown = elements(view);
+        for (const choice of list) {
+          const outer = viewOf(view.shape, choice);
+          const next = compose(outer, view);
+          if (!next) return;
+          composed++;
+          shown = elements(outer).map((index) => shown[index] as number);
+          expect(elements(next)).toEqual(shown);
+          view = next;
+        }
+      }),
+      { numRuns: 3000, seed: 1 },
+    );
+    expect(composed).toBeGreaterThan(5000);
+  });
+
+  it('refuses a reshape that runs through axes that do not step evenly', () => {
+    const turned = { offset: 0, shape: [3, 2], strides: [1, 3] };
+    expect(compose(dense([6]), turned)).toBeUndefined();
+    expect(compose(dense([3, 2, 1]), turned)).toEqual({
+      offset: 0,
+      shape: [3, 2, 1],
+      strides: [1, 3, 0],
+    });
+  });
+
+  it('keeps rows of a wider matrix as they are', () => {
+    const left = { offset: 2, shape: [3, 4], strides: [10, 1] };
+    const row = { offset: 4, shape: [4], strides: [1] };
+    expect(compose(row, left)).toEqual({ offset: 12, shape: [4], strides: [1] });
+    expect(compose(dense([12]), left)).toBeUndefined();
+  });
+});
+
+describe('boxOf', () => {
+  it('is the box that the elements lie in, and rebase shows the same ones from there', () => {
+    let boxes = 0;
+    fc.assert(
+      fc.property(shapes, choices, (shape, choice) => {
+        const view = viewOf(shape, choice);
+        const box = boxOf(view, shape);
+        if (!box) return;
+        boxes++;
+        const unit = rowMajor(shape);
+        const coordinates = elements(view).map((element) =>
+          unit.map((step, axis) => Math.floor(element / step) % (shape[axis] as number)),
+        );
+        for (const [axis] of shape.entries()) {
+          const along = coordinates.map((at) => at[axis] as number);
+          expect(box.start[axis]).toBe(Math.min(...along));
+          expect(box.end[axis]).toBe(Math.max(...along) + 1);
+        }
+        const lengths = box.end.map((end, axis) => end - (box.start[axis] as number));
+        const inner = rowMajor(lengths);
+        const moved = coordinates.map((at) =>
+          at.reduce(
+            (sum, x, axis) => sum + (x - (box.start[axis] as number)) * (inner[axis] as number),
+            0,
+          ),
+        );
+        expect(elements(rebase(view, box, box.start, lengths))).toEqual(moved);
+      }),
+      { numRuns: 2000, seed: 2 },
+    );
+    expect(boxes).toBeGreaterThan(1000);
+  });
+});
+
+it('isContiguous says whether elements follow one another', () => {
+  fc.assert(
+    fc.property(shapes, choices, (shape, choice) => {
+      const view = viewOf(shape, choice);
+      const follows = elements(view).every((element, i) => element === view.offset + i);
+      expect(isContiguous(view)).toBe(follows);
+    }),
+    { numRuns: 1000, seed: 3 },
+  );
+});

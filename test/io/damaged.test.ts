@@ -1,0 +1,282 @@
+/** Files that are not what they claim to be: each is refused, in words, before it costs memory. */
+
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { FormatError, load, loadMetadata, parameter, save, tensor } from '../../src/index.js';
+import { errorOf } from '../support.js';
+
+let folder = '';
+let file = '';
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'forebay-damaged-'));
+  file = join(folder, 'it');
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** A file of a header and so many bytes of data. */
+function write(header: string | Uint8Array, dataBytes = 0, length?: bigint): void {
+  const json = Buffer.from(header);
+  const bytes = Buffer.alloc(8 + json.length + dataBytes);
+  bytes.writeBigUInt64LE(length ?? BigInt(json.length));
+  json.copy(bytes, 8);
+  writeFileSync(file, bytes);
+}
+
+function refusal(): string {
+  const error = errorOf(() => load(file));
+  expect(error).toBeInstanceOf(FormatError);
+  expect(error.message.startsWith(`${file}: `)).toBe(true);
+  return error.message.slice(file.length + 2);
+}
+
+const entry = (shape: string, offsets: string, dtype = '"F32"') =>
+  `{"dtype":${dtype},"shape":${shape},"data_offsets":${offsets}}`;
+
+describe('a header', () => {
+  it('that is sound is read, in any order and with any white space', () => {
+    write(
+      ` {"b" : ${entry('[1]', '[ 4 , 8 ]')},\n "a":{"data_offsets":[0,4],"shape":[],"dtype":"I32"} }\t `,
+      8,
+    );
+    expect(Object.keys(load(file))).toEqual(['a', 'b']);
+    write(`{"__metadata__":{},"\\u0061":${entry('[0]', '[0,0]')}}`);
+    expect(load(file).a?.shape).toEqual([0]);
+  });
+
+  it.each<[string, string, string, number?]>([
+    ['is empty', '', "at byte 8: expected '{', but found the end of the header"],
+    ['is no object', '[]', 'at byte 8: expected \'{\', but found "["'],
+    ['starts with a byte order mark', '\ufeff{}', "at byte 8: expected '{'"],
+    ['does not end', '{', "at byte 9: expected '\"', but found the end of the header"],
+    ['goes on', '{} {}', 'at byte 11: expected the end, but found "{"'],
+    ['has a comma too many', `{"a":${entry('[0]', '[0,0]')},}`, 'expected \'"\', but found "}"'],
+    ['has a colon too few', '{"a" {}}', 'at byte 13: expected \':\', but found "{"'],
+    ['has a string without an end', '{"a', 'at byte 9: this string does not end'],
+    ['has a string that ends in its escape', '{"a\\', 'at byte 9: this string does not end'],
+    ['has a bad escape', '{"\\x":{}}', 'at byte 9: expected a JSON string'],
+    ['has a line break in a string', '{"a\nb":{}}', 'at byte 9: expected a JSON string'],
+    [
+      'has half a surrogate pair',
+      '{"\\ud800":{}}',
+      'at byte 9: this string has half of a surrogate pair',
+    ],
+    [
+      'names a tensor twice',
+      `{"é":${entry('[0]', '[0,0]')},"\\u00e9":${entry('[0]', '[0,0]')}}`,
+      'at byte 63: the key "é" is there twice',
+    ],
+    [
+      'gives metadata twice',
+      '{"__metadata__":{},"__metadata__":{}}',
+      'the key "__metadata__" is there twice',
+    ],
+    ['gives one metadatum twice', '{"__metadata__":{"a":"","a":""}}', 'the key "a" is there twice'],
+    [
+      'has metadata that are no strings',
+      '{"__metadata__":{"a":1}}',
+      'at byte 29: expected \'"\', but found "1"',
+    ],
+    ['gives a shape twice', '{"a":{"shape":[],"shape":[]}}', 'the key "shape" is there twice'],
+    [
+      'has no dtype',
+      '{"a":{"shape":[],"data_offsets":[0,4]}}',
+      'at byte 9: tensor "a" has no dtype',
+      4,
+    ],
+    ['has no shape', '{"a":{"dtype":"F32","data_offsets":[0,4]}}', 'tensor "a" has no shape', 4],
+    ['has no offsets', '{"a":{"dtype":"F32","shape":[]}}', 'tensor "a" has no data_offsets', 4],
+    [
+      'has a key of its own',
+      '{"a":{"dtype":"F32","strides":[]}}',
+      'at byte 28: tensor "a" has an unknown key "strides"',
+    ],
+    [
+      'has a dtype that forebay lacks',
+      `{"a":${entry('[1]', '[0,2]', '"BF16"')}}`,
+      'tensor "a" has dtype "BF16", but forebay has F32, F64, I32',
+      2,
+    ],
+    [
+      'has a dtype of another kind',
+      `{"a":${entry('[1]', '[0,4]', '7')}}`,
+      'expected \'"\', but found "7"',
+      4,
+    ],
+    [
+      'has a dtype from a prototype',
+      `{"a":${entry('[1]', '[0,4]', '"constructor"')}}`,
+      'has dtype "constructor"',
+      4,
+    ],
+    [
+      'has a negative size',
+      `{"a":${entry('[-1]', '[0,4]')}}`,
+      'expected a whole number from 0 to 2^53 - 1, but found "-"',
+      4,
+    ],
+    [
+      'has a size with a fraction',
+      `{"a":${entry('[1.0]', '[0,4]')}}`,
+      "expected ',' or ']', but found \".\"",
+      4,
+    ],
+    ['has a size with a zero before it', `{"a":${entry('[01]', '[0,4]')}}`, 'but found 01', 4],
+    [
+      'has a size past 2^53',
+      `{"a":${entry('[9007199254740992]', '[0,4]')}}`,
+      'but found 9007199254740992',
+      4,
+    ],
+    [
+      'has sizes whose product overflows',
+      `{"a":${entry('[4294967296,4294967296]', '[0,0]')}}`,
+      'takes 73786976294838206464 bytes, but its data_offsets are [0, 0]',
+    ],
+    [
+      'has an overflow that comes out as 0',
+      `{"a":${entry(`[${new Array(8).fill(2 ** 32)}]`, '[0,0]')}}`,
+      'bytes, but its data_offsets are [0, 0]',
+    ],
+    [
+      'has 33 axes',
+      `{"a":${entry(`[${new Array(33).fill(1)}]`, '[0,4]')}}`,
+      'tensor "a" has 33 axes, but forebay has 32',
+      4,
+    ],
+    [
+      'has three offsets',
+      `{"a":${entry('[1]', '[0,4,8]')}}`,
+      'expected where tensor "a" begins and ends, but found [0, 4, 8]',
+      4,
+    ],
+    ['has offsets that run backwards', `{"a":${entry('[1]', '[8,4]')}}`, 'but found [8, 4]', 8],
+    [
+      'has offsets of another length',
+      `{"a":${entry('[1]', '[0,8]')}}`,
+      'takes 4 bytes, but its data_offsets are [0, 8]',
+      8,
+    ],
+    [
+      'points past the end',
+      `{"a":${entry('[2]', '[0,8]')}}`,
+      'tensor "a" lies at bytes 0 to 8 of the data, but there are 4: truncated?',
+      4,
+    ],
+    [
+      'has an overlap',
+      `{"a":${entry('[1]', '[0,4]')},"b":${entry('[1]', '[0,4]')}}`,
+      'tensor "b" lies at bytes 0 to 4 of the data, but tensor "a" ends at 4: they overlap',
+      4,
+    ],
+    [
+      'has a hole',
+      `{"a":${entry('[1]', '[4,8]')}}`,
+      'tensor "a" lies at bytes 4 to 8 of the data, but the header ends at 0: a hole',
+      8,
+    ],
+    [
+      'leaves data over',
+      `{"a":${entry('[1]', '[0,4]')}}`,
+      'expected the end of the file after 4 bytes of data, but 3 more came',
+      7,
+    ],
+  ])('that %s is refused', (_, header, message, dataBytes = 0) => {
+    write(header, dataBytes);
+    expect(refusal()).toContain(message);
+  });
+
+  it('that is not UTF-8 is refused, with the first byte that is not', () => {
+    write(Buffer.concat([Buffer.from('{"é'), Buffer.from([0xc3, 0x28]), Buffer.from('":{}}')]));
+    expect(refusal()).toBe('at byte 12: the header is not UTF-8');
+  });
+
+  it('may be as long as the file, and no longer than the format allows', () => {
+    write('{}', 0, 3n);
+    expect(refusal()).toBe(
+      'truncated: expected a header of 3 bytes at byte 8, but the file ends after 10',
+    );
+    write('{}', 0, 100_000_001n);
+    expect(refusal()).toContain(
+      "not a safetensors file: the header's length at byte 0 is 100000001",
+    );
+    write('{}', 0, 2n ** 64n - 1n);
+    expect(refusal()).toContain('is 18446744073709551615, but the format allows 100000000');
+    write('{}', 0, 90_000_000n);
+    truncateSync(file, 90_000_008);
+    // Zeros: a header of the greatest length costs no more than its reading.
+    expect(refusal()).toContain('at byte 10: expected the end, but found');
+  });
+});
+
+describe('a file', () => {
+  it('that is shorter than any is refused', () => {
+    writeFileSync(file, '1234567');
+    expect(refusal()).toBe(
+      "truncated: expected the 8 bytes of a header's length at byte 0, but the file ends after 7",
+    );
+  });
+
+  it('that is none is refused', () => {
+    const missing = join(folder, 'missing');
+    expect(errorOf(() => load(missing)).message).toBe(
+      `${missing}: expected a file, but there is no such file`,
+    );
+    expect(errorOf(() => load(folder)).message).toBe(
+      `${folder}: expected a file, but it is no regular file`,
+    );
+    expect(errorOf(() => loadMetadata(missing))).toBeInstanceOf(FormatError);
+  });
+
+  it.skipIf(process.platform === 'win32')(
+    'that is a pipe is refused at once, not waited for',
+    () => {
+      const pipe = join(folder, 'pipe');
+      spawnSync('mkfifo', [pipe]);
+      expect(errorOf(() => load(pipe)).message).toBe(
+        `${pipe}: expected a file, but it is no regular file`,
+      );
+    },
+  );
+
+  it('cut off anywhere is refused, and the parameters keep their values', () => {
+    save(file, { a: tensor([1, 2]), b: tensor([[3, 4, 5]]) }, { metadata: { x: 'y' } });
+    const bytes = readFileSync(file);
+    const a = parameter('a', [8, 9]);
+    for (let length = 0; length < bytes.length; length++) {
+      writeFileSync(file, bytes.subarray(0, length));
+      expect(
+        errorOf(() => load(file, [a])),
+        `${length} bytes`,
+      ).toBeInstanceOf(FormatError);
+    }
+    expect(a.value.toArray()).toEqual([8, 9]);
+  });
+
+  it('with damaged bytes is refused with a FormatError, or is a file all the same', () => {
+    save(file, { weight: tensor([1, 2]), bias: tensor([[3, 4, 5]]) }, { metadata: { x: 'y' } });
+    const bytes = readFileSync(file);
+    const header = 8 + Number(bytes.readBigUInt64LE(0));
+    let refused = 0;
+    const damage = fc.tuple(fc.nat(header - 1), fc.integer({ min: 1, max: 255 }));
+    fc.assert(
+      fc.property(fc.array(damage, { minLength: 1, maxLength: 3 }), (places) => {
+        const other = Buffer.from(bytes);
+        for (const [at, by] of places) other[at] = (other[at] as number) ^ by;
+        writeFileSync(file, other);
+        try {
+          const loaded = Object.values(load(file));
+          expect(loaded.reduce((n, { data }) => n + data.byteLength, 0)).toBe(20);
+        } catch (error) {
+          expect(error).toBeInstanceOf(FormatError);
+          refused++;
+        }
+      }),
+      { seed: 6, numRuns: 2000 },
+    );
+    expect(refused).toBeGreaterThan(1000);
+  });
+});

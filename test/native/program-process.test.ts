@@ -1,0 +1,186 @@
+// Runs off the JavaScript thread and the process around them: what keeps it alive, what its end does to
+// them, workers that are terminated, and memory over many runs. Each in a process of its own.
+import { describe, expect, it } from 'vitest';
+import { child } from './child.js';
+
+/** A program that counts its runs in `w`: one product for each link, of matrices [size, size]. */
+const model = `
+  const { compile } = await import(new URL('dist/compile/program.js', 'file://' + root).href);
+  const counter = (links, size = 128, name = 'w') => {
+    const w = fb.state(name, 0);
+    const weight = fb.constant(fb.Tensor.full([size, size], 1 / size));
+    let x = fb.matmul(fb.Tensor.ones([size, size]), weight);
+    for (let link = 0; link < links; link++) x = fb.matmul(fb.add(x, fb.mul(w, 0)), weight);
+    return { w, program: compile({ outputs: { before: w, work: fb.sum(x) }, updates: [[w, fb.add(w, 1)]] }) };
+  };
+  /** Takes a second or so, if it is left alone. */
+  const long = (name) => counter(100, 768, name);
+`;
+const ended = (script: string, env: NodeJS.ProcessEnv = {}) => {
+  const { status, signal, stdout, stderr } = child(model + script, env);
+  expect({ status, signal, stderr }).toEqual({ status: 0, signal: null, stderr: '' });
+  return stdout.trim();
+};
+
+describe('a process', () => {
+  it('lives until its runs have come back, and no longer', () => {
+    const script = `
+      const { w, program } = counter(50);
+      program.runAsync().then(({ before }) => console.log('done', before.item()));
+      program.runAsync();
+      process.on('exit', () => console.log('exit', w.value.item()));
+    `;
+    expect(ended(script)).toBe('done 0\nexit 2');
+  });
+
+  it('that waits for a run is kept alive by nothing else, run after run', () => {
+    const script = `
+      const { w, program } = counter(3);
+      for (let i = 0; i < 20; i++) await program.runAsync();
+      console.log(w.value.item());
+    `;
+    expect(ended(script)).toBe('20');
+  });
+
+  it('may exit with runs in flight and in the queue', () => {
+    const script = `
+      const [one, other] = [long('w'), long('v')];
+      for (let i = 0; i < 5; i++) { one.program.runAsync(); other.program.runAsync(); }
+      setTimeout(() => process.exit(0), 20);
+    `;
+    expect(ended(script)).toBe('');
+  });
+
+  it('reports a rejection that nobody handles, and no other', () => {
+    const script = `
+      process.on('unhandledRejection', (reason) => console.log('unhandled', reason));
+      const { program } = long('w');
+      const abort = new AbortController();
+      const handled = program.runAsync({}, { signal: abort.signal });
+      const forgotten = program.runAsync({}, { signal: abort.signal });
+      abort.abort('enough');
+      await handled.catch((reason) => console.log('handled', reason));
+      await new Promise((done) => setTimeout(done, 20));
+    `;
+    expect(ended(script).split('\n').sort()).toEqual(['handled enough', 'unhandled enough']);
+  });
+});
+
+describe('worker threads', () => {
+  const inWorker = `
+    const { Worker } = await import('node:worker_threads');
+    const worker = (code) => new Worker(new URL('data:text/javascript,' + encodeURIComponent(
+      'const root = ' + JSON.stringify(root) + ';' +
+      'const fb = await import(new URL("dist/index.js", "file://" + root).href);' + ${JSON.stringify(model)} +
+      'const { parentPort } = await import("node:worker_threads");' + code)));
+    const messages = (worker, count) => new Promise((resolve, reject) => {
+      const got = [];
+      worker.on('message', (message) => { got.push(message); if (got.length === count) resolve(got); });
+      worker.on('error', reject);
+    });
+  `;
+
+  it('run programs of their own side by side with the main one', () => {
+    const script = `
+      ${inWorker}
+      const code = 'const { w, program } = counter(5); for (let i = 0; i < 20; i++) { await program.runAsync(); program.run(); } parentPort.postMessage(w.value.item());';
+      const workers = [1, 2, 3, 4].map(() => messages(worker(code), 1));
+      const { w, program } = counter(5);
+      for (let i = 0; i < 20; i++) await program.runAsync();
+      console.log((await Promise.all(workers)).flat().join(), w.value.item());
+    `;
+    expect(ended(script)).toBe('40,40,40,40 20');
+  });
+
+  it('may be terminated with runs in flight, again and again', () => {
+    const script = `
+      ${inWorker}
+      const code = 'const a = long("w"), b = long("v"); for (let i = 0; i < 4; i++) { a.program.runAsync(); b.program.runAsync(); } parentPort.postMessage("started"); setInterval(() => {}, 1000);';
+      for (let round = 0; round < 12; round++) {
+        const one = worker(code);
+        await messages(one, 1);
+        if (round % 3 > 0) await new Promise((done) => setTimeout(done, round));
+        await one.terminate();
+      }
+      const { w, program } = counter(3);
+      await program.runAsync();
+      console.log('alive', w.value.item());
+    `;
+    expect(ended(script)).toBe('alive 1');
+  }, 60_000);
+
+  it('end with the process, whatever they are doing', () => {
+    const script = `
+      ${inWorker}
+      const code = 'const { program } = long("w"); program.runAsync(); program.runAsync(); parentPort.postMessage(1);';
+      await Promise.all([1, 2, 3].map(() => messages(worker(code), 1)));
+      process.exit(0);
+    `;
+    expect(ended(script)).toBe('');
+  });
+});
+
+describe('memory', () => {
+  // In MB: what is still reported to the garbage collector, and by how much the process grew.
+  const grown = `
+    const settle = async () => { for (let i = 0; i < 6; i++) { globalThis.gc(); await new Promise((done) => setTimeout(done, 5)); } };
+    const report = async (work, rounds) => {
+      await work(rounds); await settle();
+      const before = process.memoryUsage();
+      await work(4 * rounds); await settle();
+      const after = process.memoryUsage();
+      console.log(JSON.stringify(['external', 'rss'].map((kind) => (after[kind] - before[kind]) / 2 ** 20)));
+    };
+  `;
+  const flags = { NODE_OPTIONS: '--expose-gc' };
+
+  it.each([
+    ['dispose', 'program.dispose();'],
+    ['the garbage collector', ''],
+  ])(
+    'of programs that were made and run is given back by %s',
+    (_how, end) => {
+      // 12 MB each, of which 16 are made: what is not given back shows.
+      const script = `
+      ${grown}
+      const make = async (count) => {
+        for (let i = 0; i < count; i++) {
+          const x = fb.input('x', [1024, 1024]);
+          const program = compile({ outputs: { y: fb.sum(fb.matmul(fb.exp(fb.matmul(x, x)), x)) } });
+          const fed = fb.Tensor.zeros([1024, 1024]);
+          if (i % 2) program.run({ x: fed }); else await program.runAsync({ x: fed });
+          ${end}
+        }
+      };
+      await report(make, 4);
+    `;
+      const [external, rss] = JSON.parse(ended(script, flags));
+      expect(external).toBeLessThan(1);
+      expect(rss).toBeLessThan(120);
+    },
+    60_000,
+  );
+
+  it('is steady over runs of every kind, aborted ones and bindings among them', () => {
+    const script = `
+      ${grown}
+      const x = fb.input('x', ['n', 64]);
+      const w = fb.state('w', fb.Tensor.zeros([64]));
+      const program = compile({ outputs: { y: fb.exp(x) }, updates: [[w, fb.add(w, fb.sum(x, 0))]] });
+      const feeds = Array.from({ length: 16 }, (_, n) => ({ x: fb.Tensor.zeros([64 * (n + 1), 64]) }));
+      const work = async (rounds) => {
+        for (let i = 0; i < rounds; i++) {
+          program.run(feeds[i % 16]);
+          const abort = new AbortController();
+          const promises = [0, 1, 2, 3].map((k) => program.runAsync(feeds[(i + k) % 16], { signal: abort.signal }));
+          if (i % 3 === 0) abort.abort();
+          await Promise.allSettled(promises);
+        }
+      };
+      await report(work, 150);
+    `;
+    const [external, rss] = JSON.parse(ended(script, flags));
+    expect(external).toBeLessThan(4);
+    expect(rss).toBeLessThan(120);
+  }, 60_000);
+});

@@ -1,0 +1,383 @@
+// Programs by their code, called directly: what the addon's entries do, and that they refuse everything wrong.
+import { describe, expect, it } from 'vitest';
+import { NativeError } from '../../src/index.js';
+import { type Addon, load } from '../../src/native/addon.js';
+import { runProgram, withLeaves } from '../../src/native/program.js';
+import { sharedArray, type TypedArray } from '../../src/tensor/dtype.js';
+import { errorOf } from '../support.js';
+
+const { addon, ids } = load();
+const any = addon as unknown as Record<keyof Addon, (...given: unknown[]) => unknown>;
+const f32 = (...values: number[]) => {
+  const array = sharedArray('float32', values.length) as Float32Array;
+  array.set(values);
+  return array;
+};
+const none: TypedArray[] = [];
+
+function codeOf(instructions: number[][], head: number[]): Float64Array {
+  const sized = instructions.map(([opcode, ...body]) => [
+    opcode as number,
+    body.length + 2,
+    ...body,
+  ]);
+  return Float64Array.from([...head, ...sized.flat()]);
+}
+
+/** output = feed + leaf, three elements each; then leaf = output. */
+const adding = codeOf(
+  [
+    [
+      ...[1, 1, 1, 3, 2, 1, 1, 0], // a group: one segment of rank 1; registers, loads, steps, stores, closes
+      ...[0, 0, 0, 1, ids.get('map add') as number, 0, 2, 0, 1, -1, 0, 2],
+      ...[3, 1, 0, 1, 2, 0, 1, 0, 0, 1],
+    ],
+    [8, 0, 1, 3, 0, 0, 1, 2, 0, 1],
+  ],
+  [...[1, 3, 2, 1, 1, 0], ...[0, 64, 3, 12, 1, 12], ...[0, 3, 0, 0]],
+);
+
+const make = (leaf = f32(1, 2, 3), own: TypedArray[] | null = null) => ({
+  leaf,
+  program: addon.createProgram(adding, [leaf], addon.createQueue(), own),
+});
+
+const started = (program: object, steps: number, memory: TypedArray[], run = 0) =>
+  new Promise<number[]>((resolve) => {
+    addon.startProgram(program, run, steps, 1, false, (...answer) => resolve(answer), ...memory);
+  });
+
+describe('a program by its code', () => {
+  it('runs on what it is given, and on its own', () => {
+    const { program, leaf } = make(f32(1, 2, 3), [f32(10, 10, 10), f32(0, 0, 0)]);
+    const out = new Float32Array(3);
+    expect(addon.runProgram(program, 0, 1, false, Float32Array.of(1, 1, 1), out)).toBe(-1);
+    expect([[...out], [...leaf]]).toEqual([
+      [2, 3, 4],
+      [2, 3, 4],
+    ]);
+    expect(addon.runProgram(program, 1, 0, false)).toBe(-1);
+    expect([...leaf]).toEqual([12, 13, 14]);
+  });
+
+  it('keeps its leaves and its own memory alive', () => {
+    const own = [f32(1, 1, 1), f32(0, 0, 0)];
+    const view = own[1] as TypedArray;
+    const list = [f32(1, 2, 3)];
+    const program = addon.createProgram(adding, list, addon.createQueue(), own);
+    list.length = 0;
+    own.length = 0;
+    (globalThis as { gc?: () => void }).gc?.();
+    addon.runProgram(program, 0, 1, false);
+    expect([...view]).toEqual([2, 3, 4]);
+  });
+
+  it('takes several steps off this thread, and says how far it came', async () => {
+    const { program, leaf } = make();
+    const [feed, out] = [f32(1, 1, 1, 2, 2, 2, 3, 3, 3), sharedArray('float32', 9)];
+    expect(await started(program, 3, [feed, out], 7)).toEqual([-1, 3, 9]);
+    expect([...out]).toEqual([2, 3, 4, 4, 5, 6, 7, 8, 9]);
+    expect([...leaf]).toEqual([7, 8, 9]);
+    // -1: the index after the last.
+    expect(await started(program, 1, [feed, out], -1)).toEqual([-1, 1, 10]);
+  });
+
+  it('stops before it writes what is not finite', () => {
+    const { program, leaf } = make();
+    const out = new Float32Array(3);
+    expect(addon.runProgram(program, 0, 1, true, Float32Array.of(1, NaN, 1), out)).toBe(0);
+    expect([...leaf]).toEqual([1, 2, 3]);
+  });
+
+  it('times each instruction of a run that is as any other', () => {
+    const { program, leaf } = make();
+    const times = new Float64Array(2);
+    const memory = [Float32Array.of(1, 1, 1), new Float32Array(3)];
+    expect(addon.profileProgram(program, 0, 1, times, ...memory)).toBe(-1);
+    expect([...leaf]).toEqual([2, 3, 4]);
+    expect(times.every((time) => time > 0)).toBe(true);
+  });
+
+  it('says which memory overlaps which, as a number', () => {
+    const { program, leaf } = make();
+    const feed = new Float32Array(6);
+    // One output, one feed; objects are the feed, the output, the leaf.
+    const run = (fed: Float32Array, out: Float32Array) =>
+      addon.runProgram(program, 0, 1, false, fed, out);
+    expect(run(feed.subarray(0, 3), feed.subarray(2, 5))).toBe(-3 - 0);
+    expect(run(feed.subarray(0, 3), leaf)).toBe(-3 - 2);
+    expect(run(leaf, feed.subarray(0, 3))).toBe(-3 - (3 + 2));
+    expect([...leaf]).toEqual([1, 2, 3]);
+    expect(run(feed.subarray(0, 3), feed.subarray(3, 6))).toBe(-1);
+  });
+});
+
+describe('the entries of programs refuse', () => {
+  const { program } = make();
+  const queue = addon.createQueue();
+  const [feed, out] = [f32(0, 0, 0), f32(0, 0, 0)];
+  const gone = new Float32Array(3);
+  structuredClone(gone, { transfer: [gone.buffer] });
+  const disposed = make().program;
+  addon.disposeProgram(disposed);
+
+  it.each<[string, keyof Addon, unknown[], RegExp]>([
+    ['no arguments', 'createProgram', [], /received 0 arguments, expected 4/],
+    ['no code', 'createProgram', [[1], [], queue, null], /the geometry\) is not a Float32Array/],
+    ['an empty code', 'createProgram', [new Float64Array(0), [], queue, null], /./],
+    [
+      'a code that ends early',
+      'createProgram',
+      [adding.slice(0, -1), [f32(1, 2, 3)], queue, null],
+      /./,
+    ],
+    ['a leaf too few', 'createProgram', [adding, [], queue, null], /lea(f|ves)/],
+    ['a leaf too short', 'createProgram', [adding, [f32(1, 2)], queue, null], /8 bytes|leaf|12/],
+    [
+      'a leaf that can be taken away',
+      'createProgram',
+      [adding, [new Float32Array(3)], queue, null],
+      /leaf 0 is not on a SharedArrayBuffer/,
+    ],
+    [
+      'leaves of bytes',
+      'createProgram',
+      [adding, [new Uint8Array(12)], queue, null],
+      /leaf 0 is not a Float32Array/,
+    ],
+    [
+      'leaves in no list',
+      'createProgram',
+      [adding, feed, queue, null],
+      /\(the leaves\) is not an array/,
+    ],
+    ['no queue', 'createProgram', [adding, [f32(1, 2, 3)], {}, null], /argument 2 is not a queue/],
+    [
+      'a program for a queue',
+      'createProgram',
+      [adding, [f32(1, 2, 3)], program, null],
+      /argument 2 is not a queue/,
+    ],
+    [
+      'own memory that is short',
+      'createProgram',
+      [adding, [f32(1, 2, 3)], queue, [feed]],
+      /received 1 feeds and outputs, expected 1 and 1/,
+    ],
+    [
+      'a queue for a program',
+      'runProgram',
+      [queue, 0, 1, false, feed, out],
+      /argument 0 is not a program/,
+    ],
+    [
+      'an object for a program',
+      'runProgram',
+      [{}, 0, 1, false, feed, out],
+      /argument 0 is not a program/,
+    ],
+    [
+      'a disposed program',
+      'runProgram',
+      [disposed, 0, 1, false, feed, out],
+      /has been disposed of/,
+    ],
+    [
+      'memory where it has none of its own',
+      'runProgram',
+      [program, 0, 1, false],
+      /received 0 feeds and outputs/,
+    ],
+    [
+      'too little memory',
+      'runProgram',
+      [program, 0, 1, false, feed],
+      /received 1 feeds and outputs/,
+    ],
+    [
+      'too much memory',
+      'runProgram',
+      [program, 0, 1, false, feed, out, out],
+      /received 3 feeds and outputs/,
+    ],
+    [
+      'a short feed',
+      'runProgram',
+      [program, 0, 1, false, f32(1, 2), out],
+      /feed 0 has 8 bytes, expected 12/,
+    ],
+    [
+      'a long feed',
+      'runProgram',
+      [program, 0, 1, false, f32(1, 2, 3, 4), out],
+      /feed 0 has 16 bytes/,
+    ],
+    ['a detached feed', 'runProgram', [program, 0, 1, false, gone, out], /feed 0 has 0 bytes/],
+    [
+      'a detached output',
+      'runProgram',
+      [program, 0, 1, false, feed, gone],
+      /output 0 is float32 of 0 elements/,
+    ],
+    [
+      'an output of another dtype',
+      'runProgram',
+      [program, 0, 1, false, feed, new Int32Array(3)],
+      /output 0 is int32 of 3 elements, expected float32/,
+    ],
+    [
+      'bytes to read',
+      'runProgram',
+      [program, 0, 1, false, new Uint8Array(12), out],
+      /feed 0 is not a Float32Array/,
+    ],
+    [
+      'a list to read',
+      'runProgram',
+      [program, 0, 1, false, [feed], [out]],
+      /feed 0 is not a Float32Array/,
+    ],
+    [
+      'half a run',
+      'runProgram',
+      [program, 0.5, 1, false, feed, out],
+      /the run\) is 0.5, expected an integer from 0/,
+    ],
+    ['a run before the first', 'runProgram', [program, -1, 1, false, feed, out], /the run\) is -1/],
+    [
+      'a run beyond counting',
+      'runProgram',
+      [program, 2 ** 53, 1, false, feed, out],
+      /the run\) is 9007199254740992/,
+    ],
+    [
+      'threads by name',
+      'runProgram',
+      [program, 0, 'all', false, feed, out],
+      /the threads\) is not a number/,
+    ],
+    [
+      'a number for a flag',
+      'runProgram',
+      [program, 0, 1, 1, feed, out],
+      /checkFinite\) is not a boolean/,
+    ],
+    [
+      'too few times',
+      'profileProgram',
+      [program, 0, 1, new Float64Array(1), feed, out],
+      /times are float64 of 1, expected float64 of 2/,
+    ],
+    [
+      'times of another type',
+      'profileProgram',
+      [program, 0, 1, new Float32Array(2), feed, out],
+      /times are float32 of 2/,
+    ],
+    [
+      'no callback',
+      'startProgram',
+      [program, 0, 1, 1, false, 3, feed, out],
+      /argument 5 is not a function/,
+    ],
+    [
+      'no steps',
+      'startProgram',
+      [program, 0, 0, 1, false, () => {}, feed, out],
+      /the steps\) is 0, expected an integer from 1/,
+    ],
+    [
+      'endless steps',
+      'startProgram',
+      [program, 0, 2 ** 53 - 1, 1, false, () => {}, feed, out],
+      /feed 0 has 12 bytes, expected/,
+    ],
+    [
+      'a step too many',
+      'startProgram',
+      [program, 0, 2, 1, false, () => {}, f32(0, 0, 0, 0, 0, 0), out],
+      /output 0 is float32 of 3 elements, expected float32 of 6/,
+    ],
+    [
+      'memory that can be taken away',
+      'startProgram',
+      [program, 0, 1, 1, false, () => {}, new Float32Array(3), out],
+      /feed 0 is not on a SharedArrayBuffer/,
+    ],
+    ['a run by name', 'cancelRun', ['first'], /is not a number/],
+    ['no program to dispose of', 'disposeProgram', [null], /is not a program/],
+    ['no threads', 'setThreads', [0], /the threads\) is 0/],
+    ['claims of no list', 'claimLeaves', [feed, []], /is not an array/],
+    [
+      'claims that can be taken away',
+      'claimLeaves',
+      [[new Float32Array(3)], []],
+      /is not on a SharedArrayBuffer/,
+    ],
+    ['no claim', 'beginWrites', [program], /argument 0 is not a claim/],
+    ['no claim to release', 'releaseLeaves', [undefined], /argument 0 is not a claim/],
+  ])('%s', (_what, entry, given, message) => {
+    const code = expect.stringMatching(/^FOREBAY_NATIVE_(ARGUMENT|MEMORY)$/);
+    const thrown = expect.objectContaining({ code, message: expect.stringMatching(message) });
+    expect(() => any[entry](...given)).toThrow(thrown);
+  });
+
+  it('code that runs while they read', () => {
+    const trap = () => {
+      throw new RangeError('a trap');
+    };
+    const list = Object.defineProperty([], 0, { get: trap, enumerable: true });
+    expect(() => any.createProgram(adding, list, queue, null)).toThrow(/a trap/);
+    // A getter that takes away the code that is about to be read.
+    const code = adding.slice();
+    const thief = Object.defineProperty([], 0, {
+      get: () => {
+        structuredClone(code, { transfer: [code.buffer] });
+        return f32(1, 2, 3);
+      },
+    });
+    expect(() => any.createProgram(code, thief, queue, null)).toThrow(/./);
+  });
+
+  it('nothing that is cancelled too late, or disposed of twice', () => {
+    addon.cancelRun(1e9);
+    addon.disposeProgram(disposed);
+  });
+
+  it('and the module in between makes typed errors of them', () => {
+    expect(errorOf(() => runProgram(disposed, 0, 1, false, [feed, out]))).toBeInstanceOf(
+      NativeError,
+    );
+  });
+});
+
+describe('withLeaves', () => {
+  it('waits for runs in flight, computes, and writes', async () => {
+    const { program, leaf } = make();
+    const answer = started(program, 1, [f32(1, 1, 1), f32(0, 0, 0)]);
+    const sum = withLeaves(
+      [leaf],
+      [leaf],
+      () => leaf[0] as number,
+      () => leaf.fill(0),
+    );
+    expect([sum, [...leaf]]).toEqual([2, [0, 0, 0]]);
+    await answer;
+  });
+
+  it('lets go when what it computes throws', () => {
+    const { program, leaf } = make();
+    const failing = () => {
+      throw new RangeError('no');
+    };
+    expect(() => withLeaves([leaf], [leaf], failing, () => {})).toThrow('no');
+    expect(() => withLeaves([leaf], [leaf], () => 0, failing)).toThrow('no');
+    expect(addon.runProgram(program, 0, 1, false, f32(0, 0, 0), f32(0, 0, 0))).toBe(-1);
+  });
+});
+
+it('a list of no arrays is as good as any', () => {
+  const empty = codeOf([], [1, 1, 0, 0, 0, 0, 0, 0]);
+  const program = addon.createProgram(empty, none, addon.createQueue(), none);
+  expect(addon.runProgram(program, 0, 1, true)).toBe(-1);
+});

@@ -1,0 +1,176 @@
+import { describe, expect, it } from 'vitest';
+import { type Dim, input, Tensor, tensor } from '../../src/index.js';
+import { type Dataset, examplesOf, gather } from '../../src/train/dataset.js';
+import { errorOf, randomTensor } from '../support.js';
+
+const inputs = (...list: ReturnType<typeof input>[]) =>
+  new Map(list.map((node) => [node.name as string, node]));
+
+describe('gather writes rows to where the batch axis is', () => {
+  it.each<[Dim[], number[]]>([
+    [['batch'], []],
+    [['batch', 3], [3]],
+    [['batch', 40], [40]],
+    [
+      [2, 'batch', 3],
+      [2, 3],
+    ],
+    [
+      [2, 'batch', 50],
+      [2, 50],
+    ],
+    [
+      [2, 3, 'batch'],
+      [2, 3],
+    ],
+  ])('%j', (shape, example) => {
+    const x = input('x', shape, { dtype: 'float64' });
+    const all = randomTensor([7, ...example], 5);
+    const { columns } = examplesOf('fit', { x: all }, inputs(x));
+    const rows = [6, 0, 6, 3];
+    const size = all.size / 7;
+    const batch = new Float64Array(rows.length * size).fill(Number.NaN);
+    // In two parts, as long minibatches are gathered.
+    const [column] = columns as [(typeof columns)[number]];
+    gather(column, Int32Array.from(rows.slice(0, 3)), 0, batch, 4);
+    gather(column, Int32Array.from(rows.slice(3)), 3, batch, 4);
+    const axis = shape.indexOf('batch');
+    const places = example.reduce((product, dim) => product * dim, 1);
+    const inner = example.slice(axis).reduce((product, dim) => product * dim, 1);
+    for (let row = 0; row < rows.length; row++) {
+      for (let place = 0; place < places; place++) {
+        const [o, i] = [Math.floor(place / inner), place % inner];
+        const expected = all.data[(rows[row] as number) * places + place];
+        expect(batch[(o * 4 + row) * inner + i], `row ${row}, element ${place}`).toBe(expected);
+      }
+    }
+  });
+
+  it('refuses memory that is gone since it was checked', () => {
+    const data = new Float32Array(6);
+    const { columns } = examplesOf(
+      'fit',
+      { x: tensor(data, { shape: [3, 2] }) },
+      inputs(input('x', ['batch', 2])),
+    );
+    structuredClone(data.buffer, { transfer: [data.buffer] });
+    const [column] = columns as [(typeof columns)[number]];
+    const error = errorOf(() => gather(column, new Int32Array(1), 0, new Float32Array(2), 1));
+    expect([error.name, error.message]).toEqual([
+      'ValueError',
+      "the examples for [input 'x'] have been transferred away or resized: [3, 2] now holds 0 elements",
+    ]);
+  });
+});
+
+describe('a dataset', () => {
+  const x = input('x', [5, 'batch', 2]);
+  const label = input('label', ['batch'], { dtype: 'int32' });
+  const known = inputs(x, label);
+  const good = { x: Tensor.zeros([4, 5, 2]), label: tensor(new Int32Array(4)) };
+
+  it('that fits is known by its rows and the names that it binds', () => {
+    const named = inputs(input('a', ['steps', 'batch', 'n']), input('b', ['batch', 'n']));
+    const examples = examplesOf(
+      'fit',
+      { a: Tensor.zeros([6, 3, 2]), b: Tensor.zeros([6, 2]) },
+      named,
+    );
+    expect(examples.rows).toBe(6);
+    expect([...examples.bindings]).toEqual([
+      ['steps', 3],
+      ['n', 2],
+    ]);
+    expect(examplesOf('fit', { a: [[[1], [2]]], b: [[1]] }, named).rows).toBe(1);
+  });
+
+  it.each<[string, Dataset, string, string]>([
+    [
+      'with a name that is no input',
+      { ...good, y: Tensor.zeros([4]) },
+      'ValueError',
+      "fit: dataset 'y' is not an input of the program (its inputs: 'x', 'label')",
+    ],
+    [
+      'that lacks an input',
+      { x: good.x },
+      'ValueError',
+      "[input 'label'] is int32 [batch]: expected examples of int32 [rows], but the dataset has none",
+    ],
+    [
+      'with another dtype',
+      { ...good, label: Tensor.zeros([4]) },
+      'DTypeError',
+      'expected examples of int32 [rows], but received float32 [4]',
+    ],
+    [
+      'with another rank',
+      { ...good, x: Tensor.zeros([4, 10]) },
+      'ShapeError',
+      'expected examples of float32 [rows, 5, 2], but received [4, 10]',
+    ],
+    [
+      'with the batch where the input has it',
+      { ...good, x: Tensor.zeros([5, 4, 2]) },
+      'ShapeError',
+      'expected examples of float32 [rows, 5, 2], but received [5, 4, 2]',
+    ],
+    [
+      'with unequal numbers of rows',
+      { ...good, label: tensor(new Int32Array(3)) },
+      'ShapeError',
+      "4 examples for [input 'x'], but 3 for [input 'label']",
+    ],
+    [
+      'without rows',
+      { x: Tensor.zeros([0, 5, 2]), label: tensor(new Int32Array(0)) },
+      'ValueError',
+      'the dataset has no examples',
+    ],
+    [
+      'of what are no tensors',
+      { ...good, x: 'x' as never },
+      'ValueError',
+      'but received the string "x"',
+    ],
+    [
+      'with a scalar',
+      { ...good, label: tensor(3, { dtype: 'int32' }) },
+      'ShapeError',
+      'expected examples of int32 [rows], but received []',
+    ],
+  ])('%s is refused', (_, dataset, kind, message) => {
+    const error = errorOf(() => examplesOf('fit', dataset, known));
+    expect([error.name, error.message]).toEqual([kind, expect.stringContaining(message)]);
+  });
+
+  it.each([[null], [3], [undefined], [[1, 2]], [tensor([1])]])(
+    'that is %s is refused',
+    (dataset) => {
+      const error = errorOf(() => examplesOf('fit', dataset as never, known));
+      expect(error.message).toContain(
+        'expected a dataset, a record of tensors by the names of inputs',
+      );
+    },
+  );
+
+  it('cannot feed an input that has no dimension of that name, or two', () => {
+    for (const shape of [[3], ['n', 3], ['batch', 'batch']]) {
+      const odd = input('odd', shape);
+      const error = errorOf(() => examplesOf('fit', { odd: Tensor.zeros([3, 3]) }, inputs(odd)));
+      expect([error.name, error.message]).toEqual([
+        'GraphError',
+        expect.stringContaining("cut along a dimension named 'batch', of which it must have one"),
+      ]);
+    }
+    expect(errorOf(() => examplesOf('fit', {}, inputs())).message).toContain('has no inputs');
+  });
+
+  it('cannot bind a name to two numbers', () => {
+    const named = inputs(input('a', ['batch', 'n']), input('b', ['batch', 'n']));
+    const error = errorOf(() =>
+      examplesOf('fit', { a: Tensor.zeros([2, 3]), b: Tensor.zeros([2, 4]) }, named),
+    );
+    expect(error.message).toContain("'n' is 4 here, but 3 in another tensor");
+  });
+});

@@ -1,0 +1,384 @@
+import { describe, expect, it } from 'vitest';
+import {
+  add,
+  evaluate,
+  FeedForward,
+  input,
+  matmul,
+  mean,
+  mse,
+  parameter,
+  randomNormal,
+  setSeed,
+  sgd,
+  state,
+  sum,
+  Tensor,
+  tensor,
+  type Variable,
+} from '../../src/index.js';
+import type { BatchRecord, EpochRecord, FitOptions } from '../../src/train/fit.js';
+import * as train from '../../src/train/fit.js';
+import { InterpretedProgram } from '../../src/train/interpreted.js';
+import { Shuffle } from '../../src/train/order.js';
+import { randomTensor } from '../support.js';
+
+/** y = x W + b, trained by plain descent; and a dataset of ten examples. */
+function linear() {
+  const net = new FeedForward('net', { inputs: 3, units: 2, seed: 1, dtype: 'float64' });
+  const x = input('x', ['batch', 3], { dtype: 'float64' });
+  const y = input('y', ['batch', 2], { dtype: 'float64' });
+  const loss = mse(net.apply(x), y);
+  const updates = sgd(loss, net.parameters, { rate: 0.1 });
+  const dataset = { x: randomTensor([10, 3], 5), y: randomTensor([10, 2], 6) };
+  return {
+    net,
+    loss,
+    updates,
+    dataset,
+    program: new InterpretedProgram({ outputs: { loss }, updates }),
+  };
+}
+
+const valuesOf = (parameters: readonly Variable[]) =>
+  parameters.map(({ value }) => value.toArray());
+
+/** A program that only counts: each step adds its examples' sum to a state. */
+function counter() {
+  const seen = state('seen', tensor(0, { dtype: 'float64' }));
+  const x = input('x', ['batch'], { dtype: 'float64' });
+  const total = sum(x);
+  const program = new InterpretedProgram({
+    outputs: { total, mean: mean(x), x },
+    updates: [[seen, add(seen, total)]],
+  });
+  return { seen, program, dataset: { x: new Float64Array([1, 2, 4, 8, 16, 32, 64]) } };
+}
+
+const plain = { epochs: 1, batchSize: 3, shuffle: false } as const;
+
+describe('fit', () => {
+  it('runs the same steps as a loop by hand, in the same order, the short one included', async () => {
+    const [ours, theirs] = [linear(), linear()];
+    const { epochs } = await train.fit(ours.program, ours.dataset, {
+      epochs: 3,
+      batchSize: 4,
+      seed: 8,
+    });
+    const expected: number[] = [];
+    for (let epoch = 0; epoch < 3; epoch++) {
+      const order = await new Shuffle(10, 8).order(epoch);
+      let total = 0;
+      for (const rows of [order.subarray(0, 4), order.subarray(4, 8), order.subarray(8)]) {
+        const pick = ({ data }: Tensor, width: number) => {
+          const row = (index: number) =>
+            Array.from(data.subarray(index * width, (index + 1) * width));
+          return tensor(Array.from(rows, row), { dtype: 'float64' });
+        };
+        const feeds = { x: pick(theirs.dataset.x, 3), y: pick(theirs.dataset.y, 2) };
+        const { updates } = theirs;
+        total += rows.length * evaluate(theirs.loss, feeds, { updates }).item();
+      }
+      expected.push(total / 10);
+    }
+    expect(valuesOf(ours.net.parameters)).toEqual(valuesOf(theirs.net.parameters));
+    expect(epochs.map(({ epoch }) => epoch)).toEqual([0, 1, 2]);
+    epochs.forEach(({ outputs }, epoch) => {
+      expect(outputs.loss).toBeCloseTo(expected[epoch] as number, 14);
+    });
+  });
+
+  it('weighs means by rows, and leaves out of the history what has several elements', async () => {
+    const { program, dataset } = counter();
+    const history = await train.fit(program, dataset, plain);
+    // Sums 7, 56 and 64 of 3, 3 and 1 examples; means 7/3, 56/3 and 64.
+    const outputs = { total: (3 * 7 + 3 * 56 + 64) / 7, mean: 127 / 7 };
+    expect(history).toEqual({ epochs: [{ epoch: 0, outputs }] });
+  });
+
+  it('tells onBatch of every step, before the next one has run', async () => {
+    const { program, dataset, seen } = counter();
+    const records: (BatchRecord & { seen: number })[] = [];
+    await train.fit(program, dataset, {
+      ...plain,
+      epochs: 2,
+      onBatch: async (record) => {
+        await new Promise((done) => setTimeout(done, 1));
+        records.push({ ...record, seen: seen.value.item() });
+      },
+    });
+    expect(records.map(({ epoch, batch, rows, seen }) => [epoch, batch, rows, seen])).toEqual([
+      [0, 0, 3, 7],
+      [0, 1, 3, 63],
+      [0, 2, 1, 127],
+      [1, 0, 3, 134],
+      [1, 1, 3, 190],
+      [1, 2, 1, 254],
+    ]);
+    // Kept records stay as they were, though the memory of a slice is used again.
+    expect(records.map(({ outputs }) => outputs.x?.toArray())).toEqual([
+      [1, 2, 4],
+      [8, 16, 32],
+      [64],
+      [1, 2, 4],
+      [8, 16, 32],
+      [64],
+    ]);
+  });
+
+  it('lets onBatch change what the next step does', async () => {
+    const rate = state('rate', 1);
+    const w = parameter('w', 0);
+    const x = input('x', ['batch']);
+    const program = new InterpretedProgram({
+      outputs: { x: sum(x) },
+      updates: [[w, add(w, rate)]],
+    });
+    const x4 = new Float32Array(4);
+    await train.fit(
+      program,
+      { x: x4 },
+      { epochs: 1, batchSize: 1, onBatch: ({ batch }) => rate.set(10 ** (batch + 1)) },
+    );
+    expect(w.value.item()).toBe(1111);
+  });
+
+  it('stops when onEpoch says false, and only then', async () => {
+    const { program, dataset, seen } = counter();
+    const told: EpochRecord[] = [];
+    const answers = [undefined, 0, Promise.resolve(true), Promise.resolve(false)];
+    const { epochs } = await train.fit(program, dataset, {
+      ...plain,
+      epochs: 9,
+      onEpoch: (record) => {
+        told.push(record);
+        return answers[record.epoch];
+      },
+    });
+    expect(epochs).toEqual(told);
+    expect(epochs).toHaveLength(4);
+    expect(seen.value.item()).toBe(4 * 127);
+  });
+
+  it('takes every example once an epoch, in orders that the seed makes', async () => {
+    const orderOf = async (options: Partial<FitOptions>) => {
+      const { program, dataset } = counter();
+      const order: number[] = [];
+      const onBatch = ({ outputs }: BatchRecord) => void order.push(...(outputs.x?.data ?? []));
+      await train.fit(program, dataset, { epochs: 2, batchSize: 3, ...options, onBatch });
+      return [order.slice(0, 7), order.slice(7)];
+    };
+    const first = await orderOf({ seed: 4 });
+    const inOrder = [1, 2, 4, 8, 16, 32, 64];
+    for (const epoch of first) expect([...epoch].sort((a, b) => a - b)).toEqual(inOrder);
+    expect(first[0]).not.toEqual(first[1]);
+    expect(await orderOf({ seed: 4 })).toEqual(first);
+    expect(await orderOf({ seed: 5 })).not.toEqual(first);
+    expect(await orderOf({ shuffle: false })).toEqual([inOrder, inOrder]);
+    setSeed(7);
+    const unseeded = [await orderOf({}), await orderOf({})];
+    expect(unseeded[0]).not.toEqual(unseeded[1]);
+    setSeed(7);
+    expect([await orderOf({}), await orderOf({})]).toEqual(unseeded);
+    setSeed(0);
+  });
+
+  it('draws anew in every step', async () => {
+    const program = new InterpretedProgram({
+      outputs: { noise: add(sum(randomNormal([])), sum(input('x', ['batch']))) },
+    });
+    const noise: unknown[] = [];
+    const onBatch = ({ outputs }: BatchRecord) => void noise.push(outputs.noise?.item());
+    await train.fit(program, { x: new Float32Array(4) }, { epochs: 2, batchSize: 2, onBatch });
+    expect(new Set(noise).size).toBe(4);
+    expect(program.runs).toBe(4);
+  });
+
+  it('feeds a batch axis that is not the first', async () => {
+    const x = input('x', [2, 'batch', 2], { dtype: 'float64' });
+    const w = tensor([[1], [10]], { dtype: 'float64' });
+    const program = new InterpretedProgram({ outputs: { y: matmul(x, w) } });
+    const steps = tensor(
+      [
+        [
+          [1, 2],
+          [3, 4],
+        ],
+        [
+          [5, 6],
+          [7, 8],
+        ],
+        [
+          [9, 1],
+          [2, 3],
+        ],
+      ],
+      { dtype: 'float64' },
+    );
+    const seen: unknown[] = [];
+    const onBatch = ({ outputs }: BatchRecord) => void seen.push(outputs.y?.toArray());
+    await train.fit(program, { x: steps }, { epochs: 1, batchSize: 2, shuffle: false, onBatch });
+    expect(seen).toEqual([
+      [
+        [[21], [65]],
+        [[43], [87]],
+      ],
+      [[[19]], [[32]]],
+    ]);
+  });
+
+  it('validates after each epoch, with the parameters of that epoch', async () => {
+    const { seen, program, dataset } = counter();
+    const held = input('held', ['batch'], { dtype: 'float64' });
+    const validate = {
+      program: new InterpretedProgram({ outputs: { sum: add(sum(held), seen) } }),
+      dataset: { held: new Float64Array([1, 1, 1, 1, 1]) },
+      batchSize: 4,
+    };
+    const { epochs } = await train.fit(program, dataset, { ...plain, epochs: 2, validate });
+    // Four examples, then one: (4 * (4 + seen) + 1 + seen) / 5.
+    expect(epochs.map(({ validation }) => validation)).toEqual([
+      { sum: (4 * (4 + 127) + 1 + 127) / 5 },
+      { sum: (4 * (4 + 254) + 1 + 254) / 5 },
+    ]);
+  });
+
+  it('does nothing in no epochs', async () => {
+    const { program, dataset, seen } = counter();
+    expect(await train.fit(program, dataset, { ...plain, epochs: 0 })).toEqual({ epochs: [] });
+    expect(seen.value.item()).toBe(0);
+  });
+});
+
+describe('an abort', () => {
+  it.each([['before'], ['in onBatch'], ['in onEpoch'], ['meanwhile']])(
+    '%s rejects with its reason, after whole steps',
+    async (when) => {
+      const { program, dataset, seen } = counter();
+      const controller = new AbortController();
+      const reason = new Error('enough');
+      const abort = () => controller.abort(reason);
+      if (when === 'before') abort();
+      const options: FitOptions = {
+        ...plain,
+        epochs: 1_000_000,
+        signal: controller.signal,
+        ...(when === 'in onBatch' && { onBatch: ({ batch }) => void (batch === 1 && abort()) }),
+        ...(when === 'in onEpoch' && { onEpoch: ({ epoch }) => void (epoch === 1 && abort()) }),
+      };
+      const fitting = train.fit(program, dataset, options);
+      if (when === 'meanwhile') setTimeout(abort, 20);
+      await expect(fitting).rejects.toBe(reason);
+      const done = seen.value.item();
+      const expected = { before: 0, 'in onBatch': 63, 'in onEpoch': 254 }[when];
+      if (expected !== undefined) expect(done).toBe(expected);
+      // After whole steps the sum is 127 for each epoch, and of the last one 0, 7 or 63.
+      expect([0, 7, 63]).toContain(done % 127);
+      // The program is as good as before.
+      await train.fit(program, dataset, plain);
+      expect(seen.value.item()).toBe(done + 127);
+    },
+  );
+
+  it('after the end is no concern', async () => {
+    const { program, dataset } = counter();
+    const controller = new AbortController();
+    const history = await train.fit(program, dataset, { ...plain, signal: controller.signal });
+    controller.abort();
+    expect(history.epochs).toHaveLength(1);
+  });
+});
+
+describe('what callbacks throw', () => {
+  const mistake = new Error('mine');
+  it.each<[string, Partial<FitOptions>]>([
+    [
+      'onBatch',
+      {
+        onBatch: () => {
+          throw mistake;
+        },
+      },
+    ],
+    ['onBatch, later', { onBatch: () => Promise.reject(mistake) }],
+    [
+      'onEpoch',
+      {
+        onEpoch: () => {
+          throw mistake;
+        },
+      },
+    ],
+    ['onEpoch, later', { onEpoch: () => Promise.reject(mistake) }],
+  ])('%s: rejects', async (_, options) => {
+    const { program, dataset, seen } = counter();
+    await expect(train.fit(program, dataset, { ...plain, ...options })).rejects.toBe(mistake);
+    expect([7, 127]).toContain(seen.value.item());
+  });
+});
+
+describe('fit refuses, before anything has run,', () => {
+  it.each<[string, object | undefined, string]>([
+    [
+      'no options',
+      undefined,
+      'expected options, at least epochs and batchSize, but received undefined',
+    ],
+    ['epochs', { epochs: 1.5 }, 'epochs must be a non-negative whole number, but is number 1.5'],
+    [
+      'negative epochs',
+      { epochs: -1 },
+      'epochs must be a non-negative whole number, but is number -1',
+    ],
+    ['batchSize', { batchSize: 0 }, 'batchSize must be a positive whole number, but is number 0'],
+    [
+      'no batchSize',
+      { batchSize: undefined },
+      'batchSize must be a positive whole number, but is undefined',
+    ],
+    ['seed', { seed: -1 }, 'expected a seed'],
+    ['signal', { signal: {} }, 'signal must be an AbortSignal, but is an object of type Object'],
+    ['onBatch', { onBatch: 3 }, 'onBatch must be a function, but is number 3'],
+    ['onEpoch', { onEpoch: null }, 'onEpoch must be a function, but is null'],
+    [
+      'validate',
+      { validate: 3 },
+      'validate must be {program, dataset, batchSize?}, but is number 3',
+    ],
+    [
+      'no validate.program',
+      { validate: {} },
+      'fit: validate: expected a program, but received undefined',
+    ],
+    [
+      'a dataset to validate with',
+      { validate: { program: counter().program, dataset: {} } },
+      "[input 'x'] is float64 [batch]: expected examples of float64 [rows], but the dataset has none",
+    ],
+  ])('%s', async (_, options, message) => {
+    const { program, dataset, seen } = counter();
+    const all = options === undefined ? undefined : { ...plain, ...options };
+    await expect(train.fit(program, dataset, all as never)).rejects.toThrow(message);
+    expect(seen.value.item()).toBe(0);
+  });
+
+  it('a dataset that does not fit', async () => {
+    const { program, seen } = counter();
+    await expect(train.fit(program, { x: [[1]] }, plain)).rejects.toThrow(
+      'expected examples of float64 [rows]',
+    );
+    await expect(train.fit(3 as never, {}, plain)).rejects.toThrow(
+      'fit: expected a program, but received number 3',
+    );
+    expect(seen.value.item()).toBe(0);
+  });
+
+  it('an output that no binding gives a shape', async () => {
+    const odd = input('odd', ['batch', 4]);
+    const program = new InterpretedProgram({ outputs: { odd, other: randomNormal(['n']) } });
+    await expect(train.fit(program, { odd: Tensor.zeros([3, 4]) }, plain)).rejects.toThrow(
+      "output 'other': dimension 'n' is not bound",
+    );
+    expect(program.runs).toBe(0);
+  });
+});
