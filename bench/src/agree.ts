@@ -1,0 +1,94 @@
+/** Nothing is timed before both sides are known to compute the same. */
+
+import { BenchError } from './errors.js';
+import { type Named, readTensor, type Tensors } from './exchange.js';
+import type { Loaded } from './protocol.js';
+import type { ModelSpec } from './workloads.js';
+
+/** How far apart the two sides were. */
+export interface Agreement {
+  /** The greatest distance |a - b| / |b| over tensors, in the Euclidean norm, and whose it is. */
+  readonly distance: number;
+  readonly tensor: string;
+  readonly tolerance: number;
+}
+
+/**
+ * The distance up to which two results count as one.
+ * Roundoff of float32 sums is about 1e-6 of their norm, of float64 ones 1e-15. A ReLU whose input is
+ * within roundoff of 0 may fall either way on two machines, and one unit of one example then differs:
+ * at most some 1e-3 of a gradient's norm in these networks. A forgotten step, gate or factor is 1e-2
+ * and more.
+ */
+export function toleranceOf(spec: ModelSpec, dtype: Named['dtype']): number {
+  if (spec.kind === 'mlp' && spec.batch > 1) return 3e-3;
+  return dtype === 'float64' ? 1e-10 : 2e-5;
+}
+
+/** |a - b| / |b| in the Euclidean norm; Infinity for what is not finite, or not 0 where b is. */
+export function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let difference = 0;
+  let norm = 0;
+  for (let index = 0; index < b.length; index++) {
+    const [x, y] = [a[index] as number, b[index] as number];
+    difference += (x - y) ** 2;
+    norm += y ** 2;
+  }
+  if (difference === 0) return 0;
+  const relative = Math.sqrt(difference / norm);
+  return Number.isFinite(relative) ? relative : Infinity;
+}
+
+/**
+ * Whether two losses, and how far they are from the first, agree. After a step of Adam an element whose
+ * gradient is roundoff has moved by a whole rate, one way or the other: so 2 % of the way are allowed,
+ * and what a plain sum of 10^6 float32 terms loses (4e-4 in TensorFlow.js).
+ */
+function closeLosses(a: number, b: number, first: number): boolean {
+  return Math.abs(a - b) <= 0.02 * Math.abs(b - first) + 1e-3 * Math.abs(first);
+}
+
+/**
+ * Compares a peer's results and losses with forebay's.
+ * @throws BenchError that names the workload, the peer and the tensor, when they are not the same
+ */
+export function assertAgreement(
+  workload: string,
+  spec: ModelSpec,
+  peer: { readonly name: string; readonly loaded: Loaded; readonly folder: string },
+  own: { readonly loaded: Loaded; readonly results: Tensors },
+): Agreement {
+  const fail = (message: string): never => {
+    throw new BenchError(
+      `${workload}: ${peer.name} and forebay do not compute the same: ${message}`,
+    );
+  };
+  let worst: Agreement = { distance: 0, tensor: '', tolerance: toleranceOf(spec, spec.dtype) };
+  const names = new Set(peer.loaded.results.map(({ name }) => name));
+  for (const { name } of own.loaded.results) {
+    if (!names.has(name)) fail(`${peer.name} reports nothing for '${name}'`);
+  }
+  for (const entry of peer.loaded.results) {
+    const mine = own.results.get(entry.name);
+    if (entry.shape.join() !== mine.shape.join()) {
+      fail(`'${entry.name}' is [${entry.shape}] there, but [${mine.shape}] here`);
+    }
+    const tolerance = toleranceOf(spec, entry.dtype);
+    const apart = distance(readTensor(peer.folder, entry), mine.values);
+    if (!(apart <= tolerance)) {
+      const what = spec.kind === 'predict' ? 'output' : 'gradient of';
+      fail(
+        `the ${what} '${entry.name}' is ${apart.toExponential(1)} of its norm apart (${tolerance} is allowed)`,
+      );
+    }
+    if (apart >= worst.distance) worst = { distance: apart, tensor: entry.name, tolerance };
+  }
+  const [first] = own.loaded.losses;
+  for (const [step, loss] of peer.loaded.losses.entries()) {
+    const mine = own.loaded.losses[step] as number;
+    if (!closeLosses(loss, mine, first as number)) {
+      fail(`after ${step} steps the loss is ${loss} there, but ${mine} here`);
+    }
+  }
+  return worst;
+}

@@ -1,0 +1,32 @@
+/** What BLAS takes for itself: buffers for packed operands, of which it tells nothing. */
+
+import { prepareProduct } from '../../../dist/native/kernels.js';
+import { statusBytes } from '../peers/process.js';
+
+/**
+ * The bytes by which this process grows when BLAS does these products on one thread. To be asked of a
+ * process that has done none; an upper bound, as a program does some of its products without BLAS.
+ */
+export function blasGrowth(
+  dtype: 'float32' | 'float64',
+  shapes: readonly (readonly [m: number, n: number, k: number])[],
+): number {
+  const products = shapes.map(([m, n, k]) => {
+    const matrix = { transposeA: false, transposeB: false, batch: [] };
+    const strides = { batchStridesA: [], batchStridesB: [], batchStridesC: [] };
+    return { m, n, k, run: prepareProduct({ m, n, k, ...matrix, ...strides }) };
+  });
+  const most = (size: (shape: readonly [number, number, number]) => number) =>
+    // Filled, so that its pages are there already.
+    new ({ float32: Float32Array, float64: Float64Array })[dtype](
+      Math.max(0, ...shapes.map(size)),
+    ).fill(1);
+  const a = most(([m, , k]) => m * k);
+  const b = most(([, n, k]) => k * n);
+  const c = most(([m, n]) => m * n);
+  const before = statusBytes('VmRSS');
+  for (const { m, n, k, run } of products) {
+    run(c.subarray(0, m * n), a.subarray(0, m * k), b.subarray(0, k * n));
+  }
+  return Math.max(0, statusBytes('VmRSS') - before);
+}

@@ -1,0 +1,144 @@
+/** forebay's side of the benchmark. */
+
+import * as fb from 'forebay';
+import { BenchError } from '../errors.js';
+import { type Entry, type TensorSource, Tensors, writeTensors } from '../exchange.js';
+import { blasFiles, resetPeak, statusBytes, timeCalls } from '../peers/process.js';
+import { type Hello, type Loaded, type Memory, type ProgramStats, serve } from '../protocol.js';
+import { valuesOf } from '../values.js';
+import {
+  type CompileSpec,
+  type ModelSpec,
+  type Spec,
+  type TrainingRequest,
+  tensorsOf,
+} from '../workloads.js';
+import { blasGrowth } from './blas.js';
+import { buildGraph, type Graph } from './graph.js';
+import { peakOf } from './peak.js';
+
+let threads = 1;
+let memoryAtImport = 0;
+let take: (steps: number, variant: string) => number = () => 0;
+let loaded: { readonly program: fb.Program } | undefined;
+
+function hello(request: { readonly threads: number }): Hello {
+  threads = request.threads;
+  const { version, simd, blas } = fb.nativeInfo();
+  memoryAtImport = statusBytes('VmRSS');
+  return {
+    version,
+    capability: simd.active,
+    blas: { files: blasFiles(), core: blas.core },
+    threads,
+  };
+}
+
+/** The updates of a workload at a rate that can be changed. */
+function updatesOf(spec: ModelSpec, graph: Graph, rate: fb.Variable): fb.Updates {
+  if (spec.kind === 'predict') return [];
+  const optimizer = { sgd: fb.sgd, adam: fb.adam }[spec.optimizer];
+  return optimizer(graph.output, graph.parameters, { rate });
+}
+
+function load(request: {
+  readonly spec: Spec;
+  readonly folder: string;
+  readonly manifest: readonly Entry[];
+  readonly training: TrainingRequest;
+}): Loaded {
+  const { spec, folder, manifest, training } = request;
+  if (spec.kind === 'compile') return loadCompile(spec);
+  loaded?.program.dispose();
+  const graph = buildGraph(spec, new Tensors(folder, manifest));
+  const { dtype } = spec;
+  const rate = fb.state('rate', fb.tensor(spec.kind === 'predict' ? 0 : spec.rate, { dtype }));
+  const updates = updatesOf(spec, graph, rate);
+  const answer = { results: writeTensors(folder, 'forebay', resultsOf(spec, graph)) };
+  const program = fb.compile({ outputs: { output: graph.output }, updates, threads });
+  loaded = { program };
+  const losses = Array.from({ length: spec.kind === 'predict' ? 0 : training.checkSteps }, () =>
+    program.run(graph.feeds).output.item(),
+  );
+  rate.set(fb.tensor(training.timedRate, { dtype }));
+  const into = program.run(graph.feeds);
+  take = (steps) => timeCalls(steps, () => program.run(graph.feeds, { into }));
+  resetPeak();
+  return { ...answer, losses, variants: ['compiled'] };
+}
+
+/** What is compared with other libraries: every gradient, or the prediction. */
+function resultsOf(spec: ModelSpec, { output, parameters, feeds }: Graph) {
+  let nodes: Record<string, fb.Node> = { output };
+  if (spec.kind !== 'predict') {
+    const gradients = fb.backward(output);
+    nodes = Object.fromEntries(parameters.map((leaf) => [leaf.name as string, gradients.of(leaf)]));
+  }
+  const program = fb.compile({ outputs: nodes, threads });
+  const tensors = Object.entries(program.run(feeds));
+  program.dispose();
+  return tensors.map(([name, { dtype, shape, data }]) => ({ name, dtype, shape, values: data }));
+}
+
+/** A round builds, differentiates and compiles; programs are specialised by their first run. */
+function loadCompile(spec: CompileSpec): Loaded {
+  take = (steps, variant) => {
+    const part = spec.parts[variant];
+    if (part === undefined) throw new BenchError(`there is no graph '${variant}' to compile`);
+    // Drawing the first values is no part of compiling.
+    const start = inMemory(part);
+    let seconds = 0;
+    for (let step = 0; step < steps; step++) seconds += compileTime(part, start);
+    return seconds;
+  };
+  return { losses: [], results: [], variants: Object.keys(spec.parts) };
+}
+
+function compileTime(spec: ModelSpec, start: TensorSource): number {
+  let program: fb.Program | undefined;
+  let graph: Graph | undefined;
+  const first = timeCalls(1, () => {
+    graph = buildGraph(spec, start);
+    const rate = fb.state('rate', fb.tensor(0, { dtype: spec.dtype }));
+    const updates = updatesOf(spec, graph, rate);
+    program = fb.compile({ outputs: { output: graph.output }, updates, threads });
+    program.run(graph.feeds);
+  });
+  // A run alone, taken off again.
+  const second = timeCalls(1, () => program?.run((graph as Graph).feeds));
+  program?.dispose();
+  return Math.max(0, first - second);
+}
+
+function inMemory(spec: ModelSpec): TensorSource {
+  const tensors = new Map(
+    tensorsOf(spec).map((tensor) => [tensor.name, { ...tensor, values: valuesOf(tensor) }]),
+  );
+  return {
+    get: (name) => {
+      const tensor = tensors.get(name);
+      if (tensor === undefined) throw new BenchError(`there is no tensor '${name}'`);
+      return tensor;
+    },
+  };
+}
+
+function memory(): Memory {
+  return { growth: statusBytes('VmHWM') - memoryAtImport };
+}
+
+function stats(): ProgramStats | null {
+  if (!loaded) return null;
+  const { productShapes, arenaBytes, leafBytes } = loaded.program.stats();
+  return { productShapes, memory: { arena: arenaBytes, leaves: leafBytes } };
+}
+
+await serve({
+  hello,
+  load,
+  round: ({ steps, variant }) => ({ seconds: take(steps, variant) }),
+  memory,
+  stats,
+  blas: ({ dtype, shapes }) => ({ growth: blasGrowth(dtype, shapes) }),
+  peak: ({ dtype, threads: count }) => ({ gflops: peakOf(dtype, count) }),
+});

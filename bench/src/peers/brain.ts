@@ -1,0 +1,148 @@
+/**
+ * brain.js, whose LSTM over numbers can do one of the workloads. Its recurrence is its own (the hidden
+ * state is the cell), so its gradients are compared with that recurrence: `lstm-brain`.
+ */
+
+import { createRequire } from 'node:module';
+import { BenchError } from '../errors.js';
+import { Tensors, writeTensors } from '../exchange.js';
+import { type Loaded, type Requests, serve } from '../protocol.js';
+import { sizeOf } from '../values.js';
+import { gates, type LstmSpec } from '../workloads.js';
+import { resetPeak, statusBytes, timeCalls } from './process.js';
+
+/** rows x columns, row by row: a weight is [units, inputs]. */
+interface Matrix {
+  readonly rows: number;
+  readonly columns: number;
+  readonly weights: Float32Array;
+  readonly deltas: Float32Array;
+}
+
+/** The little of brain.js that its own declarations leave out. */
+interface Network {
+  readonly model: {
+    readonly hiddenLayers: readonly Readonly<Record<string, Matrix>>[];
+    readonly outputConnector: Matrix;
+    readonly output: Matrix;
+  };
+  initialize(): void;
+  trainArrays(sequence: readonly (readonly number[])[]): number;
+  trainInput(sequence: readonly (readonly number[])[]): number;
+  backpropagate(sequence: readonly (readonly number[])[]): void;
+  trainPattern(sequence: readonly (readonly number[])[]): void;
+  verifyIsInitialized(data: readonly unknown[]): void;
+}
+interface Brain {
+  readonly recurrent: { readonly LSTMTimeStep: new (options: object) => Network };
+}
+
+const require = createRequire(import.meta.url);
+const brain = require('brain.js') as Brain;
+const { version } = require('brain.js/package.json') as { version: string };
+const memoryAtImport = statusBytes('VmRSS');
+let step: () => void = () => {};
+
+/** What a gate's weights are called in brain.js. */
+const names = {
+  forget: 'forget',
+  input: 'input',
+  output: 'output',
+  cell: 'cellActivation',
+} as const;
+
+/** A part of a network: which matrix of brain.js holds which rows of which of our tensors. */
+interface Part {
+  readonly matrix: Matrix;
+  readonly tensor: string;
+  /** The first row of the tensor; biases have none. */
+  readonly row: number;
+}
+
+function partsOf({ model }: Network, { inputs }: LstmSpec): Part[] {
+  const [layer] = model.hiddenLayers as [Readonly<Record<string, Matrix>>];
+  const matrix = (name: string): Matrix => {
+    const found = layer[name];
+    if (found === undefined) throw new BenchError(`brain.js's LSTM has no ${name}`);
+    return found;
+  };
+  return [
+    ...gates.flatMap((gate) => [
+      { matrix: matrix(`${names[gate]}Matrix`), tensor: `lstm.${gate}.weight`, row: 0 },
+      { matrix: matrix(`${names[gate]}Hidden`), tensor: `lstm.${gate}.weight`, row: inputs },
+      { matrix: matrix(`${names[gate]}Bias`), tensor: `lstm.${gate}.bias`, row: 0 },
+    ]),
+    { matrix: model.outputConnector, tensor: 'readout.weight', row: 0 },
+    { matrix: model.output, tensor: 'readout.bias', row: 0 },
+  ];
+}
+
+/** Calls back with places of the same number: in brain.js's matrix and in our tensor, its transpose. */
+function eachElement({ matrix, row }: Part, visit: (theirs: number, ours: number) => void): void {
+  for (let unit = 0; unit < matrix.rows; unit++) {
+    for (let input = 0; input < matrix.columns; input++) {
+      visit(unit * matrix.columns + input, (row + input) * matrix.rows + unit);
+    }
+  }
+}
+
+/** The points of a sequence, [steps, 1, n], as arrays. */
+function points(values: ArrayLike<number>, size: number): number[][] {
+  return Array.from({ length: values.length / size }, (_, t) =>
+    Array.from({ length: size }, (_, index) => values[t * size + index] as number),
+  );
+}
+
+function load({ spec, folder, manifest }: Requests['load'][0]): Loaded {
+  if (spec.kind !== 'lstm-brain') throw new BenchError(`brain.js cannot do '${spec.kind}'`);
+  const start = new Tensors(folder, manifest);
+  const network = new brain.recurrent.LSTMTimeStep({
+    inputSize: spec.inputs,
+    hiddenLayers: [spec.units],
+    outputSize: spec.outputs,
+    // It has no plain descent: each step is clipped, scaled by recent squares and decayed.
+    learningRate: 1e-7,
+  });
+  const x = points(start.get('x').values, spec.inputs);
+  const target = points(start.get('target').values, spec.outputs);
+  // It predicts each point from those before it.
+  const sequence = [...x, target.at(-1) as number[]];
+  network.verifyIsInitialized([sequence]);
+  const parts = partsOf(network, spec);
+  for (const part of parts) {
+    const { values } = start.get(part.tensor);
+    eachElement(part, (theirs, ours) => {
+      part.matrix.weights[theirs] = values[ours] as number;
+    });
+  }
+  network.trainInput(sequence);
+  network.backpropagate(sequence);
+  const gradients = new Map<string, Float32Array>();
+  for (const part of parts) {
+    const { shape } = start.get(part.tensor);
+    const gradient = gradients.get(part.tensor) ?? new Float32Array(sizeOf(shape));
+    gradients.set(part.tensor, gradient);
+    eachElement(part, (theirs, ours) => {
+      gradient[ours] = part.matrix.deltas[theirs] as number;
+    });
+  }
+  const results = [...gradients].map(([name, values]) => {
+    const { shape } = start.get(name);
+    return { name, dtype: 'float32' as const, shape, values };
+  });
+  step = () => network.trainPattern(sequence);
+  resetPeak();
+  // Its loss is a sum of absolute errors, for show: there is nothing to compare it with.
+  return {
+    losses: [],
+    results: writeTensors(folder, 'brain', results),
+    variants: ['LSTMTimeStep'],
+  };
+}
+
+await serve({
+  hello: () => ({ version, capability: null, blas: { files: [], core: null }, threads: 1 }),
+  load,
+  round: ({ steps }) => ({ seconds: timeCalls(steps, step) }),
+  memory: () => ({ growth: statusBytes('VmHWM') - memoryAtImport }),
+});

@@ -1,0 +1,39 @@
+/** What is said of repeated measurements. */
+
+/** @param share 0 is the least value, 0.5 the median, 1 the greatest; between two it interpolates */
+export function quantile(values: readonly number[], share: number): number {
+  if (values.length === 0) throw new RangeError('quantile: no values');
+  const sorted = [...values].sort((a, b) => a - b);
+  const place = share * (sorted.length - 1);
+  const low = sorted[Math.floor(place)] as number;
+  const high = sorted[Math.ceil(place)] as number;
+  return low + (high - low) * (place - Math.floor(place));
+}
+
+export const median = (values: readonly number[]): number => quantile(values, 0.5);
+
+/** A figure with the quartiles around it, and how many rounds it is of. */
+export interface Spread {
+  readonly median: number;
+  readonly low: number;
+  readonly high: number;
+  readonly rounds: number;
+}
+
+export function spreadOf(values: readonly number[]): Spread {
+  return {
+    median: median(values),
+    low: quantile(values, 0.25),
+    high: quantile(values, 0.75),
+    rounds: values.length,
+  };
+}
+
+/**
+ * How many times slower than `base` each round was. Only neighbours are divided, so that what slows a
+ * whole round down, such as another process, cancels.
+ * @param rounds seconds by round; a contender may have taken part in the first few only
+ */
+export function ratios(rounds: readonly number[], base: readonly number[]): number[] {
+  return rounds.map((seconds, round) => seconds / (base[round] as number));
+}

@@ -1,0 +1,55 @@
+import { describe, expect, it, vi } from 'vitest';
+import { UsageError } from '../../bench/src/errors.js';
+import { parseOptions } from '../../bench/src/options.js';
+import { workloads } from '../../bench/src/workloads.js';
+
+const parse = (...argv: string[]) => parseOptions(argv);
+
+describe('the options of the benchmark', () => {
+  it('are everything on one thread by default, and no peer is insisted on', () => {
+    const options = parse();
+    expect(options).toMatchObject({ threads: 1, peersAsked: false });
+    expect(options?.only).toEqual(Object.keys(workloads));
+    expect(options?.peers.map(({ name }) => name)).toEqual(['torch', 'tfjs-wasm', 'brain']);
+    expect(options).not.toHaveProperty('json');
+  });
+
+  it('choose workloads and peers, in the order of the table', () => {
+    const options = parse('--only', 'mlp-1,lstm-seed', '--peers', 'brain, torch', '--threads', '2');
+    expect(options).toMatchObject({ only: ['lstm-seed', 'mlp-1'], threads: 2, peersAsked: true });
+    expect(options?.peers.map(({ name }) => name)).toEqual(['torch', 'brain']);
+    expect(parse('--peers', 'none')).toMatchObject({ peers: [], peersAsked: true });
+    expect(parse('--rounds', '3', '--json', 'a', '--svg', 'b')).toMatchObject({
+      rounds: 3,
+      json: 'a',
+      svg: 'b',
+    });
+  });
+
+  it.each([
+    [['--only', 'lstm-tiny'], /no workload 'lstm-tiny'.*lstm-seed, lstm-small/s],
+    [['--only', ''], /no workload ''/],
+    [['--peers', 'torch,keras'], /no peer 'keras'.*torch, tfjs-wasm, brain/s],
+    [['--threads', '0'], /--threads.*'0'.*whole number from 1/s],
+    [['--threads', 'two'], /'two'/],
+    [['--rounds', '1.5'], /--rounds.*'1\.5'/s],
+    [['--rounds', '-1'], /--rounds/],
+    [['--json'], /--json/],
+    [['--jsn', 'x'], /--jsn/],
+    [['stray'], /argument/],
+  ])('refuse %j, saying what was expected', (argv, message) => {
+    expect(() => parse(...argv)).toThrow(UsageError);
+    expect(() => parse(...argv)).toThrow(message);
+  });
+
+  it('print the help and do nothing else', () => {
+    const write = vi.spyOn(process.stdout, 'write').mockReturnValue(true);
+    try {
+      expect(parse('--help')).toBeUndefined();
+      const text = write.mock.calls.map(([chunk]) => String(chunk)).join('');
+      for (const word of ['--threads', 'lstm-large', 'tfjs-wasm']) expect(text).toContain(word);
+    } finally {
+      write.mockRestore();
+    }
+  });
+});

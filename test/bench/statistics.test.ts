@@ -1,0 +1,30 @@
+import { describe, expect, it } from 'vitest';
+import { median, quantile, ratios, spreadOf } from '../../bench/src/statistics.js';
+
+describe('the statistics of rounds', () => {
+  it('take the middle of what is sorted, or between the two in the middle', () => {
+    expect(median([9, 1, 100])).toBe(9);
+    expect(median([4, 100, 1, 3])).toBe(3.5);
+    expect(median([7])).toBe(7);
+  });
+
+  it('interpolate quantiles, and leave their argument as it was', () => {
+    const values = [40, 10, 30, 20, 50];
+    expect([0, 0.25, 0.5, 0.6, 1].map((share) => quantile(values, share))).toEqual([
+      10, 20, 30, 34, 50,
+    ]);
+    expect(values).toEqual([40, 10, 30, 20, 50]);
+    expect(() => quantile([], 0.5)).toThrow(RangeError);
+  });
+
+  it('do not let one slow round move the median or a quartile', () => {
+    expect(spreadOf([10, 11, 12, 13, 9000])).toEqual({ median: 12, low: 11, high: 13, rounds: 5 });
+  });
+
+  it('divide within a round, so that a slow round cancels', () => {
+    const own = [10, 40, 10];
+    expect(ratios([20, 80, 20], own)).toEqual([2, 2, 2]);
+    // A contender that took part in the first rounds only.
+    expect(ratios([30, 80], own)).toEqual([3, 2]);
+  });
+});

@@ -1,0 +1,51 @@
+/** What the tests of the benchmark share. */
+
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { environment, forebay, type Peer } from '../../bench/src/contenders.js';
+import { Contender } from '../../bench/src/protocol.js';
+import type { LstmSpec, ModelSpec } from '../../bench/src/workloads.js';
+
+export const root = fileURLToPath(new URL('../..', import.meta.url));
+
+/**
+ * Contenders are processes, which run what the compiler makes of bench/src. One file of tests calls this:
+ * two at once would read each other's half-written modules.
+ */
+export function buildBench(): void {
+  execFileSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'bench'], {
+    cwd: root,
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+}
+
+export const startForebay = () => new Contender('forebay', forebay, environment(1, null));
+
+export function startPeer(peer: Peer, core: string | null): Contender {
+  const command = peer.command();
+  if (command === undefined) throw new Error(`${peer.title} is not installed: ${peer.install}`);
+  return new Contender(peer.name, command, environment(1, core));
+}
+
+/** No two sizes alike, so that a transposed or misplaced block shows. */
+export const smallLstm: LstmSpec = {
+  kind: 'lstm',
+  dtype: 'float32',
+  inputs: 3,
+  units: 5,
+  outputs: 2,
+  steps: 4,
+  batch: 2,
+  optimizer: 'sgd',
+  rate: 1,
+};
+
+export const smallMlp: ModelSpec = {
+  kind: 'mlp',
+  dtype: 'float32',
+  layers: [6, 5, 4, 3],
+  batch: 1,
+  optimizer: 'adam',
+  rate: 1e-2,
+};
