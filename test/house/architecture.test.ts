@@ -1,0 +1,32 @@
+// ARCHITECTURE.md shows what becomes of an LSTM: that is what becomes of it.
+import { readFileSync } from 'node:fs';
+import { expect, it } from 'vitest';
+import { executionOrder } from '../../src/evaluate/lowered.js';
+import { FeedForward, input, LSTM, mse, sgd } from '../../src/index.js';
+import { placed } from '../compile/support.js';
+
+it('lists the instructions of the LSTM that it describes', () => {
+  const text = readFileSync(new URL('../../ARCHITECTURE.md', import.meta.url), 'utf8');
+  const [, block = ''] = /architecture\.test\.ts -->\n```\n([^`]*)```/.exec(text) ?? [];
+  const listed = block
+    .trim()
+    .split('\n')
+    .map((line) => line.slice(0, 26).trim().replace(/\s+/, ' '));
+
+  const layer = new LSTM('lstm', { inputs: 64, units: 128 });
+  const readout = new FeedForward('readout', { inputs: 128, units: 64 });
+  const { hidden } = layer.unroll(input('xs', [3, 16, 64]));
+  const loss = mse(readout.apply(hidden), input('target', [3, 16, 64]));
+  const updates = sgd(loss, [...layer.parameters, ...readout.parameters], { rate: 0.1 });
+  const { list } = placed([loss], updates).instructions;
+  const made = list.map((instruction) => {
+    if (instruction.kind !== 'product') return instruction.kind;
+    return `product ${instruction.m} x ${instruction.n} x ${instruction.k}`;
+  });
+  expect(listed).toEqual(made);
+
+  const order = executionOrder([loss, ...updates.map(([, value]) => value)]);
+  const products = order.filter(({ op }) => op.name === 'matmul').length;
+  const count = `Before: ${order.length} nodes, ${products} of\nthem matrix products. After, ${list.length} instructions`;
+  expect(text).toContain(count);
+});
