@@ -1,6 +1,8 @@
 // Memory whose allocation is checked: nothing here throws.
 #pragma once
 
+#include <sys/mman.h>
+
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
@@ -38,11 +40,19 @@ class Items {
 class AlignedBytes {
  public:
   static constexpr std::size_t alignment = 64;
+  static constexpr std::size_t hugePage = std::size_t(2) << 20;
 
   bool allocate(std::size_t count) {
     void* memory = nullptr;
+    const bool large = count >= 4 * hugePage;
     // Never nothing at all: the address of an empty block may be offset by nothing and handed on.
-    if (posix_memalign(&memory, alignment, count == 0 ? alignment : count) != 0) return false;
+    if (posix_memalign(&memory, large ? hugePage : alignment, count == 0 ? alignment : count) != 0)
+      return false;
+#if defined(MADV_HUGEPAGE)
+    // Matrices are read with a page between one row and the next: in small pages each row costs a look-up.
+    // What is past the last whole page stays small, so that no more becomes resident than was asked for.
+    if (large) madvise(memory, count / hugePage * hugePage, MADV_HUGEPAGE);
+#endif
     bytes_.reset(static_cast<char*>(memory));
     return true;
   }

@@ -1,5 +1,6 @@
 /** A compiled program, as its user holds it. */
 
+import { setImmediate } from 'node:timers/promises';
 import { describeValue, NumericError, StateError, ValueError } from '../errors.js';
 import { bindFeeds, type FedInputs, type Feeds, inputsOf } from '../evaluate/bind.js';
 import { describeNotFinite, firstNotFinite } from '../evaluate/finite.js';
@@ -17,7 +18,7 @@ import { Executable, type Slot } from './executable.js';
 import { assertSignal, type Flight, fly, type Landed } from './flight.js';
 import { checkInto } from './into.js';
 import { type ProfileRow, profileRows } from './profile.js';
-import { specialise } from './specialise.js';
+import { finished, specialisation } from './specialise.js';
 
 export interface CompileOptions<K extends string = string> {
   /** What a run computes, by name; leaves and constants may be among it, and one node twice. */
@@ -46,7 +47,7 @@ export type Specialise = (
   outputs: readonly Node[],
   updates: Updates,
   bindings: Bindings,
-) => Encoded;
+) => Generator<undefined, Encoded>;
 
 // One for the usual minibatch, one for the last short one, the same for validation; and some to spare.
 const maxExecutables = 8;
@@ -69,7 +70,7 @@ export class Program<K extends string = string> {
   #disposed = false;
 
   /** Programs are made by `compile`. */
-  constructor(options: CompileOptions<K>, passes: Specialise = specialise) {
+  constructor(options: CompileOptions<K>, passes: Specialise = specialisation) {
     const { outputs, updates = [], threads } = options ?? {};
     checkOutputs(outputs);
     checkUpdates(updates);
@@ -206,6 +207,7 @@ export class Program<K extends string = string> {
     this.#assertUsable('runSteps');
     const { steps, bindings, checkFinite, signal } = request;
     assertSignal(signal);
+    if (!this.#executables.has(keyOf(bindings))) await this.#prepare(bindings);
     const executable = this.#executableFor(bindings);
     const taken = (from: ReadonlyMap<string, TypedArray>) => (slot: Slot) =>
       from.get(slot.name) as TypedArray;
@@ -252,17 +254,9 @@ export class Program<K extends string = string> {
   }
 
   #executableFor(bindings: Bindings): Executable {
-    const names = [...bindings].map(([name, value]) => `${name}=${value}`);
-    const key = names.sort().join(' ');
-    let executable = this.#executables.get(key);
-    if (!executable) {
-      checkBoundUpdates(this.#updates, (node) =>
-        node.shape.map((dim) => bindDim(dim, bindings, `${node} `)),
-      );
-      const encoded = this.#specialise(this.#outputs, this.#updates, bindings);
-      const { inputs } = this.#inputs;
-      executable = new Executable(encoded, this.#names, inputs, bindings, this.#queue);
-    }
+    const key = keyOf(bindings);
+    const executable =
+      this.#executables.get(key) ?? this.#executable(finished(this.#passes(bindings)), bindings);
     this.#executables.delete(key);
     this.#executables.set(key, executable);
     if (this.#executables.size > maxExecutables) {
@@ -272,6 +266,32 @@ export class Program<K extends string = string> {
     }
     this.#latest = executable;
     return executable;
+  }
+
+  /** Specialises the program, leaving the JavaScript thread to others between passes. */
+  async #prepare(bindings: Bindings): Promise<void> {
+    const passes = this.#passes(bindings);
+    let step = passes.next();
+    while (!step.done) {
+      await setImmediate();
+      step = passes.next();
+    }
+    this.#assertUsable('runSteps');
+    const key = keyOf(bindings);
+    if (!this.#executables.has(key)) {
+      this.#executables.set(key, this.#executable(step.value, bindings));
+    }
+  }
+
+  #passes(bindings: Bindings): Generator<undefined, Encoded> {
+    checkBoundUpdates(this.#updates, (node) =>
+      node.shape.map((dim) => bindDim(dim, bindings, `${node} `)),
+    );
+    return this.#specialise(this.#outputs, this.#updates, bindings);
+  }
+
+  #executable(encoded: Encoded, bindings: Bindings): Executable {
+    return new Executable(encoded, this.#names, this.#inputs.inputs, bindings, this.#queue);
   }
 
   #hasNames(): boolean {
@@ -348,6 +368,11 @@ export interface Stepper {
 
 export function stepper(program: Program): Stepper {
   return stepperOf(program);
+}
+
+function keyOf(bindings: Bindings): string {
+  const names = [...bindings].map(([name, value]) => `${name}=${value}`);
+  return names.sort().join(' ');
 }
 
 function checkOutputs(outputs: unknown): void {

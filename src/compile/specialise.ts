@@ -21,35 +21,41 @@ import { share } from './passes/share/index.js';
 import { simplify } from './passes/simplify.js';
 
 /**
+ * Runs the passes, one at each step, so that whoever must not keep the JavaScript thread can let others
+ * have it in between.
  * @param fired counts how often each rewrite was made
  * @throws ShapeError where the graph does not fit under this binding
  */
-export function specialise(
+export function* specialisation(
   outputs: readonly Node[],
   updates: Updates,
   bindings: Bindings,
   fired: Fired = new Map(),
-): Encoded {
+): Generator<undefined, Encoded> {
   const wanted = [...outputs, ...updates.map(([, value]) => value)];
   const build = new Builder(fired);
   const lowered = lower(executionOrder(wanted), bindings, build);
-  const roots = share(
-    simplify(
-      wanted.map((node) => lowered.get(node) as Ref),
-      build,
-    ),
+  yield;
+  const simplified = simplify(
+    wanted.map((node) => lowered.get(node) as Ref),
     build,
   );
+  yield;
+  const roots = share(simplified, build);
+  yield;
   const fused = fuse(
     roots.slice(0, outputs.length),
     updates.map(([leaf], i) => ({ leaf, ref: roots[outputs.length + i] as Ref })),
     build,
   );
+  yield;
   const all = [...fused.outputs, ...fused.updates.map(({ ref }) => ref)];
   const order = reachableFrom(all);
   const placement = new Placement(fused, order, fired);
+  yield;
   const instructions = instruct(fused, placement, panelBytes, fired);
   const arena = arrange(instructions, fired);
+  yield;
   const encoded = encode(instructions, arena);
   const valueBytes = order.reduce(
     (bytes, { kind, size, dtype }) => bytes + (kind === 'leaf' ? 0 : size * bytesOf[dtype]),
@@ -64,6 +70,19 @@ export function specialise(
       valueBytes,
     },
   };
+}
+
+/** Runs all passes. @throws ShapeError where the graph does not fit under this binding */
+export function specialise(...graph: Parameters<typeof specialisation>): Encoded {
+  return finished(specialisation(...graph));
+}
+
+/** What passes come to, without a pause. */
+export function finished(passes: Generator<undefined, Encoded>): Encoded {
+  for (;;) {
+    const { done, value } = passes.next();
+    if (done) return value;
+  }
 }
 
 function statsOf({ list }: Instructions): Omit<Stats, 'arenaBytes' | 'leafBytes' | 'valueBytes'> {

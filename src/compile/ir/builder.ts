@@ -36,6 +36,17 @@ import { boxOf, broadcast, compose, count, dense, equalLists, rebase, type View 
 // Constants larger than this are computed in every run, rather than kept.
 const maxFolded = 4096;
 
+/** The smallest numbers of full precision. */
+const smallest: Readonly<Record<DType, number>> = {
+  float32: 2 ** -126,
+  float64: 2 ** -1022,
+  int32: 1,
+};
+
+function isNormal(number: number, dtype: DType): boolean {
+  return Number.isFinite(number) && Math.abs(number) >= smallest[dtype];
+}
+
 /** How often each rewrite was made: the tests see to it that all of them are. */
 export type Fired = Map<string, number>;
 
@@ -77,6 +88,7 @@ export class Builder {
     node?: Node,
     converts = false,
   ): Ref {
+    if (count(shape) === 0) return this.filled(0, dtype, shape);
     const folded =
       this.#folded(kernel, dtype, shape, args, converts) ?? this.#simpler(kernel, args, converts);
     if (folded) return folded;
@@ -134,6 +146,7 @@ export class Builder {
   }
 
   sum(dtype: DType, shape: readonly number[], terms: readonly Ref[], node?: Node): Ref {
+    if (count(shape) === 0) return this.filled(0, dtype, shape);
     const kept = terms.filter((term) => numberOf(term) !== 0);
     const [only] = kept;
     if (kept.length < terms.length) this.fire('simplify: zero term');
@@ -337,9 +350,11 @@ export class Builder {
       return undefined;
     if (!showsAll(product) || !equalLists(product.shape, product.value.shape)) return undefined;
     const [inner, other] = numberOf(x) === undefined ? [y, x] : [x, y];
-    if (numberOf(inner) === undefined) return undefined;
+    if (numberOf(inner) === undefined || numberOf(other) !== undefined) return undefined;
     const { dtype } = factor.value;
     const both = this.map('mul', dtype, product.shape, [factor, inner]);
+    // Two numbers that a value can bear one by one may be too large or too small together.
+    if (!isNormal(numberOf(both) as number, dtype)) return undefined;
     return this.map('mul', dtype, product.shape, [both, other], node);
   }
 

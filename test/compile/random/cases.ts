@@ -1,0 +1,134 @@
+/** Cases: random graphs that can be compared, with what the interpreter makes of them. */
+
+import { Interpreter } from '../../../src/evaluate/interpreter.js';
+import { executionOrder } from '../../../src/evaluate/lowered.js';
+import type { Bindings } from '../../../src/graph/dimension.js';
+import { type Feeds, type Node, ShapeError, type Tensor, Variable } from '../../../src/index.js';
+import type { TypedArray } from '../../../src/tensor/dtype.js';
+import type { Numbers } from './draft.js';
+import { Draws } from './draws.js';
+import { drawGraph, type Graph } from './graph.js';
+import { Magnitudes, type Sizes, Unfit } from './magnitudes.js';
+
+/** One run: what it is fed, and what it must give. */
+export interface Expected {
+  readonly bindings: Bindings;
+  readonly feeds: Readonly<Record<string, Tensor>>;
+  readonly outputs: readonly Result[];
+  /** The leaves after it. */
+  readonly leaves: readonly Result[];
+}
+
+/** A value, and by how much another may differ from it. */
+export interface Result {
+  readonly name: string;
+  readonly data: TypedArray;
+  readonly tolerance: number;
+}
+
+export interface Case extends Graph {
+  readonly seed: number;
+  readonly numbers: Numbers;
+  readonly variables: readonly Variable[];
+  readonly initial: readonly TypedArray[];
+  readonly runs: readonly Expected[];
+}
+
+/** How much a number may differ, for each unit of magnitude. */
+const tolerances = { float32: 1e-4, float64: 1e-11 } as const;
+const attemptsPerGraph = 3;
+
+/** How many graphs were drawn in vain, and why. */
+export const refused = new Map<string, number>();
+
+/** The case of a seed: the first graph that it draws whose runs can be compared. */
+export function drawCase(seed: number, numbers: Numbers): Case {
+  const draws = new Draws(seed);
+  try {
+    for (;;) {
+      const found = comparable(drawGraph(draws, numbers), numbers);
+      if (found) return { seed, numbers, ...found };
+    }
+  } catch (cause) {
+    throw new Error(`the graph of seed ${seed} cannot be built or interpreted`, { cause });
+  }
+}
+
+/** The graph with values that can be compared, if some are found. */
+function comparable(graph: Graph, numbers: Numbers): Omit<Case, 'seed' | 'numbers'> | undefined {
+  for (let attempt = 0; attempt < attemptsPerGraph; attempt++) {
+    try {
+      return { ...graph, ...interpreted(graph, numbers, attempt) };
+    } catch (error) {
+      if (!(error instanceof Unfit)) throw error;
+      refused.set(error.message, (refused.get(error.message) ?? 0) + 1);
+      if (error.message === 'refused') return undefined; // whatever its values
+    }
+  }
+  return undefined;
+}
+
+function interpreted(
+  { draft, outputs, updates }: Graph,
+  numbers: Numbers,
+  attempt: number,
+): Pick<Case, 'variables' | 'initial' | 'runs'> {
+  const wanted = Object.entries(outputs);
+  const order = executionOrder([
+    ...wanted.map(([, node]) => node),
+    ...updates.map(([, value]) => value),
+  ]);
+  const place = new Map(order.map((node, i) => [node, i]));
+  const read = order.filter((node): node is Variable => node instanceof Variable);
+  const variables = [...new Set([...read, ...updates.map(([leaf]) => leaf)])];
+  // What a graph makes of states that optimizers add: they start from zeros.
+  for (const { value } of variables) value.data.fill(0);
+  draft.setLeaves(attempt);
+  const initial = variables.map(({ value }) => value.data.slice());
+  const interpreter = new Interpreter(order, updates);
+  const [first] = draft.bindings as readonly [Bindings];
+  const toleranceOf = (node: Node, magnitudes: Magnitudes) =>
+    numbers.exact || node.dtype === 'int32'
+      ? 0
+      : tolerances[numbers.dtype] * Math.max(1, magnitudes.largest(node));
+  const allowed = new Map<Variable, number>();
+  let carried = new Map<Node, Sizes>();
+  const runs = [...draft.bindings, first].map((bindings, run): Expected => {
+    const all = draft.feeds(bindings, attempt);
+    const feeds = Object.fromEntries(
+      order.flatMap(({ op, name }) => (op.name === 'input' ? [[name, all[name as string]]] : [])),
+    ) as Record<string, Tensor>;
+    const values = interpret(interpreter, feeds, run).map(({ data }) => data);
+    const magnitudes = new Magnitudes(order, values, bindings, numbers, carried);
+    for (const [leaf, value] of updates) allowed.set(leaf, toleranceOf(value, magnitudes));
+    // The error of a leaf that has been written is part of what the next run makes of it.
+    const written = updates.map(([leaf, value]) => [leaf, magnitudes.of(value)] as const);
+    if (!numbers.exact) carried = new Map([...carried, ...written]);
+    return {
+      bindings,
+      feeds,
+      outputs: wanted.map(([name, node]) => ({
+        name,
+        data: values[place.get(node) as number] as TypedArray,
+        tolerance: toleranceOf(node, magnitudes),
+      })),
+      leaves: variables.map((leaf) => ({
+        name: `${leaf}`,
+        data: leaf.value.data.slice(),
+        tolerance: allowed.get(leaf) ?? 0,
+      })),
+    };
+  });
+  return { variables, initial, runs };
+}
+
+/** Runs the interpreter; what it refuses is no graph to compare. */
+function interpret(interpreter: Interpreter, feeds: Feeds, run: number): Tensor[] {
+  try {
+    return interpreter.run(feeds, run);
+  } catch (error) {
+    // A name that no input has; a window or a reduction for which a dimension is too small.
+    if (error instanceof ShapeError) throw new Unfit('refused');
+    throw error;
+  }
+}

@@ -1,0 +1,115 @@
+/** A graph as the code that builds it, over forebay's public names. */
+
+import { executionOrder } from '../../../src/evaluate/lowered.js';
+import { type Bindings, bindDim, type Dim } from '../../../src/graph/dimension.js';
+import {
+  Constant,
+  Input,
+  type Node,
+  type Tensor,
+  type Updates,
+  Variable,
+} from '../../../src/index.js';
+
+/** One run of a graph: its leaves hold their values, its inputs are fed. */
+export interface Single {
+  readonly outputs: readonly Node[];
+  readonly updates: Updates;
+  readonly feeds: Readonly<Record<string, Tensor>>;
+  readonly bindings: Bindings;
+  /** The index of the run. */
+  readonly run: number;
+}
+
+export function rootsOf({ outputs, updates }: Pick<Single, 'outputs' | 'updates'>): Node[] {
+  return [...outputs, ...updates.map(([, value]) => value)];
+}
+
+/** The feeds that a graph needs, of those that there are. */
+export function feedsOf(single: Single): Record<string, Tensor> {
+  const names = executionOrder(rootsOf(single)).flatMap((node) =>
+    node instanceof Input ? [node.name as string] : [],
+  );
+  return Object.fromEntries(names.map((name) => [name, single.feeds[name] as Tensor]));
+}
+
+export function asCode(single: Single): string {
+  const roots = rootsOf(single);
+  // What composed nodes are composed of is not written.
+  const written = new Set<Node>([...roots, ...single.updates.map(([leaf]) => leaf)]);
+  for (const node of written) for (const operand of node.inputs) written.add(operand);
+  const nodes = [...written].sort((a, b) => a.id - b.id);
+  const names = new Map(nodes.map((node, i) => [node, `n${i}`]));
+  const name = (node: Node) => names.get(node) as string;
+  const list = (items: readonly string[]) => `{ ${items.join(', ')} }`;
+  const feeds = Object.entries(feedsOf(single)).map(([key, value]) => `${key}: ${literal(value)}`);
+  return [
+    ...nodes.map((node) => `const ${name(node)} = ${call(node, node.inputs.map(name), single)};`),
+    `const outputs = ${list(single.outputs.map((node, i) => `y${i}: ${name(node)}`))};`,
+    `const updates = [${single.updates.map((pair) => `[${pair.map(name).join(', ')}]`).join(', ')}];`,
+    `const feeds = ${list(feeds)}; // run ${single.run}`,
+  ].join('\n');
+}
+
+function literal({ data, shape, dtype }: Tensor): string {
+  const kind = { float32: 'Float32Array', float64: 'Float64Array', int32: 'Int32Array' }[dtype];
+  const numbers = Array.from(data, (value) => (Object.is(value, -0) ? '-0' : `${value}`));
+  return `new Tensor(new ${kind}([${numbers.join(', ')}]), [${shape.join(', ')}])`;
+}
+
+interface Attributes {
+  readonly axes: readonly number[];
+  readonly axis: number;
+  readonly depth: number;
+  readonly dim: Dim;
+  readonly seed: number;
+  readonly starts: readonly (readonly Dim[])[];
+}
+
+function call(node: Node, args: readonly string[], { bindings }: Single): string {
+  const { shape, dtype, op, name } = node;
+  const typed = `{ dtype: '${dtype}' }`;
+  const shown = JSON.stringify(shape);
+  if (node instanceof Input) return `input('${name}', ${shown}, ${typed})`;
+  if (node instanceof Variable) return `${node.kind}('${name}', ${literal(node.value)})`;
+  if (node instanceof Constant) return `constant(${literal(node.value)})`;
+  const attributes = node.attributes as Attributes;
+  switch (op.name) {
+    case 'transpose':
+    case 'sum':
+    case 'max':
+    case 'mean':
+      return `${op.name}(${args}, [${attributes.axes}])`;
+    case 'argmax':
+      return `argmax(${args}${attributes.axes.length === 1 ? `, ${attributes.axes}` : ''})`;
+    case 'reshape':
+    case 'broadcastTo':
+      return `${op.name}(${args}, ${shown})`;
+    case 'slice':
+    case 'matmul':
+      return `${op.name}(${args.join(', ')}, ${JSON.stringify(attributes)})`;
+    case 'concat':
+    case 'stack':
+      return `${op.name}([${args.join(', ')}], ${attributes.axis})`;
+    case 'softmax':
+    case 'logSoftmax':
+      return `${op.name}(${args}, ${attributes.axis})`;
+    case 'addN':
+      return `addN([${args.join(', ')}])`;
+    case 'cast':
+      return `cast(${args}, '${dtype}')`;
+    case 'oneHot':
+      return `oneHot(${args}, ${attributes.depth}, ${typed})`;
+    case 'assemble': {
+      const parts = args.map((x, i) => `new Part(${x}, ${JSON.stringify(attributes.starts[i])})`);
+      return `assemble(${shown}, [${parts.join(', ')}])`;
+    }
+    case 'extent':
+      return `constant(${bindDim(attributes.dim, bindings)}, ${typed})`;
+    case 'randomNormal':
+    case 'randomUniform':
+      return `${op.name}(${shown}, { seed: ${attributes.seed}, dtype: '${dtype}' })`;
+    default:
+      return `${op.name}(${args.join(', ')})`;
+  }
+}

@@ -1,0 +1,85 @@
+/** A compiled program on the runs of a case: what it differs by from the interpreter. */
+
+import { Program, type Specialise } from '../../../src/compile/program.js';
+import { specialise } from '../../../src/compile/specialise.js';
+import type { Tensor } from '../../../src/index.js';
+import type { TypedArray } from '../../../src/tensor/dtype.js';
+import type { Case, Expected, Result } from './cases.js';
+
+export interface Differing {
+  /** What is compared: the program that compile() makes, unless told otherwise. */
+  readonly passes?: typeof specialise;
+  /** How often each rewrite was made. */
+  readonly fired?: Map<string, number>;
+  readonly threads?: number;
+  /** Whether the graph is compiled anew before it is run again. */
+  readonly remade?: boolean;
+}
+
+/** What is wrong with a program. */
+export interface Difference {
+  readonly run: number;
+  readonly message: string;
+}
+
+/** Runs the compiled program twice over, from the same leaves. */
+export function difference(
+  { outputs, updates, variables, initial, runs }: Case,
+  { passes = specialise, fired, threads, remade = false }: Differing = {},
+): Difference | undefined {
+  const counting: Specialise = function* (nodes, pairs, bindings) {
+    yield;
+    return passes(nodes, pairs, bindings, fired);
+  };
+  let at = 0;
+  let program: Program | undefined;
+  const first: TypedArray[][] = [];
+  try {
+    for (const repeats of [false, true]) {
+      if (remade) program?.dispose();
+      if (!program || remade) program = new Program({ outputs, updates, threads }, counting);
+      variables.forEach(({ value }, i) => {
+        value.data.set(initial[i] as TypedArray);
+      });
+      program.runs = 0;
+      for (at = 0; at < runs.length; at++) {
+        const run = runs[at] as Expected;
+        const got = program.run(run.feeds);
+        const found = [
+          ...run.outputs.map(({ name }) => (got[name] as Tensor).data),
+          ...variables.map(({ value }) => value.data.slice()),
+        ];
+        const wrong = compare(found, [...run.outputs, ...run.leaves]);
+        if (wrong) return { run: at, message: wrong };
+        if (!repeats) first.push(found);
+        else if (!first[at]?.every((data, i) => sameBits(data, found[i] as TypedArray))) {
+          return { run: at, message: 'other bits when all is run again' };
+        }
+      }
+    }
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    return { run: at, message: `${error.stack}` };
+  } finally {
+    program?.dispose();
+  }
+}
+
+function compare(found: readonly TypedArray[], expected: readonly Result[]): string | undefined {
+  for (const [i, { name, data, tolerance: allowed }] of expected.entries()) {
+    const got = found[i] as TypedArray;
+    if (got.length !== data.length) return `${name} has ${got.length} elements, not ${data.length}`;
+    for (let at = 0; at < data.length; at++) {
+      const [a, b] = [got[at] as number, data[at] as number];
+      // The sign of a zero is nobody's: -1 * 0 is -0, but 0 where it is the only term of a sum.
+      const fits = Math.abs(a - b) <= allowed;
+      if (!fits) return `${name}[${at}] is ${a}, not ${b} (within ${allowed})`;
+    }
+  }
+  return undefined;
+}
+
+function sameBits(a: TypedArray, b: TypedArray): boolean {
+  return a.length === b.length && a.every((value, i) => Object.is(value, b[i]));
+}

@@ -1,0 +1,249 @@
+/** A graph in the making: what has been built so far, its leaves, and where their values come from. */
+
+import { type Bindings, bindDim, type Dim, isDimensionName } from '../../../src/graph/dimension.js';
+import {
+  broadcastTo,
+  constant,
+  type Input,
+  input,
+  type Node,
+  parameter,
+  state,
+  Tensor,
+  type Variable,
+} from '../../../src/index.js';
+import type { DType, TypedArray } from '../../../src/tensor/dtype.js';
+import type { Draws } from './draws.js';
+
+/** What a graph computes with. */
+export interface Numbers {
+  /** Small integers and ops that keep them exact; else anything. */
+  readonly exact: boolean;
+  readonly dtype: 'float32' | 'float64';
+  /** Dimensions but 0 and 1 are about so many times as large as usual. */
+  readonly scale: number;
+}
+
+// Larger nodes than this would take time and find nothing more.
+const maxElements = 240;
+export const classes = 4;
+
+const kinds = [
+  [40, 'parameter'],
+  [25, 'input'],
+  [15, 'state'],
+  [20, 'constant'],
+] as const;
+
+/** A small size as large as numbers' scale makes it, and no multiple of it. */
+export function scaled(draws: Draws, { scale }: Numbers, size: number): number {
+  return scale === 1 || size <= 1 ? size : size * scale - draws.below(scale);
+}
+
+export class Draft {
+  /** Floating nodes of all shapes; the latest last. */
+  readonly pool: Node[] = [];
+  /** Nodes of int32. */
+  readonly integers: Node[] = [];
+  readonly inputs: Input[] = [];
+  readonly variables: Variable[] = [];
+  #names = 0;
+
+  constructor(
+    readonly draws: Draws,
+    readonly numbers: Numbers,
+    /** What the names of dimensions are: first this, then that. */
+    readonly bindings: readonly Bindings[],
+  ) {}
+
+  get dtype(): 'float32' | 'float64' {
+    return this.numbers.dtype;
+  }
+
+  /** A name for a dimension; undefined in a graph without. */
+  get names(): string[] {
+    return [...(this.bindings[0] as Bindings).keys()];
+  }
+
+  // ---- Sizes.
+
+  dim(): Dim {
+    const { draws, names } = this;
+    if (names.length > 0 && draws.chance(0.2)) return draws.pick(names);
+    return this.size();
+  }
+
+  /** A number; often 1, rarely 0, seldom a power of two. */
+  size(): number {
+    return this.#scaled(
+      this.draws.weighted([
+        [25, 1],
+        [18, 2],
+        [27, 3],
+        [12, 4],
+        [18, 5],
+        [2, 0],
+      ]),
+    );
+  }
+
+  /** A number of units, rows or features. */
+  units(low: number, high: number): number {
+    return this.#scaled(this.draws.between(low, high));
+  }
+
+  #scaled(size: number): number {
+    return scaled(this.draws, this.numbers, size);
+  }
+
+  /** The least that a dimension is. */
+  least(dim: Dim): number {
+    return Math.min(...this.bindings.map((bindings) => bindDim(dim, bindings)));
+  }
+
+  isSmall(shape: readonly Dim[]): boolean {
+    return this.bindings.every((bindings) => {
+      const elements = shape.reduce<number>((size, dim) => size * bindDim(dim, bindings), 1);
+      return elements <= maxElements * this.numbers.scale ** 2;
+    });
+  }
+
+  // ---- Leaves.
+
+  /** A leaf of any kind that can have the shape. */
+  leaf(shape: readonly Dim[]): Node {
+    const named = shape.some((dim) => typeof dim !== 'number');
+    const kind = this.draws.weighted(kinds);
+    if (!named) return this[kind](shape as readonly number[]);
+    // Only a name is a dimension of an input, not what is computed of names.
+    if (shape.every((dim) => typeof dim === 'number' || isDimensionName(dim))) {
+      if (kind === 'input' || this.draws.chance(0.5)) return this.input(shape);
+    }
+    const stretched = shape.map((dim) => (typeof dim === 'number' ? dim : 1));
+    return broadcastTo(this[kind](stretched), shape);
+  }
+
+  input(shape: readonly Dim[], dtype: DType = this.dtype): Input {
+    const made = input(this.#name('x'), shape, { dtype });
+    this.inputs.push(made);
+    this.keep(made);
+    return made;
+  }
+
+  parameter(shape: readonly number[]): Variable {
+    return this.#variable(parameter(this.#name('w'), Tensor.zeros(shape, { dtype: this.dtype })));
+  }
+
+  state(shape: readonly number[], dtype: DType = this.dtype): Variable {
+    return this.#variable(state(this.#name('s'), Tensor.zeros(shape, { dtype })));
+  }
+
+  constant(shape: readonly number[]): Node {
+    const value = Tensor.zeros(shape, { dtype: this.dtype });
+    if (this.draws.chance(0.2)) value.data.fill(this.draws.between(0, 2));
+    else this.#fill(value.data, 0);
+    return this.keep(constant(value));
+  }
+
+  #variable(made: Variable): Variable {
+    this.variables.push(made);
+    this.keep(made);
+    return made;
+  }
+
+  #name(prefix: string): string {
+    return `${prefix}${this.#names++}`;
+  }
+
+  /** Puts a node among those that others are built of. */
+  keep<N extends Node>(node: N): N {
+    (node.dtype === 'int32' ? this.integers : this.pool).push(node);
+    return node;
+  }
+
+  // ---- Nodes that have been built.
+
+  /** Any node; the latest more often, so that graphs grow deep. */
+  any(): Node {
+    const { pool, draws } = this;
+    if (pool.length === 0) return this.leaf(this.shape());
+    return draws.chance(0.5) ? draws.pick(pool.slice(-6)) : draws.pick(pool);
+  }
+
+  shape(): Dim[] {
+    const rank = this.draws.weighted([
+      [8, 0],
+      [20, 1],
+      [45, 2],
+      [20, 3],
+      [7, 4],
+    ]);
+    const shape = Array.from({ length: rank }, () => this.dim());
+    return this.isSmall(shape) ? shape : shape.slice(0, 2);
+  }
+
+  /** A node of that shape; perhaps one that is there. */
+  like(shape: readonly Dim[]): Node {
+    const text = shape.join();
+    const there = this.pool.filter((node) => node.shape.join() === text);
+    return there.length > 0 && this.draws.chance(0.75) ? this.draws.pick(there) : this.leaf(shape);
+  }
+
+  /** A node that can be stretched to that shape. */
+  fitting(shape: readonly Dim[]): Node {
+    const { draws } = this;
+    if (draws.chance(0.6)) {
+      const there = this.pool.filter(
+        (node) =>
+          node.shape.length <= shape.length &&
+          node.shape.every(
+            (dim, axis) => dim === 1 || dim === shape[axis + shape.length - node.shape.length],
+          ),
+      );
+      if (there.length > 0) return draws.pick(there);
+    }
+    if (draws.chance(0.5)) return this.leaf(shape);
+    const fewer = shape.slice(draws.between(0, shape.length));
+    return this.leaf(fewer.map((dim) => (draws.chance(0.3) ? 1 : dim)));
+  }
+
+  // ---- Values.
+
+  /** Draws the values of all leaves; later attempts draw smaller ones. */
+  setLeaves(attempt: number): void {
+    for (const { value } of this.variables) this.#fill(value.data, attempt);
+  }
+
+  feeds(bindings: Bindings, attempt: number): Record<string, Tensor> {
+    return Object.fromEntries(
+      this.inputs.map(({ name, shape, dtype }) => {
+        const value = Tensor.zeros(
+          shape.map((dim) => bindDim(dim, bindings)),
+          { dtype },
+        );
+        this.#fill(value.data, attempt);
+        return [name as string, value];
+      }),
+    );
+  }
+
+  #fill(data: TypedArray, attempt: number): void {
+    const { draws } = this;
+    const draw =
+      data instanceof Int32Array
+        ? () => draws.below(classes)
+        : this.numbers.exact
+          ? () => this.#integer(attempt)
+          : () => draws.number(-1, 1) / (1 + attempt);
+    for (let i = 0; i < data.length; i++) data[i] = draw();
+  }
+
+  #integer(attempt: number): number {
+    const size = this.draws.weighted([
+      [(3 + 2 * attempt) * this.numbers.scale, 0],
+      [5, 1],
+      [attempt === 0 ? 2 : 0, 2],
+    ]);
+    return size !== 0 && this.draws.chance(0.5) ? -size : size;
+  }
+}

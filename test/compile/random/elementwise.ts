@@ -1,0 +1,181 @@
+/** Steps that add an element-wise node, a choice, a draw or a conversion to a draft. */
+
+import type { Dim } from '../../../src/graph/dimension.js';
+import {
+  abs,
+  add,
+  addN,
+  argmax,
+  cast,
+  cos,
+  div,
+  equal,
+  exp,
+  greater,
+  log,
+  maximum,
+  minimum,
+  mul,
+  type Node,
+  neg,
+  oneHot,
+  pow,
+  randomNormal,
+  randomUniform,
+  relu,
+  sigmoid,
+  sign,
+  sin,
+  softplus,
+  sqrt,
+  square,
+  stopGradient,
+  sub,
+  tanh,
+  where,
+} from '../../../src/index.js';
+import { classes, type Draft } from './draft.js';
+
+/** A node to add, or nothing where the step does not fit. */
+export type Step = (draft: Draft) => Node | undefined;
+
+const exactUnary: readonly ((x: Node) => Node)[] = [
+  neg,
+  abs,
+  relu,
+  sign,
+  square,
+  (x) => mul(x, 2),
+  (x) => mul(-1, x),
+  (x) => sub(1, x),
+  (x) => add(x, 1),
+  (x) => neg(neg(x)),
+  (x) => add(x, 0),
+  (x) => mul(x, 1),
+  (x) => stopGradient(x),
+  (x) => where(greater(x, 2), 2, x),
+  (x) => mul(x, x),
+  (x) => sub(x, x),
+];
+
+// None of them is near a pole or grows fast.
+const generalUnary: readonly ((x: Node) => Node)[] = [
+  tanh,
+  sigmoid,
+  sin,
+  cos,
+  softplus,
+  (x) => exp(mul(0.5, tanh(x))),
+  (x) => log(add(square(x), 0.5)),
+  (x) => sqrt(add(square(x), 0.3)),
+  (x) => div(x, add(square(x), 1)),
+  (x) => div(1, add(1, exp(neg(tanh(x))))),
+  (x) => pow(add(square(x), 0.5), 1.5),
+  (x) => mul(x, 0.3),
+];
+
+const binary: readonly ((a: Node, b: Node) => Node)[] = [
+  add,
+  add,
+  sub,
+  mul,
+  mul,
+  maximum,
+  minimum,
+  greater,
+  (a, b) => where(greater(a, b), a, b),
+  (a, b) => add(mul(a, b), a),
+  (a, b) => sub(b, mul(a, b)),
+];
+
+const generalBinary: readonly ((a: Node, b: Node) => Node)[] = [
+  (a, b) => div(a, add(square(b), 0.7)),
+  (a, b) => pow(add(square(a), 0.4), tanh(b)),
+  (a, b) => mul(sigmoid(a), tanh(b)),
+];
+
+export const unaryStep: Step = (draft) => {
+  const { draws, numbers } = draft;
+  const general = !numbers.exact && draws.chance(0.5);
+  return draws.pick(general ? generalUnary : exactUnary)(draft.any());
+};
+
+export const binaryStep: Step = (draft) => {
+  const { draws, numbers } = draft;
+  const a = draft.any();
+  const b = draft.fitting(a.shape);
+  const general = !numbers.exact && draws.chance(0.25);
+  const op = draws.pick(general ? generalBinary : binary);
+  return draws.chance(0.5) ? op(a, b) : op(b, a);
+};
+
+export const equalStep: Step = (draft) => {
+  const a = draft.any();
+  // Numbers that have been computed differ by rounding: only what is exact can be equal.
+  if (!draft.numbers.exact) return equal(sign(a), 1);
+  return equal(a, draft.fitting(a.shape));
+};
+
+export const whereStep: Step = (draft) => {
+  const a = draft.any();
+  const [b, c] = [draft.fitting(a.shape), draft.fitting(a.shape)];
+  const { draws } = draft;
+  if (draws.chance(0.3)) {
+    const test = cast(greater(c, 0), 'int32');
+    return where(test, a, b);
+  }
+  return where(draws.chance(0.5) ? greater(c, b) : sign(c), a, draws.chance(0.2) ? 0 : b);
+};
+
+export const addStep: Step = (draft) => {
+  const { draws } = draft;
+  const first = draft.any();
+  const others = Array.from({ length: draws.weighted(termCounts) }, () => draft.like(first.shape));
+  return addN([first, ...others]);
+};
+
+// A sum of more than eight terms is computed in several.
+const termCounts = [
+  [3, 1],
+  [4, 2],
+  [3, 3],
+  [1.5, 9],
+] as const;
+
+export const randomStep: Step = (draft) => {
+  const { draws, dtype, numbers } = draft;
+  const shape: readonly Dim[] = draws.chance(0.6) ? draft.any().shape : draft.shape();
+  const seed = draws.below(3);
+  if (!numbers.exact) {
+    return draws.pick([randomNormal, randomUniform])(shape, { seed, dtype });
+  }
+  return cast(cast(mul(randomUniform(shape, { seed, dtype }), 4), 'int32'), dtype);
+};
+
+/** An integer node: where the largest is, numbers cut off, a choice, an input of labels. */
+export const integerStep: Step = (draft) => {
+  const { draws, integers } = draft;
+  const last = integers.at(-1);
+  const x = draft.any();
+  return draws.pick<() => Node | undefined>([
+    () => {
+      if (x.shape.length === 0) return argmax(x);
+      const axis = draws.below(x.shape.length);
+      const some = draft.least(x.shape[axis] as Dim) > 0;
+      return some ? argmax(x, axis, { keepDims: draws.chance(0.3) }) : undefined;
+    },
+    () => cast(x, 'int32'),
+    () => draft.input(draft.shape().slice(0, 2), 'int32'),
+    () => draft.state([draft.size()], 'int32'),
+    () => last && where(greater(last, 1), last, equal(last, 0)),
+  ])();
+};
+
+/** Back from integers to numbers to compute with. */
+export const fromIntegerStep: Step = (draft) => {
+  const { draws, integers, dtype } = draft;
+  if (integers.length === 0) return undefined;
+  const indices = draws.pick(integers);
+  const flat = indices.shape.length < 4 && draws.chance(0.6);
+  return flat ? oneHot(indices, classes, { dtype }) : cast(indices, dtype);
+};

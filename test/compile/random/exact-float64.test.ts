@@ -1,0 +1,8 @@
+import { testShard } from './shard.js';
+
+testShard({
+  numbers: { exact: true, dtype: 'float64', scale: 1 },
+  from: 1_000_000,
+  count: 2500,
+  atLeast: 100,
+});

@@ -1,0 +1,172 @@
+/** Random graphs: drawn from a seed, of plain steps on top of the structures that rewrites are for. */
+
+import type { Bindings } from '../../../src/graph/dimension.js';
+import { type Node, reshape, transpose, type Updates } from '../../../src/index.js';
+import { Draft, type Numbers, scaled } from './draft.js';
+import type { Draws } from './draws.js';
+import {
+  addStep,
+  binaryStep,
+  equalStep,
+  fromIntegerStep,
+  integerStep,
+  randomStep,
+  type Step,
+  unaryStep,
+  whereStep,
+} from './elementwise.js';
+import {
+  alike,
+  attention,
+  blocks,
+  columnsOnly,
+  dense,
+  joinedTwice,
+  overParts,
+  productOfParts,
+  sumOfJoins,
+  sumOfProducts,
+  tied,
+  wide,
+  windows,
+} from './nets.js';
+import { recurrent, type Structure } from './recurrent.js';
+import {
+  broadcastStep,
+  concatStep,
+  matmulStep,
+  maxStep,
+  outerStep,
+  reshapeStep,
+  sharedMatmulStep,
+  sliceStep,
+  softmaxStep,
+  stackStep,
+  sumStep,
+  transposeStep,
+} from './shapes.js';
+import { differentiate, updatesOf } from './updates.js';
+
+export interface Graph {
+  readonly draft: Draft;
+  readonly outputs: Readonly<Record<string, Node>>;
+  readonly updates: Updates;
+}
+
+const steps: readonly (readonly [number, Step])[] = [
+  [16, unaryStep],
+  [20, binaryStep],
+  [2, equalStep],
+  [4, whereStep],
+  [5, addStep],
+  [2, randomStep],
+  [3, integerStep],
+  [3, fromIntegerStep],
+  [7, transposeStep],
+  [8, reshapeStep],
+  [4, broadcastStep],
+  [9, sliceStep],
+  [7, concatStep],
+  [3, stackStep],
+  [8, sumStep],
+  [3, maxStep],
+  [2, softmaxStep],
+  [14, matmulStep],
+  [6, sharedMatmulStep],
+  [5, outerStep],
+];
+
+const structures: readonly (readonly [number, Structure])[] = [
+  [30, recurrent],
+  [20, dense],
+  [5, tied],
+  [14, sumOfProducts],
+  [22, productOfParts],
+  [7, columnsOnly],
+  [4, attention],
+  [5, alike],
+  [8, overParts],
+  [11, wide],
+  [5, sumOfJoins],
+  [6, windows],
+  [8, blocks],
+  [8, joinedTwice],
+];
+
+/** What the names of dimensions are: a graph without names has one binding, another two. */
+function drawBindings(draws: Draws, numbers: Numbers): Bindings[] {
+  const small = () =>
+    draws.weighted([
+      [5, 1],
+      [5, 2],
+      [6, 3],
+      [4, 5],
+      [0.3, 0],
+    ]);
+  const size = () => scaled(draws, numbers, small());
+  return draws.weighted<() => Bindings[]>([
+    [4, () => [new Map()]],
+    [5, () => [new Map([['batch', size()]]), new Map([['batch', size()]])]],
+    [
+      1,
+      () =>
+        [0, 1].map(
+          () =>
+            new Map([
+              ['batch', size()],
+              ['steps', size()],
+            ]),
+        ),
+    ],
+  ])();
+}
+
+export function drawGraph(draws: Draws, numbers: Numbers): Graph {
+  const draft = new Draft(draws, numbers, drawBindings(draws, numbers));
+  const roots: Node[] = [];
+  for (
+    let i = draws.weighted([
+      [4, 0],
+      [5, 1],
+      [1, 2],
+    ]);
+    i > 0;
+    i--
+  ) {
+    roots.push(...draws.weighted(structures)(draft));
+  }
+  const extend = (count: number) => {
+    for (let i = 0; i < count; i++) {
+      const node = draws.weighted(steps)(draft);
+      const fits = node && node.shape.length <= 5 && draft.isSmall(node.shape);
+      if (fits) draft.keep(node);
+    }
+  };
+  extend(roots.length === 0 ? draws.between(4, 22) : draws.between(0, 8));
+  const floating = draft.pool.filter(({ op }) => op.lowering.kind !== 'leaf');
+  if (draws.chance(0.5) || roots.length === 0) roots.push(...draws.shuffled(floating.slice(-4)));
+  if (roots.length === 0) roots.push(draft.any());
+  const differentiated = draws.chance(0.7)
+    ? differentiate(draft, roots.slice(0, draws.between(1, 2)))
+    : undefined;
+  const found: Node[] = differentiated?.loss ? [differentiated.loss] : [];
+  for (const leaf of differentiated?.reached ?? []) {
+    if (draws.chance(0.4)) found.push(draft.keep(differentiated?.gradients.of(leaf) as Node));
+  }
+  if (found.length > 0 && draws.chance(0.2)) extend(3);
+  const updates = draws.chance(0.6) ? updatesOf(draft, differentiated) : [];
+  return { draft, outputs: outputsOf(draft, [...roots, ...found]), updates };
+}
+
+/** Several outputs: what was built, leaves, constants, one twice, one in another form. */
+function outputsOf(draft: Draft, built: readonly Node[]): Record<string, Node> {
+  const { draws, pool, integers } = draft;
+  const outputs = draws.shuffled(built).slice(0, draws.between(1, 4));
+  if (draws.chance(0.3)) outputs.push(draws.pick(pool));
+  if (integers.length > 0 && draws.chance(0.4)) outputs.push(draws.pick(integers));
+  const again = draws.pick(outputs);
+  if (draws.chance(0.1)) outputs.push(again);
+  if (draws.chance(0.15)) outputs.push(reshape(again, [...again.shape, 1]));
+  if (draws.chance(0.1)) outputs.push(transpose(again));
+  return Object.fromEntries(outputs.map((node, i) => [`y${i}`, node]));
+}

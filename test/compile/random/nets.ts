@@ -1,0 +1,266 @@
+/** Graphs that the compiler's rewrites are for: dense nets and sums of products, in the forms users write. */
+
+import type { Dim } from '../../../src/graph/dimension.js';
+import {
+  add,
+  addN,
+  concat,
+  matmul,
+  maximum,
+  mul,
+  type Node,
+  oneHot,
+  reshape,
+  slice,
+  softmax,
+  square,
+  stack,
+  sub,
+  sum,
+  transpose,
+} from '../../../src/index.js';
+import { classes, type Draft } from './draft.js';
+import { activations, type Structure } from './recurrent.js';
+
+function rows(draft: Draft): Dim {
+  const { draws, names } = draft;
+  if (names.length > 0 && draws.chance(0.7)) return draws.pick(names);
+  return draws.chance(0.5) ? 1 : draft.units(2, 5);
+}
+
+function matrix(draft: Draft, shape: readonly Dim[]): Node {
+  const there = draft.like(shape);
+  return draft.draws.chance(0.5) ? there : draft.leaf(shape);
+}
+
+/** Dense layers, perhaps with skips, and several heads on the last. */
+export const dense: Structure = (draft) => {
+  const { draws } = draft;
+  const { squash } = activations(draft);
+  const batch = rows(draft);
+  let units = draft.units(1, 4);
+  let x: Node = matrix(draft, [batch, units]);
+  for (let layer = draws.between(1, 3); layer > 0; layer--) {
+    const skips = draws.chance(0.3);
+    const next = skips ? units : draft.units(1, 5);
+    const y = add(matmul(x, draft.parameter([units, next])), draft.parameter([next]));
+    x = draft.keep(skips ? add(squash(y), x) : squash(y));
+    units = next;
+  }
+  const width = draft.units(1, 3);
+  const last = draws.chance(0.5) ? squash : (head: Node) => head;
+  const heads = Array.from({ length: draws.between(1, 3) }, () =>
+    last(add(matmul(x, draft.parameter([units, width])), draft.parameter([width]))),
+  );
+  const join = draws.pick([
+    addN,
+    (list: Node[]) => concat(list, 1),
+    (list: Node[]) => mul(list[0] as Node, list.at(-1) as Node),
+  ]);
+  return [draft.keep(join(heads))];
+};
+
+/** Rows of a table, chosen by index; the table transposed reads them out. */
+export const tied: Structure = (draft) => {
+  const { draws, dtype } = draft;
+  const units = draft.units(1, 4);
+  const table = draft.parameter([classes, units]);
+  const batch = rows(draft);
+  const { squash } = activations(draft);
+  const embedded = Array.from({ length: draws.between(1, 3) }, () =>
+    matmul(oneHot(draft.input([batch], 'int32'), classes, { dtype }), table),
+  );
+  const hidden = squash(addN(embedded));
+  const logits = draws.chance(0.5)
+    ? matmul(hidden, table, { transposeB: true })
+    : matmul(hidden, transpose(table));
+  return [draft.keep(logits)];
+};
+
+/** Products that are only ever added together; and sums of such sums. */
+export const sumOfProducts: Structure = (draft) => {
+  const { draws } = draft;
+  const [m, n] = [rows(draft), draft.units(1, 4)];
+  const shared = draws.chance(0.3) ? draft.parameter([3, n]) : undefined;
+  const product = () => {
+    const k = shared ? 3 : draft.units(1, 4);
+    const right = shared ?? (draws.chance(0.7) ? draft.parameter([k, n]) : matrix(draft, [k, n]));
+    if (typeof m === 'number' && draws.chance(0.3)) {
+      return matmul(matrix(draft, [k, m]), right, { transposeA: true });
+    }
+    return matmul(matrix(draft, [m, k]), right);
+  };
+  const some = () => Array.from({ length: draws.between(2, 4) }, product);
+  const inner = addN([...some(), ...(draws.chance(0.5) ? [draft.like([m, n])] : [])]);
+  const outer = draws.chance(0.6) ? add(inner, addN(some())) : inner;
+  return [draft.keep(draws.chance(0.3) ? sub(outer, product()) : outer)];
+};
+
+/** A product of what was joined along K, M or N; and what was cut out of it. */
+export const productOfParts: Structure = (draft) => {
+  const { draws } = draft;
+  const [m, k, n] = [draft.units(1, 4), draft.units(1, 3), draft.units(1, 4)];
+  const along = draws.pick(['k', 'm', 'n', 'n', 'k both'] as const);
+  const parts = (shape: readonly number[], axis: number) =>
+    concat(
+      Array.from({ length: draws.between(2, 3) }, () => matrix(draft, shape)),
+      axis,
+    );
+  let product: Node;
+  if (along === 'm') {
+    product = matmul(parts([m, k], 0), matrix(draft, [k, n]));
+    if (draws.chance(0.3)) {
+      product = matmul(parts([k, m], 1), matrix(draft, [k, n]), { transposeA: true });
+    }
+  } else if (along === 'n') {
+    product = matmul(matrix(draft, [m, k]), parts([k, n], 1));
+  } else {
+    const left = parts([m, k], 1);
+    const inner = left.shape[1] as number;
+    const right = along === 'k' ? draft.leaf([inner, n]) : matrix(draft, [inner, n]);
+    product = matmul(left, right);
+  }
+  return [draft.keep(product), ...cutOut(draft, product)];
+};
+
+/** Columns, rows or corners of a product, or of a sum of it and another. */
+function cutOut(draft: Draft, whole: Node): Node[] {
+  const { draws } = draft;
+  const [down, across] = whole.shape as readonly [number, number];
+  if (across < 2 || draws.chance(0.3)) return [];
+  const from = draws.chance(0.5) ? add(whole, draft.like(whole.shape)) : whole;
+  const middle = draws.between(1, across - 1);
+  const left = slice(from, { axis: 1, end: middle });
+  const right = slice(from, { axis: 1, start: middle });
+  const corner = slice(right, { axis: 0, end: draws.between(1, Math.max(1, down)) });
+  return [draft.keep(left), draft.keep(square(draws.chance(0.5) ? right : corner))];
+}
+
+/** A product of which only columns are ever read. */
+export const columnsOnly: Structure = (draft) => {
+  const { draws } = draft;
+  const [m, k, n] = [rows(draft), draft.units(1, 4), draft.units(2, 5)];
+  const product = matmul(matrix(draft, [m, k]), draft.leaf([k, n]));
+  const whole = draws.chance(0.5) ? add(product, draft.leaf([n])) : product;
+  const { squash, gate } = activations(draft);
+  const half = draws.between(1, n - 1);
+  const left = gate(slice(whole, { axis: 1, end: half }));
+  const right = squash(slice(whole, { axis: 1, start: half }));
+  return [draft.keep(left), draft.keep(right)];
+};
+
+/** Blocks of one product, alike, apart or overlapping, to which later products are added. */
+export const blocks: Structure = (draft) => {
+  const { draws } = draft;
+  const [m, n, k] = [draws.between(2, 5), draws.between(2, 4), draft.units(1, 3)];
+  const whole = matmul(matrix(draft, [m, k]), draft.parameter([k, n]));
+  const { squash } = activations(draft);
+  const byRows = draws.chance(0.7);
+  const height = draws.between(1, m);
+  return Array.from({ length: draws.between(2, 3) }, () => {
+    const start = draws.between(0, byRows ? m - height : n - 1);
+    const window = byRows ? { axis: 0, start, end: start + height } : { axis: 1, start };
+    const block = slice(whole, window);
+    if (draws.chance(0.2)) return draft.keep(square(block));
+    const [rowsOfBlock, columns] = block.shape as readonly [number, number];
+    const hidden = squash(matmul(draft.like([rowsOfBlock, k]), draft.parameter([k, 2])));
+    return draft.keep(squash(add(block, matmul(hidden, draft.parameter([2, columns])))));
+  });
+};
+
+/** The same computed parts, joined in two ways: they cannot lie as both want. */
+export const joinedTwice: Structure = (draft) => {
+  const { draws } = draft;
+  const [m, n] = [draft.units(1, 3), draft.units(1, 3)];
+  const parts = Array.from({ length: draws.between(2, 3) }, () =>
+    draws.chance(0.7) ? square(draft.like([m, n])) : matmul(draft.leaf([m, 2]), draft.leaf([2, n])),
+  );
+  const join = () => {
+    const some = draws.chance(0.5) ? parts : draws.shuffled(parts).slice(0, 2);
+    const joined = draws.chance(0.5) ? concat(some, draws.below(2)) : stack(some, draws.below(3));
+    const [first, ...rest] = joined.shape as readonly [number, ...number[]];
+    const width = rest.reduce((product, dim) => product * dim, 1);
+    const matrixOf = reshape(joined, draws.chance(0.5) ? [first, width] : [width, first]);
+    return draws.chance(0.5)
+      ? matmul(matrixOf, draft.parameter([matrixOf.shape[1] as number, 2]))
+      : mul(joined, draft.fitting(joined.shape));
+  };
+  return [draft.keep(join()), draft.keep(join())];
+};
+
+/** Attention without much ado: batches of products of computed operands. */
+export const attention: Structure = (draft) => {
+  const { draws, numbers } = draft;
+  const [heads, length, width] = [draws.between(1, 3), draft.units(1, 3), draft.units(1, 3)];
+  const x = matrix(draft, [heads, length, width]);
+  const [q, k, v] = [0, 1, 2].map(() => matmul(x, draft.parameter([width, width]))) as [
+    Node,
+    Node,
+    Node,
+  ];
+  const scores = matmul(q, k, { transposeB: true });
+  const weights = numbers.exact ? scores : softmax(scores);
+  return [draft.keep(matmul(weights, v))];
+};
+
+/** The same function of several leaves: what an optimizer is. */
+export const alike: Structure = (draft) => {
+  const { draws } = draft;
+  const leaves = Array.from({ length: draws.between(2, 4) }, () =>
+    draft.parameter([draft.size(), draft.size()]),
+  );
+  const factor = draft.like([]);
+  const each = leaves.map((leaf) => draft.keep(sub(mul(leaf, factor), square(leaf))));
+  return [draft.keep(addN(each.map((node) => sum(node)))), ...each];
+};
+
+/** An element-wise pass over a join: of leaves, which stay where they are, and of computed parts. */
+export const overParts: Structure = (draft) => {
+  const { draws } = draft;
+  const shape = [draft.units(1, 3), draft.units(1, 4)];
+  const axis = draws.below(2);
+  const part = () => (draws.chance(0.6) ? draft.leaf(shape) : square(draft.like(shape)));
+  const parts = Array.from({ length: draws.between(2, 4) }, part);
+  const joined = draws.chance(0.6) ? concat(parts, axis) : stack(parts, axis);
+  const again = draws.chance(0.3) ? [concat([...parts].reverse(), axis)] : [];
+  return [joined, ...again].map((node) => draft.keep(mul(square(node), 2)));
+};
+
+/** More operands than one pass takes, or more terms than one sum. */
+export const wide: Structure = (draft) => {
+  const { draws } = draft;
+  const shape = [draft.units(1, 3), draft.units(1, 2)];
+  const count = draws.between(34, 40);
+  const all = draft.input([count, ...shape]);
+  const parts = Array.from({ length: count }, (_, i) =>
+    reshape(slice(all, { axis: 0, start: i, end: i + 1 }), shape),
+  );
+  const [head, ...rest] = parts as [Node, ...Node[]];
+  if (draws.chance(0.5)) return [draft.keep(addN(parts))];
+  let value = head;
+  rest.forEach((part, i) => {
+    value = i % 2 === 0 ? sub(part, value) : maximum(value, part);
+  });
+  return [draft.keep(value)];
+};
+
+/** Sums of joins of the same form. */
+export const sumOfJoins: Structure = (draft) => {
+  const { draws } = draft;
+  const [m, n] = [draft.units(1, 3), draft.units(1, 3)];
+  const joint = () => concat([square(draft.like([m, n])), draft.like([m, 2])], 1);
+  return [draft.keep(addN(Array.from({ length: draws.between(2, 3) }, joint)))];
+};
+
+/** Windows that overlap: their gradients are put together, and added where they meet. */
+export const windows: Structure = (draft) => {
+  const { draws } = draft;
+  const length = draws.between(3, 6);
+  const x = square(matrix(draft, [length, draft.units(1, 3)]));
+  const width = draws.between(1, length - 1);
+  const cut = Array.from({ length: length - width + 1 }, (_, start) =>
+    slice(x, { axis: 0, start, end: start + width }),
+  );
+  const apart = draws.chance(0.3) ? cut.filter((_, i) => i % width === 0) : cut;
+  return [draft.keep(addN(apart.map((part, i) => mul(part, i + 1))))];
+};

@@ -1,0 +1,92 @@
+/**
+ * Many cases in one test. `FOREBAY_RANDOM=exact-float32:417` replays the case of a seed and leaves out
+ * all others; `FOREBAY_RANDOM_TIMES=20` draws twenty times as many; `FOREBAY_RANDOM_TRACE=1` names each
+ * case before it is run, for one that takes the process with it.
+ */
+
+import { readdirSync, readFileSync, writeSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { type Case, drawCase, refused } from './cases.js';
+import { type Difference, difference } from './differ.js';
+import type { Numbers } from './draft.js';
+import { shrunken } from './shrink.js';
+
+export interface Shard {
+  readonly numbers: Numbers;
+  /** The first seed; those of other shards of the family are millions apart. */
+  readonly from: number;
+  readonly count: number;
+  /** How often every rewrite must be made; 0 for a shard that is too small to tell. */
+  readonly atLeast: number;
+  /** All cases on two threads; otherwise every eighth. */
+  readonly threads?: number;
+}
+
+const reported = 3;
+const minutes = 60_000;
+const apart = 1_000_000;
+const [family, seed] = process.env.FOREBAY_RANDOM?.split(':') ?? [];
+const replayed = seed === undefined ? undefined : Number(seed);
+const times = Number(process.env.FOREBAY_RANDOM_TIMES ?? 1);
+const traced = process.env.FOREBAY_RANDOM_TRACE !== undefined;
+
+export function testShard({ numbers, from, count, atLeast, threads }: Shard): void {
+  const { exact, dtype, scale } = numbers;
+  const name = `${exact ? 'exact' : 'general'}-${dtype}${scale === 1 ? '' : `-x${scale}`}`;
+  const isOurs = (drawn: number) => name === family && drawn >= from && drawn < from + apart;
+  const seeds =
+    replayed === undefined
+      ? Array.from({ length: count * times }, (_, i) => from + i)
+      : [replayed].filter(isOurs);
+  const fired = new Map<string, number>();
+
+  test.skipIf(seeds.length === 0)(
+    `${seeds.length} random graphs, ${name}: compiled as interpreted`,
+    { timeout: 10 * minutes * times },
+    () => {
+      const failures: string[] = [];
+      for (const drawn of seeds) {
+        const own = `${name}:${drawn}`;
+        if (traced) writeSync(2, `${own}\n`);
+        const made = drawCase(drawn, numbers);
+        const wrong = difference(made, {
+          fired,
+          threads: threads ?? (drawn % 8 === 0 ? 2 : 1),
+          remade: drawn % 4 === 1,
+        });
+        if (wrong) failures.push(report(own, made, wrong));
+        if (failures.length === reported) break;
+      }
+      expect(failures.join('\n\n')).toBe('');
+    },
+  );
+
+  if (atLeast === 0) return;
+  test.skipIf(replayed !== undefined)(`${name}: each rewrite is made ${atLeast} times`, () => {
+    const counts = rewrites().map((rewrite) => [fired.get(rewrite) ?? 0, rewrite] as const);
+    const lines = [...counts].sort((p, q) => p[0] - q[0]).map((line) => line.join('  '));
+    const inVain = [...refused].map(([why, n]) => `${n} ${why}`).join(', ');
+    console.log(`${name}: rewrites made\n${lines.join('\n')}\ngraphs drawn in vain: ${inVain}`);
+    expect(counts.length).toBeGreaterThan(20);
+    expect(counts.filter(([n]) => n < atLeast * times)).toEqual([]);
+  });
+}
+
+function report(name: string, failing: Case, { run, message }: Difference): string {
+  const again = `FOREBAY_RANDOM=${name} npx vitest run test/compile/random`;
+  return `run ${run}: ${message}\nreplay it: ${again}\n${shrunken(failing, run)}`;
+}
+
+/** All rewrites that the passes count, by their source: one that is never made is found, too. */
+function rewrites(): string[] {
+  const folder = new URL('../../../src/compile/', import.meta.url);
+  const names = new Set<string>();
+  for (const file of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
+    if (!file.endsWith('.ts')) continue;
+    const source = readFileSync(new URL(file, folder), 'utf8');
+    for (const [, name] of source.matchAll(/'((?:simplify|share|fuse|place): [^']+)'/g)) {
+      names.add(name as string);
+    }
+  }
+  return [...names];
+}

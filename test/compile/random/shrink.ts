@@ -1,0 +1,133 @@
+/** Makes a run that goes wrong smaller: fewer outputs, nodes replaced by leaves or by their operands. */
+
+import { executionOrder } from '../../../src/evaluate/lowered.js';
+import { createNode } from '../../../src/graph/node.js';
+import {
+  compile,
+  constant,
+  evaluate,
+  input,
+  Leaf,
+  type Node,
+  parameter,
+  Variable,
+} from '../../../src/index.js';
+import type { TypedArray } from '../../../src/tensor/dtype.js';
+import type { Case } from './cases.js';
+import { asCode, feedsOf, rootsOf, type Single } from './code.js';
+
+/** The smallest graph that goes wrong as the case does in a run of it, as code. */
+export function shrunken(failing: Case, run: number): string {
+  const { variables, initial, runs, outputs, updates, numbers } = failing;
+  const before = runs[run - 1];
+  variables.forEach(({ value }, i) => {
+    value.data.set((before ? before.leaves[i]?.data : initial[i]) as TypedArray);
+  });
+  const { feeds, bindings } = runs[run] as Case['runs'][number];
+  const single = { outputs: Object.values(outputs), updates, feeds, bindings, run };
+  // Far more than rounding: what is left differs for another reason.
+  const allowed = numbers.exact ? 0 : numbers.dtype === 'float64' ? 1e-7 : 1e-2;
+  return asCode(shrink(single, (other) => isWrong(other, allowed)));
+}
+
+/** Whether the program differs from the interpreter in one run, or cannot be made. */
+function isWrong(single: Single, allowed: number): boolean {
+  const { outputs, updates, run } = single;
+  const feeds = feedsOf(single);
+  const read = executionOrder(rootsOf(single)).filter((node) => node instanceof Variable);
+  const variables = [...new Set([...read, ...updates.map(([leaf]) => leaf)])];
+  const before = variables.map(({ value }) => value.data.slice());
+  const finish = (got: TypedArray[]): TypedArray[] => {
+    const after = variables.map(({ value }) => value.data.slice());
+    variables.forEach(({ value }, i) => {
+      value.data.set(before[i] as TypedArray);
+    });
+    return [...got, ...after];
+  };
+  const expected = finish(evaluate(outputs, feeds, { updates, run }).map(({ data }) => data));
+  try {
+    const names = outputs.map((_, i) => `y${i}`);
+    const named = Object.fromEntries(names.map((name, i) => [name, outputs[i] as Node]));
+    const program = compile({ outputs: named, updates });
+    program.runs = run;
+    const got = program.run(feeds);
+    program.dispose();
+    const found = finish(names.map((name) => got[name]?.data as TypedArray));
+    return expected.some((data, i) =>
+      data.some((value, at) => {
+        return !(Math.abs(value - ((found[i] as TypedArray)[at] as number)) <= allowed);
+      }),
+    );
+  } catch {
+    return true;
+  }
+}
+
+function shrink(single: Single, fails: (single: Single) => boolean): Single {
+  let best = single;
+  const attempt = (make: () => Single | undefined): boolean => {
+    try {
+      const next = make();
+      if (!next || !fails(next)) return false;
+      best = next;
+      return true;
+    } catch {
+      // What the interpreter refuses is not what is looked for.
+      return false;
+    }
+  };
+  for (const output of single.outputs) attempt(() => ({ ...best, outputs: [output] }));
+  for (const pair of single.updates) {
+    attempt(() => ({ ...best, updates: best.updates.filter((other) => other !== pair) }));
+  }
+  attempt(() => ({ ...best, outputs: [] }));
+  for (let progress = true; progress; ) {
+    progress = false;
+    for (const node of executionOrder(rootsOf(best))) {
+      if (node instanceof Leaf || !executionOrder(rootsOf(best)).includes(node)) continue;
+      if (attempt(() => withLeaf(best, node)) || attempt(() => withOperand(best, node))) {
+        progress = true;
+      }
+    }
+  }
+  return best;
+}
+
+/** The graph with a leaf in a node's place, of the node's value. */
+function withLeaf(single: Single, node: Node): Single | undefined {
+  const { feeds, run } = single;
+  const name = `cut${node.id}`;
+  const value = evaluate(node, feedsOf({ ...single, outputs: [node], updates: [] }), { run });
+  if (node.shape.some((dim) => typeof dim !== 'number')) {
+    const leaf = input(name, node.shape, { dtype: node.dtype });
+    return { ...replaced(single, node, leaf), feeds: { ...feeds, [name]: value } };
+  }
+  const zeros = value.data.every((element) => element === 0);
+  return replaced(single, node, zeros ? constant(value) : parameter(name, value));
+}
+
+/** The graph with an operand in a node's place. */
+function withOperand(single: Single, node: Node): Single | undefined {
+  const operand = node.inputs.find(
+    ({ dtype, shape }) => dtype === node.dtype && shape.join() === node.shape.join(),
+  );
+  return operand && replaced(single, node, operand);
+}
+
+function replaced(single: Single, node: Node, by: Node): Single {
+  const rebuilt = new Map<Node, Node>([[node, by]]);
+  const rebuild = (old: Node): Node => {
+    const known = rebuilt.get(old);
+    if (known) return known;
+    const inputs = old.inputs.map(rebuild);
+    const same = inputs.every((other, i) => other === old.inputs[i]);
+    const next = same ? old : createNode(old.op, inputs, old.attributes);
+    rebuilt.set(old, next);
+    return next;
+  };
+  return {
+    ...single,
+    outputs: single.outputs.map(rebuild),
+    updates: single.updates.map(([leaf, value]) => [leaf, rebuild(value)] as const),
+  };
+}

@@ -1,0 +1,84 @@
+/** How each element-wise kernel carries the magnitude of its operands on. */
+
+/** Operands' values and magnitudes, the result's value; gives the result's magnitude. */
+export type Slope = (
+  value: number,
+  x: number,
+  xs: number,
+  y: number,
+  ys: number,
+  z: number,
+  zs: number,
+) => number;
+
+/** Magnitude where there is a slope: 0 stays 0, however steep. */
+const times = (slope: number, size: number) => (size === 0 ? 0 : slope * size);
+const logistic = (x: number) => 1 / (1 + Math.exp(-x));
+const { abs } = Math;
+
+export const slopes: Readonly<Record<string, Slope>> = {
+  copy: (_v, _x, xs) => xs,
+  neg: (_v, _x, xs) => xs,
+  abs: (_v, _x, xs) => xs,
+  add: (_v, _x, xs, _y, ys) => xs + ys,
+  sub: (_v, _x, xs, _y, ys) => xs + ys,
+  mul: (_v, _x, xs, _y, ys) => xs * ys,
+  square: (_v, _x, xs) => xs * xs,
+  div: (v, x, xs, y, ys) => abs(v) + times(1 / abs(y), xs) + times(abs(x) / (y * y), ys),
+  exp: (v, _x, xs) => v + times(v, xs),
+  log: (v, x, xs) => abs(v) + times(1 / abs(x), xs),
+  sqrt: (v, _x, xs) => v + times(1 / (2 * v), xs),
+  pow: (v, x, xs, y, ys) =>
+    abs(v) + times(abs((v * y) / x), xs) + times(abs(v * Math.log(abs(x))), ys),
+  sign: (v) => abs(v),
+  relu: (_v, x, xs) => (x > 0 ? xs : 0),
+  sigmoid: (v, _x, xs) => v + v * (1 - v) * xs,
+  tanh: (v, _x, xs) => abs(v) + (1 - v * v) * xs,
+  softplus: (v, x, xs) => v + logistic(x) * xs,
+  sin: (v, x, xs) => abs(v) + abs(Math.cos(x)) * xs,
+  cos: (v, x, xs) => abs(v) + abs(Math.sin(x)) * xs,
+  maximum: (_v, x, xs, y, ys) => (x > y ? xs : x < y ? ys : Math.max(xs, ys)),
+  minimum: (_v, x, xs, y, ys) => (x < y ? xs : x > y ? ys : Math.max(xs, ys)),
+  greater: (v) => abs(v),
+  equal: (v) => abs(v),
+  where: (_v, x, _xs, _y, ys, _z, zs) => (x === 0 ? zs : ys),
+};
+
+/** What is exact stays so: operands' values, and whether each is exact. */
+export type Exactness = (
+  x: number,
+  xe: number,
+  y: number,
+  ye: number,
+  z: number,
+  ze: number,
+) => boolean;
+
+const one = (x: number) => abs(x) === 1;
+
+/** Kernels of one operand are not listed: what they make of the same number is the same. */
+export const exactness: Readonly<Record<string, Exactness>> = {
+  add: (x, xe, y, ye) => xe > 0 && ye > 0 && (x === 0 || y === 0),
+  sub: (x, xe, y, ye) => xe > 0 && ye > 0 && (x === 0 || y === 0),
+  mul: (x, xe, y, ye) =>
+    (xe > 0 && x === 0) || (ye > 0 && y === 0) || (xe > 0 && ye > 0 && (one(x) || one(y))),
+  div: (x, xe) => xe > 0 && x === 0,
+  pow: () => false,
+  maximum: (x, xe, y, ye) => (x > y ? xe > 0 : x < y ? ye > 0 : xe > 0 && ye > 0),
+  minimum: (x, xe, y, ye) => (x < y ? xe > 0 : x > y ? ye > 0 : xe > 0 && ye > 0),
+  greater: () => true,
+  equal: () => true,
+  where: (x, _xe, _y, ye, _z, ze) => (x === 0 ? ze > 0 : ye > 0),
+};
+
+/** Kernels that jump, or whose slope does, where this is 0. */
+export const kinks: Readonly<Record<string, (x: number, y: number) => number>> = {
+  relu: (x) => x,
+  abs: (x) => x,
+  sign: (x) => x,
+  where: (x) => x,
+  maximum: (x, y) => x - y,
+  minimum: (x, y) => x - y,
+  greater: (x, y) => x - y,
+  equal: (x, y) => x - y,
+};

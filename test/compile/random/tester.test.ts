@@ -1,0 +1,134 @@
+// The tester itself: programs that are wrong by a little, which it must see.
+import { expect, test } from 'vitest';
+import { specialise } from '../../../src/compile/specialise.js';
+import { mul, type Node, type Updates } from '../../../src/index.js';
+import { kernelId } from '../../../src/native/addon.js';
+import { type Case, drawCase } from './cases.js';
+import { difference } from './differ.js';
+import type { Numbers } from './draft.js';
+
+const exact: Numbers = { exact: true, dtype: 'float32', scale: 1 };
+const general: Numbers = { exact: false, dtype: 'float64', scale: 1 };
+
+function cases(numbers: Numbers, count: number): Case[] {
+  return Array.from({ length: count }, (_, seed) => drawCase(seed, numbers));
+}
+
+/** How many of the cases a wrong compiler makes differ, of those that it changes. */
+function seen(drawn: readonly Case[], wrong: (passes: typeof specialise) => Wrong) {
+  let [changed, differing] = [0, 0];
+  for (const one of drawn) {
+    const { passes, hasChanged } = wrong(specialise);
+    const found = difference(one, { passes });
+    if (!hasChanged()) continue;
+    changed++;
+    if (found) differing++;
+  }
+  return { changed, share: differing / changed };
+}
+
+interface Wrong {
+  readonly passes: typeof specialise;
+  readonly hasChanged: () => boolean;
+}
+
+/** Changes the code of each program at one place, which `change` looks for. */
+function recoded(change: (code: Float64Array) => boolean): (passes: typeof specialise) => Wrong {
+  return (passes) => {
+    let changed = false;
+    return {
+      passes: (...args) => {
+        const encoded = passes(...args);
+        if (change(encoded.code)) changed = true;
+        return encoded;
+      },
+      hasChanged: () => changed,
+    };
+  };
+}
+
+/** Where each instruction of a code starts. */
+function* instructions(code: Float64Array): Generator<number> {
+  const [, buffers, count, , outputs] = code as unknown as number[];
+  let at = 6 + 2 * (buffers as number) + 4 * (outputs as number);
+  for (let i = 0; i < (count as number); i++) {
+    yield at;
+    at += code[at + 1] as number;
+  }
+}
+
+/** Where each step of the groups starts. */
+function* steps(code: Float64Array): Generator<number> {
+  for (const at of instructions(code)) {
+    if (code[at] !== 1) continue;
+    const [loads, count] = [code[at + 5] as number, code[at + 6] as number];
+    for (let i = 0; i < count; i++) yield at + 9 + 2 * loads + 6 * i;
+  }
+}
+
+const kernel = (name: string) => kernelId('map', name);
+
+test('a subtraction whose operands are exchanged is seen', () => {
+  const wrong = recoded((code) => {
+    for (const at of steps(code)) {
+      const [left, right] = [code[at + 3] as number, code[at + 4] as number];
+      if (code[at] !== kernel('sub') || left === right) continue;
+      code[at + 3] = right;
+      code[at + 4] = left;
+      return true;
+    }
+    return false;
+  });
+  const { changed, share } = seen(cases(exact, 200), wrong);
+  expect(changed).toBeGreaterThan(25);
+  // What is left is multiplied by 0, squared, or a difference of 0.
+  expect(share).toBeGreaterThan(0.5);
+});
+
+test('an addition in place of a multiplication is seen', () => {
+  const wrong = recoded((code) => {
+    for (const at of steps(code)) {
+      if (code[at] !== kernel('mul')) continue;
+      code[at] = kernel('add');
+      return true;
+    }
+    return false;
+  });
+  const { changed, share } = seen(cases(general, 200), wrong);
+  expect(changed).toBeGreaterThan(80);
+  expect(share).toBeGreaterThan(0.8);
+});
+
+test('a product that is not added to what is there is seen', () => {
+  const accumulates = 6;
+  const wrong = recoded((code) => {
+    for (const at of instructions(code)) {
+      const isProduct = code[at] === 2 || code[at] === 4;
+      if (!isProduct || code[at + accumulates] !== 1) continue;
+      code[at + accumulates] = 0;
+      return true;
+    }
+    return false;
+  });
+  const { changed, share } = seen(cases(general, 600), wrong);
+  expect(changed).toBeGreaterThan(20);
+  expect(share).toBeGreaterThan(0.8);
+});
+
+/** A compiler that gets everything wrong by a factor. */
+const scaledBy =
+  (factor: number) =>
+  (passes: typeof specialise): Wrong => ({
+    passes: (outputs, updates, bindings, fired) => {
+      const scaled = (node: Node) => (node.dtype === 'int32' ? node : mul(node, factor));
+      const pairs: Updates = updates.map(([leaf, value]) => [leaf, scaled(value)] as const);
+      return passes(outputs.map(scaled), pairs, bindings, fired);
+    },
+    hasChanged: () => true,
+  });
+
+test('an error in the ninth digit is seen in float64, one in the third in float32', () => {
+  expect(seen(cases(general, 200), scaledBy(1 + 1e-9)).share).toBeGreaterThan(0.8);
+  const single: Numbers = { exact: false, dtype: 'float32', scale: 1 };
+  expect(seen(cases(single, 200), scaledBy(1 + 1e-3)).share).toBeGreaterThan(0.8);
+});

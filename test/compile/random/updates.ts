@@ -1,0 +1,157 @@
+/** What a run writes: training steps, exchanged leaves, new values out of anything. */
+
+import { reachable } from '../../../src/graph/topology.js';
+import {
+  adam,
+  add,
+  backward,
+  broadcastTo,
+  type Gradients,
+  mul,
+  type Node,
+  randomUniform,
+  reshape,
+  sgd,
+  slice,
+  sub,
+  sum,
+  transpose,
+  type Variable,
+} from '../../../src/index.js';
+import type { Draft } from './draft.js';
+
+export type Pairs = (readonly [Variable, Node])[];
+
+export interface Differentiated {
+  readonly gradients: Gradients;
+  /** The floating parameters and states that a gradient reaches. */
+  readonly reached: readonly Variable[];
+  readonly loss: Node | undefined;
+}
+
+/** Gradients of a sum of the roots, weighted; or of the roots, each with a gradient to start from. */
+export function differentiate(draft: Draft, roots: readonly Node[]): Differentiated {
+  const { draws, variables } = draft;
+  let loss: Node | undefined;
+  let gradients: Gradients;
+  if (draws.chance(0.75)) {
+    loss = roots
+      .map((root) => sum(draws.chance(0.6) ? mul(root, draft.fitting(root.shape)) : root))
+      .reduce((total, term) => add(total, term));
+    gradients = backward(loss);
+  } else {
+    gradients = backward(roots.map((root) => [root, draft.like(root.shape)] as const));
+  }
+  const below = new Set<Node>(reachable(loss ? [loss] : roots));
+  const reached = variables.filter(
+    (leaf) => below.has(leaf) && leaf.dtype === draft.dtype && gradients.reaches(leaf),
+  );
+  return { gradients, reached, loss };
+}
+
+/** Training: by an optimizer, or by hand where numbers have to stay integers. */
+function training({ draws, numbers }: Draft, { gradients, reached }: Differentiated): Pairs {
+  const parameters = reached.filter(({ kind }) => kind === 'parameter');
+  if (parameters.length === 0) return [];
+  if (!numbers.exact) {
+    const [rate, momentum] = [0.05, draws.chance(0.5) ? 0.5 : 0];
+    const updates = draws.chance(0.5)
+      ? adam(gradients, parameters, { rate })
+      : sgd(gradients, parameters, { rate, momentum });
+    return [...updates];
+  }
+  const step = draws.pick([1, 0.5, -1]);
+  return parameters.map((leaf) => {
+    const gradient = gradients.of(leaf);
+    return [leaf, sub(leaf, step === 1 ? gradient : mul(step, gradient))] as const;
+  });
+}
+
+/** A node of a leaf's shape, made of any other. */
+function made(draft: Draft, leaf: Variable): Node {
+  const { draws, pool } = draft;
+  const text = leaf.shape.join();
+  const there = pool.filter(({ shape }) => shape.join() === text);
+  if (there.length > 0 && draws.chance(0.8)) return draws.pick(there);
+  return broadcastTo(sum(draft.any()), leaf.shape);
+}
+
+/** Another leaf's value, or a part of it, as a view. */
+function viewOf(draft: Draft, leaf: Variable): Node | undefined {
+  const { draws, variables, dtype } = draft;
+  const { size } = leaf.value;
+  const other = draws.pick(variables.filter((variable) => variable.dtype === dtype));
+  const numbers = other.value;
+  if (leaf.shape.join() === [...other.shape].reverse().join()) return transpose(other);
+  if (numbers.size === size) return reshape(other, leaf.shape);
+  if (other.shape.length === 0) return broadcastTo(other, leaf.shape);
+  const [rows] = other.shape as readonly [number];
+  const width = numbers.size / rows;
+  const height = size / width;
+  if (!Number.isInteger(height) || height < 1 || height >= rows) return undefined;
+  const start = draws.between(0, rows - height);
+  return reshape(slice(other, { axis: 0, start, end: start + height }), leaf.shape);
+}
+
+/** Leaves of one shape change places: two or three of them. */
+function exchange(draft: Draft, free: readonly Variable[]): Pairs {
+  const { draws } = draft;
+  const first = draws.pick(free);
+  const alike = free.filter((leaf) => leaf.shape.join() === first.shape.join());
+  const count = draws.between(2, 3);
+  while (alike.length < count) alike.push(draft.parameter(first.shape as readonly number[]));
+  const ring = alike.slice(0, count);
+  return ring.map((leaf, i) => [leaf, ring[(i + 1) % count] as Node] as const);
+}
+
+/** One leaf's new value by some means. */
+function single(draft: Draft, leaf: Variable, free: readonly Variable[]): Node | undefined {
+  const { draws, dtype } = draft;
+  const shape = leaf.shape as readonly number[];
+  return draws.pick<() => Node | undefined>([
+    () => made(draft, leaf),
+    () => made(draft, leaf),
+    () => viewOf(draft, leaf),
+    () => draft.input(shape),
+    () => draft.constant(shape),
+    () => add(leaf, 1),
+    () => sub(mul(leaf, 0.5), made(draft, leaf)),
+    () => mul(leaf, broadcastTo(sum(draws.pick(free)), shape)),
+    () => {
+      if (draft.numbers.exact) return leaf;
+      return randomUniform(shape, { seed: draws.below(3), dtype });
+    },
+    // A mean that slides: its own old value, and another's that is written too.
+    () => add(mul(leaf, 0.5), mul(viewOf(draft, leaf) ?? leaf, 0.5)),
+  ])();
+}
+
+/** Updates of some leaves; none is written twice. */
+export function updatesOf(draft: Draft, differentiated: Differentiated | undefined): Pairs {
+  const { draws } = draft;
+  const pairs: Pairs = [];
+  if (differentiated && draws.chance(0.75)) pairs.push(...training(draft, differentiated));
+  const taken = new Set(pairs.map(([leaf]) => leaf));
+  const free = () =>
+    draft.variables.filter((leaf) => !taken.has(leaf) && leaf.dtype === draft.dtype);
+  const push = (more: Pairs) => {
+    for (const pair of more) {
+      taken.add(pair[0]);
+      pairs.push(pair);
+    }
+  };
+  if (draws.chance(0.3) && free().length > 0) push(exchange(draft, free()));
+  for (let tries = draws.between(0, 3); tries > 0; tries--) {
+    const left = free();
+    if (left.length === 0) break;
+    const leaf = draws.pick(left);
+    const value = single(draft, leaf, left);
+    if (value?.shape.join() === leaf.shape.join()) push([[leaf, value as Node]]);
+  }
+  const [counter] = draft.variables.filter(({ dtype }) => dtype === 'int32');
+  const found = draft.integers.find(
+    (node) => counter && node !== counter && node.shape.join() === counter.shape.join(),
+  );
+  if (counter && found) push([[counter, found]]);
+  return draws.shuffled(pairs);
+}
