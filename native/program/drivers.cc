@@ -238,10 +238,12 @@ bool decode(Operands& operands, const Body& body, Reduce& reduce) {
   geometry.add(elementOffset(reduce.in, type));
   geometry.add(inStrides, rank);
   Fault fault;
-  return planReduce(reduce.plan, *kernel, geometry.data(), geometry.size(),
-                    arrayOf(operands, reduce.out, reduce.outType), arrayOf(operands, reduce.in, type),
-                    fault) ||
-         reader.refuse("%s", fault.text());
+  if (!planReduce(reduce.plan, *kernel, geometry.data(), geometry.size(),
+                  arrayOf(operands, reduce.out, reduce.outType), arrayOf(operands, reduce.in, type), fault)) {
+    return reader.refuse("%s", fault.text());
+  }
+  reduce.shareOut();
+  return true;
 }
 
 bool decode(Operands& operands, const Body& body, BatchProduct& product) {

@@ -315,6 +315,10 @@ class GroupDecoder {
       }
       if (!countOf(sizes, count)) return false;
       if (!planner.plan(static_cast<std::size_t>(s), sizes, count)) return reader_.outOfMemory("a group");
+      // Known to be no more than a number can count, before there is one more.
+      if (group_.units_ > largestInteger / std::max<std::int64_t>(closeCount_, 1)) {
+        return reader_.outOfMemory("the sums of a group");
+      }
     }
     reader_.segment(-1);
     if (!planner.finish()) return reader_.outOfMemory("the sums of a group");

@@ -12,7 +12,7 @@ constexpr std::int64_t longRow = 64;
 // Width of a tile when an operand runs across it: its lines are then used up while they are in cache.
 constexpr std::int64_t crossingWidth = 32;
 
-constexpr std::int64_t mostTileElements = 512;
+constexpr std::int64_t mostTileElements = 1024;
 // Two thirds of the smallest L1 in use, as what the loads and stores touch passes through it, too.
 constexpr std::int64_t registerSpace = 32 * 1024;
 

@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -16,6 +17,8 @@ template <class T>
 class Items {
  public:
   bool allocate(std::size_t count) {
+    // Of more bytes than there are addresses, `new` throws for all that it is told.
+    if (count > PTRDIFF_MAX / 2 / sizeof(T)) return false;
     items_.reset(new (std::nothrow) T[count]());
     count_ = items_ ? count : 0;
     return items_ != nullptr;

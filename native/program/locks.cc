@@ -142,6 +142,8 @@ void Locks::startWaiting() {
 }
 
 void Locks::beforeWrites(Request& request) {
+  // Writes of nothing, to leaves without elements: it goes on reading, in its next step too.
+  if (request.claims_.writes.count == 0) return;
   std::unique_lock<std::mutex> lock(mutex_);
   request.stage_ = Request::Stage::writing;
   moved();  // those who wait for us to stop reading
@@ -154,6 +156,7 @@ void Locks::nextStep(Request& request) {
   // Nobody waits for us meanwhile: we neither read nor write.
   request.stage_ = Request::Stage::none;
   startWaiting();
+  moved();  // those between two steps who wait for what we wrote
   waitUntil(lock, [&] { return !writtenElsewhere(request); });
   request.stage_ = Request::Stage::computing;
 }

@@ -51,6 +51,7 @@ bool Operands::place(const char* operand, std::int64_t index, Access access, DTy
   buffer.alignment = std::max(buffer.alignment, size);
   if (access == Access::read) return true;
 
+  arenaWritten_ = arenaWritten_ || (writing_ && buffer.kind == Buffer::Kind::arena);
   const bool writable =
       buffer.kind == Buffer::Kind::arena || (buffer.kind == Buffer::Kind::variable && writing_);
   if (writable) return true;

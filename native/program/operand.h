@@ -43,6 +43,8 @@ class Operands {
   // Whether the instructions that are read now may write variables.
   void writesBegin() { writing_ = true; }
   bool writing() const { return writing_; }
+  // Whether one of those writes to the arena, where outputs may lie.
+  bool arenaWritten() const { return arenaWritten_; }
 
   // [buffer, byteOffset]: whether an operand of that access may be there at all.
   bool place(const char* operand, std::int64_t index, Access access, DType type, Place& place);
@@ -62,6 +64,7 @@ class Operands {
   Reader& reader_;
   Items<Buffer>& buffers_;
   bool writing_ = false;
+  bool arenaWritten_ = false;
 };
 
 }  // namespace forebay

@@ -41,8 +41,9 @@ struct Program::State {
   Items<Output> outputs;
   Items<std::unique_ptr<Instruction>> instructions;
   std::size_t writeStart = 0;
-  Items<std::size_t> feeds;  // the buffers of kind feed
-  Items<char*> bases;        // of buffers, while it runs
+  bool outputsFirst = false;  // the dry run of the writes would change them
+  Items<std::size_t> feeds;   // the buffers of kind feed
+  Items<char*> bases;         // of buffers, while it runs
   AlignedBytes arena, scratch;
   std::size_t scratchPitch = 0;
   int slots = 1;  // threads that have scratch
@@ -64,8 +65,12 @@ struct Program::State {
 
 bool Program::State::decode(Reader& reader, const LeafMemory* leaves, std::size_t leafCount) {
   Operands operands(reader, buffers);
-  return readHeader(reader) && readBuffers(reader, leaves, leafCount) && readOutputs(operands) &&
-         readInstructions(operands) && reader.end() && allocate(reader);
+  if (!readHeader(reader) || !readBuffers(reader, leaves, leafCount) || !readOutputs(operands) ||
+      !readInstructions(operands) || !reader.end()) {
+    return false;
+  }
+  outputsFirst = operands.arenaWritten();
+  return allocate(reader);
 }
 
 bool Program::State::readHeader(Reader& reader) {
@@ -241,8 +246,11 @@ RunResult Program::State::run(const RunArguments& arguments, std::size_t& instru
     return RunResult::notFinite;
   }
   if (cancelled()) return RunResult::cancelled;
-  copyOutputs(arguments.outputs);
-  if (writeStart == instructions.size()) return RunResult::done;
+  const bool writes = writeStart < instructions.size();
+  // Where it can be, outputs too are left alone by a run whose writes will be refused.
+  const bool outputsLast = arguments.checkFinite && writes && !outputsFirst;
+  if (!outputsLast) copyOutputs(arguments.outputs);
+  if (!writes) return RunResult::done;
 
   if (arguments.checkFinite) {
     running.dry = true;
@@ -252,6 +260,7 @@ RunResult Program::State::run(const RunArguments& arguments, std::size_t& instru
     }
     running.dry = running.check = false;
   }
+  if (outputsLast) copyOutputs(arguments.outputs);
   if (arguments.beforeWrites != nullptr && !arguments.beforeWrites(arguments.context)) {
     return RunResult::cancelled;
   }

@@ -175,6 +175,49 @@ TEST_CASE("a step begins only when nobody writes what it reads") {
   locks.leave(steps);
 }
 
+TEST_CASE("a step waits for the write of another, not for the end of its steps") {
+  Locks locks;
+  const int a = 0, b = 0;
+  ByHand waits({&a, &b}, {&b}), steps({&a}, {&a});
+  locks.lineUp(waits);
+  locks.lineUp(steps);
+  locks.beforeWrites(waits);
+  locks.beforeWrites(steps);
+  std::atomic<bool> computing{false};
+  std::thread thread([&] {
+    locks.nextStep(waits);
+    computing = true;
+  });
+  giveTime();
+  CHECK(!computing);
+  locks.nextStep(steps);
+  for (int times = 0; times < 100 && !computing; ++times) giveTime();
+  CHECK(computing);
+  locks.leave(steps);
+  thread.join();
+  locks.leave(waits);
+}
+
+TEST_CASE("a run that writes nothing reads on through its steps") {
+  Locks locks;
+  const int a = 0;
+  ByHand reads({&a}, {}), writer({}, {&a});
+  locks.lineUp(reads);
+  locks.beforeWrites(reads);
+  locks.lineUp(writer);
+  std::atomic<bool> writes{false};
+  std::thread thread([&] {
+    locks.beforeWrites(writer);
+    writes = true;
+  });
+  giveTime();
+  CHECK(!writes);
+  locks.leave(reads);
+  thread.join();
+  CHECK(writes);
+  locks.leave(writer);
+}
+
 TEST_CASE("what is withdrawn no longer holds up those behind it; what has started cannot be") {
   Locks locks;
   const int a = 0, b = 0;

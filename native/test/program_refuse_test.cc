@@ -1,7 +1,9 @@
 // Every rule of the code, broken once: the program is refused, and the message says where and why.
 #include <cmath>
+#include <cstdint>
 #include <limits>
 
+#include "program/items.h"
 #include "test/program_support.h"
 
 using namespace forebay;
@@ -382,4 +384,24 @@ TEST_CASE("a leaf that lies where its elements may not is refused") {
   Fault fault;
   CHECK(Program::create(numbers.data(), numbers.size(), leaves, 2, fault) == nullptr);
   CHECK(std::string(fault.text()).find("address that is not a multiple of 8") != std::string::npos);
+}
+
+TEST_CASE("sums of more parts than can be counted are refused, not taken for few") {
+  // With so many registers a segment of 2^52 elements is cut into 2^43 units; of 1024 of them, with 2048
+  // closes, there are 2^64 sums: for 64 bits none.
+  const std::size_t segments = 1024, loads = 40, closes = 2048;
+  Numbers body = {segments, 1, loads, loads, 0, 0, closes};
+  for (std::size_t load = 0; load < loads; ++load) body.insert(body.end(), {f64, static_cast<double>(load)});
+  for (std::size_t close = 0; close < closes; ++close) body.insert(body.end(), {f64, 0});
+  for (std::size_t segment = 0; segment < segments; ++segment) {
+    body.push_back(std::ldexp(1.0, 52));
+    for (std::size_t load = 0; load < loads; ++load) body.insert(body.end(), {3, 0, 0});
+    for (std::size_t close = 0; close < closes; ++close) body.insert(body.end(), {0, 0});
+  }
+  refuses(with(group, body), "out of memory for the sums of a group");
+  // And more bytes than there are addresses.
+  Items<double> items;
+  CHECK_FALSE(items.allocate(std::size_t(1) << 61));
+  CHECK_FALSE(items.allocate(SIZE_MAX));
+  CHECK(items.allocate(3));
 }

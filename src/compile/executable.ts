@@ -115,7 +115,7 @@ export class Executable {
       if (!(cause instanceof ValueError)) throw cause;
       const bound = [...bindings].map(([name, value]) => `${name} = ${value}`).join(', ');
       throw new ValueError(
-        `compile: cannot allocate ${encoded.stats.arenaBytes} bytes for what a run computes${bound && ` where ${bound}`}`,
+        `compile: cannot allocate what a run computes${bound && ` where ${bound}`}, an arena of ${encoded.stats.arenaBytes} bytes and more: ${cause.message}`,
         { cause },
       );
     }
@@ -176,9 +176,7 @@ export class Executable {
   run(into: Tensors | undefined, run: number, threads: number, checkFinite: boolean): number {
     const memory = this.#memory;
     if (this.#own && !into) {
-      for (let place = 0; place < this.feeds.length; place++) {
-        (this.#own[place] as TypedArray).set(memory[place] as TypedArray);
-      }
+      this.#copyFeeds(this.#own);
       return runProgram(this.native, run, threads, checkFinite, null);
     }
     this.#setOutputs(into);
@@ -200,6 +198,20 @@ export class Executable {
   /** The outputs of the run that was made last, as tensors that are the caller's own. */
   results(): Record<string, Tensor> {
     return this.#tensors(this.#own ?? this.#memory, this.#own !== null);
+  }
+
+  /** @throws ValueError where one that was taken has gone: feeds and options may have getters, which may do anything */
+  #copyFeeds(to: readonly TypedArray[]): void {
+    for (let place = 0; place < this.feeds.length; place++) {
+      const { name, size } = this.feeds[place] as Slot;
+      const taken = this.#memory[place] as TypedArray;
+      if (taken.length !== size) {
+        throw new ValueError(
+          `run: feed '${name}' went away while the run was prepared: a getter among the feeds or options ran this program, or transferred memory`,
+        );
+      }
+      (to[place] as TypedArray).set(taken);
+    }
   }
 
   #setOutputs(into: Tensors | undefined): void {
@@ -260,9 +272,7 @@ export class Executable {
   /** Memory for one run: feeds, to which those that were taken are copied, then outputs. */
   stage(): TypedArray[] {
     const staged = this.#staged.pop() ?? [...this.feeds, ...this.outputs].map(shared);
-    for (let place = 0; place < this.feeds.length; place++) {
-      (staged[place] as TypedArray).set(this.#memory[place] as TypedArray);
-    }
+    this.#copyFeeds(staged);
     return staged;
   }
 

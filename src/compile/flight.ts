@@ -39,6 +39,8 @@ export function fly({ variables, signal, launched, landed, ...start }: Flight): 
     holdLeaves(variables);
     launched();
     signal?.addEventListener('abort', abort, { once: true });
+    // It may have been aborted since it was checked: its event has been then.
+    if (signal?.aborted) abort();
   });
 }
 
@@ -46,8 +48,10 @@ export function fly({ variables, signal, launched, landed, ...start }: Flight): 
 export function assertSignal(signal: unknown): asserts signal is AbortSignal | undefined {
   if (signal === undefined) return;
   // By what it can do: a signal may come from another realm.
-  const { aborted, addEventListener } = (signal ?? {}) as Partial<AbortSignal>;
-  if (typeof aborted !== 'boolean' || typeof addEventListener !== 'function') {
+  const { aborted, throwIfAborted, addEventListener, removeEventListener } = (signal ??
+    {}) as Partial<AbortSignal>;
+  const methods = [throwIfAborted, addEventListener, removeEventListener];
+  if (typeof aborted !== 'boolean' || methods.some((method) => typeof method !== 'function')) {
     throw new ValueError(`signal must be an AbortSignal, but is ${describeValue(signal)}`);
   }
   (signal as AbortSignal).throwIfAborted();

@@ -96,6 +96,7 @@ export class Program<K extends string = string> {
    */
   run(feeds: Feeds = {}, options: RunOptions<K> = {}): Record<K, Tensor> {
     this.#assertIdle('run');
+    assertOptions('run', options);
     const executable = this.#fed(feeds);
     const { into, checkFinite = false } = options;
     try {
@@ -118,6 +119,7 @@ export class Program<K extends string = string> {
    */
   async runAsync(feeds: Feeds = {}, options: AsyncRunOptions = {}): Promise<Record<K, Tensor>> {
     this.#assertUsable('runAsync');
+    assertOptions('runAsync', options);
     const { signal, checkFinite = false } = options;
     assertSignal(signal);
     const executable = this.#fed(feeds);
@@ -199,6 +201,7 @@ export class Program<K extends string = string> {
       outputs: new Map(
         program.#names.map((name, index) => [name, program.#outputs[index] as Node]),
       ),
+      trains: program.#updates.some(([leaf]) => leaf.kind === 'parameter'),
       runSteps: (request) => program.#runSteps(request),
     });
   }
@@ -244,9 +247,11 @@ export class Program<K extends string = string> {
 
   /** The executable for these feeds, which has taken them. */
   #fed(feeds: Feeds): Executable {
-    if (this.#latest?.match(feeds)) return this.#latest;
-    // The latest may have taken some of them before it found that they are not its own.
-    this.#latest?.forget();
+    // A getter among them may run the program with another binding, or dispose of it.
+    const latest = this.#latest;
+    if (latest?.match(feeds)) return latest;
+    // It may have taken some of them before it found that they are not its own.
+    latest?.forget();
     const { tensors, bindings } = bindFeeds(this.#inputs.inputs, feeds, this.#inputs.optional);
     const executable = this.#executableFor(bindings);
     executable.take(tensors);
@@ -331,7 +336,8 @@ export class Program<K extends string = string> {
 
 /**
  * Compiles a graph: all passes, for each binding of its dimension names when it is first run with
- * it; a graph without names is compiled at once.
+ * it; a graph without names is compiled at once. While a program runs, numbers too small to be normal
+ * (under 1.2e-38 in float32) count as 0, which `evaluate` keeps.
  * @throws ValueError for what are no nodes; GraphError, ShapeError or DTypeError for updates or leaves that
  *   do not fit together
  */
@@ -358,6 +364,8 @@ export interface StepRequest {
 export interface Stepper {
   readonly inputs: ReadonlyMap<string, Input>;
   readonly outputs: ReadonlyMap<string, Node>;
+  /** Whether a step changes a parameter. */
+  readonly trains: boolean;
   /**
    * Resolves when all steps are done. Rejects with `signal.reason` after an abort, between two steps or before
    * one has written anything; with a NumericError for the first step that went wrong: those before it are
@@ -390,4 +398,9 @@ function checkOutputs(outputs: unknown): void {
     if (node instanceof Node && name !== '__proto__') continue;
     throw new ValueError(`compile: output '${name}' must be a node, but is ${describeValue(node)}`);
   }
+}
+
+function assertOptions(what: string, options: unknown): void {
+  if (typeof options === 'object' && options !== null) return;
+  throw new ValueError(`${what}: expected options, but received ${describeValue(options)}`);
 }

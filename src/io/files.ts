@@ -4,15 +4,18 @@ import { randomBytes } from 'node:crypto';
 import {
   closeSync,
   constants,
+  fchmodSync,
   fstatSync,
   fsyncSync,
   openSync,
   readSync,
+  realpathSync,
   renameSync,
   rmSync,
+  statSync,
   writeSync,
 } from 'node:fs';
-import { dirname } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { describeValue, ForebayError, FormatError, ValueError } from '../errors.js';
 
 // A system call moves at most 2 GiB; this much also bounds the copy that writing makes.
@@ -78,30 +81,46 @@ function openFile(file: string, descriptor: number, size: number): OpenFile {
 
 /**
  * Writes a file under a temporary name beside it, has it on the disk, and only then gives it its
- * name: whoever looks, and whatever interrupts, finds the old file or the new one.
- * @throws FormatError, naming the file, when it cannot be written; the old file is as it was then,
- *   and nothing is left beside it
+ * name: whoever looks, and whatever interrupts, finds the old file or the new one. A link stays one,
+ * and a file that is replaced passes on who may read it.
+ * @throws FormatError, naming the file, when it cannot be written, or is there but no regular file;
+ *   the old file is as it was then, and nothing is left beside it
  */
 export function writeAtomically(file: string, parts: Iterable<Uint8Array>): void {
-  const temporary = `${file}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`;
-  let made = false;
+  let temporary: string | undefined;
   try {
-    const descriptor = openSync(temporary, 'wx');
-    made = true;
+    const { target, mode } = targetOf(file);
+    const suffix = `${process.pid}.${randomBytes(4).toString('hex')}.tmp`;
+    // Cut short, as the system allows a name only so many bytes.
+    const name = join(dirname(target), `${basename(target).slice(0, 40)}.${suffix}`);
+    const descriptor = openSync(name, 'wx', mode);
+    temporary = name;
     try {
+      if (mode !== undefined) fchmodSync(descriptor, mode);
       for (const part of parts) writeAll(descriptor, part);
       fsyncSync(descriptor);
     } finally {
       closeSync(descriptor);
     }
-    renameSync(temporary, file);
-    made = false;
-    syncFolder(dirname(file));
+    renameSync(temporary, target);
+    temporary = undefined;
+    syncFolder(dirname(target));
   } catch (cause) {
-    if (made) rmSync(temporary, { force: true });
+    if (temporary !== undefined) rmSync(temporary, { force: true });
     if (cause instanceof ForebayError) throw cause;
     throw new FormatError(`${file}: cannot be written: ${(cause as Error).message}`, { cause });
   }
+}
+
+/** Where a name leads, and the permissions of what is there, if anything is. */
+function targetOf(file: string): { target: string; mode: number | undefined } {
+  const stat = statSync(file, { throwIfNoEntry: false });
+  if (stat === undefined) return { target: file, mode: undefined };
+  // A new name would take the place of a device or a pipe, /dev/null for one.
+  if (!stat.isFile()) {
+    throw new FormatError(`${file}: cannot be written: what is there is no regular file`);
+  }
+  return { target: realpathSync(file), mode: stat.mode & 0o777 };
 }
 
 /** In pieces, each copied: leaves lie on shared memory, which another thread may be reading. */
@@ -113,13 +132,18 @@ function writeAll(descriptor: number, bytes: Uint8Array): void {
   }
 }
 
-/** A name is on the disk when its folder is. Windows has no handle for that. */
+/**
+ * A name is on the disk when its folder is. The file has its name by now, so that a system which
+ * cannot do this is no failure: Windows has no handle for it, and a folder need not be readable.
+ */
 function syncFolder(folder: string): void {
-  if (process.platform === 'win32') return;
-  const descriptor = openSync(folder, 'r');
+  let descriptor: number | undefined;
   try {
+    descriptor = openSync(folder, 'r');
     fsyncSync(descriptor);
+  } catch {
+    return;
   } finally {
-    closeSync(descriptor);
+    if (descriptor !== undefined) closeSync(descriptor);
   }
 }

@@ -6,7 +6,13 @@ import { assertSeed, nextDrawSeed } from '../graph/seed.js';
 import type { TypedArray } from '../tensor/dtype.js';
 import { Tensor } from '../tensor/tensor.js';
 import { type Dataset, examplesOf } from './dataset.js';
-import { assertCallback, assertCount, assertSignal, stepperFor } from './options.js';
+import {
+  askedStepperFor,
+  assertCallback,
+  assertCount,
+  assertSignal,
+  stepperFor,
+} from './options.js';
 import { inOrder, Shuffle } from './order.js';
 import { type SliceOutputs, Slices } from './slices.js';
 
@@ -134,7 +140,7 @@ function validationOf(options: FitOptions): (() => Promise<Means>) | undefined {
     );
   }
   const { program, dataset, batchSize = options.batchSize } = validate;
-  const steps = stepperFor('fit: validate', program);
+  const steps = askedStepperFor('fit: validate', program);
   assertCount('fit: validate', 'batchSize', batchSize, 1);
   const examples = examplesOf('fit: validate', dataset, steps.inputs);
   const slices = new Slices(steps, examples, { batchSize, checkFinite, signal, single: false });

@@ -28,3 +28,12 @@ export function stepperFor(context: string, program: Program | Stepper): Stepper
   if (program instanceof Object && 'runSteps' in program) return program;
   throw new ValueError(`${context}: expected a program, but received ${describeValue(program)}`);
 }
+
+/** The same, for a program that is only asked. @throws ValueError for one that trains */
+export function askedStepperFor(context: string, program: Program | Stepper): Stepper {
+  const steps = stepperFor(context, program);
+  if (!steps.trains) return steps;
+  throw new ValueError(
+    `${context}: the program updates parameters, so that asking it would train it; compile one without updates`,
+  );
+}

@@ -7,7 +7,7 @@ import type { Node } from '../graph/node.js';
 import { formatShape, sizeOf } from '../tensor/shape.js';
 import { allocate, Tensor } from '../tensor/tensor.js';
 import { batchName, type Dataset, examplesOf } from './dataset.js';
-import { assertCount, assertSignal, stepperFor } from './options.js';
+import { askedStepperFor, assertCount, assertSignal } from './options.js';
 import { inOrder } from './order.js';
 import { Slices } from './slices.js';
 
@@ -23,15 +23,15 @@ export interface PredictOptions {
  *
  * @param dataset tensors named as the program's inputs, examples along axis 0, as for `fit`
  * @returns the outputs, joined along their dimension 'batch'
- * @throws (rejects with) ValueError, ShapeError, DTypeError or GraphError for what does not fit;
- *   ShapeError for an output that has no dimension 'batch'; `signal.reason` after an abort
+ * @throws (rejects with) ValueError, ShapeError, DTypeError or GraphError for what does not fit, a program
+ *   that updates parameters among it; ShapeError for an output that has no dimension 'batch'; `signal.reason` after an abort
  */
 export async function predict<K extends string>(
   program: Program<K> | Stepper,
   dataset: Dataset,
   options: PredictOptions = {},
 ): Promise<Record<K, Tensor>> {
-  const steps = stepperFor('predict', program);
+  const steps = askedStepperFor('predict', program);
   if (typeof options !== 'object' || options === null) {
     throw new ValueError(`predict: expected options, but received ${describeValue(options)}`);
   }

@@ -5,6 +5,7 @@
  */
 
 import type { Stepper } from '../compile/program.js';
+import { ValueError } from '../errors.js';
 import { bindDim } from '../graph/dimension.js';
 import { bytesOf, type DType, sharedArray, type TypedArray } from '../tensor/dtype.js';
 import { sizeOf } from '../tensor/shape.js';
@@ -120,7 +121,7 @@ export class Slices {
     for (const column of this.#examples.columns) {
       const { name, dtype } = column.input;
       const length = layout.lengths.get(name as string) as number;
-      const feed = staging.take(`feed ${name}`, dtype, steps * length);
+      const feed = staging.take(`feed '${name}'`, dtype, steps * length);
       feeds.set(name as string, feed);
       // Batches of rows that lie together are together one batch.
       const [batches, batch] = column.outer === 1 ? [1, steps * rows] : [steps, rows];
@@ -131,7 +132,7 @@ export class Slices {
     }
     for (const [name, shape] of layout.shapes) {
       const { dtype } = this.#program.outputs.get(name) as { dtype: DType };
-      outputs.set(name, staging.take(`output ${name}`, dtype, steps * sizeOf(shape)));
+      outputs.set(name, staging.take(`output '${name}'`, dtype, steps * sizeOf(shape)));
     }
     return { start, rows, steps, feeds, outputs, shapes: layout.shapes };
   }
@@ -185,10 +186,22 @@ class Staging {
   take(key: string, dtype: DType, length: number): TypedArray {
     let array = this.#arrays.get(key);
     if (!array || array.length < length) {
-      array = sharedArray(dtype, length);
+      array = allocated(key, dtype, length);
       this.#arrays.set(key, array);
     }
     return array.subarray(0, length);
+  }
+}
+
+/** @throws ValueError where there is not that much memory */
+function allocated(key: string, dtype: DType, length: number): TypedArray {
+  try {
+    return sharedArray(dtype, length);
+  } catch (cause) {
+    throw new ValueError(
+      `${key}: cannot allocate ${length * bytesOf[dtype]} bytes for a minibatch; a smaller batchSize takes less`,
+      { cause },
+    );
   }
 }
 

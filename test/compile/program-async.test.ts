@@ -169,6 +169,21 @@ describe('an abort', () => {
     program.dispose();
   });
 
+  it('while its feeds are read is no less one', async () => {
+    const x = input('x', []);
+    const w = state('w', 0);
+    const program = compile({ outputs: {}, updates: [[w, add(w, x)]] });
+    const abort = new AbortController();
+    const feeds = {
+      get x() {
+        abort.abort(reason);
+        return tensor(1);
+      },
+    };
+    await expect(program.runAsync(feeds, { signal: abort.signal })).rejects.toBe(reason);
+    expect([w.value.item(), program.runs]).toEqual([0, 0]);
+  });
+
   it('of a queued run takes that out, and no other', async () => {
     const { program, w } = counter('w');
     const abort = new AbortController();

@@ -5,16 +5,19 @@ import {
   add,
   constant,
   DTypeError,
+  div,
   evaluate,
   exp,
   type Feeds,
-  type ForebayError,
+  ForebayError,
   GraphError,
   input,
   matmul,
   mul,
+  NumericError,
   parameter,
   ShapeError,
+  StateError,
   state,
   sum,
   Tensor,
@@ -125,6 +128,25 @@ describe('into', () => {
     of.program.run({ ...batch(4), x: fedX });
   });
   const fedX = batch(4).x;
+
+  it('is left alone by a run whose updates are not finite', () => {
+    const x = input('x', [2]);
+    const w = state('w', [1, 1]);
+    const y = add(x, 1);
+    const program = compile({ outputs: { y }, updates: [[w, div(w, x)]] });
+    const into = { y: tensor([-7, -7]) };
+    const options = { into, checkFinite: true };
+    expect(errorOf(() => program.run({ x: [1, 0] }, options))).toBeInstanceOf(NumericError);
+    expect([into.y.toArray(), w.value.toArray()]).toEqual([
+      [-7, -7],
+      [1, 1],
+    ]);
+    program.run({ x: [1, 2] }, options);
+    expect([into.y.toArray(), w.value.toArray()]).toEqual([
+      [2, 3],
+      [1, 0.5],
+    ]);
+  });
 
   it('of memory that was transferred away is refused', () => {
     const { program, into } = setUp();
@@ -328,8 +350,74 @@ describe('compile refuses', () => {
     const error = errorOf(() => program.run(feeds(2 ** 23)));
     expect(error).toBeInstanceOf(ValueError);
     expect(error.message).toMatch(
-      /^compile: cannot allocate \d{15} bytes for what a run computes where n = 8388608$/,
+      /^compile: cannot allocate what a run computes where n = 8388608, an arena of \d{15} bytes and more: .*the arena$/,
     );
+    expect(errorOf(() => program.run(feeds(2 ** 23))).cause).toBeInstanceOf(ValueError);
     expect(program.run(feeds(3)).y.data).toEqual(new Float32Array(9).fill(3));
+  });
+});
+
+describe('getters among the feeds', () => {
+  // Small feeds go by memory of the program's own, large ones by their address.
+  const sizes = [2, 5000];
+  const setUp = (size: number) => {
+    const [a, b] = [input('a', [size]), input('b', [size])];
+    const program = compile({ outputs: { total: sum(add(a, b)) } });
+    const of = (value: number) => new Tensor(new Float32Array(size).fill(value), [size]);
+    expect(program.run({ a: of(7), b: of(7) }).total.item()).toBe(14 * size);
+    const run = (meanwhile: (a: Tensor) => void) => {
+      const [first, second] = [of(1), of(2)];
+      return () => {
+        const feeds = {
+          a: first,
+          get b() {
+            meanwhile(first);
+            return second;
+          },
+        };
+        return program.run(feeds).total.item();
+      };
+    };
+    return { program, of, run };
+  };
+
+  it.each(sizes)('that run the same program make an error, not a result (%d)', (size) => {
+    const { program, of, run } = setUp(size);
+    const again = () => program.run({ a: of(5), b: of(6) }).total.item();
+    expect(errorOf(run(again))).toBeInstanceOf(ForebayError);
+    expect(again()).toBe(11 * size);
+  });
+
+  it.each(sizes)('that transfer memory away make an error (%d)', (size) => {
+    const { run } = setUp(size);
+    const transfer = ({ data }: Tensor) => {
+      structuredClone(data.buffer, { transfer: [data.buffer as ArrayBuffer] });
+    };
+    expect(errorOf(run(transfer))).toBeInstanceOf(ForebayError);
+  });
+
+  it.each(sizes)('that dispose of the program make an error (%d)', (size) => {
+    const { program, run } = setUp(size);
+    expect(errorOf(run(() => program.dispose()))).toBeInstanceOf(ForebayError);
+    expect(errorOf(() => program.run({}))).toBeInstanceOf(StateError);
+  });
+});
+
+describe('options that are none', () => {
+  it.each([null, 3, 'into'])('%o are refused', async (options) => {
+    const program = compile({ outputs: { one: constant(1) } });
+    const message = /expected options, but received/;
+    expect(errorOf(() => program.run({}, options as never)).message).toMatch(message);
+    await expect(program.runAsync({}, options as never)).rejects.toThrow(message);
+  });
+
+  it.each([
+    {},
+    { aborted: false, addEventListener() {} },
+    { aborted: false, addEventListener() {}, throwIfAborted() {} },
+  ])('a signal that is only part of one', async (signal) => {
+    const program = compile({ outputs: { one: constant(1) } });
+    const running = program.runAsync({}, { signal: signal as never });
+    await expect(running).rejects.toThrow('signal must be an AbortSignal, but is an object');
   });
 });

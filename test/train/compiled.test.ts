@@ -156,6 +156,22 @@ describe('fit on a compiled program', () => {
     expect(programs[0].runs).toBe(3 * before);
   });
 
+  it('refuses a minibatch that memory cannot hold, and goes on with smaller ones', async () => {
+    const x = fb.input('x', ['batch', 1]);
+    const program = fb.compile({ outputs: { pairs: fb.matmul(x, fb.transpose(x)) } });
+    const rows = 2 ** 22;
+    const dataset = { x: fb.Tensor.zeros([rows, 1]) };
+    const failure = await fb
+      .fit(program, dataset, { epochs: 1, batchSize: rows })
+      .catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(fb.ValueError);
+    expect((failure as Error).message).toBe(
+      `output 'pairs': cannot allocate ${4 * rows ** 2} bytes for a minibatch; a smaller batchSize takes less`,
+    );
+    await fb.fit(program, { x: fb.Tensor.zeros([8, 1]) }, { epochs: 1, batchSize: 4 });
+    expect(program.runs).toBe(2);
+  });
+
   it('refuses a program that was disposed of', async () => {
     const { graph, dataset } = sequences();
     const program = fb.compile(graph);

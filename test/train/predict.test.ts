@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import * as fb from '../../src/index.js';
 import {
   argmax,
   concat,
@@ -75,4 +76,23 @@ describe('predict', () => {
     await expect(predict(program, dataset, { signal })).rejects.toBe('no more');
     expect(program.runs).toBe(0);
   });
+});
+
+it('refuses a program that would be trained by being asked', async () => {
+  const w = fb.parameter('w', [2]);
+  const y = fb.mul(fb.input('x', ['batch']), w);
+  const training = fb.compile({ outputs: { y }, updates: fb.sgd(fb.mean(y), [w], { rate: 1 }) });
+  const asked = fb.predict(training, { x: fb.tensor([1, 2, 3]) });
+  await expect(asked).rejects.toThrow(/^predict: the program updates parameters/);
+  const validated = fb.fit(
+    training,
+    { x: fb.tensor([1, 2, 3]) },
+    {
+      epochs: 1,
+      batchSize: 3,
+      validate: { program: training, dataset: { x: fb.tensor([1]) } },
+    },
+  );
+  await expect(validated).rejects.toThrow(/^fit: validate: the program updates parameters/);
+  expect(w.value.item()).toBe(2);
 });

@@ -14,6 +14,7 @@ interface Call {
 
 /** Takes `milliseconds` a step; its output is the first element of each minibatch. */
 class Fake implements Stepper {
+  readonly trains = false;
   readonly calls: Call[] = [];
   readonly x = input('x', ['batch', 4]);
   readonly inputs = new Map([['x', this.x]]);

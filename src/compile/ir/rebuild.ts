@@ -29,9 +29,19 @@ export class Rebuilder {
   value(value: Value): Ref {
     const known = this.#made[value.id];
     if (known) return known;
-    const made = this.change(value) ?? this.#same(value);
-    this.#made[value.id] = made;
-    return made;
+    // An operand may be made ahead of its turn, with all that it is made of: without recursion, however deep.
+    for (const ahead of this.#unmade(value)) {
+      this.#made[ahead.id] ??= this.change(ahead) ?? this.#same(ahead);
+    }
+    return this.#made[value.id] as Ref;
+  }
+
+  /** The value and what it depends on, as far as it has not been rebuilt, operands first. */
+  #unmade(value: Value): Value[] {
+    const found = new Set([value]);
+    for (const { args } of found)
+      for (const { value: operand } of args) if (!this.#made[operand.id]) found.add(operand);
+    return found.size === 1 ? [value] : [...found].sort((a, b) => a.id - b.id);
   }
 
   /** Says what a value has become. */

@@ -25,6 +25,8 @@ import { keyOf } from './share/units.js';
 const maxTerms = 8;
 const maxLoads = 32;
 const maxOperations = 96;
+// What only leaves wait for is one pass, however large, up to what the executor takes.
+const maxFinal = 256;
 /** How many cheap operations in a row are done again rather than stored. */
 const maxRepeated = 6;
 
@@ -93,6 +95,29 @@ interface Operand {
   readonly arg: Ref;
   /** Whether the pass that reads it may compute it. */
   readonly within: boolean;
+}
+
+/** Final values that will be one pass. */
+class Pieces {
+  readonly #into = new Map<Value, Value>();
+  readonly #sizes = new Map<Value, number>();
+
+  /** Adds a value to the pieces of those that read it, which become one; false where that is too large. */
+  join(value: Value, readers: readonly Value[]): boolean {
+    const pieces = new Set(readers.map((reader) => this.#pieceOf(reader)));
+    let size = 1;
+    for (const piece of pieces) size += this.#sizes.get(piece) as number;
+    if (size > maxFinal) return false;
+    for (const piece of pieces) this.#into.set(piece, value);
+    this.#sizes.set(value, size);
+    return true;
+  }
+
+  #pieceOf(value: Value): Value {
+    let piece = value;
+    for (let next = this.#into.get(piece); next; next = this.#into.get(piece)) piece = next;
+    return piece;
+  }
 }
 
 /** Whether a pass of all of them is not too large. */
@@ -174,6 +199,7 @@ class Fusion {
   /** Values that only the leaves are waiting for: they are computed where they are written. */
   #findFinal(): void {
     const updated = new Map<Ref, Variable>(this.updates.map(({ leaf, ref }) => [ref, leaf]));
+    const pieces = new Pieces();
     for (let i = this.#order.length - 1; i >= 0; i--) {
       const value = this.#order[i] as Value;
       const space = spaceOf(value);
@@ -185,8 +211,16 @@ class Fusion {
         const leaf = updated.get(ref);
         return leaf !== undefined && aligned(ref, leaf.value.shape);
       });
-      if (final) this.#final.add(value);
+      if (final && pieces.join(value, this.#finalReaders(value))) this.#final.add(value);
     }
+  }
+
+  /** The final values that read a final value, through repeated ones. */
+  #finalReaders(value: Value): Value[] {
+    return this.#uses.of(value).flatMap(({ reader }) => {
+      if (!reader) return [];
+      return this.#final.has(reader) ? [reader] : this.#finalReaders(reader);
+    });
   }
 
   #endsFinal(reader: Value, ref: Ref): boolean {
@@ -280,6 +314,8 @@ class Fusion {
   }
 
   #schedule(): (Group | Single)[] {
+    const leaves = new Map<Value, number>();
+    for (const { ref } of this.updates) leaves.set(ref.value, (leaves.get(ref.value) ?? 0) + 1);
     const groups = new Map<string, Pass[]>();
     const schedule: { item: Group | Single; at: number }[] = [];
     for (const pass of new Set(this.#passes.values())) {
@@ -294,7 +330,11 @@ class Fusion {
         grade,
         loads.map(({ value }) => value.dtype),
         operations,
-        stores.map(({ register }) => register),
+        // A value that several leaves take is stored to each of them.
+        stores.map(({ register, value }) => [
+          register,
+          grade === lastGrade ? leaves.get(value) : 1,
+        ]),
         closes.map(({ register }) => register),
       ];
       const key = JSON.stringify(form);

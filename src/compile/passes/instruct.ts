@@ -15,7 +15,7 @@ import type {
   Segment,
 } from './instruction.js';
 import { type Fused, lastGrade, type Pass } from './pass.js';
-import { type Location, type Memory, type Placement, showsWhole } from './place.js';
+import type { Location, Memory, Placement } from './place.js';
 import { keyOf } from './share/units.js';
 
 export function instruct(
@@ -222,16 +222,16 @@ class Writer {
 
   #pieces(b: Ref): PackInstruction['pieces'] {
     const { value } = b;
-    const turned =
-      b.strides[0] === 1 &&
-      b.strides[1] !== 1 &&
-      showsWhole(b) &&
-      !equalLists(b.strides, wholeOf(value).strides);
+    // It shows the whole place; the stride along an axis of 1 says nothing.
+    const { strides } = wholeOf(value);
+    const upright =
+      equalLists(b.shape, value.shape) &&
+      b.shape.every((size, axis) => size === 1 || b.strides[axis] === strides[axis]);
     const starts = value.details.starts as readonly (readonly [number, number])[];
     return value.args.map((part, i) => {
       const [row, column] = starts[i] as readonly [number, number];
-      const from = this.placement.locate(turned ? swapped(part) : part);
-      return turned ? { row: column, column: row, from } : { row, column, from };
+      const from = this.placement.locate(upright ? part : swapped(part));
+      return upright ? { row, column, from } : { row: column, column: row, from };
     });
   }
 

@@ -48,6 +48,9 @@ const kinds: Omit<Kinds, 'leaf' | 'compose'> = {
     }
     const kept = ref.shape.map((_, axis) => axis).filter((axis) => !reduced.includes(axis));
     const terms = count(reduced.map((axis) => ref.shape[axis] as number));
+    if (terms === 1 && count(bound.shape) === 1 && kernel !== 'argmax') {
+      return build.reshape(ref, bound.shape, node);
+    }
     if (kernel === 'sum' && count(bound.shape) === 1) {
       return build.reshape(build.reduce(kernel, node.dtype, ref, 0, node), bound.shape, node);
     }

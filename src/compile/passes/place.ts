@@ -277,7 +277,7 @@ export class Placement {
 }
 
 /** Whether a ref shows a whole matrix, or its transpose. */
-export function showsWhole(ref: Ref): boolean {
+function showsWhole(ref: Ref): boolean {
   const { value, offset, shape, strides } = ref;
   if (value.shape.length !== 2 || offset !== 0 || count(shape) !== value.size) return false;
   const [down, across] = rowMajor(value.shape) as [number, number];

@@ -106,14 +106,19 @@ function flattenSums(roots: readonly Ref[], build: Builder): Ref[] {
     if (value.kind !== 'sum' || uses.of(value).length !== 1) return false;
     return showsAll(ref) && equalLists(ref.shape, value.shape);
   };
-  const rebuilder = new Rebuilder(build, (value) => {
-    if (value.kind !== 'sum' || !value.args.some(inlined)) return undefined;
+  const rebuilder: Rebuilder = new Rebuilder(build, (value) => {
+    if (value.kind !== 'sum') return undefined;
+    const [use] = uses.of(value);
+    // Its reader takes its terms. Never read: were it built, a chain of sums would cost its length squared.
+    if (use?.reader?.kind === 'sum' && inlined(use.ref)) return rebuilder.ref(value.args[0] as Ref);
+    if (!value.args.some(inlined)) return undefined;
     build.fire('simplify: sum of a sum');
     const terms: Ref[] = [];
     const pending = [...value.args].reverse();
     for (let ref = pending.pop(); ref; ref = pending.pop()) {
-      if (inlined(ref)) pending.push(...[...ref.value.args].reverse());
-      else terms.push(rebuilder.ref(ref));
+      if (!inlined(ref)) terms.push(rebuilder.ref(ref));
+      else
+        for (let i = ref.value.args.length - 1; i >= 0; i--) pending.push(ref.value.args[i] as Ref);
     }
     return build.sum(value.dtype, value.shape, terms, value.node);
   });

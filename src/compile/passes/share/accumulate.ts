@@ -41,6 +41,8 @@ export function accumulate(roots: readonly Ref[], build: Builder): Ref[] {
     const blocks = blocksOf(later, uses.of(later));
     const [first] = blocks ?? [];
     if (!blocks || !first || tiled(blocks) !== later.size) continue;
+    // What is added onto a block that is read twice would be read twice.
+    if ([...(readers(later)?.values() ?? [0])].some((times) => times !== 1)) continue;
     for (const term of first.sum.args) {
       const earlier = term.value;
       if (earlier.kind !== 'product' || earlier === later || depth(earlier) >= depth(later))

@@ -3,7 +3,7 @@
 import type { Builder } from '../../ir/builder.js';
 import type { Part } from '../../ir/places.js';
 import { Rebuilder } from '../../ir/rebuild.js';
-import { narrow, type Ref, transposed, type Value, viewed } from '../../ir/value.js';
+import { narrow, type Ref, reachableFrom, transposed, type Value, viewed } from '../../ir/value.js';
 import type { Columns, Merged, Sharing } from './sets.js';
 import { keyOf } from './units.js';
 
@@ -110,11 +110,15 @@ function mergeColumnSums(
   beside: ReadonlyMap<string, Beside>,
   build: Builder,
 ): Ref[] {
+  const depths = columnSumDepths(roots);
   const rebuilder: Rebuilder = new Rebuilder(build, (value) => {
     if (value.kind !== 'columnSum') return undefined;
-    const operand = rebuilder.ref(value.args[0] as Ref);
+    const operand = value.args[0] as Ref;
     const lies = beside.get(keyOf(operand));
-    if (!lies) return undefined;
+    // What lies beside it may depend on its own sum: centred columns beside the columns that they are made of.
+    const depth = lies && depths[lies.all.value.id];
+    if (!lies || depth === undefined || depth > (depths[operand.value.id] as number))
+      return undefined;
     build.fire('share: column sums along N');
     const sums = build.columnSum(rebuilder.ref(lies.all), value.node);
     return viewed(sums.value, {
@@ -124,4 +128,15 @@ function mergeColumnSums(
     });
   });
   return rebuilder.run(roots);
+}
+
+/** For each value, by its id, the most column sums on a path that ends there. */
+function columnSumDepths(roots: readonly Ref[]): number[] {
+  const depths: number[] = [];
+  for (const { id, kind, args } of reachableFrom(roots)) {
+    let most = 0;
+    for (const { value } of args) most = Math.max(most, depths[value.id] as number);
+    depths[id] = most + (kind === 'columnSum' ? 1 : 0);
+  }
+  return depths;
 }
