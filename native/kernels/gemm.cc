@@ -37,7 +37,7 @@ constexpr double mostOwnWork = 20000;
 constexpr std::int64_t mostOwnRows = 4;
 
 // Multiply-adds that are worth a thread: some ten times what it takes to wake one.
-constexpr std::int64_t partWork = std::int64_t(1) << 21;
+constexpr std::int64_t partWork = std::int64_t(1) << 22;
 
 std::int64_t divideUp(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 std::int64_t roundUp(std::int64_t a, std::int64_t b) { return divideUp(a, b) * b; }

@@ -13,8 +13,8 @@ namespace forebay {
 
 namespace {
 
-// Below this much work the threads cost more than they bring: about 20 us of cheap steps.
-constexpr double worthSharing = 400000;
+// Below this much work the threads cost more than they bring: about 70 us of cheap steps.
+constexpr double worthSharing = 1500000;
 // More tasks than threads, as threads come late and tiles are not all alike.
 constexpr std::int64_t tasksPerThread = 4;
 

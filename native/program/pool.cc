@@ -19,9 +19,10 @@ namespace forebay {
 
 namespace {
 
-// How long a thread that ran out of work looks for more before it sleeps. Waking one costs about as
-// much, and steps of one program follow each other more closely than that.
-constexpr std::chrono::microseconds patience(4);
+// How long a thread that ran out of work looks for more before it sleeps: as long as a program may have
+// work for one thread only between work for several. One that sleeps comes too late for most work, by
+// hundreds of microseconds on a virtual machine, and waking it costs the caller a tenth of that.
+constexpr std::chrono::microseconds patience(500);
 
 // Set while this thread runs a body: a run from there must not wait for the pool that it is part of.
 thread_local bool insideBody = false;

@@ -315,7 +315,7 @@ TEST_CASE_TEMPLATE("three threads give the bits of one", T, float, double) {
     CAPTURE(body->name);
     Generator generator(59);
     for (const Case& s :
-         {Case{900, 190, 300}, Case{230, 800, 270, true}, Case{100, 1400, 380, false, true}}) {
+         {Case{1900, 190, 300}, Case{230, 1700, 270, true}, Case{100, 2900, 380, false, true}}) {
       const Product<T> product(s, generator);
       const GemmPlan plan = planGemm(product.shape, *body);
       CHECK(plan.parts >= 3);
