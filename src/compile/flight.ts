@@ -26,6 +26,8 @@ export interface Flight extends Omit<StartedRun, 'done'> {
 /** Rejects with `signal.reason` after an abort that came in time. */
 export function fly({ variables, signal, launched, landed, ...start }: Flight): Promise<Landed> {
   return new Promise((resolve, reject) => {
+    // It may have been aborted since it was checked, while its feeds were read; from here on nobody can.
+    signal?.throwIfAborted();
     const abort = () => cancelRun(number);
     const done = (status: number, steps: number, run: number) => {
       signal?.removeEventListener('abort', abort);
@@ -39,8 +41,6 @@ export function fly({ variables, signal, launched, landed, ...start }: Flight): 
     holdLeaves(variables);
     launched();
     signal?.addEventListener('abort', abort, { once: true });
-    // It may have been aborted since it was checked: its event has been then.
-    if (signal?.aborted) abort();
   });
 }
 
