@@ -134,7 +134,7 @@ describe('runAsync', () => {
   it('counts the runs that succeed, on which draws depend', async () => {
     setSeed(2);
     const draw = randomNormal([4]);
-    const program = compile({ outputs: { draw, work: slow(sum(mul(draw, 0))) } });
+    const program = compile({ outputs: { draw, work: slow(sum(mul(draw, 0)), 400) } });
     const abort = new AbortController();
     const promises = [0, 1, 2, 3].map((index) =>
       program.runAsync({}, index === 1 ? { signal: abort.signal } : {}),
