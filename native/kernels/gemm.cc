@@ -27,6 +27,9 @@ constexpr std::int64_t columnsWorthPackingA = 256;
 constexpr std::int64_t fewRows = 128;
 constexpr std::int64_t largestDirectB = std::int64_t(1536) << 10;  // for few rows
 constexpr std::int64_t largestDirectBOfMany = std::int64_t(256) << 10;
+// One row of C goes along the rows of a B of at least that many bytes: a smaller one comes from a cache that
+// does not mind how it is read, and C is spared.
+constexpr std::int64_t smallestLongB = std::int64_t(128) << 10;
 // A transposed B is not packed for up to so many rows if its runs are so long: dot products are half as fast
 // as tiles, but packing costs as much as some rows.
 constexpr std::int64_t fewDotRows = 8, fewDotTerms = 24;
@@ -117,6 +120,8 @@ class Run {
     switch (plan_.route) {
       case Route::nothing:
         return clear(rows, columns);
+      case Route::row:
+        return row(columns);
       case Route::dot:
         return dots(rows, columns);
       case Route::blas:
@@ -149,6 +154,11 @@ class Run {
     const GemmDots all = {rows.to - rows.from, columns.to - columns.from, s_.k, s_.aRow, s_.bColumn, s_.cRow,
                           s_.accumulate};
     plan_.routines->dots(all, a(rows.from, 0), b(0, columns.from), c(rows.from, columns.from));
+  }
+
+  void row(Range columns) const {
+    const GemmRow all = {columns.to - columns.from, s_.k, s_.aColumn, s_.bRow, s_.accumulate};
+    plan_.routines->row(all, a(0, 0), b(0, columns.from), c(0, columns.from));
   }
 
   void blas(Range rows, Range columns) const {
@@ -237,7 +247,7 @@ GemmPlan finish(GemmPlan plan) {
     plan.parts = 1;
     return plan;
   }
-  if (plan.route != Route::dot && plan.route != Route::blas) chooseBlocks(plan);
+  if (plan.route != Route::row && plan.route != Route::dot && plan.route != Route::blas) chooseBlocks(plan);
   chooseParts(plan);
   return plan;
 }
@@ -266,6 +276,8 @@ GemmPlan planGemm(const GemmShape& shape, const Body& body) {
                                     (s.m <= manyDotRows && s.k >= manyDotTerms))
                      ? Route::dot
                      : Route::packed;
+  } else if (s.m == 1 && s.k * s.n >= smallestLongB / size) {
+    plan.route = Route::row;
   } else {
     const std::int64_t most = s.m <= fewRows ? largestDirectB : largestDirectBOfMany;
     plan.route = s.m <= plan.routines->tileRows || s.k * s.n <= most / size ? Route::direct : Route::packed;

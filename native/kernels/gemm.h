@@ -41,6 +41,7 @@ struct GemmPlan {
   enum class Route {
     nothing,  // C is empty, or k = 0: C is zeroed or left
     direct,   // both operands are read where they lie
+    row,      // one row of C, for a B that is read where it lies from afar
     dot,      // B is transposed and there are few rows: each element is a dot product of two runs
     packed,   // blocks of B, and of A where it pays, are packed into scratch
     panels,   // B was packed before

@@ -28,11 +28,19 @@ struct GemmDots {
   bool accumulate;
 };
 
+// One row of C, which stays in the nearest cache while B goes by, some rows of it at a time.
+struct GemmRow {
+  std::int64_t n, k;
+  std::int64_t aColumn, bRow;
+  bool accumulate;
+};
+
 struct GemmRoutines {
   std::int64_t tileRows, panelWidth;
   bool blasIsFaster;  // for all but small products
   void (*block)(const GemmBlock& block, const void* a, const void* b, void* c);
   void (*dots)(const GemmDots& dots, const void* a, const void* b, void* c);
+  void (*row)(const GemmRow& row, const void* a, const void* b, void* c);
 
   // m rows of k terms, stored by columns, in the order in which `block` reads them.
   void (*packA)(std::int64_t m, std::int64_t k, const void* a, std::int64_t aColumn, void* packed);

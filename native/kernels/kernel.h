@@ -30,6 +30,9 @@ constexpr const char* nameOf(Family family) {
 
 // map, cast: out[i] = f(in[0][i], in[1][i], …) for i < n. `out` may be one of the inputs.
 using TileFn = void (*)(void* out, const void* const* in, std::size_t n);
+// One for every set of inputs that are a single element: bit k stands for in[k]. All bits: never called, as
+// the result is a single element, too.
+using TileFns = const TileFn*;
 
 // reduce: running results, one per lane. `values` holds doubles for sum, else the input's type.
 struct Lanes {
@@ -58,12 +61,13 @@ using GemmFn = void (*)(const Gemm& shape, const void* a, const void* b, void* c
 
 // At most one is set, by the row's family; none when the kernel does not exist for the dtype.
 struct Routine {
-  TileFn tile = nullptr;
+  TileFns tiles = nullptr;
   const Fold* fold = nullptr;
   FillFn fill = nullptr;
   GemmFn gemm = nullptr;
 
-  constexpr explicit operator bool() const { return tile || fold || fill || gemm; }
+  constexpr explicit operator bool() const { return tiles || fold || fill || gemm; }
+  constexpr TileFn tile() const { return tiles == nullptr ? nullptr : tiles[0]; }
 };
 
 constexpr int maxArity = 3;

@@ -112,7 +112,7 @@ bool planMap(MapPlan& plan, const Kernel& kernel, const double* geometry, std::s
   }
   if (!checkDtypes(kernel, out, inputs, inputCount, fault)) return false;
   plan.arity = kernel.arity;
-  plan.tile = kernel.routine(inputs[0].dtype).tile;
+  plan.tile = kernel.routine(inputs[0].dtype).tile();
   plan.isCopy = kernel.family == Family::map && std::strcmp(kernel.name, "copy") == 0;
   if (!readGeometry(plan, geometry, geometryLength, out, inputs, fault)) return false;
   if (plan.count > 0) {

@@ -19,7 +19,7 @@ enum class Passage : std::uint8_t {
   direct,  // used where it lies: read there by steps, or computed there
   whole,   // between memory and its register, both without a gap
   block,   // between memory and its register, row by row
-  fill,    // load: one element, over and over
+  single,  // load: one element for all of the tile
 };
 
 struct GroupOperand {
@@ -29,6 +29,7 @@ struct GroupOperand {
   // Load: what it shows is needed after a store has overwritten it, so it is copied to its register.
   // Store: some load of the same place is needed after the value is computed, so it is stored at the end.
   bool late;
+  bool fixed;       // load: the same single element for all tiles, used where it lies
   Passage passage;  // where the segment is a single tile
 };
 
@@ -65,7 +66,8 @@ struct GroupTile {
 
 inline Passage loadPassage(const GroupOperand& load, const GroupTile& tile) {
   if (tile.dense(load)) return tile.rounded() || load.late ? Passage::whole : Passage::direct;
-  return load.rowStep == 0 && load.columnStep == 0 ? Passage::fill : Passage::block;
+  const bool single = load.columnStep == 0 && (load.rowStep == 0 || tile.rows == 1);
+  return single ? Passage::single : Passage::block;
 }
 
 // A value is what one load or one step makes; loads are numbered first. Its home is its register.
@@ -76,9 +78,10 @@ struct GroupLoad {
   static constexpr std::int32_t afterSteps = INT32_MAX;
 };
 struct GroupStep {
-  TileFn tile;
+  TileFns tiles;
   std::uint16_t in[maxArity];  // values; 0 where there is no such input
   std::uint16_t out;
+  std::uint8_t inputs;  // a bit for each
 };
 struct GroupStore {
   DType type;
@@ -138,8 +141,10 @@ class Group final : public Instruction {
   Items<void*> values_;
   Items<Gathered> gathered_;
   Items<char*> targets_;
+  Items<std::uint8_t> singles_;
 
-  std::size_t gatheredAt_ = 0, targetsAt_ = 0, registersAt_ = 0;  // in the scratch of a thread
+  std::size_t gatheredAt_ = 0, targetsAt_ = 0, singlesAt_ = 0,
+              registersAt_ = 0;  // in the scratch of a thread
   std::size_t scratchBytes_ = 0;
 };
 

@@ -179,7 +179,8 @@ class GroupDecoder {
       const Kernel& kernel = body_.kernels[id];
       if (!checkKernel(kernel, i, type, result)) return false;
       GroupStep& step = group_.steps_[static_cast<std::size_t>(i)];
-      step.tile = kernel.routine(type).tile;
+      step.tiles = kernel.routine(type).tiles;
+      step.inputs = static_cast<std::uint8_t>((1 << kernel.arity) - 1);
       for (int k = 0; k < maxArity; ++k) {
         const Field field = {"step", i, inputs[k]};
         if (k < kernel.arity) {
@@ -276,11 +277,12 @@ class GroupDecoder {
     };
     group_.gatheredAt_ = aligned(group_.valueCount() * sizeof(void*));
     group_.targetsAt_ = group_.gatheredAt_ + aligned(group_.loads_.size() * sizeof(Group::Gathered));
-    group_.registersAt_ = group_.targetsAt_ + aligned(group_.stores_.size() * sizeof(char*));
+    group_.singlesAt_ = group_.targetsAt_ + aligned(group_.stores_.size() * sizeof(char*));
+    group_.registersAt_ = group_.singlesAt_ + aligned(group_.valueCount());
     group_.scratchBytes_ = group_.registersAt_ + next;
-    const bool allocated = group_.values_.allocate(group_.valueCount()) &&
-                           group_.gathered_.allocate(group_.loads_.size()) &&
-                           group_.targets_.allocate(group_.stores_.size());
+    const bool allocated =
+        group_.values_.allocate(group_.valueCount()) && group_.gathered_.allocate(group_.loads_.size()) &&
+        group_.targets_.allocate(group_.stores_.size()) && group_.singles_.allocate(group_.valueCount());
     return allocated || reader_.outOfMemory("a group");
   }
 

@@ -61,6 +61,7 @@ bool GroupPlanner::plan(std::size_t index, const std::int64_t* sizes, std::int64
     operands[i].size = static_cast<std::int32_t>(size);
     const bool load = i < group_.loads_.size();
     operands[i].late = load ? loadsLate(views_[i], i) : storesLate(views_[i], i - group_.loads_.size());
+    operands[i].fixed = load && isFixed(views_[i], i);
     operands[i].rowStep = row >= 0 ? views_[i].strides[row] * size : 0;
     operands[i].columnStep = axes_ > 0 ? views_[i].strides[axes_ - 1] * size : size;
     const GroupTile tile(segment.tileRows, segment.tileColumns, group_.steps_.size() > 0);
@@ -80,6 +81,12 @@ bool GroupPlanner::finish() {
   }
   if (group_.closes_.size() == 0) return true;
   return group_.partials_.allocate(static_cast<std::size_t>(group_.units_) * group_.closes_.size());
+}
+
+// Whether all tiles read the one element, and none needs it spread.
+bool GroupPlanner::isFixed(const GroupView& load, std::size_t index) const {
+  return group_.loads_[index].lastRead != GroupLoad::afterSteps &&
+         std::all_of(load.strides, load.strides + axes_, [](std::int64_t stride) { return stride == 0; });
 }
 
 // Whether what it shows is stored or summed up at the end, when some store has overwritten it.

@@ -25,6 +25,7 @@ class GroupPlanner {
   bool finish();
 
  private:
+  bool isFixed(const GroupView& load, std::size_t index) const;
   bool loadsLate(const GroupView& load, std::size_t index) const;
   bool storesLate(const GroupView& store, std::size_t index) const;
   bool before(int axis, int other) const;

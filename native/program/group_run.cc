@@ -34,10 +34,12 @@ class GroupWorker {
       values_ = group.values_.data();
       gathered_ = group.gathered_.data();
       targets_ = group.targets_.data();
+      singles_ = group.singles_.data();
     } else {
       values_ = reinterpret_cast<void**>(scratch);
       gathered_ = reinterpret_cast<Group::Gathered*>(scratch + group.gatheredAt_);
       targets_ = reinterpret_cast<char**>(scratch + group.targetsAt_);
+      singles_ = reinterpret_cast<std::uint8_t*>(scratch + group.singlesAt_);
       for (std::size_t v = 0; v < group.valueCount(); ++v) values_[v] = registers_ + group.homes_[v];
     }
     for (std::size_t l = 0; l < loadCount_; ++l) gathered_[l].from = nullptr;
@@ -68,6 +70,12 @@ class GroupWorker {
       startUnit(0);
       runSingle();
       return;
+    }
+    for (std::size_t l = 0; l < loadCount_; ++l) {
+      const GroupOperand& o = segment.operands[l];
+      if (!o.fixed) continue;
+      values_[l] = address(o.place, running_.bases);
+      singles_[l] = 1;
     }
     std::int64_t outer = from / segment.columnTiles;
     std::int64_t column = from % segment.columnTiles;
@@ -115,6 +123,8 @@ class GroupWorker {
 
   // One tile of many, the one that begins at element [i, j].
   void runOne(std::int64_t i, std::int64_t j) {
+    const bool full =
+        segment_->rows - i >= segment_->tileRows && segment_->columns - j >= segment_->tileColumns;
     const GroupTile tile(std::min<std::int64_t>(segment_->tileRows, segment_->rows - i),
                          std::min<std::int64_t>(segment_->tileColumns, segment_->columns - j),
                          stepCount_ > 0);
@@ -124,10 +134,12 @@ class GroupWorker {
       return;
     }
     for (std::size_t l = 0; l < loadCount_; ++l, ++o) {
-      load(l, *o, loadPassage(*o, tile), addressOf(l, i, j), tile);
+      if (o->fixed) continue;
+      load(l, *o, full ? o->passage : loadPassage(*o, tile), addressOf(l, i, j), tile);
     }
     for (std::size_t s = 0; s < storeCount_; ++s, ++o) {
-      prepareStore(s, *o, group_.stores_[s].passage(*o, tile), addressOf(loadCount_ + s, i, j));
+      prepareStore(s, *o, full ? o->passage : group_.stores_[s].passage(*o, tile),
+                   addressOf(loadCount_ + s, i, j));
     }
     runSteps(tile);
   }
@@ -149,11 +161,20 @@ class GroupWorker {
 
   void runSteps(const GroupTile& tile) {
     void* const* const values = values_;
+    std::uint8_t* const singles = singles_;
     const GroupStep* const end = group_.steps_.data() + stepCount_;
     for (const GroupStep* step = group_.steps_.data(); step != end; ++step) {
       const void* const in[maxArity] = {values[step->in[0]], values[step->in[1]], values[step->in[2]]};
-      step->tile(values[step->out], in, static_cast<std::size_t>(tile.width));
+      const int of =
+          (singles[step->in[0]] | singles[step->in[1]] << 1 | singles[step->in[2]] << 2) & step->inputs;
+      const bool single = of == step->inputs;
+      step->tiles[single ? 0 : of](values[step->out], in, single ? 1 : static_cast<std::size_t>(tile.width));
+      singles[step->out] = single;
     }
+    for (std::size_t s = 0; s < storeCount_; ++s)
+      spread(group_.stores_[s].value, group_.stores_[s].type, tile);
+    for (std::size_t c = 0; c < group_.closes_.size(); ++c)
+      spread(group_.closes_[c].value, group_.closes_[c].type, tile);
     if (sums_ != nullptr) {
       for (std::size_t c = 0; c < group_.closes_.size(); ++c) {
         const GroupClose& close = group_.closes_[c];
@@ -164,6 +185,20 @@ class GroupWorker {
     for (std::size_t s = 0; s < storeCount_; ++s) {
       if (targets_[s] != nullptr) store(s, tile);
     }
+  }
+
+  // A single element that is stored or summed up stands for as many as the tile has.
+  void spread(std::size_t value, DType type, const GroupTile& tile) {
+    if (singles_[value] == 0) return;
+    void* to = values_[value];
+    if (value < loadCount_) {
+      to = registers_ + group_.homes_[value];
+      gathered_[value].from = nullptr;
+    }
+    fillElements(static_cast<std::int32_t>(sizeOf(type)), static_cast<char*>(to),
+                 static_cast<const char*>(values_[value]), tile.width);
+    values_[value] = to;
+    singles_[value] = 0;
   }
 
   // From memory to memory: without a register in between.
@@ -181,21 +216,20 @@ class GroupWorker {
   }
 
   void load(std::size_t l, const GroupOperand& o, Passage passage, char* from, const GroupTile& tile) {
-    if (passage == Passage::direct) {
+    Group::Gathered& last = gathered_[l];
+    singles_[l] = passage == Passage::single;
+    if (passage == Passage::direct || (passage == Passage::single && !o.late)) {
       values_[l] = from;
       return;
     }
     char* to = registers_ + group_.homes_[l];
     values_[l] = to;
-    Group::Gathered& last = gathered_[l];
-    const bool kept = group_.loads_[l].sole && last.from == from;
-    if (passage == Passage::fill) {
-      // Perhaps the same for many segments. Rows of -1 tell it from a block.
-      if (kept && last.rows == -1 && last.columns >= tile.width) return;
-      fillElements(o.size, to, from, tile.width);
-      last = {from, -1, tile.width, 0, 0};
+    if (passage == Passage::single) {
+      std::memcpy(to, from, static_cast<std::size_t>(o.size));
+      last.from = nullptr;
       return;
     }
+    const bool kept = group_.loads_[l].sole && last.from == from;
     if (kept && last.rows == tile.rows && last.columns == tile.columns && last.rowStep == o.rowStep &&
         last.columnStep == o.columnStep) {
       return;
@@ -247,7 +281,8 @@ class GroupWorker {
   char* registers_;
   void** values_;  // where each lies in the tile at hand
   Group::Gathered* gathered_;
-  char** targets_;  // where a store goes that is made at the end of the tile; else null
+  std::uint8_t* singles_;  // 1 where a value is one element for all of the tile
+  char** targets_;         // where a store goes that is made at the end of the tile; else null
   const GroupSegment* segment_ = nullptr;
   double* sums_ = nullptr;
   std::int64_t position_[maxRank];  // along the outer axes

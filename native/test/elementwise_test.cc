@@ -78,7 +78,7 @@ void hold(const Kernel& kernel, const std::vector<std::vector<T>>& in, std::size
   const Expectation& expected = expectations.at(kernel.name);
   std::vector<T> out(n);
   const void* pointers[] = {in[0].data(), in[1].data(), in[2].data()};
-  kernel.routine(dtypeOf<T>).tile(out.data(), pointers, n);
+  kernel.routine(dtypeOf<T>).tile()(out.data(), pointers, n);
   for (std::size_t i = 0; i < n; ++i) {
     const double a = static_cast<double>(in[0][i]), b = static_cast<double>(in[1][i]),
                  c = static_cast<double>(in[2][i]);
@@ -141,6 +141,36 @@ void holdAll(const Body& body) {
   }
 }
 
+// An input that is one element gives what as many equal ones give, to the bit.
+template <class T>
+void holdSingles(const Body& body) {
+  Generator generator(5);
+  for (std::size_t id = 0; id < body.kernelCount; ++id) {
+    const Kernel& kernel = body.kernels[id];
+    if (kernel.family != Family::map || !kernel.routine(dtypeOf<T>)) continue;
+    for (unsigned singles = 1; singles + 1 < 1u << kernel.arity; ++singles) {
+      for (const std::size_t n : lengths) {
+        std::vector<std::vector<T>> in;
+        for (int k = 0; k < maxArity; ++k) {
+          in.push_back(someValues<T>(generator, n));
+          if ((singles >> k & 1) != 0 && n > 0) std::fill(in.back().begin(), in.back().end(), in.back()[0]);
+        }
+        std::vector<T> one(n), all(n);
+        const void* pointers[] = {in[0].data(), in[1].data(), in[2].data()};
+        kernel.routine(dtypeOf<T>).tile()(all.data(), pointers, n);
+        for (std::size_t k = 0; k < maxArity; ++k) {
+          if ((singles >> k & 1) != 0) in[k].resize(n == 0 ? 0 : 1);
+        }
+        const void* shortened[] = {in[0].data(), in[1].data(), in[2].data()};
+        if (n > 0) kernel.routine(dtypeOf<T>).tiles[singles](one.data(), shortened, n);
+        CAPTURE(std::string(kernel.name));
+        CAPTURE(singles);
+        REQUIRE(std::equal(one.begin(), one.end(), all.begin(), same<T>));
+      }
+    }
+  }
+}
+
 template <class To, class From>
 To converted(From x) {
   if constexpr (std::is_integral_v<To> && std::is_floating_point_v<From>) {
@@ -168,7 +198,7 @@ void holdCast(const Body& body) {
     }
     std::vector<To> out(n);
     const void* pointers[] = {in.data()};
-    kernel.routine(dtypeOf<From>).tile(out.data(), pointers, n);
+    kernel.routine(dtypeOf<From>).tile()(out.data(), pointers, n);
     for (std::size_t i = 0; i < n; ++i) {
       CAPTURE(static_cast<double>(in[i]));
       REQUIRE(same(out[i], converted<To>(in[i])));
@@ -198,6 +228,15 @@ TEST_CASE("map kernels give what C++ and libm give") {
   }
 }
 
+TEST_CASE("an input of a single element stands for as many as there are") {
+  for (const Body* body : supportedBodies()) {
+    CAPTURE(std::string(body->name));
+    holdSingles<float>(*body);
+    holdSingles<double>(*body);
+    holdSingles<std::int32_t>(*body);
+  }
+}
+
 TEST_CASE("a tile written in place is right") {
   for (const Body* body : supportedBodies()) {
     const Kernel& add = kernelOf(*body, Family::map, "add");
@@ -206,7 +245,7 @@ TEST_CASE("a tile written in place is right") {
       const std::vector<float> a = someValues<float>(generator, n);
       std::vector<float> x = a;
       const void* in[] = {x.data(), x.data()};
-      add.routine(DType::float32).tile(x.data(), in, n);
+      add.routine(DType::float32).tile()(x.data(), in, n);
       for (std::size_t i = 0; i < n; ++i) REQUIRE(x[i] == a[i] + a[i]);
     }
   }

@@ -258,17 +258,20 @@ TEST_CASE_TEMPLATE("products that are cut into blocks are those of three loops",
       {700, 1, 300},
       {300, 1, 700, true},
       {1, 900, 2, false, true},
+      {1, 700, 131},  // one row, B from afar
+      {1, 333, 402, true, false, true, 3, 2, 0},
       {31, 1000, 500, false, false, true},  // panels larger than a cache
   };
   for (const Body* body : supportedBodies()) {
     Generator generator(43);
-    bool routes[6] = {};
+    bool routes[7] = {};
     for (const Case& s : cases) {
       checkBothWays<T>(s, generator, *body);
       routes[static_cast<int>(planGemm(Product<T>(s, generator).shape, *body).route)] = true;
     }
     if (!routes[static_cast<int>(Route::blas)]) {
       CHECK(routes[static_cast<int>(Route::direct)]);
+      CHECK(routes[static_cast<int>(Route::row)]);
       CHECK(routes[static_cast<int>(Route::dot)]);
       CHECK(routes[static_cast<int>(Route::packed)]);
     }

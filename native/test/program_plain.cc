@@ -154,7 +154,7 @@ class Plain {
       const std::int64_t index = number();
       if (index >= 0) input = registers[static_cast<std::size_t>(index)].data();
     }
-    step.routine(type).tile(out, in, 1);
+    step.routine(type).tile()(out, in, 1);
   }
 
   void runProduct(bool packed) {

@@ -16,7 +16,7 @@ void holdPromise(const Reference<Wide>& reference, const std::vector<T>& x, doub
   for (const Body* body : supportedBodies()) {
     std::vector<T> y(x.size());
     const void* in[] = {x.data()};
-    kernelOf(*body, Family::map, reference.kernel).routine(dtypeOf<T>).tile(y.data(), in, x.size());
+    kernelOf(*body, Family::map, reference.kernel).routine(dtypeOf<T>).tile()(y.data(), in, x.size());
     double worst = 0;
     T at = 0, got = 0;
     for (std::size_t i = 0; i < x.size(); ++i) {
@@ -96,7 +96,7 @@ TEST_CASE("signs of zero and ends of the range") {
       using T = decltype(x);
       T y = 0;
       const void* in[] = {&x};
-      kernelOf(*body, Family::map, name).routine(dtypeOf<T>).tile(&y, in, 1);
+      kernelOf(*body, Family::map, name).routine(dtypeOf<T>).tile()(&y, in, 1);
       return y;
     };
     CHECK(same(at("tanh", -0.0f), -0.0f));

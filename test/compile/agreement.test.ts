@@ -121,3 +121,15 @@ it('products of nothing scaled twice are nothing', () => {
   const scaled = mul(mul(-1, matmul(nothing, nothing, { transposeB: true })), 2);
   agree({ y: matmul(scaled, nothing, { transposeA: true }) });
 });
+
+it('an element that stands for a whole tile is stored and summed as often as the tile asks', () => {
+  const s = state('scale', tensor([0.5]));
+  const x = parameter('x', tensor(Array.from({ length: 700 }, (_, i) => [i - 300])));
+  const row = parameter('row', tensor([Array.from({ length: 70 }, (_, i) => i)]));
+  const wide = broadcastTo(mul(s, 3), [700, 70]);
+  const perRow = broadcastTo(mul(x, s), [700, 70]);
+  agree({ wide, perRow, total: sum(wide), sums: sum(add(perRow, row), 1), both: add(wide, x) }, [
+    [s, mul(s, 2)],
+    [x, sub(x, s)],
+  ]);
+});

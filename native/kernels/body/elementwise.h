@@ -74,20 +74,33 @@ struct Cos : Unary {
 };
 // clang-format on
 
-template <class Op, class T>
+// An input of a tile: element i of many, or the one that there is.
+template <class T, bool single>
+struct Input {
+  const T* data;
+  FOREBAY_INLINE T operator[](std::size_t i) const { return data[i]; }
+};
+template <class T>
+struct Input<T, true> {
+  const T value;
+  explicit FOREBAY_INLINE Input(const T* data) : value(*data) {}
+  FOREBAY_INLINE T operator[](std::size_t) const { return value; }
+};
+
+template <class Op, class T, unsigned singles>
 void tile(void* out, const void* const* in, std::size_t n) {
   T* y = static_cast<T*>(out);
-  const T* a = static_cast<const T*>(in[0]);
+  const Input<T, (singles & 1) != 0> a{static_cast<const T*>(in[0])};
   if constexpr (Op::arity == 1) {
     FOREBAY_INDEPENDENT
     for (std::size_t i = 0; i < n; ++i) y[i] = Op::of(a[i]);
   } else if constexpr (Op::arity == 2) {
-    const T* b = static_cast<const T*>(in[1]);
+    const Input<T, (singles & 2) != 0> b{static_cast<const T*>(in[1])};
     FOREBAY_INDEPENDENT
     for (std::size_t i = 0; i < n; ++i) y[i] = Op::of(a[i], b[i]);
   } else {
-    const T* b = static_cast<const T*>(in[1]);
-    const T* c = static_cast<const T*>(in[2]);
+    const Input<T, (singles & 2) != 0> b{static_cast<const T*>(in[1])};
+    const Input<T, (singles & 4) != 0> c{static_cast<const T*>(in[2])};
     FOREBAY_INDEPENDENT
     for (std::size_t i = 0; i < n; ++i) y[i] = Op::of(a[i], b[i], c[i]);
   }

@@ -150,6 +150,45 @@ void gemmDots(const GemmDots& s, const void* left, const void* right, void* out)
   }
 }
 
+// C += A B, or C = A B if `first`, for one row of C and `terms` rows of B.
+template <class T, int terms>
+FOREBAY_INLINE void addRows(const GemmRow& s, const T* a, const T* b, bool first, T* c) {
+  using V = Vector<T>;
+  using Register = typename V::Register;
+  Register x[std::size_t{terms}];
+#pragma GCC unroll 16
+  for (int t = 0; t < terms; ++t) x[t] = V::broadcast(a[t * s.aColumn]);
+  std::int64_t j = 0;
+  for (; j + V::width <= s.n; j += V::width) {
+    Register sum = first ? V::zero() : V::load(c + j);
+#pragma GCC unroll 16
+    for (int t = 0; t < terms; ++t) sum = V::mulAdd(x[t], V::load(b + t * s.bRow + j), sum);
+    V::store(c + j, sum);
+  }
+  if (j == s.n) return;
+  const auto mask = V::first(static_cast<int>(s.n - j));
+  Register sum = first ? V::zero() : V::loadFirst(c + j, mask);
+#pragma GCC unroll 16
+  for (int t = 0; t < terms; ++t) sum = V::mulAdd(x[t], V::loadFirst(b + t * s.bRow + j, mask), sum);
+  V::storeFirst(c + j, mask, sum);
+}
+
+// Runs along B as it lies: from the third cache that is read 1.7 times as fast as tiles, which jump from row
+// to row. More rows at a time gain nothing, for there are only so many runs that a processor follows.
+template <class T>
+void gemmRow(const GemmRow& s, const void* left, const void* right, void* out) {
+  constexpr int terms = 4;
+  const T* a = static_cast<const T*>(left);
+  const T* b = static_cast<const T*>(right);
+  T* c = static_cast<T*>(out);
+  bool first = !s.accumulate;
+  std::int64_t p = 0;
+  for (; p + terms <= s.k; p += terms, first = false) {
+    addRows<T, terms>(s, a + p * s.aColumn, b + p * s.bRow, first, c);
+  }
+  for (; p < s.k; ++p, first = false) addRows<T, 1>(s, a + p * s.aColumn, b + p * s.bRow, first, c);
+}
+
 // The registers of a tile and no memory at all.
 template <class T>
 double gemmPeak(std::int64_t rounds) {
@@ -180,8 +219,8 @@ double gemmPeak(std::int64_t rounds) {
 constexpr bool blasIsFaster = FOREBAY_BODY_VECTOR == 16;
 
 template <class T>
-constexpr GemmRoutines gemmRoutinesOf = {tileRows,    panelWidth<T>, blasIsFaster,   gemmBlock<T>,
-                                         gemmDots<T>, packRows<T>,   packColumns<T>, gemmPeak<T>};
+constexpr GemmRoutines gemmRoutinesOf = {tileRows,   panelWidth<T>, blasIsFaster,   gemmBlock<T>, gemmDots<T>,
+                                         gemmRow<T>, packRows<T>,   packColumns<T>, gemmPeak<T>};
 
 // In the order of DType.
 constexpr GemmRoutines gemmRoutines[] = {gemmRoutinesOf<float>, gemmRoutinesOf<double>};

@@ -7,10 +7,22 @@
 
 namespace forebay::FOREBAY_BODY {
 
-template <class Op, class T>
-constexpr Routine tileOf = {tile<Op, T>, nullptr, nullptr, nullptr};
+template <class Op, class T, class Singles>
+struct MapTiles;
+template <class Op, class T, std::size_t... singles>
+struct MapTiles<Op, T, std::index_sequence<singles...>> {
+  static constexpr TileFn tiles[] = {tile<Op, T, singles>...};
+};
 template <class To, class From>
-constexpr Routine castOf = {cast<To, From>, nullptr, nullptr, nullptr};
+struct CastTiles {
+  static constexpr TileFn tiles[] = {cast<To, From>};
+};
+
+template <class Op, class T>
+constexpr Routine tileOf = {MapTiles<Op, T, std::make_index_sequence<(1 << Op::arity) - 1>>::tiles, nullptr,
+                            nullptr, nullptr};
+template <class To, class From>
+constexpr Routine castOf = {CastTiles<To, From>::tiles, nullptr, nullptr, nullptr};
 constexpr Routine foldOf(const Fold& fold) { return {nullptr, &fold, nullptr, nullptr}; }
 constexpr Routine fillOf(FillFn fill) { return {nullptr, nullptr, fill, nullptr}; }
 constexpr Routine gemmOf(GemmFn gemm) { return {nullptr, nullptr, nullptr, gemm}; }
