@@ -1,5 +1,7 @@
 #include "kernels/gemm.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 
 #include "kernels/blas.h"
@@ -13,6 +15,15 @@ using Route = GemmPlan::Route;
 
 // All numbers here are measured, on a Xeon of 2023 with 48 KiB and 2 MiB of cache a core.
 
+// A core's second cache in bytes; where the system does not say, that of the Xeon.
+std::int64_t secondCache() {
+#if defined(_SC_LEVEL2_CACHE_SIZE)
+  const long bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
+  if (bytes > 0) return bytes;
+#endif
+  return std::int64_t(2) << 20;
+}
+
 // What is summed before it goes to C: a panel of B of that many rows and the rows of A that meet it stay in
 // the nearest cache.
 constexpr std::int64_t mostTerms = 256;
@@ -22,14 +33,18 @@ constexpr std::int64_t blockBytesB = std::int64_t(1) << 20;
 
 // A stored by columns is packed when at least that many columns of C read it.
 constexpr std::int64_t columnsWorthPackingA = 256;
-// B is read where it lies up to that many bytes, which find room in the second cache; by more rows a smaller
-// one only, for packing is then a small part of the work, and B's stride no longer hurts the caches.
+// B is read where it lies if it finds room in the second cache (128 x 784 x 400: packed it is 8 % faster
+// where that holds 512 KiB, and slower where it holds 2 MiB); by more rows a smaller one only, for packing is
+// then a small part of the work, and B's stride no longer hurts the caches.
 constexpr std::int64_t fewRows = 128;
-constexpr std::int64_t largestDirectB = std::int64_t(1536) << 10;  // for few rows
+const std::int64_t largestDirectB = secondCache() / 4 * 3;  // for few rows
 constexpr std::int64_t largestDirectBOfMany = std::int64_t(256) << 10;
 // One row of C goes along the rows of a B of at least that many bytes: a smaller one comes from a cache that
 // does not mind how it is read, and C is spared.
 constexpr std::int64_t smallestLongB = std::int64_t(128) << 10;
+// Few rows against that many bytes of panels take them one by one: of 4 MiB 24 rows are 8 % faster so, 16
+// rows 15 %; of 1 MiB 32 rows are 5 % slower.
+constexpr std::int64_t manyPanels = std::int64_t(1536) << 10;
 // A transposed B is not packed for up to so many rows if its runs are so long: dot products are half as fast
 // as tiles, but packing costs as much as some rows.
 constexpr std::int64_t fewDotRows = 8, fewDotTerms = 24;
@@ -72,10 +87,8 @@ void chooseBlocks(GemmPlan& plan) {
   plan.mBlock = evenly(s.m, blockBytesA / (mostTerms * size), r.tileRows);
   plan.packsA = s.aColumn != 1 && s.n >= columnsWorthPackingA;
   plan.nBlock = evenly(s.n, blockBytesB / (mostTerms * size) / r.panelWidth * r.panelWidth, r.panelWidth);
-  // Panels that come from beyond the second cache: 24 rows against 4 MiB of them are 8 % faster so, and 16
-  // rows 15 %.
   plan.panelsFirst =
-      plan.route == Route::panels && s.m > r.tileRows && s.m <= fewRows && s.k * s.n > largestDirectB / size;
+      plan.route == Route::panels && s.m > r.tileRows && s.m <= fewRows && s.k * s.n > manyPanels / size;
   if (plan.route == Route::packed) {
     plan.scratchBytes += static_cast<std::size_t>(plan.kBlock * roundUp(plan.nBlock, r.panelWidth) * size);
   }
