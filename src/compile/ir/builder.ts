@@ -29,7 +29,6 @@ import {
   showsAll,
   Value,
   viewed,
-  wholeOf,
 } from './value.js';
 import { boxOf, broadcast, compose, count, dense, equalLists, rebase, type View } from './view.js';
 
@@ -53,12 +52,17 @@ export type Fired = Map<string, number>;
 export class Builder {
   #next = 0;
   readonly #leaves = new Map<Leaf, Value>();
-  /** By a hash of what they are made of. */
-  readonly #known = new Map<number, Value[]>();
+  /** By a hash of what they are made of, or the next number that was free. */
+  readonly #known = new Map<number, Value>();
   /** Products of concatenations are taken apart, until products have been merged. */
   splitsProducts = true;
 
   constructor(readonly fired: Fired = new Map()) {}
+
+  /** The end of the ids of the values that have been made. */
+  get end(): number {
+    return this.#next;
+  }
 
   fire(rewrite: string): void {
     this.fired.set(rewrite, (this.fired.get(rewrite) ?? 0) + 1);
@@ -69,7 +73,7 @@ export class Builder {
       this.#leaves.get(leaf) ??
       new Value(this.#next++, 'leaf', leaf.dtype, shape, [], { leaf }, leaf);
     this.#leaves.set(leaf, value);
-    return wholeOf(value);
+    return value.whole;
   }
 
   number(value: number, dtype: DType): Ref {
@@ -93,7 +97,7 @@ export class Builder {
       this.#folded(kernel, dtype, shape, args, converts) ?? this.#simpler(kernel, args, converts);
     if (folded) return folded;
     return this.#once(shape, args, (small, operands) =>
-      wholeOf(this.#value('map', dtype, small, operands, { kernel, converts }, node)),
+      this.#value('map', dtype, small, operands, { kernel, converts }, node),
     );
   }
 
@@ -121,16 +125,8 @@ export class Builder {
   /** The ref in memory of its own, row by row. */
   copy(ref: Ref, node?: Node): Ref {
     if (ref.value.kind !== 'leaf' && showsAll(ref)) return viewed(ref.value, dense(ref.shape));
-    return wholeOf(
-      this.#value(
-        'map',
-        ref.value.dtype,
-        ref.shape,
-        [ref],
-        { kernel: 'copy', converts: false },
-        node,
-      ),
-    );
+    const { dtype } = ref.value;
+    return this.#value('map', dtype, ref.shape, [ref], { kernel: 'copy', converts: false }, node);
   }
 
   /** The view `outer` of what the ref shows, copying it first where that is no view. */
@@ -164,7 +160,7 @@ export class Builder {
     return (
       places ??
       this.#once(shape, kept, (small, operands) =>
-        wholeOf(this.#value('sum', dtype, small, operands, {}, node)),
+        this.#value('sum', dtype, small, operands, {}, node),
       )
     );
   }
@@ -184,18 +180,18 @@ export class Builder {
     }
     const operands = [this.matrix(a), this.matrix(b)];
     if (onto) operands.push(onto);
-    return wholeOf(this.#value('product', dtype, [m, n], operands, {}, node));
+    return this.#value('product', dtype, [m, n], operands, {}, node);
   }
 
   /** [R, C] summed over its rows. */
   columnSum(ref: Ref, node?: Node): Ref {
     const [rows, columns] = ref.shape as readonly [number, number];
     if (rows === 0 || numberOf(ref) === 0) return this.filled(0, ref.value.dtype, [columns]);
-    return wholeOf(this.#value('columnSum', ref.value.dtype, [columns], [ref], {}, node));
+    return this.#value('columnSum', ref.value.dtype, [columns], [ref], {}, node);
   }
 
   reduce(kernel: string, dtype: DType, ref: Ref, kept: number, node?: Node): Ref {
-    return wholeOf(this.#value('reduce', dtype, ref.shape.slice(0, kept), [ref], { kernel }, node));
+    return this.#value('reduce', dtype, ref.shape.slice(0, kept), [ref], { kernel }, node);
   }
 
   batch(a: Ref, b: Ref, node?: Node): Ref {
@@ -204,11 +200,11 @@ export class Builder {
     const operands = [a, b].map((ref) =>
       isMatrix(ref.shape, ref.strides) ? ref : this.copy(ref, node),
     );
-    return wholeOf(this.#value('batch', a.value.dtype, shape, operands, {}, node));
+    return this.#value('batch', a.value.dtype, shape, operands, {}, node);
   }
 
   random(kernel: string, seed: number, dtype: DType, shape: readonly number[], node?: Node): Ref {
-    return wholeOf(this.#value('random', dtype, shape, [], { kernel, seed }, node));
+    return this.#value('random', dtype, shape, [], { kernel, seed }, node);
   }
 
   /** Operands side by side in `shape`; `adds` where they may overlap or leave gaps of zeros. */
@@ -236,7 +232,7 @@ export class Builder {
     }
     const starts = kept.map(({ start }) => start);
     const args = kept.map(({ ref }) => ref);
-    return wholeOf(this.#value('place', dtype, shape, args, { starts, adds: overlap, gaps }, node));
+    return this.#value('place', dtype, shape, args, { starts, adds: overlap, gaps }, node);
   }
 
   /** A ref to a place that lies within one operand is a ref to that. */
@@ -282,18 +278,16 @@ export class Builder {
     args: readonly Ref[],
     details: Details,
     node?: Node,
-  ): Value {
-    const hash = hashOf(kind, dtype, shape, args, details);
-    const alike = this.#known.get(hash) ?? [];
-    const known = alike.find((value) => isSame(value, kind, dtype, shape, args, details));
-    if (known) {
+  ): Ref {
+    let hash = hashOf(kind, dtype, shape, args, details);
+    for (let known = this.#known.get(hash); known; known = this.#known.get(++hash)) {
+      if (!isSame(known, kind, dtype, shape, args, details)) continue;
       this.fire('simplify: common subexpression');
-      return known;
+      return known.whole;
     }
     const value = new Value(this.#next++, kind, dtype, shape, args, details, node);
-    alike.push(value);
-    this.#known.set(hash, alike);
-    return value;
+    this.#known.set(hash, value);
+    return value.whole;
   }
 
   /** A map of constants is a constant. */

@@ -2,12 +2,12 @@
 
 import type { Leaf } from '../../graph/leaf.js';
 import type { Builder } from './builder.js';
-import { type Ref, reachableFrom, showsAll, type Value, wholeOf } from './value.js';
+import { byId, type Ref, reachableFrom, showsAll, type Value } from './value.js';
 import { equalLists } from './view.js';
 
 export class Rebuilder {
   /** By the value's id. */
-  readonly #made: Ref[] = [];
+  readonly #made: (Ref | undefined)[];
 
   /**
    * @param change what a value becomes; undefined for the same on rebuilt operands
@@ -17,11 +17,13 @@ export class Rebuilder {
     readonly build: Builder,
     private readonly change: (value: Value) => Ref | undefined = () => undefined,
     private readonly read: (ref: Ref) => Ref | undefined = () => undefined,
-  ) {}
+  ) {
+    this.#made = byId(build.end);
+  }
 
-  /** Rebuilds everything that the roots depend on. */
-  run(roots: readonly Ref[]): Ref[] {
-    for (const value of reachableFrom(roots)) this.value(value);
+  /** Rebuilds everything that the roots depend on; `order` is all of that, where it is known. */
+  run(roots: readonly Ref[], order: readonly Value[] = reachableFrom(roots)): Ref[] {
+    for (const value of order) this.#make(value);
     return roots.map((root) => this.ref(root));
   }
 
@@ -30,18 +32,22 @@ export class Rebuilder {
     const known = this.#made[value.id];
     if (known) return known;
     // An operand may be made ahead of its turn, with all that it is made of: without recursion, however deep.
-    for (const ahead of this.#unmade(value)) {
-      this.#made[ahead.id] ??= this.change(ahead) ?? this.#same(ahead);
-    }
-    return this.#made[value.id] as Ref;
+    if (value.args.some(this.#isUnmade)) for (const ahead of this.#unmade(value)) this.#make(ahead);
+    return this.#make(value);
   }
+
+  #make(value: Value): Ref {
+    return (this.#made[value.id] ??= this.change(value) ?? this.#same(value));
+  }
+
+  readonly #isUnmade = ({ value }: Ref): boolean => !this.#made[value.id];
 
   /** The value and what it depends on, as far as it has not been rebuilt, operands first. */
   #unmade(value: Value): Value[] {
     const found = new Set([value]);
     for (const { args } of found)
       for (const { value: operand } of args) if (!this.#made[operand.id]) found.add(operand);
-    return found.size === 1 ? [value] : [...found].sort((a, b) => a.id - b.id);
+    return [...found].sort((a, b) => a.id - b.id);
   }
 
   /** Says what a value has become. */
@@ -63,7 +69,7 @@ export class Rebuilder {
     const { kind, dtype, shape, details, node } = value;
     const { build } = this;
     const args = value.args.map((arg) => this.ref(arg));
-    if (args.every((arg, i) => arg === value.args[i])) return wholeOf(value);
+    if (args.every((arg, i) => arg === value.args[i])) return value.whole;
     switch (kind) {
       case 'leaf':
         return build.leaf(details.leaf as Leaf, shape);

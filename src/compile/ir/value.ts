@@ -7,7 +7,7 @@
 import { Constant, type Leaf } from '../../graph/leaf.js';
 import type { Node } from '../../graph/node.js';
 import type { DType } from '../../tensor/dtype.js';
-import { count, isWhole, type View } from './view.js';
+import { count, isWhole, rowMajor, type View } from './view.js';
 
 export type Kind =
   /** A leaf's memory: a feed, a parameter, a state, a constant. */
@@ -48,6 +48,11 @@ export interface Details {
 }
 
 export class Value {
+  /** How many elements it has. */
+  readonly size: number;
+  /** All of it. */
+  readonly whole: Ref;
+
   constructor(
     readonly id: number,
     readonly kind: Kind,
@@ -57,10 +62,9 @@ export class Value {
     readonly details: Details,
     /** The node that the value is, or is a part of: for errors and profiles. */
     readonly node: Node | undefined,
-  ) {}
-
-  get size(): number {
-    return count(this.shape);
+  ) {
+    this.size = count(shape);
+    this.whole = { value: this, offset: 0, shape, strides: rowMajor(shape) };
   }
 }
 
@@ -70,20 +74,9 @@ export interface Root {
   readonly node: Node;
 }
 
-/** All of a value. */
-export function wholeOf(value: Value): Ref {
-  let stride = 1;
-  const strides = new Array<number>(value.shape.length);
-  for (let axis = value.shape.length - 1; axis >= 0; axis--) {
-    strides[axis] = stride;
-    stride *= value.shape[axis] as number;
-  }
-  return { value, offset: 0, shape: value.shape, strides };
-}
-
 /** Whether the ref shows all elements of its value, in order. */
 export function showsAll(ref: Ref): boolean {
-  return isWhole(ref, ref.value.size);
+  return ref === ref.value.whole || isWhole(ref, ref.value.size);
 }
 
 export function viewed(value: Value, { offset, shape, strides }: View): Ref {
@@ -113,17 +106,29 @@ export function numberOf(ref: Ref): number | undefined {
   return one ? leaf.value.data[ref.offset] : undefined;
 }
 
+/**
+ * A list for what is known of values, by their ids, which are below `end`. Of its full length from the
+ * start: one that grew by leaps would become a hash table.
+ */
+export function byId<T>(end: number): (T | undefined)[] {
+  return new Array<T | undefined>(end).fill(undefined);
+}
+
 /** All values that the roots depend on, operands first: a value is made after its operands. */
 export function reachableFrom(roots: readonly Ref[]): Value[] {
   const stack = roots.map((root) => root.value);
-  const last = stack.reduce((id, value) => Math.max(id, value.id), -1);
-  const found = new Array<Value | undefined>(last + 1).fill(undefined);
+  const found = byId<Value>(stack.reduce((end, { id }) => Math.max(end, id + 1), 0));
   for (let value = stack.pop(); value; value = stack.pop()) {
     if (found[value.id]) continue;
     found[value.id] = value;
     for (const { value: operand } of value.args) if (!found[operand.id]) stack.push(operand);
   }
   return found.filter((value) => value !== undefined);
+}
+
+/** The end of the ids of values in the order of `reachableFrom`. */
+export function endOf(order: readonly Value[]): number {
+  return (order.at(-1)?.id ?? -1) + 1;
 }
 
 /** A use of a value by another, or by a root (`reader` is undefined then). */
@@ -134,10 +139,10 @@ export interface Use {
 
 /** All uses of each value. */
 export class Uses {
-  readonly #uses: Use[][] = [];
+  readonly #uses: (Use[] | undefined)[];
 
   constructor(order: readonly Value[], roots: readonly Ref[]) {
-    for (const value of order) this.#uses[value.id] = [];
+    this.#uses = byId(endOf(order));
     for (const reader of order) for (const ref of reader.args) this.#add(reader, ref);
     for (const ref of roots) this.#add(undefined, ref);
   }
@@ -147,7 +152,10 @@ export class Uses {
   }
 
   #add(reader: Value | undefined, ref: Ref): void {
-    (this.#uses[ref.value.id] as Use[]).push({ reader, ref });
+    const uses = this.#uses[ref.value.id];
+    // Most values have one use: an array that is made with it is no larger than that.
+    if (uses) uses.push({ reader, ref });
+    else this.#uses[ref.value.id] = [{ reader, ref }];
   }
 }
 

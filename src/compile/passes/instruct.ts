@@ -4,7 +4,7 @@ import { constant, type Leaf, Variable } from '../../graph/leaf.js';
 import type { Node } from '../../graph/node.js';
 import type { DType } from '../../tensor/dtype.js';
 import type { Fired } from '../ir/builder.js';
-import { type Ref, type Value, wholeOf } from '../ir/value.js';
+import type { Ref, Value } from '../ir/value.js';
 import { count, dense, equalLists, isContiguous } from '../ir/view.js';
 import type {
   GroupInstruction,
@@ -223,7 +223,7 @@ class Writer {
   #pieces(b: Ref): PackInstruction['pieces'] {
     const { value } = b;
     // It shows the whole place; the stride along an axis of 1 says nothing.
-    const { strides } = wholeOf(value);
+    const { strides } = value.whole;
     const upright =
       equalLists(b.shape, value.shape) &&
       b.shape.every((size, axis) => size === 1 || b.strides[axis] === strides[axis]);

@@ -67,7 +67,7 @@ function narrowProducts(roots: readonly Ref[], build: Builder): Ref[] {
       return build.through(view, part, ref.value.node);
     },
   );
-  return rebuilder.run(roots);
+  return rebuilder.run(roots, order);
 }
 
 /** The distinct ranges of columns that readers take; undefined where one takes all, or they overlap. */
@@ -122,5 +122,5 @@ function flattenSums(roots: readonly Ref[], build: Builder): Ref[] {
     }
     return build.sum(value.dtype, value.shape, terms, value.node);
   });
-  return rebuilder.run(roots);
+  return rebuilder.run(roots, order);
 }

@@ -78,7 +78,7 @@ export function accumulate(roots: readonly Ref[], build: Builder): Ref[] {
     const kept = value.args.filter((arg) => !dropped.has(arg)).map((arg) => rebuilder.ref(arg));
     return build.sum(value.dtype, value.shape, kept, value.node);
   });
-  return rebuilder.run(roots);
+  return rebuilder.run(roots, order);
 }
 
 /** What is read of the product, if only sums read it. */

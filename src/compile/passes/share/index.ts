@@ -65,5 +65,5 @@ function outerProducts(roots: readonly Ref[], build: Builder): Ref[] {
     const operands = [build.stretch(scaled(a), shape), build.stretch(b, shape)];
     return build.map('mul', dtype, shape, operands, node);
   };
-  return rebuilder.run(roots);
+  return rebuilder.run(roots, order);
 }

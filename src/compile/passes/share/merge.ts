@@ -3,7 +3,16 @@
 import type { Builder } from '../../ir/builder.js';
 import type { Part } from '../../ir/places.js';
 import { Rebuilder } from '../../ir/rebuild.js';
-import { narrow, type Ref, reachableFrom, transposed, type Value, viewed } from '../../ir/value.js';
+import {
+  byId,
+  endOf,
+  narrow,
+  type Ref,
+  reachableFrom,
+  transposed,
+  type Value,
+  viewed,
+} from '../../ir/value.js';
 import type { Columns, Merged, Sharing } from './sets.js';
 import { keyOf } from './units.js';
 
@@ -26,7 +35,11 @@ export function merge(
     if (group) mergeColumns(group, rebuilder, build, beside);
     else for (const value of units.members(unit)) rebuilder.value(value);
   }
-  return mergeColumnSums(rebuilder.run(roots), beside, build);
+  return mergeColumnSums(
+    roots.map((root) => rebuilder.ref(root)),
+    beside,
+    build,
+  );
 }
 
 /** Where a right operand lies among those beside it. */
@@ -110,7 +123,8 @@ function mergeColumnSums(
   beside: ReadonlyMap<string, Beside>,
   build: Builder,
 ): Ref[] {
-  const depths = columnSumDepths(roots);
+  const order = reachableFrom(roots);
+  const depths = columnSumDepths(order);
   const rebuilder: Rebuilder = new Rebuilder(build, (value) => {
     if (value.kind !== 'columnSum') return undefined;
     const operand = value.args[0] as Ref;
@@ -127,13 +141,13 @@ function mergeColumnSums(
       strides: [1],
     });
   });
-  return rebuilder.run(roots);
+  return rebuilder.run(roots, order);
 }
 
 /** For each value, by its id, the most column sums on a path that ends there. */
-function columnSumDepths(roots: readonly Ref[]): number[] {
-  const depths: number[] = [];
-  for (const { id, kind, args } of reachableFrom(roots)) {
+function columnSumDepths(order: readonly Value[]): (number | undefined)[] {
+  const depths = byId<number>(endOf(order));
+  for (const { id, kind, args } of order) {
     let most = 0;
     for (const { value } of args) most = Math.max(most, depths[value.id] as number);
     depths[id] = most + (kind === 'columnSum' ? 1 : 0);

@@ -3,7 +3,7 @@
  * no cycle; ranks and depths, which the merges go by, are taken on the graph as contracted so far.
  */
 
-import type { Ref, Value } from '../../ir/value.js';
+import { endOf, type Ref, type Value } from '../../ir/value.js';
 
 export class Units {
   /** For each value, by its place in the order, the unit that it belongs to. */
@@ -12,25 +12,27 @@ export class Units {
   /** The operands of value i are at #operands[#first[i]] … #operands[#first[i + 1] - 1]. */
   readonly #first: Int32Array;
   readonly #operands: Int32Array;
-  readonly indexOf: ReadonlyMap<Value, number>;
+  /** By the value's id. */
+  readonly #indexOf: Int32Array;
+  /** As long as nothing has been merged since. */
+  #topological: readonly number[] | undefined;
 
   constructor(readonly order: readonly Value[]) {
-    const indexOf = new Map<Value, number>();
+    this.#indexOf = new Int32Array(endOf(order));
     this.#first = new Int32Array(order.length + 1);
     const operands: number[] = [];
-    order.forEach((value, index) => {
-      indexOf.set(value, index);
-      for (const { value: operand } of value.args) operands.push(indexOf.get(operand) as number);
+    order.forEach(({ id, args }, index) => {
+      this.#indexOf[id] = index;
+      for (const { value } of args) operands.push(this.#indexOf[value.id] as number);
       this.#first[index + 1] = operands.length;
     });
-    this.indexOf = indexOf;
     this.#operands = Int32Array.from(operands);
     this.#unitOf = Int32Array.from(order, (_, index) => index);
     this.#members = order.map((_, index) => [index]);
   }
 
   unitOf(value: Value): number {
-    return this.#unitOf[this.indexOf.get(value) as number] as number;
+    return this.#unitOf[this.#indexOf[value.id] as number] as number;
   }
 
   members(unit: number): Value[] {
@@ -39,6 +41,7 @@ export class Units {
 
   /** Makes the units of several values one. */
   merge(values: readonly Value[]): void {
+    this.#topological = undefined;
     const [first, ...others] = values.map((value) => this.unitOf(value));
     const into = this.#members[first as number] as number[];
     for (const unit of others) {
@@ -52,7 +55,12 @@ export class Units {
   }
 
   /** All units, each after those that it depends on. */
-  topological(): number[] {
+  topological(): readonly number[] {
+    this.#topological ??= this.#sorted();
+    return this.#topological;
+  }
+
+  #sorted(): number[] {
     const { length } = this.order;
     const state = new Uint8Array(length);
     const result: number[] = [];
