@@ -37,7 +37,11 @@ export class Rebuilder {
   }
 
   #make(value: Value): Ref {
-    return (this.#made[value.id] ??= this.change(value) ?? this.#same(value));
+    const known = this.#made[value.id];
+    if (known) return known;
+    const made = this.change(value) ?? this.#same(value);
+    this.#made[value.id] = made;
+    return made;
   }
 
   readonly #isUnmade = ({ value }: Ref): boolean => !this.#made[value.id];

@@ -15,12 +15,15 @@ export function hashOf(
   let hash = kind.length * 31 + dtype.length + seed;
   for (let i = 0; i < kernel.length; i++) hash = mix(hash, kernel.charCodeAt(i));
   for (const dim of shape) hash = mix(hash, dim);
-  for (const { value, offset, strides } of args) {
-    hash = mix(mix(hash, value.id), offset);
-    for (const stride of strides) hash = mix(hash, stride);
-  }
+  for (const arg of args) hash = mixRef(hash, arg);
   if (starts) hash = mix(hash, starts.length);
   return hash;
+}
+
+function mixRef(hash: number, { value, offset, strides }: Ref): number {
+  let mixed = mix(mix(hash, value.id), offset);
+  for (const stride of strides) mixed = mix(mixed, stride);
+  return mixed;
 }
 
 /** As FNV-1a mixes bytes (Fowler, Noll & Vo). */
@@ -50,6 +53,21 @@ export function isSame(
     value.args.every((arg, i) => sameRef(arg, args[i] as Ref)) &&
     (own.starts ?? []).every((start, i) => equalLists(start, details.starts?.[i] ?? []))
   );
+}
+
+/** Tells refs from one another by numbers: those of equal refs are equal, all others differ. */
+export class Keys {
+  /** Each ref at a hash of it, or at the next number that was free. */
+  readonly #refs = new Map<number, Ref>();
+
+  of(ref: Ref): number {
+    let key = mixRef(0, ref);
+    for (let known = this.#refs.get(key); known; known = this.#refs.get(++key)) {
+      if (sameRef(known, ref)) return key;
+    }
+    this.#refs.set(key, ref);
+    return key;
+  }
 }
 
 function sameRef(a: Ref, b: Ref): boolean {

@@ -1,13 +1,14 @@
 /** A pass as code: which operation reads which registers. */
 
+import type { Keys } from '../ir/same.js';
 import type { Ref, Use, Uses, Value } from '../ir/value.js';
 import { aligned, type Operation, type Pass, spaceOf } from './pass.js';
-import { keyOf } from './share/units.js';
 
 interface Surroundings {
   /** Values that every pass that needs them computes for itself. */
   readonly repeated: { has(value: Value): boolean };
   readonly uses: Uses;
+  readonly keys: Keys;
   readonly fire: (rewrite: string) => void;
 }
 
@@ -15,12 +16,12 @@ interface Surroundings {
 export function codePass(
   members: readonly Value[],
   grade: number,
-  { repeated, uses, fire }: Surroundings,
+  { repeated, uses, keys, fire }: Surroundings,
 ): Pass {
   const own = new Set(members);
   const space = spaceOf(members[0] as Value) as readonly number[];
   const loads: Ref[] = [];
-  const loaded = new Map<string, number>();
+  const loaded = new Map<number, number>();
   const results = new Map<Value, number>();
   const operations: Operation[] = [];
   // Loads are numbered first; what an operation makes is counted from -1 down until they are known.
@@ -34,7 +35,7 @@ export function codePass(
         return compute(arg.value);
       }
     }
-    const key = keyOf(arg);
+    const key = keys.of(arg);
     const known = loaded.get(key);
     if (known !== undefined) return known;
     loaded.set(key, loads.length);

@@ -7,6 +7,7 @@
 import { Variable } from '../../graph/leaf.js';
 import type { Builder } from '../ir/builder.js';
 import { Rebuilder } from '../ir/rebuild.js';
+import { Keys } from '../ir/same.js';
 import { numberOf, type Ref, reachableFrom, Uses, type Value } from '../ir/value.js';
 import { codePass } from './code.js';
 import {
@@ -19,7 +20,6 @@ import {
   spaceOf,
   type Update,
 } from './pass.js';
-import { keyOf } from './share/units.js';
 
 // A pass keeps all its loads in registers of a tile each: more than these would leave the L1 cache.
 const maxTerms = 8;
@@ -88,7 +88,7 @@ interface Members {
   readonly space: readonly number[];
   readonly grade: number;
   readonly values: Value[];
-  readonly loads: Map<string, Ref>;
+  readonly loads: Map<number, Ref>;
 }
 
 interface Operand {
@@ -123,19 +123,22 @@ class Pieces {
 /** Whether a pass of all of them is not too large. */
 function fits(passes: readonly Members[]): boolean {
   if (passes.length === 1) return true;
-  const loads = new Set(passes.flatMap((pass) => [...pass.loads.keys()]));
-  return (
-    loads.size <= maxLoads &&
-    passes.reduce((sum, { values }) => sum + values.length, 0) <= maxOperations
-  );
+  const keys = new Set<number>();
+  let operations = 0;
+  for (const { loads, values } of passes) {
+    operations += values.length;
+    for (const key of loads.keys()) keys.add(key);
+  }
+  return keys.size <= maxLoads && operations <= maxOperations;
 }
 
 class Fusion {
   readonly #order: readonly Value[];
   readonly #uses: Uses;
+  readonly #keys = new Keys();
   readonly #repeated = new Map<
     Value,
-    { readonly source: string | undefined; readonly length: number }
+    { readonly source: number | undefined; readonly length: number }
   >();
   readonly #grades = new Map<Value, number>();
   readonly #final = new Set<Value>();
@@ -179,7 +182,7 @@ class Fusion {
         return space && aligned(ref, space);
       });
       if (!inPasses || value.size === 0) continue;
-      const sources = new Set<string>();
+      const sources = new Set<number>();
       let length = 1;
       for (const arg of value.args) {
         if (numberOf(arg) !== undefined) continue;
@@ -188,7 +191,7 @@ class Fusion {
           length += below.length;
           if (below.source !== undefined) sources.add(below.source);
         } else {
-          sources.add(keyOf(arg));
+          sources.add(this.#keys.of(arg));
         }
       }
       if (sources.size > 1 || length > maxRepeated) continue;
@@ -239,7 +242,7 @@ class Fusion {
     if (this.#repeated.has(value)) return;
     const space = spaceOf(value);
     const final = this.#final.has(value);
-    const operands = [...this.#operands(value, space)];
+    const operands = this.#operands(value, space);
     const joins = ({ arg, within }: Operand) => within && (!final || this.#final.has(arg.value));
     let grade = value.kind === 'leaf' ? 0 : 1;
     for (const operand of operands) {
@@ -253,18 +256,21 @@ class Fusion {
         (operand) => joins(operand) && this.#grades.get(operand.arg.value) === grade,
       );
       const loads = new Map(
-        operands.filter((operand) => !joined.includes(operand)).map(({ arg }) => [keyOf(arg), arg]),
+        operands
+          .filter((operand) => !joined.includes(operand))
+          .map(({ arg }) => [this.#keys.of(arg), arg]),
       );
       const own: Members = { space, grade, values: [value], loads };
       const passes = new Set(joined.map(({ arg }) => this.#passes.get(arg.value) as Members));
       if (final || fits([own, ...passes])) {
+        this.#passes.set(value, own);
         this.#join([...passes, own]);
       } else {
         // Full: it starts the next pass, and reads what this one stores.
         this.build.fire('fuse: full pass');
         grade++;
-        for (const { arg } of joined) loads.set(keyOf(arg), arg);
-        this.#join([{ ...own, grade }]);
+        for (const { arg } of joined) loads.set(this.#keys.of(arg), arg);
+        this.#passes.set(value, { ...own, grade });
       }
     }
     this.#grades.set(value, grade);
@@ -276,8 +282,8 @@ class Fusion {
     for (const { values, loads } of others) {
       into.values.push(...values);
       for (const [key, ref] of loads) into.loads.set(key, ref);
+      for (const value of values) this.#passes.set(value, into);
     }
-    for (const { values } of passes) for (const value of values) this.#passes.set(value, into);
   }
 
   /** Passes of one grade that read the same read it once. */
@@ -285,9 +291,10 @@ class Fusion {
     const readers = new Map<string, Members>();
     for (const pass of new Set(this.#passes.values())) {
       if (pass.grade === lastGrade) continue;
+      const kind = `${pass.grade} ${pass.space.join()}`;
       for (const [key, ref] of pass.loads) {
         if (ref.strides.every((stride, axis) => stride === 0 || ref.shape[axis] === 1)) continue;
-        const reader = `${pass.grade} ${pass.space.join()} ${key}`;
+        const reader = `${kind} ${key}`;
         const current = this.#passes.get(pass.values[0] as Value) as Members;
         const other = readers.get(reader);
         const first = other && (this.#passes.get(other.values[0] as Value) as Members);
@@ -301,16 +308,21 @@ class Fusion {
   }
 
   /** What a value reads, through repeated values; `within` where the same pass may compute it. */
-  *#operands(value: Value, space: readonly number[] | undefined): Generator<Operand> {
+  #operands(
+    value: Value,
+    space: readonly number[] | undefined,
+    found: Operand[] = [],
+  ): readonly Operand[] {
     for (const arg of value.args) {
       const lines = space !== undefined && aligned(arg, space);
-      if (lines && this.#repeated.has(arg.value)) yield* this.#operands(arg.value, arg.value.shape);
-      else
-        yield {
-          arg,
-          within: lines && spaceOf(arg.value) !== undefined && arg.value.kind !== 'reduce',
-        };
+      if (lines && this.#repeated.has(arg.value)) {
+        this.#operands(arg.value, arg.value.shape, found);
+      } else {
+        const inPass = spaceOf(arg.value) !== undefined && arg.value.kind !== 'reduce';
+        found.push({ arg, within: lines && inPass });
+      }
     }
+    return found;
   }
 
   #schedule(): (Group | Single)[] {
@@ -323,6 +335,7 @@ class Fusion {
       const coded = codePass(inOrder, pass.grade, {
         repeated: this.#repeated,
         uses: this.#uses,
+        keys: this.#keys,
         fire: (rewrite) => this.build.fire(rewrite),
       });
       const { grade, loads, operations, stores, closes } = coded;

@@ -4,6 +4,7 @@ import { constant, type Leaf, Variable } from '../../graph/leaf.js';
 import type { Node } from '../../graph/node.js';
 import type { DType } from '../../tensor/dtype.js';
 import type { Fired } from '../ir/builder.js';
+import { Keys } from '../ir/same.js';
 import type { Ref, Value } from '../ir/value.js';
 import { count, dense, equalLists, isContiguous } from '../ir/view.js';
 import type {
@@ -16,7 +17,6 @@ import type {
 } from './instruction.js';
 import { type Fused, lastGrade, type Pass } from './pass.js';
 import type { Location, Memory, Placement } from './place.js';
-import { keyOf } from './share/units.js';
 
 export function instruct(
   fused: Fused,
@@ -30,9 +30,10 @@ export function instruct(
 class Writer {
   readonly #list: Instruction[] = [];
   readonly #writes: Instruction[] = [];
-  readonly #panels = new Map<string, Location>();
+  readonly #keys = new Keys();
+  readonly #panels = new Map<number, Location>();
   /** How many products read a right operand. */
-  readonly #readers = new Map<string, number>();
+  readonly #readers = new Map<number, number>();
 
   constructor(
     private readonly fused: Fused,
@@ -42,7 +43,7 @@ class Writer {
   ) {
     for (const item of fused.schedule) {
       if (item.kind !== 'single' || item.value.kind !== 'product') continue;
-      const key = keyOf(item.value.args[1] as Ref);
+      const key = this.#keys.of(item.value.args[1] as Ref);
       this.#readers.set(key, (this.#readers.get(key) ?? 0) + 1);
     }
   }
@@ -202,7 +203,7 @@ class Writer {
   /** Weights that several products read, or that lie apart, are laid out for the kernel once a run. */
   #panelsOf(b: Ref, nodes: readonly Node[]): Location | undefined {
     const apart = this.placement.isPacked(b.value);
-    const key = keyOf(b);
+    const key = this.#keys.of(b);
     const weights = b.value.details.leaf?.kind === 'parameter';
     if (!apart && !(weights && (this.#readers.get(key) as number) > 1)) return undefined;
     const known = this.#panels.get(key);

@@ -122,7 +122,9 @@ const kinds: Omit<Kinds, 'leaf' | 'compose'> = {
 export function lower(order: readonly Node[], bindings: Bindings, build: Builder): Map<Node, Ref> {
   const refs = new Map<Node, Ref>();
   for (const node of order) {
-    const shape = node.shape.map((dim) => bindDim(dim, bindings, `${node} `));
+    const shape = node.shape.map((dim) =>
+      typeof dim === 'number' ? dim : bindDim(dim, bindings, `${node} `),
+    );
     if (shape.some((dim) => dim < 0)) {
       throw new ShapeError(
         `${node} has shape ${formatShape(node.shape)}, which is ${formatShape(shape)} in this run`,

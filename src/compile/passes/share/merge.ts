@@ -3,6 +3,7 @@
 import type { Builder } from '../../ir/builder.js';
 import type { Part } from '../../ir/places.js';
 import { Rebuilder } from '../../ir/rebuild.js';
+import { Keys } from '../../ir/same.js';
 import {
   byId,
   endOf,
@@ -14,7 +15,6 @@ import {
   viewed,
 } from '../../ir/value.js';
 import type { Columns, Merged, Sharing } from './sets.js';
-import { keyOf } from './units.js';
 
 export function merge(
   roots: readonly Ref[],
@@ -29,7 +29,7 @@ export function merge(
     if (products.length > 1) setsOf.set(units.unitOf(products[0] as Value), group);
   }
   const rebuilder = new Rebuilder(build);
-  const beside = new Map<string, Beside>();
+  const beside = new Beside();
   for (const unit of units.topological()) {
     const group = setsOf.get(unit);
     if (group) mergeColumns(group, rebuilder, build, beside);
@@ -43,17 +43,31 @@ export function merge(
 }
 
 /** Where a right operand lies among those beside it. */
-interface Beside {
+interface Place {
   readonly all: Ref;
   readonly start: number;
   readonly end: number;
+}
+
+/** The right operands that lie beside others. */
+class Beside {
+  readonly #keys = new Keys();
+  readonly #places = new Map<number, Place>();
+
+  add(right: Ref, place: Place): void {
+    this.#places.set(this.#keys.of(right), place);
+  }
+
+  placeOf(right: Ref): Place | undefined {
+    return this.#places.get(this.#keys.of(right));
+  }
 }
 
 function mergeColumns(
   { sets }: Columns,
   rebuilder: Rebuilder,
   build: Builder,
-  beside: Map<string, Beside>,
+  beside: Beside,
 ): void {
   const [first] = sets as readonly [Merged, ...Merged[]];
   const operands = (set: Merged, index: number) =>
@@ -76,7 +90,7 @@ function mergeColumns(
   sets.forEach((set, j) => {
     const end = column + ((rights[j] as Ref).shape[1] as number);
     const block = sets.length > 1 ? narrow(product, 1, column, end) : product;
-    if (sets.length > 1) beside.set(keyOf(rights[j] as Ref), { all: right, start: column, end });
+    if (sets.length > 1) beside.add(rights[j] as Ref, { all: right, start: column, end });
     column = end;
     if (set.kind === 'terms') {
       sumInto(set.products, block, rebuilder, build);
@@ -118,17 +132,13 @@ function sideBySide(refs: readonly Ref[], dim: 0 | 1, build: Builder): Ref {
 }
 
 /** Column sums of matrices that lie beside one another are parts of one column sum. */
-function mergeColumnSums(
-  roots: readonly Ref[],
-  beside: ReadonlyMap<string, Beside>,
-  build: Builder,
-): Ref[] {
+function mergeColumnSums(roots: readonly Ref[], beside: Beside, build: Builder): Ref[] {
   const order = reachableFrom(roots);
   const depths = columnSumDepths(order);
   const rebuilder: Rebuilder = new Rebuilder(build, (value) => {
     if (value.kind !== 'columnSum') return undefined;
     const operand = value.args[0] as Ref;
-    const lies = beside.get(keyOf(operand));
+    const lies = beside.placeOf(operand);
     // What lies beside it may depend on its own sum: centred columns beside the columns that they are made of.
     const depth = lies && depths[lies.all.value.id];
     if (!lies || depth === undefined || depth > (depths[operand.value.id] as number))

@@ -6,9 +6,10 @@
 
 import { Variable } from '../../../graph/leaf.js';
 import type { Fired } from '../../ir/builder.js';
+import { Keys } from '../../ir/same.js';
 import { type Ref, showsAll, type Uses, type Value } from '../../ir/value.js';
 import { count, equalLists } from '../../ir/view.js';
-import { keyOf, Units } from './units.js';
+import { Units } from './units.js';
 
 /** Products along M: one right operand, the left ones below one another. */
 export interface Rows {
@@ -42,6 +43,7 @@ function worthwhile(rows: number, products: readonly Value[]): boolean {
 
 export class Sharing {
   readonly units: Units;
+  readonly #keys = new Keys();
   readonly #uses: Uses;
   readonly #sets: Merged[] = [];
   readonly #merged = new Set<Value>();
@@ -68,10 +70,10 @@ export class Sharing {
 
   /** Products whose right operand is a view of a parameter, of equal rank in their class. */
   #alongM(): void {
-    const classes = new Map<string, Value[]>();
+    const classes = new Map<number, Value[]>();
     for (const value of this.units.order) {
       if (value.kind !== 'product' || !rightIsWeight(value)) continue;
-      const key = keyOf(value.args[1] as Ref);
+      const key = this.#keys.of(value.args[1] as Ref);
       const members = classes.get(key);
       if (members) members.push(value);
       else classes.set(key, [value]);
@@ -112,14 +114,14 @@ export class Sharing {
         if (same.length < 2) continue;
         const products = inOrder(same, rightIsWeight(same[0] as Value) ? 1 : 0);
         candidates.push(products);
-        const key = rightsOf([{ kind: 'terms', products }]);
+        const key = this.#rightsOf([{ kind: 'terms', products }]);
         rows.set(key, (rows.get(key) ?? 0) + (products[0]?.shape[0] as number));
       }
     }
     for (const products of candidates) {
       const set: Terms = { kind: 'terms', products };
       const weights = rightIsWeight(products[0] as Value);
-      if (weights && !worthwhile(rows.get(rightsOf([set])) as number, products)) continue;
+      if (weights && !worthwhile(rows.get(this.#rightsOf([set])) as number, products)) continue;
       this.#fire(products[0]?.kind === 'product' ? 'share: along K' : 'share: column sums along K');
       this.#add(set);
     }
@@ -140,7 +142,7 @@ export class Sharing {
     const classes = new Map<string, Merged[]>();
     for (const set of sets) {
       const [head] = set.products as readonly [Value, ...Value[]];
-      const lefts = set.products.map((product) => keyOf(product.args[0] as Ref)).join(' ');
+      const lefts = set.products.map((product) => this.#keys.of(product.args[0] as Ref)).join(' ');
       // An outer product is done where it is read.
       const outer = set.products.length === 1 && head.args[0]?.shape[1] === 1;
       const kind = outer ? units.unitOf(head) : set.products.length > 1 ? set.kind : 'one';
@@ -153,13 +155,13 @@ export class Sharing {
         (m, { shape }) => m + (shape[0] as number),
         0,
       );
-      const key = rightsOf(alike);
+      const key = this.#rightsOf(alike);
       rows.set(key, (rows.get(key) ?? 0) + height);
     }
     const columns = ordered.flatMap((alike): Columns[] => {
       const weights = rightIsWeight(alike[0]?.products[0] as Value);
       const heads = alike.map((set) => set.products[0] as Value);
-      const few = weights && !worthwhile(rows.get(rightsOf(alike)) as number, heads);
+      const few = weights && !worthwhile(rows.get(this.#rightsOf(alike)) as number, heads);
       if (alike.length < 2 || few) return alike.map((set) => ({ sets: [set] }));
       this.#fire('share: along N');
       units.merge(alike.flatMap(({ products }) => products));
@@ -170,7 +172,7 @@ export class Sharing {
 
   /** What lies below one another in one operand lies so in all: in the order of the longest list. */
   #alignOrders(): void {
-    const places = new Map<string, number>();
+    const places = new Map<number, number>();
     const lists = this.#sets.filter(
       ({ kind, products: [head] }) => kind === 'terms' && head?.kind === 'product',
     );
@@ -178,7 +180,7 @@ export class Sharing {
       if (rightIsWeight(products[0] as Value)) continue;
       products.forEach(({ args }, i) => {
         for (const operand of args) {
-          const key = keyOf(operand);
+          const key = this.#keys.of(operand);
           places.set(key, Math.max(places.get(key) ?? 0, i));
         }
       });
@@ -186,7 +188,7 @@ export class Sharing {
     this.#sets.forEach((set, index) => {
       const [head] = set.products as readonly [Value, ...Value[]];
       if (set.kind === 'terms' && head.kind === 'product') return;
-      const place = (value: Value) => places.get(keyOf(value.args[0] as Ref));
+      const place = (value: Value) => places.get(this.#keys.of(value.args[0] as Ref));
       if (set.products.some((value) => place(value) === undefined)) return;
       const products = [...set.products].sort(
         (p, q) => (place(p) as number) - (place(q) as number),
@@ -210,6 +212,13 @@ export class Sharing {
     return showsAll(ref) && equalLists(ref.shape, value.shape);
   }
 
+  /** What tells the right operands of some sets from those of others. */
+  #rightsOf(sets: readonly Merged[]): string {
+    const operands = ({ products }: Merged) =>
+      products.map(({ args }) => this.#keys.of(args.at(-1) as Ref));
+    return sets.map((set) => operands(set).join(' ')).join(' | ');
+  }
+
   /**
    * A number that tells in which order computed right operands lie: that of the weights by which they
    * are multiplied elsewhere. So gradients of gates lie in the gates' own order.
@@ -228,11 +237,6 @@ export class Sharing {
 /** Whether a product's right operand is a view of a parameter. */
 export function rightIsWeight({ args }: Value): boolean {
   return args[1]?.value.details.leaf instanceof Variable;
-}
-
-function rightsOf(sets: readonly Merged[]): string {
-  const operands = (set: Merged) => set.products.map(({ args }) => keyOf(args.at(-1) as Ref));
-  return sets.map((set) => operands(set).join(' ')).join(' | ');
 }
 
 function append<K, V>(lists: Map<K, V[]>, key: K, value: V): void {

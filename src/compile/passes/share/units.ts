@@ -3,7 +3,7 @@
  * no cycle; ranks and depths, which the merges go by, are taken on the graph as contracted so far.
  */
 
-import { endOf, type Ref, type Value } from '../../ir/value.js';
+import { endOf, type Value } from '../../ir/value.js';
 
 export class Units {
   /** For each value, by its place in the order, the unit that it belongs to. */
@@ -111,9 +111,4 @@ export class Units {
     }
     return depth;
   }
-}
-
-/** What tells one operand from another. */
-export function keyOf({ value, offset, shape, strides }: Ref): string {
-  return `${value.id}@${offset}:${shape.join()}:${strides.join()}`;
 }
