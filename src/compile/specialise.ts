@@ -8,7 +8,7 @@ import { panelBytes } from '../native/program.js';
 import { bytesOf } from '../tensor/dtype.js';
 import type { Encoded, Stats } from './encoded.js';
 import { Builder, type Fired } from './ir/builder.js';
-import { type Ref, reachableFrom } from './ir/value.js';
+import type { Ref } from './ir/value.js';
 import { count } from './ir/view.js';
 import { arrange } from './passes/arena.js';
 import { encode } from './passes/encode.js';
@@ -49,15 +49,13 @@ export function* specialisation(
     build,
   );
   yield;
-  const all = [...fused.outputs, ...fused.updates.map(({ ref }) => ref)];
-  const order = reachableFrom(all);
-  const placement = new Placement(fused, order, fired);
+  const placement = new Placement(fused, fired);
   yield;
   const instructions = instruct(fused, placement, panelBytes, fired);
   const arena = arrange(instructions, fired);
   yield;
   const encoded = encode(instructions, arena);
-  const valueBytes = order.reduce(
+  const valueBytes = fused.order.reduce(
     (bytes, { kind, size, dtype }) => bytes + (kind === 'leaf' ? 0 : size * bytesOf[dtype]),
     0,
   );

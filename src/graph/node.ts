@@ -153,14 +153,17 @@ export function createNode(op: Op, inputs: readonly Node[], attributes: object =
   }
   const fail = failFor(op, inputs);
   // Copies are frozen: what the caller holds stays the caller's.
-  const make = () =>
-    new Node(
+  const make = () => {
+    const shape = op.shape(inputs, attributes, fail);
+    return new Node(
       op,
       Object.freeze([...inputs]),
       Object.freeze({ ...attributes }),
-      Object.freeze([...op.shape(inputs, attributes, fail)]),
+      // Most often an operand's, which is frozen.
+      Object.isFrozen(shape) ? shape : Object.freeze([...shape]),
       op.dtype(inputs, attributes, fail),
     );
+  };
   const [only] = inputs;
   return op.interned && only && inputs.length === 1 ? interned(only, op, attributes, make) : make();
 }

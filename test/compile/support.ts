@@ -1,7 +1,7 @@
 /** Graphs as a single pass sees them, and what it makes of them as text. */
 
 import { Builder, type Fired } from '../../src/compile/ir/builder.js';
-import { format, type Ref, reachableFrom } from '../../src/compile/ir/value.js';
+import { format, type Ref } from '../../src/compile/ir/value.js';
 import { type Arena, arrange } from '../../src/compile/passes/arena.js';
 import { fuse } from '../../src/compile/passes/fuse.js';
 import { instruct } from '../../src/compile/passes/instruct.js';
@@ -100,8 +100,7 @@ export function placed(
   bindings?: Record<string, number>,
 ): Placed {
   const { fired, ...passes } = fused(outputs, updates, bindings);
-  const roots = [...passes.outputs, ...passes.updates.map(({ ref }) => ref)];
-  const placement = new Placement(passes, reachableFrom(roots), fired);
+  const placement = new Placement(passes, fired);
   const instructions = instruct(
     passes,
     placement,

@@ -32,6 +32,7 @@ export function count(shape: readonly number[]): number {
 }
 
 export function equalLists(a: readonly number[], b: readonly number[]): boolean {
+  if (a === b) return true;
   if (a.length !== b.length) return false;
   for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
   return true;

@@ -54,21 +54,20 @@ export function arrange({ list, writeStart, outputs }: Instructions, fired: Fire
   const spans = spansOf(list, writeStart, outputs);
   mergeInPlace(list, spans, fired);
   const offsets = new Map<Memory, number>();
-  const placed: { span: Span; start: number; end: number }[] = [];
+  const placed: Placed[] = [];
   let bytes = 0;
   const outer = [...spans.values()].filter(({ inside }) => !inside);
   outer.sort((a, b) => b.bytes - a.bytes || a.first - b.first);
-  for (const span of outer) {
+  for (const { memory, bytes: size, first, last } of outer) {
     let start = 0;
     for (const other of placed) {
-      if (other.span.last < span.first || other.span.first > span.last) continue;
-      if (other.start >= start + span.bytes) break;
+      if (other.last < first || other.first > last) continue;
+      if (other.start >= start + size) break;
       if (other.end > start) start = other.end;
     }
-    const end = start + span.bytes;
-    const at = placed.findIndex((other) => other.start > start);
-    placed.splice(at < 0 ? placed.length : at, 0, { span, start, end });
-    offsets.set(span.memory, start);
+    const end = start + size;
+    placed.splice(after(placed, start), 0, { first, last, start, end });
+    offsets.set(memory, start);
     bytes = Math.max(bytes, end);
   }
   for (const span of spans.values()) {
@@ -77,6 +76,25 @@ export function arrange({ list, writeStart, outputs }: Instructions, fired: Fire
     offsets.set(span.memory, offsets.get(holder.memory) as number);
   }
   return { bytes, offsets };
+}
+
+/** Where a span lies, and for how long. */
+interface Placed {
+  readonly first: number;
+  readonly last: number;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** How many of those that are placed, in order, start no later than at `start`. */
+function after(placed: readonly Placed[], start: number): number {
+  let [low, high] = [0, placed.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((placed[middle] as Placed).start <= start) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 function spansOf(

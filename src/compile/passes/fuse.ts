@@ -165,6 +165,8 @@ class Fusion {
       updates: this.updates,
       schedule: this.#schedule(),
       final: this.#final,
+      order: this.#order,
+      uses: this.#uses,
     };
   }
 

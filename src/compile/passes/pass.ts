@@ -2,7 +2,7 @@
 
 import type { Variable } from '../../graph/leaf.js';
 import type { DType } from '../../tensor/dtype.js';
-import { type Ref, showsAll, type Value } from '../ir/value.js';
+import { type Ref, showsAll, type Uses, type Value } from '../ir/value.js';
 import { equalLists } from '../ir/view.js';
 
 /** One step of a pass: a kernel over registers. */
@@ -52,6 +52,9 @@ export interface Fused {
   readonly schedule: readonly (Group | Single)[];
   /** Values computed in the pass that writes them to leaves: at the very end. */
   readonly final: ReadonlySet<Value>;
+  /** All values, operands first, and their uses. */
+  readonly order: readonly Value[];
+  readonly uses: Uses;
 }
 
 /** The grade of what only the leaves are waiting for. */

@@ -8,7 +8,7 @@ import type { Leaf } from '../../graph/leaf.js';
 import type { DType } from '../../tensor/dtype.js';
 import type { Fired } from '../ir/builder.js';
 import { adjacent, isMatrix, type Part } from '../ir/places.js';
-import { type Ref, showsAll, Uses, Value } from '../ir/value.js';
+import { type Ref, showsAll, type Uses, Value } from '../ir/value.js';
 import { compose, count, dense, equalLists, rowMajor, type View } from '../ir/view.js';
 import type { Fused, Pass } from './pass.js';
 
@@ -46,10 +46,9 @@ export class Placement {
 
   constructor(
     private readonly fused: Fused,
-    order: readonly Value[],
     private readonly fired: Fired,
   ) {
-    this.#uses = new Uses(order, [...fused.outputs, ...fused.updates.map(({ ref }) => ref)]);
+    this.#uses = fused.uses;
     for (const item of fused.schedule) {
       if (item.kind !== 'group') continue;
       for (const pass of item.passes) {
@@ -61,10 +60,9 @@ export class Placement {
         }
       }
     }
-    const places = order.filter(({ kind, size }) => kind === 'place' && size > 0);
+    const places = fused.order.filter(({ kind, size }) => kind === 'place' && size > 0);
     // The largest first: what two places want at once, the larger one gets.
-    for (const place of [...places].sort((a, b) => b.size - a.size || a.id - b.id))
-      this.#house(place);
+    for (const place of places.sort((a, b) => b.size - a.size || a.id - b.id)) this.#house(place);
   }
 
   /** Whether a place has no memory of its own: its readers go to its parts. */
