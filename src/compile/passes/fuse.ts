@@ -8,7 +8,7 @@ import { Variable } from '../../graph/leaf.js';
 import type { Builder } from '../ir/builder.js';
 import { Rebuilder } from '../ir/rebuild.js';
 import { Keys } from '../ir/same.js';
-import { numberOf, type Ref, reachableFrom, Uses, type Value } from '../ir/value.js';
+import { endOf, numberOf, type Ref, reachableFrom, Uses, type Value } from '../ir/value.js';
 import { codePass } from './code.js';
 import {
   aligned,
@@ -140,7 +140,8 @@ class Fusion {
     Value,
     { readonly source: number | undefined; readonly length: number }
   >();
-  readonly #grades = new Map<Value, number>();
+  /** By the value's id. */
+  readonly #grades: Float64Array;
   readonly #final = new Set<Value>();
   /** For each value of a pass, those that are computed with it. */
   readonly #passes = new Map<Value, Members>();
@@ -153,6 +154,7 @@ class Fusion {
     const roots = [...outputs, ...updates.map(({ ref }) => ref)];
     this.#order = reachableFrom(roots);
     this.#uses = new Uses(this.#order, roots);
+    this.#grades = new Float64Array(endOf(this.#order));
   }
 
   fused(): Fused {
@@ -248,14 +250,14 @@ class Fusion {
     const joins = ({ arg, within }: Operand) => within && (!final || this.#final.has(arg.value));
     let grade = value.kind === 'leaf' ? 0 : 1;
     for (const operand of operands) {
-      const below = this.#grades.get(operand.arg.value) as number;
+      const below = this.#grades[operand.arg.value.id] as number;
       const rises = operand.arg.value.kind !== 'leaf' && !joins(operand);
       grade = Math.max(grade, rises ? below + 1 : below);
     }
     if (final) grade = lastGrade;
     if (space) {
       const joined = operands.filter(
-        (operand) => joins(operand) && this.#grades.get(operand.arg.value) === grade,
+        (operand) => joins(operand) && this.#grades[operand.arg.value.id] === grade,
       );
       const loads = new Map(
         operands
@@ -275,7 +277,7 @@ class Fusion {
         this.#passes.set(value, { ...own, grade });
       }
     }
-    this.#grades.set(value, grade);
+    this.#grades[value.id] = grade;
   }
 
   /** Several passes as one. */
@@ -376,7 +378,7 @@ class Fusion {
         this.#repeated.has(value)
       )
         continue;
-      const grade = this.#grades.get(value) as number;
+      const grade = this.#grades[value.id] as number;
       schedule.push({ item: { kind: 'single', grade, value }, at: value.id });
     }
     schedule.sort((a, b) => a.item.grade - b.item.grade || a.at - b.at);
