@@ -44,15 +44,19 @@ export function fly({ variables, signal, launched, landed, ...start }: Flight): 
   });
 }
 
-/** @throws ValueError for what is no AbortSignal; `signal.reason` when it has been aborted */
-export function assertSignal(signal: unknown): asserts signal is AbortSignal | undefined {
+/** @throws ValueError unless it is an AbortSignal or undefined */
+export function assertSignal(
+  context: string,
+  signal: unknown,
+): asserts signal is AbortSignal | undefined {
   if (signal === undefined) return;
   // By what it can do: a signal may come from another realm.
   const { aborted, throwIfAborted, addEventListener, removeEventListener } = (signal ??
     {}) as Partial<AbortSignal>;
   const methods = [throwIfAborted, addEventListener, removeEventListener];
   if (typeof aborted !== 'boolean' || methods.some((method) => typeof method !== 'function')) {
-    throw new ValueError(`signal must be an AbortSignal, but is ${describeValue(signal)}`);
+    throw new ValueError(
+      `${context}: signal must be an AbortSignal, but is ${describeValue(signal)}`,
+    );
   }
-  (signal as AbortSignal).throwIfAborted();
 }

@@ -121,7 +121,8 @@ export class Program<K extends string = string> {
     this.#assertUsable('runAsync');
     assertOptions('runAsync', options);
     const { signal, checkFinite = false } = options;
-    assertSignal(signal);
+    assertSignal('runAsync', signal);
+    signal?.throwIfAborted();
     const executable = this.#fed(feeds);
     let memory: TypedArray[];
     try {
@@ -209,7 +210,8 @@ export class Program<K extends string = string> {
   async #runSteps(request: StepRequest): Promise<void> {
     this.#assertUsable('runSteps');
     const { steps, bindings, checkFinite, signal } = request;
-    assertSignal(signal);
+    assertSignal('runSteps', signal);
+    signal?.throwIfAborted();
     if (!this.#executables.has(keyOf(bindings))) await this.#prepare(bindings);
     const executable = this.#executableFor(bindings);
     const taken = (from: ReadonlyMap<string, TypedArray>) => (slot: Slot) =>

@@ -1,18 +1,13 @@
 /** Training: a program's steps over minibatches of a dataset. */
 
+import { assertSignal } from '../compile/flight.js';
 import type { Program, Stepper } from '../compile/program.js';
 import { describeValue, ValueError } from '../errors.js';
 import { assertSeed, nextDrawSeed } from '../graph/seed.js';
 import type { TypedArray } from '../tensor/dtype.js';
 import { Tensor } from '../tensor/tensor.js';
 import { type Dataset, examplesOf } from './dataset.js';
-import {
-  askedStepperFor,
-  assertCallback,
-  assertCount,
-  assertSignal,
-  stepperFor,
-} from './options.js';
+import { askedStepperFor, assertCallback, assertCount, stepperFor } from './options.js';
 import { inOrder, Shuffle } from './order.js';
 import { type SliceOutputs, Slices } from './slices.js';
 

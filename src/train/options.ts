@@ -10,12 +10,6 @@ export function assertCount(context: string, name: string, value: unknown, min: 
   throw new ValueError(`${context}: ${name} must be ${what}, but is ${describeValue(value)}`);
 }
 
-/** @throws ValueError unless `value` is an AbortSignal or undefined */
-export function assertSignal(context: string, value: unknown): void {
-  if (value === undefined || value instanceof AbortSignal) return;
-  throw new ValueError(`${context}: signal must be an AbortSignal, but is ${describeValue(value)}`);
-}
-
 /** @throws ValueError unless `value` is a function or undefined */
 export function assertCallback(context: string, name: string, value: unknown): void {
   if (value === undefined || typeof value === 'function') return;

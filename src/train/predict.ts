@@ -1,5 +1,6 @@
 /** Prediction: a program's outputs for every example of a dataset. */
 
+import { assertSignal } from '../compile/flight.js';
 import type { Program, Stepper } from '../compile/program.js';
 import { describeValue, ShapeError, ValueError } from '../errors.js';
 import { bindDim, namesOf } from '../graph/dimension.js';
@@ -7,7 +8,7 @@ import type { Node } from '../graph/node.js';
 import { formatShape, sizeOf } from '../tensor/shape.js';
 import { allocate, Tensor } from '../tensor/tensor.js';
 import { batchName, type Dataset, examplesOf } from './dataset.js';
-import { askedStepperFor, assertCount, assertSignal } from './options.js';
+import { askedStepperFor, assertCount } from './options.js';
 import { inOrder } from './order.js';
 import { Slices } from './slices.js';
 

@@ -280,6 +280,22 @@ describe('an abort', () => {
     },
   );
 
+  it('may come from another realm, whose AbortSignal is another class', async () => {
+    const { program, dataset, seen } = counter();
+    const reason = new Error('enough');
+    const foreign = Object.assign(new EventTarget(), {
+      aborted: false,
+      reason,
+      throwIfAborted: () => {
+        if (seen.value.item() > 0) throw reason;
+      },
+      onabort: null,
+    });
+    expect(foreign).not.toBeInstanceOf(AbortSignal);
+    const fitting = train.fit(program, dataset, { ...plain, epochs: 1_000_000, signal: foreign });
+    await expect(fitting).rejects.toBe(reason);
+  });
+
   it('after the end is no concern', async () => {
     const { program, dataset } = counter();
     const controller = new AbortController();
