@@ -1,5 +1,6 @@
 // Builds what changed: the addon (CMake, through cmake-js) into build/Release/forebay.node, and dist/
-// (tsc). `node tools/build.mjs [native|ts]`; without a word, both.
+// (tsc). `node tools/build.mjs [native|ts]`; without a word, both. `node tools/build.mjs failing` builds the
+// addon whose allocations fail when they are told to, for tests, into .cmake/failing (FOREBAY_PREBUILD).
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -31,6 +32,12 @@ function native() {
   return true;
 }
 
+function failing() {
+  if (!native()) return false;
+  const command = ['--build', work, '--target', 'forebay_failing'];
+  return spawnSync('cmake', command, { stdio: 'inherit' }).status === 0;
+}
+
 function ts() {
   // tsc never deletes: a module that was renamed would live on in dist/, and in the tarball.
   for (const file of existsSync('dist') ? readdirSync('dist', { recursive: true }) : []) {
@@ -42,6 +49,6 @@ function ts() {
   return run('typescript/bin/tsc', '-p', 'tsconfig.build.json', ...incremental);
 }
 
-const steps = { native, ts };
-const wanted = process.argv[2] ? [process.argv[2]] : Object.keys(steps);
+const steps = { native, ts, failing };
+const wanted = process.argv[2] ? [process.argv[2]] : ['native', 'ts'];
 process.exitCode = wanted.every((name) => steps[name]()) ? 0 : 1;

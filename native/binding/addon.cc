@@ -11,14 +11,17 @@
 #include "kernels/random.h"
 #include "kernels/reduce.h"
 #include "program/pool.h"
+#if defined(FOREBAY_FAIL_ALLOCATION)
+#include "test/failing/failing.h"
+#endif
 
 namespace forebay {
 
 namespace {
 
 // map(kernelId, geometry, out, ...inputs)
-void map(const Napi::CallbackInfo& info) {
-  Call call(info, "map");
+napi_value map(napi_env env, napi_callback_info info) {
+  Call call(env, info, "map");
   const Kernel* kernel = nullptr;
   const double* geometry = nullptr;
   std::size_t length = 0;
@@ -38,8 +41,8 @@ void map(const Napi::CallbackInfo& info) {
 }
 
 // reduce(kernelId, geometry, out, input)
-void reduce(const Napi::CallbackInfo& info) {
-  Call call(info, "reduce");
+napi_value reduce(napi_env env, napi_callback_info info) {
+  Call call(env, info, "reduce");
   const Kernel* kernel = nullptr;
   const double* geometry = nullptr;
   std::size_t length = 0;
@@ -54,8 +57,8 @@ void reduce(const Napi::CallbackInfo& info) {
 }
 
 // product(geometry, alpha, beta, out, a, b)
-void product(const Napi::CallbackInfo& info) {
-  Call call(info, "product");
+napi_value product(napi_env env, napi_callback_info info) {
+  Call call(env, info, "product");
   const Body* body = nullptr;
   const double* geometry = nullptr;
   std::size_t length = 0;
@@ -73,8 +76,8 @@ void product(const Napi::CallbackInfo& info) {
 }
 
 // random(kernelId, seed, run, out)
-void random(const Napi::CallbackInfo& info) {
-  Call call(info, "random");
+napi_value random(napi_env env, napi_callback_info info) {
+  Call call(env, info, "random");
   const Kernel* kernel = nullptr;
   double seed = 0, run = 0;
   Array out;
@@ -86,62 +89,84 @@ void random(const Napi::CallbackInfo& info) {
 }
 
 // setThreads(count), getThreads(): of the process
-void setThreads(const Napi::CallbackInfo& info) {
-  Call call(info, "setThreads");
+napi_value setThreads(napi_env env, napi_callback_info info) {
+  Call call(env, info, "setThreads");
   double count = 0;
   if (call.integer(0, "the threads", 1, count)) Pool::instance().setThreads(threadsOf(count));
   return call.finish();
 }
 
-Napi::Value getThreads(const Napi::CallbackInfo& info) {
-  return Napi::Number::New(info.Env(), Pool::instance().threads());
+napi_value getThreads(napi_env env, napi_callback_info info) {
+  Call call(env, info, "getThreads");
+  return call.finish(static_cast<double>(Pool::instance().threads()));
 }
 
 // fmaPeak(bits): floating-point operations a second of one thread, at best; measured now
-Napi::Value fmaPeak(const Napi::CallbackInfo& info) {
-  Call call(info, "fmaPeak");
+napi_value fmaPeak(napi_env env, napi_callback_info info) {
+  Call call(env, info, "fmaPeak");
   const Body* body = nullptr;
   double bits = 0, peak = 0;
   if (call.body(body) && call.integer(0, "the bits of an element", 32, bits)) {
     peak = fmaPeak(bits == 64 ? DType::float64 : DType::float32, *body);
   }
-  call.finish();
-  return Napi::Number::New(info.Env(), peak);
+  return call.finish(peak);
 }
 
-Napi::Object init(Napi::Env env, Napi::Object exports) {
+struct EntryPoint {
+  const char* name;
+  napi_callback function;
+};
+constexpr EntryPoint entryPoints[] = {
+    {"describe", describe},
+    {"map", map},
+    {"reduce", reduce},
+    {"product", product},
+    {"random", random},
+    {"createQueue", createQueue},
+    {"createProgram", createProgram},
+    {"runProgram", runProgram},
+    {"profileProgram", profileProgram},
+    {"disposeProgram", disposeProgram},
+    {"startProgram", startProgram},
+    {"cancelRun", cancelRun},
+    {"claimLeaves", claimLeaves},
+    {"beginWrites", beginWrites},
+    {"releaseLeaves", releaseLeaves},
+    {"gatherRows", gatherRows},
+    {"fmaPeak", fmaPeak},
+    {"setThreads", setThreads},
+    {"getThreads", getThreads},
+};
+
+bool exportAll(napi_env env, napi_value exports) {
+  for (const auto& [name, function] : entryPoints) {
+    napi_value value = nullptr;
+    if (napi_create_function(env, name, NAPI_AUTO_LENGTH, function, nullptr, &value) != napi_ok ||
+        napi_set_named_property(env, exports, name, value) != napi_ok) {
+      return false;
+    }
+  }
+  return true;
+}
+
+// Context-aware: run once for every thread that loads the addon.
+napi_value init(napi_env env, napi_value exports) {
   // Once a process, before any product can run.
   static const bool prepared = (prepareBlas(), true);
   static_cast<void>(prepared);
-  if (!prepareAsync(env)) {
+#if defined(FOREBAY_FAIL_ALLOCATION)
+  if (!test::exportFailing(env, exports)) return exports;
+#endif
+  if (prepareAsync(env) && exportAll(env, exports)) return exports;
+  bool pending = false;
+  if (napi_is_exception_pending(env, &pending) == napi_ok && !pending) {
     napi_throw_error(env, "FOREBAY_NATIVE_MEMORY", "there is no memory for the addon");
-    return exports;
   }
-  exports.Set("describe", Napi::Function::New<describe>(env, "describe"));
-  exports.Set("map", Napi::Function::New<map>(env, "map"));
-  exports.Set("reduce", Napi::Function::New<reduce>(env, "reduce"));
-  exports.Set("product", Napi::Function::New<product>(env, "product"));
-  exports.Set("random", Napi::Function::New<random>(env, "random"));
-  exports.Set("createQueue", Napi::Function::New<createQueue>(env, "createQueue"));
-  exports.Set("createProgram", Napi::Function::New<createProgram>(env, "createProgram"));
-  exports.Set("runProgram", Napi::Function::New<runProgram>(env, "runProgram"));
-  exports.Set("profileProgram", Napi::Function::New<profileProgram>(env, "profileProgram"));
-  exports.Set("disposeProgram", Napi::Function::New<disposeProgram>(env, "disposeProgram"));
-  exports.Set("startProgram", Napi::Function::New<startProgram>(env, "startProgram"));
-  exports.Set("cancelRun", Napi::Function::New<cancelRun>(env, "cancelRun"));
-  exports.Set("claimLeaves", Napi::Function::New<claimLeaves>(env, "claimLeaves"));
-  exports.Set("beginWrites", Napi::Function::New<beginWrites>(env, "beginWrites"));
-  exports.Set("releaseLeaves", Napi::Function::New<releaseLeaves>(env, "releaseLeaves"));
-  exports.Set("gatherRows", Napi::Function::New<gatherRows>(env, "gatherRows"));
-  exports.Set("fmaPeak", Napi::Function::New<fmaPeak>(env, "fmaPeak"));
-  exports.Set("setThreads", Napi::Function::New<setThreads>(env, "setThreads"));
-  exports.Set("getThreads", Napi::Function::New<getThreads>(env, "getThreads"));
   return exports;
 }
 
 }  // namespace
 
-// Context-aware: run once for every thread that loads the addon.
-NODE_API_MODULE(forebay, init)
-
 }  // namespace forebay
+
+NAPI_MODULE_INIT() { return forebay::init(env, exports); }

@@ -53,10 +53,7 @@ class Desk {
 class Ticket final : public Locks::Request, private Runners::Job {
  public:
   static std::unique_ptr<Ticket> create(Call& call, Desk& desk, Kept<Compiled> compiled, double steps);
-  ~Ticket() override {
-    if (done_ != nullptr) napi_delete_reference(env_, done_);
-    if (memory_ != nullptr) napi_delete_reference(env_, memory_);
-  }
+  ~Ticket() override = default;
 
   // Reads the arguments, and holds on to the callback and to the memory.
   bool read(Call& call);
@@ -97,8 +94,7 @@ class Ticket final : public Locks::Request, private Runners::Job {
   double status_ = runCancelled;
   std::unique_ptr<void*[]> addresses_;
   std::atomic<bool> cancelled_{false};
-  napi_ref done_ = nullptr;
-  napi_ref memory_ = nullptr;
+  Reference done_, memory_;
 };
 
 std::unique_ptr<Ticket> Ticket::create(Call& call, Desk& desk, Kept<Compiled> compiled, double steps) {
@@ -119,16 +115,12 @@ bool Ticket::read(Call& call) {
     return false;
   }
   threads_ = threadsOf(wantedThreads);
-  if (!call[5].IsFunction()) return call.fault().argument("startProgram: argument 5 is not a function");
-  Napi::Array memory = Napi::Array::New(env_);
-  for (std::size_t i = firstArray; i < call.count(); ++i) {
-    memory.Set(static_cast<std::uint32_t>(i - firstArray), call[i]);
+  napi_valuetype type = napi_undefined;
+  if (napi_typeof(env_, call[5], &type) != napi_ok || type != napi_function) {
+    return call.fault().argument("startProgram: argument 5 is not a function");
   }
-  if (napi_create_reference(env_, call[5], 1, &done_) == napi_ok &&
-      napi_create_reference(env_, memory, 1, &memory_) == napi_ok) {
-    return true;
-  }
-  return call.fault().memory("startProgram: there is no memory left");
+  return (done_.keep(env_, call[5]) || call.fault().memory("startProgram: there is no memory left")) &&
+         call.keep(call.from(firstArray), call.count() - firstArray, memory_);
 }
 
 void Ticket::run() {
@@ -180,13 +172,13 @@ bool Ticket::beforeWrites(void* self) {
 
 void Ticket::report(Ticket* ticket) {
   const napi_env env = ticket->env_;
-  napi_value arguments[3], receiver = nullptr, done = nullptr;
+  napi_value arguments[3], receiver = nullptr;
+  napi_value const done = ticket->done_.value();
   const bool fine =
       napi_create_double(env, ticket->status_, &arguments[0]) == napi_ok &&
       napi_create_double(env, ticket->stepsDone_, &arguments[1]) == napi_ok &&
       napi_create_double(env, static_cast<double>(ticket->lastRun_), &arguments[2]) == napi_ok &&
-      napi_get_undefined(env, &receiver) == napi_ok &&
-      napi_get_reference_value(env, ticket->done_, &done) == napi_ok;
+      napi_get_undefined(env, &receiver) == napi_ok && done != nullptr;
   delete ticket;
   // What it throws is left pending, and Node makes it an uncaught exception.
   if (fine) napi_call_function(env, receiver, done, 3, arguments, nullptr);
@@ -204,12 +196,15 @@ bool Desk::open(Call& call) {
   const bool made = napi_create_string_utf8(env_, "forebay", NAPI_AUTO_LENGTH, &name) == napi_ok &&
                     napi_create_threadsafe_function(env_, nullptr, nullptr, name, 0, 1, nullptr, nullptr,
                                                     this, callJs, &done_) == napi_ok;
-  if (!made) return call.fault().memory("startProgram: there is no memory left");
-  // Only while a run is in flight is the process kept alive.
-  napi_unref_threadsafe_function(env_, done_);
-  // Hooks run in reverse order: this one before that of the function, which closes it.
-  napi_add_env_cleanup_hook(env_, close, this);
-  return true;
+  // Hooks run in reverse order: ours before that of the function, which closes it.
+  if (made && napi_add_env_cleanup_hook(env_, close, this) == napi_ok) {
+    // Only while a run is in flight is the process kept alive.
+    napi_unref_threadsafe_function(env_, done_);
+    return true;
+  }
+  if (made) napi_release_threadsafe_function(done_, napi_tsfn_abort);
+  done_ = nullptr;
+  return call.fault().memory("startProgram: there is no memory left");
 }
 
 double Desk::add(Ticket* ticket) {
@@ -277,44 +272,54 @@ void Desk::close(void* self) {
   }
 }
 
+// Of an environment for which prepareAsync() succeeded.
+Desk* deskOf(napi_env env) {
+  void* desk = nullptr;
+  napi_get_instance_data(env, &desk);
+  return static_cast<Desk*>(desk);
+}
+
 }  // namespace
 
-bool prepareAsync(Napi::Env env) {
+bool prepareAsync(napi_env env) {
   // A process that exits with work in flight: destructors, OpenBLAS's among them, run when it has ended.
-  static const bool registered = std::atexit([] { Locks::instance().close(); }) == 0;
-  Desk* const desk = new (std::nothrow) Desk(env);
-  if (!registered || desk == nullptr) return false;
-  env.SetInstanceData(desk);
+  static std::atomic<bool> registered{false};
+  if (!registered && std::atexit([] { Locks::instance().close(); }) != 0) return false;
+  registered = true;
+  std::unique_ptr<Desk> desk(new (std::nothrow) Desk(env));
+  const auto finalize = [](napi_env, void* data, void*) { delete static_cast<Desk*>(data); };
+  if (!desk || napi_set_instance_data(env, desk.get(), finalize, nullptr) != napi_ok) {
+    return false;
+  }
+  static_cast<void>(desk.release());
   return true;
 }
 
-Napi::Value startProgram(const Napi::CallbackInfo& info) {
-  Call call(info, "startProgram");
-  Desk* const desk = info.Env().GetInstanceData<Desk>();
+napi_value startProgram(napi_env env, napi_callback_info info) {
+  Call call(env, info, "startProgram");
+  Desk* const desk = deskOf(env);
   Kept<Compiled> compiled;
   double steps = 0;
-  Napi::Value number = info.Env().Undefined();
   if (call.atLeast(firstArray) && programOf(call, 0, compiled) && call.integer(2, "the steps", 1, steps) &&
       desk->open(call)) {
     std::unique_ptr<Ticket> ticket = Ticket::create(call, *desk, compiled, steps);
-    if (ticket && ticket->read(call)) number = Napi::Number::New(info.Env(), desk->add(ticket.release()));
+    if (ticket && ticket->read(call)) return call.finish(desk->add(ticket.release()));
   }
-  call.finish();
-  return number;
+  return call.finish();
 }
 
-void cancelRun(const Napi::CallbackInfo& info) {
-  Call call(info, "cancelRun");
+napi_value cancelRun(napi_env env, napi_callback_info info) {
+  Call call(env, info, "cancelRun");
   double number = 0;
   if (call.number(0, "the run", number)) {
-    Desk* const desk = info.Env().GetInstanceData<Desk>();
+    Desk* const desk = deskOf(env);
     Ticket* const ticket = desk->find(number);
     if (ticket != nullptr) {
       ticket->cancel();
       if (Locks::instance().withdraw(*ticket)) desk->deliver(ticket);
     }
   }
-  call.finish();
+  return call.finish();
 }
 
 }  // namespace forebay

@@ -1,10 +1,23 @@
 #include "binding/call.h"
 
 #include <cmath>
+#include <new>
 
 namespace forebay {
 
+Call::Call(napi_env env, napi_callback_info info, const char* name) : env_(env), name_(name) {
+  if (napi_get_cb_info(env, info, &count_, inPlace_, nullptr, nullptr) == napi_ok) {
+    if (count_ <= mostInPlace) return;
+    more_.reset(new (std::nothrow) napi_value[count_]);
+    arguments_ = more_.get();
+    if (more_ && napi_get_cb_info(env, info, &count_, more_.get(), nullptr, nullptr) == napi_ok) return;
+  }
+  count_ = 0;
+  fault_.memory("%s: there is no memory for its arguments", name);
+}
+
 bool Call::atLeast(std::size_t count) {
+  if (fault_.kind() != Fault::Kind::none) return false;
   return this->count() >= count ||
          fault_.argument("%s: received %zu arguments, expected %zu", name_, this->count(), count);
 }
@@ -15,7 +28,7 @@ bool Call::body(const Body*& body) {
 }
 
 bool Call::number(std::size_t index, const char* what, double& value) {
-  if (napi_get_value_double(info_.Env(), info_[index], &value) == napi_ok) return true;
+  if (napi_get_value_double(env_, (*this)[index], &value) == napi_ok) return true;
   return fault_.argument("%s: argument %zu (%s) is not a number", name_, index, what);
 }
 
@@ -58,20 +71,20 @@ bool readArray(napi_env env, napi_value value, Array& array, napi_value* buffer)
 }  // namespace
 
 bool Call::array(std::size_t index, const char* what, Array& array) {
-  if (readArray(info_.Env(), info_[index], array, nullptr)) return true;
+  if (readArray(env_, (*this)[index], array, nullptr)) return true;
   return fault_.argument("%s: argument %zu (%s) is not a Float32Array, Float64Array or Int32Array", name_,
                          index, what);
 }
 
 bool Call::list(std::size_t index, const char* what, std::uint32_t& count) {
-  if (napi_get_array_length(info_.Env(), info_[index], &count) == napi_ok) return true;
+  if (napi_get_array_length(env_, (*this)[index], &count) == napi_ok) return true;
   return fault_.argument("%s: argument %zu (%s) is not an array", name_, index, what);
 }
 
 bool Call::elements(std::size_t index, std::uint32_t count, napi_value* values) {
   for (std::uint32_t place = 0; place < count; ++place) {
     // Fails where a getter throws: its exception is the caller's own.
-    if (napi_get_element(info_.Env(), info_[index], place, &values[place]) != napi_ok) {
+    if (napi_get_element(env_, (*this)[index], place, &values[place]) != napi_ok) {
       return fault_.argument("%s: argument %zu has no element %u", name_, index, place);
     }
   }
@@ -79,7 +92,7 @@ bool Call::elements(std::size_t index, std::uint32_t count, napi_value* values) 
 }
 
 bool Call::typedArray(napi_value value, const char* what, std::size_t place, bool shared, Array& array) {
-  const napi_env env = info_.Env();
+  const napi_env env = env_;
   napi_value buffer = nullptr;
   if (!readArray(env, value, array, shared ? &buffer : nullptr)) {
     return fault_.argument("%s: %s %zu is not a Float32Array, Float64Array or Int32Array", name_, what,
@@ -93,7 +106,7 @@ bool Call::typedArray(napi_value value, const char* what, std::size_t place, boo
 }
 
 bool Call::flag(std::size_t index, const char* what, bool& value) {
-  if (napi_get_value_bool(info_.Env(), info_[index], &value) == napi_ok) return true;
+  if (napi_get_value_bool(env_, (*this)[index], &value) == napi_ok) return true;
   return fault_.argument("%s: argument %zu (%s) is not a boolean", name_, index, what);
 }
 
@@ -106,23 +119,31 @@ bool Call::integer(std::size_t index, const char* what, double low, double& valu
 
 bool Call::handle(std::size_t index, const char* what, Handle::Kind kind, Handle*& found) {
   void* data = nullptr;
-  if (napi_get_value_external(info_.Env(), info_[index], &data) == napi_ok && data != nullptr) {
+  if (napi_get_value_external(env_, (*this)[index], &data) == napi_ok && data != nullptr) {
     found = static_cast<Handle*>(data);
     if (found->kind == kind) return true;
   }
   return fault_.argument("%s: argument %zu is not %s", name_, index, what);
 }
 
-Napi::Value Call::external(Handle* handle) {
-  const napi_env env = info_.Env();
+bool Call::keep(const napi_value* values, std::size_t count, Reference& kept) {
+  napi_value list = nullptr;
+  bool fine = napi_create_array(env_, &list) == napi_ok;
+  for (std::size_t i = 0; i < count && fine; ++i) {
+    fine = napi_set_element(env_, list, static_cast<std::uint32_t>(i), values[i]) == napi_ok;
+  }
+  return (fine && kept.keep(env_, list)) || fault_.memory("%s: there is no memory left", name_);
+}
+
+napi_value Call::external(Handle* handle) {
   napi_value value = nullptr;
   const auto finalize = [](napi_env, void* data, void*) { delete static_cast<Handle*>(data); };
-  if (handle != nullptr && napi_create_external(env, handle, finalize, nullptr, &value) == napi_ok) {
-    return Napi::Value(env, value);
+  if (handle != nullptr && napi_create_external(env_, handle, finalize, nullptr, &value) == napi_ok) {
+    return value;
   }
   delete handle;
   fault_.memory("%s: there is no memory left", name_);
-  return info_.Env().Undefined();
+  return nullptr;
 }
 
 bool Call::geometry(std::size_t index, const double*& numbers, std::size_t& length) {
@@ -136,15 +157,24 @@ bool Call::geometry(std::size_t index, const double*& numbers, std::size_t& leng
   return true;
 }
 
-void Call::finish() {
-  if (fault_.kind() != Fault::Kind::none && !info_.Env().IsExceptionPending())
-    throwFault(info_.Env(), fault_);
+bool Call::isNull(std::size_t index) const {
+  napi_valuetype type = napi_undefined;
+  return napi_typeof(env_, (*this)[index], &type) == napi_ok && type == napi_null;
 }
 
-void throwFault(napi_env env, const Fault& fault) {
-  const char* code =
-      fault.kind() == Fault::Kind::memory ? "FOREBAY_NATIVE_MEMORY" : "FOREBAY_NATIVE_ARGUMENT";
-  napi_throw_error(env, code, fault.text());
+napi_value Call::finish(napi_value result) {
+  if (fault_.kind() == Fault::Kind::none) return result;
+  bool pending = false;
+  if (napi_is_exception_pending(env_, &pending) != napi_ok || pending) return nullptr;
+  const bool memory = fault_.kind() == Fault::Kind::memory;
+  napi_throw_error(env_, memory ? "FOREBAY_NATIVE_MEMORY" : "FOREBAY_NATIVE_ARGUMENT", fault_.text());
+  return nullptr;
+}
+
+napi_value Call::finish(double result) {
+  napi_value number = nullptr;
+  napi_create_double(env_, result, &number);
+  return finish(number);
 }
 
 }  // namespace forebay

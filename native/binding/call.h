@@ -1,9 +1,11 @@
-// One call from JavaScript: its arguments as plain memory and numbers, and its errors. node-addon-api
-// without C++ exceptions; arguments are read by Node-API's own functions, as its TypedArray asks Node
-// for the buffer too, and a call should cost well under a microsecond.
+// One call from JavaScript: its arguments as plain memory and numbers, and its errors. By Node-API's own
+// functions alone: each of them may fail, in a worker that is being terminated for instance, and wrappers
+// that throw then, or end the process, are of no use here.
 #pragma once
 
-#include <napi.h>
+#include <node_api.h>
+
+#include <memory>
 
 #include "kernels/bodies.h"
 #include "kernels/fault.h"
@@ -21,14 +23,42 @@ struct Handle {
   const Kind kind;
 };
 
+// Keeps a JavaScript value from being collected. Of the thread of its environment.
+class Reference {
+ public:
+  Reference() = default;
+  ~Reference() {
+    if (reference_ != nullptr) napi_delete_reference(env_, reference_);
+  }
+  Reference(const Reference&) = delete;
+  Reference& operator=(const Reference&) = delete;
+
+  bool keep(napi_env env, napi_value value) {
+    env_ = env;
+    return napi_create_reference(env, value, 1, &reference_) == napi_ok;
+  }
+  // Null where that fails.
+  napi_value value() const {
+    napi_value value = nullptr;
+    return napi_get_reference_value(env_, reference_, &value) == napi_ok ? value : nullptr;
+  }
+
+ private:
+  napi_env env_ = nullptr;
+  napi_ref reference_ = nullptr;
+};
+
 class Call {
  public:
   // `name` is the entry point's, for messages.
-  Call(const Napi::CallbackInfo& info, const char* name) : info_(info), name_(name) {}
+  Call(napi_env env, napi_callback_info info, const char* name);
+  Call(const Call&) = delete;
+  Call& operator=(const Call&) = delete;
 
-  std::size_t count() const { return info_.Length(); }
-  Napi::Env env() const { return info_.Env(); }
-  Napi::Value operator[](std::size_t index) const { return info_[index]; }
+  std::size_t count() const { return count_; }
+  napi_env env() const { return env_; }
+  napi_value operator[](std::size_t index) const { return arguments_[index]; }
+  const napi_value* from(std::size_t index) const { return arguments_ + index; }
   Fault& fault() { return fault_; }
 
   // Argument `index`; false after recording why it is not what was expected. The memory is valid
@@ -40,6 +70,7 @@ class Call {
   bool geometry(std::size_t index, const double*& numbers, std::size_t& length);
   bool atLeast(std::size_t count);
   bool flag(std::size_t index, const char* what, bool& value);
+  bool isNull(std::size_t index) const;
   // An integer from `low` to 2^53 - 1.
   bool integer(std::size_t index, const char* what, double low, double& value);
   template <class T>
@@ -57,21 +88,30 @@ class Call {
   // take away while other threads use it.
   bool typedArray(napi_value value, const char* what, std::size_t place, bool shared, Array& array);
 
-  // A new external that owns `handle`; undefined, with the fault recorded, when there is no memory for it.
-  Napi::Value external(Handle* handle);
+  // Keeps these values: in a list of our own, for what the caller does with its must not matter.
+  bool keep(const napi_value* values, std::size_t count, Reference& kept);
 
-  // Throws the fault, if there is one.
-  void finish();
+  // A new external that owns `handle`; null, with the fault recorded, when there is no memory for it.
+  napi_value external(Handle* handle);
+
+  // Throws the fault, if there is one: an Error with a `code`, as the TypeScript side expects them. What the
+  // entry point returns: undefined, unless told.
+  napi_value finish(napi_value result = nullptr);
+  napi_value finish(double result);
 
  private:
+  // More than any call has but those that hand over many feeds and outputs.
+  static constexpr std::size_t mostInPlace = 24;
+
   bool handle(std::size_t index, const char* what, Handle::Kind kind, Handle*& found);
 
-  const Napi::CallbackInfo& info_;
-  const char* name_;
+  const napi_env env_;
+  const char* const name_;
+  std::size_t count_ = mostInPlace;
+  napi_value inPlace_[mostInPlace];
+  std::unique_ptr<napi_value[]> more_;
+  const napi_value* arguments_ = inPlace_;
   Fault fault_;
 };
-
-// An Error with a `code`, as the TypeScript side expects them.
-void throwFault(napi_env env, const Fault& fault);
 
 }  // namespace forebay

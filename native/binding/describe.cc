@@ -1,5 +1,7 @@
 #include "binding/describe.h"
 
+#include <initializer_list>
+
 #include "binding/call.h"
 #include "kernels/blas.h"
 #include "kernels/gemm.h"
@@ -8,74 +10,110 @@ namespace forebay {
 
 namespace {
 
-// After a failure node-addon-api makes empty values and leaves Node's exception pending, so nothing
-// is checked on the way.
-void push(Napi::Array list, Napi::Value value) { list.Set(list.Length(), value); }
+// Puts values together. Once something has failed so does all that follows, and `fine` says so at the end.
+class Builder {
+ public:
+  explicit Builder(napi_env env) : env_(env) {}
+  bool fine() const { return fine_; }
 
-Napi::Array describeKernels(Napi::Env env, const Body& body) {
-  Napi::Array kernels = Napi::Array::New(env);
+  napi_value value(const char* text) {
+    napi_value made = nullptr;
+    check(napi_create_string_utf8(env_, text, NAPI_AUTO_LENGTH, &made));
+    return made;
+  }
+  napi_value value(double number) {
+    napi_value made = nullptr;
+    check(napi_create_double(env_, number, &made));
+    return made;
+  }
+  napi_value list() {
+    napi_value made = nullptr;
+    check(napi_create_array(env_, &made));
+    return made;
+  }
+  napi_value record() {
+    napi_value made = nullptr;
+    check(napi_create_object(env_, &made));
+    return made;
+  }
+  void push(napi_value list, napi_value value) {
+    std::uint32_t length = 0;
+    check(napi_get_array_length(env_, list, &length));
+    check(napi_set_element(env_, list, length, value));
+  }
+  void set(napi_value record, const char* name, napi_value value) {
+    check(napi_set_named_property(env_, record, name, value));
+  }
+
+ private:
+  void check(napi_status status) { fine_ = fine_ && status == napi_ok; }
+
+  const napi_env env_;
+  bool fine_ = true;
+};
+
+napi_value describeKernels(Builder& build, const Body& body) {
+  napi_value const kernels = build.list();
   for (std::size_t id = 0; id < body.kernelCount; ++id) {
     const Kernel& kernel = body.kernels[id];
-    Napi::Array dtypes = Napi::Array::New(env);
+    napi_value const dtypes = build.list();
     for (const DType type : {DType::float32, DType::float64, DType::int32}) {
-      if (kernel.routine(type)) push(dtypes, Napi::String::New(env, nameOf(type)));
+      if (kernel.routine(type)) build.push(dtypes, build.value(nameOf(type)));
     }
-    Napi::Object row = Napi::Object::New(env);
-    row.Set("family", nameOf(kernel.family));
-    row.Set("name", kernel.name);
-    row.Set("arity", kernel.arity);
-    row.Set("dtypes", dtypes);
-    push(kernels, row);
+    napi_value const row = build.record();
+    build.set(row, "family", build.value(nameOf(kernel.family)));
+    build.set(row, "name", build.value(kernel.name));
+    build.set(row, "arity", build.value(kernel.arity));
+    build.set(row, "dtypes", dtypes);
+    build.push(kernels, row);
   }
   return kernels;
 }
 
-Napi::Object describeSimd(Napi::Env env, const Body& active) {
-  Napi::Array available = Napi::Array::New(env);
+napi_value describeSimd(Builder& build, const Body& active) {
+  napi_value const available = build.list();
   for (const Body* const* body = bodies; *body != nullptr; ++body) {
-    if ((*body)->supported()) push(available, Napi::String::New(env, (*body)->name));
+    if ((*body)->supported()) build.push(available, build.value((*body)->name));
   }
-  Napi::Object simd = Napi::Object::New(env);
-  simd.Set("active", active.name);
-  simd.Set("available", available);
+  napi_value const simd = build.record();
+  build.set(simd, "active", build.value(active.name));
+  build.set(simd, "available", available);
   return simd;
 }
 
-Napi::Object describeBlas(Napi::Env env) {
+napi_value describeBlas(Builder& build) {
   const BlasInfo info = blasInfo();
-  Napi::Object blas = Napi::Object::New(env);
-  blas.Set("library", info.library);
-  blas.Set("core", info.core);
-  blas.Set("threads", info.threads);
+  napi_value const blas = build.record();
+  build.set(blas, "library", build.value(info.library));
+  build.set(blas, "core", build.value(info.core));
+  build.set(blas, "threads", build.value(info.threads));
   return blas;
 }
 
-Napi::Object describePanels(Napi::Env env, const Body& body) {
-  Napi::Object panels = Napi::Object::New(env);
+napi_value describePanels(Builder& build, const Body& body) {
+  napi_value const panels = build.record();
   for (const DType type : {DType::float32, DType::float64}) {
-    panels.Set(nameOf(type), static_cast<double>(panelWidth(type, body)));
+    build.set(panels, nameOf(type), build.value(static_cast<double>(panelWidth(type, body))));
   }
   return panels;
 }
 
 }  // namespace
 
-Napi::Value describe(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  Call call(info, "describe");
+napi_value describe(napi_env env, napi_callback_info info) {
+  Call call(env, info, "describe");
   const Body* body = nullptr;
-  if (!call.body(body)) {
-    call.finish();
-    return env.Undefined();
-  }
-  Napi::Object description = Napi::Object::New(env);
-  description.Set("abi", abi);
-  description.Set("version", FOREBAY_VERSION);
-  description.Set("kernels", describeKernels(env, *body));
-  description.Set("simd", describeSimd(env, *body));
-  description.Set("blas", describeBlas(env));
-  description.Set("panels", describePanels(env, *body));
-  return description;
+  if (!call.body(body)) return call.finish();
+  Builder build(env);
+  napi_value const description = build.record();
+  build.set(description, "abi", build.value(abi));
+  build.set(description, "version", build.value(FOREBAY_VERSION));
+  build.set(description, "kernels", describeKernels(build, *body));
+  build.set(description, "simd", describeSimd(build, *body));
+  build.set(description, "blas", describeBlas(build));
+  build.set(description, "panels", describePanels(build, *body));
+  if (!build.fine()) call.fault().memory("describe: there is no memory left");
+  return call.finish(description);
 }
 
 }  // namespace forebay

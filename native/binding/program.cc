@@ -40,7 +40,7 @@ std::unique_ptr<T[]> zeroed(std::size_t count) {
 // A call of a run on this thread: (program, run, threads, …, then feeds and outputs).
 class RunCall {
  public:
-  explicit RunCall(const Napi::CallbackInfo& info, const char* name) : call_(info, name) {}
+  RunCall(napi_env env, napi_callback_info info, const char* name) : call_(env, info, name) {}
 
   Call& call() { return call_; }
   const Program& program() const { return compiled_->program(); }
@@ -75,10 +75,7 @@ class RunCall {
     return result == RunResult::notFinite ? static_cast<double>(instruction) : runDone;
   }
 
-  Napi::Value finish(double status) {
-    call_.finish();
-    return Napi::Number::New(call_.env(), status);
-  }
+  napi_value finish(double status) { return call_.finish(status); }
 
  private:
   Call call_;
@@ -119,13 +116,18 @@ Kept<Compiled> Compiled::create(Call& call, Kept<Queue> queue) {
   if (!made->program_ || !made->findClaims(call, code)) return {};
   const std::size_t bytes = made->program_->arenaBytes() + made->program_->scratchBytes();
   made->reported_ = static_cast<std::int64_t>(bytes + length * sizeof(double));
-  Napi::MemoryManagement::AdjustExternalMemory(call.env(), made->reported_);
+  made->report(made->reported_);
   if (!made->readOwn(call)) return {};
   return made;
 }
 
 Compiled::~Compiled() {
-  if (reported_ > 0) Napi::MemoryManagement::AdjustExternalMemory(env_, -reported_);
+  if (reported_ > 0) report(-reported_);
+}
+
+void Compiled::report(std::int64_t bytes) const {
+  std::int64_t all = 0;
+  napi_adjust_external_memory(env_, bytes, &all);
 }
 
 bool Compiled::readLeaves(Call& call) {
@@ -139,8 +141,6 @@ bool Compiled::readLeaves(Call& call) {
     return call.fault().memory("createProgram: no memory for %u leaves", count);
   }
   if (!call.elements(1, count, values.get())) return false;
-  // A list of our own: what the caller does with its array must not matter.
-  Napi::Array kept = Napi::Array::New(call.env());
   for (std::uint32_t leaf = 0; leaf < count; ++leaf) {
     Array array;
     if (!call.typedArray(values[leaf], "leaf", leaf, true, array)) return false;
@@ -148,12 +148,10 @@ bool Compiled::readLeaves(Call& call) {
     leaves_[leaf] = {array.data, bytes};
     const auto begin = reinterpret_cast<std::uintptr_t>(array.data);
     if (bytes > 0) ranges_[rangeCount_++] = {begin, begin + bytes, leaf, false};
-    kept.Set(leaf, values[leaf]);
   }
   std::sort(ranges_.get(), ranges_.get() + rangeCount_,
             [](const Range& a, const Range& b) { return a.begin < b.begin; });
-  keptLeaves_ = Napi::Persistent(kept.As<Napi::Object>());
-  return true;
+  return call.keep(values.get(), count, keptLeaves_);
 }
 
 bool Compiled::findClaims(Call& call, const double* code) {
@@ -183,7 +181,7 @@ bool Compiled::readOwn(Call& call) {
   const std::size_t count = memoryCount();
   room_ = zeroed<void*>(count);
   if (!room_) return call.fault().memory("createProgram: no memory for its feeds");
-  if (call[3].IsNull()) return true;
+  if (call.isNull(3)) return true;
   own_ = zeroed<void*>(count);
   const auto values = zeroed<napi_value>(count);
   if (!own_ || !values) return call.fault().memory("createProgram: no memory for its feeds");
@@ -192,13 +190,10 @@ bool Compiled::readOwn(Call& call) {
       !call.elements(3, given, values.get())) {
     return false;
   }
-  Napi::Array kept = Napi::Array::New(call.env());
   for (std::uint32_t i = 0; i < count; ++i) {
     if (!readArray(call, i, 1, true, values[i], own_[i])) return false;
-    kept.Set(i, values[i]);
   }
-  keptOwn_ = Napi::Persistent(kept.As<Napi::Object>());
-  return true;
+  return call.keep(values.get(), count, keptOwn_);
 }
 
 // ---- What a run is given.
@@ -309,38 +304,35 @@ double Compiled::findOverlap(void* const* addresses) const {
 
 // ---- The entry points.
 
-Napi::Value createQueue(const Napi::CallbackInfo& info) {
-  Call call(info, "createQueue");
+napi_value createQueue(napi_env env, napi_callback_info info) {
+  Call call(env, info, "createQueue");
   Kept<Queue> queue(new (std::nothrow) Queue);
-  const Napi::Value handle = call.external(queue ? new (std::nothrow) QueueHandle(queue) : nullptr);
-  call.finish();
-  return handle;
+  return call.finish(call.external(queue ? new (std::nothrow) QueueHandle(queue) : nullptr));
 }
 
 // createProgram(code, leaves, queue, own | null): feeds and outputs for runs that are given none
-Napi::Value createProgram(const Napi::CallbackInfo& info) {
-  Call call(info, "createProgram");
-  Napi::Value handle = info.Env().Undefined();
+napi_value createProgram(napi_env env, napi_callback_info info) {
+  Call call(env, info, "createProgram");
+  napi_value handle = nullptr;
   QueueHandle* queue = nullptr;
   if (call.atLeast(4) && call.handle(2, "a queue", Handle::Kind::queue, queue)) {
     Kept<Compiled> compiled = Compiled::create(call, queue->queue);
     if (compiled) handle = call.external(new (std::nothrow) ProgramHandle(std::move(compiled)));
   }
-  call.finish();
-  return handle;
+  return call.finish(handle);
 }
 
 // runProgram(program, run, threads, checkFinite, ...feeds, ...outputs)
-Napi::Value runProgram(const Napi::CallbackInfo& info) {
-  RunCall run(info, "runProgram");
+napi_value runProgram(napi_env env, napi_callback_info info) {
+  RunCall run(env, info, "runProgram");
   bool checkFinite = false;
   const bool fine = run.read(4) && run.call().flag(3, "checkFinite", checkFinite);
   return run.finish(fine ? run.run(checkFinite, nullptr) : runDone);
 }
 
 // profileProgram(program, run, threads, nanoseconds, ...feeds, ...outputs)
-Napi::Value profileProgram(const Napi::CallbackInfo& info) {
-  RunCall run(info, "profileProgram");
+napi_value profileProgram(napi_env env, napi_callback_info info) {
+  RunCall run(env, info, "profileProgram");
   Array times{};
   bool fine = run.read(4) && run.call().array(3, "the times", times);
   if (fine && (times.dtype != DType::float64 || times.length != run.program().instructionCount())) {
@@ -351,11 +343,11 @@ Napi::Value profileProgram(const Napi::CallbackInfo& info) {
 }
 
 // disposeProgram(program): at once, or after the runs in flight. Again is no error.
-void disposeProgram(const Napi::CallbackInfo& info) {
-  Call call(info, "disposeProgram");
+napi_value disposeProgram(napi_env env, napi_callback_info info) {
+  Call call(env, info, "disposeProgram");
   ProgramHandle* handle = nullptr;
   if (call.handle(0, "a program", Handle::Kind::program, handle)) handle->compiled = Kept<Compiled>();
-  call.finish();
+  return call.finish();
 }
 
 }  // namespace forebay

@@ -2,7 +2,7 @@
 // what its runs claim.
 #pragma once
 
-#include <napi.h>
+#include <node_api.h>
 
 #include <atomic>
 #include <cstdint>
@@ -58,6 +58,7 @@ class Compiled final : public Counted {
   bool readLeaves(Call& call);
   bool findClaims(Call& call, const double* code);
   bool readOwn(Call& call);
+  void report(std::int64_t bytes) const;
   bool countMemory(Call& call, std::size_t given) const;
   bool readArray(Call& call, std::size_t index, double steps, bool shared, napi_value value,
                  void*& address) const;
@@ -71,7 +72,7 @@ class Compiled final : public Counted {
   const napi_env env_;
   std::unique_ptr<Program> program_;
   Kept<Queue> queue_;
-  Napi::ObjectReference keptLeaves_, keptOwn_;
+  Reference keptLeaves_, keptOwn_;
   std::size_t leafCount_ = 0;
   std::unique_ptr<LeafMemory[]> leaves_;
   std::unique_ptr<Range[]> ranges_;  // of leaves with elements, ascending
@@ -89,14 +90,14 @@ int threadsOf(double wanted);
 bool programOf(Call& call, std::size_t argument, Kept<Compiled>& compiled);
 
 // The entry points, but for those of async.h.
-Napi::Value createQueue(const Napi::CallbackInfo& info);
-Napi::Value createProgram(const Napi::CallbackInfo& info);
-Napi::Value runProgram(const Napi::CallbackInfo& info);
-Napi::Value profileProgram(const Napi::CallbackInfo& info);
-void disposeProgram(const Napi::CallbackInfo& info);
-Napi::Value claimLeaves(const Napi::CallbackInfo& info);
-void beginWrites(const Napi::CallbackInfo& info);
-void releaseLeaves(const Napi::CallbackInfo& info);
-void gatherRows(const Napi::CallbackInfo& info);
+napi_value createQueue(napi_env env, napi_callback_info info);
+napi_value createProgram(napi_env env, napi_callback_info info);
+napi_value runProgram(napi_env env, napi_callback_info info);
+napi_value profileProgram(napi_env env, napi_callback_info info);
+napi_value disposeProgram(napi_env env, napi_callback_info info);
+napi_value claimLeaves(napi_env env, napi_callback_info info);
+napi_value beginWrites(napi_env env, napi_callback_info info);
+napi_value releaseLeaves(napi_env env, napi_callback_info info);
+napi_value gatherRows(napi_env env, napi_callback_info info);
 
 }  // namespace forebay

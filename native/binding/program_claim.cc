@@ -62,9 +62,9 @@ class Claim final : public Handle {
 }  // namespace
 
 // claimLeaves(reads, writes): waits for its turn, as a run does
-Napi::Value claimLeaves(const Napi::CallbackInfo& info) {
-  Call call(info, "claimLeaves");
-  Napi::Value handle = info.Env().Undefined();
+napi_value claimLeaves(napi_env env, napi_callback_info info) {
+  Call call(env, info, "claimLeaves");
+  napi_value handle = nullptr;
   std::unique_ptr<Claim> claim(new (std::nothrow) Claim);
   if (!claim) {
     call.fault().memory("claimLeaves: there is no memory left");
@@ -72,26 +72,25 @@ Napi::Value claimLeaves(const Napi::CallbackInfo& info) {
     Claim* const made = claim.get();
     handle = call.external(claim.release());
     // Entered last: nothing may fail while it is held but not yet the caller's.
-    if (!handle.IsUndefined()) static_cast<void>(made->enter(call));
+    if (handle != nullptr) static_cast<void>(made->enter(call));
   }
-  call.finish();
-  return handle;
+  return call.finish(handle);
 }
 
 // beginWrites(claim): waits until nobody else reads what it writes
-void beginWrites(const Napi::CallbackInfo& info) {
-  Call call(info, "beginWrites");
+napi_value beginWrites(napi_env env, napi_callback_info info) {
+  Call call(env, info, "beginWrites");
   Claim* claim = nullptr;
   if (call.handle(0, "a claim", Handle::Kind::claim, claim)) claim->beginWrites();
-  call.finish();
+  return call.finish();
 }
 
 // releaseLeaves(claim): again is no error
-void releaseLeaves(const Napi::CallbackInfo& info) {
-  Call call(info, "releaseLeaves");
+napi_value releaseLeaves(napi_env env, napi_callback_info info) {
+  Call call(env, info, "releaseLeaves");
   Claim* claim = nullptr;
   if (call.handle(0, "a claim", Handle::Kind::claim, claim)) claim->release();
-  call.finish();
+  return call.finish();
 }
 
 }  // namespace forebay

@@ -70,8 +70,8 @@ struct Gather {
 }  // namespace
 
 // gatherRows(out, source, indices, from, batch, inner)
-void gatherRows(const Napi::CallbackInfo& info) {
-  Call call(info, "gatherRows");
+napi_value gatherRows(napi_env env, napi_callback_info info) {
+  Call call(env, info, "gatherRows");
   Gather gather;
   if (gather.read(call)) {
     if (gather.indices.dtype == DType::int32) {
@@ -80,7 +80,7 @@ void gatherRows(const Napi::CallbackInfo& info) {
       static_cast<void>(gather.copy<double>(call));
     }
   }
-  call.finish();
+  return call.finish();
 }
 
 }  // namespace forebay

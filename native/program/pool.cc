@@ -25,6 +25,11 @@ namespace {
 constexpr std::chrono::microseconds patience(500);
 
 // Set while this thread runs a body: a run from there must not wait for the pool that it is part of.
+// glibc allocates what a loaded library keeps for a thread when the thread first asks for it, and ends the
+// process where there is no memory: this byte is in what every thread has from its start.
+#if defined(__GLIBC__)
+[[gnu::tls_model("initial-exec")]]
+#endif
 thread_local bool insideBody = false;
 
 void pause() {

@@ -2,7 +2,7 @@
 
 import { NativeError, ValueError } from '../errors.js';
 import { bytesOf, type DType, type TypedArray } from '../tensor/dtype.js';
-import { type Handle, load, messageOf } from './addon.js';
+import { type Addon, type Handle, load, messageOf } from './addon.js';
 
 export type NativeQueue = Handle<'queue'>;
 export type NativeProgram = Handle<'program'>;
@@ -12,12 +12,9 @@ export const done = -1;
 export const cancelled = -2;
 const firstOverlap = -3;
 
-/** @throws ValueError where there is too little memory, else NativeError, in place of what the addon throws */
+/** @throws NativeError in place of what the addon throws */
 function refused(what: string, cause: unknown): never {
-  const message = `${what}: ${messageOf(cause)}`;
-  const { code } = cause as { code?: unknown };
-  if (code === 'FOREBAY_NATIVE_MEMORY') throw new ValueError(message, { cause });
-  throw new NativeError(message, { cause });
+  throw new NativeError(`${what}: ${messageOf(cause)}`, { cause });
 }
 
 /** Runs of programs in one queue go one at a time, in the order of asking, and are counted. */
@@ -32,6 +29,7 @@ export function createQueue(): NativeQueue {
 /**
  * @param leaves of the code's buffers of kinds variable and constant, on SharedArrayBuffers
  * @param own feeds, then outputs, of runs that are given none, likewise; null if there are no such runs
+ * @throws ValueError where there is too little memory: what was asked for is too large
  */
 export function createProgram(
   code: Float64Array,
@@ -42,6 +40,9 @@ export function createProgram(
   try {
     return load().addon.createProgram(code, leaves, queue, own);
   } catch (cause) {
+    if ((cause as { code?: unknown }).code === 'FOREBAY_NATIVE_MEMORY') {
+      throw new ValueError(`compile: ${messageOf(cause)}`, { cause });
+    }
     return refused('compile', cause);
   }
 }
@@ -150,6 +151,7 @@ export function overlapOf(status: number, feeds: number, outputs: number, leaves
  * Computes with leaves on this thread as a run does: waits for its turn, and for those who read what
  * it writes.
  * @param write is called after `compute`, when nobody reads the leaves that it writes
+ * @throws NativeError where there is no memory to wait with; what `compute` throws
  */
 export function withLeaves<T>(
   reads: readonly TypedArray[],
@@ -158,7 +160,7 @@ export function withLeaves<T>(
   write: (computed: T) => void,
 ): T {
   const { addon } = load();
-  const claim = addon.claimLeaves(reads, writes);
+  const claim = claimLeaves(addon, reads, writes);
   try {
     const computed = compute();
     if (writes.length > 0) addon.beginWrites(claim);
@@ -166,6 +168,18 @@ export function withLeaves<T>(
     return computed;
   } finally {
     addon.releaseLeaves(claim);
+  }
+}
+
+function claimLeaves(
+  addon: Addon,
+  reads: readonly TypedArray[],
+  writes: readonly TypedArray[],
+): Handle<'claim'> {
+  try {
+    return addon.claimLeaves(reads, writes);
+  } catch (cause) {
+    return refused('evaluate', cause);
   }
 }
 

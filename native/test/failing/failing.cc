@@ -1,0 +1,215 @@
+#include "test/failing/failing.h"
+
+#include <malloc.h>
+#include <pthread.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <new>
+
+namespace {
+
+std::atomic<long> counted{0}, failAt{0};
+std::atomic<const char*> failedAt{nullptr};
+std::atomic<long> blocks{0}, bytes{0}, references{0};
+
+// Of every allocation, before it is made; `site` is the function's name.
+bool fails(const char* site) {
+  if (++counted != failAt.load()) return false;
+  failedAt = site;
+  return true;
+}
+
+void* made(void* memory) {
+  if (memory == nullptr) return nullptr;
+  ++blocks;
+  bytes += static_cast<long>(malloc_usable_size(memory));
+  return memory;
+}
+
+void givenBack(void* memory) {
+  if (memory == nullptr) return;
+  --blocks;
+  bytes -= static_cast<long>(malloc_usable_size(memory));
+}
+
+}  // namespace
+
+// The linker's names: what the addon calls f is __wrap_f, and __real_f is f.
+#define FOREBAY_REAL(result, name, ...) result __real_##name(__VA_ARGS__)
+
+// A function of Node-API that makes or keeps something. One that fails leaves what it was to fill alone.
+#define FOREBAY_NAPI(name, parameters, arguments)                         \
+  napi_status __real_##name parameters;                                   \
+  napi_status __wrap_##name parameters;                                   \
+  napi_status __wrap_##name parameters {                                  \
+    return fails(#name) ? napi_generic_failure : __real_##name arguments; \
+  }
+
+extern "C" {
+
+// new (std::nothrow) T, new (std::nothrow) T[n], and what deletes them.
+FOREBAY_REAL(void*, _ZnwmRKSt9nothrow_t, std::size_t, const std::nothrow_t&);
+FOREBAY_REAL(void*, _ZnamRKSt9nothrow_t, std::size_t, const std::nothrow_t&);
+FOREBAY_REAL(void, _ZdlPv, void*);
+FOREBAY_REAL(void, _ZdlPvm, void*, std::size_t);
+FOREBAY_REAL(void, _ZdaPv, void*);
+FOREBAY_REAL(void, _ZdaPvm, void*, std::size_t);
+FOREBAY_REAL(int, posix_memalign, void**, std::size_t, std::size_t);
+FOREBAY_REAL(void, free, void*);
+FOREBAY_REAL(int, pthread_create, pthread_t*, const pthread_attr_t*, void* (*)(void*), void*);
+
+void* __wrap__ZnwmRKSt9nothrow_t(std::size_t size, const std::nothrow_t& tag) {
+  return fails("new") ? nullptr : made(__real__ZnwmRKSt9nothrow_t(size, tag));
+}
+void* __wrap__ZnamRKSt9nothrow_t(std::size_t size, const std::nothrow_t& tag) {
+  return fails("new[]") ? nullptr : made(__real__ZnamRKSt9nothrow_t(size, tag));
+}
+void __wrap__ZdlPv(void* memory) {
+  givenBack(memory);
+  __real__ZdlPv(memory);
+}
+void __wrap__ZdlPvm(void* memory, std::size_t size) {
+  givenBack(memory);
+  __real__ZdlPvm(memory, size);
+}
+void __wrap__ZdaPv(void* memory) {
+  givenBack(memory);
+  __real__ZdaPv(memory);
+}
+void __wrap__ZdaPvm(void* memory, std::size_t size) {
+  givenBack(memory);
+  __real__ZdaPvm(memory, size);
+}
+int __wrap_posix_memalign(void** memory, std::size_t alignment, std::size_t size) {
+  if (fails("posix_memalign")) return ENOMEM;
+  const int error = __real_posix_memalign(memory, alignment, size);
+  if (error == 0) made(*memory);
+  return error;
+}
+void __wrap_free(void* memory) {
+  givenBack(memory);
+  __real_free(memory);
+}
+int __wrap_pthread_create(pthread_t* thread, const pthread_attr_t* attributes, void* (*body)(void*),
+                          void* argument) {
+  return fails("pthread_create") ? EAGAIN : __real_pthread_create(thread, attributes, body, argument);
+}
+
+FOREBAY_NAPI(napi_create_array, (napi_env env, napi_value* made), (env, made))
+FOREBAY_NAPI(napi_create_object, (napi_env env, napi_value* made), (env, made))
+FOREBAY_NAPI(napi_create_string_utf8, (napi_env env, const char* text, std::size_t size, napi_value* made),
+             (env, text, size, made))
+FOREBAY_NAPI(napi_create_function,
+             (napi_env env, const char* name, std::size_t size, napi_callback call, void* data,
+              napi_value* made),
+             (env, name, size, call, data, made))
+FOREBAY_NAPI(napi_create_external,
+             (napi_env env, void* data, napi_finalize finalize, void* hint, napi_value* made),
+             (env, data, finalize, hint, made))
+FOREBAY_NAPI(napi_create_threadsafe_function,
+             (napi_env env, napi_value function, napi_value resource, napi_value name, std::size_t queue,
+              std::size_t threads, void* finalizeData, napi_finalize finalize, void* context,
+              napi_threadsafe_function_call_js call, napi_threadsafe_function* made),
+             (env, function, resource, name, queue, threads, finalizeData, finalize, context, call, made))
+FOREBAY_NAPI(napi_set_element, (napi_env env, napi_value list, std::uint32_t index, napi_value value),
+             (env, list, index, value))
+FOREBAY_NAPI(napi_set_named_property, (napi_env env, napi_value object, const char* name, napi_value value),
+             (env, object, name, value))
+FOREBAY_NAPI(napi_set_instance_data, (napi_env env, void* data, napi_finalize finalize, void* hint),
+             (env, data, finalize, hint))
+FOREBAY_NAPI(napi_add_env_cleanup_hook, (napi_env env, void (*hook)(void*), void* data), (env, hook, data))
+
+FOREBAY_REAL(napi_status, napi_create_reference, napi_env, napi_value, std::uint32_t, napi_ref*);
+FOREBAY_REAL(napi_status, napi_delete_reference, napi_env, napi_ref);
+
+napi_status __wrap_napi_create_reference(napi_env env, napi_value value, std::uint32_t count,
+                                         napi_ref* made) {
+  if (fails("napi_create_reference")) return napi_generic_failure;
+  const napi_status status = __real_napi_create_reference(env, value, count, made);
+  if (status == napi_ok) ++references;
+  return status;
+}
+napi_status __wrap_napi_delete_reference(napi_env env, napi_ref reference) {
+  --references;
+  return __real_napi_delete_reference(env, reference);
+}
+
+}  // extern "C"
+
+namespace forebay::test {
+
+namespace {
+
+// What is called here is the real thing: it must not be counted.
+napi_value number(napi_env env, long value) {
+  napi_value made = nullptr;
+  napi_create_int64(env, value, &made);
+  return made;
+}
+
+napi_value setFailAt(napi_env env, napi_callback_info info) {
+  std::size_t count = 1;
+  napi_value argument = nullptr;
+  std::int64_t at = 0;
+  napi_get_cb_info(env, info, &count, &argument, nullptr, nullptr);
+  napi_get_value_int64(env, argument, &at);
+  counted = 0;
+  failedAt = nullptr;
+  failAt = static_cast<long>(at);
+  return nullptr;
+}
+
+napi_value getCount(napi_env env, napi_callback_info) { return number(env, counted); }
+
+napi_value getFailed(napi_env env, napi_callback_info) {
+  napi_value name = nullptr;
+  const char* const at = failedAt;
+  if (at == nullptr) {
+    napi_get_null(env, &name);
+  } else {
+    __real_napi_create_string_utf8(env, at, NAPI_AUTO_LENGTH, &name);
+  }
+  return name;
+}
+
+napi_value getLive(napi_env env, napi_callback_info) {
+  napi_value live = nullptr;
+  __real_napi_create_object(env, &live);
+  __real_napi_set_named_property(env, live, "blocks", number(env, blocks));
+  __real_napi_set_named_property(env, live, "bytes", number(env, bytes));
+  __real_napi_set_named_property(env, live, "references", number(env, references));
+  return live;
+}
+
+// Before the addon is loaded, so that what loading allocates can fail.
+const bool fromEnvironment = [] {
+  const char* const text = std::getenv("FOREBAY_FAIL_AT");
+  if (text != nullptr) failAt = std::atol(text);
+  return text != nullptr;
+}();
+
+}  // namespace
+
+bool exportFailing(napi_env env, napi_value exports) {
+  static_cast<void>(fromEnvironment);
+  napi_value failing = nullptr;
+  if (__real_napi_create_object(env, &failing) != napi_ok) return false;
+  struct Entry {
+    const char* name;
+    napi_callback function;
+  };
+  constexpr Entry entries[] = {
+      {"failAt", setFailAt}, {"count", getCount}, {"failed", getFailed}, {"live", getLive}};
+  for (const auto& [name, function] : entries) {
+    napi_value value = nullptr;
+    __real_napi_create_function(env, name, NAPI_AUTO_LENGTH, function, nullptr, &value);
+    __real_napi_set_named_property(env, failing, name, value);
+  }
+  return __real_napi_set_named_property(env, exports, "failing", failing) == napi_ok;
+}
+
+}  // namespace forebay::test
