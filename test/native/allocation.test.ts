@@ -1,0 +1,55 @@
+// Native allocations that fail, by a build of the addon whose allocations do so when they are told to.
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { beforeAll, describe, expect, it } from 'vitest';
+
+const root = new URL('../..', import.meta.url).pathname;
+const node = (args: string[], env: NodeJS.ProcessEnv = {}) =>
+  spawnSync(process.execPath, args, {
+    cwd: root,
+    encoding: 'utf8',
+    env: { ...process.env, FOREBAY_PREBUILD: undefined, ...env },
+  });
+
+describe('a native allocation that fails', () => {
+  beforeAll(() => {
+    const { status, stdout, stderr } = node(['tools/build.mjs', 'failing']);
+    expect(status, stdout + stderr).toBe(0);
+  }, 300_000);
+
+  // The kinds of call that handled it worst: many arguments, threads, what runs in JavaScript.
+  it.each(['manyFeeds', 'asynchronous', 'interpreted'])(
+    'is a typed error, after which all is as before: %s',
+    (scenario) => {
+      const script = 'proof/support/failing-allocations.mjs';
+      const { status, stdout, stderr } = node(['--expose-gc', script, 'short', scenario], {
+        FOREBAY_PREBUILD: `${root}.cmake/failing`,
+      });
+      expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+      const { sites, errors, codes, by } = JSON.parse(stdout.trim().split('\n').at(-1) as string);
+      expect(sites).toBeGreaterThan(500);
+      expect(errors).toBeGreaterThan(500);
+      expect(codes).toContain('FOREBAY_NATIVE');
+      for (const site of ['new', 'new[]', 'posix_memalign', 'napi_create_reference']) {
+        expect(by[site], site).toBeGreaterThan(0);
+      }
+    },
+    120_000,
+  );
+});
+
+describe('the addon', () => {
+  // What ends a process when there is no memory: C++ that throws, Node-API's wrappers that give up, and
+  // memory that the C library allocates for a thread on the way.
+  it.skipIf(process.env.FOREBAY_PREBUILD)('calls nothing that aborts for want of memory', () => {
+    const loader = createRequire(import.meta.url)('node-gyp-build') as {
+      path(folder: string): string;
+    };
+    const binary = readFileSync(loader.path(root));
+    expect(binary.includes('\0_ZnamRKSt9nothrow_t\0'), 'symbols are found').toBe(true);
+    for (const symbol of ['_Znwm', '_Znam', 'napi_fatal_error', '__tls_get_addr']) {
+      expect(binary.includes(`\0${symbol}\0`), symbol).toBe(false);
+    }
+  });
+});
