@@ -1,0 +1,12 @@
+// A worker thread that trains: to its end, whose digest it posts; or, without an end, until it is terminated.
+import { parentPort, workerData } from 'node:worker_threads';
+import { train } from './training.mjs';
+
+const { seed, endless } = workerData;
+if (endless) {
+  for (let round = 0; ; round++) {
+    await train(seed + round);
+    if (round === 0) parentPort?.postMessage('trains');
+  }
+}
+parentPort?.postMessage(await train(seed));
