@@ -8,6 +8,7 @@ export abstract class ForebayError extends Error {
   /** A stable identifier, for programs: messages may be reworded, codes are not. */
   abstract readonly code: string;
 
+  /** Named after its class; `options.cause` is what it came from. */
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);
     this.name = new.target.name;

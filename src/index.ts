@@ -27,7 +27,7 @@ export {
 export type { Feeds } from './evaluate/bind.js';
 export { type EvaluateOptions, evaluate } from './evaluate/evaluate.js';
 export type { Updates } from './evaluate/interpreter.js';
-export type { Dim, Shape } from './graph/dimension.js';
+export type { Bindings, Dim, Shape } from './graph/dimension.js';
 export { type DotOptions, dot } from './graph/dot.js';
 export {
   Constant,
@@ -51,6 +51,7 @@ export {
   type NotDifferentiable,
   none,
   notDifferentiable,
+  type Op,
   type OpDeclaration,
   type Operand,
   Part,
@@ -77,7 +78,7 @@ export { FeedForward, type FeedForwardOptions } from './nn/feed-forward.js';
 export { initializers } from './nn/initializers.js';
 export type { LayerOptions } from './nn/layer.js';
 export { binaryCrossEntropyWithLogits, mse, softmaxCrossEntropy } from './nn/losses.js';
-export { LSTM, type LSTMOptions, type LSTMState } from './nn/lstm.js';
+export { LSTM, type LSTMGates, type LSTMOptions, type LSTMState } from './nn/lstm.js';
 export {
   type LossOptions,
   VariationalAutoencoder,

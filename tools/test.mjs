@@ -78,6 +78,8 @@ const sanitized = [
 const suites = [
   { name: 'lint: biome', command: 'biome ci --colors=off --error-on-warnings .' },
   { name: 'lint: types', command: 'tsc -p tsconfig.json' },
+  // The reference of `npm run docs`, looked through and not written: a warning is a failure.
+  { name: 'lint: reference', command: 'typedoc --emit none' },
   {
     name: 'lint: clang-format',
     needs: 'clang-format-14',

@@ -10,6 +10,7 @@ import { formatShape } from '../tensor/shape.js';
 import type { Gradients } from './gradients.js';
 import { BackwardPass } from './pass.js';
 
+/** What `backward` may be told. */
 export interface BackwardOptions {
   /** A wait list wired by hand; it is checked first. Defaults to `WaitList.of(root)`. */
   readonly waits?: WaitList | undefined;

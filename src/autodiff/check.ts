@@ -9,7 +9,9 @@ import { mul, randomUniform, sub, sum } from '../ops/index.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { backward } from './backward.js';
 
+/** What `checkGradients` may be told. */
 export interface CheckOptions {
+  /** What the inputs are fed, by name. */
   readonly feeds?: Feeds | undefined;
   /** The step of the differences, relative to the element's size where that is above 1. */
   readonly step?: number | undefined;
@@ -24,7 +26,9 @@ export interface CheckOptions {
  * at every element of the leaves. The root is weighted by a random cotangent first: constant weights
  * hide errors. Needs float64. The leaves' values are the same afterwards.
  *
- * @throws NumericError, naming leaf and element, where the two disagree
+ * @throws NumericError, naming leaf and element, where the two disagree; DTypeError for what is not float64;
+ *   GraphError for a leaf that is neither a parameter nor a state, or that the root does not depend on; ValueError for
+ *   no leaves
  */
 export function checkGradients(
   root: Node,

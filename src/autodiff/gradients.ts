@@ -11,10 +11,12 @@ interface Totals {
   reaches(node: Node): boolean;
 }
 
+/** What a backward pass found: the gradient of every node that the root depends on, as a node. */
 export class Gradients {
   readonly #totals: Totals;
   readonly #waits: WaitList;
 
+  /** @internal */
   constructor(totals: Totals, waits: WaitList) {
     this.#totals = totals;
     this.#waits = waits;
@@ -30,7 +32,10 @@ export class Gradients {
     return this.#totals.gradient(node);
   }
 
-  /** False where every path from `node` to the root is stopped: by stopGradient, or by an integer. */
+  /**
+   * False where every path from `node` to the root is stopped: by stopGradient, or by an integer.
+   * @throws GraphError for a node that the root does not depend on
+   */
   reaches(node: Node): boolean {
     this.#assertBelow(node);
     return this.#totals.reaches(node);

@@ -34,6 +34,10 @@ class Mailbox {
   }
 }
 
+/**
+ * The backward walk, one gradient at a time: `backward` is such a pass run to its end. A node that has got a gradient over
+ * each edge of its wait list is ready; a step lets one ready node sum them, and send to its inputs by its op's rule.
+ */
 export class BackwardPass {
   readonly #waits: WaitList;
   readonly #mailboxes = new Map<Node, Mailbox>();
@@ -73,12 +77,12 @@ export class BackwardPass {
     return this;
   }
 
-  /** True when every gradient has arrived. */
+  /** True when every gradient has arrived. @throws GraphError for a node that is not on the wait list */
   ready(node: Node): boolean {
     return this.#box(node).missing === 0;
   }
 
-  /** The edges over which nothing has arrived yet. */
+  /** The edges over which nothing has arrived yet. @throws GraphError for a node that is not on the wait list */
   missing(node: Node): Edge[] {
     const box = this.#box(node);
     return box.edges.filter((_, index) => box.arrived[index] === undefined);
@@ -86,7 +90,7 @@ export class BackwardPass {
 
   /**
    * The sum of all gradients of a node, ordered by edge and never by arrival; zeros where none was sent.
-   * @throws StateError while gradients are missing
+   * @throws StateError while gradients are missing; GraphError for a node that is not on the wait list
    */
   gradient(node: Node): Node {
     const total = this.#total(node);

@@ -4,7 +4,9 @@ import type { Constant, Input, Variable } from '../graph/leaf.js';
 import type { Node } from '../graph/node.js';
 import type { DType } from '../tensor/dtype.js';
 
+/** What the compiler made of a graph, for one binding of its dimension names. */
 export interface Stats {
+  /** What the program does in one run, one after another. */
   readonly instructions: number;
   /** Matrix products, batches counted as one. */
   readonly products: number;

@@ -6,9 +6,11 @@ import type { Encoded } from './encoded.js';
 export interface ProfileRow {
   /** Its place in the order of execution. */
   readonly instruction: number;
+  /** `product`, `packed product`, `batch product`, `pack`, `group` (element-wise), `reduce`, `random` or `copy`. */
   readonly kind: string;
   /** What it computes, as in `[matmul 'scores'] [add #4]`. */
   readonly nodes: string;
+  /** How long it took in this run. */
   readonly microseconds: number;
   /** Of the whole run's time, from 0 to 1. */
   readonly share: number;

@@ -20,6 +20,7 @@ import { checkInto } from './into.js';
 import { type ProfileRow, profileRows } from './profile.js';
 import { finished, specialisation } from './specialise.js';
 
+/** What `compile` is told. */
 export interface CompileOptions<K extends string = string> {
   /** What a run computes, by name; leaves and constants may be among it, and one node twice. */
   readonly outputs: Readonly<Record<K, Node>>;
@@ -29,6 +30,7 @@ export interface CompileOptions<K extends string = string> {
   readonly threads?: number | undefined;
 }
 
+/** What `run` may be told. */
 export interface RunOptions<K extends string = string> {
   /** Tensors to write the outputs to, in place of fresh ones. */
   readonly into?: Readonly<Record<K, Tensor>> | undefined;
@@ -36,9 +38,11 @@ export interface RunOptions<K extends string = string> {
   readonly checkFinite?: boolean | undefined;
 }
 
+/** What `runAsync` may be told. */
 export interface AsyncRunOptions {
   /** An abort changes nothing, or comes too late: a run that writes ends. */
   readonly signal?: AbortSignal | undefined;
+  /** Whether a NaN or an infinity is a NumericError, before anything is written. */
   readonly checkFinite?: boolean | undefined;
 }
 
@@ -54,6 +58,7 @@ const maxExecutables = 8;
 
 let stepperOf: (program: Program) => Stepper;
 
+/** A compiled graph. It keeps what it was compiled to for the latest eight bindings of its dimension names. */
 export class Program<K extends string = string> {
   readonly #names: readonly K[];
   readonly #outputs: readonly Node[];
@@ -69,7 +74,10 @@ export class Program<K extends string = string> {
   #inFlight = 0;
   #disposed = false;
 
-  /** Programs are made by `compile`. */
+  /**
+   * Programs are made by `compile`.
+   * @internal
+   */
   constructor(options: CompileOptions<K>, passes: Specialise = specialisation) {
     const { outputs, updates = [], threads } = options ?? {};
     checkOutputs(outputs);
@@ -116,6 +124,8 @@ export class Program<K extends string = string> {
    * The same off the JavaScript thread. Feeds are copied before this returns; runs of one program go one
    * after another, in the order of calling. An aborted run has written nothing and rejects with
    * `signal.reason`, unless it had come to its writes: then it ends, and resolves.
+   * @throws (rejects with) ValueError, ShapeError or DTypeError for feeds that do not fit; StateError on a disposed
+   *   program; NumericError with `checkFinite`; `signal.reason` after an abort
    */
   async runAsync(feeds: Feeds = {}, options: AsyncRunOptions = {}): Promise<Record<K, Tensor>> {
     this.#assertUsable('runAsync');
@@ -157,6 +167,7 @@ export class Program<K extends string = string> {
   /**
    * The index of the next run, on which draws depend; a run that succeeds counts one. While runs are in
    * flight it counts those that have come back, and cannot be set.
+   * @throws StateError when it is set while runs are in flight; ValueError for what is no index of a run
    */
   get runs(): number {
     return this.#runs;
@@ -171,6 +182,8 @@ export class Program<K extends string = string> {
   /**
    * Runs once, as `run` does, and says where the time went.
    * @returns a row for each instruction, what took longest first; try `console.table`
+   * @throws ValueError, ShapeError or DTypeError for feeds that do not fit; StateError on a disposed program and
+   *   while a `runAsync` of it is in flight
    */
   profile(feeds: Feeds = {}): ProfileRow[] {
     this.#assertIdle('profile');
@@ -192,6 +205,7 @@ export class Program<K extends string = string> {
     this.#latest = undefined;
   }
 
+  /** `dispose`, for `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }
@@ -341,7 +355,7 @@ export class Program<K extends string = string> {
  * it; a graph without names is compiled at once. While a program runs, numbers too small to be normal
  * (under 1.2e-38 in float32) count as 0, which `evaluate` keeps.
  * @throws ValueError for what are no nodes; GraphError, ShapeError or DTypeError for updates or leaves that
- *   do not fit together
+ *   do not fit together; NativeError, with the remedy, when the addon does not load
  */
 export function compile<K extends string>(options: CompileOptions<K>): Program<K> {
   return new Program(options);

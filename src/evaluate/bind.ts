@@ -9,6 +9,10 @@ import { formatShape } from '../tensor/shape.js';
 import { asTensor, isTensorLike, type Tensor, type TensorLike } from '../tensor/tensor.js';
 import type { Updates } from './updates.js';
 
+/**
+ * What the inputs of a run are, by their names. A named dimension takes the length that is fed, and every input that has the name
+ * must be fed the same. Nested numbers take the dtype of the input; a tensor or a typed array must have it.
+ */
 export type Feeds = Readonly<Record<string, TensorLike>>;
 
 /** The inputs among `nodes` by name. @throws GraphError when two leaves share a name */

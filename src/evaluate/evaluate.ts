@@ -6,6 +6,7 @@ import type { Tensor } from '../tensor/tensor.js';
 import type { Feeds } from './bind.js';
 import { Interpreter, type Updates } from './interpreter.js';
 
+/** What `evaluate` may be told. */
 export interface EvaluateOptions {
   /** Leaves to write after everything is computed, each with its new value. */
   readonly updates?: Updates | undefined;

@@ -10,6 +10,7 @@ import { describeValue, ShapeError } from '../errors.js';
 
 /** A number, or the normal form of a polynomial over dimension names. */
 export type Dim = number | string;
+/** Dimensions, outermost first; `[]` for a scalar. */
 export type Shape = readonly Dim[];
 /** What the names are in one run. */
 export type Bindings = ReadonlyMap<string, number>;

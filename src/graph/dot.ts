@@ -7,6 +7,7 @@ import { Node } from './node.js';
 import { reachable } from './topology.js';
 import { WaitList } from './waitlist.js';
 
+/** What `dot` may be told. */
 export interface DotOptions {
   /** A wait list wired by hand, to be checked and shown; defaults to `WaitList.of(roots)`. */
   readonly waits?: WaitList | undefined;
@@ -41,7 +42,9 @@ const derivedStyle: Style = {
 /**
  * Draws all that the roots depend on: leaves by kind, parameters with the number of parents they
  * wait for, nodes that differentiation built in a colour of their own.
- * @throws GraphError, naming both nodes, for an edge that `waits` lacks or waits for in vain
+ * @returns the graph as text in the DOT language, for Graphviz
+ * @throws GraphError, naming both nodes, for an edge that `waits` lacks or waits for in vain, and for a root that is no
+ *   node
  */
 export function dot(root: Node | readonly Node[], options: DotOptions = {}): string {
   const roots = root instanceof Node ? [root] : root;

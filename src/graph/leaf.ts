@@ -10,6 +10,7 @@ import { failFor, Node } from './node.js';
 import type { Op, Operand } from './op.js';
 import { assertSeed, leafSeed } from './seed.js';
 
+/** What a leaf is for: fed at run time, trained, carried from run to run, or never changed. */
 export type LeafKind = 'input' | 'parameter' | 'state' | 'constant';
 
 function leafOp(name: LeafKind): Op {
@@ -32,8 +33,10 @@ const ops: Readonly<Record<LeafKind, Op>> = {
   constant: leafOp('constant'),
 };
 
+/** A node without inputs. */
 export abstract class Leaf extends Node {
   constructor(
+    /** What it is for. */
     readonly kind: LeafKind,
     shape: Shape,
     dtype: DType,
@@ -43,8 +46,9 @@ export abstract class Leaf extends Node {
   }
 }
 
-/** Fed at run time. */
+/** A leaf that is fed at run time, by its name. */
 export class Input extends Leaf {
+  /** Made by `input`. @internal */
   constructor(name: string, shape: Shape, dtype: DType) {
     super('input', shape, dtype, name);
   }
@@ -71,6 +75,7 @@ let countRuns: (leaf: Variable, by: number) => number;
 
 /** A value that runs may write: a parameter is trained, a state is carried from run to run. */
 export class Variable extends Valued {
+  /** What it is for. */
   declare readonly kind: 'parameter' | 'state';
   /** Runs in flight off this thread that read or write it. */
   #runs = 0;
@@ -79,6 +84,7 @@ export class Variable extends Valued {
     countRuns = (leaf, by) => (leaf.#runs += by);
   }
 
+  /** Made by `parameter` and `state`. @internal */
   constructor(kind: 'parameter' | 'state', name: string, value: Tensor) {
     super(kind, value, name);
   }
@@ -122,7 +128,9 @@ export function inFlight(leaf: Variable): boolean {
   return countRuns(leaf, 0) > 0;
 }
 
+/** A value that never changes. */
 export class Constant extends Valued {
+  /** Made by `constant`. @internal */
   constructor(value: Tensor) {
     super('constant', value);
   }
@@ -134,17 +142,22 @@ export type Initializer = (
   options: { readonly dtype: DType; readonly seed: number },
 ) => Tensor;
 
+/** How a first value is drawn. */
 export interface ParameterOptions {
+  /** Of numbers only: names of dimensions are for inputs. */
   readonly shape: readonly number[];
+  /** What draws it: one of `initializers`, or a function of your own. */
   readonly init: Initializer;
+  /** `float32` unless told otherwise. */
   readonly dtype?: DType | undefined;
   /** Defaults to one derived from `setSeed` and the parameter's name. */
   readonly seed?: number | undefined;
 }
 
 /**
- * A leaf that is fed at run time.
+ * A leaf that is fed at run time, under its name; float32 unless told otherwise.
  * @param shape numbers and names of dimensions, as in `['batch', 784]`
+ * @throws ShapeError for what is no shape; DTypeError for what is no dtype; ValueError for what is no name
  */
 export function input(
   name: string,
@@ -171,6 +184,8 @@ export function input(
 /**
  * A leaf that training changes.
  * @param value its first value, which is copied, or the shape and initialiser that draw it
+ * @throws ShapeError or DTypeError for what is no shape or dtype; ValueError for what is no name, value or seed, and
+ *   for an initialiser that gives another shape or dtype
  */
 export function parameter(name: string, value: TensorLike | ParameterOptions): Variable {
   const context = `parameter ${nameOf(name, 'parameter')}:`;
@@ -198,7 +213,12 @@ export function parameter(name: string, value: TensorLike | ParameterOptions): V
   return new Variable('parameter', name, drawn);
 }
 
-/** A leaf that is carried from run to run: an LSTM's cell, an optimizer's moments, a learning rate. */
+/**
+ * A leaf that is carried from run to run: an LSTM's cell, an optimizer's moments, a learning rate.
+ * @param value its first value, which is copied: of float32 where it has no dtype of its own
+ * @throws DTypeError for a tensor of another dtype than the one asked for; ShapeError for ragged arrays; ValueError
+ *   for what is no name or value
+ */
 export function state(
   name: string,
   value: TensorLike,
@@ -208,7 +228,12 @@ export function state(
   return new Variable('state', name, tensorOf(value, options.dtype, context));
 }
 
-/** A leaf whose value never changes. Numbers are interned: equal ones of one dtype are one node. */
+/**
+ * A leaf whose value never changes; float32 where it has no dtype of its own. Numbers are interned: equal ones of one
+ * dtype are one node.
+ * @throws DTypeError for a tensor of another dtype than the one asked for; ShapeError for ragged arrays; ValueError
+ *   for what is no value
+ */
 export function constant(
   value: TensorLike,
   options: { readonly dtype?: DType | undefined } = {},

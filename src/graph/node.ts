@@ -11,17 +11,22 @@ import type { Fail, Op } from './op.js';
 let nextId = 0;
 let derived = false;
 
+/** A vertex of the graph: an op on inputs, or a leaf. Immutable but for its label. */
 export class Node {
   /**
    * Counts up as nodes are made. A node's inputs exist before it does and never change, so ids are
    * a topological order, and a cycle cannot be built.
    */
   readonly id: number;
+  /** What it computes; leaves have an op of their kind's name. */
   readonly op: Op;
+  /** What feeds it, in the order of the op's operands; empty for a leaf. */
   readonly inputs: readonly Node[];
+  /** What the op was told besides its inputs, such as an axis. */
   readonly attributes: object;
   /** Dimensions: numbers, names, or polynomials over names. */
   readonly shape: Shape;
+  /** The type of its elements. */
   readonly dtype: DType;
   /** True when differentiation built the node: drawings tell the gradient graph apart. */
   readonly derived: boolean;
@@ -31,6 +36,7 @@ export class Node {
   /**
    * Nodes are made by the ops' functions, which check what this trusts.
    * @param name one that stays, for leaves that are known by it
+   * @internal
    */
   constructor(
     op: Op,
@@ -59,6 +65,7 @@ export class Node {
   /**
    * Labels the node for errors, drawings and profiles, and returns it. A parameter, a state or an
    * input keeps its own name: it is fed, saved and updated by that.
+   * @throws ValueError for what is no name
    */
   named(name: string): this {
     if (typeof name !== 'string' || name === '') {
@@ -77,6 +84,10 @@ export class Node {
     return `[${this.op.name} ${this.#name === undefined ? `#${this.id}` : `'${this.#name}'`}]`;
   }
 
+  /**
+   * What `console.log` and `util.inspect` show.
+   * @internal
+   */
   [inspected](): string {
     return `${this} ${this.dtype} ${formatShape(this.shape)}`;
   }

@@ -9,7 +9,10 @@ import { describeValue, ValueError } from '../errors.js';
 let globalSeed = 0;
 let draws = 0;
 
-/** Sets the seed from which all later unseeded draws and initialisers derive theirs. */
+/**
+ * Sets the seed from which all later unseeded draws and initialisers derive theirs; it is 0 at first.
+ * @throws ValueError unless `seed` is an integer from 0 to 2^53 - 1
+ */
 export function setSeed(seed: number): void {
   assertSeed(seed, 'setSeed:');
   globalSeed = seed;

@@ -13,15 +13,22 @@ import { reachable } from './topology.js';
  * source, such as the error that starts a pass, is a name, and its slot is -1.
  */
 export interface Edge {
+  /** Who waits. */
   readonly node: Node;
+  /** Who sends: a parent of the node, or an outside source by its name. */
   readonly parent: Node | string;
+  /** Which input of the parent the node is; -1 for an outside source. */
   readonly slot: number;
 }
 
+/** For each node, the edges over which a gradient must arrive before the node sums what it got and passes the sum on. */
 export class WaitList {
   readonly #edges = new Map<Node, Edge[]>();
 
-  /** Registers every edge reachable from the roots: only parents on a path to a root are waited for. */
+  /**
+   * Registers every edge reachable from the roots: only parents on a path to a root are waited for.
+   * @throws GraphError for a root that is no node
+   */
   static of(...roots: Node[]): WaitList {
     const waits = new WaitList();
     for (const root of roots) waits.#of(assertNode(root, 'WaitList.of'));
@@ -61,10 +68,12 @@ export class WaitList {
     return [...this.#edges.keys()].sort((a, b) => a.id - b.id);
   }
 
+  /** Whether the node is on the list: it waits for somebody, or is one of the roots. */
   has(node: Node): boolean {
     return this.#edges.has(node);
   }
 
+  /** Whether `node` waits for this very use of it; for an outside source `slot` is left out. */
   isRegistered(node: Node, parent: Node | string, slot = -1): boolean {
     return indexOfEdge(this.edges(node), parent, slot) >= 0;
   }

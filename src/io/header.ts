@@ -11,6 +11,7 @@ import { bytesOf, type DType } from '../tensor/dtype.js';
 import { formatShape, maxRank } from '../tensor/shape.js';
 import { isWellFormed, JsonMistake, JsonReader } from './json.js';
 
+/** Strings by names of choice, kept in the file beside the tensors. */
 export type Metadata = Readonly<Record<string, string>>;
 
 /** One tensor; its bytes are those from `begin` to before `end`, counted from the end of the header. */

@@ -35,6 +35,7 @@ export type Saved = readonly Variable[] | Readonly<Record<string, Variable | Ten
 /** What is restored: parameters and states by their own names, or by other names in the file. */
 export type Restored = readonly Variable[] | Readonly<Record<string, Variable>>;
 
+/** What `save` may be told. */
 export interface SaveOptions {
   /** Strings of one's own, which `loadMetadata` gives back. */
   readonly metadata?: Metadata | undefined;

@@ -2,18 +2,24 @@
 
 import { load } from './addon.js';
 
+/** What the native half is made of. */
 export interface NativeInfo {
   /** The version of forebay that the addon was built from. */
   readonly version: string;
+  /** The version of the interface between the addon and TypeScript. */
   readonly abi: number;
   /** The kernels' instruction set in use, and those that this machine has. */
   readonly simd: { readonly active: string; readonly available: readonly string[] };
+  /** Which BLAS multiplies matrices, for which core it is tuned, and its own threads: 1, as forebay has its own. */
   readonly blas: { readonly library: string; readonly core: string; readonly threads: number };
   /** How many threads a run may use, unless its program says otherwise. */
   readonly threads: number;
 }
 
-/** @throws NativeError, with the remedy, when the addon does not load */
+/**
+ * Which native half was loaded, and what it found on this machine.
+ * @throws NativeError, with the remedy, when the addon does not load
+ */
 export function nativeInfo(): NativeInfo {
   const { addon, description } = load();
   const { version, abi, simd, blas } = description;

@@ -13,7 +13,10 @@ export function setThreads(threads: number): void {
   load().addon.setThreads(threads);
 }
 
-/** @throws NativeError when the addon does not load */
+/**
+ * How many threads a run may use, unless its program says otherwise.
+ * @throws NativeError when the addon does not load
+ */
 export function getThreads(): number {
   return load().addon.getThreads();
 }

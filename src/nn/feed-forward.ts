@@ -7,8 +7,11 @@ import type { Operand } from '../graph/op.js';
 import { add, matmul, reshape } from '../ops/index.js';
 import { affineParameters, checkLayer, type LayerOptions } from './layer.js';
 
+/** What a dense layer is made of. */
 export interface FeedForwardOptions extends LayerOptions {
+  /** How many numbers an example has: the last dimension of what the layer is applied to. */
   readonly inputs: number;
+  /** How many numbers it gives. */
   readonly units: number;
   /** Applied to x W + b; the identity when left out. */
   readonly activation?: ((x: Node) => Node) | undefined;
@@ -16,11 +19,18 @@ export interface FeedForwardOptions extends LayerOptions {
 
 /** activation(x W + b), with W of shape [inputs, units] and b of shape [units]. */
 export class FeedForward {
+  /** What its parameters are named after. */
   readonly name: string;
+  /** `NAME.weight`, [inputs, units]. */
   readonly weight: Variable;
+  /** `NAME.bias`, [units]. */
   readonly bias: Variable;
   readonly #activation: (x: Node) => Node;
 
+  /**
+   * Makes the layer and draws its parameters.
+   * @throws ValueError for what is no name, size, seed or initialiser; DTypeError for what is no dtype
+   */
   constructor(name: string, options: FeedForwardOptions = {} as FeedForwardOptions) {
     const { inputs, units, activation = (x) => x } = options;
     checkLayer('FeedForward', name, { inputs, units }, options);
@@ -31,13 +41,16 @@ export class FeedForward {
     this.#activation = activation;
   }
 
+  /** Weight and bias. */
   get parameters(): Variable[] {
     return [this.weight, this.bias];
   }
 
   /**
    * Applies the layer; applying it again shares its parameters.
-   * @param x of any rank from 1: [.., inputs] gives [.., units]
+   * @param x of any rank from 1 and of the layer's dtype: [.., inputs] gives [.., units]
+   * @throws ShapeError when the last dimension is not `inputs`; DTypeError for another dtype; ValueError for what is no
+   *   operand
    */
   apply(x: Operand): Node {
     return withinLayer(this.name, () => {

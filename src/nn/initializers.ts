@@ -39,11 +39,13 @@ function deviation(value: number, name: string): () => number {
 
 /** Ways to draw a parameter's first value; each depends on shape, dtype and seed alone. */
 export const initializers = {
+  /** Zeros. */
   zeros:
     (): Initializer =>
     (shape, { dtype }) =>
       Tensor.zeros(shape, { dtype }),
 
+  /** One number throughout. */
   constant:
     (value: number): Initializer =>
     (shape, { dtype }) =>

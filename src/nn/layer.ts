@@ -6,9 +6,11 @@ import { assertSeed, subSeed } from '../graph/seed.js';
 import { assertDType, type DType } from '../tensor/dtype.js';
 import { initializers } from './initializers.js';
 
+/** What all layers may be told. */
 export interface LayerOptions {
   /** How weights start; Glorot unless told otherwise. Biases start at zero. */
   readonly init?: Initializer | undefined;
+  /** Of its parameters, and so of what it is applied to; `float32` unless told otherwise. */
   readonly dtype?: DType | undefined;
   /** Defaults to one derived from `setSeed` and the layer's name. */
   readonly seed?: number | undefined;

@@ -21,7 +21,10 @@ import {
 } from '../ops/index.js';
 import { formatShape } from '../tensor/shape.js';
 
-/** The mean over all elements of (y - target)^2; both of one shape. */
+/**
+ * The mean over all elements of (y - target)^2, a scalar; both of one shape and dtype, float32 or float64.
+ * @throws ShapeError for two shapes; DTypeError for two dtypes or int32; ValueError for what is no operand
+ */
 export function mse(y: Operand, target: Operand): Node {
   const [output, wanted] = pair('mse', y, target);
   return mean(square(sub(output, wanted)));
@@ -32,6 +35,8 @@ export function mse(y: Operand, target: Operand): Node {
  * @param logits [.., classes]
  * @param target probabilities of the same shape, or class indices (int32) of the leading shape; the
  *   loss is NaN for an index that is no class
+ * @throws ShapeError for a target of neither shape, or for class indices when the number of classes is a name;
+ *   DTypeError for logits of int32 or probabilities of another dtype; ValueError for what is no operand
  */
 export function softmaxCrossEntropy(logits: Operand, target: Operand): Node {
   const [scores, wanted] = lift('softmaxCrossEntropy', [logits, target]) as [Node, Node];
@@ -68,7 +73,11 @@ export function bernoulliNegativeLogLikelihood(logits: Operand, target: Operand)
   return add(mul(sub(1, wanted), softplus(x)), mul(wanted, softplus(neg(x))));
 }
 
-/** The mean over all elements of the binary cross-entropy of sigmoid(logits); both of one shape. */
+/**
+ * The mean over all elements of the binary cross-entropy of sigmoid(logits), in nats, a scalar.
+ * @param target probabilities, of the shape and dtype of the logits, float32 or float64
+ * @throws ShapeError for two shapes; DTypeError for two dtypes or int32; ValueError for what is no operand
+ */
 export function binaryCrossEntropyWithLogits(logits: Operand, target: Operand): Node {
   return mean(bernoulliNegativeLogLikelihood(logits, target));
 }

@@ -20,19 +20,27 @@ import type { DType } from '../tensor/dtype.js';
 import { formatShape } from '../tensor/shape.js';
 import { affineParameters, checkLayer, type LayerOptions } from './layer.js';
 
+/** What an LSTM is made of. */
 export interface LSTMOptions extends LayerOptions {
+  /** Features of a step. */
   readonly inputs: number;
+  /** Length of the hidden state and of the cell. */
   readonly units: number;
 }
 
 /** What an LSTM carries from step to step; both are [batch, units]. */
 export interface LSTMState {
+  /** What it gives, [batch, units]. */
   readonly hidden: Node;
+  /** What it remembers, [batch, units]. */
   readonly cell: Node;
 }
 
 const gates = ['forget', 'input', 'output', 'cell'] as const;
-type Gate = Readonly<Record<(typeof gates)[number], { weight: Variable; bias: Variable }>>;
+/** A weight [inputs + units, units] and a bias [units] by gate. */
+export type LSTMGates = Readonly<
+  Record<'forget' | 'input' | 'output' | 'cell', { weight: Variable; bias: Variable }>
+>;
 
 /**
  * With z = concat(x, h) and a weight [inputs + units, units] and bias [units] for each gate:
@@ -43,11 +51,19 @@ type Gate = Readonly<Record<(typeof gates)[number], { weight: Variable; bias: Va
  * Hochreiter & Schmidhuber 1997, with the forget gate of Gers, Schmidhuber & Cummins 2000.
  */
 export class LSTM {
+  /** What its parameters are named after. */
   readonly name: string;
+  /** Features of a step. */
   readonly inputs: number;
+  /** Length of the hidden state and of the cell. */
   readonly units: number;
-  readonly gates: Gate;
+  /** The parameters of each gate, such as `NAME.forget.weight` and `NAME.forget.bias`. */
+  readonly gates: LSTMGates;
 
+  /**
+   * Makes the layer and draws its parameters.
+   * @throws ValueError for what is no name, size, seed or initialiser; DTypeError for what is no dtype
+   */
   constructor(name: string, options: LSTMOptions = {} as LSTMOptions) {
     const { inputs, units } = options;
     checkLayer('LSTM', name, { inputs, units }, options);
@@ -59,18 +75,22 @@ export class LSTM {
         gate,
         affineParameters(`${name}.${gate}`, inputs + units, units, options),
       ]),
-    ) as unknown as Gate;
+    ) as unknown as LSTMGates;
   }
 
+  /** Weight and bias of the gates forget, input, output and cell, in this order. */
   get parameters(): Variable[] {
     return gates.flatMap((gate) => [this.gates[gate].weight, this.gates[gate].bias]);
   }
 
-  /** One step: x is [batch, inputs]. Every step shares the weights. */
+  /**
+   * One step: x is [batch, inputs], of the layer's dtype. Every step shares the weights.
+   * @throws ShapeError or DTypeError for an x or a state that does not fit
+   */
   step(x: Node, { hidden, cell }: LSTMState): LSTMState {
     return withinLayer(this.name, () => {
       const z = concat([x, hidden], 1);
-      const gate = (name: keyof Gate, activation: (x: Node) => Node) => {
+      const gate = (name: keyof LSTMGates, activation: (x: Node) => Node) => {
         const { weight, bias } = this.gates[name];
         return activation(add(matmul(z, weight), bias));
       };
@@ -89,6 +109,8 @@ export class LSTM {
    * @param xs [steps, batch, inputs], or a list of [batch, inputs]
    * @param initial where to start; zeros unless told otherwise
    * @returns all hidden states as [steps, batch, units], and the last state
+   * @throws GraphError for no steps; ShapeError or DTypeError for steps or a state that do not fit, or a number of steps
+   *   that is a name
    */
   unroll(xs: Node | readonly Node[], initial?: LSTMState): { hidden: Node; last: LSTMState } {
     const sequence = xs instanceof Node ? this.#split(xs) : xs;

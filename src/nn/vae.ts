@@ -21,15 +21,19 @@ import { FeedForward } from './feed-forward.js';
 import { checkLayer, type LayerOptions } from './layer.js';
 import { bernoulliNegativeLogLikelihood } from './losses.js';
 
+/** What a variational auto-encoder is made of. */
 export interface VariationalAutoencoderOptions extends LayerOptions {
+  /** Numbers of an example. */
   readonly inputs: number;
   /** Units of the tanh layer of the encoder, and of the decoder unless `decoderHidden` differs. */
   readonly hidden: number;
+  /** Length of the latent code. */
   readonly latent: number;
   /** Units of the decoder's tanh layer; 0 decodes straight from the latent code, as the seed does. */
   readonly decoderHidden?: number | undefined;
 }
 
+/** What `loss` and `terms` may be told. */
 export interface LossOptions {
   /** Standard normal noise [batch, latent]; drawn anew in every run unless given. */
   readonly noise?: Node | undefined;
@@ -40,7 +44,9 @@ export interface LossOptions {
  * q(z|x) = N(mean, exp(logSigma)^2), z = mean + exp(logSigma) * noise, p(x|z) = Bernoulli(decode(z)).
  */
 export class VariationalAutoencoder {
+  /** What its parameters are named after. */
   readonly name: string;
+  /** Length of the latent code. */
   readonly latent: number;
   readonly #encoder: FeedForward;
   readonly #mean: FeedForward;
@@ -49,6 +55,10 @@ export class VariationalAutoencoder {
   readonly #logits: FeedForward;
   readonly #seed: number | undefined;
 
+  /**
+   * Makes the layers and draws their parameters.
+   * @throws ValueError for what is no name, size, seed or initialiser; DTypeError for what is no dtype
+   */
   constructor(
     name: string,
     options: VariationalAutoencoderOptions = {} as VariationalAutoencoderOptions,
@@ -73,13 +83,17 @@ export class VariationalAutoencoder {
     this.#logits = layer('logits', decoderHidden > 0 ? decoderHidden : latent, inputs);
   }
 
+  /** Of the encoder, the mean, log sigma, the decoder and the logits, in this order. */
   get parameters(): Variable[] {
     return [this.#encoder, this.#mean, this.#logSigma, this.#decoder, this.#logits].flatMap(
       (layer) => layer?.parameters ?? [],
     );
   }
 
-  /** The approximate posterior of x [batch, inputs]; both are [batch, latent]. */
+  /**
+   * The approximate posterior of x [batch, inputs]; both are [batch, latent].
+   * @throws ShapeError or DTypeError for an x that does not fit
+   */
   encode(x: Node): { mean: Node; logSigma: Node } {
     return withinLayer(this.name, () => {
       const features = this.#encoder.apply(x);
@@ -87,23 +101,33 @@ export class VariationalAutoencoder {
     });
   }
 
-  /** Probabilities [batch, inputs] for codes z [batch, latent]. */
+  /**
+   * Probabilities [batch, inputs] for codes z [batch, latent].
+   * @throws ShapeError or DTypeError for codes that do not fit
+   */
   decode(z: Node): Node {
     return sigmoid(this.decodeLogits(z));
   }
 
-  /** The logits of `decode`. */
+  /** The logits of `decode`. @throws ShapeError or DTypeError for codes that do not fit */
   decodeLogits(z: Node): Node {
     return withinLayer(this.name, () => this.#logits.apply(this.#decoder?.apply(z) ?? z));
   }
 
-  /** The negative evidence lower bound: `reconstruction` + `divergence`, nats per example. */
+  /**
+   * The negative evidence lower bound: `reconstruction` + `divergence`, a scalar in nats per example.
+   * @param x [batch, inputs], from 0 to 1
+   * @throws ShapeError or DTypeError for an x or noise that does not fit
+   */
   loss(x: Node, options: LossOptions = {}): Node {
     const { reconstruction, divergence } = this.terms(x, options);
     return add(reconstruction, divergence);
   }
 
-  /** The two terms of the loss, each a mean over examples, in nats. */
+  /**
+   * The two terms of the loss, each a scalar: a mean over examples, in nats.
+   * @throws ShapeError or DTypeError for an x or noise that does not fit
+   */
   terms(x: Node, { noise }: LossOptions = {}): { reconstruction: Node; divergence: Node } {
     return withinLayer(this.name, () => {
       const { mean: mu, logSigma } = this.encode(x);

@@ -16,77 +16,132 @@ const bothSigns = { low: -2, high: 2 };
 const positive = { low: 0.3, high: 2 };
 const nonZero = { low: -2, high: 2, gap: 0.4 };
 
-/** a + b */
+/**
+ * a + b.
+ * Shapes broadcast; of the operands' one dtype, float32 or float64.
+ * @throws ShapeError for shapes that do not broadcast; DTypeError for two dtypes or int32; ValueError for
+ *   what is no operand
+ */
 export const add = binary({
   name: 'add',
   domains: [bothSigns, bothSigns],
   gradient: (g) => [g, g],
 });
 
-/** a - b */
+/**
+ * a - b.
+ * Shapes broadcast; of the operands' one dtype, float32 or float64.
+ * @throws ShapeError for shapes that do not broadcast; DTypeError for two dtypes or int32; ValueError for
+ *   what is no operand
+ */
 export const sub = binary({
   name: 'sub',
   domains: [bothSigns, bothSigns],
   gradient: (g) => [g, neg(g)],
 });
 
-/** a * b */
+/**
+ * a * b.
+ * Shapes broadcast; of the operands' one dtype, float32 or float64.
+ * @throws ShapeError for shapes that do not broadcast; DTypeError for two dtypes or int32; ValueError for
+ *   what is no operand
+ */
 export const mul = binary({
   name: 'mul',
   domains: [bothSigns, bothSigns],
   gradient: (g, a, b) => [mul(g, b), mul(g, a)],
 });
 
-/** a / b */
+/**
+ * a / b.
+ * Shapes broadcast; of the operands' one dtype, float32 or float64.
+ * @throws ShapeError for shapes that do not broadcast; DTypeError for two dtypes or int32; ValueError for
+ *   what is no operand
+ */
 export const div = binary({
   name: 'div',
   domains: [bothSigns, nonZero],
   gradient: (g, _a, b, y) => [div(g, b), neg(div(mul(g, y), b))],
 });
 
-/** -x */
+/**
+ * -x.
+ * Of x's shape and dtype, float32 or float64.
+ * @throws DTypeError for int32; ValueError for what is no operand
+ */
 export const neg = unary({ name: 'neg', domain: bothSigns, gradient: (g) => neg(g) });
 
-/** e^x */
+/**
+ * e^x.
+ * Of x's shape and dtype, float32 or float64.
+ * @throws DTypeError for int32; ValueError for what is no operand
+ */
 export const exp = unary({ name: 'exp', domain: bothSigns, gradient: (g, _x, y) => mul(g, y) });
 
-/** The natural logarithm; NaN below 0, -Infinity at 0. */
+/**
+ * The natural logarithm; NaN below 0, -Infinity at 0.
+ * Of x's shape and dtype, float32 or float64.
+ * @throws DTypeError for int32; ValueError for what is no operand
+ */
 export const log = unary({ name: 'log', domain: positive, gradient: (g, x) => div(g, x) });
 
-/** The square root; its gradient at 0 is infinite. */
+/**
+ * The square root; its gradient at 0 is infinite.
+ * Of x's shape and dtype, float32 or float64.
+ * @throws DTypeError for int32; ValueError for what is no operand
+ */
 export const sqrt = unary({
   name: 'sqrt',
   domain: positive,
   gradient: (g, _x, y) => div(g, mul(2, y)),
 });
 
-/** x * x */
+/**
+ * x * x.
+ * Of x's shape and dtype, float32 or float64.
+ * @throws DTypeError for int32; ValueError for what is no operand
+ */
 export const square = unary({
   name: 'square',
   domain: bothSigns,
   gradient: (g, x) => mul(g, mul(2, x)),
 });
 
-/** |x|; the gradient at 0 is 0. */
+/**
+ * |x|; the gradient at 0 is 0.
+ * Of x's shape and dtype, float32 or float64.
+ * @throws DTypeError for int32; ValueError for what is no operand
+ */
 export const abs = unary({
   name: 'abs',
   domain: { ...bothSigns, gap: 0.1 },
   gradient: (g, x) => mul(g, sign(x)),
 });
 
-/** The cosine of x in radians. */
+/**
+ * The cosine of x in radians.
+ * Of x's shape and dtype, float32 or float64.
+ * @throws DTypeError for int32; ValueError for what is no operand
+ */
 export const cos = unary({
   name: 'cos',
   domain: bothSigns,
   gradient: (g, x) => neg(mul(g, sin(x))),
 });
 
-/** The sine of x in radians. */
+/**
+ * The sine of x in radians.
+ * Of x's shape and dtype, float32 or float64.
+ * @throws DTypeError for int32; ValueError for what is no operand
+ */
 export const sin = unary({ name: 'sin', domain: bothSigns, gradient: (g, x) => mul(g, cos(x)) });
 
 /**
  * base^exponent, as C's pow. Gradients are 0 where the power is constant: for the base at exponent
  * 0, for the exponent at base 0 (unless the exponent is negative).
+ * Shapes broadcast; of the operands' one dtype, float32 or float64.
+ * @throws ShapeError for shapes that do not broadcast; DTypeError for two dtypes or int32; ValueError for
+ *   what is no operand
  */
 export const pow = binary({
   name: 'pow',
@@ -129,7 +184,11 @@ const addAll = declare({
   ],
 });
 
-/** The sum of all operands, from the first to the last; all of one shape. */
+/**
+ * The sum of all operands, from the first to the last; all of one shape and dtype, float32 or float64.
+ * @throws ShapeError for two shapes; DTypeError for two dtypes or int32; GraphError for no operands; ValueError for
+ *   what is no list of operands
+ */
 export function addN(operands: readonly Operand[]): Node {
   const nodes = lift('addN', assertList(operands, '[addN] expected a list of operands,'));
   return addAll(nodes, {});

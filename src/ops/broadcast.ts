@@ -14,6 +14,7 @@ import { reshape } from './views.js';
 /** One axis or a list; negative ones count from the end; all of them when left out. */
 export type Axes = number | readonly number[];
 
+/** What `sum`, `mean`, `max` and `argmax` may be told. */
 export interface ReduceOptions {
   /** Keeps reduced axes as dimensions of 1. */
   readonly keepDims?: boolean | undefined;
@@ -98,7 +99,11 @@ const stretch = declare<{ readonly shape: Shape }>({
   ],
 });
 
-/** Repeats x along new leading axes and along axes of 1; names in `shape` are bound by inputs. */
+/**
+ * Repeats x along new leading axes and along axes of 1, as NumPy does; names in `shape` are bound by inputs.
+ * Of that shape and of x's dtype, whichever it is.
+ * @throws ShapeError for a shape that x does not broadcast to; ValueError for what is no operand
+ */
 export function broadcastTo(x: Operand, shape: readonly Dim[]): Node {
   const [node] = lift('broadcastTo', [x]) as [Node];
   const target = dimensions('broadcastTo', shape);
@@ -148,7 +153,12 @@ const addUp = declare<{ readonly axes: readonly number[] }>({
   ],
 });
 
-/** The sum over axes; 0 over none. */
+/**
+ * The sum over axes; 0 over no elements. Of x's dtype, float32 or float64, and of x's shape without these axes,
+ * or with 1 in their place.
+ * @throws ShapeError for an axis that x lacks or that is named twice; DTypeError for int32; ValueError for what is
+ *   no operand
+ */
 export function sum(x: Operand, axes?: Axes, { keepDims = false }: ReduceOptions = {}): Node {
   const [node] = lift('sum', [x]) as [Node];
   const resolved = resolveAxes('sum', node, axes);

@@ -18,7 +18,12 @@ const apart = [
 ] as const;
 const stepwise = notDifferentiable('it is constant but for jumps');
 
-/** 1 where a > b, else 0 (NaN compares as 0), in the operands' dtype. */
+/**
+ * 1 where a > b, else 0 (NaN compares as 0), in the operands' dtype.
+ * Shapes broadcast; any one dtype. No gradient flows through it.
+ * @throws ShapeError for shapes that do not broadcast; DTypeError for two dtypes; ValueError for what is no
+ *   operand
+ */
 export const greater = binary({
   name: 'greater',
   domains: apart,
@@ -26,7 +31,12 @@ export const greater = binary({
   gradient: stepwise,
 });
 
-/** 1 where a = b, else 0 (NaN equals nothing), in the operands' dtype. */
+/**
+ * 1 where a = b, else 0 (NaN equals nothing), in the operands' dtype.
+ * Shapes broadcast; any one dtype. No gradient flows through it.
+ * @throws ShapeError for shapes that do not broadcast; DTypeError for two dtypes; ValueError for what is no
+ *   operand
+ */
 export const equal = binary({
   name: 'equal',
   domains: apart,
@@ -34,7 +44,11 @@ export const equal = binary({
   gradient: stepwise,
 });
 
-/** -1, 0 or 1; NaN for NaN. */
+/**
+ * -1, 0 or 1; NaN for NaN.
+ * Of x's shape and dtype, float32 or float64. No gradient flows through it.
+ * @throws DTypeError for int32; ValueError for what is no operand
+ */
 export const sign = unary({
   name: 'sign',
   domain: { low: -2, high: 2, gap: 0.1 },
@@ -86,7 +100,11 @@ const choose = declare({
   ],
 });
 
-/** a where the condition is not 0, else b. The condition may have any dtype. */
+/**
+ * a where the condition is not 0, else b. The three broadcast; the condition may have any dtype, a and b have one.
+ * No gradient flows to the condition.
+ * @throws ShapeError for shapes that do not broadcast; DTypeError for two dtypes; ValueError for what is no operand
+ */
 export function where(condition: Operand, a: Operand, b: Operand): Node {
   const [test] = lift('where', [condition]) as [Node];
   // Two plain numbers take the condition's dtype, as they would any other operand's.
@@ -134,7 +152,10 @@ const convert = declare<{ readonly dtype: DType }>({
   ],
 });
 
-/** Converts the element type; floats become integers by truncation towards 0, NaN becomes 0. */
+/**
+ * Converts the element type; floats become integers by truncation towards 0, NaN becomes 0. Of x's shape.
+ * @throws DTypeError for what is no dtype; ValueError for what is no operand
+ */
 export function cast(x: Operand, dtype: DType): Node {
   assertDType(dtype, '[cast]');
   const [node] = lift('cast', [x]) as [Node];
@@ -186,7 +207,13 @@ const encode = declare<{ readonly depth: number; readonly dtype: DType }>({
   ],
 });
 
-/** Rows of 0 with a 1 at each index, along a new last axis; an index outside 0 … depth-1 gives zeros. */
+/**
+ * Rows of 0 with a 1 at each index, along a new last axis of `depth`; an index outside 0 … depth-1 gives zeros. No
+ * gradient flows through it.
+ * @param indices int32, of any shape
+ * @throws DTypeError for indices that are not int32, or for what is no dtype; ValueError for a depth that is no
+ *   non-negative integer, or for what is no operand
+ */
 export function oneHot(
   indices: Operand,
   depth: number,

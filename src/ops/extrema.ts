@@ -25,14 +25,24 @@ const apart = [
   { low: -2, high: 2 },
 ] as const;
 
-/** The larger of a and b; NaN if either is. Ties send half the gradient to each. */
+/**
+ * The larger of a and b; NaN if either is. Ties send half the gradient to each.
+ * Shapes broadcast; of the operands' one dtype, float32 or float64.
+ * @throws ShapeError for shapes that do not broadcast; DTypeError for two dtypes or int32; ValueError for
+ *   what is no operand
+ */
 export const maximum = binary({
   name: 'maximum',
   domains: apart,
   gradient: (g, a, b) => [unlessGreater(b, a, g), unlessGreater(a, b, g)],
 });
 
-/** The smaller of a and b; NaN if either is. Ties send half the gradient to each. */
+/**
+ * The smaller of a and b; NaN if either is. Ties send half the gradient to each.
+ * Shapes broadcast; of the operands' one dtype, float32 or float64.
+ * @throws ShapeError for shapes that do not broadcast; DTypeError for two dtypes or int32; ValueError for
+ *   what is no operand
+ */
 export const minimum = binary({
   name: 'minimum',
   domains: apart,
@@ -75,7 +85,11 @@ const largest = declare<{ readonly axes: readonly number[] }>({
   ],
 });
 
-/** The maximum over axes, -Infinity over none; NaN if any element is. Ties share the gradient. */
+/**
+ * The maximum over axes, -Infinity over no elements; NaN if any element is. Ties share the gradient evenly. Of x's
+ * dtype, and of x's shape without these axes, or with 1 in their place.
+ * @throws ShapeError for an axis that x lacks or that is named twice; ValueError for what is no operand
+ */
 export function max(x: Operand, axes?: Axes, { keepDims = false }: ReduceOptions = {}): Node {
   const [node] = lift('max', [x]) as [Node];
   const resolved = resolveAxes('max', node, axes);
@@ -109,7 +123,11 @@ const position = declare<{ readonly axes: readonly number[] }>({
   ],
 });
 
-/** The index (int32) of the first largest element along an axis, or of all in row-major order. */
+/**
+ * The index (int32) of the first largest element along an axis, or of all in row-major order. No gradient flows
+ * through it.
+ * @throws ShapeError for an axis that x lacks, or that has no elements; ValueError for what is no operand
+ */
 export function argmax(x: Operand, axis?: number, { keepDims = false }: ReduceOptions = {}): Node {
   const [node] = lift('argmax', [x]) as [Node];
   const axes = resolveAxes('argmax', node, axis);

@@ -12,6 +12,7 @@ export * from './extrema.js';
 export * from './matmul.js';
 export * from './mean.js';
 export * from './random.js';
+export type { Binary, Unary } from './samples.js';
 export * from './softmax.js';
 export * from './views.js';
 export * from './windows.js';

@@ -12,9 +12,11 @@ import { floatingDType } from './rules.js';
 import { refusesIntegers } from './samples.js';
 import { reshape } from './views.js';
 
+/** Which operands `matmul` takes as they lie, but transposed. */
 export interface MatmulOptions {
-  /** Multiply by a's (b's) transpose over its last two axes; nothing is moved. */
+  /** Multiply a's transpose over its last two axes; nothing is moved. */
   readonly transposeA?: boolean | undefined;
+  /** Multiply by b's transpose over its last two axes; nothing is moved. */
   readonly transposeB?: boolean | undefined;
 }
 
@@ -89,7 +91,12 @@ const product = declare<Flags>({
   ],
 });
 
-/** a b over the last two axes, [.., M, K] x [.., K, N]; leading axes broadcast. */
+/**
+ * The matrix product over the last two axes, [.., M, K] x [.., K, N] to [.., M, N]; leading axes broadcast. Both
+ * operands of one dtype, float32 or float64.
+ * @throws ShapeError for fewer than 2 axes, inner dimensions that differ or leading axes that do not broadcast;
+ *   DTypeError for two dtypes or int32; ValueError for what is no operand
+ */
 export function matmul(
   a: Operand,
   b: Operand,

@@ -44,7 +44,10 @@ const measure = declare<{ readonly dim: Dim; readonly dtype: DType }>({
   ],
 });
 
-/** The size of a dimension, as a scalar: a constant, or what an input binds its names to. */
+/**
+ * The size of a dimension, as a scalar of a dtype: a constant, or what an input binds its names to.
+ * @throws ShapeError for what is no dimension; DTypeError for what is no dtype
+ */
 export function extent(dim: Dim, dtype: DType): Node {
   assertDType(dtype, '[extent]');
   const normal = dimension(dim, '[extent]');
@@ -84,7 +87,12 @@ const average = declare<{ readonly axes: readonly number[] }>({
   ],
 });
 
-/** The mean over axes; NaN over none. */
+/**
+ * The mean over axes; NaN over no elements. Of x's dtype, float32 or float64, and of x's shape without these axes,
+ * or with 1 in their place.
+ * @throws ShapeError for an axis that x lacks or that is named twice; DTypeError for int32; ValueError for what is
+ *   no operand
+ */
 export function mean(x: Operand, axes?: Axes, { keepDims = false }: ReduceOptions = {}): Node {
   const [node] = lift('mean', [x]) as [Node];
   const resolved = resolveAxes('mean', node, axes);

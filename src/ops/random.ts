@@ -10,13 +10,16 @@ import { mul } from './arithmetic.js';
 import { dimensions } from './broadcast.js';
 import { declare } from './declare.js';
 
+/** What a draw may be told. */
 export interface RandomOptions {
   /** Defaults to one derived from `setSeed` and the order of construction. */
   readonly seed?: number | undefined;
+  /** `float32`, unless `float64` is asked for. */
   readonly dtype?: DType | undefined;
 }
 
-type Draw = (shape: readonly Dim[], options?: RandomOptions) => Node;
+/** Makes a node that draws: names in `shape` are bound by inputs. */
+export type Draw = (shape: readonly Dim[], options?: RandomOptions) => Node;
 
 interface DrawAttributes {
   readonly shape: Shape;
@@ -67,11 +70,21 @@ function random(name: string, kernel: string): Draw {
   return draw;
 }
 
-/** Standard normal draws. Equal seed, shape and dtype are the same draw; every run draws anew. */
+/**
+ * Standard normal draws. Equal seed, shape and dtype are the same draw; every run draws anew. Philox4x32-10: Salmon
+ * et al., Parallel random numbers: as easy as 1, 2, 3 (SC 2011).
+ * @throws ShapeError for what is no shape; DTypeError for int32; ValueError for what is no seed
+ */
 export const randomNormal = random('randomNormal', 'normal');
 
-/** Draws from [0, 1). Equal seed, shape and dtype are the same draw; every run draws anew. */
+/**
+ * Uniform draws from [0, 1). Equal seed, shape and dtype are the same draw; every run draws anew.
+ * @throws ShapeError for what is no shape; DTypeError for int32; ValueError for what is no seed
+ */
 export const randomUniform = random('randomUniform', 'uniform');
 
-/** Standard normal draws, those beyond two standard deviations drawn again. */
+/**
+ * Standard normal draws, those beyond two standard deviations drawn again.
+ * @throws ShapeError for what is no shape; DTypeError for int32; ValueError for what is no seed
+ */
 export const randomTruncatedNormal = random('randomTruncatedNormal', 'truncatedNormal');

@@ -12,7 +12,9 @@ export interface Range {
   readonly gap?: number;
 }
 
+/** An element-wise op of one operand. */
 export type Unary = (x: Operand) => Node;
+/** An element-wise op of two operands, which broadcast. */
 export type Binary = (a: Operand, b: Operand) => Node;
 
 const shapes = [[2, 3], [2, 3, 4], [0, 3], []] as const;

@@ -65,7 +65,10 @@ const normalize = declare<AlongAxis>({
   ],
 });
 
-/** e^x / sum(e^x) along an axis, the last unless told otherwise. */
+/**
+ * e^x / sum(e^x) along an axis, the last unless told otherwise. Of x's shape and dtype, float32 or float64.
+ * @throws ShapeError for an axis that x lacks; DTypeError for int32; ValueError for what is no operand
+ */
 export function softmax(x: Operand, axis = -1): Node {
   const [node] = lift('softmax', [x]) as [Node];
   return normalize([node], { axis: resolveAxis(axis, node.shape.length, '[softmax]') });
@@ -85,7 +88,11 @@ const logNormalize = declare<AlongAxis>({
   ],
 });
 
-/** x - log(sum(e^x)) along an axis, the last unless told otherwise; exact where softmax underflows. */
+/**
+ * x - log(sum(e^x)) along an axis, the last unless told otherwise; exact where softmax underflows. Of x's shape and
+ * dtype, float32 or float64.
+ * @throws ShapeError for an axis that x lacks; DTypeError for int32; ValueError for what is no operand
+ */
 export function logSoftmax(x: Operand, axis = -1): Node {
   const [node] = lift('logSoftmax', [x]) as [Node];
   return logNormalize([node], { axis: resolveAxis(axis, node.shape.length, '[logSoftmax]') });

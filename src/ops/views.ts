@@ -57,7 +57,11 @@ const reorder = declare<{ readonly axes: readonly number[] }>({
   ],
 });
 
-/** Reorders axes; reverses them unless told otherwise. */
+/**
+ * Reorders axes; reverses them unless told otherwise. Any dtype.
+ * @param axes for each axis of the result, the axis of x that it is
+ * @throws ShapeError for axes that do not name each axis of x once; ValueError for what is no operand
+ */
 export function transpose(x: Operand, axes?: readonly number[]): Node {
   const [node] = lift('transpose', [x]) as [Node];
   const rank = node.shape.length;
@@ -115,7 +119,10 @@ const refold = declare<{ readonly shape: Shape }>({
   ],
 });
 
-/** The same elements, in row-major order, in another shape; one dimension may be -1, to be inferred. */
+/**
+ * The same elements, in row-major order, in another shape; one dimension may be -1, to be inferred. Any dtype.
+ * @throws ShapeError for a shape of another size, or a -1 that cannot be inferred; ValueError for what is no operand
+ */
 export function reshape(x: Operand, shape: readonly Dim[]): Node {
   const [node] = lift('reshape', [x]) as [Node];
   const fail = failFor({ name: 'reshape' }, [node]);
@@ -168,7 +175,10 @@ const stop = declare({
   ],
 });
 
-/** x itself, through which no gradient flows back. */
+/**
+ * x itself, through which no gradient flows back.
+ * @throws ValueError for what is no operand
+ */
 export function stopGradient(x: Operand): Node {
   return stop([x], {});
 }

@@ -92,7 +92,8 @@ const cut = declare<SliceAttributes>({
 
 /**
  * The elements from `start` up to `end` along one axis; negative positions count from the end.
- * Along a named axis the range is checked when the name is bound.
+ * Along a named axis the range is checked when the name is bound. Of x's dtype, whichever it is, and of x's rank.
+ * @throws ShapeError for an axis that x lacks, or a range that is not within it; ValueError for what is no operand
  */
 export function slice(
   x: Operand,
@@ -190,7 +191,11 @@ const join = declare<{ readonly axis: number }>({
   ],
 });
 
-/** Joins nodes along an existing axis. */
+/**
+ * Joins nodes along an existing axis; the other dimensions are equal. One dtype, whichever it is.
+ * @throws ShapeError for no operands, dimensions that differ or an axis that they lack; DTypeError for two dtypes;
+ *   ValueError for what is no list of operands
+ */
 export function concat(operands: readonly Operand[], axis: number): Node {
   const nodes = several('concat', operands);
   return join(nodes, { axis: resolveAxis(axis, (nodes[0] as Node).shape.length, '[concat]') });
@@ -247,7 +252,11 @@ const pile = declare<{ readonly axis: number }>({
   ],
 });
 
-/** Joins nodes of one shape along a new axis; -1 makes it the last. */
+/**
+ * Joins nodes of one shape along a new axis; -1 makes it the last. One dtype, whichever it is.
+ * @throws ShapeError for no operands, two shapes or an axis out of range; DTypeError for two dtypes; ValueError for
+ *   what is no list of operands
+ */
 export function stack(operands: readonly Operand[], axis: number): Node {
   const nodes = several('stack', operands);
   return pile(nodes, { axis: resolveAxis(axis, (nodes[0] as Node).shape.length + 1, '[stack]') });
@@ -337,7 +346,12 @@ const putTogether = declare<AssembleAttributes>({
   ],
 });
 
-/** Zeros of `shape`, with every part added at its window: what gradients of slices add up to. */
+/**
+ * Zeros of `shape`, with every part added at its window: what gradients of slices add up to. All parts of one
+ * dtype, float32 or float64.
+ * @throws ShapeError for a part that is not within the shape; DTypeError for two dtypes or int32; GraphError for no
+ *   parts; ValueError for what is no list of parts
+ */
 export function assemble(shape: Shape, parts: readonly Part[]): Node {
   const target = dimensions('assemble', shape);
   const fail = failFor({ name: 'assemble' }, []);

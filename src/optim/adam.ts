@@ -10,12 +10,15 @@ import type { DType } from '../tensor/dtype.js';
 import { Tensor, tensor } from '../tensor/tensor.js';
 import { finite, gradientsFor, type Rate, rateIn } from './gradients.js';
 
+/** What `adam` may be told. */
 export interface AdamOptions {
+  /** The step size; 0.001 unless told otherwise. */
   readonly rate?: Rate | undefined;
-  /** Decay of the first moment, the mean of gradients. */
+  /** Decay of the first moment, the mean of gradients; 0.9 unless told otherwise. */
   readonly beta1?: number | undefined;
-  /** Decay of the second moment, the mean of squared gradients. */
+  /** Decay of the second moment, the mean of squared gradients; 0.999 unless told otherwise. */
   readonly beta2?: number | undefined;
+  /** Added to the root of the second moment; 1e-8 unless told otherwise. */
   readonly epsilon?: number | undefined;
 }
 

@@ -8,7 +8,9 @@ import { add, mul, sub } from '../ops/index.js';
 import { Tensor } from '../tensor/tensor.js';
 import { finite, gradientsFor, type Rate, rateIn } from './gradients.js';
 
+/** What `sgd` is told. */
 export interface SgdOptions {
+  /** The step size. */
   readonly rate: Rate;
   /** How much of the last step is kept: Polyak's heavy ball, v' = momentum v + g; 0 is plain descent. */
   readonly momentum?: number | undefined;

@@ -15,8 +15,10 @@ import { inspected } from './inspected.js';
 import { flattenInto, type Nested, nest, shapeOfNested } from './nested.js';
 import { assertShape, formatShape, sizeOf } from './shape.js';
 
+/** What can be made a tensor of: a tensor, a number, nested arrays of numbers, or a typed array, which has one axis. */
 export type TensorLike = Tensor | Nested | TypedArray;
 
+/** What `tensor` may be told. */
 export interface TensorOptions {
   /** Defaults to the shape of the nested arrays, or to one axis for a typed array. */
   readonly shape?: readonly number[] | undefined;
@@ -24,9 +26,11 @@ export interface TensorOptions {
   readonly dtype?: DType | undefined;
 }
 
+/** A dense array of any rank up to 32, of one element type, in row-major order: a value, which knows of no graph. */
 export class Tensor {
   /** Dimensions, outermost first; `[]` for a scalar. */
   readonly shape: readonly number[];
+  /** The type of the elements. */
   readonly dtype: DType;
   /** The elements in row-major order; not a copy. */
   readonly data: TypedArray;
@@ -52,6 +56,10 @@ export class Tensor {
     this.dtype = dtypeOf(data);
   }
 
+  /**
+   * A tensor of zeros; float32 unless told otherwise.
+   * @throws ShapeError for what is no shape; DTypeError for what is no dtype; ValueError when there is not that much memory
+   */
   static zeros(
     shape: readonly number[],
     options: { readonly dtype?: DType | undefined } = {},
@@ -59,6 +67,10 @@ export class Tensor {
     return new Tensor(allocate(options.dtype ?? 'float32', shape), shape);
   }
 
+  /**
+   * A tensor of ones; float32 unless told otherwise.
+   * @throws as `zeros` does: ShapeError, DTypeError or ValueError
+   */
   static ones(
     shape: readonly number[],
     options: { readonly dtype?: DType | undefined } = {},
@@ -66,6 +78,10 @@ export class Tensor {
     return Tensor.full(shape, 1, options);
   }
 
+  /**
+   * A tensor that holds one number throughout; float32 unless told otherwise.
+   * @throws as `zeros` does, and ValueError for what is no number, or no 32-bit integer where the dtype is int32
+   */
   static full(
     shape: readonly number[],
     value: number,
@@ -99,10 +115,15 @@ export class Tensor {
     return this.data[0] as number;
   }
 
+  /** As `util.inspect` shows it: dtype, shape and elements, of large tensors the first eight. */
   toString(): string {
     return inspect(this);
   }
 
+  /**
+   * What `console.log` and `util.inspect` show.
+   * @internal
+   */
   [inspected](_depth: number, options: object): string {
     const head = `Tensor ${this.dtype} ${formatShape(this.shape)}`;
     if (this.size > 1000) {

@@ -14,6 +14,7 @@ import { type SliceOutputs, Slices } from './slices.js';
 /** Outputs of one element, each its mean over examples. */
 export type Means = Readonly<Record<string, number>>;
 
+/** What an epoch came to. */
 export interface EpochRecord {
   /** Counted from 0. */
   readonly epoch: number;
@@ -23,19 +24,25 @@ export interface EpochRecord {
   readonly validation?: Means;
 }
 
+/** What a training came to. */
 export interface History {
+  /** One for each epoch, in order. */
   readonly epochs: readonly EpochRecord[];
 }
 
+/** What a step came to. */
 export interface BatchRecord {
+  /** Counted from 0. */
   readonly epoch: number;
   /** Counted from 0 in each epoch. */
   readonly batch: number;
   /** How many examples it has. */
   readonly rows: number;
+  /** The program's outputs, copies that may be kept. */
   readonly outputs: Readonly<Record<string, Tensor>>;
 }
 
+/** What `fit` is told. */
 export interface FitOptions {
   /** Passes over the dataset. */
   readonly epochs: number;

@@ -12,6 +12,7 @@ import { askedStepperFor, assertCount } from './options.js';
 import { inOrder } from './order.js';
 import { Slices } from './slices.js';
 
+/** What `predict` may be told. */
 export interface PredictOptions {
   /** Examples in a run; 128 unless told otherwise. */
   readonly batchSize?: number | undefined;

@@ -1,0 +1,121 @@
+// The reference is made of docstrings: everything that a user can name has one, and every function says which
+// of our errors it throws. typedoc (`lint: reference`) refuses what is missing among the names it shows; members
+// are asked here.
+import { fileURLToPath } from 'node:url';
+import ts from 'typescript';
+import { describe, expect, it } from 'vitest';
+import * as fb from '../../src/index.js';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const entry = `${root}src/index.ts`;
+
+const { config } = ts.readConfigFile(`${root}tsconfig.build.json`, ts.sys.readFile);
+const { options } = ts.parseJsonConfigFileContent(config, ts.sys, root);
+const program = ts.createProgram([entry], options);
+const checker = program.getTypeChecker();
+
+/** What these functions are given cannot be wrong, or is looked at by others. */
+const throwNothing = ['notDifferentiable', 'initializers'];
+const errors = Object.keys(fb).filter((name) => name.endsWith('Error'));
+
+interface Public {
+  readonly path: string;
+  readonly symbol: ts.Symbol;
+  readonly callable: boolean;
+}
+
+const isInternal = (symbol: ts.Symbol) =>
+  symbol.getJsDocTags(checker).some(({ name }) => name === 'internal');
+
+/** A class's or an interface's own members, as far as they are public. */
+function membersOf(symbol: ts.Symbol, path: string): Public[] {
+  const declared = [...(symbol.members?.values() ?? []), ...staticsOf(symbol)];
+  return declared.filter(isOpen).map((member) => ({
+    path: `${path}.${member.getName()}`,
+    symbol: member,
+    // An option that is a function is called by us: what it throws is its author's.
+    callable:
+      (symbol.flags & ts.SymbolFlags.Class) !== 0 && (member.flags & ts.SymbolFlags.Method) !== 0,
+  }));
+}
+
+function staticsOf(symbol: ts.Symbol): ts.Symbol[] {
+  return (symbol.flags & ts.SymbolFlags.Class) === 0 ? [] : [...(symbol.exports?.values() ?? [])];
+}
+
+function isOpen(member: ts.Symbol): boolean {
+  const kinds = ts.SymbolFlags.Property | ts.SymbolFlags.Method | ts.SymbolFlags.Accessor;
+  if ((member.flags & kinds) === 0 || member.getName() === 'prototype') return false;
+  return (member.declarations ?? []).every((declaration) => {
+    const hidden = ts.ModifierFlags.Private | ts.ModifierFlags.Protected;
+    const name = ts.getNameOfDeclaration(declaration);
+    return (
+      (ts.getCombinedModifierFlags(declaration) & hidden) === 0 &&
+      !(name && ts.isPrivateIdentifier(name))
+    );
+  });
+}
+
+function everyName(): Public[] {
+  const file = program.getSourceFile(entry);
+  const index = file && checker.getSymbolAtLocation(file);
+  if (!index) throw new Error(`${entry} has no exports`);
+  return checker.getExportsOfModule(index).flatMap((exported) => {
+    const symbol =
+      (exported.flags & ts.SymbolFlags.Alias) === 0 ? exported : checker.getAliasedSymbol(exported);
+    const path = exported.getName();
+    const value = symbol.valueDeclaration;
+    const callable =
+      value !== undefined &&
+      checker.getTypeOfSymbolAtLocation(symbol, value).getCallSignatures().length > 0;
+    return [{ path, symbol, callable }, ...membersOf(symbol, path)];
+  });
+}
+
+const textOf = (symbol: ts.Symbol) =>
+  ts.displayPartsToString(symbol.getDocumentationComment(checker));
+const throwsOf = (symbol: ts.Symbol) =>
+  symbol.getJsDocTags(checker).flatMap(({ name, text }) => {
+    return name === 'throws' ? [ts.displayPartsToString(text)] : [];
+  });
+
+describe('docstrings', () => {
+  const names = everyName();
+  const pathsOf = (some: readonly Public[]) => some.map(({ path }) => path);
+
+  it('are asked of all that is exported', () => {
+    const paths = pathsOf(names);
+    expect(Object.keys(fb).filter((name) => !paths.includes(name))).toEqual([]);
+    for (const member of ['Program.runAsync', 'Tensor.zeros', 'FitOptions.epochs', 'Node.name']) {
+      expect(paths).toContain(member);
+    }
+  });
+
+  it('stand at every name and every member', () => {
+    const silent = names.filter(({ symbol }) => textOf(symbol) === '' && !isInternal(symbol));
+    // The base of the errors says it for all of them.
+    const own = pathsOf(silent).filter((path) => !/^\w+Error\.code$/.test(path));
+    expect(own).toEqual([]);
+  });
+
+  it('say of every function which of our errors it throws', () => {
+    const functions = names.filter(
+      ({ path, callable }) => callable && !path.includes('.') && !throwNothing.includes(path),
+    );
+    const silent = functions.filter(({ symbol }) => {
+      const said = throwsOf(symbol).join(' ');
+      return !errors.some((error) => said.includes(error));
+    });
+    expect(pathsOf(silent)).toEqual([]);
+  });
+
+  it('name no error that there is not', () => {
+    const wrong = names.flatMap(({ path, symbol }) =>
+      throwsOf(symbol)
+        .flatMap((text) => text.match(/\b[A-Z]\w*Error\b/g) ?? [])
+        .filter((error) => !errors.includes(error))
+        .map((error) => `${path}: ${error}`),
+    );
+    expect(wrong).toEqual([]);
+  });
+});
