@@ -19,7 +19,7 @@ import { basename, dirname, join } from 'node:path';
 import { describeValue, ForebayError, FormatError, ValueError } from '../errors.js';
 
 // A system call moves at most 2 GiB; this much also bounds the copy that writing makes.
-const chunkBytes = 2 ** 24;
+export const chunkBytes = 2 ** 24;
 
 /** @throws ValueError for what is no path */
 export function assertPath(file: unknown, context: string): asserts file is string {
@@ -90,9 +90,7 @@ export function writeAtomically(file: string, parts: Iterable<Uint8Array>): void
   let temporary: string | undefined;
   try {
     const { target, mode } = targetOf(file);
-    const suffix = `${process.pid}.${randomBytes(4).toString('hex')}.tmp`;
-    // Cut short, as the system allows a name only so many bytes.
-    const name = join(dirname(target), `${basename(target).slice(0, 40)}.${suffix}`);
+    const name = temporaryFor(target);
     const descriptor = openSync(name, 'wx', mode);
     temporary = name;
     try {
@@ -107,13 +105,34 @@ export function writeAtomically(file: string, parts: Iterable<Uint8Array>): void
     syncFolder(dirname(target));
   } catch (cause) {
     if (temporary !== undefined) rmSync(temporary, { force: true });
-    if (cause instanceof ForebayError) throw cause;
-    throw new FormatError(`${file}: cannot be written: ${(cause as Error).message}`, { cause });
+    throw writingError(file, cause);
   }
 }
 
+export function writingError(file: string, cause: unknown): ForebayError {
+  if (cause instanceof ForebayError) return cause;
+  return new FormatError(`${file}: cannot be written: ${(cause as Error).message}`, { cause });
+}
+
+// Cut short, as the system allows a name only so many bytes.
+const stemOf = (target: string) => `${basename(target).slice(0, 40)}.`;
+
+/** A name that no other file has, beside the file that it is to become. */
+export function temporaryFor(target: string): string {
+  const suffix = `${process.pid}.${randomBytes(4).toString('hex')}.tmp`;
+  return join(dirname(target), stemOf(target) + suffix);
+}
+
+/** The id of the process that made it, where a name in the target's folder is one of `temporaryFor`. */
+export function makerOf(target: string, name: string): number | undefined {
+  const stem = stemOf(target);
+  if (!name.startsWith(stem)) return undefined;
+  const [, pid] = /^(\d+)\.[0-9a-f]{8}\.tmp$/.exec(name.slice(stem.length)) ?? [];
+  return pid === undefined ? undefined : Number(pid);
+}
+
 /** Where a name leads, and the permissions of what is there, if anything is. */
-function targetOf(file: string): { target: string; mode: number | undefined } {
+export function targetOf(file: string): { target: string; mode: number | undefined } {
   const stat = statSync(file, { throwIfNoEntry: false });
   if (stat === undefined) return { target: file, mode: undefined };
   // A new name would take the place of a device or a pipe, /dev/null for one.

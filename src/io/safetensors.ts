@@ -50,22 +50,38 @@ export interface SaveOptions {
  */
 export function save(file: string, parameters: Saved, { metadata = {} }: SaveOptions = {}): void {
   assertPath(file, 'save:');
-  checkMetadata(metadata);
-  const named = [...namedValues('save', parameters)].map(([name, value]) => {
+  const { header, tensors } = layOut('save', namedValues('save', parameters), metadata);
+  writeAtomically(file, [header, ...tensors.map(bytesIn)]);
+}
+
+/** What a file is written of: its beginning, and then these tensors. */
+export interface Layout {
+  readonly header: Uint8Array;
+  readonly tensors: readonly Tensor[];
+}
+
+/** @throws ValueError for what cannot be saved; StateError for a variable of a run in flight */
+export function layOut(
+  context: string,
+  values: ReadonlyMap<string, Variable | Tensor>,
+  metadata: Metadata,
+): Layout {
+  checkMetadata(context, metadata);
+  const named = [...values].map(([name, value]) => {
     if (!isWritable(name) || name === metadataKey) {
-      throw new ValueError(`save: no tensor of a file can be named ${JSON.stringify(name)}`);
+      throw new ValueError(`${context}: no tensor of a file can be named ${JSON.stringify(name)}`);
     }
     if (value instanceof Variable) {
       // A run off this thread may be writing it: half an update must not get into a file.
-      assertAtRest('save', value);
+      assertAtRest(context, value);
       return { name, tensor: value.value };
     }
     if (!(value instanceof Tensor)) {
       throw new ValueError(
-        `save: expected a parameter, a state or a tensor for '${name}', but received ${describeValue(value)}`,
+        `${context}: expected a parameter, a state or a tensor for '${name}', but received ${describeValue(value)}`,
       );
     }
-    return { name, tensor: asTensor(value, value.dtype, `save: '${name}'`) };
+    return { name, tensor: asTensor(value, value.dtype, `${context}: '${name}'`) };
   });
   // Wide elements first: so each tensor lies at a multiple of its elements' size.
   named.sort((a, b) => bytesOf[b.tensor.dtype] - bytesOf[a.tensor.dtype]);
@@ -78,10 +94,10 @@ export function save(file: string, parameters: Saved, { metadata = {} }: SaveOpt
   const header = formatHeader({ entries, metadata });
   if (header.length - lengthBytes > mostHeaderBytes) {
     throw new ValueError(
-      `save: the header would take ${header.length - lengthBytes} bytes, but the format allows ${mostHeaderBytes}`,
+      `${context}: the header would take ${header.length - lengthBytes} bytes, but the format allows ${mostHeaderBytes}`,
     );
   }
-  writeAtomically(file, [header, ...named.map(({ tensor }) => bytesIn(tensor))]);
+  return { header, tensors: named.map(({ tensor }) => tensor) };
 }
 
 /**
@@ -95,9 +111,25 @@ export function save(file: string, parameters: Saved, { metadata = {} }: SaveOpt
  */
 export function load(file: string, into?: Restored): Record<string, Tensor> {
   assertPath(file, 'load:');
+  return readTensors(file, (header) => {
+    return into === undefined
+      ? undefined
+      : fitting('load', file, header, namedValues('load', into));
+  });
+}
+
+/**
+ * The same for those that look at the header first.
+ * @param choose what to write to, by the names of the file, or nothing to read all of it; what it throws,
+ *   and whatever else is thrown, comes before anything is written
+ */
+export function readTensors(
+  file: string,
+  choose: (header: Header) => ReadonlyMap<string, Variable> | undefined,
+): Record<string, Tensor> {
   return withFile(file, (open) => {
     const { header, dataStart } = readHeader(file, open);
-    const wanted = into === undefined ? undefined : fitting(file, header, into);
+    const wanted = choose(header);
     const tensors = header.entries
       .filter(({ name }) => wanted?.has(name) ?? true)
       .map((entry) => {
@@ -141,17 +173,21 @@ function readHeader(file: string, open: OpenFile): { header: Header; dataStart: 
   return { header: parseHeader(file, json, open.size - dataStart), dataStart };
 }
 
-/** What is to be written to, by the names of the file. */
-function fitting(file: string, { entries }: Header, into: Restored): Map<string, Variable> {
-  const wanted = namedValues('load', into);
+/** @throws ValueError, FormatError, DTypeError, ShapeError or StateError, as `load` does; returns `wanted` */
+export function fitting(
+  context: string,
+  file: string,
+  { entries }: Header,
+  wanted: ReadonlyMap<string, Variable>,
+): ReadonlyMap<string, Variable> {
   const found = new Map(entries.map((entry) => [entry.name, entry]));
   for (const [name, variable] of wanted) {
     if (!(variable instanceof Variable)) {
       throw new ValueError(
-        `load: expected a parameter or a state for '${name}', but received ${describeValue(variable)}`,
+        `${context}: expected a parameter or a state for '${name}', but received ${describeValue(variable)}`,
       );
     }
-    assertAtRest('load', variable);
+    assertAtRest(context, variable);
     const entry = found.get(name);
     if (entry === undefined) {
       const names = entries.slice(0, 20).map((other) => `'${other.name}'`);
@@ -172,7 +208,7 @@ function fitting(file: string, { entries }: Header, into: Restored): Map<string,
 }
 
 /** By name. @throws GraphError for two of one name */
-function namedValues<T>(
+export function namedValues<T>(
   context: string,
   values: readonly (T & Variable)[] | Readonly<Record<string, T>>,
 ): Map<string, T> {
@@ -210,22 +246,22 @@ function assertAtRest(context: string, variable: Variable): void {
   );
 }
 
-function checkMetadata(metadata: Metadata): void {
+function checkMetadata(context: string, metadata: Metadata): void {
   if (typeof metadata !== 'object' || metadata === null || Array.isArray(metadata)) {
     throw new ValueError(
-      `save: expected metadata as a record of strings, but received ${describeValue(metadata)}`,
+      `${context}: expected metadata as a record of strings, but received ${describeValue(metadata)}`,
     );
   }
   for (const [key, value] of Object.entries(metadata)) {
     if (!isWritable(key) || !isWritable(value)) {
       throw new ValueError(
-        `save: metadata are strings, but ${JSON.stringify(key)} is ${describeValue(value)}`,
+        `${context}: metadata are strings, but ${JSON.stringify(key)} is ${describeValue(value)}`,
       );
     }
   }
 }
 
 /** As the format has them, little-endian: so are all the machines that forebay is built for. */
-function bytesIn({ data }: Pick<Tensor, 'data'>): Uint8Array {
+export function bytesIn({ data }: Pick<Tensor, 'data'>): Uint8Array {
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }

@@ -1,0 +1,136 @@
+/** Files that are written off the JavaScript thread: what is there before, meanwhile and after. */
+
+import { spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { FormatError } from '../../src/index.js';
+import { assertWritable, writeInBackground } from '../../src/io/background.js';
+
+let folder = '';
+let file = '';
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'forebay-background-'));
+  file = join(folder, 'it');
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+const bytes = (text: string) => new TextEncoder().encode(text);
+const content = () => readFileSync(file, 'utf8');
+
+describe('a file that is written in the background', () => {
+  it('is its parts, one after another, and nothing is left beside it', async () => {
+    await writeInBackground(file, [bytes('one '), bytes(''), bytes('two')]);
+    expect(content()).toBe('one two');
+    expect(readdirSync(folder)).toEqual(['it']);
+  });
+
+  it('may be larger than one piece that is written', async () => {
+    const large = new Uint8Array(2 ** 24 + 5);
+    for (let index = 0; index < large.length; index += 4099) large[index] = index;
+    await writeInBackground(file, [bytes('x'), large]);
+    expect(Buffer.compare(readFileSync(file).subarray(1), large)).toBe(0);
+  });
+
+  it('is the old one until it is the new one', async () => {
+    writeFileSync(file, 'old');
+    const before = statSync(file).ino;
+    const write = writeInBackground(file, [bytes('new')]);
+    expect(content()).toBe('old');
+    await write;
+    expect(content()).toBe('new');
+    expect(statSync(file).ino).not.toBe(before);
+  });
+
+  it('is what was asked for last, though nobody waits', async () => {
+    const large = new Uint8Array(2 ** 22);
+    const writes = [large, bytes('second'), large, bytes('last')].map((part) => {
+      return writeInBackground(file, [part]);
+    });
+    await Promise.all(writes);
+    expect(content()).toBe('last');
+    expect(readdirSync(folder)).toEqual(['it']);
+  });
+
+  it('stays who may read it, and where a link leads', async () => {
+    const link = join(folder, 'link');
+    writeFileSync(file, 'old');
+    chmodSync(file, 0o640);
+    symlinkSync('it', link);
+    await writeInBackground(link, [bytes('new')]);
+    expect(content()).toBe('new');
+    expect(statSync(file).mode & 0o777).toBe(0o640);
+    expect(readdirSync(folder).sort()).toEqual(['it', 'link']);
+  });
+
+  it('that cannot be written is a FormatError, and the next one is written all the same', async () => {
+    mkdirSync(file);
+    const refused = writeInBackground(file, [bytes('x')]);
+    const after = refused.catch(() => rmSync(file, { recursive: true }));
+    await expect(refused).rejects.toThrow(
+      new FormatError(`${file}: cannot be written: what is there is no regular file`),
+    );
+    await after;
+    await writeInBackground(file, [bytes('y')]);
+    expect(content()).toBe('y');
+  });
+
+  it('leaves the old one and nothing else when it fails halfway', async () => {
+    writeFileSync(file, 'old');
+    // The second part cannot be written: a stand-in for a disk that is full.
+    const parts = [bytes('new'), { length: 1, subarray: () => 3 }];
+    await expect(writeInBackground(file, parts as never)).rejects.toBeInstanceOf(FormatError);
+    expect(content()).toBe('old');
+    expect(readdirSync(folder)).toEqual(['it']);
+  });
+});
+
+describe('temporary files', () => {
+  const gone = spawnSync(process.execPath, ['-e', '']).pid;
+  const names = (...pids: number[]) => pids.map((pid) => `it.${pid}.00c0ffee.tmp`);
+
+  it('of processes that are gone are removed; those of others are not touched', async () => {
+    const living = [...names(process.ppid), ...names(process.pid)];
+    const foreign = [`it2.${gone}.00c0ffee.tmp`, `it.${gone}.tmp`, `it.${gone}.00c0ffee.tmp.bak`];
+    for (const name of [...names(gone), ...living, ...foreign]) {
+      writeFileSync(join(folder, name), '');
+    }
+    await writeInBackground(file, [bytes('x')]);
+    expect(readdirSync(folder).sort()).toEqual(['it', ...living, ...foreign].sort());
+  });
+
+  it('of an earlier process of our own id are removed: in a container all have one', async () => {
+    const [ours] = names(process.pid) as [string];
+    writeFileSync(join(folder, ours), '');
+    const yesterday = Date.now() / 1000 - 86_400;
+    utimesSync(join(folder, ours), yesterday, yesterday);
+    await writeInBackground(file, [bytes('x')]);
+    expect(readdirSync(folder)).toEqual(['it']);
+  });
+});
+
+describe('assertWritable', () => {
+  it('says beforehand that there is no such folder, and makes no file', async () => {
+    const nowhere = join(folder, 'no', 'where');
+    await expect(assertWritable(nowhere)).rejects.toThrow(
+      new FormatError(
+        `${nowhere}: cannot be written: ENOENT: no such file or directory, access '${join(folder, 'no')}'`,
+      ),
+    );
+    await assertWritable(file);
+    expect(existsSync(file)).toBe(false);
+  });
+});
