@@ -1,5 +1,7 @@
 // The addon's entry points. Each turns its arguments into plain memory and hands them to kernels/,
 // which checks them; nothing is computed here. No state but constants: any thread may load it.
+#include <napi.h>
+
 #include "binding/async.h"
 #include "binding/call.h"
 #include "binding/describe.h"
@@ -149,8 +151,10 @@ bool exportAll(napi_env env, napi_value exports) {
   return true;
 }
 
-// Context-aware: run once for every thread that loads the addon.
-napi_value init(napi_env env, napi_value exports) {
+// Context-aware: run once for every thread that loads the addon. Registration is node-addon-api's; its
+// wrappers of values end the process where one of them cannot be made, so that none is used behind this
+// point.
+Napi::Object init(Napi::Env env, Napi::Object exports) {
   // Once a process, before any product can run.
   static const bool prepared = (prepareBlas(), true);
   static_cast<void>(prepared);
@@ -167,6 +171,6 @@ napi_value init(napi_env env, napi_value exports) {
 
 }  // namespace
 
-}  // namespace forebay
+NODE_API_MODULE(forebay, init)
 
-NAPI_MODULE_INIT() { return forebay::init(env, exports); }
+}  // namespace forebay
