@@ -1,0 +1,93 @@
+// Uses of one kind, a great many, and what the memory of the process does meanwhile. The figures, as JSON, are all
+// that it prints. argv: the kind; how many.
+import assert from 'node:assert/strict';
+import { setImmediate } from 'node:timers/promises';
+import * as fb from 'forebay';
+import { slope } from './statistics.mjs';
+import { model } from './training.mjs';
+
+const [kind, count] = [process.argv[2], Number(process.argv[3])];
+const samples = 120;
+/**
+ * What a use may seem to leave. A page that the process needs once, late, makes a slope of its own: over the short
+ * form's few uses it is some of these bytes, over a million runs it is none.
+ */
+const mostBytes = { run: 1.5e6 / count, runAsync: 3e6 / count, programs: 30e6 / count };
+
+/** @type {Record<string, () => Promise<(i: number) => unknown>>} */
+const uses = {
+  /** Training steps, of fresh outputs and of the caller's; every hundredth fails before it writes. */
+  async run() {
+    const { trainer, dataset } = model(1);
+    const bad = { ...dataset, x: fb.Tensor.full([100, 16], Number.NaN) };
+    const small = {
+      x: new fb.Tensor(dataset.x.data.slice(0, 32), [2, 16]),
+      target: new fb.Tensor(dataset.target.data.slice(0, 8), [2, 4]),
+    };
+    const into = { loss: fb.Tensor.zeros([]) };
+    return (i) => {
+      if (i % 10 === 0)
+        assert.throws(() => trainer.run(bad, { checkFinite: true }), fb.NumericError);
+      else if (i % 2) trainer.run(small, { into });
+      else trainer.run(small);
+    };
+  },
+  /** The same off the thread, four at a time, every tenth four aborted. */
+  async runAsync() {
+    const { trainer, dataset } = model(1);
+    const x = new fb.Tensor(dataset.x.data.slice(0, 32), [2, 16]);
+    const target = new fb.Tensor(dataset.target.data.slice(0, 8), [2, 4]);
+    return async (i) => {
+      if (i % 4 > 0) return;
+      const abort = new AbortController();
+      const flights = [0, 1, 2, 3].map(() =>
+        trainer.runAsync({ x, target }, { signal: abort.signal }),
+      );
+      if (i % 40 === 0) abort.abort();
+      await Promise.allSettled(flights);
+    };
+  },
+  /** Graphs that are built, differentiated, compiled, run and disposed of, or left to the garbage collector. */
+  async programs() {
+    return async (i) => {
+      const { trainer, predictor, dataset } = model(i);
+      trainer.run(dataset);
+      if (i % 10 === 0) await predictor.runAsync({ x: dataset.x });
+      if (i % 3 === 0) return;
+      trainer.dispose();
+      predictor.dispose();
+    };
+  },
+};
+
+const gc = /** @type {() => void} */ (globalThis.gc);
+const use = await /** @type {() => Promise<(i: number) => unknown>} */ (uses[kind ?? ''])();
+/** @type {Record<'rss' | 'external', number[]>} */
+const seen = { rss: [], external: [] };
+const every = Math.max(1, Math.floor(count / samples / 4) * 4);
+for (let i = 0; i < count; i++) {
+  const pending = use(i);
+  if (pending) await pending;
+  if (i % every > 0) continue;
+  // What waits for the garbage collector is no growth.
+  gc();
+  await setImmediate();
+  gc();
+  const { rss, external } = process.memoryUsage();
+  seen.rss.push(rss);
+  seen.external.push(external);
+}
+const perUse = (/** @type {number[]} */ values) =>
+  slope(values.slice(Math.ceil(values.length / 4))) / every;
+const [resident, external] = [perUse(seen.rss), perUse(seen.external)];
+const bound = mostBytes[/** @type {keyof typeof mostBytes} */ (kind)];
+const rounded = (/** @type {number} */ value) => Number(value.toFixed(3));
+const figures = {
+  uses: count,
+  residentBytesPerUse: rounded(resident),
+  externalBytesPerUse: rounded(external),
+  residentMiB: Math.round(/** @type {number} */ (seen.rss.at(-1)) / 2 ** 20),
+};
+assert(resident < bound, `${JSON.stringify(figures)}: more than ${bound} bytes a use`);
+assert(external < bound, `${JSON.stringify(figures)}: more than ${bound} bytes a use`);
+console.log(JSON.stringify(figures));
