@@ -64,14 +64,8 @@ export {
 export { setSeed } from './graph/seed.js';
 export { type Edge, WaitList } from './graph/waitlist.js';
 export type { Metadata } from './io/header.js';
-export {
-  load,
-  loadMetadata,
-  type Restored,
-  type Saved,
-  type SaveOptions,
-  save,
-} from './io/safetensors.js';
+export { load, loadMetadata, type Restored, type SaveOptions, save } from './io/safetensors.js';
+export type { Saved } from './io/values.js';
 export { type NativeInfo, nativeInfo } from './native/info.js';
 export { getThreads, setThreads } from './native/threads.js';
 export { FeedForward, type FeedForwardOptions } from './nn/feed-forward.js';

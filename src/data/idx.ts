@@ -3,9 +3,10 @@
  * the elements in row-major order. Nothing a file says is believed before its length confirms it.
  */
 
-import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
 import { constants, gunzipSync } from 'node:zlib';
 import { FormatError } from '../errors.js';
+import { bytesAt } from '../io/bytes.js';
+import { type OpenFile, withFile } from '../io/files.js';
 
 /** Unsigned bytes; not a `Tensor`, whose element types are those that forebay calculates with. */
 export interface IdxArray {
@@ -36,6 +37,8 @@ const elementTypes: Readonly<Record<number, string>> = {
 const unsignedByte = 8;
 // Deflate cannot do better: 258 bytes from two bits, rounded up (zlib's own technical note).
 const mostExpansion = 1032;
+// A magic number, and as many sizes as its last byte can say.
+const longestHeader = 4 + 4 * 255;
 
 /**
  * Reads an IDX file of unsigned bytes, plain or gzipped (told by its content, not by its name).
@@ -47,11 +50,14 @@ const mostExpansion = 1032;
  *   number, element type or rank, is truncated, has bytes left over, or fails its gzip checksum
  */
 export function readIdx(file: string, options: IdxOptions = {}): IdxArray {
-  return withFile(file, (descriptor, size) => {
-    const start = readAt(descriptor, 0, 2);
-    if (start[0] !== 0x1f || start[1] !== 0x8b) return readPlain(file, descriptor, size, options);
-    return readGzip(file, readFileSync(descriptor), options);
-  });
+  return withFile(file, (open) => readIdxFrom(file, open, options));
+}
+
+/** As `readIdx`, from bytes wherever they are. `file`: how errors name them. */
+export function readIdxFrom(file: string, open: OpenFile, options: IdxOptions = {}): IdxArray {
+  const start = bytesAt(open, 0, Math.min(2, open.size));
+  if (start[0] !== 0x1f || start[1] !== 0x8b) return readPlain(file, open, options);
+  return readGzip(file, bytesAt(open, 0, open.size), options);
 }
 
 interface Header {
@@ -60,19 +66,19 @@ interface Header {
   readonly dataBytes: number;
 }
 
-function readPlain(file: string, descriptor: number, size: number, options: IdxOptions): IdxArray {
-  const header = parseHeader(file, readAt(descriptor, 0, Math.min(size, 4 + 4 * 255)), options);
+function readPlain(file: string, open: OpenFile, options: IdxOptions): IdxArray {
+  const header = parseHeader(file, bytesAt(open, 0, Math.min(open.size, longestHeader)), options);
   const expected = header.headerBytes + header.dataBytes;
-  if (size !== expected) throw wrongLength(file, header, size);
+  if (open.size !== expected) throw wrongLength(file, header, open.size);
   const { shape, bytes } = limited(header, options);
-  const data = readAt(descriptor, header.headerBytes, bytes);
-  if (data.length !== bytes) throw wrongLength(file, header, header.headerBytes + data.length);
+  const data = bytesAt(open, header.headerBytes, bytes);
   return { shape, data, count: header.shape[0] as number };
 }
 
 function readGzip(file: string, packed: Uint8Array, options: IdxOptions): IdxArray {
   // The first kilobytes are enough for any header, and bound what a hostile one can unpack to.
-  const head = unpack(file, packed.subarray(0, 4096), mostExpansion * 4096, true).bytes;
+  const first = packed.subarray(0, 4096);
+  const head = unpack(file, first, mostExpansion * first.length, true).bytes;
   const header = parseHeader(file, head, options);
   const expected = header.headerBytes + header.dataBytes;
   if (expected > packed.length * mostExpansion) {
@@ -185,45 +191,6 @@ function unpack(
     }
     throw new FormatError(`${file}: not a sound gzip file: ${error.message}`, { cause });
   }
-}
-
-function withFile<T>(file: string, read: (descriptor: number, size: number) => T): T {
-  let descriptor: number;
-  try {
-    descriptor = openSync(file, 'r');
-  } catch (cause) {
-    throw unreadable(file, cause);
-  }
-  try {
-    const stat = fstatSync(descriptor);
-    if (!stat.isFile()) {
-      throw new FormatError(`${file}: expected an IDX file, but it is not a regular file`);
-    }
-    return read(descriptor, stat.size);
-  } catch (cause) {
-    if (cause instanceof FormatError) throw cause;
-    throw unreadable(file, cause);
-  } finally {
-    closeSync(descriptor);
-  }
-}
-
-function unreadable(file: string, cause: unknown): FormatError {
-  const { code, message } = cause as NodeJS.ErrnoException;
-  const what = code === 'ENOENT' ? 'there is no such file' : `it cannot be read: ${message}`;
-  return new FormatError(`${file}: expected an IDX file, but ${what}`, { cause });
-}
-
-/** Up to `length` bytes from `position`; fewer at the end of the file. */
-function readAt(descriptor: number, position: number, length: number): Uint8Array {
-  const bytes = new Uint8Array(length);
-  let filled = 0;
-  while (filled < length) {
-    const count = readSync(descriptor, bytes, filled, length - filled, position + filled);
-    if (count === 0) break;
-    filled += count;
-  }
-  return bytes.subarray(0, filled);
 }
 
 function hex(byte: number): string {

@@ -9,6 +9,7 @@
 import { FormatError } from '../errors.js';
 import { bytesOf, type DType } from '../tensor/dtype.js';
 import { formatShape, maxRank } from '../tensor/shape.js';
+import { elementsOf } from './bytes.js';
 import { isWellFormed, JsonMistake, JsonReader } from './json.js';
 
 /** Strings by names of choice, kept in the file beside the tensors. */
@@ -123,6 +124,10 @@ function readEntry(reader: JsonReader, name: string, position: number): Entry {
       `${tensor}, ${dtype} ${formatShape(shape)}, takes ${bytes} bytes, but its data_offsets are [${begin}, ${end}]`,
       position,
     );
+  }
+  if (elementsOf(shape, dtype) === undefined) {
+    // No element, for an axis is empty; but strides that no number holds.
+    reader.fail(`${tensor} has shape ${formatShape(shape)}, larger than any memory`, position);
   }
   return { name, dtype, shape, begin, end };
 }

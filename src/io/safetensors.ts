@@ -3,20 +3,12 @@
  * write them (https://github.com/huggingface/safetensors, "Format").
  */
 
-import {
-  assertList,
-  DTypeError,
-  describeValue,
-  FormatError,
-  GraphError,
-  ShapeError,
-  StateError,
-  ValueError,
-} from '../errors.js';
-import { inFlight, Variable } from '../graph/leaf.js';
+import { DTypeError, describeValue, FormatError, ShapeError, ValueError } from '../errors.js';
+import { Variable } from '../graph/leaf.js';
 import { bytesOf } from '../tensor/dtype.js';
 import { formatShape } from '../tensor/shape.js';
-import { allocate, asTensor, Tensor } from '../tensor/tensor.js';
+import { allocate, Tensor } from '../tensor/tensor.js';
+import { bytesAt, bytesIn } from './bytes.js';
 import { assertPath, type OpenFile, withFile, writeAtomically } from './files.js';
 import {
   type Entry,
@@ -29,9 +21,8 @@ import {
   mostHeaderBytes,
   parseHeader,
 } from './header.js';
+import { assertAtRest, namedValues, type Saved, savedTensors } from './values.js';
 
-/** What is saved: parameters and states under their own names, or anything under names of choice. */
-export type Saved = readonly Variable[] | Readonly<Record<string, Variable | Tensor>>;
 /** What is restored: parameters and states by their own names, or by other names in the file. */
 export type Restored = readonly Variable[] | Readonly<Record<string, Variable>>;
 
@@ -67,22 +58,11 @@ export function layOut(
   metadata: Metadata,
 ): Layout {
   checkMetadata(context, metadata);
-  const named = [...values].map(([name, value]) => {
-    if (!isWritable(name) || name === metadataKey) {
-      throw new ValueError(`${context}: no tensor of a file can be named ${JSON.stringify(name)}`);
-    }
-    if (value instanceof Variable) {
-      // A run off this thread may be writing it: half an update must not get into a file.
-      assertAtRest(context, value);
-      return { name, tensor: value.value };
-    }
-    if (!(value instanceof Tensor)) {
-      throw new ValueError(
-        `${context}: expected a parameter, a state or a tensor for '${name}', but received ${describeValue(value)}`,
-      );
-    }
-    return { name, tensor: asTensor(value, value.dtype, `${context}: '${name}'`) };
-  });
+  const named = savedTensors(context, values);
+  for (const { name } of named) {
+    if (isWritable(name) && name !== metadataKey) continue;
+    throw new ValueError(`${context}: no tensor of a file can be named ${JSON.stringify(name)}`);
+  }
   // Wide elements first: so each tensor lies at a multiple of its elements' size.
   named.sort((a, b) => bytesOf[b.tensor.dtype] - bytesOf[a.tensor.dtype]);
   let end = 0;
@@ -111,7 +91,16 @@ export function layOut(
  */
 export function load(file: string, into?: Restored): Record<string, Tensor> {
   assertPath(file, 'load:');
-  return readTensors(file, (header) => {
+  return withFile(file, (open) => readSafetensors(file, open, into));
+}
+
+/** As `load`, from bytes wherever they are. `file`: how errors name them. */
+export function readSafetensors(
+  file: string,
+  open: OpenFile,
+  into?: Restored,
+): Record<string, Tensor> {
+  return readTensors(file, open, (header) => {
     return into === undefined
       ? undefined
       : fitting('load', file, header, namedValues('load', into));
@@ -125,21 +114,20 @@ export function load(file: string, into?: Restored): Record<string, Tensor> {
  */
 export function readTensors(
   file: string,
+  open: OpenFile,
   choose: (header: Header) => ReadonlyMap<string, Variable> | undefined,
 ): Record<string, Tensor> {
-  return withFile(file, (open) => {
-    const { header, dataStart } = readHeader(file, open);
-    const wanted = choose(header);
-    const tensors = header.entries
-      .filter(({ name }) => wanted?.has(name) ?? true)
-      .map((entry) => {
-        const data = allocate(entry.dtype, entry.shape, `${file}: tensor '${entry.name}':`);
-        open.readInto(bytesIn({ data }), dataStart + entry.begin);
-        return [entry.name, new Tensor(data, entry.shape)] as const;
-      });
-    for (const [name, tensor] of tensors) wanted?.get(name)?.set(tensor);
-    return Object.fromEntries(tensors);
-  });
+  const { header, dataStart } = readHeader(file, open);
+  const wanted = choose(header);
+  const tensors = header.entries
+    .filter(({ name }) => wanted?.has(name) ?? true)
+    .map((entry) => {
+      const data = allocate(entry.dtype, entry.shape, `${file}: tensor '${entry.name}':`);
+      open.readInto(bytesIn({ data }), dataStart + entry.begin);
+      return [entry.name, new Tensor(data, entry.shape)] as const;
+    });
+  for (const [name, tensor] of tensors) wanted?.get(name)?.set(tensor);
+  return Object.fromEntries(tensors);
 }
 
 /** The strings that a file was saved with; reads no tensor. @throws FormatError as `load` does */
@@ -154,8 +142,7 @@ function readHeader(file: string, open: OpenFile): { header: Header; dataStart: 
       `${file}: truncated: expected the ${lengthBytes} bytes of a header's length at byte 0, but the file ends after ${open.size}`,
     );
   }
-  const lengthField = new Uint8Array(lengthBytes);
-  open.readInto(lengthField, 0);
+  const lengthField = bytesAt(open, 0, lengthBytes);
   const length = new DataView(lengthField.buffer).getBigUint64(0, true);
   if (length > BigInt(mostHeaderBytes)) {
     throw new FormatError(
@@ -168,8 +155,7 @@ function readHeader(file: string, open: OpenFile): { header: Header; dataStart: 
       `${file}: truncated: expected a header of ${length} bytes at byte ${lengthBytes}, but the file ends after ${open.size}`,
     );
   }
-  const json = new Uint8Array(Number(length));
-  open.readInto(json, lengthBytes);
+  const json = bytesAt(open, lengthBytes, Number(length));
   return { header: parseHeader(file, json, open.size - dataStart), dataStart };
 }
 
@@ -207,45 +193,6 @@ export function fitting(
   return wanted;
 }
 
-/** By name. @throws GraphError for two of one name */
-export function namedValues<T>(
-  context: string,
-  values: readonly (T & Variable)[] | Readonly<Record<string, T>>,
-): Map<string, T> {
-  if (!Array.isArray(values)) {
-    if (typeof values !== 'object' || values === null || values instanceof Variable) {
-      assertList(
-        values as never,
-        `${context}: expected a list of parameters, or a record of them,`,
-      );
-    }
-    return new Map(Object.entries(values));
-  }
-  const named = new Map<string, T>();
-  for (const value of values as readonly (T & Variable)[]) {
-    if (!(value instanceof Variable)) {
-      throw new ValueError(
-        `${context}: expected a list of parameters and states, but one is ${describeValue(value)}`,
-      );
-    }
-    const { name } = value as Variable & { readonly name: string };
-    if (named.has(name)) {
-      throw new GraphError(
-        `${context}: two of the parameters are named '${name}'; give a record of them`,
-      );
-    }
-    named.set(name, value);
-  }
-  return named;
-}
-
-function assertAtRest(context: string, variable: Variable): void {
-  if (!inFlight(variable)) return;
-  throw new StateError(
-    `${context}: a run that reads or writes ${variable} is in flight; await it before`,
-  );
-}
-
 function checkMetadata(context: string, metadata: Metadata): void {
   if (typeof metadata !== 'object' || metadata === null || Array.isArray(metadata)) {
     throw new ValueError(
@@ -259,9 +206,4 @@ function checkMetadata(context: string, metadata: Metadata): void {
       );
     }
   }
-}
-
-/** As the format has them, little-endian: so are all the machines that forebay is built for. */
-export function bytesIn({ data }: Pick<Tensor, 'data'>): Uint8Array {
-  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }

@@ -142,9 +142,9 @@ describe('a file that is not IDX', () => {
 
   it('is refused when it is missing, or a folder', () => {
     expect(() => readIdx(join(folder, 'none'))).toThrow(
-      new FormatError(`${join(folder, 'none')}: expected an IDX file, but there is no such file`),
+      new FormatError(`${join(folder, 'none')}: expected a file, but there is no such file`),
     );
-    expect(() => readIdx(folder)).toThrow(/expected an IDX file, but it is not a regular file/);
+    expect(() => readIdx(folder)).toThrow(/expected a file, but it is no regular file/);
   });
 
   it('is not unpacked beyond what its header says: a gzip bomb stays small', () => {

@@ -23,7 +23,7 @@ const arrows: Record<string, string[]> = {
   autodiff: [...core, 'evaluate'],
   optim: [...core, 'evaluate', 'autodiff'],
   nn: [...core, 'evaluate', 'autodiff'],
-  data: ['errors', 'tensor'],
+  data: ['errors', 'tensor', 'io'],
   io: ['errors', 'tensor', 'graph'],
   train: [...core, ...library.filter((folder) => folder !== 'io' && folder !== 'train')],
   report: ['errors', 'tensor', 'graph'],

@@ -142,6 +142,11 @@ describe('a header', () => {
       'bytes, but its data_offsets are [0, 0]',
     ],
     [
+      'has an overflow beside an empty axis',
+      `{"a":${entry(`[${new Array(30).fill(2 ** 52)},0]`, '[0,0]')}}`,
+      'larger than any memory',
+    ],
+    [
       'has 33 axes',
       `{"a":${entry(`[${new Array(33).fill(1)}]`, '[0,4]')}}`,
       'tensor "a" has 33 axes, but forebay has 32',
