@@ -64,6 +64,8 @@ export {
 export { setSeed } from './graph/seed.js';
 export { type Edge, WaitList } from './graph/waitlist.js';
 export type { Metadata } from './io/header.js';
+export { loadNpy, saveNpy } from './io/npy.js';
+export { loadNpz, type SaveNpzOptions, saveNpz } from './io/npz.js';
 export { load, loadMetadata, type Restored, type SaveOptions, save } from './io/safetensors.js';
 export type { Saved } from './io/values.js';
 export { type NativeInfo, nativeInfo } from './native/info.js';

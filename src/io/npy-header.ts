@@ -1,0 +1,150 @@
+/**
+ * The header of a .npy file: a Python dictionary that gives element type, memory order and shape
+ * (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html). It is read by a grammar of
+ * its own: what Python would evaluate is never evaluated.
+ *
+ *     93 'NUMPY' | version, 2 bytes | u16 or u32 length | the dictionary, padded | the elements
+ */
+
+import { FormatError } from '../errors.js';
+import type { DType } from '../tensor/dtype.js';
+import { formatShape, maxRank } from '../tensor/shape.js';
+import { bytesAt, elementsOf } from './bytes.js';
+import { type ElementType, elementType } from './elements.js';
+import type { OpenFile } from './files.js';
+import { PythonLiteral } from './python-literal.js';
+
+export interface NpyHeader {
+  readonly type: ElementType;
+  /** Whether the first axis varies fastest. */
+  readonly fortranOrder: boolean;
+  readonly shape: readonly number[];
+  /** The number of elements. */
+  readonly size: number;
+  /** Where the elements begin. */
+  readonly dataStart: number;
+}
+
+const magic = [0x93, ...new TextEncoder().encode('NUMPY')];
+const keys = ['descr', 'fortran_order', 'shape'] as const;
+// NumPy's own limit. The longest that it writes for a plain array is a tenth of it.
+const mostHeaderBytes = 10_000;
+// The elements of files that NumPy writes begin at a multiple of this, so that they can be mapped.
+const alignment = 64;
+
+const descriptors: Readonly<Record<DType, string>> = {
+  float32: '<f4',
+  float64: '<f8',
+  int32: '<i4',
+};
+
+/** The beginning of a file of version 1.0, up to the elements. */
+export function formatNpyHeader(dtype: DType, shape: readonly number[]): Uint8Array {
+  // Python's tuple of one has a comma.
+  const tuple = shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(', ')})`;
+  const text = `{'descr': '${descriptors[dtype]}', 'fortran_order': False, 'shape': ${tuple}, }`;
+  const start = magic.length + 4;
+  const length = Math.ceil((start + text.length + 1) / alignment) * alignment - start;
+  const bytes = new Uint8Array(start + length);
+  bytes.set([...magic, 1, 0]);
+  new DataView(bytes.buffer).setUint16(magic.length + 2, length, true);
+  bytes.set(new TextEncoder().encode(`${text.padEnd(length - 1)}\n`), start);
+  return bytes;
+}
+
+/**
+ * Reads a header, and holds it against the file's length.
+ * @throws FormatError, naming file and byte, for what is no header, for element types that are not
+ *   read, and for elements that are fewer or more than the header promises
+ */
+export function readNpyHeader(file: string, open: OpenFile): NpyHeader {
+  const { text, start } = readText(file, open);
+  const literal = new PythonLiteral(file, text, start);
+  const found = readDictionary(literal, file);
+  const dataStart = start + text.length;
+  const { type, shape } = found;
+  const size = elementsOf(shape, type.dtype);
+  if (size === undefined || size * type.bytes > Number.MAX_SAFE_INTEGER) {
+    throw literal.mistake(`shape ${formatShape(shape)} has more elements than any memory holds`);
+  }
+  const wanted = size * type.bytes;
+  if (open.size - dataStart !== wanted) {
+    const elements = `${wanted} bytes of elements (${type.name}, shape ${formatShape(shape)}) at byte ${dataStart}`;
+    throw new FormatError(
+      open.size - dataStart < wanted
+        ? `${file}: truncated: expected ${elements}, but the file ends after ${open.size}`
+        : `${file}: expected the end of the file after ${elements}, but ${open.size - dataStart - wanted} more came`,
+    );
+  }
+  return { ...found, size, dataStart };
+}
+
+function readText(file: string, open: OpenFile): { text: string; start: number } {
+  const begin = bytesAt(open, 0, Math.min(open.size, 12));
+  const truncated = (what: string) =>
+    new FormatError(`${file}: truncated: expected ${what}, but the file ends after ${open.size}`);
+  const different = magic.findIndex((byte, at) => at < begin.length && begin[at] !== byte);
+  if (different >= 0) {
+    throw new FormatError(
+      `${file}: not a .npy file: expected \\x93NUMPY at byte 0, but byte ${different} is 0x${begin[different]?.toString(16).padStart(2, '0')}`,
+    );
+  }
+  if (begin.length < 8) throw truncated('\\x93NUMPY and a version at byte 0');
+  const [major, minor] = [begin[6] as number, begin[7] as number];
+  if (major < 1 || major > 3 || minor !== 0) {
+    throw new FormatError(
+      `${file}: expected version 1.0, 2.0 or 3.0 at byte 6, but received ${major}.${minor}`,
+    );
+  }
+  const start = major === 1 ? 10 : 12;
+  if (begin.length < start) throw truncated(`the header's length at byte 8`);
+  const view = new DataView(begin.buffer);
+  const length = major === 1 ? view.getUint16(8, true) : view.getUint32(8, true);
+  if (length > mostHeaderBytes) {
+    throw new FormatError(
+      `${file}: the header's length at byte 8 is ${length}, but at most ${mostHeaderBytes} are read`,
+    );
+  }
+  if (start + length > open.size) throw truncated(`a header of ${length} bytes at byte ${start}`);
+  // Version 3 has UTF-8, but only in names of fields, which are refused: a byte is a character.
+  return { text: Buffer.from(bytesAt(open, start, length)).toString('latin1'), start };
+}
+
+type Found = Pick<NpyHeader, 'type' | 'fortranOrder' | 'shape'>;
+
+function readDictionary(literal: PythonLiteral, file: string): Found {
+  const found: { type?: ElementType; fortranOrder?: boolean; shape?: number[] } = {};
+  literal.dictionary((key, at) => {
+    if (key === 'descr') found.type = readType(literal);
+    else if (key === 'fortran_order') found.fortranOrder = literal.boolean();
+    else if (key === 'shape') found.shape = readShape(literal);
+    else throw literal.mistake(`unknown key ${JSON.stringify(key)}`, at);
+  });
+  const { type, fortranOrder, shape } = found;
+  if (type !== undefined && fortranOrder !== undefined && shape !== undefined) {
+    return { type, fortranOrder, shape };
+  }
+  const missing = [type, fortranOrder, shape].indexOf(undefined);
+  throw new FormatError(`${file}: the header at byte ${literal.start} has no ${keys[missing]}`);
+}
+
+function readType(literal: PythonLiteral): ElementType {
+  const at = literal.next;
+  if (literal.peek() === '[') {
+    throw literal.mistake(
+      'the elements are structures; save their fields as arrays of their own',
+      at,
+    );
+  }
+  const descriptor = literal.string();
+  const type = elementType(descriptor);
+  if (typeof type === 'object') return type;
+  throw literal.mistake(`dtype ${JSON.stringify(descriptor)}: ${type}`, at);
+}
+
+function readShape(literal: PythonLiteral): number[] {
+  const at = literal.next;
+  const shape = literal.sizes();
+  if (shape.length <= maxRank) return shape;
+  throw literal.mistake(`the shape has ${shape.length} axes, but forebay has ${maxRank}`, at);
+}

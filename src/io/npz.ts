@@ -1,0 +1,85 @@
+/** Several tensors in a file: .npz, a zip archive of .npy files, as `numpy.savez` and `numpy.load` have it. */
+
+import { describeValue, FormatError, ValueError } from '../errors.js';
+import type { Tensor } from '../tensor/tensor.js';
+import { bytesIn } from './bytes.js';
+import { assertPath, type OpenFile, withFile, writeAtomically } from './files.js';
+import { isWritable } from './header.js';
+import { readNpy } from './npy.js';
+import { formatNpyHeader } from './npy-header.js';
+import { openMember } from './unzip.js';
+import { type Saved, savedTensors } from './values.js';
+import { type Unpacked, zip } from './zip.js';
+import { readDirectory } from './zip-directory.js';
+
+export interface SaveNpzOptions {
+  /** Whether to deflate the tensors, as `numpy.savez_compressed` does. Trained weights hardly shrink. */
+  readonly compress?: boolean | undefined;
+}
+
+const suffix = '.npy';
+// The archive has 16 bits for it.
+const longestName = 0xffff;
+
+/**
+ * Writes tensors to a .npz file, which `numpy.load` reads: whole or not at all, as `save` does. Equal
+ * tensors give equal bytes.
+ * @param parameters a list of parameters and states, or a record of them (or of tensors) by the
+ *   names they are to have in the file
+ * @throws ValueError for what cannot be saved; GraphError for two parameters of one name; StateError
+ *   for one of a run in flight; FormatError, naming the file, when it cannot be written. What the file was before, it is then.
+ */
+export function saveNpz(
+  file: string,
+  parameters: Saved,
+  { compress = false }: SaveNpzOptions = {},
+): void {
+  assertPath(file, 'saveNpz:');
+  if (typeof compress !== 'boolean') {
+    throw new ValueError(
+      `saveNpz: expected compress to be true or false, but received ${describeValue(compress)}`,
+    );
+  }
+  const members = savedTensors('saveNpz', parameters).map(({ name, tensor }): Unpacked => {
+    if (!isWritable(name) || Buffer.byteLength(name + suffix) > longestName) {
+      throw new ValueError(
+        `saveNpz: no tensor of a file can be named ${JSON.stringify(name.slice(0, 99))}`,
+      );
+    }
+    const { dtype, shape } = tensor;
+    return { name: name + suffix, parts: [formatNpyHeader(dtype, shape), bytesIn(tensor)] };
+  });
+  writeAtomically(file, zip(members, { compress }));
+}
+
+/**
+ * Reads a .npz file, stored or deflated, with zip64's records or without. Element types are read
+ * and refused as by `loadNpy`.
+ *
+ * Memory is bounded by the file: members that overlap are refused, and so is one that is said to
+ * unpack to more than deflate can make of its bytes (1,032 for each); none is unpacked beyond that.
+ * @returns the tensors by name, in the order of the archive
+ * @throws FormatError, naming file, member, byte and reason, for a file that is missing or damaged, that
+ *   holds two members of one name, or what is no .npy file
+ */
+export function loadNpz(file: string): Record<string, Tensor> {
+  assertPath(file, 'loadNpz:');
+  return withFile(file, (open) => readNpz(file, open));
+}
+
+/** As `loadNpz`, from bytes wherever they are. `file`: how errors name them. */
+export function readNpz(file: string, open: OpenFile): Record<string, Tensor> {
+  const members = readDirectory(file, open);
+  const other = members.find(({ name }) => !name.endsWith(suffix));
+  if (other !== undefined) {
+    throw new FormatError(
+      `${file}: expected members that are .npy files, but one at byte ${other.begin} is ${JSON.stringify(other.name)}`,
+    );
+  }
+  return Object.fromEntries(
+    members.map((member) => [
+      member.name.slice(0, -suffix.length),
+      readNpy(`${file}: ${member.name}`, openMember(file, open, member)),
+    ]),
+  );
+}

@@ -1,0 +1,294 @@
+/**
+ * The directory of a zip archive: which members there are, and where
+ * (https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT, sections 4.3 and 4.5.3). Written here
+ * as the core of forebay has no dependencies, and strictly: the two places that describe a member must
+ * agree, no two members share a byte, and nothing is believed that the file's length does not allow.
+ */
+
+import { FormatError } from '../errors.js';
+import { bytesAt } from './bytes.js';
+import type { OpenFile } from './files.js';
+import { isWellFormed } from './json.js';
+import {
+  extra64,
+  FieldReader,
+  flags,
+  type Method,
+  methods,
+  none16,
+  none32,
+  records,
+} from './zip-records.js';
+
+export interface Member {
+  readonly name: string;
+  readonly method: Method;
+  readonly crc: number;
+  /** The packed bytes are those from `begin` to before `end`. */
+  readonly begin: number;
+  readonly end: number;
+  /** The bytes that they unpack to. */
+  readonly size: number;
+}
+
+// Deflate cannot do better: 258 bytes from two bits (zlib's own technical note).
+const mostExpansion = 1032;
+const longestComment = 0xffff;
+
+/**
+ * Reads the directory, and the record before each member.
+ * @throws FormatError, naming file and byte
+ */
+export function readDirectory(file: string, open: OpenFile): Member[] {
+  const { count, begin, end } = findDirectory(file, open);
+  const directory = new FieldReader(file, bytesAt(open, begin, end - begin), begin);
+  const entries: Entry[] = [];
+  const names = new Set<string>();
+  for (let index = 0; index < count; index++) {
+    const at = directory.position;
+    const entry = readEntry(directory);
+    if (names.has(entry.name)) {
+      throw directory.mistake(`the member ${JSON.stringify(entry.name)} is there twice`, at);
+    }
+    names.add(entry.name);
+    entries.push(entry);
+  }
+  if (directory.left > 0) {
+    throw directory.mistake(`expected the end of the directory after ${count} members`);
+  }
+  return locateAll(file, open, entries, begin);
+}
+
+interface Directory {
+  readonly count: number;
+  readonly begin: number;
+  readonly end: number;
+  /** Where the record that says so is. */
+  readonly said: number;
+  /** The numbers of the files that hold the end and the beginning of it: 0, if there is one file. */
+  readonly disks: readonly number[];
+  /** How many of the members are in the last of those files. */
+  readonly inLast: number;
+}
+
+function findDirectory(file: string, open: OpenFile): Directory {
+  const { end } = records;
+  const tailStart = Math.max(0, open.size - end.bytes - longestComment);
+  const tail = bytesAt(open, tailStart, open.size - tailStart);
+  const view = new DataView(tail.buffer);
+  let at = tail.length - end.bytes;
+  const isEnd = () =>
+    view.getUint32(at, true) === end.signature &&
+    view.getUint16(at + 20, true) === tail.length - at - end.bytes;
+  while (at >= 0 && !isEnd()) at--;
+  if (at < 0) {
+    throw new FormatError(
+      `${file}: not a zip archive, or truncated: there is no record of a directory's end in its last ${tail.length} bytes`,
+    );
+  }
+  const fields = new FieldReader(file, tail.subarray(at, at + end.bytes), tailStart + at);
+  fields.skip(4);
+  const disks = [fields.u16(), fields.u16()];
+  const [inLast, count] = [fields.u16(), fields.u16()];
+  const [bytes, begin] = [fields.u32(), fields.u32()];
+  const said = tailStart + at;
+  const wide = count === none16 || inLast === none16 || bytes === none32 || begin === none32;
+  return checkDirectory(
+    file,
+    wide ? readEnd64(file, open, said) : { count, begin, end: begin + bytes, said, disks, inLast },
+  );
+}
+
+function readEnd64(file: string, open: OpenFile, endStart: number): Directory {
+  const { end64, locator64 } = records;
+  const locatorStart = endStart - locator64.bytes;
+  if (locatorStart < 0) {
+    throw new FormatError(
+      `${file}: expected a zip64 locator before the record at byte ${endStart}, but there is no room`,
+    );
+  }
+  const locator = new FieldReader(file, bytesAt(open, locatorStart, locator64.bytes), locatorStart);
+  locator.signature(locator64.signature, 'a zip64 locator');
+  const disk = locator.u32();
+  const start = locator.u64();
+  if (start + end64.bytes > locatorStart) {
+    throw locator.mistake(
+      `the zip64 record of the directory's end is at byte ${start}, but has to end before byte ${locatorStart}`,
+    );
+  }
+  const fields = new FieldReader(file, bytesAt(open, start, end64.bytes), start);
+  fields.signature(end64.signature, "a zip64 record of the directory's end");
+  fields.skip(12);
+  const disks = [disk, fields.u32(), fields.u32()];
+  const [inLast, count] = [fields.u64(), fields.u64()];
+  const [bytes, begin] = [fields.u64(), fields.u64()];
+  return { count, begin, end: begin + bytes, said: start, disks, inLast };
+}
+
+function checkDirectory(file: string, directory: Directory): Directory {
+  const { count, begin, end, said, disks, inLast } = directory;
+  const at = `${file}: at byte ${said}:`;
+  if (disks.some((disk) => disk !== 0) || inLast !== count) {
+    throw new FormatError(`${at} the archive is in several files, which is not read`);
+  }
+  if (end !== said) {
+    throw new FormatError(
+      `${at} the directory is said to lie at bytes ${begin} to ${end}, but has to end here`,
+    );
+  }
+  if (count * records.central.bytes > end - begin) {
+    throw new FormatError(`${at} the directory is too short for ${count} members`);
+  }
+  return directory;
+}
+
+/** What the directory says of a member. */
+interface Entry {
+  readonly name: string;
+  readonly nameBytes: Uint8Array;
+  readonly method: Method;
+  readonly crc: number;
+  readonly packed: number;
+  readonly size: number;
+  readonly start: number;
+}
+
+function readEntry(directory: FieldReader): Entry {
+  const at = directory.position;
+  directory.signature(records.central.signature, 'an entry of the directory');
+  directory.skip(4);
+  const flag = directory.u16();
+  const method = directory.u16();
+  directory.skip(4);
+  const crc = directory.u32();
+  const sizes = [directory.u32(), directory.u32()] as const;
+  const [nameLength, extraLength, commentLength] = [
+    directory.u16(),
+    directory.u16(),
+    directory.u16(),
+  ];
+  const disk = directory.u16();
+  directory.skip(6);
+  const start = directory.u32();
+  const nameBytes = directory.bytes(nameLength);
+  const name = decodeName(directory, nameBytes, flag, at);
+  const wide = readExtra64(directory.part(extraLength), [sizes[1], sizes[0], start]);
+  directory.skip(commentLength);
+  const member = `member ${JSON.stringify(name)}`;
+  if (flag & (flags.encrypted | flags.patched | flags.masked)) {
+    throw directory.mistake(`${member} is encrypted or a patch, which is not read`, at);
+  }
+  if (method !== methods.stored && method !== methods.deflated) {
+    throw directory.mistake(
+      `${member} is packed by method ${method}, but 0 (stored) and 8 (deflated) are read`,
+      at,
+    );
+  }
+  if (disk !== 0) throw directory.mistake(`${member} is in another file, which is not read`, at);
+  const [size, packed, begin] = wide;
+  checkSizes(directory, member, { method, packed, size }, at);
+  return { name, nameBytes, method, crc, packed, size, start: begin };
+}
+
+function checkSizes(
+  directory: FieldReader,
+  member: string,
+  { method, packed, size }: Pick<Entry, 'method' | 'packed' | 'size'>,
+  at: number,
+): void {
+  const stored = method === methods.stored;
+  if (stored && packed !== size) {
+    throw directory.mistake(
+      `${member} is stored, but has ${packed} bytes packed and ${size} unpacked`,
+      at,
+    );
+  }
+  if (size > packed * mostExpansion) {
+    throw directory.mistake(
+      `${member} is said to unpack from ${packed} bytes to ${size}, which deflate cannot do`,
+      at,
+    );
+  }
+}
+
+function decodeName(directory: FieldReader, bytes: Uint8Array, flag: number, at: number): string {
+  const name = Buffer.from(bytes).toString('utf8');
+  const same = Buffer.compare(Buffer.from(name), bytes) === 0;
+  // Without the flag the names are in whatever a system once used; ASCII is the same in all.
+  const known = (flag & flags.utf8) !== 0 || bytes.every((byte) => byte < 0x80);
+  if (same && known && isWellFormed(name)) return name;
+  throw directory.mistake('the name of this member is neither ASCII nor UTF-8', at);
+}
+
+type Three = readonly [size: number, packed: number, start: number];
+
+/** The values themselves, or where they say so, from zip64's field among the extra ones. */
+function readExtra64(extra: FieldReader, values: Three): Three {
+  if (!values.includes(none32)) return values;
+  while (extra.left >= 4) {
+    const id = extra.u16();
+    const field = extra.part(extra.u16());
+    if (id === extra64)
+      return values.map((value) => (value === none32 ? field.u64() : value)) as unknown as Three;
+  }
+  throw extra.mistake('a size or an offset is in a zip64 field, but there is none');
+}
+
+/** Where the members' bytes are, none of which two of them share: few must not unpack to many. */
+function locateAll(
+  file: string,
+  open: OpenFile,
+  entries: readonly Entry[],
+  directoryStart: number,
+): Member[] {
+  const order = [...entries].sort((a, b) => a.start - b.start);
+  const next = new Map(order.map((entry, index) => [entry, order[index + 1]]));
+  return entries.map((entry) => {
+    const after = next.get(entry);
+    const limit = Math.min(after?.start ?? directoryStart, directoryStart);
+    const what = after === undefined ? 'the directory' : `member ${JSON.stringify(after.name)}`;
+    return locate(file, open, entry, limit, `${what} begins at byte ${limit}: they overlap`);
+  });
+}
+
+/** By the record before the bytes, which has to say what the directory says. */
+function locate(
+  file: string,
+  open: OpenFile,
+  entry: Entry,
+  limit: number,
+  overlap: string,
+): Member {
+  const { name, nameBytes, method, crc, packed, size, start } = entry;
+  const member = `member ${JSON.stringify(name)}`;
+  const fixed = start + records.local.bytes;
+  if (fixed > limit) {
+    throw new FormatError(`${file}: ${member} begins at byte ${start}, but ${overlap}`);
+  }
+  const local = new FieldReader(file, bytesAt(open, start, records.local.bytes), start);
+  local.signature(records.local.signature, `the record of ${member}`);
+  local.skip(2);
+  const flag = local.u16();
+  const localMethod = local.u16();
+  local.skip(4);
+  const [localCrc, localPacked, localSize] = [local.u32(), local.u32(), local.u32()];
+  const [nameLength, extraLength] = [local.u16(), local.u16()];
+  const begin = fixed + nameLength + extraLength;
+  const end = begin + packed;
+  // Before more is read: all that is read of all members is then no more than the file.
+  if (end > limit) {
+    throw new FormatError(`${file}: ${member} lies at bytes ${begin} to ${end}, but ${overlap}`);
+  }
+  const rest = new FieldReader(file, bytesAt(open, fixed, nameLength + extraLength), fixed);
+  const disagree = (what: string) =>
+    local.mistake(`the record of ${member} and the directory disagree on ${what}`, start);
+  if (Buffer.compare(rest.bytes(nameLength), nameBytes) !== 0) throw disagree('its name');
+  if (localMethod !== method) throw disagree('its method');
+  // Whoever wrote it to a pipe knew neither before it was over; the directory does.
+  if ((flag & flags.sizesFollow) === 0) {
+    const [wideSize, widePacked] = readExtra64(rest, [localSize, localPacked, 0]);
+    if (wideSize !== size || widePacked !== packed) throw disagree('its size');
+    if (localCrc !== crc) throw disagree('its checksum');
+  }
+  return { name, method, crc, begin, end, size };
+}
