@@ -63,6 +63,7 @@ export {
 } from './graph/op.js';
 export { setSeed } from './graph/seed.js';
 export { type Edge, WaitList } from './graph/waitlist.js';
+export { type CsvColumn, type CsvOptions, loadCsv, parseCsv } from './io/csv.js';
 export type { Metadata } from './io/header.js';
 export { loadNpy, saveNpy } from './io/npy.js';
 export { loadNpz, type SaveNpzOptions, saveNpz } from './io/npz.js';

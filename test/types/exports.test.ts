@@ -21,7 +21,8 @@ const contract = {
 };
 /** Added freely: what a gradient rule of one's own needs, and the classes that values belong to. */
 const added = `addN assemble extent randomTruncatedNormal none notDifferentiable Part
-  Node Leaf Input Variable Constant Gradients Program loadMetadata`;
+  Node Leaf Input Variable Constant Gradients Program loadMetadata
+  loadCsv parseCsv`;
 const words = (text: string) => text.trim().split(/\s+/);
 
 describe('import * as fb from forebay', () => {

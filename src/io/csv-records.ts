@@ -1,0 +1,222 @@
+/**
+ * The records of a CSV file (RFC 4180, in UTF-8; a line may end in LF alone), one at a time, through
+ * a window: a file of any size is read in the memory of one field. Written here as the core of forebay
+ * has no dependencies; where the RFC leaves a choice, a file that could mean two things is refused.
+ */
+
+import { FormatError } from '../errors.js';
+import { bytesAt } from './bytes.js';
+import type { OpenFile } from './files.js';
+
+export interface Dialect {
+  /** The byte between fields. */
+  readonly separator: number;
+  /** The byte around fields that hold a separator or a line's end; absent: none is special. */
+  readonly quote?: number | undefined;
+}
+
+/** As many as a record may have. */
+export const mostColumns = 100_000;
+// No number is as long; text that is longer is most likely a quote that was not closed.
+const windowBytes = 2 ** 20;
+
+const [lineFeed, carriageReturn] = [0x0a, 0x0d];
+const byteOrderMark = [0xef, 0xbb, 0xbf];
+const end = -1;
+
+export class RecordReader {
+  /** The fields of the record; those that are not wanted are empty. */
+  readonly fields: string[] = [];
+  /** Whether there is nothing on the record's line, not even quotes. */
+  isEmptyLine = false;
+
+  readonly #file: string;
+  readonly #open: OpenFile;
+  readonly #dialect: Dialect;
+  readonly #decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+  readonly #window: Buffer;
+  /** How much of the window is filled, and where the file goes on after that. */
+  #filled = 0;
+  #offset = 0;
+  /** In the window: where the field starts, and what comes next. */
+  #start = 0;
+  #at = 0;
+  /** Of what comes next, from 1; columns count characters. */
+  #line = 1;
+  #column = 1;
+  /** Where each field of the record begins. */
+  readonly #places: [line: number, column: number][] = [];
+
+  constructor(file: string, open: OpenFile, dialect: Dialect) {
+    this.#file = file;
+    this.#open = open;
+    this.#dialect = dialect;
+    this.#window = Buffer.alloc(Math.min(windowBytes, open.size));
+    const begin = bytesAt(open, 0, Math.min(byteOrderMark.length, open.size));
+    if (byteOrderMark.every((byte, at) => begin[at] === byte)) this.#offset = begin.length;
+  }
+
+  /**
+   * Reads the next record: whether there was one.
+   * @param width how many fields it must have, unless its line is empty; any number when absent
+   * @param wanted which fields to decode; all when absent
+   * @throws FormatError, naming file, line and column
+   */
+  next(width?: number, wanted?: ReadonlySet<number>): boolean {
+    if (this.#peek() === end) return false;
+    let count = 0;
+    do {
+      this.#places[count] = [this.#line, this.#column];
+      if (count === (width ?? mostColumns)) {
+        throw this.mistake(
+          width === undefined
+            ? `at most ${mostColumns} fields are read, but more came`
+            : `expected ${width} fields, as in the first record, but more came`,
+          count,
+        );
+      }
+      this.fields[count] = this.#field(count, wanted === undefined || wanted.has(count));
+      this.isEmptyLine = count === 0 && this.#at === this.#start;
+      count++;
+    } while (this.#endField());
+    this.isEmptyLine &&= count === 1;
+    this.fields.length = count;
+    if (width === undefined || count === width || this.isEmptyLine) return true;
+    throw this.mistake(`expected ${width} fields, as in the first record, but found ${count}`, 0);
+  }
+
+  /** @param field the number of the field of the record that is wrong */
+  mistake(message: string, field: number, cause?: unknown): FormatError {
+    const [line, column] = this.#places[field] ?? [this.#line, this.#column];
+    return this.#mistakeAt(line, column, message, cause);
+  }
+
+  #mistakeAt(line: number, column: number, message: string, cause?: unknown): FormatError {
+    return new FormatError(`${this.#file}: line ${line}, column ${column}: ${message}`, { cause });
+  }
+
+  #field(field: number, wanted: boolean): string {
+    const { quote } = this.#dialect;
+    this.#start = this.#at;
+    if (quote === undefined || this.#peek() !== quote) {
+      this.#skipPlain(quote);
+      return wanted ? this.#decode(this.#start, this.#at, field) : '';
+    }
+    const doubled = this.#skipQuoted(quote, field);
+    if (!wanted) return '';
+    const text = this.#decode(this.#start + 1, this.#at - 1, field);
+    const mark = String.fromCharCode(quote);
+    return doubled ? text.replaceAll(mark + mark, mark) : text;
+  }
+
+  #skipPlain(quote: number | undefined): void {
+    const { separator } = this.#dialect;
+    const window = this.#window;
+    while (this.#peek() !== end) {
+      // The bytes at hand in one go: most of the time goes here.
+      const filled = this.#filled;
+      let [at, column] = [this.#at, this.#column];
+      let byte = window[at] as number;
+      while (
+        byte !== separator &&
+        byte !== lineFeed &&
+        byte !== carriageReturn &&
+        byte !== quote &&
+        at < filled
+      ) {
+        if ((byte & 0xc0) !== 0x80) column++;
+        byte = window[++at] as number;
+      }
+      [this.#at, this.#column] = [at, column];
+      if (at === filled) continue;
+      if (byte !== quote) return;
+      throw this.#mistakeAt(
+        this.#line,
+        column,
+        'a quote within a field that does not begin with one',
+      );
+    }
+  }
+
+  /** Whether there are quotes in it, each of which is doubled. */
+  #skipQuoted(quote: number, field: number): boolean {
+    let doubled = false;
+    this.#advance(quote);
+    for (;;) {
+      const byte = this.#peek();
+      if (byte === end) throw this.mistake('this quote is not closed', field);
+      this.#advance(byte);
+      if (byte !== quote) continue;
+      if (this.#peek() !== quote) return doubled;
+      doubled = true;
+      this.#advance(quote);
+    }
+  }
+
+  /** Takes what ends a field: whether the record goes on. */
+  #endField(): boolean {
+    const byte = this.#peek();
+    if (byte === end) return false;
+    const [line, column] = [this.#line, this.#column];
+    this.#start = this.#at;
+    this.#advance(byte);
+    if (byte === this.#dialect.separator) return true;
+    if (byte === lineFeed) return false;
+    if (byte !== carriageReturn) {
+      throw this.#mistakeAt(
+        line,
+        column,
+        'expected a separator or the end of the line after a quote',
+      );
+    }
+    if (this.#peek() !== lineFeed) {
+      throw this.#mistakeAt(line, column, 'expected a line feed after a carriage return');
+    }
+    this.#advance(lineFeed);
+    return false;
+  }
+
+  #advance(byte: number): void {
+    this.#at++;
+    if (byte === lineFeed) {
+      this.#line++;
+      this.#column = 1;
+    } else if ((byte & 0xc0) !== 0x80) {
+      this.#column++;
+    }
+  }
+
+  /** The next byte, or that there is none. What was taken since the start of the field is kept. */
+  #peek(): number {
+    if (this.#at < this.#filled) return this.#window[this.#at] as number;
+    const left = this.#open.size - this.#offset;
+    if (left === 0) return end;
+    this.#window.copy(this.#window, 0, this.#start, this.#filled);
+    this.#at -= this.#start;
+    this.#filled -= this.#start;
+    this.#start = 0;
+    const count = Math.min(left, this.#window.length - this.#filled);
+    if (count === 0) {
+      throw this.#mistakeAt(
+        this.#line,
+        this.#column,
+        `a field goes on for more than ${windowBytes} bytes: is a quote not closed?`,
+      );
+    }
+    this.#open.readInto(this.#window.subarray(this.#filled, this.#filled + count), this.#offset);
+    this.#offset += count;
+    this.#filled += count;
+    return this.#window[this.#at] as number;
+  }
+
+  #decode(start: number, stop: number, field: number): string {
+    // A TextDecoder costs a microsecond, and most fields are a few digits.
+    const text = this.#window.toString('latin1', start, stop);
+    if (!/[^\0-\x7f]/.test(text)) return text;
+    try {
+      return this.#decoder.decode(this.#window.subarray(start, stop));
+    } catch (cause) {
+      throw this.mistake('this field is not UTF-8', field, cause);
+    }
+  }
+}

@@ -1,0 +1,254 @@
+/** CSV files: what they are read as, and what is refused, with line and column. */
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type CsvOptions, FormatError, loadCsv, parseCsv } from '../../src/index.js';
+import { errorOf } from '../support.js';
+
+let folder = '';
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'forebay-csv-'));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+function read(content: string | Uint8Array, options?: CsvOptions) {
+  const file = join(folder, 'table.csv');
+  writeFileSync(file, content);
+  return loadCsv(file, options);
+}
+
+function refusal(content: string | Uint8Array, options?: CsvOptions): string {
+  const error = errorOf(() => read(content, options));
+  expect(error).toBeInstanceOf(FormatError);
+  const file = join(folder, 'table.csv');
+  expect(error.message.startsWith(`${file}: `)).toBe(true);
+  return error.message.slice(file.length + 2);
+}
+
+const arrays = (tensors: ReturnType<typeof loadCsv>) =>
+  Object.fromEntries(
+    Object.entries(tensors).map(([name, { data, shape }]) => [name, [shape, [...data]]]),
+  );
+
+describe('a table', () => {
+  it('is a tensor for each column, named by the header', () => {
+    const tensors = read('height,width\n1,2\n3.5,-4e1\n');
+    expect(arrays(tensors)).toEqual({ height: [[2], [1, 3.5]], width: [[2], [2, -40]] });
+    expect(tensors.height?.dtype).toBe('float32');
+  });
+
+  it('gives chosen columns, in any order and number, as named tensors of any dtype', () => {
+    const text = 'id,a,b,label\nx1,1,2,0\nx2,3,4,9\n';
+    const tensors = read(text, {
+      columns: { x: ['b', 'a'], y: 'label', first: [1], none: [] },
+      dtype: { y: 'int32', x: 'float64' },
+    });
+    expect(arrays(tensors)).toEqual({
+      x: [
+        [2, 2],
+        [2, 1, 4, 3],
+      ],
+      y: [[2], [0, 9]],
+      first: [
+        [2, 1],
+        [1, 3],
+      ],
+      none: [[2, 0], []],
+    });
+    expect(tensors.y?.dtype).toBe('int32');
+    expect(tensors.x?.dtype).toBe('float64');
+    expect(tensors.first?.dtype).toBe('float32');
+  });
+
+  it('may have no header, other marks, a byte order mark, and lines of either kind', () => {
+    expect(arrays(read('1;2\r\n3;4', { header: false, separator: ';' }))).toEqual({
+      0: [[2], [1, 3]],
+      1: [[2], [2, 4]],
+    });
+    const options = { separator: '\t', quote: "'" };
+    expect(arrays(read("\ufeff'a\tb'\tc\r\n'1'\t2\n\n\n3\t'4'\n\n", options))).toEqual({
+      'a\tb': [[2], [1, 3]],
+      c: [[2], [2, 4]],
+    });
+    expect(arrays(read('"a,b\n1,2', { quote: false }))).toEqual({
+      '"a': [[1], [1]],
+      b: [[1], [2]],
+    });
+  });
+
+  it('may quote separators, ends of lines and quotes, in columns that are not numbers', () => {
+    const text = '"na""me",ключ\r\n"a, ""b""\r\nc",1\r\n"",2\r\n""""," 3 "\r\n';
+    expect(arrays(read(text, { columns: { x: 'ключ' } }))).toEqual({ x: [[3], [1, 2, 3]] });
+    expect(refusal(text)).toBe(
+      'line 2, column 1: expected a number in column "na\\"me", but found "a, \\"b\\"\\r\\nc"',
+    );
+    expect(refusal(`${text}é,ü,1`, { columns: { x: 'ключ' } })).toBe(
+      'line 6, column 5: expected 2 fields, as in the first record, but more came',
+    );
+  });
+
+  it('may have no rows, or a column alone, whose empty lines are missing values', () => {
+    expect(arrays(read('a,b\n'))).toEqual({ a: [[0], []], b: [[0], []] });
+    expect(arrays(read('a\n1\n\n3\n', { fill: -1 }))).toEqual({ a: [[3], [1, -1, 3]] });
+    expect(refusal('a\n1\n\n')).toBe(
+      'line 3, column 1: a value is missing in column "a"; give a fill',
+    );
+  });
+
+  it('may lack values, when something is given to fill in', () => {
+    const text = 'a,b\n,NA\n1, \n';
+    expect(refusal(text)).toBe('line 2, column 1: a value is missing in column "a"; give a fill');
+    const tensors = read(text, { missing: ['', 'NA'], fill: Number.NaN });
+    expect(arrays(tensors)).toEqual({ a: [[2], [NaN, 1]], b: [[2], [NaN, NaN]] });
+    expect(refusal(text, { fill: 0 })).toBe(
+      'line 2, column 2: expected a number in column "b", but found "NA"',
+    );
+  });
+
+  it('has numbers of these forms and no others', () => {
+    const good = ['0', '-0', '+1', '1.', '.5', '1e3', '-1.5E-3', 'nan', 'Inf', '-infinity', ' 7 '];
+    const values = [0, -0, 1, 1, 0.5, 1000, -0.0015, NaN, Infinity, -Infinity, 7];
+    const options = { header: false, dtype: 'float64' } as const;
+    expect([...(read(good.join('\n'), options)[0]?.data ?? [])]).toEqual(values);
+    for (const bad of ['1,5', '0x10', '1e', 'e1', '.', '1_000', '--1', '１', 'true', '1 2', '\0']) {
+      expect(refusal(`1\n"${bad}"\n`, options)).toContain('line 2, column 1: expected a number');
+    }
+    expect(refusal('1e39', { header: false })).toBe(
+      'line 1, column 1: 1e39 in column 1 is not a number that float32 holds',
+    );
+    for (const bad of ['1.5', '2147483648', 'nan', 'inf']) {
+      expect(refusal(`1,${bad}`, { header: false, dtype: 'int32' })).toBe(
+        `line 1, column 3: ${bad} in column 2 is not a number that int32 holds`,
+      );
+    }
+  });
+
+  it('may be longer than the window through which it is read', () => {
+    const rows = Array.from({ length: 300_000 }, (_, row) => `${row},"${row % 7}"`);
+    const text = `row,rest\n${rows.join('\n')}`;
+    expect(text.length).toBeGreaterThan(2 ** 21);
+    const tensors = read(text, { dtype: 'int32' });
+    expect(tensors.row?.data).toEqual(Int32Array.from(rows.keys()));
+    expect(tensors.rest?.data).toEqual(Int32Array.from(rows.keys(), (row) => row % 7));
+    expect(refusal(`${text},`)).toMatch(/^line 300001, column \d+: expected 2 fields/);
+  });
+
+  it('is the one that was written, whatever it was', () => {
+    const number = fc.double({ noDefaultInfinity: true });
+    const text = fc.string({ unit: 'grapheme' }).map((value) => value.replace('\r', ''));
+    const table = fc.integer({ min: 1, max: 4 }).chain((width) =>
+      fc.record({
+        names: fc.uniqueArray(text, { minLength: width, maxLength: width }),
+        rows: fc.array(fc.array(number, { minLength: width, maxLength: width })),
+        end: fc.constantFrom('\n', '\r\n'),
+      }),
+    );
+    const quoted = (value: string) => `"${value.replaceAll('"', '""')}"`;
+    fc.assert(
+      fc.property(table, ({ names, rows, end }) => {
+        const lines = [names.map(quoted), ...rows.map((row) => row.map(String))];
+        const tensors = parseCsv(lines.map((line) => line.join(',') + end).join(''), {
+          dtype: 'float64',
+        });
+        expect(Object.entries(tensors).map(([name, { data }]) => [name, [...data]])).toEqual(
+          // An integer index comes first among the keys of an object.
+          Object.entries(
+            Object.fromEntries(
+              names.map((name, at) => [name, rows.map((row) => (row[at] as number) + 0)]),
+            ),
+          ),
+        );
+      }),
+      { seed: 7, numRuns: 300 },
+    );
+  });
+});
+
+describe('a file that is no table', () => {
+  it.each<[string, string | Uint8Array, string]>([
+    ['is empty', '', 'expected a header, but the file is empty'],
+    ['has a column twice', 'a,b,a\n', 'line 1, column 5: columns 1 and 3 are both named "a"'],
+    [
+      'has a short record',
+      'a,b\n1,2\n3\n',
+      'line 3, column 1: expected 2 fields, as in the first record, but found 1',
+    ],
+    ['has a quote that is not closed', 'a,b\n1,"2\n', 'line 2, column 3: this quote is not closed'],
+    [
+      'has text after a quote',
+      'a\n"1"2\n',
+      'line 2, column 4: expected a separator or the end of the line after a quote',
+    ],
+    [
+      'has a quote in a field',
+      'a\n1"2"\n',
+      'line 2, column 2: a quote within a field that does not begin with one',
+    ],
+    [
+      'has lines that end in CR',
+      'a\r1\r',
+      'line 1, column 2: expected a line feed after a carriage return',
+    ],
+    [
+      'is in another encoding',
+      Buffer.from('a,b\n1,\xe9\n', 'latin1'),
+      'line 2, column 3: this field is not UTF-8',
+    ],
+    [
+      'has too many columns',
+      ','.repeat(100_000),
+      'line 1, column 100001: at most 100000 fields are read, but more came',
+    ],
+    [
+      'has a field without end',
+      `a\n"${'x'.repeat(2 ** 20)}`,
+      'line 2, column 1048577: a field goes on for more than 1048576 bytes: is a quote not closed?',
+    ],
+  ])('because it %s', (_, content, message) => {
+    expect(refusal(content)).toBe(message);
+  });
+
+  it('because it lacks a column that is asked for', () => {
+    expect(refusal('a,b\n', { columns: { x: ['a', 'c'] } })).toBe(
+      'there is no column "c" (there are 2: "a", "b")',
+    );
+    expect(refusal('1,2\n', { columns: { x: 2 }, header: false })).toBe(
+      'there is no column 2 (there are 2)',
+    );
+  });
+
+  it('because it is no file', () => {
+    expect(errorOf(() => loadCsv(join(folder, 'none'))).message).toContain('there is no such file');
+    expect(errorOf(() => loadCsv('')).message).toContain('expected the path of a file');
+    expect(errorOf(() => parseCsv(7 as never)).message).toContain(
+      'expected a text, but received number 7',
+    );
+  });
+});
+
+describe('an option', () => {
+  it.each<[string, CsvOptions, string]>([
+    ['a separator', { separator: ',,' }, 'a separator of one ASCII character'],
+    ['a separator that ends lines', { separator: '\n' }, 'a separator of one ASCII character'],
+    ['a quote', { quote: ',' }, 'a quote of one ASCII character that is not the separator'],
+    ['a header', { header: 1 as never }, 'header to be true or false'],
+    ['a fill', { fill: '0' as never }, 'a number to fill in'],
+    ['an int32 fill', { fill: 0.5, dtype: 'int32' }, 'the fill 0.5 is not a 32-bit integer'],
+    ['missing texts', { missing: 'NA' as never }, 'a list of the texts'],
+    ['columns', { columns: ['a'] as never }, 'a record of columns by the names of tensors'],
+    ['a column', { columns: { x: [-1] } }, 'a column by its name or its place'],
+    ['a dtype', { dtype: 'int64' as never }, 'expected a dtype of float32'],
+    [
+      'the dtype of nothing',
+      { columns: { x: 0 }, dtype: { y: 'int32' } },
+      "a dtype is given for 'y'",
+    ],
+  ])('that is no sound one is refused: %s', (_, options, message) => {
+    const error = errorOf(() => parseCsv('1\n', options));
+    expect(['ValueError', 'DTypeError']).toContain(error.name);
+    expect(error.message).toContain(message);
+  });
+});
