@@ -10,6 +10,7 @@ import { assertPath, type OpenFile, withFile } from './files.js';
 /** A column by its name in the header, or by its place, from 0. */
 export type CsvColumn = string | number;
 
+/** What `loadCsv` and `parseCsv` may be told. */
 export interface CsvOptions {
   /**
    * The tensors to make: from one column, of shape [rows]; from a list of n columns, of shape
@@ -47,7 +48,10 @@ export function loadCsv(file: string, options: CsvOptions = {}): Record<string, 
   return withFile(file, (open) => readTable(file, open, plan));
 }
 
-/** As `loadCsv`, from text. @throws as `loadCsv` does */
+/**
+ * As `loadCsv`, from text.
+ * @throws FormatError, ValueError or DTypeError, as `loadCsv` does
+ */
 export function parseCsv(text: string, options: CsvOptions = {}): Record<string, Tensor> {
   if (typeof text !== 'string') {
     throw new ValueError(`parseCsv: expected a text, but received ${describeValue(text)}`);

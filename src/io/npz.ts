@@ -8,10 +8,11 @@ import { isWritable } from './header.js';
 import { readNpy } from './npy.js';
 import { formatNpyHeader } from './npy-header.js';
 import { openMember } from './unzip.js';
-import { type Saved, savedTensors } from './values.js';
+import { namedValues, type Saved, savedTensors } from './values.js';
 import { type Unpacked, zip } from './zip.js';
 import { readDirectory } from './zip-directory.js';
 
+/** What `saveNpz` may be told. */
 export interface SaveNpzOptions {
   /** Whether to deflate the tensors, as `numpy.savez_compressed` does. Trained weights hardly shrink. */
   readonly compress?: boolean | undefined;
@@ -40,15 +41,17 @@ export function saveNpz(
       `saveNpz: expected compress to be true or false, but received ${describeValue(compress)}`,
     );
   }
-  const members = savedTensors('saveNpz', parameters).map(({ name, tensor }): Unpacked => {
-    if (!isWritable(name) || Buffer.byteLength(name + suffix) > longestName) {
-      throw new ValueError(
-        `saveNpz: no tensor of a file can be named ${JSON.stringify(name.slice(0, 99))}`,
-      );
-    }
-    const { dtype, shape } = tensor;
-    return { name: name + suffix, parts: [formatNpyHeader(dtype, shape), bytesIn(tensor)] };
-  });
+  const members = savedTensors('saveNpz', namedValues('saveNpz', parameters)).map(
+    ({ name, tensor }): Unpacked => {
+      if (!isWritable(name) || Buffer.byteLength(name + suffix) > longestName) {
+        throw new ValueError(
+          `saveNpz: no tensor of a file can be named ${JSON.stringify(name.slice(0, 99))}`,
+        );
+      }
+      const { dtype, shape } = tensor;
+      return { name: name + suffix, parts: [formatNpyHeader(dtype, shape), bytesIn(tensor)] };
+    },
+  );
   writeAtomically(file, zip(members, { compress }));
 }
 
