@@ -189,7 +189,7 @@ function unpack(
         { cause },
       );
     }
-    throw new FormatError(`${file}: not a sound gzip file: ${error.message}`, { cause });
+    throw new FormatError(`${file}: at byte 0: not a sound gzip file: ${error.message}`, { cause });
   }
 }
 

@@ -1,0 +1,127 @@
+/** Safetensors files, sound and damaged. */
+
+import { inMemory } from '../../../dist/io/bytes.js';
+import { readSafetensors } from '../../../dist/io/safetensors.js';
+import { damaged } from './random.mjs';
+
+const dtypes = { F32: 4, F64: 8, I32: 4 };
+const names = ['a', 'b', 'lstm.forget.weight', 'é', '__proto__', ''];
+
+/** @param {import('./random.mjs').Random} random */
+function make(random) {
+  const entries = [];
+  let end = 0;
+  for (let count = random.below(4); count > 0; count--) {
+    const dtype = random.pick(Object.keys(dtypes));
+    const shape = Array.from({ length: random.below(4) }, () => random.below(4));
+    const bytes = shape.reduce((product, size) => product * size, dtypes[dtype]);
+    const name = random.chance(0.95) ? `${random.pick(names)}${count}` : 'a';
+    entries.push({
+      name: JSON.stringify(name),
+      fields: { dtype: `"${dtype}"`, shape: `[${shape}]`, data_offsets: `[${end},${end + bytes}]` },
+    });
+    end += bytes;
+  }
+  let dataBytes = end;
+  const entry = random.pick(entries);
+  if (entry !== undefined && random.chance(0.6)) random.pick(wrongs)(random, entry.fields);
+  if (random.chance(0.05)) dataBytes += random.below(9) - 4;
+  const members = entries.map(({ name, fields }) => `${name}:{${object(random, fields)}}`);
+  if (random.chance(0.2)) members.unshift(`"__metadata__":{${random.pick(metadata)}}`);
+  if (random.chance(0.05) && members.length > 0) members.push(random.pick(members));
+  let json = Buffer.from(`{${members.join(random.chance(0.97) ? ',' : ' ')}}${random.pick(ends)}`);
+  if (random.chance(0.3)) json = damaged(random, json);
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(random.chance(0.95) ? BigInt(json.length) : random.edge(json.length));
+  const file = Buffer.concat([length, json, random.bytes(Math.max(0, dataBytes))]);
+  return { bytes: random.chance(0.2) ? damaged(random, file) : file };
+}
+
+const object = (random, fields) => {
+  const pairs = Object.entries(fields).map(([key, value]) => `"${key}":${value}`);
+  if (random.chance(0.02)) pairs.push(random.pick(pairs));
+  return pairs.join(',');
+};
+
+const ends = ['', '', '  ', '\n', ' x'];
+const metadata = ['"a":"b"', '"a":"b","a":"c"', '"a":1', '', '"\\ud800":""', '"\\x":""'];
+const many = (size, count) => `[${new Array(count).fill(size)}]`;
+const sizes = [
+  '[-1]',
+  '[1.5]',
+  '[01]',
+  '[9007199254740992]',
+  '7',
+  '[1,]',
+  many(1, 33),
+  many(2 ** 40, 3),
+];
+const wrongs = [
+  (random, fields) => {
+    fields.shape = random.pick(sizes);
+  },
+  (random, fields) => {
+    fields.shape = `[${new Array(random.below(30)).fill(2 ** 52)},0]`.replace('[,', '[');
+    fields.data_offsets = '[0,0]';
+  },
+  (random, fields) => {
+    fields.dtype = random.pick(['"BF16"', '"f32"', '"constructor"', '4', '"F32']);
+  },
+  (random, fields) => {
+    delete fields[random.pick(Object.keys(fields))];
+  },
+  (random, fields) => {
+    fields[random.pick(['strides', 'Dtype', ''])] = '[]';
+  },
+  (random, fields) => {
+    const [begin, end] = JSON.parse(fields.data_offsets);
+    const by = random.pick([4, 8, 2 ** 31, 2 ** 53 - 100]);
+    const other = [
+      [begin + by, end + by],
+      [begin, end + by],
+      [end + by, begin],
+      [begin],
+      [begin, end, end],
+      [0, end - begin],
+    ];
+    fields.data_offsets = JSON.stringify(random.pick(other));
+  },
+];
+
+/** @type {import('./child.mjs').Subject} */
+export default {
+  make,
+  read: ({ bytes }) => Object.values(readSafetensors('fuzzed', inMemory('fuzzed', bytes))),
+  // The header's bytes and the tensors'.
+  allowed: ({ bytes }) => 2 * bytes.length + 64,
+  reasons: {
+    'no length': /truncated: expected the 8 bytes/,
+    'length beyond the format': /the header's length at byte 0 is \d+, but the format allows/,
+    'length beyond the file': /truncated: expected a header of \d+ bytes at byte 8/,
+    'not UTF-8': /at byte \d+: the header is not UTF-8/,
+    'no object': /at byte \d+: expected '\{', but found/,
+    'no list': /at byte \d+: expected '\[', but found/,
+    'no string': /at byte \d+: expected '"', but found/,
+    'no colon': /at byte \d+: expected ':', but found/,
+    'no comma': /at byte \d+: expected ',' or '[\]}]', but found/,
+    'text after the header': /at byte \d+: expected the end, but found/,
+    'string without end': /at byte \d+: this string does not end/,
+    'bad string': /at byte \d+: expected a JSON string/,
+    'half a surrogate pair': /at byte \d+: this string has half of a surrogate pair/,
+    'duplicate key': /at byte \d+: the key .* is there twice/s,
+    'unknown key': /at byte \d+: tensor .* has an unknown key/s,
+    'no dtype': /at byte \d+: tensor .* has no dtype/s,
+    'no shape': /at byte \d+: tensor .* has no shape/s,
+    'no offsets': /at byte \d+: tensor .* has no data_offsets/s,
+    'unknown dtype': /at byte \d+: tensor .* has dtype .*, but forebay has/s,
+    'bad size': /at byte \d+: expected a whole number from 0 to 2\^53 - 1/,
+    'too many axes': /at byte \d+: tensor .* has \d+ axes, but forebay has 32/s,
+    'bad offsets': /at byte \d+: expected where tensor .* begins and ends/s,
+    'other length': /at byte \d+: tensor .* takes \d+ bytes, but its data_offsets are/s,
+    'overflow beside an empty axis': /at byte \d+: tensor .* has shape .*, larger than any memory/s,
+    'data beyond the file': /lies at bytes \d+ to \d+ of the data, but there are \d+: truncated/,
+    overlap: /lies at bytes \d+ to \d+ of the data, but .* ends at \d+: they overlap/s,
+    hole: /lies at bytes \d+ to \d+ of the data, but .* ends at \d+: a hole/s,
+    'data left over': /expected the end of the file after \d+ bytes of data, but \d+ more came/,
+  },
+};
