@@ -3,10 +3,11 @@
  * the elements in row-major order. Nothing a file says is believed before its length confirms it.
  */
 
-import { constants, gunzipSync } from 'node:zlib';
+import { constants } from 'node:zlib';
 import { FormatError } from '../errors.js';
 import { bytesAt } from '../io/bytes.js';
 import { type OpenFile, withFile } from '../io/files.js';
+import { mostExpansion, unpack } from '../io/unpack.js';
 
 /** Unsigned bytes; not a `Tensor`, whose element types are those that forebay calculates with. */
 export interface IdxArray {
@@ -35,8 +36,6 @@ const elementTypes: Readonly<Record<number, string>> = {
 };
 
 const unsignedByte = 8;
-// Deflate cannot do better: 258 bytes from two bits, rounded up (zlib's own technical note).
-const mostExpansion = 1032;
 // A magic number, and as many sizes as its last byte can say.
 const longestHeader = 4 + 4 * 255;
 
@@ -78,7 +77,7 @@ function readPlain(file: string, open: OpenFile, options: IdxOptions): IdxArray 
 function readGzip(file: string, packed: Uint8Array, options: IdxOptions): IdxArray {
   // The first kilobytes are enough for any header, and bound what a hostile one can unpack to.
   const first = packed.subarray(0, 4096);
-  const head = unpack(file, first, mostExpansion * first.length, true).bytes;
+  const head = gunzip(file, first, mostExpansion * first.length, true).bytes;
   const header = parseHeader(file, head, options);
   const expected = header.headerBytes + header.dataBytes;
   if (expected > packed.length * mostExpansion) {
@@ -86,7 +85,7 @@ function readGzip(file: string, packed: Uint8Array, options: IdxOptions): IdxArr
       `${file}: truncated: its header promises ${expected} bytes (shape [${header.shape.join(', ')}]), more than ${packed.length} gzipped bytes can hold`,
     );
   }
-  const { bytes, consumed } = unpack(file, packed, expected, false);
+  const { bytes, consumed } = gunzip(file, packed, expected, false);
   if (bytes.length !== expected) throw wrongLength(file, header, bytes.length);
   if (consumed !== packed.length) {
     throw new FormatError(
@@ -167,30 +166,16 @@ function limited(
 }
 
 /** `partial`: the input is a beginning, and what it unpacks to is wanted as far as it goes. */
-function unpack(
-  file: string,
-  packed: Uint8Array,
-  most: number,
-  partial: boolean,
-): { readonly bytes: Uint8Array; readonly consumed: number } {
-  try {
-    // `info` gives the engine too, which knows where the stream ended; the types omit it.
-    const { buffer, engine } = gunzipSync(packed, {
-      info: true,
-      maxOutputLength: Math.max(most, 1),
-      ...(partial && { finishFlush: constants.Z_SYNC_FLUSH }),
-    }) as unknown as { buffer: Uint8Array; engine: { bytesWritten: number } };
-    return { bytes: buffer, consumed: engine.bytesWritten };
-  } catch (cause) {
-    const error = cause as NodeJS.ErrnoException;
-    if (error.code === 'ERR_BUFFER_TOO_LARGE') {
-      throw new FormatError(
-        `${file}: expected the unpacked data to end at byte ${most}, as its header says, but more came`,
-        { cause },
-      );
-    }
-    throw new FormatError(`${file}: at byte 0: not a sound gzip file: ${error.message}`, { cause });
-  }
+function gunzip(file: string, packed: Uint8Array, most: number, partial: boolean) {
+  const refuse = (more: boolean, cause: Error) =>
+    new FormatError(
+      more
+        ? `${file}: expected the unpacked data to end at byte ${most}, as its header says, but more came`
+        : `${file}: at byte 0: not a sound gzip file: ${cause.message}`,
+      { cause },
+    );
+  const options = partial ? { finishFlush: constants.Z_SYNC_FLUSH } : {};
+  return unpack('gzip', packed, most, refuse, options);
 }
 
 function hex(byte: number): string {

@@ -1,10 +1,11 @@
 /** The members of a zip archive, unpacked: each within the size that its record gives, and checked. */
 
 import { constants } from 'node:buffer';
-import { crc32, inflateRawSync } from 'node:zlib';
+import { crc32 } from 'node:zlib';
 import { FormatError } from '../errors.js';
 import { bytesAt, inMemory, partOf } from './bytes.js';
 import type { OpenFile } from './files.js';
+import { unpack } from './unpack.js';
 import type { Member } from './zip-directory.js';
 import { methods } from './zip-records.js';
 
@@ -35,22 +36,14 @@ function inflate(file: string, packed: OpenFile, { name, begin, size }: Member):
   if (size > constants.MAX_LENGTH) {
     throw mistake(`it unpacks to ${size} bytes, more than fit into one piece of memory`);
   }
-  let bytes: Uint8Array;
-  let consumed: number;
-  try {
-    // `info` gives the engine too, which knows where the stream ended; the types omit it.
-    const { buffer, engine } = inflateRawSync(bytesAt(packed, 0, packed.size), {
-      info: true,
-      maxOutputLength: Math.max(size, 1),
-      chunkSize: Math.min(Math.max(size, 64), pieceBytes),
-    }) as unknown as { buffer: Uint8Array; engine: { bytesWritten: number } };
-    [bytes, consumed] = [buffer, engine.bytesWritten];
-  } catch (cause) {
-    const error = cause as NodeJS.ErrnoException;
-    throw error.code === 'ERR_BUFFER_TOO_LARGE'
+  const refuse = (more: boolean, cause: Error) =>
+    more
       ? mistake(`expected ${size} bytes, as the directory says, but more came`, cause)
-      : mistake(`not a sound deflate stream: ${error.message}`, cause);
-  }
+      : mistake(`not a sound deflate stream: ${cause.message}`, cause);
+  // Of a small member no more than its size is held ready.
+  const chunkSize = Math.min(Math.max(size, 64), pieceBytes);
+  const input = bytesAt(packed, 0, packed.size);
+  const { bytes, consumed } = unpack('raw', input, size, refuse, { chunkSize });
   if (bytes.length !== size) {
     throw mistake(`expected ${size} bytes, as the directory says, but ${bytes.length} came`);
   }

@@ -9,6 +9,7 @@ import { FormatError } from '../errors.js';
 import { bytesAt } from './bytes.js';
 import type { OpenFile } from './files.js';
 import { isWellFormed } from './json.js';
+import { mostExpansion } from './unpack.js';
 import {
   extra64,
   FieldReader,
@@ -31,8 +32,6 @@ export interface Member {
   readonly size: number;
 }
 
-// Deflate cannot do better: 258 bytes from two bits (zlib's own technical note).
-const mostExpansion = 1032;
 const longestComment = 0xffff;
 
 /**

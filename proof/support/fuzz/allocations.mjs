@@ -46,8 +46,7 @@ export function measure() {
   }
   const typed = Object.getPrototypeOf(Int8Array.prototype);
   typed.slice = counted(typed.slice);
-  for (const name of ['alloc', 'allocUnsafe', 'from'])
-    Buffer[name] = counted(Buffer[name]);
+  for (const name of ['alloc', 'allocUnsafe', 'from']) Buffer[name] = counted(Buffer[name]);
   for (const name of ['inflateRawSync', 'gunzipSync']) {
     const unpack = zlib[name];
     zlib[name] = (packed, options) => {
