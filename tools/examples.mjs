@@ -2,7 +2,7 @@
 // is found before a reader finds it. `node tools/examples.mjs README.md|examples/01-….ts`
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { basename, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 
@@ -24,7 +24,8 @@ function code(name) {
   return block[1];
 }
 
-function run(name) {
+/** Makes JavaScript of an example. @returns its file */
+export function transpiled(name) {
   // A folder of its own, so that what it writes is in nobody's way; inside the checkout, so that
   // `import 'forebay'` finds the checkout's own build.
   const folder = resolve('.cmake/examples', basename(name).replace(/\.\w+$/, ''));
@@ -33,8 +34,15 @@ function run(name) {
   const { outputText } = ts.transpileModule(code(name), {
     compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext },
   });
-  writeFileSync(join(folder, 'main.mjs'), outputText);
-  return spawnSync(process.execPath, ['main.mjs'], { cwd: folder, stdio: 'inherit' }).status ?? 1;
+  const file = join(folder, 'main.mjs');
+  writeFileSync(file, outputText);
+  return file;
+}
+
+function run(name) {
+  const file = transpiled(name);
+  const { status } = spawnSync(process.execPath, [file], { cwd: dirname(file), stdio: 'inherit' });
+  return status ?? 1;
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) process.exitCode = run(process.argv[2]);

@@ -1,0 +1,165 @@
+// A server that predicts and learns at once. It estimates the power that a machine draws, from 32 readings:
+//
+//   POST /predict   {"x": [32 numbers]}               -> {"watts": number}
+//   POST /examples  {"x": [[32 numbers], …], "watts": [number, …]}, to learn from
+//   GET  /status                                      -> how many examples it knows and has trained on
+//
+// Training goes on off the JavaScript thread, over the parameters that predictions read: each request is
+// answered by whole updates. `PORT=8080 node …` serves until it is told to stop; without PORT the example
+// talks to itself for a moment. `npm run bench:service` measures it.
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import * as fb from 'forebay';
+
+const readings = 32;
+const model = 'service.safetensors';
+
+// ---- The model: one set of parameters, a program that trains them and one that asks them.
+const layers = [
+  new fb.FeedForward('hidden1', { inputs: readings, units: 256, activation: fb.relu }),
+  new fb.FeedForward('hidden2', { inputs: 256, units: 256, activation: fb.relu }),
+  new fb.FeedForward('output', { inputs: 256, units: 1 }),
+];
+const parameters = layers.flatMap((layer) => layer.parameters);
+const x = fb.input('x', ['batch', readings]);
+const watts = fb.input('watts', ['batch', 1]);
+const estimate = layers.reduce<fb.Node>((below, layer) => layer.apply(below), x);
+const loss = fb.mse(estimate, watts);
+
+const training = fb.compile({
+  outputs: { loss },
+  updates: fb.adam(loss, parameters),
+  // The other cores are for requests; FOREBAY_TRAINING_THREADS is there for the benchmark.
+  threads: Number(process.env.FOREBAY_TRAINING_THREADS ?? 1),
+});
+const serving = fb.compile({ outputs: { estimate }, threads: 1 });
+
+// ---- Learning: passes over all examples known, for as long as there are new ones.
+const known = { x: [] as number[][], watts: [] as number[] };
+const status = { examples: 0, epochs: 0, trainedOn: 0, loss: Number.NaN };
+const stop = new AbortController();
+let learning: Promise<void> | undefined;
+
+async function learn(): Promise<void> {
+  for (let trained = 0; trained < known.watts.length; ) {
+    trained = known.watts.length;
+    // Tensors of their own: requests may add examples while these are read.
+    const dataset = {
+      x: fb.tensor(known.x),
+      watts: fb.tensor(known.watts.map((value) => [value])),
+    };
+    await fb.fit(training, dataset, {
+      epochs: 100,
+      batchSize: 64,
+      signal: stop.signal,
+      checkFinite: true, // an absurd example must not ruin the model
+      onEpoch: ({ outputs }) => {
+        status.epochs++;
+        status.trainedOn += trained;
+        status.loss = outputs.loss ?? Number.NaN;
+      },
+    });
+  }
+}
+
+// ---- Requests.
+const isReading = (value: unknown): value is number[] =>
+  Array.isArray(value) && value.length === readings && value.every(Number.isFinite);
+
+async function bodyOf(request: IncomingMessage): Promise<Record<string, unknown>> {
+  const parts: Buffer[] = [];
+  let size = 0;
+  for await (const part of request) {
+    size += (part as Buffer).length;
+    if (size > 1_000_000) throw new RangeError('a request may have a million bytes');
+    parts.push(part as Buffer);
+  }
+  const body: unknown = JSON.parse(Buffer.concat(parts).toString());
+  if (typeof body !== 'object' || body === null) throw new RangeError('expected an object');
+  return body as Record<string, unknown>;
+}
+
+function predict(body: Record<string, unknown>) {
+  if (!isReading(body.x)) throw new RangeError(`x must be ${readings} numbers`);
+  // One row takes some microseconds: less than handing it to another thread would.
+  return { watts: serving.run({ x: [body.x] }).estimate.item() };
+}
+
+function addExamples(body: Record<string, unknown>) {
+  const { x, watts } = body;
+  const fits = Array.isArray(x) && Array.isArray(watts) && x.length === watts.length;
+  if (!fits || !x.every(isReading) || !watts.every(Number.isFinite)) {
+    throw new RangeError(`x must be lists of ${readings} numbers, and watts a number for each`);
+  }
+  known.x.push(...x);
+  known.watts.push(...(watts as number[]));
+  status.examples = known.watts.length;
+  learning ??= learn()
+    .catch((error: unknown) => {
+      if (!stop.signal.aborted) console.error(`training ended: ${error}`);
+    })
+    .finally(() => {
+      learning = undefined;
+    });
+  return status;
+}
+
+async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  try {
+    const route = `${request.method} ${request.url}`;
+    let result: object;
+    if (route === 'POST /predict') result = predict(await bodyOf(request));
+    else if (route === 'POST /examples') result = addExamples(await bodyOf(request));
+    else if (route === 'GET /status') result = status;
+    else {
+      response.writeHead(404).end();
+      return;
+    }
+    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(result));
+  } catch (error) {
+    const theirs = error instanceof RangeError || error instanceof SyntaxError;
+    response.writeHead(theirs ? 400 : 500).end(theirs ? `${error}` : 'see the log');
+    if (!theirs) console.error(error);
+  }
+}
+
+const server = createServer((request, response) => void answer(request, response));
+server.listen(Number(process.env.PORT ?? 0), '127.0.0.1');
+await once(server, 'listening');
+const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+console.log(`listening on ${url}`);
+
+/** No new requests, no further step of training; then what was learned is saved. */
+async function close(): Promise<void> {
+  stop.abort();
+  await learning;
+  fb.save(join(process.cwd(), model), parameters);
+  server.closeAllConnections();
+  server.close();
+}
+process.once('SIGTERM', () => void close());
+
+// ---- Without a port it is its own client: it teaches, and asks while it learns.
+if (process.env.PORT === undefined) {
+  const post = async (path: string, body: object) =>
+    (await fetch(url + path, { method: 'POST', body: JSON.stringify(body) })).json();
+  const draws = fb.evaluate(fb.randomUniform([500, readings], { seed: 1 }));
+  const rows = draws.toArray() as number[][];
+  /** The truth: 20 W, and what two of the readings add. */
+  const truth = ([a = 0, b = 0]: readonly number[]) => 20 + 30 * a * b;
+  const unseen = [...fb.evaluate(fb.randomUniform([readings], { seed: 2 })).data];
+
+  console.log('untaught:', await post('/predict', { x: unseen }));
+  await post('/examples', { x: rows, watts: rows.map(truth) });
+  let answers = 0;
+  while (learning) {
+    await post('/predict', { x: unseen });
+    answers++;
+  }
+  console.log(`${answers > 10 ? 'many' : answers} answers while it learned`);
+  console.log('taught:', await post('/predict', { x: unseen }), 'truth:', truth(unseen).toFixed(1));
+  console.log(await (await fetch(`${url}/status`)).json());
+  await close();
+}
