@@ -8,6 +8,7 @@ import { availableParallelism } from 'node:os';
 import { delimiter, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { examples } from './examples.mjs';
+import { guides } from './guides.mjs';
 import { consumer } from './package.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -80,6 +81,7 @@ const suites = [
   { name: 'lint: types', command: 'tsc -p tsconfig.json' },
   // The reference of `npm run docs`, looked through and not written: a warning is a failure.
   { name: 'lint: reference', command: 'typedoc --emit none' },
+  { name: 'lint: guides', command: 'node tools/guides.mjs --types' },
   {
     name: 'lint: clang-format',
     needs: 'clang-format-14',
@@ -102,6 +104,7 @@ const suites = [
     name: `example ${file}`,
     command: `node tools/examples.mjs ${file}`,
   })),
+  ...guides().map((file) => ({ name: `guide ${file}`, command: `node tools/guides.mjs ${file}` })),
 ];
 
 // ---- Running them.

@@ -1,0 +1,135 @@
+// The guides run as suites of their own (tools/guides.mjs). Here: that the runner finds what is wrong with one,
+// that troubleshooting leaves no error out, and that no link in our documents leads nowhere.
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, describe, expect, it } from 'vitest';
+import * as fb from '../../src/index.js';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const read = (file: string) => readFileSync(join(root, file), 'utf8');
+const guides = readdirSync(join(root, 'docs/guides')).map((file) => `docs/guides/${file}`);
+
+describe('the runner of guides', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'forebay-guide-'));
+  const name = `of-a-test-${process.pid}`;
+  afterAll(() => {
+    rmSync(folder, { recursive: true });
+    rmSync(join(root, '.cmake/guides', name), { recursive: true, force: true });
+  });
+
+  /** What the runner says of a guide of these blocks: nothing, when all is well. */
+  function verdict(blocks: [language: string, text: string][], ...flags: string[]): string {
+    const file = join(folder, `${name}.md`);
+    const fenced = blocks.map(([language, text]) => `\`\`\`${language}\n${text}\n\`\`\`\n`);
+    writeFileSync(file, `# Title\n\n${fenced.join('\nWords.\n\n')}`);
+    const { status, stderr } = spawnSync(process.execPath, ['tools/guides.mjs', ...flags, file], {
+      cwd: root,
+      encoding: 'utf8',
+    });
+    expect(status).toBe(stderr === '' ? 0 : 1);
+    return stderr;
+  }
+
+  it('accepts what is shown and printed, block after block, with one scope', () => {
+    expect(
+      verdict([
+        ['ts', "import * as fb from 'forebay';\nconst one = fb.tensor(1);"],
+        ['sh', 'this is not run'],
+        ['ts', 'console.log(one.item());'],
+        ['text', '1'],
+        ['ts', 'console.log(Math.PI);\nconsole.log(2);'],
+        ['text', '3.1…\n2'],
+      ]),
+    ).toBe('');
+  });
+
+  it.each<[string, [string, string][], RegExp]>([
+    [
+      'another output',
+      [
+        ['ts', 'console.log(1);'],
+        ['text', '2'],
+      ],
+      /:4: it shows\n2\nbut .*\n1/,
+    ],
+    ['an output that is not shown', [['ts', 'console.log(1);']], /:4: it shows\n\nbut .*\n1/],
+    [
+      'no output where one is shown',
+      [
+        ['ts', ';'],
+        ['text', '2'],
+      ],
+      /it shows\n2\nbut .*\n\n$/,
+    ],
+    [
+      'more than the dots stand for',
+      [
+        ['ts', 'console.log(12);'],
+        ['text', '2…'],
+      ],
+      /it shows/,
+    ],
+    ['code that throws', [['ts', "throw new Error('so');"]], /ended with 1[\s\S]*:4[\s\S]*so/],
+  ])('refuses %s', (_what, blocks, message) => {
+    expect(verdict(blocks)).toMatch(message);
+  });
+
+  it('refuses code of wrong types, and names the line of the guide', () => {
+    const blocks: [string, string][] = [
+      ['ts', "import * as fb from 'forebay';"],
+      ['ts', "fb.setSeed('one');"],
+    ];
+    expect(verdict(blocks, '--types')).toMatch(/of-a-test-\d+\.md:10: .*not assignable/);
+  });
+});
+
+describe('troubleshooting', () => {
+  const text = read('docs/guides/troubleshooting.md');
+  const kinds = Object.entries(fb).filter(([name]) => /^(?!Forebay)\w+Error$/.test(name));
+
+  it.each(kinds)('has %s, its code, causes and remedies', (name, Kind) => {
+    const { code } = new (Kind as new (message: string) => fb.ForebayError)('');
+    const [, section] = text.split(`\n## ${code}\n`);
+    expect(section, code).toMatch(new RegExp(`^\n\`${name}\``));
+    expect(section?.split('\n## ')[0], code).toMatch(/\n- /);
+    expect(text).toContain(`[\`${code}\`](#${code.toLowerCase()}) | \`${name}\``);
+  });
+});
+
+describe('links', () => {
+  // Written by commands: `npm run prove` and `npm run docs`.
+  const made = ['docs/reliability.md'];
+  const documents = [
+    ...guides,
+    ...['README.md', 'ARCHITECTURE.md', 'CHANGELOG.md', 'bench/README.md'],
+  ];
+  /** As GitHub makes anchors of headings. */
+  const anchorsOf = (file: string) =>
+    [...read(file).matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
+      heading
+        .toLowerCase()
+        .replace(/[^\p{L}\p{N}\s_-]/gu, '')
+        .replaceAll(' ', '-'),
+    );
+
+  it.each(documents)('of %s lead somewhere', (file) => {
+    const prose = read(file).replace(/^```[\s\S]*?^```/gm, '');
+    const lost = [...prose.matchAll(/\]\(([^)\s]+)\)/g)].flatMap(([, target = '']) => {
+      if (/^https?:/.test(target)) return [];
+      const [path = '', anchor] = target.split('#');
+      const to = path === '' ? file : relative(root, join(root, dirname(file), path));
+      if (made.includes(to)) return [];
+      if (!existsSync(join(root, to))) return [target];
+      return anchor === undefined || anchorsOf(to).includes(anchor) ? [] : [target];
+    });
+    expect(lost).toEqual([]);
+  });
+
+  it('of the README reach every guide', () => {
+    const readme = read('README.md');
+    expect(guides.filter((guide) => !readme.includes(`](${guide})`))).toEqual([]);
+  });
+});

@@ -1,0 +1,193 @@
+// Runs the guides as their readers would: every block of ts of a guide, in order, is one module; what a block
+// prints must be what the block of text after it shows ('…' stands for anything within a line), and the graphs
+// that it writes as .dot files must be those that docs/pictures shows.
+//
+//   node tools/guides.mjs docs/guides/NAME.md   runs one
+//   node tools/guides.mjs --types               checks the types of all
+//   node tools/guides.mjs --pictures            runs all, and draws their graphs to docs/pictures
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import ts from 'typescript';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const pictures = 'docs/pictures';
+
+/** All there are. */
+export const guides = () =>
+  readdirSync('docs/guides')
+    .filter((file) => file.endsWith('.md'))
+    .sort()
+    .map((file) => join('docs/guides', file));
+
+/** The fenced blocks of a text: language, first line (counted from 0), and the lines between the fences. */
+function blocksOf(text) {
+  const blocks = [];
+  let open;
+  for (const [number, line] of text.split('\n').entries()) {
+    const fence = /^```(\w*)$/.exec(line);
+    // What is indented within a list would be shown, but not run.
+    if (/^\s+```/.test(line)) throw new Error(`line ${number + 1}: a block must not be indented`);
+    if (!fence) open?.lines.push(line);
+    else if (open) {
+      blocks.push(open);
+      open = undefined;
+    } else open = { language: fence[1], start: number + 1, lines: [] };
+  }
+  if (open) throw new Error(`line ${open.start}: the block has no end`);
+  return blocks;
+}
+
+// Printed after each block, so that its output is told from the next one's.
+const mark = (index) => `\u0001end of block ${index}\u0001`;
+
+/**
+ * The module: every line of code on the line that it has in the guide, so that whatever complains
+ * names the right one.
+ */
+function moduleOf(blocks) {
+  const lines = [];
+  for (const [index, { start, lines: code }] of blocks.entries()) {
+    while (lines.length < start) lines.push('');
+    lines.push(...code, `console.log(${JSON.stringify(mark(index))});`);
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+/** A guide taken apart: its code, and what each block of it is said to print. */
+function read(guide) {
+  const all = blocksOf(readFileSync(guide, 'utf8'));
+  const code = all.filter(({ language }) => language === 'ts');
+  const shown = code.map((block) => {
+    const next = all[all.indexOf(block) + 1];
+    return next?.language === 'text' ? next.lines : [];
+  });
+  const folder = resolve('.cmake/guides', basename(guide, '.md'));
+  return { code, shown, source: moduleOf(code), folder };
+}
+
+function matches(shown, printed) {
+  const escaped = shown.replace(/[.*+?^${}()|[\]\\]/g, '\\$&').replaceAll('…', '.*');
+  return new RegExp(`^${escaped}$`).test(printed.trimEnd());
+}
+
+/** What differs between what a guide shows and what its code printed, in words. */
+function differences(guide, { code, shown }, output) {
+  let rest = output;
+  return code.flatMap(({ start }, index) => {
+    const at = rest.indexOf(mark(index));
+    const printed = rest.slice(0, Math.max(at, 0)).trimEnd();
+    rest = rest.slice(at + mark(index).length + 1);
+    const lines = printed === '' ? [] : printed.split('\n');
+    const expected = shown[index].map((line) => line.trimEnd());
+    const same =
+      lines.length === expected.length && expected.every((line, i) => matches(line, lines[i]));
+    if (same) return [];
+    return [
+      `${guide}:${start + 1}: it shows\n${expected.join('\n')}\nbut the code prints\n${printed}`,
+    ];
+  });
+}
+
+/** Runs a guide in a folder of its own. @returns what is wrong with it, in words */
+function run(guide) {
+  const taken = read(guide);
+  const { source, folder } = taken;
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  const { outputText } = ts.transpileModule(source, {
+    compilerOptions: {
+      target: ts.ScriptTarget.ES2022,
+      module: ts.ModuleKind.ESNext,
+      inlineSourceMap: true,
+      inlineSources: true,
+    },
+    fileName: guide,
+  });
+  writeFileSync(join(folder, 'main.mjs'), outputText);
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    ['--enable-source-maps', 'main.mjs'],
+    { cwd: folder, encoding: 'utf8', timeout: 300_000 },
+  );
+  if (status !== 0) return [`${guide}: ended with ${status}\n${stdout}${stderr}`];
+  return differences(guide, taken, stdout);
+}
+
+/** Draws the graphs that a guide has written. @returns the pictures by their files */
+async function drawn(guide) {
+  const { folder } = read(guide);
+  const graphs = readdirSync(folder).filter((file) => file.endsWith('.dot'));
+  if (graphs.length === 0) return [];
+  const { renderDot } = await import('../dist/report/index.js');
+  return Promise.all(
+    graphs.map(async (file) => {
+      const svg = await renderDot(readFileSync(join(folder, file), 'utf8'));
+      return [join(pictures, `${basename(file, '.dot')}.svg`), svg];
+    }),
+  );
+}
+
+async function check(guide) {
+  const wrong = run(guide);
+  if (wrong.length > 0) return wrong;
+  const stale = (await drawn(guide)).filter(
+    ([file, svg]) => !existsSync(file) || readFileSync(file, 'utf8') !== svg,
+  );
+  return stale.map(([file]) => `${file} is not what ${guide} draws: npm run docs:pictures`);
+}
+
+async function draw() {
+  for (const guide of guides()) {
+    const wrong = run(guide);
+    if (wrong.length > 0) return wrong;
+    for (const [file, svg] of await drawn(guide)) {
+      writeFileSync(file, svg);
+      console.log(file);
+    }
+  }
+  return [];
+}
+
+/** Type-checks guides, as strictly as the rest of the project. */
+function types(some) {
+  const config = ts.readConfigFile('tsconfig.json', ts.sys.readFile).config;
+  const { options } = ts.parseJsonConfigFileContent(config, ts.sys, root);
+  const sources = new Map(
+    some.map((guide) => {
+      const { source, folder } = read(guide);
+      // Within the checkout, so that `import 'forebay'` finds the checkout's own declarations.
+      return [join(folder, 'main.mts'), { guide, source }];
+    }),
+  );
+  const host = ts.createCompilerHost(options);
+  const { getSourceFile, fileExists } = host;
+  host.fileExists = (file) => sources.has(file) || fileExists(file);
+  host.getSourceFile = (file, language, ...others) => {
+    const ours = sources.get(file);
+    return ours
+      ? ts.createSourceFile(file, ours.source, language)
+      : getSourceFile(file, language, ...others);
+  };
+  const program = ts.createProgram([...sources.keys()], options, host);
+  return ts.getPreEmitDiagnostics(program).map(({ file, start, messageText }) => {
+    const text = ts.flattenDiagnosticMessageText(messageText, '\n');
+    if (!file) return text;
+    const { line } = file.getLineAndCharacterOfPosition(start ?? 0);
+    const name = sources.get(file.fileName)?.guide ?? relative(root, file.fileName);
+    return `${name}:${line + 1}: ${text}`;
+  });
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const [what, ...others] = process.argv.slice(2);
+  const wrong =
+    what === '--types'
+      ? types(others.length > 0 ? others : guides())
+      : what === '--pictures'
+        ? await draw()
+        : await check(what);
+  for (const text of wrong) console.error(text);
+  process.exitCode = wrong.length > 0 ? 1 : 0;
+}
