@@ -6,7 +6,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
-import { arch, availableParallelism, cpus, tmpdir } from 'node:os';
+import { arch, availableParallelism, cpus, loadavg, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -130,6 +130,8 @@ async function measure({ training }) {
   }
 }
 
+// What others do on the machine is part of every figure.
+const busy = loadavg()[0].toFixed(1);
 const measured = situations.map(() => []);
 for (let round = 0; round < rounds; round++) {
   for (const [index, situation] of situations.entries()) {
@@ -155,15 +157,16 @@ const table = [
   '|---|---|---|---|---|',
   ...rows,
   '',
-  `${machine}; medians of ${rounds} rounds of ${seconds} s, ${connections} connections.`,
+  `${machine}; medians of ${rounds} rounds of ${seconds} s, ${connections} connections;`,
+  `load average of the machine before: ${busy}.`,
 ].join('\n');
 console.log(table);
 if (options.write) {
   const text = readFileSync(guide, 'utf8');
-  const place = /(<!-- npm run bench:service -- --write -->\n)[\s\S]*?(\n<!-- end -->)/;
+  const place = /(<!-- npm run bench:service -- --write -->\n)[\s\S]*?(<!-- end -->)/;
   if (!place.test(text)) throw new Error(`${guide} has no place for the table`);
   writeFileSync(
     guide,
-    text.replace(place, (_, before, after) => before + table + after),
+    text.replace(place, (_, before, after) => `${before}${table}\n${after}`),
   );
 }

@@ -51,7 +51,7 @@ export const initializers = {
     (shape, { dtype }) =>
       Tensor.full(shape, value, { dtype }),
 
-  /** Normal with mean 0. */
+  /** Normal with mean 0 and standard deviation `std`. @throws ValueError unless it is finite and not negative */
   normal: (std: number): Initializer => scaled(randomNormal, deviation(std, 'normal')),
 
   /** Normal with mean 0, draws beyond two standard deviations replaced; `std` is that before truncation. */
