@@ -88,6 +88,14 @@ export { type SgdOptions, sgd } from './optim/sgd.js';
 export type { DType, TypedArray } from './tensor/dtype.js';
 export type { Nested } from './tensor/nested.js';
 export { Tensor, type TensorLike, type TensorOptions, tensor } from './tensor/tensor.js';
+export {
+  type Checkpoint,
+  type CheckpointOptions,
+  type Counted,
+  checkpoint,
+  type ResumeOptions,
+  resume,
+} from './train/checkpoint.js';
 export type { Dataset } from './train/dataset.js';
 export {
   type BatchRecord,
@@ -98,3 +106,5 @@ export {
   type Means,
 } from './train/fit.js';
 export { type PredictOptions, predict } from './train/predict.js';
+export type { Progress } from './train/progress.js';
+export type { FitCheckpoints } from './train/saver.js';

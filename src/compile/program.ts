@@ -216,7 +216,14 @@ export class Program<K extends string = string> {
       outputs: new Map(
         program.#names.map((name, index) => [name, program.#outputs[index] as Node]),
       ),
+      updates: program.#updates,
       trains: program.#updates.some(([leaf]) => leaf.kind === 'parameter'),
+      get runs() {
+        return program.runs;
+      },
+      set runs(runs) {
+        program.runs = runs;
+      },
       runSteps: (request) => program.#runSteps(request),
     });
   }
@@ -380,8 +387,11 @@ export interface StepRequest {
 export interface Stepper {
   readonly inputs: ReadonlyMap<string, Input>;
   readonly outputs: ReadonlyMap<string, Node>;
+  readonly updates: Updates;
   /** Whether a step changes a parameter. */
   readonly trains: boolean;
+  /** The index of the next run. */
+  runs: number;
   /**
    * Resolves when all steps are done. Rejects with `signal.reason` after an abort, between two steps or before
    * one has written anything; with a NumericError for the first step that went wrong: those before it are

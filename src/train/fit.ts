@@ -6,29 +6,16 @@ import { describeValue, ValueError } from '../errors.js';
 import { assertSeed, nextDrawSeed } from '../graph/seed.js';
 import type { TypedArray } from '../tensor/dtype.js';
 import { Tensor } from '../tensor/tensor.js';
+import type { Checkpoint } from './checkpoint.js';
 import { type Dataset, examplesOf } from './dataset.js';
+import { type EpochRecord, type History, type Means, WeightedMeans } from './history.js';
 import { askedStepperFor, assertCallback, assertCount, stepperFor } from './options.js';
 import { inOrder, Shuffle } from './order.js';
+import { startOf } from './progress.js';
+import { type FitCheckpoints, Saver } from './saver.js';
 import { type SliceOutputs, Slices } from './slices.js';
 
-/** Outputs of one element, each its mean over examples. */
-export type Means = Readonly<Record<string, number>>;
-
-/** What an epoch came to. */
-export interface EpochRecord {
-  /** Counted from 0. */
-  readonly epoch: number;
-  /** The program's outputs as its steps gave them, each step weighted by its examples. */
-  readonly outputs: Means;
-  /** Those of the program that validates, after the epoch. */
-  readonly validation?: Means;
-}
-
-/** What a training came to. */
-export interface History {
-  /** One for each epoch, in order. */
-  readonly epochs: readonly EpochRecord[];
-}
+export type { EpochRecord, History, Means } from './history.js';
 
 /** What a step came to. */
 export interface BatchRecord {
@@ -72,6 +59,16 @@ export interface FitOptions {
   readonly onBatch?: ((batch: BatchRecord) => void | Promise<void>) | undefined;
   /** Called after every epoch; `false` ends the training. */
   readonly onEpoch?: ((record: EpochRecord) => unknown) | undefined;
+  /**
+   * Where to keep the training on the disk, and how often: parameters, what optimizers carry, and how far it
+   * is, between two steps and after the callbacks. A file is complete at any moment.
+   */
+  readonly checkpoint?: FitCheckpoints | undefined;
+  /**
+   * What `resume` returned: the training goes on at the next minibatch as if it had never been interrupted,
+   * with the same bits, and its history is that of the whole. `epochs` counts from the very beginning.
+   */
+  readonly from?: Checkpoint | undefined;
 }
 
 /**
@@ -81,8 +78,9 @@ export interface FitOptions {
  * @param dataset tensors named as the program's inputs, examples along axis 0: for an input
  *   [steps, batch, features] a tensor [examples, steps, features]. Read while the training goes on.
  * @throws (rejects with) ValueError, ShapeError, DTypeError or GraphError, before anything has run,
- *   for options or a dataset that do not fit; `signal.reason` after an abort; whatever a callback
- *   throws; NumericError when `checkFinite` is on. Parameters are as the last whole step left them.
+ *   for options or a dataset that do not fit, or that are not those of the training that is to go on;
+ *   `signal.reason` after an abort; whatever a callback throws; NumericError when `checkFinite` is on;
+ *   FormatError for a checkpoint that cannot be written. Parameters are as the last whole step left them.
  */
 export async function fit(
   program: Program | Stepper,
@@ -107,33 +105,79 @@ export async function fit(
   const settings = { batchSize, checkFinite, signal, single: onBatch !== undefined };
   const slices = new Slices(steps, examples, settings);
   const validation = validationOf(options);
+  const programs = [steps, ...(validation ? [validation.steps] : [])];
+  const { checkpoint, from } = options;
+  const saver = checkpoint === undefined ? undefined : new Saver(checkpoint, programs);
 
-  const shuffled = shuffle ? new Shuffle(examples.rows, options.seed ?? nextDrawSeed()) : undefined;
+  const seed = shuffle ? (options.seed ?? nextDrawSeed()) : undefined;
+  const plan = { examples: examples.rows, batchSize, seed };
+  let progress = startOf(plan, from, {
+    epochs,
+    derived: options.seed === undefined,
+    outputs: new WeightedMeans(steps).names,
+  });
+  await saver?.open();
+  if (from?.progress) setRuns(programs, from.runs);
+
+  const shuffled =
+    progress.seed === undefined ? undefined : new Shuffle(examples.rows, progress.seed);
   let order = inOrder(examples.rows);
-  const records: EpochRecord[] = [];
-  for (let epoch = 0; epoch < epochs; epoch++) {
-    order = (await shuffled?.order(epoch)) ?? order;
-    const means = new WeightedMeans(steps);
-    await slices.run(order, (slice) => {
-      means.add(slice);
-      const { start, rows } = slice;
-      return onBatch?.({ epoch, batch: start / batchSize, rows, outputs: copiesOf(slice) });
-    });
-    const validated = await validation?.();
-    const record = {
-      epoch,
-      outputs: means.values(),
-      ...(validated && { validation: validated }),
-    };
-    records.push(record);
-    if ((await onEpoch?.(record)) === false) break;
+  const batchesPerEpoch = Math.ceil(examples.rows / batchSize);
+  const records = [...progress.epochs];
+  progress = { ...progress, epochs: records };
+  try {
+    while (progress.epoch < epochs && !progress.ended) {
+      const { epoch } = progress;
+      const batchesBefore = (row: number) => epoch * batchesPerEpoch + row / batchSize;
+      const means = new WeightedMeans(steps, progress.sums, progress.row);
+      order = (await shuffled?.order(epoch)) ?? order;
+      const each = async (slice: SliceOutputs) => {
+        means.add(slice);
+        const { start, rows } = slice;
+        await onBatch?.({ epoch, batch: start / batchSize, rows, outputs: copiesOf(slice) });
+        const row = start + slice.steps * rows;
+        // What is due at an epoch's end is written when its record is made.
+        if (row === examples.rows || !saver?.isDue(batchesBefore(row))) return;
+        await saver.save({ ...progress, row, sums: means.sums() });
+      };
+      const limit = (row: number) => saver?.batchesLeft(batchesBefore(row)) ?? Infinity;
+      await slices.run(order, each, { from: progress.row, limit });
+      const validated = await validation?.run();
+      const record = {
+        epoch,
+        outputs: means.values(),
+        ...(validated && { validation: validated }),
+      };
+      records.push(record);
+      const ended = (await onEpoch?.(record)) === false;
+      progress = { ...progress, epoch: epoch + 1, row: 0, sums: {}, ended };
+      const last = ended || epoch + 1 === epochs;
+      if (last || saver?.isDueAfterEpoch(epoch + 1, (epoch + 1) * batchesPerEpoch)) {
+        await saver?.save(progress);
+      }
+    }
+    await saver?.finish();
+  } finally {
+    // Nothing is left that writes, nor that rejects when nobody listens.
+    await saver?.finish().catch(() => {});
   }
   signal?.throwIfAborted();
   return { epochs: records };
 }
 
+/** Draws go on where those of the training that is resumed were. */
+function setRuns(programs: readonly Stepper[], runs: readonly number[]): void {
+  for (const [index, program] of programs.entries()) {
+    const run = runs[index];
+    // A program that validates only now has none yet.
+    if (run !== undefined) program.runs = run;
+  }
+}
+
 /** Runs the validating program over its whole dataset, in order. */
-function validationOf(options: FitOptions): (() => Promise<Means>) | undefined {
+function validationOf(
+  options: FitOptions,
+): { readonly steps: Stepper; run(): Promise<Means> } | undefined {
   const { validate, signal, checkFinite = false } = options;
   if (validate === undefined) return undefined;
   if (typeof validate !== 'object' || validate === null) {
@@ -147,37 +191,12 @@ function validationOf(options: FitOptions): (() => Promise<Means>) | undefined {
   const examples = examplesOf('fit: validate', dataset, steps.inputs);
   const slices = new Slices(steps, examples, { batchSize, checkFinite, signal, single: false });
   const order = inOrder(examples.rows);
-  return async () => {
+  const run = async () => {
     const means = new WeightedMeans(steps);
     await slices.run(order, (step) => means.add(step));
     return means.values();
   };
-}
-
-/** Means over examples of the outputs that have one element, whatever the batch is. */
-class WeightedMeans {
-  readonly #names: ReadonlySet<string>;
-  readonly #sums = new Map<string, number>();
-  #rows = 0;
-
-  constructor({ outputs }: Stepper) {
-    const single = [...outputs].filter(([, { shape }]) => shape.every((dim) => dim === 1));
-    this.#names = new Set(single.map(([name]) => name));
-  }
-
-  add({ steps, rows, outputs }: SliceOutputs): void {
-    this.#rows += steps * rows;
-    for (const name of this.#names) {
-      const values = outputs.get(name) as TypedArray;
-      let sum = this.#sums.get(name) ?? 0;
-      for (let step = 0; step < steps; step++) sum += rows * (values[step] as number);
-      this.#sums.set(name, sum);
-    }
-  }
-
-  values(): Means {
-    return Object.fromEntries([...this.#sums].map(([name, sum]) => [name, sum / this.#rows]));
-  }
+  return { steps, run };
 }
 
 /** The outputs of a slice of one step, for callers, who may keep them. */

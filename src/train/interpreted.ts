@@ -16,6 +16,7 @@ import { Tensor } from '../tensor/tensor.js';
 export class InterpretedProgram implements Stepper {
   readonly inputs: ReadonlyMap<string, Input>;
   readonly outputs: ReadonlyMap<string, Node>;
+  readonly updates: Updates;
   readonly trains: boolean;
   readonly #interpreter: Interpreter;
   /** The index of the next run. */
@@ -27,6 +28,7 @@ export class InterpretedProgram implements Stepper {
   }) {
     const { outputs, updates = [] } = graph;
     this.outputs = new Map(Object.entries(outputs));
+    this.updates = updates;
     this.trains = updates.some(([leaf]) => leaf.kind === 'parameter');
     this.#interpreter = new Interpreter([...this.outputs.values()], updates);
     const roots = [...this.outputs.values(), ...updates.map(([, value]) => value)];

@@ -27,6 +27,13 @@ export interface SliceOptions {
   readonly single: boolean;
 }
 
+export interface RunOptions {
+  /** Where in the order to begin; 0 unless told. */
+  readonly from?: number;
+  /** How many steps a slice may have that begins at `start`. */
+  readonly limit?: (start: number) => number;
+}
+
 /** Outputs of one slice's steps, in memory that the next slices use again. */
 export interface SliceOutputs {
   readonly steps: number;
@@ -77,17 +84,21 @@ export class Slices {
    * @param each gets every slice's outputs, in order; the next slice starts when it is done
    * @throws signal.reason after an abort: whole steps are done, and no part of another
    */
-  async run(order: Int32Array, each: (slice: SliceOutputs) => void | Promise<void>): Promise<void> {
+  async run(
+    order: Int32Array,
+    each: (slice: SliceOutputs) => void | Promise<void>,
+    { from = 0, limit = () => Infinity }: RunOptions = {},
+  ): Promise<void> {
     const { signal } = this.#options;
     signal?.throwIfAborted();
-    let slice = await this.#stage(order, 0, 0);
+    let slice = await this.#stage(order, from, limit(from), 0);
     for (let number = 1; slice; number++) {
       signal?.throwIfAborted();
-      const { start, steps, rows } = slice;
+      const next = slice.start + slice.steps * slice.rows;
       // Both end before anything is thrown: nothing may be left that writes to memory or rejects.
       const [ran, staged] = await Promise.allSettled([
         this.#start(slice),
-        this.#stage(order, start + steps * rows, number),
+        this.#stage(order, next, limit(next), number),
       ]);
       if (ran.status === 'rejected') throw ran.reason;
       await each(slice);
@@ -109,12 +120,17 @@ export class Slices {
   }
 
   /** Gathers the rows of the slice that begins at `start`; nothing when there are none. */
-  async #stage(order: Int32Array, start: number, number: number): Promise<Slice | undefined> {
+  async #stage(
+    order: Int32Array,
+    start: number,
+    limit: number,
+    number: number,
+  ): Promise<Slice | undefined> {
     const left = order.length - start;
     if (left === 0) return undefined;
     const rows = Math.min(this.#options.batchSize, left);
     const layout = this.#layoutOf(rows);
-    const steps = Math.min(this.#wantedSteps(layout), Math.floor(left / rows));
+    const steps = Math.min(this.#wantedSteps(layout), Math.floor(left / rows), limit);
     const staging = this.#staging[number % 2] as Staging;
     const [feeds, outputs] = [new Map<string, TypedArray>(), new Map<string, TypedArray>()];
     const turns = new Turns();

@@ -25,7 +25,7 @@ const arrows: Record<string, string[]> = {
   nn: [...core, 'evaluate', 'autodiff'],
   data: ['errors', 'tensor', 'io'],
   io: ['errors', 'tensor', 'graph'],
-  train: [...core, ...library.filter((folder) => folder !== 'io' && folder !== 'train')],
+  train: [...core, ...library.filter((folder) => folder !== 'train')],
   report: ['errors', 'tensor', 'graph'],
   index: [...core, ...library],
   cli: [...core, ...library, 'report', 'index'],

@@ -14,6 +14,8 @@ interface Call {
 
 /** Takes `milliseconds` a step; its output is the first element of each minibatch. */
 class Fake implements Stepper {
+  readonly updates = [];
+  runs = 0;
   readonly trains = false;
   readonly calls: Call[] = [];
   readonly x = input('x', ['batch', 4]);

@@ -14,7 +14,7 @@ const contract = {
   run: 'evaluate compile',
   train: 'fit predict sgd adam mse softmaxCrossEntropy binaryCrossEntropyWithLogits initializers',
   layers: 'FeedForward LSTM VariationalAutoencoder',
-  files: 'save load saveNpy loadNpy saveNpz loadNpz',
+  files: 'save load saveNpy loadNpy saveNpz loadNpz checkpoint resume',
   see: 'dot nativeInfo setThreads getThreads',
   errors:
     'ForebayError ShapeError DTypeError GraphError ValueError StateError FormatError NumericError NativeError',

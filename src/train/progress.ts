@@ -1,0 +1,158 @@
+/** Where a training has come to, and the same as text: exact, as the rest of it must have the same bits. */
+
+import { describeValue, ValueError } from '../errors.js';
+import { assertSeed } from '../graph/seed.js';
+import type { EpochRecord, Means } from './history.js';
+
+/** How far `fit` had come. */
+export interface Progress {
+  /** How many the dataset has. */
+  readonly examples: number;
+  /** Examples in a step. */
+  readonly batchSize: number;
+  /** Of which the orders are functions; undefined where the examples are taken as they come. */
+  readonly seed: number | undefined;
+  /** The epoch that goes on, from 0; as many are done. */
+  readonly epoch: number;
+  /** How many examples of its order have been seen. */
+  readonly row: number;
+  /** Over those examples, of each output of one element. */
+  readonly sums: Means;
+  /** What the epochs before gave. */
+  readonly epochs: readonly EpochRecord[];
+  /** Whether `onEpoch` ended the training. */
+  readonly ended: boolean;
+}
+
+/** What a call of `fit` makes of its options and dataset. */
+export type Plan = Pick<Progress, 'examples' | 'batchSize' | 'seed'>;
+
+/** Of what `resume` returns. */
+interface Resumed {
+  readonly file: string;
+  readonly runs: readonly number[];
+  readonly progress: Progress | undefined;
+}
+
+interface Asked {
+  readonly epochs: number;
+  /** Whether nobody asked for this seed. */
+  readonly derived: boolean;
+  /** The names of the outputs of one element. */
+  readonly outputs: ReadonlySet<string>;
+}
+
+/**
+ * Where `fit` is to begin: with what is planned, or in the midst of what `from` is of.
+ * @throws ValueError, naming the file, for a plan that would not give what an uninterrupted training gives
+ */
+export function startOf(
+  plan: Plan,
+  from: Resumed | undefined,
+  { epochs, derived, outputs }: Asked,
+): Progress {
+  const start = { ...plan, epoch: 0, row: 0, sums: {}, epochs: [], ended: false };
+  if (from === undefined) return start;
+  if (!(from instanceof Object && 'progress' in from && Array.isArray(from.runs))) {
+    throw new ValueError(`fit: from must be what resume returned, but is ${describeValue(from)}`);
+  }
+  const { file, progress } = from;
+  if (progress === undefined) return start;
+  const refuse = (was: string, is: string): never => {
+    throw new ValueError(`fit: from: ${file} is of a training ${was}, but ${is}`);
+  };
+  const { examples, batchSize, seed } = progress;
+  if (examples !== plan.examples) {
+    refuse(`on ${examples} examples`, `the dataset has ${plan.examples}`);
+  }
+  if (batchSize !== plan.batchSize) {
+    refuse(`with batchSize ${batchSize}`, `batchSize is ${plan.batchSize}`);
+  }
+  if ((seed === undefined) !== (plan.seed === undefined)) {
+    refuse(`with shuffle ${seed !== undefined}`, `shuffle is ${plan.seed !== undefined}`);
+  }
+  if (!derived && seed !== undefined && seed !== plan.seed) {
+    refuse(`with seed ${seed}`, `seed is ${plan.seed}`);
+  }
+  const begun = progress.epoch + (progress.row > 0 ? 1 : 0);
+  if (begun > epochs) refuse(`that has begun ${begun} epochs`, `epochs is ${epochs}`);
+  const [before, now] = [Object.keys(progress.sums), [...outputs]].map((names) => {
+    return names.sort().join(', ') || 'none';
+  }) as [string, string];
+  if (progress.row > 0 && before !== now) {
+    refuse(`whose outputs of one element are ${before}`, `those of the program are ${now}`);
+  }
+  return progress;
+}
+
+export function formatProgress({ seed, epochs, ...rest }: Progress): string {
+  const records = epochs.map(({ outputs, validation }) => ({ outputs, validation }));
+  return JSON.stringify(
+    { ...rest, seed: seed ?? null, epochs: records },
+    (_key, value: unknown) => {
+      // JSON has no number for these.
+      if (typeof value !== 'number' || (Number.isFinite(value) && !Object.is(value, -0)))
+        return value;
+      return Object.is(value, -0) ? '-0' : String(value);
+    },
+  );
+}
+
+/** @throws Error, which says what is wrong, for a text that `formatProgress` cannot have made */
+export function parseProgress(text: string): Progress {
+  const fields = record(JSON.parse(text), 'the progress');
+  const examples = count(fields.examples, 'examples', 1);
+  const batchSize = count(fields.batchSize, 'batchSize', 1);
+  const epoch = count(fields.epoch, 'epoch');
+  const row = count(fields.row, 'row');
+  if (row >= examples || row % batchSize !== 0) {
+    throw new Error(`no minibatch of ${batchSize} begins at row ${row} of ${examples}`);
+  }
+  if (!Array.isArray(fields.epochs) || fields.epochs.length !== epoch) {
+    throw new Error(`there must be the records of ${epoch} epochs`);
+  }
+  if (fields.seed !== null) assertSeed(fields.seed, 'seed:');
+  if (typeof fields.ended !== 'boolean') throw new Error('ended must be true or false');
+  return {
+    examples,
+    batchSize,
+    seed: fields.seed ?? undefined,
+    epoch,
+    row,
+    sums: means(fields.sums, 'sums'),
+    epochs: fields.epochs.map((fields: unknown, epoch) => {
+      const { outputs, validation } = record(fields, `epoch ${epoch}`);
+      return {
+        epoch,
+        outputs: means(outputs, `outputs of epoch ${epoch}`),
+        ...(validation !== undefined && {
+          validation: means(validation, `validation of epoch ${epoch}`),
+        }),
+      };
+    }),
+    ended: fields.ended,
+  };
+}
+
+function record(value: unknown, what: string): Record<string, unknown> {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+    return value as Record<string, unknown>;
+  }
+  throw new Error(`${what} must be an object`);
+}
+
+function count(value: unknown, what: string, least = 0): number {
+  if (Number.isSafeInteger(value) && (value as number) >= least) return value as number;
+  throw new Error(`${what} must be a whole number of at least ${least}`);
+}
+
+const numbers = new Map(['NaN', 'Infinity', '-Infinity', '-0'].map((text) => [text, Number(text)]));
+
+function means(value: unknown, what: string): Means {
+  const entries = Object.entries(record(value, what)).map(([name, mean]) => {
+    const number = typeof mean === 'string' ? numbers.get(mean) : mean;
+    if (typeof number !== 'number') throw new Error(`'${name}' of ${what} must be a number`);
+    return [name, number] as const;
+  });
+  return Object.fromEntries(entries);
+}

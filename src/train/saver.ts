@@ -1,0 +1,141 @@
+/** The checkpoints that `fit` writes on its way. */
+
+import type { Stepper } from '../compile/program.js';
+import { describeValue, ValueError } from '../errors.js';
+import { holdLeaves, releaseLeaves, type Variable } from '../graph/leaf.js';
+import { assertWritable, writeInBackground } from '../io/background.js';
+import { assertPath } from '../io/files.js';
+import { type Layout, layOut } from '../io/safetensors.js';
+import type { Tensor } from '../tensor/tensor.js';
+import { copies, leavesOf, metadataOf } from './checkpoint.js';
+import { assertCount } from './options.js';
+import type { Progress } from './progress.js';
+import { Turns } from './turns.js';
+
+/** When and where `fit` writes checkpoints. */
+export interface FitCheckpoints {
+  /** Where to; replaced by each. */
+  readonly file: string;
+  /** After so much, whichever comes first; and at the end. After every epoch when left out. */
+  readonly every?:
+    | {
+        /** Counted from the beginning of the training. */
+        readonly batches?: number | undefined;
+        /** Since the one before; looked at every few milliseconds, or after a step that takes longer. */
+        readonly seconds?: number | undefined;
+        readonly epochs?: number | undefined;
+      }
+    | undefined;
+}
+
+export class Saver {
+  readonly #file: string;
+  readonly #every: { batches: number; seconds: number; epochs: number };
+  readonly #programs: readonly Stepper[];
+  readonly #leaves: readonly Variable[];
+  /** Their values, which others may be reading meanwhile. */
+  readonly #values: ReadonlyMap<string, Tensor>;
+  #saved = performance.now();
+  #writing: Promise<void> | undefined;
+  #failure: unknown;
+
+  /** @throws ValueError for settings that are none; GraphError for leaves that cannot be told apart */
+  constructor(settings: FitCheckpoints, programs: readonly Stepper[]) {
+    if (typeof settings !== 'object' || settings === null) {
+      throw new ValueError(
+        `fit: checkpoint must be {file, every?}, but is ${describeValue(settings)}`,
+      );
+    }
+    const { file, every = { epochs: 1 } } = settings;
+    assertPath(file, 'fit: checkpoint:');
+    this.#file = file;
+    this.#every = checkEvery(every);
+    this.#programs = programs;
+    const [{ updates }] = programs as [Stepper];
+    const leaves = leavesOf('fit: checkpoint', updates);
+    this.#leaves = [...leaves.values()];
+    this.#values = new Map([...leaves].map(([name, { value }]) => [name, value]));
+    // What no file can hold is known before anything has run.
+    this.#layout();
+  }
+
+  /** @throws (rejects with) FormatError where the file cannot be written */
+  open(): Promise<void> {
+    return assertWritable(this.#file);
+  }
+
+  /** How many more minibatches may be run in one call, after so many. */
+  batchesLeft(done: number): number {
+    return this.#every.batches - (done % this.#every.batches);
+  }
+
+  /** Whether one is to be written after so many minibatches of the training. */
+  isDue(batches: number): boolean {
+    // Whatever has failed is told at the next occasion, not hours later.
+    if (this.#failure !== undefined) return true;
+    const seconds = (performance.now() - this.#saved) / 1000;
+    return batches % this.#every.batches === 0 || seconds >= this.#every.seconds;
+  }
+
+  /** Likewise after so many epochs. */
+  isDueAfterEpoch(epochs: number, batches: number): boolean {
+    return epochs % this.#every.epochs === 0 || this.isDue(batches);
+  }
+
+  /**
+   * Takes what there is to save, and begins to write it. Between two steps, none of which may be run before
+   * this resolves.
+   * @throws (rejects with) FormatError when the one before could not be written
+   */
+  async save(progress: Progress): Promise<void> {
+    // A disk that is slower than the training holds it up: memory for one copy is enough.
+    await this.finish();
+    const { header, tensors } = this.#layout(progress);
+    const turns = new Turns();
+    holdLeaves(this.#leaves);
+    try {
+      const copying = copies(tensors);
+      let copied = copying.next();
+      while (!copied.done) {
+        await turns.pass();
+        copied = copying.next();
+      }
+      this.#writing = writeInBackground(this.#file, [header, ...copied.value]);
+    } finally {
+      releaseLeaves(this.#leaves);
+    }
+    this.#saved = performance.now();
+    this.#writing.catch((cause: unknown) => {
+      this.#failure = cause;
+    });
+  }
+
+  /** Resolves when what was begun is written. @throws (rejects with) FormatError when it could not be */
+  async finish(): Promise<void> {
+    await this.#writing;
+  }
+
+  #layout(progress?: Progress): Layout {
+    const runs = this.#programs.map((program) => program.runs);
+    return layOut('fit: checkpoint', this.#values, metadataOf(runs, progress));
+  }
+}
+
+function checkEvery(every: NonNullable<FitCheckpoints['every']>) {
+  if (typeof every !== 'object' || every === null) {
+    throw new ValueError(
+      `fit: checkpoint: every must be {batches?, seconds?, epochs?}, but is ${describeValue(every)}`,
+    );
+  }
+  const { batches = Infinity, seconds = Infinity, epochs = Infinity } = every;
+  const counts = { batches, epochs };
+  for (const [name, value] of Object.entries(counts)) {
+    if (value !== Infinity) assertCount('fit: checkpoint', `every.${name}`, value, 1);
+  }
+  if (typeof seconds !== 'number' || !(seconds >= 0)) {
+    throw new ValueError(
+      `fit: checkpoint: every.seconds must be a number, not negative, but is ${describeValue(seconds)}`,
+    );
+  }
+  return { batches, seconds, epochs };
+}

@@ -1,0 +1,131 @@
+/** How far a training is, as text: every bit of it comes back, and what is damaged does not. */
+
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { ValueError } from '../../src/index.js';
+import { formatProgress, type Progress, parseProgress, startOf } from '../../src/train/progress.js';
+import { errorOf } from '../support.js';
+
+const progress: Progress = {
+  examples: 10,
+  batchSize: 4,
+  seed: 3,
+  epoch: 2,
+  row: 8,
+  sums: { loss: 0.1 + 0.2 },
+  epochs: [
+    { epoch: 0, outputs: { loss: 2 / 3 }, validation: { loss: 1e-310 } },
+    { epoch: 1, outputs: { loss: Number.MAX_VALUE } },
+  ],
+  ended: false,
+};
+
+describe('progress as text', () => {
+  it('comes back', () => {
+    expect(parseProgress(formatProgress(progress))).toEqual(progress);
+    const unshuffled = { ...progress, seed: undefined, ended: true };
+    expect(parseProgress(formatProgress(unshuffled))).toEqual(unshuffled);
+  });
+
+  it('keeps every bit of every number', () => {
+    const names = fc.oneof(
+      fc.string(),
+      fc.constantFrom('__proto__', 'epoch', 'ended', 'constructor'),
+    );
+    const means = fc.dictionary(names, fc.double());
+    fc.assert(
+      fc.property(means, means, (sums, outputs) => {
+        const one = { ...progress, epoch: 1, sums, epochs: [{ epoch: 0, outputs }] };
+        const back = parseProgress(formatProgress(one));
+        for (const [ours, theirs] of [
+          [sums, back.sums],
+          [outputs, back.epochs[0]?.outputs as object],
+        ] as [object, object][]) {
+          const [expected, found] = [new Map(Object.entries(ours)), Object.entries(theirs)];
+          expect(found.length).toBe(expected.size);
+          for (const [name, value] of found)
+            expect(Object.is(value, expected.get(name))).toBe(true);
+        }
+      }),
+      { seed: 2, numRuns: 300 },
+    );
+  });
+
+  const changed = (change: object) =>
+    JSON.stringify({ ...JSON.parse(formatProgress(progress)), ...change });
+  it.each([
+    ['', /JSON/],
+    ['[]', 'the progress must be an object'],
+    ['null', 'the progress must be an object'],
+    [changed({ examples: 0 }), 'examples must be a whole number of at least 1'],
+    [changed({ batchSize: 1.5 }), 'batchSize must be a whole number'],
+    [changed({ epoch: '2' }), 'epoch must be a whole number'],
+    [changed({ row: -4 }), 'row must be a whole number of at least 0'],
+    [changed({ row: 3 }), 'no minibatch of 4 begins at row 3 of 10'],
+    [changed({ row: 12 }), 'no minibatch of 4 begins at row 12 of 10'],
+    [changed({ epoch: 3 }), 'there must be the records of 3 epochs'],
+    [changed({ epochs: { length: 2 } }), 'there must be the records of 2 epochs'],
+    [changed({ epochs: [1, 2] }), 'epoch 0 must be an object'],
+    [changed({ epochs: [{ outputs: {} }, {}] }), 'outputs of epoch 1 must be an object'],
+    [
+      changed({ epochs: [{ outputs: {}, validation: { x: 'y' } }, {}] }),
+      "'x' of validation of epoch 0 must be a number",
+    ],
+    [changed({ sums: { loss: 'infinity' } }), "'loss' of sums must be a number"],
+    [changed({ sums: { loss: null } }), "'loss' of sums must be a number"],
+    [changed({ seed: -1 }), 'seed: expected a seed'],
+    [changed({ seed: undefined }), 'seed: expected a seed'],
+    [changed({ ended: 0 }), 'ended must be true or false'],
+  ])('%s is refused', (text, message) => {
+    expect(() => parseProgress(text)).toThrow(message);
+  });
+});
+
+describe('a training goes on', () => {
+  const plan = { examples: 10, batchSize: 4, seed: 3 };
+  const asked = { epochs: 5, derived: false, outputs: new Set(['loss']) };
+  const from = { file: 'it', runs: [3], progress };
+
+  it('where it was; one that was never begun begins', () => {
+    expect(startOf(plan, from, asked)).toBe(progress);
+    const start = { ...plan, epoch: 0, row: 0, sums: {}, epochs: [], ended: false };
+    expect(startOf(plan, undefined, asked)).toEqual(start);
+    expect(startOf(plan, { ...from, progress: undefined }, asked)).toEqual(start);
+  });
+
+  it('with its own seed, when nobody asks for another', () => {
+    expect(startOf({ ...plan, seed: 99 }, from, { ...asked, derived: true }).seed).toBe(3);
+  });
+
+  it('with other outputs from the next epoch on', () => {
+    const between = { ...progress, row: 0, sums: {} };
+    const outputs = new Set(['loss', 'error']);
+    expect(startOf(plan, { ...from, progress: between }, { ...asked, outputs })).toBe(between);
+  });
+
+  it.each<[string, object, object, string]>([
+    ['more examples', { examples: 11 }, {}, 'on 10 examples, but the dataset has 11'],
+    ['other minibatches', { batchSize: 5 }, {}, 'with batchSize 4, but batchSize is 5'],
+    ['another seed', { seed: 4 }, {}, 'with seed 3, but seed is 4'],
+    ['no order of its own', { seed: undefined }, {}, 'with shuffle true, but shuffle is false'],
+    ['fewer epochs', {}, { epochs: 2 }, 'that has begun 3 epochs, but epochs is 2'],
+    [
+      'other outputs amid an epoch',
+      {},
+      { outputs: new Set(['loss', 'error']) },
+      'whose outputs of one element are loss, but those of the program are error, loss',
+    ],
+  ])('not with %s', (_, otherPlan, otherwise, message) => {
+    const error = errorOf(() => {
+      startOf({ ...plan, ...otherPlan }, from, { ...asked, ...otherwise });
+    });
+    expect(error).toBeInstanceOf(ValueError);
+    expect(error.message).toBe(`fit: from: it is of a training ${message}`);
+  });
+
+  it.each([[null], ['it'], [{}], [progress], [{ progress }]])('not from %j', (from) => {
+    expect(errorOf(() => startOf(plan, from as never, asked)).message).toContain(
+      'fit: from must be what resume returned, but is ',
+    );
+  });
+});
