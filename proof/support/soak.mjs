@@ -49,13 +49,20 @@ const uses = {
   },
   /** Graphs that are built, differentiated, compiled, run and disposed of, or left to the garbage collector. */
   async programs() {
+    const x = fb.Tensor.ones([8, 16]);
+    const target = fb.Tensor.ones([8, 4]);
     return async (i) => {
-      const { trainer, predictor, dataset } = model(i);
-      trainer.run(dataset);
-      if (i % 10 === 0) await predictor.runAsync({ x: dataset.x });
-      if (i % 3 === 0) return;
-      trainer.dispose();
-      predictor.dispose();
+      const layer = new fb.FeedForward('layer', { inputs: 16, units: 4, activation: fb.tanh });
+      const y = layer.apply(fb.input('x', ['batch', 16]));
+      const loss = fb.mse(y, fb.input('target', ['batch', 4]));
+      const updates = fb.sgd(loss, layer.parameters, { rate: 0.1 });
+      const program = fb.compile({ outputs: { loss }, updates });
+      program.run({ x, target });
+      if (i % 10 === 0) await program.runAsync({ x, target });
+      // Large enough to have memory from the system, and given back to it.
+      if (i % 10 === 1)
+        program.run({ x: fb.Tensor.ones([4096, 16]), target: fb.Tensor.ones([4096, 4]) });
+      if (i % 3 > 0) program.dispose();
     };
   },
 };
