@@ -63,8 +63,9 @@ def write_with_package(file, tensors, metadata):
     save_file(arrays, file, metadata=metadata)
 
 
-tensors, metadata = read(sys.argv[1])
-if save_file is not None:
-    assert read_with_package(sys.argv[1]) == (tensors, metadata), 'the package reads something else'
-(write if save_file is None else write_with_package)(sys.argv[2], tensors, metadata)
-json.dump({'package': save_file is not None, 'tensors': tensors, 'metadata': metadata}, sys.stdout)
+if __name__ == '__main__':
+    tensors, metadata = read(sys.argv[1])
+    if save_file is not None:
+        assert read_with_package(sys.argv[1]) == (tensors, metadata), 'the package reads something else'
+    (write if save_file is None else write_with_package)(sys.argv[2], tensors, metadata)
+    json.dump({'package': save_file is not None, 'tensors': tensors, 'metadata': metadata}, sys.stdout)

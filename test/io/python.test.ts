@@ -1,20 +1,36 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { load, loadMetadata, save, Tensor, tensor } from '../../src/index.js';
+import {
+  adam,
+  checkpoint,
+  compile,
+  evaluate,
+  FeedForward,
+  input,
+  load,
+  loadMetadata,
+  mse,
+  resume,
+  save,
+  Tensor,
+  tanh,
+  tensor,
+} from '../../src/index.js';
+import { randomTensor } from '../support.js';
 
 const script = fileURLToPath(new URL('interchange.py', import.meta.url));
 
-function hasPython(): boolean {
-  try {
-    execFileSync('python3', ['--version'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
+/** The first Python that has a module; Debian's packages are those of its own. */
+function pythonWith(module: string): string | undefined {
+  // Only looked for: to import PyTorch takes seconds.
+  const look = `import importlib.util, sys; sys.exit(importlib.util.find_spec('${module}') is None)`;
+  return ['python3', '/usr/bin/python3'].find((python) => {
+    return spawnSync(python, ['-c', look], { stdio: 'ignore' }).status === 0;
+  });
 }
 
 const codes = { float32: 'F32', float64: 'F64', int32: 'I32' } as const;
@@ -28,7 +44,7 @@ const described = (tensors: Record<string, Tensor>) =>
 
 describe('Python', () => {
   it('reads what forebay saves, and writes what forebay loads', (context) => {
-    if (!hasPython()) return context.skip('there is no python3 here');
+    if (!pythonWith('json')) return context.skip('there is no python3 here');
     const bits = new Float32Array(new Uint32Array([0x7fc12345, 0xffa00001, 0x80000000, 1]).buffer);
     const tensors = {
       'lstm.forget.weight': tensor([
@@ -53,6 +69,90 @@ describe('Python', () => {
       expect(read.metadata).toEqual(metadata);
       expect(described(load(theirs))).toEqual(described(tensors));
       expect(loadMetadata(theirs)).toEqual(metadata);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+
+  /** What forebay makes of a net, and what `apply.py` makes of the file that it was saved to. */
+  function compare(framework: string, python: string) {
+    const folder = mkdtempSync(join(tmpdir(), 'forebay-python-'));
+    try {
+      const [ours, theirs] = [join(folder, 'ours'), join(folder, 'theirs')];
+      const net = new FeedForward('net', { inputs: 3, units: 2, seed: 1, activation: tanh });
+      const wide = new FeedForward('wide', { inputs: 3, units: 2, seed: 2, dtype: 'float64' });
+      const x64 = randomTensor([4, 3], 3);
+      const x = tensor(new Float32Array(x64.data), { shape: [4, 3] });
+      const labels = tensor(new Int32Array([1, 0, 1, 2]));
+      save(ours, {
+        ...Object.fromEntries([...net.parameters, ...wide.parameters].map((p) => [p.name, p])),
+        x,
+        x64,
+        labels,
+      });
+      execFileSync(python, [
+        fileURLToPath(new URL('apply.py', import.meta.url)),
+        framework,
+        ours,
+        theirs,
+      ]);
+      const { y, y64, picked, ...changed } = load(theirs);
+      const close = (found: Tensor | undefined, expected: Tensor, digits: number) => {
+        expect([found?.dtype, found?.shape]).toEqual([expected.dtype, expected.shape]);
+        expected.data.forEach((value, index) => {
+          expect(found?.data[index]).toBeCloseTo(value, digits);
+        });
+      };
+      close(y, evaluate(net.apply(x)), 6);
+      close(y64, evaluate(wide.apply(x64)), 14);
+      expect(picked).toEqual(tensor(new Int32Array([2, 1, 2, 2 ** 31 - 1])));
+      // What it trained comes back to where it was.
+      const before = net.weight.value.toArray() as number[][];
+      load(theirs, net.parameters);
+      expect(net.weight.value.toArray()).toEqual(
+        before.map((row) => row.map((value) => Math.fround(value - 0.5))),
+      );
+      expect(Object.keys(changed).sort()).toEqual(['net.bias', 'net.weight']);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  }
+
+  it.each(['numpy', 'torch'])(
+    'applies with %s what forebay saved, and gives it back',
+    (framework) => {
+      const python = pythonWith(framework);
+      // By name in the tests' output: what is not there is not tested.
+      if (!python) return console.log(`left out: no python3 here has ${framework}`);
+      compare(framework, python);
+    },
+  );
+
+  it('reads a checkpoint, and writes one that goes on', async (context) => {
+    if (!pythonWith('json')) return context.skip('there is no python3 here');
+    const training = () => {
+      const net = new FeedForward('net', { inputs: 3, units: 2, seed: 1 });
+      const loss = mse(net.apply(input('x', ['batch', 3])), input('y', ['batch', 2]));
+      const updates = adam(loss, net.parameters);
+      return { updates, program: compile({ outputs: { loss }, updates }) };
+    };
+    const feeds = { x: Tensor.ones([1, 3]), y: Tensor.ones([1, 2]) };
+    const [one, other] = [training(), training()];
+    one.program.run(feeds);
+    const folder = mkdtempSync(join(tmpdir(), 'forebay-python-'));
+    try {
+      const [ours, theirs] = [join(folder, 'ours'), join(folder, 'theirs')];
+      await checkpoint(ours, one);
+      const read = JSON.parse(
+        execFileSync('python3', [script, ours, theirs], { encoding: 'utf8' }),
+      );
+      // One step, as Adam counts it, and the run that draws depend on.
+      const step = Buffer.alloc(8);
+      step.writeDoubleLE(1);
+      expect(read.tensors['net.weight.adam.step']).toEqual(['F64', [], step.toString('hex')]);
+      expect(JSON.parse(read.metadata['forebay.runs'])).toEqual([1]);
+      resume(theirs, other);
+      expect(other.program.run(feeds)).toEqual(one.program.run(feeds));
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
