@@ -14,6 +14,7 @@ import { join } from 'node:path';
 import * as fb from 'forebay';
 
 const readings = 32;
+const mostExamples = 100_000;
 const model = 'service.safetensors';
 
 // ---- The model: one set of parameters, a program that trains them and one that asks them.
@@ -54,7 +55,7 @@ async function learn(): Promise<void> {
       epochs: 100,
       batchSize: 64,
       signal: stop.signal,
-      checkFinite: true, // an absurd example must not ruin the model
+      checkFinite: true, // and should a step come to a NaN all the same, it writes nothing
       onEpoch: ({ outputs }) => {
         status.epochs++;
         status.trainedOn += trained;
@@ -65,8 +66,10 @@ async function learn(): Promise<void> {
 }
 
 // ---- Requests.
+// What is absurd is refused at the door: a single example of 1e30 would undo all that was learned.
+const isSane = (value: unknown) => typeof value === 'number' && Math.abs(value) <= 1e6;
 const isReading = (value: unknown): value is number[] =>
-  Array.isArray(value) && value.length === readings && value.every(Number.isFinite);
+  Array.isArray(value) && value.length === readings && value.every(isSane);
 
 async function bodyOf(request: IncomingMessage): Promise<Record<string, unknown>> {
   const parts: Buffer[] = [];
@@ -90,9 +93,10 @@ function predict(body: Record<string, unknown>) {
 function addExamples(body: Record<string, unknown>) {
   const { x, watts } = body;
   const fits = Array.isArray(x) && Array.isArray(watts) && x.length === watts.length;
-  if (!fits || !x.every(isReading) || !watts.every(Number.isFinite)) {
+  if (!fits || !x.every(isReading) || !watts.every(isSane)) {
     throw new RangeError(`x must be lists of ${readings} numbers, and watts a number for each`);
   }
+  if (known.watts.length + x.length > mostExamples) throw new RangeError('I know enough');
   known.x.push(...x);
   known.watts.push(...(watts as number[]));
   status.examples = known.watts.length;
@@ -120,7 +124,9 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
     response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(result));
   } catch (error) {
     const theirs = error instanceof RangeError || error instanceof SyntaxError;
-    response.writeHead(theirs ? 400 : 500).end(theirs ? `${error}` : 'see the log');
+    // What has not been read of a refused request would be taken for the next one.
+    response.writeHead(theirs ? 400 : 500, { connection: 'close' });
+    response.end(theirs ? `${error}` : 'see the log');
     if (!theirs) console.error(error);
   }
 }
