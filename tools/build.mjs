@@ -1,11 +1,13 @@
 // Builds what changed: the addon (CMake, through cmake-js) into build/Release/forebay.node, and dist/
-// (tsc). `node tools/build.mjs [native|ts]`; without a word, both. `node tools/build.mjs failing` builds the
-// addon whose allocations fail when they are told to, for tests, into .cmake/failing (FOREBAY_PREBUILD).
+// (tsc; the command in dist/cli by tools/bundle.mjs). `node tools/build.mjs [native|ts]`; without a word, both.
+// `node tools/build.mjs failing` builds the addon whose allocations fail when they are told to, for tests, into
+// .cmake/failing (FOREBAY_PREBUILD).
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
+import { join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { bundle } from './bundle.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 process.chdir(root);
@@ -38,17 +40,24 @@ function failing() {
   return spawnSync('cmake', command, { stdio: 'inherit' }).status === 0;
 }
 
-function ts() {
+async function ts() {
   // tsc never deletes: a module that was renamed would live on in dist/, and in the tarball.
   for (const file of existsSync('dist') ? readdirSync('dist', { recursive: true }) : []) {
+    if (file.split(sep)[0] === 'cli') continue; // the bundler's own
     const source = join('src', file.replace(/(\.d\.ts|\.js)(\.map)?$/, '.ts'));
     if (source.endsWith('.ts') && !existsSync(source)) rmSync(join('dist', file));
   }
   // What tsc knows of its last run lies in dist/ too: whoever deletes dist/ gets all of it again.
   const incremental = ['--incremental', '--tsBuildInfoFile', 'dist/.tsbuildinfo'];
-  return run('typescript/bin/tsc', '-p', 'tsconfig.build.json', ...incremental);
+  if (!run('typescript/bin/tsc', '-p', 'tsconfig.build.json', ...incremental)) return false;
+  await bundle();
+  return true;
 }
 
 const steps = { native, ts, failing };
 const wanted = process.argv[2] ? [process.argv[2]] : ['native', 'ts'];
-process.exitCode = wanted.every((name) => steps[name]()) ? 0 : 1;
+for (const name of wanted) {
+  if (await steps[name]()) continue;
+  process.exitCode = 1;
+  break;
+}

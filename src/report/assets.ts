@@ -1,6 +1,7 @@
 /** The binary files that pictures need. They come inside npm packages; nothing is downloaded. */
 
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const fonts = ['400Regular/Arimo_400Regular.ttf', '700Bold/Arimo_700Bold.ttf'];
@@ -15,6 +16,8 @@ export function readRasteriser(): Uint8Array {
   return readAsset('@resvg/resvg-wasm/index_bg.wasm');
 }
 
+/** In the bundled command they lie beside it: `tools/bundle.mjs` puts them there. */
 function readAsset(specifier: string): Uint8Array {
-  return readFileSync(fileURLToPath(import.meta.resolve(specifier)));
+  const beside = new URL(`assets/${basename(specifier)}`, import.meta.url);
+  return readFileSync(existsSync(beside) ? beside : fileURLToPath(import.meta.resolve(specifier)));
 }

@@ -29,31 +29,11 @@ function still(svg: string): string {
     .replace(/\bzr\d+-/g, 'zr-');
 }
 
-let loaded: ReturnType<typeof loadParts> | undefined;
+let loaded: Promise<typeof import('./echarts.js')> | undefined;
 
-function loadECharts(): ReturnType<typeof loadParts> {
-  loaded ??= loadParts();
+function loadECharts(): Promise<typeof import('./echarts.js')> {
+  loaded ??= import('./echarts.js');
   return loaded;
-}
-
-async function loadParts(): Promise<Pick<typeof import('echarts/core'), 'init'>> {
-  const [core, charts, components, renderers] = await Promise.all([
-    import('echarts/core'),
-    import('echarts/charts'),
-    import('echarts/components'),
-    import('echarts/renderers'),
-  ]);
-  core.use([
-    charts.LineChart,
-    charts.ScatterChart,
-    charts.CustomChart,
-    components.GridComponent,
-    components.LegendComponent,
-    components.MarkAreaComponent,
-    components.TitleComponent,
-    renderers.SVGRenderer,
-  ]);
-  return core;
 }
 
 export interface Frame {

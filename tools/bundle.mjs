@@ -1,0 +1,115 @@
+// dist/cli: the `forebay` command with the libraries that it draws and prints by, and a list of their
+// licences. They are bundled so that forebay itself depends on the addon's loader alone: whoever only
+// imports it never has them loaded. By rolldown, which vitest brings along anyway.
+import {
+  copyFileSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, dirname, join, relative, resolve, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { rolldown } from 'rolldown';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const src = join(root, 'src');
+const out = join(root, 'dist/cli');
+const inside = ['cli', 'report'].map((room) => join(src, room) + sep);
+
+/** What is read from files at run time; src/report/assets.ts looks for them here. */
+const assets = [
+  '@expo-google-fonts/arimo/400Regular/Arimo_400Regular.ttf',
+  '@expo-google-fonts/arimo/700Bold/Arimo_700Bold.ttf',
+  '@resvg/resvg-wasm/index_bg.wasm',
+].map((file) => join(root, 'node_modules', file));
+
+/** The rooms of the library are not bundled a second time: an error of theirs is one class. */
+const library = {
+  name: 'library',
+  resolveId(specifier, importer) {
+    if (importer === undefined || !specifier.startsWith('.')) return null;
+    if (!inside.some((room) => importer.startsWith(room))) return null;
+    const target = resolve(dirname(importer), specifier);
+    if (!target.startsWith(src + sep) || inside.some((room) => target.startsWith(room)))
+      return null;
+    return { id: `../${relative(src, target).replaceAll(sep, '/')}`, external: 'relative' };
+  },
+};
+
+export async function bundle() {
+  rmSync(out, { recursive: true, force: true });
+  const build = await rolldown({
+    input: { main: join(src, 'cli/main.ts'), shell: join(src, 'cli/shell.ts') },
+    platform: 'node',
+    plugins: [library],
+    // A library that cannot be found would be left out, and missed by a user.
+    onLog: (level, log, report) => report(level === 'warn' ? 'error' : level, log),
+  });
+  const { output } = await build.write({
+    dir: out,
+    format: 'esm',
+    entryFileNames: '[name].js',
+    chunkFileNames: '[name]-[hash].js',
+    comments: { legal: true, annotation: false, jsdoc: false },
+  });
+  await build.close();
+  mkdirSync(join(out, 'assets'));
+  for (const file of assets) copyFileSync(file, join(out, 'assets', basename(file)));
+  const bundled = output.flatMap(({ modules = {} }) => Object.keys(modules));
+  writeFileSync(join(out, 'LICENSES.md'), licences([...bundled, ...assets]));
+}
+
+// ---- Whose work it is.
+
+/** The folder of the npm package that a file belongs to; undefined for a file of ours. */
+function packageOf(file) {
+  const found = /^.*[\\/]node_modules[\\/](?:@[^\\/]+[\\/])?[^\\/]+/.exec(file);
+  return found?.[0];
+}
+
+/** What a package holds of others without saying so in its own files. */
+const within = {
+  '@viz-js/viz':
+    'It holds Graphviz (https://graphviz.org, Eclipse Public License) and Expat (https://libexpat.github.io, MIT), compiled to WebAssembly.',
+};
+
+/** A page with every package that is in the bundle, its licence and that licence's words. */
+function licences(files) {
+  const folders = new Set(files.map(packageOf).filter((folder) => folder !== undefined));
+  const entries = new Map(); // two packages may each bring the same third
+  for (const folder of folders) {
+    const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+    if (!manifest.license) throw new Error(`${folder} does not say under which licence it is`);
+    const texts = readdirSync(folder, { recursive: true })
+      .filter((file) => /^(licenses[\\/])?(licen[cs]e|copying|notice)[^\\/]*$/i.test(file))
+      .map((file) => join(folder, file))
+      .filter((file) => statSync(file).isFile())
+      .sort();
+    entries.set(`${manifest.name} ${manifest.version}`, {
+      ...manifest,
+      home: manifest.homepage ?? manifest.repository?.url ?? manifest.repository,
+      texts: texts.map((file) => readFileSync(file, 'utf8').trim()),
+    });
+  }
+  const sorted = [...entries.keys()].sort().map((key) => entries.get(key));
+  const rows = sorted.map(
+    ({ name, version, license, home }) => `| ${name} | ${version} | ${license} | ${home} |`,
+  );
+  return [
+    '# What is bundled with the forebay command\n',
+    'The files in this folder hold, beside forebay, these packages from npm:\n',
+    ['| package | version | licence | home |', '|---|---|---|---|', ...rows].join('\n'),
+    '',
+    ...sorted.map(words),
+  ].join('\n');
+}
+
+function words({ name, license, author, texts }) {
+  const by = typeof author === 'string' ? author : author?.name;
+  const none = `Its package says no more than: ${license}${by ? `, by ${by}` : ''}.`;
+  const said = texts.length === 0 ? [none] : texts.map((text) => `\`\`\`text\n${text}\n\`\`\``);
+  return `## ${name}\n\n${[...(within[name] ? [within[name]] : []), ...said].join('\n\n')}\n`;
+}
