@@ -1,32 +1,81 @@
-// Run by both builds before anything is compiled: says in one message what is missing and which
-// command installs it. Prints nothing on success (gyp reads stdout).
+// Run before anything is compiled: says in one message what is missing and which command installs it.
+// Prints nothing on success (gyp reads stdout). `node native/check-deps.cjs` asks for OpenBLAS, which
+// both builds need; native/install.cjs also for what node-gyp needs.
 'use strict';
-const { spawnSync } = require('node:child_process');
+const { chooseBlas, output } = require('./blas.cjs');
 
-const remedies = [
-  ['apt-get', 'apt-get install libopenblas-dev pkg-config'],
-  ['dnf', 'dnf install openblas-devel pkgconf-pkg-config'],
-  [
-    'brew',
-    'brew install openblas pkg-config && export PKG_CONFIG_PATH="$(brew --prefix openblas)/lib/pkgconfig"',
-  ],
+/** Package managers, in the order of looking, and by what they install each thing. */
+const managers = [
+  {
+    command: 'apt-get',
+    install: 'apt-get install',
+    packages: {
+      compiler: 'g++',
+      make: 'make',
+      python: 'python3',
+      blas: 'libopenblas-dev pkg-config',
+    },
+  },
+  {
+    command: 'dnf',
+    install: 'dnf install',
+    packages: {
+      compiler: 'gcc-c++',
+      make: 'make',
+      python: 'python3',
+      blas: 'openblas-devel pkgconf-pkg-config',
+    },
+  },
+  {
+    command: 'brew',
+    install: 'brew install',
+    packages: { compiler: 'gcc', make: 'make', python: 'python3', blas: 'openblas' },
+  },
 ];
 
-const runs = (command, args) => {
-  const result = spawnSync(command, args, { stdio: 'ignore' });
-  return result.error ? undefined : result.status === 0;
-};
+const runs = (command, flag = '--version') => output(command, flag) !== undefined;
 
-// A pkg-config that is absent and one that does not know openblas are told apart: the remedy is
-// the same, but the reader may have installed half of it.
-const found = runs('pkg-config', ['--exists', 'openblas']);
-if (!found) {
-  const here = remedies.filter(([manager]) => runs(manager, ['--version']) !== undefined);
-  const commands = (here.length > 0 ? here : remedies).map(([, command]) => `    ${command}`);
-  const missing =
-    found === undefined ? 'pkg-config was not found' : "pkg-config does not know 'openblas'";
-  process.stderr.write(
-    `\nforebay: its native addon is built on OpenBLAS, and ${missing}.\nInstall it with\n${commands.join('\n')}\nthen build again.\n\n`,
+/** What keeps the addon from being built here: nothing for an empty list. */
+function findMissing({ gyp = false } = {}) {
+  const missing = [];
+  const compiler = process.env.CXX || (process.platform === 'darwin' ? 'c++' : 'g++');
+  if (gyp && !runs(compiler)) {
+    missing.push({ part: 'compiler', says: `the C++ compiler ${compiler} was not found` });
+  }
+  if (gyp && !runs(process.env.MAKE || 'make')) {
+    missing.push({ part: 'make', says: 'make was not found' });
+  }
+  if (gyp && !runs(process.env.npm_config_python || process.env.PYTHON || 'python3')) {
+    missing.push({ part: 'python', says: 'python3 was not found' });
+  }
+  if (chooseBlas() === undefined) {
+    // A pkg-config that is absent and one that does not know openblas are told apart: the remedy is
+    // the same, but the reader may have installed half of it.
+    const says = runs('pkg-config')
+      ? "pkg-config does not know 'openblas'"
+      : 'pkg-config was not found';
+    missing.push({ part: 'blas', says });
+  }
+  return missing;
+}
+
+/** One message for all that is missing, with the command for it. */
+function describeMissing(missing) {
+  const here = managers.filter(({ command }) => runs(command));
+  const commands = (here.length > 0 ? here : managers).map(
+    ({ install, packages }) =>
+      `    ${install} ${missing.map(({ part }) => packages[part]).join(' ')}`,
   );
-  process.exit(1);
+  const what = missing.map(({ says }) => says).join(', ');
+  return `forebay: its native addon has to be built on this machine, but ${what}.\nInstall what is missing with\n${commands.join('\n')}\nthen build again.\n`;
+}
+
+module.exports = { findMissing, describeMissing };
+
+if (require.main === module) {
+  const missing = findMissing();
+  if (missing.length > 0) {
+    process.stderr.write(`\n${describeMissing(missing)}\n`);
+    process.exit(1);
+  }
 }

@@ -1,6 +1,10 @@
 #include "kernels/blas.h"
 
+#ifdef FOREBAY_ACCELERATE
+#include <Accelerate/Accelerate.h>  // macOS, where native/blas.cjs finds no OpenBLAS; untested
+#else
 #include <cblas.h>
+#endif
 
 #include <cstdlib>
 #include <cstring>
@@ -15,6 +19,8 @@ extern "C" {
 #endif
 
 namespace forebay {
+
+#ifndef FOREBAY_ACCELERATE
 
 namespace {
 
@@ -41,6 +47,8 @@ void correctProcessor() {
 
 }  // namespace
 
+#endif
+
 void gemmFloat(const Gemm& s, const void* a, const void* b, void* c) {
   cblas_sgemm(CblasRowMajor, s.transA ? CblasTrans : CblasNoTrans, s.transB ? CblasTrans : CblasNoTrans, s.m,
               s.n, s.k, static_cast<float>(s.alpha), static_cast<const float*>(a), s.lda,
@@ -53,11 +61,21 @@ void gemmDouble(const Gemm& s, const void* a, const void* b, void* c) {
               s.beta, static_cast<double*>(c), s.ldc);
 }
 
+#ifdef FOREBAY_ACCELERATE
+
+void prepareBlas() { setenv("VECLIB_MAXIMUM_THREADS", "1", 1); }
+
+BlasInfo blasInfo() { return {"Accelerate", "Apple", 1}; }
+
+#else
+
 void prepareBlas() {
   correctProcessor();
   openblas_set_num_threads(1);
 }
 
 BlasInfo blasInfo() { return {openblas_get_config(), openblas_get_corename(), openblas_get_num_threads()}; }
+
+#endif
 
 }  // namespace forebay

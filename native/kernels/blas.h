@@ -1,4 +1,5 @@
-// OpenBLAS: the two products, and what it says of itself. The only use of cblas.h is in blas.cc.
+// OpenBLAS (or Apple's Accelerate): the two products, and what it says of itself. The only use of
+// cblas.h is in blas.cc.
 #pragma once
 
 #include "kernels/kernel.h"

@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { NativeError } from '../errors.js';
 import type { TypedArray } from '../tensor/dtype.js';
+import { remedyFor, staleRemedy } from './remedy.js';
 import { abi, expectedKernels, type KernelRow } from './table.js';
 
 /** What the addon says of itself. */
@@ -93,7 +94,6 @@ interface Loaded {
 }
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const rebuild = `rebuild it with "npm rebuild forebay", or "npm run build:native" in a checkout`;
 
 let loaded: Loaded | undefined;
 
@@ -112,14 +112,33 @@ export function kernelId(family: KernelRow['family'], name: string): number {
   return id;
 }
 
+/** What finds and loads an addon: among the builds and prebuilds of a folder, the one that fits. */
+interface Loader {
+  (folder: string): Addon;
+  path(folder: string): string;
+}
+
+function loader(): Loader {
+  return createRequire(import.meta.url)('node-gyp-build') as Loader;
+}
+
+/** The file that would be loaded; undefined when there is none. */
+export function addonFile(): string | undefined {
+  try {
+    return loader().path(root);
+  } catch {
+    return undefined;
+  }
+}
+
 function open(): Loaded {
   let addon: Addon;
   try {
-    const require = createRequire(import.meta.url);
-    addon = (require('node-gyp-build') as (folder: string) => Addon)(root);
+    addon = loader()(root);
   } catch (cause) {
+    const reason = messageOf(cause);
     throw new NativeError(
-      `forebay's native addon could not be loaded from ${root}: ${messageOf(cause)}; ${rebuild}`,
+      `forebay's native addon could not be loaded from ${root}: ${reason}; ${remedyFor(reason)}`,
       { cause },
     );
   }
@@ -137,7 +156,7 @@ function open(): Loaded {
 /** The load-time handshake. @throws NativeError that names what a stale binary lacks */
 export function verify(description: Description): void {
   const stale = (what: string) =>
-    new NativeError(`forebay's native addon is stale: ${what}; ${rebuild}`);
+    new NativeError(`forebay's native addon is stale: ${what}; ${staleRemedy}`);
   if (description.abi !== abi) {
     throw stale(`it speaks ABI ${description.abi}, but this version needs ABI ${abi}`);
   }

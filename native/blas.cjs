@@ -1,0 +1,69 @@
+// Which BLAS the addon is built on, and by which flags: both build files ask here, so that they agree.
+// `node native/blas.cjs includes|folders|libraries|defines` prints the answer, a word each.
+// OpenBLAS, where pkg-config knows it; on macOS Homebrew's, which pkg-config is not told of, or else
+// Apple's Accelerate, which every Mac has. (macOS is untested.)
+'use strict';
+const { execFileSync } = require('node:child_process');
+const { existsSync } = require('node:fs');
+const { join } = require('node:path');
+
+/** What a command prints, without the white space around it; undefined when it fails or is not there. */
+function output(command, ...args) {
+  try {
+    const stdio = ['ignore', 'pipe', 'ignore'];
+    return execFileSync(command, args, { encoding: 'utf8', stdio }).trim();
+  } catch {
+    return undefined;
+  }
+}
+
+/** The words of `text` that begin with `flag`, without it. */
+const after = (flag, text) =>
+  text
+    .split(/\s+/)
+    .filter((word) => word.startsWith(flag))
+    .map((word) => word.slice(flag.length));
+
+/**
+ * The BLAS to build on: folders to include from, folders to link from, libraries and definitions.
+ * Undefined when there is none. `machine` is there for the tests: another machine than this one.
+ */
+function chooseBlas(machine = { platform: process.platform, output, exists: existsSync }) {
+  const known = machine.output('pkg-config', '--cflags', '--libs', 'openblas');
+  if (known !== undefined) {
+    return {
+      name: 'OpenBLAS',
+      includes: after('-I', known),
+      folders: after('-L', known),
+      libraries: after('-l', known).map((name) => `-l${name}`),
+      defines: [],
+    };
+  }
+  if (machine.platform !== 'darwin') return undefined;
+  // Homebrew names the folder of a package that is not installed, too.
+  const keg = machine.output('brew', '--prefix', 'openblas');
+  if (keg && machine.exists(join(keg, 'include/cblas.h'))) {
+    return {
+      name: "Homebrew's OpenBLAS",
+      includes: [join(keg, 'include')],
+      folders: [join(keg, 'lib')],
+      libraries: ['-lopenblas'],
+      defines: [],
+    };
+  }
+  return {
+    name: 'Accelerate',
+    includes: [],
+    folders: [],
+    libraries: ['Accelerate.framework'],
+    defines: ['FOREBAY_ACCELERATE', 'ACCELERATE_NEW_LAPACK'],
+  };
+}
+
+module.exports = { chooseBlas, output };
+
+if (require.main === module) {
+  const blas = chooseBlas();
+  if (blas === undefined) process.exit(1);
+  process.stdout.write(`${blas[process.argv[2]].join(' ')}\n`);
+}

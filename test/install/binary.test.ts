@@ -1,0 +1,113 @@
+// What the addon asks of the machine and of Node, and what is said when the machine cannot give it.
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, describe, expect, it } from 'vitest';
+import { remedyFor } from '../../src/native/remedy.js';
+import { child } from '../native/child.js';
+
+const tools = new URL('../../tools/', import.meta.url).href;
+const { newest, symbolsOf } = (await import(`${tools}symbols.mjs`)) as {
+  newest(versions: Iterable<string>): string | undefined;
+  symbolsOf(file: string): { needed: string[]; glibc: Map<string, string>; imports: string[] };
+};
+const { assertGlibc, assertSelfContained, ceiling } = (await import(`${tools}prebuild.mjs`)) as {
+  assertGlibc(file: string): string;
+  assertSelfContained(file: string): void;
+  readonly ceiling: string;
+};
+const addon = fileURLToPath(new URL('../../build/Release/forebay.node', import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), 'forebay-binary-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** An addon that takes `symbol` from a C library which has it since `version`. */
+function addonThatNeeds(version: string, name: string): string {
+  const place = join(folder, name, 'build/Release');
+  mkdirSync(place, { recursive: true });
+  const write = (file: string, text: string) => {
+    writeFileSync(join(folder, file), text);
+    return join(folder, file);
+  };
+  const future = write('future.c', 'int of_the_future(void) { return 1; }');
+  const map = write('future.map', `GLIBC_${version} { of_the_future; };`);
+  const user = write(
+    'user.c',
+    'int of_the_future(void); int napi_x(void) { return of_the_future(); }',
+  );
+  const library = join(folder, 'libfuture.so');
+  const options = ['-shared', '-fPIC', '-nostdlib'];
+  const script = ['-Wl,-soname,libc.so.6', `-Wl,--version-script,${map}`];
+  execFileSync('c++', ['-x', 'c', ...options, ...script, '-o', library, future]);
+  execFileSync('c++', [
+    ...options,
+    '-o',
+    join(place, 'forebay.node'),
+    '-x',
+    'c',
+    user,
+    '-x',
+    'none',
+    library,
+  ]);
+  return join(folder, name);
+}
+
+describe('what the addon takes', () => {
+  it('from Node: functions of Node-API, and nothing that another version may not have', () => {
+    const { imports, needed } = symbolsOf(addon);
+    expect(imports.filter((name) => name.startsWith('napi_')).length).toBeGreaterThan(20);
+    expect(imports.filter((name) => /^uv_|^_ZN?K?(2v8|4node)|^node_/.test(name))).toEqual([]);
+    // What is neither Node-API's nor C++'s is OpenBLAS's.
+    const others = imports.filter(
+      (name) => !/^(napi_|_Z|__cxa_|__gxx_|_Unwind_|__cpu_)/.test(name),
+    );
+    expect(others.every((name) => /^(cblas|openblas)_/.test(name))).toBe(true);
+    expect(needed).toContain('libopenblas.so.0');
+  });
+
+  it('is told for each symbol of the C library, with its version', () => {
+    const { glibc } = symbolsOf(addon);
+    expect(glibc.get('memcpy')).toBe('2.14'); // the one that x86-64 has had since 2011
+    expect(newest(glibc.values())).toMatch(/^2\.\d+$/);
+    expect(newest(['2.4', '2.31', '2.3.4', '2.9'])).toBe('2.31');
+  });
+
+  it('is too much for a published binary when it is newer than the ceiling, or not inside', () => {
+    const late = join(addonThatNeeds('2.99', 'late'), 'build/Release/forebay.node');
+    expect(() => assertGlibc(late)).toThrow(
+      `needs a glibc newer than ${ceiling}: of_the_future (2.99)`,
+    );
+    const fine = join(addonThatNeeds('2.31', 'fine'), 'build/Release/forebay.node');
+    expect(assertGlibc(fine)).toBe('2.31');
+    expect(() => assertSelfContained(addon)).toThrow(/needs libopenblas\.so\.0/);
+  });
+});
+
+describe('an addon that this system cannot load', () => {
+  it('for want of a newer glibc is an error that names both versions, and the way out', () => {
+    const script = `try { fb.nativeInfo(); } catch (error) { console.log(error.code + ' ' + error.message); }`;
+    const { stdout } = child(script, { FOREBAY_PREBUILD: addonThatNeeds('2.99', 'future') });
+    const libc = execFileSync('getconf', ['GNU_LIBC_VERSION'], { encoding: 'utf8' });
+    expect(stdout).toContain('FOREBAY_NATIVE ');
+    expect(stdout).toContain(
+      `it needs glibc 2.99 or later, but this system has ${libc.trim().replace('glibc ', '')}: build it on this machine with "npm_config_build_from_source=true npm rebuild forebay"`,
+    );
+  });
+
+  it.each([
+    [
+      'libopenblas.so.0: cannot open shared object file: No such file',
+      /apt-get install libopenblas0/,
+    ],
+    ["/lib/libstdc++.so.6: version `GLIBCXX_3.4.32' not found", /C\+\+ library .*npm rebuild/],
+    ['invalid ELF header', /^rebuild it with "npm rebuild forebay"/],
+  ])('because of "%s" says what to type', (reason, remedy) => {
+    expect(remedyFor(reason, '2.36')).toMatch(remedy);
+  });
+
+  it('is told where there is no glibc at all', () => {
+    expect(remedyFor("version `GLIBC_2.31' not found", undefined)).toContain('2.31');
+  });
+});
