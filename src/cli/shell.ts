@@ -1,13 +1,13 @@
 /** The command line without the process around it: arguments in, an exit status out. */
 
 import { mkdirSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { relative, resolve } from 'node:path';
 import { Command, CommanderError, Option as CommandOption } from 'commander';
 import { MissingDigitsError } from '../data/digits.js';
 import { ForebayError } from '../errors.js';
 import { createContext } from './context.js';
 import type { AnyDemo, Registry } from './demo.js';
+import { manifest } from './manifest.js';
 import { greatestSeed, integer, type Option, parseFolder, UsageError } from './options.js';
 import { ProgressBars, type Terminal } from './progress.js';
 
@@ -33,9 +33,13 @@ export async function main(args: readonly string[], around: Surroundings): Promi
   const complain = (text: string) => void around.stderr.write(`forebay: ${text}\n`);
   const demo = args[0] === 'demo' ? args[1] : undefined;
   try {
+    let status = 0;
     const program = await createProgram(args, around, print);
+    addDoctor(program, print, () => {
+      status = failed;
+    });
     await program.parseAsync([...args], { from: 'user' });
-    return 0;
+    return status;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
     if (error instanceof CommanderError) {
@@ -67,7 +71,7 @@ async function createProgram(
   const names = Object.keys(around.demos);
   const program = quiet(new Command('forebay'), print)
     .description('Train neural networks in Node.js: a wait-list compute graph on native kernels.')
-    .version(version(), '-V, --version', 'print the version')
+    .version(manifest().version, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print this help')
     .usage('COMMAND [options]')
     .argument('[command]')
@@ -94,6 +98,19 @@ async function createProgram(
     if (load !== undefined) addDemo(command, (await load()).demo, around, print);
   }
   return program;
+}
+
+function addDoctor(parent: Command, print: (text: string) => void, ill: () => void): void {
+  quiet(parent.command('doctor'), print)
+    .summary('say which native half was loaded, and what is wrong with it')
+    .description(
+      'Say which native half was loaded, from where, and what is wrong with it, each with its remedy. Exits with 1 when something is.',
+    )
+    .helpOption('-h, --help', 'print this help')
+    .action(async () => {
+      const { doctor } = await import('./doctor.js');
+      if (!doctor(print)) ill();
+    });
 }
 
 function addDemo(
@@ -192,9 +209,4 @@ function oneLine(text: string): string {
 
 function isSystemError(error: unknown): error is NodeJS.ErrnoException {
   return error instanceof Error && 'syscall' in error && 'code' in error;
-}
-
-function version(): string {
-  const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
-  return version;
 }
