@@ -1,62 +1,72 @@
-// Does what a user does: installs the tarball that would be published into an empty project, where
-// node-gyp builds the addon, then imports, requires and type-checks it there.
+// Makes the tarball that would be published, and holds what is in it against what a user needs.
+// `node tools/package.mjs` prints its size; other checks install it (tools/install.mjs).
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const project = '.cmake/package';
-/** Where the installed package lies, its addon in build/Release. */
-export const consumer = join(project, 'node_modules/forebay');
+const root = fileURLToPath(new URL('..', import.meta.url));
+const folder = join(root, '.cmake/package');
+/** Where it lies, whatever the version. */
+export const tarball = join(folder, 'forebay.tgz');
 
-function check() {
-  process.chdir(fileURLToPath(new URL('..', import.meta.url)));
-  rmSync(project, { recursive: true, force: true });
-  mkdirSync(project, { recursive: true });
-  const npm = (cwd, ...args) =>
-    execFileSync('npm', args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
+/** Every file of the package matches one of these, and each of these has a file. */
+const wanted = [
+  /^(package\.json|README\.md|LICENSE|CHANGELOG\.md)$/,
+  // What is imported, with its types; sources and maps, for stack traces and "go to definition".
+  /^dist\/(?!cli\/|report\/)[\w/-]+\.(js|d\.ts)(\.map)?$/,
+  /^src\/(?!cli\/|report\/)[\w/-]+\.ts$/,
+  // The command, with all that it draws by.
+  /^dist\/cli\/[\w-]+\.js$/,
+  /^dist\/cli\/assets\/(Arimo_\w+\.ttf|index_bg\.wasm)$/,
+  /^dist\/cli\/LICENSES\.md$/,
+  // The addon: built, and what builds it where the built one does not fit.
+  /^prebuilds\/[\w+-]+\/(forebay\.napi(\.glibc)?\.node|LICENSES\.txt)$/,
+  /^binding\.gyp$/,
+  /^native\/[\w-]+\.cjs$/,
+  /^native\/(kernels|program|binding)\/([\w-]+\/)?\w+\.(cc|h)$/,
+  /^native\/vendor\/(napi(-inl)?(\.deprecated)?\.h|LICENSE\.md)$/,
+];
 
-  const [{ filename, files, size }] = JSON.parse(
-    npm('.', 'pack', '--json', '--pack-destination', project),
-  );
-  console.log(`${filename}: ${files.length} files, ${size} bytes`);
-  const strays = files
-    .map(({ path }) => path)
-    .filter((path) => !/^(dist|native|src|binding\.gyp|package\.json|[A-Z]+(\.md)?$)/.test(path));
-  if (strays.length > 0) throw new Error(`The tarball should not hold ${strays.join(', ')}`);
-
-  writeFileSync(join(project, 'package.json'), '{ "private": true }\n');
-  npm(
-    project,
-    'install',
-    '--prefer-offline',
-    '--no-audit',
-    '--no-fund',
-    '--foreground-scripts',
-    `./${filename}`,
-  );
-
-  // An empty environment: what works must not hang on a variable that we happen to have.
-  const node = (...args) =>
-    execFileSync(process.execPath, args, { cwd: project, env: {}, stdio: 'inherit' });
-  node('-e', "require('forebay').nativeInfo()");
-  node(
-    '--input-type=module',
-    '-e',
-    "import { createRequire } from 'node:module'; import * as fb from 'forebay';" +
-      "if (createRequire(process.cwd() + '/')('forebay').Tensor !== fb.Tensor) throw new Error('two copies');",
-  );
-  writeFileSync(
-    join(project, 'check.ts'),
-    "import * as fb from 'forebay';\nexport const t: fb.Tensor = fb.tensor([1, 2, 3]);\n",
-  );
-  const compilerOptions = {
-    ...{ noEmit: true, strict: true, target: 'es2022', module: 'nodenext' },
-    types: ['node'],
-    skipLibCheck: false, // our declarations are the library that is checked
-  };
-  writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions }));
-  node(resolve('node_modules/typescript/bin/tsc'), '-p', '.');
+/** What is wrong with a list of paths in the package: in words, or nothing. */
+export function faultsOf(paths) {
+  const strays = paths.filter((path) => !wanted.some((pattern) => pattern.test(path)));
+  const lacking = wanted.filter((pattern) => !paths.some((path) => pattern.test(path)));
+  return [
+    ...strays.map((path) => `nobody needs ${path}`),
+    ...lacking.map((pattern) => `there is nothing like ${pattern.source}`),
+  ];
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) check();
+/** Packs. @returns npm's account: `files`, and the sizes packed and unpacked, in bytes */
+export function pack() {
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  const stdio = ['ignore', 'pipe', 'inherit'];
+  const answer = execFileSync('npm', ['pack', '--json', '--pack-destination', folder], {
+    ...{ cwd: root, encoding: 'utf8', stdio },
+  });
+  // What the build prints on the way comes first.
+  const [account] = JSON.parse(answer.slice(answer.search(/^\[/m)));
+  renameSync(join(folder, account.filename), tarball);
+  writeFileSync(join(folder, 'account.json'), JSON.stringify(account));
+  return account;
+}
+
+/** npm's account of the tarball that was made last. */
+export const account = () => JSON.parse(readFileSync(join(folder, 'account.json'), 'utf8'));
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const { files, size, unpackedSize } = pack();
+  const mb = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
+  console.log(`${files.length} files, ${mb(size)} packed, ${mb(unpackedSize)} unpacked`);
+  const rooms = new Map();
+  for (const { path, size: bytes } of files) {
+    const room = path.startsWith('dist/cli/') ? 'dist/cli' : path.replace(/\/.*/, '');
+    rooms.set(room, (rooms.get(room) ?? 0) + bytes);
+  }
+  for (const [room, bytes] of rooms) console.log(`  ${room}: ${mb(bytes)}`);
+  const faults = faultsOf(files.map(({ path }) => path));
+  if (faults.length > 0)
+    throw new Error(`The tarball is not what a user needs:\n${faults.join('\n')}`);
+}

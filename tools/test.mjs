@@ -9,7 +9,8 @@ import { delimiter, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { examples } from './examples.mjs';
 import { guides } from './guides.mjs';
-import { consumer } from './package.mjs';
+import { installed } from './install.mjs';
+import { tarball } from './package.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 process.chdir(root);
@@ -97,9 +98,28 @@ const suites = [
   cpp('C++ under ASAN and UBSAN', ...sanitized, { UBSAN_OPTIONS: 'print_stacktrace=1' }),
   vitest('TypeScript'),
   ...simdBodies().map((body) => vitest(`kernels, ${body}`, 'test/native', { FOREBAY_SIMD: body })),
-  // What a user's `npm install forebay` does: the tarball, built by node-gyp, in an empty folder.
-  { name: 'npm install of the tarball', command: 'node tools/package.mjs' },
-  vitest('kernels, built by node-gyp', 'test/native', { FOREBAY_PREBUILD: resolve(consumer) }),
+  // What users do: the tarball, made once, with a binary inside, installed in each of three situations.
+  { name: 'package: prebuilt binary', command: 'node tools/prebuild.mjs' },
+  {
+    name: 'package: prebuilt binary for release',
+    needs: 'debootstrap',
+    command: 'node tools/prebuild.mjs --release',
+  },
+  { name: 'package: contents', command: 'node tools/package.mjs' },
+  { name: 'package: publint', command: `publint run --strict ${tarball}` },
+  { name: 'package: types, by attw', command: `attw ${tarball} --profile esm-only` },
+  { name: 'install: prebuilt', command: 'node tools/install.mjs prebuilt' },
+  { name: 'install: from source', command: 'node tools/install.mjs source' },
+  { name: 'install: OpenBLAS missing', command: 'node tools/install.mjs missing' },
+  vitest('kernels, built by node-gyp', 'test/native', { FOREBAY_PREBUILD: installed('source') }),
+  // 40 MB from npm, once; all lines by `npm run check:nodes`.
+  { name: 'another Node', command: 'node tools/node-lines.mjs 24' },
+  {
+    name: 'C++ on aarch64',
+    needs: ['aarch64-linux-gnu-g++', 'qemu-aarch64-static'],
+    command: 'node tools/aarch64.mjs --short',
+    count: fromDoctest,
+  },
   ...examples().map((file) => ({
     name: `example ${file}`,
     command: `node tools/examples.mjs ${file}`,
@@ -151,9 +171,10 @@ const chosen = suites.filter(
 );
 const total = { passed: 0, failed: 0 };
 for (const suite of chosen) {
-  // Only for the linters of C++, which not every system has in the version that we are linted by.
-  if (suite.needs && spawnSync(suite.needs, ['--version']).error) {
-    console.log(`          ${suite.name}: left out, for this machine has no ${suite.needs}`);
+  // Only for what not every system has, and `./setup test` could not install.
+  const lacking = [suite.needs ?? []].flat().filter((tool) => spawnSync(tool, ['--version']).error);
+  if (lacking.length > 0) {
+    console.log(`          ${suite.name}: left out, for this machine has no ${lacking.join(', ')}`);
     continue;
   }
   const start = performance.now();

