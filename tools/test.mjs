@@ -11,6 +11,7 @@ import { examples } from './examples.mjs';
 import { guides } from './guides.mjs';
 import { installed } from './install.mjs';
 import { tarball } from './package.mjs';
+import { promiseNames } from './proof/process.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 process.chdir(root);
@@ -95,7 +96,11 @@ const suites = [
     command: `${configure(...release)} && ls native/kernels/*.cc native/program/*.cc | xargs -P ${jobs} -n 1 clang-tidy-14 -p ${release[0]} --quiet --warnings-as-errors='*'`,
   },
   cpp('C++', ...release),
-  cpp('C++ under ASAN and UBSAN', ...sanitized, { UBSAN_OPTIONS: 'print_stacktrace=1' }),
+  // Of damaged programs less than usual, as 'promise: damaged-programs' runs more of them.
+  cpp('C++ under ASAN and UBSAN', ...sanitized, {
+    UBSAN_OPTIONS: 'print_stacktrace=1',
+    FOREBAY_FUZZ: '10000',
+  }),
   vitest('TypeScript'),
   ...simdBodies().map((body) => vitest(`kernels, ${body}`, 'test/native', { FOREBAY_SIMD: body })),
   // What users do: the tarball, made once, with a binary inside, installed in each of three situations.
@@ -125,6 +130,10 @@ const suites = [
     command: `node tools/examples.mjs ${file}`,
   })),
   ...guides().map((file) => ({ name: `guide ${file}`, command: `node tools/guides.mjs ${file}` })),
+  ...promiseNames().map((name) => ({
+    name: `promise: ${name}`,
+    command: `node tools/prove.mjs --short ${name}`,
+  })),
 ];
 
 // ---- Running them.

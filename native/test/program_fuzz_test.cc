@@ -1,8 +1,7 @@
 // Damaged programs: whatever the code, it is refused, or runs and stays inside its memory. Every leaf, feed
 // and output is of exact size on the heap, as is the arena, so that under ASAN a step outside ends the run.
 //
-// 100,000 programs; FOREBAY_FUZZ asks for another number.
-#include <cmath>
+// 100,000 programs; FOREBAY_FUZZ asks for another number, FOREBAY_FUZZ_SEED for others.
 #include <cstdlib>
 
 #include "program/pool.h"
@@ -21,69 +20,6 @@ extern "C" const char* __asan_default_options() {
 
 namespace {
 
-// Small enough that it is run thousands of times.
-Code someProgram(Generator& generator) {
-  Code code;
-  Space space(code);
-  const std::int64_t first = between(generator, 0, 6);
-  for (std::int64_t i = 0; i < 3; ++i) {
-    switch ((first + i) % 7) {
-      case 0:
-      case 1:
-        addSomeGroup(generator, code, space, false);
-        break;
-      case 2:
-        addSomeProduct(generator, code, space);
-        break;
-      case 3:
-        addSomePackedProduct(generator, code, space);
-        break;
-      case 4:
-        addSomeReduction(generator, code, space);
-        break;
-      case 5:
-        addSomeBatchProduct(generator, code, space);
-        break;
-      default:
-        addSomeRandom(generator, code, space);
-        addSomeCopy(generator, code, space, false);
-        break;
-    }
-  }
-  if (between(generator, 0, 1) == 0) {
-    code.writesBegin();
-    addSomeGroup(generator, code, space, true);
-    addSomeCopy(generator, code, space, true);
-  }
-  showArena(code);
-  return code;
-}
-
-// What a number becomes. No middle-sized ones: a loop of 10^9 elements that is allowed would only take long.
-double damaged(Generator& generator, double number) {
-  static const double hostile[] = {
-      -1,           0.5,  NAN,   INFINITY,           2147483647,         2147483648.0,
-      4294967296.0, 1e18, 1e300, 9007199254740991.0, 9007199254740992.0, 4503599627370496.0,
-      3037000500.0};
-  switch (between(generator, 0, 9)) {
-    case 0:
-      return hostile[between(generator, 0, 12)];
-    case 1:
-    case 2:
-    case 7:
-    case 8:
-      return static_cast<double>(between(generator, 0, 8));
-    case 3:
-      return number + static_cast<double>(between(generator, 0, 1) * 2 - 1);
-    case 4:
-      return number + static_cast<double>(between(generator, -8, 8) * 4);
-    case 5:
-      return number * 2;
-    default:
-      return static_cast<double>(between(generator, 0, 300));
-  }
-}
-
 // Whether the program could loop for long over few bytes, by strides of 0.
 bool patientWith(const Code::Numbers& code) {
   for (const double number : code) {
@@ -97,9 +33,10 @@ bool patientWith(const Code::Numbers& code) {
 TEST_CASE("damaged programs are refused or stay inside their memory") {
   const char* const asked = std::getenv("FOREBAY_FUZZ");
   const int rounds = asked != nullptr ? std::atoi(asked) : 100000;
+  const char* const seed = std::getenv("FOREBAY_FUZZ_SEED");
   const int before = Pool::instance().threads();
   Pool::instance().setThreads(2);
-  Generator generator(77);
+  Generator generator(seed != nullptr ? std::strtoull(seed, nullptr, 10) : 77);
   Code code;
   int ran = 0, refused = 0;
   for (int round = 0; round < rounds; ++round) {
@@ -109,7 +46,7 @@ TEST_CASE("damaged programs are refused or stay inside their memory") {
     for (std::int64_t damages = std::max<std::int64_t>(between(generator, -1, 2), 1); damages > 0;
          --damages) {
       double& number = numbers[static_cast<std::size_t>(between(generator, 0, last))];
-      number = damaged(generator, number);
+      number = damagedNumber(generator, number);
     }
     // Leaves as the sound code has them: where they are too small for the damaged one, that is refused.
     Memory memory(code, static_cast<std::uint64_t>(round));

@@ -1,5 +1,7 @@
 #include "test/program_samples.h"
 
+#include <cmath>
+
 #include "kernels/gemm.h"
 
 namespace forebay::test {
@@ -321,6 +323,68 @@ void addSomeCopy(Generator& generator, Code& code, Space& space, bool writing) {
                   numbersOf(sizes),
                   in,
                   placed(space, to, type, someView(generator, sizes, false))});
+}
+
+Code someProgram(Generator& generator) {
+  Code code;
+  Space space(code);
+  const std::int64_t first = between(generator, 0, 6);
+  for (std::int64_t i = 0; i < 3; ++i) {
+    switch ((first + i) % 7) {
+      case 0:
+      case 1:
+        addSomeGroup(generator, code, space, false);
+        break;
+      case 2:
+        addSomeProduct(generator, code, space);
+        break;
+      case 3:
+        addSomePackedProduct(generator, code, space);
+        break;
+      case 4:
+        addSomeReduction(generator, code, space);
+        break;
+      case 5:
+        addSomeBatchProduct(generator, code, space);
+        break;
+      default:
+        addSomeRandom(generator, code, space);
+        addSomeCopy(generator, code, space, false);
+        break;
+    }
+  }
+  if (between(generator, 0, 1) == 0) {
+    code.writesBegin();
+    addSomeGroup(generator, code, space, true);
+    addSomeCopy(generator, code, space, true);
+  }
+  showArena(code);
+  return code;
+}
+
+// No middle-sized ones: a loop of 10^9 elements that is allowed would only take long.
+double damagedNumber(Generator& generator, double number) {
+  static const double hostile[] = {
+      -1,           0.5,  NAN,   INFINITY,           2147483647,         2147483648.0,
+      4294967296.0, 1e18, 1e300, 9007199254740991.0, 9007199254740992.0, 4503599627370496.0,
+      3037000500.0};
+  switch (between(generator, 0, 9)) {
+    case 0:
+      return hostile[between(generator, 0, 12)];
+    case 1:
+    case 2:
+    case 7:
+    case 8:
+      return static_cast<double>(between(generator, 0, 8));
+    case 3:
+      return number + static_cast<double>(between(generator, 0, 1) * 2 - 1);
+    case 4:
+      return number + static_cast<double>(between(generator, -8, 8) * 4);
+    case 5:
+      return number * 2;
+    default:
+      return static_cast<double>(between(generator, 0, 300));
+  }
 }
 
 }  // namespace forebay::test

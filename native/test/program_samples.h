@@ -50,4 +50,11 @@ void addSomeBatchProduct(Generator& generator, Code& code, Space& space);
 void addSomeRandom(Generator& generator, Code& code, Space& space);
 void addSomeCopy(Generator& generator, Code& code, Space& space, bool writing);
 
+// A program of three of them and its writes, small enough that it is run thousands of times; its last output
+// is the arena.
+Code someProgram(Generator& generator);
+
+// What damage makes of a number of a program.
+double damagedNumber(Generator& generator, double number);
+
 }  // namespace forebay::test

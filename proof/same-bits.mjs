@@ -1,0 +1,56 @@
+// Trains and predicts in one process after another, and compares every bit of what came out.
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const models = fileURLToPath(new URL('support/models.mjs', import.meta.url));
+
+/** What a new process makes of the models: a digest for each, of all that it computed. */
+function digests(threads, goal, folder) {
+  const args = [models, String(threads), goal, folder];
+  const { status, signal, stdout, stderr } = spawnSync(process.execPath, args, {
+    encoding: 'utf8',
+  });
+  if (status !== 0) throw new Error(`${args.join(' ')}: ${signal ?? status}\n${stdout}${stderr}`);
+  return JSON.parse(stdout);
+}
+
+function assertSame(found, expected, what) {
+  for (const [model, digest] of Object.entries(expected)) {
+    if (found[model] === digest) continue;
+    throw new Error(`${what}: ${model} has the digest ${found[model]}, and had ${digest}`);
+  }
+}
+
+export default {
+  name: 'same-bits',
+  promise:
+    'One program, binding and number of threads give the same bits: run after run, in every process, and after the leaves were saved and loaded again.',
+  async prove({ full, log }) {
+    const figures = { models: 0, threads: [1, 2, 4], processes: 0, comparedDigests: 0 };
+    const processes = full ? 8 : 2;
+    for (const threads of figures.threads) {
+      const folder = mkdtempSync(join(tmpdir(), 'forebay-same-bits-'));
+      try {
+        // It also compares, within itself, a first training with a second, and a run with the next.
+        const first = digests(threads, 'save', folder);
+        figures.models = Object.keys(first).length;
+        figures.processes++;
+        for (let i = 1; i < processes; i++) {
+          assertSame(digests(threads, 'train', folder), first, `process ${i}, ${threads} threads`);
+          figures.processes++;
+          figures.comparedDigests += figures.models;
+        }
+        assertSame(digests(threads, 'load', folder), first, `after a reload, ${threads} threads`);
+        figures.processes++;
+        figures.comparedDigests += figures.models;
+      } finally {
+        rmSync(folder, { recursive: true, force: true });
+      }
+      log(`${threads} threads: ${processes + 1} processes agree`);
+    }
+    return figures;
+  },
+};

@@ -1,0 +1,87 @@
+// How late a 1 ms timer is while `fit` trains. A round is a second of each: without training, then of
+// networks with long steps, with short steps, and with wide rows. A busy machine makes any timer late: the
+// quietest round says what is ours.
+import * as fb from 'forebay';
+
+const milliseconds = 1000;
+
+/** Trains a classifier of these widths on noise, for a while; answers how many steps it made. */
+async function training(widths, batchSize, rows) {
+  const layers = widths.slice(1).map((units, index) => {
+    const activation = index < widths.length - 2 ? fb.relu : undefined;
+    return new fb.FeedForward(`layer${index}`, { inputs: widths[index], units, activation });
+  });
+  const x = fb.input('x', ['batch', widths[0]]);
+  const label = fb.input('label', ['batch'], { dtype: 'int32' });
+  const loss = fb.softmaxCrossEntropy(
+    layers.reduce((y, layer) => layer.apply(y), x),
+    label,
+  );
+  const updates = fb.adam(
+    loss,
+    layers.flatMap((layer) => layer.parameters),
+  );
+  const program = fb.compile({ outputs: { loss }, updates });
+  const dataset = {
+    x: fb.evaluate(fb.randomNormal([rows, widths[0]], { seed: 1 })),
+    label: fb.tensor(Int32Array.from({ length: rows }, (_, row) => row % widths.at(-1))),
+  };
+  // Compiling is synchronous, and is not what is measured.
+  await fb.fit(program, dataset, { epochs: 1, batchSize });
+  return async () => {
+    const before = program.runs;
+    const end = performance.now() + milliseconds;
+    const onEpoch = () => performance.now() < end;
+    await fb.fit(program, dataset, { epochs: 1e9, batchSize, onEpoch });
+    return program.runs - before;
+  };
+}
+
+/** While `work` goes on: by how many milliseconds the timer was late at worst and mostly, and how often it came. */
+async function lateness(work) {
+  const late = [];
+  let last = performance.now();
+  const timer = setInterval(() => {
+    const now = performance.now();
+    late.push(now - last - 1);
+    last = now;
+  }, 1);
+  const steps = await work();
+  clearInterval(timer);
+  late.sort((a, b) => a - b);
+  return {
+    worst: late.at(-1) ?? milliseconds,
+    median: late[late.length >> 1],
+    ticks: late.length,
+    steps,
+  };
+}
+
+/** One round after another: for each work, what the timer did in its quietest one and in the median one. */
+export async function measure(rounds, log) {
+  const works = {
+    nothing: () => new Promise((done) => setTimeout(done, milliseconds, 0)),
+    longSteps: await training([784, 2048, 2048, 10], 256, 1024),
+    shortSteps: await training([8, 16, 4], 4, 20_000),
+    wideRows: await training([20_000, 8, 4], 512, 2048),
+  };
+  const results = Object.fromEntries(Object.keys(works).map((title) => [title, []]));
+  for (let round = 0; round < rounds; round++) {
+    for (const [title, work] of Object.entries(works)) results[title].push(await lateness(work));
+    log(`round ${round + 1} of ${rounds}`);
+  }
+  const rounded = (value) => Math.round(value * 100) / 100;
+  const summaries = Object.entries(results).map(([title, list]) => {
+    list.sort((a, b) => a.worst - b.worst);
+    const [quietest, middle] = [list[0], list[list.length >> 1]];
+    const summary = {
+      worstInTheQuietestRound: rounded(quietest.worst),
+      worstInTheMedianRound: rounded(middle.worst),
+      medianTick: rounded(quietest.median),
+      ticks: quietest.ticks,
+      steps: quietest.steps,
+    };
+    return [title, summary];
+  });
+  return Object.fromEntries(summaries);
+}

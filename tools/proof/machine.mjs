@@ -1,0 +1,28 @@
+// On what something was proved.
+import { readFileSync } from 'node:fs';
+import { availableParallelism, cpus, release, totalmem, type } from 'node:os';
+import { nativeInfo } from 'forebay';
+
+/** What the system calls itself, such as "Debian GNU/Linux 12 (bookworm)". */
+function system() {
+  try {
+    const name = /^PRETTY_NAME="?([^"\n]*)/m.exec(readFileSync('/etc/os-release', 'utf8'));
+    if (name) return name[1];
+  } catch {
+    // Only Linux has the file.
+  }
+  return `${type()} ${release()}`;
+}
+
+export function machine() {
+  const { simd, blas } = nativeInfo();
+  return {
+    cpu: cpus()[0]?.model.trim() ?? 'unknown',
+    cores: availableParallelism(),
+    memory: `${Math.round(totalmem() / 2 ** 30)} GiB`,
+    os: system(),
+    node: process.version,
+    simd: simd.active,
+    blas: `${blas.library} (${blas.core})`,
+  };
+}

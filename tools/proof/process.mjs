@@ -1,0 +1,81 @@
+// One promise shown in a process of its own. A process that crashes, hangs or does not end has not kept it.
+import { fork } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const folder = new URL('../../proof/', import.meta.url);
+const child = fileURLToPath(new URL('child.mjs', import.meta.url));
+const minutes = 60_000;
+
+/** The names of all promises, which are those of the files in proof/. */
+export const promiseNames = () =>
+  readdirSync(folder)
+    .filter((file) => file.endsWith('.mjs'))
+    .map((file) => file.slice(0, -'.mjs'.length))
+    .sort();
+
+/** How long nothing may be heard of a proof, and how long it may take to end when it has shown all. */
+const patience = { full: 30 * minutes, short: 5 * minutes, end: 1 * minutes };
+
+/**
+ * Runs proof/NAME.mjs; resolves to its record. `log` gets its progress and what it prints.
+ *
+ * @param {string} name
+ * @param {{ full: boolean, log: (text: string) => void, file?: string, patience?: typeof patience }} options
+ */
+export function prove(name, { full, log, file, patience: waits = patience }) {
+  const started = performance.now();
+  const url = file ?? new URL(`${name}.mjs`, folder).href;
+  return new Promise((done) => {
+    const process_ = fork(child, [url, full ? 'full' : 'short'], {
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      // A group, so that what it started ends with it.
+      detached: true,
+    });
+    let result;
+    let hung;
+    let timer;
+    const listen = (milliseconds, complaint) => {
+      clearTimeout(timer);
+      timer = setTimeout(() => {
+        hung = `${complaint} for ${milliseconds / 1000} s`;
+        process.kill(-process_.pid, 'SIGKILL');
+      }, milliseconds);
+    };
+    const heard = () =>
+      result ?? listen(full ? waits.full : waits.short, 'nothing was heard of it');
+    heard();
+    process_.on('message', (message) => {
+      if (message.log === undefined) {
+        result = message;
+        listen(waits.end, 'it had shown all, and did not end');
+      } else {
+        heard();
+        log(message.log);
+      }
+    });
+    let tail = '';
+    for (const stream of [process_.stdout, process_.stderr]) {
+      stream.setEncoding('utf8').on('data', (text) => {
+        heard();
+        tail = (tail + text).slice(-2000);
+        log(text.trimEnd());
+      });
+    }
+    process_.on('close', (status, signal) => {
+      clearTimeout(timer);
+      const ended = hung ?? (signal ? `it was ended by ${signal}` : `its exit status is ${status}`);
+      const clean = hung === undefined && status === 0;
+      const broke = result?.held === false ? result.figures.reason : `${ended}\n${tail}`.trim();
+      done({
+        name,
+        promise: result?.promise,
+        command: `npm run prove ${name}`,
+        counts: full ? 'full' : 'short',
+        seconds: Math.round((performance.now() - started) / 100) / 10,
+        held: clean && result?.held === true,
+        figures: clean && result?.held ? result.figures : { reason: broke },
+      });
+    });
+  });
+}

@@ -1,0 +1,85 @@
+// Shows that forebay keeps what it promises: `npm run prove`, or `npm run prove -- [--short] [NAME …]`.
+//
+// Each file of proof/ is one promise, and is run in a process of its own. A full run is written to
+// docs/proof.json, with the commit and the machine, and docs/reliability.md is made of that; where only
+// some promises are named, only theirs are written anew. --short does what continuous integration does,
+// and writes nothing; --page makes the page of the record alone. The exit status is 0 if all were held.
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { machine } from './proof/machine.mjs';
+import { figuresAsText, page } from './proof/page.mjs';
+import { promiseNames, prove } from './proof/process.mjs';
+
+process.chdir(fileURLToPath(new URL('..', import.meta.url)));
+const recordFile = 'docs/proof.json';
+const pageFile = 'docs/reliability.md';
+
+const git = (...args) => execFileSync('git', args, { encoding: 'utf8' }).trim();
+
+/** What was proved: a commit, and whether there was more than it. */
+function commit() {
+  const ours = [recordFile, pageFile];
+  const changed = git('status', '--porcelain', '--', '.', ...ours.map((file) => `:!${file}`));
+  return git('rev-parse', '--short=12', 'HEAD') + (changed === '' ? '' : ', with changes');
+}
+
+/** The record after this run: all of it anew, or the entries of those that were run. */
+function recorded(entries, all) {
+  const about = { commit: commit(), date: new Date().toISOString().slice(0, 10) };
+  const here = machine();
+  const proved = entries.map((entry) => ({ ...entry, ...about }));
+  const before = existsSync(recordFile) ? JSON.parse(readFileSync(recordFile, 'utf8')) : null;
+  if (all || before === null) return { ...about, machine: here, promises: proved };
+  const same = JSON.stringify(here) === JSON.stringify(before.machine);
+  const anew = new Map(
+    proved.map((entry) => [entry.name, same ? entry : { ...entry, machine: here }]),
+  );
+  // One whose file is gone is gone.
+  const kept = before.promises.filter(({ name }) => !anew.has(name) && names.includes(name));
+  const promises = [...kept, ...anew.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  return { ...before, promises };
+}
+
+function writePage() {
+  writeFileSync(pageFile, page(JSON.parse(readFileSync(recordFile, 'utf8'))));
+}
+
+const names = promiseNames();
+const words = process.argv.slice(2);
+const options = words.filter((word) => word.startsWith('--'));
+const chosen = words.filter((word) => !word.startsWith('--'));
+const unknown = [
+  ...options.filter((word) => word !== '--short' && word !== '--page'),
+  ...chosen.filter((name) => !names.includes(name)),
+];
+if (unknown.length > 0) {
+  console.error(
+    `there is no ${unknown.join(', no ')}: it is [--short | --page] [${names.join(' | ')}]`,
+  );
+  process.exit(2);
+}
+
+if (options.includes('--page')) {
+  writePage();
+} else {
+  const full = !options.includes('--short');
+  const all = chosen.length === 0;
+  const entries = [];
+  for (const name of all ? names : chosen) {
+    console.log(`---- ${name}`);
+    const entry = await prove(name, { full, log: (text) => console.log(`  ${text}`) });
+    console.log(
+      `${entry.held ? 'held' : 'NOT HELD'}: ${entry.promise ?? name} (${entry.seconds} s)\n  ${figuresAsText(entry.figures)}`,
+    );
+    entries.push(entry);
+  }
+  if (full) {
+    writeFileSync(recordFile, `${JSON.stringify(recorded(entries, all), null, 2)}\n`);
+    writePage();
+    console.log(`written: ${recordFile}, ${pageFile}`);
+  }
+  const held = entries.filter((entry) => entry.held).length;
+  console.log(`${held} held, ${entries.length - held} not held`);
+  process.exitCode = held === entries.length ? 0 : 1;
+}
