@@ -1,0 +1,128 @@
+// The tests under sanitizers: `npm run check:sanitize [-- PART …]`, where a part is one of the names below.
+// Nothing may be reported; what is known and not ours is in tools/sanitize/*.txt, with the reason.
+//
+//   address/C++      all C++ tests under ASAN, LSAN and UBSAN
+//   address/vitest   all tests in TypeScript, with an addon built so
+//   threads/C++      all C++ tests under TSAN
+//   threads/vitest   the tests in TypeScript that run programs off the JavaScript thread, so
+//
+// It takes an hour on two cores.
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { basename, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+process.chdir(root);
+
+const reports = resolve('.cmake/reports/sanitize');
+const suppressions = (file) =>
+  `suppressions=${resolve('tools/sanitize', file)}:print_suppressions=0`;
+
+/** Where each report lies: `log_exe_name` puts the program's name into the file's. */
+const logs = (part) => `log_path=${reports}/${part.replace('/', '-')}:log_exe_name=1`;
+
+const kinds = {
+  address: {
+    folder: '.cmake/asan/build',
+    sanitizers: 'address,undefined',
+    library: 'libasan.so',
+    // A leak is in the report: the exit status is left to the tests, which look at that of processes.
+    options: (part) => ({
+      // A test that asks for too much memory is told that there is none.
+      ASAN_OPTIONS: `${logs(part)}:allocator_may_return_null=1`,
+      LSAN_OPTIONS: `${suppressions('leaks.txt')}:exitcode=0`,
+      UBSAN_OPTIONS: `${logs(part)}:print_stacktrace=1`,
+    }),
+    // Of damaged programs 'promise: damaged-programs' runs more.
+    fuzz: '100000',
+    tests: [],
+  },
+  threads: {
+    folder: '.cmake/tsan/build',
+    sanitizers: 'thread',
+    library: 'libtsan.so',
+    options: (part) => ({
+      // Node and OpenBLAS are not built with TSAN, which would take their locks for none.
+      TSAN_OPTIONS: `${logs(part)}:${suppressions('races.txt')}:allocator_may_return_null=1:ignore_noninstrumented_modules=1`,
+    }),
+    fuzz: '3000',
+    tests: ['test/native', 'test/compile/program-async', 'test/train'],
+  },
+};
+
+const passes = (command, args, env = {}) =>
+  spawnSync(command, args, { stdio: 'inherit', env: { ...process.env, ...env } }).status === 0;
+
+/** The C++ tests and the addon, built with the sanitizers, in a folder that node-gyp-build looks into. */
+function build({ folder, sanitizers }) {
+  const options = ['-DCMAKE_BUILD_TYPE=RelWithDebInfo', '-DFOREBAY_TESTS=ON', '-DFOREBAY_ADDON=ON'];
+  const built =
+    passes('cmake', ['-S', '.', '-B', folder, ...options, `-DFOREBAY_SANITIZE=${sanitizers}`]) &&
+    passes('cmake', ['--build', folder, '--parallel', String(availableParallelism())]);
+  if (!built) return false;
+  mkdirSync(`${folder}/addon/build/Release`, { recursive: true });
+  copyFileSync(`${folder}/forebay.node`, `${folder}/addon/build/Release/forebay.node`);
+  return true;
+}
+
+/** A compiler's library by its path: what is preloaded has to be there before Node starts. */
+const library = (name) =>
+  spawnSync('c++', [`-print-file-name=${name}`], { encoding: 'utf8' }).stdout.trim();
+
+const runs = {
+  'C++': ({ folder, fuzz }, env) =>
+    passes(`${folder}/forebay_tests`, ['--no-colors=true'], { ...env, FOREBAY_FUZZ: fuzz }),
+  vitest: ({ folder, library: name, tests }, env) =>
+    // Not npx: what it starts first would be preloaded, too. A test takes ten times as long as usual.
+    passes(process.execPath, ['node_modules/vitest/vitest.mjs', 'run', ...tests, ...patience], {
+      ...env,
+      FOREBAY_PREBUILD: resolve(folder, 'addon'),
+      // libstdc++ too, which Node may hold inside: the sanitizer looks for it when it starts.
+      LD_PRELOAD: `${library(name)} ${library('libstdc++.so.6')}`,
+    }),
+};
+const patience = ['--testTimeout=600000', '--hookTimeout=600000', '--maxWorkers=2'];
+
+/** What sanitizers reported of our processes; of the shells and Pythons that tests start, nothing counts. */
+function reported(part) {
+  const mine = readdirSync(reports).filter((file) => file.startsWith(`${part.replace('/', '-')}.`));
+  return mine
+    .filter((file) =>
+      ['node', 'forebay_tests', basename(process.execPath)].includes(file.split('.')[1]),
+    )
+    .map((file) => readFileSync(`${reports}/${file}`, 'utf8'))
+    .flatMap((text) => text.split(/(?=^=+\n==\d+==ERROR|^=+\nWARNING: Thread|^.*runtime error:)/m))
+    .filter((text) => /ERROR: |WARNING: ThreadSanitizer|runtime error:/.test(text));
+}
+
+const names = Object.keys(kinds).flatMap((kind) =>
+  Object.keys(runs).map((run) => `${kind}/${run}`),
+);
+const words = process.argv.slice(2);
+const unknown = words.filter((word) => !names.includes(word));
+if (unknown.length > 0) {
+  console.error(`there is no ${unknown.join(', no ')}: it is one of ${names.join(', ')}`);
+  process.exit(2);
+}
+if (process.platform !== 'linux' || !existsSync(library('libasan.so'))) {
+  console.error('this needs Linux and a g++ with its sanitizers (libasan, libtsan, libubsan)');
+  process.exit(2);
+}
+
+rmSync(reports, { recursive: true, force: true });
+mkdirSync(reports, { recursive: true });
+let bad = 0;
+const built = new Map();
+for (const name of words.length > 0 ? words : names) {
+  const [kind, run] = name.split('/');
+  const how = kinds[kind];
+  if (!built.has(kind)) built.set(kind, build(how));
+  const passed = built.get(kind) && runs[run](how, how.options(name));
+  const found = reported(name);
+  for (const text of found) console.log(text);
+  console.log(`sanitize ${name}: ${passed ? 'passed' : 'FAILED'}, ${found.length} reports`);
+  if (!passed || found.length > 0) bad++;
+}
+process.exitCode = bad === 0 ? 0 : 1;
