@@ -1,0 +1,137 @@
+// What libFuzzer runs: any bytes as a program, decoded, checked and run. Whatever they are, it is refused
+// with a reason, or runs and stays inside memory that is of exact size on the heap, so that under ASAN a step
+// outside ends the fuzzing.
+#define DOCTEST_CONFIG_IMPLEMENT
+#include <doctest/doctest.h>
+
+#include <cstdlib>
+
+#include "kernels/blas.h"
+#include "program/pool.h"
+#include "test/fuzz/input.h"
+#include "test/program_samples.h"
+
+using namespace forebay;
+using namespace forebay::test;
+
+extern "C" {
+[[gnu::visibility("default")]] const char* __asan_default_options();
+[[gnu::visibility("default")]] int LLVMFuzzerInitialize(int* count, char*** arguments);
+[[gnu::visibility("default")]] int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
+}
+
+// A program may ask for any amount of memory, and is told that there is none.
+const char* __asan_default_options() { return "allocator_may_return_null=1:max_allocation_size_mb=64"; }
+
+namespace {
+
+[[noreturn]] void broken(const char* rule) {
+  std::fprintf(stderr, "broken: %s\n", rule);
+  std::abort();
+}
+
+// More would be slow, and be no other path.
+constexpr double mostBytes = 1 << 16, mostWork = 1e6;
+
+// Memory for every leaf that the code names; none where it names too much.
+struct Leaves {
+  std::vector<Bytes> bytes;
+  std::vector<LeafMemory> list;
+  bool fit = true;
+
+  explicit Leaves(const std::vector<double>& code) {
+    Parts parts;
+    if (!Parts::read(code, parts)) return;
+    Generator generator(code.size());
+    for (const Parts::Numbers& buffer : parts.buffers) {
+      if (buffer[1] > mostBytes) fit = false;
+      const bool leaf =
+          buffer[0] == static_cast<double>(variable) || buffer[0] == static_cast<double>(constant);
+      if (!leaf) continue;
+      const bool possible = buffer[1] >= 0 && buffer[1] <= mostBytes;
+      bytes.emplace_back(possible ? static_cast<std::size_t>(buffer[1]) : 0);
+      Memory::fill<float>(generator, bytes.back());
+    }
+    for (Bytes& leaf : bytes) list.push_back({leaf.data(), leaf.size()});
+  }
+};
+
+std::unique_ptr<Program> decode(const std::vector<double>& code, const std::vector<LeafMemory>& leaves) {
+  const std::unique_ptr<double[]> exact(new double[code.size()]);
+  std::copy(code.begin(), code.end(), exact.get());
+  Fault fault;
+  std::unique_ptr<Program> program =
+      Program::create(exact.get(), code.size(), leaves.data(), leaves.size(), fault);
+  if ((program == nullptr) != (fault.kind() != Fault::Kind::none)) broken("refused without a reason");
+  if (program == nullptr && *fault.text() == 0) broken("a reason without words");
+  return program;
+}
+
+bool patientWith(const std::vector<double>& code) {
+  Parts parts;
+  if (!Parts::read(code, parts)) return false;
+  double work = 0;
+  for (const Parts::Numbers& instruction : parts.instructions) work += workOf(instruction);
+  return work <= mostWork;
+}
+
+void runAs(Program& program, std::uint8_t how) {
+  Generator generator(how);
+  std::vector<Bytes> feeds, outputs;
+  std::vector<void*> feedMemory, outputMemory;
+  for (std::size_t i = 0; i < program.feedCount(); ++i) {
+    feeds.emplace_back(program.feedBytes(i));
+    Memory::fill<float>(generator, feeds.back());
+    feedMemory.push_back(feeds.back().data());
+  }
+  for (std::size_t i = 0; i < program.outputCount(); ++i) {
+    outputs.emplace_back(program.outputLength(i) * sizeOf(program.outputType(i)));
+    outputMemory.push_back(outputs.back().data());
+  }
+  std::vector<double> nanoseconds(program.instructionCount());
+  const std::atomic<bool> cancelled{(how & 8) != 0};
+  RunArguments arguments;
+  arguments.feeds = feedMemory.data();
+  arguments.outputs = outputMemory.data();
+  arguments.run = how;
+  arguments.threads = 1 + (how & 1);
+  arguments.checkFinite = (how & 2) != 0;
+  if ((how & 4) != 0) arguments.nanoseconds = nanoseconds.data();
+  if ((how & 24) != 0) arguments.cancelled = &cancelled;
+  if ((how & 32) != 0) arguments.beforeWrites = [](void* context) { return context != nullptr; };
+  if ((how & 64) != 0) arguments.context = &arguments;
+  std::size_t instruction = 0;
+  const RunResult result = program.run(arguments, instruction);
+  if (result == RunResult::notFinite && !arguments.checkFinite) broken("not finite, and nobody asked");
+  if (result == RunResult::notFinite && instruction >= program.instructionCount()) broken("no instruction");
+  if (result != RunResult::cancelled && cancelled && arguments.cancelled != nullptr) broken("not cancelled");
+}
+
+}  // namespace
+
+int LLVMFuzzerInitialize(int*, char***) {
+  // What makes programs asserts, and no test case is running.
+  static doctest::Context asserts;
+  asserts.setAsDefaultForAssertsOutOfTestCases();
+  prepareBlas();
+  Pool::instance().setThreads(2);
+  return 0;
+}
+
+int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const Input input = Input::read(data, size);
+  Leaves leaves(input.numbers);
+  if (!leaves.fit) return 0;
+  const std::unique_ptr<Program> program = decode(input.numbers, leaves.list);
+  if (program == nullptr) return 0;
+  if (patientWith(input.numbers)) runAs(*program, input.how);
+  // What fits to the byte fits no longer in a byte less.
+  for (LeafMemory& leaf : leaves.list) {
+    if (leaf.bytes == 0) continue;
+    --leaf.bytes;
+    if (decode(input.numbers, leaves.list) != nullptr) broken("a leaf that is too small");
+    ++leaf.bytes;
+    break;
+  }
+  return 0;
+}
