@@ -9,6 +9,11 @@
 #include <cstdlib>
 #include <cstring>
 
+#if defined(__linux__)
+// OpenBLAS's end of its threads. Exported, but in no header; weak, as a build with OpenMP does not have it.
+extern "C" [[gnu::weak]] int blas_thread_shutdown_();
+#endif
+
 #if defined(__x86_64__) && defined(__linux__)
 // OpenBLAS's own start and stop, which choose the processor's kernels. Exported, but in no header;
 // weak, as a build for one processor only does not have them.
@@ -72,6 +77,10 @@ BlasInfo blasInfo() { return {"Accelerate", "Apple", 1}; }
 void prepareBlas() {
   correctProcessor();
   openblas_set_num_threads(1);
+#if defined(__linux__)
+  // It has started one for each processor when it was loaded. They would sleep for good.
+  if (blas_thread_shutdown_ != nullptr) blas_thread_shutdown_();
+#endif
 }
 
 BlasInfo blasInfo() { return {openblas_get_config(), openblas_get_corename(), openblas_get_num_threads()}; }

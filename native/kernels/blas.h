@@ -10,7 +10,8 @@ void gemmFloat(const Gemm& shape, const void* a, const void* b, void* c);
 void gemmDouble(const Gemm& shape, const void* a, const void* b, void* c);
 
 // To be called once, before the first product: holds OpenBLAS at one thread (its count is
-// process-wide, and forebay splits work over its own), and corrects its choice of processor.
+// process-wide, and forebay splits work over its own), ends those it has started, and corrects its choice of
+// processor.
 void prepareBlas();
 
 struct BlasInfo {

@@ -3,11 +3,17 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <new>
+#include <thread>
 
 #include "program/library.h"
 
 namespace forebay {
+
+Runners::Runners()
+    : limit_(static_cast<int>(
+          std::clamp<unsigned>(std::thread::hardware_concurrency(), leastThreads, maxThreads))) {}
 
 Runners& Runners::instance() {
   alignas(Runners) static unsigned char memory[sizeof(Runners)];
@@ -16,7 +22,7 @@ Runners& Runners::instance() {
 }
 
 bool Runners::startThread() {
-  if (threads_ == maxThreads) return false;
+  if (threads_ == limit_) return false;
   if (threads_ == 0) keepLibraryLoaded();
   // The process's signals are for its own threads.
   sigset_t all, before;

@@ -43,11 +43,16 @@ class Runners {
   static constexpr int maxThreads = 64;
 
  private:
-  Runners() = default;
+  Runners();
   ~Runners() = default;
   bool startThread();
   void work();
   static void* main(void* self);
+
+  // As many as the machine has processors: more would only get in each other's way. But a few at least, for
+  // a short run not to wait until a long one has ended.
+  static constexpr int leastThreads = 4;
+  const int limit_;
 
   std::mutex mutex_;
   std::condition_variable wake_;

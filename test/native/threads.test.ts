@@ -1,0 +1,56 @@
+// How many threads there are in a process, by what the system says: never more than were asked for, none of
+// OpenBLAS's, and no more runs side by side than there are processors.
+import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { describe, expect, it } from 'vitest';
+import { child } from './child.js';
+
+const script = `
+  import { readdirSync } from 'node:fs';
+  import { readFile } from 'node:fs/promises';
+  import { Worker } from 'node:worker_threads';
+  const threads = () => readdirSync('/proc/self/task').length;
+  // libuv's threads start with the first work for them.
+  await readFile(new URL('file:///proc/self/status'));
+  const before = threads();
+  const count = () => threads() - before;
+  const counts = { blas: [fb.nativeInfo().blas.threads], loaded: count() };
+  const x = fb.parameter('x', fb.Tensor.full([512, 512], 0.001));
+  const make = (factor) => fb.compile({ outputs: { y: fb.sum(fb.matmul(fb.exp(fb.matmul(x, fb.mul(x, factor))), x)) } });
+  fb.setThreads(6);
+  const program = make(1);
+  counts.pool = [1, 3, 2, 3, 6].map((threads) => {
+    fb.setThreads(threads);
+    program.run();
+    return count();
+  });
+  fb.setThreads(1);
+  await program.runAsync();
+  counts.one = count();
+  const flights = Array.from({ length: 100 }, (_, i) => make(i).runAsync());
+  counts.many = count();
+  await Promise.all(flights);
+  counts.manyDone = count();
+  counts.blas.push(addon().describe().blas.threads);
+  console.log(JSON.stringify(counts));
+`;
+
+describe.skipIf(!existsSync('/proc/self/task'))('the threads of a process', () => {
+  it.each([{}, { OPENBLAS_NUM_THREADS: '8', OMP_NUM_THREADS: '8' }])(
+    'are those that setThreads allows, and a few that run programs (%j)',
+    (env) => {
+      const { status, stdout, stderr } = child(script, env);
+      expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+      const { blas, loaded, pool, one, many, manyDone } = JSON.parse(stdout);
+      expect(blas).toEqual([1, 1]);
+      expect(loaded).toBe(0);
+      // One of them is the thread that calls; those that exist stay.
+      expect(pool).toEqual([0, 2, 2, 2, 5]);
+      expect(one).toBe(6);
+      const most = Math.min(64, Math.max(4, availableParallelism()));
+      expect(many).toBe(5 + most);
+      expect(manyDone).toBe(many);
+    },
+    60_000,
+  );
+});
