@@ -13,10 +13,14 @@ export type CsvColumn = string | number;
 /** What `loadCsv` and `parseCsv` may be told. */
 export interface CsvOptions {
   /**
-   * The tensors to make: from one column, of shape [rows]; from a list of n columns, of shape
-   * [rows, n]. By default each column is a tensor of its own name (of its place, where there is no header).
+   * The tensors to make, by name: from one column, of shape [rows]; from a list of n columns, of shape
+   * [rows, n]. Or a list of columns, each of which becomes a tensor of its own name (of its place, where
+   * it is given by that); all of them by default.
    */
-  readonly columns?: Readonly<Record<string, CsvColumn | readonly CsvColumn[]>> | undefined;
+  readonly columns?:
+    | readonly CsvColumn[]
+    | Readonly<Record<string, CsvColumn | readonly CsvColumn[]>>
+    | undefined;
   /** Whether the first record names the columns; true by default. */
   readonly header?: boolean | undefined;
   /** One ASCII character; a comma by default. */
@@ -100,13 +104,14 @@ function planOf(context: string, options: CsvOptions): Plan {
     separator: separator.charCodeAt(0),
     quote: quote === false ? undefined : quote.charCodeAt(0),
   };
+  const wanted = columns === undefined ? undefined : wantedOf(columns, refuse);
   return {
-    wanted: columns === undefined ? undefined : wantedOf(columns, refuse),
+    wanted,
     header,
     dialect,
     missing: new Set(missing.map((text) => text.trim())),
     fill,
-    dtypeOf: dtypesOf(context, options),
+    dtypeOf: dtypesOf(context, options, wanted),
   };
 }
 
@@ -114,10 +119,12 @@ function wantedOf(
   columns: NonNullable<CsvOptions['columns']>,
   refuse: (expected: string, came: unknown) => ValueError,
 ): Wanted[] {
-  if (typeof columns !== 'object' || columns === null || Array.isArray(columns)) {
-    throw refuse('a record of columns by the names of tensors', columns);
+  if (typeof columns !== 'object' || columns === null) {
+    throw refuse('a list of columns, or a record of them by the names of tensors', columns);
   }
-  const wanted = Object.entries(columns);
+  const wanted: Wanted[] = Array.isArray(columns)
+    ? columns.map((column) => [`${column}`, column])
+    : Object.entries(columns);
   for (const column of wanted.flatMap(([, value]) => value)) {
     const isPlace = typeof column === 'number' && Number.isInteger(column) && column >= 0;
     if (!isPlace && typeof column !== 'string') {
@@ -127,7 +134,12 @@ function wantedOf(
   return wanted;
 }
 
-function dtypesOf(context: string, { dtype = 'float32', fill, columns }: CsvOptions) {
+/** @throws DTypeError for what is no dtype, and for that of a tensor which is not made */
+function dtypesOf(
+  context: string,
+  { dtype = 'float32', fill }: CsvOptions,
+  wanted: readonly Wanted[] | undefined,
+): (name: string) => DType {
   const byName = typeof dtype === 'object' && dtype !== null ? dtype : undefined;
   const all = byName === undefined ? [dtype] : Object.values(byName);
   for (const one of all) {
@@ -136,15 +148,14 @@ function dtypesOf(context: string, { dtype = 'float32', fill, columns }: CsvOpti
       throw new ValueError(`${context}: the fill ${fill} is not a 32-bit integer, but a dtype is`);
     }
   }
-  const unknown = Object.keys(byName ?? {}).find(
-    (name) => columns && !Object.hasOwn(columns, name),
-  );
+  const names = new Set(wanted?.map(([name]) => name));
+  const unknown = Object.keys(byName ?? {}).find((name) => wanted && !names.has(name));
   if (unknown !== undefined) {
     throw new DTypeError(
       `${context}: a dtype is given for '${unknown}', but no tensor is so named`,
     );
   }
-  return (name: string): DType => {
+  return (name) => {
     if (byName === undefined) return dtype as DType;
     return Object.hasOwn(byName, name) ? (byName[name] as DType) : 'float32';
   };

@@ -78,7 +78,7 @@ export default {
   reasons: {
     'no header': /expected a header, but the file is empty/,
     'no record': /expected a record, but the file is empty/,
-    'duplicate column': /line 1, column \d+: columns \d+ and \d+ are both named/,
+    'duplicate column': /line \d+, column \d+: columns \d+ and \d+ are both named/,
     'missing column': /there is no column .* \(there are \d+/s,
     'too many columns': /line \d+, column \d+: at most 100000 fields are read/,
     'long record':
