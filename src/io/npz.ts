@@ -7,6 +7,7 @@ import { assertPath, type OpenFile, withFile, writeAtomically } from './files.js
 import { isWritable } from './header.js';
 import { readNpy } from './npy.js';
 import { formatNpyHeader } from './npy-header.js';
+import { fitting, type Restored } from './safetensors.js';
 import { openMember } from './unzip.js';
 import { namedValues, type Saved, savedTensors } from './values.js';
 import { type Unpacked, zip } from './zip.js';
@@ -61,13 +62,25 @@ export function saveNpz(
  *
  * Memory is bounded by the file: members that overlap are refused, and so is one that is said to
  * unpack to more than deflate can make of its bytes (1,032 for each); none is unpacked beyond that.
- * @returns the tensors by name, in the order of the archive
+ * @param into parameters and states to write what was read to, as `load` does: all of them, or none
+ * @returns the tensors by name
  * @throws FormatError, naming file, member, byte and reason, for a file that is missing or damaged, that
- *   holds two members of one name, or what is no .npy file
+ *   holds two members of one name, or what is no .npy file, or that lacks one of `into`; ShapeError or
+ *   DTypeError for one that does not fit; StateError for one of a run in flight
  */
-export function loadNpz(file: string): Record<string, Tensor> {
+export function loadNpz(file: string, into?: Restored): Record<string, Tensor> {
   assertPath(file, 'loadNpz:');
-  return withFile(file, (open) => readNpz(file, open));
+  const tensors = withFile(file, (open) => readNpz(file, open));
+  if (into === undefined) return tensors;
+  const entries = Object.entries(tensors).map(([name, { dtype, shape }]) => ({
+    name,
+    dtype,
+    shape,
+  }));
+  const wanted = fitting('loadNpz', file, { entries }, namedValues('loadNpz', into));
+  const chosen = Object.entries(tensors).filter(([name]) => wanted.has(name));
+  for (const [name, tensor] of chosen) wanted.get(name)?.set(tensor);
+  return Object.fromEntries(chosen);
 }
 
 /** As `loadNpz`, from bytes wherever they are. `file`: how errors name them. */

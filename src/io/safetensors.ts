@@ -163,7 +163,7 @@ function readHeader(file: string, open: OpenFile): { header: Header; dataStart: 
 export function fitting(
   context: string,
   file: string,
-  { entries }: Header,
+  { entries }: { readonly entries: readonly Pick<Entry, 'name' | 'dtype' | 'shape'>[] },
   wanted: ReadonlyMap<string, Variable>,
 ): ReadonlyMap<string, Variable> {
   const found = new Map(entries.map((entry) => [entry.name, entry]));

@@ -85,6 +85,28 @@ describe('saveNpz', () => {
   });
 });
 
+describe('loadNpz(file, parameters)', () => {
+  it('writes to all of them, or to none', () => {
+    saveNpz(file, { a: tensor([1, 2]), b: tensor([3, 4]) });
+    const [a, c] = [parameter('a', [8, 9]), parameter('c', [8, 9])];
+    expect(Object.keys(loadNpz(file, { a, b: c }))).toEqual(['a', 'b']);
+    expect([a.value.toArray(), c.value.toArray()]).toEqual([
+      [1, 2],
+      [3, 4],
+    ]);
+    a.set([8, 9]);
+    const wide = parameter('b', [[1, 2]]);
+    for (const [wrong, message] of [
+      [c, "there is no tensor 'c'"],
+      [wide, 'is float32 [1, 2], but the file has [2]'],
+    ] as const) {
+      const error = errorOf(() => loadNpz(file, [a, wrong]));
+      expect(error.message).toContain(message);
+    }
+    expect(a.value.toArray()).toEqual([8, 9]);
+  });
+});
+
 describe('loadNpz refuses', () => {
   it('a file that is cut off, wherever it is', () => {
     for (const compress of [false, true]) {
