@@ -4,7 +4,7 @@
  * A safetensors file, of which Python reads the leaves by their names.
  */
 
-import { describeValue, FormatError, ValueError } from '../errors.js';
+import { describeValue, FormatError, GraphError, ValueError } from '../errors.js';
 import { executionOrder } from '../evaluate/lowered.js';
 import { assertRun, checkUpdates, type Updates } from '../evaluate/updates.js';
 import { Variable } from '../graph/leaf.js';
@@ -13,7 +13,6 @@ import { bytesIn } from '../io/bytes.js';
 import { assertPath, withFile } from '../io/files.js';
 import type { Header, Metadata } from '../io/header.js';
 import { fitting, layOut, readTensors } from '../io/safetensors.js';
-import { namedValues } from '../io/values.js';
 import { allocate, type Tensor } from '../tensor/tensor.js';
 import { formatProgress, type Progress, parseProgress } from './progress.js';
 
@@ -122,10 +121,18 @@ export function leavesOf(context: string, updates: Updates): ReadonlyMap<string,
   checkUpdates(updates);
   const written = updates.map(([leaf]) => leaf);
   const nodes = new Set([...written, ...executionOrder(updates.map(([, value]) => value))]);
-  return namedValues(
-    context,
-    [...nodes].filter((node) => node instanceof Variable),
-  );
+  const named = new Map<string, Variable>();
+  for (const node of nodes) {
+    if (!(node instanceof Variable)) continue;
+    const name = node.name as string;
+    if (named.has(name)) {
+      throw new GraphError(
+        `${context}: two of the leaves that the updates write or read are named '${name}': each needs a name of its own`,
+      );
+    }
+    named.set(name, node);
+  }
+  return named;
 }
 
 /** The metadata of a checkpoint. @throws ValueError for what cannot be among them */

@@ -297,7 +297,7 @@ describe('checkpoint refuses', () => {
         return { updates: [...(once ?? []), ...(twice?.slice(0, 1) ?? [])] };
       },
       'GraphError',
-      "two of the parameters are named 'w.adam.step'",
+      "checkpoint: two of the leaves that the updates write or read are named 'w.adam.step'",
     ],
   ])('%s', async (_, make, kind, message) => {
     await expect(checkpoint(file, make() as never)).rejects.toMatchObject({
