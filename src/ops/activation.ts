@@ -8,6 +8,7 @@ import { unary } from './elementwise.js';
  * 1 / (1 + e^-x).
  * Of x's shape and dtype, float32 or float64.
  * @throws DTypeError for int32; ValueError for what is no operand
+ * @function
  */
 export const sigmoid = unary({
   name: 'sigmoid',
@@ -19,6 +20,7 @@ export const sigmoid = unary({
  * The hyperbolic tangent.
  * Of x's shape and dtype, float32 or float64.
  * @throws DTypeError for int32; ValueError for what is no operand
+ * @function
  */
 export const tanh = unary({
   name: 'tanh',
@@ -30,6 +32,7 @@ export const tanh = unary({
  * max(x, 0); the gradient at 0 is 0.
  * Of x's shape and dtype, float32 or float64.
  * @throws DTypeError for int32; ValueError for what is no operand
+ * @function
  */
 export const relu = unary({
   name: 'relu',
@@ -41,6 +44,7 @@ export const relu = unary({
  * log(1 + e^x), computed without overflow as max(x, 0) + log1p(e^-|x|).
  * Of x's shape and dtype, float32 or float64.
  * @throws DTypeError for int32; ValueError for what is no operand
+ * @function
  */
 export const softplus = unary({
   name: 'softplus',

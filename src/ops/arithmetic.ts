@@ -21,6 +21,7 @@ const nonZero = { low: -2, high: 2, gap: 0.4 };
  * Shapes broadcast; of the operands' one dtype, float32 or float64.
  * @throws ShapeError for shapes that do not broadcast; DTypeError for two dtypes or int32; ValueError for
  *   what is no operand
+ * @function
  */
 export const add = binary({
   name: 'add',
@@ -33,6 +34,7 @@ export const add = binary({
  * Shapes broadcast; of the operands' one dtype, float32 or float64.
  * @throws ShapeError for shapes that do not broadcast; DTypeError for two dtypes or int32; ValueError for
  *   what is no operand
+ * @function
  */
 export const sub = binary({
   name: 'sub',
@@ -45,6 +47,7 @@ export const sub = binary({
  * Shapes broadcast; of the operands' one dtype, float32 or float64.
  * @throws ShapeError for shapes that do not broadcast; DTypeError for two dtypes or int32; ValueError for
  *   what is no operand
+ * @function
  */
 export const mul = binary({
   name: 'mul',
@@ -57,6 +60,7 @@ export const mul = binary({
  * Shapes broadcast; of the operands' one dtype, float32 or float64.
  * @throws ShapeError for shapes that do not broadcast; DTypeError for two dtypes or int32; ValueError for
  *   what is no operand
+ * @function
  */
 export const div = binary({
   name: 'div',
@@ -68,6 +72,7 @@ export const div = binary({
  * -x.
  * Of x's shape and dtype, float32 or float64.
  * @throws DTypeError for int32; ValueError for what is no operand
+ * @function
  */
 export const neg = unary({ name: 'neg', domain: bothSigns, gradient: (g) => neg(g) });
 
@@ -75,6 +80,7 @@ export const neg = unary({ name: 'neg', domain: bothSigns, gradient: (g) => neg(
  * e^x.
  * Of x's shape and dtype, float32 or float64.
  * @throws DTypeError for int32; ValueError for what is no operand
+ * @function
  */
 export const exp = unary({ name: 'exp', domain: bothSigns, gradient: (g, _x, y) => mul(g, y) });
 
@@ -82,6 +88,7 @@ export const exp = unary({ name: 'exp', domain: bothSigns, gradient: (g, _x, y) 
  * The natural logarithm; NaN below 0, -Infinity at 0.
  * Of x's shape and dtype, float32 or float64.
  * @throws DTypeError for int32; ValueError for what is no operand
+ * @function
  */
 export const log = unary({ name: 'log', domain: positive, gradient: (g, x) => div(g, x) });
 
@@ -89,6 +96,7 @@ export const log = unary({ name: 'log', domain: positive, gradient: (g, x) => di
  * The square root; its gradient at 0 is infinite.
  * Of x's shape and dtype, float32 or float64.
  * @throws DTypeError for int32; ValueError for what is no operand
+ * @function
  */
 export const sqrt = unary({
   name: 'sqrt',
@@ -100,6 +108,7 @@ export const sqrt = unary({
  * x * x.
  * Of x's shape and dtype, float32 or float64.
  * @throws DTypeError for int32; ValueError for what is no operand
+ * @function
  */
 export const square = unary({
   name: 'square',
@@ -111,6 +120,7 @@ export const square = unary({
  * |x|; the gradient at 0 is 0.
  * Of x's shape and dtype, float32 or float64.
  * @throws DTypeError for int32; ValueError for what is no operand
+ * @function
  */
 export const abs = unary({
   name: 'abs',
@@ -122,6 +132,7 @@ export const abs = unary({
  * The cosine of x in radians.
  * Of x's shape and dtype, float32 or float64.
  * @throws DTypeError for int32; ValueError for what is no operand
+ * @function
  */
 export const cos = unary({
   name: 'cos',
@@ -133,6 +144,7 @@ export const cos = unary({
  * The sine of x in radians.
  * Of x's shape and dtype, float32 or float64.
  * @throws DTypeError for int32; ValueError for what is no operand
+ * @function
  */
 export const sin = unary({ name: 'sin', domain: bothSigns, gradient: (g, x) => mul(g, cos(x)) });
 
@@ -142,6 +154,7 @@ export const sin = unary({ name: 'sin', domain: bothSigns, gradient: (g, x) => m
  * Shapes broadcast; of the operands' one dtype, float32 or float64.
  * @throws ShapeError for shapes that do not broadcast; DTypeError for two dtypes or int32; ValueError for
  *   what is no operand
+ * @function
  */
 export const pow = binary({
   name: 'pow',

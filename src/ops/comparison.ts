@@ -23,6 +23,7 @@ const stepwise = notDifferentiable('it is constant but for jumps');
  * Shapes broadcast; any one dtype. No gradient flows through it.
  * @throws ShapeError for shapes that do not broadcast; DTypeError for two dtypes; ValueError for what is no
  *   operand
+ * @function
  */
 export const greater = binary({
   name: 'greater',
@@ -36,6 +37,7 @@ export const greater = binary({
  * Shapes broadcast; any one dtype. No gradient flows through it.
  * @throws ShapeError for shapes that do not broadcast; DTypeError for two dtypes; ValueError for what is no
  *   operand
+ * @function
  */
 export const equal = binary({
   name: 'equal',
@@ -48,6 +50,7 @@ export const equal = binary({
  * -1, 0 or 1; NaN for NaN.
  * Of x's shape and dtype, float32 or float64. No gradient flows through it.
  * @throws DTypeError for int32; ValueError for what is no operand
+ * @function
  */
 export const sign = unary({
   name: 'sign',

@@ -30,6 +30,7 @@ const apart = [
  * Shapes broadcast; of the operands' one dtype, float32 or float64.
  * @throws ShapeError for shapes that do not broadcast; DTypeError for two dtypes or int32; ValueError for
  *   what is no operand
+ * @function
  */
 export const maximum = binary({
   name: 'maximum',
@@ -42,6 +43,7 @@ export const maximum = binary({
  * Shapes broadcast; of the operands' one dtype, float32 or float64.
  * @throws ShapeError for shapes that do not broadcast; DTypeError for two dtypes or int32; ValueError for
  *   what is no operand
+ * @function
  */
 export const minimum = binary({
   name: 'minimum',

@@ -74,17 +74,20 @@ function random(name: string, kernel: string): Draw {
  * Standard normal draws. Equal seed, shape and dtype are the same draw; every run draws anew. Philox4x32-10: Salmon
  * et al., Parallel random numbers: as easy as 1, 2, 3 (SC 2011).
  * @throws ShapeError for what is no shape; DTypeError for int32; ValueError for what is no seed
+ * @function
  */
 export const randomNormal = random('randomNormal', 'normal');
 
 /**
  * Uniform draws from [0, 1). Equal seed, shape and dtype are the same draw; every run draws anew.
  * @throws ShapeError for what is no shape; DTypeError for int32; ValueError for what is no seed
+ * @function
  */
 export const randomUniform = random('randomUniform', 'uniform');
 
 /**
  * Standard normal draws, those beyond two standard deviations drawn again.
  * @throws ShapeError for what is no shape; DTypeError for int32; ValueError for what is no seed
+ * @function
  */
 export const randomTruncatedNormal = random('randomTruncatedNormal', 'truncatedNormal');
