@@ -185,7 +185,7 @@ export const situations = {
       assert(said.length === 1, `${said.length} messages, not one:\n${output}`);
       assert(output.includes(reason), `it does not say that ${reason}:\n${output}`);
       assert(
-        /apt-get install .*libopenblas-dev/.test(output),
+        /(apt-get|dnf|brew) install .*openblas/.test(output),
         `it does not say what to type:\n${output}`,
       );
       assert(!/gyp/i.test(output), `node-gyp was started in vain:\n${output}`);
