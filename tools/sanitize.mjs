@@ -30,8 +30,9 @@ const kinds = {
     library: 'libasan.so',
     // A leak is in the report: the exit status is left to the tests, which look at that of processes.
     options: (part) => ({
-      // A test that asks for too much memory is told that there is none.
-      ASAN_OPTIONS: `${logs(part)}:allocator_may_return_null=1`,
+      // A test that asks for too much memory is told that there is none. And of what was freed, little is kept
+      // aside to find late uses of it, as tests look at how much memory there is.
+      ASAN_OPTIONS: `${logs(part)}:allocator_may_return_null=1:quarantine_size_mb=16`,
       LSAN_OPTIONS: `${suppressions('leaks.txt')}:exitcode=0`,
       UBSAN_OPTIONS: `${logs(part)}:print_stacktrace=1`,
     }),
