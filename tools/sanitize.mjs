@@ -86,17 +86,23 @@ const runs = {
 };
 const patience = ['--testTimeout=600000', '--hookTimeout=600000', '--maxWorkers=2'];
 
-/** What sanitizers reported of our processes; of the shells and Pythons that tests start, nothing counts. */
-function reported(part) {
-  const mine = readdirSync(reports).filter((file) => file.startsWith(`${part.replace('/', '-')}.`));
-  return mine
+/** What sanitizers wrote of our processes; of the shells and Pythons that tests start, nothing counts. */
+const written = (part) =>
+  readdirSync(reports)
+    .filter((file) => file.startsWith(`${part.replace('/', '-')}.`))
     .filter((file) =>
       ['node', 'forebay_tests', basename(process.execPath)].includes(file.split('.')[1]),
     )
-    .map((file) => readFileSync(`${reports}/${file}`, 'utf8'))
+    .map((file) => readFileSync(`${reports}/${file}`, 'utf8'));
+
+const reportsIn = (texts) =>
+  texts
     .flatMap((text) => text.split(/(?=^=+\n==\d+==ERROR|^=+\nWARNING: Thread|^.*runtime error:)/m))
     .filter((text) => /ERROR: |WARNING: ThreadSanitizer|runtime error:/.test(text));
-}
+
+/** V8 gives memory back while LeakSanitizer looks through it, which then ends without an answer. */
+const unanswered = (texts) =>
+  texts.filter((text) => text.includes('LeakSanitizer has encountered a fatal error')).length;
 
 const names = Object.keys(kinds).flatMap((kind) =>
   Object.keys(runs).map((run) => `${kind}/${run}`),
@@ -121,9 +127,13 @@ for (const name of words.length > 0 ? words : names) {
   const how = kinds[kind];
   if (!built.has(kind)) built.set(kind, build(how));
   const passed = built.get(kind) && runs[run](how, how.options(name));
-  const found = reported(name);
+  const texts = written(name);
+  const found = reportsIn(texts);
   for (const text of found) console.log(text);
   console.log(`sanitize ${name}: ${passed ? 'passed' : 'FAILED'}, ${found.length} reports`);
+  const silent = unanswered(texts);
+  if (silent > 0)
+    console.log(`  in ${silent} processes LeakSanitizer broke off: of leaks they say nothing`);
   if (!passed || found.length > 0) bad++;
 }
 process.exitCode = bad === 0 ? 0 : 1;
