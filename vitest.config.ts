@@ -7,5 +7,12 @@ export default defineConfig({
     pool: 'forks',
     testTimeout: 30_000,
     hookTimeout: 30_000,
+    // Asked for by `--coverage`: what the tests in TypeScript run of src/, and how often.
+    coverage: {
+      provider: 'v8',
+      include: ['src/**'],
+      reportsDirectory: '.cmake/coverage/typescript',
+      reporter: ['json-summary', 'json'],
+    },
   },
 });

@@ -8,6 +8,7 @@ import { availableParallelism } from 'node:os';
 import { delimiter, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { examples } from './examples.mjs';
+import { missing as missingForFuzzing } from './fuzz.mjs';
 import { guides } from './guides.mjs';
 import { installed } from './install.mjs';
 import { tarball } from './package.mjs';
@@ -37,9 +38,9 @@ const fromDoctest = (output) => {
 };
 
 /** The runner of TypeScript tests, and its counts from the JSON that it writes. */
-const vitest = (name, filter = '', env = {}) => {
+const vitest = (name, filter = '', env = {}, then = '') => {
   const report = `${reports}/${name.replace(/\W+/g, '-')}.json`;
-  const command = `vitest run ${filter} --reporter=default --reporter=json --outputFile.json=${report}`;
+  const command = `vitest run ${filter} --reporter=default --reporter=json --outputFile.json=${report}${then}`;
   const count = () => {
     if (!existsSync(report)) return [0, 0];
     const { numPassedTests, numFailedTests } = JSON.parse(readFileSync(report, 'utf8'));
@@ -74,6 +75,11 @@ const cpp = (name, folder, options, env = {}) => ({
 
 const isThere = (need) =>
   need.title === undefined ? !spawnSync(need, ['--version']).error : need.try();
+
+const fuzzer = {
+  title: 'clang-14 with libFuzzer',
+  try: () => missingForFuzzing() === undefined,
+};
 
 /** Containers forbid even root to make devices, without which there is no system to change into. */
 const mayChroot = {
@@ -117,7 +123,12 @@ const suites = [
     UBSAN_OPTIONS: 'print_stacktrace=1',
     FOREBAY_FUZZ: '10000',
   }),
-  vitest('TypeScript'),
+  {
+    name: 'C++ coverage',
+    needs: 'gcovr',
+    command: 'node tools/coverage.mjs native',
+  },
+  vitest('TypeScript', '--coverage', {}, ' && node tools/coverage.mjs typescript'),
   ...simdBodies().map((body) => vitest(`kernels, ${body}`, 'test/native', { FOREBAY_SIMD: body })),
   // What users do: the tarball, made once, with a binary inside, installed in each of three situations.
   { name: 'package: prebuilt binary', command: 'node tools/prebuild.mjs' },
@@ -149,6 +160,7 @@ const suites = [
   ...promiseNames().map((name) => ({
     name: `promise: ${name}`,
     command: `node tools/prove.mjs --short ${name}`,
+    ...(name === 'fuzzing' ? { needs: fuzzer } : {}),
   })),
 ];
 
@@ -208,6 +220,8 @@ for (const suite of chosen) {
   const seconds = ((performance.now() - start) / 1000).toFixed(1).padStart(6);
   if (failed > 0) console.log(`\n---- ${suite.name}: ${suite.command}\n${output}----`);
   console.log(`${seconds} s  ${suite.name}: ${passed} passed, ${failed} failed`);
+  // What is told of a suite that passed, too.
+  for (const line of output.match(/^coverage of .*$/gm) ?? []) console.log(`          ${line}`);
   total.passed += passed;
   total.failed += failed;
 }

@@ -1,0 +1,90 @@
+// Which branches the tests take: `npm run check:coverage [-- typescript | native]`.
+//
+//   typescript   what `vitest run --coverage` found of src/; it is run here only if both are asked for
+//   native       the C++ tests, built to be counted, over native/kernels and native/program
+//
+// A line each, with the files where less than 90 % are taken. It fails below a floor, which only a change that
+// leaves much untested goes below.
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+process.chdir(root);
+
+const floors = { typescript: 60, native: 60 };
+const low = 90;
+const summary = '.cmake/coverage/typescript/coverage-summary.json';
+const folder = '.cmake/coverage/build';
+
+function run(command, args, env = {}) {
+  const { status } = spawnSync(command, args, {
+    stdio: 'inherit',
+    env: { ...process.env, ...env },
+  });
+  if (status !== 0) throw new Error(`${command} ${args.join(' ')} failed`);
+}
+
+/** [file, branches taken, branches there are] of src/. */
+function ofTypeScript() {
+  const { total: _, ...files } = JSON.parse(readFileSync(summary, 'utf8'));
+  return Object.entries(files).map(([file, { branches }]) => [
+    relative(root, file),
+    branches.covered,
+    branches.total,
+  ]);
+}
+
+/** The same of native/, after the C++ tests were built and run. */
+function ofNative() {
+  const options = ['-DFOREBAY_TESTS=ON', '-DFOREBAY_ADDON=OFF', '-DFOREBAY_COVERAGE=ON'];
+  run('cmake', ['-S', '.', '-B', folder, '-DCMAKE_BUILD_TYPE=Debug', ...options]);
+  run('cmake', ['--build', folder, '--parallel', String(availableParallelism())]);
+  // Counts of an earlier run would be added to.
+  run('find', [folder, '-name', '*.gcda', '-delete']);
+  run(`${folder}/forebay_tests`, ['--no-colors=true'], { FOREBAY_FUZZ: '10000' });
+  const filters = ['kernels', 'program'].flatMap((name) => ['--filter', `native/${name}/`]);
+  // g++ makes a branch of every call that could throw; none here does.
+  const branches = ['--exclude-throw-branches', '--exclude-unreachable-branches'];
+  const out = resolve('.cmake/coverage/native.json');
+  run('gcovr', ['--root', '.', ...filters, ...branches, '--json-summary', out, folder]);
+  return JSON.parse(readFileSync(out, 'utf8')).files.map((file) => [
+    file.filename,
+    file.branch_covered,
+    file.branch_total,
+  ]);
+}
+
+const percent = (taken, of) => (of === 0 ? 100 : (100 * taken) / of);
+const sum = (list) => list.reduce((a, b) => a + b, 0);
+
+function report(name, files) {
+  const [taken, of] = [1, 2].map((column) => sum(files.map((row) => row[column])));
+  const all = percent(taken, of);
+  const lowest = files
+    .map(([file, ...counts]) => [file, percent(...counts)])
+    .filter(([, share]) => share < low)
+    .sort(([, a], [, b]) => a - b)
+    .map(([file, share]) => `${file} ${share.toFixed(0)} %`);
+  const where = name === 'native' ? 'native/kernels and native/program' : 'src';
+  console.log(`coverage of ${where}: ${all.toFixed(1)} % of ${of} branches`);
+  if (lowest.length > 0) console.log(`coverage of ${where}, below ${low} %: ${lowest.join(', ')}`);
+  if (all < floors[name]) {
+    console.log(`coverage of ${where} is to be at least ${floors[name]} %`);
+    process.exitCode = 1;
+  }
+}
+
+const parts = { typescript: ofTypeScript, native: ofNative };
+const [word] = process.argv.slice(2);
+if (word !== undefined && !(word in parts)) {
+  console.error(`there is no ${word}: it is [${Object.keys(parts).join(' | ')}]`);
+  process.exit(2);
+}
+if (word === undefined)
+  run(process.execPath, ['node_modules/vitest/vitest.mjs', 'run', '--coverage']);
+for (const [name, files] of Object.entries(parts)) {
+  if (word === undefined || word === name) report(name, files());
+}
