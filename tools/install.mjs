@@ -64,7 +64,8 @@ function assert(holds, what) {
 
 // ---- Using it, with an empty environment: what works must not hang on a variable that we happen to have.
 
-const training = `
+/** A little training, as a script that has forebay as `fb`: it learns to add two numbers. */
+export const training = `
   const layer = new fb.FeedForward('layer', { inputs: 2, units: 1 });
   const x = fb.input('x', ['batch', 2]);
   const loss = fb.mse(layer.apply(x), fb.input('target', ['batch', 1]));
