@@ -3,7 +3,8 @@
 // Each file of proof/ is one promise, and is run in a process of its own. A full run is written to
 // docs/proof.json, with the commit and the machine, and docs/reliability.md is made of that; where only
 // some promises are named, only theirs are written anew. --short does what continuous integration does,
-// and writes nothing; --page makes the page of the record alone. The exit status is 0 if all were held.
+// and writes nothing, or with --record the entries that no full run has written; --page makes the page of the
+// record alone. The exit status is 0 if all were held.
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -28,9 +29,13 @@ function commit() {
 function recorded(entries, all) {
   const about = { commit: commit(), date: new Date().toISOString().slice(0, 10) };
   const here = machine();
-  const proved = entries.map((entry) => ({ ...entry, ...about }));
   const before = existsSync(recordFile) ? JSON.parse(readFileSync(recordFile, 'utf8')) : null;
-  if (all || before === null) return { ...about, machine: here, promises: proved };
+  const shownInFull = (name) =>
+    before?.promises.some((entry) => entry.name === name && entry.counts === 'full' && entry.held);
+  const proved = entries
+    .filter(({ name, counts }) => counts === 'full' || !shownInFull(name))
+    .map((entry) => ({ ...entry, ...about }));
+  if ((all && full) || before === null) return { ...about, machine: here, promises: proved };
   const same = JSON.stringify(here) === JSON.stringify(before.machine);
   const anew = new Map(
     proved.map((entry) => [entry.name, same ? entry : { ...entry, machine: here }]),
@@ -50,20 +55,20 @@ const words = process.argv.slice(2);
 const options = words.filter((word) => word.startsWith('--'));
 const chosen = words.filter((word) => !word.startsWith('--'));
 const unknown = [
-  ...options.filter((word) => word !== '--short' && word !== '--page'),
+  ...options.filter((word) => !['--short', '--record', '--page'].includes(word)),
   ...chosen.filter((name) => !names.includes(name)),
 ];
 if (unknown.length > 0) {
   console.error(
-    `there is no ${unknown.join(', no ')}: it is [--short | --page] [${names.join(' | ')}]`,
+    `there is no ${unknown.join(', no ')}: it is [--short [--record] | --page] [${names.join(' | ')}]`,
   );
   process.exit(2);
 }
 
+const full = !options.includes('--short');
 if (options.includes('--page')) {
   writePage();
 } else {
-  const full = !options.includes('--short');
   const all = chosen.length === 0;
   const entries = [];
   for (const name of all ? names : chosen) {
@@ -74,7 +79,7 @@ if (options.includes('--page')) {
     );
     entries.push(entry);
   }
-  if (full) {
+  if (full || options.includes('--record')) {
     writeFileSync(recordFile, `${JSON.stringify(recorded(entries, all), null, 2)}\n`);
     writePage();
     console.log(`written: ${recordFile}, ${pageFile}`);

@@ -100,6 +100,9 @@ const sanitized = [
   '-DCMAKE_BUILD_TYPE=RelWithDebInfo -DFOREBAY_SANITIZE=address,undefined',
 ];
 
+// Promises whose short proof is what suites above do.
+const suitesOfTheirOwn = ['install', 'sanitizers'];
+
 const suites = [
   { name: 'lint: biome', command: 'biome ci --colors=off --error-on-warnings .' },
   { name: 'lint: types', command: 'tsc -p tsconfig.json' },
@@ -157,11 +160,13 @@ const suites = [
     command: `node tools/examples.mjs ${file}`,
   })),
   ...guides().map((file) => ({ name: `guide ${file}`, command: `node tools/guides.mjs ${file}` })),
-  ...promiseNames().map((name) => ({
-    name: `promise: ${name}`,
-    command: `node tools/prove.mjs --short ${name}`,
-    ...(name === 'fuzzing' ? { needs: fuzzer } : {}),
-  })),
+  ...promiseNames()
+    .filter((name) => !suitesOfTheirOwn.includes(name))
+    .map((name) => ({
+      name: `promise: ${name}`,
+      command: `node tools/prove.mjs --short ${name}`,
+      ...(name === 'fuzzing' ? { needs: fuzzer } : {}),
+    })),
 ];
 
 // ---- Running them.
