@@ -36,7 +36,9 @@ const machineAsText = ({ cpu, cores, memory, os, node, simd, blas }) =>
 function section(entry) {
   const { name, promise, command, counts, seconds, held, figures, commit, date, machine } = entry;
   const where = machine === undefined ? '' : `, on ${machineAsText(machine)}`;
-  const state = held ? `Held${counts === 'full' ? '' : ' (short run)'}` : '**NOT HELD**';
+  const state = held
+    ? `Held${counts === 'full' ? '' : ' in its short form; the full one, which is the promise, has not been recorded'}`
+    : '**NOT HELD**';
   const shown = held
     ? [
         '| | |',
