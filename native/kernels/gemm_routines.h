@@ -15,6 +15,7 @@ struct GemmBlock {
   std::int64_t bRow, bPanel;
   std::int64_t cRow;
   bool accumulate;
+  bool farC;  // its lines are asked for when a tile begins: they are wanted only when k has run
   // All rows for a panel, during which the next panel is fetched: for B that comes from afar and few rows.
   // Otherwise all columns for some rows of A, which stay in the nearest cache while B comes from the second,
   // and C is written as it lies.

@@ -40,6 +40,7 @@ void tile(const GemmBlock& s, const T* a, std::int64_t aRow, std::int64_t aColum
   using V = Vector<T>;
   using Register = typename V::Register;
   constexpr int last = registers - 1;
+  constexpr int registersInLine = 64 / FOREBAY_BODY_VECTOR;
   const auto mask = V::first(tail ? columns : 0);
 
   Register sum[std::size_t{rows}][std::size_t{registers}];
@@ -47,6 +48,15 @@ void tile(const GemmBlock& s, const T* a, std::int64_t aRow, std::int64_t aColum
   for (int i = 0; i < rows; ++i) {
 #pragma GCC unroll 16
     for (int v = 0; v < registers; ++v) sum[i][v] = V::zero();
+  }
+
+  if (s.farC) {
+#pragma GCC unroll 16
+    for (int i = 0; i < rows; ++i) {
+#pragma GCC unroll 16
+      for (int v = 0; v < registers; v += registersInLine)
+        __builtin_prefetch(c + i * s.cRow + v * V::width, 1);
+    }
   }
 
   const std::int64_t bRow = s.bRow, bPanel = s.bPanel;
