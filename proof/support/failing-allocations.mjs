@@ -2,6 +2,7 @@
 // without getting to its n-th. Progress on stdout, the figures as JSON on its last line. argv: 'full' or 'short', then
 // the scenarios, if not all.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { setImmediate } from 'node:timers/promises';
 import * as fb from 'forebay';
@@ -27,19 +28,24 @@ function countFailure(/** @type {unknown} */ error, /** @type {string} */ where)
     if (error !== undefined) throw error;
     return false;
   }
+  assert(
+    error === undefined || error instanceof fb.ForebayError,
+    `${where}: ${site} failed, and what came was ${error}`,
+  );
+  count(site, error?.code ?? null);
+  return true;
+}
+
+/** One more that failed; `code` is the error's, or null if there was none. */
+function count(/** @type {string} */ site, /** @type {string | null} */ code) {
   figures.sites++;
   sites[site] = (sites[site] ?? 0) + 1;
-  if (error === undefined) {
+  if (code === null) {
     figures.survived++;
   } else {
-    assert(
-      error instanceof fb.ForebayError,
-      `${where}: ${site} failed, and what came was ${error}`,
-    );
-    if (!figures.codes.includes(error.code)) figures.codes.push(error.code);
+    if (!figures.codes.includes(code)) figures.codes.push(code);
     figures.errors++;
   }
-  return true;
 }
 
 /** What is allocated when garbage has been collected: until it is `expected`, or does not get there. */
@@ -69,6 +75,26 @@ for (let n = 1; ; n++) {
   if (!countFailure(error, `loading, allocation ${n}`)) break;
 }
 console.log(`loading: ${figures.sites} allocations failed`);
+
+// ---- What a process allocates once, in a process of its own each time.
+
+function proveFirstRun() {
+  const before = figures.sites;
+  const firstRun = (/** @type {number} */ n) =>
+    JSON.parse(
+      execFileSync(process.execPath, [`${root}proof/support/first-run.mjs`, String(n)], {
+        encoding: 'utf8',
+      }),
+    );
+  const expected = firstRun(0).bits;
+  for (let n = 1; ; n++) {
+    const { site, code, bits } = firstRun(n);
+    assert.equal(bits, expected, `firstRun, allocation ${n}: other bits`);
+    if (site === null) break;
+    count(site, code);
+  }
+  console.log(`firstRun: ${figures.sites - before} allocations failed`);
+}
 
 // ---- Scenarios.
 
@@ -139,6 +165,7 @@ async function prove(/** @type {string} */ name, /** @type {() => Scenario} */ m
 }
 
 const wanted = process.argv.slice(3);
+if (wanted.length === 0 || wanted.includes('firstRun')) proveFirstRun();
 for (const [name, make] of Object.entries(scenarios(full))) {
   if (wanted.length === 0 || wanted.includes(name)) await prove(name, make);
 }

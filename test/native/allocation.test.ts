@@ -52,4 +52,20 @@ describe('the addon', () => {
       expect(binary.includes(`\0${symbol}\0`), symbol).toBe(false);
     }
   });
+
+  it('is so too where a process allocates once: threads, and what takes results to JavaScript', () => {
+    const script = 'proof/support/failing-allocations.mjs';
+    const { status, stdout, stderr } = node(['--expose-gc', script, 'short', 'firstRun'], {
+      FOREBAY_PREBUILD: `${root}.cmake/failing`,
+    });
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    const { by, survived } = JSON.parse(stdout.trim().split('\n').at(-1) as string);
+    expect(by).toMatchObject({
+      // That of the run's own thread, and that of the second one for a product, without which one does it all.
+      pthread_create: 2,
+      napi_create_threadsafe_function: 1,
+      napi_add_env_cleanup_hook: 1,
+    });
+    expect(survived).toBe(1);
+  }, 120_000);
 });
