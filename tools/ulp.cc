@@ -74,7 +74,7 @@ int main(int count, char** arguments) {
   for (const Reference<double>& reference : references<double>) {
     std::vector<TileFn> tiles;
     for (const Body* body : supported) {
-      tiles.push_back(find(*body, Family::map, reference.kernel)->routine(DType::float32).tile);
+      tiles.push_back(find(*body, Family::map, reference.kernel)->routine(DType::float32).tile());
     }
     std::vector<std::vector<Worst>> worst(threads, std::vector<Worst>(tiles.size()));
     std::vector<std::thread> workers;

@@ -67,10 +67,19 @@ FOREBAY_INLINE T exponential(T x) {
   return (T(1) + reduced.fraction) * powerOfTwo<T>(half) * powerOfTwo<T>(exponent - half);
 }
 
+// exp(x) for x <= 0, to the same bits: what cannot overflow is lifted by 2^64, and let down by a constant.
+template <class T>
+FOREBAY_INLINE T exponentialOfNegative(T x) {
+  using E = Exponential<T>;
+  constexpr typename Format<T>::Bits lift = 64;
+  const Reduced<T> reduced = reduceExponent(x < E::lowest ? E::lowest : x);
+  return (T(1) + reduced.fraction) * powerOfTwo<T>(reduced.n + (Format<T>::bias + lift)) * T(0x1p-64);
+}
+
 // From e = exp(-|x|), which cannot overflow and underflows gradually where sigmoid does.
 template <class T>
 FOREBAY_INLINE T logistic(T x) {
-  const T e = exponential(-absolute(x));
+  const T e = exponentialOfNegative(-absolute(x));
   return (x < T(0) ? e : T(1)) / (T(1) + e);
 }
 

@@ -92,6 +92,9 @@ FOREBAY_INLINE void transposeRuns(const T* in, std::int64_t lineStride, int line
 // A stored by columns: each group of rows as k columns of that many elements, one group after another. (A
 // stored by rows gains nothing from being packed: a tile's rows of it are read again and again from
 // the nearest cache.)
+//
+// Whole registers are written, forwards: what one of them writes too much the next ones write over. Only at a
+// group's end is that cut, for which some processors take ten times as long.
 template <class T>
 void packRows(std::int64_t m, std::int64_t k, const void* data, std::int64_t aColumn, void* packed) {
   using V = Vector<T>;
@@ -100,13 +103,17 @@ void packRows(std::int64_t m, std::int64_t k, const void* data, std::int64_t aCo
   const RowGroups groups(m);
   for (std::int64_t i = 0; i < m;) {
     const std::int64_t rows = groups.at(i);
-    for (std::int64_t done = 0; done < rows; done += V::width) {
-      const int now = static_cast<int>(rows - done < V::width ? rows - done : V::width);
-      const auto mask = V::first(now);
-      const T* from = a + i + done;
-      T* to = out + i * k + done;
-      for (std::int64_t p = 0; p < k; ++p)
-        V::storeFirst(to + p * rows, mask, V::loadFirst(from + p * aColumn, mask));
+    const T* const end = out + rows * k;
+    for (std::int64_t p = 0; p < k; ++p, out += rows) {
+      for (std::int64_t done = 0; done < rows; done += V::width) {
+        const auto mask = V::first(static_cast<int>(rows - done < V::width ? rows - done : V::width));
+        const auto column = V::loadFirst(a + p * aColumn + i + done, mask);
+        if (end - out >= done + V::width) {
+          V::store(out + done, column);
+        } else {
+          V::storeFirst(out + done, mask, column);
+        }
+      }
     }
     i += rows;
   }

@@ -79,7 +79,7 @@ FOREBAY_INLINE T logarithm(T x) {
 // log(1 + exp(x)) = max(x, 0) + log1p(e), e = exp(-|x|) in [0, 1]; log1p(e) = 2 atanh(e / (2 + e)).
 template <class T>
 FOREBAY_INLINE T softPlus(T x) {
-  const T e = exponential(-absolute(x));
+  const T e = exponentialOfNegative(-absolute(x));
   const T s = e / (T(2) + e);
   const T z = s * s;
   const T log1p = Fused::mulAdd(s * z, Logarithm<T>::wide(z), T(2) * s);
