@@ -79,6 +79,13 @@ describe('checkGradients', () => {
     expect(() => checkGradients(op(w), [w])).toThrow(NumericError);
   });
 
+  it('refuses to check nothing', () => {
+    const x = parameter('x', tensor([1], { dtype: 'float64' }));
+    expect(() => checkGradients(sum(square(x)), [])).toThrow(
+      'expected at least one leaf: there is nothing to check',
+    );
+  });
+
   it('fails a gradient that is NaN, infinite, or nought where it is not', () => {
     const w = leaf();
     for (const wrong of [NaN, Infinity, -Infinity, 0]) {

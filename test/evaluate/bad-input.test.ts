@@ -318,3 +318,29 @@ describe('what only a run can know', () => {
     expect(errorOf(run).message).toContain(message);
   });
 });
+
+describe('what came instead of an operand is described, be it', () => {
+  class Model {}
+  it.each<[string, unknown, string]>([
+    ['a function', function relax() {}, 'a function relax'],
+    ['one without a name', () => 1, 'a function (anonymous)'],
+    ['a symbol', Symbol('x'), 'a symbol'],
+    ['a bigint', 3n, 'bigint 3n'],
+    ['an object of a class', new Model(), 'an object of type Model'],
+    ['one without a prototype', Object.create(null), 'an object of type Object'],
+    ['undefined', undefined, 'undefined'],
+  ])('%s', (_what, value, words) => {
+    const error = errorOf(() => add(x, value as never));
+    expect(error.message).toContain(words);
+  });
+});
+
+describe('a product whose sizes differ', () => {
+  it('says which of its operands were transposed', () => {
+    const [a, b] = [input('a', [2, 3]), input('b', [2, 3])];
+    expect(errorOf(() => matmul(a, b, { transposeA: true, transposeB: true })).message).toContain(
+      'inner dimensions differ: [2, 3] x [2, 3], left transposed, right transposed',
+    );
+    expect(errorOf(() => matmul(a, b)).message).toMatch(/differ: \[2, 3\] x \[2, 3\](?!,)/);
+  });
+});

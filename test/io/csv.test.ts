@@ -258,3 +258,14 @@ describe('an option', () => {
     expect(error.message).toContain(message);
   });
 });
+
+describe('an empty file', () => {
+  it.each([
+    ['a header', true],
+    ['a record', false],
+  ])('without %s is refused', (what, header) => {
+    const error = errorOf(() => read('', { header }));
+    expect(error).toBeInstanceOf(FormatError);
+    expect(error.message).toMatch(new RegExp(`expected ${what}, but the file is empty$`));
+  });
+});
