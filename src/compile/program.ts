@@ -350,8 +350,9 @@ export class Program<K extends string = string> {
   #assertIdle(what: string): void {
     this.#assertUsable(what);
     if (this.#inFlight > 0) {
+      const runs = this.#inFlight === 1 ? 'a run of it is' : `${this.#inFlight} runs of it are`;
       throw new StateError(
-        `${what}: ${this.#inFlight} runs of this program are in flight; await them before, or use runAsync`,
+        `${what}: the program is busy, ${runs} in flight; await what runAsync returned, or use runAsync`,
       );
     }
   }

@@ -124,7 +124,7 @@ describe('runAsync', () => {
     ]) {
       const error = errorOf(use);
       expect(error).toBeInstanceOf(StateError);
-      expect(error.message).toMatch(/runs of this program are in flight/);
+      expect(error.message).toMatch(/: the program is busy, a run of it is in flight;/);
     }
     await promise;
     expect(program.run().before.item()).toBe(1);
