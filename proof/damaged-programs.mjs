@@ -32,6 +32,8 @@ export default {
       figures.refused += Number(counts[3]);
       log(`${figures.programs} programs`);
     }
-    return { ...figures, sanitizerReports: 0 };
+    const { programs, ran, refused } = figures;
+    // Those that were accepted, but would take minutes, are made and not run.
+    return { ...figures, tooLongToRun: programs - ran - refused, sanitizerReports: 0 };
   },
 };
