@@ -205,8 +205,6 @@ for (const suite of chosen) {
   const seconds = ((performance.now() - start) / 1000).toFixed(1).padStart(6);
   if (failed > 0) console.log(`\n---- ${suite.name}: ${suite.command}\n${output}----`);
   console.log(`${seconds} s  ${suite.name}: ${passed} passed, ${failed} failed`);
-  // What is told of a suite that passed, too.
-  for (const line of output.match(/^coverage of .*$/gm) ?? []) console.log(`          ${line}`);
   total.passed += passed;
   total.failed += failed;
 }

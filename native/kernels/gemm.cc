@@ -32,7 +32,7 @@ std::int64_t secondCache() {
 constexpr std::int64_t tileBytesA = std::int64_t(24) << 10;
 constexpr std::int64_t mostTermsAcross = 256;
 // Blocks are for the second cache, in which both must find room; of a B that comes from memory they are
-// larger and flatter, for that is read fastest in long runs.
+// larger and flatter, for that is read fastest in long runs; and beside an A stored by columns, too.
 constexpr std::int64_t blockBytesA = std::int64_t(512) << 10;
 constexpr std::int64_t blockBytesB = std::int64_t(512) << 10;
 constexpr std::int64_t blockBytesFarB = std::int64_t(1) << 20;
@@ -96,11 +96,12 @@ void chooseBlocks(GemmPlan& plan) {
   const auto size = static_cast<std::int64_t>(sizeOf(s.type));
   const bool acrossA = s.aColumn != 1;
   plan.packsA = acrossA && s.n >= columnsWorthPackingA;
-  const bool farB = acrossA || (plan.route == Route::packed && s.k * s.n >= smallestFarB / size);
-  const std::int64_t rowBytes = tileBytesA / r.tileRows / (farB ? 2 : 1);
+  plan.farC = s.m * s.n >= smallestFarC / size;
+  const bool farB = plan.route == Route::packed && s.k * s.n >= smallestFarB / size;
+  const std::int64_t rowBytes = tileBytesA / r.tileRows / (farB ? 2 : 1);  // of A, in a tile
   plan.kBlock = evenly(s.k, acrossA ? mostTermsAcross : rowBytes / size, 1);
   plan.mBlock = evenly(s.m, blockBytesA / (plan.kBlock * size), r.tileRows);
-  const std::int64_t blockBytes = farB ? blockBytesFarB : blockBytesB;
+  const std::int64_t blockBytes = acrossA || farB ? blockBytesFarB : blockBytesB;
   const std::int64_t columns = blockBytes / (plan.kBlock * size) / r.panelWidth * r.panelWidth;
   plan.nBlock = evenly(s.n, std::max(columns, r.panelWidth), r.panelWidth);
   plan.panelsFirst =
@@ -218,7 +219,7 @@ class Run {
     block.aPacked = plan_.packsA;
     block.bRow = plan_.route == Route::direct ? s_.bRow : r.panelWidth;
     block.cRow = s_.cRow;
-    block.farC = s_.m * s_.n >= smallestFarC / static_cast<std::int64_t>(sizeOf(s_.type));
+    block.farC = plan_.farC;
     block.panelsFirst = plan_.panelsFirst;
     // What is packed here is packed block by block; what was packed before, or is not, lies there as a whole.
     const std::int64_t outer = packsB ? plan_.nBlock : columns.to - columns.from;

@@ -50,14 +50,14 @@ struct GemmPlan {
   GemmShape shape;
   Route route;
   const GemmRoutines* routines;
-  bool swapped;           // C is one column, taken for the one row of its transpose
-  bool packsA;            // into scratch; otherwise A is read where it lies
-  bool panelsFirst;       // see GemmBlock
-  std::int64_t kBlock;    // terms summed in registers before they go to C
-  std::int64_t mBlock;    // rows of A taken at a time
-  std::int64_t nBlock;    // columns of B taken at a time
-  bool partsAreRows;      // of C; otherwise columns
-  std::int64_t partSize;  // rows or columns of a part; the last may be smaller
+  bool swapped;            // C is one column, taken for the one row of its transpose
+  bool packsA;             // into scratch; otherwise A is read where it lies
+  bool panelsFirst, farC;  // see GemmBlock
+  std::int64_t kBlock;     // terms summed in registers before they go to C
+  std::int64_t mBlock;     // rows of A taken at a time
+  std::int64_t nBlock;     // columns of B taken at a time
+  bool partsAreRows;       // of C; otherwise columns
+  std::int64_t partSize;   // rows or columns of a part; the last may be smaller
   std::int64_t parts;
   std::size_t scratchBytes;  // that one thread needs; to be 64-byte aligned
 };

@@ -4,6 +4,7 @@ import { constant, type Leaf, Variable } from '../../graph/leaf.js';
 import type { Node } from '../../graph/node.js';
 import type { DType } from '../../tensor/dtype.js';
 import type { Fired } from '../ir/builder.js';
+import { defect } from '../ir/defect.js';
 import { Keys } from '../ir/same.js';
 import type { Ref, Value } from '../ir/value.js';
 import { count, dense, equalLists, isContiguous } from '../ir/view.js';
@@ -151,7 +152,7 @@ class Writer {
         this.#place(value, nodes);
         return;
       default:
-        throw new Error(`a ${value.kind} is no instruction of its own`);
+        throw defect(`a ${value.kind} is no instruction of its own`);
     }
   }
 

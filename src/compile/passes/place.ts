@@ -7,6 +7,7 @@
 import type { Leaf } from '../../graph/leaf.js';
 import type { DType } from '../../tensor/dtype.js';
 import type { Fired } from '../ir/builder.js';
+import { defect } from '../ir/defect.js';
 import { adjacent, isMatrix, type Part } from '../ir/places.js';
 import { type Ref, showsAll, type Uses, Value } from '../ir/value.js';
 import { compose, count, dense, equalLists, rowMajor, type View } from '../ir/view.js';
@@ -90,7 +91,7 @@ export class Placement {
   locate(ref: Ref): Location {
     const at = this.locationOf(ref.value);
     const view = compose(ref, at);
-    if (!view) throw new Error(`${ref.value.kind} cannot be read where it lies`);
+    if (!view) throw defect(`a ${ref.value.kind} cannot be read where it lies`);
     return { memory: at.memory, ...view };
   }
 

@@ -3,6 +3,7 @@
  * no cycle; ranks and depths, which the merges go by, are taken on the graph as contracted so far.
  */
 
+import { defect } from '../../ir/defect.js';
 import { endOf, type Value } from '../../ir/value.js';
 
 export class Units {
@@ -81,7 +82,7 @@ export class Units {
             ) {
               const below = this.#unitOf[this.#operands[i] as number] as number;
               if (state[below] === 0) stack.push(below);
-              else if (state[below] === 1 && below !== top) throw new Error('a merge made a cycle');
+              else if (state[below] === 1 && below !== top) throw defect('a merge made a cycle');
             }
           }
         } else {
