@@ -185,7 +185,8 @@ describe('an abort', () => {
   });
 
   it('of a queued run takes that out, and no other', async () => {
-    const { program, w } = counter('w');
+    // Slow enough for the first run to be going on still when the second is taken out.
+    const { program, w } = counter('w', 400);
     const abort = new AbortController();
     const promises = [undefined, abort.signal, undefined].map((signal) =>
       program.runAsync({}, { signal }),
