@@ -1,4 +1,4 @@
-// Every check there is, one after another: `node tools/test.mjs`, or only the suites whose names hold
+// Every check there is, one after another, or a few beside each other: `node tools/test.mjs`, or only the suites whose names hold
 // one of the words given (`node tools/test.mjs lint`). A suite is a name, a shell command and the way
 // its tests are counted. A failing suite shows its output and stops no other. The last line is
 // "N passed, N failed", the sum over all suites; the exit status is 0 only if none failed.
@@ -96,6 +96,16 @@ const kernelTests = ['arguments', 'handshake', 'numbers', 'parts', 'program']
 
 // Promises whose short proof is what suites above do.
 const suitesOfTheirOwn = ['damaged-programs', 'install', 'sanitizers'];
+const promises = promiseNames().filter((name) => !suitesOfTheirOwn.includes(name));
+
+// One looks at the clock; the other builds the addon that another one builds.
+const alone = ['event-loop', 'workers'];
+const promise = (name) => ({
+  name: `promise: ${name}`,
+  command: `node tools/prove.mjs --short ${name}`,
+  beside: !alone.includes(name),
+  ...(name === 'fuzzing' ? { needs: fuzzer } : {}),
+});
 
 const suites = [
   { name: 'lint: biome', command: 'biome ci --colors=off --error-on-warnings .' },
@@ -129,24 +139,20 @@ const suites = [
   vitest('kernels, built by node-gyp', kernelTests, { FOREBAY_PREBUILD: installed('source') }),
   // 40 MB from npm, once; all lines by `npm run check:nodes`.
   { name: 'another Node', command: 'node tools/node-lines.mjs 24' },
-  {
-    name: 'C++ on aarch64',
-    needs: ['aarch64-linux-gnu-g++', 'qemu-aarch64-static'],
-    command: 'node tools/aarch64.mjs --short',
-    count: fromDoctest,
-  },
   ...examples().map((file) => ({
     name: `example ${file}`,
     command: `node tools/examples.mjs ${file}`,
   })),
   ...guides().map((file) => ({ name: `guide ${file}`, command: `node tools/guides.mjs ${file}` })),
-  ...promiseNames()
-    .filter((name) => !suitesOfTheirOwn.includes(name))
-    .map((name) => ({
-      name: `promise: ${name}`,
-      command: `node tools/prove.mjs --short ${name}`,
-      ...(name === 'fuzzing' ? { needs: fuzzer } : {}),
-    })),
+  {
+    name: 'C++ on aarch64',
+    needs: ['aarch64-linux-gnu-g++', 'qemu-aarch64-static'],
+    command: 'node tools/aarch64.mjs --short',
+    count: fromDoctest,
+    beside: true,
+  },
+  ...promises.map(promise).filter(({ beside }) => beside),
+  ...promises.map(promise).filter(({ beside }) => !beside),
 ];
 
 // ---- Running them.
@@ -192,13 +198,14 @@ const chosen = suites.filter(
   ({ name }) => words.length === 0 || words.some((word) => name.includes(word)),
 );
 const total = { passed: 0, failed: 0 };
-for (const suite of chosen) {
+
+async function perform(suite) {
   // Only for what not every system has, and `./setup test` could not install.
   const lacking = [suite.needs ?? []].flat().filter((need) => !isThere(need));
   if (lacking.length > 0) {
     const names = lacking.map((need) => need.title ?? need).join(', ');
     console.log(`          ${suite.name}: left out, for this machine has no ${names}`);
-    continue;
+    return;
   }
   const start = performance.now();
   const { passed, failed, output } = await run(suite);
@@ -208,5 +215,17 @@ for (const suite of chosen) {
   total.passed += passed;
   total.failed += failed;
 }
+
+// Those that keep one processor busy, and share neither a clock nor a folder with others, run beside each other.
+const running = new Set();
+for (const suite of chosen) {
+  if (running.size >= (suite.beside ? jobs : 1)) {
+    await (suite.beside ? Promise.race(running) : Promise.all(running));
+  }
+  const performing = perform(suite).finally(() => running.delete(performing));
+  running.add(performing);
+  if (!suite.beside) await performing;
+}
+await Promise.all(running);
 process.exitCode = total.failed === 0 && total.passed > 0 ? 0 : 1;
 console.log(`${total.passed} passed, ${total.failed} failed`);
