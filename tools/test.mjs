@@ -1,7 +1,8 @@
-// Every check there is, one after another, or a few beside each other: `node tools/test.mjs`, or only the suites whose names hold
-// one of the words given (`node tools/test.mjs lint`). A suite is a name, a shell command and the way
-// its tests are counted. A failing suite shows its output and stops no other. The last line is
-// "N passed, N failed", the sum over all suites; the exit status is 0 only if none failed.
+// Every check there is: `node tools/test.mjs`, or only the suites whose names hold one of the words given
+// (`node tools/test.mjs lint`). A suite is a name, a shell command and the way its tests are counted. They run
+// one after another, and at the end those that may run `beside` each other. A failing suite shows its output
+// and stops no other. The last line is "N passed, N failed", the sum over all suites; the exit status is 0
+// only if none failed.
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -69,6 +70,7 @@ const cpp = (name, folder, options, env = {}) => ({
   ].join(' && '),
   count: fromDoctest,
   env,
+  beside: true,
 });
 
 // ---- What a suite may need that not every machine has: a command, or leave to do something.
@@ -98,14 +100,16 @@ const kernelTests = ['arguments', 'handshake', 'numbers', 'parts', 'program']
 const suitesOfTheirOwn = ['damaged-programs', 'install', 'sanitizers'];
 const promises = promiseNames().filter((name) => !suitesOfTheirOwn.includes(name));
 
-// One looks at the clock; the other builds the addon that another one builds.
-const alone = ['event-loop', 'workers'];
 const promise = (name) => ({
   name: `promise: ${name}`,
   command: `node tools/prove.mjs --short ${name}`,
-  beside: !alone.includes(name),
   ...(name === 'fuzzing' ? { needs: fuzzer } : {}),
+  // One looks at the clock; the other builds the addon that another one builds.
+  beside: name !== 'event-loop' && name !== 'workers',
 });
+
+/** Of a suite's output, what is shown where nothing failed. */
+const coverage = /^coverage of .*/gm;
 
 const suites = [
   { name: 'lint: biome', command: 'biome ci --colors=off --error-on-warnings .' },
@@ -124,9 +128,8 @@ const suites = [
     // The build folder says how each file is compiled.
     command: `${configure(...release)} && ls native/kernels/*.cc native/program/*.cc | xargs -P ${jobs} -n 1 clang-tidy-14 -p ${release[0]} --quiet --warnings-as-errors='*'`,
   },
-  cpp('C++', ...release),
-  cpp('C++ under ASAN and UBSAN', ...sanitized, { UBSAN_OPTIONS: 'print_stacktrace=1' }),
-  vitest('TypeScript'),
+  vitest('TypeScript', '--coverage'),
+  { name: 'coverage: TypeScript', command: 'node tools/coverage.mjs typescript', shows: coverage },
   ...simdBodies().map((body) => vitest(`kernels, ${body}`, kernelTests, { FOREBAY_SIMD: body })),
   // What users do: the tarball, made once, with a binary inside, installed in each of three situations.
   { name: 'package: prebuilt binary', command: 'node tools/prebuild.mjs' },
@@ -144,6 +147,10 @@ const suites = [
     command: `node tools/examples.mjs ${file}`,
   })),
   ...guides().map((file) => ({ name: `guide ${file}`, command: `node tools/guides.mjs ${file}` })),
+  ...promises.map(promise).filter(({ beside }) => !beside),
+  // What follows keeps one core busy for most of its time, so that as many at once take no longer than one.
+  cpp('C++ under ASAN and UBSAN', ...sanitized, { UBSAN_OPTIONS: 'print_stacktrace=1' }),
+  cpp('C++', ...release),
   {
     name: 'C++ on aarch64',
     needs: ['aarch64-linux-gnu-g++', 'qemu-aarch64-static'],
@@ -151,8 +158,14 @@ const suites = [
     count: fromDoctest,
     beside: true,
   },
+  {
+    name: 'coverage: C++',
+    needs: 'gcovr',
+    command: 'node tools/coverage.mjs native',
+    shows: coverage,
+    beside: true,
+  },
   ...promises.map(promise).filter(({ beside }) => beside),
-  ...promises.map(promise).filter(({ beside }) => !beside),
 ];
 
 // ---- Running them.
@@ -212,11 +225,12 @@ async function perform(suite) {
   const seconds = ((performance.now() - start) / 1000).toFixed(1).padStart(6);
   if (failed > 0) console.log(`\n---- ${suite.name}: ${suite.command}\n${output}----`);
   console.log(`${seconds} s  ${suite.name}: ${passed} passed, ${failed} failed`);
+  for (const [line] of output.matchAll(suite.shows ?? /(?!)/g)) console.log(`          ${line}`);
   total.passed += passed;
   total.failed += failed;
 }
 
-// Those that keep one processor busy, and share neither a clock nor a folder with others, run beside each other.
+// As many of those that may run beside each other as there are cores; all others alone.
 const running = new Set();
 for (const suite of chosen) {
   if (running.size >= (suite.beside ? jobs : 1)) {

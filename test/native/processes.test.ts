@@ -67,8 +67,7 @@ describe('a process with runs in flight', () => {
       const runs = (async () => { let count = 0; for (; running; count++) await program.runAsync(); return count; })();
       const said = await Promise.all(Array.from({ length: 12 }, async (_, i) => {
         const echo = spawn('echo', [String(i)]);
-        const [text] = await once(echo.stdout, 'data');
-        const [code] = await once(echo, 'exit');
+        const [[text], [code]] = await Promise.all([once(echo.stdout, 'data'), once(echo, 'exit')]);
         program.runAsync();
         return Number(text) + code;
       }));
