@@ -14,6 +14,7 @@
 
 #include "program/denormals.h"
 #include "program/library.h"
+#include "program/processors.h"
 
 namespace forebay {
 
@@ -156,8 +157,7 @@ Pool::Pool() {
   // In memory that no destructor touches: threads may use it while the process ends.
   alignas(State) static unsigned char memory[sizeof(State)];
   state_ = new (memory) State;
-  const auto processors = static_cast<int>(std::min(std::thread::hardware_concurrency(), 1u << 16));
-  setThreads(processors);
+  setThreads(processors());
   // The child of a fork has none of our threads; it starts with a pool that never ran.
   pthread_atfork([] { instance().state_->mutex.lock(); }, [] { instance().state_->mutex.unlock(); },
                  [] {

@@ -9,7 +9,7 @@ class Pool {
   static Pool& instance();
 
   // How many threads a run may use at most, the calling one included; at least 1, at most maxThreads.
-  // At first: as many as the process may run on at once.
+  // At first: as many as processors() says.
   void setThreads(int threads);
   int threads() const;
   static constexpr int maxThreads = 64;

@@ -8,12 +8,11 @@
 #include <thread>
 
 #include "program/library.h"
+#include "program/processors.h"
 
 namespace forebay {
 
-Runners::Runners()
-    : limit_(static_cast<int>(
-          std::clamp<unsigned>(std::thread::hardware_concurrency(), leastThreads, maxThreads))) {}
+Runners::Runners() : limit_(std::clamp<int>(processors(), leastThreads, maxThreads)) {}
 
 Runners& Runners::instance() {
   alignas(Runners) static unsigned char memory[sizeof(Runners)];

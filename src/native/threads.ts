@@ -5,7 +5,8 @@ import { load } from './addon.js';
 
 /**
  * Sets how many threads a run may use, the one that it is made on included. At first it is as many
- * as the process may run on at once; more than 64 count as 64. A program's bits may depend on it.
+ * as the process may run on at once, or as a container's quota of processor time suffices for, if that
+ * is fewer; more than 64 count as 64. A program's bits may depend on it.
  * @throws ValueError unless `threads` is a positive integer; NativeError when the addon does not load
  */
 export function setThreads(threads: number): void {

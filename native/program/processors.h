@@ -1,0 +1,15 @@
+// How many processors are this process's to keep busy.
+#pragma once
+
+namespace forebay {
+
+// As many as it may run on at once (its affinity), or as its control groups' quotas of processor time
+// suffice for, rounded down, where those are fewer; at least 1.
+int processors();
+
+// How many whole processors the smallest quota suffices for, among the groups that `membership` (such as
+// /proc/self/cgroup) names and all above them, of cgroups v1 and v2, mounted at `mount`: at least 1, or 0
+// where there is none.
+int quota(const char* membership, const char* mount);
+
+}  // namespace forebay

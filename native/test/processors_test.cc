@@ -1,0 +1,99 @@
+// How many processors a container's quota leaves, from files as Linux has them.
+#include "program/processors.h"
+
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <thread>
+
+#include "test/support.h"
+
+using namespace forebay;
+
+namespace {
+
+// Control groups in a folder of their own: files by path, and what a process says it is in.
+struct Groups {
+  std::filesystem::path root;
+  Groups() {
+    std::string name = (std::filesystem::temp_directory_path() / "forebay-groups-XXXXXX").string();
+    root = mkdtemp(name.data());
+  }
+  ~Groups() { std::filesystem::remove_all(root); }
+  Groups(const Groups&) = delete;
+  Groups& operator=(const Groups&) = delete;
+
+  void write(const std::string& path, const std::string& text) const {
+    std::filesystem::create_directories((root / path).parent_path());
+    std::ofstream(root / path) << text;
+  }
+  int quota(const std::string& membership) const {
+    write("self", membership);
+    return forebay::quota((root / "self").c_str(), root.c_str());
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a quota of cgroups v2 is that of the group or of one above it, whichever is smaller") {
+  const Groups groups;
+  groups.write("cpu.max", "max 100000\n");
+  groups.write("pods/cpu.max", "600000 100000\n");
+  groups.write("pods/one/cpu.max", "250000 100000\n");
+  groups.write("pods/two/cpu.max", "max 100000\n");
+  groups.write("pods/many/cpu.max", "6400000 100000\n");
+  groups.write("pods/few/cpu.max", "5000 100000\n");
+  groups.write("pods/huge/cpu.max", "9000000000000000000 1\n");
+  groups.write("alone/huge/cpu.max", "9000000000000000000 1\n");
+  CHECK(groups.quota("0::/\n") == 0);
+  CHECK(groups.quota("0::/pods\n") == 6);
+  CHECK(groups.quota("0::/pods/one\n") == 2);
+  CHECK(groups.quota("0::/pods/two\n") == 6);
+  CHECK(groups.quota("0::/pods/many\n") == 6);
+  CHECK(groups.quota("0::/pods/few\n") == 1);
+  CHECK(groups.quota("0::/pods/huge\n") == 6);
+  CHECK(groups.quota("0::/alone/huge\n") == 1 << 16);
+  // The group's own path is that of the host, and what is mounted is the container's.
+  groups.write("cpu.max", "400000 100000");
+  CHECK(groups.quota("0::/kubepods.slice/of/the/host") == 4);
+}
+
+TEST_CASE("a quota of cgroups v1 is found by the controller of processor time") {
+  const Groups groups;
+  const auto limit = [&](const std::string& group, const char* time, const char* period) {
+    groups.write("cpu" + group + "/cpu.cfs_quota_us", time);
+    groups.write("cpu" + group + "/cpu.cfs_period_us", period);
+  };
+  limit("", "-1\n", "100000\n");
+  limit("/docker/1", "150000\n", "50000\n");
+  limit("/docker/2", "-1\n", "100000\n");
+  CHECK(groups.quota("9:memory:/docker/1\n8:cpuset:/docker/1\n") == 0);
+  CHECK(groups.quota("9:memory:/docker/1\n4:cpu,cpuacct:/docker/1\n0::/\n") == 3);
+  CHECK(groups.quota("4:cpuacct,cpu:/docker/1\n") == 3);
+  CHECK(groups.quota("4:cpu:/docker/2\n") == 0);
+  // The unified hierarchy beside it, which has a say, too.
+  groups.write("cpu.max", "200000 100000\n");
+  CHECK(groups.quota("4:cpu:/docker/1\n0::/\n") == 2);
+}
+
+TEST_CASE("no file, or one that says something else, is no quota") {
+  const Groups groups;
+  CHECK(forebay::quota("/nowhere/self", groups.root.c_str()) == 0);
+  for (const char* const membership : {"", "\n\n", "0", "0:", ":::", "0::", "0::/", "cpu", "4:cpu", "0::a"}) {
+    CHECK(groups.quota(membership) == 0);
+  }
+  CHECK(groups.quota("0::/" + std::string(6000, 'x')) == 0);
+  for (const char* const limit :
+       {"", "\n", "max", "100000", "x y", "100000 0", "-1 100000", "0 100000", "1 x"}) {
+    groups.write("cpu.max", limit);
+    CHECK(groups.quota("0::/\n") == 0);
+  }
+}
+
+TEST_CASE("the processors of this process are at least one, and no more than there are") {
+  CHECK(processors() >= 1);
+  CHECK(processors() <= static_cast<int>(std::max(std::thread::hardware_concurrency(), 1u)));
+}
