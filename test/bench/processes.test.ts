@@ -16,7 +16,6 @@ import type { Results } from '../../bench/src/results.js';
 import { type ModelSpec, training, workloads } from '../../bench/src/workloads.js';
 import { buildBench, root, smallLstm, smallMlp, startForebay, startPeer } from './support.js';
 
-const minutes = 60_000;
 const trained: [string, ModelSpec][] = Object.entries(workloads).flatMap(([name, spec]) =>
   spec.kind === 'compile' ? [] : [[name, spec]],
 );
@@ -44,7 +43,7 @@ const small: [string, ModelSpec][] = [
   ],
 ];
 
-beforeAll(buildBench, 2 * minutes);
+beforeAll(buildBench);
 
 const missing = (peer: Peer) => peer.command() === undefined;
 /** A suite's name; of one that is skipped, with what would change that. */
@@ -80,29 +79,25 @@ describe.each(peers.filter((peer) => !missing(peer)).map((peer) => [peer.title, 
       return form === undefined || tooLong ? [] : [[name, form] as const];
     });
 
-    it.each(cases)(
-      'computes what forebay computes: %s',
-      { timeout: 2 * minutes },
-      async (name, form) => {
-        using start = new Start(form);
-        const request = { spec: form, folder: start.folder, manifest: start.entries, training };
-        const mine = await own.ask('load', request);
-        const loaded = await theirs.ask('load', request);
-        const worst = assertAgreement(
-          name,
-          form,
-          { name: peer.name, loaded, folder: start.folder },
-          { loaded: mine, results: new Tensors(start.folder, mine.results) },
-        );
-        expect(worst.distance).toBeLessThanOrEqual(worst.tolerance);
-        expect(loaded.variants.length).toBeGreaterThan(0);
-        if (form.kind === 'predict') return;
-        // The losses can only be compared if the steps move them.
-        const [first, , last] = mine.losses as [number, number, number];
-        expect(Math.abs(last - first)).toBeGreaterThan(0.01 * first);
-        expect(mine.results.length).toBeGreaterThanOrEqual(6);
-      },
-    );
+    it.each(cases)('computes what forebay computes: %s', async (name, form) => {
+      using start = new Start(form);
+      const request = { spec: form, folder: start.folder, manifest: start.entries, training };
+      const mine = await own.ask('load', request);
+      const loaded = await theirs.ask('load', request);
+      const worst = assertAgreement(
+        name,
+        form,
+        { name: peer.name, loaded, folder: start.folder },
+        { loaded: mine, results: new Tensors(start.folder, mine.results) },
+      );
+      expect(worst.distance).toBeLessThanOrEqual(worst.tolerance);
+      expect(loaded.variants.length).toBeGreaterThan(0);
+      if (form.kind === 'predict') return;
+      // The losses can only be compared if the steps move them.
+      const [first, , last] = mine.losses as [number, number, number];
+      expect(Math.abs(last - first)).toBeGreaterThan(0.01 * first);
+      expect(mine.results.length).toBeGreaterThanOrEqual(6);
+    });
 
     it('says what it is made of', () => {
       expect(hello.version).toMatch(/^\d+\.\d+/);
@@ -185,7 +180,7 @@ describe('npm run bench', () => {
     );
   };
 
-  it('writes what it found', { timeout: 60_000 }, async () => {
+  it('writes what it found', async () => {
     const file = join(folder, 'deep/results.json');
     const { status, stdout } = await bench(
       ...['--only', 'predict-1', '--peers', 'none', '--rounds', '2', '--json', file],

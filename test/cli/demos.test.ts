@@ -50,7 +50,7 @@ describe('forebay demo trig', () => {
     expect(rmse).toBeLessThanOrEqual(0.02);
     await expectPictures('generated', 'loss');
     expect(existsSync(join(out, 'step.dot'))).toBe(true);
-  }, 120_000);
+  });
 
   it('trains by the seed recipe, whose figures stand apart', async () => {
     await demo('trig', '--recipe', 'seed', '--seeds', '2,3', '--epochs', '3');
@@ -60,7 +60,7 @@ describe('forebay demo trig', () => {
     expect(seeds.map((result) => result.seed)).toEqual([2, 3]);
     // Without training half the squared error of a window is about 5 * (0.5 + 0.5) / 2 = 2.5.
     for (const { loss } of seeds) expect(loss).toBeLessThan(2.3);
-  }, 60_000);
+  });
 });
 
 describe('forebay demo vae', () => {
@@ -73,7 +73,7 @@ describe('forebay demo vae', () => {
     expect(divergence).toBeGreaterThan(1);
     expect(loss).toBeCloseTo((reconstruction as number) + (divergence as number), 6);
     await expectPictures('samples', 'reconstructions', 'loss');
-  }, 60_000);
+  });
 
   it('says where digits come from when there are none', async () => {
     const { status, stdout, stderr } = await demo('vae', '--data', out);
@@ -91,7 +91,7 @@ describe('forebay demo spiral', () => {
     expect(accuracy).toBeGreaterThanOrEqual(0.9);
     expect(sharedPoints).toBe(0);
     await expectPictures('regions', 'loss');
-  }, 60_000);
+  });
 });
 
 describe('forebay demo mnist', () => {
@@ -101,7 +101,7 @@ describe('forebay demo mnist', () => {
     ).toBe(0);
     expect(metrics().accuracy).toBeGreaterThan(0.8);
     await expectPictures('mistakes', 'loss');
-  }, 60_000);
+  });
 });
 
 /** Shortened, for what holds for every demo. */
@@ -142,7 +142,6 @@ describe('--load', () => {
       expect(existsSync(join(out, 'loss.svg'))).toBe(false);
       expect(existsSync(join(out, 'model.safetensors'))).toBe(false);
     },
-    60_000,
   );
 
   it("says so when the file is another network's, or none", async () => {
@@ -155,7 +154,7 @@ describe('--load', () => {
     expect((await demo('trig', '--load', missing)).stderr).toBe(
       `forebay: ${missing}: expected a file, but there is no such file\n`,
     );
-  }, 60_000);
+  });
 });
 
 describe('--interpret', () => {
@@ -187,6 +186,5 @@ describe('the same seed', () => {
       expect(figures[1]).toBe(figures[0]);
       expect(figures[2]).not.toBe(figures[0]);
     },
-    60_000,
   );
 });

@@ -42,7 +42,7 @@ const read = (folder: string, file: string) =>
   JSON.parse(readFileSync(join(folder, file), 'utf8')) as Golden<unknown>;
 
 describe('the committed golden values', () => {
-  it('are those that tools/golden/generate.py computes here', { timeout: 120_000 }, (context) => {
+  it('are those that tools/golden/generate.py computes here', (context) => {
     const python = pythonWithTorch();
     if (python === undefined) return context.skip(missing);
     const committed = fileURLToPath(goldenFolder);

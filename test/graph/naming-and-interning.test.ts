@@ -114,12 +114,12 @@ describe('cost', () => {
     const waits = new WaitList();
     for (const node of inputs) waits.register(node, parent);
     expect(waits.edges(inputs[49_999] as (typeof inputs)[0])).toHaveLength(1);
-  }, 20_000);
+  });
 
   it('making 100,000 different numbers in one go is not quadratic', () => {
     for (let i = 0; i < 100_000; i++) constant(i + 0.25);
     expect(constant(0.25)).toBe(constant(0.25));
-  }, 20_000);
+  });
 });
 
 function assembleAll(scalars: ReturnType<typeof mul>[]) {

@@ -114,7 +114,7 @@ describe('register', () => {
     for (const parent of parents.toReversed()) backwards.register(w, parent);
     expect(forward.edges(w)).toEqual(backwards.edges(w));
     expect(forward.edges(w).map((edge) => edge.parent)).toEqual(parents);
-  }, 10_000);
+  });
 });
 
 describe('check', () => {

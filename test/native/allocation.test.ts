@@ -36,7 +36,6 @@ describe('a native allocation that fails', () => {
         expect(by[site], site).toBeGreaterThan(0);
       }
     },
-    120_000,
   );
 });
 
@@ -68,5 +67,5 @@ describe('the addon', () => {
       napi_add_env_cleanup_hook: 1,
     });
     expect(survived).toBe(1);
-  }, 120_000);
+  });
 });

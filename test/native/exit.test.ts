@@ -39,23 +39,19 @@ describe.each(['main', 'worker'])(
       ['reject', 1, null, /rejected on purpose/],
       ['SIGTERM', null, 'SIGTERM', /^$/],
       ['SIGTERM, handled', 4, null, /^$/],
-    ])(
-      'ends as Node says: %s',
-      async (way, code, signal, stderr) => {
-        const result = await ended(way, place);
-        expect(result).toMatchObject({ code, signal });
-        expect(result.stderr).toMatch(stderr);
-        // Nothing of the work was done: it takes longer than to get there.
-        expect(result.stdout).not.toContain('done');
-      },
-      120_000,
-    );
+    ])('ends as Node says: %s', async (way, code, signal, stderr) => {
+      const result = await ended(way, place);
+      expect(result).toMatchObject({ code, signal });
+      expect(result.stderr).toMatch(stderr);
+      // Nothing of the work was done: it takes longer than to get there.
+      expect(result.stdout).not.toContain('done');
+    });
 
     it('ends by itself when all is done', async () => {
       const { stdout, ...result } = await ended('end', place);
       expect(result).toEqual({ code: 0, signal: null, stderr: '' });
       expect(stdout).toContain('done 2 2 1');
-    }, 120_000);
+    });
   },
 );
 
@@ -64,11 +60,11 @@ describe('a worker with work in flight', () => {
     const { stdout, ...result } = await ended('exit in the worker', 'worker');
     expect(result).toEqual({ code: 0, signal: null, stderr: '' });
     expect(stdout).toContain('the worker exits 5');
-  }, 120_000);
+  });
 
   it('may fail, and the process hears of it', async () => {
     const { code, signal, stderr } = await ended('throw in the worker', 'worker');
     expect({ code, signal }).toEqual({ code: 1, signal: null });
     expect(stderr).toContain('thrown on purpose');
-  }, 120_000);
+  });
 });

@@ -39,7 +39,7 @@ describe('a forked process', () => {
       [0, null],
       [0, null],
     ]);
-  }, 60_000);
+  });
 });
 
 describe('a cluster', () => {
@@ -52,7 +52,7 @@ describe('a cluster', () => {
       again: [true, true],
       exits: Array.from({ length: 5 }, () => [0, null]),
     });
-  }, 120_000);
+  });
 });
 
 describe('a process with runs in flight', () => {
@@ -81,5 +81,5 @@ describe('a process with runs in flight', () => {
       ran: true,
       y: 256 ** 3,
     });
-  }, 60_000);
+  });
 });
