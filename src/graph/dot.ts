@@ -43,8 +43,8 @@ const derivedStyle: Style = {
  * Draws all that the roots depend on: leaves by kind, parameters with the number of parents they
  * wait for, nodes that differentiation built in a colour of their own.
  * @returns the graph as text in the DOT language, for Graphviz
- * @throws GraphError, naming both nodes, for an edge that `waits` lacks or waits for in vain, and for a root that is no
- *   node
+ * @throws GraphError, naming both nodes, for an edge that `waits` lacks or waits for in vain, for a root that is no
+ *   node, and for `waits` that are no wait list
  */
 export function dot(root: Node | readonly Node[], options: DotOptions = {}): string {
   const roots = root instanceof Node ? [root] : root;
@@ -54,6 +54,9 @@ export function dot(root: Node | readonly Node[], options: DotOptions = {}): str
     );
   }
   const waits = options.waits ?? WaitList.of(...roots);
+  if (!(waits instanceof WaitList)) {
+    throw new GraphError(`dot: expected a WaitList as waits, but received ${describeValue(waits)}`);
+  }
   waits.check(...roots);
   const graph: Style = {
     rankdir: options.direction ?? 'BT',

@@ -103,6 +103,10 @@ describe('dot', () => {
       /\[tanh 'hidden'\] waits for \[relu 'head'\], which can never send/,
     );
     expect(() => dot(undefined as never)).toThrow(GraphError);
+    expect(errorOf(() => dot(x, { waits: 3 as never }))).toMatchObject({
+      code: 'FOREBAY_GRAPH',
+      message: 'dot: expected a WaitList as waits, but received number 3',
+    });
   });
 
   it('is DOT that Graphviz lays out, whatever the names hold', async () => {
