@@ -15,6 +15,8 @@ export interface Landed {
 export interface Flight extends Omit<StartedRun, 'done'> {
   /** What the runs read or write: it cannot be set meanwhile. */
   readonly variables: readonly Variable[];
+  /** Those of them that the runs write: they cannot be saved meanwhile. */
+  readonly written: readonly Variable[];
   /** An abort ends the flight, unless its last run has begun to write. */
   readonly signal: AbortSignal | undefined;
   /** Called when it has started, if it does. */
@@ -24,21 +26,28 @@ export interface Flight extends Omit<StartedRun, 'done'> {
 }
 
 /** Rejects with `signal.reason` after an abort that came in time. */
-export function fly({ variables, signal, launched, landed, ...start }: Flight): Promise<Landed> {
+export function fly({
+  variables,
+  written,
+  signal,
+  launched,
+  landed,
+  ...start
+}: Flight): Promise<Landed> {
   return new Promise((resolve, reject) => {
     // It may have been aborted since it was checked, while its feeds were read; from here on nobody can.
     signal?.throwIfAborted();
     const abort = () => cancelRun(number);
     const done = (status: number, steps: number, run: number) => {
       signal?.removeEventListener('abort', abort);
-      releaseLeaves(variables);
+      releaseLeaves(variables, written);
       landed(steps);
       if (status === cancelled) reject(signal?.reason);
       else resolve({ status, steps, run });
     };
     const number = startProgram({ ...start, done });
     // Nothing of it is called before this function returns.
-    holdLeaves(variables);
+    holdLeaves(variables, written);
     launched();
     signal?.addEventListener('abort', abort, { once: true });
   });

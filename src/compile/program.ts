@@ -255,6 +255,7 @@ export class Program<K extends string = string> {
       ...start,
       program: executable.native,
       variables: executable.variables,
+      written: this.#updates.map(([leaf]) => leaf),
       threads: this.#threads,
       // Those that are queued count on from whatever those before them come to.
       run: this.#inFlight === 0 ? this.#runs : -1,

@@ -71,17 +71,22 @@ abstract class Valued extends Leaf {
   }
 }
 
-let countRuns: (leaf: Variable, by: number) => number;
+/** Of the runs in flight off this thread: those that read or write a leaf, and those of them that write it. */
+interface Flights {
+  runs: number;
+  writers: number;
+}
+
+let flightsOf: (leaf: Variable) => Flights;
 
 /** A value that runs may write: a parameter is trained, a state is carried from run to run. */
 export class Variable extends Valued {
   /** What it is for. */
   declare readonly kind: 'parameter' | 'state';
-  /** Runs in flight off this thread that read or write it. */
-  #runs = 0;
+  readonly #flights: Flights = { runs: 0, writers: 0 };
 
   static {
-    countRuns = (leaf, by) => (leaf.#runs += by);
+    flightsOf = (leaf) => leaf.#flights;
   }
 
   /** Made by `parameter` and `state`. @internal */
@@ -95,7 +100,7 @@ export class Variable extends Valued {
    *   reads or writes it; the value is unchanged then
    */
   set(value: TensorLike): void {
-    if (this.#runs > 0) {
+    if (this.#flights.runs > 0) {
       throw new StateError(
         `${this} set: a run that reads or writes it is in flight; await it before`,
       );
@@ -114,18 +119,29 @@ export class Variable extends Valued {
   }
 }
 
-/** Says that a run in flight reads or writes these leaves. */
-export function holdLeaves(leaves: readonly Variable[]): void {
-  for (const leaf of leaves) countRuns(leaf, 1);
+/** Says that a run in flight reads or writes these leaves, and of which of them it is that it writes. */
+export function holdLeaves(leaves: readonly Variable[], written: readonly Variable[] = []): void {
+  for (const leaf of leaves) flightsOf(leaf).runs++;
+  for (const leaf of written) flightsOf(leaf).writers++;
 }
 
 /** Undoes `holdLeaves`. */
-export function releaseLeaves(leaves: readonly Variable[]): void {
-  for (const leaf of leaves) countRuns(leaf, -1);
+export function releaseLeaves(
+  leaves: readonly Variable[],
+  written: readonly Variable[] = [],
+): void {
+  for (const leaf of leaves) flightsOf(leaf).runs--;
+  for (const leaf of written) flightsOf(leaf).writers--;
 }
 
+/** Whether a run in flight reads or writes it. */
 export function inFlight(leaf: Variable): boolean {
-  return countRuns(leaf, 0) > 0;
+  return flightsOf(leaf).runs > 0;
+}
+
+/** Whether a run in flight writes it, now or before it ends. */
+export function writtenInFlight(leaf: Variable): boolean {
+  return flightsOf(leaf).writers > 0;
 }
 
 /** A value that never changes. */

@@ -7,13 +7,13 @@ import { bytesIn } from './bytes.js';
 import { readElements, toRowMajor } from './elements.js';
 import { assertPath, type OpenFile, withFile, writeAtomically } from './files.js';
 import { formatNpyHeader, readNpyHeader } from './npy-header.js';
-import { assertAtRest } from './values.js';
+import { assertUnwritten } from './values.js';
 
 /**
  * Writes one tensor to a .npy file, which `numpy.load` reads: of version 1.0, little-endian, row-major,
  * whole or not at all, as `save` does.
  * @param value a tensor or what can be one (nested numbers are float32), a parameter or a state
- * @throws ValueError for what cannot be saved; StateError for a parameter of a run in flight;
+ * @throws ValueError for what cannot be saved; StateError for a parameter that a run in flight writes;
  *   FormatError, naming the file, when it cannot be written. What the file was before, it is then.
  */
 export function saveNpy(file: string, value: TensorLike | Variable): void {
@@ -24,7 +24,7 @@ export function saveNpy(file: string, value: TensorLike | Variable): void {
 
 function savedValue(value: TensorLike | Variable): Tensor {
   if (value instanceof Variable) {
-    assertAtRest('saveNpy', value);
+    assertUnwritten('saveNpy', value);
     return value.value;
   }
   if (!isTensorLike(value)) {

@@ -29,7 +29,8 @@ const longestName = 0xffff;
  * @param parameters a list of parameters and states, or a record of them (or of tensors) by the
  *   names they are to have in the file
  * @throws ValueError for what cannot be saved; GraphError for two parameters of one name; StateError
- *   for one of a run in flight; FormatError, naming the file, when it cannot be written. What the file was before, it is then.
+ *   for one that a run in flight writes; FormatError, naming the file, when it cannot be written. What the file was
+ *   before, it is then.
  */
 export function saveNpz(
   file: string,

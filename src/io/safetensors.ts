@@ -37,7 +37,8 @@ export interface SaveOptions {
  * @param parameters a list of parameters and states, or a record of them (or of tensors) by the
  *   names they are to have in the file
  * @throws ValueError for what cannot be saved; GraphError for two parameters of one name; StateError
- *   for one of a run in flight; FormatError, naming the file, when it cannot be written. What the file was before, it is then.
+ *   for one that a run in flight writes; FormatError, naming the file, when it cannot be written. What the file was
+ *   before, it is then.
  */
 export function save(file: string, parameters: Saved, { metadata = {} }: SaveOptions = {}): void {
   assertPath(file, 'save:');
@@ -51,7 +52,7 @@ export interface Layout {
   readonly tensors: readonly Tensor[];
 }
 
-/** @throws ValueError for what cannot be saved; StateError for a variable of a run in flight */
+/** @throws ValueError for what cannot be saved; StateError for a variable that a run in flight writes */
 export function layOut(
   context: string,
   values: ReadonlyMap<string, Variable | Tensor>,

@@ -1,7 +1,7 @@
 /** What is written to files and read from them: values by name, none of which a run is changing. */
 
 import { assertList, describeValue, GraphError, StateError, ValueError } from '../errors.js';
-import { inFlight, Variable } from '../graph/leaf.js';
+import { inFlight, Variable, writtenInFlight } from '../graph/leaf.js';
 import { asTensor, Tensor } from '../tensor/tensor.js';
 
 /** What is saved: parameters and states under their own names, or anything under names of choice. */
@@ -39,7 +39,13 @@ export function namedValues<T>(
   return named;
 }
 
-/** A run off this thread may be writing it: half an update must not get into a file, nor out of one. */
+/** Before it is saved: half an update must not get into a file. Runs that only read it are no matter. */
+export function assertUnwritten(context: string, variable: Variable): void {
+  if (!writtenInFlight(variable)) return;
+  throw new StateError(`${context}: a run that writes ${variable} is in flight; await it before`);
+}
+
+/** Before it is set from a file: a run in flight sees the values of one moment. */
 export function assertAtRest(context: string, variable: Variable): void {
   if (!inFlight(variable)) return;
   throw new StateError(
@@ -49,7 +55,7 @@ export function assertAtRest(context: string, variable: Variable): void {
 
 /**
  * The tensors to save, by name.
- * @throws ValueError for what is none, StateError for one of a run in flight
+ * @throws ValueError for what is none, StateError for one that a run in flight writes
  */
 export function savedTensors(
   context: string,
@@ -57,7 +63,7 @@ export function savedTensors(
 ): { name: string; tensor: Tensor }[] {
   return [...values].map(([name, value]) => {
     if (value instanceof Variable) {
-      assertAtRest(context, value);
+      assertUnwritten(context, value);
       return { name, tensor: value.value };
     }
     if (!(value instanceof Tensor)) {

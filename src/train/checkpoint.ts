@@ -66,8 +66,8 @@ const version = '1';
  *     await checkpoint('model.checkpoint', { updates, program });
  *
  * @throws (rejects with) ValueError or GraphError for what cannot be saved, two leaves of one name among it;
- *   StateError for a leaf of a run in flight; FormatError, naming the file, when it cannot be written: then it
- *   is as it was
+ *   StateError for a leaf that a run in flight writes; FormatError, naming the file, when it cannot be written:
+ *   then it is as it was
  */
 export async function checkpoint(file: string, options: CheckpointOptions): Promise<void> {
   const { leaves, programs } = asked('checkpoint', file, options);

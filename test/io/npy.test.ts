@@ -85,9 +85,9 @@ describe('saveNpy', () => {
 
   it('does not save a parameter that a run is writing', () => {
     const w = parameter('w', [1]);
-    holdLeaves([w]);
+    holdLeaves([w], [w]);
     expect(errorOf(() => saveNpy(file, w)).name).toBe('StateError');
-    releaseLeaves([w]);
+    releaseLeaves([w], [w]);
     expect(readdirSync(folder)).toEqual([]);
   });
 });

@@ -13,12 +13,18 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { holdLeaves, releaseLeaves } from '../../src/graph/leaf.js';
 import {
+  compile,
   FeedForward,
   load,
   loadMetadata,
+  mul,
   parameter,
+  StateError,
   save,
+  saveNpy,
+  saveNpz,
   state,
+  sum,
   Tensor,
   type TypedArray,
   tensor,
@@ -259,22 +265,44 @@ describe('save refuses', () => {
 });
 
 describe('a parameter of a run in flight', () => {
-  it('is neither saved nor restored: somebody may be writing or reading it', () => {
+  it('is saved, but not restored, while runs only read it', async () => {
+    const w = parameter('w', [1, 2]);
+    const serving = compile({ outputs: { y: sum(mul(w, 2)) } });
+    const answer = serving.runAsync();
+    for (const write of [() => save(file, [w]), () => saveNpz(file, [w]), () => saveNpy(file, w)]) {
+      write();
+    }
+    save(file, [w]);
+    expect(errorOf(() => load(file, [w]))).toBeInstanceOf(StateError);
+    expect((await answer).y.item()).toBe(6);
+    w.set([0, 0]);
+    load(file, [w]);
+    expect(w.value.toArray()).toEqual([1, 2]);
+
+    const training = compile({ outputs: {}, updates: [[w, mul(w, 2)]] }).runAsync();
+    const { message } = errorOf(() => save(file, [w]));
+    expect(message).toBe(`save: a run that writes ${w} is in flight; await it before`);
+    await training;
+    save(file, [w]);
+    expect((load(file).w as Tensor).toArray()).toEqual([2, 4]);
+  });
+
+  it('is neither saved nor restored while one writes it', () => {
     const [idle, held] = [parameter('idle', [1]), parameter('held', [2])];
     save(file, [idle, held]);
     const before = readFileSync(file);
     idle.set([3]);
-    holdLeaves([held]);
+    holdLeaves([held], [held]);
     for (const act of [() => save(file, [idle, held]), () => load(file, [idle, held])]) {
       const error = errorOf(act);
       expect([error.name, error.message]).toEqual([
         'StateError',
-        expect.stringMatching(/\[parameter 'held'\] is in flight; await it before$/),
+        expect.stringMatching(/writes \[parameter 'held'\] is in flight; await it before$/),
       ]);
     }
     expect(readFileSync(file)).toEqual(before);
     expect(idle.value.toArray()).toEqual([3]);
-    releaseLeaves([held]);
+    releaseLeaves([held], [held]);
     load(file, [idle, held]);
     expect(idle.value.toArray()).toEqual([1]);
   });

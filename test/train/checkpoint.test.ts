@@ -246,10 +246,10 @@ describe('resume refuses, and changes nothing,', () => {
     const { updates, program, steps } = training();
     await checkpoint(file, { updates, program });
     steps.set(new Int32Array([7]));
-    holdLeaves([steps]);
+    holdLeaves([steps], [steps]);
     expect(errorOf(() => resume(file, { updates })).message).toContain('is in flight');
     await expect(checkpoint(file, { updates })).rejects.toThrow('is in flight');
-    releaseLeaves([steps]);
+    releaseLeaves([steps], [steps]);
     program.dispose();
     expect(errorOf(() => resume(file, { updates, program })).name).toBe('StateError');
     expect(steps.value.toArray()).toEqual([7]);
