@@ -8,9 +8,9 @@ export default defineConfig({
     pool: 'forks',
     // Vitest's own process does little while they run: with its default, one fewer, a core in two is idle.
     maxWorkers: availableParallelism(),
-    // None is timed: what takes this long hangs. `tools/sanitize.mjs` has more patience.
+    // No test is judged by these: what takes this long hangs. `tools/sanitize.mjs` has more patience.
     testTimeout: 120_000,
-    hookTimeout: 120_000,
+    hookTimeout: 300_000,
     // Asked for by `--coverage`: what the tests in TypeScript run of src/, and how often.
     coverage: {
       provider: 'v8',

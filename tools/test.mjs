@@ -17,9 +17,12 @@ import { promiseNames } from './proof/process.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 process.chdir(root);
+/** The processes that suites run in. */
+const children = new Set();
 // Whatever breaks in here, the last line says how it went.
 process.on('uncaughtException', (error) => {
   console.error(error);
+  for (const { pid } of children) process.kill(-pid, 'SIGKILL');
   console.log('0 passed, 1 failed');
   process.exit(1);
 });
@@ -110,6 +113,7 @@ const promise = (name) => ({
 
 /** Of a suite's output, what is shown where nothing failed. */
 const coverage = /^coverage of .*/gm;
+const typescript = vitest('TypeScript', '--coverage');
 
 const suites = [
   { name: 'lint: biome', command: 'biome ci --colors=off --error-on-warnings .' },
@@ -128,8 +132,11 @@ const suites = [
     // The build folder says how each file is compiled.
     command: `${configure(...release)} && ls native/kernels/*.cc native/program/*.cc | xargs -P ${jobs} -n 1 clang-tidy-14 -p ${release[0]} --quiet --warnings-as-errors='*'`,
   },
-  vitest('TypeScript', '--coverage'),
-  { name: 'coverage: TypeScript', command: 'node tools/coverage.mjs typescript', shows: coverage },
+  {
+    ...typescript,
+    command: `${typescript.command} && node tools/coverage.mjs typescript`,
+    shows: coverage,
+  },
   ...simdBodies().map((body) => vitest(`kernels, ${body}`, kernelTests, { FOREBAY_SIMD: body })),
   // What users do: the tarball, made once, with a binary inside, installed in each of three situations.
   { name: 'package: prebuilt binary', command: 'node tools/prebuild.mjs' },
@@ -148,7 +155,7 @@ const suites = [
   })),
   ...guides().map((file) => ({ name: `guide ${file}`, command: `node tools/guides.mjs ${file}` })),
   ...promises.map(promise).filter(({ beside }) => !beside),
-  // What follows keeps one core busy for most of its time, so that as many at once take no longer than one.
+  // What follows keeps one core busy for most of its time, when it has built what it runs.
   cpp('C++ under ASAN and UBSAN', ...sanitized, { UBSAN_OPTIONS: 'print_stacktrace=1' }),
   cpp('C++', ...release),
   {
@@ -170,8 +177,9 @@ const suites = [
 
 // ---- Running them.
 
-/** Runs a suite; resolves to its counts and what it printed. Ten minutes are an answer too: it hangs. */
-function run({ command, env = {}, count = asOne }) {
+/** Runs a suite; resolves to its counts and what it printed. If it takes too long that is an answer too: it hangs. */
+function run({ command, env = {}, count = asOne, beside = false }) {
+  const limit = beside ? 20 : 10;
   return new Promise((done) => {
     const child = spawn('sh', ['-c', command], {
       env: {
@@ -185,9 +193,10 @@ function run({ command, env = {}, count = asOne }) {
     });
     let output = '';
     const timer = setTimeout(() => {
-      output += '\nstopped after ten minutes\n';
+      output += `\nstopped after ${limit} minutes\n`;
       process.kill(-child.pid, 'SIGKILL');
-    }, 10 * minutes);
+    }, limit * minutes);
+    children.add(child);
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (text) => {
         output += text;
@@ -195,6 +204,7 @@ function run({ command, env = {}, count = asOne }) {
     }
     child.on('close', (status) => {
       clearTimeout(timer);
+      children.delete(child);
       let [passed, failed] = count(output, status === 0);
       // A suite that broke before it could count, and one that tested nothing, have failed too.
       if (failed === 0 && (status !== 0 || passed === 0)) failed = 1;
@@ -225,15 +235,18 @@ async function perform(suite) {
   const seconds = ((performance.now() - start) / 1000).toFixed(1).padStart(6);
   if (failed > 0) console.log(`\n---- ${suite.name}: ${suite.command}\n${output}----`);
   console.log(`${seconds} s  ${suite.name}: ${passed} passed, ${failed} failed`);
-  for (const [line] of output.matchAll(suite.shows ?? /(?!)/g)) console.log(`          ${line}`);
+  const shown = failed === 0 && suite.shows ? output.matchAll(suite.shows) : [];
+  for (const [line] of shown) console.log(`          ${line}`);
   total.passed += passed;
   total.failed += failed;
 }
 
-// As many of those that may run beside each other as there are cores; all others alone.
+// Of those that may run beside each other as many as there are cores, but no more than four: each builds, too,
+// with as many compilers as that. All others alone.
+const most = Math.min(jobs, 4);
 const running = new Set();
 for (const suite of chosen) {
-  if (running.size >= (suite.beside ? jobs : 1)) {
+  if (running.size >= (suite.beside ? most : 1)) {
     await (suite.beside ? Promise.race(running) : Promise.all(running));
   }
   const performing = perform(suite).finally(() => running.delete(performing));

@@ -10,7 +10,6 @@
 #include <cstdint>
 #include <mutex>
 #include <new>
-#include <thread>
 
 #include "program/denormals.h"
 #include "program/library.h"

@@ -3,6 +3,10 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#ifdef __linux__
+#include <sched.h>
+#endif
+
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -13,71 +17,89 @@ namespace forebay {
 
 namespace {
 
-// What a small file says, at most its first 4 KiB; nothing where it cannot be read.
+// What a file says, at most so many bytes of it; nothing where it cannot be read.
+template <std::size_t most>
 struct Text {
-  char bytes[4096] = {};
+  char bytes[most] = {};
   explicit Text(const char* path) {
     const int file = open(path, O_RDONLY | O_CLOEXEC);
     if (file < 0) return;
-    if (read(file, bytes, sizeof bytes - 1) < 0) bytes[0] = '\0';
+    std::size_t length = 0;
+    for (ssize_t got; length < most - 1 && (got = read(file, bytes + length, most - 1 - length)) > 0;) {
+      length += static_cast<std::size_t>(got);
+    }
+    bytes[length] = '\0';
     close(file);
   }
 };
 
-// What a file of a group says: of `group`, below the mount of its hierarchy.
-Text fileOf(const char* mount, const char* hierarchy, const char* group, const char* name) {
-  char path[8192];
-  const int length = std::snprintf(path, sizeof path, "%s%s%s/%s", mount, hierarchy, group, name);
-  return Text(length < static_cast<int>(sizeof path) ? path : "");
-}
+// The folder of a group, below the mount of its hierarchy.
+struct Folder {
+  const char* mount;
+  const char* hierarchy;
+  const char* group;
 
-// Of one group, in whole processors; 0 where it has none.
-int quotaOf(const char* mount, const char* group, bool v2) {
-  long long time = 0;
-  long long period = 0;
-  if (v2) {
-    // "TIME PERIOD" in microseconds, or "max PERIOD".
-    const Text limit = fileOf(mount, "", group, "cpu.max");
-    char* rest = nullptr;
-    time = std::strtoll(limit.bytes, &rest, 10);
-    period = std::strtoll(rest, nullptr, 10);
-  } else {
-    // In microseconds; -1 for no quota.
-    time = std::strtoll(fileOf(mount, "/cpu", group, "cpu.cfs_quota_us").bytes, nullptr, 10);
-    period = std::strtoll(fileOf(mount, "/cpu", group, "cpu.cfs_period_us").bytes, nullptr, 10);
+  long long number(const char* name) const { return std::strtoll(text(name).bytes, nullptr, 10); }
+  Text<256> text(const char* name) const {
+    char path[8192];
+    const int length = std::snprintf(path, sizeof path, "%s%s%s/%s", mount, hierarchy, group, name);
+    return Text<256>(length < static_cast<int>(sizeof path) ? path : "");
   }
+};
+
+// Microseconds of processor time a period, in whole processors; 0 for no quota.
+int wholeProcessors(long long time, long long period) {
   if (time <= 0 || period <= 0) return 0;
   return static_cast<int>(std::clamp(time / period, 1LL, 1LL << 16));
+}
+
+// Of one group. v2: "TIME PERIOD", or "max PERIOD". v1: -1 for no quota.
+int quotaOf(const Folder& folder, bool v2) {
+  if (!v2) return wholeProcessors(folder.number("cpu.cfs_quota_us"), folder.number("cpu.cfs_period_us"));
+  const Text<256> limit = folder.text("cpu.max");
+  char* rest = nullptr;
+  const long long time = std::strtoll(limit.bytes, &rest, 10);
+  return wholeProcessors(time, std::strtoll(rest, nullptr, 10));
 }
 
 // Of two quotas, of which 0 is none.
 int smaller(int a, int b) { return a == 0 || b == 0 ? a + b : std::min(a, b); }
 
 // The smallest of a group's and those above it, up to the root: all that is seen from inside a container.
-int quotaUpwards(const char* mount, char* group, bool v2) {
+int quotaUpwards(const char* mount, const char* hierarchy, char* group, bool v2) {
   if (std::strcmp(group, "/") == 0) *group = '\0';
-  int least = quotaOf(mount, group, v2);
+  int least = quotaOf({mount, hierarchy, group}, v2);
   for (char* slash; (slash = std::strrchr(group, '/')) != nullptr;) {
     *slash = '\0';
-    least = smaller(least, quotaOf(mount, group, v2));
+    least = smaller(least, quotaOf({mount, hierarchy, group}, v2));
   }
   return least;
 }
 
-// Whether "cpu" is in a list such as "cpu,cpuacct", which is taken apart.
-bool limitsTime(char* controllers) {
-  char* rest = nullptr;
-  for (char* name = strtok_r(controllers, ",", &rest); name != nullptr;
-       name = strtok_r(nullptr, ",", &rest)) {
-    if (std::strcmp(name, "cpu") == 0) return true;
+// Whether "cpu" is in a list such as "cpu,cpuacct".
+bool limitsTime(const char* controllers) {
+  for (const char* name = controllers;; ++name) {
+    const std::size_t length = std::strcspn(name, ",");
+    if (length == 3 && std::memcmp(name, "cpu", 3) == 0) return true;
+    name += length;
+    if (*name == '\0') return false;
   }
-  return false;
+}
+
+// As many as this thread may run on; at least 1.
+int available() {
+#ifdef __linux__
+  cpu_set_t allowed;
+  // It fails where there are more than fit into the set.
+  if (sched_getaffinity(0, sizeof allowed, &allowed) == 0) return std::max(CPU_COUNT(&allowed), 1);
+#endif
+  return static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1u, 1u << 16));
 }
 
 }  // namespace
 
 int quota(const char* membership, const char* mount) {
-  Text groups(membership);
+  Text<65536> groups(membership);
   int least = 0;
   char* rest = nullptr;
   // A line is "ID:CONTROLLERS:GROUP"; that of v2 names no controllers.
@@ -87,16 +109,18 @@ int quota(const char* membership, const char* mount) {
     char* const group = controllers == nullptr ? nullptr : std::strchr(controllers + 1, ':');
     if (group == nullptr) continue;
     *group = '\0';
-    const bool v2 = controllers[1] == '\0';
-    if (v2 || limitsTime(controllers + 1)) least = smaller(least, quotaUpwards(mount, group + 1, v2));
+    if (controllers[1] == '\0') {
+      least = smaller(least, quotaUpwards(mount, "", group + 1, true));
+    } else if (limitsTime(controllers + 1)) {
+      least = smaller(least, quotaUpwards(mount, "/cpu", group + 1, false));
+    }
   }
   return least;
 }
 
-int processors() {
-  const int available = static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1u, 1u << 16));
-  const int allowed = quota("/proc/self/cgroup", "/sys/fs/cgroup");
-  return allowed > 0 ? std::min(available, allowed) : available;
+int processors(const char* membership, const char* mount) {
+  const int allowed = quota(membership, mount);
+  return allowed > 0 ? std::min(available(), allowed) : available();
 }
 
 }  // namespace forebay

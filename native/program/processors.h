@@ -3,9 +3,9 @@
 
 namespace forebay {
 
-// As many as it may run on at once (its affinity), or as its control groups' quotas of processor time
-// suffice for, rounded down, where those are fewer; at least 1.
-int processors();
+// As many as the calling thread may run on (its affinity), or as its control groups' quotas of processor time
+// suffice for, rounded down, where those are fewer; at least 1. Files are those of quota().
+int processors(const char* membership = "/proc/self/cgroup", const char* mount = "/sys/fs/cgroup");
 
 // How many whole processors the smallest quota suffices for, among the groups that `membership` (such as
 // /proc/self/cgroup) names and all above them, of cgroups v1 and v2, mounted at `mount`: at least 1, or 0

@@ -185,8 +185,8 @@ bool Program::State::allocate(Reader& reader) {
   if (!arena.allocate(static_cast<std::size_t>(buffers[0].bytes))) return reader.outOfMemory("the arena");
   bases[0] = arena.data();
   // For as many threads as there may ever be; what is not used is never touched.
-  const int processors = static_cast<int>(std::min(std::thread::hardware_concurrency(), 1u << 16));
-  slots = std::min(std::max(Pool::instance().threads(), processors), Pool::maxThreads);
+  const int machine = static_cast<int>(std::min(std::thread::hardware_concurrency(), 1u << 16));
+  slots = std::min(std::max(Pool::instance().threads(), machine), Pool::maxThreads);
   std::size_t bytes = 0;
   for (const auto& instruction : instructions) bytes = std::max(bytes, instruction->scratchBytes());
   scratchPitch = (bytes + AlignedBytes::alignment - 1) / AlignedBytes::alignment * AlignedBytes::alignment;

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <new>
-#include <thread>
 
 #include "program/library.h"
 #include "program/processors.h"

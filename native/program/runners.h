@@ -49,7 +49,7 @@ class Runners {
   void work();
   static void* main(void* self);
 
-  // As many as the machine has processors: more would only get in each other's way. But a few at least, for
+  // As many as processors() says: more would only get in each other's way. But a few at least, for
   // a short run not to wait until a long one has ended.
   static constexpr int leastThreads = 4;
   const int limit_;

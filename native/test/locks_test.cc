@@ -37,7 +37,7 @@ struct ByHand : private Kept, Locks::Request {
   bool started = false;
   bool threadLeft = true;
   int lefts = 0;
-  bool hurried = false;
+  std::atomic<bool> hurried{false};
 
  private:
   bool start() override { return started = threadLeft; }
@@ -274,6 +274,7 @@ TEST_CASE("closing hurries those that run, waits for them, and starts nothing mo
   locks.lineUp(first);
   locks.lineUp(second);
   std::thread thread([&] {
+    while (!first.hurried) std::this_thread::yield();
     giveTime();
     locks.leave(first);
   });

@@ -3,6 +3,11 @@
 
 #include <unistd.h>
 
+#ifdef __linux__
+#include <sched.h>
+#endif
+
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -85,7 +90,7 @@ TEST_CASE("no file, or one that says something else, is no quota") {
   for (const char* const membership : {"", "\n\n", "0", "0:", ":::", "0::", "0::/", "cpu", "4:cpu", "0::a"}) {
     CHECK(groups.quota(membership) == 0);
   }
-  CHECK(groups.quota("0::/" + std::string(6000, 'x')) == 0);
+  CHECK(groups.quota("0::/" + std::string(9000, 'x')) == 0);
   for (const char* const limit :
        {"", "\n", "max", "100000", "x y", "100000 0", "-1 100000", "0 100000", "1 x"}) {
     groups.write("cpu.max", limit);
@@ -93,7 +98,37 @@ TEST_CASE("no file, or one that says something else, is no quota") {
   }
 }
 
-TEST_CASE("the processors of this process are at least one, and no more than there are") {
-  CHECK(processors() >= 1);
-  CHECK(processors() <= static_cast<int>(std::max(std::thread::hardware_concurrency(), 1u)));
+TEST_CASE("the processors of a process are those that it may run on, or the quota's where those are fewer") {
+  const Groups groups;
+  groups.write("self", "0::/\n");
+  const auto found = [&] { return processors((groups.root / "self").c_str(), groups.root.c_str()); };
+  const int all = found();
+  CHECK(all >= 1);
+  CHECK(all <= static_cast<int>(std::max(std::thread::hardware_concurrency(), 1u)));
+  groups.write("cpu.max", "6553600000 100000\n");
+  CHECK(found() == all);
+  groups.write("cpu.max", "100000 100000\n");
+  CHECK(found() == 1);
+#ifdef __linux__
+  groups.write("cpu.max", "max 100000\n");
+  std::thread([&] {
+    cpu_set_t allowed;
+    REQUIRE(sched_getaffinity(0, sizeof allowed, &allowed) == 0);
+    CHECK(found() == CPU_COUNT(&allowed));
+    const auto one = static_cast<std::size_t>(sched_getcpu());
+    CPU_ZERO(&allowed);
+    CPU_SET(one, &allowed);
+    REQUIRE(sched_setaffinity(0, sizeof allowed, &allowed) == 0);
+    CHECK(found() == 1);
+  }).join();
+#endif
+}
+
+TEST_CASE("a quota is found behind many long lines") {
+  const Groups groups;
+  groups.write("cpu/cpu.cfs_quota_us", "200000");
+  groups.write("cpu/cpu.cfs_period_us", "100000");
+  std::string lines;
+  for (int i = 20; i > 1; --i) lines += std::to_string(i) + ":memory:/" + std::string(900, 'x') + "\n";
+  CHECK(groups.quota(lines + "1:cpu,cpuacct:/docker/1\n") == 2);
 }

@@ -7,7 +7,7 @@ import { describeNotFinite, firstNotFinite } from '../evaluate/finite.js';
 import { executionOrder } from '../evaluate/lowered.js';
 import { assertRun, checkBoundUpdates, checkUpdates, type Updates } from '../evaluate/updates.js';
 import { type Bindings, bindDim, namesOf } from '../graph/dimension.js';
-import type { Input } from '../graph/leaf.js';
+import type { Input, Variable } from '../graph/leaf.js';
 import { Node } from '../graph/node.js';
 import { createQueue, done, type NativeQueue } from '../native/program.js';
 import { assertThreads } from '../native/threads.js';
@@ -63,6 +63,8 @@ export class Program<K extends string = string> {
   readonly #names: readonly K[];
   readonly #outputs: readonly Node[];
   readonly #updates: Updates;
+  /** Their leaves. */
+  readonly #written: readonly Variable[];
   readonly #threads: number;
   readonly #specialise: Specialise;
   readonly #inputs: FedInputs;
@@ -86,6 +88,7 @@ export class Program<K extends string = string> {
     this.#names = Object.keys(outputs) as K[];
     this.#outputs = Object.values<Node>(outputs);
     this.#updates = updates.map(([leaf, value]) => [leaf, value] as const);
+    this.#written = updates.map(([leaf]) => leaf);
     this.#threads = threads ?? 0;
     this.#specialise = passes;
     const order = executionOrder([...this.#outputs, ...updates.map(([, value]) => value)]);
@@ -255,7 +258,7 @@ export class Program<K extends string = string> {
       ...start,
       program: executable.native,
       variables: executable.variables,
-      written: this.#updates.map(([leaf]) => leaf),
+      written: this.#written,
       threads: this.#threads,
       // Those that are queued count on from whatever those before them come to.
       run: this.#inFlight === 0 ? this.#runs : -1,

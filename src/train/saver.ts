@@ -12,7 +12,10 @@ import { assertCount } from './options.js';
 import type { Progress } from './progress.js';
 import { Turns } from './turns.js';
 
-/** When and where `fit` writes checkpoints. */
+/**
+ * When and where `fit` writes checkpoints. Between two of its own steps; a leaf that another program writes at that
+ * moment is saved as it is found.
+ */
 export interface FitCheckpoints {
   /** Where to; replaced by each. */
   readonly file: string;
@@ -33,7 +36,7 @@ export class Saver {
   readonly #every: { batches: number; seconds: number; epochs: number };
   readonly #programs: readonly Stepper[];
   readonly #leaves: readonly Variable[];
-  /** Their values, which others may be reading meanwhile. */
+  /** Their values, whoever else is reading them: no step of this training is in flight when they are copied. */
   readonly #values: ReadonlyMap<string, Tensor>;
   #saved = performance.now();
   #writing: Promise<void> | undefined;

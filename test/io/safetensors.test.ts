@@ -13,6 +13,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { holdLeaves, releaseLeaves } from '../../src/graph/leaf.js';
 import {
+  checkpoint,
   compile,
   FeedForward,
   load,
@@ -273,11 +274,13 @@ describe('a parameter of a run in flight', () => {
       write();
     }
     save(file, [w]);
+    const written = checkpoint(join(folder, 'checkpoint'), { updates: [[w, mul(w, 2)]] });
     expect(errorOf(() => load(file, [w]))).toBeInstanceOf(StateError);
     expect((await answer).y.item()).toBe(6);
     w.set([0, 0]);
     load(file, [w]);
     expect(w.value.toArray()).toEqual([1, 2]);
+    await written;
 
     const training = compile({ outputs: {}, updates: [[w, mul(w, 2)]] }).runAsync();
     const { message } = errorOf(() => save(file, [w]));

@@ -17,7 +17,7 @@ describe('a native allocation that fails', () => {
   beforeAll(() => {
     const { status, stdout, stderr } = node(['tools/build.mjs', 'failing']);
     expect(status, stdout + stderr).toBe(0);
-  }, 300_000);
+  });
 
   // The kinds of call that handled it worst: many arguments, threads, what runs in JavaScript.
   it.each(['manyFeeds', 'asynchronous', 'interpreted'])(

@@ -1,6 +1,7 @@
 // How many threads there are in a process, by what the system says: never more than were asked for, none of
 // OpenBLAS's, and no more runs side by side than there are processors.
 import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { describe, expect, it } from 'vitest';
 import { child } from './child.js';
 
@@ -46,6 +47,7 @@ describe.skipIf(!existsSync('/proc/self/task'))('the threads of a process', () =
       // One of them is the thread that calls; those that exist stay.
       expect(pool).toEqual([0, 2, 2, 2, 5]);
       expect(one).toBe(6);
+      expect(processors).toBeLessThanOrEqual(availableParallelism());
       const most = Math.max(4, processors);
       expect(many).toBe(5 + most);
       expect(manyDone).toBe(many);

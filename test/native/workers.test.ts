@@ -14,6 +14,5 @@ describe('eight worker threads', () => {
       expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
       expect(JSON.parse(stdout)).toMatchObject({ workers: 8, terminated: 8 });
     },
-    300_000,
   );
 });
