@@ -122,9 +122,9 @@ describe('the built package', () => {
       ],
     ],
   ])('is reached by %s from its own folder, with an empty environment', (_how, flags) => {
-    const env = process.env.FOREBAY_PREBUILD
-      ? { FOREBAY_PREBUILD: process.env.FOREBAY_PREBUILD }
-      : {};
+    // But for which addon it is, and what that needs if it has a sanitizer.
+    const kept = ['FOREBAY_PREBUILD', 'LD_PRELOAD', 'ASAN_OPTIONS', 'LSAN_OPTIONS'];
+    const env = Object.fromEntries(kept.map((name) => [name, process.env[name]]));
     const { stdout, stderr } = spawnSync(process.execPath, flags, {
       cwd: root,
       encoding: 'utf8',
