@@ -6,7 +6,7 @@
 //   threads/C++      all C++ tests under TSAN
 //   threads/vitest   the tests in TypeScript that run programs off the JavaScript thread, so
 //
-// It takes an hour on two cores.
+// It takes some twenty to forty minutes on two cores.
 import { spawnSync } from 'node:child_process';
 import {
   copyFileSync,
