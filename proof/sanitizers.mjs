@@ -24,10 +24,12 @@ function sanitize(log) {
   });
 }
 
+const sum = (list) => list.reduce((a, b) => a + b, 0);
+
 export default {
   name: 'sanitizers',
   promise:
-    'The tests run without a report under ASAN, LSAN and UBSAN, and those with threads under TSAN.',
+    'The tests run without a report on forebay under ASAN, LSAN and UBSAN, and those with threads under TSAN.',
   async prove({ full, log }) {
     if (!full) {
       const tests = buildTests('asan', { sanitizers: 'address,undefined', log });
@@ -46,6 +48,9 @@ export default {
       cppTestsOfEach: counted(/test cases:\s*\d+ \|\s*(\d+) passed/g),
       typeScriptTestsOfEach: counted(/Tests {2}(\d+) passed/g),
       reports: 0,
+      // tools/sanitize/reports.mjs
+      processesInWhichNodeLeaked: sum(counted(/in (\d+) processes Node left memory/g)),
+      processesWithoutAnAnswerOnLeaks: sum(counted(/in (\d+) processes LeakSanitizer broke off/g)),
     };
   },
 };

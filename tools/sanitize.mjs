@@ -1,5 +1,6 @@
 // The tests under sanitizers: `npm run check:sanitize [-- PART …]`, where a part is one of the names below.
-// Nothing may be reported; what is known and not ours is in tools/sanitize/*.txt, with the reason.
+// Nothing of ours may be reported: what is known and not ours is in tools/sanitize/*.txt, with the reason, and
+// tools/sanitize/reports.mjs says whose a leak is.
 //
 //   address/C++      all C++ tests under ASAN, LSAN and UBSAN
 //   address/vitest   all tests in TypeScript, with an addon built so
@@ -20,6 +21,7 @@ import {
 import { availableParallelism } from 'node:os';
 import { basename, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { isOurs, reportsIn, unanswered } from './sanitize/reports.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 process.chdir(root);
@@ -105,35 +107,6 @@ const written = (part) =>
       ['node', 'forebay_tests', basename(process.execPath)].includes(file.split('.')[1]),
     )
     .map((file) => readFileSync(`${reports}/${file}`, 'utf8'));
-
-const reportsIn = (texts) =>
-  texts
-    .flatMap((text) => text.split(/(?=^=+\n==.*==ERROR|^=+\nWARNING: Thread|^.*runtime error:)/m))
-    .filter((text) => /ERROR: |WARNING: ThreadSanitizer|runtime error:/.test(text));
-
-const inForebay = /forebay::|forebay\.node|\/native\/(binding|kernels|program)\//;
-
-/**
- * Of what leaked in a process of Node's, the blocks that were allocated by us, or by Node-API for us. V8 and Node
- * leave theirs where a process ends under its workers; by a suppression these could not be told from ours, as we
- * are called from JavaScript, and V8's heap grows while we make objects.
- */
-function leaksOfOurs(report) {
-  const [, ...leaks] = report.split(/(?=^(?:Direct|Indirect) leak of)/m);
-  return leaks.filter((leak) => {
-    const frames = leak.split('\n').filter((line) => /^ +#\d+ /.test(line));
-    const caller = frames.findIndex((frame) => inForebay.test(frame));
-    return (
-      caller >= 0 && !frames.slice(0, caller).some((frame) => frame.includes('v8::internal::'))
-    );
-  });
-}
-const isOurs = (report) =>
-  !report.includes('LeakSanitizer: detected memory leaks') || leaksOfOurs(report).length > 0;
-
-/** V8 gives memory back while LeakSanitizer looks through it, which then ends without an answer. */
-const unanswered = (texts) =>
-  texts.filter((text) => text.includes('LeakSanitizer has encountered a fatal error')).length;
 
 const names = Object.keys(kinds).flatMap((kind) =>
   Object.keys(runs).map((run) => `${kind}/${run}`),

@@ -19,10 +19,18 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 process.chdir(root);
 /** The processes that suites run in. */
 const children = new Set();
+/** With all that it started. */
+function kill(child) {
+  try {
+    process.kill(-child.pid, 'SIGKILL');
+  } catch {
+    // It never started, or has just ended.
+  }
+}
 // Whatever breaks in here, the last line says how it went.
 process.on('uncaughtException', (error) => {
   console.error(error);
-  for (const { pid } of children) process.kill(-pid, 'SIGKILL');
+  children.forEach(kill);
   console.log('0 passed, 1 failed');
   process.exit(1);
 });
@@ -197,7 +205,7 @@ function run({ command, env = {}, count = asOne, beside = false }) {
     let output = '';
     const timer = setTimeout(() => {
       output += `\nstopped after ${limit} minutes\n`;
-      process.kill(-child.pid, 'SIGKILL');
+      kill(child);
     }, limit * minutes);
     children.add(child);
     for (const stream of [child.stdout, child.stderr]) {
@@ -244,8 +252,8 @@ async function perform(suite) {
   total.failed += failed;
 }
 
-// Of those that may run beside each other as many as there are cores, but no more than four: each builds, too,
-// with as many compilers as that. All others alone.
+// Of those that may run beside each other as many as there are cores, but no more than four: each of them builds,
+// too, with as many compilers as there are cores. All others alone.
 const most = Math.min(jobs, 4);
 const running = new Set();
 for (const suite of chosen) {

@@ -3,8 +3,9 @@
 
 namespace forebay {
 
-// As many as the calling thread may run on (its affinity), or as its control groups' quotas of processor time
-// suffice for, rounded down, where those are fewer; at least 1. Files are those of quota().
+// As many as the calling thread may run on (its affinity, on Linux with up to 1,024 processors), or as its
+// control groups' quotas of processor time suffice for, rounded down, where those are fewer; at least 1.
+// Files are those of quota().
 int processors(const char* membership = "/proc/self/cgroup", const char* mount = "/sys/fs/cgroup");
 
 // How many whole processors the smallest quota suffices for, among the groups that `membership` (such as

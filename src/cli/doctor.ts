@@ -63,18 +63,13 @@ function* facts(of: Patient): Generator<readonly [string, string]> {
     yield ['', `version ${version}, ABI ${abi}`];
     yield ['BLAS', `${blas.library.trim()}, core ${blas.core}`];
     yield ['kernels', `${simd.active} (this machine can run ${simd.available.join(', ')})`];
-    const quota =
-      threads < Math.min(of.processors, mostThreads) ? ", by its container's quota" : '';
-    yield ['threads', `${threads}${quota}; processors: ${of.processors}`];
+    yield ['threads', `${threads}; processors: ${of.processors}`];
   }
   yield ['Node', `${of.node} on ${of.platform}-${of.arch}`];
   if (of.platform === 'linux') {
     yield ['libc', of.glibc === undefined ? 'not glibc (untested)' : `glibc ${of.glibc}`];
   }
 }
-
-/** More than these forebay never starts with. */
-const mostThreads = 64;
 
 /** OpenBLAS's kernels that use AVX2 or better: what a processor that has it should get. */
 const fastCores = /^(Haswell|Zen|SkylakeX|Cooperlake|Sapphirerapids)$/i;

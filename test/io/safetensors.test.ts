@@ -281,6 +281,7 @@ describe('a parameter of a run in flight', () => {
     load(file, [w]);
     expect(w.value.toArray()).toEqual([1, 2]);
     await written;
+    expect((load(join(folder, 'checkpoint')).w as Tensor).toArray()).toEqual([1, 2]);
 
     const training = compile({ outputs: {}, updates: [[w, mul(w, 2)]] }).runAsync();
     const { message } = errorOf(() => save(file, [w]));

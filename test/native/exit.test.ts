@@ -15,7 +15,7 @@ interface Ended {
 function ended(way: string, place: string): Promise<Ended> {
   return new Promise((resolve) => {
     const child = spawn(process.execPath, [script, way, place], {
-      timeout: 540_000,
+      timeout: 100_000,
       killSignal: 'SIGKILL',
     });
     const said = { stdout: '', stderr: '' };

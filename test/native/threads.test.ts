@@ -1,20 +1,23 @@
 // How many threads there are in a process, by what the system says: never more than were asked for, none of
 // OpenBLAS's, and no more runs side by side than there are processors.
 import { existsSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { describe, expect, it } from 'vitest';
 import { child } from './child.js';
 
 const script = `
-  import { readdirSync } from 'node:fs';
+  import { readdirSync, readFileSync } from 'node:fs';
   import { readFile } from 'node:fs/promises';
   import { Worker } from 'node:worker_threads';
   const threads = () => readdirSync('/proc/self/task').length;
   // libuv's threads start with the first work for them.
   await readFile(new URL('file:///proc/self/status'));
   const before = threads();
+  // "0-3,8": what the system lets this process run on.
+  const [, list] = /^Cpus_allowed_list:\\s*(\\S+)$/m.exec(readFileSync('/proc/self/status', 'utf8'));
+  const sizes = list.split(',').map((range) => { const [from, to = from] = range.split('-'); return to - from + 1; });
+  const allowed = sizes.reduce((sum, size) => sum + size, 0);
   const count = () => threads() - before;
-  const counts = { blas: [fb.nativeInfo().blas.threads], loaded: count(), processors: fb.getThreads() };
+  const counts = { blas: [fb.nativeInfo().blas.threads], loaded: count(), allowed, processors: fb.getThreads() };
   const x = fb.parameter('x', fb.Tensor.full([512, 512], 0.001));
   const make = (factor) => fb.compile({ outputs: { y: fb.sum(fb.matmul(fb.exp(fb.matmul(x, fb.mul(x, factor))), x)) } });
   fb.setThreads(6);
@@ -41,13 +44,13 @@ describe.skipIf(!existsSync('/proc/self/task'))('the threads of a process', () =
     (env) => {
       const { status, stdout, stderr } = child(script, env);
       expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
-      const { blas, loaded, processors, pool, one, many, manyDone } = JSON.parse(stdout);
+      const { blas, loaded, allowed, processors, pool, one, many, manyDone } = JSON.parse(stdout);
       expect(blas).toEqual([1, 1]);
       expect(loaded).toBe(0);
       // One of them is the thread that calls; those that exist stay.
       expect(pool).toEqual([0, 2, 2, 2, 5]);
       expect(one).toBe(6);
-      expect(processors).toBeLessThanOrEqual(availableParallelism());
+      expect(processors).toBeLessThanOrEqual(allowed);
       const most = Math.max(4, processors);
       expect(many).toBe(5 + most);
       expect(manyDone).toBe(many);
