@@ -164,10 +164,7 @@ const suites = [
   ...guides().map((file) => ({ name: `guide ${file}`, command: `node tools/guides.mjs ${file}` })),
   ...promises.map(promise).filter(({ beside }) => !beside),
   // What follows keeps one core busy for most of its time, when it has built what it runs.
-  cpp('C++ under ASAN and UBSAN', ...sanitized, {
-    UBSAN_OPTIONS: 'print_stacktrace=1',
-    FOREBAY_FUZZ: '30000', // of damaged programs; without sanitizers all 100,000
-  }),
+  cpp('C++ under ASAN and UBSAN', ...sanitized, { UBSAN_OPTIONS: 'print_stacktrace=1' }),
   cpp('C++', ...release),
   {
     name: 'C++ on aarch64',

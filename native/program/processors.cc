@@ -66,12 +66,13 @@ int quotaOf(const Folder& folder, bool v2) {
 int smaller(int a, int b) { return a == 0 || b == 0 ? a + b : std::min(a, b); }
 
 // The smallest of a group's and those above it, up to the root: all that is seen from inside a container.
-int quotaUpwards(const char* mount, const char* hierarchy, char* group, bool v2) {
+int quotaUpwards(const char* mount, char* group, bool v2) {
   if (std::strcmp(group, "/") == 0) *group = '\0';
-  int least = quotaOf({mount, hierarchy, group}, v2);
+  const Folder folder{mount, v2 ? "" : "/cpu", group};
+  int least = quotaOf(folder, v2);
   for (char* slash; (slash = std::strrchr(group, '/')) != nullptr;) {
     *slash = '\0';
-    least = smaller(least, quotaOf({mount, hierarchy, group}, v2));
+    least = smaller(least, quotaOf(folder, v2));
   }
   return least;
 }
@@ -109,11 +110,8 @@ int quota(const char* membership, const char* mount) {
     char* const group = controllers == nullptr ? nullptr : std::strchr(controllers + 1, ':');
     if (group == nullptr) continue;
     *group = '\0';
-    if (controllers[1] == '\0') {
-      least = smaller(least, quotaUpwards(mount, "", group + 1, true));
-    } else if (limitsTime(controllers + 1)) {
-      least = smaller(least, quotaUpwards(mount, "/cpu", group + 1, false));
-    }
+    const bool v2 = controllers[1] == '\0';
+    if (v2 || limitsTime(controllers + 1)) least = smaller(least, quotaUpwards(mount, group + 1, v2));
   }
   return least;
 }
