@@ -54,21 +54,3 @@ export class NumericError extends ForebayError {
 export class NativeError extends ForebayError {
   readonly code = 'FOREBAY_NATIVE';
 }
-
-/** A short description of any value, for "expected …, but received …" messages. */
-export function describeValue(value: unknown): string {
-  if (typeof value === 'string') return `the string ${JSON.stringify(value)}`;
-  if (value === null || value === undefined) return String(value);
-  if (typeof value === 'number' || typeof value === 'boolean') return `${typeof value} ${value}`;
-  if (typeof value === 'bigint') return `bigint ${value}n`;
-  if (typeof value === 'function') return `a function ${value.name || '(anonymous)'}`;
-  if (typeof value === 'symbol') return 'a symbol';
-  if (Array.isArray(value)) return `an array of ${value.length}`;
-  return `an object of type ${value.constructor?.name ?? 'Object'}`;
-}
-
-/** @throws ValueError, which begins with `expectation`, unless `value` is an array; returns it */
-export function assertList<T>(value: readonly T[], expectation: string): readonly T[] {
-  if (Array.isArray(value)) return value;
-  throw new ValueError(`${expectation} but received ${describeValue(value)}`);
-}

@@ -1,6 +1,7 @@
 /** Reverse-mode differentiation: a backward pass run to its end. */
 
-import { assertList, DTypeError, describeValue, GraphError, ShapeError } from '../errors.js';
+import { assertList, describeValue } from '../arguments/describe.js';
+import { DTypeError, GraphError, ShapeError } from '../errors.js';
 import { constant } from '../graph/leaf.js';
 import { asDerived, Node } from '../graph/node.js';
 import { WaitList } from '../graph/waitlist.js';

@@ -1,6 +1,7 @@
 /** Gradients against central differences. */
 
-import { assertList, DTypeError, GraphError, NumericError, ValueError } from '../errors.js';
+import { assertList } from '../arguments/describe.js';
+import { DTypeError, GraphError, NumericError, ValueError } from '../errors.js';
 import type { Feeds } from '../evaluate/bind.js';
 import { Interpreter } from '../evaluate/interpreter.js';
 import { Variable } from '../graph/leaf.js';

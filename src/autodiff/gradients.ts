@@ -1,5 +1,6 @@
 /** What a backward pass found: the gradient of every node that the root depends on. */
 
+import { brand } from '../arguments/describe.js';
 import { GraphError } from '../errors.js';
 import { Constant } from '../graph/leaf.js';
 import type { Node } from '../graph/node.js';
@@ -13,6 +14,10 @@ interface Totals {
 
 /** What a backward pass found: the gradient of every node that the root depends on, as a node. */
 export class Gradients {
+  static {
+    brand(Gradients);
+  }
+
   readonly #totals: Totals;
   readonly #waits: WaitList;
 

@@ -5,7 +5,8 @@
  * Differentiation is symbolic: what is sent, summed and distributed are nodes.
  */
 
-import { DTypeError, describeValue, GraphError, ShapeError, StateError } from '../errors.js';
+import { brand, describeValue } from '../arguments/describe.js';
+import { DTypeError, GraphError, ShapeError, StateError } from '../errors.js';
 import { addDims, type Dim, type Shape, sameShape } from '../graph/dimension.js';
 import { Constant, constant, Input } from '../graph/leaf.js';
 import { asDerived, Node } from '../graph/node.js';
@@ -39,6 +40,10 @@ class Mailbox {
  * each edge of its wait list is ready; a step lets one ready node sum them, and send to its inputs by its op's rule.
  */
 export class BackwardPass {
+  static {
+    brand(BackwardPass);
+  }
+
   readonly #waits: WaitList;
   readonly #mailboxes = new Map<Node, Mailbox>();
   /** Complete but not distributed yet, in the order in which they became so. */

@@ -1,6 +1,7 @@
 /** Runs off the JavaScript thread: started, perhaps aborted, and landed. */
 
-import { describeValue, ValueError } from '../errors.js';
+import { describeValue } from '../arguments/describe.js';
+import { ValueError } from '../errors.js';
 import { holdLeaves, releaseLeaves, type Variable } from '../graph/leaf.js';
 import { cancelled, cancelRun, type StartedRun, startProgram } from '../native/program.js';
 

@@ -1,6 +1,7 @@
 /** What is wrong with tensors that a run is to write its outputs to. */
 
-import { DTypeError, describeValue, ShapeError, ValueError } from '../errors.js';
+import { describeValue } from '../arguments/describe.js';
+import { DTypeError, ShapeError, ValueError } from '../errors.js';
 import { formatShape } from '../tensor/shape.js';
 import { asTensor, Tensor } from '../tensor/tensor.js';
 import type { Slot } from './executable.js';

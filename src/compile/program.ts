@@ -1,7 +1,8 @@
 /** A compiled program, as its user holds it. */
 
 import { setImmediate } from 'node:timers/promises';
-import { describeValue, NumericError, StateError, ValueError } from '../errors.js';
+import { brand, describeValue } from '../arguments/describe.js';
+import { NumericError, StateError, ValueError } from '../errors.js';
 import { bindFeeds, type FedInputs, type Feeds, inputsOf } from '../evaluate/bind.js';
 import { describeNotFinite, firstNotFinite } from '../evaluate/finite.js';
 import { executionOrder } from '../evaluate/lowered.js';
@@ -60,6 +61,10 @@ let stepperOf: (program: Program) => Stepper;
 
 /** A compiled graph. It keeps what it was compiled to for the latest eight bindings of its dimension names. */
 export class Program<K extends string = string> {
+  static {
+    brand(Program);
+  }
+
   readonly #names: readonly K[];
   readonly #outputs: readonly Node[];
   readonly #updates: Updates;

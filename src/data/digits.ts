@@ -3,7 +3,8 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
-import { describeValue, ForebayError, FormatError, ValueError } from '../errors.js';
+import { describeValue } from '../arguments/describe.js';
+import { ForebayError, FormatError, ValueError } from '../errors.js';
 import { type Tensor, tensor } from '../tensor/tensor.js';
 import { readIdx } from './idx.js';
 

@@ -1,6 +1,7 @@
 /** From feeds to what one run needs: a tensor for every input, a number for every dimension name. */
 
-import { DTypeError, describeValue, GraphError, ShapeError, ValueError } from '../errors.js';
+import { describeValue } from '../arguments/describe.js';
+import { DTypeError, GraphError, ShapeError, ValueError } from '../errors.js';
 import { isDimensionName } from '../graph/dimension.js';
 import { Input, Leaf } from '../graph/leaf.js';
 import type { Node } from '../graph/node.js';

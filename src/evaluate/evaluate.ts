@@ -1,6 +1,7 @@
 /** Evaluation by the reference executor. */
 
-import { describeValue, ValueError } from '../errors.js';
+import { describeValue } from '../arguments/describe.js';
+import { ValueError } from '../errors.js';
 import { Node } from '../graph/node.js';
 import type { Tensor } from '../tensor/tensor.js';
 import type { Feeds } from './bind.js';

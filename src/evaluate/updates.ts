@@ -1,13 +1,7 @@
 /** New values for leaves: what may be written, whichever executor does it. */
 
-import {
-  assertList,
-  DTypeError,
-  describeValue,
-  GraphError,
-  ShapeError,
-  ValueError,
-} from '../errors.js';
+import { assertList, describeValue } from '../arguments/describe.js';
+import { DTypeError, GraphError, ShapeError, ValueError } from '../errors.js';
 import { sameShape } from '../graph/dimension.js';
 import { Variable } from '../graph/leaf.js';
 import { Node } from '../graph/node.js';

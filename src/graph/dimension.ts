@@ -6,7 +6,8 @@
  * print as they are, and serve as keys.
  */
 
-import { describeValue, ShapeError } from '../errors.js';
+import { describeValue } from '../arguments/describe.js';
+import { ShapeError } from '../errors.js';
 
 /** A number, or the normal form of a polynomial over dimension names. */
 export type Dim = number | string;

@@ -1,6 +1,7 @@
 /** The graph as DOT text, with its wiring checked on the way: the seed's recursive plot, unrolled. */
 
-import { describeValue, GraphError } from '../errors.js';
+import { describeValue } from '../arguments/describe.js';
+import { GraphError } from '../errors.js';
 import { formatShape } from '../tensor/shape.js';
 import { Constant, Leaf, type LeafKind } from './leaf.js';
 import { Node } from './node.js';

@@ -1,6 +1,7 @@
 /** Leaves: the nodes without inputs. What a graph reads, and what training writes. */
 
-import { DTypeError, describeValue, ShapeError, StateError, ValueError } from '../errors.js';
+import { describeValue } from '../arguments/describe.js';
+import { DTypeError, ShapeError, StateError, ValueError } from '../errors.js';
 import { assertDType, type DType, isTypedArray, sharedArray } from '../tensor/dtype.js';
 import { assertShape, formatShape } from '../tensor/shape.js';
 import { asTensor, isTensorLike, Tensor, type TensorLike, tensor } from '../tensor/tensor.js';

@@ -1,6 +1,7 @@
 /** A node: an op applied to inputs. Immutable but for its label. */
 
-import { DTypeError, describeValue, GraphError, ShapeError, ValueError } from '../errors.js';
+import { brand, describeValue } from '../arguments/describe.js';
+import { DTypeError, GraphError, ShapeError, ValueError } from '../errors.js';
 import type { DType } from '../tensor/dtype.js';
 import { inspected } from '../tensor/inspected.js';
 import { formatShape } from '../tensor/shape.js';
@@ -13,6 +14,10 @@ let derived = false;
 
 /** A vertex of the graph: an op on inputs, or a leaf. Immutable but for its label. */
 export class Node {
+  static {
+    brand(Node);
+  }
+
   /**
    * Counts up as nodes are made. A node's inputs exist before it does and never change, so ids are
    * a topological order, and a cycle cannot be built.

@@ -3,6 +3,7 @@
  * the drawings read. Nothing here knows any op by name.
  */
 
+import { brand } from '../arguments/describe.js';
 import { type ForebayError, GraphError } from '../errors.js';
 import type { DType } from '../tensor/dtype.js';
 import type { Tensor } from '../tensor/tensor.js';
@@ -111,6 +112,10 @@ export const none: unique symbol = Symbol('none');
 
 /** A gradient for a window of an input only; the window has the gradient's shape. */
 export class Part {
+  static {
+    brand(Part);
+  }
+
   /** Nothing is checked before the part is sent. */
   constructor(
     /** Of the dtype of the input that it is sent to. */

@@ -4,7 +4,8 @@
  * draws the same.
  */
 
-import { describeValue, ValueError } from '../errors.js';
+import { describeValue } from '../arguments/describe.js';
+import { ValueError } from '../errors.js';
 
 let globalSeed = 0;
 let draws = 0;

@@ -3,7 +3,8 @@
  * what it got and passes the sum on. The idea that forebay started from.
  */
 
-import { describeValue, GraphError } from '../errors.js';
+import { brand, describeValue } from '../arguments/describe.js';
+import { GraphError } from '../errors.js';
 import { Constant } from './leaf.js';
 import { Node } from './node.js';
 import { reachable } from './topology.js';
@@ -23,6 +24,10 @@ export interface Edge {
 
 /** For each node, the edges over which a gradient must arrive before the node sums what it got and passes the sum on. */
 export class WaitList {
+  static {
+    brand(WaitList);
+  }
+
   readonly #edges = new Map<Node, Edge[]>();
 
   /**

@@ -1,6 +1,7 @@
 /** Tables of numbers as tensors: CSV files (RFC 4180), columns chosen by name. */
 
-import { DTypeError, describeValue, FormatError, ValueError } from '../errors.js';
+import { describeValue } from '../arguments/describe.js';
+import { DTypeError, FormatError, ValueError } from '../errors.js';
 import { assertDType, type DType, type TypedArray } from '../tensor/dtype.js';
 import { allocate, Tensor } from '../tensor/tensor.js';
 import { inMemory } from './bytes.js';

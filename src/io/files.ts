@@ -16,7 +16,8 @@ import {
   writeSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { describeValue, ForebayError, FormatError, ValueError } from '../errors.js';
+import { describeValue } from '../arguments/describe.js';
+import { ForebayError, FormatError, ValueError } from '../errors.js';
 
 // A system call moves at most 2 GiB; this much also bounds the copy that writing makes.
 export const chunkBytes = 2 ** 24;

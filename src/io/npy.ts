@@ -1,6 +1,7 @@
 /** One tensor in a file: .npy, as `numpy.save` and `numpy.load` write and read it. */
 
-import { describeValue, ValueError } from '../errors.js';
+import { describeValue } from '../arguments/describe.js';
+import { ValueError } from '../errors.js';
 import { Variable } from '../graph/leaf.js';
 import { allocate, asTensor, isTensorLike, Tensor, type TensorLike } from '../tensor/tensor.js';
 import { bytesIn } from './bytes.js';

@@ -1,6 +1,7 @@
 /** Several tensors in a file: .npz, a zip archive of .npy files, as `numpy.savez` and `numpy.load` have it. */
 
-import { describeValue, FormatError, ValueError } from '../errors.js';
+import { describeValue } from '../arguments/describe.js';
+import { FormatError, ValueError } from '../errors.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { bytesIn } from './bytes.js';
 import { assertPath, type OpenFile, withFile, writeAtomically } from './files.js';

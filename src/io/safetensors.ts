@@ -3,7 +3,8 @@
  * write them (https://github.com/huggingface/safetensors, "Format").
  */
 
-import { DTypeError, describeValue, FormatError, ShapeError, ValueError } from '../errors.js';
+import { describeValue } from '../arguments/describe.js';
+import { DTypeError, FormatError, ShapeError, ValueError } from '../errors.js';
 import { Variable } from '../graph/leaf.js';
 import { bytesOf } from '../tensor/dtype.js';
 import { formatShape } from '../tensor/shape.js';

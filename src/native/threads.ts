@@ -1,6 +1,7 @@
 /** How many threads a run may use, for all programs of the process that say nothing else. */
 
-import { describeValue, ValueError } from '../errors.js';
+import { describeValue } from '../arguments/describe.js';
+import { ValueError } from '../errors.js';
 import { load } from './addon.js';
 
 /**

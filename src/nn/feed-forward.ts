@@ -1,5 +1,6 @@
 /** The dense layer. */
 
+import { brand } from '../arguments/describe.js';
 import type { Variable } from '../graph/leaf.js';
 import { lift } from '../graph/leaf.js';
 import { type Node, withinLayer } from '../graph/node.js';
@@ -19,6 +20,10 @@ export interface FeedForwardOptions extends LayerOptions {
 
 /** activation(x W + b), with W of shape [inputs, units] and b of shape [units]. */
 export class FeedForward {
+  static {
+    brand(FeedForward);
+  }
+
   /** What its parameters are named after. */
   readonly name: string;
   /** `NAME.weight`, [inputs, units]. */

@@ -1,6 +1,7 @@
 /** First values of parameters. */
 
-import { describeValue, ValueError } from '../errors.js';
+import { describeValue } from '../arguments/describe.js';
+import { ValueError } from '../errors.js';
 import { evaluate } from '../evaluate/evaluate.js';
 import type { Initializer } from '../graph/leaf.js';
 import type { Node } from '../graph/node.js';

@@ -1,6 +1,7 @@
 /** What layers share: named parameters from one seed. */
 
-import { describeValue, ValueError } from '../errors.js';
+import { describeValue } from '../arguments/describe.js';
+import { ValueError } from '../errors.js';
 import { type Initializer, parameter, type Variable } from '../graph/leaf.js';
 import { assertSeed, subSeed } from '../graph/seed.js';
 import { assertDType, type DType } from '../tensor/dtype.js';

@@ -1,6 +1,7 @@
 /** Long short-term memory, wired from plain nodes: the seed's LSTM. */
 
-import { describeValue, GraphError, ShapeError } from '../errors.js';
+import { brand, describeValue } from '../arguments/describe.js';
+import { GraphError, ShapeError } from '../errors.js';
 import type { Dim } from '../graph/dimension.js';
 import { constant, type Variable } from '../graph/leaf.js';
 import { Node, withinLayer } from '../graph/node.js';
@@ -51,6 +52,10 @@ export type LSTMGates = Readonly<
  * Hochreiter & Schmidhuber 1997, with the forget gate of Gers, Schmidhuber & Cummins 2000.
  */
 export class LSTM {
+  static {
+    brand(LSTM);
+  }
+
   /** What its parameters are named after. */
   readonly name: string;
   /** Features of a step. */

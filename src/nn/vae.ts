@@ -1,5 +1,6 @@
 /** The variational auto-encoder. */
 
+import { brand } from '../arguments/describe.js';
 import { ShapeError } from '../errors.js';
 import { sameShape } from '../graph/dimension.js';
 import type { Variable } from '../graph/leaf.js';
@@ -44,6 +45,10 @@ export interface LossOptions {
  * q(z|x) = N(mean, exp(logSigma)^2), z = mean + exp(logSigma) * noise, p(x|z) = Bernoulli(decode(z)).
  */
 export class VariationalAutoencoder {
+  static {
+    brand(VariationalAutoencoder);
+  }
+
   /** What its parameters are named after. */
   readonly name: string;
   /** Length of the latent code. */

@@ -1,6 +1,7 @@
 /** Arithmetic, powers, exponentials and trigonometry, element by element. */
 
-import { assertList, ShapeError } from '../errors.js';
+import { assertList } from '../arguments/describe.js';
+import { ShapeError } from '../errors.js';
 import { sameShape } from '../graph/dimension.js';
 import { input, lift } from '../graph/leaf.js';
 import type { Node } from '../graph/node.js';

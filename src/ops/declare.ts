@@ -1,6 +1,7 @@
 /** How ops are made: from a declaration to a function over operands. */
 
-import { describeValue, GraphError } from '../errors.js';
+import { describeValue } from '../arguments/describe.js';
+import { GraphError } from '../errors.js';
 import { dimension } from '../graph/dimension.js';
 import { lift } from '../graph/leaf.js';
 import { createNode, Node } from '../graph/node.js';

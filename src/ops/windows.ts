@@ -1,6 +1,7 @@
 /** Parts of tensors, and tensors made of parts: each is the other's gradient. */
 
-import { assertList, DTypeError, describeValue, ShapeError } from '../errors.js';
+import { assertList, describeValue } from '../arguments/describe.js';
+import { DTypeError, ShapeError } from '../errors.js';
 import {
   addDims,
   type Dim,

@@ -1,7 +1,7 @@
 /** Adam. */
 
+import { assertList } from '../arguments/describe.js';
 import type { Gradients } from '../autodiff/gradients.js';
-import { assertList } from '../errors.js';
 import type { Updates } from '../evaluate/interpreter.js';
 import { state, type Variable } from '../graph/leaf.js';
 import type { Node } from '../graph/node.js';

@@ -1,8 +1,9 @@
 /** What optimizers share: a loss or its gradients, parameters that can be trained, a rate. */
 
+import { assertList, describeValue } from '../arguments/describe.js';
 import { backward } from '../autodiff/backward.js';
 import { Gradients } from '../autodiff/gradients.js';
-import { assertList, describeValue, GraphError, ValueError } from '../errors.js';
+import { GraphError, ValueError } from '../errors.js';
 import { constant, Variable } from '../graph/leaf.js';
 import { Node } from '../graph/node.js';
 import { cast } from '../ops/index.js';

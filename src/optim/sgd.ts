@@ -1,20 +1,24 @@
 /** Stochastic gradient descent. */
 
+import { checkedLater, numberFrom } from '../arguments/kinds.js';
+import { declareOptions, type OptionsOf, optional, required } from '../arguments/options.js';
 import type { Gradients } from '../autodiff/gradients.js';
 import type { Updates } from '../evaluate/interpreter.js';
 import { state, type Variable } from '../graph/leaf.js';
 import type { Node } from '../graph/node.js';
 import { add, mul, sub } from '../ops/index.js';
 import { Tensor } from '../tensor/tensor.js';
-import { finite, gradientsFor, type Rate, rateIn } from './gradients.js';
+import { gradientsFor, type Rate, rateIn } from './gradients.js';
+
+const sgdOptions = declareOptions('sgd', {
+  /** The step size. */
+  rate: required(checkedLater<Rate>('a number or a scalar node'), 'lr', 'learningRate', 'stepSize'),
+  /** How much of the last step is kept: Polyak's heavy ball, v' = momentum v + g; 0 is plain descent. */
+  momentum: optional(numberFrom(0, 1)),
+});
 
 /** What `sgd` is told. */
-export interface SgdOptions {
-  /** The step size. */
-  readonly rate: Rate;
-  /** How much of the last step is kept: Polyak's heavy ball, v' = momentum v + g; 0 is plain descent. */
-  readonly momentum?: number | undefined;
-}
+export interface SgdOptions extends OptionsOf<typeof sgdOptions> {}
 
 /**
  * w' = w - rate g, or with momentum w' = w - rate v'. Returns the updates to apply in a run;
@@ -25,9 +29,9 @@ export interface SgdOptions {
 export function sgd(
   lossOrGradients: Node | Gradients,
   parameters: readonly Variable[],
-  { rate, momentum = 0 }: SgdOptions = {} as SgdOptions,
+  options: SgdOptions,
 ): Updates {
-  finite('sgd', 'momentum', momentum, 1);
+  const { rate, momentum = 0 } = sgdOptions.read(options);
   return gradientsFor('sgd', lossOrGradients, parameters).flatMap(({ parameter, gradient }) => {
     const { dtype, value } = parameter;
     const step = rateIn(dtype, rate, 'sgd');

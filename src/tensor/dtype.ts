@@ -1,6 +1,7 @@
 /** Element types, and the typed arrays that hold them. */
 
-import { DTypeError, describeValue } from '../errors.js';
+import { describeValue } from '../arguments/describe.js';
+import { DTypeError } from '../errors.js';
 
 /** The element type of a tensor. `int32` is for indices, comparison and moving data. */
 export type DType = 'float32' | 'float64' | 'int32';

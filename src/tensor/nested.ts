@@ -1,6 +1,7 @@
 /** Nested arrays of numbers, in and out. */
 
-import { describeValue, ShapeError, ValueError } from '../errors.js';
+import { describeValue } from '../arguments/describe.js';
+import { ShapeError, ValueError } from '../errors.js';
 import type { TypedArray } from './dtype.js';
 import { maxRank } from './shape.js';
 

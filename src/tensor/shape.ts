@@ -1,6 +1,7 @@
 /** Shapes of numbers: sizes, strides and their validation. */
 
-import { describeValue, ShapeError, ValueError } from '../errors.js';
+import { describeValue } from '../arguments/describe.js';
+import { ShapeError, ValueError } from '../errors.js';
 
 /** The element count of a shape; 1 for a scalar, 0 when any dimension is 0. */
 export function sizeOf(shape: readonly number[]): number {

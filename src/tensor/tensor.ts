@@ -1,7 +1,8 @@
 /** A tensor: a dense N-dimensional array of one element type. A value; it knows nothing of graphs. */
 
 import { inspect } from 'node:util';
-import { DTypeError, describeValue, ShapeError, ValueError } from '../errors.js';
+import { brand, describeValue } from '../arguments/describe.js';
+import { DTypeError, ShapeError, ValueError } from '../errors.js';
 import {
   assertDType,
   bytesOf,
@@ -28,6 +29,10 @@ export interface TensorOptions {
 
 /** A dense array of any rank up to 32, of one element type, in row-major order: a value, which knows of no graph. */
 export class Tensor {
+  static {
+    brand(Tensor);
+  }
+
   /** Dimensions, outermost first; `[]` for a scalar. */
   readonly shape: readonly number[];
   /** The type of the elements. */

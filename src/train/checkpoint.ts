@@ -4,7 +4,8 @@
  * A safetensors file, of which Python reads the leaves by their names.
  */
 
-import { describeValue, FormatError, GraphError, ValueError } from '../errors.js';
+import { describeValue } from '../arguments/describe.js';
+import { FormatError, GraphError, ValueError } from '../errors.js';
 import { executionOrder } from '../evaluate/lowered.js';
 import { assertRun, checkUpdates, type Updates } from '../evaluate/updates.js';
 import { Variable } from '../graph/leaf.js';

@@ -1,6 +1,7 @@
 /** Datasets: examples, and how they get to where a program's inputs want them. */
 
-import { DTypeError, describeValue, GraphError, ShapeError, ValueError } from '../errors.js';
+import { describeValue } from '../arguments/describe.js';
+import { DTypeError, GraphError, ShapeError, ValueError } from '../errors.js';
 import type { Input } from '../graph/leaf.js';
 import { gatherRows } from '../native/program.js';
 import type { TypedArray } from '../tensor/dtype.js';

@@ -1,8 +1,9 @@
 /** Training: a program's steps over minibatches of a dataset. */
 
+import { describeValue } from '../arguments/describe.js';
 import { assertSignal } from '../compile/flight.js';
 import type { Program, Stepper } from '../compile/program.js';
-import { describeValue, ValueError } from '../errors.js';
+import { ValueError } from '../errors.js';
 import { assertSeed, nextDrawSeed } from '../graph/seed.js';
 import type { TypedArray } from '../tensor/dtype.js';
 import { Tensor } from '../tensor/tensor.js';

@@ -1,7 +1,8 @@
 /** What `fit` and `predict` are told, checked. */
 
+import { describeValue } from '../arguments/describe.js';
 import { Program, type Stepper, stepper } from '../compile/program.js';
-import { describeValue, ValueError } from '../errors.js';
+import { ValueError } from '../errors.js';
 
 /** @throws ValueError unless `value` is a whole number of at least `min` */
 export function assertCount(context: string, name: string, value: unknown, min: number): void {

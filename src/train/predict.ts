@@ -1,8 +1,9 @@
 /** Prediction: a program's outputs for every example of a dataset. */
 
+import { describeValue } from '../arguments/describe.js';
 import { assertSignal } from '../compile/flight.js';
 import type { Program, Stepper } from '../compile/program.js';
-import { describeValue, ShapeError, ValueError } from '../errors.js';
+import { ShapeError, ValueError } from '../errors.js';
 import { bindDim, namesOf } from '../graph/dimension.js';
 import type { Node } from '../graph/node.js';
 import { formatShape, sizeOf } from '../tensor/shape.js';

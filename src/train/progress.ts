@@ -1,6 +1,7 @@
 /** Where a training has come to, and the same as text: exact, as the rest of it must have the same bits. */
 
-import { describeValue, ValueError } from '../errors.js';
+import { describeValue } from '../arguments/describe.js';
+import { ValueError } from '../errors.js';
 import { assertSeed } from '../graph/seed.js';
 import type { EpochRecord, Means } from './history.js';
 

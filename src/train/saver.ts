@@ -1,7 +1,8 @@
 /** The checkpoints that `fit` writes on its way. */
 
+import { describeValue } from '../arguments/describe.js';
 import type { Stepper } from '../compile/program.js';
-import { describeValue, ValueError } from '../errors.js';
+import { ValueError } from '../errors.js';
 import { holdLeaves, releaseLeaves, type Variable } from '../graph/leaf.js';
 import { assertWritable, writeInBackground } from '../io/background.js';
 import { assertPath } from '../io/files.js';

@@ -10,23 +10,25 @@ import { beforeAll, describe, expect, it } from 'vitest';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /** Who may import whom. */
-const core = ['errors', 'tensor', 'graph', 'ops'];
+const base = ['errors', 'arguments'];
+const core = [...base, 'tensor', 'graph', 'ops'];
 const library = ['native', 'evaluate', 'compile', 'autodiff', 'optim', 'nn', 'data', 'io', 'train'];
 const arrows: Record<string, string[]> = {
   errors: [],
-  tensor: ['errors'],
-  graph: ['errors', 'tensor'],
-  ops: ['errors', 'tensor', 'graph'],
-  native: ['errors', 'tensor'],
+  arguments: ['errors'],
+  tensor: base,
+  graph: [...base, 'tensor'],
+  ops: [...base, 'tensor', 'graph'],
+  native: [...base, 'tensor'],
   evaluate: [...core, 'native'],
   compile: [...core, 'native', 'evaluate'],
   autodiff: [...core, 'evaluate'],
   optim: [...core, 'evaluate', 'autodiff'],
   nn: [...core, 'evaluate', 'autodiff'],
-  data: ['errors', 'tensor', 'io'],
-  io: ['errors', 'tensor', 'graph'],
+  data: [...base, 'tensor', 'io'],
+  io: [...base, 'tensor', 'graph'],
   train: [...core, ...library.filter((folder) => folder !== 'train')],
-  report: ['errors', 'tensor', 'graph'],
+  report: [...base, 'tensor', 'graph'],
   index: [...core, ...library],
   cli: [...core, ...library, 'report', 'index'],
 };

@@ -1,0 +1,62 @@
+/** The kinds of values that options and arguments are checked against, apart from those of forebay's own classes. */
+
+import type { Kind } from './options.js';
+
+const isNumber = (value: unknown): value is number => typeof value === 'number';
+
+/** true or false. */
+export const flag: Kind<boolean> = {
+  expected: 'true or false',
+  accepts: (value) => typeof value === 'boolean',
+};
+
+/** Any text. */
+export const text: Kind<string> = {
+  expected: 'a string',
+  accepts: (value) => typeof value === 'string',
+};
+
+/** A whole number of at least `least`. */
+export function wholeNumber(least: 0 | 1): Kind<number> {
+  return {
+    expected: least === 0 ? 'a non-negative integer' : 'a positive integer',
+    accepts: (value) => Number.isSafeInteger(value) && (value as number) >= least,
+  };
+}
+
+/** A number from `least` to below `bound`, without the bound. */
+export function numberFrom(least: number, bound = Infinity): Kind<number> {
+  return {
+    expected:
+      bound === Infinity
+        ? `a finite number of at least ${least}`
+        : `a number from ${least} to below ${bound}`,
+    accepts: (value) => isNumber(value) && value >= least && value < bound,
+  };
+}
+
+/** One of a few words. */
+export function oneOf<const W extends string>(...words: readonly W[]): Kind<W> {
+  return {
+    expected: words.map((word) => `'${word}'`).join(' or '),
+    accepts: (value) => typeof value === 'string' && (words as readonly string[]).includes(value),
+  };
+}
+
+/** A function; its signature is the caller's word. */
+export function callback<F extends (...args: never[]) => unknown>(): Kind<F> {
+  return { expected: 'a function', accepts: (value) => typeof value === 'function' };
+}
+
+/** A value whose check is elsewhere, where more is known of it: everything passes here. */
+export function checkedLater<T>(expected: string): Kind<T> {
+  return { expected, accepts: () => true };
+}
+
+/** A value of either kind. */
+export function either<A, B>(a: Kind<A>, b: Kind<B>): Kind<A | B> {
+  return {
+    expected: `${a.expected} or ${b.expected}`,
+    accepts: (value) => a.accepts(value) || b.accepts(value),
+  };
+}

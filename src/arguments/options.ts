@@ -1,0 +1,183 @@
+/**
+ * Options objects: each is declared once. The declaration gives the TypeScript type, the documentation, the check at
+ * run time and the suggestion for a misspelled name.
+ *
+ * ```ts
+ * const sgdOptions = declareOptions('sgd', {
+ *   // The step size. (Written as a docstring, it is what editors and the reference show.)
+ *   rate: required(rate),
+ *   momentum: optional(numberFrom(0, 1)),
+ * });
+ * export interface SgdOptions extends OptionsOf<typeof sgdOptions> {}
+ * const { rate, momentum = 0 } = sgdOptions.read(options);
+ * ```
+ */
+
+import { type ForebayError, ValueError } from '../errors.js';
+import { describeValue } from './describe.js';
+
+/** What a value must be: the test, and its description for errors ("expected …"). */
+export interface Kind<T> {
+  /** For example 'a positive integer'. */
+  readonly expected: string;
+  /** Whether a value is acceptable. Must not throw, whatever it is given. */
+  accepts(value: unknown): boolean;
+  /** The class of the error; ValueError unless given. */
+  readonly error?: new (
+    message: string,
+  ) => ForebayError;
+  /** Carries the type; never there at run time. */
+  readonly type?: T;
+}
+
+/** One option of a declaration. */
+export interface Option<T, Required extends boolean = boolean> extends Kind<T> {
+  readonly required: Required;
+  /** What other libraries call it: found when the name is misspelled. */
+  readonly aliases: readonly string[];
+}
+
+/** The options of one function, by name. */
+export type Declaration = Readonly<Record<string, Option<unknown>>>;
+
+type TypeOf<O> = O extends Option<infer T> ? T : never;
+
+/** The TypeScript type of a declared options object. */
+export type OptionsOf<D extends DeclaredOptions<Declaration>> =
+  D extends DeclaredOptions<infer T>
+    ? {
+        readonly [K in keyof T as T[K] extends Option<unknown, true> ? K : never]: TypeOf<T[K]>;
+      } & {
+        readonly [K in keyof T as T[K] extends Option<unknown, true> ? never : K]?:
+          | TypeOf<T[K]>
+          | undefined;
+      }
+    : never;
+
+/** A declared options object. */
+export interface DeclaredOptions<D extends Declaration> {
+  /** The function or constructor that takes it, as errors name it: 'sgd', 'new LSTM'. */
+  readonly of: string;
+  /** The declaration, for tests and for declarations that include this one. */
+  readonly declaration: D;
+  /**
+   * Checks an options object that a user passed. Each property is read once.
+   * @param value undefined counts as an empty object
+   * @param context what errors begin with; `of` unless given
+   * @returns a new object with the options that are not undefined
+   * @throws ValueError for what is not an object, for an unknown option (it names the nearest one), for a missing
+   *   one and for an unacceptable value, unless the option's kind names another class
+   */
+  read(value: unknown, context?: string): OptionsOf<DeclaredOptions<D>>;
+}
+
+/** An option that must be given. */
+export function required<T>(kind: Kind<T>, ...aliases: string[]): Option<T, true> {
+  return { ...kind, accepts: kind.accepts, required: true, aliases };
+}
+
+/** An option that may be left out, or be undefined. */
+export function optional<T>(kind: Kind<T>, ...aliases: string[]): Option<T, false> {
+  return { ...kind, accepts: kind.accepts, required: false, aliases };
+}
+
+const declared: DeclaredOptions<Declaration>[] = [];
+
+/** Every options object of the library, in the order of declaration: tests loop over it. */
+export function allDeclaredOptions(): readonly DeclaredOptions<Declaration>[] {
+  return declared;
+}
+
+/** Declares the options of a function. */
+export function declareOptions<const D extends Declaration>(
+  of: string,
+  declaration: D,
+): DeclaredOptions<D> {
+  const options: DeclaredOptions<D> = {
+    of,
+    declaration,
+    read: (value, context = of) =>
+      readOptions(declaration, value, context) as OptionsOf<DeclaredOptions<D>>,
+  };
+  declared.push(options);
+  return options;
+}
+
+function readOptions(
+  declaration: Declaration,
+  value: unknown,
+  context: string,
+): Record<string, unknown> {
+  if (value === undefined) value = {};
+  if (!isRecord(value)) {
+    throw new ValueError(
+      `${context}: expected an options object { ${Object.keys(declaration).join(', ')} }, but received ${describeValue(value)}`,
+    );
+  }
+  for (const name of Object.keys(value)) {
+    if (!Object.hasOwn(declaration, name)) throw unknownOption(declaration, name, context);
+  }
+  const read: Record<string, unknown> = {};
+  for (const [name, option] of Object.entries(declaration)) {
+    const given = value[name];
+    if (given === undefined) {
+      if (!option.required) continue;
+      throw unacceptable(option, name, given, context);
+    }
+    if (!option.accepts(given)) throw unacceptable(option, name, given, context);
+    read[name] = given;
+  }
+  return read;
+}
+
+function unacceptable(kind: Kind<unknown>, name: string, value: unknown, context: string) {
+  const Failure = kind.error ?? ValueError;
+  return new Failure(
+    `${context}: ${name} must be ${kind.expected}, but is ${describeValue(value)}`,
+  );
+}
+
+/** An object that can hold options: not an array, a typed array or an instance of a class. */
+function isRecord(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  const prototype = Object.getPrototypeOf(value);
+  // A plain object of another realm has another Object.prototype, which has no prototype itself.
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
+function unknownOption(declaration: Declaration, name: string, context: string): ValueError {
+  const names = Object.keys(declaration);
+  const nearest = nearestName(name, declaration);
+  const hint = nearest === undefined ? '' : `; did you mean '${nearest}'?`;
+  const all = names.length > 1 ? ` Its options are ${names.join(', ')}.` : '';
+  return new ValueError(`${context}: there is no option '${name}'${hint}${all}`);
+}
+
+/** The declared name that a misspelled one most likely stands for. */
+function nearestName(name: string, declaration: Declaration): string | undefined {
+  const wanted = name.toLowerCase().replace(/[^a-z0-9]/g, '');
+  let nearest: string | undefined;
+  let least = Infinity;
+  for (const [candidate, { aliases }] of Object.entries(declaration)) {
+    for (const spelling of [candidate, ...aliases]) {
+      const distance = editDistance(wanted, spelling.toLowerCase());
+      if (distance < least) [nearest, least] = [candidate, distance];
+    }
+  }
+  return nearest;
+}
+
+/** Levenshtein's distance: how many letters to insert, delete or replace. Names are cut at 64 letters. */
+function editDistance(a: string, b: string): number {
+  const [from, to] = [a.slice(0, 64), b.slice(0, 64)];
+  let row = Array.from({ length: to.length + 1 }, (_, column) => column);
+  for (let i = 1; i <= from.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= to.length; j++) {
+      const replaced = (row[j - 1] as number) + Number(from[i - 1] !== to[j - 1]);
+      next.push(Math.min(replaced, (row[j] as number) + 1, (next[j - 1] as number) + 1));
+    }
+    row = next;
+  }
+  return row[to.length] as number;
+}
