@@ -85,7 +85,7 @@ describe('a proof', () => {
   });
 
   it.each([
-    ['hangs', 'for (;;);', { short: 1000 }, /nothing was heard of it for 1 s/],
+    ['hangs', 'for (;;);', { short: 1000 }, /it sent nothing for 1 s/],
     [
       'does not end',
       'setInterval(() => {}, 1000); return {};',

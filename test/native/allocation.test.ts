@@ -28,12 +28,14 @@ describe('a native allocation that fails', () => {
         FOREBAY_PREBUILD: `${root}.cmake/failing`,
       });
       expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
-      const { sites, errors, codes, by } = JSON.parse(stdout.trim().split('\n').at(-1) as string);
-      expect(sites).toBeGreaterThan(500);
+      const { failures, errors, codes, failuresIn } = JSON.parse(
+        stdout.trim().split('\n').at(-1) as string,
+      );
+      expect(failures).toBeGreaterThan(500);
       expect(errors).toBeGreaterThan(500);
       expect(codes).toContain('FOREBAY_NATIVE');
       for (const site of ['new', 'new[]', 'posix_memalign', 'napi_create_reference']) {
-        expect(by[site], site).toBeGreaterThan(0);
+        expect(failuresIn[site], site).toBeGreaterThan(0);
       }
     },
   );
@@ -59,8 +61,8 @@ describe('the addon', () => {
       FOREBAY_PREBUILD: `${root}.cmake/failing`,
     });
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
-    const { by, survived } = JSON.parse(stdout.trim().split('\n').at(-1) as string);
-    expect(by).toMatchObject({
+    const { failuresIn, survived } = JSON.parse(stdout.trim().split('\n').at(-1) as string);
+    expect(failuresIn).toMatchObject({
       // That of the run's own thread, and that of the second one for a product, without which one does it all.
       pthread_create: 2,
       napi_create_threadsafe_function: 1,
