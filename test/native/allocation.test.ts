@@ -1,11 +1,11 @@
-// Native allocations that fail, by a build of the addon whose allocations do so when they are told to.
+// Native allocations that fail. Uses a build of the addon whose allocations fail on request.
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { beforeAll, describe, expect, it } from 'vitest';
 
 const root = new URL('../..', import.meta.url).pathname;
-/** Without the library of a sanitizer, which knows nothing of this addon and makes compilers hang. */
+/** Runs Node without a preloaded sanitizer, because this addon is not built with it and compilers would hang. */
 const node = (args: string[], env: NodeJS.ProcessEnv = {}) =>
   spawnSync(process.execPath, args, {
     cwd: root,
@@ -19,9 +19,9 @@ describe('a native allocation that fails', () => {
     expect(status, stdout + stderr).toBe(0);
   });
 
-  // The kinds of call that handled it worst: many arguments, threads, what runs in JavaScript.
+  // The scenarios with the most failures at first: many arguments, threads, and code that runs in JavaScript.
   it.each(['manyFeeds', 'asynchronous', 'interpreted'])(
-    'is a typed error, after which all is as before: %s',
+    'is a typed error that changes nothing: %s',
     (scenario) => {
       const script = 'proof/support/failing-allocations.mjs';
       const { status, stdout, stderr } = node(['--expose-gc', script, 'short', scenario], {
@@ -42,9 +42,9 @@ describe('a native allocation that fails', () => {
 });
 
 describe('the addon', () => {
-  // What ends a process when there is no memory: C++ that throws, Node-API's wrappers that give up, and
-  // memory that the C library allocates for a thread on the way.
-  it.skipIf(process.env.FOREBAY_PREBUILD)('calls nothing that aborts for want of memory', () => {
+  // What aborts a process when memory runs out: C++ that throws, Node-API's C++ wrappers, and memory that the C library
+  // allocates for thread-local variables.
+  it.skipIf(process.env.FOREBAY_PREBUILD)('calls nothing that aborts when memory runs out', () => {
     const loader = createRequire(import.meta.url)('node-gyp-build') as {
       path(folder: string): string;
     };
@@ -55,7 +55,7 @@ describe('the addon', () => {
     }
   });
 
-  it('is so too where a process allocates once: threads, and what takes results to JavaScript', () => {
+  it('throws a typed error too for what a process allocates once: threads, and the callback into JavaScript', () => {
     const script = 'proof/support/failing-allocations.mjs';
     const { status, stdout, stderr } = node(['--expose-gc', script, 'short', 'firstRun'], {
       FOREBAY_PREBUILD: `${root}.cmake/failing`,
@@ -63,7 +63,7 @@ describe('the addon', () => {
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     const { failuresIn, survived } = JSON.parse(stdout.trim().split('\n').at(-1) as string);
     expect(failuresIn).toMatchObject({
-      // That of the run's own thread, and that of the second one for a product, without which one does it all.
+      // One thread for the run, and a second one for a product. Without the second one, the first computes it all.
       pthread_create: 2,
       napi_create_threadsafe_function: 1,
       napi_add_env_cleanup_hook: 1,
