@@ -9,7 +9,7 @@ import type { Case, Expected, Result } from './cases.js';
 export interface Differing {
   /** The compiler under test; by default the one that compile() uses. */
   readonly passes?: typeof specialise;
-  /** How often each rewrite was made. */
+  /** Counts how often each rewrite was applied. */
   readonly fired?: Map<string, number>;
   readonly threads?: number;
   /** True if the graph is compiled again before its runs are repeated. */

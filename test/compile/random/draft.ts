@@ -20,7 +20,7 @@ export interface Numbers {
   /** True for small integers and ops that are exact for them. False for any numbers. */
   readonly exact: boolean;
   readonly dtype: 'float32' | 'float64';
-  /** Dimensions but 0 and 1 are about so many times as large as usual. */
+  /** The factor by which dimensions other than 0 and 1 are larger than usual. */
   readonly scale: number;
 }
 
