@@ -1,4 +1,4 @@
-// A command with one demo that never ends; built code, as a user runs it.
+// A command with one demo that never ends. It uses the built code, as a user does.
 import { main } from '../../dist/cli/shell.mjs';
 
 const demo = {

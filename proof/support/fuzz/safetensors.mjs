@@ -1,4 +1,4 @@
-/** Safetensors files, sound and damaged. */
+/** Safetensors files, valid and damaged. */
 
 import { inMemory } from '../../../dist/io/bytes.js';
 import { readSafetensors } from '../../../dist/io/safetensors.js';
@@ -92,7 +92,7 @@ const wrongs = [
 export default {
   make,
   read: ({ bytes }) => Object.values(readSafetensors('fuzzed', inMemory('fuzzed', bytes))),
-  // The header's bytes and the tensors'; one that is not UTF-8 is written again, to find where.
+  // The bytes of the header and of the tensors. A header that is not UTF-8 is encoded again, to find the position.
   allowed: ({ bytes }) => 5 * bytes.length + 64,
   reasons: {
     'no length': /truncated: expected the 8 bytes/,
