@@ -43,12 +43,20 @@ export function oneOf<const W extends string>(...words: readonly W[]): Kind<W> {
   };
 }
 
-/** A function; its signature is the caller's word. */
-export function callback<F extends (...args: never[]) => unknown>(): Kind<F> {
-  return { expected: 'a function', accepts: (value) => typeof value === 'function' };
+/** A function. Its signature is not checked: what it throws and returns is its author's. */
+export function callback<F extends (...args: never[]) => unknown>(
+  expected = 'a function',
+): Kind<F> {
+  return { expected, accepts: (value) => typeof value === 'function' };
 }
 
-/** A value whose check is elsewhere, where more is known of it: everything passes here. */
+/** A seed of random draws. */
+export const seedNumber: Kind<number> = {
+  expected: 'a seed (an integer from 0 to 2^53 - 1)',
+  accepts: (value) => Number.isSafeInteger(value) && (value as number) >= 0,
+};
+
+/** A value that is checked elsewhere, where more is known about it: everything passes here. */
 export function checkedLater<T>(expected: string): Kind<T> {
   return { expected, accepts: () => true };
 }
