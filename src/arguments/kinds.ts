@@ -16,6 +16,12 @@ export const text: Kind<string> = {
   accepts: (value) => typeof value === 'string',
 };
 
+/** Any text but the empty one. */
+export const filledText: Kind<string> = {
+  expected: 'a non-empty string',
+  accepts: (value) => typeof value === 'string' && value !== '',
+};
+
 /** A whole number of at least `least`. */
 export function wholeNumber(least: 0 | 1): Kind<number> {
   return {
@@ -34,6 +40,12 @@ export function numberFrom(least: number, bound = Infinity): Kind<number> {
     accepts: (value) => isNumber(value) && value >= least && value < bound,
   };
 }
+
+/** A finite number greater than 0. */
+export const positiveNumber: Kind<number> = {
+  expected: 'a finite number greater than 0',
+  accepts: (value) => isNumber(value) && value > 0 && value < Infinity,
+};
 
 /** One of a few words. */
 export function oneOf<const W extends string>(...words: readonly W[]): Kind<W> {

@@ -86,9 +86,7 @@ export function resolveAxis(axis: number, rank: number, context: string): number
   }
   if (!Number.isInteger(axis) || axis < -rank || axis >= rank) {
     const allowed = rank === 0 ? 'none, as this is a scalar' : `${-rank} to ${rank - 1}`;
-    throw new ShapeError(
-      `${context} axis ${axis} is out of range (allowed: ${allowed})`,
-    );
+    throw new ShapeError(`${context} axis ${axis} is out of range (allowed: ${allowed})`);
   }
   return axis < 0 ? axis + rank : axis;
 }

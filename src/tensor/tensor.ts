@@ -206,12 +206,7 @@ function fromNested(data: Nested, dtype: DType, context: string): Tensor {
 
 /** Whether `asTensor` may make a tensor of it; the elements of nested arrays are not looked at. Never throws. */
 export function isTensorLike(value: unknown): value is TensorLike {
-  return (
-    isTensor(value) ||
-    typeof value === 'number' ||
-    isList(value) ||
-    isTypedArray(value)
-  );
+  return isTensor(value) || typeof value === 'number' || isList(value) || isTypedArray(value);
 }
 
 /**
@@ -220,8 +215,7 @@ export function isTensorLike(value: unknown): value is TensorLike {
  * @throws ShapeError or ValueError, as `tensor` does, and for memory that has been transferred away
  */
 export function asTensor(value: TensorLike, dtype: DType, context: string): Tensor {
-  const made =
-    isTensor(value) ? value : isTypedArray(value) ? new Tensor(value) : undefined;
+  const made = isTensor(value) ? value : isTypedArray(value) ? new Tensor(value) : undefined;
   if (made === undefined) return fromNested(value as Nested, dtype, context);
   if (made.data.length !== sizeOf(made.shape)) {
     throw new ValueError(
