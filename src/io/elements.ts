@@ -130,12 +130,12 @@ export function safetensorsType(code: string): ElementType | undefined {
 }
 
 /** Bits of one element, of the types of safetensors that are not read. */
-export const unreadBits: Readonly<Record<string, number>> = {
-  C64: 64,
-  F4: 4,
-  F6_E2M3: 6,
-  F6_E3M2: 6,
-};
+export const unreadBits: ReadonlyMap<string, number> = new Map([
+  ['C64', 64],
+  ['F4', 4],
+  ['F6_E2M3', 6],
+  ['F6_E3M2', 6],
+]);
 
 /** How errors name the type of elements of a file, which may become another dtype. */
 export function describeType({ name, dtype }: ElementType): string {

@@ -39,8 +39,15 @@ export interface NewEntry extends Pick<Entry, 'name' | 'shape' | 'begin' | 'end'
   readonly dtype: DType;
 }
 
+/** Whether the format has such a type: a code that it does not have may be damage, or newer than this reader. */
+export function isKnown({ code, type }: Entry): boolean {
+  return type !== undefined || unreadBits.has(code);
+}
+
 /** Why a tensor of a file cannot be read; undefined if it can. */
-export function unreadable({ code, type, shape }: Entry): string | undefined {
+export function unreadable(entry: Entry): string | undefined {
+  const { code, type, shape } = entry;
+  if (!isKnown(entry)) return `its dtype is ${JSON.stringify(code)}, which is not known`;
   if (type === undefined) return `its elements are ${code}, which forebay does not read`;
   if (shape.length <= maxRank) return undefined;
   return `it has ${shape.length} axes, but forebay has at most ${maxRank}`;
@@ -147,14 +154,14 @@ function readEntry(reader: JsonReader, name: string, position: number): Entry {
 /** The elements must take the bytes that the tensor is said to have. */
 function checkSize(reader: JsonReader, { name, code, type, shape, begin, end }: Entry, at: number) {
   const tensor = `tensor ${JSON.stringify(name)}`;
-  const bits = type === undefined ? unreadBits[code] : 8 * type.bytes;
+  const bits = type === undefined ? unreadBits.get(code) : 8 * type.bytes;
   // A type that was made after this was written: how large its elements are is not known.
   if (bits === undefined) return;
   // BigInt: sizes of 53 bits overflow any number before a comparison could refuse them.
   const allBits = shape.reduce((n, size) => n * BigInt(size), BigInt(bits));
   if (8n * (BigInt(end) - BigInt(begin)) !== allBits) {
     reader.fail(
-      `${tensor}, ${code} ${formatShape(shape)}, takes ${Number(allBits) / 8} bytes, but its data_offsets are [${begin}, ${end}]`,
+      `${tensor}, ${code} ${formatShape(shape)}, takes ${allBits / 8n} bytes, but its data_offsets are [${begin}, ${end}]`,
       at,
     );
   }

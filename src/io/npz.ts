@@ -122,8 +122,8 @@ export function readNpz(
     try {
       tensors.push([name, readNpy(`${file}: ${member.name}`, content, selection.dtypeOf(name))]);
     } catch (error) {
-      if (!(error instanceof UnreadableArray)) throw error;
-      selection.skip(name, error.reason);
+      const left = error instanceof UnreadableArray && selection.skip(name, error.reason);
+      if (!left) throw error;
     }
   }
   return { tensors: Object.fromEntries(tensors), skipped: selection.skipped };

@@ -18,6 +18,7 @@ import {
   type Entry,
   formatHeader,
   type Header,
+  isKnown,
   isWritable,
   lengthBytes,
   type Metadata,
@@ -133,11 +134,14 @@ export function readSafetensors(file: string, open: OpenFile, options: LoadOptio
     const { name, type } = entry;
     if (!selection.has(name)) continue;
     const reason = unreadable(entry);
-    if (type === undefined || reason !== undefined) selection.skip(name, reason as string);
-    else {
-      const dtype = selection.dtypeOf(name) ?? type.dtype;
-      tensors.push([name, readTensor(file, open, dataStart, { ...entry, type }, dtype)]);
+    if (type === undefined || reason !== undefined) {
+      // What may be damage is not passed over: whoever wants the other tensors asks for them.
+      const left = isKnown(entry) && selection.skip(name, reason as string);
+      if (left) continue;
+      throw selection.refusal(name, reason as string);
     }
+    const dtype = selection.dtypeOf(name) ?? type.dtype;
+    tensors.push([name, readTensor(file, open, dataStart, { ...entry, type }, dtype)]);
   }
   return { tensors: Object.fromEntries(tensors), skipped: selection.skipped };
 }

@@ -121,10 +121,17 @@ export class Selection {
     return Object.hasOwn(dtype, name) ? (dtype as Record<string, DType>)[name] : undefined;
   }
 
-  /** @throws FormatError if the tensor is asked for by name */
-  skip(name: string, reason: string): void {
-    if (!this.#named?.has(name)) this.skipped.push({ name, reason });
-    else throw new FormatError(`${this.#file}: tensor '${name}' cannot be read: ${reason}`);
+  /** Leaves out a tensor that cannot be read, unless it is asked for by name. @returns whether it may be left out */
+  skip(name: string, reason: string): boolean {
+    if (this.#named?.has(name)) return false;
+    this.skipped.push({ name, reason });
+    return true;
+  }
+
+  refusal(name: string, reason: string): FormatError {
+    return new FormatError(
+      `${this.#file}: tensor '${name}' cannot be read: ${reason}; read the others by only`,
+    );
   }
 }
 
