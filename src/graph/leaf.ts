@@ -2,7 +2,8 @@
 
 import { describeValue } from '../arguments/describe.js';
 import { DTypeError, ShapeError, StateError, ValueError } from '../errors.js';
-import { assertDType, type DType, isTypedArray, sharedArray } from '../tensor/dtype.js';
+import { assertDType, type DType, sharedArray } from '../tensor/dtype.js';
+import { isNumberArray } from '../tensor/nested.js';
 import { assertShape, formatShape } from '../tensor/shape.js';
 import { asTensor, isTensorLike, Tensor, type TensorLike, tensor } from '../tensor/tensor.js';
 import { type Dim, dimension, isDimensionName, type Shape } from './dimension.js';
@@ -110,7 +111,7 @@ export class Variable extends Valued {
     if (next.dtype !== this.dtype) {
       throw new DTypeError(`${this} set: expected ${this.dtype}, but received ${next.dtype}`);
     }
-    const flat = isTypedArray(value) && next.size === this.value.size;
+    const flat = isNumberArray(value) && next.size === this.value.size;
     if (!flat && formatShape(next.shape) !== formatShape(this.shape)) {
       throw new ShapeError(
         `${this} set: expected shape ${formatShape(this.shape)}, but received ${formatShape(next.shape)}`,
@@ -305,9 +306,7 @@ function nameOf(name: unknown, kind: LeafKind): string {
 }
 
 function isParameterOptions(value: unknown): value is ParameterOptions {
-  return (
-    typeof value === 'object' && value !== null && 'shape' in value && !(value instanceof Tensor)
-  );
+  return typeof value === 'object' && value !== null && 'shape' in value && !isTensorLike(value);
 }
 
 function fittingTensor(value: TensorLike, dtype: DType, context: string): Tensor {
