@@ -1,6 +1,7 @@
 /** What is written to files and read from them: values by name, none of which a run is changing. */
 
-import { assertList, describeValue } from '../arguments/describe.js';
+import { describeValue } from '../arguments/describe.js';
+import { assertList } from '../arguments/read.js';
 import { GraphError, StateError, ValueError } from '../errors.js';
 import { inFlight, Variable, writtenInFlight } from '../graph/leaf.js';
 import { asTensor, Tensor } from '../tensor/tensor.js';
