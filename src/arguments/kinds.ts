@@ -64,7 +64,7 @@ export function callback<F extends (...args: never[]) => unknown>(
 
 /** A seed of random draws. */
 export const seedNumber: Kind<number> = {
-  expected: 'a seed (an integer from 0 to 2^53 - 1)',
+  expected: 'an integer from 0 to 2^53 - 1',
   accepts: (value) => Number.isSafeInteger(value) && (value as number) >= 0,
 };
 

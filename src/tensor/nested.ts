@@ -112,7 +112,8 @@ export function assertRepresentable(value: number, context: string): void {
   throw new ValueError(`${context} ${value} is not a 32-bit integer, but the dtype is int32`);
 }
 
-function isDetached({ length, buffer }: NumberArray): boolean {
+/** Whether the memory of an array has been transferred away: it has no elements then. Never throws. */
+export function isDetached({ length, buffer }: NumberArray): boolean {
   if (length > 0) return false;
   try {
     new Uint8Array(buffer);

@@ -21,6 +21,7 @@ import {
   assertRepresentable,
   firstTypedArray,
   flattenInto,
+  isDetached,
   isNumberArray,
   type Nested,
   type NestedData,
@@ -59,7 +60,7 @@ let isOurs: (value: object) => boolean;
 /** A dense array of any rank up to 32, of one element type, in row-major order. It knows nothing of graphs. */
 export class Tensor {
   static {
-    brand(Tensor);
+    brand<Tensor>(Tensor, ({ dtype, shape }) => `a tensor of ${dtype} ${formatShape(shape)}`);
     isOurs = (value) => #made in value;
   }
 
@@ -77,12 +78,17 @@ export class Tensor {
    * Wraps `data` without copying it.
    * @param shape one axis unless told otherwise
    * @throws ShapeError if the shape's size is not the data's length; ValueError if `data` is not a Float32Array, a
-   *   Float64Array or an Int32Array
+   *   Float64Array or an Int32Array, or its memory has been transferred away
    */
   constructor(data: TypedArray, shape?: readonly number[]) {
     if (!isTypedArray(data)) {
       throw new ValueError(
         `Tensor: expected a Float32Array, a Float64Array or an Int32Array, but received ${describeValue(data)}`,
+      );
+    }
+    if (isDetached(data)) {
+      throw new ValueError(
+        `Tensor: the memory of ${describeValue(data)} has been transferred away`,
       );
     }
     const dims = shape === undefined ? [data.length] : assertShape(shape, 'Tensor:');

@@ -227,7 +227,7 @@ describe('save refuses', () => {
       'a list of others',
       () => [tensor(1)],
       'ValueError',
-      'a list of parameters and states, but one is an object of type Tensor',
+      'a list of parameters and states, but one is a tensor of float32',
     ],
     ['a record of others', () => ({ x: 1 }), 'ValueError', "for 'x', but received number 1"],
     [
