@@ -37,6 +37,7 @@ export {
   input,
   Leaf,
   type LeafKind,
+  type LeafOptions,
   type ParameterOptions,
   parameter,
   state,
@@ -90,7 +91,13 @@ export { type SgdOptions, sgd } from './optim/sgd.js';
 export type { DType, TypedArray } from './tensor/dtype.js';
 export type { Nested, NestedData, NumberArray } from './tensor/nested.js';
 export type { JsonTensor, PlainTensor } from './tensor/plain.js';
-export { Tensor, type TensorLike, type TensorOptions, tensor } from './tensor/tensor.js';
+export {
+  type FilledOptions,
+  Tensor,
+  type TensorLike,
+  type TensorOptions,
+  tensor,
+} from './tensor/tensor.js';
 export {
   type Checkpoint,
   type CheckpointOptions,

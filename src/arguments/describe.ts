@@ -11,8 +11,12 @@ interface Copy {
 const copyOf = Symbol.for('forebay.copy');
 const thisCopy: Copy = Object.freeze({ path: ownPath() });
 
-// How this copy's classes describe their instances.
-const ownWords = Symbol('description');
+/** How a class of this copy describes its instances. */
+interface Words {
+  describe(value: unknown): string;
+}
+
+const wordsOf = Symbol('words');
 
 /**
  * Marks the instances of a class as this copy's, so that `describeValue` of another copy can name both.
@@ -23,7 +27,7 @@ export function brand<T>(
   describe?: (value: T) => string,
 ): void {
   Object.defineProperty(ofClass.prototype, copyOf, { value: thisCopy });
-  if (describe) Object.defineProperty(ofClass.prototype, ownWords, { value: describe });
+  if (describe) Object.defineProperty(ofClass.prototype, wordsOf, { value: { describe } });
 }
 
 function ownPath(): string {
@@ -42,8 +46,10 @@ export function describeValue(value: unknown): string {
     if (typeof value === 'function') return `a function ${value.name || '(anonymous)'}`;
     if (Array.isArray(value)) return `an array of ${value.length}`;
     const type = String((value as object).constructor?.name ?? 'Object');
-    const described = (value as { [ownWords]?: (value: unknown) => string })[ownWords];
-    return described?.(value) ?? foreign(value as object, type) ?? ofType(value as object, type);
+    const words = (value as { readonly [wordsOf]?: Words })[wordsOf];
+    return (
+      words?.describe(value) ?? foreign(value as object, type) ?? ofType(value as object, type)
+    );
   } catch {
     return 'an object that cannot be looked at'; // a revoked proxy, or a getter that throws
   }

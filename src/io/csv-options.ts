@@ -32,7 +32,7 @@ const anyNumber: Kind<number> = {
   accepts: (value) => typeof value === 'number',
 };
 
-const csvOptions = declareOptions('loadCsv', {
+const csvOptions = declareOptions('loadCsv, parseCsv', {
   /**
    * The tensors to make, by name: from one column, of shape [rows]; from a list of n columns, of shape
    * [rows, n]. Or a list of columns, each of which becomes a tensor of its own name (of its place, where

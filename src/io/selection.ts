@@ -54,7 +54,7 @@ const namesOrPattern: Kind<readonly string[] | RegExp> = {
   accepts: (value) => types.isRegExp(value) || isListOfStrings(value),
 };
 
-const loadOptions = declareOptions('load', {
+const loadOptions = declareOptions('load, loadNpz', {
   /**
    * Read only the tensors of these names, each of which must be there and readable; or those whose names match a
    * regular expression, such as `/^encoder\./`. All tensors when left out.

@@ -4,7 +4,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { complaint, oddValues, placesIn, replaced } from './odd.js';
+import {
+  allDeclaredOptions,
+  type Declaration,
+  type DeclaredOptions,
+} from '../../src/arguments/options.js';
+import { type Call, complaint, oddValues, placesIn, replaced } from './odd.js';
 
 const before = process.cwd();
 const folder = mkdtempSync(join(tmpdir(), 'forebay-odd-'));
@@ -22,6 +27,17 @@ const ready = callables.flatMap(({ name, call, invoke }) =>
   call === undefined ? [] : [[name, { call, invoke }] as const],
 );
 
+/** Where odd values are put in a call, and the declared options among its arguments. */
+function placesOf(name: string, { args }: Call) {
+  const declared = new Set<DeclaredOptions<Declaration>>();
+  const places = placesIn(args, (object) => {
+    const options = declarationOf(name, object);
+    if (options) declared.add(options);
+    return [...new Set([...Object.keys(object), ...Object.keys(options?.declaration ?? {})])];
+  });
+  return { places, declared };
+}
+
 describe('the table of valid calls', () => {
   it('has one for everything that is exported', () => {
     expect(callables.filter(({ call }) => call === undefined).map(({ name }) => name)).toEqual([]);
@@ -29,6 +45,12 @@ describe('the table of valid calls', () => {
 
   it('has none for what is not exported', () => {
     expect(leftOver(new Set(callables.map(({ name }) => name)))).toEqual([]);
+  });
+
+  it('has one for every declared options object', () => {
+    const met = new Set(ready.flatMap(([name, { call }]) => [...placesOf(name, call()).declared]));
+    const others = allDeclaredOptions().filter((options) => !met.has(options));
+    expect(others.map(({ of }) => of)).toEqual([]);
   });
 
   it.each(ready)('%s succeeds', async (_name, { call, invoke }) => {
@@ -42,10 +64,7 @@ describe('odd values', () => {
   });
 
   it.each(ready)('in %s give nothing but ForebayErrors', async (name, { call, invoke }) => {
-    const places = placesIn(call().args, (object) => {
-      const declared = declarationOf(name, object)?.declaration ?? {};
-      return [...new Set([...Object.keys(object), ...Object.keys(declared)])];
-    });
+    const { places } = placesOf(name, call());
     const complaints: string[] = [];
     for (const place of places) {
       for (const [what, make] of Object.entries(oddValues)) {

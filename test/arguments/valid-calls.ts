@@ -94,6 +94,7 @@ fb.saveNpz('saved.npz', { w });
 await fb.checkpoint('saved.checkpoint', checkpointed() as unknown as fb.CheckpointOptions);
 const { writeFileSync } = await import('node:fs');
 writeFileSync('saved.csv', 'a,b\n1,2\n3,4\n');
+const loadOptions = { only: ['w'], dtype: { w: 'float64' }, onSkipped: () => {} };
 const csvOptions = {
   columns: { a: 'a', both: ['a', 'b'] },
   header: true,
@@ -279,11 +280,13 @@ const table: Readonly<Record<string, () => Call>> = {
   'save, of a list': () => ({ args: ['new.safetensors', [w], {}] }),
   load: () => ({ args: ['saved.safetensors', [w]] }),
   'load, into a record': () => ({ args: ['saved.safetensors', { w }] }),
+  'load, with options': () => ({ args: ['saved.safetensors', loadOptions] }),
   loadMetadata: () => ({ args: ['saved.safetensors'] }),
   saveNpy: () => ({ args: ['new.npy', w] }),
-  loadNpy: () => ({ args: ['saved.npy'] }),
+  loadNpy: () => ({ args: ['saved.npy', { dtype: 'float64' }] }),
   saveNpz: () => ({ args: ['new.npz', { w }, { compress: true }] }),
-  loadNpz: () => ({ args: ['saved.npz'] }),
+  loadNpz: () => ({ args: ['saved.npz', [w]] }),
+  'loadNpz, with options': () => ({ args: ['saved.npz', loadOptions] }),
   loadCsv: () => ({ args: ['saved.csv', csvOptions] }),
   parseCsv: () => ({ args: ['a,b\n1,2\n', csvOptions] }),
   'parseCsv, columns in a list': () => ({ args: ['1\n', { header: false, columns: [0] }] }),
@@ -329,6 +332,9 @@ function callOfOp(name: string, op: Function_): (() => Call) | undefined {
           ...attributes.slice(0, placed).map(([, value]) => value),
           ...(placed === attributes.length ? [] : [options]),
         ];
+        const others = { args: [...args, {}] };
+        // Options that are no attributes, such as keepDims, stand last.
+        if (declarationOf(name, {}) && gives(op, others.args)) return () => others;
         if (gives(op, args)) return () => ({ args });
       }
     }

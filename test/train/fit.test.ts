@@ -352,7 +352,7 @@ describe('fit refuses, before anything has run,', () => {
       { batchSize: undefined },
       'batchSize must be a positive integer, but is undefined',
     ],
-    ['seed', { seed: -1 }, 'seed must be a seed'],
+    ['seed', { seed: -1 }, 'seed must be an integer'],
     ['signal', { signal: {} }, 'signal must be an AbortSignal, but is an object of type Object'],
     ['onBatch', { onBatch: 3 }, 'onBatch must be a function, but is number 3'],
     ['onEpoch', { onEpoch: null }, 'onEpoch must be a function, but is null'],
