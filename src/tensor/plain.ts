@@ -12,6 +12,7 @@ import { assertShape, formatShape, sizeOf } from './shape.js';
 
 /** A tensor as a plain object, as JSON and `structuredClone` give it. */
 export interface PlainTensor {
+  /** The type of the elements. */
   readonly dtype: DType;
   /** Dimensions, outermost first. */
   readonly shape: readonly number[];
