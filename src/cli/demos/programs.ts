@@ -23,7 +23,16 @@ export function programOf(
   return interpret ? new InterpretedProgram(graph) : fb.compile(graph);
 }
 
-/** The means of a program's outputs over a dataset: one epoch of a program without updates. */
+/** A program for `measure`. It counts its steps, because `fit` refuses a program without updates. */
+export function measuringProgramOf(
+  options: { readonly interpret: boolean },
+  outputs: Readonly<Record<string, fb.Node>>,
+): DemoProgram {
+  const steps = fb.state('steps', 0);
+  return programOf(options, { outputs, updates: [[steps, fb.add(steps, 1)]] });
+}
+
+/** The means of a program's outputs over a dataset. */
 export async function measure(program: DemoProgram, dataset: fb.Dataset): Promise<fb.Means> {
   const once = { epochs: 1, batchSize: 1000, shuffle: false };
   const { epochs } = await train(program, dataset, once);
