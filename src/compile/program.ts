@@ -10,6 +10,7 @@ import { assertRun, checkBoundUpdates, checkUpdates, type Updates } from '../eva
 import { type Bindings, bindDim, namesOf } from '../graph/dimension.js';
 import type { Input, Variable } from '../graph/leaf.js';
 import { Node } from '../graph/node.js';
+import { finished } from '../graph/sliced.js';
 import { createQueue, done, type NativeQueue } from '../native/program.js';
 import { assertThreads } from '../native/threads.js';
 import type { TypedArray } from '../tensor/dtype.js';
@@ -19,7 +20,7 @@ import { Executable, type Slot } from './executable.js';
 import { assertSignal, type Flight, fly, type Landed } from './flight.js';
 import { checkInto } from './into.js';
 import { type ProfileRow, profileRows } from './profile.js';
-import { finished, specialisation } from './specialise.js';
+import { specialisation } from './specialise.js';
 
 /** What `compile` is told. */
 export interface CompileOptions<K extends string = string> {

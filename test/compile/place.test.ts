@@ -1,7 +1,7 @@
 // Place and arena: where values lie. What has to lie side by side is computed there, and what is not in
 // use at the same time shares its memory.
 import { describe, expect, it } from 'vitest';
-import { locationsOf } from '../../src/compile/passes/arena.js';
+import { readsOf, writesOf } from '../../src/compile/passes/arena.js';
 import type { Memory } from '../../src/compile/passes/place.js';
 import {
   adam,
@@ -169,10 +169,10 @@ function firstClobbered({ instructions: { list }, arena }: Placed): number | und
   };
   let alive: Memory[] = [];
   for (const [time, instruction] of list.entries()) {
-    const { reads, writes } = locationsOf(instruction);
-    const missing = reads.some(({ memory }) => !memory.leaf && !alive.includes(memory));
-    if (missing) return time;
-    for (const { memory } of writes) {
+    for (const { memory } of readsOf(instruction)) {
+      if (!memory.leaf && !alive.includes(memory)) return time;
+    }
+    for (const { memory } of writesOf(instruction)) {
       if (memory.leaf) continue;
       const [start, end] = range(memory);
       const apart = (other: Memory) => {
