@@ -26,13 +26,19 @@ export class Rebuilder {
 
   /** Rebuilds everything that the roots depend on; `order` is all of that, where it is known. */
   *run(roots: readonly Ref[], order?: readonly Value[]): Sliced<Ref[]> {
-    for (const value of order ?? (yield* reachable(roots, this.build.pace))) {
+    const { pace } = this.build;
+    for (const value of order ?? (yield* reachable(roots, pace))) {
       const needed = this.needs(value);
       if (needed) yield* this.values([needed]);
       this.#make(value);
-      if (this.build.pace.due(1 + value.args.length)) yield;
+      if (pace.due(1 + value.args.length)) yield;
     }
-    return roots.map((root) => this.ref(root));
+    const rebuilt: Ref[] = [];
+    for (const root of roots) {
+      rebuilt.push(this.ref(root));
+      if (pace.due()) yield;
+    }
+    return rebuilt;
   }
 
   /** Rebuilds values, with everything that they depend on. */

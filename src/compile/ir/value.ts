@@ -122,15 +122,26 @@ export function reachableFrom(roots: readonly Ref[]): Value[] {
 
 /** `reachableFrom` in slices. */
 export function* reachable(roots: readonly Ref[], pace: Pace): Sliced<Value[]> {
-  const stack = roots.map((root) => root.value);
-  const found = byId<Value>(stack.reduce((end, { id }) => Math.max(end, id + 1), 0));
+  const stack: Value[] = [];
+  let end = 0;
+  for (const { value } of roots) {
+    stack.push(value);
+    end = Math.max(end, value.id + 1);
+    if (pace.due()) yield;
+  }
+  const found = byId<Value>(end);
   for (let value = stack.pop(); value; value = stack.pop()) {
     if (pace.due()) yield;
     if (found[value.id]) continue;
     found[value.id] = value;
     for (const { value: operand } of value.args) if (!found[operand.id]) stack.push(operand);
   }
-  return found.filter((value) => value !== undefined);
+  const order: Value[] = [];
+  for (const value of found) {
+    if (value) order.push(value);
+    if (pace.due()) yield;
+  }
+  return order;
 }
 
 /** The end of the ids of values in the order of `reachableFrom`. */
@@ -162,7 +173,10 @@ export class Uses {
       for (const ref of reader.args) uses.#add(reader, ref);
       if (pace.due(reader.args.length)) yield;
     }
-    for (const ref of roots) uses.#add(undefined, ref);
+    for (const ref of roots) {
+      uses.#add(undefined, ref);
+      if (pace.due()) yield;
+    }
     return uses;
   }
 

@@ -33,7 +33,11 @@ export class Units {
 
   /** Each value a unit of its own. */
   static *of(order: readonly Value[], pace: Pace): Sliced<Units> {
-    const operands = order.reduce((sum, { args }) => sum + args.length, 0);
+    let operands = 0;
+    for (const { args } of order) {
+      operands += args.length;
+      if (pace.due()) yield;
+    }
     const units = new Units(order, pace, operands);
     let next = 0;
     for (let index = 0; index < order.length; index++) {
