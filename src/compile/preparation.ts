@@ -3,8 +3,8 @@
 import type { Sliced } from '../graph/sliced.js';
 import { nextTurn } from './turns.js';
 
-/** How long a slice may take: short beside what a timer or a request notices. */
-const sliceMilliseconds = 2;
+/** How long a slice may take. The garbage collector adds up to a few times as much to some. */
+const sliceMilliseconds = 1;
 
 type Outcome<T> = { readonly value: T } | { readonly error: unknown };
 

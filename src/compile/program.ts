@@ -168,7 +168,7 @@ export class Program<K extends string = string> {
   }
 
   /**
-   * Compiles the program for the first run of these sizes, in slices of about 2 ms between which the event loop goes
+   * Compiles the program for the first run of these sizes, in slices of about 1 ms between which the event loop goes
    * on. Without it, the first `runAsync`, `fit` or `predict` does the same, and the first `run` compiles at once.
    * @param dims the size of every named dimension, such as `{ batch: 64 }`
    * @throws (rejects with) ValueError for a name that the inputs do not have, one that is missing, or a size that

@@ -7,7 +7,7 @@
 export type Sliced<T> = Generator<undefined, T>;
 
 /** The most steps between two yields. A step takes a few microseconds: it handles one value, or one operand. */
-export const stepsPerSlice = 128;
+export const stepsPerSlice = 64;
 
 /** Counts steps of work. One pace is shared by all functions that work on one result. */
 export class Pace {

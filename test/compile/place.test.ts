@@ -169,10 +169,10 @@ function firstClobbered({ instructions: { list }, arena }: Placed): number | und
   };
   let alive: Memory[] = [];
   for (const [time, instruction] of list.entries()) {
-    for (const { memory } of readsOf(instruction)) {
+    for (const { memory } of [...readsOf(instruction)].flat()) {
       if (!memory.leaf && !alive.includes(memory)) return time;
     }
-    for (const { memory } of writesOf(instruction)) {
+    for (const { memory } of [...writesOf(instruction)].flat()) {
       if (memory.leaf) continue;
       const [start, end] = range(memory);
       const apart = (other: Memory) => {

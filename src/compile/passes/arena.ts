@@ -29,51 +29,52 @@ interface Span {
   inside: Span | undefined;
 }
 
-/** What an instruction reads, then what it writes. */
-export function* locationsOf(instruction: Instruction): Generator<Location, void> {
+/** What an instruction reads, then what it writes, in lists of a few. */
+export function* locationsOf(instruction: Instruction): Generator<readonly Location[], void> {
   yield* readsOf(instruction);
   yield* writesOf(instruction);
 }
 
-export function* readsOf(instruction: Instruction): Generator<Location, void> {
+export function* readsOf(instruction: Instruction): Generator<readonly Location[], void> {
   switch (instruction.kind) {
     case 'group':
-      for (const { loads } of instruction.segments) yield* loads;
+      for (const { loads } of instruction.segments) yield loads;
       return;
     case 'product':
+      yield [instruction.a, instruction.b];
+      if (instruction.accumulates) yield [instruction.c];
+      return;
     case 'batch':
-      yield instruction.a;
-      yield instruction.b;
-      if (instruction.kind === 'product' && instruction.accumulates) yield instruction.c;
+      yield [instruction.a, instruction.b];
       return;
     case 'pack':
-      for (const { from } of instruction.pieces) yield from;
+      for (const { from } of instruction.pieces) yield [from];
       return;
     case 'random':
       return;
     case 'reduce':
     case 'copy':
-      yield instruction.from;
+      yield [instruction.from];
   }
 }
 
-export function* writesOf(instruction: Instruction): Generator<Location, void> {
+export function* writesOf(instruction: Instruction): Generator<readonly Location[], void> {
   switch (instruction.kind) {
     case 'group':
       for (const { stores, closes } of instruction.segments) {
-        yield* stores;
-        yield* closes;
+        yield stores;
+        yield closes;
       }
       return;
     case 'product':
     case 'batch':
-      yield instruction.c;
+      yield [instruction.c];
       return;
     case 'pack':
     case 'random':
     case 'reduce':
     case 'copy':
-      yield instruction.to;
+      yield [instruction.to];
   }
 }
 
@@ -129,9 +130,9 @@ function* spansOf(
     spans.set(memory, { memory, bytes, first: time, last: time, inside: undefined });
   };
   for (const [time, instruction] of list.entries()) {
-    for (const { memory } of locationsOf(instruction)) {
-      use(memory, time);
-      if (pace.due()) yield;
+    for (const locations of locationsOf(instruction)) {
+      for (const { memory } of locations) use(memory, time);
+      if (pace.due(1 + locations.length)) yield;
     }
   }
   for (const { memory } of outputs) {
@@ -190,9 +191,9 @@ function* mergeInPlace(
 /** How many of the pass's operands are in each memory. */
 function* usesOf(instruction: GroupInstruction, pace: Pace): Sliced<Map<Memory, number>> {
   const uses = new Map<Memory, number>();
-  for (const { memory } of locationsOf(instruction)) {
-    uses.set(memory, (uses.get(memory) ?? 0) + 1);
-    if (pace.due()) yield;
+  for (const locations of locationsOf(instruction)) {
+    for (const { memory } of locations) uses.set(memory, (uses.get(memory) ?? 0) + 1);
+    if (pace.due(1 + locations.length)) yield;
   }
   return uses;
 }

@@ -63,9 +63,9 @@ class Encoder {
   *encoded(): Sliced<Omit<Encoded, 'stats'>> {
     const { list, writeStart, outputs } = this.instructions;
     for (const instruction of list) {
-      for (const { memory } of locationsOf(instruction)) {
-        this.#declare(memory);
-        if (this.pace.due()) yield;
+      for (const locations of locationsOf(instruction)) {
+        for (const { memory } of locations) this.#declare(memory);
+        if (this.pace.due(1 + locations.length)) yield;
       }
     }
     for (const { memory } of outputs) this.#declare(memory);
