@@ -6,7 +6,7 @@ import { assertDType, type DType, isTypedArray, sharedArray } from '../tensor/dt
 import { assertShape, formatShape } from '../tensor/shape.js';
 import { asTensor, isTensorLike, Tensor, type TensorLike, tensor } from '../tensor/tensor.js';
 import { type Dim, dimension, isDimensionName, type Shape } from './dimension.js';
-import { NodeTable } from './interning.js';
+import { NodeTable, share } from './interning.js';
 import { failFor, Node } from './node.js';
 import type { Op, Operand } from './op.js';
 import { assertSeed, leafSeed } from './seed.js';
@@ -151,6 +151,11 @@ export class Constant extends Valued {
   constructor(value: Tensor) {
     super('constant', value);
   }
+
+  /** @internal */
+  override twin(): this {
+    return new Constant(this.value) as this;
+  }
 }
 
 /** Draws a parameter's first value. Pure: the same arguments give the same tensor. */
@@ -267,7 +272,10 @@ const scalars = new NodeTable<Constant>();
 function scalar(value: number, dtype: DType): Constant {
   const key = `${dtype} ${Object.is(value, -0) ? '-0' : value}`;
   const existing = scalars.get(key);
-  if (existing) return existing;
+  if (existing) {
+    share(existing);
+    return existing;
+  }
   const made = new Constant(tensor(value, { dtype }));
   scalars.set(key, made);
   return made;

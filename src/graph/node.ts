@@ -6,7 +6,7 @@ import type { DType } from '../tensor/dtype.js';
 import { inspected } from '../tensor/inspected.js';
 import { formatShape } from '../tensor/shape.js';
 import type { Shape } from './dimension.js';
-import { forget, NodeTable } from './interning.js';
+import { forget, isShared, NodeTable, share } from './interning.js';
 import type { Fail, Op } from './op.js';
 
 let nextId = 0;
@@ -68,9 +68,11 @@ export class Node {
   }
 
   /**
-   * Labels the node for errors, drawings and profiles, and returns it. A parameter, a state or an
-   * input keeps its own name: it is fed, saved and updated by that.
-   * @throws ValueError for what is no name
+   * Labels the node for errors, drawings and profiles, and returns the labelled node. That is the node itself, but
+   * for a view or a constant that was built more than once: equal ones are one node, and the label is for this use
+   * alone, so a new node is returned. A parameter, a state or an input keeps its own name: it is fed, saved and
+   * updated by that.
+   * @throws ValueError if the name is not a non-empty string
    */
   named(name: string): this {
     if (typeof name !== 'string' || name === '') {
@@ -79,9 +81,23 @@ export class Node {
       );
     }
     if (this.#fixed) return this;
+    if (isShared(this)) {
+      const twin = this.twin();
+      twin.#name = name;
+      return twin;
+    }
     forget(this);
     this.#name = name;
     return this;
+  }
+
+  /**
+   * A new node that is the same in everything but its label.
+   * @internal
+   */
+  twin(): this {
+    const make = () => new Node(this.op, this.inputs, this.attributes, this.shape, this.dtype);
+    return (this.derived ? asDerived(make) : make()) as this;
   }
 
   /** `[matmul 'scores']`, or `[matmul #17]` for a node without a name. */
@@ -96,6 +112,11 @@ export class Node {
   [inspected](): string {
     return `${this} ${this.dtype} ${formatShape(this.shape)}`;
   }
+}
+
+/** The id of the node that is made next. */
+export function nextNodeId(): number {
+  return nextId;
 }
 
 /** Runs `build`; nodes made meanwhile are marked as derived. */
@@ -192,7 +213,10 @@ function interned(input: Node, op: Op, attributes: object, make: () => Node): No
   const key = `${op.name} ${JSON.stringify(attributes, distinct)}`;
   const existing = known.get(key);
   // What a user builds is the user's, even if differentiation has built the same before.
-  if (existing && (!existing.derived || derived)) return existing;
+  if (existing && (!existing.derived || derived)) {
+    if (!derived) share(existing);
+    return existing;
+  }
   const node = make();
   known.set(key, node);
   return node;

@@ -132,6 +132,11 @@ export function reshape(x: Operand, shape: readonly Dim[]): Node {
   return same ? node : refold([node], { shape: target });
 }
 
+/** A new node of the same value: what is said of it is not said of `node`. */
+export function sameAs(node: Node): Node {
+  return node.op.interned ? node.twin() : refold([node], { shape: node.shape }).twin();
+}
+
 function inferred(node: Node, shape: readonly Dim[], fail: ReturnType<typeof failFor>): Shape {
   if (!Array.isArray(shape)) return fail.shape(`expected a shape, but received ${String(shape)}`);
   if (shape.length > maxRank)
