@@ -8,13 +8,23 @@ export default {
   promise:
     'Training by `fit` leaves the event loop to others: timers go on while a step is computed.',
   async prove({ full, log }) {
-    const { nothing, longSteps, shortSteps, wideRows } = await measure(full ? 20 : 3, log);
+    const measured = await measure(full ? 20 : 3, log);
+    const { nothing, longSteps, shortSteps, wideRows } = measured;
+    const { firstRunAsync, firstFit, predictWithShortBatch } = measured;
     // A loop that waited for each step could tick once between two of them at most.
     const { ticks, steps } = longSteps;
     assert.ok(
       ticks > steps + 1,
       `${ticks} ticks of a timer during ${steps} steps: it had to wait for them`,
     );
+    // A first call that compiled in one go would leave a tick or two.
+    for (const [title, { ticks: during }] of Object.entries({
+      firstRunAsync,
+      firstFit,
+      predictWithShortBatch,
+    })) {
+      assert.ok(during > 20, `${title}: ${during} ticks of a timer: it had to wait`);
+    }
     const late = ({
       worstInTheQuietestRound: quietest,
       worstInTheMedianRound: median,
@@ -32,6 +42,9 @@ export default {
         longSteps: late(longSteps),
         shortSteps: late(shortSteps),
         wideRows: late(wideRows),
+        firstRunAsyncOfAnLstmOf200Steps: late(firstRunAsync),
+        firstFitOfAnLstmOf150Steps: late(firstFit),
+        predictWithAShortBatch: late(predictWithShortBatch),
       },
     };
   },

@@ -42,7 +42,11 @@ export interface FitOptions {
   readonly seed?: number | undefined;
   /** Its abort rejects with its reason; steps are done whole or not at all. */
   readonly signal?: AbortSignal | undefined;
-  /** A NumericError names the first node that is NaN or infinite, before anything is written. */
+  /**
+   * Whether a step that gives a NaN or an infinity is a NumericError, which names the first node that has one, before
+   * anything is written. False by default: such a step then writes what it computed into the parameters. A check of
+   * every value makes a step 1.5 to 2.5 times as long.
+   */
   readonly checkFinite?: boolean | undefined;
   /** A program over the same parameters, without updates, and what it is to be run on after each epoch. */
   readonly validate?:

@@ -28,10 +28,7 @@ export class Rebuilder {
   *run(roots: readonly Ref[], order?: readonly Value[]): Sliced<Ref[]> {
     const { pace } = this.build;
     for (const value of order ?? (yield* reachable(roots, pace))) {
-      const needed = this.needs(value);
-      if (needed) yield* this.values([needed]);
-      this.#make(value);
-      if (pace.due(1 + value.args.length)) yield;
+      yield* this.#makeWithNeeds(value);
     }
     const rebuilt: Ref[] = [];
     for (const root of roots) {
@@ -56,6 +53,13 @@ export class Rebuilder {
     return this.#make(value);
   }
 
+  *#makeWithNeeds(value: Value): Sliced<void> {
+    const needed = this.needs(value);
+    if (needed) yield* this.values([needed]);
+    this.#make(value);
+    if (this.build.pace.due(1 + value.args.length)) yield;
+  }
+
   #make(value: Value): Ref {
     const known = this.#made[value.id];
     if (known) return known;
@@ -75,8 +79,7 @@ export class Rebuilder {
       if (pace.due(1 + args.length)) yield;
     }
     for (const next of yield* sorted([...found], (a, b) => a.id - b.id, pace)) {
-      this.#make(next);
-      if (pace.due(1 + next.args.length)) yield;
+      yield* this.#makeWithNeeds(next);
     }
   }
 
