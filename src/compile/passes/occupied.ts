@@ -16,9 +16,10 @@ interface Extent {
   readonly first: number;
   readonly last: number;
   /**
-   * From `solidFirst` to `solidLast` every block is in use and there is no gap between them: at these times the
-   * branch is one block. There is no such time where `solidFirst` is larger.
+   * From `solidFirst` to `solidLast` all addresses from `solidStart` to `end` are in use, each time by the same blocks.
+   * There is no such time where `solidFirst` is larger.
    */
+  readonly solidStart: number;
   readonly solidFirst: number;
   readonly solidLast: number;
 }
@@ -42,7 +43,8 @@ export class Occupied {
   *place(size: number, first: number, last: number): Sliced<number> {
     const start = yield* this.#free(size, first, last);
     const end = start + size;
-    const extent = { start, end, first, last, solidFirst: first, solidLast: last };
+    const solid = { solidStart: start, solidFirst: first, solidLast: last };
+    const extent = { start, end, first, last, ...solid };
     const parts = inserted(this.#root, { ...extent, children: undefined });
     this.#root = parts.length === 1 ? (parts[0] as Branch) : branchOf(parts);
     return start;
@@ -56,8 +58,9 @@ export class Occupied {
       if (next.last < first || next.first > last || next.end <= start) continue;
       // All that follow start at higher addresses.
       if (next.start >= start + size) break;
-      const { children, solidFirst, solidLast } = next;
-      if (Math.max(solidFirst, first) <= Math.min(solidLast, last)) start = next.end;
+      const { children, solidStart, solidFirst, solidLast } = next;
+      const solid = Math.max(solidFirst, first) <= Math.min(solidLast, last);
+      if (solid && solidStart < start + size) start = next.end;
       else
         for (let i = (children?.length ?? 0) - 1; i >= 0; i--)
           pending.push((children as readonly Branch[])[i] as Branch);
@@ -82,16 +85,21 @@ function inserted(branch: Branch, block: Branch): Branch[] {
 /** Children in the order of their addresses, as one. */
 function branchOf(children: readonly Branch[]): Branch {
   let [end, first, last] = [0, Infinity, -Infinity];
-  let [solidFirst, solidLast] = [-Infinity, Infinity];
-  let gaps = false;
+  let [solidStart, solidFirst, solidLast] = [0, Infinity, -Infinity];
   for (const child of children) {
-    if (child !== children[0] && child.start > end) gaps = true;
-    end = Math.max(end, child.end);
     first = Math.min(first, child.first);
     last = Math.max(last, child.last);
-    solidFirst = Math.max(solidFirst, child.solidFirst);
-    solidLast = Math.min(solidLast, child.solidLast);
+    const solid = solidFirst <= solidLast;
+    // What lies within addresses that are in use at these times anyway changes nothing.
+    if (solid && child.end <= end) continue;
+    const [from, to] = [
+      Math.max(solidFirst, child.solidFirst),
+      Math.min(solidLast, child.solidLast),
+    ];
+    if (solid && child.solidStart <= end && from <= to) [solidFirst, solidLast] = [from, to];
+    else if (child.end >= end) ({ solidStart, solidFirst, solidLast } = child);
+    end = Math.max(end, child.end);
   }
-  if (gaps) [solidFirst, solidLast] = [Infinity, -Infinity];
-  return { start: children[0]?.start ?? 0, end, first, last, solidFirst, solidLast, children };
+  const start = children[0]?.start ?? 0;
+  return { start, end, first, last, solidStart, solidFirst, solidLast, children };
 }
