@@ -7,6 +7,10 @@
 // writes; those who would now like to begin reading that wait behind it. There is no deadlock: a run
 // that waits to begin holds nothing, one that waits to write waits for runs that compute, and those
 // wait for nobody.
+//
+// A request that waits knows one other that keeps it from starting, the last that does, and is looked at
+// again only when that one starts, goes on to its next step, leaves or is withdrawn. So a step of one run in
+// a long line costs the same as in a short one.
 #pragma once
 
 #include <condition_variable>
@@ -52,11 +56,36 @@ class Locks {
    private:
     friend class Locks;
     enum class Stage : std::uint8_t { none, waiting, computing, writing };
+    // Neighbours in a list.
+    struct Links {
+      Request* previous = nullptr;
+      Request* next = nullptr;
+    };
+    // Requests, linked by one of their links.
+    template <Links Request::*links>
+    struct List {
+      Request* first = nullptr;
+      Request* last = nullptr;
+      // After those that asked before it.
+      void add(Request& request);
+      void remove(Request& request);
+    };
+    // In the list of all that wait, or of all that run.
+    Links all_;
+    // Of one that waits: in the list of those that are considered again at the same event.
+    Links alike_;
+    using All = List<&Request::all_>;
+    using Alike = List<&Request::alike_>;
+
     const Claims claims_;
     Stage stage_ = Stage::none;
     bool linedUp_ = false;
-    Request* previous_ = nullptr;
-    Request* next_ = nullptr;
+    // Its place in the order of asking.
+    std::uint64_t number_ = 0;
+    // Those that wait and cannot start because of this one.
+    Alike blocked_;
+    // Of one that waits: which list it is in.
+    Alike* holder_ = nullptr;
   };
 
   // Those of the process; any number of others may be made, for tests.
@@ -79,17 +108,20 @@ class Locks {
   // the end of the process, before destructors take away what those runs use.
   void close();
 
- private:
-  struct List {
-    Request* first = nullptr;
-    Request* last = nullptr;
-    void add(Request& request);
-    void remove(Request& request);
-  };
+  // How often two requests have been compared so far: what the locks cost, for tests.
+  std::size_t comparisons() const { return comparisons_; }
 
-  bool mayStart(const Request& request) const;
+ private:
+  using Alike = Request::Alike;
+
+  Request* blockerOf(const Request& request);
   bool readElsewhere(const Request& writer) const;
   bool writtenElsewhere(const Request& reader) const;
+  void ask(Request& request, bool linedUp);
+  void hold(Request& request, Alike& list);
+  void release(Request& request);
+  void reconsider(Request& blocker);
+  bool consider(Request& request, bool threadsLeft);
   void begin(Request& request);
   void startWaiting();
   template <class Condition>
@@ -100,7 +132,13 @@ class Locks {
   std::condition_variable moved_;
   int blocked_ = 0;  // threads that wait for `moved_`
   bool closed_ = false;
-  List waiting_, running_;
+  bool began_ = false;  // something, since the blocked threads were told
+  std::size_t comparisons_ = 0;
+  std::uint64_t asked_ = 0;
+  // In the order of asking.
+  Request::All waiting_, running_;
+  // Of those that wait: to be looked at now; and those that may start, but there is no thread for them.
+  Alike pending_, starved_;
 };
 
 }  // namespace forebay

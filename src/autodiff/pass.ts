@@ -9,10 +9,10 @@ import { brand, describeValue } from '../arguments/describe.js';
 import { assertList } from '../arguments/read.js';
 import { DTypeError, GraphError, ShapeError, StateError } from '../errors.js';
 import { addDims, type Dim, type Shape, sameShape } from '../graph/dimension.js';
-import { Constant, constant, Input } from '../graph/leaf.js';
-import { asDerived, isNode, type Node } from '../graph/node.js';
+import { Constant, constant, Input, Leaf } from '../graph/leaf.js';
+import { asDerived, isNode, type Node, nextNodeId } from '../graph/node.js';
 import { isPart, none, Part, type Sent } from '../graph/op.js';
-import { recordOrigin } from '../graph/origins.js';
+import { hasOrigin, recordOrigin } from '../graph/origins.js';
 import {
   type Edge,
   indexOfEdge,
@@ -22,6 +22,7 @@ import {
   type WaitList,
 } from '../graph/waitlist.js';
 import { addN, assemble, broadcastTo } from '../ops/index.js';
+import { sameAs } from '../ops/views.js';
 import { formatShape } from '../tensor/shape.js';
 import { Gradients } from './gradients.js';
 
@@ -30,6 +31,8 @@ class Mailbox {
   readonly arrived: (Sent | undefined)[];
   missing: number;
   total: Node | typeof none | undefined;
+  /** The total as a node of this graph alone. */
+  gradient: Node | undefined;
 
   constructor(readonly edges: readonly Edge[]) {
     this.arrived = new Array<Sent | undefined>(edges.length).fill(undefined);
@@ -51,6 +54,8 @@ export class BackwardPass {
   /** Complete but not distributed yet, in the order in which they became so. */
   readonly #ready: Node[] = [];
   #next = 0;
+  /** All nodes that the pass makes have this id or a higher one. */
+  readonly #firstId = nextNodeId();
   #inputs: readonly Input[] | undefined;
 
   /**
@@ -109,11 +114,27 @@ export class BackwardPass {
    * @throws StateError while gradients are missing; GraphError for a node that is not on the wait list
    */
   gradient(node: Node): Node {
+    const box = this.#box(node);
     const total = this.#total(node);
-    const gradient = total === none ? asDerived(() => zerosLike(node)) : total;
+    box.gradient ??= this.#withOrigin(total === none ? asDerived(() => zerosLike(node)) : total);
+    return box.gradient;
+  }
+
+  /** A gradient that is known to be one of this graph, which nobody else's node may be. */
+  #withOrigin(gradient: Node): Node {
+    const own = this.#isOwn(gradient) && !hasOrigin(gradient);
+    const node = own ? gradient : asDerived(() => sameAs(gradient));
     this.#inputs ??= [...this.#mailboxes.keys()].filter((leaf) => leaf instanceof Input);
-    recordOrigin(gradient, this.#inputs);
-    return gradient;
+    recordOrigin(node, this.#inputs);
+    return node;
+  }
+
+  /** Whether this pass made the node, so that no other graph has it. */
+  #isOwn(node: Node): boolean {
+    // An interned node is its input's, for whoever builds an equal one.
+    let base = node;
+    for (let [only] = base.inputs; only && base.op.interned; [only] = base.inputs) base = only;
+    return base.derived && base.id >= this.#firstId && !(base instanceof Leaf);
   }
 
   /**

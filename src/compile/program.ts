@@ -1,6 +1,5 @@
 /** A compiled program, as its user holds it. */
 
-import { setImmediate } from 'node:timers/promises';
 import { brand, describeValue } from '../arguments/describe.js';
 import { callback, checkedLater, flag } from '../arguments/kinds.js';
 import { declareOptions, type OptionsOf, optional, required } from '../arguments/options.js';
@@ -17,18 +16,24 @@ import {
   updatesKind,
 } from '../evaluate/updates.js';
 import { type Bindings, bindDim, namesOf } from '../graph/dimension.js';
-import type { Input, Variable } from '../graph/leaf.js';
+import { holdLeaves, type Input, releaseLeaves, Variable } from '../graph/leaf.js';
 import { isNode, type Node } from '../graph/node.js';
+import type { Sliced } from '../graph/sliced.js';
 import { createQueue, done, type NativeQueue } from '../native/program.js';
 import { threadCount } from '../native/threads.js';
 import type { TypedArray } from '../tensor/dtype.js';
 import type { Tensor } from '../tensor/tensor.js';
+import { dimsOf } from './dims.js';
 import type { Encoded, Stats } from './encoded.js';
-import { Executable, type Slot } from './executable.js';
+import { copiesOf, Executable, type Slot } from './executable.js';
+import { Executables } from './executables.js';
 import { abortSignal, assertSignal, type Flight, fly, type Landed } from './flight.js';
 import { checkInto } from './into.js';
+import { Line } from './line.js';
+import { untilAborted } from './preparation.js';
 import { type ProfileRow, profileRows } from './profile.js';
-import { finished, specialisation } from './specialise.js';
+import { specialisation } from './specialise.js';
+import type { Stepper, StepRequest } from './stepper.js';
 
 const compileOptions = declareOptions('compile, new Program', {
   /** What a run computes, by name; leaves and constants may be among it, and one node twice. */
@@ -49,7 +54,10 @@ export interface CompileOptions<K extends string = string>
 const runOptions = declareOptions('Program.run', {
   /** Tensors to write the outputs to, in place of fresh ones. */
   into: optional(checkedLater<Readonly<Record<string, Tensor>>>('a record of tensors by name')),
-  /** Whether a NaN or an infinity is a NumericError, before anything is written. */
+  /**
+   * Whether a NaN or an infinity is a NumericError, before anything is written. False by default: the check makes a
+   * run 1.5 to 2.5 times as long.
+   */
   checkFinite: optional(flag),
 });
 
@@ -62,7 +70,10 @@ export interface RunOptions<K extends string = string> extends OptionsOf<typeof 
 const asyncRunOptions = declareOptions('Program.runAsync', {
   /** An abort changes nothing, or comes too late: a run that writes ends. */
   signal: optional(abortSignal),
-  /** Whether a NaN or an infinity is a NumericError, before anything is written. */
+  /**
+   * Whether a NaN or an infinity is a NumericError, before anything is written. False by default: the check makes a
+   * run 1.5 to 2.5 times as long.
+   */
   checkFinite: optional(flag),
 });
 
@@ -77,10 +88,7 @@ export type Specialise = (
   outputs: readonly Node[],
   updates: Updates,
   bindings: Bindings,
-) => Generator<undefined, Encoded>;
-
-// One for the usual minibatch, one for the last short one, the same for validation; and some to spare.
-const maxExecutables = 8;
+) => Sliced<Encoded>;
 
 let stepperOf: (program: Program) => Stepper;
 
@@ -99,12 +107,14 @@ export class Program<K extends string = string> {
   readonly #specialise: Specialise;
   readonly #inputs: FedInputs;
   readonly #queue: NativeQueue;
-  /** By binding; the most recently used stands last. */
-  readonly #executables = new Map<string, Executable>();
-  #latest: Executable | undefined;
+  readonly #executables = new Executables((bindings) => this.#compile(bindings));
+  /** Runs that were asked for and have not started yet. */
+  readonly #line = new Line();
+  /** Parameters and states that the graph reads or writes. */
+  readonly #variables: readonly Variable[];
   #runs = 0;
+  /** Runs that have started and have not come back yet. */
   #inFlight = 0;
-  #disposed = false;
 
   /**
    * Programs are made by `compile`.
@@ -128,9 +138,11 @@ export class Program<K extends string = string> {
     this.#specialise = (...graph) => assertPasses(passes(...graph));
     const order = executionOrder([...this.#outputs, ...updates.map(([, value]) => value)]);
     this.#inputs = inputsOf(order, updates);
+    const variables = order.filter((node) => node instanceof Variable);
+    this.#variables = [...new Set([...variables, ...this.#written])];
     this.#queue = createQueue();
     // What has no names to wait for is compiled now, and refused now.
-    if (!this.#hasNames()) this.#latest = this.#executableFor(new Map());
+    if (!this.#hasNames()) this.#executables.get(new Map());
   }
 
   /**
@@ -170,23 +182,38 @@ export class Program<K extends string = string> {
     const read = options === undefined ? noOptions : asyncRunOptions.read(options, 'runAsync');
     const { signal, checkFinite = false } = read;
     signal?.throwIfAborted();
-    const executable = this.#fed(feeds);
-    let memory: TypedArray[];
+    const { bindings, memoryOf } = this.#stagedFeeds(feeds);
+    // A getter among the feeds may have disposed of it.
+    this.#assertUsable('runAsync');
+    const { executable, memory, landed } = await this.#launch(bindings, {
+      memoryOf,
+      steps: 1,
+      checkFinite,
+      signal,
+    });
     try {
-      memory = executable.stage();
-    } finally {
-      executable.forget();
-    }
-    try {
-      const start = { memory, steps: 1, checkFinite, signal };
-      const { status, run } = await this.#fly(executable, start);
+      const { status, run } = landed;
       if (status !== done) {
         throw this.#notFinite(executable, executable.fedWith(memory), status, run);
       }
-      return executable.resultsOf(memory) as Record<K, Tensor>;
+      return (await executable.resultsOf(memory)) as Record<K, Tensor>;
     } finally {
       executable.unstage(memory);
     }
+  }
+
+  /**
+   * Compiles the program for the first run of these sizes, in slices of about 1 ms between which the event loop goes
+   * on. Without it, the first `runAsync`, `fit` or `predict` does the same, and the first `run` compiles at once.
+   * @param dims the size of every named dimension, such as `{ batch: 64 }`
+   * @throws (rejects with) ValueError for a name that the inputs do not have, one that is missing, or a size that
+   *   is not a whole number of at least 0; ShapeError when the graph does not fit these sizes; StateError on a
+   *   disposed program, and when it is disposed of meanwhile
+   */
+  async prepare(dims: Readonly<Record<string, number>> = {}): Promise<void> {
+    this.#assertUsable('prepare');
+    const bindings = dimsOf(dims, this.#inputs);
+    await this.#executables.prepareUntilDisposed(bindings);
   }
 
   /**
@@ -195,7 +222,8 @@ export class Program<K extends string = string> {
    */
   stats(): Stats {
     this.#assertUsable('stats');
-    if (this.#latest) return this.#latest.encoded.stats;
+    const { latest } = this.#executables;
+    if (latest) return latest.encoded.stats;
     throw new StateError(
       'stats: the graph has named dimensions, which are bound when it is run; run it before',
     );
@@ -237,10 +265,7 @@ export class Program<K extends string = string> {
 
   /** Frees native memory; runs in flight finish first. Whatever else is asked after that is a StateError. */
   dispose(): void {
-    this.#disposed = true;
-    for (const executable of this.#executables.values()) executable.dispose();
-    this.#executables.clear();
-    this.#latest = undefined;
+    this.#executables.dispose();
   }
 
   /** `dispose`, for `using`. */
@@ -271,18 +296,70 @@ export class Program<K extends string = string> {
     const { steps, bindings, checkFinite, signal } = request;
     assertSignal('runSteps', signal);
     signal?.throwIfAborted();
-    if (!this.#executables.has(keyOf(bindings))) await this.#prepare(bindings);
-    const executable = this.#executableFor(bindings);
     const taken = (from: ReadonlyMap<string, TypedArray>) => (slot: Slot) =>
       from.get(slot.name) as TypedArray;
-    const feeds = executable.feeds.map(taken(request.feeds));
-    const memory = [...feeds, ...executable.outputs.map(taken(request.outputs))];
-    const landed = await this.#fly(executable, { memory, steps, checkFinite, signal });
+    const memoryOf = ({ feeds, outputs }: Executable) => [
+      ...feeds.map(taken(request.feeds)),
+      ...outputs.map(taken(request.outputs)),
+    ];
+    const { executable, memory, landed } = await this.#launch(bindings, {
+      memoryOf,
+      steps,
+      checkFinite,
+      signal,
+    });
     if (landed.status === done) return;
     const failed = executable.feeds.map(({ size }, place) =>
-      (feeds[place] as TypedArray).subarray(landed.steps * size, (landed.steps + 1) * size),
+      (memory[place] as TypedArray).subarray(landed.steps * size, (landed.steps + 1) * size),
     );
     throw this.#notFinite(executable, executable.fedWith(failed), landed.status, landed.run);
+  }
+
+  /** Copies the feeds of a run that may start later. */
+  #stagedFeeds(feeds: Feeds): { bindings: Bindings; memoryOf: Request['memoryOf'] } {
+    const latest = this.#executables.latest;
+    if (this.#line.length === 0 && latest?.match(feeds)) return stagedIn(latest);
+    // It may have taken some of them before it found that they are not its own.
+    latest?.forget();
+    const { tensors, bindings } = bindFeeds(this.#inputs.inputs, feeds, this.#inputs.optional);
+    const known = this.#line.length === 0 ? this.#executables.find(bindings) : undefined;
+    if (known) {
+      known.take(tensors);
+      return stagedIn(known);
+    }
+    const copies = copiesOf(tensors);
+    return { bindings, memoryOf: (executable) => executable.stageCopies(copies) };
+  }
+
+  /**
+   * Starts runs when all that were asked for before have started. Where there is nothing compiled for this binding,
+   * it is compiled when their turn has come.
+   */
+  async #launch(bindings: Bindings, request: Request): Promise<Launched> {
+    // At once, if that may be: before this returns, for whoever calls it without awaiting.
+    const known = this.#line.length === 0 ? this.#executables.find(bindings) : undefined;
+    if (known) return await this.#start(known, request);
+    // The leaves are the run's from the call on, though they are read and written later.
+    holdLeaves(this.#variables, this.#written);
+    const place = this.#line.enter();
+    let launched: Promise<Launched>;
+    try {
+      await untilAborted(place.turn, request.signal);
+      const executable = await this.#executables.prepare(bindings, request.signal);
+      launched = this.#start(executable, request);
+      // Whoever disposed of the program meanwhile could not dispose of this.
+      if (this.#executables.disposed) executable.dispose();
+    } finally {
+      place.leave();
+      releaseLeaves(this.#variables, this.#written);
+    }
+    return await launched;
+  }
+
+  async #start(executable: Executable, { memoryOf, ...start }: Request): Promise<Launched> {
+    const memory = memoryOf(executable);
+    const landed = await this.#fly(executable, { ...start, memory });
+    return { executable, memory, landed };
   }
 
   #fly(
@@ -310,54 +387,21 @@ export class Program<K extends string = string> {
   /** The executable for these feeds, which has taken them. */
   #fed(feeds: Feeds): Executable {
     // A getter among them may run the program with another binding, or dispose of it.
-    const latest = this.#latest;
+    const { latest } = this.#executables;
     if (latest && reading('feeds:', feeds, () => latest.match(feeds))) return latest;
     // It may have taken some of them before it found that they are not its own.
     latest?.forget();
     const { tensors, bindings } = bindFeeds(this.#inputs.inputs, feeds, this.#inputs.optional);
-    const executable = this.#executableFor(bindings);
+    const executable = this.#executables.get(bindings);
     executable.take(tensors);
     return executable;
   }
 
-  #executableFor(bindings: Bindings): Executable {
-    const key = keyOf(bindings);
-    const executable =
-      this.#executables.get(key) ?? this.#executable(finished(this.#passes(bindings)), bindings);
-    this.#executables.delete(key);
-    this.#executables.set(key, executable);
-    if (this.#executables.size > maxExecutables) {
-      const [[oldest, unused]] = this.#executables as unknown as [[string, Executable]];
-      this.#executables.delete(oldest);
-      unused.dispose();
-    }
-    this.#latest = executable;
-    return executable;
-  }
-
-  /** Specialises the program, leaving the JavaScript thread to others between passes. */
-  async #prepare(bindings: Bindings): Promise<void> {
-    const passes = this.#passes(bindings);
-    let step = passes.next();
-    while (!step.done) {
-      await setImmediate();
-      step = passes.next();
-    }
-    this.#assertUsable('runSteps');
-    const key = keyOf(bindings);
-    if (!this.#executables.has(key)) {
-      this.#executables.set(key, this.#executable(step.value, bindings));
-    }
-  }
-
-  #passes(bindings: Bindings): Generator<undefined, Encoded> {
+  *#compile(bindings: Bindings): Sliced<Executable> {
     checkBoundUpdates(this.#updates, (node) =>
       node.shape.map((dim) => bindDim(dim, bindings, `${node} `)),
     );
-    return this.#specialise(this.#outputs, this.#updates, bindings);
-  }
-
-  #executable(encoded: Encoded, bindings: Bindings): Executable {
+    const encoded = yield* this.#specialise(this.#outputs, this.#updates, bindings);
     return new Executable(encoded, this.#names, this.#inputs.inputs, bindings, this.#queue);
   }
 
@@ -383,13 +427,15 @@ export class Program<K extends string = string> {
   }
 
   #assertUsable(what: string): void {
-    if (this.#disposed) throw new StateError(`${what}: the program has been disposed of`);
+    if (this.#executables.disposed)
+      throw new StateError(`${what}: the program has been disposed of`);
   }
 
   #assertIdle(what: string): void {
     this.#assertUsable(what);
-    if (this.#inFlight > 0) {
-      const runs = this.#inFlight === 1 ? 'a run of it is' : `${this.#inFlight} runs of it are`;
+    const busy = this.#inFlight + this.#line.length;
+    if (busy > 0) {
+      const runs = busy === 1 ? 'a run of it is' : `${busy} runs of it are`;
       throw new StateError(
         `${what}: the program is busy, ${runs} in flight; await what runAsync returned, or use runAsync`,
       );
@@ -398,9 +444,14 @@ export class Program<K extends string = string> {
 }
 
 /**
- * Compiles a graph: all passes, for each binding of its dimension names when it is first run with
- * it; a graph without names is compiled at once. While a program runs, numbers too small to be normal
+ * Compiles a graph. A graph without named dimensions is compiled at once, on this thread. Any other is compiled for
+ * each binding of its names when it is first run with it: by `run` at once, by `runAsync`, `fit`, `predict` and
+ * `prepare` in slices between which the event loop goes on. While a program runs, numbers too small to be normal
  * (under 1.2e-38 in float32) count as 0, which `evaluate` keeps.
+ *
+ * A program's native memory is freed by `dispose`, or some time after the program became garbage. No runtime runs such
+ * a finalizer before the event loop has had a turn: a loop that compiles without awaiting anything grows by 30 KB and
+ * the arena for each program, unless it disposes of them (`using program = compile(…)`).
  * @throws ValueError if an output is not a node, and for an unknown option; GraphError, ShapeError or DTypeError if
  *   updates or leaves do not fit together; NativeError, with the remedy, if the addon does not load
  */
@@ -410,43 +461,37 @@ export function compile<K extends string>(options: CompileOptions<K>): Program<K
 
 // ---- For src/train, not public.
 
-export interface StepRequest {
-  /** The runs, one after another: each is a run like any other, with the program's next index. */
-  readonly steps: number;
-  /** What the names of dimensions are, in all of them. */
-  readonly bindings: Bindings;
-  /** By input, on SharedArrayBuffers: the first run's feed, then the second's, …. Not to be touched meanwhile. */
-  readonly feeds: ReadonlyMap<string, TypedArray>;
-  /** By output, likewise: where the first run's value goes, then the second's, …. */
-  readonly outputs: ReadonlyMap<string, TypedArray>;
-  readonly checkFinite: boolean;
-  readonly signal: AbortSignal | undefined;
-}
-
-/** Several runs in one call, off the JavaScript thread, on memory that the caller gives. */
-export interface Stepper {
-  readonly inputs: ReadonlyMap<string, Input>;
-  readonly outputs: ReadonlyMap<string, Node>;
-  readonly updates: Updates;
-  /** Whether a step changes a parameter. */
-  readonly trains: boolean;
-  /** The index of the next run. */
-  runs: number;
-  /**
-   * Resolves when all steps are done. Rejects with `signal.reason` after an abort, between two steps or before
-   * one has written anything; with a NumericError for the first step that went wrong: those before it are
-   * done.
-   */
-  runSteps(request: StepRequest): Promise<void>;
-}
+export type { Stepper, StepRequest } from './stepper.js';
 
 export function stepper(program: Program): Stepper {
   return stepperOf(program);
 }
 
-function keyOf(bindings: Bindings): string {
-  const names = [...bindings].map(([name, value]) => `${name}=${value}`);
-  return names.sort().join(' ');
+/** Runs to be started. */
+interface Request extends Pick<Flight, 'steps' | 'checkFinite' | 'signal'> {
+  /** The memory that they are run on. */
+  readonly memoryOf: (executable: Executable) => TypedArray[];
+}
+
+/** Runs that have come back. */
+interface Launched {
+  readonly executable: Executable;
+  readonly memory: TypedArray[];
+  readonly landed: Landed;
+}
+
+/** Feeds that an executable has taken, copied. */
+function stagedIn(executable: Executable): {
+  bindings: Bindings;
+  memoryOf: Request['memoryOf'];
+} {
+  const { bindings } = executable;
+  try {
+    const memory = executable.stage();
+    return { bindings, memoryOf: () => memory };
+  } finally {
+    executable.forget();
+  }
 }
 
 /** The outputs by name. @throws ValueError if they are not a record of nodes */

@@ -8,7 +8,7 @@ import { GraphError } from '../errors.js';
 import { formatShape } from '../tensor/shape.js';
 import { Constant, Leaf, type LeafKind } from './leaf.js';
 import { isNode, type Node } from './node.js';
-import { reachable } from './topology.js';
+import { topologicalOrder } from './topology.js';
 import { WaitList, waitList } from './waitlist.js';
 
 const dotOptions = declareOptions('dot', {
@@ -47,7 +47,8 @@ const derivedStyle: Style = {
 
 /**
  * Draws all that the roots depend on: leaves by kind, parameters with the number of parents they
- * wait for, nodes that differentiation built in a colour of their own.
+ * wait for, nodes that differentiation built in a colour of their own. Nodes are numbered n0, n1, … by their place in
+ * the drawing, inputs first: equal graphs give equal text.
  * @returns the graph as text in the DOT language, for Graphviz
  * @throws GraphError, naming both nodes, if `waits` lacks an edge or waits for one in vain; GraphError if a root is not
  *   a node or `waits` is not a wait list; ValueError for another option that is unknown or unacceptable
@@ -68,11 +69,17 @@ export function dot(root: Node | readonly Node[], options?: DotOptions): string 
     '  node [fontname="Helvetica", fontsize="11", margin="0.12,0.06"];',
     '  edge [color="#777777", arrowsize="0.7"];',
   ];
-  for (const node of reachable(roots)) {
+  // By their place in the drawing. Ids would not do: whether a view or a constant is built anew, and so gets a higher
+  // id than before, depends on what the garbage collector has left of earlier graphs.
+  const order = topologicalOrder(roots, ({ inputs }) => inputs);
+  const places = new Map(order.map((node, place) => [node, place]));
+  for (const [node, place] of places) {
     const style = roots.includes(node) ? { ...styleOf(node), penwidth: '2' } : styleOf(node);
-    lines.push(`  n${node.id} ${attributes({ label: labelOf(node, waits), ...style })};`);
+    lines.push(`  n${place} ${attributes({ label: labelOf(node, waits), ...style })};`);
     for (const input of node.inputs) {
-      lines.push(`  n${input.id} -> n${node.id}${node.derived ? ' [color="#d55e00"]' : ''};`);
+      lines.push(
+        `  n${places.get(input)} -> n${place}${node.derived ? ' [color="#d55e00"]' : ''};`,
+      );
     }
   }
   return `${lines.join('\n')}\n}\n`;

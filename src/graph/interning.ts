@@ -6,6 +6,19 @@ import type { Node } from './node.js';
 /** How to forget an interned node, for those that are. */
 const evictions = new WeakMap<Node, () => void>();
 
+/** Interned nodes that several users hold: each built it. */
+const shared = new WeakSet<Node>();
+
+/** Says that one more user holds the node, who built an equal one. */
+export function share(node: Node): void {
+  shared.add(node);
+}
+
+/** Whether several users hold the node. Nothing may be said of it then that only one of them says. */
+export function isShared(node: Node): boolean {
+  return shared.has(node);
+}
+
 /** Makes the next equal node a fresh one: this one got a name of its own. */
 export function forget(node: Node): void {
   evictions.get(node)?.();

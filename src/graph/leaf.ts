@@ -24,7 +24,7 @@ import {
   tensor,
 } from '../tensor/tensor.js';
 import { type Dim, dimension, isDimensionName, type Shape } from './dimension.js';
-import { NodeTable } from './interning.js';
+import { NodeTable, share } from './interning.js';
 import { failFor, isNode, Node } from './node.js';
 import type { Op, Operand } from './op.js';
 import { leafSeed } from './seed.js';
@@ -181,6 +181,11 @@ export class Constant extends Valued {
   constructor(value: Tensor) {
     super('constant', value);
   }
+
+  /** @internal */
+  override twin(): this {
+    return new Constant(this.value) as this;
+  }
 }
 
 /** Draws a parameter's first value. Pure: the same arguments give the same tensor. */
@@ -295,7 +300,10 @@ const scalars = new NodeTable<Constant>();
 function scalar(value: number, dtype: DType): Constant {
   const key = `${dtype} ${Object.is(value, -0) ? '-0' : value}`;
   const existing = scalars.get(key);
-  if (existing) return existing;
+  if (existing) {
+    share(existing);
+    return existing;
+  }
   const made = new Constant(tensor(value, { dtype }));
   scalars.set(key, made);
   return made;

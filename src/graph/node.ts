@@ -8,7 +8,7 @@ import type { DType } from '../tensor/dtype.js';
 import { inspected } from '../tensor/inspected.js';
 import { formatShape } from '../tensor/shape.js';
 import type { Shape } from './dimension.js';
-import { forget, keyOf, NodeTable } from './interning.js';
+import { forget, isShared, keyOf, NodeTable, share } from './interning.js';
 import type { Fail, Op } from './op.js';
 
 let nextId = 0;
@@ -72,8 +72,10 @@ export class Node {
   }
 
   /**
-   * Labels the node for errors, drawings and profiles, and returns it. A parameter, a state or an
-   * input keeps its own name: it is fed, saved and updated by that.
+   * Labels the node for errors, drawings and profiles, and returns the labelled node. That is the node itself, except
+   * for a view or a constant that was built more than once: equal ones are one node, and the label is for this use
+   * alone, so a new node is returned. A parameter, a state or an input keeps its own name: it is fed, saved and
+   * updated by that name.
    * @throws ValueError if `name` is not a string or is empty
    */
   named(name: string): this {
@@ -83,9 +85,23 @@ export class Node {
       );
     }
     if (this.#fixed) return this;
+    if (isShared(this)) {
+      const twin = this.twin();
+      twin.#name = name;
+      return twin;
+    }
     forget(this);
     this.#name = name;
     return this;
+  }
+
+  /**
+   * A new node that is the same in everything but its label.
+   * @internal
+   */
+  twin(): this {
+    const make = () => new Node(this.op, this.inputs, this.attributes, this.shape, this.dtype);
+    return (this.derived ? asDerived(make) : make()) as this;
   }
 
   /** `[matmul 'scores']`, or `[matmul #17]` for a node without a name. */
@@ -113,6 +129,11 @@ export function isNode(value: unknown): value is Node {
 /** An option that is a node. */
 export function nodeOf(expected = 'a node'): Kind<Node> {
   return { expected, accepts: isNode, error: GraphError };
+}
+
+/** The id of the node that is made next. */
+export function nextNodeId(): number {
+  return nextId;
 }
 
 /** Runs `build`; nodes made meanwhile are marked as derived. */
@@ -219,7 +240,10 @@ function interned(input: Node, op: Op, attributes: object, make: () => Node): No
   const key = `${op.name} ${attributesKey}`;
   const existing = known.get(key);
   // What a user builds is the user's, even if differentiation has built the same before.
-  if (existing && (!existing.derived || derived)) return existing;
+  if (existing && (!existing.derived || derived)) {
+    if (!derived) share(existing);
+    return existing;
+  }
   const node = make();
   known.set(key, node);
   return node;

@@ -143,6 +143,11 @@ export function reshape(x: Operand, shape: readonly Dim[]): Node {
   return same ? node : refold([node], { shape: target });
 }
 
+/** A new node of the same value: a label or an origin of it does not apply to `node`. */
+export function sameAs(node: Node): Node {
+  return node.op.interned ? node.twin() : refold([node], { shape: node.shape }).twin();
+}
+
 function inferred(node: Node, given: readonly Dim[], fail: ReturnType<typeof failFor>): Shape {
   const shape = dimensionList(given, fail.where);
   const wildcards = shape.filter((dim) => dim === -1).length;

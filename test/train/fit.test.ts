@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { compile } from '../../src/compile/program.js';
 import {
   add,
   evaluate,
@@ -9,6 +10,7 @@ import {
   mse,
   parameter,
   randomNormal,
+  reshape,
   setSeed,
   sgd,
   state,
@@ -399,5 +401,29 @@ describe('fit refuses, before any step runs,', () => {
       "output 'other': dimension 'n' is not bound",
     );
     expect(program.runs).toBe(0);
+  });
+});
+
+describe('a NaN in a dataset', () => {
+  const trained = async (checkFinite: boolean | undefined) => {
+    const w = parameter('w', tensor([1, 2]));
+    const x = input('x', ['batch', 2]);
+    const loss = mean(matmul(x, reshape(w, [2, 1])));
+    const program = compile({ outputs: { loss }, updates: sgd(loss, [w], { rate: 0.1 }) });
+    const dataset = { x: tensor([[Number.NaN, 1]]) };
+    const failed = train.fit(program, dataset, { epochs: 1, batchSize: 1, checkFinite });
+    const code = await failed.then(
+      () => undefined,
+      (error: { code: string }) => error.code,
+    );
+    return { code, values: [...w.value.data] };
+  };
+
+  it('gets into the parameters, unless checkFinite is on: then the step writes nothing', async () => {
+    expect(await trained(undefined)).toEqual({
+      code: undefined,
+      values: [Number.NaN, expect.closeTo(1.9)],
+    });
+    expect(await trained(true)).toEqual({ code: 'FOREBAY_NUMERIC', values: [1, 2] });
   });
 });
