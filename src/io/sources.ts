@@ -10,6 +10,7 @@ import { type OpenFile, withFile } from './files.js';
 
 /** A `file:` URL. Declared by what is read of it, as not every TypeScript setup has the type `URL`. */
 export interface FileUrl {
+  /** The whole URL, as in `file:///models/net.safetensors`. */
   readonly href: string;
 }
 

@@ -27,9 +27,13 @@ interface Public {
 const isInternal = (symbol: ts.Symbol) =>
   symbol.getJsDocTags(checker).some(({ name }) => name === 'internal');
 
-/** A class's or an interface's own members, as far as they are public. */
+/** A class's own public members; those of an interface, with what it inherits from a declaration of options. */
 function membersOf(symbol: ts.Symbol, path: string): Public[] {
-  const declared = [...(symbol.members?.values() ?? []), ...staticsOf(symbol)];
+  const inherits = (symbol.flags & ts.SymbolFlags.Interface) !== 0;
+  const members = inherits
+    ? checker.getDeclaredTypeOfSymbol(symbol).getProperties()
+    : (symbol.members?.values() ?? []);
+  const declared = [...members, ...staticsOf(symbol)];
   return declared.filter(isOpen).map((member) => ({
     path: `${path}.${member.getName()}`,
     symbol: member,

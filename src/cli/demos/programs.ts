@@ -1,7 +1,12 @@
 /** What the demos share: their programs, how they are trained and measured, and models in files. */
 
 import * as fb from '../../index.js';
+import { examplesOf } from '../../train/dataset.js';
+import { WeightedMeans } from '../../train/history.js';
 import { InterpretedProgram } from '../../train/interpreted.js';
+import { askedStepperFor } from '../../train/options.js';
+import { inOrder } from '../../train/order.js';
+import { Slices } from '../../train/slices.js';
 import { file, flag } from '../options.js';
 
 /** `fit` by another name: our linter takes a call of that one for a test that was left focused. */
@@ -23,11 +28,15 @@ export function programOf(
   return interpret ? new InterpretedProgram(graph) : fb.compile(graph);
 }
 
-/** The means of a program's outputs over a dataset: an epoch of a program that updates nothing. */
+/** The means of the outputs of a program without updates over a dataset. */
 export async function measure(program: DemoProgram, dataset: fb.Dataset): Promise<fb.Means> {
-  const once = { epochs: 1, batchSize: 1000, shuffle: false };
-  const { epochs } = await train(program, dataset, once);
-  return (epochs[0] as fb.EpochRecord).outputs;
+  const steps = askedStepperFor('measure', program);
+  const examples = examplesOf('measure', dataset, steps.inputs);
+  const settings = { batchSize: 1000, checkFinite: false, signal: undefined, single: false };
+  const means = new WeightedMeans(steps);
+  const slices = new Slices(steps, examples, settings);
+  await slices.run(inOrder(examples.rows), (slice) => means.add(slice));
+  return means.values();
 }
 
 /** The size of a tensor in a file along an axis, so that a model can be made as it was; or `otherwise`. */
