@@ -108,6 +108,10 @@ export class Node {
   }
 }
 
+function fitsArity({ arity }: Op, { length }: readonly Node[]): boolean {
+  return typeof arity === 'number' ? length === arity : length >= arity.atLeast;
+}
+
 /** Whether a node can be made of these; what is in the attributes and the shape is the op's to check. */
 function areParts(
   op: Op,
@@ -124,6 +128,7 @@ function areParts(
       typeof op.lowering.kind === 'string' &&
       isList(inputs) &&
       inputs.every(isNode) &&
+      fitsArity(op, inputs) &&
       typeof attributes === 'object' &&
       attributes !== null &&
       isList(shape) &&
@@ -219,9 +224,8 @@ export function failFor(op: { readonly name: string }, inputs: readonly Node[]):
  *   inputs is wrong
  */
 export function createNode(op: Op, inputs: readonly Node[], attributes: object = {}): Node {
-  const { arity } = op;
-  const fits = typeof arity === 'number' ? inputs.length === arity : inputs.length >= arity.atLeast;
-  if (!fits) {
+  if (!fitsArity(op, inputs)) {
+    const { arity } = op;
     const wanted = typeof arity === 'number' ? `${arity}` : `at least ${arity.atLeast}`;
     throw new GraphError(`[${op.name}] expected ${wanted} inputs, but received ${inputs.length}`);
   }
