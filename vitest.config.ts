@@ -4,14 +4,14 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    // A process per file: an addon that aborts fails its own file and no other.
+    // One process for each file, so that an addon that aborts fails only that file.
     pool: 'forks',
-    // Vitest's own process does little while they run: with its default, one fewer, a core in two is idle.
+    // The default is one fewer. Vitest's own process needs little time, so on two cores one would be idle.
     maxWorkers: availableParallelism(),
-    // No test is judged by these: what takes this long hangs. `tools/sanitize.mjs` has more patience.
+    // A test that takes this long hangs. `tools/sanitize.mjs` has longer limits.
     testTimeout: 120_000,
     hookTimeout: 300_000,
-    // Asked for by `--coverage`: what the tests in TypeScript run of src/, and how often.
+    // For `--coverage`: how often the tests in TypeScript execute the code of src/.
     coverage: {
       provider: 'v8',
       include: ['src/**'],

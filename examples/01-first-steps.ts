@@ -1,4 +1,4 @@
-// A graph, its value, its gradients: everything else is made of these three.
+// A graph, its value, its gradients: everything else is built from these three.
 import * as fb from 'forebay';
 
 const x = fb.input('x', ['batch', 2]);
@@ -6,7 +6,7 @@ const w = fb.parameter('w', fb.tensor([[1], [-2]]));
 const y = fb.matmul(x, w).named('y');
 const loss = fb.mean(fb.square(y));
 
-// Names are bound by what is fed: here 'batch' is 3.
+// The feeds bind the named dimensions: here 'batch' is 3.
 const feeds = {
   x: [
     [1, 2],
@@ -20,11 +20,11 @@ console.log('y =', fb.evaluate(y, feeds).toArray());
 const gradient = fb.backward(loss).of(w);
 console.log('dloss/dw =', fb.evaluate(gradient, feeds).toArray());
 
-// A second derivative, of one of its elements.
+// A second derivative: the gradient of the gradient's first element.
 const curvature = fb.backward(fb.slice(fb.reshape(gradient, [2]), { axis: 0, end: 1 })).of(w);
 console.log('d2loss/dw0dw =', fb.evaluate(curvature, feeds).toArray());
 
-// What was expected, what came, and where.
+// An error says what was expected, what came, and where.
 try {
   fb.matmul(x, fb.parameter('wrong', fb.Tensor.zeros([3, 1])));
 } catch (error) {

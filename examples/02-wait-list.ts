@@ -1,5 +1,5 @@
-// The wait list by hand. A node waits for a gradient from each of its parents, sums them, and passes
-// the sum on. backward() does all this; here every registration and every step is ours.
+// The wait list by hand. A node waits for a gradient over each edge to a parent, sums the gradients, and sends the sum
+// on. backward() does all this; here every registration and every step is explicit.
 import * as fb from 'forebay';
 
 const x = fb.parameter('x', fb.tensor(3));
@@ -19,11 +19,11 @@ const pass = new fb.BackwardPass(waits);
 pass.send(root, 'err', fb.constant(1));
 for (let node = pass.step(); node; node = pass.step()) {
   const waiting = pass.missing(x).map(({ parent }) => `${parent}`);
-  console.log(`${node} has sent; x waits for ${waiting.join(' and ') || 'nobody'}`);
+  console.log(`${node} has sent; x waits for ${waiting.join(' and ') || 'no parent'}`);
 }
 console.log('dx =', fb.evaluate(pass.gradient(x)).item(), '(2x + 2 = 8)');
 
-// A parent that is forgotten is found before it can spoil a gradient.
+// A parent that is not registered is found before it can give a wrong gradient.
 const forgetful = new fb.WaitList().register(root, 'err').register(left, root).register(x, left);
 try {
   forgetful.check(root);

@@ -1,4 +1,4 @@
-// An LSTM learns (cos, sin) of period 20 and goes on by itself. `forebay demo trig` is the whole
+// An LSTM learns (cos, sin) of period 20 and continues the curve by itself. `forebay demo trig` is the complete
 // experiment, with pictures.
 import * as fb from 'forebay';
 
@@ -26,7 +26,7 @@ for (let update = 0; update < 200; update++) {
   if (update % 50 === 0) console.log(`update ${update}: loss ${value.toFixed(5)}`);
 }
 
-// The same weights, on one window at a time: each new point is fed back.
+// The same weights, applied to one window at a time. Each new point becomes an input.
 const last = fb.slice(outputs, { axis: 0, start: steps - 1 });
 const curve = Array.from({ length: steps }, (_, t) => point(t));
 for (let t = steps; t < steps + 20; t++) {

@@ -1,7 +1,7 @@
-// Three spirals: a classifier with one hidden layer. `forebay demo spiral` draws what it learns.
+// Three spirals: a classifier with one hidden layer. `forebay demo spiral` draws its decision regions.
 import * as fb from 'forebay';
 
-/** Points on three arms, with a little noise; each set from random numbers of its own. */
+/** Points on three arms, with a little noise. The seed determines the noise. */
 function spiral(points: number, seed: number): { x: fb.Tensor; label: fb.Tensor } {
   const noise = fb.evaluate(fb.randomNormal([points], { seed })).data;
   const label = Int32Array.from({ length: points }, (_, index) => index % 3);

@@ -1,4 +1,4 @@
-// A classifier of MNIST digits, on some of them: compiled, and trained off the JavaScript thread.
+// A classifier of MNIST digits, trained on 10,000 of them: compiled, and trained off the JavaScript thread.
 // `forebay demo mnist` uses all 60,000.
 import { mkdtempSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -50,7 +50,7 @@ digit.data.forEach((value, i) => {
 });
 console.log(`${((100 * right) / 1000).toFixed(1)} % of 1,000 test digits`);
 
-// The parameters, for another process or for PyTorch.
+// Saves the parameters, for another process or for PyTorch.
 const file = join(mkdtempSync(join(tmpdir(), 'forebay-')), 'digits.safetensors');
 fb.save(file, parameters);
 console.log(Object.keys(fb.load(file)).join(', '));

@@ -1,12 +1,12 @@
-// A server that predicts and learns at once. It estimates the power that a machine draws, from 32 readings:
+// A server that predicts and trains at the same time. It estimates the power that a machine draws, from 32 readings:
 //
 //   POST /predict   {"x": [32 numbers]}               -> {"watts": number}
-//   POST /examples  {"x": [[32 numbers], …], "watts": [number, …]}, to learn from
-//   GET  /status                                      -> how many examples it knows and has trained on
+//   POST /examples  {"x": [[32 numbers], …], "watts": [number, …]}, examples to train on
+//   GET  /status                                      -> the number of examples, and how many were trained on
 //
-// Training goes on off the JavaScript thread, over the parameters that predictions read: each request is
-// answered by whole updates. `PORT=8080 node …` serves until it is told to stop; without PORT the example
-// talks to itself for a moment. `npm run bench:service` measures it.
+// The training runs off the JavaScript thread, on the same parameters that predictions read. A prediction never reads a
+// partial update. `PORT=8080 node …` serves until it is stopped. Without PORT, the example is its own client for a
+// moment. `npm run bench:service` measures it.
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -17,7 +17,7 @@ const readings = 32;
 const mostExamples = 100_000;
 const model = 'service.safetensors';
 
-// ---- The model: one set of parameters, a program that trains them and one that asks them.
+// ---- The model: one set of parameters, a program that trains them and a program that predicts.
 const layers = [
   new fb.FeedForward('hidden1', { inputs: readings, units: 256, activation: fb.relu }),
   new fb.FeedForward('hidden2', { inputs: 256, units: 256, activation: fb.relu }),
@@ -32,12 +32,12 @@ const loss = fb.mse(estimate, watts);
 const training = fb.compile({
   outputs: { loss },
   updates: fb.adam(loss, parameters),
-  // The other cores are for requests; FOREBAY_TRAINING_THREADS is there for the benchmark.
+  // The other cores are for requests. The benchmark sets FOREBAY_TRAINING_THREADS.
   threads: Number(process.env.FOREBAY_TRAINING_THREADS ?? 1),
 });
 const serving = fb.compile({ outputs: { estimate }, threads: 1 });
 
-// ---- Learning: passes over all examples known, for as long as there are new ones.
+// ---- Training: epochs over all examples, until there are no new ones.
 const known = { x: [] as number[][], watts: [] as number[] };
 const status = { examples: 0, epochs: 0, trainedOn: 0, loss: Number.NaN };
 const stop = new AbortController();
@@ -46,7 +46,7 @@ let learning: Promise<void> | undefined;
 async function learn(): Promise<void> {
   for (let trained = 0; trained < known.watts.length; ) {
     trained = known.watts.length;
-    // Tensors of their own: requests may add examples while these are read.
+    // The tensors are copies, because requests may add examples during the training.
     const dataset = {
       x: fb.tensor(known.x),
       watts: fb.tensor(known.watts.map((value) => [value])),
@@ -55,7 +55,7 @@ async function learn(): Promise<void> {
       epochs: 100,
       batchSize: 64,
       signal: stop.signal,
-      checkFinite: true, // and should a step come to a NaN all the same, it writes nothing
+      checkFinite: true, // a step that computes a NaN writes nothing
       onEpoch: ({ outputs }) => {
         status.epochs++;
         status.trainedOn += trained;
@@ -66,7 +66,7 @@ async function learn(): Promise<void> {
 }
 
 // ---- Requests.
-// What is absurd is refused at the door: a single example of 1e30 would undo all that was learned.
+// Absurd values are refused here: a single example of 1e30 would undo the training.
 const isSane = (value: unknown) => typeof value === 'number' && Math.abs(value) <= 1e6;
 const isReading = (value: unknown): value is number[] =>
   Array.isArray(value) && value.length === readings && value.every(isSane);
@@ -76,7 +76,7 @@ async function bodyOf(request: IncomingMessage): Promise<Record<string, unknown>
   let size = 0;
   for await (const part of request) {
     size += (part as Buffer).length;
-    if (size > 1_000_000) throw new RangeError('a request may have a million bytes');
+    if (size > 1_000_000) throw new RangeError('expected a request of at most a million bytes');
     parts.push(part as Buffer);
   }
   const body: unknown = JSON.parse(Buffer.concat(parts).toString());
@@ -86,7 +86,7 @@ async function bodyOf(request: IncomingMessage): Promise<Record<string, unknown>
 
 function predict(body: Record<string, unknown>) {
   if (!isReading(body.x)) throw new RangeError(`x must be ${readings} numbers`);
-  // One row takes some microseconds: less than handing it to another thread would.
+  // One row takes some microseconds, which is less than sending it to another thread.
   return { watts: serving.run({ x: [body.x] }).estimate.item() };
 }
 
@@ -96,7 +96,8 @@ function addExamples(body: Record<string, unknown>) {
   if (!fits || !x.every(isReading) || !watts.every(isSane)) {
     throw new RangeError(`x must be lists of ${readings} numbers, and watts a number for each`);
   }
-  if (known.watts.length + x.length > mostExamples) throw new RangeError('I know enough');
+  if (known.watts.length + x.length > mostExamples)
+    throw new RangeError(`expected at most ${mostExamples} examples in all`);
   known.x.push(...x);
   known.watts.push(...(watts as number[]));
   status.examples = known.watts.length;
@@ -124,7 +125,7 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
     response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(result));
   } catch (error) {
     const theirs = error instanceof RangeError || error instanceof SyntaxError;
-    // What has not been read of a refused request would be taken for the next one.
+    // Close the connection: the unread rest of a refused request would be read as the next request.
     response.writeHead(theirs ? 400 : 500, { connection: 'close' });
     response.end(theirs ? `${error}` : 'see the log');
     if (!theirs) console.error(error);
@@ -137,7 +138,7 @@ await once(server, 'listening');
 const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 console.log(`listening on ${url}`);
 
-/** No new requests, no further step of training; then what was learned is saved. */
+/** Stops the training and the server, and saves the parameters. */
 async function close(): Promise<void> {
   stop.abort();
   await learning;
@@ -147,25 +148,30 @@ async function close(): Promise<void> {
 }
 process.once('SIGTERM', () => void close());
 
-// ---- Without a port it is its own client: it teaches, and asks while it learns.
+// ---- Without a port, the example is its own client: it sends examples, and asks for predictions during the training.
 if (process.env.PORT === undefined) {
   const post = async (path: string, body: object) =>
     (await fetch(url + path, { method: 'POST', body: JSON.stringify(body) })).json();
   const draws = fb.evaluate(fb.randomUniform([500, readings], { seed: 1 }));
   const rows = draws.toArray() as number[][];
-  /** The truth: 20 W, and what two of the readings add. */
+  /** The true power: 20 W, plus a term of two readings. */
   const truth = ([a = 0, b = 0]: readonly number[]) => 20 + 30 * a * b;
   const unseen = [...fb.evaluate(fb.randomUniform([readings], { seed: 2 })).data];
 
-  console.log('untaught:', await post('/predict', { x: unseen }));
+  console.log('before training:', await post('/predict', { x: unseen }));
   await post('/examples', { x: rows, watts: rows.map(truth) });
   let answers = 0;
   while (learning) {
     await post('/predict', { x: unseen });
     answers++;
   }
-  console.log(`${answers > 10 ? 'many' : answers} answers while it learned`);
-  console.log('taught:', await post('/predict', { x: unseen }), 'truth:', truth(unseen).toFixed(1));
+  console.log(`${answers > 10 ? 'many' : answers} answers during training`);
+  console.log(
+    'after training:',
+    await post('/predict', { x: unseen }),
+    'truth:',
+    truth(unseen).toFixed(1),
+  );
   console.log(await (await fetch(`${url}/status`)).json());
   await close();
 }

@@ -1,5 +1,5 @@
-// Runs with the addon that `node tools/build.mjs failing` makes: its allocations fail when told to. The loop
-// itself is in support/failing-allocations.mjs, in a process of its own, for that addon takes the place of the other.
+// Runs with the addon that `node tools/build.mjs failing` makes; its allocations fail on request. The loop is in
+// support/failing-allocations.mjs, in a separate process, because that addon replaces the normal one.
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -10,11 +10,12 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 export default {
   name: 'allocation',
   promise:
-    'Whichever native allocation fails while the addon is loaded, a graph compiled or a program run: it is a typed error, no parameter is half written, nothing is leaked, and the next attempt gives the right bits.',
+    'If any native allocation fails while the addon is loaded, a graph is compiled or a program runs, forebay throws a typed error, writes no parameter partially, leaks nothing, and gives the right bits at the next attempt.',
 
   /**
-   * @param {{full: boolean, log: (text: string) => void}} options in full, more scenarios for each allocation
-   * @returns {Promise<Record<string, unknown>>} `sites` that were made to fail, one after another
+   * @param {{full: boolean, log: (text: string) => void}} options `full`: more scenarios, and every allocation
+   * @returns {Promise<Record<string, unknown>>} `failures`: the number of allocations that were made to fail, one
+   *   after another
    */
   async prove({ full, log }) {
     log('building the addon whose allocations fail');

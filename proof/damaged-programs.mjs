@@ -1,4 +1,4 @@
-// The C++ test of damaged programs, under ASAN and UBSAN, from seeds that the test itself does not use.
+// The C++ test of damaged programs, under ASAN and UBSAN, with seeds that the test suite does not use.
 import { spawnSync } from 'node:child_process';
 import { buildTests } from './support/build.mjs';
 
@@ -7,7 +7,7 @@ const each = 100_000;
 export default {
   name: 'damaged-programs',
   promise:
-    'Whatever a compiled program’s code says, it is refused with a reason, or runs and stays inside its memory.',
+    'A compiled program with damaged code is refused with a reason, or runs without accessing memory that is not its own.',
   async prove({ full, log }) {
     const tests = buildTests('asan', { sanitizers: 'address,undefined', log });
     const figures = { programs: 0, ran: 0, refused: 0 };
@@ -33,7 +33,7 @@ export default {
       log(`${figures.programs} programs`);
     }
     const { programs, ran, refused } = figures;
-    // Those that were accepted, but would take minutes, are made and not run.
+    // Programs that are valid but would take minutes are decoded and not run.
     return { ...figures, tooLongToRun: programs - ran - refused, sanitizerReports: 0 };
   },
 };

@@ -1,15 +1,14 @@
-// The event loop during `fit`. How late a timer is depends on the machine, and is told; that timers come while
-// a step is computed does not, and is asserted.
+// The event loop during `fit`. How late a timer fires depends on the machine: it is reported, not asserted. That
+// timers fire while a step is computed does not depend on it, and is asserted.
 import { strict as assert } from 'node:assert';
 import { measure } from './support/lateness.mjs';
 
 export default {
   name: 'event-loop',
-  promise:
-    'Training by `fit` leaves the event loop to others: timers go on while a step is computed.',
+  promise: 'Training by `fit` does not block the event loop: timers fire while a step is computed.',
   async prove({ full, log }) {
     const { nothing, longSteps, shortSteps, wideRows } = await measure(full ? 20 : 3, log);
-    // A loop that waited for each step could tick once between two of them at most.
+    // If the event loop had to wait for each step, the timer could fire at most once between two steps.
     const { ticks, steps } = longSteps;
     assert.ok(
       ticks > steps + 1,

@@ -6,8 +6,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 
 export default {
   name: 'fuzzing',
-  promise:
-    'A fuzzer that is led by which code its inputs reach finds no program that breaks decoding or running.',
+  promise: 'A coverage-guided fuzzer finds no program that breaks decoding or running.',
   async prove({ full, log }) {
     const seconds = full ? 1200 : 60;
     log(`building the fuzzer, then ${seconds} s of it`);

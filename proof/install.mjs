@@ -11,7 +11,7 @@ import { assertGlibc, assertSelfContained, prebuilt } from '../tools/prebuild.mj
 const root = fileURLToPath(new URL('..', import.meta.url));
 const mb = (/** @type {number} */ bytes) => Math.round(bytes / 1e5) / 10;
 
-/** Whether the binary to publish can be made here: by root, with debootstrap. */
+/** True if the binary for publication can be built here: as root, with debootstrap. */
 const canRelease = () =>
   process.getuid?.() === 0 && !spawnSync('debootstrap', ['--version'], { stdio: 'ignore' }).error;
 
@@ -20,8 +20,8 @@ export default {
   promise:
     'The package installs into an empty folder and works from ESM, CommonJS and TypeScript: with the binary that it carries (no compiler, no OpenBLAS, no install script), and from source; without OpenBLAS, building it fails with one message that says what to type.',
   /**
-   * @param {{ full: boolean, log: (text: string) => void }} how `full`: also from source, on every line
-   *   of Node that there is, and with the binary that is published
+   * @param {{ full: boolean, log: (text: string) => void }} how `full`: also from source, on every installed Node
+   *   line, and with the binary that is published
    */
   async prove({ full, log }) {
     const released = full && canRelease();

@@ -1,4 +1,4 @@
-// Trainings that are killed with SIGKILL, at moments that nobody chooses, and go on from their checkpoints.
+// Trainings that are killed with SIGKILL at random moments and resume from their checkpoints.
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, rmSync, watch } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,15 +7,15 @@ import { fileURLToPath } from 'node:url';
 import * as fb from 'forebay';
 
 const trainee = fileURLToPath(new URL('support/trainee.mjs', import.meta.url));
-/** How often a checkpoint is written, another in each round. */
+/** How often a checkpoint is written; the training of each round uses the next one. */
 const rhythms = [{ batches: 1 }, { batches: 3 }, { seconds: 0.004 }, { batches: 2, epochs: 1 }];
-/** Milliseconds after which a child that neither ends nor was killed hangs. */
+/** Milliseconds after which a child that has not ended is considered to hang. */
 const patience = 120_000;
 
 export default {
   name: 'kills',
   promise:
-    'A training that is killed at any moment resumes, and ends with the bits of one that never was.',
+    'A training that is killed at any moment resumes, and ends with the same bits as a training that was never killed.',
 
   /** @param {{ full: boolean, log: (text: string) => void }} options */
   async prove({ full, log }) {
@@ -31,7 +31,7 @@ export default {
         const every = rhythms[figures.trainings % rhythms.length];
         const result = await disturbed(file, every, { most, startMs }, figures);
         if (result !== expected) {
-          throw new Error(`${file}: expected ${expected}, but it came to ${result}`);
+          throw new Error(`${file}: expected ${expected}, but the result is ${result}`);
         }
         figures.trainings++;
         log(`${figures.kills} kills; ${figures.trainings} trainings, all with the same bits`);
@@ -43,14 +43,16 @@ export default {
   },
 };
 
-/** Kills a training until it ends before it is killed, or often enough; looks at the file after each kill. */
+/** Kills a training and restarts it, until it ends or has been killed often enough. Checks the file after each kill. */
 async function disturbed(file, every, { most, startMs }, figures) {
   let [reached, before] = [-1, []];
   for (;;) {
     const expectsResume = existsSync(file);
     const run = await train(file, every, figures.kills < most ? anyMoment(startMs) : undefined);
     if (run.begun && run.resumed !== expectsResume) {
-      throw new Error(`${file}: ${expectsResume ? 'was not resumed' : 'is resumed from nothing'}`);
+      throw new Error(
+        `${file}: ${expectsResume ? 'was not resumed' : 'was resumed without a checkpoint'}`,
+      );
     }
     if (run.resumed) figures.resumed++;
     if (run.result !== undefined) return run.result;
@@ -60,7 +62,7 @@ async function disturbed(file, every, { most, startMs }, figures) {
     const left = temporariesOf(file);
     if (left.some((name) => !before.includes(name))) figures.whileWriting++;
     before = left;
-    // Each writer removes what those before it left.
+    // Each writer removes the temporary files of the writers before it.
     if (left.length > 1) throw new Error(`${file}: killed writers left ${left.join(', ')}`);
     if (!existsSync(file)) {
       if (expectsResume) throw new Error(`${file}: is gone after a kill`);
@@ -73,8 +75,9 @@ async function disturbed(file, every, { most, startMs }, figures) {
 }
 
 /**
- * When to kill. One in five dies while it starts or reads its checkpoint; the others when something has happened in
- * the folder some times: a temporary file made, written to, removed, renamed. Not replayable.
+ * When to kill. One child in five is killed while it starts or reads its checkpoint. The others are killed after a
+ * random number of changes in the folder: a temporary file created, written, removed or renamed. The moments are
+ * random, so a failure cannot be replayed.
  */
 function anyMoment(startMs) {
   const early = Math.random() < 0.2;
@@ -84,9 +87,9 @@ function anyMoment(startMs) {
 }
 
 /**
- * Trains in a process of its own.
- * @param kill when to end it: so many milliseconds after so many changes of files
- * @returns what it printed at its end, unless it was killed before, and how long it took to start
+ * Trains in a separate process.
+ * @param kill when to kill it: `after` milliseconds after the change of files number `changes`; undefined for never
+ * @returns the result that it printed at its end, undefined if it was killed before; and how long it took to start
  */
 function train(file, every, kill) {
   return new Promise((done, fail) => {
@@ -122,7 +125,7 @@ function train(file, every, kill) {
   });
 }
 
-/** How many examples the training had seen. Throws when the file is damaged in any way. */
+/** The number of examples that the training had used. Throws if the file is damaged in any way. */
 function positionIn(file) {
   fb.load(file);
   const { epoch, row, examples } = JSON.parse(fb.loadMetadata(file)['forebay.progress']);

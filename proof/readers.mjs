@@ -1,4 +1,4 @@
-/** The readers of files, against files that are not what they claim to be. */
+/** The file readers, given damaged and hostile files. */
 
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 const child = fileURLToPath(new URL('support/fuzz/child.mjs', import.meta.url));
 const readers = ['safetensors', 'npy', 'npz', 'idx', 'csv'];
 const [short, full] = [10_000, 1_000_000];
-// Five hundred inputs take a twentieth of a second; this long without a word is a hang.
+// Five hundred inputs take about 50 ms; if the child sends no message for this long, it hangs.
 const patience = 60_000;
 const heapMegabytes = 64;
 
@@ -61,7 +61,7 @@ function fuzz(reader, count, seed, log) {
 export default {
   name: 'readers',
   promise:
-    'No file, however damaged or hostile, crashes or hangs a reader (safetensors, npy, npz, IDX, CSV) or makes it allocate more than the file justifies: it is read, or refused with a FormatError that names file, position and reason.',
+    'No file, however damaged or hostile, crashes or hangs a reader (safetensors, npy, npz, IDX, CSV), or makes it allocate more memory than the file justifies. The reader reads the file, or refuses it with a FormatError that names the file, the position and the reason.',
   /** @param {{ full?: boolean, log: (text: string) => void, seed?: number }} options */
   async prove({ full: all = false, log, seed = 1 }) {
     const count = all ? full : short;
@@ -90,7 +90,7 @@ export default {
     }
     if (never.length > 0) {
       throw new Error(
-        `the fuzzer never reached these refusals, and so does not test them:\n${never.join('\n')}`,
+        `the fuzzer never caused these refusals, so it does not test them:\n${never.join('\n')}`,
       );
     }
     return figures;

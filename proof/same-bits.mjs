@@ -1,4 +1,4 @@
-// Trains and predicts in one process after another, and compares every bit of what came out.
+// Trains and predicts in one process after another, and compares every bit of the results.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 
 const models = fileURLToPath(new URL('support/models.mjs', import.meta.url));
 
-/** What a new process makes of the models: a digest for each, of all that it computed. */
+/** Trains the models in a new process. Returns one digest for each model, of everything that it computed. */
 function digests(threads, goal, folder) {
   const args = [models, String(threads), goal, folder];
   const { status, signal, stdout, stderr } = spawnSync(process.execPath, args, {
@@ -27,14 +27,14 @@ function assertSame(found, expected, what) {
 export default {
   name: 'same-bits',
   promise:
-    'One program, binding and number of threads give the same bits: run after run, in every process, and after the leaves were saved and loaded again.',
+    'One program with one binding and one number of threads gives the same bits in every run, in every process, and after its leaves are saved and loaded again.',
   async prove({ full, log }) {
     const figures = { models: 0, threads: [1, 2, 4], processes: 0, comparedDigests: 0 };
     const processes = full ? 8 : 2;
     for (const threads of figures.threads) {
       const folder = mkdtempSync(join(tmpdir(), 'forebay-same-bits-'));
       try {
-        // It also compares, within itself, a first training with a second, and a run with the next.
+        // The process itself also compares a first training with a second, and a run with the next.
         const first = digests(threads, 'save', folder);
         figures.models = Object.keys(first).length;
         figures.processes++;

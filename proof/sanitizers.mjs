@@ -1,12 +1,12 @@
-// The tests under sanitizers. In short only the C++ tests under ASAN, LSAN and UBSAN, without the damaged
-// programs, which are a promise of their own.
+// The tests under sanitizers. The short form runs only the C++ tests under ASAN, LSAN and UBSAN, without the damaged
+// programs, which have a proof of their own.
 import { spawn, spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { buildTests } from './support/build.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** Runs `npm run check:sanitize`; resolves to its output, of which every line is progress. */
+/** Runs `npm run check:sanitize` and logs every line of its output. Resolves to its status and output. */
 function sanitize(log) {
   return new Promise((done) => {
     const child = spawn(process.execPath, ['tools/sanitize.mjs'], {
@@ -29,7 +29,7 @@ const sum = (list) => list.reduce((a, b) => a + b, 0);
 export default {
   name: 'sanitizers',
   promise:
-    'The tests run without a report on forebay under ASAN, LSAN and UBSAN, and those with threads under TSAN.',
+    'The tests run under ASAN, LSAN and UBSAN, and those with threads under TSAN, without a report on forebay.',
   async prove({ full, log }) {
     if (!full) {
       const tests = buildTests('asan', { sanitizers: 'address,undefined', log });
@@ -48,9 +48,11 @@ export default {
       cppTestsOfEach: counted(/test cases:\s*\d+ \|\s*(\d+) passed/g),
       typeScriptTestsOfEach: counted(/Tests {2}(\d+) passed/g),
       reports: 0,
-      // tools/sanitize/reports.mjs
-      processesInWhichNodeLeaked: sum(counted(/in (\d+) processes Node left memory/g)),
-      processesWithoutAnAnswerOnLeaks: sum(counted(/in (\d+) processes LeakSanitizer broke off/g)),
+      // See tools/sanitize/reports.mjs for these two.
+      processesInWhichNodeLeaked: sum(counted(/in (\d+) processes Node leaked memory/g)),
+      processesWithoutAnAnswerOnLeaks: sum(
+        counted(/in (\d+) processes LeakSanitizer stopped early/g),
+      ),
     };
   },
 };

@@ -8,13 +8,13 @@ const script = fileURLToPath(new URL('support/soak.mjs', import.meta.url));
 export default {
   name: 'soak',
   promise:
-    'Memory is flat over a million runs, and over ten thousand programs that are compiled, run and disposed of.',
+    'Memory does not grow over a million runs, nor over ten thousand programs that are compiled, run and disposed of.',
 
   /**
-   * @param {{full: boolean, log: (text: string) => void}} options otherwise 60,000 runs and 400 programs
-   * @returns {Promise<Record<string, unknown>>} for each kind of use, how many there were, and by how many bytes the
-   *   resident memory of its process grew with each: the slope of a line through what it was, by least squares,
-   *   after the first quarter
+   * @param {{full: boolean, log: (text: string) => void}} options the short form makes 60,000 runs and 400 programs
+   * @returns {Promise<Record<string, unknown>>} for each kind of use: the number of uses, and by how many bytes the
+   *   resident memory of its process grew with each. The growth is the slope of a line fitted by least squares to the
+   *   samples after the first quarter
    */
   async prove({ full, log }) {
     /** @type {Record<string, unknown>} */

@@ -8,13 +8,13 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 export default {
   name: 'workers',
   promise:
-    'Eight worker threads that train at once come to the bits that each comes to alone; terminated in the middle, they take nothing with them and leave nothing behind, and forebay loads again.',
+    'Eight worker threads that train at once give the same bits as each gives alone. Workers that are terminated during a training damage nothing and leak nothing, and forebay loads again.',
 
   /**
-   * @param {{full: boolean, log: (text: string) => void}} options in full, 40 rounds of eight workers that are
+   * @param {{full: boolean, log: (text: string) => void}} options `full`: 40 rounds of eight workers that are
    *   terminated, for each of the two cases
-   * @returns {Promise<Record<string, unknown>>} figures of both: the main thread uses forebay too, or leaves it to
-   *   workers, so that the addon may go with the last of them and come again
+   * @returns {Promise<Record<string, unknown>>} figures of the two cases: the main thread uses forebay too, or only
+   *   workers do. In the second case the addon may be unloaded with the last worker, and is then loaded again
    */
   async prove({ full, log }) {
     await run(process.execPath, ['tools/build.mjs', 'failing'], { cwd: root });
@@ -26,7 +26,7 @@ export default {
       return JSON.parse(stdout);
     };
     return {
-      // The addon for tests, which counts what it allocates; and the one that users have.
+      // The first uses the addon for tests, which counts its allocations; the second uses the addon that users have.
       mainToo: await of('here', { FOREBAY_PREBUILD: `${root}.cmake/failing` }),
       workersOnly: await of('elsewhere'),
     };

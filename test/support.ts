@@ -1,10 +1,10 @@
-/** What several test files share. */
+/** Helpers for several test files. */
 
 import { expect } from 'vitest';
 import type { Node } from '../src/index.js';
 import { evaluate, type Feeds, ForebayError, Tensor } from '../src/index.js';
 
-/** A small generator (mulberry32), so that tests draw without the code under test. */
+/** A small generator (mulberry32), so that the tests do not draw with the code under test. */
 export function generator(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -15,7 +15,7 @@ export function generator(seed: number): () => number {
   };
 }
 
-/** A float64 tensor of draws from [low, high). */
+/** A float64 tensor of random numbers from [low, high). */
 export function randomTensor(shape: readonly number[], seed: number, low = -1, high = 1): Tensor {
   const draw = generator(seed);
   const size = shape.reduce((product, dim) => product * dim, 1);
@@ -30,7 +30,7 @@ export function nestedValue(node: Node, feeds: Feeds = {}): unknown {
   return evaluate(node, feeds).toArray();
 }
 
-/** What `run` throws; fails when it throws nothing or something untyped. */
+/** The error that `run` throws. Fails if it throws nothing or an untyped error. */
 export function errorOf(run: () => unknown): ForebayError {
   try {
     run();

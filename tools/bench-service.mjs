@@ -1,7 +1,8 @@
-// How long a prediction takes over HTTP while the server of examples/07-service.ts trains, and while it does
-// not: `npm run bench:service [-- --seconds 3 --rounds 5 --write]`. The server is a process of its own; this one
-// makes the load, over 4 connections on 127.0.0.1, each of which asks again when it has been answered. Situations
-// take turns, round after round, and the medians over rounds are shown; `--write` puts them into the guide.
+// Measures the duration of a prediction over HTTP with the server of examples/07-service.ts, with and without a
+// concurrent training: `npm run bench:service [-- --seconds 3 --rounds 5 --write]`. The server is a separate
+// process. This process sends requests over 4 connections on 127.0.0.1; each connection sends the next request
+// when it has the answer. The situations alternate in every round. The result is the median over all rounds, and
+// `--write` writes it to the guide.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -33,7 +34,7 @@ const situations = [
   { name: `training on ${availableParallelism()} threads`, training: availableParallelism() },
 ];
 
-/** Starts the server. Its parameters are saved to a folder that goes with it. */
+/** Starts the server. It saves its parameters to a temporary folder. */
 async function start(threads) {
   const folder = mkdtempSync(join(tmpdir(), 'forebay-service-'));
   const child = spawn(process.execPath, [resolve(transpiled('examples/07-service.ts'))], {
@@ -53,7 +54,7 @@ async function start(threads) {
   return { url, stop };
 }
 
-/** One request; resolves to the answer. */
+/** Sends one request. @returns the answer */
 function ask(agent, url, method, path, body) {
   return new Promise((done, failed) => {
     const sent = request(new URL(path, url), { agent, method }, (response) => {
@@ -77,7 +78,7 @@ const median = (numbers) =>
     0.5,
   );
 
-/** Loads the server for some seconds. @returns latencies in milliseconds, sorted */
+/** Sends requests to the server for `duration` seconds. @returns latencies in milliseconds, sorted */
 async function load(agent, url, duration) {
   const body = JSON.stringify({ x: Array.from({ length: readings }, (_, i) => i / readings) });
   const latencies = [];
@@ -93,7 +94,7 @@ async function load(agent, url, duration) {
   return latencies.sort((a, b) => a - b);
 }
 
-/** Examples enough that the training outlasts the measurement. */
+/** Enough examples that the training takes longer than the measurement. */
 function examples() {
   const x = Array.from({ length: 1000 }, () => Array.from({ length: readings }, Math.random));
   const round = (number) => Math.round(1000 * number) / 1000;
@@ -117,7 +118,8 @@ async function measure({ training }) {
     const before = await status();
     const latencies = await load(agent, url, seconds);
     const after = await status();
-    if (training > 0 && after.trainedOn === before.trainedOn) throw new Error('it did not train');
+    if (training > 0 && after.trainedOn === before.trainedOn)
+      throw new Error('the server did not train');
     return {
       p50: quantile(latencies, 0.5),
       p99: quantile(latencies, 0.99),
@@ -130,7 +132,7 @@ async function measure({ training }) {
   }
 }
 
-// What others do on the machine is part of every figure.
+// Other processes on the machine influence every figure.
 const busy = loadavg()[0].toFixed(1);
 const measured = situations.map(() => []);
 for (let round = 0; round < rounds; round++) {
@@ -163,10 +165,10 @@ const table = [
 console.log(table);
 if (options.write) {
   const text = readFileSync(guide, 'utf8');
-  const place = /(<!-- npm run bench:service -- --write -->\n)[\s\S]*?(<!-- end -->)/;
-  if (!place.test(text)) throw new Error(`${guide} has no place for the table`);
+  const markers = /(<!-- npm run bench:service -- --write -->\n)[\s\S]*?(<!-- end -->)/;
+  if (!markers.test(text)) throw new Error(`${guide} has no markers for the table`);
   writeFileSync(
     guide,
-    text.replace(place, (_, before, after) => `${before}${table}\n${after}`),
+    text.replace(markers, (_, before, after) => `${before}${table}\n${after}`),
   );
 }

@@ -1,10 +1,10 @@
 // Which branches the tests take: `npm run check:coverage [-- typescript | native]`.
 //
-//   typescript   what `vitest run --coverage` found of src/; it is run here only if both are asked for
-//   native       the C++ tests, built to be counted, over native/kernels and native/program
+//   typescript   the result of `vitest run --coverage` for src/; it runs vitest only if both parts are asked for
+//   native       the C++ tests, built with coverage, for native/kernels and native/program
 //
-// A line each, with the files where less than 90 % are taken. It fails below a floor, which only a change that
-// leaves much untested goes below.
+// Prints one line for each part, and the files where less than 90 % are taken. Fails if a part is below its floor. The
+// floors are low: only a change that leaves a lot untested falls below them.
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -27,7 +27,7 @@ function run(command, args, env = {}) {
   if (status !== 0) throw new Error(`${command} ${args.join(' ')} failed`);
 }
 
-/** [file, branches taken, branches there are] of src/. */
+/** [file, branches taken, all branches] for each file of src/. */
 function ofTypeScript() {
   const { total: _, ...files } = JSON.parse(readFileSync(summary, 'utf8'));
   return Object.entries(files)
@@ -35,18 +35,18 @@ function ofTypeScript() {
     .filter(([file]) => file.startsWith('src/')); // bench/src matches the same pattern
 }
 
-/** The same of native/, after the C++ tests were built and run. */
+/** The same for native/, after the C++ tests were built and run. */
 function ofNative() {
   const configuration = ['-DFOREBAY_TESTS=ON', '-DFOREBAY_ADDON=OFF', '-DFOREBAY_COVERAGE=ON'];
   run('cmake', ['-S', '.', '-B', folder, '-DCMAKE_BUILD_TYPE=Debug', ...configuration]);
   run('cmake', ['--build', folder, '--parallel', String(availableParallelism())]);
-  // Counts of an earlier run would be added to.
+  // gcov would add to the counts of an earlier run.
   run('find', [folder, '-name', '*.gcda', '-delete']);
-  // Sweeps of numbers take long without an optimizer, and no branch that other tests do not.
+  // The sweeps over all numbers take long without an optimizer, and take no branch that other tests do not.
   const options = ['--no-colors=true', '-tce=*promised ulps*'];
   run(`${folder}/forebay_tests`, options, { FOREBAY_FUZZ: '5000' });
   const filters = ['kernels', 'program'].flatMap((name) => ['--filter', `native/${name}/`]);
-  // g++ makes a branch of every call that could throw; none here does.
+  // g++ adds a branch to every call that could throw, and no call here throws.
   const branches = ['--exclude-throw-branches', '--exclude-unreachable-branches'];
   const out = resolve('.cmake/coverage/native.json');
   run('gcovr', ['--root', '.', ...filters, ...branches, '--json-summary', out, folder]);
@@ -72,7 +72,7 @@ function report(name, files) {
   console.log(`coverage of ${where}: ${all.toFixed(1)} % of ${of} branches`);
   if (lowest.length > 0) console.log(`coverage of ${where}, below ${low} %: ${lowest.join(', ')}`);
   if (all < floors[name]) {
-    console.log(`coverage of ${where} is to be at least ${floors[name]} %`);
+    console.log(`coverage of ${where} must be at least ${floors[name]} %`);
     process.exitCode = 1;
   }
 }
@@ -80,7 +80,7 @@ function report(name, files) {
 const parts = { typescript: ofTypeScript, native: ofNative };
 const [word] = process.argv.slice(2);
 if (word !== undefined && !(word in parts)) {
-  console.error(`there is no ${word}: it is [${Object.keys(parts).join(' | ')}]`);
+  console.error(`unknown argument ${word}: expected [${Object.keys(parts).join(' | ')}]`);
   process.exit(2);
 }
 if (word === undefined)

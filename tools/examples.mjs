@@ -1,12 +1,12 @@
-// Runs the README's example or one of examples/, as its reader would: printed code that no longer works
-// is found before a reader finds it. `node tools/examples.mjs README.md|examples/01-….ts`
+// Runs the README's example, or one of examples/, as a reader would, so that published code that no longer works is
+// found here first. `node tools/examples.mjs README.md|examples/01-….ts`
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 
-/** All there are, by the names that this script takes. */
+/** All examples, by the names that this script accepts. */
 export const examples = () => [
   'README.md',
   ...readdirSync('examples')
@@ -15,7 +15,7 @@ export const examples = () => [
     .map((file) => join('examples', file)),
 ];
 
-/** The code itself: a file as it is, of a text the first fenced block of JavaScript or TypeScript. */
+/** The code of an example: the whole file, or the first fenced block of JavaScript or TypeScript in a .md file. */
 function code(name) {
   const text = readFileSync(name, 'utf8');
   if (!name.endsWith('.md')) return text;
@@ -24,13 +24,13 @@ function code(name) {
   return block[1];
 }
 
-/** Makes JavaScript of an example. @returns its file */
+/** Compiles an example to JavaScript. @returns the path of the output file */
 export function transpiled(name) {
-  // A folder of its own, so that what it writes is in nobody's way; inside the checkout, so that
+  // A separate folder, so that files that the example writes are in no other's way. It is inside the checkout, so that
   // `import 'forebay'` finds the checkout's own build.
   const folder = resolve('.cmake/examples', basename(name).replace(/\.\w+$/, ''));
   mkdirSync(folder, { recursive: true });
-  // Node 20 does not run TypeScript; the types themselves are checked by the lint.
+  // Node 20 does not run TypeScript. The lint checks the types.
   const { outputText } = ts.transpileModule(code(name), {
     compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext },
   });

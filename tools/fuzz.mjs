@@ -1,7 +1,7 @@
-// The coverage-guided fuzzer of programs: `npm run check:fuzz [-- SECONDS]`, a minute unless told. It begins
-// with the inputs of native/test/fuzz/corpus; what it finds on the way is left in .cmake/fuzz/found, and an
-// input that breaks forebay in .cmake/fuzz/broken-…: run it again by .cmake/fuzz/build/forebay_fuzz FILE.
-// `npm run check:fuzz -- --merge` puts what was found into the corpus, as few and as small as may be.
+// The coverage-guided fuzzer of programs: `npm run check:fuzz [-- SECONDS]`, one minute by default. It starts with the
+// inputs of native/test/fuzz/corpus. It writes new inputs to .cmake/fuzz/found, and an input that breaks forebay to
+// .cmake/fuzz/broken-…. Repeat such an input by .cmake/fuzz/build/forebay_fuzz FILE. `npm run check:fuzz -- --merge`
+// adds the new inputs to the corpus, which it keeps as small as possible.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -15,7 +15,7 @@ const found = '.cmake/fuzz/found';
 const succeeds = (command, args, stdio = 'inherit') =>
   spawnSync(command, args, { stdio }).status === 0;
 
-/** Why this machine cannot fuzz; undefined if it can. libFuzzer is of a package that clang does without. */
+/** The package that this machine lacks for fuzzing; undefined if none. clang does not include libFuzzer. */
 export function missing() {
   const { status } = spawnSync('clang++-14', ['-print-file-name=libclang_rt.fuzzer-x86_64.a'], {});
   if (status !== 0) return 'clang-14';
@@ -63,7 +63,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     process.exit(2);
   }
   if (word !== '--merge' && !/^[1-9]\d*$/.test(word)) {
-    console.error(`the seconds are to be a positive integer, but are '${word}'`);
+    console.error(`expected a positive integer of seconds or --merge, but got '${word}'`);
     process.exit(2);
   }
   process.exitCode = build() && (word === '--merge' ? merge() : fuzz(word)) ? 0 : 1;

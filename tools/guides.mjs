@@ -1,6 +1,6 @@
-// Runs the guides as their readers would: every block of ts of a guide, in order, is one module; what a block
-// prints must be what the block of text after it shows ('…' stands for anything within a line), and the graphs
-// that it writes as .dot files must be those that docs/pictures shows.
+// Runs the guides as a reader would. All `ts` blocks of a guide, in order, form one module. The output of a block must
+// equal the `text` block after it ('…' matches anything within a line). The graphs that a guide writes as .dot files
+// must be the ones that docs/pictures shows.
 //
 //   node tools/guides.mjs docs/guides/NAME.md   runs one
 //   node tools/guides.mjs --types               checks the types of all
@@ -14,20 +14,20 @@ import ts from 'typescript';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const pictures = 'docs/pictures';
 
-/** All there are. */
+/** The paths of all guides. */
 export const guides = () =>
   readdirSync('docs/guides')
     .filter((file) => file.endsWith('.md'))
     .sort()
     .map((file) => join('docs/guides', file));
 
-/** The fenced blocks of a text: language, first line (counted from 0), and the lines between the fences. */
+/** The fenced blocks of a text: the language, the first line (counted from 0), and the lines between the fences. */
 function blocksOf(text) {
   const blocks = [];
   let open;
   for (const [number, line] of text.split('\n').entries()) {
     const fence = /^```(\w*)$/.exec(line);
-    // What is indented within a list would be shown, but not run.
+    // An indented block, in a list, would be shown but not run.
     if (/^\s+```/.test(line)) throw new Error(`line ${number + 1}: a block must not be indented`);
     if (!fence) open?.lines.push(line);
     else if (open) {
@@ -39,12 +39,12 @@ function blocksOf(text) {
   return blocks;
 }
 
-// Printed after each block, so that its output is told from the next one's.
+// Printed after each block, to separate its output from the next block's.
 const mark = (index) => `\u0001end of block ${index}\u0001`;
 
 /**
- * The module: every line of code on the line that it has in the guide, so that whatever complains
- * names the right one.
+ * The module of a guide. Every line of code has the same line number as in the guide, so that errors name the
+ * right line.
  */
 function moduleOf(blocks) {
   const lines = [];
@@ -55,7 +55,7 @@ function moduleOf(blocks) {
   return `${lines.join('\n')}\n`;
 }
 
-/** A guide taken apart: its code, and what each block of it is said to print. */
+/** A parsed guide: its code, and the output that it shows for each block. */
 function read(guide) {
   const all = blocksOf(readFileSync(guide, 'utf8'));
   const code = all.filter(({ language }) => language === 'ts');
@@ -72,7 +72,7 @@ function matches(shown, printed) {
   return new RegExp(`^${escaped}$`).test(printed.trimEnd());
 }
 
-/** What differs between what a guide shows and what its code printed, in words. */
+/** The differences between the output that a guide shows and the output of its code, as messages. */
 function differences(guide, { code, shown }, output) {
   let rest = output;
   return code.flatMap(({ start }, index) => {
@@ -90,7 +90,7 @@ function differences(guide, { code, shown }, output) {
   });
 }
 
-/** Runs a guide in a folder of its own. @returns what is wrong with it, in words */
+/** Runs a guide in a separate folder. @returns the faults found, as messages */
 function run(guide) {
   const taken = read(guide);
   const { source, folder } = taken;
@@ -115,7 +115,7 @@ function run(guide) {
   return differences(guide, taken, stdout);
 }
 
-/** Draws the graphs that a guide has written. @returns the pictures by their files */
+/** Draws the graphs that a guide has written. @returns [file, svg] for each picture */
 async function drawn(guide) {
   const { folder } = read(guide);
   const graphs = readdirSync(folder).filter((file) => file.endsWith('.dot'));
@@ -150,14 +150,14 @@ async function draw() {
   return [];
 }
 
-/** Type-checks guides, as strictly as the rest of the project. */
+/** Type-checks guides with the options of the project. */
 function types(some) {
   const config = ts.readConfigFile('tsconfig.json', ts.sys.readFile).config;
   const { options } = ts.parseJsonConfigFileContent(config, ts.sys, root);
   const sources = new Map(
     some.map((guide) => {
       const { source, folder } = read(guide);
-      // Within the checkout, so that `import 'forebay'` finds the checkout's own declarations.
+      // A path inside the checkout, so that `import 'forebay'` finds the checkout's own declarations.
       return [join(folder, 'main.mts'), { guide, source }];
     }),
   );

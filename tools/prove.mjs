@@ -1,10 +1,10 @@
-// Shows that forebay keeps what it promises: `npm run prove`, or `npm run prove -- [--short] [NAME …]`.
+// Verifies the promises of forebay: `npm run prove`, or `npm run prove -- [--short] [NAME …]`.
 //
-// Each file of proof/ is one promise, and is run in a process of its own. A full run is written to
-// docs/proof.json, with the commit and the machine, and docs/reliability.md is made of that; where only
-// some promises are named, only theirs are written anew. --short does what continuous integration does,
-// and writes nothing, or with --record the entries that no full run has written; --page makes the page of the
-// record alone. The exit status is 0 if all were held.
+// Each file of proof/ is one promise, and runs in a separate process. A full run is written to docs/proof.json, with
+// the commit and the machine, and docs/reliability.md is made from that. If NAMEs are given, only their entries are
+// replaced. --short makes the shorter run of continuous integration and writes nothing; with --record it writes the
+// entries that have no full run yet. --page only makes the page from the record. The exit status is 0 if all promises
+// were held.
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -18,14 +18,14 @@ const pageFile = 'docs/reliability.md';
 
 const git = (...args) => execFileSync('git', args, { encoding: 'utf8' }).trim();
 
-/** What was proved: a commit, and whether there was more than it. */
+/** What was verified: the commit, and whether the working tree had other changes. */
 function commit() {
   const ours = [recordFile, pageFile];
   const changed = git('status', '--porcelain', '--', '.', ...ours.map((file) => `:!${file}`));
   return git('rev-parse', '--short=12', 'HEAD') + (changed === '' ? '' : ', with changes');
 }
 
-/** The record after this run: all of it anew, or the entries of those that were run. */
+/** The record after this run: completely new, or with the entries of this run replaced. */
 function recorded(entries, all) {
   const about = { commit: commit(), date: new Date().toISOString().slice(0, 10) };
   const here = machine();
@@ -40,7 +40,7 @@ function recorded(entries, all) {
   const anew = new Map(
     proved.map((entry) => [entry.name, same ? entry : { ...entry, machine: here }]),
   );
-  // One whose file is gone is gone.
+  // An entry whose file was removed is removed, too.
   const kept = before.promises.filter(({ name }) => !anew.has(name) && names.includes(name));
   const promises = [...kept, ...anew.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
   return { ...before, promises };
@@ -60,7 +60,7 @@ const unknown = [
 ];
 if (unknown.length > 0) {
   console.error(
-    `there is no ${unknown.join(', no ')}: it is [--short [--record] | --page] [${names.join(' | ')}]`,
+    `unknown argument ${unknown.join(', ')}: expected [--short [--record] | --page] [${names.join(' | ')}]`,
   );
   process.exit(2);
 }

@@ -1,13 +1,13 @@
-// The tests under sanitizers: `npm run check:sanitize [-- PART …]`, where a part is one of the names below.
-// Nothing of ours may be reported: what is known and not ours is in tools/sanitize/*.txt, with the reason, and
-// tools/sanitize/reports.mjs says whose a leak is.
+// Runs the tests under sanitizers: `npm run check:sanitize [-- PART …]`, where a PART is one of the names below. It
+// fails if a report is about forebay. Known reports about other code are listed in tools/sanitize/*.txt, with reasons,
+// and tools/sanitize/reports.mjs decides whether a leak is forebay's.
 //
 //   address/C++      all C++ tests under ASAN, LSAN and UBSAN
-//   address/vitest   all tests in TypeScript, with an addon built so
+//   address/vitest   all tests in TypeScript, with an addon built with these sanitizers
 //   threads/C++      all C++ tests under TSAN
-//   threads/vitest   the tests in TypeScript that run programs off the JavaScript thread, so
+//   threads/vitest   the tests in TypeScript that run programs off the JavaScript thread, under TSAN
 //
-// It takes some twenty to forty minutes on two cores.
+// It takes twenty to forty minutes on two cores.
 import { spawnSync } from 'node:child_process';
 import {
   copyFileSync,
@@ -30,7 +30,7 @@ const reports = resolve('.cmake/reports/sanitize');
 const suppressions = (file) =>
   `suppressions=${resolve('tools/sanitize', file)}:print_suppressions=0`;
 
-/** Where each report lies: `log_exe_name` puts the program's name into the file's. */
+/** The option for where reports are written. `log_exe_name` adds the program's name to the file name. */
 const logs = (part) => `log_path=${reports}/${part.replace('/', '-')}:log_exe_name=1`;
 
 const kinds = {
@@ -38,15 +38,15 @@ const kinds = {
     folder: '.cmake/asan/build',
     sanitizers: 'address,undefined',
     library: 'libasan.so',
-    // A leak is in the report: the exit status is left to the tests, which look at that of processes.
+    // A leak is found in the report. The exit status must stay the tests' own, because some tests check it.
     options: (part) => ({
-      // A test that asks for too much memory is told that there is none. And of what was freed, little is kept
-      // aside to find late uses of it, as tests look at how much memory there is.
+      // An allocation that is too large must return null, because tests request such allocations. The quarantine of
+      // freed memory is kept small, because tests measure memory.
       ASAN_OPTIONS: `${logs(part)}:allocator_may_return_null=1:quarantine_size_mb=16`,
       LSAN_OPTIONS: `${suppressions('leaks.txt')}:exitcode=0`,
       UBSAN_OPTIONS: `${logs(part)}:print_stacktrace=1`,
     }),
-    // Of damaged programs 'promise: damaged-programs' runs more.
+    // The proof 'damaged-programs' runs more of these.
     fuzz: '100000',
     tests: [],
   },
@@ -55,7 +55,7 @@ const kinds = {
     sanitizers: 'thread',
     library: 'libtsan.so',
     options: (part) => ({
-      // Node and OpenBLAS are not built with TSAN, which would take their locks for none.
+      // Node and OpenBLAS are not built with TSAN, so it does not see their locks and would report races in them.
       TSAN_OPTIONS: `${logs(part)}:${suppressions('races.txt')}:allocator_may_return_null=1:ignore_noninstrumented_modules=1`,
     }),
     fuzz: '3000',
@@ -66,7 +66,7 @@ const kinds = {
 const passes = (command, args, env = {}) =>
   spawnSync(command, args, { stdio: 'inherit', env: { ...process.env, ...env } }).status === 0;
 
-/** The C++ tests and the addon, built with the sanitizers, in a folder that node-gyp-build looks into. */
+/** Builds the C++ tests and the addon with the sanitizers, in a folder that node-gyp-build can load from. */
 function build({ folder, sanitizers }) {
   const options = ['-DCMAKE_BUILD_TYPE=RelWithDebInfo', '-DFOREBAY_TESTS=ON', '-DFOREBAY_ADDON=ON'];
   const built =
@@ -75,13 +75,13 @@ function build({ folder, sanitizers }) {
   if (!built) return false;
   mkdirSync(`${folder}/addon/build/Release`, { recursive: true });
   const addon = `${folder}/addon/build/Release/forebay.node`;
-  // Renamed into place: writing over a file that a running process has mapped would crash it.
+  // Renamed into place, because overwriting a file that a running process has mapped would crash that process.
   copyFileSync(`${folder}/forebay.node`, `${addon}.new`);
   renameSync(`${addon}.new`, addon);
   return true;
 }
 
-/** A compiler's library by its path: what is preloaded has to be there before Node starts. */
+/** The path of one of the compiler's libraries. A sanitizer's library must be preloaded before Node starts. */
 const library = (name) =>
   spawnSync('c++', [`-print-file-name=${name}`], { encoding: 'utf8' }).stdout.trim();
 
@@ -89,17 +89,17 @@ const runs = {
   'C++': ({ folder, fuzz }, env) =>
     passes(`${folder}/forebay_tests`, ['--no-colors=true'], { ...env, FOREBAY_FUZZ: fuzz }),
   vitest: ({ folder, library: name, tests }, env) =>
-    // Not npx: what it starts first would be preloaded, too. A test takes ten times as long as usual.
+    // Not by npx, because the sanitizer would be preloaded into npx, too. A test takes ten times as long as usual.
     passes(process.execPath, ['node_modules/vitest/vitest.mjs', 'run', ...tests, ...patience], {
       ...env,
       FOREBAY_PREBUILD: resolve(folder, 'addon'),
-      // libstdc++ too, which Node may hold inside: the sanitizer looks for it when it starts.
+      // libstdc++ is preloaded too, because Node may contain its own, and the sanitizer looks for it at its start.
       LD_PRELOAD: `${library(name)} ${library('libstdc++.so.6')}`,
     }),
 };
 const patience = ['--testTimeout=600000', '--hookTimeout=600000', '--maxWorkers=2'];
 
-/** What sanitizers wrote of our processes; of the shells and Pythons that tests start, nothing counts. */
+/** The reports on Node and on the C++ tests. Reports on the shells and Pythons that tests start do not count. */
 const written = (part) =>
   readdirSync(reports)
     .filter((file) => file.startsWith(`${part.replace('/', '-')}.`))
@@ -114,7 +114,7 @@ const names = Object.keys(kinds).flatMap((kind) =>
 const words = process.argv.slice(2);
 const unknown = words.filter((word) => !names.includes(word));
 if (unknown.length > 0) {
-  console.error(`there is no ${unknown.join(', no ')}: it is one of ${names.join(', ')}`);
+  console.error(`unknown part ${unknown.join(', ')}: expected one of ${names.join(', ')}`);
   process.exit(2);
 }
 if (process.platform !== 'linux' || !existsSync(library('libasan.so'))) {
@@ -138,9 +138,9 @@ for (const name of words.length > 0 ? words : names) {
   console.log(`sanitize ${name}: ${passed ? 'passed' : 'FAILED'}, ${found.length} reports`);
   const silent = unanswered(texts);
   if (silent > 0)
-    console.log(`  in ${silent} processes LeakSanitizer broke off: of leaks they say nothing`);
+    console.log(`  in ${silent} processes LeakSanitizer stopped early: their leaks are unknown`);
   const others = all.length - found.length;
-  if (others > 0) console.log(`  in ${others} processes Node left memory of its own, and we none`);
+  if (others > 0) console.log(`  in ${others} processes Node leaked memory, and forebay none`);
   if (!passed || found.length > 0) bad++;
 }
 process.exitCode = bad === 0 ? 0 : 1;

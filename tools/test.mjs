@@ -1,8 +1,8 @@
-// Every check there is: `node tools/test.mjs`, or only the suites whose names hold one of the words given
-// (`node tools/test.mjs lint`). A suite is a name, a shell command and the way its tests are counted. They run
-// one after another, and at the end those that may run `beside` each other. A failing suite shows its output
-// and stops no other. The last line is "N passed, N failed", the sum over all suites; the exit status is 0
-// only if none failed.
+// Runs all checks: `node tools/test.mjs`, or only the suites whose names contain one of the given words
+// (`node tools/test.mjs lint`). A suite is a name, a shell command and a function that counts its tests. The suites
+// run one after another. Those marked `beside` come last and run concurrently. If a suite fails, its output is shown
+// and the others still run. The last line is "N passed, N failed", the sum over all suites. The exit status is 0 only
+// if none failed.
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -17,9 +17,9 @@ import { promiseNames } from './proof/process.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 process.chdir(root);
-/** The processes that suites run in. */
+/** The processes of the running suites. */
 const children = new Set();
-/** With all that it started. */
+/** Kills a suite's process and everything that it started. */
 function kill(child) {
   try {
     process.kill(-child.pid, 'SIGKILL');
@@ -27,7 +27,7 @@ function kill(child) {
     // It never started, or has just ended.
   }
 }
-// Whatever breaks in here, the last line says how it went.
+// Even if this script fails, its last line has the counts.
 process.on('uncaughtException', (error) => {
   console.error(error);
   children.forEach(kill);
@@ -39,9 +39,9 @@ const reports = '.cmake/reports';
 const jobs = availableParallelism();
 const minutes = 60_000;
 
-// ---- How tests are counted: from a suite's output and exit status to [passed, failed].
+// ---- How tests are counted: functions from a suite's output and success to [passed, failed].
 
-/** A step that either succeeds or not, such as a build. */
+/** Counts the whole suite as one test, such as a build. */
 const asOne = (_output, ok) => (ok ? [1, 0] : [0, 1]);
 
 const fromDoctest = (output) => {
@@ -49,7 +49,7 @@ const fromDoctest = (output) => {
   return line ? [Number(line[1]), Number(line[2])] : [0, 0];
 };
 
-/** The runner of TypeScript tests, and its counts from the JSON that it writes. */
+/** A suite of TypeScript tests, counted from vitest's JSON report. */
 const vitest = (name, filter = '', env = {}) => {
   const report = `${reports}/${name.replace(/\W+/g, '-')}.json`;
   const command = `vitest run ${filter} --reporter=default --reporter=json --outputFile.json=${report}`;
@@ -61,15 +61,15 @@ const vitest = (name, filter = '', env = {}) => {
   return { name, command, count, env };
 };
 
-/** The kernel bodies that this machine can run, as the addon says. */
+/** The kernel bodies that this machine can run, according to the addon. */
 function simdBodies() {
   const ask = "require('node-gyp-build')('.').describe().simd.available.join()";
   const { status, stdout } = spawnSync(process.execPath, ['-p', ask], { encoding: 'utf8' });
-  // An addon that cannot answer has one suite all the same, which fails and says why.
+  // If the addon cannot be loaded, one suite remains. It fails and shows the reason.
   return status === 0 ? stdout.trim().split(',') : ['portable'];
 }
 
-/** Configures a CMake build of the C++ tests, which knows nothing of Node. */
+/** The command that configures a CMake build of the C++ tests, without Node. */
 const configure = (folder, options) =>
   `cmake -S . -B ${folder} -DFOREBAY_TESTS=ON -DFOREBAY_ADDON=OFF ${options}`;
 const cpp = (name, folder, options, env = {}) => ({
@@ -84,7 +84,7 @@ const cpp = (name, folder, options, env = {}) => ({
   beside: true,
 });
 
-// ---- What a suite may need that not every machine has: a command, or leave to do something.
+// ---- What a suite may need that not every machine has: a command, or a condition.
 
 const isThere = (need) =>
   need.title === undefined ? !spawnSync(need, ['--version']).error : need.try();
@@ -102,12 +102,12 @@ const sanitized = [
   '-DCMAKE_BUILD_TYPE=RelWithDebInfo -DFOREBAY_SANITIZE=address,undefined',
 ];
 
-/** Of test/native, what depends on how the kernels were compiled: the others are about processes and threads. */
+/** The tests of test/native that depend on how the kernels were compiled. The others test processes and threads. */
 const kernelTests = ['arguments', 'handshake', 'numbers', 'parts', 'program']
   .map((name) => `test/native/${name}`)
   .join(' ');
 
-// Promises whose short proof is what suites above do.
+// Promises whose short form is already covered by the suites below.
 const suitesOfTheirOwn = ['damaged-programs', 'install', 'sanitizers'];
 const promises = promiseNames().filter((name) => !suitesOfTheirOwn.includes(name));
 
@@ -115,18 +115,18 @@ const promise = (name) => ({
   name: `promise: ${name}`,
   command: `node tools/prove.mjs --short ${name}`,
   ...(name === 'fuzzing' ? { needs: fuzzer } : {}),
-  // One looks at the clock; the other builds the addon that another one builds.
+  // 'event-loop' measures time, and 'workers' builds the same addon as another promise.
   beside: name !== 'event-loop' && name !== 'workers',
 });
 
-/** Of a suite's output, what is shown where nothing failed. */
+/** The lines of a suite's output that are shown even if nothing failed. */
 const coverage = /^coverage of .*/gm;
 const typescript = vitest('TypeScript', '--coverage');
 
 const suites = [
   { name: 'lint: biome', command: 'biome ci --colors=off --error-on-warnings .' },
   { name: 'lint: types', command: 'tsc -p tsconfig.json' },
-  // The reference of `npm run docs`, looked through and not written: a warning is a failure.
+  // The reference of `npm run docs`, checked but not written. A warning is a failure.
   { name: 'lint: reference', command: 'typedoc --emit none' },
   { name: 'lint: guides', command: 'node tools/guides.mjs --types' },
   {
@@ -137,7 +137,7 @@ const suites = [
   {
     name: 'lint: clang-tidy',
     needs: 'clang-tidy-14',
-    // The build folder says how each file is compiled.
+    // clang-tidy reads from the build folder how each file is compiled.
     command: `${configure(...release)} && ls native/kernels/*.cc native/program/*.cc | xargs -P ${jobs} -n 1 clang-tidy-14 -p ${release[0]} --quiet --warnings-as-errors='*'`,
   },
   {
@@ -146,16 +146,16 @@ const suites = [
     shows: coverage,
   },
   ...simdBodies().map((body) => vitest(`kernels, ${body}`, kernelTests, { FOREBAY_SIMD: body })),
-  // What users do: the tarball, made once, with a binary inside, installed in each of three situations.
+  // What users do: the tarball with a binary, packed once, is installed in three situations.
   { name: 'package: prebuilt binary', command: 'node tools/prebuild.mjs' },
   { name: 'package: contents', command: 'node tools/package.mjs' },
   { name: 'package: publint', command: `publint run --strict ${tarball}` },
-  { name: 'package: types, by attw', command: `attw ${tarball} --profile esm-only` },
+  { name: 'package: types, by attw', command: `attw ${tarball}` },
   { name: 'install: prebuilt', command: 'node tools/install.mjs prebuilt' },
   { name: 'install: from source', command: 'node tools/install.mjs source' },
   { name: 'install: OpenBLAS missing', command: 'node tools/install.mjs missing' },
   vitest('kernels, built by node-gyp', kernelTests, { FOREBAY_PREBUILD: installed('source') }),
-  // 40 MB from npm, once; all lines by `npm run check:nodes`.
+  // It downloads 40 MB from npm, once. `npm run check:nodes` tests all lines.
   { name: 'another Node', command: 'node tools/node-lines.mjs 24' },
   ...examples().map((file) => ({
     name: `example ${file}`,
@@ -163,7 +163,7 @@ const suites = [
   })),
   ...guides().map((file) => ({ name: `guide ${file}`, command: `node tools/guides.mjs ${file}` })),
   ...promises.map(promise).filter(({ beside }) => !beside),
-  // What follows keeps one core busy for most of its time, when it has built what it runs.
+  // After their builds, the suites from here on keep about one core busy.
   cpp('C++ under ASAN and UBSAN', ...sanitized, { UBSAN_OPTIONS: 'print_stacktrace=1' }),
   cpp('C++', ...release),
   {
@@ -185,7 +185,7 @@ const suites = [
 
 // ---- Running them.
 
-/** Runs a suite; resolves to its counts and what it printed. If it takes too long that is an answer too: it hangs. */
+/** Runs a suite. Resolves to its counts and its output. A suite that exceeds its time limit is stopped and fails. */
 function run({ command, env = {}, count = asOne, beside = false }) {
   const limit = beside ? 20 : 10;
   return new Promise((done) => {
@@ -214,7 +214,7 @@ function run({ command, env = {}, count = asOne, beside = false }) {
       clearTimeout(timer);
       children.delete(child);
       let [passed, failed] = count(output, status === 0);
-      // A suite that broke before it could count, and one that tested nothing, have failed too.
+      // A suite that ended before it could count, or that tested nothing, has failed.
       if (failed === 0 && (status !== 0 || passed === 0)) failed = 1;
       done({ passed, failed, output });
     });
@@ -231,11 +231,11 @@ const chosen = suites.filter(
 const total = { passed: 0, failed: 0 };
 
 async function perform(suite) {
-  // Only for what not every system has, and `./setup test` could not install.
+  // Some tools do not exist on every system, and `./setup test` could not install them.
   const lacking = [suite.needs ?? []].flat().filter((need) => !isThere(need));
   if (lacking.length > 0) {
     const names = lacking.map((need) => need.title ?? need).join(', ');
-    console.log(`          ${suite.name}: left out, for this machine has no ${names}`);
+    console.log(`          ${suite.name}: left out, because this machine has no ${names}`);
     return;
   }
   const start = performance.now();
@@ -249,8 +249,8 @@ async function perform(suite) {
   total.failed += failed;
 }
 
-// Of those that may run beside each other as many as there are cores, but no more than four: each of them builds,
-// too, with as many compilers as there are cores. All others alone.
+// Suites marked `beside` run concurrently: as many as there are cores, but at most four, because each of them also
+// builds with as many compilers as there are cores. All other suites run alone.
 const most = Math.min(jobs, 4);
 const running = new Set();
 for (const suite of chosen) {

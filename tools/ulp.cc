@@ -1,8 +1,8 @@
-// check:ulp: every one of the 2^32 floats through exp, log, tanh, sigmoid and softplus, in every
-// SIMD body that this machine has, held against libm in double. Prints the largest error and where
-// it occurs; exits 1 when one is over its limit. Takes some minutes on two threads.
+// check:ulp: computes exp, log, tanh, sigmoid and softplus of each of the 2^32 floats with every SIMD body
+// that this machine supports, and compares with libm in double. Prints the largest error and its argument,
+// and exits with 1 if an error exceeds its limit. Takes some minutes on two threads.
 //
-// usage: forebay_ulp [step]   (every step-th float; 1 if left out)
+// usage: forebay_ulp [step]   (every step-th float; default 1)
 #include "test/ulp.h"
 
 #include <cstdint>
@@ -33,7 +33,7 @@ float ofBits(std::uint32_t bits) {
   return x;
 }
 
-// Bodies side by side, so that the reference, which is most of the work, is computed once.
+// All bodies together, so that the reference, which takes most of the time, is computed once.
 void sweep(const Reference<double>& reference, const std::vector<TileFn>& tiles, std::uint64_t first,
            std::uint64_t step, std::vector<Worst>& worst) {
   std::vector<float> x(chunk), y(chunk);
@@ -48,7 +48,7 @@ void sweep(const Reference<double>& reference, const std::vector<TileFn>& tiles,
     for (std::size_t body = 0; body < tiles.size(); ++body) {
       tiles[body](y.data(), in, n);
       for (std::size_t i = 0; i < n; ++i) {
-        // Most results are exact to half a unit: telling those apart needs no frexp.
+        // Most errors are at most half a unit. Those are detected without frexp.
         if (y[i] == static_cast<float>(exact[i]) && worst[body].error >= 0.5) continue;
         const double error = ulps(y[i], exact[i]);
         if (error > worst[body].error) worst[body] = {error, x[i], y[i]};

@@ -1,5 +1,6 @@
-// The addon's entry points. Each turns its arguments into plain memory and hands them to kernels/,
-// which checks them; nothing is computed here. No state but constants: any thread may load it.
+// The addon's entry points. Each reads its arguments as plain memory and passes them to kernels/, which
+// checks them; nothing is computed here. There is no state except constants, so any thread may load the
+// addon.
 #include <napi.h>
 
 #include "binding/async.h"
@@ -90,7 +91,7 @@ napi_value random(napi_env env, napi_callback_info info) {
   return call.finish();
 }
 
-// setThreads(count), getThreads(): of the process
+// setThreads(count), getThreads(): for the process
 napi_value setThreads(napi_env env, napi_callback_info info) {
   Call call(env, info, "setThreads");
   double count = 0;
@@ -103,7 +104,7 @@ napi_value getThreads(napi_env env, napi_callback_info info) {
   return call.finish(static_cast<double>(Pool::instance().threads()));
 }
 
-// fmaPeak(bits): floating-point operations a second of one thread, at best; measured now
+// fmaPeak(bits): the peak of one thread in floating-point operations per second, measured by this call
 napi_value fmaPeak(napi_env env, napi_callback_info info) {
   Call call(env, info, "fmaPeak");
   const Body* body = nullptr;
@@ -151,11 +152,10 @@ bool exportAll(napi_env env, napi_value exports) {
   return true;
 }
 
-// Context-aware: run once for every thread that loads the addon. Registration is node-addon-api's; its
-// wrappers of values end the process where one of them cannot be made, so that none is used behind this
-// point.
+// Context-aware: runs once for every thread that loads the addon. Registration uses node-addon-api. Its
+// wrappers of values abort the process if a value cannot be created, so they are not used anywhere else.
 Napi::Object init(Napi::Env env, Napi::Object exports) {
-  // Once a process, before any product can run.
+  // Once per process, before any product can run.
   static const bool prepared = (prepareBlas(), true);
   static_cast<void>(prepared);
 #if defined(FOREBAY_FAIL_ALLOCATION)

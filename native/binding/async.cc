@@ -14,10 +14,10 @@ namespace {
 
 class Ticket;
 
-// Of startProgram's arguments, which feed or output comes first.
+// The index of the first feed or output among startProgram's arguments.
 constexpr std::size_t firstArray = 6;
 
-// The runs of one environment, be it the main thread's or a worker's.
+// The asynchronous runs of one environment: the main thread or a worker.
 class Desk {
  public:
   explicit Desk(napi_env env) : env_(env) {}
@@ -25,13 +25,13 @@ class Desk {
   Desk(const Desk&) = delete;
   Desk& operator=(const Desk&) = delete;
 
-  // All on the environment's thread, but for deliver().
+  // All of these run on the environment's thread, except deliver().
   bool open(Call& call);
-  double add(Ticket* ticket);  // its number
+  double add(Ticket* ticket);  // returns its number
   Ticket* find(double number) const;
   void finish(Ticket* ticket);
 
-  // On any thread: the ticket's run is over. It belongs to the environment's thread from here on.
+  // On any thread: the ticket's run has ended. From here on the ticket belongs to the environment's thread.
   void deliver(Ticket* ticket);
 
  private:
@@ -45,28 +45,28 @@ class Desk {
 
   std::mutex mutex_;
   std::condition_variable idle_;
-  int unfinished_ = 0;  // started, and not delivered yet
+  int unfinished_ = 0;  // started and not yet delivered
   bool closing_ = false;
 };
 
-// One call of startProgram, until its `done` was called.
+// One call of startProgram, from the call until its `done` callback.
 class Ticket final : public Locks::Request, private Runners::Job {
  public:
   static std::unique_ptr<Ticket> create(Call& call, Desk& desk, Kept<Compiled> compiled, double steps);
   ~Ticket() override = default;
 
-  // Reads the arguments, and holds on to the callback and to the memory.
+  // Reads the arguments, and keeps the callback and the memory alive.
   bool read(Call& call);
-  // A run that gives an index does so for those queued behind it too, even if it never starts.
+  // A run that gives an index sets it for the runs queued after it, too, even if it never starts.
   void countFrom() {
     if (firstRun_ >= 0) compiled_->queue().next = static_cast<std::uint64_t>(firstRun_);
   }
   void cancel() { cancelled_.store(true, std::memory_order_relaxed); }
 
-  // Calls done(status, steps, run), for which all that is left of the ticket is deleted first.
+  // Calls done(status, steps, run). The ticket is deleted before the callback runs.
   static void report(Ticket* ticket);
 
-  // The desk's.
+  // Managed by the desk.
   double number = 0;
   Ticket* previous = nullptr;
   Ticket* next = nullptr;
@@ -84,7 +84,7 @@ class Ticket final : public Locks::Request, private Runners::Job {
 
   const napi_env env_;
   Desk& desk_;
-  const Kept<Compiled> compiled_;  // touched by the environment's thread alone; the runner only looks
+  const Kept<Compiled> compiled_;  // counted by the environment's thread only
   const double steps_;
   double firstRun_ = 0;
   int threads_ = 1;
@@ -143,7 +143,7 @@ void Ticket::runSteps() {
   arguments.beforeWrites = beforeWrites;
   arguments.context = this;
   for (;;) {
-    if (cancelled_.load(std::memory_order_relaxed)) return;  // the status says so from the start
+    if (cancelled_.load(std::memory_order_relaxed)) return;  // this is the initial status
     lastRun_ = arguments.run = queue.next;
     std::size_t instruction = 0;
     const RunResult result = program.run(arguments, instruction);
@@ -166,7 +166,7 @@ void Ticket::runSteps() {
 bool Ticket::beforeWrites(void* self) {
   Ticket& ticket = *static_cast<Ticket*>(self);
   Locks::instance().beforeWrites(ticket);
-  // It may have waited long; from here on it cannot be cancelled.
+  // The wait may have been long. After this check the run cannot be cancelled.
   return !ticket.cancelled_.load(std::memory_order_relaxed);
 }
 
@@ -180,13 +180,13 @@ void Ticket::report(Ticket* ticket) {
       napi_create_double(env, static_cast<double>(ticket->lastRun_), &arguments[2]) == napi_ok &&
       napi_get_undefined(env, &receiver) == napi_ok && done != nullptr;
   delete ticket;
-  // What it throws is left pending, and Node makes it an uncaught exception.
+  // If the callback throws, the exception stays pending, and Node makes it an uncaught exception.
   if (fine) napi_call_function(env, receiver, done, 3, arguments, nullptr);
 }
 
 // ---- The desk.
 
-// Opened by the first run: an environment that makes none keeps no handle on its event loop.
+// Opened by the first run, so that an environment without runs has no handle on its event loop.
 bool Desk::open(Call& call) {
   if (done_ != nullptr) return true;
   if (!Runners::instance().prepare()) {
@@ -196,9 +196,9 @@ bool Desk::open(Call& call) {
   const bool made = napi_create_string_utf8(env_, "forebay", NAPI_AUTO_LENGTH, &name) == napi_ok &&
                     napi_create_threadsafe_function(env_, nullptr, nullptr, name, 0, 1, nullptr, nullptr,
                                                     this, callJs, &done_) == napi_ok;
-  // Hooks run in reverse order: ours before that of the function, which closes it.
+  // Hooks run in reverse order: ours runs before that of the thread-safe function, which closes it.
   if (made && napi_add_env_cleanup_hook(env_, close, this) == napi_ok) {
-    // Only while a run is in flight is the process kept alive.
+    // The process is kept alive only while a run is in flight.
     napi_unref_threadsafe_function(env_, done_);
     return true;
   }
@@ -245,12 +245,13 @@ void Desk::deliver(Ticket* ticket) {
 }
 
 void Desk::callJs(napi_env env, napi_value, void* desk, void* ticket) {
-  if (env == nullptr) return;  // the environment ends, and close() has seen to the tickets
+  if (env == nullptr) return;  // the environment is ending: close() handled the tickets
   static_cast<Desk*>(desk)->finish(static_cast<Ticket*>(ticket));
   Ticket::report(static_cast<Ticket*>(ticket));
 }
 
-// The environment ends, as a worker does that is terminated: nothing of its is touched from here on.
+// Called when the environment ends, as for a terminated worker. Afterwards nothing of the environment is
+// used.
 void Desk::close(void* self) {
   Desk& desk = *static_cast<Desk*>(self);
   {
@@ -272,7 +273,7 @@ void Desk::close(void* self) {
   }
 }
 
-// Of an environment for which prepareAsync() succeeded.
+// The desk of an environment for which prepareAsync() succeeded.
 Desk* deskOf(napi_env env) {
   void* desk = nullptr;
   napi_get_instance_data(env, &desk);
@@ -282,7 +283,7 @@ Desk* deskOf(napi_env env) {
 }  // namespace
 
 bool prepareAsync(napi_env env) {
-  // A process that exits with work in flight: destructors, OpenBLAS's among them, run when it has ended.
+  // If the process exits with work in flight, that work ends before destructors (also OpenBLAS's) run.
   static std::atomic<bool> registered{false};
   if (!registered && std::atexit([] { Locks::instance().close(); }) != 0) return false;
   registered = true;

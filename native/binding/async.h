@@ -1,22 +1,22 @@
-// Runs off the JavaScript thread, on forebay's own threads (program/runners.h).
+// Asynchronous runs, on forebay's own threads (program/runners.h).
 #pragma once
 
 #include <node_api.h>
 
 namespace forebay {
 
-// For every environment that loads the addon, before the entry points are called.
+// Called for every environment that loads the addon, before its entry points are called.
 bool prepareAsync(napi_env env);
 
-// startProgram(program, run, steps, threads, checkFinite, done, ...feeds, ...outputs): a number for
-// cancelRun. `steps` runs one after another; feed i of step s is at element s * (its length) of its array,
-// outputs likewise, all of it on SharedArrayBuffers. `run` is the first one's index; -1: the one after the
-// last of its queue. done(status, steps, run) is called on the JavaScript thread: -1 all done, -2 cancelled,
-// else the instruction whose result was not finite; how many steps were done; and the index of the last that
-// was begun.
+// startProgram(program, run, steps, threads, checkFinite, done, ...feeds, ...outputs): starts `steps` runs,
+// one after another. Returns a number for cancelRun. Feed i of step s starts at element s * (its length) of
+// its array; outputs likewise. All arrays are on SharedArrayBuffers. `run` is the index of the first run; -1
+// means the next one of the program's queue. done(status, steps, run) is called on the JavaScript thread.
+// `status` is -1 if all steps are done, -2 if cancelled, else the instruction whose result was not finite.
+// `steps` is the number of completed steps, and `run` the index of the last run that was started.
 napi_value startProgram(napi_env env, napi_callback_info info);
 
-// cancelRun(number): a run that has not begun to write ends soon, without writing; done is still called.
+// cancelRun(number): a run that has not begun to write ends soon, without writing. `done` is still called.
 napi_value cancelRun(napi_env env, napi_callback_info info);
 
 }  // namespace forebay

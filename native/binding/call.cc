@@ -47,7 +47,7 @@ bool Call::kernel(std::size_t index, const Kernel*& kernel) {
 
 namespace {
 
-// The typed array `value`, of a type that is ours; its buffer too, if that is asked for.
+// Reads the typed array `value`, and its buffer if `buffer` is given. False if its type is not supported.
 bool readArray(napi_env env, napi_value value, Array& array, napi_value* buffer) {
   napi_typedarray_type type = napi_uint8_array;
   if (napi_get_typedarray_info(env, value, &type, &array.length, &array.data, buffer, nullptr) != napi_ok) {
@@ -82,25 +82,25 @@ bool Call::list(std::size_t index, const char* what, std::uint32_t& count) {
 }
 
 bool Call::elements(std::size_t index, std::uint32_t count, napi_value* values) {
-  for (std::uint32_t place = 0; place < count; ++place) {
-    // Fails where a getter throws: its exception is the caller's own.
-    if (napi_get_element(env_, (*this)[index], place, &values[place]) != napi_ok) {
-      return fault_.argument("%s: argument %zu has no element %u", name_, index, place);
+  for (std::uint32_t position = 0; position < count; ++position) {
+    // Fails if a getter throws. Its exception stays pending for the caller.
+    if (napi_get_element(env_, (*this)[index], position, &values[position]) != napi_ok) {
+      return fault_.argument("%s: argument %zu has no element %u", name_, index, position);
     }
   }
   return true;
 }
 
-bool Call::typedArray(napi_value value, const char* what, std::size_t place, bool shared, Array& array) {
+bool Call::typedArray(napi_value value, const char* what, std::size_t index, bool shared, Array& array) {
   const napi_env env = env_;
   napi_value buffer = nullptr;
   if (!readArray(env, value, array, shared ? &buffer : nullptr)) {
     return fault_.argument("%s: %s %zu is not a Float32Array, Float64Array or Int32Array", name_, what,
-                           place);
+                           index);
   }
   bool detachable = false;
   if (shared && (napi_is_arraybuffer(env, buffer, &detachable) != napi_ok || detachable)) {
-    return fault_.argument("%s: %s %zu is not on a SharedArrayBuffer", name_, what, place);
+    return fault_.argument("%s: %s %zu is not on a SharedArrayBuffer", name_, what, index);
   }
   return true;
 }

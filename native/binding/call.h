@@ -1,6 +1,6 @@
-// One call from JavaScript: its arguments as plain memory and numbers, and its errors. By Node-API's own
-// functions alone: each of them may fail, in a worker that is being terminated for instance, and wrappers
-// that throw then, or end the process, are of no use here.
+// One call from JavaScript: reads its arguments as plain memory and numbers, and throws its error. Uses only
+// the functions of Node-API. Each of them may fail, for instance in a worker that is being terminated, and
+// wrappers that throw or abort in that case cannot be used.
 #pragma once
 
 #include <node_api.h>
@@ -13,7 +13,7 @@
 
 namespace forebay {
 
-// What an external of ours points to; the kind comes first, for one to be told from another.
+// The target of our external values. The kind is first, so that all kinds can be distinguished.
 struct Handle {
   enum class Kind { queue, program, claim };
   explicit Handle(Kind what) : kind(what) {}
@@ -23,7 +23,7 @@ struct Handle {
   const Kind kind;
 };
 
-// Keeps a JavaScript value from being collected. Of the thread of its environment.
+// Keeps a JavaScript value alive. Used only on the thread of its environment.
 class Reference {
  public:
   Reference() = default;
@@ -37,7 +37,7 @@ class Reference {
     env_ = env;
     return napi_create_reference(env, value, 1, &reference_) == napi_ok;
   }
-  // Null where that fails.
+  // Null if that fails.
   napi_value value() const {
     napi_value value = nullptr;
     return napi_get_reference_value(env_, reference_, &value) == napi_ok ? value : nullptr;
@@ -50,7 +50,7 @@ class Reference {
 
 class Call {
  public:
-  // `name` is the entry point's, for messages.
+  // `name` is the name of the entry point, for messages.
   Call(napi_env env, napi_callback_info info, const char* name);
   Call(const Call&) = delete;
   Call& operator=(const Call&) = delete;
@@ -61,8 +61,8 @@ class Call {
   const napi_value* from(std::size_t index) const { return arguments_ + index; }
   Fault& fault() { return fault_; }
 
-  // Argument `index`; false after recording why it is not what was expected. The memory is valid
-  // until the call returns: nothing else runs on this thread, so nothing can detach it.
+  // These read argument `index`. They return false and record a fault if it is not as expected. The memory is
+  // valid until the call returns: no JavaScript runs on this thread meanwhile, so nothing can detach it.
   bool body(const Body*& body);
   bool kernel(std::size_t index, const Kernel*& kernel);
   bool number(std::size_t index, const char* what, double& value);
@@ -80,27 +80,27 @@ class Call {
     value = static_cast<T*>(found);
     return true;
   }
-  // The elements of a JavaScript array, which has `count`. To be read before any memory is looked at: an
-  // element may be a getter, and run code that takes memory away.
+  // The length and the elements of a JavaScript array. Read these before any memory: an element may be a
+  // getter, which can run code that detaches memory.
   bool list(std::size_t index, const char* what, std::uint32_t& count);
   bool elements(std::size_t index, std::uint32_t count, napi_value* values);
-  // The typed array that one of them is. `shared`: it must lie on a SharedArrayBuffer, which nothing can
-  // take away while other threads use it.
-  bool typedArray(napi_value value, const char* what, std::size_t place, bool shared, Array& array);
+  // Reads one of the elements as a typed array. `shared`: it must be on a SharedArrayBuffer, which cannot be
+  // detached while other threads use it.
+  bool typedArray(napi_value value, const char* what, std::size_t index, bool shared, Array& array);
 
-  // Keeps these values: in a list of our own, for what the caller does with its must not matter.
+  // Keeps these values alive in a list of our own, because the caller may change its list.
   bool keep(const napi_value* values, std::size_t count, Reference& kept);
 
-  // A new external that owns `handle`; null, with the fault recorded, when there is no memory for it.
+  // A new external value that owns `handle`. Null, with the fault recorded, if there is no memory.
   napi_value external(Handle* handle);
 
-  // Throws the fault, if there is one: an Error with a `code`, as the TypeScript side expects them. What the
-  // entry point returns: undefined, unless told.
+  // Throws the fault, if there is one, as an Error with a `code`, which the TypeScript side expects.
+  // Otherwise returns the result of the entry point, undefined by default.
   napi_value finish(napi_value result = nullptr);
   napi_value finish(double result);
 
  private:
-  // More than any call has but those that hand over many feeds and outputs.
+  // Enough for all calls except those with many feeds and outputs.
   static constexpr std::size_t mostInPlace = 24;
 
   bool handle(std::size_t index, const char* what, Handle::Kind kind, Handle*& found);

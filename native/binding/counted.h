@@ -1,4 +1,4 @@
-// Things that several owners share, on one thread: that of the environment which made them.
+// Objects with several owners, all on one thread: that of the environment that created them.
 #pragma once
 
 #include <utility>
@@ -20,7 +20,8 @@ class Counted {
   int owners_ = 0;
 };
 
-// An owner's pointer, or null. Not std::shared_ptr, whose allocation cannot fail in words.
+// An owning pointer, or null. std::shared_ptr is not used, because its allocation cannot fail without
+// throwing.
 template <class T>
 class Kept {
  public:

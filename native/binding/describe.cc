@@ -10,7 +10,7 @@ namespace forebay {
 
 namespace {
 
-// Puts values together. Once something has failed so does all that follows, and `fine` says so at the end.
+// Builds JavaScript values. After a failure all later calls may fail, too; `fine` is checked at the end.
 class Builder {
  public:
   explicit Builder(napi_env env) : env_(env) {}

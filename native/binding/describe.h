@@ -1,16 +1,17 @@
-// describe(): what this binary is, for the TypeScript side to hold against what it was written for.
+// describe(): the properties of this binary, which the TypeScript side compares with what it expects.
 #pragma once
 
 #include <node_api.h>
 
 namespace forebay {
 
-// Raised whenever a geometry's layout or the meaning of an entry point changes.
+// Incremented whenever the layout of a geometry or the meaning of an entry point changes.
 constexpr int abi = 2;
 
 // {abi, version, kernels: [{family, name, arity, dtypes}], simd: {active, available},
-//  blas: {library, core, threads}, panels: {float32, float64}}; a kernel's id is its index, a panel's figure
-// the columns of B that the product's own kernel takes at a time.
+//  blas: {library, core, threads}, panels: {float32, float64}}. A kernel's id is its index. A panel's number
+//  is
+// the columns of B that our own product kernel processes at a time.
 napi_value describe(napi_env env, napi_callback_info info);
 
 }  // namespace forebay

@@ -21,7 +21,7 @@ struct ProgramHandle final : Handle {
   Kept<Compiled> compiled;
 };
 
-// A run on the thread that called: it holds its claims from its turn to its end.
+// A synchronous run. It holds its claims on leaves from its turn until its end.
 class Turn final : public Locks::Request {
  public:
   explicit Turn(const Claims& claims) : Request(claims) { Locks::instance().enter(*this); }
@@ -37,7 +37,7 @@ std::unique_ptr<T[]> zeroed(std::size_t count) {
   return std::unique_ptr<T[]>(new (std::nothrow) T[count]());
 }
 
-// A call of a run on this thread: (program, run, threads, …, then feeds and outputs).
+// A call for a synchronous run: (program, run, threads, …, then feeds and outputs).
 class RunCall {
  public:
   RunCall(napi_env env, napi_callback_info info, const char* name) : call_(env, info, name) {}
@@ -45,7 +45,7 @@ class RunCall {
   Call& call() { return call_; }
   const Program& program() const { return compiled_->program(); }
 
-  // The memory begins at argument `first`.
+  // The feeds and outputs start at argument `first`.
   bool read(std::size_t first) {
     if (!call_.atLeast(first) || !programOf(call_, 0, compiled_) || !call_.integer(1, "the run", 0, run_) ||
         !call_.integer(2, "the threads", 0, threads_)) {
@@ -56,7 +56,7 @@ class RunCall {
                                        : compiled_->readMemory(call_, first, 1, false, memory_);
   }
 
-  // Runs once, on this thread; the status that JavaScript gets.
+  // Runs the program once on this thread. Returns the status for JavaScript.
   double run(bool checkFinite, double* nanoseconds) {
     const double overlap = memory_ == compiled_->own() ? runDone : compiled_->findOverlap(memory_);
     if (overlap != runDone) return overlap;
@@ -99,7 +99,7 @@ bool programOf(Call& call, std::size_t argument, Kept<Compiled>& compiled) {
   return true;
 }
 
-// ---- Making one.
+// ---- Creating a program.
 
 Kept<Compiled> Compiled::create(Call& call, Kept<Queue> queue) {
   Kept<Compiled> made(new (std::nothrow) Compiled(call.env()));
@@ -110,7 +110,7 @@ Kept<Compiled> Compiled::create(Call& call, Kept<Queue> queue) {
   made->queue_ = std::move(queue);
   const double* code = nullptr;
   std::size_t length = 0;
-  // The code last: reading the lists may run JavaScript.
+  // The code is read last, because reading the lists may run JavaScript, which could detach it.
   if (!made->readLeaves(call) || !call.geometry(0, code, length)) return {};
   made->program_ = Program::create(code, length, made->leaves_.get(), made->leafCount_, call.fault());
   if (!made->program_ || !made->findClaims(call, code)) return {};
@@ -196,7 +196,7 @@ bool Compiled::readOwn(Call& call) {
   return call.keep(values.get(), count, keptOwn_);
 }
 
-// ---- What a run is given.
+// ---- The memory of a run.
 
 bool Compiled::countMemory(Call& call, std::size_t given) const {
   return given == memoryCount() ||
@@ -255,11 +255,11 @@ bool Compiled::readOutput(Call& call, std::size_t index, double steps, bool shar
 }
 
 std::size_t Compiled::leafOverlapping(std::uintptr_t begin, std::uintptr_t end, bool writtenOnly) const {
-  // Leaves lie apart, so their ends ascend as their beginnings do.
+  // Leaves do not overlap, so their ends are in the same order as their beginnings.
   const Range* const last = ranges_.get() + rangeCount_;
   const Range* const first = ranges_.get();
-  const Range* range = std::upper_bound(first, last, begin,
-                                        [](std::uintptr_t place, const Range& r) { return place < r.end; });
+  const Range* range = std::upper_bound(
+      first, last, begin, [](std::uintptr_t address, const Range& r) { return address < r.end; });
   for (; range != last && range->begin < end; ++range) {
     if (range->written || !writtenOnly) return range->leaf;
   }
@@ -291,7 +291,7 @@ double Compiled::findOverlap(void* const* addresses) const {
     const std::size_t leaf = leafOverlapping(begin, end, false);
     if (leaf < leafCount_) return refuse(i, feedCount + outputCount + leaf);
   }
-  // A feed may be a leaf's memory, unless the run writes there: its reads would see its own writes.
+  // A feed may be a leaf's memory, unless the run writes that leaf: its reads would see its own writes.
   for (std::size_t i = 0; i < feedCount; ++i) {
     if (program_->feedBytes(i) == 0) continue;
     const std::size_t leaf = leafOverlapping(feedAt(i), feedAt(i) + program_->feedBytes(i), true);
@@ -310,7 +310,7 @@ napi_value createQueue(napi_env env, napi_callback_info info) {
   return call.finish(call.external(queue ? new (std::nothrow) QueueHandle(queue) : nullptr));
 }
 
-// createProgram(code, leaves, queue, own | null): feeds and outputs for runs that are given none
+// createProgram(code, leaves, queue, own | null): `own` are feeds and outputs for runs without any
 napi_value createProgram(napi_env env, napi_callback_info info) {
   Call call(env, info, "createProgram");
   napi_value handle = nullptr;
@@ -342,7 +342,7 @@ napi_value profileProgram(napi_env env, napi_callback_info info) {
   return run.finish(fine ? run.run(false, static_cast<double*>(times.data)) : runDone);
 }
 
-// disposeProgram(program): at once, or after the runs in flight. Again is no error.
+// disposeProgram(program): frees it at once, or after the runs in flight. May be called again.
 napi_value disposeProgram(napi_env env, napi_callback_info info) {
   Call call(env, info, "disposeProgram");
   ProgramHandle* handle = nullptr;

@@ -1,5 +1,5 @@
-// A compiled program as JavaScript holds it: the executor's program, the leaves that it keeps alive, and
-// what its runs claim.
+// The native object of a compiled program: the executor's program, the leaves that it keeps alive, and the
+// leaves that its runs claim.
 #pragma once
 
 #include <node_api.h>
@@ -15,20 +15,20 @@
 
 namespace forebay {
 
-// Runs of programs in one queue go one at a time, in the order of asking, and are counted.
+// The runs of programs in one queue execute one at a time, in the order of the calls, and are counted.
 class Queue final : public Counted {
  public:
   std::atomic<std::uint64_t> next{0};  // the index of the next run
 };
 
-// Runs refuse memory that they could not keep apart. Which two overlap comes back as a number below -2,
-// as it is JavaScript that knows their names: -3 - (subject * all + object), where subjects are
-// outputs, then feeds; objects are feeds, then outputs, then leaves; and `all` is how many objects there are.
+// A run refuses feeds and outputs that overlap in memory. The overlap is returned as a number below -2,
+// because only JavaScript has the names: -3 - (subject * all + object). Subjects are outputs, then feeds.
+// Objects are feeds, then outputs, then leaves. `all` is the number of objects.
 constexpr double runDone = -1, runCancelled = -2, firstOverlap = -3;
 
 class Compiled final : public Counted {
  public:
-  // Of createProgram's arguments. Null after recording why.
+  // Created from createProgram's arguments. Null if it fails, with the reason recorded.
   static Kept<Compiled> create(Call& call, Kept<Queue> queue);
   ~Compiled() override;
 
@@ -36,14 +36,14 @@ class Compiled final : public Counted {
   Queue& queue() const { return *queue_; }
   const Claims& claims() const { return claims_; }
 
-  // Reads a run's feeds, then outputs, from argument `first` on. Each array holds the elements of `steps`
-  // runs. `shared`: only memory that JavaScript cannot take away, and longer arrays will do.
+  // Reads the feeds and then the outputs of a run, starting at argument `first`. Each array holds the
+  // elements of `steps` runs. `shared`: the memory must not be detachable, and arrays may be longer.
   bool readMemory(Call& call, std::size_t first, double steps, bool shared, void** addresses) const;
-  // The number that says which overlap, or runDone.
+  // The number that encodes an overlap, or runDone.
   double findOverlap(void* const* addresses) const;
 
-  // For runs on this thread, which there is one of at a time: room for their addresses; and the memory
-  // of those that are given none, if it was made with any.
+  // For synchronous runs, of which only one exists at a time: space for the addresses of their memory, and
+  // the program's own memory for runs without arguments, if it was created with any.
   void** room() const { return room_.get(); }
   void** own() const { return own_.get(); }
   bool hasOwn(Call& call) const;
@@ -75,7 +75,7 @@ class Compiled final : public Counted {
   Reference keptLeaves_, keptOwn_;
   std::size_t leafCount_ = 0;
   std::unique_ptr<LeafMemory[]> leaves_;
-  std::unique_ptr<Range[]> ranges_;  // of leaves with elements, ascending
+  std::unique_ptr<Range[]> ranges_;  // of leaves with elements, in ascending order
   std::size_t rangeCount_ = 0;
   std::unique_ptr<const void*[]> claimed_;
   std::unique_ptr<void*[]> room_, own_;
@@ -83,13 +83,13 @@ class Compiled final : public Counted {
   std::int64_t reported_ = 0;
 };
 
-// How many threads a run is to have: what the process is set to, unless told.
+// The number of threads of a run: `wanted`, or the process's setting if `wanted` is less than 1.
 int threadsOf(double wanted);
 
-// What a program's external refers to: nothing, once it was disposed of.
+// The program of an external value. Fails if the program was disposed of.
 bool programOf(Call& call, std::size_t argument, Kept<Compiled>& compiled);
 
-// The entry points, but for those of async.h.
+// The entry points, except those of async.h.
 napi_value createQueue(napi_env env, napi_callback_info info);
 napi_value createProgram(napi_env env, napi_callback_info info);
 napi_value runProgram(napi_env env, napi_callback_info info);

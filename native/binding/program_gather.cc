@@ -1,4 +1,4 @@
-// Rows of a dataset, by index, into the memory that a run is fed with.
+// Copies rows of a dataset, by index, into the memory of a feed.
 #include <cmath>
 #include <cstring>
 
@@ -8,7 +8,7 @@ namespace forebay {
 
 namespace {
 
-// out is [outer, batch, inner], whose rows [from, from + indices) are filled: element (o, from + row, i) is
+// out is [outer, batch, inner]. Fills its rows [from, from + indices): element (o, from + row, i) becomes
 // source[indices[row], o, i].
 struct Gather {
   Array out{}, source{}, indices{};
@@ -30,7 +30,7 @@ struct Gather {
     if (indices.dtype == DType::float32) {
       return call.fault().argument("gatherRows: indices are int32 or float64, but these are float32");
     }
-    // In doubles, which do not overflow: what passes is no more than the length of an array.
+    // In doubles, which do not overflow. Values that pass are at most the length of an array.
     if (sizes[1] * sizes[2] > static_cast<double>(out.length) ||
         sizes[0] + static_cast<double>(indices.length) > sizes[1]) {
       return call.fault().argument(
@@ -53,7 +53,7 @@ struct Gather {
     const auto* const index = static_cast<const Index*>(indices.data);
     char* to = static_cast<char*>(out.data) + from * unit;
     for (std::size_t row = 0; row < indices.length; ++row, to += unit) {
-      // Read once: other threads may write the array.
+      // Read only once, because other threads may write the array.
       const auto wanted = static_cast<double>(index[row]);
       if (!(wanted >= 0 && wanted < examples && wanted == std::floor(wanted))) {
         return call.fault().argument("gatherRows: index %zu is %.17g, expected one from 0 to %.0f", row,

@@ -1,4 +1,4 @@
-// The choice of a body, and that all bodies hold one table.
+// The choice of a kernel body, and that all bodies have the same table.
 #include <cstring>
 
 #include "test/support.h"
@@ -29,7 +29,7 @@ TEST_CASE("names are unique within a family") {
   CHECK(find(body, Family::map, "matmul") == nullptr);
 }
 
-TEST_CASE("FOREBAY_SIMD picks a body, and a wrong value says what there is") {
+TEST_CASE("FOREBAY_SIMD selects a body, and the error for a wrong value lists the possible ones") {
   CHECK(choose(nullptr).body == supportedBodies().back());
   CHECK(choose("").body == supportedBodies().back());
   for (const Body* body : supportedBodies()) CHECK(choose(body->name).body == body);

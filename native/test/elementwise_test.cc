@@ -1,4 +1,4 @@
-// The map and cast families, kernel by kernel, against libm and plain C++ in double; each body.
+// The map and cast kernels of each body, compared with libm and plain C++ in double.
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -16,12 +16,12 @@ using Exact = std::function<double(double, double, double)>;
 
 struct Expectation {
   Exact exact;
-  double ulp;  // 0: the correctly rounded result, sign of zero and all
+  double ulp;  // 0: the correctly rounded result, including the sign of zero
 };
 
 bool nan(double x) { return std::isnan(x); }
 
-// For double operands these are the very operations, for float ones exact enough to round once.
+// For double operands these are the same operations. For float ones they are exact enough to round once.
 const std::map<std::string, Expectation> expectations = {
     {"copy", {[](double a, double, double) { return a; }, 0}},
     {"add", {[](double a, double b, double) { return a + b; }, 0}},
@@ -42,7 +42,7 @@ const std::map<std::string, Expectation> expectations = {
                                                                           : b; }, 0}},
     {"greater", {[](double a, double b, double) { return a > b ? 1.0 : 0.0; }, 0}},
     {"equal", {[](double a, double b, double) { return a == b ? 1.0 : 0.0; }, 0}},
-    // (and rounded twice, where there is no instruction: see `hold`)
+    // (The result may be rounded twice on a target without the instruction: see `hold`.)
     {"fma", {[](double a, double b, double c) { return std::fma(a, b, c); }, 0}},
     {"fms", {[](double a, double b, double c) { return std::fma(a, b, -c); }, 0}},
     {"fnma", {[](double a, double b, double c) { return std::fma(-a, b, c); }, 0}},
@@ -63,7 +63,7 @@ bool isMultiplyAdd(const Kernel& kernel) {
   return name == "fma" || name == "fms" || name == "fnma";
 }
 
-// What a multiply-add gives where the target has no instruction for it.
+// The result of a multiply-add on a target without an instruction for it.
 template <class T>
 T roundedTwice(const Kernel& kernel, const std::vector<std::vector<T>>& in, std::size_t i) {
   const std::string name = kernel.name;
@@ -125,10 +125,10 @@ void holdAll(const Body& body) {
     for (const std::size_t n : lengths) {
       std::vector<std::vector<T>> in;
       for (int i = 0; i < 3; ++i) in.push_back(someValues<T>(generator, n));
-      for (std::size_t i = 0; i < n; i += 5) in[1][i] = in[0][i];  // for `equal` to be 1 at times
+      for (std::size_t i = 0; i < n; i += 5) in[1][i] = in[0][i];  // so that `equal` is sometimes 1
       hold<T>(kernel, in, n);
     }
-    // Every pair of special values; the third operand differs from the second.
+    // Every pair of special values. The third operand differs from the second.
     std::vector<std::vector<T>> in(3);
     for (const T a : specials<T>()) {
       for (const T b : specials<T>()) {
@@ -141,7 +141,7 @@ void holdAll(const Body& body) {
   }
 }
 
-// An input that is one element gives what as many equal ones give, to the bit.
+// An input of a single element must give the same bits as the same number of equal elements.
 template <class T>
 void holdSingles(const Body& body) {
   Generator generator(5);
@@ -208,7 +208,7 @@ void holdCast(const Body& body) {
 
 }  // namespace
 
-TEST_CASE("every map kernel has an expectation, and the other way round") {
+TEST_CASE("every map kernel has an expectation, and every expectation a kernel") {
   std::size_t maps = 0;
   const Body& body = *bodies[0];
   for (std::size_t id = 0; id < body.kernelCount; ++id) {
@@ -220,7 +220,7 @@ TEST_CASE("every map kernel has an expectation, and the other way round") {
   CHECK(maps == expectations.size());
 }
 
-TEST_CASE("map kernels give what C++ and libm give") {
+TEST_CASE("map kernels give the results of C++ and libm") {
   for (const Body* body : supportedBodies()) {
     holdAll<float>(*body);
     holdAll<double>(*body);
@@ -228,7 +228,7 @@ TEST_CASE("map kernels give what C++ and libm give") {
   }
 }
 
-TEST_CASE("an input of a single element stands for as many as there are") {
+TEST_CASE("an input of a single element is broadcast over the tile") {
   for (const Body* body : supportedBodies()) {
     CAPTURE(std::string(body->name));
     holdSingles<float>(*body);
@@ -237,7 +237,7 @@ TEST_CASE("an input of a single element stands for as many as there are") {
   }
 }
 
-TEST_CASE("a tile written in place is right") {
+TEST_CASE("a tile that is written in place is correct") {
   for (const Body* body : supportedBodies()) {
     const Kernel& add = kernelOf(*body, Family::map, "add");
     Generator generator(3);
@@ -251,7 +251,7 @@ TEST_CASE("a tile written in place is right") {
   }
 }
 
-TEST_CASE("casts truncate, saturate, and take NaN to 0") {
+TEST_CASE("casts truncate, saturate, and convert NaN to 0") {
   for (const Body* body : supportedBodies()) {
     CAPTURE(std::string(body->name));
     holdCast<float, float>(*body);

@@ -1,5 +1,5 @@
-// Numbers from anywhere: whatever the geometry, a call is refused or stays within its arrays. The
-// arrays are of exact size on the heap, so that under ASAN a step outside ends the run.
+// Random geometry: every call is refused or stays within its arrays. The arrays have their exact size on the
+// heap, so that ASAN ends the run at an access outside.
 #include <cmath>
 
 #include "kernels/map.h"
@@ -13,7 +13,7 @@ using namespace forebay::test;
 
 namespace {
 
-// Mostly small, so that many calls are accepted; sometimes hostile.
+// Mostly small numbers, so that many calls are accepted. Sometimes hostile ones.
 double someNumber(Generator& generator) {
   static const double hostile[] = {
       -1,           0.5,  NAN,   INFINITY,           2147483647,         2147483648.0,
@@ -45,7 +45,7 @@ struct Memory {
   }
 };
 
-// A loop that would take days is no fault; it is only left out here.
+// Loops that would take days are valid, but are not run here.
 constexpr std::int64_t patience = 100000;
 
 }  // namespace
@@ -101,7 +101,7 @@ TEST_CASE("hostile geometry never leaves the arrays") {
       static_cast<void>(fillRandom(kernel, someNumber(generator), someNumber(generator), arrays[0], fault));
     }
   }
-  // The sweep is worth nothing if all of it is refused.
+  // The test is worthless if all calls are refused.
   CHECK(maps > 1000);
   CHECK(reductions > 100);
   CHECK(products > 10);

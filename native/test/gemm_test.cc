@@ -1,5 +1,5 @@
-// Forebay's own products against three loops in long double: every route, every body, tails and zeros; and
-// that neither threads nor alignment change a bit.
+// Forebay's own matrix products, compared with three loops in long double: every route, every body, tails and
+// zeros. And neither threads nor alignment may change a bit.
 #include "kernels/gemm.h"
 
 #include <sys/mman.h>
@@ -21,8 +21,8 @@ using Route = GemmPlan::Route;
 
 std::size_t length(std::int64_t n) { return static_cast<std::size_t>(n); }
 
-// Memory that ends where a page ends that nobody may touch, or `skew` elements before: a step beyond it is
-// a crash. (ASAN does not see what masked instructions read.)
+// Memory that ends at an inaccessible page, or `skew` elements before it, so that an access beyond it
+// crashes. (ASAN does not check what masked instructions read.)
 template <class T>
 class Memory {
  public:
@@ -54,7 +54,7 @@ class Memory {
 struct Case {
   std::int64_t m, n, k;
   bool transA = false, transB = false, accumulate = false;
-  std::int64_t padA = 0, padB = 0, padC = 0;  // beyond each row as stored
+  std::int64_t padA = 0, padB = 0, padC = 0;  // padding after each stored row
 };
 
 std::string nameOf(const Case& s) {
@@ -63,7 +63,7 @@ std::string nameOf(const Case& s) {
          (s.accumulate ? ", accumulating" : "");
 }
 
-// The operands of one product, and what it must give.
+// The operands of one product, and its expected result.
 template <class T>
 struct Product {
   Case s;
@@ -93,13 +93,13 @@ struct Product {
     if (!s.accumulate) std::fill(before.begin(), before.end(), std::numeric_limits<T>::quiet_NaN());
   }
 
-  // An array that holds rows x columns and not one element more.
+  // The length of an array that contains rows x columns elements and no more.
   static std::size_t extent(std::int64_t rows, std::int64_t columns, std::int64_t row, std::int64_t column) {
     return rows == 0 || columns == 0 ? 0 : length((rows - 1) * row + (columns - 1) * column + 1);
   }
 
   void expect(std::vector<long double>& expected, std::vector<long double>& bound) const {
-    // k + 1 roundings of a sum of these magnitudes, plus a few.
+    // k + 1 roundings of a sum of these magnitudes, and a few more.
     const long double unit =
         static_cast<long double>(std::numeric_limits<T>::epsilon()) * static_cast<long double>(s.k + 4);
     for (std::int64_t i = 0; i < s.m; ++i) {
@@ -151,7 +151,7 @@ std::vector<T> result(const Product<T>& product, const GemmPlan& plan, const T* 
   return std::vector<T>(c.data(), c.data() + product.before.size());
 }
 
-// B in panels, from pieces cut at random.
+// B packed into panels, from randomly cut pieces.
 template <class T>
 class Panels {
  public:
@@ -184,7 +184,7 @@ class Panels {
   Memory<T> memory_;
 };
 
-// As many parts as there are tiles or panels, whatever they are worth.
+// As many parts as there are tiles or panels, even if splitting does not pay off.
 GemmPlan smallestParts(GemmPlan plan, const Body& body) {
   plan.partSize = plan.partsAreRows ? 1 : panelWidth(plan.shape.type, body);
   const std::int64_t extent = plan.partsAreRows ? plan.shape.m : plan.shape.n;
@@ -208,10 +208,10 @@ void checkBothWays(const Case& s, Generator& generator, const Body& body) {
   const std::vector<T> fromPanels = result(product, packed, panels.data());
   product.check(fromPanels);
 
-  // Shared out in other ways.
+  // Split in other ways.
   if (plan.route == Route::nothing) return;
   for (const bool own : {true, false}) {
-    if (own && plan.route == Route::blas) continue;  // OpenBLAS promises no such thing
+    if (own && plan.route == Route::blas) continue;  // OpenBLAS does not guarantee this
     const GemmPlan parts = smallestParts(own ? plan : packed, body);
     std::vector<T> shared = product.before;
     for (std::int64_t from = 0; from < parts.parts;) {
@@ -238,15 +238,16 @@ Case someCase(Generator& generator, std::int64_t most) {
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("products of random shapes are those of three loops", T, float, double) {
+TEST_CASE_TEMPLATE("products of random shapes equal those of three loops", T, float, double) {
   for (const Body* body : supportedBodies()) {
     Generator generator(41);
     for (int i = 0; i < 400; ++i) checkBothWays<T>(someCase(generator, 90), generator, *body);
   }
 }
 
-TEST_CASE_TEMPLATE("products that are cut into blocks are those of three loops", T, float, double) {
-  // Beyond a block of k, of m and of n; A and B by rows and by columns; and every route, as is checked.
+TEST_CASE_TEMPLATE("products that are cut into blocks equal those of three loops", T, float, double) {
+  // More than a block of k, of m and of n; A and B by rows and by columns; and every route, which is checked
+  // below.
   static const Case cases[] = {
       {3, 70, 1000},
       {5, 40, 700, false, true},
@@ -258,7 +259,7 @@ TEST_CASE_TEMPLATE("products that are cut into blocks are those of three loops",
       {700, 1, 300},
       {300, 1, 700, true},
       {1, 900, 2, false, true},
-      {1, 700, 131},  // one row, B from afar
+      {1, 700, 131},  // one row, B with large strides
       {1, 333, 402, true, false, true, 3, 2, 0},
       {31, 1000, 500, false, false, true},  // panels larger than a cache
   };
@@ -295,7 +296,7 @@ TEST_CASE_TEMPLATE("the bits of a product do not depend on alignment", T, float,
   }
 }
 
-TEST_CASE_TEMPLATE("a row alone has the bits that it has among others", T, float, double) {
+TEST_CASE_TEMPLATE("a single row has the same bits as among other rows", T, float, double) {
   for (const Body* body : supportedBodies()) {
     CAPTURE(body->name);
     Generator generator(53);
@@ -313,7 +314,7 @@ TEST_CASE_TEMPLATE("a row alone has the bits that it has among others", T, float
   }
 }
 
-TEST_CASE_TEMPLATE("three threads give the bits of one", T, float, double) {
+TEST_CASE_TEMPLATE("three threads give the same bits as one", T, float, double) {
   for (const Body* body : supportedBodies()) {
     CAPTURE(body->name);
     Generator generator(59);
@@ -338,7 +339,7 @@ TEST_CASE_TEMPLATE("three threads give the bits of one", T, float, double) {
   }
 }
 
-TEST_CASE("a product's scratch is bounded, and small products are one part") {
+TEST_CASE("a product's scratch memory is limited, and small products have one part") {
   constexpr std::int64_t huge = (std::int64_t(1) << 31) - 1;
   for (const Body* body : supportedBodies()) {
     for (const DType type : {DType::float32, DType::float64}) {
@@ -354,7 +355,7 @@ TEST_CASE("a product's scratch is bounded, and small products are one part") {
   }
 }
 
-TEST_CASE("NaN and infinity go through a product, and padding does not bring any") {
+TEST_CASE("a product propagates NaN and infinity, and padding does not add any") {
   for (const Body* body : supportedBodies()) {
     Generator generator(61);
     Product<float> product({5, 7, 9}, generator);
@@ -374,7 +375,7 @@ TEST_CASE("NaN and infinity go through a product, and padding does not bring any
   }
 }
 
-TEST_CASE_TEMPLATE("panels hold B and zeros behind it", T, float, double) {
+TEST_CASE_TEMPLATE("panels contain B, and zeros after its last column", T, float, double) {
   for (const Body* body : supportedBodies()) {
     CAPTURE(body->name);
     Generator generator(67);

@@ -1,5 +1,5 @@
-// The rules of locks.h, one by one and then all at once from many threads. Leaves are plain memory, so
-// that ThreadSanitizer sees a read during a write; FOREBAY_SANITIZE=thread is the way to run this.
+// The rules of locks.h, one by one, and then all at once from many threads. Leaves are plain memory, so that
+// ThreadSanitizer reports a read during a write: run this with FOREBAY_SANITIZE=thread.
 #include "program/locks.h"
 
 #include <doctest/doctest.h>
@@ -29,7 +29,7 @@ struct Kept {
   Leaves reads, writes;
 };
 
-// A request by hand: nobody runs it, `started` says whether somebody would.
+// A request that the test controls: nothing runs it, and `started` is true if it would have been started.
 struct ByHand : private Kept, Locks::Request {
   ByHand(Leaves read, Leaves written, const void* line = nullptr)
       : Kept(std::move(read), std::move(written)), Request({setOf(reads), setOf(writes), line}) {}
@@ -45,12 +45,12 @@ struct ByHand : private Kept, Locks::Request {
   void hurry() override { hurried = true; }
 };
 
-// Waits until `thread`, about to block, has had every chance to get past where it should not.
+// Gives `thread`, which is about to block, time to pass the point that it must not pass.
 void giveTime() { std::this_thread::sleep_for(std::chrono::milliseconds(30)); }
 
 }  // namespace
 
-TEST_CASE("runs that write different leaves, and runs that only read, go side by side") {
+TEST_CASE("runs that write different leaves, and runs that only read, execute concurrently") {
   Locks locks;
   const int a = 0, b = 0;
   ByHand writesA({&a, &b}, {&a}), writesB({&a, &b}, {&b}), reads({&a, &b}, {});
@@ -62,13 +62,13 @@ TEST_CASE("runs that write different leaves, and runs that only read, go side by
   CHECK(writesA.lefts == 1);
 }
 
-TEST_CASE("runs that write a common leaf go one after another, in the order of asking") {
+TEST_CASE("runs that write a common leaf execute one after another, in the order of their requests") {
   Locks locks;
   const int a = 0, b = 0;
   ByHand first({}, {&a}), second({}, {&a, &b}), third({}, {&b}), other({}, {});
   locks.lineUp(first);
   locks.lineUp(second);
-  locks.lineUp(third);  // free, but it asked after second, which writes the same
+  locks.lineUp(third);  // its leaf is free, but the earlier `second` writes it too
   locks.lineUp(other);
   CHECK((first.started && !second.started && !third.started && other.started));
   locks.leave(first);
@@ -79,7 +79,7 @@ TEST_CASE("runs that write a common leaf go one after another, in the order of a
   locks.leave(other);
 }
 
-TEST_CASE("runs of one line go one after another even if they touch nothing") {
+TEST_CASE("runs of one queue execute one after another even if they use no leaf") {
   Locks locks;
   const int line = 0, otherLine = 0;
   ByHand first({}, {}, &line), second({}, {}, &line), third({}, {}, &otherLine);
@@ -93,7 +93,7 @@ TEST_CASE("runs of one line go one after another even if they touch nothing") {
   locks.leave(third);
 }
 
-TEST_CASE("a write waits for those who read, and those who want to read wait for the write") {
+TEST_CASE("a write waits for readers, and later readers wait for the write") {
   Locks locks;
   const int a = 0, b = 0;
   ByHand reader({&a}, {}), writer({&a, &b}, {&a}), late({&a}, {}), elsewhere({&b}, {&b});
@@ -111,7 +111,7 @@ TEST_CASE("a write waits for those who read, and those who want to read wait for
   CHECK(!writing);
   locks.lineUp(late);
   CHECK(!late.started);
-  locks.beforeWrites(elsewhere);  // the writer has given up what it only reads
+  locks.beforeWrites(elsewhere);  // the writer has released the leaves that it only reads
   locks.leave(elsewhere);
   locks.leave(reader);
   thread.join();
@@ -121,7 +121,7 @@ TEST_CASE("a write waits for those who read, and those who want to read wait for
   locks.leave(late);
 }
 
-TEST_CASE("nobody goes to write what one before it waits to read") {
+TEST_CASE("a later writer of a leaf waits for an earlier run that reads it") {
   Locks locks;
   const int a = 0, b = 0;
   ByHand writer({}, {&b}), reader({&a, &b}, {}), late({}, {&a});
@@ -136,7 +136,7 @@ TEST_CASE("nobody goes to write what one before it waits to read") {
   locks.leave(late);
 }
 
-TEST_CASE("between its steps a run lets readers in, and keeps other writers out") {
+TEST_CASE("between its steps a run admits readers, and no other writers") {
   Locks locks;
   const int a = 0;
   ByHand steps({&a}, {&a}), reader({&a}, {}), writer({&a}, {&a});
@@ -154,7 +154,7 @@ TEST_CASE("between its steps a run lets readers in, and keeps other writers out"
   locks.leave(writer);
 }
 
-TEST_CASE("a step begins only when nobody writes what it reads") {
+TEST_CASE("a step starts only when no other run writes the leaves that it reads") {
   Locks locks;
   const int a = 0, b = 0;
   ByHand steps({&b}, {&a}), writer({&b}, {&b});
@@ -175,7 +175,7 @@ TEST_CASE("a step begins only when nobody writes what it reads") {
   locks.leave(steps);
 }
 
-TEST_CASE("a step waits for the write of another, not for the end of its steps") {
+TEST_CASE("a step waits for the write of another run, not for the end of its steps") {
   Locks locks;
   const int a = 0, b = 0;
   ByHand waits({&a, &b}, {&b}), steps({&a}, {&a});
@@ -198,7 +198,7 @@ TEST_CASE("a step waits for the write of another, not for the end of its steps")
   locks.leave(waits);
 }
 
-TEST_CASE("a run that writes nothing reads on through its steps") {
+TEST_CASE("a run that writes nothing keeps its read locks between its steps") {
   Locks locks;
   const int a = 0;
   ByHand reads({&a}, {}), writer({}, {&a});
@@ -218,7 +218,7 @@ TEST_CASE("a run that writes nothing reads on through its steps") {
   locks.leave(writer);
 }
 
-TEST_CASE("what is withdrawn no longer holds up those behind it; what has started cannot be") {
+TEST_CASE("a withdrawn request no longer blocks later ones, and a started one cannot be withdrawn") {
   Locks locks;
   const int a = 0, b = 0;
   ByHand first({}, {&a}), second({}, {&a, &b}), third({}, {&b});
@@ -233,7 +233,7 @@ TEST_CASE("what is withdrawn no longer holds up those behind it; what has starte
   locks.leave(third);
 }
 
-TEST_CASE("what finds no thread is asked again, in its turn") {
+TEST_CASE("a request that finds no thread is started later, in its turn") {
   Locks locks;
   const int a = 0;
   ByHand first({}, {}), second({}, {&a}), third({}, {});
@@ -264,10 +264,10 @@ TEST_CASE("a caller that enters waits for its turn") {
   CHECK(!entered);
   locks.leave(first);
   thread.join();
-  CHECK((entered && second.lefts == 0));  // only those that were lined up are told
+  CHECK((entered && second.lefts == 0));  // only requests that were lined up are notified
 }
 
-TEST_CASE("closing hurries those that run, waits for them, and starts nothing more") {
+TEST_CASE("closing hurries running requests, waits for them, and starts no others") {
   Locks locks;
   const int a = 0;
   ByHand first({}, {&a}), second({}, {&a}), third({}, {});
@@ -286,7 +286,7 @@ TEST_CASE("closing hurries those that run, waits for them, and starts nothing mo
   CHECK((locks.withdraw(second) && locks.withdraw(third)));
 }
 
-// ---- All at once. A leaf is two numbers that are always equal, unless someone writes at this moment.
+// ---- All at once. A leaf is two numbers that are always equal, except during a write.
 
 namespace {
 
@@ -335,7 +335,7 @@ struct Run : Locks::Request, Runners::Job {
 
 }  // namespace
 
-TEST_CASE("many threads: no half-written leaf is ever seen, nothing is lost, all come to an end") {
+TEST_CASE("many threads: no partially written leaf is read, no write is lost, and all runs end") {
   constexpr int threads = 12, runsEach = 150, leafCount = 6;
   Locks locks;
   std::vector<Leaf> leaves(leafCount);
@@ -397,8 +397,8 @@ TEST_CASE("many threads: no half-written leaf is ever seen, nothing is lost, all
   locks.close();
 }
 
-TEST_CASE("more runs that wait to write than there are threads do not starve those that they wait for") {
-  // As many writers as threads, each of which waits for the one reader, which asked last.
+TEST_CASE("more waiting writers than threads do not block the readers that they wait for") {
+  // As many writers as threads. Each waits for the only reader, which requested last.
   constexpr int writers = Runners::maxThreads + 8;
   Locks locks;
   std::vector<Leaf> leaves(writers);

@@ -1,4 +1,4 @@
-// The test runner: doctest's, after OpenBLAS was prepared as the addon does.
+// The test runner: doctest's, after OpenBLAS is prepared as in the addon.
 #define DOCTEST_CONFIG_IMPLEMENT
 #include <doctest/doctest.h>
 

@@ -1,5 +1,5 @@
-// The map driver: any layout gives what walking the views element by element gives, and what does not
-// fit is refused.
+// The map driver: any layout gives the same result as iterating over the views element by element, and
+// invalid arguments are refused.
 #include "kernels/map.h"
 
 #include "test/support.h"
@@ -17,7 +17,7 @@ std::vector<double> geometryOf(const View& out, const std::vector<View>& in) {
   return geometry;
 }
 
-// One to three inputs by the kernel's arity; `naive` is its meaning.
+// One to three inputs, by the kernel's arity. `naive` computes the expected value of an element.
 template <class T, class Naive>
 void hold(const Kernel& kernel, const View& out, const std::vector<View>& in, Generator& generator,
           Naive naive) {
@@ -40,7 +40,7 @@ void hold(const Kernel& kernel, const View& out, const std::vector<View>& in, Ge
                                static_cast<int>(arrays.size()), fault);
   REQUIRE_MESSAGE(planned, std::string(fault.text()));
   runMap(plan);
-  // Gaps in the output too: what is not an element is not written.
+  // The output has gaps, too, which must not be written.
   for (std::size_t i = 0; i < result.size(); ++i) {
     CAPTURE(i);
     REQUIRE(same(result[i], expected[i]));
@@ -86,7 +86,7 @@ TEST_CASE("random layouts of every dtype") {
   }
 }
 
-TEST_CASE("layouts that models have") {
+TEST_CASE("layouts that occur in models") {
   Generator generator(14);
   const Body& body = *chosen().body;
   const Kernel& add = kernelOf(body, Family::map, "add");
@@ -106,7 +106,7 @@ TEST_CASE("layouts that models have") {
        viewOf(0, {4, 8, 6, 5}, {0, 0, 5, 1}));  // heads permuted
 }
 
-TEST_CASE("an output that is exactly an input is right, in any layout") {
+TEST_CASE("an output that is also an input is correct, in any layout") {
   Generator generator(15);
   for (const Body* body : supportedBodies()) {
     const Kernel& add = kernelOf(*body, Family::map, "add");
@@ -128,7 +128,7 @@ TEST_CASE("an output that is exactly an input is right, in any layout") {
   }
 }
 
-TEST_CASE("casts go through any layout, between sizes of element") {
+TEST_CASE("casts accept any layout, for elements of different sizes") {
   Generator generator(16);
   const Body& body = *chosen().body;
   for (int round = 0; round < 100; ++round) {
@@ -149,7 +149,7 @@ TEST_CASE("casts go through any layout, between sizes of element") {
   }
 }
 
-TEST_CASE("what does not fit is refused, and says why") {
+TEST_CASE("invalid arguments are refused with a reason") {
   const Body& body = *chosen().body;
   const Kernel& copy = kernelOf(body, Family::map, "copy");
   std::vector<float> x(6), y(6);
@@ -201,7 +201,7 @@ TEST_CASE("what does not fit is refused, and says why") {
   says(refused(kernelOf(body, Family::cast, "float64"), {1, 6, 0, 1, 0, 1}, a, {b}), "makes float64");
 }
 
-TEST_CASE("empty views and a rank of 32 are fine") {
+TEST_CASE("empty views and a rank of 32 are accepted") {
   const Kernel& copy = kernelOf(*chosen().body, Family::map, "copy");
   std::vector<float> x = {1, 2}, y = {0, 0}, none;
   const auto run = [&](const std::vector<double>& geometry, Array out, Array in) {
@@ -212,11 +212,11 @@ TEST_CASE("empty views and a rank of 32 are fine") {
     runMap(plan);
   };
   run({1, 0, 0, 1, 0, 1}, arrayOf(none), arrayOf(none));
-  // strides of an empty view mean nothing, however large
+  // the strides of an empty view are ignored, however large they are
   run({2, 0, 3, 2, 9007199254740991.0, 1, 0, 9007199254740991.0, 9007199254740991.0}, arrayOf(y), arrayOf(x));
   CHECK(y == std::vector<float>{0, 0});
 
-  // and so do those of axes of size 1
+  // and so are those of axes of size 1
   std::vector<double> geometry = {32};
   for (int d = 0; d < 32; ++d) geometry.push_back(d == 20 ? 2 : 1);
   for (int i = 0; i < 2; ++i) {

@@ -1,4 +1,4 @@
-// The pool of threads: every index once, slots that do not clash, and no deadlock whoever calls.
+// The thread pool: every index runs once, slots do not clash, and there is no deadlock for any caller.
 #include "program/pool.h"
 
 #include <sys/wait.h>
@@ -16,7 +16,7 @@ using namespace forebay::test;
 
 namespace {
 
-// A lambda as the pool takes it.
+// Runs a lambda on the pool.
 template <class Body>
 void runOn(int threads, int count, Body& body) {
   Pool::instance().run(
@@ -24,7 +24,7 @@ void runOn(int threads, int count, Body& body) {
       &body);
 }
 
-// As many threads as asked for while it lives: tests do not depend on the machine's.
+// Sets the number of threads during its lifetime, so that tests do not depend on the machine's.
 struct Threads {
   explicit Threads(int threads) { Pool::instance().setThreads(threads); }
   ~Threads() { Pool::instance().setThreads(before); }
@@ -35,11 +35,11 @@ struct Threads {
 
 }  // namespace
 
-TEST_CASE("every index is run once, and what was written is seen") {
+TEST_CASE("every index runs once, and its writes are visible to the caller") {
   const Threads four(4);
   for (const int count : {0, 1, 2, 3, 7, 1000}) {
     for (const int threads : {1, 2, 3, 9}) {
-      std::vector<int> runs(static_cast<std::size_t>(count));  // not atomic: TSAN would see two writers
+      std::vector<int> runs(static_cast<std::size_t>(count));  // not atomic: TSAN would report two writers
       auto body = [&](int index, int) { ++runs[static_cast<std::size_t>(index)]; };
       runOn(threads, count, body);
       CHECK(std::count(runs.begin(), runs.end(), 1) == count);
@@ -47,7 +47,7 @@ TEST_CASE("every index is run once, and what was written is seen") {
   }
 }
 
-TEST_CASE("no two bodies of a run have one slot at a time, and the caller's is 0") {
+TEST_CASE("concurrent bodies of a run have different slots, and the caller's slot is 0") {
   const Threads three(3);
   const std::thread::id caller = std::this_thread::get_id();
   std::array<std::atomic<int>, 3> inside = {};
@@ -69,9 +69,9 @@ TEST_CASE("no two bodies of a run have one slot at a time, and the caller's is 0
   CHECK(strangers == 0);
 }
 
-TEST_CASE("several threads take part where there is work for them") {
+TEST_CASE("several threads take part if there is work for them") {
   const Threads two(2);
-  // Each of the two indices waits for the other: one thread alone would never end.
+  // Each of the two indices waits for the other, so a single thread would never end.
   std::atomic<int> arrived{0};
   auto body = [&](int, int) {
     ++arrived;
@@ -81,7 +81,7 @@ TEST_CASE("several threads take part where there is work for them") {
   CHECK(arrived == 2);
 }
 
-TEST_CASE("a run from inside a body is done by its own thread") {
+TEST_CASE("a run that a body starts is done by the same thread") {
   const Threads three(3);
   std::atomic<int> inner{0}, elsewhere{0};
   auto outer = [&](int, int) {
@@ -97,7 +97,7 @@ TEST_CASE("a run from inside a body is done by its own thread") {
   CHECK(elsewhere == 0);
 }
 
-TEST_CASE("several callers at once all get their work done") {
+TEST_CASE("the work of several concurrent callers is done") {
   const Threads three(3);
   std::atomic<long> total{0};
   std::vector<std::thread> callers;
@@ -114,7 +114,7 @@ TEST_CASE("several callers at once all get their work done") {
   CHECK(total == 4L * 300 * 45);
 }
 
-TEST_CASE("one thread, and a limit of one, stay on the caller") {
+TEST_CASE("a run with one thread, or a limit of one, stays on the calling thread") {
   const std::thread::id caller = std::this_thread::get_id();
   int strangers = 0;
   auto body = [&](int, int slot) { strangers += slot != 0 || std::this_thread::get_id() != caller; };
@@ -127,14 +127,14 @@ TEST_CASE("one thread, and a limit of one, stay on the caller") {
   CHECK(strangers == 0);
 }
 
-TEST_CASE("the limit is held between one and the most") {
+TEST_CASE("the limit is clamped between one and the maximum") {
   const Threads none(0);
   CHECK(Pool::instance().threads() == 1);
   Pool::instance().setThreads(100000);
   CHECK(Pool::instance().threads() == Pool::maxThreads);
 }
 
-#if !defined(__SANITIZE_THREAD__)  // which does not follow threads that are started after a fork
+#if !defined(__SANITIZE_THREAD__)  // TSAN does not support threads started after a fork
 TEST_CASE("the child of a fork has a pool of its own") {
   const Threads two(2);
   const auto together = [] {
@@ -145,7 +145,7 @@ TEST_CASE("the child of a fork has a pool of its own") {
     };
     runOn(2, 2, body);
   };
-  together();  // so that the parent's thread exists
+  together();  // starts the parent's thread
   const pid_t child = fork();
   if (child == 0) {
     alarm(20);

@@ -1,4 +1,5 @@
-// How many processors affinity and a container's quota leave: of quotas by files as Linux has them.
+// The number of processors that affinity and a container's CPU quota leave, with quota files in Linux's
+// format.
 #include "program/processors.h"
 
 #include <unistd.h>
@@ -20,7 +21,7 @@ using namespace forebay;
 
 namespace {
 
-// Control groups in a folder of their own: files by path, and what a process says it is in.
+// Control groups in a temporary folder: files by path, and the membership file of a process.
 struct Groups {
   std::filesystem::path root;
   Groups() {
@@ -43,7 +44,7 @@ struct Groups {
 
 }  // namespace
 
-TEST_CASE("a quota of cgroups v2 is that of the group or of one above it, whichever is smaller") {
+TEST_CASE("a quota of cgroups v2 is the smallest one of the group and the groups above it") {
   const Groups groups;
   groups.write("cpu.max", "max 100000\n");
   groups.write("pods/cpu.max", "600000 100000\n");
@@ -61,12 +62,12 @@ TEST_CASE("a quota of cgroups v2 is that of the group or of one above it, whiche
   CHECK(groups.quota("0::/pods/few\n") == 1);
   CHECK(groups.quota("0::/pods/huge\n") == 6);
   CHECK(groups.quota("0::/alone/huge\n") == 1 << 16);
-  // The group's own path is that of the host, and what is mounted is the container's.
+  // The group's path is that of the host, but what is mounted is the container's.
   groups.write("cpu.max", "400000 100000");
   CHECK(groups.quota("0::/kubepods.slice/of/the/host") == 4);
 }
 
-TEST_CASE("a quota of cgroups v1 is found by the controller of processor time") {
+TEST_CASE("a quota of cgroups v1 is found by the cpu controller") {
   const Groups groups;
   const auto limit = [&](const std::string& group, const char* time, const char* period) {
     groups.write("cpu" + group + "/cpu.cfs_quota_us", time);
@@ -79,12 +80,12 @@ TEST_CASE("a quota of cgroups v1 is found by the controller of processor time") 
   CHECK(groups.quota("9:memory:/docker/1\n4:cpu,cpuacct:/docker/1\n0::/\n") == 3);
   CHECK(groups.quota("4:cpuacct,cpu:/docker/1\n") == 3);
   CHECK(groups.quota("4:cpu:/docker/2\n") == 0);
-  // The unified hierarchy beside it, which has a say, too.
+  // The unified hierarchy next to it counts, too.
   groups.write("cpu.max", "200000 100000\n");
   CHECK(groups.quota("4:cpu:/docker/1\n0::/\n") == 2);
 }
 
-TEST_CASE("no file, or one that says something else, is no quota") {
+TEST_CASE("a missing or malformed file means that there is no quota") {
   const Groups groups;
   CHECK(forebay::quota("/nowhere/self", groups.root.c_str()) == 0);
   for (const char* const membership : {"", "\n\n", "0", "0:", ":::", "0::", "0::/", "cpu", "4:cpu", "0::a"}) {
@@ -98,7 +99,7 @@ TEST_CASE("no file, or one that says something else, is no quota") {
   }
 }
 
-TEST_CASE("the processors of a process are those that it may run on, or the quota's where those are fewer") {
+TEST_CASE("the processors of a process are limited by its affinity and by its quota") {
   const Groups groups;
   groups.write("self", "0::/\n");
   const auto found = [&] { return processors((groups.root / "self").c_str(), groups.root.c_str()); };
@@ -111,7 +112,7 @@ TEST_CASE("the processors of a process are those that it may run on, or the quot
   CHECK(found() == 1);
 #ifdef __linux__
   groups.write("cpu.max", "max 100000\n");
-  // Of a thread of its own, for it keeps what it is set to.
+  // In a separate thread, because the thread keeps its affinity.
   std::thread([&] {
     cpu_set_t allowed;
     CHECK(sched_getaffinity(0, sizeof allowed, &allowed) == 0);
@@ -126,7 +127,7 @@ TEST_CASE("the processors of a process are those that it may run on, or the quot
 #endif
 }
 
-TEST_CASE("a quota is found behind many long lines") {
+TEST_CASE("a quota is found after many long lines") {
   const Groups groups;
   groups.write("cpu/cpu.cfs_quota_us", "200000");
   groups.write("cpu/cpu.cfs_period_us", "100000");

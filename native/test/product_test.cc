@@ -1,4 +1,4 @@
-// Matrix products against three loops in double: transposes, gaps, batches, and sizes of zero.
+// Matrix products, compared with three loops in double: transposes, gaps, batches, and sizes of zero.
 #include "kernels/product.h"
 
 #include <cmath>
@@ -14,10 +14,10 @@ namespace {
 struct Shape {
   std::int64_t m, n, k;
   bool transA, transB;
-  std::int64_t padA = 0, padB = 0, padC = 0;  // beyond each row
+  std::int64_t padA = 0, padB = 0, padC = 0;  // padding after each row
 };
 
-// [batches, m, n, k] with `strides` (in matrices) from batch to batch; 0 broadcasts.
+// [batches, m, n, k], with steps (in matrices) from batch to batch; a step of 0 broadcasts.
 template <class T>
 void hold(const Shape& s, std::int64_t batches, std::int64_t aStep, std::int64_t bStep, double alpha,
           double beta, T before) {
@@ -85,7 +85,7 @@ void hold(const Shape& s, std::int64_t batches, std::int64_t aStep, std::int64_t
   for (std::size_t i = 0; i < c.size(); ++i) {
     CAPTURE(i);
     if (std::isnan(expected[i])) {
-      REQUIRE(std::isnan(c[i]));  // a gap that was NaN, and was not written
+      REQUIRE(std::isnan(c[i]));  // a gap with a NaN, which was not written
     } else {
       REQUIRE(std::fabs(static_cast<double>(c[i]) - expected[i]) <= 8 * epsilon * magnitude[i]);
     }
@@ -110,7 +110,7 @@ void holdTransposes(const Shape& shape) {
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("all transposes and sizes; beta = 0 lets no old NaN through", T, float, double) {
+TEST_CASE_TEMPLATE("all transposes and sizes; with beta = 0 an old NaN has no effect", T, float, double) {
   for (const std::int64_t m : {1, 2, 7, 33}) {
     for (const std::int64_t n : {1, 3, 8, 50}) {
       for (const std::int64_t k : {1, 4, 17, 64}) holdTransposes<T>({m, n, k, false, false});
@@ -120,7 +120,7 @@ TEST_CASE_TEMPLATE("all transposes and sizes; beta = 0 lets no old NaN through",
   holdTransposes<T>({5, 6, 7, false, false, 1, 2, 3});
 }
 
-TEST_CASE_TEMPLATE("no rows, no columns, nothing to add up", T, float, double) {
+TEST_CASE_TEMPLATE("no rows, no columns, and sums of no terms", T, float, double) {
   for (const std::int64_t m : {0, 3}) {
     for (const std::int64_t n : {0, 4}) {
       for (const std::int64_t k : {0, 5}) holdTransposes<T>({m, n, k, false, false});
@@ -139,7 +139,7 @@ TEST_CASE_TEMPLATE("batches, with either operand broadcast", T, float, double) {
   hold<T>({5, 6, 0, false, false}, 3, 1, 1, 1, 2, T(1));
 }
 
-TEST_CASE("two batch axes, and an output stride of 0 adds up") {
+TEST_CASE("two batch axes, and an output stride of 0, which sums") {
   // a [2, 3, 1, 2], b broadcast along the first axis [3, 2, 1], c one number
   std::vector<double> a(12), b(6), c = {100};
   for (std::size_t i = 0; i < a.size(); ++i) a[i] = static_cast<double>(i);
@@ -155,7 +155,7 @@ TEST_CASE("two batch axes, and an output stride of 0 adds up") {
   CHECK(c[0] == expected);
 }
 
-TEST_CASE("what does not fit a product is refused, and says why") {
+TEST_CASE("invalid arguments of a product are refused with a reason") {
   std::vector<float> a(6), b(6), c(4);
   std::vector<double> wide(6);
   std::vector<std::int32_t> integers(6);

@@ -1,7 +1,7 @@
-// Damaged programs: whatever the code, it is refused, or runs and stays inside its memory. Every leaf, feed
-// and output is of exact size on the heap, as is the arena, so that under ASAN a step outside ends the run.
+// Damaged programs: any code is refused, or runs and stays inside its memory. Every leaf, feed and output has
+// its exact size on the heap, and so has the arena, so that ASAN ends the run at an access outside.
 //
-// 100,000 programs; FOREBAY_FUZZ asks for another number, FOREBAY_FUZZ_SEED for others.
+// Tests 100,000 programs by default. FOREBAY_FUZZ sets another number, FOREBAY_FUZZ_SEED another seed.
 #include <cstdlib>
 
 #include "program/pool.h"
@@ -11,7 +11,7 @@ using namespace forebay;
 using namespace forebay::test;
 
 #if defined(FOREBAY_UNDER_ASAN)
-// A damaged program may ask for any amount of memory, and is told that there is none.
+// A damaged program may request any amount of memory. An allocation that is too large returns null.
 extern "C" [[gnu::visibility("default")]] const char* __asan_default_options();
 extern "C" const char* __asan_default_options() {
   return "allocator_may_return_null=1:max_allocation_size_mb=1024";
@@ -20,7 +20,7 @@ extern "C" const char* __asan_default_options() {
 
 namespace {
 
-// Whether the program could loop for long over few bytes, by strides of 0.
+// False if the program could loop for a long time over few bytes, by strides of 0.
 bool patientWith(const Code::Numbers& code) {
   for (const double number : code) {
     if (number > 1e6) return false;
@@ -48,7 +48,7 @@ TEST_CASE("damaged programs are refused or stay inside their memory") {
       double& number = numbers[static_cast<std::size_t>(between(generator, 0, last))];
       number = damagedNumber(generator, number);
     }
-    // Leaves as the sound code has them: where they are too small for the damaged one, that is refused.
+    // The leaves of the undamaged code. If they are too small for the damaged code, that is refused.
     Memory memory(code, static_cast<std::uint64_t>(round));
     if (between(generator, 0, 99) == 0) numbers.resize(static_cast<std::size_t>(between(generator, 0, last)));
     Fault fault;
@@ -59,7 +59,7 @@ TEST_CASE("damaged programs are refused or stay inside their memory") {
       continue;
     }
     if (!patientWith(numbers)) continue;
-    // Feeds and outputs as the program asks for them.
+    // Feeds and outputs of the sizes that the program requires.
     std::vector<Bytes> feeds, outputs;
     std::vector<void*> feedMemory, outputMemory;
     for (std::size_t i = 0; i < program->feedCount(); ++i) {
@@ -81,7 +81,7 @@ TEST_CASE("damaged programs are refused or stay inside their memory") {
     ++ran;
   }
   Pool::instance().setThreads(before);
-  // The sweep is worth nothing if all of it is refused, or nothing.
+  // The test is worthless if all programs are refused, or none.
   CHECK(ran > rounds / 10);
   CHECK(refused > rounds / 10);
   MESSAGE(rounds, " programs: ", ran, " ran, ", refused, " were refused");

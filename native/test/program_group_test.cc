@@ -1,10 +1,10 @@
-// Fused groups against an element at a time.
+// Fused groups, compared with a computation of one element at a time.
 #include "test/program_samples.h"
 
 using namespace forebay;
 using namespace forebay::test;
 
-TEST_CASE("groups of any kind compute what an element at a time computes, bit for bit") {
+TEST_CASE("groups of any kind give the same bits as computing one element at a time") {
   Generator generator(11);
   for (int round = 0; round < 1500; ++round) {
     CAPTURE(round);
@@ -19,15 +19,15 @@ TEST_CASE("groups of any kind compute what an element at a time computes, bit fo
   }
 }
 
-TEST_CASE("what a store overwrites is still what steps and stores behind it read") {
-  // Over whole vectors, which are used where they lie, and over others, which are not.
+TEST_CASE("later steps and stores read the values from before a store that overwrites them") {
+  // For whole vectors, which are used in place, and for others, which are not.
   for (const double count : {64.0, 48.0, 15.0}) {
     Code code;
     code.buffer(arena, 0);
     const double a = code.buffer(variable, static_cast<std::int64_t>(4 * count));
     const double b = code.buffer(variable, static_cast<std::int64_t>(4 * count));
     code.writesBegin();
-    // a, b = a + b, a - b: the difference is computed when the sum is there.
+    // a, b = a + b, a - b: the difference is computed after the sum.
     code.add(group, {{1, 1, 4,  2,          2,   2, 0, f32, 0,  f32, 1, map("add"), f32, 2,
                       0, 1, -1, map("sub"), f32, 3, 0, 1,   -1, f32, 2, f32,        3},
                      {count, a, 0, 1, b, 0, 1, a, 0, 1, b, 0, 1}});
@@ -50,8 +50,9 @@ TEST_CASE("what a store overwrites is still what steps and stores behind it read
   }
 }
 
-TEST_CASE("a gather is made anew where the same memory is read another way") {
-  // In segments one after another: a matrix, as it lies and transposed; with other gaps; wide; a scalar.
+TEST_CASE("memory is gathered again if it is read with another layout") {
+  // Segments one after another: a matrix, row-major and transposed, with other gaps, a wide one, and a
+  // scalar.
   Code code;
   code.buffer(arena, 1000);
   const double x = code.buffer(feed, 81 * 4);

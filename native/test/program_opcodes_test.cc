@@ -1,4 +1,4 @@
-// Every other opcode against plain loops.
+// All other opcodes, compared with plain loops.
 #include "kernels/gemm.h"
 #include "test/program_samples.h"
 
@@ -21,11 +21,11 @@ void holdMany(int rounds, const Add& add) {
 
 }  // namespace
 
-TEST_CASE("products are what three loops make") { holdMany(500, addSomeProduct); }
-TEST_CASE("packed products are what three loops make") { holdMany(500, addSomePackedProduct); }
-TEST_CASE("reductions are what loops make") { holdMany(500, addSomeReduction); }
-TEST_CASE("products over batches are what loops make") { holdMany(300, addSomeBatchProduct); }
-TEST_CASE("draws are those of their seed and run") { holdMany(100, addSomeRandom); }
+TEST_CASE("products equal those of three loops") { holdMany(500, addSomeProduct); }
+TEST_CASE("packed products equal those of three loops") { holdMany(500, addSomePackedProduct); }
+TEST_CASE("reductions equal those of loops") { holdMany(500, addSomeReduction); }
+TEST_CASE("batched products equal those of loops") { holdMany(300, addSomeBatchProduct); }
+TEST_CASE("random draws depend on their seed and run") { holdMany(100, addSomeRandom); }
 TEST_CASE("copies move every element") {
   holdMany(500, [](Generator& generator, Code& code, Space& space) {
     addSomeCopy(generator, code, space, false);
@@ -34,7 +34,7 @@ TEST_CASE("copies move every element") {
   });
 }
 
-TEST_CASE("large reductions are shared out whole") {
+TEST_CASE("large reductions that are split among threads are complete") {
   struct Case {
     std::vector<double> sizes, outStrides, inStrides;  // kept axes first
   };
@@ -67,7 +67,7 @@ TEST_CASE("large reductions are shared out whole") {
   }
 }
 
-TEST_CASE("large products over batches are shared out where each has its own result, and only there") {
+TEST_CASE("large batched products are split among threads only if each has its own result") {
   const double m = 40, n = 50, k = 60;
   for (const double step : {m * n, 1.0, 0.0}) {
     Code code;
@@ -80,7 +80,7 @@ TEST_CASE("large products over batches are shared out where each has its own res
   }
 }
 
-TEST_CASE("large products, packs, draws and copies are shared out whole") {
+TEST_CASE("large products, packs, draws and copies that are split among threads are complete") {
   const double m = 130, n = 300, k = 400;
   Code code;
   const auto panels = static_cast<double>((packedBytes(DType::float32, 400, 300) + 63) / 64 * 64);

@@ -1,4 +1,4 @@
-// The plain loops that programs are held against: a reader of the code of its own, which checks nothing.
+// The plain loops with which programs are compared: a second interpreter of the code, which checks nothing.
 #include <array>
 #include <cmath>
 
@@ -53,9 +53,9 @@ class Plain {
     std::vector<std::int64_t> strides;
 
     char* at(DType type, const std::vector<std::int64_t>& position) const {
-      std::int64_t place = 0;
-      for (std::size_t d = 0; d < strides.size(); ++d) place += position[d] * strides[d];
-      return data + place * static_cast<std::int64_t>(sizeOf(type));
+      std::int64_t index = 0;
+      for (std::size_t d = 0; d < strides.size(); ++d) index += position[d] * strides[d];
+      return data + index * static_cast<std::int64_t>(sizeOf(type));
     }
   };
   char* location() {
@@ -196,7 +196,7 @@ class Plain {
     }
   }
 
-  // Sums and maxima; the index of the first maximum.
+  // Sums and maxima, and the index of the first maximum.
   void runReduction() {
     const Kernel& of = kernel();
     const DType type = dtype();
@@ -326,7 +326,7 @@ void holdProgram(const Code& original, std::uint64_t seed) {
     RunArguments arguments;
     arguments.run = 3;
     arguments.threads = threads;
-    arguments.checkFinite = threads == 4;  // which computes the writes twice, and is to change nothing
+    arguments.checkFinite = threads == 4;  // computes the writes twice, which must not change the result
     CHECK(run(*program, memory, arguments) == RunResult::done);
     CAPTURE(threads);
     for (std::size_t i = 0; i < memory.outputs.size(); ++i) {

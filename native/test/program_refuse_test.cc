@@ -1,4 +1,4 @@
-// Every rule of the code, broken once: the program is refused, and the message says where and why.
+// Breaks every rule of the code once: the program is refused, and the message says where and why.
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -13,8 +13,8 @@ namespace {
 
 using Numbers = Code::Numbers;
 
-// Buffers: 0 arena, 1 variable, 2 constant, 3 feed, each of 256 bytes; then one instruction. How many bytes
-// panels have depends on the machine: where there are any the arena has more.
+// Buffers: 0 arena, 1 variable, 2 constant, 3 feed, each of 256 bytes; then one instruction. The size of
+// panels depends on the machine, so the arena is larger for instructions that use panels.
 Code with(Operation operation, const Numbers& body, bool writing = false) {
   Code code;
   const bool panels = operation == pack || operation == packedProduct;
@@ -34,7 +34,7 @@ void refuses(const Code& code, const std::string& why) {
   CHECK(text.find(why) != std::string::npos);
 }
 
-// A change of one number of a body that is accepted as it is.
+// A change of one number in a valid body.
 struct Change {
   std::size_t at;
   double number;
@@ -52,7 +52,7 @@ void refusesEach(Operation operation, const Numbers& body, const std::vector<Cha
     refuses(with(operation, changed, writing), "instruction 0 (" + name + ")");
     refuses(with(operation, changed, writing), change.why);
   }
-  // Not an integer, and none at all.
+  // Numbers that are not integers or are out of range, and missing numbers.
   for (std::size_t at = 0; at < body.size(); ++at) {
     for (const double bad :
          {0.5, -3.0, 1e300, 9007199254740992.0, -std::numeric_limits<double>::infinity(), std::nan("")}) {
@@ -156,7 +156,7 @@ TEST_CASE("a group that breaks a rule is refused") {
   refuses(with(group, {1, 2, 1, 1, 0, 0, 1, f32, 0, f32, 0, huge, 3, 3, 0, 0, 0, 0, 0}),
           "more than 2^53 - 1 elements");
   refuses(with(group, {huge, 0, 0, 0, 0, 0, 0}), "the number of segments");
-  // Sums for more units than there is memory.
+  // Partial sums for more units than memory can hold.
   refuses(with(group, {1, 1, 1, 1, 0, 0, 1, f32, 0, f32, 0, huge, 3, 0, 0, 0, 0}), "out of memory");
 }
 
@@ -198,7 +198,8 @@ TEST_CASE("a product that breaks a rule is refused") {
               "product");
   refuses(with(product, body, true), "only groups and copies may be at or behind the start of the writes");
 
-  // c on a: the same block, the next row, a column in common; but not beside it, nor behind.
+  // c overlapping a: the same block, the next row, or a common column is refused. Beside or after a is
+  // accepted.
   const auto onA = [](double at, double row, double stride) {
     return with(product, {f32, 2, 3, 4, 0, 0, 0, stride, 1, 3, 0, 3, 1, 0, at, row});
   };
@@ -217,7 +218,7 @@ TEST_CASE("a product that breaks a rule is refused") {
   refuses(onB(0), "c overlaps b");
   CHECK(refusal(onB(16)) == "");
   CHECK(refusal(onB(96)) == "");
-  // Extents of 1 and 0 leave their strides free.
+  // For extents of 1 and 0 the strides are ignored.
   CHECK(refusal(with(product, {f32, 1, 1, 4, 0, 3, 0, 0, 1, 3, 64, 3, 0, 0, 0, 1})) == "");
   CHECK(refusal(with(product, {f32, 0, 3, 4, 0, 3, 0, 4, 1, 3, 64, 3, 1, 0, 0, 3})) == "");
   CHECK(refusal(with(product, {f32, 2, 3, 0, 0, 3, 0, 0, 1, 3, 64, 3, 1, 0, 0, 3})) == "");
@@ -359,7 +360,7 @@ TEST_CASE("a program whose frame breaks a rule is refused") {
   says(changed(19, 9), "the length");
   says(changed(19, 7), "instruction 0 (random): the code ends where");
 
-  // A code that ends early, at every place.
+  // A code that ends early, at every position.
   Code code = with(copy, {f32, 1, 4, 3, 0, 1, 0, 0, 1});
   const Numbers whole = code.code();
   Memory memory(code);
@@ -376,7 +377,7 @@ TEST_CASE("a program whose frame breaks a rule is refused") {
   says(fault.text(), "1 numbers are left over");
 }
 
-TEST_CASE("a leaf that lies where its elements may not is refused") {
+TEST_CASE("a leaf at an address that its dtype does not allow is refused") {
   Code code = with(copy, {f64, 1, 4, 1, 0, 1, 0, 0, 1});
   alignas(8) char memory[264];
   LeafMemory leaves[] = {{memory + 4, 256}, {memory, 256}};
@@ -386,9 +387,9 @@ TEST_CASE("a leaf that lies where its elements may not is refused") {
   CHECK(std::string(fault.text()).find("address that is not a multiple of 8") != std::string::npos);
 }
 
-TEST_CASE("sums of more parts than can be counted are refused, not taken for few") {
-  // With so many registers a segment of 2^52 elements is cut into 2^43 units; of 1024 of them, with 2048
-  // closes, there are 2^64 sums: for 64 bits none.
+TEST_CASE("a group with too many partial sums to count is refused") {
+  // With so many registers, a segment of 2^52 elements is cut into 2^43 units. 1024 segments with 2048 closes
+  // have 2^64 sums, which is 0 in 64 bits.
   const std::size_t segments = 1024, loads = 40, closes = 2048;
   Numbers body = {segments, 1, loads, loads, 0, 0, closes};
   for (std::size_t load = 0; load < loads; ++load) body.insert(body.end(), {f64, static_cast<double>(load)});
@@ -399,7 +400,7 @@ TEST_CASE("sums of more parts than can be counted are refused, not taken for few
     for (std::size_t close = 0; close < closes; ++close) body.insert(body.end(), {0, 0});
   }
   refuses(with(group, body), "out of memory for the sums of a group");
-  // And more bytes than there are addresses.
+  // A request of more bytes than there are addresses.
   Items<double> items;
   CHECK_FALSE(items.allocate(std::size_t(1) << 61));
   CHECK_FALSE(items.allocate(SIZE_MAX));

@@ -1,4 +1,4 @@
-// How programs are run: outputs before writes, runs that stop, threads, and what a run must not do.
+// How programs run: outputs before writes, runs that stop, threads, and errors.
 #include <cmath>
 #include <limits>
 
@@ -18,7 +18,7 @@ Numbers binary(const char* name, double count, double from, double other, double
           1, -1, f32, 2, count, from, 0, 1,   other, 0,   1, to,        at,  1};
 }
 
-// A variable w of 4, a feed x of 4: output 0 is w x, and w becomes w + x.
+// A variable w and a feed x of 4 elements: output 0 is w x, and w becomes w + x.
 struct Update {
   Code code;
   double w, x;
@@ -35,7 +35,7 @@ struct Update {
   }
 };
 
-// Sets the program's pool to some threads for as long as it lives.
+// Sets the number of threads of the pool during its lifetime.
 struct Threads {
   const int before = Pool::instance().threads();
   explicit Threads(int threads) { Pool::instance().setThreads(threads); }
@@ -48,11 +48,11 @@ using Floats = std::vector<float>;
 
 }  // namespace
 
-TEST_CASE("numbers too small to be normal are 0 while a program runs, and only then") {
+TEST_CASE("subnormal numbers are flushed to 0 while a program runs, and only then") {
   const Update update;
   Memory memory(update.code);
   const std::unique_ptr<Program> program = create(update.code, memory);
-  // Far below what a float can be with all its digits; of two of them the sum would still be one.
+  // A subnormal float. Twice the value is subnormal, too.
   const float tiny = 1e-40f;
   memory.set<float>(update.w, {tiny, tiny, 1e-30f, 1});
   memory.set<float>(update.x, {tiny, 1, 1e-10f, 1});
@@ -64,7 +64,7 @@ TEST_CASE("numbers too small to be normal are 0 while a program runs, and only t
   CHECK(half > 0);
 }
 
-TEST_CASE("outputs are of the leaves as they were, and every run goes on from the last") {
+TEST_CASE("outputs use the old values of leaves, and every run continues from the last") {
   const Update update;
   Memory memory(update.code);
   const std::unique_ptr<Program> program = create(update.code, memory);
@@ -80,7 +80,7 @@ TEST_CASE("outputs are of the leaves as they were, and every run goes on from th
   CHECK(memory.values<float>(update.w) == Floats{3, 13, 104, 1005});
 }
 
-TEST_CASE("a program tells its feeds, outputs and sizes") {
+TEST_CASE("a program reports its feeds, outputs and sizes") {
   Update update;
   const double y = update.code.buffer(feed, 24);
   update.code.outputs.push_back({f64, 2, y, 8});
@@ -100,7 +100,7 @@ TEST_CASE("a program tells its feeds, outputs and sizes") {
   CHECK(program->scratchBytes() > 0);
 }
 
-TEST_CASE("a run that finds a NaN or an infinity writes nothing and says where") {
+TEST_CASE("a run that finds a NaN or an infinity writes nothing and returns the instruction") {
   const Update update;
   RunArguments checked;
   checked.checkFinite = true;
@@ -116,7 +116,7 @@ TEST_CASE("a run that finds a NaN or an infinity writes nothing and says where")
     CHECK(run(*program, memory, checked, &instruction) == RunResult::notFinite);
     CHECK(instruction == 0);
     CHECK((memory.values<float>(update.w) == w));
-    // Unasked, the same run goes through.
+    // Without the check, the same run succeeds.
     CHECK(run(*program, memory) == RunResult::done);
     CHECK((memory.values<float>(update.w) != w));
   }
@@ -127,8 +127,8 @@ TEST_CASE("a run that finds a NaN or an infinity writes nothing and says where")
   CHECK(run(*program, memory, checked) == RunResult::done);
 }
 
-TEST_CASE("what would be written is looked at before any of it is written") {
-  // w1 and w2 are written one after the other; only w2 would be infinite.
+TEST_CASE("new values are checked before any of them is written") {
+  // w1 is written before w2, and only the new value of w2 is infinite.
   Code code;
   code.buffer(arena, 0);
   const double w1 = code.buffer(variable, 16), w2 = code.buffer(variable, 16);
@@ -158,7 +158,7 @@ TEST_CASE("what would be written is looked at before any of it is written") {
   CHECK(memory.values<float>(w2) == Floats{1, 4, 9, 16});
 }
 
-TEST_CASE("every opcode that computes is looked at") {
+TEST_CASE("the results of every opcode that computes are checked") {
   const Numbers matrix = {1, 0, 2, 1};
   struct Case {
     const char* name;
@@ -183,11 +183,11 @@ TEST_CASE("every opcode that computes is looked at") {
     arguments.checkFinite = true;
     for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(),
                             -std::numeric_limits<float>::infinity()}) {
-      for (std::size_t place = 0; place < 4; ++place) {
+      for (std::size_t element = 0; element < 4; ++element) {
         Floats values = {1, 2, 3, 4};
         memory.set<float>(x, values);
         CHECK(run(*program, memory, arguments) == RunResult::done);
-        values[place] = bad;
+        values[element] = bad;
         memory.set<float>(x, values);
         CHECK(run(*program, memory, arguments) == RunResult::notFinite);
         CHECK(run(*program, memory) == RunResult::done);
@@ -206,12 +206,12 @@ TEST_CASE("a cancelled run writes nothing") {
   arguments.cancelled = &cancelled;
   CHECK(run(*program, memory, arguments) == RunResult::cancelled);
   CHECK(memory.values<float>(update.w) == before);
-  // And so does one that is not let in to write.
+  // So does a run that is not allowed to write.
   cancelled = false;
   arguments.beforeWrites = [](void*) { return false; };
   CHECK(run(*program, memory, arguments) == RunResult::cancelled);
   CHECK(memory.values<float>(update.w) == before);
-  // Once the writes have begun they are carried through.
+  // Writes that have begun are completed.
   arguments.context = &cancelled;
   arguments.beforeWrites = [](void* flag) {
     static_cast<std::atomic<bool>*>(flag)->store(true);
@@ -221,7 +221,7 @@ TEST_CASE("a cancelled run writes nothing") {
   CHECK(memory.values<float>(update.w) != before);
 }
 
-TEST_CASE("the callbacks surround the writes, and are not called where there are none") {
+TEST_CASE("the callbacks run before and after the writes, and not at all without writes") {
   struct Seen {
     Memory* memory;
     double w;
@@ -262,7 +262,7 @@ TEST_CASE("the callbacks surround the writes, and are not called where there are
   }
 }
 
-TEST_CASE("a profiled run adds the time of every instruction, and is a real run") {
+TEST_CASE("a profiled run adds the time of every instruction, and is a normal run") {
   const Update update;
   Memory memory(update.code);
   const std::unique_ptr<Program> program = create(update.code, memory);
@@ -276,9 +276,9 @@ TEST_CASE("a profiled run adds the time of every instruction, and is a real run"
   CHECK(memory.values<float>(update.w) != before);
 }
 
-TEST_CASE("any number of threads makes the same bits") {
-  // Large enough to be shared out; uneven, so that the last tile and unit are not whole; with a sum that is
-  // rounded at every addition.
+TEST_CASE("any number of threads gives the same bits") {
+  // Large enough for several threads, with a last tile and a last unit that are not full, and with a sum that
+  // is rounded at every addition.
   constexpr std::int64_t n = 300007;
   Code code;
   code.buffer(arena, n * 4 + 8);
@@ -320,7 +320,7 @@ TEST_CASE("any number of threads makes the same bits") {
   }
 }
 
-TEST_CASE("large segments, among them empty and tiny ones, are shared out whole") {
+TEST_CASE("large segments, with empty and tiny ones among them, are split completely") {
   const Threads pool(4);
   Code code;
   const std::int64_t sizes[] = {0, 100003, 1, 0, 17, 262144, 5, 0};
@@ -341,7 +341,7 @@ TEST_CASE("large segments, among them empty and tiny ones, are shared out whole"
   holdProgram(code);
 }
 
-TEST_CASE("a program with nothing to do does nothing") {
+TEST_CASE("a program without instructions does nothing") {
   Code code;
   code.buffer(arena, 0);
   Memory memory(code);

@@ -23,7 +23,7 @@ DType someFloat(Generator& generator) {
   return between(generator, 0, 2) > 0 ? DType::float32 : DType::float64;
 }
 
-// [buffer, byteOffset, strides] of a new view.
+// Reserves memory for a view in `buffer`: [buffer, byteOffset, strides].
 Numbers placed(Space& space, double buffer, DType type, const View& view) {
   const double at = space.take(buffer, type, view.extent()) +
                     static_cast<double>(view.offset) * static_cast<double>(sizeOf(type));
@@ -32,7 +32,7 @@ Numbers placed(Space& space, double buffer, DType type, const View& view) {
   return numbers;
 }
 
-// The steps of a group while they are put together: what each register holds.
+// Draws the steps of a group and keeps the dtype of every register.
 class Steps {
  public:
   Steps(Generator& generator, std::int64_t registers, bool exact) : generator_(generator), exact_(exact) {
@@ -44,7 +44,7 @@ class Steps {
     held_[static_cast<std::size_t>(index)] = static_cast<int>(type);
     return number(index);
   }
-  // A register that holds `type`; -1: none does.
+  // A random register of dtype `type`, or -1 if there is none.
   double holding(DType type) {
     std::vector<double> choices;
     for (std::size_t i = 0; i < held_.size(); ++i) {
@@ -55,7 +55,7 @@ class Steps {
         between(generator_, 0, static_cast<std::int64_t>(choices.size()) - 1))];
   }
 
-  // One more, if registers hold what the kernel that was drawn takes.
+  // Appends a random step. False if no register has the dtype that its kernel takes.
   bool add(Numbers& numbers) {
     static constexpr const char* exact[] = {"copy", "add",     "sub",     "neg",     "abs",   "sign",
                                             "relu", "maximum", "minimum", "greater", "equal", "where"};
@@ -66,7 +66,7 @@ class Steps {
     if (draw < 5 && !exact_) name = rounded[between(generator_, 0, 3)];
     if (draw < 2 && exact_ && ++products_ <= 2) name = "mul";
     if (name == rounded[2] && ++products_ > 2) name = "sub";
-    // At most of tanh, so that no later step overflows.
+    // exp is applied only to a result of tanh, so that no later step overflows.
     if (name == rounded[3]) name = bounded_ ? "exp" : "tanh";
     bounded_ = name == rounded[1];
     const Family family = draw >= 17 ? Family::cast : Family::map;
@@ -108,7 +108,7 @@ struct Operand {
   bool written;
 };
 
-// A load's view, where it may be written: element for element the same place.
+// The view of a load that a store can write in place, or null.
 const Operand* sameAs(Generator& generator, const std::vector<Operand>& loads, DType type, double buffer,
                       const std::vector<std::int64_t>& sizes) {
   for (const Operand& load : loads) {
@@ -164,7 +164,7 @@ void addSomeGroup(Generator& generator, Code& code, Space& space, bool writing) 
     for (const Listed& store : stores) {
       const bool toVariable = writing && between(generator, 0, 2) > 0;
       const double buffer = toVariable ? space.variableOf(store.type) : space.inArena();
-      // In place; but not what is written twice, as of what is written in the dry run.
+      // In place, but not for an operand that is written already, as in a dry run.
       const Operand* same =
           writing && !toVariable ? nullptr : sameAs(generator, views, store.type, buffer, sizes);
       if (same != nullptr) const_cast<Operand*>(same)->written = true;
@@ -194,7 +194,7 @@ void addSomeGroup(Generator& generator, Code& code, Space& space, bool writing) 
 
 namespace {
 
-// A matrix with one stride of 1 and gaps, as products take it: [buffer, byteOffset, rowStride, columnStride].
+// A matrix for a product, with one stride of 1 and gaps: [buffer, byteOffset, rowStride, columnStride].
 Numbers someMatrix(Generator& generator, Space& space, DType type, std::int64_t rows, std::int64_t columns) {
   const bool transposed = between(generator, 0, 1) == 1;
   const std::int64_t run = transposed ? rows : columns, runs = transposed ? columns : rows;
@@ -205,7 +205,7 @@ Numbers someMatrix(Generator& generator, Space& space, DType type, std::int64_t 
   return {buffer, at, number(transposed ? 1 : stride), number(transposed ? stride : 1)};
 }
 
-// [buffer, byteOffset, rowStride] of a result in the arena.
+// Reserves memory for a result in the arena: [buffer, byteOffset, rowStride].
 Numbers someResult(Generator& generator, Space& space, DType type, std::int64_t rows, std::int64_t columns) {
   const std::int64_t stride = columns + between(generator, 0, 3);
   const std::int64_t extent = rows == 0 || columns == 0 ? 0 : (rows - 1) * stride + columns;
@@ -218,7 +218,8 @@ std::int64_t someExtent(Generator& generator) {
   return choices[between(generator, 0, 11)];
 }
 
-// What C is accumulated onto has to be a number of its dtype: the arena is filled with float32.
+// Whether to accumulate onto C. The arena is filled with float32, so only a float32 result can be
+// accumulated.
 double someAccumulate(Generator& generator, DType type) {
   return type == DType::float32 ? number(between(generator, 0, 1)) : 0;
 }
@@ -239,7 +240,7 @@ void addSomePackedProduct(Generator& generator, Code& code, Space& space) {
   const std::int64_t m = someExtent(generator), n = someExtent(generator), k = someExtent(generator);
   const auto bytes = packedBytes(type, k, n);
   const double panels = space.take(space.inArena(), type, bytes / sizeOf(type), 64);
-  // Four pieces around a point.
+  // Four pieces that meet at a random point.
   const std::int64_t top = between(generator, 0, k), left = between(generator, 0, n);
   Numbers pieces = {4};
   for (int piece = 0; piece < 4; ++piece) {
@@ -362,7 +363,7 @@ Code someProgram(Generator& generator) {
   return code;
 }
 
-// No middle-sized ones: a loop of 10^9 elements that is allowed would only take long.
+// There are no medium numbers among these: a valid loop of 10^9 elements would only take long.
 double damagedNumber(Generator& generator, double number) {
   static const double hostile[] = {
       -1,           0.5,  NAN,   INFINITY,           2147483647,         2147483648.0,

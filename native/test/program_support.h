@@ -1,5 +1,5 @@
-// What the tests of programs share: code put together by name, memory of exactly the right size, and the
-// same code run by the plainest loops there are.
+// Support for the tests of programs: code that is assembled from named parts, memory of exactly the required
+// size, and the plainest possible interpreter of the same code.
 #pragma once
 
 #include <memory>
@@ -28,19 +28,19 @@ inline double idOf(Family family, const char* name) {
 inline double map(const char* name) { return idOf(Family::map, name); }
 inline double castTo(const char* name) { return idOf(Family::cast, name); }
 
-// A program as a list of parts; code() joins them.
+// A program as a list of parts. code() concatenates them.
 struct Code {
   using Numbers = std::vector<double>;
   std::vector<Numbers> buffers, outputs, instructions;
-  std::vector<double> types;  // of what a buffer is filled with before a run
-  double writeStart = -1;     // -1: behind the last instruction
+  std::vector<double> types;  // the dtype of a buffer's values before a run
+  double writeStart = -1;     // -1: after the last instruction
 
   double buffer(BufferKind kind, std::int64_t bytes, double type = f32) {
     buffers.push_back({static_cast<double>(kind), static_cast<double>(bytes)});
     types.push_back(type);
     return static_cast<double>(buffers.size()) - 1;
   }
-  // An instruction's body, in pieces.
+  // Appends an instruction; its body is given in pieces.
   void add(Operation operation, const std::vector<Numbers>& pieces) {
     Numbers instruction = {static_cast<double>(operation), 2};
     for (const Numbers& piece : pieces) instruction.insert(instruction.end(), piece.begin(), piece.end());
@@ -66,13 +66,13 @@ struct Code {
 
 using Bytes = std::vector<char>;
 
-// Every buffer's content. Those of leaves and feeds are filled before a run, and given to it.
+// The contents of every buffer. Leaves and feeds are filled before a run.
 struct Memory {
   std::vector<BufferKind> kinds;
   std::vector<Bytes> buffers;
   std::vector<Bytes> outputs;
 
-  // Small integers: no sum of their products is ever rounded.
+  // Fills the buffers with small integers, so that no sum of their products is rounded.
   explicit Memory(const Code& code, std::uint64_t seed = 5) {
     Generator generator(seed);
     for (std::size_t i = 0; i < code.buffers.size(); ++i) {
@@ -141,7 +141,7 @@ struct Memory {
 };
 
 inline std::unique_ptr<Program> create(const Code::Numbers& code, Memory& memory, Fault& fault) {
-  // On the heap and of exactly the right size, as all else.
+  // On the heap and of exactly the required size, as all other memory.
   const std::unique_ptr<double[]> exact(new double[code.size()]);
   std::copy(code.begin(), code.end(), exact.get());
   const std::vector<LeafMemory> leaves = memory.leaves();
@@ -155,7 +155,7 @@ inline std::unique_ptr<Program> create(const Code& code, Memory& memory) {
   return program;
 }
 
-// Why `code` is refused; empty where it is not.
+// The reason why `code` is refused; empty if it is accepted.
 inline std::string refusal(const Code& code) {
   Memory memory(code);
   Fault fault;
@@ -175,14 +175,14 @@ inline RunResult run(Program& program, Memory& memory, RunArguments arguments = 
   return result;
 }
 
-// Runs `code` over `memory`, the arena included, an element at a time.
+// Runs `code` over `memory`, the arena included, one element at a time.
 void runPlainly(const Code& code, Memory& memory, std::uint64_t run);
 
-// The whole arena: what is written to it first, and what it is at the end. An instruction that fills it from
-// a new feed is put in front of all others, and an output shows it.
+// Makes the arena visible: a first instruction fills it from a new feed, and a new output contains it at the
+// end.
 void showArena(Code& code);
 
-// What a program leaves behind is what the plain loops leave behind, bit for bit, on 1 and on 4 threads.
+// Checks that a program gives the same bits as runPlainly(), on 1 and on 4 threads.
 void holdProgram(const Code& code, std::uint64_t seed = 5);
 
 }  // namespace forebay::test

@@ -1,5 +1,5 @@
-// Random numbers: the published vectors of Philox, the same bits from every body, and the right
-// distributions. Seeds are fixed, so a test that passes once passes always.
+// Random numbers: the published vectors of Philox, the same bits from every body, and the correct
+// distributions. The seeds are fixed, so a result of a test never changes.
 #include "kernels/random.h"
 
 #include <algorithm>
@@ -7,7 +7,7 @@
 
 #include "test/support.h"
 
-// The generator alone, compiled here, for the vectors that no draw shows whole.
+// The generator alone, for the published vectors, because a draw does not return all bits of a block.
 #include "kernels/body/prelude.h"
 #define FOREBAY_BODY tested
 #define FOREBAY_BODY_FMA 0
@@ -37,7 +37,8 @@ double below(const std::string& name, double x) {
   return (normalBelow(x) - normalBelow(-2)) / (normalBelow(2) - normalBelow(-2));
 }
 
-// Kolmogorov-Smirnov: sqrt(n) times the largest distance between the two distribution functions.
+// The Kolmogorov-Smirnov statistic: sqrt(n) times the largest distance between the two distribution
+// functions.
 template <class T>
 double distance(const std::string& name, std::vector<T> values) {
   std::sort(values.begin(), values.end());
@@ -95,7 +96,7 @@ TEST_CASE("Philox4x32-10 gives Random123's known answers") {
     const tested::Words w = tested::philox(vector.seed, vector.run, vector.block);
     for (int k = 0; k < 4; ++k) CHECK(w.word[k] == vector.words[k]);
 
-    // and every body draws from these words
+    // Every body draws from these words.
     for (const Body* body : supportedBodies()) {
       CAPTURE(std::string(body->name));
       float y[4];
@@ -112,7 +113,7 @@ TEST_CASE("Philox4x32-10 gives Random123's known answers") {
   }
 }
 
-TEST_CASE_TEMPLATE("a normal is Box-Muller of its block", T, float, double) {
+TEST_CASE_TEMPLATE("a normal is the Box-Muller transform of its block", T, float, double) {
   const std::vector<T> values = draw<T>(*chosen().body, "normal", 77, 3, 400);
   constexpr std::size_t per = 16 / sizeof(T);
   for (std::size_t block = 0; block < values.size() / per; ++block) {
@@ -146,7 +147,7 @@ TEST_CASE_TEMPLATE("every body draws the same bits", T, float, double) {
   }
 }
 
-TEST_CASE_TEMPLATE("an element does not depend on how many are drawn, but on seed and run", T, float,
+TEST_CASE_TEMPLATE("an element depends on the seed and the run, but not on the number of elements", T, float,
                    double) {
   for (const Body* body : supportedBodies()) {
     for (const char* name : distributions) {
@@ -156,7 +157,7 @@ TEST_CASE_TEMPLATE("an element does not depend on how many are drawn, but on see
         const std::vector<T> some = draw<T>(*body, name, 5, 6, n);
         CHECK(std::equal(some.begin(), some.end(), all.begin()));
       }
-      const double big = 4294967296.0;  // the high words of seed and run count too
+      const double big = 4294967296.0;  // the high words of seed and run have an effect, too
       for (const auto& [seed, run] :
            {std::pair(6.0, 6.0), {5.0, 7.0}, {5.0 + big, 6.0}, {5.0, 6.0 + big}, {6.0, 5.0}}) {
         const std::vector<T> other = draw<T>(*body, name, seed, run, 1000);
@@ -168,7 +169,7 @@ TEST_CASE_TEMPLATE("an element does not depend on how many are drawn, but on see
   }
 }
 
-TEST_CASE_TEMPLATE("a truncated normal is the normal, where that is within 2", T, float, double) {
+TEST_CASE_TEMPLATE("a truncated normal is the normal if that is within 2", T, float, double) {
   const std::vector<T> normal = draw<T>(*chosen().body, "normal", 8, 9, 100000);
   const std::vector<T> truncated = draw<T>(*chosen().body, "truncatedNormal", 8, 9, 100000);
   std::size_t redrawn = 0;
@@ -178,7 +179,7 @@ TEST_CASE_TEMPLATE("a truncated normal is the normal, where that is within 2", T
       REQUIRE(truncated[i] == normal[i]);
       continue;
     }
-    // The first value within 2 of the element's own blocks, which no other element draws from.
+    // The first value within 2 among the element's own blocks, from which no other element draws.
     ++redrawn;
     T expected = 3;
     for (std::uint64_t attempt = 1; std::fabs(expected) > 2; ++attempt) {
@@ -202,12 +203,12 @@ TEST_CASE_TEMPLATE("distributions: Kolmogorov-Smirnov and moments", T, float, do
     const char* name;
     double mean, variance, kurtosis;
   };
-  // truncated at 2: variance 1 - 4 phi(2) / (2 Phi(2) - 1), and the fourth moment by parts
+  // Truncated at 2, the variance is 1 - 4 phi(2) / (2 Phi(2) - 1); the fourth moment follows by parts.
   for (const Expected& expected : {Expected{"uniform", 0.5, 1.0 / 12, 1.8}, Expected{"normal", 0, 1, 3},
                                    Expected{"truncatedNormal", 0, 0.7737413, 2.3655367}}) {
     CAPTURE(std::string(expected.name));
     const std::vector<T> values = draw<T>(*chosen().body, expected.name, 2024, 1, n);
-    CHECK(distance(expected.name, values) < 1.63);  // 1 in 100 samples is further off
+    CHECK(distance(expected.name, values) < 1.63);  // 1 in 100 samples exceeds it
     const Moments m = momentsOf(values);
     const double deviation = std::sqrt(expected.variance);
     CHECK(std::fabs(m.mean - expected.mean) < 4 * deviation / std::sqrt(double(n)));
@@ -216,7 +217,7 @@ TEST_CASE_TEMPLATE("distributions: Kolmogorov-Smirnov and moments", T, float, do
     CHECK(std::fabs(m.kurtosis - expected.kurtosis) < 4 * std::sqrt(24.0 / n));
     CHECK(std::fabs(m.correlation) < 4 / std::sqrt(double(n)));
   }
-  // and the test itself can fail
+  // The test itself can fail.
   std::vector<T> shifted = draw<T>(*chosen().body, "normal", 2024, 1, n);
   for (T& value : shifted) value += T(0.01);
   CHECK(distance("normal", shifted) > 1.63);

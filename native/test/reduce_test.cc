@@ -1,4 +1,4 @@
-// Reductions over any axes, in any layout, against naive loops; their accuracy; what is refused.
+// Reductions over any axes, in any layout, against plain loops; their accuracy; invalid arguments.
 #include "kernels/reduce.h"
 
 #include <cmath>
@@ -11,7 +11,7 @@ using namespace forebay::test;
 
 namespace {
 
-// Kept axes, then reduced axes.
+// The kept axes, then the reduced axes.
 std::vector<double> geometryOf(const View& out, const View& in) {
   const std::size_t kept = out.sizes.size();
   std::vector<double> geometry = {static_cast<double>(kept), static_cast<double>(in.sizes.size() - kept)};
@@ -33,7 +33,7 @@ void reduce(const Kernel& kernel, const View& outView, std::vector<Result>& out,
   runReduce(plan);
 }
 
-// The elements that fold into output `index`, in row-major order of the reduced axes.
+// The elements that are reduced to output `index`, in row-major order of the reduced axes.
 template <class T>
 std::vector<T> folded(const View& in, const std::vector<T>& memory, std::int64_t index, std::int64_t kept) {
   const std::int64_t reduced = kept == 0 ? 0 : in.count() / kept;
@@ -101,7 +101,7 @@ void holdRandom(const Body& body, std::uint64_t seed, int times) {
       if (!empty) REQUIRE(argmax[at] == expected.argmax);
       if constexpr (std::is_floating_point_v<T>) {
         const auto got = static_cast<long double>(sum[at]);
-        // A float sum is the exact one rounded, a double one adds up the roundings of its terms.
+        // A float sum is the rounded exact sum. A double sum accumulates the rounding errors of its terms.
         const double units = std::is_same_v<T, float> ? 1 : 16;
         const double slack =
             units * expected.magnitude * static_cast<double>(std::numeric_limits<T>::epsilon());
@@ -164,13 +164,14 @@ TEST_CASE("rows and columns of every size") {
   }
 }
 
-TEST_CASE("a million terms keep their digits") {
+TEST_CASE("a sum of a million terms is accurate") {
   constexpr std::int64_t n = 1000000;
   for (const Body* body : supportedBodies()) {
     CAPTURE(std::string(body->name));
     const Kernel& sum = kernelOf(*body, Family::reduce, "sum");
     Generator generator(25);
-    // Of one sign, and not representable: a running float sum of 0.1f is off by 1e-2 after a million.
+    // The terms have one sign and are not representable: a running float sum of 0.1f has an error of 1e-2
+    // after a million terms.
     std::vector<float> x(n * 3);
     for (float& value : x) value = 0.1f + 0.01f * static_cast<float>(between(generator, 0, 9));
     std::vector<float> one(1), three(3);
@@ -186,8 +187,8 @@ TEST_CASE("a million terms keep their digits") {
         CHECK(std::fabs(static_cast<double>(out[static_cast<std::size_t>(j)]) / exact - 1) <= 1e-7);
       }
     }
-    // In double, along runs, along a few columns, and along many (overlapping, to save memory): a
-    // running sum would be off by some 1e-13.
+    // In double, along runs, along a few columns, and along many columns (overlapping, to save memory). A
+    // running sum would have an error of about 1e-13.
     std::vector<double> y(n * 2 + 40);
     for (double& value : y) value = std::uniform_real_distribution<double>(0, 1)(generator);
     for (const View& in : {viewOf({2, n}, {n, 1}), viewOf({2, n}, {1, 2}), viewOf({40, n}, {1, 2})}) {
@@ -203,7 +204,7 @@ TEST_CASE("a million terms keep their digits") {
   }
 }
 
-TEST_CASE("a float sum may pass beyond the range of float on its way") {
+TEST_CASE("partial results of a float sum may exceed the range of float") {
   std::vector<float> x = {3e38f, 3e38f, -3e38f, -3e38f}, out(1);
   reduce(kernelOf(*chosen().body, Family::reduce, "sum"), viewOf({}, {}), out, viewOf({4}, {1}), x);
   CHECK(out[0] == 0);
@@ -234,10 +235,10 @@ TEST_CASE("argmax: the first maximum, the first NaN, and index 0 among equals") 
   }
 }
 
-TEST_CASE("of nothing: sum 0, max minus infinity or the smallest integer, argmax refused") {
+TEST_CASE("no elements: sum 0, max minus infinity or the smallest integer, argmax refused") {
   const Body& body = *chosen().body;
   const View out = viewOf({3}, {1});
-  // strides of an empty input mean nothing, however large
+  // The strides of an empty input may have any size, because no element is read.
   const View in = viewOf({3, 0, 2}, {9007199254740991, 9007199254740991, 1});
   std::vector<double> none, sum(3, 7), max(3, 7);
   std::vector<std::int32_t> integers(3, 7), noIntegers;
@@ -256,7 +257,7 @@ TEST_CASE("of nothing: sum 0, max minus infinity or the smallest integer, argmax
   CHECK(std::string(fault.text()) == "reduce: argmax of no elements has no answer");
 }
 
-TEST_CASE("what does not fit a reduction is refused, and says why") {
+TEST_CASE("invalid arguments of a reduction are refused with the reason") {
   const Body& body = *chosen().body;
   std::vector<float> x(6), y(6);
   std::vector<std::int32_t> integers(6);

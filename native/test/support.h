@@ -1,4 +1,4 @@
-// What the tests share: memory of a dtype, strided views walked naively, and every body in turn.
+// Support for all tests: memory of a dtype, strided views with plain loops, and a list of all bodies.
 #pragma once
 
 #include <doctest/doctest.h>
@@ -15,7 +15,7 @@
 
 namespace forebay::test {
 
-// Odd ones, and both sides of the widths at which loops change (vectors, tiles).
+// Odd lengths, and lengths on both sides of the widths at which loops change (vectors, tiles).
 constexpr std::size_t lengths[] = {0, 1, 7, 8, 15, 16, 17, 31, 33, 63, 64, 65, 511, 512, 513, 1000};
 
 inline std::vector<const Body*> supportedBodies() {
@@ -39,7 +39,7 @@ inline constexpr DType dtypeOf<double> = DType::float64;
 template <>
 inline constexpr DType dtypeOf<std::int32_t> = DType::int32;
 
-// On the heap and of exactly the right size, for ASAN to see a step beyond either end.
+// On the heap and of exactly the required size, so that ASAN finds an access beyond either end.
 template <class T>
 Array arrayOf(std::vector<T>& values) {
   return {dtypeOf<T>, values.data(), values.size()};
@@ -56,7 +56,7 @@ std::vector<T> someValues(Generator& generator, std::size_t n) {
   std::vector<T> values(n);
   for (T& value : values) {
     if constexpr (std::is_integral_v<T>) {
-      value = static_cast<T>(between(generator, -4, 4));  // few, so that equal pairs are met
+      value = static_cast<T>(between(generator, -4, 4));  // a small range, so that equal pairs occur
     } else {
       value = static_cast<T>(std::normal_distribution<double>(0, 2)(generator));
     }
@@ -64,7 +64,7 @@ std::vector<T> someValues(Generator& generator, std::size_t n) {
   return values;
 }
 
-// Bit for bit, but any NaN is a NaN.
+// Equal bit for bit, except that all NaNs are equal.
 template <class T>
 bool same(T a, T b) {
   if constexpr (std::is_floating_point_v<T>) {
@@ -82,20 +82,21 @@ struct View {
     for (const std::int64_t size : sizes) n *= size;
     return n;
   }
-  // Of the element whose row-major index among `sizes` is `index`.
+  // The position of the element whose row-major index among `sizes` is `index`.
   std::size_t at(std::int64_t index) const {
-    std::int64_t place = offset;
+    std::int64_t position = offset;
     for (std::size_t d = sizes.size(); d-- > 0;) {
-      place += index % sizes[d] * strides[d];
+      position += index % sizes[d] * strides[d];
       index /= sizes[d];
     }
-    return static_cast<std::size_t>(place);
+    return static_cast<std::size_t>(position);
   }
-  // How long an array must be to hold it.
+  // The number of elements that an array needs for the view.
   std::size_t extent() const { return count() == 0 ? static_cast<std::size_t>(offset) : at(count() - 1) + 1; }
 };
 
-// A layout of `sizes` with its axes in random order, gaps between some, and (inputs) some broadcast.
+// A layout of `sizes` with its axes in random order, gaps between some axes, and (for inputs) some broadcast
+// axes.
 inline View someView(Generator& generator, const std::vector<std::int64_t>& sizes, bool broadcasts) {
   View view;
   view.sizes = sizes;
@@ -122,7 +123,7 @@ inline std::vector<std::int64_t> someSizes(Generator& generator, std::int64_t ma
   for (std::int64_t d = 0; d < rank; ++d) {
     static constexpr std::int64_t choices[] = {0, 1, 1, 2, 3, 3, 4, 5, 7, 8, 17, 40, 100, 600};
     std::int64_t size = choices[between(generator, 0, 13)];
-    if (size == 0 && between(generator, 0, 3) > 0) size = 2;  // empty, but not most of the time
+    if (size == 0 && between(generator, 0, 3) > 0) size = 2;  // empty, but rarely
     if (count * size > mostElements) size = 1;
     count *= std::max<std::int64_t>(size, 1);
     sizes.push_back(size);

@@ -1,4 +1,4 @@
-// What a program is said to read and write, beside what it does.
+// What a program declares that it reads and writes, compared with what it does.
 #include "program/touched.h"
 
 #include "test/program_samples.h"
@@ -9,7 +9,7 @@ using namespace forebay::test;
 namespace {
 
 struct Claims {
-  std::vector<BufferKind> kinds;  // of every leaf
+  std::vector<BufferKind> kinds;  // one for each leaf
   std::vector<double> buffers;
   bool reads[16] = {}, writes[16] = {};
 
@@ -27,7 +27,7 @@ struct Claims {
 
 }  // namespace
 
-TEST_CASE("what a run changes was said to be written, and nothing of a constant is claimed") {
+TEST_CASE("a run changes only leaves that were declared as written, and claims no constants") {
   int written = 0, spared = 0;
   for (std::uint64_t seed = 0; seed < 1000; ++seed) {
     CAPTURE(seed);
@@ -50,7 +50,7 @@ TEST_CASE("what a run changes was said to be written, and nothing of a constant 
   CHECK(spared > 100);
 }
 
-TEST_CASE("a leaf that is read once writing has begun is claimed as one that is written") {
+TEST_CASE("a leaf that is read after the writes begin is claimed as a written leaf") {
   Code code;
   const double a = code.buffer(variable, 16), b = code.buffer(variable, 16), c = code.buffer(variable, 16);
   const double kept = code.buffer(constant, 16), arenaBuffer = code.buffer(arena, 32);

@@ -1,5 +1,5 @@
-// How far a result is from the exact value, in units in the last place (ulp), and the functions for
-// which that is promised. For the tests (a sample) and tools/ulp.cc (every float).
+// The distance of a result from the exact value in units in the last place (ulp), and the functions whose
+// accuracy is promised. For the tests (a sample) and tools/ulp.cc (every float).
 #pragma once
 
 #include <algorithm>
@@ -8,8 +8,8 @@
 
 namespace forebay {
 
-// `exact` is of a wider type. An infinity counts as the power of two after the largest finite T, so
-// overflowing a little too early is a small error and overflowing far too early a large one.
+// `exact` has a wider type. An infinity counts as the power of two after the largest finite T. So an overflow
+// slightly too early is a small error, and an overflow far too early is a large one.
 template <class T, class Wide>
 double ulps(T got, Wide exact) {
   using Limits = std::numeric_limits<T>;
@@ -27,7 +27,7 @@ double ulps(T got, Wide exact) {
   return static_cast<double>(std::ldexp(std::fabs(a - b), -last));
 }
 
-// The exact functions, as far as Wide goes: double for float results, long double for double ones.
+// The exact functions, computed in Wide: double for float results, long double for double results.
 template <class Wide>
 struct Reference {
   const char* kernel;

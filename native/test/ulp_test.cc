@@ -1,5 +1,5 @@
-// The promised accuracy of exp, log, tanh, sigmoid and softplus, on a sample: every 1009th float, and
-// as many doubles of all exponents. tools/ulp.cc does it for every float.
+// The promised accuracy of exp, log, tanh, sigmoid and softplus on a sample: every 1009th float, and as many
+// doubles of all exponents. tools/ulp.cc checks every float.
 #include "test/ulp.h"
 
 #include <cstring>
@@ -44,7 +44,7 @@ T ofBits(Bits bits) {
 
 }  // namespace
 
-TEST_CASE("ulps measures") {
+TEST_CASE("ulps measures the error") {
   CHECK(ulps(1.0f, 1.0) == 0);
   CHECK(ulps(1.0f + 0x1p-23f, 1.0) == 1);
   CHECK(ulps(1.0f - 0x1p-24f, 1.0) == 0.5);
@@ -70,11 +70,11 @@ TEST_CASE("floats are within their promised ulps") {
 
 TEST_CASE("doubles are within their promised ulps") {
   static_assert(std::numeric_limits<long double>::digits > 53 || sizeof(long double) == 8);
-  if (std::numeric_limits<long double>::digits == 53) return;  // no wider type to hold them against
+  if (std::numeric_limits<long double>::digits == 53) return;  // no wider type to compare with
   std::vector<double> x;
   constexpr std::uint64_t step = std::numeric_limits<std::uint64_t>::max() / 500009;
   for (std::uint64_t i = 0, bits = 0; i < 500009; ++i, bits += step) x.push_back(ofBits<double>(bits));
-  // Most of those are huge or tiny. Where the functions live:
+  // Most of these are huge or tiny. So add numbers from the ranges in which the functions change:
   Generator generator(4);
   for (int i = 0; i < 300000; ++i) x.push_back(std::uniform_real_distribution<double>(-2, 2)(generator));
   for (int i = 0; i < 300000; ++i) x.push_back(std::uniform_real_distribution<double>(-50, 50)(generator));

@@ -1,16 +1,16 @@
-// What is done while allocations fail: every kind of instruction, and every way to run a program.
+// The scenarios that run while allocations fail: every kind of instruction, and every way to run a program.
 import * as fb from 'forebay';
 
 /**
  * @typedef {object} Scenario
- * @property {fb.Variable[]} leaves that it writes
- * @property {(step: (leaf?: fb.Tensor['data']) => void) => Promise<unknown>} run may be called again after an
- *   error, with the leaves set back; calls `step` after each whole step, or with what its only leaf is after one
- *   that nobody sees; what it resolves to are bits
+ * @property {fb.Variable[]} leaves the leaves that it writes
+ * @property {(step: (leaf?: fb.Tensor['data']) => void) => Promise<unknown>} run Calls `step()` after each complete
+ *   step. After a step whose result is never visible in the leaf, it calls `step` with the new value of its only leaf.
+ *   Resolves to the results, whose bits are compared. May be called again after an error, once the leaves are set back.
  * @property {() => void} dispose
  */
 
-/** Elements that are neither small integers nor alike. */
+/** A tensor whose elements are neither small integers nor equal. */
 const some = (/** @type {number[]} */ shape, seed = 1) => {
   const size = shape.reduce((product, dim) => product * dim, 1);
   return new fb.Tensor(
@@ -21,14 +21,14 @@ const some = (/** @type {number[]} */ shape, seed = 1) => {
 const data = (/** @type {Record<string, fb.Tensor>} */ tensors) =>
   Object.entries(tensors).map(([name, { data }]) => [name, [...data]]);
 
-/** A program that is made when it is first asked for, so that making it can fail and be tried again. */
+/** A program that is compiled at its first use, so that the compilation can fail and be tried again. */
 function lazily(/** @type {() => fb.Program} */ make) {
   /** @type {fb.Program | undefined} */
   let program;
   return {
     get: () => {
       program ??= make();
-      // Draws depend on it.
+      // The draws depend on the index of the run.
       program.runs = 0;
       return program;
     },
@@ -36,7 +36,7 @@ function lazily(/** @type {() => fb.Program} */ make) {
   };
 }
 
-/** An LSTM over `steps`, and what trains it. */
+/** An LSTM over `steps`, and its updates. */
 function recurrent(steps = 3, batch = 4) {
   fb.setSeed(1);
   const lstm = new fb.LSTM('lstm', { inputs: 5, units: 6 });
@@ -50,7 +50,7 @@ function recurrent(steps = 3, batch = 4) {
   return { loss, updates, leaves: updates.map(([leaf]) => leaf), feeds };
 }
 
-/** A classifier whose batch is named, for `fit` and `predict`. */
+/** A classifier with a named batch dimension, for `fit` and `predict`. */
 function classifier() {
   fb.setSeed(2);
   const layer = new fb.FeedForward('layer', { inputs: 8, units: 16, activation: fb.relu });
@@ -91,7 +91,7 @@ function training() {
   };
 }
 
-/** Every kind of instruction, and draws. @returns {Scenario} */
+/** Every kind of instruction, and random draws. @returns {Scenario} */
 function instructions() {
   fb.setSeed(3);
   const a = fb.parameter('a', some([3, 8, 12]));
@@ -119,7 +119,7 @@ function instructions() {
   };
 }
 
-/** More arguments than a call has room for, memory of the caller's, and several bindings. @returns {Scenario} */
+/** More arguments than a native call has preallocated room for, outputs in the caller's memory, and two bindings. @returns {Scenario} */
 function manyFeeds() {
   const names = Array.from({ length: 30 }, (_, i) => `x${i}`);
   const sum = names
@@ -145,7 +145,7 @@ function manyFeeds() {
   };
 }
 
-/** Threads, and products that are large enough for OpenBLAS and for several of them. @returns {Scenario} */
+/** Several threads, with products that are large enough for OpenBLAS and to be split among threads. @returns {Scenario} */
 function threads() {
   const x = fb.parameter('x', some([300, 300]));
   const y = fb.matmul(fb.tanh(fb.matmul(x, x)), x);
@@ -163,7 +163,7 @@ function threads() {
   };
 }
 
-/** Runs off the thread, queued ones, of two programs on the same leaves. @returns {Scenario} */
+/** Asynchronous, queued runs of two programs on the same leaf. @returns {Scenario} */
 function asynchronous() {
   const w = fb.state('w', some([50]));
   const add = lazily(() => fb.compile({ outputs: { w }, updates: [[w, fb.add(w, 1)]] }));
@@ -174,7 +174,7 @@ function asynchronous() {
       const programs = [add.get(), scale.get(), add.get()];
       /** @type {Promise<unknown>[]} */
       const flights = [];
-      // One that does not start keeps those behind it from being started, as a script would.
+      // After a run that fails to start, the following ones are not started, as in a script.
       let failed = false;
       for (const program of programs) {
         const flight = program.runAsync();
@@ -198,14 +198,14 @@ function asynchronous() {
   };
 }
 
-/** `evaluate` on leaves of runs in flight. @returns {Scenario} */
+/** `evaluate` on a leaf that a run in flight writes. @returns {Scenario} */
 function interpreted() {
   const w = fb.state('w', some([20]));
   const program = lazily(() => fb.compile({ outputs: {}, updates: [[w, fb.add(w, 1)]] }));
   return {
     leaves: [w],
     async run(step) {
-      // Either may fail without the other.
+      // Either update may fail while the other succeeds.
       step(w.value.data.map((x) => x + 1));
       step(w.value.data.map((x) => x * 2));
       const flight = program.get().runAsync();
@@ -247,7 +247,7 @@ function fitting() {
 }
 
 /**
- * In full a longer sequence too: more of the same, but many more allocations.
+ * The full form adds a longer sequence: the same instructions, but many more allocations.
  * @returns {Record<string, () => Scenario>}
  */
 export function scenarios(/** @type {boolean} */ full) {

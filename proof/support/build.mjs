@@ -1,10 +1,10 @@
-// The C++ tests as a proof needs them: built where the suites of tools/test.mjs build them, too.
+// Builds the C++ tests for a proof, in the folders that the suites of tools/test.mjs also use.
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-/** Builds forebay_tests in .cmake/NAME/build; answers its path. */
+/** Builds forebay_tests in .cmake/NAME/build. Returns the path of the executable. */
 export function buildTests(name, { sanitizers, log }) {
   const folder = `.cmake/${name}/build`;
   log(`building ${folder}`);

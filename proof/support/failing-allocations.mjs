@@ -1,6 +1,6 @@
-// For each scenario, and n = 1, 2, 3, …: the n-th native allocation fails. Until a whole scenario passes
-// without getting to its n-th. Progress on stdout, the figures as JSON on its last line. argv: 'full' or 'short', then
-// the scenarios, if not all.
+// For each scenario, and n = 1, 2, 3, …: makes the n-th native allocation fail, until the scenario ends with fewer than
+// n allocations. Prints its progress to stdout, and the figures as JSON on the last line. argv: 'full' or 'short', then
+// the names of scenarios (all by default).
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createRequire } from 'node:module';
@@ -16,11 +16,11 @@ const gc = /** @type {() => void} */ (globalThis.gc);
 
 /** @typedef {import('./allocation-scenarios.mjs').Scenario} Scenario */
 
-/** @type {Record<string, number>} by function that failed */
+/** @type {Record<string, number>} the number of failures, by the function that failed */
 const sites = {};
-const figures = { sites: 0, errors: 0, survived: 0, codes: /** @type {string[]} */ ([]) };
+const figures = { failures: 0, errors: 0, survived: 0, codes: /** @type {string[]} */ ([]) };
 
-/** Counts what failed since `failAt`. @returns whether anything did */
+/** Counts the allocation that failed since `failAt`, if there was one. @returns true if there was one */
 function countFailure(/** @type {unknown} */ error, /** @type {string} */ where) {
   const site = failing.failed();
   failing.failAt(0);
@@ -30,15 +30,15 @@ function countFailure(/** @type {unknown} */ error, /** @type {string} */ where)
   }
   assert(
     error === undefined || error instanceof fb.ForebayError,
-    `${where}: ${site} failed, and what came was ${error}`,
+    `${where}: ${site} failed, but the error was ${error}`,
   );
   count(site, error?.code ?? null);
   return true;
 }
 
-/** One more that failed; `code` is the error's, or null if there was none. */
+/** Counts one more failure. `code` is the code of the error, or null if no error was thrown. */
 function count(/** @type {string} */ site, /** @type {string | null} */ code) {
-  figures.sites++;
+  figures.failures++;
   sites[site] = (sites[site] ?? 0) + 1;
   if (code === null) {
     figures.survived++;
@@ -48,7 +48,7 @@ function count(/** @type {string} */ site, /** @type {string | null} */ code) {
   }
 }
 
-/** What is allocated when garbage has been collected: until it is `expected`, or does not get there. */
+/** The live allocations after garbage collection. Waits until they equal `expected`, for a limited number of turns. */
 async function settled(/** @type {object | undefined} */ expected) {
   for (let tries = 0; tries < 40; tries++) {
     gc();
@@ -74,12 +74,12 @@ for (let n = 1; ; n++) {
   assert(error === undefined || error instanceof fb.NativeError, `loading: ${error}`);
   if (!countFailure(error, `loading, allocation ${n}`)) break;
 }
-console.log(`loading: ${figures.sites} allocations failed`);
+console.log(`loading: ${figures.failures} allocations failed`);
 
-// ---- What a process allocates once, in a process of its own each time.
+// ---- Allocations that happen once per process, each in a new process.
 
 function proveFirstRun() {
-  const before = figures.sites;
+  const before = figures.failures;
   const firstRun = (/** @type {number} */ n) =>
     JSON.parse(
       execFileSync(process.execPath, [`${root}proof/support/first-run.mjs`, String(n)], {
@@ -93,7 +93,7 @@ function proveFirstRun() {
     if (site === null) break;
     count(site, code);
   }
-  console.log(`firstRun: ${figures.sites - before} allocations failed`);
+  console.log(`firstRun: ${figures.failures - before} allocations failed`);
 }
 
 // ---- Scenarios.
@@ -103,10 +103,10 @@ const hex = (/** @type {fb.Tensor['data']} */ data) =>
 const bits = (/** @type {readonly fb.Variable[]} */ leaves) =>
   leaves.map(({ value }) => hex(value.data)).join();
 
-/** What a scenario comes to when nothing fails. */
+/** The results of a scenario in which nothing fails. */
 async function reference(/** @type {() => Scenario} */ make) {
   const scenario = make();
-  /** The leaves' bits after every whole step. */
+  /** The leaves' bits after every complete step. */
   const states = new Set([bits(scenario.leaves)]);
   const result = await scenario.run((data) => states.add(data ? hex(data) : bits(scenario.leaves)));
   const last = bits(scenario.leaves);
@@ -114,7 +114,7 @@ async function reference(/** @type {() => Scenario} */ make) {
   return { states: states.add(last), result, last };
 }
 
-/** The n-th allocation fails. @returns whether there were as many */
+/** Makes the n-th allocation fail. @returns true if there were at least n allocations */
 async function attempt(
   /** @type {() => Scenario} */ make,
   /** @type {Awaited<ReturnType<typeof reference>>} */ expected,
@@ -135,33 +135,36 @@ async function attempt(
   }
   const failed = countFailure(error, where);
   if (error !== undefined) {
-    assert(expected.states.has(bits(scenario.leaves)), `${where}: leaves are between two steps`);
+    assert(
+      expected.states.has(bits(scenario.leaves)),
+      `${where}: the leaves are partially written`,
+    );
     scenario.leaves.forEach((leaf, i) => {
       leaf.set(/** @type {Float32Array} */ (initial[i]));
     });
     result = await scenario.run(() => {});
   }
-  assert.deepEqual(result, expected.result, `${where}: other bits`);
-  assert.equal(bits(scenario.leaves), expected.last, `${where}: other leaves`);
+  assert.deepEqual(result, expected.result, `${where}: the results differ`);
+  assert.equal(bits(scenario.leaves), expected.last, `${where}: the leaves differ`);
   scenario.dispose();
   return failed;
 }
 
 async function prove(/** @type {string} */ name, /** @type {() => Scenario} */ make) {
-  const before = figures.sites;
+  const before = figures.failures;
   const expected = await reference(make);
   const baseline = await settled(undefined);
-  // Most are in loops: by leaps of three each is met often enough for the short form.
+  // Most allocations are in loops. In steps of three, the short form still meets each of them.
   for (let n = 1; ; n += full ? 1 : 3) {
     const where = `${name}, allocation ${n}`;
     const failed = await attempt(make, expected, n, where);
-    // What leaks adds up, so that looking for it now and then misses nothing; looking takes the most time.
+    // Leaks accumulate, so checking now and then misses none. The check takes most of the time.
     if (full || n % 8 === 0 || !failed) {
-      assert.deepEqual(await settled(baseline), baseline, `${where}: not all was given back`);
+      assert.deepEqual(await settled(baseline), baseline, `${where}: memory was leaked`);
     }
     if (!failed) break;
   }
-  console.log(`${name}: ${figures.sites - before} allocations failed`);
+  console.log(`${name}: ${figures.failures - before} allocations failed`);
 }
 
 const wanted = process.argv.slice(3);
@@ -169,4 +172,4 @@ if (wanted.length === 0 || wanted.includes('firstRun')) proveFirstRun();
 for (const [name, make] of Object.entries(scenarios(full))) {
   if (wanted.length === 0 || wanted.includes(name)) await prove(name, make);
 }
-console.log(JSON.stringify({ ...figures, by: sites }));
+console.log(JSON.stringify({ ...figures, failuresIn: sites }));

@@ -1,6 +1,6 @@
-// What a process allocates once, when a program first runs off the JavaScript thread and on several threads: the
-// n-th of these allocations fails, and the run is made again. argv: n, or 0 for none. JSON on stdout: `site` that
-// failed (null if there are fewer), the error's `code` if there was one, and the `bits` that came of it.
+// The allocations that a process makes once, when a program first runs off the JavaScript thread and on several
+// threads. Makes the n-th of them fail, then runs again. argv: n, or 0 for none. Prints JSON: `site`, the function that
+// failed (null if there are fewer allocations), the `code` of the error if there was one, and the `bits` of the result.
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { createRequire } from 'node:module';
@@ -10,7 +10,7 @@ const root = new URL('../..', import.meta.url).pathname;
 const { failing } = createRequire(import.meta.url)('node-gyp-build')(root);
 assert(failing, 'this needs the addon of `node tools/build.mjs failing`');
 
-// Large enough to be shared out.
+// Large enough to be split among threads.
 const size = 512;
 const values = Float32Array.from({ length: size * size }, (_, i) => Math.sin(i));
 const weights = fb.parameter('weights', new fb.Tensor(values, [size, size]));
@@ -36,7 +36,7 @@ failing.failAt(0);
 if (error !== undefined) {
   assert(
     site !== null && error instanceof fb.ForebayError,
-    `${site} failed, and what came was ${error}`,
+    `${site} failed, but the error was ${error}`,
   );
   product = (await program.runAsync()).product;
 }

@@ -1,11 +1,11 @@
-// How late a 1 ms timer is while `fit` trains. A round is a second of each: without training, then of
-// networks with long steps, with short steps, and with wide rows. A busy machine makes any timer late: the
-// quietest round says what is ours.
+// How late a 1 ms timer fires while `fit` trains. A round is one second of each: no training, then networks with long
+// steps, with short steps, and with wide rows. A busy machine makes any timer late, so the round with the least delay
+// shows forebay's own share.
 import * as fb from 'forebay';
 
 const milliseconds = 1000;
 
-/** Trains a classifier of these widths on noise, for a while; answers how many steps it made. */
+/** A function that trains a classifier of these widths on noise for one second, and resolves to its number of steps. */
 async function training(widths, batchSize, rows) {
   const layers = widths.slice(1).map((units, index) => {
     const activation = index < widths.length - 2 ? fb.relu : undefined;
@@ -26,7 +26,7 @@ async function training(widths, batchSize, rows) {
     x: fb.evaluate(fb.randomNormal([rows, widths[0]], { seed: 1 })),
     label: fb.tensor(Int32Array.from({ length: rows }, (_, row) => row % widths.at(-1))),
   };
-  // Compiling is synchronous, and is not what is measured.
+  // Compiling is synchronous, and is not measured here.
   await fb.fit(program, dataset, { epochs: 1, batchSize });
   return async () => {
     const before = program.runs;
@@ -37,7 +37,7 @@ async function training(widths, batchSize, rows) {
   };
 }
 
-/** While `work` goes on: by how many milliseconds the timer was late at worst and mostly, and how often it came. */
+/** While `work` runs: the worst and the median delay of the timer in milliseconds, and how often it fired. */
 async function lateness(work) {
   const late = [];
   let last = performance.now();
@@ -57,7 +57,7 @@ async function lateness(work) {
   };
 }
 
-/** One round after another: for each work, what the timer did in its quietest one and in the median one. */
+/** Measures round after round. Returns for each work the figures of its quietest and of its median round. */
 export async function measure(rounds, log) {
   const works = {
     nothing: () => new Promise((done) => setTimeout(done, milliseconds, 0)),

@@ -1,6 +1,6 @@
-// node models.mjs THREADS train|save|load FOLDER: trains some models, and prints a digest for each, of its
-// losses, its leaves and its predictions, as JSON. `save` leaves each as it was in the middle of the training
-// in FOLDER; `load` takes it from there and does only the second half.
+// node models.mjs THREADS train|save|load FOLDER: trains some models, and prints one digest for each, as JSON. A digest
+// covers the loss, the leaves and the predictions. `save` also writes the leaves to FOLDER in the middle of the training;
+// `load` reads them from there and does only the second half.
 import { strict as assert } from 'node:assert';
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ const half = 6;
 const draw = (shape, seed, dtype = 'float32') =>
   fb.evaluate(fb.cast(fb.randomNormal(shape, { seed }), dtype));
 
-/** Large enough that its products are shared among threads. */
+/** Large enough that its products are split among threads. */
 function classifier() {
   const layer = new fb.FeedForward('hidden', { inputs: 784, units: 512, activation: fb.relu });
   const readout = new fb.FeedForward('readout', { inputs: 512, units: 10 });
@@ -56,7 +56,7 @@ function regression() {
   };
 }
 
-/** Draws of its own in every run, which depend on how many runs there were: it is not reloaded. */
+/** It draws random numbers in every run, which depend on the number of runs before. So it is not reloaded. */
 function autoencoder() {
   const vae = new fb.VariationalAutoencoder('vae', { inputs: 784, hidden: 100, latent: 6 });
   const loss = vae.loss(fb.input('x', ['batch', 784]));

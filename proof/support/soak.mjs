@@ -1,5 +1,5 @@
-// Uses of one kind, a great many, and what the memory of the process does meanwhile. The figures, as JSON, are all
-// that it prints. argv: the kind; how many.
+// Makes a large number of uses of one kind, and measures the memory of the process meanwhile. Prints only the figures,
+// as JSON. argv: the kind of use; the number of uses.
 import assert from 'node:assert/strict';
 import { setImmediate } from 'node:timers/promises';
 import * as fb from 'forebay';
@@ -9,14 +9,14 @@ import { model } from './training.mjs';
 const [kind, count] = [process.argv[2], Number(process.argv[3])];
 const samples = 120;
 /**
- * What a use may seem to leave. A page that the process needs once, late, makes a slope of its own: over the short
- * form's few uses it is some of these bytes, over a million runs it is none.
+ * The most bytes by which memory may seem to grow with each use. A page that the process needs once, late in the run,
+ * adds to the slope: some of these bytes over the few uses of the short form, almost none over a million runs.
  */
 const mostBytes = { run: 1.5e6 / count, runAsync: 3e6 / count, programs: 30e6 / count };
 
 /** @type {Record<string, () => Promise<(i: number) => unknown>>} */
 const uses = {
-  /** Training steps, of fresh outputs and of the caller's; every hundredth fails before it writes. */
+  /** Training steps, with new outputs and with the caller's outputs; every tenth fails before it writes. */
   async run() {
     const { trainer, dataset } = model(1);
     const bad = { ...dataset, x: fb.Tensor.full([100, 16], Number.NaN) };
@@ -32,7 +32,7 @@ const uses = {
       else trainer.run(small);
     };
   },
-  /** The same off the thread, four at a time, every tenth four aborted. */
+  /** The same, asynchronously, four at a time; every tenth group of four is aborted. */
   async runAsync() {
     const { trainer, dataset } = model(1);
     const x = new fb.Tensor(dataset.x.data.slice(0, 32), [2, 16]);
@@ -47,7 +47,7 @@ const uses = {
       await Promise.allSettled(flights);
     };
   },
-  /** Graphs that are built, differentiated, compiled, run and disposed of, or left to the garbage collector. */
+  /** Graphs that are built, differentiated, compiled and run. Two programs in three are disposed of, the rest left to the garbage collector. */
   async programs() {
     const x = fb.Tensor.ones([8, 16]);
     const target = fb.Tensor.ones([8, 4]);
@@ -59,7 +59,7 @@ const uses = {
       const program = fb.compile({ outputs: { loss }, updates });
       program.run({ x, target });
       if (i % 10 === 0) await program.runAsync({ x, target });
-      // Large enough to have memory from the system, and given back to it.
+      // Large enough that its memory comes from the operating system and is returned to it.
       if (i % 10 === 1)
         program.run({ x: fb.Tensor.ones([4096, 16]), target: fb.Tensor.ones([4096, 4]) });
       if (i % 3 > 0) program.dispose();
@@ -76,7 +76,7 @@ for (let i = 0; i < count; i++) {
   const pending = use(i);
   if (pending) await pending;
   if (i % every > 0) continue;
-  // What waits for the garbage collector is no growth.
+  // Garbage that has not been collected yet is not growth.
   gc();
   await setImmediate();
   gc();

@@ -1,5 +1,5 @@
-// A training that may be killed at any moment: `node trainee.mjs FILE EVERY`. It goes on from the checkpoint FILE if
-// there is one, says which when it begins, and at its end prints what it came to as JSON.
+// A training that may be killed at any moment: `node trainee.mjs FILE EVERY`. It resumes from the checkpoint FILE if
+// the file exists. It first prints 'resumed' or 'begun', and prints its result as JSON at the end.
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import * as fb from 'forebay';
@@ -8,7 +8,7 @@ const [, , file, every] = process.argv;
 fb.setThreads(1);
 fb.setSeed(7);
 
-// Everything that is carried from step to step: weights, moments, draws, a rate that is set between epochs.
+// All kinds of state that a training has: weights, moments, draws, and a rate that is set between epochs.
 const hidden = new fb.FeedForward('hidden', { inputs: 24, units: 192, activation: fb.relu });
 const readout = new fb.FeedForward('readout', { inputs: 192, units: 24 });
 const x = fb.input('x', ['batch', 24]);

@@ -1,4 +1,4 @@
-// A worker thread that trains: to its end, whose digest it posts; or, without an end, until it is terminated.
+// A worker thread that trains: once, and then posts the digest; or endlessly, until it is terminated.
 import { parentPort, workerData } from 'node:worker_threads';
 import { train } from './training.mjs';
 

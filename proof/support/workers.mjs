@@ -1,5 +1,5 @@
-// Worker threads that train, are terminated and started again. In a process of its own; its figures, as JSON, are
-// all that it prints. argv: rounds; whether this thread uses forebay too.
+// Worker threads that train, are terminated and are started again. Runs in a separate process, and prints only its
+// figures, as JSON. argv: the number of rounds; 'here' if this thread uses forebay too.
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { setTimeout } from 'node:timers/promises';
@@ -18,7 +18,7 @@ function start(/** @type {{seed: number, endless: boolean}} */ workerData) {
   worker.on('exit', () => alive.delete(worker));
   return worker;
 }
-/** @returns {Promise<string>} its first message */
+/** @returns {Promise<string>} the worker's first message */
 const heard = (/** @type {Worker} */ worker) =>
   new Promise((resolve, reject) => {
     worker.once('message', resolve);
@@ -28,7 +28,7 @@ const ended = (/** @type {Worker} */ worker) =>
   new Promise((resolve) => worker.once('exit', resolve));
 
 const seeds = Array.from({ length: together }, (_, i) => i + 1);
-/** @returns {Promise<string[]>} what each comes to, all at once */
+/** @returns {Promise<string[]>} the digests of all trainings, run at the same time */
 const digests = () =>
   Promise.all(
     seeds.map(async (seed) => {
@@ -38,7 +38,7 @@ const digests = () =>
     }),
   );
 
-// Each alone: one worker after another, or this thread.
+// The digest of each training alone: in one worker after another, or in this thread.
 /** @type {string[]} */
 const alone = [];
 for (const seed of seeds) {
@@ -52,14 +52,14 @@ for (const seed of seeds) {
   }
 }
 assert.equal(new Set(alone).size, together, 'different seeds train differently');
-assert.deepEqual(await digests(), alone, 'together they train as alone');
+assert.deepEqual(await digests(), alone, 'trainings at the same time give the same bits as alone');
 
 const root = new URL('../..', import.meta.url).pathname;
-// Of the addon for tests, which counts what it allocates.
+// Only the addon for tests counts its allocations.
 const { failing } = here
   ? createRequire(import.meta.url)('node-gyp-build')(root)
   : { failing: undefined };
-// Garbage of this thread's own training goes before it is counted.
+// Collects the garbage of this thread's own training before counting.
 const live = async () => {
   for (let i = 0; i < 20; i++) {
     globalThis.gc?.();
@@ -75,7 +75,7 @@ const resident = [];
 for (let round = 0; round < rounds; round++) {
   const workers = seeds.map((seed) => start({ seed, endless: true }));
   await Promise.all(workers.map(heard));
-  // At a moment that differs from worker to worker and from round to round.
+  // Each worker ends at another moment, in each round.
   await Promise.all(
     workers.map(async (worker, i) => {
       await setTimeout((round * 7 + i * 13) % 40);
@@ -86,9 +86,9 @@ for (let round = 0; round < rounds; round++) {
   globalThis.gc?.();
   resident.push(process.memoryUsage.rss());
 }
-assert.deepEqual(await digests(), alone, 'after all that they train as ever');
+assert.deepEqual(await digests(), alone, 'trainings after the terminations give the same bits');
 assert.equal(alive.size, 0);
-if (failing) assert.deepEqual(await live(), before, 'nothing of a worker outlives it');
+if (failing) assert.deepEqual(await live(), before, 'a terminated worker leaks nothing');
 const settled = resident.slice(Math.ceil(resident.length / 4));
 const perRound = settled.length > 2 ? Math.round(slope(settled)) : null;
 console.log(

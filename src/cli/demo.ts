@@ -1,4 +1,4 @@
-/** What a demo is, and what it is given to work with. */
+/** The type of a demo, and of the context that its `run` receives. */
 
 import type { Metadata, Saved } from '../index.js';
 import type { Options, Values } from './options.js';
@@ -6,41 +6,41 @@ import type { Progress } from './progress.js';
 
 /** A demonstration: one record in `demos/NAME.ts`, made with `defineDemo` and exported as `demo`. */
 export interface Demo<O extends Options = Options> {
-  /** What is typed after `forebay demo`. */
+  /** The name that is typed after `forebay demo`. */
   readonly name: string;
   /** One line for the help. */
   readonly summary: string;
-  /** Beyond `--out` and `--seed`, which every demo has. */
+  /** The options besides `--out` and `--seed`, which every demo has. */
   readonly options: O;
   run(context: Context<Values<O>>): Promise<void>;
 }
 
 /**
- * A figure for `metrics.json`, or lists and records of them; typed arrays are lists. Times have no
- * place there: the same seed gives the same file.
+ * A figure for `metrics.json`, or lists and records of figures; typed arrays are written as lists. Do not add times:
+ * the same seed must give the same file.
  */
 export type Metric = number | string | boolean | null | object;
 
 export interface Context<V = Readonly<Record<string, unknown>>> {
-  /** The folder for results, absolute; it exists. */
+  /** The folder for results: an absolute path of an existing folder. */
   readonly out: string;
   readonly seed: number;
   readonly options: V;
-  /** A progress bar on the terminal; silent when stderr is not one. Call `done` in the end. */
+  /** Starts a progress bar. It is drawn only if stderr is a terminal. Call its `done` at the end. */
   progress(total: number, title: string): Progress;
   /** Prints a line to stdout. */
   say(line: string): void;
-  /** Writes a file into the folder, whole or not at all. */
+  /** Writes a file into the folder, completely or not at all. */
   write(name: string, content: string | Uint8Array): void;
-  /** Writes model.safetensors: what was trained, for `--load`. */
+  /** Writes model.safetensors with the trained parameters, for `--load`. */
   model(parameters: Saved, metadata?: Metadata): void;
   /** Writes `name`.svg, and `name`.png drawn from it. */
   picture(name: string, svg: string): Promise<void>;
-  /** Writes `name`.dot, and `name`.svg laid out from it. */
+  /** Writes `name`.dot, and `name`.svg drawn from it by Graphviz. */
   graph(name: string, dot: string): Promise<void>;
   /**
-   * Adds to metrics.json, which begins with the demo's name and seed. Call it as often as there is
-   * something to say; numbers that are not finite are written as the strings NaN, Infinity, -Infinity.
+   * Adds figures to metrics.json, which begins with the demo's name and seed. May be called several times. Numbers that
+   * are not finite are written as the strings NaN, Infinity, -Infinity.
    */
   metrics(figures: Readonly<Record<string, Metric>>): void;
 }
@@ -50,10 +50,10 @@ export function defineDemo<O extends Options>(demo: Demo<O>): Demo<O> {
   return demo;
 }
 
-/** A demo as the shell holds it: which options it has is for it alone to know. */
+/** A demo as the shell handles it: the types of its options are known only inside the demo. */
 export interface AnyDemo extends Omit<Demo, 'run'> {
   run(context: Context<never>): Promise<void>;
 }
 
-/** Demos by name, each loaded when it is wanted. */
+/** Demos by name. Each is a function that loads the demo when it is needed. */
 export type Registry = Readonly<Record<string, () => Promise<{ readonly demo: AnyDemo }>>>;

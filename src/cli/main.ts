@@ -4,14 +4,14 @@
 import { demos } from './demos/index.js';
 import { main } from './shell.js';
 
-// A reader that has seen enough (`forebay --help | head -1`) is no failure.
+// It is no error if the reader of the output closes it early (`forebay --help | head -1`).
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
   process.exit(0);
 });
 
-// No handler for Ctrl-C: there is nothing to undo (files are written whole or not at all), and the
-// system ends a demo at once, even in the middle of a long native call.
+// Ctrl-C needs no handler. There is nothing to undo, because files are written completely or not at all, and the
+// operating system ends the process at once, even during a long native call.
 void main(process.argv.slice(2), {
   stdout: process.stdout,
   stderr: process.stderr,

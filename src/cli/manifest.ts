@@ -1,4 +1,4 @@
-/** What package.json says, of which there is one: of the version and of Node. */
+/** Reads the version and the supported versions of Node from package.json. */
 
 import { createRequire } from 'node:module';
 

@@ -1,30 +1,30 @@
-/** What a demo's options can be. Each parses its own text and says what it wanted instead. */
+/** The kinds of options that a demo can have. Each parses its text, and its errors say what was expected. */
 
-/** Wrong usage: the command exits with 2 and this message. */
+/** Wrong usage. The command prints this message and exits with 2. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
 export interface Option<T> {
-  /** Stands for the value in the help: `N`, `DIR`; none for a flag. */
+  /** The placeholder of the value in the help: `N`, `DIR`. A flag has none. */
   readonly placeholder?: string;
   readonly help: string;
   readonly default: T;
-  /** The default as the help shows it; nothing for an empty string. */
+  /** The default as the help shows it. If it is empty, the help shows no default. */
   readonly defaultText: string;
-  /** @throws UsageError saying what was expected and what came, without the option's name */
+  /** @throws UsageError if the text is invalid; the message says what was expected, without the option's name */
   readonly parse: (text: string) => T;
 }
 
 /** The options of a demo by name: `hiddenUnits` is typed `--hidden-units`. */
 export type Options = Readonly<Record<string, Option<unknown>>>;
 
-/** The values that a demo gets. */
+/** The values that a demo receives. */
 export type Values<O extends Options> = {
   readonly [K in keyof O]: O[K] extends Option<infer T> ? T : never;
 };
 
-/** A whole number from `min` (0 unless told) to `max`. */
+/** A whole number from `min` (0 by default) to `max`, both included. */
 export function integer(of: {
   readonly help: string;
   readonly default: number;
@@ -41,7 +41,7 @@ export function integer(of: {
   };
 }
 
-/** A finite number from `min` to `max`, both allowed unless told; `above` excludes its bound. */
+/** A finite number from `min` to `max`, both included. `above` is a lower bound that is excluded. All are optional. */
 export function real(of: {
   readonly help: string;
   readonly default: number;
@@ -72,7 +72,7 @@ export function real(of: {
   };
 }
 
-/** One of some words. */
+/** One of several words. */
 export function choice<const T extends string>(
   words: readonly T[],
   of: { readonly help: string; readonly default: NoInfer<T> },
@@ -92,7 +92,7 @@ export function choice<const T extends string>(
   };
 }
 
-/** A file; none unless it is given. */
+/** The path of a file; undefined by default. */
 export function file(of: { readonly help: string }): Option<string | undefined> {
   return {
     placeholder: 'FILE',
@@ -106,7 +106,7 @@ export function file(of: { readonly help: string }): Option<string | undefined> 
   };
 }
 
-/** A folder; none unless it is given. */
+/** The path of a folder; undefined by default. */
 export function folder(of: { readonly help: string }): Option<string | undefined> {
   return {
     placeholder: 'DIR',
@@ -117,18 +117,18 @@ export function folder(of: { readonly help: string }): Option<string | undefined
   };
 }
 
-/** @throws UsageError for an empty name */
+/** @throws UsageError if the path is empty */
 export function parseFolder(text: string): string {
   if (text === '') throw new UsageError("expected a folder, but received ''");
   return text;
 }
 
-/** On when it is given. */
+/** An option without a value: true if it is given. */
 export function flag(of: { readonly help: string }): Option<boolean> {
   return { help: of.help, default: false, defaultText: '', parse: () => true };
 }
 
-/** Several seeds: `1-5`, `1,3,7`, `1-3,9`. They are used in the order that they are given. */
+/** A list of seeds: `1-5`, `1,3,7`, `1-3,9`. The seeds are used in the given order. */
 export function seedList(of: {
   readonly help: string;
   readonly default: string;
@@ -142,14 +142,14 @@ export function seedList(of: {
   };
 }
 
-/** Seeds are what the random generator's key holds of them: 32 bits. */
+/** A seed has 32 bits, as in the key of the random generator. */
 export const greatestSeed = 2 ** 32 - 1;
 const mostSeeds = 1000;
 
 /**
  * Parses a list of seeds and ranges of seeds, such as `1-5` or `1,3,7`.
- * @throws UsageError for anything else, a range that runs backwards, a seed given twice, or more
- *   than a thousand
+ * @throws UsageError if the text is not such a list, if a range decreases, if a seed occurs twice, or if there are more
+ *   than a thousand seeds
  */
 export function parseSeeds(text: string): readonly number[] {
   const seeds: number[] = [];
@@ -161,7 +161,7 @@ export function parseSeeds(text: string): readonly number[] {
     const first = parseInteger(ends[1] as string, 0, greatestSeed);
     const last = ends[2] === undefined ? first : parseInteger(ends[2], 0, greatestSeed);
     if (last < first) {
-      throw new UsageError(`expected a range that runs upwards, but received '${part.trim()}'`);
+      throw new UsageError(`expected an increasing range of seeds, but received '${part.trim()}'`);
     }
     if (seeds.length + last - first + 1 > mostSeeds) {
       throw new UsageError(`expected at most ${mostSeeds} seeds, but received '${text}'`);

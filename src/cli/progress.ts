@@ -1,14 +1,14 @@
-/** Progress on the terminal: a bar with the loss and the time that is left. */
+/** Progress on the terminal: a bar with the loss and the remaining time. */
 
 import type { SingleBar } from 'cli-progress';
 
 export interface Progress {
   /**
-   * So many steps are done since the last call.
-   * @param loss shown beside the bar, when it is given
+   * Advances the bar by `steps` steps (1 by default).
+   * @param loss shown next to the bar, if it is given
    */
   advance(steps?: number, loss?: number): void;
-  /** Leaves the bar as it stands and ends the line. More calls do nothing. */
+  /** Stops the bar, leaves it on the screen and ends the line. Later calls do nothing. */
   done(): void;
 }
 
@@ -28,7 +28,7 @@ export class ProgressBars {
     this.#Bar = Bar;
   }
 
-  /** Loads what draws bars only where there is a terminal to draw on. */
+  /** Loads the library that draws bars only if `terminal` is a terminal. */
   static async on(terminal: Terminal): Promise<ProgressBars> {
     const Bar =
       terminal.isTTY === true ? (await import('cli-progress')).default.SingleBar : undefined;
@@ -46,7 +46,7 @@ export class ProgressBars {
       barsize: 28,
       fps: 10,
       etaBuffer: 50,
-      // Nothing is hidden or switched off, so an interrupt leaves nothing to be restored.
+      // The cursor stays visible and wrapping stays on, so an interrupt leaves nothing to restore.
       hideCursor: false,
       linewrap: true,
       gracefulExit: false,
@@ -65,8 +65,8 @@ export class ProgressBars {
   }
 
   /**
-   * Prints a line of text where the bar is; the bar's next step draws it again, below. Where the
-   * bar began is noted anew: it goes there when it stops.
+   * Prints a line of text in place of the bar. The next step of the bar draws it again on the line below. The escape
+   * sequence saves the new cursor position, because the bar returns to the saved position when it stops.
    */
   interrupt(print: () => void): void {
     const drawn = this.#shown !== undefined;

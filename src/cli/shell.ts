@@ -1,4 +1,4 @@
-/** The command line without the process around it: arguments in, an exit status out. */
+/** The command line, independent of the process: takes arguments and returns an exit status. */
 
 import { mkdirSync } from 'node:fs';
 import { relative, resolve } from 'node:path';
@@ -17,16 +17,16 @@ export interface Surroundings {
   readonly demos: Registry;
 }
 
-/** Exit statuses, as shells and their users know them. */
+/** The exit statuses. */
 const failed = 1;
 const misused = 2;
 
 /**
  * Runs a command.
- * @param args what follows `forebay`
- * @returns the exit status: 0, 1 when the work failed, 2 when it was asked for wrongly (or lacks
- *   the digits); what went wrong is one line on stderr
- * @throws what is none of forebay's errors and none of the system's: a mistake in the program
+ * @param args the arguments after `forebay`
+ * @returns the exit status: 0 for success, 1 if the work failed, 2 for wrong usage or missing digits. An error is
+ *   printed as one line to stderr
+ * @throws any error that is neither a ForebayError nor a system error: a bug of the program
  */
 export async function main(args: readonly string[], around: Surroundings): Promise<number> {
   const print = (text: string) => void around.stdout.write(text);
@@ -90,7 +90,7 @@ async function createProgram(
       const came = name === undefined ? 'expected the name of a demo' : `unknown demo '${name}'`;
       throw new UsageError(`${came}; there are ${names.join(', ')}`);
     });
-  // The demo that is wanted, or all of them for the list in the help of `demo`.
+  // Loads the demo that is named, or all demos for the list in the help of `demo`.
   const [first, wanted = '-'] = args;
   const loaded = wanted.startsWith('-') ? names : [wanted];
   for (const name of first === 'demo' ? loaded : []) {
@@ -102,9 +102,9 @@ async function createProgram(
 
 function addDoctor(parent: Command, print: (text: string) => void, ill: () => void): void {
   quiet(parent.command('doctor'), print)
-    .summary('say which native half was loaded, and what is wrong with it')
+    .summary('say which native addon was loaded, and what is wrong with it')
     .description(
-      'Say which native half was loaded, from where, and what is wrong with it, each with its remedy. Exits with 1 when something is.',
+      'Say which native addon was loaded and from where, what is wrong with it, and how to fix that. Exits with 1 if something is wrong.',
     )
     .helpOption('-h, --help', 'print this help')
     .action(async () => {
@@ -142,7 +142,7 @@ function addDemo(
 }
 
 const seedOption = integer({
-  help: 'start of all random numbers; the same seed gives the same metrics',
+  help: 'the seed of all random numbers; the same seed gives the same metrics',
   default: 1,
   max: greatestSeed,
 });
@@ -157,7 +157,7 @@ async function runDemo(
   around: Surroundings,
   print: (text: string) => void,
 ): Promise<void> {
-  // First of all: a folder that cannot be had must not cost the time of a training.
+  // The folder is created first, so that an error is found before the training and not after it.
   mkdirSync(request.out, { recursive: true });
   const started = performance.now();
   const bars = await ProgressBars.on(around.stderr);
@@ -174,7 +174,7 @@ async function runDemo(
   print(`Wrote ${[...written].join(', ')} to ${folder} in ${seconds} s\n`);
 }
 
-/** Commander neither prints errors nor ends the process: `main` does the one, its caller the other. */
+/** Makes `main` print Commander's errors, and the caller of `main` end the process. */
 function quiet(command: Command, print: (text: string) => void): Command {
   return command
     .exitOverride()
@@ -191,7 +191,7 @@ function commandOption(name: string, option: Option<unknown>): CommandOption {
   return option.default === undefined ? made : made.default(option.default, option.defaultText);
 }
 
-/** Puts the option's name before what its value was expected to be. */
+/** Wraps `parse`: puts the option's name in front of its error messages. */
 function parser<T>(name: string, parse: (text: string) => T): (text: string) => T {
   return (text) => {
     try {

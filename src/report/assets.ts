@@ -1,4 +1,4 @@
-/** The binary files that pictures need. They come inside npm packages; nothing is downloaded. */
+/** The binary files that pictures need. They are part of npm packages; nothing is downloaded. */
 
 import { existsSync, readFileSync } from 'node:fs';
 import { basename } from 'node:path';
@@ -11,12 +11,12 @@ export function readFonts(): Uint8Array[] {
   return fonts.map((file) => readAsset(`@expo-google-fonts/arimo/${file}`));
 }
 
-/** The rasteriser's WebAssembly. */
+/** The WebAssembly module of the rasteriser. */
 export function readRasteriser(): Uint8Array {
   return readAsset('@resvg/resvg-wasm/index_bg.wasm');
 }
 
-/** In the bundled command they lie beside it: `tools/bundle.mjs` puts them there. */
+/** Reads a file from `assets` next to the bundled command (put there by `tools/bundle.mjs`), or from its package. */
 function readAsset(specifier: string): Uint8Array {
   const beside = new URL(`assets/${basename(specifier)}`, import.meta.url);
   return readFileSync(existsSync(beside) ? beside : fileURLToPath(import.meta.resolve(specifier)));

@@ -1,4 +1,4 @@
-/** Line charts: curves over steps or epochs. */
+/** Line charts: curves over training steps or epochs. */
 
 import { ShapeError, ValueError } from '../errors.js';
 import { drawChart, frame, valueAxis } from './plot.js';
@@ -6,24 +6,24 @@ import { colourOf, ink, quietInk } from './theme.js';
 
 export interface Axis {
   readonly label: string;
-  /** `linear` by default; a logarithmic axis leaves out what is not positive. */
+  /** `linear` by default. A logarithmic axis omits values that are not positive. */
   readonly scale?: 'linear' | 'log';
   readonly min?: number;
   readonly max?: number;
 }
 
 export interface Series {
-  /** The legend's text; series of one name share an entry (and should share a colour). */
+  /** The text in the legend. Series with the same name share one entry, and should share a colour. */
   readonly name: string;
   readonly y: ArrayLike<number>;
-  /** As long as `y`; 0, 1, 2, … by default. */
+  /** The x values, as many as `y`; 0, 1, 2, … by default. */
   readonly x?: ArrayLike<number>;
   /**
-   * `line` by default. `broad` is pale and wide, to lie under a line of the same colour;
-   * `faint` is one of many; `points` are not joined.
+   * `line` by default. `broad` is pale and wide, to be drawn under a line of the same colour. `faint` is for one of
+   * many lines. `points` are not connected.
    */
   readonly style?: 'line' | 'dashed' | 'broad' | 'faint' | 'points';
-  /** An index into the palette; by default the number of the series' name. */
+  /** An index into the palette. By default the index of the series' name among all names. */
   readonly colour?: number;
 }
 
@@ -32,15 +32,15 @@ export interface LineChart {
   readonly subtitle?: string;
   readonly x: Axis;
   readonly y: Axis;
-  /** Drawn in this order, the last on top. NaN and infinities are gaps. */
+  /** The series, drawn in this order with the last on top. NaN and infinities are gaps. */
   readonly series: readonly Series[];
-  /** Shaded stretches of the x axis. */
+  /** Shaded intervals of the x axis. */
   readonly bands?: readonly {
     readonly from: number;
     readonly to: number;
     readonly label: string;
   }[];
-  /** In SVG units; 760 x 400 by default. */
+  /** The size in SVG units; 760 x 400 by default. */
   readonly width?: number;
   readonly height?: number;
 }
@@ -55,8 +55,8 @@ const strokes = {
 
 /**
  * Draws a line chart.
- * @returns SVG; the same chart gives the same text
- * @throws ShapeError when a series' x and y differ in length; ValueError when there is no series
+ * @returns SVG text; the same chart always gives the same text
+ * @throws ShapeError if x and y of a series differ in length; ValueError if there is no series
  */
 export async function lineChart(chart: LineChart): Promise<string> {
   if (chart.series.length === 0) throw new ValueError(`lineChart '${chart.title}': no series`);
@@ -73,7 +73,7 @@ export async function lineChart(chart: LineChart): Promise<string> {
   });
 }
 
-/** The legend's entry: a dot for points, for lines none. */
+/** The legend's entry of a series name. Only points have a dot. */
 function keyOf(name: string, chart: LineChart): object {
   const style = chart.series.find((series) => series.name === name)?.style ?? 'line';
   return {
@@ -83,7 +83,7 @@ function keyOf(name: string, chart: LineChart): object {
   };
 }
 
-/** Where the x axis begins and ends. */
+/** The least and the greatest x value. */
 function extentOf(chart: LineChart): readonly [number, number] {
   let low = Infinity;
   let high = -Infinity;

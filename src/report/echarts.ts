@@ -1,6 +1,6 @@
 /**
- * ECharts with the parts that our charts have, named one by one: whoever bundles the command leaves out
- * the rest. A module of its own, as it is loaded when the first chart is drawn.
+ * ECharts with only the parts that our charts use, so that a bundler can omit the rest. This is a separate module
+ * because it is loaded when the first chart is drawn.
  */
 
 import { CustomChart, LineChart, ScatterChart } from 'echarts/charts';

@@ -1,11 +1,11 @@
-/** Writing results: whole files or none. */
+/** Writes result files, completely or not at all. */
 
 import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 /**
- * Writes a file, and the folders above it: under a temporary name first, so that whoever looks, and
- * whatever interrupts, finds the old file or the new one.
+ * Writes a file, and creates the folders above it. The content is first written to a temporary file, which is then
+ * renamed. So a reader, or an interrupt, finds the old file or the new one.
  */
 export function writeWhole(file: string, content: string | Uint8Array): void {
   mkdirSync(dirname(file), { recursive: true });

@@ -1,9 +1,9 @@
-/** Graph drawings: DOT laid out by Graphviz, which comes as WebAssembly inside its npm package. */
+/** Draws DOT graphs by Graphviz, which is part of an npm package as WebAssembly. */
 
 import { ValueError } from '../errors.js';
 import { escapeXml, fontFamily, paper } from './theme.js';
 
-// Graphviz has no font files here, but knows the widths of this one; Arimo and its kin share them.
+// Graphviz has no font files here, but it has the character widths of Arial. Arimo and similar fonts have the same.
 const measuredFont = 'Arial';
 const defaults = {
   graphAttributes: { fontname: measuredFont, bgcolor: paper, pad: '0.2' },
@@ -14,10 +14,10 @@ const defaults = {
 let graphviz: Promise<import('@viz-js/viz').Viz> | undefined;
 
 /**
- * Lays a DOT graph out and draws it. The graph's own attributes stand; without any, text is set in
- * the pictures' face on white.
- * @returns SVG; the same graph gives the same text
- * @throws ValueError with Graphviz's own words when it cannot read or lay out the graph
+ * Lays out a DOT graph and draws it. The attributes of the graph are kept. The defaults are the pictures' font and a
+ * white background.
+ * @returns SVG text; the same graph always gives the same text
+ * @throws ValueError with Graphviz's message if it cannot read or lay out the graph
  */
 export async function renderDot(dot: string): Promise<string> {
   graphviz ??= import('@viz-js/viz').then(({ instance }) => instance());
@@ -26,9 +26,9 @@ export async function renderDot(dot: string): Promise<string> {
   try {
     result = viz.render(dot, { format: 'svg', engine: 'dot', ...defaults });
   } catch (cause) {
-    // What has trapped inside WebAssembly is not fit for another graph.
+    // After a trap inside WebAssembly, the instance cannot be used for another graph.
     graphviz = undefined;
-    throw new ValueError(`renderDot: Graphviz gave up on the graph: ${String(cause)}`, { cause });
+    throw new ValueError(`renderDot: Graphviz failed on the graph: ${String(cause)}`, { cause });
   }
   if (result.status !== 'success') {
     const reasons = result.errors.map((error) => error.message.trim()).join('; ');
@@ -37,7 +37,7 @@ export async function renderDot(dot: string): Promise<string> {
   return (
     result.output
       .replace(/^[\s\S]*?(?=<svg\b)/, '')
-      // One SVG unit a point, as in the other pictures.
+      // One SVG unit per point, as in the other pictures.
       .replace(/(<svg\b[^>]*?\bwidth=")([\d.]+)pt(" height=")([\d.]+)pt"/, '$1$2$3$4"')
       .replaceAll(`font-family="${measuredFont}"`, `font-family="${escapeXml(fontFamily)}"`)
   );

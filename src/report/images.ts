@@ -1,4 +1,4 @@
-/** Grids of small grey pictures: digits, and pairs of a digit and its reconstruction. */
+/** Grids of small greyscale images: digits, and pairs of a digit and its reconstruction. */
 
 import { ShapeError, ValueError } from '../errors.js';
 import { dataUrl, encodePng } from './raster.js';
@@ -7,19 +7,17 @@ import { escapeXml, fontFamily, ink, paper, quietInk, rule, textSize, titleSize 
 export interface ImageGrid {
   readonly title: string;
   readonly subtitle?: string;
-  /** [n, height * width]: 0 is paper, 1 is ink; what lies outside is cut off. NaN is shown as paper. */
+  /** Shape [n, height * width]. 0 is paper and 1 is ink; values outside are clamped. NaN is drawn as paper. */
   readonly images: ArrayLike<number>;
-  /** The pixels of one image, 28 x 28 by default. */
+  /** The size of one image in pixels, 28 x 28 by default. */
   readonly imageWidth?: number;
   readonly imageHeight?: number;
   /** Images in a row, 10 by default. */
   readonly columns?: number;
-  /**
-   * As many images again, each drawn under its partner of `images`; `rowLabels` says which is which.
-   */
+  /** As many images as `images`. Each is drawn under its counterpart in `images`; `rowLabels` labels the two rows. */
   readonly partners?: ArrayLike<number>;
   readonly rowLabels?: readonly [string, string];
-  /** A word under each image (or pair). */
+  /** A caption under each image (or pair). */
   readonly captions?: readonly string[];
   /** SVG units per pixel, 2 by default. */
   readonly zoom?: number;
@@ -30,9 +28,9 @@ const gap = 6;
 
 /**
  * Draws images in rows, dark ink on light paper.
- * @returns SVG, each image in it as a PNG of its own pixels; the same grid gives the same text
- * @throws ShapeError when `images` is not a whole number of images, or `partners` or `captions` are
- *   not as many; ValueError when there are none
+ * @returns SVG text that contains each image as a PNG; the same grid always gives the same text
+ * @throws ShapeError if `images` is not a whole number of images, or if the number of `partners` or `captions` differs;
+ *   ValueError if there are no images
  */
 export async function imageGrid(grid: ImageGrid): Promise<string> {
   const { imageWidth = 28, imageHeight = 28, zoom = 2, partners, captions, rowLabels } = grid;
@@ -130,7 +128,7 @@ function imageUrl(
   return encodePng({ width, height, channels: 1, data }).then(dataUrl);
 }
 
-/** Wide enough for the text in any of the fonts. */
+/** A width in SVG units that is large enough for the text in any of the fonts. */
 function labelWidth(labels: readonly string[]): number {
   return Math.max(...labels.map((label) => label.length)) * textSize * 0.52 + 16;
 }

@@ -1,11 +1,11 @@
-/** What charts have in common: title, legend and axes, drawn by ECharts without a browser. */
+/** What all charts share: title, legend and axes, drawn by ECharts without a browser. */
 
 import type { Axis } from './chart.js';
 import { fontFamily, ink, paper, quietInk, rule, textSize, titleSize } from './theme.js';
 
 /**
- * Draws an ECharts option to SVG. Loads ECharts on the first call: it takes longer than most
- * commands that never draw.
+ * Draws an ECharts option to SVG. ECharts is loaded at the first call, because loading it takes longer than most
+ * commands that draw nothing.
  */
 export async function drawChart(width: number, height: number, option: object): Promise<string> {
   const { init } = await loadECharts();
@@ -19,8 +19,8 @@ export async function drawChart(width: number, height: number, option: object): 
 }
 
 /**
- * A picture does not react to the mouse, so what serves that goes; ids lose a counter that goes on
- * from chart to chart: the same chart gives the same bytes.
+ * Makes an SVG static and reproducible. Styles and attributes for the mouse are removed. A counter that ECharts
+ * increments from chart to chart is removed from the ids, so that the same chart gives the same bytes.
  */
 function still(svg: string): string {
   return svg
@@ -39,7 +39,7 @@ function loadECharts(): Promise<typeof import('./echarts.js')> {
 export interface Frame {
   readonly title: string;
   readonly subtitle?: string;
-  /** The series that the legend shows. */
+  /** The entries of the legend. */
   readonly legend: readonly (string | object)[];
 }
 
@@ -89,8 +89,8 @@ export function frame(of: Frame): FrameOption {
 }
 
 /**
- * A numeric axis with a label, thin grid lines and numbers as a person writes them.
- * @param extent the least and greatest value, for an axis that ends where its values do
+ * A numeric axis with a label, thin grid lines and readable numbers.
+ * @param extent the least and greatest value, for an axis that ends exactly at them
  */
 export function valueAxis(
   axis: Axis,
@@ -106,7 +106,7 @@ export function valueAxis(
     nameLocation: 'middle',
     nameGap: direction === 'x' ? 34 : 50,
     nameTextStyle: { fontFamily, fontSize: textSize, color: ink },
-    // A count of steps or epochs fills its axis; a value has round ends.
+    // An axis of steps or epochs ends at its data. An axis of values ends at round numbers.
     min: axis.min ?? (direction === 'x' ? 'dataMin' : null),
     max: axis.max ?? (direction === 'x' ? 'dataMax' : null),
     axisLabel: {
@@ -123,7 +123,7 @@ export function valueAxis(
   };
 }
 
-/** The multiples of 1, 2 or 5 times a power of ten from `low` to `high`, six or so. */
+/** About six multiples of 1, 2 or 5 times a power of ten, from `low` to `high`. */
 export function roundValues(low: number, high: number): number[] {
   if (!(high > low) || !Number.isFinite(high - low)) return [low];
   const rough = (high - low) / 6;
@@ -137,7 +137,7 @@ export function roundValues(low: number, high: number): number[] {
 const superscripts = '⁰¹²³⁴⁵⁶⁷⁸⁹';
 
 function formatNumber(value: number): string {
-  // The float noise of a tick like 0.30000000000000004 goes; the minus sign is a minus sign.
+  // Removes the rounding error of a tick such as 0.30000000000000004, and writes a proper minus sign.
   return String(Number(value.toPrecision(10))).replace('-', '−');
 }
 

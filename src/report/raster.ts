@@ -1,10 +1,10 @@
-/** Pixels: SVG drawn to PNG, and PNG made from pixels. */
+/** Converts SVG to PNG, and pixels to PNG. */
 
 import { ValueError } from '../errors.js';
 import { readFonts, readRasteriser } from './assets.js';
 import { paper } from './theme.js';
 
-// A drawing of some thousand nodes must not ask for gigabytes.
+// A drawing of some thousand nodes must not allocate gigabytes.
 const mostPixels = 40_000_000;
 
 interface Rasteriser {
@@ -15,11 +15,11 @@ interface Rasteriser {
 let rasteriser: Promise<Rasteriser> | undefined;
 
 /**
- * Draws an SVG to PNG, with the fonts that forebay brings and none of the machine's: the same SVG
- * gives the same bytes everywhere.
- * @param options.scale PNG pixels per SVG unit, 2 by default; less when the picture is so large
- *   that it would have more than 40 million pixels
- * @throws ValueError when `svg` is not an SVG
+ * Draws an SVG to PNG. Only the fonts that forebay includes are used and none of the machine's, so the same SVG gives
+ * the same bytes everywhere.
+ * @param options.scale PNG pixels per SVG unit, 2 by default. It is reduced if the PNG would have more than 40 million
+ *   pixels
+ * @throws ValueError if `svg` is not an SVG
  */
 export async function rasterise(
   svg: string,
@@ -66,7 +66,7 @@ async function startRasteriser(): Promise<Rasteriser> {
 export interface Pixels {
   readonly width: number;
   readonly height: number;
-  /** Per pixel: 1 is grey, 3 is red, green and blue, 4 adds opacity. */
+  /** The channels of a pixel: 1 for grey, 3 for red, green and blue, 4 for these and opacity. */
   readonly channels: 1 | 3 | 4;
   /** width * height * channels bytes, row by row. */
   readonly data: Uint8Array;
@@ -74,7 +74,7 @@ export interface Pixels {
 
 /**
  * Encodes pixels as PNG, without loss.
- * @throws ValueError when `data` has another length than width * height * channels, or no pixel
+ * @throws ValueError if the length of `data` is not width * height * channels, or if there are no pixels
  */
 export async function encodePng(pixels: Pixels): Promise<Uint8Array> {
   const { width, height, channels, data } = pixels;
@@ -88,7 +88,7 @@ export async function encodePng(pixels: Pixels): Promise<Uint8Array> {
   return encode({ width, height, channels, depth: 8, data });
 }
 
-/** A PNG as a URL that an SVG can hold. */
+/** A PNG as a data URL, for use inside an SVG. */
 export function dataUrl(png: Uint8Array): string {
   return `data:image/png;base64,${Buffer.from(png).toString('base64')}`;
 }

@@ -1,4 +1,4 @@
-/** Decision regions: what a classifier of points in the plane answers where, under the points themselves. */
+/** Decision regions: the predictions of a classifier of points in the plane, drawn under the points themselves. */
 
 import { ShapeError } from '../errors.js';
 import type { Axis } from './chart.js';
@@ -7,13 +7,13 @@ import { dataUrl, encodePng } from './raster.js';
 import { channelsOf, colourOf } from './theme.js';
 
 export interface PointSet {
-  /** The legend's text, such as `arm 1`. */
+  /** The text in the legend, such as `arm 1`. */
   readonly name: string;
-  /** x and y in turn, [n, 2]. */
+  /** The coordinates, shape [n, 2]: x and y of each point. */
   readonly points: ArrayLike<number>;
-  /** The class, which is also the colour. */
+  /** The class, which also selects the colour. */
   readonly label: number;
-  /** `ring` tells a second kind of points (those of the test) from the first. */
+  /** `ring` distinguishes a second kind of points (such as test points); `dot` by default. */
   readonly mark?: 'dot' | 'ring';
 }
 
@@ -22,8 +22,8 @@ export interface RegionGrid {
   readonly columns: number;
   readonly classes: number;
   /**
-   * [rows * columns, classes]: a probability for each class at each grid point, in the order of
-   * `gridPoints`. Regions pale where the classifier is unsure.
+   * Shape [rows * columns, classes]: the probability of each class at each grid point, in the order of `gridPoints`. A
+   * region is pale where the classifier is unsure.
    */
   readonly probabilities: ArrayLike<number>;
 }
@@ -31,7 +31,7 @@ export interface RegionGrid {
 export interface RegionChart {
   readonly title: string;
   readonly subtitle?: string;
-  /** Both axes run from -extent to extent. */
+  /** Both axes extend from -extent to extent. */
   readonly extent: number;
   readonly grid: RegionGrid;
   readonly sets: readonly PointSet[];
@@ -40,9 +40,9 @@ export interface RegionChart {
 }
 
 /**
- * The points to ask a classifier about, for `regionChart`: the centres of rows x columns cells of
- * the square from -extent to extent, row by row from the top left.
- * @returns [rows * columns, 2], x and y in turn
+ * The grid points at which to evaluate a classifier for `regionChart`: the centres of rows x columns cells of the
+ * square from -extent to extent, row by row from the top left.
+ * @returns shape [rows * columns, 2]: x and y of each point
  */
 export function gridPoints(extent: number, rows: number, columns: number): Float32Array {
   const points = new Float32Array(2 * rows * columns);
@@ -55,9 +55,9 @@ export function gridPoints(extent: number, rows: number, columns: number): Float
 }
 
 /**
- * Draws decision regions with points upon them.
- * @returns SVG; the same chart gives the same text
- * @throws ShapeError when the probabilities are not rows * columns * classes
+ * Draws decision regions with points on top.
+ * @returns SVG text; the same chart always gives the same text
+ * @throws ShapeError if the number of probabilities is not rows * columns * classes
  */
 export async function regionChart(chart: RegionChart): Promise<string> {
   const { side = 460, extent } = chart;
@@ -105,7 +105,7 @@ function scatterOf(set: PointSet): object {
   };
 }
 
-/** How much of a class's own colour its region shows where the classifier is sure. */
+/** The opacity of a class's colour in its region, where the classifier is sure. */
 const tint = 0.3;
 
 async function regionImage(chart: RegionChart): Promise<string> {

@@ -1,35 +1,35 @@
-/** The look that all pictures share: colours, type and sizes. */
+/** The style that all pictures share: colours, fonts and sizes. */
 
-/** Okabe and Ito's colours, told apart by people with any colour vision, strongest first. */
+/** Okabe and Ito's colours, which people with any colour vision can distinguish, strongest first. */
 export const palette = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9'] as const;
 
 export const ink = '#1f2328';
 export const quietInk = '#59636e';
 export const rule = '#d1d9e0';
-/** Opaque, so that a picture reads the same on a dark page. */
+/** Opaque, so that a picture looks the same on a dark page. */
 export const paper = '#ffffff';
 
 /**
- * Faces of one set of widths: text laid out for Arimo, with which PNGs are drawn, fits whichever of
- * them a reader's machine has.
+ * Fonts with the same character widths. Text is laid out for Arimo, with which PNGs are drawn, and fits in whichever of
+ * these fonts a reader's machine has.
  */
 export const fontFamily = "Arimo, 'Liberation Sans', Arial, Helvetica, sans-serif";
 
 export const titleSize = 17;
 export const textSize = 13;
 
-/** The n-th colour; they repeat after the sixth. */
+/** The colour of an index. The colours repeat after the sixth. */
 export function colourOf(index: number): string {
   return palette[index % palette.length] as string;
 }
 
-/** `#rrggbb` as three numbers of 0 to 255. */
+/** `#rrggbb` as three numbers from 0 to 255. */
 export function channelsOf(colour: string): readonly [number, number, number] {
   const value = Number.parseInt(colour.slice(1), 16);
   return [value >> 16, (value >> 8) & 255, value & 255];
 }
 
-/** Text as XML content or as an attribute in double quotes. */
+/** Escapes text for use as XML content or in an attribute with double quotes. */
 export function escapeXml(text: string): string {
   return text
     .replace(/[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu, '\ufffd')

@@ -39,7 +39,7 @@ const v = parameter('v', randomTensor([2, 3], 2));
 const f64 = (value: number) => constant(value, { dtype: 'float64' });
 
 describe('several roots', () => {
-  it('add up, each from a gradient of its own', () => {
+  it('add their gradients, each starting from its own', () => {
     const [a, b] = [square(w), mul(w, v)];
     const [ga, gb] = [randomTensor([2, 3], 3), randomTensor([2, 3], 4)];
     const gradients = backward([
@@ -56,7 +56,7 @@ describe('several roots', () => {
     expect(values(gradients.of(v))).toEqual(w.value.data.map((x, i) => x * (gb.data[i] as number)));
   });
 
-  it('one below another: the lower one gets both its own gradient and that from above', () => {
+  it('may be below one another: the lower root sums its own gradient and that from above', () => {
     const lower = square(parameter('p', randomTensor([], 5)));
     const [leaf] = lower.inputs as [Node];
     const upper = exp(lower);
@@ -77,7 +77,7 @@ describe('several roots', () => {
     }
   });
 
-  it('the same root twice starts from the sum of its gradients', () => {
+  it('may repeat a root, which starts from the sum of its gradients', () => {
     const root = square(w);
     const [g, h] = [constant(randomTensor([2, 3], 3)), constant(randomTensor([2, 3], 4))];
     const twice = backward([
@@ -87,7 +87,7 @@ describe('several roots', () => {
     expect(values(twice.of(w))).toEqual(values(backward(root, { gradient: add(g, h) }).of(w)));
   });
 
-  it('eleven of them: sources are kept apart by more than one digit', () => {
+  it('may be more than ten: each has its own source', () => {
     const leaf = parameter('p', randomTensor([], 5));
     const roots = Array.from({ length: 11 }, (_, i) => [mul(leaf, 10 ** i), f64(1)] as const);
     expect(evaluate(backward(roots).of(leaf)).item()).toBe(11111111111);
@@ -95,7 +95,7 @@ describe('several roots', () => {
 });
 
 describe('a root', () => {
-  it('may be a leaf: its gradient is the one it starts with', () => {
+  it('may be a leaf, whose gradient is the starting gradient', () => {
     const leaf = parameter('p', 3);
     expect(evaluate(backward(leaf).of(leaf)).item()).toBe(1);
     const start = randomTensor([2, 3], 9);
@@ -108,7 +108,7 @@ describe('a root', () => {
     expect(values(backward(root).of(w))).toEqual(w.value.data.map((x) => 2 * x));
   });
 
-  it('of more elements starts from the gradient it is given', () => {
+  it('of several elements starts from the given gradient', () => {
     const start = randomTensor([2, 3], 9);
     const gradient = backward(square(w), { gradient: constant(start) }).of(w);
     expect(values(gradient)).toEqual(
@@ -119,13 +119,13 @@ describe('a root', () => {
   const integer = input('i', [], { dtype: 'int32' });
   it.each<[string, () => unknown, new (m: string) => ForebayError, string]>([
     [
-      'of more elements without a gradient',
+      'of several elements without a gradient',
       () => backward(square(w).named('errors')),
       ShapeError,
       "backward: expected a root of one element, but [square 'errors'] has shape [2, 3]; reduce it with sum() or mean(), or give its gradient",
     ],
     [
-      'of a named number of elements',
+      'with a named dimension',
       () => backward(input('x', ['n'])),
       ShapeError,
       "[input 'x'] has shape [n]",
@@ -144,7 +144,7 @@ describe('a root', () => {
       'is int32',
     ],
     [
-      'among several that is an integer',
+      'of several that is an integer',
       () => backward([[integer, constant(1, { dtype: 'int32' })]]),
       DTypeError,
       'is int32',
@@ -179,7 +179,12 @@ describe('a root', () => {
       GraphError,
       'expected a node as root',
     ],
-    ['of which there is none', () => backward([]), GraphError, 'backward: expected a root'],
+    [
+      'that is missing in an empty list',
+      () => backward([]),
+      GraphError,
+      'backward: expected a root',
+    ],
   ])('%s is refused', (_what, run, error, message) => {
     expect(errorOf(run)).toBeInstanceOf(error);
     expect(errorOf(run).message).toContain(message);
@@ -198,7 +203,7 @@ describe('of()', () => {
     expect(() => gradients.of(undefined as never)).toThrow(GraphError);
   });
 
-  it('answers for inner nodes, inputs and constants too', () => {
+  it('returns gradients of inner nodes, inputs and constants too', () => {
     const half = f64(0.5);
     const inner = mul(w, half);
     const gradients = backward(sum(square(inner)));
@@ -207,14 +212,14 @@ describe('of()', () => {
     expect(evaluate(gradients.of(half)).item()).toBeCloseTo(expected, 14);
   });
 
-  it('gives one node however often it is asked', () => {
+  it('returns the same node at every call', () => {
     const gradients = backward(sum(mul(w, w)));
     expect(gradients.of(w)).toBe(gradients.of(w));
   });
 });
 
 describe('a stopped path', () => {
-  it('gives zeros of the node’s shape and dtype, and says that nothing reaches it', () => {
+  it('gives zeros of the node’s shape and dtype, and reaches() returns false', () => {
     const gradients = backward(sum(mul(stopGradient(w), v)));
     expect(evaluate(gradients.of(w))).toEqual(randomTensor([2, 3], 1, 0, 0));
     expect(gradients.reaches(w)).toBe(false);
@@ -222,12 +227,12 @@ describe('a stopped path', () => {
     expect(gradients.reaches(v)).toBe(true);
   });
 
-  it('leaves the other paths alone', () => {
+  it('does not affect the other paths', () => {
     const gradients = backward(sum(mul(stopGradient(w), w)));
     expect(values(gradients.of(w))).toEqual(w.value.data);
   });
 
-  it('goes through indices and comparisons: all that comes back is none', () => {
+  it('may contain indices and comparisons, which send no gradient', () => {
     const classes = oneHot(argmax(w, 1), 3, { dtype: 'float64' });
     const chosen = where(greater(w, 0), v, 0);
     const gradients = backward(add(sum(classes), sum(chosen)));
@@ -236,7 +241,7 @@ describe('a stopped path', () => {
     expect(values(gradients.of(v))).toEqual(w.value.data.map((x) => (x > 0 ? 1 : 0)));
   });
 
-  it('goes through an integer leaf, whose gradient reads as zeros', () => {
+  it('may start at an integer leaf, whose gradient reads as zeros', () => {
     const index = parameter('index', new Int32Array(2));
     const gradients = backward(sum(mul(oneHot(index, 3, { dtype: 'float64' }), w)));
     expect(gradients.reaches(index)).toBe(false);
@@ -246,8 +251,8 @@ describe('a stopped path', () => {
 });
 
 describe('sums', () => {
-  // Numbers whose sum depends on its order: in float64, (1e16 + 1) - 1e16 = 0, and (1e16 - 1e16) + 1 = 1.
-  it('are ordered by edge, however the graph above is built', () => {
+  // Numbers whose sum depends on the order: in float64, (1e16 + 1) - 1e16 = 0, and (1e16 - 1e16) + 1 = 1.
+  it('are computed in the order of edges, for any graph above', () => {
     const leaf = parameter('p', randomTensor([], 5));
     const [big, one, minus] = [mul(leaf, 1e16), mul(leaf, 1), mul(leaf, -1e16)];
     for (const root of [
@@ -262,7 +267,7 @@ describe('sums', () => {
     expect(evaluate(backward(addN([one2, big2, minus2])).of(leaf)).item()).toBe(1);
   });
 
-  it('of windows and wholes are one node', () => {
+  it('of gradients for windows and for the whole node are one node', () => {
     const parts = [0, 1].map((start) => slice(w, { axis: 1, start, end: start + 2 }));
     const gradient = backward(add(sum(square(concat(parts, 1))), sum(w))).of(w);
     expect(gradient.op.name).toBe('assemble');
@@ -276,7 +281,7 @@ describe('sums', () => {
 
 describe('named dimensions', () => {
   const x = input('x', ['batch', 3], { dtype: 'float64' });
-  it('gradients hold for every size', () => {
+  it('gradients are correct for every size', () => {
     const loss = mean(square(sub(mul(x, slice(w, { axis: 0, end: 1 })), 1)));
     const gradient = backward(loss).of(w);
     for (const batch of [1, 4]) {
@@ -295,13 +300,13 @@ describe('named dimensions', () => {
     }
   });
 
-  it('the check takes feeds that only the root reads', () => {
-    // The gradient of a bias reads no input: only the root binds 'batch'.
+  it('checkGradients accepts feeds that only the root reads', () => {
+    // The gradient of a bias reads no input. Only the root binds 'batch'.
     const bias = parameter('bias', randomTensor([3], 4));
     checkGradients(add(x, bias), [bias], { feeds: { x: randomTensor([4, 3], 1) } });
   });
 
-  it('a window that starts at a name is assembled there', () => {
+  it('a window that starts at a named dimension is assembled at its position', () => {
     const long = parameter('long', randomTensor([5], 1));
     const n = input('n', ['n'], { dtype: 'float64' });
     const tail = slice(long, { axis: 0, start: 'n' });
@@ -310,7 +315,7 @@ describe('named dimensions', () => {
     expect(found.data).toEqual(long.value.data.map((value, i) => (i < 3 ? 0 : 2 * value)));
   });
 
-  it('reshape and cast pass it on', () => {
+  it('reshape and cast keep them in the gradient', () => {
     const single = cast(reshape(mul(x, x), [-1]), 'float32');
     const gradient = backward(sum(single)).of(x);
     expect([gradient.dtype, gradient.shape]).toEqual(['float64', ['batch', 3]]);

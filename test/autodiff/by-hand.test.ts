@@ -1,4 +1,4 @@
-// The seed's walk, driven by hand: wire with register(), start with send(), go on with step() or run().
+// The backward pass by hand, as in the seed: wire with register(), start with send(), continue with step() or run().
 import { describe, expect, it } from 'vitest';
 import { reachable } from '../../src/graph/topology.js';
 import {
@@ -25,7 +25,7 @@ import {
 } from '../../src/index.js';
 import { randomTensor } from '../support.js';
 
-/** The wiring as a user writes it: every parent registered with each of its inputs, last node first. */
+/** The wiring as a user writes it: registers every parent for each of its inputs, last node first. */
 function wired(root: Node): WaitList {
   const waits = new WaitList();
   for (const parent of reachable([root]).reverse()) {
@@ -34,7 +34,7 @@ function wired(root: Node): WaitList {
   return waits;
 }
 
-/** To the bit: typed arrays compare by Object.is. */
+/** Compares bits: typed arrays compare by Object.is. */
 function expectSame(
   a: Gradients,
   b: Gradients | BackwardPass,
@@ -61,7 +61,7 @@ const net = () => {
   return { loss: sum(square(mul(again, hidden))), leaves: [w1, w2] };
 };
 
-/** Two steps of an LSTM, gate by gate as in the post, over shared weights. */
+/** Two steps of an LSTM with shared weights, gate by gate as in the post. */
 const cell = () => {
   const gates = ['forget', 'input', 'output', 'cell'].map((name, i) => ({
     weight: parameter(`${name}.weight`, randomTensor([5, 3], 10 + i)),
@@ -93,7 +93,7 @@ const cell = () => {
 describe.each([
   ['a small net', net],
   ['two steps of an LSTM', cell],
-])('%s, wired and driven by hand', (_name, build) => {
+])('%s, wired and run by hand', (_name, build) => {
   it('run() gives the gradients of backward, to the bit', () => {
     const { loss, leaves } = build();
     const waits = wired(loss).register(loss, 'err');
@@ -103,7 +103,7 @@ describe.each([
     expectSame(backward(loss), pass, leaves);
   });
 
-  it('step() lets one node at a time distribute, each once, and only when it is ready', () => {
+  it('step() lets one ready node send, and each node once', () => {
     const { loss, leaves } = build();
     const waits = wired(loss).register(loss, 'err');
     const pass = new BackwardPass(waits);
@@ -113,7 +113,7 @@ describe.each([
     const stepped: Node[] = [];
     for (let node = pass.step(); node; node = pass.step()) {
       expect(pass.missing(node)).toEqual([]);
-      // All of its parents went before it.
+      // All its parents have sent before it.
       for (const { parent } of waits.edges(node)) {
         if (typeof parent !== 'string') expect(stepped).toContain(parent);
       }
@@ -124,7 +124,7 @@ describe.each([
     expectSame(backward(loss), pass, leaves);
   });
 
-  it('backward on the hand-wired list gives the same, with or without a source of its own', () => {
+  it('backward on a list wired by hand gives the same, with or without an outside source', () => {
     const { loss, leaves } = build();
     expectSame(backward(loss), backward(loss, { waits: wired(loss) }), leaves);
     expectSame(
@@ -135,11 +135,11 @@ describe.each([
   });
 });
 
-describe('a rule done by hand', () => {
-  it('send() from parents in the reverse order of their edges sums in the order of edges', () => {
+describe('gradients sent by hand', () => {
+  it('are summed in the order of edges, even if sent in another order', () => {
     const w = parameter('w', randomTensor([2], 1));
     const [a, b, c] = [square(w), tanh(w), sigmoid(w)];
-    // In float64 (1e16 + 1) - 1e16 is 0, (1e16 - 1e16) + 1 is 1: the order of a sum shows.
+    // In float64 (1e16 + 1) - 1e16 is 0 and (1e16 - 1e16) + 1 is 1, so the order of the sum is visible.
     const send = [1e16, 1, -1e16].map((value) => constant(new Float64Array([value, value])));
     const waits = new WaitList().register(w, a).register(w, b).register(w, c);
     const total = (order: readonly number[]) => {
@@ -156,7 +156,7 @@ describe('a rule done by hand', () => {
       expect(total(order)).toEqual([0, 0]);
   });
 
-  it('the order of edges is that of construction, not that of registration', () => {
+  it('are summed in the order in which the parents were built, not registered', () => {
     const w = parameter('w', randomTensor([], 1));
     const parents = [1e16, 1, -1e16].map((value) => mul(w, value));
     const root = add(add(parents[2] as Node, parents[0] as Node), parents[1] as Node);
@@ -165,7 +165,7 @@ describe('a rule done by hand', () => {
     expect(evaluate(backward(root).of(w)).item()).toBe(0);
   });
 
-  it('a node wired by hand may get its gradient from outside, in the middle of a graph', () => {
+  it('may start from outside at an inner node', () => {
     const w = parameter('w', randomTensor([3], 1));
     const hidden = tanh(w);
     const pass = new BackwardPass(new WaitList().register(w, hidden).register(hidden, 'head'));
@@ -180,7 +180,7 @@ describe('a rule done by hand', () => {
     });
   });
 
-  it('LSTM.step of the library is wired by hand like any other', () => {
+  it('give the gradients of LSTM.step', () => {
     const lstm = new LSTM('lstm', { inputs: 2, units: 3, dtype: 'float64', seed: 4 });
     const x = input('x', ['batch', 2], { dtype: 'float64' });
     const start = {
@@ -196,7 +196,7 @@ describe('a rule done by hand', () => {
     expect(x.shape).toEqual(['batch', 2]);
   });
 
-  it('windows arrive by hand as they do from a rule', () => {
+  it('may be for windows', () => {
     const w = parameter('w', randomTensor([4], 1));
     const halves = [slice(w, { axis: 0, end: 2 }), slice(w, { axis: 0, start: 1 })];
     const loss = sum(square(concat(halves, 0)));

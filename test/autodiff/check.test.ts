@@ -1,4 +1,4 @@
-// The tester, tested: a checker that is handed a slightly wrong gradient must fail.
+// Tests the checker: it must fail for a gradient that is slightly wrong.
 import { describe, expect, it } from 'vitest';
 import {
   abs,
@@ -26,7 +26,7 @@ import {
 import { errorOf, randomTensor } from '../support.js';
 
 let count = 0;
-/** x * x, with a gradient that is `off` by a factor, or as the rule says. */
+/** x * x, with a gradient that is wrong by the factor `off`, or given by `rule`. */
 function squareOff(off: number, rule = (g: Operand, x: Operand) => mul(g, mul(2 * off, x))) {
   return defineOp({
     name: `test.square${count++}`,
@@ -43,7 +43,7 @@ const leaf = (shape: readonly number[] = [2, 3], seed = 1) =>
   parameter('w', randomTensor(shape, seed, 0.5, 2));
 
 describe('checkGradients', () => {
-  it('passes the right gradient of an op of the user’s own', () => {
+  it('accepts the correct gradient of a user-defined op', () => {
     const w = leaf();
     checkGradients(squareOff(1)(w), [w]);
   });
@@ -60,7 +60,7 @@ describe('checkGradients', () => {
     },
   );
 
-  it('names the leaf and the element that is wrong, and no other', () => {
+  it('names the leaf and the element that are wrong, and no other', () => {
     const [v, w] = [parameter('v', randomTensor([2], 3)), leaf([2, 3, 2])];
     const right = new Float64Array(12).fill(2);
     right[7] = 2.001;
@@ -72,21 +72,21 @@ describe('checkGradients', () => {
     checkGradients(root, [v]);
   });
 
-  it('fails where a sum of ones would hide the error', () => {
-    // Right when all cotangents are equal: the rule hands every element its neighbours' mean.
+  it('fails for an error that a cotangent of ones would hide', () => {
+    // Correct only if all cotangents are equal: the rule gives every element the mean of all.
     const op = squareOff(1, (g, x) => mul(div(sum(g), 6), mul(2, x)));
     const w = leaf();
     expect(() => checkGradients(op(w), [w])).toThrow(NumericError);
   });
 
-  it('refuses to check nothing', () => {
+  it('refuses an empty list of leaves', () => {
     const x = parameter('x', tensor([1], { dtype: 'float64' }));
     expect(() => checkGradients(sum(square(x)), [])).toThrow(
       'expected at least one leaf: there is nothing to check',
     );
   });
 
-  it('fails a gradient that is NaN, infinite, or nought where it is not', () => {
+  it('fails a gradient that is NaN or infinite, or zero where it should not be', () => {
     const w = leaf();
     for (const wrong of [NaN, Infinity, -Infinity, 0]) {
       const op = squareOff(1, (g) => mul(mul(g, 0), wrong === 0 ? 1 : wrong));
@@ -98,20 +98,20 @@ describe('checkGradients', () => {
     }
   });
 
-  it('fails where the function itself is NaN beside the point', () => {
+  it('fails if the function is NaN next to the point', () => {
     const w = parameter('w', tensor([0, 1], { dtype: 'float64' }));
     expect(() => checkGradients(sqrt(w), [w])).toThrow(NumericError);
     expect(() => checkGradients(pow(w, 0.5), [w])).toThrow(NumericError);
   });
 
-  it('fails an error in a small gradient beside large ones', () => {
+  it('fails an error in a small gradient next to large ones', () => {
     const w = parameter('w', tensor([100, 0.5], { dtype: 'float64' }));
     const mask = constant(tensor([2, 2.002], { dtype: 'float64' }));
     const op = squareOff(1, (g, x) => mul(g, mul(mask, x)));
     expect(() => checkGradients(op(w), [w])).toThrow(/element \[1\]/);
   });
 
-  it('leaves the leaves as they were: after success, failure, and a throw amid the differences', () => {
+  it('restores the leaves after success, after failure, and after an error during the differences', () => {
     const w = leaf();
     const before = w.value.data.slice();
     checkGradients(square(w), [w]);
@@ -120,7 +120,7 @@ describe('checkGradients', () => {
     expect(w.value.data).toEqual(before);
     let calls = 0;
     const feeds = {
-      // A feed that goes missing in the middle of the differences.
+      // A feed that is missing from the fifth evaluation on.
       get x() {
         return calls++ < 4 ? 1 : (undefined as never);
       },
@@ -131,7 +131,7 @@ describe('checkGradients', () => {
     expect(w.value.data).toEqual(before);
   });
 
-  it('needs float64, and leaves that can be moved', () => {
+  it('needs float64, and leaves that are parameters or states', () => {
     const single = parameter('single', [1, 2]);
     expect(errorOf(() => checkGradients(square(single), [single]))).toBeInstanceOf(DTypeError);
     const x = input('x', [], { dtype: 'float64' });
@@ -142,7 +142,7 @@ describe('checkGradients', () => {
     expect(errorOf(() => checkGradients(square(w), [leaf([2])]))).toBeInstanceOf(GraphError);
   });
 
-  it('takes a root of any shape, feeds, and zero-size leaves', () => {
+  it('accepts a root of any shape, feeds, and leaves without elements', () => {
     const w = leaf([3]);
     const x = input('x', ['batch', 3], { dtype: 'float64' });
     checkGradients(tanh(mul(x, w)), [w], { feeds: { x: randomTensor([4, 3], 2) } });
@@ -153,7 +153,7 @@ describe('checkGradients', () => {
     ).toBeInstanceOf(ShapeError);
   });
 
-  it('fails at a kink, where the two sides differ', () => {
+  it('fails at a kink, where the one-sided derivatives differ', () => {
     const w = parameter('w', tensor([0.5, 2e-6], { dtype: 'float64' }));
     expect(() => checkGradients(abs(w), [w])).toThrow(/element \[1\]/);
     expect(backward(sum(abs(w))).reaches(w)).toBe(true);

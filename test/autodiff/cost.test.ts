@@ -1,4 +1,4 @@
-// What differentiation costs, in nodes: counted, so that no machine's speed decides.
+// The cost of differentiation, counted in nodes so that it does not depend on the machine's speed.
 import { describe, expect, it } from 'vitest';
 import { reachable } from '../../src/graph/topology.js';
 import {
@@ -44,12 +44,12 @@ describe('the gradient of slices', () => {
     expect(named(nodes, 'assemble')).toHaveLength(1);
     expect(named(nodes, 'assemble')[0]?.inputs).toHaveLength(6);
     expect(nodes.some(({ op }) => /pad/i.test(op.name))).toBe(false);
-    // Nothing but the sum itself is as large as w.
+    // Only the sum itself is as large as w.
     expect(nodes.filter((node) => node !== w && node.shape[0] === 6)).toHaveLength(1);
     checkGradients(loss, [w]);
   });
 
-  it('grows linearly: in nodes, and in the elements that they hold', () => {
+  it('grows linearly, in nodes and in their elements', () => {
     const size = (n: number) => {
       const { nodes } = windows(n);
       const elements = nodes.reduce(
@@ -62,19 +62,19 @@ describe('the gradient of slices', () => {
     for (const i of [0, 1] as const) expect(large[i] - middle[i]).toBe(middle[i] - small[i]);
   });
 
-  it('of a slice of a slice, and of both, is right', () => {
+  it('is correct for a slice of a slice, and for both', () => {
     const w = parameter('w', randomTensor([5, 4], 1));
     const outer = slice(w, { axis: 0, start: 1, end: 4 });
     const inner = slice(outer, { axis: 1, start: 2 });
     checkGradients(add(sum(square(inner)), sum(sin(outer))), [w]);
     const gradient = backward(add(sum(square(inner)), sum(sin(outer)))).of(w);
-    checkGradients(sum(square(gradient)), [w]); // its own gradient is slices
+    checkGradients(sum(square(gradient)), [w]); // the gradient of the gradient consists of slices
     expect(named(all(backward(sum(square(gradient))), [w]), 'slice').length).toBeGreaterThan(2);
   });
 });
 
 describe('the gradient of a matrix product', () => {
-  it('of a batch with one right operand is one tall product, not a batch of them', () => {
+  it('of a batch with one right operand is one tall product, not a batch of products', () => {
     for (const transposeB of [false, true]) {
       const x = parameter('x', randomTensor([7, 5, 3], 1));
       const w = parameter('w', randomTensor(transposeB ? [2, 3] : [3, 2], 2));
@@ -87,7 +87,7 @@ describe('the gradient of a matrix product', () => {
     }
   });
 
-  it('builds no transpose, whatever the flags, the ranks, and the order of differentiation', () => {
+  it('builds no transpose, for any flags, ranks and order of differentiation', () => {
     const flags = [false, true];
     for (const transposeA of flags) {
       for (const transposeB of flags) {
@@ -105,7 +105,7 @@ describe('the gradient of a matrix product', () => {
     }
   });
 
-  it('of folded rows is right for every size of a named batch', () => {
+  it('with rows folded into one matrix is correct for every size of a named batch', () => {
     const x = input('x', ['batch', 2, 3], { dtype: 'float64' });
     const w = parameter('w', randomTensor([3, 2], 2));
     for (const batch of [1, 4]) {
@@ -144,7 +144,7 @@ describe('an unrolled LSTM', () => {
     expect(next - fifty).toBe(six - five); // every step costs the same
   });
 
-  it('has a right second derivative through two steps', () => {
+  it('has a correct second derivative through two steps', () => {
     const lstm = new LSTM('lstm', { inputs: 2, units: 2, dtype: 'float64', seed: 3 });
     const { hidden } = lstm.unroll(constant(randomTensor([2, 2, 2], 1)));
     const leaves = [lstm.gates.forget.weight, lstm.gates.cell.weight, lstm.gates.output.bias];
@@ -155,19 +155,19 @@ describe('an unrolled LSTM', () => {
 });
 
 describe('size', () => {
-  it('a graph 100,000 nodes deep builds, differentiates and evaluates', () => {
+  it('a graph 100,000 nodes deep can be built, differentiated and evaluated', () => {
     const w = parameter('w', 0.5);
     let deep: Node = w;
     for (let i = 0; i < 50_000; i++) deep = neg(mul(deep, 0.99995));
     const gradient = backward(deep).of(w);
     const nodes = reachable([gradient]).length;
-    expect(nodes).toBeLessThan(200_010); // at most two a node
+    expect(nodes).toBeLessThan(200_010); // at most two for each node
     const [value, slope] = evaluate([deep, gradient]).map((tensor) => tensor.item());
     expect(value).toBeCloseTo(0.5 * 0.99995 ** 50_000, 4);
     expect(slope).toBeCloseTo(0.99995 ** 50_000, 4);
   });
 
-  it('a node of 100,000 parents sums all of them, in one node', () => {
+  it('a node with 100,000 parents sums their gradients in one node', () => {
     const w = parameter('w', randomTensor([], 1));
     const parents = Array.from({ length: 100_000 }, (_, i) => (i % 2 ? mul(w, 2) : neg(w)));
     const loss = addN(parents);
@@ -177,7 +177,7 @@ describe('size', () => {
     expect(evaluate(gradient).item()).toBe(50_000);
   });
 
-  it('a node used 100,000 times by one parent is 100,000 edges', () => {
+  it('a node that one parent uses 100,000 times has 100,000 edges', () => {
     const w = parameter('w', randomTensor([1], 1));
     const loss = sum(concat(new Array(1000).fill(w), 0));
     expect(evaluate(backward(loss).of(w)).toArray()).toEqual([1000]);
@@ -194,13 +194,13 @@ describe('size', () => {
       backward(node).of(w);
       return performance.now() - start;
     };
-    seconds(5000); // warm
+    seconds(5000); // warm-up
     const best = (n: number) => Math.min(seconds(n), seconds(n), seconds(n));
-    // 8 times the nodes: 8 times the time if linear, 64 if quadratic.
+    // 8 times the nodes take 8 times the time if it is linear, and 64 times if it is quadratic.
     expect(best(80_000) / best(10_000)).toBeLessThan(30);
   });
 
-  it('a diamond doubled 60 times has 2^60 paths and 61 sums', () => {
+  it('a graph with 2^60 paths needs at most 60 sums', () => {
     const w = parameter('w', randomTensor([], 1));
     let node: Node = w;
     for (let i = 0; i < 60; i++) node = add(node, node);

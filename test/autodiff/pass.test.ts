@@ -1,4 +1,4 @@
-// What a pass refuses, and what it says: nothing is delivered by a call that throws.
+// The errors of a BackwardPass. A call that throws delivers no gradient.
 import { describe, expect, it } from 'vitest';
 import {
   add,
@@ -60,7 +60,7 @@ describe('send', () => {
       DTypeError,
       "the gradient that the outside source 'err' sent to [sum 'root'] must be float64, but is float32",
     ],
-    ['what is no node', (pass) => pass.send(root, 'err', 1 as never), GraphError, 'must be a node'],
+    ['a number', (pass) => pass.send(root, 'err', 1 as never), GraphError, 'must be a node'],
     [
       'a parent that is not waited for',
       (pass) => pass.send(w, other, g),
@@ -68,7 +68,7 @@ describe('send', () => {
       "[parameter 'w'] does not wait for [sigmoid 'other'] (its input 0): the edge is not registered; call waits.register(node, parent)",
     ],
     [
-      'a parent that uses something else',
+      'a parent that does not use the node',
       (pass) => pass.send(a, root, g),
       GraphError,
       "[sum 'root'] does not use [square 'a'] as an input",
@@ -80,7 +80,7 @@ describe('send', () => {
       "[parameter 'w'] does not wait for the outside source 'err': the edge is not registered; call waits.register(node, 'err')",
     ],
     [
-      'no sender at all',
+      'a missing sender',
       (pass) => pass.send(w, undefined as never, g),
       GraphError,
       'expected a parent of [parameter',
@@ -92,7 +92,7 @@ describe('send', () => {
       "[sigmoid 'other'] is not on the wait list of this pass",
     ],
     [
-      'a window that sticks out',
+      'a window that exceeds the node',
       (pass) => pass.send(w, a, new Part(g, [0, 1])),
       ShapeError,
       'must lie within shape [2, 3], but has [2, 3] at [0, 1]',
@@ -131,7 +131,7 @@ describe('send', () => {
     expect(() => pass.send(root, 'err', one)).toThrow(StateError);
   });
 
-  it('takes one gradient for each use from a parent that uses a node twice', () => {
+  it('accepts two gradients from a parent that uses a node twice', () => {
     const twice = mul(w, w).named('twice');
     const pass = new BackwardPass(new WaitList().register(w, twice));
     pass.send(w, twice, g);
@@ -142,7 +142,7 @@ describe('send', () => {
     expect(() => pass.send(w, twice, g)).toThrow(StateError);
   });
 
-  it('takes 30,000 gradients of one node, fast', () => {
+  it('accepts 30,000 gradients for one node in linear time', () => {
     const shared = parameter('shared', 3);
     const parents = Array.from({ length: 30_000 }, () => exp(shared));
     const list = new WaitList();
@@ -153,8 +153,8 @@ describe('send', () => {
   });
 });
 
-describe('a gradient sent by hand over an edge that a rule serves', () => {
-  it('is an error and not a gradient counted twice', () => {
+describe('a gradient sent by hand over an edge over which a rule sends, too', () => {
+  it('is an error, and is not counted twice', () => {
     const { w, a, root, waits } = graph();
     const pass = new BackwardPass(waits).send(w, a, constant(randomTensor([2, 3], 2)));
     pass.send(root, 'err', one);
@@ -163,14 +163,14 @@ describe('a gradient sent by hand over an edge that a rule serves', () => {
     expect(error.message).toMatch(
       /\[parameter 'w'\] has received its gradient from \[square 'a'\]/,
     );
-    // The step that failed delivered nothing, and fails again.
+    // The failed step delivered nothing, and fails again.
     expect(() => pass.step()).toThrow(StateError);
     expect(pass.ready(w)).toBe(false);
   });
 });
 
 describe('gradient', () => {
-  it('is refused before all have arrived, and says for whom the node waits', () => {
+  it('is refused before all gradients have arrived, with an error that names the missing edges', () => {
     const { w, a, waits } = graph();
     const pass = new BackwardPass(waits);
     const error = errorOf(() => pass.gradient(w));
@@ -184,7 +184,7 @@ describe('gradient', () => {
     );
   });
 
-  it('of a node that got none and none is zeros of its shape and dtype', () => {
+  it('of a node that received only `none` is zeros of its shape and dtype', () => {
     const { w, a, b, waits } = graph();
     const pass = new BackwardPass(waits).send(w, a, none).send(w, b, none);
     expect(pass.ready(w)).toBe(true);
@@ -192,7 +192,7 @@ describe('gradient', () => {
     expect(evaluate(pass.gradient(w)).data).toEqual(new Float64Array(6));
   });
 
-  it('adds what came where something and none came', () => {
+  it('is the sum of the gradients that are not `none`', () => {
     const { w, a, b, waits } = graph();
     const g = randomTensor([2, 3], 2);
     const pass = new BackwardPass(waits).send(w, a, none).send(w, b, constant(g));
@@ -201,8 +201,8 @@ describe('gradient', () => {
   });
 });
 
-describe('a pass that stops', () => {
-  it('names every node still waiting, and for whom', () => {
+describe('a backward pass that stops', () => {
+  it('names every node that still waits, and its missing edges', () => {
     const { waits } = graph();
     const error = errorOf(() => new BackwardPass(waits).run());
     expect(error).toBeInstanceOf(GraphError);
@@ -218,7 +218,7 @@ describe('a pass that stops', () => {
     );
   });
 
-  it('names only those that wait, when it stops half way', () => {
+  it('names only the nodes that still wait, if others have finished', () => {
     const { w, root, waits } = graph();
     const head = sigmoid(w).named('head');
     const pass = new BackwardPass(waits.register(w, head)).send(root, 'err', one);
@@ -227,14 +227,14 @@ describe('a pass that stops', () => {
     );
   });
 
-  it('says so when nothing was registered that could start it', () => {
+  it('says that no source is registered that could start it', () => {
     const { root } = graph();
     expect(errorOf(() => new BackwardPass(WaitList.of(root)).run()).message).toMatch(
       /\[sum 'root'\] waits for nobody, so nothing starts there: register\(node, 'name'\)/,
     );
   });
 
-  it('goes on when the missing gradient comes', () => {
+  it('continues when the missing gradient arrives', () => {
     const { w, root, waits } = graph();
     const head = sigmoid(w);
     const pass = new BackwardPass(waits.register(w, head)).send(root, 'err', one);
@@ -244,27 +244,27 @@ describe('a pass that stops', () => {
   });
 });
 
-describe('the wait list of a pass', () => {
-  it('is that of its start: an edge registered later changes neither what is waited for nor what came', () => {
+describe('the wait list of a backward pass', () => {
+  it('is copied at its start: an edge that is registered later changes nothing', () => {
     const w = parameter('w', randomTensor([], 1));
     const [early, late] = [square(w), exp(w)];
     const waits = new WaitList().register(w, late);
     const pass = new BackwardPass(waits);
-    waits.register(w, early); // stands before `late` in the order of edges
+    waits.register(w, early); // comes before `late` in the order of edges
     pass.send(w, late, one);
     expect(pass.missing(w)).toEqual([]);
     expect(pass.ready(w)).toBe(true);
     expect(evaluate(pass.gradient(w)).item()).toBe(1);
   });
 
-  it('is not used up: two passes over one list give the same', () => {
+  it('can be used again: two passes over one list give the same gradients', () => {
     const { w, root, waits } = graph();
     const run = () => evaluate(new BackwardPass(waits).send(root, 'err', one).run().of(w));
     expect(run()).toEqual(run());
   });
 });
 
-describe('a rule that is wrong', () => {
+describe('a wrong gradient rule', () => {
   const wrong = (name: string, gradient: never) =>
     defineOp({
       name,
@@ -278,7 +278,7 @@ describe('a rule that is wrong', () => {
     });
   const w = parameter('w', randomTensor([2], 1));
 
-  it('is told how many gradients it should have sent', () => {
+  it('causes an error that says how many gradients were expected', () => {
     const short = wrong('test.short', (({ gradient }: { gradient: unknown }) => [
       gradient,
     ]) as never);
@@ -287,7 +287,7 @@ describe('a rule that is wrong', () => {
     );
   });
 
-  it('is told which shape was expected, of which input', () => {
+  it('causes an error that names the expected shape and the input', () => {
     const bent = wrong('test.bent', (({ gradient }: { gradient: never }) => [
       sum(gradient),
       none,

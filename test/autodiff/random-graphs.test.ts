@@ -1,4 +1,4 @@
-// Graphs that nobody thought of: random, with shared nodes, against finite differences.
+// Random graphs with shared nodes, checked against finite differences.
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { reachable } from '../../src/graph/topology.js';
@@ -33,7 +33,7 @@ import {
 } from '../../src/index.js';
 import { randomTensor } from '../support.js';
 
-// Every node of a random graph is [2, 2], so that any two can meet; the detours take other shapes.
+// Every node of a random graph has the shape [2, 2], so that any two can be combined. Only the ops inside use others.
 const shape = [2, 2];
 const unary: readonly ((x: Node) => Node)[] = [
   tanh,
@@ -69,7 +69,7 @@ const binary: readonly ((a: Node, b: Node) => Node)[] = [
     ),
 ];
 
-/** Each step applies an op to earlier nodes, which it picks by number: many are picked often. */
+/** Each step applies an op to earlier nodes, chosen by number. Many nodes are chosen more than once. */
 const plan = fc.array(
   fc.record({ op: fc.nat({ max: unary.length + binary.length - 1 }), a: fc.nat(), b: fc.nat() }),
   { minLength: 2, maxLength: 14 },
@@ -85,13 +85,13 @@ function build(steps: readonly { op: number; a: number; b: number }[], seed: num
       one ? one(left) : (binary[op - unary.length] as (a: Node, b: Node) => Node)(left, right),
     );
   }
-  // The last few meet, so that most of the graph counts and its nodes are shared.
+  // The root adds the last three nodes, so that most of the graph is below it and nodes are shared.
   const root = nodes.slice(-3).reduce((total, node) => add(total, node));
   const below = new Set<Node>(reachable([root]));
   return { root, leaves: leaves.filter((leaf) => below.has(leaf)) };
 }
 
-/** stopGradient is invisible to finite differences: these graphs are checked without it. */
+/** Finite differences do not see stopGradient, so these graphs are checked without it. */
 const stops = unary.findIndex((f) =>
   reachable([f(parameter('p', randomTensor(shape, 1)))]).some(
     ({ op }) => op.name === 'stopGradient',
@@ -114,7 +114,7 @@ describe('backward on random graphs with shared nodes', () => {
     expect(shared).toBeGreaterThan(500);
   });
 
-  it('its gradients agree too: the second derivative', () => {
+  it('has second derivatives that agree, too', () => {
     fc.assert(
       fc.property(seen, fc.nat({ max: 1e6 }), (steps, seed) => {
         const { root, leaves } = build(steps, seed);
@@ -126,7 +126,7 @@ describe('backward on random graphs with shared nodes', () => {
     );
   });
 
-  it('is linear in the gradient it starts from, to rounding, stopped paths included', () => {
+  it('is linear in the starting gradient, including stopped paths', () => {
     fc.assert(
       fc.property(plan, fc.nat({ max: 1e6 }), (steps, seed) => {
         const { root, leaves } = build(steps, seed);

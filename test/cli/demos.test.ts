@@ -8,7 +8,7 @@ import { demos } from '../../src/cli/demos/index.js';
 import { main } from '../../src/cli/shell.js';
 import { renderDot } from '../../src/report/index.js';
 
-// The real demos on real data, shortened: enough training to tell learning from guessing.
+// The real demos on real data, shortened: the training suffices to distinguish learning from guessing.
 
 let out = '';
 beforeEach(() => {
@@ -31,12 +31,12 @@ function metrics(): Record<string, number> {
   return JSON.parse(read('metrics.json'));
 }
 
-/** Every picture is there as SVG and as a PNG that is not blank; the model is a graph that draws. */
+/** Checks that every picture exists as an SVG and as a PNG that is not blank, and that the model's graph is drawn. */
 async function expectPictures(...names: string[]) {
   for (const name of names) {
     expect(read(`${name}.svg`)).toMatch(/^<svg\b/);
     const { data } = decode(readFileSync(join(out, `${name}.png`)));
-    expect(new Set(data).size, `${name} shows something`).toBeGreaterThan(10);
+    expect(new Set(data).size, `${name} is not blank`).toBeGreaterThan(10);
   }
   expect(await renderDot(read('model.dot'))).toBe(read('model.svg'));
 }
@@ -52,7 +52,7 @@ describe('forebay demo trig', () => {
     expect(existsSync(join(out, 'step.dot'))).toBe(true);
   });
 
-  it('trains by the seed recipe, whose figures stand apart', async () => {
+  it('trains by the seed recipe, and writes its figures under their own key', async () => {
     await demo('trig', '--recipe', 'seed', '--seeds', '2,3', '--epochs', '3');
     const { rmse, seed } = metrics() as { rmse?: number; seed?: unknown };
     expect(rmse).toBeUndefined();
@@ -68,14 +68,14 @@ describe('forebay demo vae', () => {
     const small = ['--digits', '100', '--hidden', '30', '--latent', '4'];
     expect((await demo('vae', ...small, '--epochs', '40')).status).toBe(0);
     const { loss, reconstruction, divergence } = metrics() as Record<string, number>;
-    // The mean digit, for every digit, costs about 200 nats.
+    // Predicting the mean digit for every digit costs about 200 nats.
     expect(loss).toBeLessThan(185);
     expect(divergence).toBeGreaterThan(1);
     expect(loss).toBeCloseTo((reconstruction as number) + (divergence as number), 6);
     await expectPictures('samples', 'reconstructions', 'loss');
   });
 
-  it('says where digits come from when there are none', async () => {
+  it('says how to get the digits if there are none', async () => {
     const { status, stdout, stderr } = await demo('vae', '--data', out);
     expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
     expect(stderr).toContain(
@@ -85,7 +85,7 @@ describe('forebay demo vae', () => {
 });
 
 describe('forebay demo spiral', () => {
-  it('tells most of three spirals apart after a tenth of its training', async () => {
+  it('classifies most points of three spirals after a tenth of its training', async () => {
     expect((await demo('spiral', '--epochs', '300')).status).toBe(0);
     const { accuracy, sharedPoints } = metrics();
     expect(accuracy).toBeGreaterThanOrEqual(0.9);
@@ -95,7 +95,7 @@ describe('forebay demo spiral', () => {
 });
 
 describe('forebay demo mnist', () => {
-  it('knows most digits after a few of them', async () => {
+  it('classifies most digits after training on a few of them', async () => {
     expect(
       (await demo('mnist', '--digits', '5000', '--epochs', '4', '--hidden', '32')).status,
     ).toBe(0);
@@ -104,7 +104,7 @@ describe('forebay demo mnist', () => {
   });
 });
 
-/** Shortened, for what holds for every demo. */
+/** Short forms of the demos, for tests that hold for every demo. */
 const short: Record<string, string[]> = {
   trig: ['--epochs', '20'],
   vae: ['--digits', '40', '--hidden', '8', '--latent', '2', '--epochs', '2'],
@@ -113,7 +113,7 @@ const short: Record<string, string[]> = {
 };
 
 describe('--load', () => {
-  /** The figures of the network itself, not of its training. */
+  /** The figures that depend on the network only, not on its training. */
   const figures: Record<string, string[]> = {
     trig: ['rmse'],
     vae: ['hidden', 'latent', 'loss', 'test'],
@@ -122,7 +122,7 @@ describe('--load', () => {
   };
 
   it.each(Object.keys(short))(
-    'gives the figures of the %s network that was saved, without training it',
+    'gives the same figures for a saved %s network, without training it',
     async (name) => {
       await demo(name, ...(short[name] as string[]));
       const trained = metrics();
@@ -130,7 +130,7 @@ describe('--load', () => {
       const model = join(out, 'saved.safetensors');
       renameSync(join(out, 'model.safetensors'), model);
       rmSync(join(out, 'loss.svg'));
-      // The sizes of the network are in the file.
+      // The sizes of the network are read from the file.
       const digits = name === 'vae' ? ['--digits', '40'] : [];
       const { status, stderr } = await demo(name, '--load', model, ...digits);
       expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
@@ -144,7 +144,7 @@ describe('--load', () => {
     },
   );
 
-  it("says so when the file is another network's, or none", async () => {
+  it('says so if the file contains another network or does not exist', async () => {
     await demo('spiral', ...(short.spiral as string[]));
     const model = join(out, 'model.safetensors');
     const { status, stderr } = await demo('mnist', '--load', model);
@@ -158,7 +158,7 @@ describe('--load', () => {
 });
 
 describe('--interpret', () => {
-  it('trains to the same figures, but for rounding', async () => {
+  it('trains to the same figures, up to rounding', async () => {
     const args = ['trig', '--seeds', '2', '--epochs', '10'];
     const losses: number[] = [];
     for (const more of [[], ['--interpret']]) {
@@ -180,7 +180,7 @@ describe('the same seed', () => {
       for (const seed of ['7', '7', '8']) {
         const seeds = name === 'trig' ? ['--seeds', seed] : ['--seed', seed];
         await demo(name, ...args, ...seeds);
-        // The seed itself stands in the file; the figures are what must differ.
+        // The seed itself is in the file, so it is removed: the figures must differ.
         figures.push(read('metrics.json').replaceAll(/"seed": \d+/g, ''));
       }
       expect(figures[1]).toBe(figures[0]);

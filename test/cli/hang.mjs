@@ -1,5 +1,5 @@
-// A command with one demo that never ends; built code, as a user runs it.
-import { main } from '../../dist/cli/shell.js';
+// A command with one demo that never ends. It uses the built code, as a user does.
+import { main } from '../../dist/cli/shell.mjs';
 
 const demo = {
   name: 'hang',

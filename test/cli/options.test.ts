@@ -33,7 +33,7 @@ describe('parseSeeds', () => {
 });
 
 describe('numbers', () => {
-  it('are taken as they are written or refused, never something else', () => {
+  it('are parsed to exactly the written value, or refused', () => {
     const whole = integer({ help: '', default: 0 });
     fc.assert(
       fc.property(fc.maxSafeNat(), (value) => whole.parse(String(value)) === value),

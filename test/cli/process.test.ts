@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-// The built command, as `npx forebay` starts it: `npm run build:ts` comes first.
-const command = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+// The built command, as `npx forebay` starts it. It needs `npm run build:ts`.
+const command = fileURLToPath(new URL('../../dist/cli/main.mjs', import.meta.url));
 const hang = fileURLToPath(new URL('hang.mjs', import.meta.url));
 
 let folder = '';
@@ -33,7 +33,7 @@ describe('the forebay command', () => {
     expect(stderr).toMatch(/^forebay: unknown demo 'nothing-of-this-name'; [^\n]*\n$/);
   });
 
-  it('ends at Ctrl-C at once, silently, with whole files only', async () => {
+  it('ends at once on Ctrl-C, without output, and leaves only complete files', async () => {
     const child = spawn(process.execPath, [hang, 'demo', 'hang'], { cwd: folder });
     let stderr = '';
     child.stderr.on('data', (text) => {
@@ -47,7 +47,7 @@ describe('the forebay command', () => {
     expect(readdirSync(join(folder, 'out/hang'))).toEqual(['begun.txt']);
   });
 
-  it('is not upset by a reader that stops reading', async () => {
+  it('prints no error if the reader closes its output', async () => {
     const child = spawn(process.execPath, [command, '--help'], { cwd: folder });
     child.stdout.destroy();
     let stderr = '';

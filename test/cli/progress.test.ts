@@ -16,19 +16,19 @@ class Screen extends Writable {
 }
 
 describe('a progress bar', () => {
-  it('makes room for a line, and starts anew below it', async () => {
+  it('prints a line in its place, and is drawn again below it', async () => {
     const screen = new Screen(true);
     const bars = await ProgressBars.on(screen);
     const bar = bars.start(2, 'epochs');
     bars.interrupt(() => screen.write('a line\n'));
-    // The line that the bar is on is cleared, and where it is now is where it returns to at the end.
+    // The bar's line is cleared, and the new cursor position is saved, to which the bar returns at the end.
     expect(screen.text.endsWith('\r\u001b[Ka line\n\u001b7')).toBe(true);
     bar.advance(2, 0.125);
     bar.done();
     expect(screen.text).toMatch(/a line\n[\s\S]*epochs ━+ 100% {2}loss 0\.1250/);
   });
 
-  it('is gone once it is done, and only one is shown at a time', async () => {
+  it('is not drawn again after done, and only one bar is shown at a time', async () => {
     const screen = new Screen(true);
     const bars = await ProgressBars.on(screen);
     const first = bars.start(3, 'first');
@@ -41,7 +41,7 @@ describe('a progress bar', () => {
     expect(screen.text).toBe(`${shown}after\n`);
   });
 
-  it('writes nothing where there is no terminal', async () => {
+  it('writes nothing if the stream is not a terminal', async () => {
     const screen = new Screen(false);
     const bars = await ProgressBars.on(screen);
     const bar = bars.start(3, 'epochs');

@@ -10,7 +10,7 @@ import { main } from '../../src/cli/shell.js';
 import { load, loadMetadata } from '../../src/index.js';
 import { registry } from './toy.js';
 
-/** A stream that remembers; a terminal when told so. */
+/** A stream that records its text. It is a terminal if `isTTY` is true. */
 class Recorder extends Writable {
   text = '';
   readonly isTTY: boolean;
@@ -56,7 +56,7 @@ const files = [
 ] as const;
 
 describe('a demo', () => {
-  it('writes all that it makes into out/NAME, and says so', async () => {
+  it('writes all its files into out/NAME, and lists them', async () => {
     const { status, stdout, stderr } = await forebay(['demo', 'toy']);
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     expect(readdirSync(join(folder, 'out/toy')).sort()).toEqual([...files]);
@@ -71,7 +71,7 @@ describe('a demo', () => {
     expect(loadMetadata(model)).toEqual({ demo: 'toy', units: '5' });
   });
 
-  it('gets its options by name, typed and with defaults', async () => {
+  it('receives its options by name, typed and with defaults', async () => {
     const args = '--rate 2e-3 --recipe=seed --seeds 7,2-4 --loud --hidden-units 9 --out there';
     const { status, stdout } = await forebay(['demo', 'toy', ...args.split(' ')]);
     expect(status).toBe(0);
@@ -80,7 +80,7 @@ describe('a demo', () => {
     expect(readdirSync(join(folder, 'there'))).toHaveLength(files.length);
   });
 
-  it('writes metrics with its name and seed, lists for typed arrays, words for NaN and infinity', async () => {
+  it('writes metrics with its name and seed, typed arrays as lists, NaN and infinity as strings', async () => {
     await forebay(['demo', 'toy', '--seed', '5']);
     expect(JSON.parse(readFileSync(join(folder, 'out/toy/metrics.json'), 'utf8'))).toEqual({
       demo: 'toy',
@@ -146,7 +146,7 @@ describe('help', () => {
   });
 });
 
-describe('wrong usage exits with 2 and one line, before anything is done', () => {
+describe('wrong usage exits with 2 and one line, before any work', () => {
   it.each([
     [[], "expected a command; try 'forebay --help'"],
     [['dome'], "unknown command 'dome'; try 'forebay --help'"],
@@ -190,7 +190,7 @@ describe('wrong usage exits with 2 and one line, before anything is done', () =>
     ],
     [
       ['demo', 'toy', '--seeds', '5-1'],
-      "--seeds: expected a range that runs upwards, but received '5-1'",
+      "--seeds: expected an increasing range of seeds, but received '5-1'",
     ],
     [
       ['demo', 'toy', '--seeds', '1,,2'],
@@ -222,7 +222,7 @@ describe('a demo that fails', () => {
     });
   });
 
-  it('for want of the digits exits with 2 and says how to get them', async () => {
+  it('because the digits are missing exits with 2 and says how to get them', async () => {
     const { status, stderr } = await forebay(['demo', 'toy', '--fail', 'digits', '--data', folder]);
     expect(status).toBe(2);
     expect(stderr).toBe(
@@ -230,20 +230,20 @@ describe('a demo that fails', () => {
     );
   });
 
-  it('for a folder that cannot be made exits with 1, before the work', async () => {
+  it('because its folder cannot be created exits with 1, before the work', async () => {
     writeFileSync('taken', '');
     const { status, stdout, stderr } = await forebay(['demo', 'toy', '--out', 'taken/below']);
     expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
     expect(stderr).toMatch(/^forebay: ENOTDIR: not a directory, mkdir '.*taken\/below'\n$/);
   });
 
-  it('by a mistake in the program is not hidden: the error comes out with its stack', async () => {
+  it('because of a bug rejects with the original error', async () => {
     await expect(forebay(['demo', 'toy', '--fail', 'bug'])).rejects.toThrow(TypeError);
   });
 });
 
 describe('the registered demos', () => {
-  it('are what they are registered as, and show their help', async () => {
+  it('have the names under which they are registered, and show their help', async () => {
     for (const [name, load] of Object.entries(demos)) {
       const { demo } = await load();
       expect(demo.name).toBe(name);

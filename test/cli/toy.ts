@@ -1,4 +1,4 @@
-/** A demo that trains nothing: what the shell's tests run. */
+/** A demo that trains nothing, for the tests of the shell. */
 
 import { setTimeout } from 'node:timers/promises';
 import { defineDemo, type Registry } from '../../src/cli/demo.js';

@@ -1,4 +1,4 @@
-// Programs against evaluate(), where a pass once went wrong: each test is a bug that random graphs found.
+// Programs compared with evaluate(). Each test is a bug of a compiler pass that random graphs found.
 import { expect, it } from 'vitest';
 import {
   add,
@@ -28,7 +28,7 @@ import {
   where,
 } from '../../src/index.js';
 
-/** Outputs and new values of leaves, as lists, from evaluate and from a program. */
+/** The outputs and the new values of leaves, as lists, from evaluate and from a program. */
 function both(outputs: Readonly<Record<string, Node>>, updates: Updates = [], feeds: Feeds = {}) {
   const leaves = updates.map(([leaf]) => leaf);
   const before = leaves.map(({ value }) => value.data.slice());
@@ -51,7 +51,7 @@ const agree = (...args: Parameters<typeof both>) => {
 
 const column = (...values: number[]) => tensor(values.map((value) => [value]));
 
-it('a sum over a place that could be read part by part is one sum', () => {
+it('a sum over an assembled value that could be read block by block is one sum', () => {
   const s = state('s', column(-1, 0, 2));
   const chosen = where(parameter('c', column(0, 1, 1, 0, 0, 1)), 2, concat([s, s], 0));
   agree({ y: sum(chosen) });
@@ -71,7 +71,7 @@ it('a column is not added onto a row', () => {
   agree({ both: addN([one, other]) }, [], feeds);
 });
 
-it('a pass that writes a leaf reads others as they were, in a place too', () => {
+it('a fused loop that writes a leaf reads the old values of others, also in an assembled value', () => {
   const a = parameter('a', column(-1, -1, 1));
   const b = parameter(
     'b',
@@ -88,7 +88,7 @@ it('a pass that writes a leaf reads others as they were, in a place too', () => 
   ]);
 });
 
-it('nothing is added onto a product that is multiplied out where it is read', () => {
+it('nothing is added onto a product with K = 1 that is computed where it is read', () => {
   const [v, w] = [
     parameter('v', tensor([[1, 2, 3]])),
     parameter(
@@ -111,18 +111,18 @@ it('nothing is added onto a product that is multiplied out where it is read', ()
   });
 });
 
-it('the maximum of nothing is the least there is', () => {
+it('the maximum of no elements is the least value of the dtype', () => {
   const least = max(parameter('x', tensor([[], []])), 1);
   agree({ least, greater: greater(0, least) });
 });
 
-it('products of nothing scaled twice are nothing', () => {
+it('a product of empty matrices that is scaled twice is empty', () => {
   const nothing = constant(tensor([], { shape: [0, 5] }));
   const scaled = mul(mul(-1, matmul(nothing, nothing, { transposeB: true })), 2);
   agree({ y: matmul(scaled, nothing, { transposeA: true }) });
 });
 
-it('an element that stands for a whole tile is stored and summed as often as the tile asks', () => {
+it('an element that is broadcast over a tile is stored and summed once for each element of the tile', () => {
   const s = state('scale', tensor([0.5]));
   const x = parameter('x', tensor(Array.from({ length: 700 }, (_, i) => [i - 300])));
   const row = parameter('row', tensor([Array.from({ length: 70 }, (_, i) => i)]));

@@ -1,4 +1,4 @@
-/** What programs are made of: the counts that make them fast, where timings would only be noise. */
+/** The counts that make programs fast: products, groups and instructions. Timings would be noise here. */
 
 import { expect, test } from 'vitest';
 import type { Stats } from '../../src/compile/encoded.js';
@@ -35,13 +35,13 @@ interface Sequence {
   readonly inputs: number;
   readonly units: number;
   readonly outputs: number;
-  /** Whether the readout is applied to every step on its own. */
+  /** True if the readout is applied to every step separately. */
   readonly perStep?: boolean;
-  /** Whether the sequence starts from states that are fed, not from zeros. */
+  /** True if the sequence starts from states that are fed, and not from zeros. */
   readonly fedStart?: boolean;
 }
 
-/** An LSTM, gate by gate with concat, with a dense readout on every step. */
+/** An LSTM, written gate by gate with concat, with a dense readout of every step. */
 function sequence({ steps, batch, inputs, units, outputs, perStep, fedStart }: Sequence) {
   const xs = input('xs', [steps, 'batch', inputs]);
   const target = input('target', [steps, 'batch', outputs]);
@@ -64,7 +64,7 @@ function sequence({ steps, batch, inputs, units, outputs, perStep, fedStart }: S
   return statsOf(loss, sgd(loss, parameters, { rate: 0.1 }), batch);
 }
 
-/** What an LSTM of T steps needs: one product a step each way, and what all steps share, once. */
+/** The products of an LSTM of T steps: one for each step in each direction, and one of each kind for all steps. */
 function expected({ steps, batch, inputs, units, outputs, fedStart }: Sequence): string[] {
   const rows = steps * batch;
   const recurrent = fedStart ? steps : steps - 1;
@@ -87,7 +87,7 @@ test.each([
   ['step by step', { ...small, perStep: true }],
   ['batch of one', { ...small, batch: 1 }],
   ['two steps', { ...small, steps: 2 }],
-] as const)('an LSTM from zeros is 2T + 4 products: %s', (_name, sizes) => {
+] as const)('an LSTM that starts from zeros has 2T + 4 products: %s', (_name, sizes) => {
   const { products, productShapes } = sequence(sizes);
   expect(sorted(productShapes)).toEqual(expected(sizes));
   expect(products).toBe(2 * sizes.steps + 4);
@@ -96,13 +96,13 @@ test.each([
 test.each([
   ['stacked', { ...small, fedStart: true }],
   ['step by step', { ...small, fedStart: true, perStep: true }],
-] as const)('an LSTM from a fed state is 2T + 5 products: %s', (_name, sizes) => {
+] as const)('an LSTM that starts from a fed state has 2T + 5 products: %s', (_name, sizes) => {
   const { products, productShapes } = sequence(sizes);
   expect(sorted(productShapes)).toEqual(expected(sizes));
   expect(products).toBe(2 * sizes.steps + 5);
 });
 
-test('an unrolled LSTM is as many groups as it has steps each way, and a few', () => {
+test('an unrolled LSTM has two groups and four instructions for each step, and a few more', () => {
   const [short, long] = [7, 19].map((steps) => sequence({ ...small, steps })) as [Stats, Stats];
   expect((long.groups - short.groups) / 12).toBe(2);
   expect((long.instructions - short.instructions) / 12).toBe(4);
@@ -134,7 +134,7 @@ function trained({
   return specialise([loss], adam(loss, parameters), new Map([['batch', batch]]));
 }
 
-test('a dense net is three products a layer, less the gradient of its input', () => {
+test('a dense net has three products for each layer, without the gradient of its input', () => {
   const { stats } = trained(classifier([9, 8, 7, 6], 5));
   expect(sorted(stats.productShapes)).toEqual(
     sorted([
@@ -154,12 +154,12 @@ test('a batch of one needs no products for the gradients of its weights', () => 
   expect(trained(classifier([9, 8, 7, 6], 1)).stats.products).toBe(5);
 });
 
-test('a variational auto-encoder is at most three products a layer, less one', () => {
+test('a variational auto-encoder has at most three products for each layer, less one', () => {
   const vae = new VariationalAutoencoder('vae', { inputs: 20, hidden: 9, latent: 3 });
   const loss = vae.loss(input('x', ['batch', 20]));
   const { stats } = trained({ loss, parameters: vae.parameters, batch: 4 });
   expect(stats.products).toBeLessThanOrEqual(3 * 5 - 1);
-  // The two heads are one product each way.
+  // The two heads share one product in each direction.
   expect(stats.products).toBe(11);
 });
 
@@ -177,12 +177,12 @@ function writing({ code }: { code: Float64Array }): number[] {
 
 const [group, copy] = [1, 8];
 
-test('Adam over all parameters is one group, one pass over memory', () => {
-  // The copy is the count of steps, which the bias corrections read.
+test('Adam over all parameters is one group, which reads memory once', () => {
+  // The copy writes the count of steps, which the bias corrections read.
   expect(writing(trained(classifier([9, 8, 7], 5)))).toEqual([group, copy]);
 });
 
-test('with a batch of one, weights multiply out their gradients in the pass that updates them', () => {
-  // One pass for weights, one for biases, whose gradients need no multiplication.
+test('with a batch of one, the gradients of weights are computed in the fused loop that updates them', () => {
+  // One group for weights, and one for biases, whose gradients need no multiplication.
   expect(writing(trained(classifier([9, 8, 7], 1)))).toEqual([group, group, copy]);
 });

@@ -1,4 +1,4 @@
-// Fuse: values in, passes over memory out.
+// The compiler pass "fuse": turns values into fused loops over memory.
 import { describe, expect, it } from 'vitest';
 import {
   adam,
@@ -22,8 +22,8 @@ import { fused, schedule, weight } from './support.js';
 const x = input('x', [4, 3]);
 const w = weight('w', [3, 5]);
 
-describe('passes', () => {
-  it('computes a chain, its broadcasts and its closing sum in one', () => {
+describe('fused loops', () => {
+  it('compute a chain, its broadcasts and its final sum in one loop', () => {
     const bias = weight('b', [3]);
     expect(schedule(fused([sum(square(tanh(add(x, bias))))]))).toMatchInlineSnapshot(`
       "
@@ -32,7 +32,7 @@ describe('passes', () => {
     `);
   });
 
-  it('stores what others read: a product, an output', () => {
+  it('store values that are outputs, or that a product reads', () => {
     const h = tanh(x);
     expect(schedule(fused([exp(h), matmul(h, w)]))).toMatchInlineSnapshot(`
       "
@@ -42,7 +42,7 @@ describe('passes', () => {
     `);
   });
 
-  it('does cheap things again rather than store them', () => {
+  it('compute cheap values again instead of storing them', () => {
     const h = tanh(x);
     const slope = sub(1, square(h));
     const g = matmul(matmul(h, w), w, { transposeB: true });
@@ -56,7 +56,7 @@ describe('passes', () => {
     `);
   });
 
-  it('makes one operation of a multiplication and an addition', () => {
+  it('combine a multiplication and an addition into one operation', () => {
     expect(
       schedule(fused([add(mul(x, x), exp(x)), sub(mul(x, 2), neg(x))])),
     ).toMatchInlineSnapshot(`
@@ -66,7 +66,7 @@ describe('passes', () => {
     `);
   });
 
-  it('reads what several passes of one grade read only once', () => {
+  it('read a value once for several results of one grade', () => {
     const y = matmul(x, w);
     expect(schedule(fused([tanh(y), exp(y)]))).toMatchInlineSnapshot(`
       "
@@ -76,7 +76,7 @@ describe('passes', () => {
     `);
   });
 
-  it('adds many terms a few at a time', () => {
+  it('add many terms a few at a time', () => {
     const terms = Array.from({ length: 20 }, (_, i) => matmul(x, weight(`w${i}`, [3, 3])));
     const passes = fused([exp(addN(terms.map((term) => tanh(term))))]);
     expect(passes.fired.get('fuse: long sum')).toBe(1);
@@ -84,7 +84,7 @@ describe('passes', () => {
 });
 
 describe('updates', () => {
-  it('computes what only the leaves wait for where it is written, all of it in one group', () => {
+  it('computes the values that are used only to update leaves in one group, which writes the leaves', () => {
     const loss = mse(matmul(x, w), input('y', [4, 5]));
     const b = weight('b', [5]);
     const both = mse(add(matmul(x, w), b), input('y', [4, 5]));
@@ -108,7 +108,7 @@ describe('updates', () => {
     `);
   });
 
-  it('copies the old value of a leaf that another leaf becomes', () => {
+  it('copies the old value of a leaf that becomes the value of another leaf', () => {
     const [a, b] = [state('a', [1, 2]), state('b', [3, 4])];
     expect(
       schedule(

@@ -1,8 +1,8 @@
-/** What the tests of programs run. */
+/** The model that the tests of programs use. */
 
 import { input, matmul, mse, parameter, sgd, type Tensor, tensor } from '../../src/index.js';
 
-/** A batch of rows [batch, 3] through one weight, trained by plain gradient descent. */
+/** Rows [batch, 3] times one weight, trained by gradient descent. */
 export function model() {
   const x = input('x', ['batch', 3]);
   const y = input('y', ['batch', 2]);

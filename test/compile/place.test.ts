@@ -1,5 +1,5 @@
-// Place and arena: where values lie. What has to lie side by side is computed there, and what is not in
-// use at the same time shares its memory.
+// The compiler passes "place" and "arena", which decide where values lie in memory. The blocks of an assembled value
+// are computed side by side. Values that are not in use at the same time share memory.
 import { describe, expect, it } from 'vitest';
 import { locationsOf } from '../../src/compile/passes/arena.js';
 import type { Memory } from '../../src/compile/passes/place.js';
@@ -31,38 +31,38 @@ import { kinds, type Placed, placed, weight } from './support.js';
 const [x, y] = [input('x', [6, 3]), input('y', [6, 3])];
 
 describe('place', () => {
-  it('computes the operands of a concat side by side', () => {
+  it('computes the operands of a concat directly into the result', () => {
     expect(kinds(placed([concat([tanh(x), exp(y)], 1)]))).toBe('group group');
   });
 
-  it('copies what lies elsewhere already', () => {
+  it('copies an operand that already has its own memory', () => {
     expect(kinds(placed([concat([tanh(x), y], 1)]))).toBe('group copy');
-    // Two places want both, in different orders: the larger one gets them.
+    // Two assembled values need both operands, in different orders. The larger one contains them directly.
     const h = tanh(x);
     const both = [concat([exp(y), h], 1), concat([h, exp(y), neg(y)], 1)];
     expect(kinds(placed(both)).match(/copy/g)?.length).toBe(2);
   });
 
-  it('reads a place where its operands lie already for another', () => {
+  it('reads an assembled value inside another one that contains its operands', () => {
     const [a, b, c] = [tanh(x), exp(x), neg(x)] as const;
     const all = placed([stack([a, b, c], 0), mul(stack([a, b], 0), 2)]);
     expect(kinds(all)).not.toContain('copy');
     expect(all.fired.get('place: parts lie side by side already')).toBe(1);
   });
 
-  it('reads a place part by part where only passes read it', () => {
+  it('reads an assembled value block by block if only fused loops read it', () => {
     const [v, w] = [weight('v', [3, 4]), weight('w', [2, 4])];
     const d = [tanh(input('d', [6, 4])), tanh(input('e', [5, 4]))] as const;
     const gradients = [
       matmul(x, d[0], { transposeA: true }),
       matmul(input('z', [5, 2]), d[1], { transposeA: true }),
     ];
-    // The products are outputs too: they lie where they are.
+    // The products are also outputs, so each has its own memory.
     const joined = add(concat(gradients, 0), concat([v, w], 0));
     expect(kinds(placed([...gradients, joined])).match(/copy/g)).toBeNull();
   });
 
-  it('packs weights that lie apart, or that several products read, once', () => {
+  it('packs weights once if they are separate or if several products read them', () => {
     const w = weight('w', [3, 3]);
     const first = tanh(matmul(x, w));
     expect(kinds(placed([matmul(tanh(matmul(first, w)), w)]))).toBe(
@@ -72,7 +72,7 @@ describe('place', () => {
     expect(kinds(placed(heads))).toBe('pack product group');
   });
 
-  it('copies an output only where it does not lie row by row', () => {
+  it('copies an output only if it is not row-major', () => {
     expect(kinds(placed([tanh(x), y]))).toBe('group');
     expect(kinds(placed([slice(tanh(x), { axis: 1, start: 1 })]))).toBe('group copy');
     expect(kinds(placed([transpose(y)]))).toBe('copy');
@@ -80,9 +80,9 @@ describe('place', () => {
 });
 
 describe('updates', () => {
-  it('are written by the pass that computes them, and nothing that they read is written before', () => {
+  it('are written by the group that computes them, after everything that reads the old values', () => {
     const [a, b] = [state('a', [1, 2, 3]), state('b', [4, 5, 6])];
-    // b's new value reads a's old one: it is copied before a is written.
+    // b's new value reads the old value of a, which is copied before a is written.
     const { instructions } = placed(
       [],
       [
@@ -136,7 +136,7 @@ function autoencoder(): [Node[], ReturnType<typeof sgd>] {
 it.each([
   ['an LSTM', () => lstm(false)],
   ['an LSTM, read out step by step', () => lstm(true)],
-])('moves nothing to train %s', (_name, make) => {
+])('copies nothing to train %s', (_name, make) => {
   expect(kinds(placed(...make()))).not.toContain('copy');
 });
 
@@ -146,22 +146,22 @@ describe('arena', () => {
     ['an LSTM, read out step by step', () => lstm(true)],
     ['a classifier', classifier],
     ['an auto-encoder', autoencoder],
-  ])('nothing is overwritten before it is read: %s', (_name, make) => {
+  ])('overwrites nothing before it is read: %s', (_name, make) => {
     const all = placed(...make());
     expect(firstClobbered(all)).toBeUndefined();
-    // The checker sees a memory that is in another's way.
+    // The checker finds an overlap if all memories have the same address.
     const moved = new Map([...all.arena.offsets].map(([memory]) => [memory, 0]));
     expect(firstClobbered({ ...all, arena: { ...all.arena, offsets: moved } })).toBeDefined();
   });
 
-  it('takes much less than all values together would', () => {
+  it('needs much less memory than all values together', () => {
     const { arena } = placed(...lstm(false));
     const sum = [...arena.offsets.keys()].reduce((bytes, { length }) => bytes + 4 * length, 0);
     expect(arena.bytes).toBeLessThan(0.8 * sum);
   });
 });
 
-/** Follows who lies where: an instruction that reads a memory after another has been written over it. */
+/** Follows the contents of the arena. Returns the first instruction that reads a memory after it was overwritten. */
 function firstClobbered({ instructions: { list }, arena }: Placed): number | undefined {
   const range = (memory: Memory) => {
     const start = arena.offsets.get(memory) as number;

@@ -1,4 +1,4 @@
-// Runs off the JavaScript thread: order, aborts, leaves that programs share, and the process around them.
+// Asynchronous runs: their order, aborts, leaves that programs share, and several steps in one call.
 import { describe, expect, it } from 'vitest';
 import { compile, stepper } from '../../src/compile/program.js';
 import {
@@ -24,7 +24,7 @@ import {
 import { sharedArray } from '../../src/tensor/dtype.js';
 import { errorOf } from '../support.js';
 
-/** A node that takes some milliseconds to compute, over and over: a chain of products. */
+/** A node that takes some milliseconds to compute: a chain of products. */
 function slow(seed: Node, links = 40): Node {
   const weight = constant(Tensor.full([192, 192], 1 / 192));
   let x: Node = matmul(Tensor.ones([192, 192]), weight);
@@ -33,7 +33,7 @@ function slow(seed: Node, links = 40): Node {
   return sum(x);
 }
 
-/** Counts runs into `w`, slowly: the counter changes by 1 a run, whatever `slow` gives. */
+/** A program that counts its runs in `w`, slowly. Each run adds 1, whatever the result of `slow` is. */
 function counter(name: string, links = 40) {
   const w = state(name, 0);
   const work = slow(mul(w, 0), links);
@@ -45,7 +45,7 @@ const settled = async (promises: Promise<unknown>[]) =>
   (await Promise.allSettled(promises)).map(({ status }) => status);
 
 describe('runAsync', () => {
-  it('gives what run gives, later', async () => {
+  it('resolves to the same results as run', async () => {
     const x = input('x', ['n', 2]);
     const program = compile({ outputs: { y: mul(x, 3), x } });
     const promise = program.runAsync({ x: [[1, 2]] });
@@ -56,7 +56,7 @@ describe('runAsync', () => {
     expect(program.runs).toBe(2);
   });
 
-  it('copies its feeds before it returns: they may be changed, or taken away', async () => {
+  it('copies its feeds before it returns, so they may be changed or transferred', async () => {
     const x = input('x', [2]);
     const program = compile({ outputs: { y: add(x, 1), work: slow(sum(mul(x, 0))) } });
     const feeds = [1, 2, 3].map((value) => tensor(new Float32Array([value, 2 * value])));
@@ -72,7 +72,7 @@ describe('runAsync', () => {
     ]);
   });
 
-  it('queues in the order of calling, across bindings and failures', async () => {
+  it('queues runs in the order of the calls, across bindings and failures', async () => {
     const x = input('x', ['n']);
     const w = state('w', 0);
     const program = compile({
@@ -103,7 +103,7 @@ describe('runAsync', () => {
     await expect(promises[2]).rejects.toThrow(/^run 2: \[log #\d+\] is -Infinity at \[0\]/);
   });
 
-  it('leaves the event loop free', async () => {
+  it('does not block the event loop', async () => {
     const { program } = counter('w', 400);
     let ticks = 0;
     const timer = setInterval(() => ticks++, 1);
@@ -112,7 +112,7 @@ describe('runAsync', () => {
     expect(ticks).toBeGreaterThan(2);
   });
 
-  it('makes a run meanwhile a StateError, which harms neither', async () => {
+  it('makes run throw a StateError meanwhile, without an effect on either run', async () => {
     const { program, w } = counter('w');
     const promise = program.runAsync();
     for (const use of [
@@ -131,7 +131,7 @@ describe('runAsync', () => {
     expect([w.value.item(), program.runs]).toEqual([2, 2]);
   });
 
-  it('counts the runs that succeed, on which draws depend', async () => {
+  it('counts only the runs that succeed, and draws depend on the count', async () => {
     setSeed(2);
     const draw = randomNormal([4]);
     const program = compile({ outputs: { draw, work: slow(sum(mul(draw, 0)), 400) } });
@@ -162,14 +162,14 @@ describe('an abort', () => {
     const { program, w } = counter('w', 2000);
     const abort = new AbortController();
     const promise = program.runAsync({}, { signal: abort.signal });
-    // Half a second at least, were it left alone.
+    // The run takes at least half a second if it is not aborted.
     setTimeout(() => abort.abort(reason), 10);
     await expect(promise).rejects.toBe(reason);
     expect([w.value.item(), program.runs]).toEqual([0, 0]);
     program.dispose();
   });
 
-  it('while its feeds are read is no less one', async () => {
+  it('while its feeds are read rejects, too', async () => {
     const x = input('x', []);
     const w = state('w', 0);
     const program = compile({ outputs: {}, updates: [[w, add(w, x)]] });
@@ -184,8 +184,8 @@ describe('an abort', () => {
     expect([w.value.item(), program.runs]).toEqual([0, 0]);
   });
 
-  it('of a queued run takes that out, and no other', async () => {
-    // Slow enough for the first run to be going on still when the second is taken out.
+  it('of a queued run removes only that run from the queue', async () => {
+    // Slow enough that the first run is still in progress when the second is removed.
     const { program, w } = counter('w', 400);
     const abort = new AbortController();
     const promises = [undefined, abort.signal, undefined].map((signal) =>
@@ -198,7 +198,7 @@ describe('an abort', () => {
     expect([w.value.item(), program.runs]).toEqual([2, 2]);
   });
 
-  it('after the run does nothing, and nothing listens any more', async () => {
+  it('after the run does nothing, and its listener is removed', async () => {
     const { program } = counter('w', 2);
     const abort = new AbortController();
     const listeners = new Set<unknown>();
@@ -219,7 +219,7 @@ describe('an abort', () => {
     expect(program.runs).toBe(1);
   });
 
-  it('either changes nothing or comes too late, whenever it comes', async () => {
+  it('at any time either prevents all changes or comes after the run', async () => {
     const { program, w } = counter('w', 3);
     let done = 0;
     for (let round = 0; round < 200; round++) {
@@ -242,7 +242,7 @@ describe('an abort', () => {
 });
 
 describe('programs that share leaves', () => {
-  it('train one after another, in the order of calling', async () => {
+  it('train one after another, in the order of the calls', async () => {
     const w = state('w', 1);
     const double = compile({
       outputs: { work: slow(mul(w, 0), 20) },
@@ -250,14 +250,14 @@ describe('programs that share leaves', () => {
     });
     const increment = compile({ outputs: {}, updates: [[w, add(w, 1)]] });
     const promises = [double, increment, double, increment, increment].map((p) => p.runAsync());
-    // On this thread, too: it waits for those before it.
+    // A synchronous run, too: it waits for the runs before it.
     const triple = compile({ outputs: { w }, updates: [[w, mul(w, 3)]] });
     expect(triple.run().w.item()).toBe(8);
     await Promise.all(promises);
     expect(w.value.item()).toBe(24);
   });
 
-  it('never show half an update', async () => {
+  it('never read a partial update', async () => {
     const [a, b] = [state('a', Tensor.zeros([1000])), state('b', Tensor.zeros([1000]))];
     const writer = compile({
       outputs: {},
@@ -280,7 +280,7 @@ describe('programs that share leaves', () => {
     expect(a.value.data[0]).toBe(60);
   });
 
-  it('swap without a deadlock, many at once', async () => {
+  it('swap leaves without a deadlock, many at once', async () => {
     const leaves = Array.from({ length: 6 }, (_, i) => state(`leaf ${i}`, [i, i]));
     const programs = leaves.map((leaf, i) => {
       const other = leaves[(i + 1) % 6] as typeof leaf;
@@ -301,14 +301,14 @@ describe('programs that share leaves', () => {
     expect(values.every(([first, second]) => first === second)).toBe(true);
   });
 
-  it('are more than there may be threads', async () => {
+  it('may be more than the possible threads', async () => {
     const w = parameter('w', [1, 2]);
     const programs = Array.from({ length: 100 }, (_, i) => compile({ outputs: { y: mul(w, i) } }));
     const results = await Promise.all(programs.map((program) => program.runAsync()));
     expect(results.map(({ y }) => y.data[1])).toEqual(programs.map((_, i) => 2 * i));
   });
 
-  it('keep a leaf from being set while they run, and let go of it however they end', async () => {
+  it('prevent a leaf from being set while they run, until they end in any way', async () => {
     const { w, program } = counter('w');
     const other = state('other', 0);
     const abort = new AbortController();
@@ -325,7 +325,7 @@ describe('programs that share leaves', () => {
     w.set(6);
   });
 
-  it('are waited for by evaluate, which sees and writes whole updates', async () => {
+  it('make evaluate wait, which reads and writes only whole updates', async () => {
     const { w, program } = counter('w');
     const promises = [program.runAsync(), program.runAsync()];
     expect(evaluate(w, {}, { updates: [[w, mul(w, 10)]] }).item()).toBe(2);
@@ -368,7 +368,7 @@ describe('several steps in one call', () => {
     return { program, w, request, steps: stepper(program) };
   };
 
-  it('are what as many runs are', async () => {
+  it('give the same results as single runs', async () => {
     const { program, w, request, steps } = setUp();
     expect([...steps.inputs.keys()]).toEqual(['x']);
     expect([...steps.outputs.keys()]).toEqual(['total', 'before', 'logs']);
@@ -386,7 +386,7 @@ describe('several steps in one call', () => {
     expect(program.run({ x: [[1, 1]] }).total.item()).toBe(2);
   });
 
-  it('stop at the first that is not finite, and name it; those before it are done', async () => {
+  it('stop at the first value that is not finite, name its node, and keep the steps before it', async () => {
     const { program, w, request, steps } = setUp();
     (request.feeds.get('x') as Float32Array)[2 * 6 + 3] = 0;
     await expect(steps.runSteps({ ...request, checkFinite: true })).rejects.toThrow(
@@ -396,7 +396,7 @@ describe('several steps in one call', () => {
     expect(w.value.data[0]).toBe(1 + 3 + 5 + 7 + 9 + 11);
   });
 
-  it('end after a whole one when they are aborted', async () => {
+  it('end after a complete step if they are aborted', async () => {
     const { program, w } = counter('w', 60);
     const steps = 200;
     const outputs = new Map([
@@ -418,13 +418,13 @@ describe('several steps in one call', () => {
     expect(w.value.item()).toBe(program.runs);
   });
 
-  it('on memory that is missing, short or not shared are refused', async () => {
+  it('are refused if memory is missing, too short or not shared', async () => {
     const { program, w, request, steps } = setUp();
     for (const x of [undefined, sharedArray('float32', 23), new Float32Array(24)]) {
       const feeds = new Map(x ? [['x', x]] : []);
       await expect(steps.runSteps({ ...request, feeds })).rejects.toThrow(/feed 0/);
     }
-    // Nothing is in flight after that, and nothing held.
+    // After that, no run is in flight and no leaf is held.
     program.runs = 3;
     w.set([1, 1]);
     await steps.runSteps(request);

@@ -1,4 +1,4 @@
-// What programs and their runs refuse: in words, and without harm to what comes after.
+// What programs and their runs refuse: with a message, and without an effect on later runs.
 import { describe, expect, it } from 'vitest';
 import { compile } from '../../src/compile/program.js';
 import {
@@ -36,14 +36,14 @@ describe('into', () => {
     return { program, w, into: { loss: Tensor.zeros([]), prediction: Tensor.zeros([4, 2]) } };
   };
 
-  it('is where the outputs go', () => {
+  it('receives the outputs', () => {
     const { program, into } = setUp();
     const { loss, prediction } = model();
     const wanted = evaluate({ loss, prediction }, batch(4));
     expect(program.run(batch(4), { into })).toBe(into);
     expect(into.loss.item()).toBeCloseTo(wanted.loss.item(), 5);
     expect(into.prediction.data[5]).toBeCloseTo(wanted.prediction.data[5] as number, 5);
-    // Into the middle of something larger, and into shared memory.
+    // Also in the middle of a larger array, and in shared memory.
     const all = new Float32Array(12).fill(7);
     const part = new Tensor(all.subarray(2, 10), [4, 2]);
     const loss2 = new Tensor(new Float32Array(new SharedArrayBuffer(4)), []);
@@ -55,13 +55,13 @@ describe('into', () => {
   const shared = new SharedArrayBuffer(48);
   it.each<[string, (of: ReturnType<typeof setUp>) => object, Kind, RegExp]>([
     [
-      'a name missing',
+      'a missing name',
       ({ into: { loss } }) => ({ loss }),
       ValueError,
       /output 'prediction' .*no tensor/,
     ],
     [
-      'a name unknown',
+      'an unknown name',
       ({ into }) => ({ ...into, more: into.loss }),
       ValueError,
       /'more' is not an output .*'loss', 'prediction'/,
@@ -79,34 +79,34 @@ describe('into', () => {
       /but received float64/,
     ],
     [
-      'no tensor',
+      'an array instead of a tensor',
       ({ into }) => ({ ...into, loss: new Float32Array(1) }),
       ValueError,
       /but received an object of type Float32Array/,
     ],
     ['no record', () => 3 as never, ValueError, /into must be a record of tensors/],
     [
-      'one tensor twice',
+      'memory of another output',
       ({ into }) => ({ ...into, loss: new Tensor(into.prediction.data.subarray(7), []) }),
       ValueError,
       /'prediction' overlaps that of 'loss'/,
     ],
     [
-      'a feed',
+      'memory of a feed',
       ({ into }) => ({ ...into, loss: new Tensor(fedX.data.subarray(3, 4), []) }),
       ValueError,
       /'loss' overlaps that of the feed 'x'/,
     ],
     [
-      'a leaf',
+      'memory of a leaf',
       ({ into, w }) => ({ ...into, loss: new Tensor(w.value.data.subarray(5), []) }),
       ValueError,
       /'loss' overlaps the value of \[parameter 'w'\]/,
     ],
     [
-      'one memory by two buffers',
+      'the same memory in two buffer objects',
       () => {
-        // A clone of a SharedArrayBuffer is another object over the same memory.
+        // A clone of a SharedArrayBuffer is another object for the same memory.
         const clone = structuredClone(shared);
         return {
           loss: new Tensor(new Float32Array(clone, 28, 1), []),
@@ -129,7 +129,7 @@ describe('into', () => {
   });
   const fedX = batch(4).x;
 
-  it('is left alone by a run whose updates are not finite', () => {
+  it('is not written by a run whose updates are not finite', () => {
     const x = input('x', [2]);
     const w = state('w', [1, 1]);
     const y = add(x, 1);
@@ -208,10 +208,10 @@ describe('feeds that do not fit', () => {
       ShapeError,
       /'batch' is bound to/,
     ],
-    ['a name unknown', (good) => ({ ...good, z: 1 }), ValueError, /feed 'z' is not an input/],
-    ['a name missing', ({ x }) => ({ x }), ValueError, /\[input 'n'\] was not fed/],
+    ['an unknown name', (good) => ({ ...good, z: 1 }), ValueError, /feed 'z' is not an input/],
+    ['a missing name', ({ x }) => ({ x }), ValueError, /\[input 'n'\] was not fed/],
     [
-      'no tensor',
+      'a string instead of a tensor',
       (good) => ({ ...good, x: 'three' }),
       ValueError,
       /but was fed the string "three"/,
@@ -236,7 +236,7 @@ describe('feeds that do not fit', () => {
       /transferred away or resized/,
     ],
   ])(
-    '%s: refused in words, by both kinds of run, before and after one that fits',
+    '%s: refused with a message, by both kinds of run, before and after a valid run',
     async (_what, make, kind, message) => {
       const { program, w, good } = setUp();
       for (const runs of [0, 1]) {
@@ -262,14 +262,14 @@ describe('compile refuses', () => {
       /outputs must be a record of nodes by name, but is undefined/,
     ],
     [
-      'a node for a record',
+      'a node instead of a record',
       () => compile({ outputs: w as never }),
       ValueError,
       /outputs must be a record/,
     ],
     ['a list', () => compile({ outputs: [w] as never }), ValueError, /an array of 1/],
     [
-      'an output that is no node',
+      'an output that is not a node',
       () => compile({ outputs: { two: 2 as never } }),
       ValueError,
       /output 'two' must be a node, but is number 2/,
@@ -312,7 +312,7 @@ describe('compile refuses', () => {
       /two leaves of one run are named 'w'/,
     ],
     [
-      'half a thread',
+      'a fractional number of threads',
       () => compile({ outputs: { w }, threads: 0.5 }),
       ValueError,
       /threads must be a positive integer/,
@@ -329,7 +329,7 @@ describe('compile refuses', () => {
     expect(error.message).toMatch(message);
   });
 
-  it('an update whose shape differs once its names are bound', () => {
+  it('an update whose shape differs after its names are bound', () => {
     const rows = input('rows', ['n']);
     const program = compile({ outputs: {}, updates: [[w, rows]] });
     expect(errorOf(() => program.run({ rows: [1, 2, 3] }))).toBeInstanceOf(ShapeError);
@@ -337,9 +337,9 @@ describe('compile refuses', () => {
     expect(w.value.toArray()).toEqual([5, 6]);
   });
 
-  it('more memory than there is, and the program is still usable', () => {
+  it('a binding that needs too much memory, and the program can still be used', () => {
     const [rows, columns] = [input('rows', ['n', 1]), input('columns', [1, 'n'])];
-    // Every pair of them lies in memory, for a product that needs them twice.
+    // Every pair is stored, because the product reads it as both operands.
     const pairs = exp(matmul(rows, columns));
     const program = compile({ outputs: { y: matmul(pairs, pairs) } });
     const feeds = (n: number) => ({ rows: Tensor.zeros([n, 1]), columns: Tensor.zeros([1, n]) });
@@ -357,8 +357,8 @@ describe('compile refuses', () => {
   });
 });
 
-describe('getters among the feeds', () => {
-  // Small feeds go by memory of the program's own, large ones by their address.
+describe('getters in the feeds', () => {
+  // Small feeds are copied into the program's own memory. Large ones are passed by address.
   const sizes = [2, 5000];
   const setUp = (size: number) => {
     const [a, b] = [input('a', [size]), input('b', [size])];
@@ -381,14 +381,14 @@ describe('getters among the feeds', () => {
     return { program, of, run };
   };
 
-  it.each(sizes)('that run the same program make an error, not a result (%d)', (size) => {
+  it.each(sizes)('that run the same program cause an error and no result (%d)', (size) => {
     const { program, of, run } = setUp(size);
     const again = () => program.run({ a: of(5), b: of(6) }).total.item();
     expect(errorOf(run(again))).toBeInstanceOf(ForebayError);
     expect(again()).toBe(11 * size);
   });
 
-  it.each(sizes)('that transfer memory away make an error (%d)', (size) => {
+  it.each(sizes)('that transfer memory cause an error (%d)', (size) => {
     const { run } = setUp(size);
     const transfer = ({ data }: Tensor) => {
       structuredClone(data.buffer, { transfer: [data.buffer as ArrayBuffer] });
@@ -396,14 +396,14 @@ describe('getters among the feeds', () => {
     expect(errorOf(run(transfer))).toBeInstanceOf(ForebayError);
   });
 
-  it.each(sizes)('that dispose of the program make an error (%d)', (size) => {
+  it.each(sizes)('that dispose of the program cause an error (%d)', (size) => {
     const { program, run } = setUp(size);
     expect(errorOf(run(() => program.dispose()))).toBeInstanceOf(ForebayError);
     expect(errorOf(() => program.run({}))).toBeInstanceOf(StateError);
   });
 });
 
-describe('options that are none', () => {
+describe('invalid options', () => {
   it.each([null, 3, 'into'])('%o are refused', async (options) => {
     const program = compile({ outputs: { one: constant(1) } });
     const message = /expected an options object \{ (into|signal), checkFinite \}, but received/;
@@ -415,7 +415,7 @@ describe('options that are none', () => {
     {},
     { aborted: false, addEventListener() {} },
     { aborted: false, addEventListener() {}, throwIfAborted() {} },
-  ])('a signal that is only part of one', async (signal) => {
+  ])('an incomplete signal is refused: %o', async (signal) => {
     const program = compile({ outputs: { one: constant(1) } });
     const running = program.runAsync({}, { signal: signal as never });
     await expect(running).rejects.toThrow('signal must be an AbortSignal, but is an object');

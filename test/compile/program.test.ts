@@ -1,4 +1,4 @@
-// class Program on this thread: what it answers, what it refuses, and that it is unharmed by either.
+// Program on the JavaScript thread: its results, its errors, and that it can be used after an error.
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import { compile, type Program } from '../../src/compile/program.js';
 import {
@@ -24,7 +24,7 @@ import { errorOf } from '../support.js';
 import { batch, bytes, model } from './model.js';
 
 describe('a program', () => {
-  it('gives what evaluate gives, under the names that were asked for', () => {
+  it('gives the results of evaluate, by the names of the outputs', () => {
     const { loss, prediction, w } = model();
     const program = compile({ outputs: { loss, prediction, w, again: loss, two: constant(2) } });
     for (const rows of [4, 1, 4]) {
@@ -47,7 +47,7 @@ describe('a program', () => {
     >();
   });
 
-  it('hands out tensors that later runs leave alone', () => {
+  it('returns tensors that later runs do not change', () => {
     const { loss, w, updates } = model();
     const program = compile({ outputs: { loss, w }, updates });
     const first = program.run(batch(2));
@@ -58,7 +58,7 @@ describe('a program', () => {
     expect(bytes(w.value)).not.toEqual(kept);
   });
 
-  it('gives outputs of the leaves as they were, and writes all updates of one run at once', () => {
+  it('computes outputs and updates from the old values of all leaves', () => {
     const [a, b] = [state('a', [1, 2]), state('b', [3, 4])];
     const program = compile({
       outputs: { a, b },
@@ -74,7 +74,7 @@ describe('a program', () => {
     ]);
   });
 
-  it('takes feeds in every form that evaluate takes', () => {
+  it('accepts feeds in every form that evaluate accepts', () => {
     const x = input('x', [2]);
     const program = compile({ outputs: { y: mul(x, 2) } });
     const shared = new Float32Array(new SharedArrayBuffer(8));
@@ -100,7 +100,7 @@ describe('a program', () => {
     expect(large.value.data.every((value) => value === 3)).toBe(true);
   });
 
-  it('does with no outputs, no feeds and nothing to do', () => {
+  it('may have no outputs, no feeds and no elements', () => {
     const w = state('w', 1);
     const program = compile({ outputs: {}, updates: [[w, add(w, 1)]] });
     expect(program.run()).toEqual({});
@@ -110,7 +110,7 @@ describe('a program', () => {
     expect(compile({ outputs: { y: add(none, 1) } }).run({ none: [] }).y.shape).toEqual([0]);
   });
 
-  it('sees at once what another has written, and what set() has', () => {
+  it('reads what another program or set() has written', () => {
     const w = state('w', 1);
     const step = compile({ outputs: {}, updates: [[w, mul(w, 3)]] });
     const show = compile({ outputs: { w: add(w, 0) } });
@@ -121,7 +121,7 @@ describe('a program', () => {
     expect(show.run().w.item()).toBe(15);
   });
 
-  it('keeps a bounded number of bindings, and comes back to one that went', () => {
+  it('keeps a limited number of bindings, and compiles a removed one again', () => {
     const { loss, w, updates } = model();
     const program = compile({ outputs: { loss }, updates });
     const start = w.value.data.slice();
@@ -137,7 +137,7 @@ describe('a program', () => {
     expect(program.runs).toBe(40);
   });
 
-  it('says what was made of the graph', () => {
+  it('returns statistics of the compiled program', () => {
     const { loss, updates } = model();
     const program = compile({ outputs: { loss }, updates });
     expect(errorOf(() => program.stats())).toBeInstanceOf(StateError);
@@ -147,11 +147,11 @@ describe('a program', () => {
     expect(productShapes.length).toBe(2);
     program.run(batch(5));
     expect(program.stats().productShapes.flat()).toContain(5);
-    // Without names, before it is run.
+    // Without named dimensions, stats are available before the first run.
     expect(compile({ outputs: { two: add(constant(1), 1) } }).stats().products).toBe(0);
   });
 
-  it('says where the time went, by a run that counts', () => {
+  it('returns a profile of a run, which counts as a run', () => {
     const { loss, prediction, updates } = model();
     const program = compile({ outputs: { loss }, updates });
     const before = evaluate(loss, batch(4)).item();
@@ -207,7 +207,7 @@ describe('runs', () => {
 });
 
 describe('checkFinite', () => {
-  it('names the first node that went wrong, and its element; nothing is written', () => {
+  it('names the first node with a value that is not finite and the element, and writes nothing', () => {
     const x = input('x', ['n', 2]);
     const w = state('w', 1);
     const ratio = div(x, w).named('ratio');
@@ -232,7 +232,7 @@ describe('checkFinite', () => {
     expect(program.run({ x: [[1, 2]] }, { checkFinite: true }).total.item()).toBeTypeOf('number');
   });
 
-  it('blames the feed that was infinite, and a parameter', () => {
+  it('names a feed or a leaf that is not finite', () => {
     const x = input('x', [2]);
     const w = state('w', [1, 2]);
     const program = compile({ outputs: { y: mul(x, w) } });
@@ -243,7 +243,7 @@ describe('checkFinite', () => {
     expect(message({ x: [1, 2] })).toContain("[state 'w'] is Infinity at [0]");
   });
 
-  it('looks at new values before it writes them', () => {
+  it('checks new values before it writes them', () => {
     const w = state('w', [1, 2]);
     const program = compile({ outputs: {}, updates: [[w, log(add(w, -1))]] });
     const error = errorOf(() => program.run({}, { checkFinite: true }));
@@ -253,7 +253,7 @@ describe('checkFinite', () => {
 });
 
 describe('dispose', () => {
-  it('makes everything else a StateError, and may be done again', async () => {
+  it('makes every later call throw a StateError, and may be called again', async () => {
     const program = compile({ outputs: { two: add(constant(1), 1) } });
     program.run();
     program.dispose();
@@ -274,7 +274,7 @@ describe('dispose', () => {
     expect(program.runs).toBe(1);
   });
 
-  it('is what a `using` declaration calls', () => {
+  it('is called by a `using` declaration', () => {
     const program = compile({ outputs: { two: add(constant(1), 1) } });
     program[Symbol.dispose]();
     expect(errorOf(() => program.run())).toBeInstanceOf(StateError);

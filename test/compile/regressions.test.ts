@@ -1,4 +1,4 @@
-// Graphs that passes once got wrong, or that took them too long or too deep.
+// Graphs for which a compiler pass once gave a wrong program, took too long or recursed too deeply.
 import { expect, it } from 'vitest';
 import {
   add,
@@ -35,7 +35,7 @@ const numbers = (from: number, ...shape: number[]) => {
 
 const weight = (name: string) => parameter(name, numbers(3, 3, 3));
 
-/** Expects outputs and leaves after a run of a program to be what evaluate makes of them. */
+/** Expects the outputs and leaves after a run of a program to equal those of evaluate. */
 function agree(outputs: Readonly<Record<string, Node>>, feeds: Feeds = {}, updates: Updates = []) {
   const leaves = updates.map(([leaf]) => leaf);
   const before = leaves.map(({ value }) => value.data.slice());
@@ -60,7 +60,7 @@ it('a block of a product that a sum reads twice is not added onto another produc
   agree({ sum: addN([row(later), row(later), row(earlier)]) }, feeds);
 });
 
-it('columns beside columns that are made of their sum are not summed with them', () => {
+it('columns are not summed together with other columns that depend on their sum', () => {
   const [x, a] = [input('x', [2, 5]), input('a', [5, 3])];
   const columns = mul(a, a);
   const moved = add(columns, sum(columns, 0));
@@ -68,7 +68,7 @@ it('columns beside columns that are made of their sum are not summed with them',
   agree({ y: matmul(x, columns), z: matmul(x, moved) }, feeds);
 });
 
-it('a new value of two leaves is stored twice by a pass that runs with others', () => {
+it('a new value of two leaves is stored twice by a fused loop that is in a group with others', () => {
   const [one, two, three] = ['a', 'b', 'c'].map((name) => state(name, [0, 0]));
   const once = square(input('x', [2]));
   const twice = square(input('y', [2]));
@@ -79,7 +79,7 @@ it('a new value of two leaves is stored twice by a pass that runs with others', 
   ]);
 });
 
-it('numbers that are too large or too small together are multiplied one by one', () => {
+it('constant factors whose product overflows or underflows are not combined', () => {
   const x = input('x', [2]);
   const large = mul(2 ** 80, mul(2 ** 80, x));
   const small = mul(2 ** -80, mul(2 ** -80, mul(x, 2 ** 100)));
@@ -88,7 +88,7 @@ it('numbers that are too large or too small together are multiplied one by one',
   expect(fired.get('simplify: identity')).toBe(1);
 });
 
-it('a chain of additions costs its length, not its square', () => {
+it('a chain of additions compiles in linear time', () => {
   const x = input('x', [40_000]);
   let total: Node = slice(x, { axis: 0, start: 0, end: 1 });
   for (let i = 1; i < 40_000; i++) total = add(total, slice(x, { axis: 0, start: i, end: i + 1 }));
@@ -97,7 +97,7 @@ it('a chain of additions costs its length, not its square', () => {
   expect(fired.get('simplify: sum of a sum')).toBe(1);
 });
 
-it('what only a leaf waits for is several passes where one would be too large', () => {
+it('values used only to update a leaf form several fused loops if one would be too large', () => {
   const leaf = parameter('p', [0.25, -0.5]);
   let value: Node = leaf;
   for (let i = 0; i < 20_000; i++) value = sin(value);
@@ -111,7 +111,7 @@ it('what only a leaf waits for is several passes where one would be too large', 
   agree({}, {}, [[leaf, value]]);
 });
 
-it('a product is added onto one that was made after it, by however many steps', () => {
+it('a product is added onto one that was created after it, across any number of nodes', () => {
   const x = input('x', [2, 3]);
   const later = matmul(matmul(x, weight('v')), weight('w'));
   let deep: Node = x;
@@ -131,7 +131,7 @@ it('a product is added onto one that was made after it, by however many steps', 
   });
 });
 
-it('weights of one column below one another are packed as they lie', () => {
+it('weights of one column that are concatenated along rows are packed correctly', () => {
   const column = (name: string) => parameter(name, numbers(3, 1, 1));
   const [u, v, w] = [column('u'), column('v'), column('w')];
   const inner = matmul(

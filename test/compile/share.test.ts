@@ -1,4 +1,4 @@
-// Share: which products belong together, and in what order they are merged.
+// The compiler pass "share": which products are merged, and in what order.
 import { describe, expect, it } from 'vitest';
 import { add, addN, input, matmul, mul, slice, square, stack, sum, tanh } from '../../src/index.js';
 import { shared, text, weight } from './support.js';
@@ -6,7 +6,7 @@ import { shared, text, weight } from './support.js';
 const batch = { batch: 6 };
 
 describe('along M', () => {
-  it('one weight for many left operands is one tall product; a list of steps is already stacked', () => {
+  it('products of many left operands with one weight become one tall product', () => {
     const xs = input('xs', [3, 'batch', 2]);
     const w = weight('w', [2, 4]);
     const steps = [0, 1, 2].map((t) => matmul(slice(xs, { axis: 0, start: t, end: t + 1 }), w));
@@ -30,7 +30,7 @@ describe('along M', () => {
     `);
   });
 
-  it('but not where one depends on the other', () => {
+  it('products that depend on each other are not merged', () => {
     const w = weight('w', [3, 3]);
     const first = tanh(matmul(input('x', ['batch', 3]), w));
     expect(text(shared([matmul(first, w)], batch))).toMatchInlineSnapshot(`
@@ -47,7 +47,7 @@ describe('along M', () => {
 });
 
 describe('along K', () => {
-  it('products by several weights that are added together are one product', () => {
+  it('the sum of products with several weights becomes one product', () => {
     const [a, b] = [tanh(input('a', ['batch', 2])), tanh(input('b', ['batch', 3]))];
     const both = add(matmul(a, weight('v', [2, 4])), matmul(b, weight('w', [3, 4])));
     expect(text(shared([tanh(both)], batch))).toMatchInlineSnapshot(`
@@ -67,7 +67,7 @@ describe('along K', () => {
     `);
   });
 
-  it("a weight's gradient, a sum over its uses, is one product of all steps", () => {
+  it("a shared weight's gradient, a sum of products, becomes one product over all steps", () => {
     const gradients = [1, 2, 3].map((t) =>
       matmul(tanh(input(`h${t}`, ['batch', 2])), square(input(`d${t}`, ['batch', 4])), {
         transposeA: true,
@@ -97,7 +97,7 @@ describe('along K', () => {
 });
 
 describe('along N', () => {
-  it('one left operand for many weights is one wide product', () => {
+  it('products of one left operand with many weights become one wide product', () => {
     const x = input('x', ['batch', 3]);
     const heads = ['v', 'w'].map((name) => tanh(matmul(x, weight(name, [3, 2]))));
     expect(text(shared(heads, batch))).toMatchInlineSnapshot(`
@@ -114,7 +114,7 @@ describe('along N', () => {
     `);
   });
 
-  it('not for one row, where laying large weights side by side would cost more than it saves', () => {
+  it('products of a single row are not merged if copying the weights would cost more than it saves', () => {
     const x = input('x', ['batch', 300]);
     const heads = ['v', 'w'].map((name) => tanh(matmul(x, weight(name, [300, 200]))));
     const products = (rows: number) =>
@@ -122,7 +122,7 @@ describe('along N', () => {
     expect([products(1), products(4)]).toEqual([2, 1]);
   });
 
-  it('takes the sums over rows along', () => {
+  it('sums over the rows of the operands are merged, too', () => {
     const x = tanh(input('x', ['batch', 3]));
     const [d, e] = ['d', 'e'].map((name) => square(input(name, ['batch', 2])));
     if (!d || !e) throw new Error('two operands');
@@ -169,7 +169,7 @@ it('adds a later product onto its block of an earlier one', () => {
   `);
 });
 
-it('multiplies out a product with K = 1, scaled where it is smaller', () => {
+it('computes a product with K = 1 element-wise, and scales its smaller operand', () => {
   const gradient = matmul(input('x', ['batch', 3]), input('d', ['batch', 4]), { transposeA: true });
   expect(text(shared([mul(gradient, 0.5)], { batch: 1 }))).toMatchInlineSnapshot(`
     "
@@ -183,8 +183,8 @@ it('multiplies out a product with K = 1, scaled where it is smaller', () => {
   `);
 });
 
-it('does not merge what lies in a cycle of merges', () => {
-  // Each of {a1, a2} and {b1, b2} could be merged; both together could not be ordered.
+it('does not merge products if the merges would form a cycle', () => {
+  // {a1, a2} and {b1, b2} can each be merged alone. Both merges together would have no order of execution.
   const [v, w] = [weight('v', [3, 3]), weight('w', [3, 3])];
   const [x, y] = [input('x', ['batch', 3]), input('y', ['batch', 3])];
   const a1 = matmul(x, v);

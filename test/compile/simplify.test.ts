@@ -1,4 +1,4 @@
-// Lowering and simplify: graphs in, values out.
+// The compiler passes "lower" and "simplify": from a graph to simplified values.
 import { describe, expect, it } from 'vitest';
 import {
   add,
@@ -27,7 +27,7 @@ const w = weight('w', [5, 4]);
 const batch = { batch: 6 };
 
 describe('views cost nothing', () => {
-  it('reads slices, transposes, reshapes and broadcasts through strides', () => {
+  it('reads slices, transposes, reshapes and broadcasts by strides', () => {
     const part = transpose(slice(x, { axis: 1, start: 1 }));
     expect(
       text(
@@ -47,7 +47,7 @@ describe('views cost nothing', () => {
     `);
   });
 
-  it('reads a slice of a concat, a stack or their gradient where it comes from', () => {
+  it('reads a slice of a concat or a stack from its operand', () => {
     const both = concat([tanh(x), tanh(y)], 1);
     const piled = stack([tanh(x), neg(x)], 0);
     const parts = [slice(both, { axis: 1, start: 3 }), slice(piled, { axis: 0, start: 1 })];
@@ -62,7 +62,7 @@ describe('views cost nothing', () => {
     `);
   });
 
-  it('takes slices of one value side by side for the value', () => {
+  it('replaces a concat of adjacent slices by a view of the value', () => {
     const rows = [0, 1, 2].map((i) => slice(w, { axis: 0, start: i, end: i + 1 }));
     expect(text(simplified([concat(rows, 0)]))).toMatchInlineSnapshot(`
       "
@@ -73,7 +73,7 @@ describe('views cost nothing', () => {
   });
 });
 
-describe('what is known is not computed', () => {
+describe('redundant values are not computed', () => {
   it('folds constants, and drops zeros and ones', () => {
     const three = mul(constant(1.5), 2);
     const folded = add(mul(x, three), mul(0, 7));
@@ -87,7 +87,7 @@ describe('what is known is not computed', () => {
     `);
   });
 
-  it('computes equal expressions once, and what repeats along an axis once for all of it', () => {
+  it('computes equal expressions once, and a broadcast value once instead of for each element', () => {
     const wide = tanh(broadcastTo(slice(w, { axis: 0, start: 0, end: 1 }), [6, 4]));
     expect(
       text(simplified([wide, tanh(slice(w, { axis: 0, start: 0, end: 1 }))])),
@@ -114,7 +114,7 @@ describe('what is known is not computed', () => {
   });
 });
 
-describe('products of concatenations come apart', () => {
+describe('products of concatenations are split', () => {
   it('along K: a sum of products by slices of the weight', () => {
     expect(text(simplified([matmul(concat([x, y], 1), w)], batch))).toMatchInlineSnapshot(`
       "
@@ -162,7 +162,7 @@ describe('products of concatenations come apart', () => {
     `);
   });
 
-  it('and sums of such blocks are blocks of sums', () => {
+  it('and sums of such blocks become blocks of sums', () => {
     const step = (t: number) => {
       const z = concat([input(`x${t}`, ['batch', 1]), input(`h${t}`, ['batch', 2])], 1);
       return matmul(z, input(`d${t}`, ['batch', 4]), { transposeA: true });
@@ -189,7 +189,7 @@ describe('products of concatenations come apart', () => {
 });
 
 describe('sums and slices', () => {
-  it('moves slices through sums and products, so that what nothing reads is gone', () => {
+  it('moves slices through sums and products, so that unread elements are not computed', () => {
     const d = [1, 2].map((k) => input(`d${k}`, ['batch', 4]));
     const dz = addN(d.map((dk) => matmul(dk, w, { transposeB: true })));
     expect(text(simplified([slice(dz, { axis: 1, start: 3 })], batch))).toMatchInlineSnapshot(`
@@ -223,7 +223,7 @@ describe('sums and slices', () => {
     `);
   });
 
-  it('takes a sum over rows for what it is, and any other sum for a reduction', () => {
+  it('lowers a sum over rows to a columnSum, and any other sum to a reduction', () => {
     expect(text(simplified([sum(x, 0), sum(x, 1), sum(x)], batch))).toMatchInlineSnapshot(`
       "
       %0 = input x() [6, 3]
@@ -236,7 +236,7 @@ describe('sums and slices', () => {
   });
 });
 
-it('a tensor used as it is lies where it is', () => {
+it('a constant that is a root is not copied', () => {
   expect(text(simplified([constant(tensor([1, 2, 3]))]))).toMatchInlineSnapshot(`
     "
     %0 = constant() [3]

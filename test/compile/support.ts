@@ -1,4 +1,4 @@
-/** Graphs as a single pass sees them, and what it makes of them as text. */
+/** Runs the compiler's passes on graphs, and formats their results as text. */
 
 import { Builder, type Fired } from '../../src/compile/ir/builder.js';
 import { format, type Ref } from '../../src/compile/ir/value.js';
@@ -20,7 +20,7 @@ import {
   type Variable,
 } from '../../src/index.js';
 
-/** A float32 parameter; its values don't matter. */
+/** A float32 parameter; its values do not matter. */
 export function weight(name: string, shape: readonly number[]): Variable {
   return parameter(name, { shape, init: initializers.normal(1) });
 }
@@ -61,12 +61,12 @@ export function fused(
   return { ...fuse(roots.slice(0, outputs.length), pairs, build), fired };
 }
 
-/** The values as text, without what a glance can do without. */
+/** The values as text, without the dtype float32. */
 export function text({ roots }: { readonly roots: readonly Ref[] }): string {
   return `\n${format(roots).replaceAll(' float32', '')}\n`;
 }
 
-/** The schedule as text: passes as operations on registers. */
+/** The schedule as text: fused loops as operations on registers. */
 export function schedule({ schedule: items, final }: Fused): string {
   const lines = items.map((item) => {
     if (item.kind === 'single') return `${item.value.kind} [${item.value.shape.join(', ')}]`;
@@ -93,7 +93,7 @@ export interface Placed {
   readonly fired: Fired;
 }
 
-/** All passes but the last. */
+/** Runs all passes but the last, "encode". */
 export function placed(
   outputs: readonly Node[],
   updates: Updates = [],
@@ -110,7 +110,7 @@ export function placed(
   return { instructions, arena: arrange(instructions, fired), fired };
 }
 
-/** Which instructions there are, in order. */
+/** The kinds of the instructions, in order. */
 export function kinds({ instructions: { list } }: Placed): string {
   return list.map(({ kind }) => kind).join(' ');
 }

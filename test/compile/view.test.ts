@@ -1,4 +1,4 @@
-// Views against the elements that they show, one by one.
+// Views, compared with the elements that they select.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
@@ -13,7 +13,7 @@ import {
   type View,
 } from '../../src/compile/ir/view.js';
 
-/** The elements that a view shows, in row-major order of its index space. */
+/** The elements that a view selects, in row-major order of its index space. */
 function elements({ offset, shape, strides }: View): number[] {
   let all = [offset];
   shape.forEach((size, axis) => {
@@ -23,7 +23,7 @@ function elements({ offset, shape, strides }: View): number[] {
   return all;
 }
 
-/** A slice, an axis order, a stretched axis or another shape of a dense one, chosen by numbers. */
+/** A slice, a transpose, a broadcast or a reshape of a dense view, chosen by numbers. */
 function viewOf(shape: readonly number[], choices: readonly number[]): View {
   const [kind = 0, x = 0, y = 0] = choices;
   const view = dense(shape);
@@ -50,7 +50,7 @@ const shapes = fc.array(fc.integer({ min: 1, max: 4 }), { maxLength: 4 });
 const choices = fc.tuple(fc.integer({ min: 0, max: 3 }), fc.nat(20), fc.nat(20));
 
 describe('compose', () => {
-  it('shows through two views what one after the other shows, or refuses', () => {
+  it('selects the same elements as the two views one after the other, or returns undefined', () => {
     let composed = 0;
     fc.assert(
       fc.property(shapes, fc.array(choices, { minLength: 1, maxLength: 4 }), (shape, list) => {
@@ -71,7 +71,7 @@ describe('compose', () => {
     expect(composed).toBeGreaterThan(5000);
   });
 
-  it('refuses a reshape that runs through axes that do not step evenly', () => {
+  it('returns undefined for a reshape across axes whose strides do not match', () => {
     const turned = { offset: 0, shape: [3, 2], strides: [1, 3] };
     expect(compose(dense([6]), turned)).toBeUndefined();
     expect(compose(dense([3, 2, 1]), turned)).toEqual({
@@ -81,7 +81,7 @@ describe('compose', () => {
     });
   });
 
-  it('keeps rows of a wider matrix as they are', () => {
+  it('composes a row of a wider matrix', () => {
     const left = { offset: 2, shape: [3, 4], strides: [10, 1] };
     const row = { offset: 4, shape: [4], strides: [1] };
     expect(compose(row, left)).toEqual({ offset: 12, shape: [4], strides: [1] });
@@ -90,7 +90,7 @@ describe('compose', () => {
 });
 
 describe('boxOf', () => {
-  it('is the box that the elements lie in, and rebase shows the same ones from there', () => {
+  it('is the smallest box that contains the elements, and rebase selects them relative to it', () => {
     let boxes = 0;
     fc.assert(
       fc.property(shapes, choices, (shape, choice) => {
@@ -123,7 +123,7 @@ describe('boxOf', () => {
   });
 });
 
-it('isContiguous says whether elements follow one another', () => {
+it('isContiguous is true if the elements are consecutive', () => {
   fc.assert(
     fc.property(shapes, choices, (shape, choice) => {
       const view = viewOf(shape, choice);

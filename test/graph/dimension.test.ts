@@ -17,7 +17,7 @@ import { errorOf } from '../support.js';
 
 const names = ['a', 'aa', 'b', 'B', 'a_1', 'batch'];
 
-/** A random polynomial as a dimension, built from sums and products; with it, its value as integers compute it. */
+/** A random polynomial, as a dimension and as a function that computes its value with integers. */
 interface Term {
   readonly dim: Dim;
   at(values: readonly number[]): number;
@@ -81,7 +81,7 @@ describe('a dimension is a polynomial in normal form', () => {
     expect(error.message).toMatch(/^\[op\] expected a dimension/);
   });
 
-  it('computes as integers do, under every binding', () => {
+  it('has the value that integers give, under every binding', () => {
     fc.assert(
       fc.property(term, values, (x, v) => {
         expect(bindDim(x.dim, bound(v)) === x.at(v)).toBe(true); // ===, as -0 is 0 here
@@ -90,7 +90,7 @@ describe('a dimension is a polynomial in normal form', () => {
     );
   });
 
-  it('is the same text for equal polynomials, however they were built', () => {
+  it('is the same text for equal polynomials, in whatever order they were built', () => {
     fc.assert(
       fc.property(term, term, term, (x, y, z) => {
         const left = multiplyDims(x.dim, addDims(y.dim, z.dim));
@@ -103,7 +103,7 @@ describe('a dimension is a polynomial in normal form', () => {
     );
   });
 
-  it('is never the same text for polynomials that differ somewhere', () => {
+  it('is never the same text for different polynomials', () => {
     fc.assert(
       fc.property(term, term, values, (x, y, v) => {
         if (x.at(v) !== y.at(v)) expect(x.dim).not.toBe(y.dim);
@@ -112,7 +112,7 @@ describe('a dimension is a polynomial in normal form', () => {
     );
   });
 
-  it('divides a product by its factor, whatever the two are', () => {
+  it('divides any product by its factor', () => {
     fc.assert(
       fc.property(term, term, (x, y) => {
         fc.pre(y.dim !== 0);
@@ -122,7 +122,7 @@ describe('a dimension is a polynomial in normal form', () => {
     );
   });
 
-  it('divides exactly or not at all', () => {
+  it('divides only without a remainder', () => {
     fc.assert(
       fc.property(term, term, (x, y) => {
         const quotient = divideDims(x.dim, y.dim);
@@ -139,7 +139,7 @@ describe('a dimension is a polynomial in normal form', () => {
     expect(divideDims(subtractDims('a*a', 'b*b'), addDims('a', 'b'))).toBe('a - b');
   });
 
-  it('keeps two names apart', () => {
+  it('treats different names as different', () => {
     expect(sameShape(['a', 3], ['b', 3])).toBe(false);
     expect(sameShape(['a*b'], ['b*a'])).toBe(false);
     expect(sizeOfDims(['b', 2, 'a'])).toBe('2*a*b');
@@ -147,7 +147,7 @@ describe('a dimension is a polynomial in normal form', () => {
     expect(namesOf(3)).toEqual([]);
   });
 
-  it('names the name that nothing binds', () => {
+  it('names a dimension that is not bound', () => {
     const error = errorOf(() => bindDim('2*steps', new Map([['batch', 2]]), '[op] '));
     expect(error).toBeInstanceOf(ShapeError);
     expect(error.message).toMatch(/^\[op\] dimension 'steps' is not bound/);

@@ -23,7 +23,7 @@ import {
 } from '../../src/index.js';
 import { errorOf } from '../support.js';
 
-/** The attributes of a node's line, by name. */
+/** The attributes in the line of a node, by name. */
 function lineOf(text: string, node: Node): Record<string, string> {
   const line = new RegExp(`^  n${node.id} \\[(.*)\\];$`, 'm').exec(text)?.[1];
   if (line === undefined) throw new Error(`no line for ${node}`);
@@ -38,8 +38,8 @@ const s = state('carried', [[1, 2, 3]]);
 const loss = sum(square(tanh(add(mul(mul(x, w), s), mul(w, 0.25))))).named('loss');
 
 describe('dot', () => {
-  it('draws every node and every use below the root, and nothing else', () => {
-    relu(w); // a head off the path
+  it('draws every node and every edge below the root, and nothing else', () => {
+    relu(w); // not on a path to the root
     const text = dot(loss);
     expect(text.match(/^ {2}n\d+ \[/gm)).toHaveLength(11);
     // x, w, s, 0.25; x*w, *s, w*0.25, +, tanh, square, sum
@@ -56,7 +56,7 @@ describe('dot', () => {
     ]);
   });
 
-  it('tells the four kinds of leaves apart, and all of them from ops', () => {
+  it('draws the four kinds of leaves and the ops in five different styles', () => {
     const text = dot(loss);
     const quarter = constant(0.25);
     const looks = [x, w, s, quarter, loss.inputs[0] as Node].map((node) => {
@@ -67,7 +67,7 @@ describe('dot', () => {
     expect(lineOf(text, quarter).label).toBe('0.25');
   });
 
-  it('says how many uses a shared weight waits for, and says it of no other', () => {
+  it('labels only shared nodes with the number of gradients that they wait for', () => {
     const text = dot(loss);
     expect(lineOf(text, w).label).toMatch(/waits for 2$/);
     expect(text.match(/waits for/g)).toHaveLength(1);
@@ -80,7 +80,7 @@ describe('dot', () => {
     expect(unrolled(7)).toMatch(/waits for 7$/);
   });
 
-  it('tells the gradient graph apart, arrows too', () => {
+  it('draws the nodes and arrows of the gradient graph in another colour', () => {
     const gradient = backward(loss).of(w);
     const text = dot([loss, gradient]);
     expect(lineOf(text, gradient).color).not.toBe(lineOf(text, loss).color);
@@ -90,7 +90,7 @@ describe('dot', () => {
     expect(derived).toBeGreaterThan(5);
   });
 
-  it('refuses wiring that would not train, naming both nodes', () => {
+  it('refuses a wrong wait list, and names both nodes', () => {
     const [hidden] = [tanh(w).named('hidden')];
     const root = square(hidden).named('root');
     const head = relu(hidden).named('head');
@@ -109,7 +109,7 @@ describe('dot', () => {
     });
   });
 
-  it('is DOT that Graphviz lays out, whatever the names hold', async () => {
+  it('writes DOT that Graphviz can lay out, for names with any characters', async () => {
     const odd = mul(parameter('a "quoted" \\ name\nof <two> lines', tensor([1])), 2).named('"];}{');
     const viz = await instance();
     const target = [0, 0, 0];

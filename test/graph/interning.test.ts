@@ -22,7 +22,7 @@ import {
 setFlagsFromString('--expose-gc');
 const gc = runInNewContext('gc') as () => void;
 
-/** Collects until the reference is dead, or gives up: a weak target lives to the end of its turn. */
+/** Collects garbage until the reference is dead, for a limited number of turns. A weak target lives to the end of a turn. */
 async function collected(reference: WeakRef<object>): Promise<boolean> {
   for (let round = 0; round < 20; round++) {
     await new Promise((done) => setTimeout(done, 0));
@@ -45,7 +45,7 @@ describe('equal views and equal constants are one node', () => {
     expect(build()).toBe(build());
   });
 
-  it('and what differs is not', () => {
+  it('and different ones are not', () => {
     expect(slice(x, { axis: 1, start: 1 })).not.toBe(slice(x, { axis: 1, start: 2 }));
     expect(reshape(x, [-1, 2])).not.toBe(reshape(input('x', ['batch', 4]), [-1, 2]));
     expect(constant(0)).not.toBe(constant(-0));
@@ -64,7 +64,7 @@ describe('equal views and equal constants are one node', () => {
     expect(broadcastTo(x, ['batch', 4])).toBe(x);
   });
 
-  it('a shared view counts each of its uses', () => {
+  it('a shared view has an edge for each use', () => {
     const w = parameter('w', tensor([1, 2, 3, 4], { dtype: 'float64' }));
     const view = () => reshape(w, [2, 2]);
     const loss = sum(mul(view(), square(view())));
@@ -74,7 +74,7 @@ describe('equal views and equal constants are one node', () => {
 });
 
 describe('interning is weak', () => {
-  it('a parameter does not keep the graphs alive that were built over it', async () => {
+  it('a parameter does not keep the graphs alive that use it', async () => {
     const w = parameter('w', [1, 2, 3, 4]);
     const graph = () => {
       const view = reshape(w, [2, 2]);
@@ -87,13 +87,13 @@ describe('interning is weak', () => {
     expect(evaluate(w).toArray()).toEqual([1, 2, 3, 4]);
   });
 
-  it('a constant is not kept for its next use', async () => {
+  it('a constant is not kept alive for its next use', async () => {
     const reference = (() => new WeakRef(constant(123.456)))();
     expect(await collected(reference)).toBe(true);
     expect(evaluate(constant(123.456, { dtype: 'float64' })).item()).toBe(123.456);
   });
 
-  it('a view that is still used stays one node', async () => {
+  it('a view that is still referenced stays interned', async () => {
     const w = parameter('w', [1, 2]);
     const view = reshape(w, [2, 1]);
     await collected(new WeakRef({}));

@@ -21,7 +21,7 @@ import {
 import { errorOf } from '../support.js';
 
 const zeros = initializers.zeros();
-/** A tensor whose memory was handed to somebody else. */
+/** A tensor whose memory was transferred. */
 function transferred(): Tensor {
   const data = Float32Array.of(1, 2);
   const made = tensor(data);
@@ -30,7 +30,7 @@ function transferred(): Tensor {
 }
 
 describe('leaves', () => {
-  it('copy what they are given, into memory that cannot be detached', () => {
+  it('copy their value into memory that cannot be detached', () => {
     const data = Float64Array.of(1, 2);
     for (const leaf of [
       parameter('w', tensor(data)),
@@ -43,7 +43,7 @@ describe('leaves', () => {
     }
   });
 
-  it('have a live value: a write is what the next run reads', () => {
+  it('have a live value: the next run reads what was written to it', () => {
     const w = parameter('w', [1, 2]);
     const doubled = mul(w, 2);
     w.value.data[1] = 5;
@@ -53,7 +53,7 @@ describe('leaves', () => {
     expect(evaluate(doubled).toArray()).toEqual([6, 8]);
   });
 
-  it('set() takes whatever fits', () => {
+  it('set() accepts any value of the right shape and dtype', () => {
     const w = parameter('w', [[1, 2, 3]]);
     w.set(tensor([[4, 5, 6]]));
     w.set(Float32Array.of(7, 8, 9));
@@ -102,13 +102,13 @@ describe('leaves', () => {
       "[parameter 'w'] set: expected a tensor, a number or nested arrays of numbers, but received undefined",
     ],
     [
-      'set to memory that is gone',
+      'set to transferred memory',
       () => w.set(transferred()),
       ValueError,
       "[parameter 'w'] set: received a tensor of [2] whose memory has been transferred away or resized: it holds 0 elements",
     ],
     [
-      'a parameter of memory that is gone',
+      'a parameter of transferred memory',
       () => parameter('p', transferred()),
       ValueError,
       "parameter 'p': received a tensor of [2] whose memory",
@@ -156,7 +156,7 @@ describe('leaves', () => {
       "parameter 'p': expected dimensions that are non-negative integers",
     ],
     [
-      'half a seed',
+      'a fractional seed',
       () => parameter('p', { shape: [2], init: zeros, seed: 0.5 }),
       ValueError,
       "parameter 'p': seed must be an integer from 0 to 2^53 - 1",
@@ -175,7 +175,7 @@ describe('leaves', () => {
     ],
     ['a negative dimension', () => input('x', [-1]), ShapeError, "input 'x': expected a dimension"],
     [
-      'a dimension that is computed',
+      'an expression as a dimension',
       () => input('x', ['2*batch']),
       ShapeError,
       "input 'x': a dimension is a number or a name of letters, digits and _, but '2*batch' is neither",
@@ -211,7 +211,7 @@ describe('leaves', () => {
     expect(w.value.toArray()).toEqual([1, 2]);
   });
 
-  it('constants take the dtype of their company; a tensor keeps its own', () => {
+  it('number operands take the dtype of the other operands; a tensor keeps its own', () => {
     const x = input('x', [2], { dtype: 'float64' });
     expect(add(0.1, x).dtype).toBe('float64');
     expect(evaluate(add(0.1, x), { x: [0, 1] }).toArray()).toEqual([0.1, 1.1]);
@@ -222,7 +222,7 @@ describe('leaves', () => {
     );
   });
 
-  it('reject operands that are none, naming the place', () => {
+  it('refuse operands that are not a node, a tensor or a number, with their index', () => {
     for (const operand of ['1', null, undefined, [1], {}, 1n]) {
       const error = errorOf(() => add(input('x', [2]), operand as never));
       expect(error).toBeInstanceOf(ValueError);
@@ -240,7 +240,7 @@ describe('named', () => {
     expect(errorOf(() => add(node, tensor([1, 2, 3]))).message).toContain("[matmul 'scores']");
   });
 
-  it('an error names the op, what came, and the operands', () => {
+  it('an error names the op, the shapes and the operands', () => {
     expect(
       errorOf(() => matmul(input('x', ['batch', 784]), parameter('w', Tensor.zeros([50, 10]))))
         .message,

@@ -1,4 +1,4 @@
-// Named dimensions as a user meets them: in ops, and in runs of different sizes.
+// Named dimensions as users meet them: in ops, and in runs with different sizes.
 import { describe, expect, it } from 'vitest';
 import {
   add,
@@ -16,7 +16,7 @@ import {
 import { errorOf } from '../support.js';
 
 describe('named dimensions', () => {
-  it('go through shape rules', () => {
+  it('are computed by shape rules', () => {
     const x = input('x', ['batch', 6]);
     expect(concat([x, x, input('y', [1, 6])], 0).shape).toEqual(['2*batch + 1', 6]);
     expect(reshape(x, [-1]).shape).toEqual(['6*batch']);
@@ -27,7 +27,7 @@ describe('named dimensions', () => {
     expect(sum(x, 1).shape).toEqual(['batch']);
   });
 
-  it('two names never fit, even when a run binds them alike', () => {
+  it('with two names never match, even if a run binds both to the same size', () => {
     const [a, b] = [input('a', ['n']), input('b', ['m'])];
     const error = errorOf(() => add(a, b));
     expect(error.code).toBe('FOREBAY_SHAPE');
@@ -36,14 +36,14 @@ describe('named dimensions', () => {
     );
   });
 
-  it('a name never broadcasts, even when a run binds it to 1', () => {
+  it('never broadcast, even if a run binds them to 1', () => {
     const x = input('x', ['n']);
     expect(() => mul(x, input('y', [3]))).toThrow(/do not broadcast/);
     expect(evaluate(mul(x, input('y', [1])), { x: [5], y: [2] }).toArray()).toEqual([10]);
     expect(evaluate(mul(x, input('y', [1])), { x: [5, 6], y: [2] }).toArray()).toEqual([10, 12]);
   });
 
-  it('a division that leaves a remainder is refused when the node is built', () => {
+  it('that do not divide without a remainder are refused when the node is built', () => {
     expect(() => reshape(input('x', ['batch', 3]), [2, -1])).toThrow(
       "[reshape] cannot infer -1: 3*batch elements do not divide by 2 (operands: [input 'x'])",
     );
@@ -52,7 +52,7 @@ describe('named dimensions', () => {
     );
   });
 
-  it('one graph serves many sizes, and a slice is checked when its name is bound', () => {
+  it('take a new size in each run, which a slice checks', () => {
     const x = input('x', ['n']);
     const tail = slice(x, { axis: 0, start: 1, end: 3 }).named('tail');
     expect(evaluate(tail, { x: [1, 2, 3, 4] }).toArray()).toEqual([2, 3]);
@@ -65,7 +65,7 @@ describe('named dimensions', () => {
     expect(errorOf(() => evaluate(negative, { x: [1] })).message).toMatch(/^\[slice 'last two'\]/);
   });
 
-  it('a name that the graph uses and no input has is an error that says so', () => {
+  it('that no input has cause an error that names them', () => {
     const stray = broadcastTo(1, ['steps']).named('stray');
     const error = errorOf(() => evaluate(add(stray, 1)));
     expect(error.code).toBe('FOREBAY_SHAPE');

@@ -25,8 +25,8 @@ import {
 } from '../../src/index.js';
 import { errorOf, randomTensor } from '../support.js';
 
-describe('a leaf keeps the name it is fed, saved and updated by', () => {
-  it('when an op that changes nothing hands it back to be labelled', () => {
+describe('a leaf keeps the name by which it is fed, saved and updated', () => {
+  it('if an op returns the leaf itself and the result is labelled', () => {
     const x = input('x', ['batch', 3]);
     const flat = reshape(x, ['batch', 3]).named('flat');
     expect(evaluate(sum(flat), { x: [[1, 2, 3]] }).item()).toBe(6);
@@ -37,8 +37,8 @@ describe('a leaf keeps the name it is fed, saved and updated by', () => {
   });
 });
 
-describe('a label is of one node', () => {
-  it('equal views that are labelled apart are apart', () => {
+describe('a label belongs to one node', () => {
+  it('equal views with different labels are different nodes', () => {
     const a = parameter('a', tensor([[1, 2]]));
     const left = transpose(a).named('left');
     const right = transpose(a).named('right');
@@ -46,7 +46,7 @@ describe('a label is of one node', () => {
     expect(transpose(a)).toBe(transpose(a));
   });
 
-  it('a number that one user labels is not labelled for the next', () => {
+  it('a constant that was labelled is not shared with the next use of the number', () => {
     const lucky = constant(7).named('lucky');
     expect(lucky.name).toBe('lucky');
     const [, seven] = mul(parameter('p', tensor(1)), 7).inputs;
@@ -55,7 +55,7 @@ describe('a label is of one node', () => {
 });
 
 describe('forgetting an interned node', () => {
-  it('leaves the key to a node that has taken it since', () => {
+  it('keeps a newer node with the same key', () => {
     const table = new NodeTable();
     const [first, second] = [constant([1]), constant([2])];
     table.set('key', first);
@@ -67,25 +67,25 @@ describe('forgetting an interned node', () => {
   });
 });
 
-describe('what differentiation built', () => {
-  it('is not handed to a user who builds the same: drawings tell them apart', () => {
+describe('a node that differentiation built', () => {
+  it('is not shared with an equal node that the user builds, so drawings show the difference', () => {
     const a = parameter('a', randomTensor([2, 3, 4], 1));
     const w = parameter('w', randomTensor([4, 2], 2));
-    backward(sum(matmul(a, w))).of(w); // folds a to [6, 4] on the way
+    backward(sum(matmul(a, w))).of(w); // folds a to [6, 4] internally
     const forward = reshape(a, [6, 4]);
     expect(forward.derived).toBe(false);
     expect(dot(add(forward, 1))).not.toContain('#d55e00');
   });
 
-  it('includes the zeros of a stopped path', () => {
+  it('may be the zeros of a stopped path', () => {
     const a = parameter('a', tensor(1));
     const zeros = backward(sum(cast(cast(a, 'int32'), 'float32'))).of(a);
     expect(zeros.op.name === 'constant' || zeros.derived).toBe(true);
   });
 });
 
-describe('what a caller passes stays the caller’s', () => {
-  it('a shape is not frozen, nor changed', () => {
+describe('an argument is not kept', () => {
+  it('a shape is neither frozen nor changed', () => {
     const shape = [2, 3];
     assemble(shape, [new Part(parameter('a', tensor([[1]])), [0, 0])]);
     shape.push(7);
@@ -93,12 +93,12 @@ describe('what a caller passes stays the caller’s', () => {
   });
 });
 
-describe('assemble refuses what it cannot place', () => {
+describe('assemble refuses invalid arguments', () => {
   const part = parameter('part', tensor([[1, 2]]));
   it.each([
     ['a negative start', () => assemble([2, 3], [new Part(part, [0, -1])]), ShapeError],
     ['a start of another rank', () => assemble([2, 3], [new Part(part, [0])]), ShapeError],
-    ['a broken dimension', () => assemble([2.5, 2], [new Part(part, [0, 0])]), ShapeError],
+    ['a fractional dimension', () => assemble([2.5, 2], [new Part(part, [0, 0])]), ShapeError],
     ['no shape', () => assemble(6 as never, [new Part(part, [0, 0])]), ShapeError],
     ['no part', () => assemble([2, 3], [part as never]), ValueError],
   ])('%s', (_what, build, error) => {
@@ -107,7 +107,7 @@ describe('assemble refuses what it cannot place', () => {
 });
 
 describe('cost', () => {
-  it('registering the inputs of a wide parent is not quadratic', () => {
+  it('registering 50,000 inputs of one parent is not quadratic', () => {
     const x = parameter('x', tensor(1));
     const inputs = Array.from({ length: 50_000 }, (_, i) => mul(x, i));
     const parent = assembleAll(inputs);
@@ -116,7 +116,7 @@ describe('cost', () => {
     expect(waits.edges(inputs[49_999] as (typeof inputs)[0])).toHaveLength(1);
   });
 
-  it('making 100,000 different numbers in one go is not quadratic', () => {
+  it('creating 100,000 different constants is not quadratic', () => {
     for (let i = 0; i < 100_000; i++) constant(i + 0.25);
     expect(constant(0.25)).toBe(constant(0.25));
   });
@@ -130,7 +130,7 @@ function assembleAll(scalars: ReturnType<typeof mul>[]) {
 }
 
 describe('backward from several roots', () => {
-  it('starts each from the source that was registered for it by hand', () => {
+  it('starts each root from the source that was registered for it', () => {
     const x = parameter('x', tensor(2));
     const [a, b] = [mul(x, 3).named('a'), mul(x, 5).named('b')];
     const waits = WaitList.of(a, b).register(a, 'e1').register(b, 'e2');
@@ -144,7 +144,7 @@ describe('backward from several roots', () => {
     expect(evaluate(gradients.of(x)).item()).toBe(53);
   });
 
-  it('names a pair that is none', () => {
+  it('refuses a root that is not a pair', () => {
     const x = parameter('x', tensor(2));
     expect(errorOf(() => backward([x] as never))).toBeInstanceOf(ValueError);
     expect(errorOf(() => backward(undefined as never))).toBeInstanceOf(GraphError);

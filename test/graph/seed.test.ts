@@ -19,7 +19,7 @@ const weights = (layer: { parameters: { value: { toArray(): unknown } }[] }) =>
 const lstm = (options: object = {}) => new LSTM('lstm', { inputs: 2, units: 3, ...options });
 
 describe('derived seeds', () => {
-  it.each([[{}], [{ seed: 7 }]])('no two gates of a layer start equal, with %o', (options) => {
+  it.each([[{}], [{ seed: 7 }]])('give every gate of a layer other values, with %o', (options) => {
     const layers = [
       new LSTM('one', { inputs: 4, units: 4, ...options }),
       new LSTM('two', { inputs: 4, units: 4, ...options }),
@@ -30,7 +30,7 @@ describe('derived seeds', () => {
     expect(new Set(starts).size).toBe(8);
   });
 
-  it('no two parts of an auto-encoder start equal where their shapes agree', () => {
+  it('give every weight of an auto-encoder other values, even if shapes agree', () => {
     const vae = new VariationalAutoencoder('vae', { inputs: 4, hidden: 4, latent: 4, seed: 1 });
     const starts = vae.parameters
       .filter(({ shape }) => shape.length === 2)
@@ -38,7 +38,7 @@ describe('derived seeds', () => {
     expect(new Set(starts).size).toBe(5);
   });
 
-  it('no two draws are equal, nor are their first numbers near', () => {
+  it('give every draw other numbers, without a bias', () => {
     const firsts = Array.from({ length: 200 }, () => evaluate(randomUniform([])).item());
     expect(new Set(firsts).size).toBe(200);
     const mean = firsts.reduce((sum, value) => sum + value, 0) / 200;
@@ -52,7 +52,7 @@ describe('setSeed', () => {
     return [first, weights(lstm()), evaluate(randomNormal([3])).data.join()];
   };
 
-  it('makes the same script draw the same', () => {
+  it('gives the same script the same numbers', () => {
     setSeed(5);
     const once = script();
     setSeed(5);
@@ -60,7 +60,7 @@ describe('setSeed', () => {
     expect(once[2]).not.toBe(once[0]);
   });
 
-  it('makes another seed draw something else, everywhere', () => {
+  it('gives other numbers everywhere for another seed', () => {
     setSeed(5);
     const once = script();
     setSeed(6);
@@ -69,7 +69,7 @@ describe('setSeed', () => {
     });
   });
 
-  it('a leaf’s start depends on its name, not on what was made before it', () => {
+  it('gives a leaf values that depend on its name, not on what was created before it', () => {
     setSeed(5);
     const alone = weights(lstm());
     setSeed(5);
@@ -79,7 +79,7 @@ describe('setSeed', () => {
     expect(weights(new LSTM('other', { inputs: 2, units: 3 }))).not.toBe(alone);
   });
 
-  it('does not touch what has a seed of its own', () => {
+  it('does not affect draws and layers with a seed of their own', () => {
     setSeed(5);
     const [draw, layer] = [evaluate(randomNormal([3], { seed: 9 })), weights(lstm({ seed: 9 }))];
     setSeed(6);
@@ -94,7 +94,7 @@ describe('setSeed', () => {
     expect(error.message).toMatch(/^setSeed: expected a seed \(an integer from 0 to 2\^53 - 1\)/);
   });
 
-  it('tells seeds apart by all of their 53 bits', () => {
+  it('uses all 53 bits of a seed', () => {
     const starts = [1, 1 + 2 ** 32, 1 + 2 ** 52, 2 ** 53 - 1].map((seed) => {
       const leaf = parameter('w', { shape: [4], init: initializers.normal(1), seed });
       return leaf.value.data.join();

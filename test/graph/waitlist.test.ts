@@ -35,18 +35,18 @@ describe('WaitList.of', () => {
     expect(() => waits.check(root)).not.toThrow();
   });
 
-  it('does not wait for a head off the path: it is forward only, and cannot stall training', () => {
+  it('does not wait for a parent that is on no path to the root', () => {
     const w = parameter('w', 3);
     const hidden = tanh(w);
     const loss = square(hidden);
-    const head = sigmoid(hidden); // its own parent of `hidden`, which no gradient will come from
+    const head = sigmoid(hidden); // another parent of `hidden`, which will never send a gradient
     const waits = WaitList.of(loss);
     expect(uses(waits, hidden)).toEqual([[loss, 0]]);
     expect(waits.has(head)).toBe(false);
     expect(backward(loss).of(w).shape).toEqual([]);
   });
 
-  it('takes several roots, each edge once, even where one root is below another', () => {
+  it('accepts several roots and has each edge once, even if one root is below another', () => {
     const w = parameter('w', 3);
     const below = square(w);
     const above = exp(below);
@@ -56,7 +56,7 @@ describe('WaitList.of', () => {
     waits.check(below, above);
   });
 
-  it('refuses what is no node', () => {
+  it('refuses an argument that is not a node', () => {
     const error = errorOf(() => WaitList.of('loss' as never));
     expect(error).toBeInstanceOf(GraphError);
     expect(error.message).toMatch(/^WaitList.of: expected a node, but received the string "loss"/);
@@ -64,7 +64,7 @@ describe('WaitList.of', () => {
 });
 
 describe('register', () => {
-  it('gives the list that WaitList.of gives, in any order and however often', () => {
+  it('gives the same list as WaitList.of, in any order and with repetitions', () => {
     const [w, x] = [parameter('w', 3), input('x', [])];
     const [a, b, c] = [mul(w, w), mul(w, x), exp(w)];
     const [d, root] = [add(a, b), add(c, square(mul(a, b)))];
@@ -81,7 +81,7 @@ describe('register', () => {
     }
   });
 
-  it('puts outside sources last, each once', () => {
+  it('lists outside sources last, each once', () => {
     const w = parameter('w', 3);
     const a = exp(w);
     const waits = new WaitList()
@@ -106,7 +106,7 @@ describe('register', () => {
     expect(() => new WaitList().register(v, undefined as never)).toThrow(GraphError);
   });
 
-  it('takes 30,000 parents of one node in any order, fast', () => {
+  it('accepts 30,000 parents of one node, in any order, in linear time', () => {
     const w = parameter('w', 3);
     const parents = Array.from({ length: 30_000 }, () => exp(w));
     const [forward, backwards] = [new WaitList(), new WaitList()];
@@ -129,7 +129,7 @@ describe('check', () => {
     );
   });
 
-  it('names both nodes, and the roots, where a registered parent can never send', () => {
+  it('names both nodes and the roots if a registered parent can never send', () => {
     const w = parameter('w', 3);
     const loss = square(w).named('loss');
     const head = sigmoid(w).named('head');
@@ -141,7 +141,7 @@ describe('check', () => {
     expect(() => WaitList.of(loss).register(w, head).check(loss, head)).not.toThrow();
   });
 
-  it('is done by backward on a list wired by hand', () => {
+  it('is called by backward for a list wired by hand', () => {
     const w = parameter('w', 3);
     const loss = square(w).named('loss');
     expect(() => backward(loss, { waits: new WaitList() })).toThrow(
@@ -149,7 +149,7 @@ describe('check', () => {
     );
   });
 
-  it('lets constants go unregistered, but not half registered', () => {
+  it('allows a constant without registered edges, but not with some of its edges', () => {
     const w = parameter('w', 3);
     const loss = add(mul(w, 7), mul(w, 7));
     const [a, b] = loss.inputs as [Node, Node];
@@ -162,7 +162,7 @@ describe('check', () => {
 });
 
 describe('a list and the graph', () => {
-  it('backward adds nothing to the list it is given', () => {
+  it('backward adds nothing to the given list', () => {
     const w = parameter('w', [1, 2, 3]);
     const loss = sum(square(w));
     const waits = WaitList.of(loss);
@@ -171,7 +171,7 @@ describe('a list and the graph', () => {
     expect(waits.edges(loss)).toEqual([]);
   });
 
-  it('a cycle cannot be wired: inputs exist before their parents, and never change', () => {
+  it('a cycle is impossible: inputs exist before their parents, and never change', () => {
     const a = exp(parameter('w', 3));
     const b = square(a);
     expect(a.id).toBeLessThan(b.id);

@@ -1,4 +1,4 @@
-// ARCHITECTURE.md shows what becomes of an LSTM: that is what becomes of it.
+// ARCHITECTURE.md lists the instructions of a compiled LSTM. This test keeps the list true.
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { executionOrder } from '../../src/evaluate/lowered.js';

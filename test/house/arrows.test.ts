@@ -1,5 +1,5 @@
-// The import arrows between the folders of src/. biome.json holds them; this is the second opinion:
-// the same table from the design, against which every possible import, folder by folder, is linted.
+// The allowed imports between the folders of src/. biome.json enforces them. This test checks biome.json: it lints every
+// possible import between two folders, and compares the result with the table of the design.
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,7 +9,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-/** Who may import whom. */
+/** The folders that each folder may import. */
 const base = ['errors', 'arguments'];
 const core = [...base, 'tensor', 'graph', 'ops'];
 const library = ['native', 'evaluate', 'compile', 'autodiff', 'optim', 'nn', 'data', 'io', 'train'];
@@ -35,7 +35,7 @@ const arrows: Record<string, string[]> = {
 const rooms = Object.keys(arrows);
 const isFile = (room: string) => room === 'errors' || room === 'index';
 
-/** Which of these files Biome refuses by the given rule, when they are all there is. */
+/** Lints the given files alone, by one rule of Biome, and returns the files that the rule refuses. */
 function refused(rule: string, files: Record<string, string>): string[] {
   const folder = mkdtempSync(join(tmpdir(), 'forebay-arrows-'));
   try {
@@ -54,7 +54,7 @@ function refused(rule: string, files: Record<string, string>): string[] {
         stdio: ['ignore', 'pipe', 'ignore'],
       });
     } catch (error) {
-      // Biome leaves with a failure when it refuses something: the report is what we came for.
+      // Biome exits with a failure when it refuses something. Its report is still on stdout.
       report = (error as { stdout: string }).stdout;
     }
     const { diagnostics } = JSON.parse(report) as {
@@ -71,14 +71,14 @@ function refused(rule: string, files: Record<string, string>): string[] {
 
 describe('imports between the folders of src/', () => {
   let refusals: Set<string>;
-  /** The file in `from` that does nothing but import from `to`. errors.ts and index.ts are files. */
+  /** The path of a file in `from` that only imports from `to`. errors.ts and index.ts are files, not folders. */
   const file = (from: string, to: string) => `src/${from}${isFile(from) ? '' : `/to-${to}`}.ts`;
   const specifier = (from: string, to: string) =>
     `${isFile(from) ? '.' : '..'}/${to}${isFile(to) ? '' : '/some'}.js`;
 
   beforeAll(() => {
     refusals = new Set();
-    // errors.ts and index.ts can hold one import at a time: one tree for each thing to import.
+    // errors.ts and index.ts can contain one import at a time, so there is one tree for each imported folder.
     for (const to of rooms) {
       const importers = rooms.filter((from) => from !== to);
       const files = importers.map((from) => [
@@ -92,20 +92,20 @@ describe('imports between the folders of src/', () => {
     }
   });
 
-  it.each(rooms)('%s may import what the design lets it, and nothing else', (from) => {
+  it.each(rooms)('%s may import what the design allows, and nothing else', (from) => {
     const others = rooms.filter((to) => to !== from);
     const allowed = others.filter((to) => !refusals.has(`${from} <- ${to}`));
     expect(allowed.sort()).toEqual([...(arrows[from] ?? [])].sort());
   });
 
-  it('has an arrow for every folder that there is', () => {
+  it('are declared for every folder', () => {
     const folders = readdirSync(join(root, 'src'), { withFileTypes: true })
       .filter((entry) => entry.isDirectory())
       .map((entry) => entry.name);
     expect(folders.filter((folder) => !rooms.includes(folder))).toEqual([]);
   });
 
-  it('are refused in every form, also from a folder within a folder', () => {
+  it('are refused in every form of import, also in a nested folder', () => {
     const files = {
       'src/tensor/type.ts': "import type { A } from '../nn/a.js';\nexport type B = A;\n",
       'src/tensor/reexport.ts': "export * from '../nn/a.js';\n",
@@ -115,7 +115,7 @@ describe('imports between the folders of src/', () => {
     expect(refused('style/noRestrictedImports', files)).toEqual(Object.keys(files).sort());
   });
 
-  it('reach the addon from src/native alone', () => {
+  it('load the addon in src/native only', () => {
     const loaders = (room: string) => ({
       [`src/${room}/loader.ts`]:
         "import load from 'node-gyp-build';\nexport const a = load('.');\n",

@@ -1,6 +1,5 @@
-// The reference is made of docstrings: everything that a user can name has one, and every function says which
-// of our errors it throws. typedoc (`lint: reference`) refuses what is missing among the names it shows; members
-// are asked here.
+// The reference is made from docstrings. Every public name must have one, and every function must say which ForebayErrors
+// it throws. typedoc (`lint: reference`) refuses undocumented names that it shows; this test also checks members.
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
@@ -14,7 +13,7 @@ const { options } = ts.parseJsonConfigFileContent(config, ts.sys, root);
 const program = ts.createProgram([entry], options);
 const checker = program.getTypeChecker();
 
-/** What these functions are given cannot be wrong, or is looked at by others. */
+/** Functions whose arguments cannot be wrong, or are checked elsewhere. */
 const throwNothing = ['notDifferentiable'];
 const errors = Object.keys(fb).filter((name) => name.endsWith('Error'));
 
@@ -37,7 +36,7 @@ function membersOf(symbol: ts.Symbol, path: string): Public[] {
   return declared.filter(isOpen).map((member) => ({
     path: `${path}.${member.getName()}`,
     symbol: member,
-    // An option that is a function is called by us: what it throws is its author's.
+    // A function in an options object is called by forebay. What it throws is documented by its author.
     callable:
       (symbol.flags & ts.SymbolFlags.Class) !== 0 && (member.flags & ts.SymbolFlags.Method) !== 0,
   }));
@@ -60,7 +59,7 @@ function isOpen(member: ts.Symbol): boolean {
   });
 }
 
-/** `{…} as const`, as the initialisers are. */
+/** True for `{…} as const`, the form of `initializers`. */
 function isRecord(initializer: ts.Expression | undefined): boolean {
   const inner =
     initializer && ts.isAsExpression(initializer) ? initializer.expression : initializer;
@@ -103,7 +102,7 @@ describe('docstrings', () => {
   const names = everyName();
   const pathsOf = (some: readonly Public[]) => some.map(({ path }) => path);
 
-  it('are asked of all that is exported', () => {
+  it('are checked for every export', () => {
     const paths = pathsOf(names);
     expect(Object.keys(fb).filter((name) => !paths.includes(name))).toEqual([]);
     for (const member of [
@@ -117,14 +116,14 @@ describe('docstrings', () => {
     }
   });
 
-  it('stand at every name and every member', () => {
+  it('exist for every name and every member', () => {
     const silent = names.filter(({ symbol }) => textOf(symbol) === '' && !isInternal(symbol));
-    // The base of the errors says it for all of them.
+    // The base class of the errors documents `code` for all of them.
     const own = pathsOf(silent).filter((path) => !/^\w+Error\.code$/.test(path));
     expect(own).toEqual([]);
   });
 
-  it('say of every function which of our errors it throws', () => {
+  it('say for every function which ForebayErrors it throws', () => {
     const functions = names.filter(
       ({ path, callable }) => callable && !path.includes('.') && !throwNothing.includes(path),
     );
@@ -135,7 +134,7 @@ describe('docstrings', () => {
     expect(pathsOf(silent)).toEqual([]);
   });
 
-  it('name no error that there is not', () => {
+  it('name only errors that exist', () => {
     const wrong = names.flatMap(({ path, symbol }) =>
       throwsOf(symbol)
         .flatMap((text) => text.match(/\b[A-Z]\w*Error\b/g) ?? [])

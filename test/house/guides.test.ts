@@ -1,5 +1,5 @@
-// The guides run as suites of their own (tools/guides.mjs). Here: that the runner finds what is wrong with one,
-// that troubleshooting leaves no error out, and that no link in our documents leads nowhere.
+// The guides run as suites of their own (tools/guides.mjs). This file tests that the runner finds faults in a guide,
+// that the troubleshooting guide covers every error, and that no link in our documents is broken.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -20,7 +20,7 @@ describe('the runner of guides', () => {
     rmSync(join(root, '.cmake/guides', name), { recursive: true, force: true });
   });
 
-  /** What the runner says of a guide of these blocks: nothing, when all is well. */
+  /** The runner's messages for a guide of these blocks; empty if it finds no fault. */
   function verdict(blocks: [language: string, text: string][], ...flags: string[]): string {
     const file = join(folder, `${name}.md`);
     const fenced = blocks.map(([language, text]) => `\`\`\`${language}\n${text}\n\`\`\`\n`);
@@ -33,7 +33,7 @@ describe('the runner of guides', () => {
     return stderr;
   }
 
-  it('accepts what is shown and printed, block after block, with one scope', () => {
+  it('accepts blocks whose output is as shown, in one scope', () => {
     expect(
       verdict([
         ['ts', "import * as fb from 'forebay';\nconst one = fb.tensor(1);"],
@@ -65,7 +65,7 @@ describe('the runner of guides', () => {
       /it shows\n2\nbut .*\n\n$/,
     ],
     [
-      'more than the dots stand for',
+      'output after the dots on another line',
       [
         ['ts', 'console.log(12);'],
         ['text', '2…'],
@@ -77,7 +77,7 @@ describe('the runner of guides', () => {
     expect(verdict(blocks)).toMatch(message);
   });
 
-  it('refuses code of wrong types, and names the line of the guide', () => {
+  it('refuses code with type errors, and names the line of the guide', () => {
     const blocks: [string, string][] = [
       ['ts', "import * as fb from 'forebay';"],
       ['ts', "fb.setSeed('one');"],
@@ -104,7 +104,7 @@ describe('links', () => {
     ...guides,
     ...['README.md', 'ARCHITECTURE.md', 'CHANGELOG.md', 'bench/README.md'],
   ];
-  /** As GitHub makes anchors of headings. */
+  /** The anchors of a file's headings, as GitHub makes them. */
   const anchorsOf = (file: string) =>
     [...read(file).matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
       heading
@@ -113,7 +113,7 @@ describe('links', () => {
         .replaceAll(' ', '-'),
     );
 
-  it.each(documents)('of %s lead somewhere', (file) => {
+  it.each(documents)('of %s are not broken', (file) => {
     const prose = read(file).replace(/^```[\s\S]*?^```/gm, '');
     const lost = [...prose.matchAll(/\]\(([^)\s]+)\)/g)].flatMap(([, target = '']) => {
       if (/^https?:/.test(target)) return [];

@@ -1,5 +1,5 @@
-// docs/reliability.md says what was proved, by the record of it, and of every promise there is. And a proof
-// that breaks its process has proved nothing.
+// docs/reliability.md must match the record of the proofs, and the record must contain every promise. A proof whose
+// process crashes or hangs counts as not held.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -28,11 +28,11 @@ const text = (file: string) => readFileSync(new URL(file, root), 'utf8');
 const record: { promises: Entry[] } = JSON.parse(text('docs/proof.json'));
 
 describe('docs/reliability.md', () => {
-  it('is what the record says: node tools/prove.mjs --page', () => {
+  it('is made from the record: node tools/prove.mjs --page', () => {
     expect(text('docs/reliability.md')).toBe(page(record));
   });
 
-  it('has every promise of proof/, as it is said there, and no other: npm run prove NAME', async () => {
+  it('has exactly the promises of proof/, with the same text: npm run prove NAME', async () => {
     const promises = await Promise.all(
       promiseNames().map(async (name) => {
         const { default: proof } = await import(new URL(`proof/${name}.mjs`, root).href);
@@ -43,7 +43,7 @@ describe('docs/reliability.md', () => {
     expect(record.promises.map(({ name, promise }) => [name, promise])).toEqual(promises);
   });
 
-  it('has them all in full', () => {
+  it('has a full run of every promise', () => {
     const short = record.promises.filter(({ counts, held }) => counts !== 'full' || !held);
     expect(short.map(({ name }) => name)).toEqual([]);
   });
@@ -64,7 +64,7 @@ describe('a proof', () => {
     return prove(name, options);
   };
 
-  it('that returns has held, and its figures are kept', async () => {
+  it('that returns is held, and its figures are recorded', async () => {
     const entry = await proved('kept', 'log("on"); return { full, rounds: 3 };');
     expect(entry).toMatchObject({ held: true, counts: 'short', promise: 'Well.' });
     expect(entry.figures).toEqual({ full: false, rounds: 3 });
@@ -75,24 +75,28 @@ describe('a proof', () => {
     ['crashes', 'process.abort();', /ended by SIGABRT/],
     ['is killed', 'process.kill(process.pid, "SIGKILL"); await new Promise(() => {});', /SIGKILL/],
     ['exits early', 'process.exit(0);', /exit status is 0/],
-    ['waits for nothing', 'await new Promise(() => {});', /exit status is \d+/],
+    [
+      'waits for a promise that never settles',
+      'await new Promise(() => {});',
+      /exit status is \d+/,
+    ],
     ['crashes at its end', 'process.on("exit", () => process.abort()); return {};', /SIGABRT/],
-    ['rejects unheard', 'Promise.reject(new Error("unheard")); return {};', /unheard/],
-  ])('that %s has not', async (name, body, reason) => {
+    ['has an unhandled rejection', 'Promise.reject(new Error("unheard")); return {};', /unheard/],
+  ])('that %s is not held', async (name, body, reason) => {
     const { held, figures } = await proved(name.replaceAll(' ', '-'), body);
     expect(held).toBe(false);
     expect(figures.reason).toMatch(reason);
   });
 
   it.each([
-    ['hangs', 'for (;;);', { short: 1000 }, /nothing was heard of it for 1 s/],
+    ['hangs', 'for (;;);', { short: 1000 }, /it sent nothing for 1 s/],
     [
       'does not end',
       'setInterval(() => {}, 1000); return {};',
       { end: 100 },
       /did not end for 0.1 s/,
     ],
-  ])('that %s has not', async (name, body, patience, reason) => {
+  ])('that %s is not held', async (name, body, patience, reason) => {
     const { held, figures } = await proved(name.replaceAll(' ', '-'), body, patience);
     expect(held).toBe(false);
     expect(figures.reason).toMatch(reason);

@@ -1,4 +1,4 @@
-// Whose a leak is, of reports as LeakSanitizer writes them.
+// Decides which leaks are forebay's, with reports in the form that LeakSanitizer writes.
 import { describe, expect, it } from 'vitest';
 
 interface Reports {
@@ -46,15 +46,15 @@ describe('a report of leaks', () => {
     ['a block that we allocated', report(ofNode, ofOurs)],
     ['a block in the addon whose function has no name', report(leak('(/x/forebay.node+0x1)'))],
     ['a block that Node-API allocated for us', report(ofHeap, ofNodeForUs)],
-  ])('is ours for %s', (_what, text) => {
+  ])('is about forebay for %s', (_what, text) => {
     expect(reportsIn([text])).toHaveLength(1);
     expect(reportsIn([text]).every(isOurs)).toBe(true);
   });
 
   it.each([
-    ["V8's heap, which grew while we made an object", report(ofHeap)],
-    ["Node's own, in a folder of our name", report(ofNode)],
-  ])('is not for %s', (_what, text) => {
+    ["V8's heap, which grew while we created an object", report(ofHeap)],
+    ["Node's own block, in a folder named forebay", report(ofNode)],
+  ])('is not about forebay for %s', (_what, text) => {
     expect(reportsIn([text])).toHaveLength(1);
     expect(reportsIn([text]).some(isOurs)).toBe(false);
   });
@@ -65,13 +65,13 @@ describe('any other report', () => {
     '==node==11984==ERROR: AddressSanitizer: heap-use-after-free on address 0x1\n    #0 0x1 in memcpy',
     'WARNING: ThreadSanitizer: data race (pid=1)',
     'native/kernels/gemm.h:3:4: runtime error: signed integer overflow',
-  ])('is ours: %s', (text) => {
+  ])('is about forebay: %s', (text) => {
     const found = reportsIn([`=================\n${text}\n`, 'nothing']);
     expect(found).toHaveLength(1);
     expect(found.every(isOurs)).toBe(true);
   });
 
-  it('is none where LeakSanitizer broke off, which is counted', () => {
+  it('does not exist if LeakSanitizer stopped early, which is counted', () => {
     const text = '==1==LeakSanitizer has encountered a fatal error.\n';
     expect([reportsIn([text]), unanswered([text, 'nothing'])]).toEqual([[], 1]);
   });

@@ -1,11 +1,11 @@
-// Native allocations that fail, by a build of the addon whose allocations do so when they are told to.
+// Native allocations that fail. Uses a build of the addon whose allocations fail on request.
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { beforeAll, describe, expect, it } from 'vitest';
 
 const root = new URL('../..', import.meta.url).pathname;
-/** Without the library of a sanitizer, which knows nothing of this addon and makes compilers hang. */
+/** Runs Node without a preloaded sanitizer, because this addon is not built with it and compilers would hang. */
 const node = (args: string[], env: NodeJS.ProcessEnv = {}) =>
   spawnSync(process.execPath, args, {
     cwd: root,
@@ -19,30 +19,32 @@ describe('a native allocation that fails', () => {
     expect(status, stdout + stderr).toBe(0);
   });
 
-  // The kinds of call that handled it worst: many arguments, threads, what runs in JavaScript.
+  // The scenarios with the most failures at first: many arguments, threads, and code that runs in JavaScript.
   it.each(['manyFeeds', 'asynchronous', 'interpreted'])(
-    'is a typed error, after which all is as before: %s',
+    'is a typed error that changes nothing: %s',
     (scenario) => {
       const script = 'proof/support/failing-allocations.mjs';
       const { status, stdout, stderr } = node(['--expose-gc', script, 'short', scenario], {
         FOREBAY_PREBUILD: `${root}.cmake/failing`,
       });
       expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
-      const { sites, errors, codes, by } = JSON.parse(stdout.trim().split('\n').at(-1) as string);
-      expect(sites).toBeGreaterThan(500);
+      const { failures, errors, codes, failuresIn } = JSON.parse(
+        stdout.trim().split('\n').at(-1) as string,
+      );
+      expect(failures).toBeGreaterThan(500);
       expect(errors).toBeGreaterThan(500);
       expect(codes).toContain('FOREBAY_NATIVE');
       for (const site of ['new', 'new[]', 'posix_memalign', 'napi_create_reference']) {
-        expect(by[site], site).toBeGreaterThan(0);
+        expect(failuresIn[site], site).toBeGreaterThan(0);
       }
     },
   );
 });
 
 describe('the addon', () => {
-  // What ends a process when there is no memory: C++ that throws, Node-API's wrappers that give up, and
-  // memory that the C library allocates for a thread on the way.
-  it.skipIf(process.env.FOREBAY_PREBUILD)('calls nothing that aborts for want of memory', () => {
+  // What aborts a process when memory runs out: C++ that throws, Node-API's C++ wrappers, and memory that the C library
+  // allocates for thread-local variables.
+  it.skipIf(process.env.FOREBAY_PREBUILD)('calls nothing that aborts when memory runs out', () => {
     const loader = createRequire(import.meta.url)('node-gyp-build') as {
       path(folder: string): string;
     };
@@ -53,15 +55,15 @@ describe('the addon', () => {
     }
   });
 
-  it('is so too where a process allocates once: threads, and what takes results to JavaScript', () => {
+  it('throws a typed error too for what a process allocates once: threads, and the callback into JavaScript', () => {
     const script = 'proof/support/failing-allocations.mjs';
     const { status, stdout, stderr } = node(['--expose-gc', script, 'short', 'firstRun'], {
       FOREBAY_PREBUILD: `${root}.cmake/failing`,
     });
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
-    const { by, survived } = JSON.parse(stdout.trim().split('\n').at(-1) as string);
-    expect(by).toMatchObject({
-      // That of the run's own thread, and that of the second one for a product, without which one does it all.
+    const { failuresIn, survived } = JSON.parse(stdout.trim().split('\n').at(-1) as string);
+    expect(failuresIn).toMatchObject({
+      // One thread for the run, and a second one for a product. Without the second one, the first computes it all.
       pthread_create: 2,
       napi_create_threadsafe_function: 1,
       napi_add_env_cleanup_hook: 1,

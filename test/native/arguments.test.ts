@@ -1,5 +1,5 @@
-// The binding called directly, with everything wrong: always an error, never a crash, never a write
-// outside the arrays. The C++ tests do it under sanitizers; this is what JavaScript can reach.
+// Calls the binding directly with wrong arguments: always an error, never a crash, never a write outside the arrays.
+// The C++ tests do the same under sanitizers; these tests cover what JavaScript can pass.
 import { describe, expect, it } from 'vitest';
 import { load } from '../../src/native/addon.js';
 import { child } from './child.js';
@@ -10,7 +10,7 @@ const f32 = (n: number) => new Float32Array(n);
 const geometry = (...numbers: number[]) => Float64Array.from(numbers);
 const any = addon as unknown as Record<string, (...given: unknown[]) => unknown>;
 
-describe('a call with wrong arguments is refused in words', () => {
+describe('a call with wrong arguments is refused with a message', () => {
   const add = id('map add');
   const [copy, sum, normal] = [id('map copy'), id('reduce sum'), id('random normal')];
   // rank, sizes, then offset and strides of the output and of each input
@@ -20,14 +20,14 @@ describe('a call with wrong arguments is refused in words', () => {
     geometry(0, m, n, k, 0, 0, ...rest);
 
   it.each<[string, string, unknown[], RegExp]>([
-    ['none at all', 'map', [], /received 0 arguments/],
+    ['no arguments', 'map', [], /received 0 arguments/],
     [
-      'a kernel that is not there',
+      'an unknown kernel',
       'map',
       [1e6, two, f32(2), f32(2), f32(2)],
       /kernel id 1000000, expected an integer from 0/,
     ],
-    ['half a kernel', 'map', [0.5, two, f32(2), f32(2)], /kernel id 0\.5/],
+    ['a fractional kernel id', 'map', [0.5, two, f32(2), f32(2)], /kernel id 0\.5/],
     [
       'a kernel by name',
       'map',
@@ -96,7 +96,7 @@ describe('a call with wrong arguments is refused in words', () => {
       /the geometry ends/,
     ],
     [
-      'a geometry that goes on',
+      'a geometry that is too long',
       'map',
       [add, geometry(...two, 0), f32(2), f32(2), f32(2)],
       /has 9 numbers, expected 8/,
@@ -126,7 +126,7 @@ describe('a call with wrong arguments is refused in words', () => {
       /\(a size\) is nan/i,
     ],
     [
-      'an endless size',
+      'an infinite size',
       'map',
       [copy, geometry(1, Infinity, 0, 1, 0, 1), f32(2), f32(2)],
       /\(a size\) is inf/i,
@@ -162,7 +162,7 @@ describe('a call with wrong arguments is refused in words', () => {
       /\(a stride\) is -1/,
     ],
     [
-      'an output that repeats',
+      'an output with stride 0',
       'map',
       [copy, geometry(1, 2, 0, 0, 0, 1), f32(2), f32(2)],
       /writes one element more than once/,
@@ -192,13 +192,13 @@ describe('a call with wrong arguments is refused in words', () => {
       /the output .* reaches beyond/,
     ],
     [
-      'a product of more than int holds',
+      'a product with a size that int cannot hold',
       'product',
       [gemm(2 ** 31, 1, 1), 1, 0, f32(1), f32(1), f32(1)],
       /\(m, n or k\) is 2147483648, expected an integer from 0 to 2147483647/,
     ],
     [
-      'rows closer than their columns',
+      'a leading dimension below the number of columns',
       'product',
       [gemm(2, 2, 3, [2, 2, 2, ...plain]), 1, 0, f32(4), f32(6), f32(6)],
       /leading dimension of a is 2, expected at least its 3 columns/,
@@ -222,7 +222,7 @@ describe('a call with wrong arguments is refused in words', () => {
       /dtypes differ/,
     ],
     [
-      'alpha that is no number',
+      'alpha that is not a number',
       'product',
       [gemm(1, 1, 1), '1', 0, f32(1), f32(1), f32(1)],
       /\(alpha\) is not a number/,
@@ -233,14 +233,14 @@ describe('a call with wrong arguments is refused in words', () => {
       [normal, -1, 0, f32(1)],
       /the seed is -1, expected an integer from 0 to 2\^53 - 1/,
     ],
-    ['half a run', 'random', [normal, 0, 0.5, f32(1)], /the run is 0\.5/],
+    ['a fractional run', 'random', [normal, 0, 0.5, f32(1)], /the run is 0\.5/],
     ['random integers', 'random', [normal, 0, 0, new Int32Array(1)], /does not exist for int32/],
     ['a draw by another family', 'random', [sum, 0, 0, f32(1)], /is of family reduce/],
   ])('%s', (_what, entry, given, message) => {
     expect(() => any[entry]?.(...given)).toThrow(message);
   });
 
-  it('has a code, and leaves the output alone', () => {
+  it('throws an error with a code, and does not write the output', () => {
     const out = f32(2).fill(7);
     expect(() => any.map?.(copy, geometry(1, 3, 0, 1, 0, 1), out, f32(3))).toThrow(
       expect.objectContaining({ code: 'FOREBAY_NATIVE_ARGUMENT' }),
@@ -248,7 +248,7 @@ describe('a call with wrong arguments is refused in words', () => {
     expect([...out]).toEqual([7, 7]);
   });
 
-  it('a detached array has no elements to read', () => {
+  it('a detached array is refused, because it has no elements', () => {
     const gone = f32(2);
     structuredClone(gone, { transfer: [gone.buffer] });
     expect(() => any.map?.(copy, geometry(1, 2, 0, 1, 0, 1), f32(2), gone)).toThrow(
@@ -259,7 +259,7 @@ describe('a call with wrong arguments is refused in words', () => {
 });
 
 describe('thousands of random calls', () => {
-  it('end in an error or in a result, never in a crash, and write only where they may', () => {
+  it('return a result or throw an error, never crash, and write only inside the output', () => {
     const script = `
       const native = addon();
       const kernels = native.describe().kernels;
@@ -274,9 +274,9 @@ describe('thousands of random calls', () => {
       const small = () => Math.floor(random() * 6);
       const wild = [0, 1, 2, 3, 31, 32, 33, -1, 0.5, NaN, Infinity, -Infinity, 2 ** 31 - 1, 2 ** 31, 2 ** 32, 2 ** 53 - 1, 2 ** 53, 2 ** 63, 2 ** 64, 1e300, -1e300];
       const number = () => (random() < 0.93 ? small() : pick(wild));
-      // What a loop runs over: numbers that are refused, but none that is merely endless to count to.
+      // The size of a loop: numbers that are refused, but no valid number that takes too long to count to.
       const size = () => (random() < 0.95 ? small() : pick(wild.filter((n) => !(n > 33 && n < 2 ** 53))));
-      // Each array is the middle of a larger one, whose margins must keep their mark.
+      // Each array is the middle of a larger one, whose margins must not change.
       const margins = [];
       const types = [Float32Array, Float64Array, Int32Array];
       let type;
@@ -339,7 +339,7 @@ describe('thousands of random calls', () => {
       expect({ status, signal, stderr }).toEqual({ status: 0, signal: null, stderr: '' });
       const { fine, refused, other } = JSON.parse(stdout);
       expect(other).toBe(0);
-      expect(fine).toBeGreaterThan(3000); // some must get through, or nothing was tried
+      expect(fine).toBeGreaterThan(3000); // enough calls must be valid, or the test tests nothing
       expect(refused).toBeGreaterThan(3000);
     }
   });

@@ -1,9 +1,9 @@
-// Runs a script in a process of its own: what crashes there fails a test here, and nothing else.
+// Runs a script in a separate process, so that a crash there only fails a test here.
 import { spawnSync } from 'node:child_process';
 
 const built = (file: string) => new URL(`../../${file}`, import.meta.url).href;
 
-/** What a script may use: the built library, its modules, and the bare addon. */
+/** What a script can use: the built library, its modules, and the bare addon. */
 const prelude = `
   import { createRequire } from 'node:module';
   import * as fb from ${JSON.stringify(built('dist/index.js'))};

@@ -1,5 +1,5 @@
-// What the garbage collector frees, and what dispose() does: graphs, programs and tensors, and the native bytes
-// behind them. In processes of their own, whose garbage can be collected on demand.
+// What the garbage collector and dispose() free: graphs, programs and tensors, and their native memory. The tests run
+// in separate processes, in which garbage can be collected on demand.
 import { describe, expect, it } from 'vitest';
 import { child } from './child.js';
 
@@ -8,7 +8,7 @@ const prelude = `
   const collected = new Set();
   const registry = new FinalizationRegistry((name) => collected.add(name));
   const watch = (name, thing) => { registry.register(thing, name); return thing; };
-  /** Until all of them are gone, or do not go. */
+  /** Collects garbage until all names are collected, for a limited number of turns. Returns the collected names. */
   const gone = async (...names) => {
     for (let i = 0; i < 50 && !names.every((name) => collected.has(name)); i++) {
       globalThis.gc();
@@ -16,7 +16,7 @@ const prelude = `
     }
     return names.filter((name) => collected.has(name));
   };
-  /** Resident ones: a large block that is freed goes back to the system at once. */
+  /** Resident memory. A large block that is freed is returned to the operating system at once. */
   const megabytes = () => Math.round(process.memoryUsage.rss() / 2 ** 20);
   /** A program whose arena has 64 MB. */
   const large = () => {
@@ -25,7 +25,7 @@ const prelude = `
     return fb.compile({ outputs: { sum: fb.sum(fb.matmul(square, x)) } });
   };
   const feeds = { x: fb.Tensor.zeros([4096, 1]) };
-  // A function, for nothing to be left of what it made.
+  // A function, so that no local variable keeps its objects alive.
   const within = async (make) => { await make(); };
 `;
 function said(script: string): unknown {
@@ -38,7 +38,7 @@ const figures = (script: string) =>
   said(script) as Record<'before' | 'held' | 'after' | 'sum', number>;
 
 describe('the garbage collector', () => {
-  it('frees graphs, programs and tensors that nobody has any more, and keeps those that somebody has', () => {
+  it('frees graphs, programs and tensors that are unreachable, and keeps those that are reachable', () => {
     expect(
       said(`
         const kept = watch('kept parameter', fb.parameter('kept', [1, 2]));
@@ -65,7 +65,7 @@ describe('the garbage collector', () => {
     ).toEqual({ missing: [], kept: [2] });
   });
 
-  it('gives the native bytes of a program back', () => {
+  it('frees the native memory of a program', () => {
     const { before, held, after } = figures(`
       const before = megabytes();
       let held;
@@ -82,7 +82,7 @@ describe('the garbage collector', () => {
     expect(after).toBeLessThan(held - 56);
   });
 
-  it('leaves a program alone that nobody has but its own runs', () => {
+  it('keeps a program that only its own runs in flight refer to', () => {
     expect(
       said(`
         const w = fb.state('w', 1);
@@ -101,7 +101,7 @@ describe('the garbage collector', () => {
 });
 
 describe('dispose', () => {
-  it('frees at once, without the garbage collector', () => {
+  it('frees native memory at once, without the garbage collector', () => {
     const { held, after } = figures(`
       const program = large();
       program.run(feeds);
@@ -112,7 +112,7 @@ describe('dispose', () => {
     expect(after).toBeLessThan(held - 56);
   });
 
-  it('frees when the runs in flight have ended, which it leaves alone', () => {
+  it('lets the runs in flight end, and frees native memory then', () => {
     const { sum, held, after } = figures(`
       const program = large();
       program.run(feeds);
@@ -127,7 +127,7 @@ describe('dispose', () => {
     expect(after).toBeLessThan(held - 56);
   });
 
-  it('makes whatever is asked of the program afterwards a StateError', () => {
+  it('makes every later use of the program throw a StateError', () => {
     expect(
       said(`
         const w = fb.parameter('w', [1]);

@@ -1,12 +1,12 @@
-// A process that ends with work in flight: `node ending.mjs WAY PLACE`. The work is a runAsync, a fit and a predict, in
-// the main thread or in a worker; exit.test.ts says how each way is to end.
+// A process that ends with work in flight: `node ending.mjs WAY THREAD`. The work is a runAsync, a fit and a predict, in
+// the main thread or in a worker. exit.test.ts says how the process must end in each way.
 import { setImmediate } from 'node:timers/promises';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import * as fb from 'forebay';
 
-const [way, place] = isMainThread ? process.argv.slice(2) : workerData;
+const [way, thread] = isMainThread ? process.argv.slice(2) : workerData;
 
-/** Products of [512, 512], one after another: a second or so for each run, if it has to end. */
+/** Starts products of [512, 512], one after another: about a second for each run, if it runs to its end. */
 function start() {
   const links = way === 'end' ? 4 : 300;
   const rows = way === 'end' ? 512 : 4096;
@@ -31,7 +31,7 @@ function start() {
   return { leaves: [one.w, two.w, three.w], done: Promise.all(work) };
 }
 
-/** Until runs of all of them are under way: a leaf of a run in flight cannot be set. */
+/** Waits until runs of all programs are in flight: then setting one of their leaves throws. */
 async function flying(leaves) {
   for (const leaf of leaves) {
     for (;;) {
@@ -54,7 +54,7 @@ function end() {
     });
   if (way === 'reject') Promise.reject(new Error('rejected on purpose'));
   if (way === 'SIGTERM, handled') process.on('SIGTERM', () => process.exit(4));
-  // Whoever started this process sends the signal then.
+  // The parent process sends the signal when it reads this line.
   console.log('started');
 }
 
@@ -69,8 +69,8 @@ if (!isMainThread) {
   parentPort.postMessage('started');
   if (way === 'exit in the worker') process.exit(5);
   if (way === 'throw in the worker') throw new Error('thrown on purpose');
-} else if (place === 'worker') {
-  const worker = new Worker(new URL(import.meta.url), { workerData: [way, place] });
+} else if (thread === 'worker') {
+  const worker = new Worker(new URL(import.meta.url), { workerData: [way, thread] });
   worker.on('exit', (code) => console.log('the worker exits', code));
   if (way !== 'end') worker.once('message', end);
 } else {

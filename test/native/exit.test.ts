@@ -1,4 +1,4 @@
-// The end of a process with work in flight, by every way that ends one: its exit code, and no crash or hang.
+// Ends a process with work in flight, in every way that ends a process. Checks its exit code; it must not crash or hang.
 import { spawn } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 
@@ -11,10 +11,10 @@ interface Ended {
   readonly stderr: string;
 }
 
-/** Runs it to its end, and sends it SIGTERM, if that is the way, as soon as its work is in flight. */
-function ended(way: string, place: string): Promise<Ended> {
+/** Runs the script to its end. If `way` is SIGTERM, sends that signal as soon as the work is in flight. */
+function ended(way: string, thread: string): Promise<Ended> {
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, [script, way, place], {
+    const child = spawn(process.execPath, [script, way, thread], {
       timeout: 100_000,
       killSignal: 'SIGKILL',
     });
@@ -32,23 +32,23 @@ function ended(way: string, place: string): Promise<Ended> {
 
 describe.each(['main', 'worker'])(
   'a process with runs, a fit and a predict in flight in a %s thread',
-  (place) => {
+  (thread) => {
     it.each([
       ['exit', 3, null, /^$/],
       ['throw', 1, null, /thrown on purpose/],
       ['reject', 1, null, /rejected on purpose/],
       ['SIGTERM', null, 'SIGTERM', /^$/],
       ['SIGTERM, handled', 4, null, /^$/],
-    ])('ends as Node says: %s', async (way, code, signal, stderr) => {
-      const result = await ended(way, place);
+    ])("ends with Node's exit status: %s", async (way, code, signal, stderr) => {
+      const result = await ended(way, thread);
       expect(result).toMatchObject({ code, signal });
       expect(result.stderr).toMatch(stderr);
-      // Nothing of the work was done: it takes longer than to get there.
+      // The work cannot have finished, because it takes longer than the process had.
       expect(result.stdout).not.toContain('done');
     });
 
-    it('ends by itself when all is done', async () => {
-      const { stdout, ...result } = await ended('end', place);
+    it('ends by itself when all work is done', async () => {
+      const { stdout, ...result } = await ended('end', thread);
       expect(result).toEqual({ code: 0, signal: null, stderr: '' });
       expect(stdout).toContain('done 2 2 1');
     });
@@ -56,13 +56,13 @@ describe.each(['main', 'worker'])(
 );
 
 describe('a worker with work in flight', () => {
-  it('may exit, and the process goes on', async () => {
+  it('may exit, and the process continues', async () => {
     const { stdout, ...result } = await ended('exit in the worker', 'worker');
     expect(result).toEqual({ code: 0, signal: null, stderr: '' });
     expect(stdout).toContain('the worker exits 5');
   });
 
-  it('may fail, and the process hears of it', async () => {
+  it('may throw, and the process receives the error', async () => {
     const { code, signal, stderr } = await ended('throw in the worker', 'worker');
     expect({ code, signal }).toEqual({ code: 1, signal: null });
     expect(stderr).toContain('thrown on purpose');

@@ -1,7 +1,7 @@
-// A process that was forked, or a worker of a cluster: it trains what it is sent, and answers with what came of it.
+// A forked process, or a worker of a cluster: it trains with the data that it receives, and sends the result back.
 import * as fb from 'forebay';
 
-/** The same wherever it is made: what it comes to is a function of `seed` and of the data. */
+/** Trains. The result depends on `seed` and the data only, so it is the same in every process. */
 export async function train({ seed, x, target }) {
   fb.setSeed(seed);
   const layer = new fb.FeedForward('layer', { inputs: 3, units: 5, activation: fb.tanh });
@@ -16,7 +16,7 @@ export async function train({ seed, x, target }) {
   const dataset = { x: new fb.Tensor(x, [rows, 3]), target: new fb.Tensor(target, [rows, 1]) };
   const history = await fb.fit(program, dataset, { epochs: 20, batchSize: 8, seed });
   for (let i = 0; i < 20; i++) program.run(dataset);
-  // The live memory of leaves, which is shared: messages copy it.
+  // The leaves' memory is shared memory; a message copies it.
   return {
     history,
     parameters: Object.fromEntries(parameters.map(({ name, value }) => [name, value.data])),

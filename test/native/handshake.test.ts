@@ -18,7 +18,7 @@ const doctored = (change: (kernels: Kernels) => Kernels): Description => ({
 });
 
 describe('the handshake', () => {
-  it('accepts the addon that was built, and one that has more than is needed', () => {
+  it('accepts the built addon, and an addon with additional kernels', () => {
     verify(real);
     verify(
       doctored((kernels) => [
@@ -58,14 +58,14 @@ describe('the handshake', () => {
       ),
       "its reduce kernel 'argmax' lacks float64 and int32",
     ],
-  ])('names what a stale binary has: %s', (_what, description, message) => {
+  ])('names what is wrong with a stale binary: %s', (_what, description, message) => {
     const error = errorOf(() => verify(description));
     expect(error).toBeInstanceOf(NativeError);
     expect(error.message).toBe(`forebay's native addon is stale: ${message}; ${remedy}`);
   });
 
   it.each(expectedKernels.map((row) => [`${row.family} ${row.name}`, row] as const))(
-    'would miss %s',
+    'notices that %s is missing',
     (_title, { family, name }) => {
       const without = doctored((all) =>
         all.filter((row) => row.family !== family || row.name !== name),
@@ -76,7 +76,7 @@ describe('the handshake', () => {
 });
 
 describe('nativeInfo', () => {
-  it('names the addon, its instruction sets and its BLAS, held at one thread', () => {
+  it('names the addon, its instruction sets and its BLAS, which is limited to one thread', () => {
     const { version, simd, blas } = nativeInfo();
     expect(version).toMatch(/^\d+\.\d+\.\d+/);
     expect(simd.available).toContain('portable');
@@ -96,24 +96,27 @@ const show = `
 `;
 
 describe('FOREBAY_SIMD', () => {
-  it.each([...real.simd.available])('%s is what runs, and gives the same numbers', (body) => {
-    expect(JSON.parse(child(show, { FOREBAY_SIMD: body }).stdout)).toBe(body);
-    const numbers = `
+  it.each([...real.simd.available])(
+    '%s selects the kernels, which give the same numbers',
+    (body) => {
+      expect(JSON.parse(child(show, { FOREBAY_SIMD: body }).stdout)).toBe(body);
+      const numbers = `
       const x = Float64Array.from({ length: 1001 }, (_, i) => i / 50 - 10);
       const { a, b, c } = fb.evaluate({ a: fb.tanh(x = fb.constant(x)), b: fb.sum(fb.exp(x)), c: fb.randomNormal([9], { seed: 1, dtype: 'float64' }) });
       console.log(JSON.stringify([a, b, c].map((t) => [...t.data])));
     `.replace('const x', 'let x');
-    const [found, portable] = [body, 'portable'].map((name) =>
-      JSON.parse(child(numbers, { FOREBAY_SIMD: name }).stdout),
-    );
-    found.flat().forEach((value: number, i: number) => {
-      const wanted = portable.flat()[i];
-      expect(Math.abs(value - wanted)).toBeLessThanOrEqual(1e-15 * Math.max(1, Math.abs(wanted)));
-    });
-    expect(found[2]).toEqual(portable[2]); // a draw is the same everywhere
-  });
+      const [found, portable] = [body, 'portable'].map((name) =>
+        JSON.parse(child(numbers, { FOREBAY_SIMD: name }).stdout),
+      );
+      found.flat().forEach((value: number, i: number) => {
+        const wanted = portable.flat()[i];
+        expect(Math.abs(value - wanted)).toBeLessThanOrEqual(1e-15 * Math.max(1, Math.abs(wanted)));
+      });
+      expect(found[2]).toEqual(portable[2]); // a random draw has the same bits everywhere
+    },
+  );
 
-  it('of an unknown name is an error that says what there is, at the first native call', () => {
+  it('with an unknown name is an error at the first native call that lists the known names', () => {
     const { stdout, status } = child(show, { FOREBAY_SIMD: 'sse9' });
     expect(status).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({
@@ -125,13 +128,13 @@ describe('FOREBAY_SIMD', () => {
     });
   });
 
-  it('of a very long name does not overrun anything', () => {
+  it('with a very long name overruns no buffer', () => {
     const { stdout, status } = child(show, { FOREBAY_SIMD: 'x'.repeat(10_000) });
     expect([status, JSON.parse(stdout).typed]).toEqual([0, true]);
   });
 });
 
-describe('an addon that is not there', () => {
+describe('an addon that cannot be loaded', () => {
   const folder = mkdtempSync(join(tmpdir(), 'forebay-native-'));
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
   mkdirSync(join(folder, 'empty'));
@@ -140,10 +143,10 @@ describe('an addon that is not there', () => {
   mkdirSync(join(folder, 'other/build/Release'), { recursive: true });
 
   it.each(['empty', 'broken', 'nowhere'])(
-    '(%s) is no error at import, and one with the remedy at the first native call',
+    '(%s) throws no error at import, but an error with the remedy at the first native call',
     (kind) => {
       const script = `
-      // Everything that needs no arithmetic works: graph, gradients, drawings.
+      // Everything that computes no values works: graph, gradients, drawings.
       const w = fb.parameter('w', [1, 2]);
       const loss = fb.sum(fb.square(w));
       const drawn = fb.dot([loss, fb.backward(loss).of(w)]).length > 0;

@@ -1,4 +1,4 @@
-// Accuracy as JavaScript sees it, shared memory, and threads of the process's own.
+// The accuracy of the functions, shared memory, and worker threads.
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
 import {
@@ -17,7 +17,7 @@ import {
 import { generator } from '../support.js';
 
 describe('float32 sums', () => {
-  it.each([1e6, 1e6 + 1, 999_983])('over %d elements keep 1e-6', (n) => {
+  it.each([1e6, 1e6 + 1, 999_983])('over %d elements have a relative error below 1e-6', (n) => {
     const draw = generator(1);
     for (const shift of [0, 0.5, 1000]) {
       const data = Float32Array.from({ length: n }, () => draw() + shift);
@@ -28,7 +28,7 @@ describe('float32 sums', () => {
     }
   });
 
-  it('of 0.1, along either axis, do not drift', () => {
+  it('of many values of 0.1 do not drift, along either axis', () => {
     const x = constant(tensor(new Float32Array(2_000_000).fill(0.1), { shape: [1_000_000, 2] }));
     const wanted = Math.fround(0.1) * 1e6;
     for (const value of evaluate(sum(x, 0)).data)
@@ -39,7 +39,7 @@ describe('float32 sums', () => {
   });
 });
 
-/** The distance to a number of greater precision, in units of the last place of a float32. */
+/** The distance to a more precise number, in units of the last place (ulp) of a float32. */
 function ulps(value: number, wanted: number): number {
   const near = Math.fround(wanted);
   if (Object.is(value, near)) return 0;
@@ -68,7 +68,7 @@ describe('float32 functions are within 2.5 ulp of float64’s', () => {
     expect(worst[0], `at ${worst[1]}`).toBeLessThanOrEqual(2.5);
   });
 
-  it('and right at the edges', () => {
+  it('and exact for limits, infinities, NaN and zeros', () => {
     const of = (op: (x: Node) => Node, ...x: number[]) => [...evaluate(op(constant(x))).data];
     expect(of(exp, 88.72284, 89, -103.9, -105, 0)).toEqual([
       Math.fround(Math.exp(Math.fround(88.72284))),
@@ -104,12 +104,12 @@ describe('float64 functions', () => {
 });
 
 describe('memory that threads share', () => {
-  it('is read where it lies', () => {
+  it('is read without a copy', () => {
     const shared = new Float32Array(new SharedArrayBuffer(4000)).fill(0.5);
     expect(evaluate(sum(mul(constant(tensor(shared)), 2))).item()).toBe(1000);
   });
 
-  it('three workers load the addon at once, compute the same, and end', async () => {
+  it('can be used by three workers that load the addon at once, compute the same and end', async () => {
     const script = `
       const { workerData, parentPort } = require('node:worker_threads');
       import(workerData).then((fb) => {
@@ -146,7 +146,7 @@ describe('memory that threads share', () => {
     }
   });
 
-  it('a worker that is stopped in the middle takes nothing down', async () => {
+  it('a worker that is terminated during a computation does not affect other threads', async () => {
     const script = `
       const { workerData, parentPort } = require('node:worker_threads');
       import(workerData).then((fb) => {

@@ -1,4 +1,4 @@
-// The addon's smaller entries: rows of a dataset, threads, panels.
+// The smaller functions of the addon: rows of a dataset, threads, panels.
 import { describe, expect, it } from 'vitest';
 import { ValueError } from '../../src/index.js';
 import { type Addon, load } from '../../src/native/addon.js';
@@ -12,7 +12,7 @@ const any = addon as unknown as Record<keyof Addon, (...given: unknown[]) => unk
 const f32 = (...values: number[]) => Float32Array.from(values);
 
 describe('gatherRows', () => {
-  it('copies examples to wherever the batch lies', () => {
+  it('copies examples into a batch along any axis', () => {
     // Three examples of [2, 2], batch of four along axis 1: [2, 4, 2].
     const source = Float64Array.from({ length: 12 }, (_, i) => i);
     const out = new Float64Array(16).fill(-1);
@@ -40,11 +40,11 @@ describe('gatherRows', () => {
     ],
     ['an index below 0', [f32(0), f32(1, 2), Int32Array.of(-1), 0, 1, 1], /index 0 is -1/],
     [
-      'an index that is none',
+      'an index that is NaN',
       [f32(0), f32(1, 2), Float64Array.of(NaN), 0, 1, 1],
       /index 0 is -?nan/,
     ],
-    ['half an index', [f32(0), f32(1, 2), Float64Array.of(0.5), 0, 1, 1], /index 0 is 0.5/],
+    ['a fractional index', [f32(0), f32(1, 2), Float64Array.of(0.5), 0, 1, 1], /index 0 is 0.5/],
     [
       'rows beyond the batch',
       [f32(0, 0), f32(1, 2), Int32Array.of(0, 0), 1, 2, 1],
@@ -72,7 +72,7 @@ describe('gatherRows', () => {
 });
 
 describe('threads', () => {
-  it('are counted for the process, up to a limit', () => {
+  it('are set for the process, up to a limit', () => {
     const before = getThreads();
     expect(before).toBeGreaterThanOrEqual(1);
     for (const [set, got] of [
@@ -93,13 +93,13 @@ describe('threads', () => {
   });
 });
 
-it('the peak is a number of operations a second', () => {
+it('fmaPeak returns a plausible number of operations per second', () => {
   const [single, double] = [fmaPeak('float32'), fmaPeak('float64')];
   expect(double).toBeGreaterThan(1e8);
   expect(single).toBeGreaterThan(1e8);
 });
 
-it('panels are as wide as the addon says', () => {
+it('panelBytes uses the panel widths of the addon', () => {
   const { float32, float64 } = description.panels;
   expect(float32 * 4).toBe(float64 * 8);
   expect(panelBytes('float32', 3, float32 + 1)).toBe(2 * float32 * 3 * 4);

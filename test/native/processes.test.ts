@@ -1,19 +1,19 @@
-// forebay in several processes: forked ones that exchange tensors' data, the workers of a cluster, and others that
-// are started while runs are in flight.
+// forebay in several processes: forked processes that exchange the data of tensors, the workers of a cluster, and
+// processes that are started while runs are in flight.
 import { fork, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { child } from './child.js';
 
 const forked = new URL('forked.mjs', import.meta.url).pathname;
-/** What the processes do, to be done here. */
+/** The task of the processes, to be done in this process too for comparison. */
 const { task, train } = (await import(forked)) as {
   task(seed: number): object;
   train(task: object): Promise<object>;
 };
 
 describe('a forked process', () => {
-  it('trains what it is sent, to the bits that this process comes to', async () => {
+  it('trains the data that it is sent, with the same bits as this process', async () => {
     const processes = await Promise.all(
       [1, 2].map(async () => {
         const started = fork(forked, { serialization: 'advanced' });
@@ -21,7 +21,7 @@ describe('a forked process', () => {
         return started;
       }),
     );
-    // Typed arrays arrive as such: no element goes through text.
+    // Messages keep typed arrays, so no element is converted to text.
     const results = await Promise.all(
       processes.map(async (started, seed) => {
         started.send(task(seed));
@@ -43,7 +43,7 @@ describe('a forked process', () => {
 });
 
 describe('a cluster', () => {
-  it('has workers that each train, whatever becomes of the others', () => {
+  it('has workers that each train, even if others are killed', () => {
     const script = new URL('clustered.mjs', import.meta.url).pathname;
     const { status, stdout, stderr } = spawnSync(process.execPath, [script], { encoding: 'utf8' });
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
@@ -56,7 +56,7 @@ describe('a cluster', () => {
 });
 
 describe('a process with runs in flight', () => {
-  it('may start others, which the threads at work do not mind', () => {
+  it('may start other processes, without an effect on its runs', () => {
     const { status, stdout, stderr } = child(`
       import { spawn } from 'node:child_process';
       import { once } from 'node:events';

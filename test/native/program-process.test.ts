@@ -1,9 +1,9 @@
-// Runs off the JavaScript thread and the process around them: what keeps it alive, what its end does to
-// them, workers that are terminated, and memory over many runs. Each in a process of its own.
+// Asynchronous runs and their process: what keeps the process alive, how its end affects them, workers that are
+// terminated, and memory over many runs. Each test runs a separate process.
 import { describe, expect, it } from 'vitest';
 import { child } from './child.js';
 
-/** A program that counts its runs in `w`: one product for each link, of matrices [size, size]. */
+/** A program that counts its runs in `w`. It computes one product of matrices [size, size] for each link. */
 const model = `
   const { compile } = await import(new URL('dist/compile/program.js', 'file://' + root).href);
   const counter = (links, size = 128, name = 'w') => {
@@ -13,7 +13,7 @@ const model = `
     for (let link = 0; link < links; link++) x = fb.matmul(fb.add(x, fb.mul(w, 0)), weight);
     return { w, program: compile({ outputs: { before: w, work: fb.sum(x) }, updates: [[w, fb.add(w, 1)]] }) };
   };
-  /** Takes a second or so, if it is left alone. */
+  /** Takes about a second if it runs to its end. */
   const long = (name) => counter(100, 768, name);
 `;
 const ended = (script: string, env: NodeJS.ProcessEnv = {}) => {
@@ -23,7 +23,7 @@ const ended = (script: string, env: NodeJS.ProcessEnv = {}) => {
 };
 
 describe('a process', () => {
-  it('lives until its runs have come back, and no longer', () => {
+  it('lives until its runs have ended, and no longer', () => {
     const script = `
       const { w, program } = counter(50);
       program.runAsync().then(({ before }) => console.log('done', before.item()));
@@ -33,7 +33,7 @@ describe('a process', () => {
     expect(ended(script)).toBe('done 0\nexit 2');
   });
 
-  it('that waits for a run is kept alive by nothing else, run after run', () => {
+  it('is kept alive by a pending run alone, run after run', () => {
     const script = `
       const { w, program } = counter(3);
       for (let i = 0; i < 20; i++) await program.runAsync();
@@ -51,7 +51,7 @@ describe('a process', () => {
     expect(ended(script)).toBe('');
   });
 
-  it('reports a rejection that nobody handles, and no other', () => {
+  it('reports only rejections that are not handled', () => {
     const script = `
       process.on('unhandledRejection', (reason) => console.log('unhandled', reason));
       const { program } = long('w');
@@ -80,7 +80,7 @@ describe('worker threads', () => {
     });
   `;
 
-  it('run programs of their own side by side with the main one', () => {
+  it('run their own programs concurrently with the main thread', () => {
     const script = `
       ${inWorker}
       const code = 'const { w, program } = counter(5); for (let i = 0; i < 20; i++) { await program.runAsync(); program.run(); } parentPort.postMessage(w.value.item());';
@@ -109,7 +109,7 @@ describe('worker threads', () => {
     expect(ended(script)).toBe('alive 1');
   });
 
-  it('end with the process, whatever they are doing', () => {
+  it('end with the process while they run programs', () => {
     const script = `
       ${inWorker}
       const code = 'const { program } = long("w"); program.runAsync(); program.runAsync(); parentPort.postMessage(1);';
@@ -121,7 +121,7 @@ describe('worker threads', () => {
 });
 
 describe('memory', () => {
-  // In MB: what is still reported to the garbage collector, and by how much the process grew.
+  // In MB: the growth of the memory that is reported to the garbage collector, and of the process.
   const grown = `
     const settle = async () => { for (let i = 0; i < 6; i++) { globalThis.gc(); await new Promise((done) => setTimeout(done, 5)); } };
     const report = async (work, rounds) => {
@@ -137,8 +137,8 @@ describe('memory', () => {
   it.each([
     ['dispose', 'program.dispose();'],
     ['the garbage collector', ''],
-  ])('of programs that were made and run is given back by %s', (_how, end) => {
-    // 12 MB each, of which 16 are made: what is not given back shows.
+  ])('of programs that were compiled and run is freed by %s', (_how, end) => {
+    // 12 MB each, of which 16 are made: a leak is visible.
     const script = `
       ${grown}
       const make = async (count) => {
@@ -157,7 +157,7 @@ describe('memory', () => {
     expect(rss).toBeLessThan(120);
   });
 
-  it('is steady over runs of every kind, aborted ones and bindings among them', () => {
+  it('does not grow over runs of every kind, including aborted runs and changing bindings', () => {
     const script = `
       ${grown}
       const x = fb.input('x', ['n', 64]);

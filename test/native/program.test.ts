@@ -1,4 +1,4 @@
-// Programs by their code, called directly: what the addon's entries do, and that they refuse everything wrong.
+// The addon's functions for programs, called directly with program code: what they do, and what they refuse.
 import { describe, expect, it } from 'vitest';
 import { NativeError } from '../../src/index.js';
 import { type Addon, load } from '../../src/native/addon.js';
@@ -47,8 +47,8 @@ const started = (program: object, steps: number, memory: TypedArray[], run = 0) 
     addon.startProgram(program, run, steps, 1, false, (...answer) => resolve(answer), ...memory);
   });
 
-describe('a program by its code', () => {
-  it('runs on what it is given, and on its own', () => {
+describe('a program made from code', () => {
+  it('runs on the memory that it is given, and on its own memory', () => {
     const { program, leaf } = make(f32(1, 2, 3), [f32(10, 10, 10), f32(0, 0, 0)]);
     const out = new Float32Array(3);
     expect(addon.runProgram(program, 0, 1, false, Float32Array.of(1, 1, 1), out)).toBe(-1);
@@ -72,24 +72,24 @@ describe('a program by its code', () => {
     expect([...view]).toEqual([2, 3, 4]);
   });
 
-  it('takes several steps off this thread, and says how far it came', async () => {
+  it('runs several steps off this thread, and reports how many it completed', async () => {
     const { program, leaf } = make();
     const [feed, out] = [f32(1, 1, 1, 2, 2, 2, 3, 3, 3), sharedArray('float32', 9)];
     expect(await started(program, 3, [feed, out], 7)).toEqual([-1, 3, 9]);
     expect([...out]).toEqual([2, 3, 4, 4, 5, 6, 7, 8, 9]);
     expect([...leaf]).toEqual([7, 8, 9]);
-    // -1: the index after the last.
+    // Run -1 means the index after the last one.
     expect(await started(program, 1, [feed, out], -1)).toEqual([-1, 1, 10]);
   });
 
-  it('stops before it writes what is not finite', () => {
+  it('stops before it writes a value that is not finite', () => {
     const { program, leaf } = make();
     const out = new Float32Array(3);
     expect(addon.runProgram(program, 0, 1, true, Float32Array.of(1, NaN, 1), out)).toBe(0);
     expect([...leaf]).toEqual([1, 2, 3]);
   });
 
-  it('times each instruction of a run that is as any other', () => {
+  it('times each instruction of a normal run', () => {
     const { program, leaf } = make();
     const times = new Float64Array(2);
     const memory = [Float32Array.of(1, 1, 1), new Float32Array(3)];
@@ -98,10 +98,10 @@ describe('a program by its code', () => {
     expect(times.every((time) => time > 0)).toBe(true);
   });
 
-  it('says which memory overlaps which, as a number', () => {
+  it('returns a number that says which memory overlaps', () => {
     const { program, leaf } = make();
     const feed = new Float32Array(6);
-    // One output, one feed; objects are the feed, the output, the leaf.
+    // One output and one feed. The objects are numbered: the feed 0, the output 1, the leaf 2.
     const run = (fed: Float32Array, out: Float32Array) =>
       addon.runProgram(program, 0, 1, false, fed, out);
     expect(run(feed.subarray(0, 3), feed.subarray(2, 5))).toBe(-3 - 0);
@@ -112,7 +112,7 @@ describe('a program by its code', () => {
   });
 });
 
-describe('the entries of programs refuse', () => {
+describe("the addon's functions for programs refuse", () => {
   const { program } = make();
   const queue = addon.createQueue();
   const [feed, out] = [f32(0, 0, 0), f32(0, 0, 0)];
@@ -131,10 +131,10 @@ describe('the entries of programs refuse', () => {
       [adding.slice(0, -1), [f32(1, 2, 3)], queue, null],
       /./,
     ],
-    ['a leaf too few', 'createProgram', [adding, [], queue, null], /lea(f|ves)/],
+    ['a missing leaf', 'createProgram', [adding, [], queue, null], /lea(f|ves)/],
     ['a leaf too short', 'createProgram', [adding, [f32(1, 2)], queue, null], /8 bytes|leaf|12/],
     [
-      'a leaf that can be taken away',
+      'a leaf whose buffer can be detached',
       'createProgram',
       [adding, [new Float32Array(3)], queue, null],
       /leaf 0 is not on a SharedArrayBuffer/,
@@ -146,7 +146,7 @@ describe('the entries of programs refuse', () => {
       /leaf 0 is not a Float32Array/,
     ],
     [
-      'leaves in no list',
+      'leaves that are not in a list',
       'createProgram',
       [adding, feed, queue, null],
       /\(the leaves\) is not an array/,
@@ -159,7 +159,7 @@ describe('the entries of programs refuse', () => {
       /argument 2 is not a queue/,
     ],
     [
-      'own memory that is short',
+      'too little memory of its own',
       'createProgram',
       [adding, [f32(1, 2, 3)], queue, [feed]],
       /received 1 feeds and outputs, expected 1 and 1/,
@@ -183,7 +183,7 @@ describe('the entries of programs refuse', () => {
       /has been disposed of/,
     ],
     [
-      'memory where it has none of its own',
+      'no memory, for a program without memory of its own',
       'runProgram',
       [program, 0, 1, false],
       /received 0 feeds and outputs/,
@@ -238,14 +238,14 @@ describe('the entries of programs refuse', () => {
       /feed 0 is not a Float32Array/,
     ],
     [
-      'half a run',
+      'a fractional run',
       'runProgram',
       [program, 0.5, 1, false, feed, out],
       /the run\) is 0.5, expected an integer from 0/,
     ],
     ['a run before the first', 'runProgram', [program, -1, 1, false, feed, out], /the run\) is -1/],
     [
-      'a run beyond counting',
+      'a run of 2^53',
       'runProgram',
       [program, 2 ** 53, 1, false, feed, out],
       /the run\) is 9007199254740992/,
@@ -287,7 +287,7 @@ describe('the entries of programs refuse', () => {
       /the steps\) is 0, expected an integer from 1/,
     ],
     [
-      'endless steps',
+      'too many steps',
       'startProgram',
       [program, 0, 2 ** 53 - 1, 1, false, () => {}, feed, out],
       /feed 0 has 12 bytes, expected/,
@@ -299,7 +299,7 @@ describe('the entries of programs refuse', () => {
       /output 0 is float32 of 3 elements, expected float32 of 6/,
     ],
     [
-      'memory that can be taken away',
+      'memory whose buffer can be detached',
       'startProgram',
       [program, 0, 1, 1, false, () => {}, new Float32Array(3), out],
       /feed 0 is not on a SharedArrayBuffer/,
@@ -307,14 +307,14 @@ describe('the entries of programs refuse', () => {
     ['a run by name', 'cancelRun', ['first'], /is not a number/],
     ['no program to dispose of', 'disposeProgram', [null], /is not a program/],
     ['no threads', 'setThreads', [0], /the threads\) is 0/],
-    ['claims of no list', 'claimLeaves', [feed, []], /is not an array/],
+    ['claims that are not in a list', 'claimLeaves', [feed, []], /is not an array/],
     [
-      'claims that can be taken away',
+      'claims of memory whose buffer can be detached',
       'claimLeaves',
       [[new Float32Array(3)], []],
       /is not on a SharedArrayBuffer/,
     ],
-    ['no claim', 'beginWrites', [program], /argument 0 is not a claim/],
+    ['a program instead of a claim', 'beginWrites', [program], /argument 0 is not a claim/],
     ['no claim to release', 'releaseLeaves', [undefined], /argument 0 is not a claim/],
   ])('%s', (_what, entry, given, message) => {
     const code = expect.stringMatching(/^FOREBAY_NATIVE_(ARGUMENT|MEMORY)$/);
@@ -322,13 +322,13 @@ describe('the entries of programs refuse', () => {
     expect(() => any[entry](...given)).toThrow(thrown);
   });
 
-  it('code that runs while they read', () => {
+  it('arguments whose getters run code during the call', () => {
     const trap = () => {
       throw new RangeError('a trap');
     };
     const list = Object.defineProperty([], 0, { get: trap, enumerable: true });
     expect(() => any.createProgram(adding, list, queue, null)).toThrow(/a trap/);
-    // A getter that takes away the code that is about to be read.
+    // A getter that detaches the code, which is read afterwards.
     const code = adding.slice();
     const thief = Object.defineProperty([], 0, {
       get: () => {
@@ -339,12 +339,12 @@ describe('the entries of programs refuse', () => {
     expect(() => any.createProgram(code, thief, queue, null)).toThrow(/./);
   });
 
-  it('nothing that is cancelled too late, or disposed of twice', () => {
+  it('neither a late cancellation nor a second disposal', () => {
     addon.cancelRun(1e9);
     addon.disposeProgram(disposed);
   });
 
-  it('and the module in between makes typed errors of them', () => {
+  it('with errors that src/native converts to typed errors', () => {
     expect(errorOf(() => runProgram(disposed, 0, 1, false, [feed, out]))).toBeInstanceOf(
       NativeError,
     );
@@ -365,7 +365,7 @@ describe('withLeaves', () => {
     await answer;
   });
 
-  it('lets go when what it computes throws', () => {
+  it('releases the leaves if its callback throws', () => {
     const { program, leaf } = make();
     const failing = () => {
       throw new RangeError('no');
@@ -376,7 +376,7 @@ describe('withLeaves', () => {
   });
 });
 
-it('a list of no arrays is as good as any', () => {
+it('a program without any memory runs', () => {
   const empty = codeOf([], [1, 1, 0, 0, 0, 0, 0, 0]);
   const program = addon.createProgram(empty, none, addon.createQueue(), none);
   expect(addon.runProgram(program, 0, 1, true)).toBe(-1);

@@ -1,5 +1,5 @@
-// How many threads there are in a process, by what the system says: never more than were asked for, none of
-// OpenBLAS's, and no more runs side by side than there are processors.
+// The number of threads in a process, as the system reports it: never more than requested, none of OpenBLAS's, and no
+// more concurrent runs than processors.
 import { existsSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { child } from './child.js';
@@ -9,10 +9,10 @@ const script = `
   import { readFile } from 'node:fs/promises';
   import { Worker } from 'node:worker_threads';
   const threads = () => readdirSync('/proc/self/task').length;
-  // libuv's threads start with the first work for them.
+  // libuv starts its threads for their first work.
   await readFile(new URL('file:///proc/self/status'));
   const before = threads();
-  // "0-3,8": what the system lets this process run on.
+  // A list such as "0-3,8": the processors that the system lets this process use.
   const [, list] = /^Cpus_allowed_list:\\s*(\\S+)$/m.exec(readFileSync('/proc/self/status', 'utf8'));
   const sizes = list.split(',').map((range) => { const [from, to = from] = range.split('-'); return to - from + 1; });
   const allowed = sizes.reduce((sum, size) => sum + size, 0);
@@ -40,14 +40,14 @@ const script = `
 
 describe.skipIf(!existsSync('/proc/self/task'))('the threads of a process', () => {
   it.each([{}, { OPENBLAS_NUM_THREADS: '8', OMP_NUM_THREADS: '8' }])(
-    'are those that setThreads allows, and a few that run programs (%j)',
+    'are the ones that setThreads allows, and a few that run programs (%j)',
     (env) => {
       const { status, stdout, stderr } = child(script, env);
       expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
       const { blas, loaded, allowed, processors, pool, one, many, manyDone } = JSON.parse(stdout);
       expect(blas).toEqual([1, 1]);
       expect(loaded).toBe(0);
-      // One of them is the thread that calls; those that exist stay.
+      // The calling thread is one of them. Threads that were started stay.
       expect(pool).toEqual([0, 2, 2, 2, 5]);
       expect(one).toBe(6);
       expect(processors).toBeLessThanOrEqual(allowed);

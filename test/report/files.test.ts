@@ -11,7 +11,7 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 describe('writeWhole', () => {
-  it('makes the folders above, replaces the file, and leaves nothing else', () => {
+  it('creates the folders, replaces the file, and leaves no other file', () => {
     const file = join(folder, 'a/b/c.txt');
     writeWhole(file, 'one');
     writeWhole(file, Uint8Array.of(0x74, 0x77, 0x6f));
@@ -19,7 +19,7 @@ describe('writeWhole', () => {
     expect(readdirSync(join(folder, 'a/b'))).toEqual(['c.txt']);
   });
 
-  it('leaves no temporary file behind when it cannot write', () => {
+  it('leaves no temporary file if it cannot write', () => {
     mkdirSync(join(folder, 'taken/by-a-folder'), { recursive: true });
     expect(() => writeWhole(join(folder, 'taken'), 'x')).toThrow(/EISDIR|ENOTEMPTY|EEXIST/);
     expect(readdirSync(folder)).toEqual(['taken']);

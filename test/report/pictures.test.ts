@@ -13,7 +13,7 @@ import {
 import { colourOf } from '../../src/report/theme.js';
 import { attribute, elements, parseXml, texts } from './xml.js';
 
-/** The pixels of an image that an SVG holds. */
+/** The pixels of a PNG that is embedded in an SVG. */
 function embedded(url: string) {
   const prefix = 'data:image/png;base64,';
   expect(url.startsWith(prefix)).toBe(true);
@@ -33,13 +33,13 @@ const wave: LineChart = {
   bands: [{ from: 0, to: 1, label: 'given' }],
 };
 
-/** The numbers of a path's commands that move or draw to a point. */
+/** All coordinates in a path. */
 function pathPoints(d: string): number[] {
   return [...d.matchAll(/-?\d+(?:\.\d+)?/g)].map((match) => Number(match[0]));
 }
 
 describe('lineChart', () => {
-  it('is well-formed and says what it shows', async () => {
+  it('is well-formed and contains all its texts', async () => {
     const svg = await lineChart(wave);
     const shown = texts(svg);
     for (const text of ['Waves & <others>', 'step', 'value', 'true', 'generated', 'dots']) {
@@ -65,7 +65,7 @@ describe('lineChart', () => {
     const ys = numbers.filter((_, index) => index % 2 === 1);
     expect(ys).toHaveLength(7);
     expect([xs[0], xs[6]]).toEqual([74, 732]);
-    // Equal steps, and upwards on the page: its y axis points down.
+    // Equal increments, upwards on the page: SVG's y axis points down.
     const [bottom, top] = [Math.max(...ys), Math.min(...ys)];
     for (const [index, y] of ys.entries()) {
       expect(y).toBeCloseTo(bottom + ((top - bottom) * index) / 6, 0);
@@ -73,7 +73,7 @@ describe('lineChart', () => {
     expect(bottom - top).toBeGreaterThan(200);
   });
 
-  it('has round ticks, and ends where its steps end', async () => {
+  it('has round ticks, and its x axis ends at the last step', async () => {
     const series = [{ name: 'loss', y: Array.from({ length: 401 }, (_, i) => 10 ** (-i / 100)) }];
     const svg = await lineChart({
       title: 'loss',
@@ -87,7 +87,7 @@ describe('lineChart', () => {
     }
   });
 
-  it('leaves a gap for what is not finite, and fits its axes to the rest', async () => {
+  it('leaves a gap for values that are not finite, and fits its axes to the others', async () => {
     const drawn = (y: number[]) =>
       lineChart({ ...wave, bands: [], series: [{ name: 'a', y }] }).then((svg) => ({
         svg,
@@ -105,7 +105,7 @@ describe('lineChart', () => {
     expect(moves(gap)).toBe(moves(whole) + 1);
   });
 
-  it('gives the same bytes again, whatever was drawn between', async () => {
+  it('gives the same bytes again after another chart was drawn', async () => {
     const first = await lineChart(wave);
     await lineChart({ ...wave, title: 'another' });
     expect(await lineChart(wave)).toBe(first);
@@ -149,14 +149,14 @@ describe('regionChart', () => {
       attribute(image, 'href') || attribute(image, 'xlink:href'),
     );
     expect([width, height]).toEqual([3, 2]);
-    // 30 % of #0072b2 and of #d55e00 on white, by hand.
+    // 30 % of #0072b2 and of #d55e00 on white, computed by hand.
     const first = [179, 213, 232];
     const second = [242, 207, 179];
     const both = [210, 210, 205];
     expect([...data]).toEqual([first, second, both, second, first, first].flat());
   });
 
-  it('puts points where they belong: y upwards', async () => {
+  it('draws points at their coordinates, with y upwards', async () => {
     const svg = await regionChart(chart);
     const [image] = elements(parseXml(svg), 'image');
     const [left, top, side] = ['x', 'y', 'width'].map((key) => Number(attribute(image, key))) as [
@@ -171,7 +171,7 @@ describe('regionChart', () => {
     expect(dots).toContainEqual([left + 0.75 * side, top + 0.75 * side]);
   });
 
-  it('asks for the grid that it then draws: row by row from the top left', () => {
+  it('has grid points row by row from the top left, as it draws them', () => {
     expect([...gridPoints(1, 2, 4)].map((value) => value || 0)).toEqual([
       -0.75, 0.5, -0.25, 0.5, 0.25, 0.5, 0.75, 0.5, -0.75, -0.5, -0.25, -0.5, 0.25, -0.5, 0.75,
       -0.5,
@@ -190,7 +190,7 @@ describe('imageGrid', () => {
   const images = Float32Array.from({ length: 3 * 4 }, (_, i) => i / 11);
   const grid = { title: 'four pixels each', images, imageWidth: 2, imageHeight: 2 };
 
-  it('holds every image, dark on light, to the pixel', async () => {
+  it('contains every image, dark on light, with exact pixels', async () => {
     const svg = await imageGrid({ ...grid, columns: 2 });
     const drawn = elements(parseXml(svg), 'image');
     expect(drawn).toHaveLength(3);
@@ -207,7 +207,7 @@ describe('imageGrid', () => {
     expect(at[2]?.[1] as number).toBeGreaterThan(at[0]?.[1] as number);
   });
 
-  it('cuts off what is no shade, and shows NaN as paper', async () => {
+  it('clamps values outside 0 to 1, and draws NaN as paper', async () => {
     const odd = [-1, 2, Number.NaN, Number.POSITIVE_INFINITY];
     const [image] = elements(parseXml(await imageGrid({ ...grid, images: odd })), 'image');
     expect([...embedded(attribute(image, 'href')).data]).toEqual([255, 0, 255, 0]);
@@ -233,7 +233,7 @@ describe('imageGrid', () => {
     );
   });
 
-  it('is drawn to PNG with the ink where the SVG has it', async () => {
+  it('is rasterised with the ink at the same position as in the SVG', async () => {
     const black = { title: '', images: new Float32Array(784).fill(1) };
     const svg = await imageGrid(black);
     const [image] = elements(parseXml(svg), 'image');
@@ -269,7 +269,7 @@ describe('renderDot', () => {
     expect(svg).toContain('Arimo');
   });
 
-  it('copes with an unrolled network of 160 nodes, the same way each time', async () => {
+  it('draws an unrolled network of 160 nodes, with the same text each time', async () => {
     const layer = (step: number) =>
       Array.from(
         { length: 20 },
@@ -281,7 +281,7 @@ describe('renderDot', () => {
     expect(await renderDot(dot)).toBe(svg);
   });
 
-  it('says in Graphviz’s words what is wrong with a graph, and goes on', async () => {
+  it('reports Graphviz’s message for a wrong graph, and can draw the next graph', async () => {
     await expect(renderDot('digraph { a -> }')).rejects.toThrow(
       /cannot draw the graph: syntax error/,
     );

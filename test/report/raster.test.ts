@@ -24,7 +24,7 @@ describe('rasterise', () => {
     expect(decode(await rasterise(svg(''), { scale: 1 })).width).toBe(8);
   });
 
-  it('draws text with the font that forebay brings: bold is darker, and no text is lost', async () => {
+  it('draws text with the font that forebay includes: bold is darker, and no text is lost', async () => {
     const inkOf = async (attributes: string) => {
       const family = 'font-family="Arimo, \'Liberation Sans\', sans-serif"';
       const text = `<text x="2" y="24" font-size="20" ${family} ${attributes}>Hg10⁻⁴−µσ→</text>`;
@@ -36,7 +36,7 @@ describe('rasterise', () => {
     const regular = await inkOf('');
     expect(regular).toBeGreaterThan(600);
     expect(await inkOf('font-weight="bold"')).toBeGreaterThan(1.15 * regular);
-    // A family that no one has must fall back to the same face.
+    // A family that does not exist must fall back to the same font.
     expect(await inkOf('font-family-x=""')).toBe(regular);
   });
 
@@ -45,7 +45,7 @@ describe('rasterise', () => {
     expect(await rasterise(picture)).toEqual(await rasterise(picture));
   });
 
-  it('bounds what a huge drawing costs', async () => {
+  it('limits the number of pixels of a huge drawing', async () => {
     const png = await rasterise(svg('', 40_000, 20_000), { scale: 1 });
     const view = new DataView(png.buffer, png.byteOffset);
     const pixels = view.getUint32(16) * view.getUint32(20);
@@ -53,7 +53,7 @@ describe('rasterise', () => {
     expect(pixels).toBeGreaterThan(38e6);
   });
 
-  it('refuses what is no SVG', async () => {
+  it('refuses text that is not an SVG', async () => {
     await expect(rasterise('not an svg')).rejects.toThrow(ValueError);
     await expect(rasterise('<svg')).rejects.toThrow(/expected an SVG/);
   });
@@ -78,8 +78,8 @@ describe('encodePng', () => {
   });
 });
 
-it('loads nothing for pictures before a picture is drawn', () => {
-  // What `import` names statically is what every command pays for.
+it('loads no drawing library before a picture is drawn', () => {
+  // A statically imported library would be loaded by every command.
   for (const file of ['chart', 'plot', 'raster', 'graphviz', 'images', 'regions', 'index']) {
     const source = readFileSync(new URL(`../../src/report/${file}.ts`, import.meta.url), 'utf8');
     const imported = [...source.matchAll(/^(?:import|export) (?!type\b)[^;]*? from '([^']+)'/gm)];

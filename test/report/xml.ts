@@ -1,8 +1,8 @@
-/** Pictures as XML, for tests. */
+/** Parses pictures as XML, for tests. */
 
 import { DOMParser, type Element } from '@xmldom/xmldom';
 
-/** The root of an SVG; throws for whatever is not well-formed, even where a browser would forgive. */
+/** The root element of an SVG. Throws if the text is not well-formed, even where a browser would accept it. */
 export function parseXml(xml: string): Element {
   const parser = new DOMParser({
     onError: (_level, message) => {
@@ -14,17 +14,17 @@ export function parseXml(xml: string): Element {
   return root;
 }
 
-/** Every element of a name, in document order. */
+/** All elements of a name, in document order. */
 export function elements(of: Element, name: string): Element[] {
   return [...of.getElementsByTagName(name)];
 }
 
-/** An attribute; the empty text when it is missing. */
+/** The value of an attribute; the empty string if it is missing. */
 export function attribute(of: Element | undefined, name: string): string {
   return of?.getAttribute(name) ?? '';
 }
 
-/** All texts of a picture. */
+/** The contents of all text elements of a picture. */
 export function texts(svg: string): string[] {
   return elements(parseXml(svg), 'text').map((element) => (element.textContent ?? '').trim());
 }

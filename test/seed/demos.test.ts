@@ -1,4 +1,4 @@
-/** Lines 8 and 9 of the seed's "What it got wrong": its data, and what its demos did with them. */
+/** Lines 8 and 9 of the seed's "What it got wrong": its data, and how its demos used them. */
 
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { AnyDemo, Context } from '../../src/cli/demo.js';
@@ -10,7 +10,7 @@ import { Interpreter } from '../../src/evaluate/interpreter.js';
 import { LSTM, Tensor } from '../../src/index.js';
 import { generator } from '../support.js';
 
-/** Runs a demo without its pictures; returns its figures. */
+/** Runs a demo without writing files. Returns its figures. */
 async function figuresOf(demo: unknown, options: Context['options']) {
   const figures: Record<string, unknown> = {};
   const nothing = () => {};
@@ -33,10 +33,10 @@ async function figuresOf(demo: unknown, options: Context['options']) {
 const point = (t: number) =>
   [Math.cos((2 * Math.PI * t) / 20), Math.sin((2 * Math.PI * t) / 20)].map(Math.fround);
 
-describe('line 8: windows that slide by 1 carry no state, and generating overwrites none', () => {
+describe('line 8: windows that slide by 1 carry no state, and generating does not overwrite them', () => {
   afterEach(() => void vi.restoreAllMocks());
 
-  it('window w holds the points from w on, and as targets those from w + 1 on', () => {
+  it('window w has the points from index w, and its targets are the points from index w + 1', () => {
     const { inputs, targets } = trigonometricWindows({ samples: 12, steps: 5 });
     expect(inputs.shape).toEqual([5, 8, 2]);
     const [xs, ys] = [inputs.toArray(), targets.toArray()] as number[][][][];
@@ -50,7 +50,7 @@ describe('line 8: windows that slide by 1 carry no state, and generating overwri
     }
   });
 
-  /** What the demo feeds to its network, run by run, and what comes out. */
+  /** The inputs and outputs of the demo's network in every run. */
   async function runsOf(recipe: 'seed' | 'default') {
     const runs: { shape: readonly number[]; points: number[]; out: number[]; trains: boolean }[] =
       [];
@@ -62,7 +62,7 @@ describe('line 8: windows that slide by 1 carry no state, and generating overwri
     ) {
       const outputs = run.call(this, feeds, index);
       const [{ windows }, [out]] = [feeds, outputs];
-      // Points are copied: what overwrites a window later must not change what was seen of it.
+      // The points are copied, so that a later overwrite of the window does not change the record.
       if (windows instanceof Tensor && out) {
         const [points, answer] = [Array.from(windows.data), Array.from(out.data)];
         runs.push({ shape: windows.shape, points, out: answer, trains: 'targets' in feeds });
@@ -70,7 +70,7 @@ describe('line 8: windows that slide by 1 carry no state, and generating overwri
       return outputs;
     });
     const unroll = vi.spyOn(LSTM.prototype, 'unroll');
-    // On the reference executor, whose runs can be watched; compiled, the demo is the same to the line.
+    // On the reference executor, whose runs can be observed. The compiled demo uses the same code.
     await figuresOf(trigDemo, { recipe, seeds: [3], epochs: 1, interpret: true });
     return { runs, initials: unroll.mock.calls.map(([, initial]) => initial) };
   }
@@ -78,7 +78,7 @@ describe('line 8: windows that slide by 1 carry no state, and generating overwri
   const recipes = ['seed', 'default'] as const;
   it.each(recipes)('%s recipe: every window starts from zeros', async (recipe) => {
     const { runs, initials } = await runsOf(recipe);
-    // No initial state is the zero state, in every use of the LSTM: there is nothing to carry.
+    // No initial state means the zero state. It is used in every call, so no state is carried.
     expect(initials.length).toBeGreaterThanOrEqual(2);
     expect(initials.every((initial) => initial === undefined)).toBe(true);
     const training = runs.filter(({ trains }) => trains).map(({ shape }) => shape);
@@ -86,7 +86,7 @@ describe('line 8: windows that slide by 1 carry no state, and generating overwri
     expect(training).toEqual(new Array(count).fill([5, each, 2]));
   });
 
-  it('each generated point is appended to the last 5, which stay as they were', async () => {
+  it('each generated point is appended to the last 5, which do not change', async () => {
     const { runs } = await runsOf('seed');
     const generating = runs.filter(({ trains }) => !trains);
     expect(generating).toHaveLength(100);
@@ -98,7 +98,7 @@ describe('line 8: windows that slide by 1 carry no state, and generating overwri
   });
 });
 
-describe('line 9: no point is in the training set and in the test set', () => {
+describe('line 9: no point is in both the training set and the test set', () => {
   const draw = (seed: number) => {
     const next = generator(seed);
     const stream = () => Float64Array.from({ length: 90 }, next);
@@ -116,7 +116,7 @@ describe('line 9: no point is in the training set and in the test set', () => {
     expect(figures.sharedPoints).toBe(0);
   });
 
-  it('a point in both sets would be counted', () => {
+  it('sharedPoints counts a point that is in both sets', () => {
     const [train, test] = [draw(91), draw(92)];
     expect(sharedPoints(train, test)).toBe(0);
     expect(sharedPoints(train, draw(91))).toBe(90);

@@ -35,23 +35,26 @@ describe('line 7: the auto-encoder has the right divergence and trains by its gr
   const x = constant(randomTensor([batch, inputs], 72, 0, 1));
   const noise = constant(randomTensor([batch, latent], 73, -2, 2));
 
-  it('every weight, those of the mean and of log sigma too, has the true gradient', () => {
+  it('every weight has the true gradient, including those of the mean and of log sigma', () => {
     const { vae } = make();
     expect(vae.parameters).toHaveLength(10);
     checkGradients(vae.loss(x, { noise }), vae.parameters);
   });
 
-  it.each(['mean.weight', 'logSigma.weight'])('%s moves by its gradient: no decay', (name) => {
-    const { vae, named } = make();
-    const [weight, loss] = [named(name), vae.loss(x, { noise })];
-    const before = weight.value.data.slice();
-    const gradient = evaluate(backward(loss).of(weight)).data;
-    evaluate(loss, {}, { updates: sgd(loss, vae.parameters, { rate: 0.25 }) });
-    expect(gradient.some((g) => Math.abs(g) > 1e-3)).toBe(true);
-    weight.value.data.forEach((value, i) => {
-      expect(value).toBeCloseTo((before[i] as number) - 0.25 * (gradient[i] as number), 12);
-    });
-  });
+  it.each(['mean.weight', 'logSigma.weight'])(
+    '%s is updated by its gradient, without decay',
+    (name) => {
+      const { vae, named } = make();
+      const [weight, loss] = [named(name), vae.loss(x, { noise })];
+      const before = weight.value.data.slice();
+      const gradient = evaluate(backward(loss).of(weight)).data;
+      evaluate(loss, {}, { updates: sgd(loss, vae.parameters, { rate: 0.25 }) });
+      expect(gradient.some((g) => Math.abs(g) > 1e-3)).toBe(true);
+      weight.value.data.forEach((value, i) => {
+        expect(value).toBeCloseTo((before[i] as number) - 0.25 * (gradient[i] as number), 12);
+      });
+    },
+  );
 
   it('the divergence is 1/2 sum(mu^2 + exp(2 s) - 1 - 2 s)', () => {
     const { vae, named } = make();
@@ -59,7 +62,7 @@ describe('line 7: the auto-encoder has the right divergence and trains by its gr
       [0.7, -1.3, 0.2],
       [0.4, -0.9, 0.1],
     ];
-    // With no weights the biases are the code: the same for every example.
+    // With zero weights the code equals the biases, for every example.
     for (const head of ['mean', 'logSigma']) named(`${head}.weight`).value.data.fill(0);
     named('mean.bias').set(Float64Array.from(mu as number[]));
     named('logSigma.bias').set(Float64Array.from(s as number[]));
@@ -91,10 +94,10 @@ describe("line 10: Adam's first moment takes 1 - beta1 of the gradient", () => {
   const stateOf = (updates: Updates, name: string) =>
     updates.map(([leaf]) => leaf).find((leaf) => leaf.name === name) as Variable;
 
-  it('m and v after two steps are those of the paper', () => {
+  it("m and v after two steps equal the paper's", () => {
     const [beta1, beta2, rate] = [0.8, 0.97, 0.05];
     const w = parameter('w', randomTensor([3], 101, 0.5, 2));
-    // The gradient is 3 w^2: another one at every step.
+    // The gradient is 3 w^2, so it differs at every step.
     const loss = sum(mul(w, square(w)));
     const updates = adam(loss, [w], { rate, beta1, beta2, epsilon: 1e-8 });
     let [m, v] = [new Float64Array(3), new Float64Array(3)];

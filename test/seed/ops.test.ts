@@ -16,8 +16,8 @@ import {
 } from '../../src/index.js';
 import { randomTensor } from '../support.js';
 
-describe('line 3: exp multiplies by the gradient that came in', () => {
-  it('under a random cotangent', () => {
+describe('line 3: exp multiplies by the incoming gradient', () => {
+  it('for a random cotangent', () => {
     const x = parameter('x', randomTensor([2, 3], 31));
     const cotangent = randomTensor([2, 3], 32);
     const gradient = evaluate(backward(exp(x), { gradient: constant(cotangent) }).of(x)).data;
@@ -35,7 +35,7 @@ describe('line 3: exp multiplies by the gradient that came in', () => {
   });
 });
 
-describe('line 4: tanh is a number for every number', () => {
+describe('line 4: tanh is never NaN for a number', () => {
   const values = [1000, -1000, 750, -90, 20, Infinity, -Infinity];
   const signs = values.map(Math.sign);
   const arrays: readonly [string, TypedArray][] = [
@@ -43,7 +43,7 @@ describe('line 4: tanh is a number for every number', () => {
     ['float64', Float64Array.from(values)],
   ];
 
-  it.each(arrays)('%s: 1 or -1 far out, with gradient 0', (_dtype, data) => {
+  it.each(arrays)('%s: 1 or -1 for large magnitudes, with gradient 0', (_dtype, data) => {
     const x = parameter('x', new Tensor(data));
     const y = tanh(x);
     expect(Array.from(evaluate(y).data)).toEqual(signs);
@@ -52,7 +52,7 @@ describe('line 4: tanh is a number for every number', () => {
   });
 });
 
-describe("line 5: concat cuts each operand's own part out of the gradient", () => {
+describe('line 5: concat gives each operand its own slice of the gradient', () => {
   it.each([0, 1, 2, -1])('on more than one row, along axis %i', (axis) => {
     const along = axis < 0 ? axis + 3 : axis;
     const sizes = [2, 1, 3];
@@ -63,7 +63,7 @@ describe("line 5: concat cuts each operand's own part out of the gradient", () =
     const y = concat(parts, axis);
     const gradients = backward(y, { gradient: constant(cotangent) });
 
-    // Position by position: where an element of a part went, its gradient comes from.
+    // For every element: its gradient comes from the position at which concat put it.
     const at = ({ data, shape }: Tensor, position: readonly number[]) =>
       data[position.reduce((offset, p, a) => offset * (shape[a] as number) + p, 0)];
     let start = 0;

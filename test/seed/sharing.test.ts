@@ -25,7 +25,7 @@ import {
 import { errorOf, randomTensor } from '../support.js';
 
 describe('line 1: an inner node passes on the sum of all gradients, not the last one', () => {
-  it('the gradient of the 5-step LSTM is the true one', () => {
+  it('the gradient of the 5-step LSTM is correct', () => {
     const lstm = new LSTM('lstm', { inputs: 3, units: 4, dtype: 'float64', seed: 11 });
     const xs = parameter('xs', randomTensor([5, 2, 3], 12));
     const hidden = parameter('hidden', randomTensor([2, 4], 13));
@@ -34,7 +34,7 @@ describe('line 1: an inner node passes on the sum of all gradients, not the last
     checkGradients(unrolled.hidden, [xs, hidden, cell, ...lstm.parameters]);
   });
 
-  it('three parents of an inner node each count', () => {
+  it('the gradients of all three parents of an inner node are summed', () => {
     const x = parameter('x', randomTensor([2, 3], 15));
     const inner = tanh(x);
     const root = sum(addN([mul(inner, 1.7), exp(inner), mul(inner, -0.6)]));
@@ -44,20 +44,23 @@ describe('line 1: an inner node passes on the sum of all gradients, not the last
     });
   });
 
-  it.each([[[0, 1, 2]], [[2, 0, 1]]])('in a pass driven by hand they may send as %j', (order) => {
-    const y = parameter('y', randomTensor([], 16));
-    const inner = tanh(y);
-    const parents = [exp(inner), mul(inner, 1.3), sub(inner, 0.4)];
-    const gradients = [0.3, -1.1, 2.7].map((value) => constant(value, { dtype: 'float64' }));
-    const waits = new WaitList().register(y, inner);
-    for (const parent of parents) waits.register(inner, parent);
-    const pass = new BackwardPass(waits);
-    for (const i of order) pass.send(inner, parents[i] as Node, gradients[i] as Node);
-    expect(pass.step()).toBe(inner);
-    expect(evaluate(pass.gradient(inner)).item()).toBeCloseTo(1.9, 12);
-    const slope = 1 - Math.tanh(y.value.item()) ** 2;
-    expect(evaluate(pass.gradient(y)).item()).toBeCloseTo(1.9 * slope, 12);
-  });
+  it.each([[[0, 1, 2]], [[2, 0, 1]]])(
+    'in a BackwardPass they may send in the order %j',
+    (order) => {
+      const y = parameter('y', randomTensor([], 16));
+      const inner = tanh(y);
+      const parents = [exp(inner), mul(inner, 1.3), sub(inner, 0.4)];
+      const gradients = [0.3, -1.1, 2.7].map((value) => constant(value, { dtype: 'float64' }));
+      const waits = new WaitList().register(y, inner);
+      for (const parent of parents) waits.register(inner, parent);
+      const pass = new BackwardPass(waits);
+      for (const i of order) pass.send(inner, parents[i] as Node, gradients[i] as Node);
+      expect(pass.step()).toBe(inner);
+      expect(evaluate(pass.gradient(inner)).item()).toBeCloseTo(1.9, 12);
+      const slope = 1 - Math.tanh(y.value.item()) ** 2;
+      expect(evaluate(pass.gradient(y)).item()).toBeCloseTo(1.9 * slope, 12);
+    },
+  );
 });
 
 describe('line 2: gradients are kept by edge: a parent that uses a node twice sends twice', () => {
@@ -83,7 +86,7 @@ describe('line 2: gradients are kept by edge: a parent that uses a node twice se
     for (const value of gradient) expect(value).toBeCloseTo(0, 12);
   });
 
-  it('pow(x, x) and x times its own transpose have the true gradient', () => {
+  it('pow(x, x) and x times its own transpose have the correct gradient', () => {
     checkGradients(pow(x, x), [x]);
     checkGradients(matmul(x, x, { transposeB: true }), [x]);
   });
@@ -103,7 +106,7 @@ describe('line 6: waiting is limited to parents on a path from the root', () => 
     expect(errorOf(() => waits.check(loss)).message).toBe(error.message);
   });
 
-  it('a pass that is driven by hand does not stop in silence either', () => {
+  it('a BackwardPass that cannot finish throws an error, too', () => {
     const waits = WaitList.of(loss).register(shared, head).register(loss, 'error');
     const pass = new BackwardPass(waits).send(loss, 'error', constant(1, { dtype: 'float64' }));
     const error = errorOf(() => pass.run());

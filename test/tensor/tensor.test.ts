@@ -34,7 +34,7 @@ describe('tensor()', () => {
     expect(tensor(data).data.buffer).toBeInstanceOf(SharedArrayBuffer);
   });
 
-  it('makes float32 of numbers unless told otherwise, in row-major order', () => {
+  it('makes float32 from numbers by default, in row-major order', () => {
     const made = tensor([
       [0.1, 2],
       [3, 4],
@@ -57,7 +57,7 @@ describe('tensor()', () => {
     expect(Tensor.zeros([0, 3]).toArray()).toEqual([]);
   });
 
-  it('gives back the nested arrays it was given, whatever their shape', () => {
+  it('returns the nested arrays that it was given, for any shape', () => {
     const shapes = fc.array(fc.integer({ min: 0, max: 3 }), { maxLength: 4 });
     fc.assert(
       fc.property(shapes, fc.infiniteStream(fc.double()), (shape, draws) => {
@@ -67,7 +67,7 @@ describe('tensor()', () => {
             : Array.from({ length: shape[axis] as number }, () => build(axis + 1));
         const nested = build(0);
         const made = tensor(nested, { dtype: 'float64' });
-        // Below an empty axis nothing tells the lengths.
+        // Below an empty axis, the lengths of further axes are unknown.
         const seen = shape.includes(0) ? shape.slice(0, shape.indexOf(0) + 1) : shape;
         expect(made.shape).toEqual(seen);
         expect(made.toArray()).toEqual(nested);
@@ -121,7 +121,7 @@ describe('tensor()', () => {
       ShapeError,
       /non-negative integers, but received number -1/,
     ],
-    ['half a dimension', () => Tensor.zeros([1.5]), ShapeError, /number 1\.5/],
+    ['a fractional dimension', () => Tensor.zeros([1.5]), ShapeError, /number 1\.5/],
     [
       '33 axes',
       () => Tensor.zeros(new Array(33).fill(1)),
@@ -129,31 +129,36 @@ describe('tensor()', () => {
       /at most 32 axes, but received 33/,
     ],
     [
-      'more than there is',
+      'more memory than is available',
       () => Tensor.zeros([2 ** 40]),
       ValueError,
       /cannot allocate 4398046511104 bytes for float32 \[1099511627776\]/,
     ],
-    ['more than can be counted', () => Tensor.zeros([2 ** 30, 2 ** 30]), ValueError, /too large/],
+    [
+      'a size that is no exact integer',
+      () => Tensor.zeros([2 ** 30, 2 ** 30]),
+      ValueError,
+      /too large/,
+    ],
   ])('refuses %s', (_what, run, error, message) => {
     expect(errorOf(run)).toBeInstanceOf(error);
     expect(errorOf(run).message).toMatch(message);
   });
 
-  it('refuses an array that holds itself, instead of walking it for ever', () => {
+  it('refuses an array that contains itself, instead of an endless loop', () => {
     const endless: unknown[] = [];
     endless.push(endless);
     expect(errorOf(() => tensor(endless as never))).toBeInstanceOf(ShapeError);
   });
 
-  it('refuses a dtype that contradicts the array, or is none', () => {
+  it('refuses a dtype that differs from the array, and an unknown dtype', () => {
     const contradiction = errorOf(() => tensor(Float32Array.of(1), { dtype: 'float64' }));
     expect(contradiction).toBeInstanceOf(DTypeError);
     expect(contradiction.message).toMatch(/holds float32, but dtype float64 was asked for/);
     expect(errorOf(() => tensor(1, { dtype: 'toString' as never }))).toBeInstanceOf(DTypeError);
   });
 
-  it('does not let a number change on its way into int32', () => {
+  it('refuses a number that int32 cannot represent', () => {
     for (const value of [0.5, 2 ** 31, NaN, Infinity, -(2 ** 31) - 1]) {
       const error = errorOf(() => tensor([1, value], { dtype: 'int32' }));
       expect(error).toBeInstanceOf(ValueError);
@@ -167,7 +172,7 @@ describe('tensor()', () => {
 });
 
 describe('Tensor', () => {
-  it('refuses memory that is no typed array of ours: its dtype would be a lie', () => {
+  it('refuses data that is not a typed array of a supported dtype', () => {
     for (const data of [[1, 2], new Uint8Array(2), undefined]) {
       const error = errorOf(() => new Tensor(data as never));
       expect(error).toBeInstanceOf(ValueError);
@@ -175,7 +180,7 @@ describe('Tensor', () => {
     }
   });
 
-  it('cannot be reshaped from outside', () => {
+  it('has a shape that the caller cannot change', () => {
     const shape = [2];
     const made = new Tensor(Float32Array.of(1, 2), shape);
     shape[0] = 3;
@@ -183,7 +188,7 @@ describe('Tensor', () => {
     expect(() => (made.shape as number[]).push(1)).toThrow(TypeError);
   });
 
-  it('has one item or none to give', () => {
+  it('returns its item if it has one element, and throws otherwise', () => {
     expect(tensor([[5]]).item()).toBe(5);
     const error = errorOf(() => tensor([1, 2]).item());
     expect(error).toBeInstanceOf(ShapeError);
@@ -196,7 +201,7 @@ describe('Tensor', () => {
     expect(errorOf(() => Tensor.full([1], '1' as never))).toBeInstanceOf(ValueError);
   });
 
-  it('prints itself, whole when small and shortened when large', () => {
+  it('prints a small tensor completely and a large one shortened', () => {
     expect(
       inspect(
         tensor([

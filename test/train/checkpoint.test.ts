@@ -1,4 +1,4 @@
-/** Checkpoints by hand: what is in them, what comes back, and that nothing changes when it cannot. */
+/** `checkpoint` and `resume`: what a file contains, what is restored, and that a failure changes nothing. */
 
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -44,7 +44,7 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 /** What `checkpoint` and `resume` take of a training. */
 const carried = ({ updates, program }: ReturnType<typeof training>) => ({ updates, program });
 
-/** A net with all that a training can carry; every call makes an equal one. */
+/** A net with every kind of state that a training has. Every call makes an equal one. */
 function training() {
   const net = new FeedForward('net', { inputs: 3, units: 2, seed: 1 });
   const x = input('x', ['batch', 3]);
@@ -75,7 +75,7 @@ const valuesOf = (leaves: Iterable<Variable>) => [...leaves].map(({ value }) => 
 const written = (updates: Updates) => valuesOf(updates.map(([leaf]) => leaf));
 
 describe('checkpoint and resume', () => {
-  it('go on with the same bits, draws and moments included', async () => {
+  it('continue with the same bits, including draws and moments', async () => {
     const [whole, first, second] = [training(), training(), training()];
     const expected = [0, 1, 2, 3, 4, 5].map(() => whole.program.run(feeds).loss.item());
     const before = [0, 1, 2].map(() => first.program.run(feeds).loss.item());
@@ -85,11 +85,11 @@ describe('checkpoint and resume', () => {
     expect([...before, ...after]).toEqual(expected);
     expect(written(second.updates)).toEqual(written(whole.updates));
     expect(from).toEqual({ file, runs: [3], progress: undefined, metadata: {} });
-    // That runs are counted matters: the first draws are not those of the fourth run.
+    // The count of runs matters: the draws of the first run differ from those of the fourth.
     expect(training().program.run(feeds).loss.item()).not.toBe(expected[3]);
   });
 
-  it('are of what the updates write and of what they depend on, by the names of the graph', async () => {
+  it('contain the leaves that the updates write and read, by their names in the graph', async () => {
     const { updates, rate, program, net } = training();
     rate.set(0.5);
     await checkpoint(file, { updates, program });
@@ -114,7 +114,7 @@ describe('checkpoint and resume', () => {
     expect(tensors['net.weight']?.toArray()).toEqual(net.weight.value.toArray());
   });
 
-  it('are of the momentum of plain descent', async () => {
+  it('contain the momentum of gradient descent', async () => {
     const made = () => {
       const w = parameter('w', [1, 2]);
       return { w, updates: sgd(sum(square(w)), [w], { rate: 0.1, momentum: 0.9 }) };
@@ -129,7 +129,7 @@ describe('checkpoint and resume', () => {
     expect(second.updates.map(([leaf]) => leaf.name)).toEqual(['w.sgd.velocity', 'w']);
   });
 
-  it('take the values at the time of the call', async () => {
+  it('contain the values at the time of the call', async () => {
     const { updates, steps } = training();
     const writing = checkpoint(file, { updates });
     steps.set(new Int32Array([7]));
@@ -137,7 +137,7 @@ describe('checkpoint and resume', () => {
     expect(load(file).steps?.toArray()).toEqual([0]);
   });
 
-  it('count the runs of several programs, and need none to give the leaves', async () => {
+  it('contain the runs of several programs, which are optional for resume', async () => {
     const { updates } = training();
     const [a, b] = [{ runs: 3 }, { runs: 2 ** 40 }];
     await checkpoint(file, { updates, program: [a, b] });
@@ -147,7 +147,7 @@ describe('checkpoint and resume', () => {
     expect(resume(file, { updates }).runs).toEqual([3, 2 ** 40]);
   });
 
-  it('keep metadata of one’s own', async () => {
+  it('keep additional metadata', async () => {
     const { updates } = training();
     await checkpoint(file, { updates, metadata: { step: '12', ключ: 'é' } });
     expect(resume(file, { updates }).metadata).toEqual({ step: '12', ключ: 'é' });
@@ -161,7 +161,7 @@ describe('checkpoint and resume', () => {
   });
 });
 
-/** A checkpoint that has been changed: its tensors, its metadata, or both. */
+/** Writes a checkpoint and then changes its tensors, its metadata, or both. */
 async function changed(change: {
   tensors?: (tensors: Record<string, Tensor>) => Record<string, Tensor>;
   metadata?: Metadata;
@@ -184,7 +184,7 @@ describe('resume refuses, and changes nothing,', () => {
       "there is no tensor 'steps', for [state 'steps']",
     ],
     [
-      'a file with one leaf more',
+      'a file with an additional leaf',
       { tensors: (tensors) => ({ ...tensors, 'net2.bias': tensor([1]) }) },
       'FormatError',
       "expected the 10 leaves of the updates, but it also has 'net2.bias': it is of another graph",
@@ -208,19 +208,19 @@ describe('resume refuses, and changes nothing,', () => {
       'expected a checkpoint of version 1, but it is of version 2',
     ],
     [
-      'counts that are none',
+      'invalid counts',
       { metadata: { 'forebay.runs': '[-1]' } },
       'FormatError',
       "the metadatum 'forebay.runs' is damaged: run must be an integer from 0 to 2^53 - 1, but is number -1",
     ],
     [
-      'no list of counts',
+      'counts that are not in a list',
       { metadata: { 'forebay.runs': '{}' } },
       'FormatError',
       "the metadatum 'forebay.runs' is damaged: it must be a list",
     ],
     [
-      'progress that is none',
+      'invalid progress',
       { metadata: { 'forebay.progress': '{"examples":0}' } },
       'FormatError',
       "the metadatum 'forebay.progress' is damaged: examples must be a whole number of at least 1",
@@ -237,7 +237,7 @@ describe('resume refuses, and changes nothing,', () => {
     expect([written(updates), program.runs]).toEqual([before, 17]);
   });
 
-  it('more programs than were counted', async () => {
+  it('more programs than the file has counts for', async () => {
     const { updates, program } = training();
     await checkpoint(file, { updates });
     expect(errorOf(() => resume(file, { updates, program })).message).toBe(
@@ -245,7 +245,7 @@ describe('resume refuses, and changes nothing,', () => {
     );
   });
 
-  it('a program that is disposed of, and a leaf of a run in flight', async () => {
+  it('a disposed program, and a leaf of a run in flight', async () => {
     const { updates, program, steps } = training();
     await checkpoint(file, { updates, program });
     steps.set(new Int32Array([7]));
@@ -258,7 +258,7 @@ describe('resume refuses, and changes nothing,', () => {
     expect(steps.value.toArray()).toEqual([7]);
   });
 
-  it('a file cut off anywhere', async () => {
+  it('a file that is truncated anywhere', async () => {
     await checkpoint(file, carried(training()));
     const whole = readFileSync(file);
     const { updates } = training();
@@ -270,7 +270,7 @@ describe('resume refuses, and changes nothing,', () => {
     expect(written(updates)).toEqual(before);
   });
 
-  it('what save wrote, and a file that is not there', () => {
+  it('a file that save wrote, and a file that does not exist', () => {
     const { updates, net } = training();
     save(file, net.parameters);
     expect(errorOf(() => resume(file, { updates })).message).toBe(
@@ -297,7 +297,7 @@ describe('checkpoint refuses', () => {
       'checkpoint: updates must be a list of [leaf, value] pairs',
     ],
     [
-      'what is no program',
+      'a program that is a number',
       () => ({ updates: [], program: 3 }),
       'ValueError',
       'expected a program, but received number 3',
@@ -319,7 +319,7 @@ describe('checkpoint refuses', () => {
     });
   });
 
-  it('a path that is none', async () => {
+  it('an empty path', async () => {
     await expect(checkpoint('', { updates: [] })).rejects.toThrow('expected the path of a file');
     expect(errorOf(() => resume('', { updates: [] })).message).toContain('the path of a file');
   });

@@ -1,4 +1,4 @@
-/** `fit` and `predict` on compiled programs, beside the reference executor. */
+/** `fit` and `predict` with compiled programs, compared with the reference executor. */
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,7 +10,7 @@ import { randomTensor } from '../support.js';
 
 type Graph = { outputs: Record<string, fb.Node>; updates: fb.Updates };
 
-/** An LSTM that predicts a sequence's sum, by Adam, with noise: states, draws, a batch axis in the middle. */
+/** An LSTM that learns the sum of a sequence, by Adam, with noise. It has states, draws and a batch axis in the middle. */
 function sequences(): { graph: Graph; leaves: fb.Variable[]; dataset: fb.Dataset } {
   const dtype = 'float64';
   const lstm = new fb.LSTM('lstm', { inputs: 2, units: 4, seed: 3, dtype });
@@ -30,7 +30,7 @@ const numbersOf = (leaves: readonly fb.Variable[]) =>
   leaves.flatMap(({ value }) => [...value.data]);
 
 describe('fit on a compiled program', () => {
-  it('trains as the reference executor does', async () => {
+  it('gives the same training as the reference executor', async () => {
     const [ours, theirs] = [sequences(), sequences()];
     const options = { epochs: 20, batchSize: 8, seed: 7 };
     const compiled = await fb.fit(fb.compile(ours.graph), ours.dataset, options);
@@ -46,7 +46,7 @@ describe('fit on a compiled program', () => {
     });
   });
 
-  it('gives the same bits in slices of any length, and by run()', async () => {
+  it('gives the same bits in slices of any length, and in a loop of run()', async () => {
     const [many, single, byHand] = [sequences(), sequences(), sequences()];
     const options = { epochs: 4, batchSize: 8, shuffle: false };
     const program = fb.compile(many.graph);
@@ -65,7 +65,7 @@ describe('fit on a compiled program', () => {
     expect(numbersOf(byHand.leaves)).toEqual(numbersOf(many.leaves));
   });
 
-  it('lets callbacks set and save what it trains, between steps', async () => {
+  it('lets callbacks set and save the leaves that it trains, between steps', async () => {
     const { graph, leaves, dataset } = sequences();
     const folder = mkdtempSync(join(tmpdir(), 'forebay-fit-'));
     try {
@@ -88,7 +88,7 @@ describe('fit on a compiled program', () => {
     }
   });
 
-  it('stops at a number that is not finite, and says where: the steps before it are done', async () => {
+  it('stops at a value that is not finite, names its node, and keeps the steps before it', async () => {
     const x = fb.input('x', ['batch']);
     const logs = fb.log(x).named('logs');
     const steps = fb.state('steps', 0);
@@ -104,7 +104,7 @@ describe('fit on a compiled program', () => {
     expect(epochs[0]?.outputs.mean).toBeNaN();
   });
 
-  it('ends soon after an abort, on whole steps', async () => {
+  it('ends soon after an abort, between two steps', async () => {
     const [a, b] = [fb.state('a', 0), fb.state('b', 0)];
     const x = fb.input('x', ['batch']);
     const one = fb.add(1, fb.mul(0, fb.sum(x)));
@@ -137,7 +137,7 @@ describe('fit on a compiled program', () => {
     expect(a.value.item()).toBe(3);
   });
 
-  it('trains two programs at once, and one twice', async () => {
+  it('trains two programs at once, and one program twice at once', async () => {
     const [first, second, alone] = [sequences(), sequences(), sequences()];
     const options = { epochs: 5, batchSize: 8, seed: 2 };
     const programs = [fb.compile(first.graph), fb.compile(second.graph)] as const;
@@ -156,7 +156,7 @@ describe('fit on a compiled program', () => {
     expect(programs[0].runs).toBe(3 * before);
   });
 
-  it('refuses a minibatch that memory cannot hold, and goes on with smaller ones', async () => {
+  it('refuses a minibatch that is too large for memory, and then accepts smaller ones', async () => {
     const x = fb.input('x', ['batch', 1]);
     const count = fb.state('count', 0);
     const program = fb.compile({
@@ -176,7 +176,7 @@ describe('fit on a compiled program', () => {
     expect(program.runs).toBe(2);
   });
 
-  it('refuses a program that was disposed of', async () => {
+  it('refuses a disposed program', async () => {
     const { graph, dataset } = sequences();
     const program = fb.compile(graph);
     program.dispose();
@@ -186,7 +186,7 @@ describe('fit on a compiled program', () => {
 });
 
 describe('predict on a compiled program', () => {
-  it('gives what evaluate gives for all at once', async () => {
+  it('gives the same as evaluate for the whole dataset at once', async () => {
     const net = new fb.FeedForward('net', { inputs: 3, units: 2, seed: 1, activation: fb.tanh });
     const x = fb.input('x', ['batch', 3]);
     const outputs = { y: net.apply(x), best: fb.argmax(net.apply(x), -1) };

@@ -6,7 +6,7 @@ import { errorOf, randomTensor } from '../support.js';
 const inputs = (...list: ReturnType<typeof input>[]) =>
   new Map(list.map((node) => [node.name as string, node]));
 
-describe('gather writes rows to where the batch axis is', () => {
+describe('gather writes rows along the batch axis', () => {
   it.each<[Dim[], number[]]>([
     [['batch'], []],
     [['batch', 3], [3]],
@@ -30,23 +30,23 @@ describe('gather writes rows to where the batch axis is', () => {
     const rows = [6, 0, 6, 3];
     const size = all.size / 7;
     const batch = new Float64Array(rows.length * size).fill(Number.NaN);
-    // In two parts, as long minibatches are gathered.
+    // In two calls, as for long minibatches.
     const [column] = columns as [(typeof columns)[number]];
     gather(column, Int32Array.from(rows.slice(0, 3)), 0, batch, 4);
     gather(column, Int32Array.from(rows.slice(3)), 3, batch, 4);
     const axis = shape.indexOf('batch');
-    const places = example.reduce((product, dim) => product * dim, 1);
+    const elements = example.reduce((product, dim) => product * dim, 1);
     const inner = example.slice(axis).reduce((product, dim) => product * dim, 1);
     for (let row = 0; row < rows.length; row++) {
-      for (let place = 0; place < places; place++) {
-        const [o, i] = [Math.floor(place / inner), place % inner];
-        const expected = all.data[(rows[row] as number) * places + place];
-        expect(batch[(o * 4 + row) * inner + i], `row ${row}, element ${place}`).toBe(expected);
+      for (let element = 0; element < elements; element++) {
+        const [o, i] = [Math.floor(element / inner), element % inner];
+        const expected = all.data[(rows[row] as number) * elements + element];
+        expect(batch[(o * 4 + row) * inner + i], `row ${row}, element ${element}`).toBe(expected);
       }
     }
   });
 
-  it('refuses memory that is gone since it was checked', () => {
+  it('refuses memory that was transferred after it was checked', () => {
     const data = new Float32Array(6);
     const { columns } = examplesOf(
       'fit',
@@ -69,7 +69,7 @@ describe('a dataset', () => {
   const known = inputs(x, label);
   const good = { x: Tensor.zeros([4, 5, 2]), label: tensor(new Int32Array(4)) };
 
-  it('that fits is known by its rows and the names that it binds', () => {
+  it('that fits determines the number of rows and the named dimensions', () => {
     const named = inputs(input('a', ['steps', 'batch', 'n']), input('b', ['batch', 'n']));
     const examples = examplesOf(
       'fit',
@@ -86,7 +86,7 @@ describe('a dataset', () => {
 
   it.each<[string, Dataset, string, string]>([
     [
-      'with a name that is no input',
+      'with a name that is not an input',
       { ...good, y: Tensor.zeros([4]) },
       'ValueError',
       "fit: dataset 'y' is not an input of the program (its inputs: 'x', 'label')",
@@ -128,7 +128,7 @@ describe('a dataset', () => {
       'the dataset has no examples',
     ],
     [
-      'of what are no tensors',
+      'with a string instead of a tensor',
       { ...good, x: 'x' as never },
       'ValueError',
       'but received the string "x"',
@@ -154,7 +154,7 @@ describe('a dataset', () => {
     },
   );
 
-  it('cannot feed an input that has no dimension of that name, or two', () => {
+  it("cannot feed an input without a dimension 'batch', or with two", () => {
     for (const shape of [[3], ['n', 3], ['batch', 'batch']]) {
       const odd = input('odd', shape);
       const error = errorOf(() => examplesOf('fit', { odd: Tensor.zeros([3, 3]) }, inputs(odd)));
@@ -166,7 +166,7 @@ describe('a dataset', () => {
     expect(errorOf(() => examplesOf('fit', {}, inputs())).message).toContain('has no inputs');
   });
 
-  it('cannot bind a name to two numbers', () => {
+  it('cannot bind a name to two sizes', () => {
     const named = inputs(input('a', ['batch', 'n']), input('b', ['batch', 'n']));
     const error = errorOf(() =>
       examplesOf('fit', { a: Tensor.zeros([2, 3]), b: Tensor.zeros([2, 4]) }, named),

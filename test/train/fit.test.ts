@@ -24,7 +24,7 @@ import { InterpretedProgram } from '../../src/train/interpreted.js';
 import { Shuffle } from '../../src/train/order.js';
 import { randomTensor } from '../support.js';
 
-/** y = x W + b, trained by plain descent; and a dataset of ten examples. */
+/** y = x W + b, trained by gradient descent, and a dataset of ten examples. */
 function linear() {
   const net = new FeedForward('net', { inputs: 3, units: 2, seed: 1, dtype: 'float64' });
   const x = input('x', ['batch', 3], { dtype: 'float64' });
@@ -50,7 +50,7 @@ function still(): Updates {
   return [[count, add(count, 1)]];
 }
 
-/** A program that only counts: each step adds its examples' sum to a state. */
+/** A program that counts: each step adds the sum of its examples to a state. */
 function counter() {
   const seen = state('seen', tensor(0, { dtype: 'float64' }));
   const x = input('x', ['batch'], { dtype: 'float64' });
@@ -65,7 +65,7 @@ function counter() {
 const plain = { epochs: 1, batchSize: 3, shuffle: false } as const;
 
 describe('fit', () => {
-  it('runs the same steps as a loop by hand, in the same order, the short one included', async () => {
+  it('runs the same steps as a loop by hand, in the same order, including the short minibatch', async () => {
     const [ours, theirs] = [linear(), linear()];
     const { epochs } = await train.fit(ours.program, ours.dataset, {
       epochs: 3,
@@ -95,7 +95,7 @@ describe('fit', () => {
     });
   });
 
-  it('weighs means by rows, and leaves out of the history what has several elements', async () => {
+  it('weights means by rows, and omits outputs of several elements from the history', async () => {
     const { program, dataset } = counter();
     const history = await train.fit(program, dataset, plain);
     // Sums 7, 56 and 64 of 3, 3 and 1 examples; means 7/3, 56/3 and 64.
@@ -103,7 +103,7 @@ describe('fit', () => {
     expect(history).toEqual({ epochs: [{ epoch: 0, outputs }] });
   });
 
-  it('tells onBatch of every step, before the next one has run', async () => {
+  it('calls onBatch after every step, before the next one runs', async () => {
     const { program, dataset, seen } = counter();
     const records: (BatchRecord & { seen: number })[] = [];
     await train.fit(program, dataset, {
@@ -122,7 +122,7 @@ describe('fit', () => {
       [1, 1, 3, 190],
       [1, 2, 1, 254],
     ]);
-    // Kept records stay as they were, though the memory of a slice is used again.
+    // Records that are kept do not change, although the memory of a slice is reused.
     expect(records.map(({ outputs }) => outputs.x?.toArray())).toEqual([
       [1, 2, 4],
       [8, 16, 32],
@@ -133,7 +133,7 @@ describe('fit', () => {
     ]);
   });
 
-  it('lets onBatch change what the next step does', async () => {
+  it('lets onBatch change a leaf that the next step reads', async () => {
     const rate = state('rate', 1);
     const w = parameter('w', 0);
     const x = input('x', ['batch']);
@@ -150,7 +150,7 @@ describe('fit', () => {
     expect(w.value.item()).toBe(1111);
   });
 
-  it('stops when onEpoch says false, and only then', async () => {
+  it('stops if onEpoch returns false, and only then', async () => {
     const { program, dataset, seen } = counter();
     const told: EpochRecord[] = [];
     const answers = [undefined, 0, Promise.resolve(true), Promise.resolve(false)];
@@ -167,7 +167,7 @@ describe('fit', () => {
     expect(seen.value.item()).toBe(4 * 127);
   });
 
-  it('takes every example once an epoch, in orders that the seed makes', async () => {
+  it('uses every example once in an epoch, in an order that depends on the seed', async () => {
     const orderOf = async (options: Partial<FitOptions>) => {
       const { program, dataset } = counter();
       const order: number[] = [];
@@ -190,7 +190,7 @@ describe('fit', () => {
     setSeed(0);
   });
 
-  it('draws anew in every step', async () => {
+  it('draws new random numbers in every step', async () => {
     const program = new InterpretedProgram({
       outputs: { noise: add(sum(randomNormal([])), sum(input('x', ['batch']))) },
       updates: still(),
@@ -235,7 +235,7 @@ describe('fit', () => {
     ]);
   });
 
-  it('validates after each epoch, with the parameters of that epoch', async () => {
+  it('validates after each epoch, with the parameters at its end', async () => {
     const { seen, program, dataset } = counter();
     const held = input('held', ['batch'], { dtype: 'float64' });
     const validate = {
@@ -244,14 +244,14 @@ describe('fit', () => {
       batchSize: 4,
     };
     const { epochs } = await train.fit(program, dataset, { ...plain, epochs: 2, validate });
-    // Four examples, then one: (4 * (4 + seen) + 1 + seen) / 5.
+    // Minibatches of four examples and of one: (4 * (4 + seen) + 1 + seen) / 5.
     expect(epochs.map(({ validation }) => validation)).toEqual([
       { sum: (4 * (4 + 127) + 1 + 127) / 5 },
       { sum: (4 * (4 + 254) + 1 + 254) / 5 },
     ]);
   });
 
-  it('does nothing in no epochs', async () => {
+  it('does nothing for 0 epochs', async () => {
     const { program, dataset, seen } = counter();
     expect(await train.fit(program, dataset, { ...plain, epochs: 0 })).toEqual({ epochs: [] });
     expect(seen.value.item()).toBe(0);
@@ -260,7 +260,7 @@ describe('fit', () => {
 
 describe('an abort', () => {
   it.each([['before'], ['in onBatch'], ['in onEpoch'], ['meanwhile']])(
-    '%s rejects with its reason, after whole steps',
+    '%s rejects with its reason, between two steps',
     async (when) => {
       const { program, dataset, seen } = counter();
       const controller = new AbortController();
@@ -280,15 +280,15 @@ describe('an abort', () => {
       const done = seen.value.item();
       const expected = { before: 0, 'in onBatch': 63, 'in onEpoch': 254 }[when];
       if (expected !== undefined) expect(done).toBe(expected);
-      // After whole steps the sum is 127 for each epoch, and of the last one 0, 7 or 63.
+      // Between two steps the sum is 127 for each epoch, plus 0, 7 or 63 for the last one.
       expect([0, 7, 63]).toContain(done % 127);
-      // The program is as good as before.
+      // The program can be used again.
       await train.fit(program, dataset, plain);
       expect(seen.value.item()).toBe(done + 127);
     },
   );
 
-  it('may come from another realm, whose AbortSignal is another class', async () => {
+  it('may come from another realm, where AbortSignal is another class', async () => {
     const { program, dataset, seen } = counter();
     const reason = new Error('enough');
     const foreign = Object.assign(new EventTarget(), {
@@ -304,7 +304,7 @@ describe('an abort', () => {
     await expect(fitting).rejects.toBe(reason);
   });
 
-  it('after the end is no concern', async () => {
+  it('after the end has no effect', async () => {
     const { program, dataset } = counter();
     const controller = new AbortController();
     const history = await train.fit(program, dataset, { ...plain, signal: controller.signal });
@@ -313,7 +313,7 @@ describe('an abort', () => {
   });
 });
 
-describe('what callbacks throw', () => {
+describe('an error that a callback throws', () => {
   const mistake = new Error('mine');
   it.each<[string, Partial<FitOptions>]>([
     [
@@ -324,7 +324,7 @@ describe('what callbacks throw', () => {
         },
       },
     ],
-    ['onBatch, later', { onBatch: () => Promise.reject(mistake) }],
+    ['onBatch, asynchronously', { onBatch: () => Promise.reject(mistake) }],
     [
       'onEpoch',
       {
@@ -333,15 +333,15 @@ describe('what callbacks throw', () => {
         },
       },
     ],
-    ['onEpoch, later', { onEpoch: () => Promise.reject(mistake) }],
-  ])('%s: rejects', async (_, options) => {
+    ['onEpoch, asynchronously', { onEpoch: () => Promise.reject(mistake) }],
+  ])('in %s rejects fit', async (_, options) => {
     const { program, dataset, seen } = counter();
     await expect(train.fit(program, dataset, { ...plain, ...options })).rejects.toBe(mistake);
     expect([7, 127]).toContain(seen.value.item());
   });
 });
 
-describe('fit refuses, before anything has run,', () => {
+describe('fit refuses, before any step runs,', () => {
   it.each<[string, object | undefined, string]>([
     ['no options', undefined, 'fit: epochs must be a non-negative integer, but is undefined'],
     ['epochs', { epochs: 1.5 }, 'epochs must be a non-negative integer, but is number 1.5'],
@@ -367,7 +367,7 @@ describe('fit refuses, before anything has run,', () => {
       'fit: validate: program must be a program, but is undefined',
     ],
     [
-      'a dataset to validate with',
+      'an incomplete dataset for validation',
       { validate: { program: counter().program, dataset: {} } },
       "[input 'x'] is float64 [batch]: expected examples of float64 [rows], but the dataset has none",
     ],
@@ -389,7 +389,7 @@ describe('fit refuses, before anything has run,', () => {
     expect(seen.value.item()).toBe(0);
   });
 
-  it('an output that no binding gives a shape', async () => {
+  it('an output with a dimension that is not bound', async () => {
     const odd = input('odd', ['batch', 4]);
     const program = new InterpretedProgram({
       outputs: { odd, other: randomNormal(['n']) },

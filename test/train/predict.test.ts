@@ -28,7 +28,7 @@ describe('predict', () => {
   const dataset = { x: randomTensor([11, 3, 2], 7) };
 
   it.each([1, 4, 11, 100, undefined])(
-    'joins outputs on their batch axis, %s at a time',
+    'concatenates outputs along their batch axis, for minibatches of %s',
     async (batchSize) => {
       const joined = await predict(new InterpretedProgram({ outputs }), dataset, { batchSize });
       const whole = evaluate(transpose(dataset.x, [1, 0, 2]));
@@ -42,15 +42,19 @@ describe('predict', () => {
   );
 
   it.each([
-    ['without one', { y: mean(x) }, "output 'y' is float64 []"],
-    ['with two', { y: concat([x, x], 1) }, "output 'y' is float64 [3, 2*batch, 2]"],
+    ['without a batch axis', { y: mean(x) }, "output 'y' is float64 []"],
+    [
+      'with a batch axis of two batches',
+      { y: concat([x, x], 1) },
+      "output 'y' is float64 [3, 2*batch, 2]",
+    ],
   ])('refuses an output %s', async (_, odd, message) => {
     const program = new InterpretedProgram({ outputs: odd });
     await expect(predict(program, dataset)).rejects.toThrow(message);
     expect(program.runs).toBe(0);
   });
 
-  it('refuses what it cannot cut, and a batch of none', async () => {
+  it('refuses wrong arguments', async () => {
     const program = new InterpretedProgram({ outputs });
     await expect(
       predict(program, { x: Tensor.zeros([0, 3, 2], { dtype: 'float64' }) }),
@@ -78,7 +82,7 @@ describe('predict', () => {
   });
 });
 
-it('refuses a program that would be trained by being asked', async () => {
+it('refuses a program with updates, which a prediction would train', async () => {
   const w = fb.parameter('w', [2]);
   const y = fb.mul(fb.input('x', ['batch']), w);
   const training = fb.compile({ outputs: { y }, updates: fb.sgd(fb.mean(y), [w], { rate: 1 }) });

@@ -1,4 +1,4 @@
-/** How far a training is, as text: every bit of it comes back, and what is damaged does not. */
+/** The progress of a training as text: every bit is restored, and damaged text is refused. */
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -21,7 +21,7 @@ const progress: Progress = {
 };
 
 describe('progress as text', () => {
-  it('comes back', () => {
+  it('is parsed to the same progress', () => {
     expect(parseProgress(formatProgress(progress))).toEqual(progress);
     const unshuffled = { ...progress, seed: undefined, ended: true };
     expect(parseProgress(formatProgress(unshuffled))).toEqual(unshuffled);
@@ -81,23 +81,23 @@ describe('progress as text', () => {
   });
 });
 
-describe('a training goes on', () => {
+describe('a training continues', () => {
   const plan = { examples: 10, batchSize: 4, seed: 3 };
   const asked = { epochs: 5, derived: false, outputs: new Set(['loss']) };
   const from = { file: 'it', runs: [3], progress };
 
-  it('where it was; one that was never begun begins', () => {
+  it('at its position, or starts if it has no progress', () => {
     expect(startOf(plan, from, asked)).toBe(progress);
     const start = { ...plan, epoch: 0, row: 0, sums: {}, epochs: [], ended: false };
     expect(startOf(plan, undefined, asked)).toEqual(start);
     expect(startOf(plan, { ...from, progress: undefined }, asked)).toEqual(start);
   });
 
-  it('with its own seed, when nobody asks for another', () => {
+  it('with its own seed, if no other is given', () => {
     expect(startOf({ ...plan, seed: 99 }, from, { ...asked, derived: true }).seed).toBe(3);
   });
 
-  it('with other outputs from the next epoch on', () => {
+  it('with other outputs, if it is between two epochs', () => {
     const between = { ...progress, row: 0, sums: {} };
     const outputs = new Set(['loss', 'error']);
     expect(startOf(plan, { ...from, progress: between }, { ...asked, outputs })).toBe(between);
@@ -107,10 +107,10 @@ describe('a training goes on', () => {
     ['more examples', { examples: 11 }, {}, 'on 10 examples, but the dataset has 11'],
     ['other minibatches', { batchSize: 5 }, {}, 'with batchSize 4, but batchSize is 5'],
     ['another seed', { seed: 4 }, {}, 'with seed 3, but seed is 4'],
-    ['no order of its own', { seed: undefined }, {}, 'with shuffle true, but shuffle is false'],
+    ['a shuffle that was off', { seed: undefined }, {}, 'with shuffle true, but shuffle is false'],
     ['fewer epochs', {}, { epochs: 2 }, 'that has begun 3 epochs, but epochs is 2'],
     [
-      'other outputs amid an epoch',
+      'other outputs within an epoch',
       {},
       { outputs: new Set(['loss', 'error']) },
       'whose outputs of one element are loss, but those of the program are error, loss',

@@ -1,4 +1,4 @@
-/** Trainings by `fit` that are interrupted and go on: the same bits as if they had not been. */
+/** Trainings by `fit` that are interrupted and resumed give the same bits as uninterrupted ones. */
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -33,7 +33,7 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 const float64 = { dtype: 'float64' } as const;
 
-/** Draws in training and in validation, Adam with a rate that is set between epochs; all from the same start. */
+/** A training with draws (also in validation) and Adam, whose rate is set between epochs. All calls make equal ones. */
 function training() {
   const net = new FeedForward('net', { inputs: 3, units: 2, seed: 1, ...float64 });
   const x = input('x', ['batch', 3], float64);
@@ -74,7 +74,7 @@ const stateOf = ({ updates, program, validating, rate }: Training) => [
 
 class Interruption extends Error {}
 
-/** A training of which each process does `steps` steps and is then interrupted; and how many there were. */
+/** Runs a training in "processes" that are interrupted after `steps` steps each. Returns also their number. */
 async function interrupted(steps: number, checkpoint: FitOptions['checkpoint'] & object) {
   for (let processes = 1; ; processes++) {
     const one = training();
@@ -93,7 +93,7 @@ async function interrupted(steps: number, checkpoint: FitOptions['checkpoint'] &
 }
 
 describe('a training that is interrupted', () => {
-  it.each([1, 2, 3, 4, 5, 8])('every %i steps ends with the same bits', async (steps) => {
+  it.each([1, 2, 3, 4, 5, 8])('after every %i steps ends with the same bits', async (steps) => {
     const whole = training();
     const history = await fitted(whole, {});
     const one = await interrupted(steps, { file, every: { batches: 1 } });
@@ -112,14 +112,14 @@ describe('a training that is interrupted', () => {
   ])('with checkpoints every %j ends with the same bits', async (every) => {
     const whole = training();
     const history = await fitted(whole, {});
-    // So many steps that each process gets past a checkpoint of any of these.
+    // Enough steps that each process reaches a checkpoint with any of these settings.
     const one = await interrupted(6, { file, every });
     expect(one.processes).toBeGreaterThan(1);
     expect(one.history).toEqual(history);
     expect(one.state).toEqual(stateOf(whole));
   });
 
-  it('within slices of many steps ends with the same bits', async () => {
+  it('during slices of many steps ends with the same bits', async () => {
     const whole = training();
     const history = await fitted(whole, { epochs: 40 });
     const stop = new AbortController();
@@ -135,14 +135,14 @@ describe('a training that is interrupted', () => {
     );
     const other = training();
     const from = resumed(other);
-    // 7 divides 49 of the 54 steps that are done.
+    // The last multiple of 7 among the 54 completed steps is 49.
     expect(from.progress).toMatchObject({ epoch: 16, row: 4, seed: 9, examples: 11 });
     expect(from.runs).toEqual([49, 32]);
     expect(await fitted(other, { ...options, from })).toEqual(history);
     expect(stateOf(other)).toEqual(stateOf(whole));
   });
 
-  it('goes on without being told the seed, and leaves later draws theirs', async () => {
+  it('can be resumed without its seed, and does not change the seeds of later draws', async () => {
     const { setSeed } = await import('../../src/index.js');
     const draw = () => (randomNormal([1]).attributes as { seed: number }).seed;
     setSeed(4);
@@ -163,7 +163,7 @@ describe('a training that is interrupted', () => {
     expect(draw()).toBe(next);
   });
 
-  it('in its order goes on in its order', async () => {
+  it('without shuffling is resumed without shuffling', async () => {
     const whole = training();
     const history = await fitted(whole, { shuffle: false });
     const one = training();
@@ -179,7 +179,7 @@ describe('a training that is interrupted', () => {
     expect(stateOf(other)).toEqual(stateOf(whole));
   });
 
-  it('by onEpoch stays so', async () => {
+  it('by onEpoch has ended, and resuming it runs nothing', async () => {
     const one = training();
     const saved = { file, every: { epochs: 5 } };
     const history = await fitted(one, { checkpoint: saved, onEpoch: ({ epoch }) => epoch < 1 });
@@ -193,7 +193,7 @@ describe('a training that is interrupted', () => {
     expect(stateOf(other)).toEqual(stateOf(one));
   });
 
-  it('may be given more epochs afterwards', async () => {
+  it('may be resumed with more epochs after its end', async () => {
     const whole = training();
     const history = await fitted(whole, { epochs: 5 });
     const one = training();
@@ -204,7 +204,7 @@ describe('a training that is interrupted', () => {
 });
 
 describe('checkpoints of fit', () => {
-  it('are of all that the updates read, while others read it too', async () => {
+  it('contain all leaves that the updates read, even while other programs read them', async () => {
     const one = training();
     const asking = compile({ outputs: { y: (one.updates.at(-1) as Updates[number])[0] } });
     let going = true;
@@ -225,22 +225,18 @@ describe('checkpoints of fit', () => {
     ],
     ['no file', {}, 'fit: checkpoint: file must be a path, but is undefined'],
     [
-      'half a batch',
+      'a fractional batch',
       { file: 'f', every: { batches: 0.5 } },
       'fit: checkpoint: every: batches must be a positive',
     ],
     ['no epochs', { file: 'f', every: { epochs: 0 } }, 'every: epochs must be a positive'],
-    [
-      'time that runs back',
-      { file: 'f', every: { seconds: -1 } },
-      'every: seconds must be a number',
-    ],
+    ['negative seconds', { file: 'f', every: { seconds: -1 } }, 'every: seconds must be a number'],
     [
       'a number',
       { file: 'f', every: 5 },
       'every: expected an options object { batches, seconds, epochs }',
     ],
-  ])('refuse %s before anything runs', async (_, checkpoint, message) => {
+  ])('are refused with %s, before any step runs', async (_, checkpoint, message) => {
     const one = training();
     await expect(fitted(one, { checkpoint: checkpoint as never })).rejects.toMatchObject({
       name: 'ValueError',
@@ -249,14 +245,14 @@ describe('checkpoints of fit', () => {
     expect(one.program.runs).toBe(0);
   });
 
-  it('refuse a folder that is not there before anything runs', async () => {
+  it('are refused in a folder that does not exist, before any step runs', async () => {
     const one = training();
     const checkpoint = { file: join(folder, 'no', 'where') };
     await expect(fitted(one, { checkpoint })).rejects.toThrow('cannot be written: ENOENT');
     expect(one.program.runs).toBe(0);
   });
 
-  it('end the training when they cannot be written; it is where its last whole step left it', async () => {
+  it('end the training, after a complete step, if they cannot be written', async () => {
     const one = training();
     const onBatch = ({ batch }: { batch: number }) => {
       if (batch === 1) rmSync(folder, { recursive: true });
@@ -280,7 +276,7 @@ describe('fit from a checkpoint', () => {
     ['another batchSize', { batchSize: 3 }, undefined, 'with batchSize 4, but batchSize is 3'],
     ['another seed', { seed: 8 }, undefined, 'with seed 9, but seed is 8'],
     ['fewer epochs', { epochs: 1 }, undefined, 'that has begun 3 epochs, but epochs is 1'],
-  ])('refuses %s before anything runs', async (_, others, dataset, message) => {
+  ])('refuses %s before any step runs', async (_, others, dataset, message) => {
     const one = training();
     await fitted(one, { checkpoint: { file } });
     const other = training();

@@ -1,4 +1,4 @@
-/** When `fit` writes checkpoints, and that nothing moves while one is taken; no file is written in here. */
+/** When `fit` writes checkpoints, and that the leaves do not change while they are copied. No file is written here. */
 
 import { beforeEach, expect, it, vi } from 'vitest';
 import { add, type FitOptions, input, state, sum, Tensor, type Updates } from '../../src/index.js';
@@ -39,7 +39,7 @@ beforeEach(() => {
   turns.pass = async () => {};
 });
 
-/** Counts in a state that is copied in three pieces. */
+/** A training that counts in a state, which is copied in three pieces. */
 function training() {
   const seen = state('seen', Tensor.zeros([600_000]));
   const x = input('x', ['batch']);
@@ -54,7 +54,7 @@ function training() {
 
 const runsIn = ({ metadata }: Written) => JSON.parse(metadata['forebay.runs'] as string)[0];
 
-// An epoch is three steps: the last one of an epoch is its end.
+// An epoch is three steps. The training ends after step 9.
 it.each([
   [{ batches: 1 }, [1, 2, 3, 4, 5, 6, 7, 8, 9]],
   [{ batches: 2 }, [2, 4, 6, 8, 9]],
@@ -66,12 +66,12 @@ it.each([
   [{ seconds: 3600 }, [9]],
   [{}, [9]],
 ])('every %j writes after steps %j', async (every, after) => {
-  // Steps that take no time are many in a slice, which must end where a checkpoint is due.
+  // The steps take no time, so a slice has many of them. A slice must end where a checkpoint is due.
   await training().run({ checkpoint: { file: 'it', every } });
   expect(written.map(runsIn)).toEqual(after);
 });
 
-it('counts seconds since the one before', async () => {
+it('counts seconds from the previous checkpoint', async () => {
   const now = vi.spyOn(performance, 'now');
   let clock = 1e6;
   now.mockImplementation(() => clock);
@@ -86,11 +86,11 @@ it('counts seconds since the one before', async () => {
   expect(written.map(runsIn)).toEqual([4, 8, 9]);
 });
 
-it('takes the values between two steps, in pieces, and nobody can set them meanwhile', async () => {
+it('copies the values between two steps, in pieces, and refuses to set them meanwhile', async () => {
   const { seen, program, run } = training();
   const refused: unknown[] = [];
   turns.pass = async () => {
-    // Earlier ones are passed while rows are gathered.
+    // The earlier calls belong to the gathering of rows.
     if (program.runs < 3) return;
     expect(() => seen.set(Tensor.ones([600_000]))).toThrow('is in flight');
     refused.push(program.runs);
@@ -105,7 +105,7 @@ it('takes the values between two steps, in pieces, and nobody can set them meanw
   seen.set(Tensor.ones([600_000]));
 });
 
-it('goes on while a file is written, and begins no other before it is done', async () => {
+it('continues while a file is written, and starts the next file only after it', async () => {
   const { program, run } = training();
   const events: string[] = [];
   const ends: (() => void)[] = [];
@@ -115,7 +115,7 @@ it('goes on while a file is written, and begins no other before it is done', asy
   };
   const onBatch = () => {
     events.push(`step ${program.runs}`);
-    // The first file takes until after step 2; the second is due by then.
+    // Writing the first file takes until after step 2, when the second one is due.
     if (program.runs === 2) setImmediate(() => events.push('written') && ends.shift()?.());
     if (program.runs === 3) ends.shift()?.();
   };
@@ -135,7 +135,7 @@ it('goes on while a file is written, and begins no other before it is done', asy
   ]);
 });
 
-it('ends the training at the next slice when a file could not be written, after all else has ended', async () => {
+it('ends the training at the next slice if a file could not be written', async () => {
   const { program, run } = training();
   background.write = () => Promise.reject(new Error('no room'));
   const saved = { file: 'it', every: { batches: 2 } };
@@ -144,7 +144,7 @@ it('ends the training at the next slice when a file could not be written, after 
   expect(program.runs).toBe(3);
 });
 
-it('does not end before its last file is written, whatever ends it', async () => {
+it('does not end before its last file is written, also after an error', async () => {
   const { run } = training();
   let open = 0;
   background.write = async () => {

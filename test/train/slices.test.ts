@@ -1,4 +1,4 @@
-/** How steps are put into slices, seen from a program that only says what it was asked. */
+/** How steps are grouped into slices, tested with a program that records its calls. */
 
 import { describe, expect, it } from 'vitest';
 import type { Stepper, StepRequest } from '../../src/compile/program.js';
@@ -18,7 +18,7 @@ const still = (): Updates => {
   return [[count, add(count, 1)]];
 };
 
-/** Takes `milliseconds` a step; its output is the first element of each minibatch. */
+/** A program that takes `milliseconds` for each step. Its output is the first element of each minibatch. */
 class Fake implements Stepper {
   readonly updates = still();
   runs = 0;
@@ -35,7 +35,7 @@ class Fake implements Stepper {
   ) {}
 
   async runSteps({ steps, bindings, feeds, outputs, signal }: StepRequest): Promise<void> {
-    expect(++this.active, 'one slice at a time').toBe(1);
+    expect(++this.active, 'only one slice runs at a time').toBe(1);
     const feed = feeds.get('x') as Float32Array;
     const rows = bindings.get('batch') as number;
     expect(feed).toHaveLength(steps * rows * 4);
@@ -44,7 +44,7 @@ class Fake implements Stepper {
     const seen = Buffer.from(feed.buffer as ArrayBuffer, feed.byteOffset, feed.byteLength);
     const before = Buffer.from(seen);
     await new Promise((done) => setTimeout(done, steps * this.milliseconds));
-    expect(before.equals(seen), 'left alone while the slice runs').toBe(true);
+    expect(before.equals(seen), 'the feed does not change while the slice runs').toBe(true);
     for (let step = 0; step < steps; step++) {
       (outputs.get('first') as Float32Array)[step] = feed[step * rows * 4] as number;
     }
@@ -54,7 +54,7 @@ class Fake implements Stepper {
   }
 }
 
-/** Example i is four times the number i. */
+/** Example i consists of four elements i. */
 const examples = (count: number) =>
   new Tensor(
     Float32Array.from({ length: 4 * count }, (_, index) => index >> 2),
@@ -63,12 +63,12 @@ const examples = (count: number) =>
 const options = { epochs: 1, shuffle: false } as const;
 
 describe('slices', () => {
-  it('of short steps are of many, at most four times as many as before', async () => {
+  it('have many short steps, at most four times as many as before', async () => {
     const fake = new Fake(0);
     const { epochs } = await train.fit(fake, { x: examples(4005) }, { ...options, batchSize: 2 });
     const steps = fake.calls.map((call) => call.steps);
     expect(steps.slice(0, 2)).toEqual([1, 1]);
-    // The next slice is gathered while one runs: of what was known when that began.
+    // The next slice is gathered while one runs, with a length that was chosen when that one started.
     for (const [index, count] of steps.entries()) {
       expect(count, steps.join()).toBeLessThanOrEqual(
         4 * Math.max(...steps.slice(0, Math.max(1, index))),
@@ -78,12 +78,12 @@ describe('slices', () => {
     expect(steps.reduce((sum, count) => sum + count)).toBe(2003);
     expect(fake.calls.at(-1)).toMatchObject({ steps: 1, rows: 1, first: 4004 });
     expect(fake.calls.every(({ shared }) => shared)).toBe(true);
-    // The first of each pair: 0, 2, …, 4002 with weight 2, and 4004 with weight 1.
+    // The first elements of the pairs: 0, 2, …, 4002 with weight 2, and 4004 with weight 1.
     const sum = 2 * (2001 * 2002) + 4004;
     expect(epochs[0]?.outputs.first).toBeCloseTo(sum / 4005, 8);
   });
 
-  it('of long steps are of one', async () => {
+  it('have a single long step', async () => {
     const fake = new Fake(12);
     await train.fit(fake, { x: examples(10) }, { ...options, batchSize: 2 });
     expect(fake.calls.map(({ steps, rows, first }) => [steps, rows, first])).toEqual([
@@ -95,7 +95,7 @@ describe('slices', () => {
     ]);
   });
 
-  it('are of one for whoever listens to each', async () => {
+  it('have a single step if onBatch is given', async () => {
     const fake = new Fake(0);
     let heard = 0;
     const onBatch = () => {
@@ -107,16 +107,16 @@ describe('slices', () => {
     expect(fake.calls.every(({ steps }) => steps === 1)).toBe(true);
   });
 
-  it('are bounded in memory, however short a step is', async () => {
+  it('are limited in memory, however short a step is', async () => {
     const fake = new Fake(0);
-    // 64 KB a step: at most 128 steps in 8 MB.
+    // 64 KB for each step: at most 128 steps in 8 MB.
     await train.fit(fake, { x: examples(4096 * 600) }, { ...options, batchSize: 4096 });
     const most = Math.max(...fake.calls.map(({ steps }) => steps));
     expect(most).toBeLessThanOrEqual(128);
     expect(most).toBeGreaterThan(4);
   });
 
-  it('end before a failure is told, and none is begun after it', async () => {
+  it('end before a failure is reported, and none is started after it', async () => {
     const fake = new Fake(1, 3);
     const fitting = train.fit(fake, { x: examples(1000) }, { ...options, batchSize: 1 });
     await expect(fitting).rejects.toThrow('a step failed');
@@ -124,7 +124,7 @@ describe('slices', () => {
     expect(fake.active).toBe(0);
   });
 
-  it('are refused rows that were transferred away, after the steps that had theirs', async () => {
+  it('fail when the examples were transferred away, after the steps that had been gathered', async () => {
     const fake = new Fake(12);
     const all = examples(10);
     const fitting = train.fit(fake, { x: all }, { ...options, batchSize: 1 });
@@ -139,11 +139,11 @@ describe('slices', () => {
     expect(fake.active).toBe(0);
   });
 
-  it('leave the event loop its turns while rows are gathered', async () => {
+  it('do not block the event loop while rows are gathered', async () => {
     const fake = new Fake(0);
     let ticks = 0;
     const timer = setInterval(() => ticks++, 1);
-    // 48 MB in one step: gathered in pieces.
+    // One step of 48 MB is gathered in pieces.
     await train.fit(fake, { x: examples(3_000_000) }, { ...options, batchSize: 3_000_000 });
     clearInterval(timer);
     expect(fake.calls).toHaveLength(1);

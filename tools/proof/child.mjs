@@ -1,5 +1,5 @@
-// The process in which one promise is shown: node tools/proof/child.mjs FILE [full], forked, so that what
-// came of it goes back as a message. It ends by itself, for an end that crashes or hangs is found out so.
+// The process that verifies one promise: node tools/proof/child.mjs FILE [full]. It is forked, and sends its result as
+// a message. It then ends by itself, so that a crash or a hang at the end is noticed.
 const [file, counts] = process.argv.slice(2);
 const send = (message) => new Promise((sent) => process.send(message, sent));
 

@@ -1,9 +1,9 @@
-// On what something was proved.
+// The machine on which a promise was verified.
 import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus, release, totalmem, type } from 'node:os';
 import { nativeInfo } from 'forebay';
 
-/** What the system calls itself, such as "Debian GNU/Linux 12 (bookworm)". */
+/** The name of the operating system, such as "Debian GNU/Linux 12 (bookworm)". */
 function system() {
   try {
     const name = /^PRETTY_NAME="?([^"\n]*)/m.exec(readFileSync('/etc/os-release', 'utf8'));

@@ -1,7 +1,13 @@
-// docs/reliability.md, made of docs/proof.json and nothing else.
+// Makes docs/reliability.md from docs/proof.json and nothing else.
 
-/** `killsSurvived` as people write it. */
-const inWords = (key) => key.replace(/([a-z0-9])([A-Z])/g, (_, a, b) => `${a} ${b.toLowerCase()}`);
+/** The key `killsSurvived` as words: 'kills survived'. Units and names keep their case. */
+const inWords = (key) =>
+  key
+    .replace(/^cpp/, 'C++')
+    .replace(/^typeScript/, 'TypeScript')
+    .replace(/([a-z0-9+])(MiB|MB|(?<!^Type)[A-Z])/g, (_, before, next) => {
+      return `${before} ${next.length > 1 ? next : next.toLowerCase()}`;
+    });
 
 function number(value) {
   if (Number.isInteger(value)) return value.toLocaleString('en-US');
@@ -14,7 +20,7 @@ const valueAsText = (value) => {
   return String(value);
 };
 
-/** A proof's figures as [what, how many] in words; figures of figures are named by both. */
+/** The figures of a proof as rows of [name, value]. A nested figure has the names of both levels. */
 function rows(figures, path = []) {
   return Object.entries(figures).flatMap(([key, value]) => {
     const here = [...path, inWords(key)];
@@ -23,7 +29,7 @@ function rows(figures, path = []) {
   });
 }
 
-/** A proof's figures in one line. */
+/** The figures of a proof in one line. */
 export const figuresAsText = (figures) =>
   rows(figures)
     .map(([what, value]) => `${what}: ${value}`)
@@ -32,12 +38,12 @@ export const figuresAsText = (figures) =>
 const machineAsText = ({ cpu, cores, memory, os, node, simd, blas }) =>
   `${cpu}, ${cores} cores, ${memory}; ${os}; Node ${node}; kernels: ${simd}; ${blas}`;
 
-/** One promise: the sentence, the command, and what it showed. A failure is shown like anything else. */
+/** One promise: the sentence, the command, and its figures. A failure is shown in the same form. */
 function section(entry) {
   const { name, promise, command, counts, seconds, held, figures, commit, date, machine } = entry;
   const where = machine === undefined ? '' : `, on ${machineAsText(machine)}`;
   const state = held
-    ? `Held${counts === 'full' ? '' : ' in its short form; the full one, which is the promise, has not been recorded'}`
+    ? `Held${counts === 'full' ? '' : ' in the short form; no full run, which is the promise, has been recorded'}`
     : '**NOT HELD**';
   const shown = held
     ? [
@@ -48,7 +54,7 @@ function section(entry) {
     : ['```', String(figures.reason), '```'];
   return `## ${name}
 
-${promise ?? 'The proof broke before it could say what it shows.'}
+${promise ?? 'The proof failed before it could name its promise.'}
 
 \`${command}\` (in continuous integration, with smaller counts: \`npm run prove -- --short ${name}\`)
 
@@ -62,13 +68,13 @@ ${shown.join('\n')}
 export function page(record) {
   return `# What forebay promises
 
-<!-- made by tools/prove.mjs of docs/proof.json: npm run prove -->
+<!-- made by tools/prove.mjs from docs/proof.json: npm run prove -->
 
-Each promise has a command that shows it. A full run writes its figures here (\`npm run prove\` for all, and
-for one as below); every run of the tests does the same with smaller counts. What was run on another commit
-or another machine than the page says so.
+Each promise has a command that verifies it. A full run writes its figures here: \`npm run prove\` runs all, and
+each section shows the command for one. Every run of the tests does the same with smaller counts. If a promise was
+verified on another commit or another machine than the one below, its section says so.
 
-Shown at commit ${record.commit}, ${record.date}, on ${machineAsText(record.machine)}.
+Verified at commit ${record.commit}, ${record.date}, on ${machineAsText(record.machine)}.
 
 ${record.promises.map(section).join('\n')}`;
 }

@@ -1,4 +1,4 @@
-// One promise shown in a process of its own. A process that crashes, hangs or does not end has not kept it.
+// Verifies one promise in a separate process. If the process crashes, hangs or does not end, the promise is not held.
 import { fork } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -7,18 +7,18 @@ const folder = new URL('../../proof/', import.meta.url);
 const child = fileURLToPath(new URL('child.mjs', import.meta.url));
 const minutes = 60_000;
 
-/** The names of all promises, which are those of the files in proof/. */
+/** The names of all promises: the names of the files in proof/. */
 export const promiseNames = () =>
   readdirSync(folder)
     .filter((file) => file.endsWith('.mjs'))
     .map((file) => file.slice(0, -'.mjs'.length))
     .sort();
 
-/** How long nothing may be heard of a proof, and how long it may take to end when it has shown all. */
+/** How long a proof may send nothing, and how long it may take to end after its result, in milliseconds. */
 const patience = { full: 30 * minutes, short: 5 * minutes, end: 1 * minutes };
 
 /**
- * Runs proof/NAME.mjs; resolves to its record. `log` gets its progress and what it prints.
+ * Runs proof/NAME.mjs. Resolves to its record. `log` receives its progress and its output.
  *
  * @param {string} name
  * @param {{ full: boolean, log: (text: string) => void, file?: string, patience?: typeof patience }} options
@@ -29,7 +29,7 @@ export function prove(name, { full, log, file, patience: waits = patience }) {
   return new Promise((done) => {
     const process_ = fork(child, [url, full ? 'full' : 'short'], {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-      // A group, so that what it started ends with it.
+      // A process group, so that the processes that it starts end with it.
       detached: true,
     });
     let result;
@@ -42,13 +42,12 @@ export function prove(name, { full, log, file, patience: waits = patience }) {
         process.kill(-process_.pid, 'SIGKILL');
       }, milliseconds);
     };
-    const heard = () =>
-      result ?? listen(full ? waits.full : waits.short, 'nothing was heard of it');
+    const heard = () => result ?? listen(full ? waits.full : waits.short, 'it sent nothing');
     heard();
     process_.on('message', (message) => {
       if (message.log === undefined) {
         result = message;
-        listen(waits.end, 'it had shown all, and did not end');
+        listen(waits.end, 'it sent its result, but did not end');
       } else {
         heard();
         log(message.log);

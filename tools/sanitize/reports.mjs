@@ -1,6 +1,6 @@
-// What sanitizers say of a process of Node's, and which of it is about us.
+// Reads the sanitizers' reports on Node processes, and decides which of them are about forebay.
 
-/** The reports in what sanitizers wrote, one process a text. */
+/** Splits the sanitizers' output into reports. `texts` has one text for each process. */
 export const reportsIn = (texts) =>
   texts
     .flatMap((text) => text.split(/(?=^=+\n==.*==ERROR|^=+\nWARNING: Thread|^.*runtime error:)/m))
@@ -9,9 +9,9 @@ export const reportsIn = (texts) =>
 const inForebay = /forebay::|forebay\.node|\/native\/(binding|kernels|program)\//;
 
 /**
- * Of what leaked in a process of Node's, the blocks that were allocated by us, or by Node-API for us. V8 and Node
- * leave theirs where a process ends under its workers; by a suppression these could not be told from ours, as we
- * are called from JavaScript, and V8's heap grows while we make objects.
+ * The leaks of a Node process that were allocated by forebay, or by Node-API for forebay. V8 and Node leak memory of
+ * their own if a process ends while its workers run. A suppression could not tell these leaks from ours, because
+ * JavaScript calls us, and V8's heap grows while we create objects.
  */
 function leaksOfOurs(report) {
   const [, ...leaks] = report.split(/(?=^(?:Direct|Indirect) leak of)/m);
@@ -24,10 +24,10 @@ function leaksOfOurs(report) {
   });
 }
 
-/** Whether a report on a process of Node's is about us. */
+/** True if a report on a Node process is about forebay. */
 export const isOurs = (report) =>
   !report.includes('LeakSanitizer: detected memory leaks') || leaksOfOurs(report).length > 0;
 
-/** V8 gives memory back while LeakSanitizer looks through it, which then ends without an answer. */
+/** The number of processes whose leak check failed: V8 unmapped memory while LeakSanitizer scanned it. */
 export const unanswered = (texts) =>
   texts.filter((text) => text.includes('LeakSanitizer has encountered a fatal error')).length;

@@ -16,7 +16,7 @@ std::atomic<long> counted{0}, failAt{0};
 std::atomic<const char*> failedAt{nullptr};
 std::atomic<long> blocks{0}, bytes{0}, references{0};
 
-// Of every allocation, before it is made; `site` is the function's name.
+// Called before every allocation; `site` is the name of the function.
 bool fails(const char* site) {
   if (++counted != failAt.load()) return false;
   failedAt = site;
@@ -38,10 +38,10 @@ void givenBack(void* memory) {
 
 }  // namespace
 
-// The linker's names: what the addon calls f is __wrap_f, and __real_f is f.
+// The linker's names: calls of f in the addon go to __wrap_f, and __real_f is the original f.
 #define FOREBAY_REAL(result, name, ...) result __real_##name(__VA_ARGS__)
 
-// A function of Node-API that makes or keeps something. One that fails leaves what it was to fill alone.
+// A function of Node-API that creates or keeps something. A failing call does not change its results.
 #define FOREBAY_NAPI(name, parameters, arguments)                         \
   napi_status __real_##name parameters;                                   \
   napi_status __wrap_##name parameters;                                   \
@@ -51,7 +51,7 @@ void givenBack(void* memory) {
 
 extern "C" {
 
-// new (std::nothrow) T, new (std::nothrow) T[n], and what deletes them.
+// new (std::nothrow) T, new (std::nothrow) T[n], and the matching operators delete.
 FOREBAY_REAL(void*, _ZnwmRKSt9nothrow_t, std::size_t, const std::nothrow_t&);
 FOREBAY_REAL(void*, _ZnamRKSt9nothrow_t, std::size_t, const std::nothrow_t&);
 FOREBAY_REAL(void, _ZdlPv, void*);
@@ -144,7 +144,7 @@ namespace forebay::test {
 
 namespace {
 
-// What is called here is the real thing: it must not be counted.
+// The functions below must not count their own calls, so they call the originals.
 napi_value number(napi_env env, long value) {
   napi_value made = nullptr;
   napi_create_int64(env, value, &made);
@@ -185,7 +185,7 @@ napi_value getLive(napi_env env, napi_callback_info) {
   return live;
 }
 
-// Before the addon is loaded, so that what loading allocates can fail.
+// Runs before the addon is loaded, so that allocations of the loading can fail.
 const bool fromEnvironment = [] {
   const char* const text = std::getenv("FOREBAY_FAIL_AT");
   if (text != nullptr) failAt = std::atol(text);

@@ -1,18 +1,19 @@
-// Allocations that fail when they are told to, and are counted: for a build of the addon that tests alone
-// use. Its code is the very code of the addon; the linker puts the functions of failing.cc in front of
-// those that allocate (--wrap), so that nothing of this is in a normal build.
+// Allocations that fail on request, and are counted, for a build of the addon that only tests use. The code
+// of that addon is unchanged: the linker replaces calls of allocating functions with the functions of
+// failing.cc
+// (--wrap). A normal build contains nothing of this.
 #pragma once
 
 #include <node_api.h>
 
 namespace forebay::test {
 
-// Adds `failing` to what the addon exports:
-//   failAt(n)  the n-th allocation from now on fails, and no other; 0: none does
-//   count()    how many there were since failAt()
-//   failed()   the name of the one that failed since failAt(), or null
-//   live()     {blocks, bytes, references}: what was allocated and has not been given back
-// FOREBAY_FAIL_AT in the environment is a first failAt(): of what loading the addon allocates.
+// Adds `failing` to the exports of the addon:
+//   failAt(n)  lets the n-th allocation from now on fail, and no other; 0: none fails
+//   count()    the number of allocations since failAt()
+//   failed()   the name of the function that failed since failAt(), or null
+//   live()     {blocks, bytes, references}: what is allocated and not yet freed
+// FOREBAY_FAIL_AT in the environment acts as a first failAt(), for the allocations while the addon is loaded.
 bool exportFailing(napi_env env, napi_value exports);
 
 }  // namespace forebay::test

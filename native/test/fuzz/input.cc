@@ -8,7 +8,8 @@ namespace forebay::test {
 
 namespace {
 
-// A number below 224 is its own byte. 224 + n begins one of n + 1 bytes, little-endian; 255 a double.
+// A number below 224 is one byte. 224 + n is followed by a number of n + 1 bytes, little-endian; 255 by a
+// double.
 constexpr std::uint8_t firstLong = 224, wholeDouble = 255;
 constexpr std::size_t mostBytes = 6;
 
@@ -109,7 +110,7 @@ Parts::Numbers Parts::join() const {
   return code;
 }
 
-// By the layouts in program/code.h.
+// Follows the layouts in program/code.h.
 double workOf(const Parts::Numbers& instruction) {
   const auto at = [&](std::size_t i) { return i < instruction.size() ? instruction[i] : 0; };
   const auto index = [&](std::size_t i) { return static_cast<std::size_t>(at(i)); };

@@ -1,5 +1,5 @@
-// How the fuzzer changes programs: mostly a number or an instruction, so that what comes is close to a
-// program that is accepted; sometimes any byte.
+// How the fuzzer changes programs: usually a number or an instruction, so that the result is similar to an
+// accepted program; sometimes any byte.
 #include <algorithm>
 
 #include "test/fuzz/input.h"
@@ -35,8 +35,8 @@ void changeNumber(Generator& generator, Parts::Numbers& numbers) {
   }
 }
 
-// Puts instructions of `other` into a program. Both are of Space's buffers as a rule: each gets as large as
-// the larger of the two.
+// Inserts instructions of `other` into a program. Both usually use the buffers of Space: each buffer gets the
+// size of the larger one.
 void splice(Generator& generator, Parts& parts, const Parts& other) {
   if (other.instructions.empty()) return;
   for (std::size_t i = 0; i < other.buffers.size(); ++i) {

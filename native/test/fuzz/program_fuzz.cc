@@ -1,6 +1,6 @@
-// What libFuzzer runs: any bytes as a program, decoded, checked and run. Whatever they are, it is refused
-// with a reason, or runs and stays inside memory that is of exact size on the heap, so that under ASAN a step
-// outside ends the fuzzing.
+// The entry point of libFuzzer: decodes, checks and runs any bytes as a program. A program must be refused
+// with a reason, or it must run within its memory. That memory is on the heap and of exact size, so under
+// ASAN any access outside stops the fuzzer.
 #define DOCTEST_CONFIG_IMPLEMENT
 #include <doctest/doctest.h>
 
@@ -20,7 +20,7 @@ extern "C" {
 [[gnu::visibility("default")]] int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
 }
 
-// A program may ask for any amount of memory, and is told that there is none.
+// A program may request any amount of memory. Large requests fail.
 const char* __asan_default_options() { return "allocator_may_return_null=1:max_allocation_size_mb=64"; }
 
 namespace {
@@ -30,10 +30,10 @@ namespace {
   std::abort();
 }
 
-// More would be slow, and be no other path.
+// Larger programs would be slow and would not use other code paths.
 constexpr double mostBytes = 1 << 16, mostWork = 1e6;
 
-// Memory for every leaf that the code names; none where it names too much.
+// Memory for every leaf of the code. `fit` is false if a buffer is too large.
 struct Leaves {
   std::vector<Bytes> bytes;
   std::vector<LeafMemory> list;
@@ -63,7 +63,7 @@ std::unique_ptr<Program> decode(const std::vector<double>& code, const std::vect
   std::unique_ptr<Program> program =
       Program::create(exact.get(), code.size(), leaves.data(), leaves.size(), fault);
   if ((program == nullptr) != (fault.kind() != Fault::Kind::none)) broken("refused without a reason");
-  if (program == nullptr && *fault.text() == 0) broken("a reason without words");
+  if (program == nullptr && *fault.text() == 0) broken("an empty reason");
   return program;
 }
 
@@ -102,7 +102,7 @@ void runAs(Program& program, std::uint8_t how) {
   if ((how & 64) != 0) arguments.context = &arguments;
   std::size_t instruction = 0;
   const RunResult result = program.run(arguments, instruction);
-  if (result == RunResult::notFinite && !arguments.checkFinite) broken("not finite, and nobody asked");
+  if (result == RunResult::notFinite && !arguments.checkFinite) broken("not finite without checkFinite");
   if (result == RunResult::notFinite && instruction >= program.instructionCount()) broken("no instruction");
   if (result != RunResult::cancelled && cancelled && arguments.cancelled != nullptr) broken("not cancelled");
 }
@@ -110,7 +110,7 @@ void runAs(Program& program, std::uint8_t how) {
 }  // namespace
 
 int LLVMFuzzerInitialize(int*, char***) {
-  // What makes programs asserts, and no test case is running.
+  // The helpers that build programs use doctest's asserts, and no test case is running.
   static doctest::Context asserts;
   asserts.setAsDefaultForAssertsOutOfTestCases();
   prepareBlas();
@@ -125,7 +125,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::unique_ptr<Program> program = decode(input.numbers, leaves.list);
   if (program == nullptr) return 0;
   if (patientWith(input.numbers)) runAs(*program, input.how);
-  // What fits to the byte fits no longer in a byte less.
+  // A program must refuse a leaf with one byte less than it needs.
   for (LeafMemory& leaf : leaves.list) {
     if (leaf.bytes == 0) continue;
     --leaf.bytes;

@@ -1,23 +1,23 @@
 /**
- * Counts the bytes that are allocated outside JavaScript's heap (typed arrays, Buffers, what zlib
- * unpacks) by standing in for what allocates them. The heap itself has the limit of its process.
+ * Counts the bytes that are allocated outside JavaScript's heap (typed arrays, Buffers, zlib's output), by replacing
+ * the functions that allocate them. The heap itself is limited by an option of the process.
  */
 
 import { createRequire, syncBuiltinESMExports } from 'node:module';
 
 const zlib = createRequire(import.meta.url)('node:zlib');
 
-/** Stands in for all of them, from now on. */
+/** Replaces all of these functions, and returns the counts. */
 export function measure() {
   const counts = {
     bytes: 0,
-    /** As many as zlib was allowed to unpack. */
+    /** The sum of the output limits that were passed to zlib. */
     unpacked: 0,
     reset() {
       counts.bytes = counts.unpacked = 0;
     },
   };
-  /** What `make` returns is counted, unless it is a view of memory that there was. */
+  /** Wraps `make`: counts the bytes of its result, unless the result is a view of an existing buffer. */
   const counted = (make) =>
     function (...args) {
       const made = Reflect.apply(make, this, args);

@@ -1,9 +1,9 @@
 /**
- * Hands one reader damaged files, and watches it: in a process of its own, with little memory.
+ * Gives damaged files to one reader and checks what it does, in a process with little memory.
  *
  *     node proof/support/fuzz/child.mjs READER COUNT SEED
  *
- * Input number n is made from SEED + n alone: `child.mjs npy 1 1234` repeats the one that failed with 1234.
+ * Input number n depends on SEED + n only: if input 1234 failed, `child.mjs npy 1 1234` repeats it.
  */
 
 import { measure } from './allocations.mjs';
@@ -15,16 +15,16 @@ import { Random } from './random.mjs';
  * @typedef {object} Subject
  * @property {(random: Random) => Input} make
  * @property {(input: Input) => Read[]} read
- * @property {(input: Input, unpacked: number) => number} allowed how many bytes may be allocated for
- *   it, when zlib was allowed to unpack so many
- * @property {Record<string, RegExp>} reasons all that may be refused, each with its position in the file
+ * @property {(input: Input, unpacked: number) => number} allowed the number of bytes that may be allocated for the
+ *   input, if zlib was allowed to unpack `unpacked` bytes
+ * @property {Record<string, RegExp>} reasons all reasons for a refusal, each with its position in the file
  */
 
 const [reader, count, seed] = process.argv.slice(2);
-// Milliseconds of the processor, which another process does not add to.
+// Milliseconds of CPU time, which other processes do not affect.
 const slow = 2000;
 
-// Before any module of forebay is loaded, which would keep what it found.
+// This must run before any module of forebay is loaded, because a module keeps the functions that it finds.
 const allocations = measure();
 /** @type {Subject} */
 const subject = (await import(`./${reader}.mjs`)).default;
@@ -47,10 +47,10 @@ function judge(input, number) {
     read = subject.read(input);
     figures.accepted++;
   } catch (error) {
-    if (!(error instanceof FormatError)) fail('anything but a FormatError', error);
-    if (!error.message.startsWith('fuzzed')) fail('a message that does not name the file', error);
+    if (!(error instanceof FormatError)) fail('threw an error that is not a FormatError', error);
+    if (!error.message.startsWith('fuzzed')) fail('the message does not name the file', error);
     const [reason] = reasons.find(([, pattern]) => pattern.test(error.message)) ?? [];
-    if (reason === undefined) fail('a refusal that is not in the list', error);
+    if (reason === undefined) fail('the refusal is not in the list', error);
     refused[reason]++;
   }
   const { user, system } = process.cpuUsage(start);
@@ -58,7 +58,7 @@ function judge(input, number) {
   const { bytes, unpacked } = allocations;
   const allowed = subject.allowed(input, unpacked);
   if (bytes > allowed) fail(`${bytes} bytes were allocated, but ${allowed} are justified`);
-  // Deflate turns a byte into at most 1,032; a gzipped file's beginning is unpacked a second time.
+  // Deflate expands a byte to at most 1,032 bytes. The beginning of a gzipped file is unpacked a second time.
   if (unpacked > 2 * 1032 * (input.bytes.length + 1)) fail(`zlib was allowed ${unpacked} bytes`);
   if (took > slow) fail(`it took ${took} ms`);
   for (const { shape, data } of read) {
@@ -74,7 +74,7 @@ function judge(input, number) {
 for (let number = Number(seed); number < Number(seed) + Number(count); number++) {
   if (number % 500 === 0) {
     process.send?.({ next: number });
-    // What zlib and the garbage collector put off until the event loop turns would pile up.
+    // Lets the event loop turn, so that work that zlib and the garbage collector postpone does not pile up.
     await new Promise((turned) => setImmediate(turned));
   }
   judge(subject.make(new Random(number)), number);

@@ -1,4 +1,4 @@
-/** .npy files, sound and damaged. */
+/** .npy files, valid and damaged. */
 
 import { inMemory } from '../../../dist/io/bytes.js';
 import { readNpy } from '../../../dist/io/npy.js';
@@ -80,7 +80,7 @@ export function makeNpy(random) {
 const ends = ['}', ', }', '}\n', ',}   \n', '}', '', ', } x'];
 const tuple = (shape) => (shape.length === 1 ? `(${shape},)` : `(${shape.join(', ')})`);
 
-/** Elements that int32 holds, mostly: else no large integer would ever be read. */
+/** The bytes of elements. Most are small, because random large integers are refused: int32 cannot hold them. */
 function dataOf(random, type, bytes) {
   if (random.chance(0.2)) return random.bytes(bytes);
   const data = Buffer.alloc(bytes);
@@ -88,7 +88,7 @@ function dataOf(random, type, bytes) {
   return data;
 }
 
-/** What may be wrong with a .npy file, on its own or in an archive. */
+/** The reasons to refuse a .npy file, alone or in an archive. */
 export const npyReasons = {
   'another magic number': /not a \.npy file: expected \\x93NUMPY at byte 0/,
   'no magic number': /truncated: expected \\x93NUMPY and a version at byte 0/,

@@ -1,4 +1,4 @@
-/** .npz archives, sound and damaged. The archives are made by hand: forebay's writer is not asked. */
+/** .npz archives, valid and damaged. This file writes the archives itself, without forebay's writer. */
 
 import { crc32, deflateRawSync } from 'node:zlib';
 import { inMemory } from '../../../dist/io/bytes.js';
@@ -8,7 +8,7 @@ import { damaged, Random } from './random.mjs';
 
 const wide = 0xffffffff;
 
-/** Deflating costs more than reading: contents are made once, sound ones and damaged ones. */
+/** Deflating takes longer than reading, so the contents are made once, valid ones and damaged ones. */
 const contents = [];
 function prepare() {
   const random = new Random(1);
@@ -20,7 +20,7 @@ function prepare() {
   }
 }
 
-/** Zeros. @param {string} shape @param {number} bytes */
+/** A valid .npy file of zeros. @param {string} shape @param {number} bytes */
 const sound = (shape, bytes) =>
   Buffer.concat([
     Buffer.from([0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59, 1, 0, 118, 0]),
@@ -67,7 +67,7 @@ function member(random, index) {
   };
 }
 
-/** Each takes a member, which may be absent, the end, and all members. */
+/** Each function damages a member (which may be undefined), the end record, or the list of all members. */
 const wrongs = [
   (random, one) => set(one, { flags: random.pick([1, 0x20, 0x2000, 0]) }),
   (_random, one) => set(one, { method: 12 }),
@@ -81,7 +81,7 @@ const wrongs = [
   (random, one) =>
     set(one, { name: random.pick([Buffer.of(0xff), Buffer.from('a.txt'), Buffer.from('a.npy/')]) }),
   (_random, _one, _end, all) => all.push(...all.slice(0, 1)),
-  // One place, two names.
+  // Two names for the same bytes.
   (_random, one, _end, all) =>
     one && all.push({ ...one, name: Buffer.from('z.npy'), sharing: true }),
   (random, one) =>

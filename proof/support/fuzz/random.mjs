@@ -1,6 +1,6 @@
-/** Draws that a seed repeats, and damage to bytes that comes from them. */
+/** Seeded random draws, and random damage to bytes. */
 
-/** Values at which sizes, offsets and counts turn over. */
+/** Boundary values of sizes, offsets and counts. */
 const edges = [
   0n,
   1n,
@@ -22,7 +22,7 @@ const edges = [
   2n ** 64n - 1n,
 ];
 
-/** mulberry32: a state of 32 bits, which is the seed. */
+/** The generator mulberry32: its 32 bits of state start as the seed. */
 export class Random {
   #state;
 
@@ -31,7 +31,7 @@ export class Random {
     this.#state = seed >>> 0;
   }
 
-  /** From 0 to before 2^32. */
+  /** An integer from 0 up to, but not including, 2^32. */
   word() {
     this.#state = (this.#state + 0x6d2b79f5) >>> 0;
     let t = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state);
@@ -39,7 +39,7 @@ export class Random {
     return (t ^ (t >>> 14)) >>> 0;
   }
 
-  /** From 0 to before `n`. @param {number} n */
+  /** An integer from 0 up to, but not including, `n`. @param {number} n */
   below(n) {
     return Math.floor((this.word() / 2 ** 32) * n);
   }
@@ -61,15 +61,15 @@ export class Random {
     return bytes;
   }
 
-  /** A value at an edge, or beside `near`. @param {number} near */
+  /** A boundary value, or a value close to `near`. @param {number} near */
   edge(near) {
     return this.chance(0.5) ? this.pick(edges) : BigInt(Math.max(0, near + this.below(5) - 2));
   }
 }
 
 /**
- * The bytes with up to four places changed: bits, numbers of any width and order, pieces that are
- * cut out, doubled, put in or swapped, ends that are cut off.
+ * A copy of the bytes with up to four random changes: flipped bits, numbers of any width and byte order, pieces that
+ * are removed, doubled, inserted or moved, and a truncated end.
  * @param {Random} random @param {Uint8Array} bytes
  */
 export function damaged(random, bytes) {

@@ -1,4 +1,4 @@
-/** Safetensors files, sound and damaged. */
+/** Safetensors files, valid and damaged. */
 
 import { inMemory } from '../../../dist/io/bytes.js';
 import { readSafetensors } from '../../../dist/io/safetensors.js';

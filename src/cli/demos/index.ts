@@ -1,4 +1,4 @@
-/** The demos. Each is loaded when it is asked for: `--help` must not wait for all of them. */
+/** The demos. Each is loaded only when it is needed, so that `--help` does not load all of them. */
 
 import type { Registry } from '../demo.js';
 

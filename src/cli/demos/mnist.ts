@@ -1,6 +1,6 @@
 /**
- * The seed author's follow-up: a classifier of MNIST digits of four hidden layers and a skip
- * connection, trained on the 60,000 and tested on the 10,000.
+ * The seed author's second experiment on digits: a classifier of MNIST digits with four hidden layers and a skip
+ * connection, trained on the 60,000 training digits and tested on the 10,000 test digits.
  */
 
 import { type Digits, findDigits, loadDigits } from '../../data/digits.js';
@@ -28,7 +28,7 @@ import { cosineRate } from './schedule.js';
 
 const pixels = 784;
 const classes = 10;
-// The further layers, of which the last two are skipped by a connection round them.
+// The width of the layers after the first. A skip connection bypasses the last two of them.
 const narrow = 128;
 
 const options = {
@@ -113,7 +113,7 @@ class Classifier {
   }
 }
 
-/** Trains; the loss of every update. */
+/** Trains the model. Returns the loss of every update. */
 async function trained(
   context: Context<Values<typeof options>>,
   parameters: readonly Variable[],
@@ -147,7 +147,7 @@ async function trained(
 }
 
 async function drawLosses(context: Context, losses: readonly number[]): Promise<void> {
-  // One minibatch's loss says little; a hundred stretches of training show the course of it.
+  // The loss of a single minibatch is noisy, so the curve shows the means of a hundred intervals of the training.
   const stretch = Math.ceil(losses.length / 100);
   const starts = losses.map((_, update) => update).filter((update) => update % stretch === 0);
   await context.picture(
@@ -179,7 +179,7 @@ async function drawMistakes(
   await context.picture(
     'mistakes',
     await imageGrid({
-      title: 'Test digits it got wrong',
+      title: 'Test digits that were classified wrongly',
       subtitle: `the first ${shown.length} of ${wrong.length}: label, then answer`,
       images: rowsOf(test.images, shown),
       captions: shown.map((index) => `${test.labels.data[index]} → ${answers[index]}`),
@@ -188,7 +188,7 @@ async function drawMistakes(
   );
 }
 
-/** Some of the rows of [n, pixels], one after another. */
+/** Copies the given rows of a tensor [n, pixels], one after another. */
 function rowsOf({ data }: Tensor, rows: readonly number[]): Float32Array {
   const picked = new Float32Array(rows.length * pixels);
   rows.forEach((row, index) => {

@@ -1,4 +1,4 @@
-/** What the demos share: their programs, how they are trained and measured, and models in files. */
+/** What the demos share: options, and functions that make, train and measure programs and read model files. */
 
 import * as fb from '../../index.js';
 import { examplesOf } from '../../train/dataset.js';
@@ -9,7 +9,7 @@ import { inOrder } from '../../train/order.js';
 import { Slices } from '../../train/slices.js';
 import { file, flag } from '../options.js';
 
-/** `fit` by another name: our linter takes a call of that one for a test that was left focused. */
+/** `fit` under another name, because the linter mistakes a call of `fit` for a focused test. */
 export const train = fb.fit;
 
 /** The options of every demo. */
@@ -20,7 +20,7 @@ export const modelOptions = {
 
 export type DemoProgram = fb.Program | InterpretedProgram;
 
-/** Compiled, or for the reference executor. */
+/** Compiles a graph, or makes a program for the reference executor if `interpret` is true. */
 export function programOf(
   { interpret }: { readonly interpret: boolean },
   graph: { readonly outputs: Readonly<Record<string, fb.Node>>; readonly updates?: fb.Updates },
@@ -39,7 +39,7 @@ export async function measure(program: DemoProgram, dataset: fb.Dataset): Promis
   return means.values();
 }
 
-/** The size of a tensor in a file along an axis, so that a model can be made as it was; or `otherwise`. */
+/** The size of a file's tensor along an axis, to build a model of the saved size; `otherwise` if there is no file. */
 export function sizeIn(
   file: string | undefined,
   tensor: string,
@@ -47,6 +47,6 @@ export function sizeIn(
   otherwise: number,
 ): number {
   if (file === undefined) return otherwise;
-  // Where there is no such tensor, restoring the parameters says so, and what there is.
+  // If the tensor is missing, loading the parameters throws an error that lists the tensors in the file.
   return fb.load(file)[tensor]?.shape[axis] ?? otherwise;
 }

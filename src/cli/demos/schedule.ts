@@ -1,10 +1,10 @@
-/** A learning rate that falls as training goes on. */
+/** A learning rate that decreases during the training. */
 
 import { add, cos, mul, type Node, state, tensor, type Updates } from '../../index.js';
 
 /**
- * Half a cosine, from `rate` to 0 within so many updates: Loshchilov & Hutter, SGDR (ICLR 2017),
- * without restarts. It is graph, like the rest of a step, and counts updates in a state of its own.
+ * Half a cosine, from `rate` to 0 within `updates` updates: Loshchilov & Hutter, SGDR (ICLR 2017), without restarts.
+ * The schedule is part of the graph. It counts the updates in a state of its own, which `updates` increments.
  */
 export function cosineRate(rate: number, updates: number): { rate: Node; updates: Updates } {
   const done = state('rate.updates', tensor(0, { dtype: 'float64' }));

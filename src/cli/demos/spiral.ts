@@ -1,4 +1,4 @@
-/** Three spirals: a classifier with one hidden layer, and what it answers where. */
+/** Three spirals: a classifier with one hidden layer, and a picture of its decision regions. */
 
 import { type LabelledPoints, sharedPoints, spiral } from '../../data/spiral.js';
 import {
@@ -80,7 +80,7 @@ export const demo = defineDemo({
   },
 });
 
-/** Trains, all points in each update; the loss of every update. */
+/** Trains with all points in each update. Returns the loss of every update. */
 async function fitted(
   context: SpiralContext,
   parameters: readonly Variable[],
@@ -108,7 +108,7 @@ async function fitted(
   return records.map(({ outputs }) => outputs.loss as number);
 }
 
-/** Points from a stream of random numbers of their own. */
+/** Draws the points of one set from its own seed. */
 function drawSpiral(points: number, seed: number): LabelledPoints {
   const [positions, noise] = evaluate([
     randomUniform([points], { seed }),
@@ -142,8 +142,8 @@ async function drawRegions(
   await context.picture(
     'regions',
     await regionChart({
-      title: 'Three spirals, told apart',
-      subtitle: `${(100 * accuracy).toFixed(1)} % of the test points (rings) are told right; dots were trained on`,
+      title: 'Decision regions of three spirals',
+      subtitle: `${(100 * accuracy).toFixed(1)} % of the test points (rings) are classified correctly; dots: training points`,
       extent,
       grid: { rows, columns: rows, classes, probabilities },
       sets,

@@ -1,6 +1,6 @@
 /**
- * The seed's first experiment: an LSTM of 15 units learns (cos, sin) of period 20 from windows of 5
- * steps, then generates 100 points in closed loop, each from the 5 before it.
+ * The seed author's first experiment. An LSTM of 15 units learns (cos, sin) of period 20 from windows of 5 steps. Then
+ * it generates 100 points in closed loop, each from the 5 points before it.
  */
 
 import { basename } from 'node:path';
@@ -42,18 +42,18 @@ import { cosineRate } from './schedule.js';
 const steps = 5;
 const generated = 100;
 
-/** What differs between the recipes; the network, the windows and the generator do not. */
+/** The differences between the recipes. The network, the windows and the generator are the same. */
 interface Recipe {
-  /** How many windows an update sees; one pass over all of them is an epoch. */
+  /** The number of windows in an update. An epoch is one pass over all windows. */
   readonly batchSize: number;
   readonly epochs: number;
   loss(outputs: Node, targets: Node): Node;
-  /** @param count how many updates there will be */
+  /** @param count the total number of updates */
   updates(loss: Node, parameters: Variable[], count: number): Updates;
 }
 
 const recipes: Readonly<Record<'seed' | 'default', Recipe>> = {
-  // As in the post: plain descent on half the squared error, window after window.
+  // As in the post: gradient descent on half the squared error, one window after another.
   seed: {
     batchSize: 1,
     epochs: 150,
@@ -73,39 +73,42 @@ const recipes: Readonly<Record<'seed' | 'default', Recipe>> = {
 
 const options = {
   recipe: choice(['default', 'seed'], {
-    help: 'how it is trained: so that it works, or as in the post',
+    help: 'how it is trained: reliably, or as in the blog post',
     default: 'default',
   }),
   seeds: {
     ...seedList({ help: 'the seeds to train with', default: '1-5' }),
     default: undefined as readonly number[] | undefined,
-    defaultText: 'five, from --seed on',
+    defaultText: 'five, starting at --seed',
   },
-  epochs: integer({ help: "passes over the 96 windows; 0 is the recipe's own number", default: 0 }),
+  epochs: integer({
+    help: 'passes over the 96 windows; 0 for the default of the recipe',
+    default: 0,
+  }),
   ...modelOptions,
 };
 type TrigContext = Context<Values<typeof options>>;
 
-/** What a network generates. */
+/** The result of generating with a trained network. */
 interface Generated {
   /** The generated points, [100, 2]. */
   readonly curve: Float32Array;
-  /** Root mean square error over both coordinates of the generated points. */
+  /** The root mean square error over both coordinates of the generated points. */
   readonly rmse: number;
 }
 
-/** One trained network, and its figures. */
+/** One trained network and its figures. */
 interface Result extends Generated {
   readonly seed: number;
   readonly model: Model;
-  /** The last epoch's loss: a mean over windows (seed recipe) or over all elements. */
+  /** The loss of the last epoch: the mean over windows (seed recipe) or over all elements (default recipe). */
   readonly loss: number;
   readonly losses: readonly number[];
 }
 
 export const demo = defineDemo({
   name: 'trig',
-  summary: 'an LSTM learns (cos, sin) and goes on by itself',
+  summary: 'an LSTM learns (cos, sin) and continues the curve by itself',
   options,
   async run(context) {
     const { load: file } = context.options;
@@ -115,7 +118,9 @@ export const demo = defineDemo({
       const model = new Model();
       load(file, model.parameters);
       const made = generate(context, model);
-      context.say(`RMSE ${made.rmse.toFixed(5)} over ${generated} generated points, by ${file}`);
+      context.say(
+        `RMSE ${made.rmse.toFixed(5)} over ${generated} generated points, with the parameters of ${file}`,
+      );
       context.metrics({ rmse: made.rmse });
       await drawCurve(context, made, `read from ${basename(file)}`);
     }
@@ -123,7 +128,7 @@ export const demo = defineDemo({
   },
 });
 
-/** Trains with every seed, and keeps the network in the middle. */
+/** Trains with every seed, and saves the network whose error is the median. */
 async function trainAll(context: TrigContext): Promise<void> {
   const { recipe: name, seeds: given, epochs } = context.options;
   const recipe = { ...recipes[name], ...(epochs > 0 && { epochs }) };
@@ -145,7 +150,7 @@ async function trainAll(context: TrigContext): Promise<void> {
   context.metrics({
     recipe: name,
     epochs: recipe.epochs,
-    // At the top level stands the recipe that is meant to work.
+    // Only the default recipe writes figures at the top level.
     ...(name === 'default' ? { rmse: middle.rmse, worstRmse: worst.rmse } : {}),
     [name]: {
       rmse: middle.rmse,
@@ -171,12 +176,12 @@ class Model {
     return [...this.lstm.parameters, ...this.readout.parameters];
   }
 
-  /** The next point after every step of [steps, windows, 2]; every window starts from zero. */
+  /** The predicted next point after every step. Shape [steps, windows, 2], like `windows`. The state starts at zero. */
   outputs(windows: Node): Node {
     return this.readout.apply(this.lstm.unroll(windows).hidden);
   }
 
-  /** The next point after the last step. */
+  /** The predicted next point after the last step. Shape [windows, 2]. */
   next(windows: Node): Node {
     return this.readout.apply(this.lstm.unroll(windows).last.hidden);
   }
@@ -187,7 +192,7 @@ async function trained(context: TrigContext, recipe: Recipe, seed: number): Prom
   const model = new Model();
   const { epochs, batchSize } = recipe;
   const { inputs, targets } = trigonometricWindows({ steps });
-  // As a dataset: windows along axis 0. A minibatch of them is [steps, batch, 2].
+  // In the dataset, windows are along axis 0. A minibatch has the shape [steps, batch, 2].
   const examples = (windows: Tensor) => evaluate(transpose(windows, [1, 0, 2]));
   const dataset = { windows: examples(inputs), targets: examples(targets) };
   const loss = lossOf(model, recipe);
@@ -214,7 +219,7 @@ function lossOf(model: Model, recipe: Recipe): Node {
   return recipe.loss(model.outputs(windows), targets);
 }
 
-/** The curve goes on from its first 5 points; each new point is drawn from the 5 before it. */
+/** Continues the curve after its first 5 points. Each new point is computed from the 5 points before it. */
 function generate(context: TrigContext, model: Model): Generated {
   const next = programOf(context.options, {
     outputs: { point: model.next(input('windows', [steps, 1, 2])) },

@@ -1,6 +1,6 @@
 /**
- * The seed's second experiment: a variational auto-encoder on MNIST digits. It draws digits from its
- * prior, and some digits beside what it makes of them.
+ * The seed author's second experiment: a variational auto-encoder on MNIST digits. It draws digits from its prior, and
+ * some digits next to their reconstructions.
  */
 
 import { type Digits, findDigits, loadDigits } from '../../data/digits.js';
@@ -30,7 +30,7 @@ import { measure, modelOptions, programOf, sizeIn, train } from './programs.js';
 import { cosineRate } from './schedule.js';
 
 const pixels = 784;
-// From so many digits on they are many: larger minibatches, a larger rate, fewer passes.
+// From this number of digits on, the defaults are larger minibatches, a larger rate and fewer passes.
 const many = 10000;
 
 const options = {
@@ -58,7 +58,7 @@ const options = {
 };
 type VaeContext = Context<Values<typeof options>>;
 
-/** The losses of one set of digits, in nats per digit; the first is the sum of the others. */
+/** The losses of one set of digits, in nats per digit. `loss` is the sum of the other two. */
 type Losses = Readonly<Record<'loss' | 'reconstruction' | 'divergence', number>>;
 
 export const demo = defineDemo({
@@ -76,7 +76,7 @@ export const demo = defineDemo({
     else load(file, vae.parameters);
 
     const x = input('x', ['batch', pixels]);
-    // Noise of its own seed: a network that is loaded gets the figures that it had when it was saved.
+    // The noise has a fixed seed, so that a loaded network has the same figures as when it was saved.
     const noise = randomNormal(['batch', latent], { seed: context.seed });
     const terms = programOf(context.options, { outputs: { ...vae.terms(x, { noise }) } });
     const lossesOf = async ({ images }: Digits): Promise<Losses> => {
@@ -92,7 +92,7 @@ export const demo = defineDemo({
   },
 });
 
-/** Trains, and saves what was trained. */
+/** Trains the auto-encoder, saves its parameters and draws the losses. */
 async function trained(
   context: VaeContext,
   vae: VariationalAutoencoder,
@@ -132,8 +132,8 @@ async function trained(
 }
 
 /**
- * Lets the decoder start from the mean digit: the bias of each pixel's logit is that of the pixel's
- * mean. Else the weights have to keep the paper white, and far from the training digits they do not.
+ * Sets the decoder's output bias so that it starts from the mean digit: each pixel's bias is the logit of the pixel's
+ * mean. Otherwise the weights must learn that most pixels are white, and far from the training digits they do not.
  */
 function startFromMean(vae: VariationalAutoencoder, images: Tensor): void {
   const share = minimum(maximum(mean(constant(images), 0), 0.001), 0.999);

@@ -1,4 +1,4 @@
-/** Cases: random graphs that can be compared, with what the interpreter makes of them. */
+/** Cases: random graphs that can be compared, with the results of the interpreter. */
 
 import { Interpreter } from '../../../src/evaluate/interpreter.js';
 import { executionOrder } from '../../../src/evaluate/lowered.js';
@@ -10,16 +10,16 @@ import { Draws } from './draws.js';
 import { drawGraph, type Graph } from './graph.js';
 import { Magnitudes, type Sizes, Unfit } from './magnitudes.js';
 
-/** One run: what it is fed, and what it must give. */
+/** One run: its feeds and its expected results. */
 export interface Expected {
   readonly bindings: Bindings;
   readonly feeds: Readonly<Record<string, Tensor>>;
   readonly outputs: readonly Result[];
-  /** The leaves after it. */
+  /** The values of the leaves after the run. */
   readonly leaves: readonly Result[];
 }
 
-/** A value, and by how much another may differ from it. */
+/** An expected value, and the largest allowed difference from it. */
 export interface Result {
   readonly name: string;
   readonly data: TypedArray;
@@ -34,14 +34,14 @@ export interface Case extends Graph {
   readonly runs: readonly Expected[];
 }
 
-/** How much a number may differ, for each unit of magnitude. */
+/** The allowed difference of a number, per unit of its magnitude. */
 const tolerances = { float32: 1e-4, float64: 1e-11 } as const;
 const attemptsPerGraph = 3;
 
-/** How many graphs were drawn in vain, and why. */
+/** The number of graphs that were drawn and not used, by reason. */
 export const refused = new Map<string, number>();
 
-/** The case of a seed: the first graph that it draws whose runs can be compared. */
+/** Draws the case of a seed: the first graph whose runs can be compared. */
 export function drawCase(seed: number, numbers: Numbers): Case {
   const draws = new Draws(seed);
   try {
@@ -54,7 +54,7 @@ export function drawCase(seed: number, numbers: Numbers): Case {
   }
 }
 
-/** The graph with values that can be compared, if some are found. */
+/** Adds values to the graph with which its runs can be compared; undefined if none are found. */
 function comparable(graph: Graph, numbers: Numbers): Omit<Case, 'seed' | 'numbers'> | undefined {
   for (let attempt = 0; attempt < attemptsPerGraph; attempt++) {
     try {
@@ -62,7 +62,7 @@ function comparable(graph: Graph, numbers: Numbers): Omit<Case, 'seed' | 'number
     } catch (error) {
       if (!(error instanceof Unfit)) throw error;
       refused.set(error.message, (refused.get(error.message) ?? 0) + 1);
-      if (error.message === 'refused') return undefined; // whatever its values
+      if (error.message === 'refused') return undefined; // for any values
     }
   }
   return undefined;
@@ -78,10 +78,10 @@ function interpreted(
     ...wanted.map(([, node]) => node),
     ...updates.map(([, value]) => value),
   ]);
-  const place = new Map(order.map((node, i) => [node, i]));
+  const indexOf = new Map(order.map((node, i) => [node, i]));
   const read = order.filter((node): node is Variable => node instanceof Variable);
   const variables = [...new Set([...read, ...updates.map(([leaf]) => leaf)])];
-  // What a graph makes of states that optimizers add: they start from zeros.
+  // States that optimizers add start from zeros.
   for (const { value } of variables) value.data.fill(0);
   draft.setLeaves(attempt);
   const initial = variables.map(({ value }) => value.data.slice());
@@ -101,7 +101,7 @@ function interpreted(
     const values = interpret(interpreter, feeds, run).map(({ data }) => data);
     const magnitudes = new Magnitudes(order, values, bindings, numbers, carried);
     for (const [leaf, value] of updates) allowed.set(leaf, toleranceOf(value, magnitudes));
-    // The error of a leaf that has been written is part of what the next run makes of it.
+    // The error of a leaf that this run writes is part of the error of the next run.
     const written = updates.map(([leaf, value]) => [leaf, magnitudes.of(value)] as const);
     if (!numbers.exact) carried = new Map([...carried, ...written]);
     return {
@@ -109,7 +109,7 @@ function interpreted(
       feeds,
       outputs: wanted.map(([name, node]) => ({
         name,
-        data: values[place.get(node) as number] as TypedArray,
+        data: values[indexOf.get(node) as number] as TypedArray,
         tolerance: toleranceOf(node, magnitudes),
       })),
       leaves: variables.map((leaf) => ({
@@ -122,12 +122,12 @@ function interpreted(
   return { variables, initial, runs };
 }
 
-/** Runs the interpreter; what it refuses is no graph to compare. */
+/** Runs the interpreter. A graph that it refuses cannot be compared. */
 function interpret(interpreter: Interpreter, feeds: Feeds, run: number): Tensor[] {
   try {
     return interpreter.run(feeds, run);
   } catch (error) {
-    // A name that no input has; a window or a reduction for which a dimension is too small.
+    // A name that no input has, or a dimension that is too small for a slice or a reduction.
     if (error instanceof ShapeError) throw new Unfit('refused');
     throw error;
   }

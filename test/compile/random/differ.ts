@@ -1,4 +1,4 @@
-/** A compiled program on the runs of a case: what it differs by from the interpreter. */
+/** Runs a compiled program on the runs of a case, and compares it with the interpreter. */
 
 import { Program, type Specialise } from '../../../src/compile/program.js';
 import { specialise } from '../../../src/compile/specialise.js';
@@ -7,22 +7,22 @@ import type { TypedArray } from '../../../src/tensor/dtype.js';
 import type { Case, Expected, Result } from './cases.js';
 
 export interface Differing {
-  /** What is compared: the program that compile() makes, unless told otherwise. */
+  /** The compiler under test; by default the one that compile() uses. */
   readonly passes?: typeof specialise;
-  /** How often each rewrite was made. */
+  /** Counts how often each rewrite was applied. */
   readonly fired?: Map<string, number>;
   readonly threads?: number;
-  /** Whether the graph is compiled anew before it is run again. */
+  /** True if the graph is compiled again before its runs are repeated. */
   readonly remade?: boolean;
 }
 
-/** What is wrong with a program. */
+/** A difference between the program and the interpreter. */
 export interface Difference {
   readonly run: number;
   readonly message: string;
 }
 
-/** Runs the compiled program twice over, from the same leaves. */
+/** Runs the compiled program twice over all runs, from the same leaves. Returns the first difference. */
 export function difference(
   { outputs, updates, variables, initial, runs }: Case,
   { passes = specialise, fired, threads, remade = false }: Differing = {},
@@ -53,7 +53,7 @@ export function difference(
         if (wrong) return { run: at, message: wrong };
         if (!repeats) first.push(found);
         else if (!first[at]?.every((data, i) => sameBits(data, found[i] as TypedArray))) {
-          return { run: at, message: 'other bits when all is run again' };
+          return { run: at, message: 'the repeated runs give other bits' };
         }
       }
     }
@@ -72,7 +72,7 @@ function compare(found: readonly TypedArray[], expected: readonly Result[]): str
     if (got.length !== data.length) return `${name} has ${got.length} elements, not ${data.length}`;
     for (let at = 0; at < data.length; at++) {
       const [a, b] = [got[at] as number, data[at] as number];
-      // The sign of a zero is nobody's: -1 * 0 is -0, but 0 where it is the only term of a sum.
+      // The sign of a zero is not defined: -1 * 0 is -0, but 0 as the only term of a sum.
       const fits = Math.abs(a - b) <= allowed;
       if (!fits) return `${name}[${at}] is ${a}, not ${b} (within ${allowed})`;
     }

@@ -1,4 +1,4 @@
-/** A graph in the making: what has been built so far, its leaves, and where their values come from. */
+/** A graph under construction: the nodes so far, the leaves, and how their values are drawn. */
 
 import { type Bindings, bindDim, type Dim, isDimensionName } from '../../../src/graph/dimension.js';
 import {
@@ -15,16 +15,16 @@ import {
 import type { DType, TypedArray } from '../../../src/tensor/dtype.js';
 import type { Draws } from './draws.js';
 
-/** What a graph computes with. */
+/** The kind of numbers that a graph computes with. */
 export interface Numbers {
-  /** Small integers and ops that keep them exact; else anything. */
+  /** True for small integers and ops that are exact for them. False for any numbers. */
   readonly exact: boolean;
   readonly dtype: 'float32' | 'float64';
-  /** Dimensions but 0 and 1 are about so many times as large as usual. */
+  /** The factor by which dimensions other than 0 and 1 are larger than usual. */
   readonly scale: number;
 }
 
-// Larger nodes than this would take time and find nothing more.
+// Larger nodes would take more time without finding more bugs.
 const maxElements = 240;
 export const classes = 4;
 
@@ -35,15 +35,15 @@ const kinds = [
   [20, 'constant'],
 ] as const;
 
-/** A small size as large as numbers' scale makes it, and no multiple of it. */
+/** A small size, made larger by the scale of the numbers, and not always a multiple of it. */
 export function scaled(draws: Draws, { scale }: Numbers, size: number): number {
   return scale === 1 || size <= 1 ? size : size * scale - draws.below(scale);
 }
 
 export class Draft {
-  /** Floating nodes of all shapes; the latest last. */
+  /** Floating-point nodes of all shapes, in the order of construction. */
   readonly pool: Node[] = [];
-  /** Nodes of int32. */
+  /** int32 nodes. */
   readonly integers: Node[] = [];
   readonly inputs: Input[] = [];
   readonly variables: Variable[] = [];
@@ -52,7 +52,7 @@ export class Draft {
   constructor(
     readonly draws: Draws,
     readonly numbers: Numbers,
-    /** What the names of dimensions are: first this, then that. */
+    /** The bindings of the dimension names, in the order of the runs. */
     readonly bindings: readonly Bindings[],
   ) {}
 
@@ -60,7 +60,7 @@ export class Draft {
     return this.numbers.dtype;
   }
 
-  /** A name for a dimension; undefined in a graph without. */
+  /** The names of the dimensions; empty in a graph without named dimensions. */
   get names(): string[] {
     return [...(this.bindings[0] as Bindings).keys()];
   }
@@ -73,7 +73,7 @@ export class Draft {
     return this.size();
   }
 
-  /** A number; often 1, rarely 0, seldom a power of two. */
+  /** A size: often 1, rarely 0 or a power of two. */
   size(): number {
     return this.#scaled(
       this.draws.weighted([
@@ -96,7 +96,7 @@ export class Draft {
     return scaled(this.draws, this.numbers, size);
   }
 
-  /** The least that a dimension is. */
+  /** The least size that a dimension has in any binding. */
   least(dim: Dim): number {
     return Math.min(...this.bindings.map((bindings) => bindDim(dim, bindings)));
   }
@@ -115,7 +115,7 @@ export class Draft {
     const named = shape.some((dim) => typeof dim !== 'number');
     const kind = this.draws.weighted(kinds);
     if (!named) return this[kind](shape as readonly number[]);
-    // Only a name is a dimension of an input, not what is computed of names.
+    // A dimension of an input must be a plain name, not an expression.
     if (shape.every((dim) => typeof dim === 'number' || isDimensionName(dim))) {
       if (kind === 'input' || this.draws.chance(0.5)) return this.input(shape);
     }
@@ -155,15 +155,15 @@ export class Draft {
     return `${prefix}${this.#names++}`;
   }
 
-  /** Puts a node among those that others are built of. */
+  /** Adds a node to those that later steps can use. */
   keep<N extends Node>(node: N): N {
     (node.dtype === 'int32' ? this.integers : this.pool).push(node);
     return node;
   }
 
-  // ---- Nodes that have been built.
+  // ---- Nodes that were built.
 
-  /** Any node; the latest more often, so that graphs grow deep. */
+  /** Any node. Recent ones are more likely, so that graphs become deep. */
   any(): Node {
     const { pool, draws } = this;
     if (pool.length === 0) return this.leaf(this.shape());
@@ -182,14 +182,14 @@ export class Draft {
     return this.isSmall(shape) ? shape : shape.slice(0, 2);
   }
 
-  /** A node of that shape; perhaps one that is there. */
+  /** A node of this shape: an existing one or a new leaf. */
   like(shape: readonly Dim[]): Node {
     const text = shape.join();
     const there = this.pool.filter((node) => node.shape.join() === text);
     return there.length > 0 && this.draws.chance(0.75) ? this.draws.pick(there) : this.leaf(shape);
   }
 
-  /** A node that can be stretched to that shape. */
+  /** A node that can be broadcast to this shape. */
   fitting(shape: readonly Dim[]): Node {
     const { draws } = this;
     if (draws.chance(0.6)) {
@@ -209,7 +209,7 @@ export class Draft {
 
   // ---- Values.
 
-  /** Draws the values of all leaves; later attempts draw smaller ones. */
+  /** Draws the values of all leaves. Later attempts draw smaller values. */
   setLeaves(attempt: number): void {
     for (const { value } of this.variables) this.#fill(value.data, attempt);
   }

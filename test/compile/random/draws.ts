@@ -1,4 +1,4 @@
-/** Random choices, all from one seed. */
+/** Random choices that depend on one seed. */
 
 import { generator } from '../../support.js';
 
@@ -9,17 +9,17 @@ export class Draws {
     this.#next = generator(seed);
   }
 
-  /** From [low, high). */
+  /** A number in [low, high). */
   number(low: number, high: number): number {
     return low + (high - low) * this.#next();
   }
 
-  /** An integer from [0, end). */
+  /** An integer in [0, end). */
   below(end: number): number {
     return Math.floor(this.#next() * end);
   }
 
-  /** An integer from [low, high]. */
+  /** An integer in [low, high]. */
   between(low: number, high: number): number {
     return low + this.below(high - low + 1);
   }
@@ -33,7 +33,7 @@ export class Draws {
     return list[this.below(list.length)] as T;
   }
 
-  /** One of them, each as often as its weight says. */
+  /** One of the items, with a probability proportional to its weight. */
   weighted<T>(list: readonly (readonly [weight: number, item: T])[]): T {
     let left = this.#next() * list.reduce((total, [weight]) => total + weight, 0);
     for (const [weight, item] of list) {

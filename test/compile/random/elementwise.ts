@@ -1,4 +1,4 @@
-/** Steps that add an element-wise node, a choice, a draw or a conversion to a draft. */
+/** Steps that add an element-wise node, a selection, a random draw or a conversion to a draft. */
 
 import type { Dim } from '../../../src/graph/dimension.js';
 import {
@@ -36,7 +36,7 @@ import {
 } from '../../../src/index.js';
 import { classes, type Draft } from './draft.js';
 
-/** A node to add, or nothing where the step does not fit. */
+/** A function that returns a node to add, or undefined if the step does not apply. */
 export type Step = (draft: Draft) => Node | undefined;
 
 const exactUnary: readonly ((x: Node) => Node)[] = [
@@ -58,7 +58,7 @@ const exactUnary: readonly ((x: Node) => Node)[] = [
   (x) => sub(x, x),
 ];
 
-// None of them is near a pole or grows fast.
+// None of these is near a pole or grows fast.
 const generalUnary: readonly ((x: Node) => Node)[] = [
   tanh,
   sigmoid,
@@ -111,7 +111,7 @@ export const binaryStep: Step = (draft) => {
 
 export const equalStep: Step = (draft) => {
   const a = draft.any();
-  // Numbers that have been computed differ by rounding: only what is exact can be equal.
+  // Computed numbers differ by rounding, so only exact values can be compared for equality.
   if (!draft.numbers.exact) return equal(sign(a), 1);
   return equal(a, draft.fitting(a.shape));
 };
@@ -134,7 +134,7 @@ export const addStep: Step = (draft) => {
   return addN([first, ...others]);
 };
 
-// A sum of more than eight terms is computed in several.
+// A sum of more than eight terms is computed by several operations.
 const termCounts = [
   [3, 1],
   [4, 2],
@@ -152,7 +152,7 @@ export const randomStep: Step = (draft) => {
   return cast(cast(mul(randomUniform(shape, { seed, dtype }), 4), 'int32'), dtype);
 };
 
-/** An integer node: where the largest is, numbers cut off, a choice, an input of labels. */
+/** An integer node: an argmax, truncated numbers, an input of labels, a state or a selection. */
 export const integerStep: Step = (draft) => {
   const { draws, integers } = draft;
   const last = integers.at(-1);
@@ -171,7 +171,7 @@ export const integerStep: Step = (draft) => {
   ])();
 };
 
-/** Back from integers to numbers to compute with. */
+/** Converts an integer node to floating-point numbers. */
 export const fromIntegerStep: Step = (draft) => {
   const { draws, integers, dtype } = draft;
   if (integers.length === 0) return undefined;

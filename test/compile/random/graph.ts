@@ -1,4 +1,4 @@
-/** Random graphs: drawn from a seed, of plain steps on top of the structures that rewrites are for. */
+/** Random graphs, drawn from a seed: simple steps on top of structures that the compiler rewrites. */
 
 import type { Bindings } from '../../../src/graph/dimension.js';
 import { type Node, reshape, transpose, type Updates } from '../../../src/index.js';
@@ -93,7 +93,7 @@ const structures: readonly (readonly [number, Structure])[] = [
   [8, joinedTwice],
 ];
 
-/** What the names of dimensions are: a graph without names has one binding, another two. */
+/** The bindings of the dimension names. A graph without names has one binding, others have two. */
 function drawBindings(draws: Draws, numbers: Numbers): Bindings[] {
   const small = () =>
     draws.weighted([
@@ -158,7 +158,7 @@ export function drawGraph(draws: Draws, numbers: Numbers): Graph {
   return { draft, outputs: outputsOf(draft, [...roots, ...found]), updates };
 }
 
-/** Several outputs: what was built, leaves, constants, one twice, one in another form. */
+/** The outputs: nodes that were built, leaves, constants, one node twice, and one in another shape. */
 function outputsOf(draft: Draft, built: readonly Node[]): Record<string, Node> {
   const { draws, pool, integers } = draft;
   const outputs = draws.shuffled(built).slice(0, draws.between(1, 4));

@@ -1,7 +1,7 @@
 /**
- * How far rounding can take a graph's values: the same graph run on magnitudes, with subtractions as
- * additions and a function of x as wide as its slope makes x's magnitude. And what no comparison can
- * bear: kinks too near, numbers that are not finite, integers too large or too fine to be exact.
+ * A bound for the rounding errors of a graph's values. The graph is run on magnitudes: subtractions become additions,
+ * and a function's result has the magnitude of its argument times its slope. It also finds runs that cannot be compared:
+ * values too near to a kink, values that are not finite, integers that are too large or too fine to be exact.
  */
 
 import { expansionOf } from '../../../src/evaluate/lowered.js';
@@ -12,16 +12,16 @@ import type { Numbers } from './draft.js';
 import { exactness, kinks, type Slope, slopes } from './slopes.js';
 import { indices, reducedTo, sizeOf, stretched } from './walk.js';
 
-/** Nearer to a kink than this, rounding may decide on which side a number is. */
+/** If a value is nearer to a kink than this, rounding may decide on which side it is. */
 const kinkMargins = { float32: 1e-3, float64: 1e-6 } as const;
-/** Beyond this, a bound that is made of first derivatives is none. */
+/** Above this magnitude, a bound that is based on first derivatives is not valid. */
 const maxMagnitudes = { float32: 1e3, float64: 1e7 } as const;
-/** Integers may be halved so often. */
+/** The most fractional bits that integers may have. */
 const maxFractionBits = 6;
 
 export interface Sizes {
   readonly magnitude: Float64Array;
-  /** 1 where an element comes without rounding from the leaves. */
+  /** 1 for an element that is computed from the leaves without rounding, else 0. */
   readonly exact: Uint8Array;
 }
 
@@ -32,7 +32,7 @@ interface Known {
   readonly fractionBits: number;
 }
 
-/** Thrown where a run cannot be compared; the message says why. */
+/** Thrown if a run cannot be compared. The message is the reason. */
 export class Unfit extends Error {}
 
 export class Magnitudes {
@@ -40,7 +40,7 @@ export class Magnitudes {
   readonly #nearKink: number;
 
   /**
-   * @param order all nodes, inputs first, with their values
+   * @param order all nodes, inputs before their parents, with their values
    * @throws Unfit
    */
   constructor(
@@ -48,7 +48,7 @@ export class Magnitudes {
     values: readonly TypedArray[],
     private readonly bindings: Bindings,
     private readonly numbers: Numbers,
-    /** Of leaves that earlier runs have written. */
+    /** The sizes of leaves that earlier runs have written. */
     carried: ReadonlyMap<Node, Sizes> = new Map(),
   ) {
     this.#nearKink = kinkMargins[numbers.dtype];
@@ -79,7 +79,7 @@ export class Magnitudes {
     return this.#known.get(node) as Known;
   }
 
-  /** @returns how often the integers among the values have been halved */
+  /** @returns the number of fractional bits of the values */
   #check(node: Node, value: TypedArray, magnitude: Float64Array): number {
     if (value instanceof Int32Array) return 0;
     let [most, bits] = [0, 0];
@@ -173,7 +173,7 @@ export class Magnitudes {
     const maps = args.map((arg) => stretched(shape, arg.shape));
     const result = known(new Float64Array(value.length));
     const [a, b, c] = args;
-    // Integers that are multiplied or chosen have been computed by then: their sums' order is past.
+    // Exact integers that are multiplied or selected are complete sums, so their own magnitude counts.
     const additive = kernel === 'add' || kernel === 'sub' || kernel === 'neg';
     const own = this.numbers.exact && !additive;
     const selects = kernel === 'equal' && isItsMaximum(node);
@@ -227,7 +227,7 @@ export class Magnitudes {
         result.magnitude[out] = Math.max(result.magnitude[out] as number, size);
       }
     }
-    // Of two that are about as large, rounding decides which is the largest.
+    // Rounding may decide which of two nearly equal elements is the largest.
     const undecided = near.some((count, out) => count > 1 && result.exact[out] === 0);
     if (undecided && !this.numbers.exact) throw new Unfit('near a tie');
     if (kernel === 'argmax') result.exact.fill(1);
@@ -244,7 +244,7 @@ export class Magnitudes {
     const batch = shape.slice(0, -2);
     const starts = [a, b].map((arg) => stretched(batch, arg.shape.slice(0, -2)));
     const result = known(new Float64Array(sizeOf(shape)));
-    // Of integers, the operands have been computed by then.
+    // Exact integer operands are complete sums, so their own magnitudes count.
     const [left, right] = [a, b].map(({ value, sizes }) =>
       this.numbers.exact ? Float64Array.from(value, Math.abs) : sizes.magnitude,
     ) as [Float64Array, Float64Array];
@@ -268,7 +268,7 @@ export class Magnitudes {
   }
 }
 
-/** What is as it is, without rounding. */
+/** The sizes of values that have no rounding error. */
 function known(value: TypedArray): Sizes {
   return {
     magnitude: Float64Array.from(value, Math.abs),
@@ -285,7 +285,7 @@ function gathered({ magnitude, exact }: Sizes, from: Int32Array): Sizes {
   return result;
 }
 
-/** Adds an element's sizes; a sum is exact while all but one of its terms are 0. */
+/** Adds the sizes of an element. A sum is exact as long as all terms but one are 0. */
 function addInto(result: Sizes, at: number, sizes: Sizes, from: number): void {
   const [before, more] = [result.magnitude[at] as number, sizes.magnitude[from] as number];
   const exact = result.exact[at] === 1 && sizes.exact[from] === 1 && (before === 0 || more === 0);
@@ -299,7 +299,7 @@ function read(arg: Known | undefined, at: number): [value: number, size: number,
   return [value[at] as number, sizes.magnitude[at] as number, sizes.exact[at] as number];
 }
 
-/** Whether a node asks which elements are the largest: they equal it to the last bit. */
+/** True if a node compares x with its own maximum. Then the largest elements are equal to the bit. */
 function isItsMaximum({ inputs }: Node): boolean {
   const [x, largest] = inputs as readonly [Node, Node];
   let source = largest;

@@ -1,4 +1,4 @@
-// Graphs with float32's rounding; and large ones, whose work is split over threads.
+// Graphs with the rounding of float32, and large graphs whose work is split among threads.
 import { testShard } from './shard.js';
 
 testShard({

@@ -1,7 +1,7 @@
 /**
- * Many cases in one test. `FOREBAY_RANDOM=exact-float32:417` replays the case of a seed and leaves out
- * all others; `FOREBAY_RANDOM_TIMES=20` draws twenty times as many; `FOREBAY_RANDOM_TRACE=1` names each
- * case before it is run, for one that takes the process with it.
+ * Runs many cases in one test. `FOREBAY_RANDOM=exact-float32:417` runs only the case of that seed.
+ * `FOREBAY_RANDOM_TIMES=20` draws twenty times as many cases. `FOREBAY_RANDOM_TRACE=1` prints the name of each case
+ * before it runs, to find a case that crashes the process.
  */
 
 import { readdirSync, readFileSync, writeSync } from 'node:fs';
@@ -13,12 +13,12 @@ import { shrunken } from './shrink.js';
 
 export interface Shard {
   readonly numbers: Numbers;
-  /** The first seed; those of other shards of the family are millions apart. */
+  /** The first seed. Other shards of the same family start millions later. */
   readonly from: number;
   readonly count: number;
-  /** How often every rewrite must be made; 0 for a shard that is too small to tell. */
+  /** How often every rewrite must be applied; 0 if the shard is too small for that. */
   readonly atLeast: number;
-  /** All cases on two threads; otherwise every eighth. */
+  /** The number of threads of all cases. By default every eighth case uses two. */
   readonly threads?: number;
 }
 
@@ -41,7 +41,7 @@ export function testShard({ numbers, from, count, atLeast, threads }: Shard): vo
   const fired = new Map<string, number>();
 
   test.skipIf(seeds.length === 0)(
-    `${seeds.length} random graphs, ${name}: compiled as interpreted`,
+    `${seeds.length} random graphs, ${name}: programs agree with the interpreter`,
     { timeout: 10 * minutes * times },
     () => {
       const failures: string[] = [];
@@ -62,14 +62,19 @@ export function testShard({ numbers, from, count, atLeast, threads }: Shard): vo
   );
 
   if (atLeast === 0) return;
-  test.skipIf(replayed !== undefined)(`${name}: each rewrite is made ${atLeast} times`, () => {
-    const counts = rewrites().map((rewrite) => [fired.get(rewrite) ?? 0, rewrite] as const);
-    const lines = [...counts].sort((p, q) => p[0] - q[0]).map((line) => line.join('  '));
-    const inVain = [...refused].map(([why, n]) => `${n} ${why}`).join(', ');
-    console.log(`${name}: rewrites made\n${lines.join('\n')}\ngraphs drawn in vain: ${inVain}`);
-    expect(counts.length).toBeGreaterThan(20);
-    expect(counts.filter(([n]) => n < atLeast * times)).toEqual([]);
-  });
+  test.skipIf(replayed !== undefined)(
+    `${name}: each rewrite is applied at least ${atLeast} times`,
+    () => {
+      const counts = rewrites().map((rewrite) => [fired.get(rewrite) ?? 0, rewrite] as const);
+      const lines = [...counts].sort((p, q) => p[0] - q[0]).map((line) => line.join('  '));
+      const unused = [...refused].map(([why, n]) => `${n} ${why}`).join(', ');
+      console.log(
+        `${name}: rewrites applied\n${lines.join('\n')}\ngraphs drawn and not used: ${unused}`,
+      );
+      expect(counts.length).toBeGreaterThan(20);
+      expect(counts.filter(([n]) => n < atLeast * times)).toEqual([]);
+    },
+  );
 }
 
 function report(name: string, failing: Case, { run, message }: Difference): string {
@@ -77,7 +82,7 @@ function report(name: string, failing: Case, { run, message }: Difference): stri
   return `run ${run}: ${message}\nreplay it: ${again}\n${shrunken(failing, run)}`;
 }
 
-/** All rewrites that the passes count, by their source: one that is never made is found, too. */
+/** All rewrites that the compiler's source counts, so that a rewrite that is never applied is found. */
 function rewrites(): string[] {
   const folder = new URL('../../../src/compile/', import.meta.url);
   const names = new Set<string>();

@@ -1,4 +1,4 @@
-/** Makes a run that goes wrong smaller: fewer outputs, nodes replaced by leaves or by their operands. */
+/** Makes a failing run smaller: removes outputs, and replaces nodes by leaves or by their operands. */
 
 import { executionOrder } from '../../../src/evaluate/lowered.js';
 import { createNode } from '../../../src/graph/node.js';
@@ -16,7 +16,7 @@ import type { TypedArray } from '../../../src/tensor/dtype.js';
 import type { Case } from './cases.js';
 import { asCode, feedsOf, rootsOf, type Single } from './code.js';
 
-/** The smallest graph that goes wrong as the case does in a run of it, as code. */
+/** The smallest graph found that fails like the given run of the case, as code. */
 export function shrunken(failing: Case, run: number): string {
   const { variables, initial, runs, outputs, updates, numbers } = failing;
   const before = runs[run - 1];
@@ -25,12 +25,12 @@ export function shrunken(failing: Case, run: number): string {
   });
   const { feeds, bindings } = runs[run] as Case['runs'][number];
   const single = { outputs: Object.values(outputs), updates, feeds, bindings, run };
-  // Far more than rounding: what is left differs for another reason.
+  // Far more than rounding, so that the remaining difference has another reason.
   const allowed = numbers.exact ? 0 : numbers.dtype === 'float64' ? 1e-7 : 1e-2;
   return asCode(shrink(single, (other) => isWrong(other, allowed)));
 }
 
-/** Whether the program differs from the interpreter in one run, or cannot be made. */
+/** True if the program differs from the interpreter in one run, or cannot be compiled. */
 function isWrong(single: Single, allowed: number): boolean {
   const { outputs, updates, run } = single;
   const feeds = feedsOf(single);
@@ -72,7 +72,7 @@ function shrink(single: Single, fails: (single: Single) => boolean): Single {
       best = next;
       return true;
     } catch {
-      // What the interpreter refuses is not what is looked for.
+      // A graph that the interpreter refuses is not a failure of the compiler.
       return false;
     }
   };
@@ -93,7 +93,7 @@ function shrink(single: Single, fails: (single: Single) => boolean): Single {
   return best;
 }
 
-/** The graph with a leaf in a node's place, of the node's value. */
+/** The graph with a node replaced by a leaf of the same value. */
 function withLeaf(single: Single, node: Node): Single | undefined {
   const { feeds, run } = single;
   const name = `cut${node.id}`;
@@ -106,7 +106,7 @@ function withLeaf(single: Single, node: Node): Single | undefined {
   return replaced(single, node, zeros ? constant(value) : parameter(name, value));
 }
 
-/** The graph with an operand in a node's place. */
+/** The graph with a node replaced by one of its operands. */
 function withOperand(single: Single, node: Node): Single | undefined {
   const operand = node.inputs.find(
     ({ dtype, shape }) => dtype === node.dtype && shape.join() === node.shape.join(),

@@ -1,6 +1,6 @@
-/** How each element-wise kernel carries the magnitude of its operands on. */
+/** How each element-wise kernel changes the magnitudes of its operands. */
 
-/** Operands' values and magnitudes, the result's value; gives the result's magnitude. */
+/** Computes the magnitude of the result from its value, and from the values and magnitudes of the operands. */
 export type Slope = (
   value: number,
   x: number,
@@ -11,7 +11,7 @@ export type Slope = (
   zs: number,
 ) => number;
 
-/** Magnitude where there is a slope: 0 stays 0, however steep. */
+/** The slope times the magnitude, but 0 for a magnitude of 0, even if the slope is infinite. */
 const times = (slope: number, size: number) => (size === 0 ? 0 : slope * size);
 const logistic = (x: number) => 1 / (1 + Math.exp(-x));
 const { abs } = Math;
@@ -44,7 +44,7 @@ export const slopes: Readonly<Record<string, Slope>> = {
   where: (_v, x, _xs, _y, ys, _z, zs) => (x === 0 ? zs : ys),
 };
 
-/** What is exact stays so: operands' values, and whether each is exact. */
+/** True if the result is exact, given the operands' values and whether each is exact. */
 export type Exactness = (
   x: number,
   xe: number,
@@ -56,7 +56,7 @@ export type Exactness = (
 
 const one = (x: number) => abs(x) === 1;
 
-/** Kernels of one operand are not listed: what they make of the same number is the same. */
+/** Kernels of one operand are not listed: they give the same result for the same number. */
 export const exactness: Readonly<Record<string, Exactness>> = {
   add: (x, xe, y, ye) => xe > 0 && ye > 0 && (x === 0 || y === 0),
   sub: (x, xe, y, ye) => xe > 0 && ye > 0 && (x === 0 || y === 0),
@@ -71,7 +71,7 @@ export const exactness: Readonly<Record<string, Exactness>> = {
   where: (x, _xe, _y, ye, _z, ze) => (x === 0 ? ze > 0 : ye > 0),
 };
 
-/** Kernels that jump, or whose slope does, where this is 0. */
+/** Kernels that jump, or whose slope jumps, where this function is 0. */
 export const kinks: Readonly<Record<string, (x: number, y: number) => number>> = {
   relu: (x) => x,
   abs: (x) => x,

@@ -1,4 +1,4 @@
-// The tester itself: programs that are wrong by a little, which it must see.
+// Tests the comparison itself: it must find programs that are slightly wrong.
 import { expect, test } from 'vitest';
 import { specialise } from '../../../src/compile/specialise.js';
 import { mul, type Node, type Updates } from '../../../src/index.js';
@@ -14,7 +14,7 @@ function cases(numbers: Numbers, count: number): Case[] {
   return Array.from({ length: count }, (_, seed) => drawCase(seed, numbers));
 }
 
-/** How many of the cases a wrong compiler makes differ, of those that it changes. */
+/** How many cases a wrong compiler changes, and in what share of them the comparison finds a difference. */
 function seen(drawn: readonly Case[], wrong: (passes: typeof specialise) => Wrong) {
   let [changed, differing] = [0, 0];
   for (const one of drawn) {
@@ -32,7 +32,7 @@ interface Wrong {
   readonly hasChanged: () => boolean;
 }
 
-/** Changes the code of each program at one place, which `change` looks for. */
+/** A compiler that changes the code of each program at one position, which `change` finds. */
 function recoded(change: (code: Float64Array) => boolean): (passes: typeof specialise) => Wrong {
   return (passes) => {
     let changed = false;
@@ -47,7 +47,7 @@ function recoded(change: (code: Float64Array) => boolean): (passes: typeof speci
   };
 }
 
-/** Where each instruction of a code starts. */
+/** The position of each instruction in a program's code. */
 function* instructions(code: Float64Array): Generator<number> {
   const [, buffers, count, , outputs] = code as unknown as number[];
   let at = 6 + 2 * (buffers as number) + 4 * (outputs as number);
@@ -57,7 +57,7 @@ function* instructions(code: Float64Array): Generator<number> {
   }
 }
 
-/** Where each step of the groups starts. */
+/** The position of each operation in the groups of a program's code. */
 function* steps(code: Float64Array): Generator<number> {
   for (const at of instructions(code)) {
     if (code[at] !== 1) continue;
@@ -68,7 +68,7 @@ function* steps(code: Float64Array): Generator<number> {
 
 const kernel = (name: string) => kernelId('map', name);
 
-test('a subtraction whose operands are exchanged is seen', () => {
+test('finds a subtraction whose operands are exchanged', () => {
   const wrong = recoded((code) => {
     for (const at of steps(code)) {
       const [left, right] = [code[at + 3] as number, code[at + 4] as number];
@@ -81,11 +81,11 @@ test('a subtraction whose operands are exchanged is seen', () => {
   });
   const { changed, share } = seen(cases(exact, 200), wrong);
   expect(changed).toBeGreaterThan(25);
-  // What is left is multiplied by 0, squared, or a difference of 0.
+  // The other differences are multiplied by 0, squared, or 0 themselves.
   expect(share).toBeGreaterThan(0.5);
 });
 
-test('an addition in place of a multiplication is seen', () => {
+test('finds an addition that replaces a multiplication', () => {
   const wrong = recoded((code) => {
     for (const at of steps(code)) {
       if (code[at] !== kernel('mul')) continue;
@@ -99,7 +99,7 @@ test('an addition in place of a multiplication is seen', () => {
   expect(share).toBeGreaterThan(0.8);
 });
 
-test('a product that is not added to what is there is seen', () => {
+test('finds a product that is not added to the value in its output', () => {
   const accumulates = 6;
   const wrong = recoded((code) => {
     for (const at of instructions(code)) {
@@ -115,7 +115,7 @@ test('a product that is not added to what is there is seen', () => {
   expect(share).toBeGreaterThan(0.8);
 });
 
-/** A compiler that gets everything wrong by a factor. */
+/** A compiler whose results are all wrong by a factor. */
 const scaledBy =
   (factor: number) =>
   (passes: typeof specialise): Wrong => ({
@@ -127,7 +127,7 @@ const scaledBy =
     hasChanged: () => true,
   });
 
-test('an error in the ninth digit is seen in float64, one in the third in float32', () => {
+test('finds a relative error of 1e-9 in float64 and of 1e-3 in float32', () => {
   expect(seen(cases(general, 200), scaledBy(1 + 1e-9)).share).toBeGreaterThan(0.8);
   const single: Numbers = { exact: false, dtype: 'float32', scale: 1 };
   expect(seen(cases(single, 200), scaledBy(1 + 1e-3)).share).toBeGreaterThan(0.8);

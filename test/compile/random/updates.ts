@@ -1,4 +1,4 @@
-/** What a run writes: training steps, exchanged leaves, new values out of anything. */
+/** The updates of a random graph: training steps, exchanged leaves, and new values from any node. */
 
 import { reachable } from '../../../src/graph/topology.js';
 import {
@@ -24,12 +24,12 @@ export type Pairs = (readonly [Variable, Node])[];
 
 export interface Differentiated {
   readonly gradients: Gradients;
-  /** The floating parameters and states that a gradient reaches. */
+  /** The floating-point parameters and states that a gradient reaches. */
   readonly reached: readonly Variable[];
   readonly loss: Node | undefined;
 }
 
-/** Gradients of a sum of the roots, weighted; or of the roots, each with a gradient to start from. */
+/** Gradients of a weighted sum of the roots, or of the roots with a starting gradient for each. */
 export function differentiate(draft: Draft, roots: readonly Node[]): Differentiated {
   const { draws, variables } = draft;
   let loss: Node | undefined;
@@ -49,7 +49,7 @@ export function differentiate(draft: Draft, roots: readonly Node[]): Differentia
   return { gradients, reached, loss };
 }
 
-/** Training: by an optimizer, or by hand where numbers have to stay integers. */
+/** Training steps: by an optimizer, or written out where numbers must stay integers. */
 function training({ draws, numbers }: Draft, { gradients, reached }: Differentiated): Pairs {
   const parameters = reached.filter(({ kind }) => kind === 'parameter');
   if (parameters.length === 0) return [];
@@ -67,7 +67,7 @@ function training({ draws, numbers }: Draft, { gradients, reached }: Differentia
   });
 }
 
-/** A node of a leaf's shape, made of any other. */
+/** A node of a leaf's shape, made from any other node. */
 function made(draft: Draft, leaf: Variable): Node {
   const { draws, pool } = draft;
   const text = leaf.shape.join();
@@ -76,7 +76,7 @@ function made(draft: Draft, leaf: Variable): Node {
   return broadcastTo(sum(draft.any()), leaf.shape);
 }
 
-/** Another leaf's value, or a part of it, as a view. */
+/** A view of another leaf's value, or of a part of it. */
 function viewOf(draft: Draft, leaf: Variable): Node | undefined {
   const { draws, variables, dtype } = draft;
   const { size } = leaf.value;
@@ -93,7 +93,7 @@ function viewOf(draft: Draft, leaf: Variable): Node | undefined {
   return reshape(slice(other, { axis: 0, start, end: start + height }), leaf.shape);
 }
 
-/** Leaves of one shape change places: two or three of them. */
+/** Two or three leaves of one shape exchange their values. */
 function exchange(draft: Draft, free: readonly Variable[]): Pairs {
   const { draws } = draft;
   const first = draws.pick(free);
@@ -104,7 +104,7 @@ function exchange(draft: Draft, free: readonly Variable[]): Pairs {
   return ring.map((leaf, i) => [leaf, ring[(i + 1) % count] as Node] as const);
 }
 
-/** One leaf's new value by some means. */
+/** A new value for one leaf, made in one of several ways. */
 function single(draft: Draft, leaf: Variable, free: readonly Variable[]): Node | undefined {
   const { draws, dtype } = draft;
   const shape = leaf.shape as readonly number[];
@@ -121,12 +121,12 @@ function single(draft: Draft, leaf: Variable, free: readonly Variable[]): Node |
       if (draft.numbers.exact) return leaf;
       return randomUniform(shape, { seed: draws.below(3), dtype });
     },
-    // A mean that slides: its own old value, and another's that is written too.
+    // A moving average of its old value and of another leaf's value, which may also be written.
     () => add(mul(leaf, 0.5), mul(viewOf(draft, leaf) ?? leaf, 0.5)),
   ])();
 }
 
-/** Updates of some leaves; none is written twice. */
+/** Updates of some leaves. No leaf is written twice. */
 export function updatesOf(draft: Draft, differentiated: Differentiated | undefined): Pairs {
   const { draws } = draft;
   const pairs: Pairs = [];

@@ -1,6 +1,6 @@
-/** Elements of strided and broadcast arrays, by index. */
+/** The elements of strided and broadcast arrays, by index. */
 
-/** Strides of a row-major array. */
+/** The strides of a row-major array. */
 export function stridesOf(shape: readonly number[]): number[] {
   const strides = new Array<number>(shape.length);
   let stride = 1;
@@ -15,7 +15,7 @@ export function sizeOf(shape: readonly number[]): number {
   return shape.reduce((size, dim) => size * dim, 1);
 }
 
-/** For each element of `shape`, in row-major order, where a view finds it. */
+/** For each element of `shape`, in row-major order, its index in the memory of a view. */
 export function indices(
   shape: readonly number[],
   offset: number,
@@ -38,7 +38,7 @@ export function indices(
   return result;
 }
 
-/** For each element of `shape`, the element of an operand that is stretched to it. */
+/** For each element of `shape`, the element of an operand that is broadcast to it. */
 export function stretched(shape: readonly number[], from: readonly number[]): Int32Array {
   const own = stridesOf(from);
   const lead = shape.length - from.length;
