@@ -11,7 +11,9 @@ import {
 } from '../arguments/options.js';
 import { isRecord } from '../arguments/read.js';
 import { DTypeError, GraphError, ShapeError, StateError, ValueError } from '../errors.js';
-import { type DType, dtypeName, isTypedArray, sharedArray } from '../tensor/dtype.js';
+import { type DType, dtypeName, sharedArray } from '../tensor/dtype.js';
+import { isNumberArray } from '../tensor/nested.js';
+import { isPlainTensor } from '../tensor/plain.js';
 import { assertShape, dimensionList, formatShape } from '../tensor/shape.js';
 import {
   asTensor,
@@ -146,7 +148,7 @@ export class Variable extends Valued {
     if (next.dtype !== this.dtype) {
       throw new DTypeError(`${this} set: expected ${this.dtype}, but received ${next.dtype}`);
     }
-    const flat = isTypedArray(value) && next.size === this.value.size;
+    const flat = isNumberArray(value) && next.size === this.value.size;
     if (!flat && formatShape(next.shape) !== formatShape(this.shape)) {
       throw new ShapeError(
         `${this} set: expected shape ${formatShape(this.shape)}, but received ${formatShape(next.shape)}`,
@@ -250,7 +252,7 @@ export function input(name: string, shape: readonly Dim[], options?: LeafOptions
  */
 export function parameter(name: string, value: TensorLike | ParameterOptions): Variable {
   const context = `parameter ${nameOf(name, 'parameter')}:`;
-  if (!isRecord(value))
+  if (!isRecord(value) || isPlainTensor(value))
     return new Variable('parameter', name, fittingTensor(value, 'float32', context));
   const options = parameterOptions.read(value, `parameter '${name}'`);
   const { init, dtype = 'float32', seed = leafSeed(name) } = options;

@@ -17,11 +17,25 @@ import {
   typedArray,
 } from './dtype.js';
 import { inspected } from './inspected.js';
-import { flattenInto, type Nested, nest, shapeOfNested } from './nested.js';
+import {
+  assertRepresentable,
+  firstTypedArray,
+  flattenInto,
+  isDetached,
+  isNumberArray,
+  type Nested,
+  type NestedData,
+  nest,
+  shapeOfNested,
+} from './nested.js';
+import { fromPlain, isPlainTensor, type JsonTensor, type PlainTensor, toPlain } from './plain.js';
 import { assertShape, formatShape, sizeOf } from './shape.js';
 
-/** What can be made a tensor of: a tensor, a number, nested arrays of numbers, or a typed array, which has one axis. */
-export type TensorLike = Tensor | Nested | TypedArray;
+/**
+ * What can be made a tensor of: a tensor, a number, a typed array (of one axis), arrays of numbers or of typed arrays
+ * nested to any depth, or what JSON or `structuredClone` made of a tensor.
+ */
+export type TensorLike = Tensor | NestedData | PlainTensor;
 
 const tensorOptions = declareOptions('tensor', {
   /** Defaults to the shape of the nested arrays, or to one axis for a typed array. */
@@ -72,7 +86,7 @@ export class Tensor {
         `Tensor: expected a Float32Array, a Float64Array or an Int32Array, but received ${describeValue(data)}`,
       );
     }
-    if (data.length === 0 && isDetached(data)) {
+    if (isDetached(data)) {
       throw new ValueError(
         `Tensor: the memory of ${describeValue(data)} has been transferred away`,
       );
@@ -116,7 +130,7 @@ export class Tensor {
       throw new ValueError(`Tensor.full expected a number, but received ${describeValue(value)}`);
     }
     const { dtype = 'float32' } = filledOptions.read(options, 'Tensor.full');
-    assertRepresentable(value, dtype, 'Tensor.full:');
+    if (dtype === 'int32') assertRepresentable(value, 'Tensor.full:');
     return filled(shape, dtype, value, 'Tensor.full:');
   }
 
@@ -138,6 +152,14 @@ export class Tensor {
       );
     }
     return this.data[0] as number;
+  }
+
+  /**
+   * The tensor as `JSON.stringify` writes it: a plain object, of which `tensor` makes the same tensor again. Numbers that
+   * JSON does not have, such as NaN, become strings.
+   */
+  toJSON(): JsonTensor {
+    return toPlain(this.dtype, this.shape, this.data);
   }
 
   /** As `util.inspect` shows it: dtype, shape and elements, of large tensors the first eight. */
@@ -166,16 +188,6 @@ export function isTensor(value: unknown): value is Tensor {
   return typeof value === 'object' && value !== null && isOurs(value);
 }
 
-/** Whether the memory of an array of no elements has been transferred away. */
-function isDetached(data: TypedArray): boolean {
-  try {
-    new Uint8Array(data.buffer);
-    return false;
-  } catch {
-    return true;
-  }
-}
-
 function filled(shape: unknown, dtype: DType, value: number, context: string): Tensor {
   const dims = assertShape(shape, context);
   const data = allocate(dtype, dims, context);
@@ -185,53 +197,82 @@ function filled(shape: unknown, dtype: DType, value: number, context: string): T
 /**
  * Makes a tensor.
  *
- * @param data a number, nested arrays of numbers (float32 unless told otherwise), or a typed array,
- *   which is wrapped and not copied: the tensor shares its memory.
+ * @param data a number, or nested arrays of numbers (float32 unless told otherwise); a Float32Array, a Float64Array or an
+ *   Int32Array, which is wrapped and not copied: the tensor shares its memory; another typed array, such as a Uint8Array
+ *   or a Buffer, whose numbers are copied (to float32 unless told otherwise); nested arrays whose innermost ones are typed
+ *   arrays, which are copied (to the dtype of the first, if it is one of forebay's, unless told otherwise); or a plain
+ *   object { dtype, shape, data }, as `JSON.parse` and `structuredClone` give it
  * @throws ShapeError for ragged arrays or a shape of another size; ValueError if an element is not a number or an
- *   option is unknown; DTypeError if `dtype` is not that of the typed array
+ *   option is unknown; DTypeError if `dtype` is not that of the typed array or the plain object
  */
-export function tensor(data: Nested | TypedArray, options?: TensorOptions): Tensor {
+export function tensor(data: NestedData | PlainTensor, options?: TensorOptions): Tensor {
   const { shape, dtype } = tensorOptions.read(options);
-  if (isTypedArray(data)) {
-    if (dtype !== undefined && dtype !== dtypeOf(data)) {
+  const own = isTensor(data) ? data : typedTensor(data, 'tensor:');
+  if (own !== undefined) {
+    if (dtype !== undefined && dtype !== own.dtype) {
+      const what = isTypedArray(data) ? 'a typed array' : 'a tensor';
       throw new DTypeError(
-        `tensor: a typed array is wrapped as it is: it holds ${dtypeOf(data)}, but dtype ${dtype} was asked for`,
+        `tensor: ${what} is wrapped as it is: it holds ${own.dtype}, but dtype ${dtype} was asked for`,
       );
     }
-    return new Tensor(data, shape);
+    return shape === undefined ? own : new Tensor(own.data, shape);
   }
-  if (typeof data !== 'number' && !isList(data)) {
+  if (typeof data !== 'number' && !isList(data) && !isNumberArray(data)) {
     throw new ValueError(
-      `tensor: expected a number, nested arrays of numbers, a Float32Array, a Float64Array or an Int32Array, but received ${describeValue(data)}`,
+      `tensor: expected a number, nested arrays of numbers, a typed array of numbers or an object { dtype, shape, data }, but received ${describeValue(data)}`,
     );
   }
-  const made = fromNested(data as Nested, dtype ?? 'float32', 'tensor:');
+  const made = fromNested(data, dtype ?? ownDType(data) ?? 'float32', 'tensor:');
   return shape === undefined ? made : new Tensor(made.data, shape);
 }
 
-function fromNested(data: Nested, dtype: DType, context: string): Tensor {
+/** A tensor of what has a dtype, as it is: a typed array of ours, or a plain object. */
+function typedTensor(value: unknown, context: string): Tensor | undefined {
+  if (isTypedArray(value)) return new Tensor(value);
+  if (!isPlainTensor(value)) return undefined;
+  return reading(context, value, () => {
+    const { data, shape } = fromPlain(value, context, allocate);
+    return new Tensor(data, shape);
+  });
+}
+
+/** The dtype of nested arrays whose first innermost one is a typed array of ours. */
+function ownDType(data: NestedData): DType | undefined {
+  const first = firstTypedArray(data);
+  return isTypedArray(first) ? dtypeOf(first) : undefined;
+}
+
+function fromNested(data: NestedData, dtype: DType, context: string): Tensor {
   return reading(context, data, () => {
     const shape = assertShape(shapeOfNested(data), context);
     const values = allocate(dtype, shape, context);
     flattenInto(values, data, shape, context);
-    if (dtype === 'int32') assertIntegers(values as Int32Array, data, context);
     return new Tensor(values, shape);
   });
 }
 
 /** Whether `asTensor` may make a tensor of it; the elements of nested arrays are not looked at. Never throws. */
 export function isTensorLike(value: unknown): value is TensorLike {
-  return isTensor(value) || typeof value === 'number' || isList(value) || isTypedArray(value);
+  return (
+    isTensor(value) ||
+    typeof value === 'number' ||
+    isList(value) ||
+    isNumberArray(value) ||
+    isPlainTensor(value)
+  );
 }
 
 /**
- * A tensor from anything that can be one, for a reader that names itself in errors. Nested numbers
- * take the wanted dtype; tensors and typed arrays keep their own.
- * @throws ShapeError or ValueError, as `tensor` does, and for memory that has been transferred away
+ * A tensor from anything that can be one, for a reader that names itself in errors. Numbers that have no dtype of
+ * forebay's take the wanted one; tensors, typed arrays of forebay's dtypes and lists of such keep their own.
+ * @throws ShapeError, DTypeError or ValueError, as `tensor` does, and for memory that has been transferred away
  */
 export function asTensor(value: TensorLike, dtype: DType, context: string): Tensor {
-  const made = isTensor(value) ? value : isTypedArray(value) ? new Tensor(value) : undefined;
-  if (made === undefined) return fromNested(value as Nested, dtype, context);
+  const made = isTensor(value) ? value : typedTensor(value, context);
+  if (made === undefined) {
+    const nested = value as NestedData;
+    return fromNested(nested, ownDType(nested) ?? dtype, context);
+  }
   if (made.data.length !== sizeOf(made.shape)) {
     throw new ValueError(
       `${context} received a tensor of ${formatShape(made.shape)} whose memory has been transferred away or resized: it holds ${made.data.length} elements`,
@@ -252,19 +293,5 @@ export function allocate(dtype: DType, shape: readonly number[], context = 'Tens
       `${context} cannot allocate ${bytes} bytes for ${dtype} ${formatShape(shape)}`,
       { cause },
     );
-  }
-}
-
-function assertRepresentable(value: number, dtype: DType, context: string): void {
-  if (dtype === 'int32' && value !== (value | 0)) {
-    throw new ValueError(`${context} ${value} is not a 32-bit integer, but the dtype is int32`);
-  }
-}
-
-// An Int32Array wraps silently; labels and indices must not change their value on the way in.
-function assertIntegers(values: Int32Array, data: Nested, context: string): void {
-  const flat = typeof data === 'number' ? [data] : (data as readonly unknown[]).flat(Infinity);
-  for (let index = 0; index < values.length; index++) {
-    if (values[index] !== flat[index]) assertRepresentable(flat[index] as number, 'int32', context);
   }
 }

@@ -12,7 +12,7 @@ import { type Dataset, examplesOf } from './dataset.js';
 import { type EpochRecord, type History, type Means, WeightedMeans } from './history.js';
 import { abortSignal, askedStepperFor, trainedStepperFor } from './options.js';
 import { inOrder, Shuffle } from './order.js';
-import { startOf } from './progress.js';
+import { type Progress, startOf } from './progress.js';
 import { type FitCheckpoints, Saver } from './saver.js';
 import { type SliceOutputs, Slices } from './slices.js';
 
@@ -115,9 +115,13 @@ export async function fit(
     derived: options.seed === undefined,
     outputs: new WeightedMeans(steps).names,
   };
-  let progress = reading('fit: from:', from, () => startOf(plan, from, asked));
+  const { runs, ...start } = reading('fit: from:', from, () => ({
+    ...startOf(plan, from, asked),
+    runs: from?.progress && [...from.runs],
+  }));
+  let progress: Progress = start;
   await saver?.open();
-  if (from?.progress) setRuns(programs, from.runs);
+  if (runs !== undefined) setRuns(programs, runs);
 
   const shuffled =
     progress.seed === undefined ? undefined : new Shuffle(examples.rows, progress.seed);

@@ -58,8 +58,10 @@ export function startOf(
   if (!isResumed(from)) {
     throw new ValueError(`fit: from must be what resume returned, but is ${describeValue(from)}`);
   }
-  const { file, progress } = from;
-  if (progress === undefined) return start;
+  const { file } = from;
+  if (from.progress === undefined) return start;
+  // A copy, of which every field is known to be sound: the object has been in the caller's hands.
+  const progress = parseProgress(formatProgress(from.progress));
   const refuse = (was: string, is: string): never => {
     throw new ValueError(`fit: from: ${file} is of a training ${was}, but ${is}`);
   };

@@ -92,7 +92,7 @@ fb.save('saved.safetensors', [w], { metadata: { key: 'value' } });
 fb.saveNpy('saved.npy', w);
 fb.saveNpz('saved.npz', { w });
 await fb.checkpoint('saved.checkpoint', checkpointed() as unknown as fb.CheckpointOptions);
-const { writeFileSync } = await import('node:fs');
+const { readFileSync, writeFileSync } = await import('node:fs');
 writeFileSync('saved.csv', 'a,b\n1,2\n3,4\n');
 const loadOptions = { only: ['w'], dtype: { w: 'float64' }, onSkipped: () => {} };
 const csvOptions = {
@@ -108,12 +108,17 @@ const csvOptions = {
 const table: Readonly<Record<string, () => Call>> = {
   // tensors
   tensor: () => ({ args: [data, { shape: [4], dtype: 'float64' }] }),
+  'tensor, of a list of typed arrays': () => ({ args: [[new Float32Array(2), new Uint8Array(2)]] }),
+  'tensor, of a plain object': () => ({
+    args: [{ dtype: 'float32', shape: [2], data: ['NaN', 1] }],
+  }),
   'new Tensor': () => ({ args: [new Float32Array(4), [2, 2]] }),
   'Tensor.zeros': () => ({ args: [[2, 2], { dtype: 'float64' }] }),
   'Tensor.ones': () => ({ args: [[2, 2], { dtype: 'float64' }] }),
   'Tensor.full': () => ({ args: [[2, 2], 7, { dtype: 'float64' }] }),
   'Tensor#toArray': () => ({ on: fb.tensor(data), args: [] }),
   'Tensor#item': () => ({ on: fb.tensor(1), args: [] }),
+  'Tensor#toJSON': () => ({ on: fb.tensor(data), args: [] }),
   'Tensor#toString': () => ({ on: fb.tensor(data), args: [] }),
   'Tensor#nodejs.util.inspect.custom': () => ({ on: fb.tensor(data), args: [1, { depth: 1 }] }),
 
@@ -275,12 +280,25 @@ const table: Readonly<Record<string, () => Call>> = {
     return { args: ['saved.checkpoint', options] };
   },
 
+  'fit, from a checkpoint': () => {
+    const progress = { examples: 2, batchSize: 1, seed: undefined, epoch: 1, row: 0, sums: {} };
+    const epochs = [{ epoch: 0, outputs: {} }];
+    const from = {
+      file: 'fit.checkpoint',
+      runs: [3],
+      progress: { ...progress, epochs, ended: false },
+      metadata: {},
+    };
+    return { args: [training, dataset, { epochs: 1, batchSize: 1, shuffle: false, from }] };
+  },
+
   // files
   save: () => ({ args: ['new.safetensors', { w }, { metadata: { key: 'value' } }] }),
   'save, of a list': () => ({ args: ['new.safetensors', [w], {}] }),
   load: () => ({ args: ['saved.safetensors', [w]] }),
   'load, into a record': () => ({ args: ['saved.safetensors', { w }] }),
   'load, with options': () => ({ args: ['saved.safetensors', loadOptions] }),
+  'load, of bytes': () => ({ args: [readFileSync('saved.safetensors')] }),
   loadMetadata: () => ({ args: ['saved.safetensors'] }),
   saveNpy: () => ({ args: ['new.npy', w] }),
   loadNpy: () => ({ args: ['saved.npy', { dtype: 'float64' }] }),

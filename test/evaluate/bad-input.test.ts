@@ -115,9 +115,15 @@ describe('feeds', () => {
     ],
     [
       'of bytes',
-      () => evaluate(y, { x: new Uint8Array(3) as never }),
+      () => evaluate(y, { x: new Uint8Array(3) }),
+      ShapeError,
+      "[input 'x'] expected float32 [batch, 3], but was fed [3]",
+    ],
+    [
+      'of 64-bit integers',
+      () => evaluate(y, { x: new BigInt64Array(3) as never }),
       ValueError,
-      "[input 'x'] expected float32 [batch, 3], but was fed an object of type Uint8Array",
+      "[input 'x'] expected float32 [batch, 3], but was fed an object of type BigInt64Array",
     ],
     [
       'with a word among numbers',

@@ -177,6 +177,7 @@ export default {
     'unknown dtype': /tensor '.*' cannot be read: its dtype is .*, which is not known/s,
     'asked for and not read':
       /tensor '.*' cannot be read: its elements are (C64|F4|F6_E2M3), which/s,
+    'too many axes': /tensor '.*' cannot be read: it has \d+ axes, but forebay has at most 32/s,
     'asked for and not there': /there is no tensor '.*' \(there are: /s,
     'nothing that matches': /no tensor has a name that matches .* \(there are: /s,
     'beyond int32': /tensor '.*': the u?int\d+ at byte \d+ is -?\d+, but int32 ends at/s,
