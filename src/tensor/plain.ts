@@ -59,7 +59,7 @@ interface Parts {
 /**
  * The memory and the shape of a plain tensor; a typed array of its dtype is wrapped, not copied.
  * @param allocate gives zeroed memory
- * @throws DTypeError if the dtype is none, or not that of the typed array; ShapeError if the shape is none, or its size
+ * @throws DTypeError if the dtype is unknown, or not that of the typed array; ShapeError if it is not a shape, or its size
  *   is not the number of elements; ValueError if an element is not a number that the dtype holds
  */
 export function fromPlain(

@@ -101,12 +101,12 @@ describe('a header', () => {
       "expected ',' or ']', but found the end of the header",
     ],
     [
-      'has a key whose value is none',
+      'has a key whose value is not JSON',
       '{"a":{"dtype":"F32","strides":nul}}',
       'at byte 38: expected a JSON value, but found "n"',
     ],
     [
-      'has a key whose value is a number that is none',
+      'has a key whose value is a sign without a number',
       '{"a":{"strides":-}}',
       'at byte 24: expected a JSON value, but found "-"',
     ],

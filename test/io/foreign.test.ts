@@ -244,7 +244,7 @@ describe('options of loading', () => {
       { only: 'a' },
       'load: only must be a list of the names of tensors, or a regular',
     ],
-    ['names that are none', { only: [3] }, 'load: only must be a list'],
+    ['names that are not strings', { only: [3] }, 'load: only must be a list'],
     ['a dtype', { dtype: 'int64' }, "load: dtype must be one of 'float32'"],
     ['a callback', { onSkipped: 3 }, 'load: onSkipped must be a function'],
     [

@@ -183,7 +183,7 @@ describe('savers', () => {
       (file) => save(file, { x }, null as never),
       'save: expected an options object',
     ],
-  ])('refuse options that are none: %s', (_, write, message) => {
+  ])('refuse wrong options: %s', (_, write, message) => {
     expect(errorOf(() => write(join(folder, 'x'))).message).toContain(message);
     expect(readdirSync(folder)).toEqual([]);
   });

@@ -106,7 +106,7 @@ it.each<[string, unknown]>([
   ['a list that cannot be read', hostile],
   ['another dtype', new Float64Array(3)],
   ['another rank', Tensor.zeros([3, 2])],
-  ['a plain tensor that is none', { dtype: 'float32', shape: [2], data: [1] }],
+  ['a plain tensor of the wrong size', { dtype: 'float32', shape: [2], data: [1] }],
 ])('%s as a tensor of a dataset is refused, and the error names the input', async (_, value) => {
   for (const call of [
     () => train.fit(program, { x: value as never }, options),
