@@ -64,12 +64,12 @@ export {
 } from './graph/op.js';
 export { setSeed } from './graph/seed.js';
 export { type Edge, WaitList } from './graph/waitlist.js';
-export { type CsvColumn, type CsvOptions, loadCsv, parseCsv } from './io/csv.js';
+export { type CsvColumn, type CsvColumns, type CsvOptions, loadCsv, parseCsv } from './io/csv.js';
 export type { Metadata } from './io/header.js';
 export { type LoadNpyOptions, loadNpy, saveNpy } from './io/npy.js';
 export { loadNpz, type SaveNpzOptions, saveNpz } from './io/npz.js';
 export { load, loadMetadata, type SaveOptions, save } from './io/safetensors.js';
-export type { LoadOptions, Skipped } from './io/selection.js';
+export type { DTypes, LoadOptions, Skipped } from './io/selection.js';
 export type { FilePath, FileSource, FileUrl } from './io/sources.js';
 export type { Restored, Saved } from './io/values.js';
 export { type NativeInfo, nativeInfo } from './native/info.js';

@@ -94,11 +94,14 @@ export function declareOptions<const D extends Declaration>(
   of: string,
   declaration: D,
 ): DeclaredOptions<D> {
+  const mayBeLeftOut = Object.values(declaration).every(({ required }) => !required);
   const options: DeclaredOptions<D> = {
     of,
     declaration,
     read: (value, context = of) =>
-      readOptions(declaration, value, context) as OptionsOf<DeclaredOptions<D>>,
+      (value === undefined && mayBeLeftOut
+        ? {}
+        : readOptions(declaration, value, context)) as OptionsOf<DeclaredOptions<D>>,
   };
   declared.push(options);
   return options;

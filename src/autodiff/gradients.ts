@@ -4,7 +4,7 @@ import { brand, describeValue } from '../arguments/describe.js';
 import { GraphError } from '../errors.js';
 import { Constant } from '../graph/leaf.js';
 import { isNode, type Node } from '../graph/node.js';
-import type { WaitList } from '../graph/waitlist.js';
+import { isWaitList, type WaitList } from '../graph/waitlist.js';
 
 /** What a finished pass answers. */
 interface Totals {
@@ -24,8 +24,17 @@ export class Gradients {
   readonly #totals: Totals;
   readonly #waits: WaitList;
 
-  /** @internal */
+  /**
+   * Made by `backward` and by a pass that has ended.
+   * @throws GraphError if `waits` is not a WaitList, or `totals` cannot answer
+   * @internal
+   */
   constructor(totals: Totals, waits: WaitList) {
+    if (!isWaitList(waits) || !answers(totals)) {
+      throw new GraphError(
+        `Gradients: expected a pass and its WaitList, but received ${describeValue(totals)} and ${describeValue(waits)}; backward(loss) makes them`,
+      );
+    }
     this.#totals = totals;
     this.#waits = waits;
   }
@@ -60,6 +69,14 @@ export class Gradients {
         ? `${node} is not on the wait list`
         : `the root does not depend on ${node}`;
     throw new GraphError(`${why}, so there is no gradient for it`);
+  }
+}
+
+function answers(totals: Totals): boolean {
+  try {
+    return typeof totals.gradient === 'function' && typeof totals.reaches === 'function';
+  } catch {
+    return false; // undefined, or a proxy whose traps throw
   }
 }
 

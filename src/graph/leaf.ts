@@ -10,7 +10,7 @@ import {
   required,
 } from '../arguments/options.js';
 import { isRecord } from '../arguments/read.js';
-import { DTypeError, ShapeError, StateError, ValueError } from '../errors.js';
+import { DTypeError, GraphError, ShapeError, StateError, ValueError } from '../errors.js';
 import { type DType, dtypeName, sharedArray } from '../tensor/dtype.js';
 import { isNumberArray } from '../tensor/nested.js';
 import { isPlainTensor } from '../tensor/plain.js';
@@ -54,6 +54,10 @@ const ops: Readonly<Record<LeafKind, Op>> = {
 
 /** A node without inputs. */
 export abstract class Leaf extends Node {
+  /**
+   * Leaves are made by `input`, `parameter`, `state` and `constant`.
+   * @throws GraphError for a Leaf that is none of these; ValueError if the kind is not one
+   */
   constructor(
     /** What it is for. */
     readonly kind: LeafKind,
@@ -62,6 +66,10 @@ export abstract class Leaf extends Node {
     name?: string,
   ) {
     super(ops[assertKind(kind)], [], {}, shape, dtype, name);
+    if (new.target !== Leaf) return;
+    throw new GraphError(
+      'Leaf: this class has no instances of its own; input, parameter, state and constant make leaves',
+    );
   }
 }
 
@@ -76,7 +84,7 @@ function assertKind(kind: unknown): LeafKind {
 export class Input extends Leaf {
   /** Made by `input`. @internal */
   constructor(name: string, shape: Shape, dtype: DType) {
-    super('input', shape, dtype, name);
+    super('input', shape, dtype, assertName(name, 'input'));
   }
 }
 
@@ -122,7 +130,7 @@ export class Variable extends Valued {
 
   /** Made by `parameter` and `state`. @internal */
   constructor(kind: 'parameter' | 'state', name: string, value: Tensor) {
-    super(kind, value, name);
+    super(kind, value, assertName(name, kind));
   }
 
   /**
@@ -337,7 +345,11 @@ export function lift(opName: string, operands: readonly Operand[]): Node[] {
 }
 
 function nameOf(name: unknown, kind: LeafKind): string {
-  if (typeof name === 'string' && name !== '') return `'${name}'`;
+  return `'${assertName(name, kind)}'`;
+}
+
+function assertName(name: unknown, kind: LeafKind): string {
+  if (typeof name === 'string' && name !== '') return name;
   throw new ValueError(`${kind}: expected a name, but received ${describeValue(name)}`);
 }
 

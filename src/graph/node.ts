@@ -2,9 +2,9 @@
 
 import { brand, describeValue } from '../arguments/describe.js';
 import type { Kind } from '../arguments/options.js';
-import { isRecord } from '../arguments/read.js';
+import { isList, isRecord } from '../arguments/read.js';
 import { DTypeError, GraphError, ShapeError, ValueError } from '../errors.js';
-import type { DType } from '../tensor/dtype.js';
+import { type DType, dtypes } from '../tensor/dtype.js';
 import { inspected } from '../tensor/inspected.js';
 import { formatShape } from '../tensor/shape.js';
 import type { Shape } from './dimension.js';
@@ -43,8 +43,9 @@ export class Node {
   #name: string | undefined;
 
   /**
-   * Nodes are made by the ops' functions, which check what this trusts.
+   * Nodes are made by the ops' functions, which check what is in the parts.
    * @param name one that stays, for leaves that are known by it
+   * @throws GraphError if a part is not of its type
    * @internal
    */
   constructor(
@@ -55,6 +56,11 @@ export class Node {
     dtype: DType,
     name?: string,
   ) {
+    if (!areParts(op, inputs, attributes, shape, dtype, name)) {
+      throw new GraphError(
+        'Node: expected an op, a list of nodes as inputs, attributes, a shape, a dtype and, for a leaf, a name; nodes are made by the functions of ops',
+      );
+    }
     this.id = nextId++;
     this.op = op;
     this.inputs = inputs;
@@ -115,6 +121,39 @@ export class Node {
    */
   [inspected](): string {
     return `${this} ${this.dtype} ${formatShape(this.shape)}`;
+  }
+}
+
+function fitsArity({ arity }: Op, { length }: readonly Node[]): boolean {
+  return typeof arity === 'number' ? length === arity : length >= arity.atLeast;
+}
+
+/** Whether a node can be made of these; what is in the attributes and the shape is the op's to check. */
+function areParts(
+  op: Op,
+  inputs: readonly Node[],
+  attributes: object,
+  shape: Shape,
+  dtype: DType,
+  name: string | undefined,
+): boolean {
+  try {
+    return (
+      typeof op.name === 'string' &&
+      typeof op.gradient === 'function' &&
+      typeof op.lowering.kind === 'string' &&
+      isList(inputs) &&
+      inputs.every(isNode) &&
+      fitsArity(op, inputs) &&
+      typeof attributes === 'object' &&
+      attributes !== null &&
+      isList(shape) &&
+      shape.every((dim) => typeof dim === 'number' || typeof dim === 'string') &&
+      dtypes.includes(dtype) &&
+      (name === undefined || typeof name === 'string')
+    );
+  } catch {
+    return false; // undefined, or a proxy whose traps throw
   }
 }
 
@@ -206,9 +245,8 @@ export function failFor(op: { readonly name: string }, inputs: readonly Node[]):
  *   inputs is wrong
  */
 export function createNode(op: Op, inputs: readonly Node[], attributes: object = {}): Node {
-  const { arity } = op;
-  const fits = typeof arity === 'number' ? inputs.length === arity : inputs.length >= arity.atLeast;
-  if (!fits) {
+  if (!fitsArity(op, inputs)) {
+    const { arity } = op;
     const wanted = typeof arity === 'number' ? `${arity}` : `at least ${arity.atLeast}`;
     throw new GraphError(`[${op.name}] expected ${wanted} inputs, but received ${inputs.length}`);
   }

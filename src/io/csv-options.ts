@@ -12,7 +12,10 @@ import { dtypeOrDTypes, isListOfStrings } from './selection.js';
 /** A column by its name in the header, or by its place, from 0. */
 export type CsvColumn = string | number;
 
-type Columns = readonly CsvColumn[] | Readonly<Record<string, CsvColumn | readonly CsvColumn[]>>;
+/** Columns in a list, or columns (or lists of them) by the names of the tensors that they become. */
+export type CsvColumns =
+  | readonly CsvColumn[]
+  | Readonly<Record<string, CsvColumn | readonly CsvColumn[]>>;
 
 /** A character that can separate or quote fields. */
 const isMark = (value: unknown): value is string =>
@@ -38,7 +41,7 @@ const csvOptions = declareOptions('loadCsv, parseCsv', {
    * [rows, n]. Or a list of columns, each of which becomes a tensor of its own name (of its place, where
    * it is given by that); all of them by default.
    */
-  columns: optional(checkedLater<Columns>('a list of columns'), 'usecols', 'only'),
+  columns: optional(checkedLater<CsvColumns>('a list of columns'), 'usecols', 'only'),
   /**
    * Whether the first record names the columns. When left out, it does unless all its fields are numbers or missing
    * values: then it is data. A comment mark before the names, as in `# a,b`, is not part of them.
@@ -103,7 +106,7 @@ export function planOf(context: string, given: unknown): Plan {
   };
 }
 
-function wantedOf(context: string, columns: Columns): Wanted[] {
+function wantedOf(context: string, columns: CsvColumns): Wanted[] {
   const expected = `${context}: columns must be a list of columns, or a record of them by the names of tensors,`;
   if (isList(columns)) {
     return assertList(columns as readonly CsvColumn[], expected).map((column) => {

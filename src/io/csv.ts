@@ -10,7 +10,7 @@ import { RecordReader } from './csv-records.js';
 import type { OpenFile } from './files.js';
 import { type FileSource, sourceOf } from './sources.js';
 
-export type { CsvColumn, CsvOptions } from './csv-options.js';
+export type { CsvColumn, CsvColumns, CsvOptions } from './csv-options.js';
 
 /**
  * Reads a CSV file of numbers.

@@ -9,13 +9,14 @@ import {
   type Declaration,
   type DeclaredOptions,
 } from '../../src/arguments/options.js';
+import { GraphError } from '../../src/index.js';
 import { type Call, complaint, oddValues, placesIn, replaced } from './odd.js';
 
 const before = process.cwd();
 const folder = mkdtempSync(join(tmpdir(), 'forebay-odd-'));
 // Odd names of files are names in this folder; the table below writes files as it is made.
 process.chdir(folder);
-const { declarationOf, everyCallable, leftOver } = await import('./valid-calls.js');
+const { declarationOf, everyCallable, leftOver, refusing } = await import('./valid-calls.js');
 
 afterAll(() => {
   process.chdir(before);
@@ -53,8 +54,9 @@ describe('the table of valid calls', () => {
     expect(others.map(({ of }) => of)).toEqual([]);
   });
 
-  it.each(ready)('%s succeeds', async (_name, { call, invoke }) => {
-    await invoke(call());
+  it.each(ready)('%s succeeds', async (name, { call, invoke }) => {
+    if (refusing.has(name)) expect(() => invoke(call())).toThrow(GraphError);
+    else await invoke(call());
   });
 });
 

@@ -1,7 +1,19 @@
 /** Odd values, and where in a call they are put: what `odd-values.test.ts` calls every public function with. */
 
+import { inspect } from 'node:util';
 import { runInNewContext } from 'node:vm';
-import { ForebayError, input, tensor } from '../../src/index.js';
+import {
+  backward,
+  compile,
+  dot,
+  evaluate,
+  ForebayError,
+  input,
+  Node,
+  Program,
+  sum,
+  tensor,
+} from '../../src/index.js';
 
 /** Thrown by the getters and traps of odd values: no public function may let it out. */
 export class Hostile extends Error {}
@@ -142,14 +154,34 @@ export function replaced(
 
 const patience = 10_000;
 
-/** What is wrong with how a call ended; undefined where it gave something or a ForebayError. */
+/** What may be done with the result of a call: a value that was accepted must not fail later, either. */
+function usesOf(made: unknown): (() => unknown)[] {
+  if (made instanceof Program) return [() => made.run({}), () => made.stats()];
+  if (!(made instanceof Node)) return [];
+  return [
+    () => `${made} ${inspect(made)}`,
+    () => evaluate(made),
+    () => backward(sum(made)),
+    () => compile({ outputs: { made } }).run(),
+    () => dot(made),
+  ];
+}
+
+/** What is wrong with how a call ended; undefined if it gave a ForebayError, or a value whose uses give no other. */
 export async function complaint(call: () => unknown): Promise<string | undefined> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise((_, reject) => {
     timer = setTimeout(() => reject(new Error(`is not settled after ${patience} ms`)), patience);
   });
   try {
-    await Promise.race([call(), late]);
+    const made = await Promise.race([call(), late]);
+    for (const use of usesOf(made)) {
+      try {
+        use();
+      } catch (error) {
+        if (!(error instanceof ForebayError)) throw error;
+      }
+    }
     return undefined;
   } catch (error) {
     if (error instanceof ForebayError) return undefined;

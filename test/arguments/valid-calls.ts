@@ -310,6 +310,7 @@ const table: Readonly<Record<string, () => Call>> = {
   'parseCsv, columns in a list': () => ({ args: ['1\n', { header: false, columns: [0] }] }),
 
   // errors
+  'new ForebayError': error,
   'new ShapeError': error,
   'new DTypeError': error,
   'new GraphError': error,
@@ -319,6 +320,9 @@ const table: Readonly<Record<string, () => Call>> = {
   'new NumericError': error,
   'new NativeError': error,
 };
+
+/** What refuses every call: an abstract class. */
+export const refusing: ReadonlySet<string> = new Set(['new Leaf']);
 
 /** What is not reached by the name of an export: what functions give back. */
 const given: Readonly<Record<string, Function_>> = {
@@ -399,11 +403,7 @@ function membersOf(name: string, ofClass: Class): Callable[] {
 export function everyCallable(): Callable[] {
   const exported = Object.entries(fb).flatMap(([name, value]) => {
     if (isClass(value)) {
-      // An abstract class of errors: its constructor is that of the others.
-      const made =
-        name === 'ForebayError'
-          ? []
-          : callable(`new ${name}`, ({ args }) => Reflect.construct(value, args));
+      const made = callable(`new ${name}`, ({ args }) => Reflect.construct(value, args));
       return [...made, ...membersOf(name, value)];
     }
     if (typeof value === 'function') {

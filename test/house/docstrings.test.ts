@@ -26,7 +26,7 @@ interface Public {
 const isInternal = (symbol: ts.Symbol) =>
   symbol.getJsDocTags(checker).some(({ name }) => name === 'internal');
 
-/** The public members of a class or an interface, without inherited ones. */
+/** A class's own public members; those of an interface, with what it inherits from a declaration of options. */
 function membersOf(symbol: ts.Symbol, path: string): Public[] {
   const declared = [...ownMembersOf(symbol), ...staticsOf(symbol)];
   return declared.filter(isOpen).map((member) => ({

@@ -26,7 +26,7 @@ import {
 import { imageGrid, lineChart } from '../../report/index.js';
 import { type Context, defineDemo } from '../demo.js';
 import { folder, integer, real, type Values } from '../options.js';
-import { measure, measuringProgramOf, modelOptions, programOf, sizeIn, train } from './programs.js';
+import { measure, modelOptions, programOf, sizeIn, train } from './programs.js';
 import { cosineRate } from './schedule.js';
 
 const pixels = 784;
@@ -78,7 +78,7 @@ export const demo = defineDemo({
     const x = input('x', ['batch', pixels]);
     // The noise has a fixed seed, so that a loaded network has the same figures as when it was saved.
     const noise = randomNormal(['batch', latent], { seed: context.seed });
-    const terms = measuringProgramOf(context.options, { ...vae.terms(x, { noise }) });
+    const terms = programOf(context.options, { outputs: { ...vae.terms(x, { noise }) } });
     const lossesOf = async ({ images }: Digits): Promise<Losses> => {
       const { reconstruction = NaN, divergence = NaN } = await measure(terms, { x: images });
       return { loss: reconstruction + divergence, reconstruction, divergence };
