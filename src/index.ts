@@ -1,5 +1,7 @@
 /** The public names of forebay. */
 
+import './arguments/globals.js';
+
 export { type BackwardOptions, backward } from './autodiff/backward.js';
 export { type CheckOptions, checkGradients } from './autodiff/check.js';
 export { Gradients } from './autodiff/gradients.js';

@@ -1,7 +1,8 @@
 // Does what users do: installs the tarball into an empty folder, in one of a few situations, and uses it
-// from ESM, CommonJS and TypeScript. `node tools/install.mjs prebuilt|source|readonly|missing`, after
-// `node tools/package.mjs`.
+// from ES modules, CommonJS and TypeScript. `node tools/install.mjs prebuilt|types|source|readonly|missing`,
+// after `node tools/package.mjs`.
 //   prebuilt   no compiler, no OpenBLAS: the binary of the package
+//   types      by TypeScript in every mode of finding packages, with and without @types/node and the DOM
 //   source     `npx forebay build`: by node-gyp with the system's OpenBLAS, and without a network
 //   readonly   the same where the package's folder cannot be written: into the cache
 //   missing    OpenBLAS is not there: one message that says what to type
@@ -95,34 +96,63 @@ function use(project, env = {}) {
     `import { createRequire } from 'node:module'; import * as fb from 'forebay'; ${training} ${loaded}
     if (createRequire(process.cwd() + '/')('forebay').Tensor !== fb.Tensor) throw new Error('two copies');`,
   );
-  typeCheck(project, node);
   const command = join(project, 'node_modules/.bin/forebay');
   assert(/^\d+\.\d+\.\d+\n$/.test(node(command, '--version')), 'forebay --version');
   assert(node(command, 'doctor').endsWith('\nAll is well.\n'), 'forebay doctor');
   return JSON.parse(output);
 }
 
-function typeCheck(project, node) {
-  writeFileSync(
-    join(project, 'check.ts'),
-    `import * as fb from 'forebay';
-    export const t: fb.Tensor = fb.tensor([1, 2, 3]);
-    // @ts-expect-error: a declaration that is any would take this
-    export const n: number = fb.tensor([1, 2, 3]);\n`,
-  );
-  writeFileSync(
-    join(project, 'check.cts'),
-    "import fb = require('forebay');\nexport const t: fb.Tensor = fb.tensor([1]);\n",
-  );
-  const compilerOptions = {
-    ...{ noEmit: true, strict: true, target: 'es2022', module: 'nodenext' },
-    types: ['node'],
-    skipLibCheck: false, // our declarations are the library that is checked
-  };
-  writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions }));
+/** The ways in which TypeScript finds a package, and what else it is told: our types must be complete in each. */
+const typeModes = {
+  'nodenext, with @types/node': { module: 'nodenext', types: ['node'] },
+  'nodenext, ES2022 alone': { module: 'nodenext' },
+  'nodenext, with the DOM': { module: 'nodenext', lib: ['es2022', 'dom'] },
+  'nodenext, ESNext and the DOM, with @types/node': {
+    ...{ module: 'nodenext', lib: ['esnext', 'dom'], types: ['node'] },
+  },
+  'node16, ES2022 alone': { module: 'node16' },
+  'bundler, with the DOM': {
+    module: 'esnext',
+    moduleResolution: 'bundler',
+    lib: ['es2022', 'dom'],
+  },
+  'node10, ES2022 alone': {
+    ...{ module: 'commonjs', moduleResolution: 'node10', ignoreDeprecations: '6.0' },
+  },
+};
+
+const check = (forebay) => `${forebay}
+  export const t: fb.Tensor = fb.tensor([1, 2, 3]);
+  // @ts-expect-error: a declaration that is any would take this
+  export const n: number = fb.tensor([1, 2, 3]);
+  const w = fb.parameter('w', [2]);
+  const program = fb.compile({ outputs: { w }, updates: fb.adam(fb.sum(w), [w]) });
+  export const result: fb.Tensor = program.run({}).w;
+  export const later: Promise<{ readonly w: fb.Tensor }> = program.runAsync();
+  export const error: fb.ForebayError = new fb.ValueError('expected', { cause: 1 });
+`;
+
+/** Checks a project in every mode; a file of the project's own kind, one of ES modules and one of CommonJS. */
+function typeCheck(project) {
+  writeFileSync(join(project, 'check.ts'), check("import * as fb from 'forebay';"));
+  writeFileSync(join(project, 'check.mts'), check("import * as fb from 'forebay';"));
+  writeFileSync(join(project, 'check.cts'), check("import fb = require('forebay');"));
   // The compiler and Node's types are the project's own in life; here they are ours.
   symlinkSync(join(root, 'node_modules/@types'), join(project, 'node_modules/@types'));
-  node(join(root, 'node_modules/typescript/bin/tsc'), '-p', '.');
+  for (const [name, mode] of Object.entries(typeModes)) {
+    const files = ['check.ts', ...(/^node(16|next)/.test(name) ? ['check.mts', 'check.cts'] : [])];
+    const compilerOptions = {
+      ...{ noEmit: true, strict: true, target: 'es2022', lib: ['es2022'], types: [] },
+      skipLibCheck: false, // our declarations are the library that is checked
+      ...mode,
+    };
+    writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files }));
+    const compiler = join(root, 'node_modules/typescript/bin/tsc');
+    const { status, stdout } = spawnSync(process.execPath, [compiler, '-p', '.'], {
+      ...{ cwd: project, encoding: 'utf8' },
+    });
+    assert(status === 0, `${name}:\n${stdout}`);
+  }
 }
 
 /** The demos, from the installed package. */
@@ -157,7 +187,14 @@ export const situations = {
     assert(/[\\/]prebuilds[\\/]/.test(addon), `the addon is not the prebuilt one: ${addon}`);
     assert(others.length === 0, `it loaded ${others.join(', ')}`);
     demonstrate(project);
-    return 'installed without a compiler and OpenBLAS; trained, type-checked, demonstrated';
+    return 'installed without a compiler and OpenBLAS; trained and demonstrated';
+  },
+
+  types() {
+    const project = emptyProject('types');
+    mustInstall(project);
+    typeCheck(project);
+    return `the types are complete: ${Object.keys(typeModes).join('; ')}`;
   },
 
   source() {

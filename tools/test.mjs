@@ -152,6 +152,7 @@ const suites = [
   { name: 'package: publint', command: `publint run --strict ${tarball}` },
   { name: 'package: types, by attw', command: `attw ${tarball}` },
   { name: 'install: prebuilt', command: 'node tools/install.mjs prebuilt' },
+  { name: 'install: types', command: 'node tools/install.mjs types' },
   { name: 'install: from source', command: 'node tools/install.mjs source' },
   { name: 'install: into a cache', command: 'node tools/install.mjs readonly' },
   { name: 'install: OpenBLAS missing', command: 'node tools/install.mjs missing' },
