@@ -1,6 +1,7 @@
 /** Nested arrays of numbers, in and out. */
 
 import { describeValue } from '../arguments/describe.js';
+import { isList } from '../arguments/read.js';
 import { ShapeError, ValueError } from '../errors.js';
 import type { TypedArray } from './dtype.js';
 import { maxRank } from './shape.js';
@@ -11,7 +12,7 @@ export type Nested = number | readonly Nested[];
 /** The shape of nested arrays, read off the first element of each depth. */
 export function shapeOfNested(data: Nested): number[] {
   const shape: number[] = [];
-  for (let level: Nested | undefined = data; Array.isArray(level); level = level[0]) {
+  for (let level: Nested | undefined = data; isList(level); level = level[0]) {
     shape.push(level.length);
     if (shape.length > maxRank) break; // an array that holds itself has no end; the rank is refused
   }
@@ -35,7 +36,7 @@ export function flattenInto(
   const visit = (value: Nested, depth: number): void => {
     if (depth === shape.length) {
       if (typeof value !== 'number') {
-        if (!Array.isArray(value)) {
+        if (!isList(value)) {
           throw new ValueError(
             `${context} ${at()} must be a number, but is ${describeValue(value)}`,
           );
@@ -47,7 +48,7 @@ export function flattenInto(
       target[next++] = value;
       return;
     }
-    if (!Array.isArray(value) || value.length !== shape[depth]) {
+    if (!isList(value) || value.length !== shape[depth]) {
       throw new ShapeError(
         `${context} ragged nested arrays: ${at()} must be an array of ${shape[depth]}, but is ${describeValue(value)}`,
       );

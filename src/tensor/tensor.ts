@@ -2,11 +2,15 @@
 
 import { inspect } from 'node:util';
 import { brand, describeValue } from '../arguments/describe.js';
+import { checkedLater } from '../arguments/kinds.js';
+import { declareOptions, type OptionsOf, optional } from '../arguments/options.js';
+import { isList, isRecord, reading } from '../arguments/read.js';
 import { DTypeError, ShapeError, ValueError } from '../errors.js';
 import {
   assertDType,
   bytesOf,
   type DType,
+  dtypeName,
   dtypeOf,
   isTypedArray,
   type TypedArray,
@@ -19,19 +23,35 @@ import { assertShape, formatShape, sizeOf } from './shape.js';
 /** What can be made a tensor of: a tensor, a number, nested arrays of numbers, or a typed array, which has one axis. */
 export type TensorLike = Tensor | Nested | TypedArray;
 
-/** What `tensor` may be told. */
-export interface TensorOptions {
+const tensorOptions = declareOptions('tensor', {
   /** Defaults to the shape of the nested arrays, or to one axis for a typed array. */
-  readonly shape?: readonly number[] | undefined;
+  shape: optional(checkedLater<readonly number[]>('a list of dimensions'), 'size', 'dims'),
   /** Defaults to the typed array's own, else `float32`. */
-  readonly dtype?: DType | undefined;
-}
+  dtype: optional(dtypeName, 'type'),
+});
 
-/** A dense array of any rank up to 32, of one element type, in row-major order: a value, which knows of no graph. */
+/** What `tensor` may be told. */
+export interface TensorOptions extends OptionsOf<typeof tensorOptions> {}
+
+const filledOptions = declareOptions('Tensor.zeros, Tensor.ones, Tensor.full', {
+  /** `float32` unless told otherwise. */
+  dtype: optional(dtypeName, 'type'),
+});
+
+/** What `Tensor.zeros`, `Tensor.ones` and `Tensor.full` may be told. */
+export interface FilledOptions extends OptionsOf<typeof filledOptions> {}
+
+let isOurs: (value: object) => boolean;
+
+/** A dense array of any rank up to 32, of one element type, in row-major order. It knows nothing of graphs. */
 export class Tensor {
   static {
-    brand(Tensor);
+    brand<Tensor>(Tensor, ({ dtype, shape }) => `a tensor of ${dtype} ${formatShape(shape)}`);
+    isOurs = (value) => #made in value;
   }
+
+  // Tells a tensor from what only has its prototype, and from a proxy of one.
+  readonly #made = true;
 
   /** Dimensions, outermost first; `[]` for a scalar. */
   readonly shape: readonly number[];
@@ -42,62 +62,62 @@ export class Tensor {
 
   /**
    * Wraps `data` without copying it.
-   * @throws ShapeError when the shape's size is not the data's length; ValueError for other arrays
+   * @param shape one axis unless told otherwise
+   * @throws ShapeError if the shape's size is not the data's length; ValueError if `data` is not a Float32Array, a
+   *   Float64Array or an Int32Array, or its memory has been transferred away
    */
-  constructor(data: TypedArray, shape: readonly number[] = [data?.length]) {
+  constructor(data: TypedArray, shape?: readonly number[]) {
     if (!isTypedArray(data)) {
       throw new ValueError(
         `Tensor: expected a Float32Array, a Float64Array or an Int32Array, but received ${describeValue(data)}`,
       );
     }
-    assertShape(shape, 'Tensor:');
-    if (sizeOf(shape) !== data.length) {
+    if (data.length === 0 && isDetached(data)) {
+      throw new ValueError(
+        `Tensor: the memory of ${describeValue(data)} has been transferred away`,
+      );
+    }
+    const dims = shape === undefined ? [data.length] : assertShape(shape, 'Tensor:');
+    if (sizeOf(dims) !== data.length) {
       throw new ShapeError(
-        `Tensor: shape ${formatShape(shape)} holds ${sizeOf(shape)} elements, but the data has ${data.length}`,
+        `Tensor: shape ${formatShape(dims)} holds ${sizeOf(dims)} elements, but the data has ${data.length}`,
       );
     }
     this.data = data;
-    this.shape = Object.freeze([...shape]);
+    this.shape = Object.freeze(dims);
     this.dtype = dtypeOf(data);
   }
 
   /**
    * A tensor of zeros; float32 unless told otherwise.
-   * @throws ShapeError for what is no shape; DTypeError for what is no dtype; ValueError when there is not that much memory
+   * @throws ShapeError if `shape` is not a shape; DTypeError if the dtype is not one; ValueError if an option is unknown
+   *   or there is not enough memory
    */
-  static zeros(
-    shape: readonly number[],
-    options: { readonly dtype?: DType | undefined } = {},
-  ): Tensor {
-    return new Tensor(allocate(options.dtype ?? 'float32', shape), shape);
+  static zeros(shape: readonly number[], options?: FilledOptions): Tensor {
+    const { dtype = 'float32' } = filledOptions.read(options, 'Tensor.zeros');
+    return filled(shape, dtype, 0, 'Tensor.zeros:');
   }
 
   /**
    * A tensor of ones; float32 unless told otherwise.
    * @throws as `zeros` does: ShapeError, DTypeError or ValueError
    */
-  static ones(
-    shape: readonly number[],
-    options: { readonly dtype?: DType | undefined } = {},
-  ): Tensor {
-    return Tensor.full(shape, 1, options);
+  static ones(shape: readonly number[], options?: FilledOptions): Tensor {
+    const { dtype = 'float32' } = filledOptions.read(options, 'Tensor.ones');
+    return filled(shape, dtype, 1, 'Tensor.ones:');
   }
 
   /**
-   * A tensor that holds one number throughout; float32 unless told otherwise.
-   * @throws as `zeros` does, and ValueError for what is no number, or no 32-bit integer where the dtype is int32
+   * A tensor whose elements are all one number; float32 unless told otherwise.
+   * @throws as `zeros` does, and ValueError if `value` is not a number, or not a 32-bit integer for int32
    */
-  static full(
-    shape: readonly number[],
-    value: number,
-    options: { readonly dtype?: DType | undefined } = {},
-  ): Tensor {
+  static full(shape: readonly number[], value: number, options?: FilledOptions): Tensor {
     if (typeof value !== 'number') {
       throw new ValueError(`Tensor.full expected a number, but received ${describeValue(value)}`);
     }
-    const dtype = options.dtype ?? 'float32';
+    const { dtype = 'float32' } = filledOptions.read(options, 'Tensor.full');
     assertRepresentable(value, dtype, 'Tensor.full:');
-    return new Tensor(allocate(dtype, shape).fill(value), shape);
+    return filled(shape, dtype, value, 'Tensor.full:');
   }
 
   /** The number of elements. */
@@ -135,8 +155,31 @@ export class Tensor {
       const first = Array.from(this.data.subarray(0, 8)).join(', ');
       return `${head} [ ${first}, … ${this.size - 8} more ]`;
     }
-    return `${head} ${inspect(this.toArray(), { ...options, depth: null })}`;
+    const style = isRecord(options) ? options : {};
+    const text = reading('inspect: options', style, () => ({ ...style, depth: null }));
+    return `${head} ${inspect(this.toArray(), text)}`;
   }
+}
+
+/** Whether `value` is a tensor of this copy of forebay. Never throws. */
+export function isTensor(value: unknown): value is Tensor {
+  return typeof value === 'object' && value !== null && isOurs(value);
+}
+
+/** Whether the memory of an array of no elements has been transferred away. */
+function isDetached(data: TypedArray): boolean {
+  try {
+    new Uint8Array(data.buffer);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+function filled(shape: unknown, dtype: DType, value: number, context: string): Tensor {
+  const dims = assertShape(shape, context);
+  const data = allocate(dtype, dims, context);
+  return new Tensor(value === 0 ? data : data.fill(value), dims);
 }
 
 /**
@@ -144,45 +187,41 @@ export class Tensor {
  *
  * @param data a number, nested arrays of numbers (float32 unless told otherwise), or a typed array,
  *   which is wrapped and not copied: the tensor shares its memory.
- * @throws ShapeError for ragged arrays or a shape of another size; ValueError for what is not a
- *   number; DTypeError when `dtype` contradicts a typed array
+ * @throws ShapeError for ragged arrays or a shape of another size; ValueError if an element is not a number or an
+ *   option is unknown; DTypeError if `dtype` is not that of the typed array
  */
-export function tensor(data: Nested | TypedArray, options: TensorOptions = {}): Tensor {
-  if (options.dtype !== undefined) assertDType(options.dtype, 'tensor:');
+export function tensor(data: Nested | TypedArray, options?: TensorOptions): Tensor {
+  const { shape, dtype } = tensorOptions.read(options);
   if (isTypedArray(data)) {
-    if (options.dtype !== undefined && options.dtype !== dtypeOf(data)) {
+    if (dtype !== undefined && dtype !== dtypeOf(data)) {
       throw new DTypeError(
-        `tensor: a typed array is wrapped as it is: it holds ${dtypeOf(data)}, but dtype ${options.dtype} was asked for`,
+        `tensor: a typed array is wrapped as it is: it holds ${dtypeOf(data)}, but dtype ${dtype} was asked for`,
       );
     }
-    return new Tensor(data, options.shape ?? [data.length]);
+    return new Tensor(data, shape);
   }
-  if (typeof data !== 'number' && !Array.isArray(data)) {
+  if (typeof data !== 'number' && !isList(data)) {
     throw new ValueError(
       `tensor: expected a number, nested arrays of numbers, a Float32Array, a Float64Array or an Int32Array, but received ${describeValue(data)}`,
     );
   }
-  const made = fromNested(data as Nested, options.dtype ?? 'float32', 'tensor:');
-  return options.shape === undefined ? made : new Tensor(made.data, options.shape);
+  const made = fromNested(data as Nested, dtype ?? 'float32', 'tensor:');
+  return shape === undefined ? made : new Tensor(made.data, shape);
 }
 
 function fromNested(data: Nested, dtype: DType, context: string): Tensor {
-  const shape = shapeOfNested(data);
-  assertShape(shape, context);
-  const values = allocate(dtype, shape, context);
-  flattenInto(values, data, shape, context);
-  if (dtype === 'int32') assertIntegers(values as Int32Array, data, context);
-  return new Tensor(values, shape);
+  return reading(context, data, () => {
+    const shape = assertShape(shapeOfNested(data), context);
+    const values = allocate(dtype, shape, context);
+    flattenInto(values, data, shape, context);
+    if (dtype === 'int32') assertIntegers(values as Int32Array, data, context);
+    return new Tensor(values, shape);
+  });
 }
 
-/** Whether `asTensor` may make a tensor of it; the elements of nested arrays are not looked at. */
+/** Whether `asTensor` may make a tensor of it; the elements of nested arrays are not looked at. Never throws. */
 export function isTensorLike(value: unknown): value is TensorLike {
-  return (
-    value instanceof Tensor ||
-    typeof value === 'number' ||
-    Array.isArray(value) ||
-    isTypedArray(value)
-  );
+  return isTensor(value) || typeof value === 'number' || isList(value) || isTypedArray(value);
 }
 
 /**
@@ -191,8 +230,7 @@ export function isTensorLike(value: unknown): value is TensorLike {
  * @throws ShapeError or ValueError, as `tensor` does, and for memory that has been transferred away
  */
 export function asTensor(value: TensorLike, dtype: DType, context: string): Tensor {
-  const made =
-    value instanceof Tensor ? value : isTypedArray(value) ? new Tensor(value) : undefined;
+  const made = isTensor(value) ? value : isTypedArray(value) ? new Tensor(value) : undefined;
   if (made === undefined) return fromNested(value as Nested, dtype, context);
   if (made.data.length !== sizeOf(made.shape)) {
     throw new ValueError(
@@ -202,7 +240,7 @@ export function asTensor(value: TensorLike, dtype: DType, context: string): Tens
   return made;
 }
 
-/** Zeroed memory. @throws ValueError when there is not that much */
+/** Zeroed memory. @throws ValueError if there is not enough */
 export function allocate(dtype: DType, shape: readonly number[], context = 'Tensor:'): TypedArray {
   assertDType(dtype, context);
   assertShape(shape, context);
