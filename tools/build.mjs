@@ -15,7 +15,7 @@ import {
 } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
-import { join, sep } from 'node:path';
+import { basename, join, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundle } from './bundle.mjs';
 
@@ -62,7 +62,7 @@ async function ts() {
   if (!run('typescript/bin/tsc', '-p', 'tsconfig.build.json', ...incremental)) return false;
   takeBuiltins();
   moduleTypes();
-  wrapper();
+  wrappers();
   await bundle();
   return true;
 }
@@ -89,18 +89,23 @@ function moduleTypes() {
 }
 
 /**
- * dist/index.mjs and its types: the names of dist/index.js, for `import`. It holds nothing of its own, so a class
- * that was imported and one that was required are the same. The names are listed one by one: tools that read
- * modules without running them do not see through `export *` of a CommonJS module.
+ * For each entry point of package.json, dist/NAME.mjs and its types: the names of dist/NAME.js, for `import`. It holds
+ * nothing of its own, so a class that was imported and one that was required are the same. The names are listed one by
+ * one: tools that read modules without running them do not see through `export *` of a CommonJS module.
  */
-function wrapper() {
-  const names = Object.keys(createRequire(import.meta.url)('../dist/index.js')).sort();
+function wrappers() {
+  const { exports } = JSON.parse(readFileSync('package.json', 'utf8'));
   const head = '// Written by tools/build.mjs.\n';
-  writeFileSync(
-    'dist/index.mjs',
-    `${head}export {\n  ${names.join(',\n  ')},\n} from './index.js';\n`,
-  );
-  writeFileSync('dist/index.d.mts', `${head}export * from './index.js';\n`);
+  for (const { import: imported, require: required } of Object.values(exports)) {
+    if (imported === undefined) continue;
+    const target = `./${basename(required.default)}`;
+    const names = Object.keys(createRequire(import.meta.url)(resolve(required.default))).sort();
+    writeFileSync(
+      imported.default,
+      `${head}export {\n  ${names.join(',\n  ')},\n} from '${target}';\n`,
+    );
+    writeFileSync(imported.types, `${head}export * from '${target}';\n`);
+  }
 }
 
 const steps = { native, ts, failing };
