@@ -267,6 +267,21 @@ describe('an addon that cannot be loaded', () => {
     );
   });
 
+  it('under the permission model is one for want of --allow-addons alone', () => {
+    const flag = process.allowedNodeEnvironmentFlags.has('--permission')
+      ? '--permission'
+      : '--experimental-permission';
+    mkdirSync(join(home, 'build/Release'), { recursive: true });
+    copyFileSync(built, join(home, 'build/Release/forebay.node'));
+    // What may be read is the application, and nothing else.
+    const flags = [flag, `--allow-fs-read=${join(project, '*')}`];
+    expect(run(report, {}, [...flags, '--allow-addons']).stdout).toBe(loads);
+    expect(run(report, {}, flags).stdout).toMatch(
+      /Node\.js runs with --permission and may not load addons: add --allow-addons$/,
+    );
+    rmSync(join(home, 'build'), { recursive: true });
+  });
+
   it('with --no-addons says so', () => {
     const { stdout } = run(report, { FOREBAY_ADDON: built }, ['--no-addons']);
     expect(stdout).toMatch(/Node\.js runs with --no-addons: leave that out, also in NODE_OPTIONS$/);
