@@ -27,7 +27,9 @@ export default {
     };
     return {
       // The first uses the addon for tests, which counts its allocations; the second uses the addon that users have.
-      mainToo: await of('here', { FOREBAY_PREBUILD: `${root}.cmake/failing` }),
+      mainToo: await of('here', {
+        FOREBAY_ADDON: `${root}.cmake/failing/build/Release/forebay.node`,
+      }),
       workersOnly: await of('elsewhere'),
     };
   },

@@ -1,5 +1,7 @@
 /** The public names of forebay. */
 
+import './arguments/globals.js';
+
 export { type BackwardOptions, backward } from './autodiff/backward.js';
 export { type CheckOptions, checkGradients } from './autodiff/check.js';
 export { Gradients } from './autodiff/gradients.js';
@@ -72,6 +74,7 @@ export { load, loadMetadata, type SaveOptions, save } from './io/safetensors.js'
 export type { DTypes, LoadOptions, Skipped } from './io/selection.js';
 export type { FilePath, FileSource, FileUrl } from './io/sources.js';
 export type { Restored, Saved } from './io/values.js';
+export { type ConfigureOptions, configure } from './native/configure.js';
 export { type NativeInfo, nativeInfo } from './native/info.js';
 export { getThreads, setThreads } from './native/threads.js';
 export { FeedForward, type FeedForwardOptions } from './nn/feed-forward.js';

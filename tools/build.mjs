@@ -1,20 +1,21 @@
 // Builds what changed: the addon (CMake, through cmake-js) into build/Release/forebay.node, and dist/
 // (tsc; the command in dist/cli by tools/bundle.mjs). `node tools/build.mjs [native|ts]`; without a word, both.
 // `node tools/build.mjs failing` builds the addon whose allocations fail when they are told to, for tests, into
-// .cmake/failing (FOREBAY_PREBUILD).
+// .cmake/failing (FOREBAY_ADDON).
 import { spawnSync } from 'node:child_process';
 import {
   copyFileSync,
   existsSync,
   mkdirSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
-import { join, sep } from 'node:path';
+import { basename, join, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundle } from './bundle.mjs';
 
@@ -59,10 +60,25 @@ async function ts() {
   // What tsc knows of its last run lies in dist/ too: whoever deletes dist/ gets all of it again.
   const incremental = ['--incremental', '--tsBuildInfoFile', 'dist/.tsbuildinfo'];
   if (!run('typescript/bin/tsc', '-p', 'tsconfig.build.json', ...incremental)) return false;
+  takeBuiltins();
   moduleTypes();
-  wrapper();
+  wrappers();
   await bundle();
   return true;
+}
+
+/**
+ * In dist/, Node's own modules are not taken by `require`: esbuild makes of that, in a bundle of ES modules, a call that
+ * throws, so that importing such a bundle would fail.
+ */
+function takeBuiltins() {
+  for (const name of readdirSync('dist', { recursive: true })) {
+    const file = join('dist', name);
+    if (!file.endsWith('.js') || ['cli', 'report'].includes(name.split(sep)[0])) continue;
+    const text = readFileSync(file, 'utf8');
+    const taken = text.replace(/\brequire\(("node:[\w/]+")\)/g, 'process.getBuiltinModule($1)');
+    if (taken !== text) writeFileSync(file, taken);
+  }
 }
 
 /** The library's own modules are CommonJS, the pictures' are not: Node reads the nearest package.json. */
@@ -73,18 +89,23 @@ function moduleTypes() {
 }
 
 /**
- * dist/index.mjs and its types: the names of dist/index.js, for `import`. It holds nothing of its own, so a class
- * that was imported and one that was required are the same. The names are listed one by one: tools that read
- * modules without running them do not see through `export *` of a CommonJS module.
+ * For each entry point of package.json, dist/NAME.mjs and its types: the names of dist/NAME.js, for `import`. It holds
+ * nothing of its own, so a class that was imported and one that was required are the same. The names are listed one by
+ * one: tools that read modules without running them do not see through `export *` of a CommonJS module.
  */
-function wrapper() {
-  const names = Object.keys(createRequire(import.meta.url)('../dist/index.js')).sort();
+function wrappers() {
+  const { exports } = JSON.parse(readFileSync('package.json', 'utf8'));
   const head = '// Written by tools/build.mjs.\n';
-  writeFileSync(
-    'dist/index.mjs',
-    `${head}export {\n  ${names.join(',\n  ')},\n} from './index.js';\n`,
-  );
-  writeFileSync('dist/index.d.mts', `${head}export * from './index.js';\n`);
+  for (const { import: imported, require: required } of Object.values(exports)) {
+    if (imported === undefined) continue;
+    const target = `./${basename(required.default)}`;
+    const names = Object.keys(createRequire(import.meta.url)(resolve(required.default))).sort();
+    writeFileSync(
+      imported.default,
+      `${head}export {\n  ${names.join(',\n  ')},\n} from '${target}';\n`,
+    );
+    writeFileSync(imported.types, `${head}export * from '${target}';\n`);
+  }
 }
 
 const steps = { native, ts, failing };

@@ -1,8 +1,10 @@
-// Does what users do: installs the tarball into an empty folder, in one of three situations, and uses it
-// from ESM, CommonJS and TypeScript. `node tools/install.mjs prebuilt|source|missing`, after
-// `node tools/package.mjs`.
-//   prebuilt   no compiler, no OpenBLAS, install scripts switched off: the binary of the package
-//   source     built by node-gyp with the system's OpenBLAS
+// Does what users do: installs the tarball into an empty folder, in one of a few situations, and uses it
+// from ES modules, CommonJS and TypeScript. `node tools/install.mjs prebuilt|types|source|readonly|missing`,
+// after `node tools/package.mjs`.
+//   prebuilt   no compiler, no OpenBLAS: the binary of the package
+//   types      by TypeScript in every mode of finding packages, with and without @types/node and the DOM
+//   source     `npx forebay build`: by node-gyp with the system's OpenBLAS, and without a network
+//   readonly   the same where the package's folder cannot be written: into the cache
 //   missing    OpenBLAS is not there: one message that says what to type
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -38,7 +40,8 @@ function barePath() {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   const npm = execFileSync('sh', ['-c', 'command -v npm'], { encoding: 'utf8' }).trim();
-  for (const [name, file] of Object.entries({ node: process.execPath, npm, sh: '/bin/sh' })) {
+  const npx = join(npm, '../npx');
+  for (const [name, file] of Object.entries({ node: process.execPath, npm, npx, sh: '/bin/sh' })) {
     symlinkSync(file, join(folder, name));
   }
   return folder;
@@ -82,10 +85,10 @@ const loaded = `
 `;
 
 /** Uses it in every way that there is. @returns the addon and the BLAS libraries that were loaded */
-function use(project) {
+function use(project, env = {}) {
   const node = (...args) =>
     execFileSync(process.execPath, args, {
-      ...{ cwd: project, env: {}, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] },
+      ...{ cwd: project, env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] },
     });
   node('-e', `const fb = require('forebay'); ${training}`);
   const output = node(
@@ -93,34 +96,63 @@ function use(project) {
     `import { createRequire } from 'node:module'; import * as fb from 'forebay'; ${training} ${loaded}
     if (createRequire(process.cwd() + '/')('forebay').Tensor !== fb.Tensor) throw new Error('two copies');`,
   );
-  typeCheck(project, node);
   const command = join(project, 'node_modules/.bin/forebay');
   assert(/^\d+\.\d+\.\d+\n$/.test(node(command, '--version')), 'forebay --version');
   assert(node(command, 'doctor').endsWith('\nAll is well.\n'), 'forebay doctor');
   return JSON.parse(output);
 }
 
-function typeCheck(project, node) {
-  writeFileSync(
-    join(project, 'check.ts'),
-    `import * as fb from 'forebay';
-    export const t: fb.Tensor = fb.tensor([1, 2, 3]);
-    // @ts-expect-error: a declaration that is any would take this
-    export const n: number = fb.tensor([1, 2, 3]);\n`,
-  );
-  writeFileSync(
-    join(project, 'check.cts'),
-    "import fb = require('forebay');\nexport const t: fb.Tensor = fb.tensor([1]);\n",
-  );
-  const compilerOptions = {
-    ...{ noEmit: true, strict: true, target: 'es2022', module: 'nodenext' },
-    types: ['node'],
-    skipLibCheck: false, // our declarations are the library that is checked
-  };
-  writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions }));
+/** The ways in which TypeScript finds a package, and what else it is told: our types must be complete in each. */
+const typeModes = {
+  'nodenext, with @types/node': { module: 'nodenext', types: ['node'] },
+  'nodenext, ES2022 alone': { module: 'nodenext' },
+  'nodenext, with the DOM': { module: 'nodenext', lib: ['es2022', 'dom'] },
+  'nodenext, ESNext and the DOM, with @types/node': {
+    ...{ module: 'nodenext', lib: ['esnext', 'dom'], types: ['node'] },
+  },
+  'node16, ES2022 alone': { module: 'node16' },
+  'bundler, with the DOM': {
+    module: 'esnext',
+    moduleResolution: 'bundler',
+    lib: ['es2022', 'dom'],
+  },
+  'node10, ES2022 alone': {
+    ...{ module: 'commonjs', moduleResolution: 'node10', ignoreDeprecations: '6.0' },
+  },
+};
+
+const check = (forebay) => `${forebay}
+  export const t: fb.Tensor = fb.tensor([1, 2, 3]);
+  // @ts-expect-error: a declaration that is any would take this
+  export const n: number = fb.tensor([1, 2, 3]);
+  const w = fb.parameter('w', [2]);
+  const program = fb.compile({ outputs: { w }, updates: fb.adam(fb.sum(w), [w]) });
+  export const result: fb.Tensor = program.run({}).w;
+  export const later: Promise<{ readonly w: fb.Tensor }> = program.runAsync();
+  export const error: fb.ForebayError = new fb.ValueError('expected', { cause: 1 });
+`;
+
+/** Checks a project in every mode; a file of the project's own kind, one of ES modules and one of CommonJS. */
+function typeCheck(project) {
+  writeFileSync(join(project, 'check.ts'), check("import * as fb from 'forebay';"));
+  writeFileSync(join(project, 'check.mts'), check("import * as fb from 'forebay';"));
+  writeFileSync(join(project, 'check.cts'), check("import fb = require('forebay');"));
   // The compiler and Node's types are the project's own in life; here they are ours.
   symlinkSync(join(root, 'node_modules/@types'), join(project, 'node_modules/@types'));
-  node(join(root, 'node_modules/typescript/bin/tsc'), '-p', '.');
+  for (const [name, mode] of Object.entries(typeModes)) {
+    const files = ['check.ts', ...(/^node(16|next)/.test(name) ? ['check.mts', 'check.cts'] : [])];
+    const compilerOptions = {
+      ...{ noEmit: true, strict: true, target: 'es2022', lib: ['es2022'], types: [] },
+      skipLibCheck: false, // our declarations are the library that is checked
+      ...mode,
+    };
+    writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files }));
+    const compiler = join(root, 'node_modules/typescript/bin/tsc');
+    const { status, stdout } = spawnSync(process.execPath, [compiler, '-p', '.'], {
+      ...{ cwd: project, encoding: 'utf8' },
+    });
+    assert(status === 0, `${name}:\n${stdout}`);
+  }
 }
 
 /** The demos, from the installed package. */
@@ -150,51 +182,90 @@ function demonstrate(project) {
 export const situations = {
   prebuilt() {
     const project = emptyProject('prebuilt');
-    mustInstall(project, { PATH: barePath() }, '--ignore-scripts');
+    mustInstall(project, { PATH: barePath() });
     const [addon, ...others] = use(project);
     assert(/[\\/]prebuilds[\\/]/.test(addon), `the addon is not the prebuilt one: ${addon}`);
     assert(others.length === 0, `it loaded ${others.join(', ')}`);
     demonstrate(project);
-    // With scripts, on the same machine without a compiler: the binary loads, so nothing is built.
-    mustInstall(emptyProject('prebuilt-scripts'), { PATH: barePath() });
-    assert(!existsSync(join(installed('prebuilt-scripts'), 'build')), 'it built an addon');
-    return 'installed without a compiler, OpenBLAS or scripts; trained, type-checked, demonstrated';
+    return 'installed without a compiler and OpenBLAS; trained and demonstrated';
+  },
+
+  types() {
+    const project = emptyProject('types');
+    mustInstall(project);
+    typeCheck(project);
+    return `the types are complete: ${Object.keys(typeModes).join('; ')}`;
   },
 
   source() {
     const project = emptyProject('source');
-    mustInstall(project, { npm_config_build_from_source: 'true' }, '--foreground-scripts');
+    mustInstall(project);
+    const home = installed('source');
+    // Neither is needed: the headers are those of the package.
+    const { status, stdout, output } = build(project, noNetwork);
+    assert(status === 0, `npx forebay build failed:\n${output}`);
+    const built = join(home, 'build/Release/forebay.node');
+    assert(stdout === `${built}\n`, `it did not build ${built}, but ${stdout}`);
+    assert(!/gyp http|download/i.test(output), `it downloaded something:\n${output}`);
     const files = use(project);
-    assert(
-      files.some((file) => file.endsWith('/build/Release/forebay.node')),
-      `the addon is not the one that was built: ${files.join(', ')}`,
-    );
+    assert(files.includes(built), `the addon is not the one that was built: ${files.join(', ')}`);
     return `built by node-gyp; loaded ${files.join(', ')}`;
   },
 
+  readonly() {
+    const project = emptyProject('readonly');
+    mustInstall(project);
+    const home = installed('readonly');
+    // Root may write into any folder: but not into one that is a file.
+    writeFileSync(join(home, 'build'), '');
+    const cache = join(project, 'cache');
+    const { status, stdout, output } = build(project, { ...noNetwork, XDG_CACHE_HOME: cache });
+    assert(status === 0, `npx forebay build failed:\n${output}`);
+    assert(stdout.startsWith(`${cache}/forebay/`), `it is not in the cache, but ${stdout}`);
+    const files = use(project, { XDG_CACHE_HOME: cache });
+    assert(`${files[0]}\n` === stdout, `the addon is not the one that was built: ${files}`);
+    return `built into ${stdout.trim()}, and loaded from there`;
+  },
+
   missing() {
+    const project = emptyProject('missing');
+    mustInstall(project);
     const lacking = {
       "pkg-config does not know 'openblas'": { PKG_CONFIG_LIBDIR: '/nowhere', PKG_CONFIG_PATH: '' },
       'pkg-config was not found': { PATH: withoutPkgConfig() },
+      'the C++ compiler g++ was not found': { PATH: barePath() },
     };
     for (const [reason, env] of Object.entries(lacking)) {
-      const project = emptyProject('missing');
-      const built = { ...env, npm_config_build_from_source: 'true' };
-      const { status, output } = install(project, built);
-      assert(status !== 0, `npm install succeeded although ${reason}`);
-      const said = output.match(/forebay: its native addon has to be built/g) ?? [];
+      const { status, output } = build(project, env);
+      assert(status === 1, `npx forebay build ended with ${status} although ${reason}`);
+      const said = output.match(/forebay: the native addon cannot be compiled/g) ?? [];
       assert(said.length === 1, `${said.length} messages, not one:\n${output}`);
       assert(output.includes(reason), `it does not say that ${reason}:\n${output}`);
       assert(
-        /(apt-get|dnf|brew) install .*openblas/.test(output),
+        /(apt-get|dnf|apk|brew) install .*openblas/.test(output),
         `it does not say what to type:\n${output}`,
       );
       assert(!/gyp/i.test(output), `node-gyp was started in vain:\n${output}`);
-      assert(!existsSync(installed('missing')), 'half an installation is left');
+      assert(!existsSync(join(installed('missing'), 'build')), 'half a build is left');
     }
-    return `npm install fails with one message: ${Object.keys(lacking).join('; ')}`;
+    return `npx forebay build fails with one message: ${Object.keys(lacking).join('; ')}`;
   },
 };
+
+/** What leads nowhere, in case that something is sought in a network. */
+const noNetwork = {
+  ...{ HTTP_PROXY: 'http://127.0.0.1:9', HTTPS_PROXY: 'http://127.0.0.1:9' },
+  ...{ npm_config_registry: 'http://127.0.0.1:9', npm_config_disturl: 'http://127.0.0.1:9' },
+};
+
+/** `npx forebay build` in a project. */
+function build(project, env = {}) {
+  const { status, stdout, stderr } = spawnSync('npx', ['--no-install', 'forebay', 'build'], {
+    ...{ cwd: project, encoding: 'utf8', maxBuffer: 2 ** 26 },
+    env: { ...process.env, ...env },
+  });
+  return { status, stdout, output: `${stdout}${stderr}` };
+}
 
 /** The bare PATH and what builds, but for pkg-config. */
 function withoutPkgConfig() {

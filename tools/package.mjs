@@ -2,7 +2,7 @@
 // `node tools/package.mjs` prints its size; other checks install it (tools/install.mjs).
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -12,7 +12,12 @@ export const tarball = join(folder, 'forebay.tgz');
 
 /** Every file of the package matches one of these, and each of these has a file. */
 const wanted = [
-  /^(package\.json|README\.md|LICENSE|CHANGELOG\.md)$/,
+  /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|ARCHITECTURE\.md)$/,
+  // What the README and the guides link to: so every link and picture works from node_modules, too.
+  /^docs\/(guides\/)?[\w-]+\.md$/,
+  /^docs\/pictures\/[\w-]+\.(png|svg)$/,
+  /^examples\/[\w-]+\.ts$/,
+  /^bench\/README\.md$/,
   // What is imported, with its types; sources and maps, for stack traces and "go to definition".
   /^dist\/(?!cli\/|report\/)[\w/-]+\.(js|d\.ts)(\.map)?$/,
   // The same by `import`; and for Node, that the modules above are CommonJS.
@@ -29,6 +34,7 @@ const wanted = [
   /^native\/[\w-]+\.cjs$/,
   /^native\/(kernels|program|binding)\/([\w-]+\/)?\w+\.(cc|h)$/,
   /^native\/vendor\/(napi(-inl)?(\.deprecated)?\.h|LICENSE\.md)$/,
+  /^native\/vendor\/node\/(LICENSE|include\/node\/(common\.gypi|(js_native|node)_api(_types)?\.h))$/,
 ];
 
 /** What is wrong with a list of paths in the package: in words, or nothing. */
@@ -39,6 +45,29 @@ export function faultsOf(paths) {
     ...strays.map((path) => `nobody needs ${path}`),
     ...lacking.map((pattern) => `there is nothing like ${pattern.source}`),
   ];
+}
+
+/**
+ * The links of pages that lead to no file of the package, as "page: link". On npm's page, a link that is not absolute
+ * is one into the repository of package.json, in which the same files lie.
+ */
+export function brokenLinks(pages, paths) {
+  const folders = new Set(paths.flatMap((path) => [...ancestors(path)]));
+  return Object.entries(pages).flatMap(([page, text]) =>
+    [...text.matchAll(/\]\(([^)\s#]+)(#[^)\s]*)?\)/g)]
+      .map(([, link]) => link)
+      .filter((link) => !/^https?:/.test(link))
+      .filter((link) => {
+        const target = posix.join(posix.dirname(page), link);
+        return !paths.includes(target) && !folders.has(target);
+      })
+      .map((link) => `${page}: ${link}`),
+  );
+}
+
+function* ancestors(path) {
+  for (let folder = posix.dirname(path); folder !== '.'; folder = posix.dirname(folder))
+    yield folder;
 }
 
 /** Packs. @returns npm's account: `files`, and the sizes packed and unpacked, in bytes */
@@ -69,7 +98,11 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     rooms.set(room, (rooms.get(room) ?? 0) + bytes);
   }
   for (const [room, bytes] of rooms) console.log(`  ${room}: ${mb(bytes)}`);
-  const faults = faultsOf(files.map(({ path }) => path));
+  const paths = files.map(({ path }) => path);
+  const pages = paths.filter((path) => path.endsWith('.md') && !path.includes('LICENSE'));
+  const texts = pages.map((page) => [page, readFileSync(join(root, page), 'utf8')]);
+  const broken = brokenLinks(Object.fromEntries(texts), paths);
+  const faults = [...faultsOf(paths), ...broken.map((link) => `a link leads nowhere: ${link}`)];
   if (faults.length > 0)
     throw new Error(`The tarball is not what a user needs:\n${faults.join('\n')}`);
 }

@@ -31,7 +31,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 export const ceiling = '2.31';
 
 const libc = process.platform === 'linux' ? '.glibc' : '';
-/** Named as node-gyp-build seeks it. */
+/** Where src/native/locate.ts looks for it. */
 export const prebuilt = join(
   root,
   `prebuilds/${process.platform}-${process.arch}/forebay.napi${libc}.node`,

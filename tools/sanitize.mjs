@@ -66,7 +66,7 @@ const kinds = {
 const passes = (command, args, env = {}) =>
   spawnSync(command, args, { stdio: 'inherit', env: { ...process.env, ...env } }).status === 0;
 
-/** Builds the C++ tests and the addon with the sanitizers, in a folder that node-gyp-build can load from. */
+/** Builds the C++ tests and the addon with the sanitizers. */
 function build({ folder, sanitizers }) {
   const options = ['-DCMAKE_BUILD_TYPE=RelWithDebInfo', '-DFOREBAY_TESTS=ON', '-DFOREBAY_ADDON=ON'];
   const built =
@@ -92,7 +92,7 @@ const runs = {
     // Not by npx, because the sanitizer would be preloaded into npx, too. A test takes ten times as long as usual.
     passes(process.execPath, ['node_modules/vitest/vitest.mjs', 'run', ...tests, ...patience], {
       ...env,
-      FOREBAY_PREBUILD: resolve(folder, 'addon'),
+      FOREBAY_ADDON: resolve(folder, 'addon/build/Release/forebay.node'),
       // libstdc++ is preloaded too, because Node may contain its own, and the sanitizer looks for it at its start.
       LD_PRELOAD: `${library(name)} ${library('libstdc++.so.6')}`,
     }),

@@ -63,7 +63,7 @@ const vitest = (name, filter = '', env = {}) => {
 
 /** The kernel bodies that this machine can run, according to the addon. */
 function simdBodies() {
-  const ask = "require('node-gyp-build')('.').describe().simd.available.join()";
+  const ask = "require('./build/Release/forebay.node').describe().simd.available.join()";
   const { status, stdout } = spawnSync(process.execPath, ['-p', ask], { encoding: 'utf8' });
   // If the addon cannot be loaded, one suite remains. It fails and shows the reason.
   return status === 0 ? stdout.trim().split(',') : ['portable'];
@@ -146,15 +146,19 @@ const suites = [
     shows: coverage,
   },
   ...simdBodies().map((body) => vitest(`kernels, ${body}`, kernelTests, { FOREBAY_SIMD: body })),
-  // What users do: the tarball with a binary, packed once, is installed in three situations.
+  // What users do: the tarball with a binary, packed once, is installed in several situations.
   { name: 'package: prebuilt binary', command: 'node tools/prebuild.mjs' },
   { name: 'package: contents', command: 'node tools/package.mjs' },
   { name: 'package: publint', command: `publint run --strict ${tarball}` },
   { name: 'package: types, by attw', command: `attw ${tarball}` },
   { name: 'install: prebuilt', command: 'node tools/install.mjs prebuilt' },
+  { name: 'install: types', command: 'node tools/install.mjs types' },
   { name: 'install: from source', command: 'node tools/install.mjs source' },
+  { name: 'install: into a cache', command: 'node tools/install.mjs readonly' },
   { name: 'install: OpenBLAS missing', command: 'node tools/install.mjs missing' },
-  vitest('kernels, built by node-gyp', kernelTests, { FOREBAY_PREBUILD: installed('source') }),
+  vitest('kernels, built by node-gyp', kernelTests, {
+    FOREBAY_ADDON: `${installed('source')}/build/Release/forebay.node`,
+  }),
   // It downloads 40 MB from npm, once. `npm run check:nodes` tests all lines.
   { name: 'another Node', command: 'node tools/node-lines.mjs 24' },
   ...examples().map((file) => ({

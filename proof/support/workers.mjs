@@ -57,7 +57,7 @@ assert.deepEqual(await digests(), alone, 'trainings at the same time give the sa
 const root = new URL('../..', import.meta.url).pathname;
 // Only the addon for tests counts its allocations.
 const { failing } = here
-  ? createRequire(import.meta.url)('node-gyp-build')(root)
+  ? createRequire(import.meta.url)(process.env.FOREBAY_ADDON ?? `${root}build/Release/forebay.node`)
   : { failing: undefined };
 // Collects the garbage of this thread's own training before counting.
 const live = async () => {

@@ -212,6 +212,8 @@ const table: Readonly<Record<string, () => Call>> = {
   setThreads: () => ({ args: [fb.getThreads()] }),
   getThreads: () => ({ args: [] }),
   nativeInfo: () => ({ args: [] }),
+  // With an addon it throws StateError, for one is loaded.
+  configure: () => ({ args: [{}] }),
   dot: () => ({
     args: [[loss, y], { waits: fb.WaitList.of(loss, y), title: 'title', direction: 'LR' }],
   }),

@@ -4,13 +4,19 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { version } from '../../src/native/version.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const { faultsOf } = (await import(join(root, 'tools/package.mjs'))) as {
+const { brokenLinks, faultsOf } = (await import(join(root, 'tools/package.mjs'))) as {
   faultsOf(paths: readonly string[]): string[];
+  brokenLinks(pages: Record<string, string>, paths: readonly string[]): string[];
 };
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
-  readonly dependencies: Record<string, string>;
+  readonly version: string;
+  readonly gypfile?: boolean;
+  readonly repository?: { readonly url: string };
+  readonly scripts: Record<string, string>;
+  readonly dependencies?: Record<string, string>;
 };
 
 /** The modules that Node loads for a script, of either kind, as paths below the checkout. */
@@ -56,8 +62,19 @@ describe("import 'forebay'", () => {
     ).toBe(true);
   });
 
-  it('depends on the loader of addons alone', () => {
-    expect(Object.keys(manifest.dependencies)).toEqual(['node-gyp-build']);
+  it('depends on no other package', () => {
+    expect(manifest.dependencies).toBeUndefined();
+  });
+
+  it('runs nothing when it is installed', () => {
+    const scripts = ['preinstall', 'install', 'postinstall', 'prepare'];
+    expect(scripts.filter((name) => name in manifest.scripts)).toEqual([]);
+    // Else npm adds a script of its own where there is a binding.gyp.
+    expect(manifest.gypfile).toBe(false);
+  });
+
+  it('is of the version that the addon is compared with', () => {
+    expect(manifest.version).toBe(version);
   });
 });
 
@@ -113,8 +130,11 @@ describe('the list of what a user needs', () => {
       'dist/cli/main.mjs',
       'dist/cli/LICENSES.md',
     ],
+    ...['docs/guides/compile.md', 'docs/pictures/step.svg', 'examples/01-first-steps.ts'],
+    'bench/README.md',
     ...['dist/cli/assets/index_bg.wasm', 'prebuilds/linux-x64/forebay.napi.glibc.node'],
     ...['binding.gyp', 'native/sources.cjs', 'native/kernels/map.cc', 'native/vendor/napi.h'],
+    'native/vendor/node/include/node/node_api.h',
   ];
 
   it('is content with a file of each kind', () => {
@@ -137,5 +157,24 @@ describe('the list of what a user needs', () => {
 
   it.each(needed)('misses %s', (file) => {
     expect(faultsOf(needed.filter((other) => other !== file))).toHaveLength(1);
+  });
+});
+
+describe('links between pages of the package', () => {
+  const paths = ['README.md', 'docs/guides/a.md', 'docs/pictures/p.svg', 'examples/01.ts'];
+
+  it.each([
+    ['README.md', '[a](docs/guides/a.md), [b](examples), ![p](docs/pictures/p.svg)'],
+    ['docs/guides/a.md', '[r](../../README.md#part), ![p](../pictures/p.svg), [web](https://x.y)'],
+  ])('lead to files and folders that are in it: %s', (page, text) => {
+    expect(brokenLinks({ [page]: text }, paths)).toEqual([]);
+  });
+
+  it.each(['docs/guides/b.md', 'src/index.ts', '../other'])('are broken to %s', (link) => {
+    expect(brokenLinks({ 'README.md': `[x](${link})` }, paths)).toEqual([`README.md: ${link}`]);
+  });
+
+  it('are of a repository that package.json names, so that npm can resolve them', () => {
+    expect(manifest.repository?.url).toMatch(/^git\+https:\/\/.*\.git$/);
   });
 });

@@ -1,7 +1,6 @@
 // Native allocations that fail. Uses a build of the addon whose allocations fail on request.
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { beforeAll, describe, expect, it } from 'vitest';
 
 const root = new URL('../..', import.meta.url).pathname;
@@ -10,7 +9,7 @@ const node = (args: string[], env: NodeJS.ProcessEnv = {}) =>
   spawnSync(process.execPath, args, {
     cwd: root,
     encoding: 'utf8',
-    env: { ...process.env, FOREBAY_PREBUILD: undefined, LD_PRELOAD: undefined, ...env },
+    env: { ...process.env, FOREBAY_ADDON: undefined, LD_PRELOAD: undefined, ...env },
   });
 
 describe('a native allocation that fails', () => {
@@ -25,7 +24,7 @@ describe('a native allocation that fails', () => {
     (scenario) => {
       const script = 'proof/support/failing-allocations.mjs';
       const { status, stdout, stderr } = node(['--expose-gc', script, 'short', scenario], {
-        FOREBAY_PREBUILD: `${root}.cmake/failing`,
+        FOREBAY_ADDON: `${root}.cmake/failing/build/Release/forebay.node`,
       });
       expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
       const { failures, errors, codes, failuresIn } = JSON.parse(
@@ -44,11 +43,8 @@ describe('a native allocation that fails', () => {
 describe('the addon', () => {
   // What aborts a process when memory runs out: C++ that throws, Node-API's C++ wrappers, and memory that the C library
   // allocates for thread-local variables.
-  it.skipIf(process.env.FOREBAY_PREBUILD)('calls nothing that aborts when memory runs out', () => {
-    const loader = createRequire(import.meta.url)('node-gyp-build') as {
-      path(folder: string): string;
-    };
-    const binary = readFileSync(loader.path(root));
+  it.skipIf(process.env.FOREBAY_ADDON)('calls nothing that aborts when memory runs out', () => {
+    const binary = readFileSync(`${root}build/Release/forebay.node`);
     expect(binary.includes('\0_ZnamRKSt9nothrow_t\0'), 'symbols are found').toBe(true);
     for (const symbol of ['_Znwm', '_Znam', 'napi_fatal_error', '__tls_get_addr']) {
       expect(binary.includes(`\0${symbol}\0`), symbol).toBe(false);
@@ -58,7 +54,7 @@ describe('the addon', () => {
   it('throws a typed error too for what a process allocates once: threads, and the callback into JavaScript', () => {
     const script = 'proof/support/failing-allocations.mjs';
     const { status, stdout, stderr } = node(['--expose-gc', script, 'short', 'firstRun'], {
-      FOREBAY_PREBUILD: `${root}.cmake/failing`,
+      FOREBAY_ADDON: `${root}.cmake/failing/build/Release/forebay.node`,
     });
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     const { failuresIn, survived } = JSON.parse(stdout.trim().split('\n').at(-1) as string);
@@ -69,5 +65,25 @@ describe('the addon', () => {
       napi_add_env_cleanup_hook: 1,
     });
     expect(survived).toBe(1);
+  });
+});
+
+describe('the result of a run that arrives after the worker has ended', () => {
+  it('is dropped: Bun delivers what is queued after the hooks that end an environment', () => {
+    const { status, signal, stdout, stderr } = spawnSync(
+      process.execPath,
+      ['test/native/late.mjs'],
+      {
+        cwd: root,
+        encoding: 'utf8',
+        env: {
+          ...process.env,
+          LD_PRELOAD: undefined,
+          FOREBAY_ADDON: `${root}.cmake/failing/build/Release/forebay.node`,
+        },
+      },
+    );
+    expect({ status, signal, stderr }).toEqual({ status: 0, signal: null, stderr: '' });
+    expect(stdout).toBe('3 held, 0 left\n'.repeat(5));
   });
 });

@@ -1,0 +1,63 @@
+// Two copies of forebay in one process: a value of one that meets the other is an error that names both.
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, describe, expect, it } from 'vitest';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const script = fileURLToPath(new URL('copies.mjs', import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), 'forebay-copies-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+function copy(name: string): string {
+  const home = join(folder, name, 'node_modules/forebay');
+  mkdirSync(home, { recursive: true });
+  copyFileSync(join(root, 'package.json'), join(home, 'package.json'));
+  cpSync(join(root, 'dist'), join(home, 'dist'), {
+    recursive: true,
+    filter: (file) => !/dist[\\/](cli|report)([\\/]|$)/.test(file),
+  });
+  return home;
+}
+
+const [one, two] = [copy('one'), copy('two')];
+
+/** What each call says: of values of its own copy (null if it is content), and of the other's. */
+function answers(own: string, other: string): [string, string | null, string | null][] {
+  const addon = process.env.FOREBAY_ADDON ?? join(root, 'build/Release/forebay.node');
+  const { status, stdout, stderr } = spawnSync(process.execPath, [script, own, other], {
+    encoding: 'utf8',
+    env: { ...process.env, FOREBAY_ADDON: addon },
+  });
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  const said = JSON.parse(stdout) as Record<string, [string | null, string | null]>;
+  return Object.entries(said).map(([call, [ours, theirs]]) => [call, ours, theirs]);
+}
+
+describe('a value of another copy of forebay', () => {
+  const all = answers(one, two);
+
+  it('is refused by functions that take it from their own copy', () => {
+    expect(all.filter(([, ours]) => ours !== null)).toEqual([]);
+    expect(all.length).toBeGreaterThan(60);
+  });
+
+  it.each(all)('is refused with the paths of both copies: %s', (_call, _ours, theirs) => {
+    expect(theirs).toMatch(/^FOREBAY_\w+ /);
+    const [, there, here] =
+      / of another copy of forebay, in (.*), while this one is in (.*) \(install one copy/.exec(
+        theirs ?? '',
+      ) ?? [];
+    // An activation of the other copy's refuses the node, instead of being refused.
+    expect([there, here].sort()).toEqual([join(one, 'dist'), join(two, 'dist')]);
+  });
+});
+
+describe('a value of the same copy that was loaded another time, as test runners do', () => {
+  it.each(answers(one, one))('is refused, which says so: %s', (_call, ours, theirs) => {
+    expect(ours).toBeNull();
+    expect(theirs).toContain(`of forebay as loaded another time from ${join(one, 'dist')}`);
+  });
+});

@@ -1,0 +1,85 @@
+// forebay within a bundle: importing it never throws; what computes says to leave forebay external, or loads the addon
+// that is named.
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { rolldown } from 'rolldown';
+import { afterAll, describe, expect, it } from 'vitest';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const addon = process.env.FOREBAY_ADDON ?? join(root, 'build/Release/forebay.node');
+const folder = mkdtempSync(join(tmpdir(), 'forebay-bundled-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const program = (forebay: string) => `${forebay}
+  console.log('imported');
+  try { console.log(fb.evaluate(fb.add(1, 2)).item()); } catch (error) { console.log(error.code, error.message); }
+`;
+
+async function bundled(format: 'esm' | 'cjs', source: 'import' | 'require'): Promise<string> {
+  const entry = join(folder, `${source}-${format}.${source === 'import' ? 'mjs' : 'cjs'}`);
+  const library = join(root, source === 'import' ? 'dist/index.mjs' : 'dist/index.js');
+  const name = JSON.stringify(library);
+  writeFileSync(
+    entry,
+    program(source === 'import' ? `import * as fb from ${name};` : `const fb = require(${name});`),
+  );
+  const build = await rolldown({ input: entry, platform: 'node' });
+  const file = join(folder, `out-${source}.${format === 'esm' ? 'mjs' : 'cjs'}`);
+  await build.write({ file, format, codeSplitting: false });
+  await build.close();
+  return file;
+}
+
+function run(file: string, env: NodeJS.ProcessEnv = {}) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [file], {
+    encoding: 'utf8',
+    env,
+  });
+  return { status, stderr, lines: stdout.trim().split('\n') };
+}
+
+describe.each(['esm', 'cjs'] as const)('a bundle of format %s', (format) => {
+  it.each(['import', 'require'] as const)('of a program that has it by %s', async (source) => {
+    const file = await bundled(format, source);
+    const { status, stderr, lines } = run(file);
+    expect({ status, stderr, first: lines[0] }).toEqual({
+      status: 0,
+      stderr: '',
+      first: 'imported',
+    });
+    expect(lines[1]).toMatch(/^FOREBAY_NATIVE .*forebay was bundled.*--external:forebay/);
+    expect(run(file, { FOREBAY_ADDON: addon }).lines).toEqual(['imported', '3']);
+  });
+});
+
+describe('the code of the library', () => {
+  const files = readdirSync(join(root, 'dist'), { recursive: true, encoding: 'utf8' }).filter(
+    (file) => file.endsWith('.js') && !/^(cli|report)[\\/]/.test(file),
+  );
+  const code = (file: string) => readFileSync(join(root, 'dist', file), 'utf8');
+
+  it('requires nothing but itself: esbuild makes a call that throws of require("node:fs")', () => {
+    expect(files.length).toBeGreaterThan(80);
+    const required = files.flatMap((file) =>
+      [...code(file).matchAll(/\brequire\("([^"]*)"\)/g)].map((of) => of[1] as string),
+    );
+    expect(required.filter((name) => !name.startsWith('.'))).toEqual([]);
+  });
+
+  it('uses __dirname and __filename only where they may be missing', () => {
+    const uses = files.filter((file) => /\b__(dirname|filename)\b/.test(code(file)));
+    expect(uses.filter((file) => !/typeof __(dirname|filename)/.test(code(file)))).toEqual([]);
+    expect(files.filter((file) => /\bimport\.meta\b/.test(code(file)))).toEqual([]);
+  });
+
+  it('names the addons by literal paths, which tools that trace files follow', () => {
+    for (const machine of ['linux-x64', 'linux-arm64']) {
+      expect(code('native/locate.js')).toContain(
+        `\`\${__dirname}/../../prebuilds/${machine}/forebay.napi.glibc.node\``,
+      );
+    }
+  });
+});
