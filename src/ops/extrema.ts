@@ -7,7 +7,6 @@ import { notDifferentiable, type Operand } from '../graph/op.js';
 import { div, mul } from './arithmetic.js';
 import {
   type Axes,
-  broadcastTo,
   keepAxes,
   keptShape,
   type ReduceOptions,
@@ -67,9 +66,11 @@ const largest = declare<{ readonly axes: readonly number[] }>({
     const [x] = inputs as [Node];
     const kept = keptShape(x.shape, axes);
     const chosen = equal(x, reshape(node, kept));
-    // Ties share the gradient evenly, as in PyTorch's amax.
+    // Ties share the gradient evenly, as in PyTorch's amax. There are none where the maximum is NaN.
     const ties = sum(chosen, axes, { keepDims: true });
-    return [mul(chosen, broadcastTo(div(reshape(gradient, kept), ties), x.shape))];
+    const share = div(reshape(gradient, kept), ties);
+    // Chosen, not multiplied by 0 and 1: 0 times an infinite gradient would be NaN.
+    return [where(chosen, share, where(ties, 0, NaN))];
   },
   label: ({ axes }) => axes.join(' '),
   samples: [
