@@ -4,7 +4,7 @@ import { brand, describeValue } from '../arguments/describe.js';
 import { DTypeError, GraphError, ShapeError, ValueError } from '../errors.js';
 import type { DType } from '../tensor/dtype.js';
 import { inspected } from '../tensor/inspected.js';
-import { formatShape } from '../tensor/shape.js';
+import { formatShape, maxRank } from '../tensor/shape.js';
 import type { Shape } from './dimension.js';
 import { forget, NodeTable } from './interning.js';
 import type { Fail, Op } from './op.js';
@@ -171,6 +171,8 @@ export function createNode(op: Op, inputs: readonly Node[], attributes: object =
   // Copies are frozen: what the caller holds stays the caller's.
   const make = () => {
     const shape = op.shape(inputs, attributes, fail);
+    if (shape.length > maxRank)
+      fail.shape(`expected at most ${maxRank} axes, but received ${shape.length}`);
     return new Node(
       op,
       Object.freeze([...inputs]),

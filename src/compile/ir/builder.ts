@@ -20,6 +20,7 @@ import {
   type Part,
 } from './places.js';
 import { hashOf, isSame } from './same.js';
+import { isFlushed, isNormal } from './subnormal.js';
 import {
   type Details,
   type Kind,
@@ -27,6 +28,7 @@ import {
   numberOf,
   type Ref,
   showsAll,
+  transposed,
   Value,
   viewed,
 } from './value.js';
@@ -34,17 +36,6 @@ import { boxOf, broadcast, compose, count, dense, equalLists, rebase, type View 
 
 // Constants larger than this are computed in every run, rather than kept.
 const maxFolded = 4096;
-
-/** The smallest numbers of full precision. */
-const smallest: Readonly<Record<DType, number>> = {
-  float32: 2 ** -126,
-  float64: 2 ** -1022,
-  int32: 1,
-};
-
-function isNormal(number: number, dtype: DType): boolean {
-  return Number.isFinite(number) && Math.abs(number) >= smallest[dtype];
-}
 
 /** How often each rewrite was made: the tests see to it that all of them are. */
 export type Fired = Map<string, number>;
@@ -94,7 +85,8 @@ export class Builder {
   ): Ref {
     if (count(shape) === 0) return this.filled(0, dtype, shape);
     const folded =
-      this.#folded(kernel, dtype, shape, args, converts) ?? this.#simpler(kernel, args, converts);
+      this.#folded(kernel, dtype, shape, args, converts) ??
+      this.#simpler(kernel, args, converts, node);
     if (folded) return folded;
     return this.#once(shape, args, (small, operands) =>
       this.#value('map', dtype, small, operands, { kernel, converts }, node),
@@ -147,7 +139,7 @@ export class Builder {
     const [only] = kept;
     if (kept.length < terms.length) this.fire('simplify: zero term');
     if (!only) return this.filled(0, dtype, shape);
-    if (kept.length === 1) return only;
+    if (kept.length === 1) return kept.length < terms.length ? this.flushed(only, node) : only;
     if (kept.every((term) => numberOf(term) !== undefined)) {
       return kept
         .slice(1)
@@ -165,15 +157,30 @@ export class Builder {
     );
   }
 
+  /** The ref as arithmetic gives it: subnormal elements are 0. */
+  flushed(ref: Ref, node?: Node): Ref {
+    if (isFlushed(ref)) return ref;
+    const { dtype } = ref.value;
+    return this.#once(ref.shape, [ref], (shape, [x]) => {
+      const operands = [x as Ref, this.filled(1, dtype, shape)];
+      return this.#value('map', dtype, shape, operands, { kernel: 'mul', converts: false }, node);
+    });
+  }
+
   /** [M, K] x [K, N]; `onto` is added, and its memory is the result's. */
   product(a: Ref, b: Ref, node?: Node, onto?: Ref): Ref {
     const [m, k] = a.shape as readonly [number, number];
     const n = b.shape[1] as number;
     const { dtype } = a.value;
     if (!onto) {
-      if (m === 0 || n === 0 || k === 0 || numberOf(a) === 0 || numberOf(b) === 0) {
+      if (m === 0 || n === 0 || k === 0) return this.filled(0, dtype, [m, n]);
+      if (numberOf(a) === 0) {
         this.fire('simplify: zero product');
-        return this.filled(0, dtype, [m, n]);
+        return this.stretch(this.#timesZero(b, node), [m, n]);
+      }
+      if (numberOf(b) === 0) {
+        this.fire('simplify: zero product');
+        return transposed(this.stretch(this.#timesZero(transposed(a), node), [n, m]));
       }
       const split = this.splitsProducts && this.#productOfParts(a, b, node);
       if (split) return split;
@@ -216,7 +223,11 @@ export class Builder {
     adds = false,
   ): Ref {
     let kept = parts.filter(({ ref }) => !ref.shape.includes(0));
-    if (adds) kept = kept.filter(({ ref }) => numberOf(ref) !== 0);
+    if (adds) {
+      kept = kept
+        .filter(({ ref }) => numberOf(ref) !== 0)
+        .map(({ ref, start }) => ({ start, ref: this.flushed(ref, node) }));
+    }
     if (kept.length === 0) return this.filled(0, dtype, shape);
     const size = kept.reduce((total, { ref }) => total + count(ref.shape), 0);
     const overlap = adds && overlaps(kept);
@@ -290,6 +301,17 @@ export class Builder {
     return value.whole;
   }
 
+  /**
+   * What a row of zeros times [K, N] gives, [1, N]: 0, but NaN for a column with a NaN or an infinity. It costs one
+   * pass over the matrix, and no product.
+   */
+  #timesZero(matrix: Ref, node?: Node): Ref {
+    const { value, shape } = matrix;
+    const zeros = this.filled(0, value.dtype, shape);
+    const terms = this.map('mul', value.dtype, shape, [zeros, matrix], node);
+    return this.reshape(this.columnSum(terms, node), [1, shape[1] as number], node);
+  }
+
   /** A map of constants is a constant. */
   #folded(
     kernel: string,
@@ -315,14 +337,14 @@ export class Builder {
   }
 
   /** What a map is without computing it. */
-  #simpler(kernel: string, args: readonly Ref[], converts: boolean): Ref | undefined {
+  #simpler(kernel: string, args: readonly Ref[], converts: boolean, node?: Node): Ref | undefined {
     const [x, y] = args as [Ref, Ref | undefined];
     if (converts || !x) return undefined;
     const simpler = () => {
-      if (kernel === 'mul' && y && numberOf(y) === 1) return x;
-      if (kernel === 'mul' && y && numberOf(x) === 1) return y;
-      if (kernel === 'div' && y && numberOf(y) === 1) return x;
-      if (kernel === 'sub' && y && Object.is(numberOf(y), 0)) return x;
+      if (kernel === 'mul' && y && numberOf(y) === 1) return this.flushed(x, node);
+      if (kernel === 'mul' && y && numberOf(x) === 1) return this.flushed(y, node);
+      if (kernel === 'div' && y && numberOf(y) === 1) return this.flushed(x, node);
+      if (kernel === 'sub' && y && Object.is(numberOf(y), 0)) return this.flushed(x, node);
       if (kernel === 'mul' && y) return this.#scaledTwice(x, y) ?? this.#scaledTwice(y, x);
       const inner = x.value;
       if (kernel === 'neg' && inner.kind === 'map' && inner.details.kernel === 'neg') {
