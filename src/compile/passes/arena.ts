@@ -45,7 +45,8 @@ export function locationsOf(instruction: Instruction): { reads: Location[]; writ
       return { reads: instruction.pieces.map(({ from }) => from), writes: [instruction.to] };
     case 'random':
       return { reads: [], writes: [instruction.to] };
-    default:
+    case 'reduce':
+    case 'copy':
       return { reads: [instruction.from], writes: [instruction.to] };
   }
 }

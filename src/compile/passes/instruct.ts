@@ -4,7 +4,7 @@ import { constant, type Leaf, Variable } from '../../graph/leaf.js';
 import type { Node } from '../../graph/node.js';
 import type { DType } from '../../tensor/dtype.js';
 import type { Fired } from '../ir/builder.js';
-import { defect } from '../ir/defect.js';
+import { defect, unreachable } from '../ir/defect.js';
 import { Keys } from '../ir/same.js';
 import type { Ref, Value } from '../ir/value.js';
 import { count, dense, equalLists, isContiguous } from '../ir/view.js';
@@ -151,8 +151,12 @@ class Writer {
       case 'place':
         this.#place(value, nodes);
         return;
+      case 'leaf':
+      case 'map':
+      case 'sum':
+        throw defect(`a ${value.kind} is not an instruction of its own`);
       default:
-        throw defect(`a ${value.kind} is no instruction of its own`);
+        unreachable(value.kind);
     }
   }
 
