@@ -59,9 +59,9 @@ function summedFromEnd(side: Side, { transposeA, transposeB }: Required<MatmulOp
 
 /** Whether a node is a view of the constant 0. */
 function isZero(node: Node): boolean {
-  let from = node;
-  while (from.op.lowering.kind === 'view' || from.op.lowering.kind === 'alias')
-    from = from.inputs[0] as Node;
+  let from: Node | undefined = node;
+  while (from && (from.op.lowering.kind === 'view' || from.op.lowering.kind === 'alias'))
+    from = from.inputs[0];
   return from instanceof Constant && from.value.size === 1 && from.value.data[0] === 0;
 }
 

@@ -24,7 +24,7 @@ import { formatShape } from '../tensor/shape.js';
 
 /**
  * The mean over all elements of (y - target)^2, a scalar; both of one shape and dtype, float32 or float64.
- * @throws ShapeError for two shapes; DTypeError for two dtypes or int32; ValueError for what is no operand
+ * @throws ShapeError for two shapes; DTypeError for two dtypes or int32; ValueError if an operand is not a Node, Tensor or number
  */
 export function mse(y: Operand, target: Operand): Node {
   const [output, wanted] = pair('mse', y, target);
@@ -38,7 +38,7 @@ export function mse(y: Operand, target: Operand): Node {
  * @param target probabilities of the same shape, or class indices (int32) of the leading shape; the
  *   loss is NaN for an index that is no class
  * @throws ShapeError for a target of neither shape, or for class indices when the number of classes is a name;
- *   DTypeError for logits of int32 or probabilities of another dtype; ValueError for what is no operand
+ *   DTypeError for logits of int32 or probabilities of another dtype; ValueError if an operand is not a Node, Tensor or number
  */
 export function softmaxCrossEntropy(logits: Operand, target: Operand): Node {
   const [scores, wanted] = lift('softmaxCrossEntropy', [logits, target]) as [Node, Node];
@@ -88,7 +88,7 @@ function weighted(weight: Node, x: Node, infinity: number): Node {
  * The mean over all elements of the binary cross-entropy of sigmoid(logits), in nats, a scalar. An infinite logit costs
  * nothing where the target is the class of its sign (Infinity and 1, -Infinity and 0).
  * @param target probabilities, of the shape and dtype of the logits, float32 or float64
- * @throws ShapeError for two shapes; DTypeError for two dtypes or int32; ValueError for what is no operand
+ * @throws ShapeError for two shapes; DTypeError for two dtypes or int32; ValueError if an operand is not a Node, Tensor or number
  */
 export function binaryCrossEntropyWithLogits(logits: Operand, target: Operand): Node {
   return mean(bernoulliNegativeLogLikelihood(logits, target));

@@ -153,8 +153,8 @@ export const sin = unary({ name: 'sin', domain: bothSigns, gradient: (g, x) => m
  * base^exponent, as C's pow. At exponent 0 the power is 1 whatever the base, so the gradient for the base is 0, and so
  * are its derivatives of every order. At base 0 the gradient for the exponent is 0, unless the exponent is negative.
  * Shapes broadcast; of the operands' one dtype, float32 or float64.
- * @throws ShapeError for shapes that do not broadcast; DTypeError for two dtypes or int32; ValueError for
- *   what is no operand
+ * @throws ShapeError for shapes that do not broadcast; DTypeError for two dtypes or int32; ValueError if
+ *   an operand is not a Node, Tensor or number
  * @function
  */
 export const pow = binary({

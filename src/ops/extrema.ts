@@ -91,7 +91,7 @@ const largest = declare<{ readonly axes: readonly number[] }>({
 /**
  * The maximum over axes, -Infinity over no elements; NaN if any element is. Ties share the gradient evenly. Of x's
  * dtype, and of x's shape without these axes, or with 1 in their place.
- * @throws ShapeError for an axis that x lacks or that is named twice; ValueError for what is no operand
+ * @throws ShapeError for an axis that x lacks or that is named twice; ValueError if x is not a Node, Tensor or number
  */
 export function max(x: Operand, axes?: Axes, { keepDims = false }: ReduceOptions = {}): Node {
   const [node] = lift('max', [x]) as [Node];
