@@ -9,6 +9,7 @@ import {
   compile,
   concat,
   constant,
+  div,
   equal,
   evaluate,
   type Feeds,
@@ -226,6 +227,12 @@ describe('subnormal numbers', () => {
     expect(both(relu(x))).toEqual([tiny, 0, small, 0]);
     expect(both(maximum(x, 0))).toEqual([tiny, 0, small, 0]);
     expect(both(max(x))).toBe(small);
+    // Once Infinity by evaluate() and NaN by a program, which took the maximum for 0.
+    const least = max(slice(x, { axis: 0, end: 2 }));
+    expect(both(mul(least, Infinity))).toBe(Infinity);
+    expect(both(div(x, least))).toEqual(
+      Array.from(x.value.data, (v) => Math.fround(v / (tiny as number))),
+    );
   });
 
   it('leave abs its slope, and relu', () => {

@@ -97,13 +97,18 @@ test('200 random graphs over many axes: compiled as interpreted', { timeout: 120
     for (let i = 0; i < 7; i++) nodes.push(step(draws, nodes.at(-1) as Node));
     const last = nodes.at(-1) as Node;
     const largest = last.shape.includes(0) ? {} : { largest: argmax(last) };
-    const outputs = { last, middle: nodes[4] as Node, total: sum(last), ...largest };
+    const outputs: Readonly<Record<string, Node>> = {
+      last,
+      middle: nodes[4] as Node,
+      total: sum(last),
+      ...largest,
+    };
     const expected = evaluate(outputs);
     const program = compile({ outputs });
     const found = program.run();
     program.dispose();
     for (const [name, { shape, data }] of Object.entries(expected)) {
-      const got = found[name as keyof typeof outputs] as Tensor;
+      const got = found[name] as Tensor;
       expect(got.shape, `seed ${seed}`).toEqual(shape);
       expect(
         got.data.every((value, i) => value === data[i]),
