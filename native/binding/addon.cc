@@ -12,7 +12,6 @@
 #include "kernels/product.h"
 #include "kernels/random.h"
 #include "kernels/reduce.h"
-#include "program/denormals.h"
 #include "program/pool.h"
 #if defined(FOREBAY_FAIL_ALLOCATION)
 #include "test/failing/failing.h"
@@ -37,7 +36,6 @@ napi_value map(napi_env env, napi_callback_info info) {
   for (std::size_t i = 0; i < count && i < maxArity; ++i) {
     if (!call.array(3 + i, "an input", inputs[i])) return call.finish();
   }
-  const FlushDenormals flush;
   MapPlan plan;
   if (planMap(plan, *kernel, geometry, length, out, inputs, static_cast<int>(count), call.fault()))
     runMap(plan);
@@ -55,7 +53,6 @@ napi_value reduce(napi_env env, napi_callback_info info) {
       !call.array(2, "the output", out) || !call.array(3, "the input", input)) {
     return call.finish();
   }
-  const FlushDenormals flush;
   ReducePlan plan;
   if (planReduce(plan, *kernel, geometry, length, out, input, call.fault())) runReduce(plan);
   return call.finish();
@@ -75,7 +72,6 @@ napi_value product(napi_env env, napi_callback_info info) {
     return call.finish();
   }
   static const Kernel* const gemm = find(*body, Family::product, "gemm");
-  const FlushDenormals flush;
   ProductPlan plan;
   if (planProduct(plan, *gemm, geometry, length, alpha, beta, out, a, b, call.fault())) runProduct(plan);
   return call.finish();
@@ -89,7 +85,6 @@ napi_value random(napi_env env, napi_callback_info info) {
   Array out;
   if (call.atLeast(4) && call.kernel(0, kernel) && call.number(1, "the seed", seed) &&
       call.number(2, "the run", run) && call.array(3, "the output", out)) {
-    const FlushDenormals flush;
     static_cast<void>(fillRandom(*kernel, seed, run, out, call.fault()));
   }
   return call.finish();

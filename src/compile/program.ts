@@ -370,8 +370,7 @@ export class Program<K extends string = string> {
 /**
  * Compiles a graph: all passes, for each binding of its dimension names when it is first run with it; a graph without
  * names is compiled at once. The program gives the values that `evaluate` gives, up to rounding. The same elements are
- * NaN or infinite, unless an intermediate result overflows. On x86 a result that is too small to be a normal number (under
- * 1.2e-38 in float32) is 0, as in `evaluate`. The sign of a zero may differ.
+ * NaN or infinite, unless an intermediate result overflows. The sign of a zero may differ.
  * @throws ValueError for what are no nodes; GraphError, ShapeError or DTypeError for updates or leaves that
  *   do not fit together; NativeError, with the remedy, when the addon does not load
  */

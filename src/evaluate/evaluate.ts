@@ -17,8 +17,7 @@ export interface EvaluateOptions {
 
 /**
  * Computes nodes from fed inputs and the leaves' values; the reference that programs are compared with. Returns fresh
- * tensors in the form that was asked: one, a list, or a record. On x86 a result that is too small to be a normal number
- * is 0, as in a program.
+ * tensors in the form that was asked: one, a list, or a record.
  *
  * @throws ValueError for a feed that is missing, unknown or no tensor; ShapeError or DTypeError for
  *   one that does not fit; GraphError for leaves of one name or updates that do not fit. Leaves are

@@ -169,18 +169,16 @@ it('adds a later product onto its block of an earlier one', () => {
   `);
 });
 
-it('multiplies out a product with K = 1, scaled at the operand that is computed', () => {
-  const d = tanh(input('d', ['batch', 4]));
-  const gradient = matmul(input('x', ['batch', 3]), d, { transposeA: true });
+it('multiplies out a product with K = 1, scaled where it is smaller', () => {
+  const gradient = matmul(input('x', ['batch', 3]), input('d', ['batch', 4]), { transposeA: true });
   expect(text(shared([mul(gradient, 0.5)], { batch: 1 }))).toMatchInlineSnapshot(`
     "
     %0 = input x() [1, 3]
     %1 = input d() [1, 4]
-    %2 = map tanh(%1) [1, 4]
-    %3 = constant() []
-    %4 = map mul(%3[0: 1*0 4*0], %2) [1, 4]
-    %5 = map mul(%0[0: 3*1 4*0], %4[0: 3*0 4*1]) [3, 4]
-    roots: %5
+    %2 = constant() []
+    %3 = map mul(%2[0: 3*0 1*0], %0[0: 3*1 1*3]) [3, 1]
+    %4 = map mul(%3[0: 3*1 4*0], %1[0: 3*0 4*1]) [3, 4]
+    roots: %4
     "
   `);
 });

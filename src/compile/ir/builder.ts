@@ -20,7 +20,6 @@ import {
   type Part,
 } from './places.js';
 import { hashOf, isSame } from './same.js';
-import { isFlushed, isNormal } from './subnormal.js';
 import {
   type Details,
   type Kind,
@@ -36,6 +35,17 @@ import { boxOf, broadcast, compose, count, dense, equalLists, rebase, type View 
 
 // Constants larger than this are computed in every run, rather than kept.
 const maxFolded = 4096;
+
+/** The smallest numbers of full precision. */
+const smallest: Readonly<Record<DType, number>> = {
+  float32: 2 ** -126,
+  float64: 2 ** -1022,
+  int32: 1,
+};
+
+function isNormal(number: number, dtype: DType): boolean {
+  return Number.isFinite(number) && Math.abs(number) >= smallest[dtype];
+}
 
 /** How often each rewrite was made: the tests see to it that all of them are. */
 export type Fired = Map<string, number>;
@@ -85,8 +95,7 @@ export class Builder {
   ): Ref {
     if (count(shape) === 0) return this.filled(0, dtype, shape);
     const folded =
-      this.#folded(kernel, dtype, shape, args, converts) ??
-      this.#simpler(kernel, args, converts, node);
+      this.#folded(kernel, dtype, shape, args, converts) ?? this.#simpler(kernel, args, converts);
     if (folded) return folded;
     return this.#once(shape, args, (small, operands) =>
       this.#value('map', dtype, small, operands, { kernel, converts }, node),
@@ -139,7 +148,7 @@ export class Builder {
     const [only] = kept;
     if (kept.length < terms.length) this.fire('simplify: zero term');
     if (!only) return this.filled(0, dtype, shape);
-    if (kept.length === 1) return kept.length < terms.length ? this.flushed(only, node) : only;
+    if (kept.length === 1) return only;
     if (kept.every((term) => numberOf(term) !== undefined)) {
       return kept
         .slice(1)
@@ -155,16 +164,6 @@ export class Builder {
         this.#value('sum', dtype, small, operands, {}, node),
       )
     );
-  }
-
-  /** The ref as arithmetic gives it: subnormal elements are 0. */
-  flushed(ref: Ref, node?: Node): Ref {
-    if (isFlushed(ref)) return ref;
-    const { dtype } = ref.value;
-    return this.#once(ref.shape, [ref], (shape, [x]) => {
-      const operands = [x as Ref, this.filled(1, dtype, shape)];
-      return this.#value('map', dtype, shape, operands, { kernel: 'mul', converts: false }, node);
-    });
   }
 
   /** [M, K] x [K, N]; `onto` is added, and its memory is the result's. */
@@ -223,11 +222,7 @@ export class Builder {
     adds = false,
   ): Ref {
     let kept = parts.filter(({ ref }) => !ref.shape.includes(0));
-    if (adds) {
-      kept = kept
-        .filter(({ ref }) => numberOf(ref) !== 0)
-        .map(({ ref, start }) => ({ start, ref: this.flushed(ref, node) }));
-    }
+    if (adds) kept = kept.filter(({ ref }) => numberOf(ref) !== 0);
     if (kept.length === 0) return this.filled(0, dtype, shape);
     const size = kept.reduce((total, { ref }) => total + count(ref.shape), 0);
     const overlap = adds && overlaps(kept);
@@ -337,14 +332,14 @@ export class Builder {
   }
 
   /** What a map is without computing it. */
-  #simpler(kernel: string, args: readonly Ref[], converts: boolean, node?: Node): Ref | undefined {
+  #simpler(kernel: string, args: readonly Ref[], converts: boolean): Ref | undefined {
     const [x, y] = args as [Ref, Ref | undefined];
     if (converts || !x) return undefined;
     const simpler = () => {
-      if (kernel === 'mul' && y && numberOf(y) === 1) return this.flushed(x, node);
-      if (kernel === 'mul' && y && numberOf(x) === 1) return this.flushed(y, node);
-      if (kernel === 'div' && y && numberOf(y) === 1) return this.flushed(x, node);
-      if (kernel === 'sub' && y && Object.is(numberOf(y), 0)) return this.flushed(x, node);
+      if (kernel === 'mul' && y && numberOf(y) === 1) return x;
+      if (kernel === 'mul' && y && numberOf(x) === 1) return y;
+      if (kernel === 'div' && y && numberOf(y) === 1) return x;
+      if (kernel === 'sub' && y && Object.is(numberOf(y), 0)) return x;
       if (kernel === 'mul' && y) return this.#scaledTwice(x, y) ?? this.#scaledTwice(y, x);
       const inner = x.value;
       if (kernel === 'neg' && inner.kind === 'map' && inner.details.kernel === 'neg') {

@@ -48,9 +48,8 @@ const kinds: Omit<Kinds, 'leaf' | 'compose'> = {
     }
     const kept = ref.shape.map((_, axis) => axis).filter((axis) => !reduced.includes(axis));
     const terms = count(reduced.map((axis) => ref.shape[axis] as number));
-    const same = (term: Ref) => (kernel === 'sum' ? build.flushed(term, node) : term);
     if (terms === 1 && count(bound.shape) === 1 && kernel !== 'argmax') {
-      return build.reshape(same(ref), bound.shape, node);
+      return build.reshape(ref, bound.shape, node);
     }
     if (kernel === 'sum' && count(bound.shape) === 1) {
       return build.reshape(build.reduce(kernel, node.dtype, ref, 0, node), bound.shape, node);
@@ -60,7 +59,7 @@ const kinds: Omit<Kinds, 'leaf' | 'compose'> = {
       const matrix = build.reshape(ref, [terms, count(bound.shape)], node);
       return build.reshape(build.columnSum(matrix, node), bound.shape, node);
     }
-    if (terms === 1 && kernel !== 'argmax') return build.reshape(same(ref), bound.shape, node);
+    if (terms === 1 && kernel !== 'argmax') return build.reshape(ref, bound.shape, node);
     const order = [...kept, ...reduced];
     const arranged: Ref = {
       value: ref.value,

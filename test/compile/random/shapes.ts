@@ -178,13 +178,7 @@ export const sharedMatmulStep: Step = (draft) => {
 
 /** An outer product, scaled: what a batch of one makes of a weight's gradient. */
 export const outerStep: Step = (draft) => {
-  const { draws } = draft;
   const [m, n] = [draft.size(), draft.size()];
-  // Most often computed: a leaf, which may hold subnormal numbers, is not scaled.
-  const operand = (shape: readonly Dim[]) => {
-    const node = draft.like(shape);
-    return draws.chance(0.6) ? add(node, 1) : node;
-  };
-  const product = matmul(operand([m, 1]), operand([1, n]));
-  return draws.chance(0.5) ? mul(product, draft.like([])) : product;
+  const product = matmul(draft.like([m, 1]), draft.like([1, n]));
+  return draft.draws.chance(0.5) ? mul(product, draft.like([])) : product;
 };

@@ -6,16 +6,7 @@
 
 import type { Builder } from '../../ir/builder.js';
 import { Rebuilder } from '../../ir/rebuild.js';
-import { isFlushed } from '../../ir/subnormal.js';
-import {
-  narrow,
-  numberOf,
-  type Ref,
-  reachableFrom,
-  showsAll,
-  Uses,
-  type Value,
-} from '../../ir/value.js';
+import { narrow, type Ref, reachableFrom, showsAll, Uses, type Value } from '../../ir/value.js';
 import { equalLists } from '../../ir/view.js';
 import { accumulate } from './accumulate.js';
 import { merge } from './merge.js';
@@ -31,24 +22,22 @@ export function share(roots: readonly Ref[], build: Builder): Ref[] {
 }
 
 /**
- * A batch of one. A product with K = 1 is a broadcast multiplication, which joins its readers' groups. A number that
- * multiplies it multiplies its column or its row instead. The sum of one row is the row.
+ * A batch of one. A product with K = 1 is a broadcast multiplication: it joins its readers' groups, and what
+ * scales it scales its left column instead, once. The sum of one row is the row.
  */
 function outerProducts(roots: readonly Ref[], build: Builder): Ref[] {
   const order = reachableFrom(roots);
   const uses = new Uses(order, roots);
   const isOuter = ({ kind, args }: Value) =>
     kind === 'product' && args.length === 2 && args[0]?.shape[1] === 1;
-  const same = (ref: Ref) => ref;
   const rebuilder: Rebuilder = new Rebuilder(build, (value) => {
     if (isOuter(value)) {
       build.fire('share: outer product');
-      return outer(value, same, same);
+      return outer(value, (column) => column);
     }
     if (value.kind === 'columnSum' && value.args[0]?.shape[0] === 1) {
       build.fire('share: sum of one row');
-      const row = build.flushed(rebuilder.ref(value.args[0]), value.node);
-      return build.reshape(row, value.shape, value.node);
+      return build.reshape(rebuilder.ref(value.args[0]), value.shape, value.node);
     }
     if (value.kind !== 'map' || value.details.kernel !== 'mul') return undefined;
     const [x, y] = value.args as readonly [Ref, Ref];
@@ -58,26 +47,22 @@ function outerProducts(roots: readonly Ref[], build: Builder): Ref[] {
     if (!alone || !equalLists(product.shape, product.value.shape)) return undefined;
     if (scale.strides.some((stride, axis) => stride !== 0 && scale.shape[axis] !== 1))
       return undefined;
-    // Scaling makes 0 of a subnormal number, whose product with Infinity was Infinity and now is NaN: not scaled.
-    const [column, row] = product.value.args.map(isFlushed) as [boolean, boolean];
-    const finite = Number.isFinite(numberOf(scale));
-    if (finite ? !column && !row : !column || !row) return undefined;
     build.fire('share: scaled outer product');
     const factor = rebuilder.ref(scale);
-    const scaled = (ref: Ref) => {
+    return outer(product.value, (column) => {
       const one = narrow(narrow(factor, 0, 0, 1), 1, 0, 1);
-      const operands = [build.stretch(one, ref.shape), ref];
-      return build.map('mul', ref.value.dtype, ref.shape, operands, value.node);
-    };
-    return column ? outer(product.value, scaled, same) : outer(product.value, same, scaled);
+      return build.map(
+        'mul',
+        column.value.dtype,
+        column.shape,
+        [build.stretch(one, column.shape), column],
+        value.node,
+      );
+    });
   });
-  const outer = (
-    { args, dtype, shape, node }: Value,
-    ofColumn: (column: Ref) => Ref,
-    ofRow: (row: Ref) => Ref,
-  ): Ref => {
+  const outer = ({ args, dtype, shape, node }: Value, scaled: (column: Ref) => Ref): Ref => {
     const [a, b] = args.map((arg) => rebuilder.ref(arg)) as [Ref, Ref];
-    const operands = [build.stretch(ofColumn(a), shape), build.stretch(ofRow(b), shape)];
+    const operands = [build.stretch(scaled(a), shape), build.stretch(b, shape)];
     return build.map('mul', dtype, shape, operands, node);
   };
   return rebuilder.run(roots, order);
