@@ -2,7 +2,7 @@
 //
 // A place is [buffer, byteOffset], the offset a multiple of the element's size. Strides are in elements and
 // may be 0 where something is read. Dtypes are 0 float32, 1 float64, 2 int32. A kernel is its index in the
-// table of kernels.
+// table of kernels. Ranks are at most maxRank (kernels/geometry.h).
 //
 //   header        version (1), bufferCount, instructionCount, writeStart, outputCount, 0
 //   buffers       [kind, bytes] each. Kinds: 0 the arena, which is buffer 0 and no other, owned by the
@@ -18,7 +18,7 @@
 // values, but no instruction leaves its buffers.
 //
 // 1 group: element-wise steps over registers, for each segment of an index space of its own
-//   [1, length, segmentCount, rank (at most 8), registerCount, loadCount, stepCount, storeCount, closeCount,
+//   [1, length, segmentCount, rank, registerCount, loadCount, stepCount, storeCount, closeCount,
 //    loads [dtype, register], steps [kernel, dtype of the inputs, register, 3 input registers, -1 for none],
 //    stores [dtype, register], closes [dtype, register],
 //    segments [sizes, loads [place, strides], stores [place, strides], closes [place]]]

@@ -9,8 +9,6 @@
 
 namespace forebay {
 
-constexpr int maxGroupRank = 8;  // of a group; a copy, which is one too, has up to maxRank
-
 // Registers are whole vectors: rounded up to this many elements, a tile has no scalar rest.
 constexpr std::int64_t registerLanes = 16;
 

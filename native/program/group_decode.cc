@@ -70,7 +70,7 @@ class GroupDecoder {
     const std::int64_t most = reader_.left();
     std::int64_t rank = 0, registers = 0;
     if (!reader_.integer({nullptr, -1, "the number of segments"}, segmentCount_, most) ||
-        !reader_.integer({nullptr, -1, "the rank"}, rank, maxGroupRank) ||
+        !reader_.integer({nullptr, -1, "the rank"}, rank, maxRank) ||
         !reader_.integer({nullptr, -1, "the number of registers"}, registers, maxRegisters) ||
         !reader_.integer({nullptr, -1, "the number of loads"}, loadCount_, maxValues / 2) ||
         !reader_.integer({nullptr, -1, "the number of steps"}, stepCount_, maxValues / 2) ||

@@ -234,8 +234,8 @@ class GroupWorker {
         last.columnStep == o.columnStep) {
       return;
     }
-    // What is behind the last element is computed with, so it must be nothing that is slow, like a
-    // denormal number, and the same in every run.
+    // What is behind the last element is computed with, too. It is 0: the same in every run, and nothing that
+    // is slow, as subnormal numbers are on some processors.
     if (tile.rounded()) {
       const std::int64_t vector = registerLanes * o.size;
       std::memset(to + tile.width * o.size - vector, 0, static_cast<std::size_t>(vector));

@@ -11,7 +11,6 @@
 #include <mutex>
 #include <new>
 
-#include "program/denormals.h"
 #include "program/library.h"
 #include "program/processors.h"
 
@@ -84,7 +83,6 @@ struct Pool::State {
 
   void help() {
     insideBody = true;
-    const FlushDenormals flush;  // as the programs do that these threads work for
     for (;;) {
       spinUntil([this] { return wanted.load(std::memory_order_relaxed) > 0; });
       std::unique_lock<std::mutex> lock(mutex);

@@ -6,7 +6,6 @@
 #include <thread>
 
 #include "program/code.h"
-#include "program/denormals.h"
 #include "program/instruction.h"
 #include "program/pool.h"
 
@@ -286,7 +285,6 @@ std::unique_ptr<Program> Program::create(const double* code, std::size_t length,
 }
 
 RunResult Program::run(const RunArguments& arguments, std::size_t& instruction) noexcept {
-  const FlushDenormals flush;
   return state_->run(arguments, instruction);
 }
 

@@ -116,7 +116,7 @@ TEST_CASE("a group that breaks a rule is refused") {
   const double sum = idOf(Family::reduce, "sum");
   refusesEach(
       group, body,
-      {{1, 9, "the rank is 9"},
+      {{1, 33, "the rank is 33"},
        {1, 1, "numbers follow its counts"},
        {2, 5000, "the number of registers"},
        {3, 2, "expected"},

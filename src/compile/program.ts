@@ -444,16 +444,11 @@ export class Program<K extends string = string> {
 }
 
 /**
- * Compiles a graph. A graph without named dimensions is compiled at once, on this thread. Any other is compiled for
- * each binding of its names when it is first run with it: by `run` at once, by `runAsync`, `fit`, `predict` and
- * `prepare` in slices between which the event loop goes on. While a program runs, numbers too small to be normal
- * (under 1.2e-38 in float32) count as 0, which `evaluate` keeps.
- *
- * A program's native memory is freed by `dispose`, or some time after the program became garbage. No runtime runs such
- * a finalizer before the event loop has had a turn: a loop that compiles without awaiting anything grows by 30 KB and
- * the arena for each program, unless it disposes of them (`using program = compile(…)`).
- * @throws ValueError if an output is not a node, and for an unknown option; GraphError, ShapeError or DTypeError if
- *   updates or leaves do not fit together; NativeError, with the remedy, if the addon does not load
+ * Compiles a graph: all passes, for each binding of its dimension names when it is first run with it; a graph without
+ * names is compiled at once. The program gives the values that `evaluate` gives, up to rounding. The same elements are
+ * NaN or infinite, unless an intermediate result overflows. The sign of a zero may differ.
+ * @throws ValueError for what are no nodes; GraphError, ShapeError or DTypeError for updates or leaves that
+ *   do not fit together; NativeError, with the remedy, when the addon does not load
  */
 export function compile<K extends string>(options: CompileOptions<K>): Program<K> {
   return new Program(options);

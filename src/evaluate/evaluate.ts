@@ -21,8 +21,8 @@ const evaluateOptions = declareOptions('evaluate', {
 export interface EvaluateOptions extends OptionsOf<typeof evaluateOptions> {}
 
 /**
- * Computes nodes from fed inputs and the leaves' values; the reference that everything faster is
- * compared with. Returns fresh tensors in the form that was asked: one, a list, or a record.
+ * Computes nodes from fed inputs and the leaves' values; the reference that programs are compared with. Returns fresh
+ * tensors in the form that was asked: one, a list, or a record.
  *
  * @throws ValueError if a feed is missing, unknown or not a tensor, or an option is unknown; ShapeError or DTypeError if
  *   a feed does not fit; GraphError if two leaves have one name or updates do not fit. Leaves are unchanged then.

@@ -80,7 +80,7 @@ export class Schedule {
       bind: (dim: Dim) => bindDim(dim, bindings),
       bindings,
     };
-    const step = naming(node, () => prepareStep(node.op.lowering, bound));
+    const step = expansion ? undefined : naming(node, () => prepareStep(node.op.lowering, bound));
     const inputs = sources.map((input) => this.#values.get(input) as number);
     const [origin] = inputs;
     if (!step && !(node instanceof Leaf)) {

@@ -6,7 +6,7 @@ import { isList, isRecord } from '../arguments/read.js';
 import { DTypeError, GraphError, ShapeError, ValueError } from '../errors.js';
 import { type DType, dtypes } from '../tensor/dtype.js';
 import { inspected } from '../tensor/inspected.js';
-import { formatShape } from '../tensor/shape.js';
+import { formatShape, maxRank } from '../tensor/shape.js';
 import type { Shape } from './dimension.js';
 import { forget, isShared, keyOf, NodeTable, share } from './interning.js';
 import type { Fail, Op } from './op.js';
@@ -254,7 +254,9 @@ export function createNode(op: Op, inputs: readonly Node[], attributes: object =
   // A frozen copy: what the caller holds stays the caller's. An instance of a class cannot be copied so.
   const own: object = isRecord(attributes) ? Object.freeze({ ...attributes }) : attributes;
   const make = () => {
-    const shape = op.shape(inputs, own, fail);
+    const shape = op.shape(inputs, attributes, fail);
+    if (shape.length > maxRank)
+      fail.shape(`expected at most ${maxRank} axes, but received ${shape.length}`);
     return new Node(
       op,
       Object.freeze([...inputs]),

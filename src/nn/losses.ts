@@ -8,6 +8,7 @@ import type { Operand } from '../graph/op.js';
 import {
   add,
   div,
+  equal,
   logSoftmax,
   mean,
   mul,
@@ -23,8 +24,7 @@ import { formatShape } from '../tensor/shape.js';
 
 /**
  * The mean over all elements of (y - target)^2, a scalar; both of one shape and dtype, float32 or float64.
- * @throws ShapeError for two shapes; DTypeError for two dtypes or int32; ValueError if an operand is not a
- *   node, a tensor or a number
+ * @throws ShapeError for two shapes; DTypeError for two dtypes or int32; ValueError if an operand is not a Node, Tensor or number
  */
 export function mse(y: Operand, target: Operand): Node {
   const [output, wanted] = pair('mse', y, target);
@@ -32,13 +32,13 @@ export function mse(y: Operand, target: Operand): Node {
 }
 
 /**
- * The mean over examples of -sum(target * logSoftmax(logits)), in nats.
+ * The mean over examples of -sum(target * logSoftmax(logits)), in nats. A class of probability 0 adds nothing, even if
+ * its logit is -Infinity, as a mask makes it.
  * @param logits [.., classes]
  * @param target probabilities of the same shape, or class indices (int32) of the leading shape; the
  *   loss is NaN for an index that is no class
  * @throws ShapeError for a target of neither shape, or for class indices when the number of classes is a name;
- *   DTypeError for logits of int32 or probabilities of another dtype; ValueError if an operand is not a
- *   node, a tensor or a number
+ *   DTypeError for logits of int32 or probabilities of another dtype; ValueError if an operand is not a Node, Tensor or number
  */
 export function softmaxCrossEntropy(logits: Operand, target: Operand): Node {
   const [scores, wanted] = lift('softmaxCrossEntropy', [logits, target]) as [Node, Node];
@@ -51,7 +51,7 @@ export function softmaxCrossEntropy(logits: Operand, target: Operand): Node {
       );
     }
     const [, probabilities] = pair('softmaxCrossEntropy', scores, wanted);
-    return neg(mean(sum(mul(probabilities, logSoftmax(scores)), -1)));
+    return neg(mean(sum(weighted(probabilities, logSoftmax(scores), -Infinity), -1)));
   }
   if (typeof classes !== 'number') {
     return fail.shape(
@@ -71,20 +71,29 @@ export function softmaxCrossEntropy(logits: Operand, target: Operand): Node {
 }
 
 /**
- * -target log(sigmoid(x)) - (1 - target) log(1 - sigmoid(x)) for each element, in nats, as
- * (1 - target) softplus(x) + target softplus(-x): no logit overflows it, nothing cancels, and its
- * gradient is sigmoid(x) - target.
+ * -target log(sigmoid(x)) - (1 - target) log(1 - sigmoid(x)) for each element, in nats. It is computed as
+ * (1 - target) softplus(x) + target softplus(-x), which does not overflow and cancels nothing; its gradient for x is
+ * sigmoid(x) - target. At an infinite logit it is 0 if the target is the class of that sign (1 or 0), else Infinity.
  */
 export function bernoulliNegativeLogLikelihood(logits: Operand, target: Operand): Node {
   const [x, wanted] = pair('binaryCrossEntropyWithLogits', logits, target);
-  return add(mul(sub(1, wanted), softplus(x)), mul(wanted, softplus(neg(x))));
+  return add(
+    weighted(sub(1, wanted), softplus(x), Infinity),
+    weighted(wanted, softplus(neg(x)), Infinity),
+  );
+}
+
+/** weight * x, but 0 where the weight is 0 and x is `infinity`: that product would be NaN. */
+function weighted(weight: Node, x: Node, infinity: number): Node {
+  // Only an infinite x is replaced, so the gradient for a weight of 0 is x wherever x is finite.
+  return mul(weight, where(equal(x, infinity), where(weight, x, 0), x));
 }
 
 /**
- * The mean over all elements of the binary cross-entropy of sigmoid(logits), in nats, a scalar.
+ * The mean over all elements of the binary cross-entropy of sigmoid(logits), in nats, a scalar. An infinite logit costs
+ * nothing where the target is the class of its sign (Infinity and 1, -Infinity and 0).
  * @param target probabilities, of the shape and dtype of the logits, float32 or float64
- * @throws ShapeError for two shapes; DTypeError for two dtypes or int32; ValueError if an operand is not a
- *   node, a tensor or a number
+ * @throws ShapeError for two shapes; DTypeError for two dtypes or int32; ValueError if an operand is not a Node, Tensor or number
  */
 export function binaryCrossEntropyWithLogits(logits: Operand, target: Operand): Node {
   return mean(bernoulliNegativeLogLikelihood(logits, target));

@@ -150,21 +150,26 @@ export const cos = unary({
 export const sin = unary({ name: 'sin', domain: bothSigns, gradient: (g, x) => mul(g, cos(x)) });
 
 /**
- * base^exponent, as C's pow. Gradients are 0 where the power is constant: for the base at exponent
- * 0, for the exponent at base 0 (unless the exponent is negative).
+ * base^exponent, as C's pow. At exponent 0 the power is 1 whatever the base, so the gradient for the base is 0, and so
+ * are its derivatives of every order. At base 0 the gradient for the exponent is 0, unless the exponent is negative.
  * Shapes broadcast; of the operands' one dtype, float32 or float64.
  * @throws ShapeError for shapes that do not broadcast; DTypeError for two dtypes or int32; ValueError if
- *   an operand is not a node, a tensor or a number
+ *   an operand is not a Node, Tensor or number
  * @function
  */
 export const pow = binary({
   name: 'pow',
   domains: [positive, bothSigns],
-  gradient: (g, base, exponent, y) => [
-    where(equal(exponent, 0), 0, mul(mul(g, exponent), pow(base, sub(exponent, 1)))),
-    // Where the power is constant in the exponent, at base 0, log(1) makes the gradient 0.
-    mul(g, mul(y, log(where(greater(0, exponent), base, where(equal(base, 0), 1, base))))),
-  ],
+  gradient: (g, base, exponent, y) => {
+    const flat = equal(exponent, 0);
+    // Base 1 at exponent 0: pow(0, -1) is infinite, and further derivatives would multiply it by 0.
+    const power = pow(where(flat, 1, base), sub(exponent, 1));
+    return [
+      where(flat, 0, mul(mul(g, exponent), power)),
+      // log(1) = 0 is the factor where the power does not depend on the exponent, at base 0.
+      mul(g, mul(y, log(where(greater(0, exponent), base, where(equal(base, 0), 1, base))))),
+    ];
+  },
 });
 
 const addAll = declare({

@@ -7,7 +7,6 @@ import { notDifferentiable, type Operand } from '../graph/op.js';
 import { div, mul } from './arithmetic.js';
 import {
   type Axes,
-  broadcastTo,
   keepAxes,
   keptShape,
   type ReduceOptions,
@@ -68,9 +67,11 @@ const largest = declare<{ readonly axes: readonly number[] }>({
     const [x] = inputs as [Node];
     const kept = keptShape(x.shape, axes);
     const chosen = equal(x, reshape(node, kept));
-    // Ties share the gradient evenly, as in PyTorch's amax.
+    // Ties share the gradient evenly, as in PyTorch's amax. There are none where the maximum is NaN.
     const ties = sum(chosen, axes, { keepDims: true });
-    return [mul(chosen, broadcastTo(div(reshape(gradient, kept), ties), x.shape))];
+    const share = div(reshape(gradient, kept), ties);
+    // Chosen, not multiplied by 0 and 1: 0 times an infinite gradient would be NaN.
+    return [where(chosen, share, where(ties, 0, NaN))];
   },
   label: ({ axes }) => axes.join(' '),
   samples: [
@@ -91,8 +92,7 @@ const largest = declare<{ readonly axes: readonly number[] }>({
 /**
  * The maximum over axes, -Infinity over no elements; NaN if any element is. Ties share the gradient evenly. Of x's
  * dtype, and of x's shape without these axes, or with 1 in their place.
- * @throws ShapeError if x lacks an axis or one is named twice; ValueError if x is not a node, a tensor or a number, and
- *   for an unknown option
+ * @throws ShapeError for an axis that x lacks or that is named twice; ValueError if x is not a Node, Tensor or number
  */
 export function max(x: Operand, axes?: Axes, options?: ReduceOptions): Node {
   const { keepDims } = reduceOptions.read(options, '[max]');

@@ -97,10 +97,10 @@ const product = declare<Flags>({
 
 /**
  * The matrix product over the last two axes, [.., M, K] x [.., K, N] to [.., M, N]; leading axes broadcast. Both
- * operands of one dtype, float32 or float64.
+ * operands of one dtype, float32 or float64. Constant zeros that `concat` joins to an operand, such as the state that an
+ * LSTM starts from, take no part: times NaN or Infinity they are 0.
  * @throws ShapeError for fewer than 2 axes, inner dimensions that differ or leading axes that do not broadcast;
- *   DTypeError for two dtypes or int32; ValueError if an operand is not a node, a tensor or a number, and for an unknown
- *   option
+ *   DTypeError for two dtypes or int32; ValueError if an operand is not a Node, Tensor or number
  */
 export function matmul(a: Operand, b: Operand, options?: MatmulOptions): Node {
   const { transposeA = false, transposeB = false } = matmulOptions.read(options, '[matmul]');

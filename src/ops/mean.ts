@@ -32,9 +32,9 @@ const measure = declare<{ readonly dim: Dim; readonly dtype: DType }>({
   gradient: notDifferentiable('it has no inputs'),
   label: ({ dim }) => `${dim}`,
   samples: [
-    { inputs: [{ shape: [2, 3] }], build: (x) => div(x as Node, extent(3, 'float64')) },
-    { inputs: [{ shape: [2, 3, 4] }], build: (x) => div(x as Node, extent(24, 'float64')) },
-    { inputs: [{ shape: [0, 3] }], build: (x) => div(x as Node, extent(0, 'float64')) },
+    { inputs: [{ shape: [2, 3] }], build: (x) => dividedBy(x as Node, 3) },
+    { inputs: [{ shape: [2, 3, 4] }], build: (x) => dividedBy(x as Node, 24) },
+    { inputs: [{ shape: [0, 3] }], build: (x) => dividedBy(x as Node, 0) },
   ],
   refused: [
     {
@@ -44,6 +44,11 @@ const measure = declare<{ readonly dim: Dim; readonly dtype: DType }>({
     },
   ],
 });
+
+/** What a sample computes. extent() itself makes a constant of a number. */
+function dividedBy(x: Node, dim: number): Node {
+  return div(x, measure([], { dim, dtype: x.dtype }));
+}
 
 /**
  * The size of a dimension, as a scalar of a dtype: a constant, or what an input binds its names to.

@@ -77,12 +77,15 @@ describe('redundant values are not computed', () => {
   it('folds constants, and drops zeros and ones', () => {
     const three = mul(constant(1.5), 2);
     const folded = add(mul(x, three), mul(0, 7));
-    expect(text(simplified([mul(folded, 1), sub(neg(neg(x)), 0)], batch))).toMatchInlineSnapshot(`
+    expect(
+      text(simplified([mul(folded, 1), sub(neg(neg(tanh(x))), 0)], batch)),
+    ).toMatchInlineSnapshot(`
       "
       %0 = input x() [6, 3]
       %1 = constant() []
       %2 = map mul(%0, %1[0: 6*0 3*0]) [6, 3]
-      roots: %2, %0
+      %3 = map tanh(%0) [6, 3]
+      roots: %2, %3
       "
     `);
   });
@@ -101,7 +104,20 @@ describe('redundant values are not computed', () => {
     `);
   });
 
-  it('drops products with zeros', () => {
+  it('multiplies no matrix by zeros, but gives NaN for its columns that are not finite', () => {
+    const zeros = broadcastTo(constant(0), ['batch', 5]);
+    expect(text(simplified([matmul(zeros, w)], batch))).toMatchInlineSnapshot(`
+      "
+      %0 = constant() []
+      %1 = parameter w() [5, 4]
+      %2 = map mul(%0[0: 5*0 4*0], %1) [5, 4]
+      %3 = columnSum(%2) [4]
+      roots: %3[0: 6*0 4*1]
+      "
+    `);
+  });
+
+  it('drops zeros that are concatenated to an operand of a product', () => {
     const zeros = broadcastTo(constant(0), ['batch', 2]);
     expect(text(simplified([matmul(concat([x, zeros], 1), w)], batch))).toMatchInlineSnapshot(`
       "

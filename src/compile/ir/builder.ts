@@ -28,6 +28,7 @@ import {
   numberOf,
   type Ref,
   showsAll,
+  transposed,
   Value,
   viewed,
 } from './value.js';
@@ -177,9 +178,14 @@ export class Builder {
     const n = b.shape[1] as number;
     const { dtype } = a.value;
     if (!onto) {
-      if (m === 0 || n === 0 || k === 0 || numberOf(a) === 0 || numberOf(b) === 0) {
+      if (m === 0 || n === 0 || k === 0) return this.filled(0, dtype, [m, n]);
+      if (numberOf(a) === 0) {
         this.fire('simplify: zero product');
-        return this.filled(0, dtype, [m, n]);
+        return this.stretch(this.#timesZero(b, node), [m, n]);
+      }
+      if (numberOf(b) === 0) {
+        this.fire('simplify: zero product');
+        return transposed(this.stretch(this.#timesZero(transposed(a), node), [n, m]));
       }
       const split = this.splitsProducts && this.#productOfParts(a, b, node);
       if (split) return split;
@@ -295,6 +301,17 @@ export class Builder {
     const value = new Value(this.#next++, kind, dtype, shape, args, details, node);
     all.set(hash, value);
     return value.whole;
+  }
+
+  /**
+   * What a row of zeros times [K, N] gives, [1, N]: 0, but NaN for a column with a NaN or an infinity. It costs one
+   * pass over the matrix, and no product.
+   */
+  #timesZero(matrix: Ref, node?: Node): Ref {
+    const { value, shape } = matrix;
+    const zeros = this.filled(0, value.dtype, shape);
+    const terms = this.map('mul', value.dtype, shape, [zeros, matrix], node);
+    return this.reshape(this.columnSum(terms, node), [1, shape[1] as number], node);
   }
 
   /** A map of constants is a constant. */

@@ -51,10 +51,10 @@ export function* readsOf(instruction: Instruction): Generator<readonly Location[
       for (const { from } of instruction.pieces) yield [from];
       return;
     case 'random':
-      return;
+      return { reads: [], writes: [instruction.to] };
     case 'reduce':
     case 'copy':
-      yield [instruction.from];
+      return { reads: [instruction.from], writes: [instruction.to] };
   }
 }
 

@@ -5,7 +5,7 @@ import type { Node } from '../../graph/node.js';
 import type { Pace, Sliced } from '../../graph/sliced.js';
 import type { DType } from '../../tensor/dtype.js';
 import type { Fired } from '../ir/builder.js';
-import { defect } from '../ir/defect.js';
+import { defect, unreachable } from '../ir/defect.js';
 import { Keys } from '../ir/same.js';
 import type { Ref, Value } from '../ir/value.js';
 import { count, dense, equalLists, isContiguous } from '../ir/view.js';
@@ -166,8 +166,12 @@ class Writer {
       case 'place':
         this.#place(value, nodes);
         return;
+      case 'leaf':
+      case 'map':
+      case 'sum':
+        throw defect(`a ${value.kind} is not an instruction of its own`);
       default:
-        throw defect(`a ${value.kind} is no instruction of its own`);
+        unreachable(value.kind);
     }
   }
 

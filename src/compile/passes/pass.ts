@@ -68,8 +68,20 @@ export function aligned(ref: Ref, shape: readonly number[]): boolean {
 /** The index space of a value that a pass can compute; undefined for any other. */
 export function spaceOf(value: Value): readonly number[] | undefined {
   if (value.size === 0) return undefined;
-  if (value.kind === 'map' || value.kind === 'sum') return value.shape;
-  const closes =
-    value.kind === 'reduce' && value.details.kernel === 'sum' && value.shape.length === 0;
-  return closes ? (value.args[0] as Ref).shape : undefined;
+  switch (value.kind) {
+    case 'map':
+    case 'sum':
+      return value.shape;
+    case 'reduce': {
+      const closes = value.details.kernel === 'sum' && value.shape.length === 0;
+      return closes ? (value.args[0] as Ref).shape : undefined;
+    }
+    case 'leaf':
+    case 'product':
+    case 'columnSum':
+    case 'batch':
+    case 'random':
+    case 'place':
+      return undefined;
+  }
 }

@@ -1,0 +1,269 @@
+// Where evaluate() and programs once gave different values, or only one of them gave a value at all.
+import { describe, expect, it } from 'vitest';
+import {
+  abs,
+  add,
+  addN,
+  backward,
+  broadcastTo,
+  compile,
+  concat,
+  constant,
+  div,
+  equal,
+  evaluate,
+  type Feeds,
+  greater,
+  input,
+  log,
+  matmul,
+  max,
+  maximum,
+  mul,
+  type Node,
+  oneHot,
+  parameter,
+  relu,
+  reshape,
+  ShapeError,
+  sign,
+  slice,
+  softmax,
+  stack,
+  sum,
+  Tensor,
+  tanh,
+  tensor,
+  transpose,
+} from '../../src/index.js';
+import { errorOf } from '../support.js';
+
+/** The value of a node by evaluate, which a program must give too. */
+function both(node: Node, feeds: Feeds = {}): unknown {
+  const interpreted = evaluate(node, feeds);
+  const program = compile({ outputs: { node } });
+  const { node: compiled } = program.run(feeds);
+  program.dispose();
+  expect(compiled.shape).toEqual(interpreted.shape);
+  expect(compiled.toArray()).toEqual(interpreted.toArray());
+  return interpreted.toArray();
+}
+
+describe('tensors of up to 32 axes', () => {
+  const dense = (rank: number) =>
+    Array.from({ length: rank }, (_, axis) => (axis % 4 === 0 ? 2 : 1));
+  const numbered = (shape: readonly number[]) =>
+    new Tensor(
+      Float64Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => i),
+      shape,
+    );
+
+  it.each([9, 16, 32])('element by element, of %i axes', (rank) => {
+    both(tanh(parameter('x', numbered(dense(rank)))));
+  });
+
+  it.each([9, 14])('axes that no two of can be merged: a transpose of %i axes', (rank) => {
+    const shape = Array.from({ length: rank }, () => 2);
+    const x = parameter('x', numbered(shape));
+    const axes = shape.map((_, axis) => rank - 1 - axis);
+    both(tanh(transpose(x, axes)));
+    // A sum with what lies the other way round: neither can be read in one run.
+    both(sum(mul(transpose(x, axes), x), [0, 2, 4]));
+    both(max(add(transpose(x, axes), x), [1, 3, 5, 7]));
+  });
+
+  it('every second axis stretched: 24 axes that cannot be merged', () => {
+    const shape = Array.from({ length: 24 }, (_, axis) => (axis % 2 === 0 ? 2 : 1));
+    const whole = shape.map((dim, axis) => (axis < 6 ? 2 : dim));
+    const row = parameter('row', numbered(shape));
+    both(tanh(broadcastTo(row, whole)));
+    const root = sum(mul(broadcastTo(row, whole), 2));
+    both(backward(root).of(row));
+  });
+
+  it('products of 32 axes, and updates of a leaf of 32', () => {
+    const shape = [...Array.from({ length: 30 }, () => 1), 2, 3];
+    const a = parameter('a', numbered(shape));
+    both(matmul(a, a, { transposeB: true }));
+    const program = compile({ outputs: {}, updates: [[a, mul(a, 2)]] });
+    program.run();
+    expect([...a.value.data]).toEqual([0, 2, 4, 6, 8, 10]);
+  });
+
+  it.each<[string, (x: Node) => Node]>([
+    ['stack', (x) => stack([x, x], 0)],
+    ['oneHot', (x) => oneHot(x, 2)],
+    ['reshape', (x) => reshape(x, [...x.shape, 1])],
+  ])('a 33rd axis is refused when the node is built, by %s', (_name, op) => {
+    const x = input(
+      'x',
+      Array.from({ length: 32 }, () => 1),
+      { dtype: 'int32' },
+    );
+    const error = errorOf(() => op(x));
+    expect(error).toBeInstanceOf(ShapeError);
+    expect(error.message).toContain('at most 32 axes, but received 33');
+  });
+});
+
+describe('zeros times what is not finite', () => {
+  const f64 = (values: number[][]) => tensor(values, { dtype: 'float64' });
+  const zero = constant(0, { dtype: 'float64' });
+
+  it('a product with constant zeros is NaN in the columns that are not finite', () => {
+    const w = f64([
+      [NaN, 1, 2],
+      [1, -Infinity, 3],
+    ]);
+    const zeros = broadcastTo(zero, [2, 2]);
+    const expected = [
+      [NaN, NaN, 0],
+      [NaN, NaN, 0],
+    ];
+    expect(both(matmul(zeros, constant(w)))).toEqual(expected);
+    expect(both(matmul(zeros, parameter('w', w)))).toEqual(expected);
+    expect(both(matmul(zeros, input('w', [2, 3], { dtype: 'float64' })), { w })).toEqual(expected);
+    expect(both(matmul(broadcastTo(zero, [1, 2]), constant(f64([[NaN], [1]]))))).toEqual([[NaN]]);
+  });
+
+  it('and so is one with zeros on the right', () => {
+    const w = parameter(
+      'w',
+      f64([
+        [NaN, 1],
+        [1, 2],
+        [Infinity, 0],
+      ]),
+    );
+    expect(both(matmul(w, broadcastTo(zero, [2, 2])))).toEqual([
+      [NaN, NaN],
+      [0, 0],
+      [NaN, NaN],
+    ]);
+  });
+
+  it('zeros that were computed do not hide what is not finite', () => {
+    const w = parameter('w', f64([[NaN, 1]]));
+    expect(both(matmul(mul(zero, broadcastTo(zero, [1, 1])), w))).toEqual([[NaN, 0]]);
+  });
+
+  it('zeros concatenated to an operand take no part, along each axis and with each transpose', () => {
+    const x = parameter('x', f64([[1, 2]]));
+    const w = parameter(
+      'w',
+      f64([
+        [1, 2],
+        [3, 4],
+        [NaN, Infinity],
+      ]),
+    );
+    const zeros = (rows: number, columns: number) => broadcastTo(zero, [rows, columns]);
+    expect(both(matmul(concat([x, zeros(1, 1)], 1), w))).toEqual([[7, 10]]);
+    expect(both(matmul(concat([transpose(x), zeros(1, 1)], 0), w, { transposeA: true }))).toEqual([
+      [7, 10],
+    ]);
+    expect(both(matmul(transpose(w), concat([transpose(x), zeros(1, 1)], 0)))).toEqual([[7], [10]]);
+    expect(both(matmul(transpose(w), concat([x, zeros(1, 1)], 1), { transposeB: true }))).toEqual([
+      [7],
+      [10],
+    ]);
+    // Along the axis that is kept, they are zeros of the result, even beside NaN.
+    const bad = parameter('bad', f64([[NaN]]));
+    expect(both(matmul(concat([bad, zeros(1, 1)], 0), bad))).toEqual([[NaN], [0]]);
+    expect(both(matmul(concat([bad, zeros(1, 1)], 1), bad, { transposeA: true }))).toEqual([
+      [NaN],
+      [0],
+    ]);
+    expect(both(matmul(bad, concat([zeros(1, 1), bad], 1)))).toEqual([[0, NaN]]);
+  });
+
+  it('with names of dimensions, and in gradients', () => {
+    const x = input('x', ['batch', 2], { dtype: 'float64' });
+    const w = parameter(
+      'w',
+      f64([
+        [1, 2],
+        [3, 4],
+        [NaN, 5],
+      ]),
+    );
+    const joined = concat([x, broadcastTo(zero, ['batch', 1])], 1);
+    const y = matmul(joined, w);
+    const feeds = {
+      x: [
+        [1, 2],
+        [3, 4],
+      ],
+    };
+    expect(both(y, feeds)).toEqual([
+      [7, 10],
+      [15, 22],
+    ]);
+    expect(both(backward(sum(y)).of(w), feeds)).toEqual([
+      [4, 4],
+      [6, 6],
+      [0, 0],
+    ]);
+    expect(both(slice(y, { axis: 0, end: 1 }), feeds)).toEqual([[7, 10]]);
+  });
+});
+
+describe('subnormal numbers', () => {
+  // Smaller than the smallest normal float32, 1.18e-38.
+  const x = parameter('x', tensor([1e-40, -1e-40, 1e-38, -1e-38]));
+  const column = reshape(x, [4, 1]);
+
+  it('have a sign, are compared and have a logarithm', () => {
+    expect(both(sign(x))).toEqual([1, -1, 1, -1]);
+    expect(both(greater(x, 0))).toEqual([1, 0, 1, 0]);
+    expect(both(equal(x, 0))).toEqual([0, 0, 0, 0]);
+    const [tiny, , small] = both(log(abs(x))) as number[];
+    expect(tiny).toBeCloseTo(Math.log(1e-40), 4);
+    expect(small).toBeCloseTo(Math.log(1e-38), 4);
+  });
+
+  it('pass what only chooses: relu, maximum, max', () => {
+    const [tiny, , small] = x.value.data as Float32Array;
+    expect(both(relu(x))).toEqual([tiny, 0, small, 0]);
+    expect(both(maximum(x, 0))).toEqual([tiny, 0, small, 0]);
+    expect(both(max(x))).toBe(small);
+    // Once Infinity by evaluate() and NaN by a program, which took the maximum for 0.
+    const least = max(slice(x, { axis: 0, end: 2 }));
+    expect(both(mul(least, Infinity))).toBe(Infinity);
+    expect(both(div(x, least))).toEqual(
+      Array.from(x.value.data, (v) => Math.fround(v / (tiny as number))),
+    );
+  });
+
+  it('leave abs its slope, and relu', () => {
+    expect(both(backward(sum(abs(x))).of(x))).toEqual([1, -1, 1, -1]);
+    expect(both(backward(sum(relu(x))).of(x))).toEqual([1, 0, 1, 0]);
+  });
+
+  it('are read alike through steps that change no other number', () => {
+    for (const same of [mul(x, 1), mul(1, x), add(x, 0), sum(column, 1), addN([x, mul(0, x)])]) {
+      both(sign(same));
+      both(mul(same, Infinity));
+    }
+  });
+
+  it('are results, too, wherever they are computed', () => {
+    const small = parameter('small', tensor([1e-30]));
+    const product = matmul(reshape(small, [1, 1]), constant(tensor([[1e-10]])));
+    const likely = softmax(parameter('logits', tensor([0, -95])));
+    expect(both(sign(mul(small, 1e-10)))).toEqual([1]);
+    expect(both(sign(product))).toEqual([[1]]);
+    expect(both(sign(likely))).toEqual([1, 1]);
+    expect((both(log(likely)) as number[])[1]).toBeCloseTo(-95, 2);
+  });
+
+  it('and what is written to leaves', () => {
+    const moment = parameter('moment', tensor([2e-38]));
+    const program = compile({ outputs: {}, updates: [[moment, mul(0.5, moment)]] });
+    program.run();
+    expect(moment.value.item()).toBeCloseTo(1e-38, 42);
+    evaluate([], {}, { updates: [[moment, mul(0.5, moment)]] });
+    expect(moment.value.item()).toBeCloseTo(5e-39, 42);
+    expect(moment.value.item()).toBeGreaterThan(0);
+  });
+});

@@ -1,0 +1,28 @@
+// Programs against evaluate() on inputs and leaves with NaN, infinities and subnormal numbers among their elements.
+import { expect, test } from 'vitest';
+import type { Numbers } from './draft.js';
+import { oddDifference } from './odd.js';
+
+const [notNumbers, subnormals] = [
+  [NaN, Infinity, -Infinity, -0],
+  { float64: [5e-324, -1e-310, 1e-310], float32: [1e-45, -1e-40, 1e-40] },
+];
+const families: [string, Numbers, readonly number[]][] = [
+  ['integers, NaN and infinities', { exact: true, dtype: 'float64', scale: 1 }, notNumbers],
+  ['any numbers, NaN and infinities', { exact: false, dtype: 'float64', scale: 1 }, notNumbers],
+  [
+    'integers, NaN, infinities and subnormal numbers, float64',
+    { exact: true, dtype: 'float64', scale: 1 },
+    [...notNumbers, ...subnormals.float64],
+  ],
+  [
+    'integers, NaN, infinities and subnormal numbers, float32',
+    { exact: true, dtype: 'float32', scale: 1 },
+    [...notNumbers, ...subnormals.float32],
+  ],
+];
+
+test.each(families)('200 random graphs: %s', { timeout: 300_000 }, (_name, numbers, odd) => {
+  const differences = Array.from({ length: 200 }, (_, i) => oddDifference(i, numbers, odd));
+  expect(differences.flatMap((found) => found ?? [])).toEqual([]);
+});

@@ -1,0 +1,104 @@
+/** The derivatives of pow where the power or one of its factors is constant: exponents 0, 1 and 2, bases 0 and others. */
+import { describe, expect, it } from 'vitest';
+import {
+  backward,
+  compile,
+  evaluate,
+  type Node,
+  parameter,
+  pow,
+  tensor,
+  type Variable,
+} from '../../src/index.js';
+
+const scalar = (name: string, value: number): Variable =>
+  parameter(name, tensor(value, { dtype: 'float64' }));
+
+/** The derivative of a node for a leaf: 0 if it does not depend on it. */
+const derivative = (node: Node, leaf: Variable): Node => backward(node).of(leaf);
+
+function bothExecutors(nodes: readonly Node[]): number[] {
+  const outputs = Object.fromEntries(nodes.map((node, i) => [`d${i}`, node]));
+  const interpreted = Object.values(evaluate(outputs)).map((value) => value.item());
+  const compiled = Object.values(compile({ outputs }).run()).map((value) => value.item());
+  // -0 and 0 are one derivative.
+  expect(compiled.map((value) => value + 0)).toEqual(interpreted.map((value) => value + 0));
+  return interpreted.map((value) => value + 0);
+}
+
+describe('derivatives of base^exponent for the base, of orders 1 to 3', () => {
+  // By PyTorch 2.15 in float64; where it says NaN, at 0^0 with the exponent a tensor, by the constant function 1.
+  const cases = [
+    [0, 0, [0, 0, 0]],
+    [0, 1, [1, 0, 0]],
+    [0, 2, [0, 2, 0]],
+    [0, 3, [0, 0, 6]],
+    [0, -1, [-Infinity, Infinity, -Infinity]],
+    [2, 0, [0, 0, 0]],
+    [2, 1, [1, 0, 0]],
+    [2, 2, [4, 2, 0]],
+    [2, -1, [-0.25, 0.25, -0.375]],
+    [-1.5, 0, [0, 0, 0]],
+    [-1.5, 1, [1, 0, 0]],
+    [-1.5, 2, [-3, 2, 0]],
+    [-1.5, 3, [6.75, -9, 6]],
+    [NaN, 0, [0, 0, 0]],
+    [Infinity, 0, [0, 0, 0]],
+    [1e-310, 0, [0, 0, 0]],
+  ] as const;
+
+  for (const [form, exponentOf] of [
+    ['a number', (value: number) => value],
+    ['a node', (value: number) => scalar('exponent', value)],
+  ] as const) {
+    it.each(cases)(`%d^%d, the exponent ${form}`, (at, exponent, expected) => {
+      const base = scalar('base', at);
+      const first = derivative(pow(base, exponentOf(exponent)), base);
+      const second = derivative(first, base);
+      const third = derivative(second, base);
+      expect(bothExecutors([first, second, third])).toEqual(expected);
+    });
+  }
+});
+
+describe('derivatives of base^exponent that the exponent takes part in', () => {
+  const names = ['e', 'be', 'eb', 'ee', 'bbe', 'bee', 'eee'] as const;
+  // By PyTorch 2.15 in float64: d/de, then d/db of it, and so on. 2^2 is smooth in both.
+  const log2 = Math.LN2;
+  const cases: [number, number, Partial<Record<(typeof names)[number], number>>][] = [
+    [
+      2,
+      2,
+      {
+        e: 4 * log2,
+        be: 2 + 4 * log2,
+        eb: 2 + 4 * log2,
+        ee: 4 * log2 ** 2,
+        bbe: 3 + 2 * log2,
+        bee: 4.694400777912587,
+        eee: 4 * log2 ** 3,
+      },
+    ],
+    [0, 0, { e: 0, be: 0, ee: 0, bbe: 0, eee: 0 }],
+    [0, 1, { e: 0, be: 1, ee: 0, bbe: 0, eee: 0 }],
+    [0, 2, { e: 0, be: 0, ee: 0, bbe: 3, eee: 0 }],
+    [2, 0, { e: log2, be: 0, ee: log2 ** 2, eee: log2 ** 3, bbe: 0 }],
+    [2, 1, { e: 2 * log2, be: 1 + log2, ee: 2 * log2 ** 2, eee: 2 * log2 ** 3, bbe: 0 }],
+  ];
+
+  it.each(cases)('%d^%d', (at, power, expected) => {
+    const base = scalar('base', at);
+    const exponent = scalar('exponent', power);
+    const leaves = { b: base, e: exponent };
+    const along = (path: string): Node =>
+      [...path].reduce<Node>(
+        (node, letter) => derivative(node, leaves[letter as 'b' | 'e']),
+        pow(base, exponent),
+      );
+    const wanted = Object.keys(expected);
+    const found = bothExecutors(wanted.map(along));
+    wanted.forEach((path, i) => {
+      expect(found[i], path).toBeCloseTo(expected[path as (typeof names)[number]] as number, 12);
+    });
+  });
+});
