@@ -40,6 +40,7 @@ const stamp = (name, wanted) => writeFileSync(`${folder}/${name}.stamp`, wanted)
  * variables, such as PIP_EXTRA_INDEX_URL with PyTorch's index of CPU builds, choose another.
  */
 function installPython() {
+  if (process.env.FOREBAY_BENCH_PYTHON) return true; // names a Python that has them
   if (stamped('python', requirements)) return true;
   if (!existsSync(python) && !run('python3', '-m', 'venv', venv)) {
     say('python3 cannot make a virtual environment: apt-get install python3-venv');

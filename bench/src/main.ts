@@ -1,6 +1,7 @@
 /** `npm run bench`: forebay beside its peers. */
 
 import { readFileSync } from 'node:fs';
+import { loadavg } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { writeWhole } from '../../dist/report/index.js';
 import type { Peer } from './contenders.js';
@@ -8,7 +9,7 @@ import { BenchError, UsageError } from './errors.js';
 import { type Measured, measure } from './measure.js';
 import { type Options, parseOptions } from './options.js';
 import { drawRatios } from './plot.js';
-import { withSection } from './readme.js';
+import { cautionsOf, withSection } from './readme.js';
 import { type Results, resultsOf, rowOf } from './results.js';
 import { head, linesOf } from './table.js';
 import { type Spec, workloads } from './workloads.js';
@@ -29,6 +30,7 @@ function present({ peers, peersAsked }: Options): Peer[] {
 async function run(options: Options): Promise<Results> {
   const peers = present(options);
   const { threads, rounds, compiled } = options;
+  const [load = 0] = loadavg();
   console.log(head());
   const measured: Measured[] = [];
   for (const name of options.only) {
@@ -37,7 +39,7 @@ async function run(options: Options): Promise<Results> {
     measured.push(result);
     for (const text of linesOf(rowOf(result))) console.log(text);
   }
-  return resultsOf(measured, { threads, rounds });
+  return resultsOf(measured, { threads, rounds, compiled, load });
 }
 
 /** @throws BenchError if the file is not one of --json */
@@ -56,12 +58,14 @@ function read(file: string): Results {
   return results;
 }
 
-function sayMachine({ machine, threads, rounds, peers }: Results): void {
+function sayMachine(results: Results): void {
+  const { machine, threads, rounds, peers } = results;
   const peaks = Object.entries(machine.peak_gflops).map(
     ([dtype, gflops]) => `${dtype} peak ${gflops} GFLOP/s`,
   );
   const turns = `${threads} thread${threads > 1 ? 's' : ''}, ${rounds} rounds; medians`;
   const versions = Object.entries(peers).map(([name, { version }]) => `${name} ${version}`);
+  for (const caution of cautionsOf(results)) console.log(caution);
   console.log(`\n${turns}; ${[machine.cpu, machine.capability, ...peaks, ...versions].join(', ')}`);
 }
 

@@ -21,10 +21,29 @@ export function withSection(readme: string, results: Results): string {
 /** Paragraphs and tables in Markdown. */
 export function sectionOf(results: Results): string {
   const rows = results.rows.filter(({ limit }) => limit !== null);
-  const shown = peers.filter(({ name }) => rows.some(({ ratios }) => name in ratios));
-  const parts = [introduction(results), table(results, rows)];
-  parts.push(standing(results, rows), forms(rows), ...compileTimes(results.rows));
-  return shown.length === 0 ? `${parts[0]}\n\n${parts[1]}\n` : `${parts.join('\n\n')}\n`;
+  const cautions = cautionsOf(results).map((caution) => wrap(`**${caution}**`));
+  const parts = [...cautions, introduction(results), table(results, rows)];
+  if (shownPeers(rows).length > 0) parts.push(standing(results, rows), forms(rows));
+  return `${[...parts, ...compileTimes(results.rows)].join('\n\n')}\n`;
+}
+
+const fewRounds = 5;
+/** Of an idle machine the load average is about 0. */
+const idleLoad = 0.5;
+
+/** Why the figures of a run are not to be relied on, a sentence each; none of a run that was made with care. */
+export function cautionsOf({ machine, rounds, compiled, rows }: Results): string[] {
+  const cautions: string[] = [];
+  if (rounds < fewRounds) cautions.push(`Only ${rounds} rounds: these figures may be far off.`);
+  if (machine.load > idleLoad) {
+    cautions.push(
+      `The machine was busy with something else (load average ${machine.load}): these figures may be far off.`,
+    );
+  }
+  if (!compiled && rows.some(({ ratios }) => 'torch' in ratios)) {
+    cautions.push("PyTorch ran without torch.compile's forms, which may be its fastest.");
+  }
+  return cautions;
 }
 
 const shownPeers = (rows: readonly Row[]) =>
@@ -52,7 +71,7 @@ function introduction({ machine, threads, rounds, date, commit, peers: hellos }:
 
 function machineText({ cpu, cores, capability, os, node }: Machine): string {
   const plural = cores === 1 ? 'core' : 'cores';
-  return `${cpu}${capability === null ? '' : ` with ${capability}`} (${cores} ${plural}; ${os}, Node ${node})`;
+  return `${cpu}${capability === null ? '' : ` with ${capability}`} (${cores} ${plural}; ${os}, Node ${node.replace('v', '')})`;
 }
 
 function table({ peers: hellos }: Results, rows: readonly Row[]): string {
@@ -96,7 +115,7 @@ function forms(rows: readonly Row[]): string {
     `\`${workload}\``,
     ...several.map(({ name }) => fastest[name] ?? ''),
   ]);
-  const titles = several.map(({ title }) => `${title}'s fastest form`);
+  const titles = several.map(({ title }) => `fastest form of ${title}`);
   return markdown(['workload', ...titles], lines);
 }
 

@@ -20,6 +20,8 @@ export interface Machine {
   readonly capability: string | null;
   readonly blas_core: string | null;
   readonly memory_gb: number;
+  /** The load average of the last minute before the run: of an idle machine about 0. */
+  readonly load: number;
   readonly os: string;
   readonly node: string;
   /** Medians over all rounds of the run; a dtype that no workload used is not there. */
@@ -72,10 +74,18 @@ export interface Limit {
   readonly copy_gigabytes: number;
 }
 
-export interface Results {
-  readonly machine: Machine;
+/** How a run was made. */
+export interface Run {
   readonly threads: number;
   readonly rounds: number;
+  /** Whether forms that need a C++ compiler were tried. */
+  readonly compiled: boolean;
+  /** See Machine. */
+  readonly load: number;
+}
+
+export interface Results extends Omit<Run, 'load'> {
+  readonly machine: Machine;
   readonly date: string;
   /** Of the checkout, with a + for one that was changed since; null outside of one. */
   readonly commit: string | null;
@@ -143,17 +153,13 @@ function limitIn({ work, machine, forebay }: Measured): Limit | null {
   };
 }
 
-export function resultsOf(
-  measured: readonly Measured[],
-  { threads, rounds }: { readonly threads: number; readonly rounds: number },
-): Results {
+export function resultsOf(measured: readonly Measured[], { load, ...run }: Run): Results {
   const hellos = new Map(
     measured.flatMap(({ peers }) => [...peers].map(([name, { hello }]) => [name, hello] as const)),
   );
   return {
-    machine: machineOf(measured),
-    threads,
-    rounds,
+    machine: machineOf(measured, load),
+    ...run,
     date: new Date().toISOString(),
     commit: commitOf(),
     forebay: named(measured[0]?.forebay.hello) ?? null,
@@ -169,7 +175,7 @@ function named<H extends Hello | undefined>(hello: H): H {
   return { ...hello, blas: { core, files: [...new Set(files.map((file) => basename(file)))] } };
 }
 
-function machineOf(measured: readonly Measured[]): Machine {
+function machineOf(measured: readonly Measured[], load: number): Machine {
   const own = measured[0]?.forebay.hello;
   const peaks = new Map<string, number[]>();
   for (const { spec, machine } of measured) {
@@ -182,6 +188,7 @@ function machineOf(measured: readonly Measured[]): Machine {
     capability: own?.capability ?? null,
     blas_core: own?.blas.core ?? null,
     memory_gb: round(totalmem() / 1e9, 3),
+    load: round(load, 2),
     os: osName(),
     node: process.version,
     peak_gflops: mapValues(peaks, (values) => round(median(values))),

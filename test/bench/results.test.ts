@@ -83,7 +83,7 @@ describe('figures', () => {
 type Bar = readonly [from: number, length: number];
 
 describe('the picture', () => {
-  const results = resultsOf([measured], { threads: 2, rounds: 3 });
+  const results = resultsOf([measured], { threads: 2, rounds: 3, compiled: true, load: 0 });
 
   it('is drawn from results that name no folder of this machine', () => {
     expect(results.peers.torch?.blas).toEqual({ core: 'Haswell', files: ['libopenblas.so'] });
