@@ -6,6 +6,7 @@ import { BenchError } from './errors.js';
 import { type Start, Tensors } from './exchange.js';
 import { findFastest, timeStep } from './fastest.js';
 import { Contender, type Form, type Hello } from './protocol.js';
+import { Team } from './team.js';
 import { type ModelSpec, training } from './workloads.js';
 
 /** What the peers of one run have in common. */
@@ -49,8 +50,18 @@ export interface Winner {
   readonly forms: readonly FormTime[];
 }
 
-interface Candidate {
+/** A process that has loaded the workload. */
+interface Joined {
   readonly contender: Contender;
+  readonly hello: Hello;
+  readonly forms: readonly Form[];
+  readonly leftOut: Readonly<Record<string, string>>;
+  /** Of the form that is farthest from forebay's results; undefined if there is no form. */
+  readonly agreement: Agreement | undefined;
+}
+
+interface Candidate {
+  readonly joined: Joined;
   readonly environment: string;
   readonly form: string;
 }
@@ -68,18 +79,18 @@ export async function audition(
   const environments = Object.keys(peer.environments ?? { '': {} });
   const labelOf = (form: string, variables: string) =>
     environments.length > 1 ? `${form}; ${variables}` : form;
-  const candidates: Candidate[] = [];
-  const failed: FormTime[] = [];
-  const started: Contender[] = [];
-  let timed: Awaited<ReturnType<typeof findFastest<Candidate>>>;
+  const started = new Team();
+  let kept: Contender | undefined;
   try {
+    const candidates: Candidate[] = [];
+    const failed: FormTime[] = [];
     for (const variables of environments) {
-      const { contender, forms, leftOut } = await join(peer, variables, reference, conditions);
-      started.push(contender);
+      const joined = await join(peer, variables, reference, conditions);
+      started.use(joined.contender);
       candidates.push(
-        ...forms.map((form) => ({ contender, environment: variables, form: form.name })),
+        ...joined.forms.map(({ name }) => ({ joined, environment: variables, form: name })),
       );
-      for (const [form, why] of Object.entries(leftOut)) {
+      for (const [form, why] of Object.entries(joined.leftOut)) {
         failed.push({ form: labelOf(form, variables), us: null, why });
       }
     }
@@ -87,31 +98,36 @@ export async function audition(
       const reasons = failed.map(({ form, why }) => `${form}: ${why}`).join('\n');
       throw new BenchError(`${peer.name} has no form of this workload\n${reasons}`.trim());
     }
-    timed = await findFastest(candidates, ({ contender, form }) =>
+    const { best, seconds } = await findFastest(candidates, ({ joined, form }) =>
       timeStep(
-        async (steps) => (await contender.ask('round', { steps, form })).seconds,
+        async (steps) => (await joined.contender.ask('round', { steps, form })).seconds,
         conditions.sliceSeconds,
       ),
     );
+    // In a process of its own, unless it had no other form: the memory that the others took is not counted.
+    const alone = candidates.length === 1;
+    const winner = alone
+      ? best.joined
+      : await join(peer, best.environment, reference, conditions, best.form);
+    kept = winner.contender;
+    return {
+      contender: winner.contender,
+      hello: winner.hello,
+      agreement: winner.agreement as Agreement,
+      form: best.form,
+      label: labelOf(best.form, best.environment),
+      secondsPerStep: seconds.get(best) as number,
+      forms: [
+        ...[...seconds].map(([candidate, least]) => ({
+          form: labelOf(candidate.form, candidate.environment),
+          us: least * 1e6,
+        })),
+        ...failed,
+      ],
+    };
   } finally {
-    await Promise.all(started.map((contender) => contender[Symbol.asyncDispose]()));
+    await started.dispose(kept);
   }
-  const { best, seconds } = timed;
-  // In a process of its own: the memory that the other forms took is not counted.
-  const again = await join(peer, best.environment, reference, conditions, best.form);
-  return {
-    ...again,
-    form: best.form,
-    label: labelOf(best.form, best.environment),
-    secondsPerStep: seconds.get(best) as number,
-    forms: [
-      ...[...seconds].map(([candidate, least]) => ({
-        form: labelOf(candidate.form, candidate.environment),
-        us: least * 1e6,
-      })),
-      ...failed,
-    ],
-  };
 }
 
 /** Starts a peer, has it load the workload, and compares what each form computes with forebay's results. */
@@ -121,7 +137,7 @@ async function join(
   { workload, spec, start, own }: Reference,
   { threads, core, compiled }: Conditions,
   only: string | null = null,
-) {
+): Promise<Joined> {
   const command = peer.command();
   if (command === undefined) {
     throw new BenchError(`${peer.title} is not installed: ${peer.install}`);
@@ -138,9 +154,7 @@ async function join(
     const agreements = forms.map((form) =>
       assertAgreement(workload, spec, { name: peer.name, form, folder }, mine),
     );
-    const agreement = agreements.reduce((worst, next) =>
-      next.distance > worst.distance ? next : worst,
-    );
+    const [agreement] = agreements.sort((a, b) => b.distance - a.distance);
     return { contender, hello, forms, leftOut, agreement };
   } catch (error) {
     await contender[Symbol.asyncDispose]();

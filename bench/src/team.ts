@@ -7,11 +7,17 @@ export class Team implements AsyncDisposable {
     return member;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** Ends all of them but one. */
+  async dispose(except?: Disposable | AsyncDisposable): Promise<void> {
+    const members = this.#members.filter((member) => member !== except);
     await Promise.all(
-      this.#members.map((member) =>
+      members.map((member) =>
         Symbol.asyncDispose in member ? member[Symbol.asyncDispose]() : member[Symbol.dispose](),
       ),
     );
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
   }
 }

@@ -25,7 +25,8 @@ const answers = {
       if (!files.includes(file)) throw new Error(`${join(folder, file)} is not there`);
       return { name, shape, dtype, file };
     });
-    const own = names.split('|').filter((name) => only === null || name === only);
+    const all = names === '' ? [] : names.split('|');
+    const own = all.filter((name) => only === null || name === only);
     const forms = own.map((name) => ({
       name,
       losses: [],

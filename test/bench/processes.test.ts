@@ -193,6 +193,22 @@ describe('a peer with several forms and environments', () => {
     for (const { peer: us } of taken?.pairs ?? []) expect(us).toBe(5000);
   });
 
+  it('goes on in the same process if it has one form only', async () => {
+    const { peer, asked } = peerOf('5 ms');
+    const { environments, ...one } = peer;
+    const only = { ...one, environments: { '': environments?.['at full speed'] ?? {} } };
+    const { peers } = await measure('small', smallLstm, [only], settings);
+    expect(peers.get('copy')).toMatchObject({ form: '5 ms' });
+    expect(asked().filter((request) => request.startsWith('load'))).toEqual(['load  1']);
+  });
+
+  it('is refused, with the reasons, if it has no form that can be run', async () => {
+    const { peer } = peerOf();
+    await expect(measure('small', smallLstm, [peer], settings)).rejects.toThrow(
+      /^copy has no form of this workload\non a GPU; at half speed: there is none\n/,
+    );
+  });
+
   it('is refused for one form that computes something else, before anything is timed', async () => {
     const { peer, asked } = peerOf('5 ms', '1 ms, wrong');
     await expect(measure('small', smallLstm, [peer], settings)).rejects.toThrow(
