@@ -34,7 +34,8 @@ const idleLoad = 0.5;
 /** Why the figures of a run are not to be relied on, a sentence each; none of a run that was made with care. */
 export function cautionsOf({ machine, rounds, compiled, rows }: Results): string[] {
   const cautions: string[] = [];
-  if (rounds < fewRounds) cautions.push(`Only ${rounds} rounds: these figures may be far off.`);
+  if (rounds < fewRounds)
+    cautions.push(`Only ${rounds} round${rounds > 1 ? 's' : ''}: these figures may be far off.`);
   if (machine.load > idleLoad) {
     cautions.push(
       `The machine was busy with something else (load average ${machine.load}): these figures may be far off.`,
