@@ -80,6 +80,7 @@ describe('the section of the README', () => {
     const read = (file: string) => readFileSync(join(root, file), 'utf8');
     const results = JSON.parse(read('bench/results.json')) as Results;
     expect(read('README.md')).toBe(withSection(read('README.md'), results));
-    expect(read('bench/results.json')).not.toMatch(/"\/|\/home|\/root|\/work/);
+    // No path of the machine that it was made on.
+    expect(read('bench/results.json')).not.toMatch(/["\s(]\/\w+/);
   });
 });
