@@ -2,7 +2,7 @@
 
 import { BenchError } from './errors.js';
 import { type Named, readTensor, type Tensors } from './exchange.js';
-import type { Loaded } from './protocol.js';
+import type { Form } from './protocol.js';
 import type { ModelSpec } from './workloads.js';
 
 /** How far apart the two sides were. */
@@ -49,26 +49,27 @@ function closeLosses(a: number, b: number, first: number): boolean {
 }
 
 /**
- * Compares a peer's results and losses with forebay's.
- * @throws BenchError that names the workload, the peer and the tensor, when they are not the same
+ * Compares what a form of a peer computes, results and losses, with what forebay computes.
+ *
+ * @throws BenchError that names the workload, the peer, its form and the tensor, if they differ
  */
 export function assertAgreement(
   workload: string,
   spec: ModelSpec,
-  peer: { readonly name: string; readonly loaded: Loaded; readonly folder: string },
-  own: { readonly loaded: Loaded; readonly results: Tensors },
+  peer: { readonly name: string; readonly form: Form; readonly folder: string },
+  own: { readonly form: Form; readonly results: Tensors },
 ): Agreement {
   const fail = (message: string): never => {
     throw new BenchError(
-      `${workload}: ${peer.name} and forebay do not compute the same: ${message}`,
+      `${workload}: ${peer.name} (${peer.form.name}) and forebay do not compute the same: ${message}`,
     );
   };
   let worst: Agreement = { distance: 0, tensor: '', tolerance: toleranceOf(spec, spec.dtype) };
-  const names = new Set(peer.loaded.results.map(({ name }) => name));
-  for (const { name } of own.loaded.results) {
+  const names = new Set(peer.form.results.map(({ name }) => name));
+  for (const { name } of own.form.results) {
     if (!names.has(name)) fail(`${peer.name} reports nothing for '${name}'`);
   }
-  for (const entry of peer.loaded.results) {
+  for (const entry of peer.form.results) {
     const mine = own.results.get(entry.name);
     if (entry.shape.join() !== mine.shape.join()) {
       fail(`'${entry.name}' is [${entry.shape}] there, but [${mine.shape}] here`);
@@ -83,9 +84,9 @@ export function assertAgreement(
     }
     if (apart >= worst.distance) worst = { distance: apart, tensor: entry.name, tolerance };
   }
-  const [first] = own.loaded.losses;
-  for (const [step, loss] of peer.loaded.losses.entries()) {
-    const mine = own.loaded.losses[step] as number;
+  const [first] = own.form.losses;
+  for (const [step, loss] of peer.form.losses.entries()) {
+    const mine = own.form.losses[step] as number;
     if (!closeLosses(loss, mine, first as number)) {
       fail(`after ${step} steps the loss is ${loss} there, but ${mine} here`);
     }

@@ -1,16 +1,20 @@
 /** `npm run bench`: forebay beside its peers. */
 
+import { readFileSync } from 'node:fs';
+import { loadavg } from 'node:os';
+import { fileURLToPath } from 'node:url';
 import { writeWhole } from '../../dist/report/index.js';
 import type { Peer } from './contenders.js';
 import { BenchError, UsageError } from './errors.js';
 import { type Measured, measure } from './measure.js';
 import { type Options, parseOptions } from './options.js';
 import { drawRatios } from './plot.js';
-import { resultsOf, rowOf } from './results.js';
-import { headOf, linesOf } from './table.js';
+import { cautionsOf, withSection } from './readme.js';
+import { type Results, resultsOf, rowOf } from './results.js';
+import { head, linesOf } from './table.js';
 import { type Spec, workloads } from './workloads.js';
 
-const turnSeconds = 0.3;
+const sliceSeconds = 0.4;
 
 /** The peers that are here; the others are named, with what installs them. */
 function present({ peers, peersAsked }: Options): Peer[] {
@@ -23,27 +27,58 @@ function present({ peers, peersAsked }: Options): Peer[] {
   });
 }
 
-async function bench(options: Options): Promise<void> {
+async function run(options: Options): Promise<Results> {
   const peers = present(options);
-  const names = peers.map(({ name }) => name);
-  const { threads, rounds } = options;
-  console.log(`${threads} thread${threads > 1 ? 's' : ''}, ${rounds} rounds; medians\n`);
-  console.log(headOf(names));
+  const { threads, rounds, compiled } = options;
+  const [load = 0] = loadavg();
+  console.log(head());
   const measured: Measured[] = [];
   for (const name of options.only) {
-    const settings = { threads, rounds, turnSeconds };
+    const settings = { threads, rounds, compiled, sliceSeconds };
     const result = await measure(name, workloads[name] as Spec, peers, settings);
     measured.push(result);
-    for (const text of linesOf(rowOf(result), names)) console.log(text);
+    for (const text of linesOf(rowOf(result))) console.log(text);
   }
-  const results = resultsOf(measured, { threads, rounds });
-  const peaks = Object.entries(results.machine.peak_gflops);
-  console.log(
-    `\n${results.machine.cpu}, ${results.machine.capability}`,
-    ...peaks.map(([dtype, gflops]) => `, ${dtype} peak ${gflops} GFLOP/s`),
+  return resultsOf(measured, { threads, rounds, compiled, load });
+}
+
+/** @throws BenchError if the file is not one of --json */
+function read(file: string): Results {
+  let results: Results;
+  try {
+    results = JSON.parse(readFileSync(file, 'utf8')) as Results;
+  } catch (error) {
+    throw new BenchError(`${file} cannot be read: ${(error as Error).message}`);
+  }
+  if (!Array.isArray(results?.rows)) {
+    throw new BenchError(`${file} does not hold the results of a run (--json writes such a file)`);
+  }
+  console.log(head());
+  for (const row of results.rows) for (const text of linesOf(row)) console.log(text);
+  return results;
+}
+
+function sayMachine(results: Results): void {
+  const { machine, threads, rounds, peers } = results;
+  const peaks = Object.entries(machine.peak_gflops).map(
+    ([dtype, gflops]) => `${dtype} peak ${gflops} GFLOP/s`,
   );
+  const turns = `${threads} thread${threads > 1 ? 's' : ''}, ${rounds} rounds; medians`;
+  const versions = Object.entries(peers).map(([name, { version }]) => `${name} ${version}`);
+  for (const caution of cautionsOf(results)) console.log(caution);
+  console.log(`\n${turns}; ${[machine.cpu, machine.capability, ...peaks, ...versions].join(', ')}`);
+}
+
+async function bench(options: Options): Promise<void> {
+  if (options.python !== undefined) process.env.FOREBAY_BENCH_PYTHON = options.python;
+  const results = options.from === undefined ? await run(options) : read(options.from);
+  sayMachine(results);
   if (options.json !== undefined) writeWhole(options.json, `${JSON.stringify(results, null, 1)}\n`);
   if (options.svg !== undefined) writeWhole(options.svg, await drawRatios(results));
+  if (options.readme) {
+    const readme = fileURLToPath(new URL('../../README.md', import.meta.url));
+    writeWhole(readme, withSection(readFileSync(readme, 'utf8'), results));
+  }
 }
 
 try {

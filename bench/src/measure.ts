@@ -1,72 +1,70 @@
-/** One workload: everybody loads it, all agree, then they take turns. */
+/** One workload: all contenders load it, all agree, then they take turns. */
 
-import { type Agreement, assertAgreement } from './agree.js';
+import type { Agreement } from './agree.js';
+import {
+  audition,
+  type Conditions,
+  type FormTime,
+  type Reference,
+  type Winner,
+} from './audition.js';
 import { environment, forebay, type Peer } from './contenders.js';
-import { BenchError } from './errors.js';
-import { Start, Tensors } from './exchange.js';
-import { Contender, type Hello, type ProgramStats } from './protocol.js';
+import { Start } from './exchange.js';
+import { timeStep } from './fastest.js';
+import { type MachineRate, type Work, workOf } from './limit.js';
+import { Contender, type Form, type Hello, type ProgramStats } from './protocol.js';
+import { alternate, type Pair, type Rival, slowRounds } from './slices.js';
+import { Team } from './team.js';
 import { type CompileSpec, type ModelSpec, type Spec, training } from './workloads.js';
 
 export interface Settings {
   readonly threads: number;
   readonly rounds: number;
-  /** How long a contender's turn lasts, at least. */
-  readonly turnSeconds: number;
+  /** How long a contender's turn lasts, about. */
+  readonly sliceSeconds: number;
+  /** Whether forms that need a C++ compiler are tried. */
+  readonly compiled: boolean;
 }
 
-/** One contender's part in a workload. */
-export interface Taken {
+/** forebay's part in a workload. */
+export interface Own {
   readonly hello: Hello;
-  /** Microseconds a step, by round; one whose steps are slow takes part in the first few only. */
+  /** Microseconds a step, by round. */
   readonly rounds: readonly number[];
-  /** The form that was fastest. */
-  readonly variant: string;
   /** The most bytes while training, less those after its import. */
   readonly growth: number;
-  /** None for forebay itself. */
-  readonly agreement?: Agreement;
+}
+
+/** A peer's part in a workload. */
+export interface Taken {
+  readonly hello: Hello;
+  /** By round; a peer whose steps are slow takes part in the first few only. */
+  readonly pairs: readonly Pair[];
+  /** The form that was fastest, which took these turns. */
+  readonly form: string;
+  /** Every form that was tried. */
+  readonly forms: readonly FormTime[];
+  readonly growth: number;
+  readonly agreement: Agreement;
 }
 
 export interface Measured {
   readonly workload: string;
   readonly spec: Spec;
-  readonly forebay: Taken;
+  readonly forebay: Own;
   readonly peers: ReadonlyMap<string, Taken>;
   /** Of the program; null where nothing is compiled. */
   readonly stats: ProgramStats | null;
-  /** The machine's peak in GFLOP/s, by round; empty where it is not known. */
-  readonly peaks: readonly number[];
+  /** What a step has to do; null for `compile`. */
+  readonly work: Work | null;
+  /** What the machine was measured to do, by round; empty where there is no work. */
+  readonly machine: readonly MachineRate[];
   /** What `compile` compiled, in microseconds by round. */
   readonly parts: ReadonlyMap<string, readonly number[]>;
 }
 
-const warmUps = 1;
-/** A step above this is slow: the contender takes no warm-up round, and few others. */
+/** A step above these seconds is slow. */
 const slowStep = 1;
-const slowRounds = 3;
-
-/** How a contender is timed from now on. */
-interface Turn {
-  readonly contender: Contender;
-  readonly variant: string;
-  readonly steps: number;
-  readonly slow: boolean;
-  readonly rounds: number[];
-}
-
-/** Processes that end together, whatever happens. */
-class Team implements AsyncDisposable {
-  readonly #members: Contender[] = [];
-
-  join(member: Contender): Contender {
-    this.#members.push(member);
-    return member;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.#members.map((member) => member[Symbol.asyncDispose]()));
-  }
-}
 
 export async function measure(
   workload: string,
@@ -74,107 +72,121 @@ export async function measure(
   peers: readonly Peer[],
   settings: Settings,
 ): Promise<Measured> {
-  await using own = new Contender('forebay', forebay, environment(settings.threads, null));
-  const hello = await own.ask('hello', { threads: settings.threads });
+  const { threads, compiled } = settings;
+  await using own = new Contender('forebay', forebay, environment(threads, null));
+  const hello = await own.ask('hello', { threads, compiled });
   // Awaited here: own lives as long as this function.
   if (spec.kind === 'compile') return await measureCompile(workload, spec, own, hello, settings);
+  return await measureModel(workload, spec, own, hello, peers, settings);
+}
 
+async function measureModel(
+  workload: string,
+  spec: ModelSpec,
+  own: Contender,
+  hello: Hello,
+  peers: readonly Peer[],
+  settings: Settings,
+): Promise<Measured> {
   await using team = new Team();
-  const opponents = await lineUp(team, spec, peers, settings.threads, hello.blas.core);
-  const compared = await compare(workload, spec, own, opponents);
-  const turns: Turn[] = [];
-  for (const contender of [own, ...opponents.map((opponent) => opponent.contender)]) {
-    const { variants } = compared.get(contender.name) as Compared;
-    turns.push(await calibrate(contender, variants, settings.turnSeconds));
+  const conditions: Conditions = { ...settings, core: hello.blas.core };
+  const here = peers.flatMap((peer) => {
+    const adapted = peer.command() === undefined ? undefined : peer.adapt(spec);
+    return adapted === undefined ? [] : [{ peer, adapted }];
+  });
+  const others = here.map(({ adapted }) => adapted).filter(({ kind }) => kind !== spec.kind);
+  const references = new Map<string, Reference>();
+  // The workload itself comes last, and stays loaded.
+  for (const form of [...others, spec]) {
+    references.set(form.kind, await referenceOf(workload, form, own, team));
   }
-  const peaks = await takeTurns(own, turns, spec, settings);
+  const winners = new Map<string, Winner>();
+  for (const { peer, adapted } of here) {
+    const winner = await audition(peer, references.get(adapted.kind) as Reference, conditions);
+    team.use(winner.contender);
+    winners.set(peer.name, winner);
+  }
+
+  const work = workOf(spec);
+  const { own: form } = references.get(spec.kind) as Reference;
+  const runner = await runnerOf(own, form.name, settings.sliceSeconds);
+  const rivals = [...winners].map(([name, winner]) => rivalOf(name, winner, settings.sliceSeconds));
+  const slices = await alternate(runner, rivals, settings.rounds, () =>
+    probe(own, spec, work, settings.threads),
+  );
 
   const taken = new Map<string, Taken>();
-  const hellos = [hello, ...opponents.map((opponent) => opponent.hello)];
-  for (const [index, { contender, variant, rounds }] of turns.entries()) {
-    const { growth } = await contender.ask('memory', {});
-    const agreement = compared.get(contender.name)?.agreement;
-    taken.set(contender.name, {
-      hello: hellos[index] as Hello,
-      rounds,
-      variant,
+  for (const [name, winner] of winners) {
+    const { growth } = await winner.contender.ask('memory', {});
+    taken.set(name, {
+      hello: winner.hello,
+      pairs: slices.pairs.get(name) ?? [],
+      form: winner.label,
+      forms: winner.forms,
       growth,
-      ...(agreement && { agreement }),
+      agreement: winner.agreement,
     });
   }
+  const { growth } = await own.ask('memory', {});
   return {
     workload,
     spec,
-    forebay: taken.get(own.name) as Taken,
-    peers: new Map([...taken].filter(([name]) => name !== own.name)),
+    forebay: { hello, rounds: slices.forebay, growth },
+    peers: taken,
     stats: await programStats(own, spec, settings.threads),
-    peaks,
+    work,
+    machine: slices.machine,
     parts: new Map(),
   };
 }
 
-/** A peer that takes part in a workload. */
-interface Opponent {
-  /** The workload as it does it. */
-  readonly form: ModelSpec;
-  readonly contender: Contender;
-  readonly hello: Hello;
-}
-
-/** Starts the peers that are here and can do the workload. */
-async function lineUp(
-  team: Team,
-  spec: Spec,
-  peers: readonly Peer[],
-  threads: number,
-  core: string | null,
-): Promise<Opponent[]> {
-  const opponents: Opponent[] = [];
-  for (const peer of peers) {
-    const form = peer.form(spec);
-    const command = peer.command();
-    if (form === undefined || command === undefined) continue;
-    const contender = team.join(new Contender(peer.name, command, environment(threads, core)));
-    const hello = await contender.ask('hello', { threads });
-    peer.inspect?.(hello);
-    opponents.push({ form, contender, hello });
-  }
-  return opponents;
-}
-
-interface Compared {
-  readonly variants: readonly string[];
-  /** None for forebay itself. */
-  readonly agreement?: Agreement;
-}
-
-/**
- * Has all load the workload and compares what they compute. A peer that does a form of its own is
- * compared with that form; the workload itself comes last, and stays loaded.
- * @throws BenchError when two of them differ
- */
-async function compare(
+/** Has forebay load a form of the workload. */
+async function referenceOf(
   workload: string,
   spec: ModelSpec,
   own: Contender,
-  opponents: readonly Opponent[],
-): Promise<ReadonlyMap<string, Compared>> {
-  const compared = new Map<string, Compared>();
-  const others = opponents.map(({ form }) => form).filter(({ kind }) => kind !== spec.kind);
-  for (const form of [...others, spec]) {
-    using start = new Start(form);
-    const request = { spec: form, folder: start.folder, manifest: start.entries, training };
-    const loaded = await own.ask('load', request);
-    compared.set(own.name, loaded);
-    const mine = { loaded, results: new Tensors(start.folder, loaded.results) };
-    for (const { contender } of opponents.filter((opponent) => opponent.form.kind === form.kind)) {
-      const theirs = await contender.ask('load', request);
-      const peer = { name: contender.name, loaded: theirs, folder: start.folder };
-      const agreement = assertAgreement(workload, form, peer, mine);
-      compared.set(contender.name, { variants: theirs.variants, agreement });
-    }
-  }
-  return compared;
+  team: Team,
+): Promise<Reference> {
+  const start = team.use(new Start(spec));
+  const { folder, entries } = start;
+  const request = { spec, folder, manifest: entries, training, only: null };
+  const { forms } = await own.ask('load', request);
+  return { workload, spec, start, own: forms[0] as Form };
+}
+
+const take = (contender: Contender, form: string) => async (steps: number) =>
+  (await contender.ask('round', { steps, form })).seconds;
+
+const stepsIn = (sliceSeconds: number, secondsPerStep: number) =>
+  Math.max(1, Math.round(sliceSeconds / secondsPerStep));
+
+async function runnerOf(own: Contender, form: string, sliceSeconds: number) {
+  const steps = stepsIn(sliceSeconds, await timeStep(take(own, form), sliceSeconds));
+  return { take: take(own, form), steps };
+}
+
+function rivalOf(
+  name: string,
+  { contender, form, secondsPerStep }: Winner,
+  sliceSeconds: number,
+): Rival {
+  return {
+    name,
+    take: take(contender, form),
+    steps: stepsIn(sliceSeconds, secondsPerStep),
+    slow: secondsPerStep > slowStep,
+  };
+}
+
+async function probe(
+  own: Contender,
+  { dtype }: ModelSpec,
+  { footprint }: Work,
+  threads: number,
+): Promise<MachineRate> {
+  const { gflops } = await own.ask('peak', { dtype, threads });
+  const { gigabytes } = await own.ask('copy', { bytes: footprint, threads });
+  return { gflops, gigabytes };
 }
 
 /** The program's own, and the buffers of BLAS: as many as there are threads. */
@@ -190,51 +202,7 @@ async function programStats(
   return { ...stats, memory: { ...stats.memory, blas: growth * threads } };
 }
 
-/** Finds the fastest variant, and how many of its steps fill a turn. */
-async function calibrate(
-  contender: Contender,
-  variants: readonly string[],
-  turnSeconds: number,
-): Promise<Turn> {
-  let best = { variant: '', seconds: Infinity };
-  for (const variant of variants) {
-    let steps = 1;
-    let elapsed = (await contender.ask('round', { steps, variant })).seconds;
-    // A first step says little: code is compiled and memory touched by it.
-    while (elapsed < turnSeconds / 4) {
-      const wanted = Math.ceil((steps * turnSeconds) / 3 / Math.max(elapsed, 1e-7));
-      steps = Math.min(steps * 20, Math.max(steps + 1, wanted));
-      elapsed = (await contender.ask('round', { steps, variant })).seconds;
-    }
-    if (elapsed / steps < best.seconds) best = { variant, seconds: elapsed / steps };
-  }
-  const { variant, seconds } = best;
-  if (variant === '') throw new BenchError(`${contender.name} has no form of this workload`);
-  const steps = Math.max(1, Math.round(turnSeconds / seconds));
-  return { contender, variant, steps, slow: seconds > slowStep, rounds: [] };
-}
-
-/** Rounds in which everyone has a turn, so that whatever slows the machine slows all. */
-async function takeTurns(
-  own: Contender,
-  turns: readonly Turn[],
-  spec: ModelSpec,
-  { threads, rounds }: Settings,
-): Promise<number[]> {
-  const peaks: number[] = [];
-  for (let round = -warmUps; round < rounds; round++) {
-    const { gflops } = await own.ask('peak', { dtype: spec.dtype, threads });
-    if (round >= 0) peaks.push(gflops);
-    for (const { contender, variant, steps, slow, rounds: done } of turns) {
-      if (slow && (round < 0 || round >= slowRounds)) continue;
-      const { seconds } = await contender.ask('round', { steps, variant });
-      if (round >= 0) done.push((seconds / steps) * 1e6);
-    }
-  }
-  return peaks;
-}
-
-/** Graphs are compiled one after another; nobody else has such a step. */
+/** Graphs are compiled one after another; no peer has such a step. */
 async function measureCompile(
   workload: string,
   spec: CompileSpec,
@@ -242,11 +210,13 @@ async function measureCompile(
   hello: Hello,
   { rounds }: Settings,
 ): Promise<Measured> {
-  const { variants } = await own.ask('load', { spec, folder: '', manifest: [], training });
-  const parts = new Map<string, number[]>(variants.map((variant) => [variant, []]));
-  for (let round = -warmUps; round < Math.min(rounds, slowRounds + 2); round++) {
-    for (const [variant, done] of parts) {
-      const { seconds } = await own.ask('round', { steps: 1, variant });
+  const { forms } = await own.ask('load', {
+    ...{ spec, folder: '', manifest: [], training, only: null },
+  });
+  const parts = new Map<string, number[]>(forms.map(({ name }) => [name, []]));
+  for (let round = -1; round < Math.min(rounds, slowRounds + 2); round++) {
+    for (const [form, done] of parts) {
+      const { seconds } = await own.ask('round', { steps: 1, form });
       if (round >= 0) done.push(seconds * 1e6);
     }
   }
@@ -258,15 +228,16 @@ async function measureCompile(
   return {
     workload,
     spec,
-    forebay: { hello, rounds: sums, variant: variants.join(' + '), growth },
+    forebay: { hello, rounds: sums, growth },
     peers: new Map(),
     stats: null,
-    peaks: [],
+    work: null,
+    machine: [],
     parts,
   };
 }
 
-/** Floating-point operations of a step's matrix products. */
+/** Floating-point operations of a step's matrix products, as forebay's program does them. */
 export function productOperations({ productShapes }: ProgramStats): number {
   return productShapes.reduce((sum, [m, n, k]) => sum + 2 * m * n * k, 0);
 }

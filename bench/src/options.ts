@@ -3,6 +3,7 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { type Peer, peers } from './contenders.js';
 import { UsageError } from './errors.js';
+import { nearest } from './nearest.js';
 import { workloads } from './workloads.js';
 
 export interface Options {
@@ -13,8 +14,15 @@ export interface Options {
   readonly peersAsked: boolean;
   readonly threads: number;
   readonly rounds: number;
+  /** Whether forms that need a C++ compiler, such as torch.compile's, are tried. */
+  readonly compiled: boolean;
+  /** The Python that runs the peers in Python. */
+  readonly python?: string;
+  /** A file of results that is shown instead of a run. */
+  readonly from?: string;
   readonly json?: string;
   readonly svg?: string;
+  readonly readme: boolean;
 }
 
 /** One or more of some names, in their order whatever the user's. */
@@ -23,7 +31,9 @@ function choice(what: string, known: readonly string[]): (text: string) => strin
     const asked = text.split(',').map((name) => name.trim());
     for (const name of asked) {
       if (known.includes(name)) continue;
-      throw new InvalidArgumentError(`There is no ${what} '${name}': ${known.join(', ')}.`);
+      const meant = nearest(name, known);
+      const hint = meant === undefined ? '' : ` Did you mean '${meant}'?`;
+      throw new InvalidArgumentError(`There is no ${what} '${name}': ${known.join(', ')}.${hint}`);
     }
     return known.filter((name) => asked.includes(name));
   };
@@ -37,33 +47,38 @@ function count(most: number): (text: string) => number {
   };
 }
 
-/** @throws UsageError for words that it does not know; undefined when all that was asked is the help */
+type Parsed = Omit<Options, 'only' | 'peers' | 'peersAsked'> & {
+  readonly only?: string[];
+  readonly peers?: string[];
+};
+
+/**
+ * @returns undefined if all that was asked for is the help
+ * @throws UsageError for words that it does not know
+ */
 export function parseOptions(argv: readonly string[]): Options | undefined {
   let said = '';
+  const workloadNames = Object.keys(workloads);
+  const peerNames = peers.map(({ name }) => name);
+  const chosenPeers = choice('peer', [...peerNames, 'none']);
   const command = new Command('npm run bench --')
     .description(
-      'Times forebay beside its peers, round by round. What is missing among them is named and left out.',
+      'Times forebay beside its peers, each in its fastest form. A peer that is missing is named and left out.',
     )
     .option(
       '--only <a,b>',
-      `workloads: ${Object.keys(workloads).join(', ')}`,
-      choice('workload', Object.keys(workloads)),
+      `workloads: ${workloadNames.join(', ')}`,
+      choice('workload', workloadNames),
     )
-    .option(
-      '--peers <a,b>',
-      `whom to compare with: ${peers.map(({ name }) => name).join(', ')}, or none`,
-      (text) =>
-        text === 'none'
-          ? []
-          : choice(
-              'peer',
-              peers.map(({ name }) => name),
-            )(text),
-    )
+    .option('--peers <a,b>', `whom to compare with: ${peerNames.join(', ')}, or none`, chosenPeers)
     .option('--threads <n>', 'threads of each contender', count(256), 1)
-    .option('--rounds <n>', 'rounds in which everyone takes a turn', count(1000), 9)
+    .option('--rounds <n>', 'rounds in which everyone takes a turn', count(1000), 11)
+    .option('--python <path>', 'the Python of the peers in Python (or FOREBAY_BENCH_PYTHON)')
+    .option('--no-compiled', "leave out torch.compile's forms, which take a minute to build")
     .option('--json <file>', 'write every figure there')
     .option('--svg <file>', 'draw the ratios there')
+    .option('--readme', "write the table into README.md's section on speed", false)
+    .option('--from <file>', 'show the results of that file (of --json) instead of a run')
     .allowExcessArguments(false)
     .exitOverride()
     .configureOutput({ writeErr: (text) => (said += text) });
@@ -74,21 +89,10 @@ export function parseOptions(argv: readonly string[]): Options | undefined {
     if (error.exitCode === 0) return undefined;
     throw new UsageError(said.trim().replace(/^error: /, ''));
   }
-  const {
-    only,
-    peers: asked,
-    ...rest
-  } = command.opts<{
-    only?: string[];
-    peers?: string[];
-    threads: number;
-    rounds: number;
-    json?: string;
-    svg?: string;
-  }>();
+  const { only, peers: asked, ...rest } = command.opts<Parsed>();
   return {
     ...rest,
-    only: only ?? Object.keys(workloads),
+    only: only ?? workloadNames,
     peers: peers.filter(({ name }) => asked?.includes(name) ?? true),
     peersAsked: asked !== undefined,
   };

@@ -1,4 +1,4 @@
-/** The picture for the README: how many times faster than each peer. */
+/** The picture for the README: how many times as long each peer takes in its fastest form. */
 
 import { drawChart, frame } from '../../dist/report/plot.js';
 import { colourOf, fontFamily, ink, quietInk, rule, textSize } from '../../dist/report/theme.js';
@@ -26,8 +26,8 @@ export async function drawRatios({ machine, threads, rows }: Results): Promise<s
   const all = compared.flatMap(({ ratios }) => Object.values(ratios).map(({ median }) => median));
   const rowHeight = shown.length * (barHeight + barGap) + rowGap;
   const chrome = frame({
-    title: 'How many times faster than each peer',
-    subtitle: `${machine.cpu}, ${threads} thread${threads > 1 ? 's' : ''}; medians of rounds side by side`,
+    title: 'How many times as long each peer takes, in its fastest form',
+    subtitle: `${machine.cpu}, ${threads} thread${threads > 1 ? 's' : ''}; medians of slices that alternate`,
     legend: shown.map(({ title }) => ({ name: title, icon: 'rect' })),
   });
   const height = chrome.grid.top + compared.length * rowHeight + 40;

@@ -24,13 +24,20 @@ export interface Hello {
   readonly threads: number;
 }
 
-export interface Loaded {
+/** One of the ways in which a contender can take a step, and what it computes. */
+export interface Form {
+  readonly name: string;
   /** Before each of the compared steps; none for a workload without training. */
   readonly losses: readonly number[];
   /** The gradients of the first loss by parameter, or the outputs of a prediction. */
   readonly results: readonly Entry[];
-  /** The forms in which the step can be taken; the fastest is timed. */
-  readonly variants: readonly string[];
+}
+
+export interface Loaded {
+  /** At least one; the fastest is timed. */
+  readonly forms: readonly Form[];
+  /** The forms that this version or machine does not have, by name: why. */
+  readonly leftOut?: Readonly<Record<string, string>>;
 }
 
 export interface Memory {
@@ -47,17 +54,20 @@ export interface ProgramStats {
 
 /** Requests by `op`: what is asked, and what is answered. */
 export interface Requests {
-  hello: [{ readonly threads: number }, Hello];
+  /** `compiled`: whether forms that need a C++ compiler are tried. */
+  hello: [{ readonly threads: number; readonly compiled: boolean }, Hello];
   load: [
     {
       readonly spec: Spec;
       readonly folder: string;
       readonly manifest: readonly Entry[];
       readonly training: TrainingRequest;
+      /** The name of the only form that is wanted; all of them where it is null. */
+      readonly only: string | null;
     },
     Loaded,
   ];
-  round: [{ readonly steps: number; readonly variant: string }, { readonly seconds: number }];
+  round: [{ readonly steps: number; readonly form: string }, { readonly seconds: number }];
   memory: [Record<never, never>, Memory];
   /** Of forebay alone. */
   stats: [Record<never, never>, ProgramStats | null];
@@ -71,6 +81,8 @@ export interface Requests {
   ];
   /** Of forebay alone: the machine's peak in GFLOP/s. */
   peak: [{ readonly dtype: FloatType; readonly threads: number }, { readonly gflops: number }];
+  /** Of forebay alone: what a copy within so many bytes of memory moves, in GB/s, read and written. */
+  copy: [{ readonly bytes: number; readonly threads: number }, { readonly gigabytes: number }];
 }
 export type Op = keyof Requests;
 

@@ -30,10 +30,11 @@ export function spreadOf(values: readonly number[]): Spread {
 }
 
 /**
- * How many times slower than `base` each round was. Only neighbours are divided, so that what slows a
- * whole round down, such as another process, cancels.
- * @param rounds seconds by round; a contender may have taken part in the first few only
+ * How many times slower than forebay a peer was, pair by pair. Only neighbours are divided, so that
+ * what slows both down, such as another process, cancels.
  */
-export function ratios(rounds: readonly number[], base: readonly number[]): number[] {
-  return rounds.map((seconds, round) => seconds / (base[round] as number));
+export function ratios(
+  pairs: readonly { readonly peer: number; readonly forebay: number }[],
+): number[] {
+  return pairs.map(({ peer, forebay }) => peer / forebay);
 }

@@ -1,41 +1,46 @@
-/** The table on the terminal, a line as soon as it is known. */
+/** The table on the terminal: for each workload forebay's line, then a line for each peer. */
 
 import type { Row } from './results.js';
 
-const [first, column] = [16, 12];
+const [nameWidth, column] = [16, 11];
 
-export function headOf(peerNames: readonly string[]): string {
-  const cells = ['us/step', 'spread', ...peerNames.flatMap((name) => [name, 'ratio'])];
-  return line('workload', [...cells, 'GFLOP/s', 'of peak', 'MB']);
+export function head(): string {
+  return line('workload', ['us/step', 'spread', 'ratio', 'fastest form']);
 }
 
-/** A row, and a line below it for each part of one that has parts. */
-export function linesOf(row: Row, peerNames: readonly string[]): string[] {
-  const { us_spread: own, ratios, peers } = row;
-  const theirs = peerNames.flatMap((name) => {
-    const ratio = ratios[name];
-    const us = peers[name];
-    return ratio === undefined || us === undefined
-      ? ['-', '-']
-      : [formatUs(us), times(ratio.median)];
+/** forebay's line with the workload's limit, a line for each peer, and one for each part of `compile`. */
+export function linesOf(row: Row): string[] {
+  const own = [formatUs(row.us), spreadText(row.us_spread), ''];
+  const peers = Object.entries(row.ratios).map(([name, ratio]) => {
+    const us = formatUs(row.peers[name] as number);
+    return line(`  ${name}`, [us, spreadText(ratio), times(ratio.median), row.fastest[name] ?? '']);
   });
-  const cells = [
-    formatUs(row.us),
-    spread(own.low, own.high, own.median),
-    ...theirs,
-    row.gflops === null ? '-' : row.gflops.toFixed(1),
-    row.peak_fraction === null ? '-' : row.peak_fraction.toFixed(2),
-    row.rss_mb.toFixed(1),
-  ];
   const parts = Object.entries(row.parts ?? {}).map(([name, part]) =>
-    line(`  ${name}`, [formatUs(part.median), spread(part.low, part.high, part.median)]),
+    line(`  ${name}`, [formatUs(part.median), spreadText(part)]),
   );
-  return [line(row.workload, cells), ...parts];
+  return [line(row.workload, [...own, factsOf(row)]), ...parts, ...peers];
 }
 
-function line(name: string, cells: readonly string[]): string {
-  return name.padEnd(first) + cells.map((cell) => cell.padStart(column)).join('');
+/** What else is known of forebay's step. */
+function factsOf({ gflops, peak_fraction, limit, rss_mb }: Row): string {
+  const facts = [`${rss_mb.toFixed(1)} MB`];
+  if (gflops !== null) facts.push(`${gflops.toFixed(1)} GFLOP/s`);
+  if (peak_fraction !== null) facts.push(`${percent(peak_fraction)} of peak`);
+  if (limit !== null) {
+    facts.push(`limit ${formatUs(limit.us)} us, ${percent(limit.fraction)} of it reached`);
+  }
+  return facts.join(', ');
 }
+
+/** The last cell is as long as it likes. */
+function line(name: string, cells: readonly string[]): string {
+  const [us = '', spread = '', ratio = '', rest = ''] = cells;
+  const fixed = [us, spread, ratio].map((cell) => cell.padStart(column)).join('');
+  return `${name.padEnd(nameWidth)}${fixed}   ${rest}`.trimEnd();
+}
+
+/** Two digits. */
+export const percent = (share: number) => `${(100 * share).toFixed(share < 0.0995 ? 1 : 0)} %`;
 
 /** Three digits, thousands apart. */
 export function formatUs(us: number): string {
@@ -48,6 +53,6 @@ export function times(ratio: number): string {
 }
 
 /** Half the distance between the quartiles, of the median. */
-function spread(low: number, high: number, middle: number): string {
-  return `±${((50 * (high - low)) / middle).toFixed(1)}%`;
+function spreadText({ low, high, median }: Row['us_spread']): string {
+  return `±${((50 * (high - low)) / median).toFixed(1)}%`;
 }

@@ -4,7 +4,7 @@ import { assertAgreement, distance, toleranceOf } from '../../bench/src/agree.js
 import { refuseReferenceBlas } from '../../bench/src/contenders.js';
 import { BenchError } from '../../bench/src/errors.js';
 import { type Named, Start, Tensors, writeTensors } from '../../bench/src/exchange.js';
-import type { Loaded } from '../../bench/src/protocol.js';
+import type { Form } from '../../bench/src/protocol.js';
 import { valuesOf } from '../../bench/src/values.js';
 import { type ModelSpec, tensorsOf, workloads } from '../../bench/src/workloads.js';
 import { smallLstm } from './support.js';
@@ -16,17 +16,17 @@ const gradients: Named[] = tensorsOf(smallLstm)
 /** Compares `theirs` with `gradients`, and losses with [1, 0.9, 0.8]. */
 function compare(theirs: readonly Named[], losses: readonly number[] = [1, 0.9, 0.8]) {
   using start = new Start(smallLstm);
-  const loaded = (prefix: string, tensors: readonly Named[], of: readonly number[]): Loaded => ({
+  const form = (prefix: string, tensors: readonly Named[], of: readonly number[]): Form => ({
+    name: 'fast',
     losses: of,
     results: writeTensors(start.folder, prefix, tensors),
-    variants: ['only'],
   });
-  const own = loaded('own', gradients, [1, 0.9, 0.8]);
+  const own = form('own', gradients, [1, 0.9, 0.8]);
   return assertAgreement(
     'small',
     smallLstm,
-    { name: 'peer', loaded: loaded('peer', theirs, losses), folder: start.folder },
-    { loaded: own, results: new Tensors(start.folder, own.results) },
+    { name: 'peer', form: form('peer', theirs, losses), folder: start.folder },
+    { form: own, results: new Tensors(start.folder, own.results) },
   );
 }
 
@@ -59,7 +59,9 @@ describe('the comparison of gradients', () => {
   ])('finds %s, and names the workload, the peer and the parameter', (_, name, change) => {
     const wrong = () => compare(changed(name, change));
     expect(wrong).toThrow(BenchError);
-    expect(wrong).toThrow(new RegExp(`^small: peer and forebay .*gradient of '${name}'`));
+    expect(wrong).toThrow(
+      new RegExp(`^small: peer \\(fast\\) and forebay .*gradient of '${name}'`),
+    );
   });
 
   it('finds a parameter that a peer leaves out, or gives another shape', () => {

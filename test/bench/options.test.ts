@@ -8,9 +8,12 @@ const parse = (...argv: string[]) => parseOptions(argv);
 describe('the options of the benchmark', () => {
   it('are everything on one thread by default, and no peer is insisted on', () => {
     const options = parse();
-    expect(options).toMatchObject({ threads: 1, peersAsked: false });
+    expect(options).toMatchObject({
+      ...{ threads: 1, rounds: 11, peersAsked: false, compiled: true, readme: false },
+    });
     expect(options?.only).toEqual(Object.keys(workloads));
-    expect(options?.peers.map(({ name }) => name)).toEqual(['torch', 'tfjs-wasm', 'brain']);
+    const all = ['torch', 'jax', 'onnx', 'tfjs-wasm', 'brain'];
+    expect(options?.peers.map(({ name }) => name)).toEqual(all);
     expect(options).not.toHaveProperty('json');
   });
 
@@ -24,12 +27,23 @@ describe('the options of the benchmark', () => {
       json: 'a',
       svg: 'b',
     });
+    expect(parse('--no-compiled', '--python', 'p', '--from', 'r', '--readme')).toMatchObject({
+      compiled: false,
+      python: 'p',
+      from: 'r',
+      readme: true,
+    });
   });
 
   it.each([
     [['--only', 'lstm-tiny'], /no workload 'lstm-tiny'.*lstm-seed, lstm-small/s],
     [['--only', ''], /no workload ''/],
-    [['--peers', 'torch,keras'], /no peer 'keras'.*torch, tfjs-wasm, brain/s],
+    [['--only', 'lstm-medum'], /Did you mean 'lstm-medium'\?/],
+    [['--only', 'predict'], /Did you mean 'predict-1'\?/],
+    [['--peers', 'torch,keras'], /no peer 'keras'.*torch, jax, onnx, tfjs-wasm, brain, none\./s],
+    [['--peers', 'JXA'], /Did you mean 'jax'\?/],
+    [['--peers', 'tfjs'], /Did you mean 'tfjs-wasm'\?/],
+    [['--round', '3'], /Did you mean --rounds\?/],
     [['--threads', '0'], /--threads.*'0'.*whole number from 1/s],
     [['--threads', 'two'], /'two'/],
     [['--rounds', '1.5'], /--rounds.*'1\.5'/s],

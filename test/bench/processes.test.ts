@@ -11,7 +11,7 @@ import { type Peer, peers } from '../../bench/src/contenders.js';
 import { BenchError } from '../../bench/src/errors.js';
 import { Start, Tensors } from '../../bench/src/exchange.js';
 import { measure } from '../../bench/src/measure.js';
-import type { Contender, Hello } from '../../bench/src/protocol.js';
+import type { Contender, Form, Hello } from '../../bench/src/protocol.js';
 import type { Results } from '../../bench/src/results.js';
 import { type ModelSpec, training, workloads } from '../../bench/src/workloads.js';
 import { buildBench, root, smallLstm, smallMlp, startForebay, startPeer } from './support.js';
@@ -63,9 +63,9 @@ describe.each(peers.filter((peer) => !missing(peer)).map((peer) => [peer.title, 
 
     beforeAll(async () => {
       own = startForebay();
-      const { blas } = await own.ask('hello', { threads: 1 });
+      const { blas } = await own.ask('hello', { threads: 1, compiled: false });
       theirs = startPeer(peer, blas.core);
-      hello = await theirs.ask('hello', { threads: 1 });
+      hello = await theirs.ask('hello', { threads: 1, compiled: false });
     });
     afterAll(async () => {
       await own?.[Symbol.asyncDispose]();
@@ -73,26 +73,28 @@ describe.each(peers.filter((peer) => !missing(peer)).map((peer) => [peer.title, 
     });
 
     const cases = [...small, ...trained].flatMap(([name, spec]) => {
-      const form = peer.form(spec);
+      const form = peer.adapt(spec);
       // WebAssembly takes seconds for a step of the largest; what it does there it does in the smaller.
       const tooLong = peer.name === 'tfjs-wasm' && /large|medium|256/.test(name);
       return form === undefined || tooLong ? [] : [[name, form] as const];
     });
 
-    it.each(cases)('computes what forebay computes: %s', async (name, form) => {
-      using start = new Start(form);
-      const request = { spec: form, folder: start.folder, manifest: start.entries, training };
-      const mine = await own.ask('load', request);
-      const loaded = await theirs.ask('load', request);
-      const worst = assertAgreement(
-        name,
-        form,
-        { name: peer.name, loaded, folder: start.folder },
-        { loaded: mine, results: new Tensors(start.folder, mine.results) },
-      );
-      expect(worst.distance).toBeLessThanOrEqual(worst.tolerance);
-      expect(loaded.variants.length).toBeGreaterThan(0);
-      if (form.kind === 'predict') return;
+    it.each(cases)('computes what forebay computes, in each form: %s', async (name, spec) => {
+      using start = new Start(spec);
+      const { folder, entries } = start;
+      const request = { spec, folder, manifest: entries, training, only: null };
+      const { forms: ours } = await own.ask('load', request);
+      const [mine] = ours as [Form];
+      const { forms } = await theirs.ask('load', request);
+      const results = new Tensors(folder, mine.results);
+      expect(forms.length).toBeGreaterThan(0);
+      expect(new Set(forms.map((form) => form.name)).size).toBe(forms.length);
+      for (const form of forms) {
+        const theirForm = { name: peer.name, form, folder };
+        const worst = assertAgreement(name, spec, theirForm, { form: mine, results });
+        expect(worst.distance).toBeLessThanOrEqual(worst.tolerance);
+      }
+      if (spec.kind === 'predict') return;
       // The losses can only be compared if the steps move them.
       const [first, , last] = mine.losses as [number, number, number];
       expect(Math.abs(last - first)).toBeGreaterThan(0.01 * first);
@@ -115,14 +117,14 @@ describe('a peer that is not what it should be', () => {
       file: process.execPath,
       args: [fileURLToPath(new URL('./wrong-peer.mjs', import.meta.url))],
     }),
-    form: (spec) => (spec.kind === 'compile' ? undefined : spec),
+    adapt: (spec) => (spec.kind === 'compile' ? undefined : spec),
   };
-  const settings = { threads: 1, rounds: 1, turnSeconds: 0.001 };
+  const settings = { threads: 1, rounds: 1, sliceSeconds: 0.001, compiled: false };
 
   it('is found out before anything is timed', async () => {
     const run = measure('small', smallLstm, [wrong], settings);
     await expect(run).rejects.toThrow(BenchError);
-    await expect(run).rejects.toThrow(/small: wrong and forebay .*'lstm\.forget\.weight'/);
+    await expect(run).rejects.toThrow(/small: wrong \(lazy\) and forebay .*'lstm\.forget\.weight'/);
   });
 
   it('is reported with its own words when it fails or ends', async () => {
@@ -130,7 +132,7 @@ describe('a peer that is not what it should be', () => {
     await expect(contender.ask('memory', {})).rejects.toThrow(
       "wrong failed to memory: no 'memory'",
     );
-    const ended = contender.ask('round', { steps: 1, variant: 'none' });
+    const ended = contender.ask('round', { steps: 1, form: 'none' });
     await expect(ended).rejects.toThrow(/wrong ended \(status 3\).*'round'\nout of fuel/s);
     await contender[Symbol.asyncDispose]();
   });
@@ -142,13 +144,92 @@ describe('a peer that is not what it should be', () => {
   });
 });
 
+const logFolder = mkdtempSync(join(tmpdir(), 'forebay-audition-'));
+afterAll(() => rmSync(logFolder, { recursive: true, force: true }));
+let logs = 0;
+
+/** A peer of copying-peer.mjs with these forms, and the file where it notes what it is asked. */
+function peerOf(...forms: string[]): { peer: Peer; asked: () => string[] } {
+  const log = join(logFolder, `log-${logs++}`);
+  const common = { FOREBAY_TEST_LOG: log, FOREBAY_TEST_FORMS: forms.join('|') };
+  const peer: Peer = {
+    name: 'copy',
+    title: 'Copy',
+    install: '',
+    environments: {
+      'at half speed': { ...common, SLOWER: '2' },
+      'at full speed': { ...common, SLOWER: '1' },
+    },
+    command: () => ({
+      file: process.execPath,
+      args: [fileURLToPath(new URL('./copying-peer.mjs', import.meta.url))],
+    }),
+    adapt: (spec) => (spec.kind === 'compile' ? undefined : spec),
+  };
+  return { peer, asked: () => readFileSync(log, 'utf8').trimEnd().split('\n') };
+}
+
+describe('a peer with several forms and environments', () => {
+  const settings = { threads: 1, rounds: 2, sliceSeconds: 0.01, compiled: false };
+
+  it('is timed in the fastest of them all, in a process of its own, and every form is told', async () => {
+    const { peer, asked } = peerOf('9 ms', '5 ms', '7 ms');
+    const { peers } = await measure('small', smallLstm, [peer], settings);
+    const taken = peers.get('copy');
+    expect(taken?.form).toBe('5 ms; at full speed');
+    const missing = { us: null, why: 'there is none' };
+    expect(taken?.forms).toEqual([
+      ...[9, 5, 7].map((ms) => ({ form: `${ms} ms; at half speed`, us: 2000 * ms })),
+      ...[9, 5, 7].map((ms) => ({ form: `${ms} ms; at full speed`, us: 1000 * ms })),
+      { form: 'on a GPU; at half speed', ...missing },
+      { form: 'on a GPU; at full speed', ...missing },
+    ]);
+    // The winner was loaded alone, and is all that was asked from then on.
+    const requests = asked();
+    const last = requests.indexOf('load 5 ms 1');
+    expect(last).toBeGreaterThan(0);
+    expect(new Set(requests.slice(last + 1))).toEqual(new Set(['round 5 ms 1', 'memory  1']));
+    expect(taken?.pairs).toHaveLength(2);
+    for (const { peer: us } of taken?.pairs ?? []) expect(us).toBe(5000);
+  });
+
+  it('goes on in the same process if it has one form only', async () => {
+    const { peer, asked } = peerOf('5 ms');
+    const { environments, ...one } = peer;
+    const only = { ...one, environments: { '': environments?.['at full speed'] ?? {} } };
+    const { peers } = await measure('small', smallLstm, [only], settings);
+    expect(peers.get('copy')).toMatchObject({ form: '5 ms' });
+    expect(asked().filter((request) => request.startsWith('load'))).toEqual(['load  1']);
+  });
+
+  it('is refused, with the reasons, if it has no form that can be run', async () => {
+    const { peer } = peerOf();
+    await expect(measure('small', smallLstm, [peer], settings)).rejects.toThrow(
+      /^copy has no form of this workload\non a GPU; at half speed: there is none\n/,
+    );
+  });
+
+  it('is refused for one form that computes something else, before anything is timed', async () => {
+    const { peer, asked } = peerOf('5 ms', '1 ms, wrong');
+    await expect(measure('small', smallLstm, [peer], settings)).rejects.toThrow(
+      /^small: copy \(1 ms, wrong\) and forebay do not compute the same: .*'lstm\.forget\.weight'/,
+    );
+    expect(asked().filter((request) => request.startsWith('round'))).toEqual([]);
+  });
+});
+
 describe('a workload', () => {
   it('is timed in rounds', async () => {
-    const settings = { threads: 1, rounds: 3, turnSeconds: 0.002 };
-    const { forebay, peers: others } = await measure('small', smallMlp, [], settings);
+    const settings = { threads: 1, rounds: 3, sliceSeconds: 0.002, compiled: false };
+    const { forebay, machine, peers: others } = await measure('small', smallMlp, [], settings);
     expect(forebay.rounds).toHaveLength(3);
     for (const us of forebay.rounds) expect(us).toBeGreaterThan(0);
     expect(forebay.hello.threads).toBe(1);
+    expect(machine).toHaveLength(3);
+    for (const { gflops, gigabytes } of machine) {
+      expect(gflops).toBeGreaterThan(0);
+      expect(gigabytes).toBeGreaterThan(0);
+    }
     expect(others.size).toBe(0);
   });
 
@@ -158,7 +239,7 @@ describe('a workload', () => {
       dtype: 'float32',
       parts: { one: smallLstm, other: smallMlp },
     } as const;
-    const settings = { threads: 1, rounds: 2, turnSeconds: 0.002 };
+    const settings = { threads: 1, rounds: 2, sliceSeconds: 0.002, compiled: false };
     const { forebay, parts } = await measure('compile', spec, peers, settings);
     const [one, other] = [parts.get('one'), parts.get('other')];
     expect(one).toHaveLength(2);
@@ -204,17 +285,33 @@ describe('npm run bench', () => {
     expect(stderr).toMatch(/^bench: .*no workload 'nothing'/);
   });
 
-  it('is an error for a peer that was asked for and is missing', async () => {
-    const { env } = process;
-    const before = env.FOREBAY_PYTHON;
-    env.FOREBAY_PYTHON = '/nowhere/python';
-    try {
-      const { status, stderr } = await bench('--only', 'predict-1', '--peers', 'torch');
-      expect(status).toBe(1);
-      expect(stderr).toMatch(/PyTorch is not installed: .*python3-torch/);
-    } finally {
-      if (before === undefined) delete env.FOREBAY_PYTHON;
-      else env.FOREBAY_PYTHON = before;
+  it('shows results that were written before, and refuses a file of something else', async () => {
+    const file = join(folder, 'few.json');
+    await bench('--only', 'predict-1', '--peers', 'none', '--rounds', '1', '--json', file);
+    const { status, stdout } = await bench('--from', file);
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^predict-1 .*limit .*% of it reached/m);
+    const other = await bench('--from', join(root, 'package.json'));
+    expect(other).toMatchObject({ status: 1 });
+    expect(other.stderr).toMatch(/package\.json does not hold the results of a run/);
+    expect((await bench('--from', join(folder, 'none'))).stderr).toMatch(/none cannot be read: /);
+  });
+
+  it('is an error for a peer that was asked for and is missing, which says what to type', async () => {
+    const { status, stderr } = await bench(
+      ...['--only', 'predict-1', '--peers', 'torch', '--python', '/nowhere/python'],
+    );
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/PyTorch is not installed: node bench\/peers\/install\.mjs/);
+  });
+
+  it('goes on without a peer that is missing, and names it', async () => {
+    const { status, stdout } = await bench(
+      ...['--only', 'predict-1', '--rounds', '1', '--python', '/nowhere/python'],
+    );
+    expect(status).toBe(0);
+    for (const title of ['PyTorch', 'JAX', 'ONNX Runtime']) {
+      expect(stdout).toContain(`${title} is not installed: node bench/peers/install.mjs`);
     }
   });
 });

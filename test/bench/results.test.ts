@@ -1,54 +1,15 @@
 // What a run writes: the figures, the table's lines, the picture.
 import { describe, expect, it } from 'vitest';
-import type { Measured, Taken } from '../../bench/src/measure.js';
 import { drawRatios } from '../../bench/src/plot.js';
 import { type Row, resultsOf, rowOf } from '../../bench/src/results.js';
-import { formatUs, headOf, linesOf, times } from '../../bench/src/table.js';
-import { smallMlp } from './support.js';
-
-const taken = (rounds: readonly number[], growth: number): Taken => ({
-  hello: {
-    version: '9.9',
-    capability: 'avx2',
-    blas: { files: ['/lib/libopenblas.so'], core: 'Haswell' },
-    threads: 1,
-  },
-  rounds,
-  variant: 'some',
-  growth,
-});
-
-const measured: Measured = {
-  workload: 'small',
-  spec: smallMlp,
-  forebay: taken([100, 200, 110], 7e6),
-  peers: new Map([
-    [
-      'torch',
-      {
-        ...taken([300, 400, 330], 30e6),
-        agreement: { distance: 1e-7, tensor: 'w', tolerance: 2e-5 },
-      },
-    ],
-    ['tfjs-wasm', taken([2000, 3000], 60e6)],
-  ]),
-  // 2 * 10 * 20 * 30 + 2 * 5 * 6 * 7 operations
-  stats: {
-    productShapes: [
-      [10, 20, 30],
-      [5, 6, 7],
-    ],
-    memory: { arena: 4e6, leaves: 2e6, blas: 0.5e6 },
-  },
-  peaks: [1, 0.5, 1],
-  parts: new Map(),
-};
+import { formatUs, linesOf, percent, times } from '../../bench/src/table.js';
+import { measured } from './measured.js';
 
 describe('a row of the results', () => {
   const row = rowOf(measured);
 
-  it('has the medians of all, and ratios within rounds', () => {
-    expect(row).toMatchObject({ workload: 'small', dtype: 'float32', us: 110 });
+  it('has the medians of all, and ratios of neighbours', () => {
+    expect(row).toMatchObject({ workload: 'mlp-1', dtype: 'float32', us: 110 });
     expect(row.peers).toEqual({ torch: 330, 'tfjs-wasm': 2500 });
     expect(row.ratios.torch).toEqual({ median: 3, low: 2.5, high: 3, rounds: 3 });
     expect(row.ratios['tfjs-wasm']).toEqual({ median: 17.5, low: 16.25, high: 18.75, rounds: 2 });
@@ -58,8 +19,29 @@ describe('a row of the results', () => {
     expect(row.gflops).toBeCloseTo(12420 / 110 / 1e3, 4);
     // 0.1242 / 1, 0.0621 / 0.5 and 0.1129 / 1
     expect(row.peak_fraction).toBeCloseTo(0.124, 3);
-    const unknown = rowOf({ ...measured, stats: null, peaks: [] });
-    expect(unknown).toMatchObject({ gflops: null, peak_fraction: null, rss_mb: 7 });
+    const unknown = rowOf({ ...measured, stats: null, machine: [] });
+    expect(unknown).toMatchObject({ gflops: null, peak_fraction: null, limit: null, rss_mb: 7 });
+  });
+
+  it('has the limit, and the share of it that is reached: both of the same round', () => {
+    // 20 + 30, 40 + 30 and 20 + 60 microseconds, of 100, 200 and 110.
+    expect(row.limit).toEqual({
+      us: 70,
+      fraction: 0.5,
+      operations: 20_000,
+      traffic_bytes: 60_000,
+      footprint_bytes: 30_000,
+      copy_gigabytes: 2,
+    });
+  });
+
+  it('has every form of each peer with its time, or the reason why there is none', () => {
+    expect(row.fastest).toEqual({ torch: 'eager, fused', 'tfjs-wasm': 'wasm' });
+    expect(row.forms.torch).toEqual([
+      { form: 'eager, fused', us: 310.1 },
+      { form: 'eager, loop', us: 412 },
+      { form: 'compiled', us: null, why: 'no compiler' },
+    ]);
   });
 
   it('has the memory of the program and of the processes', () => {
@@ -68,26 +50,20 @@ describe('a row of the results', () => {
     expect(row.memory_mb.growth).toEqual({ forebay: 7, torch: 30, 'tfjs-wasm': 60 });
   });
 
-  it('is a line of the table under its head', () => {
-    const names = ['torch', 'tfjs-wasm', 'brain'];
-    const [line = ''] = linesOf(row, names);
-    expect(line.split(/\s+/)).toEqual([
-      'small',
-      '110',
-      '±22.7%',
-      '330',
-      '3.00×',
-      '2,500',
-      '17.5×',
-      '-',
-      '-',
-      '0.1',
-      '0.12',
-      '6.5',
+  it('is a line of the table, and one for each peer with its fastest form', () => {
+    const lines = linesOf(row);
+    expect(lines.map((line) => line.trim().split(/\s{2,}/))).toEqual([
+      [
+        'mlp-1',
+        '110',
+        '±22.7%',
+        '6.5 MB, 0.1 GFLOP/s, 12 % of peak, limit 70.0 us, 50 % of it reached',
+      ],
+      ['torch', '330', '±8.3%', '3.00×', 'eager, fused'],
+      ['tfjs-wasm', '2,500', '±7.1%', '17.5×', 'wasm'],
     ]);
-    expect(line).toHaveLength(headOf(names).length);
     const parts = new Map([['a graph', [1000, 1000]]]);
-    expect(linesOf(rowOf({ ...measured, parts }), names)[1]).toMatch(/^ {2}a graph +1,000/);
+    expect(linesOf(rowOf({ ...measured, parts }))[1]).toMatch(/^ {2}a graph +1,000/);
   });
 });
 
@@ -100,18 +76,24 @@ describe('figures', () => {
       '1,234,567',
     ]);
     expect([0.934, 12.34, 187.4].map(times)).toEqual(['0.93×', '12.3×', '187×']);
+    expect([0.0123, 0.0996, 0.5, 1.2].map(percent)).toEqual(['1.2 %', '10 %', '50 %', '120 %']);
   });
 });
 
 type Bar = readonly [from: number, length: number];
 
 describe('the picture', () => {
-  const results = resultsOf([measured], { threads: 2, rounds: 3 });
+  const results = resultsOf([measured], { threads: 2, rounds: 3, compiled: true, load: 0 });
+
+  it('is drawn from results that name no folder of this machine', () => {
+    expect(results.peers.torch?.blas).toEqual({ core: 'Haswell', files: ['libopenblas.so'] });
+    expect(JSON.stringify(results)).not.toContain('/lib/');
+  });
 
   it('shows each peer that took part, with its ratio', async () => {
     const svg = await drawRatios(results);
     expect(svg).toMatch(/^<svg /);
-    for (const text of ['PyTorch', 'TensorFlow.js', 'small', '3.00×', '17.5×', '2 threads']) {
+    for (const text of ['PyTorch', 'TensorFlow.js', 'mlp-1', '3.00×', '17.5×', '2 threads']) {
       expect(svg).toContain(text);
     }
     expect(svg).not.toContain('brain.js');

@@ -21,10 +21,13 @@ describe('the statistics of rounds', () => {
     expect(spreadOf([10, 11, 12, 13, 9000])).toEqual({ median: 12, low: 11, high: 13, rounds: 5 });
   });
 
-  it('divide within a round, so that a slow round cancels', () => {
-    const own = [10, 40, 10];
-    expect(ratios([20, 80, 20], own)).toEqual([2, 2, 2]);
-    // A contender that took part in the first rounds only.
-    expect(ratios([30, 80], own)).toEqual([3, 2]);
+  it('divide only neighbours, so that a slow moment cancels', () => {
+    const pairs = [
+      { peer: 20, forebay: 10 },
+      { peer: 80, forebay: 40 },
+      { peer: 30, forebay: 10 },
+    ];
+    expect(ratios(pairs)).toEqual([2, 2, 3]);
+    expect(ratios([])).toEqual([]);
   });
 });

@@ -1,21 +1,22 @@
-// A peer whose gradients are all zero, to be found out: says what contenders say, computes nothing.
+// A peer whose gradients are all zero, which the bench must notice: it answers as a contender, and computes nothing.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
+const zeros = (folder, manifest) =>
+  manifest
+    .filter(({ name }) => name.includes('.'))
+    .map(({ name, shape }, index) => {
+      const file = `wrong-${index}.raw`;
+      const size = shape.reduce((product, dim) => product * dim, 1);
+      writeFileSync(join(folder, file), new Uint8Array(4 * size));
+      return { name, shape, dtype: 'float32', file };
+    });
+
 const answers = {
   hello: () => ({ version: '0', capability: null, blas: { files: [], core: null }, threads: 1 }),
   load: ({ folder, manifest }) => ({
-    losses: [],
-    variants: ['none'],
-    results: manifest
-      .filter(({ name }) => name.includes('.'))
-      .map(({ name, shape }, index) => {
-        const file = `wrong-${index}.raw`;
-        const size = shape.reduce((product, dim) => product * dim, 1);
-        writeFileSync(join(folder, file), new Uint8Array(4 * size));
-        return { name, shape, dtype: 'float32', file };
-      }),
+    forms: [{ name: 'lazy', losses: [], results: zeros(folder, manifest) }],
   }),
   round: () => {
     console.error('out of fuel');

@@ -16,8 +16,10 @@ export interface GoldenTensor {
 }
 
 export interface Golden<Case> {
-  /** The version of torch that computed the values. */
+  /** The version of PyTorch that computed the values. */
   readonly torch: string;
+  /** The version of Python that it ran in. */
+  readonly python: string;
   readonly cases: readonly Case[];
 }
 

@@ -4,22 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { findPython } from '../../bench/src/python.js';
 import { type Golden, goldenFolder } from './golden.js';
 
 const script = fileURLToPath(new URL('../../tools/golden/generate.py', import.meta.url));
-const missing = 'no python3 here can import torch; install it with: apt-get install python3-torch';
-
-/** The first Python that has torch. Debian's package is for Debian's own python3 only. */
-function pythonWithTorch(): string | undefined {
-  return ['python3', '/usr/bin/python3'].find((python) => {
-    try {
-      execFileSync(python, ['-c', 'import torch'], { stdio: 'ignore' });
-      return true;
-    } catch {
-      return false;
-    }
-  });
-}
+const missing =
+  'no Python here has PyTorch; `node bench/peers/install.mjs` installs it into .cmake/peers/venv';
 
 /** Where two JSON values differ, as paths; numbers may differ by rounding. */
 function differences(ours: unknown, theirs: unknown, path = ''): string[] {
@@ -43,7 +33,7 @@ const read = (folder: string, file: string) =>
 
 describe('the committed golden values', () => {
   it('are those that tools/golden/generate.py computes here', (context) => {
-    const python = pythonWithTorch();
+    const python = findPython(['torch']);
     if (python === undefined) return context.skip(missing);
     const committed = fileURLToPath(goldenFolder);
     const folder = mkdtempSync(join(tmpdir(), 'forebay-golden-'));
@@ -62,6 +52,13 @@ describe('the committed golden values', () => {
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
+  });
+
+  it('name the PyTorch that computed them: one of the newest, in all files the same', () => {
+    const folder = fileURLToPath(goldenFolder);
+    const versions = readdirSync(folder).map((file) => read(folder, file).torch);
+    expect(new Set(versions).size).toBe(1);
+    expect(versions[0]).toMatch(/^2\.(1[5-9]|[2-9]\d)\.\d+$/);
   });
 
   it('are compared number by number: a change in the twelfth digit is seen', () => {

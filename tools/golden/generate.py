@@ -1,10 +1,15 @@
 #!/usr/bin/env python3
 """Writes the golden values that test/golden compares forebay with; all of them are float64.
 
-    /usr/bin/python3 tools/golden/generate.py test/golden/data
+    PYTHON tools/golden/generate.py test/golden/data
 
-Needs PyTorch (Debian: apt-get install python3-torch). `npm run check:golden` computes them anew and
-compares them with those that are committed.
+PYTHON is a Python that has PyTorch. `node bench/peers/install.mjs` installs the newest one into
+.cmake/peers/venv; Debian's own is python3-torch (1.13). The committed values are those of PyTorch
+2.15.0; each file names the version that computed it. `npm run check:golden` computes the values again
+and compares them with the committed ones.
+
+PyTorch 1.13 and 2.15 agree on every case to 1e-12, the infinities and NaNs included. Where both
+differ from forebay on purpose, the case says so and records values only.
 """
 
 import os

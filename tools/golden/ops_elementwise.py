@@ -9,7 +9,7 @@ INF, NAN = float("inf"), float("nan")
 
 
 def softplus(x):
-    """log(1 + e^x). F.softplus is the identity above 20, which is off by 2e-9."""
+    """log(1 + e^x). F.softplus (1.13 and 2.15) is the identity above 20, which is off by 2e-9."""
     return torch.logaddexp(x, torch.zeros((), dtype=x.dtype))
 
 
@@ -62,8 +62,9 @@ def unary():
         for title, shape in SHAPES.items():
             yield case(op, title, function, [drawn(*shape, **domain)], smooth=smooth)
         yield case(op, "special points", function, [given(points)])
-    # At NaN, torch's sign is 0 (NumPy's, and ours: NaN), its abs has gradient 0 (ours: NaN), and
-    # its relu passes the gradient on (ours: 0, as nothing is greater than 0): values only.
+    # At NaN, PyTorch (1.13 and 2.15) has sign 0, where NumPy and forebay have NaN. The gradient of its
+    # abs is 0 there (ours: NaN), and that of its relu is 1 (ours: 0, as NaN is not greater than 0). So
+    # these two cases record values only, and sign has none.
     yield case("abs", "NaN", torch.abs, [given([NAN, -1.3])], gradients=False)
     yield case("relu", "NaN", torch.relu, [given([NAN, -1.3])], gradients=False)
 
@@ -102,7 +103,8 @@ def special():
     ties = given([1.3, -0.7, 0.0, 2.1, INF]), given([1.3, 0.9, -0.0, -2.1, INF])
     yield case("maximum", "ties share the gradient", torch.maximum, [*ties])
     yield case("minimum", "ties share the gradient", torch.minimum, [*ties])
-    # At NaN torch sends the gradient to both operands, and forebay to none: values only.
+    # At NaN, PyTorch (1.13 and 2.15) sends the whole gradient to both operands, forebay to none: values
+    # only.
     nans = given([NAN, 1.3, NAN]), given([0.7, NAN, NAN])
     yield case("maximum", "NaN", torch.maximum, [*nans], gradients=False)
     yield case("minimum", "NaN", torch.minimum, [*nans], gradients=False)

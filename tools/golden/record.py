@@ -3,6 +3,7 @@
 import json
 import math
 import pathlib
+import platform
 
 import torch
 
@@ -34,7 +35,10 @@ def encode(value):
 def write(folder, name, cases):
     """One line for each case: a change of one is one line of a diff."""
     lines = ",\n".join(json.dumps(encode(case), allow_nan=False) for case in cases)
-    text = f'{{"torch": "{torch.__version__}", "cases": [\n{lines}\n]}}\n'
+    # Without the build's label, such as +cpu: all builds of a version compute these values.
+    version = torch.__version__.split("+")[0]
+    head = f'"torch": "{version}", "python": "{platform.python_version()}"'
+    text = f'{{{head}, "cases": [\n{lines}\n]}}\n'
     path = pathlib.Path(folder) / f"{name}.json"
     path.write_text(text, encoding="utf-8")
     return path

@@ -14,12 +14,13 @@ import {
   tensorsOf,
 } from '../workloads.js';
 import { blasGrowth } from './blas.js';
+import { copyRate } from './copy.js';
 import { buildGraph, type Graph } from './graph.js';
 import { peakOf } from './peak.js';
 
 let threads = 1;
 let memoryAtImport = 0;
-let take: (steps: number, variant: string) => number = () => 0;
+let take: (steps: number, form: string) => number = () => 0;
 let loaded: { readonly program: fb.Program } | undefined;
 
 function hello(request: { readonly threads: number }): Hello {
@@ -54,7 +55,7 @@ function load(request: {
   const { dtype } = spec;
   const rate = fb.state('rate', fb.tensor(spec.kind === 'predict' ? 0 : spec.rate, { dtype }));
   const updates = updatesOf(spec, graph, rate);
-  const answer = { results: writeTensors(folder, 'forebay', resultsOf(spec, graph)) };
+  const results = writeTensors(folder, 'forebay', resultsOf(spec, graph));
   const program = fb.compile({ outputs: { output: graph.output }, updates, threads });
   loaded = { program };
   const losses = Array.from({ length: spec.kind === 'predict' ? 0 : training.checkSteps }, () =>
@@ -64,7 +65,7 @@ function load(request: {
   const into = program.run(graph.feeds);
   take = (steps) => timeCalls(steps, () => program.run(graph.feeds, { into }));
   resetPeak();
-  return { ...answer, losses, variants: ['compiled'] };
+  return { forms: [{ name: 'compiled', losses, results }] };
 }
 
 /** What is compared with other libraries: every gradient, or the prediction. */
@@ -82,16 +83,16 @@ function resultsOf(spec: ModelSpec, { output, parameters, feeds }: Graph) {
 
 /** A round builds, differentiates and compiles; programs are specialised by their first run. */
 function loadCompile(spec: CompileSpec): Loaded {
-  take = (steps, variant) => {
-    const part = spec.parts[variant];
-    if (part === undefined) throw new BenchError(`there is no graph '${variant}' to compile`);
+  take = (steps, name) => {
+    const part = spec.parts[name];
+    if (part === undefined) throw new BenchError(`there is no graph '${name}' to compile`);
     // Drawing the first values is no part of compiling.
     const start = inMemory(part);
     let seconds = 0;
     for (let step = 0; step < steps; step++) seconds += compileTime(part, start);
     return seconds;
   };
-  return { losses: [], results: [], variants: Object.keys(spec.parts) };
+  return { forms: Object.keys(spec.parts).map((name) => ({ name, losses: [], results: [] })) };
 }
 
 function compileTime(spec: ModelSpec, start: TensorSource): number {
@@ -136,9 +137,10 @@ function stats(): ProgramStats | null {
 await serve({
   hello,
   load,
-  round: ({ steps, variant }) => ({ seconds: take(steps, variant) }),
+  round: ({ steps, form }) => ({ seconds: take(steps, form) }),
   memory,
   stats,
   blas: ({ dtype, shapes }) => ({ growth: blasGrowth(dtype, shapes) }),
   peak: ({ dtype, threads: count }) => ({ gflops: peakOf(dtype, count) }),
+  copy: async ({ bytes, threads: count }) => ({ gigabytes: await copyRate(bytes, count) }),
 });

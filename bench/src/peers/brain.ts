@@ -133,11 +133,8 @@ function load({ spec, folder, manifest }: Requests['load'][0]): Loaded {
   step = () => network.trainPattern(sequence);
   resetPeak();
   // Its loss is a sum of absolute errors, for show: there is nothing to compare it with.
-  return {
-    losses: [],
-    results: writeTensors(folder, 'brain', results),
-    variants: ['LSTMTimeStep'],
-  };
+  const written = writeTensors(folder, 'brain', results);
+  return { forms: [{ name: 'LSTMTimeStep', losses: [], results: written }] };
 }
 
 await serve({

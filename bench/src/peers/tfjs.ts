@@ -211,7 +211,7 @@ function load({ spec, folder, manifest, training }: Requests['load'][0]): Loaded
   if (spec.kind === 'predict') {
     step = () => scoped(model.output);
     const results = scoped(() => write({ output: model.output() }));
-    return { losses: [], results, variants: ['wasm'] };
+    return { forms: [{ name: 'wasm', losses: [], results }] };
   }
   const loss = model.output as () => Scalar;
   const variables = [...model.variables];
@@ -228,7 +228,7 @@ function load({ spec, folder, manifest, training }: Requests['load'][0]): Loaded
   const timed = make(training.timedRate);
   step = () => scoped(() => timed.minimize(loss, false, variables));
   resetPeak();
-  return { losses, results, variants: ['wasm'] };
+  return { forms: [{ name: 'wasm', losses, results }] };
 }
 
 await serve({

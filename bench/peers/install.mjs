@@ -1,0 +1,71 @@
+#!/usr/bin/env node
+// Installs the peers that are no development dependency into .cmake/peers, a folder of the bench's own:
+// PyTorch, JAX and onnx by pip into a virtual environment, ONNX Runtime by npm. `./setup bench` calls this;
+// the second run finds all in place. Ends with status 1 if something is missing then, and names it.
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const folder = `${root}.cmake/peers`;
+const venv = `${folder}/venv`;
+const python = `${venv}/bin/python`;
+const requirementsFile = `${root}bench/peers/requirements.txt`;
+const requirements = readFileSync(requirementsFile, 'utf8');
+const onnxRuntime = 'onnxruntime-node@^1.24.0';
+
+const say = (text) => process.stderr.write(`==> ${text}\n`);
+/** Whether a command succeeds; it says on standard error what it does. */
+const run = (file, ...args) => {
+  say([file, ...args].join(' '));
+  const stdio = ['ignore', 2, 2];
+  return spawnSync(file, args, { stdio, env }).status === 0;
+};
+// Their install scripts would download GPU libraries.
+const env = {
+  ...process.env,
+  ONNXRUNTIME_NODE_INSTALL: 'skip',
+  ONNXRUNTIME_NODE_INSTALL_CUDA: 'skip',
+};
+
+/** Whether what a stamp's file says is what is wanted now. */
+const stamped = (name, wanted) => {
+  const file = `${folder}/${name}.stamp`;
+  return existsSync(file) && readFileSync(file, 'utf8') === wanted;
+};
+const stamp = (name, wanted) => writeFileSync(`${folder}/${name}.stamp`, wanted);
+
+/**
+ * PyTorch's package for Linux brings 4 GB of GPU libraries, without which it cannot be imported. pip's own
+ * variables, such as PIP_EXTRA_INDEX_URL with PyTorch's index of CPU builds, choose another.
+ */
+function installPython() {
+  if (process.env.FOREBAY_BENCH_PYTHON) return true; // names a Python that has them
+  if (stamped('python', requirements)) return true;
+  if (!existsSync(python) && !run('python3', '-m', 'venv', venv)) {
+    say('python3 cannot make a virtual environment: apt-get install python3-venv');
+    return false;
+  }
+  if (!run(python, '-m', 'pip', 'install', '--quiet', '-r', requirementsFile)) {
+    say('pip could not install the peers in Python (is the machine offline?)');
+    return false;
+  }
+  const works = run(python, '-c', 'import torch, jax, onnx; torch.ones(1) + 1; jax.numpy.ones(1)');
+  if (works) stamp('python', requirements);
+  return works;
+}
+
+function installNode() {
+  if (stamped('node', onnxRuntime)) return true;
+  writeFileSync(`${folder}/package.json`, '{"private": true}\n');
+  const options = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
+  const works = run('npm', 'install', '--prefix', folder, ...options, onnxRuntime);
+  if (works) stamp('node', onnxRuntime);
+  else say('npm could not install onnxruntime-node (is the machine offline?)');
+  return works;
+}
+
+mkdirSync(folder, { recursive: true });
+// One of them is of use without the other.
+const done = [installPython(), installNode()];
+process.exitCode = done.every(Boolean) ? 0 : 1;

@@ -1,0 +1,104 @@
+"""What the peers in Python share: the protocol, the exchange of tensors, and the process's memory.
+
+The harness (bench/src) starts a peer as a process and speaks JSON with it, one message a line, over
+standard input and output; bench/README.md lists the messages. Tensors travel as raw files,
+little-endian, row by row.
+"""
+
+import json
+import os
+import pathlib
+import re
+import sys
+import time
+
+GATES = ("input", "forget", "cell", "output")  # in the order of nn.LSTM
+
+
+def layers_of(spec):
+    """The names of a network's dense layers, in order."""
+    return [f"layer{index}" for index in range(len(spec["layers"]) - 1)]
+
+
+def status_bytes(key):
+    """A figure of this process in /proc/self/status, such as VmRSS, in bytes."""
+    for line in pathlib.Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(key + ":"):
+            return int(line.split()[1]) * 1024
+    raise RuntimeError(f"/proc/self/status has no {key}")
+
+
+def reset_peak():
+    """Resets the peak of this process's memory (VmHWM), where the kernel allows it."""
+    try:
+        pathlib.Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        pass
+
+
+def mapped_files(pattern):
+    """The mapped files, such as shared libraries, whose paths match a pattern."""
+    lines = pathlib.Path("/proc/self/maps").read_text().splitlines()
+    return sorted({line.split()[-1] for line in lines if "/" in line and re.search(pattern, line)})
+
+
+class Files:
+    """The folder through which tensors are exchanged."""
+
+    def __init__(self, folder, manifest):
+        self.folder = pathlib.Path(folder)
+        self.entries = {entry["name"]: entry for entry in manifest}
+
+    def __contains__(self, name):
+        return name in self.entries
+
+    def read(self, name):
+        """The bytes of a tensor, the name of its dtype, and its shape."""
+        entry = self.entries[name]
+        return bytearray((self.folder / entry["file"]).read_bytes()), entry["dtype"], entry["shape"]
+
+    def write(self, prefix, tensors):
+        """Writes {name: (bytes, dtype, shape)}; returns the entries that the harness needs to read them."""
+        manifest = []
+        for index, (name, (data, dtype, shape)) in enumerate(tensors.items()):
+            file = f"{prefix}-{index}.raw"
+            (self.folder / file).write_bytes(data)
+            manifest.append({"name": name, "dtype": dtype, "shape": list(shape), "file": file})
+        return manifest
+
+
+class Peer:
+    """
+    A peer answers the harness's requests. A subclass defines `hello` and `load`; `load` sets `forms`,
+    a function by name that takes one step.
+    """
+
+    def __init__(self):
+        # The library is imported, and nothing is computed yet.
+        self.memory_at_import = status_bytes("VmRSS")
+        self.forms = {}
+
+    def round(self, steps, form):
+        step = self.forms[form]
+        start = time.perf_counter()
+        for _ in range(steps):
+            step()
+        return {"seconds": time.perf_counter() - start}
+
+    def memory(self):
+        return {"growth": status_bytes("VmHWM") - self.memory_at_import}
+
+
+def serve(make):
+    """Answers requests, one a line, until standard input ends."""
+    # Whatever a library prints must not appear among the answers.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    peer = make()
+    for line in sys.stdin:
+        request = json.loads(line)
+        try:
+            answer = getattr(peer, request.pop("op"))(**request)
+        except Exception as error:  # the harness names the peer and stops
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        print(json.dumps(answer), file=answers, flush=True)

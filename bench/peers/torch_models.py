@@ -1,0 +1,168 @@
+"""The workloads as modules of PyTorch, each in PyTorch's best form, from given weights."""
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from peer import GATES, layers_of
+
+DTYPES = {"float32": torch.float32, "float64": torch.float64, "int32": torch.int32}
+
+
+def tensor_of(files, name):
+    data, dtype, shape = files.read(name)
+    return torch.frombuffer(data, dtype=DTYPES[dtype]).reshape(shape).clone()
+
+
+def load_linear(layer, files, name):
+    """forebay keeps weights as [inputs, units], PyTorch as [units, inputs]."""
+    with torch.no_grad():
+        layer.weight.copy_(tensor_of(files, f"{name}.weight").T)
+        layer.bias.copy_(tensor_of(files, f"{name}.bias"))
+
+
+def linear_gradients(layer, name):
+    return {f"{name}.weight": layer.weight.grad.T, f"{name}.bias": layer.bias.grad}
+
+
+class NodeByNode(nn.Module):
+    """An LSTM with a tanh readout from primitive operations, gate by gate, step by step."""
+
+    def __init__(self, spec, files):
+        super().__init__()
+        names = [f"lstm.{gate}" for gate in GATES] + ["readout"]
+        self.named = {
+            f"{name}.{part}": nn.Parameter(tensor_of(files, f"{name}.{part}"))
+            for name in names
+            for part in ("weight", "bias")
+        }
+        self.plain = nn.ParameterList(self.named.values())
+        x = tensor_of(files, "x")
+        self.x = x.unbind(0)
+        self.target = tensor_of(files, "target")
+        self.zeros = torch.zeros(spec["batch"], spec["units"], dtype=x.dtype)
+
+    def loss(self):
+        p = self.named
+        hidden = cell = self.zeros
+        outputs = []
+        for x in self.x:
+            z = torch.cat((x, hidden), 1)
+            admit = torch.sigmoid(z @ p["lstm.input.weight"] + p["lstm.input.bias"])
+            forget = torch.sigmoid(z @ p["lstm.forget.weight"] + p["lstm.forget.bias"])
+            output = torch.sigmoid(z @ p["lstm.output.weight"] + p["lstm.output.bias"])
+            candidate = torch.tanh(z @ p["lstm.cell.weight"] + p["lstm.cell.bias"])
+            cell = forget * cell + admit * candidate
+            hidden = output * torch.tanh(cell)
+            outputs.append(torch.tanh(hidden @ p["readout.weight"] + p["readout.bias"]))
+        return functional.mse_loss(torch.stack(outputs), self.target)
+
+    def gradients(self):
+        return {name: parameter.grad for name, parameter in self.named.items()}
+
+
+class FusedLSTM(nn.Module):
+    """nn.LSTM and a readout of every step: linear, or tanh for `lstm-nodes`."""
+
+    def __init__(self, spec, files):
+        super().__init__()
+        inputs, dtype = spec["inputs"], DTYPES[spec["dtype"]]
+        self.lstm = nn.LSTM(inputs, spec["units"], dtype=dtype)
+        self.readout = nn.Linear(spec["units"], spec["outputs"], dtype=dtype)
+        self.activation = torch.tanh if spec["kind"] == "lstm-nodes" else nn.Identity()
+        weights = [tensor_of(files, f"lstm.{gate}.weight") for gate in GATES]
+        biases = [tensor_of(files, f"lstm.{gate}.bias") for gate in GATES]
+        with torch.no_grad():
+            self.lstm.weight_ih_l0.copy_(torch.cat([w[:inputs] for w in weights], 1).T)
+            self.lstm.weight_hh_l0.copy_(torch.cat([w[inputs:] for w in weights], 1).T)
+            self.lstm.bias_ih_l0.copy_(torch.cat(biases))
+            self.lstm.bias_hh_l0.zero_()
+        # The second bias adds nothing but work, and would double the rate of the first.
+        self.lstm.bias_hh_l0.requires_grad_(False)
+        load_linear(self.readout, files, "readout")
+        self.x = tensor_of(files, "x")
+        self.target = tensor_of(files, "target")
+
+    def loss(self):
+        hidden, _ = self.lstm(self.x)
+        return functional.mse_loss(self.activation(self.readout(hidden)), self.target)
+
+    def gradients(self):
+        result = linear_gradients(self.readout, "readout")
+        of_inputs = self.lstm.weight_ih_l0.grad.T.chunk(4, 1)
+        of_hidden = self.lstm.weight_hh_l0.grad.T.chunk(4, 1)
+        biases = self.lstm.bias_ih_l0.grad.chunk(4)
+        for gate, x, h, bias in zip(GATES, of_inputs, of_hidden, biases):
+            result[f"lstm.{gate}.weight"] = torch.cat((x, h), 0)
+            result[f"lstm.{gate}.bias"] = bias
+        return result
+
+
+class AutoEncoder(nn.Module):
+    """A variational auto-encoder; its noise is given, so that two sides can be compared."""
+
+    def __init__(self, spec, files):
+        super().__init__()
+        inputs, hidden, latent = spec["inputs"], spec["hidden"], spec["latent"]
+        self.encoder = nn.Linear(inputs, hidden)
+        self.mean = nn.Linear(hidden, latent)
+        self.logSigma = nn.Linear(hidden, latent)
+        self.decoder = nn.Linear(latent, hidden)
+        self.logits = nn.Linear(hidden, inputs)
+        for name, layer in self.named_children():
+            load_linear(layer, files, f"vae.{name}")
+        self.x = tensor_of(files, "x")
+        self.noise = tensor_of(files, "noise")
+
+    def loss(self):
+        features = torch.tanh(self.encoder(self.x))
+        mean, log_sigma = self.mean(features), self.logSigma(features)
+        sigma = torch.exp(log_sigma)
+        logits = self.logits(torch.tanh(self.decoder(mean + sigma * self.noise)))
+        likelihood = functional.binary_cross_entropy_with_logits(logits, self.x, reduction="sum")
+        divergence = 0.5 * (mean * mean + sigma * sigma - 1 - 2 * log_sigma).sum()
+        return (likelihood + divergence) / len(self.x)
+
+    def gradients(self):
+        result = {}
+        for name, layer in self.named_children():
+            result.update(linear_gradients(layer, f"vae.{name}"))
+        return result
+
+
+class Perceptron(nn.Module):
+    """Linear layers with ReLU between them."""
+
+    def __init__(self, spec, files):
+        super().__init__()
+        sizes = spec["layers"]
+        self.linears = nn.ModuleList(nn.Linear(a, b) for a, b in zip(sizes, sizes[1:]))
+        for name, layer in zip(layers_of(spec), self.linears):
+            load_linear(layer, files, name)
+        self.names = layers_of(spec)
+        self.x = tensor_of(files, "x")
+        self.labels = tensor_of(files, "labels").long() if "labels" in files else None
+
+    def forward(self, x):
+        for layer in self.linears[:-1]:
+            x = functional.relu(layer(x))
+        return self.linears[-1](x)
+
+    def loss(self):
+        return functional.cross_entropy(self(self.x), self.labels)
+
+    def gradients(self):
+        result = {}
+        for name, layer in zip(self.names, self.linears):
+            result.update(linear_gradients(layer, name))
+        return result
+
+
+# Each kind of workload in the forms that a user of PyTorch would choose from, by what tells them apart.
+MODELS = {
+    "lstm-nodes": {"gate by gate": NodeByNode, "nn.LSTM": FusedLSTM},
+    "lstm": {"nn.LSTM": FusedLSTM},
+    "vae": {"": AutoEncoder},
+    "mlp": {"": Perceptron},
+    "predict": {"": Perceptron},
+}

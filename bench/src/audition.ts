@@ -1,0 +1,163 @@
+/** A peer's forms, each held against forebay's results, then timed; the fastest is started anew. */
+
+import { type Agreement, assertAgreement } from './agree.js';
+import { environment, type Peer } from './contenders.js';
+import { BenchError } from './errors.js';
+import { type Start, Tensors } from './exchange.js';
+import { findFastest, timeStep } from './fastest.js';
+import { Contender, type Form, type Hello } from './protocol.js';
+import { Team } from './team.js';
+import { type ModelSpec, training } from './workloads.js';
+
+/** What the peers of one run have in common. */
+export interface Conditions {
+  readonly threads: number;
+  /** The processor that OpenBLAS should take this one for. */
+  readonly core: string | null;
+  /** Whether forms that need a C++ compiler are tried. */
+  readonly compiled: boolean;
+  readonly sliceSeconds: number;
+}
+
+/** A workload, what it starts from, and what forebay computes of it. */
+export interface Reference {
+  readonly workload: string;
+  readonly spec: ModelSpec;
+  readonly start: Start;
+  readonly own: Form;
+}
+
+/** A form of a peer and how fast it was when all forms were timed. */
+export interface FormTime {
+  readonly form: string;
+  /** Microseconds a step: the least of several slices; null if it could not be run. */
+  readonly us: number | null;
+  /** Why it could not be run. */
+  readonly why?: string;
+}
+
+/** A peer's fastest form in a process of its own. */
+export interface Winner {
+  readonly contender: Contender;
+  readonly hello: Hello;
+  readonly agreement: Agreement;
+  /** The name of the form, as its process knows it. */
+  readonly form: string;
+  /** The same with the environment, where there are several. */
+  readonly label: string;
+  readonly secondsPerStep: number;
+  /** Every form. */
+  readonly forms: readonly FormTime[];
+}
+
+/** A process that has loaded the workload. */
+interface Joined {
+  readonly contender: Contender;
+  readonly hello: Hello;
+  readonly forms: readonly Form[];
+  readonly leftOut: Readonly<Record<string, string>>;
+  /** Of the form that is farthest from forebay's results; undefined if there is no form. */
+  readonly agreement: Agreement | undefined;
+}
+
+interface Candidate {
+  readonly joined: Joined;
+  readonly environment: string;
+  readonly form: string;
+}
+
+/**
+ * Tries all forms of a peer in all of its environments.
+ *
+ * @throws BenchError if a form computes something else than forebay, or none can be run
+ */
+export async function audition(
+  peer: Peer,
+  reference: Reference,
+  conditions: Conditions,
+): Promise<Winner> {
+  const environments = Object.keys(peer.environments ?? { '': {} });
+  const labelOf = (form: string, variables: string) =>
+    environments.length > 1 ? `${form}; ${variables}` : form;
+  const started = new Team();
+  let kept: Contender | undefined;
+  try {
+    const candidates: Candidate[] = [];
+    const failed: FormTime[] = [];
+    for (const variables of environments) {
+      const joined = await join(peer, variables, reference, conditions);
+      started.use(joined.contender);
+      candidates.push(
+        ...joined.forms.map(({ name }) => ({ joined, environment: variables, form: name })),
+      );
+      for (const [form, why] of Object.entries(joined.leftOut)) {
+        failed.push({ form: labelOf(form, variables), us: null, why });
+      }
+    }
+    if (candidates.length === 0) {
+      const reasons = failed.map(({ form, why }) => `${form}: ${why}`).join('\n');
+      throw new BenchError(`${peer.name} has no form of this workload\n${reasons}`.trim());
+    }
+    const { best, seconds } = await findFastest(candidates, ({ joined, form }) =>
+      timeStep(
+        async (steps) => (await joined.contender.ask('round', { steps, form })).seconds,
+        conditions.sliceSeconds,
+      ),
+    );
+    // In a process of its own, unless it had no other form: the memory that the others took is not counted.
+    const alone = candidates.length === 1;
+    const winner = alone
+      ? best.joined
+      : await join(peer, best.environment, reference, conditions, best.form);
+    kept = winner.contender;
+    return {
+      contender: winner.contender,
+      hello: winner.hello,
+      agreement: winner.agreement as Agreement,
+      form: best.form,
+      label: labelOf(best.form, best.environment),
+      secondsPerStep: seconds.get(best) as number,
+      forms: [
+        ...[...seconds].map(([candidate, least]) => ({
+          form: labelOf(candidate.form, candidate.environment),
+          us: least * 1e6,
+        })),
+        ...failed,
+      ],
+    };
+  } finally {
+    await started.dispose(kept);
+  }
+}
+
+/** Starts a peer, has it load the workload, and compares what each form computes with forebay's results. */
+async function join(
+  peer: Peer,
+  variables: string,
+  { workload, spec, start, own }: Reference,
+  { threads, core, compiled }: Conditions,
+  only: string | null = null,
+): Promise<Joined> {
+  const command = peer.command();
+  if (command === undefined) {
+    throw new BenchError(`${peer.title} is not installed: ${peer.install}`);
+  }
+  const env = environment(threads, core, peer.environments?.[variables]);
+  const contender = new Contender(peer.name, command, env);
+  try {
+    const hello = await contender.ask('hello', { threads, compiled });
+    peer.inspect?.(hello);
+    const { folder, entries } = start;
+    const request = { spec, folder, manifest: entries, training, only };
+    const { forms, leftOut = {} } = await contender.ask('load', request);
+    const mine = { form: own, results: new Tensors(folder, own.results) };
+    const agreements = forms.map((form) =>
+      assertAgreement(workload, spec, { name: peer.name, form, folder }, mine),
+    );
+    const [agreement] = agreements.sort((a, b) => b.distance - a.distance);
+    return { contender, hello, forms, leftOut, agreement };
+  } catch (error) {
+    await contender[Symbol.asyncDispose]();
+    throw error;
+  }
+}

@@ -1,0 +1,26 @@
+/** Which Python runs the peers that are written in Python. */
+
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+/** Where `bench/peers/install.mjs` puts what it installs. */
+export const peersFolder = `${root}.cmake/peers`;
+
+const ownPython = `${peersFolder}/venv/bin/python`;
+
+/**
+ * The first Python that can import all of these modules. FOREBAY_BENCH_PYTHON names the only one that is
+ * asked; else these are asked in turn: the bench's own, the first of the PATH, the system's.
+ *
+ * @returns undefined if there is none
+ */
+export function findPython(modules: readonly string[]): string | undefined {
+  const asked = process.env.FOREBAY_BENCH_PYTHON;
+  const own = existsSync(ownPython) ? [ownPython] : [];
+  const candidates = asked ? [asked] : [...own, 'python3', '/usr/bin/python3'];
+  // Looking for a module is much faster than importing it.
+  const test = `import importlib.util, sys; sys.exit(not all(map(importlib.util.find_spec, sys.argv[1:])))`;
+  return candidates.find((python) => spawnSync(python, ['-c', test, ...modules]).status === 0);
+}

@@ -1,0 +1,175 @@
+/** The README's section on speed, written from a run's results so that no figure is typed by hand. */
+
+import { peers } from './contenders.js';
+import { BenchError } from './errors.js';
+import type { Machine, Results, Row } from './results.js';
+import { formatUs, percent } from './table.js';
+import { type ModelSpec, type Spec, workloads } from './workloads.js';
+
+const begin = '<!-- bench: written by `npm run bench -- --readme` -->';
+const end = '<!-- /bench -->';
+
+/** @throws BenchError if the text does not have the markers between which the section lies */
+export function withSection(readme: string, results: Results): string {
+  const [from, to] = [readme.indexOf(begin), readme.indexOf(end)];
+  if (from < 0 || to < from) {
+    throw new BenchError(`README.md lacks the lines '${begin}' and '${end}', in this order`);
+  }
+  return `${readme.slice(0, from + begin.length)}\n${sectionOf(results)}${readme.slice(to)}`;
+}
+
+/** Paragraphs and tables in Markdown. */
+export function sectionOf(results: Results): string {
+  const rows = results.rows.filter(({ limit }) => limit !== null);
+  const cautions = cautionsOf(results).map((caution) => wrap(`**${caution}**`));
+  const parts = [...cautions, introduction(results), table(results, rows)];
+  if (shownPeers(rows).length > 0) parts.push(standing(results, rows), forms(rows));
+  return `${[...parts, ...compileTimes(results.rows)].join('\n\n')}\n`;
+}
+
+const fewRounds = 5;
+/** Of an idle machine the load average is about 0. */
+const idleLoad = 0.5;
+
+/** Why the figures of a run are not to be relied on, a sentence each; none of a run that was made with care. */
+export function cautionsOf({ machine, rounds, compiled, rows }: Results): string[] {
+  const cautions: string[] = [];
+  if (rounds < fewRounds)
+    cautions.push(`Only ${rounds} round${rounds > 1 ? 's' : ''}: these figures may be far off.`);
+  if (machine.load > idleLoad) {
+    cautions.push(
+      `The machine was busy with something else (load average ${machine.load}): these figures may be far off.`,
+    );
+  }
+  if (!compiled && rows.some(({ ratios }) => 'torch' in ratios)) {
+    cautions.push("PyTorch ran without torch.compile's forms, which may be its fastest.");
+  }
+  return cautions;
+}
+
+const shownPeers = (rows: readonly Row[]) =>
+  peers.filter(({ name }) => rows.some(({ ratios }) => name in ratios));
+
+/** A version without the build's label, such as +cpu. */
+const plain = (version: string) => version.split('+')[0] as string;
+
+function introduction({ machine, threads, rounds, date, commit, peers: hellos }: Results): string {
+  const known = peers.flatMap(({ name, title }) => {
+    const hello = hellos[name];
+    return hello === undefined ? [] : [`${title} ${plain(hello.version)}`];
+  });
+  const count = threads === 1 ? 'one thread' : `${threads} threads`;
+  return wrap(
+    `Microseconds a step, ${count} each, and how many times as long each peer takes; below 1 the peer is faster. ` +
+      `Each figure is the median of ${rounds} rounds of one run of \`npm run bench\` on ${machineText(machine)}` +
+      `${known.length > 0 ? `, beside ${list(known)}` : ''}; ${date.slice(0, 10)}, commit ${commit ?? 'unknown'}. ` +
+      'Each peer runs in every form that it has, and the fastest counts; gradients are compared before anything is timed; ' +
+      'forebay and the peer take turns of 0.4 s. "Of the limit" is the least time that the step could take on that ' +
+      'machine, by the peak of its products and the memory traffic at the rate of a copy, over the time that forebay takes: ' +
+      '[bench](bench/README.md) has the formula.',
+  );
+}
+
+function machineText({ cpu, cores, capability, os, node }: Machine): string {
+  const plural = cores === 1 ? 'core' : 'cores';
+  return `${cpu}${capability === null ? '' : ` with ${capability}`} (${cores} ${plural}; ${os}, Node ${node.replace('v', '')})`;
+}
+
+function table({ peers: hellos }: Results, rows: readonly Row[]): string {
+  const shown = shownPeers(rows);
+  const titles = shown.map(({ name, title }) => `${title} ${plain(hellos[name]?.version ?? '')}`);
+  const lines = rows.map(({ workload, us, limit, ratios }) => {
+    const cells = shown.map(({ name }) => (ratios[name] ? ratio(ratios[name].median) : ''));
+    return [
+      `\`${workload}\`${describe(workloads[workload])}`,
+      formatUs(us),
+      limit === null ? '' : percent(limit.fraction),
+      ...cells,
+    ];
+  });
+  return markdown(['workload', 'forebay, µs', 'of the limit', ...titles], lines);
+}
+
+/** Which peer is how far ahead or behind, in words. */
+function standing({ peers: hellos }: Results, rows: readonly Row[]): string {
+  const sentences = shownPeers(rows).map(({ name, title }) => {
+    const here = rows.filter(({ ratios }) => name in ratios);
+    const medians = here.map(({ ratios }) => ratios[name]?.median as number);
+    const [least, most] = [Math.min(...medians), Math.max(...medians)];
+    const span = least === most ? ratio(least) : `${ratio(least)} to ${ratio(most)}`;
+    const behind = here.filter(({ ratios }) => (ratios[name]?.median as number) < 1);
+    const faster = behind.map(({ workload, ratios }) => {
+      return `\`${workload}\` (${ratio(ratios[name]?.median as number)})`;
+    });
+    const tail = faster.length === 0 ? '' : `; it is faster than forebay on ${list(faster)}`;
+    return `${title} ${plain(hellos[name]?.version ?? '')} takes ${span} the time of forebay${tail}.`;
+  });
+  return wrap(sentences.join(' '));
+}
+
+/** The fastest forms, of the peers that have several. */
+function forms(rows: readonly Row[]): string {
+  const several = shownPeers(rows).filter(({ name }) =>
+    rows.some(({ forms: tried }) => (tried[name]?.length ?? 0) > 1),
+  );
+  const lines = rows.map(({ workload, fastest }) => [
+    `\`${workload}\``,
+    ...several.map(({ name }) => fastest[name] ?? ''),
+  ]);
+  const titles = several.map(({ title }) => `fastest form of ${title}`);
+  return markdown(['workload', ...titles], lines);
+}
+
+function compileTimes(rows: readonly Row[]): string[] {
+  const parts = rows.flatMap(({ parts: of }) => Object.entries(of ?? {}));
+  if (parts.length === 0) return [];
+  const times = parts.map(
+    ([name, { median }]) => `${(median / 1e6).toPrecision(2)} s for \`${name}\``,
+  );
+  return [wrap(`Building, differentiating and compiling takes ${list(times)}.`)];
+}
+
+/** What a workload is, from its figures; nothing for a name that is not known. */
+function describe(spec: Spec | undefined): string {
+  if (spec === undefined || spec.kind === 'compile') return '';
+  const optimizer = 'optimizer' in spec && spec.optimizer === 'adam' ? ', Adam' : '';
+  const dtype = spec.dtype === 'float64' ? ', float64' : '';
+  return `: ${sizes(spec)}, batch ${spec.batch}${optimizer}${dtype}`;
+}
+
+function sizes(spec: ModelSpec): string {
+  switch (spec.kind) {
+    case 'vae': {
+      const { inputs, hidden, latent } = spec;
+      return [inputs, hidden, latent, hidden, inputs].join('-');
+    }
+    case 'mlp':
+    case 'predict':
+      return spec.layers.join('-');
+    default:
+      return `${spec.inputs} → ${spec.units} → ${spec.outputs}, ${spec.steps} steps`;
+  }
+}
+
+const ratio = (value: number) =>
+  `${value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2)} ×`;
+
+function list(words: readonly string[]): string {
+  return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} and ${words.at(-1)}`;
+}
+
+function markdown(titles: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`.replace(/ {2,}\|/g, ' |');
+  return [line(titles), `|${'---|'.repeat(titles.length)}`, ...rows.map(line)].join('\n');
+}
+
+/** Lines of up to 116 letters. */
+function wrap(text: string): string {
+  const lines = [''];
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1) as string;
+    if (last.length + word.length + 1 > 116) lines.push(word);
+    else lines[lines.length - 1] = last === '' ? word : `${last} ${word}`;
+  }
+  return lines.join('\n');
+}

@@ -1,0 +1,23 @@
+/** Processes and folders that end together, whatever happens. (Node 20 has no AsyncDisposableStack.) */
+export class Team implements AsyncDisposable {
+  readonly #members: (Disposable | AsyncDisposable)[] = [];
+
+  use<T extends Disposable | AsyncDisposable>(member: T): T {
+    this.#members.push(member);
+    return member;
+  }
+
+  /** Ends all of them but one. */
+  async dispose(except?: Disposable | AsyncDisposable): Promise<void> {
+    const members = this.#members.filter((member) => member !== except);
+    await Promise.all(
+      members.map((member) =>
+        Symbol.asyncDispose in member ? member[Symbol.asyncDispose]() : member[Symbol.dispose](),
+      ),
+    );
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+}

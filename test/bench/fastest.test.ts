@@ -1,0 +1,74 @@
+// Which of several forms is the fastest: times are made up, so that the choice can be checked.
+import { describe, expect, it } from 'vitest';
+import { findFastest, timeStep } from '../../bench/src/fastest.js';
+
+/** Answers from a list of times for each way, the last one again and again; notes who was asked. */
+function stopwatch(times: Readonly<Record<string, readonly number[]>>) {
+  const asked: string[] = [];
+  const time = async (way: string) => {
+    const own = times[way] as readonly number[];
+    const turn = asked.filter((name) => name === way).length;
+    asked.push(way);
+    return own[Math.min(turn, own.length - 1)] as number;
+  };
+  return { asked, time };
+}
+
+describe('the fastest of several ways', () => {
+  it('is that with the least time, wherever it stands', async () => {
+    for (const ways of [
+      ['slow', 'fast', 'slower'],
+      ['fast', 'slow', 'slower'],
+      ['slower', 'slow', 'fast'],
+    ]) {
+      const { time } = stopwatch({ slow: [2], fast: [1], slower: [9] });
+      expect((await findFastest(ways, time)).best).toBe('fast');
+    }
+  });
+
+  it('is not missed because it met a slow moment once: the least of several heats counts', async () => {
+    const { asked, time } = stopwatch({ unlucky: [1.3, 0.9, 0.9], steady: [1] });
+    const { best, seconds } = await findFastest(['unlucky', 'steady'], time);
+    expect(best).toBe('unlucky');
+    expect([...seconds]).toEqual([
+      ['unlucky', 0.9],
+      ['steady', 1],
+    ]);
+    // In turns, so that a slow moment does not meet one of them alone.
+    expect(asked.slice(0, 4)).toEqual(['unlucky', 'steady', 'unlucky', 'steady']);
+  });
+
+  it('spends no time on what is far behind, or on the only one', async () => {
+    const far = stopwatch({ near: [1], far: [2] });
+    await findFastest(['far', 'near'], far.time);
+    expect(far.asked.filter((way) => way === 'far')).toHaveLength(1);
+    expect(far.asked.filter((way) => way === 'near').length).toBeGreaterThan(1);
+    const alone = stopwatch({ only: [1] });
+    await findFastest(['only'], alone.time);
+    expect(alone.asked).toEqual(['only']);
+    await expect(findFastest([], alone.time)).rejects.toThrow(RangeError);
+  });
+});
+
+describe('the time of a step', () => {
+  it('is taken from enough steps to fill a part of a slice, the first ones left out', async () => {
+    const counts: number[] = [];
+    const seconds = await timeStep(async (steps) => {
+      counts.push(steps);
+      // The first step takes 10 ms more.
+      return 0.0001 * steps + (counts.length === 1 ? 0.01 : 0);
+    }, 0.4);
+    expect(seconds).toBeCloseTo(0.0001, 10);
+    expect(counts[0]).toBe(1);
+    expect(0.0001 * (counts.at(-1) as number)).toBeGreaterThanOrEqual(0.1);
+  });
+
+  it('is that of one step where a step is long', async () => {
+    const counts: number[] = [];
+    const seconds = await timeStep(async (steps) => {
+      counts.push(steps);
+      return 3 * steps;
+    }, 0.4);
+    expect([seconds, counts]).toEqual([3, [1]]);
+  });
+});

@@ -1,0 +1,72 @@
+// The least time of a step: the arithmetic, by hand.
+import { describe, expect, it } from 'vitest';
+import { copyRate } from '../../bench/src/forebay/copy.js';
+import { limitOf, workOf } from '../../bench/src/limit.js';
+import { type ModelSpec, workloads } from '../../bench/src/workloads.js';
+import { smallLstm, smallMlp } from './support.js';
+
+describe('the work of a step', () => {
+  it('of dense layers: three products each, no gradient of the input; Adam carries two states', () => {
+    // 6-5-4-3 on one row, float32. Weights 30 + 20 + 12, biases 12: 74 parameters; 6 inputs, a label.
+    expect(workOf(smallMlp)).toEqual({
+      operations: 2 * (30 + 20 + 12) + 2 * (30 + 20 + 12) + 2 * (20 + 12),
+      traffic: 4 * (2 * 3 * 74 + 7 + 2 * 12),
+      footprint: 4 * (3 * 74 + 7 + 12),
+    });
+  });
+
+  it('of a prediction: the products forward, parameters read once', () => {
+    const spec: ModelSpec = { kind: 'predict', dtype: 'float32', layers: [6, 5, 4], batch: 2 };
+    expect(workOf(spec)).toEqual({
+      operations: 2 * 2 * (30 + 20),
+      traffic: 4 * (59 + 12 + 2 * 18),
+      footprint: 4 * (59 + 12 + 18),
+    });
+  });
+
+  it('of an LSTM: a gradient of h and none of x, every step; SGD carries nothing', () => {
+    // 3 inputs, 5 units, 2 outputs, 4 steps of 2 rows: 8 rows in all. Gates 4 x (8 x 5 + 5), readout 12.
+    expect(workOf(smallLstm)).toEqual({
+      operations: 8 * (2 * 2 * (4 * 40 + 10) + 2 * (4 * 25 + 10)),
+      traffic: 4 * (2 * (180 + 12) + 8 * (3 + 2) + 2 * 8 * (4 * 5 + 2 + 2 * 5)),
+      footprint: 4 * (180 + 12 + 8 * (3 + 2) + 8 * (4 * 5 + 2 + 2 * 5)),
+    });
+  });
+
+  it('of a variational auto-encoder: the second head shares the encoder, in float64 twice the bytes', () => {
+    const sizes = { inputs: 7, hidden: 5, latent: 3, batch: 2, rate: 1 };
+    const spec: ModelSpec = { kind: 'vae', dtype: 'float64', optimizer: 'sgd', ...sizes };
+    const [weights, biases] = [35 + 15 + 15 + 15 + 35, 5 + 3 + 3 + 5 + 7];
+    const activations = 2 * biases;
+    expect(workOf(spec)).toEqual({
+      operations: 2 * 2 * (2 * weights + (weights - 35)),
+      traffic: 8 * (2 * (weights + biases) + 2 * (7 + 3) + 2 * activations),
+      footprint: 8 * (weights + biases + 2 * (7 + 3) + activations),
+    });
+  });
+
+  it('is known of every workload but that which is only compiled', () => {
+    for (const spec of Object.values(workloads)) {
+      if (spec.kind === 'compile') continue;
+      const { operations, traffic, footprint } = workOf(spec);
+      expect(operations).toBeGreaterThan(0);
+      expect(traffic).toBeGreaterThanOrEqual(footprint);
+    }
+  });
+});
+
+describe('the limit', () => {
+  it('is the products at the peak and the traffic at the rate of a copy, one after the other', () => {
+    const work = { operations: 6e6, traffic: 10e6, footprint: 1 };
+    // 6e6 operations at 100 GFLOP/s are 60 us, 10 MB at 20 GB/s are 500 us.
+    expect(limitOf(work, { gflops: 100, gigabytes: 20 })).toBeCloseTo(560, 9);
+    expect(limitOf(work, { gflops: 200, gigabytes: 20 })).toBeCloseTo(530, 9);
+    expect(limitOf(work, { gflops: 100, gigabytes: 40 })).toBeCloseTo(310, 9);
+  });
+
+  it('takes the rate of a copy from this machine', async () => {
+    const rate = await copyRate(1e6, 1);
+    expect(Number.isFinite(rate)).toBe(true);
+    expect(rate).toBeGreaterThan(0);
+  });
+});

@@ -1,0 +1,68 @@
+// The alternation: who takes a turn when, and which slices are compared.
+import { describe, expect, it } from 'vitest';
+import { alternate, type Rival, type Runner } from '../../bench/src/slices.js';
+
+/** A machine whose speed changes at each slice, and a record of the turns. */
+class Machine {
+  readonly turns: string[] = [];
+
+  /** Slices that cost `us` microseconds a step on a machine at its first speed. */
+  runner(name: string, us: number, steps: number): Runner {
+    return {
+      steps,
+      take: async (count) => {
+        this.turns.push(name);
+        // Twice as slow every other round, by the number of the machine's measurements so far.
+        const slow = this.turns.filter((turn) => turn === 'probe').length % 2 === 0 ? 2 : 1;
+        return (us * slow * count) / 1e6;
+      },
+    };
+  }
+
+  rival(name: string, us: number, slow = false): Rival {
+    return { ...this.runner(name, us, 3), name, slow };
+  }
+
+  readonly probe = async () => {
+    this.turns.push('probe');
+    return this.turns.length;
+  };
+}
+
+describe('slices', () => {
+  it('alternate: forebay before each peer, in every round, after one round to warm up', async () => {
+    const machine = new Machine();
+    const rivals = [machine.rival('torch', 20), machine.rival('jax', 40)];
+    await alternate(machine.runner('own', 10, 5), rivals, 2, machine.probe);
+    const round = ['probe', 'own', 'torch', 'own', 'jax'];
+    expect(machine.turns).toEqual([...round, ...round, ...round]);
+  });
+
+  it('compare neighbours only: a machine at half its speed for a round moves no ratio', async () => {
+    const machine = new Machine();
+    const rivals = [machine.rival('torch', 20)];
+    const slices = await alternate(machine.runner('own', 10, 5), rivals, 4, machine.probe);
+    expect(slices.forebay.map(Math.round)).toEqual([20, 10, 20, 10]);
+    const pairs = slices.pairs.get('torch') ?? [];
+    expect(pairs).toHaveLength(4);
+    for (const { peer, forebay } of pairs) expect(peer / forebay).toBeCloseTo(2, 10);
+    expect(slices.machine).toHaveLength(4);
+  });
+
+  it('leave a slow peer out of the warm-up and of all but a few rounds', async () => {
+    const machine = new Machine();
+    const rivals = [machine.rival('torch', 20), machine.rival('tfjs', 9e6, true)];
+    const slices = await alternate(machine.runner('own', 10, 5), rivals, 6, machine.probe);
+    expect(machine.turns.filter((turn) => turn === 'tfjs')).toHaveLength(3);
+    expect(slices.pairs.get('tfjs')).toHaveLength(3);
+    expect(slices.pairs.get('torch')).toHaveLength(6);
+    expect(slices.forebay).toHaveLength(6);
+  });
+
+  it('time forebay alone where there is no peer', async () => {
+    const machine = new Machine();
+    const slices = await alternate(machine.runner('own', 10, 5), [], 2, machine.probe);
+    expect(slices.forebay).toHaveLength(2);
+    expect(machine.turns).toEqual(['probe', 'own', 'probe', 'own', 'probe', 'own']);
+  });
+});
