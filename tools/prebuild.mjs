@@ -110,7 +110,7 @@ function licences(folder, name) {
  * older than many processors.
  */
 const packages = ['g++', 'g++-aarch64-linux-gnu', 'cmake', 'make', 'pkg-config'];
-const chroot = resolve(process.env.FOREBAY_CHROOT ?? join(root, '.cmake/bullseye'));
+export const chroot = resolve(process.env.FOREBAY_CHROOT ?? join(root, '.cmake/bullseye'));
 const mirror = process.env.FOREBAY_MIRROR ?? 'http://deb.debian.org/debian';
 /** Where in the chroot the archives of this machine lie, a folder for each processor. */
 const archives = '/opt/forebay';
@@ -254,7 +254,9 @@ function buildAll() {
     // One of an earlier day would be packed as if it were of this code.
     rmSync(dirname(prebuiltFor(arch)), { recursive: true, force: true });
     const names = lacking.map((need) => need.package).join(' ');
-    console.log(`${arch} is left out, for this machine has no compiler for it: apt-get install ${names}`);
+    console.log(
+      `${arch} is left out, for this machine has no compiler for it: apt-get install ${names}`,
+    );
   }
   return possible;
 }
