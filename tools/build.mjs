@@ -3,7 +3,16 @@
 // `node tools/build.mjs failing` builds the addon whose allocations fail when they are told to, for tests, into
 // .cmake/failing (FOREBAY_PREBUILD).
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -43,15 +52,39 @@ function failing() {
 async function ts() {
   // tsc never deletes: a module that was renamed would live on in dist/, and in the tarball.
   for (const file of existsSync('dist') ? readdirSync('dist', { recursive: true }) : []) {
-    if (file.split(sep)[0] === 'cli') continue; // the bundler's own
+    if (file.split(sep)[0] === 'cli' || file.endsWith('.mts') || file.endsWith('.mjs')) continue;
     const source = join('src', file.replace(/(\.d\.ts|\.js)(\.map)?$/, '.ts'));
     if (source.endsWith('.ts') && !existsSync(source)) rmSync(join('dist', file));
   }
   // What tsc knows of its last run lies in dist/ too: whoever deletes dist/ gets all of it again.
   const incremental = ['--incremental', '--tsBuildInfoFile', 'dist/.tsbuildinfo'];
   if (!run('typescript/bin/tsc', '-p', 'tsconfig.build.json', ...incremental)) return false;
+  moduleTypes();
+  wrapper();
   await bundle();
   return true;
+}
+
+/** The library's own modules are CommonJS, the pictures' are not: Node reads the nearest package.json. */
+function moduleTypes() {
+  for (const room of ['.', 'report']) {
+    copyFileSync(join('src', room, 'package.json'), join('dist', room, 'package.json'));
+  }
+}
+
+/**
+ * dist/index.mjs and its types: the names of dist/index.js, for `import`. It holds nothing of its own, so a class
+ * that was imported and one that was required are the same. The names are listed one by one: tools that read
+ * modules without running them do not see through `export *` of a CommonJS module.
+ */
+function wrapper() {
+  const names = Object.keys(createRequire(import.meta.url)('../dist/index.js')).sort();
+  const head = '// Written by tools/build.mjs.\n';
+  writeFileSync(
+    'dist/index.mjs',
+    `${head}export {\n  ${names.join(',\n  ')},\n} from './index.js';\n`,
+  );
+  writeFileSync('dist/index.d.mts', `${head}export * from './index.js';\n`);
 }
 
 const steps = { native, ts, failing };

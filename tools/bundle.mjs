@@ -51,8 +51,8 @@ export async function bundle() {
   const { output } = await build.write({
     dir: out,
     format: 'esm',
-    entryFileNames: '[name].js',
-    chunkFileNames: '[name]-[hash].js',
+    entryFileNames: '[name].mjs',
+    chunkFileNames: '[name]-[hash].mjs',
     comments: { legal: true, annotation: false, jsdoc: false },
   });
   await build.close();

@@ -15,9 +15,12 @@ const wanted = [
   /^(package\.json|README\.md|LICENSE|CHANGELOG\.md)$/,
   // What is imported, with its types; sources and maps, for stack traces and "go to definition".
   /^dist\/(?!cli\/|report\/)[\w/-]+\.(js|d\.ts)(\.map)?$/,
+  // The same by `import`; and for Node, that the modules above are CommonJS.
+  /^dist\/index\.(mjs|d\.mts)$/,
+  /^dist\/package\.json$/,
   /^src\/(?!cli\/|report\/)[\w/-]+\.ts$/,
   // The command, with all that it draws by.
-  /^dist\/cli\/[\w-]+\.js$/,
+  /^dist\/cli\/[\w-]+\.mjs$/,
   /^dist\/cli\/assets\/(Arimo_\w+\.ttf|index_bg\.wasm)$/,
   /^dist\/cli\/LICENSES\.md$/,
   // The addon: built, and what builds it where the built one does not fit.

@@ -1,6 +1,6 @@
 /** How errors name what they were given; a value of another copy of forebay is told apart here. */
 
-import { fileURLToPath } from 'node:url';
+import { dirname } from 'node:path';
 import { ValueError } from '../errors.js';
 
 /** One copy of forebay in this process: two may be installed, or one may be loaded twice by a test runner. */
@@ -18,8 +18,8 @@ export function brand(ofClass: { readonly prototype: object }): void {
 }
 
 function ownPath(): string {
-  const url: string | undefined = import.meta.url;
-  return url === undefined ? 'a bundle' : fileURLToPath(new URL('..', url));
+  // A bundle of ES modules has no __dirname; one of CommonJS has that of the bundle.
+  return typeof __dirname === 'string' ? dirname(__dirname) : 'a bundle';
 }
 
 /** A short description of any value, for "expected …, but received …" messages. Never throws. */

@@ -49,7 +49,8 @@ export function findDigits(options: { readonly data?: string | undefined } = {})
     if (fileIn(folder, 'train', 'images') ?? fileIn(folder, 't10k', 'images')) return folder;
     throw new MissingDigitsError(folder);
   }
-  for (const from of [join(process.cwd(), 'noop.js'), import.meta.url]) {
+  const folders = [process.cwd(), ...(typeof __dirname === 'string' ? [__dirname] : [])];
+  for (const from of folders.map((folder) => join(folder, 'noop.js'))) {
     const folder = packagedDigits(from);
     if (folder !== undefined) return folder;
   }

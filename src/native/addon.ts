@@ -1,7 +1,7 @@
 /** Loads the addon, once, at the first native call: importing forebay does no work and never throws. */
 
 import { createRequire } from 'node:module';
-import { fileURLToPath } from 'node:url';
+import { resolve } from 'node:path';
 import { NativeError } from '../errors.js';
 import type { TypedArray } from '../tensor/dtype.js';
 import { remedyFor, staleRemedy } from './remedy.js';
@@ -93,7 +93,7 @@ interface Loaded {
   readonly ids: ReadonlyMap<string, number>;
 }
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
+const root = resolve(__dirname, '../..');
 
 let loaded: Loaded | undefined;
 
@@ -119,7 +119,7 @@ interface Loader {
 }
 
 function loader(): Loader {
-  return createRequire(import.meta.url)('node-gyp-build') as Loader;
+  return createRequire(__filename)('node-gyp-build') as Loader;
 }
 
 /** The file that would be loaded; undefined when there is none. */

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { doctor, examined, nodeFits, type Patient } from '../../src/cli/doctor.js';
 
-const command = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+const command = fileURLToPath(new URL('../../dist/cli/main.mjs', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'forebay-doctor-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

@@ -1,5 +1,5 @@
 // A command with one demo that never ends; built code, as a user runs it.
-import { main } from '../../dist/cli/shell.js';
+import { main } from '../../dist/cli/shell.mjs';
 
 const demo = {
   name: 'hang',

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 // The built command, as `npx forebay` starts it: `npm run build:ts` comes first.
-const command = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+const command = fileURLToPath(new URL('../../dist/cli/main.mjs', import.meta.url));
 const hang = fileURLToPath(new URL('hang.mjs', import.meta.url));
 
 let folder = '';

@@ -13,8 +13,10 @@ const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as
   readonly dependencies: Record<string, string>;
 };
 
-/** The modules that Node loads for a script, as paths below the checkout. */
+/** The modules that Node loads for a script, of either kind, as paths below the checkout. */
 function modulesOf(script: string): string[] {
+  const required = `import { createRequire } from 'node:module';
+    for (const file of Object.keys(createRequire('/').cache)) console.log('file://' + file);`;
   const hooks = `import { writeSync } from 'node:fs';
     export function load(url, context, next) {
       writeSync(1, url + '\\n');
@@ -29,27 +31,28 @@ function modulesOf(script: string): string[] {
       `data:text/javascript,${encodeURIComponent(register)}`,
       '--input-type=module',
       '-e',
-      script,
+      `${script};\n${required}`,
     ],
     { cwd: root, encoding: 'utf8' },
   );
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
   const files = stdout.split('\n').filter((url) => url.startsWith('file:'));
-  return files.map((url) => fileURLToPath(url).slice(root.length));
+  return [...new Set(files.map((url) => fileURLToPath(url).slice(root.length)))];
 }
 
 describe("import 'forebay'", () => {
   it('loads the library and nothing else: no package, no command, no picture', () => {
     const modules = modulesOf("import 'forebay'");
-    expect(modules).toContain('dist/index.js');
-    expect(modules.filter((file) => !/^dist\/(?!cli\/|report\/)[\w/-]+\.js$/.test(file))).toEqual(
+    expect(modules).toContain('dist/index.mjs');
+    expect(modules).toContain('dist/ops/matmul.js');
+    expect(modules.filter((file) => !/^dist\/(?!cli\/|report\/)[\w/-]+\.m?js$/.test(file))).toEqual(
       [],
     );
   });
 
   it('would be seen to load the command', () => {
     expect(
-      modulesOf("import './dist/cli/shell.js'").some((file) => file.startsWith('dist/cli/')),
+      modulesOf("import './dist/cli/shell.mjs'").some((file) => file.startsWith('dist/cli/')),
     ).toBe(true);
   });
 
@@ -61,7 +64,7 @@ describe("import 'forebay'", () => {
 describe('the bundled command', () => {
   const folder = join(root, 'dist/cli');
   const code = readdirSync(folder)
-    .filter((file) => file.endsWith('.js'))
+    .filter((file) => file.endsWith('.mjs'))
     .map((file) => readFileSync(join(folder, file), 'utf8'));
 
   it('imports nothing but Node, the library and itself', () => {
@@ -71,7 +74,9 @@ describe('the bundled command', () => {
       ),
     );
     expect(specifiers.length).toBeGreaterThan(10);
-    const foreign = specifiers.filter((of) => !/^(node:\w+|\.\.?\/[\w/-]+\.js)$/.test(of));
+    const foreign = specifiers.filter(
+      (of) => !/^(node:\w+|\.\.\/[\w/-]+\.js|\.\/[\w-]+\.mjs)$/.test(of),
+    );
     // What was CommonJS names Node's own modules without the prefix.
     expect(foreign.filter((of) => !/^(events|readline|module|util|tty)$/.test(of))).toEqual([]);
   });
@@ -102,8 +107,10 @@ describe('the list of what a user needs', () => {
     ...[
       'package.json',
       'dist/index.js',
+      'dist/index.mjs',
+      'dist/package.json',
       'src/index.ts',
-      'dist/cli/main.js',
+      'dist/cli/main.mjs',
       'dist/cli/LICENSES.md',
     ],
     ...['dist/cli/assets/index_bg.wasm', 'prebuilds/linux-x64/forebay.napi.glibc.node'],
