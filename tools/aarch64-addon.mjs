@@ -49,28 +49,12 @@ function emulated(libraries) {
   return wrapper;
 }
 
-const toJavaScript = (text, fileName) =>
-  ts.transpileModule(text, {
-    fileName,
-    compilerOptions: {
-      target: ts.ScriptTarget.ES2022,
-      module: ts.ModuleKind.ESNext,
-      inlineSourceMap: true,
-    },
-  }).outputText;
-
 /** The sources and tests as a checkout in JavaScript, whose addon is that for ARM and whose vitest is ours. */
 function checkout() {
   const tree = join(work, 'checkout');
   rmSync(tree, { recursive: true, force: true });
-  for (const folder of ['src', 'test']) {
-    for (const file of readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })) {
-      if (!file.endsWith('.ts')) continue;
-      const to = join(tree, folder, file.replace(/ts$/, 'js'));
-      mkdirSync(dirname(to), { recursive: true });
-      writeFileSync(to, toJavaScript(readFileSync(join(root, folder, file), 'utf8'), file));
-    }
-  }
+  transpile('src', tree, ts.ModuleKind.CommonJS);
+  transpile('test', tree, ts.ModuleKind.ESNext);
   const modules = join(tree, 'node_modules');
   mkdirSync(join(modules, 'vitest'), { recursive: true });
   for (const name of readdirSync(join(root, 'node_modules'))) {
@@ -83,13 +67,25 @@ function checkout() {
     ['tools/aarch64/vitest.mjs', join(modules, 'vitest/vitest.mjs')],
     ['tools/aarch64/run.mjs', join(tree, 'run.mjs')],
     ['package.json', join(tree, 'package.json')],
-    ['test/golden', join(tree, 'test/golden')],
+    ...['src/package.json', 'dist', 'test/golden'].map((path) => [path, join(tree, path)]),
   ]) {
     cpSync(join(root, file), to, { recursive: true });
   }
   const addon = prebuiltFor('arm64');
   cpSync(dirname(addon), join(tree, 'prebuilds/linux-arm64'), { recursive: true });
   return tree;
+}
+
+/** The TypeScript of a folder of the checkout, as JavaScript below `tree`. */
+function transpile(folder, tree, module) {
+  const compilerOptions = { target: ts.ScriptTarget.ES2022, module, inlineSourceMap: true };
+  for (const file of readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })) {
+    if (!file.endsWith('.ts')) continue;
+    const to = join(tree, folder, file.replace(/ts$/, 'js'));
+    const text = readFileSync(join(root, folder, file), 'utf8');
+    mkdirSync(dirname(to), { recursive: true });
+    writeFileSync(to, ts.transpileModule(text, { fileName: file, compilerOptions }).outputText);
+  }
 }
 
 /** An empty project with the files of the package in node_modules, for ARM and x64 alike. */
