@@ -1,4 +1,4 @@
-# The build that users run (through node-gyp, when no prebuild fits). Developers and CI build by
+# The build that users run (`npx forebay build`, when the binary of the package does not load). Developers and CI build by
 # CMakeLists.txt, which adds warnings as errors and the tests; keep the compiler flags the same.
 {
   "targets": [

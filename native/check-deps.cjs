@@ -1,6 +1,6 @@
 // Run before anything is compiled: says in one message what is missing and which command installs it.
 // Prints nothing on success (gyp reads stdout). `node native/check-deps.cjs` asks for OpenBLAS, which
-// both builds need; native/install.cjs also for what node-gyp needs.
+// both builds need; `forebay build` (src/cli/build.ts) also for what node-gyp needs.
 'use strict';
 const { chooseBlas, output } = require('./blas.cjs');
 
@@ -24,6 +24,16 @@ const managers = [
       make: 'make',
       python: 'python3',
       blas: 'openblas-devel pkgconf-pkg-config',
+    },
+  },
+  {
+    command: 'apk',
+    install: 'apk add',
+    packages: {
+      compiler: 'g++',
+      make: 'make',
+      python: 'python3',
+      blas: 'openblas-dev pkgconf',
     },
   },
   {
@@ -67,7 +77,7 @@ function describeMissing(missing) {
       `    ${install} ${missing.map(({ part }) => packages[part]).join(' ')}`,
   );
   const what = missing.map(({ says }) => says).join(', ');
-  return `forebay: its native addon has to be built on this machine, but ${what}.\nInstall what is missing with\n${commands.join('\n')}\nthen build again.\n`;
+  return `the native addon cannot be compiled on this machine: ${what}.\nInstall what is missing with\n${commands.join('\n')}\nthen build again.`;
 }
 
 module.exports = { findMissing, describeMissing };
@@ -75,7 +85,7 @@ module.exports = { findMissing, describeMissing };
 if (require.main === module) {
   const missing = findMissing();
   if (missing.length > 0) {
-    process.stderr.write(`\n${describeMissing(missing)}\n`);
+    process.stderr.write(`\nforebay: ${describeMissing(missing)}\n\n`);
     process.exit(1);
   }
 }

@@ -25,7 +25,7 @@ export default {
       ['--expose-gc', script, full ? 'full' : 'short'],
       {
         cwd: root,
-        env: { ...process.env, FOREBAY_PREBUILD: `${root}.cmake/failing` },
+        env: { ...process.env, FOREBAY_ADDON: `${root}.cmake/failing/build/Release/forebay.node` },
         maxBuffer: 2 ** 24,
       },
     );

@@ -27,7 +27,9 @@ export default {
     };
     return {
       // The addon for tests, which counts what it allocates; and the one that users have.
-      mainToo: await of('here', { FOREBAY_PREBUILD: `${root}.cmake/failing` }),
+      mainToo: await of('here', {
+        FOREBAY_ADDON: `${root}.cmake/failing/build/Release/forebay.node`,
+      }),
       workersOnly: await of('elsewhere'),
     };
   },

@@ -69,6 +69,7 @@ export { loadNpy, saveNpy } from './io/npy.js';
 export { loadNpz, type SaveNpzOptions, saveNpz } from './io/npz.js';
 export { load, loadMetadata, type Restored, type SaveOptions, save } from './io/safetensors.js';
 export type { Saved } from './io/values.js';
+export { type ConfigureOptions, configure } from './native/configure.js';
 export { type NativeInfo, nativeInfo } from './native/info.js';
 export { getThreads, setThreads } from './native/threads.js';
 export { FeedForward, type FeedForwardOptions } from './nn/feed-forward.js';

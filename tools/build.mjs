@@ -1,7 +1,7 @@
 // Builds what changed: the addon (CMake, through cmake-js) into build/Release/forebay.node, and dist/
 // (tsc; the command in dist/cli by tools/bundle.mjs). `node tools/build.mjs [native|ts]`; without a word, both.
 // `node tools/build.mjs failing` builds the addon whose allocations fail when they are told to, for tests, into
-// .cmake/failing (FOREBAY_PREBUILD).
+// .cmake/failing (FOREBAY_ADDON).
 import { spawnSync } from 'node:child_process';
 import {
   copyFileSync,

@@ -1,8 +1,9 @@
-// Does what users do: installs the tarball into an empty folder, in one of three situations, and uses it
-// from ESM, CommonJS and TypeScript. `node tools/install.mjs prebuilt|source|missing`, after
+// Does what users do: installs the tarball into an empty folder, in one of a few situations, and uses it
+// from ESM, CommonJS and TypeScript. `node tools/install.mjs prebuilt|source|readonly|missing`, after
 // `node tools/package.mjs`.
-//   prebuilt   no compiler, no OpenBLAS, install scripts switched off: the binary of the package
-//   source     built by node-gyp with the system's OpenBLAS
+//   prebuilt   no compiler, no OpenBLAS: the binary of the package
+//   source     `npx forebay build`: by node-gyp with the system's OpenBLAS, and without a network
+//   readonly   the same where the package's folder cannot be written: into the cache
 //   missing    OpenBLAS is not there: one message that says what to type
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -38,7 +39,8 @@ function barePath() {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   const npm = execFileSync('sh', ['-c', 'command -v npm'], { encoding: 'utf8' }).trim();
-  for (const [name, file] of Object.entries({ node: process.execPath, npm, sh: '/bin/sh' })) {
+  const npx = join(npm, '../npx');
+  for (const [name, file] of Object.entries({ node: process.execPath, npm, npx, sh: '/bin/sh' })) {
     symlinkSync(file, join(folder, name));
   }
   return folder;
@@ -82,10 +84,10 @@ const loaded = `
 `;
 
 /** Uses it in every way that there is. @returns the addon and the BLAS libraries that were loaded */
-function use(project) {
+function use(project, env = {}) {
   const node = (...args) =>
     execFileSync(process.execPath, args, {
-      ...{ cwd: project, env: {}, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] },
+      ...{ cwd: project, env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] },
     });
   node('-e', `const fb = require('forebay'); ${training}`);
   const output = node(
@@ -150,51 +152,83 @@ function demonstrate(project) {
 export const situations = {
   prebuilt() {
     const project = emptyProject('prebuilt');
-    mustInstall(project, { PATH: barePath() }, '--ignore-scripts');
+    mustInstall(project, { PATH: barePath() });
     const [addon, ...others] = use(project);
     assert(/[\\/]prebuilds[\\/]/.test(addon), `the addon is not the prebuilt one: ${addon}`);
     assert(others.length === 0, `it loaded ${others.join(', ')}`);
     demonstrate(project);
-    // With scripts, on the same machine without a compiler: the binary loads, so nothing is built.
-    mustInstall(emptyProject('prebuilt-scripts'), { PATH: barePath() });
-    assert(!existsSync(join(installed('prebuilt-scripts'), 'build')), 'it built an addon');
-    return 'installed without a compiler, OpenBLAS or scripts; trained, type-checked, demonstrated';
+    return 'installed without a compiler and OpenBLAS; trained, type-checked, demonstrated';
   },
 
   source() {
     const project = emptyProject('source');
-    mustInstall(project, { npm_config_build_from_source: 'true' }, '--foreground-scripts');
+    mustInstall(project);
+    const home = installed('source');
+    // Neither is needed: the headers are those of the package.
+    const { status, stdout, output } = build(project, noNetwork);
+    assert(status === 0, `npx forebay build failed:\n${output}`);
+    const built = join(home, 'build/Release/forebay.node');
+    assert(stdout === `${built}\n`, `it did not build ${built}, but ${stdout}`);
+    assert(!/gyp http|download/i.test(output), `it downloaded something:\n${output}`);
     const files = use(project);
-    assert(
-      files.some((file) => file.endsWith('/build/Release/forebay.node')),
-      `the addon is not the one that was built: ${files.join(', ')}`,
-    );
+    assert(files.includes(built), `the addon is not the one that was built: ${files.join(', ')}`);
     return `built by node-gyp; loaded ${files.join(', ')}`;
   },
 
+  readonly() {
+    const project = emptyProject('readonly');
+    mustInstall(project);
+    const home = installed('readonly');
+    // Root may write into any folder: but not into one that is a file.
+    writeFileSync(join(home, 'build'), '');
+    const cache = join(project, 'cache');
+    const { status, stdout, output } = build(project, { ...noNetwork, XDG_CACHE_HOME: cache });
+    assert(status === 0, `npx forebay build failed:\n${output}`);
+    assert(stdout.startsWith(`${cache}/forebay/`), `it is not in the cache, but ${stdout}`);
+    const files = use(project, { XDG_CACHE_HOME: cache });
+    assert(`${files[0]}\n` === stdout, `the addon is not the one that was built: ${files}`);
+    return `built into ${stdout.trim()}, and loaded from there`;
+  },
+
   missing() {
+    const project = emptyProject('missing');
+    mustInstall(project);
     const lacking = {
       "pkg-config does not know 'openblas'": { PKG_CONFIG_LIBDIR: '/nowhere', PKG_CONFIG_PATH: '' },
       'pkg-config was not found': { PATH: withoutPkgConfig() },
+      'the C++ compiler g++ was not found': { PATH: barePath() },
     };
     for (const [reason, env] of Object.entries(lacking)) {
-      const project = emptyProject('missing');
-      const built = { ...env, npm_config_build_from_source: 'true' };
-      const { status, output } = install(project, built);
-      assert(status !== 0, `npm install succeeded although ${reason}`);
-      const said = output.match(/forebay: its native addon has to be built/g) ?? [];
+      const { status, output } = build(project, env);
+      assert(status === 1, `npx forebay build ended with ${status} although ${reason}`);
+      const said = output.match(/forebay: the native addon cannot be compiled/g) ?? [];
       assert(said.length === 1, `${said.length} messages, not one:\n${output}`);
       assert(output.includes(reason), `it does not say that ${reason}:\n${output}`);
       assert(
-        /(apt-get|dnf|brew) install .*openblas/.test(output),
+        /(apt-get|dnf|apk|brew) install .*openblas/.test(output),
         `it does not say what to type:\n${output}`,
       );
       assert(!/gyp/i.test(output), `node-gyp was started in vain:\n${output}`);
-      assert(!existsSync(installed('missing')), 'half an installation is left');
+      assert(!existsSync(join(installed('missing'), 'build')), 'half a build is left');
     }
-    return `npm install fails with one message: ${Object.keys(lacking).join('; ')}`;
+    return `npx forebay build fails with one message: ${Object.keys(lacking).join('; ')}`;
   },
 };
+
+/** What leads nowhere, in case that something is sought in a network. */
+const noNetwork = {
+  ...{ HTTP_PROXY: 'http://127.0.0.1:9', HTTPS_PROXY: 'http://127.0.0.1:9' },
+  ...{ npm_config_registry: 'http://127.0.0.1:9', npm_config_disturl: 'http://127.0.0.1:9' },
+};
+
+/** `npx forebay build` in a project. */
+function build(project, env = {}) {
+  const { status, stdout, stderr } = spawnSync('npx', ['--no-install', 'forebay', 'build'], {
+    ...{ cwd: project, encoding: 'utf8', maxBuffer: 2 ** 26 },
+    env: { ...process.env, ...env },
+  });
+  return { status, stdout, output: `${stdout}${stderr}` };
+}
 
 /** The bare PATH and what builds, but for pkg-config. */
 function withoutPkgConfig() {

@@ -29,6 +29,7 @@ const wanted = [
   /^native\/[\w-]+\.cjs$/,
   /^native\/(kernels|program|binding)\/([\w-]+\/)?\w+\.(cc|h)$/,
   /^native\/vendor\/(napi(-inl)?(\.deprecated)?\.h|LICENSE\.md)$/,
+  /^native\/vendor\/node\/(LICENSE|include\/node\/(common\.gypi|(js_native|node)_api(_types)?\.h))$/,
 ];
 
 /** What is wrong with a list of paths in the package: in words, or nothing. */

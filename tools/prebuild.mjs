@@ -33,7 +33,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 export const ceiling = '2.31';
 
 const libc = process.platform === 'linux' ? '.glibc' : '';
-/** The file of the addon for a processor, named as it is sought when it is loaded. */
+/** The file of the addon for a processor, where src/native/locate.ts looks for it. */
 export const prebuiltFor = (arch) =>
   join(root, `prebuilds/${process.platform}-${arch}/forebay.napi${libc}.node`);
 /** The addon for this machine. */

@@ -66,7 +66,7 @@ const kinds = {
 const passes = (command, args, env = {}) =>
   spawnSync(command, args, { stdio: 'inherit', env: { ...process.env, ...env } }).status === 0;
 
-/** The C++ tests and the addon, built with the sanitizers, in a folder that node-gyp-build looks into. */
+/** The C++ tests and the addon, built with the sanitizers. */
 function build({ folder, sanitizers }) {
   const options = ['-DCMAKE_BUILD_TYPE=RelWithDebInfo', '-DFOREBAY_TESTS=ON', '-DFOREBAY_ADDON=ON'];
   const built =
@@ -92,7 +92,7 @@ const runs = {
     // Not npx: what it starts first would be preloaded, too. A test takes ten times as long as usual.
     passes(process.execPath, ['node_modules/vitest/vitest.mjs', 'run', ...tests, ...patience], {
       ...env,
-      FOREBAY_PREBUILD: resolve(folder, 'addon'),
+      FOREBAY_ADDON: resolve(folder, 'addon/build/Release/forebay.node'),
       // libstdc++ too, which Node may hold inside: the sanitizer looks for it when it starts.
       LD_PRELOAD: `${library(name)} ${library('libstdc++.so.6')}`,
     }),

@@ -63,7 +63,7 @@ const vitest = (name, filter = '', env = {}) => {
 
 /** The kernel bodies that this machine can run, as the addon says. */
 function simdBodies() {
-  const ask = "require('node-gyp-build')('.').describe().simd.available.join()";
+  const ask = "require('./build/Release/forebay.node').describe().simd.available.join()";
   const { status, stdout } = spawnSync(process.execPath, ['-p', ask], { encoding: 'utf8' });
   // An addon that cannot answer has one suite all the same, which fails and says why.
   return status === 0 ? stdout.trim().split(',') : ['portable'];
@@ -146,15 +146,18 @@ const suites = [
     shows: coverage,
   },
   ...simdBodies().map((body) => vitest(`kernels, ${body}`, kernelTests, { FOREBAY_SIMD: body })),
-  // What users do: the tarball, made once, with a binary inside, installed in each of three situations.
+  // What users do: the tarball, made once, with a binary inside, installed in each of a few situations.
   { name: 'package: prebuilt binary', command: 'node tools/prebuild.mjs' },
   { name: 'package: contents', command: 'node tools/package.mjs' },
   { name: 'package: publint', command: `publint run --strict ${tarball}` },
   { name: 'package: types, by attw', command: `attw ${tarball}` },
   { name: 'install: prebuilt', command: 'node tools/install.mjs prebuilt' },
   { name: 'install: from source', command: 'node tools/install.mjs source' },
+  { name: 'install: into a cache', command: 'node tools/install.mjs readonly' },
   { name: 'install: OpenBLAS missing', command: 'node tools/install.mjs missing' },
-  vitest('kernels, built by node-gyp', kernelTests, { FOREBAY_PREBUILD: installed('source') }),
+  vitest('kernels, built by node-gyp', kernelTests, {
+    FOREBAY_ADDON: `${installed('source')}/build/Release/forebay.node`,
+  }),
   // 40 MB from npm, once; all lines by `npm run check:nodes`.
   { name: 'another Node', command: 'node tools/node-lines.mjs 24' },
   ...examples().map((file) => ({

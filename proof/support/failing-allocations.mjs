@@ -9,7 +9,9 @@ import * as fb from 'forebay';
 import { scenarios } from './allocation-scenarios.mjs';
 
 const root = new URL('../..', import.meta.url).pathname;
-const { failing } = createRequire(import.meta.url)('node-gyp-build')(root);
+const { failing } = createRequire(import.meta.url)(
+  process.env.FOREBAY_ADDON ?? `${root}build/Release/forebay.node`,
+);
 assert(failing, 'this needs the addon of `node tools/build.mjs failing`');
 const full = process.argv[2] === 'full';
 const gc = /** @type {() => void} */ (globalThis.gc);

@@ -7,7 +7,9 @@ import { createRequire } from 'node:module';
 import * as fb from 'forebay';
 
 const root = new URL('../..', import.meta.url).pathname;
-const { failing } = createRequire(import.meta.url)('node-gyp-build')(root);
+const { failing } = createRequire(import.meta.url)(
+  process.env.FOREBAY_ADDON ?? `${root}build/Release/forebay.node`,
+);
 assert(failing, 'this needs the addon of `node tools/build.mjs failing`');
 
 // Large enough to be shared out.

@@ -57,7 +57,7 @@ assert.deepEqual(await digests(), alone, 'together they train as alone');
 const root = new URL('../..', import.meta.url).pathname;
 // Of the addon for tests, which counts what it allocates.
 const { failing } = here
-  ? createRequire(import.meta.url)('node-gyp-build')(root)
+  ? createRequire(import.meta.url)(process.env.FOREBAY_ADDON ?? `${root}build/Release/forebay.node`)
   : { failing: undefined };
 // Garbage of this thread's own training goes before it is counted.
 const live = async () => {

@@ -5,7 +5,13 @@
 
 import { availableParallelism } from 'node:os';
 import { type Diagnosis, diagnose } from '../native/diagnose.js';
-import { glibcVersion, staleRemedy } from '../native/remedy.js';
+import {
+  glibcVersion,
+  hasPermissionModel,
+  type Runtime,
+  runtime,
+  usesMusl,
+} from '../native/surroundings.js';
 import { manifest } from './manifest.js';
 
 /** All that the doctor looks at. */
@@ -13,10 +19,12 @@ export interface Patient extends Diagnosis {
   /** What package.json says. */
   readonly version: string;
   readonly engines: string;
-  readonly node: string;
+  readonly runtime: Runtime;
   readonly platform: string;
   readonly arch: string;
+  readonly musl: boolean;
   readonly glibc: string | undefined;
+  readonly permissionModel: boolean;
   readonly processors: number;
   readonly env: Readonly<Record<string, string | undefined>>;
 }
@@ -27,10 +35,12 @@ export function examined(): Patient {
     ...diagnose(),
     version,
     engines: engines.node,
-    node: process.versions.node,
+    runtime: runtime(),
     platform: process.platform,
     arch: process.arch,
-    glibc: process.platform === 'linux' ? glibcVersion() : undefined,
+    musl: usesMusl(),
+    glibc: glibcVersion(),
+    permissionModel: hasPermissionModel(),
     processors: availableParallelism(),
     env: process.env,
   };
@@ -49,15 +59,17 @@ export function doctor(print: (text: string) => void, patient: Patient = examine
   return false;
 }
 
+const origins = {
+  configure: 'named by configure',
+  FOREBAY_ADDON: 'named by FOREBAY_ADDON',
+  built: 'built on this machine',
+  prebuilt: 'prebuilt, came with the package',
+};
+
 function* facts(of: Patient): Generator<readonly [string, string]> {
   yield ['forebay', of.version];
-  const origins = {
-    prebuilt: 'prebuilt, came with the package',
-    'built here': 'built on this machine',
-  };
-  const chosen = of.env.FOREBAY_PREBUILD ? ', chosen by FOREBAY_PREBUILD' : '';
-  yield ['addon', of.origin === undefined ? 'none' : `${origins[of.origin]}${chosen}`];
-  if (of.file !== undefined) yield ['', of.file];
+  yield ['addon', of.choice === undefined ? 'none' : origins[of.choice.by]];
+  if (of.choice !== undefined) yield ['', of.choice.file];
   if (of.info !== undefined) {
     const { version, abi, blas, simd, threads } = of.info;
     yield ['', `version ${version}, ABI ${abi}`];
@@ -65,10 +77,15 @@ function* facts(of: Patient): Generator<readonly [string, string]> {
     yield ['kernels', `${simd.active} (this machine can run ${simd.available.join(', ')})`];
     yield ['threads', `${threads}; processors: ${of.processors}`];
   }
-  yield ['Node', `${of.node} on ${of.platform}-${of.arch}`];
-  if (of.platform === 'linux') {
-    yield ['libc', of.glibc === undefined ? 'not glibc (untested)' : `glibc ${of.glibc}`];
-  }
+  yield [of.runtime.name, `${of.runtime.version} on ${of.platform}-${of.arch}`];
+  if (of.platform === 'linux') yield ['libc', libcOf(of)];
+  // Its permission model switches fsync off, and no flag switches it on again.
+  if (of.permissionModel) yield ['files', 'saved without fsync, for Node runs with --permission'];
+}
+
+function libcOf({ musl, glibc, runtime }: Patient): string {
+  if (musl) return 'musl';
+  return glibc === undefined ? `glibc (${runtime.name} does not say which)` : `glibc ${glibc}`;
 }
 
 /** OpenBLAS's kernels that use AVX2 or better: what a processor that has it should get. */
@@ -76,15 +93,15 @@ const fastCores = /^(Haswell|Zen|SkylakeX|Cooperlake|Sapphirerapids)$/i;
 
 function findingsOf(of: Patient): string[] {
   const found: string[] = [];
-  if (!nodeFits(of.node, of.engines)) {
-    found.push(`Node is ${of.node}, but forebay needs ${of.engines}: install one of those.`);
+  // Bun and Deno state a version of Node that they imitate, which says little of them.
+  if (of.runtime.name === 'Node' && !nodeFits(of.runtime.version, of.engines)) {
+    found.push(
+      `Node is ${of.runtime.version}, but forebay needs ${of.engines}: install one of those.`,
+    );
   }
   if (of.error !== undefined) found.push(`${of.error.message}.`);
   if (of.info === undefined) return found;
-  const { version, simd, blas } = of.info;
-  if (version !== of.version) {
-    found.push(`The addon is stale: it is version ${version}, not ${of.version}; ${staleRemedy}.`);
-  }
+  const { simd, blas } = of.info;
   const best = simd.available.at(-1);
   if (simd.active !== best) {
     found.push(

@@ -38,6 +38,7 @@ export async function main(args: readonly string[], around: Surroundings): Promi
     addDoctor(program, print, () => {
       status = failed;
     });
+    addBuild(program, print);
     await program.parseAsync([...args], { from: 'user' });
     return status;
   } catch (error) {
@@ -110,6 +111,19 @@ function addDoctor(parent: Command, print: (text: string) => void, ill: () => vo
     .action(async () => {
       const { doctor } = await import('./doctor.js');
       if (!doctor(print)) ill();
+    });
+}
+
+function addBuild(parent: Command, print: (text: string) => void): void {
+  quiet(parent.command('build'), print)
+    .summary('compile the native half on this machine')
+    .description(
+      'Compile the native half on this machine, for where the binary of the package does not load. It takes a C++ compiler, make, python3 and OpenBLAS, and says which of them is missing. Nothing is downloaded.',
+    )
+    .helpOption('-h, --help', 'print this help')
+    .action(async () => {
+      const { build } = await import('./build.js');
+      print(`${build()}\n`);
     });
 }
 

@@ -1,11 +1,12 @@
 /** Loads the addon, once, at the first native call: importing forebay does no work and never throws. */
 
-import { createRequire } from 'node:module';
-import { resolve } from 'node:path';
 import { NativeError } from '../errors.js';
 import type { TypedArray } from '../tensor/dtype.js';
-import { remedyFor, staleRemedy } from './remedy.js';
+import { wrongKind } from './file-kind.js';
+import { type Choice, chooseAddon } from './locate.js';
+import { namedBy, nothingFound, remedyFor, replace } from './remedy.js';
 import { abi, expectedKernels, type KernelRow } from './table.js';
+import { version } from './version.js';
 
 /** What the addon says of itself. */
 export interface Description {
@@ -93,11 +94,14 @@ interface Loaded {
   readonly ids: ReadonlyMap<string, number>;
 }
 
-const root = resolve(__dirname, '../..');
-
 let loaded: Loaded | undefined;
 
-/** @throws NativeError, with the remedy, when the addon is missing, does not load or is stale */
+/** Whether the addon is in use: from then on it is too late to choose another. */
+export function isLoaded(): boolean {
+  return loaded !== undefined;
+}
+
+/** @throws NativeError, with the remedy, if the addon is missing, does not load or is of another version */
 export function load(): Loaded {
   loaded ??= open();
   return loaded;
@@ -112,35 +116,12 @@ export function kernelId(family: KernelRow['family'], name: string): number {
   return id;
 }
 
-/** What finds and loads an addon: among the builds and prebuilds of a folder, the one that fits. */
-interface Loader {
-  (folder: string): Addon;
-  path(folder: string): string;
-}
-
-function loader(): Loader {
-  return createRequire(__filename)('node-gyp-build') as Loader;
-}
-
-/** The file that would be loaded; undefined when there is none. */
-export function addonFile(): string | undefined {
-  try {
-    return loader().path(root);
-  } catch {
-    return undefined;
-  }
-}
-
 function open(): Loaded {
-  let addon: Addon;
-  try {
-    addon = loader()(root);
-  } catch (cause) {
-    const reason = messageOf(cause);
-    throw new NativeError(
-      `forebay's native addon could not be loaded from ${root}: ${reason}; ${remedyFor(reason)}`,
-      { cause },
-    );
+  const choice = chooseAddon();
+  if (choice === undefined) throw new NativeError(nothingFound());
+  const addon = openFile(choice);
+  if (typeof addon.describe !== 'function') {
+    throw refused(choice, 'it is the addon of another package', replace(choice));
   }
   let description: Description;
   try {
@@ -148,17 +129,46 @@ function open(): Loaded {
   } catch (cause) {
     throw new NativeError(messageOf(cause), { cause });
   }
-  verify(description);
+  verify(description, choice);
   const ids = new Map(description.kernels.map(({ family, name }, id) => [`${family} ${name}`, id]));
   return { addon, description, ids };
 }
 
-/** The load-time handshake. @throws NativeError that names what a stale binary lacks */
-export function verify(description: Description): void {
+function openFile(choice: Choice): Addon {
+  const wrong = wrongKind(choice.file);
+  if (wrong !== undefined) throw refused(choice, wrong, replace(choice));
+  const holder = { exports: {} as Addon };
+  try {
+    // Not `require`: bundlers replace it, a single executable's knows only Node's own modules, and those that load
+    // files by what `require` names stop at a file that is not JavaScript.
+    process.dlopen(holder, choice.file);
+  } catch (cause) {
+    const reason = messageOf(cause).replace(/\.$/, '');
+    throw refused(choice, reason, remedyFor(reason, choice), cause);
+  }
+  return holder.exports;
+}
+
+function refused(choice: Choice, reason: string, remedy: string, cause?: unknown): NativeError {
+  return new NativeError(
+    `forebay's native addon could not be loaded from ${choice.file}${namedBy(choice)}: ${reason}; ${remedy}`,
+    { cause },
+  );
+}
+
+/** Compares an addon with what this version needs. @throws NativeError that names what an addon of another one lacks */
+export function verify(description: Description, choice: Choice): void {
   const stale = (what: string) =>
-    new NativeError(`forebay's native addon is stale: ${what}; ${staleRemedy}`);
+    new NativeError(
+      `forebay's native addon ${choice.file}${namedBy(choice)} is stale: ${what}; ${replace(choice)}`,
+    );
   if (description.abi !== abi) {
-    throw stale(`it speaks ABI ${description.abi}, but this version needs ABI ${abi}`);
+    throw stale(
+      `it is of version ${description.version} and speaks ABI ${description.abi}, but forebay ${version} needs ABI ${abi}`,
+    );
+  }
+  if (description.version !== version) {
+    throw stale(`it is of version ${description.version}, but this is forebay ${version}`);
   }
   for (const { family, name, arity, dtypes } of expectedKernels) {
     const kernel = description.kernels.find((row) => row.family === family && row.name === name);

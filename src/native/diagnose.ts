@@ -1,14 +1,13 @@
 /** Which addon is loaded, from where, or why none is: for `forebay doctor`. Never throws. */
 
 import type { NativeError } from '../errors.js';
-import { addonFile, load } from './addon.js';
+import { load } from './addon.js';
 import { type NativeInfo, nativeInfo } from './info.js';
+import { type Choice, chooseAddon } from './locate.js';
 
 export interface Diagnosis {
-  /** The addon that was chosen, whether it loads or not; undefined when there is none. */
-  readonly file: string | undefined;
-  /** Whether it came with the package or was built on this machine. */
-  readonly origin: 'prebuilt' | 'built here' | undefined;
+  /** The addon that was chosen, whether it loads or not; undefined if there is none. */
+  readonly choice: Choice | undefined;
   /** What it says of itself, when it loads. */
   readonly info: NativeInfo | undefined;
   /** Why it does not load; the message ends in the remedy. */
@@ -16,13 +15,11 @@ export interface Diagnosis {
 }
 
 export function diagnose(): Diagnosis {
-  const file = addonFile();
-  const origin =
-    file === undefined ? undefined : /[\\/]prebuilds[\\/]/.test(file) ? 'prebuilt' : 'built here';
+  const choice = chooseAddon();
   try {
     load();
-    return { file, origin, info: nativeInfo(), error: undefined };
+    return { choice, info: nativeInfo(), error: undefined };
   } catch (error) {
-    return { file, origin, info: undefined, error: error as NativeError };
+    return { choice, info: undefined, error: error as NativeError };
   }
 }

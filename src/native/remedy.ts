@@ -1,44 +1,118 @@
-/** What to do when the addon does not load, by what the system said. */
+/** Why the addon does not load, and what to type. Nothing here throws: it speaks when something else has failed. */
 
-const rebuild = `rebuild it with "npm rebuild forebay", or "npm run build:native" in a checkout`;
-const fromSource = '"npm_config_build_from_source=true npm rebuild forebay"';
+import { type Choice, packageFolder } from './locate.js';
+import {
+  glibcVersion,
+  hasPermissionModel,
+  type Runtime,
+  runtime,
+  usesMusl,
+} from './surroundings.js';
+import { version } from './version.js';
+
+const compile = '"npx forebay build" compiles it on this machine';
+
+/** What the remedies depend on. Tests give other machines than this one. */
+export interface Machine {
+  readonly runtime: Runtime;
+  readonly platform: string;
+  readonly arch: string;
+  readonly musl: boolean;
+  readonly glibc: string | undefined;
+  readonly permissionModel: boolean;
+  /** The folder of the package; undefined when forebay was bundled. */
+  readonly folder: string | undefined;
+}
+
+export function thisMachine(): Machine {
+  return {
+    runtime: runtime(),
+    platform: process.platform,
+    arch: process.arch,
+    musl: usesMusl(),
+    // The only part that takes time: asked for when it is read.
+    get glibc() {
+      return glibcVersion();
+    },
+    permissionModel: hasPermissionModel(),
+    folder: packageFolder(),
+  };
+}
+
+const muslRemedy = `forebay has no binary for musl, the C library of Alpine Linux: ${compile} (first "apk add g++ make python3 openblas-dev pkgconf"); or take an image with glibc, such as node:22-slim`;
+
+const bundledRemedy =
+  "forebay was bundled, and its addon was left behind. Leave forebay external: esbuild and bun build: --external:forebay; webpack: externals: { forebay: 'commonjs forebay' }; Next.js: serverExternalPackages: ['forebay']; Rollup, Rolldown: external: ['forebay']; Vite: ssr: { external: ['forebay'] }. If you must move the addon yourself (a single executable), name its file by FOREBAY_ADDON=FILE or forebay.configure({ addon: FILE })";
+
+/** The sentence for when there is no file to load. */
+export function nothingFound(machine = thisMachine()): string {
+  const { folder, musl, platform, arch } = machine;
+  const failed = "forebay's native addon was not found: ";
+  if (folder === undefined) return failed + bundledRemedy;
+  if (musl) return failed + muslRemedy;
+  if (platform === 'linux' && (arch === 'x64' || arch === 'arm64')) {
+    return `${failed}the binary for ${platform}-${arch} is not in ${folder}/prebuilds, although it comes with the package. Install forebay again (in a deployment that copies only some files: see that prebuilds/ is copied); or ${compile} (in a checkout: "npm run build:native")`;
+  }
+  return `${failed}forebay has no binary for ${platform}-${arch}: ${compile}, with a C++ compiler, make, python3 and OpenBLAS (in a checkout: "npm run build:native")`;
+}
+
+/** What to do about a file that was chosen, but is of no use. */
+export function replace(choice: Choice): string {
+  switch (choice.by) {
+    case 'configure':
+    case 'FOREBAY_ADDON': {
+      const how =
+        choice.by === 'configure' ? 'leave configure() out' : 'unset FOREBAY_ADDON for that';
+      return `name the addon of forebay ${version} for this machine, or none, so that forebay finds its own (${how}); ${compile}`;
+    }
+    case 'built':
+      return `${compile} anew (in a checkout: "npm run build:native")`;
+    case 'prebuilt':
+      return `install forebay again; or ${compile}`;
+  }
+}
+
+/** How the file came to be chosen, in brackets, where the user named it. */
+export function namedBy({ by }: Choice): string {
+  if (by === 'configure') return ' (named by configure)';
+  return by === 'FOREBAY_ADDON' ? ' (named by FOREBAY_ADDON)' : '';
+}
 
 /**
- * @param reason the first line of the error that loading it ended in
- * @param libc the version of this system's glibc, when it has one
- * @returns half a sentence that says what to type
+ * @param reason the first line of the error that loading the file ended in
+ * @returns what is wrong, and what to type
  */
-export function remedyFor(reason: string, libc: string | undefined = glibcVersion()): string {
+export function remedyFor(reason: string, choice: Choice, machine = thisMachine()): string {
+  const { runtime, musl } = machine;
+  if (/Requires \w+ access/.test(reason)) {
+    return 'Deno must be allowed to load it: add --allow-ffi --allow-read --allow-env (and --allow-write for saving)';
+  }
+  if (/loading addons is disabled/.test(reason)) {
+    return machine.permissionModel
+      ? 'Node.js runs with --permission and may not load addons: add --allow-addons'
+      : 'Node.js runs with --no-addons: leave that out, also in NODE_OPTIONS';
+  }
+  if (/did not self-register|napi_register_module/i.test(reason)) {
+    return `it is a library, but not a native addon: ${replace(choice)}`;
+  }
   const [, wanted] = /version [`']GLIBC_([\d.]+)' not found/.exec(reason) ?? [];
   if (wanted !== undefined) {
-    const here =
-      libc === undefined ? 'this system has another C library' : `this system has ${libc}`;
-    return `it needs glibc ${wanted} or later, but ${here}: build it on this machine with ${fromSource}`;
+    const { glibc } = machine;
+    const here = glibc === undefined ? '' : `, but this system has ${glibc}`;
+    return `it needs glibc ${wanted} or later${here}: ${compile}`;
   }
+  if (musl || /ld-linux[-\w.]*|libc\.musl/.test(reason)) return musl ? muslRemedy : wrongLibc;
   if (/libopenblas[\w.-]*: cannot open/.test(reason)) {
-    return `it was built on OpenBLAS, which is no longer there: "apt-get install libopenblas0-pthread" or "dnf install openblas" brings it back; else ${rebuild}`;
+    return `it was built on OpenBLAS, which is no longer there: "apt-get install libopenblas0-pthread" or "dnf install openblas" brings it back; or ${compile} anew`;
   }
   if (/libstdc\+\+[\w.-]*: cannot open|GLIBCXX_[\d.]+' not found/.test(reason)) {
-    return `this system's C++ library is not the one that it was built with: ${rebuild}`;
+    return `this system's C++ library is not the one that it was built with: ${compile}`;
   }
-  return rebuild;
+  const asked =
+    runtime.name === 'Node'
+      ? ''
+      : ` (forebay is tested with Node.js; this is ${runtime.name} ${runtime.version})`;
+  return replace(choice) + asked;
 }
 
-/** The remedy for an addon that loads, but is another version's. */
-export const staleRemedy = rebuild;
-
-interface ReportHeader {
-  readonly header: { readonly glibcVersionRuntime?: string };
-}
-
-/** The version of the system's glibc; undefined where the C library is another. */
-export function glibcVersion(): string | undefined {
-  // Without the network's part, for which the report would ask a name server.
-  const { excludeNetwork } = process.report as { excludeNetwork?: boolean };
-  Object.assign(process.report, { excludeNetwork: true });
-  try {
-    return (process.report.getReport() as unknown as ReportHeader).header.glibcVersionRuntime;
-  } finally {
-    Object.assign(process.report, { excludeNetwork: excludeNetwork ?? false });
-  }
-}
+const wrongLibc = `it was built for another C library than this system's: ${compile}`;

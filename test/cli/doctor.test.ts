@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -49,15 +49,14 @@ describe('forebay doctor', () => {
   });
 
   it.each(['missing', 'broken'])('works when the addon is %s', (kind) => {
-    const place = join(folder, kind, 'build/Release');
-    mkdirSync(place, { recursive: true });
-    if (kind === 'broken') writeFileSync(join(place, 'forebay.node'), 'this is no shared library');
-    const { status, stdout, stderr } = forebay({ FOREBAY_PREBUILD: join(folder, kind) });
+    const addon = join(folder, `${kind}.node`);
+    if (kind === 'broken') writeFileSync(addon, 'this is no shared library');
+    const { status, stdout, stderr } = forebay({ FOREBAY_ADDON: addon });
     expect({ status, stderr }).toEqual({ status: 1, stderr: '' });
+    expect(stdout).toContain(`addon     named by FOREBAY_ADDON\n          ${addon}\n`);
     expect(stdout).toMatch(/^- forebay.s native addon could not be loaded from /m);
-    expect(stdout).toContain('rebuild it with "npm rebuild forebay"');
+    expect(stdout).toContain('"npx forebay build"');
     expect(stdout).toMatch(/^Node +/m);
-    expect(stdout.includes(join(place, 'forebay.node'))).toBe(kind === 'broken');
   });
 });
 
@@ -86,13 +85,8 @@ describe('a finding', () => {
   it.each<[string, Partial<Patient>, RegExp]>([
     [
       'a Node that is too old',
-      { node: '20.18.3' },
+      { runtime: { name: 'Node', version: '20.18.3' } },
       /Node is 20\.18\.3, but forebay needs \^20\.19/,
-    ],
-    [
-      'an addon of another version',
-      { info: { ...info, version: '0.0.9' } },
-      /stale: it is version 0\.0\.9, not \d.*npm rebuild forebay/,
     ],
     [
       'a processor that OpenBLAS does not know',
@@ -111,9 +105,34 @@ describe('a finding', () => {
     expect(text).toMatch(finding);
   });
 
+  it.each<[string, Partial<Patient>, RegExp]>([
+    [
+      'Bun, whatever Node it imitates',
+      { runtime: { name: 'Bun', version: '1.4.5' } },
+      /^Bun +1\.4\.5 on /m,
+    ],
+    [
+      'Deno, whatever glibc it claims',
+      { runtime: { name: 'Deno', version: '2.9.6' }, glibc: undefined },
+      /^Deno +2\.9\.6 on .*\nlibc +glibc \(Deno does not say which\)$/m,
+    ],
+    ['musl', { musl: true, glibc: undefined }, /^libc +musl$/m],
+    ['the permission model', { permissionModel: true }, /^files +saved without fsync/m],
+    ['no addon', { choice: undefined }, /^addon +none$/m],
+    [
+      'an addon that came along',
+      { choice: { file: '/x/forebay.node', by: 'prebuilt' } },
+      /^addon +prebuilt, came with the package\n +\/x\/forebay\.node$/m,
+    ],
+  ])('is not made of %s, which is told as it is', (_what, of, fact) => {
+    const { text, well: healthy } = said(of);
+    expect(text).toMatch(fact);
+    expect(healthy).toBe(true);
+  });
+
   it('counts', () => {
     const { text } = said({
-      node: '18.0.0',
+      runtime: { name: 'Node', version: '18.0.0' },
       env: { OPENBLAS_NUM_THREADS: '8', GOTO_NUM_THREADS: '8' },
     });
     expect(text).toContain('\n3 things are off:\n');

@@ -4,13 +4,17 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { version } from '../../src/native/version.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const { faultsOf } = (await import(join(root, 'tools/package.mjs'))) as {
   faultsOf(paths: readonly string[]): string[];
 };
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
-  readonly dependencies: Record<string, string>;
+  readonly version: string;
+  readonly gypfile?: boolean;
+  readonly scripts: Record<string, string>;
+  readonly dependencies?: Record<string, string>;
 };
 
 /** The modules that Node loads for a script, of either kind, as paths below the checkout. */
@@ -56,8 +60,19 @@ describe("import 'forebay'", () => {
     ).toBe(true);
   });
 
-  it('depends on the loader of addons alone', () => {
-    expect(Object.keys(manifest.dependencies)).toEqual(['node-gyp-build']);
+  it('depends on no other package', () => {
+    expect(manifest.dependencies).toBeUndefined();
+  });
+
+  it('runs nothing when it is installed', () => {
+    const scripts = ['preinstall', 'install', 'postinstall', 'prepare'];
+    expect(scripts.filter((name) => name in manifest.scripts)).toEqual([]);
+    // Else npm adds a script of its own where there is a binding.gyp.
+    expect(manifest.gypfile).toBe(false);
+  });
+
+  it('is of the version that the addon is compared with', () => {
+    expect(manifest.version).toBe(version);
   });
 });
 
@@ -115,6 +130,7 @@ describe('the list of what a user needs', () => {
     ],
     ...['dist/cli/assets/index_bg.wasm', 'prebuilds/linux-x64/forebay.napi.glibc.node'],
     ...['binding.gyp', 'native/sources.cjs', 'native/kernels/map.cc', 'native/vendor/napi.h'],
+    'native/vendor/node/include/node/node_api.h',
   ];
 
   it('is content with a file of each kind', () => {

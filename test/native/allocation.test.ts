@@ -1,7 +1,6 @@
 // Native allocations that fail, by a build of the addon whose allocations do so when they are told to.
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { beforeAll, describe, expect, it } from 'vitest';
 
 const root = new URL('../..', import.meta.url).pathname;
@@ -10,7 +9,7 @@ const node = (args: string[], env: NodeJS.ProcessEnv = {}) =>
   spawnSync(process.execPath, args, {
     cwd: root,
     encoding: 'utf8',
-    env: { ...process.env, FOREBAY_PREBUILD: undefined, LD_PRELOAD: undefined, ...env },
+    env: { ...process.env, FOREBAY_ADDON: undefined, LD_PRELOAD: undefined, ...env },
   });
 
 describe('a native allocation that fails', () => {
@@ -25,7 +24,7 @@ describe('a native allocation that fails', () => {
     (scenario) => {
       const script = 'proof/support/failing-allocations.mjs';
       const { status, stdout, stderr } = node(['--expose-gc', script, 'short', scenario], {
-        FOREBAY_PREBUILD: `${root}.cmake/failing`,
+        FOREBAY_ADDON: `${root}.cmake/failing/build/Release/forebay.node`,
       });
       expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
       const { sites, errors, codes, by } = JSON.parse(stdout.trim().split('\n').at(-1) as string);
@@ -42,11 +41,8 @@ describe('a native allocation that fails', () => {
 describe('the addon', () => {
   // What ends a process when there is no memory: C++ that throws, Node-API's wrappers that give up, and
   // memory that the C library allocates for a thread on the way.
-  it.skipIf(process.env.FOREBAY_PREBUILD)('calls nothing that aborts for want of memory', () => {
-    const loader = createRequire(import.meta.url)('node-gyp-build') as {
-      path(folder: string): string;
-    };
-    const binary = readFileSync(loader.path(root));
+  it.skipIf(process.env.FOREBAY_ADDON)('calls nothing that aborts for want of memory', () => {
+    const binary = readFileSync(`${root}build/Release/forebay.node`);
     expect(binary.includes('\0_ZnamRKSt9nothrow_t\0'), 'symbols are found').toBe(true);
     for (const symbol of ['_Znwm', '_Znam', 'napi_fatal_error', '__tls_get_addr']) {
       expect(binary.includes(`\0${symbol}\0`), symbol).toBe(false);
@@ -56,7 +52,7 @@ describe('the addon', () => {
   it('is so too where a process allocates once: threads, and what takes results to JavaScript', () => {
     const script = 'proof/support/failing-allocations.mjs';
     const { status, stdout, stderr } = node(['--expose-gc', script, 'short', 'firstRun'], {
-      FOREBAY_PREBUILD: `${root}.cmake/failing`,
+      FOREBAY_ADDON: `${root}.cmake/failing/build/Release/forebay.node`,
     });
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     const { by, survived } = JSON.parse(stdout.trim().split('\n').at(-1) as string);

