@@ -19,7 +19,8 @@ const patience = ['--kill-after=10', '300'];
 export const clean = () => rmSync(base, { recursive: true, force: true });
 
 /** The registry that this machine's npm asks. */
-const registry = () => execFileSync('npm', ['config', 'get', 'registry'], { encoding: 'utf8' }).trim();
+const registry = () =>
+  execFileSync('npm', ['config', 'get', 'registry'], { encoding: 'utf8' }).trim();
 
 /** The variables that a user has: none of ours, and none of the npm or vitest that may have started us. */
 function environment(paths) {
@@ -91,10 +92,14 @@ export function emptyPlace(name, { inside = [], path = [], installs = false } = 
     },
     /** Runs shell commands, to the first that fails. */
     sh(commands) {
-      const { status, signal, stdout, stderr } = spawnSync('timeout', [...patience, 'sh', '-e', '-c', commands], {
-        ...{ cwd: folder, env, encoding: 'utf8', maxBuffer: 2 ** 26 },
-        stdio: ['ignore', 'pipe', 'pipe'],
-      });
+      const { status, signal, stdout, stderr } = spawnSync(
+        'timeout',
+        [...patience, 'sh', '-e', '-c', commands],
+        {
+          ...{ cwd: folder, env, encoding: 'utf8', maxBuffer: 2 ** 26 },
+          stdio: ['ignore', 'pipe', 'pipe'],
+        },
+      );
       return { ok: status === 0, status: status ?? signal, output: `${stdout}${stderr}` };
     },
     remove() {

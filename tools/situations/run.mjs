@@ -58,7 +58,8 @@ function tried(situation, guide) {
   place.write('package.json', '{ "name": "app", "version": "1.0.0", "private": true }\n');
   for (const [file, text] of [...guide.common, ...section.files]) place.write(file, text);
   const tools = [...inside, ...path].map(nameOf);
-  if (!path.some((tool) => /^(node-|bun$|deno$)/.test(tool))) tools.push(`Node ${process.versions.node}`);
+  if (!path.some((tool) => /^(node-|bun$|deno$)/.test(tool)))
+    tools.push(`Node ${process.versions.node}`);
   const row = { name, tools, recipe: anchorOf(section.heading) };
   const done = place.sh(fromTarball(situation.commands ?? commands));
   if (fails === undefined) {
@@ -69,7 +70,9 @@ function tried(situation, guide) {
     return { ...row, seen: 'works' };
   }
   if (done.ok || !fails.test(done.output)) {
-    throw new Error(`${name}: the error must match ${fails}, but it ended with ${done.status}\n${tail(done.output)}`);
+    throw new Error(
+      `${name}: the error must match ${fails}, but it ended with ${done.status}\n${tail(done.output)}`,
+    );
   }
   place.remove();
   return { ...row, seen: 'error', says: said(done.output, fails) };
