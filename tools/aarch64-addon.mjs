@@ -1,7 +1,7 @@
 // The addon that the package carries for 64-bit ARM, in a real Node for ARM, which qemu-user runs: a training with
 // the package as it is installed, and the tests of the addon's contract.
 //   node tools/aarch64-addon.mjs [--short] [--chroot]
-// --short runs the tests of one file; --chroot takes the C and C++ libraries of the Debian 11 chroot that
+// --short runs the tests of two files; --chroot takes the C and C++ libraries of the Debian 11 chroot that
 // `node tools/prebuild.mjs --release` makes, so that what is to be published is loaded on the oldest glibc.
 // It needs Debian's g++-aarch64-linux-gnu and qemu-user-static, and `node tools/prebuild.mjs` before.
 import { execFileSync, spawnSync } from 'node:child_process';
@@ -16,10 +16,10 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
-import { work } from './cross.mjs';
+import { missingForCross, work } from './cross.mjs';
 import { chroot, prebuiltFor } from './prebuild.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -109,15 +109,23 @@ function project() {
   return folder;
 }
 
-/** The tests of the addon's contract that need nothing but Node; the last two start processes and threads. */
-const contract = ['handshake', 'arguments', 'numbers', 'parts', 'program'].map(
-  (name) => `test/native/${name}.test.js`,
+/** The tests of the addon's contract, some of which start a Node of their own: a quarter of a minute each. */
+const contract = ['parts', 'program', 'handshake', 'arguments', 'numbers'].map(
+  (name) => `native/${name}`,
 );
-const more = [
-  'test/ops/declarations.test.js',
-  'test/golden/ops.test.js',
-  'test/native/threads.test.js',
+/** Every op against PyTorch and against finite differences; programs, layers, optimizers and loops. */
+const rest = [
+  ...['ops', 'losses', 'lstm', 'vae', 'optimizers'].map((name) => `golden/${name}`),
+  ...['ops/declarations', 'ops/gradients', 'evaluate/edges', 'compile/program'],
+  ...['train/fit', 'train/predict', 'train/resume', 'io/safetensors'],
 ];
+
+/** The Debian packages that this machine lacks. */
+export function missingForArm() {
+  const emulator = spawnSync('qemu-aarch64-static', ['--version'], { stdio: 'ignore' });
+  const lacking = missingForCross().map((need) => need.package);
+  return emulator.error ? [...lacking, 'qemu-user-static'] : lacking;
+}
 
 /** Trains and tests. @returns what was seen */
 export function runOnArm({ short = false, oldest = false, log = console.log } = {}) {
@@ -140,10 +148,10 @@ export function runOnArm({ short = false, oldest = false, log = console.log } = 
   log(`${training.stdout} (${training.took} s)`);
   const tree = checkout();
   let passed = 0;
-  for (const file of short ? contract.slice(0, 1) : [...contract, ...more]) {
-    const { stdout, took } = run(tree, ['run.mjs', node, join(tree, file)]);
+  for (const file of short ? contract.slice(0, 2) : [...contract, ...rest]) {
+    const { stdout, took } = run(tree, ['run.mjs', node, join(tree, `test/${file}.test.js`)]);
     const last = stdout.split('\n').at(-1);
-    log(`${basename(file, '.test.js')}: ${last} (${took} s)`);
+    log(`${file}: ${last} (${took} s)`);
     passed += Number.parseInt(last, 10);
   }
   return { tests: passed, trained: training.stdout.split('\n')[0] };

@@ -108,7 +108,7 @@ const kernelTests = ['arguments', 'handshake', 'numbers', 'parts', 'program']
   .join(' ');
 
 // Promises whose short proof is what suites above do.
-const suitesOfTheirOwn = ['damaged-programs', 'install', 'sanitizers'];
+const suitesOfTheirOwn = ['damaged-programs', 'install', 'sanitizers', 'situations'];
 const promises = promiseNames().filter((name) => !suitesOfTheirOwn.includes(name));
 
 const promise = (name) => ({

@@ -18,6 +18,9 @@ export const expect = (value, message) => {
 Object.assign(expect, chai.expect, globalThis[ASYMMETRIC_MATCHERS_OBJECT]);
 setState({ assertionCalls: 0 }, expect);
 
+/** What it checks is checked by the compiler. */
+export const expectTypeOf = () => new Proxy(() => {}, { get: expectTypeOf, apply: expectTypeOf });
+
 /** A describe: its name, the hooks of each kind, and its tests and describes in their order. */
 const suite = (name) => ({
   name,

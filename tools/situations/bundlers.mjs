@@ -7,10 +7,10 @@ const forgotten = (name, tool, commands, fails, more = {}) => ({
 });
 const esbuild = 'npx esbuild app.mjs --bundle --platform=node';
 const externalFor = {
-  esbuild: /NativeError.*esbuild[^;]*--external:forebay/,
-  webpack: /NativeError.*webpack[^;]*commonjs forebay/,
-  rollup: /NativeError.*Roll(up|down)[^;]*external: \['forebay'\]/,
-  vite: /NativeError.*Vite[^;]*ssr: \{ external: \['forebay'\]/,
+  esbuild: /esbuild[^;]*--external:forebay/,
+  webpack: /webpack[^;]*commonjs forebay/,
+  rollup: /Roll(up|down)[^;]*external: \['forebay'\]/,
+  vite: /Vite[^;]*ssr: \{ external: \['forebay'\]/,
 };
 
 export const bundlers = [

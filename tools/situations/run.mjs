@@ -40,13 +40,12 @@ const fromTarball = (commands) =>
 /** The end of what a tool printed: enough to see why it failed. */
 const tail = (output) => output.trim().split('\n').slice(-15).join('\n');
 
-/** The part of the output that says what to do, on one line. */
-function said(output, pattern) {
-  const line = output.split('\n').find((text) => pattern.test(text)) ?? '';
-  return line
-    .replace(/^.*?(?:NativeError|\[FOREBAY_NATIVE\]|Error): /, '')
-    .replace(/\S*forebay-situations-[^\s/]+\/[^\s/]+/g, 'APP')
-    .trim();
+/** The message of our error in what a runtime printed, on one line; undefined when there is none. */
+function saidIn(output) {
+  // "NativeError: [op] message"; Deno puts words before it, and minifiers rename the class.
+  const heading =
+    /^(?:error: Uncaught (?:\(in promise\) )?)?[\w$]+(?: \[\w+\])?: (?:\[[^\]]+\] )?(forebay's .*)$/m;
+  return heading.exec(output)?.[1].replace(/\S*forebay-situations-[^\s/]+\/[^\s/]+/g, 'APP');
 }
 
 /** Tries one. @returns its row of the record */
@@ -69,13 +68,13 @@ function tried(situation, guide) {
     place.remove();
     return { ...row, seen: 'works' };
   }
-  if (done.ok || !fails.test(done.output)) {
-    throw new Error(
-      `${name}: the error must match ${fails}, but it ended with ${done.status}\n${tail(done.output)}`,
-    );
+  const says = saidIn(done.output);
+  if (done.ok || says === undefined || !fails.test(says)) {
+    const seen = `it ended with ${done.status}\n${says ?? tail(done.output)}`;
+    throw new Error(`${name}: the error must match ${fails}, but ${seen}`);
   }
   place.remove();
-  return { ...row, seen: 'error', says: said(done.output, fails) };
+  return { ...row, seen: 'error', says };
 }
 
 /**
