@@ -8,6 +8,7 @@ import {
   existsSync,
   mkdirSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmSync,
   writeFileSync,
@@ -59,10 +60,25 @@ async function ts() {
   // What tsc knows of its last run lies in dist/ too: whoever deletes dist/ gets all of it again.
   const incremental = ['--incremental', '--tsBuildInfoFile', 'dist/.tsbuildinfo'];
   if (!run('typescript/bin/tsc', '-p', 'tsconfig.build.json', ...incremental)) return false;
+  takeBuiltins();
   moduleTypes();
   wrapper();
   await bundle();
   return true;
+}
+
+/**
+ * In dist/, Node's own modules are not taken by `require`: esbuild makes of that, in a bundle of ES modules, a call that
+ * throws, so that importing such a bundle would fail.
+ */
+function takeBuiltins() {
+  for (const name of readdirSync('dist', { recursive: true })) {
+    const file = join('dist', name);
+    if (!file.endsWith('.js') || ['cli', 'report'].includes(name.split(sep)[0])) continue;
+    const text = readFileSync(file, 'utf8');
+    const taken = text.replace(/\brequire\(("node:[\w/]+")\)/g, 'process.getBuiltinModule($1)');
+    if (taken !== text) writeFileSync(file, taken);
+  }
 }
 
 /** The library's own modules are CommonJS, the pictures' are not: Node reads the nearest package.json. */

@@ -34,6 +34,9 @@ class Desk {
   // On any thread: the ticket's run is over. It belongs to the environment's thread from here on.
   void deliver(Ticket* ticket);
 
+  // The environment is gone. The desk deletes itself: now, or when the last call that is queued has arrived.
+  static void release(Desk* desk);
+
  private:
   static void callJs(napi_env env, napi_value, void* desk, void* ticket);
   static void close(void* desk);
@@ -46,7 +49,9 @@ class Desk {
   std::mutex mutex_;
   std::condition_variable idle_;
   int unfinished_ = 0;  // started, and not delivered yet
+  int queued_ = 0;      // delivered, and not arrived at callJs() yet
   bool closing_ = false;
+  bool released_ = false;
 };
 
 // One call of startProgram, until its `done` was called.
@@ -239,15 +244,36 @@ void Desk::deliver(Ticket* ticket) {
   --unfinished_;
   if (closing_) {
     idle_.notify_all();
-  } else {
-    napi_call_threadsafe_function(done_, ticket, napi_tsfn_nonblocking);
+  } else if (napi_call_threadsafe_function(done_, ticket, napi_tsfn_nonblocking) == napi_ok) {
+    ++queued_;
   }
 }
 
-void Desk::callJs(napi_env env, napi_value, void* desk, void* ticket) {
-  if (env == nullptr) return;  // the environment ends, and close() has seen to the tickets
-  static_cast<Desk*>(desk)->finish(static_cast<Ticket*>(ticket));
+// A call that is queued when the environment ends still arrives. In Node its env is null. In Bun it is not,
+// and the call arrives after close() has deleted the ticket: whether the desk is closed counts, not the
+// environment.
+void Desk::callJs(napi_env env, napi_value, void* self, void* ticket) {
+  Desk& desk = *static_cast<Desk*>(self);
+  bool closed = false, last = false;
+  {
+    const std::lock_guard<std::mutex> lock(desk.mutex_);
+    closed = desk.closing_;
+    last = --desk.queued_ == 0 && desk.released_;
+  }
+  if (last) delete &desk;
+  if (closed || env == nullptr) return;
+  desk.finish(static_cast<Ticket*>(ticket));
   Ticket::report(static_cast<Ticket*>(ticket));
+}
+
+void Desk::release(Desk* desk) {
+  bool last = false;
+  {
+    const std::lock_guard<std::mutex> lock(desk->mutex_);
+    desk->closing_ = desk->released_ = true;
+    last = desk->queued_ == 0;
+  }
+  if (last) delete desk;
 }
 
 // The environment ends, as a worker does that is terminated: nothing of its is touched from here on.
@@ -287,7 +313,7 @@ bool prepareAsync(napi_env env) {
   if (!registered && std::atexit([] { Locks::instance().close(); }) != 0) return false;
   registered = true;
   std::unique_ptr<Desk> desk(new (std::nothrow) Desk(env));
-  const auto finalize = [](napi_env, void* data, void*) { delete static_cast<Desk*>(data); };
+  const auto finalize = [](napi_env, void* data, void*) { Desk::release(static_cast<Desk*>(data)); };
   if (!desk || napi_set_instance_data(env, desk.get(), finalize, nullptr) != napi_ok) {
     return false;
   }

@@ -23,8 +23,8 @@ interface PackageFiles {
 /**
  * Undefined when this code was bundled: `__dirname` is not that of the package then, if there is one at all.
  *
- * Each path is written out, from `__dirname`: so the tools that trace which files an application needs (Vercel's
- * nft, which Next.js uses too) find the addons and copy them.
+ * Each path is written out, from `__dirname` and without `join`, which they would not recognise: so the tools that
+ * trace which files an application needs (Vercel's nft, which Next.js uses too) find the addons and copy them.
  */
 function packageFiles(): PackageFiles | undefined {
   if (typeof __filename !== 'string' || typeof __dirname !== 'string') return undefined;
@@ -32,14 +32,16 @@ function packageFiles(): PackageFiles | undefined {
     return undefined;
   }
   const prebuilt: Readonly<Record<string, string>> = {
-    'linux-x64': join(__dirname, '../../prebuilds/linux-x64/forebay.napi.glibc.node'),
-    'linux-arm64': join(__dirname, '../../prebuilds/linux-arm64/forebay.napi.glibc.node'),
+    'linux-x64': `${__dirname}/../../prebuilds/linux-x64/forebay.napi.glibc.node`,
+    'linux-arm64': `${__dirname}/../../prebuilds/linux-arm64/forebay.napi.glibc.node`,
   };
   const machine = `${process.platform}-${process.arch}`;
   return {
     folder: dirname(dirname(__dirname)),
-    built: join(__dirname, '../../build/Release/forebay.node'),
-    prebuilt: prebuilt[machine] ?? join(__dirname, '../../prebuilds', machine, 'forebay.napi.node'),
+    built: resolve(`${__dirname}/../../build/Release/forebay.node`),
+    prebuilt: resolve(
+      prebuilt[machine] ?? `${__dirname}/../../prebuilds/${machine}/forebay.napi.node`,
+    ),
   };
 }
 

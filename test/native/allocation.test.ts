@@ -65,3 +65,23 @@ describe('the addon', () => {
     expect(survived).toBe(1);
   });
 });
+
+describe('the result of a run that arrives after the worker has ended', () => {
+  it('is dropped: Bun delivers what is queued after the hooks that end an environment', () => {
+    const { status, signal, stdout, stderr } = spawnSync(
+      process.execPath,
+      ['test/native/late.mjs'],
+      {
+        cwd: root,
+        encoding: 'utf8',
+        env: {
+          ...process.env,
+          LD_PRELOAD: undefined,
+          FOREBAY_ADDON: `${root}.cmake/failing/build/Release/forebay.node`,
+        },
+      },
+    );
+    expect({ status, signal, stderr }).toEqual({ status: 0, signal: null, stderr: '' });
+    expect(stdout).toBe('3 held, 0 left\n'.repeat(5));
+  });
+});

@@ -8,7 +8,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <mutex>
 #include <new>
+#include <vector>
 
 namespace {
 
@@ -34,6 +36,48 @@ void givenBack(void* memory) {
   if (memory == nullptr) return;
   --blocks;
   bytes -= static_cast<long>(malloc_usable_size(memory));
+}
+
+// ---- Calls of threadsafe functions that are held back, until after the hook that ends an environment.
+
+struct Made {
+  napi_threadsafe_function function;
+  napi_env env;
+  void* context;
+  napi_threadsafe_function_call_js call;
+};
+struct HeldCall {
+  Made of;
+  void* data;
+};
+struct Hook {
+  void (*run)(void*);
+  void* data;
+  napi_env env;
+};
+
+std::atomic<bool> holding{false};
+std::mutex callsMutex;
+std::vector<Made> functions;
+std::vector<HeldCall> held;
+
+// In place of the addon's own hook: what was held back arrives after it, and the environment is still given.
+void runHook(void* data) {
+  const Hook hook = *static_cast<Hook*>(data);
+  delete static_cast<Hook*>(data);
+  hook.run(hook.data);
+  std::vector<HeldCall> late;
+  {
+    const std::lock_guard<std::mutex> lock(callsMutex);
+    late.swap(held);
+  }
+  for (const HeldCall& call : late) {
+    if (call.of.env != hook.env) continue;
+    napi_handle_scope scope = nullptr;
+    napi_open_handle_scope(hook.env, &scope);
+    call.of.call(hook.env, nullptr, call.of.context, call.data);
+    napi_close_handle_scope(hook.env, scope);
+  }
 }
 
 }  // namespace
@@ -110,18 +154,51 @@ FOREBAY_NAPI(napi_create_function,
 FOREBAY_NAPI(napi_create_external,
              (napi_env env, void* data, napi_finalize finalize, void* hint, napi_value* made),
              (env, data, finalize, hint, made))
-FOREBAY_NAPI(napi_create_threadsafe_function,
-             (napi_env env, napi_value function, napi_value resource, napi_value name, std::size_t queue,
-              std::size_t threads, void* finalizeData, napi_finalize finalize, void* context,
-              napi_threadsafe_function_call_js call, napi_threadsafe_function* made),
-             (env, function, resource, name, queue, threads, finalizeData, finalize, context, call, made))
 FOREBAY_NAPI(napi_set_element, (napi_env env, napi_value list, std::uint32_t index, napi_value value),
              (env, list, index, value))
 FOREBAY_NAPI(napi_set_named_property, (napi_env env, napi_value object, const char* name, napi_value value),
              (env, object, name, value))
 FOREBAY_NAPI(napi_set_instance_data, (napi_env env, void* data, napi_finalize finalize, void* hint),
              (env, data, finalize, hint))
-FOREBAY_NAPI(napi_add_env_cleanup_hook, (napi_env env, void (*hook)(void*), void* data), (env, hook, data))
+
+FOREBAY_REAL(napi_status, napi_create_threadsafe_function, napi_env, napi_value, napi_value, napi_value,
+             std::size_t, std::size_t, void*, napi_finalize, void*, napi_threadsafe_function_call_js,
+             napi_threadsafe_function*);
+FOREBAY_REAL(napi_status, napi_call_threadsafe_function, napi_threadsafe_function, void*,
+             napi_threadsafe_function_call_mode);
+FOREBAY_REAL(napi_status, napi_add_env_cleanup_hook, napi_env, void (*)(void*), void*);
+
+napi_status __wrap_napi_create_threadsafe_function(napi_env env, napi_value function, napi_value resource,
+                                                   napi_value name, std::size_t queue, std::size_t threads,
+                                                   void* finalizeData, napi_finalize finalize, void* context,
+                                                   napi_threadsafe_function_call_js call,
+                                                   napi_threadsafe_function* made) {
+  if (fails("napi_create_threadsafe_function")) return napi_generic_failure;
+  const napi_status status = __real_napi_create_threadsafe_function(
+      env, function, resource, name, queue, threads, finalizeData, finalize, context, call, made);
+  if (status == napi_ok) {
+    const std::lock_guard<std::mutex> lock(callsMutex);
+    functions.push_back({*made, env, context, call});
+  }
+  return status;
+}
+napi_status __wrap_napi_call_threadsafe_function(napi_threadsafe_function function, void* data,
+                                                 napi_threadsafe_function_call_mode mode) {
+  if (!holding) return __real_napi_call_threadsafe_function(function, data, mode);
+  const std::lock_guard<std::mutex> lock(callsMutex);
+  // The last of that address: an earlier one is gone.
+  for (auto made = functions.rbegin(); made != functions.rend(); ++made) {
+    if (made->function != function) continue;
+    held.push_back({*made, data});
+    return napi_ok;
+  }
+  return napi_invalid_arg;
+}
+napi_status __wrap_napi_add_env_cleanup_hook(napi_env env, void (*hook)(void*), void* data) {
+  if (fails("napi_add_env_cleanup_hook")) return napi_generic_failure;
+  if (!holding) return __real_napi_add_env_cleanup_hook(env, hook, data);
+  return __real_napi_add_env_cleanup_hook(env, runHook, new Hook{hook, data, env});
+}
 
 FOREBAY_REAL(napi_status, napi_create_reference, napi_env, napi_value, std::uint32_t, napi_ref*);
 FOREBAY_REAL(napi_status, napi_delete_reference, napi_env, napi_ref);
@@ -185,6 +262,16 @@ napi_value getLive(napi_env env, napi_callback_info) {
   return live;
 }
 
+napi_value holdCalls(napi_env, napi_callback_info) {
+  holding = true;
+  return nullptr;
+}
+
+napi_value getHeld(napi_env env, napi_callback_info) {
+  const std::lock_guard<std::mutex> lock(callsMutex);
+  return number(env, static_cast<long>(held.size()));
+}
+
 // Before the addon is loaded, so that what loading allocates can fail.
 const bool fromEnvironment = [] {
   const char* const text = std::getenv("FOREBAY_FAIL_AT");
@@ -202,8 +289,8 @@ bool exportFailing(napi_env env, napi_value exports) {
     const char* name;
     napi_callback function;
   };
-  constexpr Entry entries[] = {
-      {"failAt", setFailAt}, {"count", getCount}, {"failed", getFailed}, {"live", getLive}};
+  constexpr Entry entries[] = {{"failAt", setFailAt}, {"count", getCount},      {"failed", getFailed},
+                               {"live", getLive},     {"holdCalls", holdCalls}, {"held", getHeld}};
   for (const auto& [name, function] : entries) {
     napi_value value = nullptr;
     __real_napi_create_function(env, name, NAPI_AUTO_LENGTH, function, nullptr, &value);

@@ -12,6 +12,11 @@ namespace forebay::test {
 //   count()    how many there were since failAt()
 //   failed()   the name of the one that failed since failAt(), or null
 //   live()     {blocks, bytes, references}: what was allocated and has not been given back
+//   holdCalls()  from now on, calls of threadsafe functions wait until the hook that ends their environment
+//   has
+//              run, and then arrive with an environment that is not null: so does Bun when a worker is
+//              terminated
+//   held()     how many wait
 // FOREBAY_FAIL_AT in the environment is a first failAt(): of what loading the addon allocates.
 bool exportFailing(napi_env env, napi_value exports);
 
