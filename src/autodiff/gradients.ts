@@ -1,9 +1,9 @@
 /** What a backward pass found: the gradient of every node that the root depends on. */
 
-import { brand } from '../arguments/describe.js';
+import { brand, describeValue } from '../arguments/describe.js';
 import { GraphError } from '../errors.js';
 import { Constant } from '../graph/leaf.js';
-import type { Node } from '../graph/node.js';
+import { isNode, type Node } from '../graph/node.js';
 import type { WaitList } from '../graph/waitlist.js';
 
 /** What a finished pass answers. */
@@ -12,10 +12,13 @@ interface Totals {
   reaches(node: Node): boolean;
 }
 
+let isOurs: (value: object) => boolean;
+
 /** What a backward pass found: the gradient of every node that the root depends on, as a node. */
 export class Gradients {
   static {
     brand(Gradients);
+    isOurs = (value) => #totals in value;
   }
 
   readonly #totals: Totals;
@@ -30,7 +33,7 @@ export class Gradients {
   /**
    * The gradient of the root with respect to `node`, of its shape and dtype; zeros where every path
    * to the root is stopped.
-   * @throws GraphError for a node that the root does not depend on
+   * @throws GraphError if `node` is not a node, or the root does not depend on it
    */
   of(node: Node): Node {
     this.#assertBelow(node);
@@ -39,7 +42,7 @@ export class Gradients {
 
   /**
    * False where every path from `node` to the root is stopped: by stopGradient, or by an integer.
-   * @throws GraphError for a node that the root does not depend on
+   * @throws GraphError if `node` is not a node, or the root does not depend on it
    */
   reaches(node: Node): boolean {
     this.#assertBelow(node);
@@ -47,6 +50,9 @@ export class Gradients {
   }
 
   #assertBelow(node: Node): void {
+    if (!isNode(node)) {
+      throw new GraphError(`gradients: expected a node, but received ${describeValue(node)}`);
+    }
     if (this.#waits.has(node)) return;
     // Constants may go unregistered on a list that was wired by hand.
     const why =
@@ -55,4 +61,9 @@ export class Gradients {
         : `the root does not depend on ${node}`;
     throw new GraphError(`${why}, so there is no gradient for it`);
   }
+}
+
+/** Whether `value` is the result of a backward pass of this copy of forebay. Never throws. */
+export function isGradients(value: unknown): value is Gradients {
+  return typeof value === 'object' && value !== null && isOurs(value);
 }

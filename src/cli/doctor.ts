@@ -4,14 +4,9 @@
  */
 
 import { availableParallelism } from 'node:os';
+import { savesAreDurable } from '../io/durable.js';
 import { type Diagnosis, diagnose } from '../native/diagnose.js';
-import {
-  glibcVersion,
-  hasPermissionModel,
-  type Runtime,
-  runtime,
-  usesMusl,
-} from '../native/surroundings.js';
+import { glibcVersion, type Runtime, runtime, usesMusl } from '../native/surroundings.js';
 import { manifest } from './manifest.js';
 
 /** All that the doctor looks at. */
@@ -24,8 +19,9 @@ export interface Patient extends Diagnosis {
   readonly arch: string;
   readonly musl: boolean;
   readonly glibc: string | undefined;
-  readonly permissionModel: boolean;
   readonly processors: number;
+  /** Whether a file that was saved is on the disk when the call returns. */
+  readonly durable: boolean;
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
@@ -40,8 +36,8 @@ export function examined(): Patient {
     arch: process.arch,
     musl: usesMusl(),
     glibc: glibcVersion(),
-    permissionModel: hasPermissionModel(),
     processors: availableParallelism(),
+    durable: savesAreDurable(),
     env: process.env,
   };
 }
@@ -79,8 +75,8 @@ function* facts(of: Patient): Generator<readonly [string, string]> {
   }
   yield [of.runtime.name, `${of.runtime.version} on ${of.platform}-${of.arch}`];
   if (of.platform === 'linux') yield ['libc', libcOf(of)];
-  // Its permission model switches fsync off, and no flag switches it on again.
-  if (of.permissionModel) yield ['files', 'saved without fsync, for Node runs with --permission'];
+  const late = 'not forced to the disk (fsync), which node --permission forbids';
+  yield ['saving', of.durable ? 'on the disk when save returns (fsync)' : late];
 }
 
 function libcOf({ musl, glibc, runtime }: Patient): string {

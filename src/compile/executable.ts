@@ -27,7 +27,7 @@ import {
   typedArray,
 } from '../tensor/dtype.js';
 import { formatShape, sizeOf } from '../tensor/shape.js';
-import { allocate, Tensor } from '../tensor/tensor.js';
+import { allocate, isTensor, Tensor } from '../tensor/tensor.js';
 import type { Encoded } from './encoded.js';
 
 /** What lies in memory under a name. */
@@ -131,7 +131,7 @@ export class Executable {
     for (let index = 0; index < fed.length; index++) {
       const slot = fed[index] as FeedSlot;
       const tensor = Object.hasOwn(feeds, slot.name) ? feeds[slot.name] : undefined;
-      if (!(tensor instanceof Tensor) || !fits(tensor, slot)) return false;
+      if (!isTensor(tensor) || !fits(tensor, slot)) return false;
       if (slot.place >= 0) this.#memory[slot.place] = tensor.data;
     }
     return true;
@@ -239,7 +239,7 @@ export class Executable {
     for (let index = 0; index < outputs.length; index++) {
       const slot = outputs[index] as Slot;
       const tensor = Object.hasOwn(into, slot.name) ? into[slot.name] : undefined;
-      if (!(tensor instanceof Tensor) || !fits(tensor, slot)) return false;
+      if (!isTensor(tensor) || !fits(tensor, slot)) return false;
     }
     return true;
   }

@@ -2,50 +2,75 @@
 
 import { setImmediate } from 'node:timers/promises';
 import { brand, describeValue } from '../arguments/describe.js';
+import { callback, checkedLater, flag } from '../arguments/kinds.js';
+import { declareOptions, type OptionsOf, optional, required } from '../arguments/options.js';
+import { isRecord, reading } from '../arguments/read.js';
 import { NumericError, StateError, ValueError } from '../errors.js';
 import { bindFeeds, type FedInputs, type Feeds, inputsOf } from '../evaluate/bind.js';
 import { describeNotFinite, firstNotFinite } from '../evaluate/finite.js';
 import { executionOrder } from '../evaluate/lowered.js';
-import { assertRun, checkBoundUpdates, checkUpdates, type Updates } from '../evaluate/updates.js';
+import {
+  assertRun,
+  checkBoundUpdates,
+  checkUpdates,
+  type Updates,
+  updatesKind,
+} from '../evaluate/updates.js';
 import { type Bindings, bindDim, namesOf } from '../graph/dimension.js';
 import type { Input, Variable } from '../graph/leaf.js';
-import { Node } from '../graph/node.js';
+import { isNode, type Node } from '../graph/node.js';
 import { createQueue, done, type NativeQueue } from '../native/program.js';
-import { assertThreads } from '../native/threads.js';
+import { threadCount } from '../native/threads.js';
 import type { TypedArray } from '../tensor/dtype.js';
 import type { Tensor } from '../tensor/tensor.js';
 import type { Encoded, Stats } from './encoded.js';
 import { Executable, type Slot } from './executable.js';
-import { assertSignal, type Flight, fly, type Landed } from './flight.js';
+import { abortSignal, assertSignal, type Flight, fly, type Landed } from './flight.js';
 import { checkInto } from './into.js';
 import { type ProfileRow, profileRows } from './profile.js';
 import { finished, specialisation } from './specialise.js';
 
+const compileOptions = declareOptions('compile, new Program', {
+  /** What a run computes, by name; leaves and constants may be among it, and one node twice. */
+  outputs: required(checkedLater<Readonly<Record<string, Node>>>('a record of nodes by name')),
+  /** Leaves to write after everything is computed, each with its new value. */
+  updates: optional(updatesKind),
+  /** How many threads a run may use; as many as `setThreads` says, unless told. */
+  threads: optional(threadCount),
+});
+
 /** What `compile` is told. */
-export interface CompileOptions<K extends string = string> {
+export interface CompileOptions<K extends string = string>
+  extends OptionsOf<typeof compileOptions> {
   /** What a run computes, by name; leaves and constants may be among it, and one node twice. */
   readonly outputs: Readonly<Record<K, Node>>;
-  /** Leaves to write after everything is computed, each with its new value. */
-  readonly updates?: Updates | undefined;
-  /** How many threads a run may use; as many as `setThreads` says, unless told. */
-  readonly threads?: number | undefined;
 }
+
+const runOptions = declareOptions('Program.run', {
+  /** Tensors to write the outputs to, in place of fresh ones. */
+  into: optional(checkedLater<Readonly<Record<string, Tensor>>>('a record of tensors by name')),
+  /** Whether a NaN or an infinity is a NumericError, before anything is written. */
+  checkFinite: optional(flag),
+});
 
 /** What `run` may be told. */
-export interface RunOptions<K extends string = string> {
+export interface RunOptions<K extends string = string> extends OptionsOf<typeof runOptions> {
   /** Tensors to write the outputs to, in place of fresh ones. */
   readonly into?: Readonly<Record<K, Tensor>> | undefined;
-  /** Whether a NaN or an infinity is a NumericError, before anything is written. */
-  readonly checkFinite?: boolean | undefined;
 }
 
-/** What `runAsync` may be told. */
-export interface AsyncRunOptions {
+const asyncRunOptions = declareOptions('Program.runAsync', {
   /** An abort changes nothing, or comes too late: a run that writes ends. */
-  readonly signal?: AbortSignal | undefined;
+  signal: optional(abortSignal),
   /** Whether a NaN or an infinity is a NumericError, before anything is written. */
-  readonly checkFinite?: boolean | undefined;
-}
+  checkFinite: optional(flag),
+});
+
+/** What `runAsync` may be told. */
+export interface AsyncRunOptions extends OptionsOf<typeof asyncRunOptions> {}
+
+const noOptions: RunOptions & AsyncRunOptions = {};
+const passesKind = callback<Specialise>('the passes of the compiler (a function)');
 
 /** What the passes are to a program. */
 export type Specialise = (
@@ -86,16 +111,21 @@ export class Program<K extends string = string> {
    * @internal
    */
   constructor(options: CompileOptions<K>, passes: Specialise = specialisation) {
-    const { outputs, updates = [], threads } = options ?? {};
-    checkOutputs(outputs);
-    checkUpdates(updates);
-    if (threads !== undefined) assertThreads(threads, 'compile:');
-    this.#names = Object.keys(outputs) as K[];
-    this.#outputs = Object.values<Node>(outputs);
+    const read = compileOptions.read(options, 'compile');
+    const { threads } = read;
+    const outputs = checkOutputs(read.outputs);
+    const updates = checkUpdates(read.updates ?? []);
+    if (!passesKind.accepts(passes)) {
+      throw new ValueError(
+        `compile: expected ${passesKind.expected}, but received ${describeValue(passes)}`,
+      );
+    }
+    this.#names = outputs.map(([name]) => name) as K[];
+    this.#outputs = outputs.map(([, node]) => node);
     this.#updates = updates.map(([leaf, value]) => [leaf, value] as const);
     this.#written = updates.map(([leaf]) => leaf);
     this.#threads = threads ?? 0;
-    this.#specialise = passes;
+    this.#specialise = (...graph) => assertPasses(passes(...graph));
     const order = executionOrder([...this.#outputs, ...updates.map(([, value]) => value)]);
     this.#inputs = inputsOf(order, updates);
     this.#queue = createQueue();
@@ -107,16 +137,16 @@ export class Program<K extends string = string> {
    * Runs once, on this thread: computes the outputs, then writes the updates. Both are functions of
    * the leaves as they were before; a run that fails writes none.
    * @returns fresh tensors that are the caller's own, or those of `into`
-   * @throws ValueError, ShapeError or DTypeError for feeds or an `into` that do not fit; StateError on a
-   *   disposed program and while a `runAsync` of it is in flight; NumericError with `checkFinite`
+   * @throws ValueError, ShapeError or DTypeError if feeds or `into` do not fit; ValueError for an unknown option;
+   *   StateError on a disposed program and while a `runAsync` of it is in flight; NumericError with `checkFinite`
    */
-  run(feeds: Feeds = {}, options: RunOptions<K> = {}): Record<K, Tensor> {
+  run(feeds: Feeds = {}, options?: RunOptions<K>): Record<K, Tensor> {
     this.#assertIdle('run');
-    assertOptions('run', options);
+    const read = options === undefined ? noOptions : runOptions.read(options, 'run');
+    const { into, checkFinite = false } = read as RunOptions<K>;
     const executable = this.#fed(feeds);
-    const { into, checkFinite = false } = options;
     try {
-      if (into !== undefined && !executable.accepts(into)) checkInto(into, executable.outputs);
+      if (into !== undefined) checkFitting(into, executable);
       const status = executable.run(into, this.#runs, this.#threads, checkFinite);
       if (status !== done) {
         throw this.#notFinite(executable, executable.fedWith(), status, this.#runs);
@@ -132,14 +162,13 @@ export class Program<K extends string = string> {
    * The same off the JavaScript thread. Feeds are copied before this returns; runs of one program go one
    * after another, in the order of calling. An aborted run has written nothing and rejects with
    * `signal.reason`, unless it had come to its writes: then it ends, and resolves.
-   * @throws (rejects with) ValueError, ShapeError or DTypeError for feeds that do not fit; StateError on a disposed
-   *   program; NumericError with `checkFinite`; `signal.reason` after an abort
+   * @throws (rejects with) ValueError, ShapeError or DTypeError if feeds do not fit; ValueError for an unknown option;
+   *   StateError on a disposed program; NumericError with `checkFinite`; `signal.reason` after an abort
    */
-  async runAsync(feeds: Feeds = {}, options: AsyncRunOptions = {}): Promise<Record<K, Tensor>> {
+  async runAsync(feeds: Feeds = {}, options?: AsyncRunOptions): Promise<Record<K, Tensor>> {
     this.#assertUsable('runAsync');
-    assertOptions('runAsync', options);
-    const { signal, checkFinite = false } = options;
-    assertSignal('runAsync', signal);
+    const read = options === undefined ? noOptions : asyncRunOptions.read(options, 'runAsync');
+    const { signal, checkFinite = false } = read;
     signal?.throwIfAborted();
     const executable = this.#fed(feeds);
     let memory: TypedArray[];
@@ -175,7 +204,8 @@ export class Program<K extends string = string> {
   /**
    * The index of the next run, on which draws depend; a run that succeeds counts one. While runs are in
    * flight it counts those that have come back, and cannot be set.
-   * @throws StateError when it is set while runs are in flight; ValueError for what is no index of a run
+   * @throws StateError when it is set while runs are in flight; ValueError if it cannot be the
+   *   index of a run
    */
   get runs(): number {
     return this.#runs;
@@ -281,7 +311,7 @@ export class Program<K extends string = string> {
   #fed(feeds: Feeds): Executable {
     // A getter among them may run the program with another binding, or dispose of it.
     const latest = this.#latest;
-    if (latest?.match(feeds)) return latest;
+    if (latest && reading('feeds:', feeds, () => latest.match(feeds))) return latest;
     // It may have taken some of them before it found that they are not its own.
     latest?.forget();
     const { tensors, bindings } = bindFeeds(this.#inputs.inputs, feeds, this.#inputs.optional);
@@ -371,8 +401,8 @@ export class Program<K extends string = string> {
  * Compiles a graph: all passes, for each binding of its dimension names when it is first run with
  * it; a graph without names is compiled at once. While a program runs, numbers too small to be normal
  * (under 1.2e-38 in float32) count as 0, which `evaluate` keeps.
- * @throws ValueError for what are no nodes; GraphError, ShapeError or DTypeError for updates or leaves that
- *   do not fit together; NativeError, with the remedy, when the addon does not load
+ * @throws ValueError if an output is not a node, and for an unknown option; GraphError, ShapeError or DTypeError if
+ *   updates or leaves do not fit together; NativeError, with the remedy, if the addon does not load
  */
 export function compile<K extends string>(options: CompileOptions<K>): Program<K> {
   return new Program(options);
@@ -419,24 +449,29 @@ function keyOf(bindings: Bindings): string {
   return names.sort().join(' ');
 }
 
-function checkOutputs(outputs: unknown): void {
-  if (
-    typeof outputs !== 'object' ||
-    outputs === null ||
-    Array.isArray(outputs) ||
-    outputs instanceof Node
-  ) {
+/** The outputs by name. @throws ValueError if they are not a record of nodes */
+function checkOutputs(outputs: unknown): readonly (readonly [name: string, node: Node])[] {
+  if (!isRecord(outputs)) {
     throw new ValueError(
       `compile: outputs must be a record of nodes by name, but are ${describeValue(outputs)}`,
     );
   }
-  for (const [name, node] of Object.entries(outputs)) {
-    if (node instanceof Node && name !== '__proto__') continue;
+  const entries = reading('compile: outputs', outputs, () => Object.entries(outputs));
+  return entries.map(([name, node]) => {
+    if (isNode(node) && name !== '__proto__') return [name, node] as const;
     throw new ValueError(`compile: output '${name}' must be a node, but is ${describeValue(node)}`);
-  }
+  });
 }
 
-function assertOptions(what: string, options: unknown): void {
-  if (typeof options === 'object' && options !== null) return;
-  throw new ValueError(`${what}: expected options, but received ${describeValue(options)}`);
+function assertPasses(made: ReturnType<Specialise>): ReturnType<Specialise> {
+  if (typeof made?.next === 'function') return made;
+  throw new ValueError(
+    `compile: expected the passes to give a generator, but they gave ${describeValue(made)}`,
+  );
+}
+
+function checkFitting(into: Readonly<Record<string, Tensor>>, executable: Executable): void {
+  reading('into:', into, () => {
+    if (!executable.accepts(into)) checkInto(into, executable.outputs);
+  });
 }

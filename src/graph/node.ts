@@ -1,21 +1,25 @@
 /** A node: an op applied to inputs. Immutable but for its label. */
 
 import { brand, describeValue } from '../arguments/describe.js';
+import type { Kind } from '../arguments/options.js';
+import { isRecord } from '../arguments/read.js';
 import { DTypeError, GraphError, ShapeError, ValueError } from '../errors.js';
 import type { DType } from '../tensor/dtype.js';
 import { inspected } from '../tensor/inspected.js';
 import { formatShape } from '../tensor/shape.js';
 import type { Shape } from './dimension.js';
-import { forget, NodeTable } from './interning.js';
+import { forget, keyOf, NodeTable } from './interning.js';
 import type { Fail, Op } from './op.js';
 
 let nextId = 0;
 let derived = false;
+let isOurs: (value: object) => boolean;
 
 /** A vertex of the graph: an op on inputs, or a leaf. Immutable but for its label. */
 export class Node {
   static {
-    brand(Node);
+    brand<Node>(Node, (node) => `${node} of ${node.dtype} ${formatShape(node.shape)}`);
+    isOurs = (value) => #fixed in value;
   }
 
   /**
@@ -70,7 +74,7 @@ export class Node {
   /**
    * Labels the node for errors, drawings and profiles, and returns it. A parameter, a state or an
    * input keeps its own name: it is fed, saved and updated by that.
-   * @throws ValueError for what is no name
+   * @throws ValueError if `name` is not a string or is empty
    */
   named(name: string): this {
     if (typeof name !== 'string' || name === '') {
@@ -98,6 +102,19 @@ export class Node {
   }
 }
 
+/**
+ * Whether `value` is a node of this copy of forebay: false for a proxy of one, and for an object that only has its
+ * prototype. Never throws.
+ */
+export function isNode(value: unknown): value is Node {
+  return typeof value === 'object' && value !== null && isOurs(value);
+}
+
+/** An option that is a node. */
+export function nodeOf(expected = 'a node'): Kind<Node> {
+  return { expected, accepts: isNode, error: GraphError };
+}
+
 /** Runs `build`; nodes made meanwhile are marked as derived. */
 export function asDerived<T>(build: () => T): T {
   const before = derived;
@@ -109,11 +126,16 @@ export function asDerived<T>(build: () => T): T {
   }
 }
 
+/** The full names of the layers that are being applied, the innermost last. */
 const scope: string[] = [];
 
-/** Runs `build`; errors met meanwhile name the layer that asked for the nodes. */
+/**
+ * Runs `build`; errors thrown meanwhile name the layer that builds the nodes.
+ * @param name of the layer; that of a layer within another may begin with the other's name
+ */
 export function withinLayer<T>(name: string, build: () => T): T {
-  scope.push(name);
+  const outer = scope.at(-1);
+  scope.push(outer === undefined || name.startsWith(`${outer}.`) ? name : `${outer}.${name}`);
   try {
     return build();
   } finally {
@@ -129,7 +151,8 @@ class Refusals implements Fail {
   ) {}
 
   get where(): string {
-    return `[${this.op.name}${scope.length === 0 ? '' : ` '${scope.join('.')}'`}]`;
+    const layer = scope.at(-1);
+    return `[${this.op.name}${layer === undefined ? '' : ` '${layer}'`}]`;
   }
 
   shape(message: string): never {
@@ -158,7 +181,8 @@ export function failFor(op: { readonly name: string }, inputs: readonly Node[]):
 
 /**
  * Applies an op: runs its rules and makes the node.
- * @throws ShapeError, DTypeError or ValueError from the op's rules, naming op and operands
+ * @throws ShapeError, DTypeError or ValueError from the op's rules, naming op and operands; GraphError if the number of
+ *   inputs is wrong
  */
 export function createNode(op: Op, inputs: readonly Node[], attributes: object = {}): Node {
   const { arity } = op;
@@ -168,38 +192,35 @@ export function createNode(op: Op, inputs: readonly Node[], attributes: object =
     throw new GraphError(`[${op.name}] expected ${wanted} inputs, but received ${inputs.length}`);
   }
   const fail = failFor(op, inputs);
-  // Copies are frozen: what the caller holds stays the caller's.
+  // A frozen copy: what the caller holds stays the caller's. An instance of a class cannot be copied so.
+  const own: object = isRecord(attributes) ? Object.freeze({ ...attributes }) : attributes;
   const make = () => {
-    const shape = op.shape(inputs, attributes, fail);
+    const shape = op.shape(inputs, own, fail);
     return new Node(
       op,
       Object.freeze([...inputs]),
-      Object.freeze({ ...attributes }),
+      own,
       // Most often an operand's, which is frozen.
       Object.isFrozen(shape) ? shape : Object.freeze([...shape]),
-      op.dtype(inputs, attributes, fail),
+      op.dtype(inputs, own, fail),
     );
   };
   const [only] = inputs;
-  return op.interned && only && inputs.length === 1 ? interned(only, op, attributes, make) : make();
+  return op.interned && only && inputs.length === 1 ? interned(only, op, own, make) : make();
 }
 
 const views = new WeakMap<Node, NodeTable<Node>>();
 
 function interned(input: Node, op: Op, attributes: object, make: () => Node): Node {
+  const attributesKey = keyOf(attributes);
+  if (attributesKey === undefined) return make();
   const known = views.get(input) ?? new NodeTable<Node>();
   views.set(input, known);
-  const key = `${op.name} ${JSON.stringify(attributes, distinct)}`;
+  const key = `${op.name} ${attributesKey}`;
   const existing = known.get(key);
   // What a user builds is the user's, even if differentiation has built the same before.
   if (existing && (!existing.derived || derived)) return existing;
   const node = make();
   known.set(key, node);
   return node;
-}
-
-/** Numbers that JSON has no words for, told apart. */
-function distinct(_key: string, value: unknown): unknown {
-  const lost = typeof value === 'number' && (!Number.isFinite(value) || Object.is(value, -0));
-  return lost ? { number: Object.is(value, -0) ? '-0' : `${value}` } : value;
 }

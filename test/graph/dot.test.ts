@@ -105,7 +105,7 @@ describe('dot', () => {
     expect(() => dot(undefined as never)).toThrow(GraphError);
     expect(errorOf(() => dot(x, { waits: 3 as never }))).toMatchObject({
       code: 'FOREBAY_GRAPH',
-      message: 'dot: expected a WaitList as waits, but received number 3',
+      message: 'dot: waits must be a WaitList, but is number 3',
     });
   });
 

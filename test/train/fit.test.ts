@@ -15,6 +15,7 @@ import {
   sum,
   Tensor,
   tensor,
+  type Updates,
   type Variable,
 } from '../../src/index.js';
 import type { BatchRecord, EpochRecord, FitOptions } from '../../src/train/fit.js';
@@ -42,6 +43,12 @@ function linear() {
 
 const valuesOf = (parameters: readonly Variable[]) =>
   parameters.map(({ value }) => value.toArray());
+
+/** Updates that train nothing, as `fit` refuses a program without any. */
+function still(): Updates {
+  const count = state('count', 0);
+  return [[count, add(count, 1)]];
+}
 
 /** A program that only counts: each step adds its examples' sum to a state. */
 function counter() {
@@ -186,6 +193,7 @@ describe('fit', () => {
   it('draws anew in every step', async () => {
     const program = new InterpretedProgram({
       outputs: { noise: add(sum(randomNormal([])), sum(input('x', ['batch']))) },
+      updates: still(),
     });
     const noise: unknown[] = [];
     const onBatch = ({ outputs }: BatchRecord) => void noise.push(outputs.noise?.item());
@@ -197,7 +205,7 @@ describe('fit', () => {
   it('feeds a batch axis that is not the first', async () => {
     const x = input('x', [2, 'batch', 2], { dtype: 'float64' });
     const w = tensor([[1], [10]], { dtype: 'float64' });
-    const program = new InterpretedProgram({ outputs: { y: matmul(x, w) } });
+    const program = new InterpretedProgram({ outputs: { y: matmul(x, w) }, updates: still() });
     const steps = tensor(
       [
         [
@@ -335,36 +343,28 @@ describe('what callbacks throw', () => {
 
 describe('fit refuses, before anything has run,', () => {
   it.each<[string, object | undefined, string]>([
-    [
-      'no options',
-      undefined,
-      'expected options, at least epochs and batchSize, but received undefined',
-    ],
-    ['epochs', { epochs: 1.5 }, 'epochs must be a non-negative whole number, but is number 1.5'],
-    [
-      'negative epochs',
-      { epochs: -1 },
-      'epochs must be a non-negative whole number, but is number -1',
-    ],
-    ['batchSize', { batchSize: 0 }, 'batchSize must be a positive whole number, but is number 0'],
+    ['no options', undefined, 'fit: epochs must be a non-negative integer, but is undefined'],
+    ['epochs', { epochs: 1.5 }, 'epochs must be a non-negative integer, but is number 1.5'],
+    ['negative epochs', { epochs: -1 }, 'epochs must be a non-negative integer, but is number -1'],
+    ['batchSize', { batchSize: 0 }, 'batchSize must be a positive integer, but is number 0'],
     [
       'no batchSize',
       { batchSize: undefined },
-      'batchSize must be a positive whole number, but is undefined',
+      'batchSize must be a positive integer, but is undefined',
     ],
-    ['seed', { seed: -1 }, 'expected a seed'],
+    ['seed', { seed: -1 }, 'seed must be a seed'],
     ['signal', { signal: {} }, 'signal must be an AbortSignal, but is an object of type Object'],
     ['onBatch', { onBatch: 3 }, 'onBatch must be a function, but is number 3'],
     ['onEpoch', { onEpoch: null }, 'onEpoch must be a function, but is null'],
     [
       'validate',
       { validate: 3 },
-      'validate must be {program, dataset, batchSize?}, but is number 3',
+      'fit: validate: expected an options object { program, dataset, batchSize }, but received number 3',
     ],
     [
       'no validate.program',
       { validate: {} },
-      'fit: validate: expected a program, but received undefined',
+      'fit: validate: program must be a program, but is undefined',
     ],
     [
       'a dataset to validate with',
@@ -391,7 +391,10 @@ describe('fit refuses, before anything has run,', () => {
 
   it('an output that no binding gives a shape', async () => {
     const odd = input('odd', ['batch', 4]);
-    const program = new InterpretedProgram({ outputs: { odd, other: randomNormal(['n']) } });
+    const program = new InterpretedProgram({
+      outputs: { odd, other: randomNormal(['n']) },
+      updates: still(),
+    });
     await expect(train.fit(program, { odd: Tensor.zeros([3, 4]) }, plain)).rejects.toThrow(
       "output 'other': dimension 'n' is not bound",
     );
