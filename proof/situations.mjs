@@ -30,7 +30,8 @@ export default {
       ...{ cwd: root, stdio: ['ignore', 'ignore', 'inherit'] },
     });
     pack();
-    const families = trySituations({ full, log });
+    const { families, failed } = trySituations({ full, log });
+    if (failed > 0) throw new Error(`${failed} situations are not as they must be`);
     const rows = families.flatMap((family) => family.rows);
     if (full) {
       const about = { commit: git('rev-parse', '--short=12', 'HEAD'), date: today() };

@@ -1,7 +1,16 @@
 // The folder in which a situation is tried: an empty project outside the checkout, the tools, and the tarball.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { copyFileSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -60,6 +69,17 @@ function installedOnce() {
   return modules;
 }
 
+/** A folder for PATH with which this machine has no compiler: whoever starts one fails, and says so. */
+function noCompiler() {
+  const folder = join(base, 'no-compiler');
+  mkdirSync(folder, { recursive: true });
+  for (const name of ['cc', 'c++', 'gcc', 'g++', 'make', 'python3', 'python', 'node-gyp']) {
+    const text = `#!/bin/sh\necho 'there is no ${name} on this machine' >&2\nexit 127\n`;
+    writeFileSync(join(folder, name), text, { mode: 0o755 });
+  }
+  return folder;
+}
+
 /** Forgets what an earlier tarball had installed. */
 export function begin() {
   if (!existsSync(tarball)) throw new Error('there is no tarball yet: node tools/package.mjs');
@@ -81,9 +101,10 @@ export function emptyPlace(name, { inside = [], path = [], installs = false } = 
   else linkInto(installedOnce(), modules);
   // Where the recipes deploy to: outside the project, so that its node_modules are not found from there.
   const deploy = `${folder}.deployed`;
-  rmSync(deploy, { recursive: true, force: true });
+  for (const left of [deploy, `${deploy}.hidden`]) rmSync(left, { recursive: true, force: true });
   mkdirSync(deploy);
-  const env = { ...environment(path.map(binOf)), DEPLOY: deploy };
+  const paths = path.map(binOf);
+  const env = { ...environment(installs ? [...paths, noCompiler()] : paths), DEPLOY: deploy };
   return {
     folder,
     write(file, text) {
@@ -92,18 +113,22 @@ export function emptyPlace(name, { inside = [], path = [], installs = false } = 
     },
     /** Runs shell commands, to the first that fails. */
     sh(commands) {
-      const { status, signal, stdout, stderr } = spawnSync(
-        'timeout',
-        [...patience, 'sh', '-e', '-c', commands],
-        {
-          ...{ cwd: folder, env, encoding: 'utf8', maxBuffer: 2 ** 26 },
-          stdio: ['ignore', 'pipe', 'pipe'],
-        },
-      );
-      return { ok: status === 0, status: status ?? signal, output: `${stdout}${stderr}` };
+      // Into a file: tools make a pipe that they are given non-blocking, and what Node prints of an uncaught error
+      // is cut off then.
+      const log = openSync(`${deploy}.log`, 'w');
+      const { status, signal } = spawnSync('timeout', [...patience, 'sh', '-e', '-c', commands], {
+        ...{ cwd: folder, env, stdio: ['ignore', log, log] },
+      });
+      closeSync(log);
+      return {
+        ok: status === 0,
+        status: status ?? signal,
+        output: readFileSync(`${deploy}.log`, 'utf8'),
+      };
     },
     remove() {
-      for (const used of [folder, deploy]) rmSync(used, { recursive: true, force: true });
+      for (const used of [folder, deploy, `${deploy}.hidden`, `${deploy}.log`])
+        rmSync(used, { recursive: true, force: true });
     },
   };
 }
