@@ -117,7 +117,7 @@ const contract = ['parts', 'program', 'handshake', 'arguments', 'numbers'].map(
 const rest = [
   ...['ops', 'losses', 'lstm', 'vae', 'optimizers'].map((name) => `golden/${name}`),
   ...['ops/declarations', 'ops/gradients', 'evaluate/edges', 'compile/program'],
-  ...['train/fit', 'train/predict', 'train/resume', 'io/safetensors'],
+  ...['train/fit', 'train/predict'],
 ];
 
 /** The Debian packages that this machine lacks. */
