@@ -73,6 +73,8 @@ function checkout() {
   }
   const addon = prebuiltFor('arm64');
   cpSync(dirname(addon), join(tree, 'prebuilds/linux-arm64'), { recursive: true });
+  // Where a checkout has the addon that it has compiled.
+  cpSync(addon, join(tree, 'build/Release/forebay.node'));
   return tree;
 }
 

@@ -50,7 +50,7 @@ const tail = (output) => output.trim().split('\n').slice(-15).join('\n');
 /** The message of our error in what a runtime printed, on one line; undefined when there is none. */
 function saidIn(output) {
   // "NativeError: [op] message"; Deno and Next.js put words before it, and minified code has no name for the class.
-  const heading = /^(?:[^\n:'"]{0,60}: )?(?:\[[^\]]+\] )?(forebay's .*)$/m;
+  const heading = /^(?:[^\n'"]{0,60}: )?(?:\[[^\]]+\] )?(forebay's .*)$/m;
   return heading.exec(output)?.[1].replace(/\S*forebay-situations-[^\s/]+\/[^\s/]+/g, 'APP');
 }
 
