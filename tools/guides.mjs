@@ -1,6 +1,7 @@
-// Runs the guides as a reader would. All `ts` blocks of a guide, in order, form one module. The output of a block must
-// equal the `text` block after it ('…' matches anything within a line). The graphs that a guide writes as .dot files
-// must be the ones that docs/pictures shows.
+// Runs the guides as their readers would: every block of ts of a guide, in order, is one module; what a block
+// prints must be what the block of text after it shows ('…' stands for anything within a line), and the graphs
+// that it writes as .dot files must be those that docs/pictures shows. A block with a name after its language is
+// a file or a recipe, which tools/situations.mjs runs.
 //
 //   node tools/guides.mjs docs/guides/NAME.md   runs one
 //   node tools/guides.mjs --types               checks the types of all
@@ -26,14 +27,15 @@ function blocksOf(text) {
   const blocks = [];
   let open;
   for (const [number, line] of text.split('\n').entries()) {
-    const fence = /^```(\w*)$/.exec(line);
-    // An indented block, in a list, would be shown but not run.
+    const fence = /^```(\w*)( \S.*)?$/.exec(line);
+    // What is indented within a list would be shown, but not run.
     if (/^\s+```/.test(line)) throw new Error(`line ${number + 1}: a block must not be indented`);
     if (!fence) open?.lines.push(line);
     else if (open) {
       blocks.push(open);
       open = undefined;
-    } else open = { language: fence[1], start: number + 1, lines: [] };
+    } else
+      open = { language: fence[1], named: fence[2] !== undefined, start: number + 1, lines: [] };
   }
   if (open) throw new Error(`line ${open.start}: the block has no end`);
   return blocks;
@@ -58,7 +60,7 @@ function moduleOf(blocks) {
 /** A parsed guide: its code, and the output that it shows for each block. */
 function read(guide) {
   const all = blocksOf(readFileSync(guide, 'utf8'));
-  const code = all.filter(({ language }) => language === 'ts');
+  const code = all.filter(({ language, named }) => language === 'ts' && !named);
   const shown = code.map((block) => {
     const next = all[all.indexOf(block) + 1];
     return next?.language === 'text' ? next.lines : [];

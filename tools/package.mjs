@@ -30,7 +30,7 @@ const wanted = [
   /^dist\/cli\/LICENSES\.md$/,
   // The addon: built, and what builds it where the built one does not fit.
   /^prebuilds\/[\w+-]+\/(forebay\.napi(\.glibc)?\.node|LICENSES\.txt)$/,
-  /^binding\.gyp$/,
+  /^native\/binding\.gyp$/,
   /^native\/[\w-]+\.cjs$/,
   /^native\/(kernels|program|binding)\/([\w-]+\/)?\w+\.(cc|h)$/,
   /^native\/vendor\/(napi(-inl)?(\.deprecated)?\.h|LICENSE\.md)$/,

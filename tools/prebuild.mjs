@@ -1,7 +1,8 @@
-// Builds the addon that the package carries, so that whoever installs forebay needs no compiler and no
-// OpenBLAS: OpenBLAS and the C++ library are inside.
+// Builds the addons that the package carries, so that whoever installs forebay needs no compiler and no
+// OpenBLAS: OpenBLAS and the C++ library are inside. On Linux x64 there are two, for x64 and for arm64; that
+// for arm64 needs Debian's cross compiler (g++-aarch64-linux-gnu).
 //   npm run prebuild                for this machine, into prebuilds/
-//   npm run prebuild -- --release   the one to publish: in a Debian 11 chroot (needs root), for any Linux
+//   npm run prebuild -- --release   those to publish: linked in a Debian 11 chroot (needs root), for any Linux
 //                                   whose glibc is 2.31 or later
 //   npm run prebuild -- --check     only looks at what is in prebuilds/: is it fit to be published?
 import { execFileSync } from 'node:child_process';
@@ -18,57 +19,77 @@ import {
 } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { newest, symbolsOf } from './symbols.mjs';
+import { gzipSync } from 'node:zlib';
+import { crossBuild, crossEnvironment, missingForCross } from './cross.mjs';
+import { architectureOf, newest, symbolsOf } from './symbols.mjs';
 
 const require = createRequire(import.meta.url);
-const { chooseBlas } = require('../native/blas.cjs');
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** The oldest glibc that the published addon runs on: that of Debian 11, Ubuntu 20.04 and RHEL 9. */
+/** The oldest glibc that the published addons run on: that of Debian 11, Ubuntu 20.04 and RHEL 9. */
 export const ceiling = '2.31';
 
 const libc = process.platform === 'linux' ? '.glibc' : '';
-/** Where src/native/locate.ts looks for it. */
-export const prebuilt = join(
-  root,
-  `prebuilds/${process.platform}-${process.arch}/forebay.napi${libc}.node`,
-);
+/** The file of the addon for a processor, where src/native/locate.ts looks for it. */
+export const prebuiltFor = (arch) =>
+  join(root, `prebuilds/${process.platform}-${arch}/forebay.napi${libc}.node`);
+/** The addon for this machine. */
+export const prebuilt = prebuiltFor(process.arch);
+
+/** The processors that a published package has an addon for, when it is made on this machine. */
+export const published =
+  process.platform === 'linux' && process.arch === 'x64' ? ['x64', 'arm64'] : [process.arch];
 
 const run = (command, args, options = {}) =>
   execFileSync(command, args, { stdio: ['ignore', 'inherit', 'inherit'], ...options });
 
-// ---- For this machine.
+/** What native/blas.cjs answers in an environment: how to build on OpenBLAS. */
+function blasIn(env) {
+  const ask = "JSON.stringify(require('./native/blas.cjs').chooseBlas())";
+  return JSON.parse(execFileSync(process.execPath, ['-p', ask], { cwd: root, env }).toString());
+}
 
-function build() {
-  // The developers' build has compiled the same objects already; in the chroot there is none.
+// ---- For this machine, and for ARM.
+
+/** How to compile for each processor: the addon's kernels and the addon itself, in one folder of CMake. */
+function build(arch) {
+  const cross = arch !== process.arch;
+  const work = cross
+    ? crossBuild('forebay_prebuilt', ['-DFOREBAY_ADDON=ON'])
+    : buildHere('forebay_prebuilt');
+  const built = [join(work, 'Release'), work]
+    .map((folder) => join(folder, 'forebay_prebuilt.node'))
+    .find((file) => existsSync(file));
+  place(built, arch);
+  const { folders, name } = blasIn(cross ? crossEnvironment() : process.env);
+  writeFileSync(join(dirname(prebuiltFor(arch)), 'LICENSES.txt'), licences(folders[0] ?? '', name));
+  return { arch, work, blas: folders[0] };
+}
+
+function buildHere(target) {
+  // The developers' build has compiled the same objects already.
   const known = ['.cmake/dev/build', '.cmake/prebuild'];
   const work = known.find((folder) => existsSync(join(folder, 'CMakeCache.txt'))) ?? known[1];
-  const kernels = `-DFOREBAY_KERNELS=${process.env.FOREBAY_KERNELS ?? ''}`;
-  run('cmake', ['-S', '.', '-B', work, '-DCMAKE_BUILD_TYPE=Release', kernels, '-Wno-dev']);
+  run('cmake', ['-S', '.', '-B', work, '-DCMAKE_BUILD_TYPE=Release', '-Wno-dev']);
   const jobs = String(availableParallelism());
-  run('cmake', ['--build', work, '--target', 'forebay_prebuilt', '--parallel', jobs]);
-  const [built] = [join(work, 'Release'), work]
-    .map((folder) => join(folder, 'forebay_prebuilt.node'))
-    .filter((file) => existsSync(file));
-  place(built);
-  writeFileSync(join(prebuilt, '../LICENSES.txt'), licences());
+  run('cmake', ['--build', work, '--target', target, '--parallel', jobs]);
   return work;
 }
 
 /** Renamed into place: writing over a file that a running process has mapped would crash it. */
-function place(built) {
-  mkdirSync(join(prebuilt, '..'), { recursive: true });
-  copyFileSync(built, `${prebuilt}.new`);
-  renameSync(`${prebuilt}.new`, prebuilt);
+function place(built, arch) {
+  const file = prebuiltFor(arch);
+  mkdirSync(dirname(file), { recursive: true });
+  copyFileSync(built, `${file}.new`);
+  renameSync(`${file}.new`, file);
 }
 
 /** What is inside, beside forebay; in Debian's words where it is Debian's. */
-function licences() {
-  const { folders, name } = chooseBlas();
-  const system = (folders[0] ?? '').replace(/\/usr\/lib\/.*/, '');
+function licences(folder, name) {
+  const system = folder.replace(/\/usr\/lib\/.*/, '');
   const copyright = ['libopenblas-pthread-dev', 'libopenblas-dev']
     .map((pkg) => join(system, '/usr/share/doc', pkg, 'copyright'))
     .find((file) => existsSync(file));
@@ -80,59 +101,79 @@ function licences() {
   return `This addon has ${name} inside:\n\n${words}\n${library}`;
 }
 
-// ---- The one that is published.
+// ---- Those that are published.
 
 /**
- * What the chroot is for: the C library that the addon is linked with, and the C++ library. The kernels
+ * What the chroot is for: the C library that the addons are linked with, and the C++ library. The kernels
  * and OpenBLAS come from this machine, as archives of objects, which ask for no version of either: the
  * compiler of Debian 11 makes kernels that take a fifth longer (`mlp-256`), and its OpenBLAS, 0.3.13, is
  * older than many processors.
  */
-const packages = ['g++', 'cmake', 'make', 'pkg-config'];
-const chroot = resolve(process.env.FOREBAY_CHROOT ?? join(root, '.cmake/bullseye'));
+const packages = ['g++', 'g++-aarch64-linux-gnu', 'cmake', 'make', 'pkg-config'];
+export const chroot = resolve(process.env.FOREBAY_CHROOT ?? join(root, '.cmake/bullseye'));
 const mirror = process.env.FOREBAY_MIRROR ?? 'http://deb.debian.org/debian';
-/** Where in the chroot the archives of this machine lie. */
+/** Where in the chroot the archives of this machine lie, a folder for each processor. */
 const archives = '/opt/forebay';
 
 function release() {
   if (process.getuid?.() !== 0) throw new Error('a chroot can only be made by root');
-  const work = build();
-  if (!existsSync(join(chroot, 'usr/bin/cmake'))) {
+  const lacking = missingForCross().map((need) => need.package);
+  if (lacking.length > 0) throw new Error(`for arm64: apt-get install ${lacking.join(' ')}`);
+  const builds = published.map(build);
+  if (!existsSync(join(chroot, 'usr/bin/aarch64-linux-gnu-g++'))) {
     rmSync(chroot, { recursive: true, force: true });
     mkdirSync(chroot, { recursive: true });
     const options = ['--variant=minbase', `--include=${packages.join()}`];
     run('debootstrap', [...options, 'bullseye', chroot, mirror]);
   }
   copyFileSync(process.execPath, join(chroot, 'usr/local/bin/node'));
-  bringArchives(work);
-  const project = join(chroot, 'forebay');
   // The objects of the last release stay where they are: CMake builds again what has changed.
+  const project = join(chroot, 'forebay');
   mkdirSync(project, { recursive: true });
   const parts = ['CMakeLists.txt', 'package.json', 'native', 'tools'];
   for (const part of [...parts, ...['node-addon-api', 'node-api-headers'].map(inModules)]) {
     rmSync(join(project, part), { recursive: true, force: true });
     cpSync(join(root, part), join(project, part), { recursive: true, preserveTimestamps: true });
   }
+  for (const { arch, work, blas } of builds) {
+    bringArchives(arch, work, blas);
+    place(linkInChroot(project, arch), arch);
+  }
+}
+
+function bringArchives(arch, work, blas) {
+  const inside = join(chroot, archives, arch);
+  rmSync(inside, { recursive: true, force: true });
+  const [includes] = blasIn(arch === process.arch ? process.env : crossEnvironment()).includes;
+  cpSync(includes, join(inside, 'include'), { recursive: true, dereference: true });
+  copyFileSync(join(work, 'libforebay_kernels.a'), join(inside, 'libforebay_kernels.a'));
+  copyFileSync(join(blas, 'libopenblas.a'), join(inside, 'libopenblas.a'));
+  const facts = ['Name: openblas', 'Description: of the machine outside', 'Version: 0'];
+  const folder = `${archives}/${arch}`;
+  const flags = [`Cflags: -I${folder}/include`, `Libs: -L${folder} -lopenblas`];
+  writeFileSync(join(inside, 'openblas.pc'), `${[...facts, ...flags].join('\n')}\n`);
+}
+
+/** Compiles all but the kernels, and links. @returns the addon's file, as this machine sees it */
+function linkInChroot(project, arch) {
   const env = {
     PATH: '/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin',
     HOME: '/root',
-    PKG_CONFIG_LIBDIR: archives,
-    FOREBAY_KERNELS: join(archives, 'libforebay_kernels.a'),
+    PKG_CONFIG_LIBDIR: `${archives}/${arch}`,
   };
-  run('chroot', [chroot, 'sh', '-c', 'cd /forebay && node tools/prebuild.mjs'], { env });
-  place(join(project, prebuilt.slice(root.length)));
-}
-
-function bringArchives(work) {
-  const { includes, folders } = chooseBlas();
-  const inside = join(chroot, archives);
-  rmSync(inside, { recursive: true, force: true });
-  cpSync(includes[0], join(inside, 'include'), { recursive: true, dereference: true });
-  copyFileSync(join(work, 'libforebay_kernels.a'), join(inside, 'libforebay_kernels.a'));
-  copyFileSync(join(folders[0], 'libopenblas.a'), join(inside, 'libopenblas.a'));
-  const facts = ['Name: openblas', 'Description: of the machine outside', 'Version: 0'];
-  const flags = [`Cflags: -I${archives}/include`, `Libs: -L${archives} -lopenblas`];
-  writeFileSync(join(inside, 'openblas.pc'), `${[...facts, ...flags].join('\n')}\n`);
+  const work = `.cmake/${arch}`;
+  const options = [
+    ...['-DCMAKE_BUILD_TYPE=Release', '-Wno-dev'],
+    `-DFOREBAY_KERNELS=${archives}/${arch}/libforebay_kernels.a`,
+    ...(arch === 'arm64' ? ['-DCMAKE_TOOLCHAIN_FILE=tools/aarch64.cmake'] : []),
+  ];
+  const jobs = String(availableParallelism());
+  const commands = [
+    ['cmake', '-S', '.', '-B', work, ...options],
+    ['cmake', '--build', work, '--target', 'forebay_prebuilt', '--parallel', jobs],
+  ].map((words) => words.join(' '));
+  run('chroot', [chroot, 'sh', '-c', `cd /forebay && ${commands.join(' && ')}`], { env });
+  return join(project, work, 'forebay_prebuilt.node');
 }
 
 const inModules = (name) => join('node_modules', name);
@@ -158,24 +199,35 @@ export function assertGlibc(file) {
   throw new Error(`${file} needs a glibc newer than ${ceiling}: ${names}`);
 }
 
+/** What OpenBLAS, inside, says it was built with. One for another processor cannot be asked: its text is read. */
+function blasOf(file, arch) {
+  if (arch === process.arch) return require(file).describe().blas;
+  const [library = ''] = /OpenBLAS \d[ -~]*/.exec(readFileSync(file, 'latin1')) ?? [];
+  return { library };
+}
+
 /** Throws unless OpenBLAS, inside, has the kernels of all processors and no OpenMP. */
-function assertBlas(file) {
-  const { library, core } = require(file).describe().blas;
+function assertBlas(file, arch) {
+  const { library, core } = blasOf(file, arch);
   if (!library.includes('DYNAMIC_ARCH') || library.includes('USE_OPENMP')) {
     throw new Error(`${file} has an OpenBLAS of the wrong kind: ${library}`);
   }
-  return `${library.trim()}; here it chooses ${core}`;
+  return `${library.trim()}${core === undefined ? '' : `; here it chooses ${core}`}`;
 }
 
-function check(published) {
-  if (!existsSync(prebuilt)) throw new Error(`there is no ${prebuilt}: npm run prebuild`);
-  const size = (statSync(prebuilt).size / 1e6).toFixed(1);
-  console.log(`${prebuilt.slice(root.length)}: ${size} MB`);
+function check(arch, toPublish) {
+  const file = prebuiltFor(arch);
+  if (!existsSync(file)) throw new Error(`there is no ${file}: npm run prebuild`);
+  const packed = gzipSync(readFileSync(file), { level: 9 }).length;
+  const mb = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
+  console.log(`${file.slice(root.length)}: ${mb(statSync(file).size)}, ${mb(packed)} compressed`);
   if (process.platform !== 'linux') return;
-  assertSelfContained(prebuilt);
-  const needs = published ? assertGlibc(prebuilt) : newest([...symbolsOf(prebuilt).glibc.values()]);
-  console.log(`glibc ${needs} or later`);
-  console.log(assertBlas(prebuilt));
+  const found = architectureOf(file);
+  if (found !== arch) throw new Error(`${file} is for ${found ?? 'another processor'}`);
+  assertSelfContained(file);
+  const needs = toPublish ? assertGlibc(file) : newest([...symbolsOf(file).glibc.values()]);
+  console.log(`  glibc ${needs} or later`);
+  console.log(`  ${assertBlas(file, arch)}`);
 }
 
 /**
@@ -193,10 +245,26 @@ function beforeBuild() {
   return false;
 }
 
+/** Builds for this machine and, where there is a cross compiler, for ARM. @returns what was built for */
+function buildAll() {
+  const lacking = missingForCross();
+  const possible = published.filter((arch) => arch === process.arch || lacking.length === 0);
+  for (const arch of possible) build(arch);
+  for (const arch of published.filter((name) => !possible.includes(name))) {
+    // One of an earlier day would be packed as if it were of this code.
+    rmSync(dirname(prebuiltFor(arch)), { recursive: true, force: true });
+    const names = lacking.map((need) => need.package).join(' ');
+    console.log(
+      `${arch} is left out, for this machine has no compiler for it: apt-get install ${names}`,
+    );
+  }
+  return possible;
+}
+
 if (process.argv[1] === fileURLToPath(import.meta.url) && !beforeBuild()) {
   process.chdir(root);
-  const published = process.argv.includes('--release') || process.argv.includes('--check');
+  const toPublish = process.argv.includes('--release') || process.argv.includes('--check');
   if (process.argv.includes('--release')) release();
-  else if (!published) build();
-  check(published);
+  const there = toPublish ? published : buildAll();
+  for (const arch of there) check(arch, toPublish);
 }

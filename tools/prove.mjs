@@ -20,7 +20,7 @@ const git = (...args) => execFileSync('git', args, { encoding: 'utf8' }).trim();
 
 /** What was verified: the commit, and whether the working tree had other changes. */
 function commit() {
-  const ours = [recordFile, pageFile];
+  const ours = [recordFile, pageFile, 'docs/situations.json', 'docs/situations.md'];
   const changed = git('status', '--porcelain', '--', '.', ...ours.map((file) => `:!${file}`));
   return git('rev-parse', '--short=12', 'HEAD') + (changed === '' ? '' : ', with changes');
 }

@@ -1,8 +1,26 @@
 // What a shared object needs from the machine that loads it, read by objdump of binutils.
 import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 
-const objdump = (...args) =>
-  execFileSync('objdump', args, { encoding: 'utf8', maxBuffer: 2 ** 28 });
+/** The e_machine of ELF, for the processors that we build for, by Node's names of them. */
+const machines = new Map([
+  [0x3e, 'x64'],
+  [0xb7, 'arm64'],
+]);
+const crossTools = { x64: 'x86_64-linux-gnu-objdump', arm64: 'aarch64-linux-gnu-objdump' };
+
+/** Which processor an ELF file is for, by Node's name of it; undefined if it is another's, or no ELF file. */
+export function architectureOf(file) {
+  const bytes = readFileSync(file);
+  const isElf = bytes.length > 20 && bytes.toString('latin1', 0, 4) === '\x7fELF';
+  return isElf ? machines.get(bytes.readUInt16LE(18)) : undefined;
+}
+
+function objdump(option, file) {
+  const arch = architectureOf(file);
+  const tool = arch === undefined || arch === process.arch ? 'objdump' : crossTools[arch];
+  return execFileSync(tool, [option, file], { encoding: 'utf8', maxBuffer: 2 ** 28 });
+}
 
 /**
  * `needed`: the libraries that must be present. `glibc`: each symbol that it uses of the C library, and the version

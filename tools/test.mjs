@@ -44,6 +44,12 @@ const minutes = 60_000;
 /** Counts the whole suite as one test, such as a build. */
 const asOne = (_output, ok) => (ok ? [1, 0] : [0, 1]);
 
+/** Of what ends in a line as our own. */
+const fromLastLine = (output) => {
+  const [, passed, failed] = /(\d+) passed, (\d+) failed\s*$/.exec(output) ?? [];
+  return [Number(passed ?? 0), Number(failed ?? 0)];
+};
+
 const fromDoctest = (output) => {
   const line = /test cases:\s*\d+ \|\s*(\d+) passed \|\s*(\d+) failed/.exec(output);
   return line ? [Number(line[1]), Number(line[2])] : [0, 0];
@@ -107,8 +113,8 @@ const kernelTests = ['arguments', 'handshake', 'numbers', 'parts', 'program']
   .map((name) => `test/native/${name}`)
   .join(' ');
 
-// Promises whose short form is already covered by the suites below.
-const suitesOfTheirOwn = ['damaged-programs', 'install', 'sanitizers'];
+// Promises whose short proof is what suites above do.
+const suitesOfTheirOwn = ['damaged-programs', 'install', 'sanitizers', 'situations'];
 const promises = promiseNames().filter((name) => !suitesOfTheirOwn.includes(name));
 
 const promise = (name) => ({
@@ -159,7 +165,9 @@ const suites = [
   vitest('kernels, built by node-gyp', kernelTests, {
     FOREBAY_ADDON: `${installed('source')}/build/Release/forebay.node`,
   }),
-  // It downloads 40 MB from npm, once. `npm run check:nodes` tests all lines.
+  // Some 250 MB of tools from npm, once; all situations by `npm run prove situations`.
+  { name: 'situations', command: 'node tools/situations.mjs --short', count: fromLastLine },
+  // 40 MB from npm, once; all lines by `npm run check:nodes`.
   { name: 'another Node', command: 'node tools/node-lines.mjs 24' },
   ...examples().map((file) => ({
     name: `example ${file}`,
@@ -175,6 +183,13 @@ const suites = [
     needs: ['aarch64-linux-gnu-g++', 'qemu-aarch64-static'],
     command: 'node tools/aarch64.mjs --short',
     count: fromDoctest,
+    beside: true,
+  },
+  {
+    name: 'the addon on aarch64',
+    needs: ['aarch64-linux-gnu-g++', 'qemu-aarch64-static'],
+    command: 'node tools/aarch64-addon.mjs --short',
+    count: fromLastLine,
     beside: true,
   },
   {

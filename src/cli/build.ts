@@ -58,9 +58,12 @@ export function build(): string {
 }
 
 function compileIn(work: string, gyp: string): string {
-  for (const part of ['package.json', 'binding.gyp', 'native']) {
+  for (const part of ['package.json', 'native']) {
     copy(join(root, part), join(work, part));
   }
+  // Not in the package's own folder: "npm ci" would take it for a wish to have it compiled, for a lock file does not
+  // say that package.json has "gypfile": false.
+  copyFileSync(join(root, 'native/binding.gyp'), join(work, 'binding.gyp'));
   const headers = join(work, 'native/vendor');
   (require(`${root}native/vendor.cjs`) as Vendor).copyHeaders(headers);
   const options = [`--nodedir=${join(headers, 'node')}`, '--force-process-config', '--jobs=max'];

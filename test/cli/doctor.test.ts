@@ -127,6 +127,7 @@ describe('a finding', () => {
       /^Deno +2\.9\.6 on .*\nlibc +glibc \(Deno does not say which\)$/m,
     ],
     ['musl', { musl: true, glibc: undefined }, /^libc +musl$/m],
+    ['the permission model', { durable: false }, /^saving +not forced to the disk/m],
     ['no addon', { choice: undefined }, /^addon +none$/m],
     [
       'an addon that came along',

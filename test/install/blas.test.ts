@@ -79,7 +79,7 @@ describe('the BLAS of a build', () => {
 
   it('is asked for by both build files, part by part', () => {
     const parts = ['includes', 'folders', 'libraries', 'defines'];
-    const gyp = readFileSync(join(root, 'binding.gyp'), 'utf8');
+    const gyp = readFileSync(join(root, 'native/binding.gyp'), 'utf8');
     const cmake = readFileSync(join(root, 'CMakeLists.txt'), 'utf8');
     for (const part of parts) expect(gyp).toContain(`"<!@(node native/blas.cjs ${part})"`);
     expect(cmake).toContain(`foreach(part ${parts.join(' ')})`);

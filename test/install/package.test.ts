@@ -1,6 +1,6 @@
 // What is in the package, and what of it is loaded by whom.
 import { spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
@@ -69,7 +69,10 @@ describe("import 'forebay'", () => {
   it('runs nothing when it is installed', () => {
     const scripts = ['preinstall', 'install', 'postinstall', 'prepare'];
     expect(scripts.filter((name) => name in manifest.scripts)).toEqual([]);
-    // Else npm adds a script of its own where there is a binding.gyp.
+    // Where there is a binding.gyp in the package's folder, npm adds a script of its own. "gypfile": false forbids that,
+    // but a lock file does not record it, and "npm ci" goes by the lock file.
+    expect(existsSync(join(root, 'binding.gyp'))).toBe(false);
+    expect(faultsOf(['binding.gyp'])).toContain('nobody needs binding.gyp');
     expect(manifest.gypfile).toBe(false);
   });
 
@@ -133,7 +136,12 @@ describe('the list of what a user needs', () => {
     ...['docs/guides/compile.md', 'docs/pictures/step.svg', 'examples/01-first-steps.ts'],
     'bench/README.md',
     ...['dist/cli/assets/index_bg.wasm', 'prebuilds/linux-x64/forebay.napi.glibc.node'],
-    ...['binding.gyp', 'native/sources.cjs', 'native/kernels/map.cc', 'native/vendor/napi.h'],
+    ...[
+      'native/binding.gyp',
+      'native/sources.cjs',
+      'native/kernels/map.cc',
+      'native/vendor/napi.h',
+    ],
     'native/vendor/node/include/node/node_api.h',
   ];
 

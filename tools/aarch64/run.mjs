@@ -1,0 +1,11 @@
+// Runs a test file in the emulated Node: node run.mjs WRAPPER FILE. The last line is "N passed, N failed".
+import { pathToFileURL } from 'node:url';
+import { finish } from 'vitest';
+
+const [wrapper, file] = process.argv.slice(2);
+// The kernel cannot start an ARM program; the wrapper starts the emulator, for tests that start a Node of their own.
+process.execPath = wrapper;
+await import(pathToFileURL(file).href);
+const [passed, failed] = await finish();
+console.log(`${passed} passed, ${failed} failed`);
+process.exit(failed === 0 && passed > 0 ? 0 : 1);
