@@ -7,8 +7,8 @@ namespace forebay {
 
 namespace {
 
-// Whether two ascending lists have a leaf in common.
-bool meet(const LeafSet& a, const LeafSet& b) {
+// True if two sets have a leaf in common.
+bool intersect(const LeafSet& a, const LeafSet& b) {
   const void* const* p = a.leaves;
   const void* const* q = b.leaves;
   const void* const* const pEnd = p + a.count;
@@ -25,7 +25,7 @@ bool meet(const LeafSet& a, const LeafSet& b) {
 }
 
 bool excludes(const Claims& a, const Claims& b) {
-  return (a.line != nullptr && a.line == b.line) || meet(a.writes, b.writes);
+  return (a.line != nullptr && a.line == b.line) || intersect(a.writes, b.writes);
 }
 
 }  // namespace
@@ -44,7 +44,7 @@ void Locks::List::remove(Request& request) {
 }
 
 Locks& Locks::instance() {
-  // In memory that no destructor touches: threads may use it while the process ends.
+  // Never destroyed, because threads may use it while the process ends.
   alignas(Locks) static unsigned char memory[sizeof(Locks)];
   static Locks* const locks = new (memory) Locks;
   return *locks;
@@ -54,11 +54,13 @@ bool Locks::mayStart(const Request& request) const {
   const Claims& wanted = request.claims_;
   for (const Request* other = running_.first; other != nullptr; other = other->next_) {
     if (excludes(other->claims_, wanted)) return false;
-    if (other->stage_ == Request::Stage::writing && meet(other->claims_.writes, wanted.reads)) return false;
+    if (other->stage_ == Request::Stage::writing && intersect(other->claims_.writes, wanted.reads))
+      return false;
   }
-  // Nobody overtakes one that asked for the same, nor goes to write what one before it waits to read.
+  // A request does not overtake an earlier one with the same line or a common written leaf. It also does not
+  // overtake an earlier request that waits to read a leaf that it writes.
   for (const Request* other = waiting_.first; other != nullptr && other != &request; other = other->next_) {
-    if (excludes(other->claims_, wanted) || meet(other->claims_.reads, wanted.writes)) return false;
+    if (excludes(other->claims_, wanted) || intersect(other->claims_.reads, wanted.writes)) return false;
   }
   return true;
 }
@@ -66,7 +68,7 @@ bool Locks::mayStart(const Request& request) const {
 bool Locks::readElsewhere(const Request& writer) const {
   for (const Request* other = running_.first; other != nullptr; other = other->next_) {
     const bool reads = other->stage_ == Request::Stage::computing && other != &writer;
-    if (reads && meet(other->claims_.reads, writer.claims_.writes)) return true;
+    if (reads && intersect(other->claims_.reads, writer.claims_.writes)) return true;
   }
   return false;
 }
@@ -74,7 +76,7 @@ bool Locks::readElsewhere(const Request& writer) const {
 bool Locks::writtenElsewhere(const Request& reader) const {
   for (const Request* other = running_.first; other != nullptr; other = other->next_) {
     const bool writes = other->stage_ == Request::Stage::writing && other != &reader;
-    if (writes && meet(other->claims_.writes, reader.claims_.reads)) return true;
+    if (writes && intersect(other->claims_.writes, reader.claims_.reads)) return true;
   }
   return false;
 }
@@ -89,12 +91,12 @@ template <class Condition>
 void Locks::waitUntil(std::unique_lock<std::mutex>& lock, const Condition& condition) {
   if (condition()) return;
   ++blocked_;
-  moved_.wait(lock, condition);
+  changed_.wait(lock, condition);
   --blocked_;
 }
 
-void Locks::moved() {
-  if (blocked_ > 0) moved_.notify_all();
+void Locks::notify() {
+  if (blocked_ > 0) changed_.notify_all();
 }
 
 void Locks::enter(Request& request) {
@@ -122,7 +124,7 @@ bool Locks::withdraw(Request& request) {
   return true;
 }
 
-// Starts, in order, all that may start now.
+// Starts all requests that may start now, in order.
 void Locks::startWaiting() {
   bool threadsLeft = !closed_;
   bool began = false;
@@ -138,25 +140,25 @@ void Locks::startWaiting() {
     begin(*request);
     began = true;
   }
-  if (began) moved();
+  if (began) notify();
 }
 
 void Locks::beforeWrites(Request& request) {
-  // Writes of nothing, to leaves without elements: it goes on reading, in its next step too.
+  // Without claimed writes (all written leaves have no elements), the run remains a reader in every step.
   if (request.claims_.writes.count == 0) return;
   std::unique_lock<std::mutex> lock(mutex_);
   request.stage_ = Request::Stage::writing;
-  moved();  // those who wait for us to stop reading
+  notify();  // runs that wait until this run stops reading
   waitUntil(lock, [&] { return !readElsewhere(request); });
 }
 
 void Locks::nextStep(Request& request) {
   std::unique_lock<std::mutex> lock(mutex_);
-  if (request.stage_ != Request::Stage::writing) return;  // it wrote nothing
-  // Nobody waits for us meanwhile: we neither read nor write.
+  if (request.stage_ != Request::Stage::writing) return;  // it did not write
+  // While this run waits, it neither reads nor writes, so no other run waits for it.
   request.stage_ = Request::Stage::none;
   startWaiting();
-  moved();  // those between two steps who wait for what we wrote
+  notify();  // runs between two steps that wait to read what this run wrote
   waitUntil(lock, [&] { return !writtenElsewhere(request); });
   request.stage_ = Request::Stage::computing;
 }
@@ -166,9 +168,9 @@ void Locks::leave(Request& request) {
   running_.remove(request);
   request.stage_ = Request::Stage::none;
   if (request.linedUp_) request.left();
-  // `request` may be gone from here on.
+  // From here on `request` may be destroyed.
   startWaiting();
-  moved();
+  notify();
 }
 
 void Locks::close() {
