@@ -10,8 +10,27 @@ export abstract class ForebayError extends Error {
 
   /** Named after its class; `options.cause` is what it came from. */
   constructor(message: string, options?: ErrorOptions) {
-    super(message, options);
+    super(textOf(message), causeOf(options));
     this.name = new.target.name;
+  }
+}
+
+/** The message as Error takes it; a value that has no text, such as a symbol, is named by its type. */
+function textOf(message: unknown): string {
+  if (message === undefined) return '';
+  try {
+    return `${message}`;
+  } catch {
+    return typeof message;
+  }
+}
+
+/** The cause, read once; none if it cannot be read. */
+function causeOf(options: ErrorOptions | undefined): ErrorOptions | undefined {
+  try {
+    return options && 'cause' in options ? { cause: options.cause } : undefined;
+  } catch {
+    return undefined;
   }
 }
 

@@ -37,6 +37,7 @@ export {
   input,
   Leaf,
   type LeafKind,
+  type LeafOptions,
   type ParameterOptions,
   parameter,
   state,
@@ -63,12 +64,14 @@ export {
 } from './graph/op.js';
 export { setSeed } from './graph/seed.js';
 export { type Edge, WaitList } from './graph/waitlist.js';
-export { type CsvColumn, type CsvOptions, loadCsv, parseCsv } from './io/csv.js';
+export { type CsvColumn, type CsvColumns, type CsvOptions, loadCsv, parseCsv } from './io/csv.js';
 export type { Metadata } from './io/header.js';
-export { loadNpy, saveNpy } from './io/npy.js';
+export { type LoadNpyOptions, loadNpy, saveNpy } from './io/npy.js';
 export { loadNpz, type SaveNpzOptions, saveNpz } from './io/npz.js';
-export { load, loadMetadata, type Restored, type SaveOptions, save } from './io/safetensors.js';
-export type { Saved } from './io/values.js';
+export { load, loadMetadata, type SaveOptions, save } from './io/safetensors.js';
+export type { DTypes, LoadOptions, Skipped } from './io/selection.js';
+export type { FilePath, FileSource, FileUrl } from './io/sources.js';
+export type { Restored, Saved } from './io/values.js';
 export { type NativeInfo, nativeInfo } from './native/info.js';
 export { getThreads, setThreads } from './native/threads.js';
 export { FeedForward, type FeedForwardOptions } from './nn/feed-forward.js';
@@ -86,8 +89,15 @@ export { type AdamOptions, adam } from './optim/adam.js';
 export type { Rate } from './optim/gradients.js';
 export { type SgdOptions, sgd } from './optim/sgd.js';
 export type { DType, TypedArray } from './tensor/dtype.js';
-export type { Nested } from './tensor/nested.js';
-export { Tensor, type TensorLike, type TensorOptions, tensor } from './tensor/tensor.js';
+export type { Nested, NestedData, NumberArray } from './tensor/nested.js';
+export type { JsonTensor, PlainTensor } from './tensor/plain.js';
+export {
+  type FilledOptions,
+  Tensor,
+  type TensorLike,
+  type TensorOptions,
+  tensor,
+} from './tensor/tensor.js';
 export {
   type Checkpoint,
   type CheckpointOptions,
@@ -101,10 +111,11 @@ export {
   type BatchRecord,
   type EpochRecord,
   type FitOptions,
+  type FitValidation,
   fit,
   type History,
   type Means,
 } from './train/fit.js';
 export { type PredictOptions, predict } from './train/predict.js';
 export type { Progress } from './train/progress.js';
-export type { FitCheckpoints } from './train/saver.js';
+export type { CheckpointFrequency, FitCheckpoints } from './train/saver.js';

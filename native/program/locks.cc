@@ -30,17 +30,23 @@ bool excludes(const Claims& a, const Claims& b) {
 
 }  // namespace
 
-void Locks::List::add(Request& request) {
-  request.previous_ = last;
-  request.next_ = nullptr;
-  (last != nullptr ? last->next_ : first) = &request;
-  last = &request;
+template <Locks::Request::Links Locks::Request::*links>
+void Locks::Request::List<links>::add(Request& request) {
+  Request* before = last;
+  while (before != nullptr && before->number_ > request.number_) before = (before->*links).previous;
+  Request* const after = before != nullptr ? (before->*links).next : first;
+  (request.*links).previous = before;
+  (request.*links).next = after;
+  (before != nullptr ? (before->*links).next : first) = &request;
+  (after != nullptr ? (after->*links).previous : last) = &request;
 }
 
-void Locks::List::remove(Request& request) {
-  (request.previous_ != nullptr ? request.previous_->next_ : first) = request.next_;
-  (request.next_ != nullptr ? request.next_->previous_ : last) = request.previous_;
-  request.previous_ = request.next_ = nullptr;
+template <Locks::Request::Links Locks::Request::*links>
+void Locks::Request::List<links>::remove(Request& request) {
+  Links& own = request.*links;
+  (own.previous != nullptr ? (own.previous->*links).next : first) = own.next;
+  (own.next != nullptr ? (own.next->*links).previous : last) = own.previous;
+  own = Links();
 }
 
 Locks& Locks::instance() {
@@ -50,23 +56,27 @@ Locks& Locks::instance() {
   return *locks;
 }
 
-bool Locks::mayStart(const Request& request) const {
+// The blocker of a waiting request. Null if the request may start.
+Locks::Request* Locks::blockerOf(const Request& request) {
   const Claims& wanted = request.claims_;
-  for (const Request* other = running_.first; other != nullptr; other = other->next_) {
-    if (excludes(other->claims_, wanted)) return false;
-    if (other->stage_ == Request::Stage::writing && intersect(other->claims_.writes, wanted.reads))
-      return false;
-  }
   // A request does not overtake an earlier one with the same line or a common written leaf. It also does not
-  // overtake an earlier request that waits to read a leaf that it writes.
-  for (const Request* other = waiting_.first; other != nullptr && other != &request; other = other->next_) {
-    if (excludes(other->claims_, wanted) || intersect(other->claims_.reads, wanted.writes)) return false;
+  // overtake an earlier request that waits to read a leaf that it writes. The loop begins at the last
+  // request, because in a long queue the blocker is usually the one directly before.
+  for (Request* other = request.all_.previous; other != nullptr; other = other->all_.previous) {
+    ++comparisons_;
+    if (excludes(other->claims_, wanted) || intersect(other->claims_.reads, wanted.writes)) return other;
   }
-  return true;
+  for (Request* other = running_.first; other != nullptr; other = other->all_.next) {
+    ++comparisons_;
+    if (excludes(other->claims_, wanted)) return other;
+    if (other->stage_ == Request::Stage::writing && intersect(other->claims_.writes, wanted.reads))
+      return other;
+  }
+  return nullptr;
 }
 
 bool Locks::readElsewhere(const Request& writer) const {
-  for (const Request* other = running_.first; other != nullptr; other = other->next_) {
+  for (const Request* other = running_.first; other != nullptr; other = other->all_.next) {
     const bool reads = other->stage_ == Request::Stage::computing && other != &writer;
     if (reads && intersect(other->claims_.reads, writer.claims_.writes)) return true;
   }
@@ -74,17 +84,54 @@ bool Locks::readElsewhere(const Request& writer) const {
 }
 
 bool Locks::writtenElsewhere(const Request& reader) const {
-  for (const Request* other = running_.first; other != nullptr; other = other->next_) {
+  for (const Request* other = running_.first; other != nullptr; other = other->all_.next) {
     const bool writes = other->stage_ == Request::Stage::writing && other != &reader;
     if (writes && intersect(other->claims_.writes, reader.claims_.reads)) return true;
   }
   return false;
 }
 
+// Adds a waiting request to a list.
+void Locks::hold(Request& request, Alike& list) {
+  list.add(request);
+  request.holder_ = &list;
+}
+
+void Locks::release(Request& request) {
+  request.holder_->remove(request);
+  request.holder_ = nullptr;
+}
+
+// Moves all requests that `blocker` blocks to pending_, so that they are checked again.
+void Locks::reconsider(Request& blocker) {
+  while (Request* const request = blocker.blocked_.first) {
+    release(*request);
+    hold(*request, pending_);
+  }
+}
+
+// Starts a waiting request or adds it to the list of its blocker. Returns false if no thread is free for it.
+bool Locks::consider(Request& request, bool threadsLeft) {
+  release(request);
+  Request* const blocker = blockerOf(request);
+  if (blocker != nullptr) {
+    hold(request, blocker->blocked_);
+  } else if (request.linedUp_ && (!threadsLeft || !request.start())) {
+    hold(request, starved_);
+    return false;
+  } else {
+    begin(request);
+  }
+  return true;
+}
+
 void Locks::begin(Request& request) {
-  if (request.stage_ == Request::Stage::waiting) waiting_.remove(request);
+  waiting_.remove(request);
   request.stage_ = Request::Stage::computing;
   running_.add(request);
+  began_ = true;
+  // A waiting request blocks later ones that write what it reads. A running one does not.
+  reconsider(request);
 }
 
 template <class Condition>
@@ -99,48 +146,49 @@ void Locks::notify() {
   if (blocked_ > 0) changed_.notify_all();
 }
 
-void Locks::enter(Request& request) {
-  std::unique_lock<std::mutex> lock(mutex_);
-  if (mayStart(request)) return begin(request);
+void Locks::ask(Request& request, bool linedUp) {
+  request.linedUp_ = linedUp;
+  request.number_ = ++asked_;
   request.stage_ = Request::Stage::waiting;
   waiting_.add(request);
+  hold(request, pending_);
+  startWaiting();
+}
+
+void Locks::enter(Request& request) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  ask(request, false);
   waitUntil(lock, [&] { return request.stage_ != Request::Stage::waiting; });
 }
 
 void Locks::lineUp(Request& request) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  request.linedUp_ = true;
-  if (!closed_ && mayStart(request) && request.start()) return begin(request);
-  request.stage_ = Request::Stage::waiting;
-  waiting_.add(request);
+  ask(request, true);
 }
 
 bool Locks::withdraw(Request& request) {
   const std::lock_guard<std::mutex> lock(mutex_);
   if (request.stage_ != Request::Stage::waiting) return false;
+  release(request);
   waiting_.remove(request);
   request.stage_ = Request::Stage::none;
+  reconsider(request);
   startWaiting();
   return true;
 }
 
-// Starts all requests that may start now, in order.
+// Starts, in order, all requests in pending_ and starved_ that may start now.
 void Locks::startWaiting() {
   bool threadsLeft = !closed_;
-  bool began = false;
-  Request* next = nullptr;
-  for (Request* request = waiting_.first; request != nullptr; request = next) {
-    next = request->next_;
-    if (request->linedUp_ && !threadsLeft) continue;
-    if (!mayStart(*request)) continue;
-    if (request->linedUp_ && !request->start()) {
-      threadsLeft = false;
-      continue;
-    }
-    begin(*request);
-    began = true;
+  for (;;) {
+    Request* next = pending_.first;
+    Request* const starved = threadsLeft ? starved_.first : nullptr;
+    if (next == nullptr || (starved != nullptr && starved->number_ < next->number_)) next = starved;
+    if (next == nullptr) break;
+    if (!consider(*next, threadsLeft)) threadsLeft = false;
   }
-  if (began) notify();
+  if (began_) notify();
+  began_ = false;
 }
 
 void Locks::beforeWrites(Request& request) {
@@ -157,6 +205,7 @@ void Locks::nextStep(Request& request) {
   if (request.stage_ != Request::Stage::writing) return;  // it did not write
   // While this run waits, it neither reads nor writes, so no other run waits for it.
   request.stage_ = Request::Stage::none;
+  reconsider(request);
   startWaiting();
   notify();  // runs between two steps that wait to read what this run wrote
   waitUntil(lock, [&] { return !writtenElsewhere(request); });
@@ -167,6 +216,7 @@ void Locks::leave(Request& request) {
   const std::lock_guard<std::mutex> lock(mutex_);
   running_.remove(request);
   request.stage_ = Request::Stage::none;
+  reconsider(request);
   if (request.linedUp_) request.left();
   // From here on `request` may be destroyed.
   startWaiting();
@@ -177,12 +227,12 @@ void Locks::close() {
   std::unique_lock<std::mutex> lock(mutex_);
   closed_ = true;
   const auto idle = [&] {
-    for (const Request* request = running_.first; request != nullptr; request = request->next_) {
+    for (const Request* request = running_.first; request != nullptr; request = request->all_.next) {
       if (request->linedUp_) return false;
     }
     return true;
   };
-  for (Request* request = running_.first; request != nullptr; request = request->next_) {
+  for (Request* request = running_.first; request != nullptr; request = request->all_.next) {
     if (request->linedUp_) request->hurry();
   }
   waitUntil(lock, idle);

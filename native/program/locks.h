@@ -9,6 +9,10 @@
 //
 // There is no deadlock: a run that waits to start holds no lock. A run that waits to write waits only for
 // runs that compute, and runs that compute do not wait.
+//
+// A waiting request has one blocker: the last waiting request that prevents its start, or else a running one.
+// It is checked again only when its blocker starts to compute, continues with its next step, leaves or is
+// withdrawn. So the cost of a step does not depend on the number of waiting requests.
 #pragma once
 
 #include <condition_variable>
@@ -57,11 +61,36 @@ class Locks {
    private:
     friend class Locks;
     enum class Stage : std::uint8_t { none, waiting, computing, writing };
+    // The neighbours in a list.
+    struct Links {
+      Request* previous = nullptr;
+      Request* next = nullptr;
+    };
+    // A list of requests, in the order of their numbers. `links` is the member that holds the neighbours.
+    template <Links Request::*links>
+    struct List {
+      Request* first = nullptr;
+      Request* last = nullptr;
+      // Inserts a request after those with smaller numbers.
+      void add(Request& request);
+      void remove(Request& request);
+    };
+    // For the list of all waiting requests or of all running ones.
+    Links all_;
+    // For the list of waiting requests that `holder_` points to.
+    Links alike_;
+    using All = List<&Request::all_>;
+    using Alike = List<&Request::alike_>;
+
     const Claims claims_;
     Stage stage_ = Stage::none;
     bool linedUp_ = false;
-    Request* previous_ = nullptr;
-    Request* next_ = nullptr;
+    // Requests are numbered in the order in which they are made.
+    std::uint64_t number_ = 0;
+    // The waiting requests whose blocker is this request.
+    Alike blocked_;
+    // The list that holds this request while it waits: blocked_ of its blocker, pending_ or starved_.
+    Alike* holder_ = nullptr;
   };
 
   // The locks of the process. Tests may make others.
@@ -85,17 +114,20 @@ class Locks {
   // left. Called at the end of the process, before destructors destroy data that those runs use.
   void close();
 
- private:
-  struct List {
-    Request* first = nullptr;
-    Request* last = nullptr;
-    void add(Request& request);
-    void remove(Request& request);
-  };
+  // The number of comparisons of two requests so far. Tests use it to measure the cost of the locks.
+  std::size_t comparisons() const { return comparisons_; }
 
-  bool mayStart(const Request& request) const;
+ private:
+  using Alike = Request::Alike;
+
+  Request* blockerOf(const Request& request);
   bool readElsewhere(const Request& writer) const;
   bool writtenElsewhere(const Request& reader) const;
+  void ask(Request& request, bool linedUp);
+  void hold(Request& request, Alike& list);
+  void release(Request& request);
+  void reconsider(Request& blocker);
+  bool consider(Request& request, bool threadsLeft);
   void begin(Request& request);
   void startWaiting();
   template <class Condition>
@@ -106,7 +138,13 @@ class Locks {
   std::condition_variable changed_;
   int blocked_ = 0;  // threads that wait for `changed_`
   bool closed_ = false;
-  List waiting_, running_;
+  bool began_ = false;  // a run has started since the blocked threads were last notified
+  std::size_t comparisons_ = 0;
+  std::uint64_t asked_ = 0;
+  // In the order of their numbers.
+  Request::All waiting_, running_;
+  // Waiting requests that must be checked again, and those that may start but have no free thread.
+  Alike pending_, starved_;
 };
 
 }  // namespace forebay

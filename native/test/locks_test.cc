@@ -62,6 +62,53 @@ TEST_CASE("runs that write different leaves, and runs that only read, execute co
   CHECK(writesA.lefts == 1);
 }
 
+TEST_CASE("a long queue costs as many comparisons for each run as a short one") {
+  Locks locks;
+  const int a = 0, b = 0, line = 0;
+  const std::size_t runs = 20000;
+  std::vector<std::unique_ptr<ByHand>> requests;
+  // Two lines, one of which writes what the other reads.
+  for (std::size_t i = 0; i < runs; ++i) {
+    requests.push_back(i % 2 == 0 ? std::make_unique<ByHand>(Leaves{&a}, Leaves{&a}, &line)
+                                  : std::make_unique<ByHand>(Leaves{&a}, Leaves{&b}));
+    locks.lineUp(*requests.back());
+  }
+  SUBCASE("that is withdrawn from its end") {
+    for (std::size_t i = runs; i-- > 2;) CHECK(locks.withdraw(*requests[i]));
+  }
+  SUBCASE("that is withdrawn from its beginning") {
+    for (std::size_t i = 2; i < runs; ++i) CHECK(locks.withdraw(*requests[i]));
+  }
+  SUBCASE("that runs to its end") {
+    for (std::size_t i = 2; i < runs; ++i) {
+      CHECK(!requests[i]->started);
+      locks.leave(*requests[i - 2]);
+      CHECK(requests[i]->started);
+    }
+    locks.leave(*requests[runs - 2]);
+    locks.leave(*requests[runs - 1]);
+  }
+  CHECK(locks.comparisons() < 20 * runs);
+}
+
+TEST_CASE(
+    "a run that found no free thread is tried again when another run leaves, and so are the runs behind it") {
+  Locks locks;
+  const int a = 0, b = 0;
+  ByHand running({}, {&a}), first({}, {&b}), second({}, {});
+  locks.lineUp(running);
+  first.threadLeft = second.threadLeft = false;
+  locks.lineUp(first);
+  locks.lineUp(second);
+  first.threadLeft = true;
+  locks.leave(running);
+  CHECK((first.started && !second.started));
+  second.threadLeft = true;
+  locks.leave(first);
+  CHECK(second.started);
+  locks.leave(second);
+}
+
 TEST_CASE("runs that write a common leaf execute one after another, in the order of their requests") {
   Locks locks;
   const int a = 0, b = 0;

@@ -1,6 +1,6 @@
 // How late a 1 ms timer fires while `fit` trains. A round is one second of each: no training, then networks with long
-// steps, with short steps, and with wide rows. A busy machine makes any timer late, so the round with the least delay
-// shows forebay's own share.
+// steps, with short steps, and with wide rows; then the first calls of networks that are not compiled yet. A busy
+// machine makes any timer late, so the round with the least delay shows forebay's own share.
 import * as fb from 'forebay';
 
 const milliseconds = 1000;
@@ -37,6 +37,43 @@ async function training(widths, batchSize, rows) {
   };
 }
 
+/** An LSTM of so many steps that has never been run; with gradients if it trains. */
+function sequence(steps, { trains }) {
+  const [inputs, units, batch] = [8, 32, 16];
+  const lstm = new fb.LSTM('lstm', { inputs, units });
+  const readout = new fb.FeedForward('readout', { inputs: units, units: 4 });
+  const xs = fb.input('xs', [steps, 'batch', inputs]);
+  const target = fb.input('target', ['batch', 4]);
+  const predicted = readout.apply(lstm.unroll(xs).last.hidden);
+  const loss = fb.mse(predicted, target);
+  const updates = fb.adam(loss, [...lstm.parameters, ...readout.parameters]);
+  const program = trains
+    ? fb.compile({ outputs: { loss }, updates })
+    : fb.compile({ outputs: { predicted, target } });
+  const zeros = (...shape) => fb.Tensor.full(shape, 0);
+  return {
+    program,
+    feeds: { xs: zeros(steps, batch, inputs), target: zeros(batch, 4) },
+    dataset: { xs: zeros(batch, steps, inputs), target: zeros(batch, 4) },
+  };
+}
+
+/** First calls, each of which compiles. */
+const firstCalls = {
+  firstRunAsync: () => {
+    const { program, feeds } = sequence(200, { trains: true });
+    return () => program.runAsync(feeds);
+  },
+  firstFit: () => {
+    const { program, dataset } = sequence(150, { trains: true });
+    return () => fb.fit(program, dataset, { epochs: 1, batchSize: 16 });
+  },
+  predictWithShortBatch: () => {
+    const { program, dataset } = sequence(150, { trains: false });
+    return () => fb.predict(program, dataset, { batchSize: 12 });
+  },
+};
+
 /** While `work` runs: the worst and the median delay of the timer in milliseconds, and how often it fired. */
 async function lateness(work) {
   const late = [];
@@ -47,6 +84,8 @@ async function lateness(work) {
     last = now;
   }, 1);
   const steps = await work();
+  // A loop that was held to the very end has a tick to come.
+  await new Promise((done) => setTimeout(done, 2));
   clearInterval(timer);
   late.sort((a, b) => a - b);
   return {
@@ -65,9 +104,16 @@ export async function measure(rounds, log) {
     shortSteps: await training([8, 16, 4], 4, 20_000),
     wideRows: await training([20_000, 8, 4], 512, 2048),
   };
-  const results = Object.fromEntries(Object.keys(works).map((title) => [title, []]));
+  const titles = [...Object.keys(works), ...Object.keys(firstCalls)];
+  const results = Object.fromEntries(titles.map((title) => [title, []]));
   for (let round = 0; round < rounds; round++) {
     for (const [title, work] of Object.entries(works)) results[title].push(await lateness(work));
+    for (const [title, make] of Object.entries(firstCalls)) {
+      const work = make();
+      // What was built before is not what is measured.
+      await new Promise((done) => setTimeout(done, 50));
+      results[title].push(await lateness(work));
+    }
     log(`round ${round + 1} of ${rounds}`);
   }
   const rounded = (value) => Math.round(value * 100) / 100;

@@ -1,7 +1,6 @@
 /** How errors name what they were given; a value of another copy of forebay is told apart here. */
 
 import { dirname } from 'node:path';
-import { ValueError } from '../errors.js';
 
 /** One copy of forebay in this process: two may be installed, or one may be loaded twice by a test runner. */
 interface Copy {
@@ -12,9 +11,23 @@ interface Copy {
 const copyOf = Symbol.for('forebay.copy');
 const thisCopy: Copy = Object.freeze({ path: ownPath() });
 
-/** Marks the instances of a class as this copy's, so that `describeValue` of another copy can name both. */
-export function brand(ofClass: { readonly prototype: object }): void {
+/** How a class of this copy describes its instances. */
+interface Words {
+  describe(value: unknown): string;
+}
+
+const wordsOf = Symbol('words');
+
+/**
+ * Marks the instances of a class as this copy's, so that `describeValue` of another copy can name both.
+ * @param describe what `describeValue` says of an instance; its type unless given
+ */
+export function brand<T>(
+  ofClass: { readonly prototype: T & object },
+  describe?: (value: T) => string,
+): void {
   Object.defineProperty(ofClass.prototype, copyOf, { value: thisCopy });
+  if (describe) Object.defineProperty(ofClass.prototype, wordsOf, { value: { describe } });
 }
 
 function ownPath(): string {
@@ -33,10 +46,19 @@ export function describeValue(value: unknown): string {
     if (typeof value === 'function') return `a function ${value.name || '(anonymous)'}`;
     if (Array.isArray(value)) return `an array of ${value.length}`;
     const type = String((value as object).constructor?.name ?? 'Object');
-    return foreign(value as object, type) ?? `an object of type ${type}`;
+    const words = (value as { readonly [wordsOf]?: Words })[wordsOf];
+    return (
+      words?.describe(value) ?? foreign(value as object, type) ?? ofType(value as object, type)
+    );
   } catch {
     return 'an object that cannot be looked at'; // a revoked proxy, or a getter that throws
   }
+}
+
+function ofType(value: object, type: string): string {
+  const names = type === 'Object' ? Object.keys(value) : [];
+  if (names.length === 0) return `an object of type ${type}`;
+  return `an object { ${shortened(names.join(', '))} }`;
 }
 
 const longest = 80;
@@ -52,10 +74,4 @@ function foreign(value: object, type: string): string | undefined {
   return copy.path === thisCopy.path
     ? `a ${type} of forebay as loaded another time from ${copy.path} (a test runner loads modules anew for each file; make and use a value in one)`
     : `a ${type} of another copy of forebay, in ${copy.path}, while this one is in ${thisCopy.path} (install one copy: npm ls forebay)`;
-}
-
-/** @throws ValueError, which begins with `expectation`, unless `value` is an array; returns it */
-export function assertList<T>(value: readonly T[], expectation: string): readonly T[] {
-  if (Array.isArray(value)) return value;
-  throw new ValueError(`${expectation} but received ${describeValue(value)}`);
 }

@@ -16,6 +16,12 @@ export const text: Kind<string> = {
   accepts: (value) => typeof value === 'string',
 };
 
+/** Any text but the empty one. */
+export const filledText: Kind<string> = {
+  expected: 'a non-empty string',
+  accepts: (value) => typeof value === 'string' && value !== '',
+};
+
 /** A whole number of at least `least`. */
 export function wholeNumber(least: 0 | 1): Kind<number> {
   return {
@@ -35,6 +41,12 @@ export function numberFrom(least: number, bound = Infinity): Kind<number> {
   };
 }
 
+/** A finite number greater than 0. */
+export const positiveNumber: Kind<number> = {
+  expected: 'a finite number greater than 0',
+  accepts: (value) => isNumber(value) && value > 0 && value < Infinity,
+};
+
 /** One of a few words. */
 export function oneOf<const W extends string>(...words: readonly W[]): Kind<W> {
   return {
@@ -43,12 +55,20 @@ export function oneOf<const W extends string>(...words: readonly W[]): Kind<W> {
   };
 }
 
-/** A function; its signature is the caller's word. */
-export function callback<F extends (...args: never[]) => unknown>(): Kind<F> {
-  return { expected: 'a function', accepts: (value) => typeof value === 'function' };
+/** A function. Its signature is not checked: what it throws and returns is its author's. */
+export function callback<F extends (...args: never[]) => unknown>(
+  expected = 'a function',
+): Kind<F> {
+  return { expected, accepts: (value) => typeof value === 'function' };
 }
 
-/** A value whose check is elsewhere, where more is known of it: everything passes here. */
+/** A seed of random draws. */
+export const seedNumber: Kind<number> = {
+  expected: 'an integer from 0 to 2^53 - 1',
+  accepts: (value) => Number.isSafeInteger(value) && (value as number) >= 0,
+};
+
+/** A value that is checked elsewhere, where more is known about it: everything passes here. */
 export function checkedLater<T>(expected: string): Kind<T> {
   return { expected, accepts: () => true };
 }

@@ -15,6 +15,7 @@
 
 import { type ForebayError, ValueError } from '../errors.js';
 import { describeValue } from './describe.js';
+import { isRecord, reading } from './read.js';
 
 /** What a value must be: the test, and its description for errors ("expected …"). */
 export interface Kind<T> {
@@ -56,7 +57,7 @@ export type OptionsOf<D extends DeclaredOptions<Declaration>> =
 
 /** A declared options object. */
 export interface DeclaredOptions<D extends Declaration> {
-  /** The function or constructor that takes it, as errors name it: 'sgd', 'new LSTM'. */
+  /** What takes it, as errors name it: 'sgd', 'new LSTM', 'Program.run'; several are joined by ', '. */
   readonly of: string;
   /** The declaration, for tests and for declarations that include this one. */
   readonly declaration: D;
@@ -93,11 +94,14 @@ export function declareOptions<const D extends Declaration>(
   of: string,
   declaration: D,
 ): DeclaredOptions<D> {
+  const mayBeLeftOut = Object.values(declaration).every(({ required }) => !required);
   const options: DeclaredOptions<D> = {
     of,
     declaration,
     read: (value, context = of) =>
-      readOptions(declaration, value, context) as OptionsOf<DeclaredOptions<D>>,
+      (value === undefined && mayBeLeftOut
+        ? {}
+        : readOptions(declaration, value, context)) as OptionsOf<DeclaredOptions<D>>,
   };
   declared.push(options);
   return options;
@@ -108,26 +112,36 @@ function readOptions(
   value: unknown,
   context: string,
 ): Record<string, unknown> {
-  if (value === undefined) value = {};
+  const given = value === undefined ? {} : copied(declaration, value, context);
+  for (const name of Object.keys(given)) {
+    if (!Object.hasOwn(declaration, name)) throw unknownOption(declaration, name, context);
+  }
+  const read: Record<string, unknown> = {};
+  for (const [name, option] of Object.entries(declaration)) {
+    const one = Object.hasOwn(given, name) ? given[name] : undefined;
+    if (one === undefined) {
+      if (option.required) throw unacceptable(option, name, one, context);
+    } else if (option.accepts(one)) {
+      read[name] = one;
+    } else {
+      throw unacceptable(option, name, one, context);
+    }
+  }
+  return read;
+}
+
+/** The properties of an options object, each read once. */
+function copied(
+  declaration: Declaration,
+  value: unknown,
+  context: string,
+): Readonly<Record<string, unknown>> {
   if (!isRecord(value)) {
     throw new ValueError(
       `${context}: expected an options object { ${Object.keys(declaration).join(', ')} }, but received ${describeValue(value)}`,
     );
   }
-  for (const name of Object.keys(value)) {
-    if (!Object.hasOwn(declaration, name)) throw unknownOption(declaration, name, context);
-  }
-  const read: Record<string, unknown> = {};
-  for (const [name, option] of Object.entries(declaration)) {
-    const given = value[name];
-    if (given === undefined) {
-      if (!option.required) continue;
-      throw unacceptable(option, name, given, context);
-    }
-    if (!option.accepts(given)) throw unacceptable(option, name, given, context);
-    read[name] = given;
-  }
-  return read;
+  return reading(`${context}: the options object`, value, () => ({ ...value }));
 }
 
 function unacceptable(kind: Kind<unknown>, name: string, value: unknown, context: string) {
@@ -135,14 +149,6 @@ function unacceptable(kind: Kind<unknown>, name: string, value: unknown, context
   return new Failure(
     `${context}: ${name} must be ${kind.expected}, but is ${describeValue(value)}`,
   );
-}
-
-/** An object that can hold options: not an array, a typed array or an instance of a class. */
-function isRecord(value: unknown): value is Record<string, unknown> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
-  const prototype = Object.getPrototypeOf(value);
-  // A plain object of another realm has another Object.prototype, which has no prototype itself.
-  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
 function unknownOption(declaration: Declaration, name: string, context: string): ValueError {

@@ -1,23 +1,31 @@
 /** Reverse-mode differentiation: a backward pass run to its end. */
 
-import { assertList, describeValue } from '../arguments/describe.js';
-import { DTypeError, GraphError, ShapeError } from '../errors.js';
+import { describeValue } from '../arguments/describe.js';
+import { declareOptions, type OptionsOf, optional } from '../arguments/options.js';
+import { assertList, isList } from '../arguments/read.js';
+import { DTypeError, GraphError, ShapeError, ValueError } from '../errors.js';
 import { constant } from '../graph/leaf.js';
-import { asDerived, Node } from '../graph/node.js';
-import { WaitList } from '../graph/waitlist.js';
+import { asDerived, isNode, type Node, nodeOf } from '../graph/node.js';
+import { WaitList, waitList } from '../graph/waitlist.js';
 import { broadcastTo } from '../ops/index.js';
 import { isFloating } from '../tensor/dtype.js';
 import { formatShape } from '../tensor/shape.js';
 import type { Gradients } from './gradients.js';
 import { BackwardPass } from './pass.js';
 
-/** What `backward` may be told. */
-export interface BackwardOptions {
+const backwardOptions = declareOptions('backward', {
   /** A wait list wired by hand; it is checked first. Defaults to `WaitList.of(root)`. */
-  readonly waits?: WaitList | undefined;
+  waits: optional(waitList),
   /** The gradient to start from, of the root's shape; defaults to 1, for a root of one element. */
-  readonly gradient?: Node | undefined;
-}
+  gradient: optional(
+    nodeOf('a node of the shape and dtype of the root'),
+    'cotangent',
+    'gradOutput',
+  ),
+});
+
+/** What `backward` may be told. */
+export interface BackwardOptions extends OptionsOf<typeof backwardOptions> {}
 
 const source = 'backward';
 
@@ -27,8 +35,8 @@ const source = 'backward';
  *
  * Reverse-mode accumulation as in Griewank & Walther, Evaluating Derivatives (2008), chapter 3.
  *
- * @throws ShapeError for a root of more than one element without `gradient`; DTypeError for an
- *   integer root; GraphError for a wait list that does not fit the graph
+ * @throws ShapeError if a root has more than one element and no `gradient`; DTypeError for an integer root; GraphError
+ *   if a root is not a node, or the wait list does not fit the graph; ValueError for an unknown option
  */
 export function backward(root: Node, options?: BackwardOptions): Gradients;
 export function backward(
@@ -37,21 +45,15 @@ export function backward(
 ): Gradients;
 export function backward(
   rootOrRoots: Node | readonly (readonly [Node, Node])[],
-  options: BackwardOptions = {},
+  options?: BackwardOptions,
 ): Gradients {
-  const pairs: readonly (readonly [Node, Node])[] =
-    rootOrRoots instanceof Node
-      ? [[rootOrRoots, options.gradient ?? asDerived(() => ones(rootOrRoots))]]
-      : rootOrRoots;
-  if (!Array.isArray(pairs) || pairs.length === 0) {
-    throw new GraphError(
-      `backward: expected a root, or a list of [root, gradient], but received ${describeValue(rootOrRoots)}`,
-    );
-  }
-  for (const pair of pairs) assertList(pair, 'backward: expected a [root, gradient] pair,');
+  const read = backwardOptions.read(options);
+  const pairs = isNode(rootOrRoots)
+    ? [[rootOrRoots, read.gradient ?? asDerived(() => ones(rootOrRoots))] as const]
+    : pairsOf(rootOrRoots, read);
   const roots = pairs.map(([root]) => floating(root));
-  const waits = options.waits?.clone() ?? WaitList.of(...roots);
-  if (options.waits) waits.check(...roots);
+  const waits = read.waits?.clone() ?? WaitList.of(...roots);
+  if (read.waits) waits.check(...roots);
 
   // One source for each pair: a root that is named twice starts from the sum of its gradients.
   const sources = pairs.map(([root], index) => {
@@ -71,8 +73,28 @@ export function backward(
   return pass.run();
 }
 
+function pairsOf(
+  roots: readonly (readonly [Node, Node])[],
+  { gradient }: BackwardOptions,
+): readonly (readonly [Node, Node])[] {
+  const expected = 'backward: expected a root, or a list of [root, gradient] pairs,';
+  const pairs = isList(roots) ? assertList(roots, expected) : [];
+  if (pairs.length === 0) {
+    throw new GraphError(`${expected} but received ${describeValue(roots)}`);
+  }
+  if (gradient !== undefined) {
+    throw new ValueError(
+      'backward: the option gradient is for one root; in a list of pairs, each root has its own',
+    );
+  }
+  return pairs.map(
+    (pair) =>
+      assertList(pair, 'backward: expected a [root, gradient] pair,') as readonly [Node, Node],
+  );
+}
+
 function floating(root: Node): Node {
-  if (!(root instanceof Node)) {
+  if (!isNode(root)) {
     throw new GraphError(`backward: expected a node as root, but received ${describeValue(root)}`);
   }
   if (isFloating(root.dtype)) return root;

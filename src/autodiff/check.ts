@@ -1,65 +1,81 @@
 /** Gradients against central differences. */
 
-import { assertList } from '../arguments/describe.js';
+import { describeValue } from '../arguments/describe.js';
+import { checkedLater, numberFrom, positiveNumber, seedNumber } from '../arguments/kinds.js';
+import { declareOptions, type OptionsOf, optional } from '../arguments/options.js';
+import { assertList } from '../arguments/read.js';
 import { DTypeError, GraphError, NumericError, ValueError } from '../errors.js';
 import type { Feeds } from '../evaluate/bind.js';
 import { Interpreter } from '../evaluate/interpreter.js';
 import { Variable } from '../graph/leaf.js';
-import type { Node } from '../graph/node.js';
+import { isNode, type Node } from '../graph/node.js';
 import { mul, randomUniform, sub, sum } from '../ops/index.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { backward } from './backward.js';
 
-/** What `checkGradients` may be told. */
-export interface CheckOptions {
+const checkOptions = declareOptions('checkGradients', {
   /** What the inputs are fed, by name. */
-  readonly feeds?: Feeds | undefined;
-  /** The step of the differences, relative to the element's size where that is above 1. */
-  readonly step?: number | undefined;
-  /** How far an element may be off: relative to itself, plus a hundredth of the leaf's largest. */
-  readonly tolerance?: number | undefined;
+  feeds: optional(checkedLater<Feeds>('a record of tensors by name')),
+  /** The step of the differences, relative to the element's size where that is above 1; 1e-5 unless told otherwise. */
+  step: optional(positiveNumber, 'epsilon', 'eps', 'h'),
+  /**
+   * How far an element may be off: relative to itself, plus a hundredth of the leaf's largest; 1e-6 unless told
+   * otherwise.
+   */
+  tolerance: optional(numberFrom(0), 'rtol', 'tol'),
   /** Seeds the cotangent: the random weights over which the root's elements are summed. */
-  readonly seed?: number | undefined;
-}
+  seed: optional(seedNumber),
+});
+
+/** What `checkGradients` may be told. */
+export interface CheckOptions extends OptionsOf<typeof checkOptions> {}
 
 /**
  * Compares the gradients of a root of any shape with central differences, (f(x+h) - f(x-h)) / 2h,
  * at every element of the leaves. The root is weighted by a random cotangent first: constant weights
  * hide errors. Needs float64. The leaves' values are the same afterwards.
  *
- * @throws NumericError, naming leaf and element, where the two disagree; DTypeError for what is not float64;
- *   GraphError for a leaf that is neither a parameter nor a state, or that the root does not depend on; ValueError for
- *   no leaves
+ * @throws NumericError, naming leaf and element, where the two disagree; DTypeError if the root or a leaf is not
+ *   float64; GraphError if the root is not a node, or a leaf is neither a parameter nor a state, or the root does not
+ *   depend on it; ValueError for no leaves and for an unknown or unacceptable option
  */
 export function checkGradients(
   root: Node,
   leaves: readonly Variable[],
-  { feeds = {}, step = 1e-5, tolerance = 1e-6, seed = 20260 }: CheckOptions = {},
+  options?: CheckOptions,
 ): void {
-  if (assertList(leaves, 'checkGradients: expected a list of leaves,').length === 0) {
+  const { feeds = {}, step = 1e-5, tolerance = 1e-6, seed = 20260 } = checkOptions.read(options);
+  const checked = assertList(leaves, 'checkGradients: expected a list of leaves,');
+  if (checked.length === 0) {
     throw new ValueError('checkGradients: expected at least one leaf: there is nothing to check');
   }
-  for (const node of [root, ...leaves]) {
+  if (!isNode(root)) {
+    throw new GraphError(
+      `checkGradients: expected a node as root, but received ${describeValue(root)}`,
+    );
+  }
+  for (const leaf of checked) {
+    if (isNode(leaf) && leaf instanceof Variable) continue;
+    const what = isNode(leaf) ? `${leaf}` : describeValue(leaf);
+    throw new GraphError(`checkGradients: ${what} is neither a parameter nor a state`);
+  }
+  for (const node of [root, ...checked]) {
     if (node.dtype === 'float64') continue;
     throw new DTypeError(
       `checkGradients: ${node} is ${node.dtype}, but finite differences need float64`,
     );
-  }
-  for (const leaf of leaves) {
-    if (leaf instanceof Variable) continue;
-    throw new GraphError(`checkGradients: ${leaf} is neither a parameter nor a state`);
   }
   // Within [-1.5, 1.5): of both signs, and no two alike.
   const weights = mul(3, sub(randomUniform(root.shape, { seed, dtype: 'float64' }), 0.5));
   const scalar = sum(mul(root, weights));
   const gradients = backward(scalar);
   // The root comes along: a gradient need not read every input, nor bind every name, that feeds it.
-  const wanted = [...leaves.map((leaf) => gradients.of(leaf)), scalar];
+  const wanted = [...checked.map((leaf) => gradients.of(leaf)), scalar];
   const computed = new Interpreter(wanted).run(feeds);
   const value = new Interpreter([scalar]);
   const at = () => (value.run(feeds)[0] as Tensor).item();
 
-  leaves.forEach((leaf, index) => {
+  checked.forEach((leaf, index) => {
     const gradient = (computed[index] as Tensor).data;
     const differences = centralDifferences(leaf, step, at);
     // Of what is finite: beside an infinite size nothing would be off.

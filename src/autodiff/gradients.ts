@@ -1,10 +1,10 @@
 /** What a backward pass found: the gradient of every node that the root depends on. */
 
-import { brand } from '../arguments/describe.js';
+import { brand, describeValue } from '../arguments/describe.js';
 import { GraphError } from '../errors.js';
 import { Constant } from '../graph/leaf.js';
-import type { Node } from '../graph/node.js';
-import type { WaitList } from '../graph/waitlist.js';
+import { isNode, type Node } from '../graph/node.js';
+import { isWaitList, type WaitList } from '../graph/waitlist.js';
 
 /** What a finished pass answers. */
 interface Totals {
@@ -12,17 +12,29 @@ interface Totals {
   reaches(node: Node): boolean;
 }
 
+let isOurs: (value: object) => boolean;
+
 /** What a backward pass found: the gradient of every node that the root depends on, as a node. */
 export class Gradients {
   static {
     brand(Gradients);
+    isOurs = (value) => #totals in value;
   }
 
   readonly #totals: Totals;
   readonly #waits: WaitList;
 
-  /** @internal */
+  /**
+   * Made by `backward` and by a pass that has ended.
+   * @throws GraphError if `waits` is not a WaitList, or `totals` cannot answer
+   * @internal
+   */
   constructor(totals: Totals, waits: WaitList) {
+    if (!isWaitList(waits) || !answers(totals)) {
+      throw new GraphError(
+        `Gradients: expected a pass and its WaitList, but received ${describeValue(totals)} and ${describeValue(waits)}; backward(loss) makes them`,
+      );
+    }
     this.#totals = totals;
     this.#waits = waits;
   }
@@ -30,7 +42,7 @@ export class Gradients {
   /**
    * The gradient of the root with respect to `node`, of its shape and dtype; zeros where every path
    * to the root is stopped.
-   * @throws GraphError for a node that the root does not depend on
+   * @throws GraphError if `node` is not a node, or the root does not depend on it
    */
   of(node: Node): Node {
     this.#assertBelow(node);
@@ -39,7 +51,7 @@ export class Gradients {
 
   /**
    * False where every path from `node` to the root is stopped: by stopGradient, or by an integer.
-   * @throws GraphError for a node that the root does not depend on
+   * @throws GraphError if `node` is not a node, or the root does not depend on it
    */
   reaches(node: Node): boolean {
     this.#assertBelow(node);
@@ -47,6 +59,9 @@ export class Gradients {
   }
 
   #assertBelow(node: Node): void {
+    if (!isNode(node)) {
+      throw new GraphError(`gradients: expected a node, but received ${describeValue(node)}`);
+    }
     if (this.#waits.has(node)) return;
     // Constants may go unregistered on a list that was wired by hand.
     const why =
@@ -55,4 +70,17 @@ export class Gradients {
         : `the root does not depend on ${node}`;
     throw new GraphError(`${why}, so there is no gradient for it`);
   }
+}
+
+function answers(totals: Totals): boolean {
+  try {
+    return typeof totals.gradient === 'function' && typeof totals.reaches === 'function';
+  } catch {
+    return false; // undefined, or a proxy whose traps throw
+  }
+}
+
+/** Whether `value` is the result of a backward pass of this copy of forebay. Never throws. */
+export function isGradients(value: unknown): value is Gradients {
+  return typeof value === 'object' && value !== null && isOurs(value);
 }

@@ -6,20 +6,23 @@
  */
 
 import { brand, describeValue } from '../arguments/describe.js';
+import { assertList } from '../arguments/read.js';
 import { DTypeError, GraphError, ShapeError, StateError } from '../errors.js';
 import { addDims, type Dim, type Shape, sameShape } from '../graph/dimension.js';
-import { Constant, constant, Input } from '../graph/leaf.js';
-import { asDerived, Node } from '../graph/node.js';
-import { none, Part, type Sent } from '../graph/op.js';
-import { recordOrigin } from '../graph/origins.js';
+import { Constant, constant, Input, Leaf } from '../graph/leaf.js';
+import { asDerived, isNode, type Node, nextNodeId } from '../graph/node.js';
+import { isPart, none, Part, type Sent } from '../graph/op.js';
+import { hasOrigin, recordOrigin } from '../graph/origins.js';
 import {
   type Edge,
   indexOfEdge,
+  isWaitList,
   notRegistered,
   placeOfEdge,
   type WaitList,
 } from '../graph/waitlist.js';
 import { addN, assemble, broadcastTo } from '../ops/index.js';
+import { sameAs } from '../ops/views.js';
 import { formatShape } from '../tensor/shape.js';
 import { Gradients } from './gradients.js';
 
@@ -28,6 +31,8 @@ class Mailbox {
   readonly arrived: (Sent | undefined)[];
   missing: number;
   total: Node | typeof none | undefined;
+  /** The total as a node of this graph alone. */
+  gradient: Node | undefined;
 
   constructor(readonly edges: readonly Edge[]) {
     this.arrived = new Array<Sent | undefined>(edges.length).fill(undefined);
@@ -49,10 +54,20 @@ export class BackwardPass {
   /** Complete but not distributed yet, in the order in which they became so. */
   readonly #ready: Node[] = [];
   #next = 0;
+  /** All nodes that the pass makes have this id or a higher one. */
+  readonly #firstId = nextNodeId();
   #inputs: readonly Input[] | undefined;
 
-  /** The wait list is read, never changed; edges registered later are not seen. */
+  /**
+   * The wait list is read, never changed; edges registered later are not seen.
+   * @throws GraphError if `waits` is not a WaitList
+   */
   constructor(waits: WaitList) {
+    if (!isWaitList(waits)) {
+      throw new GraphError(
+        `BackwardPass: expected a WaitList, such as WaitList.of(loss), but received ${describeValue(waits)}`,
+      );
+    }
     this.#waits = waits;
     for (const node of waits.nodes())
       this.#mailboxes.set(node, new Mailbox([...waits.edges(node)]));
@@ -62,12 +77,13 @@ export class BackwardPass {
    * Delivers one gradient.
    * @param from the parent that sends, or the name of an outside source. A parent that uses `node`
    *   twice sends twice, for its inputs in order.
-   * @throws GraphError when `node` does not wait for `from`, StateError when it has got that gradient
-   *   already, ShapeError or DTypeError when the gradient does not fit; nothing is delivered then
+   * @throws GraphError if `node` does not wait for `from`, or the gradient is neither a node, a part nor `none`;
+   *   StateError if it has that gradient already; ShapeError or DTypeError if the gradient does not fit; nothing is
+   *   delivered then
    */
   send(node: Node, from: Node | string, gradient: Sent): this {
     const box = this.#box(node);
-    if (!(from instanceof Node) && typeof from !== 'string') {
+    if (!isNode(from) && typeof from !== 'string') {
       throw new GraphError(
         `send: expected a parent of ${node} or the name of a source, but received ${describeValue(from)}`,
       );
@@ -98,14 +114,33 @@ export class BackwardPass {
    * @throws StateError while gradients are missing; GraphError for a node that is not on the wait list
    */
   gradient(node: Node): Node {
+    const box = this.#box(node);
     const total = this.#total(node);
-    const gradient = total === none ? asDerived(() => zerosLike(node)) : total;
-    this.#inputs ??= [...this.#mailboxes.keys()].filter((leaf) => leaf instanceof Input);
-    recordOrigin(gradient, this.#inputs);
-    return gradient;
+    box.gradient ??= this.#withOrigin(total === none ? asDerived(() => zerosLike(node)) : total);
+    return box.gradient;
   }
 
-  /** Whether a gradient reaches the node at all; false where all that arrived is `none`. */
+  /** A gradient that is known to be one of this graph, which nobody else's node may be. */
+  #withOrigin(gradient: Node): Node {
+    const own = this.#isOwn(gradient) && !hasOrigin(gradient);
+    const node = own ? gradient : asDerived(() => sameAs(gradient));
+    this.#inputs ??= [...this.#mailboxes.keys()].filter((leaf) => leaf instanceof Input);
+    recordOrigin(node, this.#inputs);
+    return node;
+  }
+
+  /** Whether this pass made the node, so that no other graph has it. */
+  #isOwn(node: Node): boolean {
+    // An interned node is its input's, for whoever builds an equal one.
+    let base = node;
+    for (let [only] = base.inputs; only && base.op.interned; [only] = base.inputs) base = only;
+    return base.derived && base.id >= this.#firstId && !(base instanceof Leaf);
+  }
+
+  /**
+   * Whether a gradient reaches the node at all; false where all that arrived is `none`.
+   * @throws StateError while gradients are missing; GraphError for a node that is not on the wait list
+   */
   reaches(node: Node): boolean {
     return this.#total(node) !== none;
   }
@@ -136,7 +171,10 @@ export class BackwardPass {
     const sent =
       gradient === none
         ? inputs.map(() => none)
-        : op.gradient({ node, inputs, attributes, gradient });
+        : assertList(
+            op.gradient({ node, inputs, attributes, gradient }),
+            `${node}: expected its gradient rule to give a list of gradients, one for each input,`,
+          );
     if (sent.length !== inputs.length) {
       throw new GraphError(
         `${node} has ${inputs.length} inputs, but its gradient rule sent ${sent.length} gradients`,
@@ -185,8 +223,9 @@ export class BackwardPass {
 
   #box(node: Node): Mailbox {
     const box = this.#mailboxes.get(node);
-    if (!box) throw new GraphError(`${node} is not on the wait list of this pass`);
-    return box;
+    if (box) return box;
+    const what = isNode(node) ? `${node}` : describeValue(node);
+    throw new GraphError(`${what} is not on the wait list of this pass`);
   }
 
   #stopped(waiting: readonly Node[]): GraphError {
@@ -217,32 +256,33 @@ function total(node: Node, arrived: readonly Sent[]): Node | typeof none {
   const gradients = arrived.filter((sent): sent is Node | Part => sent !== none);
   const [first] = gradients;
   if (first === undefined) return none;
-  if (gradients.every((sent) => sent instanceof Node)) {
+  if (gradients.every(isNode)) {
     return gradients.length === 1 ? (first as Node) : addN(gradients as Node[]);
   }
   const whole = node.shape.map(() => 0);
   return assemble(
     node.shape,
-    gradients.map((sent) => (sent instanceof Part ? sent : new Part(sent, whole))),
+    gradients.map((sent) => (isPart(sent) ? sent : new Part(sent, whole))),
   );
 }
 
 /** A gradient has the shape and dtype of what it is the gradient of; a part fits into it. */
 function verify({ node, parent }: Edge, sent: Sent): void {
   if (sent === none) return;
-  const gradient = sent instanceof Part ? sent.gradient : sent;
-  if (!(gradient instanceof Node)) {
-    throw new GraphError(`the gradient that ${nameOf(parent)} sent to ${node} is not a node`);
+  const gradient = isPart(sent) ? sent.gradient : sent;
+  if (!isNode(gradient)) {
+    throw new GraphError(
+      `the gradient that ${nameOf(parent)} sent to ${node} must be a node, but is ${describeValue(gradient)}`,
+    );
   }
   if (gradient.dtype !== node.dtype) {
     throw new DTypeError(
       `the gradient that ${nameOf(parent)} sent to ${node} must be ${node.dtype}, but is ${gradient.dtype}`,
     );
   }
-  const fits =
-    sent instanceof Part ? within(sent, node.shape) : sameShape(gradient.shape, node.shape);
+  const fits = isPart(sent) ? within(sent, node.shape) : sameShape(gradient.shape, node.shape);
   if (!fits) {
-    const part = sent instanceof Part ? ` at ${formatShape(sent.start)}` : '';
+    const part = isPart(sent) ? ` at ${formatShape(sent.start)}` : '';
     throw new ShapeError(
       `the gradient that ${nameOf(parent)} sent to ${node} must ${part ? 'lie within' : 'have'} shape ${formatShape(node.shape)}, but has ${formatShape(gradient.shape)}${part}`,
     );

@@ -4,6 +4,7 @@
  */
 
 import { availableParallelism } from 'node:os';
+import { savesAreDurable } from '../io/durable.js';
 import { type Diagnosis, diagnose } from '../native/diagnose.js';
 import { glibcVersion, staleRemedy } from '../native/remedy.js';
 import { manifest } from './manifest.js';
@@ -18,6 +19,8 @@ export interface Patient extends Diagnosis {
   readonly arch: string;
   readonly glibc: string | undefined;
   readonly processors: number;
+  /** Whether a file that was saved is on the disk when the call returns. */
+  readonly durable: boolean;
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
@@ -32,6 +35,7 @@ export function examined(): Patient {
     arch: process.arch,
     glibc: process.platform === 'linux' ? glibcVersion() : undefined,
     processors: availableParallelism(),
+    durable: savesAreDurable(),
     env: process.env,
   };
 }
@@ -69,6 +73,8 @@ function* facts(of: Patient): Generator<readonly [string, string]> {
   if (of.platform === 'linux') {
     yield ['libc', of.glibc === undefined ? 'not glibc (untested)' : `glibc ${of.glibc}`];
   }
+  const late = 'not forced to the disk (fsync), which node --permission forbids';
+  yield ['saving', of.durable ? 'on the disk when save returns (fsync)' : late];
 }
 
 /** OpenBLAS's kernels that use AVX2 or better: what a processor that has it should get. */

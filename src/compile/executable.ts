@@ -27,8 +27,9 @@ import {
   typedArray,
 } from '../tensor/dtype.js';
 import { formatShape, sizeOf } from '../tensor/shape.js';
-import { allocate, Tensor } from '../tensor/tensor.js';
+import { allocate, isTensor, Tensor } from '../tensor/tensor.js';
 import type { Encoded } from './encoded.js';
+import { nextTurn } from './turns.js';
 
 /** What lies in memory under a name. */
 export interface Slot {
@@ -49,6 +50,11 @@ export type Tensors = Readonly<Record<string, Tensor>>;
 // Small feeds and outputs go by memory of the program's own: copying costs less than handing over an
 // array, and much less than handing over a small new one, for which Node has yet to make a buffer.
 const smallBytes = 4096;
+
+// Copying so many takes less than 2 ms, where the memory is new to the process as well.
+const elementsPerTurn = 2 ** 18;
+// Making a tensor takes about as long as copying so many.
+const elementsPerTensor = 2 ** 7;
 
 // One for the run in flight, and one for the run that is queued behind it.
 const maxStaged = 2;
@@ -95,8 +101,9 @@ export class Executable {
     this.outputs = encoded.outputs.map(({ dtype, shape }, index) => {
       return slotOf(names[index] as string, dtype, shape);
     });
+    const places = new Map(encoded.feeds.map((input, place) => [input, place]));
     this.#fed = [...inputs].map(([name, input]) => {
-      const place = encoded.feeds.indexOf(input);
+      const place = places.get(input) ?? -1;
       return { ...slotOf(name, input.dtype, boundShape(input, bindings)), input, place };
     });
     this.feeds = encoded.feeds.map((input) => {
@@ -131,7 +138,7 @@ export class Executable {
     for (let index = 0; index < fed.length; index++) {
       const slot = fed[index] as FeedSlot;
       const tensor = Object.hasOwn(feeds, slot.name) ? feeds[slot.name] : undefined;
-      if (!(tensor instanceof Tensor) || !fits(tensor, slot)) return false;
+      if (!isTensor(tensor) || !fits(tensor, slot)) return false;
       if (slot.place >= 0) this.#memory[slot.place] = tensor.data;
     }
     return true;
@@ -239,7 +246,7 @@ export class Executable {
     for (let index = 0; index < outputs.length; index++) {
       const slot = outputs[index] as Slot;
       const tensor = Object.hasOwn(into, slot.name) ? into[slot.name] : undefined;
-      if (!(tensor instanceof Tensor) || !fits(tensor, slot)) return false;
+      if (!isTensor(tensor) || !fits(tensor, slot)) return false;
     }
     return true;
   }
@@ -281,15 +288,48 @@ export class Executable {
     if (this.#staged.length < maxStaged) this.#staged.push(staged);
   }
 
-  /** The outputs of a staged run, as tensors that are the caller's own. */
-  resultsOf(staged: readonly TypedArray[]): Record<string, Tensor> {
-    return this.#tensors(staged, true);
+  /** Memory for one run on feeds that have been copied; its outputs are fresh. */
+  stageCopies(copies: ReadonlyMap<Input, TypedArray>): TypedArray[] {
+    const feeds = this.encoded.feeds.map((input) => copies.get(input) as TypedArray);
+    return [...feeds, ...this.outputs.map(shared)];
+  }
+
+  /** The outputs of a staged run, as tensors that are the caller's own. Large ones are copied in several turns. */
+  async resultsOf(staged: readonly TypedArray[]): Promise<Record<string, Tensor>> {
+    const tensors: Record<string, Tensor> = {};
+    let left = elementsPerTurn;
+    for (let index = 0; index < this.outputs.length; index++) {
+      const { name, shape, dtype, size } = this.outputs[index] as Slot;
+      const source = staged[this.feeds.length + index] as TypedArray;
+      const copy = typedArray(dtype, size);
+      for (let from = 0; from < size; from += elementsPerTurn) {
+        const part = source.subarray(from, Math.min(size, from + elementsPerTurn));
+        copy.set(part, from);
+        left -= part.length + elementsPerTensor;
+        if (left > 0) continue;
+        await nextTurn();
+        left = elementsPerTurn;
+      }
+      tensors[name] = new Tensor(copy, shape);
+    }
+    return tensors;
   }
 
   /** Frees what is native; runs in flight finish first. */
   dispose(): void {
     disposeProgram(this.native);
   }
+}
+
+/** Copies of feeds, for a run that starts later. @throws ValueError where there is too little memory */
+export function copiesOf(tensors: ReadonlyMap<Input, Tensor>): Map<Input, TypedArray> {
+  const copies = new Map<Input, TypedArray>();
+  for (const [input, { data, dtype, shape, size }] of tensors) {
+    const copy = shared({ name: input.name as string, dtype, shape, size });
+    copy.set(data);
+    copies.set(input, copy);
+  }
+  return copies;
 }
 
 function slotOf(name: string, dtype: DType, shape: readonly number[]): Slot {

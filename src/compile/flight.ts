@@ -1,6 +1,7 @@
 /** Runs off the JavaScript thread: started, perhaps aborted, and landed. */
 
 import { describeValue } from '../arguments/describe.js';
+import type { Kind } from '../arguments/options.js';
 import { ValueError } from '../errors.js';
 import { holdLeaves, releaseLeaves, type Variable } from '../graph/leaf.js';
 import { cancelled, cancelRun, type StartedRun, startProgram } from '../native/program.js';
@@ -54,19 +55,32 @@ export function fly({
   });
 }
 
-/** @throws ValueError unless it is an AbortSignal or undefined */
+const methods = ['throwIfAborted', 'addEventListener', 'removeEventListener'] as const;
+
+/** An option that is an AbortSignal, recognised by its methods: it may come from another realm. */
+export const abortSignal: Kind<AbortSignal> = {
+  expected: 'an AbortSignal',
+  accepts: (value) => {
+    if (typeof value !== 'object' || value === null) return false;
+    try {
+      const signal = value as AbortSignal;
+      return (
+        typeof signal.aborted === 'boolean' &&
+        methods.every((method) => typeof signal[method] === 'function')
+      );
+    } catch {
+      return false; // a proxy whose traps throw
+    }
+  },
+};
+
+/** @throws ValueError if `signal` is neither an AbortSignal nor undefined */
 export function assertSignal(
   context: string,
   signal: unknown,
 ): asserts signal is AbortSignal | undefined {
-  if (signal === undefined) return;
-  // By what it can do: a signal may come from another realm.
-  const { aborted, throwIfAborted, addEventListener, removeEventListener } = (signal ??
-    {}) as Partial<AbortSignal>;
-  const methods = [throwIfAborted, addEventListener, removeEventListener];
-  if (typeof aborted !== 'boolean' || methods.some((method) => typeof method !== 'function')) {
-    throw new ValueError(
-      `${context}: signal must be an AbortSignal, but is ${describeValue(signal)}`,
-    );
-  }
+  if (signal === undefined || abortSignal.accepts(signal)) return;
+  throw new ValueError(
+    `${context}: signal must be ${abortSignal.expected}, but is ${describeValue(signal)}`,
+  );
 }

@@ -1,61 +1,94 @@
 /** A compiled program, as its user holds it. */
 
-import { setImmediate } from 'node:timers/promises';
 import { brand, describeValue } from '../arguments/describe.js';
+import { callback, checkedLater, flag } from '../arguments/kinds.js';
+import { declareOptions, type OptionsOf, optional, required } from '../arguments/options.js';
+import { isRecord, reading } from '../arguments/read.js';
 import { NumericError, StateError, ValueError } from '../errors.js';
 import { bindFeeds, type FedInputs, type Feeds, inputsOf } from '../evaluate/bind.js';
 import { describeNotFinite, firstNotFinite } from '../evaluate/finite.js';
 import { executionOrder } from '../evaluate/lowered.js';
-import { assertRun, checkBoundUpdates, checkUpdates, type Updates } from '../evaluate/updates.js';
+import {
+  assertRun,
+  checkBoundUpdates,
+  checkUpdates,
+  type Updates,
+  updatesKind,
+} from '../evaluate/updates.js';
 import { type Bindings, bindDim, namesOf } from '../graph/dimension.js';
-import type { Input, Variable } from '../graph/leaf.js';
-import { Node } from '../graph/node.js';
+import { holdLeaves, type Input, releaseLeaves, Variable } from '../graph/leaf.js';
+import { isNode, type Node } from '../graph/node.js';
+import type { Sliced } from '../graph/sliced.js';
 import { createQueue, done, type NativeQueue } from '../native/program.js';
-import { assertThreads } from '../native/threads.js';
+import { threadCount } from '../native/threads.js';
 import type { TypedArray } from '../tensor/dtype.js';
 import type { Tensor } from '../tensor/tensor.js';
+import { dimsOf } from './dims.js';
 import type { Encoded, Stats } from './encoded.js';
-import { Executable, type Slot } from './executable.js';
-import { assertSignal, type Flight, fly, type Landed } from './flight.js';
+import { copiesOf, Executable, type Slot } from './executable.js';
+import { Executables } from './executables.js';
+import { abortSignal, assertSignal, type Flight, fly, type Landed } from './flight.js';
 import { checkInto } from './into.js';
+import { Line } from './line.js';
+import { untilAborted } from './preparation.js';
 import { type ProfileRow, profileRows } from './profile.js';
-import { finished, specialisation } from './specialise.js';
+import { specialisation } from './specialise.js';
+import type { Stepper, StepRequest } from './stepper.js';
+
+const compileOptions = declareOptions('compile, new Program', {
+  /** What a run computes, by name; leaves and constants may be among it, and one node twice. */
+  outputs: required(checkedLater<Readonly<Record<string, Node>>>('a record of nodes by name')),
+  /** Leaves to write after everything is computed, each with its new value. */
+  updates: optional(updatesKind),
+  /** How many threads a run may use; as many as `setThreads` says, unless told. */
+  threads: optional(threadCount),
+});
 
 /** What `compile` is told. */
-export interface CompileOptions<K extends string = string> {
+export interface CompileOptions<K extends string = string>
+  extends OptionsOf<typeof compileOptions> {
   /** What a run computes, by name; leaves and constants may be among it, and one node twice. */
   readonly outputs: Readonly<Record<K, Node>>;
-  /** Leaves to write after everything is computed, each with its new value. */
-  readonly updates?: Updates | undefined;
-  /** How many threads a run may use; as many as `setThreads` says, unless told. */
-  readonly threads?: number | undefined;
 }
+
+const runOptions = declareOptions('Program.run', {
+  /** Tensors to write the outputs to, in place of fresh ones. */
+  into: optional(checkedLater<Readonly<Record<string, Tensor>>>('a record of tensors by name')),
+  /**
+   * Whether a NaN or an infinity is a NumericError, before anything is written. False by default: the check makes a
+   * run 1.5 to 2.5 times as long.
+   */
+  checkFinite: optional(flag),
+});
 
 /** What `run` may be told. */
-export interface RunOptions<K extends string = string> {
+export interface RunOptions<K extends string = string> extends OptionsOf<typeof runOptions> {
   /** Tensors to write the outputs to, in place of fresh ones. */
   readonly into?: Readonly<Record<K, Tensor>> | undefined;
-  /** Whether a NaN or an infinity is a NumericError, before anything is written. */
-  readonly checkFinite?: boolean | undefined;
 }
 
-/** What `runAsync` may be told. */
-export interface AsyncRunOptions {
+const asyncRunOptions = declareOptions('Program.runAsync', {
   /** An abort changes nothing, or comes too late: a run that writes ends. */
-  readonly signal?: AbortSignal | undefined;
-  /** Whether a NaN or an infinity is a NumericError, before anything is written. */
-  readonly checkFinite?: boolean | undefined;
-}
+  signal: optional(abortSignal),
+  /**
+   * Whether a NaN or an infinity is a NumericError, before anything is written. False by default: the check makes a
+   * run 1.5 to 2.5 times as long.
+   */
+  checkFinite: optional(flag),
+});
+
+/** What `runAsync` may be told. */
+export interface AsyncRunOptions extends OptionsOf<typeof asyncRunOptions> {}
+
+const noOptions: RunOptions & AsyncRunOptions = {};
+const passesKind = callback<Specialise>('the passes of the compiler (a function)');
 
 /** What the passes are to a program. */
 export type Specialise = (
   outputs: readonly Node[],
   updates: Updates,
   bindings: Bindings,
-) => Generator<undefined, Encoded>;
-
-// One for the usual minibatch, one for the last short one, the same for validation; and some to spare.
-const maxExecutables = 8;
+) => Sliced<Encoded>;
 
 let stepperOf: (program: Program) => Stepper;
 
@@ -74,49 +107,58 @@ export class Program<K extends string = string> {
   readonly #specialise: Specialise;
   readonly #inputs: FedInputs;
   readonly #queue: NativeQueue;
-  /** By binding; the most recently used stands last. */
-  readonly #executables = new Map<string, Executable>();
-  #latest: Executable | undefined;
+  readonly #executables = new Executables((bindings) => this.#compile(bindings));
+  /** Runs that were asked for and have not started yet. */
+  readonly #line = new Line();
+  /** Parameters and states that the graph reads or writes. */
+  readonly #variables: readonly Variable[];
   #runs = 0;
+  /** Runs that have started and have not come back yet. */
   #inFlight = 0;
-  #disposed = false;
 
   /**
    * Programs are made by `compile`.
    * @internal
    */
   constructor(options: CompileOptions<K>, passes: Specialise = specialisation) {
-    const { outputs, updates = [], threads } = options ?? {};
-    checkOutputs(outputs);
-    checkUpdates(updates);
-    if (threads !== undefined) assertThreads(threads, 'compile:');
-    this.#names = Object.keys(outputs) as K[];
-    this.#outputs = Object.values<Node>(outputs);
+    const read = compileOptions.read(options, 'compile');
+    const { threads } = read;
+    const outputs = checkOutputs(read.outputs);
+    const updates = checkUpdates(read.updates ?? []);
+    if (!passesKind.accepts(passes)) {
+      throw new ValueError(
+        `compile: expected ${passesKind.expected}, but received ${describeValue(passes)}`,
+      );
+    }
+    this.#names = outputs.map(([name]) => name) as K[];
+    this.#outputs = outputs.map(([, node]) => node);
     this.#updates = updates.map(([leaf, value]) => [leaf, value] as const);
     this.#written = updates.map(([leaf]) => leaf);
     this.#threads = threads ?? 0;
-    this.#specialise = passes;
+    this.#specialise = (...graph) => assertPasses(passes(...graph));
     const order = executionOrder([...this.#outputs, ...updates.map(([, value]) => value)]);
     this.#inputs = inputsOf(order, updates);
+    const variables = order.filter((node) => node instanceof Variable);
+    this.#variables = [...new Set([...variables, ...this.#written])];
     this.#queue = createQueue();
     // What has no names to wait for is compiled now, and refused now.
-    if (!this.#hasNames()) this.#latest = this.#executableFor(new Map());
+    if (!this.#hasNames()) this.#executables.get(new Map());
   }
 
   /**
    * Runs once, on this thread: computes the outputs, then writes the updates. Both are functions of
    * the leaves as they were before; a run that fails writes none.
    * @returns fresh tensors that are the caller's own, or those of `into`
-   * @throws ValueError, ShapeError or DTypeError for feeds or an `into` that do not fit; StateError on a
-   *   disposed program and while a `runAsync` of it is in flight; NumericError with `checkFinite`
+   * @throws ValueError, ShapeError or DTypeError if feeds or `into` do not fit; ValueError for an unknown option;
+   *   StateError on a disposed program and while a `runAsync` of it is in flight; NumericError with `checkFinite`
    */
-  run(feeds: Feeds = {}, options: RunOptions<K> = {}): Record<K, Tensor> {
+  run(feeds: Feeds = {}, options?: RunOptions<K>): Record<K, Tensor> {
     this.#assertIdle('run');
-    assertOptions('run', options);
+    const read = options === undefined ? noOptions : runOptions.read(options, 'run');
+    const { into, checkFinite = false } = read as RunOptions<K>;
     const executable = this.#fed(feeds);
-    const { into, checkFinite = false } = options;
     try {
-      if (into !== undefined && !executable.accepts(into)) checkInto(into, executable.outputs);
+      if (into !== undefined) checkFitting(into, executable);
       const status = executable.run(into, this.#runs, this.#threads, checkFinite);
       if (status !== done) {
         throw this.#notFinite(executable, executable.fedWith(), status, this.#runs);
@@ -132,32 +174,46 @@ export class Program<K extends string = string> {
    * The same off the JavaScript thread. Feeds are copied before this returns; runs of one program go one
    * after another, in the order of calling. An aborted run has written nothing and rejects with
    * `signal.reason`, unless it had come to its writes: then it ends, and resolves.
-   * @throws (rejects with) ValueError, ShapeError or DTypeError for feeds that do not fit; StateError on a disposed
-   *   program; NumericError with `checkFinite`; `signal.reason` after an abort
+   * @throws (rejects with) ValueError, ShapeError or DTypeError if feeds do not fit; ValueError for an unknown option;
+   *   StateError on a disposed program; NumericError with `checkFinite`; `signal.reason` after an abort
    */
-  async runAsync(feeds: Feeds = {}, options: AsyncRunOptions = {}): Promise<Record<K, Tensor>> {
+  async runAsync(feeds: Feeds = {}, options?: AsyncRunOptions): Promise<Record<K, Tensor>> {
     this.#assertUsable('runAsync');
-    assertOptions('runAsync', options);
-    const { signal, checkFinite = false } = options;
-    assertSignal('runAsync', signal);
+    const read = options === undefined ? noOptions : asyncRunOptions.read(options, 'runAsync');
+    const { signal, checkFinite = false } = read;
     signal?.throwIfAborted();
-    const executable = this.#fed(feeds);
-    let memory: TypedArray[];
+    const { bindings, memoryOf } = this.#stagedFeeds(feeds);
+    // A getter among the feeds may have disposed of it.
+    this.#assertUsable('runAsync');
+    const { executable, memory, landed } = await this.#launch(bindings, {
+      memoryOf,
+      steps: 1,
+      checkFinite,
+      signal,
+    });
     try {
-      memory = executable.stage();
-    } finally {
-      executable.forget();
-    }
-    try {
-      const start = { memory, steps: 1, checkFinite, signal };
-      const { status, run } = await this.#fly(executable, start);
+      const { status, run } = landed;
       if (status !== done) {
         throw this.#notFinite(executable, executable.fedWith(memory), status, run);
       }
-      return executable.resultsOf(memory) as Record<K, Tensor>;
+      return (await executable.resultsOf(memory)) as Record<K, Tensor>;
     } finally {
       executable.unstage(memory);
     }
+  }
+
+  /**
+   * Compiles the program for the first run of these sizes, in slices of about 1 ms between which the event loop goes
+   * on. Without it, the first `runAsync`, `fit` or `predict` does the same, and the first `run` compiles at once.
+   * @param dims the size of every named dimension, such as `{ batch: 64 }`
+   * @throws (rejects with) ValueError for a name that the inputs do not have, one that is missing, or a size that
+   *   is not a whole number of at least 0; ShapeError when the graph does not fit these sizes; StateError on a
+   *   disposed program, and when it is disposed of meanwhile
+   */
+  async prepare(dims: Readonly<Record<string, number>> = {}): Promise<void> {
+    this.#assertUsable('prepare');
+    const bindings = dimsOf(dims, this.#inputs);
+    await this.#executables.prepareUntilDisposed(bindings);
   }
 
   /**
@@ -166,7 +222,8 @@ export class Program<K extends string = string> {
    */
   stats(): Stats {
     this.#assertUsable('stats');
-    if (this.#latest) return this.#latest.encoded.stats;
+    const { latest } = this.#executables;
+    if (latest) return latest.encoded.stats;
     throw new StateError(
       'stats: the graph has named dimensions, which are bound when it is run; run it before',
     );
@@ -175,7 +232,8 @@ export class Program<K extends string = string> {
   /**
    * The index of the next run, on which draws depend; a run that succeeds counts one. While runs are in
    * flight it counts those that have come back, and cannot be set.
-   * @throws StateError when it is set while runs are in flight; ValueError for what is no index of a run
+   * @throws StateError when it is set while runs are in flight; ValueError if it cannot be the
+   *   index of a run
    */
   get runs(): number {
     return this.#runs;
@@ -207,10 +265,7 @@ export class Program<K extends string = string> {
 
   /** Frees native memory; runs in flight finish first. Whatever else is asked after that is a StateError. */
   dispose(): void {
-    this.#disposed = true;
-    for (const executable of this.#executables.values()) executable.dispose();
-    this.#executables.clear();
-    this.#latest = undefined;
+    this.#executables.dispose();
   }
 
   /** `dispose`, for `using`. */
@@ -241,18 +296,70 @@ export class Program<K extends string = string> {
     const { steps, bindings, checkFinite, signal } = request;
     assertSignal('runSteps', signal);
     signal?.throwIfAborted();
-    if (!this.#executables.has(keyOf(bindings))) await this.#prepare(bindings);
-    const executable = this.#executableFor(bindings);
     const taken = (from: ReadonlyMap<string, TypedArray>) => (slot: Slot) =>
       from.get(slot.name) as TypedArray;
-    const feeds = executable.feeds.map(taken(request.feeds));
-    const memory = [...feeds, ...executable.outputs.map(taken(request.outputs))];
-    const landed = await this.#fly(executable, { memory, steps, checkFinite, signal });
+    const memoryOf = ({ feeds, outputs }: Executable) => [
+      ...feeds.map(taken(request.feeds)),
+      ...outputs.map(taken(request.outputs)),
+    ];
+    const { executable, memory, landed } = await this.#launch(bindings, {
+      memoryOf,
+      steps,
+      checkFinite,
+      signal,
+    });
     if (landed.status === done) return;
     const failed = executable.feeds.map(({ size }, place) =>
-      (feeds[place] as TypedArray).subarray(landed.steps * size, (landed.steps + 1) * size),
+      (memory[place] as TypedArray).subarray(landed.steps * size, (landed.steps + 1) * size),
     );
     throw this.#notFinite(executable, executable.fedWith(failed), landed.status, landed.run);
+  }
+
+  /** Copies the feeds of a run that may start later. */
+  #stagedFeeds(feeds: Feeds): { bindings: Bindings; memoryOf: Request['memoryOf'] } {
+    const latest = this.#executables.latest;
+    if (this.#line.length === 0 && latest?.match(feeds)) return stagedIn(latest);
+    // It may have taken some of them before it found that they are not its own.
+    latest?.forget();
+    const { tensors, bindings } = bindFeeds(this.#inputs.inputs, feeds, this.#inputs.optional);
+    const known = this.#line.length === 0 ? this.#executables.find(bindings) : undefined;
+    if (known) {
+      known.take(tensors);
+      return stagedIn(known);
+    }
+    const copies = copiesOf(tensors);
+    return { bindings, memoryOf: (executable) => executable.stageCopies(copies) };
+  }
+
+  /**
+   * Starts runs when all that were asked for before have started. Where there is nothing compiled for this binding,
+   * it is compiled when their turn has come.
+   */
+  async #launch(bindings: Bindings, request: Request): Promise<Launched> {
+    // At once, if that may be: before this returns, for whoever calls it without awaiting.
+    const known = this.#line.length === 0 ? this.#executables.find(bindings) : undefined;
+    if (known) return await this.#start(known, request);
+    // The leaves are the run's from the call on, though they are read and written later.
+    holdLeaves(this.#variables, this.#written);
+    const place = this.#line.enter();
+    let launched: Promise<Launched>;
+    try {
+      await untilAborted(place.turn, request.signal);
+      const executable = await this.#executables.prepare(bindings, request.signal);
+      launched = this.#start(executable, request);
+      // Whoever disposed of the program meanwhile could not dispose of this.
+      if (this.#executables.disposed) executable.dispose();
+    } finally {
+      place.leave();
+      releaseLeaves(this.#variables, this.#written);
+    }
+    return await launched;
+  }
+
+  async #start(executable: Executable, { memoryOf, ...start }: Request): Promise<Launched> {
+    const memory = memoryOf(executable);
+    const landed = await this.#fly(executable, { ...start, memory });
+    return { executable, memory, landed };
   }
 
   #fly(
@@ -280,54 +387,21 @@ export class Program<K extends string = string> {
   /** The executable for these feeds, which has taken them. */
   #fed(feeds: Feeds): Executable {
     // A getter among them may run the program with another binding, or dispose of it.
-    const latest = this.#latest;
-    if (latest?.match(feeds)) return latest;
+    const { latest } = this.#executables;
+    if (latest && reading('feeds:', feeds, () => latest.match(feeds))) return latest;
     // It may have taken some of them before it found that they are not its own.
     latest?.forget();
     const { tensors, bindings } = bindFeeds(this.#inputs.inputs, feeds, this.#inputs.optional);
-    const executable = this.#executableFor(bindings);
+    const executable = this.#executables.get(bindings);
     executable.take(tensors);
     return executable;
   }
 
-  #executableFor(bindings: Bindings): Executable {
-    const key = keyOf(bindings);
-    const executable =
-      this.#executables.get(key) ?? this.#executable(finished(this.#passes(bindings)), bindings);
-    this.#executables.delete(key);
-    this.#executables.set(key, executable);
-    if (this.#executables.size > maxExecutables) {
-      const [[oldest, unused]] = this.#executables as unknown as [[string, Executable]];
-      this.#executables.delete(oldest);
-      unused.dispose();
-    }
-    this.#latest = executable;
-    return executable;
-  }
-
-  /** Specialises the program, leaving the JavaScript thread to others between passes. */
-  async #prepare(bindings: Bindings): Promise<void> {
-    const passes = this.#passes(bindings);
-    let step = passes.next();
-    while (!step.done) {
-      await setImmediate();
-      step = passes.next();
-    }
-    this.#assertUsable('runSteps');
-    const key = keyOf(bindings);
-    if (!this.#executables.has(key)) {
-      this.#executables.set(key, this.#executable(step.value, bindings));
-    }
-  }
-
-  #passes(bindings: Bindings): Generator<undefined, Encoded> {
+  *#compile(bindings: Bindings): Sliced<Executable> {
     checkBoundUpdates(this.#updates, (node) =>
       node.shape.map((dim) => bindDim(dim, bindings, `${node} `)),
     );
-    return this.#specialise(this.#outputs, this.#updates, bindings);
-  }
-
-  #executable(encoded: Encoded, bindings: Bindings): Executable {
+    const encoded = yield* this.#specialise(this.#outputs, this.#updates, bindings);
     return new Executable(encoded, this.#names, this.#inputs.inputs, bindings, this.#queue);
   }
 
@@ -353,13 +427,15 @@ export class Program<K extends string = string> {
   }
 
   #assertUsable(what: string): void {
-    if (this.#disposed) throw new StateError(`${what}: the program has been disposed of`);
+    if (this.#executables.disposed)
+      throw new StateError(`${what}: the program has been disposed of`);
   }
 
   #assertIdle(what: string): void {
     this.#assertUsable(what);
-    if (this.#inFlight > 0) {
-      const runs = this.#inFlight === 1 ? 'a run of it is' : `${this.#inFlight} runs of it are`;
+    const busy = this.#inFlight + this.#line.length;
+    if (busy > 0) {
+      const runs = busy === 1 ? 'a run of it is' : `${busy} runs of it are`;
       throw new StateError(
         `${what}: the program is busy, ${runs} in flight; await what runAsync returned, or use runAsync`,
       );
@@ -368,11 +444,16 @@ export class Program<K extends string = string> {
 }
 
 /**
- * Compiles a graph: all passes, for each binding of its dimension names when it is first run with
- * it; a graph without names is compiled at once. While a program runs, numbers too small to be normal
+ * Compiles a graph. A graph without named dimensions is compiled at once, on this thread. Any other is compiled for
+ * each binding of its names when it is first run with it: by `run` at once, by `runAsync`, `fit`, `predict` and
+ * `prepare` in slices between which the event loop goes on. While a program runs, numbers too small to be normal
  * (under 1.2e-38 in float32) count as 0, which `evaluate` keeps.
- * @throws ValueError for what are no nodes; GraphError, ShapeError or DTypeError for updates or leaves that
- *   do not fit together; NativeError, with the remedy, when the addon does not load
+ *
+ * A program's native memory is freed by `dispose`, or some time after the program became garbage. No runtime runs such
+ * a finalizer before the event loop has had a turn: a loop that compiles without awaiting anything grows by 30 KB and
+ * the arena for each program, unless it disposes of them (`using program = compile(…)`).
+ * @throws ValueError if an output is not a node, and for an unknown option; GraphError, ShapeError or DTypeError if
+ *   updates or leaves do not fit together; NativeError, with the remedy, if the addon does not load
  */
 export function compile<K extends string>(options: CompileOptions<K>): Program<K> {
   return new Program(options);
@@ -380,63 +461,62 @@ export function compile<K extends string>(options: CompileOptions<K>): Program<K
 
 // ---- For src/train, not public.
 
-export interface StepRequest {
-  /** The runs, one after another: each is a run like any other, with the program's next index. */
-  readonly steps: number;
-  /** What the names of dimensions are, in all of them. */
-  readonly bindings: Bindings;
-  /** By input, on SharedArrayBuffers: the first run's feed, then the second's, …. Not to be touched meanwhile. */
-  readonly feeds: ReadonlyMap<string, TypedArray>;
-  /** By output, likewise: where the first run's value goes, then the second's, …. */
-  readonly outputs: ReadonlyMap<string, TypedArray>;
-  readonly checkFinite: boolean;
-  readonly signal: AbortSignal | undefined;
-}
-
-/** Several runs in one call, off the JavaScript thread, on memory that the caller gives. */
-export interface Stepper {
-  readonly inputs: ReadonlyMap<string, Input>;
-  readonly outputs: ReadonlyMap<string, Node>;
-  readonly updates: Updates;
-  /** Whether a step changes a parameter. */
-  readonly trains: boolean;
-  /** The index of the next run. */
-  runs: number;
-  /**
-   * Resolves when all steps are done. Rejects with `signal.reason` after an abort, between two steps or before
-   * one has written anything; with a NumericError for the first step that went wrong: those before it are
-   * done.
-   */
-  runSteps(request: StepRequest): Promise<void>;
-}
+export type { Stepper, StepRequest } from './stepper.js';
 
 export function stepper(program: Program): Stepper {
   return stepperOf(program);
 }
 
-function keyOf(bindings: Bindings): string {
-  const names = [...bindings].map(([name, value]) => `${name}=${value}`);
-  return names.sort().join(' ');
+/** Runs to be started. */
+interface Request extends Pick<Flight, 'steps' | 'checkFinite' | 'signal'> {
+  /** The memory that they are run on. */
+  readonly memoryOf: (executable: Executable) => TypedArray[];
 }
 
-function checkOutputs(outputs: unknown): void {
-  if (
-    typeof outputs !== 'object' ||
-    outputs === null ||
-    Array.isArray(outputs) ||
-    outputs instanceof Node
-  ) {
+/** Runs that have come back. */
+interface Launched {
+  readonly executable: Executable;
+  readonly memory: TypedArray[];
+  readonly landed: Landed;
+}
+
+/** Feeds that an executable has taken, copied. */
+function stagedIn(executable: Executable): {
+  bindings: Bindings;
+  memoryOf: Request['memoryOf'];
+} {
+  const { bindings } = executable;
+  try {
+    const memory = executable.stage();
+    return { bindings, memoryOf: () => memory };
+  } finally {
+    executable.forget();
+  }
+}
+
+/** The outputs by name. @throws ValueError if they are not a record of nodes */
+function checkOutputs(outputs: unknown): readonly (readonly [name: string, node: Node])[] {
+  if (!isRecord(outputs)) {
     throw new ValueError(
       `compile: outputs must be a record of nodes by name, but are ${describeValue(outputs)}`,
     );
   }
-  for (const [name, node] of Object.entries(outputs)) {
-    if (node instanceof Node && name !== '__proto__') continue;
+  const entries = reading('compile: outputs', outputs, () => Object.entries(outputs));
+  return entries.map(([name, node]) => {
+    if (isNode(node) && name !== '__proto__') return [name, node] as const;
     throw new ValueError(`compile: output '${name}' must be a node, but is ${describeValue(node)}`);
-  }
+  });
 }
 
-function assertOptions(what: string, options: unknown): void {
-  if (typeof options === 'object' && options !== null) return;
-  throw new ValueError(`${what}: expected options, but received ${describeValue(options)}`);
+function assertPasses(made: ReturnType<Specialise>): ReturnType<Specialise> {
+  if (typeof made?.next === 'function') return made;
+  throw new ValueError(
+    `compile: expected the passes to give a generator, but they gave ${describeValue(made)}`,
+  );
+}
+
+function checkFitting(into: Readonly<Record<string, Tensor>>, executable: Executable): void {
+  reading('into:', into, () => {
+    if (!executable.accepts(into)) checkInto(into, executable.outputs);
+  });
 }

@@ -1,9 +1,10 @@
 /** All passes, for one binding of the dimension names. */
 
 import type { Updates } from '../evaluate/interpreter.js';
-import { executionOrder } from '../evaluate/lowered.js';
+import { executionWalk } from '../evaluate/lowered.js';
 import type { Bindings } from '../graph/dimension.js';
 import type { Node } from '../graph/node.js';
+import { finished, type Sliced } from '../graph/sliced.js';
 import { panelBytes } from '../native/program.js';
 import { bytesOf } from '../tensor/dtype.js';
 import type { Encoded, Stats } from './encoded.js';
@@ -21,8 +22,8 @@ import { share } from './passes/share/index.js';
 import { simplify } from './passes/simplify.js';
 
 /**
- * Runs the passes, one at each step, so that whoever must not keep the JavaScript thread can let others
- * have it in between.
+ * Runs the passes in slices: they yield after at most `stepsPerSlice` steps of work, so that a caller that must not
+ * keep the JavaScript thread can let others have it in between.
  * @param fired counts how often each rewrite was made
  * @throws ShapeError where the graph does not fit under this binding
  */
@@ -31,34 +32,30 @@ export function* specialisation(
   updates: Updates,
   bindings: Bindings,
   fired: Fired = new Map(),
-): Generator<undefined, Encoded> {
+): Sliced<Encoded> {
   const wanted = [...outputs, ...updates.map(([, value]) => value)];
   const build = new Builder(fired);
-  const lowered = lower(executionOrder(wanted), bindings, build);
-  yield;
-  const simplified = simplify(
+  const { pace } = build;
+  const lowered = yield* lower(yield* executionWalk(wanted, pace), bindings, build);
+  const simplified = yield* simplify(
     wanted.map((node) => lowered.get(node) as Ref),
     build,
   );
-  yield;
-  const roots = share(simplified, build);
-  yield;
-  const fused = fuse(
+  const roots = yield* share(simplified, build);
+  const fused = yield* fuse(
     roots.slice(0, outputs.length),
     updates.map(([leaf], i) => ({ leaf, ref: roots[outputs.length + i] as Ref })),
     build,
   );
-  yield;
-  const placement = new Placement(fused, fired);
-  yield;
-  const instructions = instruct(fused, placement, panelBytes, fired);
-  const arena = arrange(instructions, fired);
-  yield;
-  const encoded = encode(instructions, arena);
-  const valueBytes = fused.order.reduce(
-    (bytes, { kind, size, dtype }) => bytes + (kind === 'leaf' ? 0 : size * bytesOf[dtype]),
-    0,
-  );
+  const placement = yield* Placement.of(fused, fired, pace);
+  const instructions = yield* instruct(fused, placement, panelBytes, fired, pace);
+  const arena = yield* arrange(instructions, fired, pace);
+  const encoded = yield* encode(instructions, arena, pace);
+  let valueBytes = 0;
+  for (const { kind, size, dtype } of fused.order) {
+    if (kind !== 'leaf') valueBytes += size * bytesOf[dtype];
+    if (pace.due()) yield;
+  }
   return {
     ...encoded,
     stats: {
@@ -73,14 +70,6 @@ export function* specialisation(
 /** Runs all passes. @throws ShapeError where the graph does not fit under this binding */
 export function specialise(...graph: Parameters<typeof specialisation>): Encoded {
   return finished(specialisation(...graph));
-}
-
-/** What passes come to, without a pause. */
-export function finished(passes: Generator<undefined, Encoded>): Encoded {
-  for (;;) {
-    const { done, value } = passes.next();
-    if (done) return value;
-  }
 }
 
 function statsOf({ list }: Instructions): Omit<Stats, 'arenaBytes' | 'leafBytes' | 'valueBytes'> {

@@ -1,6 +1,7 @@
 /** From feeds to what one run needs: a tensor for every input, a number for every dimension name. */
 
 import { describeValue } from '../arguments/describe.js';
+import { isList, reading } from '../arguments/read.js';
 import { DTypeError, GraphError, ShapeError, ValueError } from '../errors.js';
 import { isDimensionName } from '../graph/dimension.js';
 import { Input, Leaf } from '../graph/leaf.js';
@@ -53,21 +54,22 @@ export interface BoundFeeds {
 /**
  * Checks the feeds against the inputs and binds dimension names.
  * @param optional inputs that nothing reads: they may be fed, and bind names if they are
- * @throws ValueError for a feed that is unknown, missing or no tensor; DTypeError or ShapeError for
- *   one that does not fit, or when a name is bound to two numbers
+ * @throws ValueError if a feed is unknown, missing or not a tensor; DTypeError or ShapeError if one does not fit, or a
+ *   name is bound to two numbers
  */
 export function bindFeeds(
   inputs: ReadonlyMap<string, Input>,
-  feeds: Feeds,
+  given: Feeds,
   optional: ReadonlyMap<string, Input> = new Map(),
 ): BoundFeeds {
-  if (typeof feeds !== 'object' || feeds === null) {
+  if (typeof given !== 'object' || given === null || isList(given) || isTensorLike(given)) {
     throw new ValueError(
-      `feeds must be a record of tensors by name, but are ${describeValue(feeds)}`,
+      `feeds must be a record of tensors by name, but are ${describeValue(given)}`,
     );
   }
+  const feeds = reading('feeds:', given, () => new Map(Object.entries(given)));
   const fed = new Map(inputs);
-  for (const name of Object.keys(feeds)) {
+  for (const name of feeds.keys()) {
     const also = optional.get(name);
     if (also && !inputs.has(name)) fed.set(name, also);
     if (!fed.has(name)) {
@@ -79,8 +81,7 @@ export function bindFeeds(
   const bindings = new Map<string, number>();
   const boundBy = new Map<string, Input>();
   for (const [name, input] of fed) {
-    const value = Object.hasOwn(feeds, name) ? feeds[name] : undefined;
-    const tensor = feedFor(input, value);
+    const tensor = feedFor(input, feeds.get(name));
     input.shape.forEach((dim, axis) => {
       const length = tensor.shape[axis] as number;
       if (!isDimensionName(dim)) return;

@@ -1,27 +1,31 @@
 /** Evaluation by the reference executor. */
 
 import { describeValue } from '../arguments/describe.js';
+import { declareOptions, type OptionsOf, optional } from '../arguments/options.js';
+import { assertRecord, isList, isRecord } from '../arguments/read.js';
 import { ValueError } from '../errors.js';
-import { Node } from '../graph/node.js';
+import { isNode, type Node } from '../graph/node.js';
 import type { Tensor } from '../tensor/tensor.js';
 import type { Feeds } from './bind.js';
-import { Interpreter, type Updates } from './interpreter.js';
+import { Interpreter } from './interpreter.js';
+import { runIndex, updatesKind } from './updates.js';
+
+const evaluateOptions = declareOptions('evaluate', {
+  /** Leaves to write after everything is computed, each with its new value. */
+  updates: optional(updatesKind),
+  /** The index of this run, on which random draws depend; 0 unless told otherwise. */
+  run: optional(runIndex),
+});
 
 /** What `evaluate` may be told. */
-export interface EvaluateOptions {
-  /** Leaves to write after everything is computed, each with its new value. */
-  readonly updates?: Updates | undefined;
-  /** The index of this run, on which random draws depend; 0 unless told otherwise. */
-  readonly run?: number | undefined;
-}
+export interface EvaluateOptions extends OptionsOf<typeof evaluateOptions> {}
 
 /**
  * Computes nodes from fed inputs and the leaves' values; the reference that everything faster is
  * compared with. Returns fresh tensors in the form that was asked: one, a list, or a record.
  *
- * @throws ValueError for a feed that is missing, unknown or no tensor; ShapeError or DTypeError for
- *   one that does not fit; GraphError for leaves of one name or updates that do not fit. Leaves are
- *   unchanged then.
+ * @throws ValueError if a feed is missing, unknown or not a tensor, or an option is unknown; ShapeError or DTypeError if
+ *   a feed does not fit; GraphError if two leaves have one name or updates do not fit. Leaves are unchanged then.
  */
 export function evaluate(node: Node, feeds?: Feeds, options?: EvaluateOptions): Tensor;
 export function evaluate<const T extends readonly Node[]>(
@@ -37,18 +41,18 @@ export function evaluate<K extends string>(
 export function evaluate(
   wanted: Node | readonly Node[] | Readonly<Record<string, Node>>,
   feeds: Feeds = {},
-  { updates = [], run = 0 }: EvaluateOptions = {},
+  options?: EvaluateOptions,
 ): Tensor | Tensor[] | Record<string, Tensor> {
-  if (wanted instanceof Node) {
+  const { updates = [], run = 0 } = evaluateOptions.read(options);
+  if (isNode(wanted)) {
     return new Interpreter([wanted], updates).run(feeds, run)[0] as Tensor;
   }
-  if (Array.isArray(wanted)) return new Interpreter(wanted, updates).run(feeds, run);
-  if (typeof wanted !== 'object' || wanted === null) {
-    throw new ValueError(
-      `evaluate: expected a node, a list of nodes or a record of nodes, but received ${describeValue(wanted)}`,
-    );
+  if (isList(wanted)) return new Interpreter(wanted as readonly Node[], updates).run(feeds, run);
+  const expected = 'evaluate: expected a node, a list of nodes or a record of nodes,';
+  if (!isRecord(wanted)) {
+    throw new ValueError(`${expected} but received ${describeValue(wanted)}`);
   }
-  const entries = Object.entries(wanted as Readonly<Record<string, Node>>);
+  const entries = assertRecord(wanted as Readonly<Record<string, Node>>, expected);
   const tensors = new Interpreter(
     entries.map(([, node]) => node),
     updates,

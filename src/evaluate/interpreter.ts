@@ -33,12 +33,10 @@ export class Interpreter {
 
   /** @throws GraphError, ShapeError or DTypeError for updates or leaves that do not fit together */
   constructor(outputs: readonly Node[], updates: Updates = []) {
-    checkOutputs(outputs);
-    checkUpdates(updates);
-    this.#outputs = outputs;
-    this.#updates = updates;
-    this.#order = executionOrder([...outputs, ...updates.map(([, value]) => value)]);
-    const { inputs, optional } = inputsOf(this.#order, updates);
+    this.#outputs = checkOutputs(outputs);
+    this.#updates = checkUpdates(updates);
+    this.#order = executionOrder([...this.#outputs, ...this.#updates.map(([, value]) => value)]);
+    const { inputs, optional } = inputsOf(this.#order, this.#updates);
     this.#inputs = inputs;
     this.#alsoFed = optional;
     this.#variables = this.#order.filter((node) => node instanceof Variable);

@@ -3,7 +3,8 @@
 import { GraphError } from '../errors.js';
 import { sameShape } from '../graph/dimension.js';
 import type { Node } from '../graph/node.js';
-import { topologicalOrder } from '../graph/topology.js';
+import type { Pace, Sliced } from '../graph/sliced.js';
+import { topologicalOrder, topologicalWalk } from '../graph/topology.js';
 
 const expansions = new WeakMap<Node, Node>();
 
@@ -26,8 +27,15 @@ export function expansionOf(node: Node): Node | undefined {
 
 /** All nodes to compute for the roots, inputs first. */
 export function executionOrder(roots: readonly Node[]): Node[] {
-  return topologicalOrder(roots, (node) => {
-    const expansion = expansionOf(node);
-    return expansion ? [expansion] : node.inputs;
-  });
+  return topologicalOrder(roots, computedFrom);
+}
+
+/** `executionOrder` in slices. */
+export function executionWalk(roots: readonly Node[], pace: Pace): Sliced<Node[]> {
+  return topologicalWalk(roots, computedFrom, pace);
+}
+
+function computedFrom(node: Node): readonly Node[] {
+  const expansion = expansionOf(node);
+  return expansion ? [expansion] : node.inputs;
 }

@@ -1,39 +1,46 @@
 /** New values for leaves: what may be written, whichever executor does it. */
 
-import { assertList, describeValue } from '../arguments/describe.js';
+import { describeValue } from '../arguments/describe.js';
+import { checkedLater } from '../arguments/kinds.js';
+import type { Kind } from '../arguments/options.js';
+import { assertList } from '../arguments/read.js';
 import { DTypeError, GraphError, ShapeError, ValueError } from '../errors.js';
 import { sameShape } from '../graph/dimension.js';
 import { Variable } from '../graph/leaf.js';
-import { Node } from '../graph/node.js';
+import { isNode, type Node } from '../graph/node.js';
 import { formatShape } from '../tensor/shape.js';
 
 /** New values for leaves: what a training step writes. */
 export type Updates = readonly (readonly [leaf: Variable, value: Node])[];
 
-/** @throws ValueError for what is no node */
-export function checkOutputs(outputs: readonly Node[]): void {
-  for (const output of outputs) {
-    if (!(output instanceof Node)) {
+/** A copy of a list of nodes. @throws ValueError if it is not one */
+export function checkOutputs(outputs: readonly Node[]): readonly Node[] {
+  const list = assertList(outputs, 'expected a list of nodes,');
+  for (const output of list) {
+    if (!isNode(output)) {
       throw new ValueError(`expected a node to evaluate, but received ${describeValue(output)}`);
     }
   }
+  return list;
 }
 
 /**
- * @throws ValueError for what are no pairs; GraphError for a leaf that cannot be updated, or is twice;
- *   DTypeError or ShapeError for a value that cannot be its leaf's
+ * A copy of updates.
+ * @throws ValueError if they are not a list of pairs; GraphError if a leaf cannot be updated or is updated twice, or a
+ *   value is not a node; DTypeError or ShapeError if a value does not fit its leaf
  */
-export function checkUpdates(updates: Updates): void {
+export function checkUpdates(updates: Updates): Updates {
   const seen = new Set<Node>();
-  for (const update of assertList(updates, 'updates: expected [leaf, value] pairs,')) {
-    const [leaf, value] = assertList(
-      update,
-      'updates: expected a [leaf, value] pair,',
-    ) as typeof update;
-    if (!(leaf instanceof Variable)) {
-      throw new GraphError(`only parameters and states can be updated, but ${leaf} is neither`);
+  const list = assertList(updates, 'updates: expected [leaf, value] pairs,').map(
+    (update) =>
+      assertList(update, 'updates: expected a [leaf, value] pair,') as (typeof updates)[number],
+  );
+  for (const [leaf, value] of list) {
+    if (!isNode(leaf) || !(leaf instanceof Variable)) {
+      const what = isNode(leaf) ? `${leaf}` : describeValue(leaf);
+      throw new GraphError(`only parameters and states can be updated, but ${what} is neither`);
     }
-    if (!(value instanceof Node)) {
+    if (!isNode(value)) {
       throw new GraphError(
         `update of ${leaf}: expected a node, but received ${describeValue(value)}`,
       );
@@ -52,6 +59,7 @@ export function checkUpdates(updates: Updates): void {
       );
     }
   }
+  return list;
 }
 
 /** The same where the names of dimensions are known. @throws ShapeError for a value of another shape */
@@ -68,9 +76,18 @@ export function checkBoundUpdates(
   }
 }
 
-/** @throws ValueError unless it may be the index of a run */
+/** The index of a run. */
+export const runIndex: Kind<number> = {
+  expected: 'an integer from 0 to 2^53 - 1',
+  accepts: (value) => Number.isSafeInteger(value) && (value as number) >= 0,
+};
+
+/** @throws ValueError if `run` cannot be the index of a run */
 export function assertRun(run: unknown): asserts run is number {
-  if (!Number.isSafeInteger(run) || (run as number) < 0) {
-    throw new ValueError(`run must be an integer from 0 to 2^53 - 1, but is ${describeValue(run)}`);
+  if (!runIndex.accepts(run)) {
+    throw new ValueError(`run must be ${runIndex.expected}, but is ${describeValue(run)}`);
   }
 }
+
+/** New values for leaves, as an option: `checkUpdates` checks them. */
+export const updatesKind: Kind<Updates> = checkedLater('a list of [leaf, value] pairs');

@@ -28,17 +28,17 @@ export function isDimensionName(value: unknown): value is string {
   return typeof value === 'string' && namePattern.test(value);
 }
 
-/** Brings a dimension that a user wrote into normal form. @throws ShapeError when it is none */
+/** Brings a dimension that a user wrote into normal form. @throws ShapeError if `value` is not a dimension */
 export function dimension(value: unknown, context: string): Dim {
   if (typeof value === 'number') {
-    if (Number.isInteger(value) && value >= 0) return value;
+    if (Number.isSafeInteger(value) && value >= 0) return value;
   } else if (typeof value === 'string') {
     const polynomial = parse(value);
     const dim = polynomial && print(polynomial);
     if (typeof dim === 'string' || (dim !== undefined && dim >= 0)) return dim;
   }
   throw new ShapeError(
-    `${context} expected a dimension (a non-negative integer or a name), but received ${describeValue(value)}`,
+    `${context} expected a dimension (an integer from 0 to 2^53 - 1, or a name), but received ${describeValue(value)}`,
   );
 }
 

@@ -1,22 +1,27 @@
 /** The graph as DOT text, with its wiring checked on the way: the seed's recursive plot, unrolled. */
 
 import { describeValue } from '../arguments/describe.js';
+import { oneOf, text } from '../arguments/kinds.js';
+import { declareOptions, type OptionsOf, optional } from '../arguments/options.js';
+import { assertList, isList } from '../arguments/read.js';
 import { GraphError } from '../errors.js';
 import { formatShape } from '../tensor/shape.js';
 import { Constant, Leaf, type LeafKind } from './leaf.js';
-import { Node } from './node.js';
-import { reachable } from './topology.js';
-import { WaitList } from './waitlist.js';
+import { isNode, type Node } from './node.js';
+import { topologicalOrder } from './topology.js';
+import { WaitList, waitList } from './waitlist.js';
+
+const dotOptions = declareOptions('dot', {
+  /** A wait list wired by hand, to be checked and shown; defaults to `WaitList.of(roots)`. */
+  waits: optional(waitList),
+  /** A title above the drawing. */
+  title: optional(text, 'label'),
+  /** The direction in which values flow; bottom to top unless told otherwise, as in the seed's plots. */
+  direction: optional(oneOf('BT', 'TB', 'LR', 'RL'), 'rankdir'),
+});
 
 /** What `dot` may be told. */
-export interface DotOptions {
-  /** A wait list wired by hand, to be checked and shown; defaults to `WaitList.of(roots)`. */
-  readonly waits?: WaitList | undefined;
-  /** A title above the drawing. */
-  readonly title?: string | undefined;
-  /** The direction in which values flow; bottom to top unless told otherwise, as in the seed's plots. */
-  readonly direction?: 'BT' | 'TB' | 'LR' | 'RL';
-}
+export interface DotOptions extends OptionsOf<typeof dotOptions> {}
 
 type Style = Readonly<Record<string, string>>;
 
@@ -42,27 +47,21 @@ const derivedStyle: Style = {
 
 /**
  * Draws all that the roots depend on: leaves by kind, parameters with the number of parents they
- * wait for, nodes that differentiation built in a colour of their own.
+ * wait for, nodes that differentiation built in a colour of their own. Nodes are numbered n0, n1, … by their place in
+ * the drawing, inputs first: equal graphs give equal text.
  * @returns the graph as text in the DOT language, for Graphviz
- * @throws GraphError, naming both nodes, for an edge that `waits` lacks or waits for in vain, for a root that is no
- *   node, and for `waits` that are no wait list
+ * @throws GraphError, naming both nodes, if `waits` lacks an edge or waits for one in vain; GraphError if a root is not
+ *   a node or `waits` is not a wait list; ValueError for another option that is unknown or unacceptable
  */
-export function dot(root: Node | readonly Node[], options: DotOptions = {}): string {
-  const roots = root instanceof Node ? [root] : root;
-  if (!Array.isArray(roots)) {
-    throw new GraphError(
-      `dot: expected a node or a list of nodes, but received ${describeValue(root)}`,
-    );
-  }
-  const waits = options.waits ?? WaitList.of(...roots);
-  if (!(waits instanceof WaitList)) {
-    throw new GraphError(`dot: expected a WaitList as waits, but received ${describeValue(waits)}`);
-  }
+export function dot(root: Node | readonly Node[], options?: DotOptions): string {
+  const roots = rootsOf(root);
+  const read = dotOptions.read(options);
+  const { waits = WaitList.of(...roots), title, direction = 'BT' } = read;
   waits.check(...roots);
   const graph: Style = {
-    rankdir: options.direction ?? 'BT',
+    rankdir: direction,
     fontname: 'Helvetica',
-    ...(options.title !== undefined && { label: options.title, labelloc: 't' }),
+    ...(title !== undefined && { label: title, labelloc: 't' }),
   };
   const lines = [
     'digraph forebay {',
@@ -70,14 +69,32 @@ export function dot(root: Node | readonly Node[], options: DotOptions = {}): str
     '  node [fontname="Helvetica", fontsize="11", margin="0.12,0.06"];',
     '  edge [color="#777777", arrowsize="0.7"];',
   ];
-  for (const node of reachable(roots)) {
+  // By their place in the drawing. Ids would not do: whether a view or a constant is built anew, and so gets a higher
+  // id than before, depends on what the garbage collector has left of earlier graphs.
+  const order = topologicalOrder(roots, ({ inputs }) => inputs);
+  const places = new Map(order.map((node, place) => [node, place]));
+  for (const [node, place] of places) {
     const style = roots.includes(node) ? { ...styleOf(node), penwidth: '2' } : styleOf(node);
-    lines.push(`  n${node.id} ${attributes({ label: labelOf(node, waits), ...style })};`);
+    lines.push(`  n${place} ${attributes({ label: labelOf(node, waits), ...style })};`);
     for (const input of node.inputs) {
-      lines.push(`  n${input.id} -> n${node.id}${node.derived ? ' [color="#d55e00"]' : ''};`);
+      lines.push(
+        `  n${places.get(input)} -> n${place}${node.derived ? ' [color="#d55e00"]' : ''};`,
+      );
     }
   }
   return `${lines.join('\n')}\n}\n`;
+}
+
+function rootsOf(root: unknown): readonly Node[] {
+  if (isNode(root)) return [root];
+  const expected = 'dot: expected a node or a list of nodes,';
+  if (!isList(root)) {
+    throw new GraphError(`${expected} but received ${describeValue(root)}`);
+  }
+  return assertList(root, expected).map((one) => {
+    if (isNode(one)) return one;
+    throw new GraphError(`${expected} but one of them is ${describeValue(one)}`);
+  });
 }
 
 function styleOf(node: Node): Style {

@@ -1,15 +1,33 @@
 /** Leaves: the nodes without inputs. What a graph reads, and what training writes. */
 
 import { describeValue } from '../arguments/describe.js';
-import { DTypeError, ShapeError, StateError, ValueError } from '../errors.js';
-import { assertDType, type DType, isTypedArray, sharedArray } from '../tensor/dtype.js';
-import { assertShape, formatShape } from '../tensor/shape.js';
-import { asTensor, isTensorLike, Tensor, type TensorLike, tensor } from '../tensor/tensor.js';
+import { callback, checkedLater, seedNumber } from '../arguments/kinds.js';
+import {
+  declareOptions,
+  type Kind,
+  type OptionsOf,
+  optional,
+  required,
+} from '../arguments/options.js';
+import { isRecord } from '../arguments/read.js';
+import { DTypeError, GraphError, ShapeError, StateError, ValueError } from '../errors.js';
+import { type DType, dtypeName, sharedArray } from '../tensor/dtype.js';
+import { isNumberArray } from '../tensor/nested.js';
+import { isPlainTensor } from '../tensor/plain.js';
+import { assertShape, dimensionList, formatShape } from '../tensor/shape.js';
+import {
+  asTensor,
+  isTensor,
+  isTensorLike,
+  Tensor,
+  type TensorLike,
+  tensor,
+} from '../tensor/tensor.js';
 import { type Dim, dimension, isDimensionName, type Shape } from './dimension.js';
-import { NodeTable } from './interning.js';
-import { failFor, Node } from './node.js';
+import { NodeTable, share } from './interning.js';
+import { failFor, isNode, Node } from './node.js';
 import type { Op, Operand } from './op.js';
-import { assertSeed, leafSeed } from './seed.js';
+import { leafSeed } from './seed.js';
 
 /** What a leaf is for: fed at run time, trained, carried from run to run, or never changed. */
 export type LeafKind = 'input' | 'parameter' | 'state' | 'constant';
@@ -36,6 +54,10 @@ const ops: Readonly<Record<LeafKind, Op>> = {
 
 /** A node without inputs. */
 export abstract class Leaf extends Node {
+  /**
+   * Leaves are made by `input`, `parameter`, `state` and `constant`.
+   * @throws GraphError for a Leaf that is none of these; ValueError if the kind is not one
+   */
   constructor(
     /** What it is for. */
     readonly kind: LeafKind,
@@ -43,15 +65,26 @@ export abstract class Leaf extends Node {
     dtype: DType,
     name?: string,
   ) {
-    super(ops[kind], [], {}, shape, dtype, name);
+    super(ops[assertKind(kind)], [], {}, shape, dtype, name);
+    if (new.target !== Leaf) return;
+    throw new GraphError(
+      'Leaf: this class has no instances of its own; input, parameter, state and constant make leaves',
+    );
   }
+}
+
+function assertKind(kind: unknown): LeafKind {
+  if (typeof kind === 'string' && Object.hasOwn(ops, kind)) return kind as LeafKind;
+  throw new ValueError(
+    `Leaf: expected a kind of ${Object.keys(ops).join(', ')}, but received ${describeValue(kind)}`,
+  );
 }
 
 /** A leaf that is fed at run time, by its name. */
 export class Input extends Leaf {
   /** Made by `input`. @internal */
   constructor(name: string, shape: Shape, dtype: DType) {
-    super('input', shape, dtype, name);
+    super('input', shape, dtype, assertName(name, 'input'));
   }
 }
 
@@ -60,9 +93,9 @@ abstract class Valued extends Leaf {
   readonly #value: Tensor;
 
   constructor(kind: LeafKind, value: Tensor, name?: string) {
-    super(kind, Object.freeze([...value.shape]), value.dtype, name);
+    super(kind, assertTensor(value, kind).shape, value.dtype, name);
     const memory = sharedArray(value.dtype, value.size);
-    memory.set(value.data);
+    if (value.size > 0) memory.set(value.data);
     this.#value = new Tensor(memory, value.shape);
   }
 
@@ -70,6 +103,11 @@ abstract class Valued extends Leaf {
   get value(): Tensor {
     return this.#value;
   }
+}
+
+function assertTensor(value: unknown, kind: LeafKind): Tensor {
+  if (isTensor(value)) return value;
+  throw new ValueError(`${kind}: expected a tensor, but received ${describeValue(value)}`);
 }
 
 /** Of the runs in flight off this thread: those that read or write a leaf, and those of them that write it. */
@@ -92,7 +130,7 @@ export class Variable extends Valued {
 
   /** Made by `parameter` and `state`. @internal */
   constructor(kind: 'parameter' | 'state', name: string, value: Tensor) {
-    super(kind, value, name);
+    super(kind, value, assertName(name, kind));
   }
 
   /**
@@ -110,13 +148,13 @@ export class Variable extends Valued {
     if (next.dtype !== this.dtype) {
       throw new DTypeError(`${this} set: expected ${this.dtype}, but received ${next.dtype}`);
     }
-    const flat = isTypedArray(value) && next.size === this.value.size;
+    const flat = isNumberArray(value) && next.size === this.value.size;
     if (!flat && formatShape(next.shape) !== formatShape(this.shape)) {
       throw new ShapeError(
         `${this} set: expected shape ${formatShape(this.shape)}, but received ${formatShape(next.shape)}`,
       );
     }
-    this.value.data.set(next.data);
+    if (next.size > 0) this.value.data.set(next.data);
   }
 }
 
@@ -151,6 +189,11 @@ export class Constant extends Valued {
   constructor(value: Tensor) {
     super('constant', value);
   }
+
+  /** @internal */
+  override twin(): this {
+    return new Constant(this.value) as this;
+  }
 }
 
 /** Draws a parameter's first value. Pure: the same arguments give the same tensor. */
@@ -159,33 +202,42 @@ export type Initializer = (
   options: { readonly dtype: DType; readonly seed: number },
 ) => Tensor;
 
-/** How a first value is drawn. */
-export interface ParameterOptions {
+/** An option that draws first values. */
+export const initializer: Kind<Initializer> = callback<Initializer>(
+  'an initialiser, a function such as initializers.he()',
+);
+
+const parameterOptions = declareOptions('parameter', {
   /** Of numbers only: names of dimensions are for inputs. */
-  readonly shape: readonly number[];
+  shape: required(checkedLater<readonly number[]>('a list of numbers'), 'size', 'dims'),
   /** What draws it: one of `initializers`, or a function of your own. */
-  readonly init: Initializer;
+  init: required(initializer, 'initializer'),
   /** `float32` unless told otherwise. */
-  readonly dtype?: DType | undefined;
+  dtype: optional(dtypeName, 'type'),
   /** Defaults to one derived from `setSeed` and the parameter's name. */
-  readonly seed?: number | undefined;
-}
+  seed: optional(seedNumber),
+});
+
+/** How a first value is drawn. */
+export interface ParameterOptions extends OptionsOf<typeof parameterOptions> {}
+
+const leafOptions = declareOptions('input, state, constant', {
+  /** `float32` unless told otherwise, or unless the value has a dtype of its own. */
+  dtype: optional(dtypeName, 'type'),
+});
+
+/** What `input`, `state` and `constant` may be told. */
+export interface LeafOptions extends OptionsOf<typeof leafOptions> {}
 
 /**
  * A leaf that is fed at run time, under its name; float32 unless told otherwise.
  * @param shape numbers and names of dimensions, as in `['batch', 784]`
- * @throws ShapeError for what is no shape; DTypeError for what is no dtype; ValueError for what is no name
+ * @throws ShapeError if `shape` is not a list of dimensions; DTypeError if the dtype is not one; ValueError if `name` is
+ *   not a string or is empty, and for an unknown option
  */
-export function input(
-  name: string,
-  shape: readonly Dim[],
-  options: { readonly dtype?: DType | undefined } = {},
-): Input {
+export function input(name: string, shape: readonly Dim[], options?: LeafOptions): Input {
   const context = `input ${nameOf(name, 'input')}:`;
-  if (!Array.isArray(shape)) {
-    throw new ShapeError(`${context} expected a shape, but received ${describeValue(shape)}`);
-  }
-  const dims = shape.map((dim) => {
+  const dims = dimensionList(shape, context).map((dim) => {
     if (typeof dim === 'string' && !isDimensionName(dim)) {
       throw new ShapeError(
         `${context} a dimension is a number or a name of letters, digits and _, but '${dim}' is neither`,
@@ -193,36 +245,32 @@ export function input(
     }
     return dimension(dim, context);
   });
-  const dtype = options.dtype ?? 'float32';
-  assertDType(dtype, context);
+  const { dtype = 'float32' } = leafOptions.read(options, `input '${name}'`);
   return new Input(name, Object.freeze(dims), dtype);
 }
 
 /**
  * A leaf that training changes.
  * @param value its first value, which is copied, or the shape and initialiser that draw it
- * @throws ShapeError or DTypeError for what is no shape or dtype; ValueError for what is no name, value or seed, and
- *   for an initialiser that gives another shape or dtype
+ * @throws ShapeError or DTypeError if the shape or the dtype is not one; ValueError if `name` is not a string or is
+ *   empty, if the value is not one, for an unknown option, and if the initialiser gives another shape or dtype
  */
 export function parameter(name: string, value: TensorLike | ParameterOptions): Variable {
   const context = `parameter ${nameOf(name, 'parameter')}:`;
-  if (!isParameterOptions(value))
+  if (!isRecord(value) || isPlainTensor(value))
     return new Variable('parameter', name, fittingTensor(value, 'float32', context));
-  const { shape, init, dtype = 'float32', seed = leafSeed(name) } = value;
-  assertShape(shape, context);
-  assertDType(dtype, context);
-  assertSeed(seed, context);
-  if (typeof init !== 'function') {
-    throw new ValueError(`${context} expected an initialiser, but received ${describeValue(init)}`);
-  }
+  const options = parameterOptions.read(value, `parameter '${name}'`);
+  const { init, dtype = 'float32', seed = leafSeed(name) } = options;
+  const shape = assertShape(options.shape, context);
   const drawn = init(shape, { dtype, seed });
   if (
-    !(drawn instanceof Tensor) ||
+    !isTensor(drawn) ||
     drawn.dtype !== dtype ||
     formatShape(drawn.shape) !== formatShape(shape)
   ) {
-    const came =
-      drawn instanceof Tensor ? `${drawn.dtype} ${formatShape(drawn.shape)}` : describeValue(drawn);
+    const came = isTensor(drawn)
+      ? `${drawn.dtype} ${formatShape(drawn.shape)}`
+      : describeValue(drawn);
     throw new ValueError(
       `${context} the initialiser must give ${dtype} ${formatShape(shape)}, but gave ${came}`,
     );
@@ -233,33 +281,26 @@ export function parameter(name: string, value: TensorLike | ParameterOptions): V
 /**
  * A leaf that is carried from run to run: an LSTM's cell, an optimizer's moments, a learning rate.
  * @param value its first value, which is copied: of float32 where it has no dtype of its own
- * @throws DTypeError for a tensor of another dtype than the one asked for; ShapeError for ragged arrays; ValueError
- *   for what is no name or value
+ * @throws DTypeError if a tensor has another dtype than the one asked for; ShapeError for ragged arrays; ValueError
+ *   if `name` is not a string or is empty, if the value is not one, and for an unknown option
  */
-export function state(
-  name: string,
-  value: TensorLike,
-  options: { readonly dtype?: DType | undefined } = {},
-): Variable {
+export function state(name: string, value: TensorLike, options?: LeafOptions): Variable {
   const context = `state ${nameOf(name, 'state')}:`;
-  return new Variable('state', name, tensorOf(value, options.dtype, context));
+  const { dtype } = leafOptions.read(options, `state '${name}'`);
+  return new Variable('state', name, tensorOf(value, dtype, context));
 }
 
 /**
  * A leaf whose value never changes; float32 where it has no dtype of its own. Numbers are interned: equal ones of one
  * dtype are one node.
- * @throws DTypeError for a tensor of another dtype than the one asked for; ShapeError for ragged arrays; ValueError
- *   for what is no value
+ * @throws DTypeError if a tensor has another dtype than the one asked for; ShapeError for ragged arrays; ValueError
+ *   if the value is not one, and for an unknown option
  */
-export function constant(
-  value: TensorLike,
-  options: { readonly dtype?: DType | undefined } = {},
-): Constant {
-  const { dtype = 'float32' } = options;
-  assertDType(dtype, 'constant:');
+export function constant(value: TensorLike, options?: LeafOptions): Constant {
+  const { dtype } = leafOptions.read(options, 'constant');
   return typeof value === 'number'
-    ? scalar(value, dtype)
-    : new Constant(tensorOf(value, options.dtype, 'constant:'));
+    ? scalar(value, dtype ?? 'float32')
+    : new Constant(tensorOf(value, dtype, 'constant:'));
 }
 
 const scalars = new NodeTable<Constant>();
@@ -267,7 +308,10 @@ const scalars = new NodeTable<Constant>();
 function scalar(value: number, dtype: DType): Constant {
   const key = `${dtype} ${Object.is(value, -0) ? '-0' : value}`;
   const existing = scalars.get(key);
-  if (existing) return existing;
+  if (existing) {
+    share(existing);
+    return existing;
+  }
   const made = new Constant(tensor(value, { dtype }));
   scalars.set(key, made);
   return made;
@@ -275,39 +319,38 @@ function scalar(value: number, dtype: DType): Constant {
 
 /**
  * Turns operands into nodes; plain numbers take the dtype of the first operand that has one.
- * @throws ValueError for what is neither a node, a tensor nor a number
+ * @throws ValueError if an operand is not a node, a tensor or a number
  */
 export function lift(opName: string, operands: readonly Operand[]): Node[] {
-  const typed = operands.find((operand) => operand instanceof Node || operand instanceof Tensor);
-  const dtype = typed instanceof Node || typed instanceof Tensor ? typed.dtype : 'float32';
+  const typed = operands.find((operand) => isNode(operand) || isTensor(operand));
+  const dtype = (typed as Node | Tensor | undefined)?.dtype ?? 'float32';
   const refuse = (message: string) => {
-    const nodes = operands.filter((other): other is Node => other instanceof Node);
+    const nodes = operands.filter(isNode);
     return failFor({ name: opName }, nodes).value(message);
   };
   return operands.map((operand, index) => {
-    if (operand instanceof Node) return operand;
-    if (operand instanceof Tensor) return new Constant(asTensor(operand, dtype, `[${opName}]`));
+    if (isNode(operand)) return operand;
+    if (isTensor(operand)) return new Constant(asTensor(operand, dtype, `[${opName}]`));
     if (typeof operand === 'number') {
       if (dtype === 'int32' && operand !== (operand | 0)) {
         return refuse(`operand ${index}, ${operand}, is not a 32-bit integer as the others are`);
       }
       return scalar(operand, dtype);
     }
+    const form = isTensorLike(operand) ? '; make it a node by constant()' : '';
     return refuse(
-      `expected a node, a tensor or a number as operand ${index}, but received ${describeValue(operand)}`,
+      `expected a node, a tensor or a number as operand ${index}, but received ${describeValue(operand)}${form}`,
     );
   });
 }
 
 function nameOf(name: unknown, kind: LeafKind): string {
-  if (typeof name === 'string' && name !== '') return `'${name}'`;
-  throw new ValueError(`${kind}: expected a name, but received ${describeValue(name)}`);
+  return `'${assertName(name, kind)}'`;
 }
 
-function isParameterOptions(value: unknown): value is ParameterOptions {
-  return (
-    typeof value === 'object' && value !== null && 'shape' in value && !(value instanceof Tensor)
-  );
+function assertName(name: unknown, kind: LeafKind): string {
+  if (typeof name === 'string' && name !== '') return name;
+  throw new ValueError(`${kind}: expected a name, but received ${describeValue(name)}`);
 }
 
 function fittingTensor(value: TensorLike, dtype: DType, context: string): Tensor {
@@ -319,9 +362,8 @@ function fittingTensor(value: TensorLike, dtype: DType, context: string): Tensor
   return asTensor(value, dtype, context);
 }
 
-/** The same where a dtype may be asked for: what has another one already is refused, not converted. */
+/** The same where a dtype may be asked for: a tensor of another dtype is refused, not converted. */
 function tensorOf(value: TensorLike, dtype: DType | undefined, context: string): Tensor {
-  if (dtype !== undefined) assertDType(dtype, context);
   const made = fittingTensor(value, dtype ?? 'float32', context);
   if (dtype === undefined || made.dtype === dtype) return made;
   throw new DTypeError(`${context} the tensor is ${made.dtype}, but dtype ${dtype} was asked for`);

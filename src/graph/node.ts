@@ -1,21 +1,25 @@
 /** A node: an op applied to inputs. Immutable but for its label. */
 
 import { brand, describeValue } from '../arguments/describe.js';
+import type { Kind } from '../arguments/options.js';
+import { isList, isRecord } from '../arguments/read.js';
 import { DTypeError, GraphError, ShapeError, ValueError } from '../errors.js';
-import type { DType } from '../tensor/dtype.js';
+import { type DType, dtypes } from '../tensor/dtype.js';
 import { inspected } from '../tensor/inspected.js';
 import { formatShape } from '../tensor/shape.js';
 import type { Shape } from './dimension.js';
-import { forget, NodeTable } from './interning.js';
+import { forget, isShared, keyOf, NodeTable, share } from './interning.js';
 import type { Fail, Op } from './op.js';
 
 let nextId = 0;
 let derived = false;
+let isOurs: (value: object) => boolean;
 
 /** A vertex of the graph: an op on inputs, or a leaf. Immutable but for its label. */
 export class Node {
   static {
-    brand(Node);
+    brand<Node>(Node, (node) => `${node} of ${node.dtype} ${formatShape(node.shape)}`);
+    isOurs = (value) => #fixed in value;
   }
 
   /**
@@ -39,8 +43,9 @@ export class Node {
   #name: string | undefined;
 
   /**
-   * Nodes are made by the ops' functions, which check what this trusts.
+   * Nodes are made by the ops' functions, which check what is in the parts.
    * @param name one that stays, for leaves that are known by it
+   * @throws GraphError if a part is not of its type
    * @internal
    */
   constructor(
@@ -51,6 +56,11 @@ export class Node {
     dtype: DType,
     name?: string,
   ) {
+    if (!areParts(op, inputs, attributes, shape, dtype, name)) {
+      throw new GraphError(
+        'Node: expected an op, a list of nodes as inputs, attributes, a shape, a dtype and, for a leaf, a name; nodes are made by the functions of ops',
+      );
+    }
     this.id = nextId++;
     this.op = op;
     this.inputs = inputs;
@@ -68,9 +78,11 @@ export class Node {
   }
 
   /**
-   * Labels the node for errors, drawings and profiles, and returns it. A parameter, a state or an
-   * input keeps its own name: it is fed, saved and updated by that.
-   * @throws ValueError for what is no name
+   * Labels the node for errors, drawings and profiles, and returns the labelled node. That is the node itself, except
+   * for a view or a constant that was built more than once: equal ones are one node, and the label is for this use
+   * alone, so a new node is returned. A parameter, a state or an input keeps its own name: it is fed, saved and
+   * updated by that name.
+   * @throws ValueError if `name` is not a string or is empty
    */
   named(name: string): this {
     if (typeof name !== 'string' || name === '') {
@@ -79,9 +91,23 @@ export class Node {
       );
     }
     if (this.#fixed) return this;
+    if (isShared(this)) {
+      const twin = this.twin();
+      twin.#name = name;
+      return twin;
+    }
     forget(this);
     this.#name = name;
     return this;
+  }
+
+  /**
+   * A new node that is the same in everything but its label.
+   * @internal
+   */
+  twin(): this {
+    const make = () => new Node(this.op, this.inputs, this.attributes, this.shape, this.dtype);
+    return (this.derived ? asDerived(make) : make()) as this;
   }
 
   /** `[matmul 'scores']`, or `[matmul #17]` for a node without a name. */
@@ -98,6 +124,57 @@ export class Node {
   }
 }
 
+function fitsArity({ arity }: Op, { length }: readonly Node[]): boolean {
+  return typeof arity === 'number' ? length === arity : length >= arity.atLeast;
+}
+
+/** Whether a node can be made of these; what is in the attributes and the shape is the op's to check. */
+function areParts(
+  op: Op,
+  inputs: readonly Node[],
+  attributes: object,
+  shape: Shape,
+  dtype: DType,
+  name: string | undefined,
+): boolean {
+  try {
+    return (
+      typeof op.name === 'string' &&
+      typeof op.gradient === 'function' &&
+      typeof op.lowering.kind === 'string' &&
+      isList(inputs) &&
+      inputs.every(isNode) &&
+      fitsArity(op, inputs) &&
+      typeof attributes === 'object' &&
+      attributes !== null &&
+      isList(shape) &&
+      shape.every((dim) => typeof dim === 'number' || typeof dim === 'string') &&
+      dtypes.includes(dtype) &&
+      (name === undefined || typeof name === 'string')
+    );
+  } catch {
+    return false; // undefined, or a proxy whose traps throw
+  }
+}
+
+/**
+ * Whether `value` is a node of this copy of forebay: false for a proxy of one, and for an object that only has its
+ * prototype. Never throws.
+ */
+export function isNode(value: unknown): value is Node {
+  return typeof value === 'object' && value !== null && isOurs(value);
+}
+
+/** An option that is a node. */
+export function nodeOf(expected = 'a node'): Kind<Node> {
+  return { expected, accepts: isNode, error: GraphError };
+}
+
+/** The id of the node that is made next. */
+export function nextNodeId(): number {
+  return nextId;
+}
+
 /** Runs `build`; nodes made meanwhile are marked as derived. */
 export function asDerived<T>(build: () => T): T {
   const before = derived;
@@ -109,11 +186,16 @@ export function asDerived<T>(build: () => T): T {
   }
 }
 
+/** The full names of the layers that are being applied, the innermost last. */
 const scope: string[] = [];
 
-/** Runs `build`; errors met meanwhile name the layer that asked for the nodes. */
+/**
+ * Runs `build`; errors thrown meanwhile name the layer that builds the nodes.
+ * @param name of the layer; that of a layer within another may begin with the other's name
+ */
 export function withinLayer<T>(name: string, build: () => T): T {
-  scope.push(name);
+  const outer = scope.at(-1);
+  scope.push(outer === undefined || name.startsWith(`${outer}.`) ? name : `${outer}.${name}`);
   try {
     return build();
   } finally {
@@ -129,7 +211,8 @@ class Refusals implements Fail {
   ) {}
 
   get where(): string {
-    return `[${this.op.name}${scope.length === 0 ? '' : ` '${scope.join('.')}'`}]`;
+    const layer = scope.at(-1);
+    return `[${this.op.name}${layer === undefined ? '' : ` '${layer}'`}]`;
   }
 
   shape(message: string): never {
@@ -158,48 +241,48 @@ export function failFor(op: { readonly name: string }, inputs: readonly Node[]):
 
 /**
  * Applies an op: runs its rules and makes the node.
- * @throws ShapeError, DTypeError or ValueError from the op's rules, naming op and operands
+ * @throws ShapeError, DTypeError or ValueError from the op's rules, naming op and operands; GraphError if the number of
+ *   inputs is wrong
  */
 export function createNode(op: Op, inputs: readonly Node[], attributes: object = {}): Node {
-  const { arity } = op;
-  const fits = typeof arity === 'number' ? inputs.length === arity : inputs.length >= arity.atLeast;
-  if (!fits) {
+  if (!fitsArity(op, inputs)) {
+    const { arity } = op;
     const wanted = typeof arity === 'number' ? `${arity}` : `at least ${arity.atLeast}`;
     throw new GraphError(`[${op.name}] expected ${wanted} inputs, but received ${inputs.length}`);
   }
   const fail = failFor(op, inputs);
-  // Copies are frozen: what the caller holds stays the caller's.
+  // A frozen copy: what the caller holds stays the caller's. An instance of a class cannot be copied so.
+  const own: object = isRecord(attributes) ? Object.freeze({ ...attributes }) : attributes;
   const make = () => {
-    const shape = op.shape(inputs, attributes, fail);
+    const shape = op.shape(inputs, own, fail);
     return new Node(
       op,
       Object.freeze([...inputs]),
-      Object.freeze({ ...attributes }),
+      own,
       // Most often an operand's, which is frozen.
       Object.isFrozen(shape) ? shape : Object.freeze([...shape]),
-      op.dtype(inputs, attributes, fail),
+      op.dtype(inputs, own, fail),
     );
   };
   const [only] = inputs;
-  return op.interned && only && inputs.length === 1 ? interned(only, op, attributes, make) : make();
+  return op.interned && only && inputs.length === 1 ? interned(only, op, own, make) : make();
 }
 
 const views = new WeakMap<Node, NodeTable<Node>>();
 
 function interned(input: Node, op: Op, attributes: object, make: () => Node): Node {
+  const attributesKey = keyOf(attributes);
+  if (attributesKey === undefined) return make();
   const known = views.get(input) ?? new NodeTable<Node>();
   views.set(input, known);
-  const key = `${op.name} ${JSON.stringify(attributes, distinct)}`;
+  const key = `${op.name} ${attributesKey}`;
   const existing = known.get(key);
   // What a user builds is the user's, even if differentiation has built the same before.
-  if (existing && (!existing.derived || derived)) return existing;
+  if (existing && (!existing.derived || derived)) {
+    if (!derived) share(existing);
+    return existing;
+  }
   const node = make();
   known.set(key, node);
   return node;
-}
-
-/** Numbers that JSON has no words for, told apart. */
-function distinct(_key: string, value: unknown): unknown {
-  const lost = typeof value === 'number' && (!Number.isFinite(value) || Object.is(value, -0));
-  return lost ? { number: Object.is(value, -0) ? '-0' : `${value}` } : value;
 }

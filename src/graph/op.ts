@@ -3,12 +3,13 @@
  * the drawings read. Nothing here knows any op by name.
  */
 
-import { brand } from '../arguments/describe.js';
-import { type ForebayError, GraphError } from '../errors.js';
+import { brand, describeValue } from '../arguments/describe.js';
+import { assertList } from '../arguments/read.js';
+import { type ForebayError, GraphError, ValueError } from '../errors.js';
 import type { DType } from '../tensor/dtype.js';
 import type { Tensor } from '../tensor/tensor.js';
 import type { Bindings, Dim, Shape } from './dimension.js';
-import type { Node } from './node.js';
+import { isNode, type Node } from './node.js';
 
 /** What an op's functions take: numbers and tensors become constants. */
 export type Operand = Node | Tensor | number;
@@ -110,19 +111,44 @@ export type Lowering<A extends object = object> =
 /** Sent where there is no gradient: it counts as arrived. All `none` adds up to `none`. */
 export const none: unique symbol = Symbol('none');
 
+let isOurs: (value: object) => boolean;
+
 /** A gradient for a window of an input only; the window has the gradient's shape. */
 export class Part {
   static {
     brand(Part);
+    isOurs = (value) => #made in value;
   }
 
-  /** Nothing is checked before the part is sent. */
-  constructor(
-    /** Of the dtype of the input that it is sent to. */
-    readonly gradient: Node,
-    /** Where the window starts, along each axis. */
-    readonly start: Shape,
-  ) {}
+  // Tells a part from an object that only has its prototype.
+  readonly #made = true;
+  /** Of the dtype of the input that it is sent to. */
+  readonly gradient: Node;
+  /** Where the window starts, along each axis. */
+  readonly start: Shape;
+
+  /**
+   * Whether the window fits is checked when the part is sent.
+   * @throws ValueError if `gradient` is not a node, or `start` is not a list of dimensions
+   */
+  constructor(gradient: Node, start: Shape) {
+    if (!isNode(gradient)) {
+      throw new ValueError(`Part: expected a node, but received ${describeValue(gradient)}`);
+    }
+    this.gradient = gradient;
+    this.start = Object.freeze(assertList(start, 'Part: expected a list of positions,'));
+    for (const at of this.start) {
+      if (typeof at === 'number' || typeof at === 'string') continue;
+      throw new ValueError(
+        `Part: expected positions that are numbers or names, but received ${describeValue(at)}`,
+      );
+    }
+  }
+}
+
+/** Whether `value` is a part of this copy of forebay. Never throws. */
+export function isPart(value: unknown): value is Part {
+  return typeof value === 'object' && value !== null && isOurs(value);
 }
 
 /** What a gradient rule sends to one input. */
@@ -146,8 +172,16 @@ export interface NotDifferentiable {
   readonly notDifferentiable: string;
 }
 
-/** Says, in an op's declaration, that no gradient flows through it, and why. */
+/**
+ * Says, in an op's declaration, that no gradient flows through it, and why.
+ * @throws ValueError if `reason` is not a string
+ */
 export function notDifferentiable(reason: string): NotDifferentiable {
+  if (typeof reason !== 'string') {
+    throw new ValueError(
+      `notDifferentiable: expected a reason (a string), but received ${describeValue(reason)}`,
+    );
+  }
   return { notDifferentiable: reason };
 }
 

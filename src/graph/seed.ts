@@ -5,6 +5,7 @@
  */
 
 import { describeValue } from '../arguments/describe.js';
+import { seedNumber } from '../arguments/kinds.js';
 import { ValueError } from '../errors.js';
 
 let globalSeed = 0;
@@ -22,9 +23,9 @@ export function setSeed(seed: number): void {
 
 /** @throws ValueError unless `seed` is an integer from 0 to 2^53 - 1 */
 export function assertSeed(seed: unknown, context: string): asserts seed is number {
-  if (!Number.isSafeInteger(seed) || (seed as number) < 0) {
+  if (!seedNumber.accepts(seed)) {
     throw new ValueError(
-      `${context} expected a seed (an integer from 0 to 2^53 - 1), but received ${describeValue(seed)}`,
+      `${context} expected a seed (${seedNumber.expected}), but received ${describeValue(seed)}`,
     );
   }
 }

@@ -1,6 +1,7 @@
 /** Walks over the graph. None is recursive: a graph may be any number of nodes deep. */
 
 import type { Node } from './node.js';
+import { finished, Pace, type Sliced } from './sliced.js';
 
 /**
  * All nodes that the roots depend on, the roots included, in the order of construction: a node's
@@ -14,13 +15,22 @@ export function reachable(roots: readonly Node[]): Node[] {
 }
 
 /**
- * The same for a graph seen through `inputsOf`, whose ids need not be in order: depth first, each
+ * The same for a graph whose edges are those of `inputsOf`, where ids need not be in order: depth first, each
  * node after its inputs.
  */
 export function topologicalOrder(
   roots: readonly Node[],
   inputsOf: (node: Node) => readonly Node[],
 ): Node[] {
+  return finished(topologicalWalk(roots, inputsOf, new Pace()));
+}
+
+/** `topologicalOrder` in slices. */
+export function* topologicalWalk(
+  roots: readonly Node[],
+  inputsOf: (node: Node) => readonly Node[],
+  pace: Pace,
+): Sliced<Node[]> {
   const order: Node[] = [];
   const seen = new Set<Node>();
   for (const root of roots) {
@@ -32,6 +42,7 @@ export function topologicalOrder(
     };
     enter(root);
     for (let top = path.at(-1); top; top = path.at(-1)) {
+      if (pace.due()) yield;
       const input = top.inputs[top.next++];
       if (input) enter(input);
       else order.push((path.pop() as typeof top).node);

@@ -4,9 +4,10 @@
  */
 
 import { brand, describeValue } from '../arguments/describe.js';
+import type { Kind } from '../arguments/options.js';
 import { GraphError } from '../errors.js';
 import { Constant } from './leaf.js';
-import { Node } from './node.js';
+import { isNode, type Node } from './node.js';
 import { reachable } from './topology.js';
 
 /**
@@ -22,17 +23,20 @@ export interface Edge {
   readonly slot: number;
 }
 
+let isOurs: (value: object) => boolean;
+
 /** For each node, the edges over which a gradient must arrive before the node sums what it got and passes the sum on. */
 export class WaitList {
   static {
     brand(WaitList);
+    isOurs = (value) => #edges in value;
   }
 
   readonly #edges = new Map<Node, Edge[]>();
 
   /**
    * Registers every edge reachable from the roots: only parents on a path to a root are waited for.
-   * @throws GraphError for a root that is no node
+   * @throws GraphError if a root is not a node
    */
   static of(...roots: Node[]): WaitList {
     const waits = new WaitList();
@@ -49,7 +53,7 @@ export class WaitList {
   /**
    * Registers one parent by hand, with all its edges to `node`. A string registers an outside
    * source: something that is no node and will send a gradient by that name.
-   * @throws GraphError when `parent` does not use `node`
+   * @throws GraphError if `node` is not a node, or `parent` is not a node that uses it or a string
    */
   register(node: Node, parent: Node | string): this {
     assertNode(node, 'register');
@@ -63,8 +67,12 @@ export class WaitList {
     return this;
   }
 
-  /** The edges that `node` waits for, ordered by parent and slot; empty for a node that waits for none. */
+  /**
+   * The edges that `node` waits for, ordered by parent and slot; empty for a node that waits for none.
+   * @throws GraphError if `node` is not a node
+   */
   edges(node: Node): readonly Edge[] {
+    assertNode(node, 'edges');
     return this.#edges.get(node) ?? [];
   }
 
@@ -73,22 +81,36 @@ export class WaitList {
     return [...this.#edges.keys()].sort((a, b) => a.id - b.id);
   }
 
-  /** Whether the node is on the list: it waits for somebody, or is one of the roots. */
+  /**
+   * Whether the node is on the list: it waits for a parent, or is one of the roots.
+   * @throws GraphError if `node` is not a node
+   */
   has(node: Node): boolean {
+    assertNode(node, 'has');
     return this.#edges.has(node);
   }
 
-  /** Whether `node` waits for this very use of it; for an outside source `slot` is left out. */
+  /**
+   * Whether `node` waits for this very use of it; for an outside source `slot` is left out.
+   * @throws GraphError if `node` is not a node, `parent` is neither a node nor a string, or `slot` is not an integer
+   */
   isRegistered(node: Node, parent: Node | string, slot = -1): boolean {
+    if (typeof parent !== 'string') assertNode(parent, 'isRegistered');
+    if (!Number.isInteger(slot)) {
+      throw new GraphError(
+        `isRegistered: expected a slot (an integer), but received ${describeValue(slot)}`,
+      );
+    }
     return indexOfEdge(this.edges(node), parent, slot) >= 0;
   }
 
   /**
    * Checks the wiring against the graph below the roots.
-   * @throws GraphError, naming both nodes, for an edge that is not registered (only constants may
-   *   go without: nobody asks for their gradient), and for a registered parent that can never send
+   * @throws GraphError, naming both nodes, if an edge is not registered (only constants may go without: nobody asks
+   *   for their gradient), or a registered parent can never send; and if a root is not a node
    */
   check(...roots: Node[]): void {
+    for (const root of roots) assertNode(root, 'check');
     const nodes = reachable(roots);
     const below = new Set(nodes);
     for (const parent of nodes) {
@@ -195,6 +217,18 @@ function byParent(a: Edge, b: Edge): number {
 }
 
 function assertNode(value: unknown, method: string): Node {
-  if (value instanceof Node) return value;
+  if (isNode(value)) return value;
   throw new GraphError(`${method}: expected a node, but received ${describeValue(value)}`);
 }
+
+/** Whether `value` is a wait list of this copy of forebay. Never throws. */
+export function isWaitList(value: unknown): value is WaitList {
+  return typeof value === 'object' && value !== null && isOurs(value);
+}
+
+/** An option that is a wait list. */
+export const waitList: Kind<WaitList> = {
+  expected: 'a WaitList',
+  accepts: isWaitList,
+  error: GraphError,
+};

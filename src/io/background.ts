@@ -1,8 +1,9 @@
 /** Files written off the JavaScript thread: whole or not at all, as `writeAtomically` does it. */
 
 import type { FileHandle } from 'node:fs/promises';
-import { access, constants, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { access, chmod, constants, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { isSwitchedOff } from './durable.js';
 import { chunkBytes, makerOf, targetOf, temporaryFor, writingError } from './files.js';
 
 /** The writes that have not ended, by file, each after the one before it. */
@@ -12,7 +13,8 @@ const writes = new Map<string, Promise<void>>();
  * Writes a file under a temporary name beside it, has it on the disk, and only then gives it its name.
  * Writes to one file go one after another, in the order of calling. Temporary files of processes that
  * were killed while they wrote it are removed.
- * @param parts not to be touched meanwhile
+ * @param file an absolute path, as the working directory may change before it is opened
+ * @param parts must not change until the promise is settled
  * @throws (rejects with) FormatError, naming the file, as `writeAtomically` does
  */
 export function writeInBackground(file: string, parts: readonly Uint8Array[]): Promise<void> {
@@ -48,9 +50,10 @@ async function writeWhole(file: string, parts: readonly Uint8Array[]): Promise<v
     const handle = await open(name, 'wx', mode);
     temporary = name;
     try {
-      if (mode !== undefined) await handle.chmod(mode);
+      // By its name: Node's permission model forbids fchmod.
+      if (mode !== undefined) await chmod(name, mode);
       for (const part of parts) await writeAll(handle, part);
-      await handle.sync();
+      await sync(handle);
     } finally {
       await handle.close();
     }
@@ -58,7 +61,7 @@ async function writeWhole(file: string, parts: readonly Uint8Array[]): Promise<v
     temporary = undefined;
     await syncFolder(dirname(target));
   } catch (cause) {
-    if (temporary !== undefined) await rm(temporary, { force: true });
+    if (temporary !== undefined) await rm(temporary, { force: true }).catch(() => {});
     throw writingError(file, cause);
   }
 }
@@ -67,6 +70,14 @@ async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
   for (let start = 0; start < bytes.length; ) {
     const piece = bytes.subarray(start, start + chunkBytes);
     start += (await handle.write(piece)).bytesWritten;
+  }
+}
+
+async function sync(handle: FileHandle): Promise<void> {
+  try {
+    await handle.sync();
+  } catch (cause) {
+    if (!isSwitchedOff(cause)) throw cause;
   }
 }
 

@@ -22,6 +22,7 @@ const windowBytes = 2 ** 20;
 
 const [lineFeed, carriageReturn] = [0x0a, 0x0d];
 const byteOrderMark = [0xef, 0xbb, 0xbf];
+const [hash, space] = [0x23, 0x20];
 const end = -1;
 
 export class RecordReader {
@@ -41,11 +42,11 @@ export class RecordReader {
   /** In the window: where the field starts, and what comes next. */
   #start = 0;
   #at = 0;
-  /** Of what comes next, from 1; columns count characters. */
+  /** Of what comes next: the line, and the character in it, both from 1. */
   #line = 1;
-  #column = 1;
+  #character = 1;
   /** Where each field of the record begins. */
-  readonly #places: [line: number, column: number][] = [];
+  readonly #places: [line: number, character: number][] = [];
 
   constructor(file: string, open: OpenFile, dialect: Dialect) {
     this.#file = file;
@@ -56,17 +57,42 @@ export class RecordReader {
     if (byteOrderMark.every((byte, at) => begin[at] === byte)) this.#offset = begin.length;
   }
 
+  /** The line on which the record begins, from 1. */
+  get line(): number {
+    return (this.#places[0] as [number, number])[0];
+  }
+
+  /**
+   * Takes the mark of a comment before the first record: `#` and spaces, as `numpy.savetxt` writes them before the
+   * names of columns. A `#` that is a name itself, alone in its field, stays.
+   * @returns whether it was there
+   */
+  takeCommentMark(): boolean {
+    this.#start = this.#at;
+    const { separator, quote } = this.#dialect;
+    if (this.#peek() !== hash || separator === hash || quote === hash) return false;
+    const character = this.#character;
+    this.#advance(hash);
+    while (this.#peek() === space) this.#advance(space);
+    const next = this.#peek();
+    const isName =
+      next === separator || next === end || next === lineFeed || next === carriageReturn;
+    // From the start of the field, which the window keeps.
+    if (isName) [this.#at, this.#character] = [this.#start, character];
+    return !isName;
+  }
+
   /**
    * Reads the next record: whether there was one.
    * @param width how many fields it must have, unless its line is empty; any number when absent
    * @param wanted which fields to decode; all when absent
-   * @throws FormatError, naming file, line and column
+   * @throws FormatError, naming file, line and character
    */
   next(width?: number, wanted?: ReadonlySet<number>): boolean {
     if (this.#peek() === end) return false;
     let count = 0;
     do {
-      this.#places[count] = [this.#line, this.#column];
+      this.#places[count] = [this.#line, this.#character];
       if (count === (width ?? mostColumns)) {
         throw this.mistake(
           width === undefined
@@ -87,12 +113,14 @@ export class RecordReader {
 
   /** @param field the number of the field of the record that is wrong */
   mistake(message: string, field: number, cause?: unknown): FormatError {
-    const [line, column] = this.#places[field] ?? [this.#line, this.#column];
-    return this.#mistakeAt(line, column, message, cause);
+    const [line, character] = this.#places[field] ?? [this.#line, this.#character];
+    return this.mistakeAt(line, character, message, cause);
   }
 
-  #mistakeAt(line: number, column: number, message: string, cause?: unknown): FormatError {
-    return new FormatError(`${this.#file}: line ${line}, column ${column}: ${message}`, { cause });
+  mistakeAt(line: number, character: number, message: string, cause?: unknown): FormatError {
+    return new FormatError(`${this.#file}: line ${line}, character ${character}: ${message}`, {
+      cause,
+    });
   }
 
   #field(field: number, wanted: boolean): string {
@@ -115,7 +143,7 @@ export class RecordReader {
     while (this.#peek() !== end) {
       // The bytes at hand in one go: most of the time goes here.
       const filled = this.#filled;
-      let [at, column] = [this.#at, this.#column];
+      let [at, character] = [this.#at, this.#character];
       let byte = window[at] as number;
       while (
         byte !== separator &&
@@ -124,15 +152,15 @@ export class RecordReader {
         byte !== quote &&
         at < filled
       ) {
-        if ((byte & 0xc0) !== 0x80) column++;
+        if ((byte & 0xc0) !== 0x80) character++;
         byte = window[++at] as number;
       }
-      [this.#at, this.#column] = [at, column];
+      [this.#at, this.#character] = [at, character];
       if (at === filled) continue;
       if (byte !== quote) return;
-      throw this.#mistakeAt(
+      throw this.mistakeAt(
         this.#line,
-        column,
+        character,
         'a quote within a field that does not begin with one',
       );
     }
@@ -157,20 +185,20 @@ export class RecordReader {
   #endField(): boolean {
     const byte = this.#peek();
     if (byte === end) return false;
-    const [line, column] = [this.#line, this.#column];
+    const [line, character] = [this.#line, this.#character];
     this.#start = this.#at;
     this.#advance(byte);
     if (byte === this.#dialect.separator) return true;
     if (byte === lineFeed) return false;
     if (byte !== carriageReturn) {
-      throw this.#mistakeAt(
+      throw this.mistakeAt(
         line,
-        column,
+        character,
         'expected a separator or the end of the line after a quote',
       );
     }
     if (this.#peek() !== lineFeed) {
-      throw this.#mistakeAt(line, column, 'expected a line feed after a carriage return');
+      throw this.mistakeAt(line, character, 'expected a line feed after a carriage return');
     }
     this.#advance(lineFeed);
     return false;
@@ -180,9 +208,9 @@ export class RecordReader {
     this.#at++;
     if (byte === lineFeed) {
       this.#line++;
-      this.#column = 1;
+      this.#character = 1;
     } else if ((byte & 0xc0) !== 0x80) {
-      this.#column++;
+      this.#character++;
     }
   }
 
@@ -197,9 +225,9 @@ export class RecordReader {
     this.#start = 0;
     const count = Math.min(left, this.#window.length - this.#filled);
     if (count === 0) {
-      throw this.#mistakeAt(
+      throw this.mistakeAt(
         this.#line,
-        this.#column,
+        this.#character,
         `a field goes on for more than ${windowBytes} bytes: is a quote not closed?`,
       );
     }

@@ -1,10 +1,10 @@
 /**
- * The element types of .npy files, by NumPy's codes, and how each becomes one of forebay's: as it is,
- * widened without loss, or, for integers that int32 may not hold, element by element with a check.
+ * The element types of files (safetensors, .npy, .npz), and how each becomes one of forebay's: as it is, widened
+ * without loss, or element by element with a check that the number fits.
  */
 
 import { FormatError } from '../errors.js';
-import type { DType, TypedArray } from '../tensor/dtype.js';
+import { type DType, dtypeOf, type TypedArray } from '../tensor/dtype.js';
 import { bytesIn } from './bytes.js';
 import type { OpenFile } from './files.js';
 
@@ -12,34 +12,72 @@ import type { OpenFile } from './files.js';
 export interface ElementType {
   /** NumPy's name: 'int64'. */
   readonly name: string;
-  /** What the elements become. */
+  /** The dtype that a tensor of such elements gets, unless another is asked for. */
   readonly dtype: DType;
   /** Bytes of one element in the file. */
   readonly bytes: number;
   readonly littleEndian: boolean;
-  /** One element; absent where the file's bytes are the tensor's, in one order or the other. */
-  readonly get?: (view: DataView, at: number, littleEndian: boolean) => number | bigint;
+  /** Reads one element; a bigint where a number would not be exact. */
+  readonly get: (view: DataView, at: number, littleEndian: boolean) => number | bigint;
 }
 
-type Kind = Omit<ElementType, 'bytes' | 'littleEndian'>;
+type Kind = Omit<ElementType, 'littleEndian'>;
+
+/** By NumPy's names, and those of ml_dtypes. */
+const kinds = {
+  float32: { bytes: 4, dtype: 'float32', get: (view, at, le) => view.getFloat32(at, le) },
+  float64: { bytes: 8, dtype: 'float64', get: (view, at, le) => view.getFloat64(at, le) },
+  int32: { bytes: 4, dtype: 'int32', get: (view, at, le) => view.getInt32(at, le) },
+  float16: { bytes: 2, dtype: 'float32', get: (view, at, le) => half(view.getUint16(at, le)) },
+  bfloat16: { bytes: 2, dtype: 'float32', get: (view, at, le) => upper(view.getUint16(at, le)) },
+  bool: { bytes: 1, dtype: 'int32', get: (view, at) => view.getUint8(at) },
+  uint8: { bytes: 1, dtype: 'int32', get: (view, at) => view.getUint8(at) },
+  int8: { bytes: 1, dtype: 'int32', get: (view, at) => view.getInt8(at) },
+  uint16: { bytes: 2, dtype: 'int32', get: (view, at, le) => view.getUint16(at, le) },
+  int16: { bytes: 2, dtype: 'int32', get: (view, at, le) => view.getInt16(at, le) },
+  uint32: { bytes: 4, dtype: 'int32', get: (view, at, le) => view.getUint32(at, le) },
+  uint64: { bytes: 8, dtype: 'int32', get: (view, at, le) => view.getBigUint64(at, le) },
+  int64: { bytes: 8, dtype: 'int32', get: (view, at, le) => view.getBigInt64(at, le) },
+  // Of 8 bits: sign, exponent, fraction. OCP 8-bit floating point specification 1.0; the "fnuz" ones have no -0 and
+  // no infinities (https://arxiv.org/abs/2206.02915).
+  float8_e4m3fn: float8(3, 7, (bits) => ((bits & 0x7f) === 0x7f ? NaN : undefined)),
+  float8_e5m2: float8(2, 15, (bits) => {
+    if ((bits & 0x7c) !== 0x7c) return undefined;
+    if (bits & 3) return NaN;
+    return bits & 0x80 ? -Infinity : Infinity;
+  }),
+  float8_e4m3fnuz: float8(3, 8, (bits) => (bits === 0x80 ? NaN : undefined)),
+  float8_e5m2fnuz: float8(2, 16, (bits) => (bits === 0x80 ? NaN : undefined)),
+  // A power of two, without sign or fraction.
+  float8_e8m0fnu: {
+    bytes: 1,
+    dtype: 'float32',
+    get: (view, at) => {
+      const exponent = view.getUint8(at);
+      return exponent === 0xff ? NaN : 2 ** (exponent - 127);
+    },
+  },
+} as const satisfies Readonly<Record<string, Omit<Kind, 'name'>>>;
+
+type KindName = keyof typeof kinds;
 
 /** By kind and width, as in '<i8'. */
-const kinds: Readonly<Record<string, Kind>> = {
-  f4: { name: 'float32', dtype: 'float32' },
-  f8: { name: 'float64', dtype: 'float64' },
-  i4: { name: 'int32', dtype: 'int32' },
-  f2: { name: 'float16', dtype: 'float32', get: (view, at, le) => half(view.getUint16(at, le)) },
-  b1: { name: 'bool', dtype: 'int32', get: (view, at) => view.getUint8(at) },
-  u1: { name: 'uint8', dtype: 'int32', get: (view, at) => view.getUint8(at) },
-  i1: { name: 'int8', dtype: 'int32', get: (view, at) => view.getInt8(at) },
-  u2: { name: 'uint16', dtype: 'int32', get: (view, at, le) => view.getUint16(at, le) },
-  i2: { name: 'int16', dtype: 'int32', get: (view, at, le) => view.getInt16(at, le) },
-  u4: { name: 'uint32', dtype: 'int32', get: (view, at, le) => view.getUint32(at, le) },
-  u8: { name: 'uint64', dtype: 'int32', get: (view, at, le) => view.getBigUint64(at, le) },
-  i8: { name: 'int64', dtype: 'int32', get: (view, at, le) => view.getBigInt64(at, le) },
+const numpyKinds: Readonly<Record<string, KindName>> = {
+  f4: 'float32',
+  f8: 'float64',
+  i4: 'int32',
+  f2: 'float16',
+  b1: 'bool',
+  u1: 'uint8',
+  i1: 'int8',
+  u2: 'uint16',
+  i2: 'int16',
+  u4: 'uint32',
+  u8: 'uint64',
+  i8: 'int64',
 };
 
-/** Why the other kinds are not read, by their letter. */
+/** Why the other kinds are not read, by NumPy's letter. */
 const refused: Readonly<Record<string, string>> = {
   O: 'the elements are Python objects, pickled: reading a pickle can run any program, so none is read',
   c: 'the elements are complex numbers, which forebay does not have',
@@ -51,38 +89,83 @@ const refused: Readonly<Record<string, string>> = {
   m: 'the elements are spans of time; save them as numbers',
 };
 
-/** What NumPy's code for a type stands for, or why it is not read. */
+/** The type that NumPy's code stands for, or why it is not read. */
 export function elementType(descriptor: string): ElementType | string {
   const [, order = '', letter = '', width = ''] =
     /^([<>=|]?)([a-zA-Z])(\d*)(?:\[.*\])?$/.exec(descriptor) ?? [];
-  const kind = Object.hasOwn(kinds, letter + width) ? kinds[letter + width] : undefined;
-  if (kind !== undefined) {
-    return { ...kind, bytes: Number(width), littleEndian: order !== '>' };
-  }
+  const name = Object.hasOwn(numpyKinds, letter + width) ? numpyKinds[letter + width] : undefined;
+  if (name !== undefined) return { name, ...kinds[name], littleEndian: order !== '>' };
   const reason = Object.hasOwn(refused, letter) ? refused[letter] : undefined;
-  return reason ?? `expected one of ${Object.keys(kinds).join(', ')} after '<', '>', '=' or '|'`;
+  return (
+    reason ?? `expected one of ${Object.keys(numpyKinds).join(', ')} after '<', '>', '=' or '|'`
+  );
 }
 
-// Such a piece is converted at a time, so that a wide file costs no second copy. A multiple of any width.
+/** By the codes of safetensors, of which all are little-endian. */
+const safetensorsKinds: Readonly<Record<string, KindName>> = {
+  F32: 'float32',
+  F64: 'float64',
+  I32: 'int32',
+  F16: 'float16',
+  BF16: 'bfloat16',
+  BOOL: 'bool',
+  U8: 'uint8',
+  I8: 'int8',
+  U16: 'uint16',
+  I16: 'int16',
+  U32: 'uint32',
+  U64: 'uint64',
+  I64: 'int64',
+  F8_E4M3: 'float8_e4m3fn',
+  F8_E5M2: 'float8_e5m2',
+  F8_E4M3FNUZ: 'float8_e4m3fnuz',
+  F8_E5M2FNUZ: 'float8_e5m2fnuz',
+  F8_E8M0: 'float8_e8m0fnu',
+};
+
+/** The type that a code of safetensors stands for; undefined for those that are not read. */
+export function safetensorsType(code: string): ElementType | undefined {
+  const name = Object.hasOwn(safetensorsKinds, code) ? safetensorsKinds[code] : undefined;
+  return name === undefined ? undefined : { name, ...kinds[name], littleEndian: true };
+}
+
+/** Bits of one element, of the types of safetensors that are not read. */
+export const unreadBits: ReadonlyMap<string, number> = new Map([
+  ['C64', 64],
+  ['F4', 4],
+  ['F6_E2M3', 6],
+  ['F6_E3M2', 6],
+]);
+
+/** How errors name the type of elements of a file, which may become another dtype. */
+export function describeType({ name, dtype }: ElementType): string {
+  return name === dtype ? name : `${name}, which is read as ${dtype}`;
+}
+
+// This much is converted at a time, so that a wide file costs no second copy. A multiple of any width.
 const pieceBytes = 2 ** 18;
 
 /**
- * Reads the elements, `into.length` of them.
- * @throws FormatError, naming file and byte, for an element that the tensor's type does not hold
+ * Reads the elements, `into.length` of them, as numbers of the dtype of `into`. Floats are rounded to it; integers
+ * must be exact.
+ * @param what how errors name the tensor: the file, and its name in it
+ * @throws FormatError, naming the byte, for an element that the dtype does not hold
  */
 export function readElements(
-  file: string,
+  what: string,
   open: OpenFile,
   position: number,
   type: ElementType,
   into: TypedArray,
 ): void {
-  if (type.get === undefined) {
+  const dtype = dtypeOf(into);
+  if (type.name === dtype) {
     const bytes = bytesIn({ data: into });
     open.readInto(bytes, position);
     if (!type.littleEndian) swap(bytes, type.bytes);
     return;
   }
+  const fits = checkOf(type, dtype);
   const perPiece = pieceBytes / type.bytes;
   const piece = new Uint8Array(Math.min(into.length * type.bytes, pieceBytes));
   const view = new DataView(piece.buffer);
@@ -91,19 +174,34 @@ export function readElements(
     open.readInto(piece.subarray(0, count * type.bytes), position + start * type.bytes);
     for (let index = 0; index < count; index++) {
       const came = type.get(view, index * type.bytes, type.littleEndian);
-      const value = Number(came);
-      into[start + index] = value;
-      const fits =
-        type.dtype !== 'int32' || (value === (value | 0) && (type.name !== 'bool' || value < 2));
-      if (fits) continue;
+      into[start + index] = Number(came);
+      if (fits(came, into[start + index] as number)) continue;
       const at = position + (start + index) * type.bytes;
-      throw new FormatError(
-        type.name === 'bool'
-          ? `${file}: expected a bool, 0 or 1, at byte ${at}, but received ${came}`
-          : `${file}: the ${type.name} at byte ${at} is ${came}, but int32 ends at ${came < 0 ? -(2 ** 31) : 2 ** 31 - 1}`,
-      );
+      throw new FormatError(`${what}: ${misfit(type, dtype, came, at)}`);
     }
   }
+}
+
+/** Whether the element that came is the number that was stored, as near as it must be. */
+function checkOf({ name }: ElementType, dtype: DType) {
+  if (name === 'bool') return (came: number | bigint) => came === 0 || came === 1;
+  if (name.includes('int')) {
+    if (dtype === 'int32')
+      return (came: number | bigint, stored: number) => stored === Number(came);
+    return (came: number | bigint, stored: number) => BigInt(stored) === BigInt(came);
+  }
+  if (dtype === 'int32') return (came: number | bigint, stored: number) => stored === came;
+  // A float of the file is rounded, but not to an infinity.
+  return (came: number | bigint, stored: number) =>
+    Number.isFinite(stored) || !Number.isFinite(came);
+}
+
+function misfit({ name }: ElementType, dtype: DType, came: number | bigint, at: number): string {
+  if (name === 'bool') return `expected a bool, 0 or 1, at byte ${at}, but received ${came}`;
+  const where = `the ${name} at byte ${at} is ${came}`;
+  if (dtype !== 'int32' || !name.includes('int')) return `${where}, which ${dtype} does not hold`;
+  const end = came < 0 ? -(2 ** 31) : 2 ** 31 - 1;
+  return `${where}, but int32 ends at ${end}; dtype: 'float64' reads integers up to 2^53`;
 }
 
 function swap(bytes: Uint8Array, width: number): void {
@@ -119,6 +217,35 @@ function half(bits: number): number {
   if (exponent === 0x1f) return fraction === 0 ? sign * Infinity : NaN;
   if (exponent === 0) return sign * fraction * 2 ** -24;
   return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+}
+
+const word = new DataView(new ArrayBuffer(4));
+
+/** The float32 whose upper half these bits are, the rest being zeros: a bfloat16. */
+function upper(bits: number): number {
+  word.setUint16(0, bits);
+  return word.getFloat32(0);
+}
+
+/** A type of one sign bit, `7 - fractionBits` bits of exponent and the rest fraction. */
+function float8(
+  fractionBits: number,
+  bias: number,
+  special: (bits: number) => number | undefined,
+): Omit<Kind, 'name'> {
+  const value = (bits: number) => {
+    const sign = bits & 0x80 ? -1 : 1;
+    const exponent = (bits & 0x7f) >> fractionBits;
+    const fraction = (bits & ((1 << fractionBits) - 1)) / (1 << fractionBits);
+    if (exponent === 0) return sign * fraction * 2 ** (1 - bias);
+    return sign * (1 + fraction) * 2 ** (exponent - bias);
+  };
+  const values = Float32Array.from({ length: 256 }, (_, bits) => special(bits) ?? value(bits));
+  return {
+    bytes: 1,
+    dtype: 'float32',
+    get: (view, at) => values[view.getUint8(at)] as number,
+  };
 }
 
 /** Elements that were written with the first axis fastest, with the last axis fastest. */

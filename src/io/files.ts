@@ -2,9 +2,9 @@
 
 import { randomBytes } from 'node:crypto';
 import {
+  chmodSync,
   closeSync,
   constants,
-  fchmodSync,
   fstatSync,
   fsyncSync,
   openSync,
@@ -16,20 +16,11 @@ import {
   writeSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { describeValue } from '../arguments/describe.js';
-import { ForebayError, FormatError, ValueError } from '../errors.js';
+import { ForebayError, FormatError } from '../errors.js';
+import { isSwitchedOff } from './durable.js';
 
 // A system call moves at most 2 GiB; this much also bounds the copy that writing makes.
 export const chunkBytes = 2 ** 24;
-
-/** @throws ValueError for what is no path */
-export function assertPath(file: unknown, context: string): asserts file is string {
-  if (typeof file !== 'string' || file === '' || file.includes('\0')) {
-    throw new ValueError(
-      `${context} expected the path of a file, but received ${describeValue(file)}`,
-    );
-  }
-}
 
 /** A regular file that is open for reading. */
 export interface OpenFile {
@@ -83,9 +74,10 @@ function openFile(file: string, descriptor: number, size: number): OpenFile {
 /**
  * Writes a file under a temporary name beside it, has it on the disk, and only then gives it its
  * name: whoever looks, and whatever interrupts, finds the old file or the new one. A link stays one,
- * and a file that is replaced passes on who may read it.
- * @throws FormatError, naming the file, when it cannot be written, or is there but no regular file;
- *   the old file is as it was then, and nothing is left beside it
+ * and a file that is replaced passes on who may read it. Under `node --permission`, which forbids fsync,
+ * the system writes it to the disk in its own time (see `savesAreDurable`).
+ * @throws FormatError, naming the file, if it cannot be written, or if something other than a regular file is
+ *   there; the old file is as it was then, and nothing is left beside it
  */
 export function writeAtomically(file: string, parts: Iterable<Uint8Array>): void {
   let temporary: string | undefined;
@@ -95,9 +87,10 @@ export function writeAtomically(file: string, parts: Iterable<Uint8Array>): void
     const descriptor = openSync(name, 'wx', mode);
     temporary = name;
     try {
-      if (mode !== undefined) fchmodSync(descriptor, mode);
+      // By its name: Node's permission model forbids fchmod.
+      if (mode !== undefined) chmodSync(name, mode);
       for (const part of parts) writeAll(descriptor, part);
-      fsyncSync(descriptor);
+      sync(descriptor);
     } finally {
       closeSync(descriptor);
     }
@@ -105,14 +98,33 @@ export function writeAtomically(file: string, parts: Iterable<Uint8Array>): void
     temporary = undefined;
     syncFolder(dirname(target));
   } catch (cause) {
-    if (temporary !== undefined) rmSync(temporary, { force: true });
+    if (temporary !== undefined) remove(temporary);
     throw writingError(file, cause);
   }
 }
 
 export function writingError(file: string, cause: unknown): ForebayError {
   if (cause instanceof ForebayError) return cause;
-  return new FormatError(`${file}: cannot be written: ${(cause as Error).message}`, { cause });
+  const { message } = cause as Error;
+  const remedy = isSwitchedOff(cause)
+    ? ' A file is saved under another name first: allow its folder by --allow-fs-read and --allow-fs-write.'
+    : '';
+  return new FormatError(`${file}: cannot be written: ${message}${remedy}`, { cause });
+}
+
+function sync(descriptor: number): void {
+  try {
+    fsyncSync(descriptor);
+  } catch (cause) {
+    if (!isSwitchedOff(cause)) throw cause;
+  }
+}
+
+/** After a failure, which is what is to be reported: not that this failed too. */
+function remove(temporary: string): void {
+  try {
+    rmSync(temporary, { force: true });
+  } catch {}
 }
 
 // Cut short, as the system allows a name only so many bytes.

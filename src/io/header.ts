@@ -7,9 +7,10 @@
  */
 
 import { FormatError } from '../errors.js';
-import { bytesOf, type DType } from '../tensor/dtype.js';
+import type { DType } from '../tensor/dtype.js';
 import { formatShape, maxRank } from '../tensor/shape.js';
 import { elementsOf } from './bytes.js';
+import { type ElementType, safetensorsType, unreadBits } from './elements.js';
 import { isWellFormed, JsonMistake, JsonReader } from './json.js';
 
 /** Strings by names of choice, kept in the file beside the tensors. */
@@ -18,7 +19,10 @@ export type Metadata = Readonly<Record<string, string>>;
 /** One tensor; its bytes are those from `begin` to before `end`, counted from the end of the header. */
 export interface Entry {
   readonly name: string;
-  readonly dtype: DType;
+  /** The file's name for the type of the elements, such as 'BF16'. */
+  readonly code: string;
+  /** What that stands for; undefined for types that are not read. */
+  readonly type: ElementType | undefined;
   readonly shape: readonly number[];
   readonly begin: number;
   readonly end: number;
@@ -30,6 +34,25 @@ export interface Header {
   readonly metadata: Metadata;
 }
 
+/** A tensor that is to be written. */
+export interface NewEntry extends Pick<Entry, 'name' | 'shape' | 'begin' | 'end'> {
+  readonly dtype: DType;
+}
+
+/** Whether the format has such a type: a code that it does not have may be damage, or newer than this reader. */
+export function isKnown({ code, type }: Entry): boolean {
+  return type !== undefined || unreadBits.has(code);
+}
+
+/** Why a tensor of a file cannot be read; undefined if it can. */
+export function unreadable(entry: Entry): string | undefined {
+  const { code, type, shape } = entry;
+  if (!isKnown(entry)) return `its dtype is ${JSON.stringify(code)}, which is not known`;
+  if (type === undefined) return `its elements are ${code}, which forebay does not read`;
+  if (shape.length <= maxRank) return undefined;
+  return `it has ${shape.length} axes, but forebay has at most ${maxRank}`;
+}
+
 /** The key that no tensor can have. */
 export const metadataKey = '__metadata__';
 /** As long as a header may be: the format's own limit. */
@@ -38,11 +61,15 @@ export const mostHeaderBytes = 100_000_000;
 export const lengthBytes = 8;
 
 const codes: Readonly<Record<DType, string>> = { float32: 'F32', float64: 'F64', int32: 'I32' };
-const dtypes = new Map(Object.entries(codes).map(([dtype, code]) => [code, dtype as DType]));
-const known = [...dtypes.keys()].join(', ');
 
 /** The beginning of a file, up to the data, which then lie at a multiple of 8 bytes. */
-export function formatHeader({ entries, metadata }: Header): Uint8Array {
+export function formatHeader({
+  entries,
+  metadata,
+}: {
+  readonly entries: readonly NewEntry[];
+  readonly metadata: Metadata;
+}): Uint8Array {
   const tensors = entries.map(({ name, dtype, shape, begin, end }) => {
     return [name, { dtype: codes[dtype], shape, data_offsets: [begin, end] }] as const;
   });
@@ -57,10 +84,11 @@ export function formatHeader({ entries, metadata }: Header): Uint8Array {
 }
 
 /**
- * Reads the JSON.
+ * Reads the JSON. As the reference implementation does, it takes null for no metadata, and ignores keys that it does not
+ * know in the entry of a tensor. Tensors of types that forebay does not read are among the entries.
  * @param dataBytes how many bytes follow it
- * @throws FormatError, naming file and byte, for what is no header, for two tensors of one name, for
- *   tensors that overlap, leave a hole or lie outside the data, and for a dtype that forebay lacks
+ * @throws FormatError, naming file and byte, if it is not a header, if two tensors have one name, and if tensors
+ *   overlap, leave a hole or lie outside the data
  */
 export function parseHeader(file: string, json: Uint8Array, dataBytes: number): Header {
   const text = decode(file, json);
@@ -94,7 +122,7 @@ function readHeader(text: string): Header {
   const metadata: [string, string][] = [];
   reader.object((name, position) => {
     if (name === metadataKey) {
-      reader.object((key) => metadata.push([key, reader.string()]));
+      if (!reader.null()) reader.object((key) => metadata.push([key, reader.string()]));
     } else {
       entries.push(readEntry(reader, name, position));
     }
@@ -106,48 +134,41 @@ function readHeader(text: string): Header {
 
 function readEntry(reader: JsonReader, name: string, position: number): Entry {
   const tensor = `tensor ${JSON.stringify(name)}`;
-  let [dtype, shape, offsets]: [DType?, number[]?, number[]?] = [];
-  reader.object((key, keyPosition) => {
-    if (key === 'dtype') dtype = readDType(reader, tensor);
-    else if (key === 'shape') shape = readShape(reader, tensor);
+  let [code, shape, offsets]: [string?, number[]?, number[]?] = [];
+  reader.object((key) => {
+    if (key === 'dtype') code = reader.string();
+    else if (key === 'shape') shape = reader.sizes();
     else if (key === 'data_offsets') offsets = readOffsets(reader, tensor);
-    else reader.fail(`${tensor} has an unknown key ${JSON.stringify(key)}`, keyPosition);
+    else reader.skipValue();
   });
-  if (dtype === undefined) return reader.fail(`${tensor} has no dtype`, position);
+  if (code === undefined) return reader.fail(`${tensor} has no dtype`, position);
   if (shape === undefined) return reader.fail(`${tensor} has no shape`, position);
   if (offsets === undefined) return reader.fail(`${tensor} has no data_offsets`, position);
   const [begin, end] = offsets as [number, number];
-  // BigInt: 32 sizes of 53 bits overflow any number before a comparison could refuse them.
-  const bytes = (shape as number[]).reduce((n, size) => n * BigInt(size), BigInt(bytesOf[dtype]));
-  if (BigInt(end) - BigInt(begin) !== bytes) {
+  const type = safetensorsType(code);
+  const entry = { name, code, type, shape: shape as number[], begin, end };
+  checkSize(reader, entry, position);
+  return entry;
+}
+
+/** The elements must take the bytes that the tensor is said to have. */
+function checkSize(reader: JsonReader, { name, code, type, shape, begin, end }: Entry, at: number) {
+  const tensor = `tensor ${JSON.stringify(name)}`;
+  const bits = type === undefined ? unreadBits.get(code) : 8 * type.bytes;
+  // A type that was made after this was written: how large its elements are is not known.
+  if (bits === undefined) return;
+  // BigInt: sizes of 53 bits overflow any number before a comparison could refuse them.
+  const allBits = shape.reduce((n, size) => n * BigInt(size), BigInt(bits));
+  if (8n * (BigInt(end) - BigInt(begin)) !== allBits) {
     reader.fail(
-      `${tensor}, ${dtype} ${formatShape(shape)}, takes ${bytes} bytes, but its data_offsets are [${begin}, ${end}]`,
-      position,
+      `${tensor}, ${code} ${formatShape(shape)}, takes ${allBits / 8n} bytes, but its data_offsets are [${begin}, ${end}]`,
+      at,
     );
   }
-  if (elementsOf(shape, dtype) === undefined) {
+  if (type !== undefined && elementsOf(shape, type.dtype) === undefined) {
     // No element, for an axis is empty; but strides that no number holds.
-    reader.fail(`${tensor} has shape ${formatShape(shape)}, larger than any memory`, position);
+    reader.fail(`${tensor} has shape ${formatShape(shape)}, larger than any memory`, at);
   }
-  return { name, dtype, shape, begin, end };
-}
-
-function readDType(reader: JsonReader, tensor: string): DType {
-  const { position } = reader;
-  const code = reader.string();
-  const dtype = dtypes.get(code);
-  if (dtype !== undefined) return dtype;
-  return reader.fail(
-    `${tensor} has dtype ${JSON.stringify(code)}, but forebay has ${known}`,
-    position,
-  );
-}
-
-function readShape(reader: JsonReader, tensor: string): number[] {
-  const { position } = reader;
-  const shape = reader.sizes();
-  if (shape.length <= maxRank) return shape;
-  return reader.fail(`${tensor} has ${shape.length} axes, but forebay has ${maxRank}`, position);
 }
 
 function readOffsets(reader: JsonReader, tensor: string): number[] {

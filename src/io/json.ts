@@ -1,7 +1,11 @@
 /**
- * The JSON of a safetensors header: objects, strings and lists of sizes, read strictly. `JSON.parse`
+ * The JSON of a safetensors header: objects, strings and lists of sizes, read strictly, and values that are skipped. `JSON.parse`
  * would not do: of two equal keys it drops one, and it does not say where it stopped.
  */
+
+/** As serde_json has it, which the reference implementation reads by; a hostile file must not end the stack. */
+const deepest = 127;
+const scalar = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y;
 
 /** What is wrong with a text, and at which of its characters. */
 export class JsonMistake extends Error {
@@ -65,6 +69,30 @@ export class JsonReader {
     }
     if (!isWellFormed(value)) this.fail('this string has half of a surrogate pair', start);
     return value;
+  }
+
+  /** Takes `null`: whether it is there. */
+  null(): boolean {
+    this.#skipSpace();
+    if (!this.#text.startsWith('null', this.#position)) return false;
+    this.#position += 'null'.length;
+    return true;
+  }
+
+  /** Takes any value, whatever it is. */
+  skipValue(depth = 1): void {
+    this.#skipSpace();
+    const character = this.#text[this.#position];
+    if (depth > deepest) this.fail(`expected values nested at most ${deepest} deep`);
+    if (character === '{') this.object(() => this.skipValue(depth + 1));
+    else if (character === '[') this.#list('[', ']', () => this.skipValue(depth + 1));
+    else if (character === '"') this.string();
+    else {
+      scalar.lastIndex = this.#position;
+      const [found] = scalar.exec(this.#text) ?? [];
+      if (found === undefined) this.fail(`expected a JSON value, but found ${this.#here()}`);
+      this.#position += found.length;
+    }
   }
 
   /** Only white space may follow. */

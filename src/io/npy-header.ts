@@ -52,10 +52,23 @@ export function formatNpyHeader(dtype: DType, shape: readonly number[]): Uint8Ar
   return bytes;
 }
 
+/** A sound file of elements that forebay does not read. */
+export class UnreadableArray extends FormatError {
+  /** @param reason why they are not read */
+  constructor(
+    message: string,
+    readonly reason: string,
+  ) {
+    super(message);
+    // To callers it is a FormatError like others.
+    this.name = 'FormatError';
+  }
+}
+
 /**
  * Reads a header, and holds it against the file's length.
- * @throws FormatError, naming file and byte, for what is no header, for element types that are not
- *   read, and for elements that are fewer or more than the header promises
+ * @throws FormatError, naming file and byte, if it is not a header, or if elements are fewer or more than the header
+ *   promises; UnreadableArray for types of elements that are not read, and for too many axes
  */
 export function readNpyHeader(file: string, open: OpenFile): NpyHeader {
   const { text, start } = readText(file, open);
@@ -131,20 +144,23 @@ function readDictionary(literal: PythonLiteral, file: string): Found {
 function readType(literal: PythonLiteral): ElementType {
   const at = literal.next;
   if (literal.peek() === '[') {
-    throw literal.mistake(
-      'the elements are structures; save their fields as arrays of their own',
-      at,
-    );
+    const reason = 'the elements are structures; save their fields as arrays of their own';
+    throw unreadable(literal, reason, at);
   }
   const descriptor = literal.string();
   const type = elementType(descriptor);
   if (typeof type === 'object') return type;
-  throw literal.mistake(`dtype ${JSON.stringify(descriptor)}: ${type}`, at);
+  throw unreadable(literal, `dtype ${JSON.stringify(descriptor)}: ${type}`, at);
 }
 
 function readShape(literal: PythonLiteral): number[] {
   const at = literal.next;
   const shape = literal.sizes();
   if (shape.length <= maxRank) return shape;
-  throw literal.mistake(`the shape has ${shape.length} axes, but forebay has ${maxRank}`, at);
+  const reason = `the shape has ${shape.length} axes, but forebay has ${maxRank}`;
+  throw unreadable(literal, reason, at);
+}
+
+function unreadable(literal: PythonLiteral, reason: string, at: number): UnreadableArray {
+  return new UnreadableArray(literal.mistake(reason, at).message, reason);
 }

@@ -1,24 +1,29 @@
 /** Several tensors in a file: .npz, a zip archive of .npy files, as `numpy.savez` and `numpy.load` have it. */
 
-import { describeValue } from '../arguments/describe.js';
+import { flag } from '../arguments/kinds.js';
+import { declareOptions, type OptionsOf, optional } from '../arguments/options.js';
 import { FormatError, ValueError } from '../errors.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { bytesIn } from './bytes.js';
-import { assertPath, type OpenFile, withFile, writeAtomically } from './files.js';
+import { type OpenFile, writeAtomically } from './files.js';
 import { isWritable } from './header.js';
 import { readNpy } from './npy.js';
-import { formatNpyHeader } from './npy-header.js';
-import { fitting, type Restored } from './safetensors.js';
+import { formatNpyHeader, UnreadableArray } from './npy-header.js';
+import { type Described, fitting } from './restore.js';
+import { type Found, type LoadOptions, readLoadOptions, report, Selection } from './selection.js';
+import { type FilePath, type FileSource, pathOf, sourceOf } from './sources.js';
 import { openMember } from './unzip.js';
-import { namedValues, type Saved, savedTensors } from './values.js';
+import { namedValues, type Restored, restoredIn, type Saved, savedTensors } from './values.js';
 import { type Unpacked, zip } from './zip.js';
-import { readDirectory } from './zip-directory.js';
+import { type Member, readDirectory } from './zip-directory.js';
+
+const saveNpzOptions = declareOptions('saveNpz', {
+  /** Whether to deflate the tensors, as `numpy.savez_compressed` does. Trained weights hardly shrink. */
+  compress: optional(flag, 'compressed'),
+});
 
 /** What `saveNpz` may be told. */
-export interface SaveNpzOptions {
-  /** Whether to deflate the tensors, as `numpy.savez_compressed` does. Trained weights hardly shrink. */
-  readonly compress?: boolean | undefined;
-}
+export interface SaveNpzOptions extends OptionsOf<typeof saveNpzOptions> {}
 
 const suffix = '.npy';
 // The archive has 16 bits for it.
@@ -27,23 +32,16 @@ const longestName = 0xffff;
 /**
  * Writes tensors to a .npz file, which `numpy.load` reads: whole or not at all, as `save` does. Equal
  * tensors give equal bytes.
+ * @param file a path or a `file:` URL
  * @param parameters a list of parameters and states, or a record of them (or of tensors) by the
  *   names they are to have in the file
- * @throws ValueError for what cannot be saved; GraphError for two parameters of one name; StateError
- *   for one that a run in flight writes; FormatError, naming the file, when it cannot be written. What the file was
- *   before, it is then.
+ * @throws ValueError if a value cannot be saved or an option is unknown; GraphError if two parameters have one name;
+ *   StateError if a run in flight writes one; FormatError, naming the file, if it cannot be written. After an error the
+ *   file is as it was.
  */
-export function saveNpz(
-  file: string,
-  parameters: Saved,
-  { compress = false }: SaveNpzOptions = {},
-): void {
-  assertPath(file, 'saveNpz:');
-  if (typeof compress !== 'boolean') {
-    throw new ValueError(
-      `saveNpz: expected compress to be true or false, but received ${describeValue(compress)}`,
-    );
-  }
+export function saveNpz(file: FilePath, parameters: Saved, options?: SaveNpzOptions): void {
+  const path = pathOf(file, 'saveNpz');
+  const { compress = false } = saveNpzOptions.read(options);
   const members = savedTensors('saveNpz', namedValues('saveNpz', parameters)).map(
     ({ name, tensor }): Unpacked => {
       if (!isWritable(name) || Buffer.byteLength(name + suffix) > longestName) {
@@ -55,38 +53,58 @@ export function saveNpz(
       return { name: name + suffix, parts: [formatNpyHeader(dtype, shape), bytesIn(tensor)] };
     },
   );
-  writeAtomically(file, zip(members, { compress }));
+  writeAtomically(path, zip(members, { compress }));
 }
 
 /**
- * Reads a .npz file, stored or deflated, with zip64's records or without. Element types are read
- * and refused as by `loadNpy`.
+ * Reads a .npz file, stored or deflated, with zip64's records or without. Types of elements are read as by `loadNpy`.
+ * Arrays of types that are not read, pickled objects among them, are skipped, and a warning of the process names them,
+ * unless `onSkipped` is given. What is not asked for is not unpacked, and may be of any type.
  *
  * Memory is bounded by the file: members that overlap are refused, and so is one that is said to
  * unpack to more than deflate can make of its bytes (1,032 for each); none is unpacked beyond that.
- * @param into parameters and states to write what was read to, as `load` does: all of them, or none
+ * @param file a path, a `file:` URL, or the bytes of a file
+ * @param into parameters and states to write what was read to, as `load` does: all of them, or none. Or options: which
+ *   tensors to read, and as which dtypes.
  * @returns the tensors by name
- * @throws FormatError, naming file, member, byte and reason, for a file that is missing or damaged, that
- *   holds two members of one name, or what is no .npy file, or that lacks one of `into`; ShapeError or
- *   DTypeError for one that does not fit; StateError for one of a run in flight
+ * @throws FormatError, naming file, member, byte and reason, if the file is missing or damaged, if it
+ *   holds two members of one name, or a member that is not a .npy file, or if it lacks a tensor that is asked for, or
+ *   that cannot be read; ValueError if an option is unknown; ShapeError or DTypeError if a tensor does not fit;
+ *   StateError if one of a run in flight would be written
  */
-export function loadNpz(file: string, into?: Restored): Record<string, Tensor> {
-  assertPath(file, 'loadNpz:');
-  const tensors = withFile(file, (open) => readNpz(file, open));
-  if (into === undefined) return tensors;
-  const entries = Object.entries(tensors).map(([name, { dtype, shape }]) => ({
-    name,
-    dtype,
-    shape,
-  }));
-  const wanted = fitting('loadNpz', file, { entries }, namedValues('loadNpz', into));
-  const chosen = Object.entries(tensors).filter(([name]) => wanted.has(name));
-  for (const [name, tensor] of chosen) wanted.get(name)?.set(tensor);
-  return Object.fromEntries(chosen);
+export function loadNpz(file: FileSource, into?: Restored | LoadOptions): Record<string, Tensor> {
+  const source = sourceOf(file, 'loadNpz');
+  const wanted = restoredIn('loadNpz', into);
+  const options = wanted === undefined ? readLoadOptions('loadNpz', into) : {};
+  const { tensors, skipped } = source.read((open) => {
+    return readNpz(source.name, open, options, wanted && new Set(wanted.keys()));
+  });
+  report('loadNpz', source.name, skipped, options.onSkipped);
+  if (wanted === undefined) return tensors;
+  const found = Object.entries(tensors);
+  fitting(
+    'loadNpz',
+    source.name,
+    found.map(([name, { dtype, shape }]): Described => {
+      return { name, dtype, shape, description: dtype };
+    }),
+    wanted,
+  );
+  for (const [name, tensor] of found) wanted.get(name)?.set(tensor);
+  return tensors;
 }
 
-/** As `loadNpz`, from bytes wherever they are. `file`: how errors name them. */
-export function readNpz(file: string, open: OpenFile): Record<string, Tensor> {
+/**
+ * As `loadNpz`, from bytes wherever they are.
+ * @param file how errors name them
+ * @param wanted the names to read, each of which must be there, whatever the options say
+ */
+export function readNpz(
+  file: string,
+  open: OpenFile,
+  options: LoadOptions = {},
+  wanted?: ReadonlySet<string>,
+): Found {
   const members = readDirectory(file, open);
   const other = members.find(({ name }) => !name.endsWith(suffix));
   if (other !== undefined) {
@@ -94,10 +112,21 @@ export function readNpz(file: string, open: OpenFile): Record<string, Tensor> {
       `${file}: expected members that are .npy files, but one at byte ${other.begin} is ${JSON.stringify(other.name)}`,
     );
   }
-  return Object.fromEntries(
-    members.map((member) => [
-      member.name.slice(0, -suffix.length),
-      readNpy(`${file}: ${member.name}`, openMember(file, open, member)),
-    ]),
-  );
+  const only = wanted === undefined ? options.only : [...wanted];
+  const selection = new Selection(file, { ...options, only }, members.map(nameOf));
+  const tensors: (readonly [string, Tensor])[] = [];
+  for (const member of members) {
+    const name = nameOf(member);
+    if (!selection.has(name)) continue;
+    const content = openMember(file, open, member);
+    try {
+      tensors.push([name, readNpy(`${file}: ${member.name}`, content, selection.dtypeOf(name))]);
+    } catch (error) {
+      const left = error instanceof UnreadableArray && selection.skip(name, error.reason);
+      if (!left) throw error;
+    }
+  }
+  return { tensors: Object.fromEntries(tensors), skipped: selection.skipped };
 }
+
+const nameOf = ({ name }: Member) => name.slice(0, -suffix.length);

@@ -4,47 +4,58 @@
  */
 
 import { describeValue } from '../arguments/describe.js';
-import { DTypeError, FormatError, ShapeError, ValueError } from '../errors.js';
-import { Variable } from '../graph/leaf.js';
-import { bytesOf } from '../tensor/dtype.js';
-import { formatShape } from '../tensor/shape.js';
+import { checkedLater } from '../arguments/kinds.js';
+import { declareOptions, type OptionsOf, optional } from '../arguments/options.js';
+import { assertRecord } from '../arguments/read.js';
+import { FormatError, ValueError } from '../errors.js';
+import type { Variable } from '../graph/leaf.js';
+import { bytesOf, type DType } from '../tensor/dtype.js';
 import { allocate, Tensor } from '../tensor/tensor.js';
 import { bytesAt, bytesIn } from './bytes.js';
-import { assertPath, type OpenFile, withFile, writeAtomically } from './files.js';
+import { describeType, type ElementType, readElements } from './elements.js';
+import { type OpenFile, writeAtomically } from './files.js';
 import {
   type Entry,
   formatHeader,
   type Header,
+  isKnown,
   isWritable,
   lengthBytes,
   type Metadata,
   metadataKey,
   mostHeaderBytes,
+  type NewEntry,
   parseHeader,
+  unreadable,
 } from './header.js';
-import { assertAtRest, namedValues, type Saved, savedTensors } from './values.js';
+import { type Described, fitting } from './restore.js';
+import { type Found, type LoadOptions, readLoadOptions, report, Selection } from './selection.js';
+import { type FilePath, type FileSource, pathOf, sourceOf } from './sources.js';
+import { namedValues, type Restored, restoredIn, type Saved, savedTensors } from './values.js';
 
-/** What is restored: parameters and states by their own names, or by other names in the file. */
-export type Restored = readonly Variable[] | Readonly<Record<string, Variable>>;
+const saveOptions = declareOptions('save', {
+  /** Your own strings by name, which `loadMetadata` gives back. */
+  metadata: optional(checkedLater<Metadata>('a record of strings')),
+});
 
 /** What `save` may be told. */
-export interface SaveOptions {
-  /** Strings of one's own, which `loadMetadata` gives back. */
-  readonly metadata?: Metadata | undefined;
-}
+export interface SaveOptions extends OptionsOf<typeof saveOptions> {}
 
 /**
- * Writes values to a safetensors file, whole or not at all: under a temporary name beside it first.
+ * Writes values to a safetensors file, whole or not at all: under a temporary name beside it first. When it returns the
+ * file is on the disk, except under `node --permission`, which forbids fsync (`forebay doctor` says so).
+ * @param file a path or a `file:` URL
  * @param parameters a list of parameters and states, or a record of them (or of tensors) by the
  *   names they are to have in the file
- * @throws ValueError for what cannot be saved; GraphError for two parameters of one name; StateError
- *   for one that a run in flight writes; FormatError, naming the file, when it cannot be written. What the file was
- *   before, it is then.
+ * @throws ValueError if a value cannot be saved or an option is unknown; GraphError if two parameters have one name;
+ *   StateError if a run in flight writes one; FormatError, naming the file, if it cannot be written. After an error the
+ *   file is as it was.
  */
-export function save(file: string, parameters: Saved, { metadata = {} }: SaveOptions = {}): void {
-  assertPath(file, 'save:');
+export function save(file: FilePath, parameters: Saved, options?: SaveOptions): void {
+  const path = pathOf(file, 'save');
+  const { metadata = {} } = saveOptions.read(options);
   const { header, tensors } = layOut('save', namedValues('save', parameters), metadata);
-  writeAtomically(file, [header, ...tensors.map(bytesIn)]);
+  writeAtomically(path, [header, ...tensors.map(bytesIn)]);
 }
 
 /** What a file is written of: its beginning, and then these tensors. */
@@ -53,13 +64,13 @@ export interface Layout {
   readonly tensors: readonly Tensor[];
 }
 
-/** @throws ValueError for what cannot be saved; StateError for a variable that a run in flight writes */
+/** @throws ValueError if a value cannot be saved; StateError if a run in flight writes a variable */
 export function layOut(
   context: string,
   values: ReadonlyMap<string, Variable | Tensor>,
-  metadata: Metadata,
+  givenMetadata: Metadata,
 ): Layout {
-  checkMetadata(context, metadata);
+  const metadata = checkMetadata(context, givenMetadata);
   const named = savedTensors(context, values);
   for (const { name } of named) {
     if (isWritable(name) && name !== metadataKey) continue;
@@ -68,7 +79,7 @@ export function layOut(
   // Wide elements first: so each tensor lies at a multiple of its elements' size.
   named.sort((a, b) => bytesOf[b.tensor.dtype] - bytesOf[a.tensor.dtype]);
   let end = 0;
-  const entries = named.map(({ name, tensor: { dtype, shape, size } }): Entry => {
+  const entries = named.map(({ name, tensor: { dtype, shape, size } }): NewEntry => {
     const begin = end;
     end += size * bytesOf[dtype];
     return { name, dtype, shape, begin, end };
@@ -84,58 +95,111 @@ export function layOut(
 
 /**
  * Reads a safetensors file.
- * @param into parameters and states to write what was read to: all of them, or, when one does not
- *   fit, none. Tensors of the file that none of them is named after are left out.
+ *
+ * float32, float64 and int32 are read as they are. float16, bfloat16 and the types of 8 bits become float32; bool and
+ * all other integers become int32, and an integer that int32 does not hold is refused, by name. Tensors of other types,
+ * complex numbers among them, are skipped, and a warning of the process names them, unless `onSkipped` is given. What is
+ * not asked for is not read, and may be of any type.
+ * @param file a path, a `file:` URL, or the bytes of a file
+ * @param into parameters and states to write what was read to: all of them, or, if one does not
+ *   fit, none. Other tensors of the file are left out. Or options: which tensors to read, and as which dtypes.
  * @returns the tensors by name
- * @throws FormatError, naming file, place and reason, for a file that is missing, damaged or larger
- *   or smaller than it says, that holds a dtype that forebay lacks, or that lacks one of `into`;
- *   ShapeError or DTypeError for one that does not fit; StateError for one of a run in flight
+ * @throws FormatError, naming file, place and reason, if the file is missing, damaged or larger or smaller than it
+ *   says, if it lacks a tensor that is asked for, or if that cannot be read; ValueError if an option is unknown;
+ *   ShapeError or DTypeError if a tensor does not fit; StateError if one of a run in flight would be written
  */
-export function load(file: string, into?: Restored): Record<string, Tensor> {
-  assertPath(file, 'load:');
-  return withFile(file, (open) => readSafetensors(file, open, into));
+export function load(file: FileSource, into?: Restored | LoadOptions): Record<string, Tensor> {
+  const source = sourceOf(file, 'load');
+  const wanted = restoredIn('load', into);
+  if (wanted !== undefined) {
+    return source.read((open) => {
+      return restoreTensors(source.name, open, (header) => {
+        return fitting('load', source.name, header.entries.map(described), wanted);
+      });
+    });
+  }
+  const options = readLoadOptions('load', into);
+  const { tensors, skipped } = source.read((open) => readSafetensors(source.name, open, options));
+  report('load', source.name, skipped, options.onSkipped);
+  return tensors;
 }
 
 /** As `load`, from bytes wherever they are. `file`: how errors name them. */
-export function readSafetensors(
-  file: string,
-  open: OpenFile,
-  into?: Restored,
-): Record<string, Tensor> {
-  return readTensors(file, open, (header) => {
-    return into === undefined
-      ? undefined
-      : fitting('load', file, header, namedValues('load', into));
-  });
+export function readSafetensors(file: string, open: OpenFile, options: LoadOptions = {}): Found {
+  const { header, dataStart } = readHeader(file, open);
+  const names = header.entries.map(({ name }) => name);
+  const selection = new Selection(file, options, names);
+  const tensors: (readonly [string, Tensor])[] = [];
+  for (const entry of header.entries) {
+    const { name, type } = entry;
+    if (!selection.has(name)) continue;
+    const reason = unreadable(entry);
+    if (type === undefined || reason !== undefined) {
+      // What may be damage is not passed over: whoever wants the other tensors asks for them.
+      const left = isKnown(entry) && selection.skip(name, reason as string);
+      if (left) continue;
+      throw selection.refusal(name, reason as string);
+    }
+    const dtype = selection.dtypeOf(name) ?? type.dtype;
+    tensors.push([name, readTensor(file, open, dataStart, { ...entry, type }, dtype)]);
+  }
+  return { tensors: Object.fromEntries(tensors), skipped: selection.skipped };
 }
 
 /**
- * The same for those that look at the header first.
- * @param choose what to write to, by the names of the file, or nothing to read all of it; what it throws,
- *   and whatever else is thrown, comes before anything is written
+ * Reads tensors into variables.
+ * @param choose what to write to, by the names of the file, all of which must be readable; what it throws, and whatever
+ *   else is thrown, comes before anything is written
  */
-export function readTensors(
+export function restoreTensors(
   file: string,
   open: OpenFile,
-  choose: (header: Header) => ReadonlyMap<string, Variable> | undefined,
+  choose: (header: Header) => ReadonlyMap<string, Variable>,
 ): Record<string, Tensor> {
   const { header, dataStart } = readHeader(file, open);
   const wanted = choose(header);
   const tensors = header.entries
-    .filter(({ name }) => wanted?.has(name) ?? true)
+    .filter((entry): entry is ReadableEntry => entry.type !== undefined && wanted.has(entry.name))
     .map((entry) => {
-      const data = allocate(entry.dtype, entry.shape, `${file}: tensor '${entry.name}':`);
-      open.readInto(bytesIn({ data }), dataStart + entry.begin);
-      return [entry.name, new Tensor(data, entry.shape)] as const;
+      return [entry.name, readTensor(file, open, dataStart, entry, entry.type.dtype)] as const;
     });
-  for (const [name, tensor] of tensors) wanted?.get(name)?.set(tensor);
+  for (const [name, tensor] of tensors) wanted.get(name)?.set(tensor);
   return Object.fromEntries(tensors);
 }
 
-/** The strings that a file was saved with; reads no tensor. @throws FormatError as `load` does */
-export function loadMetadata(file: string): Record<string, string> {
-  assertPath(file, 'loadMetadata:');
-  return withFile(file, (open) => ({ ...readHeader(file, open).header.metadata }));
+type ReadableEntry = Entry & { readonly type: ElementType };
+
+function readTensor(
+  file: string,
+  open: OpenFile,
+  dataStart: number,
+  { name, type, shape, begin }: ReadableEntry,
+  dtype: DType,
+): Tensor {
+  const what = `${file}: tensor '${name}'`;
+  const data = allocate(dtype, shape, `${what}:`);
+  readElements(what, open, dataStart + begin, type, data);
+  return new Tensor(data, shape);
+}
+
+/** A tensor of a file, as errors describe it and `fitting` compares it. */
+export function described(entry: Entry): Described {
+  const { name, code, type, shape } = entry;
+  const reason = unreadable(entry);
+  if (type === undefined || reason !== undefined) {
+    return { name, shape, dtype: undefined, description: `${code}: ${reason}` };
+  }
+  return { name, shape, dtype: type.dtype, description: describeType(type) };
+}
+
+/**
+ * The strings that a file was saved with, by name. Reads no tensor: they may be of any types.
+ * @param file a path, a `file:` URL, or the bytes of a file
+ * @throws FormatError as `load` does
+ */
+export function loadMetadata(file: FileSource): Record<string, string> {
+  const source = sourceOf(file, 'loadMetadata');
+  return source.read((open) => ({ ...readHeader(source.name, open).header.metadata }));
 }
 
 function readHeader(file: string, open: OpenFile): { header: Header; dataStart: number } {
@@ -161,51 +225,16 @@ function readHeader(file: string, open: OpenFile): { header: Header; dataStart: 
   return { header: parseHeader(file, json, open.size - dataStart), dataStart };
 }
 
-/** @throws ValueError, FormatError, DTypeError, ShapeError or StateError, as `load` does; returns `wanted` */
-export function fitting(
-  context: string,
-  file: string,
-  { entries }: { readonly entries: readonly Pick<Entry, 'name' | 'dtype' | 'shape'>[] },
-  wanted: ReadonlyMap<string, Variable>,
-): ReadonlyMap<string, Variable> {
-  const found = new Map(entries.map((entry) => [entry.name, entry]));
-  for (const [name, variable] of wanted) {
-    if (!(variable instanceof Variable)) {
-      throw new ValueError(
-        `${context}: expected a parameter or a state for '${name}', but received ${describeValue(variable)}`,
-      );
-    }
-    assertAtRest(context, variable);
-    const entry = found.get(name);
-    if (entry === undefined) {
-      const names = entries.slice(0, 20).map((other) => `'${other.name}'`);
-      const more = entries.length > 20 ? `, and ${entries.length - 20} more` : '';
-      throw new FormatError(
-        `${file}: there is no tensor '${name}', for ${variable} (there are: ${names.join(', ') || 'none'}${more})`,
-      );
-    }
-    const expected = `${file}: tensor '${name}': ${variable} is ${variable.dtype} ${formatShape(variable.shape)}`;
-    if (entry.dtype !== variable.dtype) {
-      throw new DTypeError(`${expected}, but the file has ${entry.dtype}`);
-    }
-    if (formatShape(entry.shape) !== formatShape(variable.shape)) {
-      throw new ShapeError(`${expected}, but the file has ${formatShape(entry.shape)}`);
-    }
-  }
-  return wanted;
-}
-
-function checkMetadata(context: string, metadata: Metadata): void {
-  if (typeof metadata !== 'object' || metadata === null || Array.isArray(metadata)) {
-    throw new ValueError(
-      `${context}: expected metadata as a record of strings, but received ${describeValue(metadata)}`,
-    );
-  }
-  for (const [key, value] of Object.entries(metadata)) {
+/** A copy, as it may be an object that changes. @throws ValueError if it is not a record of strings */
+function checkMetadata(context: string, metadata: Metadata): Metadata {
+  const expected = `${context}: expected metadata as a record of strings,`;
+  const entries = assertRecord(metadata, expected);
+  for (const [key, value] of entries) {
     if (!isWritable(key) || !isWritable(value)) {
       throw new ValueError(
         `${context}: metadata are strings, but ${JSON.stringify(key)} is ${describeValue(value)}`,
       );
     }
   }
+  return Object.fromEntries(entries);
 }

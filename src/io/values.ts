@@ -1,30 +1,43 @@
 /** What is written to files and read from them: values by name, none of which a run is changing. */
 
-import { assertList, describeValue } from '../arguments/describe.js';
+import { describeValue } from '../arguments/describe.js';
+import { assertList, assertRecord, isList, isRecord } from '../arguments/read.js';
 import { GraphError, StateError, ValueError } from '../errors.js';
 import { inFlight, Variable, writtenInFlight } from '../graph/leaf.js';
-import { asTensor, Tensor } from '../tensor/tensor.js';
+import { asTensor, isTensor, type Tensor } from '../tensor/tensor.js';
 
 /** What is saved: parameters and states under their own names, or anything under names of choice. */
 export type Saved = readonly Variable[] | Readonly<Record<string, Variable | Tensor>>;
 
-/** By name. @throws GraphError for two of one name */
+/** What is restored: parameters and states by their own names, or by other names in the file. */
+export type Restored = readonly Variable[] | Readonly<Record<string, Variable>>;
+
+/** Whether a value is a parameter or a state of this copy of forebay. Never throws. */
+export function isVariable(value: unknown): value is Variable {
+  try {
+    return value instanceof Variable;
+  } catch {
+    return false; // a revoked proxy
+  }
+}
+
+/**
+ * Values by name.
+ * @throws ValueError if it is neither a list of parameters and states nor a plain record; GraphError if two have one
+ *   name
+ */
 export function namedValues<T>(
   context: string,
   values: readonly (T & Variable)[] | Readonly<Record<string, T>>,
 ): Map<string, T> {
-  if (!Array.isArray(values)) {
-    if (typeof values !== 'object' || values === null || values instanceof Variable) {
-      assertList(
-        values as never,
-        `${context}: expected a list of parameters, or a record of them,`,
-      );
-    }
-    return new Map(Object.entries(values));
+  const expected = `${context}: expected a list of parameters and states, or a record of them by name,`;
+  if (!isList(values)) {
+    if (isRecord(values)) return new Map(assertRecord(values, expected));
+    throw new ValueError(`${expected} but received ${describeValue(values)}${remedyFor(values)}`);
   }
   const named = new Map<string, T>();
-  for (const value of values as readonly (T & Variable)[]) {
-    if (!(value instanceof Variable)) {
+  for (const value of assertList(values, expected)) {
+    if (!isVariable(value)) {
       throw new ValueError(
         `${context}: expected a list of parameters and states, but one is ${describeValue(value)}`,
       );
@@ -35,9 +48,38 @@ export function namedValues<T>(
         `${context}: two of the parameters are named '${name}'; give a record of them`,
       );
     }
-    named.set(name, value);
+    named.set(name, value as T & Variable);
   }
   return named;
+}
+
+/** A layer has its parameters in a list; a single parameter belongs in one. */
+function remedyFor(value: unknown): string {
+  if (isVariable(value)) return '; put it in a list: [parameter]';
+  try {
+    const { parameters } = value as { readonly parameters?: unknown };
+    return isList(parameters) ? '; its parameters are a list: give LAYER.parameters' : '';
+  } catch {
+    return '';
+  }
+}
+
+/**
+ * The parameters and states to restore; undefined if these are options.
+ * @throws ValueError or GraphError, as `namedValues` does
+ */
+export function restoredIn(context: string, given: unknown): Map<string, Variable> | undefined {
+  if (given === undefined) return undefined;
+  const isOptions = isRecord(given) && !holdsValues(given);
+  return isOptions ? undefined : namedValues<Variable>(context, given as Restored);
+}
+
+function holdsValues(record: Readonly<Record<string, unknown>>): boolean {
+  try {
+    return Object.values(record).some((value) => isVariable(value) || isTensor(value));
+  } catch {
+    return false; // a getter that throws: reading the options says so
+  }
 }
 
 /** Before it is saved: half an update must not get into a file. Runs that only read it are no matter. */
@@ -56,18 +98,18 @@ export function assertAtRest(context: string, variable: Variable): void {
 
 /**
  * The tensors to save, by name.
- * @throws ValueError for what is none, StateError for one that a run in flight writes
+ * @throws ValueError if one is neither a variable nor a tensor; StateError if a run in flight writes one
  */
 export function savedTensors(
   context: string,
   values: ReadonlyMap<string, Variable | Tensor>,
 ): { name: string; tensor: Tensor }[] {
   return [...values].map(([name, value]) => {
-    if (value instanceof Variable) {
+    if (isVariable(value)) {
       assertUnwritten(context, value);
       return { name, tensor: value.value };
     }
-    if (!(value instanceof Tensor)) {
+    if (!isTensor(value)) {
       throw new ValueError(
         `${context}: expected a parameter, a state or a tensor for '${name}', but received ${describeValue(value)}`,
       );

@@ -1,6 +1,8 @@
 /** First values of parameters. */
 
 import { describeValue } from '../arguments/describe.js';
+import { seedNumber } from '../arguments/kinds.js';
+import { declareOptions, optional } from '../arguments/options.js';
 import { ValueError } from '../errors.js';
 import { evaluate } from '../evaluate/evaluate.js';
 import type { Initializer } from '../graph/leaf.js';
@@ -13,6 +15,8 @@ import {
   randomUniform,
   sub,
 } from '../ops/index.js';
+import { dtypeName } from '../tensor/dtype.js';
+import { assertShape } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
 
 /** How many inputs feed a unit, and how many units an input feeds: the last axis is the units. */
@@ -22,50 +26,72 @@ function fans(shape: readonly number[]): { fanIn: number; fanOut: number } {
   return { fanIn: Math.max(1, fanIn), fanOut: Math.max(1, fanOut) };
 }
 
+// What `Initializer` types: that of a parameter is never without a dtype and a seed.
+const drawOptions = declareOptions(
+  ['zeros', 'constant', 'normal', 'truncatedNormal', 'glorot', 'he']
+    .map((name) => `initializers.${name}()`)
+    .join(', '),
+  { dtype: optional(dtypeName), seed: optional(seedNumber) },
+);
+
+/** An initialiser that checks what it is given: users call it, too. */
+function checked(
+  name: string,
+  draw: (shape: readonly number[], options: RandomOptions) => Tensor,
+): Initializer {
+  const context = `initializers.${name}()`;
+  return (shape, options) =>
+    draw(assertShape(shape, `${context}:`), drawOptions.read(options, context));
+}
+
 function scaled(
+  name: string,
   draw: (shape: readonly number[], options: RandomOptions) => Node,
   scale: (shape: readonly number[]) => number,
 ): Initializer {
-  return (shape, options) => evaluate(mul(draw(shape, options), scale(shape)));
+  return checked(name, (shape, options) => evaluate(mul(draw(shape, options), scale(shape))));
 }
 
 function deviation(value: number, name: string): () => number {
-  if (typeof value !== 'number' || !(value >= 0) || value === Infinity) {
-    throw new ValueError(
-      `initializers.${name}: expected a standard deviation (finite, not negative), but received ${describeValue(value)}`,
-    );
-  }
-  return () => value;
+  if (typeof value === 'number' && value >= 0 && value < Infinity) return () => value;
+  throw new ValueError(
+    `initializers.${name}: expected a standard deviation (finite, not negative), but received ${describeValue(value)}`,
+  );
 }
 
 /** Ways to draw a parameter's first value; each depends on shape, dtype and seed alone. */
 export const initializers = {
   /** Zeros. */
-  zeros:
-    (): Initializer =>
-    (shape, { dtype }) =>
-      Tensor.zeros(shape, { dtype }),
+  zeros: (): Initializer => checked('zeros', (shape, { dtype }) => Tensor.zeros(shape, { dtype })),
 
-  /** One number throughout. */
-  constant:
-    (value: number): Initializer =>
-    (shape, { dtype }) =>
-      Tensor.full(shape, value, { dtype }),
+  /** One number throughout. @throws ValueError if `value` is not a number */
+  constant: (value: number): Initializer => {
+    if (typeof value !== 'number') {
+      throw new ValueError(
+        `initializers.constant: expected a number, but received ${describeValue(value)}`,
+      );
+    }
+    return checked('constant', (shape, { dtype }) => Tensor.full(shape, value, { dtype }));
+  },
 
   /** Normal with mean 0 and standard deviation `std`. @throws ValueError unless it is finite and not negative */
-  normal: (std: number): Initializer => scaled(randomNormal, deviation(std, 'normal')),
+  normal: (std: number): Initializer => scaled('normal', randomNormal, deviation(std, 'normal')),
 
-  /** Normal with mean 0, draws beyond two standard deviations replaced; `std` is that before truncation. */
+  /**
+   * Normal with mean 0, draws beyond two standard deviations replaced; `std` is that before truncation.
+   * @throws ValueError unless it is finite and not negative
+   */
   truncatedNormal: (std: number): Initializer =>
-    scaled(randomTruncatedNormal, deviation(std, 'truncatedNormal')),
+    scaled('truncatedNormal', randomTruncatedNormal, deviation(std, 'truncatedNormal')),
 
   /** Uniform within ±sqrt(6 / (fanIn + fanOut)): Glorot & Bengio, AISTATS 2010. For tanh and sigmoid. */
   glorot: (): Initializer =>
     scaled(
+      'glorot',
       (shape, options) => sub(mul(randomUniform(shape, options), 2), 1),
       (shape) => Math.sqrt(6 / (fans(shape).fanIn + fans(shape).fanOut)),
     ),
 
   /** Normal with variance 2 / fanIn: He et al., ICCV 2015. For relu. */
-  he: (): Initializer => scaled(randomNormal, (shape) => Math.sqrt(2 / fans(shape).fanIn)),
+  he: (): Initializer => scaled('he', randomNormal, (shape) => Math.sqrt(2 / fans(shape).fanIn)),
 } as const;

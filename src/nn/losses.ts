@@ -23,7 +23,8 @@ import { formatShape } from '../tensor/shape.js';
 
 /**
  * The mean over all elements of (y - target)^2, a scalar; both of one shape and dtype, float32 or float64.
- * @throws ShapeError for two shapes; DTypeError for two dtypes or int32; ValueError for what is no operand
+ * @throws ShapeError for two shapes; DTypeError for two dtypes or int32; ValueError if an operand is not a
+ *   node, a tensor or a number
  */
 export function mse(y: Operand, target: Operand): Node {
   const [output, wanted] = pair('mse', y, target);
@@ -36,13 +37,19 @@ export function mse(y: Operand, target: Operand): Node {
  * @param target probabilities of the same shape, or class indices (int32) of the leading shape; the
  *   loss is NaN for an index that is no class
  * @throws ShapeError for a target of neither shape, or for class indices when the number of classes is a name;
- *   DTypeError for logits of int32 or probabilities of another dtype; ValueError for what is no operand
+ *   DTypeError for logits of int32 or probabilities of another dtype; ValueError if an operand is not a
+ *   node, a tensor or a number
  */
 export function softmaxCrossEntropy(logits: Operand, target: Operand): Node {
   const [scores, wanted] = lift('softmaxCrossEntropy', [logits, target]) as [Node, Node];
   const fail = failFor({ name: 'softmaxCrossEntropy' }, [scores, wanted]);
   const classes = scores.shape.at(-1);
   if (wanted.dtype !== 'int32') {
+    if (!sameShape(wanted.shape, scores.shape)) {
+      fail.shape(
+        `expected probabilities of ${formatShape(scores.shape)}, or class indices of ${formatShape(scores.shape.slice(0, -1))} as int32, but received ${wanted.dtype} ${formatShape(wanted.shape)}; class indices are made int32 by cast(target, 'int32'), or fed as an Int32Array`,
+      );
+    }
     const [, probabilities] = pair('softmaxCrossEntropy', scores, wanted);
     return neg(mean(sum(mul(probabilities, logSoftmax(scores)), -1)));
   }
@@ -76,7 +83,8 @@ export function bernoulliNegativeLogLikelihood(logits: Operand, target: Operand)
 /**
  * The mean over all elements of the binary cross-entropy of sigmoid(logits), in nats, a scalar.
  * @param target probabilities, of the shape and dtype of the logits, float32 or float64
- * @throws ShapeError for two shapes; DTypeError for two dtypes or int32; ValueError for what is no operand
+ * @throws ShapeError for two shapes; DTypeError for two dtypes or int32; ValueError if an operand is not a
+ *   node, a tensor or a number
  */
 export function binaryCrossEntropyWithLogits(logits: Operand, target: Operand): Node {
   return mean(bernoulliNegativeLogLikelihood(logits, target));

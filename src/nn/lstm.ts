@@ -1,10 +1,12 @@
 /** Long short-term memory, wired from plain nodes: the seed's LSTM. */
 
 import { brand, describeValue } from '../arguments/describe.js';
-import { GraphError, ShapeError } from '../errors.js';
+import { declareOptions, type OptionsOf, required } from '../arguments/options.js';
+import { assertList, isList } from '../arguments/read.js';
+import { GraphError, ShapeError, ValueError } from '../errors.js';
 import type { Dim } from '../graph/dimension.js';
 import { constant, type Variable } from '../graph/leaf.js';
-import { Node, withinLayer } from '../graph/node.js';
+import { isNode, type Node, nodeOf, withinLayer } from '../graph/node.js';
 import {
   add,
   broadcastTo,
@@ -19,23 +21,28 @@ import {
 } from '../ops/index.js';
 import type { DType } from '../tensor/dtype.js';
 import { formatShape } from '../tensor/shape.js';
-import { affineParameters, checkLayer, type LayerOptions } from './layer.js';
+import { affineParameters, contextOf, shared, size } from './layer.js';
+
+const lstmOptions = declareOptions('new LSTM', {
+  /** Features of a step. */
+  inputs: required(size, 'inputSize', 'inFeatures', 'inputDim'),
+  /** Length of the hidden state and of the cell. */
+  units: required(size, 'hiddenSize', 'hidden', 'outputs'),
+  ...shared,
+});
 
 /** What an LSTM is made of. */
-export interface LSTMOptions extends LayerOptions {
-  /** Features of a step. */
-  readonly inputs: number;
-  /** Length of the hidden state and of the cell. */
-  readonly units: number;
-}
+export interface LSTMOptions extends OptionsOf<typeof lstmOptions> {}
+
+const lstmState = declareOptions('LSTM.step, LSTM.unroll', {
+  /** The output of the step, [batch, units]. */
+  hidden: required(nodeOf('a node [batch, units]'), 'h'),
+  /** The memory of the step, [batch, units]. */
+  cell: required(nodeOf('a node [batch, units]'), 'c'),
+});
 
 /** What an LSTM carries from step to step; both are [batch, units]. */
-export interface LSTMState {
-  /** What it gives, [batch, units]. */
-  readonly hidden: Node;
-  /** What it remembers, [batch, units]. */
-  readonly cell: Node;
-}
+export interface LSTMState extends OptionsOf<typeof lstmState> {}
 
 const gates = ['forget', 'input', 'output', 'cell'] as const;
 /** A weight [inputs + units, units] and a bias [units] by gate. */
@@ -67,19 +74,17 @@ export class LSTM {
 
   /**
    * Makes the layer and draws its parameters.
-   * @throws ValueError for what is no name, size, seed or initialiser; DTypeError for what is no dtype
+   * @throws ValueError if `name` is not a string or is empty, and for an unknown or unacceptable option; DTypeError if
+   *   the dtype is not one
    */
-  constructor(name: string, options: LSTMOptions = {} as LSTMOptions) {
-    const { inputs, units } = options;
-    checkLayer('LSTM', name, { inputs, units }, options);
+  constructor(name: string, options: LSTMOptions) {
+    const read = lstmOptions.read(options, contextOf('LSTM', name));
+    const { inputs, units } = read;
     this.name = name;
     this.inputs = inputs;
     this.units = units;
     this.gates = Object.fromEntries(
-      gates.map((gate) => [
-        gate,
-        affineParameters(`${name}.${gate}`, inputs + units, units, options),
-      ]),
+      gates.map((gate) => [gate, affineParameters(`${name}.${gate}`, inputs + units, units, read)]),
     ) as unknown as LSTMGates;
   }
 
@@ -90,9 +95,17 @@ export class LSTM {
 
   /**
    * One step: x is [batch, inputs], of the layer's dtype. Every step shares the weights.
-   * @throws ShapeError or DTypeError for an x or a state that does not fit
+   * @param state of the step before; `unroll([x])` starts from zeros
+   * @throws ValueError if x is not a node, or `state` is not a hidden state and a cell; ShapeError or DTypeError if they
+   *   do not fit
    */
-  step(x: Node, { hidden, cell }: LSTMState): LSTMState {
+  step(x: Node, state: LSTMState): LSTMState {
+    if (state === undefined) {
+      throw new ValueError(
+        `LSTM '${this.name}' step: expected a state { hidden, cell } as the second argument, but received undefined; unroll([x]) starts from zeros`,
+      );
+    }
+    const { hidden, cell } = lstmState.read(state, `LSTM '${this.name}' step`);
     return withinLayer(this.name, () => {
       const z = concat([x, hidden], 1);
       const gate = (name: keyof LSTMGates, activation: (x: Node) => Node) => {
@@ -114,16 +127,17 @@ export class LSTM {
    * @param xs [steps, batch, inputs], or a list of [batch, inputs]
    * @param initial where to start; zeros unless told otherwise
    * @returns all hidden states as [steps, batch, units], and the last state
-   * @throws GraphError for no steps; ShapeError or DTypeError for steps or a state that do not fit, or a number of steps
-   *   that is a name
+   * @throws GraphError if there are no steps, or one is not a node; ShapeError or DTypeError if steps or the state do not
+   *   fit, or the number of steps is a name; ValueError if `initial` is not a hidden state and a cell
    */
   unroll(xs: Node | readonly Node[], initial?: LSTMState): { hidden: Node; last: LSTMState } {
-    const sequence = xs instanceof Node ? this.#split(xs) : xs;
+    const expected = `LSTM '${this.name}' unroll: expected a node [steps, batch, inputs], or a list of at least one node [batch, inputs],`;
+    const sequence = isNode(xs) ? this.#split(xs) : isList(xs) ? assertList(xs, expected) : [];
+    const odd = sequence.find((x) => !isNode(x));
     const [first] = sequence;
-    if (!(first instanceof Node)) {
-      throw new GraphError(
-        `LSTM '${this.name}': expected at least one step, but received ${describeValue(xs)}`,
-      );
+    if (first === undefined || odd !== undefined) {
+      const came = odd === undefined ? describeValue(xs) : `a list with ${describeValue(odd)}`;
+      throw new GraphError(`${expected} but received ${came}`);
     }
     let last = initial ?? this.#zeros(first.shape[0] as Dim, first.dtype);
     const hidden = sequence.map((x) => {

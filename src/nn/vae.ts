@@ -1,10 +1,12 @@
 /** The variational auto-encoder. */
 
 import { brand } from '../arguments/describe.js';
+import { wholeNumber } from '../arguments/kinds.js';
+import { declareOptions, type OptionsOf, optional, required } from '../arguments/options.js';
 import { ShapeError } from '../errors.js';
 import { sameShape } from '../graph/dimension.js';
 import type { Variable } from '../graph/leaf.js';
-import { type Node, withinLayer } from '../graph/node.js';
+import { type Node, nodeOf, withinLayer } from '../graph/node.js';
 import {
   add,
   exp,
@@ -19,26 +21,31 @@ import {
 } from '../ops/index.js';
 import { formatShape } from '../tensor/shape.js';
 import { FeedForward } from './feed-forward.js';
-import { checkLayer, type LayerOptions } from './layer.js';
+import { contextOf, shared, size } from './layer.js';
 import { bernoulliNegativeLogLikelihood } from './losses.js';
 
-/** What a variational auto-encoder is made of. */
-export interface VariationalAutoencoderOptions extends LayerOptions {
+const vaeOptions = declareOptions('new VariationalAutoencoder', {
   /** Numbers of an example. */
-  readonly inputs: number;
+  inputs: required(size, 'inputSize', 'inFeatures', 'inputDim'),
   /** Units of the tanh layer of the encoder, and of the decoder unless `decoderHidden` differs. */
-  readonly hidden: number;
+  hidden: required(size, 'units', 'hiddenSize', 'hiddenDim'),
   /** Length of the latent code. */
-  readonly latent: number;
+  latent: required(size, 'latentSize', 'latentDim', 'z'),
   /** Units of the decoder's tanh layer; 0 decodes straight from the latent code, as the seed does. */
-  readonly decoderHidden?: number | undefined;
-}
+  decoderHidden: optional(wholeNumber(0)),
+  ...shared,
+});
+
+/** What a variational auto-encoder is made of. */
+export interface VariationalAutoencoderOptions extends OptionsOf<typeof vaeOptions> {}
+
+const lossOptions = declareOptions('VariationalAutoencoder.loss, VariationalAutoencoder.terms', {
+  /** Standard normal noise [batch, latent]; drawn anew in every run unless given. */
+  noise: optional(nodeOf('a node [batch, latent]')),
+});
 
 /** What `loss` and `terms` may be told. */
-export interface LossOptions {
-  /** Standard normal noise [batch, latent]; drawn anew in every run unless given. */
-  readonly noise?: Node | undefined;
-}
+export interface LossOptions extends OptionsOf<typeof lossOptions> {}
 
 /**
  * Kingma & Welling, Auto-Encoding Variational Bayes (2014), with Bernoulli likelihood:
@@ -62,25 +69,22 @@ export class VariationalAutoencoder {
 
   /**
    * Makes the layers and draws their parameters.
-   * @throws ValueError for what is no name, size, seed or initialiser; DTypeError for what is no dtype
+   * @throws ValueError if `name` is not a string or is empty, and for an unknown or unacceptable option; DTypeError if
+   *   the dtype is not one
    */
-  constructor(
-    name: string,
-    options: VariationalAutoencoderOptions = {} as VariationalAutoencoderOptions,
-  ) {
-    const { inputs, hidden, latent, decoderHidden = hidden, ...shared } = options;
-    const sizes = { inputs, hidden, latent, ...(decoderHidden !== 0 && { decoderHidden }) };
-    checkLayer('VariationalAutoencoder', name, sizes, options);
+  constructor(name: string, options: VariationalAutoencoderOptions) {
+    const read = vaeOptions.read(options, contextOf('VariationalAutoencoder', name));
+    const { inputs, hidden, latent, decoderHidden = hidden, ...others } = read;
     const layer = (part: string, from: number, units: number, activation?: (x: Node) => Node) =>
       new FeedForward(`${name}.${part}`, {
-        ...shared,
+        ...others,
         inputs: from,
         units,
         ...(activation && { activation }),
       });
     this.name = name;
     this.latent = latent;
-    this.#seed = options.seed;
+    this.#seed = read.seed;
     this.#encoder = layer('encoder', inputs, hidden, tanh);
     this.#mean = layer('mean', hidden, latent);
     this.#logSigma = layer('logSigma', hidden, latent);
@@ -97,7 +101,7 @@ export class VariationalAutoencoder {
 
   /**
    * The approximate posterior of x [batch, inputs]; both are [batch, latent].
-   * @throws ShapeError or DTypeError for an x that does not fit
+   * @throws ShapeError or DTypeError if x does not fit; ValueError if it is not a node
    */
   encode(x: Node): { mean: Node; logSigma: Node } {
     return withinLayer(this.name, () => {
@@ -108,13 +112,13 @@ export class VariationalAutoencoder {
 
   /**
    * Probabilities [batch, inputs] for codes z [batch, latent].
-   * @throws ShapeError or DTypeError for codes that do not fit
+   * @throws ShapeError or DTypeError if the codes do not fit; ValueError if they are not a node
    */
   decode(z: Node): Node {
     return sigmoid(this.decodeLogits(z));
   }
 
-  /** The logits of `decode`. @throws ShapeError or DTypeError for codes that do not fit */
+  /** The logits of `decode`. @throws ShapeError or DTypeError if the codes do not fit; ValueError if they are not a node */
   decodeLogits(z: Node): Node {
     return withinLayer(this.name, () => this.#logits.apply(this.#decoder?.apply(z) ?? z));
   }
@@ -122,18 +126,26 @@ export class VariationalAutoencoder {
   /**
    * The negative evidence lower bound: `reconstruction` + `divergence`, a scalar in nats per example.
    * @param x [batch, inputs], from 0 to 1
-   * @throws ShapeError or DTypeError for an x or noise that does not fit
+   * @throws ShapeError or DTypeError if x or the noise does not fit; ValueError if x is not a node, and for an unknown
+   *   option
    */
-  loss(x: Node, options: LossOptions = {}): Node {
-    const { reconstruction, divergence } = this.terms(x, options);
+  loss(x: Node, options?: LossOptions): Node {
+    const read = lossOptions.read(options, `VariationalAutoencoder '${this.name}' loss`);
+    const { reconstruction, divergence } = this.#terms(x, read);
     return add(reconstruction, divergence);
   }
 
   /**
    * The two terms of the loss, each a scalar: a mean over examples, in nats.
-   * @throws ShapeError or DTypeError for an x or noise that does not fit
+   * @throws ShapeError or DTypeError if x or the noise does not fit; ValueError if x is not a node, and for an unknown
+   *   option
    */
-  terms(x: Node, { noise }: LossOptions = {}): { reconstruction: Node; divergence: Node } {
+  terms(x: Node, options?: LossOptions): { reconstruction: Node; divergence: Node } {
+    const read = lossOptions.read(options, `VariationalAutoencoder '${this.name}' terms`);
+    return this.#terms(x, read);
+  }
+
+  #terms(x: Node, { noise }: LossOptions): { reconstruction: Node; divergence: Node } {
     return withinLayer(this.name, () => {
       const { mean: mu, logSigma } = this.encode(x);
       const draw = { dtype: mu.dtype, ...(this.#seed !== undefined && { seed: this.#seed }) };

@@ -7,7 +7,7 @@ import { unary } from './elementwise.js';
 /**
  * 1 / (1 + e^-x).
  * Of x's shape and dtype, float32 or float64.
- * @throws DTypeError for int32; ValueError for what is no operand
+ * @throws DTypeError for int32; ValueError if x is not a node, a tensor or a number
  * @function
  */
 export const sigmoid = unary({
@@ -19,7 +19,7 @@ export const sigmoid = unary({
 /**
  * The hyperbolic tangent.
  * Of x's shape and dtype, float32 or float64.
- * @throws DTypeError for int32; ValueError for what is no operand
+ * @throws DTypeError for int32; ValueError if x is not a node, a tensor or a number
  * @function
  */
 export const tanh = unary({
@@ -31,7 +31,7 @@ export const tanh = unary({
 /**
  * max(x, 0); the gradient at 0 is 0.
  * Of x's shape and dtype, float32 or float64.
- * @throws DTypeError for int32; ValueError for what is no operand
+ * @throws DTypeError for int32; ValueError if x is not a node, a tensor or a number
  * @function
  */
 export const relu = unary({
@@ -43,7 +43,7 @@ export const relu = unary({
 /**
  * log(1 + e^x), computed without overflow as max(x, 0) + log1p(e^-|x|).
  * Of x's shape and dtype, float32 or float64.
- * @throws DTypeError for int32; ValueError for what is no operand
+ * @throws DTypeError for int32; ValueError if x is not a node, a tensor or a number
  * @function
  */
 export const softplus = unary({

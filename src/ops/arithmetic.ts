@@ -1,6 +1,6 @@
 /** Arithmetic, powers, exponentials and trigonometry, element by element. */
 
-import { assertList } from '../arguments/describe.js';
+import { assertList } from '../arguments/read.js';
 import { ShapeError } from '../errors.js';
 import { sameShape } from '../graph/dimension.js';
 import { input, lift } from '../graph/leaf.js';
@@ -20,8 +20,8 @@ const nonZero = { low: -2, high: 2, gap: 0.4 };
 /**
  * a + b.
  * Shapes broadcast; of the operands' one dtype, float32 or float64.
- * @throws ShapeError for shapes that do not broadcast; DTypeError for two dtypes or int32; ValueError for
- *   what is no operand
+ * @throws ShapeError for shapes that do not broadcast; DTypeError for two dtypes or int32; ValueError if
+ *   an operand is not a node, a tensor or a number
  * @function
  */
 export const add = binary({
@@ -33,8 +33,8 @@ export const add = binary({
 /**
  * a - b.
  * Shapes broadcast; of the operands' one dtype, float32 or float64.
- * @throws ShapeError for shapes that do not broadcast; DTypeError for two dtypes or int32; ValueError for
- *   what is no operand
+ * @throws ShapeError for shapes that do not broadcast; DTypeError for two dtypes or int32; ValueError if
+ *   an operand is not a node, a tensor or a number
  * @function
  */
 export const sub = binary({
@@ -46,8 +46,8 @@ export const sub = binary({
 /**
  * a * b.
  * Shapes broadcast; of the operands' one dtype, float32 or float64.
- * @throws ShapeError for shapes that do not broadcast; DTypeError for two dtypes or int32; ValueError for
- *   what is no operand
+ * @throws ShapeError for shapes that do not broadcast; DTypeError for two dtypes or int32; ValueError if
+ *   an operand is not a node, a tensor or a number
  * @function
  */
 export const mul = binary({
@@ -59,8 +59,8 @@ export const mul = binary({
 /**
  * a / b.
  * Shapes broadcast; of the operands' one dtype, float32 or float64.
- * @throws ShapeError for shapes that do not broadcast; DTypeError for two dtypes or int32; ValueError for
- *   what is no operand
+ * @throws ShapeError for shapes that do not broadcast; DTypeError for two dtypes or int32; ValueError if
+ *   an operand is not a node, a tensor or a number
  * @function
  */
 export const div = binary({
@@ -72,7 +72,7 @@ export const div = binary({
 /**
  * -x.
  * Of x's shape and dtype, float32 or float64.
- * @throws DTypeError for int32; ValueError for what is no operand
+ * @throws DTypeError for int32; ValueError if x is not a node, a tensor or a number
  * @function
  */
 export const neg = unary({ name: 'neg', domain: bothSigns, gradient: (g) => neg(g) });
@@ -80,7 +80,7 @@ export const neg = unary({ name: 'neg', domain: bothSigns, gradient: (g) => neg(
 /**
  * e^x.
  * Of x's shape and dtype, float32 or float64.
- * @throws DTypeError for int32; ValueError for what is no operand
+ * @throws DTypeError for int32; ValueError if x is not a node, a tensor or a number
  * @function
  */
 export const exp = unary({ name: 'exp', domain: bothSigns, gradient: (g, _x, y) => mul(g, y) });
@@ -88,7 +88,7 @@ export const exp = unary({ name: 'exp', domain: bothSigns, gradient: (g, _x, y) 
 /**
  * The natural logarithm; NaN below 0, -Infinity at 0.
  * Of x's shape and dtype, float32 or float64.
- * @throws DTypeError for int32; ValueError for what is no operand
+ * @throws DTypeError for int32; ValueError if x is not a node, a tensor or a number
  * @function
  */
 export const log = unary({ name: 'log', domain: positive, gradient: (g, x) => div(g, x) });
@@ -96,7 +96,7 @@ export const log = unary({ name: 'log', domain: positive, gradient: (g, x) => di
 /**
  * The square root; its gradient at 0 is infinite.
  * Of x's shape and dtype, float32 or float64.
- * @throws DTypeError for int32; ValueError for what is no operand
+ * @throws DTypeError for int32; ValueError if x is not a node, a tensor or a number
  * @function
  */
 export const sqrt = unary({
@@ -108,7 +108,7 @@ export const sqrt = unary({
 /**
  * x * x.
  * Of x's shape and dtype, float32 or float64.
- * @throws DTypeError for int32; ValueError for what is no operand
+ * @throws DTypeError for int32; ValueError if x is not a node, a tensor or a number
  * @function
  */
 export const square = unary({
@@ -120,7 +120,7 @@ export const square = unary({
 /**
  * |x|; the gradient at 0 is 0.
  * Of x's shape and dtype, float32 or float64.
- * @throws DTypeError for int32; ValueError for what is no operand
+ * @throws DTypeError for int32; ValueError if x is not a node, a tensor or a number
  * @function
  */
 export const abs = unary({
@@ -132,7 +132,7 @@ export const abs = unary({
 /**
  * The cosine of x in radians.
  * Of x's shape and dtype, float32 or float64.
- * @throws DTypeError for int32; ValueError for what is no operand
+ * @throws DTypeError for int32; ValueError if x is not a node, a tensor or a number
  * @function
  */
 export const cos = unary({
@@ -144,7 +144,7 @@ export const cos = unary({
 /**
  * The sine of x in radians.
  * Of x's shape and dtype, float32 or float64.
- * @throws DTypeError for int32; ValueError for what is no operand
+ * @throws DTypeError for int32; ValueError if x is not a node, a tensor or a number
  * @function
  */
 export const sin = unary({ name: 'sin', domain: bothSigns, gradient: (g, x) => mul(g, cos(x)) });
@@ -153,8 +153,8 @@ export const sin = unary({ name: 'sin', domain: bothSigns, gradient: (g, x) => m
  * base^exponent, as C's pow. Gradients are 0 where the power is constant: for the base at exponent
  * 0, for the exponent at base 0 (unless the exponent is negative).
  * Shapes broadcast; of the operands' one dtype, float32 or float64.
- * @throws ShapeError for shapes that do not broadcast; DTypeError for two dtypes or int32; ValueError for
- *   what is no operand
+ * @throws ShapeError for shapes that do not broadcast; DTypeError for two dtypes or int32; ValueError if
+ *   an operand is not a node, a tensor or a number
  * @function
  */
 export const pow = binary({
@@ -200,8 +200,8 @@ const addAll = declare({
 
 /**
  * The sum of all operands, from the first to the last; all of one shape and dtype, float32 or float64.
- * @throws ShapeError for two shapes; DTypeError for two dtypes or int32; GraphError for no operands; ValueError for
- *   what is no list of operands
+ * @throws ShapeError for two shapes; DTypeError for two dtypes or int32; GraphError for no operands; ValueError if
+ *   `operands` is not a list of nodes, tensors and numbers
  */
 export function addN(operands: readonly Operand[]): Node {
   const nodes = lift('addN', assertList(operands, '[addN] expected a list of operands,'));

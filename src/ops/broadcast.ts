@@ -1,11 +1,15 @@
 /** Stretching and its adjoint, summing: each is the other's gradient. */
 
+import { describeValue } from '../arguments/describe.js';
+import { flag } from '../arguments/kinds.js';
+import { declareOptions, type OptionsOf, optional } from '../arguments/options.js';
+import { assertList, isList } from '../arguments/read.js';
 import { ShapeError } from '../errors.js';
 import { type Dim, dimension, type Shape, sameShape } from '../graph/dimension.js';
 import { input, lift } from '../graph/leaf.js';
 import { failFor, type Node } from '../graph/node.js';
 import type { Operand } from '../graph/op.js';
-import { formatShape, maxRank, resolveAxis, stridesOf } from '../tensor/shape.js';
+import { dimensionList, formatShape, resolveAxis, stridesOf } from '../tensor/shape.js';
 import { declare } from './declare.js';
 import { floatingDType } from './rules.js';
 import { refusesIntegers } from './samples.js';
@@ -14,17 +18,24 @@ import { reshape } from './views.js';
 /** One axis or a list; negative ones count from the end; all of them when left out. */
 export type Axes = number | readonly number[];
 
-/** What `sum`, `mean`, `max` and `argmax` may be told. */
-export interface ReduceOptions {
+export const reduceOptions = declareOptions('sum, mean, max, argmax', {
   /** Keeps reduced axes as dimensions of 1. */
-  readonly keepDims?: boolean | undefined;
-}
+  keepDims: optional(flag, 'keepdim', 'keepdims'),
+});
 
-/** Axes as an increasing list. @throws ShapeError for one out of range or named twice */
+/** What `sum`, `mean`, `max` and `argmax` may be told. */
+export interface ReduceOptions extends OptionsOf<typeof reduceOptions> {}
+
+/** Axes as an increasing list. @throws ShapeError if `axes` is not axes, or one is out of range or named twice */
 export function resolveAxes(opName: string, node: Node, axes?: Axes): number[] {
   const rank = node.shape.length;
   if (axes === undefined) return Array.from({ length: rank }, (_, axis) => axis);
-  const given: readonly number[] = typeof axes === 'number' ? [axes] : axes;
+  if (typeof axes !== 'number' && !isList(axes)) {
+    failFor({ name: opName }, [node]).shape(
+      `expected an axis or a list of axes, but received ${describeValue(axes)}; write ${opName}(x, 1), ${opName}(x, [0, 1]) or, for all axes, ${opName}(x)`,
+    );
+  }
+  const given = typeof axes === 'number' ? [axes] : assertList(axes, `[${opName}] expected axes,`);
   const resolved = given.map((axis) => resolveAxis(axis, rank, `[${opName}]`));
   if (new Set(resolved).size !== resolved.length) {
     failFor({ name: opName }, [node]).shape(`axes are named twice: ${formatShape(given)}`);
@@ -102,7 +113,8 @@ const stretch = declare<{ readonly shape: Shape }>({
 /**
  * Repeats x along new leading axes and along axes of 1, as NumPy does; names in `shape` are bound by inputs.
  * Of that shape and of x's dtype, whichever it is.
- * @throws ShapeError for a shape that x does not broadcast to; ValueError for what is no operand
+ * @throws ShapeError if `shape` is not a shape or x does not broadcast to it; ValueError if x is not a node, a tensor
+ *   or a number
  */
 export function broadcastTo(x: Operand, shape: readonly Dim[]): Node {
   const [node] = lift('broadcastTo', [x]) as [Node];
@@ -110,13 +122,10 @@ export function broadcastTo(x: Operand, shape: readonly Dim[]): Node {
   return sameShape(node.shape, target) ? node : stretch([node], { shape: target });
 }
 
-/** A shape argument in normal form. @throws ShapeError for what is no shape */
+/** A shape argument in normal form. @throws ShapeError if `shape` is not a shape */
 export function dimensions(opName: string, shape: readonly Dim[]): Shape {
-  const fail = failFor({ name: opName }, []);
-  if (!Array.isArray(shape)) return fail.shape(`expected a shape, but received ${String(shape)}`);
-  if (shape.length > maxRank)
-    return fail.shape(`at most ${maxRank} axes, but received ${shape.length}`);
-  return shape.map((dim) => dimension(dim, fail.where));
+  const { where } = failFor({ name: opName }, []);
+  return dimensionList(shape, where).map((dim) => dimension(dim, where));
 }
 
 const addUp = declare<{ readonly axes: readonly number[] }>({
@@ -156,10 +165,11 @@ const addUp = declare<{ readonly axes: readonly number[] }>({
 /**
  * The sum over axes; 0 over no elements. Of x's dtype, float32 or float64, and of x's shape without these axes,
  * or with 1 in their place.
- * @throws ShapeError for an axis that x lacks or that is named twice; DTypeError for int32; ValueError for what is
- *   no operand
+ * @throws ShapeError if x lacks an axis or one is named twice; DTypeError for int32; ValueError if x is not a node, a
+ *   tensor or a number, and for an unknown option
  */
-export function sum(x: Operand, axes?: Axes, { keepDims = false }: ReduceOptions = {}): Node {
+export function sum(x: Operand, axes?: Axes, options?: ReduceOptions): Node {
+  const { keepDims } = reduceOptions.read(options, '[sum]');
   const [node] = lift('sum', [x]) as [Node];
   const resolved = resolveAxes('sum', node, axes);
   return keepAxes(addUp([node], { axes: resolved }), node.shape, resolved, keepDims);

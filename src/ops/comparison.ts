@@ -1,10 +1,12 @@
 /** Comparison, choice and conversion of element types. */
 
+import { describeValue } from '../arguments/describe.js';
+import { declareOptions, type OptionsOf, optional } from '../arguments/options.js';
 import { DTypeError, ShapeError, ValueError } from '../errors.js';
 import { constant, input, lift } from '../graph/leaf.js';
 import type { Node } from '../graph/node.js';
 import { none, notDifferentiable, type Operand } from '../graph/op.js';
-import { assertDType, type DType, isFloating } from '../tensor/dtype.js';
+import { assertDType, type DType, dtypeName, isFloating } from '../tensor/dtype.js';
 import { tensor } from '../tensor/tensor.js';
 import { sumTo } from './broadcast.js';
 import { declare } from './declare.js';
@@ -21,8 +23,8 @@ const stepwise = notDifferentiable('it is constant but for jumps');
 /**
  * 1 where a > b, else 0 (NaN compares as 0), in the operands' dtype.
  * Shapes broadcast; any one dtype. No gradient flows through it.
- * @throws ShapeError for shapes that do not broadcast; DTypeError for two dtypes; ValueError for what is no
- *   operand
+ * @throws ShapeError for shapes that do not broadcast; DTypeError for two dtypes; ValueError if an operand
+ *   is not a node, a tensor or a number
  * @function
  */
 export const greater = binary({
@@ -35,8 +37,8 @@ export const greater = binary({
 /**
  * 1 where a = b, else 0 (NaN equals nothing), in the operands' dtype.
  * Shapes broadcast; any one dtype. No gradient flows through it.
- * @throws ShapeError for shapes that do not broadcast; DTypeError for two dtypes; ValueError for what is no
- *   operand
+ * @throws ShapeError for shapes that do not broadcast; DTypeError for two dtypes; ValueError if an operand
+ *   is not a node, a tensor or a number
  * @function
  */
 export const equal = binary({
@@ -49,7 +51,7 @@ export const equal = binary({
 /**
  * -1, 0 or 1; NaN for NaN.
  * Of x's shape and dtype, float32 or float64. No gradient flows through it.
- * @throws DTypeError for int32; ValueError for what is no operand
+ * @throws DTypeError for int32; ValueError if x is not a node, a tensor or a number
  * @function
  */
 export const sign = unary({
@@ -106,7 +108,8 @@ const choose = declare({
 /**
  * a where the condition is not 0, else b. The three broadcast; the condition may have any dtype, a and b have one.
  * No gradient flows to the condition.
- * @throws ShapeError for shapes that do not broadcast; DTypeError for two dtypes; ValueError for what is no operand
+ * @throws ShapeError for shapes that do not broadcast; DTypeError for two dtypes; ValueError if an operand is not a
+ *   node, a tensor or a number
  */
 export function where(condition: Operand, a: Operand, b: Operand): Node {
   const [test] = lift('where', [condition]) as [Node];
@@ -157,7 +160,7 @@ const convert = declare<{ readonly dtype: DType }>({
 
 /**
  * Converts the element type; floats become integers by truncation towards 0, NaN becomes 0. Of x's shape.
- * @throws DTypeError for what is no dtype; ValueError for what is no operand
+ * @throws DTypeError if `dtype` is not one; ValueError if x is not a node, a tensor or a number
  */
 export function cast(x: Operand, dtype: DType): Node {
   assertDType(dtype, '[cast]');
@@ -210,24 +213,32 @@ const encode = declare<{ readonly depth: number; readonly dtype: DType }>({
   ],
 });
 
+// More classes than an array of them could hold are a mistake.
+const mostClasses = 2 ** 31 - 1;
+
+const oneHotOptions = declareOptions('oneHot', {
+  /** `float32` unless told otherwise. */
+  dtype: optional(dtypeName, 'type'),
+});
+
+/** What `oneHot` may be told. */
+export interface OneHotOptions extends OptionsOf<typeof oneHotOptions> {}
+
 /**
  * Rows of 0 with a 1 at each index, along a new last axis of `depth`; an index outside 0 … depth-1 gives zeros. No
  * gradient flows through it.
  * @param indices int32, of any shape
- * @throws DTypeError for indices that are not int32, or for what is no dtype; ValueError for a depth that is no
- *   non-negative integer, or for what is no operand
+ * @throws DTypeError if `indices` is not int32, or the dtype is not one; ValueError if `depth` is not an integer from 0
+ *   to 2^31 - 1 or `indices` is not a node, a tensor or a number, and for an unknown option
  */
-export function oneHot(
-  indices: Operand,
-  depth: number,
-  { dtype = 'float32' }: { readonly dtype?: DType | undefined } = {},
-): Node {
-  if (!Number.isInteger(depth) || depth < 0) {
+export function oneHot(indices: Operand, depth: number, options?: OneHotOptions): Node {
+  if (!Number.isInteger(depth) || depth < 0 || depth > mostClasses) {
+    const came = typeof depth === 'number' ? depth : describeValue(depth);
     throw new ValueError(
-      `[oneHot] expected a depth (a non-negative integer), but received ${depth}`,
+      `[oneHot] expected a depth (a non-negative integer), but received ${came}`,
     );
   }
-  assertDType(dtype, '[oneHot]');
+  const { dtype = 'float32' } = oneHotOptions.read(options, '[oneHot]');
   const index = typeof indices === 'number' ? constant(indices, { dtype: 'int32' }) : indices;
   return encode([index], { depth, dtype });
 }

@@ -1,13 +1,16 @@
 /** How ops are made: from a declaration to a function over operands. */
 
-import { describeValue } from '../arguments/describe.js';
+import { callback, filledText, flag, wholeNumber } from '../arguments/kinds.js';
+import { declareOptions, type Kind, optional, required } from '../arguments/options.js';
+import { isList, isRecord, reading } from '../arguments/read.js';
 import { GraphError } from '../errors.js';
 import { dimension } from '../graph/dimension.js';
 import { lift } from '../graph/leaf.js';
-import { createNode, Node } from '../graph/node.js';
-import { declareOp, type OpDeclaration, type Operand } from '../graph/op.js';
+import { createNode, isNode, type Node } from '../graph/node.js';
+import { declareOp, type Lowering, type OpDeclaration, type Operand } from '../graph/op.js';
 import { assertDType } from '../tensor/dtype.js';
-import { Tensor } from '../tensor/tensor.js';
+import { dimensionList } from '../tensor/shape.js';
+import { isTensor } from '../tensor/tensor.js';
 
 /** An op over a list of nodes and its attributes: what the op's public function calls. */
 export type Apply<A extends object> = (inputs: readonly Operand[], attributes: A) => Node;
@@ -18,37 +21,112 @@ export function declare<A extends object>(declaration: OpDeclaration<A>): Apply<
   return (inputs, attributes) => createNode(op, lift(op.name, inputs), attributes);
 }
 
+const fieldsByKind: Readonly<
+  Record<Exclude<Lowering['kind'], 'leaf'>, Readonly<Record<string, string>>>
+> = {
+  map: { kernel: 'string' },
+  cast: {},
+  accumulate: {},
+  reduce: { kernel: 'string', axes: 'function' },
+  product: { transposes: 'function' },
+  alias: {},
+  view: { view: 'function' },
+  place: { accumulate: 'boolean', views: 'function' },
+  random: { kernel: 'string', seed: 'function' },
+  extent: { dim: 'function' },
+  compose: { expand: 'function' },
+};
+
+const isLowering = (value: unknown): boolean => {
+  if (!isRecord(value)) return false;
+  const { kind } = value;
+  if (typeof kind !== 'string' || !Object.hasOwn(fieldsByKind, kind)) return false;
+  const fields = Object.entries(fieldsByKind[kind as keyof typeof fieldsByKind]);
+  return fields.every(([name, type]) => typeof value[name] === type);
+};
+
+const isArity = (value: unknown): boolean =>
+  wholeNumber(0).accepts(isRecord(value) ? value.atLeast : value);
+
+/** Whether `accepts` says so; false for what cannot be looked at. */
+const safely = (accepts: (value: unknown) => boolean) => (value: unknown) => {
+  try {
+    return accepts(value);
+  } catch {
+    return false;
+  }
+};
+
+type Rule = (...args: never[]) => unknown;
+const list: Kind<readonly unknown[]> = { expected: 'a list', accepts: isList };
+
+// `OpDeclaration` types and documents these for an op's attributes.
+const opDeclaration = declareOptions('defineOp', {
+  name: required(filledText),
+  arity: required<unknown>({
+    expected: 'a number of inputs, or { atLeast: number }',
+    accepts: safely(isArity),
+  }),
+  broadcasts: optional(flag),
+  interned: optional(flag),
+  dtype: required(callback<Rule>()),
+  shape: required(callback<Rule>()),
+  lowering: required<unknown>({
+    expected: `one of the kinds ${Object.keys(fieldsByKind).join(', ')}, with what that kind needs`,
+    accepts: safely(isLowering),
+    error: GraphError,
+  }),
+  gradient: required<unknown>({
+    expected: 'a gradient rule, or notDifferentiable(reason)',
+    accepts: safely(
+      (value) =>
+        typeof value === 'function' ||
+        (isRecord(value) && typeof value.notDifferentiable === 'string'),
+    ),
+    error: GraphError,
+  }),
+  samples: optional(list),
+  refused: optional(list),
+  label: optional(callback<Rule>()),
+});
+
+/** Plain attributes, each read once; an instance of a class is kept as it is. */
+function copyOf<A extends object>(attributes: A, name: string): A {
+  if (!isRecord(attributes)) return attributes;
+  return reading(`[${name}] the attributes`, attributes, () => ({ ...attributes }));
+}
+
 /**
  * Declares an op of your own, by the same declaration as forebay's. Returns its function: the
  * operands, then the attributes where the op has any.
- * @throws GraphError when the name is taken
+ * @throws GraphError if the name is taken, or the gradient or the lowering is not one; ValueError if another part of the
+ *   declaration is missing, unknown or unacceptable
  */
 export function defineOp<A extends object = object>(
   declaration: OpDeclaration<A>,
 ): (...operandsThenAttributes: readonly (Operand | A)[]) => Node {
-  const { name, gradient } = declaration;
-  if (typeof gradient !== 'function' && typeof gradient?.notDifferentiable !== 'string') {
-    throw new GraphError(
-      `defineOp '${name}': expected a gradient rule, or notDifferentiable(reason), but received ${describeValue(gradient)}`,
-    );
-  }
-  // What a rule of ours gives is trusted; a dimension of a user's rule is brought into normal form.
+  const read = opDeclaration.read(declaration) as unknown as OpDeclaration<A>;
+  // The rules of our own ops are trusted; what a user's rule gives is checked.
   const apply = declare<A>({
-    ...declaration,
-    shape: (inputs, attributes, fail) =>
-      declaration.shape(inputs, attributes, fail).map((dim) => dimension(dim, fail.where)),
+    ...read,
+    samples: read.samples ?? [],
+    refused: read.refused ?? [],
+    shape: (inputs, attributes, fail) => {
+      const shape = read.shape(inputs, attributes, fail);
+      return dimensionList(shape, fail.where).map((dim) => dimension(dim, fail.where));
+    },
     dtype: (inputs, attributes, fail) => {
-      const dtype = declaration.dtype(inputs, attributes, fail);
+      const dtype = read.dtype(inputs, attributes, fail);
       assertDType(dtype, fail.where);
       return dtype;
     },
-  });
+  } as OpDeclaration<A>);
   const isAttributes = (value: unknown): value is A =>
-    typeof value === 'object' && !(value instanceof Node) && !(value instanceof Tensor);
+    typeof value === 'object' && value !== null && !isNode(value) && !isTensor(value);
   return (...given) => {
     const last = given.at(-1);
     return isAttributes(last)
-      ? apply(given.slice(0, -1) as Operand[], last)
+      ? apply(given.slice(0, -1) as Operand[], copyOf(last, read.name))
       : apply(given as Operand[], {} as A);
   };
 }

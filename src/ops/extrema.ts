@@ -12,6 +12,7 @@ import {
   keptShape,
   type ReduceOptions,
   reducedShape,
+  reduceOptions,
   resolveAxes,
   sum,
 } from './broadcast.js';
@@ -28,8 +29,8 @@ const apart = [
 /**
  * The larger of a and b; NaN if either is. Ties send half the gradient to each.
  * Shapes broadcast; of the operands' one dtype, float32 or float64.
- * @throws ShapeError for shapes that do not broadcast; DTypeError for two dtypes or int32; ValueError for
- *   what is no operand
+ * @throws ShapeError for shapes that do not broadcast; DTypeError for two dtypes or int32; ValueError if
+ *   an operand is not a node, a tensor or a number
  * @function
  */
 export const maximum = binary({
@@ -41,8 +42,8 @@ export const maximum = binary({
 /**
  * The smaller of a and b; NaN if either is. Ties send half the gradient to each.
  * Shapes broadcast; of the operands' one dtype, float32 or float64.
- * @throws ShapeError for shapes that do not broadcast; DTypeError for two dtypes or int32; ValueError for
- *   what is no operand
+ * @throws ShapeError for shapes that do not broadcast; DTypeError for two dtypes or int32; ValueError if
+ *   an operand is not a node, a tensor or a number
  * @function
  */
 export const minimum = binary({
@@ -90,9 +91,11 @@ const largest = declare<{ readonly axes: readonly number[] }>({
 /**
  * The maximum over axes, -Infinity over no elements; NaN if any element is. Ties share the gradient evenly. Of x's
  * dtype, and of x's shape without these axes, or with 1 in their place.
- * @throws ShapeError for an axis that x lacks or that is named twice; ValueError for what is no operand
+ * @throws ShapeError if x lacks an axis or one is named twice; ValueError if x is not a node, a tensor or a number, and
+ *   for an unknown option
  */
-export function max(x: Operand, axes?: Axes, { keepDims = false }: ReduceOptions = {}): Node {
+export function max(x: Operand, axes?: Axes, options?: ReduceOptions): Node {
+  const { keepDims } = reduceOptions.read(options, '[max]');
   const [node] = lift('max', [x]) as [Node];
   const resolved = resolveAxes('max', node, axes);
   return keepAxes(largest([node], { axes: resolved }), node.shape, resolved, keepDims);
@@ -128,9 +131,11 @@ const position = declare<{ readonly axes: readonly number[] }>({
 /**
  * The index (int32) of the first largest element along an axis, or of all in row-major order. No gradient flows
  * through it.
- * @throws ShapeError for an axis that x lacks, or that has no elements; ValueError for what is no operand
+ * @throws ShapeError if x lacks the axis or it has no elements; ValueError if x is not a node, a tensor or a number, and
+ *   for an unknown option
  */
-export function argmax(x: Operand, axis?: number, { keepDims = false }: ReduceOptions = {}): Node {
+export function argmax(x: Operand, axis?: number, options?: ReduceOptions): Node {
+  const { keepDims } = reduceOptions.read(options, '[argmax]');
   const [node] = lift('argmax', [x]) as [Node];
   const axes = resolveAxes('argmax', node, axis);
   return keepAxes(position([node], { axes }), node.shape, axes, keepDims);

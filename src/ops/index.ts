@@ -1,6 +1,6 @@
 /**
- * The op library. A new op in one of these files is public by its export; the two files that are
- * listed by name hold helpers, too.
+ * The op library. A new op in one of these files is public by its export; the files whose
+ * exports are listed by name hold helpers, too.
  */
 
 export * from './activation.js';
@@ -14,5 +14,5 @@ export * from './mean.js';
 export * from './random.js';
 export type { Binary, Unary } from './samples.js';
 export * from './softmax.js';
-export * from './views.js';
+export { reshape, stopGradient, transpose } from './views.js';
 export * from './windows.js';

@@ -1,5 +1,7 @@
 /** The matrix product. */
 
+import { flag } from '../arguments/kinds.js';
+import { declareOptions, type OptionsOf, optional } from '../arguments/options.js';
 import { ShapeError } from '../errors.js';
 import { type Dim, type Shape, sizeOfDims } from '../graph/dimension.js';
 import { input, lift } from '../graph/leaf.js';
@@ -12,13 +14,15 @@ import { floatingDType } from './rules.js';
 import { refusesIntegers } from './samples.js';
 import { reshape } from './views.js';
 
-/** Which operands `matmul` takes as they lie, but transposed. */
-export interface MatmulOptions {
+const matmulOptions = declareOptions('matmul', {
   /** Multiply a's transpose over its last two axes; nothing is moved. */
-  readonly transposeA?: boolean | undefined;
+  transposeA: optional(flag),
   /** Multiply by b's transpose over its last two axes; nothing is moved. */
-  readonly transposeB?: boolean | undefined;
-}
+  transposeB: optional(flag),
+});
+
+/** Which operands `matmul` reads transposed. */
+export interface MatmulOptions extends OptionsOf<typeof matmulOptions> {}
 
 type Flags = Readonly<Record<keyof MatmulOptions, boolean>>;
 
@@ -95,13 +99,11 @@ const product = declare<Flags>({
  * The matrix product over the last two axes, [.., M, K] x [.., K, N] to [.., M, N]; leading axes broadcast. Both
  * operands of one dtype, float32 or float64.
  * @throws ShapeError for fewer than 2 axes, inner dimensions that differ or leading axes that do not broadcast;
- *   DTypeError for two dtypes or int32; ValueError for what is no operand
+ *   DTypeError for two dtypes or int32; ValueError if an operand is not a node, a tensor or a number, and for an unknown
+ *   option
  */
-export function matmul(
-  a: Operand,
-  b: Operand,
-  { transposeA = false, transposeB = false }: MatmulOptions = {},
-): Node {
+export function matmul(a: Operand, b: Operand, options?: MatmulOptions): Node {
+  const { transposeA = false, transposeB = false } = matmulOptions.read(options, '[matmul]');
   return product(lift('matmul', [a, b]), { transposeA, transposeB });
 }
 

@@ -14,6 +14,7 @@ import {
   keptShape,
   type ReduceOptions,
   reducedShape,
+  reduceOptions,
   resolveAxes,
   sum,
 } from './broadcast.js';
@@ -46,7 +47,7 @@ const measure = declare<{ readonly dim: Dim; readonly dtype: DType }>({
 
 /**
  * The size of a dimension, as a scalar of a dtype: a constant, or what an input binds its names to.
- * @throws ShapeError for what is no dimension; DTypeError for what is no dtype
+ * @throws ShapeError if `dim` is not a dimension; DTypeError if `dtype` is not one
  */
 export function extent(dim: Dim, dtype: DType): Node {
   assertDType(dtype, '[extent]');
@@ -90,10 +91,11 @@ const average = declare<{ readonly axes: readonly number[] }>({
 /**
  * The mean over axes; NaN over no elements. Of x's dtype, float32 or float64, and of x's shape without these axes,
  * or with 1 in their place.
- * @throws ShapeError for an axis that x lacks or that is named twice; DTypeError for int32; ValueError for what is
- *   no operand
+ * @throws ShapeError if x lacks an axis or one is named twice; DTypeError for int32; ValueError if x is not a node, a
+ *   tensor or a number, and for an unknown option
  */
-export function mean(x: Operand, axes?: Axes, { keepDims = false }: ReduceOptions = {}): Node {
+export function mean(x: Operand, axes?: Axes, options?: ReduceOptions): Node {
+  const { keepDims } = reduceOptions.read(options, '[mean]');
   const [node] = lift('mean', [x]) as [Node];
   const resolved = resolveAxes('mean', node, axes);
   return keepAxes(average([node], { axes: resolved }), node.shape, resolved, keepDims);

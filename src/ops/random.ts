@@ -1,22 +1,26 @@
 /** Random draws: pure functions of (seed, run, element), by Philox4x32-10 (Salmon et al., SC 2011). */
 
+import { seedNumber } from '../arguments/kinds.js';
+import { declareOptions, type OptionsOf, optional } from '../arguments/options.js';
 import { DTypeError, ShapeError, ValueError } from '../errors.js';
 import type { Dim, Shape } from '../graph/dimension.js';
 import type { Node } from '../graph/node.js';
 import { notDifferentiable } from '../graph/op.js';
-import { assertSeed, nextDrawSeed } from '../graph/seed.js';
-import { assertDType, type DType, isFloating } from '../tensor/dtype.js';
+import { nextDrawSeed } from '../graph/seed.js';
+import { type DType, dtypeName, isFloating } from '../tensor/dtype.js';
 import { mul } from './arithmetic.js';
 import { dimensions } from './broadcast.js';
 import { declare } from './declare.js';
 
-/** What a draw may be told. */
-export interface RandomOptions {
+const randomOptions = declareOptions('randomNormal, randomUniform, randomTruncatedNormal', {
   /** Defaults to one derived from `setSeed` and the order of construction. */
-  readonly seed?: number | undefined;
+  seed: optional(seedNumber),
   /** `float32`, unless `float64` is asked for. */
-  readonly dtype?: DType | undefined;
-}
+  dtype: optional(dtypeName, 'type'),
+});
+
+/** What a draw may be told. */
+export interface RandomOptions extends OptionsOf<typeof randomOptions> {}
 
 /** Makes a node that draws: names in `shape` are bound by inputs. */
 export type Draw = (shape: readonly Dim[], options?: RandomOptions) => Node;
@@ -53,7 +57,7 @@ function random(name: string, kernel: string): Draw {
       {
         build: () => draw([2], { seed: 0.5 }),
         error: ValueError,
-        message: new RegExp(`^\\[${name}\\] expected a seed`),
+        message: new RegExp(`^\\[${name}\\]: seed must be an integer`),
       },
       {
         build: () => draw([2], { dtype: 'int32' }),
@@ -62,10 +66,10 @@ function random(name: string, kernel: string): Draw {
       },
     ],
   });
-  const draw: Draw = (shape, { seed = nextDrawSeed(), dtype = 'float32' } = {}) => {
-    assertSeed(seed, `[${name}]`);
-    assertDType(dtype, `[${name}]`);
-    return apply([], { shape: dimensions(name, shape), dtype, seed });
+  const draw: Draw = (shape, options) => {
+    const { seed, dtype = 'float32' } = randomOptions.read(options, `[${name}]`);
+    const dims = dimensions(name, shape);
+    return apply([], { shape: dims, dtype, seed: seed ?? nextDrawSeed() });
   };
   return draw;
 }
@@ -73,21 +77,24 @@ function random(name: string, kernel: string): Draw {
 /**
  * Standard normal draws. Equal seed, shape and dtype are the same draw; every run draws anew. Philox4x32-10: Salmon
  * et al., Parallel random numbers: as easy as 1, 2, 3 (SC 2011).
- * @throws ShapeError for what is no shape; DTypeError for int32; ValueError for what is no seed
+ * @throws ShapeError if `shape` is not a shape; DTypeError for int32; ValueError if the seed is not one, and for an
+ *   unknown option
  * @function
  */
 export const randomNormal = random('randomNormal', 'normal');
 
 /**
  * Uniform draws from [0, 1). Equal seed, shape and dtype are the same draw; every run draws anew.
- * @throws ShapeError for what is no shape; DTypeError for int32; ValueError for what is no seed
+ * @throws ShapeError if `shape` is not a shape; DTypeError for int32; ValueError if the seed is not one, and for an
+ *   unknown option
  * @function
  */
 export const randomUniform = random('randomUniform', 'uniform');
 
 /**
  * Standard normal draws, those beyond two standard deviations drawn again.
- * @throws ShapeError for what is no shape; DTypeError for int32; ValueError for what is no seed
+ * @throws ShapeError if `shape` is not a shape; DTypeError for int32; ValueError if the seed is not one, and for an
+ *   unknown option
  * @function
  */
 export const randomTruncatedNormal = random('randomTruncatedNormal', 'truncatedNormal');

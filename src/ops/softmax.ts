@@ -67,7 +67,8 @@ const normalize = declare<AlongAxis>({
 
 /**
  * e^x / sum(e^x) along an axis, the last unless told otherwise. Of x's shape and dtype, float32 or float64.
- * @throws ShapeError for an axis that x lacks; DTypeError for int32; ValueError for what is no operand
+ * @throws ShapeError if x lacks the axis; DTypeError for int32; ValueError if x is not a node, a tensor or a
+ *   number
  */
 export function softmax(x: Operand, axis = -1): Node {
   const [node] = lift('softmax', [x]) as [Node];
@@ -91,7 +92,8 @@ const logNormalize = declare<AlongAxis>({
 /**
  * x - log(sum(e^x)) along an axis, the last unless told otherwise; exact where softmax underflows. Of x's shape and
  * dtype, float32 or float64.
- * @throws ShapeError for an axis that x lacks; DTypeError for int32; ValueError for what is no operand
+ * @throws ShapeError if x lacks the axis; DTypeError for int32; ValueError if x is not a node, a tensor or a
+ *   number
  */
 export function logSoftmax(x: Operand, axis = -1): Node {
   const [node] = lift('logSoftmax', [x]) as [Node];

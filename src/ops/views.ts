@@ -1,5 +1,7 @@
 /** The same elements in another shape or order. */
 
+import { describeValue } from '../arguments/describe.js';
+import { assertList, isList } from '../arguments/read.js';
 import { ShapeError, ValueError } from '../errors.js';
 import {
   type Dim,
@@ -12,7 +14,7 @@ import {
 import { input, lift } from '../graph/leaf.js';
 import { failFor, type Node } from '../graph/node.js';
 import { notDifferentiable, type Operand } from '../graph/op.js';
-import { formatShape, maxRank, resolveAxis, stridesOf } from '../tensor/shape.js';
+import { dimensionList, formatShape, resolveAxis, stridesOf } from '../tensor/shape.js';
 import { declare } from './declare.js';
 
 const sameType = ([x]: readonly Node[]) => (x as Node).dtype;
@@ -60,17 +62,25 @@ const reorder = declare<{ readonly axes: readonly number[] }>({
 /**
  * Reorders axes; reverses them unless told otherwise. Any dtype.
  * @param axes for each axis of the result, the axis of x that it is
- * @throws ShapeError for axes that do not name each axis of x once; ValueError for what is no operand
+ * @throws ShapeError if `axes` is not a list that names each axis of x once; ValueError if x is not a node, a tensor or
+ *   a number
  */
 export function transpose(x: Operand, axes?: readonly number[]): Node {
   const [node] = lift('transpose', [x]) as [Node];
   const rank = node.shape.length;
-  const resolved = axes
-    ? axes.map((axis) => resolveAxis(axis, rank, '[transpose]'))
+  const fail = failFor({ name: 'transpose' }, [node]);
+  if (axes !== undefined && !isList(axes)) {
+    fail.shape(
+      `expected all axes in one list, as in transpose(x, [1, 0]), but received ${describeValue(axes)}`,
+    );
+  }
+  const given = axes && assertList(axes, '[transpose] expected axes,');
+  const resolved = given
+    ? given.map((axis) => resolveAxis(axis, rank, '[transpose]'))
     : Array.from({ length: rank }, (_, axis) => rank - 1 - axis);
   if (resolved.length !== rank || new Set(resolved).size !== rank) {
-    failFor({ name: 'transpose' }, [node]).shape(
-      `axes must name each of the ${rank} axes once, but received ${formatShape(axes ?? [])}`,
+    fail.shape(
+      `axes must name each of the ${rank} axes once, but received ${formatShape(given ?? [])}`,
     );
   }
   return resolved.every((axis, index) => axis === index)
@@ -121,7 +131,8 @@ const refold = declare<{ readonly shape: Shape }>({
 
 /**
  * The same elements, in row-major order, in another shape; one dimension may be -1, to be inferred. Any dtype.
- * @throws ShapeError for a shape of another size, or a -1 that cannot be inferred; ValueError for what is no operand
+ * @throws ShapeError if `shape` is not a shape, has another size, or has a -1 that cannot be inferred; ValueError if x
+ *   is not a node, a tensor or a number
  */
 export function reshape(x: Operand, shape: readonly Dim[]): Node {
   const [node] = lift('reshape', [x]) as [Node];
@@ -132,10 +143,13 @@ export function reshape(x: Operand, shape: readonly Dim[]): Node {
   return same ? node : refold([node], { shape: target });
 }
 
-function inferred(node: Node, shape: readonly Dim[], fail: ReturnType<typeof failFor>): Shape {
-  if (!Array.isArray(shape)) return fail.shape(`expected a shape, but received ${String(shape)}`);
-  if (shape.length > maxRank)
-    return fail.shape(`at most ${maxRank} axes, but received ${shape.length}`);
+/** A new node of the same value: a label or an origin of it does not apply to `node`. */
+export function sameAs(node: Node): Node {
+  return node.op.interned ? node.twin() : refold([node], { shape: node.shape }).twin();
+}
+
+function inferred(node: Node, given: readonly Dim[], fail: ReturnType<typeof failFor>): Shape {
+  const shape = dimensionList(given, fail.where);
   const wildcards = shape.filter((dim) => dim === -1).length;
   if (wildcards > 1)
     return fail.shape(`at most one dimension may be -1, but received ${formatShape(shape)}`);
@@ -177,7 +191,7 @@ const stop = declare({
 
 /**
  * x itself, through which no gradient flows back.
- * @throws ValueError for what is no operand
+ * @throws ValueError if x is not a node, a tensor or a number
  */
 export function stopGradient(x: Operand): Node {
   return stop([x], {});

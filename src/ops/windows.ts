@@ -1,6 +1,9 @@
 /** Parts of tensors, and tensors made of parts: each is the other's gradient. */
 
-import { assertList, describeValue } from '../arguments/describe.js';
+import { describeValue } from '../arguments/describe.js';
+import { checkedLater } from '../arguments/kinds.js';
+import { declareOptions, type OptionsOf, optional, required } from '../arguments/options.js';
+import { assertList } from '../arguments/read.js';
 import { DTypeError, ShapeError } from '../errors.js';
 import {
   addDims,
@@ -12,7 +15,7 @@ import {
 } from '../graph/dimension.js';
 import { input, lift } from '../graph/leaf.js';
 import { failFor, type Node } from '../graph/node.js';
-import { type Operand, Part } from '../graph/op.js';
+import { isPart, type Operand, Part } from '../graph/op.js';
 import { formatShape, resolveAxis, stridesOf } from '../tensor/shape.js';
 import { dimensions } from './broadcast.js';
 import { declare } from './declare.js';
@@ -91,23 +94,26 @@ const cut = declare<SliceAttributes>({
   ],
 });
 
+const sliceOptions = declareOptions('slice', {
+  /** Along which to cut; negative ones count from the end. */
+  axis: required(checkedLater<number>('an axis (an integer)'), 'dim'),
+  /** The first element; 0 unless told otherwise. */
+  start: optional(checkedLater<Dim>('a position'), 'begin', 'from'),
+  /** The element after the last; the axis's length unless told otherwise. */
+  end: optional(checkedLater<Dim>('a position'), 'stop', 'to'),
+});
+
+/** What `slice` is told. */
+export interface SliceOptions extends OptionsOf<typeof sliceOptions> {}
+
 /**
  * The elements from `start` up to `end` along one axis; negative positions count from the end.
  * Along a named axis the range is checked when the name is bound. Of x's dtype, whichever it is, and of x's rank.
- * @throws ShapeError for an axis that x lacks, or a range that is not within it; ValueError for what is no operand
+ * @throws ShapeError if x lacks the axis, or the range is not within it; ValueError if x is not a node, a tensor or a
+ *   number, if `options` has no axis, and for an unknown option
  */
-export function slice(
-  x: Operand,
-  {
-    axis,
-    start = 0,
-    end,
-  }: {
-    readonly axis: number;
-    readonly start?: Dim | undefined;
-    readonly end?: Dim | undefined;
-  } = {} as never,
-): Node {
+export function slice(x: Operand, options: SliceOptions): Node {
+  const { axis, start = 0, end } = sliceOptions.read(options, '[slice]');
   const [node] = lift('slice', [x]) as [Node];
   const resolved = resolveAxis(axis, node.shape.length, '[slice]');
   const dim = node.shape[resolved] as Dim;
@@ -195,7 +201,7 @@ const join = declare<{ readonly axis: number }>({
 /**
  * Joins nodes along an existing axis; the other dimensions are equal. One dtype, whichever it is.
  * @throws ShapeError for no operands, dimensions that differ or an axis that they lack; DTypeError for two dtypes;
- *   ValueError for what is no list of operands
+ *   ValueError if `operands` is not a list of nodes, tensors and numbers
  */
 export function concat(operands: readonly Operand[], axis: number): Node {
   const nodes = several('concat', operands);
@@ -255,8 +261,8 @@ const pile = declare<{ readonly axis: number }>({
 
 /**
  * Joins nodes of one shape along a new axis; -1 makes it the last. One dtype, whichever it is.
- * @throws ShapeError for no operands, two shapes or an axis out of range; DTypeError for two dtypes; ValueError for
- *   what is no list of operands
+ * @throws ShapeError for no operands, two shapes or an axis out of range; DTypeError for two dtypes; ValueError if
+ *   `operands` is not a list of nodes, tensors and numbers
  */
 export function stack(operands: readonly Operand[], axis: number): Node {
   const nodes = several('stack', operands);
@@ -265,9 +271,10 @@ export function stack(operands: readonly Operand[], axis: number): Node {
 
 function several(opName: string, operands: readonly Operand[]): Node[] {
   const fail = failFor({ name: opName }, []);
-  assertList(operands, `[${opName}] expected a list of operands,`);
-  if (operands.length === 0) fail.shape('expected at least one operand');
-  return lift(opName, operands);
+  const expected = `${fail.where} expected a list of operands, as in ${opName}([a, b], 0),`;
+  const list = assertList(operands, expected);
+  if (list.length === 0) fail.shape('expected at least one operand');
+  return lift(opName, list);
 }
 
 interface AssembleAttributes {
@@ -350,17 +357,18 @@ const putTogether = declare<AssembleAttributes>({
 /**
  * Zeros of `shape`, with every part added at its window: what gradients of slices add up to. All parts of one
  * dtype, float32 or float64.
- * @throws ShapeError for a part that is not within the shape; DTypeError for two dtypes or int32; GraphError for no
- *   parts; ValueError for what is no list of parts
+ * @throws ShapeError if a part is not within the shape; DTypeError for two dtypes or int32; GraphError for no parts;
+ *   ValueError if `parts` is not a list of parts
  */
 export function assemble(shape: Shape, parts: readonly Part[]): Node {
   const target = dimensions('assemble', shape);
   const fail = failFor({ name: 'assemble' }, []);
-  for (const part of assertList(parts, '[assemble] expected a list of parts,')) {
-    if (!(part instanceof Part)) fail.value(`expected a Part, but received ${describeValue(part)}`);
+  const list = assertList(parts, '[assemble] expected a list of parts,');
+  for (const part of list) {
+    if (!isPart(part)) fail.value(`expected a Part, but received ${describeValue(part)}`);
   }
   return putTogether(
-    parts.map((part) => part.gradient),
-    { shape: target, starts: parts.map((part) => dimensions('assemble', part.start)) },
+    list.map((part) => part.gradient),
+    { shape: target, starts: list.map((part) => dimensions('assemble', part.start)) },
   );
 }

@@ -1,6 +1,7 @@
 /** Adam. */
 
-import { assertList } from '../arguments/describe.js';
+import { numberFrom } from '../arguments/kinds.js';
+import { declareOptions, type OptionsOf, optional } from '../arguments/options.js';
 import type { Gradients } from '../autodiff/gradients.js';
 import type { Updates } from '../evaluate/interpreter.js';
 import { state, type Variable } from '../graph/leaf.js';
@@ -8,19 +9,21 @@ import type { Node } from '../graph/node.js';
 import { add, cast, div, mul, pow, sqrt, square, sub } from '../ops/index.js';
 import type { DType } from '../tensor/dtype.js';
 import { Tensor, tensor } from '../tensor/tensor.js';
-import { finite, gradientsFor, type Rate, rateIn } from './gradients.js';
+import { gradientsFor, rateIn, rateKind } from './gradients.js';
+
+const adamOptions = declareOptions('adam', {
+  /** The step size; 0.001 unless told otherwise. */
+  rate: optional(rateKind, 'lr', 'learningRate', 'stepSize'),
+  /** Decay of the first moment, the mean of gradients; 0.9 unless told otherwise. */
+  beta1: optional(numberFrom(0, 1)),
+  /** Decay of the second moment, the mean of squared gradients; 0.999 unless told otherwise. */
+  beta2: optional(numberFrom(0, 1)),
+  /** Added to the root of the second moment; 1e-8 unless told otherwise. */
+  epsilon: optional(numberFrom(0), 'eps'),
+});
 
 /** What `adam` may be told. */
-export interface AdamOptions {
-  /** The step size; 0.001 unless told otherwise. */
-  readonly rate?: Rate | undefined;
-  /** Decay of the first moment, the mean of gradients; 0.9 unless told otherwise. */
-  readonly beta1?: number | undefined;
-  /** Decay of the second moment, the mean of squared gradients; 0.999 unless told otherwise. */
-  readonly beta2?: number | undefined;
-  /** Added to the root of the second moment; 1e-8 unless told otherwise. */
-  readonly epsilon?: number | undefined;
-}
+export interface AdamOptions extends OptionsOf<typeof adamOptions> {}
 
 /**
  * Kingma & Ba, Adam: a method for stochastic optimization (ICLR 2015), algorithm 1:
@@ -31,21 +34,18 @@ export interface AdamOptions {
  * Moments are states named `NAME.adam.m` and `NAME.adam.v`; the count of steps is one float64 state,
  * as 1 - beta2^t loses its digits in float32.
  *
- * @throws GraphError for a parameter that no gradient reaches; ValueError for options out of range
+ * @throws GraphError if the loss is not a node, or no gradient reaches a parameter; ValueError if there are no
+ *   parameters, and for an unknown or unacceptable option
  */
 export function adam(
   lossOrGradients: Node | Gradients,
   parameters: readonly Variable[],
-  { rate = 1e-3, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 }: AdamOptions = {},
+  options?: AdamOptions,
 ): Updates {
-  finite('adam', 'beta1', beta1, 1);
-  finite('adam', 'beta2', beta2, 1);
-  finite('adam', 'epsilon', epsilon);
-  const [first] = assertList(parameters, 'adam: expected a list of parameters,');
-  if (first === undefined) return [];
+  const { rate = 1e-3, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = adamOptions.read(options);
   const trained = gradientsFor('adam', lossOrGradients, parameters);
 
-  const count = state(`${first.name}.adam.step`, tensor(0, { dtype: 'float64' }));
+  const count = state(`${trained[0]?.parameter.name}.adam.step`, tensor(0, { dtype: 'float64' }));
   const t = add(count, 1);
   const scalars = new Map<DType, { stepSize: Node; correction: Node }>();
   const scalarsIn = (dtype: DType) => {
@@ -53,7 +53,7 @@ export function adam(
     if (known) return known;
     const [bias1, bias2] = [sub(1, pow(beta1, t)), sub(1, pow(beta2, t))];
     const made = {
-      stepSize: cast(div(rateIn('float64', rate, 'adam'), bias1), dtype),
+      stepSize: cast(div(rateIn('float64', rate), bias1), dtype),
       // Multiplied by, for a division costs more than all else that is done to an element.
       correction: cast(div(1, sqrt(bias2)), dtype),
     };

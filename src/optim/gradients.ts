@@ -1,17 +1,27 @@
 /** What optimizers share: a loss or its gradients, parameters that can be trained, a rate. */
 
-import { assertList, describeValue } from '../arguments/describe.js';
+import { describeValue } from '../arguments/describe.js';
+import type { Kind } from '../arguments/options.js';
+import { assertList } from '../arguments/read.js';
 import { backward } from '../autodiff/backward.js';
-import { Gradients } from '../autodiff/gradients.js';
+import { type Gradients, isGradients } from '../autodiff/gradients.js';
 import { GraphError, ValueError } from '../errors.js';
 import { constant, Variable } from '../graph/leaf.js';
-import { Node } from '../graph/node.js';
+import { isNode, type Node } from '../graph/node.js';
 import { cast } from '../ops/index.js';
 import type { DType } from '../tensor/dtype.js';
-import { formatShape } from '../tensor/shape.js';
 
 /** A step size: a number, or a scalar node such as a state that a schedule writes to. */
 export type Rate = number | Node;
+
+/** An option that is a step size. */
+export const rateKind: Kind<Rate> = {
+  expected: 'a finite number of at least 0, or a node of shape []',
+  accepts: (value) =>
+    isNode(value)
+      ? value.shape.length === 0
+      : typeof value === 'number' && value >= 0 && value < Infinity,
+};
 
 export interface Trained {
   readonly parameter: Variable;
@@ -20,18 +30,28 @@ export interface Trained {
 
 /**
  * The gradient of every parameter.
- * @throws GraphError for a parameter that receives no gradient, by name
+ * @throws ValueError if `parameters` is not a list or has no elements; GraphError if the loss is not a node, or one of
+ *   the list is not a parameter or receives no gradient
  */
 export function gradientsFor(
   optimizer: string,
   lossOrGradients: Node | Gradients,
   parameters: readonly Variable[],
 ): Trained[] {
-  const gradients =
-    lossOrGradients instanceof Gradients ? lossOrGradients : backward(lossOrGradients);
+  if (!isGradients(lossOrGradients) && !isNode(lossOrGradients)) {
+    throw new GraphError(
+      `${optimizer}: expected a loss (a node) or its gradients, but received ${describeValue(lossOrGradients)}; the form is ${optimizer}(loss, parameters, options)`,
+    );
+  }
   const list = assertList(parameters, `${optimizer}: expected a list of parameters,`);
+  if (list.length === 0) {
+    throw new ValueError(
+      `${optimizer}: expected at least one parameter, but received an empty list: nothing would be trained`,
+    );
+  }
+  const gradients = isGradients(lossOrGradients) ? lossOrGradients : backward(lossOrGradients);
   return list.map((parameter) => {
-    if (!(parameter instanceof Variable)) {
+    if (!isNode(parameter) || !(parameter instanceof Variable)) {
       throw new GraphError(
         `${optimizer}: expected parameters, but received ${describeValue(parameter)}`,
       );
@@ -45,28 +65,7 @@ export function gradientsFor(
   });
 }
 
-/** The rate in a parameter's dtype. @throws ValueError for what is no rate */
-export function rateIn(dtype: DType, rate: Rate, optimizer: string): Node {
-  if (rate instanceof Node) {
-    if (rate.shape.length !== 0) {
-      throw new ValueError(
-        `${optimizer}: the rate must be a scalar, but ${rate} is ${formatShape(rate.shape)}`,
-      );
-    }
-    return cast(rate, dtype);
-  }
-  return constant(finite(optimizer, 'rate', rate), { dtype });
-}
-
-/** @throws ValueError unless the option is a finite number within [0, below) */
-export function finite(
-  optimizer: string,
-  option: string,
-  value: unknown,
-  below = Infinity,
-): number {
-  if (typeof value === 'number' && value >= 0 && value < below) return value;
-  const range =
-    below === Infinity ? 'a finite number, not negative' : `a number from 0 to below ${below}`;
-  throw new ValueError(`${optimizer}: ${option} must be ${range}, but is ${describeValue(value)}`);
+/** The rate in a parameter's dtype. */
+export function rateIn(dtype: DType, rate: Rate): Node {
+  return isNode(rate) ? cast(rate, dtype) : constant(rate, { dtype });
 }

@@ -1,6 +1,6 @@
 /** Stochastic gradient descent. */
 
-import { checkedLater, numberFrom } from '../arguments/kinds.js';
+import { numberFrom } from '../arguments/kinds.js';
 import { declareOptions, type OptionsOf, optional, required } from '../arguments/options.js';
 import type { Gradients } from '../autodiff/gradients.js';
 import type { Updates } from '../evaluate/interpreter.js';
@@ -8,11 +8,11 @@ import { state, type Variable } from '../graph/leaf.js';
 import type { Node } from '../graph/node.js';
 import { add, mul, sub } from '../ops/index.js';
 import { Tensor } from '../tensor/tensor.js';
-import { gradientsFor, type Rate, rateIn } from './gradients.js';
+import { gradientsFor, rateIn, rateKind } from './gradients.js';
 
 const sgdOptions = declareOptions('sgd', {
   /** The step size. */
-  rate: required(checkedLater<Rate>('a number or a scalar node'), 'lr', 'learningRate', 'stepSize'),
+  rate: required(rateKind, 'lr', 'learningRate', 'stepSize'),
   /** How much of the last step is kept: Polyak's heavy ball, v' = momentum v + g; 0 is plain descent. */
   momentum: optional(numberFrom(0, 1)),
 });
@@ -24,7 +24,8 @@ export interface SgdOptions extends OptionsOf<typeof sgdOptions> {}
  * w' = w - rate g, or with momentum w' = w - rate v'. Returns the updates to apply in a run;
  * velocities are states named `NAME.sgd.velocity`.
  *
- * @throws GraphError for a parameter that no gradient reaches; ValueError for options out of range
+ * @throws GraphError if the loss is not a node, or no gradient reaches a parameter; ValueError if there are no
+ *   parameters, and for an unknown or unacceptable option
  */
 export function sgd(
   lossOrGradients: Node | Gradients,
@@ -34,7 +35,7 @@ export function sgd(
   const { rate, momentum = 0 } = sgdOptions.read(options);
   return gradientsFor('sgd', lossOrGradients, parameters).flatMap(({ parameter, gradient }) => {
     const { dtype, value } = parameter;
-    const step = rateIn(dtype, rate, 'sgd');
+    const step = rateIn(dtype, rate);
     if (momentum === 0) return [[parameter, sub(parameter, mul(step, gradient))] as const];
     const velocity = state(`${parameter.name}.sgd.velocity`, Tensor.zeros(value.shape, { dtype }));
     const next = add(mul(velocity, momentum), gradient);

@@ -1,7 +1,8 @@
 /** Element types, and the typed arrays that hold them. */
 
 import { describeValue } from '../arguments/describe.js';
-import { DTypeError } from '../errors.js';
+import type { Kind } from '../arguments/options.js';
+import { DTypeError, ValueError } from '../errors.js';
 
 /** The element type of a tensor. `int32` is for indices, comparison and moving data. */
 export type DType = 'float32' | 'float64' | 'int32';
@@ -19,27 +20,49 @@ export function isFloating(dtype: DType): boolean {
   return dtype !== 'int32';
 }
 
-/** @throws DTypeError when `value` is not the name of an element type */
+const isDType = (value: unknown): value is DType =>
+  typeof value === 'string' && Object.hasOwn(constructors, value);
+
+/** An option that is an element type. */
+export const dtypeName: Kind<DType> = {
+  expected: `one of ${dtypes.map((dtype) => `'${dtype}'`).join(', ')}`,
+  accepts: isDType,
+  error: DTypeError,
+};
+
+/** @throws DTypeError if `value` is not the name of an element type */
 export function assertDType(value: unknown, context: string): asserts value is DType {
-  if (typeof value !== 'string' || !Object.hasOwn(constructors, value)) {
+  if (!isDType(value)) {
     throw new DTypeError(
       `${context} expected a dtype of ${dtypes.join(', ')}, but received ${describeValue(value)}`,
     );
   }
 }
 
+// What a typed array is called, whichever realm made it; undefined for all other values. It never throws.
+const nameOf = Object.getOwnPropertyDescriptor(
+  Object.getPrototypeOf(Uint8Array.prototype),
+  Symbol.toStringTag,
+)?.get as (this: unknown) => string | undefined;
+
+const dtypeByName: Readonly<Record<string, DType>> = {
+  Float32Array: 'float32',
+  Float64Array: 'float64',
+  Int32Array: 'int32',
+};
+
+/** The element type that a typed array holds, if it is one of ours. */
 export function dtypeOf(array: TypedArray): DType {
-  if (array instanceof Float32Array) return 'float32';
-  return array instanceof Float64Array ? 'float64' : 'int32';
+  return dtypeByName[nameOf.call(array) as string] as DType;
 }
 
+/** True for a Float32Array, a Float64Array or an Int32Array of any realm. Never throws. */
 export function isTypedArray(value: unknown): value is TypedArray {
-  return (
-    value instanceof Float32Array || value instanceof Float64Array || value instanceof Int32Array
-  );
+  const name = nameOf.call(value);
+  return name !== undefined && Object.hasOwn(dtypeByName, name);
 }
 
-/** Zeroed memory for `length` elements. @throws RangeError when it cannot be had (see `allocate`). */
+/** Zeroed memory for `length` elements. @throws RangeError if there is not enough memory (see `allocate`) */
 export function typedArray(dtype: DType, length: number): TypedArray {
   return new constructors[dtype](length);
 }
@@ -50,14 +73,29 @@ const ownPage = 32 * 1024;
 /**
  * Zeroed memory on a SharedArrayBuffer: such memory can never be detached, so a native run that
  * reads it is safe whatever the program does meanwhile.
+ * @throws ValueError if there is not enough memory
  */
 export function sharedArray(dtype: DType, length: number): TypedArray {
   const size = length * bytesOf[dtype];
   // V8 lays a buffer that may grow, were it by nothing, on whole pages, and any other wherever malloc does.
   const options = size < ownPage ? {} : { maxByteLength: size };
-  const buffer = new SharedArrayBuffer(size, options);
+  const buffer = sharedBuffer(size, options, dtype);
   if (dtype === 'float32') return new Float32Array(buffer, 0, length);
   return dtype === 'float64'
     ? new Float64Array(buffer, 0, length)
     : new Int32Array(buffer, 0, length);
+}
+
+function sharedBuffer(
+  size: number,
+  options: { readonly maxByteLength?: number },
+  dtype: DType,
+): SharedArrayBuffer {
+  try {
+    return new SharedArrayBuffer(size, options);
+  } catch (cause) {
+    throw new ValueError(`cannot allocate ${size} bytes of shared memory for ${dtype} elements`, {
+      cause,
+    });
+  }
 }

@@ -1,6 +1,8 @@
 /** Nested arrays of numbers, in and out. */
 
+import { types } from 'node:util';
 import { describeValue } from '../arguments/describe.js';
+import { isList } from '../arguments/read.js';
 import { ShapeError, ValueError } from '../errors.js';
 import type { TypedArray } from './dtype.js';
 import { maxRank } from './shape.js';
@@ -8,57 +10,117 @@ import { maxRank } from './shape.js';
 /** A number, or arrays of numbers nested to any depth; all arrays of one depth have one length. */
 export type Nested = number | readonly Nested[];
 
+/** A typed array of numbers; a `Buffer` is a `Uint8Array`. */
+export type NumberArray =
+  | TypedArray
+  | Int8Array
+  | Uint8Array
+  | Uint8ClampedArray
+  | Int16Array
+  | Uint16Array
+  | Uint32Array;
+
+/** What nested arrays may be given as: the innermost ones may be typed arrays. */
+export type NestedData = number | NumberArray | readonly NestedData[];
+
+/** True for a typed array of numbers, of any realm: not for bigints. Never throws. */
+export function isNumberArray(value: unknown): value is NumberArray {
+  return (
+    types.isTypedArray(value) && !types.isBigInt64Array(value) && !types.isBigUint64Array(value)
+  );
+}
+
 /** The shape of nested arrays, read off the first element of each depth. */
-export function shapeOfNested(data: Nested): number[] {
+export function shapeOfNested(data: NestedData): number[] {
   const shape: number[] = [];
-  for (let level: Nested | undefined = data; Array.isArray(level); level = level[0]) {
+  let level: NestedData | undefined = data;
+  for (; isList(level); level = level[0] as NestedData | undefined) {
     shape.push(level.length);
-    if (shape.length > maxRank) break; // an array that holds itself has no end; the rank is refused
+    if (shape.length > maxRank) return shape; // an array that holds itself has no end; the rank is refused
   }
+  if (isNumberArray(level)) shape.push(level.length);
   return shape;
+}
+
+/** The first typed array in nested arrays; undefined if the first innermost array is a plain one. Never throws. */
+export function firstTypedArray(data: unknown): NumberArray | undefined {
+  try {
+    let level = data;
+    for (let depth = 0; isList(level) && depth <= maxRank; depth++) level = level[0];
+    return isNumberArray(level) ? level : undefined;
+  } catch {
+    return undefined; // a proxy whose traps throw: reading the elements says so
+  }
 }
 
 /**
  * Writes nested arrays into `target` in row-major order.
- * @throws ShapeError for ragged arrays, ValueError for an element that is not a number; both name the position
+ * @throws ShapeError for ragged arrays; ValueError for an element that is not a number, or not a 32-bit integer where
+ *   the target is of int32, and for memory that has been transferred away; the errors name the position
  */
 export function flattenInto(
   target: TypedArray,
-  data: Nested,
+  data: NestedData,
   shape: readonly number[],
   context: string,
 ): void {
+  const integers = types.isInt32Array(target);
   let next = 0;
   const path: number[] = [];
   const at = () => (path.length === 0 ? 'the value' : `element [${path.join(', ')}]`);
+  const ragged = (expected: string, value: unknown) =>
+    new ShapeError(
+      `${context} ragged nested arrays: ${at()} must be ${expected}, but is ${describeValue(value)}`,
+    );
 
-  const visit = (value: Nested, depth: number): void => {
+  const visit = (value: NestedData, depth: number): void => {
     if (depth === shape.length) {
       if (typeof value !== 'number') {
-        if (!Array.isArray(value)) {
-          throw new ValueError(
-            `${context} ${at()} must be a number, but is ${describeValue(value)}`,
-          );
-        }
-        throw new ShapeError(
-          `${context} ragged nested arrays: ${at()} must be a number, but is ${describeValue(value)}`,
-        );
+        if (isList(value) || isNumberArray(value)) throw ragged('a number', value);
+        throw new ValueError(`${context} ${at()} must be a number, but is ${describeValue(value)}`);
       }
+      // An Int32Array wraps silently; labels and indices must not change their value on the way in.
+      if (integers) assertRepresentable(value, context);
       target[next++] = value;
       return;
     }
-    if (!Array.isArray(value) || value.length !== shape[depth]) {
-      throw new ShapeError(
-        `${context} ragged nested arrays: ${at()} must be an array of ${shape[depth]}, but is ${describeValue(value)}`,
-      );
+    const isRow = depth === shape.length - 1 && isNumberArray(value);
+    if (!(isRow || isList(value)) || value.length !== shape[depth]) {
+      throw ragged(`an array of ${shape[depth]}`, value);
+    }
+    if (isRow) {
+      if (isDetached(value)) {
+        throw new ValueError(`${context} the memory of ${at()} has been transferred away`);
+      }
+      if (integers) for (const element of value) assertRepresentable(element, context);
+      target.set(value, next);
+      next += value.length;
+      return;
     }
     for (let index = 0; index < value.length; index++) {
       path.push(index);
-      visit(value[index] as Nested, depth + 1);
+      visit(value[index] as NestedData, depth + 1);
       path.pop();
     }
   };
   visit(data, 0);
+}
+
+/** @throws ValueError unless the number is an integer of 32 bits */
+export function assertRepresentable(value: number, context: string): void {
+  if (value === (value | 0)) return;
+  throw new ValueError(`${context} ${value} is not a 32-bit integer, but the dtype is int32`);
+}
+
+/** Whether the memory of an array has been transferred away: it has no elements then. Never throws. */
+export function isDetached({ length, buffer }: NumberArray): boolean {
+  if (length > 0) return false;
+  try {
+    new Uint8Array(buffer);
+    return false;
+  } catch {
+    return true;
+  }
 }
 
 /** Row-major data as nested arrays of `shape`; a scalar gives a number. */

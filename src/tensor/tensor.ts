@@ -2,36 +2,70 @@
 
 import { inspect } from 'node:util';
 import { brand, describeValue } from '../arguments/describe.js';
+import { checkedLater } from '../arguments/kinds.js';
+import { declareOptions, type OptionsOf, optional } from '../arguments/options.js';
+import { isList, isRecord, reading } from '../arguments/read.js';
 import { DTypeError, ShapeError, ValueError } from '../errors.js';
 import {
   assertDType,
   bytesOf,
   type DType,
+  dtypeName,
   dtypeOf,
   isTypedArray,
   type TypedArray,
   typedArray,
 } from './dtype.js';
 import { inspected } from './inspected.js';
-import { flattenInto, type Nested, nest, shapeOfNested } from './nested.js';
+import {
+  assertRepresentable,
+  firstTypedArray,
+  flattenInto,
+  isDetached,
+  isNumberArray,
+  type Nested,
+  type NestedData,
+  nest,
+  shapeOfNested,
+} from './nested.js';
+import { fromPlain, isPlainTensor, type JsonTensor, type PlainTensor, toPlain } from './plain.js';
 import { assertShape, formatShape, sizeOf } from './shape.js';
 
-/** What can be made a tensor of: a tensor, a number, nested arrays of numbers, or a typed array, which has one axis. */
-export type TensorLike = Tensor | Nested | TypedArray;
+/**
+ * What can be made a tensor of: a tensor, a number, a typed array (of one axis), arrays of numbers or of typed arrays
+ * nested to any depth, or what JSON or `structuredClone` made of a tensor.
+ */
+export type TensorLike = Tensor | NestedData | PlainTensor;
+
+const tensorOptions = declareOptions('tensor', {
+  /** Defaults to the shape of the nested arrays, or to one axis for a typed array. */
+  shape: optional(checkedLater<readonly number[]>('a list of dimensions'), 'size', 'dims'),
+  /** Defaults to the typed array's own, else `float32`. */
+  dtype: optional(dtypeName, 'type'),
+});
 
 /** What `tensor` may be told. */
-export interface TensorOptions {
-  /** Defaults to the shape of the nested arrays, or to one axis for a typed array. */
-  readonly shape?: readonly number[] | undefined;
-  /** Defaults to the typed array's own, else `float32`. */
-  readonly dtype?: DType | undefined;
-}
+export interface TensorOptions extends OptionsOf<typeof tensorOptions> {}
 
-/** A dense array of any rank up to 32, of one element type, in row-major order: a value, which knows of no graph. */
+const filledOptions = declareOptions('Tensor.zeros, Tensor.ones, Tensor.full', {
+  /** `float32` unless told otherwise. */
+  dtype: optional(dtypeName, 'type'),
+});
+
+/** What `Tensor.zeros`, `Tensor.ones` and `Tensor.full` may be told. */
+export interface FilledOptions extends OptionsOf<typeof filledOptions> {}
+
+let isOurs: (value: object) => boolean;
+
+/** A dense array of any rank up to 32, of one element type, in row-major order. It knows nothing of graphs. */
 export class Tensor {
   static {
-    brand(Tensor);
+    brand<Tensor>(Tensor, ({ dtype, shape }) => `a tensor of ${dtype} ${formatShape(shape)}`);
+    isOurs = (value) => #made in value;
   }
+
+  // Tells a tensor from what only has its prototype, and from a proxy of one.
+  readonly #made = true;
 
   /** Dimensions, outermost first; `[]` for a scalar. */
   readonly shape: readonly number[];
@@ -42,62 +76,62 @@ export class Tensor {
 
   /**
    * Wraps `data` without copying it.
-   * @throws ShapeError when the shape's size is not the data's length; ValueError for other arrays
+   * @param shape one axis unless told otherwise
+   * @throws ShapeError if the shape's size is not the data's length; ValueError if `data` is not a Float32Array, a
+   *   Float64Array or an Int32Array, or its memory has been transferred away
    */
-  constructor(data: TypedArray, shape: readonly number[] = [data?.length]) {
+  constructor(data: TypedArray, shape?: readonly number[]) {
     if (!isTypedArray(data)) {
       throw new ValueError(
         `Tensor: expected a Float32Array, a Float64Array or an Int32Array, but received ${describeValue(data)}`,
       );
     }
-    assertShape(shape, 'Tensor:');
-    if (sizeOf(shape) !== data.length) {
+    if (isDetached(data)) {
+      throw new ValueError(
+        `Tensor: the memory of ${describeValue(data)} has been transferred away`,
+      );
+    }
+    const dims = shape === undefined ? [data.length] : assertShape(shape, 'Tensor:');
+    if (sizeOf(dims) !== data.length) {
       throw new ShapeError(
-        `Tensor: shape ${formatShape(shape)} holds ${sizeOf(shape)} elements, but the data has ${data.length}`,
+        `Tensor: shape ${formatShape(dims)} holds ${sizeOf(dims)} elements, but the data has ${data.length}`,
       );
     }
     this.data = data;
-    this.shape = Object.freeze([...shape]);
+    this.shape = Object.freeze(dims);
     this.dtype = dtypeOf(data);
   }
 
   /**
    * A tensor of zeros; float32 unless told otherwise.
-   * @throws ShapeError for what is no shape; DTypeError for what is no dtype; ValueError when there is not that much memory
+   * @throws ShapeError if `shape` is not a shape; DTypeError if the dtype is not one; ValueError if an option is unknown
+   *   or there is not enough memory
    */
-  static zeros(
-    shape: readonly number[],
-    options: { readonly dtype?: DType | undefined } = {},
-  ): Tensor {
-    return new Tensor(allocate(options.dtype ?? 'float32', shape), shape);
+  static zeros(shape: readonly number[], options?: FilledOptions): Tensor {
+    const { dtype = 'float32' } = filledOptions.read(options, 'Tensor.zeros');
+    return filled(shape, dtype, 0, 'Tensor.zeros:');
   }
 
   /**
    * A tensor of ones; float32 unless told otherwise.
    * @throws as `zeros` does: ShapeError, DTypeError or ValueError
    */
-  static ones(
-    shape: readonly number[],
-    options: { readonly dtype?: DType | undefined } = {},
-  ): Tensor {
-    return Tensor.full(shape, 1, options);
+  static ones(shape: readonly number[], options?: FilledOptions): Tensor {
+    const { dtype = 'float32' } = filledOptions.read(options, 'Tensor.ones');
+    return filled(shape, dtype, 1, 'Tensor.ones:');
   }
 
   /**
-   * A tensor that holds one number throughout; float32 unless told otherwise.
-   * @throws as `zeros` does, and ValueError for what is no number, or no 32-bit integer where the dtype is int32
+   * A tensor whose elements are all one number; float32 unless told otherwise.
+   * @throws as `zeros` does, and ValueError if `value` is not a number, or not a 32-bit integer for int32
    */
-  static full(
-    shape: readonly number[],
-    value: number,
-    options: { readonly dtype?: DType | undefined } = {},
-  ): Tensor {
+  static full(shape: readonly number[], value: number, options?: FilledOptions): Tensor {
     if (typeof value !== 'number') {
       throw new ValueError(`Tensor.full expected a number, but received ${describeValue(value)}`);
     }
-    const dtype = options.dtype ?? 'float32';
-    assertRepresentable(value, dtype, 'Tensor.full:');
-    return new Tensor(allocate(dtype, shape).fill(value), shape);
+    const { dtype = 'float32' } = filledOptions.read(options, 'Tensor.full');
+    if (dtype === 'int32') assertRepresentable(value, 'Tensor.full:');
+    return filled(shape, dtype, value, 'Tensor.full:');
   }
 
   /** The number of elements. */
@@ -120,6 +154,14 @@ export class Tensor {
     return this.data[0] as number;
   }
 
+  /**
+   * The tensor as `JSON.stringify` writes it: a plain object, of which `tensor` makes the same tensor again. Numbers that
+   * JSON does not have, such as NaN, become strings.
+   */
+  toJSON(): JsonTensor {
+    return toPlain(this.dtype, this.shape, this.data);
+  }
+
   /** As `util.inspect` shows it: dtype, shape and elements, of large tensors the first eight. */
   toString(): string {
     return inspect(this);
@@ -135,65 +177,102 @@ export class Tensor {
       const first = Array.from(this.data.subarray(0, 8)).join(', ');
       return `${head} [ ${first}, … ${this.size - 8} more ]`;
     }
-    return `${head} ${inspect(this.toArray(), { ...options, depth: null })}`;
+    const style = isRecord(options) ? options : {};
+    const text = reading('inspect: options', style, () => ({ ...style, depth: null }));
+    return `${head} ${inspect(this.toArray(), text)}`;
   }
+}
+
+/** Whether `value` is a tensor of this copy of forebay. Never throws. */
+export function isTensor(value: unknown): value is Tensor {
+  return typeof value === 'object' && value !== null && isOurs(value);
+}
+
+function filled(shape: unknown, dtype: DType, value: number, context: string): Tensor {
+  const dims = assertShape(shape, context);
+  const data = allocate(dtype, dims, context);
+  return new Tensor(value === 0 ? data : data.fill(value), dims);
 }
 
 /**
  * Makes a tensor.
  *
- * @param data a number, nested arrays of numbers (float32 unless told otherwise), or a typed array,
- *   which is wrapped and not copied: the tensor shares its memory.
- * @throws ShapeError for ragged arrays or a shape of another size; ValueError for what is not a
- *   number; DTypeError when `dtype` contradicts a typed array
+ * @param data a number, or nested arrays of numbers (float32 unless told otherwise); a Float32Array, a Float64Array or an
+ *   Int32Array, which is wrapped and not copied: the tensor shares its memory; another typed array, such as a Uint8Array
+ *   or a Buffer, whose numbers are copied (to float32 unless told otherwise); nested arrays whose innermost ones are typed
+ *   arrays, which are copied (to the dtype of the first, if it is one of forebay's, unless told otherwise); or a plain
+ *   object { dtype, shape, data }, as `JSON.parse` and `structuredClone` give it
+ * @throws ShapeError for ragged arrays or a shape of another size; ValueError if an element is not a number or an
+ *   option is unknown; DTypeError if `dtype` is not that of the typed array or the plain object
  */
-export function tensor(data: Nested | TypedArray, options: TensorOptions = {}): Tensor {
-  if (options.dtype !== undefined) assertDType(options.dtype, 'tensor:');
-  if (isTypedArray(data)) {
-    if (options.dtype !== undefined && options.dtype !== dtypeOf(data)) {
+export function tensor(data: NestedData | PlainTensor, options?: TensorOptions): Tensor {
+  const { shape, dtype } = tensorOptions.read(options);
+  const own = isTensor(data) ? data : typedTensor(data, 'tensor:');
+  if (own !== undefined) {
+    if (dtype !== undefined && dtype !== own.dtype) {
+      const what = isTypedArray(data) ? 'a typed array' : 'a tensor';
       throw new DTypeError(
-        `tensor: a typed array is wrapped as it is: it holds ${dtypeOf(data)}, but dtype ${options.dtype} was asked for`,
+        `tensor: ${what} is wrapped as it is: it holds ${own.dtype}, but dtype ${dtype} was asked for`,
       );
     }
-    return new Tensor(data, options.shape ?? [data.length]);
+    return shape === undefined ? own : new Tensor(own.data, shape);
   }
-  if (typeof data !== 'number' && !Array.isArray(data)) {
+  if (typeof data !== 'number' && !isList(data) && !isNumberArray(data)) {
     throw new ValueError(
-      `tensor: expected a number, nested arrays of numbers, a Float32Array, a Float64Array or an Int32Array, but received ${describeValue(data)}`,
+      `tensor: expected a number, nested arrays of numbers, a typed array of numbers or an object { dtype, shape, data }, but received ${describeValue(data)}`,
     );
   }
-  const made = fromNested(data as Nested, options.dtype ?? 'float32', 'tensor:');
-  return options.shape === undefined ? made : new Tensor(made.data, options.shape);
+  const made = fromNested(data, dtype ?? ownDType(data) ?? 'float32', 'tensor:');
+  return shape === undefined ? made : new Tensor(made.data, shape);
 }
 
-function fromNested(data: Nested, dtype: DType, context: string): Tensor {
-  const shape = shapeOfNested(data);
-  assertShape(shape, context);
-  const values = allocate(dtype, shape, context);
-  flattenInto(values, data, shape, context);
-  if (dtype === 'int32') assertIntegers(values as Int32Array, data, context);
-  return new Tensor(values, shape);
+/** A tensor of what has a dtype, as it is: a typed array of ours, or a plain object. */
+function typedTensor(value: unknown, context: string): Tensor | undefined {
+  if (isTypedArray(value)) return new Tensor(value);
+  if (!isPlainTensor(value)) return undefined;
+  return reading(context, value, () => {
+    const { data, shape } = fromPlain(value, context, allocate);
+    return new Tensor(data, shape);
+  });
 }
 
-/** Whether `asTensor` may make a tensor of it; the elements of nested arrays are not looked at. */
+/** The dtype of nested arrays whose first innermost one is a typed array of ours. */
+function ownDType(data: NestedData): DType | undefined {
+  const first = firstTypedArray(data);
+  return isTypedArray(first) ? dtypeOf(first) : undefined;
+}
+
+function fromNested(data: NestedData, dtype: DType, context: string): Tensor {
+  return reading(context, data, () => {
+    const shape = assertShape(shapeOfNested(data), context);
+    const values = allocate(dtype, shape, context);
+    flattenInto(values, data, shape, context);
+    return new Tensor(values, shape);
+  });
+}
+
+/** Whether `asTensor` may make a tensor of it; the elements of nested arrays are not looked at. Never throws. */
 export function isTensorLike(value: unknown): value is TensorLike {
   return (
-    value instanceof Tensor ||
+    isTensor(value) ||
     typeof value === 'number' ||
-    Array.isArray(value) ||
-    isTypedArray(value)
+    isList(value) ||
+    isNumberArray(value) ||
+    isPlainTensor(value)
   );
 }
 
 /**
- * A tensor from anything that can be one, for a reader that names itself in errors. Nested numbers
- * take the wanted dtype; tensors and typed arrays keep their own.
- * @throws ShapeError or ValueError, as `tensor` does, and for memory that has been transferred away
+ * A tensor from anything that can be one, for a reader that names itself in errors. Numbers that have no dtype of
+ * forebay's take the wanted one; tensors, typed arrays of forebay's dtypes and lists of such keep their own.
+ * @throws ShapeError, DTypeError or ValueError, as `tensor` does, and for memory that has been transferred away
  */
 export function asTensor(value: TensorLike, dtype: DType, context: string): Tensor {
-  const made =
-    value instanceof Tensor ? value : isTypedArray(value) ? new Tensor(value) : undefined;
-  if (made === undefined) return fromNested(value as Nested, dtype, context);
+  const made = isTensor(value) ? value : typedTensor(value, context);
+  if (made === undefined) {
+    const nested = value as NestedData;
+    return fromNested(nested, ownDType(nested) ?? dtype, context);
+  }
   if (made.data.length !== sizeOf(made.shape)) {
     throw new ValueError(
       `${context} received a tensor of ${formatShape(made.shape)} whose memory has been transferred away or resized: it holds ${made.data.length} elements`,
@@ -202,7 +281,7 @@ export function asTensor(value: TensorLike, dtype: DType, context: string): Tens
   return made;
 }
 
-/** Zeroed memory. @throws ValueError when there is not that much */
+/** Zeroed memory. @throws ValueError if there is not enough */
 export function allocate(dtype: DType, shape: readonly number[], context = 'Tensor:'): TypedArray {
   assertDType(dtype, context);
   assertShape(shape, context);
@@ -214,19 +293,5 @@ export function allocate(dtype: DType, shape: readonly number[], context = 'Tens
       `${context} cannot allocate ${bytes} bytes for ${dtype} ${formatShape(shape)}`,
       { cause },
     );
-  }
-}
-
-function assertRepresentable(value: number, dtype: DType, context: string): void {
-  if (dtype === 'int32' && value !== (value | 0)) {
-    throw new ValueError(`${context} ${value} is not a 32-bit integer, but the dtype is int32`);
-  }
-}
-
-// An Int32Array wraps silently; labels and indices must not change their value on the way in.
-function assertIntegers(values: Int32Array, data: Nested, context: string): void {
-  const flat = typeof data === 'number' ? [data] : (data as readonly unknown[]).flat(Infinity);
-  for (let index = 0; index < values.length; index++) {
-    if (values[index] !== flat[index]) assertRepresentable(flat[index] as number, 'int32', context);
   }
 }

@@ -5,15 +5,19 @@
  */
 
 import { describeValue } from '../arguments/describe.js';
+import { checkedLater } from '../arguments/kinds.js';
+import { declareOptions, type OptionsOf, optional, required } from '../arguments/options.js';
+import { assertList, assertRecord, isList, reading } from '../arguments/read.js';
 import { FormatError, GraphError, ValueError } from '../errors.js';
 import { executionOrder } from '../evaluate/lowered.js';
 import { assertRun, checkUpdates, type Updates } from '../evaluate/updates.js';
 import { Variable } from '../graph/leaf.js';
 import { writeInBackground } from '../io/background.js';
 import { bytesIn } from '../io/bytes.js';
-import { assertPath, withFile } from '../io/files.js';
 import type { Header, Metadata } from '../io/header.js';
-import { fitting, layOut, readTensors } from '../io/safetensors.js';
+import { fitting } from '../io/restore.js';
+import { described, layOut, restoreTensors } from '../io/safetensors.js';
+import { absolutePathOf, type FilePath, type FileSource, sourceOf } from '../io/sources.js';
 import { allocate, type Tensor } from '../tensor/tensor.js';
 import { formatProgress, type Progress, parseProgress } from './progress.js';
 
@@ -23,22 +27,28 @@ export interface Counted {
   runs: number;
 }
 
-/** What `resume` is told. */
-export interface ResumeOptions {
+const resumeDeclaration = {
   /**
    * What a step writes, as `sgd` and `adam` give it. The file holds all parameters and states that these
    * write or depend on: weights, moments, a rate that is a state.
    */
-  readonly updates: Updates;
+  updates: required(checkedLater<Updates>('a list of [leaf, value] pairs'), 'update', 'parameters'),
   /** The program whose draws are to go on, or several in a fixed order. */
-  readonly program?: Counted | readonly Counted[] | undefined;
-}
+  program: optional(checkedLater<Counted | readonly Counted[]>('a program'), 'programs'),
+};
+const resumeOptions = declareOptions('resume', resumeDeclaration);
+
+/** What `resume` is told. */
+export interface ResumeOptions extends OptionsOf<typeof resumeOptions> {}
+
+const checkpointOptions = declareOptions('checkpoint', {
+  ...resumeDeclaration,
+  /** Your own strings, such as how far a loop written by hand has come; `resume` gives them back. */
+  metadata: optional(checkedLater<Metadata>('a record of strings')),
+});
 
 /** What `checkpoint` is told. */
-export interface CheckpointOptions extends ResumeOptions {
-  /** Strings of one's own, such as how far a loop written by hand has come; `resume` gives them back. */
-  readonly metadata?: Metadata | undefined;
-}
+export interface CheckpointOptions extends OptionsOf<typeof checkpointOptions> {}
 
 /** What `resume` finds beside the leaves; `fit` goes on `from` it. */
 export interface Checkpoint {
@@ -62,23 +72,27 @@ const version = '1';
 /**
  * Writes a checkpoint off the JavaScript thread, whole or not at all. The values are those at the time of the
  * call: training may go on before the promise resolves. Checkpoints to one file are written in the order of
- * calling.
+ * calling. When the promise resolves the file is on the disk, except under `node --permission`, which forbids fsync.
  *
  *     await checkpoint('model.checkpoint', { updates, program });
  *
- * @throws (rejects with) ValueError or GraphError for what cannot be saved, two leaves of one name among it;
- *   StateError for a leaf that a run in flight writes; FormatError, naming the file, when it cannot be written:
- *   then it is as it was
+ * @param file a path or a `file:` URL; a relative path means the file in the folder that is the working directory at
+ *   the time of the call
+ * @throws (rejects with) ValueError or GraphError if values cannot be saved, two leaves of one name among them, or an
+ *   option is unknown; StateError if a run in flight writes a leaf; FormatError, naming the file, if it cannot be
+ *   written: then it is as it was
  */
-export async function checkpoint(file: string, options: CheckpointOptions): Promise<void> {
-  const { leaves, programs } = asked('checkpoint', file, options);
+export async function checkpoint(file: FilePath, options: CheckpointOptions): Promise<void> {
+  const path = absolutePathOf(file, 'checkpoint');
+  const { updates, program, metadata: others } = checkpointOptions.read(options);
+  const { leaves, programs } = asked('checkpoint', updates, program);
   const runs = programs.map((program) => program.runs);
-  const metadata = metadataOf(runs, undefined, options.metadata);
+  const metadata = metadataOf(runs, undefined, others);
   const { header, tensors } = layOut('checkpoint', leaves, metadata);
   const copying = copies(tensors);
   let copied = copying.next();
   while (!copied.done) copied = copying.next();
-  await writeInBackground(file, [header, ...copied.value]);
+  await writeInBackground(path, [header, ...copied.value]);
 }
 
 /**
@@ -88,23 +102,26 @@ export async function checkpoint(file: string, options: CheckpointOptions): Prom
  *     const from = existsSync(file) ? resume(file, { updates, program }) : undefined;
  *     await fit(program, dataset, { epochs, batchSize, from, checkpoint: { file } });
  *
- * @throws FormatError, naming the file, when it is missing, damaged or no checkpoint, and when it has a leaf too
+ * @param file a path, a `file:` URL, or the bytes of a file
+ * @throws FormatError, naming the file, if it is missing, damaged or not a checkpoint, and if it has a leaf too
  *   many or too few, by name; ShapeError or DTypeError for a leaf that does not fit; ValueError for more programs
- *   than it has counts of; StateError for a leaf or a program of a run in flight
+ *   than it has counts of, or an unknown option; StateError for a leaf or a program of a run in flight
  */
-export function resume(file: string, options: ResumeOptions): Checkpoint {
-  const { leaves, programs } = asked('resume', file, options);
+export function resume(file: FileSource, options: ResumeOptions): Checkpoint {
+  const { name, read } = sourceOf(file, 'resume');
+  const { updates, program } = resumeOptions.read(options);
+  const { leaves, programs } = asked('resume', updates, program);
   let found!: Checkpoint;
   const choose = (header: Header) => {
-    found = parse(file, header.metadata);
+    found = parse(name, header.metadata);
     const { runs } = found;
     if (programs.length > runs.length) {
       throw new ValueError(
-        `resume: ${file} has the runs of ${runs.length} programs, but ${programs.length} were given`,
+        `resume: ${name} has the runs of ${runs.length} programs, but ${programs.length} were given`,
       );
     }
-    fitting('resume', file, header, leaves);
-    refuseOthers(file, header, leaves);
+    fitting('resume', name, header.entries.map(described), leaves);
+    refuseOthers(name, header, leaves);
     // Set to what they are: one that is busy or disposed refuses that before anything has changed.
     for (const program of programs) {
       const { runs } = program;
@@ -112,14 +129,17 @@ export function resume(file: string, options: ResumeOptions): Checkpoint {
     }
     return leaves;
   };
-  withFile(file, (open) => readTensors(file, open, choose));
+  read((open) => restoreTensors(name, open, choose));
   for (const [index, program] of programs.entries()) program.runs = found.runs[index] as number;
   return found;
 }
 
-/** The parameters and states that updates write or depend on, by name. @throws GraphError for two of one name */
+/**
+ * The parameters and states that updates write or depend on, by name.
+ * @throws ValueError or GraphError if they are not updates, or two leaves have one name
+ */
 export function leavesOf(context: string, updates: Updates): ReadonlyMap<string, Variable> {
-  checkUpdates(updates);
+  reading(`${context}: updates:`, updates, () => checkUpdates(updates));
   const written = updates.map(([leaf]) => leaf);
   const nodes = new Set([...written, ...executionOrder(updates.map(([, value]) => value))]);
   const named = new Map<string, Variable>();
@@ -136,16 +156,18 @@ export function leavesOf(context: string, updates: Updates): ReadonlyMap<string,
   return named;
 }
 
-/** The metadata of a checkpoint. @throws ValueError for what cannot be among them */
+/** The metadata of a checkpoint. @throws ValueError for keys that are ours, and for what is not a record */
 export function metadataOf(
   runs: readonly number[],
   progress?: Progress,
-  others: Metadata = {},
+  given: Metadata = {},
 ): Metadata {
+  const expected = 'checkpoint: expected metadata as a record of strings,';
+  const others = Object.fromEntries(assertRecord(given, expected));
   for (const key of Object.keys(others)) {
     if (key.startsWith(prefix)) {
       throw new ValueError(
-        `checkpoint: metadata of one's own may not begin with '${prefix}', but one is '${key}'`,
+        `checkpoint: your own metadata may not begin with '${prefix}', but one is '${key}'`,
       );
     }
   }
@@ -175,23 +197,26 @@ export function* copies(tensors: readonly Tensor[]): Generator<undefined, Uint8A
   return copied;
 }
 
-function asked(context: string, file: string, options: ResumeOptions) {
-  assertPath(file, `${context}:`);
-  if (typeof options !== 'object' || options === null) {
-    throw new ValueError(
-      `${context}: expected options, at least updates, but received ${describeValue(options)}`,
-    );
-  }
-  const { updates, program = [] } = options;
-  const programs = Array.isArray(program) ? (program as readonly Counted[]) : [program as Counted];
-  for (const counted of programs) {
-    if (!(counted instanceof Object && 'runs' in counted)) {
-      throw new ValueError(
-        `${context}: expected a program, but received ${describeValue(counted)}`,
-      );
-    }
-  }
+function asked(
+  context: string,
+  updates: Updates,
+  program: Counted | readonly Counted[] | undefined,
+) {
+  const expected = `${context}: expected a program, or a list of programs,`;
+  const given = isList(program) ? assertList(program, expected) : [program];
+  const programs = given.filter((one) => one !== undefined).map((one) => counted(context, one));
   return { leaves: leavesOf(context, updates), programs };
+}
+
+/** @throws ValueError if a value has no index of its next run */
+function counted(context: string, program: unknown): Counted {
+  const refused = () =>
+    new ValueError(`${context}: expected a program, but received ${describeValue(program)}`);
+  return reading(`${context}: the program`, program, () => {
+    if (!(program instanceof Object && 'runs' in program)) throw refused();
+    if (typeof program.runs !== 'number') throw refused();
+    return program as Counted;
+  });
 }
 
 /** @throws FormatError for metadata that `metadataOf` cannot have made */

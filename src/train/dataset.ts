@@ -1,6 +1,7 @@
 /** Datasets: examples, and how they get to where a program's inputs want them. */
 
 import { describeValue } from '../arguments/describe.js';
+import { reading } from '../arguments/read.js';
 import { DTypeError, GraphError, ShapeError, ValueError } from '../errors.js';
 import type { Input } from '../graph/leaf.js';
 import { gatherRows } from '../native/program.js';
@@ -31,7 +32,7 @@ export interface Examples {
 
 /**
  * Checks a dataset against the inputs that it is to feed.
- * @throws ValueError for a tensor that is missing, unknown or none, or when there are no rows;
+ * @throws ValueError if a tensor is missing, unknown or not a tensor, or if there are no rows;
  *   GraphError for an input without a 'batch' dimension; ShapeError or DTypeError for a tensor that
  *   does not fit its input, or for unequal numbers of rows
  */
@@ -45,7 +46,10 @@ export function examplesOf(
       `${context}: expected a dataset, a record of tensors by the names of inputs, but received ${describeValue(dataset)}`,
     );
   }
-  for (const name of Object.keys(dataset)) {
+  const given = new Map(
+    reading(`${context}: the dataset:`, dataset, () => Object.entries(dataset)),
+  );
+  for (const name of given.keys()) {
     if (inputs.has(name)) continue;
     const known = [...inputs.keys()].map((key) => `'${key}'`).join(', ') || 'none';
     throw new ValueError(
@@ -54,8 +58,7 @@ export function examplesOf(
   }
   const bindings = new Map<string, number>();
   const columns = [...inputs].map(([name, input]) => {
-    const value = Object.hasOwn(dataset, name) ? dataset[name] : undefined;
-    return columnOf(context, input, value, bindings);
+    return columnOf(context, input, given.get(name), bindings);
   });
   const [first] = columns;
   if (!first) {

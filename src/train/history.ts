@@ -1,4 +1,4 @@
-/** What a training came to, epoch by epoch. */
+/** The results of a training, epoch by epoch. */
 
 import type { Stepper } from '../compile/program.js';
 import type { TypedArray } from '../tensor/dtype.js';
@@ -7,7 +7,7 @@ import type { SliceOutputs } from './slices.js';
 /** Outputs of one element, each its mean over examples. */
 export type Means = Readonly<Record<string, number>>;
 
-/** What an epoch came to. */
+/** The results of one epoch. */
 export interface EpochRecord {
   /** Counted from 0. */
   readonly epoch: number;
@@ -17,7 +17,7 @@ export interface EpochRecord {
   readonly validation?: Means;
 }
 
-/** What a training came to. */
+/** The results of a training. */
 export interface History {
   /** One for each epoch, in order. */
   readonly epochs: readonly EpochRecord[];

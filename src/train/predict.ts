@@ -1,46 +1,44 @@
 /** Prediction: a program's outputs for every example of a dataset. */
 
-import { describeValue } from '../arguments/describe.js';
-import { assertSignal } from '../compile/flight.js';
+import { wholeNumber } from '../arguments/kinds.js';
+import { declareOptions, type OptionsOf, optional } from '../arguments/options.js';
 import type { Program, Stepper } from '../compile/program.js';
-import { ShapeError, ValueError } from '../errors.js';
+import { ShapeError } from '../errors.js';
 import { bindDim, namesOf } from '../graph/dimension.js';
 import type { Node } from '../graph/node.js';
 import { formatShape, sizeOf } from '../tensor/shape.js';
 import { allocate, Tensor } from '../tensor/tensor.js';
 import { batchName, type Dataset, examplesOf } from './dataset.js';
-import { askedStepperFor, assertCount } from './options.js';
+import { abortSignal, askedStepperFor } from './options.js';
 import { inOrder } from './order.js';
 import { Slices } from './slices.js';
 
-/** What `predict` may be told. */
-export interface PredictOptions {
+const predictOptions = declareOptions('predict', {
   /** Examples in a run; 128 unless told otherwise. */
-  readonly batchSize?: number | undefined;
-  /** Its abort rejects with its reason. */
-  readonly signal?: AbortSignal | undefined;
-}
+  batchSize: optional(wholeNumber(1), 'batch'),
+  /** When it is aborted, the promise rejects with its reason. */
+  signal: optional(abortSignal, 'abort'),
+});
+
+/** What `predict` may be told. */
+export interface PredictOptions extends OptionsOf<typeof predictOptions> {}
 
 /**
  * Runs a program over a dataset, minibatch after minibatch, off the JavaScript thread.
  *
  * @param dataset tensors named as the program's inputs, examples along axis 0, as for `fit`
  * @returns the outputs, joined along their dimension 'batch'
- * @throws (rejects with) ValueError, ShapeError, DTypeError or GraphError for what does not fit, a program
- *   that updates parameters among it; ShapeError for an output that has no dimension 'batch'; `signal.reason` after an abort
+ * @throws (rejects with) ValueError, ShapeError, DTypeError or GraphError if the dataset does not fit or an option is
+ *   unknown; ValueError if the program updates parameters; ShapeError if an output has no dimension 'batch';
+ *   `signal.reason` after an abort
  */
 export async function predict<K extends string>(
   program: Program<K> | Stepper,
   dataset: Dataset,
-  options: PredictOptions = {},
+  options?: PredictOptions,
 ): Promise<Record<K, Tensor>> {
   const steps = askedStepperFor('predict', program);
-  if (typeof options !== 'object' || options === null) {
-    throw new ValueError(`predict: expected options, but received ${describeValue(options)}`);
-  }
-  const { batchSize = 128, signal } = options;
-  assertCount('predict', 'batchSize', batchSize, 1);
-  assertSignal('predict', signal);
+  const { batchSize = 128, signal } = predictOptions.read(options);
   const examples = examplesOf('predict', dataset, steps.inputs);
   const bindings = new Map([...examples.bindings, [batchName, examples.rows] as const]);
   const joined = new Map(

@@ -1,6 +1,7 @@
 /** Where a training has come to, and the same as text: exact, as the rest of it must have the same bits. */
 
 import { describeValue } from '../arguments/describe.js';
+import { isList, isRecord } from '../arguments/read.js';
 import { ValueError } from '../errors.js';
 import { assertSeed } from '../graph/seed.js';
 import type { EpochRecord, Means } from './history.js';
@@ -54,11 +55,13 @@ export function startOf(
 ): Progress {
   const start = { ...plan, epoch: 0, row: 0, sums: {}, epochs: [], ended: false };
   if (from === undefined) return start;
-  if (!(from instanceof Object && 'progress' in from && Array.isArray(from.runs))) {
+  if (!isResumed(from)) {
     throw new ValueError(`fit: from must be what resume returned, but is ${describeValue(from)}`);
   }
-  const { file, progress } = from;
-  if (progress === undefined) return start;
+  const { file } = from;
+  if (from.progress === undefined) return start;
+  // A copy, of which every field is known to be sound: the object has been in the caller's hands.
+  const progress = parseProgress(formatProgress(from.progress));
   const refuse = (was: string, is: string): never => {
     throw new ValueError(`fit: from: ${file} is of a training ${was}, but ${is}`);
   };
@@ -84,6 +87,14 @@ export function startOf(
     refuse(`whose outputs of one element are ${before}`, `those of the program are ${now}`);
   }
   return progress;
+}
+
+function isResumed(from: unknown): from is Resumed {
+  try {
+    return isRecord(from) && 'progress' in from && isList(from.runs);
+  } catch {
+    return false; // a proxy whose traps throw
+  }
 }
 
 export function formatProgress({ seed, epochs, ...rest }: Progress): string {

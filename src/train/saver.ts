@@ -1,36 +1,58 @@
 /** The checkpoints that `fit` writes on its way. */
 
-import { describeValue } from '../arguments/describe.js';
+import { checkedLater, wholeNumber } from '../arguments/kinds.js';
+import {
+  declareOptions,
+  type Kind,
+  type OptionsOf,
+  optional,
+  required,
+} from '../arguments/options.js';
 import type { Stepper } from '../compile/program.js';
-import { ValueError } from '../errors.js';
 import { holdLeaves, releaseLeaves, type Variable } from '../graph/leaf.js';
 import { assertWritable, writeInBackground } from '../io/background.js';
-import { assertPath } from '../io/files.js';
 import { type Layout, layOut } from '../io/safetensors.js';
+import { absolutePathOf, type FilePath } from '../io/sources.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { copies, leavesOf, metadataOf } from './checkpoint.js';
-import { assertCount } from './options.js';
 import type { Progress } from './progress.js';
 import { Turns } from './turns.js';
+
+const countOrNever: Kind<number> = {
+  expected: 'a positive integer or Infinity',
+  accepts: (value) => value === Infinity || wholeNumber(1).accepts(value),
+};
+
+const everyOptions = declareOptions('fit: checkpoint: every', {
+  /** Counted from the beginning of the training. */
+  batches: optional(countOrNever, 'steps'),
+  /** Since the checkpoint before; looked at every few milliseconds, or after a step that takes longer. */
+  seconds: optional({
+    expected: 'a number of at least 0',
+    accepts: (value) => typeof value === 'number' && value >= 0,
+  } as Kind<number>),
+  /** Counted from the beginning of the training. */
+  epochs: optional(countOrNever),
+});
+
+/** How often `fit` writes checkpoints. */
+export interface CheckpointFrequency extends OptionsOf<typeof everyOptions> {}
+
+const fitCheckpoints = declareOptions('fit: checkpoint', {
+  /**
+   * Where to, a path or a `file:` URL; replaced by each. A relative path means the file in the folder that was the
+   * working directory when `fit` was called.
+   */
+  file: required(checkedLater<FilePath>('a path'), 'path', 'to'),
+  /** After so much, whichever comes first; and at the end. After every epoch when left out. */
+  every: optional(checkedLater<CheckpointFrequency>('{ batches, seconds, epochs }')),
+});
 
 /**
  * When and where `fit` writes checkpoints. Between two of its own steps; a leaf that another program writes at that
  * moment is saved as it is found.
  */
-export interface FitCheckpoints {
-  /** Where to; replaced by each. */
-  readonly file: string;
-  /** After so much, whichever comes first; and at the end. After every epoch when left out. */
-  readonly every?:
-    | {
-        /** Counted from the beginning of the training. */
-        readonly batches?: number | undefined;
-        /** Since the one before; looked at every few milliseconds, or after a step that takes longer. */
-        readonly seconds?: number | undefined;
-        readonly epochs?: number | undefined;
-      }
-    | undefined;
-}
+export interface FitCheckpoints extends OptionsOf<typeof fitCheckpoints> {}
 
 export class Saver {
   readonly #file: string;
@@ -43,17 +65,12 @@ export class Saver {
   #writing: Promise<void> | undefined;
   #failure: unknown;
 
-  /** @throws ValueError for settings that are none; GraphError for leaves that cannot be told apart */
+  /** @throws ValueError for settings that are not acceptable; GraphError for leaves that cannot be told apart */
   constructor(settings: FitCheckpoints, programs: readonly Stepper[]) {
-    if (typeof settings !== 'object' || settings === null) {
-      throw new ValueError(
-        `fit: checkpoint must be {file, every?}, but is ${describeValue(settings)}`,
-      );
-    }
-    const { file, every = { epochs: 1 } } = settings;
-    assertPath(file, 'fit: checkpoint:');
-    this.#file = file;
-    this.#every = checkEvery(every);
+    const { file, every = { epochs: 1 } } = fitCheckpoints.read(settings);
+    this.#file = absolutePathOf(file, 'fit: checkpoint');
+    const { batches = Infinity, seconds = Infinity, epochs = Infinity } = everyOptions.read(every);
+    this.#every = { batches, seconds, epochs };
     this.#programs = programs;
     const [{ updates }] = programs as [Stepper];
     const leaves = leavesOf('fit: checkpoint', updates);
@@ -123,23 +140,4 @@ export class Saver {
     const runs = this.#programs.map((program) => program.runs);
     return layOut('fit: checkpoint', this.#values, metadataOf(runs, progress));
   }
-}
-
-function checkEvery(every: NonNullable<FitCheckpoints['every']>) {
-  if (typeof every !== 'object' || every === null) {
-    throw new ValueError(
-      `fit: checkpoint: every must be {batches?, seconds?, epochs?}, but is ${describeValue(every)}`,
-    );
-  }
-  const { batches = Infinity, seconds = Infinity, epochs = Infinity } = every;
-  const counts = { batches, epochs };
-  for (const [name, value] of Object.entries(counts)) {
-    if (value !== Infinity) assertCount('fit: checkpoint', `every.${name}`, value, 1);
-  }
-  if (typeof seconds !== 'number' || !(seconds >= 0)) {
-    throw new ValueError(
-      `fit: checkpoint: every.seconds must be a number, not negative, but is ${describeValue(seconds)}`,
-    );
-  }
-  return { batches, seconds, epochs };
 }

@@ -1,6 +1,6 @@
 /** Long work on the JavaScript thread, in turns: other callbacks have theirs in between. */
 
-import { setImmediate } from 'node:timers/promises';
+import { nextTurn } from '../compile/turns.js';
 
 /** How long one turn may take; a unit of work should take much less. */
 const turnMilliseconds = 1;
@@ -11,7 +11,7 @@ export class Turns {
   /** To be awaited after each unit of work: lets the event loop run when the turn is over. */
   async pass(): Promise<void> {
     if (performance.now() - this.#began < turnMilliseconds) return;
-    await setImmediate();
+    await nextTurn();
     this.#began = performance.now();
   }
 }

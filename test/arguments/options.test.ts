@@ -60,6 +60,35 @@ describe('a declared options object', () => {
     },
   );
 
+  it('refuses what cannot be read, with what was thrown as the cause', () => {
+    const thrown = new Error('mine');
+    const hostile = () => {
+      throw thrown;
+    };
+    const getter = Object.defineProperty({}, 'rate', { get: hostile, enumerable: true });
+    const error = errorOf(() => options.read(getter));
+    expect(error).toBeInstanceOf(ValueError);
+    expect(error.message).toContain('brew: the options object');
+    expect(error.cause).toBe(thrown);
+    const { proxy, revoke } = Proxy.revocable({}, {});
+    revoke();
+    for (const value of [proxy, new Proxy({}, { getPrototypeOf: hostile })]) {
+      expect(messageOf(value)).toContain('but received an object');
+    }
+  });
+
+  it('reads each property once', () => {
+    let reads = 0;
+    const counting = {
+      get rate() {
+        reads++;
+        return 0.5;
+      },
+    };
+    expect(options.read(counting)).toEqual({ rate: 0.5 });
+    expect(reads).toBe(1);
+  });
+
   it('takes an object of another realm, and one without a prototype', () => {
     expect(options.read(runInNewContext('({ rate: 0.5 })'))).toEqual({ rate: 0.5 });
     expect(options.read(Object.assign(Object.create(null), { rate: 0.5 }))).toEqual({ rate: 0.5 });

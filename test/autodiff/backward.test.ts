@@ -165,7 +165,7 @@ describe('a root', () => {
       'with a number as its gradient',
       () => backward(sum(w), { gradient: 1 as never }),
       GraphError,
-      'is not a node',
+      'must be a node',
     ],
     [
       'that is missing',

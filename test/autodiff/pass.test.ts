@@ -60,7 +60,7 @@ describe('send', () => {
       DTypeError,
       "the gradient that the outside source 'err' sent to [sum 'root'] must be float64, but is float32",
     ],
-    ['a number', (pass) => pass.send(root, 'err', 1 as never), GraphError, 'is not a node'],
+    ['a number', (pass) => pass.send(root, 'err', 1 as never), GraphError, 'must be a node'],
     [
       'a parent that is not waited for',
       (pass) => pass.send(w, other, g),

@@ -30,6 +30,7 @@ describe('forebay doctor', () => {
       new RegExp(`^threads +\\d+; processors: ${availableParallelism()}$`, 'm'),
       new RegExp(`^Node +${process.versions.node} on ${process.platform}-${process.arch}$`, 'm'),
       /^libc +glibc 2\.\d+$/m,
+      /^saving +on the disk when save returns \(fsync\)$/m,
       /\n\nAll is well\.\n$/,
     ]) {
       expect(stdout).toMatch(line);
@@ -46,6 +47,15 @@ describe('forebay doctor', () => {
     expect({ status, stderr }).toEqual({ status: 1, stderr: '' });
     expect(stdout).toMatch(/\n\nOne thing is off:\n/);
     expect(stdout).toMatch(finding);
+  });
+
+  it('says that nothing is synced to the disk where fsync is forbidden, which is no fault', () => {
+    const lines: string[] = [];
+    const healthy = doctor((text) => lines.push(text), { ...examined(), durable: false });
+    expect(healthy).toBe(true);
+    expect(lines.join('')).toMatch(
+      /^saving +not forced to the disk \(fsync\), which node --permission forbids$/m,
+    );
   });
 
   it.each(['missing', 'broken'])('works when the addon is %s', (kind) => {

@@ -1,7 +1,7 @@
 // The compiler passes "place" and "arena", which decide where values lie in memory. The blocks of an assembled value
 // are computed side by side. Values that are not in use at the same time share memory.
 import { describe, expect, it } from 'vitest';
-import { locationsOf } from '../../src/compile/passes/arena.js';
+import { readsOf, writesOf } from '../../src/compile/passes/arena.js';
 import type { Memory } from '../../src/compile/passes/place.js';
 import {
   adam,
@@ -169,10 +169,10 @@ function firstClobbered({ instructions: { list }, arena }: Placed): number | und
   };
   let alive: Memory[] = [];
   for (const [time, instruction] of list.entries()) {
-    const { reads, writes } = locationsOf(instruction);
-    const missing = reads.some(({ memory }) => !memory.leaf && !alive.includes(memory));
-    if (missing) return time;
-    for (const { memory } of writes) {
+    for (const { memory } of [...readsOf(instruction)].flat()) {
+      if (!memory.leaf && !alive.includes(memory)) return time;
+    }
+    for (const { memory } of [...writesOf(instruction)].flat()) {
       if (memory.leaf) continue;
       const [start, end] = range(memory);
       const apart = (other: Memory) => {

@@ -259,7 +259,7 @@ describe('compile refuses', () => {
       'no outputs',
       () => compile({} as never),
       ValueError,
-      /outputs must be a record of nodes by name, but are undefined/,
+      /outputs must be a record of nodes by name, but is undefined/,
     ],
     [
       'a node instead of a record',
@@ -406,7 +406,7 @@ describe('getters in the feeds', () => {
 describe('invalid options', () => {
   it.each([null, 3, 'into'])('%o are refused', async (options) => {
     const program = compile({ outputs: { one: constant(1) } });
-    const message = /expected options, but received/;
+    const message = /expected an options object \{ (into|signal), checkFinite \}, but received/;
     expect(errorOf(() => program.run({}, options as never)).message).toMatch(message);
     await expect(program.runAsync({}, options as never)).rejects.toThrow(message);
   });

@@ -12,7 +12,9 @@ import { Placement } from '../../src/compile/passes/place.js';
 import { share } from '../../src/compile/passes/share/index.js';
 import { simplify } from '../../src/compile/passes/simplify.js';
 import { executionOrder } from '../../src/evaluate/lowered.js';
+import { finished, Pace } from '../../src/graph/sliced.js';
 import {
+  type DType,
   initializers,
   type Node,
   parameter,
@@ -34,18 +36,18 @@ export interface Lowered {
 export function lowered(nodes: readonly Node[], bindings: Record<string, number> = {}): Lowered {
   const fired: Fired = new Map();
   const build = new Builder(fired);
-  const refs = lower(executionOrder(nodes), new Map(Object.entries(bindings)), build);
+  const refs = finished(lower(executionOrder(nodes), new Map(Object.entries(bindings)), build));
   return { roots: nodes.map((node) => refs.get(node) as Ref), build, fired };
 }
 
 export function simplified(nodes: readonly Node[], bindings?: Record<string, number>): Lowered {
   const { roots, build, fired } = lowered(nodes, bindings);
-  return { roots: simplify(roots, build), build, fired };
+  return { roots: finished(simplify(roots, build)), build, fired };
 }
 
 export function shared(nodes: readonly Node[], bindings?: Record<string, number>): Lowered {
   const { roots, build, fired } = simplified(nodes, bindings);
-  return { roots: share(roots, build), build, fired };
+  return { roots: finished(share(roots, build)), build, fired };
 }
 
 export function fused(
@@ -58,7 +60,7 @@ export function fused(
     bindings,
   );
   const pairs = updates.map(([leaf], i) => ({ leaf, ref: roots[outputs.length + i] as Ref }));
-  return { ...fuse(roots.slice(0, outputs.length), pairs, build), fired };
+  return { ...finished(fuse(roots.slice(0, outputs.length), pairs, build)), fired };
 }
 
 /** The values as text, without the dtype float32. */
@@ -100,14 +102,11 @@ export function placed(
   bindings?: Record<string, number>,
 ): Placed {
   const { fired, ...passes } = fused(outputs, updates, bindings);
-  const placement = new Placement(passes, fired);
-  const instructions = instruct(
-    passes,
-    placement,
-    (_dtype, k, n) => 4 * k * Math.ceil(n / 32) * 32,
-    fired,
-  );
-  return { instructions, arena: arrange(instructions, fired), fired };
+  const pace = new Pace();
+  const placement = finished(Placement.of(passes, fired, pace));
+  const panels = (_dtype: DType, k: number, n: number) => 4 * k * Math.ceil(n / 32) * 32;
+  const instructions = finished(instruct(passes, placement, panels, fired, pace));
+  return { instructions, arena: finished(arrange(instructions, fired, pace)), fired };
 }
 
 /** The kinds of the instructions, in order. */

@@ -115,9 +115,15 @@ describe('feeds', () => {
     ],
     [
       'of bytes',
-      () => evaluate(y, { x: new Uint8Array(3) as never }),
+      () => evaluate(y, { x: new Uint8Array(3) }),
+      ShapeError,
+      "[input 'x'] expected float32 [batch, 3], but was fed [3]",
+    ],
+    [
+      'of 64-bit integers',
+      () => evaluate(y, { x: new BigInt64Array(3) as never }),
       ValueError,
-      "[input 'x'] expected float32 [batch, 3], but was fed an object of type Uint8Array",
+      "[input 'x'] expected float32 [batch, 3], but was fed an object of type BigInt64Array",
     ],
     [
       'with a word among numbers',
@@ -197,7 +203,7 @@ describe('what is asked for', () => {
       'a record of tensors',
       () => evaluate({ a: tensor(1) as never }),
       ValueError,
-      'expected a node to evaluate, but received an object of type Tensor',
+      'expected a node to evaluate, but received a tensor of float32',
     ],
     [
       'half a run',
@@ -253,7 +259,7 @@ describe('nodes', () => {
       'axis by name',
       () => concat([x, x], 'batch' as never),
       ShapeError,
-      '[concat] axis the string "batch" is out of range',
+      '[concat] expected an axis (a number, as in (x, 1)), but received the string "batch"',
     ],
     [
       'dtype',
@@ -271,7 +277,7 @@ describe('nodes', () => {
       'too many axes',
       () => reshape(x, new Array(33).fill(1)),
       ShapeError,
-      '[reshape] at most 32 axes, but received 33',
+      '[reshape] expected at most 32 axes, but received 33',
     ],
     ['no list', () => concat(x as never, 0), ValueError, '[concat] expected a list of operands'],
   ])('wrong %s', (_what, run, error, message) => {

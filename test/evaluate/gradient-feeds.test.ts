@@ -9,8 +9,10 @@ import {
   parameter,
   ShapeError,
   sum,
+  Tensor,
   tensor,
   ValueError,
+  type Variable,
 } from '../../src/index.js';
 import { errorOf } from '../support.js';
 
@@ -66,5 +68,54 @@ describe('a gradient is fed as the graph that it comes from', () => {
     expect(errorOf(() => evaluate(gradients.of(bias), { x: [[1, 2, 3]] }))).toBeInstanceOf(
       ShapeError,
     );
+  });
+});
+
+describe('what a gradient means does not depend on what was built after it', () => {
+  /** sum(x + bias), or sum(x) + sum(bias): the gradient of the bias reads no input. */
+  const biasGradient = (bias: Variable, rows: number, columns: number) => {
+    const x = input('x', [rows, columns]);
+    return backward(add(sum(x), sum(bias))).of(bias);
+  };
+
+  it('a graph over other inputs of the same names', () => {
+    const bias = parameter('bias', tensor([[3, 4]]));
+    const x = input('x', [1, 2]);
+    const first = backward(sum(add(x, bias))).of(bias);
+    const second = biasGradient(bias, 4, 2);
+    expect(evaluate(first, { x: [[1, 2]] }).toArray()).toEqual([[1, 1]]);
+    expect(evaluate(second, { x: Tensor.ones([4, 2]) }).toArray()).toEqual([[1, 1]]);
+    expect(errorOf(() => evaluate(first, { x: Tensor.ones([4, 2]) }))).toBeInstanceOf(ShapeError);
+  });
+
+  it('a node of a user, which gets no feeds of a graph that it is a gradient in', () => {
+    const x = input('x', [2]);
+    const bias = parameter('bias', tensor([3, 4]));
+    const seed = parameter('seed', tensor([4, 5]));
+    const product = mul(seed, 2);
+    const root = add(x, bias);
+    for (const gradient of [seed, product]) {
+      const gradients = backward([[root, gradient]]);
+      const wanted = evaluate(gradient).toArray();
+      expect(evaluate(gradients.of(bias), { x: [1, 2] }).toArray()).toEqual(wanted);
+      expect(errorOf(() => evaluate(gradient, { x: [1, 2] })).message).toContain(
+        "feed 'x' is not an input",
+      );
+    }
+  });
+
+  it('a gradient that is asked for twice is one node', () => {
+    const bias = parameter('bias', tensor([3, 4]));
+    const gradients = backward(add(sum(input('x', [2, 2])), sum(bias)));
+    expect(gradients.of(bias)).toBe(gradients.of(bias));
+  });
+
+  it('a gradient of a gradient', () => {
+    const w = parameter('w', tensor([2, 3]));
+    const [x, y] = [input('x', [2]), input('x', [5])];
+    const first = backward(sum(mul(mul(x, w), w))).of(w);
+    const second = backward(add(sum(first), sum(y))).of(w);
+    expect(evaluate(first, { x: [1, 1] }).toArray()).toEqual([4, 6]);
+    expect(second.shape).toEqual([2]);
   });
 });

@@ -5,6 +5,7 @@ import {
   backward,
   broadcastTo,
   constant,
+  defineOp,
   evaluate,
   input,
   mul,
@@ -97,5 +98,74 @@ describe('interning is weak', () => {
     const view = reshape(w, [2, 1]);
     await collected(new WeakRef({}));
     expect(reshape(w, [2, 1])).toBe(view);
+  });
+});
+
+describe('nodes of an op of one’s own', () => {
+  const identity = <A extends object>(name: string) =>
+    defineOp<A>({
+      name,
+      arity: 1,
+      interned: true,
+      dtype: ([x]) => (x as Node).dtype,
+      // What is in the attributes decides about the shape: two nodes that are merged are found out.
+      shape: ([x], attributes) => {
+        const shape = attributes instanceof Map ? attributes : (attributes as { of?: unknown }).of;
+        return shape instanceof Map ? [...(shape.get('shape') as number[])] : (x as Node).shape;
+      },
+      lowering: { kind: 'alias' },
+      gradient: ({ gradient }) => [gradient],
+      samples: [],
+      refused: [],
+    });
+  const x = input('x', [2, 3]);
+  const unknownTo = Symbol('unknown to JSON');
+
+  it('with different Maps are different, each of its own shape', () => {
+    const fold = identity<{ of: Map<string, number[]> }>('foldByMap');
+    const [a, b] = [[6], [3, 2]].map((shape) => fold(x, { of: new Map([['shape', shape]]) }));
+    expect([a?.shape, b?.shape]).toEqual([[6], [3, 2]]);
+    const bare = identity<Map<string, number[]>>('foldByBareMap');
+    const [c, d] = [[6], [3, 2]].map((shape) => bare(x, new Map([['shape', shape]])));
+    expect([c?.shape, d?.shape]).toEqual([[6], [3, 2]]);
+    expect(c?.attributes).toEqual(new Map([['shape', [6]]]));
+  });
+
+  it.each<[string, unknown, unknown]>([
+    ['NaN and null', Number.NaN, null],
+    ['NaN and text', Number.NaN, 'NaN'],
+    ['0 and -0', 0, -0],
+    ['Infinity and null', Infinity, null],
+    ['a bigint and a number', 1n, 1],
+    ['a bigint and text', 1n, '1n'],
+    ['undefined and nothing', undefined, null],
+    ['lists, one with a hole', [undefined], new Array(1)],
+    ['an empty list and an empty object', [], {}],
+    ['a number and what JSON made of -0', -0, { number: '-0' }],
+    ['functions', () => 1, () => 2],
+    ['symbols', Symbol('a'), Symbol('a')],
+    ['sets', new Set([1]), new Set([2])],
+    ['dates', new Date(0), new Date(1)],
+    ['typed arrays', new Float32Array(1), new Float32Array([1])],
+    ['objects with a toJSON', { toJSON: () => 1, a: 1 }, { toJSON: () => 1, a: 2 }],
+    ['instances of classes', new Error('a'), new Error('b')],
+    ['objects that differ in a symbol', { [unknownTo]: 1 }, { [unknownTo]: 2 }],
+  ])('are not merged by attributes that differ: %s', (what, a, b) => {
+    const op = identity<{ value: unknown }>(`keep ${what}`);
+    const [first, second] = [op(x, { value: a }), op(x, { value: b })];
+    expect(first).not.toBe(second);
+    expect(Object.is((second.attributes as { value: unknown }).value, b)).toBe(true);
+  });
+
+  it.each<[string, () => unknown]>([
+    ['numbers', () => 3],
+    ['NaN', () => Number.NaN],
+    ['text', () => 'a'],
+    ['bigints', () => 3n],
+    ['lists of lists', () => [[1, 'batch'], [], [null, undefined, true]]],
+    ['plain objects', () => ({ a: { b: [1] } })],
+  ])('are merged by attributes that are equal: %s', (what, value) => {
+    const op = identity<{ value: unknown }>(`share ${what}`);
+    expect(op(x, { value: value() })).toBe(op(x, { value: value() }));
   });
 });

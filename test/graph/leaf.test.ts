@@ -147,7 +147,7 @@ describe('leaves', () => {
       'no initialiser',
       () => parameter('p', { shape: [2] } as never),
       ValueError,
-      "parameter 'p': expected an initialiser, but received undefined",
+      "parameter 'p': init must be an initialiser, a function such as initializers.he(), but is undefined",
     ],
     [
       'a named dimension in a parameter',
@@ -159,19 +159,19 @@ describe('leaves', () => {
       'a fractional seed',
       () => parameter('p', { shape: [2], init: zeros, seed: 0.5 }),
       ValueError,
-      "parameter 'p': expected a seed",
+      "parameter 'p': seed must be an integer from 0 to 2^53 - 1",
     ],
     [
       'an unknown dtype',
       () => input('x', [2], { dtype: 'half' as never }),
       DTypeError,
-      "input 'x': expected a dtype of float32, float64, int32",
+      "input 'x': dtype must be one of 'float32', 'float64', 'int32'",
     ],
     [
       'no shape',
       () => input('x', undefined as never),
       ShapeError,
-      "input 'x': expected a shape, but received undefined",
+      "input 'x': expected a shape (a list of dimensions), but received undefined",
     ],
     ['a negative dimension', () => input('x', [-1]), ShapeError, "input 'x': expected a dimension"],
     [

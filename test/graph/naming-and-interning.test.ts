@@ -52,6 +52,19 @@ describe('a label belongs to one node', () => {
     const [, seven] = mul(parameter('p', tensor(1)), 7).inputs;
     expect(seven?.name).toBeUndefined();
   });
+
+  it('a view or a number that another graph has already is not labelled there', () => {
+    const a = parameter('a', tensor([[1, 2]]));
+    const used = matmul(a, transpose(a));
+    const [, view] = used.inputs;
+    const labelled = transpose(a).named('label');
+    expect(labelled.name).toBe('label');
+    expect(view?.name).toBeUndefined();
+    expect(evaluate(labelled).toArray()).toEqual([[1], [2]]);
+    const [, eight] = mul(a, 8).inputs;
+    const lucky = constant(8).named('lucky');
+    expect([lucky.name, lucky.value.item(), eight?.name]).toEqual(['lucky', 8, undefined]);
+  });
 });
 
 describe('forgetting an interned node', () => {

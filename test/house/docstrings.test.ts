@@ -26,9 +26,9 @@ interface Public {
 const isInternal = (symbol: ts.Symbol) =>
   symbol.getJsDocTags(checker).some(({ name }) => name === 'internal');
 
-/** The public members of a class or an interface, without inherited ones. */
+/** A class's own public members; those of an interface, with what it inherits from a declaration of options. */
 function membersOf(symbol: ts.Symbol, path: string): Public[] {
-  const declared = [...(symbol.members?.values() ?? []), ...staticsOf(symbol)];
+  const declared = [...ownMembersOf(symbol), ...staticsOf(symbol)];
   return declared.filter(isOpen).map((member) => ({
     path: `${path}.${member.getName()}`,
     symbol: member,
@@ -36,6 +36,13 @@ function membersOf(symbol: ts.Symbol, path: string): Public[] {
     callable:
       (symbol.flags & ts.SymbolFlags.Class) !== 0 && (member.flags & ts.SymbolFlags.Method) !== 0,
   }));
+}
+
+/** Of an interface also those that it inherits, as an options interface has all of its own from the declaration. */
+function ownMembersOf(symbol: ts.Symbol): readonly ts.Symbol[] {
+  const isInterface = (symbol.flags & ts.SymbolFlags.Interface) !== 0;
+  if (isInterface) return checker.getDeclaredTypeOfSymbol(symbol).getProperties();
+  return [...(symbol.members?.values() ?? [])];
 }
 
 function staticsOf(symbol: ts.Symbol): ts.Symbol[] {

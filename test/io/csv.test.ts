@@ -87,28 +87,30 @@ describe('a table', () => {
     const text = '"na""me",ключ\r\n"a, ""b""\r\nc",1\r\n"",2\r\n""""," 3 "\r\n';
     expect(arrays(read(text, { columns: { x: 'ключ' } }))).toEqual({ x: [[3], [1, 2, 3]] });
     expect(refusal(text)).toBe(
-      'line 2, column 1: expected a number in column "na\\"me", but found "a, \\"b\\"\\r\\nc"',
+      'line 2, character 1: expected a number in column "na\\"me", but found "a, \\"b\\"\\r\\nc"',
     );
     expect(refusal(`${text}é,ü,1`, { columns: { x: 'ключ' } })).toBe(
-      'line 6, column 5: expected 2 fields, as in the first record, but more came',
+      'line 6, character 5: expected 2 fields, as in the first record, but more came',
     );
   });
 
   it('may have no rows, or a column alone, whose empty lines are missing values', () => {
     expect(arrays(read('a,b\n'))).toEqual({ a: [[0], []], b: [[0], []] });
     expect(arrays(read('a\n1\n\n3\n', { fill: -1 }))).toEqual({ a: [[3], [1, -1, 3]] });
-    expect(refusal('a\n1\n\n')).toBe(
-      'line 3, column 1: a value is missing in column "a"; give a fill',
+    expect(refusal('a\n1\n\n3\n')).toBe(
+      'line 3, character 1: a value is missing in column "a"; give a fill',
     );
   });
 
   it('may lack values, when something is given to fill in', () => {
     const text = 'a,b\n,NA\n1, \n';
-    expect(refusal(text)).toBe('line 2, column 1: a value is missing in column "a"; give a fill');
+    expect(refusal(text)).toBe(
+      'line 2, character 1: a value is missing in column "a"; give a fill',
+    );
     const tensors = read(text, { missing: ['', 'NA'], fill: Number.NaN });
     expect(arrays(tensors)).toEqual({ a: [[2], [NaN, 1]], b: [[2], [NaN, NaN]] });
     expect(refusal(text, { fill: 0 })).toBe(
-      'line 2, column 2: expected a number in column "b", but found "NA"',
+      'line 2, character 2: expected a number in column "b", but found "NA"',
     );
   });
 
@@ -118,14 +120,14 @@ describe('a table', () => {
     const options = { header: false, dtype: 'float64' } as const;
     expect([...(read(good.join('\n'), options)[0]?.data ?? [])]).toEqual(values);
     for (const bad of ['1,5', '0x10', '1e', 'e1', '.', '1_000', '--1', '１', 'true', '1 2', '\0']) {
-      expect(refusal(`1\n"${bad}"\n`, options)).toContain('line 2, column 1: expected a number');
+      expect(refusal(`1\n"${bad}"\n`, options)).toContain('line 2, character 1: expected a number');
     }
     expect(refusal('1e39', { header: false })).toBe(
-      'line 1, column 1: 1e39 in column 1 is not a number that float32 holds',
+      'line 1, character 1: 1e39 in column 1 is not a number that float32 holds',
     );
     for (const bad of ['1.5', '2147483648', 'nan', 'inf']) {
       expect(refusal(`1,${bad}`, { header: false, dtype: 'int32' })).toBe(
-        `line 1, column 3: ${bad} in column 2 is not a number that int32 holds`,
+        `line 1, character 3: ${bad} in column 2 is not a number that int32 holds`,
       );
     }
   });
@@ -139,12 +141,15 @@ describe('a table', () => {
     expect(tensors.row?.data.every((value, row) => value === row)).toBe(true);
     expect(tensors.rest?.data.every((value) => value === 7)).toBe(true);
     expect(tensors.rest?.shape).toEqual([60_000]);
-    expect(refusal(`${text},`)).toMatch(/^line 60001, column \d+: expected 2 fields/);
+    expect(refusal(`${text},`)).toMatch(/^line 60001, character \d+: expected 2 fields/);
   });
 
   it('is the one that was written, whatever it was', () => {
     const number = fc.double({ noDefaultInfinity: true });
-    const text = fc.string({ unit: 'grapheme' }).map((value) => value.replace('\r', ''));
+    // Spaces around a name are not part of it, and a first record of numbers alone is data.
+    const text = fc
+      .string({ unit: 'grapheme' })
+      .map((value) => `x${value.replace('\r', '').trim()}`);
     const table = fc.integer({ min: 1, max: 4 }).chain((width) =>
       fc.record({
         names: fc.uniqueArray(text, { minLength: width, maxLength: width }),
@@ -176,42 +181,50 @@ describe('a table', () => {
 describe('a file that is no table', () => {
   it.each<[string, string | Uint8Array, string]>([
     ['is empty', '', 'expected a header, but the file is empty'],
-    ['has a column twice', 'a,b,a\n', 'line 1, column 5: columns 1 and 3 are both named "a"'],
+    [
+      'has a column twice',
+      'a,b,a\n',
+      'line 1, character 5: columns 1 and 3 are both named "a"; choose columns by their places, from 0',
+    ],
     [
       'has a short record',
       'a,b\n1,2\n3\n',
-      'line 3, column 1: expected 2 fields, as in the first record, but found 1',
+      'line 3, character 1: expected 2 fields, as in the first record, but found 1',
     ],
-    ['has a quote that is not closed', 'a,b\n1,"2\n', 'line 2, column 3: this quote is not closed'],
+    [
+      'has a quote that is not closed',
+      'a,b\n1,"2\n',
+      'line 2, character 3: this quote is not closed',
+    ],
     [
       'has text after a quote',
       'a\n"1"2\n',
-      'line 2, column 4: expected a separator or the end of the line after a quote',
+      'line 2, character 4: expected a separator or the end of the line after a quote',
     ],
     [
       'has a quote in a field',
       'a\n1"2"\n',
-      'line 2, column 2: a quote within a field that does not begin with one',
+      'line 2, character 2: a quote within a field that does not begin with one',
     ],
     [
       'has lines that end in CR',
       'a\r1\r',
-      'line 1, column 2: expected a line feed after a carriage return',
+      'line 1, character 2: expected a line feed after a carriage return',
     ],
     [
       'is in another encoding',
       Buffer.from('a,b\n1,\xe9\n', 'latin1'),
-      'line 2, column 3: this field is not UTF-8',
+      'line 2, character 3: this field is not UTF-8',
     ],
     [
       'has too many columns',
       ','.repeat(100_000),
-      'line 1, column 100001: at most 100000 fields are read, but more came',
+      'line 1, character 100001: at most 100000 fields are read, but more came',
     ],
     [
       'has a field without end',
       `a\n"${'x'.repeat(2 ** 20)}`,
-      'line 2, column 1048577: a field goes on for more than 1048576 bytes: is a quote not closed?',
+      'line 2, character 1048577: a field goes on for more than 1048576 bytes: is a quote not closed?',
     ],
   ])('because it %s', (_, content, message) => {
     expect(refusal(content)).toBe(message);
@@ -237,16 +250,16 @@ describe('a file that is no table', () => {
 
 describe('an option', () => {
   it.each<[string, CsvOptions, string]>([
-    ['a separator', { separator: ',,' }, 'a separator of one ASCII character'],
-    ['a separator that ends lines', { separator: '\n' }, 'a separator of one ASCII character'],
-    ['a quote', { quote: ',' }, 'a quote of one ASCII character that is not the separator'],
-    ['a header', { header: 1 as never }, 'header to be true or false'],
-    ['a fill', { fill: '0' as never }, 'a number to fill in'],
+    ['a separator', { separator: ',,' }, 'separator must be one ASCII character'],
+    ['a separator that ends lines', { separator: '\n' }, 'separator must be one ASCII character'],
+    ['a quote', { quote: ',' }, 'quote must be another character than the separator'],
+    ['a header', { header: 1 as never }, 'header must be true or false'],
+    ['a fill', { fill: '0' as never }, 'fill must be a number'],
     ['an int32 fill', { fill: 0.5, dtype: 'int32' }, 'the fill 0.5 is not a 32-bit integer'],
     ['missing texts', { missing: 'NA' as never }, 'a list of the texts'],
     ['columns', { columns: 'a' as never }, 'a list of columns, or a record of them'],
     ['a column', { columns: { x: [-1] } }, 'a column by its name or its place'],
-    ['a dtype', { dtype: 'int64' as never }, 'expected a dtype of float32'],
+    ['a dtype', { dtype: 'int64' as never }, "dtype must be one of 'float32'"],
     [
       'the dtype of nothing',
       { columns: { x: 0 }, dtype: { y: 'int32' } },
@@ -267,5 +280,99 @@ describe('an empty file', () => {
     const error = errorOf(() => read('', { header }));
     expect(error).toBeInstanceOf(FormatError);
     expect(error.message).toMatch(new RegExp(`expected ${what}, but the file is empty$`));
+  });
+});
+
+describe('names of columns', () => {
+  it('may be there twice, unless one of the two is asked for', () => {
+    const text = 'a,a,b\n1,2,3\n';
+    expect(arrays(read(text, { columns: ['b'] }))).toEqual({ b: [[1], [3]] });
+    expect(arrays(read(text, { columns: { first: 0, second: 1 } }))).toEqual({
+      first: [[1], [1]],
+      second: [[1], [2]],
+    });
+    const message =
+      'line 1, character 3: columns 1 and 2 are both named "a"; choose columns by their places, from 0';
+    expect(refusal(text, { columns: ['b', 'a'] })).toBe(message);
+    expect(refusal(text)).toBe(message);
+  });
+
+  it('are trimmed as values are, in the file and in what is asked for', () => {
+    const text = ' a ,"b "\n 1 ," 2 "\n';
+    expect(Object.keys(read(text))).toEqual(['a', 'b']);
+    expect(arrays(read(text, { columns: ['b', ' a'] }))).toEqual({
+      b: [[1], [2]],
+      ' a': [[1], [1]],
+    });
+    expect(refusal('a, a\n')).toContain('are both named "a"');
+  });
+
+  it('are not made of a first record of numbers, unless the caller says so', () => {
+    for (const text of ['1,2\n3,4\n', '1, nan\n3,4\n', '"1",\n3,4\n']) {
+      const tensors = read(text, { fill: 0 });
+      expect(Object.keys(tensors), text).toEqual(['0', '1']);
+      expect(tensors[0]?.toArray(), text).toEqual([1, 3]);
+    }
+    expect(arrays(read('2019,2020\n3,4\n', { header: true }))).toEqual({
+      2019: [[1], [3]],
+      2020: [[1], [4]],
+    });
+    expect(Object.keys(read('1,b\n3,4\n'))).toEqual(['1', 'b']);
+    expect(Object.keys(read(',\n3,4\n', { columns: [0, 1] }))).toEqual(['0', '1']);
+    expect(refusal('2019,2020\n3,4\n', { columns: ['2020'] })).toBe(
+      'there is no column "2020" (there are 2); all fields of the first record are numbers, so it was read as data: header: true makes it the names',
+    );
+  });
+
+  it.each<[string, string, CsvOptions, string[]]>([
+    ['a mark of a comment and a space', '# a,b\n1,2\n', {}, ['a', 'b']],
+    ['a mark alone', '#a,b\n1,2\n', {}, ['a', 'b']],
+    ['a mark before a tab', '# a\tb\n1\t2\n', { separator: '\t' }, ['a', 'b']],
+    ['a mark before spaces that separate', '# a b\n1 2\n', { separator: ' ' }, ['a', 'b']],
+    ['a mark before numbers', '# 1,2\n3,4\n', {}, ['1', '2']],
+    ['a byte order mark first', '\ufeff# a,b\n1,2\n', { header: true }, ['a', 'b']],
+    ['a column that is named so', '#,b\n1,2\n', {}, ['#', 'b']],
+    ['a column that is named so, alone', '# \n1\n', {}, ['#']],
+    ['a mark that separates', '#a\n1#2\n', { separator: '#' }, ['', 'a']],
+  ])('lose %s', (_, text, options, names) => {
+    expect(Object.keys(read(text, options)).sort()).toEqual([...names].sort());
+  });
+
+  it('that are said not to be there keep the mark, as a value', () => {
+    expect(refusal('# 1\n2\n', { header: false })).toBe(
+      'line 1, character 1: expected a number in column 1, but found "# 1"',
+    );
+  });
+});
+
+describe('empty lines of one column', () => {
+  it('are no rows at the end of the file, and missing values between two rows', () => {
+    for (const text of ['a\n1\n\n', 'a\n1\n\n\n\r\n', 'a\n1\n']) {
+      expect(arrays(read(text)), JSON.stringify(text)).toEqual({ a: [[1], [1]] });
+    }
+    expect(arrays(read('a\n\n\n1\n\n2\n\n', { fill: 9 }))).toEqual({ a: [[5], [9, 9, 1, 9, 2]] });
+    expect(arrays(read('a\n1\n""\n', { fill: 9 }))).toEqual({ a: [[2], [1, 9]] });
+    expect(refusal('a\n1\n\n\n2\n')).toBe(
+      'line 3, character 1: a value is missing in column "a"; give a fill',
+    );
+    expect(refusal('a\n1\n\n2\n', { missing: ['NA'] })).toBe(
+      'line 3, character 1: expected a number in column "a", but found ""',
+    );
+  });
+});
+
+describe('options of a table', () => {
+  it.each<[object, string]>([
+    [{ delimiter: ';' }, "parseCsv: there is no option 'delimiter'; did you mean 'separator'?"],
+    [{ sep: ';' }, "did you mean 'separator'?"],
+    [{ usecols: ['a'] }, "did you mean 'columns'?"],
+    [
+      { columns: { x: ['a', null] } },
+      'a column by its name or its place, from 0, but received null',
+    ],
+    [{ columns: new Map() }, 'columns must be a list of columns, or a record of them'],
+  ])('refuse %j', (options, message) => {
+    const error = errorOf(() => parseCsv('a\n1\n', options as never));
+    expect([error.name, error.message]).toEqual(['ValueError', expect.stringContaining(message)]);
   });
 });

@@ -214,7 +214,9 @@ describe('loadNpy', () => {
     data.writeBigInt64LE(-(2n ** 31n) - 1n, 8);
     write(header("'<i8'", '(2,)'), { data });
     const at = readFileSync(file).length - 8;
-    expect(refusal()).toBe(`the int64 at byte ${at} is -2147483649, but int32 ends at -2147483648`);
+    expect(refusal()).toBe(
+      `the int64 at byte ${at} is -2147483649, but int32 ends at -2147483648; dtype: 'float64' reads integers up to 2^53`,
+    );
   });
 
   it('refuses a file that is cut off, wherever it is', () => {

@@ -220,14 +220,14 @@ describe('save refuses', () => {
       'what is no list',
       () => 3,
       'ValueError',
-      'a list of parameters, or a record of them, but received number 3',
+      'a list of parameters and states, or a record of them by name, but received number 3',
     ],
-    ['a parameter alone', w, 'ValueError', 'expected a list of parameters, or a record'],
+    ['a parameter alone', w, 'ValueError', 'put it in a list: [parameter]'],
     [
       'a list of others',
       () => [tensor(1)],
       'ValueError',
-      'a list of parameters and states, but one is an object of type Tensor',
+      'a list of parameters and states, but one is a tensor of float32',
     ],
     ['a record of others', () => ({ x: 1 }), 'ValueError', "for 'x', but received number 1"],
     [

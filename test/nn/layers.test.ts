@@ -275,13 +275,13 @@ describe('layers refuse, naming themselves', () => {
       'no steps',
       () => lstm.unroll([]),
       GraphError,
-      "LSTM 'memory': expected at least one step, but received an array of 0",
+      "LSTM 'memory' unroll: expected a node [steps, batch, inputs], or a list of at least one node [batch, inputs], but received an array of 0",
     ],
     [
       'an inner layer of a model',
       () => vae.encode(x(['batch', 5])),
       ShapeError,
-      "[matmul 'vae.vae.encoder']",
+      "[matmul 'vae.encoder']",
     ],
     [
       'a name that is none',
@@ -311,7 +311,7 @@ describe('layers refuse, naming themselves', () => {
       'a dtype that is none',
       () => new FeedForward('f', { inputs: 1, units: 1, dtype: 'f16' as never }),
       DTypeError,
-      "FeedForward 'f': expected a dtype",
+      "FeedForward 'f': dtype must be one of",
     ],
     [
       'int32 weights',
@@ -323,7 +323,7 @@ describe('layers refuse, naming themselves', () => {
       'a seed that is none',
       () => new LSTM('l', { inputs: 1, units: 1, seed: -1 }),
       ValueError,
-      "LSTM 'l': expected a seed",
+      "LSTM 'l': seed must be an integer",
     ],
     [
       'no latent units',

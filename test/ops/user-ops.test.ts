@@ -55,10 +55,15 @@ describe('a user’s op that is declared wrongly is found out, never trusted', (
       GraphError,
       'makes [5] of [2]',
     ],
-    ['a lowering that there is not', { lowering: { kind: 'mapp' } }, GraphError, "kind 'mapp'"],
+    [
+      'a lowering that there is not',
+      { lowering: { kind: 'mapp' } },
+      GraphError,
+      'lowering must be one of the kinds map',
+    ],
     ['a shape that is none', { shape: () => [-1] }, ShapeError, 'expected a dimension'],
     ['a dtype that is none', { dtype: () => 'float16' }, DTypeError, 'float16'],
-    ['no gradient', { gradient: undefined }, GraphError, 'expected a gradient rule'],
+    ['no gradient', { gradient: undefined }, GraphError, 'gradient must be a gradient rule'],
   ])('%s', (name, change, error, message) => {
     const found = errorOf(() => evaluate(defineOp(declaration(`wrong: ${name}`, change))(x)));
     expect(found).toBeInstanceOf(error);

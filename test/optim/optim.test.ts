@@ -203,8 +203,12 @@ describe('updates', () => {
     ]);
   });
 
-  it('of no parameters are none', () => {
-    expect([sgd(problem().loss, [], { rate: 1 }), adam(problem().loss, [])]).toEqual([[], []]);
+  it('of no parameters are refused', () => {
+    const { loss } = problem();
+    for (const run of [() => sgd(loss, [], { rate: 1 }), () => adam(loss, [])]) {
+      expect(errorOf(run)).toBeInstanceOf(ValueError);
+      expect(errorOf(run).message).toContain('at least one parameter, but received an empty list');
+    }
   });
 });
 
@@ -236,7 +240,7 @@ describe('optimizers refuse', () => {
       'an input',
       (optimize) => optimize(loss, [input('x', [])] as never),
       GraphError,
-      /^(sgd|adam): expected parameters, but received an object of type Input/,
+      /^(sgd|adam): expected parameters, but received \[input 'x'\] of float32/,
     ],
     [
       'a loss of more than one element',
@@ -248,7 +252,7 @@ describe('optimizers refuse', () => {
       'no loss',
       (optimize) => optimize(undefined as never, [w] as never),
       GraphError,
-      /expected a root/,
+      /^(sgd|adam): expected a loss \(a node\) or its gradients, but received undefined/,
     ],
   ])('%s', (_what, apply, error, message) => {
     for (const optimize of [
@@ -265,7 +269,7 @@ describe('optimizers refuse', () => {
     [
       'a negative rate',
       () => sgd(loss, [w], { rate: -1 }),
-      /^sgd: rate must be a finite number, not negative, but is number -1/,
+      /^sgd: rate must be a finite number of at least 0, or a node of shape \[\], but is number -1/,
     ],
     [
       'a rate that is NaN',
@@ -277,7 +281,7 @@ describe('optimizers refuse', () => {
     [
       'a rate of three',
       () => sgd(loss, [w], { rate: state('r', [1, 2, 3]) }),
-      /^sgd: the rate must be a scalar, but \[state 'r'\] is \[3\]/,
+      /^sgd: rate must be .* a node of shape \[\], but is \[state 'r'\] of float32 \[3\]/,
     ],
     [
       'a momentum of 1',

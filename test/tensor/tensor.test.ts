@@ -108,7 +108,12 @@ describe('tensor()', () => {
     ],
     ['a bigint', () => tensor(1n as never), ValueError, /bigint 1n/],
     ['nothing', () => tensor(undefined as never), ValueError, /undefined/],
-    ['bytes', () => tensor(new Uint8Array(2) as never), ValueError, /an object of type Uint8Array/],
+    [
+      '64-bit integers',
+      () => tensor(new BigInt64Array(2) as never),
+      ValueError,
+      /an object of type BigInt64Array/,
+    ],
     [
       'a shape of another size',
       () => tensor([1, 2, 3], { shape: [2, 2] }),

@@ -41,6 +41,9 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
+/** The options of `checkpoint` and `resume` for a training. */
+const carried = ({ updates, program }: ReturnType<typeof training>) => ({ updates, program });
+
 /** A net with every kind of state that a training has. Every call makes an equal one. */
 function training() {
   const net = new FeedForward('net', { inputs: 3, units: 2, seed: 1 });
@@ -76,8 +79,8 @@ describe('checkpoint and resume', () => {
     const [whole, first, second] = [training(), training(), training()];
     const expected = [0, 1, 2, 3, 4, 5].map(() => whole.program.run(feeds).loss.item());
     const before = [0, 1, 2].map(() => first.program.run(feeds).loss.item());
-    await checkpoint(file, first);
-    const from = resume(file, second);
+    await checkpoint(file, carried(first));
+    const from = resume(file, carried(second));
     const after = [3, 4, 5].map(() => second.program.run(feeds).loss.item());
     expect([...before, ...after]).toEqual(expected);
     expect(written(second.updates)).toEqual(written(whole.updates));
@@ -153,7 +156,7 @@ describe('checkpoint and resume', () => {
     ).rejects.toMatchObject({
       name: 'ValueError',
       message:
-        "checkpoint: metadata of one's own may not begin with 'forebay.', but one is 'forebay.runs'",
+        "checkpoint: your own metadata may not begin with 'forebay.', but one is 'forebay.runs'",
     });
   });
 });
@@ -163,7 +166,7 @@ async function changed(change: {
   tensors?: (tensors: Record<string, Tensor>) => Record<string, Tensor>;
   metadata?: Metadata;
 }) {
-  await checkpoint(file, training());
+  await checkpoint(file, carried(training()));
   const tensors = load(file);
   save(file, change.tensors?.(tensors) ?? tensors, {
     metadata: { ...loadMetadata(file), ...change.metadata },
@@ -256,7 +259,7 @@ describe('resume refuses, and changes nothing,', () => {
   });
 
   it('a file that is truncated anywhere', async () => {
-    await checkpoint(file, training());
+    await checkpoint(file, carried(training()));
     const whole = readFileSync(file);
     const { updates } = training();
     const before = written(updates);
@@ -281,8 +284,18 @@ describe('resume refuses, and changes nothing,', () => {
 
 describe('checkpoint refuses', () => {
   it.each<[string, () => unknown, string, string]>([
-    ['no options', () => undefined, 'ValueError', 'expected options, at least updates'],
-    ['no updates', () => ({}), 'ValueError', 'updates: expected [leaf, value] pairs'],
+    [
+      'no options',
+      () => undefined,
+      'ValueError',
+      'checkpoint: updates must be a list of [leaf, value] pairs',
+    ],
+    [
+      'no updates',
+      () => ({}),
+      'ValueError',
+      'checkpoint: updates must be a list of [leaf, value] pairs',
+    ],
     [
       'a program that is a number',
       () => ({ updates: [], program: 3 }),

@@ -158,7 +158,11 @@ describe('fit on a compiled program', () => {
 
   it('refuses a minibatch that is too large for memory, and then accepts smaller ones', async () => {
     const x = fb.input('x', ['batch', 1]);
-    const program = fb.compile({ outputs: { pairs: fb.matmul(x, fb.transpose(x)) } });
+    const count = fb.state('count', 0);
+    const program = fb.compile({
+      outputs: { pairs: fb.matmul(x, fb.transpose(x)) },
+      updates: [[count, fb.add(count, 1)]],
+    });
     const rows = 2 ** 22;
     const dataset = { x: fb.Tensor.zeros([rows, 1]) };
     const failure = await fb

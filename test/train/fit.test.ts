@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { compile } from '../../src/compile/program.js';
 import {
   add,
   evaluate,
@@ -9,12 +10,14 @@ import {
   mse,
   parameter,
   randomNormal,
+  reshape,
   setSeed,
   sgd,
   state,
   sum,
   Tensor,
   tensor,
+  type Updates,
   type Variable,
 } from '../../src/index.js';
 import type { BatchRecord, EpochRecord, FitOptions } from '../../src/train/fit.js';
@@ -42,6 +45,12 @@ function linear() {
 
 const valuesOf = (parameters: readonly Variable[]) =>
   parameters.map(({ value }) => value.toArray());
+
+/** Updates that train nothing: `fit` refuses a program without updates. */
+function still(): Updates {
+  const count = state('count', 0);
+  return [[count, add(count, 1)]];
+}
 
 /** A program that counts: each step adds the sum of its examples to a state. */
 function counter() {
@@ -186,6 +195,7 @@ describe('fit', () => {
   it('draws new random numbers in every step', async () => {
     const program = new InterpretedProgram({
       outputs: { noise: add(sum(randomNormal([])), sum(input('x', ['batch']))) },
+      updates: still(),
     });
     const noise: unknown[] = [];
     const onBatch = ({ outputs }: BatchRecord) => void noise.push(outputs.noise?.item());
@@ -197,7 +207,7 @@ describe('fit', () => {
   it('feeds a batch axis that is not the first', async () => {
     const x = input('x', [2, 'batch', 2], { dtype: 'float64' });
     const w = tensor([[1], [10]], { dtype: 'float64' });
-    const program = new InterpretedProgram({ outputs: { y: matmul(x, w) } });
+    const program = new InterpretedProgram({ outputs: { y: matmul(x, w) }, updates: still() });
     const steps = tensor(
       [
         [
@@ -335,36 +345,28 @@ describe('an error that a callback throws', () => {
 
 describe('fit refuses, before any step runs,', () => {
   it.each<[string, object | undefined, string]>([
-    [
-      'no options',
-      undefined,
-      'expected options, at least epochs and batchSize, but received undefined',
-    ],
-    ['epochs', { epochs: 1.5 }, 'epochs must be a non-negative whole number, but is number 1.5'],
-    [
-      'negative epochs',
-      { epochs: -1 },
-      'epochs must be a non-negative whole number, but is number -1',
-    ],
-    ['batchSize', { batchSize: 0 }, 'batchSize must be a positive whole number, but is number 0'],
+    ['no options', undefined, 'fit: epochs must be a non-negative integer, but is undefined'],
+    ['epochs', { epochs: 1.5 }, 'epochs must be a non-negative integer, but is number 1.5'],
+    ['negative epochs', { epochs: -1 }, 'epochs must be a non-negative integer, but is number -1'],
+    ['batchSize', { batchSize: 0 }, 'batchSize must be a positive integer, but is number 0'],
     [
       'no batchSize',
       { batchSize: undefined },
-      'batchSize must be a positive whole number, but is undefined',
+      'batchSize must be a positive integer, but is undefined',
     ],
-    ['seed', { seed: -1 }, 'expected a seed'],
+    ['seed', { seed: -1 }, 'seed must be an integer'],
     ['signal', { signal: {} }, 'signal must be an AbortSignal, but is an object of type Object'],
     ['onBatch', { onBatch: 3 }, 'onBatch must be a function, but is number 3'],
     ['onEpoch', { onEpoch: null }, 'onEpoch must be a function, but is null'],
     [
       'validate',
       { validate: 3 },
-      'validate must be {program, dataset, batchSize?}, but is number 3',
+      'fit: validate: expected an options object { program, dataset, batchSize }, but received number 3',
     ],
     [
       'no validate.program',
       { validate: {} },
-      'fit: validate: expected a program, but received undefined',
+      'fit: validate: program must be a program, but is undefined',
     ],
     [
       'an incomplete dataset for validation',
@@ -391,10 +393,37 @@ describe('fit refuses, before any step runs,', () => {
 
   it('an output with a dimension that is not bound', async () => {
     const odd = input('odd', ['batch', 4]);
-    const program = new InterpretedProgram({ outputs: { odd, other: randomNormal(['n']) } });
+    const program = new InterpretedProgram({
+      outputs: { odd, other: randomNormal(['n']) },
+      updates: still(),
+    });
     await expect(train.fit(program, { odd: Tensor.zeros([3, 4]) }, plain)).rejects.toThrow(
       "output 'other': dimension 'n' is not bound",
     );
     expect(program.runs).toBe(0);
+  });
+});
+
+describe('a NaN in a dataset', () => {
+  const trained = async (checkFinite: boolean | undefined) => {
+    const w = parameter('w', tensor([1, 2]));
+    const x = input('x', ['batch', 2]);
+    const loss = mean(matmul(x, reshape(w, [2, 1])));
+    const program = compile({ outputs: { loss }, updates: sgd(loss, [w], { rate: 0.1 }) });
+    const dataset = { x: tensor([[Number.NaN, 1]]) };
+    const failed = train.fit(program, dataset, { epochs: 1, batchSize: 1, checkFinite });
+    const code = await failed.then(
+      () => undefined,
+      (error: { code: string }) => error.code,
+    );
+    return { code, values: [...w.value.data] };
+  };
+
+  it('gets into the parameters, unless checkFinite is on: then the step writes nothing', async () => {
+    expect(await trained(undefined)).toEqual({
+      code: undefined,
+      values: [Number.NaN, expect.closeTo(1.9)],
+    });
+    expect(await trained(true)).toEqual({ code: 'FOREBAY_NUMERIC', values: [1, 2] });
   });
 });

@@ -87,7 +87,7 @@ describe('a training continues', () => {
   const from = { file: 'it', runs: [3], progress };
 
   it('at its position, or starts if it has no progress', () => {
-    expect(startOf(plan, from, asked)).toBe(progress);
+    expect(startOf(plan, from, asked)).toEqual(progress);
     const start = { ...plan, epoch: 0, row: 0, sums: {}, epochs: [], ended: false };
     expect(startOf(plan, undefined, asked)).toEqual(start);
     expect(startOf(plan, { ...from, progress: undefined }, asked)).toEqual(start);
@@ -100,7 +100,7 @@ describe('a training continues', () => {
   it('with other outputs, if it is between two epochs', () => {
     const between = { ...progress, row: 0, sums: {} };
     const outputs = new Set(['loss', 'error']);
-    expect(startOf(plan, { ...from, progress: between }, { ...asked, outputs })).toBe(between);
+    expect(startOf(plan, { ...from, progress: between }, { ...asked, outputs })).toEqual(between);
   });
 
   it.each<[string, object, object, string]>([

@@ -63,6 +63,7 @@ function training() {
 }
 
 type Training = ReturnType<typeof training>;
+const resumed = ({ updates, program }: Training) => resume(file, { updates, program });
 const fitted = ({ program, dataset, options }: Training, others: Partial<FitOptions>) =>
   train.fit(program, dataset, { ...options, ...others });
 const stateOf = ({ updates, program, validating, rate }: Training) => [
@@ -77,7 +78,7 @@ class Interruption extends Error {}
 async function interrupted(steps: number, checkpoint: FitOptions['checkpoint'] & object) {
   for (let processes = 1; ; processes++) {
     const one = training();
-    const from = processes > 1 ? resume(file, one) : undefined;
+    const from = processes > 1 ? resumed(one) : undefined;
     let left = steps;
     const onBatch = () => {
       if (left-- === 0) throw new Interruption();
@@ -133,7 +134,7 @@ describe('a training that is interrupted', () => {
       Interruption,
     );
     const other = training();
-    const from = resume(file, other);
+    const from = resumed(other);
     // The last multiple of 7 among the 54 completed steps is 49.
     expect(from.progress).toMatchObject({ epoch: 16, row: 4, seed: 9, examples: 11 });
     expect(from.runs).toEqual([49, 32]);
@@ -157,7 +158,7 @@ describe('a training that is interrupted', () => {
     ).rejects.toThrow();
     const other = training();
     setSeed(4);
-    const from = resume(file, other);
+    const from = resumed(other);
     expect(await fitted(other, { seed: undefined, from })).toEqual(history);
     expect(draw()).toBe(next);
   });
@@ -169,11 +170,11 @@ describe('a training that is interrupted', () => {
     const saved = { file, every: { batches: 2 } };
     const stop = { onBatch: () => Promise.reject(new Interruption()) };
     await fitted(one, { shuffle: false, checkpoint: saved, epochs: 1 });
-    await expect(fitted(one, { ...stop, from: resume(file, one), epochs: 2 })).rejects.toThrow(
+    await expect(fitted(one, { ...stop, from: resumed(one), epochs: 2 })).rejects.toThrow(
       'shuffle',
     );
     const other = training();
-    const from = resume(file, other);
+    const from = resumed(other);
     expect(await fitted(other, { shuffle: false, from })).toEqual(history);
     expect(stateOf(other)).toEqual(stateOf(whole));
   });
@@ -185,7 +186,7 @@ describe('a training that is interrupted', () => {
     expect(history.epochs.length).toBe(2);
     const other = training();
     const told: unknown[] = [];
-    const from = resume(file, other);
+    const from = resumed(other);
     const options = { from, onEpoch: (record: unknown) => void told.push(record) };
     expect(await fitted(other, options)).toEqual(history);
     expect(told).toEqual([]);
@@ -198,7 +199,7 @@ describe('a training that is interrupted', () => {
     const one = training();
     await fitted(one, { checkpoint: { file } });
     const other = training();
-    expect(await fitted(other, { epochs: 5, from: resume(file, other) })).toEqual(history);
+    expect(await fitted(other, { epochs: 5, from: resumed(other) })).toEqual(history);
   });
 });
 
@@ -217,16 +218,24 @@ describe('checkpoints of fit', () => {
   });
 
   it.each<[string, object, string]>([
-    ['no settings', 3 as never, 'checkpoint must be {file, every?}, but is number 3'],
-    ['no file', {}, 'fit: checkpoint: expected the path of a file'],
+    [
+      'no settings',
+      3 as never,
+      'fit: checkpoint: expected an options object { file, every }, but received number 3',
+    ],
+    ['no file', {}, 'fit: checkpoint: file must be a path, but is undefined'],
     [
       'a fractional batch',
       { file: 'f', every: { batches: 0.5 } },
-      'every.batches must be a positive',
+      'fit: checkpoint: every: batches must be a positive',
     ],
-    ['no epochs', { file: 'f', every: { epochs: 0 } }, 'every.epochs must be a positive'],
-    ['negative seconds', { file: 'f', every: { seconds: -1 } }, 'every.seconds must be a number'],
-    ['a number', { file: 'f', every: 5 }, 'every must be {batches?, seconds?, epochs?}'],
+    ['no epochs', { file: 'f', every: { epochs: 0 } }, 'every: epochs must be a positive'],
+    ['negative seconds', { file: 'f', every: { seconds: -1 } }, 'every: seconds must be a number'],
+    [
+      'a number',
+      { file: 'f', every: 5 },
+      'every: expected an options object { batches, seconds, epochs }',
+    ],
   ])('are refused with %s, before any step runs', async (_, checkpoint, message) => {
     const one = training();
     await expect(fitted(one, { checkpoint: checkpoint as never })).rejects.toMatchObject({
@@ -271,7 +280,7 @@ describe('fit from a checkpoint', () => {
     const one = training();
     await fitted(one, { checkpoint: { file } });
     const other = training();
-    const from = resume(file, other);
+    const from = resumed(other);
     const before = stateOf(other);
     other.program.runs = 99;
     const options = { ...other.options, ...others, from };

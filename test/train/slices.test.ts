@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import type { Stepper, StepRequest } from '../../src/compile/program.js';
-import { input, Tensor } from '../../src/index.js';
+import { add, input, state, Tensor, type Updates } from '../../src/index.js';
 import * as train from '../../src/train/fit.js';
 
 interface Call {
@@ -12,9 +12,15 @@ interface Call {
   readonly shared: boolean;
 }
 
+/** Updates that train nothing: `fit` refuses a program without updates. */
+const still = (): Updates => {
+  const count = state('count', 0);
+  return [[count, add(count, 1)]];
+};
+
 /** A program that takes `milliseconds` for each step. Its output is the first element of each minibatch. */
 class Fake implements Stepper {
-  readonly updates = [];
+  readonly updates = still();
   runs = 0;
   readonly trains = false;
   readonly calls: Call[] = [];

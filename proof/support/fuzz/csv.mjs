@@ -47,7 +47,8 @@ function make(random) {
     lines.push(Array.from({ length: Math.min(width, 9) + more }, field));
     if (random.chance(0.03)) lines.push([]);
   }
-  let text = lines.map((fields) => fields.join(separator) + end).join('');
+  const mark = random.chance(0.1) ? random.pick(['#', '# ', '#  ']) : '';
+  let text = mark + lines.map((fields) => fields.join(separator) + end).join('');
   if (random.chance(0.05)) text = `\ufeff${text}`;
   if (random.chance(0.01)) text = text.replaceAll('\n', '\r');
   // An unclosed quote, followed by more bytes than the read window holds.
@@ -58,7 +59,7 @@ function make(random) {
 
 function optionsOf(random) {
   const options = {};
-  if (random.chance(0.2)) options.header = false;
+  if (random.chance(0.4)) options.header = random.chance(0.5);
   if (random.chance(0.2)) options.separator = random.pick([';', '\t', ' ']);
   if (random.chance(0.1)) options.quote = random.pick([false, "'"]);
   if (random.chance(0.3)) Object.assign(options, { fill: -1, missing: ['', 'NA'] });
@@ -78,21 +79,23 @@ export default {
   reasons: {
     'no header': /expected a header, but the file is empty/,
     'no record': /expected a record, but the file is empty/,
-    'duplicate column': /line \d+, column \d+: columns \d+ and \d+ are both named/,
+    'duplicate column': /line \d+, character \d+: columns \d+ and \d+ are both named/,
     'missing column': /there is no column .* \(there are \d+/s,
-    'too many columns': /line \d+, column \d+: at most 100000 fields are read/,
+    'too many columns': /line \d+, character \d+: at most 100000 fields are read/,
     'long record':
-      /line \d+, column \d+: expected \d+ fields, as in the first record, but more came/,
-    'short record': /line \d+, column \d+: expected \d+ fields, as in the first record, but found/,
-    'missing value': /line \d+, column \d+: a value is missing in column/,
-    'no number': /line \d+, column \d+: expected a number in column/,
+      /line \d+, character \d+: expected \d+ fields, as in the first record, but more came/,
+    'short record':
+      /line \d+, character \d+: expected \d+ fields, as in the first record, but found/,
+    'missing value': /line \d+, character \d+: a value is missing in column/,
+    'no number': /line \d+, character \d+: expected a number in column/,
     'beyond the dtype':
-      /line \d+, column \d+: .* is not a number that (float32|float64|int32) holds/s,
-    'quote that is not closed': /line \d+, column \d+: this quote is not closed/,
-    'field without end': /line \d+, column \d+: a field goes on for more than/,
-    'quote within': /line \d+, column \d+: a quote within a field/,
-    'text after a quote': /line \d+, column \d+: expected a separator or the end of the line/,
-    'carriage return alone': /line \d+, column \d+: expected a line feed after a carriage return/,
-    'not UTF-8': /line \d+, column \d+: this field is not UTF-8/,
+      /line \d+, character \d+: .* is not a number that (float32|float64|int32) holds/s,
+    'quote that is not closed': /line \d+, character \d+: this quote is not closed/,
+    'field without end': /line \d+, character \d+: a field goes on for more than/,
+    'quote within': /line \d+, character \d+: a quote within a field/,
+    'text after a quote': /line \d+, character \d+: expected a separator or the end of the line/,
+    'carriage return alone':
+      /line \d+, character \d+: expected a line feed after a carriage return/,
+    'not UTF-8': /line \d+, character \d+: this field is not UTF-8/,
   },
 };

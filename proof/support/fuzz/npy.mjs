@@ -125,14 +125,18 @@ export const npyReasons = {
   'elements too few': /truncated: expected \d+ bytes of elements .* at byte \d+/s,
   'elements too many': /expected the end of the file after \d+ bytes of elements .* at byte \d+/s,
   'no bool': /expected a bool, 0 or 1, at byte \d+/,
+  'beyond the dtype': /the \w+ at byte \d+ is .*, which (float32|float64|int32) does not hold/,
   'beyond int32': /the u?int\d+ at byte \d+ is -?\d+, but int32 ends at/,
 };
 
 /** @type {import('./child.mjs').Subject} */
 export default {
-  make: (random) => ({ bytes: makeNpy(random) }),
-  read: ({ bytes }) => [readNpy('fuzzed', inMemory('fuzzed', bytes))],
-  // A byte becomes an int32, which a copy reorders. Converted elements pass through a chunk buffer.
-  allowed: ({ bytes }) => 9 * bytes.length + 64,
+  make: (random) => ({
+    bytes: makeNpy(random),
+    options: random.chance(0.3) ? random.pick(['float32', 'float64', 'int32']) : undefined,
+  }),
+  read: ({ bytes, options }) => [readNpy('fuzzed', inMemory('fuzzed', bytes), options)],
+  // A byte becomes at most a float64, which a copy reorders. Converted elements pass through a chunk buffer.
+  allowed: ({ bytes }) => 17 * bytes.length + 64,
   reasons: npyReasons,
 };

@@ -39,7 +39,13 @@ function make(random) {
   if (random.chance(0.4))
     random.pick(wrongs)(random, members[random.below(members.length)], end, members);
   const archive = build(random, members, end);
-  return { bytes: random.chance(0.25) ? damaged(random, archive) : archive };
+  // By name an array is refused whose type is not read; else it is skipped.
+  const named = members.map(({ name }) => `${name}`.slice(0, -'.npy'.length));
+  const options = {};
+  if (random.chance(0.7)) options.only = named;
+  else if (random.chance(0.1)) options.only = random.pick([['x'], /^9/, /^0/]);
+  if (random.chance(0.2)) options.dtype = random.pick(['float32', 'float64', 'int32']);
+  return { bytes: random.chance(0.25) ? damaged(random, archive) : archive, options };
 }
 
 function member(random, index) {
@@ -265,7 +271,8 @@ const pairs = (flat) =>
 /** @type {import('./child.mjs').Subject} */
 export default {
   make,
-  read: ({ bytes }) => Object.values(readNpz('fuzzed', inMemory('fuzzed', bytes))),
+  read: ({ bytes, options }) =>
+    Object.values(readNpz('fuzzed', inMemory('fuzzed', bytes), options).tensors),
   // The bytes that are read from the file, and the arrays made of the members (see npy.mjs), plus what zlib unpacks.
   allowed: ({ bytes }, unpacked) => 14 * bytes.length + 12 * unpacked + 1024,
   reasons: {
@@ -310,6 +317,8 @@ export default {
     'stream that ends early':
       /member .* at byte \d+: expected \d+ packed bytes, but the stream ends/s,
     'no .npy file': /expected members that are \.npy files, but one at byte \d+ is/,
+    'asked for and not there': /there is no tensor '.*' \(there are: /s,
+    'nothing that matches': /no tensor has a name that matches .* \(there are: /s,
     ...Object.fromEntries(
       Object.entries(npyReasons).map(([name, reason]) => [`in a member: ${name}`, reason]),
     ),

@@ -1,7 +1,12 @@
 /** What the demos share: options, and functions that make, train and measure programs and read model files. */
 
 import * as fb from '../../index.js';
+import { examplesOf } from '../../train/dataset.js';
+import { WeightedMeans } from '../../train/history.js';
 import { InterpretedProgram } from '../../train/interpreted.js';
+import { askedStepperFor } from '../../train/options.js';
+import { inOrder } from '../../train/order.js';
+import { Slices } from '../../train/slices.js';
 import { file, flag } from '../options.js';
 
 /** `fit` under another name, because the linter mistakes a call of `fit` for a focused test. */
@@ -23,11 +28,15 @@ export function programOf(
   return interpret ? new InterpretedProgram(graph) : fb.compile(graph);
 }
 
-/** The means of a program's outputs over a dataset: one epoch of a program without updates. */
+/** The means of the outputs of a program without updates over a dataset. */
 export async function measure(program: DemoProgram, dataset: fb.Dataset): Promise<fb.Means> {
-  const once = { epochs: 1, batchSize: 1000, shuffle: false };
-  const { epochs } = await train(program, dataset, once);
-  return (epochs[0] as fb.EpochRecord).outputs;
+  const steps = askedStepperFor('measure', program);
+  const examples = examplesOf('measure', dataset, steps.inputs);
+  const settings = { batchSize: 1000, checkFinite: false, signal: undefined, single: false };
+  const means = new WeightedMeans(steps);
+  const slices = new Slices(steps, examples, settings);
+  await slices.run(inOrder(examples.rows), (slice) => means.add(slice));
+  return means.values();
 }
 
 /** The size of a file's tensor along an axis, to build a model of the saved size; `otherwise` if there is no file. */

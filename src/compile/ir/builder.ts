@@ -6,6 +6,7 @@
 
 import { Constant, constant, type Leaf } from '../../graph/leaf.js';
 import type { Node } from '../../graph/node.js';
+import { Pace } from '../../graph/sliced.js';
 import { prepareMap } from '../../native/kernels.js';
 import { type DType, typedArray } from '../../tensor/dtype.js';
 import { Tensor } from '../../tensor/tensor.js';
@@ -52,8 +53,13 @@ export type Fired = Map<string, number>;
 export class Builder {
   #next = 0;
   readonly #leaves = new Map<Leaf, Value>();
-  /** By a hash of what they are made of, or the next number that was free. */
-  readonly #known = new Map<number, Value>();
+  /** Counts the steps of all passes that work with this builder. */
+  readonly pace = new Pace();
+  /**
+   * By a hash of what they are made of, or the next number that was free. In several maps: a map that grows is
+   * copied at once, and a large one would take milliseconds.
+   */
+  readonly #known = Array.from({ length: 64 }, () => new Map<number, Value>());
   /** Products of concatenations are taken apart, until products have been merged. */
   splitsProducts = true;
 
@@ -280,13 +286,14 @@ export class Builder {
     node?: Node,
   ): Ref {
     let hash = hashOf(kind, dtype, shape, args, details);
-    for (let known = this.#known.get(hash); known; known = this.#known.get(++hash)) {
+    const all = this.#known[hash & 63] as Map<number, Value>;
+    for (let known = all.get(hash); known; known = all.get(++hash)) {
       if (!isSame(known, kind, dtype, shape, args, details)) continue;
       this.fire('simplify: common subexpression');
       return known.whole;
     }
     const value = new Value(this.#next++, kind, dtype, shape, args, details, node);
-    this.#known.set(hash, value);
+    all.set(hash, value);
     return value.whole;
   }
 

@@ -1,8 +1,9 @@
 /** Rebuilds values through a builder, each changed as a pass wants it. */
 
 import type { Leaf } from '../../graph/leaf.js';
+import { finished, type Sliced, sorted } from '../../graph/sliced.js';
 import type { Builder } from './builder.js';
-import { byId, type Ref, reachableFrom, showsAll, type Value } from './value.js';
+import { byId, type Ref, reachable, showsAll, type Value } from './value.js';
 import { equalLists } from './view.js';
 
 export class Rebuilder {
@@ -12,28 +13,51 @@ export class Rebuilder {
   /**
    * @param change what a value becomes; undefined for the same on rebuilt operands
    * @param read what a use of a value becomes; undefined for the same view of what that has become
+   * @param needs a value, besides the operands, that `change` reads
    */
   constructor(
     readonly build: Builder,
     private readonly change: (value: Value) => Ref | undefined = () => undefined,
     private readonly read: (ref: Ref) => Ref | undefined = () => undefined,
+    private readonly needs: (value: Value) => Value | undefined = () => undefined,
   ) {
     this.#made = byId(build.end);
   }
 
   /** Rebuilds everything that the roots depend on; `order` is all of that, where it is known. */
-  run(roots: readonly Ref[], order: readonly Value[] = reachableFrom(roots)): Ref[] {
-    for (const value of order) this.#make(value);
-    return roots.map((root) => this.ref(root));
+  *run(roots: readonly Ref[], order?: readonly Value[]): Sliced<Ref[]> {
+    const { pace } = this.build;
+    for (const value of order ?? (yield* reachable(roots, pace))) {
+      yield* this.#makeWithNeeds(value);
+    }
+    const rebuilt: Ref[] = [];
+    for (const root of roots) {
+      rebuilt.push(this.ref(root));
+      if (pace.due()) yield;
+    }
+    return rebuilt;
   }
 
-  /** What a value has become; its operands must have been rebuilt. */
+  /** Rebuilds values, with everything that they depend on. */
+  *values(values: readonly Value[]): Sliced<void> {
+    for (const value of values) {
+      if (!this.#made[value.id]) yield* this.#ahead(value);
+    }
+  }
+
+  /** What a value has become. Its operands are rebuilt first where they have not been. */
   value(value: Value): Ref {
     const known = this.#made[value.id];
     if (known) return known;
-    // An operand may be made ahead of its turn, with all that it is made of: without recursion, however deep.
-    if (value.args.some(this.#isUnmade)) for (const ahead of this.#unmade(value)) this.#make(ahead);
+    if (value.args.some(this.#isUnmade)) finished(this.#ahead(value));
     return this.#make(value);
+  }
+
+  *#makeWithNeeds(value: Value): Sliced<void> {
+    const needed = this.needs(value);
+    if (needed) yield* this.values([needed]);
+    this.#make(value);
+    if (this.build.pace.due(1 + value.args.length)) yield;
   }
 
   #make(value: Value): Ref {
@@ -46,12 +70,17 @@ export class Rebuilder {
 
   readonly #isUnmade = ({ value }: Ref): boolean => !this.#made[value.id];
 
-  /** The value and what it depends on, as far as it has not been rebuilt, operands first. */
-  #unmade(value: Value): Value[] {
+  /** Rebuilds the value and what it depends on, as far as it has not been: without recursion, however deep it is. */
+  *#ahead(value: Value): Sliced<void> {
+    const { pace } = this.build;
     const found = new Set([value]);
-    for (const { args } of found)
+    for (const { args } of found) {
       for (const { value: operand } of args) if (!this.#made[operand.id]) found.add(operand);
-    return [...found].sort((a, b) => a.id - b.id);
+      if (pace.due(1 + args.length)) yield;
+    }
+    for (const next of yield* sorted([...found], (a, b) => a.id - b.id, pace)) {
+      yield* this.#makeWithNeeds(next);
+    }
   }
 
   /** Says what a value has become. */

@@ -6,6 +6,7 @@
 
 import { Constant, type Leaf } from '../../graph/leaf.js';
 import type { Node } from '../../graph/node.js';
+import { finished, Pace, type Sliced } from '../../graph/sliced.js';
 import type { DType } from '../../tensor/dtype.js';
 import { count, isWhole, rowMajor, type View } from './view.js';
 
@@ -116,14 +117,31 @@ export function byId<T>(end: number): (T | undefined)[] {
 
 /** All values that the roots depend on, operands first: a value is made after its operands. */
 export function reachableFrom(roots: readonly Ref[]): Value[] {
-  const stack = roots.map((root) => root.value);
-  const found = byId<Value>(stack.reduce((end, { id }) => Math.max(end, id + 1), 0));
+  return finished(reachable(roots, new Pace()));
+}
+
+/** `reachableFrom` in slices. */
+export function* reachable(roots: readonly Ref[], pace: Pace): Sliced<Value[]> {
+  const stack: Value[] = [];
+  let end = 0;
+  for (const { value } of roots) {
+    stack.push(value);
+    end = Math.max(end, value.id + 1);
+    if (pace.due()) yield;
+  }
+  const found = byId<Value>(end);
   for (let value = stack.pop(); value; value = stack.pop()) {
+    if (pace.due()) yield;
     if (found[value.id]) continue;
     found[value.id] = value;
     for (const { value: operand } of value.args) if (!found[operand.id]) stack.push(operand);
   }
-  return found.filter((value) => value !== undefined);
+  const order: Value[] = [];
+  for (const value of found) {
+    if (value) order.push(value);
+    if (pace.due()) yield;
+  }
+  return order;
 }
 
 /** The end of the ids of values in the order of `reachableFrom`. */
@@ -141,10 +159,25 @@ export interface Use {
 export class Uses {
   readonly #uses: (Use[] | undefined)[];
 
-  constructor(order: readonly Value[], roots: readonly Ref[]) {
-    this.#uses = byId(endOf(order));
-    for (const reader of order) for (const ref of reader.args) this.#add(reader, ref);
-    for (const ref of roots) this.#add(undefined, ref);
+  private constructor(end: number) {
+    this.#uses = byId(end);
+  }
+
+  /**
+   * @param order as `reachable` returns it
+   * @param roots used by no value
+   */
+  static *of(order: readonly Value[], roots: readonly Ref[], pace: Pace): Sliced<Uses> {
+    const uses = new Uses(endOf(order));
+    for (const reader of order) {
+      for (const ref of reader.args) uses.#add(reader, ref);
+      if (pace.due(reader.args.length)) yield;
+    }
+    for (const ref of roots) {
+      uses.#add(undefined, ref);
+      if (pace.due()) yield;
+    }
+    return uses;
   }
 
   of(value: Value): readonly Use[] {

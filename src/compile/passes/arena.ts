@@ -3,10 +3,12 @@
  * largest first, each at the lowest address that is free for as long as it is in use.
  */
 
+import { type Pace, type Sliced, sorted } from '../../graph/sliced.js';
 import { bytesOf } from '../../tensor/dtype.js';
 import type { Fired } from '../ir/builder.js';
 import { equalLists } from '../ir/view.js';
 import type { GroupInstruction, Instruction, Instructions } from './instruction.js';
+import { Occupied } from './occupied.js';
 import type { Location, Memory } from './place.js';
 
 export interface Arena {
@@ -27,81 +29,95 @@ interface Span {
   inside: Span | undefined;
 }
 
-/** What an instruction reads and writes. */
-export function locationsOf(instruction: Instruction): { reads: Location[]; writes: Location[] } {
+/** What an instruction reads, then what it writes, in lists of a few. */
+export function* locationsOf(instruction: Instruction): Generator<readonly Location[], void> {
+  yield* readsOf(instruction);
+  yield* writesOf(instruction);
+}
+
+export function* readsOf(instruction: Instruction): Generator<readonly Location[], void> {
   switch (instruction.kind) {
     case 'group':
-      return {
-        reads: instruction.segments.flatMap(({ loads }) => loads),
-        writes: instruction.segments.flatMap(({ stores, closes }) => [...stores, ...closes]),
-      };
-    case 'product': {
-      const { a, b, c, accumulates } = instruction;
-      return { reads: accumulates ? [a, b, c] : [a, b], writes: [c] };
-    }
+      for (const { loads } of instruction.segments) yield loads;
+      return;
+    case 'product':
+      yield [instruction.a, instruction.b];
+      if (instruction.accumulates) yield [instruction.c];
+      return;
     case 'batch':
-      return { reads: [instruction.a, instruction.b], writes: [instruction.c] };
+      yield [instruction.a, instruction.b];
+      return;
     case 'pack':
-      return { reads: instruction.pieces.map(({ from }) => from), writes: [instruction.to] };
+      for (const { from } of instruction.pieces) yield [from];
+      return;
     case 'random':
-      return { reads: [], writes: [instruction.to] };
-    default:
-      return { reads: [instruction.from], writes: [instruction.to] };
+      return;
+    case 'reduce':
+    case 'copy':
+      yield [instruction.from];
   }
 }
 
-export function arrange({ list, writeStart, outputs }: Instructions, fired: Fired): Arena {
-  const spans = spansOf(list, writeStart, outputs);
-  mergeInPlace(list, spans, fired);
+export function* writesOf(instruction: Instruction): Generator<readonly Location[], void> {
+  switch (instruction.kind) {
+    case 'group':
+      for (const { stores, closes } of instruction.segments) {
+        yield stores;
+        yield closes;
+      }
+      return;
+    case 'product':
+    case 'batch':
+      yield [instruction.c];
+      return;
+    case 'pack':
+    case 'random':
+    case 'reduce':
+    case 'copy':
+      yield [instruction.to];
+  }
+}
+
+export function* arrange(
+  { list, writeStart, outputs }: Instructions,
+  fired: Fired,
+  pace: Pace,
+): Sliced<Arena> {
+  const spans = yield* spansOf(list, writeStart, outputs, pace);
+  yield* mergeInPlace(list, spans, fired, pace);
+  const outer: Span[] = [];
+  for (const span of spans.values()) {
+    if (!span.inside) outer.push(span);
+    if (pace.due()) yield;
+  }
   const offsets = new Map<Memory, number>();
-  const placed: Placed[] = [];
+  const occupied = new Occupied(pace);
   let bytes = 0;
-  const outer = [...spans.values()].filter(({ inside }) => !inside);
-  outer.sort((a, b) => b.bytes - a.bytes || a.first - b.first);
-  for (const { memory, bytes: size, first, last } of outer) {
-    let start = 0;
-    for (const other of placed) {
-      if (other.last < first || other.first > last) continue;
-      if (other.start >= start + size) break;
-      if (other.end > start) start = other.end;
-    }
-    const end = start + size;
-    placed.splice(after(placed, start), 0, { first, last, start, end });
+  const compare = (a: Span, b: Span) => b.bytes - a.bytes || a.first - b.first;
+  for (const { memory, bytes: size, first, last } of yield* sorted(outer, compare, pace)) {
+    const start = yield* occupied.place(size, first, last);
     offsets.set(memory, start);
-    bytes = Math.max(bytes, end);
+    bytes = Math.max(bytes, start + size);
   }
   for (const span of spans.values()) {
-    let holder = span;
-    while (holder.inside) holder = holder.inside;
-    offsets.set(span.memory, offsets.get(holder.memory) as number);
+    offsets.set(span.memory, offsets.get(holderOf(span).memory) as number);
+    if (pace.due()) yield;
   }
   return { bytes, offsets };
 }
 
-/** Where a span lies, and for how long. */
-interface Placed {
-  readonly first: number;
-  readonly last: number;
-  readonly start: number;
-  readonly end: number;
+function holderOf(span: Span): Span {
+  let holder = span;
+  while (holder.inside) holder = holder.inside;
+  return holder;
 }
 
-/** How many of those that are placed, in order, start no later than at `start`. */
-function after(placed: readonly Placed[], start: number): number {
-  let [low, high] = [0, placed.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((placed[middle] as Placed).start <= start) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
-
-function spansOf(
+function* spansOf(
   list: readonly Instruction[],
   writeStart: number,
   outputs: readonly Location[],
-): Map<Memory, Span> {
+  pace: Pace,
+): Sliced<Map<Memory, Span>> {
   const spans = new Map<Memory, Span>();
   const use = (memory: Memory, time: number) => {
     if (memory.leaf) return;
@@ -113,30 +129,38 @@ function spansOf(
     const bytes = Math.ceil((memory.length * bytesOf[memory.dtype]) / alignment) * alignment;
     spans.set(memory, { memory, bytes, first: time, last: time, inside: undefined });
   };
-  list.forEach((instruction, time) => {
-    const { reads, writes } = locationsOf(instruction);
-    for (const { memory } of reads) use(memory, time);
-    for (const { memory } of writes) use(memory, time);
-  });
-  for (const { memory } of outputs) use(memory, writeStart);
+  for (const [time, instruction] of list.entries()) {
+    for (const locations of locationsOf(instruction)) {
+      for (const { memory } of locations) use(memory, time);
+      if (pace.due(1 + locations.length)) yield;
+    }
+  }
+  for (const { memory } of outputs) {
+    use(memory, writeStart);
+    if (pace.due()) yield;
+  }
   return spans;
 }
 
 /** A value that a pass stores may lie where a value lay that the same pass is the last to read. */
-function mergeInPlace(
+function* mergeInPlace(
   list: readonly Instruction[],
   spans: ReadonlyMap<Memory, Span>,
   fired: Fired,
-): void {
+  pace: Pace,
+): Sliced<void> {
   // Only one value may take over from another.
   const taken = new Set<Span>();
-  list.forEach((instruction, time) => {
-    if (instruction.kind !== 'group') return;
+  for (const [time, instruction] of list.entries()) {
+    if (pace.due()) yield;
+    if (instruction.kind !== 'group') continue;
+    const uses = yield* usesOf(instruction, pace);
     for (const segment of instruction.segments) {
+      if (pace.due(segment.stores.length)) yield;
       for (const store of segment.stores) {
         const span = spans.get(store.memory);
-        if (!span || span.first !== time || span.inside || usesIn(instruction, store.memory) !== 1)
-          continue;
+        if (!span || span.first !== time || span.inside || uses.get(store.memory) !== 1) continue;
+        if (pace.due(segment.loads.length)) yield;
         const load = segment.loads.find(({ memory, offset, strides }) => {
           const old = spans.get(memory);
           return (
@@ -148,13 +172,12 @@ function mergeInPlace(
             memory.dtype === store.memory.dtype &&
             offset === store.offset &&
             equalLists(strides, store.strides) &&
-            usesIn(instruction, memory) === 1
+            uses.get(memory) === 1
           );
         });
         const old = load && spans.get(load.memory);
         if (!old) continue;
-        let holder = old;
-        while (holder.inside) holder = holder.inside;
+        const holder = holderOf(old);
         span.inside = holder;
         holder.last = Math.max(holder.last, span.last);
         taken.add(old);
@@ -162,14 +185,15 @@ function mergeInPlace(
         fired.set('place: in place', count + 1);
       }
     }
-  });
+  }
 }
 
-/** How many of the pass's operands are in the memory. */
-function usesIn(instruction: GroupInstruction, memory: Memory): number {
-  let uses = 0;
-  for (const { loads, stores, closes } of instruction.segments) {
-    for (const location of [...loads, ...stores, ...closes]) if (location.memory === memory) uses++;
+/** How many of the pass's operands are in each memory. */
+function* usesOf(instruction: GroupInstruction, pace: Pace): Sliced<Map<Memory, number>> {
+  const uses = new Map<Memory, number>();
+  for (const locations of locationsOf(instruction)) {
+    for (const { memory } of locations) uses.set(memory, (uses.get(memory) ?? 0) + 1);
+    if (pace.due(1 + locations.length)) yield;
   }
   return uses;
 }

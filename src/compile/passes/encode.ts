@@ -1,6 +1,7 @@
 /** Encode: instructions as the list of numbers that the native executor validates and runs. */
 
 import { type Constant, Input, type Leaf, Variable } from '../../graph/leaf.js';
+import type { Pace, Sliced } from '../../graph/sliced.js';
 import { kernelId } from '../../native/addon.js';
 import { bytesOf, type DType } from '../../tensor/dtype.js';
 import type { Encoded } from '../encoded.js';
@@ -28,11 +29,17 @@ const opcodes = {
   random: 7,
   copy: 8,
 } as const;
+// A copy of so many numbers takes microseconds.
+const blockLength = 4096;
 const bufferKinds = { arena: 0, variable: 1, constant: 2, feed: 3 } as const;
 const dtypeCodes: Readonly<Record<DType, number>> = { float32: 0, float64: 1, int32: 2 };
 
-export function encode(instructions: Instructions, arena: Arena): Omit<Encoded, 'stats'> {
-  return new Encoder(instructions, arena).encoded();
+export function encode(
+  instructions: Instructions,
+  arena: Arena,
+  pace: Pace,
+): Sliced<Omit<Encoded, 'stats'>> {
+  return new Encoder(instructions, arena, pace).encoded();
 }
 
 class Encoder {
@@ -40,34 +47,57 @@ class Encoder {
   readonly #leaves: (Variable | Constant)[] = [];
   readonly #feeds: Input[] = [];
   readonly #declared: number[];
+  /** The code, in parts: an array that grew to millions of numbers would be copied again and again. */
+  readonly #parts: number[][] = [];
+  /** The part that is being written. */
   #code: number[] = [];
 
   constructor(
     private readonly instructions: Instructions,
     private readonly arena: Arena,
+    private readonly pace: Pace,
   ) {
     this.#declared = [bufferKinds.arena, arena.bytes];
   }
 
-  encoded(): Omit<Encoded, 'stats'> {
+  *encoded(): Sliced<Omit<Encoded, 'stats'>> {
     const { list, writeStart, outputs } = this.instructions;
     for (const instruction of list) {
-      const { reads, writes } = locationsOf(instruction);
-      for (const { memory } of [...reads, ...writes]) this.#declare(memory);
+      for (const locations of locationsOf(instruction)) {
+        for (const { memory } of locations) this.#declare(memory);
+        if (this.pace.due(1 + locations.length)) yield;
+      }
     }
     for (const { memory } of outputs) this.#declare(memory);
+    const header = [version, this.#declared.length / 2, list.length, writeStart, outputs.length, 0];
+    this.#parts.push(header, this.#declared);
     for (const { memory, offset, shape } of outputs) {
       this.#code.push(dtypeCodes[memory.dtype], count(shape), ...this.#at({ memory, offset }));
+      if (this.pace.due()) yield;
     }
-    for (const instruction of list) this.#instruction(instruction);
-    const header = [version, this.#declared.length / 2, list.length, writeStart, outputs.length, 0];
+    this.#parts.push(this.#code);
+    for (const instruction of list) yield* this.#instruction(instruction);
     return {
-      code: Float64Array.from([...header, ...this.#declared].concat(this.#code)),
+      code: yield* this.#joined(),
       leaves: this.#leaves,
       feeds: this.#feeds,
       outputs: outputs.map(({ shape, memory: { dtype } }) => ({ shape, dtype })),
       nodes: list.map(({ nodes }) => nodes),
     };
+  }
+
+  *#joined(): Sliced<Float64Array> {
+    const code = new Float64Array(this.#parts.reduce((sum, { length }) => sum + length, 0));
+    let at = 0;
+    for (const part of this.#parts) {
+      for (let from = 0; from < part.length; from += blockLength) {
+        const block = part.slice(from, from + blockLength);
+        code.set(block, at);
+        at += block.length;
+        if (this.pace.due(1 + (block.length >> 8))) yield;
+      }
+    }
+    return code;
   }
 
   #declare({ leaf, length, dtype }: Memory): void {
@@ -87,19 +117,20 @@ class Encoder {
     return [0, (this.arena.offsets.get(memory) ?? 0) + bytes];
   }
 
-  #instruction(instruction: Instruction): void {
-    const start = this.#code.length;
-    this.#code.push(0, 0);
-    this.#code[start] = this.#body(instruction);
-    this.#code[start + 1] = this.#code.length - start;
+  *#instruction(instruction: Instruction): Sliced<void> {
+    const code: number[] = [0, 0];
+    this.#code = code;
+    code[0] =
+      instruction.kind === 'group' ? yield* this.#group(instruction) : this.#body(instruction);
+    code[1] = code.length;
+    this.#parts.push(code);
+    if (this.pace.due(1 + (code.length >> 4))) yield;
   }
 
   /** Writes all but opcode and length; returns the opcode. */
-  #body(instruction: Instruction): number {
+  #body(instruction: Exclude<Instruction, GroupInstruction>): number {
     const code = this.#code;
     switch (instruction.kind) {
-      case 'group':
-        return this.#group(instruction);
       case 'product':
         return this.#product(instruction);
       case 'pack': {
@@ -135,14 +166,14 @@ class Encoder {
     }
   }
 
-  #group({ loads, operations, stores, closes, segments }: GroupInstruction): number {
+  *#group({ loads, operations, stores, closes, segments }: GroupInstruction): Sliced<number> {
     const code = this.#code;
     const registers = allocateRegisters(
       loads.length,
       operations,
       [...stores, ...closes].map(({ register }) => register),
     );
-    const rank = Math.max(0, ...segments.map(({ shape }) => shape.length));
+    const rank = segments.reduce((most, { shape }) => Math.max(most, shape.length), 0);
     code.push(
       segments.length,
       rank,
@@ -172,6 +203,7 @@ class Encoder {
       for (const location of [...from, ...to])
         code.push(...this.#at(location), ...zeros, ...location.strides);
       for (const location of into) code.push(...this.#at(location));
+      if (this.pace.due(1 + from.length + to.length)) yield;
     }
     return opcodes.group;
   }

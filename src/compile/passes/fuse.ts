@@ -5,10 +5,11 @@
  */
 
 import { Variable } from '../../graph/leaf.js';
+import { type Sliced, sorted } from '../../graph/sliced.js';
 import type { Builder } from '../ir/builder.js';
 import { Rebuilder } from '../ir/rebuild.js';
 import { Keys } from '../ir/same.js';
-import { endOf, numberOf, type Ref, reachableFrom, Uses, type Value } from '../ir/value.js';
+import { endOf, numberOf, type Ref, reachable, Uses, type Value } from '../ir/value.js';
 import { codePass } from './code.js';
 import {
   aligned,
@@ -34,24 +35,24 @@ const cheap = new Set(
   'neg abs square sign add sub mul maximum minimum greater equal where relu copy'.split(' '),
 );
 
-export function fuse(outputs: readonly Ref[], updates: readonly Update[], build: Builder): Fused {
-  const roots = settle(
-    shortSums([...outputs, ...updates.map(({ ref }) => ref)], build),
-    outputs.length,
-    updates,
-    build,
-  );
+export function* fuse(
+  outputs: readonly Ref[],
+  updates: readonly Update[],
+  build: Builder,
+): Sliced<Fused> {
+  const short = yield* shortSums([...outputs, ...updates.map(({ ref }) => ref)], build);
+  const roots = settle(short, outputs.length, updates, build);
   const settledOutputs = roots.slice(0, outputs.length);
   const settledUpdates = updates.map(({ leaf }, i) => ({
     leaf,
     // A use of its own: a value may be an output and a leaf's new value.
     ref: { ...(roots[outputs.length + i] as Ref) },
   }));
-  return new Fusion(settledOutputs, settledUpdates, build).fused();
+  return yield* Fusion.of(settledOutputs, settledUpdates, build);
 }
 
 /** Sums of many terms as chains of sums of few. */
-function shortSums(roots: readonly Ref[], build: Builder): Ref[] {
+function* shortSums(roots: readonly Ref[], build: Builder): Sliced<Ref[]> {
   const rebuilder: Rebuilder = new Rebuilder(build, (value) => {
     if (value.kind !== 'sum' || value.args.length <= maxTerms) return undefined;
     build.fire('fuse: long sum');
@@ -66,7 +67,7 @@ function shortSums(roots: readonly Ref[], build: Builder): Ref[] {
     }
     return level[0];
   });
-  return rebuilder.run(roots);
+  return yield* rebuilder.run(roots);
 }
 
 /** A leaf's new value that is another leaf's old one is copied before anything is written. */
@@ -146,26 +147,37 @@ class Fusion {
   /** For each value of a pass, those that are computed with it. */
   readonly #passes = new Map<Value, Members>();
 
-  constructor(
+  private constructor(
     private readonly outputs: readonly Ref[],
     private readonly updates: readonly Update[],
     private readonly build: Builder,
+    order: readonly Value[],
+    uses: Uses,
   ) {
-    const roots = [...outputs, ...updates.map(({ ref }) => ref)];
-    this.#order = reachableFrom(roots);
-    this.#uses = new Uses(this.#order, roots);
-    this.#grades = new Float64Array(endOf(this.#order));
+    this.#order = order;
+    this.#uses = uses;
+    this.#grades = new Float64Array(endOf(order));
   }
 
-  fused(): Fused {
-    this.#findRepeated();
-    this.#findFinal();
-    for (const value of this.#order) this.#place(value);
-    this.#joinReaders();
+  static *of(outputs: readonly Ref[], updates: readonly Update[], build: Builder): Sliced<Fused> {
+    const roots = [...outputs, ...updates.map(({ ref }) => ref)];
+    const order = yield* reachable(roots, build.pace);
+    const uses = yield* Uses.of(order, roots, build.pace);
+    return yield* new Fusion(outputs, updates, build, order, uses).#fused();
+  }
+
+  *#fused(): Sliced<Fused> {
+    yield* this.#findRepeated();
+    yield* this.#findFinal();
+    for (const value of this.#order) {
+      this.#place(value);
+      if (this.build.pace.due(1 + value.args.length)) yield;
+    }
+    yield* this.#joinReaders();
     return {
       outputs: this.outputs,
       updates: this.updates,
-      schedule: this.#schedule(),
+      schedule: yield* this.#schedule(),
       final: this.#final,
       order: this.#order,
       uses: this.#uses,
@@ -173,8 +185,9 @@ class Fusion {
   }
 
   /** Cheap functions of one value, which every pass that needs them computes for itself. */
-  #findRepeated(): void {
+  *#findRepeated(): Sliced<void> {
     for (const value of this.#order) {
+      if (this.build.pace.due(1 + this.#uses.of(value).length)) yield;
       if (value.kind !== 'map' && !(value.kind === 'sum' && value.args.length === 2)) continue;
       if (
         value.kind === 'map' &&
@@ -204,11 +217,12 @@ class Fusion {
   }
 
   /** Values that only the leaves are waiting for: they are computed where they are written. */
-  #findFinal(): void {
+  *#findFinal(): Sliced<void> {
     const updated = new Map<Ref, Variable>(this.updates.map(({ leaf, ref }) => [ref, leaf]));
     const pieces = new Pieces();
     for (let i = this.#order.length - 1; i >= 0; i--) {
       const value = this.#order[i] as Value;
+      if (this.build.pace.due(1 + this.#uses.of(value).length)) yield;
       const space = spaceOf(value);
       if (!space || value.kind === 'reduce' || this.#repeated.has(value)) continue;
       const copied = value.kind === 'map' && value.details.kernel === 'copy';
@@ -291,9 +305,10 @@ class Fusion {
   }
 
   /** Passes of one grade that read the same read it once. */
-  #joinReaders(): void {
+  *#joinReaders(): Sliced<void> {
     const readers = new Map<string, Members>();
-    for (const pass of new Set(this.#passes.values())) {
+    for (const pass of yield* this.#distinctPasses()) {
+      if (this.build.pace.due(1 + pass.loads.size)) yield;
       if (pass.grade === lastGrade) continue;
       const kind = `${pass.grade} ${pass.space.join()}`;
       for (const [key, ref] of pass.loads) {
@@ -329,12 +344,22 @@ class Fusion {
     return found;
   }
 
-  #schedule(): (Group | Single)[] {
+  *#distinctPasses(): Sliced<Set<Members>> {
+    const passes = new Set<Members>();
+    for (const pass of this.#passes.values()) {
+      passes.add(pass);
+      if (this.build.pace.due()) yield;
+    }
+    return passes;
+  }
+
+  *#schedule(): Sliced<(Group | Single)[]> {
     const leaves = new Map<Value, number>();
     for (const { ref } of this.updates) leaves.set(ref.value, (leaves.get(ref.value) ?? 0) + 1);
     const groups = new Map<string, Pass[]>();
     const schedule: { item: Group | Single; at: number }[] = [];
-    for (const pass of new Set(this.#passes.values())) {
+    for (const pass of yield* this.#distinctPasses()) {
+      if (this.build.pace.due(2 * pass.values.length)) yield;
       const inOrder = pass.values.sort((a, b) => a.id - b.id);
       const coded = codePass(inOrder, pass.grade, {
         repeated: this.#repeated,
@@ -371,6 +396,7 @@ class Fusion {
       });
     }
     for (const value of this.#order) {
+      if (this.build.pace.due()) yield;
       if (
         value.kind === 'leaf' ||
         value.size === 0 ||
@@ -381,7 +407,8 @@ class Fusion {
       const grade = this.#grades[value.id] as number;
       schedule.push({ item: { kind: 'single', grade, value }, at: value.id });
     }
-    schedule.sort((a, b) => a.item.grade - b.item.grade || a.at - b.at);
-    return schedule.map(({ item }) => item);
+    type Scheduled = (typeof schedule)[number];
+    const compare = (a: Scheduled, b: Scheduled) => a.item.grade - b.item.grade || a.at - b.at;
+    return (yield* sorted(schedule, compare, this.build.pace)).map(({ item }) => item);
   }
 }

@@ -2,6 +2,7 @@
 
 import { constant, type Leaf, Variable } from '../../graph/leaf.js';
 import type { Node } from '../../graph/node.js';
+import type { Pace, Sliced } from '../../graph/sliced.js';
 import type { DType } from '../../tensor/dtype.js';
 import type { Fired } from '../ir/builder.js';
 import { defect } from '../ir/defect.js';
@@ -24,8 +25,9 @@ export function instruct(
   placement: Placement,
   packedBytes: PackedBytes,
   fired: Fired,
-): Instructions {
-  return new Writer(fused, placement, packedBytes, fired).write();
+  pace: Pace,
+): Sliced<Instructions> {
+  return new Writer(fused, placement, packedBytes, fired, pace).write();
 }
 
 class Writer {
@@ -41,15 +43,11 @@ class Writer {
     private readonly placement: Placement,
     private readonly packedBytes: PackedBytes,
     private readonly fired: Fired,
-  ) {
-    for (const item of fused.schedule) {
-      if (item.kind !== 'single' || item.value.kind !== 'product') continue;
-      const key = this.#keys.of(item.value.args[1] as Ref);
-      this.#readers.set(key, (this.#readers.get(key) ?? 0) + 1);
-    }
-  }
+    private readonly pace: Pace,
+  ) {}
 
-  write(): Instructions {
+  *write(): Sliced<Instructions> {
+    yield* this.#countReaders();
     const written = new Map<Value, Variable[]>();
     for (const { leaf, ref } of this.fused.updates) {
       if (!this.fused.final.has(ref.value)) continue;
@@ -60,11 +58,17 @@ class Writer {
     for (const item of this.fused.schedule) {
       if (item.kind === 'single') this.#single(item.value);
       else if (item.grade === lastGrade)
-        this.#writes.push(this.#group(item.passes, (pass) => this.#writing(pass, written)));
-      else this.#list.push(this.#group(item.passes, (pass) => this.#arena(pass)));
+        this.#writes.push(yield* this.#group(item.passes, (pass) => this.#writing(pass, written)));
+      else this.#list.push(yield* this.#group(item.passes, (pass) => this.#arena(pass)));
+      if (this.pace.due(item.kind === 'single' ? 1 + item.value.args.length : 1)) yield;
     }
-    const outputs = this.fused.outputs.map((ref) => this.#output(ref));
+    const outputs: Location[] = [];
+    for (const ref of this.fused.outputs) {
+      outputs.push(this.#output(ref));
+      if (this.pace.due()) yield;
+    }
     for (const { leaf, ref } of this.fused.updates) {
+      if (this.pace.due()) yield;
       if (this.fused.final.has(ref.value) || count(ref.shape) === 0) continue;
       const to = {
         memory: this.placement.leafMemory(leaf, leaf.value.size),
@@ -78,7 +82,18 @@ class Writer {
         nodes: [leaf],
       });
     }
-    return { list: [...this.#list, ...this.#writes], writeStart: this.#list.length, outputs };
+    const writeStart = this.#list.length;
+    for (const write of this.#writes) this.#list.push(write);
+    return { list: this.#list, writeStart, outputs };
+  }
+
+  *#countReaders(): Sliced<void> {
+    for (const item of this.fused.schedule) {
+      if (this.pace.due()) yield;
+      if (item.kind !== 'single' || item.value.kind !== 'product') continue;
+      const key = this.#keys.of(item.value.args[1] as Ref);
+      this.#readers.set(key, (this.#readers.get(key) ?? 0) + 1);
+    }
   }
 
   #fire(rewrite: string): void {
@@ -238,9 +253,22 @@ class Writer {
   }
 
   /** A group of passes as segments; `targets` says where each pass's stores go. */
-  #group(passes: readonly Pass[], targets: (pass: Pass) => Targets): GroupInstruction {
+  *#group(passes: readonly Pass[], targets: (pass: Pass) => Targets): Sliced<GroupInstruction> {
     const [first] = passes as readonly [Pass, ...Pass[]];
-    const found = passes.map(targets);
+    const segments: Segment[] = [];
+    const nodes = new Set<Node>();
+    const found: Targets[] = [];
+    // All targets first: they are given their memories in this order.
+    for (const pass of passes) {
+      found.push(targets(pass));
+      if (this.pace.due(1 + pass.stores.length)) yield;
+    }
+    for (const [i, pass] of passes.entries()) {
+      for (const segment of this.#segments(pass, found[i] as Targets)) segments.push(segment);
+      for (const { value } of pass.stores) if (value.node) nodes.add(value.node);
+      for (const { value } of pass.closes) if (value.node) nodes.add(value.node);
+      if (this.pace.due(1 + pass.loads.length + pass.stores.length)) yield;
+    }
     const stores = (found[0] as Targets).stores.map(({ register, dtype }) => ({ register, dtype }));
     return {
       kind: 'group',
@@ -248,10 +276,8 @@ class Writer {
       operations: first.operations,
       stores,
       closes: first.closes.map(({ register, value }) => ({ register, dtype: value.dtype })),
-      segments: passes.flatMap((pass, i) => this.#segments(pass, found[i] as Targets)),
-      nodes: nodesOf(
-        passes.flatMap(({ stores: s, closes }) => [...s, ...closes].map(({ value }) => value)),
-      ),
+      segments,
+      nodes: [...nodes],
     };
   }
 

@@ -6,6 +6,7 @@ import { type Bindings, bindDim, type Dim } from '../../graph/dimension.js';
 import { Leaf } from '../../graph/leaf.js';
 import type { Node } from '../../graph/node.js';
 import type { Bound, Lowering } from '../../graph/op.js';
+import type { Sliced } from '../../graph/sliced.js';
 import type { DType } from '../../tensor/dtype.js';
 import { formatShape } from '../../tensor/shape.js';
 import type { Builder } from '../ir/builder.js';
@@ -119,7 +120,11 @@ const kinds: Omit<Kinds, 'leaf' | 'compose'> = {
  * @returns what each node is
  * @throws ShapeError where a shape does not fit under this binding, naming the node
  */
-export function lower(order: readonly Node[], bindings: Bindings, build: Builder): Map<Node, Ref> {
+export function* lower(
+  order: readonly Node[],
+  bindings: Bindings,
+  build: Builder,
+): Sliced<Map<Node, Ref>> {
   const refs = new Map<Node, Ref>();
   for (const node of order) {
     const shape = node.shape.map((dim) =>
@@ -131,6 +136,7 @@ export function lower(order: readonly Node[], bindings: Bindings, build: Builder
       );
     }
     refs.set(node, lowered(node, shape, refs, bindings, build));
+    if (build.pace.due(1 + node.inputs.length)) yield;
   }
   return refs;
 }

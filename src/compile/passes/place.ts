@@ -5,6 +5,7 @@
  */
 
 import type { Leaf } from '../../graph/leaf.js';
+import { type Pace, type Sliced, sorted } from '../../graph/sliced.js';
 import type { DType } from '../../tensor/dtype.js';
 import type { Fired } from '../ir/builder.js';
 import { defect } from '../ir/defect.js';
@@ -45,25 +46,41 @@ export class Placement {
   readonly #loading = new Map<Value, Pass[]>();
   readonly #uses: Uses;
 
-  constructor(
+  private constructor(
     private readonly fused: Fused,
     private readonly fired: Fired,
   ) {
     this.#uses = fused.uses;
+  }
+
+  static *of(fused: Fused, fired: Fired, pace: Pace): Sliced<Placement> {
+    const placement = new Placement(fused, fired);
     for (const item of fused.schedule) {
-      if (item.kind !== 'group') continue;
-      for (const pass of item.passes) {
-        for (const { value } of pass.stores) this.#stored.add(value);
-        for (const { value } of pass.loads) {
-          const passes = this.#loading.get(value);
-          if (passes) passes.push(pass);
-          else this.#loading.set(value, [pass]);
-        }
+      for (const pass of item.kind === 'group' ? item.passes : []) {
+        placement.#readPass(pass);
+        if (pace.due(1 + pass.loads.length)) yield;
       }
     }
-    const places = fused.order.filter(({ kind, size }) => kind === 'place' && size > 0);
+    const places: Value[] = [];
+    for (const value of fused.order) {
+      if (value.kind === 'place' && value.size > 0) places.push(value);
+      if (pace.due()) yield;
+    }
     // The largest first: what two places want at once, the larger one gets.
-    for (const place of places.sort((a, b) => b.size - a.size || a.id - b.id)) this.#house(place);
+    for (const place of yield* sorted(places, (a, b) => b.size - a.size || a.id - b.id, pace)) {
+      placement.#house(place);
+      if (pace.due(1 + place.args.length)) yield;
+    }
+    return placement;
+  }
+
+  #readPass(pass: Pass): void {
+    for (const { value } of pass.stores) this.#stored.add(value);
+    for (const { value } of pass.loads) {
+      const passes = this.#loading.get(value);
+      if (passes) passes.push(pass);
+      else this.#loading.set(value, [pass]);
+    }
   }
 
   /** Whether a place has no memory of its own: its readers go to its parts. */

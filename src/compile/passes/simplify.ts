@@ -4,33 +4,28 @@
  * sums and products, sums are flat, and what nothing reads is gone.
  */
 
+import type { Sliced } from '../../graph/sliced.js';
 import type { Builder } from '../ir/builder.js';
 import { Rebuilder } from '../ir/rebuild.js';
-import {
-  narrow,
-  type Ref,
-  reachableFrom,
-  showsAll,
-  type Use,
-  Uses,
-  type Value,
-} from '../ir/value.js';
+import { narrow, type Ref, reachable, showsAll, type Use, Uses, type Value } from '../ir/value.js';
 import { type Box, boxOf, equalLists, rebase } from '../ir/view.js';
 
-export function simplify(roots: readonly Ref[], build: Builder): Ref[] {
-  return flattenSums(narrowProducts(roots, build), build);
+export function* simplify(roots: readonly Ref[], build: Builder): Sliced<Ref[]> {
+  return yield* flattenSums(yield* narrowProducts(roots, build), build);
 }
 
 type Range = readonly [start: number, end: number];
 
 /** Sums and products of which only ranges of columns are read become sums and products of those. */
-function narrowProducts(roots: readonly Ref[], build: Builder): Ref[] {
-  const order = reachableFrom(roots);
-  const uses = new Uses(order, roots);
+function* narrowProducts(roots: readonly Ref[], build: Builder): Sliced<Ref[]> {
+  const order = yield* reachable(roots, build.pace);
+  const uses = yield* Uses.of(order, roots, build.pace);
   const split = new Map<Value, readonly Range[]>();
   for (let i = order.length - 1; i >= 0; i--) {
     const value = order[i] as Value;
+    if (build.pace.due()) yield;
     if ((value.kind !== 'sum' && value.kind !== 'product') || value.shape.length !== 2) continue;
+    if (build.pace.due(uses.of(value).length)) yield;
     const ranges = readRanges(value, uses.of(value), split);
     if (ranges) split.set(value, ranges);
   }
@@ -67,7 +62,7 @@ function narrowProducts(roots: readonly Ref[], build: Builder): Ref[] {
       return build.through(view, part, ref.value.node);
     },
   );
-  return rebuilder.run(roots, order);
+  return yield* rebuilder.run(roots, order);
 }
 
 /** The distinct ranges of columns that readers take; undefined where one takes all, or they overlap. */
@@ -98,9 +93,9 @@ function readRanges(
 }
 
 /** A sum that is read once, whole, by another sum is part of that. */
-function flattenSums(roots: readonly Ref[], build: Builder): Ref[] {
-  const order = reachableFrom(roots);
-  const uses = new Uses(order, roots);
+function* flattenSums(roots: readonly Ref[], build: Builder): Sliced<Ref[]> {
+  const order = yield* reachable(roots, build.pace);
+  const uses = yield* Uses.of(order, roots, build.pace);
   const inlined = (ref: Ref): boolean => {
     const { value } = ref;
     if (value.kind !== 'sum' || uses.of(value).length !== 1) return false;
@@ -122,5 +117,5 @@ function flattenSums(roots: readonly Ref[], build: Builder): Ref[] {
     }
     return build.sum(value.dtype, value.shape, terms, value.node);
   });
-  return rebuilder.run(roots, order);
+  return yield* rebuilder.run(roots, order);
 }

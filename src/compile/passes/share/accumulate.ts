@@ -4,9 +4,10 @@
  * input projection.
  */
 
+import type { Sliced } from '../../../graph/sliced.js';
 import type { Builder } from '../../ir/builder.js';
 import { Rebuilder } from '../../ir/rebuild.js';
-import { type Ref, reachableFrom, type Use, Uses, type Value, viewed } from '../../ir/value.js';
+import { type Ref, reachable, type Use, Uses, type Value, viewed } from '../../ir/value.js';
 import { type Box, boxOf } from '../../ir/view.js';
 import { Units } from './units.js';
 
@@ -17,14 +18,12 @@ interface Block {
   readonly box: Box;
 }
 
-export function accumulate(roots: readonly Ref[], build: Builder): Ref[] {
-  const order = reachableFrom(roots);
-  const uses = new Uses(order, roots);
-  const units = new Units(order);
-  const depths = units.depths(
-    units.topological(),
-    (unit) => units.members(unit)[0]?.kind === 'product',
-  );
+export function* accumulate(roots: readonly Ref[], build: Builder): Sliced<Ref[]> {
+  const { pace } = build;
+  const order = yield* reachable(roots, pace);
+  const uses = yield* Uses.of(order, roots, pace);
+  const units = yield* Units.of(order, pace);
+  const depths = yield* units.depths((unit) => units.members(unit)[0]?.kind === 'product');
   const depth = (value: Value) => depths[units.unitOf(value)] as number;
   /** Terms of sums that have gone: a later product is added onto them. */
   const gone = new Map<Value, Set<Ref>>();
@@ -37,13 +36,16 @@ export function accumulate(roots: readonly Ref[], build: Builder): Ref[] {
   const isGone = (sum: Value, ref: Ref) => gone.get(sum)?.has(ref) ?? false;
 
   for (const later of order) {
+    if (pace.due()) yield;
     if (later.kind !== 'product' || later.args.length > 2) continue;
+    if (pace.due(uses.of(later).length)) yield;
     const blocks = blocksOf(later, uses.of(later));
     const [first] = blocks ?? [];
     if (!blocks || !first || tiled(blocks) !== later.size) continue;
     // What is added onto a block that is read twice would be read twice.
     if ([...(readers(later)?.values() ?? [0])].some((times) => times !== 1)) continue;
     for (const term of first.sum.args) {
+      if (pace.due(blocks.length)) yield;
       const earlier = term.value;
       if (earlier.kind !== 'product' || earlier === later || depth(earlier) >= depth(later))
         continue;
@@ -67,18 +69,23 @@ export function accumulate(roots: readonly Ref[], build: Builder): Ref[] {
     }
   }
   if (onto.size === 0) return [...roots];
-  const rebuilder: Rebuilder = new Rebuilder(build, (value) => {
-    const target = onto.get(value);
-    if (target) {
-      const [a, b] = value.args.map((arg) => rebuilder.ref(arg)) as [Ref, Ref];
-      return build.product(a, b, value.node, rebuilder.ref(target));
-    }
-    const dropped = gone.get(value);
-    if (!dropped) return undefined;
-    const kept = value.args.filter((arg) => !dropped.has(arg)).map((arg) => rebuilder.ref(arg));
-    return build.sum(value.dtype, value.shape, kept, value.node);
-  });
-  return rebuilder.run(roots, order);
+  const rebuilder: Rebuilder = new Rebuilder(
+    build,
+    (value) => {
+      const target = onto.get(value);
+      if (target) {
+        const [a, b] = value.args.map((arg) => rebuilder.ref(arg)) as [Ref, Ref];
+        return build.product(a, b, value.node, rebuilder.ref(target));
+      }
+      const dropped = gone.get(value);
+      if (!dropped) return undefined;
+      const kept = value.args.filter((arg) => !dropped.has(arg)).map((arg) => rebuilder.ref(arg));
+      return build.sum(value.dtype, value.shape, kept, value.node);
+    },
+    undefined,
+    (value) => onto.get(value)?.value,
+  );
+  return yield* rebuilder.run(roots, order);
 }
 
 /** What is read of the product, if only sums read it. */

@@ -4,30 +4,32 @@
  * blocks of one product, and its operands in places.
  */
 
+import type { Sliced } from '../../../graph/sliced.js';
 import type { Builder } from '../../ir/builder.js';
 import { Rebuilder } from '../../ir/rebuild.js';
-import { narrow, type Ref, reachableFrom, showsAll, Uses, type Value } from '../../ir/value.js';
+import { narrow, type Ref, reachable, showsAll, Uses, type Value } from '../../ir/value.js';
 import { equalLists } from '../../ir/view.js';
 import { accumulate } from './accumulate.js';
 import { merge } from './merge.js';
 import { Sharing } from './sets.js';
 
-export function share(roots: readonly Ref[], build: Builder): Ref[] {
+export function* share(roots: readonly Ref[], build: Builder): Sliced<Ref[]> {
   build.splitsProducts = false;
-  const order = reachableFrom(roots);
-  const sharing = new Sharing(order, new Uses(order, roots), build.fired);
-  const merged = merge(roots, sharing, sharing.decide(), build);
+  const order = yield* reachable(roots, build.pace);
+  const uses = yield* Uses.of(order, roots, build.pace);
+  const sharing = yield* Sharing.of(order, uses, build.fired, build.pace);
+  const merged = yield* merge(roots, sharing, yield* sharing.decide(), build);
   // What is added onto must be a product still.
-  return accumulate(outerProducts(merged, build), build);
+  return yield* accumulate(yield* outerProducts(merged, build), build);
 }
 
 /**
  * A batch of one. A product with K = 1 is a broadcast multiplication: it joins its readers' groups, and what
  * scales it scales its left column instead, once. The sum of one row is the row.
  */
-function outerProducts(roots: readonly Ref[], build: Builder): Ref[] {
-  const order = reachableFrom(roots);
-  const uses = new Uses(order, roots);
+function* outerProducts(roots: readonly Ref[], build: Builder): Sliced<Ref[]> {
+  const order = yield* reachable(roots, build.pace);
+  const uses = yield* Uses.of(order, roots, build.pace);
   const isOuter = ({ kind, args }: Value) =>
     kind === 'product' && args.length === 2 && args[0]?.shape[1] === 1;
   const rebuilder: Rebuilder = new Rebuilder(build, (value) => {
@@ -65,5 +67,5 @@ function outerProducts(roots: readonly Ref[], build: Builder): Ref[] {
     const operands = [build.stretch(scaled(a), shape), build.stretch(b, shape)];
     return build.map('mul', dtype, shape, operands, node);
   };
-  return rebuilder.run(roots, order);
+  return yield* rebuilder.run(roots, order);
 }

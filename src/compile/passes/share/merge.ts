@@ -1,5 +1,6 @@
 /** Rebuilds the values with each set of products as one product of placed operands. */
 
+import type { Pace, Sliced } from '../../../graph/sliced.js';
 import type { Builder } from '../../ir/builder.js';
 import type { Part } from '../../ir/places.js';
 import { Rebuilder } from '../../ir/rebuild.js';
@@ -9,33 +10,34 @@ import {
   endOf,
   narrow,
   type Ref,
-  reachableFrom,
+  reachable,
   transposed,
   type Value,
   viewed,
 } from '../../ir/value.js';
 import type { Columns, Merged, Sharing } from './sets.js';
 
-export function merge(
+export function* merge(
   roots: readonly Ref[],
   sharing: Sharing,
   columns: readonly Columns[],
   build: Builder,
-): Ref[] {
+): Sliced<Ref[]> {
   const { units } = sharing;
   const setsOf = new Map<number, Columns>();
   for (const group of columns) {
+    if (build.pace.due(group.sets.length)) yield;
     const products = group.sets.flatMap((set) => set.products);
     if (products.length > 1) setsOf.set(units.unitOf(products[0] as Value), group);
   }
   const rebuilder = new Rebuilder(build);
   const beside = new Beside();
-  for (const unit of units.topological()) {
+  for (const unit of yield* units.topological()) {
     const group = setsOf.get(unit);
-    if (group) mergeColumns(group, rebuilder, build, beside);
-    else for (const value of units.members(unit)) rebuilder.value(value);
+    if (group) yield* mergeColumns(group, rebuilder, build, beside);
+    else yield* rebuilder.values(units.members(unit));
   }
-  return mergeColumnSums(
+  return yield* mergeColumnSums(
     roots.map((root) => rebuilder.ref(root)),
     beside,
     build,
@@ -63,46 +65,56 @@ class Beside {
   }
 }
 
-function mergeColumns(
+function* mergeColumns(
   { sets }: Columns,
   rebuilder: Rebuilder,
   build: Builder,
   beside: Beside,
-): void {
+): Sliced<void> {
   const [first] = sets as readonly [Merged, ...Merged[]];
-  const operands = (set: Merged, index: number) =>
-    set.products.map((product) => rebuilder.ref(product.args[index] as Ref));
+  function* operands(set: Merged, index: number): Sliced<Ref[]> {
+    const refs: Ref[] = [];
+    for (const { args } of set.products) {
+      const operand = args[index] as Ref;
+      yield* rebuilder.values([operand.value]);
+      refs.push(rebuilder.ref(operand));
+      if (build.pace.due()) yield;
+    }
+    return refs;
+  }
   if (first.products[0]?.kind === 'columnSum') {
-    const stacked = sideBySide(operands(first, 0), 0, build);
+    const stacked = sideBySide(yield* operands(first, 0), 0, build);
     sumInto(first.products, build.columnSum(stacked, first.products[0].node), rebuilder, build);
     return;
   }
   const { node } = first.products[0] as Value;
   const along = first.kind === 'rows' ? 0 : 1;
-  const left = sideBySide(operands(first, 0), along, build);
-  const rights = sets.map((set) => {
-    const own = operands(set, 1);
-    return set.kind === 'rows' ? (own[0] as Ref) : sideBySide(own, 0, build);
-  });
+  const left = sideBySide(yield* operands(first, 0), along, build);
+  const rights: Ref[] = [];
+  for (const set of sets) {
+    const own = yield* operands(set, 1);
+    rights.push(set.kind === 'rows' ? (own[0] as Ref) : sideBySide(own, 0, build));
+  }
   const right = sideBySide(rights, 1, build);
   const product = build.product(left, right, node);
   let column = 0;
-  sets.forEach((set, j) => {
+  for (const [j, set] of sets.entries()) {
     const end = column + ((rights[j] as Ref).shape[1] as number);
     const block = sets.length > 1 ? narrow(product, 1, column, end) : product;
     if (sets.length > 1) beside.add(rights[j] as Ref, { all: right, start: column, end });
     column = end;
     if (set.kind === 'terms') {
       sumInto(set.products, block, rebuilder, build);
-      return;
+      continue;
     }
     let row = 0;
     for (const member of set.products) {
       const height = member.shape[0] as number;
       rebuilder.set(member, set.products.length > 1 ? narrow(block, 0, row, row + height) : block);
       row += height;
+      if (build.pace.due()) yield;
     }
-  });
+  }
 }
 
 /** Terms of one sum: the first becomes the whole, the others nothing. */
@@ -132,10 +144,11 @@ function sideBySide(refs: readonly Ref[], dim: 0 | 1, build: Builder): Ref {
 }
 
 /** Column sums of matrices that lie beside one another are parts of one column sum. */
-function mergeColumnSums(roots: readonly Ref[], beside: Beside, build: Builder): Ref[] {
-  const order = reachableFrom(roots);
-  const depths = columnSumDepths(order);
-  const rebuilder: Rebuilder = new Rebuilder(build, (value) => {
+function* mergeColumnSums(roots: readonly Ref[], beside: Beside, build: Builder): Sliced<Ref[]> {
+  const order = yield* reachable(roots, build.pace);
+  const depths = yield* columnSumDepths(order, build.pace);
+  /** What lies beside the operand of a column sum, where both may be summed at once. */
+  const placeOf = (value: Value): Place | undefined => {
     if (value.kind !== 'columnSum') return undefined;
     const operand = value.args[0] as Ref;
     const lies = beside.placeOf(operand);
@@ -143,22 +156,33 @@ function mergeColumnSums(roots: readonly Ref[], beside: Beside, build: Builder):
     const depth = lies && depths[lies.all.value.id];
     if (!lies || depth === undefined || depth > (depths[operand.value.id] as number))
       return undefined;
-    build.fire('share: column sums along N');
-    const sums = build.columnSum(rebuilder.ref(lies.all), value.node);
-    return viewed(sums.value, {
-      offset: sums.offset + lies.start,
-      shape: value.shape,
-      strides: [1],
-    });
-  });
-  return rebuilder.run(roots, order);
+    return lies;
+  };
+  const rebuilder: Rebuilder = new Rebuilder(
+    build,
+    (value) => {
+      const lies = placeOf(value);
+      if (!lies) return undefined;
+      build.fire('share: column sums along N');
+      const sums = build.columnSum(rebuilder.ref(lies.all), value.node);
+      return viewed(sums.value, {
+        offset: sums.offset + lies.start,
+        shape: value.shape,
+        strides: [1],
+      });
+    },
+    undefined,
+    (value) => placeOf(value)?.all.value,
+  );
+  return yield* rebuilder.run(roots, order);
 }
 
 /** For each value, by its id, the most column sums on a path that ends there. */
-function columnSumDepths(order: readonly Value[]): (number | undefined)[] {
+function* columnSumDepths(order: readonly Value[], pace: Pace): Sliced<(number | undefined)[]> {
   const depths = byId<number>(endOf(order));
   for (const { id, kind, args } of order) {
     let most = 0;
+    if (pace.due(args.length)) yield;
     for (const { value } of args) most = Math.max(most, depths[value.id] as number);
     depths[id] = most + (kind === 'columnSum' ? 1 : 0);
   }

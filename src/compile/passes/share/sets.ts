@@ -5,6 +5,7 @@
  */
 
 import { Variable } from '../../../graph/leaf.js';
+import { type Pace, type Sliced, sorted } from '../../../graph/sliced.js';
 import type { Fired } from '../../ir/builder.js';
 import { Keys } from '../../ir/same.js';
 import { type Ref, showsAll, type Uses, type Value } from '../../ir/value.js';
@@ -48,20 +49,25 @@ export class Sharing {
   readonly #sets: Merged[] = [];
   readonly #merged = new Set<Value>();
 
-  constructor(
-    order: readonly Value[],
+  private constructor(
+    units: Units,
     uses: Uses,
     private readonly fired: Fired,
+    private readonly pace: Pace,
   ) {
-    this.units = new Units(order);
+    this.units = units;
     this.#uses = uses;
   }
 
-  decide(): Columns[] {
-    this.#alongM();
-    this.#alongK();
-    this.#alignOrders();
-    return this.#alongN();
+  static *of(order: readonly Value[], uses: Uses, fired: Fired, pace: Pace): Sliced<Sharing> {
+    return new Sharing(yield* Units.of(order, pace), uses, fired, pace);
+  }
+
+  *decide(): Sliced<Columns[]> {
+    yield* this.#alongM();
+    yield* this.#alongK();
+    yield* this.#alignOrders();
+    return yield* this.#alongN();
   }
 
   #fire(rewrite: string): void {
@@ -69,9 +75,10 @@ export class Sharing {
   }
 
   /** Products whose right operand is a view of a parameter, of equal rank in their class. */
-  #alongM(): void {
+  *#alongM(): Sliced<void> {
     const classes = new Map<number, Value[]>();
     for (const value of this.units.order) {
+      if (this.pace.due()) yield;
       if (value.kind !== 'product' || !rightIsWeight(value)) continue;
       const key = this.#keys.of(value.args[1] as Ref);
       const members = classes.get(key);
@@ -82,7 +89,7 @@ export class Sharing {
       if (members.length < 2) continue;
       const { units } = this;
       const own = new Set(members.map((value) => units.unitOf(value)));
-      const ranks = units.depths(units.topological(), (unit) => own.has(unit));
+      const ranks = yield* units.depths((unit) => own.has(unit));
       const byRank = new Map<number, Value[]>();
       for (const value of members) {
         const rank = ranks[units.unitOf(value)] as number;
@@ -93,16 +100,17 @@ export class Sharing {
       for (const products of byRank.values()) {
         if (products.length < 2) continue;
         this.#fire('share: along M');
-        this.#add({ kind: 'rows', products: inOrder(products, 0) });
+        this.#add({ kind: 'rows', products: yield* inOrder(products, 0, this.pace) });
       }
     }
   }
 
   /** Within one sum: what is left of products by weights, together; products of computed operands, together. */
-  #alongK(): void {
+  *#alongK(): Sliced<void> {
     const candidates: Value[][] = [];
     const rows = new Map<string, number>();
     for (const sum of this.units.order) {
+      if (this.pace.due(1 + sum.args.length)) yield;
       if (sum.kind !== 'sum') continue;
       const terms = new Set(sum.args.filter((ref) => this.#onlyTerm(ref)).map((ref) => ref.value));
       const kinds = [
@@ -112,13 +120,15 @@ export class Sharing {
       ];
       for (const same of kinds) {
         if (same.length < 2) continue;
-        const products = inOrder(same, rightIsWeight(same[0] as Value) ? 1 : 0);
+        const operand = rightIsWeight(same[0] as Value) ? 1 : 0;
+        const products = yield* inOrder(same, operand, this.pace);
         candidates.push(products);
         const key = this.#rightsOf([{ kind: 'terms', products }]);
         rows.set(key, (rows.get(key) ?? 0) + (products[0]?.shape[0] as number));
       }
     }
     for (const products of candidates) {
+      if (this.pace.due(products.length)) yield;
       const set: Terms = { kind: 'terms', products };
       const weights = rightIsWeight(products[0] as Value);
       if (weights && !worthwhile(rows.get(this.#rightsOf([set])) as number, products)) continue;
@@ -128,9 +138,10 @@ export class Sharing {
   }
 
   /** Sets with the same left operands that do not depend on one another. */
-  #alongN(): Columns[] {
+  *#alongN(): Sliced<Columns[]> {
     const { units } = this;
     for (const value of units.order) {
+      if (this.pace.due()) yield;
       if (value.kind === 'product' && !this.#merged.has(value)) {
         this.#sets.push({ kind: 'rows', products: [value] });
       }
@@ -138,9 +149,10 @@ export class Sharing {
     const sums = this.#sets.filter(({ products: [head] }) => head?.kind === 'columnSum');
     const sets = this.#sets.filter(({ products: [head] }) => head?.kind === 'product');
     const first = new Set(sets.map(({ products: [head] }) => units.unitOf(head as Value)));
-    const depths = units.depths(units.topological(), (unit) => first.has(unit));
+    const depths = yield* units.depths((unit) => first.has(unit));
     const classes = new Map<string, Merged[]>();
     for (const set of sets) {
+      if (this.pace.due(set.products.length)) yield;
       const [head] = set.products as readonly [Value, ...Value[]];
       const lefts = set.products.map((product) => this.#keys.of(product.args[0] as Ref)).join(' ');
       // An outer product is done where it is read.
@@ -148,9 +160,13 @@ export class Sharing {
       const kind = outer ? units.unitOf(head) : set.products.length > 1 ? set.kind : 'one';
       append(classes, `${kind} ${depths[units.unitOf(head)]} ${lefts}`, set);
     }
-    const ordered = [...classes.values()].map((alike) => inOrderOfRights(alike, this.#weightOf));
+    const ordered: Merged[][] = [];
+    for (const alike of classes.values()) {
+      ordered.push(yield* inOrderOfRights(alike, this.#weightOf, this.pace));
+    }
     const rows = new Map<string, number>();
     for (const alike of ordered) {
+      if (this.pace.due(alike.length)) yield;
       const height = (alike[0] as Merged).products.reduce(
         (m, { shape }) => m + (shape[0] as number),
         0,
@@ -158,25 +174,31 @@ export class Sharing {
       const key = this.#rightsOf(alike);
       rows.set(key, (rows.get(key) ?? 0) + height);
     }
-    const columns = ordered.flatMap((alike): Columns[] => {
+    const columns: Columns[] = [];
+    for (const alike of ordered) {
+      if (this.pace.due(alike.length)) yield;
       const weights = rightIsWeight(alike[0]?.products[0] as Value);
       const heads = alike.map((set) => set.products[0] as Value);
       const few = weights && !worthwhile(rows.get(this.#rightsOf(alike)) as number, heads);
-      if (alike.length < 2 || few) return alike.map((set) => ({ sets: [set] }));
+      if (alike.length < 2 || few) {
+        for (const set of alike) columns.push({ sets: [set] });
+        continue;
+      }
       this.#fire('share: along N');
       units.merge(alike.flatMap(({ products }) => products));
-      return [{ sets: alike }];
-    });
+      columns.push({ sets: alike });
+    }
     return [...columns, ...sums.map((set) => ({ sets: [set] }))];
   }
 
   /** What lies below one another in one operand lies so in all: in the order of the longest list. */
-  #alignOrders(): void {
+  *#alignOrders(): Sliced<void> {
     const places = new Map<number, number>();
     const lists = this.#sets.filter(
       ({ kind, products: [head] }) => kind === 'terms' && head?.kind === 'product',
     );
     for (const { products } of lists) {
+      if (this.pace.due(products.length)) yield;
       if (rightIsWeight(products[0] as Value)) continue;
       products.forEach(({ args }, i) => {
         for (const operand of args) {
@@ -185,16 +207,16 @@ export class Sharing {
         }
       });
     }
-    this.#sets.forEach((set, index) => {
+    for (let index = 0; index < this.#sets.length; index++) {
+      const set = this.#sets[index] as Merged;
+      if (this.pace.due(set.products.length)) yield;
       const [head] = set.products as readonly [Value, ...Value[]];
-      if (set.kind === 'terms' && head.kind === 'product') return;
+      if (set.kind === 'terms' && head.kind === 'product') continue;
       const place = (value: Value) => places.get(this.#keys.of(value.args[0] as Ref));
-      if (set.products.some((value) => place(value) === undefined)) return;
-      const products = [...set.products].sort(
-        (p, q) => (place(p) as number) - (place(q) as number),
-      );
-      this.#sets[index] = { ...set, products };
-    });
+      if (set.products.some((value) => place(value) === undefined)) continue;
+      const byPlace = (p: Value, q: Value) => (place(p) as number) - (place(q) as number);
+      this.#sets[index] = { ...set, products: yield* sorted(set.products, byPlace, this.pace) };
+    }
   }
 
   #add(set: Merged): void {
@@ -246,8 +268,10 @@ function append<K, V>(lists: Map<K, V[]>, key: K, value: V): void {
 }
 
 /** By where the operand comes from: leaves in the order in which they were made, values likewise. */
-function inOrder(values: readonly Value[], operand: number): Value[] {
-  return [...values].sort((p, q) => compareRefs(p.args[operand] as Ref, q.args[operand] as Ref));
+function inOrder(values: readonly Value[], operand: number, pace: Pace): Sliced<Value[]> {
+  const compare = (p: Value, q: Value) =>
+    compareRefs(p.args[operand] as Ref, q.args[operand] as Ref);
+  return sorted(values, compare, pace);
 }
 
 function compareRefs(a: Ref, b: Ref): number {
@@ -256,10 +280,11 @@ function compareRefs(a: Ref, b: Ref): number {
   return a.value.id - b.value.id || a.offset - b.offset;
 }
 
-function inOrderOfRights(
+function* inOrderOfRights(
   sets: readonly Merged[],
   weightOf: (right: Ref) => number | undefined,
-): Merged[] {
+  pace: Pace,
+): Sliced<Merged[]> {
   const rank = (set: Merged) => {
     if (rightIsWeight(set.products[0] as Value)) return Number.POSITIVE_INFINITY;
     for (const product of set.products) {
@@ -269,8 +294,13 @@ function inOrderOfRights(
     return Number.POSITIVE_INFINITY;
   };
   const first = (set: Merged) => set.products[0]?.args[1] as Ref;
-  return sets
-    .map((set) => ({ set, rank: rank(set) }))
-    .sort((p, q) => (p.rank === q.rank ? compareRefs(first(p.set), first(q.set)) : p.rank - q.rank))
-    .map(({ set }) => set);
+  const ranked: { readonly set: Merged; readonly rank: number }[] = [];
+  for (const set of sets) {
+    ranked.push({ set, rank: rank(set) });
+    if (pace.due(set.products.length)) yield;
+  }
+  type Ranked = (typeof ranked)[number];
+  const compare = (p: Ranked, q: Ranked) =>
+    p.rank === q.rank ? compareRefs(first(p.set), first(q.set)) : p.rank - q.rank;
+  return (yield* sorted(ranked, compare, pace)).map(({ set }) => set);
 }

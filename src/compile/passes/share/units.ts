@@ -3,6 +3,7 @@
  * no cycle; ranks and depths, which the merges go by, are taken on the graph as contracted so far.
  */
 
+import type { Pace, Sliced } from '../../../graph/sliced.js';
 import { defect } from '../../ir/defect.js';
 import { endOf, type Value } from '../../ir/value.js';
 
@@ -18,18 +19,39 @@ export class Units {
   /** As long as nothing has been merged since. */
   #topological: readonly number[] | undefined;
 
-  constructor(readonly order: readonly Value[]) {
+  private constructor(
+    readonly order: readonly Value[],
+    private readonly pace: Pace,
+    operands: number,
+  ) {
     this.#indexOf = new Int32Array(endOf(order));
     this.#first = new Int32Array(order.length + 1);
-    const operands: number[] = [];
-    order.forEach(({ id, args }, index) => {
-      this.#indexOf[id] = index;
-      for (const { value } of args) operands.push(this.#indexOf[value.id] as number);
-      this.#first[index + 1] = operands.length;
-    });
-    this.#operands = Int32Array.from(operands);
-    this.#unitOf = Int32Array.from(order, (_, index) => index);
-    this.#members = order.map((_, index) => [index]);
+    this.#operands = new Int32Array(operands);
+    this.#unitOf = new Int32Array(order.length);
+    this.#members = [];
+  }
+
+  /** Each value a unit of its own. */
+  static *of(order: readonly Value[], pace: Pace): Sliced<Units> {
+    let operands = 0;
+    for (const { args } of order) {
+      operands += args.length;
+      if (pace.due()) yield;
+    }
+    const units = new Units(order, pace, operands);
+    let next = 0;
+    for (let index = 0; index < order.length; index++) {
+      const { id, args } = order[index] as Value;
+      units.#indexOf[id] = index;
+      for (const { value } of args) {
+        units.#operands[next++] = units.#indexOf[value.id] as number;
+      }
+      units.#first[index + 1] = next;
+      units.#unitOf[index] = index;
+      units.#members.push([index]);
+      if (pace.due()) yield;
+    }
+    return units;
   }
 
   unitOf(value: Value): number {
@@ -56,12 +78,12 @@ export class Units {
   }
 
   /** All units, each after those that it depends on. */
-  topological(): readonly number[] {
-    this.#topological ??= this.#sorted();
+  *topological(): Sliced<readonly number[]> {
+    this.#topological ??= yield* this.#sorted();
     return this.#topological;
   }
 
-  #sorted(): number[] {
+  *#sorted(): Sliced<number[]> {
     const { length } = this.order;
     const state = new Uint8Array(length);
     const result: number[] = [];
@@ -72,6 +94,7 @@ export class Units {
       stack.push(unit);
       while (stack.length > 0) {
         const top = stack[stack.length - 1] as number;
+        if (this.pace.due()) yield;
         if (state[top] === 0) {
           state[top] = 1;
           for (const index of this.#members[top] as number[]) {
@@ -98,9 +121,10 @@ export class Units {
   }
 
   /** For each unit, the most counted units on a path that ends there, itself included. */
-  depths(topological: readonly number[], counted: (unit: number) => boolean): Int32Array {
+  *depths(counted: (unit: number) => boolean): Sliced<Int32Array> {
     const depth = new Int32Array(this.order.length);
-    for (const unit of topological) {
+    for (const unit of yield* this.topological()) {
+      if (this.pace.due()) yield;
       let most = 0;
       for (const index of this.#members[unit] as number[]) {
         for (let i = this.#first[index] as number; i < (this.#first[index + 1] as number); i++) {

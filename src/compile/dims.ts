@@ -1,0 +1,47 @@
+/** The sizes of dimensions that a user gives by name. */
+
+import { describeValue } from '../arguments/describe.js';
+import { ValueError } from '../errors.js';
+import type { FedInputs } from '../evaluate/bind.js';
+import { type Bindings, namesOf } from '../graph/dimension.js';
+import type { Input } from '../graph/leaf.js';
+
+/** @throws ValueError unless every name of the inputs' dimensions has a size, and every size a name */
+export function dimsOf(dims: unknown, { inputs, optional }: FedInputs): Bindings {
+  const needed = names(inputs.values());
+  const example = `{ ${[...needed].map((name) => `${name}: 64`).join(', ')} }`;
+  if (typeof dims !== 'object' || dims === null || Array.isArray(dims)) {
+    throw new ValueError(
+      `prepare: expected the sizes of dimensions by name, such as ${example}, but received ${describeValue(dims)}`,
+    );
+  }
+  const known = new Set([...needed, ...names(optional.values())]);
+  const bindings = new Map<string, number>();
+  for (const name of Object.keys(dims)) {
+    if (!known.has(name)) {
+      const all = [...known].join(', ') || 'none';
+      throw new ValueError(`prepare: no input has a dimension '${name}' (the dimensions: ${all})`);
+    }
+    const size: unknown = (dims as Record<string, unknown>)[name];
+    if (!Number.isSafeInteger(size) || (size as number) < 0) {
+      throw new ValueError(
+        `prepare: dimension '${name}' must be a whole number of at least 0, but is ${describeValue(size)}`,
+      );
+    }
+    bindings.set(name, size as number);
+  }
+  for (const name of needed) {
+    if (bindings.has(name)) continue;
+    throw new ValueError(
+      `prepare: the size of dimension '${name}' is missing: expected ${example}`,
+    );
+  }
+  return bindings;
+}
+
+function names(inputs: Iterable<Input>): Set<string> {
+  const found = new Set<string>();
+  for (const { shape } of inputs)
+    for (const dim of shape) for (const n of namesOf(dim)) found.add(n);
+  return found;
+}

@@ -1,0 +1,105 @@
+/**
+ * Which addresses are occupied when: blocks of memory, each for the time from its first use to its last. Finds the
+ * lowest free address without looking at every block: blocks are in a tree, in the order of their addresses, and a
+ * search skips whole branches.
+ */
+
+import type { Pace, Sliced } from '../../graph/sliced.js';
+
+/** A block, or all blocks of a branch. */
+interface Extent {
+  /** The lowest address. */
+  readonly start: number;
+  /** The end of the highest address. */
+  readonly end: number;
+  /** The time of the first use, and of the last. */
+  readonly first: number;
+  readonly last: number;
+  /**
+   * From `solidFirst` to `solidLast` all addresses from `solidStart` to `end` are in use, each time by the same blocks.
+   * There is no such time where `solidFirst` is larger.
+   */
+  readonly solidStart: number;
+  readonly solidFirst: number;
+  readonly solidLast: number;
+}
+
+interface Branch extends Extent {
+  /** Undefined for a block. */
+  readonly children: readonly Branch[] | undefined;
+}
+
+const maxChildren = 16;
+
+export class Occupied {
+  #root: Branch = branchOf([]);
+
+  constructor(private readonly pace: Pace) {}
+
+  /**
+   * Occupies the lowest `size` addresses that are free from `first` to `last`.
+   * @returns where they start
+   */
+  *place(size: number, first: number, last: number): Sliced<number> {
+    const start = yield* this.#free(size, first, last);
+    const end = start + size;
+    const solid = { solidStart: start, solidFirst: first, solidLast: last };
+    const extent = { start, end, first, last, ...solid };
+    const parts = inserted(this.#root, { ...extent, children: undefined });
+    this.#root = parts.length === 1 ? (parts[0] as Branch) : branchOf(parts);
+    return start;
+  }
+
+  *#free(size: number, first: number, last: number): Sliced<number> {
+    let start = 0;
+    const pending: Branch[] = [this.#root];
+    for (let next = pending.pop(); next; next = pending.pop()) {
+      if (this.pace.due()) yield;
+      if (next.last < first || next.first > last || next.end <= start) continue;
+      // All that follow start at higher addresses.
+      if (next.start >= start + size) break;
+      const { children, solidStart, solidFirst, solidLast } = next;
+      const solid = Math.max(solidFirst, first) <= Math.min(solidLast, last);
+      if (solid && solidStart < start + size) start = next.end;
+      else
+        for (let i = (children?.length ?? 0) - 1; i >= 0; i--)
+          pending.push((children as readonly Branch[])[i] as Branch);
+    }
+    return start;
+  }
+}
+
+/** The branch with one more block, after those that start where it does; two branches where one is too large. */
+function inserted(branch: Branch, block: Branch): Branch[] {
+  const children = [...(branch.children as readonly Branch[])];
+  let at = children.length;
+  while (at > 0 && (children[at - 1] as Branch).start > block.start) at--;
+  const below = children[at - 1] ?? children[0];
+  if (below?.children) children.splice(Math.max(0, at - 1), 1, ...inserted(below, block));
+  else children.splice(at, 0, block);
+  if (children.length <= maxChildren) return [branchOf(children)];
+  const middle = children.length >> 1;
+  return [branchOf(children.slice(0, middle)), branchOf(children.slice(middle))];
+}
+
+/** Children in the order of their addresses, as one. */
+function branchOf(children: readonly Branch[]): Branch {
+  let [end, first, last] = [0, Infinity, -Infinity];
+  let [solidStart, solidFirst, solidLast] = [0, Infinity, -Infinity];
+  for (const child of children) {
+    first = Math.min(first, child.first);
+    last = Math.max(last, child.last);
+    const solid = solidFirst <= solidLast;
+    // What lies within addresses that are in use at these times anyway changes nothing.
+    if (solid && child.end <= end) continue;
+    const [from, to] = [
+      Math.max(solidFirst, child.solidFirst),
+      Math.min(solidLast, child.solidLast),
+    ];
+    if (solid && child.solidStart <= end && from <= to) [solidFirst, solidLast] = [from, to];
+    else if (child.end >= end) ({ solidStart, solidFirst, solidLast } = child);
+    end = Math.max(end, child.end);
+  }
+  const start = children[0]?.start ?? 0;
+  return { start, end, first, last, solidStart, solidFirst, solidLast, children };
+}

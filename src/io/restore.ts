@@ -1,0 +1,57 @@
+/** Whether the tensors of a file fit the parameters and states that they are to be written to. */
+
+import { describeValue } from '../arguments/describe.js';
+import { DTypeError, FormatError, ShapeError, ValueError } from '../errors.js';
+import type { Variable } from '../graph/leaf.js';
+import type { DType } from '../tensor/dtype.js';
+import { formatShape } from '../tensor/shape.js';
+import { listed } from './selection.js';
+import { assertAtRest, isVariable } from './values.js';
+
+/** A tensor of a file. */
+export interface Described {
+  readonly name: string;
+  readonly shape: readonly number[];
+  /** What it is read as; undefined if it cannot be read. */
+  readonly dtype: DType | undefined;
+  /** Its type in the file, for errors. */
+  readonly description: string;
+}
+
+/**
+ * Checks that there is a tensor for each variable, of its dtype and shape.
+ * @returns `wanted`
+ * @throws ValueError if one is not a parameter or a state; FormatError if the file lacks a tensor; DTypeError or
+ *   ShapeError if one does not fit; StateError if a run in flight reads or writes a variable
+ */
+export function fitting(
+  context: string,
+  file: string,
+  found: readonly Described[],
+  wanted: ReadonlyMap<string, Variable>,
+): ReadonlyMap<string, Variable> {
+  const byName = new Map(found.map((tensor) => [tensor.name, tensor]));
+  for (const [name, variable] of wanted) {
+    if (!isVariable(variable)) {
+      throw new ValueError(
+        `${context}: expected a parameter or a state for '${name}', but received ${describeValue(variable)}`,
+      );
+    }
+    assertAtRest(context, variable);
+    const tensor = byName.get(name);
+    if (tensor === undefined) {
+      const names = found.map((other) => other.name);
+      throw new FormatError(
+        `${file}: there is no tensor '${name}', for ${variable} ${listed(names)}`,
+      );
+    }
+    const expected = `${file}: tensor '${name}': ${variable} is ${variable.dtype} ${formatShape(variable.shape)}`;
+    if (tensor.dtype !== variable.dtype) {
+      throw new DTypeError(`${expected}, but the file has ${tensor.description}`);
+    }
+    if (formatShape(tensor.shape) !== formatShape(variable.shape)) {
+      throw new ShapeError(`${expected}, but the file has ${formatShape(tensor.shape)}`);
+    }
+  }
+  return wanted;
+}

@@ -1,0 +1,99 @@
+/** What loaders read from and savers write to: paths, `file:` URLs, and bytes in memory. */
+
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { types } from 'node:util';
+import { describeValue } from '../arguments/describe.js';
+import { FormatError, ValueError } from '../errors.js';
+import { inMemory } from './bytes.js';
+import { type OpenFile, withFile } from './files.js';
+
+/** A `file:` URL. Declared by what is read of it, as not every TypeScript setup has the type `URL`. */
+export interface FileUrl {
+  /** The whole URL, as in `file:///models/net.safetensors`. */
+  readonly href: string;
+}
+
+/** Where a file is: a path, absolute or relative to the working directory, or a `file:` URL. */
+export type FilePath = string | FileUrl;
+
+/** What a loader reads: a file, or the bytes of one, as a `Uint8Array` (a `Buffer` is one) or an `ArrayBuffer`. */
+export type FileSource = FilePath | Uint8Array | ArrayBuffer | SharedArrayBuffer;
+
+/**
+ * The path of a file, as it was given.
+ * @throws ValueError if it is neither a path nor a `file:` URL
+ */
+export function pathOf(file: unknown, context: string): string {
+  const path = typeof file === 'string' && !file.startsWith('file://') ? file : pathOfUrl(file);
+  if (path !== undefined && path !== '' && !path.includes('\0')) return path;
+  throw new ValueError(
+    `${context}: expected the path of a file or a file: URL, but received ${describeUrl(file)}`,
+  );
+}
+
+/**
+ * The absolute path of a file: for work that goes on after the call returns, as the working directory may change
+ * meanwhile.
+ * @throws ValueError if it is neither a path nor a `file:` URL; FormatError if there is no working directory
+ */
+export function absolutePathOf(file: unknown, context: string): string {
+  const path = pathOf(file, context);
+  try {
+    return resolve(path);
+  } catch (cause) {
+    throw new FormatError(`${path}: the working directory is gone; give an absolute path`, {
+      cause,
+    });
+  }
+}
+
+/** Something that can be read like a file. */
+export interface Source {
+  /** How errors name it. */
+  readonly name: string;
+  /** Opens it, reads from it, closes it. @throws FormatError if it is missing, not a regular file, or unreadable */
+  read<T>(read: (open: OpenFile) => T): T;
+}
+
+/** @throws ValueError if it is neither a path, a `file:` URL nor bytes, or if the bytes have been transferred away */
+export function sourceOf(source: unknown, context: string): Source {
+  const bytes = bytesOf(source, context);
+  if (bytes === undefined) {
+    const name = pathOf(source, context);
+    return { name, read: (read) => withFile(name, read) };
+  }
+  const name = `the bytes given to ${context}`;
+  return { name, read: (read) => read(inMemory(name, bytes)) };
+}
+
+function bytesOf(source: unknown, context: string): Uint8Array | undefined {
+  // Not by `instanceof`: bytes may come from another realm.
+  if (!types.isUint8Array(source) && !types.isAnyArrayBuffer(source)) return undefined;
+  try {
+    if (types.isAnyArrayBuffer(source)) return new Uint8Array(source);
+    // Its own methods may be anything; a view of our own has ours. A view that is detached has no buffer to view.
+    return new Uint8Array(source.buffer, source.byteOffset, source.byteLength);
+  } catch (cause) {
+    throw new ValueError(`${context}: the bytes have been transferred away`, { cause });
+  }
+}
+
+function pathOfUrl(url: unknown): string | undefined {
+  try {
+    const href = typeof url === 'string' ? url : (url as FileUrl).href;
+    return typeof href === 'string' ? fileURLToPath(href) : undefined;
+  } catch {
+    // Another protocol, no URL at all, or an object that cannot be looked at.
+    return undefined;
+  }
+}
+
+function describeUrl(file: unknown): string {
+  try {
+    const href = typeof file === 'object' ? (file as FileUrl | null)?.href : undefined;
+    return typeof href === 'string' ? `the URL ${href.slice(0, 200)}` : describeValue(file);
+  } catch {
+    return describeValue(file);
+  }
+}

@@ -1,0 +1,98 @@
+/**
+ * Tensors as plain objects: what `JSON.stringify` writes, and what `structuredClone` and `postMessage` make of a
+ * tensor, which keep the fields of an object and drop its class.
+ */
+
+import { describeValue } from '../arguments/describe.js';
+import { assertList, isList, isRecord } from '../arguments/read.js';
+import { DTypeError, ShapeError, ValueError } from '../errors.js';
+import { assertDType, type DType, dtypeOf, isTypedArray, type TypedArray } from './dtype.js';
+import { assertRepresentable, isNumberArray, type NumberArray } from './nested.js';
+import { assertShape, formatShape, sizeOf } from './shape.js';
+
+/** A tensor as a plain object, as JSON and `structuredClone` give it. */
+export interface PlainTensor {
+  /** The type of the elements. */
+  readonly dtype: DType;
+  /** Dimensions, outermost first. */
+  readonly shape: readonly number[];
+  /**
+   * The elements in row-major order. In a list, numbers that JSON does not have are the strings `'NaN'`, `'Infinity'`,
+   * `'-Infinity'` and `'-0'`.
+   */
+  readonly data: NumberArray | readonly (number | string)[];
+}
+
+/** The form that JSON keeps. */
+export interface JsonTensor extends PlainTensor {
+  readonly data: readonly (number | string)[];
+}
+
+const words = new Map(['NaN', 'Infinity', '-Infinity', '-0'].map((word) => [word, Number(word)]));
+
+/** @throws nothing: every tensor has this form */
+export function toPlain(dtype: DType, shape: readonly number[], data: TypedArray): JsonTensor {
+  const elements = Array.from(data, (value) => {
+    if (Object.is(value, -0)) return '-0';
+    return Number.isFinite(value) ? value : String(value);
+  });
+  return { dtype, shape: [...shape], data: elements };
+}
+
+/** Whether an object has the fields of a plain tensor; its elements are not looked at. Never throws. */
+export function isPlainTensor(value: unknown): value is PlainTensor {
+  try {
+    return (
+      isRecord(value) && typeof value.dtype === 'string' && isList(value.shape) && 'data' in value
+    );
+  } catch {
+    return false; // a getter that throws
+  }
+}
+
+/** What a tensor is made of. */
+interface Parts {
+  readonly data: TypedArray;
+  readonly shape: readonly number[];
+}
+
+/**
+ * The memory and the shape of a plain tensor; a typed array of its dtype is wrapped, not copied.
+ * @param allocate gives zeroed memory
+ * @throws DTypeError if the dtype is unknown, or not that of the typed array; ShapeError if it is not a shape, or its size
+ *   is not the number of elements; ValueError if an element is not a number that the dtype holds
+ */
+export function fromPlain(
+  plain: PlainTensor,
+  context: string,
+  allocate: (dtype: DType, shape: readonly number[], context: string) => TypedArray,
+): Parts {
+  const { dtype, shape: given, data } = plain;
+  assertDType(dtype, context);
+  const shape = assertShape(given, context);
+  if (isTypedArray(data)) {
+    if (dtypeOf(data) === dtype) return { data, shape };
+    throw new DTypeError(
+      `${context} the object says that its dtype is ${dtype}, but its data are ${dtypeOf(data)}`,
+    );
+  }
+  const expected = `${context} expected data that are a typed array or a list of numbers,`;
+  const elements = isNumberArray(data) ? [...data] : assertList(data, expected);
+  if (elements.length !== sizeOf(shape)) {
+    throw new ShapeError(
+      `${context} shape ${formatShape(shape)} holds ${sizeOf(shape)} elements, but the data has ${elements.length}`,
+    );
+  }
+  const made = allocate(dtype, shape, context);
+  for (const [index, element] of elements.entries()) {
+    const value = typeof element === 'string' ? words.get(element) : element;
+    if (typeof value !== 'number') {
+      throw new ValueError(
+        `${context} element ${index} of the data must be a number, but is ${describeValue(element)}`,
+      );
+    }
+    if (dtype === 'int32') assertRepresentable(value, context);
+    made[index] = value;
+  }
+  return { data: made, shape };
+}

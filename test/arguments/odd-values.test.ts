@@ -1,0 +1,81 @@
+// Every public function, constructor, method and setter is called with odd values at every argument and every option:
+// nothing but a ForebayError comes out. A new export without a valid call to start from fails the first test.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import {
+  allDeclaredOptions,
+  type Declaration,
+  type DeclaredOptions,
+} from '../../src/arguments/options.js';
+import { GraphError } from '../../src/index.js';
+import { type Call, complaint, oddValues, placesIn, replaced } from './odd.js';
+
+const before = process.cwd();
+const folder = mkdtempSync(join(tmpdir(), 'forebay-odd-'));
+// Odd names of files are names in this folder; the table below writes files as it is made.
+process.chdir(folder);
+const { declarationOf, everyCallable, leftOver, refusing } = await import('./valid-calls.js');
+
+afterAll(() => {
+  process.chdir(before);
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const callables = everyCallable();
+const ready = callables.flatMap(({ name, call, invoke }) =>
+  call === undefined ? [] : [[name, { call, invoke }] as const],
+);
+
+/** Where odd values are put in a call, and the declared options among its arguments. */
+function placesOf(name: string, { args }: Call) {
+  const declared = new Set<DeclaredOptions<Declaration>>();
+  const places = placesIn(args, (object) => {
+    const options = declarationOf(name, object);
+    if (options) declared.add(options);
+    return [...new Set([...Object.keys(object), ...Object.keys(options?.declaration ?? {})])];
+  });
+  return { places, declared };
+}
+
+describe('the table of valid calls', () => {
+  it('has one for everything that is exported', () => {
+    expect(callables.filter(({ call }) => call === undefined).map(({ name }) => name)).toEqual([]);
+  });
+
+  it('has none for what is not exported', () => {
+    expect(leftOver(new Set(callables.map(({ name }) => name)))).toEqual([]);
+  });
+
+  it('has one for every declared options object', () => {
+    const met = new Set(ready.flatMap(([name, { call }]) => [...placesOf(name, call()).declared]));
+    const others = allDeclaredOptions().filter((options) => !met.has(options));
+    expect(others.map(({ of }) => of)).toEqual([]);
+  });
+
+  it.each(ready)('%s succeeds', async (name, { call, invoke }) => {
+    if (refusing.has(name)) expect(() => invoke(call())).toThrow(GraphError);
+    else await invoke(call());
+  });
+});
+
+describe('odd values', () => {
+  it('are more than 25', () => {
+    expect(Object.keys(oddValues).length).toBeGreaterThanOrEqual(25);
+  });
+
+  it.each(ready)('in %s give nothing but ForebayErrors', async (name, { call, invoke }) => {
+    const { places } = placesOf(name, call());
+    const complaints: string[] = [];
+    for (const place of places) {
+      for (const [what, make] of Object.entries(oddValues)) {
+        const { on, args } = call();
+        const odd = { ...(on && { on }), args: replaced(args, place, make()) };
+        const wrong = await complaint(() => invoke(odd));
+        if (wrong !== undefined) complaints.push(`${what} as [${place.join('.')}]: ${wrong}`);
+      }
+    }
+    expect(complaints, complaints.join('\n')).toEqual([]);
+  });
+});

@@ -1,0 +1,192 @@
+/** Odd values, and where in a call they are put: what `odd-values.test.ts` calls every public function with. */
+
+import { inspect } from 'node:util';
+import { runInNewContext } from 'node:vm';
+import {
+  backward,
+  compile,
+  dot,
+  evaluate,
+  ForebayError,
+  input,
+  Node,
+  Program,
+  sum,
+  tensor,
+} from '../../src/index.js';
+
+/** Thrown by the getters and traps of odd values: no public function may let it out. */
+export class Hostile extends Error {}
+
+const hostile = (): never => {
+  throw new Hostile('thrown by an odd value');
+};
+
+/** All traps throw, but a function can be called: what a caller's own callback throws may come out. */
+const allTraps = (target: object) =>
+  new Proxy(
+    target,
+    new Proxy(
+      {},
+      { get: (_, trap) => (trap === 'apply' ? () => 7 : hostile) },
+    ) as ProxyHandler<object>,
+  );
+
+function revoked(target: object): object {
+  const { proxy, revoke } = Proxy.revocable(target, {});
+  revoke();
+  return proxy;
+}
+
+function detached(): Float32Array {
+  const data = new Float32Array(4);
+  structuredClone(data, { transfer: [data.buffer] });
+  return data;
+}
+
+class Strange {
+  readonly rate = 1;
+}
+
+/** Made anew for every call, as a call may change what it is given. */
+export const oddValues: Readonly<Record<string, () => unknown>> = {
+  undefined: () => undefined,
+  null: () => null,
+  NaN: () => Number.NaN,
+  Infinity: () => Number.POSITIVE_INFINITY,
+  '-Infinity': () => Number.NEGATIVE_INFINITY,
+  '-1': () => -1,
+  '0.5': () => 0.5,
+  '2 ** 53': () => 2 ** 53,
+  "''": () => '',
+  "'x'": () => 'x',
+  true: () => true,
+  '[]': () => [],
+  '{}': () => ({}),
+  '[[]]': () => [[]],
+  '[null]': () => [null],
+  '[symbol]': () => [Symbol('odd')],
+  'a symbol': () => Symbol('odd'),
+  'a bigint': () => 3n,
+  'a function': () => () => 7,
+  'an instance of a class': () => new Strange(),
+  'a Date': () => new Date(0),
+  'a Map': () => new Map([['rate', 1]]),
+  'a revoked proxy': () => revoked({}),
+  'a revoked proxy of an array': () => revoked([]),
+  'an object whose getters throw': () => {
+    const names = ['rate', 'shape', 'length', 'dtype', 'x', 'w'];
+    const getters = names.map((name) => [name, { get: hostile, enumerable: true }]);
+    return Object.defineProperties({}, Object.fromEntries(getters));
+  },
+  'a proxy whose traps throw': () => allTraps({}),
+  'a proxy of an array whose traps throw': () => allTraps([]),
+  'a proxy of a function whose traps throw': () => allTraps(() => {}),
+  'a proxy of a node': () => new Proxy(input('proxied', [2]), {}),
+  'a frozen object': () => Object.freeze({ a: 1 }),
+  'an array of another realm': () => runInNewContext("[1, 'x']"),
+  'a detached typed array': detached,
+  'an unsupported typed array': () => new Uint8Array(3),
+  'an int32 node of another shape': () => input('odd', [7, 1, 7], { dtype: 'int32' }),
+  'a tensor of another shape': () => tensor([[[1], [2]]]),
+  'a promise': () => Promise.resolve(1),
+  'an object without a prototype': () => Object.create(null),
+  'an object that has only the prototype of a node': () =>
+    Object.create(Object.getPrototypeOf(input('prototype', [2]))),
+  'an object that has only the prototype of a tensor': () =>
+    Object.create(Object.getPrototypeOf(tensor(1))),
+};
+
+/** What one call is made of. */
+export interface Call {
+  /** `this`, for methods and setters. */
+  readonly on?: object;
+  readonly args: readonly unknown[];
+}
+
+/** Where a value stands in the arguments: `[0]` is the first, `[2, 'rate']` an option of the third. */
+export type Place = readonly (number | string)[];
+
+const deepest = 4;
+
+export function isPlain(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+}
+
+/** Every argument, and every element and property of those that are arrays or plain objects. */
+export function placesIn(
+  args: readonly unknown[],
+  namesOf: (object: Record<string, unknown>) => readonly string[],
+): Place[] {
+  const places: Place[] = [];
+  const visit = (value: unknown, place: Place) => {
+    if (place.length > 0) places.push(place);
+    if (place.length === deepest) return;
+    if (Array.isArray(value)) {
+      for (const index of value.keys()) visit(value[index], [...place, index]);
+    } else if (isPlain(value)) {
+      for (const name of namesOf(value)) visit(value[name], [...place, name]);
+    }
+  };
+  visit(args, []);
+  return places;
+}
+
+/** A copy of `args` with another value at a place. */
+export function replaced(
+  args: readonly unknown[],
+  place: Place,
+  value: unknown,
+): readonly unknown[] {
+  const put = (whole: unknown, [first, ...rest]: Place): unknown => {
+    if (first === undefined) return value;
+    const copy = (Array.isArray(whole) ? [...whole] : { ...(whole as object) }) as Record<
+      string | number,
+      unknown
+    >;
+    copy[first] = put(copy[first], rest);
+    return copy;
+  };
+  return put(args, place) as readonly unknown[];
+}
+
+const patience = 10_000;
+
+/** What may be done with the result of a call: a value that was accepted must not fail later, either. */
+function usesOf(made: unknown): (() => unknown)[] {
+  if (made instanceof Program) return [() => made.run({}), () => made.stats()];
+  if (!(made instanceof Node)) return [];
+  return [
+    () => `${made} ${inspect(made)}`,
+    () => evaluate(made),
+    () => backward(sum(made)),
+    () => compile({ outputs: { made } }).run(),
+    () => dot(made),
+  ];
+}
+
+/** What is wrong with how a call ended; undefined if it gave a ForebayError, or a value whose uses give no other. */
+export async function complaint(call: () => unknown): Promise<string | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`is not settled after ${patience} ms`)), patience);
+  });
+  try {
+    const made = await Promise.race([call(), late]);
+    for (const use of usesOf(made)) {
+      try {
+        use();
+      } catch (error) {
+        if (!(error instanceof ForebayError)) throw error;
+      }
+    }
+    return undefined;
+  } catch (error) {
+    if (error instanceof ForebayError) return undefined;
+    return error instanceof Error ? `${error.name}: ${error.message}` : 'what is no error';
+  } finally {
+    clearTimeout(timer);
+  }
+}

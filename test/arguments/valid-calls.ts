@@ -1,0 +1,438 @@
+/**
+ * A valid call of every public function, constructor, method and setter, with all its arguments. An op needs no
+ * entry: its call is made of its declared samples.
+ */
+
+import { allDeclaredOptions } from '../../src/arguments/options.js';
+import { declaredOps } from '../../src/graph/op.js';
+import { reachable } from '../../src/graph/topology.js';
+import * as fb from '../../src/index.js';
+import { buildSample } from '../ops/samples.js';
+import { type Call, isPlain } from './odd.js';
+
+type Function_ = (...args: unknown[]) => unknown;
+type Class = (new (...args: unknown[]) => unknown) & { readonly prototype: object };
+
+/** Something that can be called. */
+export interface Callable {
+  /** 'adam', 'new LSTM', 'Tensor.zeros', 'Program#run', 'Program#runs =' */
+  readonly name: string;
+  /** A valid call of it; undefined where the table below has none. */
+  readonly call: (() => Call) | undefined;
+  invoke(call: Call): unknown;
+}
+
+const w = fb.parameter('w', [
+  [1, 2],
+  [3, 4],
+]);
+const b = fb.parameter('b', [1, 2]);
+const exact = fb.parameter('exact', fb.tensor([1, 2], { dtype: 'float64' }));
+const x = fb.input('x', ['batch', 2]);
+const y = fb.add(fb.matmul(x, w), b);
+const loss = fb.mean(fb.square(y));
+const steps = fb.input('steps', [3, 2, 2]);
+const one = fb.input('one', [2, 2]);
+const data = [
+  [1, 2],
+  [3, 4],
+];
+const feeds = { x: fb.tensor(data) };
+const dataset = { x: fb.tensor(data) };
+
+const layer = new fb.FeedForward('layer', { inputs: 2, units: 3 });
+const lstm = new fb.LSTM('lstm', { inputs: 2, units: 2 });
+const vae = new fb.VariationalAutoencoder('vae', { inputs: 2, hidden: 2, latent: 2 });
+const layerOptions = { init: fb.initializers.he(), dtype: 'float32', seed: 1 };
+
+const asked = fb.compile({ outputs: { y } });
+const trained = () => fb.compile({ outputs: { loss }, updates: fb.sgd(loss, [w], { rate: 0.1 }) });
+const training = trained();
+
+/** A pass over mul(w, w), before anything has been sent. */
+function startedPass() {
+  const product = fb.mul(w, b);
+  const waits = fb.WaitList.of(product).register(product, 'start');
+  return { pass: new fb.BackwardPass(waits), product, waits };
+}
+
+/** The same, after everything has been sent. */
+function endedPass() {
+  const { pass, product } = startedPass();
+  pass.send(product, 'start', fb.constant(data));
+  pass.run();
+  return { pass, product };
+}
+
+let ops = 0;
+const declaration = () => ({
+  name: `odd${ops++}`,
+  arity: 1,
+  broadcasts: false,
+  interned: true,
+  dtype: ([first]: fb.Node[]) => first?.dtype,
+  shape: ([first]: fb.Node[]) => first?.shape,
+  lowering: { kind: 'alias' },
+  gradient: ({ gradient }: { gradient: fb.Node }) => [gradient],
+  samples: [],
+  refused: [],
+  label: () => '',
+});
+const scaled = fb.defineOp(declaration() as unknown as fb.OpDeclaration);
+
+const error = () => ({ args: ['what', { cause: 'why' }] });
+const drawn = { args: [[2, 2], { dtype: 'float32', seed: 1 }] };
+const checkpointed = () => ({
+  updates: [[w, fb.mul(w, 2)]],
+  program: training,
+  metadata: { key: 'value' },
+});
+
+fb.save('saved.safetensors', [w], { metadata: { key: 'value' } });
+fb.saveNpy('saved.npy', w);
+fb.saveNpz('saved.npz', { w });
+await fb.checkpoint('saved.checkpoint', checkpointed() as unknown as fb.CheckpointOptions);
+const { readFileSync, writeFileSync } = await import('node:fs');
+writeFileSync('saved.csv', 'a,b\n1,2\n3,4\n');
+const loadOptions = { only: ['w'], dtype: { w: 'float64' }, onSkipped: () => {} };
+const csvOptions = {
+  columns: { a: 'a', both: ['a', 'b'] },
+  header: true,
+  separator: ',',
+  quote: '"',
+  missing: [''],
+  fill: 0,
+  dtype: { a: 'float64' },
+};
+
+const table: Readonly<Record<string, () => Call>> = {
+  // tensors
+  tensor: () => ({ args: [data, { shape: [4], dtype: 'float64' }] }),
+  'tensor, of a list of typed arrays': () => ({ args: [[new Float32Array(2), new Uint8Array(2)]] }),
+  'tensor, of a plain object': () => ({
+    args: [{ dtype: 'float32', shape: [2], data: ['NaN', 1] }],
+  }),
+  'new Tensor': () => ({ args: [new Float32Array(4), [2, 2]] }),
+  'Tensor.zeros': () => ({ args: [[2, 2], { dtype: 'float64' }] }),
+  'Tensor.ones': () => ({ args: [[2, 2], { dtype: 'float64' }] }),
+  'Tensor.full': () => ({ args: [[2, 2], 7, { dtype: 'float64' }] }),
+  'Tensor#toArray': () => ({ on: fb.tensor(data), args: [] }),
+  'Tensor#item': () => ({ on: fb.tensor(1), args: [] }),
+  'Tensor#toJSON': () => ({ on: fb.tensor(data), args: [] }),
+  'Tensor#toString': () => ({ on: fb.tensor(data), args: [] }),
+  'Tensor#nodejs.util.inspect.custom': () => ({ on: fb.tensor(data), args: [1, { depth: 1 }] }),
+
+  // leaves
+  input: () => ({ args: ['fed', ['batch', 2], { dtype: 'int32' }] }),
+  parameter: () => ({
+    args: ['p', { shape: [2, 3], init: fb.initializers.he(), dtype: 'float64', seed: 1 }],
+  }),
+  'parameter, of a value': () => ({ args: ['p', data] }),
+  state: () => ({ args: ['s', data, { dtype: 'float64' }] }),
+  constant: () => ({ args: [data, { dtype: 'float64' }] }),
+  'new Node': () => ({ args: [y.op, y.inputs, {}, y.shape, y.dtype, 'name'] }),
+  'Node#named': () => ({ on: fb.neg(y), args: ['name'] }),
+  'Node#toString': () => ({ on: y, args: [] }),
+  'Node#nodejs.util.inspect.custom': () => ({ on: y, args: [] }),
+  'new Leaf': () => ({ args: ['input', [2], 'float32', 'name'] }),
+  'new Input': () => ({ args: ['name', [2], 'float32'] }),
+  'new Variable': () => ({ args: ['parameter', 'name', fb.tensor(data)] }),
+  'Variable#set': () => ({ on: fb.parameter('p', data), args: [data] }),
+  'new Constant': () => ({ args: [fb.tensor(data)] }),
+  setSeed: () => ({ args: [0] }),
+
+  // ops whose samples do not show how they are called
+  extent: () => ({ args: ['batch', 'float32'] }),
+  assemble: () => ({ args: [[3, 2], [new fb.Part(w, [1, 0])]] }),
+  'new Part': () => ({ args: [w, [1, 0]] }),
+  defineOp: () => ({ args: [declaration()] }),
+  'defineOp()': () => ({ args: [w, {}] }),
+  notDifferentiable: () => ({ args: ['a reason'] }),
+
+  // differentiation
+  'WaitList.of': () => ({ args: [y, loss] }),
+  'new WaitList': () => ({ args: [] }),
+  'WaitList#register': () => ({ on: new fb.WaitList(), args: [w, fb.mul(w, 2)] }),
+  'WaitList#edges': () => ({ on: fb.WaitList.of(loss), args: [w] }),
+  'WaitList#nodes': () => ({ on: fb.WaitList.of(loss), args: [] }),
+  'WaitList#has': () => ({ on: fb.WaitList.of(loss), args: [w] }),
+  'WaitList#isRegistered': () => ({ on: fb.WaitList.of(loss), args: [w, y, 1] }),
+  'WaitList#check': () => ({ on: fb.WaitList.of(loss, y), args: [loss, y] }),
+  'WaitList#clone': () => ({ on: fb.WaitList.of(loss), args: [] }),
+  backward: () => ({
+    args: [loss, { waits: fb.WaitList.of(loss), gradient: fb.constant(1) }],
+  }),
+  'backward, of pairs': () => ({
+    args: [[[loss, fb.constant(1)]], { waits: fb.WaitList.of(loss) }],
+  }),
+  'new BackwardPass': () => ({ args: [fb.WaitList.of(loss)] }),
+  'BackwardPass#send': () => {
+    const { pass, product } = startedPass();
+    return { on: pass, args: [product, 'start', fb.constant(data)] };
+  },
+  'BackwardPass#ready': () => ({ on: startedPass().pass, args: [w] }),
+  'BackwardPass#missing': () => ({ on: startedPass().pass, args: [w] }),
+  'BackwardPass#gradient': () => ({ on: endedPass().pass, args: [w] }),
+  'BackwardPass#reaches': () => ({ on: endedPass().pass, args: [w] }),
+  'BackwardPass#step': () => ({ on: startedPass().pass, args: [] }),
+  'BackwardPass#run': () => ({ on: endedPass().pass, args: [] }),
+  'new Gradients': () => ({ args: [endedPass().pass, fb.WaitList.of(loss)] }),
+  'Gradients#of': () => ({ on: fb.backward(loss), args: [w] }),
+  'Gradients#reaches': () => ({ on: fb.backward(loss), args: [w] }),
+  checkGradients: () => ({
+    args: [fb.mul(exact, exact), [exact], { feeds: {}, step: 1e-5, tolerance: 1e-6, seed: 7 }],
+  }),
+
+  // running
+  evaluate: () => ({ args: [y, feeds, { updates: [[w, fb.mul(w, 1)]], run: 0 }] }),
+  'evaluate, of a list': () => ({ args: [[y, loss], { x: data }, {}] }),
+  'evaluate, of a record': () => ({ args: [{ y, loss }, { x: feeds.x }, {}] }),
+  compile: () => ({
+    args: [{ outputs: { y }, updates: [[w, fb.mul(w, 1)]], threads: 1 }],
+  }),
+  'compile, without names of dimensions': () => ({ args: [{ outputs: { w }, updates: [] }] }),
+  'new Program': () => ({ args: [{ outputs: { y }, updates: [], threads: 1 }, undefined] }),
+  'new Program, without names of dimensions': () => ({ args: [{ outputs: { w } }, undefined] }),
+  'Program#run': () => ({
+    on: asked,
+    args: [feeds, { into: { y: fb.Tensor.zeros([2, 2]) }, checkFinite: true }],
+  }),
+  'Program#runAsync': () => ({
+    on: asked,
+    args: [{ x: data }, { signal: new AbortController().signal, checkFinite: true }],
+  }),
+  'Program#stats': () => ({ on: fb.compile({ outputs: { w } }), args: [] }),
+  'Program#runs =': () => ({ on: fb.compile({ outputs: { w } }), args: [3] }),
+  'Program#profile': () => ({ on: asked, args: [feeds] }),
+  'Program#dispose': () => ({ on: fb.compile({ outputs: { w } }), args: [] }),
+  [`Program#${Symbol.dispose.description}`]: () => ({
+    on: fb.compile({ outputs: { w } }),
+    args: [],
+  }),
+  setThreads: () => ({ args: [fb.getThreads()] }),
+  getThreads: () => ({ args: [] }),
+  nativeInfo: () => ({ args: [] }),
+  dot: () => ({
+    args: [[loss, y], { waits: fb.WaitList.of(loss, y), title: 'title', direction: 'LR' }],
+  }),
+
+  // layers, losses, optimizers
+  'new FeedForward': () => ({
+    args: ['f', { inputs: 2, units: 3, activation: fb.relu, ...layerOptions }],
+  }),
+  'FeedForward#apply': () => ({ on: layer, args: [one] }),
+  'new LSTM': () => ({ args: ['l', { inputs: 2, units: 3, ...layerOptions }] }),
+  'LSTM#step': () => ({ on: lstm, args: [one, { hidden: one, cell: one }] }),
+  'LSTM#unroll': () => ({ on: lstm, args: [steps, { hidden: one, cell: one }] }),
+  'LSTM#unroll, over a list': () => ({ on: lstm, args: [[one, one]] }),
+  'new VariationalAutoencoder': () => ({
+    args: ['v', { inputs: 2, hidden: 2, latent: 2, decoderHidden: 0, ...layerOptions }],
+  }),
+  'VariationalAutoencoder#encode': () => ({ on: vae, args: [one] }),
+  'VariationalAutoencoder#decode': () => ({ on: vae, args: [one] }),
+  'VariationalAutoencoder#decodeLogits': () => ({ on: vae, args: [one] }),
+  'VariationalAutoencoder#loss': () => ({ on: vae, args: [one, { noise: one }] }),
+  'VariationalAutoencoder#terms': () => ({ on: vae, args: [one, { noise: one }] }),
+  mse: () => ({ args: [y, y] }),
+  softmaxCrossEntropy: () => ({ args: [y, y] }),
+  binaryCrossEntropyWithLogits: () => ({ args: [y, y] }),
+  'initializers.zeros': () => ({ args: [] }),
+  'initializers.constant': () => ({ args: [1] }),
+  'initializers.normal': () => ({ args: [1] }),
+  'initializers.truncatedNormal': () => ({ args: [1] }),
+  'initializers.glorot': () => ({ args: [] }),
+  'initializers.he': () => ({ args: [] }),
+  'initializers.zeros()': () => drawn,
+  'initializers.constant()': () => drawn,
+  'initializers.normal()': () => drawn,
+  'initializers.truncatedNormal()': () => drawn,
+  'initializers.glorot()': () => drawn,
+  'initializers.he()': () => drawn,
+  adam: () => ({ args: [loss, [w, b], { rate: 0.1, beta1: 0.9, beta2: 0.99, epsilon: 1e-8 }] }),
+  sgd: () => ({ args: [fb.backward(loss), [w, b], { rate: 0.1, momentum: 0.9 }] }),
+
+  // training
+  fit: () => ({
+    args: [
+      training,
+      dataset,
+      {
+        epochs: 1,
+        batchSize: 1,
+        shuffle: true,
+        seed: 1,
+        signal: new AbortController().signal,
+        checkFinite: true,
+        validate: { program: asked, dataset, batchSize: 2 },
+        onBatch: () => {},
+        onEpoch: () => {},
+        checkpoint: { file: 'fit.checkpoint', every: { batches: 2, seconds: 9, epochs: 1 } },
+        from: undefined,
+      },
+    ],
+  }),
+  predict: () => ({
+    args: [asked, dataset, { batchSize: 2, signal: new AbortController().signal }],
+  }),
+  checkpoint: () => ({ args: ['new.checkpoint', checkpointed()] }),
+  resume: () => {
+    const { metadata: _, ...options } = checkpointed();
+    return { args: ['saved.checkpoint', options] };
+  },
+
+  'fit, from a checkpoint': () => {
+    const progress = { examples: 2, batchSize: 1, seed: undefined, epoch: 1, row: 0, sums: {} };
+    const epochs = [{ epoch: 0, outputs: {} }];
+    const from = {
+      file: 'fit.checkpoint',
+      runs: [3],
+      progress: { ...progress, epochs, ended: false },
+      metadata: {},
+    };
+    return { args: [training, dataset, { epochs: 1, batchSize: 1, shuffle: false, from }] };
+  },
+
+  // files
+  save: () => ({ args: ['new.safetensors', { w }, { metadata: { key: 'value' } }] }),
+  'save, of a list': () => ({ args: ['new.safetensors', [w], {}] }),
+  load: () => ({ args: ['saved.safetensors', [w]] }),
+  'load, into a record': () => ({ args: ['saved.safetensors', { w }] }),
+  'load, with options': () => ({ args: ['saved.safetensors', loadOptions] }),
+  'load, of bytes': () => ({ args: [readFileSync('saved.safetensors')] }),
+  loadMetadata: () => ({ args: ['saved.safetensors'] }),
+  saveNpy: () => ({ args: ['new.npy', w] }),
+  loadNpy: () => ({ args: ['saved.npy', { dtype: 'float64' }] }),
+  saveNpz: () => ({ args: ['new.npz', { w }, { compress: true }] }),
+  loadNpz: () => ({ args: ['saved.npz', [w]] }),
+  'loadNpz, with options': () => ({ args: ['saved.npz', loadOptions] }),
+  loadCsv: () => ({ args: ['saved.csv', csvOptions] }),
+  parseCsv: () => ({ args: ['a,b\n1,2\n', csvOptions] }),
+  'parseCsv, columns in a list': () => ({ args: ['1\n', { header: false, columns: [0] }] }),
+
+  // errors
+  'new ForebayError': error,
+  'new ShapeError': error,
+  'new DTypeError': error,
+  'new GraphError': error,
+  'new ValueError': error,
+  'new StateError': error,
+  'new FormatError': error,
+  'new NumericError': error,
+  'new NativeError': error,
+};
+
+/** What refuses every call: an abstract class. */
+export const refusing: ReadonlySet<string> = new Set(['new Leaf']);
+
+/** What is not reached by the name of an export: what functions give back. */
+const given: Readonly<Record<string, Function_>> = {
+  'defineOp()': scaled as Function_,
+  'initializers.zeros()': fb.initializers.zeros() as unknown as Function_,
+  'initializers.constant()': fb.initializers.constant(1) as unknown as Function_,
+  'initializers.normal()': fb.initializers.normal(1) as unknown as Function_,
+  'initializers.truncatedNormal()': fb.initializers.truncatedNormal(1) as unknown as Function_,
+  'initializers.glorot()': fb.initializers.glorot() as unknown as Function_,
+  'initializers.he()': fb.initializers.he() as unknown as Function_,
+};
+
+/**
+ * A call of an op, made of its samples: the operands, one by one or as a list, then its attributes in their order, of
+ * which the last may be options. The first of these that gives a node.
+ */
+function callOfOp(name: string, op: Function_): (() => Call) | undefined {
+  for (const sample of declaredOps().get(name)?.samples ?? []) {
+    const { root } = buildSample(sample, 1);
+    const node = reachable([root]).find((made) => made.op.name === name);
+    if (node === undefined) continue;
+    const attributes = Object.entries(node.attributes);
+    const operands = node.inputs.length === 0 ? [[]] : [[node.inputs], [...node.inputs]];
+    for (const first of operands) {
+      for (let placed = attributes.length; placed >= 0; placed--) {
+        const options = Object.fromEntries(attributes.slice(placed));
+        const args = [
+          ...first,
+          ...attributes.slice(0, placed).map(([, value]) => value),
+          ...(placed === attributes.length ? [] : [options]),
+        ];
+        const others = { args: [...args, {}] };
+        // Options that are no attributes, such as keepDims, stand last.
+        if (declarationOf(name, {}) && gives(op, others.args)) return () => others;
+        if (gives(op, args)) return () => ({ args });
+      }
+    }
+  }
+  return undefined;
+}
+
+function gives(op: Function_, args: readonly unknown[]): boolean {
+  try {
+    return op(...args) instanceof fb.Node;
+  } catch {
+    return false;
+  }
+}
+
+const isClass = (value: unknown): value is Class =>
+  typeof value === 'function' && /^class\b/.test(`${value}`);
+const keyName = (key: string | symbol) => (typeof key === 'symbol' ? `${key.description}` : key);
+
+function callable(name: string, invoke: Callable['invoke'], found?: () => Call): Callable[] {
+  const variants = Object.keys(table).filter((key) => key.startsWith(`${name}, `));
+  const own = { name, call: table[name] ?? found, invoke };
+  return [own, ...variants.map((key) => ({ name: key, call: table[key], invoke }))];
+}
+
+function membersOf(name: string, ofClass: Class): Callable[] {
+  const statics = Reflect.ownKeys(ofClass).flatMap((key) => {
+    const { value } = Object.getOwnPropertyDescriptor(ofClass, key) as PropertyDescriptor;
+    if (typeof value !== 'function') return [];
+    return callable(`${name}.${keyName(key)}`, ({ args }) => Reflect.apply(value, ofClass, args));
+  });
+  const { prototype } = ofClass;
+  const methods = Reflect.ownKeys(prototype).flatMap((key) => {
+    const { value, set } = Object.getOwnPropertyDescriptor(prototype, key) as PropertyDescriptor;
+    const path = `${name}#${keyName(key)}`;
+    if (set) return callable(`${path} =`, ({ on, args }) => Reflect.apply(set, on, [args[0]]));
+    if (typeof value !== 'function' || key === 'constructor') return [];
+    return callable(path, ({ on, args }) => Reflect.apply(value, on, args));
+  });
+  return [...statics, ...methods];
+}
+
+/** All that can be called of what `src/index.ts` exports. */
+export function everyCallable(): Callable[] {
+  const exported = Object.entries(fb).flatMap(([name, value]) => {
+    if (isClass(value)) {
+      const made = callable(`new ${name}`, ({ args }) => Reflect.construct(value, args));
+      return [...made, ...membersOf(name, value)];
+    }
+    if (typeof value === 'function') {
+      const invoke = ({ args }: Call) => (value as Function_)(...args);
+      return callable(name, invoke, table[name] ?? callOfOp(name, value as Function_));
+    }
+    if (!isPlain(value)) return [];
+    return Object.entries(value).flatMap(([key, member]) =>
+      callable(`${name}.${key}`, ({ args }) => (member as Function_)(...args)),
+    );
+  });
+  const returned = Object.entries(given).flatMap(([name, function_]) =>
+    callable(name, ({ args }) => function_(...args)),
+  );
+  return [...exported, ...returned];
+}
+
+/** The names of the calls in the table that no export has. */
+export function leftOver(names: ReadonlySet<string>): string[] {
+  return Object.keys(table).filter((name) => !names.has(name));
+}
+
+/** The declared options that a plain object among a callable's arguments may have. */
+export function declarationOf(name: string, object: Record<string, unknown>) {
+  const base = (name.split(', ')[0] as string).replace('#', '.');
+  const keys = Object.keys(object);
+  return allDeclaredOptions().find(
+    ({ of, declaration }) =>
+      of.split(', ').some((taker) => taker === base || taker.startsWith(`${base}: `)) &&
+      keys.every((key) => Object.hasOwn(declaration, key)),
+  );
+}
