@@ -1,7 +1,7 @@
 #include "kernels/blas.h"
 
 #ifdef FOREBAY_ACCELERATE
-#include <Accelerate/Accelerate.h>  // macOS, where native/blas.cjs finds no OpenBLAS; untested
+#include <Accelerate/Accelerate.h>  // macOS, if native/blas.cjs finds no OpenBLAS; not tested
 #else
 #include <cblas.h>
 #endif
@@ -10,13 +10,13 @@
 #include <cstring>
 
 #if defined(__linux__)
-// OpenBLAS's end of its threads. Exported, but in no header; weak, as a build with OpenMP does not have it.
+// Ends OpenBLAS's threads. Exported, but in no header. Weak, because a build with OpenMP does not have it.
 extern "C" [[gnu::weak]] int blas_thread_shutdown_();
 #endif
 
 #if defined(__x86_64__) && defined(__linux__)
-// OpenBLAS's own start and stop, which choose the processor's kernels. Exported, but in no header;
-// weak, as a build for one processor only does not have them.
+// OpenBLAS's initialization, which chooses kernels for the processor, and its shutdown. Exported, but in no
+// header. Weak, because a build for a single processor type does not have them.
 extern "C" {
 [[gnu::weak]] void gotoblas_dynamic_init();
 [[gnu::weak]] void gotoblas_dynamic_quit();
@@ -29,11 +29,11 @@ namespace forebay {
 
 namespace {
 
-// An OpenBLAS that is older than the processor takes it for a Prescott of 2004: Debian 12's 0.3.21
-// on a Xeon of 2023 multiplies 1024 x 1024 floats at 30 GFLOPS, told its processor at 140. So a
-// Prescott that has AVX2 is named anew, unless the user has named one. OpenBLAS reads the variable
-// at its start only, which is why it is started again: at load, when forebay multiplies nothing yet
-// (another addon that is in the middle of a product of this very OpenBLAS would fail).
+// An OpenBLAS that is older than the processor treats it as a Prescott of 2004. Debian 12's 0.3.21 on a Xeon
+// of 2023 multiplies 1024 x 1024 floats at 30 GFLOPS; with the right processor type it reaches 140. So this
+// sets the processor type if OpenBLAS reports Prescott and the processor has AVX2, unless the user has set
+// it. OpenBLAS reads the variable only at initialization, so it is initialized again. This happens at load,
+// before forebay's first product. (A product that another addon runs in OpenBLAS at that moment would fail.)
 void correctProcessor() {
 #if defined(__x86_64__) && defined(__linux__)
   constexpr const char* variable = "OPENBLAS_CORETYPE";
@@ -78,7 +78,7 @@ void prepareBlas() {
   correctProcessor();
   openblas_set_num_threads(1);
 #if defined(__linux__)
-  // It has started one for each processor when it was loaded. They would sleep for good.
+  // OpenBLAS has started one thread per processor at load. They would sleep forever.
   if (blas_thread_shutdown_ != nullptr) blas_thread_shutdown_();
 #endif
 }

@@ -1,5 +1,5 @@
-// OpenBLAS (or Apple's Accelerate): the two products, and what it says of itself. The only use of
-// cblas.h is in blas.cc.
+// OpenBLAS (or Apple's Accelerate): its two matrix products and its description of itself. Only blas.cc
+// includes cblas.h.
 #pragma once
 
 #include "kernels/kernel.h"
@@ -9,9 +9,9 @@ namespace forebay {
 void gemmFloat(const Gemm& shape, const void* a, const void* b, void* c);
 void gemmDouble(const Gemm& shape, const void* a, const void* b, void* c);
 
-// To be called once, before the first product: holds OpenBLAS at one thread (its count is
-// process-wide, and forebay splits work over its own), ends those it has started, and corrects its choice of
-// processor.
+// Call this once, before the first product. It limits OpenBLAS to one thread, stops the threads that OpenBLAS
+// has started, and corrects its choice of processor. (The thread count of OpenBLAS is process-wide, and
+// forebay splits work over its own threads.)
 void prepareBlas();
 
 struct BlasInfo {

@@ -1,4 +1,4 @@
-// The SIMD bodies: the same loops compiled for several instruction sets, one of them chosen at load.
+// The SIMD bodies: the same loops compiled for several instruction sets. One body is chosen at load.
 #pragma once
 
 #include <cstddef>
@@ -13,22 +13,22 @@ struct Body {
   const char* name;
   const Kernel* kernels;
   std::size_t kernelCount;
-  bool (*supported)();       // by this machine
-  const GemmRoutines* gemm;  // for float32 and for float64
+  bool (*supported)();       // true if this machine can run the body
+  const GemmRoutines* gemm;  // two items: for float32 and for float64
 };
 
-// All that were compiled, the plainest first; a null pointer ends the list.
+// All compiled bodies, from the smallest instruction set to the largest. A null pointer ends the list.
 extern const Body* const bodies[];
 
-// What this process uses: the best supported body, or the one that FOREBAY_SIMD names. Decided
-// once, on the first call. A wrong FOREBAY_SIMD leaves `body` null and says why in `error`.
+// The body that this process uses: the best supported one, or the one that FOREBAY_SIMD names. It is chosen
+// once, on the first call. If FOREBAY_SIMD is wrong, `body` is null and `error` holds the reason.
 struct Choice {
   const Body* body;
   char error[200];
 };
 const Choice& chosen();
 
-// The decision itself, for a given value of FOREBAY_SIMD (null or empty: none).
+// Chooses the body for a given value of FOREBAY_SIMD (null or empty: not set).
 Choice choose(const char* wanted);
 
 const Kernel* find(const Body& body, Family family, const char* name);

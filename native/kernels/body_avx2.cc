@@ -10,7 +10,7 @@ bool supportedHere() { return __builtin_cpu_supports("avx2") && __builtin_cpu_su
 }  // namespace
 }  // namespace forebay
 
-// From here to the end of the file: templates are instantiated there, and must still see it.
+// In effect until the end of the file, because templates are instantiated there.
 #if defined(__clang__)
 #pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
 #else

@@ -1,5 +1,5 @@
-// How a kernel call refuses its arguments: no exceptions and no allocation, so that reporting a
-// failed allocation cannot itself fail.
+// The error of a kernel call. It uses no exceptions and no allocation, so reporting a failed allocation
+// cannot fail.
 #pragma once
 
 namespace forebay {
@@ -8,7 +8,7 @@ class Fault {
  public:
   enum class Kind { none, argument, memory };
 
-  // Both record the message and return false, so that a check reads `return fault.argument(…)`.
+  // Both record the message and return false, so that a check can `return fault.argument(…)`.
   [[gnu::format(printf, 2, 3)]] bool argument(const char* format, ...);
   [[gnu::format(printf, 2, 3)]] bool memory(const char* format, ...);
 
@@ -17,7 +17,7 @@ class Fault {
 
  private:
   Kind kind_ = Kind::none;
-  char text_[400];  // left unset: a call that succeeds should not pay for clearing it
+  char text_[400];  // not initialized: clearing it would cost time in every successful call
 };
 
 }  // namespace forebay

@@ -13,10 +13,10 @@ namespace {
 
 using Route = GemmPlan::Route;
 
-// All numbers here are measured, on a Xeon of 2023 with 48 KiB and 2 MiB of cache a core or an EPYC (Zen 3)
-// with 32 KiB and 512 KiB.
+// All numbers here were measured on a Xeon of 2023 (48 KiB of L1 and 2 MiB of L2 cache per core) or on an
+// EPYC (Zen 3, 32 KiB and 512 KiB).
 
-// A core's second cache in bytes; where the system does not say, that of the Xeon.
+// The size of a core's L2 cache in bytes. If the system does not report it, that of the Xeon.
 std::int64_t secondCache() {
 #if defined(_SC_LEVEL2_CACHE_SIZE)
   const long bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
@@ -25,53 +25,54 @@ std::int64_t secondCache() {
   return std::int64_t(2) << 20;
 }
 
-// Terms that are summed before they go to C: the more, the less often C is read and written. A tile's rows of
-// A stay in the nearest cache while all panels of B pass by. The EPYC: 32 x 256 x 1024 in panels is 5 %
-// faster with 1,024 terms than with 256, 128 x 784 x 400 4 %. Of an A stored by columns these would be as
-// many lines far apart: 256 are faster than 512 by as much.
+// These limit the number of terms that are summed before the sum is added to C. With more terms, C is read
+// and written less often. The rows of A in a tile stay in the L1 cache while all panels of B are read. On the
+// EPYC, 1,024 terms are faster than 256: by 5 % for 32 x 256 x 1024 in panels, by 4 % for 128 x 784 x 400.
+// If A is stored by columns, every term is on another cache line: 256 terms are about 5 % faster than 512.
 constexpr std::int64_t tileBytesA = std::int64_t(24) << 10;
 constexpr std::int64_t mostTermsAcross = 256;
-// Blocks are for the second cache, in which both must find room; of a B that comes from memory they are
-// larger and flatter, for that is read fastest in long runs; and beside an A stored by columns, too.
+// A block of A and a block of B fit in the L2 cache together. If B is in main memory, its blocks are larger
+// and flatter, because main memory is read fastest in long contiguous stretches. They are also larger if A is
+// stored by columns.
 constexpr std::int64_t blockBytesA = std::int64_t(512) << 10;
 constexpr std::int64_t blockBytesB = std::int64_t(512) << 10;
 constexpr std::int64_t blockBytesFarB = std::int64_t(1) << 20;
 constexpr std::int64_t smallestFarB = std::int64_t(4) << 20;
 
-// A C of that many bytes is far away, in the second cache at best: whole programs gain 1 to 2 % so, while the
-// tiles of small ones have no time to spare.
+// C is prefetched if it has at least this many bytes, because it is then not in the L1 cache. Whole programs
+// are 1 to 2 % faster with it. For a smaller C the prefetch instructions cost more than they save.
 constexpr std::int64_t smallestFarC = std::int64_t(64) << 10;
 
-// A stored by columns is packed when at least that many columns of C read it.
+// An A stored by columns is packed if C has at least this many columns.
 constexpr std::int64_t columnsWorthPackingA = 256;
-// B is read where it lies if it finds room in the second cache (128 x 784 x 400: packed it is 8 % faster
-// where that holds 512 KiB, and slower where it holds 2 MiB); by more rows a smaller one only, for packing is
-// then a small part of the work, and B's stride no longer hurts the caches.
+// B is not packed if it fits in the L2 cache. (For 128 x 784 x 400, packing is 8 % faster if the L2 cache has
+// 512 KiB, and slower if it has 2 MiB.) If C has many rows, the limit is smaller: packing is then a small
+// part of the work, and packed rows of B use the caches better than rows with a stride.
 constexpr std::int64_t fewRows = 128;
 const std::int64_t largestDirectB = secondCache() / 4 * 3;  // for few rows
 constexpr std::int64_t largestDirectBOfMany = std::int64_t(256) << 10;
-// One row of C goes along the rows of a B of at least that many bytes: a smaller one comes from a cache that
-// does not mind how it is read, and C is spared.
+// If C has one row and B has at least this many bytes, B is read row by row. A smaller B is in a cache in
+// which the order of reads does not matter, and tiles write C only once.
 constexpr std::int64_t smallestLongB = std::int64_t(128) << 10;
-// Few rows against that many bytes of panels take them one by one: of 4 MiB 24 rows are 8 % faster so, 16
-// rows 15 %; of 1 MiB 32 rows are 5 % slower.
+// If C has few rows and the panels have more bytes than this, all rows are computed panel by panel. With 4
+// MiB of panels, this is 8 % faster for 24 rows and 15 % for 16. With 1 MiB, it is 5 % slower for 32 rows.
 constexpr std::int64_t manyPanels = std::int64_t(1536) << 10;
-// A transposed B is not packed for up to so many rows if its runs are so long: dot products are half as fast
-// as tiles, but packing costs as much as some rows.
+// A transposed B is not packed if C has at most this many rows and k is at least this large. Dot products are
+// half as fast as tiles, but packing costs as much as computing some rows.
 constexpr std::int64_t fewDotRows = 8, fewDotTerms = 24;
 constexpr std::int64_t manyDotRows = 32, manyDotTerms = 512;
 
-// Where OpenBLAS is faster: not for small products, which its calls alone cost more than, nor for few rows.
+// OpenBLAS is not faster if the product is small, because of the cost of a call, or if C has few rows.
 constexpr double mostOwnWork = 20000;
 constexpr std::int64_t mostOwnRows = 4;
 
-// Multiply-adds that are worth a thread: some ten times what it takes to wake one.
+// The least number of multiply-adds for a thread: about ten times the cost of waking one.
 constexpr std::int64_t partWork = std::int64_t(1) << 22;
 
 std::int64_t divideUp(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 std::int64_t roundUp(std::int64_t a, std::int64_t b) { return divideUp(a, b) * b; }
 
-// `total` in as few pieces of at most `most` as can be, all of one size but the last.
+// The piece size that divides `total` into the fewest pieces of at most `most`. Only the last may be smaller.
 std::int64_t evenly(std::int64_t total, std::int64_t most, std::int64_t multiple) {
   return std::min(total, roundUp(divideUp(total, divideUp(total, most)), multiple));
 }
@@ -82,7 +83,7 @@ const GemmRoutines& routinesOf(const Body& body, DType type) {
   return body.gemm[type == DType::float64 ? 1 : 0];
 }
 
-// Where an extent is 1 its stride is never taken, and can be whatever suits the routines best.
+// If an extent is 1, its stride is not used. It is set to the value that suits the routines best.
 void settleStrides(GemmShape& s) {
   if (s.m <= 1) s.aRow = 1;
   if (s.k <= 1) s.aColumn = 1;
@@ -98,7 +99,7 @@ void chooseBlocks(GemmPlan& plan) {
   plan.packsA = acrossA && s.n >= columnsWorthPackingA;
   plan.farC = s.m * s.n >= smallestFarC / size;
   const bool farB = plan.route == Route::packed && s.k * s.n >= smallestFarB / size;
-  const std::int64_t rowBytes = tileBytesA / r.tileRows / (farB ? 2 : 1);  // of A, in a tile
+  const std::int64_t rowBytes = tileBytesA / r.tileRows / (farB ? 2 : 1);  // bytes of one row of A in a tile
   plan.kBlock = evenly(s.k, acrossA ? mostTermsAcross : rowBytes / size, 1);
   plan.mBlock = evenly(s.m, blockBytesA / (plan.kBlock * size), r.tileRows);
   const std::int64_t blockBytes = acrossA || farB ? blockBytesFarB : blockBytesB;
@@ -117,10 +118,10 @@ void chooseBlocks(GemmPlan& plan) {
 void chooseParts(GemmPlan& plan) {
   const GemmShape& s = plan.shape;
   const GemmRoutines& r = *plan.routines;
-  // The operand that does not go along is read by every thread.
+  // The operand that is not divided into parts is read by every thread.
   plan.partsAreRows = plan.route == Route::panels ? s.m >= 2 * s.n : s.m >= s.n;
   const std::int64_t extent = plan.partsAreRows ? s.m : s.n;
-  // OpenBLAS packs for each part anew, and cannot be handed several as one.
+  // OpenBLAS packs its operands again for each part, and several parts cannot be computed in one call.
   const bool blas = plan.route == Route::blas;
   const std::int64_t multiple = (plan.partsAreRows ? r.tileRows : r.panelWidth) * (blas ? 8 : 1);
   const std::int64_t other = (plan.partsAreRows ? s.n : s.m) * s.k;
@@ -137,7 +138,7 @@ char* at(const void* base, std::int64_t elements, DType type) {
   return static_cast<char*>(const_cast<void*>(base)) + elements * static_cast<std::int64_t>(sizeOf(type));
 }
 
-// One run over rows and columns of C.
+// Computes ranges of rows and columns of C.
 class Run {
  public:
   Run(const GemmPlan& plan, const void* a, const void* b, void* c, void* scratch)
@@ -194,7 +195,7 @@ class Run {
   void blas(Range rows, Range columns) const {
     const bool transA = s_.aColumn != 1, transB = s_.bColumn != 1;
     const auto number = [](std::int64_t n) { return static_cast<int>(n); };
-    // BLAS asks for leading dimensions even where there is one row only.
+    // BLAS requires valid leading dimensions even for a single row.
     const Gemm shape = {transA,
                         transB,
                         number(rows.to - rows.from),
@@ -209,7 +210,8 @@ class Run {
     product(shape, a(rows.from, 0), b(0, columns.from), c(rows.from, columns.from));
   }
 
-  // Blocks of columns, of k, of rows; of a block of B that stays in cache, all columns for some rows.
+  // Loops over blocks of columns, of k and of rows. A block of B stays in cache, and all of its columns are
+  // computed for some rows at a time.
   void blocks(Range rows, Range columns) const {
     const GemmRoutines& r = *plan_.routines;
     const bool packsB = plan_.route == Route::packed;
@@ -221,7 +223,7 @@ class Run {
     block.cRow = s_.cRow;
     block.farC = plan_.farC;
     block.panelsFirst = plan_.panelsFirst;
-    // What is packed here is packed block by block; what was packed before, or is not, lies there as a whole.
+    // If B is packed here, it is packed block by block. Otherwise one block has all columns.
     const std::int64_t outer = packsB ? plan_.nBlock : columns.to - columns.from;
     for (std::int64_t j = columns.from; j < columns.to; j += outer) {
       const std::int64_t end = std::min(j + outer, columns.to);
@@ -288,7 +290,7 @@ GemmPlan finish(GemmPlan plan) {
 GemmPlan planGemm(const GemmShape& shape, const Body& body) {
   GemmPlan plan = start(shape, body);
   GemmShape& s = plan.shape;
-  // One column is one row of the transposed product, for which there are more registers to fill.
+  // One column of C is computed as one row of the transposed product, which uses more registers.
   if (s.n == 1 && s.cRow == 1) {
     plan.swapped = true;
     std::swap(s.m, s.n);
@@ -298,11 +300,11 @@ GemmPlan planGemm(const GemmShape& shape, const Body& body) {
     settleStrides(s);
   }
   const auto size = static_cast<std::int64_t>(sizeOf(s.type));
-  const bool runsOfB = s.bRow == 1 && s.bColumn != 1;
+  const bool transposedB = s.bRow == 1 && s.bColumn != 1;
   const double work = static_cast<double>(s.m) * static_cast<double>(s.n) * static_cast<double>(s.k);
   if (plan.routines->blasIsFaster && work > mostOwnWork && s.m > mostOwnRows) {
     plan.route = Route::blas;
-  } else if (runsOfB) {
+  } else if (transposedB) {
     plan.route = s.aColumn == 1 && ((s.m <= fewDotRows && s.k >= fewDotTerms) ||
                                     (s.m <= manyDotRows && s.k >= manyDotTerms))
                      ? Route::dot
@@ -326,7 +328,7 @@ void runGemm(const GemmPlan& plan, const void* a, const void* b, void* c, void* 
              std::int64_t to) {
   const GemmShape& s = plan.shape;
   const Run run(plan, plan.swapped ? b : a, plan.swapped ? a : b, c, scratch);
-  // BLAS may add up a part of another size in another order: its parts are run as they are.
+  // BLAS may sum in another order if a part has another size, so its parts are computed one by one.
   const std::int64_t step = plan.route == Route::blas ? 1 : to - from;
   for (; from < to; from += step) {
     const std::int64_t end =

@@ -6,7 +6,7 @@ namespace forebay {
 
 namespace {
 
-// "[2, 3, 4]" for messages; a long list ends in dots.
+// "[2, 3, 4]" for error messages. A long list ends with "...".
 struct List {
   char text[80];
 
@@ -32,7 +32,7 @@ bool isEmpty(const std::int64_t* sizes, int rank) {
   return false;
 }
 
-// offset + sum((size - 1) * stride); false when it does not fit 64 bits.
+// Computes offset + sum((size - 1) * stride). Returns false if it does not fit in 64 bits.
 bool lastElement(std::int64_t offset, const std::int64_t* sizes, const std::int64_t* strides, int rank,
                  std::int64_t& last) {
   last = offset;
@@ -47,7 +47,7 @@ bool lastElement(std::int64_t offset, const std::int64_t* sizes, const std::int6
 }  // namespace
 
 bool toInteger(double value, std::int64_t limit, std::int64_t& integer) {
-  // Compared as doubles first: converting NaN or 1e300 to an integer is undefined.
+  // Compared as doubles first, because converting NaN or 1e300 to an integer is undefined behaviour.
   if (!(value >= 0 && value <= static_cast<double>(limit))) return false;
   integer = static_cast<std::int64_t>(value);
   return static_cast<double>(integer) == value;
@@ -57,7 +57,7 @@ bool GeometryReader::integer(const char* what, std::int64_t& value, std::int64_t
   if (next_ >= count_) {
     return fault_.argument("%s: the geometry ends at number %zu, where %s was expected", call_, next_, what);
   }
-  // volatile: another thread may write to the array meanwhile, so what is checked must be what is used.
+  // volatile: another thread may write to the array, so the value is read only once.
   const double number = *static_cast<const volatile double*>(numbers_ + next_);
   if (!toInteger(number, limit, value)) {
     return fault_.argument("%s: number %zu of the geometry (%s) is %.17g, expected an integer from 0 to %lld",

@@ -1,6 +1,5 @@
-// Geometry as it crosses the boundary: a list of numbers, read once each, checked as it is read.
-// Nothing behind this file sees a number that is not a small enough integer, nor a view that
-// reaches outside its array.
+// Reads geometry that JavaScript passes: a list of numbers. Each number is read once and checked when it is
+// read. After these checks every number is an integer within its limit, and every view is within its array.
 #pragma once
 
 #include <cstddef>
@@ -13,23 +12,23 @@ namespace forebay {
 
 constexpr int maxRank = 32;
 
-// The largest integer that a double carries exactly: JavaScript's Number.MAX_SAFE_INTEGER.
+// The largest integer up to which a double holds every integer: JavaScript's Number.MAX_SAFE_INTEGER.
 constexpr std::int64_t largestInteger = (std::int64_t(1) << 53) - 1;
 
-// `value` as an integer between 0 and `limit`; false for anything else, NaN included.
+// Converts `value` to an integer. Returns false if it is not an integer from 0 to `limit` (NaN included).
 bool toInteger(double value, std::int64_t limit, std::int64_t& integer);
 
 class GeometryReader {
  public:
-  // `call` names the entry point in messages.
+  // `call` is the name of the entry point for error messages.
   GeometryReader(const char* call, const double* numbers, std::size_t count, Fault& fault)
       : call_(call), numbers_(numbers), count_(count), fault_(fault) {}
 
-  // The next number(s), each between 0 and `limit`; `what` names them in messages.
+  // Reads the next number(s), each from 0 to `limit`. `what` is their name for error messages.
   bool integer(const char* what, std::int64_t& value, std::int64_t limit = largestInteger);
   bool integers(const char* what, std::int64_t* values, int count, std::int64_t limit = largestInteger);
   bool rank(const char* what, int& rank);
-  bool end();  // true when all numbers were read
+  bool end();  // true if all numbers have been read
 
  private:
   const char* call_;
@@ -39,15 +38,15 @@ class GeometryReader {
   Fault& fault_;
 };
 
-// The product of sizes, if it is an exact integer in JavaScript (2^53 - 1 at most).
+// Computes the product of the sizes. Fails if it is above 2^53 - 1.
 bool countElements(const char* call, const std::int64_t* sizes, int rank, std::int64_t& count, Fault& fault);
 
-// Whether offset + sum((size - 1) * stride) lies within `array`. `role` ("output", "input 1") names
-// it in messages. An empty view touches nothing; its offset may be the array's end.
+// Checks that offset + sum((size - 1) * stride) is an index of `array`. `role` ("output", "input 1") is the
+// name for error messages. The offset of an empty view may also be the length of the array.
 bool checkExtent(const char* call, const char* role, const Array& array, std::int64_t offset,
                  const std::int64_t* sizes, const std::int64_t* strides, int rank, Fault& fault);
 
-// As checkExtent, and that no stride makes two elements of an output one.
+// Like checkExtent for an output. Also checks that no stride of 0 makes two elements the same.
 bool checkOutput(const char* call, const Array& array, std::int64_t offset, const std::int64_t* sizes,
                  const std::int64_t* strides, int rank, Fault& fault);
 

@@ -1,8 +1,8 @@
-// What a kernel is: a row of one table, {family, name, arity, a routine per dtype}.
+// A kernel is a row of one table: {family, name, arity, a routine for each dtype}.
 //
-// The table is written once, in body/table.h, and compiled once per SIMD body; the row's index is
-// the kernel's id and is the same in every body. Routines are arithmetic over contiguous tiles:
-// strides, shapes and validation are the drivers' (map.h, reduce.h, product.h, random.h).
+// The table is written once, in body/table.h, and compiled once for each SIMD body. The index of a row is the
+// kernel's id, which is the same in every body. Routines compute over contiguous tiles. The drivers (map.h,
+// reduce.h, product.h, random.h) handle strides and shapes and check arguments.
 #pragma once
 
 #include <cstddef>
@@ -30,28 +30,29 @@ constexpr const char* nameOf(Family family) {
 
 // map, cast: out[i] = f(in[0][i], in[1][i], …) for i < n. `out` may be one of the inputs.
 using TileFn = void (*)(void* out, const void* const* in, std::size_t n);
-// One for every set of inputs that are a single element: bit k stands for in[k]. All bits: never called, as
-// the result is a single element, too.
+// One function for every set of inputs that are a single element: bit k of the index is set if in[k] is one.
+// There is none for all bits set, because the result is then a single element, too.
 using TileFns = const TileFn*;
 
-// reduce: running results, one per lane. `values` holds doubles for sum, else the input's type.
+// reduce: partial results, one per lane. `values` holds doubles for sum, otherwise the input's type.
 struct Lanes {
   void* values;
   std::int32_t* where;  // argmax only: the index of the lane's best element so far
 };
 struct Fold {
   enum class Kind : std::uint8_t { sum, max, argmax } kind;
-  // lane[j] takes in[r * stride + j] for every row r, j < width; `first` is row 0's index.
+  // Adds in[r * stride + j] to the result of lane[j], for every row r and j < width. `first` is the index of
+  // row 0.
   void (*rows)(Lanes lanes, const void* in, std::size_t rows, std::size_t stride, std::size_t width,
                std::int32_t first);
-  // lane[0] takes in[i] for i < n; `first` is element 0's index.
+  // Adds in[i] to the result of lane[0], for i < n. `first` is the index of element 0.
   void (*run)(Lanes lanes, const void* in, std::size_t n, std::int32_t first);
 };
 
-// random: n elements, the first of which is the first of Philox block `block`.
+// random: draws n elements, starting with the first element of Philox block `block`.
 using FillFn = void (*)(std::uint64_t seed, std::uint64_t run, std::uint64_t block, void* out, std::size_t n);
 
-// product: one row-major C = alpha op(A) op(B) + beta C; every dimension is at least 1.
+// product: C = alpha op(A) op(B) + beta C, row-major. Every dimension is at least 1.
 struct Gemm {
   bool transA, transB;
   int m, n, k, lda, ldb, ldc;
@@ -59,7 +60,7 @@ struct Gemm {
 };
 using GemmFn = void (*)(const Gemm& shape, const void* a, const void* b, void* c);
 
-// At most one is set, by the row's family; none when the kernel does not exist for the dtype.
+// One member is set, depending on the kernel's family; none if the kernel does not exist for the dtype.
 struct Routine {
   TileFns tiles = nullptr;
   const Fold* fold = nullptr;
@@ -81,7 +82,7 @@ struct Kernel {
   constexpr const Routine& routine(DType type) const { return routines[static_cast<std::size_t>(type)]; }
 };
 
-// A caller's memory: a typed array.
+// The memory of a caller's typed array.
 struct Array {
   DType dtype;
   void* data;

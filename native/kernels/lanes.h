@@ -1,5 +1,5 @@
-// What a reduction accumulates in: one result a lane, for up to `maxLanes` results at a time. The
-// arithmetic over memory is the body's Fold; here is how partial results are kept and combined.
+// The accumulators of a reduction: one result per lane, for up to `maxLanes` results at a time. This file
+// stores and combines partial results. The body's Fold does the arithmetic over memory.
 #pragma once
 
 #include <algorithm>
@@ -12,9 +12,9 @@ namespace forebay {
 
 constexpr std::size_t maxLanes = 512;
 
-// Sums in three levels: every `period` additions a level is added to the next and starts anew. So n
-// terms pass through about 2 period + n / period^2 additions in a row: for 10^6 terms a double
-// result is within 320 units of its last place at the very worst, not 10^6.
+// Sums in three levels: after every `period` additions a level is added to the next level and set to 0. So
+// each of n terms passes through at most about 2 period + n / period^2 successive additions. For 10^6 terms,
+// the error of a double result is at most 320 ulp instead of 10^6.
 template <class T>
 class SumLanes {
  public:
@@ -49,7 +49,7 @@ class SumLanes {
     }
   }
 
-  // Lane j takes in the lanes j + width, j + 2 width, …, and only `width` are left.
+  // Adds lanes j + width, j + 2 width, … to lane j, and keeps only the first `width` lanes.
   void narrow(std::size_t width) {
     settle();
     for (std::size_t j = width; j < width_; ++j) levels_[0][j % width] += levels_[0][j];
@@ -63,7 +63,7 @@ class SumLanes {
 
  private:
   static constexpr std::size_t period = 128;
-  static constexpr std::size_t runLength = 4096;  // 128 additions in each of the run's own lanes
+  static constexpr std::size_t runLength = 4096;  // 128 additions in each lane of Fold::run
 
   void carry() {
     move(0, 1, carried_ == 0);
@@ -75,7 +75,7 @@ class SumLanes {
     carried_ = 0;
   }
 
-  // All into level 0.
+  // Adds all levels into level 0.
   void settle() {
     if (carried_ > 0) move(1, 0, false);
     if (high_) move(2, 0, false);
@@ -95,9 +95,9 @@ class SumLanes {
 
   const Fold& fold_;
   std::size_t width_ = 0;
-  std::size_t added_ = 0;    // to level 0
-  std::size_t carried_ = 0;  // to level 1; when 0 its content is stale
-  bool high_ = false;        // whether level 2 is in use
+  std::size_t added_ = 0;    // additions to level 0
+  std::size_t carried_ = 0;  // additions to level 1; if 0, its content is not valid
+  bool high_ = false;        // true if level 2 is in use
   alignas(64) double levels_[3][maxLanes];
 };
 
@@ -121,7 +121,7 @@ class MaxLanes {
   }
   void run(const T* in, std::size_t count) { fold_.run({best_, nullptr}, in, count, 0); }
   void narrow(std::size_t width) {
-    // The groups as rows of one another: NaN is dealt with where all maxima are taken.
+    // The groups of lanes are treated as rows, so that the same routine handles NaN.
     fold_.rows({best_, nullptr}, best_ + width, width_ / width - 1, width, width, 0);
     width_ = width;
   }
@@ -133,7 +133,7 @@ class MaxLanes {
   alignas(64) T best_[maxLanes];
 };
 
-// Rows and runs are numbered as they come; a lane of nothing but the lowest value keeps index 0.
+// Rows and elements are numbered in the order of the calls. A lane with only the lowest value keeps index 0.
 template <class T>
 class ArgmaxLanes {
  public:

@@ -1,4 +1,4 @@
-// From numbers to a MapPlan: checks first, then the simplest equivalent geometry. map_run.cc runs it.
+// Builds a MapPlan from numbers: checks them and finds the simplest equivalent geometry. map_run.cc runs it.
 #include "kernels/map.h"
 
 #include <cstdio>
@@ -28,8 +28,8 @@ bool checkDtypes(const Kernel& kernel, const Array& out, const Array* inputs, in
   }
   const char* result = kernel.family == Family::cast ? kernel.name : nameOf(type);
   if (std::strcmp(result, nameOf(out.dtype)) != 0) {
-    return fault.argument("map: '%s' of %s makes %s, but the output is %s", kernel.name, nameOf(type), result,
-                          nameOf(out.dtype));
+    return fault.argument("map: the output of '%s' for %s is %s, expected %s", kernel.name, nameOf(type),
+                          nameOf(out.dtype), result);
   }
   return true;
 }
@@ -75,7 +75,7 @@ void dropOnes(MapPlan& plan) {
   plan.rank = kept;
 }
 
-// Insertion sort, stable: axes mostly come in order.
+// A stable insertion sort, because the axes are usually in order already.
 void orderByOutput(MapPlan& plan) {
   const std::int64_t* strides = plan.operands[0].strides;
   for (int d = 1; d < plan.rank; ++d) {
@@ -83,7 +83,7 @@ void orderByOutput(MapPlan& plan) {
   }
 }
 
-// Axes d and d + 1 are one when every operand steps over d as over the whole of d + 1.
+// Merges axes d and d + 1 if, for every operand, the stride of d is the size times the stride of d + 1.
 void mergeAxes(MapPlan& plan) {
   if (plan.rank == 0) return;
   int last = 0;
@@ -108,7 +108,8 @@ void mergeAxes(MapPlan& plan) {
 bool planMap(MapPlan& plan, const Kernel& kernel, const double* geometry, std::size_t geometryLength,
              const Array& out, const Array* inputs, int inputCount, Fault& fault) {
   if (kernel.family != Family::map && kernel.family != Family::cast) {
-    return fault.argument("map: kernel '%s' is of family %s", kernel.name, nameOf(kernel.family));
+    return fault.argument("map: kernel '%s' is of family %s, expected map or cast", kernel.name,
+                          nameOf(kernel.family));
   }
   if (!checkDtypes(kernel, out, inputs, inputCount, fault)) return false;
   plan.arity = kernel.arity;

@@ -1,8 +1,8 @@
 // Element-wise kernels over strided N-D views.
 //
 // map: [rank, ...sizes, outOffset, ...outStrides, in0Offset, ...in0Strides, in1Offset, …], in
-// elements; stride 0 broadcasts an input. An output view that is exactly an input view is allowed
-// (in place); with any other overlap the values are unspecified, but no access leaves the arrays.
+// elements. Stride 0 broadcasts an input. The output view may be the same as an input view (in place). Any
+// other overlap gives unspecified values, but no access is outside the arrays.
 #pragma once
 
 #include "kernels/fault.h"
@@ -11,12 +11,12 @@
 
 namespace forebay {
 
-// A checked call, in the form in which it runs: axes of size 1 dropped, ordered so that the output
-// is written forwards, merged where every operand allows it.
+// A checked call, ready to run. Axes of size 1 are removed. The axes are ordered so that the output is
+// written forwards, and merged if the strides of every operand allow it.
 struct MapPlan {
   struct Operand {
     char* data;
-    std::size_t size;  // of an element, in bytes
+    std::size_t size;  // bytes per element
     std::int64_t strides[maxRank];
   };
 

@@ -1,6 +1,6 @@
-// Runs a MapPlan: the axes but two are walked, the two are cut into tiles of at most 512 elements,
-// and the kernel sees contiguous memory only. An operand that is contiguous within the tile is used
-// where it lies; any other goes through a tile on the stack, in L1.
+// Runs a MapPlan: loops over all axes except two, and divides the plane of these two into tiles of at most
+// 512 elements. The kernel gets contiguous memory only. An operand that is contiguous within a tile is used
+// in place. Any other operand is copied to or from a buffer on the stack, which stays in the L1 cache.
 #include <algorithm>
 #include <cstring>
 
@@ -11,22 +11,23 @@ namespace forebay {
 namespace {
 
 constexpr std::int64_t tileElements = 512;
-// Rows at least this long are handed to the kernel one by one, shorter ones in groups.
+// Rows of at least this length are passed to the kernel one by one, shorter rows several at a time.
 constexpr std::int64_t longRow = 64;
-// Width of a tile when an operand runs across it: its lines are then used up while they are in cache.
+// The width of a tile if an operand is denser along the rows. The tile then uses all elements of a cache line
+// while the line is in cache.
 constexpr std::int64_t crossingWidth = 32;
 
 using Word32 = char[4];
 using Word64 = char[8];
 
-// A rows x columns block, written row by row: strided reads that share cache lines cost less than
-// strided writes.
+// Copies a block of rows x columns. It is written row by row, because strided reads that share cache lines
+// cost less than strided writes.
 template <class Word>
 void copyWords(char* to, std::int64_t toRow, std::int64_t toColumn, const char* from, std::int64_t fromRow,
                std::int64_t fromColumn, std::int64_t rows, std::int64_t columns) {
   constexpr std::int64_t size = sizeof(Word);
   if (toColumn == 1 && fromColumn == 1) {
-    // memmove: an exact in-place copy is allowed.
+    // memmove, because `to` and `from` may be the same (in place).
     for (std::int64_t i = 0; i < rows; ++i) {
       std::memmove(to + i * toRow * size, from + i * fromRow * size,
                    static_cast<std::size_t>(columns * size));
@@ -50,7 +51,7 @@ void copyBlock(std::size_t size, char* to, std::int64_t toRow, std::int64_t toCo
   copy(to, toRow, toColumn, from, fromRow, fromColumn, rows, columns);
 }
 
-// The plane of the two innermost axes, and how it is cut.
+// The plane of the two axes that are divided into tiles, and the size of the tiles.
 struct Plane {
   std::int64_t rows, columns;
   std::int64_t tileRows, tileColumns;
@@ -92,8 +93,8 @@ class Runner {
     return o.strides[axis] * static_cast<std::int64_t>(o.size);
   }
 
-  // Columns are the output's innermost axis. Rows are the axis along which an operand that does not
-  // follow the columns lies most densely, or else the next one out.
+  // Columns are the output's innermost axis. Rows are the axis with the smallest stride of an operand that is
+  // not contiguous along the columns. If all operands are contiguous, rows are the next axis outwards.
   void choosePlane() {
     const int rank = plan_.rank;
     const int column = rank - 1;
@@ -166,8 +167,8 @@ class Runner {
     }
   }
 
-  // A broadcast operand often shows the same elements in tile after tile: those are gathered once.
-  // (Such an operand is not the output in place, so they have not changed.)
+  // Several tiles in sequence often read the same elements of a broadcast operand. They are copied once.
+  // (The elements have not changed, because a broadcast operand cannot be the output.)
   const char* gathered(int operand, const char* from, std::int64_t rows, std::int64_t columns) {
     Gathered& last = gathered_[operand];
     if (from != last.from || rows != last.rows || columns != last.columns) {
@@ -188,7 +189,7 @@ class Runner {
   int outer_[maxRank];
   int outerRank_ = 0;
   Gathered gathered_[1 + maxArity];
-  alignas(64) char buffers_[1 + maxArity][tileElements * 8];  // left unset
+  alignas(64) char buffers_[1 + maxArity][tileElements * 8];  // not initialized
 };
 
 }  // namespace
@@ -196,7 +197,7 @@ class Runner {
 void runMap(const MapPlan& plan) {
   if (plan.count == 0) return;
 
-  // By far the most frequent case: everything contiguous, or one element.
+  // The most frequent case by far: all operands are contiguous, or have one element.
   bool contiguous = plan.rank <= 1;
   for (int i = 0; i <= plan.arity && contiguous && plan.rank == 1; ++i) {
     contiguous = plan.operands[i].strides[0] == 1;

@@ -11,7 +11,7 @@ double fmaPeak(DType type, const Body& body) {
   using Clock = std::chrono::steady_clock;
   const auto peak = body.gemm[type == DType::float64 ? 1 : 0].peak;
   double best = 0;
-  // Many short rounds: the best of them is one that nobody interrupted, with the clock at its height.
+  // Takes the best of many short rounds: one without interruption, at the highest clock rate.
   const auto end = Clock::now() + std::chrono::milliseconds(20);
   for (auto start = Clock::now(); start < end;) {
     const double operations = peak(20000);

@@ -1,12 +1,12 @@
-// What one core can do at most, for benchmarks to be held against.
+// The peak speed of one core, as a reference for benchmarks.
 #pragma once
 
 #include "kernels/bodies.h"
 
 namespace forebay {
 
-// Floating-point operations a second of one thread (a multiply-add is two), measured now, for some 20 ms,
-// by a loop of the body's multiply-adds that touches no memory. float32 or float64.
+// Measures the floating-point operations per second of one thread for about 20 ms. A multiply-add counts as
+// two operations. The loop uses the body's multiply-add and no memory. `type` is float32 or float64.
 double fmaPeak(DType type, const Body& body = *chosen().body);
 
 }  // namespace forebay

@@ -8,7 +8,7 @@ namespace forebay {
 
 namespace {
 
-// One operand as it is stored, its batch axes before its rows and columns.
+// One operand as it is stored: batch axes, then rows and columns.
 struct Stored {
   std::int64_t sizes[maxRank];
   std::int64_t strides[maxRank];
@@ -17,7 +17,8 @@ struct Stored {
 
 bool checkDtypes(const Kernel& kernel, const Array& out, const Array& a, const Array& b, Fault& fault) {
   if (kernel.family != Family::product) {
-    return fault.argument("product: kernel '%s' is of family %s", kernel.name, nameOf(kernel.family));
+    return fault.argument("product: kernel '%s' is of family %s, expected product", kernel.name,
+                          nameOf(kernel.family));
   }
   if (a.dtype != b.dtype || a.dtype != out.dtype) {
     return fault.argument("product: dtypes differ: a is %s, b is %s, the output is %s", nameOf(a.dtype),
@@ -62,7 +63,7 @@ bool readGeometry(ProductPlan& plan, const double* geometry, std::size_t length,
   if (!reader.integers("a batch size", plan.batchSizes, plan.batchRank)) return false;
   if (!countElements("product", plan.batchSizes, plan.batchRank, plan.batchCount, fault)) return false;
 
-  // OpenBLAS counts in int.
+  // OpenBLAS has dimensions of type int.
   std::int64_t mnk[3], transposed[2], leading[3];
   if (!reader.integers("m, n or k", mnk, 3, INT_MAX)) return false;
   if (!reader.integers("a transpose flag", transposed, 2, 1)) return false;
@@ -87,15 +88,15 @@ bool readGeometry(ProductPlan& plan, const double* geometry, std::size_t length,
     return false;
   }
   if (k == 0) {
-    // A and B are empty, so their strides were held against nothing: they are not to be walked.
+    // A and B are empty, so their strides were not checked and must not be used.
     std::fill_n(plan.aStrides, plan.batchRank, 0);
     std::fill_n(plan.bStrides, plan.batchRank, 0);
   }
-  plan.c = const_cast<char*>(c);  // readOperand serves inputs and the output alike
+  plan.c = const_cast<char*>(c);  // readOperand reads both inputs and the output
   return reader.end();
 }
 
-// C = beta C, where there is nothing to multiply. NaN * 0 is NaN, so beta = 0 writes zeros.
+// C = beta C, for k = 0. If beta is 0, zeros are written, because NaN * 0 is NaN.
 template <class T>
 void scale(const Gemm& shape, void* data) {
   T* c = static_cast<T*>(data);

@@ -2,9 +2,9 @@
 //
 // product: [batchRank, ...batchSizes, m, n, k, transA (0 or 1), transB, lda, ldb, ldc,
 // aOffset, ...aBatchStrides, bOffset, ...bBatchStrides, cOffset, ...cBatchStrides], in elements.
-// op(A) is m x k, op(B) k x n, C m x n; a leading dimension is the stride from row to row as stored.
-// Batches run in order, so a batch stride of 0 in C with beta = 1 adds them up.
-// beta = 0 never reads C. k = 0 gives beta C. C must not overlap A or B: its values would be
+// op(A) is m x k, op(B) is k x n, C is m x n. A leading dimension is the row stride of the stored matrix.
+// Batches are computed in order, so a batch stride of 0 in C with beta = 1 sums the batches.
+// If beta = 0, C is not read. If k = 0, the result is beta C. If C overlaps A or B, the values of C are
 // unspecified.
 #pragma once
 

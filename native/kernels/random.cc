@@ -6,7 +6,8 @@ namespace forebay {
 
 bool fillRandom(const Kernel& kernel, double seed, double run, const Array& out, Fault& fault) {
   if (kernel.family != Family::random) {
-    return fault.argument("random: kernel '%s' is of family %s", kernel.name, nameOf(kernel.family));
+    return fault.argument("random: kernel '%s' is of family %s, expected random", kernel.name,
+                          nameOf(kernel.family));
   }
   if (!kernel.routine(out.dtype)) {
     return fault.argument("random: kernel '%s' does not exist for %s", kernel.name, nameOf(out.dtype));

@@ -1,5 +1,5 @@
-// Random numbers: fills an array with draws of a distribution, from its element 0. What element i
-// is made of is written in body/draws.h.
+// Random numbers: fills an array with draws of a distribution, starting at element 0 of the draw.
+// body/draws.h defines the value of element i.
 #pragma once
 
 #include "kernels/fault.h"

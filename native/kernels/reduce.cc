@@ -1,4 +1,4 @@
-// From numbers to a ReducePlan. reduce_run.cc runs it.
+// Builds a ReducePlan from numbers. reduce_run.cc runs it.
 #include "kernels/reduce.h"
 
 #include <utility>
@@ -9,7 +9,8 @@ namespace {
 
 bool checkDtypes(const Kernel& kernel, const Array& out, const Array& input, Fault& fault) {
   if (kernel.family != Family::reduce) {
-    return fault.argument("reduce: kernel '%s' is of family %s", kernel.name, nameOf(kernel.family));
+    return fault.argument("reduce: kernel '%s' is of family %s, expected reduce", kernel.name,
+                          nameOf(kernel.family));
   }
   if (!kernel.routine(input.dtype)) {
     return fault.argument("reduce: kernel '%s' does not exist for %s", kernel.name, nameOf(input.dtype));
@@ -17,8 +18,8 @@ bool checkDtypes(const Kernel& kernel, const Array& out, const Array& input, Fau
   const bool indices = kernel.routine(input.dtype).fold->kind == Fold::Kind::argmax;
   const DType result = indices ? DType::int32 : input.dtype;
   if (out.dtype != result) {
-    return fault.argument("reduce: '%s' of %s makes %s, but the output is %s", kernel.name,
-                          nameOf(input.dtype), nameOf(result), nameOf(out.dtype));
+    return fault.argument("reduce: the output of '%s' for %s is %s, expected %s", kernel.name,
+                          nameOf(input.dtype), nameOf(out.dtype), nameOf(result));
   }
   return true;
 }
@@ -31,7 +32,7 @@ bool readGeometry(ReducePlan& plan, const double* geometry, std::size_t length, 
   const int rank = plan.keptRank + plan.reducedRank;
   if (rank > maxRank) return fault.argument("reduce: rank %d, expected at most %d", rank, maxRank);
 
-  // The input as one view of kept and reduced axes; taken apart once it is known to fit.
+  // The input is checked as one view of kept and reduced axes, which are then separated.
   std::int64_t sizes[maxRank], strides[maxRank];
   std::int64_t outOffset = 0, inOffset = 0, count = 0;
   if (!reader.integers("a size", sizes, rank)) return false;
@@ -52,12 +53,12 @@ bool readGeometry(ReducePlan& plan, const double* geometry, std::size_t length, 
   }
   plan.out = address(out, outOffset);
   plan.in = address(input, inOffset);
-  // Separately, as one may be 0 and the other not: an empty sum is 0.
+  // Counted separately, because a count of 0 reduced elements still gives results: an empty sum is 0.
   return countElements("reduce", plan.keptSizes, plan.keptRank, plan.keptCount, fault) &&
          countElements("reduce", plan.reducedSizes, plan.reducedRank, plan.reducedCount, fault);
 }
 
-// Drops sizes of 1, sorts by the first list of strides (stable) and merges what can be merged.
+// Removes axes of size 1, sorts the axes by the first list of strides (stable) and merges axes if possible.
 int simplify(int rank, bool sort, std::int64_t* sizes, std::int64_t* strides, std::int64_t* others) {
   int kept = 0;
   for (int d = 0; d < rank; ++d) {
@@ -98,13 +99,13 @@ bool planReduce(ReducePlan& plan, const Kernel& kernel, const double* geometry, 
 
   const bool indices = plan.fold->kind == Fold::Kind::argmax;
   if (indices && plan.keptCount > 0 && plan.reducedCount == 0) {
-    return fault.argument("reduce: argmax of no elements has no answer");
+    return fault.argument("reduce: argmax over 0 elements is undefined, expected at least 1");
   }
   if (indices && plan.reducedCount > INT32_MAX) {
     return fault.argument("reduce: argmax over %lld elements, expected at most 2^31 - 1",
                           static_cast<long long>(plan.reducedCount));
   }
-  // Not for an empty input: its strides were held against nothing, and could overflow in here.
+  // Not for an empty input: its strides were not checked and could cause an overflow here.
   if (plan.keptCount > 0 && plan.reducedCount > 0) {
     plan.keptRank = simplify(plan.keptRank, true, plan.keptSizes, plan.keptStrides, plan.outStrides);
     std::int64_t none[maxRank] = {};

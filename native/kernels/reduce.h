@@ -3,12 +3,11 @@
 // reduce: [keptRank, reducedRank, ...keptSizes, ...reducedSizes, outOffset, ...outStrides (kept),
 // inOffset, ...inStrides (kept, then reduced)], in elements.
 //
-// sum   accumulates in double, at most a few hundred terms one after another (see SumLanes).
-//       Of nothing: 0.
-// max   NaN if there is one. Of nothing: minus infinity, or the smallest int32.
-// argmax  the row-major index among the reduced elements of the first maximum, or of the first NaN;
-//         the output is int32. Of nothing: refused.
-// The output must not overlap the input: the values would be unspecified.
+// sum     accumulates in double, at most a few hundred terms in sequence (see SumLanes). Without elements: 0.
+// max     NaN if an element is NaN. Without elements: minus infinity, or the smallest int32.
+// argmax  the row-major index, among the reduced elements, of the first maximum or of the first NaN. The
+//         output is int32. Without elements: refused.
+// If the output overlaps the input, the values are unspecified.
 #pragma once
 
 #include "kernels/fault.h"
@@ -17,11 +16,11 @@
 
 namespace forebay {
 
-// A checked call in the form in which it runs: axes of size 1 dropped, ordered by the input's
-// strides (argmax: the reduced ones as given, for the index), merged where possible.
+// A checked call, ready to run. Axes of size 1 are removed. The axes are ordered by the input's strides, and
+// merged if possible. (argmax keeps the order of the reduced axes, which the index depends on.)
 struct ReducePlan {
   const Fold* fold;
-  DType type;  // of the input
+  DType type;  // the input's dtype
   int keptRank, reducedRank;
   std::int64_t keptCount, reducedCount;
   std::int64_t keptSizes[maxRank], reducedSizes[maxRank];

@@ -1,7 +1,8 @@
-// Runs a ReducePlan in one of two directions:
-//   by runs  one result at a time, along the innermost reduced axis (a sum of each row);
-//   by rows  up to 512 results at a time, side by side (a sum of each column).
-// Whichever follows the input's memory is taken; what is not contiguous is gathered into a tile.
+// Runs a ReducePlan in one of two ways:
+//   one at a time  each result along the innermost reduced axis (the sum of each row);
+//   side by side   up to 512 results at a time (the sum of each column).
+// The way that reads the input in memory order is chosen. Elements that are not contiguous are copied to a
+// tile first.
 #include <algorithm>
 #include <type_traits>
 
@@ -12,13 +13,14 @@ namespace forebay {
 
 namespace {
 
-// Runs shorter than this are better taken side by side, if there are not too few of them.
-constexpr std::int64_t shortRun = 32;
+// If the innermost reduced axis is shorter than this and there are at least fewColumns results, they are
+// computed side by side.
+constexpr std::int64_t shortAxis = 32;
 constexpr std::int64_t fewColumns = 8;
-// Columns fewer than this are joined with those of the following rows.
+// If there are fewer columns than this, several rows are joined.
 constexpr std::int64_t narrowWidth = 32;
 
-// Counts through axes, keeping the offsets that two lists of strides give.
+// Iterates over the positions of some axes and keeps the offsets for two lists of strides.
 class Walk {
  public:
   Walk(int rank, const std::int64_t* sizes, const std::int64_t* strides, const std::int64_t* others)
@@ -65,11 +67,11 @@ class Reducer {
       columnStride_ = plan_.keptStrides[plan_.keptRank - 1];
       outStride_ = plan_.outStrides[plan_.keptRank - 1];
     }
-    const bool runsLieCloser = innerStride_ <= columnStride_;
-    if (runsLieCloser && (inner_ >= shortRun || columns_ < fewColumns)) {
-      byRuns();
+    const bool innerIsDenser = innerStride_ <= columnStride_;
+    if (innerIsDenser && (inner_ >= shortAxis || columns_ < fewColumns)) {
+      oneAtATime();
     } else {
-      byRows();
+      sideBySide();
     }
   }
 
@@ -79,19 +81,19 @@ class Reducer {
             plan_.reducedStrides};
   }
 
-  void byRuns() {
+  void oneAtATime() {
     Walk kept(plan_.keptRank, plan_.keptSizes, plan_.keptStrides, plan_.outStrides);
     do {
       lanes_.start(1);
       Walk reduced = overReduced();
       do {
-        oneRun(in_ + kept.offset + reduced.offset);
+        alongInner(in_ + kept.offset + reduced.offset);
       } while (reduced.next());
       lanes_.finish(out_ + kept.other);
     } while (kept.next());
   }
 
-  void oneRun(const T* from) {
+  void alongInner(const T* from) {
     if (innerStride_ == 1 || inner_ == 1) {
       lanes_.run(from, static_cast<std::size_t>(inner_));
       return;
@@ -103,7 +105,7 @@ class Reducer {
     }
   }
 
-  void byRows() {
+  void sideBySide() {
     Walk kept(plan_.keptRank - 1, plan_.keptSizes, plan_.keptStrides, plan_.outStrides);
     do {
       for (std::int64_t j = 0; j < columns_; j += static_cast<std::int64_t>(maxLanes)) {
@@ -114,8 +116,8 @@ class Reducer {
   }
 
   void someColumns(const T* from, std::int64_t width, Result* to) {
-    // Rows that follow one another without a gap are one long row, as far as sums and maxima go: few
-    // columns then still fill the vectors.
+    // For sums and maxima, adjacent rows without gaps are joined into one long row. A few columns then still
+    // fill the SIMD registers.
     std::int64_t joined = 1;
     if constexpr (!std::is_same_v<LanesOf, ArgmaxLanes<T>>) {
       const bool adjacent = columnStride_ == 1 && innerStride_ == columns_ && width == columns_;
@@ -165,7 +167,7 @@ class Reducer {
   std::int64_t inner_ = 1, innerStride_ = 0;
   std::int64_t columns_ = 1, columnStride_ = INT64_MAX, outStride_ = 1;  // for a single result
   LanesOf lanes_;
-  alignas(64) T tile_[maxLanes];  // left unset, as is results_
+  alignas(64) T tile_[maxLanes];  // not initialized, like results_
   Result results_[maxLanes];
 };
 

@@ -1,56 +1,60 @@
-// What a program's code says. It is a list of doubles, each of them an integer from 0 to 2^53 - 1.
+// The format of a program's code. The code is a list of doubles. Each is an integer from 0 to 2^53 - 1, or -1
+// for an input register that is not used.
 //
-// A place is [buffer, byteOffset], the offset a multiple of the element's size. Strides are in elements and
-// may be 0 where something is read. Dtypes are 0 float32, 1 float64, 2 int32. A kernel is its index in the
-// table of kernels. Ranks are at most maxRank (kernels/geometry.h).
+// A location is [buffer, byteOffset]. The offset is a multiple of the element's size. Strides are in
+// elements. The stride of an operand that is read may be 0. Dtypes: 0 float32, 1 float64, 2 int32. A kernel
+// is its index in the table of kernels.
 //
 //   header        version (1), bufferCount, instructionCount, writeStart, outputCount, 0
-//   buffers       [kind, bytes] each. Kinds: 0 the arena, which is buffer 0 and no other, owned by the
-//   program,
-//                 64-byte aligned and full of anything; 1 a variable; 2 a constant; 3 a feed, handed over at
-//                 every run. Leaves, which are kinds 1 and 2, come to create() in the order of their buffers.
-//   outputs       [dtype, count, place] each: elements without gaps, copied to the caller's memory before
-//                 instruction writeStart. So they are functions of the leaves as they were.
-//   instructions  [opcode, length, …] each; the length is of all of it
+//   buffers       [kind, bytes] for each buffer. Kinds: 0 arena, 1 variable, 2 constant, 3 feed.
+//                 Buffer 0 is the arena, and no other buffer is. The program owns it. It is 64-byte aligned
+//                 and not initialized. Kinds 1 and 2 are leaves, which are passed to create() in the order of
+//                 their buffers. Feeds are passed to every run.
+//   outputs       [dtype, count, location] for each output. Its elements are contiguous. They are copied to
+//                 the caller's memory before instruction writeStart, so they depend on the old leaf values.
+//   instructions  [opcode, length, …] for each instruction. The length counts all of its numbers.
 //
-// Variables are written by the instructions from writeStart on, which are groups without closes and copies;
-// constants and feeds are never written. Operands that overlap where nothing else is said leave unspecified
-// values, but no instruction leaves its buffers.
+// Only instructions from writeStart on write variables. They are groups without closes, and copies. Constants
+// and feeds are never written. Operands may overlap only as described below; otherwise values are
+// unspecified. No instruction accesses memory outside its buffers.
 //
-// 1 group: element-wise steps over registers, for each segment of an index space of its own
-//   [1, length, segmentCount, rank, registerCount, loadCount, stepCount, storeCount, closeCount,
+// 1 group: a fused loop of element-wise steps over registers. Each segment has its own index space.
+//   [1, length, segmentCount, rank (at most 8), registerCount, loadCount, stepCount, storeCount, closeCount,
 //    loads [dtype, register], steps [kernel, dtype of the inputs, register, 3 input registers, -1 for none],
 //    stores [dtype, register], closes [dtype, register],
-//    segments [sizes, loads [place, strides], stores [place, strides], closes [place]]]
-//   Segments are independent of each other. A store may go to exactly where a load is from: in place. A
-//   close is the sum of all elements of a register, added up in double and rounded once; its bits do not
-//   depend on the number of threads.
+//    segments [sizes, loads [location, strides], stores [location, strides], closes [location]]]
+//   Segments are independent of each other. A store may have the same location and strides as a load (in
+//   place). A close stores the sum of all elements of a register, accumulated in double and rounded once. Its
+//   bits do not depend on the number of threads.
 //
 // 2 product: C = A B or C += A B
-//   [2, length, dtype, m, n, k, accumulate, A [place, rowStride, columnStride], B [the same], C [place,
-//   rowStride]] One stride of A, and of B, is 1 or of an axis of at most one element; the other steps over
-//   whole runs. C shares no element with A or B.
+//   [2, length, dtype, m, n, k, accumulate, A [location, rowStride, columnStride], B [the same],
+//    C [location, rowStride]]
+//   A and B each have one axis whose stride is 1 or whose extent is at most 1. The stride of the other axis
+//   is at least the extent of the first axis, or its own extent is at most 1. C has no element in common with
+//   A or B.
 //
-// 3 pack: a k x n matrix into the panels of kernels/gemm.h, in the arena, 64-byte aligned
-//   [3, length, dtype, k, n, panels (place), pieceCount,
-//    pieces [kStart, nStart, kCount, nCount, place, kStride, nStride]]
+// 3 pack: packs a k x n matrix into the panels of kernels/gemm.h, in the arena, 64-byte aligned
+//   [3, length, dtype, k, n, panels [location], pieceCount,
+//    pieces [kStart, nStart, kCount, nCount, location, kStride, nStride]]
 //
-// 4 packed product: as a product, with B in panels
-//   [4, length, dtype, m, n, k, accumulate, A [place, rowStride, columnStride], B [place], C [place,
-//   rowStride]]
+// 4 packed product: like product, but B is in panels
+//   [4, length, dtype, m, n, k, accumulate, A [location, rowStride, columnStride], B [location],
+//    C [location, rowStride]]
 //
-// 5 reduce: as kernels/reduce.h says
-//   [5, length, kernel, dtype, keptRank, reducedRank, kept sizes, reduced sizes, output [place, kept
-//   strides],
-//    input [place, kept strides, reduced strides]]
+// 5 reduce: see kernels/reduce.h
+//   [5, length, kernel, dtype, keptRank, reducedRank, kept sizes, reduced sizes,
+//    output [location, kept strides], input [location, kept strides, reduced strides]]
 //
-// 6 batch product: as kernels/product.h says
+// 6 batch product: see kernels/product.h
 //   [6, length, dtype, accumulate, batchRank, batch sizes, m, n, k, transA, transB, lda, ldb, ldc,
-//    A [place, batch strides], B [the same], C [the same]]
+//    A [location, batch strides], B [the same], C [the same]]
 //
-// 7 random: [7, length, kernel, dtype, seed, count, place]; the run's index comes with the run
+// 7 random: draws for the run index that is passed to the run
+//   [7, length, kernel, dtype, seed, count, location]
 //
-// 8 copy: [8, length, dtype, rank, sizes, from [place, strides], to [place, strides]]
+// 8 copy: copies a view
+//   [8, length, dtype, rank, sizes, from [location, strides], to [location, strides]]
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// The instructions that a kernel family's own driver runs: reductions, products over batches, draws.
+// The instructions that run through a driver of the kernels: reductions, batch products and draws.
 #include <algorithm>
 
 #include "kernels/product.h"
@@ -11,7 +11,7 @@ namespace forebay {
 
 namespace {
 
-// The drivers check geometry as numbers: what they take is put together anew from the code.
+// The drivers take and check geometry as a list of numbers. This builds such a list from the code.
 class Geometry {
  public:
   bool allocate(int count) { return numbers_.allocate(static_cast<std::size_t>(count)); }
@@ -27,17 +27,17 @@ class Geometry {
   std::size_t used_ = 0;
 };
 
-// A buffer as the drivers know memory. Its address is another in every run, and is put in then.
-Array arrayOf(const Operands& operands, const Place& place, DType type) {
-  alignas(8) static char nowhere[8];
-  return {type, nowhere, static_cast<std::size_t>(operands.buffer(place).bytes) / sizeOf(type)};
+// A buffer as an Array for the drivers. Its address is a placeholder: every run sets the actual address.
+Array arrayOf(const Operands& operands, const Location& location, DType type) {
+  alignas(8) static char placeholder[8];
+  return {type, placeholder, static_cast<std::size_t>(operands.buffer(location).bytes) / sizeOf(type)};
 }
 
-std::int64_t elementOffset(const Place& place, DType type) {
-  return place.offset / static_cast<std::int64_t>(sizeOf(type));
+std::int64_t elementOffset(const Location& location, DType type) {
+  return location.offset / static_cast<std::int64_t>(sizeOf(type));
 }
 
-// The kernel of an instruction, which is to be of `family`.
+// Reads the kernel of an instruction, which must be of `family`.
 const Kernel* readKernel(Reader& reader, const Body& body, Family family) {
   std::int64_t id = 0;
   if (!reader.integer({nullptr, -1, "the kernel"}, id, static_cast<std::int64_t>(body.kernelCount) - 1)) {
@@ -50,14 +50,15 @@ const Kernel* readKernel(Reader& reader, const Body& body, Family family) {
   return nullptr;
 }
 
-// Elements below which a reduction, and multiply-adds below which a product, is not worth sharing.
+// The least work that is shared among threads: elements of a reduction, multiply-adds of a product.
 constexpr std::int64_t worthReducing = std::int64_t(1) << 18;
 constexpr std::int64_t worthMultiplying = std::int64_t(1) << 20;
 
 class Reduce final : public Instruction {
  public:
-  // Shares are of an axis that is kept, so they do not depend on each other. They are the same for any number
-  // of threads; and of the only axis, wide enough that the driver takes the same way as for the whole.
+  // Divides the first kept axis into shares, which are independent. The shares do not depend on the number of
+  // threads. If there is only one kept axis, they are so wide that the driver computes them in the same way
+  // as the whole axis.
   void shareOut() {
     if (plan.keptRank == 0 || plan.keptCount == 0 || plan.reducedCount == 0) return;
     const std::int64_t size = plan.keptSizes[0], least = plan.keptRank > 1 ? 1 : narrowest;
@@ -80,7 +81,7 @@ class Reduce final : public Instruction {
 
   ReducePlan plan;
   DType outType = DType::float32;
-  Place in = {}, out = {};
+  Location in = {}, out = {};
 
  private:
   static constexpr std::int64_t narrowest = 128, mostShares = 16;
@@ -102,8 +103,8 @@ class Reduce final : public Instruction {
 
 class BatchProduct final : public Instruction {
  public:
-  // The outermost batches are shared out if each has a C of its own: where they add to a common one, they
-  // go in order.
+  // Divides the outermost batch axis into shares if the C of its batches do not overlap. Batches that add to
+  // the same C run in order.
   void shareOut() {
     if (plan.batchRank == 0 || plan.batchCount < 2 || plan.shape.m == 0 || plan.shape.n == 0) return;
     const auto work = static_cast<double>(plan.shape.m) * plan.shape.n * plan.shape.k;
@@ -126,7 +127,7 @@ class BatchProduct final : public Instruction {
   }
 
   ProductPlan plan;
-  Place a = {}, b = {}, c = {};
+  Location a = {}, b = {}, c = {};
 
  private:
   static constexpr std::int64_t mostShares = 64;
@@ -158,9 +159,9 @@ class BatchProduct final : public Instruction {
   int shares_ = 1;
 };
 
-// Bytes that one block of Philox becomes, whatever the distribution.
+// The bytes of elements that one block of Philox gives, for every distribution.
 constexpr std::int64_t blockBytes = 16;
-// Blocks that are drawn by one thread at a time.
+// The number of blocks that a thread draws at a time.
 constexpr std::int64_t blocksAtOnce = 4096;
 
 class Random final : public Instruction {
@@ -181,7 +182,7 @@ class Random final : public Instruction {
   FillFn fill = nullptr;
   std::uint64_t seed = 0;
   std::int64_t count = 0;
-  Place out = {};
+  Location out = {};
 
  private:
   struct Task {
@@ -221,9 +222,9 @@ bool decode(Operands& operands, const Body& body, Reduce& reduce) {
   const bool indices = kernel->routine(type).fold->kind == Fold::Kind::argmax;
   reduce.outType = indices ? DType::int32 : type;
   if (!reader.integers({nullptr, -1, "a size"}, sizes, rank) ||
-      !operands.place("the output", -1, Access::write, reduce.outType, reduce.out) ||
+      !operands.locate("the output", -1, Access::write, reduce.outType, reduce.out) ||
       !reader.integers({"the output", -1, "a stride"}, outStrides, kept) ||
-      !operands.place("the input", -1, Access::read, type, reduce.in) ||
+      !operands.locate("the input", -1, Access::read, type, reduce.in) ||
       !reader.integers({"the input", -1, "a stride"}, inStrides, rank)) {
     return false;
   }
@@ -264,10 +265,10 @@ bool decode(Operands& operands, const Body& body, BatchProduct& product) {
   if (!reader.integers({nullptr, -1, "a batch size"}, sizes, batchRank)) return false;
   if (!reader.integers({nullptr, -1, "m, n, k, a transpose flag or a leading dimension"}, shape, 8))
     return false;
-  Place* const places[] = {&product.a, &product.b, &product.c};
+  Location* const locations[] = {&product.a, &product.b, &product.c};
   static constexpr const char* names[] = {"a", "b", "c"};
   for (int i = 0; i < 3; ++i) {
-    if (!operands.place(names[i], -1, i == 2 ? Access::write : Access::read, type, *places[i]) ||
+    if (!operands.locate(names[i], -1, i == 2 ? Access::write : Access::read, type, *locations[i]) ||
         !reader.integers({names[i], -1, "a batch stride"}, strides[i], batchRank)) {
       return false;
     }
@@ -280,7 +281,7 @@ bool decode(Operands& operands, const Body& body, BatchProduct& product) {
   geometry.add(sizes, batchRank);
   geometry.add(shape, 8);
   for (int i = 0; i < 3; ++i) {
-    geometry.add(elementOffset(*places[i], type));
+    geometry.add(elementOffset(*locations[i], type));
     geometry.add(strides[i], batchRank);
   }
   Fault fault;
@@ -303,7 +304,7 @@ bool decode(Operands& operands, const Body& body, Random& random) {
   }
   if (!reader.integer({nullptr, -1, "the seed"}, seed)) return false;
   if (!reader.integer({nullptr, -1, "the count"}, random.count)) return false;
-  if (!operands.place("the output", -1, Access::write, random.type, random.out)) return false;
+  if (!operands.locate("the output", -1, Access::write, random.type, random.out)) return false;
   random.fill = kernel->routine(random.type).fill;
   random.seed = static_cast<std::uint64_t>(seed);
   const std::int64_t stride = 1;

@@ -8,8 +8,8 @@ namespace forebay {
 
 namespace {
 
-// The exponent's bits are all set in a NaN and an infinity, and in nothing else. By blocks without a
-// branch, which become vectors.
+// A number is NaN or infinite exactly if all bits of its exponent are set. The loop over a block has no
+// branches, so it is vectorised.
 template <class Word, Word exponent>
 bool finiteWords(const char* data, std::int64_t stride, std::int64_t count) {
   constexpr std::int64_t block = 1024;

@@ -1,4 +1,4 @@
-// Whether memory holds a NaN or an infinity.
+// Checks memory for NaN and infinity.
 #pragma once
 
 #include <cstdint>
@@ -7,10 +7,10 @@
 
 namespace forebay {
 
-// `count` elements without a gap. int32 is always finite.
+// True if `count` contiguous elements are all finite. int32 is always finite.
 bool allFinite(DType type, const void* data, std::int64_t count);
 
-// A view; strides in elements. The count of elements is not 0.
+// The same for a view, which must not be empty. Strides are in elements.
 bool viewFinite(DType type, const void* data, const std::int64_t* sizes, const std::int64_t* strides,
                 int rank);
 

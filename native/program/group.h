@@ -1,59 +1,61 @@
-// A fused element-wise pass: a small program over registers, run tile by tile over one or many segments.
+// A group is a fused loop: a list of element-wise steps over registers. It runs tile by tile over one or more
+// segments.
 //
-// group_decode.cc reads and checks it, group_plan.cc finds the simplest geometry of every segment, and
-// group_run.cc runs it. Segments do not depend on each other: a value that one stores is not what another
-// loads.
+// group_decode.cc reads and checks a group, group_plan.cc finds the simplest geometry of every segment, and
+// group_run.cc runs it. Segments are independent: no segment loads a value that another segment stores.
 #pragma once
 
 #include "program/instruction.h"
 
 namespace forebay {
 
-// Registers are whole vectors: rounded up to this many elements, a tile has no scalar rest.
+constexpr int maxGroupRank = 8;  // of a group; a copy, which is one too, has up to maxRank
+
+// Tiles are rounded up to a multiple of this many elements, so that vector loops have no scalar remainder.
 constexpr std::int64_t registerLanes = 16;
 
-// How an operand is brought into reach of the steps, or away from them.
-enum class Passage : std::uint8_t {
-  direct,  // used where it lies: read there by steps, or computed there
-  whole,   // between memory and its register, both without a gap
-  block,   // between memory and its register, row by row
-  single,  // load: one element for all of the tile
+// How an operand is transferred between memory and its register.
+enum class Transfer : std::uint8_t {
+  direct,  // no transfer: steps read or write its memory
+  whole,   // one contiguous copy
+  block,   // a copy row by row
+  single,  // load: one element that is used for the whole tile
 };
 
 struct GroupOperand {
-  Place place;
-  std::int64_t rowStep, columnStep;  // in bytes, as all that follows
-  std::int32_t size;                 // of an element
-  // Load: what it shows is needed after a store has overwritten it, so it is copied to its register.
-  // Store: some load of the same place is needed after the value is computed, so it is stored at the end.
+  Location location;
+  std::int64_t rowStep, columnStep;  // in bytes
+  std::int32_t size;                 // bytes per element
+  // Load: its value is used after a store has overwritten its memory, so it is copied to its register.
+  // Store: a load of the same memory is used after the value is computed, so it is stored after all steps.
   bool late;
-  bool fixed;       // load: the same single element for all tiles, used where it lies
-  Passage passage;  // where the segment is a single tile
+  bool fixed;         // load: the same single element for all tiles; steps read its memory
+  Transfer transfer;  // for a full tile
 };
 
-// Axes that cannot be merged are walked; the two innermost, rows and columns, are cut into tiles.
+// Loops over the axes that cannot be merged, except two: rows and columns, which are divided into tiles.
 struct GroupSegment {
   std::int64_t rows, columns;
   std::int32_t tileRows, tileColumns;
   std::int64_t rowTiles, columnTiles;
-  std::int64_t tiles;      // of all axes
-  std::int64_t firstUnit;  // tiles are shared out, and added up, in units
+  std::int64_t tiles;      // the number of tiles, over all axes
+  std::int64_t firstUnit;  // a unit is tilesPerUnit tiles: threads share units, and each has its own sums
   std::int32_t outerRank;
-  std::size_t outerAt;           // in the list of all segments, whose address is known at the end
-  const std::int64_t* outer;     // the other axes: sizes, then the steps of each operand
+  std::size_t outerAt;           // the index of `outer` in Group::outer_, until its address is final
+  const std::int64_t* outer;     // the other axes: sizes, then the byte steps of each operand
   const GroupOperand* operands;  // loads, then stores
-  const Place* closes;
+  const Location* closes;
 };
 
-// A tile's extent. Its registers are rounded up to whole vectors if that spares the steps a rest.
+// The extent of a tile. If there are steps, registers are rounded up to whole vectors.
 struct GroupTile {
   std::int64_t rows, columns;
-  std::int64_t count;  // of elements
-  std::int64_t width;  // that are computed
+  std::int64_t count;  // elements of the tile
+  std::int64_t width;  // elements that the steps compute
 
   GroupTile(std::int64_t tileRows, std::int64_t tileColumns, bool steps)
       : rows(tileRows), columns(tileColumns), count(rows * columns), width(count) {
-    // Without steps nothing is gained by rounding, and a copy would be made twice.
+    // Without steps, rounding saves no time and would cause a second copy.
     if (steps) width = (count + registerLanes - 1) / registerLanes * registerLanes;
   }
   bool rounded() const { return width != count; }
@@ -62,33 +64,34 @@ struct GroupTile {
   }
 };
 
-inline Passage loadPassage(const GroupOperand& load, const GroupTile& tile) {
-  if (tile.dense(load)) return tile.rounded() || load.late ? Passage::whole : Passage::direct;
+inline Transfer loadTransfer(const GroupOperand& load, const GroupTile& tile) {
+  if (tile.dense(load)) return tile.rounded() || load.late ? Transfer::whole : Transfer::direct;
   const bool single = load.columnStep == 0 && (load.rowStep == 0 || tile.rows == 1);
-  return single ? Passage::single : Passage::block;
+  return single ? Transfer::single : Transfer::block;
 }
 
-// A value is what one load or one step makes; loads are numbered first. Its home is its register.
+// A value is the result of one load or one step. Values are numbered: loads first, then steps. The home of a
+// value is its register.
 struct GroupLoad {
   std::int32_t size;
-  std::int32_t lastRead;  // the last step that reads it; afterSteps: a store or a close does
-  bool sole;              // nothing else is ever in its register
+  std::int32_t lastRead;  // the last step that reads it; afterSteps if a store or a close reads it
+  bool sole;              // its register holds no other value
   static constexpr std::int32_t afterSteps = INT32_MAX;
 };
 struct GroupStep {
   TileFns tiles;
-  std::uint16_t in[maxArity];  // values; 0 where there is no such input
+  std::uint16_t in[maxArity];  // values; 0 for an input that does not exist
   std::uint16_t out;
-  std::uint8_t inputs;  // a bit for each
+  std::uint8_t inputs;  // one bit for each input that exists
 };
 struct GroupStore {
   DType type;
   std::uint16_t value;
-  bool once;  // a step's value, and this is its only store: it may be computed where it is stored
+  bool once;  // the value is a step's and this is its only store, so the step may write to its memory
 
-  Passage passage(const GroupOperand& store, const GroupTile& tile) const {
-    if (!tile.dense(store)) return Passage::block;
-    return once && !store.late && !tile.rounded() ? Passage::direct : Passage::whole;
+  Transfer transfer(const GroupOperand& store, const GroupTile& tile) const {
+    if (!tile.dense(store)) return Transfer::block;
+    return once && !store.late && !tile.rounded() ? Transfer::direct : Transfer::whole;
   }
 };
 struct GroupClose {
@@ -108,7 +111,7 @@ class Group final : public Instruction {
   friend class GroupPlanner;
   friend class GroupWorker;
 
-  // What a register holds of a load that is gathered: the same need not be gathered again.
+  // The elements of a load that a register holds. If the next tile needs the same, they are not copied again.
   struct Gathered {
     const char* from;
     std::int64_t rows, columns, rowStep, columnStep;
@@ -127,26 +130,26 @@ class Group final : public Instruction {
   Items<GroupSegment> segments_;
   Items<GroupOperand> operands_;
   Items<std::int64_t> outer_;
-  Items<Place> closePlaces_;
-  Items<std::size_t> homes_;  // of values, in bytes from the first register
+  Items<Location> closeLocations_;
+  Items<std::size_t> homes_;  // for each value, the byte offset of its register from the first register
 
-  bool isCopy_ = false;  // nothing but one load that is stored
+  bool isCopy_ = false;  // there is only one load and its store
   std::int64_t tileElements_ = 0;
   std::int64_t units_ = 0;
-  double work_ = 0;         // elements times what is done with each
+  double work_ = 0;         // the number of elements times the operations on each
   Items<double> partials_;  // a sum for every unit and close
-  // For the first thread, whose scratch is known; the others have theirs in scratch.
+  // For the first thread, whose scratch has a known address. Other threads have these lists in their scratch.
   Items<void*> values_;
   Items<Gathered> gathered_;
   Items<char*> targets_;
   Items<std::uint8_t> singles_;
 
-  std::size_t gatheredAt_ = 0, targetsAt_ = 0, singlesAt_ = 0,
-              registersAt_ = 0;  // in the scratch of a thread
+  // Byte offsets in the scratch of a thread.
+  std::size_t gatheredAt_ = 0, targetsAt_ = 0, singlesAt_ = 0, registersAt_ = 0;
   std::size_t scratchBytes_ = 0;
 };
 
-// Small enough to share out, large enough that a sum for each unit costs nothing.
+// Few enough to divide the work evenly among threads, and enough that a sum for each unit costs little.
 constexpr std::int64_t tilesPerUnit = 4;
 
 }  // namespace forebay

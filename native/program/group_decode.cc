@@ -1,4 +1,4 @@
-// From numbers to a Group: registers become values, each made once, and every segment is checked.
+// Builds a Group from numbers: converts registers to values, each written once, and checks every segment.
 #include <algorithm>
 #include <cstring>
 
@@ -9,23 +9,23 @@ namespace forebay {
 
 namespace {
 
-// More than any graph needs in one pass, and few enough for 16 bits.
+// More than any graph needs in one fused loop, and few enough for 16 bits.
 constexpr std::int64_t maxRegisters = 4096;
 constexpr std::int64_t maxValues = 32768;
 
-// A register while the steps are read.
+// The state of a register while the steps are read.
 struct Register {
-  std::int32_t value = -1;  // what it holds; -1: nothing yet
+  std::int32_t value = -1;  // the value that it holds; -1 if it holds none yet
   DType type = DType::float32;
-  std::int64_t size = 0;  // of the widest element that it ever holds
-  int makers = 0;         // loads and steps that write to it
+  std::int64_t size = 0;  // the largest size of the elements that it holds
+  int writers = 0;        // the number of loads and steps that write to it
   bool second = false;    // the value is in its second half
-  bool halved = false;    // there is one
+  bool halved = false;    // it has a second half
 };
 
-// Where a value is kept.
+// The register of a value.
 struct Home {
-  std::size_t number;  // of a register
+  std::size_t number;
   bool second;
 };
 
@@ -49,7 +49,7 @@ class GroupDecoder {
            readSegments();
   }
 
-  // A copy is a group without steps: one load, one store, one segment.
+  // A copy is a group without steps, with one load, one store and one segment.
   bool decodeCopy() {
     DType type;
     std::int64_t rank = 0;
@@ -58,7 +58,7 @@ class GroupDecoder {
     rank_ = static_cast<int>(rank);
     segmentCount_ = loadCount_ = storeCount_ = 1;
     if (!allocate(1)) return false;
-    make(0, type, 0, false);
+    write(0, type, 0, false);
     group_.loads_[0] = {static_cast<std::int32_t>(sizeOf(type)), GroupLoad::afterSteps, true};
     group_.stores_[0] = {type, 0, false};
     views_[0].type = views_[1].type = type;
@@ -80,9 +80,10 @@ class GroupDecoder {
     }
     rank_ = static_cast<int>(rank);
     if (closeCount_ > 0 && operands_.writing()) {
-      return reader_.refuse("it has closes, which instructions that write variables may not have");
+      return reader_.refuse(
+          "it has closes, but an instruction at or after the start of the writes cannot have closes");
     }
-    // Known before anything is allocated, so that no count can ask for more than the code is long.
+    // Checked before anything is allocated, so that the length of the code limits what is allocated.
     const std::int64_t segment = rank + (loadCount_ + storeCount_) * (2 + rank) + closeCount_ * 2;
     const std::int64_t expected =
         2 * loadCount_ + 6 * stepCount_ + 2 * storeCount_ + 2 * closeCount_ + segmentCount_ * segment;
@@ -102,7 +103,7 @@ class GroupDecoder {
         group_.homes_.allocate(count(loadCount_ + stepCount_)) &&
         group_.segments_.allocate(count(segmentCount_)) &&
         group_.operands_.allocate(count(segmentCount_ * (loadCount_ + storeCount_))) &&
-        group_.closePlaces_.allocate(count(segmentCount_ * closeCount_)) &&
+        group_.closeLocations_.allocate(count(segmentCount_ * closeCount_)) &&
         views_.allocate(count(loadCount_ + storeCount_));
     return allocated || reader_.outOfMemory("a group");
   }
@@ -114,26 +115,28 @@ class GroupDecoder {
     return true;
   }
 
-  // A step may write to a register that it reads, element for element. Where the element's size changes that
-  // would overwrite what is still to be read, so the register has a second half for it: `aside`.
-  void make(std::size_t number, DType type, std::int64_t value, bool aside) {
-    Register& made = registers_[number];
-    made.value = static_cast<std::int32_t>(value);
-    made.type = type;
-    made.size = std::max(made.size, static_cast<std::int64_t>(sizeOf(type)));
-    made.second = aside && !made.second;
-    made.halved = made.halved || made.second;
-    ++made.makers;
-    homes_[static_cast<std::size_t>(value)] = {number, made.second};
+  // Records that a load or a step writes `value` to a register. A step may write to a register that it reads,
+  // because it does so element by element. But if the element size changes, it would overwrite elements
+  // before they are read. Then `otherHalf` is true, and the value is written to the other half of the
+  // register.
+  void write(std::size_t number, DType type, std::int64_t value, bool otherHalf) {
+    Register& written = registers_[number];
+    written.value = static_cast<std::int32_t>(value);
+    written.type = type;
+    written.size = std::max(written.size, static_cast<std::int64_t>(sizeOf(type)));
+    written.second = otherHalf && !written.second;
+    written.halved = written.halved || written.second;
+    ++written.writers;
+    homes_[static_cast<std::size_t>(value)] = {number, written.second};
   }
 
-  // A register that holds `type` by now.
+  // Reads the number of a register, which must hold a value of dtype `type`.
   bool use(const Field& field, DType type, std::uint16_t& value) {
     std::size_t number = 0;
     if (!registerNumber(field, number)) return false;
     const Register& used = registers_[number];
     if (used.value < 0) {
-      return reader_.refuse("%s is register %zu, which nothing has been written to", Name(field).text,
+      return reader_.refuse("%s is register %zu, which no load or step has written", Name(field).text,
                             number);
     }
     if (used.type != type) {
@@ -144,7 +147,7 @@ class GroupDecoder {
     return true;
   }
 
-  void readBy(std::uint16_t value, std::int64_t step) {
+  void markRead(std::uint16_t value, std::int64_t step) {
     if (value >= group_.loads_.size()) return;
     std::int32_t& last = group_.loads_[value].lastRead;
     last = std::max(last, static_cast<std::int32_t>(step));
@@ -156,7 +159,7 @@ class GroupDecoder {
       std::size_t number = 0;
       if (!reader_.dtype({"load", i, "the dtype"}, type)) return false;
       if (!registerNumber({"load", i, "the register"}, number)) return false;
-      make(number, type, i, false);
+      write(number, type, i, false);
       GroupLoad& load = group_.loads_[static_cast<std::size_t>(i)];
       load.size = static_cast<std::int32_t>(sizeOf(type));
       load.lastRead = -1;
@@ -185,19 +188,19 @@ class GroupDecoder {
         const Field field = {"step", i, inputs[k]};
         if (k < kernel.arity) {
           if (!use(field, type, step.in[k])) return false;
-          readBy(step.in[k], i);
+          markRead(step.in[k], i);
           continue;
         }
         std::int64_t none = 0;
         if (!reader_.integer(field, none, largestInteger, -1)) return false;
         if (none != -1) {
-          return reader_.refuse("%s is %lld, expected -1, as '%s' has %d inputs", Name(field).text,
+          return reader_.refuse("%s is %lld, expected -1 because '%s' has %d inputs", Name(field).text,
                                 static_cast<long long>(none), kernel.name, kernel.arity);
         }
       }
       const Register& before = registers_[out];
-      make(out, result, loadCount_ + i,
-           sizeOf(result) != sizeOf(type) && before.value >= 0 && before.value == step.in[0]);
+      write(out, result, loadCount_ + i,
+            sizeOf(result) != sizeOf(type) && before.value >= 0 && before.value == step.in[0]);
       step.out = static_cast<std::uint16_t>(loadCount_ + i);
     }
     return true;
@@ -214,7 +217,7 @@ class GroupDecoder {
                             static_cast<long long>(step), kernel.name, nameOf(type));
     }
     if (kernel.family == Family::map) return true;
-    // A cast is named by what it makes.
+    // The name of a cast is its output's dtype.
     for (const DType made : {DType::float32, DType::float64, DType::int32}) {
       if (std::strcmp(kernel.name, nameOf(made)) == 0) result = made;
     }
@@ -226,7 +229,7 @@ class GroupDecoder {
       GroupStore& store = group_.stores_[static_cast<std::size_t>(i)];
       if (!reader_.dtype({"store", i, "the dtype"}, store.type)) return false;
       if (!use({"store", i, "the register"}, store.type, store.value)) return false;
-      readBy(store.value, GroupLoad::afterSteps);
+      markRead(store.value, GroupLoad::afterSteps);
       views_[static_cast<std::size_t>(loadCount_ + i)].type = store.type;
     }
     for (GroupStore& store : group_.stores_) {
@@ -247,13 +250,14 @@ class GroupDecoder {
                               static_cast<long long>(i), nameOf(close.type));
       }
       if (!use({"close", i, "the register"}, close.type, close.value)) return false;
-      readBy(close.value, GroupLoad::afterSteps);
+      markRead(close.value, GroupLoad::afterSteps);
     }
     return true;
   }
 
-  // Registers lie one after another without a gap: a store to one then never looks, in its lowest twelve
-  // bits, like the address that a load of another is about to read.
+  // Arranges the registers one after another without gaps. A step stores a vector to one register and then
+  // loads the next vector from another. Without gaps, the lowest 12 bits of these two addresses differ, so
+  // the processor does not delay the load because of the store (4K aliasing).
   bool layRegisters() {
     std::int64_t all = 0;
     for (const Register& used : registers_) all += used.size * (used.halved ? 2 : 1);
@@ -270,7 +274,7 @@ class GroupDecoder {
       group_.homes_[value] = at[home.number] + (home.second ? halfOf(registers_[home.number]) : 0);
     }
     for (std::size_t i = 0; i < group_.loads_.size(); ++i) {
-      group_.loads_[i].sole = registers_[homes_[i].number].makers == 1;
+      group_.loads_[i].sole = registers_[homes_[i].number].writers == 1;
     }
     const auto aligned = [](std::size_t bytes) {
       return (bytes + AlignedBytes::alignment - 1) / AlignedBytes::alignment * AlignedBytes::alignment;
@@ -307,17 +311,17 @@ class GroupDecoder {
         }
       }
       for (std::int64_t i = 0; i < closeCount_; ++i) {
-        Place& place = group_.closePlaces_[static_cast<std::size_t>(s * closeCount_ + i)];
+        Location& location = group_.closeLocations_[static_cast<std::size_t>(s * closeCount_ + i)];
         const DType type = group_.closes_[static_cast<std::size_t>(i)].type;
         Extent extent;
-        if (!operands_.place("close", i, Access::write, type, place) ||
-            !operands_.view("close", i, Access::write, type, place, nullptr, nullptr, 0, extent)) {
+        if (!operands_.locate("close", i, Access::write, type, location) ||
+            !operands_.view("close", i, Access::write, type, location, nullptr, nullptr, 0, extent)) {
           return false;
         }
       }
       if (!countOf(sizes, count)) return false;
       if (!planner.plan(static_cast<std::size_t>(s), sizes, count)) return reader_.outOfMemory("a group");
-      // Known to be no more than a number can count, before there is one more.
+      // Checked after every segment, so that the count cannot overflow.
       if (group_.units_ > largestInteger / std::max<std::int64_t>(closeCount_, 1)) {
         return reader_.outOfMemory("the sums of a group");
       }
@@ -329,9 +333,10 @@ class GroupDecoder {
 
   bool readView(const char* operand, int index, Access access, const std::int64_t* sizes, GroupView& view) {
     Extent extent;
-    return operands_.place(operand, index, access, view.type, view.place) &&
+    return operands_.locate(operand, index, access, view.type, view.location) &&
            reader_.integers({operand, index, "a stride"}, view.strides, rank_) &&
-           operands_.view(operand, index, access, view.type, view.place, sizes, view.strides, rank_, extent);
+           operands_.view(operand, index, access, view.type, view.location, sizes, view.strides, rank_,
+                          extent);
   }
 
   bool countOf(const std::int64_t* sizes, std::int64_t& count) {
@@ -355,7 +360,7 @@ class GroupDecoder {
   std::int64_t segmentCount_ = 0, loadCount_ = 0, stepCount_ = 0, storeCount_ = 0, closeCount_ = 0;
   Items<Register> registers_;
   Items<Home> homes_;
-  Items<GroupView> views_;  // of the segment that is being read: loads, then stores
+  Items<GroupView> views_;  // the operands of the segment that is read: loads, then stores
 };
 
 namespace {

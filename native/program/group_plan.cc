@@ -7,22 +7,24 @@ namespace forebay {
 
 namespace {
 
-// Rows at least this long are handed to the steps one by one, shorter ones several at a time.
+// Rows of at least this length are passed to the steps one by one, shorter rows several at a time.
 constexpr std::int64_t longRow = 64;
-// Width of a tile when an operand runs across it: its lines are then used up while they are in cache.
+// The width of a tile if an operand is denser along the rows. The tile then uses all elements of a cache line
+// while the line is in cache.
 constexpr std::int64_t crossingWidth = 32;
 
 constexpr std::int64_t mostTileElements = 1024;
-// Two thirds of the smallest L1 in use, as what the loads and stores touch passes through it, too.
+// Two thirds of the smallest L1 cache in use. The rest is for the memory of loads and stores.
 constexpr std::int64_t registerSpace = 32 * 1024;
 
-bool samePlace(const GroupView& a, const GroupView& b, int rank) {
-  return a.place.buffer == b.place.buffer && a.place.offset == b.place.offset &&
+// True if two operands have the same elements, in the same order.
+bool sameMemory(const GroupView& a, const GroupView& b, int rank) {
+  return a.location.buffer == b.location.buffer && a.location.offset == b.location.offset &&
          sizeOf(a.type) == sizeOf(b.type) && std::equal(a.strides, a.strides + rank, b.strides);
 }
 
-// How many of `rows` a tile takes: whole vectors if there is such a number, so that dense operands can be
-// used where they lie.
+// The number of rows of a tile. The tile has whole vectors if possible, so that steps can use dense operands
+// in place.
 std::int64_t rowsPerTile(std::int64_t rows, std::int64_t columns, std::int64_t tileElements) {
   const std::int64_t most = std::max<std::int64_t>(tileElements / columns, 1);
   if (most >= rows) return rows;
@@ -45,7 +47,7 @@ bool GroupPlanner::plan(std::size_t index, const std::int64_t* sizes, std::int64
   segment = {};
   segment.firstUnit = group_.units_;
   segment.operands = group_.operands_.data() + index * views_.size();
-  segment.closes = group_.closePlaces_.data() + index * group_.closes_.size();
+  segment.closes = group_.closeLocations_.data() + index * group_.closes_.size();
   if (count == 0) return true;
 
   std::copy_n(sizes, rank_, sizes_);
@@ -57,7 +59,7 @@ bool GroupPlanner::plan(std::size_t index, const std::int64_t* sizes, std::int64
   if (!keepOuter(segment, row)) return false;
   for (std::size_t i = 0; i < views_.size(); ++i) {
     const auto size = static_cast<std::int64_t>(sizeOf(views_[i].type));
-    operands[i].place = views_[i].place;
+    operands[i].location = views_[i].location;
     operands[i].size = static_cast<std::int32_t>(size);
     const bool load = i < group_.loads_.size();
     operands[i].late = load ? loadsLate(views_[i], i) : storesLate(views_[i], i - group_.loads_.size());
@@ -65,8 +67,8 @@ bool GroupPlanner::plan(std::size_t index, const std::int64_t* sizes, std::int64
     operands[i].rowStep = row >= 0 ? views_[i].strides[row] * size : 0;
     operands[i].columnStep = axes_ > 0 ? views_[i].strides[axes_ - 1] * size : size;
     const GroupTile tile(segment.tileRows, segment.tileColumns, group_.steps_.size() > 0);
-    operands[i].passage = load ? loadPassage(operands[i], tile)
-                               : group_.stores_[i - group_.loads_.size()].passage(operands[i], tile);
+    operands[i].transfer = load ? loadTransfer(operands[i], tile)
+                                : group_.stores_[i - group_.loads_.size()].transfer(operands[i], tile);
   }
   group_.units_ += (segment.tiles + tilesPerUnit - 1) / tilesPerUnit;
   group_.work_ += static_cast<double>(count) * static_cast<double>(views_.size() + group_.steps_.size());
@@ -74,7 +76,7 @@ bool GroupPlanner::plan(std::size_t index, const std::int64_t* sizes, std::int64
 }
 
 bool GroupPlanner::finish() {
-  // The list may have moved while it grew.
+  // Addresses are set now, because the list was reallocated as it grew.
   for (GroupSegment& segment : group_.segments_) {
     if (segment.outerRank == 0) continue;
     segment.outer = group_.outer_.data() + segment.outerAt;
@@ -83,35 +85,35 @@ bool GroupPlanner::finish() {
   return group_.partials_.allocate(static_cast<std::size_t>(group_.units_) * group_.closes_.size());
 }
 
-// Whether all tiles read the one element, and none needs it spread.
+// True if all tiles read the same single element, and no store or close needs copies of it.
 bool GroupPlanner::isFixed(const GroupView& load, std::size_t index) const {
   return group_.loads_[index].lastRead != GroupLoad::afterSteps &&
          std::all_of(load.strides, load.strides + axes_, [](std::int64_t stride) { return stride == 0; });
 }
 
-// Whether what it shows is stored or summed up at the end, when some store has overwritten it.
+// True if a store or a close uses this load after the steps, and a store overwrites its memory.
 bool GroupPlanner::loadsLate(const GroupView& load, std::size_t index) const {
   if (group_.loads_[index].lastRead != GroupLoad::afterSteps) return false;
   for (std::size_t i = group_.loads_.size(); i < views_.size(); ++i) {
-    if (samePlace(load, views_[i], axes_)) return true;
+    if (sameMemory(load, views_[i], axes_)) return true;
   }
   return false;
 }
 
-// Whether a step behind the one that computes it still reads what lies there.
+// True if a step after the one that computes the value still reads the memory that this store overwrites.
 bool GroupPlanner::storesLate(const GroupView& store, std::size_t index) const {
   const auto loads = group_.loads_.size();
   const std::size_t value = group_.stores_[index].value;
   if (value < loads) return true;
   const auto step = static_cast<std::int32_t>(value - loads);
   for (std::size_t i = 0; i < loads; ++i) {
-    if (group_.loads_[i].lastRead > step && samePlace(store, views_[i], axes_)) return true;
+    if (group_.loads_[i].lastRead > step && sameMemory(store, views_[i], axes_)) return true;
   }
   return false;
 }
 
-// Outer axes have the larger strides: in the first store, so that it is written forwards; where that does
-// not tell, in the next operand.
+// True if `axis` is outside `other`: its stride is larger in the first store, so that the store is written
+// forwards. If these strides are equal, the next operand decides.
 bool GroupPlanner::before(int axis, int other) const {
   const std::size_t loads = group_.loads_.size();
   for (std::size_t i = 0; i < views_.size(); ++i) {
@@ -136,13 +138,13 @@ void GroupPlanner::sortAxes() {
   for (int d = 0; d < rank_; ++d) {
     if (sizes_[d] != 1) copyAxis(axes_++, d);
   }
-  // Insertion sort, stable: axes mostly come in order.
+  // A stable insertion sort, because the axes are usually in order already.
   for (int d = 1; d < axes_; ++d) {
     for (int e = d; e > 0 && before(e, e - 1); --e) swapAxes(e - 1, e);
   }
 }
 
-// Axes d and d + 1 are one when every operand steps over d as over the whole of d + 1.
+// Merges axes d and d + 1 if, for every operand, the stride of d is the size times the stride of d + 1.
 void GroupPlanner::mergeAxes() {
   if (axes_ == 0) return;
   int last = 0;
@@ -160,8 +162,9 @@ void GroupPlanner::mergeAxes() {
   axes_ = last + 1;
 }
 
-// Columns are the innermost axis. Rows are the axis along which an operand that does not follow the columns
-// lies most densely, or else the next one out; -1 where there is none.
+// Columns are the innermost axis. Rows are the axis with the smallest stride of an operand that is not
+// contiguous along the columns. If there is no such operand, rows are the next axis outwards, or -1 if there
+// is none.
 int GroupPlanner::chooseRow() const {
   const int column = axes_ - 1;
   int row = std::max(axes_ - 2, -1);
@@ -188,7 +191,7 @@ void GroupPlanner::cut(GroupSegment& segment, int row) const {
     return view.strides[row] > 0 && view.strides[row] < view.strides[column];
   };
   const bool crossing = row >= 0 && std::any_of(views_.begin(), views_.end(), crosses);
-  // A row is handed over alone if it needs no rounding, or fills most of a tile.
+  // A tile has one row if the row needs no rounding, or fills most of a tile.
   const bool alone =
       segment.columns >= longRow && (segment.columns % registerLanes == 0 || segment.columns > most / 2);
   const std::int64_t tileColumns = std::min(segment.columns, crossing ? crossingWidth : most);
@@ -203,7 +206,7 @@ void GroupPlanner::cut(GroupSegment& segment, int row) const {
   }
 }
 
-// The axes that are neither rows nor columns.
+// Records the axes that are neither rows nor columns.
 bool GroupPlanner::keepOuter(GroupSegment& segment, int row) {
   segment.outerRank = std::max(axes_ - 2, 0);
   if (segment.outerRank == 0) return true;

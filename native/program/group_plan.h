@@ -1,26 +1,27 @@
-// From a checked segment to the simplest geometry that is equivalent, and how it is cut into tiles.
+// Finds the simplest equivalent geometry of a checked segment and divides it into tiles.
 #pragma once
 
 #include "program/group.h"
 
 namespace forebay {
 
-// An operand of one segment as the code has it; strides in elements.
+// An operand of one segment, as in the code. Strides are in elements.
 struct GroupView {
   DType type;
-  Place place;
+  Location location;
   std::int64_t strides[maxRank];
 };
 
-// So many elements that `registerBytes`, a byte count for one element of each register, stay in L1.
+// The number of elements of a tile for which all registers fit in the L1 cache. `registerBytes` is the sum of
+// the element sizes of all registers.
 std::int64_t tileElementsFor(std::int64_t registerBytes);
 
 class GroupPlanner {
  public:
-  // `views` are the segment's that is being planned: loads, then stores.
+  // `views` are the operands of the segment that is planned: loads, then stores.
   GroupPlanner(Group& group, Items<GroupView>& views, int rank) : group_(group), views_(views), rank_(rank) {}
 
-  // False: out of memory. All segments in order, then finish().
+  // Call plan() for each segment in order, then finish(). They return false if out of memory.
   bool plan(std::size_t index, const std::int64_t* sizes, std::int64_t count);
   bool finish();
 
@@ -39,8 +40,8 @@ class GroupPlanner {
 
   Group& group_;
   Items<GroupView>& views_;
-  const int rank_;  // of the code
-  int axes_ = 0;    // that are left of it, in the segment at hand
+  const int rank_;  // in the code
+  int axes_ = 0;    // the axes that are left in the current segment
   std::int64_t sizes_[maxRank];
   std::size_t outerUsed_ = 0;
 };

@@ -1,5 +1,5 @@
-// Runs a Group: the tile functions see contiguous memory only. An operand that is contiguous within the tile
-// is used where it lies; any other goes through its register, in L1.
+// Runs a Group. The tile functions get contiguous memory only. An operand that is contiguous within a tile is
+// used in place. Any other operand is copied to or from its register, which stays in the L1 cache.
 #include <algorithm>
 #include <atomic>
 #include <cstring>
@@ -13,16 +13,17 @@ namespace forebay {
 
 namespace {
 
-// Below this much work the threads cost more than they bring: about 70 us of cheap steps.
+// With less work than this, threads cost more time than they save: about 70 us of cheap steps.
 constexpr double worthSharing = 1500000;
-// More tasks than threads, as threads come late and tiles are not all alike.
+// More tasks than threads, because threads start late and tiles do not all take the same time.
 constexpr std::int64_t tasksPerThread = 4;
 
 }  // namespace
 
 class GroupWorker {
  public:
-  // On the program's first thread, or with `scratch` on another.
+  // `first` is true on the first thread of the program, which uses the lists of the group. Other threads have
+  // theirs in `scratch`.
   GroupWorker(Group& group, const Running& running, char* scratch, bool first)
       : group_(group),
         running_(running),
@@ -52,10 +53,10 @@ class GroupWorker {
   }
 
   void runUnits(std::int64_t from, std::int64_t to) {
-    const auto behind = [](std::int64_t unit, const GroupSegment& s) { return unit < s.firstUnit; };
-    // The last one that starts at or before `from`; those in front of it with the same start are empty.
+    const auto after = [](std::int64_t unit, const GroupSegment& s) { return unit < s.firstUnit; };
+    // The last segment that starts at or before `from`. Earlier segments with the same start are empty.
     const GroupSegment* segment =
-        std::upper_bound(group_.segments_.begin(), group_.segments_.end(), from, behind) - 1;
+        std::upper_bound(group_.segments_.begin(), group_.segments_.end(), from, after) - 1;
     for (; segment != group_.segments_.end() && segment->firstUnit < to; ++segment) {
       const std::int64_t first = std::max(from - segment->firstUnit, std::int64_t(0)) * tilesPerUnit;
       runTiles(*segment, first, std::min((to - segment->firstUnit) * tilesPerUnit, segment->tiles));
@@ -74,7 +75,7 @@ class GroupWorker {
     for (std::size_t l = 0; l < loadCount_; ++l) {
       const GroupOperand& o = segment.operands[l];
       if (!o.fixed) continue;
-      values_[l] = address(o.place, running_.bases);
+      values_[l] = address(o.location, running_.bases);
       singles_[l] = 1;
     }
     std::int64_t outer = from / segment.columnTiles;
@@ -103,25 +104,25 @@ class GroupWorker {
     std::fill_n(sums_, closes, 0.0);
   }
 
-  // A segment of one tile: what there is to know of it was found out when it was planned. Small programs
-  // are made of these, and spend their time here.
+  // Runs a segment of one tile, with the transfers that were chosen when it was planned. Small programs have
+  // mostly such segments and spend most of their time here.
   void runSingle() {
     const GroupTile tile(segment_->rows, segment_->columns, stepCount_ > 0);
     const GroupOperand* o = segment_->operands;
     if (group_.isCopy_) {
-      copyTile(tile, address(o[0].place, running_.bases), address(o[1].place, running_.bases));
+      copyTile(tile, address(o[0].location, running_.bases), address(o[1].location, running_.bases));
       return;
     }
     for (std::size_t l = 0; l < loadCount_; ++l, ++o) {
-      load(l, *o, o->passage, address(o->place, running_.bases), tile);
+      load(l, *o, o->transfer, address(o->location, running_.bases), tile);
     }
     for (std::size_t s = 0; s < storeCount_; ++s, ++o) {
-      prepareStore(s, *o, o->passage, address(o->place, running_.bases));
+      prepareStore(s, *o, o->transfer, address(o->location, running_.bases));
     }
     runSteps(tile);
   }
 
-  // One tile of many, the one that begins at element [i, j].
+  // Runs one of several tiles: the one that begins at element [i, j].
   void runOne(std::int64_t i, std::int64_t j) {
     const bool full =
         segment_->rows - i >= segment_->tileRows && segment_->columns - j >= segment_->tileColumns;
@@ -135,10 +136,10 @@ class GroupWorker {
     }
     for (std::size_t l = 0; l < loadCount_; ++l, ++o) {
       if (o->fixed) continue;
-      load(l, *o, full ? o->passage : loadPassage(*o, tile), addressOf(l, i, j), tile);
+      load(l, *o, full ? o->transfer : loadTransfer(*o, tile), addressOf(l, i, j), tile);
     }
     for (std::size_t s = 0; s < storeCount_; ++s, ++o) {
-      prepareStore(s, *o, full ? o->passage : group_.stores_[s].passage(*o, tile),
+      prepareStore(s, *o, full ? o->transfer : group_.stores_[s].transfer(*o, tile),
                    addressOf(loadCount_ + s, i, j));
     }
     runSteps(tile);
@@ -146,7 +147,7 @@ class GroupWorker {
 
   char* addressOf(std::size_t operand, std::int64_t i, std::int64_t j) const {
     const GroupOperand& o = segment_->operands[operand];
-    char* at = address(o.place, running_.bases) + i * o.rowStep + j * o.columnStep;
+    char* at = address(o.location, running_.bases) + i * o.rowStep + j * o.columnStep;
     if (segment_->outerRank == 0) return at;
     const std::int64_t* steps =
         segment_->outer + static_cast<std::size_t>(segment_->outerRank) * (1 + operand);
@@ -154,9 +155,9 @@ class GroupWorker {
     return at;
   }
 
-  // A store that only tests what it would write.
-  bool held(const GroupOperand& store) const {
-    return running_.dry && running_.buffers[store.place.buffer].kind == Buffer::Kind::variable;
+  // True if the value of a store is only checked, not written: in the dry run of a store to a variable.
+  bool checkedOnly(const GroupOperand& store) const {
+    return running_.dry && running_.buffers[store.location.buffer].kind == Buffer::Kind::variable;
   }
 
   void runSteps(const GroupTile& tile) {
@@ -187,7 +188,7 @@ class GroupWorker {
     }
   }
 
-  // A single element that is stored or summed up stands for as many as the tile has.
+  // Fills the register with copies of a single element, for a store or a close.
   void spread(std::size_t value, DType type, const GroupTile& tile) {
     if (singles_[value] == 0) return;
     void* to = values_[value];
@@ -201,7 +202,7 @@ class GroupWorker {
     singles_[value] = 0;
   }
 
-  // From memory to memory: without a register in between.
+  // Copies from memory to memory, without a register.
   void copyTile(const GroupTile& tile, const char* from, char* to) {
     const GroupOperand& in = segment_->operands[0];
     const GroupOperand& out = segment_->operands[1];
@@ -210,21 +211,21 @@ class GroupWorker {
       const std::int64_t strides[] = {in.rowStep / in.size, in.columnStep / in.size};
       finite_ = viewFinite(group_.stores_[0].type, from, sizes, strides, 2);
     }
-    if (held(out)) return;
+    if (checkedOnly(out)) return;
     copyBlock(in.size, to, out.rowStep, out.columnStep, from, in.rowStep, in.columnStep, tile.rows,
               tile.columns);
   }
 
-  void load(std::size_t l, const GroupOperand& o, Passage passage, char* from, const GroupTile& tile) {
+  void load(std::size_t l, const GroupOperand& o, Transfer transfer, char* from, const GroupTile& tile) {
     Group::Gathered& last = gathered_[l];
-    singles_[l] = passage == Passage::single;
-    if (passage == Passage::direct || (passage == Passage::single && !o.late)) {
+    singles_[l] = transfer == Transfer::single;
+    if (transfer == Transfer::direct || (transfer == Transfer::single && !o.late)) {
       values_[l] = from;
       return;
     }
     char* to = registers_ + group_.homes_[l];
     values_[l] = to;
-    if (passage == Passage::single) {
+    if (transfer == Transfer::single) {
       std::memcpy(to, from, static_cast<std::size_t>(o.size));
       last.from = nullptr;
       return;
@@ -234,13 +235,13 @@ class GroupWorker {
         last.columnStep == o.columnStep) {
       return;
     }
-    // What is behind the last element is computed with, too. It is 0: the same in every run, and nothing that
-    // is slow, as subnormal numbers are on some processors.
+    // Steps also compute the elements from the end of the tile to the end of the register. They are set to 0,
+    // so that they are the same in every run and not slow to compute (such as denormal numbers).
     if (tile.rounded()) {
       const std::int64_t vector = registerLanes * o.size;
       std::memset(to + tile.width * o.size - vector, 0, static_cast<std::size_t>(vector));
     }
-    if (passage == Passage::whole) {
+    if (transfer == Transfer::whole) {
       std::memcpy(to, from, static_cast<std::size_t>(tile.count * o.size));
     } else {
       copyBlock(o.size, to, tile.columns * o.size, o.size, from, o.rowStep, o.columnStep, tile.rows,
@@ -249,12 +250,12 @@ class GroupWorker {
     last = {from, tile.rows, tile.columns, o.rowStep, o.columnStep};
   }
 
-  // Where a value is to be computed, and what is left to do at the end.
-  void prepareStore(std::size_t s, const GroupOperand& o, Passage passage, char* target) {
+  // Chooses the address at which a value is computed. Sets targets_[s] if it must be stored after the steps.
+  void prepareStore(std::size_t s, const GroupOperand& o, Transfer transfer, char* target) {
     const std::size_t value = group_.stores_[s].value;
-    const bool hold = held(o);
-    const bool direct = passage == Passage::direct && !hold;
-    targets_[s] = direct || hold ? nullptr : target;
+    const bool skipped = checkedOnly(o);
+    const bool direct = transfer == Transfer::direct && !skipped;
+    targets_[s] = direct || skipped ? nullptr : target;
     if (value >= loadCount_) values_[value] = direct ? target : registers_ + group_.homes_[value];
   }
 
@@ -279,13 +280,13 @@ class GroupWorker {
   const Running& running_;
   const std::size_t loadCount_, stepCount_, storeCount_;
   char* registers_;
-  void** values_;  // where each lies in the tile at hand
+  void** values_;  // the address of each value in the current tile
   Group::Gathered* gathered_;
-  std::uint8_t* singles_;  // 1 where a value is one element for all of the tile
-  char** targets_;         // where a store goes that is made at the end of the tile; else null
+  std::uint8_t* singles_;  // 1 if a value is a single element for the whole tile
+  char** targets_;         // the address of a store that is done after the steps, otherwise null
   const GroupSegment* segment_ = nullptr;
   double* sums_ = nullptr;
-  std::int64_t position_[maxRank];  // along the outer axes
+  std::int64_t position_[maxRank];  // on the outer axes
   bool finite_ = true;
 };
 
@@ -326,7 +327,7 @@ bool Group::shareOut(const Running& running) {
   return task.finite.load(std::memory_order_relaxed);
 }
 
-// The sums of a segment's units, in order: whichever threads made them, the result has the same bits.
+// Adds the sums of a segment's units in order, so the bits of the result do not depend on the threads.
 bool Group::storeCloses(const Running& running) {
   bool finite = true;
   const std::size_t closes = closes_.size();

@@ -1,4 +1,4 @@
-// What an instruction is, once it is decoded; and the functions that decode each opcode.
+// The interface of a decoded instruction, and the functions that decode each opcode.
 #pragma once
 
 #include <memory>
@@ -8,16 +8,16 @@
 
 namespace forebay {
 
-// What a run hands to its instructions.
+// The arguments that a run passes to its instructions.
 struct Running {
-  char* const* bases;  // of every buffer
+  char* const* bases;  // the address of each buffer
   const Buffer* buffers;
   char* scratch;  // `scratchPitch` bytes for each thread
   std::size_t scratchPitch;
   int threads;
   std::uint64_t run;
-  bool check;  // look for results that are NaN or infinite
-  bool dry;    // and write no variable
+  bool check;  // check results for NaN and infinity
+  bool dry;    // do not write variables
 
   char* scratchOf(int slot) const { return scratch + static_cast<std::size_t>(slot) * scratchPitch; }
 };
@@ -29,15 +29,15 @@ class Instruction {
   Instruction& operator=(const Instruction&) = delete;
   virtual ~Instruction() = default;
 
-  // What one thread needs of scratch, 64-byte aligned.
+  // The bytes of scratch that one thread needs. Scratch is 64-byte aligned.
   virtual std::size_t scratchBytes() const { return 0; }
-  // Once, when the scratch of the program's first thread is known.
+  // Called once with the scratch of the program's first thread.
   virtual void attach(char*) {}
-  // False only if running.check is set and a result is NaN or infinite.
+  // Returns false if running.check is set and a result is NaN or infinite, otherwise true.
   virtual bool run(const Running& running) = 0;
 };
 
-// Each reads the numbers behind [opcode, length]. Null: refused.
+// Each reads the numbers after [opcode, length]. Returns null if the instruction is refused.
 using Decode = std::unique_ptr<Instruction> (*)(Operands& operands, const Body& body);
 
 std::unique_ptr<Instruction> decodeGroup(Operands& operands, const Body& body);

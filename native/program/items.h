@@ -1,4 +1,4 @@
-// Memory whose allocation is checked: nothing here throws.
+// Memory with checked allocation. Nothing here throws.
 #pragma once
 
 #include <sys/mman.h>
@@ -12,12 +12,12 @@
 
 namespace forebay {
 
-// As many items as were asked for, once.
+// A list of fixed length.
 template <class T>
 class Items {
  public:
   bool allocate(std::size_t count) {
-    // Of more bytes than there are addresses, `new` throws for all that it is told.
+    // Checked first, because even `new (std::nothrow)` throws if the size exceeds the address space.
     if (count > PTRDIFF_MAX / 2 / sizeof(T)) return false;
     items_.reset(new (std::nothrow) T[count]());
     count_ = items_ ? count : 0;
@@ -39,7 +39,7 @@ class Items {
   std::size_t count_ = 0;
 };
 
-// Bytes for vectors: aligned to a cache line, and untouched until they are used.
+// Bytes for vectors: aligned to a cache line and not initialized.
 class AlignedBytes {
  public:
   static constexpr std::size_t alignment = 64;
@@ -48,12 +48,12 @@ class AlignedBytes {
   bool allocate(std::size_t count) {
     void* memory = nullptr;
     const bool large = count >= 4 * hugePage;
-    // Never nothing at all: the address of an empty block may be offset by nothing and handed on.
+    // Allocates memory even for 0 bytes, so that the address of an empty block is valid.
     if (posix_memalign(&memory, large ? hugePage : alignment, count == 0 ? alignment : count) != 0)
       return false;
 #if defined(MADV_HUGEPAGE)
-    // Matrices are read with a page between one row and the next: in small pages each row costs a look-up.
-    // What is past the last whole page stays small, so that no more becomes resident than was asked for.
+    // The rows of a matrix are often on different pages. With small pages each row costs a TLB miss. The rest
+    // after the last full huge page keeps small pages, so that no more memory is resident than requested.
     if (large) madvise(memory, count / hugePage * hugePage, MADV_HUGEPAGE);
 #endif
     bytes_.reset(static_cast<char*>(memory));

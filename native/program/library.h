@@ -1,9 +1,10 @@
-// What a thread that outlives everybody needs.
+// Support for threads that run until the process ends.
 #pragma once
 
 namespace forebay {
 
-// The code that a detached thread runs must stay: Node may unload an addon with its last environment.
+// Keeps the addon loaded, because detached threads run its code. Node may unload an addon when its last
+// environment ends.
 void keepLibraryLoaded();
 
 }  // namespace forebay

@@ -7,8 +7,8 @@ namespace forebay {
 
 namespace {
 
-// Whether two ascending lists have a leaf in common.
-bool meet(const LeafSet& a, const LeafSet& b) {
+// True if two sets have a leaf in common.
+bool intersect(const LeafSet& a, const LeafSet& b) {
   const void* const* p = a.leaves;
   const void* const* q = b.leaves;
   const void* const* const pEnd = p + a.count;
@@ -25,7 +25,7 @@ bool meet(const LeafSet& a, const LeafSet& b) {
 }
 
 bool excludes(const Claims& a, const Claims& b) {
-  return (a.line != nullptr && a.line == b.line) || meet(a.writes, b.writes);
+  return (a.line != nullptr && a.line == b.line) || intersect(a.writes, b.writes);
 }
 
 }  // namespace
@@ -50,25 +50,27 @@ void Locks::Request::List<links>::remove(Request& request) {
 }
 
 Locks& Locks::instance() {
-  // In memory that no destructor touches: threads may use it while the process ends.
+  // Never destroyed, because threads may use it while the process ends.
   alignas(Locks) static unsigned char memory[sizeof(Locks)];
   static Locks* const locks = new (memory) Locks;
   return *locks;
 }
 
-// The last request because of which one that waits cannot start; null: it may start.
+// The blocker of a waiting request. Null if the request may start.
 Locks::Request* Locks::blockerOf(const Request& request) {
   const Claims& wanted = request.claims_;
-  // Nobody overtakes one that asked for the same, nor goes to write what one before it waits to read. From
-  // the last to the first: in a long line, the one before is it.
+  // A request does not overtake an earlier one with the same line or a common written leaf. It also does not
+  // overtake an earlier request that waits to read a leaf that it writes. The loop begins at the last
+  // request, because in a long queue the blocker is usually the one directly before.
   for (Request* other = request.all_.previous; other != nullptr; other = other->all_.previous) {
     ++comparisons_;
-    if (excludes(other->claims_, wanted) || meet(other->claims_.reads, wanted.writes)) return other;
+    if (excludes(other->claims_, wanted) || intersect(other->claims_.reads, wanted.writes)) return other;
   }
   for (Request* other = running_.first; other != nullptr; other = other->all_.next) {
     ++comparisons_;
     if (excludes(other->claims_, wanted)) return other;
-    if (other->stage_ == Request::Stage::writing && meet(other->claims_.writes, wanted.reads)) return other;
+    if (other->stage_ == Request::Stage::writing && intersect(other->claims_.writes, wanted.reads))
+      return other;
   }
   return nullptr;
 }
@@ -76,7 +78,7 @@ Locks::Request* Locks::blockerOf(const Request& request) {
 bool Locks::readElsewhere(const Request& writer) const {
   for (const Request* other = running_.first; other != nullptr; other = other->all_.next) {
     const bool reads = other->stage_ == Request::Stage::computing && other != &writer;
-    if (reads && meet(other->claims_.reads, writer.claims_.writes)) return true;
+    if (reads && intersect(other->claims_.reads, writer.claims_.writes)) return true;
   }
   return false;
 }
@@ -84,12 +86,12 @@ bool Locks::readElsewhere(const Request& writer) const {
 bool Locks::writtenElsewhere(const Request& reader) const {
   for (const Request* other = running_.first; other != nullptr; other = other->all_.next) {
     const bool writes = other->stage_ == Request::Stage::writing && other != &reader;
-    if (writes && meet(other->claims_.writes, reader.claims_.reads)) return true;
+    if (writes && intersect(other->claims_.writes, reader.claims_.reads)) return true;
   }
   return false;
 }
 
-// Puts one that waits into a list of those that are alike.
+// Adds a waiting request to a list.
 void Locks::hold(Request& request, Alike& list) {
   list.add(request);
   request.holder_ = &list;
@@ -100,7 +102,7 @@ void Locks::release(Request& request) {
   request.holder_ = nullptr;
 }
 
-// What `blocker` keeps from starting is to be looked at again.
+// Moves all requests that `blocker` blocks to pending_, so that they are checked again.
 void Locks::reconsider(Request& blocker) {
   while (Request* const request = blocker.blocked_.first) {
     release(*request);
@@ -108,7 +110,7 @@ void Locks::reconsider(Request& blocker) {
   }
 }
 
-// Starts one that waits, or finds out what it waits for. False: there was no thread for it.
+// Starts a waiting request or adds it to the list of its blocker. Returns false if no thread is free for it.
 bool Locks::consider(Request& request, bool threadsLeft) {
   release(request);
   Request* const blocker = blockerOf(request);
@@ -128,7 +130,7 @@ void Locks::begin(Request& request) {
   request.stage_ = Request::Stage::computing;
   running_.add(request);
   began_ = true;
-  // One that reads what others wait to write no longer holds them back.
+  // A waiting request blocks later ones that write what it reads. A running one does not.
   reconsider(request);
 }
 
@@ -136,12 +138,12 @@ template <class Condition>
 void Locks::waitUntil(std::unique_lock<std::mutex>& lock, const Condition& condition) {
   if (condition()) return;
   ++blocked_;
-  moved_.wait(lock, condition);
+  changed_.wait(lock, condition);
   --blocked_;
 }
 
-void Locks::moved() {
-  if (blocked_ > 0) moved_.notify_all();
+void Locks::notify() {
+  if (blocked_ > 0) changed_.notify_all();
 }
 
 void Locks::ask(Request& request, bool linedUp) {
@@ -175,7 +177,7 @@ bool Locks::withdraw(Request& request) {
   return true;
 }
 
-// Starts, in order, all that may start now, of those that are to be looked at and those for which there was no thread.
+// Starts, in order, all requests in pending_ and starved_ that may start now.
 void Locks::startWaiting() {
   bool threadsLeft = !closed_;
   for (;;) {
@@ -185,27 +187,27 @@ void Locks::startWaiting() {
     if (next == nullptr) break;
     if (!consider(*next, threadsLeft)) threadsLeft = false;
   }
-  if (began_) moved();
+  if (began_) notify();
   began_ = false;
 }
 
 void Locks::beforeWrites(Request& request) {
-  // Writes of nothing, to leaves without elements: it goes on reading, in its next step too.
+  // Without claimed writes (all written leaves have no elements), the run remains a reader in every step.
   if (request.claims_.writes.count == 0) return;
   std::unique_lock<std::mutex> lock(mutex_);
   request.stage_ = Request::Stage::writing;
-  moved();  // those who wait for us to stop reading
+  notify();  // runs that wait until this run stops reading
   waitUntil(lock, [&] { return !readElsewhere(request); });
 }
 
 void Locks::nextStep(Request& request) {
   std::unique_lock<std::mutex> lock(mutex_);
-  if (request.stage_ != Request::Stage::writing) return;  // it wrote nothing
-  // Nobody waits for us meanwhile: we neither read nor write.
+  if (request.stage_ != Request::Stage::writing) return;  // it did not write
+  // While this run waits, it neither reads nor writes, so no other run waits for it.
   request.stage_ = Request::Stage::none;
   reconsider(request);
   startWaiting();
-  moved();  // those between two steps who wait for what we wrote
+  notify();  // runs between two steps that wait to read what this run wrote
   waitUntil(lock, [&] { return !writtenElsewhere(request); });
   request.stage_ = Request::Stage::computing;
 }
@@ -216,9 +218,9 @@ void Locks::leave(Request& request) {
   request.stage_ = Request::Stage::none;
   reconsider(request);
   if (request.linedUp_) request.left();
-  // `request` may be gone from here on.
+  // From here on `request` may be destroyed.
   startWaiting();
-  moved();
+  notify();
 }
 
 void Locks::close() {

@@ -1,16 +1,18 @@
-// Who may run when. Programs that share leaves compute side by side and write alone, per leaf; runs that
-// write a common leaf go one after another, in the order in which they were asked for; nobody reads
-// a leaf while it is being written.
+// Locks on leaves: they decide when a run may compute and when it may write.
+//   - Programs that share leaves compute concurrently. Each leaf is written by one run at a time.
+//   - Runs that write a common leaf execute one after another, in the order of their requests.
+//   - No run reads a leaf while another run writes it.
 //
-// A run claims all that it touches at once, before it starts, and waits for no one while it computes.
-// Before its first write it gives up what it only reads, and waits until nobody else reads what it
-// writes; those who would now like to begin reading that wait behind it. There is no deadlock: a run
-// that waits to begin holds nothing, one that waits to write waits for runs that compute, and those
-// wait for nobody.
+// A run claims all of its leaves together, before it starts, and does not wait while it computes. Before its
+// first write it releases the leaves that it only reads, and waits until no other run reads the leaves that
+// it writes. Runs that request to read those leaves from then on wait until the writes are done.
 //
-// A request that waits knows one other that keeps it from starting, the last that does, and is looked at
-// again only when that one starts, goes on to its next step, leaves or is withdrawn. So a step of one run in
-// a long line costs the same as in a short one.
+// There is no deadlock: a run that waits to start holds no lock. A run that waits to write waits only for
+// runs that compute, and runs that compute do not wait.
+//
+// A waiting request has one blocker: the last waiting request that prevents its start, or else a running one.
+// It is checked again only when its blocker starts to compute, continues with its next step, leaves or is
+// withdrawn. So the cost of a step does not depend on the number of waiting requests.
 #pragma once
 
 #include <condition_variable>
@@ -20,22 +22,23 @@
 
 namespace forebay {
 
-// Leaves by address, in ascending order and each once. The memory is the owner's.
+// Leaves by address, in ascending order, without duplicates. The set does not own its memory.
 struct LeafSet {
   const void* const* leaves = nullptr;
   std::size_t count = 0;
 };
 
 struct Claims {
-  LeafSet reads;   // while computing
-  LeafSet writes;  // and what is read during the writes
-  // Runs of one line go one at a time, in order: programs made of one graph share one.
+  LeafSet reads;   // the leaves that are read while computing
+  LeafSet writes;  // the leaves that are written, or read during the writes
+  // Runs with the same line execute one at a time, in order. Programs of the same graph have the same line.
   const void* line = nullptr;
 };
 
 class Locks {
  public:
-  // One run's claims, from asking until it leaves. Whoever made it keeps it where it is until then.
+  // The claims of one run, from its request until it leaves. The caller keeps the object at its address until
+  // then.
   class Request {
    public:
     explicit Request(const Claims& claims) : claims_(claims) {}
@@ -44,35 +47,37 @@ class Locks {
     virtual ~Request() = default;
 
    protected:
-    // For a request that was lined up: its turn has come, and some thread is to run it. False: there is
-    // none now, ask again when a run has left. Called under the locks' mutex, on any thread.
+    // The callbacks are called for requests that were made by lineUp(), on any thread, with the mutex locked.
+
+    // The run may start: gives it to a thread. Returns false if no thread is free; start() is then called
+    // again after another run has left.
     virtual bool start() { return true; }
-    // For one that was lined up: the last that is said to it. It is in no list any more, and those
-    // behind it have not started yet. Under the mutex, too.
+    // The run has left. This is the last access to the request. It is not in any list any more, and the
+    // requests that wait for it have not started yet.
     virtual void left() {}
-    // For one that was started: it is to leave soon, as the process ends. Under the mutex, too.
+    // The process ends: a run that was started must leave soon.
     virtual void hurry() {}
 
    private:
     friend class Locks;
     enum class Stage : std::uint8_t { none, waiting, computing, writing };
-    // Neighbours in a list.
+    // The neighbours in a list.
     struct Links {
       Request* previous = nullptr;
       Request* next = nullptr;
     };
-    // Requests, linked by one of their links.
+    // A list of requests, in the order of their numbers. `links` is the member that holds the neighbours.
     template <Links Request::*links>
     struct List {
       Request* first = nullptr;
       Request* last = nullptr;
-      // After those that asked before it.
+      // Inserts a request after those with smaller numbers.
       void add(Request& request);
       void remove(Request& request);
     };
-    // In the list of all that wait, or of all that run.
+    // For the list of all waiting requests or of all running ones.
     Links all_;
-    // Of one that waits: in the list of those that are considered again at the same event.
+    // For the list of waiting requests that `holder_` points to.
     Links alike_;
     using All = List<&Request::all_>;
     using Alike = List<&Request::alike_>;
@@ -80,35 +85,36 @@ class Locks {
     const Claims claims_;
     Stage stage_ = Stage::none;
     bool linedUp_ = false;
-    // Its place in the order of asking.
+    // Requests are numbered in the order in which they are made.
     std::uint64_t number_ = 0;
-    // Those that wait and cannot start because of this one.
+    // The waiting requests whose blocker is this request.
     Alike blocked_;
-    // Of one that waits: which list it is in.
+    // The list that holds this request while it waits: blocked_ of its blocker, pending_ or starved_.
     Alike* holder_ = nullptr;
   };
 
-  // Those of the process; any number of others may be made, for tests.
+  // The locks of the process. Tests may make others.
   static Locks& instance();
 
-  // Asks, and blocks until the turn has come.
+  // Blocks until the run may start.
   void enter(Request& request);
-  // Asks, and returns at once; start() is called when the turn has come, possibly before this returns.
+  // Returns immediately. start() is called when the run may start, possibly before this returns.
   void lineUp(Request& request);
-  // Takes a request that was lined up out again. False: it has started already, and will leave by itself.
+  // Cancels a request that was made by lineUp(). Returns false if the run has already started; it then leaves
+  // as usual.
   [[nodiscard]] bool withdraw(Request& request);
 
-  // Of a run that has entered or was started: before its first write; after its last, when it will go
-  // on to compute another step; at its end.
+  // A run that has entered or was started calls beforeWrites() before its first write, nextStep() after its
+  // last write if it computes another training step, and leave() at its end.
   void beforeWrites(Request& request);
   void nextStep(Request& request);
   void leave(Request& request);
 
-  // From here on nothing that was lined up starts; returns when none that had started is running. For
-  // the end of the process, before destructors take away what those runs use.
+  // Stops starting requests that were made by lineUp(), and returns when all runs that they started have
+  // left. Called at the end of the process, before destructors destroy data that those runs use.
   void close();
 
-  // How often two requests have been compared so far: what the locks cost, for tests.
+  // The number of comparisons of two requests so far. Tests use it to measure the cost of the locks.
   std::size_t comparisons() const { return comparisons_; }
 
  private:
@@ -126,18 +132,18 @@ class Locks {
   void startWaiting();
   template <class Condition>
   void waitUntil(std::unique_lock<std::mutex>& lock, const Condition& condition);
-  void moved();
+  void notify();
 
   std::mutex mutex_;
-  std::condition_variable moved_;
-  int blocked_ = 0;  // threads that wait for `moved_`
+  std::condition_variable changed_;
+  int blocked_ = 0;  // threads that wait for `changed_`
   bool closed_ = false;
-  bool began_ = false;  // something, since the blocked threads were told
+  bool began_ = false;  // a run has started since the blocked threads were last notified
   std::size_t comparisons_ = 0;
   std::uint64_t asked_ = 0;
-  // In the order of asking.
+  // In the order of their numbers.
   Request::All waiting_, running_;
-  // Of those that wait: to be looked at now; and those that may start, but there is no thread for them.
+  // Waiting requests that must be checked again, and those that may start but have no free thread.
   Alike pending_, starved_;
 };
 

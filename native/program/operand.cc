@@ -8,7 +8,7 @@ namespace {
 
 constexpr long long shown(std::int64_t number) { return number; }
 
-// The last element's index; false when it does not fit 64 bits.
+// Computes the index of the last element. Returns false if it does not fit in 64 bits.
 bool lastElement(const std::int64_t* sizes, const std::int64_t* strides, int rank, std::int64_t& last) {
   last = 0;
   for (int d = 0; d < rank; ++d) {
@@ -28,20 +28,21 @@ const char* nameOf(Buffer::Kind kind) {
                                           : "a feed";
 }
 
-bool Operands::place(const char* operand, std::int64_t index, Access access, DType type, Place& place) {
+bool Operands::locate(const char* operand, std::int64_t index, Access access, DType type,
+                      Location& location) {
   std::int64_t number = 0;
   if (!reader_.integer({operand, index, "the buffer"}, number,
                        static_cast<std::int64_t>(buffers_.size()) - 1)) {
     return false;
   }
-  place.buffer = static_cast<std::uint32_t>(number);
-  if (!reader_.integer({operand, index, "the byte offset"}, place.offset)) return false;
+  location.buffer = static_cast<std::uint32_t>(number);
+  if (!reader_.integer({operand, index, "the byte offset"}, location.offset)) return false;
 
   const auto size = sizeOf(type);
-  Buffer& buffer = buffers_[place.buffer];
-  if (static_cast<std::size_t>(place.offset) % size != 0) {
+  Buffer& buffer = buffers_[location.buffer];
+  if (static_cast<std::size_t>(location.offset) % size != 0) {
     return reader_.refuse("%s is %lld, expected a multiple of %zu for %s",
-                          Name({operand, index, "the byte offset"}).text, shown(place.offset), size,
+                          Name({operand, index, "the byte offset"}).text, shown(location.offset), size,
                           nameOf(type));
   }
   if (reinterpret_cast<std::uintptr_t>(buffer.data) % size != 0) {
@@ -55,29 +56,31 @@ bool Operands::place(const char* operand, std::int64_t index, Access access, DTy
   const bool writable =
       buffer.kind == Buffer::Kind::arena || (buffer.kind == Buffer::Kind::variable && writing_);
   if (writable) return true;
-  return reader_.refuse(
-      "%s is %s (buffer %lld), which %s", Name({operand, index, "the buffer"}).text, nameOf(buffer.kind),
-      shown(number),
-      buffer.kind == Buffer::Kind::variable ? "is not written before the writes begin" : "is never written");
+  return reader_.refuse("%s is %s (buffer %lld), which %s", Name({operand, index, "the buffer"}).text,
+                        nameOf(buffer.kind), shown(number),
+                        buffer.kind == Buffer::Kind::variable
+                            ? "cannot be written before the start of the writes"
+                            : "is never written");
 }
 
-bool Operands::view(const char* operand, std::int64_t index, Access access, DType type, const Place& place,
-                    const std::int64_t* sizes, const std::int64_t* strides, int rank, Extent& extent) {
+bool Operands::view(const char* operand, std::int64_t index, Access access, DType type,
+                    const Location& location, const std::int64_t* sizes, const std::int64_t* strides,
+                    int rank, Extent& extent) {
   const auto size = static_cast<std::int64_t>(sizeOf(type));
-  const std::int64_t available = buffer(place).bytes;
-  extent = {place.buffer, place.offset, place.offset};
+  const std::int64_t available = buffer(location).bytes;
+  extent = {location.buffer, location.offset, location.offset};
   const bool empty = std::find(sizes, sizes + rank, 0) != sizes + rank;
   std::int64_t last = 0;
-  // Offset and last element are multiples of `size`, so this many elements are what matters.
-  const bool fits = empty ? place.offset <= available
+  // The offset is a multiple of `size`, so the comparison can be in elements.
+  const bool fits = empty ? location.offset <= available
                           : lastElement(sizes, strides, rank, last) && last <= largestInteger &&
-                                place.offset <= available && last < (available - place.offset) / size;
+                                location.offset <= available && last < (available - location.offset) / size;
   if (!fits) {
     return reader_.refuse("%s reaches beyond buffer %lld, which has %lld bytes",
-                          Name({operand, index, "the view"}).text, shown(place.buffer), shown(available));
+                          Name({operand, index, "the view"}).text, shown(location.buffer), shown(available));
   }
   if (empty) return true;
-  extent.end = place.offset + (last + 1) * size;
+  extent.end = location.offset + (last + 1) * size;
   for (int d = 0; d < rank && access == Access::write; ++d) {
     if (sizes[d] > 1 && strides[d] == 0) {
       return reader_.refuse("%s writes one element more than once: axis %d has %lld elements and stride 0",
@@ -87,14 +90,14 @@ bool Operands::view(const char* operand, std::int64_t index, Access access, DTyp
   return true;
 }
 
-bool Operands::bytes(const char* operand, std::int64_t index, const Place& place, std::int64_t count,
+bool Operands::bytes(const char* operand, std::int64_t index, const Location& location, std::int64_t count,
                      Extent& extent) {
-  const std::int64_t available = buffer(place).bytes;
-  if (place.offset > available || count > available - place.offset) {
+  const std::int64_t available = buffer(location).bytes;
+  if (location.offset > available || count > available - location.offset) {
     return reader_.refuse("%s reaches beyond buffer %lld, which has %lld bytes",
-                          Name({operand, index, "the block"}).text, shown(place.buffer), shown(available));
+                          Name({operand, index, "the block"}).text, shown(location.buffer), shown(available));
   }
-  extent = {place.buffer, place.offset, place.offset + count};
+  extent = {location.buffer, location.offset, location.offset + count};
   return true;
 }
 

@@ -1,4 +1,4 @@
-// Where operands lie: the program's buffers, and the checks that a view of one stays inside of it.
+// The program's buffers, the locations of operands in them, and the checks that a view is within its buffer.
 #pragma once
 
 #include "program/items.h"
@@ -10,28 +10,30 @@ struct Buffer {
   enum class Kind : std::uint8_t { arena, variable, constant, feed };
   Kind kind;
   std::int64_t bytes;
-  const char* data;       // of a leaf; else null while the program is decoded
-  std::size_t alignment;  // of the widest element that an operand has read from it
+  const char* data;       // the address of a leaf; null for other buffers while the program is decoded
+  std::size_t alignment;  // the size of the largest element that an operand has in it
 };
 
 const char* nameOf(Buffer::Kind kind);
 
-// The first byte of an operand, relative to its buffer: feeds lie elsewhere in every run.
-struct Place {
+// The first byte of an operand, relative to a buffer, because the address of a feed changes in every run.
+struct Location {
   std::uint32_t buffer;
   std::int64_t offset;
 };
 
-inline char* address(const Place& place, char* const* bases) { return bases[place.buffer] + place.offset; }
+inline char* address(const Location& location, char* const* bases) {
+  return bases[location.buffer] + location.offset;
+}
 
 enum class Access { read, write };
 
-// The bytes [first, end) that an operand may touch; empty where it touches none.
+// The bytes [first, end) that an operand may access. It is empty if the operand has no elements.
 struct Extent {
   std::uint32_t buffer;
   std::int64_t first, end;
 
-  bool meets(const Extent& other) const {
+  bool overlaps(const Extent& other) const {
     return buffer == other.buffer && first < other.end && other.first < end;
   }
 };
@@ -40,24 +42,25 @@ class Operands {
  public:
   Operands(Reader& reader, Items<Buffer>& buffers) : reader_(reader), buffers_(buffers) {}
 
-  // Whether the instructions that are read now may write variables.
+  // True from writeStart on: the instructions that are read may write variables.
   void writesBegin() { writing_ = true; }
   bool writing() const { return writing_; }
-  // Whether one of those writes to the arena, where outputs may lie.
+  // True if one of those instructions writes to the arena, where outputs may be.
   bool arenaWritten() const { return arenaWritten_; }
 
-  // [buffer, byteOffset]: whether an operand of that access may be there at all.
-  bool place(const char* operand, std::int64_t index, Access access, DType type, Place& place);
+  // Reads a location, [buffer, byteOffset]. Checks its alignment and that the buffer allows the access.
+  bool locate(const char* operand, std::int64_t index, Access access, DType type, Location& location);
 
-  // Whether a view that starts at `place` is inside the buffer, in elements; and, if it is written, that no
-  // stride makes two elements one.
-  bool view(const char* operand, std::int64_t index, Access access, DType type, const Place& place,
+  // Checks that a view that starts at `location` is within its buffer and computes its extent. If the view is
+  // written, it must not have an axis with stride 0 and more than one element. Strides are in elements.
+  bool view(const char* operand, std::int64_t index, Access access, DType type, const Location& location,
             const std::int64_t* sizes, const std::int64_t* strides, int rank, Extent& extent);
 
-  // A block of bytes.
-  bool bytes(const char* operand, std::int64_t index, const Place& place, std::int64_t count, Extent& extent);
+  // The same for `count` contiguous bytes.
+  bool bytes(const char* operand, std::int64_t index, const Location& location, std::int64_t count,
+             Extent& extent);
 
-  const Buffer& buffer(const Place& place) const { return buffers_[place.buffer]; }
+  const Buffer& buffer(const Location& location) const { return buffers_[location.buffer]; }
   Reader& reader() const { return reader_; }
 
  private:

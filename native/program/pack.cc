@@ -1,4 +1,4 @@
-// The packing of a right operand into the panels that our own product reads.
+// Packs the right operand of a product into the panels that forebay's own product reads.
 #include <algorithm>
 
 #include "kernels/gemm.h"
@@ -13,30 +13,30 @@ bool readFloatType(Reader& reader, DType& type) {
 }
 
 bool checkPanels(Operands& operands, const char* name, DType type, std::int64_t k, std::int64_t n,
-                 const Body& body, const Place& place, Extent& extent) {
+                 const Body& body, const Location& location, Extent& extent) {
   Reader& reader = operands.reader();
-  if (operands.buffer(place).kind != Buffer::Kind::arena) {
-    return reader.refuse("%s is in %s, expected panels to be in the arena", name,
-                         nameOf(operands.buffer(place).kind));
+  if (operands.buffer(location).kind != Buffer::Kind::arena) {
+    return reader.refuse("the buffer of %s is %s, expected the arena", name,
+                         nameOf(operands.buffer(location).kind));
   }
-  if (static_cast<std::size_t>(place.offset) % AlignedBytes::alignment != 0) {
-    return reader.refuse("%s is at byte %lld, expected a multiple of %zu", name,
-                         static_cast<long long>(place.offset), AlignedBytes::alignment);
+  if (static_cast<std::size_t>(location.offset) % AlignedBytes::alignment != 0) {
+    return reader.refuse("the byte offset of %s is %lld, expected a multiple of %zu", name,
+                         static_cast<long long>(location.offset), AlignedBytes::alignment);
   }
-  // First what it has at least, for which no number is too large.
+  // First checks k * n elements, without overflow. Then packedBytes cannot overflow.
   const auto size = static_cast<std::int64_t>(sizeOf(type));
   std::int64_t least = 0;
   if (__builtin_mul_overflow(k, n, &least) || least > largestInteger / size)
     least = largestInteger;
   else
     least *= size;
-  return operands.bytes(name, -1, place, least, extent) &&
-         operands.bytes(name, -1, place, static_cast<std::int64_t>(packedBytes(type, k, n, body)), extent);
+  return operands.bytes(name, -1, location, least, extent) &&
+         operands.bytes(name, -1, location, static_cast<std::int64_t>(packedBytes(type, k, n, body)), extent);
 }
 
 namespace {
 
-// Elements that are packed by one thread at a time.
+// The number of elements that a thread packs at a time.
 constexpr std::int64_t packedAtOnce = 65536;
 
 class Pack final : public Instruction {
@@ -56,7 +56,7 @@ class Pack final : public Instruction {
 
   struct Piece {
     PanelPiece panel;
-    Place place;
+    Location location;
   };
   struct Task {
     const Pack& pack;
@@ -67,7 +67,7 @@ class Pack final : public Instruction {
       const Pack& pack = task.pack;
       const Piece& piece = pack.pieces_[static_cast<std::size_t>(index)];
       PanelPiece panel = piece.panel;
-      panel.data = address(piece.place, task.bases);
+      panel.data = address(piece.location, task.bases);
       packPanels(pack.type_, pack.k_, pack.n_, panel, address(pack.destination_, task.bases), *pack.body_);
     }
   };
@@ -75,7 +75,7 @@ class Pack final : public Instruction {
   DType type_ = DType::float32;
   std::int64_t k_ = 0, n_ = 0;
   const Body* body_ = nullptr;
-  Place destination_ = {};
+  Location destination_ = {};
   Items<Piece> pieces_;
 };
 
@@ -90,7 +90,7 @@ class PackDecoder {
     pack.k_ = extents[0];
     pack.n_ = extents[1];
     pack.body_ = &body;
-    if (!operands.place("the panels", -1, Access::write, pack.type_, pack.destination_)) return false;
+    if (!operands.locate("the panels", -1, Access::write, pack.type_, pack.destination_)) return false;
     if (!checkPanels(operands, "the panels", pack.type_, pack.k_, pack.n_, body, pack.destination_,
                      destination)) {
       return false;
@@ -107,9 +107,9 @@ class PackDecoder {
       if (covered > pack.k_ * pack.n_) break;
       shares += sharesOf(piece.panel);
     }
-    // They are inside the matrix: whether two of them overlap and leave a gap is a matter of values.
+    // All pieces are within the matrix. If two overlap and leave a gap, only values are wrong.
     if (covered != pack.k_ * pack.n_) {
-      return reader.refuse("its pieces have %s elements than its %lld x %lld matrix",
+      return reader.refuse("the pieces have %s elements than the %lld x %lld matrix",
                            covered < pack.k_ * pack.n_ ? "fewer" : "more", static_cast<long long>(pack.k_),
                            static_cast<long long>(pack.n_));
     }
@@ -130,17 +130,17 @@ class PackDecoder {
         !reader.integer({name, index, "the first column"}, panel.nStart, pack.n_) ||
         !reader.integer({name, index, "the number of rows"}, panel.kCount, pack.k_ - panel.kStart) ||
         !reader.integer({name, index, "the number of columns"}, panel.nCount, pack.n_ - panel.nStart) ||
-        !operands.place(name, index, Access::read, pack.type_, piece.place) ||
+        !operands.locate(name, index, Access::read, pack.type_, piece.location) ||
         !reader.integer({name, index, "the row stride"}, panel.kStride, maxExtent) ||
         !reader.integer({name, index, "the column stride"}, panel.nStride, maxExtent)) {
       return false;
     }
     const std::int64_t sizes[] = {panel.kCount, panel.nCount}, strides[] = {panel.kStride, panel.nStride};
     Extent extent;
-    if (!operands.view(name, index, Access::read, pack.type_, piece.place, sizes, strides, 2, extent)) {
+    if (!operands.view(name, index, Access::read, pack.type_, piece.location, sizes, strides, 2, extent)) {
       return false;
     }
-    return !extent.meets(destination) ||
+    return !extent.overlaps(destination) ||
            reader.refuse("piece %lld overlaps the panels", static_cast<long long>(index));
   }
 
@@ -153,7 +153,7 @@ class PackDecoder {
     return (panel.kCount + rows - 1) / rows;
   }
 
-  // Along k, so that threads can share a large piece.
+  // Divides pieces along k, so that threads can share a large piece.
   static void cutPieces(const Items<Pack::Piece>& pieces, Pack& pack) {
     const auto size = static_cast<std::int64_t>(sizeOf(pack.type_));
     Pack::Piece* next = pack.pieces_.data();
@@ -164,7 +164,7 @@ class PackDecoder {
         *next = piece;
         next->panel.kStart += start;
         next->panel.kCount = std::min(rows, piece.panel.kCount - start);
-        next->place.offset += start * piece.panel.kStride * size;
+        next->location.offset += start * piece.panel.kStride * size;
       }
     }
   }

@@ -1,4 +1,4 @@
-// What products and the packing of their right operand have in common.
+// Functions that products and the packing of their right operand share.
 #pragma once
 
 #include "program/instruction.h"
@@ -8,11 +8,12 @@ namespace forebay {
 // Every extent and stride of a product is below 2^31.
 constexpr std::int64_t maxExtent = (std::int64_t(1) << 31) - 1;
 
-// float32 or float64, which are all that there are products of.
+// Reads a dtype. Refuses int32, because products exist for float32 and float64 only.
 bool readFloatType(Reader& reader, DType& type);
 
-// Whether the panels of a k x n matrix may be at `place`: whole, and where vectors may be read from.
+// Checks that the panels of a k x n matrix can be at `location`: they must be in the arena, aligned for
+// vectors and within the buffer.
 bool checkPanels(Operands& operands, const char* name, DType type, std::int64_t k, std::int64_t n,
-                 const Body& body, const Place& place, Extent& extent);
+                 const Body& body, const Location& location, Extent& extent);
 
 }  // namespace forebay

@@ -18,14 +18,14 @@ namespace forebay {
 
 namespace {
 
-// How long a thread that ran out of work looks for more before it sleeps: as long as a program may have
-// work for one thread only between work for several. One that sleeps comes too late for most work, by
-// hundreds of microseconds on a virtual machine, and waking it costs the caller a tenth of that.
+// How long a thread without work spins before it sleeps. Between work for several threads, a program may have
+// work for only one thread for about this long. Waking a sleeping thread takes hundreds of microseconds on a
+// virtual machine, which is too late for most work, and costs the caller a tenth of that.
 constexpr std::chrono::microseconds patience(500);
 
-// Set while this thread runs a body: a run from there must not wait for the pool that it is part of.
-// glibc allocates what a loaded library keeps for a thread when the thread first asks for it, and ends the
-// process where there is no memory: this byte is in what every thread has from its start.
+// True while this thread calls a body. A run from inside a body must not wait for the pool that calls it.
+// By default, glibc allocates the thread-local data of a loaded library on first use and ends the process if
+// there is no memory. With the initial-exec model, this byte is allocated when a thread starts.
 #if defined(__GLIBC__)
 [[gnu::tls_model("initial-exec")]]
 #endif
@@ -39,7 +39,7 @@ void pause() {
 #endif
 }
 
-// True as soon as `condition` is; false when patience ran out.
+// Spins. Returns true as soon as `condition` is true, and false after `patience`.
 template <class Condition>
 bool spinUntil(const Condition& condition) {
   const auto end = std::chrono::steady_clock::now() + patience;
@@ -62,7 +62,7 @@ struct Pool::State {
   std::condition_variable work, done;
   int started = 0;  // threads that exist
 
-  // The run, under the mutex but for the atomics.
+  // The current run. All members except the atomics are protected by the mutex.
   void (*body)(void*, int, int) = nullptr;
   void* context = nullptr;
   std::int64_t count = 0;
@@ -71,7 +71,7 @@ struct Pool::State {
   std::atomic<int> active{0};  // threads that have joined and not left
   std::atomic<std::int64_t> next{0};
 
-  // `slot` takes indices until none is left.
+  // Takes indices and calls the body, until no index is left.
   void takeIndices(void (*const run)(void*, int, int), void* const with, const std::int64_t end,
                    const int slot) {
     for (;;) {
@@ -83,6 +83,7 @@ struct Pool::State {
 
   void help() {
     insideBody = true;
+    const FlushDenormals flush;  // as in the threads that run programs
     for (;;) {
       spinUntil([this] { return wanted.load(std::memory_order_relaxed) > 0; });
       std::unique_lock<std::mutex> lock(mutex);
@@ -97,7 +98,7 @@ struct Pool::State {
       takeIndices(run, with, end, slot);
       lock.lock();
       if (active.fetch_sub(1, std::memory_order_release) == 1) {
-        // Under the lock: the caller may be between looking and sleeping.
+        // With the mutex locked, because the caller may be between its check and its wait.
         done.notify_one();
       }
     }
@@ -108,11 +109,11 @@ struct Pool::State {
     return nullptr;
   }
 
-  // Until there are `helpers`, or the system gives no more: a run then has fewer threads.
+  // Starts threads until there are `helpers`. If the system refuses to start more, a run has fewer threads.
   void start(int helpers) {
     if (started >= helpers) return;
     if (started == 0) keepLibraryLoaded();
-    // The process's signals are for its own threads.
+    // These threads block all signals, so that other threads handle them.
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -139,7 +140,7 @@ struct Pool::State {
     }
     for (int i = 0; i < helpers; ++i) work.notify_one();
     takeIndices(runBody, runContext, runCount, 0);
-    // Whoever has not come by now is not waited for.
+    // Does not wait for threads that have not joined by now.
     std::unique_lock<std::mutex> lock(mutex);
     wanted.store(0, std::memory_order_relaxed);
     if (active.load(std::memory_order_relaxed) == 0) return;
@@ -151,11 +152,11 @@ struct Pool::State {
 };
 
 Pool::Pool() {
-  // In memory that no destructor touches: threads may use it while the process ends.
+  // Never destroyed, because threads may use it while the process ends.
   alignas(State) static unsigned char memory[sizeof(State)];
   state_ = new (memory) State;
   setThreads(processors());
-  // The child of a fork has none of our threads; it starts with a pool that never ran.
+  // The child of a fork has none of these threads, so it gets a new pool.
   pthread_atfork([] { instance().state_->mutex.lock(); }, [] { instance().state_->mutex.unlock(); },
                  [] {
                    const int limit = instance().threads();

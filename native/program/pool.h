@@ -1,28 +1,29 @@
-// The threads that forebay computes on, one set for the process. They sleep when there is nothing to do.
+// The threads that forebay computes on. The process has one pool. Its threads sleep if there is no work.
 #pragma once
 
 namespace forebay {
 
 class Pool {
  public:
-  // Never destroyed before the process's last thread: idle threads sleep until the process is gone.
+  // Never destroyed: idle threads sleep until the process ends.
   static Pool& instance();
 
-  // How many threads a run may use at most, the calling one included; at least 1, at most maxThreads.
-  // At first: as many as processors() says.
+  // The most threads that a run may use, the calling thread included. At least 1, at most maxThreads. The
+  // initial value is processors().
   void setThreads(int threads);
   int threads() const;
   static constexpr int maxThreads = 64;
 
-  // Runs body(context, index, slot) for every index < count, on up to `threads` threads (never more than
-  // threads()), the caller among them; returns when all are done. What a body wrote is seen by the caller.
+  // Calls body(context, index, slot) for every index < count, on up to min(threads, threads()) threads, the
+  // calling thread included. Returns when all calls are done. All writes of the calls are then visible to the
+  // caller.
   //
-  // `slot` < min(threads, threads()) says which thread's scratch is to be used: no two bodies of one run
-  // have the same slot at the same time. The caller's is 0.
+  // `slot` < min(threads, threads()) selects the scratch of a thread. No two calls of one run have the same
+  // slot at the same time. The slot of the calling thread is 0.
   //
-  // Indices are taken in order, but which thread takes which is chance. Nothing is allocated, unless
-  // threads have to be started first. A run from inside a body, and a run that finds the pool
-  // busy with another caller's, is done by the calling thread alone (slot 0).
+  // Threads take indices in order, but which thread takes which index is not defined. Nothing is allocated,
+  // unless threads must be started first. The calling thread does all calls alone (slot 0) if it is itself in
+  // a call of a body, or if the pool is busy with another caller's run.
   void run(int threads, int count, void (*body)(void* context, int index, int slot), void* context) noexcept;
 
   Pool(const Pool&) = delete;

@@ -1,4 +1,4 @@
-// Matrix products, of operands as they lie and of panels that were packed before.
+// Matrix products, of unpacked operands or with a right operand that was packed into panels before.
 #include <algorithm>
 
 #include "kernels/gemm.h"
@@ -13,7 +13,7 @@ namespace {
 
 // A matrix in a buffer: [buffer, byteOffset, rowStride, columnStride].
 struct Matrix {
-  Place place;
+  Location location;
   std::int64_t sizes[2], strides[2];
   Extent extent;
 };
@@ -24,32 +24,34 @@ bool readMatrix(Operands& operands, const char* name, Access access, DType type,
   matrix.sizes[0] = rows;
   matrix.sizes[1] = columns;
   matrix.strides[1] = 1;
-  if (!operands.place(name, -1, access, type, matrix.place)) return false;
+  if (!operands.locate(name, -1, access, type, matrix.location)) return false;
   if (!reader.integer({name, -1, "the row stride"}, matrix.strides[0], maxExtent)) return false;
   if (access == Access::read) {
     if (!reader.integer({name, -1, "the column stride"}, matrix.strides[1], maxExtent)) return false;
   }
-  return operands.view(name, -1, access, type, matrix.place, matrix.sizes, matrix.strides, 2, matrix.extent);
+  return operands.view(name, -1, access, type, matrix.location, matrix.sizes, matrix.strides, 2,
+                       matrix.extent);
 }
 
-// One of the two axes is to be a run of elements, and the other steps over whole runs.
-bool checkRuns(Reader& reader, const char* name, const Matrix& matrix) {
-  for (const int run : {1, 0}) {
-    const int other = 1 - run;
-    const bool isRun = matrix.strides[run] == 1 || matrix.sizes[run] <= 1;
-    if (isRun && (matrix.strides[other] >= matrix.sizes[run] || matrix.sizes[other] <= 1)) return true;
+// Checks that the matrix is contiguous along one axis, and that the stride of the other axis is at least the
+// extent of the first.
+bool checkStrides(Reader& reader, const char* name, const Matrix& matrix) {
+  for (const int inner : {1, 0}) {
+    const int other = 1 - inner;
+    const bool contiguous = matrix.strides[inner] == 1 || matrix.sizes[inner] <= 1;
+    if (contiguous && (matrix.strides[other] >= matrix.sizes[inner] || matrix.sizes[other] <= 1)) return true;
   }
   return reader.refuse(
-      "%s is %lld x %lld with strides %lld and %lld, expected one stride of 1 and the other to "
-      "step over as many elements",
+      "%s is %lld x %lld with strides %lld and %lld, expected one stride to be 1 and the other "
+      "to be at least the extent of that axis",
       name, static_cast<long long>(matrix.sizes[0]), static_cast<long long>(matrix.sizes[1]),
       static_cast<long long>(matrix.strides[0]), static_cast<long long>(matrix.strides[1]));
 }
 
-// Whether two matrices that are stored with the same distance from row to row share an element. Stored with
-// different ones they may, but are not looked through: the values would be unspecified, no more.
+// True if two matrices with the same row stride have an element in common. Returns false for matrices with
+// different row strides: they may have common elements, but then only values are unspecified.
 bool shareElements(const Matrix& c, Matrix other, std::int64_t size) {
-  if (!c.extent.meets(other.extent)) return false;
+  if (!c.extent.overlaps(other.extent)) return false;
   if (other.strides[1] != 1) {
     std::swap(other.sizes[0], other.sizes[1]);
     std::swap(other.strides[0], other.strides[1]);
@@ -57,28 +59,30 @@ bool shareElements(const Matrix& c, Matrix other, std::int64_t size) {
   const std::int64_t stride = c.strides[0];
   if (other.strides[1] != 1 || (other.strides[0] != stride && other.sizes[0] > 1 && c.sizes[0] > 1))
     return false;
-  if (stride == 0) return true;  // both are rows, and their extents meet
-  // `other` begins `rows` rows below c's first and `column` columns to the right; its rows may reach
-  // beyond the end of one of ours, into the next.
-  const std::int64_t distance = (other.place.offset - c.place.offset) / size;
+  if (stride == 0) return true;  // both have one row, and their extents overlap
+  // `other` begins `rows` rows below and `column` columns right of the start of c. A row of `other` may
+  // continue past the end of a row of c, into the next one.
+  const std::int64_t distance = (other.location.offset - c.location.offset) / size;
   std::int64_t rows = distance / stride, column = distance % stride;
   if (column < 0) {
     column += stride;
     --rows;
   }
-  const auto rowsMeet = [&](std::int64_t first) { return first < c.sizes[0] && first + other.sizes[0] > 0; };
-  if (column < c.sizes[1] && rowsMeet(rows)) return true;
-  return column + other.sizes[1] > stride && rowsMeet(rows + 1);
+  const auto rowsOverlap = [&](std::int64_t first) {
+    return first < c.sizes[0] && first + other.sizes[0] > 0;
+  };
+  if (column < c.sizes[1] && rowsOverlap(rows)) return true;
+  return column + other.sizes[1] > stride && rowsOverlap(rows + 1);
 }
 
 bool checkApart(Reader& reader, const Matrix& c, const Matrix& other, const char* name, std::int64_t size) {
   return !shareElements(c, other, size) || reader.refuse("c overlaps %s", name);
 }
 
-// C = A B or C += A B, with B as it lies or in panels.
+// C = A B or C += A B, with an unpacked B or with B in panels.
 class Product final : public Instruction {
  public:
-  Product(const GemmPlan& plan, const Place& a, const Place& b, const Place& c)
+  Product(const GemmPlan& plan, const Location& a, const Location& b, const Location& c)
       : plan_(plan), a_(a), b_(b), c_(c) {}
 
   std::size_t scratchBytes() const override { return plan_.scratchBytes; }
@@ -116,7 +120,7 @@ class Product final : public Instruction {
   };
 
   const GemmPlan plan_;
-  const Place a_, b_, c_;
+  const Location a_, b_, c_;
 };
 
 std::unique_ptr<Instruction> decodeAny(Operands& operands, const Body& body, bool packed) {
@@ -131,13 +135,13 @@ std::unique_ptr<Instruction> decodeAny(Operands& operands, const Body& body, boo
   shape.k = extents[2];
   Matrix a = {}, b = {}, c = {};
   if (!readMatrix(operands, "a", Access::read, shape.type, shape.m, shape.k, a)) return nullptr;
-  if (!checkRuns(reader, "a", a)) return nullptr;
+  if (!checkStrides(reader, "a", a)) return nullptr;
   if (packed) {
-    if (!operands.place("b", -1, Access::read, shape.type, b.place)) return nullptr;
-    if (!checkPanels(operands, "b", shape.type, shape.k, shape.n, body, b.place, b.extent)) return nullptr;
+    if (!operands.locate("b", -1, Access::read, shape.type, b.location)) return nullptr;
+    if (!checkPanels(operands, "b", shape.type, shape.k, shape.n, body, b.location, b.extent)) return nullptr;
   } else {
     if (!readMatrix(operands, "b", Access::read, shape.type, shape.k, shape.n, b)) return nullptr;
-    if (!checkRuns(reader, "b", b)) return nullptr;
+    if (!checkStrides(reader, "b", b)) return nullptr;
   }
   if (!readMatrix(operands, "c", Access::write, shape.type, shape.m, shape.n, c)) return nullptr;
   if (c.strides[0] < shape.n) {
@@ -147,7 +151,7 @@ std::unique_ptr<Instruction> decodeAny(Operands& operands, const Body& body, boo
   }
   const auto size = static_cast<std::int64_t>(sizeOf(shape.type));
   if (!checkApart(reader, c, a, "a", size)) return nullptr;
-  if (packed ? c.extent.meets(b.extent) : !checkApart(reader, c, b, "b", size)) {
+  if (packed ? c.extent.overlaps(b.extent) : !checkApart(reader, c, b, "b", size)) {
     if (packed) reader.refuse("c overlaps b");
     return nullptr;
   }
@@ -157,7 +161,7 @@ std::unique_ptr<Instruction> decodeAny(Operands& operands, const Body& body, boo
   shape.bColumn = b.strides[1];
   shape.cRow = c.strides[0];
   const GemmPlan plan = packed ? planPanels(shape, body) : planGemm(shape, body);
-  std::unique_ptr<Instruction> product(new (std::nothrow) Product(plan, a.place, b.place, c.place));
+  std::unique_ptr<Instruction> product(new (std::nothrow) Product(plan, a.location, b.location, c.location));
   if (!product) reader.outOfMemory("a product");
   return product;
 }

@@ -16,9 +16,9 @@ namespace {
 struct Opcode {
   const char* name;
   Decode decode;
-  bool writes;  // may be among the instructions that write variables
+  bool writes;  // allowed from writeStart on
 };
-// By number, from 1 on.
+// Indexed by opcode - 1.
 constexpr Opcode opcodes[] = {
     {"group", decodeGroup, true},    {"product", decodeProduct, false},
     {"pack", decodePack, false},     {"packed product", decodePackedProduct, false},
@@ -30,7 +30,7 @@ constexpr std::int64_t opcodeCount = sizeof opcodes / sizeof *opcodes;
 struct Output {
   DType type;
   std::int64_t count;
-  Place place;
+  Location location;
 };
 
 }  // namespace
@@ -40,12 +40,12 @@ struct Program::State {
   Items<Output> outputs;
   Items<std::unique_ptr<Instruction>> instructions;
   std::size_t writeStart = 0;
-  bool outputsFirst = false;  // the dry run of the writes would change them
-  Items<std::size_t> feeds;   // the buffers of kind feed
-  Items<char*> bases;         // of buffers, while it runs
+  bool outputsFirst = false;  // copy outputs before the dry run of the writes, which would change them
+  Items<std::size_t> feeds;   // the indices of the buffers of kind feed
+  Items<char*> bases;         // the addresses of the buffers during a run
   AlignedBytes arena, scratch;
   std::size_t scratchPitch = 0;
-  int slots = 1;  // threads that have scratch
+  int slots = 1;  // the number of threads that have scratch
 
   bool decode(Reader& reader, const LeafMemory* leaves, std::size_t leafCount);
   bool readHeader(Reader& reader);
@@ -79,7 +79,7 @@ bool Program::State::readHeader(Reader& reader) {
     return reader.refuse("the version is %lld, expected %lld", static_cast<long long>(number),
                          static_cast<long long>(codeVersion));
   }
-  // None of them can be more than there are numbers: what is allocated for them is bounded so.
+  // The length of the code limits each count, and so the memory that is allocated.
   if (!reader.integer({nullptr, -1, "the number of buffers"}, bufferCount, reader.left()) ||
       !reader.integer({nullptr, -1, "the number of instructions"}, instructionCount, reader.left()) ||
       !reader.integer({nullptr, -1, "the start of the writes"}, start, instructionCount) ||
@@ -92,7 +92,7 @@ bool Program::State::readHeader(Reader& reader) {
                          bases.allocate(static_cast<std::size_t>(bufferCount)) &&
                          outputs.allocate(static_cast<std::size_t>(outputCount)) &&
                          instructions.allocate(static_cast<std::size_t>(instructionCount));
-  return allocated || reader.outOfMemory("its lists");
+  return allocated || reader.outOfMemory("the lists of the program");
 }
 
 bool Program::State::readBuffer(Reader& reader, std::size_t index) {
@@ -104,7 +104,7 @@ bool Program::State::readBuffer(Reader& reader, std::size_t index) {
   buffer.kind = static_cast<Buffer::Kind>(kind);
   buffer.alignment = 1;
   if ((buffer.kind == Buffer::Kind::arena) == (index == 0)) return true;
-  return reader.refuse("buffer %zu is %s; the first one, and no other, is to be the arena", index,
+  return reader.refuse("buffer %zu is %s, expected buffer 0 and no other to be the arena", index,
                        nameOf(buffer.kind));
 }
 
@@ -119,15 +119,15 @@ bool Program::State::readBuffers(Reader& reader, const LeafMemory* leaves, std::
     if (leaf == leafCount)
       return reader.refuse("buffer %zu is leaf %zu, but %zu were passed", i, leaf, leafCount);
     if (leaves[leaf].bytes < static_cast<std::size_t>(buffer.bytes)) {
-      return reader.refuse("buffer %zu has %lld bytes, but leaf %zu, which it is, has %zu", i,
-                           static_cast<long long>(buffer.bytes), leaf, leaves[leaf].bytes);
+      return reader.refuse("buffer %zu is leaf %zu and has %lld bytes, but the memory of the leaf has %zu", i,
+                           leaf, static_cast<long long>(buffer.bytes), leaves[leaf].bytes);
     }
     buffer.data = static_cast<const char*>(leaves[leaf].data);
     bases[i] = static_cast<char*>(leaves[leaf].data);
     ++leaf;
   }
   if (leaf != leafCount) return reader.refuse("it has %zu leaves, but %zu were passed", leaf, leafCount);
-  if (!feeds.allocate(feedCount)) return reader.outOfMemory("its lists");
+  if (!feeds.allocate(feedCount)) return reader.outOfMemory("the lists of the program");
   std::size_t* next = feeds.data();
   for (std::size_t i = 0; i < buffers.size(); ++i) {
     if (buffers[i].kind == Buffer::Kind::feed) *next++ = i;
@@ -143,8 +143,8 @@ bool Program::State::readOutputs(Operands& operands) {
     Extent extent;
     if (!operands.reader().dtype({"output", index, "the dtype"}, output.type) ||
         !operands.reader().integer({"output", index, "the count"}, output.count) ||
-        !operands.place("output", index, Access::read, output.type, output.place) ||
-        !operands.view("output", index, Access::read, output.type, output.place, &output.count, &stride, 1,
+        !operands.locate("output", index, Access::read, output.type, output.location) ||
+        !operands.view("output", index, Access::read, output.type, output.location, &output.count, &stride, 1,
                        extent)) {
       return false;
     }
@@ -171,7 +171,7 @@ bool Program::State::readInstruction(Operands& operands, std::size_t index) {
   reader.enter(number, known.name, start + 1 + static_cast<std::size_t>(reader.left()));
   if (!reader.integer({nullptr, -1, "the length"}, length, reader.left() + 1, 2)) return false;
   if (operands.writing() && !known.writes) {
-    return reader.refuse("only groups and copies may be at or behind the start of the writes");
+    return reader.refuse("only groups and copies can be at or after the start of the writes");
   }
   reader.enter(number, known.name, start + static_cast<std::size_t>(length));
   instructions[index] = known.decode(operands, *chosen().body);
@@ -183,7 +183,7 @@ bool Program::State::readInstruction(Operands& operands, std::size_t index) {
 bool Program::State::allocate(Reader& reader) {
   if (!arena.allocate(static_cast<std::size_t>(buffers[0].bytes))) return reader.outOfMemory("the arena");
   bases[0] = arena.data();
-  // For as many threads as there may ever be; what is not used is never touched.
+  // Scratch for the most threads that a run can have. Pages that are not used are never resident.
   const int machine = static_cast<int>(std::min(std::thread::hardware_concurrency(), 1u << 16));
   slots = std::min(std::max(Pool::instance().threads(), machine), Pool::maxThreads);
   std::size_t bytes = 0;
@@ -220,7 +220,7 @@ void Program::State::copyOutputs(void* const* targets) {
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     const Output& output = outputs[i];
     if (output.count == 0) continue;
-    std::memcpy(targets[i], address(output.place, bases.data()),
+    std::memcpy(targets[i], address(output.location, bases.data()),
                 static_cast<std::size_t>(output.count) * sizeOf(output.type));
   }
 }
@@ -246,7 +246,8 @@ RunResult Program::State::run(const RunArguments& arguments, std::size_t& instru
   }
   if (cancelled()) return RunResult::cancelled;
   const bool writes = writeStart < instructions.size();
-  // Where it can be, outputs too are left alone by a run whose writes will be refused.
+  // If possible, outputs are copied after the dry run, so that a run that ends as notFinite does not change
+  // them either.
   const bool outputsLast = arguments.checkFinite && writes && !outputsFirst;
   if (!outputsLast) copyOutputs(arguments.outputs);
   if (!writes) return RunResult::done;

@@ -23,18 +23,18 @@ void Reader::enter(std::int64_t instruction, const char* opcode, std::size_t end
   segment_ = -1;
 }
 
-Reader::Place Reader::place() const {
-  Place place;
+Reader::Prefix Reader::prefix() const {
+  Prefix prefix;
   if (instruction_ < 0) {
-    std::snprintf(place.text, sizeof place.text, "program");
+    std::snprintf(prefix.text, sizeof prefix.text, "program");
   } else if (segment_ < 0) {
-    std::snprintf(place.text, sizeof place.text, "program: instruction %lld (%s)",
+    std::snprintf(prefix.text, sizeof prefix.text, "program: instruction %lld (%s)",
                   static_cast<long long>(instruction_), opcode_);
   } else {
-    std::snprintf(place.text, sizeof place.text, "program: instruction %lld (%s), segment %lld",
+    std::snprintf(prefix.text, sizeof prefix.text, "program: instruction %lld (%s), segment %lld",
                   static_cast<long long>(instruction_), opcode_, static_cast<long long>(segment_));
   }
-  return place;
+  return prefix;
 }
 
 bool Reader::refuse(const char* format, ...) {
@@ -43,16 +43,16 @@ bool Reader::refuse(const char* format, ...) {
   va_start(arguments, format);
   std::vsnprintf(text, sizeof text, format, arguments);
   va_end(arguments);
-  return fault_.argument("%s: %s", place().text, text);
+  return fault_.argument("%s: %s", prefix().text, text);
 }
 
 bool Reader::outOfMemory(const char* what) {
-  return fault_.memory("%s: out of memory for %s", place().text, what);
+  return fault_.memory("%s: out of memory for %s", prefix().text, what);
 }
 
 bool Reader::integer(const Field& field, std::int64_t& value, std::int64_t limit, std::int64_t least) {
   if (next_ >= end_) return refuse("the code ends where %s was expected", Name(field).text);
-  // volatile: another thread may write to the array meanwhile, so what is checked must be what is used.
+  // volatile: another thread may write to the array, so the value is read only once.
   const double number = *static_cast<const volatile double*>(numbers_ + next_);
   ++next_;
   if (least == -1 && number == -1) {

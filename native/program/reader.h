@@ -1,5 +1,5 @@
-// A program's code as it is read: one number after another, each read once and checked as it is read.
-// A message says which instruction, which of its operands and which field it is about.
+// Reads a program's code, one number after another. Each number is read once and checked when it is read. An
+// error message names the instruction, the operand and the field.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +10,7 @@
 
 namespace forebay {
 
-// What a number is: {"load", 2, "the buffer"}; an index of -1 means that there is only one.
+// The name of a number: {"load", 2, "the buffer"}. The index is -1 if there is only one such operand.
 struct Field {
   const char* operand;
   std::int64_t index;
@@ -22,16 +22,16 @@ class Reader {
   Reader(const double* numbers, std::size_t count, Fault& fault)
       : numbers_(numbers), end_(count), count_(count), fault_(fault) {}
 
-  // From here on messages are about this instruction, and numbers end where it does.
+  // Enters an instruction: error messages name it, and reading stops at its end.
   void enter(std::int64_t instruction, const char* opcode, std::size_t end);
   void leave() {
     end_ = count_;
     instruction_ = -1;
   }
-  // The segment of the instruction; -1 for none.
+  // Sets the segment of the instruction for error messages. -1: no segment.
   void segment(std::int64_t index) { segment_ = index; }
 
-  // The next number, between `least` and `limit`.
+  // Reads the next number, which must be an integer from `least` to `limit`.
   bool integer(const Field& field, std::int64_t& value, std::int64_t limit = largestInteger,
                std::int64_t least = 0);
   bool integers(const Field& field, std::int64_t* values, int count, std::int64_t limit = largestInteger);
@@ -40,17 +40,17 @@ class Reader {
 
   std::size_t position() const { return next_; }
   std::int64_t left() const { return static_cast<std::int64_t>(end_ - next_); }
-  bool end();  // true when all numbers were read
+  bool end();  // true if all numbers have been read
 
-  // Both record the message, with the place in front, and return false.
+  // Both record the message, after a prefix with the instruction and segment, and return false.
   [[gnu::format(printf, 2, 3)]] bool refuse(const char* format, ...);
   bool outOfMemory(const char* what);
 
  private:
-  struct Place {
+  struct Prefix {
     char text[80];
   };
-  Place place() const;
+  Prefix prefix() const;
 
   const double* numbers_;
   std::size_t end_, count_;
@@ -60,7 +60,7 @@ class Reader {
   const char* opcode_ = "";
 };
 
-// "load 2's buffer", "the output's dtype", for messages.
+// "the buffer of load 2", "the dtype of the output": the name of a field for error messages.
 struct Name {
   char text[64];
   explicit Name(const Field& field);

@@ -22,7 +22,7 @@ Runners& Runners::instance() {
 bool Runners::startThread() {
   if (threads_ == limit_) return false;
   if (threads_ == 0) keepLibraryLoaded();
-  // The process's signals are for its own threads.
+  // These threads block all signals, so that other threads handle them.
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);

@@ -1,6 +1,6 @@
-// Threads on which whole runs are made, off the thread that asked: not libuv's four, which files and name
-// look-ups need, and not the pool's, which share the work within a run. They are started on demand and
-// sleep when there is nothing to do.
+// Threads that execute whole asynchronous runs. They are not libuv's four threads, because file and DNS
+// requests need those. They are not the pool's threads either, which share the work within one run. They are
+// started on demand and sleep if there is no work.
 #pragma once
 
 #include <condition_variable>
@@ -18,7 +18,7 @@ class Runners {
     virtual ~Job() = default;
 
    protected:
-    // On a runner. The job may be gone when this returns; Runners::finishing() is called on the way.
+    // Called on a runner. It must call Runners::finishing(). The job may be destroyed when this returns.
     virtual void run() = 0;
 
    private:
@@ -26,18 +26,18 @@ class Runners {
     Job* next_ = nullptr;
   };
 
-  // Never destroyed: its threads sleep until the process is gone.
+  // Never destroyed: its threads sleep until the process ends.
   static Runners& instance();
 
-  // False: no thread could be had, nor is there one from before.
+  // Makes sure that there is a thread. Returns false if there is none and none can be started.
   bool prepare();
 
-  // Hands a job to a thread that has nothing to do, or to a new one. False: all are busy, and there are
-  // as many as there may be.
+  // Gives a job to a free thread or to a new one. Returns false if all threads are busy and no new one can be
+  // started.
   [[nodiscard]] bool offer(Job& job);
 
-  // By a job, on its runner: from here on the thread counts as having nothing to do. What it still does
-  // must not wait for another job.
+  // A job calls this on its runner: from then on the thread counts as free. The rest of the job must not wait
+  // for another job.
   void finishing();
 
   static constexpr int maxThreads = 64;
@@ -49,15 +49,15 @@ class Runners {
   void work();
   static void* main(void* self);
 
-  // As many as processors() says: more would only get in each other's way. But a few at least, for
-  // a short run not to wait until a long one has ended.
+  // The limit is processors(), because more threads would only compete for processors. But it is at least
+  // leastThreads, so that a short run need not wait until a long run ends.
   static constexpr int leastThreads = 4;
   const int limit_;
 
   std::mutex mutex_;
   std::condition_variable wake_;
   int threads_ = 0;
-  int free_ = 0;  // threads without a job, less the jobs that wait for one
+  int free_ = 0;  // free threads minus the jobs in the queue
   Job* first_ = nullptr;
   Job* last_ = nullptr;
 };

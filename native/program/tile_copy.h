@@ -1,16 +1,15 @@
-// Between memory and the registers of a tile. All steps are in bytes.
+// Copies between memory and the registers of a tile. All steps are in bytes.
 #pragma once
 
 #include <cstdint>
 
 namespace forebay {
 
-// A rows x columns block of elements of `size` bytes. Where both sides lie in the program's memory they may
-// be the same block.
+// Copies a block of rows x columns elements of `size` bytes. `to` and `from` may be the same block.
 void copyBlock(std::int32_t size, char* to, std::int64_t toRow, std::int64_t toColumn, const char* from,
                std::int64_t fromRow, std::int64_t fromColumn, std::int64_t rows, std::int64_t columns);
 
-// `count` times the element at `from`.
+// Writes the element at `from` `count` times.
 void fillElements(std::int32_t size, char* to, const char* from, std::int64_t count);
 
 }  // namespace forebay

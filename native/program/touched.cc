@@ -4,7 +4,7 @@ namespace forebay {
 
 namespace {
 
-// The code's layout is native/program/code.h's.
+// code.h describes the format of the code.
 constexpr std::size_t headerLength = 6;
 constexpr double kindVariable = 1, kindConstant = 2;
 constexpr double opcodeGroup = 1, opcodeCopy = 8;
@@ -13,10 +13,10 @@ class Walk {
  public:
   Walk(const double* code, const Touched& touched) : code_(code), touched_(touched) {}
 
-  std::size_t at(std::size_t place) const { return static_cast<std::size_t>(code_[place]); }
+  std::size_t at(std::size_t position) const { return static_cast<std::size_t>(code_[position]); }
   double kindOf(std::size_t buffer) const { return code_[headerLength + 2 * buffer]; }
 
-  // Leaves are numbered in the order of the buffers of kinds variable and constant.
+  // Leaves are the buffers of kinds variable and constant, numbered in order.
   void touch(std::size_t buffer) const {
     if (kindOf(buffer) != kindVariable) return;
     std::size_t leaf = 0;
@@ -26,19 +26,21 @@ class Walk {
     touched_.writes[leaf] = true;
   }
 
-  // [1, len, segments, rank, registers, loads, steps, stores, closes, …]
+  // [1, length, segments, rank, registers, loads, steps, stores, closes, …]
   void group(std::size_t start) const {
     const std::size_t segments = at(start + 2), rank = at(start + 3), loads = at(start + 5);
     const std::size_t steps = at(start + 6), stores = at(start + 7), closes = at(start + 8);
-    std::size_t place = start + 9 + 2 * loads + 6 * steps + 2 * stores + 2 * closes;
+    std::size_t position = start + 9 + 2 * loads + 6 * steps + 2 * stores + 2 * closes;
     for (std::size_t segment = 0; segment < segments; ++segment) {
-      place += rank;
-      for (std::size_t operand = 0; operand < loads + stores; ++operand, place += 2 + rank) touch(at(place));
-      place += 2 * closes;
+      position += rank;
+      for (std::size_t operand = 0; operand < loads + stores; ++operand, position += 2 + rank) {
+        touch(at(position));
+      }
+      position += 2 * closes;
     }
   }
 
-  // [8, len, dtype, rank, dims, in: buffer, byteOffset, strides, out: the same]
+  // [8, length, dtype, rank, sizes, from [buffer, byteOffset, strides], to [the same]]
   void copy(std::size_t start) const {
     const std::size_t rank = at(start + 3);
     touch(at(start + 4 + rank));
@@ -57,15 +59,15 @@ void findTouched(const double* code, const Touched& touched) {
   const std::size_t buffers = walk.at(1), instructions = walk.at(2), writeStart = walk.at(3);
   std::size_t leaf = 0;
   for (std::size_t buffer = 0; buffer < buffers; ++buffer) {
-    // One that is written only counts as read as well: nobody makes programs with leaves they ignore.
+    // A variable that is only written also counts as read. No program has a leaf that it does not use.
     if (walk.kindOf(buffer) == kindVariable) touched.reads[leaf++] = true;
     if (walk.kindOf(buffer) == kindConstant) ++leaf;
   }
-  std::size_t place = headerLength + 2 * buffers + 4 * walk.at(4);
-  for (std::size_t index = 0; index < instructions; ++index, place += walk.at(place + 1)) {
+  std::size_t position = headerLength + 2 * buffers + 4 * walk.at(4);
+  for (std::size_t index = 0; index < instructions; ++index, position += walk.at(position + 1)) {
     if (index < writeStart) continue;
-    if (code[place] == opcodeGroup) walk.group(place);
-    if (code[place] == opcodeCopy) walk.copy(place);
+    if (code[position] == opcodeGroup) walk.group(position);
+    if (code[position] == opcodeCopy) walk.copy(position);
   }
 }
 

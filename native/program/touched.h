@@ -1,4 +1,4 @@
-// Which leaves a program may read and write: what its claims (locks.h) are made of.
+// Finds the leaves that a program may read and write, for its claims (locks.h).
 #pragma once
 
 #include <cstddef>
@@ -6,12 +6,12 @@
 namespace forebay {
 
 struct Touched {
-  bool* reads;   // one per leaf, set to false before
-  bool* writes;  // what is written, and what is read once writing has begun
+  bool* reads;   // one per leaf; the caller sets all to false
+  bool* writes;  // leaves that are written, or read from instruction writeStart on
 };
 
-// `code` is one that Program::create has taken; `touched` has room for every leaf. Leaves of kind constant
-// are never written, and need no claim.
+// Program::create must have accepted `code`. `touched` has an item for every leaf. Constants need no claim,
+// because they are never written.
 void findTouched(const double* code, const Touched& touched);
 
 }  // namespace forebay

@@ -91,7 +91,8 @@ TEST_CASE("a long queue costs as many comparisons for each run as a short one") 
   CHECK(locks.comparisons() < 20 * runs);
 }
 
-TEST_CASE("a run that found no free thread is tried again when another run leaves, and so are the runs behind it") {
+TEST_CASE(
+    "a run that found no free thread is tried again when another run leaves, and so are the runs behind it") {
   Locks locks;
   const int a = 0, b = 0;
   ByHand running({}, {&a}), first({}, {&b}), second({}, {});

@@ -190,7 +190,8 @@ TEST_CASE("invalid arguments are refused with a reason") {
   says(refused(copy, {2, big, big, 0, 1, 1, 0, 0, 0}, a, {b}), "more than 2^53 - 1 elements");
   says(refused(copy, {1, 6, 0, 0, 0, 1}, a, {b}), "writes one element more than once");
   says(refused(copy, {1, 0, 7, 1, 0, 1}, a, {b}), "output starts at element 7 of an array of 6");
-  says(refused(copy, {1, 6, 0, 1, 0, 1}, a, {arrayOf(wide)}), "makes float64, but the output is float32");
+  says(refused(copy, {1, 6, 0, 1, 0, 1}, a, {arrayOf(wide)}),
+       "the output of 'copy' for float64 is float32, expected float64");
   says(refused(copy, {1, 6, 0, 1, 0, 1}, a, {b, b}), "takes 1 inputs, received 2");
   const Kernel& add = kernelOf(body, Family::map, "add");
   const std::vector<double> three = {1, 6, 0, 1, 0, 1, 0, 1};
@@ -198,7 +199,8 @@ TEST_CASE("invalid arguments are refused with a reason") {
   says(refused(add, three, arrayOf(integers), {arrayOf(integers), arrayOf(integers)}),
        "does not exist for int32");
   says(refused(kernelOf(body, Family::reduce, "sum"), three, a, {b}), "is of family reduce");
-  says(refused(kernelOf(body, Family::cast, "float64"), {1, 6, 0, 1, 0, 1}, a, {b}), "makes float64");
+  says(refused(kernelOf(body, Family::cast, "float64"), {1, 6, 0, 1, 0, 1}, a, {b}),
+       "is float32, expected float64");
 }
 
 TEST_CASE("empty views and a rank of 32 are accepted") {

@@ -122,15 +122,15 @@ TEST_CASE("a group that breaks a rule is refused") {
        {3, 2, "expected"},
        {7, i32, "input 0 of step 0 is register 0, which holds int32, expected float32"},
        {8, 3, "the register of load 0"},
-       {8, 2, "input 0 of step 0 is register 0, which nothing has been written to"},
+       {8, 2, "input 0 of step 0 is register 0, which no load or step has written"},
        {9, sum, "the kernel of step 0 is 'sum' of family reduce, expected map or cast"},
        {9, 1000, "the kernel of step 0"},
        {10, i32, "'add', does not exist for int32"},
        {10, f64, "expected float64"},
        {11, 3, "the output register of step 0"},
-       {12, 1, "register 1, which nothing has been written to"},
+       {12, 1, "register 1, which no load or step has written"},
        {13, -1, "input 1 of step 0"},
-       {14, 0, "input 2 of step 0 is 0, expected -1, as 'add' has 2 inputs"},
+       {14, 0, "input 2 of step 0 is 0, expected -1 because 'add' has 2 inputs"},
        {19, 0, "input 1 of step 1 is 0, expected -1"},
        {21, f32, "store 0 is register 2, which holds int32, expected float32"},
        {22, 1, "holds float32, expected int32"},
@@ -142,7 +142,7 @@ TEST_CASE("a group that breaks a rule is refused") {
        {28, 2, "the byte offset of load 0 is 2, expected a multiple of 4"},
        {29, 62, "the view of load 0 reaches beyond"},
        {30, 4503599627370496.0, "the view of load 0 reaches beyond"},
-       {31, 1, "the buffer of store 0 is a variable (buffer 1), which is not written before the writes"},
+       {31, 1, "the buffer of store 0 is a variable (buffer 1), which cannot be written before the start"},
        {31, 2, "the buffer of store 0 is a constant (buffer 2), which is never written"},
        {31, 3, "the buffer of store 0 is a feed (buffer 3), which is never written"},
        {33, 0, "the view of store 0 writes one element more than once: axis 0 has 2 elements"},
@@ -196,7 +196,7 @@ TEST_CASE("a product that breaks a rule is refused") {
                {14, 240, "the view of c reaches beyond"},
                {15, 2, "the row stride of c is 2, expected at least its 3 columns"}},
               "product");
-  refuses(with(product, body, true), "only groups and copies may be at or behind the start of the writes");
+  refuses(with(product, body, true), "only groups and copies can be at or after the start of the writes");
 
   // c overlapping a: the same block, the next row, or a common column is refused. Beside or after a is
   // accepted.
@@ -229,17 +229,17 @@ TEST_CASE("a pack that breaks a rule is refused") {
   const Numbers body = {f32, 2, 3, 0, 0, 2, 0, 0, 2, 1, 3, 0, 3, 1, 0, 1, 2, 2, 2, 4, 3, 1};
   refusesEach(pack, body,
               {{0, i32, "the dtype is int32"},
-               {1, 3, "fewer elements than its 3 x 3 matrix"},
-               {1, 2147483647.0, "the panels reaches beyond"},
-               {2, 2147483647.0, "the panels reaches beyond"},
+               {1, 3, "fewer elements than the 3 x 3 matrix"},
+               {1, 2147483647.0, "the block of the panels reaches beyond"},
+               {2, 2147483647.0, "the block of the panels reaches beyond"},
                {2, 2, "piece 1"},
-               {3, 1, "which is not written before the writes begin"},
-               {4, 32, "the panels is at byte 32, expected a multiple of 64"},
-               {4, 4096, "the panels reaches beyond"},
+               {3, 1, "which cannot be written before the start of the writes"},
+               {4, 32, "the byte offset of the panels is 32, expected a multiple of 64"},
+               {4, 4096, "the block of the panels reaches beyond"},
                {5, 1, "fewer elements"},
                {6, 1, "the number of rows of piece 0"},
                {8, 3, "the number of rows of piece 0"},
-               {9, 2, "more elements than its 2 x 3 matrix"},
+               {9, 2, "more elements than the 2 x 3 matrix"},
                {9, 4, "the number of columns of piece 0"},
                {10, 0, "piece 0 overlaps the panels"},
                {11, 250, "the byte offset of piece 0"},
@@ -254,8 +254,8 @@ TEST_CASE("a packed product that breaks a rule is refused") {
   refusesEach(packedProduct, body,
               {{0, i32, "the dtype is int32"},
                {7, 1, "a is 2 x 2 with strides 1 and 1"},
-               {9, 3, "b is in a feed, expected panels to be in the arena"},
-               {10, 16, "b is at byte 16, expected a multiple of 64"},
+               {9, 3, "the buffer of b is a feed, expected the arena"},
+               {10, 16, "the byte offset of b is 16, expected a multiple of 64"},
                {10, 4096, "b reaches beyond"},
                {3, 9, "a is 2 x 9"},
                {12, 0, "c overlaps b"},
@@ -282,7 +282,7 @@ TEST_CASE("a reduction that breaks a rule is refused") {
               "reduce");
   refuses(with(reduce, body, true), "only groups and copies");
   refuses(with(reduce, {idOf(Family::reduce, "argmax"), f32, 1, 1, 2, 0, 0, 0, 1, 3, 0, 3, 1}),
-          "argmax of no elements");
+          "argmax over 0 elements");
 }
 
 TEST_CASE("a product over batches that breaks a rule is refused") {
@@ -343,12 +343,12 @@ TEST_CASE("a program whose frame breaks a rule is refused") {
   says(changed(3, 0), "only groups and copies");
   says(changed(4, 1e9), "the number of outputs");
   says(changed(5, 1), "the reserved number");
-  says(changed(6, 1), "buffer 0 is a variable; the first one, and no other, is to be the arena");
+  says(changed(6, 1), "buffer 0 is a variable, expected buffer 0 and no other to be the arena");
   says(changed(8, 0), "buffer 1 is the arena");
   says(changed(8, 4), "the kind of buffer 1");
   says(changed(8, 3), "it has 1 leaves, but 2 were passed");
   says(changed(12, 1), "buffer 3 is leaf 2, but 2 were passed");
-  says(changed(9, 260), "buffer 1 has 260 bytes, but leaf 0, which it is, has 256");
+  says(changed(9, 260), "buffer 1 is leaf 0 and has 260 bytes, but the memory of the leaf has 256");
   says(changed(7, 9007199254740991.0), "out of memory for the arena");
   says(changed(14, 3), "the dtype of output 0");
   says(changed(15, 49), "the view of output 0 reaches beyond buffer 0");

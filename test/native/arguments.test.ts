@@ -75,7 +75,7 @@ describe('a call with wrong arguments is refused with a message', () => {
       'an output of another dtype',
       'map',
       [copy, geometry(1, 2, 0, 1, 0, 1), new Float64Array(2), f32(2)],
-      /makes float32, but the output is float64/,
+      /the output of .* is float64, expected float32/,
     ],
     [
       'a dtype that the kernel lacks',

@@ -1,9 +1,9 @@
-// Scalars as the loops see them: multiply-add, selects and the bits of a float.
+// Scalar operations for the loops: multiply-add, polynomials and the bits of a floating-point number.
 #pragma once
 
 namespace forebay::FOREBAY_BODY {
 
-// a * b + c, rounded once where the body has the instruction.
+// a * b + c, rounded once if the body has the instruction.
 struct Fused {
   static FOREBAY_INLINE float mulAdd(float a, float b, float c) {
 #if FOREBAY_BODY_FMA
@@ -21,13 +21,13 @@ struct Fused {
   }
 };
 
-// Rounded twice everywhere: for results whose bits must be the same in every body (random numbers).
+// Rounded twice in every body: for results whose bits must be the same in every body (random numbers).
 struct Plain {
   static FOREBAY_INLINE double mulAdd(double a, double b, double c) { return a * b + c; }
 };
 
-// c0 + c1 x + c2 x^2 + … Horner, unrolled by recursion: a loop over coefficients would be taken for
-// the loop to vectorise.
+// c0 + c1 x + c2 x^2 + …, by Horner's rule, unrolled by recursion: the compiler would vectorise a loop over
+// coefficients instead of the loop over elements.
 template <class A, class T>
 FOREBAY_INLINE T polynomial(T, T c0) {
   return c0;
@@ -82,8 +82,8 @@ FOREBAY_INLINE double squareRoot(double x) { return __builtin_sqrt(x); }
 FOREBAY_INLINE float withSign(float x, float sign) { return __builtin_copysignf(x, sign); }
 FOREBAY_INLINE double withSign(double x, double sign) { return __builtin_copysign(x, sign); }
 
-// 1.5 * 2^mantissa: adding it to a small x rounds x to an integer n, which then stands in the sum's
-// low bits. (A conversion to a 64-bit integer has no vector instruction below AVX-512.)
+// 1.5 * 2^mantissa. Adding it to a small x rounds x to an integer n, which is then in the low bits of the
+// sum. (Before AVX-512 there is no vector instruction that converts to a 64-bit integer.)
 template <class T>
 constexpr T roundingShift = T(3) * T(std::uint64_t(1) << (Format<T>::mantissa - 1));
 

@@ -1,7 +1,8 @@
-"""The polynomials of native/kernels/body: near-minimax (Chebyshev) fits, in 100 digits.
+"""The polynomials of native/kernels/body: near-minimax (Chebyshev) fits, computed with 100 digits.
 
-Run it to reprint them: python3 native/kernels/body/coefficients.py (needs python3-mpmath).
-Each line: name, polynomial in ascending powers, largest relative error it leaves in the function.
+To print them: python3 native/kernels/body/coefficients.py (needs python3-mpmath).
+For each polynomial: its name and dtype, the largest relative error of the function, then the coefficients in
+ascending powers.
 """
 from mpmath import mp, mpf, expm1, atanh, sin, cos, sqrt, log, pi, chebyfit, polyval
 
@@ -9,7 +10,7 @@ mp.dps = 100
 
 
 def series(f, x):
-    """f(x), taken just beside a removable singularity at zero."""
+    """f(x), computed next to zero if x is at the removable singularity at zero."""
     return f(x if abs(x) > mpf(10) ** -30 else mpf(10) ** -30)
 
 
@@ -27,10 +28,10 @@ def fit(name, f, interval, counts, weight):
 
 
 half_log2 = log(2) / 2 * mpf("1.0001")
-# exp(r) = 1 + r + r^2 P(r); expm1's relative error is the larger one
+# exp(r) = 1 + r + r^2 P(r). The error of expm1 is measured, because it is larger than that of exp.
 fit("exp", lambda r: (expm1(r) - r) / r**2, (-half_log2, half_log2), {"float": 6, "double": 10},
     lambda r: abs(r) if r else 0)
-# log((1 + s) / (1 - s)) = 2s + s z P(z), z = s^2: |s| <= 0.1716 after the exponent is split off
+# log((1 + s) / (1 - s)) = 2s + s z P(z), z = s^2: |s| <= 0.1716 without the exponent
 top = ((sqrt(2) - 1) / (sqrt(2) + 1) * mpf("1.0001")) ** 2
 atanh_rest = lambda z: (2 * atanh(sqrt(z)) / sqrt(z) - 2) / z
 fit("log", atanh_rest, (mpf(0), top), {"float": 4, "double": 7}, lambda z: z / 2)

@@ -1,15 +1,15 @@
-// The random family: element i of a draw is a function of (seed, run, i) and of nothing else.
-// All arithmetic here is Plain: the bits are the same in every body.
+// The random family: element i of a draw is a function of (seed, run, i) only. All arithmetic here is Plain,
+// so the bits are the same in every body.
 //
 //   uniform          float: block i / 4, its word i % 4: (word >> 8) 2^-24, in [0, 1).
-//                    double: block i / 2, words 2 (i % 2) (low) and 2 (i % 2) + 1 (high): 53 bits 2^-53.
-//   normal           Box-Muller in double, a pair (u1, u2) gives elements 2 j and 2 j + 1 of its block
+//                    double: block i / 2, words 2 (i % 2) (low) and 2 (i % 2) + 1 (high): (53 bits) 2^-53.
+//   normal           Box-Muller in double: a pair (u1, u2) gives elements 2 j and 2 j + 1 of its block
 //                    as r cos(2 pi u2), r sin(2 pi u2), r = sqrt(-2 log u1), u1 in (0, 1].
-//                    float: two pairs a block, u1 = (word + 1) 2^-32, u2 = word 2^-32.
-//                    double: one pair a block, u1 = uniform + 2^-53, u2 = uniform.
-//   truncatedNormal  as normal; an element beyond 2 is drawn again from blocks of its own, number
-//                    i + attempt 2^56 (attempt = 1, 2, …): the first value of these within 2.
-//                    (Ordinary blocks stay below 2^53, so no two of these counters meet.)
+//                    float: two pairs per block, u1 = (word + 1) 2^-32, u2 = word 2^-32.
+//                    double: one pair per block, u1 = uniform + 2^-53, u2 = uniform.
+//   truncatedNormal  as normal; an element outside [-2, 2] is drawn again from the blocks
+//                    i + attempt 2^56 (attempt = 1, 2, …): it is the first of their values within [-2, 2].
+//                    (All other blocks are below 2^53, so no counter is used twice.)
 #pragma once
 
 #include "kernels/body/logarithm.h"
@@ -23,7 +23,7 @@ constexpr std::size_t perBlock = 16 / sizeof(T);
 constexpr std::size_t tileBlocks = 64;
 
 FOREBAY_INLINE double uniform53(std::uint32_t low, std::uint32_t high) {
-  // Both parts and their sum are exact; a 64-bit integer would convert without vectors.
+  // Both terms and their sum are exact. A conversion from a 64-bit integer would not be vectorised.
   return static_cast<double>(high) * 0x1p-32 + static_cast<double>(low >> 11) * 0x1p-53;
 }
 
@@ -34,7 +34,7 @@ struct Pair {
 FOREBAY_INLINE Pair gaussians(double u1, double u2) {
   const double radius = squareRoot(-2.0 * logarithm<Plain>(u1));
 
-  // 2 pi u2 = quarters pi/2 + pi/2 f, |f| <= 1/2; all exact up to the polynomials.
+  // 2 pi u2 = quarters pi/2 + pi/2 f, |f| <= 1/2. Everything before the polynomials is exact.
   const double turn = 4.0 * u2;
   const double shifted = turn + roundingShift<double>;
   const double f = turn - (shifted - roundingShift<double>);
@@ -81,7 +81,7 @@ struct Normal {
   }
 };
 
-// Whole blocks, in two passes: the words by 32-bit vectors, then the values from them.
+// Whole blocks, in two loops: the first makes the words by 32-bit vectors, the second makes values from them.
 template <class Distribution, class T>
 FOREBAY_INLINE void drawTile(std::uint64_t seed, std::uint64_t run, std::uint64_t block, T* out) {
   std::uint32_t words[4][tileBlocks];
@@ -109,8 +109,8 @@ void fill(std::uint64_t seed, std::uint64_t run, std::uint64_t block, void* out,
 
 template <class T>
 T redrawn(std::uint64_t seed, std::uint64_t run, std::uint64_t element) {
-  // One attempt in 500 (double; float: in 230,000) fails: 255 of them never do. The bound is there so that
-  // this loop ends by its text and not by a probability.
+  // One attempt in 500 fails (float: one in 230,000), so 255 successive failures are practically impossible.
+  // The bound guarantees that this loop ends.
   for (std::uint64_t attempt = 1; attempt < 256; ++attempt) {
     T values[perBlock<T>];
     Normal::draw(philox(seed, run, element + (attempt << 56)), values);

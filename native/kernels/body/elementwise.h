@@ -1,4 +1,4 @@
-// The map family: one struct an operation, named in table.h. NaN goes through every one of them.
+// The map family: one struct per operation. table.h gives the names. Every operation propagates NaN.
 #pragma once
 
 #include "kernels/body/exponential.h"
@@ -42,7 +42,7 @@ struct Greater : Binary {
 struct Equal : Binary {
   template <class T> static FOREBAY_INLINE T of(T a, T b) { return a == b ? T(1) : T(0); }
 };
-// a NaN in `a` is chosen by a != a, a NaN in `b` because it is not smaller
+// If `a` is NaN, a != a is true. If `b` is NaN, all comparisons are false and `b` is the result.
 struct Maximum : Binary {
   template <class T> static FOREBAY_INLINE T of(T a, T b) { return ((a > b) | (a != a)) ? a : b; }
 };
@@ -50,7 +50,7 @@ struct Minimum : Binary {
   template <class T> static FOREBAY_INLINE T of(T a, T b) { return ((a < b) | (a != a)) ? a : b; }
 };
 
-// a b + c, a b - c and c - a b, rounded once where the body has the instruction
+// a b + c, a b - c and c - a b, rounded once if the body has the instruction.
 struct Fma : Ternary { template <class T> static FOREBAY_INLINE T of(T a, T b, T c) { return Fused::mulAdd(a, b, c); } };
 struct Fms : Ternary { template <class T> static FOREBAY_INLINE T of(T a, T b, T c) { return Fused::mulAdd(a, b, -c); } };
 struct Fnma : Ternary { template <class T> static FOREBAY_INLINE T of(T a, T b, T c) { return Fused::mulAdd(-a, b, c); } };
@@ -59,7 +59,7 @@ struct Where : Ternary {
   template <class T> static FOREBAY_INLINE T of(T condition, T a, T b) { return condition != T(0) ? a : b; }
 };
 
-// From libm, element by element.
+// Computed by libm, element by element.
 struct Pow : Binary {
   static FOREBAY_INLINE float of(float a, float b) { return ::powf(a, b); }
   static FOREBAY_INLINE double of(double a, double b) { return ::pow(a, b); }
@@ -74,7 +74,7 @@ struct Cos : Unary {
 };
 // clang-format on
 
-// An input of a tile: element i of many, or the one that there is.
+// An input of a tile: an array of elements, or a single element that is used for all i.
 template <class T, bool single>
 struct Input {
   const T* data;
@@ -106,8 +106,8 @@ void tile(void* out, const void* const* in, std::size_t n) {
   }
 }
 
-// Conversions. To int32: towards zero, NaN to 0, and to the nearest end beyond the range. The value
-// is brought into range before it is converted, as C++ leaves the conversion undefined otherwise.
+// Conversions. To int32: rounds towards zero, converts NaN to 0 and clamps values outside the range. The
+// value is clamped before it is converted, because the conversion is undefined behaviour in C++ otherwise.
 template <class To, class From>
 FOREBAY_INLINE To converted(From x) {
   return static_cast<To>(x);
@@ -120,7 +120,8 @@ FOREBAY_INLINE std::int32_t converted<std::int32_t, double>(double x) {
 }
 template <>
 FOREBAY_INLINE std::int32_t converted<std::int32_t, float>(float x) {
-  // 2^31 - 1 is not a float: stop at the float below it, and tell the values above apart afterwards.
+  // 2^31 - 1 is not a float. Values are clamped to the largest float below it; larger ones are set after
+  // that.
   float inside = x < 2147483520.0f ? x : 2147483520.0f;
   inside = inside > -2147483648.0f ? inside : -2147483648.0f;
   const std::int32_t integer = static_cast<std::int32_t>(x == x ? inside : 0.0f);

@@ -1,20 +1,20 @@
-// exp, and what is made of it: sigmoid and tanh. Branch-free, right over the whole range: gradual
-// underflow, overflow to infinity, NaN, and the sign of tanh(-0).
-// The polynomials are printed by coefficients.py; tools/ulp.cc measures what they give.
+// exp, and the functions that use it: sigmoid and tanh. They have no branches and are correct over the whole
+// range: gradual underflow, overflow to infinity, NaN, and the sign of tanh(-0).
+// coefficients.py prints the polynomials. tools/ulp.cc measures the errors of the functions.
 #pragma once
 
 #include "kernels/body/arithmetic.h"
 
 namespace forebay::FOREBAY_BODY {
 
-// log2High has so few bits that n * log2High is exact for every n met here.
+// log2High has so few bits that n * log2High is exact for every n that occurs here.
 template <class T>
 struct Exponential;
 
 template <>
 struct Exponential<float> {
   static constexpr float log2e = 1.44269504f, log2High = 0.693359375f, log2Low = -2.12194440e-4f;
-  static constexpr float lowest = -105.0f, highest = 89.0f;  // 0 and infinity beyond these
+  static constexpr float lowest = -105.0f, highest = 89.0f;  // outside, exp is 0 or infinity
   static constexpr float saturated = 40.0f;                  // tanh(saturated / 2) rounds to 1
 
   static FOREBAY_INLINE float rest(float r) {
@@ -57,17 +57,18 @@ FOREBAY_INLINE Reduced<T> reduceExponent(T x) {
 template <class T>
 FOREBAY_INLINE T exponential(T x) {
   using E = Exponential<T>;
-  T clamped = x < E::lowest ? E::lowest : x;  // both comparisons let NaN through
+  T clamped = x < E::lowest ? E::lowest : x;  // NaN passes both comparisons
   clamped = clamped > E::highest ? E::highest : clamped;
   const Reduced<T> reduced = reduceExponent(clamped);
-  // 2^n by two factors, each a normal number: the last product alone may under- or overflow, so a
-  // subnormal result is rounded once.
+  // Multiplies by 2^n in two factors, which are both normal numbers. Only the last product can underflow or
+  // overflow, so a subnormal result is rounded once.
   const auto exponent = reduced.n + 2 * Format<T>::bias;
   const auto half = exponent >> 1;
   return (T(1) + reduced.fraction) * powerOfTwo<T>(half) * powerOfTwo<T>(exponent - half);
 }
 
-// exp(x) for x <= 0, to the same bits: what cannot overflow is lifted by 2^64, and let down by a constant.
+// exp(x) for x <= 0, with the same bits as exponential(x). It cannot overflow, so it is computed times 2^64
+// and then multiplied by the constant 2^-64.
 template <class T>
 FOREBAY_INLINE T exponentialOfNegative(T x) {
   using E = Exponential<T>;
@@ -76,14 +77,14 @@ FOREBAY_INLINE T exponentialOfNegative(T x) {
   return (T(1) + reduced.fraction) * powerOfTwo<T>(reduced.n + (Format<T>::bias + lift)) * T(0x1p-64);
 }
 
-// From e = exp(-|x|), which cannot overflow and underflows gradually where sigmoid does.
+// Computed from e = exp(-|x|), which cannot overflow and underflows gradually, as sigmoid does.
 template <class T>
 FOREBAY_INLINE T logistic(T x) {
   const T e = exponentialOfNegative(-absolute(x));
   return (x < T(0) ? e : T(1)) / (T(1) + e);
 }
 
-// tanh(x) = t / (t + 2) with t = expm1(2 |x|), which loses nothing near zero.
+// tanh(x) = t / (t + 2) with t = expm1(2 |x|), which is accurate near zero.
 template <class T>
 FOREBAY_INLINE T hyperbolicTangent(T x) {
   const T doubled = T(2) * absolute(x);

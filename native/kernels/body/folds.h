@@ -1,17 +1,17 @@
-// The reduce family over tiles. A result is folded in lanes: by `rows` one lane a column, by `run`
-// into lane 0 from many lanes of its own, so that both directions vectorise.
+// The reduce family over tiles. `rows` accumulates each column in one lane. `run` accumulates contiguous
+// elements in several lanes of its own, then adds these to lane 0. So both are vectorised.
 #pragma once
 
 #include "kernels/body/elementwise.h"
 
 namespace forebay::FOREBAY_BODY {
 
-// Lanes of `run`. A fixed number, the same in every body: the order of additions, and so a sum's
-// bits, do not depend on the width of the registers.
+// The number of lanes of `run`. It is the same in every body, so the order of additions and the bits of a sum
+// do not depend on the width of the registers.
 constexpr std::size_t runLanes = 32;
 
-// Sums are kept in double, for float too: it costs nothing where memory is the limit, and a float
-// result is then the exact sum's neighbour. reduce.cc bounds how many terms one lane takes.
+// Sums are accumulated in double, also for float. It costs no time if memory is the limit, and a float result
+// is then next to the exact sum. SumLanes limits the number of successive additions.
 template <class T>
 void sumRows(Lanes lanes, const void* in, std::size_t rows, std::size_t stride, std::size_t width,
              std::int32_t) {
@@ -80,7 +80,7 @@ void maxRun(Lanes lanes, const void* in, std::size_t n, std::int32_t) {
   *best = largest(static_cast<const T*>(in), n, *best);
 }
 
-// True for an element that takes the place of the best so far: larger, or the first NaN.
+// True if an element replaces the best so far: it is larger, or the first NaN.
 template <class T>
 FOREBAY_INLINE bool beats(T x, T best) {
   return (x > best) | ((x != x) & (best == best));
@@ -101,7 +101,7 @@ void argmaxRows(Lanes lanes, const void* in, std::size_t rows, std::size_t strid
   }
 }
 
-// Block by block: the maximum by vectors first, and a search for its place only where it is better.
+// Block by block: finds the maximum by vectors first, and searches its index only if it is better.
 template <class T>
 void argmaxRun(Lanes lanes, const void* in, std::size_t n, std::int32_t first) {
   constexpr std::size_t block = 1024;
@@ -111,7 +111,7 @@ void argmaxRun(Lanes lanes, const void* in, std::size_t n, std::int32_t first) {
     const std::size_t size = n < block ? n : block;
     const T candidate = largest(x, size, x[0]);
     if (beats(candidate, best)) {
-      // Bounded even if another thread writes to the memory meanwhile and the value is gone.
+      // The loop ends even if another thread overwrites the memory and the value does not exist any more.
       std::size_t i = 0;
       while (i + 1 < size && !(x[i] == candidate) && !(x[i] != x[i])) ++i;
       best = candidate;

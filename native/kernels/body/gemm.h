@@ -1,4 +1,4 @@
-// A body's routines for matrix products: blocks of tiles, dot products, packing, and its peak.
+// A body's routines for matrix products: blocks of tiles, dot products, packing, and the peak measurement.
 #pragma once
 
 #include "kernels/body/gemm_pack.h"
@@ -6,7 +6,7 @@
 
 namespace forebay::FOREBAY_BODY {
 
-// The tiles of some rows, over n columns.
+// Computes one row of tiles over n columns.
 template <class T>
 FOREBAY_INLINE void rowOfTiles(const GemmBlock& s, const T* a, std::int64_t rows, std::int64_t aRow,
                                std::int64_t aColumn, const T* b, T* c, std::int64_t n, const T* ahead) {
@@ -32,8 +32,8 @@ FOREBAY_INLINE void rowOfTiles(const GemmBlock& s, const T* a, std::int64_t rows
   }
 }
 
-// All rows of tiles over n columns. The first of them ask for the panel at `ahead`: each row of a panel is
-// one line or two, and each row of tiles asks for one.
+// Computes all rows of tiles over n columns. The first rows of tiles prefetch the panel at `ahead`: a row of
+// a panel has one or two cache lines, and each row of tiles prefetches one of them.
 template <class T>
 FOREBAY_INLINE void rowsOfTiles(const GemmBlock& s, const T* a, const T* b, T* c, std::int64_t n,
                                 const T* ahead) {
@@ -68,11 +68,12 @@ void gemmBlock(const GemmBlock& s, const void* left, const void* right, void* ou
   }
 }
 
-// An element is added up lane by lane, then the lanes, as sumLanes does with four columns at a time: where
-// fewer are left the last stands in for the missing ones, so that the order is always that one.
+// An element is summed in each lane, then sumLanes sums the lanes for four columns at a time. If fewer
+// columns are left, the last one is used in place of the missing ones, so the order of additions is always
+// the same.
 constexpr int dotColumns = 4;
 
-// `rows` rows, and `groups` times four columns, of which `left` exist.
+// Computes `rows` rows and 4 * `groups` columns, of which `left` exist.
 template <class T, int rows, int groups>
 FOREBAY_INLINE void dotTile(const GemmDots& s, const T* a, const T* b, std::int64_t left, T* c) {
   using V = Vector<T>;
@@ -126,7 +127,7 @@ FOREBAY_INLINE void dotTile(const GemmDots& s, const T* a, const T* b, std::int6
 
 template <class T>
 void gemmDots(const GemmDots& s, const void* left, const void* right, void* out) {
-  // As many sums as there are registers for; a single row takes more columns.
+  // Uses as many sums as there are registers. A single row takes more columns.
   constexpr int several = tileRows >= 12 ? 4 : 2;
   const T* b = static_cast<const T*>(right);
   for (std::int64_t j = 0; j < s.n; j += 2 * dotColumns, b += 2 * dotColumns * s.bColumn) {
@@ -150,7 +151,7 @@ void gemmDots(const GemmDots& s, const void* left, const void* right, void* out)
   }
 }
 
-// C += A B, or C = A B if `first`, for one row of C and `terms` rows of B.
+// C += A B, or C = A B if `first` is true, for one row of C and `terms` rows of B.
 template <class T, int terms>
 FOREBAY_INLINE void addRows(const GemmRow& s, const T* a, const T* b, bool first, T* c) {
   using V = Vector<T>;
@@ -173,8 +174,8 @@ FOREBAY_INLINE void addRows(const GemmRow& s, const T* a, const T* b, bool first
   V::storeFirst(c + j, mask, sum);
 }
 
-// Runs along B as it lies: from the third cache that is read 1.7 times as fast as tiles, which jump from row
-// to row. More rows at a time gain nothing, for there are only so many runs that a processor follows.
+// Reads B in memory order. If B is in the L3 cache, this is 1.7 times as fast as tiles, which jump from row
+// to row. More rows at a time are not faster, because the processor prefetches only a few streams.
 template <class T>
 void gemmRow(const GemmRow& s, const void* left, const void* right, void* out) {
   constexpr int terms = 4;
@@ -189,7 +190,7 @@ void gemmRow(const GemmRow& s, const void* left, const void* right, void* out) {
   for (; p < s.k; ++p, first = false) addRows<T, 1>(s, a + p * s.aColumn, b + p * s.bRow, first, c);
 }
 
-// The registers of a tile and no memory at all.
+// Uses as many registers as a tile, and no memory.
 template <class T>
 double gemmPeak(std::int64_t rounds) {
   using V = Vector<T>;
@@ -208,21 +209,21 @@ double gemmPeak(std::int64_t rounds) {
   for (int i = 1; i < chains; ++i) all = V::add(all, sum[i]);
   T lanes[V::width];
   V::store(lanes, all);
-  volatile T sink = lanes[0];  // or all of it would be left out
+  volatile T sink = lanes[0];  // so that the compiler does not remove the loop
   static_cast<void>(sink);
   return 2.0 * static_cast<double>(rounds) * chains * V::width;
 }
 
-// OpenBLAS has kernels for processors that the portable body knows too little of: on one with AVX but
-// without FMA they are twice as fast. The other bodies were measured at 0.9 to 5 times its speed, but for
-// a transposed A with ten columns to multiply, where AVX-512 leaves most lanes empty (0.6 times, 1 us).
+// OpenBLAS has kernels for instruction sets that the portable body does not use: with AVX but without FMA, it
+// is twice as fast. The other bodies have 0.9 to 5 times its speed, with one exception: for a transposed A
+// times ten columns, AVX-512 leaves most lanes empty (0.6 times, 1 us).
 constexpr bool blasIsFaster = FOREBAY_BODY_VECTOR == 16;
 
 template <class T>
 constexpr GemmRoutines gemmRoutinesOf = {tileRows,   panelWidth<T>, blasIsFaster,   gemmBlock<T>, gemmDots<T>,
                                          gemmRow<T>, packRows<T>,   packColumns<T>, gemmPeak<T>};
 
-// In the order of DType.
+// In the order of DType: float32, float64.
 constexpr GemmRoutines gemmRoutines[] = {gemmRoutinesOf<float>, gemmRoutinesOf<double>};
 
 }  // namespace forebay::FOREBAY_BODY

@@ -1,12 +1,12 @@
-// Operands of a product copied into the order in which tiles read them.
+// Packing: copies the operands of a product into the order in which tiles read them.
 #pragma once
 
 #include "kernels/body/gemm_tile.h"
 
 namespace forebay::FOREBAY_BODY {
 
-// m rows in as few groups as tiles allow, all of nearly the same size: 64 rows are 4 groups of 11 and 2 of
-// 10, none of which is too small for its latencies to be hidden.
+// Divides m rows into the fewest groups that fit in tiles, all of nearly the same size. For example, 64 rows
+// are 4 groups of 11 and 2 of 10. No group is then too small to hide the latency of its multiply-adds.
 class RowGroups {
  public:
   explicit RowGroups(std::int64_t m) {
@@ -14,15 +14,15 @@ class RowGroups {
     small_ = groups > 0 ? m / groups : 0;
     larger_ = (m - small_ * groups) * (small_ + 1);
   }
-  // The rows of the group that begins at `row`.
+  // The number of rows of the group that begins at `row`.
   std::int64_t at(std::int64_t row) const { return row < larger_ ? small_ + 1 : small_; }
 
  private:
   std::int64_t small_;
-  std::int64_t larger_;  // rows before this one are in groups of one more
+  std::int64_t larger_;  // groups before this row have one more row
 };
 
-// A square of registers, rows for columns.
+// Transposes a square matrix in registers.
 template <class T, int d = 1>
 FOREBAY_INLINE void transpose(typename Vector<T>::Register* rows) {
   constexpr int width = Vector<T>::width;
@@ -39,7 +39,8 @@ FOREBAY_INLINE void transpose(typename Vector<T>::Register* rows) {
   }
 }
 
-// The sums over the lanes of four registers: pairs of lanes first, then what is left from the lowest up.
+// The sums over the lanes of each of four registers. Lanes are added in pairs first; the remaining sums are
+// added from the lowest lane up.
 template <class T>
 FOREBAY_INLINE void sumLanes(const typename Vector<T>::Register* in, T* out) {
   using V = Vector<T>;
@@ -58,11 +59,11 @@ FOREBAY_INLINE void sumLanes(const typename Vector<T>::Register* in, T* out) {
   }
 }
 
-// `lines` (at most a register's width) runs of `length` elements, `lineStride` apart, become `length` rows of
-// `lines` elements at `out`, `outRow` apart.
+// Transposes a matrix of `lines` x `length` with contiguous rows at stride `lineStride` into one of `length`
+// x `lines` at `out` with row stride `outRow`. `lines` is at most the width of a register.
 template <class T>
-FOREBAY_INLINE void transposeRuns(const T* in, std::int64_t lineStride, int lines, std::int64_t length,
-                                  T* out, std::int64_t outRow) {
+FOREBAY_INLINE void transposeLines(const T* in, std::int64_t lineStride, int lines, std::int64_t length,
+                                   T* out, std::int64_t outRow) {
   using V = Vector<T>;
   typename V::Register square[std::size_t{V::width}];
   const auto across = V::first(lines);
@@ -89,12 +90,12 @@ FOREBAY_INLINE void transposeRuns(const T* in, std::int64_t lineStride, int line
   }
 }
 
-// A stored by columns: each group of rows as k columns of that many elements, one group after another. (A
-// stored by rows gains nothing from being packed: a tile's rows of it are read again and again from
-// the nearest cache.)
+// Packs an A stored by columns: one group of rows after another, each as k columns with one element per row
+// of the group. (Packing is not faster if A is stored by rows, because a tile reads its rows of A from the L1
+// cache.)
 //
-// Whole registers are written, forwards: what one of them writes too much the next ones write over. Only at a
-// group's end is that cut, for which some processors take ten times as long.
+// Whole registers are stored in ascending order, so a later store overwrites the excess lanes of an earlier
+// one. Masked stores take ten times as long on some processors and are used only at the end of a group.
 template <class T>
 void packRows(std::int64_t m, std::int64_t k, const void* data, std::int64_t aColumn, void* packed) {
   using V = Vector<T>;
@@ -119,7 +120,7 @@ void packRows(std::int64_t m, std::int64_t k, const void* data, std::int64_t aCo
   }
 }
 
-// Part of one panel: n of its columns.
+// Packs n columns of one panel.
 template <class T>
 FOREBAY_INLINE void packPanel(std::int64_t k, std::int64_t n, const T* b, std::int64_t bRow,
                               std::int64_t bColumn, T* out) {
@@ -133,7 +134,7 @@ FOREBAY_INLINE void packPanel(std::int64_t k, std::int64_t n, const T* b, std::i
   } else if (bRow == 1) {
     for (std::int64_t j = 0; j < n; j += V::width) {
       const int lines = static_cast<int>(n - j < V::width ? n - j : V::width);
-      transposeRuns(b + j * bColumn, bColumn, lines, k, out + j, width);
+      transposeLines(b + j * bColumn, bColumn, lines, k, out + j, width);
     }
   } else {
     for (std::int64_t p = 0; p < k; ++p, b += bRow, out += width) {
@@ -146,8 +147,8 @@ template <class T>
 void packColumns(std::int64_t k, std::int64_t n, const void* data, std::int64_t bRow, std::int64_t bColumn,
                  void* panels, std::int64_t bPanel, std::int64_t skip, bool pad) {
   constexpr std::int64_t width = panelWidth<T>;
-  // Rows in groups, all panels of a group before the next: B is read nearly as it lies, and of the panels
-  // no more lines are written side by side than there are ways to cache them.
+  // Packs all panels for one group of rows, then for the next group. B is then read nearly in memory order,
+  // and the cache lines of the panels that are written at the same time do not exceed the ways of the cache.
   constexpr std::int64_t group = 64;
   const T* b = static_cast<const T*>(data);
   T* out = static_cast<T*>(panels);

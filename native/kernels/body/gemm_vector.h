@@ -1,15 +1,19 @@
-// The registers of a body, for the matrix product only: all other loops leave them to the compiler, but no
-// compiler blocks a product for registers.
+// The SIMD registers of a body, for the matrix product only. All other loops are vectorised by the compiler,
+// but no compiler keeps the tiles of a product in registers.
 #pragma once
 
 #include "kernels/body/arithmetic.h"
 
 namespace forebay::FOREBAY_BODY {
 
-// Every Vector has: width; load, store; loadFirst, storeFirst, which touch only the lanes that `first(n)`
-// names (the others read as 0); zero, broadcast, add, mulAdd (a b + c); and exchange<d>, which turns a and b
-// into `low` = (lanes without bit d of a, and these of b at d lanes higher) and `high`, the rest of them:
-// what transposes are made of.
+// Every Vector has:
+//   width
+//   load, store
+//   loadFirst, storeFirst  access only the lanes of the mask `first(n)`; the others are loaded as 0
+//   zero, broadcast, add, mulAdd (a b + c)
+//   exchange<d>            one stage of a transpose. The lanes with bit d of the index not set, of a, stay in
+//                          `low`; those of b are moved up by d lanes into `low`. `high` has all other lanes:
+//                          those of a are moved down by d lanes, those of b stay.
 template <class T>
 struct Vector;
 
@@ -77,7 +81,7 @@ struct Vector<double> {
 
 #elif FOREBAY_BODY_VECTOR == 32
 
-// Sixteen masks in a row: the one for n lanes begins n lanes before the zeros.
+// All masks in one array: the mask for n lanes begins n lanes before the zeros.
 template <class Lane, std::size_t width>
 struct MaskRow {
   Lane lanes[2 * width];
@@ -154,7 +158,7 @@ struct Vector<double> {
 
 #else
 
-// 16 bytes in the compilers' own vectors: SSE2, NEON and most else.
+// 16-byte vectors by the compiler's vector extension: SSE2, NEON and most other instruction sets.
 template <class T>
 struct Vector {
   static constexpr int width = 16 / sizeof(T);

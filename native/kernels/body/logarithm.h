@@ -1,5 +1,5 @@
-// log and softplus, by the series of log((1 + s) / (1 - s)) = 2 atanh(s): odd, fast, and exact in
-// relative terms near log(1) = 0. The polynomials are printed by coefficients.py.
+// log and softplus, by the series of log((1 + s) / (1 - s)) = 2 atanh(s). The series is odd, converges fast
+// and has a small relative error near log(1) = 0. coefficients.py prints the polynomials.
 #pragma once
 
 #include "kernels/body/arithmetic.h"
@@ -46,14 +46,14 @@ struct Logarithm<double> {
   }
 };
 
-// A is Plain where the bits must not depend on the body.
+// A is Plain if the bits must not depend on the body.
 template <class A, class T>
 FOREBAY_INLINE T logarithm(T x) {
   using L = Logarithm<T>;
   using Bits = typename Format<T>::Bits;
   constexpr int mantissa = Format<T>::mantissa;
   constexpr Bits mantissaMask = (Bits(1) << mantissa) - 1;
-  constexpr T integerShift = T(std::uint64_t(1) << mantissa);  // its low bits hold an integer as they are
+  constexpr T integerShift = T(std::uint64_t(1) << mantissa);  // its low bits are an integer
 
   // x = 2^k (1 + f), sqrt(1/2) <= 1 + f < sqrt(2)
   const bool subnormal = x < Format<T>::smallestNormal;
@@ -64,7 +64,7 @@ FOREBAY_INLINE T logarithm(T x) {
   const T k = subnormal ? exponent - L::subnormalShift : exponent;
   const T f = ofBits(static_cast<Bits>((raised & mantissaMask) + bitsOf(L::sqrtHalf))) - T(1);
 
-  // log(1 + f) = f - f^2/2 + s (f^2/2 + z P(z)): f is exact, the rest is small beside it.
+  // log(1 + f) = f - f^2/2 + s (f^2/2 + z P(z)): f is exact, and the other terms are small relative to it.
   const T s = f / (T(2) + f);
   const T z = s * s;
   const T halfSquare = T(0.5) * f * f;

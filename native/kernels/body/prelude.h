@@ -1,7 +1,7 @@
-// All that the bodies take from outside. Each body_*.cc includes this before it switches the
-// instruction set on: an inline function of a header that is first seen after the switch would be
-// compiled with AVX instructions, and the linker could pick that copy for everybody.
-// For the same reason the bodies call no function of the standard library but libm's.
+// All headers that the bodies use. Each body_*.cc includes this before it enables its instruction set. An
+// inline function of a header that is included after that would be compiled with AVX instructions, and the
+// linker could use this copy in the whole library. For the same reason the only library functions that the
+// bodies call are those of libm.
 #pragma once
 
 #include <math.h>
@@ -20,11 +20,11 @@
 #include "kernels/gemm_routines.h"
 #include "kernels/kernel.h"
 
-// always_inline: a call left in a loop would keep the loop from being vectorised.
+// always_inline, because a loop with a call is not vectorised.
 #define FOREBAY_INLINE inline __attribute__((always_inline))
 
-// A tile's output may be one of its inputs, so no pointer is __restrict; but element i is only ever
-// written by iteration i, so the loop has no dependency from one iteration to another.
+// The output of a tile may be one of its inputs, so no pointer is __restrict. But only iteration i writes
+// element i, so iterations are independent.
 #if defined(__clang__)
 #define FOREBAY_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
 #elif defined(__GNUC__)

@@ -1,5 +1,5 @@
-// The one table of kernels: a row's place is its id. A new kernel is a struct in its family's file
-// and a row here. Every body compiles this same text, so all bodies have the same ids.
+// The table of kernels. The index of a row is the id of the kernel. To add a kernel, add a struct to the file
+// of its family and a row here. Every body compiles this table, so ids are the same in all bodies.
 #pragma once
 
 #include "kernels/body/draws.h"
@@ -69,7 +69,7 @@ constexpr Kernel kernels[] = {
     floats<Fma>("fma"),
     floats<Fms>("fms"),
     floats<Fnma>("fnma"),
-    // a cast is named by what it makes; its routines are by what it reads
+    // The name of a cast is its output's dtype. Its routines are indexed by its input's dtype.
     castTo<float>("float32"),
     castTo<double>("float64"),
     castTo<std::int32_t>("int32"),
