@@ -3,7 +3,8 @@
 import { GraphError } from '../errors.js';
 import { sameShape } from '../graph/dimension.js';
 import type { Node } from '../graph/node.js';
-import { topologicalOrder } from '../graph/topology.js';
+import type { Pace, Sliced } from '../graph/sliced.js';
+import { topologicalOrder, topologicalWalk } from '../graph/topology.js';
 import { withoutZeroParts } from './zero-parts.js';
 
 const expansions = new WeakMap<Node, Node | undefined>();

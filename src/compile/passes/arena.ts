@@ -51,10 +51,11 @@ export function* readsOf(instruction: Instruction): Generator<readonly Location[
       for (const { from } of instruction.pieces) yield [from];
       return;
     case 'random':
-      return { reads: [], writes: [instruction.to] };
+      return;
     case 'reduce':
     case 'copy':
-      return { reads: [instruction.from], writes: [instruction.to] };
+      yield [instruction.from];
+      return;
   }
 }
 
