@@ -83,7 +83,6 @@ struct Pool::State {
 
   void help() {
     insideBody = true;
-    const FlushDenormals flush;  // as in the threads that run programs
     for (;;) {
       spinUntil([this] { return wanted.load(std::memory_order_relaxed) > 0; });
       std::unique_lock<std::mutex> lock(mutex);
