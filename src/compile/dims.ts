@@ -1,6 +1,7 @@
 /** The sizes of dimensions that a user gives by name. */
 
 import { describeValue } from '../arguments/describe.js';
+import { assertRecord } from '../arguments/read.js';
 import { ValueError } from '../errors.js';
 import type { FedInputs } from '../evaluate/bind.js';
 import { type Bindings, namesOf } from '../graph/dimension.js';
@@ -10,19 +11,17 @@ import type { Input } from '../graph/leaf.js';
 export function dimsOf(dims: unknown, { inputs, optional }: FedInputs): Bindings {
   const needed = names(inputs.values());
   const example = `{ ${[...needed].map((name) => `${name}: 64`).join(', ')} }`;
-  if (typeof dims !== 'object' || dims === null || Array.isArray(dims)) {
-    throw new ValueError(
-      `prepare: expected the sizes of dimensions by name, such as ${example}, but received ${describeValue(dims)}`,
-    );
-  }
+  const given = assertRecord(
+    dims as Readonly<Record<string, unknown>>,
+    `prepare: expected the sizes of dimensions by name, such as ${example},`,
+  );
   const known = new Set([...needed, ...names(optional.values())]);
   const bindings = new Map<string, number>();
-  for (const name of Object.keys(dims)) {
+  for (const [name, size] of given) {
     if (!known.has(name)) {
       const all = [...known].join(', ') || 'none';
       throw new ValueError(`prepare: no input has a dimension '${name}' (the dimensions: ${all})`);
     }
-    const size: unknown = (dims as Record<string, unknown>)[name];
     if (!Number.isSafeInteger(size) || (size as number) < 0) {
       throw new ValueError(
         `prepare: dimension '${name}' must be a whole number of at least 0, but is ${describeValue(size)}`,

@@ -317,8 +317,11 @@ export class Program<K extends string = string> {
 
   /** Copies the feeds of a run that may start later. */
   #stagedFeeds(feeds: Feeds): { bindings: Bindings; memoryOf: Request['memoryOf'] } {
-    const latest = this.#executables.latest;
-    if (this.#line.length === 0 && latest?.match(feeds)) return stagedIn(latest);
+    const { latest } = this.#executables;
+    const matches = () => latest?.match(feeds);
+    if (this.#line.length === 0 && reading('feeds:', feeds, matches)) {
+      return stagedIn(latest as Executable);
+    }
     // It may have taken some of them before it found that they are not its own.
     latest?.forget();
     const { tensors, bindings } = bindFeeds(this.#inputs.inputs, feeds, this.#inputs.optional);

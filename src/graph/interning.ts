@@ -3,6 +3,9 @@
 import { isList, isRecord } from '../arguments/read.js';
 import type { Node } from './node.js';
 
+/** The method of a node that makes another node of the same value, without its label. Not public: a symbol names it. */
+export const twin: unique symbol = Symbol('twin');
+
 /** How to forget an interned node, for those that are. */
 const evictions = new WeakMap<Node, () => void>();
 

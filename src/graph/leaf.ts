@@ -24,7 +24,7 @@ import {
   tensor,
 } from '../tensor/tensor.js';
 import { type Dim, dimension, isDimensionName, type Shape } from './dimension.js';
-import { NodeTable, share } from './interning.js';
+import { NodeTable, share, twin } from './interning.js';
 import { failFor, isNode, Node } from './node.js';
 import type { Op, Operand } from './op.js';
 import { leafSeed } from './seed.js';
@@ -191,7 +191,7 @@ export class Constant extends Valued {
   }
 
   /** @internal */
-  override twin(): this {
+  override [twin](): this {
     return new Constant(this.value) as this;
   }
 }

@@ -8,7 +8,7 @@ import { type DType, dtypes } from '../tensor/dtype.js';
 import { inspected } from '../tensor/inspected.js';
 import { formatShape, maxRank } from '../tensor/shape.js';
 import type { Shape } from './dimension.js';
-import { forget, isShared, keyOf, NodeTable, share } from './interning.js';
+import { forget, isShared, keyOf, NodeTable, share, twin } from './interning.js';
 import type { Fail, Op } from './op.js';
 
 let nextId = 0;
@@ -92,9 +92,9 @@ export class Node {
     }
     if (this.#fixed) return this;
     if (isShared(this)) {
-      const twin = this.twin();
-      twin.#name = name;
-      return twin;
+      const labelled = this[twin]();
+      labelled.#name = name;
+      return labelled;
     }
     forget(this);
     this.#name = name;
@@ -105,7 +105,7 @@ export class Node {
    * A new node that is the same in everything but its label.
    * @internal
    */
-  twin(): this {
+  [twin](): this {
     const make = () => new Node(this.op, this.inputs, this.attributes, this.shape, this.dtype);
     return (this.derived ? asDerived(make) : make()) as this;
   }

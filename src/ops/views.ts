@@ -11,6 +11,7 @@ import {
   type Shape,
   sizeOfDims,
 } from '../graph/dimension.js';
+import { twin } from '../graph/interning.js';
 import { input, lift } from '../graph/leaf.js';
 import { failFor, type Node } from '../graph/node.js';
 import { notDifferentiable, type Operand } from '../graph/op.js';
@@ -145,7 +146,7 @@ export function reshape(x: Operand, shape: readonly Dim[]): Node {
 
 /** A new node of the same value: a label or an origin of it does not apply to `node`. */
 export function sameAs(node: Node): Node {
-  return node.op.interned ? node.twin() : refold([node], { shape: node.shape }).twin();
+  return node.op.interned ? node[twin]() : refold([node], { shape: node.shape })[twin]();
 }
 
 function inferred(node: Node, given: readonly Dim[], fail: ReturnType<typeof failFor>): Shape {

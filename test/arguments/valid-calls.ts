@@ -203,6 +203,7 @@ const table: Readonly<Record<string, () => Call>> = {
   }),
   'Program#stats': () => ({ on: fb.compile({ outputs: { w } }), args: [] }),
   'Program#runs =': () => ({ on: fb.compile({ outputs: { w } }), args: [3] }),
+  'Program#prepare': () => ({ on: asked, args: [{ batch: 2 }] }),
   'Program#profile': () => ({ on: asked, args: [feeds] }),
   'Program#dispose': () => ({ on: fb.compile({ outputs: { w } }), args: [] }),
   [`Program#${Symbol.dispose.description}`]: () => ({

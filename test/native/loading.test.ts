@@ -64,6 +64,12 @@ function file(name: string, content: string | Uint8Array): string {
   return join(folder, name);
 }
 
+/** Writes a file in place of a link, not through it: links lead to the addon of the checkout. */
+function replaceFile(path: string, content: string): void {
+  rmSync(path, { force: true });
+  writeFileSync(path, content);
+}
+
 /** The addon with some of its bytes changed. */
 function changed(name: string, change: (bytes: Buffer) => Uint8Array): string {
   return file(name, change(readFileSync(built)));
@@ -82,6 +88,7 @@ describe('the addon that is loaded', () => {
 
   it('is the one that came with the package', () => {
     mkdirSync(prebuilds, { recursive: true });
+    rmSync(inPackage, { force: true });
     symlinkSync(built, inPackage);
     expect(run(report).stdout).toBe(loads);
     rmSync(inPackage);
@@ -101,8 +108,9 @@ describe('the addon that is loaded', () => {
       { XDG_CACHE_HOME: 'cache' },
     ],
   ])('is the one that was built into %s, before the one that came with it', (_name, place, env) => {
-    writeFileSync(inPackage, 'no addon');
+    replaceFile(inPackage, 'no addon');
     mkdirSync(dirname(place), { recursive: true });
+    rmSync(place, { force: true });
     symlinkSync(built, place);
     expect(run(report, env).stdout).toBe(loads);
     rmSync(place);
@@ -112,7 +120,7 @@ describe('the addon that is loaded', () => {
 
   it('is the one that FOREBAY_ADDON names, even if there is another', () => {
     mkdirSync(join(home, 'build/Release'), { recursive: true });
-    writeFileSync(join(home, 'build/Release/forebay.node'), 'no addon');
+    replaceFile(join(home, 'build/Release/forebay.node'), 'no addon');
     expect(run(report, { FOREBAY_ADDON: built }).stdout).toBe(loads);
     // A path from the current folder; never a name that the system looks for among its libraries.
     symlinkSync(built, join(project, 'here.node'));
