@@ -13,8 +13,10 @@ namespace forebay::test {
 //   count()    the number of allocations since failAt()
 //   failed()   the name of the function that failed since failAt(), or null
 //   live()     {blocks, bytes, references}: what is allocated and not yet freed
-//   holdCalls()  holds calls of threadsafe functions back until the cleanup hook of their environment has run,
-//              and then delivers them with an environment that is not null, as Bun does for a terminated worker
+//   holdCalls()  holds calls of threadsafe functions back until the cleanup hook of their environment has
+//   run,
+//              and then delivers them with an environment that is not null, as Bun does for a terminated
+//              worker
 //   held()     the number of calls that are held back
 // FOREBAY_FAIL_AT in the environment acts as a first failAt(), for the allocations while the addon is loaded.
 bool exportFailing(napi_env env, napi_value exports);
