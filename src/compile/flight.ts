@@ -5,6 +5,7 @@ import type { Kind } from '../arguments/options.js';
 import { ValueError } from '../errors.js';
 import { holdLeaves, releaseLeaves, type Variable } from '../graph/leaf.js';
 import { cancelled, cancelRun, type StartedRun, startProgram } from '../native/program.js';
+import { onAbort } from './aborts.js';
 
 export interface Landed {
   /** `done`, or the instruction whose result was not finite. */
@@ -39,9 +40,8 @@ export function fly({
   return new Promise((resolve, reject) => {
     // It may have been aborted since it was checked, while its feeds were read; from here on nobody can.
     signal?.throwIfAborted();
-    const abort = () => cancelRun(number);
     const done = (status: number, steps: number, run: number) => {
-      signal?.removeEventListener('abort', abort);
+      withdraw?.();
       releaseLeaves(variables, written);
       landed(steps);
       if (status === cancelled) reject(signal?.reason);
@@ -51,7 +51,7 @@ export function fly({
     // Nothing of it is called before this function returns.
     holdLeaves(variables, written);
     launched();
-    signal?.addEventListener('abort', abort, { once: true });
+    const withdraw = signal && onAbort(signal, () => cancelRun(number));
   });
 }
 

@@ -1,6 +1,7 @@
 /** A compile that goes on in slices, for all who wait for its result. */
 
 import type { Sliced } from '../graph/sliced.js';
+import { onAbort } from './aborts.js';
 import { nextTurn } from './turns.js';
 
 /** How long a slice may take. The garbage collector adds up to a few times as much to some. */
@@ -74,9 +75,7 @@ export function untilAborted<T>(promise: Promise<T>, signal?: AbortSignal): Prom
   if (!signal) return promise;
   return new Promise((resolve, reject) => {
     if (signal.aborted) reject(signal.reason);
-    const abort = () => reject(signal.reason);
-    signal.addEventListener('abort', abort, { once: true });
-    const settled = () => signal.removeEventListener('abort', abort);
-    promise.then(resolve, reject).then(settled);
+    const withdraw = onAbort(signal, () => reject(signal.reason));
+    promise.then(resolve, reject).then(withdraw);
   });
 }
