@@ -59,11 +59,15 @@ const root = new URL('../..', import.meta.url).pathname;
 const { failing } = here
   ? createRequire(import.meta.url)(process.env.FOREBAY_ADDON ?? `${root}build/Release/forebay.node`)
   : { failing: undefined };
-// Collects the garbage of this thread's own training before counting.
+// Collects the garbage of this thread's own training before counting: until the count has stayed the same for a while.
 const live = async () => {
-  for (let i = 0; i < 20; i++) {
+  let last = JSON.stringify(failing?.live());
+  for (let unchanged = 0, turns = 0; unchanged < 20 && turns < 1000; turns++) {
     globalThis.gc?.();
     await setTimeout(1);
+    const now = JSON.stringify(failing?.live());
+    unchanged = now === last ? unchanged + 1 : 0;
+    last = now;
   }
   return failing?.live();
 };

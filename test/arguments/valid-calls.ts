@@ -134,6 +134,8 @@ const table: Readonly<Record<string, () => Call>> = {
   'Node#named': () => ({ on: fb.neg(y), args: ['name'] }),
   'Node#toString': () => ({ on: y, args: [] }),
   'Node#nodejs.util.inspect.custom': () => ({ on: y, args: [] }),
+  'Node#twin': () => ({ on: y, args: [] }),
+  'Constant#twin': () => ({ on: fb.constant(1), args: [] }),
   'new Leaf': () => ({ args: ['input', [2], 'float32', 'name'] }),
   'new Input': () => ({ args: ['name', [2], 'float32'] }),
   'new Variable': () => ({ args: ['parameter', 'name', fb.tensor(data)] }),
