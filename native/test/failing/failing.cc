@@ -176,7 +176,9 @@ napi_status __wrap_napi_create_threadsafe_function(napi_env env, napi_value func
   if (fails("napi_create_threadsafe_function")) return napi_generic_failure;
   const napi_status status = __real_napi_create_threadsafe_function(
       env, function, resource, name, queue, threads, finalizeData, finalize, context, call, made);
-  if (status == napi_ok) {
+  // Only then, because the memory of the list would be counted when it is freed, but not when it is
+  // allocated.
+  if (status == napi_ok && holding) {
     const std::lock_guard<std::mutex> lock(callsMutex);
     functions.push_back({*made, env, context, call});
   }
