@@ -1,4 +1,4 @@
-/** The public names of forebay. */
+/** The public API of forebay: every name that `import` from forebay provides. */
 
 import './arguments/globals.js';
 

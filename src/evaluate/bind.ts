@@ -1,4 +1,4 @@
-/** From feeds to what one run needs: a tensor for every input, a number for every dimension name. */
+/** Binds the feeds of one run: a tensor for every input, a number for every dimension name. */
 
 import { describeValue } from '../arguments/describe.js';
 import { isList, reading } from '../arguments/read.js';
@@ -12,12 +12,13 @@ import { asTensor, isTensorLike, type Tensor, type TensorLike } from '../tensor/
 import type { Updates } from './updates.js';
 
 /**
- * What the inputs of a run are, by their names. A named dimension takes the length that is fed, and every input that has the name
- * must be fed the same. Nested numbers take the dtype of the input; a tensor or a typed array must have it.
+ * The values of a run's inputs, by input name. A named dimension is bound to the length that is fed, which must be the
+ * same in every input that has this name. Nested numbers are converted to the dtype of the input. A tensor or a typed
+ * array must already have that dtype.
  */
 export type Feeds = Readonly<Record<string, TensorLike>>;
 
-/** The inputs among `nodes` by name. @throws GraphError when two leaves share a name */
+/** The inputs among `nodes`, by name. @throws GraphError if two leaves have the same name */
 export function inputsByName(nodes: ReadonlySet<Node>): Map<string, Input> {
   const leaves = new Map<string, Leaf>();
   for (const node of nodes) {
@@ -32,13 +33,15 @@ export function inputsByName(nodes: ReadonlySet<Node>): Map<string, Input> {
   );
 }
 
+/** The inputs that a run accepts feeds for. */
 export interface FedInputs {
+  /** Inputs that must be fed. */
   readonly inputs: ReadonlyMap<string, Input>;
-  /** Of the graphs that gradients among the nodes come from: read by none, but fed with them. */
+  /** Inputs that may be fed but are not read: those of the graphs from which gradients among the nodes were derived. */
   readonly optional: ReadonlyMap<string, Input>;
 }
 
-/** What a run of these nodes is fed with. @throws GraphError when two leaves share a name */
+/** The inputs that a run of these nodes accepts feeds for. @throws GraphError if two leaves have the same name */
 export function inputsOf(order: readonly Node[], updates: Updates): FedInputs {
   return {
     inputs: inputsByName(new Set([...order, ...updates.map(([leaf]) => leaf)])),
@@ -46,6 +49,7 @@ export function inputsOf(order: readonly Node[], updates: Updates): FedInputs {
   };
 }
 
+/** The tensor of every fed input, and the number that every dimension name is bound to. */
 export interface BoundFeeds {
   readonly tensors: ReadonlyMap<Input, Tensor>;
   readonly bindings: ReadonlyMap<string, number>;
@@ -53,9 +57,10 @@ export interface BoundFeeds {
 
 /**
  * Checks the feeds against the inputs and binds dimension names.
- * @param optional inputs that nothing reads: they may be fed, and bind names if they are
- * @throws ValueError if a feed is unknown, missing or not a tensor; DTypeError or ShapeError if one does not fit, or a
- *   name is bound to two numbers
+ * @param optional inputs that are not read; they may be fed, and then they bind names too
+ * @throws ValueError if the feeds are not a record, or a feed is unknown, missing or not a tensor; DTypeError if a feed
+ *   has another dtype than its input; ShapeError if a feed does not fit its input's shape, or a name is bound to two
+ *   numbers
  */
 export function bindFeeds(
   inputs: ReadonlyMap<string, Input>,
@@ -99,6 +104,7 @@ export function bindFeeds(
   return { tensors, bindings };
 }
 
+/** The tensor fed to an input. @throws ValueError, DTypeError or ShapeError if it is missing or does not fit */
 function feedFor(input: Input, value: TensorLike | undefined): Tensor {
   const wanted = `${input.dtype} ${formatShape(input.shape)}`;
   if (value === undefined) {

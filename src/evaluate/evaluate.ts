@@ -1,4 +1,4 @@
-/** Evaluation by the reference executor. */
+/** `evaluate`: runs a graph by the interpreter, without compiling it. */
 
 import { describeValue } from '../arguments/describe.js';
 import { declareOptions, type OptionsOf, optional } from '../arguments/options.js';
@@ -11,21 +11,23 @@ import { Interpreter } from './interpreter.js';
 import { runIndex, updatesKind } from './updates.js';
 
 const evaluateOptions = declareOptions('evaluate', {
-  /** Leaves to write after everything is computed, each with its new value. */
+  /** Leaves to write after all values are computed, each with its new value. */
   updates: optional(updatesKind),
-  /** The index of this run, on which random draws depend; 0 unless told otherwise. */
+  /** The index of this run, on which random draws depend; 0 by default. */
   run: optional(runIndex),
 });
 
-/** What `evaluate` may be told. */
+/** Options of `evaluate`. */
 export interface EvaluateOptions extends OptionsOf<typeof evaluateOptions> {}
 
 /**
- * Computes nodes from fed inputs and the leaves' values; the reference that programs are compared with. Returns fresh
- * tensors in the form that was asked: one, a list, or a record.
+ * Computes nodes from the feeds and the leaves' values, node by node. Compiled programs are tested against it. Returns
+ * new tensors in the same form as the first argument: one tensor, a list, or a record.
  *
- * @throws ValueError if a feed is missing, unknown or not a tensor, or an option is unknown; ShapeError or DTypeError if
- *   a feed does not fit; GraphError if two leaves have one name or updates do not fit. Leaves are unchanged then.
+ * @param feeds the values of the inputs, by input name
+ * @throws ValueError if a feed is missing, unknown or not a tensor, or if an option is unknown; ShapeError or
+ *   DTypeError if a feed or an update does not fit; GraphError if two leaves have the same name or an update is
+ *   invalid. A call that throws changes no leaf.
  */
 export function evaluate(node: Node, feeds?: Feeds, options?: EvaluateOptions): Tensor;
 export function evaluate<const T extends readonly Node[]>(

@@ -1,4 +1,4 @@
-/** The reference executor: node by node through the kernels, prepared once and run as often as needed. */
+/** The interpreter: computes a graph node by node with the kernels. It is prepared once and can run many times. */
 
 import { type Input, inFlight, Variable } from '../graph/leaf.js';
 import type { Node } from '../graph/node.js';
@@ -18,20 +18,24 @@ import {
 
 export type { Updates } from './updates.js';
 
-// One for the usual minibatch, one for the last short one, one for validation, and one to spare.
+// One for full minibatches, one for the shorter last minibatch, one for validation, and one more.
 const maxSchedules = 4;
 
+/** Computes outputs and updates node by node. It keeps a schedule for each of the most recent bindings. */
 export class Interpreter {
   readonly #outputs: readonly Node[];
   readonly #updates: Updates;
   readonly #order: readonly Node[];
   readonly #inputs: ReadonlyMap<string, Input>;
-  /** Inputs of the graphs that gradients among the nodes come from: read by none, but fed with them. */
+  /** Inputs that may be fed but are not read: those of the graphs from which gradients among the nodes were derived. */
   readonly #alsoFed: ReadonlyMap<string, Input>;
   readonly #variables: readonly Variable[];
   readonly #schedules = new Map<string, Schedule>();
 
-  /** @throws GraphError, ShapeError or DTypeError for updates or leaves that do not fit together */
+  /**
+   * @throws ValueError if `outputs` is not a list of nodes or `updates` is not a list of pairs; GraphError, ShapeError
+   *   or DTypeError if an update is invalid, or if two leaves have the same name
+   */
   constructor(outputs: readonly Node[], updates: Updates = []) {
     this.#outputs = checkOutputs(outputs);
     this.#updates = checkUpdates(updates);
@@ -43,9 +47,10 @@ export class Interpreter {
   }
 
   /**
-   * Computes the outputs, then writes the updates: both are functions of the leaves as they were
-   * before, and a run that fails writes none.
+   * Computes the outputs and the updates' values, then writes the updates. All values are computed from the leaves' old
+   * values. A run that throws writes nothing.
    * @param run the index of the run, on which random draws depend
+   * @returns a new tensor for each output
    */
   run(feeds: Feeds = {}, run = 0): Tensor[] {
     assertRun(run);
@@ -59,7 +64,7 @@ export class Interpreter {
     const compute = () => {
       schedule.run(tensors, run);
       const outputs = this.#outputs.map((node) => new Tensor(copyOf(node), schedule.shapeOf(node)));
-      // All new values are taken before the first is written: one may be another leaf's old value.
+      // All new values are copied before the first is written, because one can be another leaf's old value.
       return { outputs, values: this.#updates.map(([, value]) => copyOf(value)) };
     };
     const write = ({ values }: { values: TypedArray[] }) => {
@@ -77,6 +82,7 @@ export class Interpreter {
     return computed.outputs;
   }
 
+  /** The schedule for a binding, from the cache if it is there. */
   #scheduleFor(bindings: ReadonlyMap<string, number>): Schedule {
     const key = [...bindings].map(([name, value]) => `${name}=${value}`).join(' ');
     let schedule = this.#schedules.get(key);
@@ -86,7 +92,7 @@ export class Interpreter {
       checkBoundUpdates(this.#updates, (node) => made.shapeOf(node));
       schedule = made;
     }
-    // The most recently used stands last; the first to go is the one unused for longest.
+    // The map is in order of use. The schedule that was used least recently is deleted first.
     this.#schedules.delete(key);
     this.#schedules.set(key, schedule);
     const [oldest] = this.#schedules.keys();

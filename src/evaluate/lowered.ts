@@ -1,4 +1,4 @@
-/** The graph as an executor sees it: composed ops replaced by what they are composed of, products without zeros. */
+/** The graph that is executed: composed ops are replaced by their expansions, and products omit constant zeros. */
 
 import { GraphError } from '../errors.js';
 import { sameShape } from '../graph/dimension.js';
@@ -10,8 +10,9 @@ import { withoutZeroParts } from './zero-parts.js';
 const expansions = new WeakMap<Node, Node | undefined>();
 
 /**
- * The node that is computed in place of a node: what a composed op is composed of, or a product without constant zeros.
- * Undefined for a node that is computed itself.
+ * The node that is computed instead of `node`: the expansion of a composed op, or a product without constant zeros.
+ * Undefined if `node` itself is computed.
+ * @throws GraphError if an expansion has another dtype or shape than its node
  */
 export function expansionOf(node: Node): Node | undefined {
   const { lowering } = node.op;
@@ -30,16 +31,17 @@ export function expansionOf(node: Node): Node | undefined {
   return expansion;
 }
 
-/** All nodes to compute for the roots, inputs first. */
+/** All nodes that the roots depend on, after expansion. Inputs come before the nodes that they feed. */
 export function executionOrder(roots: readonly Node[]): Node[] {
   return topologicalOrder(roots, computedFrom);
 }
 
-/** `executionOrder` in slices. */
+/** The same as `executionOrder`, computed in slices so that the event loop can run between them. */
 export function executionWalk(roots: readonly Node[], pace: Pace): Sliced<Node[]> {
   return topologicalWalk(roots, computedFrom, pace);
 }
 
+/** The nodes that a node's value is computed from: its expansion, or else its inputs. */
 function computedFrom(node: Node): readonly Node[] {
   const expansion = expansionOf(node);
   return expansion ? [expansion] : node.inputs;

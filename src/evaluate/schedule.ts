@@ -1,6 +1,6 @@
 /**
- * A graph made ready for one binding of its dimension names: the steps in order, and the memory that
- * each writes. A value's memory is handed on after its last reader.
+ * A graph prepared for one binding of its dimension names: the steps in order, and the buffer that each writes. A
+ * buffer is reused after the last step that reads its value.
  */
 
 import { GraphError, NativeError, ShapeError } from '../errors.js';
@@ -13,6 +13,7 @@ import { allocate } from '../tensor/tensor.js';
 import { expansionOf } from './lowered.js';
 import { prepareStep, type Step } from './steps.js';
 
+/** One step. `out` and `inputs` are indices of values in `#arrays`. */
 interface Instruction {
   readonly node: Node;
   readonly step: Step;
@@ -20,22 +21,27 @@ interface Instruction {
   readonly inputs: readonly number[];
 }
 
+/** The steps and buffers of a graph for one binding. */
 export class Schedule {
   readonly #instructions: Instruction[] = [];
   readonly #shapes = new Map<Node, readonly number[]>();
-  /** For each node, its value's index among `#arrays`; aliases have their origin's. */
+  /** The index of each node's value in `#arrays`. An alias has the index of its input. */
   readonly #values = new Map<Node, number>();
   readonly #arrays: TypedArray[] = [];
-  /** Values that are fed: their memory is the caller's. */
+  /** Values that are fed. Their buffers belong to the caller. */
   readonly #fed = new Map<number, Input>();
 
-  /** @throws ShapeError when a dimension of the graph is negative or does not fit under this binding */
+  /**
+   * @param order the nodes to compute, inputs first
+   * @param kept nodes whose values must last until the end of a run
+   * @throws ShapeError if a dimension of the graph is negative or invalid under this binding
+   */
   constructor(order: readonly Node[], kept: readonly Node[], bindings: Bindings) {
     for (const node of order) this.#add(node, bindings);
     this.#allocate(kept);
   }
 
-  /** Runs every step; feeds are read where they lie. */
+  /** Runs every step. Feeds are read without a copy. */
   run(feeds: ReadonlyMap<Input, { readonly data: TypedArray }>, run: number): void {
     const arrays = this.#arrays;
     for (const [value, input] of this.#fed) {
@@ -45,11 +51,11 @@ export class Schedule {
       const sources = inputs.map((input) => arrays[input] as TypedArray);
       naming(node, () => step(arrays[out] as TypedArray, sources, run));
     }
-    // A feed belongs to its caller: nothing here may keep it alive.
+    // Drop the references to the caller's feeds, so that they can be collected.
     for (const value of this.#fed.keys()) arrays[value] = nothing;
   }
 
-  /** The memory of a kept node's value; after a run, valid until the next. */
+  /** The buffer of a kept node's value, which is valid from the end of a run until the next run. */
   valueOf(node: Node, feeds: ReadonlyMap<Input, { readonly data: TypedArray }>): TypedArray {
     const value = this.#values.get(node) as number;
     const input = this.#fed.get(value);
@@ -58,6 +64,7 @@ export class Schedule {
       : (this.#arrays[value] as TypedArray);
   }
 
+  /** The shape of a node under this binding. */
   shapeOf(node: Node): readonly number[] {
     return this.#shapes.get(node) as readonly number[];
   }
@@ -95,7 +102,10 @@ export class Schedule {
       this.#arrays[value] = node.value.data;
   }
 
-  /** A node that computes nothing has its input's value: of the same size, and computed before it. */
+  /**
+   * Gives a node without a computation the value of its input.
+   * @throws GraphError if it has none or the sizes differ
+   */
   #alias(node: Node, source: Node | undefined, value: number | undefined): void {
     if (!source || value === undefined) {
       throw new GraphError(
@@ -105,12 +115,13 @@ export class Schedule {
     const [from, to] = [this.shapeOf(source), this.shapeOf(node)];
     if (sizeOf(from) !== sizeOf(to)) {
       throw new GraphError(
-        `${node}: its op is declared as an alias, but makes ${formatShape(to)} of ${formatShape(from)}`,
+        `${node}: its op is declared as an alias, but changes ${formatShape(from)} to ${formatShape(to)}, which has another size`,
       );
     }
     this.#values.set(node, value);
   }
 
+  /** Allocates a buffer for every computed value. Values that are not needed at the same time share one. */
   #allocate(kept: readonly Node[]): void {
     const lastUse = new Array<number>(this.#arrays.length).fill(-1);
     this.#instructions.forEach(({ inputs }, time) => {
@@ -125,7 +136,7 @@ export class Schedule {
     const free = new Map<string, TypedArray[]>();
     const kind = (value: number) => `${dtypes.get(value)} ${sizes.get(value)}`;
     const release = (value: number) => {
-      if (!sizes.has(value)) return; // a leaf's memory is its own
+      if (!sizes.has(value)) return; // the buffer of a leaf is never reused
       const list = free.get(kind(value));
       if (list) list.push(this.#arrays[value] as TypedArray);
       else free.set(kind(value), [this.#arrays[value] as TypedArray]);
@@ -141,7 +152,7 @@ export class Schedule {
 
 const nothing = new Float32Array(0);
 
-/** What a node's rules and kernels refuse names the node. */
+/** Runs a function, and adds the node to the message of a ShapeError or NativeError that it throws. */
 function naming<T>(node: Node, run: () => T): T {
   try {
     return run();

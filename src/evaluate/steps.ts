@@ -1,4 +1,4 @@
-/** How each kind of lowering is computed: one or a few kernel calls, prepared for bound shapes. */
+/** Prepares the step that computes each kind of lowering: one or a few kernel calls for bound shapes. */
 
 import { GraphError, ShapeError } from '../errors.js';
 import type { Bound, Lowering } from '../graph/op.js';
@@ -13,10 +13,10 @@ import {
 import type { DType, TypedArray } from '../tensor/dtype.js';
 import { formatShape, sizeOf, stridesOf } from '../tensor/shape.js';
 
-/** Computes one node's value into `out`; `run` is the index of the run, on which draws depend. */
+/** Computes one node's value into `out`. `run` is the index of the run, on which random draws depend. */
 export type Step = (out: TypedArray, inputs: readonly TypedArray[], run: number) => void;
 
-/** A node with every dimension a number. */
+/** A node whose dimensions are all bound to numbers. */
 export interface BoundNode extends Bound<object> {
   readonly dtype: DType;
 }
@@ -25,7 +25,9 @@ type Kinds = { [L in Lowering as L['kind']]: (lowering: L, node: BoundNode) => S
 
 const uncomputed = ['leaf', 'alias', 'compose'] as const;
 
-/** Kinds without an entry here compute nothing: leaves are given, aliases share memory. */
+/**
+ * The kinds that need a step. Leaves have values, aliases share their input's buffer, and composed ops are expanded.
+ */
 type Computed = Omit<Kinds, (typeof uncomputed)[number]>;
 
 const steps: Computed = {
@@ -69,7 +71,7 @@ const steps: Computed = {
     const [m, n] = shape.slice(-2) as [number, number];
     const k = (flags.a ? a.at(-2) : a.at(-1)) as number;
     const matrix = { n, k, transposeA: flags.a, transposeB: flags.b };
-    // One right operand for a batch of plain left ones: all rows are one tall product.
+    // If b is one matrix and a is an untransposed batch, all rows form one product.
     const folds = b.length === 2 && !flags.a;
     const batch = folds ? [] : shape.slice(0, -2);
     const product = prepareProduct({
@@ -120,22 +122,26 @@ const steps: Computed = {
   },
 };
 
-/** Prepares the computation of a node; undefined for one that computes nothing. */
+/**
+ * Prepares the step that computes a node. Undefined if the node needs no step.
+ * @throws GraphError if the kind of the lowering is unknown; ShapeError if the lowering refuses the bound shapes
+ */
 export function prepareStep(lowering: Lowering, node: BoundNode): Step | undefined {
   if (!Object.hasOwn(steps, lowering.kind)) {
     if (uncomputed.some((kind) => kind === lowering.kind)) return undefined;
     throw new GraphError(`there is no lowering of kind '${lowering.kind}'`);
   }
-  // The table's type pairs each kind with its own lowering; TypeScript cannot follow the index.
+  // The type of the table pairs each kind with its lowering, but TypeScript cannot infer this for a computed key.
   const prepare = steps[lowering.kind as keyof Computed] as (l: Lowering, n: BoundNode) => Step;
   return prepare(lowering, node);
 }
 
+/** The row-major layout of a shape. */
 function dense(shape: readonly number[]): Layout {
   return { offset: 0, strides: stridesOf(shape) };
 }
 
-/** A dense operand as it broadcasts to `shape`; `unit` is the number of elements of one entry. */
+/** The layout of a row-major operand broadcast to `shape`. `unit` is the number of elements of one entry. */
 function stretched(from: readonly number[], shape: readonly number[], unit = 1): Layout {
   const strides = stridesOf(from);
   const lead = shape.length - from.length;

@@ -1,4 +1,4 @@
-/** New values for leaves: what may be written, whichever executor does it. */
+/** Checks of outputs and updates, which the interpreter and the compiler share. */
 
 import { describeValue } from '../arguments/describe.js';
 import { checkedLater } from '../arguments/kinds.js';
@@ -10,10 +10,10 @@ import { Variable } from '../graph/leaf.js';
 import { isNode, type Node } from '../graph/node.js';
 import { formatShape } from '../tensor/shape.js';
 
-/** New values for leaves: what a training step writes. */
+/** New values for leaves, as [leaf, value] pairs. A training step writes them. */
 export type Updates = readonly (readonly [leaf: Variable, value: Node])[];
 
-/** A copy of a list of nodes. @throws ValueError if it is not one */
+/** Returns a copy of a list of nodes. @throws ValueError if it is not a list of nodes */
 export function checkOutputs(outputs: readonly Node[]): readonly Node[] {
   const list = assertList(outputs, 'expected a list of nodes,');
   for (const output of list) {
@@ -25,9 +25,9 @@ export function checkOutputs(outputs: readonly Node[]): readonly Node[] {
 }
 
 /**
- * A copy of updates.
- * @throws ValueError if they are not a list of pairs; GraphError if a leaf cannot be updated or is updated twice, or a
- *   value is not a node; DTypeError or ShapeError if a value does not fit its leaf
+ * Returns a copy of updates.
+ * @throws ValueError if they are not a list of pairs; GraphError if a leaf is not a parameter or a state or is updated
+ *   twice, or if a value is not a Node; DTypeError or ShapeError if a value does not fit its leaf
  */
 export function checkUpdates(updates: Updates): Updates {
   const seen = new Set<Node>();
@@ -62,7 +62,10 @@ export function checkUpdates(updates: Updates): Updates {
   return list;
 }
 
-/** The same where the names of dimensions are known. @throws ShapeError for a value of another shape */
+/**
+ * Checks the updates' shapes once dimension names are bound.
+ * @throws ShapeError if a value has another shape than its leaf
+ */
 export function checkBoundUpdates(
   updates: Updates,
   shapeOf: (node: Node) => readonly number[],
@@ -76,18 +79,18 @@ export function checkBoundUpdates(
   }
 }
 
-/** The index of a run. */
+/** The kind of an option that is the index of a run. */
 export const runIndex: Kind<number> = {
   expected: 'an integer from 0 to 2^53 - 1',
   accepts: (value) => Number.isSafeInteger(value) && (value as number) >= 0,
 };
 
-/** @throws ValueError if `run` cannot be the index of a run */
+/** @throws ValueError if `run` is not an integer from 0 to 2^53 - 1 */
 export function assertRun(run: unknown): asserts run is number {
   if (!runIndex.accepts(run)) {
     throw new ValueError(`run must be ${runIndex.expected}, but is ${describeValue(run)}`);
   }
 }
 
-/** New values for leaves, as an option: `checkUpdates` checks them. */
+/** The kind of an option that is updates. `checkUpdates` checks them later. */
 export const updatesKind: Kind<Updates> = checkedLater('a list of [leaf, value] pairs');

@@ -1,6 +1,6 @@
 /**
- * Products of a concatenation with constant zeros, such as that of an input and the zero state that an LSTM starts
- * from. Both executors leave the zeros out, so that no run multiplies by them.
+ * Simplifies products in which constant zeros are concatenated to an operand, such as an input concatenated with the
+ * initial zero state of an LSTM. The interpreter and the compiler both omit the zeros, so no run multiplies by them.
  */
 
 import type { Dim } from '../graph/dimension.js';
@@ -12,13 +12,14 @@ import { broadcastTo, concat, type MatmulOptions, matmul, slice } from '../ops/i
 type Side = 'left' | 'right';
 
 /**
- * A product without the constant zeros that are concatenated to one of its operands: along the summed axis they add
- * nothing, along the other axis they are zeros of the result. Undefined for a node without such zeros.
+ * The same product without the constant zeros that are concatenated to one of its operands. Zeros along the summed axis
+ * add 0; zeros along the other axis become zeros of the result. Undefined if the node has no such zeros.
  */
 export function withoutZeroParts(node: Node): Node | undefined {
   return node.op.name === 'matmul' ? (reduced(node, 'left') ?? reduced(node, 'right')) : undefined;
 }
 
+/** The product without the zeros of the operand on one side; undefined if that operand has none. */
 function reduced(product: Node, side: Side): Node | undefined {
   const flags = product.attributes as Required<MatmulOptions>;
   const [a, b] = product.inputs as readonly [Node, Node];
@@ -52,12 +53,12 @@ function reduced(product: Node, side: Side): Node | undefined {
   return multiply(joined(kept, axis), joined(facing, along));
 }
 
-/** The axis that a product sums over, counted from the end of an operand's shape. */
+/** The axis of an operand that the product sums over, counted from the end of its shape. */
 function summedFromEnd(side: Side, { transposeA, transposeB }: Required<MatmulOptions>): 1 | 2 {
   return side === 'left' ? (transposeA ? 2 : 1) : transposeB ? 1 : 2;
 }
 
-/** Whether a node is a view of the constant 0. */
+/** True if the node is a view or an alias of a constant with the single element 0. */
 function isZero(node: Node): boolean {
   let from: Node | undefined = node;
   while (from && (from.op.lowering.kind === 'view' || from.op.lowering.kind === 'alias'))
@@ -69,7 +70,7 @@ function joined(nodes: readonly Node[], axis: number): Node {
   return nodes.length === 1 ? (nodes[0] as Node) : concat(nodes, axis);
 }
 
-/** Zeros of a node's dtype, and of its shape but for one axis. */
+/** Zeros in the dtype and shape of a node, except that one axis has the given length. */
 function zeros({ dtype, shape }: Node, axis: number, length: Dim): Node {
   return broadcastTo(constant(0, { dtype }), shape.with(axis, length));
 }

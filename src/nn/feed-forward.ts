@@ -11,36 +11,36 @@ import { add, matmul, reshape } from '../ops/index.js';
 import { affineParameters, applied, contextOf, shared, size } from './layer.js';
 
 const feedForwardOptions = declareOptions('new FeedForward', {
-  /** How many numbers an example has: the last dimension of what the layer is applied to. */
+  /** The number of input features: the last dimension of the operand of `apply`. */
   inputs: required(size, 'inputSize', 'inFeatures', 'inputDim'),
-  /** How many numbers it gives. */
+  /** The number of output features. */
   units: required(size, 'outputs', 'outFeatures', 'hidden', 'hiddenSize'),
-  /** Applied to x W + b; the identity unless given. */
+  /** The function applied to x W + b; the identity by default. */
   activation: optional(callback<(x: Node) => Node>('a function such as relu or tanh')),
   ...shared,
 });
 
-/** What a dense layer is made of. */
+/** Options of `new FeedForward`. */
 export interface FeedForwardOptions extends OptionsOf<typeof feedForwardOptions> {}
 
-/** activation(x W + b), with W of shape [inputs, units] and b of shape [units]. */
+/** The dense layer activation(x W + b), with W of shape [inputs, units] and b of shape [units]. */
 export class FeedForward {
   static {
     brand(FeedForward);
   }
 
-  /** What its parameters are named after. */
+  /** The name of the layer, with which the names of its parameters begin. */
   readonly name: string;
-  /** `NAME.weight`, [inputs, units]. */
+  /** The weight W, named `NAME.weight`, of shape [inputs, units]. */
   readonly weight: Variable;
-  /** `NAME.bias`, [units]. */
+  /** The bias b, named `NAME.bias`, of shape [units]. */
   readonly bias: Variable;
   readonly #activation: (x: Node) => Node;
 
   /**
-   * Makes the layer and draws its parameters.
-   * @throws ValueError if `name` is not a string or is empty, and for an unknown or unacceptable option; DTypeError if
-   *   the dtype is not one
+   * Makes the layer and draws the initial values of its parameters.
+   * @throws ValueError if `name` is not a string or is empty, or if an option is missing, unknown or invalid;
+   *   DTypeError if `dtype` is not a dtype
    */
   constructor(name: string, options: FeedForwardOptions) {
     const read = feedForwardOptions.read(options, contextOf('FeedForward', name));
@@ -52,21 +52,21 @@ export class FeedForward {
     this.#activation = activation;
   }
 
-  /** Weight and bias. */
+  /** The weight and the bias, in this order. */
   get parameters(): Variable[] {
     return [this.weight, this.bias];
   }
 
   /**
-   * Applies the layer; applying it again shares its parameters.
-   * @param x of any rank from 1 and of the layer's dtype: [.., inputs] gives [.., units]
-   * @throws ShapeError if the last dimension is not `inputs`; DTypeError for another dtype; ValueError if x is not a
-   *   node, a tensor or a number, or the activation gives something else than a node
+   * Applies the layer to x. All applications share the parameters.
+   * @param x [.., inputs], of rank 1 or more and of the layer's dtype; the result is [.., units]
+   * @throws ShapeError if the last dimension of x is not `inputs`; DTypeError if x has another dtype than the layer;
+   *   ValueError if x is not a Node, Tensor or number, or if the activation does not return a Node
    */
   apply(x: Operand): Node {
     return withinLayer(this.name, () => {
       const [node] = lift('feedForward', [x]) as [Node];
-      // A single example is a row for the product, and a vector again after it.
+      // A vector becomes a row for the product, and the result becomes a vector again.
       const row = node.shape.length === 1 ? reshape(node, [1, ...node.shape]) : node;
       const affine = add(matmul(row, this.weight), this.bias);
       const sum = row === node ? affine : reshape(affine, this.bias.shape);

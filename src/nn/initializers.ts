@@ -1,4 +1,4 @@
-/** First values of parameters. */
+/** Initial values of parameters. */
 
 import { describeValue } from '../arguments/describe.js';
 import { seedNumber } from '../arguments/kinds.js';
@@ -19,14 +19,16 @@ import { dtypeName } from '../tensor/dtype.js';
 import { assertShape } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
 
-/** How many inputs feed a unit, and how many units an input feeds: the last axis is the units. */
+/**
+ * The number of inputs of each unit (fanIn) and of units that each input feeds (fanOut). The last axis is the units.
+ */
 function fans(shape: readonly number[]): { fanIn: number; fanOut: number } {
   const fanOut = shape.at(-1) ?? 1;
   const fanIn = shape.length < 2 ? fanOut : shape.slice(0, -1).reduce((size, dim) => size * dim, 1);
   return { fanIn: Math.max(1, fanIn), fanOut: Math.max(1, fanOut) };
 }
 
-// What `Initializer` types: that of a parameter is never without a dtype and a seed.
+// The options of an `Initializer`. A parameter always gives its initialiser a dtype and a seed.
 const drawOptions = declareOptions(
   ['zeros', 'constant', 'normal', 'truncatedNormal', 'glorot', 'he']
     .map((name) => `initializers.${name}()`)
@@ -34,7 +36,7 @@ const drawOptions = declareOptions(
   { dtype: optional(dtypeName), seed: optional(seedNumber) },
 );
 
-/** An initialiser that checks what it is given: users call it, too. */
+/** An initialiser that checks its arguments, because users can call it directly. */
 function checked(
   name: string,
   draw: (shape: readonly number[], options: RandomOptions) => Tensor,
@@ -44,6 +46,7 @@ function checked(
     draw(assertShape(shape, `${context}:`), drawOptions.read(options, context));
 }
 
+/** An initialiser that multiplies a random draw by a scale. */
 function scaled(
   name: string,
   draw: (shape: readonly number[], options: RandomOptions) => Node,
@@ -52,6 +55,7 @@ function scaled(
   return checked(name, (shape, options) => evaluate(mul(draw(shape, options), scale(shape))));
 }
 
+/** The standard deviation as a scale. @throws ValueError if it is negative or not finite */
 function deviation(value: number, name: string): () => number {
   if (typeof value === 'number' && value >= 0 && value < Infinity) return () => value;
   throw new ValueError(
@@ -59,12 +63,12 @@ function deviation(value: number, name: string): () => number {
   );
 }
 
-/** Ways to draw a parameter's first value; each depends on shape, dtype and seed alone. */
+/** Initialisers: each returns a parameter's initial value, which depends only on shape, dtype and seed. */
 export const initializers = {
-  /** Zeros. */
+  /** All elements are 0. */
   zeros: (): Initializer => checked('zeros', (shape, { dtype }) => Tensor.zeros(shape, { dtype })),
 
-  /** One number throughout. @throws ValueError if `value` is not a number */
+  /** All elements are `value`. @throws ValueError if `value` is not a number */
   constant: (value: number): Initializer => {
     if (typeof value !== 'number') {
       throw new ValueError(
@@ -74,12 +78,13 @@ export const initializers = {
     return checked('constant', (shape, { dtype }) => Tensor.full(shape, value, { dtype }));
   },
 
-  /** Normal with mean 0 and standard deviation `std`. @throws ValueError unless it is finite and not negative */
+  /** Normal with mean 0 and standard deviation `std`. @throws ValueError if `std` is negative or not finite */
   normal: (std: number): Initializer => scaled('normal', randomNormal, deviation(std, 'normal')),
 
   /**
-   * Normal with mean 0, draws beyond two standard deviations replaced; `std` is that before truncation.
-   * @throws ValueError unless it is finite and not negative
+   * Truncated normal with mean 0: draws beyond two standard deviations are drawn again. `std` is the standard deviation
+   * before truncation.
+   * @throws ValueError if `std` is negative or not finite
    */
   truncatedNormal: (std: number): Initializer =>
     scaled('truncatedNormal', randomTruncatedNormal, deviation(std, 'truncatedNormal')),

@@ -1,4 +1,4 @@
-/** What layers share: named parameters from one seed. */
+/** Code that the layers share: options, parameters that are named and seeded by the layer, error contexts. */
 
 import { describeValue } from '../arguments/describe.js';
 import { filledText, seedNumber, wholeNumber } from '../arguments/kinds.js';
@@ -10,20 +10,20 @@ import { subSeed } from '../graph/seed.js';
 import { dtypeName } from '../tensor/dtype.js';
 import { initializers } from './initializers.js';
 
-/** A number of features or units. */
+/** The kind of an option that is a number of features or units: an integer of at least 1. */
 export const size = wholeNumber(1);
 
-/** What the constructors of all layers may be told. */
+/** Options that the constructors of all layers accept. */
 export const shared = {
-  /** How weights start; Glorot unless told otherwise. Biases start at zero. */
+  /** The initialiser of the weights; `initializers.glorot()` by default. Biases start at 0. */
   init: optional(initializer, 'initializer'),
-  /** Of its parameters, and so of what it is applied to; `float32` unless told otherwise. */
+  /** The dtype of the layer's parameters and of its inputs; `float32` by default. */
   dtype: optional(dtypeName, 'type'),
-  /** Defaults to one derived from `setSeed` and the layer's name. */
+  /** The seed of the parameters. By default, a seed derived from `setSeed` and the layer's name. */
   seed: optional(seedNumber),
 };
 
-/** What all layers may be told. */
+/** Options that all layers share. */
 export interface LayerOptions extends OptionsOf<DeclaredOptions<typeof shared>> {}
 
 /** A weight [inputs, units] and a bias [units], named `NAME.weight` and `NAME.bias`. */
@@ -41,20 +41,20 @@ export function affineParameters(
   return { weight: make('weight', [inputs, units], init), bias: make('bias', [units], bias) };
 }
 
-/** What the errors of a layer begin with. @throws ValueError if `name` is not a string or is empty */
+/** The beginning of the layer's error messages. @throws ValueError if `name` is not a string or is empty */
 export function contextOf(kind: string, name: unknown): string {
   if (filledText.accepts(name)) return `${kind} '${name}'`;
   throw new ValueError(`${kind}: expected a name, but received ${describeValue(name)}`);
 }
 
 /**
- * Applies a function of the user's.
- * @throws ValueError if it gives anything but a node; what it throws itself
+ * Applies a user's activation function.
+ * @throws ValueError if the function does not return a Node; any error that the function throws
  */
 export function applied(context: string, activation: (x: Node) => Node, x: Node): Node {
   const y = activation(x);
   if (isNode(y)) return y;
   throw new ValueError(
-    `${context}: the activation must give a node, as relu and tanh do, but gave ${describeValue(y)}`,
+    `${context}: the activation must return a node, as relu and tanh do, but returned ${describeValue(y)}`,
   );
 }

@@ -1,4 +1,4 @@
-/** Losses: each a scalar, the mean over examples. */
+/** Losses. Each is a scalar: the mean over examples or elements. */
 
 import { sameShape } from '../graph/dimension.js';
 import { lift } from '../graph/leaf.js';
@@ -23,8 +23,10 @@ import {
 import { formatShape } from '../tensor/shape.js';
 
 /**
- * The mean over all elements of (y - target)^2, a scalar; both of one shape and dtype, float32 or float64.
- * @throws ShapeError for two shapes; DTypeError for two dtypes or int32; ValueError if an operand is not a Node, Tensor or number
+ * The mean squared error: the mean of (y - target)^2 over all elements, a scalar. Both operands have the same shape and
+ * the same dtype, float32 or float64. The target may also be a number.
+ * @throws ShapeError if the shapes differ; DTypeError if the dtypes differ or are int32; ValueError if an operand is
+ *   not a Node, Tensor or number
  */
 export function mse(y: Operand, target: Operand): Node {
   const [output, wanted] = pair('mse', y, target);
@@ -32,13 +34,14 @@ export function mse(y: Operand, target: Operand): Node {
 }
 
 /**
- * The mean over examples of -sum(target * logSoftmax(logits)), in nats. A class of probability 0 adds nothing, even if
- * its logit is -Infinity, as a mask makes it.
- * @param logits [.., classes]
- * @param target probabilities of the same shape, or class indices (int32) of the leading shape; the
- *   loss is NaN for an index that is no class
- * @throws ShapeError for a target of neither shape, or for class indices when the number of classes is a name;
- *   DTypeError for logits of int32 or probabilities of another dtype; ValueError if an operand is not a Node, Tensor or number
+ * The cross-entropy of softmax(logits): the mean over examples of -sum(target * logSoftmax(logits)), a scalar in nats.
+ * A class of probability 0 adds 0, even if its logit is -Infinity, as in a mask.
+ * @param logits [.., classes], float32 or float64
+ * @param target probabilities [.., classes] in the dtype of the logits, or int32 class indices [..]. The loss is NaN if
+ *   an index is outside 0 … classes-1
+ * @throws ShapeError if the target has neither shape, or if it is class indices and the number of classes is a name;
+ *   DTypeError if the logits are int32 or the probabilities have another dtype; ValueError if an operand is not a Node,
+ *   Tensor or number
  */
 export function softmaxCrossEntropy(logits: Operand, target: Operand): Node {
   const [scores, wanted] = lift('softmaxCrossEntropy', [logits, target]) as [Node, Node];
@@ -47,7 +50,7 @@ export function softmaxCrossEntropy(logits: Operand, target: Operand): Node {
   if (wanted.dtype !== 'int32') {
     if (!sameShape(wanted.shape, scores.shape)) {
       fail.shape(
-        `expected probabilities of ${formatShape(scores.shape)}, or class indices of ${formatShape(scores.shape.slice(0, -1))} as int32, but received ${wanted.dtype} ${formatShape(wanted.shape)}; class indices are made int32 by cast(target, 'int32'), or fed as an Int32Array`,
+        `expected probabilities of ${formatShape(scores.shape)}, or class indices of ${formatShape(scores.shape.slice(0, -1))} as int32, but received ${wanted.dtype} ${formatShape(wanted.shape)}; to make class indices int32, write cast(target, 'int32') or feed an Int32Array`,
       );
     }
     const [, probabilities] = pair('softmaxCrossEntropy', scores, wanted);
@@ -63,17 +66,18 @@ export function softmaxCrossEntropy(logits: Operand, target: Operand): Node {
       `expected class indices of ${formatShape(scores.shape.slice(0, -1))} for logits of ${formatShape(scores.shape)}, but received ${formatShape(wanted.shape)}`,
     );
   }
-  // Chosen, not multiplied by 0 and 1: the logit of another class may be -Infinity, as a mask makes it.
+  // Selected by `where`, not multiplied, because the logit of another class may be -Infinity, as in a mask.
   const classOf = oneHot(wanted, classes, { dtype: scores.dtype });
   const chosen = sum(where(classOf, logSoftmax(scores), 0), -1);
-  // Divided by 1, or by 0 where the index is no class: a wrong label must not pass for a good answer.
+  // Dividing by 0 makes the loss NaN for an index outside the classes; without it, a wrong label would cost nothing.
   return neg(mean(div(chosen, sum(classOf, -1))));
 }
 
 /**
- * -target log(sigmoid(x)) - (1 - target) log(1 - sigmoid(x)) for each element, in nats. It is computed as
- * (1 - target) softplus(x) + target softplus(-x), which does not overflow and cancels nothing; its gradient for x is
- * sigmoid(x) - target. At an infinite logit it is 0 if the target is the class of that sign (1 or 0), else Infinity.
+ * -target log(sigmoid(x)) - (1 - target) log(1 - sigmoid(x)) for each element, in nats. It is computed as (1 - target)
+ * softplus(x) + target softplus(-x), which neither overflows nor loses digits by cancellation. Its gradient for x is
+ * sigmoid(x) - target. At an infinite logit it is 0 if the target is the class of that sign (1 for Infinity, 0 for
+ * -Infinity), else Infinity.
  */
 export function bernoulliNegativeLogLikelihood(logits: Operand, target: Operand): Node {
   const [x, wanted] = pair('binaryCrossEntropyWithLogits', logits, target);
@@ -83,23 +87,28 @@ export function bernoulliNegativeLogLikelihood(logits: Operand, target: Operand)
   );
 }
 
-/** weight * x, but 0 where the weight is 0 and x is `infinity`: that product would be NaN. */
+/** weight * x, but 0 where the weight is 0 and x is `infinity`, because that product would be NaN. */
 function weighted(weight: Node, x: Node, infinity: number): Node {
-  // Only an infinite x is replaced, so the gradient for a weight of 0 is x wherever x is finite.
+  // Only an infinite x is replaced, so wherever x is finite the gradient for a weight of 0 is still x.
   return mul(weight, where(equal(x, infinity), where(weight, x, 0), x));
 }
 
 /**
- * The mean over all elements of the binary cross-entropy of sigmoid(logits), in nats, a scalar. An infinite logit costs
- * nothing where the target is the class of its sign (Infinity and 1, -Infinity and 0).
- * @param target probabilities, of the shape and dtype of the logits, float32 or float64
- * @throws ShapeError for two shapes; DTypeError for two dtypes or int32; ValueError if an operand is not a Node, Tensor or number
+ * The binary cross-entropy of sigmoid(logits): the mean over all elements, a scalar in nats. An infinite logit adds 0
+ * if the target is the class of its sign (1 for Infinity, 0 for -Infinity).
+ * @param logits of any shape, float32 or float64
+ * @param target probabilities in the shape and dtype of the logits, or a number
+ * @throws ShapeError if the shapes differ; DTypeError if the dtypes differ or are int32; ValueError if an operand is
+ *   not a Node, Tensor or number
  */
 export function binaryCrossEntropyWithLogits(logits: Operand, target: Operand): Node {
   return mean(bernoulliNegativeLogLikelihood(logits, target));
 }
 
-/** Two operands of one shape: a loss that broadcast by accident would train the wrong thing. */
+/**
+ * The two operands as nodes. A loss that broadcasts by accident would train the wrong function.
+ * @throws ShapeError if the shapes differ and the target is not a number
+ */
 function pair(name: string, y: Operand, target: Operand): [Node, Node] {
   const [output, wanted] = lift(name, [y, target]) as [Node, Node];
   if (!sameShape(output.shape, wanted.shape) && typeof target !== 'number') {

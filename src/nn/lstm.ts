@@ -1,4 +1,4 @@
-/** Long short-term memory, wired from plain nodes: the seed's LSTM. */
+/** The long short-term memory (LSTM), built from ordinary nodes, like the one in forebay's seed. */
 
 import { brand, describeValue } from '../arguments/describe.js';
 import { declareOptions, type OptionsOf, required } from '../arguments/options.js';
@@ -24,34 +24,34 @@ import { formatShape } from '../tensor/shape.js';
 import { affineParameters, contextOf, shared, size } from './layer.js';
 
 const lstmOptions = declareOptions('new LSTM', {
-  /** Features of a step. */
+  /** The number of input features of a step. */
   inputs: required(size, 'inputSize', 'inFeatures', 'inputDim'),
-  /** Length of the hidden state and of the cell. */
+  /** The length of the hidden state and of the cell state. */
   units: required(size, 'hiddenSize', 'hidden', 'outputs'),
   ...shared,
 });
 
-/** What an LSTM is made of. */
+/** Options of `new LSTM`. */
 export interface LSTMOptions extends OptionsOf<typeof lstmOptions> {}
 
 const lstmState = declareOptions('LSTM.step, LSTM.unroll', {
-  /** The output of the step, [batch, units]. */
+  /** The hidden state, which is the output of the step: [batch, units]. */
   hidden: required(nodeOf('a node [batch, units]'), 'h'),
-  /** The memory of the step, [batch, units]. */
+  /** The cell state, which is the memory: [batch, units]. */
   cell: required(nodeOf('a node [batch, units]'), 'c'),
 });
 
-/** What an LSTM carries from step to step; both are [batch, units]. */
+/** The state that an LSTM carries from step to step. Both nodes are [batch, units]. */
 export interface LSTMState extends OptionsOf<typeof lstmState> {}
 
 const gates = ['forget', 'input', 'output', 'cell'] as const;
-/** A weight [inputs + units, units] and a bias [units] by gate. */
+/** For each gate, a weight [inputs + units, units] and a bias [units]. */
 export type LSTMGates = Readonly<
   Record<'forget' | 'input' | 'output' | 'cell', { weight: Variable; bias: Variable }>
 >;
 
 /**
- * With z = concat(x, h) and a weight [inputs + units, units] and bias [units] for each gate:
+ * An LSTM layer. With z = concat(x, h), and a weight [inputs + units, units] and a bias [units] for each gate:
  *
  *     f = sigmoid(z Wf + bf)   i = sigmoid(z Wi + bi)   o = sigmoid(z Wo + bo)   g = tanh(z Wc + bc)
  *     c' = f c + i g           h' = o tanh(c')
@@ -63,19 +63,19 @@ export class LSTM {
     brand(LSTM);
   }
 
-  /** What its parameters are named after. */
+  /** The name of the layer, with which the names of its parameters begin. */
   readonly name: string;
-  /** Features of a step. */
+  /** The number of input features of a step. */
   readonly inputs: number;
-  /** Length of the hidden state and of the cell. */
+  /** The length of the hidden state and of the cell state. */
   readonly units: number;
   /** The parameters of each gate, such as `NAME.forget.weight` and `NAME.forget.bias`. */
   readonly gates: LSTMGates;
 
   /**
-   * Makes the layer and draws its parameters.
-   * @throws ValueError if `name` is not a string or is empty, and for an unknown or unacceptable option; DTypeError if
-   *   the dtype is not one
+   * Makes the layer and draws the initial values of its parameters.
+   * @throws ValueError if `name` is not a string or is empty, or if an option is missing, unknown or invalid;
+   *   DTypeError if `dtype` is not a dtype
    */
   constructor(name: string, options: LSTMOptions) {
     const read = lstmOptions.read(options, contextOf('LSTM', name));
@@ -88,16 +88,18 @@ export class LSTM {
     ) as unknown as LSTMGates;
   }
 
-  /** Weight and bias of the gates forget, input, output and cell, in this order. */
+  /** The weight and the bias of each gate. The order of the gates is forget, input, output, cell. */
   get parameters(): Variable[] {
     return gates.flatMap((gate) => [this.gates[gate].weight, this.gates[gate].bias]);
   }
 
   /**
-   * One step: x is [batch, inputs], of the layer's dtype. Every step shares the weights.
-   * @param state of the step before; `unroll([x])` starts from zeros
-   * @throws ValueError if x is not a node, or `state` is not a hidden state and a cell; ShapeError or DTypeError if they
-   *   do not fit
+   * One step of the sequence. All steps share the parameters.
+   * @param x [batch, inputs], of the layer's dtype
+   * @param state the state after the previous step; to start from zeros, call `unroll([x])` instead
+   * @returns the next state, [batch, units] each
+   * @throws ValueError if x is not a Node, or `state` is not { hidden, cell }; ShapeError or DTypeError if x or the
+   *   state does not fit the layer
    */
   step(x: Node, state: LSTMState): LSTMState {
     if (state === undefined) {
@@ -123,12 +125,12 @@ export class LSTM {
   }
 
   /**
-   * Steps over a sequence.
-   * @param xs [steps, batch, inputs], or a list of [batch, inputs]
-   * @param initial where to start; zeros unless told otherwise
+   * Applies the steps of a sequence, one after another.
+   * @param xs [steps, batch, inputs], or a list of nodes [batch, inputs]
+   * @param initial the initial state; zeros by default
    * @returns all hidden states as [steps, batch, units], and the last state
-   * @throws GraphError if there are no steps, or one is not a node; ShapeError or DTypeError if steps or the state do not
-   *   fit, or the number of steps is a name; ValueError if `initial` is not a hidden state and a cell
+   * @throws GraphError if there are no steps, or a step is not a Node; ShapeError or DTypeError if a step or the state
+   *   does not fit the layer, or if the number of steps is a name; ValueError if `initial` is not { hidden, cell }
    */
   unroll(xs: Node | readonly Node[], initial?: LSTMState): { hidden: Node; last: LSTMState } {
     const expected = `LSTM '${this.name}' unroll: expected a node [steps, batch, inputs], or a list of at least one node [batch, inputs],`;

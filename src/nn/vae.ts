@@ -25,30 +25,33 @@ import { contextOf, shared, size } from './layer.js';
 import { bernoulliNegativeLogLikelihood } from './losses.js';
 
 const vaeOptions = declareOptions('new VariationalAutoencoder', {
-  /** Numbers of an example. */
+  /** The number of input features of an example. */
   inputs: required(size, 'inputSize', 'inFeatures', 'inputDim'),
-  /** Units of the tanh layer of the encoder, and of the decoder unless `decoderHidden` differs. */
+  /** The number of units of the encoder's tanh layer, and of the decoder's unless `decoderHidden` is given. */
   hidden: required(size, 'units', 'hiddenSize', 'hiddenDim'),
-  /** Length of the latent code. */
+  /** The length of the latent code. */
   latent: required(size, 'latentSize', 'latentDim', 'z'),
-  /** Units of the decoder's tanh layer; 0 decodes straight from the latent code, as the seed does. */
+  /**
+   * The number of units of the decoder's tanh layer. With 0 there is no such layer, as in forebay's seed. The default
+   * is `hidden`.
+   */
   decoderHidden: optional(wholeNumber(0)),
   ...shared,
 });
 
-/** What a variational auto-encoder is made of. */
+/** Options of `new VariationalAutoencoder`. */
 export interface VariationalAutoencoderOptions extends OptionsOf<typeof vaeOptions> {}
 
 const lossOptions = declareOptions('VariationalAutoencoder.loss, VariationalAutoencoder.terms', {
-  /** Standard normal noise [batch, latent]; drawn anew in every run unless given. */
+  /** Standard normal noise [batch, latent]. By default new noise is drawn in every run. */
   noise: optional(nodeOf('a node [batch, latent]')),
 });
 
-/** What `loss` and `terms` may be told. */
+/** Options of `loss` and `terms`. */
 export interface LossOptions extends OptionsOf<typeof lossOptions> {}
 
 /**
- * Kingma & Welling, Auto-Encoding Variational Bayes (2014), with Bernoulli likelihood:
+ * A variational auto-encoder (Kingma & Welling, Auto-Encoding Variational Bayes, 2014) with Bernoulli likelihood:
  * q(z|x) = N(mean, exp(logSigma)^2), z = mean + exp(logSigma) * noise, p(x|z) = Bernoulli(decode(z)).
  */
 export class VariationalAutoencoder {
@@ -56,9 +59,9 @@ export class VariationalAutoencoder {
     brand(VariationalAutoencoder);
   }
 
-  /** What its parameters are named after. */
+  /** The name of the layer, with which the names of its parameters begin. */
   readonly name: string;
-  /** Length of the latent code. */
+  /** The length of the latent code. */
   readonly latent: number;
   readonly #encoder: FeedForward;
   readonly #mean: FeedForward;
@@ -68,9 +71,9 @@ export class VariationalAutoencoder {
   readonly #seed: number | undefined;
 
   /**
-   * Makes the layers and draws their parameters.
-   * @throws ValueError if `name` is not a string or is empty, and for an unknown or unacceptable option; DTypeError if
-   *   the dtype is not one
+   * Makes the layers and draws the initial values of their parameters.
+   * @throws ValueError if `name` is not a string or is empty, or if an option is missing, unknown or invalid;
+   *   DTypeError if `dtype` is not a dtype
    */
   constructor(name: string, options: VariationalAutoencoderOptions) {
     const read = vaeOptions.read(options, contextOf('VariationalAutoencoder', name));
@@ -92,7 +95,7 @@ export class VariationalAutoencoder {
     this.#logits = layer('logits', decoderHidden > 0 ? decoderHidden : latent, inputs);
   }
 
-  /** Of the encoder, the mean, log sigma, the decoder and the logits, in this order. */
+  /** The parameters of the layers encoder, mean, logSigma, decoder and logits, in this order. */
   get parameters(): Variable[] {
     return [this.#encoder, this.#mean, this.#logSigma, this.#decoder, this.#logits].flatMap(
       (layer) => layer?.parameters ?? [],
@@ -100,8 +103,9 @@ export class VariationalAutoencoder {
   }
 
   /**
-   * The approximate posterior of x [batch, inputs]; both are [batch, latent].
-   * @throws ShapeError or DTypeError if x does not fit; ValueError if it is not a node
+   * The parameters of the approximate posterior q(z|x): its mean and log sigma, [batch, latent] each.
+   * @param x [batch, inputs], of the layer's dtype
+   * @throws ShapeError or DTypeError if x does not fit the layer; ValueError if x is not a Node
    */
   encode(x: Node): { mean: Node; logSigma: Node } {
     return withinLayer(this.name, () => {
@@ -111,23 +115,28 @@ export class VariationalAutoencoder {
   }
 
   /**
-   * Probabilities [batch, inputs] for codes z [batch, latent].
-   * @throws ShapeError or DTypeError if the codes do not fit; ValueError if they are not a node
+   * The probabilities [batch, inputs] of p(x|z).
+   * @param z latent codes [batch, latent], of the layer's dtype
+   * @throws ShapeError or DTypeError if z does not fit the layer; ValueError if z is not a Node
    */
   decode(z: Node): Node {
     return sigmoid(this.decodeLogits(z));
   }
 
-  /** The logits of `decode`. @throws ShapeError or DTypeError if the codes do not fit; ValueError if they are not a node */
+  /**
+   * The logits [batch, inputs] of the probabilities that `decode` returns.
+   * @param z latent codes [batch, latent], of the layer's dtype
+   * @throws ShapeError or DTypeError if z does not fit the layer; ValueError if z is not a Node
+   */
   decodeLogits(z: Node): Node {
     return withinLayer(this.name, () => this.#logits.apply(this.#decoder?.apply(z) ?? z));
   }
 
   /**
-   * The negative evidence lower bound: `reconstruction` + `divergence`, a scalar in nats per example.
-   * @param x [batch, inputs], from 0 to 1
-   * @throws ShapeError or DTypeError if x or the noise does not fit; ValueError if x is not a node, and for an unknown
-   *   option
+   * The negative evidence lower bound, `reconstruction` + `divergence`: a scalar, in nats per example.
+   * @param x [batch, inputs], with values from 0 to 1
+   * @throws ShapeError or DTypeError if x or the noise does not fit the layer; ValueError if x is not a Node, or if an
+   *   option is unknown
    */
   loss(x: Node, options?: LossOptions): Node {
     const read = lossOptions.read(options, `VariationalAutoencoder '${this.name}' loss`);
@@ -136,9 +145,10 @@ export class VariationalAutoencoder {
   }
 
   /**
-   * The two terms of the loss, each a scalar: a mean over examples, in nats.
-   * @throws ShapeError or DTypeError if x or the noise does not fit; ValueError if x is not a node, and for an unknown
-   *   option
+   * The two terms of the loss. Each is a scalar: the mean over examples, in nats.
+   * @param x [batch, inputs], with values from 0 to 1
+   * @throws ShapeError or DTypeError if x or the noise does not fit the layer; ValueError if x is not a Node, or if an
+   *   option is unknown
    */
   terms(x: Node, options?: LossOptions): { reconstruction: Node; divergence: Node } {
     const read = lossOptions.read(options, `VariationalAutoencoder '${this.name}' terms`);

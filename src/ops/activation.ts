@@ -1,13 +1,13 @@
-/** Activations, element by element. */
+/** Element-wise activation functions. */
 
 import { mul, square, sub } from './arithmetic.js';
 import { equal, where } from './comparison.js';
 import { unary } from './elementwise.js';
 
 /**
- * 1 / (1 + e^-x).
- * Of x's shape and dtype, float32 or float64.
- * @throws DTypeError for int32; ValueError if x is not a node, a tensor or a number
+ * The logistic function, 1 / (1 + e^-x).
+ * The result has the shape and dtype of x, which is float32 or float64.
+ * @throws DTypeError if x is int32; ValueError if x is not a Node, Tensor or number
  * @function
  */
 export const sigmoid = unary({
@@ -18,8 +18,8 @@ export const sigmoid = unary({
 
 /**
  * The hyperbolic tangent.
- * Of x's shape and dtype, float32 or float64.
- * @throws DTypeError for int32; ValueError if x is not a node, a tensor or a number
+ * The result has the shape and dtype of x, which is float32 or float64.
+ * @throws DTypeError if x is int32; ValueError if x is not a Node, Tensor or number
  * @function
  */
 export const tanh = unary({
@@ -30,8 +30,8 @@ export const tanh = unary({
 
 /**
  * max(x, 0); the gradient at 0 is 0.
- * Of x's shape and dtype, float32 or float64.
- * @throws DTypeError for int32; ValueError if x is not a node, a tensor or a number
+ * The result has the shape and dtype of x, which is float32 or float64.
+ * @throws DTypeError if x is int32; ValueError if x is not a Node, Tensor or number
  * @function
  */
 export const relu = unary({
@@ -42,8 +42,8 @@ export const relu = unary({
 
 /**
  * log(1 + e^x), computed without overflow as max(x, 0) + log1p(e^-|x|).
- * Of x's shape and dtype, float32 or float64.
- * @throws DTypeError for int32; ValueError if x is not a node, a tensor or a number
+ * The result has the shape and dtype of x, which is float32 or float64.
+ * @throws DTypeError if x is int32; ValueError if x is not a Node, Tensor or number
  * @function
  */
 export const softplus = unary({

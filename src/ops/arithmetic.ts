@@ -1,4 +1,4 @@
-/** Arithmetic, powers, exponentials and trigonometry, element by element. */
+/** Element-wise arithmetic, powers, exponentials and trigonometry. */
 
 import { assertList } from '../arguments/read.js';
 import { ShapeError } from '../errors.js';
@@ -18,10 +18,10 @@ const positive = { low: 0.3, high: 2 };
 const nonZero = { low: -2, high: 2, gap: 0.4 };
 
 /**
- * a + b.
- * Shapes broadcast; of the operands' one dtype, float32 or float64.
- * @throws ShapeError for shapes that do not broadcast; DTypeError for two dtypes or int32; ValueError if
- *   an operand is not a node, a tensor or a number
+ * The sum a + b.
+ * The shapes broadcast. Both operands have the same dtype, float32 or float64, and so does the result.
+ * @throws ShapeError if the shapes do not broadcast; DTypeError if the dtypes differ or are int32; ValueError if an
+ *   operand is not a Node, Tensor or number
  * @function
  */
 export const add = binary({
@@ -31,10 +31,10 @@ export const add = binary({
 });
 
 /**
- * a - b.
- * Shapes broadcast; of the operands' one dtype, float32 or float64.
- * @throws ShapeError for shapes that do not broadcast; DTypeError for two dtypes or int32; ValueError if
- *   an operand is not a node, a tensor or a number
+ * The difference a - b.
+ * The shapes broadcast. Both operands have the same dtype, float32 or float64, and so does the result.
+ * @throws ShapeError if the shapes do not broadcast; DTypeError if the dtypes differ or are int32; ValueError if an
+ *   operand is not a Node, Tensor or number
  * @function
  */
 export const sub = binary({
@@ -44,10 +44,10 @@ export const sub = binary({
 });
 
 /**
- * a * b.
- * Shapes broadcast; of the operands' one dtype, float32 or float64.
- * @throws ShapeError for shapes that do not broadcast; DTypeError for two dtypes or int32; ValueError if
- *   an operand is not a node, a tensor or a number
+ * The element-wise product a * b.
+ * The shapes broadcast. Both operands have the same dtype, float32 or float64, and so does the result.
+ * @throws ShapeError if the shapes do not broadcast; DTypeError if the dtypes differ or are int32; ValueError if an
+ *   operand is not a Node, Tensor or number
  * @function
  */
 export const mul = binary({
@@ -57,10 +57,10 @@ export const mul = binary({
 });
 
 /**
- * a / b.
- * Shapes broadcast; of the operands' one dtype, float32 or float64.
- * @throws ShapeError for shapes that do not broadcast; DTypeError for two dtypes or int32; ValueError if
- *   an operand is not a node, a tensor or a number
+ * The quotient a / b.
+ * The shapes broadcast. Both operands have the same dtype, float32 or float64, and so does the result.
+ * @throws ShapeError if the shapes do not broadcast; DTypeError if the dtypes differ or are int32; ValueError if an
+ *   operand is not a Node, Tensor or number
  * @function
  */
 export const div = binary({
@@ -70,33 +70,33 @@ export const div = binary({
 });
 
 /**
- * -x.
- * Of x's shape and dtype, float32 or float64.
- * @throws DTypeError for int32; ValueError if x is not a node, a tensor or a number
+ * The negation, -x.
+ * The result has the shape and dtype of x, which is float32 or float64.
+ * @throws DTypeError if x is int32; ValueError if x is not a Node, Tensor or number
  * @function
  */
 export const neg = unary({ name: 'neg', domain: bothSigns, gradient: (g) => neg(g) });
 
 /**
- * e^x.
- * Of x's shape and dtype, float32 or float64.
- * @throws DTypeError for int32; ValueError if x is not a node, a tensor or a number
+ * The exponential, e^x.
+ * The result has the shape and dtype of x, which is float32 or float64.
+ * @throws DTypeError if x is int32; ValueError if x is not a Node, Tensor or number
  * @function
  */
 export const exp = unary({ name: 'exp', domain: bothSigns, gradient: (g, _x, y) => mul(g, y) });
 
 /**
- * The natural logarithm; NaN below 0, -Infinity at 0.
- * Of x's shape and dtype, float32 or float64.
- * @throws DTypeError for int32; ValueError if x is not a node, a tensor or a number
+ * The natural logarithm. It is NaN below 0 and -Infinity at 0.
+ * The result has the shape and dtype of x, which is float32 or float64.
+ * @throws DTypeError if x is int32; ValueError if x is not a Node, Tensor or number
  * @function
  */
 export const log = unary({ name: 'log', domain: positive, gradient: (g, x) => div(g, x) });
 
 /**
- * The square root; its gradient at 0 is infinite.
- * Of x's shape and dtype, float32 or float64.
- * @throws DTypeError for int32; ValueError if x is not a node, a tensor or a number
+ * The square root. Its gradient at 0 is infinite.
+ * The result has the shape and dtype of x, which is float32 or float64.
+ * @throws DTypeError if x is int32; ValueError if x is not a Node, Tensor or number
  * @function
  */
 export const sqrt = unary({
@@ -106,9 +106,9 @@ export const sqrt = unary({
 });
 
 /**
- * x * x.
- * Of x's shape and dtype, float32 or float64.
- * @throws DTypeError for int32; ValueError if x is not a node, a tensor or a number
+ * The square, x * x.
+ * The result has the shape and dtype of x, which is float32 or float64.
+ * @throws DTypeError if x is int32; ValueError if x is not a Node, Tensor or number
  * @function
  */
 export const square = unary({
@@ -118,9 +118,9 @@ export const square = unary({
 });
 
 /**
- * |x|; the gradient at 0 is 0.
- * Of x's shape and dtype, float32 or float64.
- * @throws DTypeError for int32; ValueError if x is not a node, a tensor or a number
+ * The absolute value |x|. The gradient at 0 is 0.
+ * The result has the shape and dtype of x, which is float32 or float64.
+ * @throws DTypeError if x is int32; ValueError if x is not a Node, Tensor or number
  * @function
  */
 export const abs = unary({
@@ -131,8 +131,8 @@ export const abs = unary({
 
 /**
  * The cosine of x in radians.
- * Of x's shape and dtype, float32 or float64.
- * @throws DTypeError for int32; ValueError if x is not a node, a tensor or a number
+ * The result has the shape and dtype of x, which is float32 or float64.
+ * @throws DTypeError if x is int32; ValueError if x is not a Node, Tensor or number
  * @function
  */
 export const cos = unary({
@@ -143,18 +143,18 @@ export const cos = unary({
 
 /**
  * The sine of x in radians.
- * Of x's shape and dtype, float32 or float64.
- * @throws DTypeError for int32; ValueError if x is not a node, a tensor or a number
+ * The result has the shape and dtype of x, which is float32 or float64.
+ * @throws DTypeError if x is int32; ValueError if x is not a Node, Tensor or number
  * @function
  */
 export const sin = unary({ name: 'sin', domain: bothSigns, gradient: (g, x) => mul(g, cos(x)) });
 
 /**
- * base^exponent, as C's pow. At exponent 0 the power is 1 whatever the base, so the gradient for the base is 0, and so
- * are its derivatives of every order. At base 0 the gradient for the exponent is 0, unless the exponent is negative.
- * Shapes broadcast; of the operands' one dtype, float32 or float64.
- * @throws ShapeError for shapes that do not broadcast; DTypeError for two dtypes or int32; ValueError if
- *   an operand is not a Node, Tensor or number
+ * The power base^exponent, as in C's pow. At exponent 0 the power is 1 for every base, so the gradient for the base and
+ * its derivatives of every order are 0. At base 0 the gradient for the exponent is 0, unless the exponent is negative.
+ * The shapes broadcast. Both operands have the same dtype, float32 or float64, and so does the result.
+ * @throws ShapeError if the shapes do not broadcast; DTypeError if the dtypes differ or are int32; ValueError if an
+ *   operand is not a Node, Tensor or number
  * @function
  */
 export const pow = binary({
@@ -162,11 +162,12 @@ export const pow = binary({
   domains: [positive, bothSigns],
   gradient: (g, base, exponent, y) => {
     const flat = equal(exponent, 0);
-    // Base 1 at exponent 0: pow(0, -1) is infinite, and further derivatives would multiply it by 0.
+    // At exponent 0 the base is replaced by 1, because pow(0, -1) is infinite and further derivatives would multiply it
+    // by 0.
     const power = pow(where(flat, 1, base), sub(exponent, 1));
     return [
       where(flat, 0, mul(mul(g, exponent), power)),
-      // log(1) = 0 is the factor where the power does not depend on the exponent, at base 0.
+      // At base 0 the power does not depend on the exponent, so the factor there is log(1) = 0.
       mul(g, mul(y, log(where(greater(0, exponent), base, where(equal(base, 0), 1, base))))),
     ];
   },
@@ -204,9 +205,10 @@ const addAll = declare({
 });
 
 /**
- * The sum of all operands, from the first to the last; all of one shape and dtype, float32 or float64.
- * @throws ShapeError for two shapes; DTypeError for two dtypes or int32; GraphError for no operands; ValueError if
- *   `operands` is not a list of nodes, tensors and numbers
+ * The sum of all operands, added from first to last. All operands have the same shape and the same dtype, float32 or
+ * float64, and so does the result.
+ * @throws ShapeError if the shapes differ; DTypeError if the dtypes differ or are int32; GraphError if there are no
+ *   operands; ValueError if `operands` is not a list of Nodes, Tensors and numbers
  */
 export function addN(operands: readonly Operand[]): Node {
   const nodes = lift('addN', assertList(operands, '[addN] expected a list of operands,'));

@@ -1,4 +1,4 @@
-/** Stretching and its adjoint, summing: each is the other's gradient. */
+/** Broadcasting and summing. Each computes the gradient of the other. */
 
 import { describeValue } from '../arguments/describe.js';
 import { flag } from '../arguments/kinds.js';
@@ -15,18 +15,21 @@ import { floatingDType } from './rules.js';
 import { refusesIntegers } from './samples.js';
 import { reshape } from './views.js';
 
-/** One axis or a list; negative ones count from the end; all of them when left out. */
+/** One axis or a list of axes. Negative axes count from the end. Without axes, an op reduces over all of them. */
 export type Axes = number | readonly number[];
 
 export const reduceOptions = declareOptions('sum, mean, max, argmax', {
-  /** Keeps reduced axes as dimensions of 1. */
+  /** If true, reduced axes stay in the shape with length 1. The default is false. */
   keepDims: optional(flag, 'keepdim', 'keepdims'),
 });
 
-/** What `sum`, `mean`, `max` and `argmax` may be told. */
+/** Options of `sum`, `mean`, `max` and `argmax`. */
 export interface ReduceOptions extends OptionsOf<typeof reduceOptions> {}
 
-/** Axes as an increasing list. @throws ShapeError if `axes` is not axes, or one is out of range or named twice */
+/**
+ * The axes as an increasing list of non-negative numbers.
+ * @throws ShapeError if `axes` is not an axis or a list of axes, or if an axis is out of range or appears twice
+ */
 export function resolveAxes(opName: string, node: Node, axes?: Axes): number[] {
   const rank = node.shape.length;
   if (axes === undefined) return Array.from({ length: rank }, (_, axis) => axis);
@@ -38,20 +41,22 @@ export function resolveAxes(opName: string, node: Node, axes?: Axes): number[] {
   const given = typeof axes === 'number' ? [axes] : assertList(axes, `[${opName}] expected axes,`);
   const resolved = given.map((axis) => resolveAxis(axis, rank, `[${opName}]`));
   if (new Set(resolved).size !== resolved.length) {
-    failFor({ name: opName }, [node]).shape(`axes are named twice: ${formatShape(given)}`);
+    failFor({ name: opName }, [node]).shape(`an axis appears twice: ${formatShape(given)}`);
   }
   return resolved.sort((a, b) => a - b);
 }
 
+/** The shape after a reduction that keeps the reduced axes with length 1. */
 export function keptShape(shape: Shape, axes: readonly number[]): Shape {
   return shape.map((dim, axis) => (axes.includes(axis) ? 1 : dim));
 }
 
+/** The shape after a reduction that removes the reduced axes. */
 export function reducedShape(shape: Shape, axes: readonly number[]): Shape {
   return shape.filter((_, axis) => !axes.includes(axis));
 }
 
-/** A reduction without its axes, back to where they are kept as 1. */
+/** Puts the reduced axes back with length 1 if `keepDims` is true. */
 export function keepAxes(
   reduced: Node,
   shape: Shape,
@@ -111,10 +116,10 @@ const stretch = declare<{ readonly shape: Shape }>({
 });
 
 /**
- * Repeats x along new leading axes and along axes of 1, as NumPy does; names in `shape` are bound by inputs.
- * Of that shape and of x's dtype, whichever it is.
- * @throws ShapeError if `shape` is not a shape or x does not broadcast to it; ValueError if x is not a node, a tensor
- *   or a number
+ * Repeats x along new leading axes and along axes of length 1, as NumPy does. Dimension names in `shape` are bound by
+ * inputs. The result has the given shape and the dtype of x, which is any.
+ * @throws ShapeError if `shape` is not a shape or x does not broadcast to it; ValueError if x is not a Node, Tensor or
+ *   number
  */
 export function broadcastTo(x: Operand, shape: readonly Dim[]): Node {
   const [node] = lift('broadcastTo', [x]) as [Node];
@@ -122,7 +127,7 @@ export function broadcastTo(x: Operand, shape: readonly Dim[]): Node {
   return sameShape(node.shape, target) ? node : stretch([node], { shape: target });
 }
 
-/** A shape argument in normal form. @throws ShapeError if `shape` is not a shape */
+/** A shape argument with every dimension in normal form. @throws ShapeError if `shape` is not a shape */
 export function dimensions(opName: string, shape: readonly Dim[]): Shape {
   const { where } = failFor({ name: opName }, []);
   return dimensionList(shape, where).map((dim) => dimension(dim, where));
@@ -156,17 +161,18 @@ const addUp = declare<{ readonly axes: readonly number[] }>({
     {
       build: () => sum(input('x', [2, 3]), [0, -2]),
       error: ShapeError,
-      message: /^\[sum\] axes are named twice: \[0, -2\]/,
+      message: /^\[sum\] an axis appears twice: \[0, -2\]/,
     },
     refusesIntegers('sum', (x) => sum(x)),
   ],
 });
 
 /**
- * The sum over axes; 0 over no elements. Of x's dtype, float32 or float64, and of x's shape without these axes,
- * or with 1 in their place.
- * @throws ShapeError if x lacks an axis or one is named twice; DTypeError for int32; ValueError if x is not a node, a
- *   tensor or a number, and for an unknown option
+ * The sum over axes. The sum of no elements is 0. The result has the dtype of x, float32 or float64, and the shape of x
+ * without the reduced axes, or with length 1 in their place if `keepDims` is true.
+ * @param axes the axes to sum over; all axes by default
+ * @throws ShapeError if an axis is out of range or appears twice; DTypeError if x is int32; ValueError if x is not a
+ *   Node, Tensor or number, or if an option is unknown
  */
 export function sum(x: Operand, axes?: Axes, options?: ReduceOptions): Node {
   const { keepDims } = reduceOptions.read(options, '[sum]');
@@ -175,7 +181,7 @@ export function sum(x: Operand, axes?: Axes, options?: ReduceOptions): Node {
   return keepAxes(addUp([node], { axes: resolved }), node.shape, resolved, keepDims);
 }
 
-/** The reverse of broadcasting: sums `gradient` over the axes along which `target` was stretched. */
+/** Sums `gradient` over the axes along which `target` was broadcast. The result has the shape of `target`. */
 export function sumTo(gradient: Node, target: Node): Node {
   if (sameShape(gradient.shape, target.shape)) return gradient;
   const lead = gradient.shape.length - target.shape.length;

@@ -1,4 +1,4 @@
-/** Comparison, choice and conversion of element types. */
+/** Comparison, selection and dtype conversion. */
 
 import { describeValue } from '../arguments/describe.js';
 import { declareOptions, type OptionsOf, optional } from '../arguments/options.js';
@@ -18,13 +18,13 @@ const apart = [
   { low: -2, high: 2 },
   { low: -2, high: 2 },
 ] as const;
-const stepwise = notDifferentiable('it is constant but for jumps');
+const stepwise = notDifferentiable('it is piecewise constant');
 
 /**
- * 1 where a > b, else 0 (NaN compares as 0), in the operands' dtype.
- * Shapes broadcast; any one dtype. No gradient flows through it.
- * @throws ShapeError for shapes that do not broadcast; DTypeError for two dtypes; ValueError if an operand
- *   is not a node, a tensor or a number
+ * 1 where a > b, else 0. A comparison with NaN gives 0. The shapes broadcast. Both operands have the same dtype, any
+ * one, and so does the result. No gradient flows through it.
+ * @throws ShapeError if the shapes do not broadcast; DTypeError if the dtypes differ; ValueError if an operand is not a
+ *   Node, Tensor or number
  * @function
  */
 export const greater = binary({
@@ -35,10 +35,10 @@ export const greater = binary({
 });
 
 /**
- * 1 where a = b, else 0 (NaN equals nothing), in the operands' dtype.
- * Shapes broadcast; any one dtype. No gradient flows through it.
- * @throws ShapeError for shapes that do not broadcast; DTypeError for two dtypes; ValueError if an operand
- *   is not a node, a tensor or a number
+ * 1 where a equals b, else 0. NaN does not equal anything. The shapes broadcast. Both operands have the same dtype, any
+ * one, and so does the result. No gradient flows through it.
+ * @throws ShapeError if the shapes do not broadcast; DTypeError if the dtypes differ; ValueError if an operand is not a
+ *   Node, Tensor or number
  * @function
  */
 export const equal = binary({
@@ -49,9 +49,9 @@ export const equal = binary({
 });
 
 /**
- * -1, 0 or 1; NaN for NaN.
- * Of x's shape and dtype, float32 or float64. No gradient flows through it.
- * @throws DTypeError for int32; ValueError if x is not a node, a tensor or a number
+ * The sign of x: -1, 0 or 1; NaN if x is NaN.
+ * The result has the shape and dtype of x, which is float32 or float64. No gradient flows through it.
+ * @throws DTypeError if x is int32; ValueError if x is not a Node, Tensor or number
  * @function
  */
 export const sign = unary({
@@ -106,19 +106,20 @@ const choose = declare({
 });
 
 /**
- * a where the condition is not 0, else b. The three broadcast; the condition may have any dtype, a and b have one.
- * No gradient flows to the condition.
- * @throws ShapeError for shapes that do not broadcast; DTypeError for two dtypes; ValueError if an operand is not a
- *   node, a tensor or a number
+ * a where the condition is not 0, else b. The three shapes broadcast. The condition has any dtype; a and b have the
+ * same dtype, and so does the result. No gradient flows to the condition.
+ * @throws ShapeError if the shapes do not broadcast; DTypeError if the dtypes of a and b differ; ValueError if an
+ *   operand is not a Node, Tensor or number
  */
 export function where(condition: Operand, a: Operand, b: Operand): Node {
   const [test] = lift('where', [condition]) as [Node];
-  // Two plain numbers take the condition's dtype, as they would any other operand's.
+  // If a and b are plain numbers, they take the dtype of the condition, as numbers do beside any operand.
   const numbers = typeof a === 'number' && typeof b === 'number' && isFloating(test.dtype);
   const [left, right] = (
     numbers ? lift('where', [test, a, b]).slice(1) : lift('where', [a, b])
   ) as [Node, Node];
-  // Converting 0.5 to int32, or 1e-300 to float32, would make it 0: it is compared with 0 first.
+  // The condition is compared with 0 before the cast, because int32 would make 0.5 zero and float32 would make 1e-300
+  // zero.
   const narrows = test.dtype !== left.dtype && isFloating(test.dtype);
   return choose([cast(narrows ? equal(equal(test, 0), 0) : test, left.dtype), left, right], {});
 }
@@ -136,7 +137,7 @@ const convert = declare<{ readonly dtype: DType }>({
   label: ({ dtype }) => dtype,
   samples: [
     {
-      // Through float32 and back: the values and the step are exact in both.
+      // Converts to float32 and back. The values and the step are exact in both dtypes.
       inputs: [{ shape: [2, 3], values: [-1.5, -0.25, 0, 0.5, 1, 2.75] }],
       step: 2 ** -10,
       build: (x) => cast(cast(x as Node, 'float32'), 'float64'),
@@ -159,8 +160,9 @@ const convert = declare<{ readonly dtype: DType }>({
 });
 
 /**
- * Converts the element type; floats become integers by truncation towards 0, NaN becomes 0. Of x's shape.
- * @throws DTypeError if `dtype` is not one; ValueError if x is not a node, a tensor or a number
+ * Converts x to another dtype. Floats are truncated towards 0 to become int32; NaN becomes 0. The result has the shape
+ * of x. A gradient flows only between floating dtypes.
+ * @throws DTypeError if `dtype` is not a dtype; ValueError if x is not a Node, Tensor or number
  */
 export function cast(x: Operand, dtype: DType): Node {
   assertDType(dtype, '[cast]');
@@ -213,23 +215,23 @@ const encode = declare<{ readonly depth: number; readonly dtype: DType }>({
   ],
 });
 
-// More classes than an array of them could hold are a mistake.
+// An array of all classes could not hold more.
 const mostClasses = 2 ** 31 - 1;
 
 const oneHotOptions = declareOptions('oneHot', {
-  /** `float32` unless told otherwise. */
+  /** The dtype of the result; `float32` by default. */
   dtype: optional(dtypeName, 'type'),
 });
 
-/** What `oneHot` may be told. */
+/** Options of `oneHot`. */
 export interface OneHotOptions extends OptionsOf<typeof oneHotOptions> {}
 
 /**
- * Rows of 0 with a 1 at each index, along a new last axis of `depth`; an index outside 0 … depth-1 gives zeros. No
- * gradient flows through it.
- * @param indices int32, of any shape
- * @throws DTypeError if `indices` is not int32, or the dtype is not one; ValueError if `depth` is not an integer from 0
- *   to 2^31 - 1 or `indices` is not a node, a tensor or a number, and for an unknown option
+ * One-hot rows along a new last axis of length `depth`: 1 at the index, 0 elsewhere. An index outside 0 … depth-1 gives
+ * a row of zeros. No gradient flows through it.
+ * @param indices int32, of any shape [..]; the result has shape [.., depth]
+ * @throws DTypeError if `indices` is not int32 or `dtype` is not a dtype; ValueError if `depth` is not an integer from
+ *   0 to 2^31 - 1, if `indices` is not a Node, Tensor or number, or if an option is unknown
  */
 export function oneHot(indices: Operand, depth: number, options?: OneHotOptions): Node {
   if (!Number.isInteger(depth) || depth < 0 || depth > mostClasses) {

@@ -1,4 +1,4 @@
-/** How ops are made: from a declaration to a function over operands. */
+/** Makes ops: turns a declaration into a function of operands. */
 
 import { callback, filledText, flag, wholeNumber } from '../arguments/kinds.js';
 import { declareOptions, type Kind, optional, required } from '../arguments/options.js';
@@ -12,10 +12,10 @@ import { assertDType } from '../tensor/dtype.js';
 import { dimensionList } from '../tensor/shape.js';
 import { isTensor } from '../tensor/tensor.js';
 
-/** An op over a list of nodes and its attributes: what the op's public function calls. */
+/** Builds a node of an op from operands and attributes. The op's public function calls it. */
 export type Apply<A extends object> = (inputs: readonly Operand[], attributes: A) => Node;
 
-/** Declares an op whose public function has a signature of its own. */
+/** Declares an op whose public function has its own signature. */
 export function declare<A extends object>(declaration: OpDeclaration<A>): Apply<A> {
   const op = declareOp(declaration);
   return (inputs, attributes) => createNode(op, lift(op.name, inputs), attributes);
@@ -48,7 +48,7 @@ const isLowering = (value: unknown): boolean => {
 const isArity = (value: unknown): boolean =>
   wholeNumber(0).accepts(isRecord(value) ? value.atLeast : value);
 
-/** Whether `accepts` says so; false for what cannot be looked at. */
+/** The result of `accepts`, or false if it throws, as on a value whose fields cannot be read. */
 const safely = (accepts: (value: unknown) => boolean) => (value: unknown) => {
   try {
     return accepts(value);
@@ -60,7 +60,7 @@ const safely = (accepts: (value: unknown) => boolean) => (value: unknown) => {
 type Rule = (...args: never[]) => unknown;
 const list: Kind<readonly unknown[]> = { expected: 'a list', accepts: isList };
 
-// `OpDeclaration` types and documents these for an op's attributes.
+// `OpDeclaration` gives these fields their types and documentation.
 const opDeclaration = declareOptions('defineOp', {
   name: required(filledText),
   arity: required<unknown>({
@@ -72,7 +72,7 @@ const opDeclaration = declareOptions('defineOp', {
   dtype: required(callback<Rule>()),
   shape: required(callback<Rule>()),
   lowering: required<unknown>({
-    expected: `one of the kinds ${Object.keys(fieldsByKind).join(', ')}, with what that kind needs`,
+    expected: `one of the kinds ${Object.keys(fieldsByKind).join(', ')}, with the fields that this kind requires`,
     accepts: safely(isLowering),
     error: GraphError,
   }),
@@ -90,23 +90,23 @@ const opDeclaration = declareOptions('defineOp', {
   label: optional(callback<Rule>()),
 });
 
-/** Plain attributes, each read once; an instance of a class is kept as it is. */
+/** A shallow copy of plain attributes, each read once. An instance of a class is returned uncopied. */
 function copyOf<A extends object>(attributes: A, name: string): A {
   if (!isRecord(attributes)) return attributes;
   return reading(`[${name}] the attributes`, attributes, () => ({ ...attributes }));
 }
 
 /**
- * Declares an op of your own, by the same declaration as forebay's. Returns its function: the
- * operands, then the attributes where the op has any.
- * @throws GraphError if the name is taken, or the gradient or the lowering is not one; ValueError if another part of the
- *   declaration is missing, unknown or unacceptable
+ * Declares a user-defined op, with the same kind of declaration as forebay's own ops. Returns a function that takes the
+ * operands, followed by the attributes if the op has any, and returns a node.
+ * @throws GraphError if the name is taken, or if the gradient or the lowering is invalid; ValueError if another field
+ *   of the declaration is missing, unknown or invalid
  */
 export function defineOp<A extends object = object>(
   declaration: OpDeclaration<A>,
 ): (...operandsThenAttributes: readonly (Operand | A)[]) => Node {
   const read = opDeclaration.read(declaration) as unknown as OpDeclaration<A>;
-  // The rules of our own ops are trusted; what a user's rule gives is checked.
+  // The rules of forebay's ops are trusted. The results of a user's rules are checked.
   const apply = declare<A>({
     ...read,
     samples: read.samples ?? [],

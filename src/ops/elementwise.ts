@@ -1,4 +1,4 @@
-/** Declarations of element-wise ops: what all of them share is said here, once. */
+/** Declares element-wise ops. Everything that these ops share is defined here. */
 
 import type { Node } from '../graph/node.js';
 import type { GradientContext, NotDifferentiable, OpDeclaration, Sent } from '../graph/op.js';
@@ -17,13 +17,13 @@ import {
 
 export interface UnaryDeclaration {
   readonly name: string;
-  /** Where samples are drawn from. */
+  /** The interval that samples are drawn from. */
   readonly domain: Range;
-  /** The gradient for x, of y's gradient: `df` beside `f`. */
+  /** The gradient for x, given the gradient g of y = f(x). */
   readonly gradient: ((g: Node, x: Node, y: Node) => Node) | NotDifferentiable;
 }
 
-/** Declares an element-wise op of one operand, computed by the kernel of its name. */
+/** Declares an element-wise op of one operand. The kernel has the same name as the op. */
 export function unary({ name, domain, gradient }: UnaryDeclaration): Unary {
   const function_: Unary = (x) => apply([x], {});
   const apply = declare({
@@ -45,15 +45,15 @@ export function unary({ name, domain, gradient }: UnaryDeclaration): Unary {
 export interface BinaryDeclaration {
   readonly name: string;
   readonly domains: readonly [Range, Range];
-  /** Defaults to: floating only. */
+  /** The dtype rule. By default, both operands must have the same floating dtype. */
   readonly dtype?: OpDeclaration['dtype'] | undefined;
-  /** The gradients for a and b before broadcasting is undone: `df` beside `f`. */
+  /** The gradients for a and b in the shape of the result; `sumTo` then reduces them to the operands' shapes. */
   readonly gradient:
     | ((g: Node, a: Node, b: Node, y: Node) => readonly [Node, Node])
     | NotDifferentiable;
 }
 
-/** Declares an element-wise op of two operands that broadcast, computed by the kernel of its name. */
+/** Declares an element-wise op of two operands that broadcast. The kernel has the same name as the op. */
 export function binary({ name, domains, dtype, gradient }: BinaryDeclaration): Binary {
   const function_: Binary = (a, b) => apply([a, b], {});
   const apply = declare({
@@ -73,6 +73,7 @@ export function binary({ name, domains, dtype, gradient }: BinaryDeclaration): B
   return function_;
 }
 
+/** A gradient rule that sums each gradient over the axes along which its operand was broadcast. */
 function unbroadcast(
   rule: (g: Node, a: Node, b: Node, y: Node) => readonly [Node, Node],
 ): (context: GradientContext<object>) => readonly Sent[] {

@@ -1,4 +1,4 @@
-/** Largest and smallest: of two operands, over axes, and where. */
+/** Maximum and minimum: of two operands, over axes, and the index of the maximum. */
 
 import { ShapeError } from '../errors.js';
 import { input, lift } from '../graph/leaf.js';
@@ -26,10 +26,10 @@ const apart = [
 ] as const;
 
 /**
- * The larger of a and b; NaN if either is. Ties send half the gradient to each.
- * Shapes broadcast; of the operands' one dtype, float32 or float64.
- * @throws ShapeError for shapes that do not broadcast; DTypeError for two dtypes or int32; ValueError if
- *   an operand is not a node, a tensor or a number
+ * The larger of a and b; NaN if either is NaN. If a equals b, each receives half of the gradient.
+ * The shapes broadcast. Both operands have the same dtype, float32 or float64, and so does the result.
+ * @throws ShapeError if the shapes do not broadcast; DTypeError if the dtypes differ or are int32; ValueError if an
+ *   operand is not a Node, Tensor or number
  * @function
  */
 export const maximum = binary({
@@ -39,10 +39,10 @@ export const maximum = binary({
 });
 
 /**
- * The smaller of a and b; NaN if either is. Ties send half the gradient to each.
- * Shapes broadcast; of the operands' one dtype, float32 or float64.
- * @throws ShapeError for shapes that do not broadcast; DTypeError for two dtypes or int32; ValueError if
- *   an operand is not a node, a tensor or a number
+ * The smaller of a and b; NaN if either is NaN. If a equals b, each receives half of the gradient.
+ * The shapes broadcast. Both operands have the same dtype, float32 or float64, and so does the result.
+ * @throws ShapeError if the shapes do not broadcast; DTypeError if the dtypes differ or are int32; ValueError if an
+ *   operand is not a Node, Tensor or number
  * @function
  */
 export const minimum = binary({
@@ -51,9 +51,9 @@ export const minimum = binary({
   gradient: (g, a, b) => [unlessGreater(a, b, g), unlessGreater(b, a, g)],
 });
 
-/** g for the operand that is chosen, half of it where they tie, 0 where `other` is the greater. */
+/** g where `own` is the greater operand, half of g where the operands are equal, 0 where `other` is the greater. */
 function unlessGreater(other: Node, own: Node, g: Node): Node {
-  // Chosen, not multiplied: 0 times an infinite gradient would be NaN.
+  // Selected by `where`, not multiplied, because 0 times an infinite gradient would be NaN.
   return where(greater(other, own), 0, where(equal(other, own), mul(0.5, g), g));
 }
 
@@ -67,10 +67,10 @@ const largest = declare<{ readonly axes: readonly number[] }>({
     const [x] = inputs as [Node];
     const kept = keptShape(x.shape, axes);
     const chosen = equal(x, reshape(node, kept));
-    // Ties share the gradient evenly, as in PyTorch's amax. There are none where the maximum is NaN.
+    // Ties share the gradient evenly, as in PyTorch's amax. `ties` is 0 where the maximum is NaN.
     const ties = sum(chosen, axes, { keepDims: true });
     const share = div(reshape(gradient, kept), ties);
-    // Chosen, not multiplied by 0 and 1: 0 times an infinite gradient would be NaN.
+    // Selected by `where`, not multiplied, because 0 times an infinite gradient would be NaN.
     return [where(chosen, share, where(ties, 0, NaN))];
   },
   label: ({ axes }) => axes.join(' '),
@@ -90,9 +90,12 @@ const largest = declare<{ readonly axes: readonly number[] }>({
 });
 
 /**
- * The maximum over axes, -Infinity over no elements; NaN if any element is. Ties share the gradient evenly. Of x's
- * dtype, and of x's shape without these axes, or with 1 in their place.
- * @throws ShapeError for an axis that x lacks or that is named twice; ValueError if x is not a Node, Tensor or number
+ * The maximum over axes; NaN if any element is NaN. The maximum of no elements is -Infinity. Equal maxima share the
+ * gradient evenly. The result has the dtype of x, and the shape of x without the reduced axes, or with length 1 in
+ * their place if `keepDims` is true.
+ * @param axes the axes to reduce; all axes by default
+ * @throws ShapeError if an axis is out of range or appears twice; ValueError if x is not a Node, Tensor or number, or
+ *   if an option is unknown
  */
 export function max(x: Operand, axes?: Axes, options?: ReduceOptions): Node {
   const { keepDims } = reduceOptions.read(options, '[max]');
@@ -107,7 +110,8 @@ const position = declare<{ readonly axes: readonly number[] }>({
   dtype: () => 'int32',
   shape: ([x], { axes }, fail) => {
     const { shape } = x as Node;
-    if (axes.some((axis) => shape[axis] === 0)) fail.shape('there is no largest of no elements');
+    if (axes.some((axis) => shape[axis] === 0))
+      fail.shape('expected at least one element along each reduced axis');
     return reducedShape(shape, axes);
   },
   lowering: { kind: 'reduce', kernel: 'argmax', axes: ({ axes }) => axes, notEmpty: true },
@@ -123,16 +127,16 @@ const position = declare<{ readonly axes: readonly number[] }>({
     {
       build: () => argmax(input('x', [2, 0]), 1),
       error: ShapeError,
-      message: /^\[argmax\] there is no largest of no elements/,
+      message: /^\[argmax\] expected at least one element along each reduced axis/,
     },
   ],
 });
 
 /**
- * The index (int32) of the first largest element along an axis, or of all in row-major order. No gradient flows
- * through it.
- * @throws ShapeError if x lacks the axis or it has no elements; ValueError if x is not a node, a tensor or a number, and
- *   for an unknown option
+ * The index (int32) of the first largest element along an axis. Without an axis, the index is that among all elements
+ * in row-major order. No gradient flows through it.
+ * @throws ShapeError if the axis is out of range or has length 0; ValueError if x is not a Node, Tensor or number, or
+ *   if an option is unknown
  */
 export function argmax(x: Operand, axis?: number, options?: ReduceOptions): Node {
   const { keepDims } = reduceOptions.read(options, '[argmax]');

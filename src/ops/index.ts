@@ -1,6 +1,6 @@
 /**
- * The op library. A new op in one of these files is public by its export; the files whose
- * exports are listed by name hold helpers, too.
+ * The op library. Everything that these files export is public. Files that also export internal helpers have their
+ * public exports listed by name.
  */
 
 export * from './activation.js';

@@ -15,13 +15,13 @@ import { refusesIntegers } from './samples.js';
 import { reshape } from './views.js';
 
 const matmulOptions = declareOptions('matmul', {
-  /** Multiply a's transpose over its last two axes; nothing is moved. */
+  /** If true, a is transposed over its last two axes, without a copy. The default is false. */
   transposeA: optional(flag),
-  /** Multiply by b's transpose over its last two axes; nothing is moved. */
+  /** If true, b is transposed over its last two axes, without a copy. The default is false. */
   transposeB: optional(flag),
 });
 
-/** Which operands `matmul` reads transposed. */
+/** Options of `matmul`: the operands to transpose. */
 export interface MatmulOptions extends OptionsOf<typeof matmulOptions> {}
 
 type Flags = Readonly<Record<keyof MatmulOptions, boolean>>;
@@ -96,11 +96,12 @@ const product = declare<Flags>({
 });
 
 /**
- * The matrix product over the last two axes, [.., M, K] x [.., K, N] to [.., M, N]; leading axes broadcast. Both
- * operands of one dtype, float32 or float64. Constant zeros that `concat` joins to an operand, such as the state that an
- * LSTM starts from, take no part: times NaN or Infinity they are 0.
- * @throws ShapeError for fewer than 2 axes, inner dimensions that differ or leading axes that do not broadcast;
- *   DTypeError for two dtypes or int32; ValueError if an operand is not a Node, Tensor or number
+ * The matrix product over the last two axes: [.., M, K] x [.., K, N] gives [.., M, N]. Leading axes broadcast. Both
+ * operands have the same dtype, float32 or float64, and so does the result. Constant zeros that `concat` joins to an
+ * operand, such as the initial state of an LSTM, are not multiplied: their product with NaN or Infinity is 0.
+ * @throws ShapeError if an operand has fewer than 2 axes, the inner dimensions differ or the leading axes do not
+ *   broadcast; DTypeError if the dtypes differ or are int32; ValueError if an operand is not a Node, Tensor or number,
+ *   or if an option is unknown
  */
 export function matmul(a: Operand, b: Operand, options?: MatmulOptions): Node {
   const { transposeA = false, transposeB = false } = matmulOptions.read(options, '[matmul]');
@@ -109,7 +110,7 @@ export function matmul(a: Operand, b: Operand, options?: MatmulOptions): Node {
 
 /**
  * For C = op(A) op(B): dA = dC op(B)ᵀ and dB = op(A)ᵀ dC, with the transposes as flags.
- * Where B is one matrix for a batch of A's, dB is one product over all rows, not a batch of them.
+ * If B is one matrix and A is a batch, dB is one product over the rows of all matrices of the batch.
  */
 function gradient({ inputs, attributes, gradient: g }: GradientContext<Flags>): readonly Sent[] {
   const [a, b] = inputs as [Node, Node];
@@ -125,7 +126,7 @@ function gradient({ inputs, attributes, gradient: g }: GradientContext<Flags>): 
   return [sumTo(forA, a), sumTo(forB, b)];
 }
 
-/** [.., R, C] as [all rows, C]. */
+/** Reshapes [.., R, C] to [all rows, C]. */
 function rows(x: Node): Node {
   return reshape(x, [sizeOfDims(x.shape.slice(0, -1)), x.shape.at(-1) as Dim]);
 }

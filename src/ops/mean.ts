@@ -1,4 +1,4 @@
-/** The mean, and the extent of a dimension that it divides by. */
+/** The mean, and `extent`: the length of a dimension as a node, by which the mean divides. */
 
 import { ShapeError } from '../errors.js';
 import { type Dim, dimension, sizeOfDims } from '../graph/dimension.js';
@@ -45,14 +45,15 @@ const measure = declare<{ readonly dim: Dim; readonly dtype: DType }>({
   ],
 });
 
-/** What a sample computes. extent() itself makes a constant of a number. */
+/** Builds a sample with the op itself, because extent() returns a constant if the dimension is a number. */
 function dividedBy(x: Node, dim: number): Node {
   return div(x, measure([], { dim, dtype: x.dtype }));
 }
 
 /**
- * The size of a dimension, as a scalar of a dtype: a constant, or what an input binds its names to.
- * @throws ShapeError if `dim` is not a dimension; DTypeError if `dtype` is not one
+ * The length of a dimension, as a scalar node of the given dtype. It is a constant if `dim` is a number. Otherwise it
+ * is computed from the numbers to which the inputs bind the names in `dim`.
+ * @throws ShapeError if `dim` is not a dimension; DTypeError if `dtype` is not a dtype
  */
 export function extent(dim: Dim, dtype: DType): Node {
   assertDType(dtype, '[extent]');
@@ -94,10 +95,11 @@ const average = declare<{ readonly axes: readonly number[] }>({
 });
 
 /**
- * The mean over axes; NaN over no elements. Of x's dtype, float32 or float64, and of x's shape without these axes,
- * or with 1 in their place.
- * @throws ShapeError if x lacks an axis or one is named twice; DTypeError for int32; ValueError if x is not a node, a
- *   tensor or a number, and for an unknown option
+ * The mean over axes. The mean of no elements is NaN. The result has the dtype of x, float32 or float64, and the shape
+ * of x without the reduced axes, or with length 1 in their place if `keepDims` is true.
+ * @param axes the axes to average over; all axes by default
+ * @throws ShapeError if an axis is out of range or appears twice; DTypeError if x is int32; ValueError if x is not a
+ *   Node, Tensor or number, or if an option is unknown
  */
 export function mean(x: Operand, axes?: Axes, options?: ReduceOptions): Node {
   const { keepDims } = reduceOptions.read(options, '[mean]');
@@ -106,6 +108,7 @@ export function mean(x: Operand, axes?: Axes, options?: ReduceOptions): Node {
   return keepAxes(average([node], { axes: resolved }), node.shape, resolved, keepDims);
 }
 
+/** The number of elements that a reduction over `axes` combines, as a scalar node of x's dtype. */
 function count(x: Node, axes: readonly number[]): Node {
   return extent(sizeOfDims(axes.map((axis) => x.shape[axis] as Dim)), x.dtype);
 }

@@ -1,4 +1,4 @@
-/** Rules that many ops share: dtypes and broadcasting. */
+/** Dtype and shape rules that several ops share. */
 
 import { type Dim, type Shape, sameShape } from '../graph/dimension.js';
 import type { Node } from '../graph/node.js';
@@ -7,7 +7,10 @@ import type { DType } from '../tensor/dtype.js';
 import { isFloating } from '../tensor/dtype.js';
 import { formatShape } from '../tensor/shape.js';
 
-/** All inputs have one dtype, which is the result's. */
+/**
+ * The dtype of the result, for an op whose inputs and result have the same dtype.
+ * @throws DTypeError if the dtypes differ
+ */
 export function sameDType(inputs: readonly Node[], _attributes: object, fail: Fail): DType {
   const [first, ...others] = inputs as readonly [Node, ...Node[]];
   const odd = others.find((input) => input.dtype !== first.dtype);
@@ -19,7 +22,7 @@ export function sameDType(inputs: readonly Node[], _attributes: object, fail: Fa
   return first.dtype;
 }
 
-/** As `sameDType`, and not int32: for arithmetic. */
+/** Like `sameDType`, but refuses int32. @throws DTypeError if the dtypes differ or are int32 */
 export function floatingDType(inputs: readonly Node[], attributes: object, fail: Fail): DType {
   const dtype = sameDType(inputs, attributes, fail);
   if (!isFloating(dtype)) {
@@ -28,7 +31,11 @@ export function floatingDType(inputs: readonly Node[], attributes: object, fail:
   return dtype;
 }
 
-/** NumPy's broadcasting; only a literal 1 stretches, as a name may be any number. */
+/**
+ * The shape that the inputs broadcast to, by NumPy's rules. Only a literal 1 is broadcast, because a named dimension
+ * can have any length.
+ * @throws ShapeError if the shapes do not broadcast
+ */
 export function broadcastShape(inputs: readonly Node[], _attributes: object, fail: Fail): Shape {
   const shapes = inputs.map((input) => input.shape);
   const [first, ...others] = shapes as [Shape, ...Shape[]];

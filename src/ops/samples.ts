@@ -1,11 +1,11 @@
-/** Samples that element-wise ops share. */
+/** Test samples and refused calls that element-wise ops share. */
 
 import { DTypeError, ShapeError } from '../errors.js';
 import { constant, input } from '../graph/leaf.js';
 import type { Node } from '../graph/node.js';
 import type { Operand, Refusal, Sample, SampleInput } from '../graph/op.js';
 
-/** Where an op's operands are drawn from; `gap` keeps them away from a kink at 0. */
+/** The interval that an op's operands are drawn from. `gap` is the least distance from 0, for ops with a kink there. */
 export interface Range {
   readonly low?: number;
   readonly high?: number;
@@ -14,7 +14,7 @@ export interface Range {
 
 /** An element-wise op of one operand. */
 export type Unary = (x: Operand) => Node;
-/** An element-wise op of two operands, which broadcast. */
+/** An element-wise op of two operands. Their shapes broadcast. */
 export type Binary = (a: Operand, b: Operand) => Node;
 
 const shapes = [[2, 3], [2, 3, 4], [0, 3], []] as const;
@@ -41,7 +41,7 @@ export function binarySamples(op: Binary, a: Range, b: Range): Sample[] {
   ];
 }
 
-/** Arithmetic is not defined for int32. */
+/** A call with an int32 operand, which arithmetic ops refuse. */
 export function refusesIntegers(name: string, build: (x: Node) => unknown): Refusal {
   return {
     build: () => build(input('indices', [3], { dtype: 'int32' })),
@@ -50,6 +50,7 @@ export function refusesIntegers(name: string, build: (x: Node) => unknown): Refu
   };
 }
 
+/** Calls with shapes that do not broadcast or dtypes that differ, which binary ops refuse. */
 export function refusesMismatch(name: string, op: Binary): Refusal[] {
   return [
     {

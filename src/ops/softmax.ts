@@ -16,6 +16,7 @@ interface AlongAxis {
   readonly axis: number;
 }
 
+/** The parts of the declaration that softmax and logSoftmax share. */
 function alongAxis(
   name: string,
   op: (x: Operand, axis?: number) => Node,
@@ -46,7 +47,7 @@ function alongAxis(
 
 const keepDims = { keepDims: true } as const;
 
-/** x less its maximum, so that no exponential overflows. */
+/** x minus its maximum along the axis, so that no exponential overflows. */
 function shifted(x: Node, axis: number): Node {
   return sub(x, max(x, axis, keepDims));
 }
@@ -66,8 +67,9 @@ const normalize = declare<AlongAxis>({
 });
 
 /**
- * e^x / sum(e^x) along an axis, the last unless told otherwise. Of x's shape and dtype, float32 or float64.
- * @throws ShapeError if x lacks the axis; DTypeError for int32; ValueError if x is not a node, a tensor or a
+ * The softmax e^x / sum(e^x) along an axis, by default the last. The result has the shape and dtype of x, which is
+ * float32 or float64.
+ * @throws ShapeError if the axis is out of range; DTypeError if x is int32; ValueError if x is not a Node, Tensor or
  *   number
  */
 export function softmax(x: Operand, axis = -1): Node {
@@ -90,9 +92,9 @@ const logNormalize = declare<AlongAxis>({
 });
 
 /**
- * x - log(sum(e^x)) along an axis, the last unless told otherwise; exact where softmax underflows. Of x's shape and
- * dtype, float32 or float64.
- * @throws ShapeError if x lacks the axis; DTypeError for int32; ValueError if x is not a node, a tensor or a
+ * The logarithm of the softmax, x - log(sum(e^x)), along an axis, by default the last. It is exact even where softmax
+ * underflows. The result has the shape and dtype of x, which is float32 or float64.
+ * @throws ShapeError if the axis is out of range; DTypeError if x is int32; ValueError if x is not a Node, Tensor or
  *   number
  */
 export function logSoftmax(x: Operand, axis = -1): Node {

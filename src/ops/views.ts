@@ -1,4 +1,4 @@
-/** The same elements in another shape or order. */
+/** Ops that give the same elements in another shape or order: transpose, reshape, stopGradient. */
 
 import { describeValue } from '../arguments/describe.js';
 import { assertList, isList } from '../arguments/read.js';
@@ -50,7 +50,7 @@ const reorder = declare<{ readonly axes: readonly number[] }>({
     {
       build: () => transpose(input('x', [2, 3]), [0, 0]),
       error: ShapeError,
-      message: /^\[transpose\] axes must name each of the 2 axes once, but received \[0, 0\]/,
+      message: /^\[transpose\] expected each of the 2 axes once, but received \[0, 0\]/,
     },
     {
       build: () => transpose(input('x', [2, 3]), [0, 2]),
@@ -61,10 +61,10 @@ const reorder = declare<{ readonly axes: readonly number[] }>({
 });
 
 /**
- * Reorders axes; reverses them unless told otherwise. Any dtype.
- * @param axes for each axis of the result, the axis of x that it is
- * @throws ShapeError if `axes` is not a list that names each axis of x once; ValueError if x is not a node, a tensor or
- *   a number
+ * Permutes the axes of x, which has any dtype. By default the order of the axes is reversed.
+ * @param axes for each axis of the result, the axis of x that it comes from
+ * @throws ShapeError if `axes` is not a list that contains each axis of x once; ValueError if x is not a Node, Tensor
+ *   or number
  */
 export function transpose(x: Operand, axes?: readonly number[]): Node {
   const [node] = lift('transpose', [x]) as [Node];
@@ -80,9 +80,7 @@ export function transpose(x: Operand, axes?: readonly number[]): Node {
     ? given.map((axis) => resolveAxis(axis, rank, '[transpose]'))
     : Array.from({ length: rank }, (_, axis) => rank - 1 - axis);
   if (resolved.length !== rank || new Set(resolved).size !== rank) {
-    fail.shape(
-      `axes must name each of the ${rank} axes once, but received ${formatShape(given ?? [])}`,
-    );
+    fail.shape(`expected each of the ${rank} axes once, but received ${formatShape(given ?? [])}`);
   }
   return resolved.every((axis, index) => axis === index)
     ? node
@@ -98,7 +96,7 @@ const refold = declare<{ readonly shape: Shape }>({
     const from = (x as Node).shape;
     if (sizeOfDims(shape) !== sizeOfDims(from)) {
       fail.shape(
-        `cannot reshape ${formatShape(from)} to ${formatShape(shape)}: ${sizeOfDims(from)} elements are not ${sizeOfDims(shape)}`,
+        `cannot reshape ${formatShape(from)} to ${formatShape(shape)}: the numbers of elements differ: ${sizeOfDims(from)} and ${sizeOfDims(shape)}`,
       );
     }
     return shape;
@@ -115,7 +113,8 @@ const refold = declare<{ readonly shape: Shape }>({
     {
       build: () => reshape(input('x', [2, 3]), [4, 2]),
       error: ShapeError,
-      message: /^\[reshape\] cannot reshape \[2, 3\] to \[4, 2\]: 6 elements are not 8/,
+      message:
+        /^\[reshape\] cannot reshape \[2, 3\] to \[4, 2\]: the numbers of elements differ: 6 and 8/,
     },
     {
       build: () => reshape(input('x', ['batch', 3]), [2, -1]),
@@ -131,9 +130,10 @@ const refold = declare<{ readonly shape: Shape }>({
 });
 
 /**
- * The same elements, in row-major order, in another shape; one dimension may be -1, to be inferred. Any dtype.
- * @throws ShapeError if `shape` is not a shape, has another size, or has a -1 that cannot be inferred; ValueError if x
- *   is not a node, a tensor or a number
+ * The elements of x in row-major order, in another shape. One dimension may be -1; it is inferred from the others. The
+ * result has the dtype of x, which is any.
+ * @throws ShapeError if `shape` is not a shape, has another number of elements, or has a -1 that cannot be inferred;
+ *   ValueError if x is not a Node, Tensor or number
  */
 export function reshape(x: Operand, shape: readonly Dim[]): Node {
   const [node] = lift('reshape', [x]) as [Node];
@@ -144,11 +144,12 @@ export function reshape(x: Operand, shape: readonly Dim[]): Node {
   return same ? node : refold([node], { shape: target });
 }
 
-/** A new node of the same value: a label or an origin of it does not apply to `node`. */
+/** A new node with the same value. A label or an origin that is set on it does not apply to `node`. */
 export function sameAs(node: Node): Node {
   return node.op.interned ? node[twin]() : refold([node], { shape: node.shape })[twin]();
 }
 
+/** The target shape of a reshape, with a -1 replaced by the inferred dimension. */
 function inferred(node: Node, given: readonly Dim[], fail: ReturnType<typeof failFor>): Shape {
   const shape = dimensionList(given, fail.where);
   const wildcards = shape.filter((dim) => dim === -1).length;
@@ -174,7 +175,7 @@ const stop = declare({
   dtype: sameType,
   shape: ([x]) => (x as Node).shape,
   lowering: { kind: 'alias' },
-  gradient: notDifferentiable('it is there to stop the gradient'),
+  gradient: notDifferentiable('its purpose is to stop the gradient'),
   samples: [
     { inputs: [{ shape: [2, 3] }], build: (x) => stopGradient(x as Node) },
     { inputs: [{ shape: [2, 3, 4] }], build: (x) => stopGradient(x as Node) },
@@ -191,8 +192,8 @@ const stop = declare({
 });
 
 /**
- * x itself, through which no gradient flows back.
- * @throws ValueError if x is not a node, a tensor or a number
+ * The value of x. No gradient flows back through this node to x.
+ * @throws ValueError if x is not a Node, Tensor or number
  */
 export function stopGradient(x: Operand): Node {
   return stop([x], {});

@@ -1,4 +1,4 @@
-/** Parts of tensors, and tensors made of parts: each is the other's gradient. */
+/** Slices of tensors, and tensors assembled from several: each kind computes the gradients of the other. */
 
 import { describeValue } from '../arguments/describe.js';
 import { checkedLater } from '../arguments/kinds.js';
@@ -49,7 +49,7 @@ const cut = declare<SliceAttributes>({
       const shape = from as readonly number[];
       const [first, last, dim] = [bind(start), bind(end), shape[axis] as number];
       if (first < 0 || last < first || last > dim) {
-        // A named axis is known only now that its name is bound.
+        // The length of a named axis is known only once its name is bound.
         throw new ShapeError(
           `${first} to ${last} is not within axis ${axis} of ${formatShape(shape)}`,
         );
@@ -95,22 +95,23 @@ const cut = declare<SliceAttributes>({
 });
 
 const sliceOptions = declareOptions('slice', {
-  /** Along which to cut; negative ones count from the end. */
+  /** The axis to slice. A negative axis counts from the end. */
   axis: required(checkedLater<number>('an axis (an integer)'), 'dim'),
-  /** The first element; 0 unless told otherwise. */
+  /** The position of the first element; 0 by default. */
   start: optional(checkedLater<Dim>('a position'), 'begin', 'from'),
-  /** The element after the last; the axis's length unless told otherwise. */
+  /** The position after the last element; the length of the axis by default. */
   end: optional(checkedLater<Dim>('a position'), 'stop', 'to'),
 });
 
-/** What `slice` is told. */
+/** Options of `slice`. */
 export interface SliceOptions extends OptionsOf<typeof sliceOptions> {}
 
 /**
- * The elements from `start` up to `end` along one axis; negative positions count from the end.
- * Along a named axis the range is checked when the name is bound. Of x's dtype, whichever it is, and of x's rank.
- * @throws ShapeError if x lacks the axis, or the range is not within it; ValueError if x is not a node, a tensor or a
- *   number, if `options` has no axis, and for an unknown option
+ * The elements from `start` up to, but not including, `end` along one axis. Negative positions count from the end. The
+ * range along a named axis is checked when its name is bound. The result has the rank of x and the dtype of x, which is
+ * any.
+ * @throws ShapeError if the axis is out of range, or the positions are not within it; ValueError if x is not a Node,
+ *   Tensor or number, if `options` has no axis, or if an option is unknown
  */
 export function slice(x: Operand, options: SliceOptions): Node {
   const { axis, start = 0, end } = sliceOptions.read(options, '[slice]');
@@ -199,9 +200,10 @@ const join = declare<{ readonly axis: number }>({
 });
 
 /**
- * Joins nodes along an existing axis; the other dimensions are equal. One dtype, whichever it is.
- * @throws ShapeError for no operands, dimensions that differ or an axis that they lack; DTypeError for two dtypes;
- *   ValueError if `operands` is not a list of nodes, tensors and numbers
+ * Joins operands along an existing axis. Their other dimensions are equal. All have the same dtype, any one, and so
+ * does the result.
+ * @throws ShapeError if there are no operands, other dimensions differ or the axis is out of range; DTypeError if the
+ *   dtypes differ; ValueError if `operands` is not a list of Nodes, Tensors and numbers
  */
 export function concat(operands: readonly Operand[], axis: number): Node {
   const nodes = several('concat', operands);
@@ -260,15 +262,17 @@ const pile = declare<{ readonly axis: number }>({
 });
 
 /**
- * Joins nodes of one shape along a new axis; -1 makes it the last. One dtype, whichever it is.
- * @throws ShapeError for no operands, two shapes or an axis out of range; DTypeError for two dtypes; ValueError if
- *   `operands` is not a list of nodes, tensors and numbers
+ * Joins operands of the same shape along a new axis; -1 makes it the last. All have the same dtype, any one, and so
+ * does the result.
+ * @throws ShapeError if there are no operands, the shapes differ or the axis is out of range; DTypeError if the dtypes
+ *   differ; ValueError if `operands` is not a list of Nodes, Tensors and numbers
  */
 export function stack(operands: readonly Operand[], axis: number): Node {
   const nodes = several('stack', operands);
   return pile(nodes, { axis: resolveAxis(axis, (nodes[0] as Node).shape.length + 1, '[stack]') });
 }
 
+/** The operands as nodes. @throws ShapeError if there are none; ValueError if they are not a list of operands */
 function several(opName: string, operands: readonly Operand[]): Node[] {
   const fail = failFor({ name: opName }, []);
   const expected = `${fail.where} expected a list of operands, as in ${opName}([a, b], 0),`;
@@ -279,7 +283,7 @@ function several(opName: string, operands: readonly Operand[]): Node[] {
 
 interface AssembleAttributes {
   readonly shape: Shape;
-  /** Where each input's window starts. */
+  /** The start position of each input's window. */
   readonly starts: readonly Shape[];
 }
 
@@ -355,10 +359,10 @@ const putTogether = declare<AssembleAttributes>({
 });
 
 /**
- * Zeros of `shape`, with every part added at its window: what gradients of slices add up to. All parts of one
- * dtype, float32 or float64.
- * @throws ShapeError if a part is not within the shape; DTypeError for two dtypes or int32; GraphError for no parts;
- *   ValueError if `parts` is not a list of parts
+ * A tensor of zeros of the given shape, with every part added at its window. The gradients of slices are summed this
+ * way. All parts have the same dtype, float32 or float64, and so does the result.
+ * @throws ShapeError if a part is not within the shape; DTypeError if the dtypes differ or are int32; GraphError if
+ *   there are no parts; ValueError if `parts` is not a list of Parts
  */
 export function assemble(shape: Shape, parts: readonly Part[]): Node {
   const target = dimensions('assemble', shape);

@@ -1,4 +1,4 @@
-/** Adam. */
+/** The Adam optimizer. */
 
 import { numberFrom } from '../arguments/kinds.js';
 import { declareOptions, type OptionsOf, optional } from '../arguments/options.js';
@@ -12,30 +12,33 @@ import { Tensor, tensor } from '../tensor/tensor.js';
 import { gradientsFor, rateIn, rateKind } from './gradients.js';
 
 const adamOptions = declareOptions('adam', {
-  /** The step size; 0.001 unless told otherwise. */
+  /** The learning rate; 0.001 by default. */
   rate: optional(rateKind, 'lr', 'learningRate', 'stepSize'),
-  /** Decay of the first moment, the mean of gradients; 0.9 unless told otherwise. */
+  /** Decay of the first moment, the mean of gradients; 0.9 by default. */
   beta1: optional(numberFrom(0, 1)),
-  /** Decay of the second moment, the mean of squared gradients; 0.999 unless told otherwise. */
+  /** Decay of the second moment, the mean of squared gradients; 0.999 by default. */
   beta2: optional(numberFrom(0, 1)),
-  /** Added to the root of the second moment; 1e-8 unless told otherwise. */
+  /** Added to the square root of the second moment; 1e-8 by default. */
   epsilon: optional(numberFrom(0), 'eps'),
 });
 
-/** What `adam` may be told. */
+/** Options of `adam`. */
 export interface AdamOptions extends OptionsOf<typeof adamOptions> {}
 
 /**
- * Kingma & Ba, Adam: a method for stochastic optimization (ICLR 2015), algorithm 1:
+ * Returns the updates of one Adam step: Kingma & Ba, Adam: a method for stochastic optimization (ICLR 2015), algorithm
+ * 1:
  *
  *     m' = beta1 m + (1 - beta1) g     v' = beta2 v + (1 - beta2) g^2     t' = t + 1
  *     w' = w - rate (m' / (1 - beta1^t')) / (sqrt(v' / (1 - beta2^t')) + epsilon)
  *
- * Moments are states named `NAME.adam.m` and `NAME.adam.v`; the count of steps is one float64 state,
- * as 1 - beta2^t loses its digits in float32.
+ * The moments are states named `NAME.adam.m` and `NAME.adam.v`, in the shape and dtype of the parameter NAME. The
+ * number of steps is one state `FIRST.adam.step`, where FIRST is the first parameter. It is a float64 scalar, because 1
+ * - beta2^t loses digits in float32.
  *
- * @throws GraphError if the loss is not a node, or no gradient reaches a parameter; ValueError if there are no
- *   parameters, and for an unknown or unacceptable option
+ * @param lossOrGradients a scalar loss, or gradients that `backward` returned
+ * @throws GraphError if the loss is not a node, if an element of `parameters` is not a parameter, or if no gradient
+ *   reaches one; ValueError if `parameters` is not a list or is empty, or if an option is unknown or invalid
  */
 export function adam(
   lossOrGradients: Node | Gradients,
@@ -54,7 +57,7 @@ export function adam(
     const [bias1, bias2] = [sub(1, pow(beta1, t)), sub(1, pow(beta2, t))];
     const made = {
       stepSize: cast(div(rateIn('float64', rate), bias1), dtype),
-      // Multiplied by, for a division costs more than all else that is done to an element.
+      // A factor, because a division of every element would cost more than the rest of the update.
       correction: cast(div(1, sqrt(bias2)), dtype),
     };
     scalars.set(dtype, made);

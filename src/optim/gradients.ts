@@ -1,4 +1,4 @@
-/** What optimizers share: a loss or its gradients, parameters that can be trained, a rate. */
+/** Code that the optimizers share: the gradients of the parameters, and the learning rate. */
 
 import { describeValue } from '../arguments/describe.js';
 import type { Kind } from '../arguments/options.js';
@@ -11,10 +11,10 @@ import { isNode, type Node } from '../graph/node.js';
 import { cast } from '../ops/index.js';
 import type { DType } from '../tensor/dtype.js';
 
-/** A step size: a number, or a scalar node such as a state that a schedule writes to. */
+/** A learning rate: a finite number of at least 0, or a node of shape [], such as a state that a schedule updates. */
 export type Rate = number | Node;
 
-/** An option that is a step size. */
+/** The kind of an option that is a learning rate. */
 export const rateKind: Kind<Rate> = {
   expected: 'a finite number of at least 0, or a node of shape []',
   accepts: (value) =>
@@ -23,6 +23,7 @@ export const rateKind: Kind<Rate> = {
       : typeof value === 'number' && value >= 0 && value < Infinity,
 };
 
+/** A parameter and its gradient. */
 export interface Trained {
   readonly parameter: Variable;
   readonly gradient: Node;
@@ -30,8 +31,8 @@ export interface Trained {
 
 /**
  * The gradient of every parameter.
- * @throws ValueError if `parameters` is not a list or has no elements; GraphError if the loss is not a node, or one of
- *   the list is not a parameter or receives no gradient
+ * @throws ValueError if `parameters` is not a list or is empty; GraphError if the loss is not a Node, or if an element
+ *   of the list is not a parameter or receives no gradient
  */
 export function gradientsFor(
   optimizer: string,
@@ -40,7 +41,7 @@ export function gradientsFor(
 ): Trained[] {
   if (!isGradients(lossOrGradients) && !isNode(lossOrGradients)) {
     throw new GraphError(
-      `${optimizer}: expected a loss (a node) or its gradients, but received ${describeValue(lossOrGradients)}; the form is ${optimizer}(loss, parameters, options)`,
+      `${optimizer}: expected a loss (a node) or its gradients, but received ${describeValue(lossOrGradients)}; write ${optimizer}(loss, parameters, options)`,
     );
   }
   const list = assertList(parameters, `${optimizer}: expected a list of parameters,`);
@@ -65,7 +66,7 @@ export function gradientsFor(
   });
 }
 
-/** The rate in a parameter's dtype. */
+/** The learning rate as a scalar node of the given dtype. */
 export function rateIn(dtype: DType, rate: Rate): Node {
   return isNode(rate) ? cast(rate, dtype) : constant(rate, { dtype });
 }

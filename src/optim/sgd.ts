@@ -1,4 +1,4 @@
-/** Stochastic gradient descent. */
+/** The optimizer of stochastic gradient descent. */
 
 import { numberFrom } from '../arguments/kinds.js';
 import { declareOptions, type OptionsOf, optional, required } from '../arguments/options.js';
@@ -11,21 +11,24 @@ import { Tensor } from '../tensor/tensor.js';
 import { gradientsFor, rateIn, rateKind } from './gradients.js';
 
 const sgdOptions = declareOptions('sgd', {
-  /** The step size. */
+  /** The learning rate. */
   rate: required(rateKind, 'lr', 'learningRate', 'stepSize'),
-  /** How much of the last step is kept: Polyak's heavy ball, v' = momentum v + g; 0 is plain descent. */
+  /**
+   * The decay of the velocity, v' = momentum v + g (Polyak's heavy ball). The default 0 is descent without momentum.
+   */
   momentum: optional(numberFrom(0, 1)),
 });
 
-/** What `sgd` is told. */
+/** Options of `sgd`. */
 export interface SgdOptions extends OptionsOf<typeof sgdOptions> {}
 
 /**
- * w' = w - rate g, or with momentum w' = w - rate v'. Returns the updates to apply in a run;
- * velocities are states named `NAME.sgd.velocity`.
+ * Returns the updates of one step of stochastic gradient descent: w' = w - rate g, or with momentum w' = w - rate v'.
+ * Velocities are states named `NAME.sgd.velocity`, in the shape and dtype of the parameter NAME.
  *
- * @throws GraphError if the loss is not a node, or no gradient reaches a parameter; ValueError if there are no
- *   parameters, and for an unknown or unacceptable option
+ * @param lossOrGradients a scalar loss, or gradients that `backward` returned
+ * @throws GraphError if the loss is not a node, if an element of `parameters` is not a parameter, or if no gradient
+ *   reaches one; ValueError if `parameters` is not a list or is empty, or if an option is missing, unknown or invalid
  */
 export function sgd(
   lossOrGradients: Node | Gradients,

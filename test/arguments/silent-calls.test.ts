@@ -103,7 +103,7 @@ describe('an activation', () => {
     (given) => {
       const error = errorOf(() => layer(() => given).apply(x));
       expect(error).toBeInstanceOf(fb.ValueError);
-      expect(error.message).toContain("FeedForward 'dense': the activation must give a node");
+      expect(error.message).toContain("FeedForward 'dense': the activation must return a node");
     },
   );
 });

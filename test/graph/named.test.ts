@@ -48,7 +48,7 @@ describe('named dimensions', () => {
       "[reshape] cannot infer -1: 3*batch elements do not divide by 2 (operands: [input 'x'])",
     );
     expect(() => reshape(input('x', ['batch', 3]), ['batch', 4])).toThrow(
-      /3\*batch elements are not 4\*batch/,
+      /the numbers of elements differ: 3\*batch and 4\*batch/,
     );
   });
 

@@ -114,7 +114,7 @@ describe('softmaxCrossEntropy', () => {
   it('refuses targets that do not fit', () => {
     const z = input('z', ['batch', 3]);
     expect(errorOf(() => softmaxCrossEntropy(z, input('t', ['batch', 4]))).message).toBe(
-      "[softmaxCrossEntropy] expected probabilities of [batch, 3], or class indices of [batch] as int32, but received float32 [batch, 4]; class indices are made int32 by cast(target, 'int32'), or fed as an Int32Array (operands: [input 'z'], [input 't'])",
+      "[softmaxCrossEntropy] expected probabilities of [batch, 3], or class indices of [batch] as int32, but received float32 [batch, 4]; to make class indices int32, write cast(target, 'int32') or feed an Int32Array (operands: [input 'z'], [input 't'])",
     );
     expect(errorOf(() => softmaxCrossEntropy(z, input('t', ['batch']))).message).toContain(
       'class indices of [batch] as int32, but received float32 [batch]',

@@ -53,7 +53,7 @@ describe('a user’s op that is declared wrongly is found out, never trusted', (
       'an alias of another size',
       { lowering: { kind: 'alias' }, shape: () => [5] },
       GraphError,
-      'makes [5] of [2]',
+      'changes [2] to [5]',
     ],
     [
       'a lowering that there is not',
