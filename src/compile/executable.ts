@@ -42,7 +42,7 @@ export interface Slot {
 interface FeedSlot extends Slot {
   readonly input: Input;
   /** Its place among the native program's feeds; -1 where nothing reads it. */
-  readonly place: number;
+  readonly position: number;
 }
 
 export type Tensors = Readonly<Record<string, Tensor>>;
@@ -101,10 +101,10 @@ export class Executable {
     this.outputs = encoded.outputs.map(({ dtype, shape }, index) => {
       return slotOf(names[index] as string, dtype, shape);
     });
-    const places = new Map(encoded.feeds.map((input, place) => [input, place]));
+    const positions = new Map(encoded.feeds.map((input, position) => [input, position]));
     this.#fed = [...inputs].map(([name, input]) => {
-      const place = places.get(input) ?? -1;
-      return { ...slotOf(name, input.dtype, boundShape(input, bindings)), input, place };
+      const position = positions.get(input) ?? -1;
+      return { ...slotOf(name, input.dtype, boundShape(input, bindings)), input, position };
     });
     this.feeds = encoded.feeds.map((input) => {
       return slotOf(input.name as string, input.dtype, boundShape(input, bindings));
@@ -139,23 +139,23 @@ export class Executable {
       const slot = fed[index] as FeedSlot;
       const tensor = Object.hasOwn(feeds, slot.name) ? feeds[slot.name] : undefined;
       if (!isTensor(tensor) || !fits(tensor, slot)) return false;
-      if (slot.place >= 0) this.#memory[slot.place] = tensor.data;
+      if (slot.position >= 0) this.#memory[slot.position] = tensor.data;
     }
     return true;
   }
 
   /** Takes feeds that were bound. */
   take(tensors: ReadonlyMap<Input, Tensor>): void {
-    this.encoded.feeds.forEach((input, place) => {
-      this.#memory[place] = (tensors.get(input) as Tensor).data;
+    this.encoded.feeds.forEach((input, position) => {
+      this.#memory[position] = (tensors.get(input) as Tensor).data;
     });
   }
 
   /** Feeds and outputs are their caller's: nothing here may keep them alive. */
   forget(): void {
     const memory = this.#memory;
-    for (let place = 0; place < memory.length; place++) {
-      memory[place] = this.#noMemory[place] as TypedArray;
+    for (let position = 0; position < memory.length; position++) {
+      memory[position] = this.#noMemory[position] as TypedArray;
     }
   }
 
@@ -165,9 +165,9 @@ export class Executable {
    */
   fedWith(memory: readonly TypedArray[] = this.#memory): Map<Input, { data: TypedArray }> {
     return new Map(
-      this.#fed.map(({ input, dtype, size, place }) => [
+      this.#fed.map(({ input, dtype, size, position }) => [
         input,
-        { data: place < 0 ? typedArray(dtype, size) : (memory[place] as TypedArray) },
+        { data: position < 0 ? typedArray(dtype, size) : (memory[position] as TypedArray) },
       ]),
     );
   }
@@ -209,15 +209,15 @@ export class Executable {
 
   /** @throws ValueError where one that was taken has gone: feeds and options may have getters, which may do anything */
   #copyFeeds(to: readonly TypedArray[]): void {
-    for (let place = 0; place < this.feeds.length; place++) {
-      const { name, size } = this.feeds[place] as Slot;
-      const taken = this.#memory[place] as TypedArray;
+    for (let position = 0; position < this.feeds.length; position++) {
+      const { name, size } = this.feeds[position] as Slot;
+      const taken = this.#memory[position] as TypedArray;
       if (taken.length !== size) {
         throw new ValueError(
           `run: feed '${name}' went away while the run was prepared: a getter among the feeds or options ran this program, or transferred memory`,
         );
       }
-      (to[place] as TypedArray).set(taken);
+      (to[position] as TypedArray).set(taken);
     }
   }
 
@@ -303,9 +303,9 @@ export class Executable {
       const source = staged[this.feeds.length + index] as TypedArray;
       const copy = typedArray(dtype, size);
       for (let from = 0; from < size; from += elementsPerTurn) {
-        const part = source.subarray(from, Math.min(size, from + elementsPerTurn));
-        copy.set(part, from);
-        left -= part.length + elementsPerTensor;
+        const chunk = source.subarray(from, Math.min(size, from + elementsPerTurn));
+        copy.set(chunk, from);
+        left -= chunk.length + elementsPerTensor;
         if (left > 0) continue;
         await nextTurn();
         left = elementsPerTurn;

@@ -1,7 +1,7 @@
 /** A line of those who start one after another, in the order of coming. */
 
 /** A place in a line. */
-export interface PlaceInLine {
+export interface LineEntry {
   /** Resolves when all who came before have left the line. Never rejects. */
   readonly turn: Promise<void>;
   /** Leaves the line, at its turn or before. To be called once. */
@@ -17,7 +17,7 @@ export class Line {
     return this.#length;
   }
 
-  enter(): PlaceInLine {
+  enter(): LineEntry {
     const turn = this.#last;
     let left: () => void = () => {};
     const leaving = new Promise<void>((resolve) => {

@@ -37,10 +37,10 @@ const shownNodes = 6;
 export function profileRows({ code, nodes }: Encoded, nanoseconds: Float64Array): ProfileRow[] {
   const total = nanoseconds.reduce((sum, time) => sum + time, 0);
   const [buffers, outputs] = [code[1] as number, code[4] as number];
-  let place = headerLength + 2 * buffers + 4 * outputs;
+  let position = headerLength + 2 * buffers + 4 * outputs;
   const rows = nodes.map((computed, instruction) => {
-    const kind = kinds[code[place] as number] ?? kinds[0];
-    place += code[place + 1] as number;
+    const kind = kinds[code[position] as number] ?? kinds[0];
+    position += code[position + 1] as number;
     const time = nanoseconds[instruction] as number;
     const more = computed.length > shownNodes ? ` and ${computed.length - shownNodes} more` : '';
     return {

@@ -309,8 +309,8 @@ export class Program<K extends string = string> {
       signal,
     });
     if (landed.status === done) return;
-    const failed = executable.feeds.map(({ size }, place) =>
-      (memory[place] as TypedArray).subarray(landed.steps * size, (landed.steps + 1) * size),
+    const failed = executable.feeds.map(({ size }, index) =>
+      (memory[index] as TypedArray).subarray(landed.steps * size, (landed.steps + 1) * size),
     );
     throw this.#notFinite(executable, executable.fedWith(failed), landed.status, landed.run);
   }
@@ -344,16 +344,16 @@ export class Program<K extends string = string> {
     if (known) return await this.#start(known, request);
     // The leaves are the run's from the call on, though they are read and written later.
     holdLeaves(this.#variables, this.#written);
-    const place = this.#line.enter();
+    const entry = this.#line.enter();
     let launched: Promise<Launched>;
     try {
-      await untilAborted(place.turn, request.signal);
+      await untilAborted(entry.turn, request.signal);
       const executable = await this.#executables.prepare(bindings, request.signal);
       launched = this.#start(executable, request);
       // Whoever disposed of the program meanwhile could not dispose of this.
       if (this.#executables.disposed) executable.dispose();
     } finally {
-      place.leave();
+      entry.leave();
       releaseLeaves(this.#variables, this.#written);
     }
     return await launched;

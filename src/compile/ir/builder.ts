@@ -13,13 +13,13 @@ import { Tensor } from '../../tensor/tensor.js';
 import {
   adjacent,
   aloneIn,
-  columnParts,
+  type Block,
+  columnBlocks,
   compareLists,
   isMatrix,
   meets,
   overlaps,
-  type Part,
-} from './places.js';
+} from './blocks.js';
 import { hashOf, isSame } from './same.js';
 import {
   type Details,
@@ -32,7 +32,16 @@ import {
   Value,
   viewed,
 } from './value.js';
-import { boxOf, broadcast, compose, count, dense, equalLists, rebase, type View } from './view.js';
+import {
+  boxOf,
+  broadcast,
+  compose,
+  count,
+  dense,
+  equalLists,
+  rebase,
+  type StridedView,
+} from './view.js';
 
 // Constants larger than this are computed in every run, rather than kept.
 const maxFolded = 4096;
@@ -137,7 +146,7 @@ export class Builder {
   }
 
   /** The view `outer` of what the ref shows, copying it first where that is no view. */
-  through(outer: View, ref: Ref, node?: Node): Ref {
+  through(outer: StridedView, ref: Ref, node?: Node): Ref {
     const direct = compose(outer, ref);
     if (direct) return this.resolve(viewed(ref.value, direct));
     const { value } = this.copy(ref, node);
@@ -163,9 +172,9 @@ export class Builder {
           kept[0] as Ref,
         );
     }
-    const places = this.#sumOfPlaces(kept, node);
+    const assembled = this.#sumOfAssembled(kept, node);
     return (
-      places ??
+      assembled ??
       this.#once(shape, kept, (small, operands) =>
         this.#value('sum', dtype, small, operands, {}, node),
       )
@@ -187,7 +196,7 @@ export class Builder {
         this.fire('simplify: zero product');
         return transposed(this.stretch(this.#timesZero(transposed(a), node), [n, m]));
       }
-      const split = this.splitsProducts && this.#productOfParts(a, b, node);
+      const split = this.splitsProducts && this.#productOfBlocks(a, b, node);
       if (split) return split;
     }
     const operands = [this.matrix(a), this.matrix(b)];
@@ -220,60 +229,60 @@ export class Builder {
   }
 
   /** Operands side by side in `shape`; `adds` where they may overlap or leave gaps of zeros. */
-  place(
+  assemble(
     dtype: DType,
     shape: readonly number[],
-    parts: readonly Part[],
+    blocks: readonly Block[],
     node?: Node,
     adds = false,
   ): Ref {
-    let kept = parts.filter(({ ref }) => !ref.shape.includes(0));
+    let kept = blocks.filter(({ ref }) => !ref.shape.includes(0));
     if (adds) kept = kept.filter(({ ref }) => numberOf(ref) !== 0);
     if (kept.length === 0) return this.filled(0, dtype, shape);
     const size = kept.reduce((total, { ref }) => total + count(ref.shape), 0);
     const overlap = adds && overlaps(kept);
     const gaps = adds && (overlap ? true : size < count(shape));
     if (!overlap && !gaps) {
-      kept = kept.flatMap((part) => this.#partsWithin(part));
+      kept = kept.flatMap((block) => this.#blocksWithin(block));
       kept.sort((p, q) => compareLists(p.start, q.start));
       const view = adjacent(shape, kept);
       if (view) {
-        this.fire('simplify: place is a view');
+        this.fire('simplify: assembled value is a view');
         return view;
       }
     }
     const starts = kept.map(({ start }) => start);
     const args = kept.map(({ ref }) => ref);
-    return this.#value('place', dtype, shape, args, { starts, adds: overlap, gaps }, node);
+    return this.#value('assemble', dtype, shape, args, { starts, adds: overlap, gaps }, node);
   }
 
   /** A ref to a place that lies within one operand is a ref to that. */
   resolve(ref: Ref): Ref {
     const { value } = ref;
     const { starts, adds } = value.details;
-    if (value.kind !== 'place' || !starts) return ref;
+    if (value.kind !== 'assemble' || !starts) return ref;
     const box = boxOf(ref, value.shape);
     if (!box) return ref;
     let met = 0;
     for (let i = 0; i < starts.length; i++) {
-      const part = value.args[i] as Ref;
+      const block = value.args[i] as Ref;
       const start = starts[i] as readonly number[];
-      if (!meets(box.start, box.end, start, part.shape)) continue;
+      if (!meets(box.start, box.end, start, block.shape)) continue;
       met++;
       const inside = start.every(
         (from, axis) =>
           (box.start[axis] as number) >= from &&
-          (box.end[axis] as number) <= from + (part.shape[axis] as number),
+          (box.end[axis] as number) <= from + (block.shape[axis] as number),
       );
       if (!inside) {
         if (!adds) return ref;
         continue;
       }
       if (adds && !aloneIn(value, i, box)) return ref;
-      const within = compose(rebase(ref, box, start, part.shape), part);
+      const within = compose(rebase(ref, box, start, block.shape), block);
       if (!within) return ref;
-      this.fire('simplify: view of a place');
-      return this.resolve(viewed(part.value, within));
+      this.fire('simplify: view of a block');
+      return this.resolve(viewed(block.value, within));
     }
     return met === 0 ? this.filled(0, value.dtype, ref.shape) : ref;
   }
@@ -377,11 +386,11 @@ export class Builder {
   }
 
   /** The sum of places with the same windows is a place of sums. */
-  #sumOfPlaces(terms: readonly Ref[], node?: Node): Ref | undefined {
+  #sumOfAssembled(terms: readonly Ref[], node?: Node): Ref | undefined {
     const first = (terms[0] as Ref).value;
     const { starts } = first.details;
     const alike = (term: Ref) =>
-      term.value.kind === 'place' &&
+      term.value.kind === 'assemble' &&
       !term.value.details.adds &&
       !term.value.details.gaps &&
       showsAll(term) &&
@@ -396,8 +405,8 @@ export class Builder {
           ),
       );
     if (!starts || !terms.every(alike)) return undefined;
-    this.fire('simplify: sum of places');
-    const parts = starts.map((start, i) => {
+    this.fire('simplify: sum of assembled values');
+    const blocks = starts.map((start, i) => {
       const { shape } = first.args[i] as Ref;
       return {
         start,
@@ -409,15 +418,15 @@ export class Builder {
         ),
       };
     });
-    return this.place(first.dtype, first.shape, parts, node);
+    return this.assemble(first.dtype, first.shape, blocks, node);
   }
 
   /** concat(a1, a2) B is a1 B1 + a2 B2 where it lies along K, and blocks of the result along M or N. */
-  #productOfParts(a: Ref, b: Ref, node?: Node): Ref | undefined {
+  #productOfBlocks(a: Ref, b: Ref, node?: Node): Ref | undefined {
     const { dtype } = a.value;
     const m = a.shape[0] as number;
     const n = b.shape[1] as number;
-    const alongK = columnParts(a, 1) ?? columnParts(b, 0);
+    const alongK = columnBlocks(a, 1) ?? columnBlocks(b, 0);
     if (alongK) {
       this.fire('simplify: product of a concat along K');
       const terms = alongK.map(([from, to]) =>
@@ -429,32 +438,32 @@ export class Builder {
       );
       return this.sum(dtype, [m, n], terms, node);
     }
-    const alongM = columnParts(a, 0);
+    const alongM = columnBlocks(a, 0);
     if (alongM) {
       this.fire('simplify: product of a concat along M');
-      const parts = alongM.map(([from, to]) => ({
+      const blocks = alongM.map(([from, to]) => ({
         start: [from, 0],
         ref: this.product(this.resolve(narrow(a, 0, from, to)), b, node),
       }));
-      return this.place(dtype, [m, n], parts, node);
+      return this.assemble(dtype, [m, n], blocks, node);
     }
-    const alongN = columnParts(b, 1);
+    const alongN = columnBlocks(b, 1);
     if (!alongN) return undefined;
     this.fire('simplify: product of a concat along N');
-    const parts = alongN.map(([from, to]) => ({
+    const blocks = alongN.map(([from, to]) => ({
       start: [0, from],
       ref: this.product(a, this.resolve(narrow(b, 1, from, to)), node),
     }));
-    return this.place(dtype, [m, n], parts, node);
+    return this.assemble(dtype, [m, n], blocks, node);
   }
 
-  /** A part that is a place itself is its operands. */
-  #partsWithin({ ref, start }: Part): Part[] {
+  /** A block that is a place itself is its operands. */
+  #blocksWithin({ ref, start }: Block): Block[] {
     const { value } = ref;
     const { starts, adds, gaps } = value.details;
-    if (value.kind !== 'place' || !starts || adds || gaps) return [{ ref, start }];
+    if (value.kind !== 'assemble' || !starts || adds || gaps) return [{ ref, start }];
     if (showsAll(ref) && equalLists(ref.shape, value.shape)) {
-      this.fire('simplify: place of a place');
+      this.fire('simplify: nested assemble');
       return value.args.map((arg, i) => ({
         ref: arg,
         start: start.map((at, axis) => at + (starts[i]?.[axis] as number)),

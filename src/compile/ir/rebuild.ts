@@ -120,13 +120,13 @@ export class Rebuilder {
         return build.reduce(details.kernel as string, dtype, args[0] as Ref, shape.length, node);
       case 'random':
         return build.random(details.kernel as string, details.seed as number, dtype, shape, node);
-      case 'place': {
+      case 'assemble': {
         const starts = details.starts as readonly (readonly number[])[];
-        const parts = args.map((ref, i) => ({ ref, start: starts[i] as readonly number[] }));
-        return build.place(
+        const blocks = args.map((ref, i) => ({ ref, start: starts[i] as readonly number[] }));
+        return build.assemble(
           dtype,
           shape,
-          parts,
+          blocks,
           node,
           details.adds === true || details.gaps === true,
         );

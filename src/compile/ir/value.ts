@@ -8,7 +8,7 @@ import { Constant, type Leaf } from '../../graph/leaf.js';
 import type { Node } from '../../graph/node.js';
 import { finished, Pace, type Sliced } from '../../graph/sliced.js';
 import type { DType } from '../../tensor/dtype.js';
-import { count, isWhole, rowMajor, type View } from './view.js';
+import { count, isWhole, rowMajor, type StridedView } from './view.js';
 
 export type Kind =
   /** A leaf's memory: a feed, a parameter, a state, a constant. */
@@ -27,10 +27,10 @@ export type Kind =
   | 'reduce'
   | 'random'
   /** Operands side by side, each in its window. */
-  | 'place';
+  | 'assemble';
 
 /** A use of a value: its elements, or some of them, through a view. */
-export interface Ref extends View {
+export interface Ref extends StridedView {
   readonly value: Value;
 }
 
@@ -80,7 +80,7 @@ export function showsAll(ref: Ref): boolean {
   return ref === ref.value.whole || isWhole(ref, ref.value.size);
 }
 
-export function viewed(value: Value, { offset, shape, strides }: View): Ref {
+export function viewed(value: Value, { offset, shape, strides }: StridedView): Ref {
   return { value, offset, shape, strides };
 }
 

@@ -4,7 +4,7 @@
  */
 
 /** Element (i, j, …) is element offset + i * strides[0] + j * strides[1] + … of the value. */
-export interface View {
+export interface StridedView {
   readonly offset: number;
   readonly shape: readonly number[];
   readonly strides: readonly number[];
@@ -21,7 +21,7 @@ export function rowMajor(shape: readonly number[]): number[] {
   return strides;
 }
 
-export function dense(shape: readonly number[]): View {
+export function dense(shape: readonly number[]): StridedView {
   return { offset: 0, shape, strides: rowMajor(shape) };
 }
 
@@ -39,7 +39,7 @@ export function equalLists(a: readonly number[], b: readonly number[]): boolean 
 }
 
 /** Whether the view shows elements offset, offset + 1, … in order. */
-export function isContiguous({ shape, strides }: View): boolean {
+export function isContiguous({ shape, strides }: StridedView): boolean {
   let stride = 1;
   for (let axis = shape.length - 1; axis >= 0; axis--) {
     const dim = shape[axis] as number;
@@ -51,7 +51,7 @@ export function isContiguous({ shape, strides }: View): boolean {
 }
 
 /** Whether the view shows all elements of a value of `size` elements, in order. */
-export function isWhole(view: View, size: number): boolean {
+export function isWhole(view: StridedView, size: number): boolean {
   return view.offset === 0 && count(view.shape) === size && isContiguous(view);
 }
 
@@ -64,7 +64,7 @@ interface Axis {
 }
 
 /** The axes of a view, those that step evenly through memory merged into one; the last first. */
-function mergedAxes({ shape, strides }: View): Axis[] {
+function mergedAxes({ shape, strides }: StridedView): Axis[] {
   const axes: Axis[] = [];
   let step = 1;
   for (let axis = shape.length - 1; axis >= 0; axis--) {
@@ -85,7 +85,7 @@ function mergedAxes({ shape, strides }: View): Axis[] {
  * order. Undefined where the result is no view: an axis of `outer` runs through axes of `inner` that
  * do not step evenly.
  */
-export function compose(outer: View, inner: View): View | undefined {
+export function compose(outer: StridedView, inner: StridedView): StridedView | undefined {
   if (isContiguous(inner)) {
     return { offset: inner.offset + outer.offset, shape: outer.shape, strides: outer.strides };
   }
@@ -123,7 +123,7 @@ export function compose(outer: View, inner: View): View | undefined {
 }
 
 /** A view of axis lengths `shape`, stretched along axes of 1 and new leading ones, as NumPy does. */
-export function broadcast(view: View, shape: readonly number[]): View {
+export function broadcast(view: StridedView, shape: readonly number[]): StridedView {
   if (equalLists(view.shape, shape)) return view;
   const lead = shape.length - view.shape.length;
   return {
@@ -145,7 +145,7 @@ export interface Box {
 }
 
 /** Undefined for a view that runs on from one row into the next. */
-export function boxOf(view: View, shape: readonly number[]): Box | undefined {
+export function boxOf(view: StridedView, shape: readonly number[]): Box | undefined {
   const unit = rowMajor(shape);
   const start: number[] = [];
   let rest = view.offset;
@@ -184,11 +184,11 @@ export function boxOf(view: View, shape: readonly number[]): Box | undefined {
 
 /** The same view of a part of the shape, which starts at `start` and has lengths `lengths`. */
 export function rebase(
-  view: View,
+  view: StridedView,
   box: Box,
   start: readonly number[],
   lengths: readonly number[],
-): View {
+): StridedView {
   const unit = rowMajor(lengths);
   let offset = 0;
   for (let axis = 0; axis < lengths.length; axis++) {

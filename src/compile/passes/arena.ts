@@ -96,7 +96,7 @@ export function* arrange(
   let bytes = 0;
   const compare = (a: Span, b: Span) => b.bytes - a.bytes || a.first - b.first;
   for (const { memory, bytes: size, first, last } of yield* sorted(outer, compare, pace)) {
-    const start = yield* occupied.place(size, first, last);
+    const start = yield* occupied.occupy(size, first, last);
     offsets.set(memory, start);
     bytes = Math.max(bytes, start + size);
   }

@@ -2,7 +2,7 @@
 
 import type { Keys } from '../ir/same.js';
 import type { Ref, Use, Uses, Value } from '../ir/value.js';
-import { aligned, type Operation, type Pass, spaceOf } from './pass.js';
+import { aligned, type FusedLoop, type Operation, spaceOf } from './fused-loop.js';
 
 interface Surroundings {
   /** Values that every pass that needs them computes for itself. */
@@ -13,11 +13,11 @@ interface Surroundings {
 }
 
 /** Values that are computed together, operands first, as operations on registers. */
-export function codePass(
+export function codeLoop(
   members: readonly Value[],
   grade: number,
   { repeated, uses, keys, fire }: Surroundings,
-): Pass {
+): FusedLoop {
   const own = new Set(members);
   const space = spaceOf(members[0] as Value) as readonly number[];
   const loads: Ref[] = [];
@@ -97,8 +97,8 @@ export function codePass(
 }
 
 /** A multiplication that only an addition or a subtraction reads is one operation with that. */
-function multiplyAdds(pass: Pass, fire: (rewrite: string) => void): Pass {
-  const { loads, operations, stores, closes } = pass;
+function multiplyAdds(loop: FusedLoop, fire: (rewrite: string) => void): FusedLoop {
+  const { loads, operations, stores, closes } = loop;
   const readers = new Array<number>(loads.length + operations.length).fill(0);
   for (const { operands } of operations)
     for (const r of operands) readers[r] = (readers[r] as number) + 1;
@@ -118,12 +118,12 @@ function multiplyAdds(pass: Pass, fire: (rewrite: string) => void): Pass {
     const kernel = operation.kernel === 'add' ? 'fma' : right ? 'fnma' : 'fms';
     return { ...operation, kernel, operands: [...product.operands, right ? x : y] };
   });
-  if (gone.size === 0) return pass;
+  if (gone.size === 0) return loop;
   let next = loads.length;
   const renumbered = readers.map((_, r) => (r < loads.length ? r : gone.has(r) ? -1 : next++));
   const renumber = (r: number) => renumbered[r] as number;
   return {
-    ...pass,
+    ...loop,
     operations: fused
       .filter((_, i) => !gone.has(loads.length + i))
       .map((operation) => ({ ...operation, operands: operation.operands.map(renumber) })),

@@ -30,7 +30,7 @@ const opcodes = {
   copy: 8,
 } as const;
 // A copy of so many numbers takes microseconds.
-const blockLength = 4096;
+const pieceLength = 4096;
 const bufferKinds = { arena: 0, variable: 1, constant: 2, feed: 3 } as const;
 const dtypeCodes: Readonly<Record<DType, number>> = { float32: 0, float64: 1, int32: 2 };
 
@@ -48,7 +48,7 @@ class Encoder {
   readonly #feeds: Input[] = [];
   readonly #declared: number[];
   /** The code, in parts: an array that grew to millions of numbers would be copied again and again. */
-  readonly #parts: number[][] = [];
+  readonly #chunks: number[][] = [];
   /** The part that is being written. */
   #code: number[] = [];
 
@@ -70,12 +70,12 @@ class Encoder {
     }
     for (const { memory } of outputs) this.#declare(memory);
     const header = [version, this.#declared.length / 2, list.length, writeStart, outputs.length, 0];
-    this.#parts.push(header, this.#declared);
+    this.#chunks.push(header, this.#declared);
     for (const { memory, offset, shape } of outputs) {
       this.#code.push(dtypeCodes[memory.dtype], count(shape), ...this.#at({ memory, offset }));
       if (this.pace.due()) yield;
     }
-    this.#parts.push(this.#code);
+    this.#chunks.push(this.#code);
     for (const instruction of list) yield* this.#instruction(instruction);
     return {
       code: yield* this.#joined(),
@@ -87,14 +87,14 @@ class Encoder {
   }
 
   *#joined(): Sliced<Float64Array> {
-    const code = new Float64Array(this.#parts.reduce((sum, { length }) => sum + length, 0));
+    const code = new Float64Array(this.#chunks.reduce((sum, { length }) => sum + length, 0));
     let at = 0;
-    for (const part of this.#parts) {
-      for (let from = 0; from < part.length; from += blockLength) {
-        const block = part.slice(from, from + blockLength);
-        code.set(block, at);
-        at += block.length;
-        if (this.pace.due(1 + (block.length >> 8))) yield;
+    for (const chunk of this.#chunks) {
+      for (let from = 0; from < chunk.length; from += pieceLength) {
+        const piece = chunk.slice(from, from + pieceLength);
+        code.set(piece, at);
+        at += piece.length;
+        if (this.pace.due(1 + (piece.length >> 8))) yield;
       }
     }
     return code;
@@ -123,7 +123,7 @@ class Encoder {
     code[0] =
       instruction.kind === 'group' ? yield* this.#group(instruction) : this.#body(instruction);
     code[1] = code.length;
-    this.#parts.push(code);
+    this.#chunks.push(code);
     if (this.pace.due(1 + (code.length >> 4))) yield;
   }
 

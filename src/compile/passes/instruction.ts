@@ -2,7 +2,7 @@
 
 import type { Node } from '../../graph/node.js';
 import type { DType } from '../../tensor/dtype.js';
-import type { Operation } from './pass.js';
+import type { Operation } from './fused-loop.js';
 import type { Location } from './place.js';
 
 interface Common {

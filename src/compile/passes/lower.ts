@@ -96,7 +96,7 @@ const kinds: Omit<Kinds, 'leaf' | 'compose'> = {
   place: ({ accumulate, views }, { build, node, bound, args }) => {
     const { shape } = bound;
     const unit = dense(shape).strides;
-    const parts = views(bound).flatMap(({ offset, strides }, i) => {
+    const blocks = views(bound).flatMap(({ offset, strides }, i) => {
       const arg = args[i] as Ref;
       if (arg.shape.includes(0)) return [];
       let rest = offset;
@@ -107,7 +107,7 @@ const kinds: Omit<Kinds, 'leaf' | 'compose'> = {
       });
       return [{ start, ref: build.reshape(arg, windowShape(arg.shape, strides, shape), node) }];
     });
-    return build.place(node.dtype, shape, parts, node, accumulate);
+    return build.assemble(node.dtype, shape, blocks, node, accumulate);
   },
   random: ({ kernel, seed }, { build, node, bound: { shape, attributes } }) =>
     build.random(kernel, seed(attributes), node.dtype, shape, node),

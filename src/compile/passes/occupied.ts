@@ -40,13 +40,13 @@ export class Occupied {
    * Occupies the lowest `size` addresses that are free from `first` to `last`.
    * @returns where they start
    */
-  *place(size: number, first: number, last: number): Sliced<number> {
+  *occupy(size: number, first: number, last: number): Sliced<number> {
     const start = yield* this.#free(size, first, last);
     const end = start + size;
     const solid = { solidStart: start, solidFirst: first, solidLast: last };
     const extent = { start, end, first, last, ...solid };
-    const parts = inserted(this.#root, { ...extent, children: undefined });
-    this.#root = parts.length === 1 ? (parts[0] as Branch) : branchOf(parts);
+    const branches = inserted(this.#root, { ...extent, children: undefined });
+    this.#root = branches.length === 1 ? (branches[0] as Branch) : branchOf(branches);
     return start;
   }
 

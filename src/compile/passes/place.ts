@@ -7,12 +7,12 @@
 import type { Leaf } from '../../graph/leaf.js';
 import { type Pace, type Sliced, sorted } from '../../graph/sliced.js';
 import type { DType } from '../../tensor/dtype.js';
+import { adjacent, type Block, isMatrix } from '../ir/blocks.js';
 import type { Fired } from '../ir/builder.js';
 import { defect } from '../ir/defect.js';
-import { adjacent, isMatrix, type Part } from '../ir/places.js';
 import { type Ref, showsAll, type Uses, Value } from '../ir/value.js';
-import { compose, count, dense, equalLists, rowMajor, type View } from '../ir/view.js';
-import type { Fused, Pass } from './pass.js';
+import { compose, count, dense, equalLists, rowMajor, type StridedView } from '../ir/view.js';
+import type { Fused, FusedLoop } from './fused-loop.js';
 
 /** A piece of memory: the arena's, or a leaf's (a feed's is its input's). */
 export interface Memory {
@@ -22,28 +22,28 @@ export interface Memory {
 }
 
 /** Elements of a memory. */
-export interface Location extends View {
+export interface Location extends StridedView {
   readonly memory: Memory;
 }
 
-// A pass over a place in parts makes a segment of each.
+// A pass over a place in blocks makes a segment of each.
 const maxScattered = 16;
 
 export class Placement {
   /** Where a value's elements lie; the view is of the value's shape. */
   readonly #located = new Map<Value, Location>();
-  /** Values that lie in the memory of a place, from the start. */
-  readonly #housed = new Set<Value>();
-  /** Places that passes read part by part: they have no memory. */
+  /** Values that lie in the memory of a assembled, from the start. */
+  readonly #placed = new Set<Value>();
+  /** Places that passes read block by block: they have no memory. */
   readonly #scattered = new Set<Value>();
   /** Places that lie where their operands have been put for another. */
   readonly #aliases = new Set<Value>();
-  /** Places that are read as weights are: packed from where their parts lie. */
+  /** Places that are read as weights are: packed from where their blocks lie. */
   readonly #packed = new Set<Value>();
   readonly #leaves = new Map<Leaf, Memory>();
   readonly #stored = new Set<Value>();
   /** The passes that load a value. */
-  readonly #loading = new Map<Value, Pass[]>();
+  readonly #loading = new Map<Value, FusedLoop[]>();
   readonly #uses: Uses;
 
   private constructor(
@@ -56,52 +56,57 @@ export class Placement {
   static *of(fused: Fused, fired: Fired, pace: Pace): Sliced<Placement> {
     const placement = new Placement(fused, fired);
     for (const item of fused.schedule) {
-      for (const pass of item.kind === 'group' ? item.passes : []) {
-        placement.#readPass(pass);
-        if (pace.due(1 + pass.loads.length)) yield;
+      for (const loop of item.kind === 'group' ? item.loops : []) {
+        placement.#readLoop(loop);
+        if (pace.due(1 + loop.loads.length)) yield;
       }
     }
-    const places: Value[] = [];
+    const assembled: Value[] = [];
     for (const value of fused.order) {
-      if (value.kind === 'place' && value.size > 0) places.push(value);
+      if (value.kind === 'assemble' && value.size > 0) assembled.push(value);
       if (pace.due()) yield;
     }
     // The largest first: what two places want at once, the larger one gets.
-    for (const place of yield* sorted(places, (a, b) => b.size - a.size || a.id - b.id, pace)) {
-      placement.#house(place);
-      if (pace.due(1 + place.args.length)) yield;
+    for (const value of yield* sorted(assembled, (a, b) => b.size - a.size || a.id - b.id, pace)) {
+      placement.#placeBlocks(value);
+      if (pace.due(1 + value.args.length)) yield;
     }
     return placement;
   }
 
-  #readPass(pass: Pass): void {
-    for (const { value } of pass.stores) this.#stored.add(value);
-    for (const { value } of pass.loads) {
-      const passes = this.#loading.get(value);
-      if (passes) passes.push(pass);
-      else this.#loading.set(value, [pass]);
+  #readLoop(loop: FusedLoop): void {
+    for (const { value } of loop.stores) this.#stored.add(value);
+    for (const { value } of loop.loads) {
+      const loops = this.#loading.get(value);
+      if (loops) loops.push(loop);
+      else this.#loading.set(value, [loop]);
     }
   }
 
-  /** Whether a place has no memory of its own: its readers go to its parts. */
-  isScattered(place: Value): boolean {
-    return this.#scattered.has(place);
+  /** Whether a place has no memory of its own: its readers go to its blocks. */
+  isScattered(assembled: Value): boolean {
+    return this.#scattered.has(assembled);
   }
 
-  /** The operands of a place that have to be copied to their places. */
-  misplaced(place: Value): { readonly part: Ref; readonly to: Location }[] {
-    if (this.#scattered.has(place) || this.#packed.has(place) || !this.#located.has(place))
+  /** The operands of a place that have to be copied to their assembled. */
+  misplaced(assembled: Value): { readonly block: Ref; readonly to: Location }[] {
+    if (
+      this.#scattered.has(assembled) ||
+      this.#packed.has(assembled) ||
+      !this.#located.has(assembled)
+    )
       return [];
-    const whole = this.#located.get(place) as Location;
-    return place.args.flatMap((part, i) => {
-      if (this.#housed.has(part.value) && this.#lies(part, windowOf(place, i, whole))) return [];
-      return [{ part, to: windowOf(place, i, whole) }];
+    const whole = this.#located.get(assembled) as Location;
+    return assembled.args.flatMap((block, i) => {
+      if (this.#placed.has(block.value) && this.#isIn(block, windowOf(assembled, i, whole)))
+        return [];
+      return [{ block, to: windowOf(assembled, i, whole) }];
     });
   }
 
   /** Whether the place's memory is that of another, where its operands lie already. */
-  isAlias(place: Value): boolean {
-    return this.#aliases.has(place);
+  isAlias(assembled: Value): boolean {
+    return this.#aliases.has(assembled);
   }
 
   /** Where the elements lie that a ref shows. */
@@ -139,48 +144,50 @@ export class Placement {
   }
 
   /** Gives the operands of a place their places in its memory, as far as they can be there. */
-  #house(place: Value): void {
-    const { adds, gaps } = place.details;
-    if (!adds && !gaps && this.#isWeights(place)) {
-      this.#packed.add(place);
+  #placeBlocks(assembled: Value): void {
+    const { adds, gaps } = assembled.details;
+    if (!adds && !gaps && this.#isWeights(assembled)) {
+      this.#packed.add(assembled);
       return;
     }
     if (adds || gaps) return;
-    const lying = this.#whereItLies(place);
-    if (lying) {
-      this.#fire('place: parts lie side by side already');
-      this.#located.set(place, lying);
-      this.#aliases.add(place);
+    const adjacentBlocks = this.#adjacentLocation(assembled);
+    if (adjacentBlocks) {
+      this.#fire('place: blocks are adjacent already');
+      this.#located.set(assembled, adjacentBlocks);
+      this.#aliases.add(assembled);
       return;
     }
-    const memory: Memory = { dtype: place.dtype, length: place.size, leaf: undefined };
-    const whole: Location = { memory, ...dense(place.shape) };
-    let housed = 0;
+    const memory: Memory = { dtype: assembled.dtype, length: assembled.size, leaf: undefined };
+    const whole: Location = { memory, ...dense(assembled.shape) };
+    let placed = 0;
     const own = new Set<Value>();
-    place.args.forEach((part, i) => {
-      const at = own.has(part.value) ? undefined : this.#homeFor(part, windowOf(place, i, whole));
+    assembled.args.forEach((block, i) => {
+      const at = own.has(block.value)
+        ? undefined
+        : this.#locationFor(block, windowOf(assembled, i, whole));
       if (!at) return;
-      own.add(part.value);
-      housed++;
-      this.#located.set(part.value, at);
-      this.#housed.add(part.value);
+      own.add(block.value);
+      placed++;
+      this.#located.set(block.value, at);
+      this.#placed.add(block.value);
       this.#fire('place: computed in place');
     });
-    if (housed === 0 && this.#readByPasses(place)) {
-      this.#fire('place: read part by part');
-      this.#scattered.add(place);
+    if (placed === 0 && this.#readByLoops(assembled)) {
+      this.#fire('place: read block by block');
+      this.#scattered.add(assembled);
       return;
     }
-    if (housed < place.args.length) this.#fire('place: copied');
-    this.#located.set(place, whole);
+    if (placed < assembled.args.length) this.#fire('place: copied');
+    this.#located.set(assembled, whole);
   }
 
   /** Weights side by side that only products read, on the right. */
-  #isWeights(place: Value): boolean {
+  #isWeights(assembled: Value): boolean {
     return (
-      place.args.every((part) => part.value.details.leaf?.kind === 'parameter') &&
+      assembled.args.every((block) => block.value.details.leaf?.kind === 'parameter') &&
       this.#uses
-        .of(place)
+        .of(assembled)
         .every(
           ({ reader, ref }) =>
             reader?.kind === 'product' &&
@@ -191,46 +198,46 @@ export class Placement {
     );
   }
 
-  isPacked(place: Value): boolean {
-    return this.#packed.has(place);
+  isPacked(assembled: Value): boolean {
+    return this.#packed.has(assembled);
   }
 
-  /** The view of one memory that the parts make where they have been put, if they do. */
-  #whereItLies(place: Value): Location | undefined {
-    const parts: Part[] = [];
+  /** The view of one memory that the blocks make where they have been put, if they do. */
+  #adjacentLocation(assembled: Value): Location | undefined {
+    const blocks: Block[] = [];
     const holders = new Map<Memory, Value>();
-    for (let i = 0; i < place.args.length; i++) {
-      const part = place.args[i] as Ref;
-      const at = this.#located.get(part.value);
-      const view = at && compose(part, at);
+    for (let i = 0; i < assembled.args.length; i++) {
+      const block = assembled.args[i] as Ref;
+      const at = this.#located.get(block.value);
+      const view = at && compose(block, at);
       if (!at || !view) return undefined;
       // `adjacent` tells memories apart as it does values: one stand-in for each.
       const holder =
         holders.get(at.memory) ??
-        new Value(0, 'leaf', place.dtype, [at.memory.length], [], {}, undefined);
+        new Value(0, 'leaf', assembled.dtype, [at.memory.length], [], {}, undefined);
       holders.set(at.memory, holder);
       if (holders.size > 1) return undefined;
-      parts.push({
+      blocks.push({
         ref: { value: holder, ...view },
-        start: place.details.starts?.[i] as readonly number[],
+        start: assembled.details.starts?.[i] as readonly number[],
       });
     }
     const [memory] = holders.keys();
-    const found = memory && adjacent(place.shape, parts);
+    const found = memory && adjacent(assembled.shape, blocks);
     if (!memory || !found) return undefined;
     const { offset, shape, strides } = found;
     const at = { memory, offset, shape, strides };
-    return this.#allRead(place, at) ? at : undefined;
+    return this.#allRead(assembled, at) ? at : undefined;
   }
 
   /** Where an operand's value would lie, if it may lie in its window. */
-  #homeFor(part: Ref, window: Location): Location | undefined {
-    const { value } = part;
+  #locationFor(block: Ref, window: Location): Location | undefined {
+    const { value } = block;
     const product = value.kind === 'product' && value.args.length === 2;
     const movable = this.#stored.has(value)
       ? !this.fused.final.has(value)
       : product || value.kind === 'columnSum';
-    if (!movable || this.#located.has(value) || !showsAll(part)) return undefined;
+    if (!movable || this.#located.has(value) || !showsAll(block)) return undefined;
     const view = compose(dense(value.shape), window);
     if (!view) return undefined;
     const at = { memory: window.memory, ...view };
@@ -254,32 +261,32 @@ export class Placement {
     });
   }
 
-  /** Whether only passes read the place, element by element as they go, and no other place with it. */
-  #readByPasses(place: Value): boolean {
+  /** Whether only passes read the assembled, element by element as they go, and no other place with it. */
+  #readByLoops(assembled: Value): boolean {
     const inOrder = this.#uses
-      .of(place)
+      .of(assembled)
       .every(
         ({ reader, ref }) =>
           (reader?.kind === 'map' || reader?.kind === 'sum') &&
           showsAll(ref) &&
-          equalLists(ref.shape, place.shape),
+          equalLists(ref.shape, assembled.shape),
       );
     return (
       inOrder &&
-      place.args.length <= maxScattered &&
-      (this.#loading.get(place) ?? []).every(
+      assembled.args.length <= maxScattered &&
+      (this.#loading.get(assembled) ?? []).every(
         ({ shape, loads, closes }) =>
-          // A sum over the parts would be a sum a part.
+          // A sum over the blocks would be a sum a block.
           closes.length === 0 &&
-          equalLists(shape, place.shape) &&
-          loads.every(({ value }) => value === place || value.kind !== 'place'),
+          equalLists(shape, assembled.shape) &&
+          loads.every(({ value }) => value === assembled || value.kind !== 'assemble'),
       )
     );
   }
 
-  /** Whether the part is in its window. */
-  #lies(part: Ref, window: Location): boolean {
-    const at = this.locate(part);
+  /** Whether the block is in its window. */
+  #isIn(block: Ref, window: Location): boolean {
+    const at = this.locate(block);
     return (
       at.memory === window.memory &&
       at.offset === window.offset &&
@@ -306,8 +313,8 @@ function showsWhole(ref: Ref): boolean {
 }
 
 /** Where an operand of a place has its window. */
-function windowOf(place: Value, index: number, whole: Location): Location {
-  const start = place.details.starts?.[index] as readonly number[];
+function windowOf(assembled: Value, index: number, whole: Location): Location {
+  const start = assembled.details.starts?.[index] as readonly number[];
   const offset = start.reduce(
     (sum, at, axis) => sum + at * (whole.strides[axis] as number),
     whole.offset,
@@ -315,7 +322,7 @@ function windowOf(place: Value, index: number, whole: Location): Location {
   return {
     memory: whole.memory,
     offset,
-    shape: (place.args[index] as Ref).shape,
+    shape: (assembled.args[index] as Ref).shape,
     strides: whole.strides,
   };
 }

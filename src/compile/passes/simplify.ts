@@ -57,9 +57,9 @@ function* narrowProducts(roots: readonly Ref[], build: Builder): Sliced<Ref[]> {
       const within = ([start, end]: Range) =>
         start <= (box.start[1] as number) && (box.end[1] as number) <= end;
       const index = ranges.findIndex(within);
-      const part = (pieces.get(ref.value) as readonly Ref[])[index] as Ref;
-      const view = rebase(ref, box, [0, (ranges[index] as Range)[0]], part.shape);
-      return build.through(view, part, ref.value.node);
+      const made = (pieces.get(ref.value) as readonly Ref[])[index] as Ref;
+      const view = rebase(ref, box, [0, (ranges[index] as Range)[0]], made.shape);
+      return build.through(view, made, ref.value.node);
     },
   );
   return yield* rebuilder.run(roots, order);
@@ -75,11 +75,11 @@ function readRanges(
   const ranges = new Map<string, Range>();
   for (const { reader, ref } of uses) {
     const narrowed = reader && split.get(reader);
-    const parts =
+    const shown =
       narrowed && reader.kind === 'sum'
         ? narrowed.map(([start, end]) => narrow(ref, 1, start, end))
         : [ref];
-    for (const part of parts) {
+    for (const part of shown) {
       const box = boxOf(part, value.shape);
       if (!box) return undefined;
       const range: Range = [box.start[1] as number, box.end[1] as number];

@@ -12,7 +12,7 @@ import { type Box, boxOf } from '../../ir/view.js';
 import { Units } from './units.js';
 
 /** A block of a product that a sum reads. */
-interface Block {
+interface Region {
   readonly sum: Value;
   readonly ref: Ref;
   readonly box: Box;
@@ -39,20 +39,20 @@ export function* accumulate(roots: readonly Ref[], build: Builder): Sliced<Ref[]
     if (pace.due()) yield;
     if (later.kind !== 'product' || later.args.length > 2) continue;
     if (pace.due(uses.of(later).length)) yield;
-    const blocks = blocksOf(later, uses.of(later));
-    const [first] = blocks ?? [];
-    if (!blocks || !first || tiled(blocks) !== later.size) continue;
+    const regions = regionsOf(later, uses.of(later));
+    const [first] = regions ?? [];
+    if (!regions || !first || tiled(regions) !== later.size) continue;
     // What is added onto a block that is read twice would be read twice.
     if ([...(readers(later)?.values() ?? [0])].some((times) => times !== 1)) continue;
     for (const term of first.sum.args) {
-      if (pace.due(blocks.length)) yield;
+      if (pace.due(regions.length)) yield;
       const earlier = term.value;
       if (earlier.kind !== 'product' || earlier === later || depth(earlier) >= depth(later))
         continue;
-      const found = blocks.map(({ sum, ref }) =>
+      const found = regions.map(({ sum, ref }) =>
         sum.args.find((other) => other.value === earlier && other !== ref && !isGone(sum, other)),
       );
-      const target = alignedTarget(later, blocks, found, earlier);
+      const target = alignedTarget(later, regions, found, earlier);
       const alone = (other: Ref | undefined) => {
         const box = other && boxOf(other, earlier.shape);
         return box !== undefined && readers(earlier)?.get(keyOfBox(box)) === 1;
@@ -60,7 +60,7 @@ export function* accumulate(roots: readonly Ref[], build: Builder): Sliced<Ref[]
       if (!target || !found.every(alone)) continue;
       build.fire('share: product onto a product');
       onto.set(later, target);
-      blocks.forEach(({ sum }, i) => {
+      regions.forEach(({ sum }, i) => {
         const terms = gone.get(sum) ?? new Set<Ref>();
         terms.add(found[i] as Ref);
         gone.set(sum, terms);
@@ -89,20 +89,20 @@ export function* accumulate(roots: readonly Ref[], build: Builder): Sliced<Ref[]
 }
 
 /** What is read of the product, if only sums read it. */
-function blocksOf(product: Value, uses: readonly Use[]): Block[] | undefined {
-  const blocks: Block[] = [];
+function regionsOf(product: Value, uses: readonly Use[]): Region[] | undefined {
+  const regions: Region[] = [];
   for (const { reader, ref } of uses) {
     const box = boxOf(ref, product.shape);
     const plain = ref.strides.at(-1) === 1 || ref.shape.at(-1) === 1;
     if (reader?.kind !== 'sum' || !box || !plain) return undefined;
-    blocks.push({ sum: reader, ref, box });
+    regions.push({ sum: reader, ref, box });
   }
-  return blocks;
+  return regions;
 }
 
-function tiled(blocks: readonly Block[]): number {
+function tiled(regions: readonly Region[]): number {
   let size = 0;
-  for (const { box, ref } of blocks) {
+  for (const { box, ref } of regions) {
     const area =
       ((box.end[0] as number) - (box.start[0] as number)) *
       ((box.end[1] as number) - (box.start[1] as number));
@@ -113,17 +113,17 @@ function tiled(blocks: readonly Block[]): number {
   return size;
 }
 
-/** The block of `earlier` onto which all of `later` falls, if its blocks lie there as they do in `later`. */
+/** The block of `earlier` onto which all of `later` falls, if its regions lie there as they do in `later`. */
 function alignedTarget(
   later: Value,
-  blocks: readonly Block[],
+  regions: readonly Region[],
   found: readonly (Ref | undefined)[],
   earlier: Value,
 ): Ref | undefined {
   const width = earlier.shape[1] as number;
   let offset: number | undefined;
-  for (let i = 0; i < blocks.length; i++) {
-    const { box, ref } = blocks[i] as Block;
+  for (let i = 0; i < regions.length; i++) {
+    const { box, ref } = regions[i] as Region;
     const target = found[i];
     if (!target) return undefined;
     const there = boxOf(target, earlier.shape);
@@ -143,7 +143,7 @@ function alignedTarget(
   return viewed(earlier, { offset, shape: later.shape, strides: [width, 1] });
 }
 
-/** How often each block of a product is read; undefined where blocks overlap without being equal. */
+/** How often each block of a product is read; undefined where regions overlap without being equal. */
 function readersOf(uses: readonly Use[]): Map<string, number> | undefined {
   const counts = new Map<string, number>();
   const boxes: Box[] = [];

@@ -193,7 +193,7 @@ export class Sharing {
 
   /** What lies below one another in one operand lies so in all: in the order of the longest list. */
   *#alignOrders(): Sliced<void> {
-    const places = new Map<number, number>();
+    const positions = new Map<number, number>();
     const lists = this.#sets.filter(
       ({ kind, products: [head] }) => kind === 'terms' && head?.kind === 'product',
     );
@@ -203,7 +203,7 @@ export class Sharing {
       products.forEach(({ args }, i) => {
         for (const operand of args) {
           const key = this.#keys.of(operand);
-          places.set(key, Math.max(places.get(key) ?? 0, i));
+          positions.set(key, Math.max(positions.get(key) ?? 0, i));
         }
       });
     }
@@ -212,10 +212,10 @@ export class Sharing {
       if (this.pace.due(set.products.length)) yield;
       const [head] = set.products as readonly [Value, ...Value[]];
       if (set.kind === 'terms' && head.kind === 'product') continue;
-      const place = (value: Value) => places.get(this.#keys.of(value.args[0] as Ref));
-      if (set.products.some((value) => place(value) === undefined)) continue;
-      const byPlace = (p: Value, q: Value) => (place(p) as number) - (place(q) as number);
-      this.#sets[index] = { ...set, products: yield* sorted(set.products, byPlace, this.pace) };
+      const position = (value: Value) => positions.get(this.#keys.of(value.args[0] as Ref));
+      if (set.products.some((value) => position(value) === undefined)) continue;
+      const byPosition = (p: Value, q: Value) => (position(p) as number) - (position(q) as number);
+      this.#sets[index] = { ...set, products: yield* sorted(set.products, byPosition, this.pace) };
     }
   }
 

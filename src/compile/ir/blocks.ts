@@ -3,7 +3,7 @@
 import type { Ref, Value } from './value.js';
 
 /** One operand of a place; of the place's rank. */
-export interface Part {
+export interface Block {
   readonly ref: Ref;
   readonly start: readonly number[];
 }
@@ -20,13 +20,13 @@ export function isMatrix(shape: readonly number[], strides: readonly number[]): 
   );
 }
 
-/** Where the parts of a concat along its last axis begin and end along a ref's dimension. */
-export function columnParts(ref: Ref, dim: number): [number, number][] | undefined {
+/** Where the blocks of a concat along its last axis begin and end along a ref's dimension. */
+export function columnBlocks(ref: Ref, dim: number): [number, number][] | undefined {
   const { value } = ref;
   const { starts, adds, gaps } = value.details;
   const last = value.shape.length - 1;
-  if (value.kind !== 'place' || !starts || adds || gaps || last < 0) return undefined;
-  // Along its last axis only: parts below one another are placed, and need no splitting.
+  if (value.kind !== 'assemble' || !starts || adds || gaps || last < 0) return undefined;
+  // Along its last axis only: blocks below one another are placed, and need no splitting.
   const width = value.shape[last] as number;
   if (starts.some((start) => start.some((from, axis) => axis !== last && from !== 0)))
     return undefined;
@@ -35,16 +35,16 @@ export function columnParts(ref: Ref, dim: number): [number, number][] | undefin
   const end = first + (ref.shape[dim] as number);
   const other = ref.strides[1 - dim] as number;
   if (end > width || (ref.shape[1 - dim] !== 1 && other % width !== 0)) return undefined;
-  const pieces: [number, number][] = [];
+  const ranges: [number, number][] = [];
   starts.forEach((start, i) => {
     const from = Math.max(start[last] as number, first);
     const to = Math.min(
       (start[last] as number) + ((value.args[i] as Ref).shape[last] as number),
       end,
     );
-    if (from < to) pieces.push([from - first, to - first]);
+    if (from < to) ranges.push([from - first, to - first]);
   });
-  return pieces.length > 1 ? pieces : undefined;
+  return ranges.length > 1 ? ranges : undefined;
 }
 
 export function meets(
@@ -77,13 +77,13 @@ export function aloneIn(
   );
 }
 
-export function overlaps(parts: readonly Part[]): boolean {
-  const sorted = [...parts].sort((p, q) => (p.start[0] ?? 0) - (q.start[0] ?? 0));
+export function overlaps(blocks: readonly Block[]): boolean {
+  const sorted = [...blocks].sort((p, q) => (p.start[0] ?? 0) - (q.start[0] ?? 0));
   for (let i = 0; i < sorted.length; i++) {
-    const { start, ref } = sorted[i] as Part;
+    const { start, ref } = sorted[i] as Block;
     const end = start.map((at, axis) => at + (ref.shape[axis] as number));
     for (let j = i + 1; j < sorted.length; j++) {
-      const other = sorted[j] as Part;
+      const other = sorted[j] as Block;
       if (start.length > 0 && (other.start[0] as number) >= (end[0] as number)) break;
       if (meets(start, end, other.start, other.ref.shape)) return true;
     }
@@ -96,16 +96,16 @@ export function compareLists(a: readonly number[], b: readonly number[]): number
   return 0;
 }
 
-/** The view that parts of one value make where they lie as in the place. */
-export function adjacent(shape: readonly number[], parts: readonly Part[]): Ref | undefined {
-  const [first] = parts as readonly [Part, ...Part[]];
+/** The view that blocks of one value make where they lie as in the place. */
+export function adjacent(shape: readonly number[], blocks: readonly Block[]): Ref | undefined {
+  const [first] = blocks as readonly [Block, ...Block[]];
   const { value } = first.ref;
-  if (parts.some(({ ref }) => ref.value !== value)) return undefined;
+  if (blocks.some(({ ref }) => ref.value !== value)) return undefined;
   const strides = shape.map((size, axis) => {
     if (size === 1) return 0;
-    const wide = parts.find(({ ref }) => (ref.shape[axis] as number) > 1);
+    const wide = blocks.find(({ ref }) => (ref.shape[axis] as number) > 1);
     if (wide) return wide.ref.strides[axis] as number;
-    const next = parts.find(({ start }) =>
+    const next = blocks.find(({ start }) =>
       start.every((at, i) => at === (first.start[i] as number) + (i === axis ? 1 : 0)),
     );
     return next ? next.ref.offset - first.ref.offset : -1;
@@ -115,7 +115,7 @@ export function adjacent(shape: readonly number[], parts: readonly Part[]): Ref 
     start.reduce((sum, from, axis) => sum + from * (strides[axis] as number), 0);
   const offset = first.ref.offset - at(first.start);
   if (offset < 0) return undefined;
-  const fits = parts.every(
+  const fits = blocks.every(
     ({ ref, start }) =>
       ref.offset === offset + at(start) &&
       ref.shape.every((size, axis) => size === 1 || ref.strides[axis] === strides[axis]),

@@ -15,7 +15,7 @@ export interface Operation {
 }
 
 /** Values computed in one pass: registers are the loads, then the operations' results, in order. */
-export interface Pass {
+export interface FusedLoop {
   readonly grade: number;
   readonly shape: readonly number[];
   readonly loads: readonly Ref[];
@@ -30,7 +30,7 @@ export interface Pass {
 export interface Group {
   readonly kind: 'group';
   readonly grade: number;
-  readonly passes: readonly Pass[];
+  readonly loops: readonly FusedLoop[];
 }
 
 /** Any other value. */
@@ -81,7 +81,7 @@ export function spaceOf(value: Value): readonly number[] | undefined {
     case 'columnSum':
     case 'batch':
     case 'random':
-    case 'place':
+    case 'assemble':
       return undefined;
   }
 }
