@@ -219,7 +219,7 @@ export class Program<K extends string = string> {
     }
   }
 
-  /** Frees native memory, after the runs in flight have finished. Any later call of another method is a StateError. */
+  /** Frees native memory, after the runs in flight. Later calls of other methods throw a StateError. */
   dispose(): void {
     this.#executables.dispose();
   }

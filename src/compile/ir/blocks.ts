@@ -1,14 +1,14 @@
-/** Operands side by side: where they begin and end, and whether they meet. */
+/** The blocks of assembled values: their positions, and whether they overlap. */
 
 import type { Ref, Value } from './value.js';
 
-/** One operand of a place; of the place's rank. */
+/** One operand of an assembled value. It has the rank of the assembled value. */
 export interface Block {
   readonly ref: Ref;
   readonly start: readonly number[];
 }
 
-/** Whether BLAS can read it: rows or columns without gaps between elements, and no overlap. */
+/** Whether BLAS can read the matrix: rows or columns have no gaps between elements, and do not overlap. */
 export function isMatrix(shape: readonly number[], strides: readonly number[]): boolean {
   const [rows, columns] = shape.slice(-2) as [number, number];
   const [down, across] = strides.slice(-2) as [number, number];
@@ -20,13 +20,16 @@ export function isMatrix(shape: readonly number[], strides: readonly number[]): 
   );
 }
 
-/** Where the blocks of a concat along its last axis begin and end along a ref's dimension. */
+/**
+ * If the ref reads several blocks of a concatenation along its last axis, their ranges along the ref's dimension `dim`;
+ * otherwise undefined.
+ */
 export function columnBlocks(ref: Ref, dim: number): [number, number][] | undefined {
   const { value } = ref;
   const { starts, adds, gaps } = value.details;
   const last = value.shape.length - 1;
   if (value.kind !== 'assemble' || !starts || adds || gaps || last < 0) return undefined;
-  // Along its last axis only: blocks below one another are placed, and need no splitting.
+  // Only along the last axis: blocks along other axes can be computed in place, so the product needs no splitting.
   const width = value.shape[last] as number;
   if (starts.some((start) => start.some((from, axis) => axis !== last && from !== 0)))
     return undefined;
@@ -47,6 +50,7 @@ export function columnBlocks(ref: Ref, dim: number): [number, number][] | undefi
   return ranges.length > 1 ? ranges : undefined;
 }
 
+/** Whether the box from `start` to `end` overlaps the box that begins at `other` and has the lengths `lengths`. */
 export function meets(
   start: readonly number[],
   end: readonly number[],
@@ -64,7 +68,7 @@ export function meets(
   return true;
 }
 
-/** Whether no other operand of the place reaches into the box. */
+/** Whether no other block of the assembled value overlaps the box. */
 export function aloneIn(
   { args, details }: Value,
   index: number,
@@ -96,7 +100,7 @@ export function compareLists(a: readonly number[], b: readonly number[]): number
   return 0;
 }
 
-/** The view that blocks of one value make where they lie as in the place. */
+/** If the blocks are views of one value, and adjacent there as in the assembled value, the view of all of them. */
 export function adjacent(shape: readonly number[], blocks: readonly Block[]): Ref | undefined {
   const [first] = blocks as readonly [Block, ...Block[]];
   const { value } = first.ref;

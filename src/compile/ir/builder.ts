@@ -1,7 +1,7 @@
 /**
- * Makes values: equal ones are one, constants are folded, views of places become views of their
- * operands, products of concatenated operands become sums or blocks of products. So whatever a pass
- * rebuilds through a builder is in this form.
+ * Makes values in a canonical form. Equal values are merged, constants are folded, and views of assembled values become
+ * views of their blocks. Products of concatenated operands become sums or blocks of products. Everything that a pass
+ * rebuilds through a builder is therefore in this form.
  */
 
 import { Constant, constant, type Leaf } from '../../graph/leaf.js';
@@ -43,10 +43,10 @@ import {
   type StridedView,
 } from './view.js';
 
-// Constants larger than this are computed in every run, rather than kept.
+// Larger constants, in elements, are computed in every run instead of being stored.
 const maxFolded = 4096;
 
-/** The smallest numbers of full precision. */
+/** The smallest positive numbers of full precision. */
 const smallest: Readonly<Record<DType, number>> = {
   float32: 2 ** -126,
   float64: 2 ** -1022,
@@ -57,7 +57,7 @@ function isNormal(number: number, dtype: DType): boolean {
   return Number.isFinite(number) && Math.abs(number) >= smallest[dtype];
 }
 
-/** How often each rewrite was made: the tests see to it that all of them are. */
+/** How often each rewrite was applied. The tests check that every rewrite is applied. */
 export type Fired = Map<string, number>;
 
 export class Builder {
@@ -66,16 +66,16 @@ export class Builder {
   /** Counts the steps of all passes that work with this builder. */
   readonly pace = new Pace();
   /**
-   * By a hash of what they are made of, or the next number that was free. In several maps: a map that grows is
-   * copied at once, and a large one would take milliseconds.
+   * All values by a hash of their definition, or by the next free number. There are several maps, because a growing map
+   * is copied in one step, which takes milliseconds for a large map.
    */
   readonly #known = Array.from({ length: 64 }, () => new Map<number, Value>());
-  /** Products of concatenations are taken apart, until products have been merged. */
+  /** Whether products of concatenations are split. The pass `share` ends this before it merges products. */
   splitsProducts = true;
 
   constructor(readonly fired: Fired = new Map()) {}
 
-  /** The end of the ids of the values that have been made. */
+  /** One more than the largest id of the values made so far. */
   get end(): number {
     return this.#next;
   }
@@ -117,7 +117,7 @@ export class Builder {
     );
   }
 
-  /** What repeats itself along an axis is computed once. */
+  /** Computes a value that repeats along an axis only once for that axis. */
   #once(
     shape: readonly number[],
     args: readonly Ref[],
@@ -138,14 +138,14 @@ export class Builder {
     return viewed(ref.value, broadcast(ref, shape));
   }
 
-  /** The ref in memory of its own, row by row. */
+  /** A row-major copy of the elements of the ref, in memory of its own. */
   copy(ref: Ref, node?: Node): Ref {
     if (ref.value.kind !== 'leaf' && showsAll(ref)) return viewed(ref.value, dense(ref.shape));
     const { dtype } = ref.value;
     return this.#value('map', dtype, ref.shape, [ref], { kernel: 'copy', converts: false }, node);
   }
 
-  /** The view `outer` of what the ref shows, copying it first where that is no view. */
+  /** The view `outer` of the elements of the ref. If the composition is not a strided view, the ref is copied first. */
   through(outer: StridedView, ref: Ref, node?: Node): Ref {
     const direct = compose(outer, ref);
     if (direct) return this.resolve(viewed(ref.value, direct));
@@ -181,7 +181,7 @@ export class Builder {
     );
   }
 
-  /** [M, K] x [K, N]; `onto` is added, and its memory is the result's. */
+  /** [M, K] x [K, N]. If `onto`, [M, N], is given, the product is added onto it, in its memory. */
   product(a: Ref, b: Ref, node?: Node, onto?: Ref): Ref {
     const [m, k] = a.shape as readonly [number, number];
     const n = b.shape[1] as number;
@@ -204,7 +204,7 @@ export class Builder {
     return this.#value('product', dtype, [m, n], operands, {}, node);
   }
 
-  /** [R, C] summed over its rows. */
+  /** The sum of [R, C] over its rows, [C]. */
   columnSum(ref: Ref, node?: Node): Ref {
     const [rows, columns] = ref.shape as readonly [number, number];
     if (rows === 0 || numberOf(ref) === 0) return this.filled(0, ref.value.dtype, [columns]);
@@ -228,7 +228,7 @@ export class Builder {
     return this.#value('random', dtype, shape, [], { kernel, seed }, node);
   }
 
-  /** Operands side by side in `shape`; `adds` where they may overlap or leave gaps of zeros. */
+  /** A value of shape `shape` assembled from blocks. If `adds` is true, they may overlap or leave gaps of zeros. */
   assemble(
     dtype: DType,
     shape: readonly number[],
@@ -256,7 +256,7 @@ export class Builder {
     return this.#value('assemble', dtype, shape, args, { starts, adds: overlap, gaps }, node);
   }
 
-  /** A ref to a place that lies within one operand is a ref to that. */
+  /** Returns a view of the block if the ref reads only one block of an assembled value, otherwise the ref. */
   resolve(ref: Ref): Ref {
     const { value } = ref;
     const { starts, adds } = value.details;
@@ -287,7 +287,7 @@ export class Builder {
     return met === 0 ? this.filled(0, value.dtype, ref.shape) : ref;
   }
 
-  /** A matrix as products can read it: one of its strides is 1; or its copy. */
+  /** The ref if BLAS can read it as a matrix, otherwise a copy of it. */
   matrix(ref: Ref): Ref {
     return isMatrix(ref.shape, ref.strides) ? ref : this.copy(ref);
   }
@@ -313,8 +313,8 @@ export class Builder {
   }
 
   /**
-   * What a row of zeros times [K, N] gives, [1, N]: 0, but NaN for a column with a NaN or an infinity. It costs one
-   * pass over the matrix, and no product.
+   * The product of a row of zeros and [K, N], of shape [1, N]: 0, but NaN for a column with a NaN or an infinity. It is
+   * computed in one fused loop over the matrix, without a product.
    */
   #timesZero(matrix: Ref, node?: Node): Ref {
     const { value, shape } = matrix;
@@ -323,7 +323,7 @@ export class Builder {
     return this.reshape(this.columnSum(terms, node), [1, shape[1] as number], node);
   }
 
-  /** A map of constants is a constant. */
+  /** Folds a map of constants to a constant. */
   #folded(
     kernel: string,
     dtype: DType,
@@ -347,7 +347,7 @@ export class Builder {
     return this.stretch(this.leaf(result, target), shape);
   }
 
-  /** What a map is without computing it. */
+  /** An existing value that equals the map, if an identity applies. */
   #simpler(kernel: string, args: readonly Ref[], converts: boolean): Ref | undefined {
     const [x, y] = args as [Ref, Ref | undefined];
     if (converts || !x) return undefined;
@@ -369,7 +369,7 @@ export class Builder {
     return result;
   }
 
-  /** A number times what another number has been multiplied by is one multiplication. */
+  /** Merges multiplications by two numbers into one. */
   #scaledTwice(factor: Ref, product: Ref): Ref | undefined {
     const { kind, details, args, node } = product.value;
     const [x, y] = args as readonly [Ref, Ref];
@@ -380,12 +380,12 @@ export class Builder {
     if (numberOf(inner) === undefined || numberOf(other) !== undefined) return undefined;
     const { dtype } = factor.value;
     const both = this.map('mul', dtype, product.shape, [factor, inner]);
-    // Two numbers that a value can bear one by one may be too large or too small together.
+    // The product of the two numbers may overflow or be subnormal.
     if (!isNormal(numberOf(both) as number, dtype)) return undefined;
     return this.map('mul', dtype, product.shape, [both, other], node);
   }
 
-  /** The sum of places with the same windows is a place of sums. */
+  /** The sum of assembled values with the same block positions is assembled from sums of the blocks. */
   #sumOfAssembled(terms: readonly Ref[], node?: Node): Ref | undefined {
     const first = (terms[0] as Ref).value;
     const { starts } = first.details;
@@ -421,7 +421,7 @@ export class Builder {
     return this.assemble(first.dtype, first.shape, blocks, node);
   }
 
-  /** concat(a1, a2) B is a1 B1 + a2 B2 where it lies along K, and blocks of the result along M or N. */
+  /** Splits a product of a concatenation: along K into a sum a1 B1 + a2 B2, along M or N into blocks of the result. */
   #productOfBlocks(a: Ref, b: Ref, node?: Node): Ref | undefined {
     const { dtype } = a.value;
     const m = a.shape[0] as number;
@@ -457,7 +457,7 @@ export class Builder {
     return this.assemble(dtype, [m, n], blocks, node);
   }
 
-  /** A block that is a place itself is its operands. */
+  /** Replaces a block that is an assembled value by the blocks of that value. */
   #blocksWithin({ ref, start }: Block): Block[] {
     const { value } = ref;
     const { starts, adds, gaps } = value.details;

@@ -1,7 +1,7 @@
 /**
- * Fuse: element-wise values of one shape that feed one another, and the sums that close them, become
- * one pass over memory. Values are graded: along an edge within a pass the grade stays, along any
- * other it rises, so values of one grade never wait for one another, and the grades are a schedule.
+ * Fuse: element-wise values of one shape that depend on one another, and the sums over all their elements, become one
+ * fused loop over memory. Each value has a grade. An edge within a loop keeps the grade, any other edge raises it.
+ * Loops of one grade are therefore independent, and the order of the grades is a schedule.
  */
 
 import { Variable } from '../../graph/leaf.js';
@@ -22,13 +22,13 @@ import {
   type Update,
 } from './fused-loop.js';
 
-// A pass keeps all its loads in registers of a tile each: more than these would leave the L1 cache.
+// A fused loop keeps a tile of each load and result in a register. More registers would not fit in the L1 cache.
 const maxTerms = 8;
 const maxLoads = 32;
 const maxOperations = 96;
-// What only leaves wait for is one pass, however large, up to what the executor takes.
+// Values used only to update leaves form one fused loop, up to this number of operations, the limit of the executor.
 const maxFinal = 256;
-/** How many cheap operations in a row are done again rather than stored. */
+/** The longest chain of cheap operations that is computed again instead of stored. */
 const maxRepeated = 6;
 
 const cheap = new Set(
@@ -45,13 +45,13 @@ export function* fuse(
   const settledOutputs = roots.slice(0, outputs.length);
   const settledUpdates = updates.map(({ leaf }, i) => ({
     leaf,
-    // A use of its own: a value may be an output and a leaf's new value.
+    // A separate ref, because a value may be both an output and the new value of a leaf.
     ref: { ...(roots[outputs.length + i] as Ref) },
   }));
   return yield* Fusion.of(settledOutputs, settledUpdates, build);
 }
 
-/** Sums of many terms as chains of sums of few. */
+/** Splits sums of many terms into trees of sums of at most `maxTerms` terms. */
 function* shortSums(roots: readonly Ref[], build: Builder): Sliced<Ref[]> {
   const rebuilder: Rebuilder = new Rebuilder(build, (value) => {
     if (value.kind !== 'sum' || value.args.length <= maxTerms) return undefined;
@@ -70,7 +70,7 @@ function* shortSums(roots: readonly Ref[], build: Builder): Sliced<Ref[]> {
   return yield* rebuilder.run(roots);
 }
 
-/** A leaf's new value that is another leaf's old one is copied before anything is written. */
+/** Copies the old value of a leaf that is the new value of a leaf, because writes must not change it first. */
 function settle(
   roots: readonly Ref[],
   outputs: number,
@@ -84,7 +84,7 @@ function settle(
   });
 }
 
-/** Values that are computed together, and what they read of others. */
+/** The values of one fused loop, and the refs that it loads. */
 interface Members {
   readonly space: readonly number[];
   readonly grade: number;
@@ -94,16 +94,16 @@ interface Members {
 
 interface Operand {
   readonly arg: Ref;
-  /** Whether the pass that reads it may compute it. */
+  /** Whether the fused loop that reads the operand may compute it. */
   readonly within: boolean;
 }
 
-/** Final values that will be one loop. */
+/** Final values (used only to update leaves), grouped into future fused loops of limited size. */
 class FinalLoops {
   readonly #into = new Map<Value, Value>();
   readonly #sizes = new Map<Value, number>();
 
-  /** Adds a value to the finalLoops of those that read it, which become one; false where that is too large. */
+  /** Adds a value to the loops of its readers, which are merged. Returns false if the result would be too large. */
   join(value: Value, readers: readonly Value[]): boolean {
     const finalLoops = new Set(readers.map((reader) => this.#loopOf(reader)));
     let size = 1;
@@ -121,7 +121,7 @@ class FinalLoops {
   }
 }
 
-/** Whether a pass of all of them is not too large. */
+/** Whether one fused loop of all these values stays within the limits. */
 function fits(loops: readonly Members[]): boolean {
   if (loops.length === 1) return true;
   const keys = new Set<number>();
@@ -144,7 +144,7 @@ class Fusion {
   /** By the value's id. */
   readonly #grades: Float64Array;
   readonly #final = new Set<Value>();
-  /** For each value of a pass, those that are computed with it. */
+  /** For each value that a fused loop computes, that loop. */
   readonly #loops = new Map<Value, Members>();
 
   private constructor(
@@ -184,7 +184,7 @@ class Fusion {
     };
   }
 
-  /** Cheap functions of one value, which every pass that needs them computes for itself. */
+  /** Finds cheap functions of one value, which every fused loop that reads them computes again. */
   *#findRepeated(): Sliced<void> {
     for (const value of this.#order) {
       if (this.build.pace.due(1 + this.#uses.of(value).length)) yield;
@@ -216,7 +216,7 @@ class Fusion {
     }
   }
 
-  /** Values that only the leaves are waiting for: they are computed where they are written. */
+  /** Finds values used only to update leaves. They are computed in the fused loop that writes the leaves. */
   *#findFinal(): Sliced<void> {
     const updated = new Map<Ref, Variable>(this.updates.map(({ leaf, ref }) => [ref, leaf]));
     const finalLoops = new FinalLoops();
@@ -236,7 +236,7 @@ class Fusion {
     }
   }
 
-  /** The final values that read a final value, through repeated ones. */
+  /** The final values that read a final value, directly or through repeated values. */
   #finalReaders(value: Value): Value[] {
     return this.#uses.of(value).flatMap(({ reader }) => {
       if (!reader) return [];
@@ -248,14 +248,14 @@ class Fusion {
     const space = spaceOf(reader);
     if (!space || !aligned(ref, space)) return false;
     if (this.#final.has(reader)) return true;
-    // A repeated value is wherever its readers are.
+    // A repeated value is computed in the loops of its readers.
     return (
       this.#repeated.has(reader) &&
       this.#uses.of(reader).every((use) => use.reader && this.#endsFinal(use.reader, use.ref))
     );
   }
 
-  /** Grades a value and puts it into a pass, if a pass can compute it. */
+  /** Assigns a grade to a value, and assigns the value to a fused loop if a loop can compute it. */
   #assign(value: Value): void {
     if (this.#repeated.has(value)) return;
     const space = spaceOf(value);
@@ -284,7 +284,7 @@ class Fusion {
         this.#loops.set(value, own);
         this.#join([...loops, own]);
       } else {
-        // Full: it starts the next pass, and reads what this one stores.
+        // The loop is full: the value starts another loop, and reads the values that this one stores.
         this.build.fire('fuse: full loop');
         grade++;
         for (const { arg } of joined) loads.set(this.#keys.of(arg), arg);
@@ -294,7 +294,7 @@ class Fusion {
     this.#grades[value.id] = grade;
   }
 
-  /** Several passes as one. */
+  /** Merges fused loops. */
   #join(loops: readonly Members[]): void {
     const [into, ...others] = loops as readonly [Members, ...Members[]];
     for (const { values, loads } of others) {
@@ -304,7 +304,7 @@ class Fusion {
     }
   }
 
-  /** Passes of one grade that read the same read it once. */
+  /** Merges fused loops of one grade and index space that load the same ref, so that it is loaded once. */
   *#joinReaders(): Sliced<void> {
     const readers = new Map<string, Members>();
     for (const loop of yield* this.#distinctLoops()) {
@@ -326,7 +326,7 @@ class Fusion {
     }
   }
 
-  /** What a value reads, through repeated values; `within` where the same pass may compute it. */
+  /** The operands of a value; those of a repeated operand instead of that operand itself. */
   #operands(
     value: Value,
     space: readonly number[] | undefined,
@@ -372,7 +372,7 @@ class Fusion {
         grade,
         loads.map(({ value }) => value.dtype),
         operations,
-        // A value that several leaves take is stored to each of them.
+        // A value that updates several leaves is stored to each of them.
         stores.map(({ register, value }) => [
           register,
           grade === lastGrade ? leaves.get(value) : 1,

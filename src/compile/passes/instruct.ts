@@ -1,4 +1,4 @@
-/** From the schedule to instructions on the places of their operands. */
+/** Instruct: makes instructions of the schedule, with the locations of their operands. */
 
 import { constant, type Leaf, Variable } from '../../graph/leaf.js';
 import type { Node } from '../../graph/node.js';
@@ -35,7 +35,7 @@ class Writer {
   readonly #writes: Instruction[] = [];
   readonly #keys = new Keys();
   readonly #panels = new Map<number, Location>();
-  /** How many products read a right operand. */
+  /** By the key of a right operand, the number of products that read it. */
   readonly #readers = new Map<number, number>();
 
   constructor(
@@ -224,7 +224,7 @@ class Writer {
     });
   }
 
-  /** Weights that several products read, or that lie apart, are laid out for the kernel once a run. */
+  /** Packs weights for the product kernel once a run, if several products read them or they are not adjacent. */
   #panelsOf(b: Ref, nodes: readonly Node[]): Location | undefined {
     const apart = this.placement.isPacked(b.value);
     const key = this.#keys.of(b);
@@ -247,7 +247,7 @@ class Writer {
 
   #pieces(b: Ref): PackInstruction['pieces'] {
     const { value } = b;
-    // It shows the whole place; the stride along an axis of 1 says nothing.
+    // The ref selects the whole value or its transpose. The stride along an axis of length 1 does not matter.
     const { strides } = value.whole;
     const upright =
       equalLists(b.shape, value.shape) &&
@@ -260,7 +260,7 @@ class Writer {
     });
   }
 
-  /** A group of passes as segments; `targets` says where each pass's stores go. */
+  /** A group of fused loops, one segment for each; `targets` returns the locations of a loop's stores. */
   *#group(
     loops: readonly FusedLoop[],
     targets: (loop: FusedLoop) => Targets,
@@ -269,7 +269,7 @@ class Writer {
     const segments: Segment[] = [];
     const nodes = new Set<Node>();
     const found: Targets[] = [];
-    // All targets first: they are given their memories in this order.
+    // All targets first, because memories are created in the order of these calls.
     for (const loop of loops) {
       found.push(targets(loop));
       if (this.pace.due(1 + loop.stores.length)) yield;
@@ -318,7 +318,7 @@ class Writer {
     return { stores: targets, own: new Set(targets.map(({ leaf }) => leaf)) };
   }
 
-  /** One segment; or one for each block of a place that is read block by block. */
+  /** One segment, or one for each block if the loop reads an assembled value block by block. */
   #segments(loop: FusedLoop, { stores, own }: Targets): Segment[] {
     const scattered = loop.loads.find(({ value }) => this.placement.isScattered(value))?.value;
     const windows = scattered
@@ -356,14 +356,17 @@ class Writer {
     });
   }
 
-  /** A block of a place, for a pass that reads it so: of a leaf that another may write, the copy. */
+  /** The location of a block that the loop reads. If the block is a leaf and the loop writes leaves, a copy. */
   #block(block: Ref, loop: FusedLoop): Location {
     const at = this.placement.locate(block);
     const { leaf } = block.value.details;
     return loop.grade === lastGrade && leaf instanceof Variable ? this.#copyOf(at, [leaf]) : at;
   }
 
-  /** What a writing pass reads of leaves is its own: everything else is copied before anything is written. */
+  /**
+   * The location of a load. A loop that writes leaves reads only elements that it overwrites itself, at the same
+   * positions, in place; other elements of leaves are copied before any leaf is written.
+   */
   #load(load: Ref, own: ReadonlySet<Leaf>, loop: FusedLoop): Location {
     const at = this.placement.locate(load);
     const { leaf } = load.value.details;
@@ -383,11 +386,11 @@ interface Targets {
     readonly dtype: DType;
     readonly location: Location;
   }[];
-  /** The leaves that the pass writes. */
+  /** The leaves that the loop writes. */
   readonly own: ReadonlySet<Leaf>;
 }
 
-/** A location without its repetitions, and how a dense copy of that is read in its assembled. */
+/** A location without its broadcast axes, and the strides with which a dense copy of it replaces the location. */
 function packedView(at: Location) {
   const shape = at.shape.map((size, axis) => (at.strides[axis] === 0 ? 1 : size));
   return {
@@ -407,7 +410,7 @@ function nodesOf(values: readonly Value[]): Node[] {
   return [...nodes];
 }
 
-/** Zeros everywhere. */
+/** Fills a location with zeros. */
 function fill(to: Location, placement: Placement, nodes: readonly Node[]): GroupInstruction {
   const { dtype } = to.memory;
   const zero = {
@@ -427,7 +430,7 @@ function fill(to: Location, placement: Placement, nodes: readonly Node[]): Group
   };
 }
 
-/** `from` added to what is there. */
+/** Adds `from` to `to`, in place. */
 function addition(from: Location, to: Location, nodes: readonly Node[]): GroupInstruction {
   const { dtype } = to.memory;
   return {

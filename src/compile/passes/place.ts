@@ -1,7 +1,7 @@
 /**
- * Place: where every value lies. What has to lie side by side is computed side by side: the operands
- * of a concat or of a merged product are given their places in its memory, and nothing is moved.
- * A copy is the last resort.
+ * Place: decides the location of every value in memory. The blocks of an assembled value, such as a concatenation or an
+ * operand of a merged product, are computed directly in the memory of that value, so that nothing is moved. A copy is
+ * the last resort.
  */
 
 import type { Leaf } from '../../graph/leaf.js';
@@ -14,35 +14,35 @@ import { type Ref, showsAll, type Uses, Value } from '../ir/value.js';
 import { compose, count, dense, equalLists, rowMajor, type StridedView } from '../ir/view.js';
 import type { Fused, FusedLoop } from './fused-loop.js';
 
-/** A piece of memory: the arena's, or a leaf's (a feed's is its input's). */
+/** A piece of memory: a region of the arena, or the memory of a leaf (for a feed, of its input). */
 export interface Memory {
   readonly dtype: DType;
   readonly length: number;
   readonly leaf: Leaf | undefined;
 }
 
-/** Elements of a memory. */
+/** A strided view of a memory. */
 export interface Location extends StridedView {
   readonly memory: Memory;
 }
 
-// A pass over a place in blocks makes a segment of each.
+// A fused loop that reads an assembled value block by block has a segment for each block.
 const maxScattered = 16;
 
 export class Placement {
-  /** Where a value's elements lie; the view is of the value's shape. */
+  /** The location of each value's elements; it has the shape of the value. */
   readonly #located = new Map<Value, Location>();
-  /** Values that lie in the memory of a assembled, from the start. */
+  /** Blocks that are computed in the memory of an assembled value. */
   readonly #placed = new Set<Value>();
-  /** Places that passes read block by block: they have no memory. */
+  /** Assembled values that fused loops read block by block. They have no memory. */
   readonly #scattered = new Set<Value>();
-  /** Places that lie where their operands have been put for another. */
+  /** Assembled values whose blocks are already adjacent, in the memory of another assembled value. */
   readonly #aliases = new Set<Value>();
-  /** Places that are read as weights are: packed from where their blocks lie. */
+  /** Assembled values whose blocks are weights. They are packed from the memory of the blocks. */
   readonly #packed = new Set<Value>();
   readonly #leaves = new Map<Leaf, Memory>();
   readonly #stored = new Set<Value>();
-  /** The passes that load a value. */
+  /** The fused loops that load a value. */
   readonly #loading = new Map<Value, FusedLoop[]>();
   readonly #uses: Uses;
 
@@ -66,7 +66,7 @@ export class Placement {
       if (value.kind === 'assemble' && value.size > 0) assembled.push(value);
       if (pace.due()) yield;
     }
-    // The largest first: what two places want at once, the larger one gets.
+    // The largest first: if two assembled values share a block, it is computed in the larger one.
     for (const value of yield* sorted(assembled, (a, b) => b.size - a.size || a.id - b.id, pace)) {
       placement.#placeBlocks(value);
       if (pace.due(1 + value.args.length)) yield;
@@ -83,12 +83,12 @@ export class Placement {
     }
   }
 
-  /** Whether a place has no memory of its own: its readers go to its blocks. */
+  /** Whether an assembled value has no memory, because its readers read its blocks. */
   isScattered(assembled: Value): boolean {
     return this.#scattered.has(assembled);
   }
 
-  /** The operands of a place that have to be copied to their assembled. */
+  /** The blocks that must be copied into the assembled value, with their target locations. */
   misplaced(assembled: Value): { readonly block: Ref; readonly to: Location }[] {
     if (
       this.#scattered.has(assembled) ||
@@ -104,16 +104,16 @@ export class Placement {
     });
   }
 
-  /** Whether the place's memory is that of another, where its operands lie already. */
+  /** Whether the blocks are already adjacent in other memory, which is then the memory of the assembled value. */
   isAlias(assembled: Value): boolean {
     return this.#aliases.has(assembled);
   }
 
-  /** Where the elements lie that a ref shows. */
+  /** The location of the elements that a ref selects. */
   locate(ref: Ref): Location {
     const at = this.locationOf(ref.value);
     const view = compose(ref, at);
-    if (!view) throw defect(`a ${ref.value.kind} cannot be read where it lies`);
+    if (!view) throw defect(`a view of a ${ref.value.kind} cannot be composed with its location`);
     return { memory: at.memory, ...view };
   }
 
@@ -143,7 +143,7 @@ export class Placement {
     return { memory, ...dense(value.shape) };
   }
 
-  /** Gives the operands of a place their places in its memory, as far as they can be there. */
+  /** Locates blocks in the memory of their assembled value, where possible. */
   #placeBlocks(assembled: Value): void {
     const { adds, gaps } = assembled.details;
     if (!adds && !gaps && this.#isWeights(assembled)) {
@@ -182,7 +182,7 @@ export class Placement {
     this.#located.set(assembled, whole);
   }
 
-  /** Weights side by side that only products read, on the right. */
+  /** Whether all blocks are weights, and only products read the value, as their right operand. */
   #isWeights(assembled: Value): boolean {
     return (
       assembled.args.every((block) => block.value.details.leaf?.kind === 'parameter') &&
@@ -202,7 +202,7 @@ export class Placement {
     return this.#packed.has(assembled);
   }
 
-  /** The view of one memory that the blocks make where they have been put, if they do. */
+  /** The location of the assembled value, if its blocks are already adjacent in one memory. */
   #adjacentLocation(assembled: Value): Location | undefined {
     const blocks: Block[] = [];
     const holders = new Map<Memory, Value>();
@@ -211,7 +211,7 @@ export class Placement {
       const at = this.#located.get(block.value);
       const view = at && compose(block, at);
       if (!at || !view) return undefined;
-      // `adjacent` tells memories apart as it does values: one stand-in for each.
+      // `adjacent` compares values, so each memory is represented by a value.
       const holder =
         holders.get(at.memory) ??
         new Value(0, 'leaf', assembled.dtype, [at.memory.length], [], {}, undefined);
@@ -230,7 +230,7 @@ export class Placement {
     return this.#allRead(assembled, at) ? at : undefined;
   }
 
-  /** Where an operand's value would lie, if it may lie in its window. */
+  /** The location of a block's value if it can be computed in its window; otherwise undefined. */
   #locationFor(block: Ref, window: Location): Location | undefined {
     const { value } = block;
     const product = value.kind === 'product' && value.args.length === 2;
@@ -246,11 +246,11 @@ export class Placement {
     if (product && value.shape[last] !== 1 && at.strides[last] !== 1) return undefined;
     if (product && value.shape[0] !== 1 && (at.strides[0] as number) < (value.shape[1] as number))
       return undefined;
-    // Nothing may be added onto what lies elsewhere than it seems.
+    // A product that is added onto the value must also be able to write there; `#allRead` checks it.
     return this.#allRead(value, at) ? at : undefined;
   }
 
-  /** Whether all readers of a value can read it there. */
+  /** Whether all readers of a value can read it at this location. */
   #allRead(value: Value, at: Location): boolean {
     return this.#uses.of(value).every(({ reader, ref }) => {
       const view = compose(ref, at);
@@ -261,7 +261,7 @@ export class Placement {
     });
   }
 
-  /** Whether only passes read the assembled, element by element as they go, and no other place with it. */
+  /** Whether only fused loops read the value, in order, and none of them loads another assembled value. */
   #readByLoops(assembled: Value): boolean {
     const inOrder = this.#uses
       .of(assembled)
@@ -276,7 +276,7 @@ export class Placement {
       assembled.args.length <= maxScattered &&
       (this.#loading.get(assembled) ?? []).every(
         ({ shape, loads, closes }) =>
-          // A sum over the blocks would be a sum a block.
+          // With one segment for each block, a sum over all elements would be a sum for each block.
           closes.length === 0 &&
           equalLists(shape, assembled.shape) &&
           loads.every(({ value }) => value === assembled || value.kind !== 'assemble'),
@@ -284,7 +284,7 @@ export class Placement {
     );
   }
 
-  /** Whether the block is in its window. */
+  /** Whether the block's elements are located in the window. */
   #isIn(block: Ref, window: Location): boolean {
     const at = this.locate(block);
     return (
@@ -299,7 +299,7 @@ export class Placement {
   }
 }
 
-/** Whether a ref shows a whole matrix, or its transpose. */
+/** Whether a ref selects a whole matrix or its transpose. */
 function showsWhole(ref: Ref): boolean {
   const { value, offset, shape, strides } = ref;
   if (value.shape.length !== 2 || offset !== 0 || count(shape) !== value.size) return false;
@@ -312,7 +312,7 @@ function showsWhole(ref: Ref): boolean {
   );
 }
 
-/** Where an operand of a place has its window. */
+/** The location of a block within the location `whole` of its assembled value. */
 function windowOf(assembled: Value, index: number, whole: Location): Location {
   const start = assembled.details.starts?.[index] as readonly number[];
   const offset = start.reduce(

@@ -1,4 +1,4 @@
-/** Rebuilds the values with each set of products as one product of placed operands. */
+/** Rebuilds the values with each set of products as one product of assembled operands. */
 
 import type { Pace, Sliced } from '../../../graph/sliced.js';
 import type { Block } from '../../ir/blocks.js';
@@ -44,14 +44,14 @@ export function* merge(
   );
 }
 
-/** Where a right operand range among those beside it. */
+/** The columns of a right operand in the merged right operand `all`. */
 interface ColumnRange {
   readonly all: Ref;
   readonly start: number;
   readonly end: number;
 }
 
-/** The right operands that lie beside others. */
+/** The right operands that have been merged with others, side by side. */
 class Beside {
   readonly #keys = new Keys();
   readonly #ranges = new Map<number, ColumnRange>();
@@ -120,14 +120,14 @@ function* mergeColumns(
   }
 }
 
-/** Terms of one sum: the first becomes the whole, the others nothing. */
+/** Replaces the terms of one sum: the first by the whole sum, the others by zeros. */
 function sumInto(terms: readonly Value[], whole: Ref, rebuilder: Rebuilder, build: Builder): void {
   terms.forEach((term, index) => {
     rebuilder.set(term, index === 0 ? whole : build.filled(0, term.dtype, term.shape));
   });
 }
 
-/** Matrices below one another (dim 0) or side by side (dim 1), lying in memory as they do. */
+/** Assembles matrices below one another (dim 0) or side by side (dim 1), row-major or column-major as the first is. */
 function sideBySide(refs: readonly Ref[], dim: 0 | 1, build: Builder): Ref {
   const [first] = refs as readonly [Ref, ...Ref[]];
   if (refs.length === 1) return first;
@@ -146,16 +146,16 @@ function sideBySide(refs: readonly Ref[], dim: 0 | 1, build: Builder): Ref {
   return turned ? transposed(assembled) : assembled;
 }
 
-/** Column sums of matrices that lie beside one another are blocks of one column sum. */
+/** Merges column sums of matrices that are side by side into one column sum. */
 function* mergeColumnSums(roots: readonly Ref[], beside: Beside, build: Builder): Sliced<Ref[]> {
   const order = yield* reachable(roots, build.pace);
   const depths = yield* columnSumDepths(order, build.pace);
-  /** What lies beside the operand of a column sum, where both may be summed at once. */
+  /** The merged matrix of the operand of a column sum, and its columns there, if all columns can be summed at once. */
   const rangeOf = (value: Value): ColumnRange | undefined => {
     if (value.kind !== 'columnSum') return undefined;
     const operand = value.args[0] as Ref;
     const range = beside.rangeOf(operand);
-    // What lies beside it may depend on its own sum: centred columns beside the columns that they are made of.
+    // A neighbour may depend on this sum: centred columns may be beside the columns that they are computed from.
     const depth = range && depths[range.all.value.id];
     if (!range || depth === undefined || depth > (depths[operand.value.id] as number))
       return undefined;
