@@ -1,4 +1,4 @@
-/** The sizes of dimensions that a user gives by name. */
+/** Reads the sizes of named dimensions, the argument of `prepare`. */
 
 import { describeValue } from '../arguments/describe.js';
 import { assertRecord } from '../arguments/read.js';
@@ -7,7 +7,7 @@ import type { FedInputs } from '../evaluate/bind.js';
 import { type Bindings, namesOf } from '../graph/dimension.js';
 import type { Input } from '../graph/leaf.js';
 
-/** @throws ValueError unless every name of the inputs' dimensions has a size, and every size a name */
+/** @throws ValueError if a size is not a whole number of at least 0, or a dimension name is missing or unknown */
 export function dimsOf(dims: unknown, { inputs, optional }: FedInputs): Bindings {
   const needed = names(inputs.values());
   const example = `{ ${[...needed].map((name) => `${name}: 64`).join(', ')} }`;

@@ -1,33 +1,33 @@
-/** What the passes make: a program for one binding of the dimension names. */
+/** The result of the passes: a program for one binding of the dimension names. */
 
 import type { Constant, Input, Variable } from '../graph/leaf.js';
 import type { Node } from '../graph/node.js';
 import type { DType } from '../tensor/dtype.js';
 
-/** What the compiler made of a graph, for one binding of its dimension names. */
+/** Statistics of a compiled graph, for one binding of its dimension names. */
 export interface Stats {
-  /** What the program does in one run, one after another. */
+  /** The number of instructions of one run. */
   readonly instructions: number;
-  /** Matrix products, batches counted as one. */
+  /** The number of matrix products; a batch counts as one. */
   readonly products: number;
   /** [M, N, K] of each product, in the order of execution. */
   readonly productShapes: readonly (readonly [m: number, n: number, k: number])[];
-  /** Element-wise passes. */
+  /** The number of groups: instructions that compute element-wise operations in fused loops. */
   readonly groups: number;
-  /** Memory for everything that is computed on the way, packed weights included. */
+  /** Bytes of the memory for intermediate values and packed weights. */
   readonly arenaBytes: number;
-  /** Of the arena: weights laid out for the product's kernel. */
+  /** Bytes of the arena that hold weights packed for the product kernel. */
   readonly packedBytes: number;
-  /** Memory of the parameters, states and constants that the program reads or writes. */
+  /** Bytes of the parameters, states and constants that the program reads or writes. */
   readonly leafBytes: number;
-  /** What all values would take, had each its own memory. */
+  /** Bytes that all values would take if each had its own memory. */
   readonly valueBytes: number;
 }
 
 export interface Encoded {
-  /** What the native executor checks and runs. */
+  /** The instructions, as the native executor decodes and checks them. */
   readonly code: Float64Array;
-  /** In the order of the code's buffers of these kinds. */
+  /** The leaves in the order of their buffers in the code; `feeds` likewise. */
   readonly leaves: readonly (Variable | Constant)[];
   readonly feeds: readonly Input[];
   readonly outputs: readonly { readonly shape: readonly number[]; readonly dtype: DType }[];

@@ -1,7 +1,7 @@
 /**
- * A program for one binding of the dimension names: what is native, and the memory that its runs read
- * and write. Feeds that look like the last ones are recognised without being bound again: for a small
- * program, binding them costs more than the run.
+ * A program for one binding of the dimension names: the native program, and the memory of its feeds and outputs. Feeds
+ * with the shapes of the last run are recognised without binding the names again, because for a small program the
+ * binding takes longer than the run.
  */
 
 import { ValueError } from '../errors.js';
@@ -31,7 +31,7 @@ import { allocate, isTensor, Tensor } from '../tensor/tensor.js';
 import type { Encoded } from './encoded.js';
 import { nextTurn } from './turns.js';
 
-/** What lies in memory under a name. */
+/** A feed or an output: its name, dtype and shape. */
 export interface Slot {
   readonly name: string;
   readonly dtype: DType;
@@ -41,22 +41,22 @@ export interface Slot {
 
 interface FeedSlot extends Slot {
   readonly input: Input;
-  /** Its place among the native program's feeds; -1 where nothing reads it. */
-  readonly place: number;
+  /** The position among the native program's feeds; -1 if no instruction reads it. */
+  readonly position: number;
 }
 
 export type Tensors = Readonly<Record<string, Tensor>>;
 
-// Small feeds and outputs go by memory of the program's own: copying costs less than handing over an
-// array, and much less than handing over a small new one, for which Node has yet to make a buffer.
+// Small feeds and outputs are copied to and from memory of the program. A copy is faster than passing an array to the
+// addon, and much faster than passing a small new array, for which Node must first allocate a buffer.
 const smallBytes = 4096;
 
-// Copying so many takes less than 2 ms, where the memory is new to the process as well.
+// Copying this many elements takes less than 2 ms, also to memory that the process has not touched before.
 const elementsPerTurn = 2 ** 18;
-// Making a tensor takes about as long as copying so many.
+// Making a tensor takes about as long as copying this many elements.
 const elementsPerTensor = 2 ** 7;
 
-// One for the run in flight, and one for the run that is queued behind it.
+// One for the run in flight, and one for the next run.
 const maxStaged = 2;
 
 const nothing: Readonly<Record<DType, TypedArray>> = {
@@ -71,22 +71,22 @@ export class Executable {
   readonly native: NativeProgram;
   /** The parameters and states that runs read or write. */
   readonly variables: readonly Variable[];
-  /** What the native program is fed with, and what it puts out. */
+  /** The feeds and outputs of the native program, in native order. */
   readonly feeds: readonly Slot[];
   readonly outputs: readonly Slot[];
   /** The inputs that must be fed. */
   readonly #fed: readonly FeedSlot[];
-  /** The next run's feeds and outputs, in native order; and what is there between runs. */
+  /** The feeds and outputs of the next run, in native order; empty arrays between runs. */
   readonly #memory: TypedArray[];
   readonly #noMemory: readonly TypedArray[];
   readonly #own: readonly TypedArray[] | null;
-  /** Memory for runs off this thread: shared, so that nothing can take it away. */
+  /** Memory for runs off this thread. It is shared, because shared memory cannot be detached. */
   readonly #staged: TypedArray[][] = [];
 
   /**
-   * @param names of the outputs
-   * @param inputs that must be fed
-   * @throws ValueError or NativeError when there is too little memory
+   * @param names the names of the outputs
+   * @param inputs the inputs that must be fed, by name
+   * @throws ValueError or NativeError if there is too little memory
    */
   constructor(
     encoded: Encoded,
@@ -101,10 +101,10 @@ export class Executable {
     this.outputs = encoded.outputs.map(({ dtype, shape }, index) => {
       return slotOf(names[index] as string, dtype, shape);
     });
-    const places = new Map(encoded.feeds.map((input, place) => [input, place]));
+    const positions = new Map(encoded.feeds.map((input, position) => [input, position]));
     this.#fed = [...inputs].map(([name, input]) => {
-      const place = places.get(input) ?? -1;
-      return { ...slotOf(name, input.dtype, boundShape(input, bindings)), input, place };
+      const position = positions.get(input) ?? -1;
+      return { ...slotOf(name, input.dtype, boundShape(input, bindings)), input, position };
     });
     this.feeds = encoded.feeds.map((input) => {
       return slotOf(input.name as string, input.dtype, boundShape(input, bindings));
@@ -122,15 +122,15 @@ export class Executable {
       if (!(cause instanceof ValueError)) throw cause;
       const bound = [...bindings].map(([name, value]) => `${name} = ${value}`).join(', ');
       throw new ValueError(
-        `compile: cannot allocate what a run computes${bound && ` where ${bound}`}, an arena of ${encoded.stats.arenaBytes} bytes and more: ${cause.message}`,
+        `compile: cannot allocate memory for a run${bound && ` where ${bound}`}, an arena of ${encoded.stats.arenaBytes} bytes and more: ${cause.message}`,
         { cause },
       );
     }
   }
 
-  // ---- Feeds: taken, then run, then forgotten.
+  // ---- Feeds: set before a run, cleared after it.
 
-  /** Takes feeds that need no conversion and have the shapes of this binding; false for any others. */
+  /** Sets the feeds of the next run. Returns false if one needs a conversion or has a shape of another binding. */
   match(feeds: Feeds): boolean {
     if (typeof feeds !== 'object' || feeds === null) return false;
     const fed = this.#fed;
@@ -139,35 +139,35 @@ export class Executable {
       const slot = fed[index] as FeedSlot;
       const tensor = Object.hasOwn(feeds, slot.name) ? feeds[slot.name] : undefined;
       if (!isTensor(tensor) || !fits(tensor, slot)) return false;
-      if (slot.place >= 0) this.#memory[slot.place] = tensor.data;
+      if (slot.position >= 0) this.#memory[slot.position] = tensor.data;
     }
     return true;
   }
 
-  /** Takes feeds that were bound. */
+  /** Sets the feeds of the next run, which have been bound. */
   take(tensors: ReadonlyMap<Input, Tensor>): void {
-    this.encoded.feeds.forEach((input, place) => {
-      this.#memory[place] = (tensors.get(input) as Tensor).data;
+    this.encoded.feeds.forEach((input, position) => {
+      this.#memory[position] = (tensors.get(input) as Tensor).data;
     });
   }
 
-  /** Feeds and outputs are their caller's: nothing here may keep them alive. */
+  /** Drops the references to feeds and outputs, so that the garbage collector can free them. */
   forget(): void {
     const memory = this.#memory;
-    for (let place = 0; place < memory.length; place++) {
-      memory[place] = this.#noMemory[place] as TypedArray;
+    for (let position = 0; position < memory.length; position++) {
+      memory[position] = this.#noMemory[position] as TypedArray;
     }
   }
 
   /**
-   * By input, what a run was fed with, for who looks into one that failed.
-   * @param memory in native order; what was taken, unless told
+   * The feeds of a run by input, to find the cause of a failed run.
+   * @param memory the feeds in native order; by default the feeds that are set
    */
   fedWith(memory: readonly TypedArray[] = this.#memory): Map<Input, { data: TypedArray }> {
     return new Map(
-      this.#fed.map(({ input, dtype, size, place }) => [
+      this.#fed.map(({ input, dtype, size, position }) => [
         input,
-        { data: place < 0 ? typedArray(dtype, size) : (memory[place] as TypedArray) },
+        { data: position < 0 ? typedArray(dtype, size) : (memory[position] as TypedArray) },
       ]),
     );
   }
@@ -175,10 +175,10 @@ export class Executable {
   // ---- Runs on this thread.
 
   /**
-   * Runs with the feeds that were taken.
-   * @param into where outputs go, as `accepts` accepts it; else `results` has them
-   * @returns what `runProgram` does, but never an overlap
-   * @throws ValueError for outputs that overlap each other, a feed or a leaf
+   * Runs with the feeds that are set.
+   * @param into tensors for the outputs, for which `accepts` is true; if undefined, `results` returns the outputs
+   * @returns the status of `runProgram`, which is never an overlap
+   * @throws ValueError if outputs overlap each other, a feed or a leaf
    */
   run(into: Tensors | undefined, run: number, threads: number, checkFinite: boolean): number {
     const memory = this.#memory;
@@ -194,7 +194,7 @@ export class Executable {
     return status;
   }
 
-  /** Runs with the feeds that were taken. @returns nanoseconds per instruction */
+  /** Runs with the feeds that are set. @returns nanoseconds per instruction */
   profile(run: number, threads: number): Float64Array {
     const times = new Float64Array(this.encoded.nodes.length);
     this.#setOutputs(undefined);
@@ -202,22 +202,22 @@ export class Executable {
     return times;
   }
 
-  /** The outputs of the run that was made last, as tensors that are the caller's own. */
+  /** The outputs of the last run, as new tensors. */
   results(): Record<string, Tensor> {
     return this.#tensors(this.#own ?? this.#memory, this.#own !== null);
   }
 
-  /** @throws ValueError where one that was taken has gone: feeds and options may have getters, which may do anything */
+  /** @throws ValueError if a feed that was set has been detached, for example by a getter of the options */
   #copyFeeds(to: readonly TypedArray[]): void {
-    for (let place = 0; place < this.feeds.length; place++) {
-      const { name, size } = this.feeds[place] as Slot;
-      const taken = this.#memory[place] as TypedArray;
+    for (let position = 0; position < this.feeds.length; position++) {
+      const { name, size } = this.feeds[position] as Slot;
+      const taken = this.#memory[position] as TypedArray;
       if (taken.length !== size) {
         throw new ValueError(
-          `run: feed '${name}' went away while the run was prepared: a getter among the feeds or options ran this program, or transferred memory`,
+          `run: feed '${name}' changed while the run was prepared: a getter of the feeds or options ran this program or transferred memory; remove the getter`,
         );
       }
-      (to[place] as TypedArray).set(taken);
+      (to[position] as TypedArray).set(taken);
     }
   }
 
@@ -239,7 +239,7 @@ export class Executable {
     return tensors;
   }
 
-  /** Whether these can be written as the outputs. */
+  /** Whether the outputs can be written to these tensors. */
   accepts(into: Tensors): boolean {
     const { outputs } = this;
     if (Object.keys(into).length !== outputs.length) return false;
@@ -252,8 +252,8 @@ export class Executable {
   }
 
   /**
-   * A run may be fed with the memory of a leaf that it writes: it then reads a copy. True if there is one
-   * now, and the run is to be tried again.
+   * A feed may share memory with a leaf that the run writes. The run then reads a copy of the feed. Returns true if a
+   * copy was made and the run must be tried again.
    */
   #separate(status: number): boolean {
     if (status >= cancelled) return false;
@@ -276,25 +276,25 @@ export class Executable {
 
   // ---- Memory for runs off this thread.
 
-  /** Memory for one run: feeds, to which those that were taken are copied, then outputs. */
+  /** Memory for one run: copies of the feeds that are set, then the outputs. */
   stage(): TypedArray[] {
     const staged = this.#staged.pop() ?? [...this.feeds, ...this.outputs].map(shared);
     this.#copyFeeds(staged);
     return staged;
   }
 
-  /** Takes the memory back for the next run. */
+  /** Keeps the memory for another run. */
   unstage(staged: TypedArray[]): void {
     if (this.#staged.length < maxStaged) this.#staged.push(staged);
   }
 
-  /** Memory for one run on feeds that have been copied; its outputs are fresh. */
+  /** Memory for one run on feeds that have been copied; the memory of the outputs is new. */
   stageCopies(copies: ReadonlyMap<Input, TypedArray>): TypedArray[] {
     const feeds = this.encoded.feeds.map((input) => copies.get(input) as TypedArray);
     return [...feeds, ...this.outputs.map(shared)];
   }
 
-  /** The outputs of a staged run, as tensors that are the caller's own. Large ones are copied in several turns. */
+  /** The outputs of a staged run, as new tensors. Large ones are copied in several turns of the event loop. */
   async resultsOf(staged: readonly TypedArray[]): Promise<Record<string, Tensor>> {
     const tensors: Record<string, Tensor> = {};
     let left = elementsPerTurn;
@@ -303,9 +303,9 @@ export class Executable {
       const source = staged[this.feeds.length + index] as TypedArray;
       const copy = typedArray(dtype, size);
       for (let from = 0; from < size; from += elementsPerTurn) {
-        const part = source.subarray(from, Math.min(size, from + elementsPerTurn));
-        copy.set(part, from);
-        left -= part.length + elementsPerTensor;
+        const chunk = source.subarray(from, Math.min(size, from + elementsPerTurn));
+        copy.set(chunk, from);
+        left -= chunk.length + elementsPerTensor;
         if (left > 0) continue;
         await nextTurn();
         left = elementsPerTurn;
@@ -315,13 +315,13 @@ export class Executable {
     return tensors;
   }
 
-  /** Frees what is native; runs in flight finish first. */
+  /** Frees native memory, after the runs in flight have finished. */
   dispose(): void {
     disposeProgram(this.native);
   }
 }
 
-/** Copies of feeds, for a run that starts later. @throws ValueError where there is too little memory */
+/** Copies the feeds of a run that starts later. @throws ValueError if there is too little memory */
 export function copiesOf(tensors: ReadonlyMap<Input, Tensor>): Map<Input, TypedArray> {
   const copies = new Map<Input, TypedArray>();
   for (const [input, { data, dtype, shape, size }] of tensors) {
@@ -341,7 +341,7 @@ function boundShape(input: Input, bindings: Bindings): readonly number[] {
 }
 
 function fits(tensor: Tensor, { dtype, shape, size }: Slot): boolean {
-  // The length tells of memory that was transferred away or resized.
+  // The length differs if the memory was detached or resized.
   return tensor.dtype === dtype && tensor.data.length === size && sameShape(tensor.shape, shape);
 }
 
@@ -355,7 +355,7 @@ function copied(source: TypedArray): TypedArray {
   return copy;
 }
 
-/** @throws ValueError where there is not that much memory */
+/** @throws ValueError if there is too little memory */
 function shared({ name, dtype, shape, size }: Slot): TypedArray {
   try {
     return sharedArray(dtype, size);

@@ -1,4 +1,4 @@
-/** What a program was compiled to, by binding: the latest ones are kept, and those being compiled are shared. */
+/** The executables of a program, by binding. The latest ones are kept, and a compile in progress is shared. */
 
 import { StateError } from '../errors.js';
 import type { Bindings } from '../graph/dimension.js';
@@ -6,11 +6,11 @@ import type { Sliced } from '../graph/sliced.js';
 import type { Executable } from './executable.js';
 import { Preparation } from './preparation.js';
 
-// One for the usual minibatch, one for the last short one, the same for validation; and some to spare.
+// Training needs four: a full and a last, shorter minibatch, for training and for validation.
 const maxExecutables = 8;
 
 export class Executables {
-  /** The most recently used is the last. */
+  /** In the order of use; the most recently used is the last. */
   readonly #kept = new Map<string, Executable>();
   readonly #preparations = new Map<string, Preparation<Executable>>();
   readonly #compile: (bindings: Bindings) => Sliced<Executable>;
@@ -21,7 +21,7 @@ export class Executables {
     this.#compile = compile;
   }
 
-  /** The one that was used last. */
+  /** The executable that was used last. */
   get latest(): Executable | undefined {
     return this.#latest;
   }
@@ -30,21 +30,21 @@ export class Executables {
     return this.#end.signal.aborted;
   }
 
-  /** What was compiled for this binding, if it is kept. It counts as used. */
+  /** The executable for this binding, if it is kept. It then counts as the latest. */
   find(bindings: Bindings): Executable | undefined {
     const executable = this.#kept.get(keyOf(bindings));
     if (executable) this.#use(executable);
     return executable;
   }
 
-  /** What was compiled for this binding; compiled now where there is none. */
+  /** The executable for this binding, compiled now if there is none. */
   get(bindings: Bindings): Executable {
     return this.find(bindings) ?? this.#preparationOf(bindings).finish();
   }
 
   /**
-   * The same, compiled in slices where there is none. Nothing is compiled twice, and a compile that nobody waits for
-   * any more stops.
+   * The executable for this binding, compiled in slices if there is none. No binding is compiled twice at once. A
+   * compile stops when no caller waits for it any more.
    * @throws (rejects with) `signal.reason` after an abort
    */
   async prepare(bindings: Bindings, signal?: AbortSignal): Promise<Executable> {
@@ -61,12 +61,12 @@ export class Executables {
     }
   }
 
-  /** The same for one who wants it only while the program is in use. @throws (rejects with) StateError after `dispose` */
+  /** As `prepare`, but it ends when the program is disposed. @throws (rejects with) StateError after `dispose` */
   prepareUntilDisposed(bindings: Bindings): Promise<Executable> {
     return this.prepare(bindings, this.#end.signal);
   }
 
-  /** Frees what is native; runs in flight finish first. What is compiled from now on is the caller's to dispose of. */
+  /** Frees native memory, after the runs in flight. The caller must dispose of executables that are compiled later. */
   dispose(): void {
     this.#end.abort(new StateError('prepare: the program was disposed of while it was prepared'));
     for (const executable of this.#kept.values()) executable.dispose();
@@ -94,7 +94,7 @@ export class Executables {
     }
   }
 
-  /** Makes it the latest, and disposes of the one that was unused for longest where there are too many. */
+  /** Makes the executable the latest. If there are too many, disposes of the least recently used one. */
   #use(executable: Executable): void {
     const key = keyOf(executable.bindings);
     this.#kept.delete(key);

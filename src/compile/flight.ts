@@ -1,4 +1,4 @@
-/** Runs off the JavaScript thread: started, perhaps aborted, and landed. */
+/** Native runs off the JavaScript thread: their start, abort and end. */
 
 import { describeValue } from '../arguments/describe.js';
 import type { Kind } from '../arguments/options.js';
@@ -11,24 +11,24 @@ export interface Landed {
   /** `done`, or the instruction whose result was not finite. */
   readonly status: number;
   readonly steps: number;
-  /** The index of the last run that was begun. */
+  /** The index of the last run that was started. */
   readonly run: number;
 }
 
 export interface Flight extends Omit<StartedRun, 'done'> {
-  /** What the runs read or write: it cannot be set meanwhile. */
+  /** The leaves that the runs read or write. They cannot be set during the runs. */
   readonly variables: readonly Variable[];
-  /** Those of them that the runs write: they cannot be saved meanwhile. */
+  /** The leaves among them that the runs write. They cannot be saved during the runs. */
   readonly written: readonly Variable[];
-  /** An abort ends the flight, unless its last run has begun to write. */
+  /** An abort ends the runs, unless the last one has begun to write. */
   readonly signal: AbortSignal | undefined;
-  /** Called when it has started, if it does. */
+  /** Called after the runs have started, if they do. */
   readonly launched: () => void;
-  /** Called when it has landed, however it did, before the promise is settled. */
+  /** Called after the runs have ended, with or without an error, before the promise settles. */
   readonly landed: (steps: number) => void;
 }
 
-/** Rejects with `signal.reason` after an abort that came in time. */
+/** Starts runs and resolves when they end. Rejects with `signal.reason` after an abort before the writes. */
 export function fly({
   variables,
   written,
@@ -38,7 +38,7 @@ export function fly({
   ...start
 }: Flight): Promise<Landed> {
   return new Promise((resolve, reject) => {
-    // It may have been aborted since it was checked, while its feeds were read; from here on nobody can.
+    // Reading the feeds may have aborted the signal. No code of the caller runs between here and the start.
     signal?.throwIfAborted();
     const done = (status: number, steps: number, run: number) => {
       withdraw?.();
@@ -48,7 +48,7 @@ export function fly({
       else resolve({ status, steps, run });
     };
     const number = startProgram({ ...start, done });
-    // Nothing of it is called before this function returns.
+    // `done` is not called before this function returns.
     holdLeaves(variables, written);
     launched();
     const withdraw = signal && onAbort(signal, () => cancelRun(number));
@@ -57,7 +57,7 @@ export function fly({
 
 const methods = ['throwIfAborted', 'addEventListener', 'removeEventListener'] as const;
 
-/** An option that is an AbortSignal, recognised by its methods: it may come from another realm. */
+/** An option that is an AbortSignal. It is recognised by its methods, because it may come from another realm. */
 export const abortSignal: Kind<AbortSignal> = {
   expected: 'an AbortSignal',
   accepts: (value) => {

@@ -1,14 +1,20 @@
-/** What is wrong with tensors that a run is to write its outputs to. */
+/** Checks the tensors of `into`, to which a run writes its outputs. */
 
 import { describeValue } from '../arguments/describe.js';
-import { isList } from '../arguments/read.js';
+import { isList, reading } from '../arguments/read.js';
 import { DTypeError, ShapeError, ValueError } from '../errors.js';
 import { formatShape } from '../tensor/shape.js';
-import { asTensor, isTensor } from '../tensor/tensor.js';
-import type { Slot } from './executable.js';
+import { asTensor, isTensor, type Tensor } from '../tensor/tensor.js';
+import type { Executable, Slot } from './executable.js';
 
-/** @throws ValueError, DTypeError or ShapeError that says what does not fit, if anything does not */
-export function checkInto(into: unknown, outputs: readonly Slot[]): void {
+/** @throws ValueError, DTypeError or ShapeError if the tensors do not match the outputs of the executable */
+export function checkFitting(into: Readonly<Record<string, Tensor>>, executable: Executable): void {
+  reading('into:', into, () => {
+    if (!executable.accepts(into)) checkInto(into, executable.outputs);
+  });
+}
+
+function checkInto(into: unknown, outputs: readonly Slot[]): void {
   if (typeof into !== 'object' || into === null || isList(into)) {
     throw new ValueError(`into must be a record of tensors by name, but is ${describeValue(into)}`);
   }

@@ -1,10 +1,10 @@
-/** A line of those who start one after another, in the order of coming. */
+/** A line: a queue of calls that start one after another, in the order of entering. */
 
-/** A place in a line. */
-export interface PlaceInLine {
-  /** Resolves when all who came before have left the line. Never rejects. */
+/** An entry of a line. */
+export interface LineEntry {
+  /** Resolves when all earlier entries have left the line. Never rejects. */
   readonly turn: Promise<void>;
-  /** Leaves the line, at its turn or before. To be called once. */
+  /** Leaves the line, at its turn or before. Call it once. */
   leave(): void;
 }
 
@@ -12,12 +12,12 @@ export class Line {
   #last: Promise<void> = Promise.resolve();
   #length = 0;
 
-  /** How many have not left yet. */
+  /** The number of entries that have not left yet. */
   get length(): number {
     return this.#length;
   }
 
-  enter(): PlaceInLine {
+  enter(): LineEntry {
     const turn = this.#last;
     let left: () => void = () => {};
     const leaving = new Promise<void>((resolve) => {

@@ -1,10 +1,10 @@
-/** A compile that goes on in slices, for all who wait for its result. */
+/** A compile in slices, whose result is shared by all callers that wait for it. */
 
 import type { Sliced } from '../graph/sliced.js';
 import { onAbort } from './aborts.js';
 import { nextTurn } from './turns.js';
 
-/** How long a slice may take. The garbage collector adds up to a few times as much to some. */
+/** The time of a slice, in milliseconds. A garbage collection can make a slice several times as long. */
 const sliceMilliseconds = 1;
 
 type Outcome<T> = { readonly value: T } | { readonly error: unknown };
@@ -19,20 +19,20 @@ export class Preparation<T> {
     this.#work = work;
   }
 
-  /** True when nobody waits for it. */
+  /** Whether no caller waits for it. */
   get abandoned(): boolean {
     return this.#waiting === 0;
   }
 
-  /** Does what is left of the work now. @throws what the work throws */
+  /** Does the rest of the work now. @throws the error of the work, if it fails */
   finish(): T {
     while (!this.#outcome) this.#advance();
     return resultOf(this.#outcome);
   }
 
   /**
-   * Resolves when the work is done. It goes on only while somebody waits.
-   * @throws (rejects with) what the work throws; `signal.reason` after an abort
+   * Resolves when the work is done. The work continues only while a caller waits.
+   * @throws (rejects with) the error of the work; `signal.reason` after an abort
    */
   async wait(signal?: AbortSignal): Promise<T> {
     this.#waiting++;
@@ -54,7 +54,7 @@ export class Preparation<T> {
     this.#slices = undefined;
   }
 
-  /** One slice of the work. */
+  /** Runs the work until it yields. */
   #advance(): void {
     try {
       const { done, value } = this.#work.next();
@@ -70,7 +70,7 @@ function resultOf<T>(outcome: Outcome<T>): T {
   return outcome.value;
 }
 
-/** The promise, but rejected with `signal.reason` when an abort comes first. */
+/** The promise, but rejected with `signal.reason` if the signal aborts first. */
 export function untilAborted<T>(promise: Promise<T>, signal?: AbortSignal): Promise<T> {
   if (!signal) return promise;
   return new Promise((resolve, reject) => {

@@ -1,22 +1,22 @@
-/** The profile of a run: where its time went. */
+/** The profile of a run: the time of each instruction. */
 
 import type { Encoded } from './encoded.js';
 
-/** One instruction; a list of them prints well with console.table. */
+/** One instruction of a profile. `console.table` prints a list of them well. */
 export interface ProfileRow {
-  /** Its place in the order of execution. */
+  /** The index in the order of execution. */
   readonly instruction: number;
   /** `product`, `packed product`, `batch product`, `pack`, `group` (element-wise), `reduce`, `random` or `copy`. */
   readonly kind: string;
-  /** What it computes, as in `[matmul 'scores'] [add #4]`. */
+  /** The nodes that it computes, as in `[matmul 'scores'] [add #4]`. */
   readonly nodes: string;
-  /** How long it took in this run. */
+  /** Its time in this run, in microseconds. */
   readonly microseconds: number;
-  /** Of the whole run's time, from 0 to 1. */
+  /** Its fraction of the time of the whole run, from 0 to 1. */
   readonly share: number;
 }
 
-// By opcode, as native/program has them.
+// By opcode, as in native/program.
 const kinds = [
   'unknown',
   'group',
@@ -30,17 +30,17 @@ const kinds = [
 ] as const;
 
 const headerLength = 6;
-// An Adam step over all parameters is one instruction of a hundred nodes.
+// More would not be readable: an Adam update of all parameters is one instruction of a hundred nodes.
 const shownNodes = 6;
 
-/** The rows, what took longest first. */
+/** The rows of the profile, the slowest instruction first. */
 export function profileRows({ code, nodes }: Encoded, nanoseconds: Float64Array): ProfileRow[] {
   const total = nanoseconds.reduce((sum, time) => sum + time, 0);
   const [buffers, outputs] = [code[1] as number, code[4] as number];
-  let place = headerLength + 2 * buffers + 4 * outputs;
+  let position = headerLength + 2 * buffers + 4 * outputs;
   const rows = nodes.map((computed, instruction) => {
-    const kind = kinds[code[place] as number] ?? kinds[0];
-    place += code[place + 1] as number;
+    const kind = kinds[code[position] as number] ?? kinds[0];
+    position += code[position + 1] as number;
     const time = nanoseconds[instruction] as number;
     const more = computed.length > shownNodes ? ` and ${computed.length - shownNodes} more` : '';
     return {

@@ -1,4 +1,4 @@
-/** All passes, for one binding of the dimension names. */
+/** Runs all passes for one binding of the dimension names. */
 
 import type { Updates } from '../evaluate/interpreter.js';
 import { executionWalk } from '../evaluate/lowered.js';
@@ -22,10 +22,10 @@ import { share } from './passes/share/index.js';
 import { simplify } from './passes/simplify.js';
 
 /**
- * Runs the passes in slices: they yield after at most `stepsPerSlice` steps of work, so that a caller that must not
- * keep the JavaScript thread can let others have it in between.
- * @param fired counts how often each rewrite was made
- * @throws ShapeError where the graph does not fit under this binding
+ * Runs the passes in slices. They yield after at most `stepsPerSlice` steps of work, so that the caller can return to
+ * the event loop between slices.
+ * @param fired counts how often each rewrite was applied
+ * @throws ShapeError if a shape of the graph is not valid under this binding
  */
 export function* specialisation(
   outputs: readonly Node[],
@@ -67,7 +67,7 @@ export function* specialisation(
   };
 }
 
-/** Runs all passes. @throws ShapeError where the graph does not fit under this binding */
+/** Runs all passes at once. @throws ShapeError if a shape of the graph is not valid under this binding */
 export function specialise(...graph: Parameters<typeof specialisation>): Encoded {
   return finished(specialisation(...graph));
 }

@@ -1,4 +1,4 @@
-/** Several runs in one call: what `fit` and `predict` ask of a program. Not public. */
+/** The interface of a program for `fit` and `predict`: several runs in one call. Not public. */
 
 import type { Updates } from '../evaluate/updates.js';
 import type { Bindings } from '../graph/dimension.js';
@@ -7,31 +7,31 @@ import type { Node } from '../graph/node.js';
 import type { TypedArray } from '../tensor/dtype.js';
 
 export interface StepRequest {
-  /** How many runs: one after another, each like any other, with the program's next index. */
+  /** The number of runs, which execute one after another. Each is an ordinary run with the program's next index. */
   readonly steps: number;
-  /** What the names of dimensions are, in all of them. */
+  /** The binding of the dimension names, for all runs. */
   readonly bindings: Bindings;
-  /** By input, on SharedArrayBuffers: the first run's feed, then the second's, …. Not to be touched meanwhile. */
+  /** By input, on SharedArrayBuffers: the feed of the first run, then of the second, …. Do not change them meanwhile. */
   readonly feeds: ReadonlyMap<string, TypedArray>;
-  /** By output, likewise: where the first run's value goes, then the second's, …. */
+  /** By output, on SharedArrayBuffers: memory for the output of the first run, then of the second, …. */
   readonly outputs: ReadonlyMap<string, TypedArray>;
   readonly checkFinite: boolean;
   readonly signal: AbortSignal | undefined;
 }
 
-/** Several runs in one call, off the JavaScript thread, on memory that the caller gives. */
+/** Executes several runs in one call, off the JavaScript thread, on memory of the caller. */
 export interface Stepper {
   readonly inputs: ReadonlyMap<string, Input>;
   readonly outputs: ReadonlyMap<string, Node>;
   readonly updates: Updates;
-  /** Whether a step changes a parameter. */
+  /** Whether a run changes a parameter. */
   readonly trains: boolean;
   /** The index of the next run. */
   runs: number;
   /**
-   * Resolves when all steps are done. Rejects with `signal.reason` after an abort, between two steps or before
-   * one has written anything; with a NumericError for the first step that went wrong: those before it are
-   * done.
+   * Resolves when all runs are done. After an abort it rejects with `signal.reason`, between two runs or before a run
+   * has written anything. It rejects with a NumericError at the first run whose results are not finite; the runs
+   * before it are complete.
    */
   runSteps(request: StepRequest): Promise<void>;
 }

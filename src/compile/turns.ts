@@ -1,12 +1,12 @@
-/** Turns of the event loop, for long work on the JavaScript thread. */
+/** Splits long work on the JavaScript thread into turns of the event loop. */
 
 import { setImmediate } from 'node:timers';
 
 const waiting: (() => void)[] = [];
 
 /**
- * Resolves in a later turn of the event loop: timers, input and output come before. One caller is resumed in each
- * turn, in the order of calling, so that many long works at once block the loop no longer than one.
+ * Resolves in a later turn of the event loop, after pending timers and I/O. Each turn resumes one caller, in the order of
+ * the calls, so that several long tasks block the event loop no longer than one.
  */
 export function nextTurn(): Promise<void> {
   return new Promise((resolve) => {

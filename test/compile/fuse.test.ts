@@ -27,7 +27,7 @@ describe('fused loops', () => {
     const bias = weight('b', [3]);
     expect(schedule(fused([sum(square(tanh(add(x, bias))))]))).toMatchInlineSnapshot(`
       "
-      pass [4, 3]: load r0 r1; r2 = add r0 r1; r3 = tanh r2; r4 = square r3; sum r4
+      loop [4, 3]: load r0 r1; r2 = add r0 r1; r3 = tanh r2; r4 = square r3; sum r4
       "
     `);
   });
@@ -36,7 +36,7 @@ describe('fused loops', () => {
     const h = tanh(x);
     expect(schedule(fused([exp(h), matmul(h, w)]))).toMatchInlineSnapshot(`
       "
-      pass [4, 3]: load r0; r1 = tanh r0; r2 = exp r1; store r1; store r2
+      loop [4, 3]: load r0; r1 = tanh r0; r2 = exp r1; store r1; store r2
       product [4, 5]
       "
     `);
@@ -48,10 +48,10 @@ describe('fused loops', () => {
     const g = matmul(matmul(h, w), w, { transposeB: true });
     expect(schedule(fused([mul(g, slope)]))).toMatchInlineSnapshot(`
       "
-      pass [4, 3]: load r0; r1 = tanh r0; store r1
+      loop [4, 3]: load r0; r1 = tanh r0; store r1
       product [4, 5]
       product [4, 3]
-      pass [4, 3]: load r0 r1 r2; r3 = square r2; r4 = sub r1 r3; r5 = mul r0 r4; store r5
+      loop [4, 3]: load r0 r1 r2; r3 = square r2; r4 = sub r1 r3; r5 = mul r0 r4; store r5
       "
     `);
   });
@@ -61,7 +61,7 @@ describe('fused loops', () => {
       schedule(fused([add(mul(x, x), exp(x)), sub(mul(x, 2), neg(x))])),
     ).toMatchInlineSnapshot(`
       "
-      pass [4, 3]: load r0 r1; r2 = exp r0; r3 = fma r0 r0 r2; r4 = neg r0; r5 = fms r0 r1 r4; store r3; store r5
+      loop [4, 3]: load r0 r1; r2 = exp r0; r3 = fma r0 r0 r2; r4 = neg r0; r5 = fms r0 r1 r4; store r3; store r5
       "
     `);
   });
@@ -71,7 +71,7 @@ describe('fused loops', () => {
     expect(schedule(fused([tanh(y), exp(y)]))).toMatchInlineSnapshot(`
       "
       product [4, 5]
-      pass [4, 5]: load r0; r1 = tanh r0; r2 = exp r0; store r1; store r2
+      loop [4, 5]: load r0; r1 = tanh r0; r2 = exp r0; store r1; store r2
       "
     `);
   });
@@ -91,19 +91,19 @@ describe('updates', () => {
     expect(schedule(fused([], sgd(loss, [w], { rate: 0.1 })))).toMatchInlineSnapshot(`
       "
       product [4, 5]
-      pass [4, 5]: load r0 r1 r2; r3 = sub r0 r1; r4 = mul r2 r3; store r4
+      loop [4, 5]: load r0 r1 r2; r3 = sub r0 r1; r4 = mul r2 r3; store r4
       product [3, 5]
-      pass [3, 5]: load r0 r1 r2; r3 = fnma r1 r2 r0; write r3
+      loop [3, 5]: load r0 r1 r2; r3 = fnma r1 r2 r0; write r3
       "
     `);
     expect(schedule(fused([], adam(both, [w, b])))).toMatchInlineSnapshot(`
       "
-      pass []: load r0 r1 r2 r3 r4; r5 = add r0 r1; r6 = pow r2 r5; r7 = sub r1 r6; r8 = div r3 r7; r9 = float32 r8; r10 = pow r4 r5; r11 = sub r1 r10; r12 = sqrt r11; r13 = div r1 r12; r14 = float32 r13; store r5; store r9; store r14
+      loop []: load r0 r1 r2 r3 r4; r5 = add r0 r1; r6 = pow r2 r5; r7 = sub r1 r6; r8 = div r3 r7; r9 = float32 r8; r10 = pow r4 r5; r11 = sub r1 r10; r12 = sqrt r11; r13 = div r1 r12; r14 = float32 r13; store r5; store r9; store r14
       product [4, 5]
-      pass [4, 5]: load r0 r1 r2 r3; r4 = add r0 r1; r5 = sub r4 r2; r6 = mul r3 r5; store r6
+      loop [4, 5]: load r0 r1 r2 r3; r4 = add r0 r1; r5 = sub r4 r2; r6 = mul r3 r5; store r6
       product [3, 5]
       columnSum [5]
-      pass [3, 5] [5]: load r0 r1 r2 r3 r4 r5 r6 r7 r8 r9 r10; r11 = mul r0 r1; r12 = fma r2 r3 r11; r13 = mul r4 r5; r14 = square r2; r15 = fma r14 r6 r13; r16 = sqrt r15; r17 = fma r16 r7 r8; r18 = div r12 r17; r19 = fnma r9 r18 r10; write r12; write r15; write r19
+      loop [3, 5] [5]: load r0 r1 r2 r3 r4 r5 r6 r7 r8 r9 r10; r11 = mul r0 r1; r12 = fma r2 r3 r11; r13 = mul r4 r5; r14 = square r2; r15 = fma r14 r6 r13; r16 = sqrt r15; r17 = fma r16 r7 r8; r18 = div r12 r17; r19 = fnma r9 r18 r10; write r12; write r15; write r19
       "
     `);
   });
@@ -122,7 +122,7 @@ describe('updates', () => {
       ),
     ).toMatchInlineSnapshot(`
       "
-      pass [2] [2]: load r0; store r0
+      loop [2] [2]: load r0; store r0
       "
     `);
   });

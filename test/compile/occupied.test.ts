@@ -31,7 +31,7 @@ it('finds the lowest address that is free, as a search through all blocks does',
     for (const size of round % 2 === 0 ? sizes.sort((a, b) => b - a) : sizes) {
       const first = random(100);
       const last = random(3) === 0 ? 100 : first + random(10);
-      const start = finished(occupied.place(size, first, last));
+      const start = finished(occupied.occupy(size, first, last));
       expect(start).toBe(lowest(blocks, size, first, last));
       blocks.push({ start, end: start + size, first, last });
     }
@@ -48,8 +48,8 @@ it('takes few steps for a block among many: some in use to the end, some for a m
       return due(n);
     };
     const occupied = new Occupied(pace);
-    for (let i = 0; i < count; i++) finished(occupied.place(64 * (1 + (i % 7)), i, count));
-    for (let i = 0; i < count; i++) finished(occupied.place(64, i, i + 1));
+    for (let i = 0; i < count; i++) finished(occupied.occupy(64 * (1 + (i % 7)), i, count));
+    for (let i = 0; i < count; i++) finished(occupied.occupy(64, i, i + 1));
     return total;
   };
   expect(steps(8000) / steps(4000)).toBeLessThan(2.6);

@@ -47,7 +47,7 @@ describe('place', () => {
     const [a, b, c] = [tanh(x), exp(x), neg(x)] as const;
     const all = placed([stack([a, b, c], 0), mul(stack([a, b], 0), 2)]);
     expect(kinds(all)).not.toContain('copy');
-    expect(all.fired.get('place: parts lie side by side already')).toBe(1);
+    expect(all.fired.get('place: blocks are adjacent already')).toBe(1);
   });
 
   it('reads an assembled value block by block if only fused loops read it', () => {

@@ -350,7 +350,7 @@ describe('compile refuses', () => {
     const error = errorOf(() => program.run(feeds(2 ** 23)));
     expect(error).toBeInstanceOf(ValueError);
     expect(error.message).toMatch(
-      /^compile: cannot allocate what a run computes where n = 8388608, an arena of \d{15} bytes and more: .*the arena$/,
+      /^compile: cannot allocate memory for a run where n = 8388608, an arena of \d{15} bytes and more: .*the arena$/,
     );
     expect(errorOf(() => program.run(feeds(2 ** 23))).cause).toBeInstanceOf(ValueError);
     expect(program.run(feeds(3)).y.data).toEqual(new Float32Array(9).fill(3));

@@ -104,7 +104,7 @@ it('values used only to update a leaf form several fused loops if one would be t
   const { schedule, final } = fused([], [[leaf, value]]);
   expect(final.size).toBe(256);
   const operations = schedule.map((item) =>
-    item.kind === 'group' ? (item.passes[0]?.operations.length ?? 0) : 0,
+    item.kind === 'group' ? (item.loops[0]?.operations.length ?? 0) : 0,
   );
   expect(Math.max(...operations)).toBe(256);
   expect(operations.reduce((total, count) => total + count)).toBe(20_000);

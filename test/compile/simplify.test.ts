@@ -155,7 +155,7 @@ describe('products of concatenations are split', () => {
       %2 = input dy() [6, 4]
       %3 = product(%0[0: 3*1 6*3], %2) [3, 4]
       %4 = product(%1[0: 2*1 6*2], %2) [2, 4]
-      %5 = place(%3 at 0,0, %4 at 3,0) [5, 4]
+      %5 = assemble(%3 at 0,0, %4 at 3,0) [5, 4]
       roots: %5
       "
     `);
@@ -172,7 +172,7 @@ describe('products of concatenations are split', () => {
       %2 = parameter v() [5, 2]
       %3 = product(%0, %1) [6, 4]
       %4 = product(%0, %2) [6, 2]
-      %5 = place(%3 at 0,0, %4 at 0,4) [6, 6]
+      %5 = assemble(%3 at 0,0, %4 at 0,4) [6, 6]
       roots: %5
       "
     `);
@@ -197,7 +197,7 @@ describe('products of concatenations are split', () => {
       %9 = product(%6[0: 2*1 6*2], %7) [2, 4]
       %10 = sum(%3, %8) [1, 4]
       %11 = sum(%4, %9) [2, 4]
-      %12 = place(%10 at 0,0, %11 at 1,0) [3, 4]
+      %12 = assemble(%10 at 0,0, %11 at 1,0) [3, 4]
       roots: %12
       "
     `);

@@ -4,10 +4,10 @@ import { Builder, type Fired } from '../../src/compile/ir/builder.js';
 import { format, type Ref } from '../../src/compile/ir/value.js';
 import { type Arena, arrange } from '../../src/compile/passes/arena.js';
 import { fuse } from '../../src/compile/passes/fuse.js';
+import type { Fused } from '../../src/compile/passes/fused-loop.js';
 import { instruct } from '../../src/compile/passes/instruct.js';
 import type { Instructions } from '../../src/compile/passes/instruction.js';
 import { lower } from '../../src/compile/passes/lower.js';
-import type { Fused } from '../../src/compile/passes/pass.js';
 import { Placement } from '../../src/compile/passes/place.js';
 import { share } from '../../src/compile/passes/share/index.js';
 import { simplify } from '../../src/compile/passes/simplify.js';
@@ -72,8 +72,8 @@ export function text({ roots }: { readonly roots: readonly Ref[] }): string {
 export function schedule({ schedule: items, final }: Fused): string {
   const lines = items.map((item) => {
     if (item.kind === 'single') return `${item.value.kind} [${item.value.shape.join(', ')}]`;
-    const [{ loads, operations, stores, closes }] = item.passes as [(typeof item.passes)[number]];
-    const shapes = item.passes.map(({ shape }) => `[${shape.join(', ')}]`).join(' ');
+    const [{ loads, operations, stores, closes }] = item.loops as [(typeof item.loops)[number]];
+    const shapes = item.loops.map(({ shape }) => `[${shape.join(', ')}]`).join(' ');
     const work = operations.map(
       ({ kernel, operands }, i) =>
         `r${loads.length + i} = ${kernel} ${operands.map((r) => `r${r}`).join(' ')}`,
@@ -84,7 +84,7 @@ export function schedule({ schedule: items, final }: Fused): string {
       ),
       ...closes.map(({ register }) => `sum r${register}`),
     ];
-    return `pass ${shapes}: load ${loads.map((_, i) => `r${i}`).join(' ')}; ${[...work, ...kept].join('; ')}`;
+    return `loop ${shapes}: load ${loads.map((_, i) => `r${i}`).join(' ')}; ${[...work, ...kept].join('; ')}`;
   });
   return `\n${lines.join('\n')}\n`;
 }

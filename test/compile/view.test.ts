@@ -10,11 +10,11 @@ import {
   isContiguous,
   rebase,
   rowMajor,
-  type View,
+  type StridedView,
 } from '../../src/compile/ir/view.js';
 
 /** The elements that a view selects, in row-major order of its index space. */
-function elements({ offset, shape, strides }: View): number[] {
+function elements({ offset, shape, strides }: StridedView): number[] {
   let all = [offset];
   shape.forEach((size, axis) => {
     const steps = Array.from({ length: size }, (_, i) => i * (strides[axis] as number));
@@ -24,7 +24,7 @@ function elements({ offset, shape, strides }: View): number[] {
 }
 
 /** A slice, a transpose, a broadcast or a reshape of a dense view, chosen by numbers. */
-function viewOf(shape: readonly number[], choices: readonly number[]): View {
+function viewOf(shape: readonly number[], choices: readonly number[]): StridedView {
   const [kind = 0, x = 0, y = 0] = choices;
   const view = dense(shape);
   if (kind === 0 && shape.length > 0) {

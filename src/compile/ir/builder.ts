@@ -1,7 +1,7 @@
 /**
- * Makes values: equal ones are one, constants are folded, views of places become views of their
- * operands, products of concatenated operands become sums or blocks of products. So whatever a pass
- * rebuilds through a builder is in this form.
+ * Makes values in a canonical form. Equal values are merged, constants are folded, and views of assembled values become
+ * views of their blocks. Products of concatenated operands become sums or blocks of products. Everything that a pass
+ * rebuilds through a builder is therefore in this form.
  */
 
 import { Constant, constant, type Leaf } from '../../graph/leaf.js';
@@ -13,13 +13,13 @@ import { Tensor } from '../../tensor/tensor.js';
 import {
   adjacent,
   aloneIn,
-  columnParts,
+  type Block,
+  columnBlocks,
   compareLists,
   isMatrix,
   meets,
   overlaps,
-  type Part,
-} from './places.js';
+} from './blocks.js';
 import { hashOf, isSame } from './same.js';
 import {
   type Details,
@@ -32,12 +32,21 @@ import {
   Value,
   viewed,
 } from './value.js';
-import { boxOf, broadcast, compose, count, dense, equalLists, rebase, type View } from './view.js';
+import {
+  boxOf,
+  broadcast,
+  compose,
+  count,
+  dense,
+  equalLists,
+  rebase,
+  type StridedView,
+} from './view.js';
 
-// Constants larger than this are computed in every run, rather than kept.
+// Larger constants, in elements, are computed in every run instead of being stored.
 const maxFolded = 4096;
 
-/** The smallest numbers of full precision. */
+/** The smallest positive numbers of full precision. */
 const smallest: Readonly<Record<DType, number>> = {
   float32: 2 ** -126,
   float64: 2 ** -1022,
@@ -48,7 +57,7 @@ function isNormal(number: number, dtype: DType): boolean {
   return Number.isFinite(number) && Math.abs(number) >= smallest[dtype];
 }
 
-/** How often each rewrite was made: the tests see to it that all of them are. */
+/** How often each rewrite was applied. The tests check that every rewrite is applied. */
 export type Fired = Map<string, number>;
 
 export class Builder {
@@ -57,16 +66,16 @@ export class Builder {
   /** Counts the steps of all passes that work with this builder. */
   readonly pace = new Pace();
   /**
-   * By a hash of what they are made of, or the next number that was free. In several maps: a map that grows is
-   * copied at once, and a large one would take milliseconds.
+   * All values by a hash of their definition, or by the next free number. There are several maps, because a growing map
+   * is copied in one step, which takes milliseconds for a large map.
    */
   readonly #known = Array.from({ length: 64 }, () => new Map<number, Value>());
-  /** Products of concatenations are taken apart, until products have been merged. */
+  /** Whether products of concatenations are split. The pass `share` ends this before it merges products. */
   splitsProducts = true;
 
   constructor(readonly fired: Fired = new Map()) {}
 
-  /** The end of the ids of the values that have been made. */
+  /** One more than the largest id of the values made so far. */
   get end(): number {
     return this.#next;
   }
@@ -108,7 +117,7 @@ export class Builder {
     );
   }
 
-  /** What repeats itself along an axis is computed once. */
+  /** Computes a value that repeats along an axis only once for that axis. */
   #once(
     shape: readonly number[],
     args: readonly Ref[],
@@ -129,15 +138,15 @@ export class Builder {
     return viewed(ref.value, broadcast(ref, shape));
   }
 
-  /** The ref in memory of its own, row by row. */
+  /** A row-major copy of the elements of the ref, in memory of its own. */
   copy(ref: Ref, node?: Node): Ref {
     if (ref.value.kind !== 'leaf' && showsAll(ref)) return viewed(ref.value, dense(ref.shape));
     const { dtype } = ref.value;
     return this.#value('map', dtype, ref.shape, [ref], { kernel: 'copy', converts: false }, node);
   }
 
-  /** The view `outer` of what the ref shows, copying it first where that is no view. */
-  through(outer: View, ref: Ref, node?: Node): Ref {
+  /** The view `outer` of the elements of the ref. If the composition is not a strided view, the ref is copied first. */
+  through(outer: StridedView, ref: Ref, node?: Node): Ref {
     const direct = compose(outer, ref);
     if (direct) return this.resolve(viewed(ref.value, direct));
     const { value } = this.copy(ref, node);
@@ -163,16 +172,16 @@ export class Builder {
           kept[0] as Ref,
         );
     }
-    const places = this.#sumOfPlaces(kept, node);
+    const assembled = this.#sumOfAssembled(kept, node);
     return (
-      places ??
+      assembled ??
       this.#once(shape, kept, (small, operands) =>
         this.#value('sum', dtype, small, operands, {}, node),
       )
     );
   }
 
-  /** [M, K] x [K, N]; `onto` is added, and its memory is the result's. */
+  /** [M, K] x [K, N]. If `onto`, [M, N], is given, the product is added onto it, in its memory. */
   product(a: Ref, b: Ref, node?: Node, onto?: Ref): Ref {
     const [m, k] = a.shape as readonly [number, number];
     const n = b.shape[1] as number;
@@ -187,7 +196,7 @@ export class Builder {
         this.fire('simplify: zero product');
         return transposed(this.stretch(this.#timesZero(transposed(a), node), [n, m]));
       }
-      const split = this.splitsProducts && this.#productOfParts(a, b, node);
+      const split = this.splitsProducts && this.#productOfBlocks(a, b, node);
       if (split) return split;
     }
     const operands = [this.matrix(a), this.matrix(b)];
@@ -195,7 +204,7 @@ export class Builder {
     return this.#value('product', dtype, [m, n], operands, {}, node);
   }
 
-  /** [R, C] summed over its rows. */
+  /** The sum of [R, C] over its rows, [C]. */
   columnSum(ref: Ref, node?: Node): Ref {
     const [rows, columns] = ref.shape as readonly [number, number];
     if (rows === 0 || numberOf(ref) === 0) return this.filled(0, ref.value.dtype, [columns]);
@@ -219,66 +228,66 @@ export class Builder {
     return this.#value('random', dtype, shape, [], { kernel, seed }, node);
   }
 
-  /** Operands side by side in `shape`; `adds` where they may overlap or leave gaps of zeros. */
-  place(
+  /** A value of shape `shape` assembled from blocks. If `adds` is true, they may overlap or leave gaps of zeros. */
+  assemble(
     dtype: DType,
     shape: readonly number[],
-    parts: readonly Part[],
+    blocks: readonly Block[],
     node?: Node,
     adds = false,
   ): Ref {
-    let kept = parts.filter(({ ref }) => !ref.shape.includes(0));
+    let kept = blocks.filter(({ ref }) => !ref.shape.includes(0));
     if (adds) kept = kept.filter(({ ref }) => numberOf(ref) !== 0);
     if (kept.length === 0) return this.filled(0, dtype, shape);
     const size = kept.reduce((total, { ref }) => total + count(ref.shape), 0);
     const overlap = adds && overlaps(kept);
     const gaps = adds && (overlap ? true : size < count(shape));
     if (!overlap && !gaps) {
-      kept = kept.flatMap((part) => this.#partsWithin(part));
+      kept = kept.flatMap((block) => this.#blocksWithin(block));
       kept.sort((p, q) => compareLists(p.start, q.start));
       const view = adjacent(shape, kept);
       if (view) {
-        this.fire('simplify: place is a view');
+        this.fire('simplify: assembled value is a view');
         return view;
       }
     }
     const starts = kept.map(({ start }) => start);
     const args = kept.map(({ ref }) => ref);
-    return this.#value('place', dtype, shape, args, { starts, adds: overlap, gaps }, node);
+    return this.#value('assemble', dtype, shape, args, { starts, adds: overlap, gaps }, node);
   }
 
-  /** A ref to a place that lies within one operand is a ref to that. */
+  /** Returns a view of the block if the ref reads only one block of an assembled value, otherwise the ref. */
   resolve(ref: Ref): Ref {
     const { value } = ref;
     const { starts, adds } = value.details;
-    if (value.kind !== 'place' || !starts) return ref;
+    if (value.kind !== 'assemble' || !starts) return ref;
     const box = boxOf(ref, value.shape);
     if (!box) return ref;
     let met = 0;
     for (let i = 0; i < starts.length; i++) {
-      const part = value.args[i] as Ref;
+      const block = value.args[i] as Ref;
       const start = starts[i] as readonly number[];
-      if (!meets(box.start, box.end, start, part.shape)) continue;
+      if (!meets(box.start, box.end, start, block.shape)) continue;
       met++;
       const inside = start.every(
         (from, axis) =>
           (box.start[axis] as number) >= from &&
-          (box.end[axis] as number) <= from + (part.shape[axis] as number),
+          (box.end[axis] as number) <= from + (block.shape[axis] as number),
       );
       if (!inside) {
         if (!adds) return ref;
         continue;
       }
       if (adds && !aloneIn(value, i, box)) return ref;
-      const within = compose(rebase(ref, box, start, part.shape), part);
+      const within = compose(rebase(ref, box, start, block.shape), block);
       if (!within) return ref;
-      this.fire('simplify: view of a place');
-      return this.resolve(viewed(part.value, within));
+      this.fire('simplify: view of a block');
+      return this.resolve(viewed(block.value, within));
     }
     return met === 0 ? this.filled(0, value.dtype, ref.shape) : ref;
   }
 
-  /** A matrix as products can read it: one of its strides is 1; or its copy. */
+  /** The ref if BLAS can read it as a matrix, otherwise a copy of it. */
   matrix(ref: Ref): Ref {
     return isMatrix(ref.shape, ref.strides) ? ref : this.copy(ref);
   }
@@ -304,8 +313,8 @@ export class Builder {
   }
 
   /**
-   * What a row of zeros times [K, N] gives, [1, N]: 0, but NaN for a column with a NaN or an infinity. It costs one
-   * pass over the matrix, and no product.
+   * The product of a row of zeros and [K, N], of shape [1, N]: 0, but NaN for a column with a NaN or an infinity. It is
+   * computed in one fused loop over the matrix, without a product.
    */
   #timesZero(matrix: Ref, node?: Node): Ref {
     const { value, shape } = matrix;
@@ -314,7 +323,7 @@ export class Builder {
     return this.reshape(this.columnSum(terms, node), [1, shape[1] as number], node);
   }
 
-  /** A map of constants is a constant. */
+  /** Folds a map of constants to a constant. */
   #folded(
     kernel: string,
     dtype: DType,
@@ -338,7 +347,7 @@ export class Builder {
     return this.stretch(this.leaf(result, target), shape);
   }
 
-  /** What a map is without computing it. */
+  /** An existing value that equals the map, if an identity applies. */
   #simpler(kernel: string, args: readonly Ref[], converts: boolean): Ref | undefined {
     const [x, y] = args as [Ref, Ref | undefined];
     if (converts || !x) return undefined;
@@ -360,7 +369,7 @@ export class Builder {
     return result;
   }
 
-  /** A number times what another number has been multiplied by is one multiplication. */
+  /** Merges multiplications by two numbers into one. */
   #scaledTwice(factor: Ref, product: Ref): Ref | undefined {
     const { kind, details, args, node } = product.value;
     const [x, y] = args as readonly [Ref, Ref];
@@ -371,17 +380,17 @@ export class Builder {
     if (numberOf(inner) === undefined || numberOf(other) !== undefined) return undefined;
     const { dtype } = factor.value;
     const both = this.map('mul', dtype, product.shape, [factor, inner]);
-    // Two numbers that a value can bear one by one may be too large or too small together.
+    // The product of the two numbers may overflow or be subnormal.
     if (!isNormal(numberOf(both) as number, dtype)) return undefined;
     return this.map('mul', dtype, product.shape, [both, other], node);
   }
 
-  /** The sum of places with the same windows is a place of sums. */
-  #sumOfPlaces(terms: readonly Ref[], node?: Node): Ref | undefined {
+  /** The sum of assembled values with the same block positions is assembled from sums of the blocks. */
+  #sumOfAssembled(terms: readonly Ref[], node?: Node): Ref | undefined {
     const first = (terms[0] as Ref).value;
     const { starts } = first.details;
     const alike = (term: Ref) =>
-      term.value.kind === 'place' &&
+      term.value.kind === 'assemble' &&
       !term.value.details.adds &&
       !term.value.details.gaps &&
       showsAll(term) &&
@@ -396,8 +405,8 @@ export class Builder {
           ),
       );
     if (!starts || !terms.every(alike)) return undefined;
-    this.fire('simplify: sum of places');
-    const parts = starts.map((start, i) => {
+    this.fire('simplify: sum of assembled values');
+    const blocks = starts.map((start, i) => {
       const { shape } = first.args[i] as Ref;
       return {
         start,
@@ -409,15 +418,15 @@ export class Builder {
         ),
       };
     });
-    return this.place(first.dtype, first.shape, parts, node);
+    return this.assemble(first.dtype, first.shape, blocks, node);
   }
 
-  /** concat(a1, a2) B is a1 B1 + a2 B2 where it lies along K, and blocks of the result along M or N. */
-  #productOfParts(a: Ref, b: Ref, node?: Node): Ref | undefined {
+  /** Splits a product of a concatenation: along K into a sum a1 B1 + a2 B2, along M or N into blocks of the result. */
+  #productOfBlocks(a: Ref, b: Ref, node?: Node): Ref | undefined {
     const { dtype } = a.value;
     const m = a.shape[0] as number;
     const n = b.shape[1] as number;
-    const alongK = columnParts(a, 1) ?? columnParts(b, 0);
+    const alongK = columnBlocks(a, 1) ?? columnBlocks(b, 0);
     if (alongK) {
       this.fire('simplify: product of a concat along K');
       const terms = alongK.map(([from, to]) =>
@@ -429,32 +438,32 @@ export class Builder {
       );
       return this.sum(dtype, [m, n], terms, node);
     }
-    const alongM = columnParts(a, 0);
+    const alongM = columnBlocks(a, 0);
     if (alongM) {
       this.fire('simplify: product of a concat along M');
-      const parts = alongM.map(([from, to]) => ({
+      const blocks = alongM.map(([from, to]) => ({
         start: [from, 0],
         ref: this.product(this.resolve(narrow(a, 0, from, to)), b, node),
       }));
-      return this.place(dtype, [m, n], parts, node);
+      return this.assemble(dtype, [m, n], blocks, node);
     }
-    const alongN = columnParts(b, 1);
+    const alongN = columnBlocks(b, 1);
     if (!alongN) return undefined;
     this.fire('simplify: product of a concat along N');
-    const parts = alongN.map(([from, to]) => ({
+    const blocks = alongN.map(([from, to]) => ({
       start: [0, from],
       ref: this.product(a, this.resolve(narrow(b, 1, from, to)), node),
     }));
-    return this.place(dtype, [m, n], parts, node);
+    return this.assemble(dtype, [m, n], blocks, node);
   }
 
-  /** A part that is a place itself is its operands. */
-  #partsWithin({ ref, start }: Part): Part[] {
+  /** Replaces a block that is an assembled value by the blocks of that value. */
+  #blocksWithin({ ref, start }: Block): Block[] {
     const { value } = ref;
     const { starts, adds, gaps } = value.details;
-    if (value.kind !== 'place' || !starts || adds || gaps) return [{ ref, start }];
+    if (value.kind !== 'assemble' || !starts || adds || gaps) return [{ ref, start }];
     if (showsAll(ref) && equalLists(ref.shape, value.shape)) {
-      this.fire('simplify: place of a place');
+      this.fire('simplify: nested assemble');
       return value.args.map((arg, i) => ({
         ref: arg,
         start: start.map((at, axis) => at + (starts[i]?.[axis] as number)),

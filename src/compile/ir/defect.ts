@@ -1,12 +1,12 @@
 import { GraphError } from '../../errors.js';
 
-/** The error of a pass that meets what no pass before it makes, with what there is to do about it. */
+/** The error of a pass whose input no earlier pass can produce, with advice for the user. */
 export const defect = (what: string): GraphError =>
   new GraphError(
-    `compile: ${what}. This is a defect of forebay and not of the graph: evaluate() does without the compiler; please report it, with what dot() draws of the graph`,
+    `compile: ${what}. This is a defect of forebay, not of the graph; use evaluate(), which does not use the compiler, and please report it with the output of dot() for the graph`,
   );
 
-/** Ends a switch that has a case for every kind: with one left out, it does not type-check. */
+/** The default of a switch over all kinds. If a kind has no case, the switch does not type-check. */
 export function unreachable(kind: never): never {
   throw defect(`there is no kind '${String(kind)}'`);
 }

@@ -1,4 +1,4 @@
-/** Rebuilds values through a builder, each changed as a pass wants it. */
+/** Rebuilds values through a builder, with the changes of a pass. */
 
 import type { Leaf } from '../../graph/leaf.js';
 import { finished, type Sliced, sorted } from '../../graph/sliced.js';
@@ -11,9 +11,9 @@ export class Rebuilder {
   readonly #made: (Ref | undefined)[];
 
   /**
-   * @param change what a value becomes; undefined for the same on rebuilt operands
-   * @param read what a use of a value becomes; undefined for the same view of what that has become
-   * @param needs a value, besides the operands, that `change` reads
+   * @param change returns the replacement of a value; undefined to make the same value from the rebuilt operands
+   * @param read returns the replacement of a use of a value; undefined for the same view of the value's replacement
+   * @param needs returns a value that `change` reads in addition to the operands
    */
   constructor(
     readonly build: Builder,
@@ -24,7 +24,7 @@ export class Rebuilder {
     this.#made = byId(build.end);
   }
 
-  /** Rebuilds everything that the roots depend on; `order` is all of that, where it is known. */
+  /** Rebuilds all values that the roots depend on; `order` lists them, if the caller has the list. */
   *run(roots: readonly Ref[], order?: readonly Value[]): Sliced<Ref[]> {
     const { pace } = this.build;
     for (const value of order ?? (yield* reachable(roots, pace))) {
@@ -38,14 +38,14 @@ export class Rebuilder {
     return rebuilt;
   }
 
-  /** Rebuilds values, with everything that they depend on. */
+  /** Rebuilds values and all values that they depend on. */
   *values(values: readonly Value[]): Sliced<void> {
     for (const value of values) {
       if (!this.#made[value.id]) yield* this.#ahead(value);
     }
   }
 
-  /** What a value has become. Its operands are rebuilt first where they have not been. */
+  /** The replacement of a value. Operands that have not been rebuilt are rebuilt first. */
   value(value: Value): Ref {
     const known = this.#made[value.id];
     if (known) return known;
@@ -70,7 +70,7 @@ export class Rebuilder {
 
   readonly #isUnmade = ({ value }: Ref): boolean => !this.#made[value.id];
 
-  /** Rebuilds the value and what it depends on, as far as it has not been: without recursion, however deep it is. */
+  /** Rebuilds the value and its dependencies, unless they have been rebuilt. Without recursion, so any depth is fine. */
   *#ahead(value: Value): Sliced<void> {
     const { pace } = this.build;
     const found = new Set([value]);
@@ -83,7 +83,7 @@ export class Rebuilder {
     }
   }
 
-  /** Says what a value has become. */
+  /** Sets the replacement of a value. */
   set(value: Value, ref: Ref): void {
     this.#made[value.id] = ref;
   }
@@ -120,13 +120,13 @@ export class Rebuilder {
         return build.reduce(details.kernel as string, dtype, args[0] as Ref, shape.length, node);
       case 'random':
         return build.random(details.kernel as string, details.seed as number, dtype, shape, node);
-      case 'place': {
+      case 'assemble': {
         const starts = details.starts as readonly (readonly number[])[];
-        const parts = args.map((ref, i) => ({ ref, start: starts[i] as readonly number[] }));
-        return build.place(
+        const blocks = args.map((ref, i) => ({ ref, start: starts[i] as readonly number[] }));
+        return build.assemble(
           dtype,
           shape,
-          parts,
+          blocks,
           node,
           details.adds === true || details.gaps === true,
         );

@@ -1,10 +1,10 @@
-/** When two values are one: made of the same, in the same way. */
+/** Equality of values: the same kind, operands and details. */
 
 import type { DType } from '../../tensor/dtype.js';
 import type { Details, Kind, Ref, Value } from './value.js';
 import { equalLists } from './view.js';
 
-/** Equal for values that are the same. */
+/** A hash that is equal for equal values. */
 export function hashOf(
   kind: Kind,
   dtype: DType,
@@ -27,11 +27,11 @@ function mixRef(hash: number, { value, offset, strides }: Ref): number {
 }
 
 /** As FNV-1a mixes bytes (Fowler, Noll & Vo). */
-function mix(hash: number, part: number): number {
-  return Math.imul(hash ^ part, 16777619);
+function mix(hash: number, next: number): number {
+  return Math.imul(hash ^ next, 16777619);
 }
 
-/** Whether a value is what another one would be. */
+/** Whether an existing value equals the value that these arguments describe. */
 export function isSame(
   value: Value,
   kind: Kind,
@@ -55,9 +55,9 @@ export function isSame(
   );
 }
 
-/** Tells refs from one another by numbers: those of equal refs are equal, all others differ. */
+/** Numbers refs: equal refs get the same key, different refs get different keys. */
 export class Keys {
-  /** Each ref at a hash of it, or at the next number that was free. */
+  /** Each ref under its hash, or under the next free number. */
   readonly #refs = new Map<number, Ref>();
 
   of(ref: Ref): number {

@@ -1,57 +1,57 @@
 /**
- * What the passes work on: values in single assignment, read through views. Slices, transposes,
- * reshapes and broadcasts are views; concat, stack and assemble are places. All dimensions are
- * numbers: a program is specialised for one binding of its dimension names.
+ * The intermediate representation (IR) of the passes: values in single assignment, read through strided views. Slices,
+ * transposes, reshapes and broadcasts become views. concat, stack and assemble become values of kind 'assemble'. All
+ * dimensions are numbers, because a program is specialised for one binding of its dimension names.
  */
 
 import { Constant, type Leaf } from '../../graph/leaf.js';
 import type { Node } from '../../graph/node.js';
 import { finished, Pace, type Sliced } from '../../graph/sliced.js';
 import type { DType } from '../../tensor/dtype.js';
-import { count, isWhole, rowMajor, type View } from './view.js';
+import { count, isWhole, rowMajor, type StridedView } from './view.js';
 
 export type Kind =
-  /** A leaf's memory: a feed, a parameter, a state, a constant. */
+  /** The memory of a leaf: a feed, a parameter, a state or a constant. */
   | 'leaf'
-  /** One element-wise kernel, or a conversion; operands are of the value's shape. */
+  /** One element-wise kernel or dtype conversion. The operands have the shape of the value. */
   | 'map'
   /** The element-wise sum of all operands. */
   | 'sum'
-  /** A matrix product [M, K] x [K, N]; a third operand, [M, N], is what it adds to, in its memory. */
+  /** A matrix product [M, K] x [K, N]. It is added onto a third operand, [M, N], in place, if there is one. */
   | 'product'
   /** The sum over the rows of [R, C]. */
   | 'columnSum'
-  /** A batch of products, [.., M, K] x [.., K, N]. */
+  /** A batch of matrix products, [.., M, K] x [.., K, N]. */
   | 'batch'
-  /** A reduction over the last axes of its operand, those beyond the value's own. */
+  /** A reduction over the last axes of its operand. The first axes are those of the value. */
   | 'reduce'
   | 'random'
-  /** Operands side by side, each in its window. */
-  | 'place';
+  /** A value assembled from blocks: its operands, each at its own start. */
+  | 'assemble';
 
-/** A use of a value: its elements, or some of them, through a view. */
-export interface Ref extends View {
+/** A use of a value: a view of all or some of its elements. */
+export interface Ref extends StridedView {
   readonly value: Value;
 }
 
 export interface Details {
   readonly leaf?: Leaf | undefined;
-  /** The kernel's name, of a map, a reduction or a draw. */
+  /** The name of the kernel of a map, a reduction or a random draw. */
   readonly kernel?: string | undefined;
-  /** True for a map that converts: its kernel is the dtype that it makes. */
+  /** True for a map that converts its operand. Its kernel is then the dtype of the result. */
   readonly converts?: boolean | undefined;
   readonly seed?: number | undefined;
-  /** Where each operand of a place starts, along each axis. */
+  /** For an assembled value: the start of each block along each axis. */
   readonly starts?: readonly (readonly number[])[] | undefined;
-  /** Whether a place's operands overlap (they are added) or leave gaps (which are 0). */
+  /** For an assembled value: whether blocks overlap (they are added), and whether they leave gaps (which are 0). */
   readonly adds?: boolean | undefined;
   readonly gaps?: boolean | undefined;
 }
 
 export class Value {
-  /** How many elements it has. */
+  /** The number of elements. */
   readonly size: number;
-  /** All of it. */
+  /** The view of all elements. */
   readonly whole: Ref;
 
   constructor(
@@ -61,7 +61,7 @@ export class Value {
     readonly shape: readonly number[],
     readonly args: readonly Ref[],
     readonly details: Details,
-    /** The node that the value is, or is a part of: for errors and profiles. */
+    /** The node that the value computes, completely or partly. It is used in errors and profiles. */
     readonly node: Node | undefined,
   ) {
     this.size = count(shape);
@@ -75,16 +75,16 @@ export interface Root {
   readonly node: Node;
 }
 
-/** Whether the ref shows all elements of its value, in order. */
+/** Whether the ref selects all elements of its value, in order. */
 export function showsAll(ref: Ref): boolean {
   return ref === ref.value.whole || isWhole(ref, ref.value.size);
 }
 
-export function viewed(value: Value, { offset, shape, strides }: View): Ref {
+export function viewed(value: Value, { offset, shape, strides }: StridedView): Ref {
   return { value, offset, shape, strides };
 }
 
-/** The part of a ref from `start` up to `end` along one of its dimensions. */
+/** The elements of a ref from `start` up to `end` along one of its dimensions. */
 export function narrow(ref: Ref, dim: number, start: number, end: number): Ref {
   return {
     value: ref.value,
@@ -94,12 +94,12 @@ export function narrow(ref: Ref, dim: number, start: number, end: number): Ref {
   };
 }
 
-/** A matrix, its rows and columns exchanged. */
+/** The transpose of a matrix. */
 export function transposed({ value, offset, shape, strides }: Ref): Ref {
   return { value, offset, shape: [...shape].reverse(), strides: [...strides].reverse() };
 }
 
-/** The number that every element of a ref is, where that is known. */
+/** The number that all elements of a ref are equal to; undefined if it is not known. */
 export function numberOf(ref: Ref): number | undefined {
   const { leaf } = ref.value.details;
   if (!(leaf instanceof Constant)) return undefined;
@@ -108,14 +108,14 @@ export function numberOf(ref: Ref): number | undefined {
 }
 
 /**
- * A list for what is known of values, by their ids, which are below `end`. Of its full length from the
- * start: one that grew by leaps would become a hash table.
+ * A list of facts about values, indexed by their ids, which are below `end`. It has its full length from the start,
+ * because V8 turns an array with large gaps into a hash table.
  */
 export function byId<T>(end: number): (T | undefined)[] {
   return new Array<T | undefined>(end).fill(undefined);
 }
 
-/** All values that the roots depend on, operands first: a value is made after its operands. */
+/** All values that the roots depend on, operands first, in the order of their ids. */
 export function reachableFrom(roots: readonly Ref[]): Value[] {
   return finished(reachable(roots, new Pace()));
 }
@@ -144,12 +144,12 @@ export function* reachable(roots: readonly Ref[], pace: Pace): Sliced<Value[]> {
   return order;
 }
 
-/** The end of the ids of values in the order of `reachableFrom`. */
+/** One more than the largest id of values in the order of `reachableFrom`. */
 export function endOf(order: readonly Value[]): number {
   return (order.at(-1)?.id ?? -1) + 1;
 }
 
-/** A use of a value by another, or by a root (`reader` is undefined then). */
+/** A use of a value by another value, or by a root (then `reader` is undefined). */
 export interface Use {
   readonly reader: Value | undefined;
   readonly ref: Ref;
@@ -165,7 +165,7 @@ export class Uses {
 
   /**
    * @param order as `reachable` returns it
-   * @param roots used by no value
+   * @param roots the refs that are not operands: outputs and new values of leaves
    */
   static *of(order: readonly Value[], roots: readonly Ref[], pace: Pace): Sliced<Uses> {
     const uses = new Uses(endOf(order));
@@ -186,13 +186,13 @@ export class Uses {
 
   #add(reader: Value | undefined, ref: Ref): void {
     const uses = this.#uses[ref.value.id];
-    // Most values have one use: an array that is made with it is no larger than that.
+    // Most values have one use. An array literal of one element uses the least memory.
     if (uses) uses.push({ reader, ref });
     else this.#uses[ref.value.id] = [{ reader, ref }];
   }
 }
 
-/** The values as text, a line each: what the passes' tests compare. */
+/** The values as text, one line each. The tests of the passes compare it. */
 export function format(roots: readonly Ref[]): string {
   const order = reachableFrom(roots);
   const numbers = new Map(order.map((value, index) => [value, index]));

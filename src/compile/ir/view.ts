@@ -1,16 +1,16 @@
 /**
- * Views: affine maps from an index space to the elements of a value in row-major order. Slices,
- * transposes, broadcasts and reshapes are views; composing them is what makes them cost nothing.
+ * Strided views: affine maps from an index space to the elements of a value in row-major order. Slices, transposes,
+ * broadcasts and reshapes are views. Because views are composed, these operations cost nothing at run time.
  */
 
-/** Element (i, j, …) is element offset + i * strides[0] + j * strides[1] + … of the value. */
-export interface View {
+/** Element (i, j, …) of the view is element offset + i * strides[0] + j * strides[1] + … of the value. */
+export interface StridedView {
   readonly offset: number;
   readonly shape: readonly number[];
   readonly strides: readonly number[];
 }
 
-/** Strides of a row-major array without gaps. */
+/** The strides of a row-major array without gaps. */
 export function rowMajor(shape: readonly number[]): number[] {
   const strides = new Array<number>(shape.length);
   let stride = 1;
@@ -21,7 +21,7 @@ export function rowMajor(shape: readonly number[]): number[] {
   return strides;
 }
 
-export function dense(shape: readonly number[]): View {
+export function dense(shape: readonly number[]): StridedView {
   return { offset: 0, shape, strides: rowMajor(shape) };
 }
 
@@ -38,8 +38,8 @@ export function equalLists(a: readonly number[], b: readonly number[]): boolean 
   return true;
 }
 
-/** Whether the view shows elements offset, offset + 1, … in order. */
-export function isContiguous({ shape, strides }: View): boolean {
+/** Whether the view selects the elements offset, offset + 1, … in order. */
+export function isContiguous({ shape, strides }: StridedView): boolean {
   let stride = 1;
   for (let axis = shape.length - 1; axis >= 0; axis--) {
     const dim = shape[axis] as number;
@@ -50,21 +50,21 @@ export function isContiguous({ shape, strides }: View): boolean {
   return true;
 }
 
-/** Whether the view shows all elements of a value of `size` elements, in order. */
-export function isWhole(view: View, size: number): boolean {
+/** Whether the view selects all elements of a value of `size` elements, in order. */
+export function isWhole(view: StridedView, size: number): boolean {
   return view.offset === 0 && count(view.shape) === size && isContiguous(view);
 }
 
 interface Axis {
   size: number;
-  /** Its step among the shape's elements in row-major order. */
+  /** The step of the axis in the row-major order of the shape's elements. */
   readonly step: number;
-  /** Its stride in memory. */
+  /** The stride of the axis in memory. */
   readonly stride: number;
 }
 
-/** The axes of a view, those that step evenly through memory merged into one; the last first. */
-function mergedAxes({ shape, strides }: View): Axis[] {
+/** The axes of a view, the last first. Neighbouring axes with one common stride through memory are merged. */
+function mergedAxes({ shape, strides }: StridedView): Axis[] {
   const axes: Axis[] = [];
   let step = 1;
   for (let axis = shape.length - 1; axis >= 0; axis--) {
@@ -81,11 +81,10 @@ function mergedAxes({ shape, strides }: View): Axis[] {
 }
 
 /**
- * The view through `outer` of what `inner` shows: `outer` addresses inner's index space in row-major
- * order. Undefined where the result is no view: an axis of `outer` runs through axes of `inner` that
- * do not step evenly.
+ * Composes two views: `outer` addresses the elements that `inner` selects, in row-major order. Returns undefined if the
+ * result is not a strided view, because an axis of `outer` runs through axes of `inner` with different strides.
  */
-export function compose(outer: View, inner: View): View | undefined {
+export function compose(outer: StridedView, inner: StridedView): StridedView | undefined {
   if (isContiguous(inner)) {
     return { offset: inner.offset + outer.offset, shape: outer.shape, strides: outer.strides };
   }
@@ -108,7 +107,7 @@ export function compose(outer: View, inner: View): View | undefined {
       strides.push(0);
       continue;
     }
-    // The outermost axis whose steps the stride is a multiple of.
+    // The outermost axis whose step divides the stride.
     let at = axes.length - 1;
     while (at >= 0 && (axes[at] as Axis).step > stride) at--;
     const through = axes[at];
@@ -122,8 +121,8 @@ export function compose(outer: View, inner: View): View | undefined {
   return within || empty ? { offset, shape: outer.shape, strides } : undefined;
 }
 
-/** A view of axis lengths `shape`, stretched along axes of 1 and new leading ones, as NumPy does. */
-export function broadcast(view: View, shape: readonly number[]): View {
+/** The view broadcast to `shape`: along axes of length 1 and new leading axes, as in NumPy. */
+export function broadcast(view: StridedView, shape: readonly number[]): StridedView {
   if (equalLists(view.shape, shape)) return view;
   const lead = shape.length - view.shape.length;
   return {
@@ -135,17 +134,17 @@ export function broadcast(view: View, shape: readonly number[]): View {
   };
 }
 
-/** Where a view lies in the shape that it views: a box, and the axis along which each dimension steps. */
+/** The region of a shape that a view selects, and the axis along which each dimension of the view steps. */
 export interface Box {
   readonly start: readonly number[];
   readonly end: readonly number[];
-  /** For each dimension of the view, the axis (-1 for one that does not move) and how many per step. */
+  /** For each dimension of the view, its axis (-1 if the dimension does not move), and its step along that axis. */
   readonly axes: readonly number[];
   readonly steps: readonly number[];
 }
 
-/** Undefined for a view that runs on from one row into the next. */
-export function boxOf(view: View, shape: readonly number[]): Box | undefined {
+/** The box of a view; undefined if a dimension of the view continues from one row into the next. */
+export function boxOf(view: StridedView, shape: readonly number[]): Box | undefined {
   const unit = rowMajor(shape);
   const start: number[] = [];
   let rest = view.offset;
@@ -182,13 +181,13 @@ export function boxOf(view: View, shape: readonly number[]): Box | undefined {
   return { start, end: last.map((position) => position + 1), axes, steps };
 }
 
-/** The same view of a part of the shape, which starts at `start` and has lengths `lengths`. */
+/** The same view, relative to a region of the shape that begins at `start` and has the lengths `lengths`. */
 export function rebase(
-  view: View,
+  view: StridedView,
   box: Box,
   start: readonly number[],
   lengths: readonly number[],
-): View {
+): StridedView {
   const unit = rowMajor(lengths);
   let offset = 0;
   for (let axis = 0; axis < lengths.length; axis++) {

@@ -1,6 +1,6 @@
 /**
- * The arena: memories that are not in use at the same time share an address. Greedy by size, the
- * largest first, each at the lowest address that is free for as long as it is in use.
+ * Arena: memories that are not in use at the same time share addresses. The algorithm is greedy: the largest memory
+ * first, each at the lowest address that is free for the whole time of its use.
  */
 
 import { type Pace, type Sliced, sorted } from '../../graph/sliced.js';
@@ -13,11 +13,11 @@ import type { Location, Memory } from './place.js';
 
 export interface Arena {
   readonly bytes: number;
-  /** Where each memory starts, in bytes. */
+  /** The offset of each memory in the arena, in bytes. */
   readonly offsets: ReadonlyMap<Memory, number>;
 }
 
-// A cache line, and the widest vector.
+// In bytes: a cache line, and the widest vector.
 const alignment = 64;
 
 interface Span {
@@ -25,11 +25,11 @@ interface Span {
   readonly bytes: number;
   first: number;
   last: number;
-  /** The span in whose memory this one starts where that one ends. */
+  /** The span whose memory this one reuses: it begins when that one ends. */
   inside: Span | undefined;
 }
 
-/** What an instruction reads, then what it writes, in lists of a few. */
+/** The locations that an instruction reads, then those that it writes, in short lists. */
 export function* locationsOf(instruction: Instruction): Generator<readonly Location[], void> {
   yield* readsOf(instruction);
   yield* writesOf(instruction);
@@ -96,7 +96,7 @@ export function* arrange(
   let bytes = 0;
   const compare = (a: Span, b: Span) => b.bytes - a.bytes || a.first - b.first;
   for (const { memory, bytes: size, first, last } of yield* sorted(outer, compare, pace)) {
-    const start = yield* occupied.place(size, first, last);
+    const start = yield* occupied.occupy(size, first, last);
     offsets.set(memory, start);
     bytes = Math.max(bytes, start + size);
   }
@@ -143,14 +143,14 @@ function* spansOf(
   return spans;
 }
 
-/** A value that a pass stores may lie where a value lay that the same pass is the last to read. */
+/** Lets a group store a value in the memory of a value that it reads last. */
 function* mergeInPlace(
   list: readonly Instruction[],
   spans: ReadonlyMap<Memory, Span>,
   fired: Fired,
   pace: Pace,
 ): Sliced<void> {
-  // Only one value may take over from another.
+  // Only one value may reuse the memory of another.
   const taken = new Set<Span>();
   for (const [time, instruction] of list.entries()) {
     if (pace.due()) yield;
@@ -189,7 +189,7 @@ function* mergeInPlace(
   }
 }
 
-/** How many of the pass's operands are in each memory. */
+/** The number of the group's operands in each memory. */
 function* usesOf(instruction: GroupInstruction, pace: Pace): Sliced<Map<Memory, number>> {
   const uses = new Map<Memory, number>();
   for (const locations of locationsOf(instruction)) {

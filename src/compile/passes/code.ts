@@ -1,30 +1,30 @@
-/** A pass as code: which operation reads which registers. */
+/** Makes the code of a fused loop: which operation reads which registers. */
 
 import type { Keys } from '../ir/same.js';
 import type { Ref, Use, Uses, Value } from '../ir/value.js';
-import { aligned, type Operation, type Pass, spaceOf } from './pass.js';
+import { aligned, type FusedLoop, type Operation, spaceOf } from './fused-loop.js';
 
 interface Surroundings {
-  /** Values that every pass that needs them computes for itself. */
+  /** Values that every fused loop that reads them computes again. */
   readonly repeated: { has(value: Value): boolean };
   readonly uses: Uses;
   readonly keys: Keys;
   readonly fire: (rewrite: string) => void;
 }
 
-/** Values that are computed together, operands first, as operations on registers. */
-export function codePass(
+/** The code of a fused loop that computes the values `members`, operands first. */
+export function codeLoop(
   members: readonly Value[],
   grade: number,
   { repeated, uses, keys, fire }: Surroundings,
-): Pass {
+): FusedLoop {
   const own = new Set(members);
   const space = spaceOf(members[0] as Value) as readonly number[];
   const loads: Ref[] = [];
   const loaded = new Map<number, number>();
   const results = new Map<Value, number>();
   const operations: Operation[] = [];
-  // Loads are numbered first; what an operation makes is counted from -1 down until they are known.
+  // Registers of loads are numbered first. Results are numbered -1, -2, … until the number of loads is known.
   const made = () => -operations.length;
   const register = (arg: Ref): number => {
     if (aligned(arg, space)) {
@@ -63,7 +63,7 @@ export function codePass(
     results.set(value, result);
     return result;
   };
-  /** Whether a use finds the value in a register of the pass. */
+  /** Whether a use reads the value from a register of this loop. */
   const readsWithin = (reader: Value | undefined, ref: Ref): boolean => {
     if (!reader || !aligned(ref, space)) return false;
     if (own.has(reader)) return true;
@@ -96,9 +96,9 @@ export function codePass(
   return multiplyAdds(plain, fire);
 }
 
-/** A multiplication that only an addition or a subtraction reads is one operation with that. */
-function multiplyAdds(pass: Pass, fire: (rewrite: string) => void): Pass {
-  const { loads, operations, stores, closes } = pass;
+/** Merges a multiplication with the only operation that reads it, if that is an addition or a subtraction. */
+function multiplyAdds(loop: FusedLoop, fire: (rewrite: string) => void): FusedLoop {
+  const { loads, operations, stores, closes } = loop;
   const readers = new Array<number>(loads.length + operations.length).fill(0);
   for (const { operands } of operations)
     for (const r of operands) readers[r] = (readers[r] as number) + 1;
@@ -118,12 +118,12 @@ function multiplyAdds(pass: Pass, fire: (rewrite: string) => void): Pass {
     const kernel = operation.kernel === 'add' ? 'fma' : right ? 'fnma' : 'fms';
     return { ...operation, kernel, operands: [...product.operands, right ? x : y] };
   });
-  if (gone.size === 0) return pass;
+  if (gone.size === 0) return loop;
   let next = loads.length;
   const renumbered = readers.map((_, r) => (r < loads.length ? r : gone.has(r) ? -1 : next++));
   const renumber = (r: number) => renumbered[r] as number;
   return {
-    ...pass,
+    ...loop,
     operations: fused
       .filter((_, i) => !gone.has(loads.length + i))
       .map((operation) => ({ ...operation, operands: operation.operands.map(renumber) })),

@@ -1,4 +1,4 @@
-/** Encode: instructions as the list of numbers that the native executor validates and runs. */
+/** Encode: makes the list of numbers that the native executor validates and runs. */
 
 import { type Constant, Input, type Leaf, Variable } from '../../graph/leaf.js';
 import type { Pace, Sliced } from '../../graph/sliced.js';
@@ -17,7 +17,7 @@ import type {
 } from './instruction.js';
 import type { Location, Memory } from './place.js';
 
-/** As native/program/code.h has them. */
+/** The numbers of the format are those of native/program/code.h. */
 const version = 1;
 const opcodes = {
   group: 1,
@@ -29,8 +29,8 @@ const opcodes = {
   random: 7,
   copy: 8,
 } as const;
-// A copy of so many numbers takes microseconds.
-const blockLength = 4096;
+// Copying this many numbers takes microseconds.
+const pieceLength = 4096;
 const bufferKinds = { arena: 0, variable: 1, constant: 2, feed: 3 } as const;
 const dtypeCodes: Readonly<Record<DType, number>> = { float32: 0, float64: 1, int32: 2 };
 
@@ -47,9 +47,9 @@ class Encoder {
   readonly #leaves: (Variable | Constant)[] = [];
   readonly #feeds: Input[] = [];
   readonly #declared: number[];
-  /** The code, in parts: an array that grew to millions of numbers would be copied again and again. */
-  readonly #parts: number[][] = [];
-  /** The part that is being written. */
+  /** The code, in chunks, because an array that grows to millions of numbers is copied many times. */
+  readonly #chunks: number[][] = [];
+  /** The chunk that is being written. */
   #code: number[] = [];
 
   constructor(
@@ -70,12 +70,12 @@ class Encoder {
     }
     for (const { memory } of outputs) this.#declare(memory);
     const header = [version, this.#declared.length / 2, list.length, writeStart, outputs.length, 0];
-    this.#parts.push(header, this.#declared);
+    this.#chunks.push(header, this.#declared);
     for (const { memory, offset, shape } of outputs) {
       this.#code.push(dtypeCodes[memory.dtype], count(shape), ...this.#at({ memory, offset }));
       if (this.pace.due()) yield;
     }
-    this.#parts.push(this.#code);
+    this.#chunks.push(this.#code);
     for (const instruction of list) yield* this.#instruction(instruction);
     return {
       code: yield* this.#joined(),
@@ -87,14 +87,14 @@ class Encoder {
   }
 
   *#joined(): Sliced<Float64Array> {
-    const code = new Float64Array(this.#parts.reduce((sum, { length }) => sum + length, 0));
+    const code = new Float64Array(this.#chunks.reduce((sum, { length }) => sum + length, 0));
     let at = 0;
-    for (const part of this.#parts) {
-      for (let from = 0; from < part.length; from += blockLength) {
-        const block = part.slice(from, from + blockLength);
-        code.set(block, at);
-        at += block.length;
-        if (this.pace.due(1 + (block.length >> 8))) yield;
+    for (const chunk of this.#chunks) {
+      for (let from = 0; from < chunk.length; from += pieceLength) {
+        const piece = chunk.slice(from, from + pieceLength);
+        code.set(piece, at);
+        at += piece.length;
+        if (this.pace.due(1 + (piece.length >> 8))) yield;
       }
     }
     return code;
@@ -110,7 +110,7 @@ class Encoder {
     this.#declared.push(bufferKinds[kind], length * bytesOf[dtype]);
   }
 
-  /** Buffer and byte offset. */
+  /** The index of the buffer, and the byte offset. */
   #at({ memory, offset }: Pick<Location, 'memory' | 'offset'>): [number, number] {
     const bytes = offset * bytesOf[memory.dtype];
     if (memory.leaf) return [this.#buffers.get(memory.leaf) as number, bytes];
@@ -123,11 +123,11 @@ class Encoder {
     code[0] =
       instruction.kind === 'group' ? yield* this.#group(instruction) : this.#body(instruction);
     code[1] = code.length;
-    this.#parts.push(code);
+    this.#chunks.push(code);
     if (this.pace.due(1 + (code.length >> 4))) yield;
   }
 
-  /** Writes all but opcode and length; returns the opcode. */
+  /** Writes everything except the opcode and the length. @returns the opcode */
   #body(instruction: Exclude<Instruction, GroupInstruction>): number {
     const code = this.#code;
     switch (instruction.kind) {
@@ -221,7 +221,7 @@ class Encoder {
     );
     code.push(...this.#at(b));
     if (!packed) code.push(...b.strides);
-    // A single row has no stride of its own.
+    // A single row has no stride; n is encoded.
     code.push(...this.#at(c), m === 1 ? n : (c.strides[0] as number));
     return packed ? opcodes.packedProduct : opcodes.product;
   }
@@ -253,7 +253,7 @@ class Encoder {
   }
 }
 
-/** A matrix as BLAS is told of it. */
+/** The arguments that describe a matrix to BLAS. */
 function storedAs({ shape, strides }: Location): { transposed: boolean; leading: number } {
   const [rows, columns] = shape.slice(-2) as [number, number];
   const [down, across] = strides.slice(-2) as [number, number];
@@ -265,7 +265,7 @@ function storedAs({ shape, strides }: Location): { transposed: boolean; leading:
   return { transposed, leading: Math.max(1, leading) };
 }
 
-/** Registers for values in the order in which they are made: one is used again after its last reader. */
+/** Assigns registers to values in the order of their computation. A register is reused after its last reader. */
 function allocateRegisters(
   loads: number,
   operations: GroupInstruction['operations'],

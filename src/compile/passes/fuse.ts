@@ -1,7 +1,7 @@
 /**
- * Fuse: element-wise values of one shape that feed one another, and the sums that close them, become
- * one pass over memory. Values are graded: along an edge within a pass the grade stays, along any
- * other it rises, so values of one grade never wait for one another, and the grades are a schedule.
+ * Fuse: element-wise values of one shape that depend on one another, and the sums over all their elements, become one
+ * fused loop over memory. Each value has a grade. An edge within a loop keeps the grade, any other edge raises it.
+ * Loops of one grade are therefore independent, and the order of the grades is a schedule.
  */
 
 import { Variable } from '../../graph/leaf.js';
@@ -10,25 +10,25 @@ import type { Builder } from '../ir/builder.js';
 import { Rebuilder } from '../ir/rebuild.js';
 import { Keys } from '../ir/same.js';
 import { endOf, numberOf, type Ref, reachable, Uses, type Value } from '../ir/value.js';
-import { codePass } from './code.js';
+import { codeLoop } from './code.js';
 import {
   aligned,
   type Fused,
+  type FusedLoop,
   type Group,
   lastGrade,
-  type Pass,
   type Single,
   spaceOf,
   type Update,
-} from './pass.js';
+} from './fused-loop.js';
 
-// A pass keeps all its loads in registers of a tile each: more than these would leave the L1 cache.
+// A fused loop keeps a tile of each load and result in a register. More registers would not fit in the L1 cache.
 const maxTerms = 8;
 const maxLoads = 32;
 const maxOperations = 96;
-// What only leaves wait for is one pass, however large, up to what the executor takes.
+// Values used only to update leaves form one fused loop, up to this number of operations, the limit of the executor.
 const maxFinal = 256;
-/** How many cheap operations in a row are done again rather than stored. */
+/** The longest chain of cheap operations that is computed again instead of stored. */
 const maxRepeated = 6;
 
 const cheap = new Set(
@@ -45,13 +45,13 @@ export function* fuse(
   const settledOutputs = roots.slice(0, outputs.length);
   const settledUpdates = updates.map(({ leaf }, i) => ({
     leaf,
-    // A use of its own: a value may be an output and a leaf's new value.
+    // A separate ref, because a value may be both an output and the new value of a leaf.
     ref: { ...(roots[outputs.length + i] as Ref) },
   }));
   return yield* Fusion.of(settledOutputs, settledUpdates, build);
 }
 
-/** Sums of many terms as chains of sums of few. */
+/** Splits sums of many terms into trees of sums of at most `maxTerms` terms. */
 function* shortSums(roots: readonly Ref[], build: Builder): Sliced<Ref[]> {
   const rebuilder: Rebuilder = new Rebuilder(build, (value) => {
     if (value.kind !== 'sum' || value.args.length <= maxTerms) return undefined;
@@ -70,7 +70,7 @@ function* shortSums(roots: readonly Ref[], build: Builder): Sliced<Ref[]> {
   return yield* rebuilder.run(roots);
 }
 
-/** A leaf's new value that is another leaf's old one is copied before anything is written. */
+/** Copies the old value of a leaf that is the new value of a leaf, because writes must not change it first. */
 function settle(
   roots: readonly Ref[],
   outputs: number,
@@ -84,7 +84,7 @@ function settle(
   });
 }
 
-/** Values that are computed together, and what they read of others. */
+/** The values of one fused loop, and the refs that it loads. */
 interface Members {
   readonly space: readonly number[];
   readonly grade: number;
@@ -94,39 +94,39 @@ interface Members {
 
 interface Operand {
   readonly arg: Ref;
-  /** Whether the pass that reads it may compute it. */
+  /** Whether the fused loop that reads the operand may compute it. */
   readonly within: boolean;
 }
 
-/** Final values that will be one pass. */
-class Pieces {
+/** Final values (used only to update leaves), grouped into future fused loops of limited size. */
+class FinalLoops {
   readonly #into = new Map<Value, Value>();
   readonly #sizes = new Map<Value, number>();
 
-  /** Adds a value to the pieces of those that read it, which become one; false where that is too large. */
+  /** Adds a value to the loops of its readers, which are merged. Returns false if the result would be too large. */
   join(value: Value, readers: readonly Value[]): boolean {
-    const pieces = new Set(readers.map((reader) => this.#pieceOf(reader)));
+    const finalLoops = new Set(readers.map((reader) => this.#loopOf(reader)));
     let size = 1;
-    for (const piece of pieces) size += this.#sizes.get(piece) as number;
+    for (const loop of finalLoops) size += this.#sizes.get(loop) as number;
     if (size > maxFinal) return false;
-    for (const piece of pieces) this.#into.set(piece, value);
+    for (const loop of finalLoops) this.#into.set(loop, value);
     this.#sizes.set(value, size);
     return true;
   }
 
-  #pieceOf(value: Value): Value {
-    let piece = value;
-    for (let next = this.#into.get(piece); next; next = this.#into.get(piece)) piece = next;
-    return piece;
+  #loopOf(value: Value): Value {
+    let loop = value;
+    for (let next = this.#into.get(loop); next; next = this.#into.get(loop)) loop = next;
+    return loop;
   }
 }
 
-/** Whether a pass of all of them is not too large. */
-function fits(passes: readonly Members[]): boolean {
-  if (passes.length === 1) return true;
+/** Whether one fused loop of all these values stays within the limits. */
+function fits(loops: readonly Members[]): boolean {
+  if (loops.length === 1) return true;
   const keys = new Set<number>();
   let operations = 0;
-  for (const { loads, values } of passes) {
+  for (const { loads, values } of loops) {
     operations += values.length;
     for (const key of loads.keys()) keys.add(key);
   }
@@ -144,8 +144,8 @@ class Fusion {
   /** By the value's id. */
   readonly #grades: Float64Array;
   readonly #final = new Set<Value>();
-  /** For each value of a pass, those that are computed with it. */
-  readonly #passes = new Map<Value, Members>();
+  /** For each value that a fused loop computes, that loop. */
+  readonly #loops = new Map<Value, Members>();
 
   private constructor(
     private readonly outputs: readonly Ref[],
@@ -170,7 +170,7 @@ class Fusion {
     yield* this.#findRepeated();
     yield* this.#findFinal();
     for (const value of this.#order) {
-      this.#place(value);
+      this.#assign(value);
       if (this.build.pace.due(1 + value.args.length)) yield;
     }
     yield* this.#joinReaders();
@@ -184,7 +184,7 @@ class Fusion {
     };
   }
 
-  /** Cheap functions of one value, which every pass that needs them computes for itself. */
+  /** Finds cheap functions of one value, which every fused loop that reads them computes again. */
   *#findRepeated(): Sliced<void> {
     for (const value of this.#order) {
       if (this.build.pace.due(1 + this.#uses.of(value).length)) yield;
@@ -194,11 +194,11 @@ class Fusion {
         (value.details.converts || !cheap.has(value.details.kernel as string))
       )
         continue;
-      const inPasses = this.#uses.of(value).every(({ reader, ref }) => {
+      const inLoops = this.#uses.of(value).every(({ reader, ref }) => {
         const space = reader && spaceOf(reader);
         return space && aligned(ref, space);
       });
-      if (!inPasses || value.size === 0) continue;
+      if (!inLoops || value.size === 0) continue;
       const sources = new Set<number>();
       let length = 1;
       for (const arg of value.args) {
@@ -216,10 +216,10 @@ class Fusion {
     }
   }
 
-  /** Values that only the leaves are waiting for: they are computed where they are written. */
+  /** Finds values used only to update leaves. They are computed in the fused loop that writes the leaves. */
   *#findFinal(): Sliced<void> {
     const updated = new Map<Ref, Variable>(this.updates.map(({ leaf, ref }) => [ref, leaf]));
-    const pieces = new Pieces();
+    const finalLoops = new FinalLoops();
     for (let i = this.#order.length - 1; i >= 0; i--) {
       const value = this.#order[i] as Value;
       if (this.build.pace.due(1 + this.#uses.of(value).length)) yield;
@@ -232,11 +232,11 @@ class Fusion {
         const leaf = updated.get(ref);
         return leaf !== undefined && aligned(ref, leaf.value.shape);
       });
-      if (final && pieces.join(value, this.#finalReaders(value))) this.#final.add(value);
+      if (final && finalLoops.join(value, this.#finalReaders(value))) this.#final.add(value);
     }
   }
 
-  /** The final values that read a final value, through repeated ones. */
+  /** The final values that read a final value, directly or through repeated values. */
   #finalReaders(value: Value): Value[] {
     return this.#uses.of(value).flatMap(({ reader }) => {
       if (!reader) return [];
@@ -248,15 +248,15 @@ class Fusion {
     const space = spaceOf(reader);
     if (!space || !aligned(ref, space)) return false;
     if (this.#final.has(reader)) return true;
-    // A repeated value is wherever its readers are.
+    // A repeated value is computed in the loops of its readers.
     return (
       this.#repeated.has(reader) &&
       this.#uses.of(reader).every((use) => use.reader && this.#endsFinal(use.reader, use.ref))
     );
   }
 
-  /** Grades a value and puts it into a pass, if a pass can compute it. */
-  #place(value: Value): void {
+  /** Assigns a grade to a value, and assigns the value to a fused loop if a loop can compute it. */
+  #assign(value: Value): void {
     if (this.#repeated.has(value)) return;
     const space = spaceOf(value);
     const final = this.#final.has(value);
@@ -279,54 +279,54 @@ class Fusion {
           .map(({ arg }) => [this.#keys.of(arg), arg]),
       );
       const own: Members = { space, grade, values: [value], loads };
-      const passes = new Set(joined.map(({ arg }) => this.#passes.get(arg.value) as Members));
-      if (final || fits([own, ...passes])) {
-        this.#passes.set(value, own);
-        this.#join([...passes, own]);
+      const loops = new Set(joined.map(({ arg }) => this.#loops.get(arg.value) as Members));
+      if (final || fits([own, ...loops])) {
+        this.#loops.set(value, own);
+        this.#join([...loops, own]);
       } else {
-        // Full: it starts the next pass, and reads what this one stores.
-        this.build.fire('fuse: full pass');
+        // The loop is full: the value starts another loop, and reads the values that this one stores.
+        this.build.fire('fuse: full loop');
         grade++;
         for (const { arg } of joined) loads.set(this.#keys.of(arg), arg);
-        this.#passes.set(value, { ...own, grade });
+        this.#loops.set(value, { ...own, grade });
       }
     }
     this.#grades[value.id] = grade;
   }
 
-  /** Several passes as one. */
-  #join(passes: readonly Members[]): void {
-    const [into, ...others] = passes as readonly [Members, ...Members[]];
+  /** Merges fused loops. */
+  #join(loops: readonly Members[]): void {
+    const [into, ...others] = loops as readonly [Members, ...Members[]];
     for (const { values, loads } of others) {
       into.values.push(...values);
       for (const [key, ref] of loads) into.loads.set(key, ref);
-      for (const value of values) this.#passes.set(value, into);
+      for (const value of values) this.#loops.set(value, into);
     }
   }
 
-  /** Passes of one grade that read the same read it once. */
+  /** Merges fused loops of one grade and index space that load the same ref, so that it is loaded once. */
   *#joinReaders(): Sliced<void> {
     const readers = new Map<string, Members>();
-    for (const pass of yield* this.#distinctPasses()) {
-      if (this.build.pace.due(1 + pass.loads.size)) yield;
-      if (pass.grade === lastGrade) continue;
-      const kind = `${pass.grade} ${pass.space.join()}`;
-      for (const [key, ref] of pass.loads) {
+    for (const loop of yield* this.#distinctLoops()) {
+      if (this.build.pace.due(1 + loop.loads.size)) yield;
+      if (loop.grade === lastGrade) continue;
+      const kind = `${loop.grade} ${loop.space.join()}`;
+      for (const [key, ref] of loop.loads) {
         if (ref.strides.every((stride, axis) => stride === 0 || ref.shape[axis] === 1)) continue;
         const reader = `${kind} ${key}`;
-        const current = this.#passes.get(pass.values[0] as Value) as Members;
+        const current = this.#loops.get(loop.values[0] as Value) as Members;
         const other = readers.get(reader);
-        const first = other && (this.#passes.get(other.values[0] as Value) as Members);
+        const first = other && (this.#loops.get(other.values[0] as Value) as Members);
         if (!first) readers.set(reader, current);
         else if (first !== current && fits([first, current])) {
-          this.build.fire('fuse: passes that read the same');
+          this.build.fire('fuse: loops that read the same');
           this.#join([first, current]);
         }
       }
     }
   }
 
-  /** What a value reads, through repeated values; `within` where the same pass may compute it. */
+  /** The operands of a value; those of a repeated operand instead of that operand itself. */
   #operands(
     value: Value,
     space: readonly number[] | undefined,
@@ -337,31 +337,31 @@ class Fusion {
       if (lines && this.#repeated.has(arg.value)) {
         this.#operands(arg.value, arg.value.shape, found);
       } else {
-        const inPass = spaceOf(arg.value) !== undefined && arg.value.kind !== 'reduce';
-        found.push({ arg, within: lines && inPass });
+        const inLoop = spaceOf(arg.value) !== undefined && arg.value.kind !== 'reduce';
+        found.push({ arg, within: lines && inLoop });
       }
     }
     return found;
   }
 
-  *#distinctPasses(): Sliced<Set<Members>> {
-    const passes = new Set<Members>();
-    for (const pass of this.#passes.values()) {
-      passes.add(pass);
+  *#distinctLoops(): Sliced<Set<Members>> {
+    const loops = new Set<Members>();
+    for (const loop of this.#loops.values()) {
+      loops.add(loop);
       if (this.build.pace.due()) yield;
     }
-    return passes;
+    return loops;
   }
 
   *#schedule(): Sliced<(Group | Single)[]> {
     const leaves = new Map<Value, number>();
     for (const { ref } of this.updates) leaves.set(ref.value, (leaves.get(ref.value) ?? 0) + 1);
-    const groups = new Map<string, Pass[]>();
+    const groups = new Map<string, FusedLoop[]>();
     const schedule: { item: Group | Single; at: number }[] = [];
-    for (const pass of yield* this.#distinctPasses()) {
-      if (this.build.pace.due(2 * pass.values.length)) yield;
-      const inOrder = pass.values.sort((a, b) => a.id - b.id);
-      const coded = codePass(inOrder, pass.grade, {
+    for (const loop of yield* this.#distinctLoops()) {
+      if (this.build.pace.due(2 * loop.values.length)) yield;
+      const inOrder = loop.values.sort((a, b) => a.id - b.id);
+      const coded = codeLoop(inOrder, loop.grade, {
         repeated: this.#repeated,
         uses: this.#uses,
         keys: this.#keys,
@@ -372,7 +372,7 @@ class Fusion {
         grade,
         loads.map(({ value }) => value.dtype),
         operations,
-        // A value that several leaves take is stored to each of them.
+        // A value that updates several leaves is stored to each of them.
         stores.map(({ register, value }) => [
           register,
           grade === lastGrade ? leaves.get(value) : 1,
@@ -382,17 +382,17 @@ class Fusion {
       const key = JSON.stringify(form);
       const alike = groups.get(key);
       if (alike) {
-        this.build.fire('fuse: passes alike');
+        this.build.fire('fuse: identical loops');
         alike.push(coded);
         continue;
       }
-      const passes = [coded];
-      groups.set(key, passes);
-      if (coded.operations.length > 1) this.build.fire('fuse: operations in one pass');
+      const loops = [coded];
+      groups.set(key, loops);
+      if (coded.operations.length > 1) this.build.fire('fuse: operations in one loop');
       if (coded.closes.length > 0) this.build.fire('fuse: closing sum');
       schedule.push({
-        item: { kind: 'group', grade, passes },
-        at: (pass.values[0] as Value).id,
+        item: { kind: 'group', grade, loops },
+        at: (loop.values[0] as Value).id,
       });
     }
     for (const value of this.#order) {
@@ -400,7 +400,7 @@ class Fusion {
       if (
         value.kind === 'leaf' ||
         value.size === 0 ||
-        this.#passes.has(value) ||
+        this.#loops.has(value) ||
         this.#repeated.has(value)
       )
         continue;

@@ -1,4 +1,4 @@
-/** From the schedule to instructions on the places of their operands. */
+/** Instruct: makes instructions of the schedule, with the locations of their operands. */
 
 import { constant, type Leaf, Variable } from '../../graph/leaf.js';
 import type { Node } from '../../graph/node.js';
@@ -9,6 +9,7 @@ import { defect, unreachable } from '../ir/defect.js';
 import { Keys } from '../ir/same.js';
 import type { Ref, Value } from '../ir/value.js';
 import { count, dense, equalLists, isContiguous } from '../ir/view.js';
+import { type Fused, type FusedLoop, lastGrade } from './fused-loop.js';
 import type {
   GroupInstruction,
   Instruction,
@@ -17,7 +18,6 @@ import type {
   PackInstruction,
   Segment,
 } from './instruction.js';
-import { type Fused, lastGrade, type Pass } from './pass.js';
 import type { Location, Memory, Placement } from './place.js';
 
 export function instruct(
@@ -35,7 +35,7 @@ class Writer {
   readonly #writes: Instruction[] = [];
   readonly #keys = new Keys();
   readonly #panels = new Map<number, Location>();
-  /** How many products read a right operand. */
+  /** By the key of a right operand, the number of products that read it. */
   readonly #readers = new Map<number, number>();
 
   constructor(
@@ -58,8 +58,8 @@ class Writer {
     for (const item of this.fused.schedule) {
       if (item.kind === 'single') this.#single(item.value);
       else if (item.grade === lastGrade)
-        this.#writes.push(yield* this.#group(item.passes, (pass) => this.#writing(pass, written)));
-      else this.#list.push(yield* this.#group(item.passes, (pass) => this.#arena(pass)));
+        this.#writes.push(yield* this.#group(item.loops, (loop) => this.#writing(loop, written)));
+      else this.#list.push(yield* this.#group(item.loops, (loop) => this.#arena(loop)));
       if (this.pace.due(item.kind === 'single' ? 1 + item.value.args.length : 1)) yield;
     }
     const outputs: Location[] = [];
@@ -163,8 +163,8 @@ class Writer {
           nodes,
         });
         return;
-      case 'place':
-        this.#place(value, nodes);
+      case 'assemble':
+        this.#assemble(value, nodes);
         return;
       case 'leaf':
       case 'map':
@@ -175,27 +175,31 @@ class Writer {
     }
   }
 
-  #place(place: Value, nodes: readonly Node[]): void {
+  #assemble(assembled: Value, nodes: readonly Node[]): void {
     const { placement } = this;
-    if (placement.isScattered(place) || placement.isPacked(place) || placement.isAlias(place))
+    if (
+      placement.isScattered(assembled) ||
+      placement.isPacked(assembled) ||
+      placement.isAlias(assembled)
+    )
       return;
-    const { adds, gaps, starts } = place.details;
+    const { adds, gaps, starts } = assembled.details;
     if (!adds && !gaps) {
-      for (const { part, to } of placement.misplaced(place)) {
-        this.#list.push({ kind: 'copy', from: placement.locate(part), to, nodes });
+      for (const { block, to } of placement.misplaced(assembled)) {
+        this.#list.push({ kind: 'copy', from: placement.locate(block), to, nodes });
       }
       return;
     }
-    const whole = placement.locationOf(place);
+    const whole = placement.locationOf(assembled);
     this.#list.push(fill(whole, placement, nodes));
-    place.args.forEach((part, i) => {
+    assembled.args.forEach((block, i) => {
       const start = starts?.[i] as readonly number[];
       const offset = start.reduce(
         (sum, at, axis) => sum + at * (whole.strides[axis] as number),
         whole.offset,
       );
-      const to = { memory: whole.memory, offset, shape: part.shape, strides: whole.strides };
-      const from = placement.locate(part);
+      const to = { memory: whole.memory, offset, shape: block.shape, strides: whole.strides };
+      const from = placement.locate(block);
       if (!adds) this.#list.push({ kind: 'copy', from, to, nodes });
       else this.#list.push(addition(from, to, nodes));
     });
@@ -220,7 +224,7 @@ class Writer {
     });
   }
 
-  /** Weights that several products read, or that lie apart, are laid out for the kernel once a run. */
+  /** Packs weights for the product kernel once a run, if several products read them or they are not adjacent. */
   #panelsOf(b: Ref, nodes: readonly Node[]): Location | undefined {
     const apart = this.placement.isPacked(b.value);
     const key = this.#keys.of(b);
@@ -243,35 +247,38 @@ class Writer {
 
   #pieces(b: Ref): PackInstruction['pieces'] {
     const { value } = b;
-    // It shows the whole place; the stride along an axis of 1 says nothing.
+    // The ref selects the whole value or its transpose. The stride along an axis of length 1 does not matter.
     const { strides } = value.whole;
     const upright =
       equalLists(b.shape, value.shape) &&
       b.shape.every((size, axis) => size === 1 || b.strides[axis] === strides[axis]);
     const starts = value.details.starts as readonly (readonly [number, number])[];
-    return value.args.map((part, i) => {
+    return value.args.map((block, i) => {
       const [row, column] = starts[i] as readonly [number, number];
-      const from = this.placement.locate(upright ? part : swapped(part));
+      const from = this.placement.locate(upright ? block : swapped(block));
       return upright ? { row, column, from } : { row: column, column: row, from };
     });
   }
 
-  /** A group of passes as segments; `targets` says where each pass's stores go. */
-  *#group(passes: readonly Pass[], targets: (pass: Pass) => Targets): Sliced<GroupInstruction> {
-    const [first] = passes as readonly [Pass, ...Pass[]];
+  /** A group of fused loops, one segment for each; `targets` returns the locations of a loop's stores. */
+  *#group(
+    loops: readonly FusedLoop[],
+    targets: (loop: FusedLoop) => Targets,
+  ): Sliced<GroupInstruction> {
+    const [first] = loops as readonly [FusedLoop, ...FusedLoop[]];
     const segments: Segment[] = [];
     const nodes = new Set<Node>();
     const found: Targets[] = [];
-    // All targets first: they are given their memories in this order.
-    for (const pass of passes) {
-      found.push(targets(pass));
-      if (this.pace.due(1 + pass.stores.length)) yield;
+    // All targets first, because memories are created in the order of these calls.
+    for (const loop of loops) {
+      found.push(targets(loop));
+      if (this.pace.due(1 + loop.stores.length)) yield;
     }
-    for (const [i, pass] of passes.entries()) {
-      for (const segment of this.#segments(pass, found[i] as Targets)) segments.push(segment);
-      for (const { value } of pass.stores) if (value.node) nodes.add(value.node);
-      for (const { value } of pass.closes) if (value.node) nodes.add(value.node);
-      if (this.pace.due(1 + pass.loads.length + pass.stores.length)) yield;
+    for (const [i, loop] of loops.entries()) {
+      for (const segment of this.#segments(loop, found[i] as Targets)) segments.push(segment);
+      for (const { value } of loop.stores) if (value.node) nodes.add(value.node);
+      for (const { value } of loop.closes) if (value.node) nodes.add(value.node);
+      if (this.pace.due(1 + loop.loads.length + loop.stores.length)) yield;
     }
     const stores = (found[0] as Targets).stores.map(({ register, dtype }) => ({ register, dtype }));
     return {
@@ -285,7 +292,7 @@ class Writer {
     };
   }
 
-  #arena({ stores }: Pass): Targets {
+  #arena({ stores }: FusedLoop): Targets {
     return {
       stores: stores.map(({ register, value }) => ({
         register,
@@ -296,7 +303,7 @@ class Writer {
     };
   }
 
-  #writing({ stores }: Pass, written: ReadonlyMap<Value, readonly Variable[]>): Targets {
+  #writing({ stores }: FusedLoop, written: ReadonlyMap<Value, readonly Variable[]>): Targets {
     const targets = stores.flatMap(({ register, value }) =>
       (written.get(value) ?? []).map((leaf) => ({
         register,
@@ -311,21 +318,21 @@ class Writer {
     return { stores: targets, own: new Set(targets.map(({ leaf }) => leaf)) };
   }
 
-  /** One segment; or one for each part of a place that is read part by part. */
-  #segments(pass: Pass, { stores, own }: Targets): Segment[] {
-    const scattered = pass.loads.find(({ value }) => this.placement.isScattered(value))?.value;
+  /** One segment, or one for each block if the loop reads an assembled value block by block. */
+  #segments(loop: FusedLoop, { stores, own }: Targets): Segment[] {
+    const scattered = loop.loads.find(({ value }) => this.placement.isScattered(value))?.value;
     const windows = scattered
-      ? scattered.args.map((part, i) => ({
-          part,
+      ? scattered.args.map((block, i) => ({
+          block,
           start: scattered.details.starts?.[i] as readonly number[],
         }))
       : [undefined];
     const whole = windows[0] === undefined;
-    const located = pass.loads.map((load) =>
-      load.value === scattered ? undefined : this.#load(load, own, pass),
+    const located = loop.loads.map((load) =>
+      load.value === scattered ? undefined : this.#load(load, own, loop),
     );
     return windows.map((window) => {
-      const part = (location: Location): Location => {
+      const within = (location: Location): Location => {
         if (whole || !window) return location;
         const offset = window.start.reduce(
           (sum, at, axis) => sum + at * (location.strides[axis] as number),
@@ -334,33 +341,36 @@ class Writer {
         return {
           memory: location.memory,
           offset,
-          shape: window.part.shape,
+          shape: window.block.shape,
           strides: location.strides,
         };
       };
       return {
-        shape: window ? window.part.shape : pass.shape,
+        shape: window ? window.block.shape : loop.shape,
         loads: located.map((location) =>
-          location ? part(location) : this.#part((window as { part: Ref }).part, pass),
+          location ? within(location) : this.#block((window as { block: Ref }).block, loop),
         ),
-        stores: stores.map(({ location }) => part(location)),
-        closes: pass.closes.map(({ value }) => this.placement.locationOf(value)),
+        stores: stores.map(({ location }) => within(location)),
+        closes: loop.closes.map(({ value }) => this.placement.locationOf(value)),
       };
     });
   }
 
-  /** A part of a place, for a pass that reads it so: of a leaf that another may write, the copy. */
-  #part(part: Ref, pass: Pass): Location {
-    const at = this.placement.locate(part);
-    const { leaf } = part.value.details;
-    return pass.grade === lastGrade && leaf instanceof Variable ? this.#copyOf(at, [leaf]) : at;
+  /** The location of a block that the loop reads. If the block is a leaf and the loop writes leaves, a copy. */
+  #block(block: Ref, loop: FusedLoop): Location {
+    const at = this.placement.locate(block);
+    const { leaf } = block.value.details;
+    return loop.grade === lastGrade && leaf instanceof Variable ? this.#copyOf(at, [leaf]) : at;
   }
 
-  /** What a writing pass reads of leaves is its own: everything else is copied before anything is written. */
-  #load(load: Ref, own: ReadonlySet<Leaf>, pass: Pass): Location {
+  /**
+   * The location of a load. A loop that writes leaves reads only elements that it overwrites itself, at the same
+   * positions, in place; other elements of leaves are copied before any leaf is written.
+   */
+  #load(load: Ref, own: ReadonlySet<Leaf>, loop: FusedLoop): Location {
     const at = this.placement.locate(load);
     const { leaf } = load.value.details;
-    if (pass.grade !== lastGrade || !(leaf instanceof Variable)) return at;
+    if (loop.grade !== lastGrade || !(leaf instanceof Variable)) return at;
     const inPlace =
       own.has(leaf) && equalLists(load.strides, dense(load.shape).strides) && load.offset === 0;
     if (inPlace && equalLists(load.shape, leaf.value.shape)) return at;
@@ -376,11 +386,11 @@ interface Targets {
     readonly dtype: DType;
     readonly location: Location;
   }[];
-  /** The leaves that the pass writes. */
+  /** The leaves that the loop writes. */
   readonly own: ReadonlySet<Leaf>;
 }
 
-/** A location without its repetitions, and how a dense copy of that is read in its place. */
+/** A location without its broadcast axes, and the strides with which a dense copy of it replaces the location. */
 function packedView(at: Location) {
   const shape = at.shape.map((size, axis) => (at.strides[axis] === 0 ? 1 : size));
   return {
@@ -400,7 +410,7 @@ function nodesOf(values: readonly Value[]): Node[] {
   return [...nodes];
 }
 
-/** Zeros everywhere. */
+/** Fills a location with zeros. */
 function fill(to: Location, placement: Placement, nodes: readonly Node[]): GroupInstruction {
   const { dtype } = to.memory;
   const zero = {
@@ -420,7 +430,7 @@ function fill(to: Location, placement: Placement, nodes: readonly Node[]): Group
   };
 }
 
-/** `from` added to what is there. */
+/** Adds `from` to `to`, in place. */
 function addition(from: Location, to: Location, nodes: readonly Node[]): GroupInstruction {
   const { dtype } = to.memory;
   return {

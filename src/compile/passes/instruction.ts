@@ -1,8 +1,8 @@
-/** What the executor does, in order, on locations; offsets in the arena are not known yet. */
+/** The instructions of the executor, on locations. Offsets in the arena are not assigned yet. */
 
 import type { Node } from '../../graph/node.js';
 import type { DType } from '../../tensor/dtype.js';
-import type { Operation } from './pass.js';
+import type { Operation } from './fused-loop.js';
 import type { Location } from './place.js';
 
 interface Common {
@@ -31,7 +31,7 @@ export interface ProductInstruction extends Common {
   readonly n: number;
   readonly k: number;
   readonly a: Location;
-  /** [K, N]; or the panels that it has been packed into. */
+  /** [K, N], or the packed panels of it. */
   readonly b: Location;
   readonly packed: boolean;
   readonly c: Location;
@@ -89,10 +89,10 @@ export type Instruction =
 
 export interface Instructions {
   readonly list: readonly Instruction[];
-  /** From this index on leaves are written. */
+  /** The index of the first instruction that writes a leaf. */
   readonly writeStart: number;
   readonly outputs: readonly Location[];
 }
 
-/** Bytes of the panels that a matrix [k, n] is packed into. */
+/** Returns the bytes of the panels into which a matrix [k, n] is packed. */
 export type PackedBytes = (dtype: DType, k: number, n: number) => number;

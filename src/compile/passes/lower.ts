@@ -1,4 +1,4 @@
-/** From nodes to values, for one binding of the dimension names. */
+/** Lower: makes values of nodes, for one binding of the dimension names. */
 
 import { GraphError, ShapeError } from '../../errors.js';
 import { expansionOf } from '../../evaluate/lowered.js';
@@ -20,7 +20,7 @@ interface Context {
   readonly args: readonly Ref[];
 }
 
-/** What a reduction over nothing gives, where that is not 0. */
+/** The result of a reduction over no elements, if it is not 0. */
 const identities: Readonly<Record<string, Readonly<Record<DType, number>>>> = {
   max: { float32: -Infinity, float64: -Infinity, int32: -(2 ** 31) },
 };
@@ -55,7 +55,7 @@ const kinds: Omit<Kinds, 'leaf' | 'compose'> = {
     if (kernel === 'sum' && count(bound.shape) === 1) {
       return build.reshape(build.reduce(kernel, node.dtype, ref, 0, node), bound.shape, node);
     }
-    // One row as well: sums over the rows of many steps may yet be one.
+    // Also for a single row, because `share` can merge the column sums of many steps.
     if (kernel === 'sum' && kept.length > 0 && reduced.every((axis, i) => axis === i)) {
       const matrix = build.reshape(ref, [terms, count(bound.shape)], node);
       return build.reshape(build.columnSum(matrix, node), bound.shape, node);
@@ -96,7 +96,7 @@ const kinds: Omit<Kinds, 'leaf' | 'compose'> = {
   place: ({ accumulate, views }, { build, node, bound, args }) => {
     const { shape } = bound;
     const unit = dense(shape).strides;
-    const parts = views(bound).flatMap(({ offset, strides }, i) => {
+    const blocks = views(bound).flatMap(({ offset, strides }, i) => {
       const arg = args[i] as Ref;
       if (arg.shape.includes(0)) return [];
       let rest = offset;
@@ -107,7 +107,7 @@ const kinds: Omit<Kinds, 'leaf' | 'compose'> = {
       });
       return [{ start, ref: build.reshape(arg, windowShape(arg.shape, strides, shape), node) }];
     });
-    return build.place(node.dtype, shape, parts, node, accumulate);
+    return build.assemble(node.dtype, shape, blocks, node, accumulate);
   },
   random: ({ kernel, seed }, { build, node, bound: { shape, attributes } }) =>
     build.random(kernel, seed(attributes), node.dtype, shape, node),
@@ -117,8 +117,8 @@ const kinds: Omit<Kinds, 'leaf' | 'compose'> = {
 
 /**
  * Lowers nodes that are in the order of execution.
- * @returns what each node is
- * @throws ShapeError where a shape does not fit under this binding, naming the node
+ * @returns a ref for each node
+ * @throws ShapeError if the shape of a node is not valid under this binding; the message names the node
  */
 export function* lower(
   order: readonly Node[],
@@ -181,7 +181,7 @@ function lastTwoSwapped(ref: Ref): Ref {
   return { ...ref, shape: swap(ref.shape), strides: swap(ref.strides) };
 }
 
-/** An operand's shape with axes of 1 where the window's strides skip axes of the result. */
+/** The shape of an operand, with axes of length 1 inserted where its strides skip axes of the result. */
 function windowShape(
   from: readonly number[],
   strides: readonly number[],

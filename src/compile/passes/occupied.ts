@@ -1,12 +1,12 @@
 /**
- * Which addresses are occupied when: blocks of memory, each for the time from its first use to its last. Finds the
- * lowest free address without looking at every block: blocks are in a tree, in the order of their addresses, and a
- * search skips whole branches.
+ * Records which addresses are occupied at which time. An extent of memory is occupied from its first use to its last. The
+ * extents are in a tree, in the order of their addresses, and the search for the lowest free address skips whole
+ * branches.
  */
 
 import type { Pace, Sliced } from '../../graph/sliced.js';
 
-/** A block, or all blocks of a branch. */
+/** One extent of memory, or all extents of a branch. */
 interface Extent {
   /** The lowest address. */
   readonly start: number;
@@ -16,8 +16,8 @@ interface Extent {
   readonly first: number;
   readonly last: number;
   /**
-   * From `solidFirst` to `solidLast` all addresses from `solidStart` to `end` are in use, each time by the same blocks.
-   * There is no such time where `solidFirst` is larger.
+   * From time `solidFirst` to `solidLast`, all addresses from `solidStart` to `end` are in use, by the same extents. There
+   * is no such time if `solidFirst` is larger than `solidLast`.
    */
   readonly solidStart: number;
   readonly solidFirst: number;
@@ -25,7 +25,7 @@ interface Extent {
 }
 
 interface Branch extends Extent {
-  /** Undefined for a block. */
+  /** Undefined for a single extent. */
   readonly children: readonly Branch[] | undefined;
 }
 
@@ -38,15 +38,15 @@ export class Occupied {
 
   /**
    * Occupies the lowest `size` addresses that are free from `first` to `last`.
-   * @returns where they start
+   * @returns the first of these addresses
    */
-  *place(size: number, first: number, last: number): Sliced<number> {
+  *occupy(size: number, first: number, last: number): Sliced<number> {
     const start = yield* this.#free(size, first, last);
     const end = start + size;
     const solid = { solidStart: start, solidFirst: first, solidLast: last };
     const extent = { start, end, first, last, ...solid };
-    const parts = inserted(this.#root, { ...extent, children: undefined });
-    this.#root = parts.length === 1 ? (parts[0] as Branch) : branchOf(parts);
+    const branches = inserted(this.#root, { ...extent, children: undefined });
+    this.#root = branches.length === 1 ? (branches[0] as Branch) : branchOf(branches);
     return start;
   }
 
@@ -56,7 +56,7 @@ export class Occupied {
     for (let next = pending.pop(); next; next = pending.pop()) {
       if (this.pace.due()) yield;
       if (next.last < first || next.first > last || next.end <= start) continue;
-      // All that follow start at higher addresses.
+      // All later extents start at higher addresses.
       if (next.start >= start + size) break;
       const { children, solidStart, solidFirst, solidLast } = next;
       const solid = Math.max(solidFirst, first) <= Math.min(solidLast, last);
@@ -69,20 +69,20 @@ export class Occupied {
   }
 }
 
-/** The branch with one more block, after those that start where it does; two branches where one is too large. */
-function inserted(branch: Branch, block: Branch): Branch[] {
+/** Inserts an extent after those with the same start. Returns two branches if one would have too many children. */
+function inserted(branch: Branch, extent: Branch): Branch[] {
   const children = [...(branch.children as readonly Branch[])];
   let at = children.length;
-  while (at > 0 && (children[at - 1] as Branch).start > block.start) at--;
+  while (at > 0 && (children[at - 1] as Branch).start > extent.start) at--;
   const below = children[at - 1] ?? children[0];
-  if (below?.children) children.splice(Math.max(0, at - 1), 1, ...inserted(below, block));
-  else children.splice(at, 0, block);
+  if (below?.children) children.splice(Math.max(0, at - 1), 1, ...inserted(below, extent));
+  else children.splice(at, 0, extent);
   if (children.length <= maxChildren) return [branchOf(children)];
   const middle = children.length >> 1;
   return [branchOf(children.slice(0, middle)), branchOf(children.slice(middle))];
 }
 
-/** Children in the order of their addresses, as one. */
+/** A branch of children, which are in the order of their addresses. */
 function branchOf(children: readonly Branch[]): Branch {
   let [end, first, last] = [0, Infinity, -Infinity];
   let [solidStart, solidFirst, solidLast] = [0, Infinity, -Infinity];
@@ -90,7 +90,7 @@ function branchOf(children: readonly Branch[]): Branch {
     first = Math.min(first, child.first);
     last = Math.max(last, child.last);
     const solid = solidFirst <= solidLast;
-    // What lies within addresses that are in use at these times anyway changes nothing.
+    // A child within addresses that are already solid changes nothing.
     if (solid && child.end <= end) continue;
     const [from, to] = [
       Math.max(solidFirst, child.solidFirst),

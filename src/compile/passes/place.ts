@@ -1,49 +1,49 @@
 /**
- * Place: where every value lies. What has to lie side by side is computed side by side: the operands
- * of a concat or of a merged product are given their places in its memory, and nothing is moved.
- * A copy is the last resort.
+ * Place: decides the location of every value in memory. The blocks of an assembled value, such as a concatenation or an
+ * operand of a merged product, are computed directly in the memory of that value, so that nothing is moved. A copy is
+ * the last resort.
  */
 
 import type { Leaf } from '../../graph/leaf.js';
 import { type Pace, type Sliced, sorted } from '../../graph/sliced.js';
 import type { DType } from '../../tensor/dtype.js';
+import { adjacent, type Block, isMatrix } from '../ir/blocks.js';
 import type { Fired } from '../ir/builder.js';
 import { defect } from '../ir/defect.js';
-import { adjacent, isMatrix, type Part } from '../ir/places.js';
 import { type Ref, showsAll, type Uses, Value } from '../ir/value.js';
-import { compose, count, dense, equalLists, rowMajor, type View } from '../ir/view.js';
-import type { Fused, Pass } from './pass.js';
+import { compose, count, dense, equalLists, rowMajor, type StridedView } from '../ir/view.js';
+import type { Fused, FusedLoop } from './fused-loop.js';
 
-/** A piece of memory: the arena's, or a leaf's (a feed's is its input's). */
+/** A piece of memory: a region of the arena, or the memory of a leaf (for a feed, of its input). */
 export interface Memory {
   readonly dtype: DType;
   readonly length: number;
   readonly leaf: Leaf | undefined;
 }
 
-/** Elements of a memory. */
-export interface Location extends View {
+/** A strided view of a memory. */
+export interface Location extends StridedView {
   readonly memory: Memory;
 }
 
-// A pass over a place in parts makes a segment of each.
+// A fused loop that reads an assembled value block by block has a segment for each block.
 const maxScattered = 16;
 
 export class Placement {
-  /** Where a value's elements lie; the view is of the value's shape. */
+  /** The location of each value's elements; it has the shape of the value. */
   readonly #located = new Map<Value, Location>();
-  /** Values that lie in the memory of a place, from the start. */
-  readonly #housed = new Set<Value>();
-  /** Places that passes read part by part: they have no memory. */
+  /** Blocks that are computed in the memory of an assembled value. */
+  readonly #placed = new Set<Value>();
+  /** Assembled values that fused loops read block by block. They have no memory. */
   readonly #scattered = new Set<Value>();
-  /** Places that lie where their operands have been put for another. */
+  /** Assembled values whose blocks are already adjacent, in the memory of another assembled value. */
   readonly #aliases = new Set<Value>();
-  /** Places that are read as weights are: packed from where their parts lie. */
+  /** Assembled values whose blocks are weights. They are packed from the memory of the blocks. */
   readonly #packed = new Set<Value>();
   readonly #leaves = new Map<Leaf, Memory>();
   readonly #stored = new Set<Value>();
-  /** The passes that load a value. */
-  readonly #loading = new Map<Value, Pass[]>();
+  /** The fused loops that load a value. */
+  readonly #loading = new Map<Value, FusedLoop[]>();
   readonly #uses: Uses;
 
   private constructor(
@@ -56,59 +56,64 @@ export class Placement {
   static *of(fused: Fused, fired: Fired, pace: Pace): Sliced<Placement> {
     const placement = new Placement(fused, fired);
     for (const item of fused.schedule) {
-      for (const pass of item.kind === 'group' ? item.passes : []) {
-        placement.#readPass(pass);
-        if (pace.due(1 + pass.loads.length)) yield;
+      for (const loop of item.kind === 'group' ? item.loops : []) {
+        placement.#readLoop(loop);
+        if (pace.due(1 + loop.loads.length)) yield;
       }
     }
-    const places: Value[] = [];
+    const assembled: Value[] = [];
     for (const value of fused.order) {
-      if (value.kind === 'place' && value.size > 0) places.push(value);
+      if (value.kind === 'assemble' && value.size > 0) assembled.push(value);
       if (pace.due()) yield;
     }
-    // The largest first: what two places want at once, the larger one gets.
-    for (const place of yield* sorted(places, (a, b) => b.size - a.size || a.id - b.id, pace)) {
-      placement.#house(place);
-      if (pace.due(1 + place.args.length)) yield;
+    // The largest first: if two assembled values share a block, it is computed in the larger one.
+    for (const value of yield* sorted(assembled, (a, b) => b.size - a.size || a.id - b.id, pace)) {
+      placement.#placeBlocks(value);
+      if (pace.due(1 + value.args.length)) yield;
     }
     return placement;
   }
 
-  #readPass(pass: Pass): void {
-    for (const { value } of pass.stores) this.#stored.add(value);
-    for (const { value } of pass.loads) {
-      const passes = this.#loading.get(value);
-      if (passes) passes.push(pass);
-      else this.#loading.set(value, [pass]);
+  #readLoop(loop: FusedLoop): void {
+    for (const { value } of loop.stores) this.#stored.add(value);
+    for (const { value } of loop.loads) {
+      const loops = this.#loading.get(value);
+      if (loops) loops.push(loop);
+      else this.#loading.set(value, [loop]);
     }
   }
 
-  /** Whether a place has no memory of its own: its readers go to its parts. */
-  isScattered(place: Value): boolean {
-    return this.#scattered.has(place);
+  /** Whether an assembled value has no memory, because its readers read its blocks. */
+  isScattered(assembled: Value): boolean {
+    return this.#scattered.has(assembled);
   }
 
-  /** The operands of a place that have to be copied to their places. */
-  misplaced(place: Value): { readonly part: Ref; readonly to: Location }[] {
-    if (this.#scattered.has(place) || this.#packed.has(place) || !this.#located.has(place))
+  /** The blocks that must be copied into the assembled value, with their target locations. */
+  misplaced(assembled: Value): { readonly block: Ref; readonly to: Location }[] {
+    if (
+      this.#scattered.has(assembled) ||
+      this.#packed.has(assembled) ||
+      !this.#located.has(assembled)
+    )
       return [];
-    const whole = this.#located.get(place) as Location;
-    return place.args.flatMap((part, i) => {
-      if (this.#housed.has(part.value) && this.#lies(part, windowOf(place, i, whole))) return [];
-      return [{ part, to: windowOf(place, i, whole) }];
+    const whole = this.#located.get(assembled) as Location;
+    return assembled.args.flatMap((block, i) => {
+      if (this.#placed.has(block.value) && this.#isIn(block, windowOf(assembled, i, whole)))
+        return [];
+      return [{ block, to: windowOf(assembled, i, whole) }];
     });
   }
 
-  /** Whether the place's memory is that of another, where its operands lie already. */
-  isAlias(place: Value): boolean {
-    return this.#aliases.has(place);
+  /** Whether the blocks are already adjacent in other memory, which is then the memory of the assembled value. */
+  isAlias(assembled: Value): boolean {
+    return this.#aliases.has(assembled);
   }
 
-  /** Where the elements lie that a ref shows. */
+  /** The location of the elements that a ref selects. */
   locate(ref: Ref): Location {
     const at = this.locationOf(ref.value);
     const view = compose(ref, at);
-    if (!view) throw defect(`a ${ref.value.kind} cannot be read where it lies`);
+    if (!view) throw defect(`a view of a ${ref.value.kind} cannot be composed with its location`);
     return { memory: at.memory, ...view };
   }
 
@@ -138,49 +143,51 @@ export class Placement {
     return { memory, ...dense(value.shape) };
   }
 
-  /** Gives the operands of a place their places in its memory, as far as they can be there. */
-  #house(place: Value): void {
-    const { adds, gaps } = place.details;
-    if (!adds && !gaps && this.#isWeights(place)) {
-      this.#packed.add(place);
+  /** Locates blocks in the memory of their assembled value, where possible. */
+  #placeBlocks(assembled: Value): void {
+    const { adds, gaps } = assembled.details;
+    if (!adds && !gaps && this.#isWeights(assembled)) {
+      this.#packed.add(assembled);
       return;
     }
     if (adds || gaps) return;
-    const lying = this.#whereItLies(place);
-    if (lying) {
-      this.#fire('place: parts lie side by side already');
-      this.#located.set(place, lying);
-      this.#aliases.add(place);
+    const adjacentBlocks = this.#adjacentLocation(assembled);
+    if (adjacentBlocks) {
+      this.#fire('place: blocks are adjacent already');
+      this.#located.set(assembled, adjacentBlocks);
+      this.#aliases.add(assembled);
       return;
     }
-    const memory: Memory = { dtype: place.dtype, length: place.size, leaf: undefined };
-    const whole: Location = { memory, ...dense(place.shape) };
-    let housed = 0;
+    const memory: Memory = { dtype: assembled.dtype, length: assembled.size, leaf: undefined };
+    const whole: Location = { memory, ...dense(assembled.shape) };
+    let placed = 0;
     const own = new Set<Value>();
-    place.args.forEach((part, i) => {
-      const at = own.has(part.value) ? undefined : this.#homeFor(part, windowOf(place, i, whole));
+    assembled.args.forEach((block, i) => {
+      const at = own.has(block.value)
+        ? undefined
+        : this.#locationFor(block, windowOf(assembled, i, whole));
       if (!at) return;
-      own.add(part.value);
-      housed++;
-      this.#located.set(part.value, at);
-      this.#housed.add(part.value);
+      own.add(block.value);
+      placed++;
+      this.#located.set(block.value, at);
+      this.#placed.add(block.value);
       this.#fire('place: computed in place');
     });
-    if (housed === 0 && this.#readByPasses(place)) {
-      this.#fire('place: read part by part');
-      this.#scattered.add(place);
+    if (placed === 0 && this.#readByLoops(assembled)) {
+      this.#fire('place: read block by block');
+      this.#scattered.add(assembled);
       return;
     }
-    if (housed < place.args.length) this.#fire('place: copied');
-    this.#located.set(place, whole);
+    if (placed < assembled.args.length) this.#fire('place: copied');
+    this.#located.set(assembled, whole);
   }
 
-  /** Weights side by side that only products read, on the right. */
-  #isWeights(place: Value): boolean {
+  /** Whether all blocks are weights, and only products read the value, as their right operand. */
+  #isWeights(assembled: Value): boolean {
     return (
-      place.args.every((part) => part.value.details.leaf?.kind === 'parameter') &&
+      assembled.args.every((block) => block.value.details.leaf?.kind === 'parameter') &&
       this.#uses
-        .of(place)
+        .of(assembled)
         .every(
           ({ reader, ref }) =>
             reader?.kind === 'product' &&
@@ -191,46 +198,46 @@ export class Placement {
     );
   }
 
-  isPacked(place: Value): boolean {
-    return this.#packed.has(place);
+  isPacked(assembled: Value): boolean {
+    return this.#packed.has(assembled);
   }
 
-  /** The view of one memory that the parts make where they have been put, if they do. */
-  #whereItLies(place: Value): Location | undefined {
-    const parts: Part[] = [];
+  /** The location of the assembled value, if its blocks are already adjacent in one memory. */
+  #adjacentLocation(assembled: Value): Location | undefined {
+    const blocks: Block[] = [];
     const holders = new Map<Memory, Value>();
-    for (let i = 0; i < place.args.length; i++) {
-      const part = place.args[i] as Ref;
-      const at = this.#located.get(part.value);
-      const view = at && compose(part, at);
+    for (let i = 0; i < assembled.args.length; i++) {
+      const block = assembled.args[i] as Ref;
+      const at = this.#located.get(block.value);
+      const view = at && compose(block, at);
       if (!at || !view) return undefined;
-      // `adjacent` tells memories apart as it does values: one stand-in for each.
+      // `adjacent` compares values, so each memory is represented by a value.
       const holder =
         holders.get(at.memory) ??
-        new Value(0, 'leaf', place.dtype, [at.memory.length], [], {}, undefined);
+        new Value(0, 'leaf', assembled.dtype, [at.memory.length], [], {}, undefined);
       holders.set(at.memory, holder);
       if (holders.size > 1) return undefined;
-      parts.push({
+      blocks.push({
         ref: { value: holder, ...view },
-        start: place.details.starts?.[i] as readonly number[],
+        start: assembled.details.starts?.[i] as readonly number[],
       });
     }
     const [memory] = holders.keys();
-    const found = memory && adjacent(place.shape, parts);
+    const found = memory && adjacent(assembled.shape, blocks);
     if (!memory || !found) return undefined;
     const { offset, shape, strides } = found;
     const at = { memory, offset, shape, strides };
-    return this.#allRead(place, at) ? at : undefined;
+    return this.#allRead(assembled, at) ? at : undefined;
   }
 
-  /** Where an operand's value would lie, if it may lie in its window. */
-  #homeFor(part: Ref, window: Location): Location | undefined {
-    const { value } = part;
+  /** The location of a block's value if it can be computed in its window; otherwise undefined. */
+  #locationFor(block: Ref, window: Location): Location | undefined {
+    const { value } = block;
     const product = value.kind === 'product' && value.args.length === 2;
     const movable = this.#stored.has(value)
       ? !this.fused.final.has(value)
       : product || value.kind === 'columnSum';
-    if (!movable || this.#located.has(value) || !showsAll(part)) return undefined;
+    if (!movable || this.#located.has(value) || !showsAll(block)) return undefined;
     const view = compose(dense(value.shape), window);
     if (!view) return undefined;
     const at = { memory: window.memory, ...view };
@@ -239,11 +246,11 @@ export class Placement {
     if (product && value.shape[last] !== 1 && at.strides[last] !== 1) return undefined;
     if (product && value.shape[0] !== 1 && (at.strides[0] as number) < (value.shape[1] as number))
       return undefined;
-    // Nothing may be added onto what lies elsewhere than it seems.
+    // A product that is added onto the value must also be able to write there; `#allRead` checks it.
     return this.#allRead(value, at) ? at : undefined;
   }
 
-  /** Whether all readers of a value can read it there. */
+  /** Whether all readers of a value can read it at this location. */
   #allRead(value: Value, at: Location): boolean {
     return this.#uses.of(value).every(({ reader, ref }) => {
       const view = compose(ref, at);
@@ -254,32 +261,32 @@ export class Placement {
     });
   }
 
-  /** Whether only passes read the place, element by element as they go, and no other place with it. */
-  #readByPasses(place: Value): boolean {
+  /** Whether only fused loops read the value, in order, and none of them loads another assembled value. */
+  #readByLoops(assembled: Value): boolean {
     const inOrder = this.#uses
-      .of(place)
+      .of(assembled)
       .every(
         ({ reader, ref }) =>
           (reader?.kind === 'map' || reader?.kind === 'sum') &&
           showsAll(ref) &&
-          equalLists(ref.shape, place.shape),
+          equalLists(ref.shape, assembled.shape),
       );
     return (
       inOrder &&
-      place.args.length <= maxScattered &&
-      (this.#loading.get(place) ?? []).every(
+      assembled.args.length <= maxScattered &&
+      (this.#loading.get(assembled) ?? []).every(
         ({ shape, loads, closes }) =>
-          // A sum over the parts would be a sum a part.
+          // With one segment for each block, a sum over all elements would be a sum for each block.
           closes.length === 0 &&
-          equalLists(shape, place.shape) &&
-          loads.every(({ value }) => value === place || value.kind !== 'place'),
+          equalLists(shape, assembled.shape) &&
+          loads.every(({ value }) => value === assembled || value.kind !== 'assemble'),
       )
     );
   }
 
-  /** Whether the part is in its window. */
-  #lies(part: Ref, window: Location): boolean {
-    const at = this.locate(part);
+  /** Whether the block's elements are located in the window. */
+  #isIn(block: Ref, window: Location): boolean {
+    const at = this.locate(block);
     return (
       at.memory === window.memory &&
       at.offset === window.offset &&
@@ -292,7 +299,7 @@ export class Placement {
   }
 }
 
-/** Whether a ref shows a whole matrix, or its transpose. */
+/** Whether a ref selects a whole matrix or its transpose. */
 function showsWhole(ref: Ref): boolean {
   const { value, offset, shape, strides } = ref;
   if (value.shape.length !== 2 || offset !== 0 || count(shape) !== value.size) return false;
@@ -305,9 +312,9 @@ function showsWhole(ref: Ref): boolean {
   );
 }
 
-/** Where an operand of a place has its window. */
-function windowOf(place: Value, index: number, whole: Location): Location {
-  const start = place.details.starts?.[index] as readonly number[];
+/** The location of a block within the location `whole` of its assembled value. */
+function windowOf(assembled: Value, index: number, whole: Location): Location {
+  const start = assembled.details.starts?.[index] as readonly number[];
   const offset = start.reduce(
     (sum, at, axis) => sum + at * (whole.strides[axis] as number),
     whole.offset,
@@ -315,7 +322,7 @@ function windowOf(place: Value, index: number, whole: Location): Location {
   return {
     memory: whole.memory,
     offset,
-    shape: (place.args[index] as Ref).shape,
+    shape: (assembled.args[index] as Ref).shape,
     strides: whole.strides,
   };
 }

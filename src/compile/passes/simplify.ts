@@ -1,7 +1,7 @@
 /**
- * Simplify: the canonical form. Equal subexpressions are one, constants are folded, views have gone,
- * products of concatenations are taken apart (all of which the builder sees to); slices move through
- * sums and products, sums are flat, and what nothing reads is gone.
+ * Simplify: brings the values into canonical form. The builder merges equal subexpressions, folds constants, composes
+ * views and splits products of concatenations. This pass moves slices through sums and products, flattens sums, and
+ * drops values that are not read.
  */
 
 import type { Sliced } from '../../graph/sliced.js';
@@ -16,7 +16,7 @@ export function* simplify(roots: readonly Ref[], build: Builder): Sliced<Ref[]> 
 
 type Range = readonly [start: number, end: number];
 
-/** Sums and products of which only ranges of columns are read become sums and products of those. */
+/** Sums and products of which only ranges of columns are read become sums and products of those ranges. */
 function* narrowProducts(roots: readonly Ref[], build: Builder): Sliced<Ref[]> {
   const order = yield* reachable(roots, build.pace);
   const uses = yield* Uses.of(order, roots, build.pace);
@@ -57,15 +57,15 @@ function* narrowProducts(roots: readonly Ref[], build: Builder): Sliced<Ref[]> {
       const within = ([start, end]: Range) =>
         start <= (box.start[1] as number) && (box.end[1] as number) <= end;
       const index = ranges.findIndex(within);
-      const part = (pieces.get(ref.value) as readonly Ref[])[index] as Ref;
-      const view = rebase(ref, box, [0, (ranges[index] as Range)[0]], part.shape);
-      return build.through(view, part, ref.value.node);
+      const made = (pieces.get(ref.value) as readonly Ref[])[index] as Ref;
+      const view = rebase(ref, box, [0, (ranges[index] as Range)[0]], made.shape);
+      return build.through(view, made, ref.value.node);
     },
   );
   return yield* rebuilder.run(roots, order);
 }
 
-/** The distinct ranges of columns that readers take; undefined where one takes all, or they overlap. */
+/** The distinct ranges of columns that are read; undefined if ranges overlap or a reader reads all columns. */
 function readRanges(
   value: Value,
   uses: readonly Use[],
@@ -75,11 +75,11 @@ function readRanges(
   const ranges = new Map<string, Range>();
   for (const { reader, ref } of uses) {
     const narrowed = reader && split.get(reader);
-    const parts =
+    const shown =
       narrowed && reader.kind === 'sum'
         ? narrowed.map(([start, end]) => narrow(ref, 1, start, end))
         : [ref];
-    for (const part of parts) {
+    for (const part of shown) {
       const box = boxOf(part, value.shape);
       if (!box) return undefined;
       const range: Range = [box.start[1] as number, box.end[1] as number];
@@ -92,7 +92,7 @@ function readRanges(
   return apart && sorted.length > 0 ? sorted : undefined;
 }
 
-/** A sum that is read once, whole, by another sum is part of that. */
+/** Merges a sum into the sum that reads it, if that is its only use and reads all of it. */
 function* flattenSums(roots: readonly Ref[], build: Builder): Sliced<Ref[]> {
   const order = yield* reachable(roots, build.pace);
   const uses = yield* Uses.of(order, roots, build.pace);
@@ -104,7 +104,7 @@ function* flattenSums(roots: readonly Ref[], build: Builder): Sliced<Ref[]> {
   const rebuilder: Rebuilder = new Rebuilder(build, (value) => {
     if (value.kind !== 'sum') return undefined;
     const [use] = uses.of(value);
-    // Its reader takes its terms. Never read: were it built, a chain of sums would cost its length squared.
+    // The reader takes its terms, so this result is never read. Building each sum of a chain takes quadratic time.
     if (use?.reader?.kind === 'sum' && inlined(use.ref)) return rebuilder.ref(value.args[0] as Ref);
     if (!value.args.some(inlined)) return undefined;
     build.fire('simplify: sum of a sum');

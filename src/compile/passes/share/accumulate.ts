@@ -1,7 +1,6 @@
 /**
- * Where a sum adds a product's block to a block of an earlier product, the later product is added
- * onto the earlier one where it lies: the recurrent product of an LSTM onto its rows of the tall
- * input projection.
+ * If a sum adds a region of a product to a region of an earlier product, the later product is added onto the earlier one,
+ * in place. In an LSTM, for example, the recurrent product is added onto its rows of the tall input projection.
  */
 
 import type { Sliced } from '../../../graph/sliced.js';
@@ -11,8 +10,8 @@ import { type Ref, reachable, type Use, Uses, type Value, viewed } from '../../i
 import { type Box, boxOf } from '../../ir/view.js';
 import { Units } from './units.js';
 
-/** A block of a product that a sum reads. */
-interface Block {
+/** A region of a product that a sum reads. */
+interface Region {
   readonly sum: Value;
   readonly ref: Ref;
   readonly box: Box;
@@ -25,7 +24,7 @@ export function* accumulate(roots: readonly Ref[], build: Builder): Sliced<Ref[]
   const units = yield* Units.of(order, pace);
   const depths = yield* units.depths((unit) => units.members(unit)[0]?.kind === 'product');
   const depth = (value: Value) => depths[units.unitOf(value)] as number;
-  /** Terms of sums that have gone: a later product is added onto them. */
+  /** For each sum, the terms that are dropped because a later product is added onto them. */
   const gone = new Map<Value, Set<Ref>>();
   const onto = new Map<Value, Ref>();
   const read = new Map<Value, ReturnType<typeof readersOf>>();
@@ -39,20 +38,20 @@ export function* accumulate(roots: readonly Ref[], build: Builder): Sliced<Ref[]
     if (pace.due()) yield;
     if (later.kind !== 'product' || later.args.length > 2) continue;
     if (pace.due(uses.of(later).length)) yield;
-    const blocks = blocksOf(later, uses.of(later));
-    const [first] = blocks ?? [];
-    if (!blocks || !first || tiled(blocks) !== later.size) continue;
-    // What is added onto a block that is read twice would be read twice.
+    const regions = regionsOf(later, uses.of(later));
+    const [first] = regions ?? [];
+    if (!regions || !first || tiled(regions) !== later.size) continue;
+    // If a region were read twice, the product that is added onto it would be counted twice.
     if ([...(readers(later)?.values() ?? [0])].some((times) => times !== 1)) continue;
     for (const term of first.sum.args) {
-      if (pace.due(blocks.length)) yield;
+      if (pace.due(regions.length)) yield;
       const earlier = term.value;
       if (earlier.kind !== 'product' || earlier === later || depth(earlier) >= depth(later))
         continue;
-      const found = blocks.map(({ sum, ref }) =>
+      const found = regions.map(({ sum, ref }) =>
         sum.args.find((other) => other.value === earlier && other !== ref && !isGone(sum, other)),
       );
-      const target = alignedTarget(later, blocks, found, earlier);
+      const target = alignedTarget(later, regions, found, earlier);
       const alone = (other: Ref | undefined) => {
         const box = other && boxOf(other, earlier.shape);
         return box !== undefined && readers(earlier)?.get(keyOfBox(box)) === 1;
@@ -60,7 +59,7 @@ export function* accumulate(roots: readonly Ref[], build: Builder): Sliced<Ref[]
       if (!target || !found.every(alone)) continue;
       build.fire('share: product onto a product');
       onto.set(later, target);
-      blocks.forEach(({ sum }, i) => {
+      regions.forEach(({ sum }, i) => {
         const terms = gone.get(sum) ?? new Set<Ref>();
         terms.add(found[i] as Ref);
         gone.set(sum, terms);
@@ -88,47 +87,47 @@ export function* accumulate(roots: readonly Ref[], build: Builder): Sliced<Ref[]
   return yield* rebuilder.run(roots, order);
 }
 
-/** What is read of the product, if only sums read it. */
-function blocksOf(product: Value, uses: readonly Use[]): Block[] | undefined {
-  const blocks: Block[] = [];
+/** The regions of the product that are read, if only sums read it; otherwise undefined. */
+function regionsOf(product: Value, uses: readonly Use[]): Region[] | undefined {
+  const regions: Region[] = [];
   for (const { reader, ref } of uses) {
     const box = boxOf(ref, product.shape);
     const plain = ref.strides.at(-1) === 1 || ref.shape.at(-1) === 1;
     if (reader?.kind !== 'sum' || !box || !plain) return undefined;
-    blocks.push({ sum: reader, ref, box });
+    regions.push({ sum: reader, ref, box });
   }
-  return blocks;
+  return regions;
 }
 
-function tiled(blocks: readonly Block[]): number {
+function tiled(regions: readonly Region[]): number {
   let size = 0;
-  for (const { box, ref } of blocks) {
+  for (const { box, ref } of regions) {
     const area =
       ((box.end[0] as number) - (box.start[0] as number)) *
       ((box.end[1] as number) - (box.start[1] as number));
-    // A block that is read in another order than it lies in tiles nothing.
+    // A ref that does not read each element of its box once does not tile the product.
     if (area !== ref.shape.reduce((product, dim) => product * dim, 1)) return -1;
     size += area;
   }
   return size;
 }
 
-/** The block of `earlier` onto which all of `later` falls, if its blocks lie there as they do in `later`. */
+/** The region of `earlier` onto which `later` is added, if the found regions have the same arrangement as in `later`. */
 function alignedTarget(
   later: Value,
-  blocks: readonly Block[],
+  regions: readonly Region[],
   found: readonly (Ref | undefined)[],
   earlier: Value,
 ): Ref | undefined {
   const width = earlier.shape[1] as number;
   let offset: number | undefined;
-  for (let i = 0; i < blocks.length; i++) {
-    const { box, ref } = blocks[i] as Block;
+  for (let i = 0; i < regions.length; i++) {
+    const { box, ref } = regions[i] as Region;
     const target = found[i];
     if (!target) return undefined;
     const there = boxOf(target, earlier.shape);
     if (!there) return undefined;
-    // Along the same axes, by the same steps: a column of one may not be a row of the other.
+    // The axes and steps must be the same: a column of one must not be a row of the other.
     const sameSteps = ref.shape.every(
       (size, dim) =>
         size === 1 || (there.axes[dim] === box.axes[dim] && there.steps[dim] === box.steps[dim]),
@@ -143,7 +142,7 @@ function alignedTarget(
   return viewed(earlier, { offset, shape: later.shape, strides: [width, 1] });
 }
 
-/** How often each block of a product is read; undefined where blocks overlap without being equal. */
+/** How often each region of a product is read; undefined if regions overlap and are not equal. */
 function readersOf(uses: readonly Use[]): Map<string, number> | undefined {
   const counts = new Map<string, number>();
   const boxes: Box[] = [];
@@ -155,7 +154,7 @@ function readersOf(uses: readonly Use[]): Map<string, number> | undefined {
     if (times === undefined) boxes.push(box);
     counts.set(key, (times ?? 0) + 1);
   }
-  // In the order of rows, then columns: bands of rows are equal or apart, and so are columns in a band.
+  // Sorted by rows, then columns. Bands of rows must be equal or disjoint, and so must columns within a band.
   boxes.sort((p, q) => compare(p.start, q.start) || compare(p.end, q.end));
   for (let i = 1; i < boxes.length; i++) {
     const [above, box] = [boxes[i - 1] as Box, boxes[i] as Box];

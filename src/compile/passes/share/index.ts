@@ -1,7 +1,7 @@
 /**
- * Share: products that belong together become one. Weight sharing is what makes them so: one weight
- * for many steps, one step for many gates, one gradient from many uses. What was separate lies in
- * blocks of one product, and its operands in places.
+ * Share: merges products with common operands or a common sum into one product. They come from weight sharing: one weight
+ * for many steps, one step for many gates, one gradient from many uses. The old results are views of the merged product,
+ * and its operands are assembled from the old operands.
  */
 
 import type { Sliced } from '../../../graph/sliced.js';
@@ -19,13 +19,13 @@ export function* share(roots: readonly Ref[], build: Builder): Sliced<Ref[]> {
   const uses = yield* Uses.of(order, roots, build.pace);
   const sharing = yield* Sharing.of(order, uses, build.fired, build.pace);
   const merged = yield* merge(roots, sharing, yield* sharing.decide(), build);
-  // What is added onto must be a product still.
+  // `accumulate` is last, because a product that is added onto must not be replaced any more.
   return yield* accumulate(yield* outerProducts(merged, build), build);
 }
 
 /**
- * A batch of one. A product with K = 1 is a broadcast multiplication: it joins its readers' groups, and what
- * scales it scales its left column instead, once. The sum of one row is the row.
+ * Rewrites the products of a batch of one. A product with K = 1 becomes a broadcast multiplication, which fuses with its
+ * readers. A number that scales it scales its left column instead, once. The sum of one row becomes the row.
  */
 function* outerProducts(roots: readonly Ref[], build: Builder): Sliced<Ref[]> {
   const order = yield* reachable(roots, build.pace);

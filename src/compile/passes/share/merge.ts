@@ -1,8 +1,8 @@
-/** Rebuilds the values with each set of products as one product of placed operands. */
+/** Rebuilds the values with each set of products as one product of assembled operands. */
 
 import type { Pace, Sliced } from '../../../graph/sliced.js';
+import type { Block } from '../../ir/blocks.js';
 import type { Builder } from '../../ir/builder.js';
-import type { Part } from '../../ir/places.js';
 import { Rebuilder } from '../../ir/rebuild.js';
 import { Keys } from '../../ir/same.js';
 import {
@@ -44,24 +44,24 @@ export function* merge(
   );
 }
 
-/** Where a right operand lies among those beside it. */
-interface Place {
+/** The columns of a right operand in the merged right operand `all`. */
+interface ColumnRange {
   readonly all: Ref;
   readonly start: number;
   readonly end: number;
 }
 
-/** The right operands that lie beside others. */
+/** The right operands that have been merged with others, side by side. */
 class Beside {
   readonly #keys = new Keys();
-  readonly #places = new Map<number, Place>();
+  readonly #ranges = new Map<number, ColumnRange>();
 
-  add(right: Ref, place: Place): void {
-    this.#places.set(this.#keys.of(right), place);
+  add(right: Ref, range: ColumnRange): void {
+    this.#ranges.set(this.#keys.of(right), range);
   }
 
-  placeOf(right: Ref): Place | undefined {
-    return this.#places.get(this.#keys.of(right));
+  rangeOf(right: Ref): ColumnRange | undefined {
+    return this.#ranges.get(this.#keys.of(right));
   }
 }
 
@@ -100,79 +100,82 @@ function* mergeColumns(
   let column = 0;
   for (const [j, set] of sets.entries()) {
     const end = column + ((rights[j] as Ref).shape[1] as number);
-    const block = sets.length > 1 ? narrow(product, 1, column, end) : product;
+    const region = sets.length > 1 ? narrow(product, 1, column, end) : product;
     if (sets.length > 1) beside.add(rights[j] as Ref, { all: right, start: column, end });
     column = end;
     if (set.kind === 'terms') {
-      sumInto(set.products, block, rebuilder, build);
+      sumInto(set.products, region, rebuilder, build);
       continue;
     }
     let row = 0;
     for (const member of set.products) {
       const height = member.shape[0] as number;
-      rebuilder.set(member, set.products.length > 1 ? narrow(block, 0, row, row + height) : block);
+      rebuilder.set(
+        member,
+        set.products.length > 1 ? narrow(region, 0, row, row + height) : region,
+      );
       row += height;
       if (build.pace.due()) yield;
     }
   }
 }
 
-/** Terms of one sum: the first becomes the whole, the others nothing. */
+/** Replaces the terms of one sum: the first by the whole sum, the others by zeros. */
 function sumInto(terms: readonly Value[], whole: Ref, rebuilder: Rebuilder, build: Builder): void {
   terms.forEach((term, index) => {
     rebuilder.set(term, index === 0 ? whole : build.filled(0, term.dtype, term.shape));
   });
 }
 
-/** Matrices below one another (dim 0) or side by side (dim 1), lying in memory as they do. */
+/** Assembles matrices below one another (dim 0) or side by side (dim 1), row-major or column-major as the first is. */
 function sideBySide(refs: readonly Ref[], dim: 0 | 1, build: Builder): Ref {
   const [first] = refs as readonly [Ref, ...Ref[]];
   if (refs.length === 1) return first;
   const turned = first.strides[0] === 1 && (first.shape[0] as number) > 1;
   const axis = turned ? 1 - dim : dim;
   let at = 0;
-  const parts: Part[] = refs.map((ref) => {
-    const part = turned ? transposed(ref) : ref;
+  const blocks: Block[] = refs.map((ref) => {
+    const block = turned ? transposed(ref) : ref;
     const start = axis === 0 ? [at, 0] : [0, at];
-    at += part.shape[axis] as number;
-    return { ref: part, start };
+    at += block.shape[axis] as number;
+    return { ref: block, start };
   });
-  const shape = [...(parts[0] as Part).ref.shape];
+  const shape = [...(blocks[0] as Block).ref.shape];
   shape[axis] = at;
-  const place = build.place(first.value.dtype, shape, parts, first.value.node);
-  return turned ? transposed(place) : place;
+  const assembled = build.assemble(first.value.dtype, shape, blocks, first.value.node);
+  return turned ? transposed(assembled) : assembled;
 }
 
-/** Column sums of matrices that lie beside one another are parts of one column sum. */
+/** Merges column sums of matrices that are side by side into one column sum. */
 function* mergeColumnSums(roots: readonly Ref[], beside: Beside, build: Builder): Sliced<Ref[]> {
   const order = yield* reachable(roots, build.pace);
   const depths = yield* columnSumDepths(order, build.pace);
-  /** What lies beside the operand of a column sum, where both may be summed at once. */
-  const placeOf = (value: Value): Place | undefined => {
+  /** The merged matrix of the operand of a column sum, and its columns there, if all columns can be summed at once. */
+  const rangeOf = (value: Value): ColumnRange | undefined => {
     if (value.kind !== 'columnSum') return undefined;
     const operand = value.args[0] as Ref;
-    const lies = beside.placeOf(operand);
-    // What lies beside it may depend on its own sum: centred columns beside the columns that they are made of.
-    const depth = lies && depths[lies.all.value.id];
-    if (!lies || depth === undefined || depth > (depths[operand.value.id] as number))
+    const range = beside.rangeOf(operand);
+    // A neighbour may depend on this sum: centred columns may be beside the columns that they are computed from.
+    const depth = range && depths[range.all.value.id];
+    if (!range || depth === undefined || depth > (depths[operand.value.id] as number))
       return undefined;
-    return lies;
+    return range;
   };
   const rebuilder: Rebuilder = new Rebuilder(
     build,
     (value) => {
-      const lies = placeOf(value);
-      if (!lies) return undefined;
+      const range = rangeOf(value);
+      if (!range) return undefined;
       build.fire('share: column sums along N');
-      const sums = build.columnSum(rebuilder.ref(lies.all), value.node);
+      const sums = build.columnSum(rebuilder.ref(range.all), value.node);
       return viewed(sums.value, {
-        offset: sums.offset + lies.start,
+        offset: sums.offset + range.start,
         shape: value.shape,
         strides: [1],
       });
     },
     undefined,
-    (value) => placeOf(value)?.all.value,
+    (value) => rangeOf(value)?.all.value,
   );
   return yield* rebuilder.run(roots, order);
 }

@@ -1,7 +1,7 @@
 /**
- * Which products belong together. Two products merge along M when they have the same right operand,
- * along K when they are only ever added together, along N when they have the same left operand.
- * The order of the steps matters: along M first, then K, then N, each once and never undone.
+ * Decides which products are merged. Two products merge along M if they have the same right operand, along K if they are
+ * only added to each other, and along N if they have the same left operand. The order matters: first M, then K, then N,
+ * each once. No merge is undone.
  */
 
 import { Variable } from '../../../graph/leaf.js';
@@ -12,13 +12,13 @@ import { type Ref, showsAll, type Uses, type Value } from '../../ir/value.js';
 import { count, equalLists } from '../../ir/view.js';
 import { Units } from './units.js';
 
-/** Products along M: one right operand, the left ones below one another. */
+/** Products that merge along M: one right operand, and left operands below one another. */
 export interface Rows {
   readonly kind: 'rows';
   readonly products: readonly Value[];
 }
 
-/** Terms of one sum, along K: left operands side by side, right ones below one another. */
+/** Terms of one sum, which merge along K: left operands side by side, right operands below one another. */
 export interface Terms {
   readonly kind: 'terms';
   readonly products: readonly Value[];
@@ -26,17 +26,17 @@ export interface Terms {
 
 export type Merged = Rows | Terms;
 
-/** Sets that have the same left operands: their right operands side by side. One set is a set of one. */
+/** Sets with the same left operands, which merge along N: right operands side by side. One set alone is not merged. */
 export interface Columns {
   readonly sets: readonly Merged[];
 }
 
-// Laying weights side by side costs as much as a product of a few rows by them; small ones are in the
-// L1 cache by then.
+// Assembling weights side by side costs as much as a product of a few rows with them. Small weights are then in the L1
+// cache, so it always pays off.
 const worthwhileRows = 4;
 const smallWeights = 16384;
 
-/** Whether products of so many rows in all save more than it costs to merge their weights. */
+/** Whether merging products with this number of rows in total saves more time than merging their weights costs. */
 function worthwhile(rows: number, products: readonly Value[]): boolean {
   const elements = products.reduce((sum, { args }) => sum + count((args[1] as Ref).shape), 0);
   return rows >= worthwhileRows || elements <= smallWeights;
@@ -74,7 +74,7 @@ export class Sharing {
     this.fired.set(rewrite, (this.fired.get(rewrite) ?? 0) + 1);
   }
 
-  /** Products whose right operand is a view of a parameter, of equal rank in their class. */
+  /** Merges products with the same view of a parameter as right operand that do not depend on one another. */
   *#alongM(): Sliced<void> {
     const classes = new Map<number, Value[]>();
     for (const value of this.units.order) {
@@ -105,7 +105,9 @@ export class Sharing {
     }
   }
 
-  /** Within one sum: what is left of products by weights, together; products of computed operands, together. */
+  /**
+   * Merges terms of one sum in three classes: unmerged products with weights, products of computed operands, column sums.
+   */
   *#alongK(): Sliced<void> {
     const candidates: Value[][] = [];
     const rows = new Map<string, number>();
@@ -137,7 +139,7 @@ export class Sharing {
     }
   }
 
-  /** Sets with the same left operands that do not depend on one another. */
+  /** Merges sets with the same left operands that do not depend on one another. */
   *#alongN(): Sliced<Columns[]> {
     const { units } = this;
     for (const value of units.order) {
@@ -155,7 +157,7 @@ export class Sharing {
       if (this.pace.due(set.products.length)) yield;
       const [head] = set.products as readonly [Value, ...Value[]];
       const lefts = set.products.map((product) => this.#keys.of(product.args[0] as Ref)).join(' ');
-      // An outer product is done where it is read.
+      // An outer product becomes a multiplication that fuses with its readers, so it merges only within its unit.
       const outer = set.products.length === 1 && head.args[0]?.shape[1] === 1;
       const kind = outer ? units.unitOf(head) : set.products.length > 1 ? set.kind : 'one';
       append(classes, `${kind} ${depths[units.unitOf(head)]} ${lefts}`, set);
@@ -191,9 +193,9 @@ export class Sharing {
     return [...columns, ...sums.map((set) => ({ sets: [set] }))];
   }
 
-  /** What lies below one another in one operand lies so in all: in the order of the longest list. */
+  /** Orders values that are below one another in several merged operands in the same way, by the longest list. */
   *#alignOrders(): Sliced<void> {
-    const places = new Map<number, number>();
+    const positions = new Map<number, number>();
     const lists = this.#sets.filter(
       ({ kind, products: [head] }) => kind === 'terms' && head?.kind === 'product',
     );
@@ -203,7 +205,7 @@ export class Sharing {
       products.forEach(({ args }, i) => {
         for (const operand of args) {
           const key = this.#keys.of(operand);
-          places.set(key, Math.max(places.get(key) ?? 0, i));
+          positions.set(key, Math.max(positions.get(key) ?? 0, i));
         }
       });
     }
@@ -212,10 +214,10 @@ export class Sharing {
       if (this.pace.due(set.products.length)) yield;
       const [head] = set.products as readonly [Value, ...Value[]];
       if (set.kind === 'terms' && head.kind === 'product') continue;
-      const place = (value: Value) => places.get(this.#keys.of(value.args[0] as Ref));
-      if (set.products.some((value) => place(value) === undefined)) continue;
-      const byPlace = (p: Value, q: Value) => (place(p) as number) - (place(q) as number);
-      this.#sets[index] = { ...set, products: yield* sorted(set.products, byPlace, this.pace) };
+      const position = (value: Value) => positions.get(this.#keys.of(value.args[0] as Ref));
+      if (set.products.some((value) => position(value) === undefined)) continue;
+      const byPosition = (p: Value, q: Value) => (position(p) as number) - (position(q) as number);
+      this.#sets[index] = { ...set, products: yield* sorted(set.products, byPosition, this.pace) };
     }
   }
 
@@ -225,7 +227,7 @@ export class Sharing {
     this.#sets.push(set);
   }
 
-  /** Whether the ref, an operand of a sum, is the one use of an unmerged product, and shows all of it. */
+  /** Whether the ref, an operand of a sum, is the only use of an unmerged product and selects all of it. */
   #onlyTerm(ref: Ref): boolean {
     const { value } = ref;
     if ((value.kind !== 'product' && value.kind !== 'columnSum') || this.#merged.has(value))
@@ -234,7 +236,7 @@ export class Sharing {
     return showsAll(ref) && equalLists(ref.shape, value.shape);
   }
 
-  /** What tells the right operands of some sets from those of others. */
+  /** A key that is equal for sets with the same right operands. */
   #rightsOf(sets: readonly Merged[]): string {
     const operands = ({ products }: Merged) =>
       products.map(({ args }) => this.#keys.of(args.at(-1) as Ref));
@@ -242,8 +244,8 @@ export class Sharing {
   }
 
   /**
-   * A number that tells in which order computed right operands lie: that of the weights by which they
-   * are multiplied elsewhere. So gradients of gates lie in the gates' own order.
+   * A number by which computed right operands are sorted: the id of the weight with which they are multiplied elsewhere.
+   * Gradients of gates are thus in the order of the gates.
    */
   readonly #weightOf = (right: Ref): number | undefined => {
     if (right.value.kind === 'leaf') return undefined;
@@ -267,7 +269,7 @@ function append<K, V>(lists: Map<K, V[]>, key: K, value: V): void {
   else lists.set(key, [value]);
 }
 
-/** By where the operand comes from: leaves in the order in which they were made, values likewise. */
+/** Sorts values by the leaf of the operand, then by the id of the operand's value, then by the offset. */
 function inOrder(values: readonly Value[], operand: number, pace: Pace): Sliced<Value[]> {
   const compare = (p: Value, q: Value) =>
     compareRefs(p.args[operand] as Ref, q.args[operand] as Ref);

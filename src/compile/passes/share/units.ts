@@ -1,6 +1,6 @@
 /**
- * The graph with sets of values contracted to units. A merge is legal while the contracted graph has
- * no cycle; ranks and depths, which the merges go by, are taken on the graph as contracted so far.
+ * The graph of values, with sets of values contracted to units. A merge is allowed if the contracted graph stays free of
+ * cycles. The ranks and depths that decide merges are computed on the graph as contracted so far.
  */
 
 import type { Pace, Sliced } from '../../../graph/sliced.js';
@@ -8,15 +8,15 @@ import { defect } from '../../ir/defect.js';
 import { endOf, type Value } from '../../ir/value.js';
 
 export class Units {
-  /** For each value, by its place in the order, the unit that it belongs to. */
+  /** For each value, by its index in the order, its unit. */
   readonly #unitOf: Int32Array;
   readonly #members: number[][];
   /** The operands of value i are at #operands[#first[i]] … #operands[#first[i + 1] - 1]. */
   readonly #first: Int32Array;
   readonly #operands: Int32Array;
-  /** By the value's id. */
+  /** The index in the order, by the value's id. */
   readonly #indexOf: Int32Array;
-  /** As long as nothing has been merged since. */
+  /** The topological order; undefined after a merge. */
   #topological: readonly number[] | undefined;
 
   private constructor(
@@ -31,7 +31,7 @@ export class Units {
     this.#members = [];
   }
 
-  /** Each value a unit of its own. */
+  /** Makes a unit of each value. */
   static *of(order: readonly Value[], pace: Pace): Sliced<Units> {
     let operands = 0;
     for (const { args } of order) {
@@ -62,7 +62,7 @@ export class Units {
     return (this.#members[unit] as number[]).map((index) => this.order[index] as Value);
   }
 
-  /** Makes the units of several values one. */
+  /** Merges the units of several values. */
   merge(values: readonly Value[]): void {
     this.#topological = undefined;
     const [first, ...others] = values.map((value) => this.unitOf(value));
@@ -77,7 +77,7 @@ export class Units {
     }
   }
 
-  /** All units, each after those that it depends on. */
+  /** All units, each after the units that it depends on. */
   *topological(): Sliced<readonly number[]> {
     this.#topological ??= yield* this.#sorted();
     return this.#topological;
@@ -120,7 +120,7 @@ export class Units {
     return result;
   }
 
-  /** For each unit, the most counted units on a path that ends there, itself included. */
+  /** For each unit, the largest number of counted units on a path that ends there, including itself. */
   *depths(counted: (unit: number) => boolean): Sliced<Int32Array> {
     const depth = new Int32Array(this.order.length);
     for (const unit of yield* this.topological()) {

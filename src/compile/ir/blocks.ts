@@ -1,14 +1,14 @@
-/** Operands side by side: where they begin and end, and whether they meet. */
+/** The blocks of assembled values: their positions, and whether they overlap. */
 
 import type { Ref, Value } from './value.js';
 
-/** One operand of a place; of the place's rank. */
-export interface Part {
+/** One operand of an assembled value. It has the rank of the assembled value. */
+export interface Block {
   readonly ref: Ref;
   readonly start: readonly number[];
 }
 
-/** Whether BLAS can read it: rows or columns without gaps between elements, and no overlap. */
+/** Whether BLAS can read the matrix: rows or columns have no gaps between elements, and do not overlap. */
 export function isMatrix(shape: readonly number[], strides: readonly number[]): boolean {
   const [rows, columns] = shape.slice(-2) as [number, number];
   const [down, across] = strides.slice(-2) as [number, number];
@@ -20,13 +20,16 @@ export function isMatrix(shape: readonly number[], strides: readonly number[]): 
   );
 }
 
-/** Where the parts of a concat along its last axis begin and end along a ref's dimension. */
-export function columnParts(ref: Ref, dim: number): [number, number][] | undefined {
+/**
+ * If the ref reads several blocks of a concatenation along its last axis, their ranges along the ref's dimension `dim`;
+ * otherwise undefined.
+ */
+export function columnBlocks(ref: Ref, dim: number): [number, number][] | undefined {
   const { value } = ref;
   const { starts, adds, gaps } = value.details;
   const last = value.shape.length - 1;
-  if (value.kind !== 'place' || !starts || adds || gaps || last < 0) return undefined;
-  // Along its last axis only: parts below one another are placed, and need no splitting.
+  if (value.kind !== 'assemble' || !starts || adds || gaps || last < 0) return undefined;
+  // Only along the last axis: blocks along other axes can be computed in place, so the product needs no splitting.
   const width = value.shape[last] as number;
   if (starts.some((start) => start.some((from, axis) => axis !== last && from !== 0)))
     return undefined;
@@ -35,18 +38,19 @@ export function columnParts(ref: Ref, dim: number): [number, number][] | undefin
   const end = first + (ref.shape[dim] as number);
   const other = ref.strides[1 - dim] as number;
   if (end > width || (ref.shape[1 - dim] !== 1 && other % width !== 0)) return undefined;
-  const pieces: [number, number][] = [];
+  const ranges: [number, number][] = [];
   starts.forEach((start, i) => {
     const from = Math.max(start[last] as number, first);
     const to = Math.min(
       (start[last] as number) + ((value.args[i] as Ref).shape[last] as number),
       end,
     );
-    if (from < to) pieces.push([from - first, to - first]);
+    if (from < to) ranges.push([from - first, to - first]);
   });
-  return pieces.length > 1 ? pieces : undefined;
+  return ranges.length > 1 ? ranges : undefined;
 }
 
+/** Whether the box from `start` to `end` overlaps the box that begins at `other` and has the lengths `lengths`. */
 export function meets(
   start: readonly number[],
   end: readonly number[],
@@ -64,7 +68,7 @@ export function meets(
   return true;
 }
 
-/** Whether no other operand of the place reaches into the box. */
+/** Whether no other block of the assembled value overlaps the box. */
 export function aloneIn(
   { args, details }: Value,
   index: number,
@@ -77,13 +81,13 @@ export function aloneIn(
   );
 }
 
-export function overlaps(parts: readonly Part[]): boolean {
-  const sorted = [...parts].sort((p, q) => (p.start[0] ?? 0) - (q.start[0] ?? 0));
+export function overlaps(blocks: readonly Block[]): boolean {
+  const sorted = [...blocks].sort((p, q) => (p.start[0] ?? 0) - (q.start[0] ?? 0));
   for (let i = 0; i < sorted.length; i++) {
-    const { start, ref } = sorted[i] as Part;
+    const { start, ref } = sorted[i] as Block;
     const end = start.map((at, axis) => at + (ref.shape[axis] as number));
     for (let j = i + 1; j < sorted.length; j++) {
-      const other = sorted[j] as Part;
+      const other = sorted[j] as Block;
       if (start.length > 0 && (other.start[0] as number) >= (end[0] as number)) break;
       if (meets(start, end, other.start, other.ref.shape)) return true;
     }
@@ -96,16 +100,16 @@ export function compareLists(a: readonly number[], b: readonly number[]): number
   return 0;
 }
 
-/** The view that parts of one value make where they lie as in the place. */
-export function adjacent(shape: readonly number[], parts: readonly Part[]): Ref | undefined {
-  const [first] = parts as readonly [Part, ...Part[]];
+/** If the blocks are views of one value, and adjacent there as in the assembled value, the view of all of them. */
+export function adjacent(shape: readonly number[], blocks: readonly Block[]): Ref | undefined {
+  const [first] = blocks as readonly [Block, ...Block[]];
   const { value } = first.ref;
-  if (parts.some(({ ref }) => ref.value !== value)) return undefined;
+  if (blocks.some(({ ref }) => ref.value !== value)) return undefined;
   const strides = shape.map((size, axis) => {
     if (size === 1) return 0;
-    const wide = parts.find(({ ref }) => (ref.shape[axis] as number) > 1);
+    const wide = blocks.find(({ ref }) => (ref.shape[axis] as number) > 1);
     if (wide) return wide.ref.strides[axis] as number;
-    const next = parts.find(({ start }) =>
+    const next = blocks.find(({ start }) =>
       start.every((at, i) => at === (first.start[i] as number) + (i === axis ? 1 : 0)),
     );
     return next ? next.ref.offset - first.ref.offset : -1;
@@ -115,7 +119,7 @@ export function adjacent(shape: readonly number[], parts: readonly Part[]): Ref 
     start.reduce((sum, from, axis) => sum + from * (strides[axis] as number), 0);
   const offset = first.ref.offset - at(first.start);
   if (offset < 0) return undefined;
-  const fits = parts.every(
+  const fits = blocks.every(
     ({ ref, start }) =>
       ref.offset === offset + at(start) &&
       ref.shape.every((size, axis) => size === 1 || ref.strides[axis] === strides[axis]),

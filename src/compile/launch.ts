@@ -1,0 +1,33 @@
+/** Runs off the JavaScript thread, from their request to their results. */
+
+import type { Bindings } from '../graph/dimension.js';
+import type { TypedArray } from '../tensor/dtype.js';
+import type { Executable } from './executable.js';
+import type { Flight, Landed } from './flight.js';
+
+/** A request to start runs. */
+export interface LaunchRequest extends Pick<Flight, 'steps' | 'checkFinite' | 'signal'> {
+  /** The memory of the feeds and outputs of the runs. */
+  readonly memoryOf: (executable: Executable) => TypedArray[];
+}
+
+/** Runs that have finished. */
+export interface Launched {
+  readonly executable: Executable;
+  readonly memory: TypedArray[];
+  readonly landed: Landed;
+}
+
+/** A copy of the feeds that are set in an executable. */
+export function stagedIn(executable: Executable): {
+  bindings: Bindings;
+  memoryOf: LaunchRequest['memoryOf'];
+} {
+  const { bindings } = executable;
+  try {
+    const memory = executable.stage();
+    return { bindings, memoryOf: () => memory };
+  } finally {
+    executable.forget();
+  }
+}
