@@ -11,7 +11,7 @@ import {
 import type { Stepper } from '../compile/program.js';
 import { holdLeaves, releaseLeaves, type Variable } from '../graph/leaf.js';
 import { assertWritable, writeInBackground } from '../io/background.js';
-import { type Layout, layOut } from '../io/safetensors.js';
+import { type FilePlan, layOut } from '../io/safetensors.js';
 import { absolutePathOf, type FilePath } from '../io/sources.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { copies, leavesOf, metadataOf } from './checkpoint.js';
@@ -136,7 +136,7 @@ export class Saver {
     await this.#writing;
   }
 
-  #layout(progress?: Progress): Layout {
+  #layout(progress?: Progress): FilePlan {
     const runs = this.#programs.map((program) => program.runs);
     return layOut('fit: checkpoint', this.#values, metadataOf(runs, progress));
   }

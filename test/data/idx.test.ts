@@ -144,7 +144,7 @@ describe('a file that is not IDX', () => {
     expect(() => readIdx(join(folder, 'none'))).toThrow(
       new FormatError(`${join(folder, 'none')}: expected a file, but there is no such file`),
     );
-    expect(() => readIdx(folder)).toThrow(/expected a file, but it is no regular file/);
+    expect(() => readIdx(folder)).toThrow(/expected a file, but it is not a regular file/);
   });
 
   it('is not unpacked beyond what its header says: a gzip bomb stays small', () => {

@@ -181,7 +181,7 @@ describe('resume refuses, and changes nothing,', () => {
       'a file without one of the leaves',
       { tensors: without('steps') },
       'FormatError',
-      "there is no tensor 'steps', for [state 'steps']",
+      "there is no tensor 'steps' for [state 'steps']",
     ],
     [
       'a file with an additional leaf',
