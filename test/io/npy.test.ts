@@ -177,7 +177,12 @@ describe('loadNpy', () => {
       'truncated: expected 8 bytes of elements (float32, shape [2])',
       { data: Buffer.alloc(7) },
     ],
-    ['elements too many', header("'<f4'", '(2,)'), '2 more bytes follow', { data: Buffer.alloc(10) }],
+    [
+      'elements too many',
+      header("'<f4'", '(2,)'),
+      '2 more bytes follow',
+      { data: Buffer.alloc(10) },
+    ],
     [
       'a bool of 2',
       header("'|b1'", '(2,)'),

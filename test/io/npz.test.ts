@@ -244,7 +244,9 @@ describe('loadNpz refuses', () => {
     const centralAt = bytes.indexOf(Buffer.from('PK\x01\x02', 'latin1'));
     for (const at of [22, centralAt + 24]) bytes.writeUInt32LE(1000, at);
     const before = process.memoryUsage().arrayBuffers;
-    expect(refusal(bytes)).toMatch(/expected 1000 bytes, as the directory says, but there are more/);
+    expect(refusal(bytes)).toMatch(
+      /expected 1000 bytes, as the directory says, but there are more/,
+    );
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(16e6);
   });
 
