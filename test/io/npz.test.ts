@@ -168,7 +168,7 @@ describe('loadNpz refuses', () => {
       set(local(0), 0, 4),
       /expected the record of member "b.npy" \(0x04034b50\), but found 0x00000000/,
     ],
-    ['several disks', set(end(4), 1, 2), /the archive is in several files/],
+    ['several disks', set(end(4), 1, 2), /the archive is split into several files/],
     [
       'more members than fit',
       (a) => [8, 10].map((field) => set(end(field), 999, 2)(a)),
