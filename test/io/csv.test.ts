@@ -258,7 +258,7 @@ describe('an option', () => {
     ['an int32 fill', { fill: 0.5, dtype: 'int32' }, 'the fill 0.5 is not a 32-bit integer'],
     ['missing texts', { missing: 'NA' as never }, 'a list of the texts'],
     ['columns', { columns: 'a' as never }, 'a list of columns, or a record of them'],
-    ['a column', { columns: { x: [-1] } }, 'a column by its name or its place'],
+    ['a column', { columns: { x: [-1] } }, 'the name of a column, or its index'],
     ['a dtype', { dtype: 'int64' as never }, "dtype must be one of 'float32'"],
     [
       'the dtype of nothing',
@@ -368,7 +368,7 @@ describe('options of a table', () => {
     [{ usecols: ['a'] }, "did you mean 'columns'?"],
     [
       { columns: { x: ['a', null] } },
-      'a column by its name or its place, from 0, but received null',
+      'the name of a column, or its index from 0, but received null',
     ],
     [{ columns: new Map() }, 'columns must be a list of columns, or a record of them'],
   ])('refuse %j', (options, message) => {

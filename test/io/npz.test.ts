@@ -123,7 +123,7 @@ describe('loadNpz refuses', () => {
   const end = (field: number) => (a: Archive) => a.end + field;
   it.each<[string, (a: Archive) => unknown, RegExp]>([
     ['an encrypted member', set(central(8), 1, 2), /member "b.npy" is encrypted/],
-    ['another method', set(central(10), 12, 2), /packed by method 12, but 0 \(stored\) and 8/],
+    ['another method', set(central(10), 12, 2), /packed by method 12, but only 0 \(stored\) and 8/],
     ['another checksum', set(central(16), 1, 4), /disagree on its checksum/],
     [
       'a damaged element',
