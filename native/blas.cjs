@@ -1,13 +1,13 @@
-// Which BLAS the addon is built on, and by which flags: both build files ask here, so that they agree.
-// `node native/blas.cjs includes|folders|libraries|defines` prints the answer, a word each.
-// OpenBLAS, where pkg-config knows it; on macOS Homebrew's, which pkg-config is not told of, or else
-// Apple's Accelerate, which every Mac has. (macOS is untested.)
+// Chooses the BLAS that the addon is built on, and its flags. Both build files use this, so that they agree.
+// `node native/blas.cjs includes|folders|libraries|defines` prints the values, separated by spaces.
+// It is OpenBLAS if pkg-config finds it. On macOS it is otherwise Homebrew's OpenBLAS, which pkg-config does not
+// find, or else Apple's Accelerate, which every Mac has. (macOS is untested.)
 'use strict';
 const { execFileSync } = require('node:child_process');
 const { existsSync } = require('node:fs');
 const { join } = require('node:path');
 
-/** What a command prints, without the white space around it; undefined when it fails or is not there. */
+/** The output of a command, trimmed; undefined if it fails or does not exist. */
 function output(command, ...args) {
   try {
     const stdio = ['ignore', 'pipe', 'ignore'];
@@ -25,8 +25,8 @@ const after = (flag, text) =>
     .map((word) => word.slice(flag.length));
 
 /**
- * The BLAS to build on: folders to include from, folders to link from, libraries and definitions.
- * Undefined when there is none. `machine` is there for the tests: another machine than this one.
+ * The BLAS to build on: include folders, library folders, libraries and definitions.
+ * Undefined if there is none. Tests set `machine` to another machine.
  */
 function chooseBlas(machine = { platform: process.platform, output, exists: existsSync }) {
   const known = machine.output('pkg-config', '--cflags', '--libs', 'openblas');
@@ -40,7 +40,7 @@ function chooseBlas(machine = { platform: process.platform, output, exists: exis
     };
   }
   if (machine.platform !== 'darwin') return undefined;
-  // Homebrew names the folder of a package that is not installed, too.
+  // Homebrew also prints the folder of a package that is not installed.
   const keg = machine.output('brew', '--prefix', 'openblas');
   if (keg && machine.exists(join(keg, 'include/cblas.h'))) {
     return {

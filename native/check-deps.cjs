@@ -1,10 +1,10 @@
-// Run before anything is compiled: says in one message what is missing and which command installs it.
-// Prints nothing on success (gyp reads stdout). `node native/check-deps.cjs` asks for OpenBLAS, which
-// both builds need; `forebay build` (src/cli/build.ts) also for what node-gyp needs.
+// Runs before compiling, and prints in one message what is missing and which command installs it.
+// Prints nothing on success (gyp reads stdout). `node native/check-deps.cjs` checks for OpenBLAS, which
+// both builds need. `forebay build` (src/cli/build.ts) also checks for what node-gyp needs.
 'use strict';
 const { chooseBlas, output } = require('./blas.cjs');
 
-/** Package managers, in the order of looking, and by what they install each thing. */
+/** Package managers in the order of the search, with their package names. */
 const managers = [
   {
     command: 'apt-get',
@@ -45,7 +45,7 @@ const managers = [
 
 const runs = (command, flag = '--version') => output(command, flag) !== undefined;
 
-/** What keeps the addon from being built here: nothing for an empty list. */
+/** The missing build dependencies; empty if the addon can be built here. */
 function findMissing({ gyp = false } = {}) {
   const missing = [];
   const compiler = process.env.CXX || (process.platform === 'darwin' ? 'c++' : 'g++');
@@ -59,8 +59,8 @@ function findMissing({ gyp = false } = {}) {
     missing.push({ part: 'python', says: 'python3 was not found' });
   }
   if (chooseBlas() === undefined) {
-    // A pkg-config that is absent and one that does not know openblas are told apart: the remedy is
-    // the same, but the reader may have installed half of it.
+    // The message distinguishes a missing pkg-config from a missing openblas, because the user may have installed only
+    // one of them. The remedy is the same.
     const says = runs('pkg-config')
       ? "pkg-config does not know 'openblas'"
       : 'pkg-config was not found';
@@ -69,7 +69,7 @@ function findMissing({ gyp = false } = {}) {
   return missing;
 }
 
-/** One message for all that is missing, with the command for it. */
+/** One message for all missing dependencies, with the commands that install them. */
 function describeMissing(missing) {
   const here = managers.filter(({ command }) => runs(command));
   const commands = (here.length > 0 ? here : managers).map(

@@ -1,5 +1,5 @@
-// The folder of node-addon-api's headers: the package's in a checkout; in the tarball the copy that
-// `npm pack` put beside this file, so that whoever installs forebay needs no package but the loader.
+// The folder of the headers of node-addon-api: in a checkout that of the npm package; in the tarball the copy that
+// `npm pack` put into native/vendor, so that an installation needs no other package.
 'use strict';
 const { existsSync } = require('node:fs');
 const { dirname, join } = require('node:path');

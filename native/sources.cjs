@@ -1,5 +1,5 @@
-// The one list of C++ sources, by directory: binding.gyp reads it here, CMakeLists.txt globs the
-// same folders. A new .cc file joins both builds by being there (gyp: on the next `rebuild`).
+// The list of C++ sources. binding.gyp reads it, and CMakeLists.txt globs the same folders.
+// Both builds find a new .cc file by themselves (gyp: on the next `rebuild`).
 'use strict';
 const { readdirSync } = require('node:fs');
 const { join } = require('node:path');

@@ -1,18 +1,18 @@
-// The headers that the addon is compiled with: node-addon-api's, and Node-API's own in a folder of the form that
-// node-gyp takes for an installed Node's. The tarball carries them (`npm pack` puts them into native/vendor), so that
-// compiling needs no package, no headers of Node and no network.
+// The headers that the addon is compiled with: those of node-addon-api, and those of Node-API in a folder with the
+// structure of an installed Node, for node-gyp. The tarball contains them (`npm pack` puts them into native/vendor), so
+// that compiling needs no other package, no headers of Node and no network.
 'use strict';
 const { cpSync, copyFileSync, existsSync, mkdirSync, writeFileSync } = require('node:fs');
 const { dirname, join } = require('node:path');
 
 const packed = join(__dirname, 'vendor');
 
-// What node-gyp reads of an installed Node beside the headers. The flags are those of binding.gyp.
+// The file that node-gyp reads from an installed Node besides the headers. The flags are in binding.gyp.
 const settings = `# Node-API's headers are all that the addon needs of Node.
 { 'target_defaults': { 'default_configuration': 'Release', 'configurations': { 'Release': {}, 'Debug': {} } } }
 `;
 
-/** Copies the headers to a folder, which is made. In a checkout they come from the packages of npm. */
+/** Copies the headers to a folder, which is created. In a checkout they come from npm packages. */
 function copyHeaders(to) {
   if (existsSync(join(packed, 'napi.h'))) {
     cpSync(packed, to, { recursive: true });

@@ -1,7 +1,7 @@
 /**
- * `forebay build`: compiles the addon on this machine, by the node-gyp that npm brings along. Nothing is downloaded: the
- * package has all headers. The work is done in a folder of its own, so that an addon that is in use, or one that works,
- * is replaced only by one that loads.
+ * `forebay build` compiles the addon on this machine with the node-gyp that comes with npm. Nothing is downloaded,
+ * because the package has all headers. It compiles in a temporary folder, so that an existing addon is replaced only
+ * by one that loads.
  */
 
 import { spawnSync } from 'node:child_process';
@@ -23,7 +23,7 @@ import { fileURLToPath } from 'node:url';
 import { NativeError } from '../errors.js';
 import { cacheFolder, runtime } from '../native/surroundings.js';
 
-/** What native/check-deps.cjs and native/vendor.cjs offer. */
+/** The exports of native/check-deps.cjs and native/vendor.cjs. */
 interface Dependencies {
   findMissing(needs: { readonly gyp: boolean }): readonly object[];
   describeMissing(missing: readonly object[]): string;
@@ -38,8 +38,8 @@ const require = createRequire(import.meta.url);
 
 /**
  * Compiles the addon and puts it where forebay looks for it.
- * @returns its file
- * @throws NativeError if something that compiling needs is missing, or it fails
+ * @returns the path of the addon
+ * @throws NativeError if a build dependency is missing, or if compiling or loading the addon fails
  */
 export function build(): string {
   if (runtime().name !== 'Node') {
@@ -61,22 +61,22 @@ function compileIn(work: string, gyp: string): string {
   for (const part of ['package.json', 'native']) {
     copy(join(root, part), join(work, part));
   }
-  // Not in the package's own folder: "npm ci" would take it for a wish to have it compiled, for a lock file does not
-  // say that package.json has "gypfile": false.
+  // Not in the package's own folder, because "npm ci" would compile a package with a binding.gyp: a lock file does not
+  // record that package.json has "gypfile": false.
   copyFileSync(join(root, 'native/binding.gyp'), join(work, 'binding.gyp'));
   const headers = join(work, 'native/vendor');
   (require(`${root}native/vendor.cjs`) as Vendor).copyHeaders(headers);
   const options = [`--nodedir=${join(headers, 'node')}`, '--force-process-config', '--jobs=max'];
   const { status } = spawnSync(process.execPath, [gyp, 'rebuild', ...options], {
     cwd: work,
-    // Standard output is the file's name, for scripts.
+    // Standard output is only for the file name, which scripts read.
     stdio: ['ignore', process.stderr.fd, process.stderr.fd],
   });
   const built = join(work, 'build/Release/forebay.node');
   if (status !== 0 || !existsSync(built)) {
     throw new NativeError('forebay build: compiling failed; what the compiler said is above');
   }
-  // In a process of its own, which it may end.
+  // In a separate process, because loading the addon may crash it.
   const script = 'require(process.argv[1]).nativeInfo()';
   const tried = spawnSync(process.execPath, ['-e', script, `${root}dist/index.js`], {
     env: { ...process.env, FOREBAY_ADDON: built },
@@ -88,7 +88,7 @@ function compileIn(work: string, gyp: string): string {
   return built;
 }
 
-/** Copies by reading and writing, as from within the archives of Yarn's Plug'n'Play; without native/test. */
+/** Copies file by file, which also works inside the archives of Yarn's Plug'n'Play. Leaves out native/test. */
 function copy(from: string, to: string): void {
   if (!statSync(from).isDirectory()) {
     copyFileSync(from, to);
@@ -100,10 +100,10 @@ function copy(from: string, to: string): void {
   }
 }
 
-/** Into the package; where that cannot be written, into the cache, where forebay looks too. */
+/** Puts the addon into the package or, if that cannot be written, into the cache, where forebay also looks. */
 function place(built: string): string {
   const folders = [join(root, 'build/Release')];
-  // A file in an archive could be written by nobody and loaded by nobody.
+  // A file in an archive can be neither written nor loaded.
   if (/\.zip[\\/]/.test(root)) folders.pop();
   const cache = cacheFolder();
   if (cache !== undefined) folders.push(cache);
@@ -121,7 +121,7 @@ function place(built: string): string {
   );
 }
 
-/** Renamed into place: writing over a file that a running process has mapped would crash it. */
+/** Copies and then renames, because overwriting a file that a running process has mapped would crash the process. */
 function put(built: string, folder: string): string {
   mkdirSync(folder, { recursive: true });
   const file = join(folder, 'forebay.node');
@@ -135,7 +135,7 @@ function put(built: string, folder: string): string {
   return file;
 }
 
-/** The script of node-gyp: the one of the npm that started us, or of another npm that can be found. */
+/** The script of node-gyp: from the npm that started this process, or from another npm that is found. */
 function findNodeGyp(): string {
   const { npm_config_node_gyp: named, npm_execpath: npm, PATH = '' } = process.env;
   const inNpm = (folder: string) => join(folder, 'node_modules/node-gyp/bin/node-gyp.js');

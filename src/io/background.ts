@@ -1,4 +1,4 @@
-/** Files written off the JavaScript thread: whole or not at all, as `writeAtomically` does it. */
+/** Writes files asynchronously, completely or not at all, as `writeAtomically` does. */
 
 import type { FileHandle } from 'node:fs/promises';
 import { access, chmod, constants, open, readdir, rename, rm, stat } from 'node:fs/promises';
@@ -6,20 +6,20 @@ import { dirname, join } from 'node:path';
 import { isSwitchedOff } from './durable.js';
 import { chunkBytes, makerOf, targetOf, temporaryFor, writingError } from './files.js';
 
-/** The writes that have not ended, by file, each after the one before it. */
+/** The last pending write of each file. It starts after the previous write of that file. */
 const writes = new Map<string, Promise<void>>();
 
 /**
- * Writes a file under a temporary name beside it, has it on the disk, and only then gives it its name.
- * Writes to one file go one after another, in the order of calling. Temporary files of processes that
- * were killed while they wrote it are removed.
- * @param file an absolute path, as the working directory may change before it is opened
- * @param parts must not change until the promise is settled
+ * Writes a temporary file in the same folder, flushes it to the disk, and then renames it to `file`.
+ * Writes to one file run one after another, in the order of the calls. Temporary files left by processes that
+ * were killed while writing `file` are removed.
+ * @param file an absolute path, because the working directory may change before the file is opened
+ * @param parts the content, in order; it must not change until the promise is settled
  * @throws (rejects with) FormatError, naming the file, as `writeAtomically` does
  */
 export function writeInBackground(file: string, parts: readonly Uint8Array[]): Promise<void> {
   const before = writes.get(file) ?? Promise.resolve();
-  // Whoever began the one before is told how it went; this one is to be written in any case.
+  // The caller of the previous write gets its error. This write runs in either case.
   const write = before.catch(() => {}).then(() => writeWhole(file, parts));
   writes.set(file, write);
   const forget = () => {
@@ -30,8 +30,8 @@ export function writeInBackground(file: string, parts: readonly Uint8Array[]): P
 }
 
 /**
- * For what is to be written after hours of work, and should be known before them.
- * @throws (rejects with) FormatError when no such file can be written
+ * Checks before a long training that its file can be written at the end.
+ * @throws (rejects with) FormatError if the file cannot be written
  */
 export async function assertWritable(file: string): Promise<void> {
   try {
@@ -50,7 +50,7 @@ async function writeWhole(file: string, parts: readonly Uint8Array[]): Promise<v
     const handle = await open(name, 'wx', mode);
     temporary = name;
     try {
-      // By its name: Node's permission model forbids fchmod.
+      // chmod by name, because Node's permission model forbids fchmod.
       if (mode !== undefined) await chmod(name, mode);
       for (const part of parts) await writeAll(handle, part);
       await sync(handle);
@@ -81,17 +81,17 @@ async function sync(handle: FileHandle): Promise<void> {
   }
 }
 
-/** As in `writeAtomically`, no failure where the system cannot do it. */
+/** Flushes a folder. As in `writeAtomically`, it is not a failure if the system cannot do this. */
 async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, 'r').catch(() => undefined);
   await handle?.sync().catch(() => {});
   await handle?.close();
 }
 
-/** A process that is killed leaves its temporary file behind: a hundred of them would fill the disk. */
+/** Removes the temporary files of killed processes, which would fill the disk over time. */
 async function removeAbandoned(target: string): Promise<void> {
   const folder = dirname(target);
-  // A folder may be closed to readers: then nothing is found in it.
+  // If the folder is not readable, no file is found.
   for (const name of await readdir(folder).catch(() => [])) {
     const maker = makerOf(target, name);
     if (maker === undefined) continue;
@@ -102,7 +102,7 @@ async function removeAbandoned(target: string): Promise<void> {
 
 async function isAbandoned(maker: number, path: string): Promise<boolean> {
   if (maker === process.pid) {
-    // In a container every process may have one and the same id.
+    // In a container, different processes may have had this id. A file older than this process is abandoned.
     const began = Date.now() - process.uptime() * 1000;
     const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: Infinity }));
     return mtimeMs < began;

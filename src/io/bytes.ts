@@ -1,11 +1,14 @@
-/** Bytes that are read like a file: what lies in memory, and a part of what lies elsewhere. */
+/** Bytes that are read like a file: bytes in memory, and a range of another file. */
 
 import { FormatError } from '../errors.js';
 import { bytesOf, type DType } from '../tensor/dtype.js';
 import type { Tensor } from '../tensor/tensor.js';
 import type { OpenFile } from './files.js';
 
-/** Bytes in memory, to be read by what reads files. `file`: how errors name them. */
+/**
+ * Returns an `OpenFile` that reads from memory.
+ * @param file the name of the bytes in error messages
+ */
 export function inMemory(file: string, bytes: Uint8Array): OpenFile {
   return {
     size: bytes.length,
@@ -20,7 +23,7 @@ export function inMemory(file: string, bytes: Uint8Array): OpenFile {
   };
 }
 
-/** The bytes from `begin` to before `end`, which must lie in the file, as a file of their own. */
+/** Returns the bytes from `begin` (included) to `end` (excluded) as an `OpenFile`. Both must be within `open`. */
 export function partOf(open: OpenFile, begin: number, end: number): OpenFile {
   return {
     size: end - begin,
@@ -28,25 +31,24 @@ export function partOf(open: OpenFile, begin: number, end: number): OpenFile {
   };
 }
 
-/** A new array of so many bytes; the caller has found that the file has them. */
+/** Reads `length` bytes at `position` into a new array. The caller has checked that the file has them. */
 export function bytesAt(open: OpenFile, position: number, length: number): Uint8Array {
   const bytes = new Uint8Array(length);
   open.readInto(bytes, position);
   return bytes;
 }
 
-/** A tensor's memory as bytes, in the machine's order: little-endian on all that forebay is built for. */
+/** The memory of a tensor as bytes, without a copy. All machines that forebay is built for are little-endian. */
 export function bytesIn({ data }: Pick<Tensor, 'data'>): Uint8Array {
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
 
 /**
- * How many elements a shape that a file gives has; undefined when that, or what it would be were no
- * axis empty, is more than any memory holds. Strides are products of the other axes, so that an empty
- * axis excuses nothing.
+ * The number of elements of a shape that was read from a file. Returns undefined if the elements do not fit
+ * in memory. Empty axes count as 1 in this check, because strides are products of the other axes.
  */
 export function elementsOf(shape: readonly number[], dtype: DType): number | undefined {
-  // BigInt: 32 sizes of 53 bits overflow any number before a comparison could refuse them.
+  // BigInt, because the product of 32 sizes of 53 bits overflows a number.
   const most = shape.reduce((n, size) => n * BigInt(size || 1), BigInt(bytesOf[dtype]));
   if (most > BigInt(Number.MAX_SAFE_INTEGER)) return undefined;
   return shape.reduce((n, size) => n * size, 1);

@@ -1,4 +1,4 @@
-/** What `loadCsv` and `parseCsv` may be told, checked. */
+/** The options of `loadCsv` and `parseCsv`, and their checks. */
 
 import { describeValue } from '../arguments/describe.js';
 import { checkedLater, flag } from '../arguments/kinds.js';
@@ -9,15 +9,15 @@ import type { DType } from '../tensor/dtype.js';
 import type { Dialect } from './csv-records.js';
 import { dtypeOrDTypes, isListOfStrings } from './selection.js';
 
-/** A column by its name in the header, or by its place, from 0. */
+/** A column: its name in the header, or its index from 0. */
 export type CsvColumn = string | number;
 
-/** Columns in a list, or columns (or lists of them) by the names of the tensors that they become. */
+/** A list of columns, or a record from the name of each tensor to its column or list of columns. */
 export type CsvColumns =
   | readonly CsvColumn[]
   | Readonly<Record<string, CsvColumn | readonly CsvColumn[]>>;
 
-/** A character that can separate or quote fields. */
+/** True if `value` is a character that can separate or quote fields. */
 const isMark = (value: unknown): value is string =>
   typeof value === 'string' && /^[\0-\x7f]$/.test(value) && !/[\r\n]/.test(value);
 
@@ -27,7 +27,7 @@ const quoteMark: Kind<string | false> = {
   accepts: (value) => value === false || isMark(value),
 };
 const texts: Kind<readonly string[]> = {
-  expected: 'a list of the texts that stand for a missing value',
+  expected: 'a list of the texts that mean a missing value',
   accepts: isListOfStrings,
 };
 const anyNumber: Kind<number> = {
@@ -37,44 +37,44 @@ const anyNumber: Kind<number> = {
 
 const csvOptions = declareOptions('loadCsv, parseCsv', {
   /**
-   * The tensors to make, by name: from one column, of shape [rows]; from a list of n columns, of shape
-   * [rows, n]. Or a list of columns, each of which becomes a tensor of its own name (of its place, where
-   * it is given by that); all of them by default.
+   * The tensors to make, by name. One column gives a tensor of shape [rows]; a list of n columns gives shape
+   * [rows, n]. Or a list of columns: each becomes a tensor with the name of the column, or with its index as the
+   * name if it is given by index. All columns by default.
    */
   columns: optional(checkedLater<CsvColumns>('a list of columns'), 'usecols', 'only'),
   /**
-   * Whether the first record names the columns. When left out, it does unless all its fields are numbers or missing
-   * values: then it is data. A comment mark before the names, as in `# a,b`, is not part of them.
+   * Whether the first record holds the names of the columns. By default it does, unless all its fields are numbers
+   * or missing values: then it is data. A comment mark before the names, as in `# a,b`, is not part of them.
    */
   header: optional(flag, 'names'),
   /** One ASCII character; a comma by default. */
   separator: optional(separatorMark, 'delimiter', 'delim', 'sep', 'comma'),
-  /** One ASCII character, `"` by default; false when quotes are characters like others. */
+  /** One ASCII character, `"` by default. False: quotes have no special meaning. */
   quote: optional(quoteMark, 'quotechar', 'quoteChar'),
-  /** The texts, spaces around them aside, that stand for a missing value; only the empty one by default. */
+  /** The texts that mean a missing value, ignoring spaces around them. Only the empty text by default. */
   missing: optional(texts, 'naValues', 'na'),
-  /** What a missing value becomes; without it, one is refused. */
+  /** The number that replaces a missing value. Without it, a missing value is an error. */
   fill: optional(anyNumber, 'fillValue', 'default'),
-  /** Of all tensors, or by the names of the tensors; float32 by default. */
+  /** The dtype of all tensors, or dtypes by the names of the tensors; float32 by default. */
   dtype: optional(dtypeOrDTypes, 'dtypes', 'type'),
 });
 
-/** What `loadCsv` and `parseCsv` may be told. */
+/** The options of `loadCsv` and `parseCsv`. */
 export interface CsvOptions extends OptionsOf<typeof csvOptions> {}
 
-/** A tensor that is asked for. */
+/** A requested tensor. */
 export interface Wanted {
   readonly name: string;
   readonly columns: readonly CsvColumn[];
-  /** Whether it has an axis of columns, too. */
+  /** Whether its shape is [rows, columns] rather than [rows]. */
   readonly isMatrix: boolean;
 }
 
-/** The options, checked. */
+/** The checked options. */
 export interface Plan {
-  /** Undefined when all columns are. */
+  /** Undefined if all columns are wanted. */
   readonly wanted: readonly Wanted[] | undefined;
-  /** Undefined when the first record decides. */
+  /** Undefined if the first record decides. */
   readonly header: boolean | undefined;
   readonly dialect: Dialect;
   readonly missing: ReadonlySet<string>;
@@ -82,13 +82,13 @@ export interface Plan {
   readonly dtypeOf: (name: string) => DType;
 }
 
-/** @throws ValueError or DTypeError for an option that is not acceptable */
+/** Checks the options. @throws ValueError or DTypeError if an option is not acceptable */
 export function planOf(context: string, given: unknown): Plan {
   const options = csvOptions.read(given, context);
   const { columns, header, separator = ',', quote = '"', missing = [''], fill } = options;
   if (quote === separator) {
     throw new ValueError(
-      `${context}: quote must be another character than the separator, but both are ${JSON.stringify(quote)}`,
+      `${context}: quote and separator must be different characters, but both are ${JSON.stringify(quote)}`,
     );
   }
   const dialect = {
@@ -126,11 +126,15 @@ function checkColumn(context: string, column: unknown): CsvColumn {
   const isPlace = typeof column === 'number' && Number.isInteger(column) && column >= 0;
   if (isPlace || typeof column === 'string') return column;
   throw new ValueError(
-    `${context}: expected a column by its name or its place, from 0, but received ${describeValue(column)}`,
+    `${context}: expected the name of a column, or its index from 0, but received ${describeValue(column)}`,
   );
 }
 
-/** @throws DTypeError for the dtype of a tensor that is not made; ValueError for a fill that is not of the dtype */
+/**
+ * Returns the dtype of each tensor by name.
+ * @throws DTypeError if a dtype is given for a tensor that is not made; ValueError if a dtype is int32 and `fill` is
+ *   not a 32-bit integer
+ */
 function dtypesOf(
   context: string,
   { dtype = 'float32', fill }: CsvOptions,
@@ -139,13 +143,15 @@ function dtypesOf(
   const byName = typeof dtype === 'string' ? undefined : new Map(Object.entries(dtype));
   const all = byName === undefined ? [dtype] : [...byName.values()];
   if (all.includes('int32') && fill !== undefined && fill !== (fill | 0)) {
-    throw new ValueError(`${context}: the fill ${fill} is not a 32-bit integer, but a dtype is`);
+    throw new ValueError(
+      `${context}: the fill ${fill} is not a 32-bit integer, but a dtype is int32`,
+    );
   }
   const names = new Set(wanted?.map(({ name }) => name));
   const unknown = [...(byName?.keys() ?? [])].find((name) => wanted && !names.has(name));
   if (unknown !== undefined) {
     throw new DTypeError(
-      `${context}: a dtype is given for '${unknown}', but no tensor is so named`,
+      `${context}: a dtype is given for '${unknown}', but no tensor has that name`,
     );
   }
   return (name) => (byName === undefined ? (dtype as DType) : (byName.get(name) ?? 'float32'));

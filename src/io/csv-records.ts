@@ -1,7 +1,7 @@
 /**
- * The records of a CSV file (RFC 4180, in UTF-8; a line may end in LF alone), one at a time, through
- * a window: a file of any size is read in the memory of one field. Written here as the core of forebay
- * has no dependencies; where the RFC leaves a choice, a file that could mean two things is refused.
+ * Reads the records of a CSV file (RFC 4180, UTF-8; a line may also end in LF alone), one at a time.
+ * It reads through a window, so a file of any size takes the memory of one field. The reader is part of forebay
+ * because the core has no dependencies. Where the RFC leaves a choice, an ambiguous file is refused.
  */
 
 import { FormatError } from '../errors.js';
@@ -11,13 +11,13 @@ import type { OpenFile } from './files.js';
 export interface Dialect {
   /** The byte between fields. */
   readonly separator: number;
-  /** The byte around fields that hold a separator or a line's end; absent: none is special. */
+  /** The byte around fields that contain a separator or the end of a line. If absent, no byte quotes. */
   readonly quote?: number | undefined;
 }
 
-/** As many as a record may have. */
+/** The largest number of fields in a record. */
 export const mostColumns = 100_000;
-// No number is as long; text that is longer is most likely a quote that was not closed.
+// No number is this long. A longer field is most likely a quote that is not closed.
 const windowBytes = 2 ** 20;
 
 const [lineFeed, carriageReturn] = [0x0a, 0x0d];
@@ -26,9 +26,9 @@ const [hash, space] = [0x23, 0x20];
 const end = -1;
 
 export class RecordReader {
-  /** The fields of the record; those that are not wanted are empty. */
+  /** The fields of the current record. Fields that are not wanted are empty strings. */
   readonly fields: string[] = [];
-  /** Whether there is nothing on the record's line, not even quotes. */
+  /** Whether the line of the record is empty, without even quotes. */
   isEmptyLine = false;
 
   readonly #file: string;
@@ -36,16 +36,16 @@ export class RecordReader {
   readonly #dialect: Dialect;
   readonly #decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
   readonly #window: Buffer;
-  /** How much of the window is filled, and where the file goes on after that. */
+  /** The number of bytes in the window, and the position in the file after them. */
   #filled = 0;
   #offset = 0;
-  /** In the window: where the field starts, and what comes next. */
+  /** Indices in the window: the start of the field, and the next byte. */
   #start = 0;
   #at = 0;
-  /** Of what comes next: the line, and the character in it, both from 1. */
+  /** The line of the next byte and its character in that line, both from 1. */
   #line = 1;
   #character = 1;
-  /** Where each field of the record begins. */
+  /** The line and character at which each field of the record begins. */
   readonly #places: [line: number, character: number][] = [];
 
   constructor(file: string, open: OpenFile, dialect: Dialect) {
@@ -63,9 +63,9 @@ export class RecordReader {
   }
 
   /**
-   * Takes the mark of a comment before the first record: `#` and spaces, as `numpy.savetxt` writes them before the
-   * names of columns. A `#` that is a name itself, alone in its field, stays.
-   * @returns whether it was there
+   * Skips a comment mark before the first record: `#` and spaces, as `numpy.savetxt` writes them before the
+   * names of columns. A `#` alone in its field is a name, and is not skipped.
+   * @returns whether there was a comment mark
    */
   takeCommentMark(): boolean {
     this.#start = this.#at;
@@ -77,16 +77,17 @@ export class RecordReader {
     const next = this.#peek();
     const isName =
       next === separator || next === end || next === lineFeed || next === carriageReturn;
-    // From the start of the field, which the window keeps.
+    // Go back to the start of the field, which the window still holds.
     if (isName) [this.#at, this.#character] = [this.#start, character];
     return !isName;
   }
 
   /**
-   * Reads the next record: whether there was one.
-   * @param width how many fields it must have, unless its line is empty; any number when absent
-   * @param wanted which fields to decode; all when absent
-   * @throws FormatError, naming file, line and character
+   * Reads the next record.
+   * @param width the number of fields that it must have, unless its line is empty; any number if absent
+   * @param wanted the indices of the fields to decode; all if absent
+   * @returns false at the end of the file
+   * @throws FormatError, naming file, line and character, if the record is not valid
    */
   next(width?: number, wanted?: ReadonlySet<number>): boolean {
     if (this.#peek() === end) return false;
@@ -96,8 +97,8 @@ export class RecordReader {
       if (count === (width ?? mostColumns)) {
         throw this.mistake(
           width === undefined
-            ? `at most ${mostColumns} fields are read, but more came`
-            : `expected ${width} fields, as in the first record, but more came`,
+            ? `expected at most ${mostColumns} fields, but there are more`
+            : `expected ${width} fields, as in the first record, but there are more`,
           count,
         );
       }
@@ -111,7 +112,7 @@ export class RecordReader {
     throw this.mistake(`expected ${width} fields, as in the first record, but found ${count}`, 0);
   }
 
-  /** @param field the number of the field of the record that is wrong */
+  /** @param field the index of the invalid field in the record */
   mistake(message: string, field: number, cause?: unknown): FormatError {
     const [line, character] = this.#places[field] ?? [this.#line, this.#character];
     return this.mistakeAt(line, character, message, cause);
@@ -141,7 +142,7 @@ export class RecordReader {
     const { separator } = this.#dialect;
     const window = this.#window;
     while (this.#peek() !== end) {
-      // The bytes at hand in one go: most of the time goes here.
+      // One loop over all bytes in the window, because most of the time is spent here.
       const filled = this.#filled;
       let [at, character] = [this.#at, this.#character];
       let byte = window[at] as number;
@@ -166,7 +167,7 @@ export class RecordReader {
     }
   }
 
-  /** Whether there are quotes in it, each of which is doubled. */
+  /** Skips a quoted field. @returns whether it contains doubled quotes */
   #skipQuoted(quote: number, field: number): boolean {
     let doubled = false;
     this.#advance(quote);
@@ -181,7 +182,7 @@ export class RecordReader {
     }
   }
 
-  /** Takes what ends a field: whether the record goes on. */
+  /** Skips the end of a field. @returns whether the record has another field */
   #endField(): boolean {
     const byte = this.#peek();
     if (byte === end) return false;
@@ -214,7 +215,7 @@ export class RecordReader {
     }
   }
 
-  /** The next byte, or that there is none. What was taken since the start of the field is kept. */
+  /** The next byte, or `end`. The window keeps all bytes since the start of the field. */
   #peek(): number {
     if (this.#at < this.#filled) return this.#window[this.#at] as number;
     const left = this.#open.size - this.#offset;
@@ -238,7 +239,7 @@ export class RecordReader {
   }
 
   #decode(start: number, stop: number, field: number): string {
-    // A TextDecoder costs a microsecond, and most fields are a few digits.
+    // A call of TextDecoder takes a microsecond, and most fields are a few digits.
     const text = this.#window.toString('latin1', start, stop);
     if (!/[^\0-\x7f]/.test(text)) return text;
     try {

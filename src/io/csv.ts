@@ -1,4 +1,4 @@
-/** Tables of numbers as tensors: CSV files (RFC 4180), columns chosen by name. */
+/** Reads tables of numbers as tensors: CSV files (RFC 4180), with columns chosen by name. */
 
 import { describeValue } from '../arguments/describe.js';
 import { FormatError, ValueError } from '../errors.js';
@@ -15,21 +15,22 @@ export type { CsvColumn, CsvColumns, CsvOptions } from './csv-options.js';
 /**
  * Reads a CSV file of numbers.
  *
- * Records end in CR LF or LF; quoted fields may hold separators, ends of lines and doubled quotes;
- * the text is UTF-8. Spaces around values and around names of columns are not part of them. Only the columns that are
- * asked for need be numbers: decimal, with or without a fraction and an exponent, or nan, inf, -inf.
+ * Records end in CR LF or LF. Quoted fields may contain separators, line ends and doubled quotes. The text is
+ * UTF-8. Spaces around values and around column names are ignored. Only the requested columns must be numbers:
+ * decimal, with or without a fraction and an exponent, or nan, inf, -inf.
  *
- * Unless `header` says which it is, the first record names the columns, except where all its fields are numbers: then
- * it is data, as in the files of `numpy.savetxt`, and columns are known by their places, from 0.
+ * If `header` is left out, the first record holds the names of the columns, unless all its fields are numbers. Then
+ * it is data, as in the files of `numpy.savetxt`, and columns are chosen by index, from 0.
  *
- * Empty lines are skipped. In a table of one column, where an empty line is also how an empty value would be written,
- * one between two records is a missing value; those at the end of the file are skipped there too, as in pandas
+ * Empty lines are skipped. In a table of one column, an empty line may also be an empty value: there, an empty line
+ * between two records is a missing value. Empty lines at the end of the file are skipped there too, as in pandas
  * (Python's csv writes an empty value as `""`).
  * @param file a path, a `file:` URL, or the bytes of a file
- * @returns the tensors by name
- * @throws FormatError, naming file, line and character, if the file is missing or is not such a table: records of
- *   unequal length, two columns of the name that is asked for, a missing column or value, text where a number is wanted,
- *   a number that the dtype does not hold; ValueError or DTypeError for an option
+ * @returns the tensors by name, of shape [rows], or [rows, columns] if a list of columns was given for the name;
+ *   float32 unless `dtype` says otherwise
+ * @throws FormatError, naming file, line and character, if the file is missing, if records have different lengths,
+ *   if a requested column is missing or two columns have its name, if a value is missing and there is no `fill`, or
+ *   if a value is not a number or does not fit the dtype; ValueError or DTypeError if an option is not acceptable
  */
 export function loadCsv(file: FileSource, options?: CsvOptions): Record<string, Tensor> {
   const source = sourceOf(file, 'loadCsv');
@@ -38,19 +39,19 @@ export function loadCsv(file: FileSource, options?: CsvOptions): Record<string, 
 }
 
 /**
- * As `loadCsv`, from text.
+ * Reads CSV text as `loadCsv` reads a file.
  * @throws FormatError, ValueError or DTypeError, as `loadCsv` does
  */
 export function parseCsv(text: string, options?: CsvOptions): Record<string, Tensor> {
   if (typeof text !== 'string') {
     throw new ValueError(
-      `parseCsv: expected a text, but received ${describeValue(text)}; loadCsv reads files and bytes`,
+      `parseCsv: expected a string, but received ${describeValue(text)}; loadCsv reads files and bytes`,
     );
   }
   return readCsv('parseCsv', inMemory('parseCsv', Buffer.from(text)), options);
 }
 
-/** As `loadCsv`, from bytes wherever they are. `file`: how errors name them. */
+/** Reads CSV from an `OpenFile`, as `loadCsv` does. `file` is its name in error messages. */
 export function readCsv(
   file: string,
   open: OpenFile,
@@ -59,7 +60,7 @@ export function readCsv(
   return readTable(file, open, planOf(file, options));
 }
 
-/** What a table needs of a record: its fields, and where they are, for errors. */
+/** The members of a record that a table uses: its fields, and errors that give their positions. */
 type Row = Pick<RecordReader, 'fields' | 'mistake'>;
 
 function readTable(file: string, open: OpenFile, plan: Plan): Record<string, Tensor> {
@@ -73,7 +74,7 @@ function readTable(file: string, open: OpenFile, plan: Plan): Record<string, Ten
   const isHeader = plan.header ?? (isComment || !isData(records.fields, plan));
   const columns = new Columns(file, records, isHeader, plan);
   const { width } = columns;
-  // The shortest row is its separators and its line's end.
+  // The shortest row consists of separators and a line end.
   const mostRows = Math.floor(open.size / width) + 1;
   const tables = (plan.wanted ?? columns.all()).map((wanted) => {
     const chosen = wanted.columns.map((column) => columns.placeOf(column));
@@ -86,9 +87,9 @@ function readTable(file: string, open: OpenFile, plan: Plan): Record<string, Ten
     for (const table of tables) table.add(row);
     rows++;
   };
-  // In a table of one column: how many empty lines lie before the record that is next, and where the first is.
+  // In a table of one column: the number of empty lines before the next record, and the line of the first.
   let [empty, firstEmpty] = [0, 0];
-  // Without a header the first record, of which all fields were decoded, is the first row.
+  // Without a header, the first record (with all fields decoded) is the first row.
   for (let any = !isHeader || records.next(width, whole); any; any = records.next(width, whole)) {
     if (records.isEmptyLine) {
       if (empty === 0) firstEmpty = records.line;
@@ -101,31 +102,31 @@ function readTable(file: string, open: OpenFile, plan: Plan): Record<string, Ten
   return Object.fromEntries(tables.map((table) => [table.wanted.name, table.tensor(rows)]));
 }
 
-/** An empty line, as the record of one column that it turned out to be. */
+/** An empty line as a record of one missing value. */
 function emptyRow(records: RecordReader, line: number): Row {
   return { fields: [''], mistake: (message) => records.mistakeAt(line, 1, message) };
 }
 
-/** Whether a first record is data: it has a number, and numbers and missing values only. */
+/** Whether a first record is data: it has at least one number, and only numbers and missing values. */
 function isData(fields: readonly string[], { missing }: Plan): boolean {
   const values = fields.map((field) => field.trim()).filter((value) => !missing.has(value));
   return values.length > 0 && values.every((value) => numberOf(value) !== undefined);
 }
 
-/** The columns of a file: where each is, and what it is called. */
+/** The columns of a file: their indices and names. */
 class Columns {
   readonly width: number;
   readonly #file: string;
   readonly #records: RecordReader;
-  /** In their order; undefined without a header. */
+  /** In the order of the file; undefined without a header. */
   readonly #names: readonly string[] | undefined;
-  /** Whether numbers in the first record decided that it is no header. */
+  /** True if the first record was taken as data because its fields are numbers. */
   readonly #wasData: boolean;
   readonly #places = new Map<string, number>();
-  /** Of the names that several columns have: the first two places. */
+  /** For each name that several columns have, the first two indices. */
   readonly #twice = new Map<string, readonly [number, number]>();
 
-  /** @param records at the first record */
+  /** @param records a reader whose current record is the first */
   constructor(file: string, records: RecordReader, isHeader: boolean, plan: Plan) {
     this.#file = file;
     this.#records = records;
@@ -140,7 +141,7 @@ class Columns {
     }
   }
 
-  /** All of them, each of which becomes a tensor. @throws FormatError if two have one name */
+  /** One tensor for each column. @throws FormatError if two columns have the same name */
   all(): Wanted[] {
     return Array.from({ length: this.width }, (_, place) => {
       const name = this.#names?.[place];
@@ -149,7 +150,7 @@ class Columns {
     });
   }
 
-  /** @throws FormatError if there is no such column, or if several have its name; at the first record */
+  /** The index of a column. @throws FormatError if there is no such column, or if several have its name */
   placeOf(column: CsvColumn): number {
     const place = typeof column === 'number' ? column : this.#places.get(column.trim());
     if (place !== undefined && place < this.width) {
@@ -160,14 +161,14 @@ class Columns {
     const named = names.length > 0 ? `: ${names.join(', ')}${this.width > 20 ? ', …' : ''}` : '';
     const remedy =
       this.#wasData && typeof column === 'string'
-        ? '; all fields of the first record are numbers, so it was read as data: header: true makes it the names'
+        ? '; all fields of the first record are numbers, so it was read as data; header: true reads it as names'
         : '';
     throw new FormatError(
       `${this.#file}: there is no column ${JSON.stringify(column)} (there are ${this.width}${named})${remedy}`,
     );
   }
 
-  /** How errors name a column. */
+  /** The description of a column in error messages. */
   describe(place: number): string {
     const name = this.#names?.[place];
     return `column ${name === undefined ? place + 1 : JSON.stringify(name)}`;
@@ -177,7 +178,7 @@ class Columns {
     const [first, second] = this.#twice.get(name) ?? [];
     if (first === undefined || second === undefined) return;
     throw this.#records.mistake(
-      `columns ${first + 1} and ${second + 1} are both named ${JSON.stringify(name)}; choose columns by their places, from 0`,
+      `columns ${first + 1} and ${second + 1} are both named ${JSON.stringify(name)}; choose columns by index, from 0`,
       second,
     );
   }
@@ -186,7 +187,7 @@ class Columns {
 const decimal = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 const special = /^([+-]?)(?:(nan)|inf(?:inity)?)$/i;
 
-/** One tensor, as it grows. */
+/** One tensor, whose memory grows as rows are added. */
 class Table {
   #data: TypedArray;
   #length = 0;
@@ -246,7 +247,7 @@ class Table {
     if (this.#holds(value, text)) return value;
     const dtype = this.plan.dtypeOf(this.wanted.name);
     throw records.mistake(
-      `${text.slice(0, 40)} in ${this.columns.describe(place)} is not a number that ${dtype} holds`,
+      `${text.slice(0, 40)} in ${this.columns.describe(place)} does not fit in ${dtype}`,
       place,
     );
   }

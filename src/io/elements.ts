@@ -1,6 +1,6 @@
 /**
- * The element types of files (safetensors, .npy, .npz), and how each becomes one of forebay's: as it is, widened
- * without loss, or element by element with a check that the number fits.
+ * The element types of files (safetensors, .npy, .npz), and their conversion to the dtypes of forebay: unchanged,
+ * widened without loss, or element by element with a check that the number fits.
  */
 
 import { FormatError } from '../errors.js';
@@ -8,22 +8,22 @@ import { type DType, dtypeOf, type TypedArray } from '../tensor/dtype.js';
 import { bytesIn } from './bytes.js';
 import type { OpenFile } from './files.js';
 
-/** One type of elements in a file. */
+/** The type of the elements of a tensor in a file. */
 export interface ElementType {
-  /** NumPy's name: 'int64'. */
+  /** The name in NumPy, such as 'int64'. */
   readonly name: string;
-  /** The dtype that a tensor of such elements gets, unless another is asked for. */
+  /** The dtype of the tensor that is read, unless another is requested. */
   readonly dtype: DType;
-  /** Bytes of one element in the file. */
+  /** The size of one element in the file, in bytes. */
   readonly bytes: number;
   readonly littleEndian: boolean;
-  /** Reads one element; a bigint where a number would not be exact. */
+  /** Reads one element. Returns a bigint for types that a number does not represent exactly. */
   readonly get: (view: DataView, at: number, littleEndian: boolean) => number | bigint;
 }
 
 type Kind = Omit<ElementType, 'littleEndian'>;
 
-/** By NumPy's names, and those of ml_dtypes. */
+/** Element types by the names in NumPy and ml_dtypes. */
 const kinds = {
   float32: { bytes: 4, dtype: 'float32', get: (view, at, le) => view.getFloat32(at, le) },
   float64: { bytes: 8, dtype: 'float64', get: (view, at, le) => view.getFloat64(at, le) },
@@ -38,8 +38,8 @@ const kinds = {
   uint32: { bytes: 4, dtype: 'int32', get: (view, at, le) => view.getUint32(at, le) },
   uint64: { bytes: 8, dtype: 'int32', get: (view, at, le) => view.getBigUint64(at, le) },
   int64: { bytes: 8, dtype: 'int32', get: (view, at, le) => view.getBigInt64(at, le) },
-  // Of 8 bits: sign, exponent, fraction. OCP 8-bit floating point specification 1.0; the "fnuz" ones have no -0 and
-  // no infinities (https://arxiv.org/abs/2206.02915).
+  // Floats of 8 bits: sign, exponent, fraction (OCP 8-bit floating point specification 1.0). The "fnuz" types have
+  // no -0 and no infinities (https://arxiv.org/abs/2206.02915).
   float8_e4m3fn: float8(3, 7, (bits) => ((bits & 0x7f) === 0x7f ? NaN : undefined)),
   float8_e5m2: float8(2, 15, (bits) => {
     if ((bits & 0x7c) !== 0x7c) return undefined;
@@ -61,7 +61,7 @@ const kinds = {
 
 type KindName = keyof typeof kinds;
 
-/** By kind and width, as in '<i8'. */
+/** Names by NumPy's letter and width, as in '<i8'. */
 const numpyKinds: Readonly<Record<string, KindName>> = {
   f4: 'float32',
   f8: 'float64',
@@ -77,9 +77,9 @@ const numpyKinds: Readonly<Record<string, KindName>> = {
   i8: 'int64',
 };
 
-/** Why the other kinds are not read, by NumPy's letter. */
+/** The reasons why other element types are not read, by NumPy's letter. */
 const refused: Readonly<Record<string, string>> = {
-  O: 'the elements are Python objects, pickled: reading a pickle can run any program, so none is read',
+  O: 'the elements are Python objects, pickled: reading a pickle can run any program, so forebay reads none',
   c: 'the elements are complex numbers, which forebay does not have',
   f: 'the elements are floating-point numbers wider than float64, which would lose digits',
   S: 'the elements are byte strings, not numbers',
@@ -89,7 +89,7 @@ const refused: Readonly<Record<string, string>> = {
   m: 'the elements are spans of time; save them as numbers',
 };
 
-/** The type that NumPy's code stands for, or why it is not read. */
+/** The element type of a NumPy type descriptor such as '<f4', or the reason why it is not read. */
 export function elementType(descriptor: string): ElementType | string {
   const [, order = '', letter = '', width = ''] =
     /^([<>=|]?)([a-zA-Z])(\d*)(?:\[.*\])?$/.exec(descriptor) ?? [];
@@ -101,7 +101,7 @@ export function elementType(descriptor: string): ElementType | string {
   );
 }
 
-/** By the codes of safetensors, of which all are little-endian. */
+/** Names by the dtype codes of safetensors. All are little-endian. */
 const safetensorsKinds: Readonly<Record<string, KindName>> = {
   F32: 'float32',
   F64: 'float64',
@@ -123,13 +123,13 @@ const safetensorsKinds: Readonly<Record<string, KindName>> = {
   F8_E8M0: 'float8_e8m0fnu',
 };
 
-/** The type that a code of safetensors stands for; undefined for those that are not read. */
+/** The element type of a dtype code of safetensors. Undefined if forebay does not read it. */
 export function safetensorsType(code: string): ElementType | undefined {
   const name = Object.hasOwn(safetensorsKinds, code) ? safetensorsKinds[code] : undefined;
   return name === undefined ? undefined : { name, ...kinds[name], littleEndian: true };
 }
 
-/** Bits of one element, of the types of safetensors that are not read. */
+/** The bits of one element, for the safetensors types that forebay does not read. */
 export const unreadBits: ReadonlyMap<string, number> = new Map([
   ['C64', 64],
   ['F4', 4],
@@ -137,19 +137,19 @@ export const unreadBits: ReadonlyMap<string, number> = new Map([
   ['F6_E3M2', 6],
 ]);
 
-/** How errors name the type of elements of a file, which may become another dtype. */
+/** The description of an element type in error messages, with the dtype that it is read as. */
 export function describeType({ name, dtype }: ElementType): string {
   return name === dtype ? name : `${name}, which is read as ${dtype}`;
 }
 
-// This much is converted at a time, so that a wide file costs no second copy. A multiple of any width.
+// Elements are converted in pieces of this size, so that there is no second copy of the file. A multiple of any width.
 const pieceBytes = 2 ** 18;
 
 /**
- * Reads the elements, `into.length` of them, as numbers of the dtype of `into`. Floats are rounded to it; integers
- * must be exact.
- * @param what how errors name the tensor: the file, and its name in it
- * @throws FormatError, naming the byte, for an element that the dtype does not hold
+ * Reads `into.length` elements and converts them to the dtype of `into`. Floats are rounded; integers must be exact.
+ * @param what the name of the tensor in error messages: the file, and the name in the file
+ * @param position the byte of the file at which the elements begin
+ * @throws FormatError, naming the byte, if an element does not fit the dtype
  */
 export function readElements(
   what: string,
@@ -182,7 +182,7 @@ export function readElements(
   }
 }
 
-/** Whether the element that came is the number that was stored, as near as it must be. */
+/** Returns the check that an element was stored without an error: exactly, or rounded to a finite number. */
 function checkOf({ name }: ElementType, dtype: DType) {
   if (name === 'bool') return (came: number | bigint) => came === 0 || came === 1;
   if (name.includes('int')) {
@@ -191,7 +191,7 @@ function checkOf({ name }: ElementType, dtype: DType) {
     return (came: number | bigint, stored: number) => BigInt(stored) === BigInt(came);
   }
   if (dtype === 'int32') return (came: number | bigint, stored: number) => stored === came;
-  // A float of the file is rounded, but not to an infinity.
+  // A float may be rounded, but not to an infinity.
   return (came: number | bigint, stored: number) =>
     Number.isFinite(stored) || !Number.isFinite(came);
 }
@@ -199,9 +199,9 @@ function checkOf({ name }: ElementType, dtype: DType) {
 function misfit({ name }: ElementType, dtype: DType, came: number | bigint, at: number): string {
   if (name === 'bool') return `expected a bool, 0 or 1, at byte ${at}, but received ${came}`;
   const where = `the ${name} at byte ${at} is ${came}`;
-  if (dtype !== 'int32' || !name.includes('int')) return `${where}, which ${dtype} does not hold`;
+  if (dtype !== 'int32' || !name.includes('int')) return `${where}, which does not fit in ${dtype}`;
   const end = came < 0 ? -(2 ** 31) : 2 ** 31 - 1;
-  return `${where}, but int32 ends at ${end}; dtype: 'float64' reads integers up to 2^53`;
+  return `${where}, but the limit of int32 is ${end}; dtype: 'float64' reads integers up to 2^53`;
 }
 
 function swap(bytes: Uint8Array, width: number): void {
@@ -210,7 +210,7 @@ function swap(bytes: Uint8Array, width: number): void {
   else buffer.swap64();
 }
 
-/** The value of an IEEE 754 half. */
+/** The value of an IEEE 754 float16. */
 function half(bits: number): number {
   const [exponent, fraction] = [(bits >> 10) & 0x1f, bits & 0x3ff];
   const sign = bits & 0x8000 ? -1 : 1;
@@ -221,13 +221,13 @@ function half(bits: number): number {
 
 const word = new DataView(new ArrayBuffer(4));
 
-/** The float32 whose upper half these bits are, the rest being zeros: a bfloat16. */
+/** The value of a bfloat16: the float32 whose upper 16 bits are `bits` and whose lower 16 bits are 0. */
 function upper(bits: number): number {
   word.setUint16(0, bits);
   return word.getFloat32(0);
 }
 
-/** A type of one sign bit, `7 - fractionBits` bits of exponent and the rest fraction. */
+/** An 8-bit float: 1 sign bit, `7 - fractionBits` exponent bits, `fractionBits` fraction bits. */
 function float8(
   fractionBits: number,
   bias: number,
@@ -248,7 +248,7 @@ function float8(
   };
 }
 
-/** Elements that were written with the first axis fastest, with the last axis fastest. */
+/** Copies elements from Fortran order (first axis fastest) to row-major order (last axis fastest). */
 export function toRowMajor(data: TypedArray, shape: readonly number[], into: TypedArray): void {
   const rank = shape.length;
   const index = new Array<number>(rank).fill(0);

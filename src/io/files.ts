@@ -1,4 +1,4 @@
-/** Files as bytes: read where they are wanted, written whole or not at all. */
+/** Reads files at any position, and writes them completely or not at all. */
 
 import { randomBytes } from 'node:crypto';
 import {
@@ -19,28 +19,29 @@ import { basename, dirname, join } from 'node:path';
 import { ForebayError, FormatError } from '../errors.js';
 import { isSwitchedOff } from './durable.js';
 
-// A system call moves at most 2 GiB; this much also bounds the copy that writing makes.
+// A system call transfers at most 2 GiB. This also bounds the copy that is made to write.
 export const chunkBytes = 2 ** 24;
 
 /** A regular file that is open for reading. */
 export interface OpenFile {
+  /** The size in bytes. */
   readonly size: number;
-  /** Fills `into` from `position`. @throws FormatError when the file has become shorter meanwhile */
+  /** Fills `into` with the bytes from `position`. @throws FormatError if the file became shorter after it was opened */
   readInto(into: Uint8Array, position: number): void;
 }
 
 /**
- * Opens a file, reads from it, closes it.
- * @throws FormatError, naming the file, when it is missing, no regular file, or cannot be read
+ * Opens a file, calls `read`, and closes the file.
+ * @throws FormatError, naming the file, if it is missing, is not a regular file, or cannot be read
  */
 export function withFile<T>(file: string, read: (open: OpenFile) => T): T {
   let descriptor: number | undefined;
   try {
-    // Not to wait for somebody to write into a pipe; Windows has no such flag, and no such pipes.
+    // O_NONBLOCK, because opening a pipe would block until a writer opens it. Windows has neither.
     descriptor = openSync(file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
     const stat = fstatSync(descriptor);
     if (!stat.isFile())
-      throw new FormatError(`${file}: expected a file, but it is no regular file`);
+      throw new FormatError(`${file}: expected a file, but it is not a regular file`);
     return read(openFile(file, descriptor, stat.size));
   } catch (cause) {
     if (cause instanceof ForebayError) throw cause;
@@ -72,12 +73,12 @@ function openFile(file: string, descriptor: number, size: number): OpenFile {
 }
 
 /**
- * Writes a file under a temporary name beside it, has it on the disk, and only then gives it its
- * name: whoever looks, and whatever interrupts, finds the old file or the new one. A link stays one,
- * and a file that is replaced passes on who may read it. Under `node --permission`, which forbids fsync,
- * the system writes it to the disk in its own time (see `savesAreDurable`).
- * @throws FormatError, naming the file, if it cannot be written, or if something other than a regular file is
- *   there; the old file is as it was then, and nothing is left beside it
+ * Writes a temporary file in the same folder, flushes it to the disk, and then renames it to `file`. Readers always
+ * find the complete old file or the complete new one, also after a crash. If `file` is a link, its target is
+ * replaced. The new file gets the permissions of the old one. Under `node --permission`, which forbids fsync, the
+ * system decides when to write the file to the disk (see `savesAreDurable`).
+ * @throws FormatError, naming the file, if it cannot be written, or if `file` exists and is not a regular file. Then
+ *   the old file is unchanged, and the temporary file is removed
  */
 export function writeAtomically(file: string, parts: Iterable<Uint8Array>): void {
   let temporary: string | undefined;
@@ -87,7 +88,7 @@ export function writeAtomically(file: string, parts: Iterable<Uint8Array>): void
     const descriptor = openSync(name, 'wx', mode);
     temporary = name;
     try {
-      // By its name: Node's permission model forbids fchmod.
+      // chmod by name, because Node's permission model forbids fchmod.
       if (mode !== undefined) chmodSync(name, mode);
       for (const part of parts) writeAll(descriptor, part);
       sync(descriptor);
@@ -107,7 +108,7 @@ export function writingError(file: string, cause: unknown): ForebayError {
   if (cause instanceof ForebayError) return cause;
   const { message } = cause as Error;
   const remedy = isSwitchedOff(cause)
-    ? ' A file is saved under another name first: allow its folder by --allow-fs-read and --allow-fs-write.'
+    ? ' A file is written under a temporary name first: allow its folder with --allow-fs-read and --allow-fs-write.'
     : '';
   return new FormatError(`${file}: cannot be written: ${message}${remedy}`, { cause });
 }
@@ -120,23 +121,23 @@ function sync(descriptor: number): void {
   }
 }
 
-/** After a failure, which is what is to be reported: not that this failed too. */
+/** Removes a temporary file after a failure. Does not throw, because the first failure is the one to report. */
 function remove(temporary: string): void {
   try {
     rmSync(temporary, { force: true });
   } catch {}
 }
 
-// Cut short, as the system allows a name only so many bytes.
+// Shortened, because systems limit the length of a file name.
 const stemOf = (target: string) => `${basename(target).slice(0, 40)}.`;
 
-/** A name that no other file has, beside the file that it is to become. */
+/** A unique name in the folder of `target`, for the temporary file that is renamed to it. */
 export function temporaryFor(target: string): string {
   const suffix = `${process.pid}.${randomBytes(4).toString('hex')}.tmp`;
   return join(dirname(target), stemOf(target) + suffix);
 }
 
-/** The id of the process that made it, where a name in the target's folder is one of `temporaryFor`. */
+/** The id of the process that made the temporary file `name`. Undefined if `temporaryFor(target)` cannot return it. */
 export function makerOf(target: string, name: string): number | undefined {
   const stem = stemOf(target);
   if (!name.startsWith(stem)) return undefined;
@@ -144,18 +145,21 @@ export function makerOf(target: string, name: string): number | undefined {
   return pid === undefined ? undefined : Number(pid);
 }
 
-/** Where a name leads, and the permissions of what is there, if anything is. */
+/**
+ * The path of a file with links resolved, and its permissions; `mode` is undefined if there is no such file.
+ * @throws FormatError if the path exists and is not a regular file
+ */
 export function targetOf(file: string): { target: string; mode: number | undefined } {
   const stat = statSync(file, { throwIfNoEntry: false });
   if (stat === undefined) return { target: file, mode: undefined };
-  // A new name would take the place of a device or a pipe, /dev/null for one.
+  // A rename would replace a device or a pipe, such as /dev/null.
   if (!stat.isFile()) {
-    throw new FormatError(`${file}: cannot be written: what is there is no regular file`);
+    throw new FormatError(`${file}: cannot be written: it exists, but is not a regular file`);
   }
   return { target: realpathSync(file), mode: stat.mode & 0o777 };
 }
 
-/** In pieces, each copied: leaves lie on shared memory, which another thread may be reading. */
+/** Writes bytes in pieces. Each is copied, because leaves are in shared memory. */
 function writeAll(descriptor: number, bytes: Uint8Array): void {
   for (let start = 0; start < bytes.length; start += chunkBytes) {
     const piece = bytes.slice(start, start + chunkBytes);
@@ -165,8 +169,8 @@ function writeAll(descriptor: number, bytes: Uint8Array): void {
 }
 
 /**
- * A name is on the disk when its folder is. The file has its name by now, so that a system which
- * cannot do this is no failure: Windows has no handle for it, and a folder need not be readable.
+ * Flushes a folder, so that the new name of the file is on the disk. It is not a failure if the system cannot do this,
+ * because the file already has its name. (Windows cannot open a folder, and a folder may not be readable.)
  */
 function syncFolder(folder: string): void {
   let descriptor: number | undefined;

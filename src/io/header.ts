@@ -1,7 +1,6 @@
 /**
- * The header of a safetensors file: a JSON object that says of every tensor its dtype, its shape and
- * where among the data it lies, and of the file some metadata. Nothing it says is believed before it
- * agrees with the file's length.
+ * The header of a safetensors file: a JSON object with the dtype, shape and data offsets of every tensor, and
+ * with metadata of the file. No value of the header is used before it is checked against the length of the file.
  *
  *     u64 length of the JSON | the JSON, padded with spaces | the tensors, little-endian
  */
@@ -13,15 +12,15 @@ import { elementsOf } from './bytes.js';
 import { type ElementType, safetensorsType, unreadBits } from './elements.js';
 import { isWellFormed, JsonMistake, JsonReader } from './json.js';
 
-/** Strings by names of choice, kept in the file beside the tensors. */
+/** User strings by name, stored in the file with the tensors. */
 export type Metadata = Readonly<Record<string, string>>;
 
-/** One tensor; its bytes are those from `begin` to before `end`, counted from the end of the header. */
+/** One tensor. Its bytes are from `begin` (included) to `end` (excluded), counted from the end of the header. */
 export interface Entry {
   readonly name: string;
-  /** The file's name for the type of the elements, such as 'BF16'. */
+  /** The dtype code in the file, such as 'BF16'. */
   readonly code: string;
-  /** What that stands for; undefined for types that are not read. */
+  /** The element type of this code; undefined if forebay does not read it. */
   readonly type: ElementType | undefined;
   readonly shape: readonly number[];
   readonly begin: number;
@@ -29,22 +28,22 @@ export interface Entry {
 }
 
 export interface Header {
-  /** In the order of their data. */
+  /** In the order of their data in the file. */
   readonly entries: readonly Entry[];
   readonly metadata: Metadata;
 }
 
-/** A tensor that is to be written. */
+/** A tensor to write. */
 export interface NewEntry extends Pick<Entry, 'name' | 'shape' | 'begin' | 'end'> {
   readonly dtype: DType;
 }
 
-/** Whether the format has such a type: a code that it does not have may be damage, or newer than this reader. */
+/** Whether the format has this dtype code. Another code means a damaged file, or a format newer than this reader. */
 export function isKnown({ code, type }: Entry): boolean {
   return type !== undefined || unreadBits.has(code);
 }
 
-/** Why a tensor of a file cannot be read; undefined if it can. */
+/** The reason why a tensor of a file cannot be read; undefined if it can be read. */
 export function unreadable(entry: Entry): string | undefined {
   const { code, type, shape } = entry;
   if (!isKnown(entry)) return `its dtype is ${JSON.stringify(code)}, which is not known`;
@@ -53,16 +52,16 @@ export function unreadable(entry: Entry): string | undefined {
   return `it has ${shape.length} axes, but forebay has at most ${maxRank}`;
 }
 
-/** The key that no tensor can have. */
+/** The key of the metadata. No tensor can have this name. */
 export const metadataKey = '__metadata__';
-/** As long as a header may be: the format's own limit. */
+/** The longest header that the format allows, in bytes. */
 export const mostHeaderBytes = 100_000_000;
-/** The bytes before the JSON. */
+/** The number of bytes before the JSON. */
 export const lengthBytes = 8;
 
 const codes: Readonly<Record<DType, string>> = { float32: 'F32', float64: 'F64', int32: 'I32' };
 
-/** The beginning of a file, up to the data, which then lie at a multiple of 8 bytes. */
+/** Returns the bytes of a file before its data. Their number is a multiple of 8. */
 export function formatHeader({
   entries,
   metadata,
@@ -84,11 +83,11 @@ export function formatHeader({
 }
 
 /**
- * Reads the JSON. As the reference implementation does, it takes null for no metadata, and ignores keys that it does not
- * know in the entry of a tensor. Tensors of types that forebay does not read are among the entries.
- * @param dataBytes how many bytes follow it
- * @throws FormatError, naming file and byte, if it is not a header, if two tensors have one name, and if tensors
- *   overlap, leave a hole or lie outside the data
+ * Reads the JSON. Like the reference implementation, it accepts null as empty metadata and ignores unknown keys of
+ * a tensor. The entries include tensors whose type forebay does not read.
+ * @param dataBytes the number of bytes after the JSON
+ * @throws FormatError, naming file and byte, if it is not a valid header, if two tensors have the same name, or if
+ *   tensors overlap, leave a gap or exceed the data
  */
 export function parseHeader(file: string, json: Uint8Array, dataBytes: number): Header {
   const text = decode(file, json);
@@ -107,7 +106,7 @@ function decode(file: string, json: Uint8Array): string {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(json);
   } catch (cause) {
-    // The decoder does not say where: the first byte that would not be written again.
+    // The decoder gives no position. The first byte that is not encoded back to itself is the invalid one.
     const again = Buffer.from(new TextDecoder('utf-8', { ignoreBOM: true }).decode(json));
     const at = json.findIndex((byte, index) => byte !== again[index]);
     throw new FormatError(`${file}: at byte ${lengthBytes + at}: the header is not UTF-8`, {
@@ -151,13 +150,13 @@ function readEntry(reader: JsonReader, name: string, position: number): Entry {
   return entry;
 }
 
-/** The elements must take the bytes that the tensor is said to have. */
+/** Fails if the number of elements does not match the data_offsets of the tensor. */
 function checkSize(reader: JsonReader, { name, code, type, shape, begin, end }: Entry, at: number) {
   const tensor = `tensor ${JSON.stringify(name)}`;
   const bits = type === undefined ? unreadBits.get(code) : 8 * type.bytes;
-  // A type that was made after this was written: how large its elements are is not known.
+  // A type newer than this reader: the size of its elements is unknown.
   if (bits === undefined) return;
-  // BigInt: sizes of 53 bits overflow any number before a comparison could refuse them.
+  // BigInt, because the product of sizes of 53 bits overflows a number.
   const allBits = shape.reduce((n, size) => n * BigInt(size), BigInt(bits));
   if (8n * (BigInt(end) - BigInt(begin)) !== allBits) {
     reader.fail(
@@ -166,7 +165,7 @@ function checkSize(reader: JsonReader, { name, code, type, shape, begin, end }: 
     );
   }
   if (type !== undefined && elementsOf(shape, type.dtype) === undefined) {
-    // No element, for an axis is empty; but strides that no number holds.
+    // An axis is empty, so there are no elements; but the strides overflow a number.
     reader.fail(`${tensor} has shape ${formatShape(shape)}, larger than any memory`, at);
   }
 }
@@ -177,31 +176,32 @@ function readOffsets(reader: JsonReader, tensor: string): number[] {
   const [begin = 0, end = 0] = offsets;
   if (offsets.length === 2 && begin <= end) return offsets;
   return reader.fail(
-    `expected where ${tensor} begins and ends, but found [${offsets.slice(0, 9).join(', ')}]`,
+    `expected the begin and end of ${tensor}, but found [${offsets.slice(0, 9).join(', ')}]`,
     position,
   );
 }
 
-/** The tensors in turn must fill the data to the byte. */
+/** @throws FormatError if the tensors, in order, do not fill the data exactly */
 function checkPlaces(file: string, entries: readonly Entry[], dataBytes: number): void {
   let [filled, last] = [0, 'the header'];
   for (const { name, begin, end } of entries) {
     const tensor = `tensor ${JSON.stringify(name)}`;
-    const where = `${file}: ${tensor} lies at bytes ${begin} to ${end} of the data`;
+    const where = `${file}: ${tensor} is at bytes ${begin} to ${end} of the data`;
     if (end > dataBytes) throw new FormatError(`${where}, but there are ${dataBytes}: truncated?`);
     if (begin < filled)
       throw new FormatError(`${where}, but ${last} ends at ${filled}: they overlap`);
-    if (begin > filled) throw new FormatError(`${where}, but ${last} ends at ${filled}: a hole`);
+    if (begin > filled)
+      throw new FormatError(`${where}, but ${last} ends at ${filled}: there is a gap`);
     [filled, last] = [end, tensor];
   }
   if (filled < dataBytes) {
     throw new FormatError(
-      `${file}: expected the end of the file after ${filled} bytes of data, but ${dataBytes - filled} more came`,
+      `${file}: expected the end of the file after ${filled} bytes of data, but ${dataBytes - filled} more follow`,
     );
   }
 }
 
-/** Names and metadata are written as UTF-8, which cannot hold every JavaScript string. */
+/** Whether a value is a string that UTF-8 can represent: names and metadata are written as UTF-8. */
 export function isWritable(text: unknown): text is string {
   return typeof text === 'string' && isWellFormed(text);
 }

@@ -1,13 +1,13 @@
 /**
- * The JSON of a safetensors header: objects, strings and lists of sizes, read strictly, and values that are skipped. `JSON.parse`
- * would not do: of two equal keys it drops one, and it does not say where it stopped.
+ * Reads the JSON of a safetensors header strictly: objects, strings and lists of sizes. Other values can be skipped.
+ * `JSON.parse` is not enough: it drops one of two equal keys, and it does not give the position of an error.
  */
 
-/** As serde_json has it, which the reference implementation reads by; a hostile file must not end the stack. */
+/** The nesting limit of serde_json, which the reference implementation uses. It prevents a stack overflow. */
 const deepest = 127;
 const scalar = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y;
 
-/** What is wrong with a text, and at which of its characters. */
+/** An error in a JSON text, with its position in characters. */
 export class JsonMistake extends Error {
   constructor(
     message: string,
@@ -29,21 +29,21 @@ export class JsonReader {
     return this.#position;
   }
 
-  /** Reads an object: `member` is called at each value, and must read it. */
+  /** Reads an object. `member` is called before each value, and must read the value. */
   object(member: (key: string, keyPosition: number) => void): void {
     const keys = new Set<string>();
     this.#list('{', '}', () => {
       this.#skipSpace();
       const position = this.#position;
       const key = this.string();
-      if (keys.has(key)) this.fail(`the key ${JSON.stringify(key)} is there twice`, position);
+      if (keys.has(key)) this.fail(`the key ${JSON.stringify(key)} appears twice`, position);
       keys.add(key);
       this.#expect(':');
       member(key, position);
     });
   }
 
-  /** A list of whole numbers, none negative, as many as a double counts. */
+  /** Reads a list of whole numbers from 0 to 2^53 - 1. */
   sizes(): number[] {
     const sizes: number[] = [];
     this.#list('[', ']', () => {
@@ -62,16 +62,16 @@ export class JsonReader {
     this.#position = end + 1;
     let value: string;
     try {
-      // The quotes are found; escapes and forbidden characters are as in any JSON.
+      // The closing quote is found; JSON.parse handles escapes and forbidden characters.
       value = JSON.parse(text.slice(start, end + 1)) as string;
     } catch {
       return this.fail('expected a JSON string', start);
     }
-    if (!isWellFormed(value)) this.fail('this string has half of a surrogate pair', start);
+    if (!isWellFormed(value)) this.fail('this string has an unpaired surrogate', start);
     return value;
   }
 
-  /** Takes `null`: whether it is there. */
+  /** Skips `null`. @returns whether the next value was `null` */
   null(): boolean {
     this.#skipSpace();
     if (!this.#text.startsWith('null', this.#position)) return false;
@@ -79,11 +79,12 @@ export class JsonReader {
     return true;
   }
 
-  /** Takes any value, whatever it is. */
+  /** Skips a value of any kind. */
   skipValue(depth = 1): void {
     this.#skipSpace();
     const character = this.#text[this.#position];
-    if (depth > deepest) this.fail(`expected values nested at most ${deepest} deep`);
+    if (depth > deepest)
+      this.fail(`expected at most ${deepest} levels of nesting, but there are more`);
     if (character === '{') this.object(() => this.skipValue(depth + 1));
     else if (character === '[') this.#list('[', ']', () => this.skipValue(depth + 1));
     else if (character === '"') this.string();
@@ -95,7 +96,7 @@ export class JsonReader {
     }
   }
 
-  /** Only white space may follow. */
+  /** Fails if anything but white space follows. */
   end(): void {
     this.#skipSpace();
     if (this.#position < this.#text.length)
@@ -156,7 +157,7 @@ export class JsonReader {
   }
 }
 
-/** Whether every surrogate has its other half: what UTF-8 can hold. */
+/** Whether a text has no unpaired surrogates, so that UTF-8 can represent it. */
 export function isWellFormed(text: string): boolean {
   return !/\p{Surrogate}/u.test(text);
 }

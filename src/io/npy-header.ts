@@ -1,7 +1,7 @@
 /**
- * The header of a .npy file: a Python dictionary that gives element type, memory order and shape
- * (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html). It is read by a grammar of
- * its own: what Python would evaluate is never evaluated.
+ * The header of a .npy file: a Python dictionary with element type, memory order and shape
+ * (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html). A small parser reads it; nothing in the
+ * file is evaluated.
  *
  *     93 'NUMPY' | version, 2 bytes | u16 or u32 length | the dictionary, padded | the elements
  */
@@ -21,15 +21,15 @@ export interface NpyHeader {
   readonly shape: readonly number[];
   /** The number of elements. */
   readonly size: number;
-  /** Where the elements begin. */
+  /** The byte of the file at which the elements begin. */
   readonly dataStart: number;
 }
 
 const magic = [0x93, ...new TextEncoder().encode('NUMPY')];
 const keys = ['descr', 'fortran_order', 'shape'] as const;
-// NumPy's own limit. The longest that it writes for a plain array is a tenth of it.
+// NumPy's own limit. For a plain array it writes at most a tenth of this.
 const mostHeaderBytes = 10_000;
-// The elements of files that NumPy writes begin at a multiple of this, so that they can be mapped.
+// NumPy writes elements at a multiple of this, so that files can be mapped into memory.
 const alignment = 64;
 
 const descriptors: Readonly<Record<DType, string>> = {
@@ -38,9 +38,9 @@ const descriptors: Readonly<Record<DType, string>> = {
   int32: '<i4',
 };
 
-/** The beginning of a file of version 1.0, up to the elements. */
+/** Returns the bytes of a file of version 1.0 before its elements. */
 export function formatNpyHeader(dtype: DType, shape: readonly number[]): Uint8Array {
-  // Python's tuple of one has a comma.
+  // A Python tuple of one item has a comma.
   const tuple = shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(', ')})`;
   const text = `{'descr': '${descriptors[dtype]}', 'fortran_order': False, 'shape': ${tuple}, }`;
   const start = magic.length + 4;
@@ -52,7 +52,7 @@ export function formatNpyHeader(dtype: DType, shape: readonly number[]): Uint8Ar
   return bytes;
 }
 
-/** A sound file of elements that forebay does not read. */
+/** The error for a valid file whose elements forebay does not read. */
 export class UnreadableArray extends FormatError {
   /** @param reason why they are not read */
   constructor(
@@ -60,15 +60,15 @@ export class UnreadableArray extends FormatError {
     readonly reason: string,
   ) {
     super(message);
-    // To callers it is a FormatError like others.
+    // Callers see an ordinary FormatError.
     this.name = 'FormatError';
   }
 }
 
 /**
- * Reads a header, and holds it against the file's length.
- * @throws FormatError, naming file and byte, if it is not a header, or if elements are fewer or more than the header
- *   promises; UnreadableArray for types of elements that are not read, and for too many axes
+ * Reads a header, and checks it against the length of the file.
+ * @throws FormatError, naming file and byte, if the header is not valid, or if the file has fewer or more elements
+ *   than the header says; UnreadableArray if forebay does not read the element type, or if there are too many axes
  */
 export function readNpyHeader(file: string, open: OpenFile): NpyHeader {
   const { text, start } = readText(file, open);
@@ -86,7 +86,7 @@ export function readNpyHeader(file: string, open: OpenFile): NpyHeader {
     throw new FormatError(
       open.size - dataStart < wanted
         ? `${file}: truncated: expected ${elements}, but the file ends after ${open.size}`
-        : `${file}: expected the end of the file after ${elements}, but ${open.size - dataStart - wanted} more came`,
+        : `${file}: expected the end of the file after ${elements}, but ${open.size - dataStart - wanted} more bytes follow`,
     );
   }
   return { ...found, size, dataStart };
@@ -115,11 +115,11 @@ function readText(file: string, open: OpenFile): { text: string; start: number }
   const length = major === 1 ? view.getUint16(8, true) : view.getUint32(8, true);
   if (length > mostHeaderBytes) {
     throw new FormatError(
-      `${file}: the header's length at byte 8 is ${length}, but at most ${mostHeaderBytes} are read`,
+      `${file}: the header's length at byte 8 is ${length}, but the limit is ${mostHeaderBytes}`,
     );
   }
   if (start + length > open.size) throw truncated(`a header of ${length} bytes at byte ${start}`);
-  // Version 3 has UTF-8, but only in names of fields, which are refused: a byte is a character.
+  // latin1: one character for each byte. Version 3 uses UTF-8 only in field names, which are refused.
   return { text: Buffer.from(bytesAt(open, start, length)).toString('latin1'), start };
 }
 
@@ -144,7 +144,7 @@ function readDictionary(literal: PythonLiteral, file: string): Found {
 function readType(literal: PythonLiteral): ElementType {
   const at = literal.next;
   if (literal.peek() === '[') {
-    const reason = 'the elements are structures; save their fields as arrays of their own';
+    const reason = 'the elements are structures; save each field as a separate array';
     throw unreadable(literal, reason, at);
   }
   const descriptor = literal.string();

@@ -1,4 +1,4 @@
-/** One tensor in a file: .npy, as `numpy.save` and `numpy.load` write and read it. */
+/** Reads and writes one tensor as a .npy file, the format of `numpy.save` and `numpy.load`. */
 
 import { describeValue } from '../arguments/describe.js';
 import { declareOptions, type OptionsOf, optional } from '../arguments/options.js';
@@ -14,12 +14,12 @@ import { type FilePath, type FileSource, pathOf, sourceOf } from './sources.js';
 import { assertUnwritten, isVariable } from './values.js';
 
 /**
- * Writes one tensor to a .npy file, which `numpy.load` reads: of version 1.0, little-endian, row-major,
- * whole or not at all, as `save` does.
+ * Writes one tensor to a .npy file, which `numpy.load` reads: version 1.0, little-endian, row-major. The file is
+ * written completely or not at all, as by `save`.
  * @param file a path or a `file:` URL
- * @param value a tensor or what can be one (nested numbers are float32), a parameter or a state
+ * @param value a tensor of any shape and dtype, nested numbers (written as float32), a parameter or a state
  * @throws ValueError or ShapeError if the value is none of these; StateError if a run in flight writes the parameter;
- *   FormatError, naming the file, if it cannot be written. After an error the file is as it was.
+ *   FormatError, naming the file, if it cannot be written. After an error the file is unchanged.
  */
 export function saveNpy(file: FilePath, value: TensorLike | Variable): void {
   const path = pathOf(file, 'saveNpy');
@@ -41,24 +41,24 @@ function savedValue(value: TensorLike | Variable): Tensor {
 }
 
 const loadNpyOptions = declareOptions('loadNpy', {
-  /** The dtype of the tensor. Floats are rounded to it; an integer that it does not hold exactly is refused. */
+  /** The dtype of the tensor. Floats are rounded to it. An integer that it does not represent exactly is refused. */
   dtype: optional(dtypeName, 'type'),
 });
 
-/** What `loadNpy` may be told. */
+/** The options of `loadNpy`. */
 export interface LoadNpyOptions extends OptionsOf<typeof loadNpyOptions> {}
 
 /**
- * Reads a .npy file of version 1.0, 2.0 or 3.0, of either byte order, row-major or Fortran's.
+ * Reads a .npy file of version 1.0, 2.0 or 3.0, of either byte order, in row-major or Fortran order.
  *
- * Unless a dtype is asked for, float32, float64 and int32 are read as they are. float16 becomes float32; bool, int8,
- * uint8, int16 and uint16 become int32; so do uint32, int64 (NumPy's own choice for whole numbers) and uint64,
- * and an element that int32 does not hold is refused. All other types are refused by name, pickled
- * objects among them: nothing in a file is ever run.
+ * Without the option `dtype`, float32, float64 and int32 are read unchanged. float16 becomes float32. bool, int8,
+ * uint8, int16, uint16, uint32, int64 (NumPy's default for whole numbers) and uint64 become int32, and an element
+ * that does not fit in int32 is refused. All other types are refused by name. This includes pickled objects: no
+ * code in a file is ever run.
  * @param file a path, a `file:` URL, or the bytes of a file
- * @returns a tensor that owns its memory, row-major
- * @throws FormatError, naming file, byte and reason, if the file is missing, damaged, or longer
- *   or shorter than it says, or if its type is not read; ValueError or DTypeError for an option
+ * @returns a row-major tensor of the shape in the file, which owns its memory
+ * @throws FormatError, naming file, byte and reason, if the file is missing or damaged, if its length does not match
+ *   its header, or if its type is not read; ValueError or DTypeError if an option is not acceptable
  */
 export function loadNpy(file: FileSource, options?: LoadNpyOptions): Tensor {
   const source = sourceOf(file, 'loadNpy');
@@ -66,13 +66,13 @@ export function loadNpy(file: FileSource, options?: LoadNpyOptions): Tensor {
   return source.read((open) => readNpy(source.name, open, dtype));
 }
 
-/** As `loadNpy`, from bytes wherever they are. `file`: how errors name them. */
+/** Reads a tensor from an `OpenFile`, as `loadNpy` does. `file` is its name in error messages. */
 export function readNpy(file: string, open: OpenFile, asked?: DType): Tensor {
   const { type, fortranOrder, shape, dataStart } = readNpyHeader(file, open);
   const dtype = asked ?? type.dtype;
   const data = allocate(dtype, shape, `${file}:`);
   readElements(file, open, dataStart, type, data);
-  // A vector lies the same way in both orders.
+  // A vector is the same in both orders.
   if (!fortranOrder || shape.length < 2) return new Tensor(data, shape);
   const ordered = allocate(dtype, shape, `${file}:`);
   toRowMajor(data, shape, ordered);

@@ -1,4 +1,4 @@
-/** Several tensors in a file: .npz, a zip archive of .npy files, as `numpy.savez` and `numpy.load` have it. */
+/** Reads and writes tensors as .npz, the zip archive of .npy files of `numpy.savez` and `numpy.load`. */
 
 import { flag } from '../arguments/kinds.js';
 import { declareOptions, type OptionsOf, optional } from '../arguments/options.js';
@@ -18,26 +18,26 @@ import { type Unpacked, zip } from './zip.js';
 import { type Member, readDirectory } from './zip-directory.js';
 
 const saveNpzOptions = declareOptions('saveNpz', {
-  /** Whether to deflate the tensors, as `numpy.savez_compressed` does. Trained weights hardly shrink. */
+  /** Whether to compress with deflate, as `numpy.savez_compressed` does. Trained weights hardly get smaller. */
   compress: optional(flag, 'compressed'),
 });
 
-/** What `saveNpz` may be told. */
+/** The options of `saveNpz`. */
 export interface SaveNpzOptions extends OptionsOf<typeof saveNpzOptions> {}
 
 const suffix = '.npy';
-// The archive has 16 bits for it.
+// In bytes: the archive stores the length in 16 bits.
 const longestName = 0xffff;
 
 /**
- * Writes tensors to a .npz file, which `numpy.load` reads: whole or not at all, as `save` does. Equal
- * tensors give equal bytes.
+ * Writes tensors to a .npz file, which `numpy.load` reads. The file is written completely or not at all, as by
+ * `save`. Equal tensors give equal bytes.
  * @param file a path or a `file:` URL
- * @param parameters a list of parameters and states, or a record of them (or of tensors) by the
- *   names they are to have in the file
- * @throws ValueError if a value cannot be saved or an option is unknown; GraphError if two parameters have one name;
- *   StateError if a run in flight writes one; FormatError, naming the file, if it cannot be written. After an error the
- *   file is as it was.
+ * @param parameters a list of parameters and states, or a record of parameters, states and tensors by their names in
+ *   the file
+ * @throws ValueError if a value cannot be saved or an option is unknown; GraphError if two parameters have the same
+ *   name; StateError if a run in flight writes a parameter; FormatError, naming the file, if it cannot be written.
+ *   After an error the file is unchanged.
  */
 export function saveNpz(file: FilePath, parameters: Saved, options?: SaveNpzOptions): void {
   const path = pathOf(file, 'saveNpz');
@@ -46,7 +46,7 @@ export function saveNpz(file: FilePath, parameters: Saved, options?: SaveNpzOpti
     ({ name, tensor }): Unpacked => {
       if (!isWritable(name) || Buffer.byteLength(name + suffix) > longestName) {
         throw new ValueError(
-          `saveNpz: no tensor of a file can be named ${JSON.stringify(name.slice(0, 99))}`,
+          `saveNpz: a tensor of a file cannot be named ${JSON.stringify(name.slice(0, 99))}`,
         );
       }
       const { dtype, shape } = tensor;
@@ -57,20 +57,20 @@ export function saveNpz(file: FilePath, parameters: Saved, options?: SaveNpzOpti
 }
 
 /**
- * Reads a .npz file, stored or deflated, with zip64's records or without. Types of elements are read as by `loadNpy`.
- * Arrays of types that are not read, pickled objects among them, are skipped, and a warning of the process names them,
- * unless `onSkipped` is given. What is not asked for is not unpacked, and may be of any type.
+ * Reads a .npz file, stored or deflated, with or without zip64 records. Element types are read as by `loadNpy`.
+ * Arrays of other types, such as pickled objects, are skipped, and a process warning names them unless `onSkipped` is
+ * given. Members that are not requested are not unpacked, and may have any type.
  *
- * Memory is bounded by the file: members that overlap are refused, and so is one that is said to
- * unpack to more than deflate can make of its bytes (1,032 for each); none is unpacked beyond that.
+ * Memory is bounded by the file. Members that overlap are refused. A member is refused if its stated size is more than
+ * deflate can produce from its bytes (1,032 for each byte). No member is unpacked beyond its stated size.
  * @param file a path, a `file:` URL, or the bytes of a file
- * @param into parameters and states to write what was read to, as `load` does: all of them, or none. Or options: which
- *   tensors to read, and as which dtypes.
+ * @param into the parameters and states to write the tensors to, as `load` does: all of them, or none. Or options:
+ *   which tensors to read, and as which dtypes.
  * @returns the tensors by name
- * @throws FormatError, naming file, member, byte and reason, if the file is missing or damaged, if it
- *   holds two members of one name, or a member that is not a .npy file, or if it lacks a tensor that is asked for, or
- *   that cannot be read; ValueError if an option is unknown; ShapeError or DTypeError if a tensor does not fit;
- *   StateError if one of a run in flight would be written
+ * @throws FormatError, naming file, member, byte and reason, if the file is missing or damaged, if two members have
+ *   the same name, if a member is not a .npy file, or if a requested tensor is missing or cannot be read; ValueError
+ *   if an option is unknown; ShapeError or DTypeError if a tensor does not fit; StateError if a run in flight reads or
+ *   writes a variable of `into`
  */
 export function loadNpz(file: FileSource, into?: Restored | LoadOptions): Record<string, Tensor> {
   const source = sourceOf(file, 'loadNpz');
@@ -95,9 +95,9 @@ export function loadNpz(file: FileSource, into?: Restored | LoadOptions): Record
 }
 
 /**
- * As `loadNpz`, from bytes wherever they are.
- * @param file how errors name them
- * @param wanted the names to read, each of which must be there, whatever the options say
+ * Reads tensors from an `OpenFile`, as `loadNpz` does.
+ * @param file its name in error messages
+ * @param wanted the names to read, in place of `options.only`; each must be in the file
  */
 export function readNpz(
   file: string,
@@ -109,7 +109,7 @@ export function readNpz(
   const other = members.find(({ name }) => !name.endsWith(suffix));
   if (other !== undefined) {
     throw new FormatError(
-      `${file}: expected members that are .npy files, but one at byte ${other.begin} is ${JSON.stringify(other.name)}`,
+      `${file}: expected only .npy files as members, but the one at byte ${other.begin} is ${JSON.stringify(other.name)}`,
     );
   }
   const only = wanted === undefined ? options.only : [...wanted];

@@ -1,4 +1,4 @@
-/** The few Python literals that the header of a .npy file is made of, read strictly. */
+/** Reads strictly the Python literals that the header of a .npy file consists of. */
 
 import { FormatError } from '../errors.js';
 
@@ -7,7 +7,7 @@ export class PythonLiteral {
   readonly #text: string;
   #position = 0;
 
-  /** @param start the byte of the file at which the text starts; a byte is a character */
+  /** @param start the byte of the file at which the text starts; each character is one byte */
   constructor(
     file: string,
     text: string,
@@ -17,25 +17,25 @@ export class PythonLiteral {
     this.#text = text;
   }
 
-  /** Where the next value starts. */
+  /** The position of the next value, after white space. */
   get next(): number {
     this.#take(/\s*/y);
     return this.#position;
   }
 
-  /** The next character that is no space, if there is one. */
+  /** The next character that is not white space; undefined at the end. */
   peek(): string | undefined {
     return this.#text[this.next];
   }
 
-  /** All of the text: a dictionary, then white space. `member` is called at each value, and must read it. */
+  /** Reads the whole text as a dictionary. `member` is called before each value, and must read the value. */
   dictionary(member: (key: string, at: number) => void): void {
     const keys = new Set<string>();
     this.#list('{', '}', () => {
       const at = this.next;
       const key = this.string();
       if (keys.has(key)) {
-        throw this.mistake(`the key ${JSON.stringify(key)} is there twice`, at);
+        throw this.mistake(`the key ${JSON.stringify(key)} appears twice`, at);
       }
       keys.add(key);
       this.#expect(':');
@@ -44,7 +44,7 @@ export class PythonLiteral {
     if (this.next < this.#text.length) throw this.mistake(`expected the end, but ${this.#came()}`);
   }
 
-  /** In quotes of either kind, without escapes: NumPy writes none. */
+  /** Reads a string in single or double quotes, without escapes (NumPy writes none). */
   string(): string {
     const at = this.next;
     const quoted = this.#take(/'[^'\\\n]*'|"[^"\\\n]*"/y);
@@ -59,7 +59,7 @@ export class PythonLiteral {
     return word === 'True';
   }
 
-  /** A tuple of whole numbers, none negative, as many as a double counts; Python 2 wrote an L after them. */
+  /** Reads a tuple of whole numbers from 0 to 2^53 - 1. Python 2 wrote an L after each number. */
   sizes(): number[] {
     const sizes: number[] = [];
     const comma = this.#list('(', ')', () => {
@@ -75,17 +75,17 @@ export class PythonLiteral {
       this.#take(/L/y);
       sizes.push(size);
     });
-    // (3) is the number three.
+    // In Python, (3) is a number, not a tuple.
     if (sizes.length === 1 && !comma) throw this.mistake(`expected ',' in a tuple of one`);
     return sizes;
   }
 
-  /** @param at where, in characters from the start of the text */
+  /** @param at the position, in characters from the start of the text */
   mistake(message: string, at = this.#position): FormatError {
     return new FormatError(`${this.#file}: at byte ${this.start + at}: ${message}`);
   }
 
-  /** Items with commas between them, and perhaps one after them: whether there is one. */
+  /** Reads items with commas between them. @returns whether a comma follows the last item */
   #list(open: string, close: string, item: () => void): boolean {
     this.#expect(open);
     let comma = false;
@@ -108,7 +108,7 @@ export class PythonLiteral {
     this.#position++;
   }
 
-  /** What matches here, if anything does; the pattern is sticky. */
+  /** Takes the match of a sticky pattern at the position; undefined if there is none. */
   #take(pattern: RegExp): string | undefined {
     pattern.lastIndex = this.#position;
     const [match] = pattern.exec(this.#text) ?? [];

@@ -1,4 +1,4 @@
-/** Whether the tensors of a file fit the parameters and states that they are to be written to. */
+/** Checks that the tensors of a file fit the parameters and states to write them to. */
 
 import { describeValue } from '../arguments/describe.js';
 import { DTypeError, FormatError, ShapeError, ValueError } from '../errors.js';
@@ -12,14 +12,14 @@ import { assertAtRest, isVariable } from './values.js';
 export interface Described {
   readonly name: string;
   readonly shape: readonly number[];
-  /** What it is read as; undefined if it cannot be read. */
+  /** The dtype that it is read as; undefined if it cannot be read. */
   readonly dtype: DType | undefined;
-  /** Its type in the file, for errors. */
+  /** Its type in the file, for error messages. */
   readonly description: string;
 }
 
 /**
- * Checks that there is a tensor for each variable, of its dtype and shape.
+ * Checks that the file has a tensor of the same name, dtype and shape for each variable.
  * @returns `wanted`
  * @throws ValueError if one is not a parameter or a state; FormatError if the file lacks a tensor; DTypeError or
  *   ShapeError if one does not fit; StateError if a run in flight reads or writes a variable
@@ -42,7 +42,7 @@ export function fitting(
     if (tensor === undefined) {
       const names = found.map((other) => other.name);
       throw new FormatError(
-        `${file}: there is no tensor '${name}', for ${variable} ${listed(names)}`,
+        `${file}: there is no tensor '${name}' for ${variable} ${listed(names)}`,
       );
     }
     const expected = `${file}: tensor '${name}': ${variable} is ${variable.dtype} ${formatShape(variable.shape)}`;

@@ -1,6 +1,6 @@
 /**
- * Parameters in files: safetensors, as Python's `safetensors` and everything built on it read and
- * write them (https://github.com/huggingface/safetensors, "Format").
+ * Reads and writes tensors as safetensors, the format of Python's `safetensors`
+ * (https://github.com/huggingface/safetensors, "Format").
  */
 
 import { describeValue } from '../arguments/describe.js';
@@ -34,22 +34,23 @@ import { type FilePath, type FileSource, pathOf, sourceOf } from './sources.js';
 import { namedValues, type Restored, restoredIn, type Saved, savedTensors } from './values.js';
 
 const saveOptions = declareOptions('save', {
-  /** Your own strings by name, which `loadMetadata` gives back. */
+  /** User strings by name. `loadMetadata` returns them. */
   metadata: optional(checkedLater<Metadata>('a record of strings')),
 });
 
-/** What `save` may be told. */
+/** The options of `save`. */
 export interface SaveOptions extends OptionsOf<typeof saveOptions> {}
 
 /**
- * Writes values to a safetensors file, whole or not at all: under a temporary name beside it first. When it returns the
- * file is on the disk, except under `node --permission`, which forbids fsync (`forebay doctor` says so).
+ * Writes values to a safetensors file, completely or not at all: a temporary file in the same folder is renamed to
+ * `file`. When `save` returns, the file is on the disk, except under `node --permission`, which forbids fsync
+ * (`forebay doctor` reports this).
  * @param file a path or a `file:` URL
- * @param parameters a list of parameters and states, or a record of them (or of tensors) by the
- *   names they are to have in the file
- * @throws ValueError if a value cannot be saved or an option is unknown; GraphError if two parameters have one name;
- *   StateError if a run in flight writes one; FormatError, naming the file, if it cannot be written. After an error the
- *   file is as it was.
+ * @param parameters a list of parameters and states, or a record of parameters, states and tensors by their names in
+ *   the file
+ * @throws ValueError if a value cannot be saved or an option is unknown; GraphError if two parameters have the same
+ *   name; StateError if a run in flight writes a parameter; FormatError, naming the file, if it cannot be written.
+ *   After an error the file is unchanged.
  */
 export function save(file: FilePath, parameters: Saved, options?: SaveOptions): void {
   const path = pathOf(file, 'save');
@@ -58,25 +59,28 @@ export function save(file: FilePath, parameters: Saved, options?: SaveOptions): 
   writeAtomically(path, [header, ...tensors.map(bytesIn)]);
 }
 
-/** What a file is written of: its beginning, and then these tensors. */
-export interface Layout {
+/** The content of a file to write: the header, then the tensors in this order. */
+export interface FilePlan {
   readonly header: Uint8Array;
   readonly tensors: readonly Tensor[];
 }
 
-/** @throws ValueError if a value cannot be saved; StateError if a run in flight writes a variable */
+/**
+ * Plans the content of a file.
+ * @throws ValueError if a value cannot be saved; StateError if a run in flight writes a variable
+ */
 export function layOut(
   context: string,
   values: ReadonlyMap<string, Variable | Tensor>,
   givenMetadata: Metadata,
-): Layout {
+): FilePlan {
   const metadata = checkMetadata(context, givenMetadata);
   const named = savedTensors(context, values);
   for (const { name } of named) {
     if (isWritable(name) && name !== metadataKey) continue;
-    throw new ValueError(`${context}: no tensor of a file can be named ${JSON.stringify(name)}`);
+    throw new ValueError(`${context}: a tensor of a file cannot be named ${JSON.stringify(name)}`);
   }
-  // Wide elements first: so each tensor lies at a multiple of its elements' size.
+  // Wide elements first, so that each tensor begins at a multiple of its element size.
   named.sort((a, b) => bytesOf[b.tensor.dtype] - bytesOf[a.tensor.dtype]);
   let end = 0;
   const entries = named.map(({ name, tensor: { dtype, shape, size } }): NewEntry => {
@@ -96,17 +100,18 @@ export function layOut(
 /**
  * Reads a safetensors file.
  *
- * float32, float64 and int32 are read as they are. float16, bfloat16 and the types of 8 bits become float32; bool and
- * all other integers become int32, and an integer that int32 does not hold is refused, by name. Tensors of other types,
- * complex numbers among them, are skipped, and a warning of the process names them, unless `onSkipped` is given. What is
- * not asked for is not read, and may be of any type.
+ * float32, float64 and int32 are read unchanged. float16, bfloat16 and the 8-bit floats become float32. bool and all
+ * other integers become int32, and an integer that does not fit in int32 is refused with its tensor's name. Tensors
+ * of other types, such as complex numbers, are skipped, and a process warning names them unless `onSkipped` is given.
+ * Tensors that are not requested are not read, and may have any type.
  * @param file a path, a `file:` URL, or the bytes of a file
- * @param into parameters and states to write what was read to: all of them, or, if one does not
- *   fit, none. Other tensors of the file are left out. Or options: which tensors to read, and as which dtypes.
+ * @param into the parameters and states to write the tensors to: all of them or, if one does not fit, none. Other
+ *   tensors of the file are not read. Or options: which tensors to read, and as which dtypes.
  * @returns the tensors by name
- * @throws FormatError, naming file, place and reason, if the file is missing, damaged or larger or smaller than it
- *   says, if it lacks a tensor that is asked for, or if that cannot be read; ValueError if an option is unknown;
- *   ShapeError or DTypeError if a tensor does not fit; StateError if one of a run in flight would be written
+ * @throws FormatError, naming file, position and reason, if the file is missing or damaged, if its length does not
+ *   match its header, or if a requested tensor is missing or cannot be read; ValueError if an option is unknown;
+ *   ShapeError or DTypeError if a tensor does not fit; StateError if a run in flight reads or writes a variable of
+ *   `into`
  */
 export function load(file: FileSource, into?: Restored | LoadOptions): Record<string, Tensor> {
   const source = sourceOf(file, 'load');
@@ -124,7 +129,7 @@ export function load(file: FileSource, into?: Restored | LoadOptions): Record<st
   return tensors;
 }
 
-/** As `load`, from bytes wherever they are. `file`: how errors name them. */
+/** Reads tensors from an `OpenFile`, as `load` does. `file` is its name in error messages. */
 export function readSafetensors(file: string, open: OpenFile, options: LoadOptions = {}): Found {
   const { header, dataStart } = readHeader(file, open);
   const names = header.entries.map(({ name }) => name);
@@ -135,7 +140,7 @@ export function readSafetensors(file: string, open: OpenFile, options: LoadOptio
     if (!selection.has(name)) continue;
     const reason = unreadable(entry);
     if (type === undefined || reason !== undefined) {
-      // What may be damage is not passed over: whoever wants the other tensors asks for them.
+      // An unknown dtype may mean a damaged file, so it is not skipped. The option `only` reads the other tensors.
       const left = isKnown(entry) && selection.skip(name, reason as string);
       if (left) continue;
       throw selection.refusal(name, reason as string);
@@ -148,8 +153,8 @@ export function readSafetensors(file: string, open: OpenFile, options: LoadOptio
 
 /**
  * Reads tensors into variables.
- * @param choose what to write to, by the names of the file, all of which must be readable; what it throws, and whatever
- *   else is thrown, comes before anything is written
+ * @param choose returns the variables to write to, by the names in the file; all these tensors must be readable. If
+ *   `choose` or a read throws, no variable has been written.
  */
 export function restoreTensors(
   file: string,
@@ -182,7 +187,7 @@ function readTensor(
   return new Tensor(data, shape);
 }
 
-/** A tensor of a file, as errors describe it and `fitting` compares it. */
+/** The description of a tensor of a file, for `fitting` and for error messages. */
 export function described(entry: Entry): Described {
   const { name, code, type, shape } = entry;
   const reason = unreadable(entry);
@@ -193,9 +198,9 @@ export function described(entry: Entry): Described {
 }
 
 /**
- * The strings that a file was saved with, by name. Reads no tensor: they may be of any types.
+ * Reads the metadata strings of a safetensors file, by name. Reads no tensor, so the tensors may have any types.
  * @param file a path, a `file:` URL, or the bytes of a file
- * @throws FormatError as `load` does
+ * @throws FormatError if the file is missing or its header is not valid
  */
 export function loadMetadata(file: FileSource): Record<string, string> {
   const source = sourceOf(file, 'loadMetadata');
@@ -225,14 +230,14 @@ function readHeader(file: string, open: OpenFile): { header: Header; dataStart: 
   return { header: parseHeader(file, json, open.size - dataStart), dataStart };
 }
 
-/** A copy, as it may be an object that changes. @throws ValueError if it is not a record of strings */
+/** Returns a copy, because the caller may change the object. @throws ValueError if it is not a record of strings */
 function checkMetadata(context: string, metadata: Metadata): Metadata {
   const expected = `${context}: expected metadata as a record of strings,`;
   const entries = assertRecord(metadata, expected);
   for (const [key, value] of entries) {
     if (!isWritable(key) || !isWritable(value)) {
       throw new ValueError(
-        `${context}: metadata are strings, but ${JSON.stringify(key)} is ${describeValue(value)}`,
+        `${context}: expected metadata as strings, but ${JSON.stringify(key)} is ${describeValue(value)}`,
       );
     }
   }

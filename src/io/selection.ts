@@ -1,4 +1,4 @@
-/** Which tensors of a file are read, as which dtypes, and what becomes of those that cannot be read. */
+/** Selects the tensors of a file to read and their dtypes, and reports the tensors that cannot be read. */
 
 import { types } from 'node:util';
 import { callback } from '../arguments/kinds.js';
@@ -12,11 +12,11 @@ import type { Tensor } from '../tensor/tensor.js';
 export interface Skipped {
   /** Its name in the file. */
   readonly name: string;
-  /** Why it cannot be read: which type its elements have, for example. */
+  /** Why it cannot be read, for example the type of its elements. */
   readonly reason: string;
 }
 
-/** What was read of a file. */
+/** The result of reading a file. */
 export interface Found {
   readonly tensors: Record<string, Tensor>;
   readonly skipped: readonly Skipped[];
@@ -56,44 +56,44 @@ const namesOrPattern: Kind<readonly string[] | RegExp> = {
 
 const loadOptions = declareOptions('load, loadNpz', {
   /**
-   * Read only the tensors of these names, each of which must be there and readable; or those whose names match a
-   * regular expression, such as `/^encoder\./`. All tensors when left out.
+   * Read only the tensors of these names, each of which must be in the file and readable. Or read only the tensors
+   * whose names match a regular expression, such as `/^encoder\./`. All tensors by default.
    */
   only: optional(namesOrPattern, 'names', 'keys', 'filter', 'match'),
   /**
-   * The dtype of all tensors that are read, or dtypes by name. Floats are rounded to it; an integer that it does not
-   * hold exactly is refused. When left out, float32, float64 and int32 stay what they are, other floats become float32,
-   * other integers and bools int32.
+   * The dtype of all tensors that are read, or dtypes by name. Floats are rounded to it. An integer that it does not
+   * represent exactly is refused. By default float32, float64 and int32 are unchanged, other floats become float32,
+   * and other integers and bools become int32.
    */
   dtype: optional(dtypeOrDTypes, 'dtypes', 'type'),
   /**
    * Called once, before the tensors are returned, with the tensors that were skipped because forebay does not read
-   * their type: complex numbers, for example. When left out, a warning of the process names them.
+   * their type, for example complex numbers. By default a process warning names them.
    */
   onSkipped: optional(callback<(skipped: readonly Skipped[]) => void>(), 'skipped', 'onSkip'),
 });
 
-/** What `load` and `loadNpz` may be told. */
+/** The options of `load` and `loadNpz`. */
 export interface LoadOptions extends OptionsOf<typeof loadOptions> {}
 
-/** @throws ValueError or DTypeError for options that are not acceptable */
+/** Checks the options. @throws ValueError or DTypeError if an option is not acceptable */
 export function readLoadOptions(context: string, options: unknown): LoadOptions {
   return loadOptions.read(options, context);
 }
 
-/** Which of a file's tensors are read. */
+/** The tensors of a file that are read. */
 export class Selection {
   readonly skipped: Skipped[] = [];
   readonly #file: string;
   readonly #dtype: DTypes | undefined;
-  /** Those that are asked for by name: they are not skipped, but refused. */
+  /** The tensors requested by name: if one cannot be read, it is refused and not skipped. */
   readonly #named: ReadonlySet<string> | undefined;
   readonly #chosen: ReadonlySet<string>;
 
   /**
-   * @param names all that the file has
-   * @throws FormatError if the file lacks a tensor that is asked for, or has none that matches; DTypeError if a dtype
-   *   is given for a tensor that is not read
+   * @param names the names of all tensors of the file
+   * @throws FormatError if a requested tensor is missing, or no tensor matches; DTypeError if a dtype is given for a
+   *   tensor that is not read
    */
   constructor(file: string, { only, dtype }: LoadOptions, names: readonly string[]) {
     this.#file = file;
@@ -114,14 +114,14 @@ export class Selection {
     return this.#chosen.has(name);
   }
 
-  /** The dtype that a tensor is to have, if one is asked for. */
+  /** The requested dtype of a tensor; undefined if none was requested. */
   dtypeOf(name: string): DType | undefined {
     const dtype = this.#dtype;
     if (!isRecord(dtype)) return dtype as DType | undefined;
     return Object.hasOwn(dtype, name) ? (dtype as Record<string, DType>)[name] : undefined;
   }
 
-  /** Leaves out a tensor that cannot be read, unless it is asked for by name. @returns whether it may be left out */
+  /** Skips a tensor that cannot be read, unless it was requested by name. @returns whether it was skipped */
   skip(name: string, reason: string): boolean {
     if (this.#named?.has(name)) return false;
     this.skipped.push({ name, reason });
@@ -130,7 +130,7 @@ export class Selection {
 
   refusal(name: string, reason: string): FormatError {
     return new FormatError(
-      `${this.#file}: tensor '${name}' cannot be read: ${reason}; read the others by only`,
+      `${this.#file}: tensor '${name}' cannot be read: ${reason}; the option only reads the other tensors`,
     );
   }
 }
@@ -145,7 +145,7 @@ function chosen(file: string, only: LoadOptions['only'], names: readonly string[
     if (missing === undefined) return new Set(only);
     throw new FormatError(`${file}: there is no tensor '${missing}' ${listed(names)}`);
   }
-  // A copy: one that goes on from its last match would leave out every other name.
+  // A copy without g and y, because with these flags a match starts where the last one ended.
   const pattern = new RegExp(only.source, only.flags.replace(/[gy]/g, ''));
   const matching = names.filter((name) => pattern.test(name));
   if (matching.length > 0) return new Set(matching);
@@ -154,14 +154,14 @@ function chosen(file: string, only: LoadOptions['only'], names: readonly string[
 
 const mostListed = 20;
 
-/** The names that a file has, for errors. */
+/** The names of the tensors of a file, for error messages. */
 export function listed(names: readonly string[]): string {
   const first = names.slice(0, mostListed).map((name) => `'${name}'`);
   const more = names.length > mostListed ? `, and ${names.length - mostListed} more` : '';
   return `(there are: ${first.join(', ') || 'none'}${more})`;
 }
 
-/** Names the tensors that were skipped, if there are any: to the callback, or in a warning of the process. */
+/** Reports skipped tensors, if any, to the callback or in a process warning. */
 export function report(
   context: string,
   file: string,
@@ -176,7 +176,7 @@ export function report(
   const first = skipped.slice(0, mostListed).map(({ name, reason }) => `'${name}' (${reason})`);
   const more = skipped.length > mostListed ? `, and ${skipped.length - mostListed} more` : '';
   process.emitWarning(
-    `${context}: ${file}: skipped ${first.join(', ')}${more}; name the others by only, or give onSkipped`,
+    `${context}: ${file}: skipped ${first.join(', ')}${more}; select the other tensors with the option only, or set onSkipped`,
     { type: 'ForebayWarning', code: 'FOREBAY_SKIPPED' },
   );
 }

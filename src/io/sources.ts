@@ -1,4 +1,4 @@
-/** What loaders read from and savers write to: paths, `file:` URLs, and bytes in memory. */
+/** The sources of loaders and targets of savers: paths, `file:` URLs, and bytes in memory. */
 
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,20 +8,20 @@ import { FormatError, ValueError } from '../errors.js';
 import { inMemory } from './bytes.js';
 import { type OpenFile, withFile } from './files.js';
 
-/** A `file:` URL. Declared by what is read of it, as not every TypeScript setup has the type `URL`. */
+/** A `file:` URL. Declared with `href` only, because not every TypeScript setup has the type `URL`. */
 export interface FileUrl {
   /** The whole URL, as in `file:///models/net.safetensors`. */
   readonly href: string;
 }
 
-/** Where a file is: a path, absolute or relative to the working directory, or a `file:` URL. */
+/** A path, absolute or relative to the working directory, or a `file:` URL. */
 export type FilePath = string | FileUrl;
 
-/** What a loader reads: a file, or the bytes of one, as a `Uint8Array` (a `Buffer` is one) or an `ArrayBuffer`. */
+/** A file, or the bytes of a file as a `Uint8Array` (which includes `Buffer`), an `ArrayBuffer` or a `SharedArrayBuffer`. */
 export type FileSource = FilePath | Uint8Array | ArrayBuffer | SharedArrayBuffer;
 
 /**
- * The path of a file, as it was given.
+ * Returns the path of a file, not resolved.
  * @throws ValueError if it is neither a path nor a `file:` URL
  */
 export function pathOf(file: unknown, context: string): string {
@@ -33,8 +33,8 @@ export function pathOf(file: unknown, context: string): string {
 }
 
 /**
- * The absolute path of a file: for work that goes on after the call returns, as the working directory may change
- * meanwhile.
+ * Returns the absolute path of a file. Used for work that continues after the call returns, because the working
+ * directory may change in the meantime.
  * @throws ValueError if it is neither a path nor a `file:` URL; FormatError if there is no working directory
  */
 export function absolutePathOf(file: unknown, context: string): string {
@@ -48,15 +48,15 @@ export function absolutePathOf(file: unknown, context: string): string {
   }
 }
 
-/** Something that can be read like a file. */
+/** A source that can be read like a file. */
 export interface Source {
-  /** How errors name it. */
+  /** Its name in error messages. */
   readonly name: string;
-  /** Opens it, reads from it, closes it. @throws FormatError if it is missing, not a regular file, or unreadable */
+  /** Opens it, calls `read`, and closes it. @throws FormatError if it is missing, not a regular file, or unreadable */
   read<T>(read: (open: OpenFile) => T): T;
 }
 
-/** @throws ValueError if it is neither a path, a `file:` URL nor bytes, or if the bytes have been transferred away */
+/** @throws ValueError if `source` is not a path, a `file:` URL or bytes, or if the bytes were transferred */
 export function sourceOf(source: unknown, context: string): Source {
   const bytes = bytesOf(source, context);
   if (bytes === undefined) {
@@ -68,14 +68,16 @@ export function sourceOf(source: unknown, context: string): Source {
 }
 
 function bytesOf(source: unknown, context: string): Uint8Array | undefined {
-  // Not by `instanceof`: bytes may come from another realm.
+  // Not `instanceof`, because bytes may come from another realm.
   if (!types.isUint8Array(source) && !types.isAnyArrayBuffer(source)) return undefined;
   try {
     if (types.isAnyArrayBuffer(source)) return new Uint8Array(source);
-    // Its own methods may be anything; a view of our own has ours. A view that is detached has no buffer to view.
+    // A new view, because the methods of the given one may be overridden. This throws if the buffer is detached.
     return new Uint8Array(source.buffer, source.byteOffset, source.byteLength);
   } catch (cause) {
-    throw new ValueError(`${context}: the bytes have been transferred away`, { cause });
+    throw new ValueError(`${context}: the bytes have been transferred away`, {
+      cause,
+    });
   }
 }
 
@@ -84,7 +86,7 @@ function pathOfUrl(url: unknown): string | undefined {
     const href = typeof url === 'string' ? url : (url as FileUrl).href;
     return typeof href === 'string' ? fileURLToPath(href) : undefined;
   } catch {
-    // Another protocol, no URL at all, or an object that cannot be looked at.
+    // Another protocol, not a URL, or an object whose `href` throws.
     return undefined;
   }
 }

@@ -1,17 +1,18 @@
-/** Deflate, unpacked within a bound: zlib's own memory, and what it is to be trusted with. */
+/** Decompresses deflate data with a bound on its size. */
 
 import { gunzipSync, inflateRawSync, type ZlibOptions } from 'node:zlib';
 import type { FormatError } from '../errors.js';
 
-/** As many bytes as one can become: 258 from two bits, rounded up (zlib's own technical note). */
+/** The most bytes that one byte can expand to: 258 from two bits, rounded up (technical note of zlib). */
 export const mostExpansion = 1032;
 
 const formats = { raw: inflateRawSync, gzip: gunzipSync } as const;
 
 /**
- * What packed bytes unpack to, and how many of them it took.
- * @param most as many as are wanted: none beyond them is unpacked
- * @param refuse the error for bytes that do not end there (`more`), or that are not sound
+ * Decompresses bytes.
+ * @param most the largest size of the result, in bytes
+ * @param refuse returns the error if the result exceeds `most` (`more` is true) or the data are not valid
+ * @returns the decompressed bytes, and how many compressed bytes were used
  */
 export function unpack(
   format: keyof typeof formats,
@@ -21,7 +22,7 @@ export function unpack(
   options: ZlibOptions = {},
 ): { readonly bytes: Uint8Array; readonly consumed: number } {
   try {
-    // `info` gives the engine too, which knows where the stream ended; the types omit it.
+    // `info` also returns the engine, which has the end of the stream. The types omit it.
     const { buffer, engine } = formats[format](packed, {
       info: true,
       maxOutputLength: Math.max(most, 1),

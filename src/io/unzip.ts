@@ -1,4 +1,4 @@
-/** The members of a zip archive, unpacked: each within the size that its record gives, and checked. */
+/** Unpacks the members of a zip archive, each within the size in its record, and checks them. */
 
 import { constants } from 'node:buffer';
 import { crc32 } from 'node:zlib';
@@ -12,8 +12,8 @@ import { methods } from './zip-records.js';
 const pieceBytes = 2 ** 20;
 
 /**
- * A member's bytes: those in the file where it is stored, else in memory.
- * @throws FormatError, naming the file, when they are not what the directory says
+ * The content of a member: read from the file if it is stored, else unpacked in memory.
+ * @throws FormatError, naming the file, if its size or checksum is not that in the directory
  */
 export function openMember(file: string, open: OpenFile, member: Member): OpenFile {
   const { begin, end, size, method } = member;
@@ -34,18 +34,18 @@ function inflate(file: string, packed: OpenFile, { name, begin, size }: Member):
   const mistake = (what: string, cause?: unknown) =>
     new FormatError(`${file}: member ${JSON.stringify(name)} at byte ${begin}: ${what}`, { cause });
   if (size > constants.MAX_LENGTH) {
-    throw mistake(`it unpacks to ${size} bytes, more than fit into one piece of memory`);
+    throw mistake(`it unpacks to ${size} bytes, more than one buffer can hold`);
   }
   const refuse = (more: boolean, cause: Error) =>
     more
-      ? mistake(`expected ${size} bytes, as the directory says, but more came`, cause)
-      : mistake(`not a sound deflate stream: ${cause.message}`, cause);
-  // Of a small member no more than its size is held ready.
+      ? mistake(`expected ${size} bytes, as the directory says, but there are more`, cause)
+      : mistake(`not a valid deflate stream: ${cause.message}`, cause);
+  // For a small member, allocate no more than its size.
   const chunkSize = Math.min(Math.max(size, 64), pieceBytes);
   const input = bytesAt(packed, 0, packed.size);
   const { bytes, consumed } = unpack('raw', input, size, refuse, { chunkSize });
   if (bytes.length !== size) {
-    throw mistake(`expected ${size} bytes, as the directory says, but ${bytes.length} came`);
+    throw mistake(`expected ${size} bytes, as the directory says, but there are ${bytes.length}`);
   }
   if (consumed !== packed.size) {
     throw mistake(`expected ${packed.size} packed bytes, but the stream ends after ${consumed}`);

@@ -1,4 +1,4 @@
-/** What is written to files and read from them: values by name, none of which a run is changing. */
+/** The values that are written to files and read from them, by name. No run may be changing them. */
 
 import { describeValue } from '../arguments/describe.js';
 import { assertList, assertRecord, isList, isRecord } from '../arguments/read.js';
@@ -6,10 +6,10 @@ import { GraphError, StateError, ValueError } from '../errors.js';
 import { inFlight, Variable, writtenInFlight } from '../graph/leaf.js';
 import { asTensor, isTensor, type Tensor } from '../tensor/tensor.js';
 
-/** What is saved: parameters and states under their own names, or anything under names of choice. */
+/** Values to save: a list of parameters and states, saved under their own names, or a record of values by other names. */
 export type Saved = readonly Variable[] | Readonly<Record<string, Variable | Tensor>>;
 
-/** What is restored: parameters and states by their own names, or by other names in the file. */
+/** Variables to restore: a list of parameters and states, or a record of them by their names in the file. */
 export type Restored = readonly Variable[] | Readonly<Record<string, Variable>>;
 
 /** Whether a value is a parameter or a state of this copy of forebay. Never throws. */
@@ -22,9 +22,9 @@ export function isVariable(value: unknown): value is Variable {
 }
 
 /**
- * Values by name.
- * @throws ValueError if it is neither a list of parameters and states nor a plain record; GraphError if two have one
- *   name
+ * Returns the values by name.
+ * @throws ValueError if `values` is not a list of parameters and states or a plain record; GraphError if two have the
+ *   same name
  */
 export function namedValues<T>(
   context: string,
@@ -53,7 +53,7 @@ export function namedValues<T>(
   return named;
 }
 
-/** A layer has its parameters in a list; a single parameter belongs in one. */
+/** What to do if a layer or a single parameter was given in place of a list. */
 function remedyFor(value: unknown): string {
   if (isVariable(value)) return '; put it in a list: [parameter]';
   try {
@@ -65,7 +65,7 @@ function remedyFor(value: unknown): string {
 }
 
 /**
- * The parameters and states to restore; undefined if these are options.
+ * Returns the parameters and states to restore; undefined if `given` is undefined or a record of options.
  * @throws ValueError or GraphError, as `namedValues` does
  */
 export function restoredIn(context: string, given: unknown): Map<string, Variable> | undefined {
@@ -82,22 +82,28 @@ function holdsValues(record: Readonly<Record<string, unknown>>): boolean {
   }
 }
 
-/** Before it is saved: half an update must not get into a file. Runs that only read it are no matter. */
+/**
+ * Checks a variable before it is saved, because a file must not contain half an update. Runs may read the variable.
+ * @throws StateError if a run in flight writes it
+ */
 export function assertUnwritten(context: string, variable: Variable): void {
   if (!writtenInFlight(variable)) return;
-  throw new StateError(`${context}: a run that writes ${variable} is in flight; await it before`);
+  throw new StateError(`${context}: a run that writes ${variable} is in flight; await it first`);
 }
 
-/** Before it is set from a file: a run in flight sees the values of one moment. */
+/**
+ * Checks a variable before it is set from a file, because its values must not change during a run.
+ * @throws StateError if a run in flight reads or writes it
+ */
 export function assertAtRest(context: string, variable: Variable): void {
   if (!inFlight(variable)) return;
   throw new StateError(
-    `${context}: a run that reads or writes ${variable} is in flight; await it before`,
+    `${context}: a run that reads or writes ${variable} is in flight; await it first`,
   );
 }
 
 /**
- * The tensors to save, by name.
+ * Returns the tensors to save, with their names.
  * @throws ValueError if one is neither a variable nor a tensor; StateError if a run in flight writes one
  */
 export function savedTensors(

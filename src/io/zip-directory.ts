@@ -1,8 +1,8 @@
 /**
- * The directory of a zip archive: which members there are, and where
- * (https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT, sections 4.3 and 4.5.3). Written here
- * as the core of forebay has no dependencies, and strictly: the two places that describe a member must
- * agree, no two members share a byte, and nothing is believed that the file's length does not allow.
+ * Reads the directory of a zip archive: its members and their locations
+ * (https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT, sections 4.3 and 4.5.3). The reader is part of forebay
+ * because the core has no dependencies. It is strict: the two records of a member must agree, members must not
+ * overlap, and all values are checked against the length of the file.
  */
 
 import { FormatError } from '../errors.js';
@@ -25,18 +25,18 @@ export interface Member {
   readonly name: string;
   readonly method: Method;
   readonly crc: number;
-  /** The packed bytes are those from `begin` to before `end`. */
+  /** The packed bytes are from `begin` (included) to `end` (excluded). */
   readonly begin: number;
   readonly end: number;
-  /** The bytes that they unpack to. */
+  /** The unpacked size in bytes. */
   readonly size: number;
 }
 
 const longestComment = 0xffff;
 
 /**
- * Reads the directory, and the record before each member.
- * @throws FormatError, naming file and byte
+ * Reads the directory, and the local record before each member.
+ * @throws FormatError, naming file and byte, if a record is not valid or not supported
  */
 export function readDirectory(file: string, open: OpenFile): Member[] {
   const { count, begin, end } = findDirectory(file, open);
@@ -47,7 +47,7 @@ export function readDirectory(file: string, open: OpenFile): Member[] {
     const at = directory.position;
     const entry = readEntry(directory);
     if (names.has(entry.name)) {
-      throw directory.mistake(`the member ${JSON.stringify(entry.name)} is there twice`, at);
+      throw directory.mistake(`the member ${JSON.stringify(entry.name)} appears twice`, at);
     }
     names.add(entry.name);
     entries.push(entry);
@@ -62,11 +62,11 @@ interface Directory {
   readonly count: number;
   readonly begin: number;
   readonly end: number;
-  /** Where the record that says so is. */
+  /** The byte at which the end record begins. */
   readonly said: number;
-  /** The numbers of the files that hold the end and the beginning of it: 0, if there is one file. */
+  /** The numbers of the files that hold the end and the beginning of the directory: 0 if there is one file. */
   readonly disks: readonly number[];
-  /** How many of the members are in the last of those files. */
+  /** The number of members in the last of those files. */
   readonly inLast: number;
 }
 
@@ -103,7 +103,7 @@ function readEnd64(file: string, open: OpenFile, endStart: number): Directory {
   const locatorStart = endStart - locator64.bytes;
   if (locatorStart < 0) {
     throw new FormatError(
-      `${file}: expected a zip64 locator before the record at byte ${endStart}, but there is no room`,
+      `${file}: expected a zip64 locator before the record at byte ${endStart}, but the file is too short`,
     );
   }
   const locator = new FieldReader(file, bytesAt(open, locatorStart, locator64.bytes), locatorStart);
@@ -112,7 +112,7 @@ function readEnd64(file: string, open: OpenFile, endStart: number): Directory {
   const start = locator.u64();
   if (start + end64.bytes > locatorStart) {
     throw locator.mistake(
-      `the zip64 record of the directory's end is at byte ${start}, but has to end before byte ${locatorStart}`,
+      `the zip64 record of the directory's end is at byte ${start}, but must end before byte ${locatorStart}`,
     );
   }
   const fields = new FieldReader(file, bytesAt(open, start, end64.bytes), start);
@@ -128,11 +128,11 @@ function checkDirectory(file: string, directory: Directory): Directory {
   const { count, begin, end, said, disks, inLast } = directory;
   const at = `${file}: at byte ${said}:`;
   if (disks.some((disk) => disk !== 0) || inLast !== count) {
-    throw new FormatError(`${at} the archive is in several files, which is not read`);
+    throw new FormatError(`${at} the archive is split into several files, which is not supported`);
   }
   if (end !== said) {
     throw new FormatError(
-      `${at} the directory is said to lie at bytes ${begin} to ${end}, but has to end here`,
+      `${at} the directory is stated to be at bytes ${begin} to ${end}, but must end here`,
     );
   }
   if (count * records.central.bytes > end - begin) {
@@ -141,7 +141,7 @@ function checkDirectory(file: string, directory: Directory): Directory {
   return directory;
 }
 
-/** What the directory says of a member. */
+/** The entry of a member in the directory. */
 interface Entry {
   readonly name: string;
   readonly nameBytes: Uint8Array;
@@ -175,15 +175,16 @@ function readEntry(directory: FieldReader): Entry {
   directory.skip(commentLength);
   const member = `member ${JSON.stringify(name)}`;
   if (flag & (flags.encrypted | flags.patched | flags.masked)) {
-    throw directory.mistake(`${member} is encrypted or a patch, which is not read`, at);
+    throw directory.mistake(`${member} is encrypted or a patch, which is not supported`, at);
   }
   if (method !== methods.stored && method !== methods.deflated) {
     throw directory.mistake(
-      `${member} is packed by method ${method}, but 0 (stored) and 8 (deflated) are read`,
+      `${member} is packed by method ${method}, but only 0 (stored) and 8 (deflated) are supported`,
       at,
     );
   }
-  if (disk !== 0) throw directory.mistake(`${member} is in another file, which is not read`, at);
+  if (disk !== 0)
+    throw directory.mistake(`${member} is in another file, which is not supported`, at);
   const [size, packed, begin] = wide;
   checkSizes(directory, member, { method, packed, size }, at);
   return { name, nameBytes, method, crc, packed, size, start: begin };
@@ -204,7 +205,7 @@ function checkSizes(
   }
   if (size > packed * mostExpansion) {
     throw directory.mistake(
-      `${member} is said to unpack from ${packed} bytes to ${size}, which deflate cannot do`,
+      `${member} is stated to unpack from ${packed} bytes to ${size}, more than deflate can produce`,
       at,
     );
   }
@@ -213,7 +214,7 @@ function checkSizes(
 function decodeName(directory: FieldReader, bytes: Uint8Array, flag: number, at: number): string {
   const name = Buffer.from(bytes).toString('utf8');
   const same = Buffer.compare(Buffer.from(name), bytes) === 0;
-  // Without the flag the names are in whatever a system once used; ASCII is the same in all.
+  // Without the flag, the encoding of a name is unknown, but ASCII is the same in all encodings.
   const known = (flag & flags.utf8) !== 0 || bytes.every((byte) => byte < 0x80);
   if (same && known && isWellFormed(name)) return name;
   throw directory.mistake('the name of this member is neither ASCII nor UTF-8', at);
@@ -221,7 +222,7 @@ function decodeName(directory: FieldReader, bytes: Uint8Array, flag: number, at:
 
 type Three = readonly [size: number, packed: number, start: number];
 
-/** The values themselves, or where they say so, from zip64's field among the extra ones. */
+/** Returns the values, with those that are marked as 64-bit read from the zip64 extra field. */
 function readExtra64(extra: FieldReader, values: Three): Three {
   if (!values.includes(none32)) return values;
   while (extra.left >= 4) {
@@ -230,10 +231,10 @@ function readExtra64(extra: FieldReader, values: Three): Three {
     if (id === extra64)
       return values.map((value) => (value === none32 ? field.u64() : value)) as unknown as Three;
   }
-  throw extra.mistake('a size or an offset is in a zip64 field, but there is none');
+  throw extra.mistake('expected a zip64 field with a size or an offset, but there is none');
 }
 
-/** Where the members' bytes are, none of which two of them share: few must not unpack to many. */
+/** Locates the bytes of all members. Members must not overlap, or a small file could unpack to a huge size. */
 function locateAll(
   file: string,
   open: OpenFile,
@@ -250,7 +251,7 @@ function locateAll(
   });
 }
 
-/** By the record before the bytes, which has to say what the directory says. */
+/** Locates the bytes of a member by its local record, which must agree with the directory. */
 function locate(
   file: string,
   open: OpenFile,
@@ -274,16 +275,16 @@ function locate(
   const [nameLength, extraLength] = [local.u16(), local.u16()];
   const begin = fixed + nameLength + extraLength;
   const end = begin + packed;
-  // Before more is read: all that is read of all members is then no more than the file.
+  // Checked before reading more, so that the reads of all members together are at most the size of the file.
   if (end > limit) {
-    throw new FormatError(`${file}: ${member} lies at bytes ${begin} to ${end}, but ${overlap}`);
+    throw new FormatError(`${file}: ${member} is at bytes ${begin} to ${end}, but ${overlap}`);
   }
   const rest = new FieldReader(file, bytesAt(open, fixed, nameLength + extraLength), fixed);
   const disagree = (what: string) =>
     local.mistake(`the record of ${member} and the directory disagree on ${what}`, start);
   if (Buffer.compare(rest.bytes(nameLength), nameBytes) !== 0) throw disagree('its name');
   if (localMethod !== method) throw disagree('its method');
-  // Whoever wrote it to a pipe knew neither before it was over; the directory does.
+  // A writer to a pipe does not have the size and checksum yet; then only the directory holds them.
   if ((flag & flags.sizesFollow) === 0) {
     const [wideSize, widePacked] = readExtra64(rest, [localSize, localPacked, 0]);
     if (wideSize !== size || widePacked !== packed) throw disagree('its size');

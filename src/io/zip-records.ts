@@ -1,4 +1,4 @@
-/** What the records of a zip archive are made of, to be read and written. */
+/** The records of a zip archive, and readers and writers for their fields. */
 
 import { FormatError } from '../errors.js';
 
@@ -14,12 +14,12 @@ export const records = {
   locator64: { signature: 0x07064b50, bytes: 20 },
 } as const;
 
-/** What a field of 16 or 32 bits holds whose value is in a record of zip64. */
+/** The values of 16-bit and 32-bit fields that mean: the value is in a zip64 record. */
 export const none16 = 0xffff;
 export const none32 = 0xffffffff;
-/** The extra field of zip64. */
+/** The id of the zip64 extra field. */
 export const extra64 = 0x0001;
-/** Bits of the flags. */
+/** Bits of the flags field. */
 export const flags = {
   encrypted: 1,
   sizesFollow: 8,
@@ -33,7 +33,7 @@ export class FieldReader {
   readonly #view: DataView;
   #next = 0;
 
-  /** @param start where in the file the bytes are */
+  /** @param start the position of the bytes in the file */
   constructor(
     readonly file: string,
     readonly all: Uint8Array,
@@ -42,7 +42,7 @@ export class FieldReader {
     this.#view = new DataView(all.buffer, all.byteOffset, all.byteLength);
   }
 
-  /** The byte of the file that is next. */
+  /** The position of the next byte in the file. */
   get position(): number {
     return this.start + this.#next;
   }
@@ -59,11 +59,11 @@ export class FieldReader {
     return this.#view.getUint32(this.#advance(4), true);
   }
 
-  /** @throws FormatError for a number that no file needs */
+  /** @throws FormatError if the number is larger than 2^53 - 1 */
   u64(): number {
     const value = this.#view.getBigUint64(this.#advance(8), true);
     if (value <= BigInt(Number.MAX_SAFE_INTEGER)) return Number(value);
-    throw this.mistake(`${value} is more than any file has bytes`, this.position - 8);
+    throw this.mistake(`${value} is larger than any file`, this.position - 8);
   }
 
   bytes(length: number): Uint8Array {

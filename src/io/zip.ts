@@ -1,4 +1,4 @@
-/** Writes a zip archive, with zip64's records where a size, an offset or a count needs them. */
+/** Writes a zip archive, with zip64 records if a size, an offset or a count needs them. */
 
 import { crc32, deflateRawSync } from 'node:zlib';
 import {
@@ -12,7 +12,7 @@ import {
   records,
 } from './zip-records.js';
 
-/** What is to be packed; its bytes are the parts, one after another. */
+/** A member to pack. Its content is the concatenation of `parts`. */
 export interface Unpacked {
   readonly name: string;
   readonly parts: readonly Uint8Array[];
@@ -29,16 +29,16 @@ interface Written {
 
 export interface ZipOptions {
   readonly compress?: boolean;
-  /** The size or offset from which zip64's records are used; less than the format's own for tests. */
+  /** The size or offset from which zip64 records are used. Tests set it below the limit of the format. */
   readonly wideFrom?: number;
 }
 
 const pieceBytes = 2 ** 20;
 const version = { plain: 20, wide: 45 };
-// The first day that the format knows: equal tensors give equal archives.
+// The earliest date of the format. It is constant so that equal tensors give equal archives.
 const firstDay = 0x21;
 
-/** The archive, piece by piece. */
+/** Yields the bytes of the archive, piece by piece. */
 export function* zip(
   members: Iterable<Unpacked>,
   { compress = false, wideFrom = none32 }: ZipOptions = {},
@@ -72,7 +72,7 @@ function checksum(parts: readonly Uint8Array[]): number {
   let crc = 0;
   for (const part of parts) {
     for (let start = 0; start < part.length; start += pieceBytes) {
-      // A copy, as a leaf's memory is shared, which not everything in Node takes.
+      // A copy, because the memory of leaves is shared, and some Node functions do not accept shared memory.
       crc = crc32(part.slice(start, start + pieceBytes), crc);
     }
   }

@@ -1,4 +1,4 @@
-/** Loads the addon, once, at the first native call: importing forebay does no work and never throws. */
+/** Loads the addon once, at the first native call. Importing forebay does no work and never throws. */
 
 import { NativeError } from '../errors.js';
 import type { TypedArray } from '../tensor/dtype.js';
@@ -8,7 +8,7 @@ import { namedBy, nothingFound, remedyFor, replace } from './remedy.js';
 import { abi, expectedKernels, type KernelRow } from './table.js';
 import { version } from './version.js';
 
-/** What the addon says of itself. */
+/** The addon's description of itself. */
 export interface Description {
   readonly abi: number;
   readonly version: string;
@@ -16,16 +16,16 @@ export interface Description {
   readonly kernels: readonly KernelRow[];
   readonly simd: { readonly active: string; readonly available: readonly string[] };
   readonly blas: { readonly library: string; readonly core: string; readonly threads: number };
-  /** Columns of a right operand that the product's own kernel takes at a time, by dtype. */
+  /** The width of a panel by dtype: the columns of a right operand that forebay's own product kernel takes at a time. */
   readonly panels: { readonly float32: number; readonly float64: number };
 }
 
-/** What the addon hands out to be handed back. */
+/** An opaque object that the addon returns and later takes as an argument. */
 export interface Handle<Kind extends string> {
   readonly kind?: Kind;
 }
 
-/** The addon's entry points; `kernels.ts` says what the geometries hold, `program.ts` the rest. */
+/** The entry points of the addon. `kernels.ts` documents the geometries, `program.ts` the rest. */
 export interface Addon {
   describe(): Description;
   map(kernel: number, geometry: Float64Array, out: TypedArray, ...inputs: TypedArray[]): void;
@@ -96,7 +96,7 @@ interface Loaded {
 
 let loaded: Loaded | undefined;
 
-/** Whether the addon is in use: from then on it is too late to choose another. */
+/** Whether the addon is loaded. After that, another one cannot be chosen. */
 export function isLoaded(): boolean {
   return loaded !== undefined;
 }
@@ -107,7 +107,7 @@ export function load(): Loaded {
   return loaded;
 }
 
-/** The id of a kernel. @throws NativeError when there is none of that name */
+/** The id of a kernel. @throws NativeError if there is no kernel of that name */
 export function kernelId(family: KernelRow['family'], name: string): number {
   const id = load().ids.get(`${family} ${name}`);
   if (id === undefined) {
@@ -139,8 +139,8 @@ function openFile(choice: Choice): Addon {
   if (wrong !== undefined) throw refused(choice, wrong, replace(choice));
   const holder = { exports: {} as Addon };
   try {
-    // Not `require`: bundlers replace it, a single executable's knows only Node's own modules, and those that load
-    // files by what `require` names stop at a file that is not JavaScript.
+    // Not `require`: bundlers replace it, the one of a single executable loads only Node's own modules, and tools that
+    // load the files named in `require` fail at a file that is not JavaScript.
     process.dlopen(holder, choice.file);
   } catch (cause) {
     const reason = messageOf(cause).replace(/\.$/, '');
@@ -156,7 +156,7 @@ function refused(choice: Choice, reason: string, remedy: string, cause?: unknown
   );
 }
 
-/** Compares an addon with what this version needs. @throws NativeError that names what an addon of another one lacks */
+/** Compares an addon with what this version needs. @throws NativeError, naming the difference, if it does not fit */
 export function verify(description: Description, choice: Choice): void {
   const stale = (what: string) =>
     new NativeError(

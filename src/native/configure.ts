@@ -1,4 +1,4 @@
-/** `configure`: what is decided once for the process, before the native half is used. */
+/** `configure`: settings that are made once for the process, before the native addon is used. */
 
 import { declareOptions, type Kind, type OptionsOf, optional } from '../arguments/options.js';
 import { StateError } from '../errors.js';
@@ -12,9 +12,9 @@ const path: Kind<string> = {
 
 const configureOptions = declareOptions('configure', {
   /**
-   * The file of the native addon, absolute or from the current folder. It counts before the environment variable
-   * FOREBAY_ADDON and before the file that comes with the package. It is for programs that move the addon: bundles and
-   * single executables.
+   * The file of the native addon, an absolute path or a path relative to the current folder. It takes precedence over
+   * the environment variable FOREBAY_ADDON and over the file in the package. It is for programs that move the addon:
+   * bundles and single executables.
    */
   addon: optional(path, 'path', 'file', 'binary'),
 });
@@ -23,10 +23,10 @@ const configureOptions = declareOptions('configure', {
 export interface ConfigureOptions extends OptionsOf<typeof configureOptions> {}
 
 /**
- * Settings of this process (in a worker: of this worker), to be made before anything is computed. Options that are left
- * out stay as they are.
- * @throws StateError if the native addon is loaded already: something was computed, or `nativeInfo`, `setThreads` or
- *   `getThreads` was called; ValueError for an unknown option, or an `addon` that is not a path
+ * Sets options of this process (in a worker: of this worker). Call it before anything is computed. Options that are
+ * left out keep their values.
+ * @throws StateError if the native addon is already loaded, because something was computed, or `nativeInfo`,
+ *   `setThreads` or `getThreads` was called; ValueError if an option is unknown or `addon` is not a path
  */
 export function configure(options: ConfigureOptions): void {
   const { addon } = configureOptions.read(options);

@@ -1,4 +1,4 @@
-/** Which addon is loaded, from where, or why none is: for `forebay doctor`. Never throws. */
+/** For `forebay doctor`: which addon is loaded and from where, or why none is loaded. Never throws. */
 
 import type { NativeError } from '../errors.js';
 import { load } from './addon.js';
@@ -6,11 +6,11 @@ import { type NativeInfo, nativeInfo } from './info.js';
 import { type Choice, chooseAddon } from './locate.js';
 
 export interface Diagnosis {
-  /** The addon that was chosen, whether it loads or not; undefined if there is none. */
+  /** The chosen addon, even if it does not load; undefined if there is none. */
   readonly choice: Choice | undefined;
-  /** What it says of itself, when it loads. */
+  /** The addon's description of itself; undefined if it does not load. */
   readonly info: NativeInfo | undefined;
-  /** Why it does not load; the message ends in the remedy. */
+  /** Why it does not load; the message ends with the remedy. */
   readonly error: NativeError | undefined;
 }
 

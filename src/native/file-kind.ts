@@ -1,12 +1,12 @@
 /**
- * What kind of file an addon is, by its first bytes, before the system is asked to load it: the system says "no such
- * file" of an addon for another processor, and ends the process with SIGBUS if the file was cut off.
+ * Checks the first bytes of an addon before the system loads it. The system reports "no such file" for an addon for
+ * another processor, and ends the process with SIGBUS if the file is truncated.
  */
 
 import { type Stats, statSync } from 'node:fs';
 import { beginning } from './surroundings.js';
 
-/** ELF's numbers of the processors that Node runs on, by Node's names. */
+/** The ELF numbers of the processors that Node runs on, with Node's names. */
 const processors: Readonly<Record<number, string>> = {
   3: 'ia32',
   21: 'ppc64',
@@ -25,8 +25,8 @@ const names: Readonly<Record<string, string>> = {
 };
 
 /**
- * Why a file cannot be an addon of this machine, as a sentence about it; undefined if it may well be one, or may not be
- * looked at.
+ * The reason why a file cannot be an addon for this machine, as a sentence. Undefined if it can be one, or if the file
+ * cannot be read.
  */
 export function wrongKind(
   file: string,
@@ -39,10 +39,10 @@ export function wrongKind(
   const start = beginning(file, 64);
   if (start === undefined) return undefined;
   const made = madeFor(start, stats.size);
-  if (made === undefined) return 'it is not a native addon: it is no shared library';
+  if (made === undefined) return 'it is not a native addon: it is not a shared library';
   if (made === 'cut off') return 'the file is cut off: a part of it is missing';
   const [platform, arch] = made;
-  // Every other system has ELF, as Linux.
+  // All other systems use ELF, like Linux.
   const wanted = machine.platform in names ? machine.platform : 'linux';
   if (platform !== wanted) {
     return `it is an addon for ${names[platform]}, but this is ${names[machine.platform] ?? machine.platform}`;
@@ -52,7 +52,7 @@ export function wrongKind(
     : `it is an addon for ${arch} processors, but this process is for ${machine.arch}`;
 }
 
-/** The platform and, for ELF, the processor that a library is for; undefined if it is no library. */
+/** The platform and, for ELF, the processor that a library is for; undefined if it is not a library. */
 function madeFor(
   start: string,
   size: number,
@@ -68,7 +68,7 @@ function ofElf(start: string, size: number): readonly [string, string | undefine
   const view = new DataView(Uint8Array.from(start, (letter) => letter.charCodeAt(0)).buffer);
   const littleEndian = view.getUint8(5) === 1;
   const processor = view.getUint16(18, littleEndian);
-  // The table of sections lies at the end. (Of 64-bit files; no Node-API addon of ours is of 32 bits.)
+  // The section table is at the end of the file. (Only 64-bit files are checked; forebay has no 32-bit addon.)
   const table = Number(view.getBigUint64(40, littleEndian));
   const length = view.getUint16(58, littleEndian) * view.getUint16(60, littleEndian);
   if (view.getUint8(4) === 2 && table + length > size) return 'cut off';

@@ -1,24 +1,24 @@
-/** What the native half is made of, for people who ask why it is slow, or which one was loaded. */
+/** Describes the native addon: which one is loaded, and what determines its speed. */
 
 import { load } from './addon.js';
 
-/** What the native half is made of. */
+/** The description of the native addon. */
 export interface NativeInfo {
   /** The version of forebay that the addon was built from. */
   readonly version: string;
   /** The version of the interface between the addon and TypeScript. */
   readonly abi: number;
-  /** The kernels' instruction set in use, and those that this machine has. */
+  /** The instruction set that the kernels use, and those that this machine supports. */
   readonly simd: { readonly active: string; readonly available: readonly string[] };
-  /** Which BLAS multiplies matrices, for which core it is tuned, and its own threads: 1, as forebay has its own. */
+  /** The BLAS library, the core it is tuned for, and its number of threads: 1, because forebay has its own threads. */
   readonly blas: { readonly library: string; readonly core: string; readonly threads: number };
-  /** How many threads a run may use, unless its program says otherwise. */
+  /** The number of threads that a run may use, unless its program sets another. */
   readonly threads: number;
 }
 
 /**
- * Which native half was loaded, and what it found on this machine.
- * @throws NativeError, with the remedy, when the addon does not load
+ * Returns the description of the loaded native addon on this machine. Loads it if necessary.
+ * @throws NativeError, with the remedy, if the addon does not load
  */
 export function nativeInfo(): NativeInfo {
   const { addon, description } = load();
@@ -27,8 +27,8 @@ export function nativeInfo(): NativeInfo {
 }
 
 /**
- * Floating-point operations a second that one thread can make at best, a multiply-add being two: a
- * loop that touches no memory, measured now, for some 20 ms. For benchmarks; not public.
+ * The peak rate of one thread, in floating-point operations per second. A multiply-add counts as two. Measured during
+ * the call by a loop without memory accesses, for about 20 ms. For benchmarks; not public.
  */
 export function fmaPeak(dtype: 'float32' | 'float64'): number {
   return load().addon.fmaPeak(dtype === 'float64' ? 64 : 32);

@@ -1,6 +1,6 @@
 /**
- * Kernels as functions over strided views. A call is prepared once, when shapes are known, and then
- * made as often as needed: preparation packs the geometry that the addon reads and checks.
+ * Kernels as functions over strided views. A call is prepared once, when the shapes are known, and can then be made
+ * many times. The preparation packs the geometry that the addon reads and checks.
  */
 
 import { NativeError } from '../errors.js';
@@ -8,7 +8,7 @@ import { type DType, type TypedArray, typedArray } from '../tensor/dtype.js';
 import { stridesOf } from '../tensor/shape.js';
 import { kernelId, load, messageOf } from './addon.js';
 
-/** Element (i, j, …) is at offset + i * strides[0] + j * strides[1] + …, in elements; 0 repeats. */
+/** Element (i, j, …) is at offset + i * strides[0] + j * strides[1] + …, in elements. A stride of 0 repeats. */
 export interface Layout {
   readonly offset: number;
   readonly strides: readonly number[];
@@ -16,7 +16,7 @@ export interface Layout {
 
 const pack = (layout: Layout) => [layout.offset, ...layout.strides];
 
-/** @throws NativeError in place of whatever the addon throws */
+/** @throws NativeError if `run` throws */
 function call(what: string, run: () => void): void {
   try {
     run();
@@ -27,11 +27,11 @@ function call(what: string, run: () => void): void {
 
 export type MapCall = (out: TypedArray, ...inputs: TypedArray[]) => void;
 
-// An unrolled sequence asks for the same few calls thousands of times, and packing is what costs.
+// An unrolled sequence prepares the same few calls thousands of times, and packing dominates the cost.
 const preparedMaps = new Map<string, MapCall>();
 const maxPreparedMaps = 4096;
 
-/** An element-wise kernel over all of `shape`; a layout for the result and for each operand. */
+/** Prepares an element-wise kernel over `shape`, with a layout for the result and for each operand. */
 export function prepareMap(
   kernel: string,
   shape: readonly number[],
@@ -39,7 +39,7 @@ export function prepareMap(
   inputs: readonly Layout[],
   family: 'map' | 'cast' = 'map',
 ): MapCall {
-  // No elements: nothing to do, and no offset that could lie within the memory.
+  // Without elements there is nothing to do, and the offset may be outside the memory.
   if (shape.includes(0)) return () => {};
   const geometry = [shape.length, ...shape, ...pack(out), ...inputs.flatMap(pack)];
   const key = `${family} ${kernel} ${geometry.join(' ')}`;
@@ -55,7 +55,7 @@ export function prepareMap(
   return prepared;
 }
 
-/** Reduces `input`'s `axes`; the result is contiguous, with the other axes in order. */
+/** Prepares a reduction over `axes`. The result is contiguous, with the other axes in order. */
 export function prepareReduce(
   kernel: string,
   shape: readonly number[],
@@ -85,13 +85,13 @@ export interface Product {
   readonly k: number;
   readonly transposeA: boolean;
   readonly transposeB: boolean;
-  /** Elements from one matrix of a batch to the next along each batch axis; 0 repeats. */
+  /** The elements from one matrix of a batch to the next, along each batch axis. 0 repeats the matrix. */
   readonly batchStridesA: readonly number[];
   readonly batchStridesB: readonly number[];
   readonly batchStridesC: readonly number[];
 }
 
-/** C = op(A) op(B), for a batch of row-major matrices without gaps between their rows. */
+/** Prepares C = op(A) op(B) for a batch of row-major matrices without gaps between their rows. */
 export function prepareProduct(
   p: Product,
 ): (out: TypedArray, a: TypedArray, b: TypedArray) => void {
@@ -114,7 +114,7 @@ export function prepareProduct(
   return (out, a, b) => call('gemm', () => addon.product(geometry, 1, 0, out, a, b));
 }
 
-/** Fills all of `out` with the draw that (seed, run) names. */
+/** Prepares a kernel that fills `out` with the draw of (seed, run). */
 export function prepareRandom(
   kernel: string,
   seed: number,
@@ -124,7 +124,7 @@ export function prepareRandom(
   return (out, run) => call(kernel, () => addon.random(id, seed, run, out));
 }
 
-/** A single 0 of each dtype: what a fill with zeros reads, with strides of 0. */
+/** One 0 of each dtype. A fill with zeros copies it with strides of 0. */
 export const zero: Readonly<Record<DType, TypedArray>> = {
   float32: typedArray('float32', 1),
   float64: typedArray('float64', 1),

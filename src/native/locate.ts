@@ -1,19 +1,19 @@
-/** Which file the addon is. Looks in a few places, in the order in which people would expect to be obeyed. */
+/** Chooses the file of the addon. Settings of the user come first, then built files, then the prebuilt file. */
 
 import { dirname, join, resolve } from 'node:path';
 import { cacheFolder, look, usesMusl, variable } from './surroundings.js';
 
-/** The addon's file, and why it is this one. */
+/** The file of the addon, and why it was chosen. */
 export interface Choice {
   readonly file: string;
   /**
-   * `configure` and `FOREBAY_ADDON`: it was named. `built`: it was compiled here, by `npx forebay build` or in a
-   * checkout. `prebuilt`: it came with the package.
+   * `configure`, `FOREBAY_ADDON`: the user named the file. `built`: it was compiled on this machine, by
+   * `npx forebay build` or in a checkout. `prebuilt`: it came with the package.
    */
   readonly by: 'configure' | 'FOREBAY_ADDON' | 'built' | 'prebuilt';
 }
 
-/** Where the addon may be, in the package that this file is in. */
+/** The files where the addon may be in the package of this module. */
 interface PackageFiles {
   readonly folder: string;
   readonly built: string;
@@ -21,10 +21,10 @@ interface PackageFiles {
 }
 
 /**
- * Undefined when this code was bundled: `__dirname` is not that of the package then, if there is one at all.
+ * Returns undefined if this code was bundled, because then `__dirname` is missing or is not that of the package.
  *
- * Each path is written out, from `__dirname` and without `join`, which they would not recognise: so the tools that
- * trace which files an application needs (Vercel's nft, which Next.js uses too) find the addons and copy them.
+ * Each path is written out from `__dirname`, without `join`, for the tools that trace the files of an application
+ * (Vercel's nft, which Next.js uses too). They find and copy the addons only in this form.
  */
 function packageFiles(): PackageFiles | undefined {
   if (typeof __filename !== 'string' || typeof __dirname !== 'string') return undefined;
@@ -45,7 +45,7 @@ function packageFiles(): PackageFiles | undefined {
   };
 }
 
-/** The folder of the package; undefined when this code was bundled. */
+/** The folder of the package; undefined if this code was bundled. */
 export function packageFolder(): string | undefined {
   return packageFiles()?.folder;
 }
@@ -53,14 +53,14 @@ export function packageFolder(): string | undefined {
 /** The file of `configure({ addon })`. */
 let configured: string | undefined;
 
-/** Sets the file that is loaded, whatever else there is. */
+/** Sets the file to load, before all other files. */
 export function setAddon(file: string | undefined): void {
   configured = file;
 }
 
-/** The addon to load: the first that there is; one that was named is not looked for. Undefined when there is none. */
+/** The addon to load: the named file, without a check that it exists, or the first that exists; else undefined. */
 export function chooseAddon(): Choice | undefined {
-  // Absolute: a bare name would be looked for where the system has its libraries.
+  // Absolute, because the system searches its library folders for a bare name.
   if (configured !== undefined) return { file: resolve(configured), by: 'configure' };
   const named = variable('FOREBAY_ADDON');
   if (named !== undefined) return { file: resolve(named), by: 'FOREBAY_ADDON' };
@@ -70,7 +70,7 @@ export function chooseAddon(): Choice | undefined {
   const cache = cacheFolder();
   const cached = cache === undefined ? undefined : join(cache, 'forebay.node');
   if (cached !== undefined && look(cached) === 'there') return { file: cached, by: 'built' };
-  // What was linked with glibc may crash in a process of musl, instead of being refused.
+  // An addon linked with glibc may crash in a musl process instead of failing to load.
   if (files === undefined || usesMusl() || look(files.prebuilt) === 'missing') return undefined;
   return { file: files.prebuilt, by: 'prebuilt' };
 }

@@ -1,4 +1,4 @@
-/** Compiled programs as the addon runs them: made of a code that it checks, run here or on its threads. */
+/** Compiled programs in the addon: created from code that the addon checks, run on this thread or on its threads. */
 
 import { NativeError, ValueError } from '../errors.js';
 import { bytesOf, type DType, type TypedArray } from '../tensor/dtype.js';
@@ -7,17 +7,17 @@ import { type Addon, type Handle, load, messageOf } from './addon.js';
 export type NativeQueue = Handle<'queue'>;
 export type NativeProgram = Handle<'program'>;
 
-/** What a run answers, if not the index of the instruction whose result was not finite. */
+/** The status of a run, unless it is the index of the instruction whose result was not finite. */
 export const done = -1;
 export const cancelled = -2;
 const firstOverlap = -3;
 
-/** @throws NativeError in place of what the addon throws */
+/** @throws NativeError with the message of what the addon threw */
 function refused(what: string, cause: unknown): never {
   throw new NativeError(`${what}: ${messageOf(cause)}`, { cause });
 }
 
-/** Runs of programs in one queue go one at a time, in the order of asking, and are counted. */
+/** Creates a queue. Runs of the programs of one queue run one at a time, in the order of the calls, and are counted. */
 export function createQueue(): NativeQueue {
   try {
     return load().addon.createQueue();
@@ -27,9 +27,11 @@ export function createQueue(): NativeQueue {
 }
 
 /**
- * @param leaves of the code's buffers of kinds variable and constant, on SharedArrayBuffers
- * @param own feeds, then outputs, of runs that are given none, likewise; null if there are no such runs
- * @throws ValueError where there is too little memory: what was asked for is too large
+ * Creates a program.
+ * @param leaves the memory of the code's buffers of kinds variable and constant, on SharedArrayBuffers
+ * @param own the feeds, then the outputs, for runs without memory of their own, on SharedArrayBuffers; null if there
+ *   are no such runs
+ * @throws ValueError if there is not enough memory; NativeError if the addon refuses the code
  */
 export function createProgram(
   code: Float64Array,
@@ -48,11 +50,11 @@ export function createProgram(
 }
 
 /**
- * Runs on this thread, after runs of other programs that write the same leaves.
- * @param threads 0: as many as the process is set to
- * @param memory feeds, then outputs; none: the program's own
- * @returns `done`, the instruction that was not finite, or what `overlapOf` explains; only `done` has
- *   written anything
+ * Runs a program on this thread, after runs of other programs that write the same leaves.
+ * @param threads the number of threads; 0 means the number set for the process
+ * @param memory the feeds, then the outputs; null uses the program's own
+ * @returns `done`, the index of the instruction whose result was not finite, or a status for `overlapOf`; values are
+ *   written only if it is `done`
  */
 export function runProgram(
   program: NativeProgram,
@@ -71,7 +73,7 @@ export function runProgram(
   }
 }
 
-/** A run whose instructions are timed; `nanoseconds` has one element for each, to which its time is added. */
+/** Runs a program and times its instructions. The time of each is added to its element of `nanoseconds`. */
 export function profileProgram(
   program: NativeProgram,
   run: number,
@@ -88,21 +90,21 @@ export function profileProgram(
 
 export interface StartedRun {
   readonly program: NativeProgram;
-  /** Feeds, then outputs, on SharedArrayBuffers; as long as all steps need, one step's behind the other's. */
+  /** The feeds, then the outputs, on SharedArrayBuffers. Each holds the values of all steps, one after another. */
   readonly memory: readonly TypedArray[];
-  /** The first step's index; -1 for the one after the last run of the queue. */
+  /** The run index of the first step; -1 means the next index of the queue. */
   readonly run: number;
   readonly steps: number;
   readonly threads: number;
   readonly checkFinite: boolean;
   /**
-   * Called later, on this thread: with `done`, `cancelled` or the instruction; how many steps were done;
-   * and the index of the last that was begun.
+   * Called later on this thread, with the status (`done`, `cancelled` or the index of an instruction), the number of
+   * completed steps, and the run index of the last step that was begun.
    */
   readonly done: (status: number, steps: number, run: number) => void;
 }
 
-/** Starts runs off this thread, one after another. @returns what `cancelRun` takes */
+/** Starts runs off this thread, one after another. @returns the id for `cancelRun` */
 export function startProgram(start: StartedRun): number {
   const { program, memory, run, steps, threads, checkFinite } = start;
   try {
@@ -113,12 +115,12 @@ export function startProgram(start: StartedRun): number {
   }
 }
 
-/** Ends a run that was started, unless it has begun to write; `done` is called in any case. */
+/** Cancels a started run, unless it has begun to write. `done` is called in both cases. */
 export function cancelRun(run: number): void {
   load().addon.cancelRun(run);
 }
 
-/** Frees it: at once, or after its runs in flight. */
+/** Frees a program, at once or after its runs in flight. */
 export function disposeProgram(program: NativeProgram): void {
   load().addon.disposeProgram(program);
 }
@@ -128,7 +130,7 @@ export interface Overlap {
   readonly object: { readonly kind: 'feed' | 'output' | 'leaf'; readonly index: number };
 }
 
-/** Which memory overlaps which, of a run that was refused for that: its status is less than `cancelled`. */
+/** Returns which memory overlaps which, for a run that was refused with a status less than `cancelled`. */
 export function overlapOf(status: number, feeds: number, outputs: number, leaves: number): Overlap {
   const objects = feeds + outputs + leaves;
   const subject = Math.floor((firstOverlap - status) / objects);
@@ -148,10 +150,10 @@ export function overlapOf(status: number, feeds: number, outputs: number, leaves
 }
 
 /**
- * Computes with leaves on this thread as a run does: waits for its turn, and for those who read what
- * it writes.
- * @param write is called after `compute`, when nobody reads the leaves that it writes
- * @throws NativeError where there is no memory to wait with; what `compute` throws
+ * Computes with leaves on this thread, ordered like a run: after runs that write these leaves, and before it writes,
+ * after runs that read them.
+ * @param write called after `compute`, when no run reads the leaves in `writes`
+ * @throws NativeError if there is no memory for the claim; the error of `compute`
  */
 export function withLeaves<T>(
   reads: readonly TypedArray[],
@@ -184,9 +186,9 @@ function claimLeaves(
 }
 
 /**
- * Copies examples to their places in a minibatch: `out` is [outer, batch, inner], of which rows `from` on are
- * filled with the examples `rows` of `source`, which is [examples, outer, inner].
- * @throws NativeError for an index that is not an example, or rows beyond the batch
+ * Copies examples into a minibatch. `out` has shape [outer, batch, inner]. Its rows from `from` on are
+ * filled with the examples `rows` of `source`, which has shape [examples, outer, inner].
+ * @throws NativeError if an index is not that of an example, or a row is beyond the batch
  */
 export function gatherRows(
   out: TypedArray,
@@ -201,7 +203,7 @@ export function gatherRows(
   }
 }
 
-/** Bytes of the panels that a right operand [k, n] is packed into. */
+/** The size in bytes of the panels that a right operand [k, n] is packed into. */
 export function panelBytes(dtype: DType, k: number, n: number): number {
   if (dtype === 'int32') throw new NativeError('there are no panels of int32');
   const width = load().description.panels[dtype];

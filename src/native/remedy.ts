@@ -1,4 +1,4 @@
-/** Why the addon does not load, and what to type. Nothing here throws: it speaks when something else has failed. */
+/** Why the addon does not load, and what to do. Nothing here throws, because it is called after a failure. */
 
 import { type Choice, packageFolder } from './locate.js';
 import {
@@ -12,7 +12,7 @@ import { version } from './version.js';
 
 const compile = '"npx forebay build" compiles it on this machine';
 
-/** What the remedies depend on. Tests give other machines than this one. */
+/** The properties of a machine that the remedies depend on. Tests give other machines. */
 export interface Machine {
   readonly runtime: Runtime;
   readonly platform: string;
@@ -20,7 +20,7 @@ export interface Machine {
   readonly musl: boolean;
   readonly glibc: string | undefined;
   readonly permissionModel: boolean;
-  /** The folder of the package; undefined when forebay was bundled. */
+  /** The folder of the package; undefined if forebay was bundled. */
   readonly folder: string | undefined;
 }
 
@@ -30,7 +30,7 @@ export function thisMachine(): Machine {
     platform: process.platform,
     arch: process.arch,
     musl: usesMusl(),
-    // The only part that takes time: asked for when it is read.
+    // A getter, because this is the only slow value.
     get glibc() {
       return glibcVersion();
     },
@@ -44,7 +44,7 @@ const muslRemedy = `forebay has no binary for musl, the C library of Alpine Linu
 const bundledRemedy =
   "forebay was bundled, and its addon was left behind. Leave forebay external: esbuild and bun build: --external:forebay; webpack: externals: { forebay: 'commonjs forebay' }; Next.js: serverExternalPackages: ['forebay']; Rollup, Rolldown: external: ['forebay']; Vite: ssr: { external: ['forebay'] }. If you must move the addon yourself (a single executable), name its file by FOREBAY_ADDON=FILE or forebay.configure({ addon: FILE })";
 
-/** The sentence for when there is no file to load. */
+/** The message if there is no file to load. */
 export function nothingFound(machine = thisMachine()): string {
   const { folder, musl, platform, arch } = machine;
   const failed = "forebay's native addon was not found: ";
@@ -56,7 +56,7 @@ export function nothingFound(machine = thisMachine()): string {
   return `${failed}forebay has no binary for ${platform}-${arch}: ${compile}, with a C++ compiler, make, python3 and OpenBLAS (in a checkout: "npm run build:native")`;
 }
 
-/** What to do about a file that was chosen, but is of no use. */
+/** What to do if the chosen file cannot be used. */
 export function replace(choice: Choice): string {
   switch (choice.by) {
     case 'configure':
@@ -72,15 +72,15 @@ export function replace(choice: Choice): string {
   }
 }
 
-/** How the file came to be chosen, in brackets, where the user named it. */
+/** How the user named the file, in parentheses; empty if the user did not name it. */
 export function namedBy({ by }: Choice): string {
   if (by === 'configure') return ' (named by configure)';
   return by === 'FOREBAY_ADDON' ? ' (named by FOREBAY_ADDON)' : '';
 }
 
 /**
- * @param reason the first line of the error that loading the file ended in
- * @returns what is wrong, and what to type
+ * @param reason the first line of the error of loading the file
+ * @returns what is wrong, and what to do
  */
 export function remedyFor(reason: string, choice: Choice, machine = thisMachine()): string {
   const { runtime, musl } = machine;

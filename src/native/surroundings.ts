@@ -1,6 +1,6 @@
 /**
- * What forebay runs on: the runtime, the C library, and what it is allowed to see. Nothing here throws, for it is asked
- * when something else has failed already; a runtime that refuses an answer has given one.
+ * The environment of forebay: the runtime, the C library, and permissions. Nothing here throws, because it is called
+ * after a failure. If the runtime refuses access, the result says so.
  */
 
 import { closeSync, existsSync, openSync, readSync } from 'node:fs';
@@ -8,7 +8,7 @@ import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { version } from './version.js';
 
-/** Node, or what passes itself off as Node: `process.versions.node` is there in all three. */
+/** Node, or a runtime that imitates it: all three have `process.versions.node`. */
 export interface Runtime {
   readonly name: 'Node' | 'Bun' | 'Deno';
   readonly version: string;
@@ -26,9 +26,9 @@ export function variable(name: string): string | undefined {
   return attempt(() => process.env[name]) || undefined;
 }
 
-/** Whether there is a file; 'hidden' where the runtime does not allow to look. */
+/** Whether a file exists; 'hidden' if the runtime does not allow access to it. */
 export function look(file: string): 'there' | 'missing' | 'hidden' {
-  // Node's permission model and Deno throw, each an error of its own.
+  // Node's permission model and Deno throw different errors.
   const there = attempt(() => existsSync(file));
   return there === undefined ? 'hidden' : there ? 'there' : 'missing';
 }
@@ -47,8 +47,8 @@ export function beginning(file: string, bytes: number): string | undefined {
 }
 
 /**
- * Whether the C library of this process is musl, as on Alpine Linux. The program itself says by which loader it is
- * started. (`process.report` says it too, but waits for every worker that is busy.)
+ * Whether the C library of this process is musl, as on Alpine Linux. The executable names its loader.
+ * (`process.report` has it too, but waits for every busy worker.)
  */
 export function usesMusl(): boolean {
   if (process.platform !== 'linux') return false;
@@ -61,13 +61,13 @@ interface ReportHeader {
 }
 
 /**
- * The version of this system's glibc. Undefined where the C library is another, where the runtime does not tell, and
- * under Deno, which names the one that it was built with. Takes long while a worker is busy.
+ * The version of this system's glibc. Undefined if the C library is another, if the runtime does not report it, and
+ * under Deno, which reports the version it was built with. Slow while a worker is busy.
  */
 export function glibcVersion(): string | undefined {
   if (process.platform !== 'linux' || runtime().name === 'Deno') return undefined;
   return attempt(() => {
-    // Without the network's part, for which the report would ask a name server.
+    // Without the network section, for which the report would query a name server.
     const { excludeNetwork } = process.report as { excludeNetwork?: boolean };
     Object.assign(process.report, { excludeNetwork: true });
     try {
@@ -84,13 +84,13 @@ export function hasPermissionModel(): boolean {
 }
 
 /**
- * The folder of the addon that `npx forebay build` makes where the package's own folder cannot be written: one for each
- * version, platform and C library. Undefined where there is no folder for caches.
+ * The folder of the addon that `npx forebay build` makes if it cannot write the package's own folder. There is one for
+ * each version, platform and C library. Undefined if there is no cache folder.
  */
 export function cacheFolder(): string | undefined {
   const named = variable('XDG_CACHE_HOME');
   const home = attempt(() => homedir());
-  // A relative path there is to be ignored, by the specification of these variables.
+  // The XDG specification says to ignore a relative path.
   const base =
     named !== undefined && isAbsolute(named) ? named : home ? join(home, '.cache') : undefined;
   if (base === undefined) return undefined;

@@ -1,11 +1,11 @@
 /**
- * The kernels that the TypeScript half calls, by family: the contract with the addon. On load the
- * addon hands over its own table and the two are compared.
+ * The kernels that the TypeScript code calls, by family: the contract with the addon. On load, this table is compared
+ * with that of the addon.
  */
 
 import type { DType } from '../tensor/dtype.js';
 
-/** Changes whenever the arguments of an entry point do. */
+/** The version of the interface. It changes whenever the arguments of an entry point change. */
 export const abi = 2;
 
 export interface KernelRow {
@@ -39,9 +39,9 @@ export const expectedKernels: readonly KernelRow[] = [
   ...rows('map', 2, floating, 'add sub mul div pow maximum minimum'),
   ...rows('map', 2, all, 'greater equal'),
   ...rows('map', 3, all, 'where'),
-  // a b + c, a b - c, c - a b: what the compiler makes of a multiplication and an addition.
+  // a b + c, a b - c, c - a b: the compiler fuses a multiplication and an addition.
   ...rows('map', 3, floating, 'fma fms fnma'),
-  // A cast is named by what it makes; the dtypes are what it takes.
+  // A cast is named by its result dtype; `dtypes` are those of the operand.
   ...rows('cast', 1, all, 'float32 float64 int32'),
   ...rows('reduce', 1, floating, 'sum'),
   ...rows('reduce', 1, all, 'max argmax'),

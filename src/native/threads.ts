@@ -1,4 +1,4 @@
-/** How many threads a run may use, for all programs of the process that say nothing else. */
+/** The number of threads that a run may use, for all programs of the process that do not set their own. */
 
 import { describeValue } from '../arguments/describe.js';
 import { wholeNumber } from '../arguments/kinds.js';
@@ -9,10 +9,10 @@ import { load } from './addon.js';
 export const threadCount = wholeNumber(1);
 
 /**
- * Sets how many threads a run may use, the one that it is made on included. At first it is as many
- * as the process may run on at once, or as a container's quota of processor time suffices for, if that
- * is fewer; more than 64 count as 64. A program's bits may depend on it.
- * @throws ValueError unless `threads` is a positive integer; NativeError if the addon does not load
+ * Sets how many threads a run may use, including the thread that runs it. The default is the number of processors
+ * that the process may use, or the CPU quota of the container if that is smaller. More than 64 count as 64. The bits
+ * of a program's results may depend on it.
+ * @throws ValueError if `threads` is not a positive integer; NativeError if the addon does not load
  */
 export function setThreads(threads: number): void {
   if (!threadCount.accepts(threads)) {
@@ -24,7 +24,7 @@ export function setThreads(threads: number): void {
 }
 
 /**
- * How many threads a run may use, unless its program says otherwise.
+ * Returns how many threads a run may use, unless its program sets another number.
  * @throws NativeError if the addon does not load
  */
 export function getThreads(): number {

@@ -1,2 +1,2 @@
-/** The version of forebay that this code is of, as package.json has it: a test compares them. */
+/** The version of forebay. A test checks that it equals the version in package.json. */
 export const version = '0.1.0';

@@ -1,7 +1,7 @@
 /**
- * A training in a file, so that it can go on in another process with the same bits: what its updates
- * read and write, how many runs its programs have done (on which draws depend), and how far `fit` has come.
- * A safetensors file, of which Python reads the leaves by their names.
+ * Checkpoints: files from which a training continues in another process with the same bits. A checkpoint holds the
+ * leaves that the updates read and write, the run counts of the programs (draws depend on them), and the progress of
+ * `fit`. It is a safetensors file, so Python can read the leaves by name.
  */
 
 import { describeValue } from '../arguments/describe.js';
@@ -21,7 +21,7 @@ import { absolutePathOf, type FilePath, type FileSource, sourceOf } from '../io/
 import { allocate, type Tensor } from '../tensor/tensor.js';
 import { formatProgress, type Progress, parseProgress } from './progress.js';
 
-/** What has an index of its next run: a program. */
+/** An object with a run index: a program. */
 export interface Counted {
   /** The index of its next run. */
   runs: number;
@@ -29,40 +29,40 @@ export interface Counted {
 
 const resumeDeclaration = {
   /**
-   * What a step writes, as `sgd` and `adam` give it. The file holds all parameters and states that these
+   * The updates of a step, as `sgd` and `adam` return them. The file holds all parameters and states that the updates
    * write or depend on: weights, moments, a rate that is a state.
    */
   updates: required(checkedLater<Updates>('a list of [leaf, value] pairs'), 'update', 'parameters'),
-  /** The program whose draws are to go on, or several in a fixed order. */
+  /** The program whose draws continue, or several programs in a fixed order. */
   program: optional(checkedLater<Counted | readonly Counted[]>('a program'), 'programs'),
 };
 const resumeOptions = declareOptions('resume', resumeDeclaration);
 
-/** What `resume` is told. */
+/** The options of `resume`. */
 export interface ResumeOptions extends OptionsOf<typeof resumeOptions> {}
 
 const checkpointOptions = declareOptions('checkpoint', {
   ...resumeDeclaration,
-  /** Your own strings, such as how far a loop written by hand has come; `resume` gives them back. */
+  /** User strings, such as the progress of your own training loop. `resume` returns them. */
   metadata: optional(checkedLater<Metadata>('a record of strings')),
 });
 
-/** What `checkpoint` is told. */
+/** The options of `checkpoint`. */
 export interface CheckpointOptions extends OptionsOf<typeof checkpointOptions> {}
 
-/** What `resume` finds beside the leaves; `fit` goes on `from` it. */
+/** The content of a checkpoint except the leaves. The option `from` of `fit` takes it. */
 export interface Checkpoint {
-  /** Where it was read from. */
+  /** The name of the file that it was read from. */
   readonly file: string;
   /** The index of each program's next run. */
   readonly runs: readonly number[];
-  /** How far `fit` had come, if it wrote the file. */
+  /** The progress of `fit`; undefined if `fit` did not write the file. */
   readonly progress: Progress | undefined;
-  /** The strings of one's own that it was written with. */
+  /** The user strings that it was written with. */
   readonly metadata: Metadata;
 }
 
-// Of our metadata; others may not begin so.
+// The prefix of forebay's own metadata keys. User keys may not begin with it.
 const prefix = 'forebay.';
 const versionKey = `${prefix}checkpoint`;
 const runsKey = `${prefix}runs`;
@@ -70,17 +70,17 @@ const progressKey = `${prefix}progress`;
 const version = '1';
 
 /**
- * Writes a checkpoint off the JavaScript thread, whole or not at all. The values are those at the time of the
- * call: training may go on before the promise resolves. Checkpoints to one file are written in the order of
- * calling. When the promise resolves the file is on the disk, except under `node --permission`, which forbids fsync.
+ * Writes a checkpoint off the JavaScript thread, completely or not at all. The values are copied during the
+ * call, so training may continue before the promise resolves. Checkpoints to one file are written in the order of
+ * the calls. When the promise resolves, the file is on the disk, except under `node --permission`, which forbids fsync.
  *
  *     await checkpoint('model.checkpoint', { updates, program });
  *
- * @param file a path or a `file:` URL; a relative path means the file in the folder that is the working directory at
- *   the time of the call
- * @throws (rejects with) ValueError or GraphError if values cannot be saved, two leaves of one name among them, or an
- *   option is unknown; StateError if a run in flight writes a leaf; FormatError, naming the file, if it cannot be
- *   written: then it is as it was
+ * @param file a path or a `file:` URL; a relative path is resolved against the working directory at the time of the
+ *   call
+ * @throws (rejects with) ValueError or GraphError if values cannot be saved, if two leaves have the same name, or if
+ *   an option is unknown; StateError if a run in flight writes a leaf; FormatError, naming the file, if it cannot be
+ *   written. Then the file is unchanged
  */
 export async function checkpoint(file: FilePath, options: CheckpointOptions): Promise<void> {
   const path = absolutePathOf(file, 'checkpoint');
@@ -96,16 +96,16 @@ export async function checkpoint(file: FilePath, options: CheckpointOptions): Pr
 }
 
 /**
- * Reads a checkpoint into the leaves that it is of, and sets `program.runs`. The file is read and held against
- * all of them before the first is written: after an error every one is as it was.
+ * Reads a checkpoint into the leaves of the updates, and sets `program.runs`. The file is read and checked against
+ * all leaves before the first is written. After an error all leaves are unchanged.
  *
  *     const from = existsSync(file) ? resume(file, { updates, program }) : undefined;
  *     await fit(program, dataset, { epochs, batchSize, from, checkpoint: { file } });
  *
  * @param file a path, a `file:` URL, or the bytes of a file
- * @throws FormatError, naming the file, if it is missing, damaged or not a checkpoint, and if it has a leaf too
- *   many or too few, by name; ShapeError or DTypeError for a leaf that does not fit; ValueError for more programs
- *   than it has counts of, or an unknown option; StateError for a leaf or a program of a run in flight
+ * @throws FormatError, naming the file, if it is missing, damaged or not a checkpoint, or if it lacks a leaf or has
+ *   another one (both by name); ShapeError or DTypeError if a leaf does not fit; ValueError if there are more programs
+ *   than run counts in the file, or an option is unknown; StateError if a run in flight uses a leaf or a program
  */
 export function resume(file: FileSource, options: ResumeOptions): Checkpoint {
   const { name, read } = sourceOf(file, 'resume');
@@ -122,7 +122,7 @@ export function resume(file: FileSource, options: ResumeOptions): Checkpoint {
     }
     fitting('resume', name, header.entries.map(described), leaves);
     refuseOthers(name, header, leaves);
-    // Set to what they are: one that is busy or disposed refuses that before anything has changed.
+    // Set to the same value: a program that is busy or disposed throws here, before anything is changed.
     for (const program of programs) {
       const { runs } = program;
       program.runs = runs;
@@ -135,8 +135,8 @@ export function resume(file: FileSource, options: ResumeOptions): Checkpoint {
 }
 
 /**
- * The parameters and states that updates write or depend on, by name.
- * @throws ValueError or GraphError if they are not updates, or two leaves have one name
+ * Returns the parameters and states that the updates write or depend on, by name.
+ * @throws ValueError or GraphError if `updates` are not updates, or if two leaves have the same name
  */
 export function leavesOf(context: string, updates: Updates): ReadonlyMap<string, Variable> {
   reading(`${context}: updates:`, updates, () => checkUpdates(updates));
@@ -148,7 +148,7 @@ export function leavesOf(context: string, updates: Updates): ReadonlyMap<string,
     const name = node.name as string;
     if (named.has(name)) {
       throw new GraphError(
-        `${context}: two of the leaves that the updates write or read are named '${name}': each needs a name of its own`,
+        `${context}: two of the leaves that the updates write or read are named '${name}': give each its own name`,
       );
     }
     named.set(name, node);
@@ -156,7 +156,7 @@ export function leavesOf(context: string, updates: Updates): ReadonlyMap<string,
   return named;
 }
 
-/** The metadata of a checkpoint. @throws ValueError for keys that are ours, and for what is not a record */
+/** Returns the metadata of a checkpoint. @throws ValueError if `given` is not a record, or a key begins with 'forebay.' */
 export function metadataOf(
   runs: readonly number[],
   progress?: Progress,
@@ -180,10 +180,10 @@ export function metadataOf(
   };
 }
 
-// A fraction of a millisecond's work.
+// Copying this many elements takes a fraction of a millisecond.
 const pieceElements = 2 ** 18;
 
-/** The bytes of tensors as they are now, a piece at each step. */
+/** Copies the bytes of tensors, one piece in each step of the generator. */
 export function* copies(tensors: readonly Tensor[]): Generator<undefined, Uint8Array[]> {
   const copied: Uint8Array[] = [];
   for (const { data, dtype, shape } of tensors) {
@@ -208,7 +208,7 @@ function asked(
   return { leaves: leavesOf(context, updates), programs };
 }
 
-/** @throws ValueError if a value has no index of its next run */
+/** @throws ValueError if `program` has no number `runs` */
 function counted(context: string, program: unknown): Counted {
   const refused = () =>
     new ValueError(`${context}: expected a program, but received ${describeValue(program)}`);
@@ -219,17 +219,17 @@ function counted(context: string, program: unknown): Counted {
   });
 }
 
-/** @throws FormatError for metadata that `metadataOf` cannot have made */
+/** Reads the metadata of a checkpoint. @throws FormatError if `metadataOf` cannot have made them */
 function parse(file: string, metadata: Metadata): Checkpoint {
   const { [versionKey]: found, [runsKey]: runs, [progressKey]: progress, ...others } = metadata;
   if (found === undefined) {
     throw new FormatError(
-      `${file}: no checkpoint: its metadata have no '${versionKey}'; what save wrote is read by load`,
+      `${file}: not a checkpoint: its metadata have no '${versionKey}'; use load for the files of save`,
     );
   }
   if (found !== version) {
     throw new FormatError(
-      `${file}: expected a checkpoint of version ${version}, but it is of version ${found}`,
+      `${file}: expected a checkpoint of version ${version}, but its version is ${found}`,
     );
   }
   const parsed = <T>(key: string, read: () => T): T => {
@@ -265,6 +265,6 @@ function refuseOthers(
   const other = entries.find(({ name }) => !leaves.has(name));
   if (other === undefined) return;
   throw new FormatError(
-    `${file}: expected the ${leaves.size} leaves of the updates, but it also has '${other.name}': it is of another graph`,
+    `${file}: expected the ${leaves.size} leaves of the updates, but it also has '${other.name}': it belongs to another graph`,
   );
 }

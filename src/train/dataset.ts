@@ -1,4 +1,4 @@
-/** Datasets: examples, and how they get to where a program's inputs want them. */
+/** Datasets: checks examples against the inputs of a program, and copies them into minibatches. */
 
 import { describeValue } from '../arguments/describe.js';
 import { reading } from '../arguments/read.js';
@@ -9,13 +9,13 @@ import type { TypedArray } from '../tensor/dtype.js';
 import { formatShape, sizeOf } from '../tensor/shape.js';
 import { asTensor, isTensorLike, type Tensor, type TensorLike } from '../tensor/tensor.js';
 
-/** Tensors by the names of the inputs that they feed, examples along axis 0. */
+/** Tensors by the names of the inputs that they feed, with examples along axis 0. */
 export type Dataset = Readonly<Record<string, TensorLike>>;
 
-/** The dimension of an input along which minibatches are cut. */
+/** The name of the batch dimension of an input. */
 export const batchName = 'batch';
 
-/** One input's examples. A minibatch of it is [outer, batch, inner]. */
+/** The examples of one input. A minibatch has the shape [outer, batch, inner]. */
 export interface Column {
   readonly input: Input;
   readonly tensor: Tensor;
@@ -26,15 +26,15 @@ export interface Column {
 export interface Examples {
   readonly rows: number;
   readonly columns: readonly Column[];
-  /** What the names of dimensions other than 'batch' are. */
+  /** The sizes of named dimensions other than 'batch'. */
   readonly bindings: ReadonlyMap<string, number>;
 }
 
 /**
- * Checks a dataset against the inputs that it is to feed.
+ * Checks a dataset against the inputs of a program.
  * @throws ValueError if a tensor is missing, unknown or not a tensor, or if there are no rows;
- *   GraphError for an input without a 'batch' dimension; ShapeError or DTypeError for a tensor that
- *   does not fit its input, or for unequal numbers of rows
+ *   GraphError if an input does not have exactly one 'batch' dimension; ShapeError or DTypeError if a tensor
+ *   does not fit its input, or if the tensors have different numbers of rows
  */
 export function examplesOf(
   context: string,
@@ -63,14 +63,14 @@ export function examplesOf(
   const [first] = columns;
   if (!first) {
     throw new ValueError(
-      `${context}: the program has no inputs: there is nothing to cut into minibatches`,
+      `${context}: the program has no inputs, so there are no minibatches to feed`,
     );
   }
   const rows = first.tensor.shape[0] as number;
   for (const { input, tensor } of columns) {
     if (tensor.shape[0] === rows) continue;
     throw new ShapeError(
-      `${context}: the dataset has ${rows} examples for ${first.input}, but ${tensor.shape[0]} for ${input}: each needs as many`,
+      `${context}: the dataset has ${rows} examples for ${first.input}, but ${tensor.shape[0]} for ${input}; all tensors need the same number`,
     );
   }
   if (rows === 0)
@@ -89,7 +89,7 @@ function columnOf(
   const what = `${input} is ${input.dtype} ${formatShape(input.shape)}`;
   if (rest.length !== input.shape.length - 1) {
     throw new GraphError(
-      `${context}: ${what}: minibatches are cut along a dimension named '${batchName}', of which it must have one`,
+      `${context}: ${what}: expected exactly one dimension named '${batchName}', along which minibatches are taken`,
     );
   }
   const wanted = `${context}: ${what}: expected examples of ${input.dtype} ${formatShape(['rows', ...rest])}`;
@@ -123,16 +123,18 @@ function columnOf(
   };
 }
 
-/** How many elements one example has. */
+/** The number of elements of one example. */
 export function widthOf({ outer, inner }: Column): number {
   return outer * inner;
 }
 
 /**
- * Copies examples to their places in a minibatch [outer, batch, inner].
- * @param rows which examples; the first is the minibatch's example `from`
- * @param target the minibatch, of `batch` examples
- * @throws ValueError when the tensor's memory has been transferred away
+ * Copies examples into a minibatch of shape [outer, batch, inner].
+ * @param rows the indices of the examples
+ * @param from the index in the minibatch of the first of these examples
+ * @param target the memory of the minibatch
+ * @param batch the number of examples in the minibatch
+ * @throws ValueError if the memory of the tensor was transferred or resized
  */
 export function gather(
   { tensor, outer, inner, input }: Column,

@@ -24,18 +24,18 @@ export interface BatchRecord {
   readonly epoch: number;
   /** Counted from 0 in each epoch. */
   readonly batch: number;
-  /** How many examples it has. */
+  /** The number of examples of this step. */
   readonly rows: number;
-  /** The program's outputs, copies that may be kept. */
+  /** Copies of the outputs of the program. You may keep them. */
   readonly outputs: Readonly<Record<string, Tensor>>;
 }
 
 const validateOptions = declareOptions('fit: validate', {
   /** A program over the same parameters, without updates. */
   program: required(checkedLater<Program | Stepper>('a program')),
-  /** What it is to be run on after each epoch. */
+  /** The dataset that the program runs on after each epoch. */
   dataset: required(checkedLater<Dataset>('a record of tensors by the names of inputs'), 'data'),
-  /** As many as in training unless told otherwise. */
+  /** The number of examples in a run; by default the batchSize of the training. */
   batchSize: optional(wholeNumber(1), 'batch'),
 });
 
@@ -43,57 +43,59 @@ const validateOptions = declareOptions('fit: validate', {
 export interface FitValidation extends OptionsOf<typeof validateOptions> {}
 
 const fitOptions = declareOptions('fit', {
-  /** How often to run over the whole dataset. */
+  /** How many times to run over the whole dataset. */
   epochs: required(wholeNumber(0), 'iterations'),
-  /** Examples in a step; the last step of an epoch has what is left. */
+  /** The number of examples in a step. The last step of an epoch has the remaining examples. */
   batchSize: required(wholeNumber(1), 'batch'),
-  /** Whether each epoch takes the examples in an order of its own; it does unless told not to. */
+  /** Whether to shuffle the examples in each epoch; true by default. */
   shuffle: optional(flag),
-  /** The orders are functions of it and of the epoch; derived from `setSeed` when left out. */
+  /** The seed of the shuffles, which depend only on it and the epoch. By default derived from `setSeed`. */
   seed: optional(seedNumber, 'randomState'),
-  /** When it is aborted, the promise rejects with its reason; steps are done whole or not at all. */
+  /** If it is aborted, the promise rejects with its reason. Each step is done completely or not at all. */
   signal: optional(abortSignal, 'abort'),
   /**
-   * Whether a step that gives a NaN or an infinity is a NumericError, which names the first node that has one, before
-   * anything is written. False by default: such a step then writes what it computed into the parameters. A check of
-   * every value makes a step 1.5 to 2.5 times as long.
+   * Whether a step that computes a NaN or an infinity rejects with a NumericError, which names the first such node.
+   * Then nothing is written. False by default: such a step then writes its results into the parameters. The check of
+   * every value makes a step take 1.5 to 2.5 times as long.
    */
   checkFinite: optional(flag),
-  /** A program over the same parameters, without updates, and what it is to be run on after each epoch. */
+  /** A program over the same parameters, without updates, and the dataset that it runs on after each epoch. */
   validate: optional(checkedLater<FitValidation>('{ program, dataset, batchSize }'), 'validation'),
   /**
-   * Called after every step, before the next: it may set a rate. What it costs is a turn of the event
-   * loop for each step, where otherwise many short steps are one call.
+   * Called after every step and before the next. It may set a rate. It costs a turn of the event loop for each step;
+   * without it, many short steps are one native call.
    */
   onBatch: optional(callback<(batch: BatchRecord) => void | Promise<void>>(), 'onStep'),
-  /** Called after every epoch; `false` ends the training. */
+  /** Called after every epoch. If it returns (or resolves to) `false`, the training ends. */
   onEpoch: optional(callback<(record: EpochRecord) => unknown>()),
   /**
-   * Where to keep the training on the disk, and how often: parameters, what optimizers carry, and how far it
-   * is, between two steps and after the callbacks. A file is complete at any moment.
+   * The file to save the training to, and how often: parameters, states of optimizers, and the progress. Saved
+   * between two steps, after the callbacks. The file is complete at any moment.
    */
   checkpoint: optional(checkedLater<FitCheckpoints>('{ file, every }')),
   /**
-   * What `resume` returned: the training goes on at the next minibatch as if it had never been interrupted,
-   * with the same bits, and its history is that of the whole. `epochs` counts from the very beginning.
+   * The result of `resume`. The training continues at the next minibatch and gives the same bits as without the
+   * interruption. The history includes the earlier epochs, and `epochs` counts from the first epoch.
    */
   from: optional(checkedLater<Checkpoint>('what resume returned'), 'resume'),
 });
 
-/** What `fit` is told. */
+/** The options of `fit`. */
 export interface FitOptions extends OptionsOf<typeof fitOptions> {}
 
 /**
- * Trains: runs the program once for each minibatch of the dataset, epoch after epoch. Steps run off
- * the JavaScript thread, many in one call, in slices of about 4 ms; the event loop goes on meanwhile.
+ * Trains a program: runs it once for each minibatch of the dataset, in every epoch. Steps run off
+ * the JavaScript thread, many in one call, in slices of about 4 ms, so the event loop continues to run.
  *
- * @param program one with updates: a program without them trains nothing, and is refused
- * @param dataset tensors named as the program's inputs, examples along axis 0: for an input
- *   [steps, batch, features] a tensor [examples, steps, features]. Read while the training goes on.
- * @throws (rejects with) ValueError, ShapeError, DTypeError or GraphError, before anything has run,
- *   if an option is unknown, or options or the dataset do not fit, or are not those of the training that is to go on;
- *   `signal.reason` after an abort; whatever a callback throws; NumericError when `checkFinite` is on;
- *   FormatError if a checkpoint cannot be written. Parameters are as the last whole step left them.
+ * @param program a program with updates; a program without updates is refused
+ * @param dataset tensors by the names of the program's inputs, with examples along axis 0: for an input
+ *   [steps, batch, features] a tensor [examples, steps, features]. It is read during the whole training.
+ * @returns the means of the outputs of one element, for each epoch
+ * @throws (rejects with) ValueError, ShapeError, DTypeError or GraphError, before the first run, if an option is
+ *   unknown, if options or the dataset do not fit the program, or if they differ from those of the resumed training;
+ *   `signal.reason` after an abort; the error of a callback that throws; NumericError if `checkFinite` is true and a
+ *   value is not finite; FormatError if a checkpoint cannot be written. After an error the parameters have the values
+ *   of the last complete step.
  */
 export async function fit(
   program: Program | Stepper,
@@ -144,7 +146,7 @@ export async function fit(
         const { start, rows } = slice;
         await onBatch?.({ epoch, batch: start / batchSize, rows, outputs: copiesOf(slice) });
         const row = start + slice.steps * rows;
-        // What is due at an epoch's end is written when its record is made.
+        // A checkpoint due at the end of an epoch is written after the record of the epoch.
         if (row === examples.rows || !saver?.isDue(batchesBefore(row))) return;
         await saver.save({ ...progress, row, sums: means.sums() });
       };
@@ -166,23 +168,23 @@ export async function fit(
     }
     await saver?.finish();
   } finally {
-    // Nothing is left that writes, nor that rejects when nobody listens.
+    // Wait for the last write, so that it cannot reject without a handler.
     await saver?.finish().catch(() => {});
   }
   signal?.throwIfAborted();
   return { epochs: records };
 }
 
-/** Draws go on where those of the training that is resumed were. */
+/** Sets the run indices of the programs, so that draws continue those of the resumed training. */
 function setRuns(programs: readonly Stepper[], runs: readonly number[]): void {
   for (const [index, program] of programs.entries()) {
     const run = runs[index];
-    // A program that validates only now has none yet.
+    // The checkpoint has no run count for a validating program that was not used before.
     if (run !== undefined) program.runs = run;
   }
 }
 
-/** Runs the validating program over its whole dataset, in order. */
+/** Returns a function that runs the validating program over its whole dataset, in order; undefined without one. */
 function validationOf(
   options: FitOptions,
 ): { readonly steps: Stepper; run(): Promise<Means> } | undefined {
@@ -201,7 +203,7 @@ function validationOf(
   return { steps, run };
 }
 
-/** The outputs of a slice of one step, for callers, who may keep them. */
+/** Copies the outputs of a slice of one step, so that callers may keep them. */
 function copiesOf({ outputs, shapes }: SliceOutputs): Record<string, Tensor> {
   return Object.fromEntries(
     [...shapes].map(([name, shape]) => {

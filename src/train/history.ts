@@ -4,16 +4,16 @@ import type { Stepper } from '../compile/program.js';
 import type { TypedArray } from '../tensor/dtype.js';
 import type { SliceOutputs } from './slices.js';
 
-/** Outputs of one element, each its mean over examples. */
+/** For each output of one element, its mean over examples. */
 export type Means = Readonly<Record<string, number>>;
 
 /** The results of one epoch. */
 export interface EpochRecord {
   /** Counted from 0. */
   readonly epoch: number;
-  /** The program's outputs as its steps gave them, each step weighted by its examples. */
+  /** The means of the program's outputs over the steps, each step weighted by its number of examples. */
   readonly outputs: Means;
-  /** Those of the program that validates, after the epoch. */
+  /** The means of the validating program, run after the epoch. */
   readonly validation?: Means;
 }
 
@@ -23,13 +23,16 @@ export interface History {
   readonly epochs: readonly EpochRecord[];
 }
 
-/** Means over examples of the outputs that have one element, whatever the batch is. */
+/** Computes means over examples, for the outputs that have one element for every batch size. */
 export class WeightedMeans {
   readonly names: ReadonlySet<string>;
   readonly #sums: Map<string, number>;
   #rows: number;
 
-  /** @param sums, rows what `add` was given before, in another process maybe */
+  /**
+   * @param sums the sums of earlier calls of `add`, for a resumed epoch
+   * @param rows the number of examples in these sums
+   */
   constructor({ outputs }: Stepper, sums: Means = {}, rows = 0) {
     const single = [...outputs].filter(([, { shape }]) => shape.every((dim) => dim === 1));
     this.names = new Set(single.map(([name]) => name));

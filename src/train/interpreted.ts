@@ -1,4 +1,4 @@
-/** A program for the reference executor: what a compiled one must agree with, run node by node. */
+/** A program for the reference executor, which runs node by node. Compiled programs must agree with it. */
 
 import { setImmediate } from 'node:timers/promises';
 import type { Stepper, StepRequest } from '../compile/program.js';
@@ -41,10 +41,12 @@ export class InterpretedProgram implements Stepper {
     return Object.fromEntries(names.map((name, index) => [name, tensors[index] as Tensor]));
   }
 
-  /** On the JavaScript thread: the reference executor has no other. Others have a turn before. */
+  /** Runs on the JavaScript thread, because the reference executor has no worker. First the event loop has one turn. */
   async runSteps({ steps, bindings, feeds, outputs, checkFinite }: StepRequest): Promise<void> {
     if (checkFinite) {
-      throw new ValueError('checkFinite: the reference executor does not look for NaN; compile');
+      throw new ValueError(
+        'checkFinite: the reference executor cannot check for NaN; compile the program',
+      );
     }
     await setImmediate();
     for (let step = 0; step < steps; step++) {

@@ -1,4 +1,4 @@
-/** What `fit` and `predict` are told, checked. */
+/** Checks of the arguments of `fit` and `predict`. */
 
 import { describeValue } from '../arguments/describe.js';
 import type { Kind } from '../arguments/options.js';
@@ -7,7 +7,7 @@ import { assertSignal } from '../compile/flight.js';
 import { Program, type Stepper, stepper } from '../compile/program.js';
 import { ValueError } from '../errors.js';
 
-/** An option that is an AbortSignal, of whichever realm. */
+/** An option that is an AbortSignal, of any realm. */
 export const abortSignal: Kind<AbortSignal> = {
   expected: 'an AbortSignal',
   accepts: (value) => {
@@ -20,7 +20,7 @@ export const abortSignal: Kind<AbortSignal> = {
   },
 };
 
-/** What runs steps: a compiled program, or what stands for one. @throws ValueError for anything else */
+/** Returns the stepper of a compiled program, or a given stepper. @throws ValueError if `program` is neither */
 export function stepperFor(context: string, program: Program | Stepper): Stepper {
   return reading(`${context}: the program`, program, () => {
     if (program instanceof Program) return stepper(program);
@@ -29,16 +29,16 @@ export function stepperFor(context: string, program: Program | Stepper): Stepper
   });
 }
 
-/** The same, for a program that is only to be asked. @throws ValueError if it trains */
+/** The stepper of a program to run for its outputs only. @throws ValueError if it updates parameters */
 export function askedStepperFor(context: string, program: Program | Stepper): Stepper {
   const steps = stepperFor(context, program);
   if (!steps.trains) return steps;
   throw new ValueError(
-    `${context}: the program updates parameters, so that asking it would train it; compile one without updates`,
+    `${context}: the program updates parameters, so running it would train it; compile a program without updates`,
   );
 }
 
-/** The same, for a program that is to be trained. @throws ValueError if it has no updates */
+/** The stepper of a program to train. @throws ValueError if it has no updates */
 export function trainedStepperFor(context: string, program: Program | Stepper): Stepper {
   const steps = stepperFor(context, program);
   if (steps.updates.length > 0) return steps;

@@ -1,4 +1,4 @@
-/** In which order an epoch takes its examples. */
+/** The order of the examples in an epoch. */
 
 import { Interpreter } from '../evaluate/interpreter.js';
 import { randomUniform } from '../ops/index.js';
@@ -6,20 +6,20 @@ import type { TypedArray } from '../tensor/dtype.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { Turns } from './turns.js';
 
-// So many draws at a time: a block takes well under a millisecond, of a set of any size.
+// The number of draws in one block, which takes well under a millisecond.
 const blockLength = 2 ** 15;
-// Runs of one seed are distinct draws: an epoch has one for each of its blocks.
+// Different run indices of one seed give different draws: each block of an epoch has its own run index.
 const runsBetweenBlocks = 2 ** 32;
 
 /** 0, 1, …, count - 1. */
 export function inOrder(count: number): Int32Array {
-  // A loop, as `Int32Array.from` takes twenty times as long.
+  // A loop, because `Int32Array.from` takes twenty times as long.
   const order = new Int32Array(count);
   for (let index = 0; index < count; index++) order[index] = index;
   return order;
 }
 
-/** Permutations of 0, …, count - 1, one for each epoch; functions of the seed and the epoch alone. */
+/** Permutations of 0, …, count - 1, one for each epoch. They depend only on the seed and the epoch. */
 export class Shuffle {
   readonly #count: number;
   readonly #seed: number;

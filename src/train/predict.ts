@@ -14,20 +14,20 @@ import { inOrder } from './order.js';
 import { Slices } from './slices.js';
 
 const predictOptions = declareOptions('predict', {
-  /** Examples in a run; 128 unless told otherwise. */
+  /** The number of examples in a run; 128 by default. */
   batchSize: optional(wholeNumber(1), 'batch'),
-  /** When it is aborted, the promise rejects with its reason. */
+  /** If it is aborted, the promise rejects with its reason. */
   signal: optional(abortSignal, 'abort'),
 });
 
-/** What `predict` may be told. */
+/** The options of `predict`. */
 export interface PredictOptions extends OptionsOf<typeof predictOptions> {}
 
 /**
- * Runs a program over a dataset, minibatch after minibatch, off the JavaScript thread.
+ * Runs a program over a dataset in minibatches, off the JavaScript thread.
  *
- * @param dataset tensors named as the program's inputs, examples along axis 0, as for `fit`
- * @returns the outputs, joined along their dimension 'batch'
+ * @param dataset tensors by the names of the program's inputs, with examples along axis 0, as for `fit`
+ * @returns the outputs for all examples in order, by name, joined along their dimension 'batch'
  * @throws (rejects with) ValueError, ShapeError, DTypeError or GraphError if the dataset does not fit or an option is
  *   unknown; ValueError if the program updates parameters; ShapeError if an output has no dimension 'batch';
  *   `signal.reason` after an abort
@@ -53,7 +53,7 @@ export async function predict<K extends string>(
   await slices.run(inOrder(examples.rows), ({ steps, start, rows, outputs }) => {
     for (const [name, data] of outputs) {
       const { tensor, outer, inner } = joined.get(name) as Joined;
-      // Batches of rows that lie together are together one batch.
+      // If outer is 1, the batches are contiguous and can be copied as one.
       const [batches, batch] = outer === 1 ? [1, steps * rows] : [steps, rows];
       for (let index = 0; index < batches * outer; index++) {
         const [step, o] = [Math.floor(index / outer), index % outer];
@@ -83,7 +83,7 @@ function joinedOf(
   const others = shape.filter((_, other) => other !== axis);
   if (axis < 0 || others.some((dim) => namesOf(dim).includes(batchName))) {
     throw new ShapeError(
-      `predict: output '${name}' is ${dtype} ${formatShape(shape)}: outputs are joined along a dimension '${batchName}', of which it must have one`,
+      `predict: output '${name}' is ${dtype} ${formatShape(shape)}: expected exactly one dimension '${batchName}', along which outputs are joined`,
     );
   }
   const bound = shape.map((dim) => bindDim(dim, bindings, `output '${name}': `));

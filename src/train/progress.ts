@@ -1,4 +1,4 @@
-/** Where a training has come to, and the same as text: exact, as the rest of it must have the same bits. */
+/** The progress of a training, and its exact text form: a resumed training must give the same bits. */
 
 import { describeValue } from '../arguments/describe.js';
 import { isList, isRecord } from '../arguments/read.js';
@@ -6,30 +6,30 @@ import { ValueError } from '../errors.js';
 import { assertSeed } from '../graph/seed.js';
 import type { EpochRecord, Means } from './history.js';
 
-/** How far `fit` had come. */
+/** The progress of `fit`. */
 export interface Progress {
-  /** How many the dataset has. */
+  /** The number of examples in the dataset. */
   readonly examples: number;
-  /** Examples in a step. */
+  /** The number of examples in a step. */
   readonly batchSize: number;
-  /** Of which the orders are functions; undefined where the examples are taken as they come. */
+  /** The seed of the shuffles; undefined if the examples are not shuffled. */
   readonly seed: number | undefined;
-  /** The epoch that goes on, from 0; as many are done. */
+  /** The current epoch, from 0, which is also the number of completed epochs. */
   readonly epoch: number;
-  /** How many examples of its order have been seen. */
+  /** The number of examples of the current epoch that are done. */
   readonly row: number;
-  /** Over those examples, of each output of one element. */
+  /** For each output of one element, its sum over those examples. */
   readonly sums: Means;
-  /** What the epochs before gave. */
+  /** The results of the completed epochs. */
   readonly epochs: readonly EpochRecord[];
   /** Whether `onEpoch` ended the training. */
   readonly ended: boolean;
 }
 
-/** What a call of `fit` makes of its options and dataset. */
+/** The part of the progress that the options and the dataset of a call of `fit` determine. */
 export type Plan = Pick<Progress, 'examples' | 'batchSize' | 'seed'>;
 
-/** Of what `resume` returns. */
+/** The fields of the result of `resume` that are used here. */
 interface Resumed {
   readonly file: string;
   readonly runs: readonly number[];
@@ -38,15 +38,15 @@ interface Resumed {
 
 interface Asked {
   readonly epochs: number;
-  /** Whether nobody asked for this seed. */
+  /** True if the seed was not given but derived. */
   readonly derived: boolean;
   /** The names of the outputs of one element. */
   readonly outputs: ReadonlySet<string>;
 }
 
 /**
- * Where `fit` is to begin: with what is planned, or in the midst of what `from` is of.
- * @throws ValueError, naming the file, for a plan that would not give what an uninterrupted training gives
+ * The progress at which `fit` starts: a new training, or the progress of `from`.
+ * @throws ValueError, naming the file, if the plan would not give the result of an uninterrupted training
  */
 export function startOf(
   plan: Plan,
@@ -56,11 +56,11 @@ export function startOf(
   const start = { ...plan, epoch: 0, row: 0, sums: {}, epochs: [], ended: false };
   if (from === undefined) return start;
   if (!isResumed(from)) {
-    throw new ValueError(`fit: from must be what resume returned, but is ${describeValue(from)}`);
+    throw new ValueError(`fit: from must be the result of resume, but is ${describeValue(from)}`);
   }
   const { file } = from;
   if (from.progress === undefined) return start;
-  // A copy, of which every field is known to be sound: the object has been in the caller's hands.
+  // A checked copy, because the caller may have changed the object.
   const progress = parseProgress(formatProgress(from.progress));
   const refuse = (was: string, is: string): never => {
     throw new ValueError(`fit: from: ${file} is of a training ${was}, but ${is}`);
@@ -102,7 +102,7 @@ export function formatProgress({ seed, epochs, ...rest }: Progress): string {
   return JSON.stringify(
     { ...rest, seed: seed ?? null, epochs: records },
     (_key, value: unknown) => {
-      // JSON has no number for these.
+      // JSON cannot represent NaN, the infinities and -0.
       if (typeof value !== 'number' || (Number.isFinite(value) && !Object.is(value, -0)))
         return value;
       return Object.is(value, -0) ? '-0' : String(value);
@@ -110,7 +110,7 @@ export function formatProgress({ seed, epochs, ...rest }: Progress): string {
   );
 }
 
-/** @throws Error, which says what is wrong, for a text that `formatProgress` cannot have made */
+/** Reads the text of `formatProgress`. @throws Error, with the reason, if `formatProgress` cannot have made the text */
 export function parseProgress(text: string): Progress {
   const fields = record(JSON.parse(text), 'the progress');
   const examples = count(fields.examples, 'examples', 1);
@@ -121,7 +121,7 @@ export function parseProgress(text: string): Progress {
     throw new Error(`no minibatch of ${batchSize} begins at row ${row} of ${examples}`);
   }
   if (!Array.isArray(fields.epochs) || fields.epochs.length !== epoch) {
-    throw new Error(`there must be the records of ${epoch} epochs`);
+    throw new Error(`expected the records of ${epoch} epochs`);
   }
   if (fields.seed !== null) assertSeed(fields.seed, 'seed:');
   if (typeof fields.ended !== 'boolean') throw new Error('ended must be true or false');

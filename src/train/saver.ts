@@ -1,4 +1,4 @@
-/** The checkpoints that `fit` writes on its way. */
+/** Writes the checkpoints of `fit`. */
 
 import { checkedLater, wholeNumber } from '../arguments/kinds.js';
 import {
@@ -11,7 +11,7 @@ import {
 import type { Stepper } from '../compile/program.js';
 import { holdLeaves, releaseLeaves, type Variable } from '../graph/leaf.js';
 import { assertWritable, writeInBackground } from '../io/background.js';
-import { type Layout, layOut } from '../io/safetensors.js';
+import { type FilePlan, layOut } from '../io/safetensors.js';
 import { absolutePathOf, type FilePath } from '../io/sources.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { copies, leavesOf, metadataOf } from './checkpoint.js';
@@ -24,14 +24,14 @@ const countOrNever: Kind<number> = {
 };
 
 const everyOptions = declareOptions('fit: checkpoint: every', {
-  /** Counted from the beginning of the training. */
+  /** After every so many minibatches, counted from the beginning of the training. */
   batches: optional(countOrNever, 'steps'),
-  /** Since the checkpoint before; looked at every few milliseconds, or after a step that takes longer. */
+  /** After so many seconds since the last checkpoint. Checked every few milliseconds, or after a longer step. */
   seconds: optional({
     expected: 'a number of at least 0',
     accepts: (value) => typeof value === 'number' && value >= 0,
   } as Kind<number>),
-  /** Counted from the beginning of the training. */
+  /** After every so many epochs, counted from the beginning of the training. */
   epochs: optional(countOrNever),
 });
 
@@ -40,17 +40,17 @@ export interface CheckpointFrequency extends OptionsOf<typeof everyOptions> {}
 
 const fitCheckpoints = declareOptions('fit: checkpoint', {
   /**
-   * Where to, a path or a `file:` URL; replaced by each. A relative path means the file in the folder that was the
-   * working directory when `fit` was called.
+   * A path or a `file:` URL. Each checkpoint replaces the file. A relative path is resolved against the working
+   * directory at the time of the call of `fit`.
    */
   file: required(checkedLater<FilePath>('a path'), 'path', 'to'),
-  /** After so much, whichever comes first; and at the end. After every epoch when left out. */
+  /** When to write, whichever comes first, and always at the end. After every epoch by default. */
   every: optional(checkedLater<CheckpointFrequency>('{ batches, seconds, epochs }')),
 });
 
 /**
- * When and where `fit` writes checkpoints. Between two of its own steps; a leaf that another program writes at that
- * moment is saved as it is found.
+ * When and where `fit` writes checkpoints. It writes between two of its own steps. A leaf that another program is
+ * writing at that time is saved with its current values.
  */
 export interface FitCheckpoints extends OptionsOf<typeof fitCheckpoints> {}
 
@@ -59,13 +59,13 @@ export class Saver {
   readonly #every: { batches: number; seconds: number; epochs: number };
   readonly #programs: readonly Stepper[];
   readonly #leaves: readonly Variable[];
-  /** Their values, whoever else is reading them: no step of this training is in flight when they are copied. */
+  /** The values of the leaves. They are copied when no step of this training is in flight. */
   readonly #values: ReadonlyMap<string, Tensor>;
   #saved = performance.now();
   #writing: Promise<void> | undefined;
   #failure: unknown;
 
-  /** @throws ValueError for settings that are not acceptable; GraphError for leaves that cannot be told apart */
+  /** @throws ValueError if a setting is not acceptable; GraphError if two leaves have the same name */
   constructor(settings: FitCheckpoints, programs: readonly Stepper[]) {
     const { file, every = { epochs: 1 } } = fitCheckpoints.read(settings);
     this.#file = absolutePathOf(file, 'fit: checkpoint');
@@ -76,42 +76,42 @@ export class Saver {
     const leaves = leavesOf('fit: checkpoint', updates);
     this.#leaves = [...leaves.values()];
     this.#values = new Map([...leaves].map(([name, { value }]) => [name, value]));
-    // What no file can hold is known before anything has run.
-    this.#layout();
+    // Values that cannot be saved throw here, before the first run.
+    this.#plan();
   }
 
-  /** @throws (rejects with) FormatError where the file cannot be written */
+  /** Checks that the file can be written. @throws (rejects with) FormatError if it cannot */
   open(): Promise<void> {
     return assertWritable(this.#file);
   }
 
-  /** How many more minibatches may be run in one call, after so many. */
+  /** The number of minibatches until the next checkpoint, after `done` minibatches. */
   batchesLeft(done: number): number {
     return this.#every.batches - (done % this.#every.batches);
   }
 
-  /** Whether one is to be written after so many minibatches of the training. */
+  /** Whether a checkpoint is due after `batches` minibatches of the training. */
   isDue(batches: number): boolean {
-    // Whatever has failed is told at the next occasion, not hours later.
+    // After a failed write, the next call of `save` reports the error at once.
     if (this.#failure !== undefined) return true;
     const seconds = (performance.now() - this.#saved) / 1000;
     return batches % this.#every.batches === 0 || seconds >= this.#every.seconds;
   }
 
-  /** Likewise after so many epochs. */
+  /** Whether a checkpoint is due after `epochs` epochs. */
   isDueAfterEpoch(epochs: number, batches: number): boolean {
     return epochs % this.#every.epochs === 0 || this.isDue(batches);
   }
 
   /**
-   * Takes what there is to save, and begins to write it. Between two steps, none of which may be run before
-   * this resolves.
-   * @throws (rejects with) FormatError when the one before could not be written
+   * Copies the values to save, and starts to write them. Called between two steps; no step may run before the promise
+   * resolves.
+   * @throws (rejects with) FormatError if the previous checkpoint could not be written
    */
   async save(progress: Progress): Promise<void> {
-    // A disk that is slower than the training holds it up: memory for one copy is enough.
+    // Wait for the previous write, so that there is only one copy in memory. A slow disk delays the training.
     await this.finish();
-    const { header, tensors } = this.#layout(progress);
+    const { header, tensors } = this.#plan(progress);
     const turns = new Turns();
     holdLeaves(this.#leaves);
     try {
@@ -131,12 +131,12 @@ export class Saver {
     });
   }
 
-  /** Resolves when what was begun is written. @throws (rejects with) FormatError when it could not be */
+  /** Resolves when the pending write is done. @throws (rejects with) FormatError if it failed */
   async finish(): Promise<void> {
     await this.#writing;
   }
 
-  #layout(progress?: Progress): Layout {
+  #plan(progress?: Progress): FilePlan {
     const runs = this.#programs.map((program) => program.runs);
     return layOut('fit: checkpoint', this.#values, metadataOf(runs, progress));
   }

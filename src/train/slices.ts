@@ -1,7 +1,7 @@
 /**
- * The loop over minibatches. Steps leave the JavaScript thread in slices of a few milliseconds: many
- * for one call where a step is short, a single one where it is long. While a slice runs, the rows of
- * the next one are gathered.
+ * The loop over minibatches. Steps run off the JavaScript thread in slices of a few milliseconds. A slice is one
+ * native call: many steps if they are short, one step if it is long. While a slice runs, the rows of the next slice
+ * are gathered.
  */
 
 import type { Stepper } from '../compile/program.js';
@@ -12,43 +12,43 @@ import { sizeOf } from '../tensor/shape.js';
 import { batchName, type Column, type Examples, gather, widthOf } from './dataset.js';
 import { Turns } from './turns.js';
 
-/** How long a slice should take: short beside what a person or a health check notices. */
+/** The target duration of a slice: too short to be noticed by a person or a health check. */
 const sliceMilliseconds = 4;
-/** Memory for the feeds and outputs of one slice; there are two, and a step may need more than this. */
+/** Memory for the feeds and outputs of one slice, of which there are two. A single step may need more than this. */
 const stagingBytes = 2 ** 23;
-/** A unit of gathering: a fraction of a millisecond, of rows of any width. */
+/** The number of elements gathered at a time, which takes a fraction of a millisecond. */
 const unitElements = 2 ** 16;
 
 export interface SliceOptions {
   readonly batchSize: number;
   readonly checkFinite: boolean;
   readonly signal: AbortSignal | undefined;
-  /** One step a slice: for those who want to act between any two. */
+  /** One step in each slice, so that the caller can act between two steps. */
   readonly single: boolean;
 }
 
 export interface RunOptions {
-  /** Where in the order to begin; 0 unless told. */
+  /** The position in the order at which to begin; 0 by default. */
   readonly from?: number;
-  /** How many steps a slice may have that begins at `start`. */
+  /** The largest number of steps of a slice that begins at `start`. */
   readonly limit?: (start: number) => number;
 }
 
-/** Outputs of one slice's steps, in memory that the next slices use again. */
+/** The outputs of the steps of a slice. Later slices reuse the memory. */
 export interface SliceOutputs {
   readonly steps: number;
-  /** How many examples each step saw. */
+  /** The number of examples of each step. */
   readonly rows: number;
-  /** Where the first step's first example is in the order. */
+  /** The position in the order of the first example of the first step. */
   readonly start: number;
-  /** By name: the first step's output, then the second's, …. */
+  /** By name: the output of the first step, then that of the second, and so on. */
   readonly outputs: ReadonlyMap<string, TypedArray>;
   /** The shape of one step's output. */
   readonly shapes: ReadonlyMap<string, readonly number[]>;
 }
 
-/** A number of examples in a step: what that makes of the inputs and outputs. */
-interface Layout {
+/** The lengths of inputs and the shapes of outputs for one number of examples in a step. */
+interface BatchShapes {
   readonly bindings: ReadonlyMap<string, number>;
   readonly lengths: ReadonlyMap<string, number>;
   readonly shapes: ReadonlyMap<string, readonly number[]>;
@@ -63,8 +63,8 @@ export class Slices {
   readonly #program: Stepper;
   readonly #examples: Examples;
   readonly #options: SliceOptions;
-  readonly #layouts = new Map<number, Layout>();
-  /** Two sets of memory: one is read and written by the slice that runs, the other is filled. */
+  readonly #shapes = new Map<number, BatchShapes>();
+  /** Two sets of memory: the running slice uses one while the other is filled. */
   readonly #staging = [new Staging(), new Staging()] as const;
   #stepMilliseconds = Infinity;
   #steps = 0;
@@ -73,16 +73,16 @@ export class Slices {
     this.#program = program;
     this.#examples = examples;
     this.#options = options;
-    // What cannot be bound is known before anything has run.
+    // Dimensions that cannot be bound throw here, before the first run.
     const { batchSize } = options;
-    if (batchSize <= examples.rows) this.#layoutOf(batchSize);
-    if (examples.rows % batchSize > 0) this.#layoutOf(examples.rows % batchSize);
+    if (batchSize <= examples.rows) this.#shapesOf(batchSize);
+    if (examples.rows % batchSize > 0) this.#shapesOf(examples.rows % batchSize);
   }
 
   /**
-   * Runs a step for each minibatch of the examples in `order`, the last of which may be short.
-   * @param each gets every slice's outputs, in order; the next slice starts when it is done
-   * @throws signal.reason after an abort: whole steps are done, and no part of another
+   * Runs a step for each minibatch of the examples in `order`. The last minibatch may be smaller.
+   * @param each called with the outputs of every slice, in order; the next slice starts after it
+   * @throws signal.reason after an abort; each step is done completely or not at all
    */
   async run(
     order: Int32Array,
@@ -95,7 +95,7 @@ export class Slices {
     for (let number = 1; slice; number++) {
       signal?.throwIfAborted();
       const next = slice.start + slice.steps * slice.rows;
-      // Both end before anything is thrown: nothing may be left that writes to memory or rejects.
+      // Wait for both before throwing, so that neither writes to memory or rejects later.
       const [ran, staged] = await Promise.allSettled([
         this.#start(slice),
         this.#stage(order, next, limit(next), number),
@@ -110,16 +110,16 @@ export class Slices {
 
   async #start({ rows, steps, feeds, outputs }: Slice): Promise<void> {
     const { checkFinite, signal } = this.#options;
-    const { bindings } = this.#layoutOf(rows);
+    const { bindings } = this.#shapesOf(rows);
     const began = performance.now();
     await this.#program.runSteps({ steps, bindings, feeds, outputs, checkFinite, signal });
     const took = (performance.now() - began) / steps;
-    // Other work on the machine makes a step look long; the next slices get over that.
+    // Other work on the machine may make a step take longer; the estimate recovers in later slices.
     this.#stepMilliseconds = Math.min(took, (3 * this.#stepMilliseconds + took) / 4);
     this.#steps = steps;
   }
 
-  /** Gathers the rows of the slice that begins at `start`; nothing when there are none. */
+  /** Gathers the rows of the slice that begins at `start`. Returns undefined if no rows are left. */
   async #stage(
     order: Int32Array,
     start: number,
@@ -129,7 +129,7 @@ export class Slices {
     const left = order.length - start;
     if (left === 0) return undefined;
     const rows = Math.min(this.#options.batchSize, left);
-    const layout = this.#layoutOf(rows);
+    const layout = this.#shapesOf(rows);
     const steps = Math.min(this.#wantedSteps(layout), Math.floor(left / rows), limit);
     const staging = this.#staging[number % 2] as Staging;
     const [feeds, outputs] = [new Map<string, TypedArray>(), new Map<string, TypedArray>()];
@@ -139,7 +139,7 @@ export class Slices {
       const length = layout.lengths.get(name as string) as number;
       const feed = staging.take(`feed '${name}'`, dtype, steps * length);
       feeds.set(name as string, feed);
-      // Batches of rows that lie together are together one batch.
+      // If outer is 1, the batches are contiguous and can be gathered as one.
       const [batches, batch] = column.outer === 1 ? [1, steps * rows] : [steps, rows];
       for (let index = 0; index < batches; index++) {
         const examples = order.subarray(start + index * batch, start + (index + 1) * batch);
@@ -153,16 +153,16 @@ export class Slices {
     return { start, rows, steps, feeds, outputs, shapes: layout.shapes };
   }
 
-  #wantedSteps({ bytes }: Layout): number {
+  #wantedSteps({ bytes }: BatchShapes): number {
     if (this.#options.single) return 1;
     const inTime = Math.round(sliceMilliseconds / this.#stepMilliseconds);
     const inMemory = Math.floor(stagingBytes / Math.max(1, bytes));
-    // Not many times more than were measured: the first steps of a program are not like the rest.
+    // At most 4 times the steps of the last slice, because the first steps of a program are not typical.
     return Math.max(1, Math.min(inTime, inMemory, 4 * this.#steps));
   }
 
-  #layoutOf(rows: number): Layout {
-    let layout = this.#layouts.get(rows);
+  #shapesOf(rows: number): BatchShapes {
+    let layout = this.#shapes.get(rows);
     if (!layout) {
       const bindings = new Map([...this.#examples.bindings, [batchName, rows] as const]);
       const lengths = new Map(
@@ -178,12 +178,12 @@ export class Slices {
         ]),
       );
       layout = { bindings, lengths, shapes, bytes: this.#bytesOf(lengths, shapes) };
-      this.#layouts.set(rows, layout);
+      this.#shapes.set(rows, layout);
     }
     return layout;
   }
 
-  #bytesOf(lengths: Layout['lengths'], shapes: Layout['shapes']): number {
+  #bytesOf(lengths: BatchShapes['lengths'], shapes: BatchShapes['shapes']): number {
     const { columns } = this.#examples;
     const fed = columns.map(
       ({ input }) => bytesOf[input.dtype] * (lengths.get(input.name as string) as number),
@@ -195,7 +195,7 @@ export class Slices {
   }
 }
 
-/** Memory that grows to what is asked of it; shared, so that nobody can take it from a run. */
+/** Memory that grows on demand. It is shared memory, so that it cannot be transferred during a run. */
 class Staging {
   readonly #arrays = new Map<string, TypedArray>();
 
@@ -209,13 +209,13 @@ class Staging {
   }
 }
 
-/** @throws ValueError where there is not that much memory */
+/** @throws ValueError if there is not enough memory */
 function allocated(key: string, dtype: DType, length: number): TypedArray {
   try {
     return sharedArray(dtype, length);
   } catch (cause) {
     throw new ValueError(
-      `${key}: cannot allocate ${length * bytesOf[dtype]} bytes for a minibatch; a smaller batchSize takes less`,
+      `${key}: cannot allocate ${length * bytesOf[dtype]} bytes for a minibatch; use a smaller batchSize`,
       { cause },
     );
   }

@@ -1,14 +1,14 @@
-/** Long work on the JavaScript thread, in turns: other callbacks have theirs in between. */
+/** Splits long work on the JavaScript thread into turns of the event loop, so that other callbacks run in between. */
 
 import { nextTurn } from '../compile/turns.js';
 
-/** How long one turn may take; a unit of work should take much less. */
+/** The duration of one turn. A unit of work should take much less. */
 const turnMilliseconds = 1;
 
 export class Turns {
   #began = performance.now();
 
-  /** To be awaited after each unit of work: lets the event loop run when the turn is over. */
+  /** Await this after each unit of work. It lets the event loop run if the turn is over. */
   async pass(): Promise<void> {
     if (performance.now() - this.#began < turnMilliseconds) return;
     await nextTurn();

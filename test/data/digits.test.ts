@@ -75,7 +75,7 @@ describe('the real digits', () => {
 
   it('run out: no more are given than there are', () => {
     expect(() => loadDigits(findDigits(), { test: 10001 })).toThrow(
-      /10001 test digits were asked for, but .*t10k-images-idx3-ubyte has 10000/,
+      /10001 test digits were requested, but .*t10k-images-idx3-ubyte has 10000/,
     );
     expect(() => loadDigits(findDigits(), { train: -1 })).toThrow(ValueError);
     expect(() => loadDigits(findDigits(), { train: 1.5 })).toThrow(ValueError);

@@ -77,9 +77,9 @@ describe.each([
 
   it('is refused when bytes are left over', () => {
     expect(refusal(packed(Uint8Array.from([...small, 0])))).toMatch(
-      /^expected the (end of the file at|unpacked data to end at) byte 40, .*but more came$/,
+      /^expected the (end of the file at|unpacked data to end at) byte 40, .*but more bytes follow$/,
     );
-    expect(refusal(Uint8Array.from([...packed(small), 0, 0, 0]))).toMatch(/more came/);
+    expect(refusal(Uint8Array.from([...packed(small), 0, 0, 0]))).toMatch(/more bytes follow/);
   });
 
   it('is refused for its magic number, element type or rank, each named', () => {
@@ -144,13 +144,13 @@ describe('a file that is not IDX', () => {
     expect(() => readIdx(join(folder, 'none'))).toThrow(
       new FormatError(`${join(folder, 'none')}: expected a file, but there is no such file`),
     );
-    expect(() => readIdx(folder)).toThrow(/expected a file, but it is no regular file/);
+    expect(() => readIdx(folder)).toThrow(/expected a file, but it is not a regular file/);
   });
 
   it('is not unpacked beyond what its header says: a gzip bomb stays small', () => {
     const bomb = gzipSync(Buffer.concat([idx([16], []), new Uint8Array(64e6)]));
     const before = process.memoryUsage().arrayBuffers;
-    expect(refusal(bomb)).toMatch(/to end at byte 24, as its header says, but more came/);
+    expect(refusal(bomb)).toMatch(/to end at byte 24, as its header says, but more bytes follow/);
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(16e6);
   });
 });

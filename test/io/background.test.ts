@@ -82,7 +82,7 @@ describe('a file that is written in the background', () => {
     const refused = writeInBackground(file, [bytes('x')]);
     const after = refused.catch(() => rmSync(file, { recursive: true }));
     await expect(refused).rejects.toThrow(
-      new FormatError(`${file}: cannot be written: what is there is no regular file`),
+      new FormatError(`${file}: cannot be written: it exists, but is not a regular file`),
     );
     await after;
     await writeInBackground(file, [bytes('y')]);

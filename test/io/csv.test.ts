@@ -90,7 +90,7 @@ describe('a table', () => {
       'line 2, character 1: expected a number in column "na\\"me", but found "a, \\"b\\"\\r\\nc"',
     );
     expect(refusal(`${text}é,ü,1`, { columns: { x: 'ключ' } })).toBe(
-      'line 6, character 5: expected 2 fields, as in the first record, but more came',
+      'line 6, character 5: expected 2 fields, as in the first record, but there are more',
     );
   });
 
@@ -123,11 +123,11 @@ describe('a table', () => {
       expect(refusal(`1\n"${bad}"\n`, options)).toContain('line 2, character 1: expected a number');
     }
     expect(refusal('1e39', { header: false })).toBe(
-      'line 1, character 1: 1e39 in column 1 is not a number that float32 holds',
+      'line 1, character 1: 1e39 in column 1 does not fit in float32',
     );
     for (const bad of ['1.5', '2147483648', 'nan', 'inf']) {
       expect(refusal(`1,${bad}`, { header: false, dtype: 'int32' })).toBe(
-        `line 1, character 3: ${bad} in column 2 is not a number that int32 holds`,
+        `line 1, character 3: ${bad} in column 2 does not fit in int32`,
       );
     }
   });
@@ -184,7 +184,7 @@ describe('a file that is no table', () => {
     [
       'has a column twice',
       'a,b,a\n',
-      'line 1, character 5: columns 1 and 3 are both named "a"; choose columns by their places, from 0',
+      'line 1, character 5: columns 1 and 3 are both named "a"; choose columns by index, from 0',
     ],
     [
       'has a short record',
@@ -219,7 +219,7 @@ describe('a file that is no table', () => {
     [
       'has too many columns',
       ','.repeat(100_000),
-      'line 1, character 100001: at most 100000 fields are read, but more came',
+      'line 1, character 100001: expected at most 100000 fields, but there are more',
     ],
     [
       'has a field without end',
@@ -243,7 +243,7 @@ describe('a file that is no table', () => {
     expect(errorOf(() => loadCsv(join(folder, 'none'))).message).toContain('there is no such file');
     expect(errorOf(() => loadCsv('')).message).toContain('expected the path of a file');
     expect(errorOf(() => parseCsv(7 as never)).message).toContain(
-      'expected a text, but received number 7',
+      'expected a string, but received number 7',
     );
   });
 });
@@ -252,13 +252,13 @@ describe('an option', () => {
   it.each<[string, CsvOptions, string]>([
     ['a separator', { separator: ',,' }, 'separator must be one ASCII character'],
     ['a separator that ends lines', { separator: '\n' }, 'separator must be one ASCII character'],
-    ['a quote', { quote: ',' }, 'quote must be another character than the separator'],
+    ['a quote', { quote: ',' }, 'quote and separator must be different characters'],
     ['a header', { header: 1 as never }, 'header must be true or false'],
     ['a fill', { fill: '0' as never }, 'fill must be a number'],
     ['an int32 fill', { fill: 0.5, dtype: 'int32' }, 'the fill 0.5 is not a 32-bit integer'],
     ['missing texts', { missing: 'NA' as never }, 'a list of the texts'],
     ['columns', { columns: 'a' as never }, 'a list of columns, or a record of them'],
-    ['a column', { columns: { x: [-1] } }, 'a column by its name or its place'],
+    ['a column', { columns: { x: [-1] } }, 'the name of a column, or its index'],
     ['a dtype', { dtype: 'int64' as never }, "dtype must be one of 'float32'"],
     [
       'the dtype of nothing',
@@ -284,7 +284,7 @@ describe('an empty file', () => {
 });
 
 describe('names of columns', () => {
-  it('may be there twice, unless one of the two is asked for', () => {
+  it('may appear twice, unless one of the two is requested', () => {
     const text = 'a,a,b\n1,2,3\n';
     expect(arrays(read(text, { columns: ['b'] }))).toEqual({ b: [[1], [3]] });
     expect(arrays(read(text, { columns: { first: 0, second: 1 } }))).toEqual({
@@ -292,7 +292,7 @@ describe('names of columns', () => {
       second: [[1], [2]],
     });
     const message =
-      'line 1, character 3: columns 1 and 2 are both named "a"; choose columns by their places, from 0';
+      'line 1, character 3: columns 1 and 2 are both named "a"; choose columns by index, from 0';
     expect(refusal(text, { columns: ['b', 'a'] })).toBe(message);
     expect(refusal(text)).toBe(message);
   });
@@ -320,7 +320,7 @@ describe('names of columns', () => {
     expect(Object.keys(read('1,b\n3,4\n'))).toEqual(['1', 'b']);
     expect(Object.keys(read(',\n3,4\n', { columns: [0, 1] }))).toEqual(['0', '1']);
     expect(refusal('2019,2020\n3,4\n', { columns: ['2020'] })).toBe(
-      'there is no column "2020" (there are 2); all fields of the first record are numbers, so it was read as data: header: true makes it the names',
+      'there is no column "2020" (there are 2); all fields of the first record are numbers, so it was read as data; header: true reads it as names',
     );
   });
 
@@ -368,7 +368,7 @@ describe('options of a table', () => {
     [{ usecols: ['a'] }, "did you mean 'columns'?"],
     [
       { columns: { x: ['a', null] } },
-      'a column by its name or its place, from 0, but received null',
+      'the name of a column, or its index from 0, but received null',
     ],
     [{ columns: new Map() }, 'columns must be a list of columns, or a record of them'],
   ])('refuse %j', (options, message) => {

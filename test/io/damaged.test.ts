@@ -62,25 +62,25 @@ describe('a header', () => {
     [
       'has half a surrogate pair',
       '{"\\ud800":{}}',
-      'at byte 9: this string has half of a surrogate pair',
+      'at byte 9: this string has an unpaired surrogate',
     ],
     [
       'names a tensor twice',
       `{"é":${entry('[0]', '[0,0]')},"\\u00e9":${entry('[0]', '[0,0]')}}`,
-      'at byte 63: the key "é" is there twice',
+      'at byte 63: the key "é" appears twice',
     ],
     [
       'gives metadata twice',
       '{"__metadata__":{},"__metadata__":{}}',
-      'the key "__metadata__" is there twice',
+      'the key "__metadata__" appears twice',
     ],
-    ['gives one metadatum twice', '{"__metadata__":{"a":"","a":""}}', 'the key "a" is there twice'],
+    ['gives one metadatum twice', '{"__metadata__":{"a":"","a":""}}', 'the key "a" appears twice'],
     [
       'has metadata that are no strings',
       '{"__metadata__":{"a":1}}',
       'at byte 29: expected \'"\', but found "1"',
     ],
-    ['gives a shape twice', '{"a":{"shape":[],"shape":[]}}', 'the key "shape" is there twice'],
+    ['gives a shape twice', '{"a":{"shape":[],"shape":[]}}', 'the key "shape" appears twice'],
     [
       'has no dtype',
       '{"a":{"shape":[],"data_offsets":[0,4]}}',
@@ -113,7 +113,7 @@ describe('a header', () => {
     [
       'has a key that nests deeper than the stack',
       `{"a":{"x":${'['.repeat(100_000)}`,
-      'expected values nested at most 127 deep',
+      'expected at most 127 levels of nesting, but there are more',
     ],
     [
       'has a dtype of another kind',
@@ -164,7 +164,7 @@ describe('a header', () => {
     [
       'has three offsets',
       `{"a":${entry('[1]', '[0,4,8]')}}`,
-      'expected where tensor "a" begins and ends, but found [0, 4, 8]',
+      'expected the begin and end of tensor "a", but found [0, 4, 8]',
       4,
     ],
     ['has offsets that run backwards', `{"a":${entry('[1]', '[8,4]')}}`, 'but found [8, 4]', 8],
@@ -177,25 +177,25 @@ describe('a header', () => {
     [
       'points past the end',
       `{"a":${entry('[2]', '[0,8]')}}`,
-      'tensor "a" lies at bytes 0 to 8 of the data, but there are 4: truncated?',
+      'tensor "a" is at bytes 0 to 8 of the data, but there are 4: truncated?',
       4,
     ],
     [
       'has an overlap',
       `{"a":${entry('[1]', '[0,4]')},"b":${entry('[1]', '[0,4]')}}`,
-      'tensor "b" lies at bytes 0 to 4 of the data, but tensor "a" ends at 4: they overlap',
+      'tensor "b" is at bytes 0 to 4 of the data, but tensor "a" ends at 4: they overlap',
       4,
     ],
     [
-      'has a hole',
+      'has a gap',
       `{"a":${entry('[1]', '[4,8]')}}`,
-      'tensor "a" lies at bytes 4 to 8 of the data, but the header ends at 0: a hole',
+      'tensor "a" is at bytes 4 to 8 of the data, but the header ends at 0: there is a gap',
       8,
     ],
     [
       'leaves data over',
       `{"a":${entry('[1]', '[0,4]')}}`,
-      'expected the end of the file after 4 bytes of data, but 3 more came',
+      'expected the end of the file after 4 bytes of data, but 3 more follow',
       7,
     ],
   ])('that %s is refused', (_, header, message, dataBytes = 0) => {
@@ -240,7 +240,7 @@ describe('a file', () => {
       `${missing}: expected a file, but there is no such file`,
     );
     expect(errorOf(() => load(folder)).message).toBe(
-      `${folder}: expected a file, but it is no regular file`,
+      `${folder}: expected a file, but it is not a regular file`,
     );
     expect(errorOf(() => loadMetadata(missing))).toBeInstanceOf(FormatError);
   });
@@ -251,7 +251,7 @@ describe('a file', () => {
       const pipe = join(folder, 'pipe');
       spawnSync('mkfifo', [pipe]);
       expect(errorOf(() => load(pipe)).message).toBe(
-        `${pipe}: expected a file, but it is no regular file`,
+        `${pipe}: expected a file, but it is not a regular file`,
       );
     },
   );

@@ -112,13 +112,13 @@ describe('each type of safetensors', () => {
     expect(Object.keys(load(types, others))).toEqual(Object.keys(loaded));
     expect(warn.mock.calls).toEqual([
       [
-        `load: ${types}: skipped 'C64' (its elements are C64, which forebay does not read); name the others by only, or give onSkipped`,
+        `load: ${types}: skipped 'C64' (its elements are C64, which forebay does not read); select the other tensors with the option only, or set onSkipped`,
         { type: 'ForebayWarning', code: 'FOREBAY_SKIPPED' },
       ],
     ]);
     warn.mockRestore();
     expect(errorOf(() => load(types, { only: ['F32', 'C64'] })).message).toBe(
-      `${types}: tensor 'C64' cannot be read: its elements are C64, which forebay does not read; read the others by only`,
+      `${types}: tensor 'C64' cannot be read: its elements are C64, which forebay does not read; the option only reads the other tensors`,
     );
     const error = errorOf(() => load(types, [parameter('C64', [0])]));
     expect(error).toBeInstanceOf(DTypeError);
@@ -129,7 +129,7 @@ describe('each type of safetensors', () => {
     const error = errorOf(() => load(types, { only: ['large'] }));
     expect(error).toBeInstanceOf(FormatError);
     expect(error.message).toMatch(
-      /: tensor 'large': the int64 at byte \d+ is 9007199254740992, but int32 ends at 2147483647; dtype: 'float64' reads integers up to 2\^53$/,
+      /: tensor 'large': the int64 at byte \d+ is 9007199254740992, but the limit of int32 is 2147483647; dtype: 'float64' reads integers up to 2\^53$/,
     );
     expect(load(types, { only: ['large'], dtype: 'float64' }).large?.toArray()).toEqual([
       1,
@@ -143,13 +143,13 @@ describe('each type of safetensors', () => {
     expect(load(types, { only: ['BOOL'], dtype: 'float32' }).BOOL).toEqual(tensor([1, 0, 1]));
     expect(load(types, { only: ['I32'], dtype: { I32: 'float64' } }).I32?.dtype).toBe('float64');
     expect(errorOf(() => load(types, { only, dtype })).message).toMatch(
-      /tensor 'F32': the float32 at byte \d+ is 0\.1\d*, which int32 does not hold$/,
+      /tensor 'F32': the float32 at byte \d+ is 0\.1\d*, which does not fit in int32$/,
     );
     expect(errorOf(() => load(types, { only: ['I32'], dtype: 'float32' })).message).toMatch(
-      /tensor 'I32': the int32 at byte \d+ is 2147483647, which float32 does not hold$/,
+      /tensor 'I32': the int32 at byte \d+ is 2147483647, which does not fit in float32$/,
     );
     expect(errorOf(() => load(types, { only: ['F64'], dtype: 'float32' })).message).toMatch(
-      /tensor 'F64': the float64 at byte \d+ is 1e\+300, which float32 does not hold$/,
+      /tensor 'F64': the float64 at byte \d+ is 1e\+300, which does not fit in float32$/,
     );
   });
 
@@ -158,7 +158,7 @@ describe('each type of safetensors', () => {
     const file = written(`${f32()},${newer}`, 6);
     expect(Object.keys(load(file, { only: ['a'] }))).toEqual(['a']);
     expect(loadMetadata(file)).toEqual({});
-    const message = `${file}: tensor 'n' cannot be read: its dtype is "F5", which is not known; read the others by only`;
+    const message = `${file}: tensor 'n' cannot be read: its dtype is "F5", which is not known; the option only reads the other tensors`;
     expect(errorOf(() => load(file)).message).toBe(message);
     expect(errorOf(() => load(file, { only: ['n'] })).message).toBe(message);
   });
@@ -230,7 +230,7 @@ describe('an archive of NumPy', () => {
       'text.npy: at byte 20: dtype "<U1": the elements are text, not numbers',
     );
     expect(errorOf(() => loadNpz(arrays)).message).toMatch(
-      /large\.npy: the int64 at byte \d+ is 9007199254740992, but int32 ends at/,
+      /large\.npy: the int64 at byte \d+ is 9007199254740992, but the limit of int32 is/,
     );
   });
 });
@@ -295,7 +295,7 @@ describe('options of loading', () => {
     expect(loadNpy(file, { dtype: 'float64' })).toEqual(
       new Tensor(new Float64Array([-(2 ** 40), 5]), [1, 2]),
     );
-    expect(errorOf(() => loadNpy(file)).message).toContain('int32 ends at -2147483648');
+    expect(errorOf(() => loadNpy(file)).message).toContain('limit of int32 is -2147483648');
     expect(errorOf(() => loadNpy(file, { type: 'float64' } as never))).toBeInstanceOf(ValueError);
   });
 });

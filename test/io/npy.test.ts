@@ -127,7 +127,7 @@ describe('loadNpy', () => {
     ['a dictionary without end', "{'descr': '<f4'", "expected ',' or '}', but found the end"],
     ['text after it', `${header("'<f4'", '(0,)')}x`, 'expected the end, but found "x"'],
     ['an unknown key', "{'strides': 1}", 'at byte 11: unknown key "strides"'],
-    ['one key twice', "{'shape': (), 'shape': ()}", 'at byte 24: the key "shape" is there twice'],
+    ['one key twice', "{'shape': (), 'shape': ()}", 'at byte 24: the key "shape" appears twice'],
     ['no dtype', "{'shape': (), 'fortran_order': True}", 'the header at byte 10 has no descr'],
     ['no order', "{'shape': (), 'descr': '<f4'}", 'has no fortran_order'],
     ['no shape', "{'descr': '<f4', 'fortran_order': True}", 'has no shape'],
@@ -177,7 +177,12 @@ describe('loadNpy', () => {
       'truncated: expected 8 bytes of elements (float32, shape [2])',
       { data: Buffer.alloc(7) },
     ],
-    ['elements too many', header("'<f4'", '(2,)'), '2 more came', { data: Buffer.alloc(10) }],
+    [
+      'elements too many',
+      header("'<f4'", '(2,)'),
+      '2 more bytes follow',
+      { data: Buffer.alloc(10) },
+    ],
     [
       'a bool of 2',
       header("'|b1'", '(2,)'),
@@ -200,7 +205,7 @@ describe('loadNpy', () => {
     [
       'a huge header',
       '{}',
-      "the header's length at byte 8 is 4000000000, but at most 10000 are read",
+      "the header's length at byte 8 is 4000000000, but the limit is 10000",
       { length: 4e9, version: '\x02\x00' },
     ],
   ])('refuses %s', (_, text, message, parts = {}) => {
@@ -208,14 +213,14 @@ describe('loadNpy', () => {
     expect(refusal()).toContain(message);
   });
 
-  it('refuses an element that int32 does not hold, with its byte', () => {
+  it('refuses an element that does not fit in int32, with its byte', () => {
     const data = Buffer.alloc(16);
     data.writeBigInt64LE(-(2n ** 31n), 0);
     data.writeBigInt64LE(-(2n ** 31n) - 1n, 8);
     write(header("'<i8'", '(2,)'), { data });
     const at = readFileSync(file).length - 8;
     expect(refusal()).toBe(
-      `the int64 at byte ${at} is -2147483649, but int32 ends at -2147483648; dtype: 'float64' reads integers up to 2^53`,
+      `the int64 at byte ${at} is -2147483649, but the limit of int32 is -2147483648; dtype: 'float64' reads integers up to 2^53`,
     );
   });
 

@@ -123,7 +123,7 @@ describe('loadNpz refuses', () => {
   const end = (field: number) => (a: Archive) => a.end + field;
   it.each<[string, (a: Archive) => unknown, RegExp]>([
     ['an encrypted member', set(central(8), 1, 2), /member "b.npy" is encrypted/],
-    ['another method', set(central(10), 12, 2), /packed by method 12, but 0 \(stored\) and 8/],
+    ['another method', set(central(10), 12, 2), /packed by method 12, but only 0 \(stored\) and 8/],
     ['another checksum', set(central(16), 1, 4), /disagree on its checksum/],
     [
       'a damaged element',
@@ -143,7 +143,7 @@ describe('loadNpz refuses', () => {
     [
       'the same name',
       (a) => a.bytes.fill('a', central(46)(a), central(47)(a)),
-      /the member "a.npy" is there twice/,
+      /the member "a.npy" appears twice/,
     ],
     ['another method in the record', set(local(8), 8, 2), /disagree on its method/],
     ['another size in the record', set(local(22), 8, 4), /disagree on its size/],
@@ -155,7 +155,7 @@ describe('loadNpz refuses', () => {
     [
       'a member that is no .npy',
       (a) => [central(48)(a), local(32)(a)].map((at) => a.bytes.writeUInt8(0x78, at)),
-      /expected members that are .npy files, but one at byte \d+ is "b.xpy"/,
+      /expected only .npy files as members, but the one at byte \d+ is "b.xpy"/,
     ],
     [
       'a member beyond the end',
@@ -168,7 +168,7 @@ describe('loadNpz refuses', () => {
       set(local(0), 0, 4),
       /expected the record of member "b.npy" \(0x04034b50\), but found 0x00000000/,
     ],
-    ['several disks', set(end(4), 1, 2), /the archive is in several files/],
+    ['several disks', set(end(4), 1, 2), /the archive is split into several files/],
     [
       'more members than fit',
       (a) => [8, 10].map((field) => set(end(field), 999, 2)(a)),
@@ -182,7 +182,7 @@ describe('loadNpz refuses', () => {
     [
       'a directory elsewhere',
       set(end(16), 1, 4),
-      /the directory is said to lie at bytes 1 to \d+, but has to end here/,
+      /the directory is stated to be at bytes 1 to \d+, but must end here/,
     ],
     [
       'a zip64 record that is not there',
@@ -192,7 +192,7 @@ describe('loadNpz refuses', () => {
     [
       'a zip64 size that is not there',
       set(central(24), 0xffffffff, 4),
-      /is in a zip64 field, but there is none/,
+      /expected a zip64 field with a size or an offset, but there is none/,
     ],
     ['a comment that is not there', set(end(20), 1, 2), /there is no record of a directory's end/],
   ])('%s', (_, damage, message) => {
@@ -202,16 +202,16 @@ describe('loadNpz refuses', () => {
   });
 
   it('an archive behind something else', () => {
-    expect(refusal(Buffer.concat([Buffer.alloc(3), archive().bytes]))).toMatch(/has to end here/);
+    expect(refusal(Buffer.concat([Buffer.alloc(3), archive().bytes]))).toMatch(/must end here/);
   });
 
   it.each<[string, number, RegExp]>([
-    ['more than it says', 135, /expected 135 bytes, as the directory says, but more came/],
-    ['less than it says', 137, /expected 137 bytes, as the directory says, but 136 came/],
+    ['more than it says', 135, /expected 135 bytes, as the directory says, but there are more/],
+    ['less than it says', 137, /expected 137 bytes, as the directory says, but there are 136/],
     [
       'what deflate cannot',
       2 ** 31,
-      /is said to unpack from \d+ bytes to 2147483648, which deflate cannot do/,
+      /is stated to unpack from \d+ bytes to 2147483648, more than deflate can produce/,
     ],
   ])('a member that unpacks to %s', (_, size, message) => {
     const { bytes, centrals, locals } = archive(true);
@@ -223,7 +223,7 @@ describe('loadNpz refuses', () => {
   it('a stream that is damaged, or ends before its bytes do', () => {
     const { bytes, locals } = archive(true);
     bytes.fill(0xff, (locals[1] as number) + 35, (locals[1] as number) + 40);
-    expect(refusal(bytes)).toMatch(/member "b.npy" at byte \d+: not a sound deflate stream/);
+    expect(refusal(bytes)).toMatch(/member "b.npy" at byte \d+: not a valid deflate stream/);
     const longer = Buffer.concat([deflateRawSync(Buffer.from('x')), Buffer.alloc(5)]);
     const made = [...zip([{ name: 'x.npy', parts: [longer] }])];
     const whole = Buffer.concat(made);
@@ -244,7 +244,9 @@ describe('loadNpz refuses', () => {
     const centralAt = bytes.indexOf(Buffer.from('PK\x01\x02', 'latin1'));
     for (const at of [22, centralAt + 24]) bytes.writeUInt32LE(1000, at);
     const before = process.memoryUsage().arrayBuffers;
-    expect(refusal(bytes)).toMatch(/expected 1000 bytes, as the directory says, but more came/);
+    expect(refusal(bytes)).toMatch(
+      /expected 1000 bytes, as the directory says, but there are more/,
+    );
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(16e6);
   });
 

@@ -121,7 +121,7 @@ describe.skipIf(python === undefined)('NumPy', () => {
     ['dates', /dtype "<M8\[D\]": the elements are dates/],
     ['fields', /the elements are structures/],
     ['wide', /dtype "<f16": the elements are floating-point numbers wider than float64/],
-    ['large', /the int64 at byte 136 is 2147483648, but int32 ends at 2147483647/],
+    ['large', /the int64 at byte 136 is 2147483648, but the limit of int32 is 2147483647/],
   ])('writes %s, which forebay refuses by name', (name, message) => {
     const error = errorOf(() => loadNpy(join(folder, `${name}.npy`)));
     expect(error).toBeInstanceOf(FormatError);

@@ -178,7 +178,7 @@ describe('load(file, parameters)', () => {
   });
 
   it.each([
-    ['is missing', parameter('z', 1), 'FormatError', "there is no tensor 'z', for [parameter 'z']"],
+    ['is missing', parameter('z', 1), 'FormatError', "there is no tensor 'z' for [parameter 'z']"],
     [
       'has another shape',
       parameter('b', [[1, 2]]),
@@ -234,13 +234,13 @@ describe('save refuses', () => {
       'the reserved name',
       () => ({ __metadata__: w() }),
       'ValueError',
-      'no tensor of a file can be named "__metadata__"',
+      'a tensor of a file cannot be named "__metadata__"',
     ],
     [
       'half a surrogate pair',
       () => ({ '\ud800': w() }),
       'ValueError',
-      'no tensor of a file can be named',
+      'a tensor of a file cannot be named',
     ],
     ['memory that is gone', () => ({ x: detached() }), 'ValueError', 'transferred away'],
   ])('%s', (_, make, kind, message) => {
@@ -250,8 +250,8 @@ describe('save refuses', () => {
   });
 
   it.each([
-    [{ a: 1 }, 'metadata are strings, but "a" is number 1'],
-    [{ a: '\udc00' }, 'metadata are strings'],
+    [{ a: 1 }, 'expected metadata as strings, but "a" is number 1'],
+    [{ a: '\udc00' }, 'expected metadata as strings'],
     ['text', 'expected metadata as a record of strings'],
     [null, 'expected metadata as a record of strings'],
   ])('the metadata %j', (metadata, message) => {
@@ -285,7 +285,7 @@ describe('a parameter of a run in flight', () => {
 
     const training = compile({ outputs: {}, updates: [[w, mul(w, 2)]] }).runAsync();
     const { message } = errorOf(() => save(file, [w]));
-    expect(message).toBe(`save: a run that writes ${w} is in flight; await it before`);
+    expect(message).toBe(`save: a run that writes ${w} is in flight; await it first`);
     await training;
     save(file, [w]);
     expect((load(file).w as Tensor).toArray()).toEqual([2, 4]);
@@ -301,7 +301,7 @@ describe('a parameter of a run in flight', () => {
       const error = errorOf(act);
       expect([error.name, error.message]).toEqual([
         'StateError',
-        expect.stringMatching(/writes \[parameter 'held'\] is in flight; await it before$/),
+        expect.stringMatching(/writes \[parameter 'held'\] is in flight; await it first$/),
       ]);
     }
     expect(readFileSync(file)).toEqual(before);

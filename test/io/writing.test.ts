@@ -71,7 +71,7 @@ describe('a file that is written', () => {
     execFileSync('mkfifo', [file]);
     const error = errorOf(() => save(file, { x: tensor(1) }));
     expect(error).toBeInstanceOf(FormatError);
-    expect(error.message).toBe(`${file}: cannot be written: what is there is no regular file`);
+    expect(error.message).toBe(`${file}: cannot be written: it exists, but is not a regular file`);
     expect(lstatSync(file).isFIFO()).toBe(true);
     expect(readdirSync(folder)).toEqual(['model.safetensors']);
   });

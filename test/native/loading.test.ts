@@ -188,12 +188,12 @@ describe('an addon that cannot be loaded', () => {
     [
       'that is empty',
       () => file('empty.node', ''),
-      'it is not a native addon: it is no shared library',
+      'it is not a native addon: it is not a shared library',
     ],
     [
       'that is text',
       () => file('text.node', 'this is no shared library'),
-      'it is not a native addon: it is no shared library',
+      'it is not a native addon: it is not a shared library',
     ],
     [
       'that is cut off',

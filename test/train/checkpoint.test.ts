@@ -181,13 +181,13 @@ describe('resume refuses, and changes nothing,', () => {
       'a file without one of the leaves',
       { tensors: without('steps') },
       'FormatError',
-      "there is no tensor 'steps', for [state 'steps']",
+      "there is no tensor 'steps' for [state 'steps']",
     ],
     [
       'a file with an additional leaf',
       { tensors: (tensors) => ({ ...tensors, 'net2.bias': tensor([1]) }) },
       'FormatError',
-      "expected the 10 leaves of the updates, but it also has 'net2.bias': it is of another graph",
+      "expected the 10 leaves of the updates, but it also has 'net2.bias': it belongs to another graph",
     ],
     [
       'another shape',
@@ -205,7 +205,7 @@ describe('resume refuses, and changes nothing,', () => {
       'another version',
       { metadata: { 'forebay.checkpoint': '2' } },
       'FormatError',
-      'expected a checkpoint of version 1, but it is of version 2',
+      'expected a checkpoint of version 1, but its version is 2',
     ],
     [
       'invalid counts',
@@ -274,7 +274,7 @@ describe('resume refuses, and changes nothing,', () => {
     const { updates, net } = training();
     save(file, net.parameters);
     expect(errorOf(() => resume(file, { updates })).message).toBe(
-      `${file}: no checkpoint: its metadata have no 'forebay.checkpoint'; what save wrote is read by load`,
+      `${file}: not a checkpoint: its metadata have no 'forebay.checkpoint'; use load for the files of save`,
     );
     expect(errorOf(() => resume(`${file}2`, { updates })).message).toBe(
       `${file}2: expected a file, but there is no such file`,

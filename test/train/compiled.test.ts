@@ -170,7 +170,7 @@ describe('fit on a compiled program', () => {
       .catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(fb.ValueError);
     expect((failure as Error).message).toBe(
-      `output 'pairs': cannot allocate ${4 * rows ** 2} bytes for a minibatch; a smaller batchSize takes less`,
+      `output 'pairs': cannot allocate ${4 * rows ** 2} bytes for a minibatch; use a smaller batchSize`,
     );
     await fb.fit(program, { x: fb.Tensor.zeros([8, 1]) }, { epochs: 1, batchSize: 4 });
     expect(program.runs).toBe(2);

@@ -160,7 +160,9 @@ describe('a dataset', () => {
       const error = errorOf(() => examplesOf('fit', { odd: Tensor.zeros([3, 3]) }, inputs(odd)));
       expect([error.name, error.message]).toEqual([
         'GraphError',
-        expect.stringContaining("cut along a dimension named 'batch', of which it must have one"),
+        expect.stringContaining(
+          "expected exactly one dimension named 'batch', along which minibatches are taken",
+        ),
       ]);
     }
     expect(errorOf(() => examplesOf('fit', {}, inputs())).message).toContain('has no inputs');

@@ -63,8 +63,8 @@ describe('progress as text', () => {
     [changed({ row: -4 }), 'row must be a whole number of at least 0'],
     [changed({ row: 3 }), 'no minibatch of 4 begins at row 3 of 10'],
     [changed({ row: 12 }), 'no minibatch of 4 begins at row 12 of 10'],
-    [changed({ epoch: 3 }), 'there must be the records of 3 epochs'],
-    [changed({ epochs: { length: 2 } }), 'there must be the records of 2 epochs'],
+    [changed({ epoch: 3 }), 'expected the records of 3 epochs'],
+    [changed({ epochs: { length: 2 } }), 'expected the records of 2 epochs'],
     [changed({ epochs: [1, 2] }), 'epoch 0 must be an object'],
     [changed({ epochs: [{ outputs: {} }, {}] }), 'outputs of epoch 1 must be an object'],
     [
@@ -125,7 +125,7 @@ describe('a training continues', () => {
 
   it.each([[null], ['it'], [{}], [progress], [{ progress }]])('not from %j', (from) => {
     expect(errorOf(() => startOf(plan, from as never, asked)).message).toContain(
-      'fit: from must be what resume returned, but is ',
+      'fit: from must be the result of resume, but is ',
     );
   });
 });
