@@ -123,10 +123,10 @@ export class Builder {
     args: readonly Ref[],
     make: (shape: readonly number[], args: readonly Ref[]) => Ref,
   ): Ref {
-    const repeats = shape.map(
-      (size, axis) => size > 1 && args.length > 0 && args.every((arg) => arg.strides[axis] === 0),
-    );
-    if (!repeats.includes(true)) return make(shape, args);
+    const repeatsAlong = (size: number, axis: number) =>
+      size > 1 && args.length > 0 && args.every((arg) => arg.strides[axis] === 0);
+    if (!shape.some(repeatsAlong)) return make(shape, args);
+    const repeats = shape.map(repeatsAlong);
     this.fire('simplify: repeated map');
     const once = (ref: Ref): Ref =>
       repeats.reduce((r, repeated, axis) => (repeated ? narrow(r, axis, 0, 1) : r), ref);
@@ -159,7 +159,8 @@ export class Builder {
 
   sum(dtype: DType, shape: readonly number[], terms: readonly Ref[], node?: Node): Ref {
     if (count(shape) === 0) return this.filled(0, dtype, shape);
-    const kept = terms.filter((term) => numberOf(term) !== 0);
+    const isZero = (term: Ref) => numberOf(term) === 0;
+    const kept = terms.some(isZero) ? terms.filter((term) => !isZero(term)) : terms;
     const [only] = kept;
     if (kept.length < terms.length) this.fire('simplify: zero term');
     if (!only) return this.filled(0, dtype, shape);

@@ -27,9 +27,7 @@ export class Rebuilder {
   /** Rebuilds all values that the roots depend on; `order` lists them, if the caller has the list. */
   *run(roots: readonly Ref[], order?: readonly Value[]): Sliced<Ref[]> {
     const { pace } = this.build;
-    for (const value of order ?? (yield* reachable(roots, pace))) {
-      yield* this.#makeWithNeeds(value);
-    }
+    yield* this.#inOrder(order ?? (yield* reachable(roots, pace)));
     const rebuilt: Ref[] = [];
     for (const root of roots) {
       rebuilt.push(this.ref(root));
@@ -53,11 +51,15 @@ export class Rebuilder {
     return this.#make(value);
   }
 
-  *#makeWithNeeds(value: Value): Sliced<void> {
-    const needed = this.needs(value);
-    if (needed) yield* this.values([needed]);
-    this.#make(value);
-    if (this.build.pace.due(1 + value.args.length)) yield;
+  /** Rebuilds values whose operands are rebuilt or precede them. */
+  *#inOrder(values: readonly Value[]): Sliced<void> {
+    for (let i = 0; i < values.length; i++) {
+      const value = values[i] as Value;
+      const needed = this.needs(value);
+      if (needed) yield* this.values([needed]);
+      this.#make(value);
+      if (this.build.pace.due(1 + value.args.length)) yield;
+    }
   }
 
   #make(value: Value): Ref {
@@ -75,12 +77,13 @@ export class Rebuilder {
     const { pace } = this.build;
     const found = new Set([value]);
     for (const { args } of found) {
-      for (const { value: operand } of args) if (!this.#made[operand.id]) found.add(operand);
+      for (let i = 0; i < args.length; i++) {
+        const operand = (args[i] as Ref).value;
+        if (!this.#made[operand.id]) found.add(operand);
+      }
       if (pace.due(1 + args.length)) yield;
     }
-    for (const next of yield* sorted([...found], (a, b) => a.id - b.id, pace)) {
-      yield* this.#makeWithNeeds(next);
-    }
+    yield* this.#inOrder(yield* sorted([...found], (a, b) => a.id - b.id, pace));
   }
 
   /** Sets the replacement of a value. */
@@ -98,11 +101,23 @@ export class Rebuilder {
     return this.build.through(ref, made, value.node);
   }
 
+  /** The replacements of refs; undefined if no ref is replaced. */
+  #changed(refs: readonly Ref[]): Ref[] | undefined {
+    let changed: Ref[] | undefined;
+    for (let i = 0; i < refs.length; i++) {
+      const ref = refs[i] as Ref;
+      const replaced = this.ref(ref);
+      if (replaced !== ref) changed ??= refs.slice(0, i);
+      changed?.push(replaced);
+    }
+    return changed;
+  }
+
   #same(value: Value): Ref {
     const { kind, dtype, shape, details, node } = value;
     const { build } = this;
-    const args = value.args.map((arg) => this.ref(arg));
-    if (args.every((arg, i) => arg === value.args[i])) return value.whole;
+    const args = this.#changed(value.args);
+    if (!args) return value.whole;
     switch (kind) {
       case 'leaf':
         return build.leaf(details.leaf as Leaf, shape);

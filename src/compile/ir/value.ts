@@ -120,7 +120,10 @@ export function reachableFrom(roots: readonly Ref[]): Value[] {
   return finished(reachable(roots, new Pace()));
 }
 
-/** `reachableFrom` in slices. */
+/**
+ * `reachableFrom` in slices. Loops over all values count an index, here and in other passes. A `for … of` makes an object
+ * for each element until V8 has optimised the function, and collecting the garbage blocks the event loop.
+ */
 export function* reachable(roots: readonly Ref[], pace: Pace): Sliced<Value[]> {
   const stack: Value[] = [];
   let end = 0;
@@ -134,10 +137,14 @@ export function* reachable(roots: readonly Ref[], pace: Pace): Sliced<Value[]> {
     if (pace.due()) yield;
     if (found[value.id]) continue;
     found[value.id] = value;
-    for (const { value: operand } of value.args) if (!found[operand.id]) stack.push(operand);
+    for (let i = 0; i < value.args.length; i++) {
+      const operand = (value.args[i] as Ref).value;
+      if (!found[operand.id]) stack.push(operand);
+    }
   }
   const order: Value[] = [];
-  for (const value of found) {
+  for (let id = 0; id < end; id++) {
+    const value = found[id];
     if (value) order.push(value);
     if (pace.due()) yield;
   }
@@ -169,9 +176,11 @@ export class Uses {
    */
   static *of(order: readonly Value[], roots: readonly Ref[], pace: Pace): Sliced<Uses> {
     const uses = new Uses(endOf(order));
-    for (const reader of order) {
-      for (const ref of reader.args) uses.#add(reader, ref);
-      if (pace.due(reader.args.length)) yield;
+    for (let index = 0; index < order.length; index++) {
+      const reader = order[index] as Value;
+      const { args } = reader;
+      for (let i = 0; i < args.length; i++) uses.#add(reader, args[i] as Ref);
+      if (pace.due(args.length)) yield;
     }
     for (const ref of roots) {
       uses.#add(undefined, ref);

@@ -12,7 +12,7 @@ export interface StridedView {
 
 /** The strides of a row-major array without gaps. */
 export function rowMajor(shape: readonly number[]): number[] {
-  const strides = new Array<number>(shape.length);
+  const strides = [...shape];
   let stride = 1;
   for (let axis = shape.length - 1; axis >= 0; axis--) {
     strides[axis] = stride;

@@ -10,7 +10,7 @@ import type { Sliced } from '../../graph/sliced.js';
 import type { DType } from '../../tensor/dtype.js';
 import { formatShape } from '../../tensor/shape.js';
 import type { Builder } from '../ir/builder.js';
-import type { Ref } from '../ir/value.js';
+import { type Ref, viewed } from '../ir/value.js';
 import { count, dense } from '../ir/view.js';
 
 interface Context {
@@ -91,8 +91,10 @@ const kinds: Omit<Kinds, 'leaf' | 'compose'> = {
   },
   alias: (_lowering, { build, node, bound: { shape }, args: [ref] }) =>
     build.reshape(ref as Ref, shape, node),
-  view: ({ view }, { build, node, bound, args: [ref] }) =>
-    build.through({ ...view(bound), shape: bound.shape }, ref as Ref, node),
+  view: ({ view }, { build, node, bound, args: [ref] }) => {
+    const { offset, strides } = view(bound);
+    return build.through({ offset, shape: bound.shape, strides: [...strides] }, ref as Ref, node);
+  },
   place: ({ accumulate, views }, { build, node, bound, args }) => {
     const { shape } = bound;
     const unit = dense(shape).strides;
@@ -127,10 +129,16 @@ export function* lower(
 ): Sliced<Map<Node, Ref>> {
   const refs = new Map<Node, Ref>();
   for (const node of order) {
-    const shape = node.shape.map((dim) =>
-      typeof dim === 'number' ? dim : bindDim(dim, bindings, `${node} `),
-    );
-    if (shape.some((dim) => dim < 0)) {
+    const shape: number[] = [];
+    let negative = false;
+    for (let axis = 0; axis < node.shape.length; axis++) {
+      const dim = node.shape[axis] as Dim;
+      const known = typeof dim === 'number' ? dim : bindings.get(dim);
+      const size = known ?? bindDim(dim, bindings, `${node} `);
+      negative ||= size < 0;
+      shape.push(size);
+    }
+    if (negative) {
       throw new ShapeError(
         `${node} has shape ${formatShape(node.shape)}, which is ${formatShape(shape)} in this run`,
       );
@@ -178,7 +186,8 @@ function lastTwoSwapped(ref: Ref): Ref {
     list.at(-1) as number,
     list.at(-2) as number,
   ];
-  return { ...ref, shape: swap(ref.shape), strides: swap(ref.strides) };
+  const { value, offset, shape, strides } = ref;
+  return viewed(value, { offset, shape: swap(shape), strides: swap(strides) });
 }
 
 /** The shape of an operand, with axes of length 1 inserted where its strides skip axes of the result. */

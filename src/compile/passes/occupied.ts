@@ -84,20 +84,25 @@ function inserted(branch: Branch, extent: Branch): Branch[] {
 
 /** A branch of children, which are in the order of their addresses. */
 function branchOf(children: readonly Branch[]): Branch {
-  let [end, first, last] = [0, Infinity, -Infinity];
-  let [solidStart, solidFirst, solidLast] = [0, Infinity, -Infinity];
-  for (const child of children) {
+  let end = 0;
+  let first = Infinity;
+  let last = -Infinity;
+  let solidStart = 0;
+  let solidFirst = Infinity;
+  let solidLast = -Infinity;
+  for (let i = 0; i < children.length; i++) {
+    const child = children[i] as Branch;
     first = Math.min(first, child.first);
     last = Math.max(last, child.last);
     const solid = solidFirst <= solidLast;
     // A child within addresses that are already solid changes nothing.
     if (solid && child.end <= end) continue;
-    const [from, to] = [
-      Math.max(solidFirst, child.solidFirst),
-      Math.min(solidLast, child.solidLast),
-    ];
-    if (solid && child.solidStart <= end && from <= to) [solidFirst, solidLast] = [from, to];
-    else if (child.end >= end) ({ solidStart, solidFirst, solidLast } = child);
+    const from = Math.max(solidFirst, child.solidFirst);
+    const to = Math.min(solidLast, child.solidLast);
+    if (solid && child.solidStart <= end && from <= to) {
+      solidFirst = from;
+      solidLast = to;
+    } else if (child.end >= end) ({ solidStart, solidFirst, solidLast } = child);
     end = Math.max(end, child.end);
   }
   const start = children[0]?.start ?? 0;

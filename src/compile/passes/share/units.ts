@@ -5,7 +5,7 @@
 
 import type { Pace, Sliced } from '../../../graph/sliced.js';
 import { defect } from '../../ir/defect.js';
-import { endOf, type Value } from '../../ir/value.js';
+import { endOf, type Ref, type Value } from '../../ir/value.js';
 
 export class Units {
   /** For each value, by its index in the order, its unit. */
@@ -34,8 +34,8 @@ export class Units {
   /** Makes a unit of each value. */
   static *of(order: readonly Value[], pace: Pace): Sliced<Units> {
     let operands = 0;
-    for (const { args } of order) {
-      operands += args.length;
+    for (let index = 0; index < order.length; index++) {
+      operands += (order[index] as Value).args.length;
       if (pace.due()) yield;
     }
     const units = new Units(order, pace, operands);
@@ -43,8 +43,8 @@ export class Units {
     for (let index = 0; index < order.length; index++) {
       const { id, args } = order[index] as Value;
       units.#indexOf[id] = index;
-      for (const { value } of args) {
-        units.#operands[next++] = units.#indexOf[value.id] as number;
+      for (let i = 0; i < args.length; i++) {
+        units.#operands[next++] = units.#indexOf[(args[i] as Ref).value.id] as number;
       }
       units.#first[index + 1] = next;
       units.#unitOf[index] = index;
@@ -97,12 +97,11 @@ export class Units {
         if (this.pace.due()) yield;
         if (state[top] === 0) {
           state[top] = 1;
-          for (const index of this.#members[top] as number[]) {
-            for (
-              let i = this.#first[index] as number;
-              i < (this.#first[index + 1] as number);
-              i++
-            ) {
+          const members = this.#members[top] as number[];
+          for (let member = 0; member < members.length; member++) {
+            const index = members[member] as number;
+            const end = this.#first[index + 1] as number;
+            for (let i = this.#first[index] as number; i < end; i++) {
               const below = this.#unitOf[this.#operands[i] as number] as number;
               if (state[below] === 0) stack.push(below);
               else if (state[below] === 1 && below !== top) throw defect('a merge made a cycle');
@@ -123,11 +122,16 @@ export class Units {
   /** For each unit, the largest number of counted units on a path that ends there, including itself. */
   *depths(counted: (unit: number) => boolean): Sliced<Int32Array> {
     const depth = new Int32Array(this.order.length);
-    for (const unit of yield* this.topological()) {
+    const order = yield* this.topological();
+    for (let at = 0; at < order.length; at++) {
+      const unit = order[at] as number;
       if (this.pace.due()) yield;
       let most = 0;
-      for (const index of this.#members[unit] as number[]) {
-        for (let i = this.#first[index] as number; i < (this.#first[index + 1] as number); i++) {
+      const members = this.#members[unit] as number[];
+      for (let member = 0; member < members.length; member++) {
+        const index = members[member] as number;
+        const end = this.#first[index + 1] as number;
+        for (let i = this.#first[index] as number; i < end; i++) {
           const below = this.#unitOf[this.#operands[i] as number] as number;
           if (below !== unit && (depth[below] as number) > most) most = depth[below] as number;
         }
