@@ -180,7 +180,8 @@ bool Compiled::findClaims(Call& call, const double* code) {
 bool Compiled::readOwn(Call& call) {
   const std::size_t count = memoryCount();
   room_ = zeroed<void*>(count);
-  if (!room_) return call.fault().memory("createProgram: no memory for its feeds");
+  order_ = zeroed<std::uint32_t>(count);
+  if (!room_ || !order_) return call.fault().memory("createProgram: no memory for its feeds");
   if (call.isNull(3)) return true;
   own_ = zeroed<void*>(count);
   const auto values = zeroed<napi_value>(count);
@@ -266,6 +267,31 @@ std::size_t Compiled::leafOverlapping(std::uintptr_t begin, std::uintptr_t end, 
   return leafCount_;
 }
 
+// Whether an output overlaps another output or a feed. Two feeds may overlap.
+bool Compiled::outputsOverlap(void* const* addresses) const {
+  const std::size_t feedCount = program_->feedCount(), count = memoryCount();
+  const auto begin = [&](std::uint32_t i) { return reinterpret_cast<std::uintptr_t>(addresses[i]); };
+  const auto bytes = [&](std::uint32_t i) {
+    if (i < feedCount) return program_->feedBytes(i);
+    return program_->outputLength(i - feedCount) * sizeOf(program_->outputType(i - feedCount));
+  };
+  std::uint32_t* const first = order_.get();
+  std::uint32_t* last = first;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    if (bytes(i) > 0) *last++ = i;
+  }
+  std::sort(first, last, [&](std::uint32_t a, std::uint32_t b) { return begin(a) < begin(b); });
+  std::uintptr_t endOfAll = 0, endOfOutputs = 0;
+  for (const std::uint32_t* i = first; i != last; ++i) {
+    const bool isOutput = *i >= feedCount;
+    if (begin(*i) < (isOutput ? endOfAll : endOfOutputs)) return true;
+    const std::uintptr_t end = begin(*i) + bytes(*i);
+    endOfAll = std::max(endOfAll, end);
+    if (isOutput) endOfOutputs = std::max(endOfOutputs, end);
+  }
+  return false;
+}
+
 double Compiled::findOverlap(void* const* addresses) const {
   const std::size_t feedCount = program_->feedCount(), outputCount = program_->outputCount();
   const auto refuse = [&](std::size_t subject, std::size_t object) {
@@ -279,14 +305,18 @@ double Compiled::findOverlap(void* const* addresses) const {
   const auto outputBytes = [&](std::size_t i) {
     return program_->outputLength(i) * sizeOf(program_->outputType(i));
   };
+  const bool overlap = outputsOverlap(addresses);
   for (std::size_t i = 0; i < outputCount; ++i) {
     const std::uintptr_t begin = outputAt(i), end = begin + outputBytes(i);
     if (begin == end) continue;
-    for (std::size_t j = 0; j < feedCount; ++j) {
-      if (feedAt(j) < end && begin < feedAt(j) + program_->feedBytes(j)) return refuse(i, j);
+    // Compares pairs only if there is an overlap to report: programs may have thousands of outputs.
+    for (std::size_t j = 0; overlap && j < feedCount; ++j) {
+      const std::size_t bytes = program_->feedBytes(j);
+      if (bytes > 0 && feedAt(j) < end && begin < feedAt(j) + bytes) return refuse(i, j);
     }
-    for (std::size_t j = 0; j < i; ++j) {
-      if (outputAt(j) < end && begin < outputAt(j) + outputBytes(j)) return refuse(i, feedCount + j);
+    for (std::size_t j = 0; overlap && j < i; ++j) {
+      const std::size_t bytes = outputBytes(j);
+      if (bytes > 0 && outputAt(j) < end && begin < outputAt(j) + bytes) return refuse(i, feedCount + j);
     }
     const std::size_t leaf = leafOverlapping(begin, end, false);
     if (leaf < leafCount_) return refuse(i, feedCount + outputCount + leaf);

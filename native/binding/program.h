@@ -68,6 +68,7 @@ class Compiled final : public Counted {
                   void*& address) const;
   std::size_t memoryCount() const { return program_->feedCount() + program_->outputCount(); }
   std::size_t leafOverlapping(std::uintptr_t begin, std::uintptr_t end, bool writtenOnly) const;
+  bool outputsOverlap(void* const* addresses) const;
 
   const napi_env env_;
   std::unique_ptr<Program> program_;
@@ -79,6 +80,7 @@ class Compiled final : public Counted {
   std::size_t rangeCount_ = 0;
   std::unique_ptr<const void*[]> claimed_;
   std::unique_ptr<void*[]> room_, own_;
+  std::unique_ptr<std::uint32_t[]> order_;  // scratch memory: feeds and outputs in the order of their addresses
   Claims claims_;
   std::int64_t reported_ = 0;
 };

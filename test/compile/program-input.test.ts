@@ -14,6 +14,7 @@ import {
   input,
   matmul,
   mul,
+  type Node,
   NumericError,
   parameter,
   ShapeError,
@@ -24,7 +25,7 @@ import {
   tensor,
   ValueError,
 } from '../../src/index.js';
-import { errorOf } from '../support.js';
+import { errorOf, randomTensor } from '../support.js';
 import { batch, bytes, model } from './model.js';
 
 type Kind = new (message: string) => ForebayError;
@@ -126,6 +127,39 @@ describe('into', () => {
     expect(bytes(of.w.value)).toEqual(before);
     expect(of.program.runs).toBe(0);
     of.program.run({ ...batch(4), x: fedX });
+  });
+
+  it('refuses exactly the runs in which an output overlaps a feed or another output', () => {
+    const [feeds, outputs] = [3, 5];
+    const names = (letter: string, count: number) =>
+      Array.from({ length: count }, (_, i) => `${letter}${i}`);
+    const inputs = names('x', feeds).map((name) => input(name, ['n']));
+    const total = inputs.reduce<Node>((a, b) => add(a, b), constant(0));
+    const program = compile({
+      outputs: Object.fromEntries(names('y', outputs).map((name, i) => [name, mul(total, i + 1)])),
+    });
+    const memory = new Float32Array(60);
+    const random = randomTensor([400, feeds + outputs], 7, 0, 57).data.map(Math.floor);
+    let refused = 0;
+    for (let trial = 0; trial < 400; trial++) {
+      const length = trial % 3;
+      const starts = [
+        ...random.subarray(trial * (feeds + outputs), (trial + 1) * (feeds + outputs)),
+      ];
+      const tensors = starts.map((at) => new Tensor(memory.subarray(at, at + length), [length]));
+      const overlap = starts.some((a, i) =>
+        starts.some((b, j) => i !== j && Math.max(i, j) >= feeds && Math.abs(a - b) < length),
+      );
+      const named = (letter: string, from: number, count: number) =>
+        Object.fromEntries(names(letter, count).map((name, i) => [name, tensors[from + i]]));
+      const run = () =>
+        program.run(named('x', 0, feeds) as Feeds, { into: named('y', feeds, outputs) as never });
+      if (overlap) expect(run).toThrow(/overlaps/);
+      else expect(run).not.toThrow();
+      refused += overlap ? 1 : 0;
+    }
+    expect(refused).toBeGreaterThan(50);
+    expect(refused).toBeLessThan(350);
   });
   const fedX = batch(4).x;
 
