@@ -4,22 +4,20 @@
  * rebuilds through a builder is therefore in this form.
  */
 
-import { Constant, constant, type Leaf } from '../../graph/leaf.js';
+import { constant, type Leaf } from '../../graph/leaf.js';
 import type { Node } from '../../graph/node.js';
 import { Pace } from '../../graph/sliced.js';
-import { prepareMap } from '../../native/kernels.js';
-import { type DType, typedArray } from '../../tensor/dtype.js';
-import { Tensor } from '../../tensor/tensor.js';
+import type { DType } from '../../tensor/dtype.js';
 import {
   adjacent,
   aloneIn,
   type Block,
-  columnBlocks,
   compareLists,
   isMatrix,
   meets,
   overlaps,
 } from './blocks.js';
+import { blocksWithin, folded, productOfBlocks, simpler, sumOfAssembled } from './rewrites.js';
 import { hashOf, isSame } from './same.js';
 import {
   type Details,
@@ -42,20 +40,6 @@ import {
   rebase,
   type StridedView,
 } from './view.js';
-
-// Larger constants, in elements, are computed in every run instead of being stored.
-const maxFolded = 4096;
-
-/** The smallest positive numbers of full precision. */
-const smallest: Readonly<Record<DType, number>> = {
-  float32: 2 ** -126,
-  float64: 2 ** -1022,
-  int32: 1,
-};
-
-function isNormal(number: number, dtype: DType): boolean {
-  return Number.isFinite(number) && Math.abs(number) >= smallest[dtype];
-}
 
 /** How often each rewrite was applied. The tests check that every rewrite is applied. */
 export type Fired = Map<string, number>;
@@ -109,9 +93,9 @@ export class Builder {
     converts = false,
   ): Ref {
     if (count(shape) === 0) return this.filled(0, dtype, shape);
-    const folded =
-      this.#folded(kernel, dtype, shape, args, converts) ?? this.#simpler(kernel, args, converts);
-    if (folded) return folded;
+    const known =
+      folded(this, kernel, dtype, shape, args, converts) ?? simpler(this, kernel, args, converts);
+    if (known) return known;
     return this.#once(shape, args, (small, operands) =>
       this.#value('map', dtype, small, operands, { kernel, converts }, node),
     );
@@ -173,7 +157,7 @@ export class Builder {
           kept[0] as Ref,
         );
     }
-    const assembled = this.#sumOfAssembled(kept, node);
+    const assembled = sumOfAssembled(this, kept, node);
     return (
       assembled ??
       this.#once(shape, kept, (small, operands) =>
@@ -197,7 +181,7 @@ export class Builder {
         this.fire('simplify: zero product');
         return transposed(this.stretch(this.#timesZero(transposed(a), node), [n, m]));
       }
-      const split = this.splitsProducts && this.#productOfBlocks(a, b, node);
+      const split = this.splitsProducts && productOfBlocks(this, a, b, node);
       if (split) return split;
     }
     const operands = [this.matrix(a), this.matrix(b)];
@@ -244,7 +228,7 @@ export class Builder {
     const overlap = adds && overlaps(kept);
     const gaps = adds && (overlap ? true : size < count(shape));
     if (!overlap && !gaps) {
-      kept = kept.flatMap((block) => this.#blocksWithin(block));
+      kept = kept.flatMap((block) => blocksWithin(this, block));
       kept.sort((p, q) => compareLists(p.start, q.start));
       const view = adjacent(shape, kept);
       if (view) {
@@ -322,154 +306,5 @@ export class Builder {
     const zeros = this.filled(0, value.dtype, shape);
     const terms = this.map('mul', value.dtype, shape, [zeros, matrix], node);
     return this.reshape(this.columnSum(terms, node), [1, shape[1] as number], node);
-  }
-
-  /** Folds a map of constants to a constant. */
-  #folded(
-    kernel: string,
-    dtype: DType,
-    shape: readonly number[],
-    args: readonly Ref[],
-    converts: boolean,
-  ): Ref | undefined {
-    if (args.length === 0 || !args.every((arg) => arg.value.details.leaf instanceof Constant))
-      return undefined;
-    const numbers = args.every((arg) => numberOf(arg) !== undefined);
-    const target = numbers ? [] : shape;
-    if (count(shape) === 0 || count(target) > maxFolded) return undefined;
-    this.fire('simplify: constant folding');
-    const out = typedArray(dtype, count(target));
-    const layouts = args.map((arg) => (numbers ? { offset: arg.offset, strides: [] } : arg));
-    const sources = args.map((arg) => (arg.value.details.leaf as Constant).value.data);
-    prepareMap(kernel, target, dense(target), layouts, converts ? 'cast' : 'map')(out, ...sources);
-    const result = numbers
-      ? constant(out[0] as number, { dtype })
-      : new Constant(new Tensor(out, target));
-    return this.stretch(this.leaf(result, target), shape);
-  }
-
-  /** An existing value that equals the map, if an identity applies. */
-  #simpler(kernel: string, args: readonly Ref[], converts: boolean): Ref | undefined {
-    const [x, y] = args as [Ref, Ref | undefined];
-    if (converts || !x) return undefined;
-    const simpler = () => {
-      if (kernel === 'mul' && y && numberOf(y) === 1) return x;
-      if (kernel === 'mul' && y && numberOf(x) === 1) return y;
-      if (kernel === 'div' && y && numberOf(y) === 1) return x;
-      if (kernel === 'sub' && y && Object.is(numberOf(y), 0)) return x;
-      if (kernel === 'mul' && y) return this.#scaledTwice(x, y) ?? this.#scaledTwice(y, x);
-      const inner = x.value;
-      if (kernel === 'neg' && inner.kind === 'map' && inner.details.kernel === 'neg') {
-        const within = compose(x, inner.args[0] as Ref);
-        return within && viewed((inner.args[0] as Ref).value, within);
-      }
-      return undefined;
-    };
-    const result = simpler();
-    if (result) this.fire('simplify: identity');
-    return result;
-  }
-
-  /** Merges multiplications by two numbers into one. */
-  #scaledTwice(factor: Ref, product: Ref): Ref | undefined {
-    const { kind, details, args, node } = product.value;
-    const [x, y] = args as readonly [Ref, Ref];
-    if (numberOf(factor) === undefined || kind !== 'map' || details.kernel !== 'mul')
-      return undefined;
-    if (!showsAll(product) || !equalLists(product.shape, product.value.shape)) return undefined;
-    const [inner, other] = numberOf(x) === undefined ? [y, x] : [x, y];
-    if (numberOf(inner) === undefined || numberOf(other) !== undefined) return undefined;
-    const { dtype } = factor.value;
-    const both = this.map('mul', dtype, product.shape, [factor, inner]);
-    // The product of the two numbers may overflow or be subnormal.
-    if (!isNormal(numberOf(both) as number, dtype)) return undefined;
-    return this.map('mul', dtype, product.shape, [both, other], node);
-  }
-
-  /** The sum of assembled values with the same block positions is assembled from sums of the blocks. */
-  #sumOfAssembled(terms: readonly Ref[], node?: Node): Ref | undefined {
-    const first = (terms[0] as Ref).value;
-    const { starts } = first.details;
-    const alike = (term: Ref) =>
-      term.value.kind === 'assemble' &&
-      !term.value.details.adds &&
-      !term.value.details.gaps &&
-      showsAll(term) &&
-      equalLists(term.shape, first.shape) &&
-      term.value.args.length === first.args.length &&
-      term.value.args.every(
-        (arg, i) =>
-          equalLists(arg.shape, (first.args[i] as Ref).shape) &&
-          equalLists(
-            term.value.details.starts?.[i] as readonly number[],
-            starts?.[i] as readonly number[],
-          ),
-      );
-    if (!starts || !terms.every(alike)) return undefined;
-    this.fire('simplify: sum of assembled values');
-    const blocks = starts.map((start, i) => {
-      const { shape } = first.args[i] as Ref;
-      return {
-        start,
-        ref: this.sum(
-          first.dtype,
-          shape,
-          terms.map((term) => term.value.args[i] as Ref),
-          node,
-        ),
-      };
-    });
-    return this.assemble(first.dtype, first.shape, blocks, node);
-  }
-
-  /** Splits a product of a concatenation: along K into a sum a1 B1 + a2 B2, along M or N into blocks of the result. */
-  #productOfBlocks(a: Ref, b: Ref, node?: Node): Ref | undefined {
-    const { dtype } = a.value;
-    const m = a.shape[0] as number;
-    const n = b.shape[1] as number;
-    const alongK = columnBlocks(a, 1) ?? columnBlocks(b, 0);
-    if (alongK) {
-      this.fire('simplify: product of a concat along K');
-      const terms = alongK.map(([from, to]) =>
-        this.product(
-          this.resolve(narrow(a, 1, from, to)),
-          this.resolve(narrow(b, 0, from, to)),
-          node,
-        ),
-      );
-      return this.sum(dtype, [m, n], terms, node);
-    }
-    const alongM = columnBlocks(a, 0);
-    if (alongM) {
-      this.fire('simplify: product of a concat along M');
-      const blocks = alongM.map(([from, to]) => ({
-        start: [from, 0],
-        ref: this.product(this.resolve(narrow(a, 0, from, to)), b, node),
-      }));
-      return this.assemble(dtype, [m, n], blocks, node);
-    }
-    const alongN = columnBlocks(b, 1);
-    if (!alongN) return undefined;
-    this.fire('simplify: product of a concat along N');
-    const blocks = alongN.map(([from, to]) => ({
-      start: [0, from],
-      ref: this.product(a, this.resolve(narrow(b, 1, from, to)), node),
-    }));
-    return this.assemble(dtype, [m, n], blocks, node);
-  }
-
-  /** Replaces a block that is an assembled value by the blocks of that value. */
-  #blocksWithin({ ref, start }: Block): Block[] {
-    const { value } = ref;
-    const { starts, adds, gaps } = value.details;
-    if (value.kind !== 'assemble' || !starts || adds || gaps) return [{ ref, start }];
-    if (showsAll(ref) && equalLists(ref.shape, value.shape)) {
-      this.fire('simplify: nested assemble');
-      return value.args.map((arg, i) => ({
-        ref: arg,
-        start: start.map((at, axis) => at + (starts[i]?.[axis] as number)),
-      }));
-    }
-    return [{ ref, start }];
   }
 }
