@@ -90,8 +90,7 @@ export default {
       /line \d+, character \d+: expected \d+ fields, as in the first record, but found/,
     'missing value': /line \d+, character \d+: a value is missing in column/,
     'no number': /line \d+, character \d+: expected a number in column/,
-    'beyond the dtype':
-      /line \d+, character \d+: .* does not fit in (float32|float64|int32)/s,
+    'beyond the dtype': /line \d+, character \d+: .* does not fit in (float32|float64|int32)/s,
     'quote that is not closed': /line \d+, character \d+: this quote is not closed/,
     'field without end': /line \d+, character \d+: a field goes on for more than/,
     'quote within': /line \d+, character \d+: a quote within a field/,
