@@ -2,7 +2,7 @@
 
 /** How many times the ways that may be the fastest are timed. */
 const heats = 4;
-/** A way may still be the fastest if it once took this many times the best time, because the speed of the machine varies. */
+/** A way may be the fastest even if it once took this many times the best time: the speed of the machine varies. */
 const reach = 1.4;
 
 export interface Fastest<T> {

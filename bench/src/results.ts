@@ -44,7 +44,7 @@ export interface Row {
   readonly peak_fraction: number | null;
   /** The lower limit of the time of a step on this machine; null for `compile`. */
   readonly limit: Limit | null;
-  /** The arena (including packed weights), leaves and BLAS buffers. If nothing is compiled, the growth of the process. */
+  /** Arena (with packed weights), leaves and BLAS buffers. If nothing is compiled, the growth of the process. */
   readonly rss_mb: number;
   readonly memory_mb: {
     readonly program: Readonly<Record<string, number>> | null;
