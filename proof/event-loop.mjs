@@ -1,5 +1,5 @@
-// The event loop during `fit`. How late a timer fires depends on the machine: it is reported, not asserted. That
-// timers fire while a step is computed does not depend on it, and is asserted.
+// The event loop during `fit`. The delay of a timer depends on the machine, so it is reported and not asserted. It does
+// not depend on the machine that timers fire while a step is computed, so this is asserted.
 import { strict as assert } from 'node:assert';
 import { measure } from './support/lateness.mjs';
 
@@ -10,13 +10,13 @@ export default {
     const measured = await measure(full ? 20 : 3, log);
     const { nothing, longSteps, shortSteps, wideRows } = measured;
     const { firstRunAsync, firstFit, predictWithShortBatch } = measured;
-    // If the event loop had to wait for each step, the timer could fire at most once between two steps.
+    // If the event loop were blocked during each step, the timer could fire at most once between two steps.
     const { ticks, steps } = longSteps;
     assert.ok(
       ticks > steps + 1,
       `${ticks} ticks of a timer during ${steps} steps: it had to wait for them`,
     );
-    // A first call that compiled in one go would leave a tick or two.
+    // If a first call compiled without a pause, the timer would fire only once or twice.
     for (const [title, { ticks: during }] of Object.entries({
       firstRunAsync,
       firstFit,

@@ -20,8 +20,8 @@ export default {
   promise:
     'The package installs into an empty folder and works from ESM, CommonJS and TypeScript: with the binary that it carries (no compiler, no OpenBLAS, no install script), and from source; without OpenBLAS, building it fails with one message that says what to type.',
   /**
-   * @param {{ full: boolean, log: (text: string) => void }} how `full`: also from source, on every installed Node
-   *   line, and with the binary that is published
+   * @param {{ full: boolean, log: (text: string) => void }} how `full`: also tests building from source, every installed
+   *   major version of Node, and the binary for publication
    */
   async prove({ full, log }) {
     const released = full && canRelease();

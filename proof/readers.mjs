@@ -1,4 +1,4 @@
-/** The file readers, given damaged and hostile files. */
+/** Gives damaged and hostile files to the file readers. */
 
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';

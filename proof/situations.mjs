@@ -1,5 +1,5 @@
-// The package in the surroundings that it is used in: package managers, test runners, bundlers, deployments, runtimes,
-// and a Node for ARM.
+// The package with the tools that users use it with: package managers, test runners, bundlers, deployments, runtimes, and
+// a Node for ARM.
 // @ts-check
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
@@ -21,8 +21,8 @@ export default {
   promise:
     'In every package manager, test runner, bundler, deployment and runtime of the table, the installed package trains and predicts, or fails with one error that says what to type; on 64-bit ARM as on x64.',
   /**
-   * @param {{ full: boolean, log: (text: string) => void }} how `full`: all situations, which are then written to
-   *   docs/situations.json and docs/situations.md; else those that need few tools
+   * @param {{ full: boolean, log: (text: string) => void }} how `full`: tests all situations, and writes them to
+   *   docs/situations.json and docs/situations.md. The short form tests those that need few tools.
    */
   async prove({ full, log }) {
     log('the binaries and the tarball');
@@ -44,7 +44,7 @@ export default {
     const lacking = missingForArm();
     if (lacking.length > 0) {
       if (full) throw new Error(`for ARM: apt-get install ${lacking.join(' ')}`);
-      log(`ARM is left out, for this machine lacks ${lacking.join(', ')}`);
+      log(`ARM is left out, because this machine lacks ${lacking.join(', ')}`);
       return figures;
     }
     const { tests, trained } = runOnArm({ short: !full, log });

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-// Installs the peers that are no development dependency into .cmake/peers, a folder of the bench's own:
-// PyTorch, JAX and onnx by pip into a virtual environment, ONNX Runtime by npm. `./setup bench` calls this;
-// the second run finds all in place. Ends with status 1 if something is missing then, and names it.
+// Installs the peers that are not development dependencies into .cmake/peers: PyTorch, JAX and onnx by pip into a virtual
+// environment, ONNX Runtime by npm. `./setup bench` calls this. A second run finds everything installed. If something is
+// still missing at the end, it names that and exits with status 1.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -15,7 +15,7 @@ const requirements = readFileSync(requirementsFile, 'utf8');
 const onnxRuntime = 'onnxruntime-node@^1.24.0';
 
 const say = (text) => process.stderr.write(`==> ${text}\n`);
-/** Whether a command succeeds; it says on standard error what it does. */
+/** True if a command succeeds. Its output goes to standard error. */
 const run = (file, ...args) => {
   say([file, ...args].join(' '));
   const stdio = ['ignore', 2, 2];
@@ -28,7 +28,7 @@ const env = {
   ONNXRUNTIME_NODE_INSTALL_CUDA: 'skip',
 };
 
-/** Whether what a stamp's file says is what is wanted now. */
+/** True if the stamp file has the content that is wanted now. */
 const stamped = (name, wanted) => {
   const file = `${folder}/${name}.stamp`;
   return existsSync(file) && readFileSync(file, 'utf8') === wanted;
@@ -36,8 +36,8 @@ const stamped = (name, wanted) => {
 const stamp = (name, wanted) => writeFileSync(`${folder}/${name}.stamp`, wanted);
 
 /**
- * PyTorch's package for Linux brings 4 GB of GPU libraries, without which it cannot be imported. pip's own
- * variables, such as PIP_EXTRA_INDEX_URL with PyTorch's index of CPU builds, choose another.
+ * The PyTorch package for Linux brings 4 GB of GPU libraries, and cannot be imported without them. Variables of pip, such
+ * as PIP_EXTRA_INDEX_URL with the index of CPU builds of PyTorch, select another package.
  */
 function installPython() {
   if (process.env.FOREBAY_BENCH_PYTHON) return true; // names a Python that has them
@@ -66,6 +66,6 @@ function installNode() {
 }
 
 mkdirSync(folder, { recursive: true });
-// One of them is of use without the other.
+// Each of the two is useful without the other.
 const done = [installPython(), installNode()];
 process.exitCode = done.every(Boolean) ? 0 : 1;

@@ -22,7 +22,7 @@ def dense(layer, x):
 
 
 def named_layers(names):
-    """Tells how the gradients of {layer: {weight, bias}} are called."""
+    """The names of the gradients of {layer: {weight, bias}}."""
 
     def named(gradients):
         parts = ("weight", "bias")
@@ -32,7 +32,7 @@ def named_layers(names):
 
 
 class Model:
-    """Parameters as a tree of arrays, a loss of them, and the names of their gradients."""
+    """The parameters as a tree of arrays, the loss as a function of them, and the names of their gradients."""
 
     def __init__(self, parameters, loss, named):
         self.parameters = parameters
@@ -45,7 +45,7 @@ def activation_of(spec):
 
 
 def gate_by_gate(spec, files):
-    """An LSTM as it is written down: a weight for each gate, step by step."""
+    """An LSTM with a weight for each gate, computed step by step."""
     names = [f"lstm.{gate}" for gate in GATES] + ["readout"]
     x, target = array_of(files, "x"), array_of(files, "target")
     activation = activation_of(spec)
@@ -67,7 +67,7 @@ def gate_by_gate(spec, files):
 
 
 def side_by_side(unroll):
-    """An LSTM whose gates are one product, with the inputs of all steps in one: lax.scan over the rest."""
+    """An LSTM with the gates in one product and the inputs of all steps in one product, and lax.scan for the rest."""
 
     def make(spec, files):
         inputs = spec["inputs"]
@@ -108,7 +108,7 @@ def side_by_side(unroll):
 
 
 def auto_encoder(spec, files):
-    """A variational auto-encoder with tanh; its noise is given."""
+    """A variational auto-encoder with tanh and given noise."""
     names = [f"vae.{name}" for name in ("encoder", "mean", "logSigma", "decoder", "logits")]
     x, noise = array_of(files, "x"), array_of(files, "noise")
 
@@ -126,7 +126,7 @@ def auto_encoder(spec, files):
 
 
 def perceptron(names):
-    """Dense layers with ReLU between them, of parameters and x."""
+    """Dense layers with ReLU between them, as a function of the parameters and x."""
 
     def predict(p, x):
         for name in names[:-1]:
@@ -149,7 +149,7 @@ def classifier(spec, files):
 
 
 def lstms(spec):
-    """The forms of an LSTM. XLA compiles a loop, or as many steps in a row as are unrolled."""
+    """The forms of an LSTM: a loop, or several steps unrolled, which XLA compiles."""
     forms = {"scan": side_by_side(1), "scan, 4 steps unrolled": side_by_side(4)}
     if spec["steps"] <= 8:
         forms["unrolled"] = side_by_side(spec["steps"])

@@ -1,8 +1,8 @@
-"""JAX's side of the benchmark: a whole step is one jitted function, whose parameters are donated."""
+"""The contender JAX: a whole step is one jitted function with donated parameters."""
 
 import os
 
-# XLA sizes its thread pools by these when it is imported, and by the processors of this process.
+# When XLA is imported, it sizes its thread pools by these variables and by the processors of this process.
 THREADS = int(os.environ["OMP_NUM_THREADS"])
 os.environ["NPROC"] = str(THREADS)
 if THREADS == 1:
@@ -31,7 +31,7 @@ def zeros_like(tree):
 
 
 def sgd(parameters):
-    """The state of plain gradient descent, and its step: (state, gradients, rate) to state."""
+    """The state of plain gradient descent, and its step function from (state, gradients, rate) to the new state."""
 
     def update(state, gradients, rate):
         return (jax.tree.map(lambda p, g: p - rate * g, state[0], gradients),)
@@ -40,7 +40,7 @@ def sgd(parameters):
 
 
 def adam(parameters):
-    """The same of Adam, with the defaults of the paper."""
+    """The same for Adam, with the defaults of the paper."""
     beta1, beta2, epsilon = 0.9, 0.999, 1e-8
 
     def update(state, gradients, rate):
@@ -84,7 +84,7 @@ class JaxPeer(Peer):
         x = array_of(files, "x")
         forward = perceptron(names)
         jitted = jax.jit(forward)
-        # With the weights as constants of the program, which XLA may lay out anew.
+        # The weights are constants of the program, whose memory layout XLA may change.
         constant = jax.jit(lambda x: forward(parameters, x))
         forms = {
             "jitted": lambda: jitted(parameters, x).block_until_ready(),
@@ -113,7 +113,7 @@ class JaxPeer(Peer):
         return found
 
     def training_form(self, model, spec, training):
-        """A function that takes one step at the timed rate, and the losses of the compared steps."""
+        """Returns a function that takes one step at the timed rate, and the losses of the compared steps."""
         state, update = OPTIMIZERS[spec["optimizer"]](model.parameters)
 
         def whole(state, rate):

@@ -1,8 +1,8 @@
-"""What the peers in Python share: the protocol, the exchange of tensors, and the process's memory.
+"""Code that the peers in Python share: the protocol, the exchange of tensors, and the memory of the process.
 
-The harness (bench/src) starts a peer as a process and speaks JSON with it, one message a line, over
-standard input and output; bench/README.md lists the messages. Tensors travel as raw files,
-little-endian, row by row.
+The harness (bench/src) starts a peer as a process. They exchange JSON, one message per line, over standard
+input and output. bench/README.md lists the messages. Tensors are exchanged as raw files, little-endian and
+row-major.
 """
 
 import json
@@ -16,7 +16,7 @@ GATES = ("input", "forget", "cell", "output")  # in the order of nn.LSTM
 
 
 def layers_of(spec):
-    """The names of a network's dense layers, in order."""
+    """The names of the dense layers of a network, in order."""
     return [f"layer{index}" for index in range(len(spec["layers"]) - 1)]
 
 
@@ -29,7 +29,7 @@ def status_bytes(key):
 
 
 def reset_peak():
-    """Resets the peak of this process's memory (VmHWM), where the kernel allows it."""
+    """Resets the peak memory of this process (VmHWM), if the kernel allows it."""
     try:
         pathlib.Path("/proc/self/clear_refs").write_text("5")
     except OSError:
@@ -37,7 +37,7 @@ def reset_peak():
 
 
 def mapped_files(pattern):
-    """The mapped files, such as shared libraries, whose paths match a pattern."""
+    """The paths of mapped files, such as shared libraries, that match a pattern."""
     lines = pathlib.Path("/proc/self/maps").read_text().splitlines()
     return sorted({line.split()[-1] for line in lines if "/" in line and re.search(pattern, line)})
 
@@ -58,7 +58,7 @@ class Files:
         return bytearray((self.folder / entry["file"]).read_bytes()), entry["dtype"], entry["shape"]
 
     def write(self, prefix, tensors):
-        """Writes {name: (bytes, dtype, shape)}; returns the entries that the harness needs to read them."""
+        """Writes {name: (bytes, dtype, shape)}. Returns the entries that the harness needs to read them."""
         manifest = []
         for index, (name, (data, dtype, shape)) in enumerate(tensors.items()):
             file = f"{prefix}-{index}.raw"
@@ -69,12 +69,12 @@ class Files:
 
 class Peer:
     """
-    A peer answers the harness's requests. A subclass defines `hello` and `load`; `load` sets `forms`,
-    a function by name that takes one step.
+    A peer answers the requests of the harness. A subclass defines `hello` and `load`. `load` sets `forms`:
+    functions by name, each of which takes one step.
     """
 
     def __init__(self):
-        # The library is imported, and nothing is computed yet.
+        # At this point the library is imported, and nothing has been computed.
         self.memory_at_import = status_bytes("VmRSS")
         self.forms = {}
 
@@ -90,8 +90,8 @@ class Peer:
 
 
 def serve(make):
-    """Answers requests, one a line, until standard input ends."""
-    # Whatever a library prints must not appear among the answers.
+    """Answers requests, one per line, until standard input ends."""
+    # The output of libraries must not be mixed with the answers.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     peer = make()

@@ -1,4 +1,4 @@
-"""The workloads as modules of PyTorch, each in PyTorch's best form, from given weights."""
+"""The workloads as modules of PyTorch, each in its fastest form, with given weights."""
 
 import torch
 from torch import nn
@@ -15,7 +15,7 @@ def tensor_of(files, name):
 
 
 def load_linear(layer, files, name):
-    """forebay keeps weights as [inputs, units], PyTorch as [units, inputs]."""
+    """Transposes a weight: it is [inputs, units] in forebay and [units, inputs] in PyTorch."""
     with torch.no_grad():
         layer.weight.copy_(tensor_of(files, f"{name}.weight").T)
         layer.bias.copy_(tensor_of(files, f"{name}.bias"))
@@ -62,7 +62,7 @@ class NodeByNode(nn.Module):
 
 
 class FusedLSTM(nn.Module):
-    """nn.LSTM and a readout of every step: linear, or tanh for `lstm-nodes`."""
+    """nn.LSTM and a readout of every step, which is linear, or has tanh for `lstm-nodes`."""
 
     def __init__(self, spec, files):
         super().__init__()
@@ -77,7 +77,7 @@ class FusedLSTM(nn.Module):
             self.lstm.weight_hh_l0.copy_(torch.cat([w[inputs:] for w in weights], 1).T)
             self.lstm.bias_ih_l0.copy_(torch.cat(biases))
             self.lstm.bias_hh_l0.zero_()
-        # The second bias adds nothing but work, and would double the rate of the first.
+        # The second bias would only add work, and double the effective rate of the first.
         self.lstm.bias_hh_l0.requires_grad_(False)
         load_linear(self.readout, files, "readout")
         self.x = tensor_of(files, "x")
@@ -99,7 +99,7 @@ class FusedLSTM(nn.Module):
 
 
 class AutoEncoder(nn.Module):
-    """A variational auto-encoder; its noise is given, so that two sides can be compared."""
+    """A variational auto-encoder with given noise, so that two contenders can be compared."""
 
     def __init__(self, spec, files):
         super().__init__()
@@ -158,7 +158,7 @@ class Perceptron(nn.Module):
         return result
 
 
-# Each kind of workload in the forms that a user of PyTorch would choose from, by what tells them apart.
+# The forms of each kind of workload that a user of PyTorch would choose from, by name.
 MODELS = {
     "lstm-nodes": {"gate by gate": NodeByNode, "nn.LSTM": FusedLSTM},
     "lstm": {"nn.LSTM": FusedLSTM},

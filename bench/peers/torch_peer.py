@@ -1,4 +1,4 @@
-"""PyTorch's side of the benchmark: the same work, from the same weights, in every form that PyTorch has."""
+"""The contender PyTorch: the same work with the same weights, in every form that PyTorch has."""
 
 import copy
 import ctypes
@@ -10,9 +10,9 @@ from peer import Files, Peer, mapped_files, reset_peak, serve
 from torch_models import DTYPES, MODELS
 
 OPTIMIZERS = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}
-# The ways in which PyTorch's optimizers go over the parameters.
+# The ways in which optimizers of PyTorch loop over the parameters.
 LOOPS = {"loop": {"foreach": False}, "foreach": {"foreach": True}, "fused": {"fused": True}}
-# zero_grad(set_to_none=...): gradients are allocated anew in each step, or filled with zeros.
+# zero_grad(set_to_none=...): gradients are allocated anew in each step (True), or filled with zeros (False).
 CLEARING = {"grads to none": True, "grads to zeros": False}
 COMPILERS = {"compiled": {}, "compiled, cpp wrapper": {"options": {"cpp_wrapper": True}}}
 
@@ -29,7 +29,7 @@ def manifest_of(files, prefix, tensors):
 
 
 class TrainingForms:
-    """Every way to take a training step: how the loss is computed, which optimizer, how gradients are cleared."""
+    """Every way to take a training step: combinations of loss functions, optimizers and ways to clear gradients."""
 
     def __init__(self, model, spec, training, compiled):
         self.model = model
@@ -41,7 +41,7 @@ class TrainingForms:
         self.compiled = compiled
 
     def names(self):
-        """(name, how the loss is computed, how the optimizer loops, whether it is compiled, set_to_none) of each."""
+        """For each way: (name, way to compute the loss, loop of the optimizer, whether it is compiled, set_to_none)."""
         for loop in LOOPS:
             for clearing, none in CLEARING.items():
                 yield f"eager, {loop}, {clearing}", "eager", loop, False, none
@@ -54,7 +54,7 @@ class TrainingForms:
             yield f"{compiler}, compiled optimizer, grads to none", compiler, "foreach", True, True
 
     def losses(self):
-        """The loss function by the way it is computed; each is compiled once, at its first call."""
+        """The loss functions by the way they are computed. Each is compiled once, at its first call."""
         losses = {"eager": self.model.loss}
         if self.compiled:
             for name, options in COMPILERS.items():
@@ -62,7 +62,7 @@ class TrainingForms:
         return losses
 
     def make(self, loss, loop, compiled, none):
-        """A function that takes one step and returns its loss, with a function that sets its rate."""
+        """Returns a function that takes one step and returns its loss, and a function that sets its rate."""
         optimizer = self.optimizer(self.parameters, lr=self.rate, **LOOPS[loop])
         update = torch.compile(optimizer.step) if compiled else optimizer.step
 
@@ -93,7 +93,7 @@ class TrainingForms:
 
 
 class PredictionForms:
-    """Every way to predict: eager, traced and frozen, compiled, compiled with its weights as constants."""
+    """Every way to predict: eager, traced and frozen, compiled, and compiled with the weights as constants."""
 
     def __init__(self, model, compiled):
         self.model = model
@@ -194,7 +194,7 @@ class TorchPeer(Peer):
             step, set_rate = forms.make(losses[compiler], *how)
             found, gradients = forms.check(step)
             set_rate(training["timedRate"])
-            # A compiled optimizer is compiled anew for this rate.
+            # A compiled optimizer is recompiled for this rate.
             step()
             return step, found, gradients
 

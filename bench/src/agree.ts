@@ -1,31 +1,30 @@
-/** Nothing is timed before both sides are known to compute the same. */
+/** Checks that both sides compute the same, before anything is timed. */
 
 import { BenchError } from './errors.js';
 import { type Named, readTensor, type Tensors } from './exchange.js';
 import type { Form } from './protocol.js';
 import type { ModelSpec } from './workloads.js';
 
-/** How far apart the two sides were. */
+/** The greatest difference between the two sides. */
 export interface Agreement {
-  /** The greatest distance |a - b| / |b| over tensors, in the Euclidean norm, and whose it is. */
+  /** The greatest distance |a - b| / |b| of all tensors, in the Euclidean norm, and the name of that tensor. */
   readonly distance: number;
   readonly tensor: string;
   readonly tolerance: number;
 }
 
 /**
- * The distance up to which two results count as one.
- * Roundoff of float32 sums is about 1e-6 of their norm, of float64 ones 1e-15. A ReLU whose input is
- * within roundoff of 0 may fall either way on two machines, and one unit of one example then differs:
- * at most some 1e-3 of a gradient's norm in these networks. A forgotten step, gate or factor is 1e-2
- * and more.
+ * The distance up to which two results count as equal. The rounding error of float32 sums is about 1e-6 of their norm,
+ * that of float64 sums 1e-15. A ReLU whose input is within the rounding error of 0 may be on or off on different
+ * machines. Then one unit of one example differs, which is at most about 1e-3 of the norm of a gradient in these
+ * networks. A missing step, gate or factor is 1e-2 or more.
  */
 export function toleranceOf(spec: ModelSpec, dtype: Named['dtype']): number {
   if (spec.kind === 'mlp' && spec.batch > 1) return 3e-3;
   return dtype === 'float64' ? 1e-10 : 2e-5;
 }
 
-/** |a - b| / |b| in the Euclidean norm; Infinity for what is not finite, or not 0 where b is. */
+/** |a - b| / |b| in the Euclidean norm. Infinity if a value is not finite, or if b is 0 and a is not. */
 export function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
   let difference = 0;
   let norm = 0;
@@ -40,16 +39,16 @@ export function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
 }
 
 /**
- * Whether two losses, and how far they are from the first, agree. After a step of Adam an element whose
- * gradient is roundoff has moved by a whole rate, one way or the other: so 2 % of the way are allowed,
- * and what a plain sum of 10^6 float32 terms loses (4e-4 in TensorFlow.js).
+ * True if two losses agree, relative to their change since the first loss. In a step of Adam, an element whose gradient
+ * is only a rounding error moves by the whole rate, up or down. So 2 % of the change are allowed, plus the error of a
+ * plain sum of 10^6 float32 terms (4e-4 in TensorFlow.js).
  */
 function closeLosses(a: number, b: number, first: number): boolean {
   return Math.abs(a - b) <= 0.02 * Math.abs(b - first) + 1e-3 * Math.abs(first);
 }
 
 /**
- * Compares what a form of a peer computes, results and losses, with what forebay computes.
+ * Compares the results and the losses of a form of a peer with those of forebay.
  *
  * @throws BenchError that names the workload, the peer, its form and the tensor, if they differ
  */

@@ -1,4 +1,4 @@
-/** A peer's forms, each held against forebay's results, then timed; the fastest is started anew. */
+/** Compares the results of each form of a peer with those of forebay, times all forms, and starts the fastest anew. */
 
 import { type Agreement, assertAgreement } from './agree.js';
 import { environment, type Peer } from './contenders.js';
@@ -9,17 +9,17 @@ import { Contender, type Form, type Hello } from './protocol.js';
 import { Team } from './team.js';
 import { type ModelSpec, training } from './workloads.js';
 
-/** What the peers of one run have in common. */
+/** The settings that all peers of one run share. */
 export interface Conditions {
   readonly threads: number;
-  /** The processor that OpenBLAS should take this one for. */
+  /** The processor type that OpenBLAS is told to use. */
   readonly core: string | null;
   /** Whether forms that need a C++ compiler are tried. */
   readonly compiled: boolean;
   readonly sliceSeconds: number;
 }
 
-/** A workload, what it starts from, and what forebay computes of it. */
+/** A workload, its initial values, and the results of forebay. */
 export interface Reference {
   readonly workload: string;
   readonly spec: ModelSpec;
@@ -27,23 +27,23 @@ export interface Reference {
   readonly own: Form;
 }
 
-/** A form of a peer and how fast it was when all forms were timed. */
+/** A form of a peer, and its time when all forms were timed. */
 export interface FormTime {
   readonly form: string;
-  /** Microseconds a step: the least of several slices; null if it could not be run. */
+  /** Microseconds per step, the least of several slices; null if the form could not be run. */
   readonly us: number | null;
-  /** Why it could not be run. */
+  /** The reason why it could not be run. */
   readonly why?: string;
 }
 
-/** A peer's fastest form in a process of its own. */
+/** The fastest form of a peer, in a process of its own. */
 export interface Winner {
   readonly contender: Contender;
   readonly hello: Hello;
   readonly agreement: Agreement;
   /** The name of the form, as its process knows it. */
   readonly form: string;
-  /** The same with the environment, where there are several. */
+  /** The name of the form, with that of the environment if there are several. */
   readonly label: string;
   readonly secondsPerStep: number;
   /** Every form. */
@@ -56,7 +56,7 @@ interface Joined {
   readonly hello: Hello;
   readonly forms: readonly Form[];
   readonly leftOut: Readonly<Record<string, string>>;
-  /** Of the form that is farthest from forebay's results; undefined if there is no form. */
+  /** The agreement of the form that differs most from forebay; undefined if there is no form. */
   readonly agreement: Agreement | undefined;
 }
 
@@ -69,7 +69,7 @@ interface Candidate {
 /**
  * Tries all forms of a peer in all of its environments.
  *
- * @throws BenchError if a form computes something else than forebay, or none can be run
+ * @throws BenchError if a form does not compute the same as forebay, or if no form can be run
  */
 export async function audition(
   peer: Peer,
@@ -104,7 +104,7 @@ export async function audition(
         conditions.sliceSeconds,
       ),
     );
-    // In a process of its own, unless it had no other form: the memory that the others took is not counted.
+    // A new process, unless there was only one form, so that the memory of the other forms is not counted.
     const alone = candidates.length === 1;
     const winner = alone
       ? best.joined
@@ -130,7 +130,7 @@ export async function audition(
   }
 }
 
-/** Starts a peer, has it load the workload, and compares what each form computes with forebay's results. */
+/** Starts a peer, loads the workload into it, and compares the results of each form with those of forebay. */
 async function join(
   peer: Peer,
   variables: string,

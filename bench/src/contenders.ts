@@ -1,4 +1,4 @@
-/** Who takes part: how a contender is started, what it can do, how it is installed. */
+/** The contenders: how each is started, what it can do, and how it is installed. */
 
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
@@ -10,25 +10,25 @@ import type { ModelSpec, Spec } from './workloads.js';
 export interface Peer {
   readonly name: string;
   readonly title: string;
-  /** What to type when it is missing. */
+  /** The command that installs it. */
   readonly install: string;
   /**
-   * Variables of the environment in which its process is started, by a name for them. The peer is tried
-   * with each; one empty set where this is left out.
+   * Sets of environment variables, by name. The peer is tried with each set. If this is left out, it is started once,
+   * without extra variables.
    */
   readonly environments?: Readonly<Record<string, NodeJS.ProcessEnv>>;
-  /** Undefined when it is not installed. */
+  /** Undefined if it is not installed. */
   command(): Command | undefined;
-  /** A workload as this peer does it; undefined when it cannot. */
+  /** The form of a workload that this peer runs; undefined if it cannot run the workload. */
   adapt(spec: Spec): ModelSpec | undefined;
-  /** @throws BenchError if what was found is not the peer at its best */
+  /** @throws BenchError if the installed peer is not in its fastest configuration */
   inspect?(hello: Hello): void;
 }
 
-/** The compiled modules are in build/, whose path is the same seen from the sources and from build/. */
+/** The compiled modules are in build/. This relative path is right from the sources and from build/. */
 const compiled = (file: string): Command => ({
   file: process.execPath,
-  // To measure memory without the garbage of what came before.
+  // Garbage is collected before memory is measured.
   args: ['--expose-gc', fileURLToPath(new URL(`../build/${file}`, import.meta.url))],
 });
 
@@ -50,13 +50,13 @@ function ifResolved(packages: readonly string[], file: string): Command | undefi
 function inPython(modules: readonly string[], script: string): Command | undefined {
   const python = findPython(modules);
   const path = fileURLToPath(new URL(`../peers/${script}`, import.meta.url));
-  // -B: no __pycache__ beside the sources.
+  // -B: no __pycache__ next to the sources.
   return python === undefined ? undefined : { file: python, args: ['-B', path] };
 }
 
 /**
- * glibc's allocator takes large blocks from the kernel and gives them back, page by page, unless its
- * thresholds are high. A library that allocates in each step pays for that.
+ * The allocator of glibc requests large blocks from the kernel and returns them, page by page, unless its thresholds are
+ * high. That costs time in a library that allocates in each step.
  */
 const allocators = {
   'default malloc': {},
@@ -66,7 +66,7 @@ const allocators = {
   },
 };
 
-/** @throws BenchError for the slow loops of the reference BLAS, which no user of PyTorch multiplies by */
+/** @throws BenchError if PyTorch uses the reference BLAS, whose slow loops no user would use */
 export function refuseReferenceBlas({ blas: { files, core } }: Hello): void {
   const optimised =
     core !== null || files.some((file) => /openblas|mkl|blis|atlas|armpl/i.test(file));
@@ -98,7 +98,7 @@ const jax: Peer = {
   adapt: trains,
 };
 
-/** ONNX Runtime lies in the bench's own folder: its package holds the binaries of all platforms. */
+/** ONNX Runtime is installed in a folder of the benchmark, because its package contains binaries of all platforms. */
 export const requireOwn = createRequire(`${peersFolder}/package.json`);
 
 const onnx: Peer = {
@@ -111,7 +111,7 @@ const onnx: Peer = {
     } catch {
       return undefined;
     }
-    // Its models are written by Python's onnx.
+    // The package onnx for Python writes its models.
     return findPython(['onnx']) === undefined ? undefined : compiled('peers/onnx.js');
   },
   adapt: (spec) => (spec.kind === 'predict' && spec.dtype === 'float32' ? spec : undefined),
@@ -137,11 +137,11 @@ const brain: Peer = {
 export const peers: readonly Peer[] = [torch, jax, onnx, tfjs, brain];
 
 /**
- * What a contender's process is started with. A thread count that is set later does not bind PyTorch's
- * OpenBLAS. An OpenBLAS older than the processor takes it for one without AVX unless told, which
- * forebay does for itself.
+ * The environment of the process of a contender. The thread count must be set here, because the OpenBLAS of PyTorch
+ * ignores one that is set later. An OpenBLAS that is older than the processor assumes one without AVX unless it is told
+ * the type; forebay sets the type for itself.
  *
- * @param extra variables of one of the peer's environments
+ * @param extra the variables of one of the environments of the peer
  */
 export function environment(
   threads: number,
@@ -154,7 +154,7 @@ export function environment(
     OMP_NUM_THREADS: count,
     OPENBLAS_NUM_THREADS: count,
     MKL_NUM_THREADS: count,
-    // What torch.compile has compiled, kept from run to run.
+    // The cache of torch.compile, kept between runs.
     TORCHINDUCTOR_CACHE_DIR: process.env.TORCHINDUCTOR_CACHE_DIR ?? `${peersFolder}/inductor`,
     ...(core !== null && { OPENBLAS_CORETYPE: process.env.OPENBLAS_CORETYPE ?? core }),
     ...extra,

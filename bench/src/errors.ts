@@ -1,9 +1,9 @@
-/** A benchmark that cannot go on: a peer that failed, gradients that differ. Reported without a stack. */
+/** The benchmark cannot continue, for example because a peer failed or gradients differ. Reported without a stack. */
 export class BenchError extends Error {
   override readonly name = 'BenchError';
 }
 
-/** Wrong usage. */
+/** A wrong command line. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }

@@ -1,4 +1,4 @@
-/** Tensors as raw files in a folder, little-endian, row by row: what every language can read. */
+/** Tensors as raw files in a folder, little-endian and row-major, which every language can read. */
 
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,7 +7,7 @@ import { BenchError } from './errors.js';
 import { type Values, valuesOf, viewBytes } from './values.js';
 import { type ModelSpec, type TensorSpec, tensorsOf } from './workloads.js';
 
-/** Where and what a tensor is; `file` is relative to the folder. */
+/** The description of a tensor. `file` is relative to the folder. */
 export interface Entry {
   readonly name: string;
   readonly dtype: TensorSpec['dtype'];
@@ -60,7 +60,7 @@ export class Tensors implements TensorSource {
   }
 }
 
-/** Writes what a workload starts from to a folder of its own, which `using` removes. */
+/** Writes the initial values of a workload to a new folder, which `using` removes. */
 export class Start implements Disposable {
   readonly folder = mkdtempSync(join(tmpdir(), 'forebay-bench-'));
   readonly entries: readonly Entry[];

@@ -1,22 +1,22 @@
-/** Of several ways to take a step, the fastest. */
+/** Finds the fastest of several ways to take a step. */
 
-/** How often the ways that may be the fastest are timed. */
+/** How many times the ways that may be the fastest are timed. */
 const heats = 4;
-/** A way that took this many times the best time once may still be the fastest: the machine's own speed varies. */
+/** A way may be the fastest even if it once took this many times the best time: the speed of the machine varies. */
 const reach = 1.4;
 
 export interface Fastest<T> {
   readonly best: T;
-  /** The least time of each, in the order in which they were given. */
+  /** The least time of each way, in the given order. */
   readonly seconds: ReadonlyMap<T, number>;
 }
 
 /**
- * Times all ways once, one after another, and those near the best again in further heats, so that a slow
- * moment of the machine excludes none. The least time of each counts.
+ * Times all ways once, one after another. Times those near the best again in further heats, so that one slow moment of
+ * the machine excludes none. The least time of each way counts.
  *
- * @param time seconds a step of one way, measured now
- * @throws RangeError if there is no way
+ * @param time measures one way, and returns its seconds per step
+ * @throws RangeError if `ways` is empty
  */
 export async function findFastest<T>(
   ways: readonly T[],
@@ -37,14 +37,14 @@ export async function findFastest<T>(
   return { best: best(), seconds };
 }
 
-/** What can take so many steps and says how long they took. */
+/** Takes so many steps, and returns how many seconds they took. */
 export type Take = (steps: number) => Promise<number>;
 
-/** Seconds a step, from enough steps to last about a third of a slice. */
+/** Seconds per step, measured over enough steps to take about a third of a slice. */
 export async function timeStep(take: Take, sliceSeconds: number): Promise<number> {
   let steps = 1;
   let elapsed = await take(steps);
-  // A first step says little: it compiles code and touches memory for the first time.
+  // The first step does not count, because it compiles code and touches memory for the first time.
   while (elapsed < sliceSeconds / 4) {
     const wanted = Math.ceil((steps * sliceSeconds) / 3 / Math.max(elapsed, 1e-7));
     steps = Math.min(steps * 20, Math.max(steps + 1, wanted));

@@ -1,23 +1,23 @@
 /**
- * The least time that a workload's step could take on a machine: its matrix products at the machine's
- * peak, and its memory traffic at the rate of a copy. bench/README.md states the formula.
+ * The lower limit of the time of a step on a machine: its matrix products at the peak speed of the machine, plus its
+ * memory traffic at the rate of a copy. bench/README.md has the formula.
  */
 
 import { gates, layersOf, type ModelSpec, tensorsOf } from './workloads.js';
 
-/** What a step has to do, whoever does it. */
+/** The work of a step, the same for every library. */
 export interface Work {
-  /** Floating-point operations of its matrix products. */
+  /** Floating-point operations of the matrix products. */
   readonly operations: number;
-  /** Bytes that are read and written, each once. */
+  /** Bytes that are read once and written once. */
   readonly traffic: number;
-  /** Bytes of all that it needs: parameters, states of the optimizer, inputs, activations. */
+  /** Bytes of all values that the step uses: parameters, states of the optimizer, inputs, activations. */
   readonly footprint: number;
 }
 
 const bytesOf = { float32: 4, float64: 8, int32: 4 } as const;
 
-/** Values of each parameter that the optimizer carries from step to step. */
+/** The number of state values that the optimizer keeps for each parameter. */
 const states = { sgd: 0, adam: 2 } as const;
 
 const product = (shape: readonly number[]) => shape.reduce((size, dim) => size * dim, 1);
@@ -32,21 +32,21 @@ export function workOf(spec: ModelSpec): Work {
   const activations = activationsOf(spec) * size;
   const operations = operationsOf(spec);
   if (spec.kind === 'predict') {
-    // Nothing needs to be kept: an activation is written and read by the next layer.
+    // No activation is kept for a backward pass: each is written once, and read once by the next layer.
     const traffic = parameters + inputs + 2 * activations;
     return { operations, traffic, footprint: parameters + inputs + activations };
   }
-  // A parameter and its states are read and written; an activation is written and read again.
+  // A parameter and its states are read and written. An activation is written forward and read backward.
   const carried = parameters * (1 + states[spec.optimizer]);
   const traffic = 2 * carried + inputs + 2 * activations;
   return { operations, traffic, footprint: carried + inputs + activations };
 }
 
-/** Rows that a layer's weight is multiplied with in one step. */
+/** The number of rows that the weight of a layer is multiplied with in one step. */
 const rowsOf = (spec: ModelSpec) => spec.batch * ('steps' in spec ? spec.steps : 1);
 
 /**
- * The elements of every layer's output, after its activation function. Of an LSTM: each gate, the cell
+ * The number of elements of the outputs of all layers, after their activation functions. An LSTM has the gates, the cell
  * and the hidden state of every step.
  */
 function activationsOf(spec: ModelSpec): number {
@@ -56,8 +56,8 @@ function activationsOf(spec: ModelSpec): number {
 }
 
 /**
- * A product forward; backward one for the weight's gradient, and one for the gradient of the layer's
- * input, unless that is the network's input, which needs none.
+ * Each layer has one product forward and two backward: for the gradient of its weight, and for the gradient of its
+ * input. The input of the network needs no gradient.
  */
 function operationsOf(spec: ModelSpec): number {
   const rows = rowsOf(spec);
@@ -65,22 +65,22 @@ function operationsOf(spec: ModelSpec): number {
   return layersOf(spec).reduce((sum, [name, inputs, units], index) => {
     const forward = 2 * rows * inputs * units;
     if (!training) return sum + forward;
-    // Of [x, h], which an LSTM's gates read, only h has a gradient.
+    // The gates of an LSTM read [x, h]. Only h needs a gradient.
     const isGate = gates.some((gate) => name === `lstm.${gate}`);
     const differentiated = isGate && 'units' in spec ? spec.units : index === 0 ? 0 : inputs;
     return sum + 2 * forward + 2 * rows * differentiated * units;
   }, 0);
 }
 
-/** What the machine was measured to do in one round. */
+/** The measured speed of the machine in one round. */
 export interface MachineRate {
   readonly gflops: number;
-  /** GB/s, read and written, within the workload's footprint. */
+  /** GB/s, read and written, in a buffer as large as the footprint of the workload. */
   readonly gigabytes: number;
 }
 
 /** The limit in microseconds. */
 export function limitOf({ operations, traffic }: Work, { gflops, gigabytes }: MachineRate): number {
-  // 1 GFLOP/s is 1,000 operations a microsecond, and so are GB/s and bytes.
+  // 1 GFLOP/s is 1,000 operations per microsecond, and 1 GB/s is 1,000 bytes per microsecond.
   return operations / gflops / 1e3 + traffic / gigabytes / 1e3;
 }

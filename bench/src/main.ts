@@ -1,4 +1,4 @@
-/** `npm run bench`: forebay beside its peers. */
+/** `npm run bench`: times forebay and its peers. */
 
 import { readFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
@@ -16,7 +16,7 @@ import { type Spec, workloads } from './workloads.js';
 
 const sliceSeconds = 0.4;
 
-/** The peers that are here; the others are named, with what installs them. */
+/** The installed peers. Names the others, with the command that installs them. */
 function present({ peers, peersAsked }: Options): Peer[] {
   return peers.filter((peer) => {
     if (peer.command() !== undefined) return true;
@@ -42,7 +42,7 @@ async function run(options: Options): Promise<Results> {
   return resultsOf(measured, { threads, rounds, compiled, load });
 }
 
-/** @throws BenchError if the file is not one of --json */
+/** @throws BenchError if the file was not written by --json */
 function read(file: string): Results {
   let results: Results;
   try {

@@ -1,4 +1,4 @@
-/** One workload: all contenders load it, all agree, then they take turns. */
+/** Measures one workload: all contenders load it, their results are compared, then they are timed in turns. */
 
 import type { Agreement } from './agree.js';
 import {
@@ -20,27 +20,27 @@ import { type CompileSpec, type ModelSpec, type Spec, training } from './workloa
 export interface Settings {
   readonly threads: number;
   readonly rounds: number;
-  /** How long a contender's turn lasts, about. */
+  /** The approximate length of one turn of a contender. */
   readonly sliceSeconds: number;
   /** Whether forms that need a C++ compiler are tried. */
   readonly compiled: boolean;
 }
 
-/** forebay's part in a workload. */
+/** The measurements of forebay for a workload. */
 export interface Own {
   readonly hello: Hello;
-  /** Microseconds a step, by round. */
+  /** Microseconds per step, by round. */
   readonly rounds: readonly number[];
-  /** The most bytes while training, less those after its import. */
+  /** The peak memory while training, minus the memory after the import, in bytes. */
   readonly growth: number;
 }
 
-/** A peer's part in a workload. */
+/** The measurements of a peer for a workload. */
 export interface Taken {
   readonly hello: Hello;
-  /** By round; a peer whose steps are slow takes part in the first few only. */
+  /** By round. A peer whose steps are slow takes part only in the first few rounds. */
   readonly pairs: readonly Pair[];
-  /** The form that was fastest, which took these turns. */
+  /** The fastest form, which was timed in these turns. */
   readonly form: string;
   /** Every form that was tried. */
   readonly forms: readonly FormTime[];
@@ -53,17 +53,17 @@ export interface Measured {
   readonly spec: Spec;
   readonly forebay: Own;
   readonly peers: ReadonlyMap<string, Taken>;
-  /** Of the program; null where nothing is compiled. */
+  /** The statistics of the program; null if nothing is compiled. */
   readonly stats: ProgramStats | null;
-  /** What a step has to do; null for `compile`. */
+  /** The work of a step; null for `compile`. */
   readonly work: Work | null;
-  /** What the machine was measured to do, by round; empty where there is no work. */
+  /** The measured speed of the machine, by round; empty if the work is null. */
   readonly machine: readonly MachineRate[];
-  /** What `compile` compiled, in microseconds by round. */
+  /** The time of each graph of `compile`, in microseconds by round. */
   readonly parts: ReadonlyMap<string, readonly number[]>;
 }
 
-/** A step above these seconds is slow. */
+/** A step that takes more seconds is slow. */
 const slowStep = 1;
 
 export async function measure(
@@ -75,7 +75,7 @@ export async function measure(
   const { threads, compiled } = settings;
   await using own = new Contender('forebay', forebay, environment(threads, null));
   const hello = await own.ask('hello', { threads, compiled });
-  // Awaited here: own lives as long as this function.
+  // Awaited here, because `own` is disposed of when this function returns.
   if (spec.kind === 'compile') return await measureCompile(workload, spec, own, hello, settings);
   return await measureModel(workload, spec, own, hello, peers, settings);
 }
@@ -140,7 +140,7 @@ async function measureModel(
   };
 }
 
-/** Has forebay load a form of the workload. */
+/** Loads a form of the workload into forebay. */
 async function referenceOf(
   workload: string,
   spec: ModelSpec,
@@ -189,7 +189,7 @@ async function probe(
   return { gflops, gigabytes };
 }
 
-/** The program's own, and the buffers of BLAS: as many as there are threads. */
+/** The statistics of the program, with the buffers of BLAS, one for each thread. */
 async function programStats(
   own: Contender,
   { dtype }: ModelSpec,
@@ -202,7 +202,7 @@ async function programStats(
   return { ...stats, memory: { ...stats.memory, blas: growth * threads } };
 }
 
-/** Graphs are compiled one after another; no peer has such a step. */
+/** Compiles the graphs one after another. Peers do not take part, because they have no such step. */
 async function measureCompile(
   workload: string,
   spec: CompileSpec,
@@ -237,7 +237,7 @@ async function measureCompile(
   };
 }
 
-/** Floating-point operations of a step's matrix products, as forebay's program does them. */
+/** The floating-point operations of the matrix products of a step, as the program of forebay computes them. */
 export function productOperations({ productShapes }: ProgramStats): number {
   return productShapes.reduce((sum, [m, n, k]) => sum + 2 * m * n * k, 0);
 }

@@ -1,6 +1,6 @@
 /** "Did you mean": the name that is closest to a mistyped one. */
 
-/** Letters that have to be changed, left out, put in or swapped with their neighbour to make a into b. */
+/** The number of letters to change, remove, insert or swap with their neighbour to turn a into b. */
 function edits(a: string, b: string): number {
   const rows = [Array.from({ length: b.length + 1 }, (_, column) => column)];
   for (let i = 1; i <= a.length; i++) {

@@ -10,7 +10,7 @@ export interface Options {
   /** Names of workloads, in the order of the table. */
   readonly only: readonly string[];
   readonly peers: readonly Peer[];
-  /** Whether the peers were asked for by name: one that is missing is an error then. */
+  /** True if the peers were requested by name. Then a missing peer is an error. */
   readonly peersAsked: boolean;
   readonly threads: number;
   readonly rounds: number;
@@ -18,14 +18,14 @@ export interface Options {
   readonly compiled: boolean;
   /** The Python that runs the peers in Python. */
   readonly python?: string;
-  /** A file of results that is shown instead of a run. */
+  /** A file of results to show instead of running the benchmark. */
   readonly from?: string;
   readonly json?: string;
   readonly svg?: string;
   readonly readme: boolean;
 }
 
-/** One or more of some names, in their order whatever the user's. */
+/** Parses a list of names. The result has the order of `known`. */
 function choice(what: string, known: readonly string[]): (text: string) => string[] {
   return (text) => {
     const asked = text.split(',').map((name) => name.trim());
@@ -53,8 +53,8 @@ type Parsed = Omit<Options, 'only' | 'peers' | 'peersAsked'> & {
 };
 
 /**
- * @returns undefined if all that was asked for is the help
- * @throws UsageError for words that it does not know
+ * @returns undefined if only the help was requested
+ * @throws UsageError for unknown options, workloads or peers, and wrong values
  */
 export function parseOptions(argv: readonly string[]): Options | undefined {
   let said = '';

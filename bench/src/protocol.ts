@@ -1,6 +1,6 @@
 /**
- * What the harness and a contender's process say to each other: JSON, a request a line, an answer a
- * line, over standard input and output. Tensors go through files (exchange.ts).
+ * The protocol between the harness and the process of a contender: requests and answers in JSON, one per line, over
+ * standard input and output. Tensors are exchanged through files (exchange.ts).
  */
 
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
@@ -10,13 +10,13 @@ import { BenchError } from './errors.js';
 import type { Entry } from './exchange.js';
 import type { FloatType, Spec, TrainingRequest } from './workloads.js';
 
-/** What a contender is made of. */
+/** The versions and libraries of a contender. */
 export interface Hello {
   readonly version: string;
-  /** The instruction set that it uses, where it tells. */
+  /** The instruction set that it uses, if it reports one. */
   readonly capability: string | null;
   readonly blas: {
-    /** The shared libraries of its BLAS; none for one that is linked in. */
+    /** The shared libraries of its BLAS; empty if the BLAS is linked in. */
     readonly files: readonly string[];
     /** The processor that OpenBLAS takes this one for. */
     readonly core: string | null;
@@ -27,32 +27,32 @@ export interface Hello {
 /** One of the ways in which a contender can take a step, and what it computes. */
 export interface Form {
   readonly name: string;
-  /** Before each of the compared steps; none for a workload without training. */
+  /** The loss before each of the compared steps; empty for a workload without training. */
   readonly losses: readonly number[];
-  /** The gradients of the first loss by parameter, or the outputs of a prediction. */
+  /** The gradients of the first loss for each parameter, or the outputs of a prediction. */
   readonly results: readonly Entry[];
 }
 
 export interface Loaded {
-  /** At least one; the fastest is timed. */
+  /** At least one form. The fastest is timed. */
   readonly forms: readonly Form[];
-  /** The forms that this version or machine does not have, by name: why. */
+  /** The reasons why this version or machine lacks certain forms, by the name of the form. */
   readonly leftOut?: Readonly<Record<string, string>>;
 }
 
 export interface Memory {
-  /** The most memory while training, less that after the import, in bytes. */
+  /** The peak memory while training, minus the memory after the import, in bytes. */
   readonly growth: number;
 }
 
-/** Of the program that forebay made. */
+/** The statistics of the program of forebay. */
 export interface ProgramStats {
   readonly productShapes: readonly (readonly [m: number, n: number, k: number])[];
-  /** Bytes by what they are for. */
+  /** Bytes by purpose. */
   readonly memory: Readonly<Record<string, number>>;
 }
 
-/** Requests by `op`: what is asked, and what is answered. */
+/** The types of requests and answers, by `op`. */
 export interface Requests {
   /** `compiled`: whether forms that need a C++ compiler are tried. */
   hello: [{ readonly threads: number; readonly compiled: boolean }, Hello];
@@ -62,16 +62,16 @@ export interface Requests {
       readonly folder: string;
       readonly manifest: readonly Entry[];
       readonly training: TrainingRequest;
-      /** The name of the only form that is wanted; all of them where it is null. */
+      /** The name of the only form to load; null for all forms. */
       readonly only: string | null;
     },
     Loaded,
   ];
   round: [{ readonly steps: number; readonly form: string }, { readonly seconds: number }];
   memory: [Record<never, never>, Memory];
-  /** Of forebay alone. */
+  /** Only for forebay. */
   stats: [Record<never, never>, ProgramStats | null];
-  /** Of forebay alone, in a process that has multiplied nothing: what BLAS takes for products. */
+  /** Only for forebay, in a process that has computed no product: the memory that BLAS allocates for products. */
   blas: [
     {
       readonly dtype: 'float32' | 'float64';
@@ -79,9 +79,9 @@ export interface Requests {
     },
     Memory,
   ];
-  /** Of forebay alone: the machine's peak in GFLOP/s. */
+  /** Only for forebay: the peak speed of the machine in GFLOP/s. */
   peak: [{ readonly dtype: FloatType; readonly threads: number }, { readonly gflops: number }];
-  /** Of forebay alone: what a copy within so many bytes of memory moves, in GB/s, read and written. */
+  /** Only for forebay: the rate of a copy in a buffer of so many bytes, in GB/s, read and written. */
   copy: [{ readonly bytes: number; readonly threads: number }, { readonly gigabytes: number }];
 }
 export type Op = keyof Requests;
@@ -90,7 +90,7 @@ export type Handlers<O extends Op = Op> = {
   readonly [K in O]: (request: Requests[K][0]) => Requests[K][1] | Promise<Requests[K][1]>;
 };
 
-/** A contender's side: answers requests until its input ends. */
+/** The side of the contender: answers requests until its input ends. */
 export async function serve(handlers: Partial<Handlers>): Promise<void> {
   for await (const line of createInterface({ input: process.stdin })) {
     const { op, ...request } = JSON.parse(line) as { op: Op };
@@ -113,7 +113,7 @@ export interface Command {
   readonly args: readonly string[];
 }
 
-/** The harness's side: a contender's process. One request at a time. */
+/** The side of the harness: the process of a contender, with one request at a time. */
 export class Contender implements AsyncDisposable {
   readonly #child: ChildProcessByStdio<Writable, Readable, Readable>;
   readonly #lines: AsyncIterator<string>;
@@ -126,7 +126,7 @@ export class Contender implements AsyncDisposable {
     env: NodeJS.ProcessEnv,
   ) {
     this.#child = spawn(file, args, { env, stdio: ['pipe', 'pipe', 'pipe'] });
-    // A process that is gone is noticed by the end of its output; writing to it must not kill us.
+    // If the process has ended, the end of its output reports it. An error of writing to it is ignored.
     this.#child.stdin.on('error', () => {});
     this.#child.stderr.setEncoding('utf8').on('data', (text: string) => {
       this.#complaints = (this.#complaints + text).slice(-4000);
@@ -138,7 +138,7 @@ export class Contender implements AsyncDisposable {
     });
   }
 
-  /** @throws BenchError with the contender's own words when it fails, or ends instead of answering */
+  /** @throws BenchError with the error output of the contender if it fails or exits instead of answering */
   async ask<O extends Op>(op: O, request: Requests[O][0]): Promise<Requests[O][1]> {
     this.#child.stdin.write(`${JSON.stringify({ ...request, op })}\n`);
     const { value, done } = await this.#lines.next();

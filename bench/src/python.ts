@@ -1,18 +1,18 @@
-/** Which Python runs the peers that are written in Python. */
+/** Finds the Python that runs the peers that are written in Python. */
 
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-/** Where `bench/peers/install.mjs` puts what it installs. */
+/** The folder into which `bench/peers/install.mjs` installs. */
 export const peersFolder = `${root}.cmake/peers`;
 
 const ownPython = `${peersFolder}/venv/bin/python`;
 
 /**
- * The first Python that can import all of these modules. FOREBAY_BENCH_PYTHON names the only one that is
- * asked; else these are asked in turn: the bench's own, the first of the PATH, the system's.
+ * The first Python that can import all of these modules. If FOREBAY_BENCH_PYTHON is set, only that one is tried.
+ * Otherwise the order is: the one of the benchmark, the first in the PATH, that of the system.
  *
  * @returns undefined if there is none
  */

@@ -1,4 +1,4 @@
-/** The README's section on speed, written from a run's results so that no figure is typed by hand. */
+/** Writes the section on speed of the README from the results of a run, so that no figure is typed by hand. */
 
 import { peers } from './contenders.js';
 import { BenchError } from './errors.js';
@@ -9,7 +9,7 @@ import { type ModelSpec, type Spec, workloads } from './workloads.js';
 const begin = '<!-- bench: written by `npm run bench -- --readme` -->';
 const end = '<!-- /bench -->';
 
-/** @throws BenchError if the text does not have the markers between which the section lies */
+/** @throws BenchError if the text does not have the markers around the section */
 export function withSection(readme: string, results: Results): string {
   const [from, to] = [readme.indexOf(begin), readme.indexOf(end)];
   if (from < 0 || to < from) {
@@ -28,10 +28,10 @@ export function sectionOf(results: Results): string {
 }
 
 const fewRounds = 5;
-/** Of an idle machine the load average is about 0. */
+/** The load average of an idle machine is about 0. */
 const idleLoad = 0.5;
 
-/** Why the figures of a run are not to be relied on, a sentence each; none of a run that was made with care. */
+/** The reasons why the figures of a run are not reliable, one sentence each. Empty for a careful run. */
 export function cautionsOf({ machine, rounds, compiled, rows }: Results): string[] {
   const cautions: string[] = [];
   if (rounds < fewRounds)
@@ -50,7 +50,7 @@ export function cautionsOf({ machine, rounds, compiled, rows }: Results): string
 const shownPeers = (rows: readonly Row[]) =>
   peers.filter(({ name }) => rows.some(({ ratios }) => name in ratios));
 
-/** A version without the build's label, such as +cpu. */
+/** A version without the label of the build, such as +cpu. */
 const plain = (version: string) => version.split('+')[0] as string;
 
 function introduction({ machine, threads, rounds, date, commit, peers: hellos }: Results): string {
@@ -90,7 +90,7 @@ function table({ peers: hellos }: Results, rows: readonly Row[]): string {
   return markdown(['workload', 'forebay, µs', 'of the limit', ...titles], lines);
 }
 
-/** Which peer is how far ahead or behind, in words. */
+/** Sentences that say how fast each peer is, relative to forebay. */
 function standing({ peers: hellos }: Results, rows: readonly Row[]): string {
   const sentences = shownPeers(rows).map(({ name, title }) => {
     const here = rows.filter(({ ratios }) => name in ratios);
@@ -107,7 +107,7 @@ function standing({ peers: hellos }: Results, rows: readonly Row[]): string {
   return wrap(sentences.join(' '));
 }
 
-/** The fastest forms, of the peers that have several. */
+/** The fastest form of each peer that has several forms. */
 function forms(rows: readonly Row[]): string {
   const several = shownPeers(rows).filter(({ name }) =>
     rows.some(({ forms: tried }) => (tried[name]?.length ?? 0) > 1),
@@ -129,7 +129,7 @@ function compileTimes(rows: readonly Row[]): string[] {
   return [wrap(`Building, differentiating and compiling takes ${list(times)}.`)];
 }
 
-/** What a workload is, from its figures; nothing for a name that is not known. */
+/** The description of a workload, from its figures; empty for an unknown name. */
 function describe(spec: Spec | undefined): string {
   if (spec === undefined || spec.kind === 'compile') return '';
   const optimizer = 'optimizer' in spec && spec.optimizer === 'adam' ? ', Adam' : '';
@@ -163,7 +163,7 @@ function markdown(titles: readonly string[], rows: readonly (readonly string[])[
   return [line(titles), `|${'---|'.repeat(titles.length)}`, ...rows.map(line)].join('\n');
 }
 
-/** Lines of up to 116 letters. */
+/** Breaks text into lines of up to 116 characters. */
 function wrap(text: string): string {
   const lines = [''];
   for (const word of text.split(' ')) {

@@ -1,4 +1,4 @@
-/** What a run has found, as it is written to a file and read by others. */
+/** The results of a run, as they are written to a file. */
 
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -16,48 +16,48 @@ import { median, ratios, type Spread, spreadOf } from './statistics.js';
 export interface Machine {
   readonly cpu: string;
   readonly cores: number;
-  /** The instruction set that forebay uses, and the processor whose BLAS it calls. */
+  /** The instruction set that forebay uses, and the processor type that its BLAS uses. */
   readonly capability: string | null;
   readonly blas_core: string | null;
   readonly memory_gb: number;
-  /** The load average of the last minute before the run: of an idle machine about 0. */
+  /** The load average of the last minute before the run. It is about 0 on an idle machine. */
   readonly load: number;
   readonly os: string;
   readonly node: string;
-  /** Medians over all rounds of the run; a dtype that no workload used is not there. */
+  /** Medians over all rounds of the run. A dtype that no workload used is missing. */
   readonly peak_gflops: Readonly<Record<string, number>>;
 }
 
 export interface Row {
   readonly workload: string;
   readonly dtype: string;
-  /** Microseconds a step: the median over rounds. */
+  /** Microseconds per step: the median over rounds. */
   readonly us: number;
   readonly us_spread: Spread;
-  /** The same of the peers. */
+  /** The same for the peers. */
   readonly peers: Readonly<Record<string, number>>;
-  /** How many times slower a peer is, by round: what the targets are about. */
+  /** The time of a peer divided by that of forebay, over rounds. */
   readonly ratios: Readonly<Record<string, Spread>>;
-  /** Of the program's own matrix products; null where that is not known. */
+  /** The speed of the matrix products of the program; null if it is not known. */
   readonly gflops: number | null;
-  /** The median of each round's share of that round's peak. */
+  /** The share of the peak that was measured in the same round: the median over rounds. */
   readonly peak_fraction: number | null;
-  /** The least time that a step could take on this machine; null for what is only compiled. */
+  /** The lower limit of the time of a step on this machine; null for `compile`. */
   readonly limit: Limit | null;
-  /** Arena (packed weights included), leaves and BLAS buffers; of what is not compiled, the process's growth. */
+  /** Arena (with packed weights), leaves and BLAS buffers. If nothing is compiled, the growth of the process. */
   readonly rss_mb: number;
   readonly memory_mb: {
     readonly program: Readonly<Record<string, number>> | null;
-    /** The most a process has held while training, less what it held after its import. */
+    /** The peak memory of each process while training, minus its memory after the import. */
     readonly growth: Readonly<Record<string, number>>;
   };
-  /** The peers' fastest forms, by peer. */
+  /** The fastest form of each peer. */
   readonly fastest: Readonly<Record<string, string>>;
   /** Every form of each peer, with its time before the rounds, or the reason why it could not be run. */
   readonly forms: Readonly<Record<string, readonly FormTime[]>>;
-  /** How close the results were before anything was timed. */
+  /** How close the results were when they were compared, before anything was timed. */
   readonly agreement: Readonly<Record<string, Agreement>>;
-  /** Of `compile`: each graph's time in microseconds. */
+  /** For `compile`: the time of each graph in microseconds. */
   readonly parts?: Readonly<Record<string, Spread>>;
 }
 
@@ -65,16 +65,16 @@ export interface Row {
 export interface Limit {
   /** Microseconds: the median over rounds. */
   readonly us: number;
-  /** The share of the limit that forebay reaches: the median of each round's limit over its time. */
+  /** The share of the limit that forebay reaches: limit / time of each round, the median over rounds. */
   readonly fraction: number;
   readonly operations: number;
   readonly traffic_bytes: number;
   readonly footprint_bytes: number;
-  /** GB/s of a copy within the footprint, read and written: the median over rounds. */
+  /** The rate of a copy in a buffer of the size of the footprint, in GB/s, read and written: the median over rounds. */
   readonly copy_gigabytes: number;
 }
 
-/** How a run was made. */
+/** The settings of a run. */
 export interface Run {
   readonly threads: number;
   readonly rounds: number;
@@ -87,7 +87,7 @@ export interface Run {
 export interface Results extends Omit<Run, 'load'> {
   readonly machine: Machine;
   readonly date: string;
-  /** Of the checkout, with a + for one that was changed since; null outside of one. */
+  /** The commit of the checkout, with a + if the checkout has changes; null if this is not a checkout. */
   readonly commit: string | null;
   readonly forebay: Hello | null;
   readonly peers: Readonly<Record<string, Hello>>;
@@ -107,7 +107,7 @@ export function rowOf(measured: Measured): Row {
   const { workload, spec, forebay, peers, stats, machine, parts } = measured;
   const own = spreadOf(forebay.rounds);
   const operations = stats === null ? null : productOperations(stats);
-  // GFLOP/s are operations by nanosecond.
+  // GFLOP/s are operations per nanosecond.
   const speed = (us: number) => (operations ?? 0) / us / 1e3;
   const shares = machine.map(({ gflops }, at) => speed(forebay.rounds[at] as number) / gflops);
   const program = stats && mapValues(new Map(Object.entries(stats.memory)), megabytes);
@@ -168,7 +168,7 @@ export function resultsOf(measured: readonly Measured[], { load, ...run }: Run):
   };
 }
 
-/** With the names of BLAS's files and without their folders, which belong to this machine. */
+/** Keeps the names of the BLAS files, and removes their folders, which are specific to this machine. */
 function named<H extends Hello | undefined>(hello: H): H {
   if (hello === undefined) return hello;
   const { core, files } = hello.blas;
@@ -200,7 +200,7 @@ function osName(): string {
     const name = /^PRETTY_NAME="?([^"\n]*)/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1];
     if (name) return name;
   } catch {
-    // Only Linux has the file.
+    // Only Linux has this file.
   }
   return `${type()} ${release()}`;
 }

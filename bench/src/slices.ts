@@ -1,37 +1,37 @@
 /**
- * Slices that alternate: forebay and a peer take turns of a fraction of a second, since the machine's own
- * speed may change by a quarter within minutes. Only neighbours are compared.
+ * Alternating slices: forebay and a peer take turns of a fraction of a second, because the speed of the machine may
+ * change by a quarter within minutes. Only neighbouring slices are compared.
  */
 
 import type { Take } from './fastest.js';
 
-/** Who is timed. */
+/** A contender to time. */
 export interface Runner {
-  /** Takes so many steps; returns the seconds. */
+  /** Takes so many steps. Resolves to the seconds that they took. */
   readonly take: Take;
-  /** Steps of one slice. */
+  /** The number of steps of one slice. */
   readonly steps: number;
 }
 
 /** A peer, and how many rounds it takes part in. */
 export interface Rival extends Runner {
   readonly name: string;
-  /** If its steps are slow: no warm-up round, and only a few others. */
+  /** True if its steps are slow. Then it takes part in only a few rounds, and not in the warm-up. */
   readonly slow: boolean;
 }
 
-/** Microseconds a step of a peer, and of forebay just before it. */
+/** Microseconds per step of a peer, and of forebay just before it. */
 export interface Pair {
   readonly peer: number;
   readonly forebay: number;
 }
 
 export interface Slices<M> {
-  /** By the peer's name, one for each round in which it took part. */
+  /** By the name of the peer: one pair for each round in which it took part. */
   readonly pairs: ReadonlyMap<string, readonly Pair[]>;
-  /** forebay's microseconds a step by round: the mean over its slices of the round. */
+  /** Microseconds per step of forebay by round: the mean over its slices of the round. */
   readonly forebay: readonly number[];
-  /** What the machine did in each round. */
+  /** The measured speed of the machine in each round. */
   readonly machine: readonly M[];
 }
 
@@ -39,10 +39,10 @@ const warmUps = 1;
 export const slowRounds = 3;
 
 /**
- * In each round, for each peer in turn: a slice of forebay, then one of the peer. The first round warms
- * up and is not counted.
+ * Each round has, for each peer, a slice of forebay and then a slice of the peer. The first round is a warm-up and does
+ * not count.
  *
- * @param probe measures the machine, once a round
+ * @param probe measures the machine, once per round
  */
 export async function alternate<M>(
   own: Runner,

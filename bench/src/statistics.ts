@@ -1,6 +1,6 @@
-/** What is said of repeated measurements. */
+/** Statistics of repeated measurements. */
 
-/** @param share 0 is the least value, 0.5 the median, 1 the greatest; between two it interpolates */
+/** @param share 0 gives the least value, 0.5 the median, 1 the greatest. Interpolates between values. */
 export function quantile(values: readonly number[], share: number): number {
   if (values.length === 0) throw new RangeError('quantile: no values');
   const sorted = [...values].sort((a, b) => a - b);
@@ -12,7 +12,7 @@ export function quantile(values: readonly number[], share: number): number {
 
 export const median = (values: readonly number[]): number => quantile(values, 0.5);
 
-/** A figure with the quartiles around it, and how many rounds it is of. */
+/** A median, its quartiles, and the number of rounds. */
 export interface Spread {
   readonly median: number;
   readonly low: number;
@@ -30,8 +30,8 @@ export function spreadOf(values: readonly number[]): Spread {
 }
 
 /**
- * How many times slower than forebay a peer was, pair by pair. Only neighbours are divided, so that
- * what slows both down, such as another process, cancels.
+ * The time of a peer divided by that of forebay, for each pair. Only neighbouring slices are divided, so that a cause
+ * that slows both down, such as another process, cancels.
  */
 export function ratios(
   pairs: readonly { readonly peer: number; readonly forebay: number }[],

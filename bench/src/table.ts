@@ -1,4 +1,4 @@
-/** The table on the terminal: for each workload forebay's line, then a line for each peer. */
+/** The table on the terminal: for each workload a line for forebay, then a line for each peer. */
 
 import type { Row } from './results.js';
 
@@ -8,7 +8,7 @@ export function head(): string {
   return line('workload', ['us/step', 'spread', 'ratio', 'fastest form']);
 }
 
-/** forebay's line with the workload's limit, a line for each peer, and one for each part of `compile`. */
+/** The line of forebay with the limit of the workload, a line for each peer, and a line for each part of `compile`. */
 export function linesOf(row: Row): string[] {
   const own = [formatUs(row.us), spreadText(row.us_spread), ''];
   const peers = Object.entries(row.ratios).map(([name, ratio]) => {
@@ -21,7 +21,7 @@ export function linesOf(row: Row): string[] {
   return [line(row.workload, [...own, factsOf(row)]), ...parts, ...peers];
 }
 
-/** What else is known of forebay's step. */
+/** Further figures of a step of forebay. */
 function factsOf({ gflops, peak_fraction, limit, rss_mb }: Row): string {
   const facts = [`${rss_mb.toFixed(1)} MB`];
   if (gflops !== null) facts.push(`${gflops.toFixed(1)} GFLOP/s`);
@@ -32,7 +32,7 @@ function factsOf({ gflops, peak_fraction, limit, rss_mb }: Row): string {
   return facts.join(', ');
 }
 
-/** The last cell is as long as it likes. */
+/** The last cell may have any length. */
 function line(name: string, cells: readonly string[]): string {
   const [us = '', spread = '', ratio = '', rest = ''] = cells;
   const fixed = [us, spread, ratio].map((cell) => cell.padStart(column)).join('');
@@ -42,7 +42,7 @@ function line(name: string, cells: readonly string[]): string {
 /** Two digits. */
 export const percent = (share: number) => `${(100 * share).toFixed(share < 0.0995 ? 1 : 0)} %`;
 
-/** Three digits, thousands apart. */
+/** Three digits, with a separator of thousands. */
 export function formatUs(us: number): string {
   const digits = us >= 100 ? 0 : us >= 10 ? 1 : 2;
   return us.toFixed(digits).replace(/\B(?=(\d{3})+(?!\d))/g, ',');
@@ -52,7 +52,7 @@ export function times(ratio: number): string {
   return `${ratio >= 100 ? ratio.toFixed(0) : ratio >= 10 ? ratio.toFixed(1) : ratio.toFixed(2)}×`;
 }
 
-/** Half the distance between the quartiles, of the median. */
+/** Half the distance between the quartiles, relative to the median. */
 function spreadText({ low, high, median }: Row['us_spread']): string {
   return `±${((50 * (high - low)) / median).toFixed(1)}%`;
 }

@@ -1,4 +1,4 @@
-/** The numbers that a workload starts from: the same for all sides, on every machine. */
+/** The initial values of a workload: the same for all contenders, on every machine. */
 
 import type { TensorSpec } from './workloads.js';
 
@@ -16,7 +16,7 @@ export function viewBytes(dtype: TensorSpec['dtype'], bytes: Uint8Array): Values
   return new arrays[dtype](copy);
 }
 
-/** Draws a tensor; its name is its seed. */
+/** The random values of a tensor. Its name is the seed. */
 export function valuesOf({ name, dtype, shape, source }: TensorSpec): Values {
   const values = new arrays[dtype](sizeOf(shape));
   const next = draws(name);
@@ -37,7 +37,7 @@ export function valuesOf({ name, dtype, shape, source }: TensorSpec): Values {
   return values;
 }
 
-/** Mulberry32 over a hash of the name: draws from [0, 1). */
+/** The generator mulberry32, seeded by a hash of the name. Returns numbers from [0, 1). */
 function draws(name: string): () => number {
   let state = [...name].reduce(
     (hash, letter) => Math.imul(hash ^ letter.charCodeAt(0), 16777619),

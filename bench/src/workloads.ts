@@ -1,10 +1,10 @@
-/** What is timed, defined once: every side builds its form of a workload from these figures. */
+/** The workloads, defined once. Every contender builds its form of a workload from these figures. */
 
 export type FloatType = 'float32' | 'float64';
 
 interface Training {
   readonly optimizer: 'sgd' | 'adam';
-  /** Of the steps that are compared before anything is timed: the loss must be seen to fall. */
+  /** The rate of the steps that are compared before anything is timed. The loss must visibly change. */
   readonly rate: number;
 }
 
@@ -13,12 +13,12 @@ interface Common {
   readonly batch: number;
 }
 
-/** An LSTM over a sequence with a dense layer on every step, and the mean squared error of all steps. */
+/** An LSTM over a sequence, a dense layer on every step, and the mean squared error of all steps. */
 export interface LstmSpec extends Common, Training {
   /**
-   * `lstm`: each side in its own best form, a linear readout. `lstm-nodes`: wired from primitive
-   * operations by all who can, a tanh readout. `lstm-brain`: what brain.js makes of the latter, which
-   * keeps no cell beside the hidden state, has a linear readout, and half the sum of squares as loss.
+   * `lstm`: each contender uses its fastest form; the readout is linear. `lstm-nodes`: built from primitive operations by
+   * all contenders that can; the readout has tanh. `lstm-brain`: the form of `lstm-nodes` in brain.js, which has no cell
+   * besides the hidden state, a linear readout, and half the sum of squares as the loss.
    */
   readonly kind: 'lstm' | 'lstm-nodes' | 'lstm-brain';
   readonly inputs: number;
@@ -27,7 +27,7 @@ export interface LstmSpec extends Common, Training {
   readonly steps: number;
 }
 
-/** A variational auto-encoder, inputs-hidden-latent-hidden-inputs, tanh; its noise is fed. */
+/** A variational auto-encoder with layers inputs-hidden-latent-hidden-inputs and tanh. Its noise is fed. */
 export interface VaeSpec extends Common, Training {
   readonly kind: 'vae';
   readonly inputs: number;
@@ -47,10 +47,10 @@ export interface PredictSpec extends Common {
   readonly layers: readonly number[];
 }
 
-/** What can be computed. */
+/** A workload that computes something. */
 export type ModelSpec = LstmSpec | VaeSpec | MlpSpec | PredictSpec;
 
-/** Graphs to build, differentiate and compile; nobody else has such a step. */
+/** Graphs to build, differentiate and compile. Peers do not have this workload. */
 export interface CompileSpec {
   readonly kind: 'compile';
   readonly dtype: FloatType;
@@ -144,11 +144,11 @@ export const workloads: Readonly<Record<string, Spec>> = {
   },
 };
 
-/** Where a tensor's elements come from. */
+/** The source of the elements of a tensor. */
 export type Source =
   | { readonly kind: 'uniform'; readonly low: number; readonly high: number }
   | { readonly kind: 'class'; readonly classes: number }
-  /** Successive points of (cos, sin) with period 20, from the given point on. */
+  /** Successive points (cos, sin) with period 20, starting at the given point. */
   | { readonly kind: 'circle'; readonly from: number };
 
 export interface TensorSpec {
@@ -161,7 +161,7 @@ export interface TensorSpec {
 
 export const gates = ['forget', 'input', 'output', 'cell'] as const;
 
-/** The dense layers of a workload: name, inputs, units. Gates read concat(x, h), x first. */
+/** The dense layers of a workload: name, inputs, units. The gates read concat(x, h), with x first. */
 export function layersOf(spec: ModelSpec): (readonly [string, number, number])[] {
   switch (spec.kind) {
     case 'vae': {
@@ -189,7 +189,7 @@ export function layersOf(spec: ModelSpec): (readonly [string, number, number])[]
   }
 }
 
-/** Every tensor that a workload starts from. Weights are [inputs, units], as forebay keeps them. */
+/** Every initial tensor of a workload. Weights are [inputs, units], as in forebay. */
 export function tensorsOf(spec: ModelSpec): TensorSpec[] {
   const { dtype } = spec;
   const uniform = (low: number, high: number) => ({ kind: 'uniform', low, high }) as const;
@@ -204,7 +204,7 @@ export function tensorsOf(spec: ModelSpec): TensorSpec[] {
     });
     return [
       part('weight', [inputs, units], uniform(-limit, limit)),
-      // Not zero: biases that two sides mixed up must not look alike.
+      // Not zero, so that two swapped biases change the result.
       part('bias', [units], uniform(-0.1, 0.1)),
     ];
   });
@@ -241,7 +241,7 @@ function inputsOf(spec: ModelSpec): TensorSpec[] {
         input('target', [spec.steps, batch, spec.outputs], signal),
       ];
     default:
-      // The seed's task: the next point of the circle.
+      // The task of the seed is to predict the next point of the circle.
       return [
         input('x', [spec.steps, batch, spec.inputs], { kind: 'circle', from: 0 }),
         input('target', [spec.steps, batch, spec.outputs], { kind: 'circle', from: 1 }),
@@ -249,9 +249,9 @@ function inputsOf(spec: ModelSpec): TensorSpec[] {
   }
 }
 
-/** How both sides train. */
+/** How all contenders train. */
 export const training = {
-  /** Steps at the workload's rate, whose losses are compared. */
+  /** The number of steps at the rate of the workload, whose losses are compared. */
   checkSteps: 3,
   /**
    * The rate of the timed steps. They see one batch again and again: at any usual rate they would soon

@@ -9,9 +9,8 @@ namespace forebay {
 constexpr int abi = 2;
 
 // {abi, version, kernels: [{family, name, arity, dtypes}], simd: {active, available},
-//  blas: {library, core, threads}, panels: {float32, float64}}. A kernel's id is its index. A panel's number
-//  is
-// the columns of B that our own product kernel processes at a time.
+//  blas: {library, core, threads}, panels: {float32, float64}}. The id of a kernel is its index. `panels` has
+// the number of columns of B that our own product kernel processes at a time.
 napi_value describe(napi_env env, napi_callback_info info);
 
 }  // namespace forebay

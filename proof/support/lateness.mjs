@@ -1,6 +1,6 @@
-// How late a 1 ms timer fires while `fit` trains. A round is one second of each: no training, then networks with long
-// steps, with short steps, and with wide rows; then the first calls of networks that are not compiled yet. A busy
-// machine makes any timer late, so the round with the least delay shows forebay's own share.
+// Measures the delay of a 1 ms timer while `fit` trains. A round has one second of each: no training, then networks with
+// long steps, with short steps and with wide rows, then the first calls of networks that are not compiled yet. A busy
+// machine delays any timer, so the round with the least delay shows the share of forebay.
 import * as fb from 'forebay';
 
 const milliseconds = 1000;
@@ -84,7 +84,7 @@ async function lateness(work) {
     last = now;
   }, 1);
   const steps = await work();
-  // A loop that was held to the very end has a tick to come.
+  // If the loop was blocked until the end, one more tick is due.
   await new Promise((done) => setTimeout(done, 2));
   clearInterval(timer);
   late.sort((a, b) => a - b);
@@ -110,7 +110,7 @@ export async function measure(rounds, log) {
     for (const [title, work] of Object.entries(works)) results[title].push(await lateness(work));
     for (const [title, make] of Object.entries(firstCalls)) {
       const work = make();
-      // What was built before is not what is measured.
+      // Building the network is not measured.
       await new Promise((done) => setTimeout(done, 50));
       results[title].push(await lateness(work));
     }

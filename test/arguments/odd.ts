@@ -1,4 +1,4 @@
-/** Odd values, and where in a call they are put: what `odd-values.test.ts` calls every public function with. */
+/** Odd values and the positions in a call where they are put. `odd-values.test.ts` calls every public function with them. */
 
 import { inspect } from 'node:util';
 import { runInNewContext } from 'node:vm';
@@ -15,14 +15,14 @@ import {
   tensor,
 } from '../../src/index.js';
 
-/** Thrown by the getters and traps of odd values: no public function may let it out. */
+/** Thrown by the getters and traps of odd values. No public function may let it through. */
 export class Hostile extends Error {}
 
 const hostile = (): never => {
   throw new Hostile('thrown by an odd value');
 };
 
-/** All traps throw, but a function can be called: what a caller's own callback throws may come out. */
+/** A proxy whose traps all throw, except `apply`: an error that a caller's own callback throws may pass through. */
 const allTraps = (target: object) =>
   new Proxy(
     target,
@@ -48,7 +48,7 @@ class Strange {
   readonly rate = 1;
 }
 
-/** Made anew for every call, as a call may change what it is given. */
+/** Each is made anew for every call, because a call may change its arguments. */
 export const oddValues: Readonly<Record<string, () => unknown>> = {
   undefined: () => undefined,
   null: () => null,
@@ -97,14 +97,14 @@ export const oddValues: Readonly<Record<string, () => unknown>> = {
     Object.create(Object.getPrototypeOf(tensor(1))),
 };
 
-/** What one call is made of. */
+/** The receiver and the arguments of one call. */
 export interface Call {
   /** `this`, for methods and setters. */
   readonly on?: object;
   readonly args: readonly unknown[];
 }
 
-/** Where a value stands in the arguments: `[0]` is the first, `[2, 'rate']` an option of the third. */
+/** The path of a value in the arguments: `[0]` is the first argument, `[2, 'rate']` an option of the third. */
 export type Place = readonly (number | string)[];
 
 const deepest = 4;
@@ -115,7 +115,7 @@ export function isPlain(value: unknown): value is Record<string, unknown> {
   return prototype === Object.prototype || prototype === null;
 }
 
-/** Every argument, and every element and property of those that are arrays or plain objects. */
+/** The paths of every argument, and of every element and property of arguments that are arrays or plain objects. */
 export function placesIn(
   args: readonly unknown[],
   namesOf: (object: Record<string, unknown>) => readonly string[],
@@ -134,7 +134,7 @@ export function placesIn(
   return places;
 }
 
-/** A copy of `args` with another value at a place. */
+/** A copy of `args` with another value at one path. */
 export function replaced(
   args: readonly unknown[],
   place: Place,
@@ -154,7 +154,7 @@ export function replaced(
 
 const patience = 10_000;
 
-/** What may be done with the result of a call: a value that was accepted must not fail later, either. */
+/** Ways to use the result of a call. A value that was accepted must not cause other errors later, either. */
 function usesOf(made: unknown): (() => unknown)[] {
   if (made instanceof Program) return [() => made.run({}), () => made.stats()];
   if (!(made instanceof Node)) return [];
@@ -167,7 +167,10 @@ function usesOf(made: unknown): (() => unknown)[] {
   ];
 }
 
-/** What is wrong with how a call ended; undefined if it gave a ForebayError, or a value whose uses give no other. */
+/**
+ * A description of the error of a call or of a use of its result, if it is not a ForebayError. Undefined if there is no
+ * such error.
+ */
 export async function complaint(call: () => unknown): Promise<string | undefined> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise((_, reject) => {
@@ -185,7 +188,9 @@ export async function complaint(call: () => unknown): Promise<string | undefined
     return undefined;
   } catch (error) {
     if (error instanceof ForebayError) return undefined;
-    return error instanceof Error ? `${error.name}: ${error.message}` : 'what is no error';
+    return error instanceof Error
+      ? `${error.name}: ${error.message}`
+      : 'threw a value that is not an Error';
   } finally {
     clearTimeout(timer);
   }

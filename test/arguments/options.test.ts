@@ -1,4 +1,4 @@
-// Options objects are declared once: what the declaration refuses, and what it says.
+// What a declared options object accepts and refuses, and its error messages.
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { flag, numberFrom, oneOf, wholeNumber } from '../../src/arguments/kinds.js';
@@ -20,7 +20,7 @@ const messageOf = (value: unknown) => {
 };
 
 describe('a declared options object', () => {
-  it('gives what was passed, without what is undefined', () => {
+  it('returns the options that were passed, without those that are undefined', () => {
     const read = options.read({ rate: 0.5, shuffle: undefined, mode: 'fast' });
     expect(read).toEqual({ rate: 0.5, mode: 'fast' });
     expect(Object.keys(read)).toEqual(['rate', 'mode']);
@@ -31,7 +31,7 @@ describe('a declared options object', () => {
     ['batch_size', 'batchSize'],
     ['lr', 'rate'],
     ['Mode', 'mode'],
-  ])('refuses %s and names %s', (wrong, right) => {
+  ])('refuses the unknown option %s and names %s', (wrong, right) => {
     expect(messageOf({ rate: 0.5, [wrong]: 1 })).toBe(
       `brew: there is no option '${wrong}'; did you mean '${right}'? Its options are rate, batchSize, shuffle, mode.`,
     );
@@ -52,7 +52,7 @@ describe('a declared options object', () => {
   });
 
   it.each([[null], [3], ['rate'], [[]], [new Float32Array(1)], [new Map()], [() => 0]])(
-    'refuses %s in place of an object',
+    'refuses %s instead of an object',
     (value) => {
       expect(messageOf(value)).toMatch(
         /^brew: expected an options object \{ rate, batchSize, shuffle, mode \}, but received /,
@@ -60,7 +60,7 @@ describe('a declared options object', () => {
     },
   );
 
-  it('refuses what cannot be read, with what was thrown as the cause', () => {
+  it('refuses an object that throws when it is read, with the thrown error as the cause', () => {
     const thrown = new Error('mine');
     const hostile = () => {
       throw thrown;
@@ -89,7 +89,7 @@ describe('a declared options object', () => {
     expect(reads).toBe(1);
   });
 
-  it('takes an object of another realm, and one without a prototype', () => {
+  it('accepts an object of another realm, and one without a prototype', () => {
     expect(options.read(runInNewContext('({ rate: 0.5 })'))).toEqual({ rate: 0.5 });
     expect(options.read(Object.assign(Object.create(null), { rate: 0.5 }))).toEqual({ rate: 0.5 });
   });

@@ -1,5 +1,5 @@
-// Calls that look right to who comes from another library, and that used to be accepted in silence or to end in a raw
-// TypeError: each is refused, with the right form in the message.
+// Calls that look right to a user of another library, and that were once accepted silently or ended in a raw TypeError.
+// Each is refused, and the message shows the right form.
 import { describe, expect, it } from 'vitest';
 import { allDeclaredOptions } from '../../src/arguments/options.js';
 import * as fb from '../../src/index.js';
@@ -12,13 +12,13 @@ const w = fb.parameter('w', [
 const loss = fb.mean(fb.square(w));
 const x = fb.input('x', [2, 3]);
 
-// Called as JavaScript calls them: TypeScript refuses most of these.
-// biome-ignore lint/suspicious/noExplicitAny: that is the point of this test
+// TypeScript refuses most of these calls; JavaScript users can make them.
+// biome-ignore lint/suspicious/noExplicitAny: these tests make calls that do not type-check
 const js: any = fb;
 const lstm = new js.LSTM('l', { inputs: 3, units: 2 });
 const program = js.compile({ outputs: { w } });
 
-describe('an unknown option is a ValueError that names it and the nearest one', () => {
+describe('an unknown option throws a ValueError that names it and the nearest option', () => {
   it.each<[string, () => unknown, string, string]>([
     ['adam', () => js.adam(loss, [w], { lr: 0.1 }), 'lr', 'rate'],
     ['sgd', () => js.sgd(loss, [w], { rate: 0.1, momentun: 0.9 }), 'momentun', 'momentum'],
@@ -47,7 +47,7 @@ describe('an unknown option is a ValueError that names it and the nearest one', 
     expect(error.message).toMatch(/FeedForward 'f': there is no option 'bias'.*inputs, units/);
   });
 
-  it('in everything that is declared', () => {
+  it('in every declared options object', () => {
     expect(allDeclaredOptions().length).toBeGreaterThan(20);
     for (const options of allDeclaredOptions()) {
       for (const name of Object.keys(options.declaration)) {
@@ -59,7 +59,7 @@ describe('an unknown option is a ValueError that names it and the nearest one', 
   });
 });
 
-describe('a form of another library is refused, with the right one', () => {
+describe('the form of another library is refused, and the error shows the right form', () => {
   it.each<[string, () => unknown, new (message: string) => fb.ForebayError, string]>([
     ['sum(x, {axis})', () => js.sum(x, { axis: 1 }), fb.ShapeError, 'write sum(x, 1)'],
     ['mean(x, null)', () => js.mean(x, null), fb.ShapeError, 'for all axes, mean(x)'],
@@ -90,7 +90,7 @@ describe('an activation', () => {
   const layer = (activation: unknown) =>
     new js.FeedForward('dense', { inputs: 3, units: 2, activation });
 
-  it('that is a name is refused', () => {
+  it('given as a name is refused', () => {
     const error = errorOf(() => layer('relu'));
     expect(error).toBeInstanceOf(fb.ValueError);
     expect(error.message).toBe(
@@ -99,7 +99,7 @@ describe('an activation', () => {
   });
 
   it.each([[7], [undefined], [[w]], ['relu']])(
-    'that gives %s is refused, by the layer',
+    'that returns %s is refused by the layer',
     (given) => {
       const error = errorOf(() => layer(() => given).apply(x));
       expect(error).toBeInstanceOf(fb.ValueError);
@@ -108,7 +108,7 @@ describe('an activation', () => {
   );
 });
 
-describe('what a callback of the user’s throws passes through', () => {
+describe('an error that a callback of the user throws passes through unchanged', () => {
   const thrown = new Error('mine');
   const fail = () => {
     throw thrown;

@@ -1,6 +1,6 @@
 /**
  * A valid call of every public function, constructor, method and setter, with all its arguments. An op needs no
- * entry: its call is made of its declared samples.
+ * entry, because its call is made from its declared samples.
  */
 
 import { allDeclaredOptions } from '../../src/arguments/options.js';
@@ -15,9 +15,9 @@ type Class = (new (...args: unknown[]) => unknown) & { readonly prototype: objec
 
 /** Something that can be called. */
 export interface Callable {
-  /** 'adam', 'new LSTM', 'Tensor.zeros', 'Program#run', 'Program#runs =' */
+  /** For example 'adam', 'new LSTM', 'Tensor.zeros', 'Program#run', 'Program#runs ='. */
   readonly name: string;
-  /** A valid call of it; undefined where the table below has none. */
+  /** Makes the arguments of a valid call; undefined if the table below has none. */
   readonly call: (() => Call) | undefined;
   invoke(call: Call): unknown;
 }
@@ -56,7 +56,7 @@ function startedPass() {
   return { pass: new fb.BackwardPass(waits), product, waits };
 }
 
-/** The same, after everything has been sent. */
+/** The same pass, after it has run to the end. */
 function endedPass() {
   const { pass, product } = startedPass();
   pass.send(product, 'start', fb.constant(data));
@@ -215,7 +215,7 @@ const table: Readonly<Record<string, () => Call>> = {
   setThreads: () => ({ args: [fb.getThreads()] }),
   getThreads: () => ({ args: [] }),
   nativeInfo: () => ({ args: [] }),
-  // With an addon it throws StateError, for one is loaded.
+  // With the option `addon` it would throw StateError, because an addon is already loaded.
   configure: () => ({ args: [{}] }),
   dot: () => ({
     args: [[loss, y], { waits: fb.WaitList.of(loss, y), title: 'title', direction: 'LR' }],
@@ -326,10 +326,10 @@ const table: Readonly<Record<string, () => Call>> = {
   'new NativeError': error,
 };
 
-/** What refuses every call: an abstract class. */
+/** The callables that refuse every call: an abstract class. */
 export const refusing: ReadonlySet<string> = new Set(['new Leaf']);
 
-/** What is not reached by the name of an export: what functions give back. */
+/** Functions that other functions return. No export has their name. */
 const given: Readonly<Record<string, Function_>> = {
   'defineOp()': scaled as Function_,
   'initializers.zeros()': fb.initializers.zeros() as unknown as Function_,
@@ -341,8 +341,8 @@ const given: Readonly<Record<string, Function_>> = {
 };
 
 /**
- * A call of an op, made of its samples: the operands, one by one or as a list, then its attributes in their order, of
- * which the last may be options. The first of these that gives a node.
+ * A call of an op, made from its samples: the operands, one by one or as a list, then its attributes in their order. The
+ * last attributes may be in an options object. Tries these forms, and returns the first one that gives a node.
  */
 function callOfOp(name: string, op: Function_): (() => Call) | undefined {
   for (const sample of declaredOps().get(name)?.samples ?? []) {
@@ -360,7 +360,7 @@ function callOfOp(name: string, op: Function_): (() => Call) | undefined {
           ...(placed === attributes.length ? [] : [options]),
         ];
         const others = { args: [...args, {}] };
-        // Options that are no attributes, such as keepDims, stand last.
+        // Options that are not attributes, such as keepDims, come last.
         if (declarationOf(name, {}) && gives(op, others.args)) return () => others;
         if (gives(op, args)) return () => ({ args });
       }
@@ -404,7 +404,7 @@ function membersOf(name: string, ofClass: Class): Callable[] {
   return [...statics, ...methods];
 }
 
-/** All that can be called of what `src/index.ts` exports. */
+/** Every function, constructor, method and setter that `src/index.ts` exports. */
 export function everyCallable(): Callable[] {
   const exported = Object.entries(fb).flatMap(([name, value]) => {
     if (isClass(value)) {
@@ -426,12 +426,12 @@ export function everyCallable(): Callable[] {
   return [...exported, ...returned];
 }
 
-/** The names of the calls in the table that no export has. */
+/** The entries of the table that belong to no export. */
 export function leftOver(names: ReadonlySet<string>): string[] {
   return Object.keys(table).filter((name) => !names.has(name));
 }
 
-/** The declared options that a plain object among a callable's arguments may have. */
+/** The options declaration that fits a plain object among the arguments of a callable. */
 export function declarationOf(name: string, object: Record<string, unknown>) {
   const base = (name.split(', ')[0] as string).replace('#', '.');
   const keys = Object.keys(object);

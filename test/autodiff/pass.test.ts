@@ -227,7 +227,7 @@ describe('a backward pass that stops', () => {
     );
   });
 
-  it('says that no source is registered that could start it', () => {
+  it('reports if no source is registered that could start it', () => {
     const { root } = graph();
     expect(errorOf(() => new BackwardPass(WaitList.of(root)).run()).message).toMatch(
       /\[sum 'root'\] waits for nobody, so nothing starts there: register\(node, 'name'\)/,

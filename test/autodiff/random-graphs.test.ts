@@ -91,7 +91,7 @@ function build(steps: readonly { op: number; a: number; b: number }[], seed: num
   return { root, leaves: leaves.filter((leaf) => below.has(leaf)) };
 }
 
-/** Finite differences do not see stopGradient, so these graphs are checked without it. */
+/** Finite differences ignore stopGradient, so these graphs are checked without it. */
 const stops = unary.findIndex((f) =>
   reachable([f(parameter('p', randomTensor(shape, 1)))]).some(
     ({ op }) => op.name === 'stopGradient',

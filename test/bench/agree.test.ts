@@ -1,4 +1,4 @@
-// The check that guards every comparison, itself checked: what is wrong must be found.
+// Tests of the check that precedes every comparison of speed: it must find every wrong result.
 import { describe, expect, it } from 'vitest';
 import { assertAgreement, distance, toleranceOf } from '../../bench/src/agree.js';
 import { refuseReferenceBlas } from '../../bench/src/contenders.js';
@@ -38,7 +38,7 @@ function changed(name: string, change: (value: number, index: number) => number)
 }
 
 describe('the comparison of gradients', () => {
-  it('lets roundoff pass, and says how far apart the worst were', () => {
+  it('accepts rounding errors, and reports the worst distance', () => {
     expect(compare(gradients)).toMatchObject({ distance: 0 });
     const rounded = changed(
       'lstm.output.weight',
@@ -56,7 +56,7 @@ describe('the comparison of gradients', () => {
     ['one element', 'readout.weight', (value, index) => (index === 3 ? value + 1e-3 : value)],
     ['a NaN', 'lstm.input.weight', (value, index) => (index === 0 ? Number.NaN : value)],
     ['nothing but zeros', 'readout.bias', () => 0],
-  ])('finds %s, and names the workload, the peer and the parameter', (_, name, change) => {
+  ])('finds %s and names the workload, the peer and the parameter', (_, name, change) => {
     const wrong = () => compare(changed(name, change));
     expect(wrong).toThrow(BenchError);
     expect(wrong).toThrow(
@@ -78,8 +78,8 @@ describe('the comparison of gradients', () => {
     expect(() => compare(gradients, [1, Number.NaN, 0.8])).toThrow(/after 1 steps/);
   });
 
-  it('is strict enough to miss no step of any sequence', () => {
-    // Left-out steps change a sum of T terms by about 1/sqrt(T) of its norm.
+  it('is strict enough to notice one missing step in the sequence of any workload', () => {
+    // Leaving out one step changes a sum of T terms by about 1/sqrt(T) of its norm.
     for (const spec of Object.values(workloads)) {
       if (spec.kind === 'compile' || !('steps' in spec)) continue;
       expect(toleranceOf(spec, spec.dtype)).toBeLessThan(0.01 / Math.sqrt(spec.steps));
@@ -87,7 +87,7 @@ describe('the comparison of gradients', () => {
     expect(toleranceOf(workloads['lstm-seed'] as ModelSpec, 'float64')).toBeLessThan(1e-9);
   });
 
-  it('measures by the norm', () => {
+  it('measures distances relative to the norm', () => {
     expect(distance([3, 4.5], [3, 4])).toBeCloseTo(0.1, 12);
     expect(distance([0, 0], [0, 0])).toBe(0);
     expect(distance([0, 1e-30], [0, 0])).toBe(Infinity);
@@ -103,7 +103,7 @@ describe('the BLAS of a peer', () => {
     threads: 1,
   });
 
-  it('is refused when it is the reference, by name and with a remedy', () => {
+  it('is refused if it is the reference BLAS; the error names the file and the remedy', () => {
     const reference = hello(['/usr/lib/x86_64-linux-gnu/blas/libblas.so.3.11.0']);
     expect(() => refuseReferenceBlas(reference)).toThrow(BenchError);
     expect(() => refuseReferenceBlas(reference)).toThrow(/blas\/libblas\.so\.3.*libopenblas0/);
@@ -114,7 +114,7 @@ describe('the BLAS of a peer', () => {
     ['a library that names its core', hello(['/opt/lib/libblas.so'], 'Haswell')],
     ['MKL', hello(['/opt/intel/libmkl_blas.so'])],
     ['one that is linked in', hello([])],
-  ])('is fine when it is %s', (_, given) => {
+  ])('is accepted if it is %s', (_, given) => {
     expect(() => refuseReferenceBlas(given)).not.toThrow();
   });
 });

@@ -1,13 +1,13 @@
-// A peer that asks nobody and is right: its results are those of forebay, which it finds in the folder. Its forms
-// take as long as their names say, "3 ms"; under the environment SLOWER=n, n times as long. Each request that it
-// gets is appended to the file FOREBAY_TEST_LOG.
+// A peer that computes nothing and is right: it returns the results of forebay, which it finds in the folder. Its forms
+// report the time that their names say, such as "3 ms", multiplied by n under the environment SLOWER=n. It appends each
+// request to the file FOREBAY_TEST_LOG.
 import { appendFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
 const { FOREBAY_TEST_LOG: log, FOREBAY_TEST_FORMS: names, SLOWER: slower = '1' } = process.env;
 const wrong = '1 ms, wrong';
-/** With the gradients of two weights of one shape exchanged. */
+/** The results with the gradients of two weights of the same shape exchanged. */
 const exchanged = ([first, second, third, ...rest]) => [
   { ...first, file: third.file },
   second,
@@ -34,7 +34,7 @@ const answers = {
     }));
     return { forms, leftOut: { 'on a GPU': 'there is none' } };
   },
-  // Says how long it took; nobody has to wait for it.
+  // It reports a time at once, without waiting that long.
   round: ({ steps, form }) => ({
     seconds: (steps * Number.parseFloat(form) * Number(slower)) / 1000,
   }),

@@ -1,8 +1,8 @@
-// Which of several forms is the fastest: times are made up, so that the choice can be checked.
+// The choice of the fastest of several forms, with invented times.
 import { describe, expect, it } from 'vitest';
 import { findFastest, timeStep } from '../../bench/src/fastest.js';
 
-/** Answers from a list of times for each way, the last one again and again; notes who was asked. */
+/** Returns the times from a list for each way, and repeats the last one. Records which way was timed. */
 function stopwatch(times: Readonly<Record<string, readonly number[]>>) {
   const asked: string[] = [];
   const time = async (way: string) => {
@@ -15,7 +15,7 @@ function stopwatch(times: Readonly<Record<string, readonly number[]>>) {
 }
 
 describe('the fastest of several ways', () => {
-  it('is that with the least time, wherever it stands', async () => {
+  it('is the one with the least time, at any position', async () => {
     for (const ways of [
       ['slow', 'fast', 'slower'],
       ['fast', 'slow', 'slower'],
@@ -26,7 +26,7 @@ describe('the fastest of several ways', () => {
     }
   });
 
-  it('is not missed because it met a slow moment once: the least of several heats counts', async () => {
+  it('is found even if it met one slow moment, because the least of several heats counts', async () => {
     const { asked, time } = stopwatch({ unlucky: [1.3, 0.9, 0.9], steady: [1] });
     const { best, seconds } = await findFastest(['unlucky', 'steady'], time);
     expect(best).toBe('unlucky');
@@ -34,11 +34,11 @@ describe('the fastest of several ways', () => {
       ['unlucky', 0.9],
       ['steady', 1],
     ]);
-    // In turns, so that a slow moment does not meet one of them alone.
+    // They take turns, so that a slow moment does not affect only one of them.
     expect(asked.slice(0, 4)).toEqual(['unlucky', 'steady', 'unlucky', 'steady']);
   });
 
-  it('spends no time on what is far behind, or on the only one', async () => {
+  it('times a way that is far behind only once, and does not repeat the only way', async () => {
     const far = stopwatch({ near: [1], far: [2] });
     await findFastest(['far', 'near'], far.time);
     expect(far.asked.filter((way) => way === 'far')).toHaveLength(1);
@@ -51,7 +51,7 @@ describe('the fastest of several ways', () => {
 });
 
 describe('the time of a step', () => {
-  it('is taken from enough steps to fill a part of a slice, the first ones left out', async () => {
+  it('is measured over enough steps to fill a part of a slice, without the first ones', async () => {
     const counts: number[] = [];
     const seconds = await timeStep(async (steps) => {
       counts.push(steps);
@@ -63,7 +63,7 @@ describe('the time of a step', () => {
     expect(0.0001 * (counts.at(-1) as number)).toBeGreaterThanOrEqual(0.1);
   });
 
-  it('is that of one step where a step is long', async () => {
+  it('is measured over one step if a step is long', async () => {
     const counts: number[] = [];
     const seconds = await timeStep(async (steps) => {
       counts.push(steps);

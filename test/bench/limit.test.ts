@@ -1,4 +1,4 @@
-// The least time of a step: the arithmetic, by hand.
+// The lower limit of the time of a step, compared with arithmetic by hand.
 import { describe, expect, it } from 'vitest';
 import { copyRate } from '../../bench/src/forebay/copy.js';
 import { limitOf, workOf } from '../../bench/src/limit.js';
@@ -6,8 +6,8 @@ import { type ModelSpec, workloads } from '../../bench/src/workloads.js';
 import { smallLstm, smallMlp } from './support.js';
 
 describe('the work of a step', () => {
-  it('of dense layers: three products each, no gradient of the input; Adam carries two states', () => {
-    // 6-5-4-3 on one row, float32. Weights 30 + 20 + 12, biases 12: 74 parameters; 6 inputs, a label.
+  it('of dense layers: three products each, no gradient of the input; Adam has two states', () => {
+    // 6-5-4-3 on one row, float32. Weights 30 + 20 + 12, biases 12: 74 parameters; 6 inputs, one label.
     expect(workOf(smallMlp)).toEqual({
       operations: 2 * (30 + 20 + 12) + 2 * (30 + 20 + 12) + 2 * (20 + 12),
       traffic: 4 * (2 * 3 * 74 + 7 + 2 * 12),
@@ -15,7 +15,7 @@ describe('the work of a step', () => {
     });
   });
 
-  it('of a prediction: the products forward, parameters read once', () => {
+  it('of a prediction: the forward products only, parameters read once', () => {
     const spec: ModelSpec = { kind: 'predict', dtype: 'float32', layers: [6, 5, 4], batch: 2 };
     expect(workOf(spec)).toEqual({
       operations: 2 * 2 * (30 + 20),
@@ -24,7 +24,7 @@ describe('the work of a step', () => {
     });
   });
 
-  it('of an LSTM: a gradient of h and none of x, every step; SGD carries nothing', () => {
+  it('of an LSTM: a gradient of h but not of x in every step; SGD has no state', () => {
     // 3 inputs, 5 units, 2 outputs, 4 steps of 2 rows: 8 rows in all. Gates 4 x (8 x 5 + 5), readout 12.
     expect(workOf(smallLstm)).toEqual({
       operations: 8 * (2 * 2 * (4 * 40 + 10) + 2 * (4 * 25 + 10)),
@@ -33,7 +33,7 @@ describe('the work of a step', () => {
     });
   });
 
-  it('of a variational auto-encoder: the second head shares the encoder, in float64 twice the bytes', () => {
+  it('of a variational auto-encoder: both heads share the encoder; float64 takes twice the bytes', () => {
     const sizes = { inputs: 7, hidden: 5, latent: 3, batch: 2, rate: 1 };
     const spec: ModelSpec = { kind: 'vae', dtype: 'float64', optimizer: 'sgd', ...sizes };
     const [weights, biases] = [35 + 15 + 15 + 15 + 35, 5 + 3 + 3 + 5 + 7];
@@ -45,7 +45,7 @@ describe('the work of a step', () => {
     });
   });
 
-  it('is known of every workload but that which is only compiled', () => {
+  it('is known for every workload, except the one that is only compiled', () => {
     for (const spec of Object.values(workloads)) {
       if (spec.kind === 'compile') continue;
       const { operations, traffic, footprint } = workOf(spec);
@@ -56,7 +56,7 @@ describe('the work of a step', () => {
 });
 
 describe('the limit', () => {
-  it('is the products at the peak and the traffic at the rate of a copy, one after the other', () => {
+  it('is the time of the products at peak speed plus the time of the traffic at the rate of a copy', () => {
     const work = { operations: 6e6, traffic: 10e6, footprint: 1 };
     // 6e6 operations at 100 GFLOP/s are 60 us, 10 MB at 20 GB/s are 500 us.
     expect(limitOf(work, { gflops: 100, gigabytes: 20 })).toBeCloseTo(560, 9);
@@ -64,7 +64,7 @@ describe('the limit', () => {
     expect(limitOf(work, { gflops: 100, gigabytes: 40 })).toBeCloseTo(310, 9);
   });
 
-  it('takes the rate of a copy from this machine', async () => {
+  it('measures the rate of a copy on this machine', async () => {
     const rate = await copyRate(1e6, 1);
     expect(Number.isFinite(rate)).toBe(true);
     expect(rate).toBeGreaterThan(0);

@@ -1,4 +1,4 @@
-/** A measurement made up, whose figures are easy to work out by hand. */
+/** An invented measurement, whose figures are easy to compute by hand. */
 
 import type { Measured, Taken } from '../../bench/src/measure.js';
 import { smallMlp } from './support.js';
@@ -36,7 +36,7 @@ const torch = taken(
 );
 
 export const measured: Measured = {
-  // The name of a workload that there is: the README says what it is.
+  // This must be the name of a real workload, because the section of the README describes it.
   workload: 'mlp-1',
   spec: smallMlp,
   forebay: { hello, rounds: [100, 200, 110], growth: 7e6 },

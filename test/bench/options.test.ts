@@ -6,7 +6,7 @@ import { workloads } from '../../bench/src/workloads.js';
 const parse = (...argv: string[]) => parseOptions(argv);
 
 describe('the options of the benchmark', () => {
-  it('are everything on one thread by default, and no peer is insisted on', () => {
+  it('default to all workloads and peers on one thread, without requiring any peer', () => {
     const options = parse();
     expect(options).toMatchObject({
       ...{ threads: 1, rounds: 11, peersAsked: false, compiled: true, readme: false },
@@ -17,7 +17,7 @@ describe('the options of the benchmark', () => {
     expect(options).not.toHaveProperty('json');
   });
 
-  it('choose workloads and peers, in the order of the table', () => {
+  it('select workloads and peers, in the order of the table', () => {
     const options = parse('--only', 'mlp-1,lstm-seed', '--peers', 'brain, torch', '--threads', '2');
     expect(options).toMatchObject({ only: ['lstm-seed', 'mlp-1'], threads: 2, peersAsked: true });
     expect(options?.peers.map(({ name }) => name)).toEqual(['torch', 'brain']);
@@ -51,7 +51,7 @@ describe('the options of the benchmark', () => {
     [['--json'], /--json/],
     [['--jsn', 'x'], /--jsn/],
     [['stray'], /argument/],
-  ])('refuse %j, saying what was expected', (argv, message) => {
+  ])('refuse %j and say what was expected', (argv, message) => {
     expect(() => parse(...argv)).toThrow(UsageError);
     expect(() => parse(...argv)).toThrow(message);
   });

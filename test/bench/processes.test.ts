@@ -1,4 +1,4 @@
-// What runs as processes: every workload on every peer that is here, and the command itself.
+// Tests that start processes: every workload on every peer that is installed, and the command itself.
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -19,10 +19,10 @@ import { buildBench, root, smallLstm, smallMlp, startForebay, startPeer } from '
 const trained: [string, ModelSpec][] = Object.entries(workloads).flatMap(([name, spec]) =>
   spec.kind === 'compile' ? [] : [[name, spec]],
 );
-/** Small ones of each kind, whose sizes are all different. */
+/** A small model of each kind. The sizes of each model are all different. */
 const small: [string, ModelSpec][] = [
   ['a small LSTM', smallLstm],
-  // The points of a circle, one after another: two coordinates in and out.
+  // The series is points of a circle, so there are two inputs and two outputs.
   [
     'a small LSTM, node by node',
     { ...smallLstm, kind: 'lstm-nodes', dtype: 'float64', inputs: 2, batch: 1 },
@@ -46,7 +46,7 @@ const small: [string, ModelSpec][] = [
 beforeAll(buildBench);
 
 const missing = (peer: Peer) => peer.command() === undefined;
-/** A suite's name; of one that is skipped, with what would change that. */
+/** The name of a suite. If the peer is missing, it says how to install it. */
 const titleOf = (peer: Peer) =>
   missing(peer) ? `${peer.title}, missing: ${peer.install}` : peer.title;
 
@@ -74,12 +74,12 @@ describe.each(peers.filter((peer) => !missing(peer)).map((peer) => [peer.title, 
 
     const cases = [...small, ...trained].flatMap(([name, spec]) => {
       const form = peer.adapt(spec);
-      // WebAssembly takes seconds for a step of the largest; what it does there it does in the smaller.
+      // WebAssembly takes seconds for one step of the largest models. The smaller ones test the same code.
       const tooLong = peer.name === 'tfjs-wasm' && /large|medium|256/.test(name);
       return form === undefined || tooLong ? [] : [[name, form] as const];
     });
 
-    it.each(cases)('computes what forebay computes, in each form: %s', async (name, spec) => {
+    it.each(cases)('agrees with forebay in each form: %s', async (name, spec) => {
       using start = new Start(spec);
       const { folder, entries } = start;
       const request = { spec, folder, manifest: entries, training, only: null };
@@ -95,20 +95,20 @@ describe.each(peers.filter((peer) => !missing(peer)).map((peer) => [peer.title, 
         expect(worst.distance).toBeLessThanOrEqual(worst.tolerance);
       }
       if (spec.kind === 'predict') return;
-      // The losses can only be compared if the steps move them.
+      // Comparing the losses proves something only if the steps change them.
       const [first, , last] = mine.losses as [number, number, number];
       expect(Math.abs(last - first)).toBeGreaterThan(0.01 * first);
       expect(mine.results.length).toBeGreaterThanOrEqual(6);
     });
 
-    it('says what it is made of', () => {
+    it('reports its version, and passes its own inspection', () => {
       expect(hello.version).toMatch(/^\d+\.\d+/);
       expect(() => peer.inspect?.(hello)).not.toThrow();
     });
   },
 );
 
-describe('a peer that is not what it should be', () => {
+describe('a faulty peer', () => {
   const wrong: Peer = {
     name: 'wrong',
     title: 'Wrong',
@@ -121,13 +121,13 @@ describe('a peer that is not what it should be', () => {
   };
   const settings = { threads: 1, rounds: 1, sliceSeconds: 0.001, compiled: false };
 
-  it('is found out before anything is timed', async () => {
+  it('is refused for wrong gradients, before anything is timed', async () => {
     const run = measure('small', smallLstm, [wrong], settings);
     await expect(run).rejects.toThrow(BenchError);
     await expect(run).rejects.toThrow(/small: wrong \(lazy\) and forebay .*'lstm\.forget\.weight'/);
   });
 
-  it('is reported with its own words when it fails or ends', async () => {
+  it('is reported with its own error output if it fails or exits', async () => {
     const contender = startPeer(wrong, null);
     await expect(contender.ask('memory', {})).rejects.toThrow(
       "wrong failed to memory: no 'memory'",
@@ -137,7 +137,7 @@ describe('a peer that is not what it should be', () => {
     await contender[Symbol.asyncDispose]();
   });
 
-  it('is reported when it cannot be started', async () => {
+  it('is reported if it cannot be started', async () => {
     const nowhere = { ...wrong, command: () => ({ file: '/nowhere/python', args: [] }) };
     const contender = startPeer(nowhere, null);
     await expect(contender.ask('memory', {})).rejects.toThrow(/ENOENT/);
@@ -148,7 +148,7 @@ const logFolder = mkdtempSync(join(tmpdir(), 'forebay-audition-'));
 afterAll(() => rmSync(logFolder, { recursive: true, force: true }));
 let logs = 0;
 
-/** A peer of copying-peer.mjs with these forms, and the file where it notes what it is asked. */
+/** A peer that runs copying-peer.mjs with these forms, and a function that reads the requests that it has logged. */
 function peerOf(...forms: string[]): { peer: Peer; asked: () => string[] } {
   const log = join(logFolder, `log-${logs++}`);
   const common = { FOREBAY_TEST_LOG: log, FOREBAY_TEST_FORMS: forms.join('|') };
@@ -172,7 +172,7 @@ function peerOf(...forms: string[]): { peer: Peer; asked: () => string[] } {
 describe('a peer with several forms and environments', () => {
   const settings = { threads: 1, rounds: 2, sliceSeconds: 0.01, compiled: false };
 
-  it('is timed in the fastest of them all, in a process of its own, and every form is told', async () => {
+  it('is timed in the fastest of them, in a process of its own, and reports every form', async () => {
     const { peer, asked } = peerOf('9 ms', '5 ms', '7 ms');
     const { peers } = await measure('small', smallLstm, [peer], settings);
     const taken = peers.get('copy');
@@ -184,7 +184,7 @@ describe('a peer with several forms and environments', () => {
       { form: 'on a GPU; at half speed', ...missing },
       { form: 'on a GPU; at full speed', ...missing },
     ]);
-    // The winner was loaded alone, and is all that was asked from then on.
+    // The fastest form was loaded alone, and all later requests are for it.
     const requests = asked();
     const last = requests.indexOf('load 5 ms 1');
     expect(last).toBeGreaterThan(0);
@@ -193,7 +193,7 @@ describe('a peer with several forms and environments', () => {
     for (const { peer: us } of taken?.pairs ?? []) expect(us).toBe(5000);
   });
 
-  it('goes on in the same process if it has one form only', async () => {
+  it('is timed in the same process if it has only one form', async () => {
     const { peer, asked } = peerOf('5 ms');
     const { environments, ...one } = peer;
     const only = { ...one, environments: { '': environments?.['at full speed'] ?? {} } };
@@ -202,14 +202,14 @@ describe('a peer with several forms and environments', () => {
     expect(asked().filter((request) => request.startsWith('load'))).toEqual(['load  1']);
   });
 
-  it('is refused, with the reasons, if it has no form that can be run', async () => {
+  it('is refused with the reasons if none of its forms can be run', async () => {
     const { peer } = peerOf();
     await expect(measure('small', smallLstm, [peer], settings)).rejects.toThrow(
       /^copy has no form of this workload\non a GPU; at half speed: there is none\n/,
     );
   });
 
-  it('is refused for one form that computes something else, before anything is timed', async () => {
+  it('is refused if one of its forms computes something else, before anything is timed', async () => {
     const { peer, asked } = peerOf('5 ms', '1 ms, wrong');
     await expect(measure('small', smallLstm, [peer], settings)).rejects.toThrow(
       /^small: copy \(1 ms, wrong\) and forebay do not compute the same: .*'lstm\.forget\.weight'/,
@@ -233,7 +233,7 @@ describe('a workload', () => {
     expect(others.size).toBe(0);
   });
 
-  it('is the sum of its graphs when they are compiled only', async () => {
+  it('takes the sum of the times of its graphs, if it only compiles them', async () => {
     const spec = {
       kind: 'compile',
       dtype: 'float32',
@@ -261,7 +261,7 @@ describe('npm run bench', () => {
     );
   };
 
-  it('writes what it found', async () => {
+  it('prints the results and writes them to a file', async () => {
     const file = join(folder, 'deep/results.json');
     const { status, stdout } = await bench(
       ...['--only', 'predict-1', '--peers', 'none', '--rounds', '2', '--json', file],
@@ -279,13 +279,13 @@ describe('npm run bench', () => {
     expect(row?.us).toBeGreaterThan(0);
   });
 
-  it('says what is wrong with its words, and ends with status 2', async () => {
+  it('refuses an unknown workload by name, and exits with status 2', async () => {
     const { status, stderr } = await bench('--only', 'nothing');
     expect(status).toBe(2);
     expect(stderr).toMatch(/^bench: .*no workload 'nothing'/);
   });
 
-  it('shows results that were written before, and refuses a file of something else', async () => {
+  it('shows results from a file, and refuses a file of another kind', async () => {
     const file = join(folder, 'few.json');
     await bench('--only', 'predict-1', '--peers', 'none', '--rounds', '1', '--json', file);
     const { status, stdout } = await bench('--from', file);
@@ -297,7 +297,7 @@ describe('npm run bench', () => {
     expect((await bench('--from', join(folder, 'none'))).stderr).toMatch(/none cannot be read: /);
   });
 
-  it('is an error for a peer that was asked for and is missing, which says what to type', async () => {
+  it('fails if a peer that was requested is missing, and says how to install it', async () => {
     const { status, stderr } = await bench(
       ...['--only', 'predict-1', '--peers', 'torch', '--python', '/nowhere/python'],
     );
@@ -305,7 +305,7 @@ describe('npm run bench', () => {
     expect(stderr).toMatch(/PyTorch is not installed: node bench\/peers\/install\.mjs/);
   });
 
-  it('goes on without a peer that is missing, and names it', async () => {
+  it('continues without a peer that is missing and was not requested, and names it', async () => {
     const { status, stdout } = await bench(
       ...['--only', 'predict-1', '--rounds', '1', '--python', '/nowhere/python'],
     );

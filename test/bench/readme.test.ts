@@ -1,4 +1,4 @@
-// The README's section on speed: what is written of a run, and that nobody has edited it since.
+// The section on speed of the README: what it says about a run, and that nobody has edited it by hand.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -13,7 +13,7 @@ const lineOf = (text: string, start: string) =>
   text.split('\n').find((line) => line.startsWith(start));
 
 describe('the section of the README', () => {
-  it('has a line for each workload: its time, the share of its limit, a ratio for each peer', () => {
+  it('has a line for each workload, with its time, its share of the limit and a ratio for each peer', () => {
     const text = sectionOf(made);
     expect(lineOf(text, '| workload | forebay')).toBe(
       '| workload | forebay, µs | of the limit | PyTorch 9.9 | TensorFlow.js (wasm) 9.9 |',
@@ -50,14 +50,14 @@ describe('the section of the README', () => {
     expect(cautions.join(' ')).toMatch(/^Only 2 rounds.*load average 13\.2.*torch\.compile/);
     const text = sectionOf(careless).replace(/\s+/g, ' ');
     for (const caution of cautions) expect(text).toContain(`**${caution}**`);
-    // Who does not take part has no forms to miss.
+    // torch.compile is not missing if PyTorch does not take part.
     const alone = resultsOf([{ ...measured, peers: new Map() }], {
       ...{ threads: 1, rounds: 9, compiled: false, load: 0 },
     });
     expect(cautionsOf(alone)).toEqual([]);
   });
 
-  it('has the times of compiling, and none of its figures in the table', () => {
+  it('has the times of compiling in the text and not in the table', () => {
     const parts = new Map([['lstm-1000', [3.5e6]]]);
     const compiled = rowOf({ ...measured, workload: 'compile', work: null, parts });
     const text = sectionOf({ ...made, rows: [...made.rows, compiled] });
@@ -65,7 +65,7 @@ describe('the section of the README', () => {
     expect(lineOf(text, '| `compile`')).toBeUndefined();
   });
 
-  it('replaces what lies between its markers and nothing else', () => {
+  it('replaces the text between its markers and nothing else', () => {
     const [begin, end] = [
       '<!-- bench: written by `npm run bench -- --readme` -->',
       '<!-- /bench -->',
@@ -76,11 +76,11 @@ describe('the section of the README', () => {
     expect(() => withSection('no markers', made)).toThrow(BenchError);
   });
 
-  it('is that of bench/results.json, word for word', () => {
+  it('equals the section that bench/results.json gives, word for word', () => {
     const read = (file: string) => readFileSync(join(root, file), 'utf8');
     const results = JSON.parse(read('bench/results.json')) as Results;
     expect(read('README.md')).toBe(withSection(read('README.md'), results));
-    // No path of the machine that it was made on.
+    // The results contain no path of the machine that made them.
     expect(read('bench/results.json')).not.toMatch(/["\s(]\/\w+/);
   });
 });

@@ -1,4 +1,4 @@
-// What a run writes: the figures, the table's lines, the picture.
+// The output of a run: the figures, the lines of the table, the picture.
 import { describe, expect, it } from 'vitest';
 import { drawRatios } from '../../bench/src/plot.js';
 import { type Row, resultsOf, rowOf } from '../../bench/src/results.js';
@@ -8,14 +8,14 @@ import { measured } from './measured.js';
 describe('a row of the results', () => {
   const row = rowOf(measured);
 
-  it('has the medians of all, and ratios of neighbours', () => {
+  it('has the median times, and the ratios of neighbouring slices', () => {
     expect(row).toMatchObject({ workload: 'mlp-1', dtype: 'float32', us: 110 });
     expect(row.peers).toEqual({ torch: 330, 'tfjs-wasm': 2500 });
     expect(row.ratios.torch).toEqual({ median: 3, low: 2.5, high: 3, rounds: 3 });
     expect(row.ratios['tfjs-wasm']).toEqual({ median: 17.5, low: 16.25, high: 18.75, rounds: 2 });
   });
 
-  it('has the speed of its own products, and its share of the peak of the same round', () => {
+  it('has the speed of its matrix products, and its share of the peak that the same round measured', () => {
     expect(row.gflops).toBeCloseTo(12420 / 110 / 1e3, 4);
     // 0.1242 / 1, 0.0621 / 0.5 and 0.1129 / 1
     expect(row.peak_fraction).toBeCloseTo(0.124, 3);
@@ -23,7 +23,7 @@ describe('a row of the results', () => {
     expect(unknown).toMatchObject({ gflops: null, peak_fraction: null, limit: null, rss_mb: 7 });
   });
 
-  it('has the limit, and the share of it that is reached: both of the same round', () => {
+  it('has the limit, and the share of the limit that was reached in the same round', () => {
     // 20 + 30, 40 + 30 and 20 + 60 microseconds, of 100, 200 and 110.
     expect(row.limit).toEqual({
       us: 70,
@@ -35,7 +35,7 @@ describe('a row of the results', () => {
     });
   });
 
-  it('has every form of each peer with its time, or the reason why there is none', () => {
+  it('has every form of each peer with its time, or the reason why it has no time', () => {
     expect(row.fastest).toEqual({ torch: 'eager, fused', 'tfjs-wasm': 'wasm' });
     expect(row.forms.torch).toEqual([
       { form: 'eager, fused', us: 310.1 },
@@ -50,7 +50,7 @@ describe('a row of the results', () => {
     expect(row.memory_mb.growth).toEqual({ forebay: 7, torch: 30, 'tfjs-wasm': 60 });
   });
 
-  it('is a line of the table, and one for each peer with its fastest form', () => {
+  it('becomes a line of the table, with a line for each peer and its fastest form', () => {
     const lines = linesOf(row);
     expect(lines.map((line) => line.trim().split(/\s{2,}/))).toEqual([
       [
@@ -68,7 +68,7 @@ describe('a row of the results', () => {
 });
 
 describe('figures', () => {
-  it('are written with three digits, and thousands apart', () => {
+  it('are written with three digits and with a separator of thousands', () => {
     expect([3.456, 34.56, 345.6, 1234567].map(formatUs)).toEqual([
       '3.46',
       '34.6',
@@ -100,7 +100,7 @@ describe('the picture', () => {
     expect(await drawRatios(results)).toBe(svg);
   });
 
-  it('draws bars from 1, decade by decade, and to the left of 1 for what is slower', async () => {
+  it('draws bars from 1 on a logarithmic scale, to the left if forebay is slower', async () => {
     const rows = [10, 1000, 0.1].map((ratio) => ({
       ...(results.rows[0] as Row),
       workload: `ratio ${ratio}`,

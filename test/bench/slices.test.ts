@@ -1,4 +1,4 @@
-// The alternation: who takes a turn when, and which slices are compared.
+// The alternation of slices: their order, and which of them are compared.
 import { describe, expect, it } from 'vitest';
 import { alternate, type Rival, type Runner } from '../../bench/src/slices.js';
 
@@ -6,13 +6,13 @@ import { alternate, type Rival, type Runner } from '../../bench/src/slices.js';
 class Machine {
   readonly turns: string[] = [];
 
-  /** Slices that cost `us` microseconds a step on a machine at its first speed. */
+  /** A runner whose steps take `us` microseconds each while the machine is at its first speed. */
   runner(name: string, us: number, steps: number): Runner {
     return {
       steps,
       take: async (count) => {
         this.turns.push(name);
-        // Twice as slow every other round, by the number of the machine's measurements so far.
+        // The machine is twice as slow every other round. The number of probes so far tells the round.
         const slow = this.turns.filter((turn) => turn === 'probe').length % 2 === 0 ? 2 : 1;
         return (us * slow * count) / 1e6;
       },
@@ -38,7 +38,7 @@ describe('slices', () => {
     expect(machine.turns).toEqual([...round, ...round, ...round]);
   });
 
-  it('compare neighbours only: a machine at half its speed for a round moves no ratio', async () => {
+  it('compare only neighbours, so that a round at half speed changes no ratio', async () => {
     const machine = new Machine();
     const rivals = [machine.rival('torch', 20)];
     const slices = await alternate(machine.runner('own', 10, 5), rivals, 4, machine.probe);
@@ -49,7 +49,7 @@ describe('slices', () => {
     expect(slices.machine).toHaveLength(4);
   });
 
-  it('leave a slow peer out of the warm-up and of all but a few rounds', async () => {
+  it('leave a slow peer out of the warm-up and of most rounds', async () => {
     const machine = new Machine();
     const rivals = [machine.rival('torch', 20), machine.rival('tfjs', 9e6, true)];
     const slices = await alternate(machine.runner('own', 10, 5), rivals, 6, machine.probe);
@@ -59,7 +59,7 @@ describe('slices', () => {
     expect(slices.forebay).toHaveLength(6);
   });
 
-  it('time forebay alone where there is no peer', async () => {
+  it('time forebay alone if there is no peer', async () => {
     const machine = new Machine();
     const slices = await alternate(machine.runner('own', 10, 5), [], 2, machine.probe);
     expect(slices.forebay).toHaveLength(2);

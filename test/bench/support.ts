@@ -1,4 +1,4 @@
-/** What the tests of the benchmark share. */
+/** Helpers that the tests of the benchmark share. */
 
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
@@ -10,8 +10,8 @@ import type { LstmSpec, ModelSpec } from '../../bench/src/workloads.js';
 export const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /**
- * Contenders are processes, which run what the compiler makes of bench/src. One file of tests calls this:
- * two at once would read each other's half-written modules.
+ * Compiles bench/src for the contenders, which are separate processes. Only one test file may call this: two at once
+ * would read each other's half-written modules.
  */
 export function buildBench(): void {
   execFileSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'bench'], {
@@ -28,7 +28,7 @@ export function startPeer(peer: Peer, core: string | null): Contender {
   return new Contender(peer.name, command, environment(1, core));
 }
 
-/** No two sizes alike, so that a transposed or misplaced block shows. */
+/** All sizes are different, so that a transposed or misplaced block changes the result. */
 export const smallLstm: LstmSpec = {
   kind: 'lstm',
   dtype: 'float32',

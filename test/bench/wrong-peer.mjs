@@ -1,4 +1,4 @@
-// A peer whose gradients are all zero, which the bench must notice: it answers as a contender, and computes nothing.
+// A peer that computes nothing: it answers like a contender, but all its gradients are zero. The benchmark must notice.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';

@@ -10,7 +10,7 @@ const command = fileURLToPath(new URL('../../dist/cli/main.mjs', import.meta.url
 const folder = mkdtempSync(join(tmpdir(), 'forebay-doctor-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** The command as it is typed, in an environment of nothing but what is given. */
+/** Runs the command with only the given environment. */
 function forebay(env: Record<string, string> = {}) {
   const { status, stdout, stderr } = spawnSync(process.execPath, [command, 'doctor'], {
     ...{ cwd: folder, encoding: 'utf8', env },
@@ -19,7 +19,7 @@ function forebay(env: Record<string, string> = {}) {
 }
 
 describe('forebay doctor', () => {
-  it('says what was loaded and from where, and exits with 0 when all is well', () => {
+  it('reports the loaded addon and its file, and exits with 0 if it finds no problem', () => {
     const { status, stdout, stderr } = forebay();
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     for (const line of [
@@ -42,14 +42,14 @@ describe('forebay doctor', () => {
     [{ FOREBAY_SIMD: 'sse9' }, /^- FOREBAY_SIMD is 'sse9': this machine can run .*; unset it/m],
     [{ OPENBLAS_NUM_THREADS: '3' }, /^- OPENBLAS_NUM_THREADS is '3', .*setThreads\(3\)/m],
     [{ OPENBLAS_CORETYPE: 'Prescott' }, /^- OPENBLAS_CORETYPE is 'Prescott', .*: unset it\.$/m],
-  ])('names %o, with the remedy, and exits with 1', (env, finding) => {
+  ])('reports %o with the remedy, and exits with 1', (env, finding) => {
     const { status, stdout, stderr } = forebay(env);
     expect({ status, stderr }).toEqual({ status: 1, stderr: '' });
     expect(stdout).toMatch(/\n\nOne thing is off:\n/);
     expect(stdout).toMatch(finding);
   });
 
-  it('says that nothing is synced to the disk where fsync is forbidden, which is no fault', () => {
+  it('reports that saving does not sync if fsync is forbidden, but not as a problem', () => {
     const lines: string[] = [];
     const healthy = doctor((text) => lines.push(text), { ...examined(), durable: false });
     expect(healthy).toBe(true);
@@ -58,7 +58,7 @@ describe('forebay doctor', () => {
     );
   });
 
-  it.each(['missing', 'broken'])('works when the addon is %s', (kind) => {
+  it.each(['missing', 'broken'])('works if the addon is %s', (kind) => {
     const addon = join(folder, `${kind}.node`);
     if (kind === 'broken') writeFileSync(addon, 'this is no shared library');
     const { status, stdout, stderr } = forebay({ FOREBAY_ADDON: addon });
@@ -75,7 +75,7 @@ describe('a finding', () => {
   const { info } = well;
   if (info === undefined) throw new Error('the addon does not load');
 
-  /** What is printed of a patient who is well but for this. */
+  /** The output of the doctor for a healthy patient with these changes. */
   function said(ill: Partial<Patient>): { readonly text: string; readonly well: boolean } {
     let text = '';
     const healthy = doctor(
@@ -87,7 +87,7 @@ describe('a finding', () => {
     return { text, well: healthy };
   }
 
-  it('is not made where all is well', () => {
+  it('is not reported for a healthy process', () => {
     expect(said({})).toMatchObject({ well: true });
     expect(said({ env: { OPENBLAS_NUM_THREADS: '1' } })).toMatchObject({ well: true });
   });
@@ -109,7 +109,7 @@ describe('a finding', () => {
       },
       /takes this processor for a Prescott.*OPENBLAS_CORETYPE=Haswell/,
     ],
-  ])('is made of %s', (_what, ill, finding) => {
+  ])('is reported for %s', (_what, ill, finding) => {
     const { text, well: healthy } = said(ill);
     expect(healthy).toBe(false);
     expect(text).toMatch(finding);
@@ -117,12 +117,12 @@ describe('a finding', () => {
 
   it.each<[string, Partial<Patient>, RegExp]>([
     [
-      'Bun, whatever Node it imitates',
+      'Bun, with its own version',
       { runtime: { name: 'Bun', version: '1.4.5' } },
       /^Bun +1\.4\.5 on /m,
     ],
     [
-      'Deno, whatever glibc it claims',
+      'Deno, without a version of glibc',
       { runtime: { name: 'Deno', version: '2.9.6' }, glibc: undefined },
       /^Deno +2\.9\.6 on .*\nlibc +glibc \(Deno does not say which\)$/m,
     ],
@@ -130,17 +130,17 @@ describe('a finding', () => {
     ['the permission model', { durable: false }, /^saving +not forced to the disk/m],
     ['no addon', { choice: undefined }, /^addon +none$/m],
     [
-      'an addon that came along',
+      'the prebuilt addon',
       { choice: { file: '/x/forebay.node', by: 'prebuilt' } },
       /^addon +prebuilt, came with the package\n +\/x\/forebay\.node$/m,
     ],
-  ])('is not made of %s, which is told as it is', (_what, of, fact) => {
+  ])('is not reported for %s, which is printed as a fact', (_what, of, fact) => {
     const { text, well: healthy } = said(of);
     expect(text).toMatch(fact);
     expect(healthy).toBe(true);
   });
 
-  it('counts', () => {
+  it('is counted', () => {
     const { text } = said({
       runtime: { name: 'Node', version: '18.0.0' },
       env: { OPENBLAS_NUM_THREADS: '8', GOTO_NUM_THREADS: '8' },
@@ -149,7 +149,7 @@ describe('a finding', () => {
   });
 });
 
-describe('the range of Node', () => {
+describe('the range of supported Node versions', () => {
   const { engines } = JSON.parse(
     readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
   ) as { readonly engines: { readonly node: string } };
@@ -164,7 +164,7 @@ describe('the range of Node', () => {
     ['23.0.0', true],
     ['26.10.0', true],
     ['18.20.0', false],
-  ])('%s: %s', (version, fits) => {
+  ])('contains %s: %s', (version, fits) => {
     expect(nodeFits(version, engines.node)).toBe(fits);
   });
 });

@@ -10,7 +10,7 @@ describe('parseSeeds', () => {
     ['0', [0]],
     ['4-4', [4]],
     ['4294967295', [4294967295]],
-  ])('%s', (text, seeds) => {
+  ])('parses %s', (text, seeds) => {
     expect(parseSeeds(text)).toEqual(seeds);
   });
 

@@ -62,17 +62,17 @@ describe('tensors of up to 32 axes', () => {
     both(tanh(parameter('x', numbered(dense(rank)))));
   });
 
-  it.each([9, 14])('axes that no two of can be merged: a transpose of %i axes', (rank) => {
+  it.each([9, 14])('a transpose of %i axes, of which no two can be merged', (rank) => {
     const shape = Array.from({ length: rank }, () => 2);
     const x = parameter('x', numbered(shape));
     const axes = shape.map((_, axis) => rank - 1 - axis);
     both(tanh(transpose(x, axes)));
-    // A sum with what lies the other way round: neither can be read in one run.
+    // A product and a sum with the untransposed value: the two layouts have no contiguous run in common.
     both(sum(mul(transpose(x, axes), x), [0, 2, 4]));
     both(max(add(transpose(x, axes), x), [1, 3, 5, 7]));
   });
 
-  it('every second axis stretched: 24 axes that cannot be merged', () => {
+  it('24 axes that cannot be merged, because every second one is broadcast', () => {
     const shape = Array.from({ length: 24 }, (_, axis) => (axis % 2 === 0 ? 2 : 1));
     const whole = shape.map((dim, axis) => (axis < 6 ? 2 : dim));
     const row = parameter('row', numbered(shape));
@@ -106,7 +106,7 @@ describe('tensors of up to 32 axes', () => {
   });
 });
 
-describe('zeros times what is not finite', () => {
+describe('zeros times values that are not finite', () => {
   const f64 = (values: number[][]) => tensor(values, { dtype: 'float64' });
   const zero = constant(0, { dtype: 'float64' });
 
@@ -142,12 +142,12 @@ describe('zeros times what is not finite', () => {
     ]);
   });
 
-  it('zeros that were computed do not hide what is not finite', () => {
+  it('zeros that were computed give NaN, too', () => {
     const w = parameter('w', f64([[NaN, 1]]));
     expect(both(matmul(mul(zero, broadcastTo(zero, [1, 1])), w))).toEqual([[NaN, 0]]);
   });
 
-  it('zeros concatenated to an operand take no part, along each axis and with each transpose', () => {
+  it('zeros concatenated to an operand do not contribute, even next to NaN, along any axis', () => {
     const x = parameter('x', f64([[1, 2]]));
     const w = parameter(
       'w',
@@ -213,7 +213,7 @@ describe('subnormal numbers', () => {
   const x = parameter('x', tensor([1e-40, -1e-40, 1e-38, -1e-38]));
   const column = reshape(x, [4, 1]);
 
-  it('have a sign, are compared and have a logarithm', () => {
+  it('are not treated as 0 by sign, comparisons and log', () => {
     expect(both(sign(x))).toEqual([1, -1, 1, -1]);
     expect(both(greater(x, 0))).toEqual([1, 0, 1, 0]);
     expect(both(equal(x, 0))).toEqual([0, 0, 0, 0]);
@@ -222,7 +222,7 @@ describe('subnormal numbers', () => {
     expect(small).toBeCloseTo(Math.log(1e-38), 4);
   });
 
-  it('pass what only chooses: relu, maximum, max', () => {
+  it('are kept by ops that only choose: relu, maximum, max', () => {
     const [tiny, , small] = x.value.data as Float32Array;
     expect(both(relu(x))).toEqual([tiny, 0, small, 0]);
     expect(both(maximum(x, 0))).toEqual([tiny, 0, small, 0]);
@@ -235,19 +235,19 @@ describe('subnormal numbers', () => {
     );
   });
 
-  it('leave abs its slope, and relu', () => {
+  it('give abs and relu the slope of their sign', () => {
     expect(both(backward(sum(abs(x))).of(x))).toEqual([1, -1, 1, -1]);
     expect(both(backward(sum(relu(x))).of(x))).toEqual([1, 0, 1, 0]);
   });
 
-  it('are read alike through steps that change no other number', () => {
+  it('are kept by operations that change no number', () => {
     for (const same of [mul(x, 1), mul(1, x), add(x, 0), sum(column, 1), addN([x, mul(0, x)])]) {
       both(sign(same));
       both(mul(same, Infinity));
     }
   });
 
-  it('are results, too, wherever they are computed', () => {
+  it('are kept as results of mul, matrix products and softmax', () => {
     const small = parameter('small', tensor([1e-30]));
     const product = matmul(reshape(small, [1, 1]), constant(tensor([[1e-10]])));
     const likely = softmax(parameter('logits', tensor([0, -95])));
@@ -257,7 +257,7 @@ describe('subnormal numbers', () => {
     expect((both(log(likely)) as number[])[1]).toBeCloseTo(-95, 2);
   });
 
-  it('and what is written to leaves', () => {
+  it('are kept in new values of leaves', () => {
     const moment = parameter('moment', tensor([2e-38]));
     const program = compile({ outputs: {}, updates: [[moment, mul(0.5, moment)]] });
     program.run();

@@ -104,7 +104,7 @@ describe('redundant values are not computed', () => {
     `);
   });
 
-  it('multiplies no matrix by zeros, but gives NaN for its columns that are not finite', () => {
+  it('computes no product with zeros, but gives NaN for columns that are not finite', () => {
     const zeros = broadcastTo(constant(0), ['batch', 5]);
     expect(text(simplified([matmul(zeros, w)], batch))).toMatchInlineSnapshot(`
       "

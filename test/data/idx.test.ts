@@ -13,7 +13,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** An IDX file's bytes, written from the format's description and not with the code under test. */
+/** The bytes of an IDX file, written from the description of the format and not with the code under test. */
 function idx(shape: readonly number[], values: readonly number[], type = 8): Uint8Array {
   const sizes = shape.flatMap((size) => [size >>> 24, size >>> 16, size >>> 8, size]);
   return Uint8Array.from([0, 0, type, shape.length, ...sizes, ...values]);
@@ -51,7 +51,7 @@ describe.each([
     expect(array.count).toBe(4);
   });
 
-  it('is read up to the limit, and says how much there is', () => {
+  it('is read up to the limit, and reports how many entries it has', () => {
     const array = read(packed(small), { limit: 2 });
     expect(array.shape).toEqual([2, 3, 2]);
     expect([...array.data]).toEqual(values.slice(0, 12));
@@ -64,25 +64,25 @@ describe.each([
     expect(read(packed(idx([5, 0], []))).data).toHaveLength(0);
   });
 
-  it('is refused when it ends early, wherever it does', () => {
+  it('is refused if it ends early, at any byte', () => {
     const whole = packed(small);
     for (let length = 0; length < whole.length; length++) refusal(whole.subarray(0, length));
   });
 
-  it('is refused when it is cut before it was packed, wherever it is', () => {
+  it('is refused if it was cut before it was packed, at any byte', () => {
     for (let length = 0; length < small.length; length++) {
       expect(refusal(packed(small.subarray(0, length)))).toMatch(/^truncated: expected /);
     }
   });
 
-  it('is refused when bytes are left over', () => {
+  it('is refused if more bytes follow', () => {
     expect(refusal(packed(Uint8Array.from([...small, 0])))).toMatch(
       /^expected the (end of the file at|unpacked data to end at) byte 40, .*but more bytes follow$/,
     );
     expect(refusal(Uint8Array.from([...packed(small), 0, 0, 0]))).toMatch(/more bytes follow/);
   });
 
-  it('is refused for its magic number, element type or rank, each named', () => {
+  it('is refused for a wrong magic number, element type or rank, and the error names it', () => {
     expect(refusal(packed(Uint8Array.from([1, ...small.slice(1)])))).toBe(
       'not an IDX file: expected the magic number 00 00 08 nn at byte 0, but received 01 00 08 03',
     );
@@ -100,7 +100,7 @@ describe.each([
     );
   });
 
-  it('cannot make the reader allocate what it promises but does not hold', () => {
+  it('cannot make the reader allocate more than the file holds', () => {
     const before = process.memoryUsage().arrayBuffers;
     expect(refusal(packed(idx([60000, 28, 28], [1, 2, 3])))).toMatch(/^truncated/);
     expect(refusal(packed(idx([0xffffffff, 0xffffffff, 2], [])))).toMatch(/multiply to/);
@@ -111,7 +111,7 @@ describe.each([
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(16e6);
   });
 
-  it('is read or refused, whatever one byte is changed to', () => {
+  it('is read or refused if any byte is changed to any value', () => {
     const whole = packed(small);
     fc.assert(
       fc.property(fc.nat(whole.length - 1), fc.nat(255), (position, value) => {
@@ -129,7 +129,7 @@ describe.each([
 });
 
 describe('a file that is not IDX', () => {
-  it('is refused for bytes of any kind', () => {
+  it('is refused, whatever its bytes are', () => {
     fc.assert(
       fc.property(fc.uint8Array({ minLength: 0, maxLength: 40 }), (bytes) => {
         fc.pre(!(bytes[0] === 0 && bytes[1] === 0));
@@ -140,14 +140,14 @@ describe('a file that is not IDX', () => {
     );
   });
 
-  it('is refused when it is missing, or a folder', () => {
+  it('is refused if it is missing or a folder', () => {
     expect(() => readIdx(join(folder, 'none'))).toThrow(
       new FormatError(`${join(folder, 'none')}: expected a file, but there is no such file`),
     );
     expect(() => readIdx(folder)).toThrow(/expected a file, but it is not a regular file/);
   });
 
-  it('is not unpacked beyond what its header says: a gzip bomb stays small', () => {
+  it('is not unpacked beyond the size in its header, so a gzip bomb takes little memory', () => {
     const bomb = gzipSync(Buffer.concat([idx([16], []), new Uint8Array(64e6)]));
     const before = process.memoryUsage().arrayBuffers;
     expect(refusal(bomb)).toMatch(/to end at byte 24, as its header says, but more bytes follow/);

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { type LabelledPoints, sharedPoints, spiral } from '../../src/data/spiral.js';
 import { ShapeError, ValueError } from '../../src/errors.js';
 
-/** The test's own draws: a 32-bit congruential generator and Box and Muller's pairs. */
+/** Random numbers of the test itself: a 32-bit linear congruential generator, and the Box-Muller transform. */
 function draws(count: number, seed: number) {
   let state = seed >>> 0;
   const uniform = () => {
@@ -25,7 +25,7 @@ describe('spiral', () => {
     expect(set.points.shape).toEqual([6, 2]);
     expect([...set.labels.data]).toEqual([0, 1, 2, 0, 1, 2]);
     expect(set.labels.dtype).toBe('int32');
-    // At the start an arm points its own third of the turn; at the end three quarters further.
+    // An arm starts at its own third of the turn, and ends three quarters of a turn further.
     const third = (2 * Math.PI) / 3;
     for (const arm of [0, 1, 2]) {
       const [x0, y0] = xy(set, arm);
@@ -43,7 +43,7 @@ describe('spiral', () => {
     expect(Math.hypot(x, y)).toBeCloseTo(1, 6);
   });
 
-  it('is learnable: the nearest arm is the right one for 97 points in 100 and more', () => {
+  it('is learnable: the nearest arm is the right one for more than 99 points in 100', () => {
     const set = spiral(draws(3000, 5));
     let right = 0;
     for (let index = 0; index < 3000; index++) {
@@ -56,7 +56,7 @@ describe('spiral', () => {
     expect(right / 3000).toBeGreaterThan(0.99);
   });
 
-  it('from independent draws gives disjoint sets, and overlap is counted', () => {
+  it('gives disjoint sets from independent draws, and sharedPoints counts the overlap', () => {
     const train = spiral(draws(600, 1));
     const test = spiral(draws(600, 2));
     expect(sharedPoints(train, test)).toBe(0);

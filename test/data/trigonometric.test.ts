@@ -3,7 +3,7 @@ import { trigonometric, trigonometricWindows } from '../../src/data/trigonometri
 import { ValueError } from '../../src/errors.js';
 
 describe('trigonometric', () => {
-  it('turns once in 20 samples', () => {
+  it('makes one turn in 20 samples', () => {
     const { data, shape } = trigonometric(21);
     expect(shape).toEqual([21, 2]);
     const known: readonly (readonly [number, number, number])[] = [
@@ -21,14 +21,14 @@ describe('trigonometric', () => {
     }
   });
 
-  it('goes on from any sample', () => {
+  it('continues from any sample', () => {
     expect([...trigonometric(10, 7).data]).toEqual([...trigonometric(17).data.slice(14)]);
     expect(() => trigonometric(-1)).toThrow(ValueError);
   });
 });
 
 describe('trigonometricWindows', () => {
-  it("is the seed's: 96 windows of 5 steps, each step's target the next sample", () => {
+  it('makes the windows of the seed: 96 of 5 steps, with the next sample as the target of each step', () => {
     const { inputs, targets } = trigonometricWindows();
     const series = trigonometric(101).data;
     expect(inputs.shape).toEqual([5, 96, 2]);
@@ -44,7 +44,7 @@ describe('trigonometricWindows', () => {
     }
   });
 
-  it('cuts other lengths, down to one window', () => {
+  it('makes windows of other lengths, down to one window', () => {
     expect(trigonometricWindows({ samples: 12, steps: 12 }).inputs.shape).toEqual([12, 1, 2]);
     expect(() => trigonometricWindows({ samples: 4, steps: 5 })).toThrow(/at most 4 steps/);
     expect(() => trigonometricWindows({ steps: 0 })).toThrow(ValueError);

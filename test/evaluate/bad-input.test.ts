@@ -1,4 +1,4 @@
-// Section 8 of the plan: each a typed error that names the node, what was expected and what came.
+// Every bad input throws a typed error that names the node, what was expected and what came.
 import { describe, expect, it } from 'vitest';
 import {
   add,
@@ -60,13 +60,13 @@ describe('feeds', () => {
       "feed 'z' is not an input of this graph (its inputs: 'x')",
     ],
     [
-      'unknown where there are none',
+      'unknown to a graph without inputs',
       () => evaluate(parameter('w', 1), { w: 1 }),
       ValueError,
       "feed 'w' is not an input of this graph (its inputs: none)",
     ],
     [
-      'of no record',
+      'null instead of a record',
       () => evaluate(y, null as never),
       ValueError,
       'feeds must be a record of tensors by name, but are null',
@@ -108,7 +108,7 @@ describe('feeds', () => {
       "[input 'x'] ragged nested arrays: element [1] must be an array of 3, but is an array of 2",
     ],
     [
-      'of words',
+      'of a string',
       () => evaluate(y, { x: 'abc' as never }),
       ValueError,
       '[input \'x\'] expected float32 [batch, 3], but was fed the string "abc"',
@@ -126,19 +126,19 @@ describe('feeds', () => {
       "[input 'x'] expected float32 [batch, 3], but was fed an object of type BigInt64Array",
     ],
     [
-      'with a word among numbers',
+      'with a string among numbers',
       () => evaluate(y, { x: [[1, 2, '3' as never]] }),
       ValueError,
       '[input \'x\'] element [0, 2] must be a number, but is the string "3"',
     ],
     [
-      'half an index',
+      'with a fraction for an int32 input',
       () => evaluate(input('i', [1], { dtype: 'int32' }), { i: [0.5] }),
       ValueError,
       "[input 'i'] 0.5 is not a 32-bit integer",
     ],
     [
-      'whose memory is gone',
+      'whose memory was transferred',
       () => evaluate(y, { x: gone }),
       ValueError,
       "[input 'x'] received a tensor of [2, 3] whose memory has been transferred away or resized: it holds 0 elements",
@@ -149,7 +149,7 @@ describe('feeds', () => {
     expect(errorOf(run).message).toContain(message);
   });
 
-  it('a name bound to two numbers in one run names both inputs and both numbers', () => {
+  it('that bind one name to two numbers: the error names both inputs and both numbers', () => {
     const labels = input('labels', ['batch'], { dtype: 'float32' });
     const error = errorOf(() => evaluate([y, labels], { x: [[1, 2, 3]], labels: [1, 2] }));
     expect(error).toBeInstanceOf(ShapeError);
@@ -163,7 +163,7 @@ describe('feeds', () => {
   });
 });
 
-describe('two leaves of one name in one run', () => {
+describe('two leaves of the same name in one run are refused', () => {
   it.each<[string, () => unknown]>([
     ['two inputs', () => evaluate(add(input('a', []), input('a', [])), { a: 1 })],
     ['a parameter and a state', () => evaluate([parameter('a', 1), state('a', 1)])],
@@ -179,13 +179,13 @@ describe('two leaves of one name in one run', () => {
     );
   });
 
-  it('but not one leaf twice, nor a label on something else', () => {
+  it('but not the same leaf used twice, nor a node labelled with that name', () => {
     const a = parameter('a', 2);
     expect(evaluate([mul(a, a), neg(a).named('a')]).map((t) => t.item())).toEqual([4, -2]);
   });
 });
 
-describe('what is asked for', () => {
+describe('outputs and options that are not valid are refused', () => {
   it.each<Case>([
     [
       'nothing',
@@ -206,24 +206,19 @@ describe('what is asked for', () => {
       'expected a node to evaluate, but received a tensor of float32',
     ],
     [
-      'half a run',
+      'a run that is not an integer',
       () => evaluate(y, { x: [[1, 2, 3]] }, { run: 0.5 }),
       ValueError,
       'run must be an integer from 0 to 2^53 - 1, but is number 0.5',
     ],
-    [
-      'a run before the first',
-      () => evaluate(y, { x: [[1, 2, 3]] }, { run: -1 }),
-      ValueError,
-      'number -1',
-    ],
+    ['a negative run', () => evaluate(y, { x: [[1, 2, 3]] }, { run: -1 }), ValueError, 'number -1'],
   ])('%s', (_what, run, error, message) => {
     expect(errorOf(run)).toBeInstanceOf(error);
     expect(errorOf(run).message).toContain(message);
   });
 });
 
-describe('nodes', () => {
+describe('ops refuse', () => {
   it.each<Case>([
     [
       'inner dimensions',
@@ -250,13 +245,13 @@ describe('nodes', () => {
       '[sum] axis 0 is out of range (allowed: none, as this is a scalar)',
     ],
     [
-      'half an axis',
+      'axis that is not an integer',
       () => transpose(x, [0.5, 0]),
       ShapeError,
       '[transpose] axis 0.5 is out of range',
     ],
     [
-      'axis by name',
+      'axis that is a name',
       () => concat([x, x], 'batch' as never),
       ShapeError,
       '[concat] expected an axis (a number, as in (x, 1)), but received the string "batch"',
@@ -274,19 +269,24 @@ describe('nodes', () => {
       '[sum] is defined for float32 and float64, but received int32; cast() it first',
     ],
     [
-      'too many axes',
+      'number of axes',
       () => reshape(x, new Array(33).fill(1)),
       ShapeError,
       '[reshape] expected at most 32 axes, but received 33',
     ],
-    ['no list', () => concat(x as never, 0), ValueError, '[concat] expected a list of operands'],
+    [
+      'list of operands',
+      () => concat(x as never, 0),
+      ValueError,
+      '[concat] expected a list of operands',
+    ],
   ])('wrong %s', (_what, run, error, message) => {
     expect(errorOf(run)).toBeInstanceOf(error);
     expect(errorOf(run).message).toContain(message);
   });
 });
 
-describe('what only a run can know', () => {
+describe('errors that depend on the binding are thrown by the run', () => {
   const v = input('v', ['n']);
   it.each<Case>([
     [
@@ -302,7 +302,7 @@ describe('what only a run can know', () => {
       "[slice 'tail'] has shape [n - 3], which is [-1] in this run",
     ],
     [
-      'the largest of none',
+      'argmax of an empty tensor',
       () => evaluate(argmax(v, 0).named('best'), { v: [] }),
       ShapeError,
       "[argmax 'best'] there is no argmax of no elements: [0]",
@@ -325,15 +325,15 @@ describe('what only a run can know', () => {
   });
 });
 
-describe('what came instead of an operand is described, be it', () => {
+describe('an operand that is not valid is described in the error', () => {
   class Model {}
   it.each<[string, unknown, string]>([
     ['a function', function relax() {}, 'a function relax'],
-    ['one without a name', () => 1, 'a function (anonymous)'],
+    ['a function without a name', () => 1, 'a function (anonymous)'],
     ['a symbol', Symbol('x'), 'a symbol'],
     ['a bigint', 3n, 'bigint 3n'],
     ['an object of a class', new Model(), 'an object of type Model'],
-    ['one without a prototype', Object.create(null), 'an object of type Object'],
+    ['an object without a prototype', Object.create(null), 'an object of type Object'],
     ['undefined', undefined, 'undefined'],
   ])('%s', (_what, value, words) => {
     const error = errorOf(() => add(x, value as never));
@@ -341,8 +341,8 @@ describe('what came instead of an operand is described, be it', () => {
   });
 });
 
-describe('a product whose sizes differ', () => {
-  it('says which of its operands were transposed', () => {
+describe('the error of a product whose inner sizes differ', () => {
+  it('says which operands were transposed', () => {
     const [a, b] = [input('a', [2, 3]), input('b', [2, 3])];
     expect(errorOf(() => matmul(a, b, { transposeA: true, transposeB: true })).message).toContain(
       'inner dimensions differ: [2, 3] x [2, 3], left transposed, right transposed',

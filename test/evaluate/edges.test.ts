@@ -1,4 +1,5 @@
-// Legal, not errors: nothing, NaN, infinity; and integers, which are for indices and moving data.
+// Values that are legal and not errors: empty tensors, NaN and infinity. Also int32, which is for indices and for data
+// that is only moved.
 import { describe, expect, it } from 'vitest';
 import {
   abs,
@@ -47,10 +48,10 @@ const of = (node: Node) => evaluate(node).toArray();
 const f64 = (...values: number[]) => constant(Float64Array.from(values));
 const i32 = (...values: number[]) => constant(Int32Array.from(values));
 
-describe.each(['float32', 'float64'] as const)('nothing, in %s', (dtype) => {
+describe.each(['float32', 'float64'] as const)('an empty tensor of %s', (dtype) => {
   const none = (...shape: number[]) => constant(Tensor.zeros(shape, { dtype }));
 
-  it('sums to 0, averages to NaN, has -Infinity as its largest', () => {
+  it('has the sum 0, the mean NaN and the maximum -Infinity', () => {
     expect(of(sum(none(0)))).toBe(0);
     expect(of(sum(none(2, 0), 1))).toEqual([0, 0]);
     expect(of(sum(none(2, 0), 0))).toEqual([]);
@@ -59,7 +60,7 @@ describe.each(['float32', 'float64'] as const)('nothing, in %s', (dtype) => {
     expect(of(max(none(2, 0), 1))).toEqual([-Infinity, -Infinity]);
   });
 
-  it('products over K = 0 are zeros, in a batch too, and with flags', () => {
+  it('gives zeros in products over K = 0, also in a batch and with transposed operands', () => {
     expect(of(matmul(none(2, 0), none(0, 3)))).toEqual([
       [0, 0, 0],
       [0, 0, 0],
@@ -74,7 +75,7 @@ describe.each(['float32', 'float64'] as const)('nothing, in %s', (dtype) => {
     expect(evaluate(matmul(none(4, 2), none(2, 0))).shape).toEqual([4, 0]);
   });
 
-  it('goes through everything that moves data', () => {
+  it('is accepted by every op that moves data, by softmax and by broadcasting', () => {
     expect(evaluate(concat([none(2, 0), none(2, 0)], 1)).shape).toEqual([2, 0]);
     expect(evaluate(stack([none(0, 3), none(0, 3)], 1)).shape).toEqual([0, 2, 3]);
     expect(evaluate(transpose(none(0, 3))).shape).toEqual([3, 0]);
@@ -83,7 +84,7 @@ describe.each(['float32', 'float64'] as const)('nothing, in %s', (dtype) => {
     expect(evaluate(add(none(0, 1), none(1, 3))).shape).toEqual([0, 3]);
   });
 
-  it('has gradients, of its own shape, and none of it reaches its company', () => {
+  it('has a gradient of its own shape, and does not change the gradient of other operands', () => {
     const empty = parameter('empty', Tensor.zeros([2, 0], { dtype }));
     const w = parameter('w', Tensor.full([0, 3], 1, { dtype }));
     const bias = parameter('bias', Tensor.ones([3], { dtype }));
@@ -111,7 +112,7 @@ describe('NaN and infinity', () => {
     const single = evaluate(op(cast(special, 'float32'))).data;
     wanted.forEach((value, i) => {
       if (!Number.isFinite(value) || value === 0 || value === 1 || value === 1000) {
-        // -0 and 0 are told apart by tanh, sqrt only.
+        // Only tanh and sqrt promise the sign of a zero.
         expect((double[i] as number) + 0).toBe(value + 0);
         expect((single[i] as number) + 0).toBe(value + 0);
       } else {
@@ -125,7 +126,7 @@ describe('NaN and infinity', () => {
     for (const op of [tanh, sqrt]) expect(Object.is(evaluate(op(f64(-0))).item(), -0)).toBe(true);
   });
 
-  it('comparisons with NaN are 0, extrema with NaN are NaN', () => {
+  it('give 0 in comparisons with NaN, and NaN in extrema with NaN', () => {
     expect(of(greater(f64(NaN, 1, NaN), f64(1, NaN, NaN)))).toEqual([0, 0, 0]);
     expect(of(equal(f64(NaN, 1), f64(NaN, 1)))).toEqual([0, 1]);
     expect(of(maximum(f64(NaN, 1), f64(1, NaN)))).toEqual([NaN, NaN]);
@@ -134,12 +135,12 @@ describe('NaN and infinity', () => {
     expect(of(max(f64(-Infinity, -Infinity)))).toBe(-Infinity);
   });
 
-  it('softmax of large logits does not overflow', () => {
+  it('do not arise in the softmax of large logits', () => {
     expect(of(softmax(f64(1e4, 1e4, -1e4)))).toEqual([0.5, 0.5, 0]);
     expect(of(softmax(f64(-Infinity, 0)))).toEqual([0, 1]);
   });
 
-  it('go through division, powers and products as IEEE says', () => {
+  it('follow IEEE 754 in division, powers and products', () => {
     expect(of(div(f64(1, -1, 0), 0))).toEqual([Infinity, -Infinity, NaN]);
     expect(of(pow(f64(0, 0, -8, 2), f64(0, -1, 1 / 3, 1024)))).toEqual([
       1,
@@ -153,7 +154,7 @@ describe('NaN and infinity', () => {
   });
 });
 
-describe('subgradients, as PyTorch has them', () => {
+describe('subgradients equal those of PyTorch', () => {
   const slope = (at: number, op: (x: Node) => Node) => {
     const x = parameter('x', tensor(at, { dtype: 'float64' }));
     return evaluate(backward(op(x)).of(x)).item();
@@ -191,7 +192,7 @@ describe('subgradients, as PyTorch has them', () => {
 });
 
 describe('int32', () => {
-  it('is moved, compared, counted and chosen', () => {
+  it('is accepted by ops that move, compare and choose', () => {
     const x = input('x', [2, 3], { dtype: 'int32' });
     const feeds = {
       x: [
@@ -239,14 +240,14 @@ describe('int32', () => {
     expect(of(cast(large, 'float64'))).toEqual([2147483647, -2147483648, 16777217]);
   });
 
-  it('casts truncate, and what is no number of 32 bits does not wrap', () => {
+  it('is cast from floats by truncation; numbers out of range become the nearest int32, NaN becomes 0', () => {
     expect(of(cast(f64(1.9, -1.9, NaN), 'int32'))).toEqual([1, -1, 0]);
     expect(of(cast(f64(1e20, -1e20, Infinity, -Infinity), 'int32'))).toEqual([
       2147483647, -2147483648, 2147483647, -2147483648,
     ]);
   });
 
-  it('one-hot rows are zeros for an index out of range', () => {
+  it('gives a one-hot row of zeros for an index out of range', () => {
     expect(of(oneHot(i32(1, 3, -1), 3))).toEqual([
       [0, 1, 0],
       [0, 0, 0],
@@ -254,7 +255,7 @@ describe('int32', () => {
     ]);
   });
 
-  it('where() looks whether a condition is 0, not what its conversion is', () => {
+  it('is not what where() converts its condition to: it tests for 0 in the dtype of the condition', () => {
     expect(of(where(f64(0.5, 0, NaN, -0.1), i32(1, 1, 1, 1), i32(2, 2, 2, 2)))).toEqual([
       1, 2, 1, 1,
     ]);
@@ -262,7 +263,7 @@ describe('int32', () => {
     expect(of(where(i32(-7, 0), f64(1, 1), 2))).toEqual([1, 2]);
   });
 
-  it('arithmetic by number keeps the company’s dtype', () => {
+  it('is not the dtype of a number: a number takes the dtype of the other operand', () => {
     expect(add(1, f64(1)).dtype).toBe('float64');
     expect(of(sub(mul(2, f64(0.1)), f64(0.2)))).toEqual([0]);
   });

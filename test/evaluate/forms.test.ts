@@ -1,4 +1,4 @@
-// What may be asked for and fed, and who owns what comes back.
+// The forms of outputs and feeds that evaluate accepts, and who owns the memory of the results.
 import { describe, expect, it } from 'vitest';
 import {
   add,
@@ -22,12 +22,12 @@ const x = input('x', [2]);
 const w = parameter('w', [3, 4]);
 const y = mul(x, w);
 
-describe('the form of the answer is that of the question', () => {
+describe('evaluate returns the form that it was given', () => {
   const feeds = { x: [10, 100] };
   it('a node gives a tensor', () => {
     expect(evaluate(y, feeds)).toEqual(tensor([30, 400]));
   });
-  it('a list gives a list, in order, one node twice included', () => {
+  it('a list gives a list in the same order, also if a node occurs twice', () => {
     expect(evaluate([y, x, y, w], feeds).map((t) => t.toArray())).toEqual([
       [30, 400],
       [10, 100],
@@ -36,7 +36,7 @@ describe('the form of the answer is that of the question', () => {
     ]);
     expect(evaluate([])).toEqual([]);
   });
-  it('a record gives a record, whatever its keys', () => {
+  it('a record gives a record with the same keys', () => {
     const record = { b: y, a: w, __proto__x: x, 'two words': y };
     expect(evaluate(record, feeds)).toEqual({
       b: tensor([30, 400]),
@@ -94,16 +94,16 @@ describe('feeds', () => {
     expect(evaluate(sumOf(['n'], 'int32'), { x: Int32Array.of(1, -2) }).toArray()).toEqual([1, -2]);
     expect(evaluate(sumOf(['n'], 'float64'), { x: [0.1] }).toArray()).toEqual([0.1]);
   });
-  it('numbers take the dtype of the input', () => {
+  it('that are numbers take the dtype of the input', () => {
     expect(evaluate(input('x', []), { x: 0.1 }).item()).toBe(Math.fround(0.1));
     expect(evaluate(input('x', [], { dtype: 'int32' }), { x: 7 }).data).toBeInstanceOf(Int32Array);
   });
-  it('are only read', () => {
+  it('are not changed', () => {
     const data = Float32Array.of(1, 2);
     evaluate([y, neg(y), sum(y)], { x: data });
     expect([...data]).toEqual([1, 2]);
   });
-  it('go by the names of an object without a prototype, and never by inherited ones', () => {
+  it('may be an object without a prototype; inherited properties do not count', () => {
     const bare = Object.assign(Object.create(null), { x: [1, 1] });
     expect(evaluate(y, bare).toArray()).toEqual([3, 4]);
     expect(() => evaluate(y, Object.create({ x: [1, 1] }))).toThrow(/was not fed/);
@@ -112,7 +112,7 @@ describe('feeds', () => {
 });
 
 describe('outputs belong to the caller', () => {
-  it('writing to them changes no leaf, no feed, no constant, no other output', () => {
+  it('and writing to them changes no leaf, feed, constant or other output', () => {
     const feed = Float32Array.of(1, 2);
     const [s, c] = [state('s', [5, 6]), constant(tensor([7, 8]))];
     const wanted = () => [x, w, s, c, stopGradient(w), reshape(x, [2, 1]), x, constant(2)];
@@ -134,19 +134,19 @@ describe('outputs belong to the caller', () => {
     ]);
   });
 
-  it('one node twice is two tensors', () => {
+  it('and a node that is requested twice gives two separate tensors', () => {
     const [a, b] = evaluate([y, y], { x: [1, 1] }) as [Tensor, Tensor];
     a.data.fill(0);
     expect([...b.data]).toEqual([3, 4]);
   });
 
-  it('stay what they are when the same graph runs again', () => {
+  it('and do not change if the same graph runs again', () => {
     const first = evaluate({ y }, { x: [1, 1] });
     evaluate({ y }, { x: [5, 5] });
     expect(first.y.toArray()).toEqual([3, 4]);
   });
 
-  it('outlive a feed that is handed away afterwards', () => {
+  it('and outlive a feed whose memory is transferred afterwards', () => {
     const feed = Float32Array.of(1, 2);
     const out = evaluate(x, { x: feed });
     structuredClone(feed, { transfer: [feed.buffer] });
@@ -155,7 +155,7 @@ describe('outputs belong to the caller', () => {
 });
 
 describe('named dimensions', () => {
-  it('bind anew in every run', () => {
+  it('are bound anew in every run', () => {
     const rows = input('rows', ['batch', 'n']);
     const product = matmul(rows, reshape(rows, ['n', 'batch']));
     for (const [batch, n] of [

@@ -16,7 +16,7 @@ import {
 } from '../../src/index.js';
 import { errorOf } from '../support.js';
 
-// d sum(x W + b) / db is the number of rows: it reads no input, but its 'batch' is bound by x.
+// d sum(x W + b) / db is the number of rows. It reads no input, but x binds its 'batch'.
 function linear() {
   const x = input('x', ['batch', 2]);
   const weight = parameter('weight', tensor([[1], [2]]));
@@ -33,14 +33,14 @@ const feeds = {
   ],
 };
 
-describe('a gradient is fed as the graph that it comes from', () => {
-  it('takes the dimension names from an input that it does not read', () => {
+describe('a gradient accepts the feeds of the graph that it was derived from', () => {
+  it('and takes the dimension names from an input that it does not read', () => {
     const { bias, gradients } = linear();
     expect(evaluate(gradients.of(bias), feeds).toArray()).toEqual([3]);
     expect(evaluate(gradients.of(bias), { x: [[1, 2]] }).toArray()).toEqual([1]);
   });
 
-  it('takes a feed that nothing reads and no name needs', () => {
+  it('even a feed that it does not read and that binds none of its names', () => {
     const x = input('x', [2]);
     const slope = parameter('slope', tensor([4, 5]));
     const gradients = backward(sum(mul(x, slope)));
@@ -48,19 +48,19 @@ describe('a gradient is fed as the graph that it comes from', () => {
     expect(evaluate(gradients.of(x)).toArray()).toEqual([4, 5]);
   });
 
-  it('serves what is computed from a gradient, too', () => {
+  it('and so does a node that is computed from a gradient', () => {
     const { bias, gradients } = linear();
     expect(evaluate(mul(gradients.of(bias), 2), feeds).toArray()).toEqual([6]);
   });
 
-  it('says which name is not bound when that input is not fed', () => {
+  it('and names the dimension that is not bound, if that input is not fed', () => {
     const { bias, gradients } = linear();
     const error = errorOf(() => evaluate(gradients.of(bias)));
     expect(error).toBeInstanceOf(ShapeError);
     expect(error.message).toContain("dimension 'batch' is not bound");
   });
 
-  it('still refuses a feed that no graph has, and one that does not fit', () => {
+  it('but refuses a feed that no graph has, and one of the wrong shape', () => {
     const { bias, gradients } = linear();
     const unknown = errorOf(() => evaluate(gradients.of(bias), { ...feeds, y: [1] }));
     expect(unknown).toBeInstanceOf(ValueError);
@@ -71,8 +71,8 @@ describe('a gradient is fed as the graph that it comes from', () => {
   });
 });
 
-describe('what a gradient means does not depend on what was built after it', () => {
-  /** sum(x + bias), or sum(x) + sum(bias): the gradient of the bias reads no input. */
+describe('the meaning of a gradient does not depend on graphs that are built later:', () => {
+  /** The gradient of sum(x) + sum(bias) with respect to bias. Like that of sum(x + bias), it reads no input. */
   const biasGradient = (bias: Variable, rows: number, columns: number) => {
     const x = input('x', [rows, columns]);
     return backward(add(sum(x), sum(bias))).of(bias);
@@ -88,7 +88,7 @@ describe('what a gradient means does not depend on what was built after it', () 
     expect(errorOf(() => evaluate(first, { x: Tensor.ones([4, 2]) }))).toBeInstanceOf(ShapeError);
   });
 
-  it('a node of a user, which gets no feeds of a graph that it is a gradient in', () => {
+  it('a node of the user that is passed to backward as a gradient accepts no other feeds', () => {
     const x = input('x', [2]);
     const bias = parameter('bias', tensor([3, 4]));
     const seed = parameter('seed', tensor([4, 5]));
@@ -104,7 +104,7 @@ describe('what a gradient means does not depend on what was built after it', () 
     }
   });
 
-  it('a gradient that is asked for twice is one node', () => {
+  it('a gradient that is requested twice is the same node', () => {
     const bias = parameter('bias', tensor([3, 4]));
     const gradients = backward(add(sum(input('x', [2, 2])), sum(bias)));
     expect(gradients.of(bias)).toBe(gradients.of(bias));

@@ -1,4 +1,4 @@
-/** The derivatives of pow where the power or one of its factors is constant: exponents 0, 1 and 2, bases 0 and others. */
+/** The derivatives of pow if the power or one of its factors is constant: exponents 0, 1 and 2, bases 0 and others. */
 import { describe, expect, it } from 'vitest';
 import {
   backward,
@@ -14,20 +14,21 @@ import {
 const scalar = (name: string, value: number): Variable =>
   parameter(name, tensor(value, { dtype: 'float64' }));
 
-/** The derivative of a node for a leaf: 0 if it does not depend on it. */
+/** The derivative of a node with respect to a leaf: 0 if the node does not depend on it. */
 const derivative = (node: Node, leaf: Variable): Node => backward(node).of(leaf);
 
 function bothExecutors(nodes: readonly Node[]): number[] {
   const outputs = Object.fromEntries(nodes.map((node, i) => [`d${i}`, node]));
   const interpreted = Object.values(evaluate(outputs)).map((value) => value.item());
   const compiled = Object.values(compile({ outputs }).run()).map((value) => value.item());
-  // -0 and 0 are one derivative.
+  // -0 and 0 are the same derivative.
   expect(compiled.map((value) => value + 0)).toEqual(interpreted.map((value) => value + 0));
   return interpreted.map((value) => value + 0);
 }
 
-describe('derivatives of base^exponent for the base, of orders 1 to 3', () => {
-  // By PyTorch 2.15 in float64; where it says NaN, at 0^0 with the exponent a tensor, by the constant function 1.
+describe('derivatives of base^exponent with respect to the base, of orders 1 to 3', () => {
+  // Computed by PyTorch 2.15 in float64. PyTorch gives NaN at 0^0 if the exponent is a tensor: there, the derivatives
+  // of the constant function 1 are used.
   const cases = [
     [0, 0, [0, 0, 0]],
     [0, 1, [1, 0, 0]],
@@ -51,7 +52,7 @@ describe('derivatives of base^exponent for the base, of orders 1 to 3', () => {
     ['a number', (value: number) => value],
     ['a node', (value: number) => scalar('exponent', value)],
   ] as const) {
-    it.each(cases)(`%d^%d, the exponent ${form}`, (at, exponent, expected) => {
+    it.each(cases)(`%d^%d with ${form} as the exponent`, (at, exponent, expected) => {
       const base = scalar('base', at);
       const first = derivative(pow(base, exponentOf(exponent)), base);
       const second = derivative(first, base);
@@ -61,9 +62,10 @@ describe('derivatives of base^exponent for the base, of orders 1 to 3', () => {
   }
 });
 
-describe('derivatives of base^exponent that the exponent takes part in', () => {
+describe('derivatives of base^exponent with respect to the exponent, and mixed ones', () => {
   const names = ['e', 'be', 'eb', 'ee', 'bbe', 'bee', 'eee'] as const;
-  // By PyTorch 2.15 in float64: d/de, then d/db of it, and so on. 2^2 is smooth in both.
+  // Computed by PyTorch 2.15 in float64. The letters are read from the left: 'eb' is d/de, then d/db of that.
+  // The function is smooth at 2^2 in both variables.
   const log2 = Math.LN2;
   const cases: [number, number, Partial<Record<(typeof names)[number], number>>][] = [
     [

@@ -21,18 +21,19 @@ const moment = (values: readonly number[], k: number) =>
 
 describe.each(Object.entries(draws))('%s', (_name, draw) => {
   it.each(['float32', 'float64'] as const)(
-    'is one draw for one seed, shape, %s and run, in any graph',
+    'gives the same draw in any graph for the same seed, shape and run, in %s',
     (dtype) => {
       const make = () => draw([7, 3], { seed: 42, dtype });
       const first = numbers(make(), 3);
       expect(numbers(make(), 3)).toEqual(first);
       const [twice] = evaluate([sub(make(), make())], {}, { run: 3 });
       expect([...(twice?.data ?? [])]).toEqual(new Array(21).fill(0));
-      expect(numbers(draw([21], { seed: 42, dtype }), 3)).toEqual(first); // by element, row-major
+      // The numbers depend on the row-major index of the element, not on the shape.
+      expect(numbers(draw([21], { seed: 42, dtype }), 3)).toEqual(first);
     },
   );
 
-  it('is another for another seed or another run, by all of their bits', () => {
+  it('gives another draw for another seed or run; all of their bits count', () => {
     const seen = new Set<string>();
     const variants = [0, 1, 2 ** 31, 2 ** 32, 2 ** 32 + 1, 2 ** 52, 2 ** 53 - 1];
     for (const seed of variants) seen.add(numbers(draw([4], { seed }), 0).join());
@@ -40,7 +41,7 @@ describe.each(Object.entries(draws))('%s', (_name, draw) => {
     expect(seen.size).toBe(2 * variants.length - 1);
   });
 
-  it('draws the same start however long the shape is', () => {
+  it('starts with the same numbers, however long the shape is', () => {
     const long = numbers(draw([1000], { seed: 5 }));
     for (const length of [1, 2, 3, 5, 7, 999]) {
       expect(numbers(draw([length], { seed: 5 }))).toEqual(long.slice(0, length));
@@ -48,14 +49,14 @@ describe.each(Object.entries(draws))('%s', (_name, draw) => {
     expect(numbers(draw([0], { seed: 5 }))).toEqual([]);
   });
 
-  it('runs are not one stream shifted', () => {
+  it('does not give a shifted copy of the same stream in the next run', () => {
     const [a, b] = [numbers(draw([4000], { seed: 5 }), 0), numbers(draw([4000], { seed: 5 }), 1)];
     const known = new Set(a);
-    // In float32 a few of 4000 draws meet by chance.
+    // In float32, a few of 4000 draws are equal by chance.
     expect(b.filter((value) => known.has(value)).length).toBeLessThan(20);
   });
 
-  it('takes its size from what the run binds', () => {
+  it('takes its size from the binding of the run', () => {
     const x = input('x', ['batch', 2]);
     const noise = draw(['batch', 2], { seed: 9 });
     const whole = numbers(draw([3, 2], { seed: 9 }));
@@ -65,7 +66,7 @@ describe.each(Object.entries(draws))('%s', (_name, draw) => {
     }
   });
 
-  it('sends no gradient, and lets one through beside it', () => {
+  it('has no gradient, and does not block that of the other operand', () => {
     const w = parameter('w', [1, 2, 3]);
     const noise = draw([3], { seed: 9 });
     const gradients = backward(sum(mul(noise, w)));
@@ -74,8 +75,8 @@ describe.each(Object.entries(draws))('%s', (_name, draw) => {
 });
 
 describe('distributions', () => {
-  // Bounds are five standard errors of n draws: a right generator fails one in two million times,
-  // and the seeds are fixed.
+  // Bounds are five standard errors of n draws: a right generator exceeds one once in two million times.
+  // The seeds are fixed.
   const near = (value: number, wanted: number, deviation: number) =>
     expect(Math.abs(value - wanted)).toBeLessThan((5 * deviation) / Math.sqrt(n));
 
@@ -110,7 +111,7 @@ describe('distributions', () => {
     for (const bin of bins) near(bin / n, 0.1, 0.3);
   });
 
-  it('truncated normal stays within two deviations, with the variance that leaves', () => {
+  it('truncated normal stays within two standard deviations, and has the variance that follows', () => {
     const x = numbers(randomTruncatedNormal([n], { seed: 3, dtype: 'float64' }));
     expect(Math.max(...x.map(Math.abs))).toBeLessThanOrEqual(2);
     expect(Math.max(...x.map(Math.abs))).toBeGreaterThan(1.99);
@@ -119,7 +120,7 @@ describe('distributions', () => {
     near(moment(x, 2), 0.7737413, 0.82);
   });
 
-  it('the float32 draw is not a float64 one of fewer digits by accident of shape', () => {
+  it('are drawn in float32 by default', () => {
     const single = randomUniform([3], { seed: 3 });
     expect(single.dtype).toBe('float32');
     expect(numbers(single)).toEqual(numbers(single).map(Math.fround));

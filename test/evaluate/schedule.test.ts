@@ -1,11 +1,11 @@
-// What is prepared once and kept: steps for each binding, memory for each value until its last reader.
+// What the interpreter prepares once and keeps: the steps for each binding. Each value has memory until its last reader.
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { Interpreter } from '../../src/evaluate/interpreter.js';
 import { add, exp, input, mul, type Node, neg, sum, tanh, tensor } from '../../src/index.js';
 
 describe('an interpreter', () => {
-  it('computes right after more sizes than it keeps, whichever it comes back to', () => {
+  it('computes the right values after more bindings than it keeps, in any order', () => {
     const x = input('x', ['n']);
     const interpreter = new Interpreter([add(x, 1), sum(x)]);
     for (const n of [1, 2, 3, 4, 5, 6, 1, 6, 3, 1, 2]) {
@@ -15,7 +15,7 @@ describe('an interpreter', () => {
     }
   });
 
-  it('tells bindings apart that print alike when joined', () => {
+  it('distinguishes bindings whose numbers are equal when joined as text', () => {
     const [a, b] = [input('a', ['p']), input('b', ['q'])];
     const interpreter = new Interpreter([sum(a), sum(b)]);
     const ones = (n: number) => new Float32Array(n).fill(1);
@@ -28,8 +28,8 @@ describe('an interpreter', () => {
     }
   });
 
-  it('never hands a value’s memory on before its last reader', () => {
-    // Every node is read again at the very end, by one that would see the damage.
+  it('never reuses the memory of a value before its last reader', () => {
+    // Every node is read again at the very end, where an overwritten value would change the result.
     const x = input('x', [3]);
     const chain: Node[] = [x];
     for (let i = 0; i < 20; i++) chain.push(add(chain.at(-1) as Node, 1));
@@ -38,14 +38,14 @@ describe('an interpreter', () => {
     expect(found?.toArray()).toEqual([210, 231, 252]); // 0 + 1 + … + 20, and 21 more for each
   });
 
-  it('computes a node once, however many read it', () => {
+  it('computes a node once, however many nodes read it', () => {
     const x = input('x', []);
     let node: Node = x;
     for (let i = 0; i < 200; i++) node = add(node, node); // 2^200 paths
     expect(new Interpreter([node]).run({ x: 2 ** -100 })[0]?.item()).toBe(2 ** 100);
   });
 
-  it('keeps no feed: what was fed is collected when its owner drops it', async () => {
+  it('keeps no reference to a feed, so that it can be garbage-collected', async () => {
     const script = `
       import { Interpreter } from ${JSON.stringify(new URL('../../dist/evaluate/interpreter.js', import.meta.url).href)};
       import { input, neg } from ${JSON.stringify(new URL('../../dist/index.js', import.meta.url).href)};
@@ -63,7 +63,7 @@ describe('an interpreter', () => {
 });
 
 describe('memory', () => {
-  it('a chain of a thousand large values takes the room of a few', () => {
+  it('of a chain of a thousand large values is that of a few', () => {
     const before = process.memoryUsage().arrayBuffers;
     const x = input('x', ['n']);
     let node: Node = x;
@@ -73,7 +73,7 @@ describe('memory', () => {
     expect((process.memoryUsage().arrayBuffers - before) / 1e6).toBeLessThan(10);
   });
 
-  it('1,000 steps of an LSTM [16, 128] with all gradients stay under 2 GB', () => {
+  it('of 1,000 steps of an LSTM [16, 128] with all gradients stays under 2 GB', () => {
     const script = `
       import { LSTM, Tensor, adam, backward, evaluate, input, mse } from ${JSON.stringify(new URL('../../dist/index.js', import.meta.url).href)};
       const [steps, batch, units] = [1000, 16, 128];
@@ -92,7 +92,7 @@ describe('memory', () => {
     expect(run.stderr).toBe('');
     const { outputs, finite, megabytes } = JSON.parse(run.stdout);
     expect({ outputs, finite }).toEqual({ outputs: 9, finite: true });
-    // The promise is 2,000; it takes 400, and 1,200 if no value were freed.
+    // The promise is 2,000 MB. It takes 400 MB, and would take 1,200 MB if no value were freed.
     expect(megabytes).toBeLessThan(1000);
   });
 });

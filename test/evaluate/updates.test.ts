@@ -27,7 +27,7 @@ import { errorOf } from '../support.js';
 const pair = () => [state('a', [1, 2]), state('b', [3, 4])] as const;
 
 describe('updates', () => {
-  it('are functions of the leaves as they were, and so are the outputs', () => {
+  it('are computed from the old values of the leaves, like the outputs', () => {
     const [a, b] = pair();
     const out = evaluate(
       [a, b, add(a, b)],
@@ -45,7 +45,7 @@ describe('updates', () => {
       [4, 6],
     ]);
     expect(a.value.toArray()).toEqual([11, 12]);
-    expect(b.value.toArray()).toEqual([3, 8]); // of the old a
+    expect(b.value.toArray()).toEqual([3, 8]); // computed from the old value of a
   });
 
   it('swap two leaves, and rotate three', () => {
@@ -83,7 +83,7 @@ describe('updates', () => {
     ]);
   });
 
-  it('take a feed, a constant, the leaf itself, or one value for two leaves', () => {
+  it('may assign a feed, a constant, the leaf itself, or the same value to two leaves', () => {
     const [a, b] = pair();
     const x = input('x', [2]);
     const feed = Float32Array.of(7, 8);
@@ -118,7 +118,7 @@ describe('updates', () => {
     ]);
   });
 
-  it('write in place: whoever holds the leaf’s memory sees them', () => {
+  it('write into the existing memory of the leaf', () => {
     const [a] = pair();
     const held = a.value;
     evaluate([], {}, { updates: [[a, add(a, 1)]] });
@@ -126,20 +126,20 @@ describe('updates', () => {
     expect(a.value).toBe(held);
   });
 
-  it('carry a state from run to run', () => {
+  it('carry a state from one run to the next', () => {
     const count = state('count', 0);
     for (let i = 0; i < 5; i++) evaluate(count, {}, { updates: [[count, add(count, 1)]] });
     expect(count.value.item()).toBe(5);
   });
 
-  it('need not be of what is asked for, nor the other way round', () => {
+  it('may concern leaves that no output depends on', () => {
     const [a, b] = pair();
     const out = evaluate({ b }, {}, { updates: [[a, mul(a, 2)]] });
     expect(out.b.toArray()).toEqual([3, 4]);
     expect(a.value.toArray()).toEqual([2, 4]);
   });
 
-  it('of a named size fit when the run binds it so', () => {
+  it('of a shape with a named dimension are checked against the binding of the run', () => {
     const carried = state('carried', [
       [0, 0],
       [0, 0],
@@ -172,7 +172,7 @@ describe('updates', () => {
     ]);
   });
 
-  it('a step of descent moves the parameters that the gradient was taken at', () => {
+  it('make a step of gradient descent, with gradients at the old parameters', () => {
     const [v, w] = [parameter('v', 3), parameter('w', 5)];
     const loss = mul(v, w);
     const g = backward(loss);
@@ -185,7 +185,7 @@ describe('updates', () => {
   });
 });
 
-describe('a run that fails writes nothing', () => {
+describe('a run that fails writes no leaf', () => {
   const [a, b] = pair();
   const x = input('x', ['n']);
   const tooLong = slice(x, { axis: 0, start: 0, end: 2 });
@@ -283,7 +283,7 @@ describe('a run that fails writes nothing', () => {
       "update of [state 'a']: expected a node, but received number 1",
     ],
     [
-      'a feed that is missing',
+      'a missing feed',
       () =>
         evaluate(
           a,
@@ -299,7 +299,7 @@ describe('a run that fails writes nothing', () => {
       'was not fed',
     ],
     [
-      'a step that cannot be',
+      'a slice that is out of range',
       () =>
         evaluate(
           a,
@@ -315,7 +315,7 @@ describe('a run that fails writes nothing', () => {
       '0 to 2 is not within axis 0 of [1]',
     ],
     [
-      'memory that is not there',
+      'an output too large to allocate',
       () =>
         evaluate(
           [a, broadcastTo(b, [1e8, 1e6, 2])],
@@ -339,7 +339,7 @@ describe('a run that fails writes nothing', () => {
     ]);
   });
 
-  it('and the next run is right', () => {
+  it('and the next run computes the right values', () => {
     const node: Node = add(a, b);
     expect(evaluate(node).toArray()).toEqual([4, 6]);
   });

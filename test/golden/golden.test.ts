@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Tensor } from '../../src/index.js';
 import { expectGolden, type GoldenTensor } from './golden.js';
 
-// The comparison that every golden test rests on, handed values that are slightly wrong.
+// The comparison that every golden test uses, tested with values that are slightly wrong.
 describe('the comparison with golden values', () => {
   const golden: GoldenTensor = { shape: [5], data: [0.3, -1700, 'NaN', 'Infinity', '-Infinity'] };
   const right = [0.3, -1700, Number.NaN, Infinity, -Infinity];
@@ -17,12 +17,12 @@ describe('the comparison with golden values', () => {
   it.each([
     ['an error of 2e-10 below 1', right.with(0, 0.3 + 2e-10)],
     ['a relative error of 2e-10 above 1', right.with(1, -1700 * (1 + 2e-10))],
-    ['a number for NaN', right.with(2, 0)],
-    ['NaN for a number', right.with(0, Number.NaN)],
-    ['a number for an infinity', right.with(3, Number.MAX_VALUE)],
-    ['the other infinity', right.with(4, Infinity)],
-    ['an infinity for a number', right.with(1, -Infinity)],
-    ['an element too few', right.slice(1)],
+    ['a number instead of NaN', right.with(2, 0)],
+    ['NaN instead of a number', right.with(0, Number.NaN)],
+    ['a number instead of an infinity', right.with(3, Number.MAX_VALUE)],
+    ['an infinity of the wrong sign', right.with(4, Infinity)],
+    ['an infinity instead of a number', right.with(1, -Infinity)],
+    ['a missing element', right.slice(1)],
   ])('refuses %s', (_title, wrong) => {
     expect(() => compare(wrong)).toThrow(/x/);
   });

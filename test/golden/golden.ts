@@ -1,17 +1,17 @@
-/** Reads golden values (written by tools/golden/generate.py) and compares ours with them. */
+/** Reads golden values (written by tools/golden/generate.py), and compares results of forebay with them. */
 
 import { readFileSync } from 'node:fs';
 import { expect } from 'vitest';
 import { constant, type Node, parameter, Tensor, type Variable } from '../../src/index.js';
 
-/** NaN and the infinities, which JSON lacks, are strings. */
+/** NaN and the infinities are strings, because JSON does not have them. */
 export type GoldenNumber = number | 'NaN' | 'Infinity' | '-Infinity';
 
 export interface GoldenTensor {
   readonly shape: readonly number[];
   /** Row-major. */
   readonly data: readonly GoldenNumber[];
-  /** float64 where it is left out. */
+  /** float64 if this is left out. */
   readonly dtype?: 'int32' | 'float32';
 }
 
@@ -30,7 +30,7 @@ export function readGolden<Case>(name: string): readonly Case[] {
   return (JSON.parse(text) as Golden<Case>).cases;
 }
 
-/** Cases with the titles of their tests in front, for `it.each`, which puts quotes around `$title`. */
+/** Pairs of a title and a case, for `it.each`, because it would print `$title` in quotes. */
 export function titled<Case>(
   cases: readonly Case[],
   title: (golden: Case) => string,
@@ -53,12 +53,12 @@ export function parameterOf(name: string, golden: GoldenTensor): Variable {
   return parameter(name, tensorOf(golden));
 }
 
-/** Both in float64, one path of arithmetic against another: a few hundred roundings, no more. */
+/** Both sides compute in float64, in different orders: this allows a few hundred rounding errors. */
 const tolerance = 1e-10;
 
 /**
- * Fails unless shape, dtype and every element agree: to 1e-10 relative to max(1, |expected|), NaN
- * with NaN, an infinity with the same infinity. `what` starts the message.
+ * Fails unless shape, dtype and every element agree. Numbers agree up to 1e-10 relative to max(1, |expected|). NaN agrees
+ * with NaN, and an infinity with the same infinity. The message of the failure starts with `what`.
  */
 export function expectGolden(actual: Tensor, golden: GoldenTensor, what: string): void {
   const expected = tensorOf(golden);
@@ -73,7 +73,7 @@ export function expectGolden(actual: Tensor, golden: GoldenTensor, what: string)
 
 function agrees(actual: number, expected: number): boolean {
   if (Object.is(actual, expected) || actual === expected) return true;
-  // An infinite expectation would make any finite value relatively close.
+  // If the expected value were infinite, the tolerance would be infinite, too.
   if (!Number.isFinite(expected)) return false;
   return Math.abs(actual - expected) <= tolerance * Math.max(1, Math.abs(expected));
 }

@@ -24,13 +24,13 @@ interface LossCase {
   /** The output or logits, and the target. */
   readonly operands: readonly [GoldenTensor, GoldenTensor];
   readonly value: GoldenTensor;
-  /** Of the first operand, and of the target unless it is class indices. */
+  /** The gradients of the first operand, and of the target unless it holds class indices. */
   readonly gradients: readonly GoldenTensor[];
 }
 
 const cases = titled(readGolden<LossCase>('losses'), ({ loss, title }) => `${loss}: ${title}`);
 
-describe("every loss and its gradients are PyTorch's", () => {
+describe('every loss and its gradients equal those of PyTorch', () => {
   it.each(cases)('%s', (_title, golden) => {
     const [output, target] = golden.operands.map((operand, index) =>
       operand.dtype ? constantOf(operand) : parameterOf(`operand ${index}`, operand),

@@ -17,14 +17,14 @@ interface LSTMCase {
   readonly xs: GoldenTensor;
   readonly hidden: GoldenTensor;
   readonly cell: GoldenTensor;
-  /** By name, as in 'forget.weight'. */
+  /** The parameters by name, such as 'forget.weight'. */
   readonly parameters: Named;
   readonly hiddenCotangent: GoldenTensor;
   readonly cellCotangent: GoldenTensor;
   readonly everyHidden: GoldenTensor;
   readonly lastCell: GoldenTensor;
   readonly loss: GoldenTensor;
-  /** Of 'xs', 'hidden', 'cell' and every parameter. */
+  /** The gradients of 'xs', 'hidden', 'cell' and every parameter. */
   readonly gradients: Named;
 }
 
@@ -58,7 +58,7 @@ describe.each(cases)('an LSTM unrolled for %s', (_title, golden) => {
   const { leaves, unrolled, loss } = build(golden);
   const gradients = backward(loss);
 
-  it("has PyTorch's hidden states, last cell and loss", () => {
+  it('has the hidden states, the last cell and the loss of PyTorch', () => {
     expectGolden(evaluate(unrolled.hidden), golden.everyHidden, 'the hidden states');
     expectGolden(evaluate(unrolled.last.cell), golden.lastCell, 'the last cell');
     expectGolden(evaluate(loss), golden.loss, 'the loss');
@@ -68,7 +68,7 @@ describe.each(cases)('an LSTM unrolled for %s', (_title, golden) => {
     expect(Object.keys(golden.gradients).sort()).toEqual([...leaves.keys()].sort());
   });
 
-  it.each(Object.entries(golden.gradients))("has PyTorch's gradient of %s", (name, expected) => {
+  it.each(Object.entries(golden.gradients))('has the gradient of PyTorch: %s', (name, expected) => {
     expectGolden(evaluate(gradients.of(leaves.get(name) as Node)), expected, name);
   });
 });

@@ -31,7 +31,7 @@ interface OptimizerCase {
   readonly start: { readonly w: GoldenTensor; readonly b: GoldenTensor };
   /** The loss before each step, the parameters after it. */
   readonly steps: readonly { loss: number; w: GoldenTensor; b: GoldenTensor }[];
-  /** Velocities or moments after the last step, by the names of forebay's states. */
+  /** The velocities or moments after the last step, by the names of the states of forebay. */
   readonly states: Readonly<Record<string, GoldenTensor>>;
 }
 
@@ -51,7 +51,7 @@ function statesOf(updates: Updates): Map<string, Variable> {
 
 const cases = titled(readGolden<OptimizerCase>('optimizers'), ({ title }) => title);
 
-describe('ten steps of an optimizer go where those of torch.optim go', () => {
+describe('ten steps of an optimizer give the losses, parameters and states of torch.optim', () => {
   it.each(cases)('%s', (_title, golden) => {
     const { w, b, loss, updates } = build(golden);
     expect(golden.steps).toHaveLength(10);

@@ -11,10 +11,10 @@ const script = fileURLToPath(new URL('../../tools/golden/generate.py', import.me
 const missing =
   'no Python here has PyTorch; `node bench/peers/install.mjs` installs it into .cmake/peers/venv';
 
-/** Where two JSON values differ, as paths; numbers may differ by rounding. */
+/** The paths at which two JSON values differ, with both values. Numbers may differ by rounding. */
 function differences(ours: unknown, theirs: unknown, path = ''): string[] {
   if (typeof ours === 'number' && typeof theirs === 'number') {
-    // The rounding of exp and the like differs between versions of torch, and no more than that.
+    // Versions of PyTorch round functions such as exp differently. Larger differences are not allowed.
     const close = Math.abs(ours - theirs) <= 1e-12 * Math.max(1, Math.abs(ours));
     return close ? [] : [`${path}: ${ours} is committed, torch computes ${theirs}`];
   }
@@ -32,7 +32,7 @@ const read = (folder: string, file: string) =>
   JSON.parse(readFileSync(join(folder, file), 'utf8')) as Golden<unknown>;
 
 describe('the committed golden values', () => {
-  it('are those that tools/golden/generate.py computes here', (context) => {
+  it('equal those that tools/golden/generate.py computes here', (context) => {
     const python = findPython(['torch']);
     if (python === undefined) return context.skip(missing);
     const committed = fileURLToPath(goldenFolder);
@@ -54,14 +54,14 @@ describe('the committed golden values', () => {
     }
   });
 
-  it('name the PyTorch that computed them: one of the newest, in all files the same', () => {
+  it('were all computed by the same recent version of PyTorch, which each file names', () => {
     const folder = fileURLToPath(goldenFolder);
     const versions = readdirSync(folder).map((file) => read(folder, file).torch);
     expect(new Set(versions).size).toBe(1);
     expect(versions[0]).toMatch(/^2\.(1[5-9]|[2-9]\d)\.\d+$/);
   });
 
-  it('are compared number by number: a change in the twelfth digit is seen', () => {
+  it('are compared number by number, and a change in the twelfth digit is found', () => {
     const ours = { a: [1700, { b: 0.3 }], c: 'NaN' };
     expect(differences(ours, structuredClone(ours))).toEqual([]);
     expect(differences(ours, { a: [1700 * (1 + 1e-13), { b: 0.3 + 1e-13 }], c: 'NaN' })).toEqual(

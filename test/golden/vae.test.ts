@@ -17,7 +17,7 @@ interface VAECase {
     readonly latent: number;
     readonly decoderHidden: number;
   };
-  /** By name, as in 'encoder.weight'. */
+  /** The parameters by name, such as 'encoder.weight'. */
   readonly parameters: Readonly<Record<string, GoldenTensor>>;
   readonly x: GoldenTensor;
   readonly noise: GoldenTensor;
@@ -48,14 +48,14 @@ describe.each(cases)('a VAE with %s', (_title, golden) => {
   const { vae, named, x, noise } = build(golden);
   const gradients = backward(vae.loss(x, { noise }));
 
-  it("encodes and decodes as PyTorch's", () => {
+  it('encodes and decodes like PyTorch', () => {
     const { mean, logSigma } = vae.encode(x);
     expectGolden(evaluate(mean), golden.mean, 'the mean');
     expectGolden(evaluate(logSigma), golden.logSigma, 'log sigma');
     expectGolden(evaluate(vae.decode(constantOf(golden.codes))), golden.decoded, 'the decoded');
   });
 
-  it("has PyTorch's reconstruction, divergence and loss", () => {
+  it('has the reconstruction, divergence and loss of PyTorch', () => {
     const { reconstruction, divergence } = vae.terms(x, { noise });
     expectGolden(evaluate(reconstruction), golden.reconstruction, 'the reconstruction');
     expectGolden(evaluate(divergence), golden.divergence, 'the divergence');
@@ -66,7 +66,7 @@ describe.each(cases)('a VAE with %s', (_title, golden) => {
     expect(Object.keys(golden.gradients).sort()).toEqual([...named.keys()].sort());
   });
 
-  it.each(Object.entries(golden.gradients))("has PyTorch's gradient of %s", (name, expected) => {
+  it.each(Object.entries(golden.gradients))('has the gradient of PyTorch: %s', (name, expected) => {
     expectGolden(evaluate(gradients.of(named.get(name) as Variable)), expected, name);
   });
 });

@@ -90,7 +90,7 @@ describe('a dimension is a polynomial in normal form', () => {
     );
   });
 
-  it('is the same text for equal polynomials, in whatever order they were built', () => {
+  it('has the same text for equal polynomials, built in any order', () => {
     fc.assert(
       fc.property(term, term, term, (x, y, z) => {
         const left = multiplyDims(x.dim, addDims(y.dim, z.dim));
@@ -103,7 +103,7 @@ describe('a dimension is a polynomial in normal form', () => {
     );
   });
 
-  it('is never the same text for different polynomials', () => {
+  it('never has the same text for different polynomials', () => {
     fc.assert(
       fc.property(term, term, values, (x, y, v) => {
         if (x.at(v) !== y.at(v)) expect(x.dim).not.toBe(y.dim);

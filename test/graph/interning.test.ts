@@ -101,14 +101,14 @@ describe('interning is weak', () => {
   });
 });
 
-describe('nodes of an op of one’s own', () => {
+describe('nodes of a user-defined op', () => {
   const identity = <A extends object>(name: string) =>
     defineOp<A>({
       name,
       arity: 1,
       interned: true,
       dtype: ([x]) => (x as Node).dtype,
-      // What is in the attributes decides about the shape: two nodes that are merged are found out.
+      // The shape depends on the content of the attributes, so that two nodes that are merged wrongly are noticed.
       shape: ([x], attributes) => {
         const shape = attributes instanceof Map ? attributes : (attributes as { of?: unknown }).of;
         return shape instanceof Map ? [...(shape.get('shape') as number[])] : (x as Node).shape;

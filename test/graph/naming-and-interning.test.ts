@@ -97,8 +97,8 @@ describe('a node that differentiation built', () => {
   });
 });
 
-describe('an argument is not kept', () => {
-  it('a shape is neither frozen nor changed', () => {
+describe('an argument is copied', () => {
+  it('so that the shape list of the caller is neither frozen nor changed', () => {
     const shape = [2, 3];
     assemble(shape, [new Part(parameter('a', tensor([[1]])), [0, 0])]);
     shape.push(7);

@@ -131,7 +131,7 @@ describe('imports between the folders of src/', () => {
         /\bdlopen\(|\.node['"`]\)/.test(readFileSync(join(root, 'src', file), 'utf8')),
     );
     expect(loaders.map((file) => file.replaceAll('\\', '/')).sort()).toEqual([
-      'cli/build.ts', // which makes it
+      'cli/build.ts', // names the file that it builds
       'native/addon.ts',
       'native/locate.ts',
     ]);

@@ -26,7 +26,7 @@ interface Public {
 const isInternal = (symbol: ts.Symbol) =>
   symbol.getJsDocTags(checker).some(({ name }) => name === 'internal');
 
-/** A class's own public members; those of an interface, with what it inherits from a declaration of options. */
+/** The public members of a class or an interface. */
 function membersOf(symbol: ts.Symbol, path: string): Public[] {
   const declared = [...ownMembersOf(symbol), ...staticsOf(symbol)];
   return declared.filter(isOpen).map((member) => ({
@@ -38,7 +38,7 @@ function membersOf(symbol: ts.Symbol, path: string): Public[] {
   }));
 }
 
-/** Of an interface also those that it inherits, as an options interface has all of its own from the declaration. */
+/** For an interface also the inherited members, because an options interface inherits all of them. */
 function ownMembersOf(symbol: ts.Symbol): readonly ts.Symbol[] {
   const isInterface = (symbol.flags & ts.SymbolFlags.Interface) !== 0;
   if (isInterface) return checker.getDeclaredTypeOfSymbol(symbol).getProperties();

@@ -104,7 +104,7 @@ describe('links', () => {
     ...guides,
     ...['README.md', 'ARCHITECTURE.md', 'CHANGELOG.md', 'bench/README.md'],
   ];
-  /** The anchors of a file's headings, as GitHub makes them. */
+  /** The anchors that GitHub makes for the headings of a file. */
   const anchorsOf = (file: string) =>
     [...read(file).matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
       heading

@@ -1,4 +1,4 @@
-// Decides which leaks are forebay's, with reports in the form that LeakSanitizer writes.
+// The rules that tell leaks of forebay from others, tested on reports in the form that LeakSanitizer writes.
 import { describe, expect, it } from 'vitest';
 
 interface Reports {

@@ -1,5 +1,5 @@
-// docs/situations.md says what was seen, by the record of it, in every situation that there is; and the recipes of the
-// guide are those that are run.
+// docs/situations.md must match the record of the runs, and the record must contain every situation. Every recipe of the
+// guide must be run.
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 
@@ -37,11 +37,11 @@ const record: { families: { family: string; rows: Row[] }[] } = JSON.parse(
 const all = Object.values(families).flat();
 
 describe('docs/situations.md', () => {
-  it('is what the record says: npm run prove situations', () => {
+  it('is made from the record: npm run prove situations', () => {
     expect(text('docs/situations.md')).toBe(page(record));
   });
 
-  it('has every situation, seen as it must be', () => {
+  it('has every situation with the expected result', () => {
     const { recipes } = readGuide();
     const expected = Object.entries(families).map(([family, situations]) => [
       family,
@@ -71,7 +71,7 @@ describe('docs/situations.md', () => {
 });
 
 describe('the situations', () => {
-  it('have names of their own, and some of each family are tried in every run of the tests', () => {
+  it('have unique names, and some of each family are tried in every run of the tests', () => {
     expect(new Set(all.map(({ name }) => name)).size).toBe(all.length);
     for (const [family, situations] of Object.entries(families)) {
       expect(situations.filter(({ short }) => short).length, family).toBeGreaterThan(0);
@@ -87,7 +87,7 @@ describe('the situations', () => {
 describe('the reader of recipes', () => {
   const read = (...lines: string[]) => readGuide(`${lines.join('\n')}\n`);
 
-  it('gives a recipe the files of its section and those of the program, and no others', () => {
+  it('gives a recipe the files of its own section and of the program, and no others', () => {
     const { common, recipes } = read(
       ...['## The program', '```js app.mjs', 'one;', '```'],
       ...['## Two', '```js two.mjs', 'two;', '```', '```sh', 'not this', '```'],
@@ -102,7 +102,7 @@ describe('the reader of recipes', () => {
     expect([...recipes.keys()]).toEqual(['second']);
   });
 
-  it('refuses two recipes of one name', () => {
+  it('refuses two recipes with the same name', () => {
     const block = ['```sh again', 'true', '```'];
     expect(() => read(...block, ...block)).toThrow('two recipes named again');
   });

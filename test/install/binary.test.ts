@@ -1,4 +1,4 @@
-// What the addon asks of the machine and of Node, and what is said when the machine cannot give it.
+// What the addon needs from the machine and from Node, and the error if the machine does not have it.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -21,7 +21,7 @@ const addon = fileURLToPath(new URL('../../build/Release/forebay.node', import.m
 const folder = mkdtempSync(join(tmpdir(), 'forebay-binary-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** An addon that takes `symbol` from a C library which has it since `version`. */
+/** An addon that needs a symbol which the C library has had since `version`. */
 function addonThatNeeds(version: string, name: string): string {
   const write = (file: string, text: string) => {
     writeFileSync(join(folder, file), text);
@@ -51,12 +51,12 @@ function addonThatNeeds(version: string, name: string): string {
   return join(folder, `${name}.node`);
 }
 
-describe('what the addon takes', () => {
-  it('from Node: functions of Node-API, and nothing that another version may not have', () => {
+describe('the binary of the addon', () => {
+  it('imports only functions of Node-API from Node, which every version has', () => {
     const { imports, needed } = symbolsOf(addon);
     expect(imports.filter((name) => name.startsWith('napi_')).length).toBeGreaterThan(20);
     expect(imports.filter((name) => /^uv_|^_ZN?K?(2v8|4node)|^node_/.test(name))).toEqual([]);
-    // What is neither Node-API's nor C++'s is OpenBLAS's.
+    // All other symbols are of C++ or OpenBLAS.
     const others = imports.filter(
       (name) => !/^(napi_|_Z|__cxa_|__gxx_|_Unwind_|__cpu_)/.test(name),
     );
@@ -64,14 +64,14 @@ describe('what the addon takes', () => {
     expect(needed).toContain('libopenblas.so.0');
   });
 
-  it('is told for each symbol of the C library, with its version', () => {
+  it('is examined for the symbols of the C library and their versions', () => {
     const { glibc } = symbolsOf(addon);
     expect(glibc.get('memcpy')).toBe('2.14'); // the one that x86-64 has had since 2011
     expect(newest(glibc.values())).toMatch(/^2\.\d+$/);
     expect(newest(['2.4', '2.31', '2.3.4', '2.9'])).toBe('2.31');
   });
 
-  it('is too much for a published binary when it is newer than the ceiling, or not inside', () => {
+  it('is refused for publication if it needs a newer glibc than the ceiling, or an external BLAS', () => {
     const late = addonThatNeeds('2.99', 'late');
     expect(() => assertGlibc(late)).toThrow(
       `needs a glibc newer than ${ceiling}: of_the_future (2.99)`,
@@ -83,7 +83,7 @@ describe('what the addon takes', () => {
 });
 
 describe('an addon that this system cannot load', () => {
-  it('for want of a newer glibc is an error that names both versions, and the way out', () => {
+  it('because its glibc is too old throws an error with both versions and the remedy', () => {
     const script = `try { fb.nativeInfo(); } catch (error) { console.log(error.code + ' ' + error.message); }`;
     const { stdout } = child(script, { FOREBAY_ADDON: addonThatNeeds('2.99', 'future') });
     const libc = execFileSync('getconf', ['GNU_LIBC_VERSION'], { encoding: 'utf8' });

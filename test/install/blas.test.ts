@@ -1,4 +1,4 @@
-// Which BLAS the addon is built on: one answer for both build files, here and on machines that we have not.
+// The BLAS that the addon is built with: the same for both build files, here and on machines that we do not have.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -26,7 +26,7 @@ const { chooseBlas } = require('../../native/blas.cjs') as {
   chooseBlas: (machine?: Machine) => Blas | undefined;
 };
 
-/** A machine on which each command prints what is given here, or is not there. */
+/** A machine on which each command prints the given text. Other commands do not exist. */
 const machine = (
   platform: string,
   prints: Record<string, string>,
@@ -38,7 +38,7 @@ const machine = (
 });
 
 describe('the BLAS of a build', () => {
-  it('is the OpenBLAS that pkg-config knows, on any system', () => {
+  it('is the OpenBLAS that pkg-config finds, on any system', () => {
     const prints = { 'pkg-config': '-I/opt/include -L/opt/lib  -lopenblas -lm' };
     for (const platform of ['linux', 'darwin']) {
       expect(
@@ -53,7 +53,7 @@ describe('the BLAS of a build', () => {
     }
   });
 
-  it("is Homebrew's on a Mac that has it, whatever pkg-config was told", () => {
+  it('is the OpenBLAS of Homebrew on a Mac, if pkg-config finds none', () => {
     const mac = machine('darwin', { brew: '/keg' }, ['/keg/include/cblas.h']);
     expect(chooseBlas(mac)).toMatchObject({
       includes: ['/keg/include'],
@@ -62,7 +62,7 @@ describe('the BLAS of a build', () => {
     });
   });
 
-  it('is Accelerate on any other Mac: brew names a folder even for what it has not installed', () => {
+  it('is Accelerate on any other Mac, also if brew names a folder that does not exist', () => {
     for (const prints of [{ brew: '/keg' }, {}] as Record<string, string>[]) {
       expect(chooseBlas(machine('darwin', prints))).toMatchObject({
         libraries: ['Accelerate.framework'],
@@ -71,13 +71,13 @@ describe('the BLAS of a build', () => {
     }
   });
 
-  it('is none on Linux without pkg-config: then the build stops', () => {
+  it('is undefined on Linux without pkg-config, and the build stops', () => {
     expect(
       chooseBlas(machine('linux', { brew: '/keg' }, ['/keg/include/cblas.h'])),
     ).toBeUndefined();
   });
 
-  it('is asked for by both build files, part by part', () => {
+  it('is read by both build files from native/blas.cjs', () => {
     const parts = ['includes', 'folders', 'libraries', 'defines'];
     const gyp = readFileSync(join(root, 'native/binding.gyp'), 'utf8');
     const cmake = readFileSync(join(root, 'CMakeLists.txt'), 'utf8');
@@ -95,7 +95,7 @@ describe('the code for Accelerate', () => {
   const folder = mkdtempSync(join(tmpdir(), 'forebay-accelerate-'));
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-  it('compiles against the part of its header that it uses, without OpenBLAS', () => {
+  it('compiles without OpenBLAS, against the declarations that it uses', () => {
     mkdirSync(join(folder, 'Accelerate'));
     const product = (name: string, type: string) =>
       `void cblas_${name}(CBLAS_ORDER, CBLAS_TRANSPOSE, CBLAS_TRANSPOSE, int, int, int, ${type}, const ${type}*, int, const ${type}*, int, ${type}, ${type}*, int);`;

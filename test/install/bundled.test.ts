@@ -1,5 +1,5 @@
-// forebay within a bundle: importing it never throws; what computes says to leave forebay external, or loads the addon
-// that is named.
+// forebay in a bundle: importing it never throws. A native call loads the addon that FOREBAY_ADDON names, or throws an
+// error that says to leave forebay external.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -42,7 +42,7 @@ function run(file: string, env: NodeJS.ProcessEnv = {}) {
 }
 
 describe.each(['esm', 'cjs'] as const)('a bundle of format %s', (format) => {
-  it.each(['import', 'require'] as const)('of a program that has it by %s', async (source) => {
+  it.each(['import', 'require'] as const)('works for a program that uses %s', async (source) => {
     const file = await bundled(format, source);
     const { status, stderr, lines } = run(file);
     expect({ status, stderr, first: lines[0] }).toEqual({
@@ -61,7 +61,7 @@ describe('the code of the library', () => {
   );
   const code = (file: string) => readFileSync(join(root, 'dist', file), 'utf8');
 
-  it('requires nothing but itself: esbuild makes a call that throws of require("node:fs")', () => {
+  it('requires only its own files, because esbuild turns require("node:fs") into a call that throws', () => {
     expect(files.length).toBeGreaterThan(80);
     const required = files.flatMap((file) =>
       [...code(file).matchAll(/\brequire\("([^"]*)"\)/g)].map((of) => of[1] as string),
@@ -69,13 +69,13 @@ describe('the code of the library', () => {
     expect(required.filter((name) => !name.startsWith('.'))).toEqual([]);
   });
 
-  it('uses __dirname and __filename only where they may be missing', () => {
+  it('uses __dirname and __filename only behind typeof, because they may be missing', () => {
     const uses = files.filter((file) => /\b__(dirname|filename)\b/.test(code(file)));
     expect(uses.filter((file) => !/typeof __(dirname|filename)/.test(code(file)))).toEqual([]);
     expect(files.filter((file) => /\bimport\.meta\b/.test(code(file)))).toEqual([]);
   });
 
-  it('names the addons by literal paths, which tools that trace files follow', () => {
+  it('names the addons by literal paths, so that tools that trace files find them', () => {
     for (const machine of ['linux-x64', 'linux-arm64']) {
       expect(code('native/locate.js')).toContain(
         `\`\${__dirname}/../../prebuilds/${machine}/forebay.napi.glibc.node\``,

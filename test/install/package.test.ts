@@ -1,4 +1,4 @@
-// What is in the package, and what of it is loaded by whom.
+// The files of the package, and which of them are loaded by an import of the library and by the command.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -19,7 +19,7 @@ const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as
   readonly dependencies?: Record<string, string>;
 };
 
-/** The modules that Node loads for a script, of either kind, as paths below the checkout. */
+/** The CommonJS and ES modules that Node loads for a script, as paths relative to the checkout. */
 function modulesOf(script: string): string[] {
   const required = `import { createRequire } from 'node:module';
     for (const file of Object.keys(createRequire('/').cache)) console.log('file://' + file);`;
@@ -56,7 +56,7 @@ describe("import 'forebay'", () => {
     );
   });
 
-  it('would be seen to load the command', () => {
+  it('is tested by a list that would contain the files of the command', () => {
     expect(
       modulesOf("import './dist/cli/shell.mjs'").some((file) => file.startsWith('dist/cli/')),
     ).toBe(true);
@@ -69,14 +69,14 @@ describe("import 'forebay'", () => {
   it('runs nothing when it is installed', () => {
     const scripts = ['preinstall', 'install', 'postinstall', 'prepare'];
     expect(scripts.filter((name) => name in manifest.scripts)).toEqual([]);
-    // Where there is a binding.gyp in the package's folder, npm adds a script of its own. "gypfile": false forbids that,
-    // but a lock file does not record it, and "npm ci" goes by the lock file.
+    // If a package has a binding.gyp in its folder, npm adds an install script. "gypfile": false forbids that, but a lock
+    // file does not record it, and "npm ci" uses the lock file.
     expect(existsSync(join(root, 'binding.gyp'))).toBe(false);
     expect(faultsOf(['binding.gyp'])).toContain('nobody needs binding.gyp');
     expect(manifest.gypfile).toBe(false);
   });
 
-  it('is of the version that the addon is compared with', () => {
+  it('has the version that the addon is compared with', () => {
     expect(manifest.version).toBe(version);
   });
 });
@@ -97,19 +97,19 @@ describe('the bundled command', () => {
     const foreign = specifiers.filter(
       (of) => !/^(node:\w+|\.\.\/[\w/-]+\.js|\.\/[\w-]+\.mjs)$/.test(of),
     );
-    // What was CommonJS names Node's own modules without the prefix.
+    // Packages that were CommonJS import the modules of Node without the prefix.
     expect(foreign.filter((of) => !/^(events|readline|module|util|tty)$/.test(of))).toEqual([]);
   });
 
-  it('has the library once: an error of the library is the same class to both', () => {
+  it('does not contain the library, but imports it, so that the classes of errors are the same', () => {
     expect(code.some((text) => /class ForebayError\b/.test(text))).toBe(false);
     expect(code.some((text) => text.includes('"../errors.js"'))).toBe(true);
   });
 
-  it('lists the packages that are in it, with their licences', () => {
+  it('lists the packages that it contains, with their licences', () => {
     const page = readFileSync(join(folder, 'LICENSES.md'), 'utf8');
     const packages = [...page.matchAll(/^\| (\S+) \| [\d.]+ \| (\S.*?) \|/gm)].map((row) => row[1]);
-    // What src/cli and src/report import, and some of what those bring.
+    // The packages that src/cli and src/report import, and some of their dependencies.
     for (const name of ['commander', 'cli-progress', 'echarts', 'zrender', 'fast-png', 'fflate']) {
       expect(packages).toContain(name);
     }
@@ -122,7 +122,7 @@ describe('the bundled command', () => {
   });
 });
 
-describe('the list of what a user needs', () => {
+describe('the check of the files in the package', () => {
   const needed = [
     ...[
       'package.json',
@@ -145,7 +145,7 @@ describe('the list of what a user needs', () => {
     'native/vendor/node/include/node/node_api.h',
   ];
 
-  it('is content with a file of each kind', () => {
+  it('accepts a package with a file of each kind', () => {
     expect(faultsOf(needed)).toEqual([]);
   });
 
@@ -159,11 +159,11 @@ describe('the list of what a user needs', () => {
     'dist/cli/assets/Comic.ttf',
     'tools/build.mjs',
     'node_modules/echarts/index.js',
-  ])('wants no %s', (file) => {
+  ])('refuses %s', (file) => {
     expect(faultsOf([...needed, file])).toEqual([`nobody needs ${file}`]);
   });
 
-  it.each(needed)('misses %s', (file) => {
+  it.each(needed)('notices that %s is missing', (file) => {
     expect(faultsOf(needed.filter((other) => other !== file))).toHaveLength(1);
   });
 });
@@ -174,15 +174,15 @@ describe('links between pages of the package', () => {
   it.each([
     ['README.md', '[a](docs/guides/a.md), [b](examples), ![p](docs/pictures/p.svg)'],
     ['docs/guides/a.md', '[r](../../README.md#part), ![p](../pictures/p.svg), [web](https://x.y)'],
-  ])('lead to files and folders that are in it: %s', (page, text) => {
+  ])('are accepted if they lead to files and folders of the package: %s', (page, text) => {
     expect(brokenLinks({ [page]: text }, paths)).toEqual([]);
   });
 
-  it.each(['docs/guides/b.md', 'src/index.ts', '../other'])('are broken to %s', (link) => {
+  it.each(['docs/guides/b.md', 'src/index.ts', '../other'])('are refused to %s', (link) => {
     expect(brokenLinks({ 'README.md': `[x](${link})` }, paths)).toEqual([`README.md: ${link}`]);
   });
 
-  it('are of a repository that package.json names, so that npm can resolve them', () => {
+  it('can be resolved by npm, because package.json names the repository', () => {
     expect(manifest.repository?.url).toMatch(/^git\+https:\/\/.*\.git$/);
   });
 });

@@ -1,9 +1,9 @@
-"""Applies and changes, with a framework that users have, a net that forebay saved: for python.test.ts.
+"""Applies a net that forebay saved, and changes it, with NumPy or PyTorch. python.test.ts runs this.
 
     apply.py numpy|torch READ WRITE
 
-READ holds a float32 net of one layer with its input x, a float64 one with x64, and int32 labels. WRITE gets their
-outputs, the labels plus 1 with one that is the largest int32, and the net after a step.
+READ holds a float32 net of one layer with its input x, a float64 net with x64, and int32 labels. WRITE gets the outputs
+of both nets, the labels plus 1 (the last one is the largest int32), and the float32 net after a step.
 """
 
 import sys

@@ -1,4 +1,4 @@
-/** Files that are written off the JavaScript thread: what is there before, meanwhile and after. */
+/** Files that are written off the JavaScript thread: their content before, during and after the write. */
 
 import { spawnSync } from 'node:child_process';
 import {
@@ -32,20 +32,20 @@ const bytes = (text: string) => new TextEncoder().encode(text);
 const content = () => readFileSync(file, 'utf8');
 
 describe('a file that is written in the background', () => {
-  it('is its parts, one after another, and nothing is left beside it', async () => {
+  it('holds its parts one after another, and leaves no other file behind', async () => {
     await writeInBackground(file, [bytes('one '), bytes(''), bytes('two')]);
     expect(content()).toBe('one two');
     expect(readdirSync(folder)).toEqual(['it']);
   });
 
-  it('may be larger than one piece that is written', async () => {
+  it('may be larger than the pieces that are written at a time', async () => {
     const large = new Uint8Array(2 ** 24 + 5);
     for (let index = 0; index < large.length; index += 4099) large[index] = index;
     await writeInBackground(file, [bytes('x'), large]);
     expect(Buffer.compare(readFileSync(file).subarray(1), large)).toBe(0);
   });
 
-  it('is the old one until it is the new one', async () => {
+  it('keeps the old content until the new content is complete', async () => {
     writeFileSync(file, 'old');
     const before = statSync(file).ino;
     const write = writeInBackground(file, [bytes('new')]);
@@ -55,8 +55,8 @@ describe('a file that is written in the background', () => {
     expect(statSync(file).ino).not.toBe(before);
   });
 
-  it('is what was asked for last, though nobody waits', async () => {
-    // Many times as much as the others, so that it would be done after them.
+  it('holds the content of the last call, even if the writes are not awaited one by one', async () => {
+    // The large writes take much longer, so that they would end after the small ones.
     const large = new Array<Uint8Array>(16).fill(new Uint8Array(2 ** 21));
     const writes = [large, [bytes('second')], large, [bytes('last')]].map((parts) => {
       return writeInBackground(file, parts);
@@ -66,7 +66,7 @@ describe('a file that is written in the background', () => {
     expect(readdirSync(folder)).toEqual(['it']);
   });
 
-  it('stays who may read it, and where a link leads', async () => {
+  it('keeps its permissions, and a symbolic link to it stays a link', async () => {
     const link = join(folder, 'link');
     writeFileSync(file, 'old');
     chmodSync(file, 0o666);
@@ -77,7 +77,7 @@ describe('a file that is written in the background', () => {
     expect(readdirSync(folder).sort()).toEqual(['it', 'link']);
   });
 
-  it('that cannot be written is a FormatError, and the next one is written all the same', async () => {
+  it('throws a FormatError if it cannot be written, and the next write succeeds', async () => {
     mkdirSync(file);
     const refused = writeInBackground(file, [bytes('x')]);
     const after = refused.catch(() => rmSync(file, { recursive: true }));
@@ -89,9 +89,9 @@ describe('a file that is written in the background', () => {
     expect(content()).toBe('y');
   });
 
-  it('leaves the old one and nothing else when it fails halfway', async () => {
+  it('keeps the old content and leaves no other file if the write fails halfway', async () => {
     writeFileSync(file, 'old');
-    // The second part cannot be written: a stand-in for a disk that is full.
+    // The second part cannot be written. This stands in for a full disk.
     const parts = [bytes('new'), { length: 1, subarray: () => 3 }];
     await expect(writeInBackground(file, parts as never)).rejects.toBeInstanceOf(FormatError);
     expect(content()).toBe('old');
@@ -103,7 +103,7 @@ describe('temporary files', () => {
   const gone = spawnSync(process.execPath, ['-e', '']).pid;
   const names = (...pids: number[]) => pids.map((pid) => `it.${pid}.00c0ffee.tmp`);
 
-  it('of processes that are gone are removed; those of others are not touched', async () => {
+  it('of processes that have ended are removed; all others are kept', async () => {
     const living = [...names(process.ppid), ...names(process.pid)];
     const foreign = [`it2.${gone}.00c0ffee.tmp`, `it.${gone}.tmp`, `it.${gone}.00c0ffee.tmp.bak`];
     for (const name of [...names(gone), ...living, ...foreign]) {
@@ -113,7 +113,7 @@ describe('temporary files', () => {
     expect(readdirSync(folder).sort()).toEqual(['it', ...living, ...foreign].sort());
   });
 
-  it('of an earlier process of our own id are removed: in a container all have one', async () => {
+  it('of an earlier process with our process id are removed (in a container, ids repeat)', async () => {
     const [ours] = names(process.pid) as [string];
     writeFileSync(join(folder, ours), '');
     const yesterday = Date.now() / 1000 - 86_400;
@@ -124,7 +124,7 @@ describe('temporary files', () => {
 });
 
 describe('assertWritable', () => {
-  it('says beforehand that there is no such folder, and makes no file', async () => {
+  it('refuses a folder that does not exist, and creates no file', async () => {
     const nowhere = join(folder, 'no', 'where');
     await expect(assertWritable(nowhere)).rejects.toThrow(
       new FormatError(

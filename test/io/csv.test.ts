@@ -1,4 +1,4 @@
-/** CSV files: what they are read as, and what is refused, with line and column. */
+/** CSV files: the tensors that they give, and the errors, which name the line and the character. */
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -34,13 +34,13 @@ const arrays = (tensors: ReturnType<typeof loadCsv>) =>
   );
 
 describe('a table', () => {
-  it('is a tensor for each column, named by the header', () => {
+  it('gives a tensor for each column, named by the header', () => {
     const tensors = read('height,width\n1,2\n3.5,-4e1\n');
     expect(arrays(tensors)).toEqual({ height: [[2], [1, 3.5]], width: [[2], [2, -40]] });
     expect(tensors.height?.dtype).toBe('float32');
   });
 
-  it('gives chosen columns, in any order and number, as named tensors of any dtype', () => {
+  it('gives the selected columns as named tensors of any dtype, in any order', () => {
     const text = 'id,a,b,label\nx1,1,2,0\nx2,3,4,9\n';
     const tensors = read(text, {
       columns: { x: ['b', 'a'], y: 'label', first: [1], none: [] },
@@ -67,7 +67,7 @@ describe('a table', () => {
     });
   });
 
-  it('may have no header, other marks, a byte order mark, and lines of either kind', () => {
+  it('may have no header, another separator and quote, a byte order mark, and LF or CRLF', () => {
     expect(arrays(read('1;2\r\n3;4', { header: false, separator: ';' }))).toEqual({
       0: [[2], [1, 3]],
       1: [[2], [2, 4]],
@@ -83,7 +83,7 @@ describe('a table', () => {
     });
   });
 
-  it('may quote separators, ends of lines and quotes, in columns that are not numbers', () => {
+  it('may have quoted separators, line ends and quotes in columns that are not read', () => {
     const text = '"na""me",ключ\r\n"a, ""b""\r\nc",1\r\n"",2\r\n""""," 3 "\r\n';
     expect(arrays(read(text, { columns: { x: 'ключ' } }))).toEqual({ x: [[3], [1, 2, 3]] });
     expect(refusal(text)).toBe(
@@ -94,7 +94,7 @@ describe('a table', () => {
     );
   });
 
-  it('may have no rows, or a column alone, whose empty lines are missing values', () => {
+  it('may have no rows, or a single column, whose empty lines are missing values', () => {
     expect(arrays(read('a,b\n'))).toEqual({ a: [[0], []], b: [[0], []] });
     expect(arrays(read('a\n1\n\n3\n', { fill: -1 }))).toEqual({ a: [[3], [1, -1, 3]] });
     expect(refusal('a\n1\n\n3\n')).toBe(
@@ -102,7 +102,7 @@ describe('a table', () => {
     );
   });
 
-  it('may lack values, when something is given to fill in', () => {
+  it('may lack values, if a fill is given', () => {
     const text = 'a,b\n,NA\n1, \n';
     expect(refusal(text)).toBe(
       'line 2, character 1: a value is missing in column "a"; give a fill',
@@ -114,7 +114,7 @@ describe('a table', () => {
     );
   });
 
-  it('has numbers of these forms and no others', () => {
+  it('accepts numbers of these forms and no others', () => {
     const good = ['0', '-0', '+1', '1.', '.5', '1e3', '-1.5E-3', 'nan', 'Inf', '-infinity', ' 7 '];
     const values = [0, -0, 1, 1, 0.5, 1000, -0.0015, NaN, Infinity, -Infinity, 7];
     const options = { header: false, dtype: 'float64' } as const;
@@ -132,8 +132,8 @@ describe('a table', () => {
     }
   });
 
-  it('may be longer than the window through which it is read', () => {
-    // Fields of every length, so that one lies across each end of the window.
+  it('may be longer than the buffer that it is read through', () => {
+    // Fields of every length, so that a field crosses each end of the buffer.
     const rows = Array.from({ length: 60_000 }, (_, row) => `${row},"${' '.repeat(row % 67)}7"`);
     const text = `row,rest\n${rows.join('\n')}`;
     expect(text.length).toBeGreaterThan(2 ** 21);
@@ -144,9 +144,9 @@ describe('a table', () => {
     expect(refusal(`${text},`)).toMatch(/^line 60001, character \d+: expected 2 fields/);
   });
 
-  it('is the one that was written, whatever it was', () => {
+  it('gives the names and numbers that were written, for random tables', () => {
     const number = fc.double({ noDefaultInfinity: true });
-    // Spaces around a name are not part of it, and a first record of numbers alone is data.
+    // Spaces around a name are not part of it. A first record that holds only numbers is data.
     const text = fc
       .string({ unit: 'grapheme' })
       .map((value) => `x${value.replace('\r', '').trim()}`);
@@ -165,7 +165,7 @@ describe('a table', () => {
           dtype: 'float64',
         });
         expect(Object.entries(tensors).map(([name, { data }]) => [name, [...data]])).toEqual(
-          // An integer index comes first among the keys of an object.
+          // JavaScript puts keys that are integers first.
           Object.entries(
             Object.fromEntries(
               names.map((name, at) => [name, rows.map((row) => (row[at] as number) + 0)]),
@@ -178,7 +178,7 @@ describe('a table', () => {
   });
 });
 
-describe('a file that is no table', () => {
+describe('a file that is not a valid table is refused', () => {
   it.each<[string, string | Uint8Array, string]>([
     ['is empty', '', 'expected a header, but the file is empty'],
     [
@@ -230,7 +230,7 @@ describe('a file that is no table', () => {
     expect(refusal(content)).toBe(message);
   });
 
-  it('because it lacks a column that is asked for', () => {
+  it('because it lacks a requested column', () => {
     expect(refusal('a,b\n', { columns: { x: ['a', 'c'] } })).toBe(
       'there is no column "c" (there are 2: "a", "b")',
     );
@@ -239,7 +239,7 @@ describe('a file that is no table', () => {
     );
   });
 
-  it('because it is no file', () => {
+  it('because it does not exist or is not a path', () => {
     expect(errorOf(() => loadCsv(join(folder, 'none'))).message).toContain('there is no such file');
     expect(errorOf(() => loadCsv('')).message).toContain('expected the path of a file');
     expect(errorOf(() => parseCsv(7 as never)).message).toContain(
@@ -248,7 +248,7 @@ describe('a file that is no table', () => {
   });
 });
 
-describe('an option', () => {
+describe('an option of the wrong type or value', () => {
   it.each<[string, CsvOptions, string]>([
     ['a separator', { separator: ',,' }, 'separator must be one ASCII character'],
     ['a separator that ends lines', { separator: '\n' }, 'separator must be one ASCII character'],
@@ -261,11 +261,11 @@ describe('an option', () => {
     ['a column', { columns: { x: [-1] } }, 'the name of a column, or its index'],
     ['a dtype', { dtype: 'int64' as never }, "dtype must be one of 'float32'"],
     [
-      'the dtype of nothing',
+      'the dtype of a tensor that is not read',
       { columns: { x: 0 }, dtype: { y: 'int32' } },
       "a dtype is given for 'y'",
     ],
-  ])('that is no sound one is refused: %s', (_, options, message) => {
+  ])('is refused: %s', (_, options, message) => {
     const error = errorOf(() => parseCsv('1\n', options));
     expect(['ValueError', 'DTypeError']).toContain(error.name);
     expect(error.message).toContain(message);
@@ -297,7 +297,7 @@ describe('names of columns', () => {
     expect(refusal(text)).toBe(message);
   });
 
-  it('are trimmed as values are, in the file and in what is asked for', () => {
+  it('are trimmed like values, in the file and in the option', () => {
     const text = ' a ,"b "\n 1 ," 2 "\n';
     expect(Object.keys(read(text))).toEqual(['a', 'b']);
     expect(arrays(read(text, { columns: ['b', ' a'] }))).toEqual({
@@ -307,7 +307,7 @@ describe('names of columns', () => {
     expect(refusal('a, a\n')).toContain('are both named "a"');
   });
 
-  it('are not made of a first record of numbers, unless the caller says so', () => {
+  it('are not read from a first record of numbers, unless header is true', () => {
     for (const text of ['1,2\n3,4\n', '1, nan\n3,4\n', '"1",\n3,4\n']) {
       const tensors = read(text, { fill: 0 });
       expect(Object.keys(tensors), text).toEqual(['0', '1']);
@@ -325,20 +325,20 @@ describe('names of columns', () => {
   });
 
   it.each<[string, string, CsvOptions, string[]]>([
-    ['a mark of a comment and a space', '# a,b\n1,2\n', {}, ['a', 'b']],
-    ['a mark alone', '#a,b\n1,2\n', {}, ['a', 'b']],
-    ['a mark before a tab', '# a\tb\n1\t2\n', { separator: '\t' }, ['a', 'b']],
-    ['a mark before spaces that separate', '# a b\n1 2\n', { separator: ' ' }, ['a', 'b']],
-    ['a mark before numbers', '# 1,2\n3,4\n', {}, ['1', '2']],
-    ['a byte order mark first', '\ufeff# a,b\n1,2\n', { header: true }, ['a', 'b']],
-    ['a column that is named so', '#,b\n1,2\n', {}, ['#', 'b']],
-    ['a column that is named so, alone', '# \n1\n', {}, ['#']],
-    ['a mark that separates', '#a\n1#2\n', { separator: '#' }, ['', 'a']],
-  ])('lose %s', (_, text, options, names) => {
+    ['"# " is dropped', '# a,b\n1,2\n', {}, ['a', 'b']],
+    ['"#" is dropped', '#a,b\n1,2\n', {}, ['a', 'b']],
+    ['it is dropped if tabs separate', '# a\tb\n1\t2\n', { separator: '\t' }, ['a', 'b']],
+    ['it is dropped if spaces separate', '# a b\n1 2\n', { separator: ' ' }, ['a', 'b']],
+    ['it is dropped before numbers', '# 1,2\n3,4\n', {}, ['1', '2']],
+    ['it is dropped after a byte order mark', '\ufeff# a,b\n1,2\n', { header: true }, ['a', 'b']],
+    ['it is kept as the name of a column', '#,b\n1,2\n', {}, ['#', 'b']],
+    ['it is kept as the name of the only column', '# \n1\n', {}, ['#']],
+    ['it may be the separator', '#a\n1#2\n', { separator: '#' }, ['', 'a']],
+  ])('may follow the comment mark of NumPy: %s', (_, text, options, names) => {
     expect(Object.keys(read(text, options)).sort()).toEqual([...names].sort());
   });
 
-  it('that are said not to be there keep the mark, as a value', () => {
+  it('are not read if header is false: a first "#" is then part of a value', () => {
     expect(refusal('# 1\n2\n', { header: false })).toBe(
       'line 1, character 1: expected a number in column 1, but found "# 1"',
     );
@@ -346,7 +346,7 @@ describe('names of columns', () => {
 });
 
 describe('empty lines of one column', () => {
-  it('are no rows at the end of the file, and missing values between two rows', () => {
+  it('are ignored at the end of the file, and are missing values between two rows', () => {
     for (const text of ['a\n1\n\n', 'a\n1\n\n\n\r\n', 'a\n1\n']) {
       expect(arrays(read(text)), JSON.stringify(text)).toEqual({ a: [[1], [1]] });
     }
@@ -361,7 +361,7 @@ describe('empty lines of one column', () => {
   });
 });
 
-describe('options of a table', () => {
+describe('unknown options and wrong columns', () => {
   it.each<[object, string]>([
     [{ delimiter: ';' }, "parseCsv: there is no option 'delimiter'; did you mean 'separator'?"],
     [{ sep: ';' }, "did you mean 'separator'?"],
@@ -371,7 +371,7 @@ describe('options of a table', () => {
       'the name of a column, or its index from 0, but received null',
     ],
     [{ columns: new Map() }, 'columns must be a list of columns, or a record of them'],
-  ])('refuse %j', (options, message) => {
+  ])('are refused: %j', (options, message) => {
     const error = errorOf(() => parseCsv('a\n1\n', options as never));
     expect([error.name, error.message]).toEqual(['ValueError', expect.stringContaining(message)]);
   });

@@ -1,4 +1,4 @@
-/** Files that are not what they claim to be: each is refused, in words, before it costs memory. */
+/** Damaged and invalid safetensors files: each is refused with a clear error, before memory is allocated for it. */
 
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
@@ -17,7 +17,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** A file of a header and so many bytes of data. */
+/** Writes a file of a header and so many zero bytes of data. */
 function write(header: string | Uint8Array, dataBytes = 0, length?: bigint): void {
   const json = Buffer.from(header);
   const bytes = Buffer.alloc(8 + json.length + dataBytes);
@@ -37,7 +37,7 @@ const entry = (shape: string, offsets: string, dtype = '"F32"') =>
   `{"dtype":${dtype},"shape":${shape},"data_offsets":${offsets}}`;
 
 describe('a header', () => {
-  it('that is sound is read, in any order and with any white space', () => {
+  it('that is valid is read, in any order and with any white space', () => {
     write(
       ` {"b" : ${entry('[1]', '[ 4 , 8 ]')},\n "a":{"data_offsets":[0,4],"shape":[],"dtype":"I32"} }\t `,
       8,
@@ -49,14 +49,14 @@ describe('a header', () => {
 
   it.each<[string, string, string, number?]>([
     ['is empty', '', "at byte 8: expected '{', but found the end of the header"],
-    ['is no object', '[]', 'at byte 8: expected \'{\', but found "["'],
+    ['is not an object', '[]', 'at byte 8: expected \'{\', but found "["'],
     ['starts with a byte order mark', '\ufeff{}', "at byte 8: expected '{'"],
     ['does not end', '{', "at byte 9: expected '\"', but found the end of the header"],
-    ['goes on', '{} {}', 'at byte 11: expected the end, but found "{"'],
-    ['has a comma too many', `{"a":${entry('[0]', '[0,0]')},}`, 'expected \'"\', but found "}"'],
-    ['has a colon too few', '{"a" {}}', 'at byte 13: expected \':\', but found "{"'],
+    ['has text after its end', '{} {}', 'at byte 11: expected the end, but found "{"'],
+    ['has a trailing comma', `{"a":${entry('[0]', '[0,0]')},}`, 'expected \'"\', but found "}"'],
+    ['lacks a colon', '{"a" {}}', 'at byte 13: expected \':\', but found "{"'],
     ['has a string without an end', '{"a', 'at byte 9: this string does not end'],
-    ['has a string that ends in its escape', '{"a\\', 'at byte 9: this string does not end'],
+    ['has a string that ends in an escape', '{"a\\', 'at byte 9: this string does not end'],
     ['has a bad escape', '{"\\x":{}}', 'at byte 9: expected a JSON string'],
     ['has a line break in a string', '{"a\nb":{}}', 'at byte 9: expected a JSON string'],
     [
@@ -74,9 +74,9 @@ describe('a header', () => {
       '{"__metadata__":{},"__metadata__":{}}',
       'the key "__metadata__" appears twice',
     ],
-    ['gives one metadatum twice', '{"__metadata__":{"a":"","a":""}}', 'the key "a" appears twice'],
+    ['repeats a key of metadata', '{"__metadata__":{"a":"","a":""}}', 'the key "a" appears twice'],
     [
-      'has metadata that are no strings',
+      'has metadata that are not strings',
       '{"__metadata__":{"a":1}}',
       'at byte 29: expected \'"\', but found "1"',
     ],
@@ -96,7 +96,7 @@ describe('a header', () => {
       4,
     ],
     [
-      'has a key that does not end',
+      'has a value that does not end',
       '{"a":{"dtype":"F32","strides":[1,{"x":[]}',
       "expected ',' or ']', but found the end of the header",
     ],
@@ -139,7 +139,7 @@ describe('a header', () => {
       "expected ',' or ']', but found \".\"",
       4,
     ],
-    ['has a size with a zero before it', `{"a":${entry('[01]', '[0,4]')}}`, 'but found 01', 4],
+    ['has a size with a leading zero', `{"a":${entry('[01]', '[0,4]')}}`, 'but found 01', 4],
     [
       'has a size past 2^53',
       `{"a":${entry('[9007199254740992]', '[0,4]')}}`,
@@ -152,12 +152,12 @@ describe('a header', () => {
       'takes 73786976294838206464 bytes, but its data_offsets are [0, 0]',
     ],
     [
-      'has an overflow that comes out as 0',
+      'has sizes whose product overflows to 0',
       `{"a":${entry(`[${new Array(8).fill(2 ** 32)}]`, '[0,0]')}}`,
       'bytes, but its data_offsets are [0, 0]',
     ],
     [
-      'has an overflow beside an empty axis',
+      'has sizes that overflow, and an empty axis',
       `{"a":${entry(`[${new Array(30).fill(2 ** 52)},0]`, '[0,0]')}}`,
       'larger than any memory',
     ],
@@ -193,7 +193,7 @@ describe('a header', () => {
       8,
     ],
     [
-      'leaves data over',
+      'does not cover all of the data',
       `{"a":${entry('[1]', '[0,4]')}}`,
       'expected the end of the file after 4 bytes of data, but 3 more follow',
       7,
@@ -203,7 +203,7 @@ describe('a header', () => {
     expect(refusal()).toContain(message);
   });
 
-  it('that is not UTF-8 is refused, with the first byte that is not', () => {
+  it('that is not UTF-8 is refused; the error names the first wrong byte', () => {
     write(Buffer.concat([Buffer.from('{"é'), Buffer.from([0xc3, 0x28]), Buffer.from('":{}}')]));
     expect(refusal()).toBe('at byte 12: the header is not UTF-8');
   });
@@ -221,20 +221,20 @@ describe('a header', () => {
     expect(refusal()).toContain('is 18446744073709551615, but the format allows 100000000');
     write('{}', 0, 90_000_000n);
     truncateSync(file, 90_000_008);
-    // Zeros: a header of the greatest length costs no more than its reading.
+    // A header of zeros: a very long header costs no more than reading it.
     expect(refusal()).toContain('at byte 10: expected the end, but found');
   });
 });
 
 describe('a file', () => {
-  it('that is shorter than any is refused', () => {
+  it('that is too short for the length of a header is refused', () => {
     writeFileSync(file, '1234567');
     expect(refusal()).toBe(
       "truncated: expected the 8 bytes of a header's length at byte 0, but the file ends after 7",
     );
   });
 
-  it('that is none is refused', () => {
+  it('that is missing or a folder is refused', () => {
     const missing = join(folder, 'missing');
     expect(errorOf(() => load(missing)).message).toBe(
       `${missing}: expected a file, but there is no such file`,
@@ -246,7 +246,7 @@ describe('a file', () => {
   });
 
   it.skipIf(process.platform === 'win32')(
-    'that is a pipe is refused at once, not waited for',
+    'that is a pipe is refused at once, without waiting for it',
     () => {
       const pipe = join(folder, 'pipe');
       spawnSync('mkfifo', [pipe]);
@@ -256,7 +256,7 @@ describe('a file', () => {
     },
   );
 
-  it('cut off anywhere is refused, and the parameters keep their values', () => {
+  it('that is cut off at any byte is refused, and the parameters keep their values', () => {
     save(file, { a: tensor([1, 2]), b: tensor([[3, 4, 5]]) }, { metadata: { x: 'y' } });
     const bytes = readFileSync(file);
     const a = parameter('a', [8, 9]);
@@ -270,7 +270,7 @@ describe('a file', () => {
     expect(a.value.toArray()).toEqual([8, 9]);
   });
 
-  it('with damaged bytes is refused with a FormatError, or is a file all the same', () => {
+  it('with damaged bytes is refused with a FormatError, if it is not still valid', () => {
     save(file, { weight: tensor([1, 2]), bias: tensor([[3, 4, 5]]) }, { metadata: { x: 'y' } });
     const bytes = readFileSync(file);
     const header = 8 + Number(bytes.readBigUInt64LE(0));

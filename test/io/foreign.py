@@ -2,9 +2,10 @@
 
     foreign.py FOLDER
 
-batch-norm.safetensors: the state of a torch.nn.BatchNorm1d(2), with its int64. types.safetensors: an array of every type
-that safetensors 0.8.0 has, those of 8 bits with all of their values. types.npz, savetxt*.txt: what NumPy writes. And
-types.json: the values of those in types.safetensors, as PyTorch has them in float64. Made with PyTorch 2.15, safetensors 0.8.0 and NumPy 2.4.
+batch-norm.safetensors: the state of a torch.nn.BatchNorm1d(2), with its int64 count. types.safetensors: an array of
+every type of safetensors 0.8.0; the 8-bit floats have all of their values. types.json: the values of types.safetensors,
+converted to float64 by PyTorch. types.npz, savetxt*.txt and savetxt-comma.csv: files that NumPy writes. Made with
+PyTorch 2.15, safetensors 0.8.0 and NumPy 2.4.
 """
 
 import json
@@ -61,7 +62,7 @@ assert all(name in (code, 'large') for name, code in codes.items()), codes
 
 def numbers(tensor):
     flat = tensor.to(torch.float64).flatten().tolist()
-    # JSON has neither NaN nor infinities, and JavaScript reads -0 from '-0' alone.
+    # JSON has neither NaN nor infinities, and does not keep the sign of -0.0 as Python writes it.
     return [value if numpy.isfinite(value) and str(value) != '-0.0' else str(value) for value in flat]
 
 

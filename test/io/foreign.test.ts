@@ -1,4 +1,4 @@
-/** Files of PyTorch's and NumPy's world (made by foreign.py): each type of elements is read, or named and left out. */
+/** Files written by PyTorch and NumPy (made by foreign.py). Each element type is read, or skipped by name. */
 
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -33,7 +33,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** A safetensors file of one tensor's entry and data, by hand. */
+/** Writes a safetensors file with these members in its header and so many zero bytes of data. */
 function written(members: string, dataBytes: number): string {
   const json = Buffer.from(`{${members}}`);
   const length = Buffer.alloc(8);
@@ -45,8 +45,8 @@ function written(members: string, dataBytes: number): string {
 
 const f32 = (others = '') => `"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]${others}}`;
 
-describe('the state of a BatchNorm of PyTorch', () => {
-  it('is read whole, the int64 count as int32', () => {
+describe('the state of a BatchNorm layer of PyTorch', () => {
+  it('is read completely, with the int64 count as int32', () => {
     const loaded = load(batchNorm);
     expect(Object.keys(loaded).sort()).toEqual([
       'bias',
@@ -75,7 +75,7 @@ describe('the state of a BatchNorm of PyTorch', () => {
   });
 });
 
-describe('each type of safetensors', () => {
+describe('an element type of safetensors', () => {
   const special: Record<string, number> = {
     nan: NaN,
     inf: Infinity,
@@ -90,7 +90,7 @@ describe('each type of safetensors', () => {
   });
 
   it.each(expected.filter(([name]) => name !== 'large'))(
-    '%s is what PyTorch reads',
+    '%s gives the values that PyTorch reads',
     (name, values) => {
       const dtype = name === 'F64' ? 'float64' : /F/.test(name) ? 'float32' : 'int32';
       const read = load(types, { only: [name] })[name] as Tensor;
@@ -100,7 +100,7 @@ describe('each type of safetensors', () => {
     },
   );
 
-  it('that forebay does not have is skipped by name, or refused where it is asked for', async () => {
+  it('that forebay does not have is skipped by name, and refused if it is requested', async () => {
     const others = { dtype: { large: 'float64' } } as const;
     const skipped: (readonly Skipped[])[] = [];
     const loaded = load(types, { ...others, onSkipped: (those) => void skipped.push(those) });
@@ -125,7 +125,7 @@ describe('each type of safetensors', () => {
     expect(error.message).toContain("[parameter 'C64'] is float32 [1], but the file has C64");
   });
 
-  it('may hold a number that int32 does not: it is refused by name, and widened when asked', () => {
+  it('may exceed the range of int32: that is refused by name, and read as float64 on request', () => {
     const error = errorOf(() => load(types, { only: ['large'] }));
     expect(error).toBeInstanceOf(FormatError);
     expect(error.message).toMatch(
@@ -138,7 +138,7 @@ describe('each type of safetensors', () => {
     expect(errorOf(() => load(types)).message).toContain("tensor 'large'");
   });
 
-  it('becomes the dtype that is asked for where its numbers fit', () => {
+  it('is converted to the requested dtype if its numbers fit', () => {
     const [dtype, only] = ['int32', ['F32']] as const;
     expect(load(types, { only: ['BOOL'], dtype: 'float32' }).BOOL).toEqual(tensor([1, 0, 1]));
     expect(load(types, { only: ['I32'], dtype: { I32: 'float64' } }).I32?.dtype).toBe('float64');
@@ -153,7 +153,7 @@ describe('each type of safetensors', () => {
     );
   });
 
-  it('that came after this reader is refused only where it is asked for', () => {
+  it('that is unknown is refused only if its tensor is requested', () => {
     const newer = `"n":{"dtype":"F5","shape":[3],"data_offsets":[4,6]}`;
     const file = written(`${f32()},${newer}`, 6);
     expect(Object.keys(load(file, { only: ['a'] }))).toEqual(['a']);
@@ -163,7 +163,7 @@ describe('each type of safetensors', () => {
     expect(errorOf(() => load(file, { only: ['n'] })).message).toBe(message);
   });
 
-  it('may have more axes than forebay, and is skipped then', () => {
+  it('in a tensor of more axes than forebay has is skipped', () => {
     const deep = `"d":{"dtype":"I8","shape":[${new Array(33).fill(1)}],"data_offsets":[4,5]}`;
     const skipped: Skipped[] = [];
     load(written(`${f32()},${deep}`, 5), { onSkipped: (those) => void skipped.push(...those) });
@@ -171,35 +171,32 @@ describe('each type of safetensors', () => {
   });
 });
 
-describe('what the reference implementation accepts', () => {
+describe('a header that the reference implementation', () => {
   it.each<[string, string]>([
-    ['null for no metadata', `"__metadata__": null ,${f32()}`],
-    ['no metadata in an object', `"__metadata__":{},${f32()}`],
-    [
-      'a key that it does not know',
-      f32(',"strides":[1, -2.5e3, {"x": [true, false, null, "]}"]}]'),
-    ],
+    ['null as metadata', `"__metadata__": null ,${f32()}`],
+    ['an empty object as metadata', `"__metadata__":{},${f32()}`],
+    ['an unknown key', f32(',"strides":[1, -2.5e3, {"x": [true, false, null, "]}"]}]')],
     ['values nested 120 deep', f32(`,"x":${'['.repeat(120)}${']'.repeat(120)}`)],
-  ])('%s is accepted', (_, members) => {
+  ])('accepts is accepted: %s', (_, members) => {
     const file = written(members, 4);
     expect(load(file)).toEqual({ a: tensor([0]) });
     expect(loadMetadata(file)).toEqual({});
   });
 
   it.each<[string, string, string]>([
-    ['metadata that are a number', `"__metadata__":3,${f32()}`, 'expected \'{\', but found "3"'],
+    ['a number as metadata', `"__metadata__":3,${f32()}`, 'expected \'{\', but found "3"'],
     [
-      'null among the metadata',
+      'null as a value of the metadata',
       `"__metadata__":{"a":null},${f32()}`,
       'expected \'"\', but found "n"',
     ],
-  ])('and %s, which it refuses, are refused', (_, members, message) => {
+  ])('refuses is refused: %s', (_, members, message) => {
     expect(errorOf(() => load(written(members, 4))).message).toContain(message);
   });
 });
 
 describe('an archive of NumPy', () => {
-  it('gives what is asked for, whatever else is in it', () => {
+  it('gives the requested arrays, whatever else it holds', () => {
     expect(loadNpz(arrays, { only: ['steps', 'weight'] })).toEqual({
       weight: tensor([[0.5, -1]]),
       steps: tensor(7, { dtype: 'int32' }),
@@ -209,7 +206,7 @@ describe('an archive of NumPy', () => {
     expect(weight.value.toArray()).toEqual([[0.5, -1]]);
   });
 
-  it('is read without the arrays that forebay does not have, which are named', () => {
+  it('is read without the arrays of unsupported types, which are reported by name', () => {
     const skipped: Skipped[] = [];
     const loaded = loadNpz(arrays, {
       dtype: { large: 'float64' },
@@ -238,9 +235,9 @@ describe('an archive of NumPy', () => {
 describe('options of loading', () => {
   it.each<[string, object, string]>([
     ['a misspelled name', { onyl: ['a'] }, "load: there is no option 'onyl'; did you mean 'only'?"],
-    ['what others call it', { keys: ['a'] }, "did you mean 'only'?"],
+    ['the name that other libraries use', { keys: ['a'] }, "did you mean 'only'?"],
     [
-      'one name alone',
+      'a name that is not in a list',
       { only: 'a' },
       'load: only must be a list of the names of tensors, or a regular',
     ],
@@ -258,7 +255,7 @@ describe('options of loading', () => {
     expect(error.message).toContain(message);
   });
 
-  it('refuse names that the file does not have, with those that it has', () => {
+  it('refuse names that the file does not have, and list those that it has', () => {
     expect(errorOf(() => load(batchNorm, { only: ['scale'] })).message).toMatch(
       /: there is no tensor 'scale' \(there are: '/,
     );
@@ -270,7 +267,7 @@ describe('options of loading', () => {
     );
   });
 
-  it('let through what a callback throws', () => {
+  it('let through an error that a callback throws', () => {
     const mine = new Error('mine');
     const onSkipped = () => {
       throw mine;
@@ -278,7 +275,7 @@ describe('options of loading', () => {
     expect(() => load(types, { only: /64$/, onSkipped })).toThrow(mine);
   });
 
-  it('may ask loadNpy for a dtype', () => {
+  it('include a dtype for loadNpy', () => {
     const file = join(folder, 'x.npy');
     const header = "{'descr': '<i8', 'fortran_order': True, 'shape': (1, 2), }".padEnd(117);
     const data = Buffer.alloc(16);

@@ -1,9 +1,10 @@
-"""Reads and writes safetensors files without forebay: for python.test.ts.
+"""Reads and writes safetensors files without forebay. python.test.ts runs this.
 
     interchange.py READ WRITE
 
-Prints what is in READ as JSON, and writes the same tensors to WRITE, in another order. Uses Python's
-`safetensors` where it is installed, beside a reader and a writer of a few lines from the format's text.
+Prints the contents of READ as JSON, and writes the same tensors to WRITE in another order. The reader and the writer
+are a few lines, written from the specification of the format. If the package `safetensors` is installed, it checks what
+the reader gives, and writes the file.
 """
 
 import json

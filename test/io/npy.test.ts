@@ -1,4 +1,4 @@
-/** .npy files by hand: what is written to the byte, and what is refused, in words. */
+/** .npy files written by hand: the exact bytes that saveNpy writes, and the errors of loadNpy. */
 
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -23,7 +23,7 @@ interface Parts {
   readonly data?: Uint8Array;
 }
 
-/** A file of a header and so many bytes of data, from the format's description. */
+/** Writes a file of a header and data, from the description of the format. */
 function write(
   header: string,
   { magic = '\x93NUMPY', version = '\x01\x00', length, data }: Parts = {},
@@ -59,7 +59,7 @@ describe('saveNpy', () => {
     expect(bytes.subarray(128).toString('hex')).toBe('01000000feffffff');
   });
 
-  it('takes what can be a tensor, a parameter, and nothing else', () => {
+  it('accepts a parameter or anything that `tensor` accepts, and nothing else', () => {
     const [w, wide] = [parameter('w', [[1, 2]]), new Float64Array([4])];
     for (const [value, dtype, nested] of [
       [3, 'float32', 3],
@@ -93,7 +93,7 @@ describe('saveNpy', () => {
 });
 
 describe('loadNpy', () => {
-  it('reads a sound header in other words', () => {
+  it('reads a valid header in another form', () => {
     const data = Buffer.of(0, 0, 0, 7, 0, 0, 0, 9);
     write(`{"shape" :(2L , 1L),'fortran_order':True , "descr":">i4"}   `, { data });
     expect(loadNpy(file)).toMatchObject({ dtype: 'int32', shape: [2, 1] });
@@ -102,7 +102,7 @@ describe('loadNpy', () => {
     expect(loadNpy(file).item()).toBe(1);
   });
 
-  it('reads more elements than are converted at a time', () => {
+  it('reads more elements than it converts at a time', () => {
     const values = Float32Array.from({ length: 300_000 }, (_, index) => index % 251);
     const data = Uint8Array.from(values);
     write(header("'|u1'", '(600, 500)'), { data });
@@ -131,16 +131,16 @@ describe('loadNpy', () => {
     ['no dtype', "{'shape': (), 'fortran_order': True}", 'the header at byte 10 has no descr'],
     ['no order', "{'shape': (), 'descr': '<f4'}", 'has no fortran_order'],
     ['no shape', "{'descr': '<f4', 'fortran_order': True}", 'has no shape'],
-    ['a number for an order', header("'<f4'", '()', '1'), 'expected True or False, but found "1"'],
-    ['a call for a shape', header("'<f4'", 'open(1)'), 'expected \'(\', but found "o"'],
+    ['a number as the order', header("'<f4'", '()', '1'), 'expected True or False, but found "1"'],
+    ['a call as the shape', header("'<f4'", 'open(1)'), 'expected \'(\', but found "o"'],
     [
       'a negative size',
       header("'<f4'", '(-1,)'),
       'expected a whole number from 0 to 2^53 - 1, but found "-"',
     ],
     ['a size past 2^53', header("'<f4'", '(9007199254740992,)'), 'found 9007199254740992'],
-    ['a size with a zero before it', header("'<f4'", '(01,)'), 'expected a whole number'],
-    ['a number that is no tuple', header("'<f4'", '(3)'), "expected ',' in a tuple of one"],
+    ['a size with a leading zero', header("'<f4'", '(01,)'), 'expected a whole number'],
+    ['a number instead of a tuple', header("'<f4'", '(3)'), "expected ',' in a tuple of one"],
     [
       '33 axes',
       header("'<f4'", `(${'1,'.repeat(33)})`),
@@ -152,14 +152,18 @@ describe('loadNpy', () => {
       'more elements than any memory holds',
     ],
     [
-      'an overflow that comes to nothing',
+      'an overflow times 0',
       header("'<f4'", `(${'4294967296,'.repeat(8)} 0)`),
       'than any memory holds',
     ],
-    ['a dtype in no order', header("'^f4'", '()'), 'dtype "^f4": expected one of f4, f8'],
-    ['a dtype of another width', header("'<i3'", '()'), 'dtype "<i3": expected one of'],
     [
-      'a dtype of a prototype',
+      'a dtype with an unknown byte order',
+      header("'^f4'", '()'),
+      'dtype "^f4": expected one of f4, f8',
+    ],
+    ['a dtype of an unknown width', header("'<i3'", '()'), 'dtype "<i3": expected one of'],
+    [
+      'a dtype named like a property of Object.prototype',
       header("'constructor'", '()'),
       'dtype "constructor": expected one of',
     ],
@@ -172,13 +176,13 @@ describe('loadNpy', () => {
     ['fields', header("[('a', '<f4')]", '(1,)'), 'at byte 20: the elements are structures'],
     ['a string with an escape', header("'\\x3c'", '()'), 'expected a string'],
     [
-      'elements too few',
+      'too few elements',
       header("'<f4'", '(2,)'),
       'truncated: expected 8 bytes of elements (float32, shape [2])',
       { data: Buffer.alloc(7) },
     ],
     [
-      'elements too many',
+      'too many elements',
       header("'<f4'", '(2,)'),
       '2 more bytes follow',
       { data: Buffer.alloc(10) },
@@ -213,7 +217,7 @@ describe('loadNpy', () => {
     expect(refusal()).toContain(message);
   });
 
-  it('refuses an element that does not fit in int32, with its byte', () => {
+  it('refuses an element that does not fit in int32, and names its byte', () => {
     const data = Buffer.alloc(16);
     data.writeBigInt64LE(-(2n ** 31n), 0);
     data.writeBigInt64LE(-(2n ** 31n) - 1n, 8);
@@ -224,7 +228,7 @@ describe('loadNpy', () => {
     );
   });
 
-  it('refuses a file that is cut off, wherever it is', () => {
+  it('refuses a file that is cut off at any byte', () => {
     saveNpy(file, [1, 2, 3]);
     const bytes = readFileSync(file);
     for (let length = 0; length < bytes.length; length++) {

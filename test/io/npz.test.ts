@@ -1,4 +1,4 @@
-/** .npz files by hand: archives that lie are refused, in words, before they cost memory. */
+/** .npz files changed by hand: invalid archives are refused with a clear error, before memory is allocated for them. */
 
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -25,7 +25,7 @@ function refusal(bytes: Uint8Array): string {
   return error.message.slice(file.length + 2);
 }
 
-/** The archive of two vectors, and where in it the records are. */
+/** An archive of two vectors, and the offsets of its records. */
 function archive(compress = false) {
   saveNpz(file, { a: tensor([1, 2]), b: tensor([3, 4]) }, { compress });
   const bytes = readFileSync(file);
@@ -40,7 +40,7 @@ function archive(compress = false) {
 }
 
 describe('saveNpz', () => {
-  it('writes what loadNpz reads, in the order given', () => {
+  it('writes tensors that loadNpz reads, in the given order', () => {
     const w = parameter('w', [[1, 2]]);
     for (const compress of [false, true]) {
       saveNpz(
@@ -62,7 +62,7 @@ describe('saveNpz', () => {
     expect(loadNpz(file)).toEqual({});
   });
 
-  it('writes equal bytes for equal tensors, and fewer when they are deflated', () => {
+  it('writes the same bytes for the same tensors, and fewer if they are compressed', () => {
     saveNpz(file, { x: Tensor.zeros([10_000]) });
     const once = readFileSync(file);
     saveNpz(file, { x: Tensor.zeros([10_000]) });
@@ -71,7 +71,7 @@ describe('saveNpz', () => {
     expect(readFileSync(file).length).toBeLessThan(1000);
   });
 
-  it('refuses names and options that are none', () => {
+  it('refuses invalid names and options', () => {
     expect(errorOf(() => saveNpz(file, { '\ud800': tensor(1) })).name).toBe('ValueError');
     expect(errorOf(() => saveNpz(file, { ['x'.repeat(65_532)]: tensor(1) })).name).toBe(
       'ValueError',
@@ -86,7 +86,7 @@ describe('saveNpz', () => {
 });
 
 describe('loadNpz(file, parameters)', () => {
-  it('writes to all of them, or to none', () => {
+  it('writes all of the parameters, or none', () => {
     saveNpz(file, { a: tensor([1, 2]), b: tensor([3, 4]) });
     const [a, c] = [parameter('a', [8, 9]), parameter('c', [8, 9])];
     expect(Object.keys(loadNpz(file, { a, b: c }))).toEqual(['a', 'b']);
@@ -108,7 +108,7 @@ describe('loadNpz(file, parameters)', () => {
 });
 
 describe('loadNpz refuses', () => {
-  it('a file that is cut off, wherever it is', () => {
+  it('a file that is cut off at any byte', () => {
     for (const compress of [false, true]) {
       const { bytes } = archive(compress);
       for (let length = 0; length < bytes.length; length++) refusal(bytes.subarray(0, length));
@@ -153,7 +153,7 @@ describe('loadNpz refuses', () => {
       /the name of this member is neither ASCII nor UTF-8/,
     ],
     [
-      'a member that is no .npy',
+      'a member that is not a .npy file',
       (a) => [central(48)(a), local(32)(a)].map((at) => a.bytes.writeUInt8(0x78, at)),
       /expected only .npy files as members, but the one at byte \d+ is "b.xpy"/,
     ],
@@ -162,7 +162,7 @@ describe('loadNpz refuses', () => {
       set(central(42), 0xfffffff0, 4),
       /member "b.npy" begins at byte 4294967280, but the directory begins at byte/,
     ],
-    ['two members in one place', (a) => set(central(42), 0, 4)(a), /they overlap/],
+    ['two members at the same offset', (a) => set(central(42), 0, 4)(a), /they overlap/],
     [
       'another signature',
       set(local(0), 0, 4),
@@ -170,12 +170,12 @@ describe('loadNpz refuses', () => {
     ],
     ['several disks', set(end(4), 1, 2), /the archive is split into several files/],
     [
-      'more members than fit',
+      'a number of members that the directory cannot hold',
       (a) => [8, 10].map((field) => set(end(field), 999, 2)(a)),
       /the directory is too short for 999 members/,
     ],
     [
-      'fewer members than there are',
+      'a number of members that is too small',
       (a) => [8, 10].map((field) => set(end(field), 1, 2)(a)),
       /expected the end of the directory after 1 members/,
     ],
@@ -185,23 +185,23 @@ describe('loadNpz refuses', () => {
       /the directory is stated to be at bytes 1 to \d+, but must end here/,
     ],
     [
-      'a zip64 record that is not there',
+      'a missing zip64 record',
       set(end(16), 0xffffffff, 4),
       /expected a zip64 locator \(0x07064b50\), but found/,
     ],
     [
-      'a zip64 size that is not there',
+      'a missing zip64 size',
       set(central(24), 0xffffffff, 4),
       /expected a zip64 field with a size or an offset, but there is none/,
     ],
-    ['a comment that is not there', set(end(20), 1, 2), /there is no record of a directory's end/],
+    ['a missing comment', set(end(20), 1, 2), /there is no record of a directory's end/],
   ])('%s', (_, damage, message) => {
     const made = archive();
     damage(made);
     expect(refusal(made.bytes)).toMatch(message);
   });
 
-  it('an archive behind something else', () => {
+  it('an archive with other bytes before it', () => {
     expect(refusal(Buffer.concat([Buffer.alloc(3), archive().bytes]))).toMatch(/must end here/);
   });
 
@@ -209,7 +209,7 @@ describe('loadNpz refuses', () => {
     ['more than it says', 135, /expected 135 bytes, as the directory says, but there are more/],
     ['less than it says', 137, /expected 137 bytes, as the directory says, but there are 136/],
     [
-      'what deflate cannot',
+      'more than deflate can produce',
       2 ** 31,
       /is stated to unpack from \d+ bytes to 2147483648, more than deflate can produce/,
     ],
@@ -220,7 +220,7 @@ describe('loadNpz refuses', () => {
     expect(refusal(bytes)).toMatch(message);
   });
 
-  it('a stream that is damaged, or ends before its bytes do', () => {
+  it('a deflate stream that is damaged, or that ends before its packed bytes', () => {
     const { bytes, locals } = archive(true);
     bytes.fill(0xff, (locals[1] as number) + 35, (locals[1] as number) + 40);
     expect(refusal(bytes)).toMatch(/member "b.npy" at byte \d+: not a valid deflate stream/);
@@ -238,7 +238,7 @@ describe('loadNpz refuses', () => {
     expect(refusal(whole)).toMatch(/expected \d+ packed bytes, but the stream ends after \d+/);
   });
 
-  it('a zip bomb, in little memory: a member of zeros that says it is small', () => {
+  it('a zip bomb without using much memory: a large member of zeros with a small stated size', () => {
     const bomb = [...zip([{ name: 'x.npy', parts: [new Uint8Array(64e6)] }], { compress: true })];
     const bytes = Buffer.concat(bomb);
     const centralAt = bytes.indexOf(Buffer.from('PK\x01\x02', 'latin1'));
@@ -250,7 +250,7 @@ describe('loadNpz refuses', () => {
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(16e6);
   });
 
-  it('members that share their bytes, each of which would unpack to much', () => {
+  it('members that share their packed bytes', () => {
     const { bytes, centrals, end: endAt } = archive(true);
     const entry = bytes.subarray(centrals[0], centrals[1]);
     const entries = Array.from({ length: 100 }, (_, index) => {
@@ -266,12 +266,12 @@ describe('loadNpz refuses', () => {
     expect(refusal(Buffer.concat(nested))).toMatch(/they overlap/);
   });
 
-  it('what is in a member, with its name', () => {
+  it('a member with invalid content, and names the member', () => {
     const made = [...zip([{ name: 'x.npy', parts: [Buffer.from('pickle')] }])];
     expect(refusal(Buffer.concat(made))).toMatch(/^x.npy: not a .npy file/);
   });
 
-  it('any change of one byte, or reads the same tensors', () => {
+  it('an archive with one changed byte, unless the tensors are still the same', () => {
     for (const compress of [false, true]) {
       const { bytes } = archive(compress);
       let refused = 0;
@@ -290,7 +290,7 @@ describe('loadNpz refuses', () => {
           refused++;
         }
       }
-      // Dates, versions and attributes may be anything.
+      // Dates, versions and attributes are not checked.
       expect(refused).toBeGreaterThan(0.7 * bytes.length);
     }
   });

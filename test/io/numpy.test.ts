@@ -1,4 +1,4 @@
-/** Files of NumPy: those that it writes, in all their forms, and what it makes of ours. */
+/** Files that NumPy writes, in all their forms, are loaded; NumPy reads the files that forebay saves. */
 
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -23,7 +23,7 @@ const script = fileURLToPath(new URL('numpy_interchange.py', import.meta.url));
 const python = ['python3', '/usr/bin/python3'].find(
   (command) => spawnSync(command, ['-c', 'import numpy']).status === 0,
 );
-if (python === undefined) console.log('NumPy: left out, for no python3 here has numpy');
+if (python === undefined) console.log('NumPy: left out, because no python3 here has numpy');
 
 type Described = [dtype: string, shape: number[], hex: string];
 const codes = { float32: '<f4', float64: '<f8', int32: '<i4' } as const;
@@ -55,7 +55,7 @@ describe.skipIf(python === undefined)('NumPy', () => {
     }
     saveNpz(join(folder, 'ours.npz'), tensors);
     saveNpz(join(folder, 'ours-deflated.npz'), tensors, { compress: true });
-    // As if all were larger than 4 GiB.
+    // In the zip64 form of archives larger than 4 GiB.
     writeAtomically(
       join(folder, 'ours-zip64.npz'),
       zip([{ name: 'x.npy', parts: [tensorFile()] }], { wideFrom: 0 }),
@@ -65,7 +65,7 @@ describe.skipIf(python === undefined)('NumPy', () => {
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-  it('reads what forebay saves, bit for bit', () => {
+  it('reads the files that forebay saves, bit for bit', () => {
     const expected = Object.fromEntries(
       Object.entries(tensors).map(([name, value]) => [name, described(value)]),
     );
@@ -77,7 +77,7 @@ describe.skipIf(python === undefined)('NumPy', () => {
     }
   });
 
-  it('writes what forebay loads: every type, byte order, memory order and version', () => {
+  it('writes files that forebay loads: every type, byte order, memory order and version', () => {
     const dtypes = { f2: 'float32', half: 'float32', f4: 'float32', bits: 'float32' } as const;
     const wide = ['f8', 'scalar'];
     const files = Object.entries(answer.written);
@@ -96,7 +96,7 @@ describe.skipIf(python === undefined)('NumPy', () => {
     }
   });
 
-  it.each(['stored', 'deflated', 'piped'])('writes the %s archives that forebay loads', (how) => {
+  it.each(['stored', 'deflated', 'piped'])('writes %s archives that forebay loads', (how) => {
     const loaded = loadNpz(join(folder, `${how}.npz`));
     expect(Object.keys(loaded)).toEqual(['one', 'two/é']);
     expect(loaded.one).toMatchObject({ dtype: 'int32', shape: [3] });
@@ -104,7 +104,7 @@ describe.skipIf(python === undefined)('NumPy', () => {
     expect(loaded['two/é']).toMatchObject({ dtype: 'float32', shape: [50, 50] });
   });
 
-  it('reads again what forebay loads again', () => {
+  it('and forebay read the same values from the archives that forebay saves', () => {
     for (const name of ['ours.npz', 'ours-deflated.npz']) {
       const again = Object.entries(loadNpz(join(folder, name)));
       expect(again.map(([key, value]) => [key, described(value)])).toEqual(
@@ -122,14 +122,14 @@ describe.skipIf(python === undefined)('NumPy', () => {
     ['fields', /the elements are structures/],
     ['wide', /dtype "<f16": the elements are floating-point numbers wider than float64/],
     ['large', /the int64 at byte 136 is 2147483648, but the limit of int32 is 2147483647/],
-  ])('writes %s, which forebay refuses by name', (name, message) => {
+  ])('writes %s, which forebay refuses with the reason', (name, message) => {
     const error = errorOf(() => loadNpy(join(folder, `${name}.npy`)));
     expect(error).toBeInstanceOf(FormatError);
     expect(error.message).toMatch(message);
   });
 });
 
-/** A .npy file of [1, 2] in float32, written from the format's description. */
+/** A .npy file of [1, 2] in float32, written from the description of the format. */
 function tensorFile(): Uint8Array {
   const text = "{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }".padEnd(117);
   const file = Buffer.alloc(128 + 8);

@@ -1,9 +1,9 @@
-"""Reads and writes .npy and .npz files with NumPy: for numpy.test.ts.
+"""Reads and writes .npy and .npz files with NumPy. numpy.test.ts runs this.
 
     numpy_interchange.py FOLDER
 
-Prints as JSON what is in FOLDER/ours.npy and FOLDER/ours*.npz, and writes files beside them: each of the
-arrays below in every byte order, memory order and version that NumPy writes.
+Prints the contents of FOLDER/*.npy and FOLDER/*.npz as JSON, and writes files into the same folder: each of the arrays
+below in every byte order, memory order and version that NumPy writes.
 """
 
 import io
@@ -60,7 +60,7 @@ numpy.savez_compressed(path('deflated.npz'), **values)
 
 
 class Pipe(io.BytesIO):
-    """Cannot go back, so that sizes follow the data."""
+    """A stream that cannot seek, so that zipfile writes the sizes after the data."""
 
     def seekable(self):
         return False
@@ -86,7 +86,7 @@ numpy.save(path('fields.npy'), numpy.array([(1, 2.0)], [('a', 'i4'), ('b', 'f4')
 numpy.save(path('wide.npy'), numpy.array([1], numpy.longdouble))
 numpy.save(path('large.npy'), numpy.array([1, 2**31]))
 
-# JSON has neither.
+# JSON has neither NaN nor infinities.
 for _, flat in written.values():
     flat[:] = [value if numpy.isfinite(value) else str(value) for value in flat]
 json.dump({'read': read, 'written': written}, sys.stdout)

@@ -1,4 +1,4 @@
-/** Saving under Node's permission model, which forbids fsync and fchmod, whatever is allowed. */
+/** Saving under the permission model of Node, which forbids fsync and fchmod even where writing is allowed. */
 
 import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -39,7 +39,7 @@ function allowed(writable: string, script: string, reading = '*'): unknown {
 }
 
 describe('under node --permission', () => {
-  it('all that saves works, whole or not at all, and keeps who may read it', () => {
+  it('every function that saves works, writes atomically and keeps the permissions of the file', () => {
     const files = ['a.safetensors', 'a.npy', 'a.npz', 'by hand', 'by fit'];
     for (const name of files) {
       writeFileSync(join(folder, name), 'old');
@@ -62,7 +62,7 @@ describe('under node --permission', () => {
     expect(load(join(folder, 'a.safetensors')).w?.toArray()).toEqual([[1]]);
   });
 
-  it('a folder that may not be written to is refused with what to allow', () => {
+  it('a folder that is not allowed is refused, and the error says what to allow', () => {
     const other = mkdtempSync(join(tmpdir(), 'forebay-permission-'));
     try {
       const said = allowed(
@@ -74,7 +74,7 @@ describe('under node --permission', () => {
       );
       const failure = [
         'FOREBAY_FORMAT',
-        expect.stringContaining('allow its folder by --allow-fs-read'),
+        expect.stringContaining('allow its folder with --allow-fs-read'),
       ];
       expect(said).toEqual([failure, failure]);
       expect(readdirSync(folder)).toEqual(['script.mjs']);
@@ -84,6 +84,6 @@ describe('under node --permission', () => {
   });
 });
 
-it('without it, what is saved is on the disk', () => {
+it('without --permission, saving flushes the file to disk', () => {
   expect(savesAreDurable()).toBe(true);
 });

@@ -24,9 +24,9 @@ import { randomTensor } from '../support.js';
 
 const script = fileURLToPath(new URL('interchange.py', import.meta.url));
 
-/** The first Python that has a module; Debian's packages are those of its own. */
+/** The first Python that has a module. The packages of Debian belong to /usr/bin/python3. */
 function pythonWith(module: string): string | undefined {
-  // Only looked for: to import PyTorch takes seconds.
+  // This finds the module without importing it, because importing PyTorch takes seconds.
   const look = `import importlib.util, sys; sys.exit(importlib.util.find_spec('${module}') is None)`;
   return ['python3', '/usr/bin/python3'].find((python) => {
     return spawnSync(python, ['-c', look], { stdio: 'ignore' }).status === 0;
@@ -43,7 +43,7 @@ const described = (tensors: Record<string, Tensor>) =>
   );
 
 describe('Python', () => {
-  it('reads what forebay saves, and writes what forebay loads', (context) => {
+  it('reads the files that forebay saves, and writes files that forebay loads', (context) => {
     if (!pythonWith('json')) return context.skip('there is no python3 here');
     const bits = new Float32Array(new Uint32Array([0x7fc12345, 0xffa00001, 0x80000000, 1]).buffer);
     const tensors = {
@@ -74,7 +74,7 @@ describe('Python', () => {
     }
   });
 
-  /** What forebay makes of a net, and what `apply.py` makes of the file that it was saved to. */
+  /** Compares the outputs of a net in forebay with those that `apply.py` computes from the saved file. */
   function compare(framework: string, python: string) {
     const folder = mkdtempSync(join(tmpdir(), 'forebay-python-'));
     try {
@@ -106,7 +106,7 @@ describe('Python', () => {
       close(y, evaluate(net.apply(x)), 6);
       close(y64, evaluate(wide.apply(x64)), 14);
       expect(picked).toEqual(tensor(new Int32Array([2, 1, 2, 2 ** 31 - 1])));
-      // What it trained comes back to where it was.
+      // The parameters that Python changed are loaded into the same net.
       const before = net.weight.value.toArray() as number[][];
       load(theirs, net.parameters);
       expect(net.weight.value.toArray()).toEqual(
@@ -119,16 +119,16 @@ describe('Python', () => {
   }
 
   it.each(['numpy', 'torch'])(
-    'applies with %s what forebay saved, and gives it back',
+    'applies a saved net with %s, and writes parameters that forebay loads',
     (framework) => {
       const python = pythonWith(framework);
-      // By name in the tests' output: what is not there is not tested.
+      // The output of the tests names each framework that is not installed and so not tested.
       if (!python) return console.log(`left out: no python3 here has ${framework}`);
       compare(framework, python);
     },
   );
 
-  it('reads a checkpoint, and writes one that goes on', async (context) => {
+  it('reads a checkpoint, and writes one that forebay resumes', async (context) => {
     if (!pythonWith('json')) return context.skip('there is no python3 here');
     const training = () => {
       const net = new FeedForward('net', { inputs: 3, units: 2, seed: 1 });
@@ -146,7 +146,7 @@ describe('Python', () => {
       const read = JSON.parse(
         execFileSync('python3', [script, ours, theirs], { encoding: 'utf8' }),
       );
-      // One step, as Adam counts it, and the run that draws depend on.
+      // The number of steps that Adam counts, and the number of runs, which random draws depend on.
       const step = Buffer.alloc(8);
       step.writeDoubleLE(1);
       expect(read.tensors['net.weight.adam.step']).toEqual(['F64', [], step.toString('hex')]);

@@ -53,8 +53,8 @@ function parts() {
   return { length, json, header: JSON.parse(json), data: bytes.subarray(8 + length) };
 }
 
-describe('what is saved', () => {
-  it('is the published format: length, JSON, data, little-endian', () => {
+describe('a saved file', () => {
+  it('has the published format: length, JSON, data, little-endian', () => {
     const w = parameter('net.w', [
       [1, -2],
       [0.5, 3],
@@ -71,7 +71,7 @@ describe('what is saved', () => {
     expect(data.toString('hex')).toBe('0000803f000000c00000003f00004040ffffffff02010000');
   });
 
-  it('lies at multiples of its elements, whatever the order that it was given in', () => {
+  it('aligns each tensor to the size of its elements, whatever the order of the tensors', () => {
     const made = [
       state('a', tensor(new Int32Array(1))),
       state('b', tensor(new Float64Array(1))),
@@ -87,7 +87,7 @@ describe('what is saved', () => {
     }
   });
 
-  it('may be tensors under any names', () => {
+  it('may hold tensors under any names', () => {
     const names = [
       '',
       '0',
@@ -106,13 +106,13 @@ describe('what is saved', () => {
     });
   });
 
-  it('may be nothing', () => {
+  it('may hold no tensors', () => {
     save(file, []);
     expect(load(file)).toEqual({});
     expect(loadMetadata(file)).toEqual({});
   });
 
-  it('may be larger than one piece that is written or read', () => {
+  it('may be larger than the pieces that are written or read at a time', () => {
     const data = new Float32Array(5_000_000);
     for (let index = 0; index < data.length; index += 997) data[index] = index;
     save(file, { data: tensor(data) });
@@ -124,7 +124,7 @@ describe('what is saved', () => {
 });
 
 describe('a round trip', () => {
-  it('keeps every bit: payloads of NaN, signed zeros, denormals, integers', () => {
+  it('keeps every bit: NaN payloads, signed zeros, subnormal numbers, integers', () => {
     fc.assert(
       fc.property(
         fc.uint8Array({ minLength: 0, maxLength: 64 }),
@@ -151,7 +151,7 @@ describe('a round trip', () => {
     expect((load(file).x as Tensor).shape).toEqual(shape);
   });
 
-  it('keeps metadata, which can be read alone', () => {
+  it('keeps metadata, which loadMetadata reads without the tensors', () => {
     const metadata = { epoch: '3', __proto__: 'x', 'a b': '' };
     save(file, { x: tensor([1, 2]) }, { metadata });
     expect(loadMetadata(file)).toEqual(metadata);
@@ -159,7 +159,7 @@ describe('a round trip', () => {
 });
 
 describe('load(file, parameters)', () => {
-  it('writes to the parameters in place, and takes no notice of the rest of the file', () => {
+  it('writes the parameters in place, and ignores the rest of the file', () => {
     const [trained, fresh] = [1, 2].map(
       (seed) => new FeedForward('net', { inputs: 3, units: 2, seed }),
     ) as [FeedForward, FeedForward];
@@ -170,7 +170,7 @@ describe('load(file, parameters)', () => {
     expect(data).toEqual(trained.weight.value.data);
   });
 
-  it('takes a record for other names in the file', () => {
+  it('accepts a record if the names in the file are different', () => {
     save(file, { theirs: tensor([1, 2]) });
     const ours = parameter('ours', [0, 0]);
     load(file, { theirs: ours });
@@ -191,7 +191,7 @@ describe('load(file, parameters)', () => {
       'DTypeError',
       'is float64 [2], but the file has float32',
     ],
-  ])('writes nothing when one %s', (_, wrong, kind, message) => {
+  ])('writes nothing if one %s', (_, wrong, kind, message) => {
     save(file, { a: tensor([1, 2]), b: tensor([3, 4]) });
     const [a, before] = [parameter('a', [8, 9]), wrong.value.toArray()];
     const error = errorOf(() => load(file, [a, wrong]));
@@ -211,25 +211,25 @@ describe('save refuses', () => {
   };
   it.each<[string, () => unknown, string, string]>([
     [
-      'two parameters of one name',
+      'two parameters with the same name',
       () => [w(), w()],
       'GraphError',
       "two of the parameters are named 'w'",
     ],
     [
-      'what is no list',
+      'a number instead of a list',
       () => 3,
       'ValueError',
       'a list of parameters and states, or a record of them by name, but received number 3',
     ],
-    ['a parameter alone', w, 'ValueError', 'put it in a list: [parameter]'],
+    ['a parameter that is not in a list', w, 'ValueError', 'put it in a list: [parameter]'],
     [
-      'a list of others',
+      'a list of tensors',
       () => [tensor(1)],
       'ValueError',
       'a list of parameters and states, but one is a tensor of float32',
     ],
-    ['a record of others', () => ({ x: 1 }), 'ValueError', "for 'x', but received number 1"],
+    ['a record of numbers', () => ({ x: 1 }), 'ValueError', "for 'x', but received number 1"],
     [
       'the reserved name',
       () => ({ __metadata__: w() }),
@@ -242,7 +242,7 @@ describe('save refuses', () => {
       'ValueError',
       'a tensor of a file cannot be named',
     ],
-    ['memory that is gone', () => ({ x: detached() }), 'ValueError', 'transferred away'],
+    ['a transferred buffer', () => ({ x: detached() }), 'ValueError', 'transferred away'],
   ])('%s', (_, make, kind, message) => {
     const error = errorOf(() => save(file, make() as never));
     expect([error.name, error.message]).toEqual([kind, expect.stringContaining(message)]);
@@ -265,8 +265,8 @@ describe('save refuses', () => {
   });
 });
 
-describe('a parameter of a run in flight', () => {
-  it('is saved, but not restored, while runs only read it', async () => {
+describe('a parameter that a run in flight uses', () => {
+  it('can be saved but not loaded while runs only read it', async () => {
     const w = parameter('w', [1, 2]);
     const serving = compile({ outputs: { y: sum(mul(w, 2)) } });
     const answer = serving.runAsync();
@@ -291,7 +291,7 @@ describe('a parameter of a run in flight', () => {
     expect((load(file).w as Tensor).toArray()).toEqual([2, 4]);
   });
 
-  it('is neither saved nor restored while one writes it', () => {
+  it('can be neither saved nor loaded while a run writes it', () => {
     const [idle, held] = [parameter('idle', [1]), parameter('held', [2])];
     save(file, [idle, held]);
     const before = readFileSync(file);
@@ -312,8 +312,8 @@ describe('a parameter of a run in flight', () => {
   });
 });
 
-describe('writing is all or nothing', () => {
-  it('replaces a file whole', () => {
+describe('writing is atomic:', () => {
+  it('save replaces the whole file', () => {
     save(file, { x: tensor([1, 2, 3]) });
     const { ino } = statSync(file);
     save(file, { x: tensor([4]) });
@@ -322,7 +322,7 @@ describe('writing is all or nothing', () => {
     expect(readdirSync(folder)).toEqual(['model.safetensors']);
   });
 
-  it('leaves nothing behind where the file cannot be', () => {
+  it('save leaves nothing behind if the file cannot be written', () => {
     mkdirSync(file);
     const error = errorOf(() => save(file, { x: tensor(1) }));
     expect([error.name, error.message]).toEqual([
@@ -335,7 +335,7 @@ describe('writing is all or nothing', () => {
     expect(existsSync(join(folder, 'no'))).toBe(false);
   });
 
-  it('keeps the old file when the new one fails halfway', () => {
+  it('the old file is kept if the write fails halfway', () => {
     save(file, { x: tensor([1, 2]) });
     const before = readFileSync(file);
     const halfway = function* () {

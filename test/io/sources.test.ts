@@ -1,4 +1,4 @@
-/** Where files are read from and written to: paths, `file:` URLs and bytes; and what changes meanwhile. */
+/** What loaders and savers accept as a file: paths, `file:` URLs and bytes; and a working directory that changes. */
 
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -54,7 +54,7 @@ function training() {
 }
 
 const x = tensor([[1, 2]]);
-/** By loader: how to write a file with its saver, and what is read of it. */
+/** For each loader: how to write a file, how to read it, and the expected result. */
 const kinds: Record<
   string,
   { write(file: string | URL): unknown; read(source: FileSource): unknown; expected: unknown }
@@ -106,7 +106,7 @@ describe.each(Object.entries(kinds))('%s', (name, { write, read, expected }) => 
     for (const source of sources) expect(read(source)).toEqual(expected);
   });
 
-  it('names what it was given in errors', () => {
+  it('names the bytes as its source in errors', () => {
     const error = errorOf(() => read(new Uint8Array(3).fill(0xff)));
     expect(error).toBeInstanceOf(FormatError);
     expect(error.message.startsWith(`the bytes given to ${name}: `)).toBe(true);
@@ -155,7 +155,7 @@ describe('savers', () => {
     }
   });
 
-  it('names its parameters when it is given a layer', () => {
+  it('refuse a layer, and suggest its parameters', () => {
     class Layer {
       readonly name = 'layer';
       readonly parameters = [parameter('w', 1)];
@@ -190,7 +190,7 @@ describe('savers', () => {
 });
 
 describe('a relative path', () => {
-  it('is of the working directory at the time of the call', async () => {
+  it('is resolved against the working directory at the time of the call', async () => {
     const [here, there] = ['here', 'there'].map((name) => join(folder, name)) as [string, string];
     for (const place of [here, there]) mkdirSync(place);
     const { updates, program } = training();
@@ -217,7 +217,7 @@ describe('a relative path', () => {
     expect([readdirSync(here).sort(), readdirSync(there)]).toEqual([['by fit', 'by hand'], []]);
   });
 
-  it('is the same file as its absolute one, whose writes wait for one another', async () => {
+  it('is the same file as its absolute path, and their writes happen in order', async () => {
     process.chdir(folder);
     const { updates, w } = training();
     const writes = [checkpoint('it', { updates })];
@@ -230,7 +230,7 @@ describe('a relative path', () => {
     expect(readdirSync(folder)).toEqual(['it']);
   });
 
-  it('that has no working directory is refused', async () => {
+  it('is refused if the working directory does not exist', async () => {
     const gone = join(folder, 'gone');
     mkdirSync(gone);
     process.chdir(gone);
@@ -243,7 +243,7 @@ describe('a relative path', () => {
 });
 
 describe('parseCsv', () => {
-  it('takes text alone, and says who takes bytes', () => {
+  it('accepts only a string; the error names loadCsv for bytes', () => {
     expect(errorOf(() => parseCsv(Buffer.from('a\n1\n') as never)).message).toContain(
       'loadCsv reads files and bytes',
     );

@@ -1,4 +1,4 @@
-/** What may be where a file is written: links, devices, any name, closed folders; and a killed process. */
+/** Writing to links, pipes, files of any name and closed folders, and a process that is killed while it writes. */
 
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -32,7 +32,7 @@ afterEach(() => {
 const valueIn = (name: string) => (load(name).x as Tensor).toArray();
 
 describe('a file that is written', () => {
-  it('is what a link leads to; the link stays one', () => {
+  it('is the target of a symbolic link, and the link stays a link', () => {
     const link = join(folder, 'latest');
     save(file, { x: tensor([1]) });
     symlinkSync('model.safetensors', link);
@@ -42,14 +42,14 @@ describe('a file that is written', () => {
     expect(readdirSync(folder).sort()).toEqual(['latest', 'model.safetensors']);
   });
 
-  it('takes the place of a link that leads nowhere', () => {
+  it('replaces a symbolic link whose target does not exist', () => {
     symlinkSync('gone', file);
     save(file, { x: tensor([1]) });
     expect(valueIn(file)).toEqual([1]);
     expect(readdirSync(folder)).toEqual(['model.safetensors']);
   });
 
-  it('may be read and written by whom the one before was for', () => {
+  it('has the permissions of the file that it replaces', () => {
     save(file, { x: tensor([1]) });
     for (const mode of [0o600, 0o666]) {
       chmodSync(file, mode);
@@ -67,7 +67,7 @@ describe('a file that is written', () => {
     expect(readdirSync(folder).sort()).toEqual(names.sort());
   });
 
-  it('never takes the place of a pipe', () => {
+  it('never replaces a pipe', () => {
     execFileSync('mkfifo', [file]);
     const error = errorOf(() => save(file, { x: tensor(1) }));
     expect(error).toBeInstanceOf(FormatError);
@@ -77,7 +77,7 @@ describe('a file that is written', () => {
   });
 });
 
-/** Without the superuser's rights, to whom no folder is closed. */
+/** Calls `act` without the rights of the superuser, who may write to every folder. */
 function asNobody<T>(act: () => T): T {
   const nobody = 65534;
   if (process.geteuid?.() !== 0) return act();
@@ -91,7 +91,7 @@ function asNobody<T>(act: () => T): T {
 }
 
 describe('a folder', () => {
-  it('that is closed to writers stays as it was', () => {
+  it('without write permission stays unchanged', () => {
     save(file, { x: tensor([1]) });
     chmodSync(folder, 0o555);
     const error = errorOf(() => asNobody(() => save(file, { x: tensor([2]) })));
@@ -101,7 +101,7 @@ describe('a folder', () => {
     expect(readdirSync(folder)).toEqual(['model.safetensors']);
   });
 
-  it('that is closed to readers is written to all the same', () => {
+  it('without read permission is written to', () => {
     chmodSync(folder, 0o300);
     asNobody(() => save(file, { x: tensor([1]) }));
     expect(valueIn(file)).toEqual([1]);
@@ -121,7 +121,7 @@ describe('a process that is killed while it writes', () => {
       const args = ['--input-type=module', '-e', script];
       const writer = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
       await once(writer.stdout, 'data');
-      // At another point of its work in each round.
+      // Each round kills it at another point of its work.
       await new Promise((later) => setTimeout(later, 5 + 7 * round));
       writer.kill('SIGKILL');
       await once(writer, 'exit');

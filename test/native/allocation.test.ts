@@ -51,7 +51,7 @@ describe('the addon', () => {
     }
   });
 
-  it('throws a typed error too for what a process allocates once: threads, and the callback into JavaScript', () => {
+  it('also throws a typed error if an allocation of the first run fails: threads, and the callback into JavaScript', () => {
     const script = 'proof/support/failing-allocations.mjs';
     const { status, stdout, stderr } = node(['--expose-gc', script, 'short', 'firstRun'], {
       FOREBAY_ADDON: `${root}.cmake/failing/build/Release/forebay.node`,
@@ -69,7 +69,7 @@ describe('the addon', () => {
 });
 
 describe('the result of a run that arrives after the worker has ended', () => {
-  it('is dropped: Bun delivers what is queued after the hooks that end an environment', () => {
+  it('is dropped, because Bun delivers queued results after the cleanup hooks of an environment', () => {
     const { status, signal, stdout, stderr } = spawnSync(
       process.execPath,
       ['test/native/late.mjs'],

@@ -39,7 +39,7 @@ describe.each(['main', 'worker'])(
       ['reject', 1, null, /rejected on purpose/],
       ['SIGTERM', null, 'SIGTERM', /^$/],
       ['SIGTERM, handled', 4, null, /^$/],
-    ])("ends with Node's exit status: %s", async (way, code, signal, stderr) => {
+    ])('ends with the exit status of Node: %s', async (way, code, signal, stderr) => {
       const result = await ended(way, thread);
       expect(result).toMatchObject({ code, signal });
       expect(result.stderr).toMatch(stderr);

@@ -1,4 +1,4 @@
-// Which file is loaded as the addon, and what is said when it cannot be: each a NativeError that says what to type.
+// Which file is loaded as the addon, and the NativeError if it cannot be loaded, which says what to type.
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
   copyFileSync,
@@ -23,7 +23,7 @@ const built = join(root, 'build/Release/forebay.node');
 const folder = mkdtempSync(join(tmpdir(), 'forebay-loading-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** An installed forebay without any addon, as others find it: a copy of dist/ in a folder of its own. */
+/** Installs forebay without an addon: a copy of dist/ in the node_modules of a new project. */
 function installed(name: string): string {
   const project = join(folder, name);
   const home = join(project, 'node_modules/forebay');
@@ -39,7 +39,7 @@ function installed(name: string): string {
 const project = installed('project');
 const home = join(project, 'node_modules/forebay');
 
-/** Runs a script in a project that has forebay as `fb`, with nothing but `env` in its environment. */
+/** Runs a script in a project, with forebay as `fb`. Its environment has nothing but HOME and `env`. */
 function run(script: string, env: NodeJS.ProcessEnv = {}, flags: string[] = [], from = project) {
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
@@ -64,18 +64,18 @@ function file(name: string, content: string | Uint8Array): string {
   return join(folder, name);
 }
 
-/** Writes a file in place of a link, not through it: links lead to the addon of the checkout. */
+/** Replaces a link by a file. Writing through the link would change the addon of the checkout. */
 function replaceFile(path: string, content: string): void {
   rmSync(path, { force: true });
   writeFileSync(path, content);
 }
 
-/** The addon with some of its bytes changed. */
+/** A copy of the addon with changed bytes. */
 function changed(name: string, change: (bytes: Buffer) => Uint8Array): string {
   return file(name, change(readFileSync(built)));
 }
 
-/** A library that is compiled from a line of C. */
+/** A library compiled from a line of C. */
 function compiled(name: string, code: string): string {
   const library = join(folder, name);
   execFileSync('c++', ['-x', 'c', '-shared', '-fPIC', '-o', library, file(`${name}.c`, code)]);
@@ -86,7 +86,7 @@ describe('the addon that is loaded', () => {
   const prebuilds = join(home, 'prebuilds', `${process.platform}-${process.arch}`);
   const inPackage = join(prebuilds, 'forebay.napi.glibc.node');
 
-  it('is the one that came with the package', () => {
+  it('is the prebuilt one of the package', () => {
     mkdirSync(prebuilds, { recursive: true });
     rmSync(inPackage, { force: true });
     symlinkSync(built, inPackage);
@@ -96,18 +96,18 @@ describe('the addon that is loaded', () => {
   });
 
   it.each([
-    ['the package, by npx forebay build', join(home, 'build/Release/forebay.node'), {}],
+    ['the package by npx forebay build', join(home, 'build/Release/forebay.node'), {}],
     [
       'the cache of this version, platform and C library',
       join(folder, `cache/forebay/${version}-linux-${process.arch}-glibc/forebay.node`),
       { XDG_CACHE_HOME: join(folder, 'cache') },
     ],
     [
-      'the cache in the home folder, if a relative one is named',
+      'the cache in the home folder, if XDG_CACHE_HOME is relative',
       join(folder, `.cache/forebay/${version}-linux-${process.arch}-glibc/forebay.node`),
       { XDG_CACHE_HOME: 'cache' },
     ],
-  ])('is the one that was built into %s, before the one that came with it', (_name, place, env) => {
+  ])('is the one in %s, before the prebuilt one', (_name, place, env) => {
     replaceFile(inPackage, 'no addon');
     mkdirSync(dirname(place), { recursive: true });
     rmSync(place, { force: true });
@@ -118,11 +118,11 @@ describe('the addon that is loaded', () => {
     rmSync(inPackage);
   });
 
-  it('is the one that FOREBAY_ADDON names, even if there is another', () => {
+  it('is the one that FOREBAY_ADDON names, before any in the package', () => {
     mkdirSync(join(home, 'build/Release'), { recursive: true });
     replaceFile(join(home, 'build/Release/forebay.node'), 'no addon');
     expect(run(report, { FOREBAY_ADDON: built }).stdout).toBe(loads);
-    // A path from the current folder; never a name that the system looks for among its libraries.
+    // A relative path is resolved against the current folder, and never searched for among the libraries of the system.
     symlinkSync(built, join(project, 'here.node'));
     expect(run(report, { FOREBAY_ADDON: 'here.node' }).stdout).toBe(loads);
     rmSync(join(home, 'build'), { recursive: true });
@@ -134,7 +134,7 @@ describe('the addon that is loaded', () => {
     expect(run(`fb.configure({}); ${report}`, { FOREBAY_ADDON: built }).stdout).toBe(loads);
   });
 
-  it('can be named after another one has failed, but not after one was loaded', () => {
+  it('can be named after another one failed to load, but not after one was loaded', () => {
     const script = (first: string) => `
       const codes = [${JSON.stringify(first)}, ${JSON.stringify(built)}].map((addon) => {
         try { fb.configure({ addon }); fb.evaluate(fb.exp(0)); return 'fine'; } catch (error) { return error.code + ' ' + error.message; }
@@ -152,7 +152,7 @@ describe('the addon that is loaded', () => {
     ["{ addon: '' }", /addon must be the path of a file/],
     ["'/x.node'", /expected an options object \{ addon \}/],
     ['null', /expected an options object/],
-  ])('is not named by configure(%s)', (options, message) => {
+  ])('cannot be named by configure(%s)', (options, message) => {
     const script = `try { fb.configure(${options}); } catch (error) { console.log(error.code, error.message); }`;
     expect(run(script).stdout).toMatch(/^FOREBAY_VALUE configure: /);
     expect(run(script).stdout).toMatch(message);
@@ -162,7 +162,7 @@ describe('the addon that is loaded', () => {
 describe('an addon that cannot be loaded', () => {
   const own = `name the addon of forebay ${version} for this machine, or none, so that forebay finds its own (unset FOREBAY_ADDON for that); "npx forebay build" compiles it on this machine`;
 
-  it('is no error at import, and the same one at each native call', () => {
+  it('causes no error at import, and the same error at each native call', () => {
     const script = `
       // Everything that needs no arithmetic works: graph, gradients, drawings.
       const w = fb.parameter('w', [1, 2]);
@@ -182,8 +182,12 @@ describe('an addon that cannot be loaded', () => {
   };
   const other = process.arch === 'arm64' ? 'x64' : 'arm64';
   it.each<[string, () => string, string]>([
-    ['that is not there', () => '/nowhere/forebay.node', 'there is no such file'],
-    ['below what is a file', () => `${file('flat', '')}/forebay.node`, 'there is no such file'],
+    ['that does not exist', () => '/nowhere/forebay.node', 'there is no such file'],
+    [
+      'in a folder that is a file',
+      () => `${file('flat', '')}/forebay.node`,
+      'there is no such file',
+    ],
     ['that is a folder', () => folder, 'it is a folder, not a file'],
     [
       'that is empty',
@@ -201,7 +205,7 @@ describe('an addon that cannot be loaded', () => {
       'the file is cut off: a part of it is missing',
     ],
     [
-      'of which the head is left',
+      'that is cut off after its first bytes',
       () => changed('head.node', (bytes) => bytes.subarray(0, 20)),
       'the file is cut off: a part of it is missing',
     ],
@@ -229,7 +233,7 @@ describe('an addon that cannot be loaded', () => {
         ),
       'it is the addon of another package',
     ],
-  ])('%s is a NativeError that says so', (_what, make, reason) => {
+  ])('%s throws a NativeError that says so', (_what, make, reason) => {
     const path = make();
     const { status, stdout, stderr } = run(report, { FOREBAY_ADDON: path });
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
@@ -240,22 +244,22 @@ describe('an addon that cannot be loaded', () => {
     );
   });
 
-  it('that is a library of the system is told from an addon', () => {
+  it('that is another library is reported as such', () => {
     const library = compiled('library.node', 'int nothing(void) { return 1; }');
     const { status, stdout } = run(report, { FOREBAY_ADDON: library });
     expect(status).toBe(0);
     expect(stdout).toContain('it is a library, but not a native addon: name the addon of forebay');
   });
 
-  it('that configure named says so', () => {
+  it('that configure named is reported with that origin', () => {
     const script = `fb.configure({ addon: '/nowhere/forebay.node' }); ${report}`;
     const { stdout } = run(script);
     expect(stdout).toContain('(named by configure): there is no such file; ');
     expect(stdout).toContain('(leave configure() out)');
   });
 
-  it('of another version names both versions', () => {
-    // The version is a text in the file.
+  it('of another version is refused with both versions', () => {
+    // The version is stored in the file as text.
     const other = version.replace(/.$/, (last) => String((Number(last) + 1) % 10));
     const path = changed('version.node', (bytes) =>
       Buffer.from(bytes.toString('latin1').replaceAll(`\0${version}\0`, `\0${other}\0`), 'latin1'),
@@ -267,7 +271,7 @@ describe('an addon that cannot be loaded', () => {
     );
   });
 
-  it('because there is none says which file the package lacks, and what compiles it', () => {
+  it('because the package lacks it is reported with the missing folder and the command that compiles it', () => {
     expect(run(report).stdout).toBe(
       failed(
         `forebay's native addon was not found: the binary for ${process.platform}-${process.arch} is not in ${home}/prebuilds, although it comes with the package. Install forebay again (in a deployment that copies only some files: see that prebuilds/ is copied); or "npx forebay build" compiles it on this machine (in a checkout: "npm run build:native")`,
@@ -275,13 +279,13 @@ describe('an addon that cannot be loaded', () => {
     );
   });
 
-  it('under the permission model is one for want of --allow-addons alone', () => {
+  it('under the permission model loads if --allow-addons is given, and the error says so if not', () => {
     const flag = process.allowedNodeEnvironmentFlags.has('--permission')
       ? '--permission'
       : '--experimental-permission';
     mkdirSync(join(home, 'build/Release'), { recursive: true });
     copyFileSync(built, join(home, 'build/Release/forebay.node'));
-    // What may be read is the application, and nothing else.
+    // Only the folder of the application may be read.
     const flags = [flag, `--allow-fs-read=${join(project, '*')}`];
     expect(run(report, {}, [...flags, '--allow-addons']).stdout).toBe(loads);
     expect(run(report, {}, flags).stdout).toMatch(
@@ -290,13 +294,13 @@ describe('an addon that cannot be loaded', () => {
     rmSync(join(home, 'build'), { recursive: true });
   });
 
-  it('with --no-addons says so', () => {
+  it('with --no-addons is reported with that reason', () => {
     const { stdout } = run(report, { FOREBAY_ADDON: built }, ['--no-addons']);
     expect(stdout).toMatch(/Node\.js runs with --no-addons: leave that out, also in NODE_OPTIONS$/);
   });
 });
 
-describe('what is said of another machine', () => {
+describe('the remedy on another machine', () => {
   const machine = (change: Partial<Machine>): Machine => ({
     ...thisMachine(),
     glibc: '2.36',
@@ -306,21 +310,21 @@ describe('what is said of another machine', () => {
 
   it.each<[string, Partial<Machine>, RegExp]>([
     [
-      'of musl',
+      'with musl',
       { musl: true, folder: '/app' },
       /no binary for musl.*"npx forebay build".*apk add.*node:22-slim/,
     ],
     [
-      'that no binary is for',
+      'of a platform without a binary',
       { platform: 'freebsd', arch: 'x64', folder: '/app' },
       /no binary for freebsd-x64: "npx forebay build"/,
     ],
     [
-      'where forebay was bundled',
+      'if forebay was bundled',
       { folder: undefined },
       /bundled.*--external:forebay.*serverExternalPackages.*external: \['forebay'\].*FOREBAY_ADDON=FILE.*configure/,
     ],
-  ])('%s, where nothing is found', (_what, change, message) => {
+  ])('%s is given if no addon is found', (_what, change, message) => {
     expect(nothingFound(machine(change))).toMatch(message);
   });
 
@@ -366,11 +370,11 @@ describe('what is said of another machine', () => {
       machine({ runtime: { name: 'Bun', version: '1.4.5' } }),
       /this is Bun 1\.4\.5/,
     ],
-  ])('"%s" has a remedy', (reason, of, remedy) => {
+  ])('is given for the error "%s"', (reason, of, remedy) => {
     expect(remedyFor(reason, prebuilt, of)).toMatch(remedy);
   });
 
-  it('tells the addons of systems apart by the first bytes', () => {
+  it('names the system that a file is for, by its first bytes', () => {
     const linux = { platform: 'linux', arch: process.arch };
     expect(wrongKind(built, linux)).toBeUndefined();
     expect(wrongKind(built, { ...linux, platform: 'freebsd' })).toBeUndefined();

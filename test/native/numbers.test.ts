@@ -47,7 +47,7 @@ function ulps(value: number, wanted: number): number {
   return Math.abs(value - wanted) / 2 ** (exponent - 23);
 }
 
-describe('float32 functions are within 2.5 ulp of float64’s', () => {
+describe('float32 functions are within 2.5 ulp of the float64 result', () => {
   const draw = generator(2);
   const spread = (low: number, high: number) =>
     Array.from({ length: 20_000 }, () => low + (high - low) * draw());

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { child } from './child.js';
 
 const forked = new URL('forked.mjs', import.meta.url).pathname;
-/** The task of the processes, to be done in this process too for comparison. */
+/** The task of the processes. This process does it too, for comparison. */
 const { task, train } = (await import(forked)) as {
   task(seed: number): object;
   train(task: object): Promise<object>;

@@ -243,7 +243,7 @@ describe("the addon's functions for programs refuse", () => {
       [program, 0.5, 1, false, feed, out],
       /the run\) is 0.5, expected an integer from 0/,
     ],
-    ['a run before the first', 'runProgram', [program, -1, 1, false, feed, out], /the run\) is -1/],
+    ['a negative run', 'runProgram', [program, -1, 1, false, feed, out], /the run\) is -1/],
     [
       'a run of 2^53',
       'runProgram',

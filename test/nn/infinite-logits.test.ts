@@ -1,4 +1,4 @@
-/** Losses at infinite logits: what a mask makes, and what a saturated model gives. */
+/** Losses at infinite logits, which come from masks and from saturated models. */
 import { describe, expect, it } from 'vitest';
 import {
   backward,
@@ -15,7 +15,7 @@ import {
 const leaf = (name: string, data: number[] | number[][]) =>
   parameter(name, tensor(data, { dtype: 'float64' }));
 
-/** Values of nodes, which both executors must agree on. */
+/** The values of nodes. Both executors must agree on them. */
 function values(nodes: Readonly<Record<string, Node>>): Record<string, unknown> {
   const listed = (tensors: Record<string, { toArray(): unknown }>) =>
     Object.fromEntries(Object.entries(tensors).map(([name, value]) => [name, value.toArray()]));
@@ -25,7 +25,7 @@ function values(nodes: Readonly<Record<string, Node>>): Record<string, unknown> 
   return plain(interpreted) as Record<string, unknown>;
 }
 
-/** Numbers to 12 decimals, -0 as 0. */
+/** Rounds all numbers to 12 decimals, and replaces -0 by 0. */
 function plain(value: unknown): unknown {
   if (typeof value === 'number') return Number(value.toFixed(12)) + 0;
   if (Array.isArray(value)) return value.map(plain);
@@ -57,12 +57,12 @@ describe('softmaxCrossEntropy with probabilities at a masked logit', () => {
     expect(evaluate(loss).item()).toBeCloseTo(0.8132617, 7);
   });
 
-  it('a class that is wanted but masked costs Infinity', () => {
+  it('a masked class with a positive target probability makes the loss infinite', () => {
     const logits = leaf('logits', [[-Infinity, 0, 1]]);
     expect(evaluate(softmaxCrossEntropy(logits, leaf('t', [[0.5, 0.5, 0]]))).item()).toBe(Infinity);
   });
 
-  it('the gradient for a probability of 0 is minus the finite log-probability', () => {
+  it('the gradient with respect to a target probability of 0 is minus the finite log-probability', () => {
     const target = leaf('target', [[0, 1]]);
     const loss = softmaxCrossEntropy(leaf('logits', [[0, 0]]), target);
     expect(values({ slope: backward(loss).of(target) }).slope).toEqual(
@@ -70,7 +70,7 @@ describe('softmaxCrossEntropy with probabilities at a masked logit', () => {
     );
   });
 
-  it('a NaN logit is not hidden', () => {
+  it('a NaN logit makes the loss NaN', () => {
     const loss = softmaxCrossEntropy(leaf('logits', [[NaN, 0]]), leaf('target', [[0, 1]]));
     expect(values({ loss }).loss).toBeNaN();
   });
@@ -81,25 +81,28 @@ describe('binaryCrossEntropyWithLogits at infinite logits', () => {
     ['right', [Infinity, -Infinity], [1, 0], 0, [0, 0]],
     ['wrong', [Infinity, -Infinity], [0, 1], Infinity, [0.5, -0.5]],
     ['undecided', [Infinity, -Infinity], [0.5, 0.5], Infinity, [0.25, -0.25]],
-  ])('on the %s side', (_side, at, wanted, expected, slopes) => {
-    const logits = leaf('logits', at);
-    const loss = binaryCrossEntropyWithLogits(logits, leaf('target', wanted));
-    const slope = backward(loss).of(logits);
-    const second = backward(sum(slope)).of(logits);
-    expect(values({ loss, slope, second })).toEqual({
-      loss: expected,
-      slope: slopes,
-      second: [0, 0],
-    });
-  });
+  ])(
+    'gives the right loss and gradients if the logits are %s',
+    (_side, at, wanted, expected, slopes) => {
+      const logits = leaf('logits', at);
+      const loss = binaryCrossEntropyWithLogits(logits, leaf('target', wanted));
+      const slope = backward(loss).of(logits);
+      const second = backward(sum(slope)).of(logits);
+      expect(values({ loss, slope, second })).toEqual({
+        loss: expected,
+        slope: slopes,
+        second: [0, 0],
+      });
+    },
+  );
 
-  it('the gradient for a target of 0 or 1 is minus the finite logit', () => {
+  it('has the gradient minus the finite logit with respect to a target of 0 or 1', () => {
     const target = leaf('target', [0, 1]);
     const loss = sum(binaryCrossEntropyWithLogits(leaf('logits', [2, -3]), target));
     expect(values({ slope: backward(loss).of(target) }).slope).toEqual([-1, 1.5]);
   });
 
-  it('a NaN logit is not hidden', () => {
+  it('a NaN logit makes the loss NaN', () => {
     const loss = binaryCrossEntropyWithLogits(leaf('logits', [NaN]), leaf('target', [0]));
     expect(values({ loss }).loss).toBeNaN();
   });

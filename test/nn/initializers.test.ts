@@ -16,27 +16,30 @@ const deviation = (values: readonly number[]) => {
 const largest = (values: readonly number[]) => values.reduce((m, v) => Math.max(m, Math.abs(v)), 0);
 
 describe('initialisers', () => {
-  it('zeros and constant', () => {
+  it('zeros and constant give the same value for every element', () => {
     expect(new Set(draw(zeros()))).toEqual(new Set([0]));
     expect(new Set(draw(constant(0.1)))).toEqual(new Set([0.1]));
   });
 
-  // The standard deviation of a sample deviation is sigma / sqrt(2 n): 0.3 %; the bounds are 5 times that.
+  // The standard error of a sample standard deviation is sigma / sqrt(2 n), which is 0.3 %. The bounds are 5 times that.
   it.each<[string, Initializer, number, number]>([
     ['normal', normal(0.3), 0.3, Infinity],
     ['truncatedNormal', truncatedNormal(0.3), 0.3 * 0.8796257, 0.6],
     ['glorot', glorot(), Math.sqrt(2 / 500), Math.sqrt(6 / 500)],
     ['he', he(), Math.sqrt(2 / 300), Infinity],
-  ])('%s has mean 0, its deviation and its bounds', (_name, init, sigma, bound) => {
-    const values = draw(init);
-    expect(Math.abs(mean(values))).toBeLessThan((5 * sigma) / Math.sqrt(size));
-    expect(Math.abs(deviation(values) / sigma - 1)).toBeLessThan(5 / Math.sqrt(2 * size));
-    expect(largest(values)).toBeLessThanOrEqual(bound);
-    if (bound !== Infinity) expect(largest(values)).toBeGreaterThan(0.995 * bound);
-    expect(new Set(values).size).toBeGreaterThan(size - 10);
-  });
+  ])(
+    '%s has mean 0, the right standard deviation and the right bounds',
+    (_name, init, sigma, bound) => {
+      const values = draw(init);
+      expect(Math.abs(mean(values))).toBeLessThan((5 * sigma) / Math.sqrt(size));
+      expect(Math.abs(deviation(values) / sigma - 1)).toBeLessThan(5 / Math.sqrt(2 * size));
+      expect(largest(values)).toBeLessThanOrEqual(bound);
+      if (bound !== Infinity) expect(largest(values)).toBeGreaterThan(0.995 * bound);
+      expect(new Set(values).size).toBeGreaterThan(size - 10);
+    },
+  );
 
-  it('fans: all axes but the last come in, the last goes out', () => {
+  it('glorot takes the fan-in from all axes but the last, and the fan-out from the last axis', () => {
     const bound = (dims: number[]) =>
       largest([
         ...parameter('w', { shape: dims, init: glorot(), seed: 1, dtype: 'float64' }).value.data,
@@ -57,7 +60,7 @@ describe('initialisers', () => {
       he: he(),
     }),
   )(
-    '%s is the same for the same seed, another for another seed, name or setSeed',
+    '%s gives the same values for the same seed, and others for another seed, name or setSeed',
     (_name, init) => {
       const small = (options: object, name = 'w') =>
         [...parameter(name, { shape: [3, 2], init, ...options }).value.data].join();
@@ -72,13 +75,13 @@ describe('initialisers', () => {
     },
   );
 
-  it('float32 draws are float32', () => {
+  it('give float32 by default', () => {
     const { value } = parameter('w', { shape: [2, 2], init: he(), seed: 1 });
     expect([value.dtype, value.data.constructor]).toEqual(['float32', Float32Array]);
   });
 
   it.each([-1, NaN, Infinity, '1', undefined])(
-    'refuse a deviation of %o when they are made',
+    'refuse a standard deviation of %o as soon as they are made',
     (std) => {
       for (const make of [normal, truncatedNormal]) {
         const error = errorOf(() => make(std as never));

@@ -46,13 +46,13 @@ describe('FeedForward', () => {
     made.bias.set(tensor([0.7, -0.8], float64));
     return made;
   };
-  // By hand: tanh(x W + b).
+  // tanh(x W + b), computed by hand.
   const wanted = ([a, b, c]: number[]) => [
     Math.tanh(0.1 * (a as number) + 0.3 * (b as number) - 0.5 * (c as number) + 0.7),
     Math.tanh(-0.2 * (a as number) + 0.4 * (b as number) + 0.6 * (c as number) - 0.8),
   ];
 
-  it('owns weight [inputs, units] and bias [units], named after it', () => {
+  it('has a weight [inputs, units] and a bias [units], named after the layer', () => {
     const { parameters } = layer();
     expect(parameters.map(({ name, shape, dtype, kind }) => [name, shape, dtype, kind])).toEqual([
       ['hidden.weight', [3, 2], 'float64', 'parameter'],
@@ -63,7 +63,7 @@ describe('FeedForward', () => {
   });
 
   it.each([[[]], [[4]], [['batch']], [[2, 'batch']], [[2, 1, 2]]])(
-    'takes any rank: %o before the inputs',
+    'accepts any leading axes: %o',
     (lead: (number | string)[]) => {
       const x = input('x', [...lead, 3], float64);
       const y = layer().apply(x);
@@ -80,7 +80,7 @@ describe('FeedForward', () => {
     },
   );
 
-  it('is the identity without an activation, and takes any activation', () => {
+  it('has no activation by default, and accepts any function as the activation', () => {
     const plain = new FeedForward('p', { inputs: 1, units: 1, init: initializers.constant(-2) });
     expect(evaluate(plain.apply(tensor([[3]]))).toArray()).toEqual([[-6]]);
     const odd = new FeedForward('o', {
@@ -92,7 +92,7 @@ describe('FeedForward', () => {
     expect(evaluate(odd.apply(tensor([[3]]))).toArray()).toEqual([[36]]);
   });
 
-  it('applied twice shares its parameters, and their gradients sum over both uses', () => {
+  it('shares its parameters if it is applied twice, and their gradients sum over both uses', () => {
     const shared = new FeedForward('shared', { inputs: 2, units: 2, seed: 1, ...float64 });
     const loss = sum(square(shared.apply(tanh(shared.apply(constant(randomTensor([3, 2], 1)))))));
     expect(reachable([loss]).filter((node) => node.op.name === 'parameter')).toHaveLength(2);
@@ -108,7 +108,7 @@ describe('LSTM', () => {
     cell: parameter('c', randomTensor([4, 3], 2)),
   });
 
-  /** The equations, in plain numbers: rows of x come first in every weight. */
+  /** One step by the equations of the LSTM, in plain numbers. In every weight, the rows for x come first. */
   function stepByHand(layer: LSTM, x: number[], h: number[], c: number[]) {
     const z = [...x, ...h];
     const gate = (name: keyof LSTM['gates'], unit: number) => {
@@ -126,7 +126,7 @@ describe('LSTM', () => {
     return { cell, hidden: cell.map((v, u) => sigmoid(gate('output', u)) * Math.tanh(v)) };
   }
 
-  it('owns a weight and a bias for each gate, by dotted names', () => {
+  it('has a weight and a bias for each gate, with dotted names', () => {
     expect(lstm().parameters.map(({ name, shape }) => [name, shape])).toEqual(
       ['forget', 'input', 'output', 'cell'].flatMap((gate) => [
         [`lstm.${gate}.weight`, [5, 3]],
@@ -135,7 +135,7 @@ describe('LSTM', () => {
     );
   });
 
-  it('steps by the equations, gate by gate', () => {
+  it('computes a step by the equations of the LSTM', () => {
     const layer = lstm();
     for (const [i, leaf] of layer.parameters.entries())
       leaf.set(randomTensor(leaf.value.shape, 50 + i));
@@ -152,7 +152,7 @@ describe('LSTM', () => {
     }
   });
 
-  it('unrolls a tensor as it does a list of its steps, to the bit', () => {
+  it('unrolls a tensor with the same bits as a list of its steps', () => {
     const layer = lstm();
     const xs = randomTensor([5, 4, 2], 3);
     const list = Array.from({ length: 5 }, (_, t) =>
@@ -169,7 +169,7 @@ describe('LSTM', () => {
     ]);
   });
 
-  it('starts from zeros, or from the state it is given, and ends in its last step', () => {
+  it('starts from zeros or from a given state, and returns the state of the last step', () => {
     const layer = lstm();
     const xs = input('xs', [3, 'batch', 2], float64);
     const feeds = { xs: randomTensor([3, 4, 2], 3) };
@@ -195,7 +195,7 @@ describe('LSTM', () => {
     expect(warm.data[0]).toBeCloseTo(wanted.hidden[0] as number, 14);
   });
 
-  it('three steps at once are one step and then two from where it ended', () => {
+  it('gives the same for three steps as for one step and two more from its last state', () => {
     const layer = lstm();
     const xs = randomTensor([3, 4, 2], 3);
     const part = (from: number, to: number) =>
@@ -205,7 +205,7 @@ describe('LSTM', () => {
     expect(evaluate(hidden).data).toEqual(evaluate(layer.unroll(part(0, 3)).hidden).data.slice(12));
   });
 
-  it('its gradients are right through time, for the start state too', () => {
+  it('has gradients through time equal to finite differences, also for the initial state', () => {
     const layer = lstm();
     const { hidden: h, cell: c } = start();
     const { hidden, last } = layer.unroll(constant(randomTensor([3, 4, 2], 3)), {
@@ -216,7 +216,7 @@ describe('LSTM', () => {
   });
 });
 
-describe('layers refuse, naming themselves', () => {
+describe('layers refuse the following, and the error names the layer', () => {
   const x = (shape: (number | string)[], dtype: 'float32' | 'float64' = 'float32') =>
     input('x', shape, { dtype });
   const dense = new FeedForward('dense', { inputs: 3, units: 2 });
@@ -242,7 +242,7 @@ describe('layers refuse, naming themselves', () => {
       "[matmul 'dense'] both operands need at least 2 axes",
     ],
     [
-      'no operand',
+      'undefined as the input',
       () => dense.apply(undefined as never),
       ValueError,
       "[feedForward 'dense'] expected a node, a tensor or a number",
@@ -284,7 +284,7 @@ describe('layers refuse, naming themselves', () => {
       "[matmul 'vae.encoder']",
     ],
     [
-      'a name that is none',
+      'an empty name',
       () => new LSTM('', { inputs: 1, units: 1 }),
       ValueError,
       'LSTM: expected a name, but received the string ""',
@@ -296,7 +296,7 @@ describe('layers refuse, naming themselves', () => {
       "LSTM 'l': units must be a positive integer, but is number 0",
     ],
     [
-      'half an input',
+      'a number of inputs that is not an integer',
       () => new FeedForward('f', { inputs: 0.5, units: 1 }),
       ValueError,
       "FeedForward 'f': inputs must be a positive integer, but is number 0.5",
@@ -308,7 +308,7 @@ describe('layers refuse, naming themselves', () => {
       "FeedForward 'f': inputs must be a positive integer, but is undefined",
     ],
     [
-      'a dtype that is none',
+      'an unknown dtype',
       () => new FeedForward('f', { inputs: 1, units: 1, dtype: 'f16' as never }),
       DTypeError,
       "FeedForward 'f': dtype must be one of",
@@ -320,7 +320,7 @@ describe('layers refuse, naming themselves', () => {
       'int32',
     ],
     [
-      'a seed that is none',
+      'a negative seed',
       () => new LSTM('l', { inputs: 1, units: 1, seed: -1 }),
       ValueError,
       "LSTM 'l': seed must be an integer",
@@ -336,7 +336,7 @@ describe('layers refuse, naming themselves', () => {
     expect(errorOf(run).message).toContain(message);
   });
 
-  it('and stop naming themselves afterwards', () => {
+  it('and the error of a later op does not name the layer', () => {
     expect(() => dense.apply(x([4]))).toThrow();
     expect(errorOf(() => add(x([2]), x([3]))).message).toMatch(/^\[add\] /);
     expect(backward(sum(dense.apply(x([3])))).of(dense.bias).shape).toEqual([2]);

@@ -24,7 +24,7 @@ const gradient = (loss: Node, leaf: Node) => evaluate(backward(loss).of(leaf)).t
 const labels = (...of: number[]) => tensor(Int32Array.from(of));
 
 describe('mse', () => {
-  it('is the mean over all elements of the squared difference', () => {
+  it('is the mean of the squared difference over all elements', () => {
     const y = logits([
       [1, 2, 3],
       [4, 5, 7],
@@ -42,7 +42,7 @@ describe('mse', () => {
       [0, 0, 2 / 6],
     ]);
   });
-  it('does not broadcast by accident: a row against a column is refused', () => {
+  it('does not broadcast the target: a row is refused for a column', () => {
     const error = errorOf(() => mse(input('y', [5, 1]), input('target', [5])));
     expect(error).toBeInstanceOf(ShapeError);
     expect(error.message).toBe(
@@ -77,7 +77,7 @@ describe('softmaxCrossEntropy', () => {
         ),
       ),
     ).toBeCloseTo(wanted, 14);
-    // softmax - one-hot, over the number of examples.
+    // The gradient is (softmax - one-hot) / number of examples.
     const slopes = gradient(loss, z) as number[][];
     expect(slopes[0]?.[2]).toBeCloseTo((p([1, 2, 3], 2) - 1) / 2, 14);
     expect(slopes[1]?.[1]).toBeCloseTo(p([0.5, -1, 0], 1) / 2, 14);
@@ -93,7 +93,7 @@ describe('softmaxCrossEntropy', () => {
     );
   });
 
-  it('takes soft targets', () => {
+  it('accepts probabilities as the target', () => {
     const z = logits([[0, Math.log(3)]]);
     expect(value(softmaxCrossEntropy(z, f64([[0.5, 0.5]])))).toBeCloseTo(
       -(Math.log(1 / 4) + Math.log(3 / 4)) / 2,
@@ -101,7 +101,7 @@ describe('softmaxCrossEntropy', () => {
     );
   });
 
-  it('is exact where softmax underflows, and lets a class be masked out', () => {
+  it('is exact if softmax underflows, and allows masking a class with -Infinity', () => {
     expect(value(softmaxCrossEntropy(logits([[0, 1000]]), labels(0)))).toBe(1000);
     const masked = logits([[1, -Infinity, 2]]);
     const loss = softmaxCrossEntropy(masked, labels(2));
@@ -111,7 +111,7 @@ describe('softmaxCrossEntropy', () => {
     expect(slopes?.[0]).toBeCloseTo(1 / (1 + Math.E), 14);
   });
 
-  it('refuses targets that do not fit', () => {
+  it('refuses targets whose shape or dtype does not fit the logits', () => {
     const z = input('z', ['batch', 3]);
     expect(errorOf(() => softmaxCrossEntropy(z, input('t', ['batch', 4]))).message).toBe(
       "[softmaxCrossEntropy] expected probabilities of [batch, 3], or class indices of [batch] as int32, but received float32 [batch, 4]; to make class indices int32, write cast(target, 'int32') or feed an Int32Array (operands: [input 'z'], [input 't'])",
@@ -175,7 +175,7 @@ describe('VariationalAutoencoder', () => {
   const x = constant(randomTensor([3, 5], 1, 0, 1));
   const noise = constant(randomTensor([3, 2], 2, -2, 2));
 
-  it('its loss is the reconstruction plus 1/2 sum(mu^2 + sigma^2 - 1 - 2 log sigma), a mean over examples', () => {
+  it('has the loss reconstruction + 1/2 sum(mu^2 + sigma^2 - 1 - 2 log sigma), averaged over examples', () => {
     const vae = make();
     const { mean, logSigma } = vae.encode(x);
     const [mu, s, pixels, probabilities, loss, terms] = (() => {
@@ -214,21 +214,21 @@ describe('VariationalAutoencoder', () => {
   });
 
   it.each([[{}], [{ decoderHidden: 0 }], [{ decoderHidden: 6 }]])(
-    'its gradients are right, with %o',
+    'has gradients equal to finite differences, with %o',
     (options) => {
       const vae = make(options);
       checkGradients(vae.loss(x, { noise }), vae.parameters);
     },
   );
 
-  it('the noise draws anew in every run, and the same in the same run', () => {
+  it('draws new noise in every run, and the same noise for the same run', () => {
     const loss = make().loss(x);
     const run = (index: number) => evaluate(loss, {}, { run: index }).item();
     expect(run(0)).toBe(run(0));
     expect(new Set([0, 1, 2].map(run)).size).toBe(3);
   });
 
-  it('names its parameters, each once', () => {
+  it('lists each parameter once, with a dotted name', () => {
     expect(make().parameters.map(({ name }) => name)).toEqual(
       ['encoder', 'mean', 'logSigma', 'decoder', 'logits'].flatMap((part) => [
         `vae.${part}.weight`,
@@ -238,7 +238,7 @@ describe('VariationalAutoencoder', () => {
     expect(make({ decoderHidden: 0 }).parameters).toHaveLength(8);
   });
 
-  it('serves any batch: encodes, and decodes to probabilities', () => {
+  it('accepts any batch size, and decodes to probabilities', () => {
     const vae = make({ dtype: 'float32' });
     const fed = input('x', ['batch', 5]);
     expect(vae.loss(fed).shape).toEqual([]);
@@ -255,14 +255,14 @@ describe('VariationalAutoencoder', () => {
 });
 
 describe('binaryCrossEntropyWithLogits in float32', () => {
-  // softplus(x) - x t is 0.8 % off at x = 10, t = 1, and 15 % at 14: the difference of two large numbers.
+  // softplus(x) - x t is wrong by 0.8 % at x = 10, t = 1, and by 15 % at x = 14, because it subtracts two large numbers.
   it.each([
     [10, 1, Math.log1p(Math.exp(-10))],
     [14, 1, Math.log1p(Math.exp(-14))],
     [-14, 0, Math.log1p(Math.exp(-14))],
     [40, 1, Math.exp(-40)],
     [40, 0, 40],
-  ])('keeps its digits at logit %d, target %d', (logit, target, expected) => {
+  ])('is accurate at logit %d and target %d', (logit, target, expected) => {
     const loss = evaluate(binaryCrossEntropyWithLogits(constant([logit]), constant([target])));
     expect(loss.item() / expected).toBeCloseTo(1, 6);
   });

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { errorOf } from '../support.js';
 import { opsUnderTest } from './samples.js';
 
-// What the issue of a new op must bring with it. Removing a sample from any op turns this red.
-describe('every op declares what its tests need', () => {
+// The samples that every op must have, because its tests are generated from them.
+describe('every op declares the samples that its tests need', () => {
   it('finds the op library', () => {
     const wanted =
       'add sub mul div neg exp log sqrt square abs pow sigmoid tanh relu softplus maximum minimum ' +
@@ -40,7 +40,7 @@ describe('every op declares what its tests need', () => {
   });
 });
 
-describe('every input that must be refused is refused, with its message', () => {
+describe('every input that an op must refuse is refused with the declared error', () => {
   const refusals = opsUnderTest.flatMap(({ name, op }) =>
     op.refused.map((refusal, index) => ({ title: `${name} #${index}`, refusal })),
   );

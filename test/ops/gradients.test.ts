@@ -21,7 +21,7 @@ const cases = opsUnderTest.flatMap(({ name, op }) =>
   op.samples.map((sample, index) => ({ title: titleOf(name, sample, index), op, sample, index })),
 );
 
-describe('the declared shape and dtype are those of the value', () => {
+describe('the declared shape and dtype equal those of the value', () => {
   it.each(cases)('$title', ({ sample, index }) => {
     const { root } = buildSample(sample, 100 + index);
     const value = evaluate(root);
@@ -36,7 +36,7 @@ const smooth = cases.filter(({ op, sample }) => {
   return op.notDifferentiable === undefined && real;
 });
 
-describe('the gradient is that of central differences', () => {
+describe('the gradient equals central differences', () => {
   it.each(smooth)('$title', ({ sample, index }) => {
     const built = buildSample(sample, 200 + index);
     checkGradients(built.root, differentiable(built), {
@@ -46,17 +46,17 @@ describe('the gradient is that of central differences', () => {
   });
 });
 
-describe('the second derivative, by the same rules, is that of central differences', () => {
+describe('the second derivative, computed by the same rules, equals central differences', () => {
   it.each(smooth)('$title', ({ sample, index }) => {
     const built = buildSample(sample, 400 + index);
     const leaves = differentiable(built);
     const cotangent = constant(randomTensor(built.root.shape as number[], 500 + index));
     const first = backward(built.root, { gradient: cotangent });
-    // The sum of all first derivatives under random weights: one root that depends on each of them.
+    // The sum of all first derivatives with random weights is one root that depends on each of them.
     const weighted = leaves.map((leaf, i) =>
       sum(mul(first.of(leaf), constant(randomTensor(leaf.value.shape, 600 + i)))),
     );
-    // A rule that is linear leaves nothing to differentiate; the leaves keep it a root of theirs.
+    // The first derivative of a linear op does not depend on the leaves. This sum makes the root depend on them.
     const anchor = leaves.map((leaf) => sum(mul(leaf, leaf)));
     checkGradients(addN([...weighted, ...anchor]), leaves, {
       ...(sample.step !== undefined && { step: sample.step }),
@@ -64,12 +64,12 @@ describe('the second derivative, by the same rules, is that of central differenc
   });
 });
 
-describe('an op that is not differentiable sends no gradient, and says why', () => {
+describe('an op that is not differentiable sends no gradient, and gives a reason', () => {
   const stepwise = cases.filter(({ op }) => op.notDifferentiable !== undefined);
   it.each(stepwise)('$title', ({ op, sample }) => {
     expect(op.notDifferentiable).toMatch(/\w+ \w+/);
     const { leaves, root } = buildSample(sample, 9);
-    // A sample may build other ops around it.
+    // A sample may also build other ops.
     const uses = topologicalOrder([root], ({ inputs }) => inputs).filter((node) => node.op === op);
     expect(uses.length).toBeGreaterThan(0);
     for (const node of uses) {
@@ -89,7 +89,7 @@ describe('an op that is not differentiable sends no gradient, and says why', () 
   });
 });
 
-describe('a shared input sums its gradients', () => {
+describe('the gradients of a shared input are summed', () => {
   it.each(smooth)('$title', ({ sample, index }) => {
     const shared = buildSample(sample, 700 + index);
     const [leaf] = differentiable(shared) as [Variable];

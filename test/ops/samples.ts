@@ -1,4 +1,4 @@
-/** From an op's declared samples to leaves and nodes, for the tests that are generated from them. */
+/** Builds leaves and nodes from the declared samples of an op, for the tests that are generated from them. */
 
 import { declaredOps } from '../../src/graph/op.js';
 import { type Node, type Sample, type SampleInput, Tensor, Variable } from '../../src/index.js';
@@ -6,7 +6,7 @@ import { generator } from '../support.js';
 
 export const opsUnderTest = [...declaredOps()].map(([name, op]) => ({ name, op }));
 
-/** Values of a sample's operand: given, or drawn within its range and out of its gap. */
+/** The values of an operand of a sample: given, or random within its range and outside its gap around 0. */
 function valuesOf(
   { shape, low = -1, high = 1, gap = 0, values, dtype = 'float64' }: SampleInput,
   draw: () => number,
@@ -34,12 +34,12 @@ export function buildSample(sample: Sample, seed: number): BuiltSample {
   return { leaves, root: sample.build(...leaves) };
 }
 
-/** A sample's leaves that a gradient can be checked for. */
+/** The leaves of a sample whose gradients can be checked. */
 export function differentiable({ leaves }: BuiltSample): Variable[] {
   return leaves.filter((leaf) => leaf.dtype === 'float64');
 }
 
-/** `mul #2: [2, 3, 4] [2, 3, 4]` */
+/** For example `mul #2: [2, 3, 4] [2, 3, 4]`. */
 export function titleOf(name: string, sample: Sample, index: number): string {
   return `${name} #${index}: ${sample.inputs.map(({ shape }) => `[${shape.join(', ')}]`).join(' ')}`;
 }

@@ -26,7 +26,7 @@ import {
 } from '../../src/index.js';
 import { errorOf } from '../support.js';
 
-/** A declaration that is right but for what the test changes. */
+/** A declaration that is valid except for what the test changes. */
 function declaration(name: string, change: object): OpDeclaration {
   return {
     name,
@@ -41,10 +41,10 @@ function declaration(name: string, change: object): OpDeclaration {
   };
 }
 
-describe('a user’s op that is declared wrongly is found out, never trusted', () => {
+describe('an op of the user', () => {
   const x = parameter('x', tensor([1, 2]));
 
-  it('computes when it is declared rightly', () => {
+  it('computes if its declaration is valid', () => {
     expect(evaluate(defineOp(declaration('minus', {}))(x)).toArray()).toEqual([-1, -2]);
   });
 
@@ -56,32 +56,32 @@ describe('a user’s op that is declared wrongly is found out, never trusted', (
       'changes [2] to [5]',
     ],
     [
-      'a lowering that there is not',
+      'an unknown kind of lowering',
       { lowering: { kind: 'mapp' } },
       GraphError,
       'lowering must be one of the kinds map',
     ],
-    ['a shape that is none', { shape: () => [-1] }, ShapeError, 'expected a dimension'],
-    ['a dtype that is none', { dtype: () => 'float16' }, DTypeError, 'float16'],
+    ['an invalid shape', { shape: () => [-1] }, ShapeError, 'expected a dimension'],
+    ['an unknown dtype', { dtype: () => 'float16' }, DTypeError, 'float16'],
     ['no gradient', { gradient: undefined }, GraphError, 'gradient must be a gradient rule'],
-  ])('%s', (name, change, error, message) => {
+  ])('is refused for %s', (name, change, error, message) => {
     const found = errorOf(() => evaluate(defineOp(declaration(`wrong: ${name}`, change))(x)));
     expect(found).toBeInstanceOf(error);
     expect(found.message).toContain(message);
   });
 });
 
-describe('gradients where the incoming one is infinite', () => {
-  // sqrt sends an infinite gradient at 0; the operand that lost gets 0, not 0 * Infinity.
+describe('an infinite gradient', () => {
+  // The gradient of sqrt at 0 is infinite. The operand that was not chosen gets 0, not 0 * Infinity.
   it.each([
     ['maximum', (p: Node) => maximum(p, 0)],
     ['relu', (p: Node) => relu(p)],
-  ])('%s sends nothing to what it did not choose', (_name, op) => {
+  ])('of %s does not reach the operand that was not chosen', (_name, op) => {
     const p = parameter('p', tensor([-1, 4]));
     expect(evaluate(backward(sum(sqrt(op(p)))).of(p)).toArray()).toEqual([0, 0.25]);
   });
 
-  it('minimum likewise', () => {
+  it('of minimum does not reach the operand that was not chosen', () => {
     const p = parameter('p', tensor([1, -4]));
     const gradient = backward(sum(sqrt(minimum(p, 0)))).of(p);
     expect((evaluate(gradient).toArray() as number[])[0]).toBe(0);
@@ -89,14 +89,14 @@ describe('gradients where the incoming one is infinite', () => {
 });
 
 describe('plain numbers', () => {
-  it('take the dtype of where’s condition when there is nothing else', () => {
+  it('take the dtype of the condition of where if both operands are numbers', () => {
     const x64 = parameter('x', tensor([1, -1], { dtype: 'float64' }));
     const chosen = where(greater(x64, 0), 1, 0);
     expect(chosen.dtype).toBe('float64');
     expect(evaluate(chosen).toArray()).toEqual([1, 0]);
   });
 
-  it('that an int32 operand cannot meet are refused by name', () => {
+  it('that are not integers are refused beside an int32 operand', () => {
     const i = input('i', [2], { dtype: 'int32' });
     const error = errorOf(() => greater(i, 0.5));
     expect(error).toBeInstanceOf(ValueError);
@@ -105,18 +105,18 @@ describe('plain numbers', () => {
     );
   });
 
-  it('are indices to oneHot', () => {
+  it('are indices in oneHot', () => {
     expect(evaluate(oneHot(2, 3)).toArray()).toEqual([0, 0, 1]);
   });
 });
 
-describe('what only the data can show', () => {
-  it('argmax over a named axis that is bound to 0 is a ShapeError', () => {
+describe('faults that depend on the data', () => {
+  it('argmax over a named axis that is bound to 0 throws a ShapeError', () => {
     const x = input('x', ['n']);
     expect(errorOf(() => evaluate(argmax(x, 0), { x: [] }))).toBeInstanceOf(ShapeError);
   });
 
-  it('a label that is no class makes the loss NaN, not small', () => {
+  it('a label that is not a class makes the loss NaN', () => {
     const logits = constant(
       tensor([
         [1, 2],

@@ -1,4 +1,4 @@
-// Against the published algorithms, computed here by hand, number by number.
+// The optimizers, compared with the published algorithms, which are computed here in plain numbers.
 import { describe, expect, it } from 'vitest';
 import {
   adam,
@@ -39,7 +39,7 @@ const slope = (w: readonly number[]) => w.map((v, i) => 2 * (scale[i] as number)
 const run = (updates: Updates, steps: number) => {
   for (let step = 0; step < steps; step++) evaluate([], {}, { updates, run: step });
 };
-/** Agrees to a few roundings of its dtype. */
+/** Checks that the values are equal up to a few rounding errors of the dtype. */
 function expectNear(found: ArrayLike<number>, wanted: readonly number[], tolerance = 1e-14) {
   wanted.forEach((value, i) => {
     expect(Math.abs((found[i] as number) - value)).toBeLessThan(
@@ -97,7 +97,7 @@ describe.each(['float64', 'float32'] as const)('in %s', (dtype) => {
     },
   );
 
-  it('adam: the first step is the rate, whatever the size of the gradient', () => {
+  it('adam: the first step equals the rate for any size of the gradient', () => {
     const w = parameter('w', tensor([5, 5], { dtype }));
     const loss = sum(mul(w, constant(tensor([1e-3, -1e4], { dtype }))));
     run(adam(loss, [w], { rate: 0.25, epsilon: 0 }), 1);
@@ -106,16 +106,16 @@ describe.each(['float64', 'float32'] as const)('in %s', (dtype) => {
 });
 
 describe('adam in float32', () => {
-  it('corrects its bias to float32’s digits after a thousand steps of one gradient', () => {
+  it('corrects its bias up to rounding, over a thousand steps of a constant gradient', () => {
     const w = parameter('w', 0);
     run(adam(mul(w, 1), [w], { rate: 1e-3 }), 1000);
-    // Every step of a constant gradient is the rate.
+    // With a constant gradient, every step equals the rate.
     expect(Math.abs(w.value.item() / -1 - 1)).toBeLessThan(2e-4);
   });
 });
 
 describe('the rate', () => {
-  it('may be a state, set between runs, in any floating dtype', () => {
+  it('may be a state of float32 or float64 that is set between runs', () => {
     for (const rate of [state('rate', 0.5), state('rate', 0.5, { dtype: 'float64' })]) {
       const w = parameter('w', tensor([1, 2], { dtype: 'float64' }));
       const updates = sgd(sum(w), [w], { rate });
@@ -127,7 +127,7 @@ describe('the rate', () => {
     }
   });
 
-  it('may be a node, such as a schedule over a count, or an input', () => {
+  it('may be a node, such as an input', () => {
     const w = parameter('w', 1);
     const rate = input('rate', []);
     for (const updates of [
@@ -144,13 +144,13 @@ describe('the rate', () => {
 });
 
 describe('updates', () => {
-  it('train only the parameters that are listed', () => {
+  it('change only the listed parameters', () => {
     const [v, w] = [parameter('v', 3), parameter('w', 4)];
     run(sgd(mul(v, w), [w], { rate: 1 }), 1);
     expect([v.value.item(), w.value.item()]).toEqual([3, 1]);
   });
 
-  it('take a loss, or gradients from anywhere', () => {
+  it('accept gradients instead of a loss', () => {
     const { w, loss } = problem();
     const gradients = backward([[loss, constant(10, { dtype: 'float64' })]]);
     run(sgd(gradients, [w], { rate: 0.01 }), 1);
@@ -160,7 +160,7 @@ describe('updates', () => {
     );
   });
 
-  it('of two optimizers in one run are both of the leaves as they were', () => {
+  it('of two optimizers in one run are both computed from the old values of the leaves', () => {
     const [v, w] = [
       parameter('v', tensor(3, { dtype: 'float64' })),
       parameter('w', tensor(5, { dtype: 'float64' })),
@@ -175,7 +175,7 @@ describe('updates', () => {
     expect(w.value.item()).toBeCloseTo(4.5, 14);
   });
 
-  it('carry your own states along, and leave no other leaf changed', () => {
+  it('may be joined with updates of other states, and change no other leaf', () => {
     const { w, loss } = problem();
     const count = state('count', 0);
     const kept = parameter('kept', 7);
@@ -184,7 +184,7 @@ describe('updates', () => {
     expect([count.value.item(), kept.value.item()]).toEqual([14, 7]);
   });
 
-  it('name their states after the parameter, none twice', () => {
+  it('have states named after the parameter, without a name twice', () => {
     const [v, w] = [parameter('v', 3), parameter('w', 4)];
     const names = [
       ...adam(mul(v, w), [v, w]),
@@ -231,7 +231,7 @@ describe('optimizers refuse', () => {
       /^(sgd|adam): no gradient reaches \[parameter 'w'\]: every path from it to the loss is stopped$/,
     ],
     [
-      'one that the loss does not depend on',
+      'a parameter that the loss does not depend on',
       (optimize) => optimize(loss, [w, other] as never),
       GraphError,
       /the root does not depend on \[parameter 'other'\]/,
@@ -276,10 +276,10 @@ describe('optimizers refuse', () => {
       () => adam(loss, [w], { rate: NaN }),
       /^adam: rate must be .*number NaN/,
     ],
-    ['an endless rate', () => adam(loss, [w], { rate: Infinity }), /^adam: rate/],
+    ['an infinite rate', () => adam(loss, [w], { rate: Infinity }), /^adam: rate/],
     ['no rate', () => sgd(loss, [w], {} as never), /^sgd: rate must be .*undefined/],
     [
-      'a rate of three',
+      'a rate of three elements',
       () => sgd(loss, [w], { rate: state('r', [1, 2, 3]) }),
       /^sgd: rate must be .* a node of shape \[\], but is \[state 'r'\] of float32 \[3\]/,
     ],
@@ -296,7 +296,7 @@ describe('optimizers refuse', () => {
     expect(errorOf(make).message).toMatch(message);
   });
 
-  it('one parameter for two optimizers in one run', () => {
+  it('one parameter in two optimizers of the same run', () => {
     const updates = [...sgd(loss, [w], { rate: 0.1 }), ...adam(loss, [w])];
     const error = errorOf(() => evaluate(loss, {}, { updates }));
     expect(error).toBeInstanceOf(GraphError);
@@ -316,7 +316,7 @@ describe('training', () => {
   it.each<[string, (loss: Node, leaves: readonly ReturnType<typeof parameter>[]) => Updates]>([
     ['sgd with momentum', (loss, leaves) => sgd(loss, leaves, { rate: 0.3, momentum: 0.9 })],
     ['adam', (loss, leaves) => adam(loss, leaves, { rate: 0.05 })],
-  ])('a net of two layers learns exclusive or, by %s', (_name, optimizer) => {
+  ])('teaches a net of two layers exclusive or, with %s', (_name, optimizer) => {
     const hidden = new FeedForward('hidden', { inputs: 2, units: 8, activation: tanh, seed: 1 });
     const out = new FeedForward('out', { inputs: 8, units: 1, seed: 2 });
     const x = input('x', ['batch', 2]);

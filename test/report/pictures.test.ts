@@ -257,7 +257,7 @@ describe('imageGrid', () => {
 });
 
 describe('renderDot', () => {
-  it('lays a graph out: every node and edge, labels escaped', async () => {
+  it('draws every node and edge of a graph, and escapes labels', async () => {
     const svg = await renderDot('digraph { a [label="x < y & \\"z\\""]; a -> b; b -> c; a -> c }');
     const root = parseXml(svg);
     const kind = (name: string) =>
@@ -281,7 +281,7 @@ describe('renderDot', () => {
     expect(await renderDot(dot)).toBe(svg);
   });
 
-  it('reports Graphviz’s message for a wrong graph, and can draw the next graph', async () => {
+  it('reports the message of Graphviz for a wrong graph, and can draw the next graph', async () => {
     await expect(renderDot('digraph { a -> }')).rejects.toThrow(
       /cannot draw the graph: syntax error/,
     );

@@ -94,7 +94,7 @@ describe("line 10: Adam's first moment takes 1 - beta1 of the gradient", () => {
   const stateOf = (updates: Updates, name: string) =>
     updates.map(([leaf]) => leaf).find((leaf) => leaf.name === name) as Variable;
 
-  it("m and v after two steps equal the paper's", () => {
+  it('m and v after two steps equal those of the formulas in the paper', () => {
     const [beta1, beta2, rate] = [0.8, 0.97, 0.05];
     const w = parameter('w', randomTensor([3], 101, 0.5, 2));
     // The gradient is 3 w^2, so it differs at every step.

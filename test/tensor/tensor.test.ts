@@ -140,7 +140,7 @@ describe('tensor()', () => {
       /cannot allocate 4398046511104 bytes for float32 \[1099511627776\]/,
     ],
     [
-      'a size that is no exact integer',
+      'a size that is not an exact integer',
       () => Tensor.zeros([2 ** 30, 2 ** 30]),
       ValueError,
       /too large/,
@@ -200,7 +200,7 @@ describe('Tensor', () => {
     expect(error.message).toMatch(/one element, but this one has shape \[2\]/);
   });
 
-  it('fills', () => {
+  it('can be filled with one value', () => {
     expect(Tensor.ones([2], { dtype: 'int32' })).toEqual(tensor(Int32Array.of(1, 1)));
     expect(Tensor.full([1, 2], 0.1, { dtype: 'float64' }).toArray()).toEqual([[0.1, 0.1]]);
     expect(errorOf(() => Tensor.full([1], '1' as never))).toBeInstanceOf(ValueError);

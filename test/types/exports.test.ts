@@ -1,4 +1,4 @@
-// The public surface: every name of the contract that there is so far, and nothing that does not work.
+// The public names: every name of the contract, and no others.
 import { spawnSync } from 'node:child_process';
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import { declaredOps } from '../../src/graph/op.js';
@@ -20,7 +20,7 @@ const contract = {
   errors:
     'ForebayError ShapeError DTypeError GraphError ValueError StateError FormatError NumericError NativeError',
 };
-/** Added freely: what a gradient rule of one's own needs, and the classes that values belong to. Ops need no entry. */
+/** Names beyond the contract: what a gradient rule of a user needs, and the classes of values. Ops need no entry. */
 const added = `none notDifferentiable Part
   Node Leaf Input Variable Constant Gradients Program loadMetadata
   loadCsv parseCsv`;
@@ -33,11 +33,11 @@ describe('import * as fb from forebay', () => {
     expect(wanted.filter((name) => !(name in fb))).toEqual([]);
   });
 
-  it('has every declared op, by its name', () => {
+  it('has every declared op under its name', () => {
     expect([...declaredOps().keys()].filter((name) => !(name in fb))).toEqual([]);
   });
 
-  it('has these names, those of ops, and no others', () => {
+  it('has no names except these and those of ops', () => {
     const known = new Set([...wanted, ...words(added), ...declaredOps().keys()]);
     expect(Object.keys(fb).filter((name) => !known.has(name))).toEqual([]);
     expect(words(added).filter((name) => !(name in fb))).toEqual([]);
@@ -71,7 +71,7 @@ describe('import * as fb from forebay', () => {
     }
   });
 
-  it('has errors that are Errors of one base, each with a code of its own', () => {
+  it('has errors with a common base class, each with its own code', () => {
     const kinds = words(contract.errors).slice(1);
     const made = kinds.map((kind) => {
       const Kind = (fb as unknown as Record<string, new (message: string) => fb.ForebayError>)[
@@ -90,7 +90,7 @@ describe('import * as fb from forebay', () => {
 });
 
 describe('types', () => {
-  it('evaluate answers in the form of its question', () => {
+  it('of evaluate follow the form of its argument', () => {
     const w = fb.parameter('w', 1);
     expectTypeOf(fb.evaluate(w)).toEqualTypeOf<fb.Tensor>();
     expectTypeOf(fb.evaluate([w, w])).toEqualTypeOf<[fb.Tensor, fb.Tensor]>();
@@ -128,8 +128,8 @@ describe('the built package', () => {
         "const fb = require('forebay'); console.log(Object.keys(fb).filter((k) => !['__esModule', 'default', 'module.exports'].includes(k)).length, fb.evaluate(fb.add(1, 2)).item())",
       ],
     ],
-  ])('is reached by %s from its own folder, with an empty environment', (_how, flags) => {
-    // But for which addon it is, and what that needs if it has a sanitizer.
+  ])('can be loaded by %s from its own folder, with an empty environment', (_how, flags) => {
+    // These variables are kept: they name the addon, and hold what it needs if it has a sanitizer.
     const kept = ['FOREBAY_ADDON', 'LD_PRELOAD', 'ASAN_OPTIONS', 'LSAN_OPTIONS'];
     const env = Object.fromEntries(kept.map((name) => [name, process.env[name]]));
     const { stdout, stderr } = spawnSync(process.execPath, flags, {
@@ -138,7 +138,7 @@ describe('the built package', () => {
       env,
     });
     expect(stdout).toBe(`${Object.keys(fb).length} 3\n`);
-    // Node 20 says once that require() of an ES module is experimental.
+    // Node 20 warns once that require() of an ES module is experimental.
     expect(
       stderr
         .replace(
@@ -149,7 +149,7 @@ describe('the built package', () => {
     ).toBe('');
   });
 
-  it('is one set of classes by import and by require', () => {
+  it('has the same classes by import and by require', () => {
     const script =
       "import { createRequire } from 'node:module'; import * as a from 'forebay'; const b = createRequire(process.cwd() + '/')('forebay'); console.log(a.Node === b.Node, b.tensor(1) instanceof a.Tensor)";
     const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', script], {

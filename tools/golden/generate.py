@@ -1,24 +1,24 @@
 #!/usr/bin/env python3
-"""Writes the golden values that test/golden compares forebay with; all of them are float64.
+"""Writes the golden values that test/golden compares forebay with. All floating-point values are float64.
 
     PYTHON tools/golden/generate.py test/golden/data
 
 PYTHON is a Python that has PyTorch. `node bench/peers/install.mjs` installs the newest one into
-.cmake/peers/venv; Debian's own is python3-torch (1.13). The committed values are those of PyTorch
-2.15.0; each file names the version that computed it. `npm run check:golden` computes the values again
-and compares them with the committed ones.
+.cmake/peers/venv; the package of Debian is python3-torch (1.13). The committed values were computed by
+PyTorch 2.15.0. Each file names the version that computed it. `npm run check:golden` computes the values
+again and compares them with the committed ones.
 
-PyTorch 1.13 and 2.15 agree on every case to 1e-12, the infinities and NaNs included. Where both
-differ from forebay on purpose, the case says so and records values only.
+PyTorch 1.13 and 2.15 agree on every case up to 1e-12, including infinities and NaNs. If forebay differs
+from both on purpose, a comment at the case says so, and only values are recorded.
 """
 
 import os
 import sys
 
-# OpenBLAS's idle threads slow torch down several times on small machines.
+# On small machines, idle threads of OpenBLAS slow PyTorch down several times.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-# No __pycache__ beside the sources.
+# Do not write __pycache__ next to the sources.
 sys.dont_write_bytecode = True
 
 import losses

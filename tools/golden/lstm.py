@@ -1,4 +1,4 @@
-"""An LSTM gate by gate, as forebay lays it out, cross-checked against torch.nn.LSTM."""
+"""An LSTM computed gate by gate with the weights of forebay, and compared with torch.nn.LSTM."""
 
 import torch
 
@@ -7,12 +7,12 @@ from record import same
 
 INPUTS, UNITS, BATCH = 3, 4, 2
 GATES = ["forget", "input", "output", "cell"]
-# torch stacks the gates of each of its weights in this order.
+# torch.nn.LSTM stacks the gates of each weight in this order.
 TORCH_ORDER = ["input", "forget", "cell", "output"]
 
 
 def unroll(xs, hidden, cell, gates):
-    """forebay's layout: z = [x, h], for each gate a weight [inputs + units, units] and a bias."""
+    """The LSTM of forebay: z = [x, h], and for each gate a weight [inputs + units, units] and a bias."""
     every = []
     for x in xs:
         z = torch.cat([x, hidden], 1)
@@ -27,7 +27,7 @@ def unroll(xs, hidden, cell, gates):
 
 
 def torchs_own(gates):
-    """torch.nn.LSTM with the same weights: transposed, x and h apart, gates stacked."""
+    """torch.nn.LSTM with the same weights: transposed, separate for x and h, with the gates stacked."""
     module = torch.nn.LSTM(INPUTS, UNITS, dtype=torch.float64)
     with torch.no_grad():
         module.weight_ih_l0.copy_(torch.cat([gates[g][0][:INPUTS].T for g in TORCH_ORDER]))
@@ -79,7 +79,7 @@ def case(steps):
 
 
 def parameters(gates):
-    """By the names that forebay gives them, less the layer's own."""
+    """The parameters under the names of forebay, without the name of the layer."""
     named = {}
     for name, (weight, bias) in gates.items():
         named |= {f"{name}.weight": weight, f"{name}.bias": bias}

@@ -1,4 +1,4 @@
-"""Element-wise ops. Special points are where implementations differ: zeros, ties, overflow, NaN."""
+"""Element-wise ops. Special points are those at which implementations differ: zeros, ties, overflow, NaN."""
 
 import torch
 
@@ -9,11 +9,11 @@ INF, NAN = float("inf"), float("nan")
 
 
 def softplus(x):
-    """log(1 + e^x). F.softplus (1.13 and 2.15) is the identity above 20, which is off by 2e-9."""
+    """log(1 + e^x). F.softplus (1.13 and 2.15) is not used: above 20 it returns x, an error of 2e-9."""
     return torch.logaddexp(x, torch.zeros((), dtype=x.dtype))
 
 
-# name: (torch's function, the operand's range, smooth, special points)
+# name: (the function of PyTorch, the range of the operand, smooth, special points)
 UNARY = {
     "neg": (torch.neg, {}, False, [0.0, -0.0, INF, -INF, NAN]),
     "exp": (torch.exp, {}, True, [0.0, -0.0, 709.7, 710.0, -744.0, -746.0, 1e-17, INF, -INF, NAN]),
@@ -35,7 +35,7 @@ UNARY = {
     "softplus": (softplus, {}, True, [0.0, -0.0, 20.5, -37.3, 50.0, -745.0, 1000.0, -1000.0]),
 }
 
-# name: (torch's function, both operands' ranges, smooth)
+# name: (the function of PyTorch, the ranges of both operands, smooth)
 BINARY = {
     "add": (torch.add, {}, {}, False),
     "sub": (torch.sub, {}, {}, False),
@@ -62,9 +62,9 @@ def unary():
         for title, shape in SHAPES.items():
             yield case(op, title, function, [drawn(*shape, **domain)], smooth=smooth)
         yield case(op, "special points", function, [given(points)])
-    # At NaN, PyTorch (1.13 and 2.15) has sign 0, where NumPy and forebay have NaN. The gradient of its
-    # abs is 0 there (ours: NaN), and that of its relu is 1 (ours: 0, as NaN is not greater than 0). So
-    # these two cases record values only, and sign has none.
+    # At NaN, sign is 0 in PyTorch (1.13 and 2.15), but NaN in NumPy and forebay. The gradient of abs at NaN
+    # is 0 in PyTorch and NaN in forebay. That of relu is 1 in PyTorch and 0 in forebay, because NaN is not
+    # greater than 0. So these two cases record only values, and sign has no such case.
     yield case("abs", "NaN", torch.abs, [given([NAN, -1.3])], gradients=False)
     yield case("relu", "NaN", torch.relu, [given([NAN, -1.3])], gradients=False)
 
@@ -103,8 +103,8 @@ def special():
     ties = given([1.3, -0.7, 0.0, 2.1, INF]), given([1.3, 0.9, -0.0, -2.1, INF])
     yield case("maximum", "ties share the gradient", torch.maximum, [*ties])
     yield case("minimum", "ties share the gradient", torch.minimum, [*ties])
-    # At NaN, PyTorch (1.13 and 2.15) sends the whole gradient to both operands, forebay to none: values
-    # only.
+    # At NaN, PyTorch (1.13 and 2.15) sends the whole gradient to both operands, and forebay sends none. So
+    # these cases record only values.
     nans = given([NAN, 1.3, NAN]), given([0.7, NAN, NAN])
     yield case("maximum", "NaN", torch.maximum, [*nans], gradients=False)
     yield case("minimum", "NaN", torch.minimum, [*nans], gradients=False)

@@ -1,4 +1,4 @@
-"""Ops over axes: products, reductions, softmax, views, windows."""
+"""Ops along axes: products, reductions, softmax, views, concatenations and slices."""
 
 import torch
 import torch.nn.functional as F
@@ -51,7 +51,7 @@ def product(title, a, b, transpose_a, transpose_b):
     function = lambda x, y: torch.matmul(x.mT if transpose_a else x, y.mT if transpose_b else y)
     flags = {"transposeA": transpose_a, "transposeB": transpose_b}
     names = [name for name, on in flags.items() if on]
-    # The second derivative of a product is two more products: a few of them say it all.
+    # The second derivative of a product consists of two more products, so a few cases are enough.
     smooth = title in ["2-D", "one matrix for a batch", "batches that broadcast"]
     full = ", ".join([title, *names])
     return case(

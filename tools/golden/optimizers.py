@@ -8,7 +8,7 @@ STEPS = 10
 
 
 def problem():
-    """mean((tanh(x w + b) - y)^2) + 0.05 sum(w^4): the same for every optimizer."""
+    """The loss mean((tanh(x w + b) - y)^2) + 0.05 sum(w^4), with the same start for every optimizer."""
     draws = Draws("optimizers")
     x, y = draws.tensor(5, 3), draws.tensor(5, 2)
     w, b = trainable(draws.tensor(3, 2)), trainable(draws.tensor(2))
@@ -20,7 +20,7 @@ def problem():
 
 
 def case(title, optimizer, options, make, moments):
-    """moments: forebay's name of each state, and torch's."""
+    """moments: the names of the states in forebay, with their names in PyTorch."""
     x, y, w, b, loss = problem()
     start = {"w": w.detach().clone(), "b": b.detach().clone()}
     torchs = make([w, b])
@@ -48,7 +48,7 @@ def sgd(title, rate, momentum=0.0):
 
 
 def adam(title, options):
-    """With torch's own defaults (the paper's) for what `options` leaves out."""
+    """Options that are left out have the defaults of PyTorch, which are those of the paper."""
     given = {"lr": options["rate"]} if "rate" in options else {}
     if "beta1" in options:
         given |= {"betas": (options["beta1"], options["beta2"]), "eps": options["epsilon"]}

@@ -1,4 +1,4 @@
-"""How golden values are written: JSON, numbers as Python's repr, which reads back to the same bits."""
+"""Writes golden values as JSON. Numbers are written by repr, so that they are read back with the same bits."""
 
 import json
 import math
@@ -9,7 +9,7 @@ import torch
 
 
 def number(value):
-    """JSON has no NaN and no infinities: they are strings, by their names in JavaScript."""
+    """NaN and infinities become strings with their names in JavaScript, because JSON does not have them."""
     if isinstance(value, float) and math.isnan(value):
         return "NaN"
     if isinstance(value, float) and math.isinf(value):
@@ -18,7 +18,7 @@ def number(value):
 
 
 def encode(value):
-    """Tensors become {shape, data} in row-major order, with the dtype where it is not float64."""
+    """Tensors become {shape, data} in row-major order, with the dtype if it is not float64."""
     if isinstance(value, torch.Tensor):
         flat = value.detach().reshape(-1).tolist()
         encoded = {"shape": list(value.shape), "data": [number(v) for v in flat]}
@@ -33,9 +33,9 @@ def encode(value):
 
 
 def write(folder, name, cases):
-    """One line for each case: a change of one is one line of a diff."""
+    """Writes one line for each case, so that a diff shows one line for a changed case."""
     lines = ",\n".join(json.dumps(encode(case), allow_nan=False) for case in cases)
-    # Without the build's label, such as +cpu: all builds of a version compute these values.
+    # The label of the build, such as +cpu, is left out, because all builds of a version compute these values.
     version = torch.__version__.split("+")[0]
     head = f'"torch": "{version}", "python": "{platform.python_version()}"'
     text = f'{{{head}, "cases": [\n{lines}\n]}}\n'
@@ -45,6 +45,6 @@ def write(folder, name, cases):
 
 
 def same(ours, torchs, what):
-    """Our own formula and torch's must agree, or neither is written down."""
+    """Fails unless a formula of this script and the function of PyTorch agree."""
     worst = ((ours - torchs).abs() / torchs.abs().clamp(min=1)).max().item()
     assert worst < 1e-12, f"{what}: ours and torch's differ by {worst}"

@@ -1,4 +1,4 @@
-"""A variational auto-encoder with given noise: Kingma & Welling 2014, appendix B and C.1."""
+"""A variational auto-encoder with given noise (Kingma & Welling 2014, appendices B and C.1)."""
 
 import torch
 import torch.nn.functional as F

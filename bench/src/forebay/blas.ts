@@ -1,11 +1,11 @@
-/** What BLAS takes for itself: buffers for packed operands, of which it tells nothing. */
+/** Measures the memory that BLAS allocates for packed operands. BLAS does not report it. */
 
 import { prepareProduct } from '../../../dist/native/kernels.js';
 import { statusBytes } from '../peers/process.js';
 
 /**
- * The bytes by which this process grows when BLAS does these products on one thread. To be asked of a
- * process that has done none; an upper bound, as a program does some of its products without BLAS.
+ * The bytes by which this process grows when BLAS computes these products on one thread. Call it in a process that has
+ * computed no product. It is an upper bound, because a program computes some of its products without BLAS.
  */
 export function blasGrowth(
   dtype: 'float32' | 'float64',
@@ -17,7 +17,7 @@ export function blasGrowth(
     return { m, n, k, run: prepareProduct({ m, n, k, ...matrix, ...strides }) };
   });
   const most = (size: (shape: readonly [number, number, number]) => number) =>
-    // Filled, so that its pages are there already.
+    // Filled, so that its pages are already allocated.
     new ({ float32: Float32Array, float64: Float64Array })[dtype](
       Math.max(0, ...shapes.map(size)),
     ).fill(1);

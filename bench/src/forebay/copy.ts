@@ -1,23 +1,23 @@
-/** What this machine moves: a copy within as much memory as a workload uses. */
+/** Measures the memory rate of this machine: a copy in a buffer as large as the memory that a workload uses. */
 
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { timeCalls } from '../peers/process.js';
 
-/** How long a measurement lasts, and a part of it, in seconds. */
+/** The length of a measurement, and of each part of it, in seconds. */
 const copySeconds = 0.04;
 const partSeconds = 0.002;
 
 /**
- * The rate of copying one half of a buffer of `bytes` to the other, in bytes read and written a second: the
- * greatest of several parts, since a part in which another process runs says nothing about the memory.
- * `TypedArray.set` is the C library's memmove. A small buffer stays in a cache, as a small workload does.
+ * The rate of copying one half of a buffer of `bytes` to the other, in bytes read and written per second. It is the
+ * greatest of several parts, because another process may slow a part down. `TypedArray.set` is the memmove of the C
+ * library. A small buffer stays in a cache, like a small workload.
  */
 function copyHere(bytes: number): number {
   const length = Math.max(1024, Math.round(bytes / 8));
   const from = new Float32Array(length).fill(1);
   const to = new Float32Array(length).fill(2);
   const copy = (times: number) => timeCalls(times, () => to.set(from));
-  // Touches every page, and takes the code that is compiled for this call.
+  // A warm-up, which touches every page and compiles this call.
   let times = 1;
   while (copy(times) < partSeconds) times *= 2;
   const end = performance.now() + 1000 * copySeconds;
@@ -26,10 +26,10 @@ function copyHere(bytes: number): number {
   return (8 * length * times) / least;
 }
 
-/** GB/s, read and written, of so many threads at once, each with its share of the buffer. */
+/** The rate in GB/s, read and written, of so many threads at once, each with its share of the buffer. */
 export async function copyRate(bytes: number, threads: number): Promise<number> {
   if (threads === 1) return copyHere(bytes) / 1e9;
-  // A counter that all have passed when all are ready, so that they copy at the same time.
+  // A counter on which all threads wait until all are ready, so that they copy at the same time.
   const ready = new Int32Array(new SharedArrayBuffer(4));
   const share = Math.ceil(bytes / threads);
   const rates = await Promise.all(

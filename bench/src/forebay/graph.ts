@@ -11,9 +11,9 @@ import {
   type VaeSpec,
 } from '../workloads.js';
 
-/** A graph whose parameters hold the workload's first values. */
+/** A graph whose parameters have the initial values of the workload. */
 export interface Graph {
-  /** The loss, or what a prediction gives. */
+  /** The loss, or the output of a prediction. */
   readonly output: fb.Node;
   readonly parameters: readonly fb.Variable[];
   readonly feeds: Record<string, fb.Tensor>;
@@ -68,13 +68,13 @@ function outputOf(spec: ModelSpec, input: Find, dense: Dense): fb.Node {
   }
 }
 
-/** Gate by gate and step by step: finding the fast form is the compiler's business. */
+/** The LSTM gate by gate and step by step. The compiler must find the fast form. */
 function lstmLoss(spec: LstmSpec, xs: fb.Node, target: fb.Node, dense: Dense): fb.Node {
   const { kind, dtype, steps, batch, inputs, units } = spec;
   const zeros = fb.broadcastTo(fb.constant(0, { dtype }), [batch, units]);
   let [hidden, cell]: [fb.Node, fb.Node] = [zeros, zeros];
   const outputs = Array.from({ length: steps }, (_, t) => {
-    // brain.js does not sum its biases' gradients over the steps: that of the first step stands.
+    // brain.js does not sum the gradients of biases over the steps. It uses that of the first step.
     const layer: Dense = (name, of) => dense(name, of, kind === 'lstm-brain' && t > 0);
     const x = fb.reshape(fb.slice(xs, { axis: 0, start: t, end: t + 1 }), [batch, inputs]);
     const z = fb.concat([x, hidden], 1);
@@ -98,7 +98,7 @@ function vaeLoss({ batch }: VaeSpec, x: fb.Node, noise: fb.Node, dense: Dense): 
   const sigma = fb.exp(logSigma);
   const code = fb.add(mean, fb.mul(sigma, noise));
   const logits = dense('vae.logits', fb.tanh(dense('vae.decoder', code)));
-  // The library's mean over elements, as a sum over each example's pixels.
+  // The loss of the library is a mean over elements. This turns it into a sum over the pixels of each example.
   const likelihood = fb.mul(fb.binaryCrossEntropyWithLogits(logits, x), x.shape[1] as number);
   const divergence = fb.sum(
     fb.sub(fb.sub(fb.add(fb.square(mean), fb.square(sigma)), 1), fb.mul(2, logSigma)),

@@ -1,4 +1,4 @@
-/** forebay's side of the benchmark. */
+/** The contender forebay. */
 
 import * as fb from 'forebay';
 import { BenchError } from '../errors.js';
@@ -68,7 +68,7 @@ function load(request: {
   return { forms: [{ name: 'compiled', losses, results }] };
 }
 
-/** What is compared with other libraries: every gradient, or the prediction. */
+/** The results that are compared with other libraries: every gradient, or the prediction. */
 function resultsOf(spec: ModelSpec, { output, parameters, feeds }: Graph) {
   let nodes: Record<string, fb.Node> = { output };
   if (spec.kind !== 'predict') {
@@ -81,12 +81,12 @@ function resultsOf(spec: ModelSpec, { output, parameters, feeds }: Graph) {
   return tensors.map(([name, { dtype, shape, data }]) => ({ name, dtype, shape, values: data }));
 }
 
-/** A round builds, differentiates and compiles; programs are specialised by their first run. */
+/** A round builds, differentiates and compiles a graph. The first run specialises the program. */
 function loadCompile(spec: CompileSpec): Loaded {
   take = (steps, name) => {
     const part = spec.parts[name];
     if (part === undefined) throw new BenchError(`there is no graph '${name}' to compile`);
-    // Drawing the first values is no part of compiling.
+    // Drawing the initial values is not part of compiling.
     const start = inMemory(part);
     let seconds = 0;
     for (let step = 0; step < steps; step++) seconds += compileTime(part, start);
@@ -105,7 +105,7 @@ function compileTime(spec: ModelSpec, start: TensorSource): number {
     program = fb.compile({ outputs: { output: graph.output }, updates, threads });
     program.run(graph.feeds);
   });
-  // A run alone, taken off again.
+  // The time of one more run, which is subtracted.
   const second = timeCalls(1, () => program?.run((graph as Graph).feeds));
   program?.dispose();
   return Math.max(0, first - second);

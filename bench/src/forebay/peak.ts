@@ -1,9 +1,9 @@
-/** The most that this machine can compute: a loop of fused multiply-adds that touches no memory. */
+/** Measures the peak speed of this machine by a loop of fused multiply-adds that touches no memory. */
 
 import { fmaPeak } from '../../../dist/native/info.js';
 import type { FloatType } from '../workloads.js';
 
-/** GFLOP/s of a dtype, measured now, of so many cores alike. */
+/** GFLOP/s for a dtype, measured on one core and multiplied by the number of cores. */
 export function peakOf(dtype: FloatType, threads: number): number {
   return (fmaPeak(dtype) * threads) / 1e9;
 }

@@ -1,6 +1,6 @@
 /**
- * brain.js, whose LSTM over numbers can do one of the workloads. Its recurrence is its own (the hidden
- * state is the cell), so its gradients are compared with that recurrence: `lstm-brain`.
+ * brain.js, whose LSTM over numbers can run one of the workloads. Its recurrence is different (the hidden state is the
+ * cell), so its gradients are compared with those of the same recurrence: `lstm-brain`.
  */
 
 import { createRequire } from 'node:module';
@@ -11,7 +11,7 @@ import { sizeOf } from '../values.js';
 import { gates, type LstmSpec } from '../workloads.js';
 import { resetPeak, statusBytes, timeCalls } from './process.js';
 
-/** rows x columns, row by row: a weight is [units, inputs]. */
+/** A matrix of rows x columns, row-major. A weight is [units, inputs]. */
 interface Matrix {
   readonly rows: number;
   readonly columns: number;
@@ -19,7 +19,7 @@ interface Matrix {
   readonly deltas: Float32Array;
 }
 
-/** The little of brain.js that its own declarations leave out. */
+/** The parts of brain.js that its type declarations lack. */
 interface Network {
   readonly model: {
     readonly hiddenLayers: readonly Readonly<Record<string, Matrix>>[];
@@ -43,7 +43,7 @@ const { version } = require('brain.js/package.json') as { version: string };
 const memoryAtImport = statusBytes('VmRSS');
 let step: () => void = () => {};
 
-/** What a gate's weights are called in brain.js. */
+/** The names of the weights of a gate in brain.js. */
 const names = {
   forget: 'forget',
   input: 'input',
@@ -51,11 +51,11 @@ const names = {
   cell: 'cellActivation',
 } as const;
 
-/** A part of a network: which matrix of brain.js holds which rows of which of our tensors. */
+/** The rows of one of our tensors that a matrix of brain.js holds. */
 interface Part {
   readonly matrix: Matrix;
   readonly tensor: string;
-  /** The first row of the tensor; biases have none. */
+  /** The first row of the tensor; undefined for biases. */
   readonly row: number;
 }
 
@@ -77,7 +77,7 @@ function partsOf({ model }: Network, { inputs }: LstmSpec): Part[] {
   ];
 }
 
-/** Calls back with places of the same number: in brain.js's matrix and in our tensor, its transpose. */
+/** Calls back with the index of each element in the matrix of brain.js and in our tensor, which is its transpose. */
 function eachElement({ matrix, row }: Part, visit: (theirs: number, ours: number) => void): void {
   for (let unit = 0; unit < matrix.rows; unit++) {
     for (let input = 0; input < matrix.columns; input++) {
@@ -100,7 +100,7 @@ function load({ spec, folder, manifest }: Requests['load'][0]): Loaded {
     inputSize: spec.inputs,
     hiddenLayers: [spec.units],
     outputSize: spec.outputs,
-    // It has no plain descent: each step is clipped, scaled by recent squares and decayed.
+    // It has no plain gradient descent: each step is clipped, scaled by recent squares and decayed.
     learningRate: 1e-7,
   });
   const x = points(start.get('x').values, spec.inputs);
@@ -132,7 +132,7 @@ function load({ spec, folder, manifest }: Requests['load'][0]): Loaded {
   });
   step = () => network.trainPattern(sequence);
   resetPeak();
-  // Its loss is a sum of absolute errors, for show: there is nothing to compare it with.
+  // Its reported loss is a sum of absolute errors, which cannot be compared.
   const written = writeTensors(folder, 'brain', results);
   return { forms: [{ name: 'LSTMTimeStep', losses: [], results: written }] };
 }

@@ -1,4 +1,4 @@
-/** ONNX Runtime in Node.js: predictions by a model that Python's onnx writes. */
+/** ONNX Runtime in Node.js: predictions by a model that the package onnx for Python writes. */
 
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ import { findPython } from '../python.js';
 import type { PredictSpec } from '../workloads.js';
 import { resetPeak, statusBytes } from './process.js';
 
-/** As much of onnxruntime-node as is used here: the package is installed apart, without its types. */
+/** The part of onnxruntime-node that is used here. The package is installed separately, without its types. */
 interface Value {
   readonly data: Float32Array;
   readonly dims: readonly number[];
@@ -42,7 +42,7 @@ function hello(request: { readonly threads: number }): Hello {
   return { version, capability: null, blas: { files: [], core: null }, threads };
 }
 
-/** @throws BenchError with Python's words when it cannot */
+/** @throws BenchError with the error output of Python if it fails */
 function writeModel(request: Requests['load'][0], spec: PredictSpec): string {
   const file = join(request.folder, 'layers.onnx');
   const script = fileURLToPath(new URL('../../peers/onnx_model.py', import.meta.url));

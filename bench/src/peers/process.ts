@@ -1,8 +1,8 @@
-/** This very process, as Linux sees it. */
+/** Figures of this process from Linux. */
 
 import { readFileSync, writeFileSync } from 'node:fs';
 
-/** A figure of /proc/self/status, such as VmRSS, in bytes; 0 where there is no such file. */
+/** A figure of /proc/self/status, such as VmRSS, in bytes; 0 if the file does not exist. */
 export function statusBytes(key: 'VmRSS' | 'VmHWM'): number {
   let status: string;
   try {
@@ -14,7 +14,7 @@ export function statusBytes(key: 'VmRSS' | 'VmHWM'): number {
   return Number(kilobytes ?? 0) * 1024;
 }
 
-/** The shared libraries of BLAS that are loaded; none where it is linked in, or cannot be told. */
+/** The loaded shared libraries of BLAS; empty if BLAS is linked in, or if they cannot be found out. */
 export function blasFiles(): string[] {
   let maps: string;
   try {
@@ -25,18 +25,18 @@ export function blasFiles(): string[] {
   return [...new Set(maps.match(/\/\S*blas\S*/g))].sort();
 }
 
-/** Forgets the most memory that this process has had, where the kernel lets us. */
+/** Resets the peak memory of this process, if the kernel allows it. */
 export function resetPeak(): void {
-  // What the comparison left behind is no memory of the training.
+  // The garbage of the comparison must not count as memory of the training.
   (globalThis as { gc?: () => void }).gc?.();
   try {
     writeFileSync('/proc/self/clear_refs', '5');
   } catch {
-    // The peak then holds the comparison too: more than the truth, never less.
+    // Then the peak includes the comparison. It is too high, but never too low.
   }
 }
 
-/** The seconds that `count` calls take. */
+/** The time of `count` calls in seconds. */
 export function timeCalls(count: number, step: () => void): number {
   const start = performance.now();
   for (let call = 0; call < count; call++) step();

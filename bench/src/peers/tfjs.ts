@@ -1,4 +1,4 @@
-/** TensorFlow.js on its WebAssembly backend: the same work, by its core operations and optimizers. */
+/** TensorFlow.js on its WebAssembly backend: the same workloads, built from its core operations and optimizers. */
 
 import { createRequire } from 'node:module';
 import { dirname, sep } from 'node:path';
@@ -15,7 +15,7 @@ import {
 } from '../workloads.js';
 import { resetPeak, statusBytes, timeCalls } from './process.js';
 
-// CommonJS, whose names Node does not find in an import.
+// These are CommonJS modules whose exported names Node does not find in an import.
 const require = createRequire(import.meta.url);
 const tf = require('@tensorflow/tfjs') as typeof import('@tensorflow/tfjs');
 const wasm =
@@ -27,7 +27,7 @@ type Variable = import('@tensorflow/tfjs').Variable;
 
 interface Model {
   readonly variables: readonly Variable[];
-  /** The loss, or what is predicted. */
+  /** The loss, or the prediction. */
   output(): Tensor;
   /** Gradients under the names and in the layout of the workload. */
   named(gradient: (variable: Variable) => Tensor): Record<string, Tensor>;
@@ -47,17 +47,17 @@ async function hello(): Promise<Hello> {
     version: tf.version_core,
     capability: simd === true ? 'wasm SIMD' : 'wasm',
     blas: { files: [], core: null },
-    // Its threads need a browser's workers.
+    // Its threads need the workers of a browser.
     threads: 1,
   };
 }
 
-/** A tensor of float32: there is nothing else. */
+/** A float32 tensor. The backend has no other floating-point dtype. */
 function tensorOf({ values, shape }: Named): Tensor {
   return tf.tensor(Float32Array.from(values), [...shape], 'float32');
 }
 
-/** Weights and biases by layer, and layers that were put side by side to be multiplied at once. */
+/** Weights and biases by layer, and layers that are concatenated so that they are multiplied at once. */
 class Parameters {
   readonly variables: Variable[] = [];
   readonly #named: ((gradient: (variable: Variable) => Tensor) => [string, Tensor][])[] = [];
@@ -105,7 +105,7 @@ function lstm(spec: LstmSpec, parameters: Parameters): () => Scalar {
   const target = tf.reshape(tensorOf(parameters.start.get('target')), [steps * batch, outputs]);
   const zeros = tf.zeros([batch, units]);
   return () => {
-    // Its fastest form: the inputs of all steps at once, the four gates at once.
+    // The fastest form: the inputs of all steps in one product, and the four gates in one product.
     const ofInputs = tf.slice(weight, [0, 0], [inputs, 4 * units]);
     const ofHidden = tf.slice(weight, [inputs, 0], [units, 4 * units]) as Tensor2D;
     const projected = tf.split(tf.add(tf.matMul(x, ofInputs as Tensor2D), bias), steps, 0);
@@ -184,7 +184,7 @@ function modelOf(spec: ModelSpec, start: Tensors): Model {
   return { variables: parameters.variables, output, named };
 }
 
-/** Frees the tensors that `work` makes but keeps what it returns, which holds none of them. */
+/** Frees all tensors that `work` creates. Its result must not contain any of them. */
 function scoped<T>(work: () => T): T {
   tf.engine().startScope();
   try {

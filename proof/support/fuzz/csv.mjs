@@ -74,22 +74,23 @@ export default {
   make,
   read: ({ bytes, options }) =>
     Object.values(readCsv('fuzzed', inMemory('fuzzed', bytes), options)),
-  // A separator may add a value of eight bytes. The memory of the values doubles as it grows, and is cut at the end. The columns above are chosen up to four times.
+  // A separator may add a value of eight bytes. The memory of the values doubles as it grows, and is cut at the end. The
+  // columns above are chosen up to four times.
   allowed: ({ bytes }) => 130 * bytes.length + 1024,
   reasons: {
     'no header': /expected a header, but the file is empty/,
     'no record': /expected a record, but the file is empty/,
     'duplicate column': /line \d+, character \d+: columns \d+ and \d+ are both named/,
     'missing column': /there is no column .* \(there are \d+/s,
-    'too many columns': /line \d+, character \d+: at most 100000 fields are read/,
+    'too many columns':
+      /line \d+, character \d+: expected at most 100000 fields, but there are more/,
     'long record':
-      /line \d+, character \d+: expected \d+ fields, as in the first record, but more came/,
+      /line \d+, character \d+: expected \d+ fields, as in the first record, but there are more/,
     'short record':
       /line \d+, character \d+: expected \d+ fields, as in the first record, but found/,
     'missing value': /line \d+, character \d+: a value is missing in column/,
     'no number': /line \d+, character \d+: expected a number in column/,
-    'beyond the dtype':
-      /line \d+, character \d+: .* is not a number that (float32|float64|int32) holds/s,
+    'beyond the dtype': /line \d+, character \d+: .* does not fit in (float32|float64|int32)/s,
     'quote that is not closed': /line \d+, character \d+: this quote is not closed/,
     'field without end': /line \d+, character \d+: a field goes on for more than/,
     'quote within': /line \d+, character \d+: a quote within a field/,

@@ -56,9 +56,9 @@ export default {
     overflow: /the sizes at byte 4, .*, multiply to \d+ elements/,
     'elements too few': /truncated: expected \d+ bytes for shape .* ends after \d+/,
     'elements too many': /expected the end of the file at byte \d+, for shape/,
-    'more than gzip can hold': /truncated: its header promises \d+ bytes .* gzipped bytes can hold/,
+    'more than gzip can hold': /truncated: its header states \d+ bytes .* gzipped bytes can hold/,
     'more unpacked': /expected the unpacked data to end at byte \d+, as its header says, but more/,
-    'unsound gzip': /at byte 0: not a sound gzip file/,
+    'invalid gzip': /at byte 0: not a valid gzip file/,
     'more than gzip': /expected the end of the file after the gzip stream, at byte \d+/,
   },
 };

@@ -94,7 +94,7 @@ export const npyReasons = {
   'no magic number': /truncated: expected \\x93NUMPY and a version at byte 0/,
   'unknown version': /expected version 1.0, 2.0 or 3.0 at byte 6/,
   'no length': /truncated: expected the header's length at byte 8/,
-  'huge header': /the header's length at byte 8 is \d+, but at most/,
+  'huge header': /the header's length at byte 8 is \d+, but the limit is/,
   'header beyond the file': /truncated: expected a header of \d+ bytes at byte/,
   'no dictionary': /at byte \d+: expected '\{', but found/,
   'no tuple': /at byte \d+: expected '\(', but found/,
@@ -105,7 +105,7 @@ export const npyReasons = {
   'no string': /at byte \d+: expected a string, but found/,
   'no boolean': /at byte \d+: expected True or False, but found/,
   'bad size': /at byte \d+: expected a whole number from 0 to 2\^53 - 1/,
-  'duplicate key': /at byte \d+: the key .* is there twice/s,
+  'duplicate key': /at byte \d+: the key .* appears twice/s,
   'unknown key': /at byte \d+: unknown key/,
   'no descr': /the header at byte \d+ has no descr/,
   'no order': /the header at byte \d+ has no fortran_order/,
@@ -125,8 +125,8 @@ export const npyReasons = {
   'elements too few': /truncated: expected \d+ bytes of elements .* at byte \d+/s,
   'elements too many': /expected the end of the file after \d+ bytes of elements .* at byte \d+/s,
   'no bool': /expected a bool, 0 or 1, at byte \d+/,
-  'beyond the dtype': /the \w+ at byte \d+ is .*, which (float32|float64|int32) does not hold/,
-  'beyond int32': /the u?int\d+ at byte \d+ is -?\d+, but int32 ends at/,
+  'beyond the dtype': /the \w+ at byte \d+ is .*, which does not fit in (float32|float64|int32)/,
+  'beyond int32': /the u?int\d+ at byte \d+ is -?\d+, but the limit of int32 is/,
 };
 
 /** @type {import('./child.mjs').Subject} */

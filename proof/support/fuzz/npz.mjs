@@ -39,7 +39,7 @@ function make(random) {
   if (random.chance(0.4))
     random.pick(wrongs)(random, members[random.below(members.length)], end, members);
   const archive = build(random, members, end);
-  // By name an array is refused whose type is not read; else it is skipped.
+  // An array of an unsupported type is refused if it is requested by name, and skipped otherwise.
   const named = members.map(({ name }) => `${name}`.slice(0, -'.npy'.length));
   const options = {};
   if (random.chance(0.7)) options.only = named;
@@ -277,32 +277,33 @@ export default {
   allowed: ({ bytes }, unpacked) => 14 * bytes.length + 12 * unpacked + 1024,
   reasons: {
     'no end of a directory': /there is no record of a directory's end in its last \d+ bytes/,
-    'several files': /at byte \d+: the archive is in several files/,
-    'directory elsewhere': /at byte \d+: the directory is said to lie at bytes \d+ to \d+/,
+    'several files': /at byte \d+: the archive is split into several files/,
+    'directory elsewhere': /at byte \d+: the directory is stated to be at bytes \d+ to \d+/,
     'directory too short': /at byte \d+: the directory is too short for \d+ members/,
     'directory too long': /at byte \d+: expected the end of the directory after \d+ members/,
     'no locator': /at byte \d+: expected a zip64 locator/,
     'no room for a locator':
-      /expected a zip64 locator before the record at byte \d+, but there is no room/,
+      /expected a zip64 locator before the record at byte \d+, but the file is too short/,
     'locator beyond itself':
-      /at byte \d+: the zip64 record .* is at byte \d+, but has to end before byte \d+/,
+      /at byte \d+: the zip64 record .* is at byte \d+, but must end before byte \d+/,
     'no zip64 record': /at byte \d+: expected a zip64 record of the directory's end/,
     'no entry': /at byte \d+: expected an entry of the directory/,
     'truncated record': /at byte \d+: truncated: expected \d+ bytes, but \d+ are left here/,
-    'number beyond any file': /at byte \d+: \d+ is more than any file has bytes/,
-    'duplicate member': /at byte \d+: the member .* is there twice/s,
+    'number beyond any file': /at byte \d+: \d+ is larger than any file/,
+    'duplicate member': /at byte \d+: the member .* appears twice/s,
     'name in no encoding': /at byte \d+: the name of this member is neither ASCII nor UTF-8/,
     encrypted: /at byte \d+: member .* is encrypted or a patch/s,
     'unknown method': /at byte \d+: member .* is packed by method \d+/s,
     'another disk': /at byte \d+: member .* is in another file/s,
-    'no zip64 field': /at byte \d+: a size or an offset is in a zip64 field, but there is none/,
+    'no zip64 field':
+      /at byte \d+: expected a zip64 field with a size or an offset, but there is none/,
     'stored in another size': /at byte \d+: member .* is stored, but has \d+ bytes packed/s,
     'beyond deflate':
-      /at byte \d+: member .* is said to unpack from \d+ bytes to \d+, which deflate cannot do/s,
+      /at byte \d+: member .* is stated to unpack from \d+ bytes to \d+, more than deflate can/s,
     overlap:
-      /member .* (begins at byte|lies at bytes) \d+.*, but member .* begins at byte \d+: they overlap/s,
+      /member .* (begins at byte|is at bytes) \d+.*, but member .* begins at byte \d+: they overlap/s,
     'beyond the directory':
-      /member .* (begins at byte|lies at bytes) \d+.*, but the directory begins at byte \d+: they overlap/s,
+      /member .* (begins at byte|is at bytes) \d+.*, but the directory begins at byte \d+: they overlap/s,
     'no record of a member': /at byte \d+: expected the record of member/,
     'other name': /at byte \d+: the record of member .* disagree on its name/s,
     'other method': /at byte \d+: the record of member .* disagree on its method/s,
@@ -310,13 +311,13 @@ export default {
     'other checksum': /at byte \d+: the record of member .* disagree on its checksum/s,
     checksum: /the checksum of member .* at byte \d+ is \d+/s,
     'more unpacked':
-      /member .* at byte \d+: expected \d+ bytes, as the directory says, but more came/s,
+      /member .* at byte \d+: expected \d+ bytes, as the directory says, but there are more/s,
     'less unpacked':
-      /member .* at byte \d+: expected \d+ bytes, as the directory says, but \d+ came/s,
-    'unsound stream': /member .* at byte \d+: not a sound deflate stream/s,
+      /member .* at byte \d+: expected \d+ bytes, as the directory says, but there are \d+/s,
+    'invalid stream': /member .* at byte \d+: not a valid deflate stream/s,
     'stream that ends early':
       /member .* at byte \d+: expected \d+ packed bytes, but the stream ends/s,
-    'no .npy file': /expected members that are \.npy files, but one at byte \d+ is/,
+    'no .npy file': /expected only \.npy files as members, but the one at byte \d+ is/,
     'asked for and not there': /there is no tensor '.*' \(there are: /s,
     'nothing that matches': /no tensor has a name that matches .* \(there are: /s,
     ...Object.fromEntries(

@@ -1,4 +1,4 @@
-/** Seeded random draws, and random damage to bytes. */
+/** A seeded random generator, and random damage to bytes. */
 
 /** Boundary values of sizes, offsets and counts. */
 const edges = [

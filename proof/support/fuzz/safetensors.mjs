@@ -4,7 +4,7 @@ import { inMemory } from '../../../dist/io/bytes.js';
 import { readSafetensors } from '../../../dist/io/safetensors.js';
 import { damaged } from './random.mjs';
 
-/** Bytes of one element, in the types that are read; and, last, in those that are not. */
+/** Bytes of one element, first for the types that are read, then for those that are not. */
 const dtypes = {
   F32: 4,
   F64: 8,
@@ -37,7 +37,7 @@ function make(random) {
   for (let count = random.below(4); count > 0; count--) {
     const dtype = random.pick(Object.keys(dtypes));
     const shape = Array.from({ length: random.below(4) }, () => random.below(4));
-    // Half a byte is no size of a tensor: such a file is refused.
+    // A tensor cannot take half a byte. A file with such a tensor is refused.
     const bytes = Math.floor(shape.reduce((product, size) => product * size, dtypes[dtype]));
     const name = random.chance(0.95) ? `${random.pick(names)}${count}` : 'a';
     entries.push({
@@ -57,7 +57,7 @@ function make(random) {
   if (random.chance(0.3)) json = damaged(random, json);
   const length = Buffer.alloc(8);
   length.writeBigUInt64LE(random.chance(0.95) ? BigInt(json.length) : random.edge(json.length));
-  // Zeros are of every type; other bytes are hardly ever bools, nor integers that int32 holds.
+  // Zeros are valid in every type. Other random bytes are rarely valid bools, or integers in the range of int32.
   const data = Math.max(0, dataBytes);
   const content = random.chance(0.5) ? random.bytes(data) : Buffer.alloc(data);
   const file = Buffer.concat([length, json, content]);
@@ -67,7 +67,7 @@ function make(random) {
   };
 }
 
-/** What is skipped is told to nobody: a warning of the process would cost more than the reading. */
+/** Options with an empty `onSkipped`, because a warning of the process would cost more than the reading. */
 function optionsOf(random, entry) {
   const options = {};
   if (random.chance(0.05)) options.only = random.pick([['a1'], ['b1', 'a2'], /1/g, /[^12]$/]);
@@ -167,10 +167,10 @@ export default {
     'text after the header': /at byte \d+: expected the end, but found/,
     'string without end': /at byte \d+: this string does not end/,
     'bad string': /at byte \d+: expected a JSON string/,
-    'half a surrogate pair': /at byte \d+: this string has half of a surrogate pair/,
-    'duplicate key': /at byte \d+: the key .* is there twice/s,
+    'half a surrogate pair': /at byte \d+: this string has an unpaired surrogate/,
+    'duplicate key': /at byte \d+: the key .* appears twice/s,
     'no value': /at byte \d+: expected a JSON value, but found/,
-    'values nested too deep': /at byte \d+: expected values nested at most 127 deep/,
+    'values nested too deep': /at byte \d+: expected at most 127 levels of nesting/,
     'no dtype': /at byte \d+: tensor .* has no dtype/s,
     'no shape': /at byte \d+: tensor .* has no shape/s,
     'no offsets': /at byte \d+: tensor .* has no data_offsets/s,
@@ -180,17 +180,17 @@ export default {
     'too many axes': /tensor '.*' cannot be read: it has \d+ axes, but forebay has at most 32/s,
     'asked for and not there': /there is no tensor '.*' \(there are: /s,
     'nothing that matches': /no tensor has a name that matches .* \(there are: /s,
-    'beyond int32': /tensor '.*': the u?int\d+ at byte \d+ is -?\d+, but int32 ends at/s,
+    'beyond int32': /tensor '.*': the u?int\d+ at byte \d+ is -?\d+, but the limit of int32 is/s,
     'beyond the dtype':
-      /tensor '.*': the \w+ at byte \d+ is .*, which (float32|float64|int32) does not hold/s,
+      /tensor '.*': the \w+ at byte \d+ is .*, which does not fit in (float32|float64|int32)/s,
     'no bool': /tensor '.*': expected a bool, 0 or 1, at byte \d+/s,
     'bad size': /at byte \d+: expected a whole number from 0 to 2\^53 - 1/,
-    'bad offsets': /at byte \d+: expected where tensor .* begins and ends/s,
+    'bad offsets': /at byte \d+: expected the begin and end of tensor/,
     'other length': /at byte \d+: tensor .* takes \d+ bytes, but its data_offsets are/s,
     'overflow beside an empty axis': /at byte \d+: tensor .* has shape .*, larger than any memory/s,
-    'data beyond the file': /lies at bytes \d+ to \d+ of the data, but there are \d+: truncated/,
-    overlap: /lies at bytes \d+ to \d+ of the data, but .* ends at \d+: they overlap/s,
-    hole: /lies at bytes \d+ to \d+ of the data, but .* ends at \d+: a hole/s,
-    'data left over': /expected the end of the file after \d+ bytes of data, but \d+ more came/,
+    'data beyond the file': /is at bytes \d+ to \d+ of the data, but there are \d+: truncated/,
+    overlap: /is at bytes \d+ to \d+ of the data, but .* ends at \d+: they overlap/s,
+    gap: /is at bytes \d+ to \d+ of the data, but .* ends at \d+: there is a gap/s,
+    'data left over': /expected the end of the file after \d+ bytes of data, but \d+ more follow/,
   },
 };
