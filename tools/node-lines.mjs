@@ -1,4 +1,4 @@
-// The addon on other lines of Node, as npm has them: the same binary, for it is made for Node-API alone.
+// The addon on other lines of Node, as npm has them: the same binary, because it uses only Node-API.
 // `node tools/node-lines.mjs [24 …]`; each is some 40 MB to download, once.
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';

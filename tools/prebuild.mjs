@@ -255,7 +255,7 @@ function buildAll() {
     rmSync(dirname(prebuiltFor(arch)), { recursive: true, force: true });
     const names = lacking.map((need) => need.package).join(' ');
     console.log(
-      `${arch} is left out, for this machine has no compiler for it: apt-get install ${names}`,
+      `${arch} is left out, because this machine has no compiler for it: apt-get install ${names}`,
     );
   }
   return possible;

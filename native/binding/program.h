@@ -80,7 +80,8 @@ class Compiled final : public Counted {
   std::size_t rangeCount_ = 0;
   std::unique_ptr<const void*[]> claimed_;
   std::unique_ptr<void*[]> room_, own_;
-  std::unique_ptr<std::uint32_t[]> order_;  // scratch memory: feeds and outputs in the order of their addresses
+  std::unique_ptr<std::uint32_t[]>
+      order_;  // scratch memory: feeds and outputs in the order of their addresses
   Claims claims_;
   std::int64_t reported_ = 0;
 };

@@ -34,7 +34,8 @@ struct Gather {
     if (sizes[1] * sizes[2] > static_cast<double>(out.length) ||
         sizes[0] + static_cast<double>(indices.length) > sizes[1]) {
       return call.fault().argument(
-          "gatherRows: rows %.0f to %.0f of a batch of %.0f of %.0f elements do not lie in memory of %zu",
+          "gatherRows: rows %.0f to %.0f of a batch of %.0f rows of %.0f elements are outside the "
+          "memory of %zu elements",
           sizes[0], sizes[0] + static_cast<double>(indices.length), sizes[1], sizes[2], out.length);
     }
     from = static_cast<std::size_t>(sizes[0]);

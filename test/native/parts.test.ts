@@ -53,12 +53,12 @@ describe('gatherRows', () => {
     [
       'a batch beyond the memory',
       [f32(0), f32(1, 2), Int32Array.of(0), 0, 2, 1],
-      /do not lie in memory of 1/,
+      /are outside the memory of 1 elements/,
     ],
     [
       'sizes that overflow',
       [f32(0), f32(1, 2), Int32Array.of(0), 0, 2 ** 40, 2 ** 40],
-      /do not lie in memory of 1/,
+      /are outside the memory of 1 elements/,
     ],
     [
       'two dtypes',
