@@ -302,10 +302,10 @@ describe('what only a run can know', () => {
       "[slice 'tail'] has shape [n - 3], which is [-1] in this run",
     ],
     [
-      'the largest of none',
+      'the argmax of an empty axis',
       () => evaluate(argmax(v, 0).named('best'), { v: [] }),
       ShapeError,
-      "[argmax 'best'] there is no argmax of no elements: [0]",
+      "[argmax 'best'] expected at least one element along each reduced axis, but received shape [0]",
     ],
     [
       'more memory than there is',
