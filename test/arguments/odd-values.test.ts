@@ -1,5 +1,5 @@
-// Every public function, constructor, method and setter is called with odd values at every argument and every option:
-// nothing but a ForebayError comes out. A new export without a valid call to start from fails the first test.
+// Calls every public function, constructor, method and setter with odd values as every argument and every option. Each
+// must either succeed or throw a ForebayError. A new export that has no valid call in the table fails the first test.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,7 +14,7 @@ import { type Call, complaint, oddValues, placesIn, replaced } from './odd.js';
 
 const before = process.cwd();
 const folder = mkdtempSync(join(tmpdir(), 'forebay-odd-'));
-// Odd names of files are names in this folder; the table below writes files as it is made.
+// Odd values used as file names create files in this folder. Importing the table below writes files, too.
 process.chdir(folder);
 const { declarationOf, everyCallable, leftOver, refusing } = await import('./valid-calls.js');
 
@@ -28,7 +28,7 @@ const ready = callables.flatMap(({ name, call, invoke }) =>
   call === undefined ? [] : [[name, { call, invoke }] as const],
 );
 
-/** Where odd values are put in a call, and the declared options among its arguments. */
+/** The positions in a call where odd values are put, and the declared options among its arguments. */
 function placesOf(name: string, { args }: Call) {
   const declared = new Set<DeclaredOptions<Declaration>>();
   const places = placesIn(args, (object) => {
@@ -40,15 +40,15 @@ function placesOf(name: string, { args }: Call) {
 }
 
 describe('the table of valid calls', () => {
-  it('has one for everything that is exported', () => {
+  it('has a call for every export', () => {
     expect(callables.filter(({ call }) => call === undefined).map(({ name }) => name)).toEqual([]);
   });
 
-  it('has none for what is not exported', () => {
+  it('has no call for a name that is not exported', () => {
     expect(leftOver(new Set(callables.map(({ name }) => name)))).toEqual([]);
   });
 
-  it('has one for every declared options object', () => {
+  it('has a call for every declared options object', () => {
     const met = new Set(ready.flatMap(([name, { call }]) => [...placesOf(name, call()).declared]));
     const others = allDeclaredOptions().filter((options) => !met.has(options));
     expect(others.map(({ of }) => of)).toEqual([]);
@@ -61,11 +61,11 @@ describe('the table of valid calls', () => {
 });
 
 describe('odd values', () => {
-  it('are more than 25', () => {
+  it('are at least 25', () => {
     expect(Object.keys(oddValues).length).toBeGreaterThanOrEqual(25);
   });
 
-  it.each(ready)('in %s give nothing but ForebayErrors', async (name, { call, invoke }) => {
+  it.each(ready)('in %s cause no error except ForebayErrors', async (name, { call, invoke }) => {
     const { places } = placesOf(name, call());
     const complaints: string[] = [];
     for (const place of places) {

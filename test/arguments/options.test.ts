@@ -1,4 +1,4 @@
-// Options objects are declared once: what the declaration refuses, and what it says.
+// Reading declared options objects: which values are refused, and with which errors.
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { flag, numberFrom, oneOf, wholeNumber } from '../../src/arguments/kinds.js';
@@ -20,7 +20,7 @@ const messageOf = (value: unknown) => {
 };
 
 describe('a declared options object', () => {
-  it('gives what was passed, without what is undefined', () => {
+  it('returns the options that were passed, without undefined ones', () => {
     const read = options.read({ rate: 0.5, shuffle: undefined, mode: 'fast' });
     expect(read).toEqual({ rate: 0.5, mode: 'fast' });
     expect(Object.keys(read)).toEqual(['rate', 'mode']);
@@ -60,7 +60,7 @@ describe('a declared options object', () => {
     },
   );
 
-  it('refuses what cannot be read, with what was thrown as the cause', () => {
+  it('refuses an object that cannot be read, with the thrown error as the cause', () => {
     const thrown = new Error('mine');
     const hostile = () => {
       throw thrown;
@@ -89,7 +89,7 @@ describe('a declared options object', () => {
     expect(reads).toBe(1);
   });
 
-  it('takes an object of another realm, and one without a prototype', () => {
+  it('accepts an object of another realm, and one without a prototype', () => {
     expect(options.read(runInNewContext('({ rate: 0.5 })'))).toEqual({ rate: 0.5 });
     expect(options.read(Object.assign(Object.create(null), { rate: 0.5 }))).toEqual({ rate: 0.5 });
   });

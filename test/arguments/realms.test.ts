@@ -1,5 +1,5 @@
-// Values of another realm, such as a `vm` context or a test runner's sandbox, are what they look like: its Float32Array
-// is another class, so nothing may ask by `instanceof`.
+// Values of another realm, such as a `vm` context or a test runner's sandbox, are accepted like values of this one. Each
+// realm has its own class Float32Array, so no check may use `instanceof`.
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import * as fb from '../../src/index.js';
@@ -7,7 +7,7 @@ import * as fb from '../../src/index.js';
 const elsewhere = <T>(code: string): T => runInNewContext(code, { SharedArrayBuffer }) as T;
 const floats = () => elsewhere<Float32Array>('new Float32Array([1, 2, 3, 4])');
 
-describe('what another realm made', () => {
+describe('a value of another realm', () => {
   const x = fb.input('x', [4]);
   const program = fb.compile({ outputs: { y: fb.mul(x, 2) } });
 
@@ -20,7 +20,7 @@ describe('what another realm made', () => {
       'new Float32Array(new SharedArrayBuffer(8)).fill(1)',
       'float32',
     ],
-  ])('%s: is a tensor, a constant, a parameter and a value that is set', (_what, code, dtype) => {
+  ])('is accepted by tensor, constant, parameter and set: %s', (_what, code, dtype) => {
     const data = elsewhere<Float32Array>(code);
     expect(data instanceof Float32Array).toBe(false);
     expect(fb.tensor(data).dtype).toBe(dtype);
@@ -32,7 +32,7 @@ describe('what another realm made', () => {
     expect([...parameter.value.data]).toEqual([...data]);
   });
 
-  it('is fed to evaluate and to a program, wrapped or not', async () => {
+  it('can be fed to evaluate and to a program, as a typed array or a tensor', async () => {
     const doubled = [2, 4, 6, 8];
     expect(fb.evaluate(fb.mul(x, 2), { x: floats() }).toArray()).toEqual(doubled);
     expect(program.run({ x: floats() }).y.toArray()).toEqual(doubled);
@@ -40,13 +40,13 @@ describe('what another realm made', () => {
     expect((await program.runAsync({ x: floats() })).y.toArray()).toEqual(doubled);
   });
 
-  it('is written to by `into`', () => {
+  it('can be the target of `into`', () => {
     const y = new fb.Tensor(elsewhere<Float32Array>('new Float32Array(4)'), [4]);
     expect(program.run({ x: [1, 2, 3, 4] }, { into: { y } }).y).toBe(y);
     expect(y.toArray()).toEqual([2, 4, 6, 8]);
   });
 
-  it('is large, so that the addon is handed the memory itself', () => {
+  it('can be so large that the addon uses its memory without a copy', () => {
     const n = 5000;
     const big = fb.input('big', [n]);
     const sum = fb.compile({ outputs: { sum: fb.add(big, 1) } });
@@ -56,7 +56,7 @@ describe('what another realm made', () => {
     expect(into.sum.data.every((value) => value === 2)).toBe(true);
   });
 
-  it('is a list, a record or options', () => {
+  it('can be a list, a record or an options object', () => {
     const value = elsewhere<number[][]>('[[1, 2], [3, 4]]');
     expect(fb.tensor(value).toArray()).toEqual([
       [1, 2],
@@ -70,7 +70,7 @@ describe('what another realm made', () => {
     expect(fb.sum(x, 0, options).shape).toEqual([1]);
   });
 
-  it('is an AbortSignal', async () => {
+  it('can be an AbortSignal', async () => {
     const { signal, abort } = elsewhere<{ signal: AbortSignal; abort: () => void }>(`
       const listeners = [];
       const signal = {

@@ -1,5 +1,5 @@
-// Calls that look right to who comes from another library, and that used to be accepted in silence or to end in a raw
-// TypeError: each is refused, with the right form in the message.
+// Calls that are correct in other libraries. They used to be accepted silently, or to end in a plain TypeError. Each must
+// be refused, and its error must show the correct form.
 import { describe, expect, it } from 'vitest';
 import { allDeclaredOptions } from '../../src/arguments/options.js';
 import * as fb from '../../src/index.js';
@@ -12,8 +12,8 @@ const w = fb.parameter('w', [
 const loss = fb.mean(fb.square(w));
 const x = fb.input('x', [2, 3]);
 
-// Called as JavaScript calls them: TypeScript refuses most of these.
-// biome-ignore lint/suspicious/noExplicitAny: that is the point of this test
+// Untyped, as in JavaScript, because TypeScript refuses most of these calls.
+// biome-ignore lint/suspicious/noExplicitAny: the test needs calls that do not type-check
 const js: any = fb;
 const lstm = new js.LSTM('l', { inputs: 3, units: 2 });
 const program = js.compile({ outputs: { w } });
@@ -47,7 +47,7 @@ describe('an unknown option is a ValueError that names it and the nearest one', 
     expect(error.message).toMatch(/FeedForward 'f': there is no option 'bias'.*inputs, units/);
   });
 
-  it('in everything that is declared', () => {
+  it('in every declared options object', () => {
     expect(allDeclaredOptions().length).toBeGreaterThan(20);
     for (const options of allDeclaredOptions()) {
       for (const name of Object.keys(options.declaration)) {
@@ -59,7 +59,7 @@ describe('an unknown option is a ValueError that names it and the nearest one', 
   });
 });
 
-describe('a form of another library is refused, with the right one', () => {
+describe('a call in the form of another library is refused, and the error shows the correct form', () => {
   it.each<[string, () => unknown, new (message: string) => fb.ForebayError, string]>([
     ['sum(x, {axis})', () => js.sum(x, { axis: 1 }), fb.ShapeError, 'write sum(x, 1)'],
     ['mean(x, null)', () => js.mean(x, null), fb.ShapeError, 'for all axes, mean(x)'],
@@ -90,7 +90,7 @@ describe('an activation', () => {
   const layer = (activation: unknown) =>
     new js.FeedForward('dense', { inputs: 3, units: 2, activation });
 
-  it('that is a name is refused', () => {
+  it('given by name is refused', () => {
     const error = errorOf(() => layer('relu'));
     expect(error).toBeInstanceOf(fb.ValueError);
     expect(error.message).toBe(
@@ -99,7 +99,7 @@ describe('an activation', () => {
   });
 
   it.each([[7], [undefined], [[w]], ['relu']])(
-    'that gives %s is refused, by the layer',
+    'that returns %s is refused by the layer',
     (given) => {
       const error = errorOf(() => layer(() => given).apply(x));
       expect(error).toBeInstanceOf(fb.ValueError);
@@ -108,7 +108,7 @@ describe('an activation', () => {
   );
 });
 
-describe('what a callback of the user’s throws passes through', () => {
+describe('an error thrown by a user’s callback is passed on unchanged', () => {
   const thrown = new Error('mine');
   const fail = () => {
     throw thrown;
