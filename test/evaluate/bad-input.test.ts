@@ -247,7 +247,7 @@ describe('nodes', () => {
       'axis of a scalar',
       () => sum(input('s', []), 0),
       ShapeError,
-      '[sum] axis 0 is out of range (allowed: none, as this is a scalar)',
+      '[sum] axis 0 is out of range (allowed: none, because this is a scalar)',
     ],
     [
       'half an axis',
