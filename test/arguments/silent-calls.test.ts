@@ -72,7 +72,7 @@ describe('a call in the form of another library is refused, and the error shows 
     ['zeros(2)', () => js.Tensor.zeros(2), fb.ShapeError, 'write it as a list: [2]'],
     ['randomNormal(2)', () => js.randomNormal(2), fb.ShapeError, 'write it as a list: [2]'],
     ['concat(a, b)', () => js.concat(x, x), fb.ValueError, 'as in concat([a, b], 0)'],
-    ['add(x, [1])', () => js.add(x, [1]), fb.ValueError, 'make it a node by constant()'],
+    ['add(x, [1])', () => js.add(x, [1]), fb.ValueError, 'make it a node with constant()'],
     ['adam(loss, [])', () => js.adam(loss, []), fb.ValueError, 'at least one parameter'],
     ['sgd(loss, [])', () => js.sgd(loss, [], { rate: 1 }), fb.ValueError, 'at least one parameter'],
     ['adam(null, [])', () => js.adam(null, []), fb.GraphError, 'expected a loss'],
