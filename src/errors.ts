@@ -1,21 +1,21 @@
 /**
- * The typed errors of forebay. Every error that leaves the library is one of these, carries a
- * stable `code`, and says what was expected, what came, and which node, file or option it is about.
+ * The typed errors of forebay. Every error that the library throws is one of these. It has a stable `code`. Its message
+ * says what was expected, what was received, and which node, file or option it is about.
  */
 
-/** The base of every error that forebay throws. */
+/** The base class of every error that forebay throws. */
 export abstract class ForebayError extends Error {
-  /** A stable identifier, for programs: messages may be reworded, codes are not. */
+  /** A stable identifier for programs. Messages may change between versions; codes do not. */
   abstract readonly code: string;
 
-  /** Named after its class; `options.cause` is what it came from. */
+  /** The error's `name` is the name of its class. `options.cause` is the error that caused it. */
   constructor(message: string, options?: ErrorOptions) {
     super(textOf(message), causeOf(options));
     this.name = new.target.name;
   }
 }
 
-/** The message as Error takes it; a value that has no text, such as a symbol, is named by its type. */
+/** The message as text. A value that cannot be converted to text, such as a symbol, is replaced by its type's name. */
 function textOf(message: unknown): string {
   if (message === undefined) return '';
   try {
@@ -25,7 +25,7 @@ function textOf(message: unknown): string {
   }
 }
 
-/** The cause, read once; none if it cannot be read. */
+/** The cause, read once; undefined if it cannot be read. */
 function causeOf(options: ErrorOptions | undefined): ErrorOptions | undefined {
   try {
     return options && 'cause' in options ? { cause: options.cause } : undefined;
@@ -34,42 +34,45 @@ function causeOf(options: ErrorOptions | undefined): ErrorOptions | undefined {
   }
 }
 
-/** Shapes that do not fit: a rank, an axis, an inner dimension, a dimension bound to two numbers. */
+/** A shape that does not fit: a wrong rank, axis or inner dimension, or a dimension name bound to two numbers. */
 export class ShapeError extends ForebayError {
   readonly code = 'FOREBAY_SHAPE';
 }
 
-/** Element types that do not fit, or an op that is not defined for one. */
+/** Dtypes that do not fit, or an op that is not defined for a dtype. */
 export class DTypeError extends ForebayError {
   readonly code = 'FOREBAY_DTYPE';
 }
 
-/** A graph that is wired wrongly: a missing registration, a parent that never sends, two leaves of one name. */
+/**
+ * A graph with wrong connections: an edge that is not registered, a parent that can never send a gradient, or two leaves
+ * with the same name. Also an argument that is not a node.
+ */
 export class GraphError extends ForebayError {
   readonly code = 'FOREBAY_GRAPH';
 }
 
-/** An option or a fed value that is not acceptable. */
+/** An argument, an option or a fed value that is not acceptable. */
 export class ValueError extends ForebayError {
   readonly code = 'FOREBAY_VALUE';
 }
 
-/** An object that is disposed or busy, or a pass that was driven out of order. */
+/** An object that is disposed or busy, or a method that was called too early or twice. */
 export class StateError extends ForebayError {
   readonly code = 'FOREBAY_STATE';
 }
 
-/** A file that is missing, truncated or not what it claims to be. */
+/** A file that is missing, truncated, or not in the format that it claims to have. */
 export class FormatError extends ForebayError {
   readonly code = 'FOREBAY_FORMAT';
 }
 
-/** Numbers that are not what they must be: a gradient that disagrees with finite differences. */
+/** A number that is wrong: a result that is NaN or infinite, or a gradient that disagrees with finite differences. */
 export class NumericError extends ForebayError {
   readonly code = 'FOREBAY_NUMERIC';
 }
 
-/** The native addon is missing, stale or refused a call; the message says what to type. */
+/** The native addon is missing or out of date, or it refused a call. The message says how to fix it. */
 export class NativeError extends ForebayError {
   readonly code = 'FOREBAY_NATIVE';
 }

@@ -98,7 +98,7 @@ function use(project, env = {}) {
   );
   const command = join(project, 'node_modules/.bin/forebay');
   assert(/^\d+\.\d+\.\d+\n$/.test(node(command, '--version')), 'forebay --version');
-  assert(node(command, 'doctor').endsWith('\nAll is well.\n'), 'forebay doctor');
+  assert(node(command, 'doctor').endsWith('\nNo problems found.\n'), 'forebay doctor');
   return JSON.parse(output);
 }
 

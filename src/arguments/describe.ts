@@ -1,17 +1,17 @@
-/** How errors name what they were given; a value of another copy of forebay is told apart here. */
+/** Describes values for error messages. Recognises values that another copy of forebay made. */
 
 import { dirname } from 'node:path';
 
-/** One copy of forebay in this process: two may be installed, or one may be loaded twice by a test runner. */
+/** A loaded copy of forebay. A process can have several: two may be installed, or a test runner may load one twice. */
 interface Copy {
-  /** The folder that it was loaded from. */
+  /** The folder from which it was loaded. */
   readonly path: string;
 }
 
 const copyOf = Symbol.for('forebay.copy');
 const thisCopy: Copy = Object.freeze({ path: ownPath() });
 
-/** How a class of this copy describes its instances. */
+/** Describes the instances of a class of this copy. */
 interface Words {
   describe(value: unknown): string;
 }
@@ -19,8 +19,8 @@ interface Words {
 const wordsOf = Symbol('words');
 
 /**
- * Marks the instances of a class as this copy's, so that `describeValue` of another copy can name both.
- * @param describe what `describeValue` says of an instance; its type unless given
+ * Marks the instances of a class as made by this copy, so that `describeValue` of another copy can name both copies.
+ * @param describe returns the description of an instance for `describeValue`; by default the type is described
  */
 export function brand<T>(
   ofClass: { readonly prototype: T & object },
@@ -31,11 +31,11 @@ export function brand<T>(
 }
 
 function ownPath(): string {
-  // A bundle of ES modules has no __dirname; one of CommonJS has that of the bundle.
+  // In a bundle of ES modules there is no __dirname. In a bundle of CommonJS, it is the folder of the bundle.
   return typeof __dirname === 'string' ? dirname(__dirname) : 'a bundle';
 }
 
-/** A short description of any value, for "expected …, but received …" messages. Never throws. */
+/** Returns a short description of any value, for messages such as "expected …, but received …". Never throws. */
 export function describeValue(value: unknown): string {
   if (typeof value === 'string') return `the string ${JSON.stringify(shortened(value))}`;
   if (value === null || value === undefined) return String(value);
@@ -67,11 +67,11 @@ function shortened(text: string): string {
   return text.length <= longest ? text : `${text.slice(0, longest)}…`;
 }
 
-/** The description of a value that another copy of forebay made; undefined for all others. */
+/** The description of a value that another copy of forebay made; undefined for all other values. */
 function foreign(value: object, type: string): string | undefined {
   const copy = (value as { readonly [copyOf]?: Copy })[copyOf];
   if (copy === undefined || copy === thisCopy) return undefined;
   return copy.path === thisCopy.path
-    ? `a ${type} of forebay as loaded another time from ${copy.path} (a test runner loads modules anew for each file; make and use a value in one)`
+    ? `a ${type} of forebay that was loaded a second time from ${copy.path} (a test runner loads modules again for each file; create and use a value in the same file)`
     : `a ${type} of another copy of forebay, in ${copy.path}, while this one is in ${thisCopy.path} (install one copy: npm ls forebay)`;
 }

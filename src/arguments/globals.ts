@@ -1,7 +1,7 @@
 /**
- * Names of the global scope that our declarations use and that a project may lack: one without `@types/node`, without
- * TypeScript's DOM library, or with no more than ES2022. Where they are declared already, these are the same and merge
- * with them. Nothing of this is there at run time.
+ * Declares the global types that our type declarations use. A project lacks some of them if it has no `@types/node`,
+ * does not use TypeScript's DOM library, or uses only the libraries up to ES2022. If a type is declared already, this
+ * declaration is identical and merges with it. This file has no effect at run time.
  */
 
 declare global {

@@ -1,4 +1,4 @@
-/** The kinds of values that options and arguments are checked against, apart from those of forebay's own classes. */
+/** The kinds of values that options and arguments may have. The kinds for forebay's own classes are in their rooms. */
 
 import type { Kind } from './options.js';
 
@@ -16,7 +16,7 @@ export const text: Kind<string> = {
   accepts: (value) => typeof value === 'string',
 };
 
-/** Any text but the empty one. */
+/** Any text that is not empty. */
 export const filledText: Kind<string> = {
   expected: 'a non-empty string',
   accepts: (value) => typeof value === 'string' && value !== '',
@@ -30,7 +30,7 @@ export function wholeNumber(least: 0 | 1): Kind<number> {
   };
 }
 
-/** A number from `least` to below `bound`, without the bound. */
+/** A number of at least `least` and less than `bound`. */
 export function numberFrom(least: number, bound = Infinity): Kind<number> {
   return {
     expected:
@@ -47,7 +47,7 @@ export const positiveNumber: Kind<number> = {
   accepts: (value) => isNumber(value) && value > 0 && value < Infinity,
 };
 
-/** One of a few words. */
+/** One of the given strings. */
 export function oneOf<const W extends string>(...words: readonly W[]): Kind<W> {
   return {
     expected: words.map((word) => `'${word}'`).join(' or '),
@@ -55,20 +55,20 @@ export function oneOf<const W extends string>(...words: readonly W[]): Kind<W> {
   };
 }
 
-/** A function. Its signature is not checked: what it throws and returns is its author's. */
+/** A function. Its parameters and result are not checked here, and its errors are passed on unchanged. */
 export function callback<F extends (...args: never[]) => unknown>(
   expected = 'a function',
 ): Kind<F> {
   return { expected, accepts: (value) => typeof value === 'function' };
 }
 
-/** A seed of random draws. */
+/** A seed for random draws. */
 export const seedNumber: Kind<number> = {
   expected: 'an integer from 0 to 2^53 - 1',
   accepts: (value) => Number.isSafeInteger(value) && (value as number) >= 0,
 };
 
-/** A value that is checked elsewhere, where more is known about it: everything passes here. */
+/** A value that is checked later, where more is known about it. Accepts everything. */
 export function checkedLater<T>(expected: string): Kind<T> {
   return { expected, accepts: () => true };
 }

@@ -1,10 +1,10 @@
 /**
- * Options objects: each is declared once. The declaration gives the TypeScript type, the documentation, the check at
- * run time and the suggestion for a misspelled name.
+ * Options objects. Each is declared once. The declaration provides the TypeScript type, the documentation, the check
+ * at run time and the suggestion for a misspelled name.
  *
  * ```ts
  * const sgdOptions = declareOptions('sgd', {
- *   // The step size. (Written as a docstring, it is what editors and the reference show.)
+ *   // The step size. (Write this as a docstring: editors and the reference show it.)
  *   rate: required(rate),
  *   momentum: optional(numberFrom(0, 1)),
  * });
@@ -17,24 +17,24 @@ import { type ForebayError, ValueError } from '../errors.js';
 import { describeValue } from './describe.js';
 import { isRecord, reading } from './read.js';
 
-/** What a value must be: the test, and its description for errors ("expected …"). */
+/** A kind of value: a check, and a description for errors ("expected …"). */
 export interface Kind<T> {
   /** For example 'a positive integer'. */
   readonly expected: string;
-  /** Whether a value is acceptable. Must not throw, whatever it is given. */
+  /** Returns whether a value is acceptable. Must not throw for any value. */
   accepts(value: unknown): boolean;
-  /** The class of the error; ValueError unless given. */
+  /** The class of the error; ValueError by default. */
   readonly error?: new (
     message: string,
   ) => ForebayError;
-  /** Carries the type; never there at run time. */
+  /** Only for type inference; always absent at run time. */
   readonly type?: T;
 }
 
 /** One option of a declaration. */
 export interface Option<T, Required extends boolean = boolean> extends Kind<T> {
   readonly required: Required;
-  /** What other libraries call it: found when the name is misspelled. */
+  /** The names of this option in other libraries. Errors for such a name suggest this option. */
   readonly aliases: readonly string[];
 }
 
@@ -57,17 +57,18 @@ export type OptionsOf<D extends DeclaredOptions<Declaration>> =
 
 /** A declared options object. */
 export interface DeclaredOptions<D extends Declaration> {
-  /** What takes it, as errors name it: 'sgd', 'new LSTM', 'Program.run'; several are joined by ', '. */
+  /** The function that takes it, as errors name it: 'sgd', 'new LSTM', 'Program.run'. Several are joined by ', '. */
   readonly of: string;
   /** The declaration, for tests and for declarations that include this one. */
   readonly declaration: D;
   /**
    * Checks an options object that a user passed. Each property is read once.
-   * @param value undefined counts as an empty object
-   * @param context what errors begin with; `of` unless given
+   * @param value the options object; undefined is the same as an empty object
+   * @param context the beginning of error messages; `of` by default
    * @returns a new object with the options that are not undefined
-   * @throws ValueError for what is not an object, for an unknown option (it names the nearest one), for a missing
-   *   one and for an unacceptable value, unless the option's kind names another class
+   * @throws ValueError if `value` is not a plain object or cannot be read, if an option is unknown (the message suggests
+   *   the nearest name), and if a required option is missing or a value is not acceptable. For the last two, the
+   *   option's kind may name another class
    */
   read(value: unknown, context?: string): OptionsOf<DeclaredOptions<D>>;
 }
@@ -84,7 +85,7 @@ export function optional<T>(kind: Kind<T>, ...aliases: string[]): Option<T, fals
 
 const declared: DeclaredOptions<Declaration>[] = [];
 
-/** Every options object of the library, in the order of declaration: tests loop over it. */
+/** All declared options objects, in the order of declaration. For tests. */
 export function allDeclaredOptions(): readonly DeclaredOptions<Declaration>[] {
   return declared;
 }
@@ -159,7 +160,7 @@ function unknownOption(declaration: Declaration, name: string, context: string):
   return new ValueError(`${context}: there is no option '${name}'${hint}${all}`);
 }
 
-/** The declared name that a misspelled one most likely stands for. */
+/** The declared name that was most likely meant by a misspelled one. */
 function nearestName(name: string, declaration: Declaration): string | undefined {
   const wanted = name.toLowerCase().replace(/[^a-z0-9]/g, '');
   let nearest: string | undefined;
@@ -173,7 +174,7 @@ function nearestName(name: string, declaration: Declaration): string | undefined
   return nearest;
 }
 
-/** Levenshtein's distance: how many letters to insert, delete or replace. Names are cut at 64 letters. */
+/** The Levenshtein distance: the number of letters to insert, delete or replace. Only the first 64 letters count. */
 function editDistance(a: string, b: string): number {
   const [from, to] = [a.slice(0, 64), b.slice(0, 64)];
   let row = Array.from({ length: to.length + 1 }, (_, column) => column);

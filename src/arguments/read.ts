@@ -1,14 +1,14 @@
 /**
- * Reading values that a caller passed. A getter or a proxy may throw whenever it is looked at, so what is read is copied
- * once, here, and what is thrown on the way becomes the cause of a ValueError.
+ * Reads values that a caller passed. A getter or a proxy may throw on any access. So these functions read and copy a
+ * value once. An error thrown while they read becomes the cause of a ValueError.
  */
 
 import { ForebayError, ValueError } from '../errors.js';
 import { describeValue } from './describe.js';
 
 /**
- * Runs `read`, which looks into a value of the caller's.
- * @throws the ForebayErrors of `read`; ValueError, which begins with `context`, in place of all others
+ * Runs `read`, which accesses a value that the caller passed.
+ * @throws ForebayErrors of `read` unchanged; ValueError if `read` throws anything else. Its message begins with `context`
  */
 export function reading<T>(context: string, value: unknown, read: () => T): T {
   try {
@@ -25,7 +25,7 @@ function said(cause: unknown): string {
   return cause instanceof Error ? cause.message : describeValue(cause);
 }
 
-/** True for an array, of whichever realm. Never throws. */
+/** True for an array of any realm. Never throws. */
 export function isList(value: unknown): value is readonly unknown[] {
   try {
     return Array.isArray(value);
@@ -35,8 +35,8 @@ export function isList(value: unknown): value is readonly unknown[] {
 }
 
 /**
- * A copy of a list.
- * @throws ValueError, which begins with `expectation`, if `value` is not an array or its elements cannot be read
+ * Returns a copy of an array.
+ * @throws ValueError if `value` is not an array or its elements cannot be read; the message begins with `expectation`
  */
 export function assertList<T>(value: readonly T[], expectation: string): readonly T[] {
   try {
@@ -50,8 +50,8 @@ export function assertList<T>(value: readonly T[], expectation: string): readonl
 }
 
 /**
- * True for an object that can hold values by name: a plain one of any realm, or one without a prototype. Not an array,
- * a Map or an instance of a class. Never throws.
+ * True for a plain object of any realm and for an object without a prototype. False for an array, a Map or an instance
+ * of a class. Never throws.
  */
 export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   if (typeof value !== 'object' || value === null || isList(value)) return false;
@@ -65,8 +65,8 @@ export function isRecord(value: unknown): value is Readonly<Record<string, unkno
 }
 
 /**
- * The names and values of a record, each read once.
- * @throws ValueError, which begins with `expectation`, if `value` is not a record or cannot be read
+ * Returns the names and values of a record. Each is read once.
+ * @throws ValueError if `value` is not a record or cannot be read; the message begins with `expectation`
  */
 export function assertRecord<T>(
   value: Readonly<Record<string, T>>,

@@ -1,4 +1,4 @@
-/** Reverse-mode differentiation: a backward pass run to its end. */
+/** Reverse-mode differentiation: runs a complete backward pass. */
 
 import { describeValue } from '../arguments/describe.js';
 import { declareOptions, type OptionsOf, optional } from '../arguments/options.js';
@@ -14,9 +14,9 @@ import type { Gradients } from './gradients.js';
 import { BackwardPass } from './pass.js';
 
 const backwardOptions = declareOptions('backward', {
-  /** A wait list wired by hand; it is checked first. Defaults to `WaitList.of(root)`. */
+  /** A wait list built by hand, which is checked first and not changed. By default, `WaitList.of(...roots)`. */
   waits: optional(waitList),
-  /** The gradient to start from, of the root's shape; defaults to 1, for a root of one element. */
+  /** The starting gradient, of the shape and dtype of the root. By default 1, if the root has one element. */
   gradient: optional(
     nodeOf('a node of the shape and dtype of the root'),
     'cotangent',
@@ -24,19 +24,22 @@ const backwardOptions = declareOptions('backward', {
   ),
 });
 
-/** What `backward` may be told. */
+/** Options of `backward`. */
 export interface BackwardOptions extends OptionsOf<typeof backwardOptions> {}
 
 const source = 'backward';
 
 /**
- * Builds the gradients of a root, or of several roots each with a gradient to start from, with
- * respect to all that they depend on.
+ * Builds the gradients of a root with respect to all nodes that it depends on. Several roots are given as pairs, each
+ * with its starting gradient, and their gradients are added. The gradients are nodes.
  *
  * Reverse-mode accumulation as in Griewank & Walther, Evaluating Derivatives (2008), chapter 3.
  *
- * @throws ShapeError if a root has more than one element and no `gradient`; DTypeError for an integer root; GraphError
- *   if a root is not a node, or the wait list does not fit the graph; ValueError for an unknown option
+ * @throws ShapeError if the root does not have exactly one element and no `gradient` is given, or if a starting gradient
+ *   has another shape than its root; DTypeError if a root is int32, or if a starting gradient has another dtype than its
+ *   root; GraphError if a root or a starting gradient is not a node, if the list of pairs is empty, or if `waits` does not
+ *   fit the graph; ValueError if an option is unknown, if a pair is not a list, or if `gradient` is given with a list of
+ *   pairs
  */
 export function backward(root: Node, options?: BackwardOptions): Gradients;
 export function backward(
@@ -55,11 +58,11 @@ export function backward(
   const waits = read.waits?.clone() ?? WaitList.of(...roots);
   if (read.waits) waits.check(...roots);
 
-  // One source for each pair: a root that is named twice starts from the sum of its gradients.
+  // Each pair has its own source. So a root that occurs twice starts from the sum of its gradients.
   const sources = pairs.map(([root], index) => {
     const byHand = waits.edges(root).filter((edge) => typeof edge.parent === 'string');
     const [only] = byHand;
-    // A source that was registered by hand is this root's, if it is the only one and so is the root.
+    // The source that was registered by hand is used if it is the root's only one and the root occurs once.
     const once = roots.indexOf(root) === roots.lastIndexOf(root);
     if (once && byHand.length === 1 && only) return only.parent as string;
     const name = pairs.length === 1 ? source : `${source} ${index}`;
@@ -84,7 +87,7 @@ function pairsOf(
   }
   if (gradient !== undefined) {
     throw new ValueError(
-      'backward: the option gradient is for one root; in a list of pairs, each root has its own',
+      'backward: the option gradient is only for one root, but received a list of pairs; leave it out, because each pair has its own gradient',
     );
   }
   return pairs.map(
@@ -107,7 +110,7 @@ function ones(root: Node): Node {
   floating(root);
   if (root.shape.some((dim) => dim !== 1)) {
     throw new ShapeError(
-      `backward: expected a root of one element, but ${root} has shape ${formatShape(root.shape)}; reduce it with sum() or mean(), or give its gradient`,
+      `backward: expected a root of one element, but ${root} has shape ${formatShape(root.shape)}; reduce it with sum() or mean(), or pass the option gradient`,
     );
   }
   return broadcastTo(constant(1, { dtype: root.dtype }), root.shape);

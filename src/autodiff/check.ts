@@ -1,4 +1,4 @@
-/** Gradients against central differences. */
+/** Compares gradients with central differences. */
 
 import { describeValue } from '../arguments/describe.js';
 import { checkedLater, numberFrom, positiveNumber, seedNumber } from '../arguments/kinds.js';
@@ -14,30 +14,34 @@ import type { Tensor } from '../tensor/tensor.js';
 import { backward } from './backward.js';
 
 const checkOptions = declareOptions('checkGradients', {
-  /** What the inputs are fed, by name. */
+  /** The values of the inputs, by name. */
   feeds: optional(checkedLater<Feeds>('a record of tensors by name')),
-  /** The step of the differences, relative to the element's size where that is above 1; 1e-5 unless told otherwise. */
+  /**
+   * The step of the differences; 1e-5 by default. For an element whose absolute value is above 1, the step is multiplied
+   * by that value.
+   */
   step: optional(positiveNumber, 'epsilon', 'eps', 'h'),
   /**
-   * How far an element may be off: relative to itself, plus a hundredth of the leaf's largest; 1e-6 unless told
-   * otherwise.
+   * The allowed difference of an element of the gradient, relative to the absolute value of the element plus a hundredth
+   * of the largest absolute value for the same leaf (at least 1e-3); 1e-6 by default.
    */
   tolerance: optional(numberFrom(0), 'rtol', 'tol'),
-  /** Seeds the cotangent: the random weights over which the root's elements are summed. */
+  /** The seed of the cotangent: the random weights with which the elements of the root are summed. */
   seed: optional(seedNumber),
 });
 
-/** What `checkGradients` may be told. */
+/** Options of `checkGradients`. */
 export interface CheckOptions extends OptionsOf<typeof checkOptions> {}
 
 /**
- * Compares the gradients of a root of any shape with central differences, (f(x+h) - f(x-h)) / 2h,
- * at every element of the leaves. The root is weighted by a random cotangent first: constant weights
- * hide errors. Needs float64. The leaves' values are the same afterwards.
+ * Compares the gradients of a root with central differences, (f(x+h) - f(x-h)) / 2h, at every element of the leaves. The
+ * root may have any shape: its elements are summed with random weights, because equal weights can hide errors. The root
+ * and the leaves must be float64. The leaves have their old values afterwards.
  *
- * @throws NumericError, naming leaf and element, where the two disagree; DTypeError if the root or a leaf is not
- *   float64; GraphError if the root is not a node, or a leaf is neither a parameter nor a state, or the root does not
- *   depend on it; ValueError for no leaves and for an unknown or unacceptable option
+ * @throws NumericError if a gradient and its difference disagree (the message names the leaf and the element); DTypeError
+ *   if the root or a leaf is not float64; GraphError if the root is not a node, if a leaf is neither a parameter nor a
+ *   state, or if the root does not depend on a leaf; ValueError if there are no leaves, or if an option is unknown or not
+ *   acceptable; and the errors of `evaluate`
  */
 export function checkGradients(
   root: Node,
@@ -47,7 +51,7 @@ export function checkGradients(
   const { feeds = {}, step = 1e-5, tolerance = 1e-6, seed = 20260 } = checkOptions.read(options);
   const checked = assertList(leaves, 'checkGradients: expected a list of leaves,');
   if (checked.length === 0) {
-    throw new ValueError('checkGradients: expected at least one leaf: there is nothing to check');
+    throw new ValueError('checkGradients: expected at least one leaf, but received an empty list');
   }
   if (!isNode(root)) {
     throw new GraphError(
@@ -65,11 +69,11 @@ export function checkGradients(
       `checkGradients: ${node} is ${node.dtype}, but finite differences need float64`,
     );
   }
-  // Within [-1.5, 1.5): of both signs, and no two alike.
+  // In [-1.5, 1.5): weights of both signs, which differ.
   const weights = mul(3, sub(randomUniform(root.shape, { seed, dtype: 'float64' }), 0.5));
   const scalar = sum(mul(root, weights));
   const gradients = backward(scalar);
-  // The root comes along: a gradient need not read every input, nor bind every name, that feeds it.
+  // The root is evaluated, too, because the gradients may not read every input or bind every dimension name.
   const wanted = [...checked.map((leaf) => gradients.of(leaf)), scalar];
   const computed = new Interpreter(wanted).run(feeds);
   const value = new Interpreter([scalar]);
@@ -78,7 +82,7 @@ export function checkGradients(
   checked.forEach((leaf, index) => {
     const gradient = (computed[index] as Tensor).data;
     const differences = centralDifferences(leaf, step, at);
-    // Of what is finite: beside an infinite size nothing would be off.
+    // Only finite numbers count, because every error would be allowed next to an infinite size.
     const largest = (size: number, value: number) =>
       Number.isFinite(value) ? Math.max(size, Math.abs(value)) : size;
     const size = [gradient as Float64Array, differences].reduce(
@@ -87,9 +91,9 @@ export function checkGradients(
     );
     differences.forEach((difference, element) => {
       const claimed = gradient[element] as number;
-      // Of the element itself; what differences round off grows with the largest, though.
+      // The bound depends on the element, and a little on the largest, because that determines the rounding of differences.
       const own = Math.min(size, Math.max(Math.abs(claimed), Math.abs(difference)));
-      // Written so that a NaN on either side fails.
+      // With NaN on either side, this comparison is false, and the check fails.
       if (Math.abs(claimed - difference) <= tolerance * (own + 1e-2 * size)) return;
       throw new NumericError(
         `checkGradients: the gradient of ${root} with respect to element [${position(element, leaf.value.shape)}] of ${leaf} is ${claimed}, but finite differences give ${difference}`,

@@ -1,4 +1,4 @@
-/** What a backward pass found: the gradient of every node that the root depends on. */
+/** The results of a backward pass. */
 
 import { brand, describeValue } from '../arguments/describe.js';
 import { GraphError } from '../errors.js';
@@ -6,7 +6,7 @@ import { Constant } from '../graph/leaf.js';
 import { isNode, type Node } from '../graph/node.js';
 import { isWaitList, type WaitList } from '../graph/waitlist.js';
 
-/** What a finished pass answers. */
+/** The methods of a finished pass that are used here. */
 interface Totals {
   gradient(node: Node): Node;
   reaches(node: Node): boolean;
@@ -14,7 +14,7 @@ interface Totals {
 
 let isOurs: (value: object) => boolean;
 
-/** What a backward pass found: the gradient of every node that the root depends on, as a node. */
+/** The results of a backward pass: the gradient of every node that a root depends on. The gradients are nodes. */
 export class Gradients {
   static {
     brand(Gradients);
@@ -25,14 +25,14 @@ export class Gradients {
   readonly #waits: WaitList;
 
   /**
-   * Made by `backward` and by a pass that has ended.
-   * @throws GraphError if `waits` is not a WaitList, or `totals` cannot answer
+   * Made by `backward`, and by the method `run` of a BackwardPass.
+   * @throws GraphError if `waits` is not a WaitList, or `totals` does not have the methods of a pass
    * @internal
    */
   constructor(totals: Totals, waits: WaitList) {
     if (!isWaitList(waits) || !answers(totals)) {
       throw new GraphError(
-        `Gradients: expected a pass and its WaitList, but received ${describeValue(totals)} and ${describeValue(waits)}; backward(loss) makes them`,
+        `Gradients: expected a pass and its WaitList, but received ${describeValue(totals)} and ${describeValue(waits)}; backward(loss) returns Gradients`,
       );
     }
     this.#totals = totals;
@@ -40,8 +40,8 @@ export class Gradients {
   }
 
   /**
-   * The gradient of the root with respect to `node`, of its shape and dtype; zeros where every path
-   * to the root is stopped.
+   * Returns the gradient of the root with respect to `node`, of the shape and dtype of `node`. The same node is returned at
+   * every call. It is zeros if no gradient flows on any path from the root to `node`.
    * @throws GraphError if `node` is not a node, or the root does not depend on it
    */
   of(node: Node): Node {
@@ -50,7 +50,8 @@ export class Gradients {
   }
 
   /**
-   * False where every path from `node` to the root is stopped: by stopGradient, or by an integer.
+   * Returns false if no gradient flows on any path from the root to `node`, because of stopGradient, an int32 node or an
+   * op that is not differentiable.
    * @throws GraphError if `node` is not a node, or the root does not depend on it
    */
   reaches(node: Node): boolean {
@@ -63,7 +64,7 @@ export class Gradients {
       throw new GraphError(`gradients: expected a node, but received ${describeValue(node)}`);
     }
     if (this.#waits.has(node)) return;
-    // Constants may go unregistered on a list that was wired by hand.
+    // A wait list that was built by hand may lack constants.
     const why =
       node instanceof Constant
         ? `${node} is not on the wait list`

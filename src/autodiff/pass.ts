@@ -1,8 +1,8 @@
 /**
- * The seed's backward walk: a node receives one gradient over each edge of its wait list; when none
- * is missing it sums them and distributes the sum to its inputs, by its op's rule.
+ * The backward pass of the seed. A node receives one gradient over each of its edges on the wait list. When none is
+ * missing, it sums them, and the gradient rule of its op sends gradients to its inputs.
  *
- * Differentiation is symbolic: what is sent, summed and distributed are nodes.
+ * Differentiation is symbolic: all gradients are nodes.
  */
 
 import { brand, describeValue } from '../arguments/describe.js';
@@ -18,7 +18,7 @@ import {
   indexOfEdge,
   isWaitList,
   notRegistered,
-  placeOfEdge,
+  positionOfEdge,
   type WaitList,
 } from '../graph/waitlist.js';
 import { addN, assemble, broadcastTo } from '../ops/index.js';
@@ -26,12 +26,13 @@ import { sameAs } from '../ops/views.js';
 import { formatShape } from '../tensor/shape.js';
 import { Gradients } from './gradients.js';
 
-/** What has arrived at a node so far. */
+/** The gradients that have arrived at a node. */
 class Mailbox {
   readonly arrived: (Sent | undefined)[];
   missing: number;
+  /** The sum of all gradients, when it has been computed. */
   total: Node | typeof none | undefined;
-  /** The total as a node of this graph alone. */
+  /** The total as a node that belongs only to this graph. */
   gradient: Node | undefined;
 
   constructor(readonly edges: readonly Edge[]) {
@@ -41,8 +42,9 @@ class Mailbox {
 }
 
 /**
- * The backward walk, one gradient at a time: `backward` is such a pass run to its end. A node that has got a gradient over
- * each edge of its wait list is ready; a step lets one ready node sum them, and send to its inputs by its op's rule.
+ * A backward pass that can be run step by step. `backward` runs a complete pass. A node is ready when it has received a
+ * gradient over each of its edges on the wait list. One step takes a ready node, sums its gradients, and sends gradients
+ * to its inputs by the gradient rule of its op.
  */
 export class BackwardPass {
   static {
@@ -51,15 +53,15 @@ export class BackwardPass {
 
   readonly #waits: WaitList;
   readonly #mailboxes = new Map<Node, Mailbox>();
-  /** Complete but not distributed yet, in the order in which they became so. */
+  /** The nodes that became ready, in this order. Those from `#next` on have not sent gradients to their inputs yet. */
   readonly #ready: Node[] = [];
   #next = 0;
-  /** All nodes that the pass makes have this id or a higher one. */
+  /** The nodes that the pass makes have at least this id. */
   readonly #firstId = nextNodeId();
   #inputs: readonly Input[] | undefined;
 
   /**
-   * The wait list is read, never changed; edges registered later are not seen.
+   * Starts a pass. It copies the edges of the wait list: edges that are registered later have no effect.
    * @throws GraphError if `waits` is not a WaitList
    */
   constructor(waits: WaitList) {
@@ -74,12 +76,13 @@ export class BackwardPass {
   }
 
   /**
-   * Delivers one gradient.
-   * @param from the parent that sends, or the name of an outside source. A parent that uses `node`
-   *   twice sends twice, for its inputs in order.
-   * @throws GraphError if `node` does not wait for `from`, or the gradient is neither a node, a part nor `none`;
-   *   StateError if it has that gradient already; ShapeError or DTypeError if the gradient does not fit; nothing is
-   *   delivered then
+   * Delivers one gradient to a node.
+   * @param from the parent that sends, or the name of an outside source. If a parent uses `node` twice, call this twice:
+   *   the gradients are for its inputs in order
+   * @param gradient a node of the shape and dtype of `node`, a part, or `none`
+   * @throws GraphError if `node` does not wait for `from`, or `gradient` is not a node, a part or `none`; StateError if
+   *   the gradient over this edge has arrived already; ShapeError or DTypeError if the gradient does not fit `node`. If it
+   *   throws, nothing is delivered
    */
   send(node: Node, from: Node | string, gradient: Sent): this {
     const box = this.#box(node);
@@ -88,8 +91,8 @@ export class BackwardPass {
         `send: expected a parent of ${node} or the name of a source, but received ${describeValue(from)}`,
       );
     }
-    // A parent's edges stand side by side, in the order of its inputs.
-    const first = placeOfEdge(box.edges, from, -1);
+    // The edges of one parent are neighbours, in the order of its inputs.
+    const first = positionOfEdge(box.edges, from, -1);
     if (box.edges[first]?.parent !== from) throw notRegistered(node, from, slotOf(node, from));
     let index = first;
     while (box.edges[index]?.parent === from && box.arrived[index] !== undefined) index++;
@@ -98,20 +101,21 @@ export class BackwardPass {
     return this;
   }
 
-  /** True when every gradient has arrived. @throws GraphError for a node that is not on the wait list */
+  /** True if every gradient of a node has arrived. @throws GraphError if the node is not on the wait list */
   ready(node: Node): boolean {
     return this.#box(node).missing === 0;
   }
 
-  /** The edges over which nothing has arrived yet. @throws GraphError for a node that is not on the wait list */
+  /** The edges over which no gradient has arrived yet. @throws GraphError if the node is not on the wait list */
   missing(node: Node): Edge[] {
     const box = this.#box(node);
     return box.edges.filter((_, index) => box.arrived[index] === undefined);
   }
 
   /**
-   * The sum of all gradients of a node, ordered by edge and never by arrival; zeros where none was sent.
-   * @throws StateError while gradients are missing; GraphError for a node that is not on the wait list
+   * Returns the sum of all gradients of a node, of its shape and dtype. The order of the sum is that of the edges, not of
+   * arrival. It is zeros if only `none` arrived.
+   * @throws StateError if gradients are missing; GraphError if the node is not on the wait list
    */
   gradient(node: Node): Node {
     const box = this.#box(node);
@@ -120,7 +124,7 @@ export class BackwardPass {
     return box.gradient;
   }
 
-  /** A gradient that is known to be one of this graph, which nobody else's node may be. */
+  /** Records the inputs of this graph for a gradient. Makes a new node for it if another graph may have the node, too. */
   #withOrigin(gradient: Node): Node {
     const own = this.#isOwn(gradient) && !hasOrigin(gradient);
     const node = own ? gradient : asDerived(() => sameAs(gradient));
@@ -129,23 +133,28 @@ export class BackwardPass {
     return node;
   }
 
-  /** Whether this pass made the node, so that no other graph has it. */
+  /** Whether this pass made the node, so that it belongs to no other graph. */
   #isOwn(node: Node): boolean {
-    // An interned node is its input's, for whoever builds an equal one.
+    // Anyone who builds an equal view of the same input gets an interned node. So its input decides.
     let base = node;
     for (let [only] = base.inputs; only && base.op.interned; [only] = base.inputs) base = only;
     return base.derived && base.id >= this.#firstId && !(base instanceof Leaf);
   }
 
   /**
-   * Whether a gradient reaches the node at all; false where all that arrived is `none`.
-   * @throws StateError while gradients are missing; GraphError for a node that is not on the wait list
+   * Whether a gradient reaches the node. False if only `none` arrived.
+   * @throws StateError if gradients are missing; GraphError if the node is not on the wait list
    */
   reaches(node: Node): boolean {
     return this.#total(node) !== none;
   }
 
-  /** Lets one ready node distribute and returns it; undefined when no node is ready. */
+  /**
+   * Runs one step: one ready node sends gradients to its inputs.
+   * @returns the node; undefined if no node is ready
+   * @throws GraphError, StateError, ShapeError or DTypeError if the gradient rule returns wrong gradients, if an input does
+   *   not wait for the node, or if a gradient over the same edge has arrived already. Then nothing is delivered
+   */
   step(): Node | undefined {
     const node = this.#ready[this.#next];
     if (node === undefined) return undefined;
@@ -155,8 +164,10 @@ export class BackwardPass {
   }
 
   /**
-   * Steps until no node is ready.
-   * @throws GraphError when nodes are still waiting then; it names them and for whom they wait
+   * Runs steps until no node is ready.
+   * @returns the gradients of all nodes on the wait list
+   * @throws GraphError if some nodes still wait for gradients (the message names them and the missing edges); and the
+   *   errors of `step`
    */
   run(): Gradients {
     while (this.step() !== undefined);
@@ -173,14 +184,14 @@ export class BackwardPass {
         ? inputs.map(() => none)
         : assertList(
             op.gradient({ node, inputs, attributes, gradient }),
-            `${node}: expected its gradient rule to give a list of gradients, one for each input,`,
+            `${node}: expected its gradient rule to return a list of gradients, one for each input,`,
           );
     if (sent.length !== inputs.length) {
       throw new GraphError(
-        `${node} has ${inputs.length} inputs, but its gradient rule sent ${sent.length} gradients`,
+        `${node}: expected its gradient rule to return ${inputs.length} gradients, one for each input, but received ${sent.length}`,
       );
     }
-    // All are checked before the first is delivered: a step that fails has delivered nothing.
+    // All are checked before the first is delivered, so that a step that fails delivers nothing.
     const deliveries = inputs.flatMap((input, slot) => {
       const box = this.#mailboxes.get(input);
       const index = box ? indexOfEdge(box.edges, node, slot) : -1;
@@ -188,18 +199,20 @@ export class BackwardPass {
         this.#check(box, index, sent[slot] as Sent);
         return [{ box, index, gradient: sent[slot] as Sent }];
       }
-      // Nobody asks for the gradient of a constant that was wired by hand without being registered.
+      // A wait list that was built by hand may lack a constant, because its gradient is not needed.
       if (input instanceof Constant) return [];
       throw notRegistered(input, node, slot);
     });
     for (const { box, index, gradient } of deliveries) this.#deliver(box, index, gradient);
   }
 
-  /** Each edge carries one gradient, whoever sends it: a rule in a step, or the caller by hand. */
+  /** Each edge takes one gradient, either from a gradient rule or from a call of `send`. */
   #check(box: Mailbox, index: number, gradient: Sent): void {
     const edge = box.edges[index] as Edge;
     if (box.arrived[index] !== undefined) {
-      throw new StateError(`${edge.node} has received its gradient from ${describe(edge)} already`);
+      throw new StateError(
+        `${edge.node} has already received its gradient from ${describe(edge)}; send one gradient over each edge`,
+      );
     }
     verify(edge, gradient);
   }
@@ -234,13 +247,13 @@ export class BackwardPass {
     });
     const more =
       waiting.length > shown.length ? `\n  and ${waiting.length - shown.length} more` : '';
-    // What waits for nobody is ready from the start, but only what is sent to makes a pass move.
+    // A node without edges never takes a step, because only a gradient that arrives puts its node on the list `#ready`.
     const idle = [...this.#mailboxes].filter(
       ([node, { edges }]) => edges.length === 0 && node.inputs.length > 0,
     );
     const unsent = idle.map(
       ([node]) =>
-        `\n  ${node} waits for nobody, so nothing starts there: register(node, 'name') on the wait list, then send(node, 'name', gradient)`,
+        `\n  ${node} has no edges on the wait list, so no gradient can start there; call register(node, 'name') on the wait list, then send(node, 'name', gradient) on a new pass`,
     );
     return new GraphError(
       `the backward pass stopped: ${waiting.length} nodes still wait for a gradient:\n${shown.reverse().join('\n')}${more}${unsent.join('')}`,
@@ -266,7 +279,7 @@ function total(node: Node, arrived: readonly Sent[]): Node | typeof none {
   );
 }
 
-/** A gradient has the shape and dtype of what it is the gradient of; a part fits into it. */
+/** Checks that a gradient has the shape and dtype of its node, and that a part lies within the shape. */
 function verify({ node, parent }: Edge, sent: Sent): void {
   if (sent === none) return;
   const gradient = isPart(sent) ? sent.gradient : sent;
@@ -296,7 +309,7 @@ function within({ gradient, start }: Part, shape: Shape): boolean {
     gradient.shape.every((dim, axis) => {
       const [from, whole] = [start[axis] as Dim, shape[axis] as Dim];
       const end = addDims(from, dim);
-      // What depends on a name is checked when the name is bound.
+      // A dimension that depends on a name is checked when the name is bound.
       if (typeof from === 'number' && from < 0) return false;
       return typeof end !== 'number' || typeof whole !== 'number' || end <= whole;
     })
@@ -311,7 +324,7 @@ function nameOf(from: Node | string): string {
   return typeof from === 'string' ? `the outside source '${from}'` : `${from}`;
 }
 
-/** For whom a node waits; of very many, the first. */
+/** The first hundred edges over which a node waits, as text. */
 function listed(edges: readonly Edge[]): string {
   const most = 100;
   const rest = edges.length > most ? ` and ${edges.length - most} more` : '';

@@ -43,7 +43,9 @@ const require = createRequire(import.meta.url);
  */
 export function build(): string {
   if (runtime().name !== 'Node') {
-    throw new NativeError('forebay build: node-gyp runs on Node.js alone: "npx forebay build"');
+    throw new NativeError(
+      `forebay build: expected Node.js, because node-gyp runs only there, but this is ${runtime().name}; run "npx forebay build" with Node.js`,
+    );
   }
   const { findMissing, describeMissing } = require(`${root}native/check-deps.cjs`) as Dependencies;
   const missing = findMissing({ gyp: true });
@@ -51,7 +53,7 @@ export function build(): string {
   const gyp = findNodeGyp();
   const work = mkdtempSync(join(tmpdir(), 'forebay-build-'));
   try {
-    return place(compileIn(work, gyp));
+    return install(compileIn(work, gyp));
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
@@ -74,7 +76,7 @@ function compileIn(work: string, gyp: string): string {
   });
   const built = join(work, 'build/Release/forebay.node');
   if (status !== 0 || !existsSync(built)) {
-    throw new NativeError('forebay build: compiling failed; what the compiler said is above');
+    throw new NativeError('forebay build: compiling failed; see the output of the compiler above');
   }
   // In a separate process, because loading the addon may crash it.
   const script = 'require(process.argv[1]).nativeInfo()';
@@ -83,7 +85,7 @@ function compileIn(work: string, gyp: string): string {
     encoding: 'utf8',
   });
   if (tried.status !== 0) {
-    throw new NativeError(`forebay build: what was compiled does not load: ${tried.stderr}`);
+    throw new NativeError(`forebay build: the compiled addon does not load: ${tried.stderr}`);
   }
   return built;
 }
@@ -101,7 +103,7 @@ function copy(from: string, to: string): void {
 }
 
 /** Puts the addon into the package or, if that cannot be written, into the cache, where forebay also looks. */
-function place(built: string): string {
+function install(built: string): string {
   const folders = [join(root, 'build/Release')];
   // A file in an archive can be neither written nor loaded.
   if (/\.zip[\\/]/.test(root)) folders.pop();
@@ -116,7 +118,7 @@ function place(built: string): string {
     }
   }
   throw new NativeError(
-    `forebay build: neither ${root} nor a cache can be written (set XDG_CACHE_HOME to a folder that can)`,
+    `forebay build: neither ${root} nor a cache can be written; set XDG_CACHE_HOME to a folder that can be written`,
     { cause: failure },
   );
 }
@@ -152,7 +154,7 @@ function findNodeGyp(): string {
   const found = candidates.find((file) => file.endsWith('.js') && existsSync(file));
   if (found !== undefined) return found;
   throw new NativeError(
-    'forebay build: node-gyp was not found; npm brings it along: run "npx forebay build", or "npm install --global node-gyp" and build again',
+    'forebay build: node-gyp was not found; run "npx forebay build", because npm includes node-gyp, or run "npm install --global node-gyp" and build again',
   );
 }
 

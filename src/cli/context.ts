@@ -17,7 +17,7 @@ export interface ContextParts {
   readonly print: (text: string) => void;
 }
 
-/** Creates a context. `written` has the names of the files that were written through it, in order. */
+/** Creates a context. `written` contains the names of the files that were written through it, in order. */
 export function createContext(parts: ContextParts): {
   readonly context: Context<never>;
   readonly written: ReadonlySet<string>;

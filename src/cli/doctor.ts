@@ -9,8 +9,8 @@ import { type Diagnosis, diagnose } from '../native/diagnose.js';
 import { glibcVersion, type Runtime, runtime, usesMusl } from '../native/surroundings.js';
 import { manifest } from './manifest.js';
 
-/** Everything that the doctor examines. */
-export interface Patient extends Diagnosis {
+/** The facts about the addon, the machine and its settings that `forebay doctor` examines. */
+export interface Machine extends Diagnosis {
   /** The version and the `engines.node` range in package.json. */
   readonly version: string;
   readonly engines: string;
@@ -25,7 +25,7 @@ export interface Patient extends Diagnosis {
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
-export function examined(): Patient {
+export function examined(): Machine {
   const { version, engines } = manifest();
   return {
     ...diagnose(),
@@ -43,14 +43,14 @@ export function examined(): Patient {
 }
 
 /** Prints facts and findings. @returns true if there are no findings */
-export function doctor(print: (text: string) => void, patient: Patient = examined()): boolean {
-  for (const [name, value] of facts(patient)) print(`${name.padEnd(9)} ${value}\n`);
-  const findings = findingsOf(patient);
+export function doctor(print: (text: string) => void, machine: Machine = examined()): boolean {
+  for (const [name, value] of facts(machine)) print(`${name.padEnd(9)} ${value}\n`);
+  const findings = findingsOf(machine);
   if (findings.length === 0) {
-    print('\nAll is well.\n');
+    print('\nNo problems found.\n');
     return true;
   }
-  print(`\n${findings.length === 1 ? 'One thing is' : `${findings.length} things are`} off:\n`);
+  print(`\n${findings.length === 1 ? '1 problem' : `${findings.length} problems`} found:\n`);
   for (const finding of findings) print(`- ${finding}\n`);
   return false;
 }
@@ -62,7 +62,7 @@ const origins = {
   prebuilt: 'prebuilt, came with the package',
 };
 
-function* facts(of: Patient): Generator<readonly [string, string]> {
+function* facts(of: Machine): Generator<readonly [string, string]> {
   yield ['forebay', of.version];
   yield ['addon', of.choice === undefined ? 'none' : origins[of.choice.by]];
   if (of.choice !== undefined) yield ['', of.choice.file];
@@ -79,7 +79,7 @@ function* facts(of: Patient): Generator<readonly [string, string]> {
   yield ['saving', of.durable ? 'on the disk when save returns (fsync)' : late];
 }
 
-function libcOf({ musl, glibc, runtime }: Patient): string {
+function libcOf({ musl, glibc, runtime }: Machine): string {
   if (musl) return 'musl';
   return glibc === undefined ? `glibc (${runtime.name} does not say which)` : `glibc ${glibc}`;
 }
@@ -87,9 +87,9 @@ function libcOf({ musl, glibc, runtime }: Patient): string {
 /** The OpenBLAS cores that use AVX2 or better. A processor with AVX2 should use one of them. */
 const fastCores = /^(Haswell|Zen|SkylakeX|Cooperlake|Sapphirerapids)$/i;
 
-function findingsOf(of: Patient): string[] {
+function findingsOf(of: Machine): string[] {
   const found: string[] = [];
-  // Bun and Deno report the version of Node that they imitate, which is not checked.
+  // Bun and Deno report the version of Node with which they are compatible. It is not checked.
   if (of.runtime.name === 'Node' && !nodeFits(of.runtime.version, of.engines)) {
     found.push(
       `Node is ${of.runtime.version}, but forebay needs ${of.engines}: install one of those.`,

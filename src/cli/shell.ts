@@ -101,24 +101,24 @@ async function createProgram(
   return program;
 }
 
-function addDoctor(parent: Command, print: (text: string) => void, ill: () => void): void {
+function addDoctor(parent: Command, print: (text: string) => void, onProblem: () => void): void {
   quiet(parent.command('doctor'), print)
-    .summary('say which native addon was loaded, and what is wrong with it')
+    .summary('show which native addon is loaded, and find problems')
     .description(
-      'Say which native addon was loaded and from where, what is wrong with it, and how to fix that. Exits with 1 if something is wrong.',
+      'Show which native addon is loaded and from where, and list problems with their remedies. Exits with 1 if there are problems.',
     )
     .helpOption('-h, --help', 'print this help')
     .action(async () => {
       const { doctor } = await import('./doctor.js');
-      if (!doctor(print)) ill();
+      if (!doctor(print)) onProblem();
     });
 }
 
 function addBuild(parent: Command, print: (text: string) => void): void {
   quiet(parent.command('build'), print)
-    .summary('compile the native half on this machine')
+    .summary('compile the native addon on this machine')
     .description(
-      'Compile the native half on this machine, for where the binary of the package does not load. It takes a C++ compiler, make, python3 and OpenBLAS, and says which of them is missing. Nothing is downloaded.',
+      'Compile the native addon on this machine, for machines on which the binary in the package does not load. Needs a C++ compiler, make, python3 and OpenBLAS, and reports which of them are missing. Downloads nothing.',
     )
     .helpOption('-h, --help', 'print this help')
     .action(async () => {

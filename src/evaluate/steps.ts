@@ -59,7 +59,9 @@ const steps: Computed = {
   reduce: ({ kernel, axes, notEmpty = false }, { attributes, inputShapes: [from] }) => {
     const shape = from as readonly number[];
     if (notEmpty && axes(attributes).some((axis) => shape[axis] === 0)) {
-      throw new ShapeError(`there is no ${kernel} of no elements: ${formatShape(shape)}`);
+      throw new ShapeError(
+        `expected at least one element along each reduced axis, but received shape ${formatShape(shape)}`,
+      );
     }
     const reduce = prepareReduce(kernel, shape, axes(attributes), stridesOf(shape));
     return (out, [input]) => reduce(out, input as TypedArray);

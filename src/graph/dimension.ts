@@ -1,9 +1,8 @@
 /**
  * Dimensions: numbers, names, and polynomials over names with integer coefficients.
  *
- * A dimension that depends on a name is kept as the text of its normal form ('batch', '2*batch',
- * 'batch*steps + 1'), so that equal polynomials are equal strings: shapes compare with `===`,
- * print as they are, and serve as keys.
+ * A dimension that depends on a name is stored as the text of its normal form ('batch', '2*batch', 'batch*steps + 1').
+ * Equal polynomials are therefore equal strings: dimensions are compared with `===`, printed directly and used as keys.
  */
 
 import { describeValue } from '../arguments/describe.js';
@@ -13,22 +12,22 @@ import { ShapeError } from '../errors.js';
 export type Dim = number | string;
 /** Dimensions, outermost first; `[]` for a scalar. */
 export type Shape = readonly Dim[];
-/** What the names are in one run. */
+/** The numbers of the dimension names in one run. */
 export type Bindings = ReadonlyMap<string, number>;
 
-/** Monomial (sorted names joined by '*', '' for the constant term) to its coefficient, never 0. */
+/** The coefficient, never 0, of each monomial. A monomial is its sorted names joined by '*'; '' is the constant term. */
 type Polynomial = ReadonlyMap<string, number>;
 
 const namePattern = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
-// Few distinct dimensions occur in a program, and each is asked for many times while a graph is built.
+// A program has few different dimensions, and each is parsed many times while a graph is built.
 const parsed = new Map<string, Polynomial>();
 
 export function isDimensionName(value: unknown): value is string {
   return typeof value === 'string' && namePattern.test(value);
 }
 
-/** Brings a dimension that a user wrote into normal form. @throws ShapeError if `value` is not a dimension */
+/** Returns the normal form of a dimension that a user wrote. @throws ShapeError if `value` is not a dimension */
 export function dimension(value: unknown, context: string): Dim {
   if (typeof value === 'number') {
     if (Number.isSafeInteger(value) && value >= 0) return value;
@@ -54,12 +53,12 @@ export function multiplyDims(a: Dim, b: Dim): Dim {
   return typeof a === 'number' && typeof b === 'number' ? a * b : print(product(poly(a), poly(b)));
 }
 
-/** The product of all dimensions: how many elements a shape has. */
+/** The product of all dimensions: the number of elements of a shape. */
 export function sizeOfDims(shape: Shape): Dim {
   return shape.reduce<Dim>(multiplyDims, 1);
 }
 
-/** The exact quotient, or undefined where there is none (polynomial long division with no remainder). */
+/** The exact quotient, or undefined if there is none. Uses polynomial long division, without a remainder. */
 export function divideDims(a: Dim, b: Dim): Dim | undefined {
   if (a === b && a !== 0) return 1;
   const divisor = poly(b);
@@ -78,7 +77,7 @@ export function divideDims(a: Dim, b: Dim): Dim | undefined {
   return print(quotient);
 }
 
-/** The value of a dimension. @throws ShapeError for a name that is not bound */
+/** The number of a dimension in a run. @throws ShapeError if a name of the dimension is not bound */
 export function bindDim(dim: Dim, bindings: Bindings, context = ''): number {
   if (typeof dim === 'number') return dim;
   const simple = bindings.get(dim);
@@ -90,7 +89,7 @@ export function bindDim(dim: Dim, bindings: Bindings, context = ''): number {
       const value = bindings.get(name);
       if (value === undefined) {
         throw new ShapeError(
-          `${context}dimension '${name}' is not bound: no input of this run has it`,
+          `${context}dimension '${name}' is not bound: no input of this run has this dimension`,
         );
       }
       term *= value;
@@ -127,7 +126,7 @@ function parse(text: string): Polynomial | undefined {
   const known = parsed.get(text);
   if (known) return known;
   let polynomial: Polynomial = new Map();
-  // Blanks may stand around an operator, never within a name.
+  // Spaces are allowed around an operator, but not within a name.
   const compact = text.trim().replace(/\s*([-+*])\s*/g, '$1');
   for (const signed of compact.replace(/-/g, '+-').replace(/^\+/, '').split('+')) {
     const negative = signed.startsWith('-');
@@ -145,7 +144,7 @@ function parse(text: string): Polynomial | undefined {
   if ([...polynomial.values()].some((coefficient) => !Number.isSafeInteger(coefficient))) {
     return undefined;
   }
-  // Any text can be parsed again; the table must not grow with the names that ever were.
+  // A limit, because the table would otherwise keep every name that was ever used. Any text can be parsed again.
   if (parsed.size === 4096) parsed.clear();
   parsed.set(text, polynomial);
   return polynomial;
@@ -164,7 +163,7 @@ function print(polynomial: Polynomial): Dim {
   return constantOnly ? (polynomial.get('') ?? 0) : text;
 }
 
-/** Higher degrees first, then by name: a monomial order, which long division needs. */
+/** Orders terms by degree, highest first, and then by name. Long division needs such a monomial order. */
 function descending([a]: [string, number], [b]: [string, number]): number {
   const degrees = factors(b).length - factors(a).length;
   if (degrees !== 0) return degrees;

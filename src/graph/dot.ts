@@ -1,4 +1,4 @@
-/** The graph as DOT text, with its wiring checked on the way: the seed's recursive plot, unrolled. */
+/** Writes a graph as DOT text, after checking its wait list. Replaces the seed's recursive plot by a loop. */
 
 import { describeValue } from '../arguments/describe.js';
 import { oneOf, text } from '../arguments/kinds.js';
@@ -12,20 +12,20 @@ import { topologicalOrder } from './topology.js';
 import { WaitList, waitList } from './waitlist.js';
 
 const dotOptions = declareOptions('dot', {
-  /** A wait list wired by hand, to be checked and shown; defaults to `WaitList.of(roots)`. */
+  /** A wait list built by hand, to be checked and shown. By default, `WaitList.of(...roots)`. */
   waits: optional(waitList),
   /** A title above the drawing. */
   title: optional(text, 'label'),
-  /** The direction in which values flow; bottom to top unless told otherwise, as in the seed's plots. */
+  /** The direction in which values flow; `BT` (bottom to top) by default, as in the seed's plots. */
   direction: optional(oneOf('BT', 'TB', 'LR', 'RL'), 'rankdir'),
 });
 
-/** What `dot` may be told. */
+/** Options of `dot`. */
 export interface DotOptions extends OptionsOf<typeof dotOptions> {}
 
 type Style = Readonly<Record<string, string>>;
 
-// Fills from Okabe & Ito's palette, lightened: told apart by people who are colour-blind, too.
+// Lightened colours of Okabe and Ito's palette, which colour-blind people can distinguish, too.
 const leafStyles: Readonly<Record<LeafKind, Style>> = {
   input: { shape: 'box', style: 'filled', fillcolor: '#cfe8f7', color: '#0072b2' },
   parameter: { shape: 'box', style: 'filled,bold', fillcolor: '#c9ecdf', color: '#009e73' },
@@ -46,12 +46,13 @@ const derivedStyle: Style = {
 };
 
 /**
- * Draws all that the roots depend on: leaves by kind, parameters with the number of parents they
- * wait for, nodes that differentiation built in a colour of their own. Nodes are numbered n0, n1, … by their place in
- * the drawing, inputs first: equal graphs give equal text.
+ * Draws all nodes that the roots depend on. The kinds of leaves have different styles, and nodes that differentiation
+ * built have another colour. A node that waits for several gradients shows their number. Nodes are numbered n0, n1, … by
+ * their position in the drawing, inputs first, so equal graphs give equal text.
+ * @param root a node, or a list of nodes
  * @returns the graph as text in the DOT language, for Graphviz
- * @throws GraphError, naming both nodes, if `waits` lacks an edge or waits for one in vain; GraphError if a root is not
- *   a node or `waits` is not a wait list; ValueError for another option that is unknown or unacceptable
+ * @throws GraphError if a root is not a node or `waits` is not a wait list, and if `waits` lacks an edge or has an edge
+ *   whose parent can never send (the message names both nodes); ValueError if another option is unknown or not acceptable
  */
 export function dot(root: Node | readonly Node[], options?: DotOptions): string {
   const roots = rootsOf(root);
@@ -69,16 +70,16 @@ export function dot(root: Node | readonly Node[], options?: DotOptions): string 
     '  node [fontname="Helvetica", fontsize="11", margin="0.12,0.06"];',
     '  edge [color="#777777", arrowsize="0.7"];',
   ];
-  // By their place in the drawing. Ids would not do: whether a view or a constant is built anew, and so gets a higher
-  // id than before, depends on what the garbage collector has left of earlier graphs.
+  // Numbered by position and not by id. An interned view or constant may still exist from an earlier graph, with a lower
+  // id, unless it was garbage-collected. So ids could differ between equal graphs.
   const order = topologicalOrder(roots, ({ inputs }) => inputs);
-  const places = new Map(order.map((node, place) => [node, place]));
-  for (const [node, place] of places) {
+  const positions = new Map(order.map((node, position) => [node, position]));
+  for (const [node, position] of positions) {
     const style = roots.includes(node) ? { ...styleOf(node), penwidth: '2' } : styleOf(node);
-    lines.push(`  n${place} ${attributes({ label: labelOf(node, waits), ...style })};`);
+    lines.push(`  n${position} ${attributes({ label: labelOf(node, waits), ...style })};`);
     for (const input of node.inputs) {
       lines.push(
-        `  n${places.get(input)} -> n${place}${node.derived ? ' [color="#d55e00"]' : ''};`,
+        `  n${positions.get(input)} -> n${position}${node.derived ? ' [color="#d55e00"]' : ''};`,
       );
     }
   }
@@ -107,7 +108,7 @@ function labelOf(node: Node, waits: WaitList): string {
   const detail = node.op.label?.(node.attributes);
   const op = detail ? `${node.op.name} ${detail}` : node.op.name;
   const lines = [node.name === undefined ? op : `${node.name}\n${op}`, formatShape(node.shape)];
-  // What differentiation built reads values of the graph it was built on, and sends it nothing.
+  // Gradient nodes read values of the original graph, but send no gradients to it.
   const readers = waits
     .edges(node)
     .filter(({ parent }) => typeof parent !== 'string' && parent.derived);

@@ -1,40 +1,39 @@
-/** Equal views of one node, and equal numbers, are one node: found here by what they are made of. */
+/** Interning: equal views of one node, and equal number constants, are one node. Tables find them by a key. */
 
 import { isList, isRecord } from '../arguments/read.js';
 import type { Node } from './node.js';
 
-/** The method of a node that makes another node of the same value, without its label. Not public: a symbol names it. */
+/** The key of a method that makes an equal node without the label. It is a symbol because the method is not public. */
 export const twin: unique symbol = Symbol('twin');
 
-/** How to forget an interned node, for those that are. */
+/** For each interned node, a function that removes it from its table. */
 const evictions = new WeakMap<Node, () => void>();
 
-/** Interned nodes that several users hold: each built it. */
+/** Interned nodes that were built more than once, so that several users may have them. */
 const shared = new WeakSet<Node>();
 
-/** Says that one more user holds the node, who built an equal one. */
+/** Records that an equal node was built again, so that another user has this node, too. */
 export function share(node: Node): void {
   shared.add(node);
 }
 
-/** Whether several users hold the node. Nothing may be said of it then that only one of them says. */
+/** Whether several users may have the node. Then it must not get a property that only one of them wants. */
 export function isShared(node: Node): boolean {
   return shared.has(node);
 }
 
-/** Makes the next equal node a fresh one: this one got a name of its own. */
+/** Stops interning a node that gets a label. The next equal node will be a new one. */
 export function forget(node: Node): void {
   evictions.get(node)?.();
 }
 
 /**
- * Nodes by key. They are held weakly: a parameter lives for long, and must not keep every graph alive
- * that was ever built over it.
+ * Nodes by key, in weak references. A parameter lives long, and must not keep alive every graph that was built with it.
  */
 export class NodeTable<N extends Node> {
   readonly #known = new Map<string, WeakRef<N>>();
-  // Swept when the table has doubled: within one job of the event loop nothing is collected, and
-  // sweeping at fixed intervals would take quadratic time.
+  // Dead references are removed when the table has doubled. At fixed intervals, this would take quadratic time, because
+  // weak references do not die within one job of the event loop.
   #sweepAt = 512;
 
   get(key: string): N | undefined {
@@ -43,7 +42,7 @@ export class NodeTable<N extends Node> {
 
   set(key: string, node: N): void {
     this.#known.set(key, new WeakRef(node));
-    // Only its own entry: another node may have taken the key since.
+    // The key may belong to a newer node by then.
     evictions.set(node, () => {
       if (this.get(key) === node) this.#known.delete(key);
     });
@@ -55,13 +54,13 @@ export class NodeTable<N extends Node> {
   }
 }
 
-// Deeper attributes, and those that contain themselves, are not interned.
+// Nodes whose attributes are nested more deeply, or contain themselves, are not interned.
 const deepest = 8;
 
 /**
- * A text that is equal for equal plain data, and for nothing else: numbers (NaN and -0 among them), strings, bigints,
- * booleans, null, undefined, and lists and plain objects of these. Undefined for all other values, such as a Map, a
- * function, or an object with getters: whether two of them are equal is not known.
+ * Returns a text that is the same for equal plain data and different for different data. Plain data are numbers
+ * (including NaN and -0), strings, bigints, booleans, null, undefined, and lists and plain objects of these. Returns
+ * undefined for other values, such as a Map, a function or an object with getters, because they cannot be compared.
  */
 export function keyOf(value: unknown): string | undefined {
   try {
@@ -92,7 +91,7 @@ function keyWithin(value: unknown, depth: number): string | undefined {
 }
 
 function keyOfList(list: readonly unknown[], depth: number): string | undefined {
-  // A list that has properties besides its elements is not plain data, and neither is a subclass of Array.
+  // An instance of a subclass of Array is not plain data, nor is an array with properties besides its elements.
   if (Object.getPrototypeOf(list) !== Array.prototype) return undefined;
   if (Object.keys(list).length !== list.length) return undefined;
   const keys: string[] = [];

@@ -1,4 +1,4 @@
-/** Leaves: the nodes without inputs. What a graph reads, and what training writes. */
+/** Leaves: nodes without inputs. They hold or receive the values that a graph reads and that training changes. */
 
 import { describeValue } from '../arguments/describe.js';
 import { callback, checkedLater, seedNumber } from '../arguments/kinds.js';
@@ -29,7 +29,7 @@ import { failFor, isNode, Node } from './node.js';
 import type { Op, Operand } from './op.js';
 import { leafSeed } from './seed.js';
 
-/** What a leaf is for: fed at run time, trained, carried from run to run, or never changed. */
+/** The kind of a leaf: fed at run time, trained, carried from run to run, or never changed. */
 export type LeafKind = 'input' | 'parameter' | 'state' | 'constant';
 
 function leafOp(name: LeafKind): Op {
@@ -56,10 +56,10 @@ const ops: Readonly<Record<LeafKind, Op>> = {
 export abstract class Leaf extends Node {
   /**
    * Leaves are made by `input`, `parameter`, `state` and `constant`.
-   * @throws GraphError for a Leaf that is none of these; ValueError if the kind is not one
+   * @throws GraphError if called as `new Leaf`; ValueError if `kind` is not a LeafKind
    */
   constructor(
-    /** What it is for. */
+    /** The kind of the leaf. */
     readonly kind: LeafKind,
     shape: Shape,
     dtype: DType,
@@ -80,7 +80,7 @@ function assertKind(kind: unknown): LeafKind {
   );
 }
 
-/** A leaf that is fed at run time, by its name. */
+/** A leaf whose value is fed at run time under its name. */
 export class Input extends Leaf {
   /** Made by `input`. @internal */
   constructor(name: string, shape: Shape, dtype: DType) {
@@ -88,7 +88,7 @@ export class Input extends Leaf {
   }
 }
 
-/** A leaf that holds its value, in memory of its own that can never be detached. */
+/** A leaf that holds its value in its own memory, which can never be detached. */
 abstract class Valued extends Leaf {
   readonly #value: Tensor;
 
@@ -99,7 +99,7 @@ abstract class Valued extends Leaf {
     this.#value = new Tensor(memory, value.shape);
   }
 
-  /** Live: what runs read and, for parameters and states, write. */
+  /** The current value, not a copy. Runs read this memory, and for parameters and states they write to it. */
   get value(): Tensor {
     return this.#value;
   }
@@ -110,17 +110,19 @@ function assertTensor(value: unknown, kind: LeafKind): Tensor {
   throw new ValueError(`${kind}: expected a tensor, but received ${describeValue(value)}`);
 }
 
-/** Of the runs in flight off this thread: those that read or write a leaf, and those of them that write it. */
+/** The asynchronous runs in flight that use a leaf. */
 interface Flights {
+  /** The number of runs that read or write the leaf. */
   runs: number;
+  /** The number of these runs that write it. */
   writers: number;
 }
 
 let flightsOf: (leaf: Variable) => Flights;
 
-/** A value that runs may write: a parameter is trained, a state is carried from run to run. */
+/** A leaf whose value runs may write: a parameter is trained, a state is carried from run to run. */
 export class Variable extends Valued {
-  /** What it is for. */
+  /** The kind of the leaf. */
   declare readonly kind: 'parameter' | 'state';
   readonly #flights: Flights = { runs: 0, writers: 0 };
 
@@ -134,14 +136,16 @@ export class Variable extends Valued {
   }
 
   /**
-   * Copies new elements in.
-   * @throws ShapeError or DTypeError when they do not fit; StateError while a run is in flight that
-   *   reads or writes it; the value is unchanged then
+   * Copies new elements into the value.
+   * @param value elements of the leaf's shape and dtype. A typed array may be flat, if it has the right size. Numbers
+   *   without a dtype, such as nested arrays, are converted to the dtype of the leaf
+   * @throws ShapeError or DTypeError if the elements do not fit; ValueError if `value` cannot be made a tensor; StateError
+   *   while a run that reads or writes the leaf is in flight. If it throws, the value is unchanged
    */
   set(value: TensorLike): void {
     if (this.#flights.runs > 0) {
       throw new StateError(
-        `${this} set: a run that reads or writes it is in flight; await it before`,
+        `${this} set: a run that reads or writes it is in flight; await the run first`,
       );
     }
     const next = fittingTensor(value, this.dtype, `${this} set:`);
@@ -158,7 +162,11 @@ export class Variable extends Valued {
   }
 }
 
-/** Says that a run in flight reads or writes these leaves, and of which of them it is that it writes. */
+/**
+ * Records that a run in flight uses these leaves.
+ * @param leaves the leaves that it reads or writes
+ * @param written those of them that it writes
+ */
 export function holdLeaves(leaves: readonly Variable[], written: readonly Variable[] = []): void {
   for (const leaf of leaves) flightsOf(leaf).runs++;
   for (const leaf of written) flightsOf(leaf).writers++;
@@ -173,17 +181,17 @@ export function releaseLeaves(
   for (const leaf of written) flightsOf(leaf).writers--;
 }
 
-/** Whether a run in flight reads or writes it. */
+/** Whether a run in flight reads or writes the leaf. */
 export function inFlight(leaf: Variable): boolean {
   return flightsOf(leaf).runs > 0;
 }
 
-/** Whether a run in flight writes it, now or before it ends. */
+/** Whether a run in flight writes the leaf before it ends. */
 export function writtenInFlight(leaf: Variable): boolean {
   return flightsOf(leaf).writers > 0;
 }
 
-/** A value that never changes. */
+/** A leaf whose value never changes. */
 export class Constant extends Valued {
   /** Made by `constant`. @internal */
   constructor(value: Tensor) {
@@ -196,51 +204,51 @@ export class Constant extends Valued {
   }
 }
 
-/** Draws a parameter's first value. Pure: the same arguments give the same tensor. */
+/** Draws a parameter's first value. A pure function: the same arguments give the same tensor. */
 export type Initializer = (
   shape: readonly number[],
   options: { readonly dtype: DType; readonly seed: number },
 ) => Tensor;
 
-/** An option that draws first values. */
+/** The kind of an option that is an initialiser. */
 export const initializer: Kind<Initializer> = callback<Initializer>(
   'an initialiser, a function such as initializers.he()',
 );
 
 const parameterOptions = declareOptions('parameter', {
-  /** Of numbers only: names of dimensions are for inputs. */
+  /** The shape, which consists of numbers. Only inputs can have named dimensions. */
   shape: required(checkedLater<readonly number[]>('a list of numbers'), 'size', 'dims'),
-  /** What draws it: one of `initializers`, or a function of your own. */
+  /** The initialiser: one of `initializers`, or your own function. */
   init: required(initializer, 'initializer'),
-  /** `float32` unless told otherwise. */
+  /** The dtype; `float32` by default. */
   dtype: optional(dtypeName, 'type'),
-  /** Defaults to one derived from `setSeed` and the parameter's name. */
+  /** The seed of the initialiser. By default, a seed derived from `setSeed` and the parameter's name. */
   seed: optional(seedNumber),
 });
 
-/** How a first value is drawn. */
+/** The shape and the initialiser of a parameter, and how its first value is drawn. */
 export interface ParameterOptions extends OptionsOf<typeof parameterOptions> {}
 
 const leafOptions = declareOptions('input, state, constant', {
-  /** `float32` unless told otherwise, or unless the value has a dtype of its own. */
+  /** The dtype. By default, the dtype of the value if it has one, and otherwise `float32`. */
   dtype: optional(dtypeName, 'type'),
 });
 
-/** What `input`, `state` and `constant` may be told. */
+/** Options of `input`, `state` and `constant`. */
 export interface LeafOptions extends OptionsOf<typeof leafOptions> {}
 
 /**
- * A leaf that is fed at run time, under its name; float32 unless told otherwise.
+ * Makes a leaf whose value is fed at run time under its name. Its dtype is float32 by default.
  * @param shape numbers and names of dimensions, as in `['batch', 784]`
- * @throws ShapeError if `shape` is not a list of dimensions; DTypeError if the dtype is not one; ValueError if `name` is
- *   not a string or is empty, and for an unknown option
+ * @throws ShapeError if `shape` is not a list of dimensions; DTypeError if `dtype` is not a dtype; ValueError if `name` is
+ *   not a string or is empty, or if an option is unknown
  */
 export function input(name: string, shape: readonly Dim[], options?: LeafOptions): Input {
   const context = `input ${nameOf(name, 'input')}:`;
   const dims = dimensionList(shape, context).map((dim) => {
     if (typeof dim === 'string' && !isDimensionName(dim)) {
       throw new ShapeError(
-        `${context} a dimension is a number or a name of letters, digits and _, but '${dim}' is neither`,
+        `${context} expected a dimension that is a number, or a name of letters, digits and _, but received '${dim}'`,
       );
     }
     return dimension(dim, context);
@@ -250,10 +258,12 @@ export function input(name: string, shape: readonly Dim[], options?: LeafOptions
 }
 
 /**
- * A leaf that training changes.
- * @param value its first value, which is copied, or the shape and initialiser that draw it
- * @throws ShapeError or DTypeError if the shape or the dtype is not one; ValueError if `name` is not a string or is
- *   empty, if the value is not one, for an unknown option, and if the initialiser gives another shape or dtype
+ * Makes a leaf that training changes.
+ * @param value the first value, which is copied, or the shape and the initialiser that draws the value. A value without
+ *   a dtype, such as nested arrays, becomes float32
+ * @throws ShapeError if the shape is not valid or nested arrays are ragged; DTypeError if `dtype` is not a dtype;
+ *   ValueError if `name` is not a string or is empty, if `value` is neither a value nor an options object, if an option
+ *   is unknown, or if the initialiser returns another shape or dtype
  */
 export function parameter(name: string, value: TensorLike | ParameterOptions): Variable {
   const context = `parameter ${nameOf(name, 'parameter')}:`;
@@ -272,17 +282,18 @@ export function parameter(name: string, value: TensorLike | ParameterOptions): V
       ? `${drawn.dtype} ${formatShape(drawn.shape)}`
       : describeValue(drawn);
     throw new ValueError(
-      `${context} the initialiser must give ${dtype} ${formatShape(shape)}, but gave ${came}`,
+      `${context} the initialiser must return ${dtype} ${formatShape(shape)}, but returned ${came}`,
     );
   }
   return new Variable('parameter', name, drawn);
 }
 
 /**
- * A leaf that is carried from run to run: an LSTM's cell, an optimizer's moments, a learning rate.
- * @param value its first value, which is copied: of float32 where it has no dtype of its own
- * @throws DTypeError if a tensor has another dtype than the one asked for; ShapeError for ragged arrays; ValueError
- *   if `name` is not a string or is empty, if the value is not one, and for an unknown option
+ * Makes a leaf that is carried from run to run, such as an LSTM's cell, an optimizer's moments or a learning rate.
+ * @param value the first value, which is copied. A value without a dtype, such as nested arrays, becomes float32 or the
+ *   dtype of the options
+ * @throws DTypeError if the value has another dtype than the options; ShapeError if nested arrays are ragged; ValueError
+ *   if `name` is not a string or is empty, if `value` cannot be made a tensor, or if an option is unknown
  */
 export function state(name: string, value: TensorLike, options?: LeafOptions): Variable {
   const context = `state ${nameOf(name, 'state')}:`;
@@ -291,10 +302,11 @@ export function state(name: string, value: TensorLike, options?: LeafOptions): V
 }
 
 /**
- * A leaf whose value never changes; float32 where it has no dtype of its own. Numbers are interned: equal ones of one
- * dtype are one node.
- * @throws DTypeError if a tensor has another dtype than the one asked for; ShapeError for ragged arrays; ValueError
- *   if the value is not one, and for an unknown option
+ * Makes a leaf whose value never changes. Numbers are interned: equal numbers of one dtype are one node.
+ * @param value the value, which is copied. A value without a dtype, such as a number or nested arrays, becomes float32 or
+ *   the dtype of the options
+ * @throws DTypeError if the value has another dtype than the options; ShapeError if nested arrays are ragged; ValueError
+ *   if `value` cannot be made a tensor, or if an option is unknown
  */
 export function constant(value: TensorLike, options?: LeafOptions): Constant {
   const { dtype } = leafOptions.read(options, 'constant');
@@ -318,8 +330,8 @@ function scalar(value: number, dtype: DType): Constant {
 }
 
 /**
- * Turns operands into nodes; plain numbers take the dtype of the first operand that has one.
- * @throws ValueError if an operand is not a node, a tensor or a number
+ * Converts operands to nodes. Numbers take the dtype of the first operand that has one, and otherwise float32.
+ * @throws ValueError if an operand is not a node, a tensor or a number, or if a number does not fit the dtype int32
  */
 export function lift(opName: string, operands: readonly Operand[]): Node[] {
   const typed = operands.find((operand) => isNode(operand) || isTensor(operand));
@@ -333,11 +345,13 @@ export function lift(opName: string, operands: readonly Operand[]): Node[] {
     if (isTensor(operand)) return new Constant(asTensor(operand, dtype, `[${opName}]`));
     if (typeof operand === 'number') {
       if (dtype === 'int32' && operand !== (operand | 0)) {
-        return refuse(`operand ${index}, ${operand}, is not a 32-bit integer as the others are`);
+        return refuse(
+          `operand ${index} must be a 32-bit integer, because the other operands are int32, but is ${operand}`,
+        );
       }
       return scalar(operand, dtype);
     }
-    const form = isTensorLike(operand) ? '; make it a node by constant()' : '';
+    const form = isTensorLike(operand) ? '; make it a node with constant()' : '';
     return refuse(
       `expected a node, a tensor or a number as operand ${index}, but received ${describeValue(operand)}${form}`,
     );
@@ -362,9 +376,11 @@ function fittingTensor(value: TensorLike, dtype: DType, context: string): Tensor
   return asTensor(value, dtype, context);
 }
 
-/** The same where a dtype may be asked for: a tensor of another dtype is refused, not converted. */
+/** `fittingTensor` with an optional dtype. A value that has another dtype is refused and not converted. */
 function tensorOf(value: TensorLike, dtype: DType | undefined, context: string): Tensor {
   const made = fittingTensor(value, dtype ?? 'float32', context);
   if (dtype === undefined || made.dtype === dtype) return made;
-  throw new DTypeError(`${context} the tensor is ${made.dtype}, but dtype ${dtype} was asked for`);
+  throw new DTypeError(
+    `${context} the value is ${made.dtype}, but the option dtype is ${dtype}; leave the option out, or convert the value first`,
+  );
 }

@@ -1,4 +1,4 @@
-/** A node: an op applied to inputs. Immutable but for its label. */
+/** Nodes: ops applied to inputs. */
 
 import { brand, describeValue } from '../arguments/describe.js';
 import type { Kind } from '../arguments/options.js';
@@ -15,7 +15,7 @@ let nextId = 0;
 let derived = false;
 let isOurs: (value: object) => boolean;
 
-/** A vertex of the graph: an op on inputs, or a leaf. Immutable but for its label. */
+/** A vertex of the graph: an op applied to inputs, or a leaf. It is immutable except for its label. */
 export class Node {
   static {
     brand<Node>(Node, (node) => `${node} of ${node.dtype} ${formatShape(node.shape)}`);
@@ -23,29 +23,29 @@ export class Node {
   }
 
   /**
-   * Counts up as nodes are made. A node's inputs exist before it does and never change, so ids are
-   * a topological order, and a cycle cannot be built.
+   * A number that increases with every node that is made. The inputs of a node exist before it and never change. So the
+   * order of ids is a topological order, and cycles are impossible.
    */
   readonly id: number;
-  /** What it computes; leaves have an op of their kind's name. */
+  /** The op that it computes. The op of a leaf has the name of its kind. */
   readonly op: Op;
-  /** What feeds it, in the order of the op's operands; empty for a leaf. */
+  /** The operands of the op, in order; empty for a leaf. */
   readonly inputs: readonly Node[];
-  /** What the op was told besides its inputs, such as an axis. */
+  /** The arguments of the op besides its inputs, such as an axis. */
   readonly attributes: object;
   /** Dimensions: numbers, names, or polynomials over names. */
   readonly shape: Shape;
-  /** The type of its elements. */
+  /** The dtype of the elements. */
   readonly dtype: DType;
-  /** True when differentiation built the node: drawings tell the gradient graph apart. */
+  /** True if differentiation built the node. Drawings show such nodes in another colour. */
   readonly derived: boolean;
   readonly #fixed: boolean;
   #name: string | undefined;
 
   /**
-   * Nodes are made by the ops' functions, which check what is in the parts.
-   * @param name one that stays, for leaves that are known by it
-   * @throws GraphError if a part is not of its type
+   * Nodes are made by the functions of ops, which check the contents of these arguments.
+   * @param name a name that cannot change, for leaves that are fed, saved or updated by name
+   * @throws GraphError if an argument does not have its type
    * @internal
    */
   constructor(
@@ -72,16 +72,15 @@ export class Node {
     this.#fixed = name !== undefined;
   }
 
-  /** The label given with `named`, or a leaf's own name. */
+  /** The label given with `named`, or the name of a leaf. */
   get name(): string | undefined {
     return this.#name;
   }
 
   /**
-   * Labels the node for errors, drawings and profiles, and returns the labelled node. That is the node itself, except
-   * for a view or a constant that was built more than once: equal ones are one node, and the label is for this use
-   * alone, so a new node is returned. A parameter, a state or an input keeps its own name: it is fed, saved and
-   * updated by that name.
+   * Labels the node for errors, drawings and profiles, and returns the labelled node. Usually this is the node itself. For
+   * a view or a constant that was built more than once it is a new node, because equal ones are one node and the label
+   * is only for this use. A parameter, a state or an input keeps its own name, by which it is fed, saved and updated.
    * @throws ValueError if `name` is not a string or is empty
    */
   named(name: string): this {
@@ -102,7 +101,7 @@ export class Node {
   }
 
   /**
-   * A new node that is the same in everything but its label.
+   * Returns a new node that is equal except for the label.
    * @internal
    */
   [twin](): this {
@@ -110,13 +109,13 @@ export class Node {
     return (this.derived ? asDerived(make) : make()) as this;
   }
 
-  /** `[matmul 'scores']`, or `[matmul #17]` for a node without a name. */
+  /** Op and name, as in `[matmul 'scores']`; op and id, as in `[matmul #17]`, for a node without a name. */
   toString(): string {
     return `[${this.op.name} ${this.#name === undefined ? `#${this.id}` : `'${this.#name}'`}]`;
   }
 
   /**
-   * What `console.log` and `util.inspect` show.
+   * The text that `console.log` and `util.inspect` show.
    * @internal
    */
   [inspected](): string {
@@ -128,7 +127,7 @@ function fitsArity({ arity }: Op, { length }: readonly Node[]): boolean {
   return typeof arity === 'number' ? length === arity : length >= arity.atLeast;
 }
 
-/** Whether a node can be made of these; what is in the attributes and the shape is the op's to check. */
+/** Whether each argument of a node has its type. The op checks the contents of the attributes and the shape. */
 function areParts(
   op: Op,
   inputs: readonly Node[],
@@ -158,24 +157,24 @@ function areParts(
 }
 
 /**
- * Whether `value` is a node of this copy of forebay: false for a proxy of one, and for an object that only has its
- * prototype. Never throws.
+ * Whether `value` is a node of this copy of forebay. False for a proxy of a node, and for an object that only has the
+ * prototype of a node. Never throws.
  */
 export function isNode(value: unknown): value is Node {
   return typeof value === 'object' && value !== null && isOurs(value);
 }
 
-/** An option that is a node. */
+/** The kind of an option that is a node. */
 export function nodeOf(expected = 'a node'): Kind<Node> {
   return { expected, accepts: isNode, error: GraphError };
 }
 
-/** The id of the node that is made next. */
+/** The id that the next node will have. */
 export function nextNodeId(): number {
   return nextId;
 }
 
-/** Runs `build`; nodes made meanwhile are marked as derived. */
+/** Runs `build`. Nodes that it makes are marked as derived. */
 export function asDerived<T>(build: () => T): T {
   const before = derived;
   derived = true;
@@ -186,12 +185,12 @@ export function asDerived<T>(build: () => T): T {
   }
 }
 
-/** The full names of the layers that are being applied, the innermost last. */
+/** The full names of the layers that are being applied. The innermost is last. */
 const scope: string[] = [];
 
 /**
- * Runs `build`; errors thrown meanwhile name the layer that builds the nodes.
- * @param name of the layer; that of a layer within another may begin with the other's name
+ * Runs `build`. Errors of ops that it throws name the layer.
+ * @param name the name of the layer. For a layer within another, it may but need not begin with the outer layer's name
  */
 export function withinLayer<T>(name: string, build: () => T): T {
   const outer = scope.at(-1);
@@ -203,7 +202,7 @@ export function withinLayer<T>(name: string, build: () => T): T {
   }
 }
 
-/** Messages that name the op, the layer it is built for, and the operands that have names. */
+/** Throws errors that name the op, the layer that builds it, and the operands that have names. */
 class Refusals implements Fail {
   constructor(
     private readonly op: { readonly name: string },
@@ -234,15 +233,15 @@ class Refusals implements Fail {
   }
 }
 
-/** How an op that is applied to `inputs` refuses them. */
+/** The functions with which an op refuses `inputs`. */
 export function failFor(op: { readonly name: string }, inputs: readonly Node[]): Fail {
   return new Refusals(op, inputs);
 }
 
 /**
- * Applies an op: runs its rules and makes the node.
- * @throws ShapeError, DTypeError or ValueError from the op's rules, naming op and operands; GraphError if the number of
- *   inputs is wrong
+ * Applies an op: runs its shape and dtype rules and makes the node.
+ * @throws ShapeError, DTypeError or ValueError if a rule refuses the inputs (the message names the op and the operands);
+ *   ShapeError also if the result would have more than 32 axes; GraphError if the number of inputs is wrong
  */
 export function createNode(op: Op, inputs: readonly Node[], attributes: object = {}): Node {
   if (!fitsArity(op, inputs)) {
@@ -251,7 +250,7 @@ export function createNode(op: Op, inputs: readonly Node[], attributes: object =
     throw new GraphError(`[${op.name}] expected ${wanted} inputs, but received ${inputs.length}`);
   }
   const fail = failFor(op, inputs);
-  // A frozen copy: what the caller holds stays the caller's. An instance of a class cannot be copied so.
+  // A frozen copy, because the caller may change its object later. An instance of a class cannot be copied like this.
   const own: object = isRecord(attributes) ? Object.freeze({ ...attributes }) : attributes;
   const make = () => {
     const shape = op.shape(inputs, attributes, fail);
@@ -261,7 +260,7 @@ export function createNode(op: Op, inputs: readonly Node[], attributes: object =
       op,
       Object.freeze([...inputs]),
       own,
-      // Most often an operand's, which is frozen.
+      // Usually it is the shape of an operand, which is frozen.
       Object.isFrozen(shape) ? shape : Object.freeze([...shape]),
       op.dtype(inputs, own, fail),
     );
@@ -279,7 +278,7 @@ function interned(input: Node, op: Op, attributes: object, make: () => Node): No
   views.set(input, known);
   const key = `${op.name} ${attributesKey}`;
   const existing = known.get(key);
-  // What a user builds is the user's, even if differentiation has built the same before.
+  // A user must not get a node that differentiation built, because it is marked as derived.
   if (existing && (!existing.derived || derived)) {
     if (!derived) share(existing);
     return existing;

@@ -1,6 +1,6 @@
 /**
- * What an op is: one declaration that the graph, differentiation, both executors, the tests and
- * the drawings read. Nothing here knows any op by name.
+ * Ops: each has one declaration, which the graph, differentiation, both executors, the tests and the drawings read. Nothing
+ * in this file depends on a particular op.
  */
 
 import { brand, describeValue } from '../arguments/describe.js';
@@ -11,125 +11,128 @@ import type { Tensor } from '../tensor/tensor.js';
 import type { Bindings, Dim, Shape } from './dimension.js';
 import { isNode, type Node } from './node.js';
 
-/** What an op's functions take: numbers and tensors become constants. */
+/** An operand of an op: a node, or a tensor or number, which becomes a constant. */
 export type Operand = Node | Tensor | number;
 
-/** Ends a rule with a typed error that names the op, the node in the making and its operands. */
+/** Throws a typed error from a rule. The message names the op, the layer that is being built and the named operands. */
 export interface Fail {
   /** Refuses a shape. @throws ShapeError, with `where` and the message */
   shape(message: string): never;
-  /** Refuses an element type. @throws DTypeError, with `where` and the message */
+  /** Refuses a dtype. @throws DTypeError, with `where` and the message */
   dtype(message: string): never;
   /** Refuses any other argument. @throws ValueError, with `where` and the message */
   value(message: string): never;
-  /** The `[matmul 'scores']` that starts a message. */
+  /** The beginning of a message: the op, and the layer if there is one, as in `[matmul 'lstm']`. */
   readonly where: string;
 }
 
-/** Strided reading or writing of a buffer: element (i, j, …) is at offset + i * strides[0] + … */
+/** A strided window of a buffer: element (i, j, …) is at offset + i * strides[0] + j * strides[1] + … */
 export interface View {
-  /** Of the first element, in elements. */
+  /** The index of the first element in the buffer. */
   readonly offset: number;
-  /** From one index to the next along each axis, in elements; 0 repeats. */
+  /** The distance between neighbouring elements along each axis, in elements; 0 repeats an element. */
   readonly strides: readonly number[];
 }
 
-/** What an executor knows of a node in one run: every dimension is a number. */
+/** A node in one run, for an executor: every dimension is a number. */
 export interface Bound<A> {
-  /** What the op was told besides its inputs. */
+  /** The arguments of the op besides its inputs. */
   readonly attributes: A;
   /** The node's shape. */
   readonly shape: readonly number[];
   /** The inputs' shapes. */
   readonly inputShapes: readonly (readonly number[])[];
-  /** The number that a dimension is in this run. */
+  /** Returns the number of a dimension in this run. */
   readonly bind: (dim: Dim) => number;
-  /** The numbers that dimension names are in this run. */
+  /** The numbers of the dimension names in this run. */
   readonly bindings: Bindings;
 }
 
-/** How an op is computed, as data: executors choose kernels by `kind`, never by the op's name. */
+/** How an op is computed, as data. Executors choose kernels by `kind`, and never by the name of the op. */
 export type Lowering<A extends object = object> =
-  /** Not at all: a leaf has its value. */
+  /** Nothing is computed: a leaf has a value. */
   | { readonly kind: 'leaf' }
-  /** One kernel over corresponding elements; operands broadcast. */
+  /** One kernel applied to corresponding elements. Operands broadcast. */
   | { readonly kind: 'map'; readonly kernel: string }
-  /** Element type conversion. */
+  /** Conversion of each element to the node's dtype. */
   | { readonly kind: 'cast' }
-  /** The element-wise sum of all inputs, from the first to the last. */
+  /** The element-wise sum of all inputs, in order. */
   | { readonly kind: 'accumulate' }
-  /** One kernel over some axes. */
+  /** One kernel that reduces some axes. */
   | {
       readonly kind: 'reduce';
       readonly kernel: string;
-      /** The axes that are reduced, none of them negative. */
+      /** The reduced axes, as indices from 0. */
       axes(attributes: A): readonly number[];
-      /** True when there is no answer over no elements. */
+      /** True if the reduction is not defined for an axis of length 0. */
       readonly notEmpty?: boolean;
     }
-  /** Matrix product over the last two axes. */
+  /** A matrix product over the last two axes. */
   | {
       readonly kind: 'product';
-      /** Whether the operands are read transposed. */
+      /** Returns for each operand whether its last two axes are swapped when it is read. */
       transposes(attributes: A): { readonly a: boolean; readonly b: boolean };
     }
-  /** The same elements in the same order. */
+  /** The elements of the input, in the same order. */
   | { readonly kind: 'alias' }
   /** The input's elements, read through a view. */
   | {
       readonly kind: 'view';
-      /** Where they are read. */
+      /** Returns the view of the input's buffer. */
       view(bound: Bound<A>): View;
     }
-  /** Every input written to its own view of the result; with `accumulate`, added to zeros there. */
+  /** Every input is written to its own view of the result. With `accumulate`, inputs are added to a result of zeros. */
   | {
       readonly kind: 'place';
       readonly accumulate: boolean;
-      /** Where each input's elements go. */
+      /** Returns the view of the result for each input. */
       views(bound: Bound<A>): readonly View[];
     }
-  /** A draw, a pure function of the seed, the run and the element. */
+  /** A random draw: a pure function of the seed, the index of the run and the index of the element. */
   | {
       readonly kind: 'random';
       readonly kernel: string;
-      /** From 0 to 2^53 - 1. */
+      /** Returns the seed, an integer from 0 to 2^53 - 1. */
       seed(attributes: A): number;
     }
-  /** The bound value of a dimension, as a scalar. */
+  /** The number of a dimension in the run, as a scalar. */
   | {
       readonly kind: 'extent';
-      /** The dimension. */
+      /** Returns the dimension. */
       dim(attributes: A): Dim;
     }
-  /** Composed of other ops. */
+  /** Computed with other ops. */
   | {
       readonly kind: 'compose';
-      /** The node that stands for it: of its shape and dtype. */
+      /** Returns a node, built with other ops, that has the value, the shape and the dtype of the op's result. */
       expand(inputs: readonly Node[], attributes: A): Node;
     };
 
-/** Sent where there is no gradient: it counts as arrived. All `none` adds up to `none`. */
+/**
+ * A gradient rule sends `none` over an edge without gradient. It counts as arrived and adds nothing. If a node receives
+ * only `none`, its own gradient is `none`, which reads as zeros.
+ */
 export const none: unique symbol = Symbol('none');
 
 let isOurs: (value: object) => boolean;
 
-/** A gradient for a window of an input only; the window has the gradient's shape. */
+/** A gradient for only a window of an input. The window has the shape of the gradient; outside, the gradient is 0. */
 export class Part {
   static {
     brand(Part);
     isOurs = (value) => #made in value;
   }
 
-  // Tells a part from an object that only has its prototype.
+  // Only a real part has this field. An object that only has the prototype does not.
   readonly #made = true;
-  /** Of the dtype of the input that it is sent to. */
+  /** The gradient of the window, of the dtype of the input to which it is sent. */
   readonly gradient: Node;
-  /** Where the window starts, along each axis. */
+  /** The index at which the window starts, along each axis. */
   readonly start: Shape;
 
   /**
-   * Whether the window fits is checked when the part is sent.
-   * @throws ValueError if `gradient` is not a node, or `start` is not a list of dimensions
+   * Makes a part. Whether the window fits into the input is checked when the part is sent.
+   * @throws ValueError if `gradient` is not a node, or `start` is not a list of numbers and names
    */
   constructor(gradient: Node, start: Shape) {
     if (!isNode(gradient)) {
@@ -151,29 +154,30 @@ export function isPart(value: unknown): value is Part {
   return typeof value === 'object' && value !== null && isOurs(value);
 }
 
-/** What a gradient rule sends to one input. */
+/** The value that a gradient rule sends to one input: a node of the input's shape and dtype, a part, or `none`. */
 export type Sent = Node | Part | typeof none;
 
-/** What a gradient rule is given. */
+/** The argument of a gradient rule. */
 export interface GradientContext<A> {
-  /** The node that distributes; its value may be used by the rule. */
+  /** The node that sends gradients to its inputs. The rule may use its value. */
   readonly node: Node;
-  /** The inputs of `node`: a rule sends one gradient to each. */
+  /** The inputs of `node`. The rule returns one gradient for each. */
   readonly inputs: readonly Node[];
-  /** What the op was told besides its inputs. */
+  /** The arguments of the op besides its inputs. */
   readonly attributes: A;
-  /** The gradient of the root with respect to `node`; of its shape and dtype. */
+  /** The gradient of the root with respect to `node`, of the shape and dtype of `node`. */
   readonly gradient: Node;
 }
 
-/** An op through which no gradient flows, and why. */
+/** Declares that no gradient flows through an op. */
 export interface NotDifferentiable {
-  /** Why there is none. */
+  /** The reason. */
   readonly notDifferentiable: string;
 }
 
 /**
- * Says, in an op's declaration, that no gradient flows through it, and why.
+ * Declares that no gradient flows through an op. Use it as the `gradient` of an op's declaration.
+ * @param reason why there is no gradient
  * @throws ValueError if `reason` is not a string
  */
 export function notDifferentiable(reason: string): NotDifferentiable {
@@ -185,87 +189,87 @@ export function notDifferentiable(reason: string): NotDifferentiable {
   return { notDifferentiable: reason };
 }
 
-/** One operand of a sample: values are drawn uniformly from [low, high), or given. */
+/** One operand of a sample. Its elements are drawn uniformly from [low, high), or given. */
 export interface SampleInput {
-  /** Of this operand. */
+  /** The shape of the operand. */
   readonly shape: readonly number[];
-  /** Where drawn values begin. */
+  /** The lower bound of drawn elements. */
   readonly low?: number;
-  /** Where drawn values end. */
+  /** The upper bound of drawn elements. */
   readonly high?: number;
-  /** Keeps drawn values at least this far from 0, where the op has a kink there. */
+  /** The least distance of drawn elements from 0, for an op that is not differentiable at 0. */
   readonly gap?: number;
-  /** The elements, in place of drawn ones, in row-major order. */
+  /** The elements in row-major order, instead of drawn ones. */
   readonly values?: readonly number[];
-  /** `float64` unless told otherwise. */
+  /** The dtype; `float64` by default. */
   readonly dtype?: DType;
 }
 
-/** A use of the op that tests run: values against shapes, gradients against finite differences. */
+/** A use of the op for tests. They compare the result with the declared shape, and gradients with finite differences. */
 export interface Sample {
   /** The operands, in order. */
   readonly inputs: readonly SampleInput[];
-  /** Applies the op to them. */
+  /** Applies the op to the operands. */
   build(...inputs: Node[]): Node;
-  /** True for the sample that shows operands of different shapes. */
+  /** True for a sample whose operands have different shapes and broadcast. */
   readonly broadcast?: boolean;
-  /** The step of finite differences, where the usual one does not suit the op. */
+  /** The step of finite differences, if the default does not suit the op. */
   readonly step?: number;
 }
 
-/** A use that must be refused, and what the message must say. */
+/** A use of the op that must be refused, and the expected error. */
 export interface Refusal {
-  /** The use, which throws. */
+  /** Applies the op, which must throw. */
   build(): unknown;
   /** The class of the error. */
   readonly error: new (
     message: string,
   ) => ForebayError;
-  /** What its message must match. */
+  /** A pattern that the message must match. */
   readonly message: RegExp;
 }
 
-/** All there is to know of an op; `defineOp` makes a function of it, and tests can walk over its samples. */
+/** The complete declaration of an op. `defineOp` makes a function from it, and tests can iterate over its samples. */
 export interface OpDeclaration<A extends object = object> {
-  /** What errors, drawings and profiles call it; no two ops have one name. */
+  /** The name of the op in errors, drawings and profiles. No two ops have the same name. */
   readonly name: string;
-  /** The number of inputs, or the least number of them for an op that takes any. */
+  /** The number of inputs, or the least number for an op with any number of inputs. */
   readonly arity: number | { readonly atLeast: number };
-  /** True when operands of different shapes broadcast: a broadcast sample is then required. */
+  /** True if operands of different shapes broadcast. Then `samples` must contain a broadcast sample. */
   readonly broadcasts?: boolean;
-  /** True when equal attributes on the same inputs give the same node (views). */
+  /** True if the same input with equal attributes gives the same node. Used for views, which have one input. */
   readonly interned?: boolean;
-  /** The dtype of the result, or an error by `fail`. */
+  /** Returns the dtype of the result, or refuses the inputs with `fail`. */
   dtype(inputs: readonly Node[], attributes: A, fail: Fail): DType;
-  /** The shape of the result, or an error by `fail`. */
+  /** Returns the shape of the result, or refuses the inputs with `fail`. */
   shape(inputs: readonly Node[], attributes: A, fail: Fail): Shape;
-  /** How it is computed. */
+  /** How the op is computed. */
   readonly lowering: Lowering<A>;
-  /** What it sends to its inputs, of the gradient that it got: `df` beside `f`. Or why it sends nothing. */
+  /** The gradient rule: returns one gradient for each input. Or the reason why there is none. */
   readonly gradient: ((context: GradientContext<A>) => readonly Sent[]) | NotDifferentiable;
-  /** At least three: one that is not square, one of rank 3 or more, one of zero size. */
+  /** At least three: one that is not square, one of rank 3 or more, and one of size 0. */
   readonly samples: readonly Sample[];
   /** Uses that must be refused. */
   readonly refused: readonly Refusal[];
-  /** What a drawing shows besides the name, such as an axis. */
+  /** Returns text that drawings show besides the name, such as an axis. */
   label?(attributes: A): string;
 }
 
-/** A declared op, its attributes' type erased: what a node carries. */
+/** A declared op, without the type of its attributes. Each node has one. */
 export type Op = Omit<OpDeclaration, 'gradient'> & {
-  /** What it sends to its inputs: `none` to each where it is not differentiable. */
+  /** The gradient rule. If the op is not differentiable, it returns `none` for each input. */
   gradient(context: GradientContext<object>): readonly Sent[];
   readonly notDifferentiable?: string;
 };
 
 const declared = new Map<string, Op>();
 
-/** All declared ops by name, in the order of declaration; the tests and the docs walk over it. */
+/** All declared ops by name, in the order of declaration. For tests and docs. */
 export function declaredOps(): ReadonlyMap<string, Op> {
   return declared;
 }
 
-/** Registers an op. @throws GraphError when the name is taken */
+/** Registers an op. @throws GraphError if an op with this name is declared already */
 export function declareOp<A extends object>(declaration: OpDeclaration<A>): Op {
   if (declared.has(declaration.name)) {
     throw new GraphError(`defineOp: an op named '${declaration.name}' is declared already`);

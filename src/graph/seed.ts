@@ -1,7 +1,7 @@
 /**
- * Seeds for draws that were given none. Each derives from one global seed and from the name of its
- * leaf or its place in the order of construction: no two start equal, and the same script always
- * draws the same.
+ * Seeds for draws and leaves without a seed of their own. Each is derived from one global seed, and from the name of the
+ * leaf or the position of the draw in the order of construction. So different leaves and draws get different numbers,
+ * and the same script always gets the same numbers.
  */
 
 import { describeValue } from '../arguments/describe.js';
@@ -12,8 +12,9 @@ let globalSeed = 0;
 let draws = 0;
 
 /**
- * Sets the seed from which all later unseeded draws and initialisers derive theirs; it is 0 at first.
- * @throws ValueError unless `seed` is an integer from 0 to 2^53 - 1
+ * Sets the global seed. All later draws and initialisers without a seed of their own derive theirs from it. It is 0 until
+ * this is called.
+ * @throws ValueError if `seed` is not an integer from 0 to 2^53 - 1
  */
 export function setSeed(seed: number): void {
   assertSeed(seed, 'setSeed:');
@@ -21,7 +22,7 @@ export function setSeed(seed: number): void {
   draws = 0;
 }
 
-/** @throws ValueError unless `seed` is an integer from 0 to 2^53 - 1 */
+/** @throws ValueError if `seed` is not an integer from 0 to 2^53 - 1 */
 export function assertSeed(seed: unknown, context: string): asserts seed is number {
   if (!seedNumber.accepts(seed)) {
     throw new ValueError(
@@ -30,22 +31,22 @@ export function assertSeed(seed: unknown, context: string): asserts seed is numb
   }
 }
 
-/** The seed of the next unseeded draw. */
+/** The seed of the next draw without a seed of its own. */
 export function nextDrawSeed(): number {
   return mix(`draw ${draws++}`);
 }
 
-/** The seed of a leaf that is given none. */
+/** The seed of a leaf without a seed of its own. */
 export function leafSeed(name: string): number {
   return mix(`leaf ${name}`);
 }
 
-/** A seed for one of several leaves that share a seed: a layer's parameters. */
+/** A seed for one of several leaves that share a seed, such as the parameters of a layer. */
 export function subSeed(seed: number | undefined, name: string): number {
   return seed === undefined ? leafSeed(name) : mix(`leaf ${name}`, seed);
 }
 
-/** 52 bits of two 32-bit FNV-1a hashes; Philox spreads what is left of their regularity. */
+/** Combines two 32-bit FNV-1a hashes to 52 bits. Philox, the random generator, removes their remaining regularity. */
 function mix(text: string, seed = globalSeed): number {
   const bytes = new TextEncoder().encode(`${seed} ${text}`);
   const hash = (basis: number) =>

@@ -1,19 +1,19 @@
 /**
- * Long work in slices. A sliced function is a generator that yields between steps of its work. Its caller decides
- * what happens in between: nothing, or a turn of the event loop.
+ * Divides long work into slices. A sliced function is a generator that yields between steps of its work. When it yields,
+ * its caller either continues it at once or waits for the next turn of the event loop.
  */
 
-/** Work that yields on the way to its result. */
+/** Work that yields several times before it returns its result. */
 export type Sliced<T> = Generator<undefined, T>;
 
-/** The most steps between two yields. A step takes a few microseconds: it handles one value, or one operand. */
+/** The number of steps after which work yields. A step takes a few microseconds: it handles one value or operand. */
 export const stepsPerSlice = 64;
 
-/** Counts steps of work. One pace is shared by all functions that work on one result. */
+/** Counts steps of work. All functions that work on one result share one Pace. */
 export class Pace {
   #steps = 0;
 
-  /** Counts steps. Returns true when the caller must yield before it goes on. */
+  /** Counts steps. Returns true if the caller must yield before it continues. */
   due(steps = 1): boolean {
     this.#steps += steps;
     if (this.#steps < stepsPerSlice) return false;
@@ -30,10 +30,10 @@ export function finished<T>(work: Sliced<T>): T {
   }
 }
 
-// Short enough for one slice.
+// The initial length of a sorted run. One run is sorted within one slice.
 const runLength = 64;
 
-/** A sorted copy. Equal items keep their order. */
+/** Returns a sorted copy, by merge sort. Equal items keep their order. */
 export function* sorted<T>(
   items: readonly T[],
   compare: (a: T, b: T) => number,
@@ -45,7 +45,7 @@ export function* sorted<T>(
     for (const item of items.slice(start, start + runLength).sort(compare)) from.push(item);
     if (pace.due(runLength)) yield;
   }
-  // Merges neighbouring runs until there is one.
+  // Merges neighbouring runs until one is left.
   for (let width = runLength; width < length; width *= 2) {
     const to: T[] = [];
     for (let start = 0; start < length; start += 2 * width) {

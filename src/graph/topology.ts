@@ -1,22 +1,22 @@
-/** Walks over the graph. None is recursive: a graph may be any number of nodes deep. */
+/** Traversals of the graph. None of them is recursive, because a graph may be any number of nodes deep. */
 
 import type { Node } from './node.js';
 import { finished, Pace, type Sliced } from './sliced.js';
 
 /**
- * All nodes that the roots depend on, the roots included, in the order of construction: a node's
- * inputs stand before it, because they were made before it.
+ * All nodes that the roots depend on, including the roots, in the order of construction. So each node comes after its
+ * inputs.
  */
 export function reachable(roots: readonly Node[]): Node[] {
   const found = new Set<Node>(roots);
-  // A Set iterates over what is added to it meanwhile, so this is the whole search.
+  // The iteration over a Set includes elements that are added during it. So this loop reaches all nodes.
   for (const node of found) for (const input of node.inputs) found.add(input);
   return [...found].sort((a, b) => a.id - b.id);
 }
 
 /**
- * The same for a graph whose edges are those of `inputsOf`, where ids need not be in order: depth first, each
- * node after its inputs.
+ * All nodes that the roots depend on according to `inputsOf`, including the roots, in depth-first order: each node comes
+ * after its inputs. The ids need not be in order.
  */
 export function topologicalOrder(
   roots: readonly Node[],

@@ -1,6 +1,6 @@
 /**
- * The wait list: for each node, the edges over which a gradient must arrive before the node sums
- * what it got and passes the sum on. The idea that forebay started from.
+ * The wait list, the idea from which forebay started. It contains, for each node, the edges over which a gradient must
+ * arrive. When all have arrived, the node sums them and sends gradients to its inputs.
  */
 
 import { brand, describeValue } from '../arguments/describe.js';
@@ -11,21 +11,24 @@ import { isNode, type Node } from './node.js';
 import { reachable } from './topology.js';
 
 /**
- * One use of `node`: as input number `slot` of `parent`. `mul(x, x)` is two edges. An outside
- * source, such as the error that starts a pass, is a name, and its slot is -1.
+ * One use of `node`, as input number `slot` of `parent`. `mul(x, x)` is two edges. An outside source, such as the error
+ * with which a backward pass starts, has a name instead of a parent node, and its slot is -1.
  */
 export interface Edge {
-  /** Who waits. */
+  /** The node that waits. */
   readonly node: Node;
-  /** Who sends: a parent of the node, or an outside source by its name. */
+  /** The sender: a parent of the node, or the name of an outside source. */
   readonly parent: Node | string;
-  /** Which input of the parent the node is; -1 for an outside source. */
+  /** The index of the node among the inputs of the parent; -1 for an outside source. */
   readonly slot: number;
 }
 
 let isOurs: (value: object) => boolean;
 
-/** For each node, the edges over which a gradient must arrive before the node sums what it got and passes the sum on. */
+/**
+ * For each node, the edges over which a gradient must arrive before the node sums its gradients and sends gradients to its
+ * inputs.
+ */
 export class WaitList {
   static {
     brand(WaitList);
@@ -35,13 +38,13 @@ export class WaitList {
   readonly #edges = new Map<Node, Edge[]>();
 
   /**
-   * Registers every edge reachable from the roots: only parents on a path to a root are waited for.
+   * Makes a list of all edges that are reachable from the roots. Nodes wait only for parents on a path to a root.
    * @throws GraphError if a root is not a node
    */
   static of(...roots: Node[]): WaitList {
     const waits = new WaitList();
     for (const root of roots) waits.#of(assertNode(root, 'WaitList.of'));
-    // Parents come in the order of construction, so every node's edges are in order from the start.
+    // `reachable` returns parents in the order of construction, so the edges of every node are in order.
     for (const parent of reachable(roots)) {
       for (const [slot, node] of parent.inputs.entries()) {
         waits.#of(node).push({ node, parent, slot });
@@ -51,8 +54,9 @@ export class WaitList {
   }
 
   /**
-   * Registers one parent by hand, with all its edges to `node`. A string registers an outside
-   * source: something that is no node and will send a gradient by that name.
+   * Registers one parent, with all its edges to `node`. Edges that are registered already are not added again.
+   * @param parent a node that uses `node` as an input, or a string: the name of an outside source, which is not a node
+   *   and will send a gradient under that name
    * @throws GraphError if `node` is not a node, or `parent` is not a node that uses it or a string
    */
   register(node: Node, parent: Node | string): this {
@@ -62,13 +66,13 @@ export class WaitList {
       typeof parent === 'string' ? [{ node, parent, slot: -1 }] : edgesBetween(node, parent);
     for (const edge of added) {
       if (indexOfEdge(edges, edge.parent, edge.slot) >= 0) continue;
-      edges.splice(placeOfEdge(edges, edge.parent, edge.slot), 0, edge);
+      edges.splice(positionOfEdge(edges, edge.parent, edge.slot), 0, edge);
     }
     return this;
   }
 
   /**
-   * The edges that `node` waits for, ordered by parent and slot; empty for a node that waits for none.
+   * The edges over which `node` waits for gradients, ordered by parent and slot; empty if there is none.
    * @throws GraphError if `node` is not a node
    */
   edges(node: Node): readonly Edge[] {
@@ -76,13 +80,13 @@ export class WaitList {
     return this.#edges.get(node) ?? [];
   }
 
-  /** All nodes of the list: those that wait, and the roots it was made of. */
+  /** All nodes of the list in the order of construction: the nodes with edges, and the roots given to `WaitList.of`. */
   nodes(): readonly Node[] {
     return [...this.#edges.keys()].sort((a, b) => a.id - b.id);
   }
 
   /**
-   * Whether the node is on the list: it waits for a parent, or is one of the roots.
+   * Whether the node is on the list: it has edges, or is one of the roots given to `WaitList.of`.
    * @throws GraphError if `node` is not a node
    */
   has(node: Node): boolean {
@@ -91,7 +95,8 @@ export class WaitList {
   }
 
   /**
-   * Whether `node` waits for this very use of it; for an outside source `slot` is left out.
+   * Whether one edge is registered: the use of `node` as input number `slot` of `parent`. Leave `slot` out for an outside
+   * source.
    * @throws GraphError if `node` is not a node, `parent` is neither a node nor a string, or `slot` is not an integer
    */
   isRegistered(node: Node, parent: Node | string, slot = -1): boolean {
@@ -105,9 +110,10 @@ export class WaitList {
   }
 
   /**
-   * Checks the wiring against the graph below the roots.
-   * @throws GraphError, naming both nodes, if an edge is not registered (only constants may go without: nobody asks
-   *   for their gradient), or a registered parent can never send; and if a root is not a node
+   * Compares the list with the graph that the roots depend on.
+   * @throws GraphError if an edge of the graph is not registered, or if a registered parent can never send, because no
+   *   root depends on it (the message names both nodes); GraphError if a root is not a node. The edges of a constant may
+   *   be missing, if all of them are, because its gradient is not needed
    */
   check(...roots: Node[]): void {
     for (const root of roots) assertNode(root, 'check');
@@ -131,7 +137,7 @@ export class WaitList {
     }
   }
 
-  /** A copy that can be added to without changing this one. */
+  /** Returns a copy. Registering edges on the copy does not change this list. */
   clone(): WaitList {
     const copy = new WaitList();
     for (const [node, edges] of this.#edges) copy.#edges.set(node, [...edges]);
@@ -157,7 +163,7 @@ export function notRegistered(node: Node, parent: Node | string, slot: number): 
   );
 }
 
-// Made once per parent: a stack of a thousand steps is registered as the parent of each of them.
+// Computed once for each parent, because a node with a thousand inputs is registered a thousand times as a parent.
 const slots = new WeakMap<Node, ReadonlyMap<Node, readonly number[]>>();
 
 function slotsOf(parent: Node): ReadonlyMap<Node, readonly number[]> {
@@ -184,18 +190,22 @@ function edgesBetween(node: Node, parent: Node): Edge[] {
   return edges;
 }
 
-/** Where an edge stands among the ordered edges of a node, or -1. */
+/** The index of an edge among the ordered edges of a node; -1 if it is missing. */
 export function indexOfEdge(edges: readonly Edge[], parent: Node | string, slot: number): number {
-  const place = placeOfEdge(edges, parent, slot);
-  const found = edges[place];
-  return found && found.parent === parent && found.slot === slot ? place : -1;
+  const index = positionOfEdge(edges, parent, slot);
+  const found = edges[index];
+  return found && found.parent === parent && found.slot === slot ? index : -1;
 }
 
 /**
- * Where an edge stands or would stand: how many come before it. By bisection: a weight that a
- * thousand steps share has thousands of edges, and each is looked up once.
+ * The number of edges that come before an edge: the index at which it is, or at which to insert it. Uses bisection,
+ * because a weight that a thousand steps share has thousands of edges, and each is looked up once.
  */
-export function placeOfEdge(edges: readonly Edge[], parent: Node | string, slot: number): number {
+export function positionOfEdge(
+  edges: readonly Edge[],
+  parent: Node | string,
+  slot: number,
+): number {
   const wanted = { parent, slot } as Edge;
   let [low, high] = [0, edges.length];
   while (low < high) {
@@ -206,7 +216,7 @@ export function placeOfEdge(edges: readonly Edge[], parent: Node | string, slot:
   return low;
 }
 
-/** By the parent's place in the graph, then by slot; outside sources last, by name. */
+/** Orders edges by the id of the parent, then by slot. Outside sources come last, by name. */
 function byParent(a: Edge, b: Edge): number {
   if (typeof a.parent === 'string' || typeof b.parent === 'string') {
     if (typeof a.parent !== 'string') return -1;
@@ -226,7 +236,7 @@ export function isWaitList(value: unknown): value is WaitList {
   return typeof value === 'object' && value !== null && isOurs(value);
 }
 
-/** An option that is a wait list. */
+/** The kind of an option that is a wait list. */
 export const waitList: Kind<WaitList> = {
   expected: 'a WaitList',
   accepts: isWaitList,

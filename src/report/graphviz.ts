@@ -1,4 +1,4 @@
-/** Draws DOT graphs by Graphviz, which is part of an npm package as WebAssembly. */
+/** Draws DOT graphs with Graphviz, which is part of an npm package as WebAssembly. */
 
 import { ValueError } from '../errors.js';
 import { escapeXml, fontFamily, paper } from './theme.js';

@@ -4,7 +4,7 @@ import type { Axis } from './chart.js';
 import { fontFamily, ink, paper, quietInk, rule, textSize, titleSize } from './theme.js';
 
 /**
- * Draws an ECharts option to SVG. ECharts is loaded at the first call, because loading it takes longer than most
+ * Renders an ECharts option as SVG. ECharts is loaded at the first call, because loading it takes longer than most
  * commands that draw nothing.
  */
 export async function drawChart(width: number, height: number, option: object): Promise<string> {

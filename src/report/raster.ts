@@ -15,7 +15,7 @@ interface Rasteriser {
 let rasteriser: Promise<Rasteriser> | undefined;
 
 /**
- * Draws an SVG to PNG. Only the fonts that forebay includes are used and none of the machine's, so the same SVG gives
+ * Renders an SVG as PNG. Only the fonts that forebay includes are used and none of the machine's, so the same SVG gives
  * the same bytes everywhere.
  * @param options.scale PNG pixels per SVG unit, 2 by default. It is reduced if the PNG would have more than 40 million
  *   pixels

@@ -1,13 +1,13 @@
-/** Element types, and the typed arrays that hold them. */
+/** The dtypes (element types), and the typed arrays that hold their elements. */
 
 import { describeValue } from '../arguments/describe.js';
 import type { Kind } from '../arguments/options.js';
 import { DTypeError, ValueError } from '../errors.js';
 
-/** The element type of a tensor. `int32` is for indices, comparison and moving data. */
+/** The element type of a tensor. `int32` is for indices, comparisons and moving data; it has no gradients. */
 export type DType = 'float32' | 'float64' | 'int32';
 
-/** Memory of a tensor; over a SharedArrayBuffer for leaves. */
+/** The memory of a tensor. For a leaf that holds a value it is on a SharedArrayBuffer. */
 export type TypedArray = Float32Array | Float64Array | Int32Array;
 
 const constructors = { float32: Float32Array, float64: Float64Array, int32: Int32Array } as const;
@@ -23,14 +23,14 @@ export function isFloating(dtype: DType): boolean {
 const isDType = (value: unknown): value is DType =>
   typeof value === 'string' && Object.hasOwn(constructors, value);
 
-/** An option that is an element type. */
+/** The kind of an option that is a dtype. */
 export const dtypeName: Kind<DType> = {
   expected: `one of ${dtypes.map((dtype) => `'${dtype}'`).join(', ')}`,
   accepts: isDType,
   error: DTypeError,
 };
 
-/** @throws DTypeError if `value` is not the name of an element type */
+/** @throws DTypeError if `value` is not the name of a dtype */
 export function assertDType(value: unknown, context: string): asserts value is DType {
   if (!isDType(value)) {
     throw new DTypeError(
@@ -39,7 +39,7 @@ export function assertDType(value: unknown, context: string): asserts value is D
   }
 }
 
-// What a typed array is called, whichever realm made it; undefined for all other values. It never throws.
+// Returns the class name of a typed array of any realm, and undefined for any other value. Never throws.
 const nameOf = Object.getOwnPropertyDescriptor(
   Object.getPrototypeOf(Uint8Array.prototype),
   Symbol.toStringTag,
@@ -51,7 +51,7 @@ const dtypeByName: Readonly<Record<string, DType>> = {
   Int32Array: 'int32',
 };
 
-/** The element type that a typed array holds, if it is one of ours. */
+/** The dtype of a typed array. */
 export function dtypeOf(array: TypedArray): DType {
   return dtypeByName[nameOf.call(array) as string] as DType;
 }
@@ -67,17 +67,18 @@ export function typedArray(dtype: DType, length: number): TypedArray {
   return new constructors[dtype](length);
 }
 
-// Large memories are worth a page of their own: vectors then never cross a cache line (a seventh off an Adam step).
+// From this size on, memory starts at a page, so that no SIMD vector crosses a cache line. An Adam step then takes about
+// a seventh less time.
 const ownPage = 32 * 1024;
 
 /**
- * Zeroed memory on a SharedArrayBuffer: such memory can never be detached, so a native run that
- * reads it is safe whatever the program does meanwhile.
+ * Zeroed memory on a SharedArrayBuffer. Such memory can never be detached, so a native run can read it safely while
+ * other code continues.
  * @throws ValueError if there is not enough memory
  */
 export function sharedArray(dtype: DType, length: number): TypedArray {
   const size = length * bytesOf[dtype];
-  // V8 lays a buffer that may grow, were it by nothing, on whole pages, and any other wherever malloc does.
+  // V8 allocates a growable buffer on whole pages, even if it cannot grow beyond its size. Others come from malloc.
   const options = size < ownPage ? {} : { maxByteLength: size };
   const buffer = sharedBuffer(size, options, dtype);
   if (dtype === 'float32') return new Float32Array(buffer, 0, length);

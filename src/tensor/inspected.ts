@@ -1,2 +1,2 @@
-/** `util.inspect.custom`, by a type that needs none of Node's: our declarations ask for no `@types/node`. */
+/** `util.inspect.custom`, with a type that does not need `@types/node`, because our declarations must not need it. */
 export const inspected: unique symbol = Symbol.for('nodejs.util.inspect.custom');

@@ -1,4 +1,4 @@
-/** Nested arrays of numbers, in and out. */
+/** Converts nested arrays of numbers to tensor memory, and back. */
 
 import { types } from 'node:util';
 import { describeValue } from '../arguments/describe.js';
@@ -7,7 +7,7 @@ import { ShapeError, ValueError } from '../errors.js';
 import type { TypedArray } from './dtype.js';
 import { maxRank } from './shape.js';
 
-/** A number, or arrays of numbers nested to any depth; all arrays of one depth have one length. */
+/** A number, or arrays of numbers nested to any depth. All arrays at one depth have the same length. */
 export type Nested = number | readonly Nested[];
 
 /** A typed array of numbers; a `Buffer` is a `Uint8Array`. */
@@ -20,23 +20,23 @@ export type NumberArray =
   | Uint16Array
   | Uint32Array;
 
-/** What nested arrays may be given as: the innermost ones may be typed arrays. */
+/** Nested arrays as an argument: the innermost arrays may be typed arrays. */
 export type NestedData = number | NumberArray | readonly NestedData[];
 
-/** True for a typed array of numbers, of any realm: not for bigints. Never throws. */
+/** True for a typed array of numbers of any realm. False for a typed array of bigints. Never throws. */
 export function isNumberArray(value: unknown): value is NumberArray {
   return (
     types.isTypedArray(value) && !types.isBigInt64Array(value) && !types.isBigUint64Array(value)
   );
 }
 
-/** The shape of nested arrays, read off the first element of each depth. */
+/** The shape of nested arrays, according to the first element at each depth. */
 export function shapeOfNested(data: NestedData): number[] {
   const shape: number[] = [];
   let level: NestedData | undefined = data;
   for (; isList(level); level = level[0] as NestedData | undefined) {
     shape.push(level.length);
-    if (shape.length > maxRank) return shape; // an array that holds itself has no end; the rank is refused
+    if (shape.length > maxRank) return shape; // The array may contain itself. The caller refuses this rank.
   }
   if (isNumberArray(level)) shape.push(level.length);
   return shape;
@@ -49,14 +49,14 @@ export function firstTypedArray(data: unknown): NumberArray | undefined {
     for (let depth = 0; isList(level) && depth <= maxRank; depth++) level = level[0];
     return isNumberArray(level) ? level : undefined;
   } catch {
-    return undefined; // a proxy whose traps throw: reading the elements says so
+    return undefined; // a proxy whose traps throw; reading the elements throws the error
   }
 }
 
 /**
  * Writes nested arrays into `target` in row-major order.
- * @throws ShapeError for ragged arrays; ValueError for an element that is not a number, or not a 32-bit integer where
- *   the target is of int32, and for memory that has been transferred away; the errors name the position
+ * @throws ShapeError if the arrays are ragged; ValueError if an element is not a number, or not a 32-bit integer when
+ *   `target` is an Int32Array, or if memory has been transferred away. The errors name the position
  */
 export function flattenInto(
   target: TypedArray,
@@ -79,7 +79,7 @@ export function flattenInto(
         if (isList(value) || isNumberArray(value)) throw ragged('a number', value);
         throw new ValueError(`${context} ${at()} must be a number, but is ${describeValue(value)}`);
       }
-      // An Int32Array wraps silently; labels and indices must not change their value on the way in.
+      // An Int32Array would silently store another number. Labels and indices must keep their value.
       if (integers) assertRepresentable(value, context);
       target[next++] = value;
       return;
@@ -106,13 +106,13 @@ export function flattenInto(
   visit(data, 0);
 }
 
-/** @throws ValueError unless the number is an integer of 32 bits */
+/** @throws ValueError if the number is not a 32-bit integer */
 export function assertRepresentable(value: number, context: string): void {
   if (value === (value | 0)) return;
   throw new ValueError(`${context} ${value} is not a 32-bit integer, but the dtype is int32`);
 }
 
-/** Whether the memory of an array has been transferred away: it has no elements then. Never throws. */
+/** Whether the memory of an array has been transferred away. The array then has no elements. Never throws. */
 export function isDetached({ length, buffer }: NumberArray): boolean {
   if (length > 0) return false;
   try {
@@ -123,7 +123,7 @@ export function isDetached({ length, buffer }: NumberArray): boolean {
   }
 }
 
-/** Row-major data as nested arrays of `shape`; a scalar gives a number. */
+/** Returns row-major data as nested arrays of `shape`; a number if the shape is `[]`. */
 export function nest(data: TypedArray, shape: readonly number[]): Nested {
   let next = 0;
   const build = (axis: number): Nested =>

@@ -1,6 +1,6 @@
 /**
- * Tensors as plain objects: what `JSON.stringify` writes, and what `structuredClone` and `postMessage` make of a
- * tensor, which keep the fields of an object and drop its class.
+ * Tensors as plain objects. `JSON.stringify` writes this form. `structuredClone` and `postMessage` produce it, too,
+ * because they copy the fields of a tensor but not its class.
  */
 
 import { describeValue } from '../arguments/describe.js';
@@ -10,27 +10,27 @@ import { assertDType, type DType, dtypeOf, isTypedArray, type TypedArray } from 
 import { assertRepresentable, isNumberArray, type NumberArray } from './nested.js';
 import { assertShape, formatShape, sizeOf } from './shape.js';
 
-/** A tensor as a plain object, as JSON and `structuredClone` give it. */
+/** A tensor as a plain object, as read from JSON or returned by `structuredClone`. */
 export interface PlainTensor {
   /** The type of the elements. */
   readonly dtype: DType;
   /** Dimensions, outermost first. */
   readonly shape: readonly number[];
   /**
-   * The elements in row-major order. In a list, numbers that JSON does not have are the strings `'NaN'`, `'Infinity'`,
-   * `'-Infinity'` and `'-0'`.
+   * The elements in row-major order. In a list, numbers that JSON cannot represent are the strings `'NaN'`,
+   * `'Infinity'`, `'-Infinity'` and `'-0'`.
    */
   readonly data: NumberArray | readonly (number | string)[];
 }
 
-/** The form that JSON keeps. */
+/** A tensor in the form that is written to JSON: the elements are a list. */
 export interface JsonTensor extends PlainTensor {
   readonly data: readonly (number | string)[];
 }
 
 const words = new Map(['NaN', 'Infinity', '-Infinity', '-0'].map((word) => [word, Number(word)]));
 
-/** @throws nothing: every tensor has this form */
+/** Converts a tensor to the form that is written to JSON. */
 export function toPlain(dtype: DType, shape: readonly number[], data: TypedArray): JsonTensor {
   const elements = Array.from(data, (value) => {
     if (Object.is(value, -0)) return '-0';
@@ -39,7 +39,7 @@ export function toPlain(dtype: DType, shape: readonly number[], data: TypedArray
   return { dtype, shape: [...shape], data: elements };
 }
 
-/** Whether an object has the fields of a plain tensor; its elements are not looked at. Never throws. */
+/** Whether a value has the fields of a plain tensor. The elements are not checked. Never throws. */
 export function isPlainTensor(value: unknown): value is PlainTensor {
   try {
     return (
@@ -50,17 +50,17 @@ export function isPlainTensor(value: unknown): value is PlainTensor {
   }
 }
 
-/** What a tensor is made of. */
+/** The memory and the shape of a tensor. */
 interface Parts {
   readonly data: TypedArray;
   readonly shape: readonly number[];
 }
 
 /**
- * The memory and the shape of a plain tensor; a typed array of its dtype is wrapped, not copied.
- * @param allocate gives zeroed memory
- * @throws DTypeError if the dtype is unknown, or not that of the typed array; ShapeError if it is not a shape, or its size
- *   is not the number of elements; ValueError if an element is not a number that the dtype holds
+ * Returns the memory and the shape of a plain tensor. A typed array of its dtype is used as memory without a copy.
+ * @param allocate returns zeroed memory
+ * @throws DTypeError if the dtype is unknown, or differs from that of the typed array; ShapeError if the shape is not
+ *   valid, or does not fit the number of elements; ValueError if an element is not a number that the dtype can hold
  */
 export function fromPlain(
   plain: PlainTensor,
@@ -73,10 +73,10 @@ export function fromPlain(
   if (isTypedArray(data)) {
     if (dtypeOf(data) === dtype) return { data, shape };
     throw new DTypeError(
-      `${context} the object says that its dtype is ${dtype}, but its data are ${dtypeOf(data)}`,
+      `${context} the object has dtype ${dtype}, but its data has ${dtypeOf(data)} elements`,
     );
   }
-  const expected = `${context} expected data that are a typed array or a list of numbers,`;
+  const expected = `${context} expected data to be a typed array or a list of numbers,`;
   const elements = isNumberArray(data) ? [...data] : assertList(data, expected);
   if (elements.length !== sizeOf(shape)) {
     throw new ShapeError(

@@ -1,17 +1,17 @@
-/** Shapes of numbers: sizes, strides and their validation. */
+/** Shapes whose dimensions are numbers: sizes, strides and validation. */
 
 import { describeValue } from '../arguments/describe.js';
 import { isList, reading } from '../arguments/read.js';
 import { ShapeError, ValueError } from '../errors.js';
 
-/** The element count of a shape; 1 for a scalar, 0 when any dimension is 0. */
+/** The number of elements of a shape: 1 for `[]`, and 0 if any dimension is 0. */
 export function sizeOf(shape: readonly number[]): number {
   let size = 1;
   for (const dim of shape) size *= dim;
   return size;
 }
 
-/** Row-major strides, in elements; an axis of length 0 counts as 1, so that no stride is 0. */
+/** Row-major strides, in elements. An axis of length 0 counts as length 1, so that no stride is 0. */
 export function stridesOf(shape: readonly number[]): number[] {
   const strides = new Array<number>(shape.length);
   let step = 1;
@@ -22,7 +22,7 @@ export function stridesOf(shape: readonly number[]): number[] {
   return strides;
 }
 
-/** As in `[batch, 3]`; what is neither a number nor a name is described, so this never throws. */
+/** Formats a shape, as in `[batch, 3]`. A dimension that is neither a number nor a string is described. Never throws. */
 export function formatShape(shape: readonly unknown[]): string {
   const dims = shape.map((dim) =>
     typeof dim === 'number' || typeof dim === 'string' ? dim : describeValue(dim),
@@ -30,12 +30,12 @@ export function formatShape(shape: readonly unknown[]): string {
   return `[${dims.join(', ')}]`;
 }
 
-/** As NumPy: more axes than this is a mistake; the native side relies on the bound. */
+/** The largest number of axes of a tensor. The native code relies on this limit. */
 export const maxRank = 32;
 
 /**
- * A copy of a list of dimensions, whatever they are.
- * @throws ShapeError unless it is a list of at most 32; ValueError if it cannot be read
+ * Returns a copy of a list of dimensions. The dimensions themselves are not checked.
+ * @throws ShapeError if `value` is not a list, or has more than 32 elements; ValueError if it cannot be read
  */
 export function dimensionList(value: unknown, context: string): unknown[] {
   if (!isList(value)) {
@@ -54,9 +54,9 @@ export function dimensionList(value: unknown, context: string): unknown[] {
 }
 
 /**
- * A copy of a shape.
- * @throws ShapeError unless it is a list of at most 32 non-negative integers; ValueError if the product of these is
- *   larger than a typed array can be
+ * Returns a copy of a shape.
+ * @throws ShapeError if `value` is not a list of at most 32 non-negative integers; ValueError if it cannot be read, or
+ *   if eight times the number of elements exceeds 2^53 - 1
  */
 export function assertShape(value: unknown, context: string): readonly number[] {
   const shape = dimensionList(value, context) as number[];
@@ -74,8 +74,8 @@ export function assertShape(value: unknown, context: string): readonly number[] 
 }
 
 /**
- * Turns an axis that may count from the end into one that does not.
- * @throws ShapeError when it is not an integer or outside the rank
+ * Converts an axis to an index from 0. A negative axis counts from the end: -1 is the last.
+ * @throws ShapeError if `axis` is not an integer from -rank to rank - 1
  */
 export function resolveAxis(axis: number, rank: number, context: string): number {
   if (typeof axis !== 'number') {
@@ -85,7 +85,7 @@ export function resolveAxis(axis: number, rank: number, context: string): number
     );
   }
   if (!Number.isInteger(axis) || axis < -rank || axis >= rank) {
-    const allowed = rank === 0 ? 'none, as this is a scalar' : `${-rank} to ${rank - 1}`;
+    const allowed = rank === 0 ? 'none, because this is a scalar' : `${-rank} to ${rank - 1}`;
     throw new ShapeError(`${context} axis ${axis} is out of range (allowed: ${allowed})`);
   }
   return axis < 0 ? axis + rank : axis;

@@ -1,4 +1,4 @@
-/** A tensor: a dense N-dimensional array of one element type. A value; it knows nothing of graphs. */
+/** Tensors: dense N-dimensional arrays with elements of one dtype. A tensor is a value and not a node of a graph. */
 
 import { inspect } from 'node:util';
 import { brand, describeValue } from '../arguments/describe.js';
@@ -32,51 +32,53 @@ import { fromPlain, isPlainTensor, type JsonTensor, type PlainTensor, toPlain } 
 import { assertShape, formatShape, sizeOf } from './shape.js';
 
 /**
- * What can be made a tensor of: a tensor, a number, a typed array (of one axis), arrays of numbers or of typed arrays
- * nested to any depth, or what JSON or `structuredClone` made of a tensor.
+ * A value from which a tensor can be made: a tensor, a number, a typed array (it gives one axis), arrays of numbers or
+ * of typed arrays nested to any depth, or a tensor as a plain object, as JSON and `structuredClone` give it.
  */
 export type TensorLike = Tensor | NestedData | PlainTensor;
 
 const tensorOptions = declareOptions('tensor', {
-  /** Defaults to the shape of the nested arrays, or to one axis for a typed array. */
+  /** The shape. By default, the shape of the nested arrays, or one axis for a typed array. */
   shape: optional(checkedLater<readonly number[]>('a list of dimensions'), 'size', 'dims'),
-  /** Defaults to the typed array's own, else `float32`. */
+  /** The dtype. By default, the dtype of the typed array if forebay has it, and otherwise `float32`. */
   dtype: optional(dtypeName, 'type'),
 });
 
-/** What `tensor` may be told. */
+/** Options of `tensor`. */
 export interface TensorOptions extends OptionsOf<typeof tensorOptions> {}
 
 const filledOptions = declareOptions('Tensor.zeros, Tensor.ones, Tensor.full', {
-  /** `float32` unless told otherwise. */
+  /** The dtype; `float32` by default. */
   dtype: optional(dtypeName, 'type'),
 });
 
-/** What `Tensor.zeros`, `Tensor.ones` and `Tensor.full` may be told. */
+/** Options of `Tensor.zeros`, `Tensor.ones` and `Tensor.full`. */
 export interface FilledOptions extends OptionsOf<typeof filledOptions> {}
 
 let isOurs: (value: object) => boolean;
 
-/** A dense array of any rank up to 32, of one element type, in row-major order. It knows nothing of graphs. */
+/**
+ * A dense array of one dtype with at most 32 axes, in row-major order. A tensor is a value: it is not a node of a graph.
+ */
 export class Tensor {
   static {
     brand<Tensor>(Tensor, ({ dtype, shape }) => `a tensor of ${dtype} ${formatShape(shape)}`);
     isOurs = (value) => #made in value;
   }
 
-  // Tells a tensor from what only has its prototype, and from a proxy of one.
+  // Only a real tensor has this field. A proxy of a tensor, or an object with the same prototype, does not.
   readonly #made = true;
 
   /** Dimensions, outermost first; `[]` for a scalar. */
   readonly shape: readonly number[];
-  /** The type of the elements. */
+  /** The dtype of the elements. */
   readonly dtype: DType;
-  /** The elements in row-major order; not a copy. */
+  /** The elements in row-major order. This is the tensor's memory, not a copy. */
   readonly data: TypedArray;
 
   /**
-   * Wraps `data` without copying it.
-   * @param shape one axis unless told otherwise
+   * Makes a tensor that uses `data` as its memory, without copying it.
+   * @param shape the shape; one axis by default
    * @throws ShapeError if the shape's size is not the data's length; ValueError if `data` is not a Float32Array, a
    *   Float64Array or an Int32Array, or its memory has been transferred away
    */
@@ -103,9 +105,9 @@ export class Tensor {
   }
 
   /**
-   * A tensor of zeros; float32 unless told otherwise.
-   * @throws ShapeError if `shape` is not a shape; DTypeError if the dtype is not one; ValueError if an option is unknown
-   *   or there is not enough memory
+   * Makes a tensor of zeros, of dtype float32 by default.
+   * @throws ShapeError if `shape` is not a list of at most 32 non-negative integers; DTypeError if `dtype` is not a dtype;
+   *   ValueError if an option is unknown or there is not enough memory
    */
   static zeros(shape: readonly number[], options?: FilledOptions): Tensor {
     const { dtype = 'float32' } = filledOptions.read(options, 'Tensor.zeros');
@@ -113,8 +115,8 @@ export class Tensor {
   }
 
   /**
-   * A tensor of ones; float32 unless told otherwise.
-   * @throws as `zeros` does: ShapeError, DTypeError or ValueError
+   * Makes a tensor of ones, of dtype float32 by default.
+   * @throws ShapeError, DTypeError or ValueError, as `zeros` does
    */
   static ones(shape: readonly number[], options?: FilledOptions): Tensor {
     const { dtype = 'float32' } = filledOptions.read(options, 'Tensor.ones');
@@ -122,8 +124,9 @@ export class Tensor {
   }
 
   /**
-   * A tensor whose elements are all one number; float32 unless told otherwise.
-   * @throws as `zeros` does, and ValueError if `value` is not a number, or not a 32-bit integer for int32
+   * Makes a tensor whose elements are all the same number, of dtype float32 by default.
+   * @throws ShapeError, DTypeError or ValueError, as `zeros` does; ValueError also if `value` is not a number, or not a
+   *   32-bit integer when the dtype is int32
    */
   static full(shape: readonly number[], value: number, options?: FilledOptions): Tensor {
     if (typeof value !== 'number') {
@@ -139,12 +142,12 @@ export class Tensor {
     return this.data.length;
   }
 
-  /** The elements as nested arrays of numbers; a number for a scalar. */
+  /** The elements as nested arrays of numbers; a number if the shape is `[]`. */
   toArray(): Nested {
     return nest(this.data, this.shape);
   }
 
-  /** The only element. @throws ShapeError when there is not exactly one */
+  /** The only element. @throws ShapeError if the tensor does not have exactly one element */
   item(): number {
     if (this.size !== 1) {
       throw new ShapeError(
@@ -155,20 +158,20 @@ export class Tensor {
   }
 
   /**
-   * The tensor as `JSON.stringify` writes it: a plain object, of which `tensor` makes the same tensor again. Numbers that
-   * JSON does not have, such as NaN, become strings.
+   * The tensor as a plain object, which `JSON.stringify` writes. `tensor` makes an equal tensor from it. Numbers that JSON
+   * cannot represent, such as NaN, become strings.
    */
   toJSON(): JsonTensor {
     return toPlain(this.dtype, this.shape, this.data);
   }
 
-  /** As `util.inspect` shows it: dtype, shape and elements, of large tensors the first eight. */
+  /** Dtype, shape and elements, as `util.inspect` shows them. Above 1000 elements, only the first eight are shown. */
   toString(): string {
     return inspect(this);
   }
 
   /**
-   * What `console.log` and `util.inspect` show.
+   * The text that `console.log` and `util.inspect` show.
    * @internal
    */
   [inspected](_depth: number, options: object): string {
@@ -195,15 +198,20 @@ function filled(shape: unknown, dtype: DType, value: number, context: string): T
 }
 
 /**
- * Makes a tensor.
+ * Makes a tensor from `data`, which may be:
  *
- * @param data a number, or nested arrays of numbers (float32 unless told otherwise); a Float32Array, a Float64Array or an
- *   Int32Array, which is wrapped and not copied: the tensor shares its memory; another typed array, such as a Uint8Array
- *   or a Buffer, whose numbers are copied (to float32 unless told otherwise); nested arrays whose innermost ones are typed
- *   arrays, which are copied (to the dtype of the first, if it is one of forebay's, unless told otherwise); or a plain
- *   object { dtype, shape, data }, as `JSON.parse` and `structuredClone` give it
- * @throws ShapeError for ragged arrays or a shape of another size; ValueError if an element is not a number or an
- *   option is unknown; DTypeError if `dtype` is not that of the typed array or the plain object
+ * - a number, or nested arrays of numbers. They are copied, to float32 by default.
+ * - a Float32Array, a Float64Array or an Int32Array. It is not copied: the tensor shares its memory and has its dtype.
+ * - another typed array of numbers, such as a Uint8Array or a Buffer. It is copied, to float32 by default.
+ * - nested arrays whose innermost arrays are typed arrays. They are copied, by default to the dtype of the first typed
+ *   array if forebay has that dtype, and otherwise to float32.
+ * - a plain object `{ dtype, shape, data }`, as `JSON.parse` and `structuredClone` give it.
+ * - a tensor, which is returned itself, or with the given shape on the same memory.
+ *
+ * @throws ShapeError if nested arrays are ragged, or the size of `shape` is not the number of elements; ValueError if an
+ *   element is not a number, or not a 32-bit integer when the dtype is int32, if memory has been transferred away, if an
+ *   option is unknown, or if there is not enough memory; DTypeError if `dtype` is not a dtype, or differs from the dtype
+ *   of the typed array, the plain object or the tensor
  */
 export function tensor(data: NestedData | PlainTensor, options?: TensorOptions): Tensor {
   const { shape, dtype } = tensorOptions.read(options);
@@ -212,7 +220,7 @@ export function tensor(data: NestedData | PlainTensor, options?: TensorOptions):
     if (dtype !== undefined && dtype !== own.dtype) {
       const what = isTypedArray(data) ? 'a typed array' : 'a tensor';
       throw new DTypeError(
-        `tensor: ${what} is wrapped as it is: it holds ${own.dtype}, but dtype ${dtype} was asked for`,
+        `tensor: ${what} is not converted: it holds ${own.dtype}, but the option dtype is ${dtype}; leave the option out, or convert the elements first`,
       );
     }
     return shape === undefined ? own : new Tensor(own.data, shape);
@@ -226,7 +234,7 @@ export function tensor(data: NestedData | PlainTensor, options?: TensorOptions):
   return shape === undefined ? made : new Tensor(made.data, shape);
 }
 
-/** A tensor of what has a dtype, as it is: a typed array of ours, or a plain object. */
+/** The tensor of a typed array that has a dtype of forebay, or of a plain object; undefined for any other value. */
 function typedTensor(value: unknown, context: string): Tensor | undefined {
   if (isTypedArray(value)) return new Tensor(value);
   if (!isPlainTensor(value)) return undefined;
@@ -236,7 +244,7 @@ function typedTensor(value: unknown, context: string): Tensor | undefined {
   });
 }
 
-/** The dtype of nested arrays whose first innermost one is a typed array of ours. */
+/** The dtype of the first innermost array, if it is a typed array that has a dtype of forebay. */
 function ownDType(data: NestedData): DType | undefined {
   const first = firstTypedArray(data);
   return isTypedArray(first) ? dtypeOf(first) : undefined;
@@ -251,7 +259,7 @@ function fromNested(data: NestedData, dtype: DType, context: string): Tensor {
   });
 }
 
-/** Whether `asTensor` may make a tensor of it; the elements of nested arrays are not looked at. Never throws. */
+/** Whether `value` has a form that `asTensor` accepts. The elements of nested arrays are not checked. Never throws. */
 export function isTensorLike(value: unknown): value is TensorLike {
   return (
     isTensor(value) ||
@@ -263,9 +271,12 @@ export function isTensorLike(value: unknown): value is TensorLike {
 }
 
 /**
- * A tensor from anything that can be one, for a reader that names itself in errors. Numbers that have no dtype of
- * forebay's take the wanted one; tensors, typed arrays of forebay's dtypes and lists of such keep their own.
- * @throws ShapeError, DTypeError or ValueError, as `tensor` does, and for memory that has been transferred away
+ * Makes a tensor from any value that `isTensorLike` accepts. Tensors, plain tensors, typed arrays with a dtype of
+ * forebay, and lists of such arrays keep their dtype.
+ * @param dtype the dtype for all other values
+ * @param context the beginning of error messages
+ * @throws ShapeError, DTypeError or ValueError, as `tensor` does; ValueError also if the memory of a tensor has been
+ *   transferred away or resized
  */
 export function asTensor(value: TensorLike, dtype: DType, context: string): Tensor {
   const made = isTensor(value) ? value : typedTensor(value, context);
@@ -281,7 +292,11 @@ export function asTensor(value: TensorLike, dtype: DType, context: string): Tens
   return made;
 }
 
-/** Zeroed memory. @throws ValueError if there is not enough */
+/**
+ * Allocates zeroed memory for a tensor.
+ * @throws DTypeError if `dtype` is not a dtype; ShapeError if `shape` is not a shape; ValueError if there is not enough
+ *   memory
+ */
 export function allocate(dtype: DType, shape: readonly number[], context = 'Tensor:'): TypedArray {
   assertDType(dtype, context);
   assertShape(shape, context);

@@ -1,5 +1,5 @@
-// Calls the functions of one copy of forebay with values of another: `node copies.mjs FOLDER FOLDER` prints the error of
-// each call as JSON. If both folders are the same, the copy is loaded a second time, as test runners do for each file.
+// Passes values of one copy of forebay to the functions of another. `node copies.mjs FOLDER FOLDER` prints the error of
+// each call as JSON. If both folders are the same, the copy is loaded twice, as test runners do for each file.
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ if (first === second) for (const file of Object.keys(require.cache)) delete requ
 const other = require(second);
 const file = join(tmpdir(), `forebay-copies-${process.pid}.npz`);
 
-/** One value of each kind, made by one copy. */
+/** One value of each kind, made by a copy. */
 function valuesOf(fb) {
   const x = fb.input('x', ['batch', 2]);
   const w = fb.parameter(
@@ -56,7 +56,7 @@ const fb = own;
 let names = 0;
 const name = () => `n${names++}`;
 
-// Each call succeeds with values of its own copy. `v` holds values of its own copy, or of the other.
+// Each call succeeds with values of its own copy. `v` has values of the own copy or of the other copy.
 const calls = {
   'unary op': (v) => fb.exp(v.y),
   'binary op, left': (v) => fb.add(v.y, 1),

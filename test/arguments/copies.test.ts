@@ -1,4 +1,4 @@
-// Two copies of forebay in one process: each refuses the values of the other, with an error that names both.
+// Two copies of forebay in one process: passing a value of one copy to the other is an error that names both.
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -24,7 +24,7 @@ function copy(name: string): string {
 
 const [one, two] = [copy('one'), copy('two')];
 
-/** The error of each call with values of its own copy (null if it succeeds), and with values of the other copy. */
+/** For each call, its errors for values of its own copy (null if there is none) and for values of the other copy. */
 function answers(own: string, other: string): [string, string | null, string | null][] {
   const addon = process.env.FOREBAY_ADDON ?? join(root, 'build/Release/forebay.node');
   const { status, stdout, stderr } = spawnSync(process.execPath, [script, own, other], {
@@ -50,14 +50,14 @@ describe('a value of another copy of forebay', () => {
       / of another copy of forebay, in (.*), while this one is in (.*) \(install one copy/.exec(
         theirs ?? '',
       ) ?? [];
-    // An activation of the other copy refuses the node of this one, so the two paths are the other way round.
+    // An activation of the other copy is called, and refuses the node of this copy. So the paths may be swapped.
     expect([there, here].sort()).toEqual([join(one, 'dist'), join(two, 'dist')]);
   });
 });
 
-describe('a value of the same copy, loaded a second time, as test runners do', () => {
+describe('a value of the same copy that was loaded a second time, as test runners do', () => {
   it.each(answers(one, one))('is refused with an error that says so: %s', (_call, ours, theirs) => {
     expect(ours).toBeNull();
-    expect(theirs).toContain(`of forebay as loaded another time from ${join(one, 'dist')}`);
+    expect(theirs).toContain(`of forebay that was loaded a second time from ${join(one, 'dist')}`);
   });
 });

@@ -1,5 +1,5 @@
-// Calls every public function, constructor, method and setter with odd values at every argument and every option. It may
-// throw nothing but a ForebayError. A new export that has no valid call to start from fails the first test.
+// Calls every public function, constructor, method and setter with odd values as every argument and every option. Each
+// must either succeed or throw a ForebayError. A new export that has no valid call in the table fails the first test.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,7 +14,7 @@ import { type Call, complaint, oddValues, placesIn, replaced } from './odd.js';
 
 const before = process.cwd();
 const folder = mkdtempSync(join(tmpdir(), 'forebay-odd-'));
-// Files with odd names are written in this folder. Importing the table below writes files, too.
+// Odd values used as file names create files in this folder. Importing the table below writes files, too.
 process.chdir(folder);
 const { declarationOf, everyCallable, leftOver, refusing } = await import('./valid-calls.js');
 
@@ -65,7 +65,7 @@ describe('odd values', () => {
     expect(Object.keys(oddValues).length).toBeGreaterThanOrEqual(25);
   });
 
-  it.each(ready)('make %s throw nothing but ForebayErrors', async (name, { call, invoke }) => {
+  it.each(ready)('in %s cause no error except ForebayErrors', async (name, { call, invoke }) => {
     const { places } = placesOf(name, call());
     const complaints: string[] = [];
     for (const place of places) {

@@ -1,4 +1,4 @@
-/** Odd values and the positions in a call where they are put. `odd-values.test.ts` calls every public function with them. */
+/** The odd values with which `odd-values.test.ts` calls every public function, and functions that put them into calls. */
 
 import { inspect } from 'node:util';
 import { runInNewContext } from 'node:vm';
@@ -15,14 +15,14 @@ import {
   tensor,
 } from '../../src/index.js';
 
-/** Thrown by the getters and traps of odd values. No public function may let it through. */
+/** Thrown by the getters and traps of odd values. No public function may throw it. */
 export class Hostile extends Error {}
 
 const hostile = (): never => {
   throw new Hostile('thrown by an odd value');
 };
 
-/** A proxy whose traps all throw, except `apply`: an error that a caller's own callback throws may pass through. */
+/** A proxy whose traps throw. A proxied function can still be called, because errors of a user's callback may pass. */
 const allTraps = (target: object) =>
   new Proxy(
     target,
@@ -48,7 +48,7 @@ class Strange {
   readonly rate = 1;
 }
 
-/** Each is made anew for every call, because a call may change its arguments. */
+/** Created again for every call, because a call may change its arguments. */
 export const oddValues: Readonly<Record<string, () => unknown>> = {
   undefined: () => undefined,
   null: () => null,
@@ -97,14 +97,14 @@ export const oddValues: Readonly<Record<string, () => unknown>> = {
     Object.create(Object.getPrototypeOf(tensor(1))),
 };
 
-/** The receiver and the arguments of one call. */
+/** The parts of one call. */
 export interface Call {
   /** `this`, for methods and setters. */
   readonly on?: object;
   readonly args: readonly unknown[];
 }
 
-/** The path of a value in the arguments: `[0]` is the first argument, `[2, 'rate']` an option of the third. */
+/** The position of a value in the arguments: `[0]` is the first, `[2, 'rate']` an option of the third. */
 export type Place = readonly (number | string)[];
 
 const deepest = 4;
@@ -115,7 +115,7 @@ export function isPlain(value: unknown): value is Record<string, unknown> {
   return prototype === Object.prototype || prototype === null;
 }
 
-/** The paths of every argument, and of every element and property of arguments that are arrays or plain objects. */
+/** The positions of every argument, and of every element and property of arrays and plain objects among them. */
 export function placesIn(
   args: readonly unknown[],
   namesOf: (object: Record<string, unknown>) => readonly string[],
@@ -134,7 +134,7 @@ export function placesIn(
   return places;
 }
 
-/** A copy of `args` with another value at one path. */
+/** A copy of `args` with another value at a position. */
 export function replaced(
   args: readonly unknown[],
   place: Place,
@@ -154,7 +154,7 @@ export function replaced(
 
 const patience = 10_000;
 
-/** Ways to use the result of a call. A value that was accepted must not cause other errors later, either. */
+/** Uses of the result of a call. An accepted value must not cause a wrong error later, either. */
 function usesOf(made: unknown): (() => unknown)[] {
   if (made instanceof Program) return [() => made.run({}), () => made.stats()];
   if (!(made instanceof Node)) return [];
@@ -167,10 +167,7 @@ function usesOf(made: unknown): (() => unknown)[] {
   ];
 }
 
-/**
- * A description of the error of a call or of a use of its result, if it is not a ForebayError. Undefined if there is no
- * such error.
- */
+/** The wrong error of a call; undefined if it throws a ForebayError, or if its result's uses throw only such errors. */
 export async function complaint(call: () => unknown): Promise<string | undefined> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise((_, reject) => {
@@ -190,7 +187,7 @@ export async function complaint(call: () => unknown): Promise<string | undefined
     if (error instanceof ForebayError) return undefined;
     return error instanceof Error
       ? `${error.name}: ${error.message}`
-      : 'threw a value that is not an Error';
+      : 'a value that is not an Error';
   } finally {
     clearTimeout(timer);
   }

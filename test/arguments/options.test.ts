@@ -1,4 +1,4 @@
-// What a declared options object accepts and refuses, and its error messages.
+// Reading declared options objects: which values are refused, and with which errors.
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { flag, numberFrom, oneOf, wholeNumber } from '../../src/arguments/kinds.js';
@@ -20,7 +20,7 @@ const messageOf = (value: unknown) => {
 };
 
 describe('a declared options object', () => {
-  it('returns the options that were passed, without those that are undefined', () => {
+  it('returns the options that were passed, without undefined ones', () => {
     const read = options.read({ rate: 0.5, shuffle: undefined, mode: 'fast' });
     expect(read).toEqual({ rate: 0.5, mode: 'fast' });
     expect(Object.keys(read)).toEqual(['rate', 'mode']);
@@ -60,7 +60,7 @@ describe('a declared options object', () => {
     },
   );
 
-  it('refuses an object that throws when it is read, with the thrown error as the cause', () => {
+  it('refuses an object that cannot be read, with the thrown error as the cause', () => {
     const thrown = new Error('mine');
     const hostile = () => {
       throw thrown;

@@ -1,5 +1,5 @@
-// Values of another realm, such as a `vm` context or a test runner's sandbox, are accepted like those of this realm.
-// The other realm has its own Float32Array class, so no check may use `instanceof`.
+// Values of another realm, such as a `vm` context or a test runner's sandbox, are accepted like values of this one. Each
+// realm has its own class Float32Array, so no check may use `instanceof`.
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import * as fb from '../../src/index.js';
@@ -32,7 +32,7 @@ describe('a value of another realm', () => {
     expect([...parameter.value.data]).toEqual([...data]);
   });
 
-  it('is accepted as a feed by evaluate and by a program, as a typed array or in a Tensor', async () => {
+  it('can be fed to evaluate and to a program, as a typed array or a tensor', async () => {
     const doubled = [2, 4, 6, 8];
     expect(fb.evaluate(fb.mul(x, 2), { x: floats() }).toArray()).toEqual(doubled);
     expect(program.run({ x: floats() }).y.toArray()).toEqual(doubled);
@@ -40,13 +40,13 @@ describe('a value of another realm', () => {
     expect((await program.runAsync({ x: floats() })).y.toArray()).toEqual(doubled);
   });
 
-  it('receives an output if it is given as `into`', () => {
+  it('can be the target of `into`', () => {
     const y = new fb.Tensor(elsewhere<Float32Array>('new Float32Array(4)'), [4]);
     expect(program.run({ x: [1, 2, 3, 4] }, { into: { y } }).y).toBe(y);
     expect(y.toArray()).toEqual([2, 4, 6, 8]);
   });
 
-  it('is read and written in place by the addon if it is large', () => {
+  it('can be so large that the addon uses its memory without a copy', () => {
     const n = 5000;
     const big = fb.input('big', [n]);
     const sum = fb.compile({ outputs: { sum: fb.add(big, 1) } });
@@ -56,7 +56,7 @@ describe('a value of another realm', () => {
     expect(into.sum.data.every((value) => value === 2)).toBe(true);
   });
 
-  it('is accepted as a list, a record or an options object', () => {
+  it('can be a list, a record or an options object', () => {
     const value = elsewhere<number[][]>('[[1, 2], [3, 4]]');
     expect(fb.tensor(value).toArray()).toEqual([
       [1, 2],
@@ -70,7 +70,7 @@ describe('a value of another realm', () => {
     expect(fb.sum(x, 0, options).shape).toEqual([1]);
   });
 
-  it('is accepted as an AbortSignal', async () => {
+  it('can be an AbortSignal', async () => {
     const { signal, abort } = elsewhere<{ signal: AbortSignal; abort: () => void }>(`
       const listeners = [];
       const signal = {

@@ -1,5 +1,5 @@
-// Calls that look right to a user of another library, and that were once accepted silently or ended in a raw TypeError.
-// Each is refused, and the message shows the right form.
+// Calls that are correct in other libraries. They used to be accepted silently, or to end in a plain TypeError. Each must
+// be refused, and its error must show the correct form.
 import { describe, expect, it } from 'vitest';
 import { allDeclaredOptions } from '../../src/arguments/options.js';
 import * as fb from '../../src/index.js';
@@ -12,8 +12,8 @@ const w = fb.parameter('w', [
 const loss = fb.mean(fb.square(w));
 const x = fb.input('x', [2, 3]);
 
-// TypeScript refuses most of these calls; JavaScript users can make them.
-// biome-ignore lint/suspicious/noExplicitAny: these tests make calls that do not type-check
+// Untyped, as in JavaScript, because TypeScript refuses most of these calls.
+// biome-ignore lint/suspicious/noExplicitAny: the test needs calls that do not type-check
 const js: any = fb;
 const lstm = new js.LSTM('l', { inputs: 3, units: 2 });
 const program = js.compile({ outputs: { w } });
@@ -59,7 +59,7 @@ describe('an unknown option throws a ValueError that names it and the nearest op
   });
 });
 
-describe('the form of another library is refused, and the error shows the right form', () => {
+describe('a call in the form of another library is refused, and the error shows the correct form', () => {
   it.each<[string, () => unknown, new (message: string) => fb.ForebayError, string]>([
     ['sum(x, {axis})', () => js.sum(x, { axis: 1 }), fb.ShapeError, 'write sum(x, 1)'],
     ['mean(x, null)', () => js.mean(x, null), fb.ShapeError, 'for all axes, mean(x)'],
@@ -72,7 +72,7 @@ describe('the form of another library is refused, and the error shows the right 
     ['zeros(2)', () => js.Tensor.zeros(2), fb.ShapeError, 'write it as a list: [2]'],
     ['randomNormal(2)', () => js.randomNormal(2), fb.ShapeError, 'write it as a list: [2]'],
     ['concat(a, b)', () => js.concat(x, x), fb.ValueError, 'as in concat([a, b], 0)'],
-    ['add(x, [1])', () => js.add(x, [1]), fb.ValueError, 'make it a node by constant()'],
+    ['add(x, [1])', () => js.add(x, [1]), fb.ValueError, 'make it a node with constant()'],
     ['adam(loss, [])', () => js.adam(loss, []), fb.ValueError, 'at least one parameter'],
     ['sgd(loss, [])', () => js.sgd(loss, [], { rate: 1 }), fb.ValueError, 'at least one parameter'],
     ['adam(null, [])', () => js.adam(null, []), fb.GraphError, 'expected a loss'],
@@ -90,7 +90,7 @@ describe('an activation', () => {
   const layer = (activation: unknown) =>
     new js.FeedForward('dense', { inputs: 3, units: 2, activation });
 
-  it('given as a name is refused', () => {
+  it('given by name is refused', () => {
     const error = errorOf(() => layer('relu'));
     expect(error).toBeInstanceOf(fb.ValueError);
     expect(error.message).toBe(
@@ -108,7 +108,7 @@ describe('an activation', () => {
   );
 });
 
-describe('an error that a callback of the user throws passes through unchanged', () => {
+describe('an error thrown by a user’s callback is passed on unchanged', () => {
   const thrown = new Error('mine');
   const fail = () => {
     throw thrown;

@@ -1,6 +1,6 @@
 /**
- * A valid call of every public function, constructor, method and setter, with all its arguments. An op needs no
- * entry, because its call is made from its declared samples.
+ * A valid call of every public function, constructor, method and setter, with all its arguments. Ops need no entry,
+ * because their calls are made from their declared samples.
  */
 
 import { allDeclaredOptions } from '../../src/arguments/options.js';
@@ -17,7 +17,7 @@ type Class = (new (...args: unknown[]) => unknown) & { readonly prototype: objec
 export interface Callable {
   /** For example 'adam', 'new LSTM', 'Tensor.zeros', 'Program#run', 'Program#runs ='. */
   readonly name: string;
-  /** Makes the arguments of a valid call; undefined if the table below has none. */
+  /** Makes a valid call of it; undefined if the table below has none. */
   readonly call: (() => Call) | undefined;
   invoke(call: Call): unknown;
 }
@@ -215,7 +215,7 @@ const table: Readonly<Record<string, () => Call>> = {
   setThreads: () => ({ args: [fb.getThreads()] }),
   getThreads: () => ({ args: [] }),
   nativeInfo: () => ({ args: [] }),
-  // With the option `addon` it would throw StateError, because an addon is already loaded.
+  // With the option `addon` it would throw StateError, because an addon is loaded.
   configure: () => ({ args: [{}] }),
   dot: () => ({
     args: [[loss, y], { waits: fb.WaitList.of(loss, y), title: 'title', direction: 'LR' }],
@@ -326,10 +326,10 @@ const table: Readonly<Record<string, () => Call>> = {
   'new NativeError': error,
 };
 
-/** The callables that refuse every call: an abstract class. */
+/** Exports that refuse every call: abstract classes. */
 export const refusing: ReadonlySet<string> = new Set(['new Leaf']);
 
-/** Functions that other functions return. No export has their name. */
+/** Functions that exports return, which are not exported by name. */
 const given: Readonly<Record<string, Function_>> = {
   'defineOp()': scaled as Function_,
   'initializers.zeros()': fb.initializers.zeros() as unknown as Function_,
@@ -341,8 +341,8 @@ const given: Readonly<Record<string, Function_>> = {
 };
 
 /**
- * A call of an op, made from its samples: the operands, one by one or as a list, then its attributes in their order. The
- * last attributes may be in an options object. Tries these forms, and returns the first one that gives a node.
+ * A call of an op, made from its samples. The operands come first, as a list or as separate arguments, followed by the
+ * attributes in order. The last attributes may be in an options object. Returns the first form that gives a node.
  */
 function callOfOp(name: string, op: Function_): (() => Call) | undefined {
   for (const sample of declaredOps().get(name)?.samples ?? []) {
@@ -360,7 +360,7 @@ function callOfOp(name: string, op: Function_): (() => Call) | undefined {
           ...(placed === attributes.length ? [] : [options]),
         ];
         const others = { args: [...args, {}] };
-        // Options that are not attributes, such as keepDims, come last.
+        // Options that are not attributes, such as keepDims, are the last argument.
         if (declarationOf(name, {}) && gives(op, others.args)) return () => others;
         if (gives(op, args)) return () => ({ args });
       }
@@ -404,7 +404,7 @@ function membersOf(name: string, ofClass: Class): Callable[] {
   return [...statics, ...methods];
 }
 
-/** Every function, constructor, method and setter that `src/index.ts` exports. */
+/** Everything exported by `src/index.ts` that can be called. */
 export function everyCallable(): Callable[] {
   const exported = Object.entries(fb).flatMap(([name, value]) => {
     if (isClass(value)) {

@@ -122,7 +122,7 @@ describe('a root', () => {
       'of several elements without a gradient',
       () => backward(square(w).named('errors')),
       ShapeError,
-      "backward: expected a root of one element, but [square 'errors'] has shape [2, 3]; reduce it with sum() or mean(), or give its gradient",
+      "backward: expected a root of one element, but [square 'errors'] has shape [2, 3]; reduce it with sum() or mean(), or pass the option gradient",
     ],
     [
       'with a named dimension',

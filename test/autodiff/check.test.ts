@@ -82,7 +82,7 @@ describe('checkGradients', () => {
   it('refuses an empty list of leaves', () => {
     const x = parameter('x', tensor([1], { dtype: 'float64' }));
     expect(() => checkGradients(sum(square(x)), [])).toThrow(
-      'expected at least one leaf: there is nothing to check',
+      'expected at least one leaf, but received an empty list',
     );
   });
 

@@ -124,7 +124,7 @@ describe('send', () => {
     const error = errorOf(() => pass.send(w, a, g));
     expect(error).toBeInstanceOf(StateError);
     expect(error.message).toBe(
-      "[parameter 'w'] has received its gradient from [square 'a'] (its input 0) already",
+      "[parameter 'w'] has already received its gradient from [square 'a'] (its input 0); send one gradient over each edge",
     );
     expect(pass.missing(w).map(({ parent }) => parent)).toEqual([b]);
     pass.send(root, 'err', one);
@@ -161,7 +161,7 @@ describe('a gradient sent by hand over an edge over which a rule sends, too', ()
     const error = errorOf(() => pass.run());
     expect(error).toBeInstanceOf(StateError);
     expect(error.message).toMatch(
-      /\[parameter 'w'\] has received its gradient from \[square 'a'\]/,
+      /\[parameter 'w'\] has already received its gradient from \[square 'a'\]/,
     );
     // The failed step delivered nothing, and fails again.
     expect(() => pass.step()).toThrow(StateError);
@@ -230,7 +230,7 @@ describe('a backward pass that stops', () => {
   it('reports if no source is registered that could start it', () => {
     const { root } = graph();
     expect(errorOf(() => new BackwardPass(WaitList.of(root)).run()).message).toMatch(
-      /\[sum 'root'\] waits for nobody, so nothing starts there: register\(node, 'name'\)/,
+      /\[sum 'root'\] has no edges on the wait list, so no gradient can start there; call register\(node, 'name'\)/,
     );
   });
 
@@ -283,7 +283,7 @@ describe('a wrong gradient rule', () => {
       gradient,
     ]) as never);
     expect(errorOf(() => backward(sum(short(w, w).named('bad')))).message).toBe(
-      "[test.short 'bad'] has 2 inputs, but its gradient rule sent 1 gradients",
+      "[test.short 'bad']: expected its gradient rule to return 2 gradients, one for each input, but received 1",
     );
   });
 

@@ -4,13 +4,13 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
-import { doctor, examined, nodeFits, type Patient } from '../../src/cli/doctor.js';
+import { doctor, examined, type Machine, nodeFits } from '../../src/cli/doctor.js';
 
 const command = fileURLToPath(new URL('../../dist/cli/main.mjs', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'forebay-doctor-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** Runs the command with only the given environment. */
+/** Runs the built command with only the given environment variables. */
 function forebay(env: Record<string, string> = {}) {
   const { status, stdout, stderr } = spawnSync(process.execPath, [command, 'doctor'], {
     ...{ cwd: folder, encoding: 'utf8', env },
@@ -19,7 +19,7 @@ function forebay(env: Record<string, string> = {}) {
 }
 
 describe('forebay doctor', () => {
-  it('reports the loaded addon and its file, and exits with 0 if it finds no problem', () => {
+  it('shows which addon is loaded and from where, and exits with 0 if there are no problems', () => {
     const { status, stdout, stderr } = forebay();
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     for (const line of [
@@ -31,7 +31,7 @@ describe('forebay doctor', () => {
       new RegExp(`^Node +${process.versions.node} on ${process.platform}-${process.arch}$`, 'm'),
       /^libc +glibc 2\.\d+$/m,
       /^saving +on the disk when save returns \(fsync\)$/m,
-      /\n\nAll is well\.\n$/,
+      /\n\nNo problems found\.\n$/,
     ]) {
       expect(stdout).toMatch(line);
     }
@@ -45,11 +45,11 @@ describe('forebay doctor', () => {
   ])('reports %o with the remedy, and exits with 1', (env, finding) => {
     const { status, stdout, stderr } = forebay(env);
     expect({ status, stderr }).toEqual({ status: 1, stderr: '' });
-    expect(stdout).toMatch(/\n\nOne thing is off:\n/);
+    expect(stdout).toMatch(/\n\n1 problem found:\n/);
     expect(stdout).toMatch(finding);
   });
 
-  it('reports that saving does not sync if fsync is forbidden, but not as a problem', () => {
+  it('shows that files are not synced if fsync is forbidden, which is not a problem', () => {
     const lines: string[] = [];
     const healthy = doctor((text) => lines.push(text), { ...examined(), durable: false });
     expect(healthy).toBe(true);
@@ -71,35 +71,35 @@ describe('forebay doctor', () => {
 });
 
 describe('a finding', () => {
-  const well = examined();
-  const { info } = well;
+  const machine = examined();
+  const { info } = machine;
   if (info === undefined) throw new Error('the addon does not load');
 
-  /** The output of the doctor for a healthy patient with these changes. */
-  function said(ill: Partial<Patient>): { readonly text: string; readonly well: boolean } {
+  /** The output for this machine with some facts replaced, and whether there are no findings. */
+  function said(changes: Partial<Machine>): { readonly text: string; readonly well: boolean } {
     let text = '';
     const healthy = doctor(
       (more) => {
         text += more;
       },
-      { ...well, env: {}, ...ill },
+      { ...machine, env: {}, ...changes },
     );
     return { text, well: healthy };
   }
 
-  it('is not reported for a healthy process', () => {
+  it('is not made without a problem', () => {
     expect(said({})).toMatchObject({ well: true });
     expect(said({ env: { OPENBLAS_NUM_THREADS: '1' } })).toMatchObject({ well: true });
   });
 
-  it.each<[string, Partial<Patient>, RegExp]>([
+  it.each<[string, Partial<Machine>, RegExp]>([
     [
       'a Node that is too old',
       { runtime: { name: 'Node', version: '20.18.3' } },
       /Node is 20\.18\.3, but forebay needs \^20\.19/,
     ],
     [
-      'a processor that OpenBLAS does not know',
+      'a processor that OpenBLAS does not recognise',
       {
         info: {
           ...info,
@@ -109,20 +109,20 @@ describe('a finding', () => {
       },
       /takes this processor for a Prescott.*OPENBLAS_CORETYPE=Haswell/,
     ],
-  ])('is reported for %s', (_what, ill, finding) => {
-    const { text, well: healthy } = said(ill);
+  ])('is made for %s', (_what, changes, finding) => {
+    const { text, well: healthy } = said(changes);
     expect(healthy).toBe(false);
     expect(text).toMatch(finding);
   });
 
-  it.each<[string, Partial<Patient>, RegExp]>([
+  it.each<[string, Partial<Machine>, RegExp]>([
     [
-      'Bun, with its own version',
+      'Bun, with any version of Node',
       { runtime: { name: 'Bun', version: '1.4.5' } },
       /^Bun +1\.4\.5 on /m,
     ],
     [
-      'Deno, without a version of glibc',
+      'Deno, with any version of glibc',
       { runtime: { name: 'Deno', version: '2.9.6' }, glibc: undefined },
       /^Deno +2\.9\.6 on .*\nlibc +glibc \(Deno does not say which\)$/m,
     ],
@@ -130,11 +130,11 @@ describe('a finding', () => {
     ['the permission model', { durable: false }, /^saving +not forced to the disk/m],
     ['no addon', { choice: undefined }, /^addon +none$/m],
     [
-      'the prebuilt addon',
+      'a prebuilt addon',
       { choice: { file: '/x/forebay.node', by: 'prebuilt' } },
       /^addon +prebuilt, came with the package\n +\/x\/forebay\.node$/m,
     ],
-  ])('is not reported for %s, which is printed as a fact', (_what, of, fact) => {
+  ])('is not made for %s, which is shown as a fact', (_what, of, fact) => {
     const { text, well: healthy } = said(of);
     expect(text).toMatch(fact);
     expect(healthy).toBe(true);
@@ -145,7 +145,7 @@ describe('a finding', () => {
       runtime: { name: 'Node', version: '18.0.0' },
       env: { OPENBLAS_NUM_THREADS: '8', GOTO_NUM_THREADS: '8' },
     });
-    expect(text).toContain('\n3 things are off:\n');
+    expect(text).toContain('\n3 problems found:\n');
   });
 });
 

@@ -242,7 +242,7 @@ describe('ops refuse', () => {
       'axis of a scalar',
       () => sum(input('s', []), 0),
       ShapeError,
-      '[sum] axis 0 is out of range (allowed: none, as this is a scalar)',
+      '[sum] axis 0 is out of range (allowed: none, because this is a scalar)',
     ],
     [
       'axis that is not an integer',
@@ -302,10 +302,10 @@ describe('errors that depend on the binding are thrown by the run', () => {
       "[slice 'tail'] has shape [n - 3], which is [-1] in this run",
     ],
     [
-      'argmax of an empty tensor',
+      'the argmax of an empty axis',
       () => evaluate(argmax(v, 0).named('best'), { v: [] }),
       ShapeError,
-      "[argmax 'best'] there is no argmax of no elements: [0]",
+      "[argmax 'best'] expected at least one element along each reduced axis, but received shape [0]",
     ],
     [
       'more memory than there is',

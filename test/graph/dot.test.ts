@@ -152,7 +152,7 @@ describe('dot', () => {
       const root = sum(square(add(transpose(half), transpose(weight))));
       return dot([root, backward(root).of(weight)]);
     };
-    // A number that is a constant already has a lower id than one that is made anew.
+    // A constant that exists already has a lower id than a new one.
     const kept: Node[] = [];
     const text = draw(() => {});
     expect(draw(() => kept.push(constant(0.125), relu(w)))).toBe(text);

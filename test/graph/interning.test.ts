@@ -45,7 +45,7 @@ describe('equal views and equal constants are one node', () => {
     expect(build()).toBe(build());
   });
 
-  it('and different ones are not', () => {
+  it('but different views and constants are not', () => {
     expect(slice(x, { axis: 1, start: 1 })).not.toBe(slice(x, { axis: 1, start: 2 }));
     expect(reshape(x, [-1, 2])).not.toBe(reshape(input('x', ['batch', 4]), [-1, 2]));
     expect(constant(0)).not.toBe(constant(-0));
@@ -108,7 +108,7 @@ describe('nodes of a user-defined op', () => {
       arity: 1,
       interned: true,
       dtype: ([x]) => (x as Node).dtype,
-      // The shape depends on the content of the attributes, so that two nodes that are merged wrongly are noticed.
+      // The shape depends on the attributes, so that the test notices if two different nodes are merged.
       shape: ([x], attributes) => {
         const shape = attributes instanceof Map ? attributes : (attributes as { of?: unknown }).of;
         return shape instanceof Map ? [...(shape.get('shape') as number[])] : (x as Node).shape;
@@ -138,10 +138,10 @@ describe('nodes of a user-defined op', () => {
     ['Infinity and null', Infinity, null],
     ['a bigint and a number', 1n, 1],
     ['a bigint and text', 1n, '1n'],
-    ['undefined and nothing', undefined, null],
+    ['undefined and null', undefined, null],
     ['lists, one with a hole', [undefined], new Array(1)],
     ['an empty list and an empty object', [], {}],
-    ['a number and what JSON made of -0', -0, { number: '-0' }],
+    ['-0 and an object that describes it', -0, { number: '-0' }],
     ['functions', () => 1, () => 2],
     ['symbols', Symbol('a'), Symbol('a')],
     ['sets', new Set([1]), new Set([2])],

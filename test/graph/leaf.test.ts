@@ -135,13 +135,13 @@ describe('leaves', () => {
       'an initialiser of another shape',
       () => parameter('p', { shape: [2], init: () => Tensor.zeros([3]) }),
       ValueError,
-      "parameter 'p': the initialiser must give float32 [2], but gave float32 [3]",
+      "parameter 'p': the initialiser must return float32 [2], but returned float32 [3]",
     ],
     [
       'an initialiser of another dtype',
       () => parameter('p', { shape: [2], dtype: 'float64', init: () => Tensor.zeros([2]) }),
       ValueError,
-      'must give float64 [2], but gave float32 [2]',
+      'must return float64 [2], but returned float32 [2]',
     ],
     [
       'no initialiser',
@@ -178,7 +178,7 @@ describe('leaves', () => {
       'an expression as a dimension',
       () => input('x', ['2*batch']),
       ShapeError,
-      "input 'x': a dimension is a number or a name of letters, digits and _, but '2*batch' is neither",
+      "input 'x': expected a dimension that is a number, or a name of letters, digits and _, but received '2*batch'",
     ],
     [
       'an input without a name',
@@ -190,13 +190,13 @@ describe('leaves', () => {
       'a constant that would be converted',
       () => constant(tensor([1]), { dtype: 'float64' }),
       DTypeError,
-      'constant: the tensor is float32, but dtype float64 was asked for',
+      'constant: the value is float32, but the option dtype is float64; leave the option out, or convert the value first',
     ],
     [
       'a state that would be converted',
       () => state('s', Float64Array.of(1), { dtype: 'float32' }),
       DTypeError,
-      "state 's': the tensor is float64, but dtype float32 was asked for",
+      "state 's': the value is float64, but the option dtype is float32; leave the option out, or convert the value first",
     ],
     [
       'an empty label',

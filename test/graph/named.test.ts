@@ -1,4 +1,4 @@
-// Named dimensions as users meet them: in ops, and in runs with different sizes.
+// Named dimensions in ops, and in runs with different sizes.
 import { describe, expect, it } from 'vitest';
 import {
   add,
@@ -70,7 +70,7 @@ describe('named dimensions', () => {
     const error = errorOf(() => evaluate(add(stray, 1)));
     expect(error.code).toBe('FOREBAY_SHAPE');
     expect(error.message).toBe(
-      "[broadcastTo 'stray'] dimension 'steps' is not bound: no input of this run has it",
+      "[broadcastTo 'stray'] dimension 'steps' is not bound: no input of this run has this dimension",
     );
   });
 });

@@ -1,4 +1,4 @@
-/** Values that a tensor can be made from, besides nested numbers: bytes, lists of typed arrays, JSON and clones. */
+/** Making tensors from data other than nested numbers: bytes, lists of typed arrays, JSON, and clones. */
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -25,8 +25,8 @@ import {
 } from '../../src/index.js';
 import { errorOf } from '../support.js';
 
-describe('bytes', () => {
-  it('become float32 by default, and are copied', () => {
+describe('a typed array without a dtype of its own', () => {
+  it('is copied, to float32 by default', () => {
     const bytes = new Uint8Array([0, 7, 255]);
     const made = tensor(bytes);
     expect(made).toEqual(tensor([0, 7, 255]));
@@ -46,11 +46,11 @@ describe('bytes', () => {
     [new Int16Array([-300])],
     [new Uint16Array([60_000])],
     [new Uint32Array([2 ** 31])],
-  ])('and other typed arrays of numbers are accepted: %o', (array) => {
+  ])('keeps its numbers: %o', (array) => {
     expect([...tensor(array).data]).toEqual([...array]);
   });
 
-  it('are refused if they do not fit in the dtype, are bigints or were transferred', () => {
+  it('is refused if a number does not fit, if it holds bigints, or if its memory was transferred away', () => {
     expect(errorOf(() => tensor(new Uint32Array([2 ** 31]), { dtype: 'int32' })).message).toBe(
       'tensor: 2147483648 is not a 32-bit integer, but the dtype is int32',
     );
@@ -66,7 +66,7 @@ describe('bytes', () => {
 });
 
 describe('lists of typed arrays', () => {
-  it('become rows, by default of the dtype of the first', () => {
+  it('give rows, by default of the dtype of the first array', () => {
     const rows = [new Float32Array([1, 2]), new Float32Array([3, 4])];
     expect(tensor(rows)).toEqual(
       tensor([
@@ -91,12 +91,12 @@ describe('lists of typed arrays', () => {
       'element [1] must be an array of 2',
     ],
     [
-      'next to numbers',
+      'mixed with numbers',
       [new Float32Array(2), 3],
       'element [1] must be an array of 2, but is number 3',
     ],
     [
-      'in the position of a number',
+      'in place of a number',
       [[1], [new Float32Array(1)]] as never,
       'element [1, 0] must be a number',
     ],
@@ -112,7 +112,7 @@ describe('lists of typed arrays', () => {
 });
 
 describe('a tensor', () => {
-  it('keeps every number in JSON', () => {
+  it('is equal after JSON, with any numbers', () => {
     const numbers = fc.array(fc.double(), { maxLength: 20 });
     fc.assert(
       fc.property(numbers, fc.constantFrom(Float32Array, Float64Array), (values, Kind) => {
@@ -133,7 +133,7 @@ describe('a tensor', () => {
     expect(tensor(JSON.parse(JSON.stringify(tensor(2))))).toEqual(tensor(2));
   });
 
-  it('can be restored from structuredClone and from messages, and so can the value of a parameter', () => {
+  it('is equal after structuredClone and after a message, also the value of a parameter', () => {
     const before = tensor([[1, NaN]], { dtype: 'float64' });
     const clone = structuredClone(before) as PlainTensor;
     expect(tensor(clone)).toEqual(before);
@@ -152,7 +152,7 @@ describe('a tensor', () => {
       'data of another dtype',
       { data: new Float64Array(2) },
       'DTypeError',
-      'but its data are float64',
+      'but its data has float64 elements',
     ],
     ['another size', { shape: [3] }, 'ShapeError', 'holds 3 elements, but the data has 2'],
     [
@@ -163,20 +163,25 @@ describe('a tensor', () => {
     ],
     ['an invalid shape', { shape: [-1] }, 'ShapeError', 'non-negative integers'],
     [
-      'data that are not numbers',
+      'an element that is not a number',
       { data: [1, null] },
       'ValueError',
       'element 1 of the data must be a number, but is null',
     ],
-    ['other strings', { data: ['nan', 1] }, 'ValueError', 'element 0 of the data must be a number'],
     [
-      'data that are not a list',
+      'another string',
+      { data: ['nan', 1] },
+      'ValueError',
+      'element 0 of the data must be a number',
+    ],
+    [
+      'data in an object',
       { data: { 0: 1, 1: 2 } },
       'ValueError',
       'a typed array or a list of numbers',
     ],
     [
-      'fractions for int32',
+      'a fraction for int32',
       { dtype: 'int32', data: [1, 0.5] },
       'ValueError',
       '0.5 is not a 32-bit integer',
@@ -187,7 +192,7 @@ describe('a tensor', () => {
     expect([error.name, error.message]).toEqual([kind, expect.stringContaining(message)]);
   });
 
-  it('as a plain object is reshaped, but not converted to another dtype', () => {
+  it('is not converted to another dtype', () => {
     const plain: PlainTensor = { dtype: 'float32', shape: [2], data: [1, 2] };
     expect(errorOf(() => tensor(plain, { dtype: 'int32' })).name).toBe('DTypeError');
     expect(tensor(plain, { shape: [2, 1] }).shape).toEqual([2, 1]);
@@ -195,7 +200,7 @@ describe('a tensor', () => {
   });
 });
 
-describe('where a tensor is accepted,', () => {
+describe('every function that takes a tensor', () => {
   const rows = [new Float32Array([1, 2]), new Float32Array([3, 4])];
   const matrix = tensor([
     [1, 2],
@@ -208,7 +213,7 @@ describe('where a tensor is accepted,', () => {
     ['JSON', JSON.parse(JSON.stringify(matrix)) as PlainTensor],
   ];
 
-  it.each(forms)('%s is accepted, too', async (_, value) => {
+  it.each(forms)('takes %s', async (_, value) => {
     const x = input('x', ['batch', 2]);
     const doubled = mul(x, 2);
     const expected = [
@@ -238,7 +243,7 @@ describe('where a tensor is accepted,', () => {
     }
   });
 
-  it('a Uint8Array is accepted, and takes the dtype of the input or parameter', async () => {
+  it('takes a Uint8Array and converts it to the dtype of the input or parameter', async () => {
     const bytes = new Uint8Array([1, 255]);
     for (const dtype of ['float32', 'float64', 'int32'] as const) {
       const y = cast(input('x', ['batch'], { dtype }), 'float64');
@@ -252,7 +257,7 @@ describe('where a tensor is accepted,', () => {
     expect(w.value.toArray()).toEqual([[1, 255]]);
   });
 
-  it('typed arrays in a list keep their dtype, like a single typed array', () => {
+  it('refuses a list of typed arrays of another dtype, as it refuses such a typed array', () => {
     const x = input('x', ['batch', 1]);
     const error = errorOf(() => evaluate(x, { x: [new Float64Array(1)] }));
     expect([error.name, error.message]).toEqual([

@@ -107,7 +107,7 @@ describe('tensor()', () => {
       /element \[0\] must be a number, but is undefined/,
     ],
     ['a bigint', () => tensor(1n as never), ValueError, /bigint 1n/],
-    ['nothing', () => tensor(undefined as never), ValueError, /undefined/],
+    ['undefined', () => tensor(undefined as never), ValueError, /undefined/],
     [
       '64-bit integers',
       () => tensor(new BigInt64Array(2) as never),
@@ -159,7 +159,7 @@ describe('tensor()', () => {
   it('refuses a dtype that differs from the array, and an unknown dtype', () => {
     const contradiction = errorOf(() => tensor(Float32Array.of(1), { dtype: 'float64' }));
     expect(contradiction).toBeInstanceOf(DTypeError);
-    expect(contradiction.message).toMatch(/holds float32, but dtype float64 was asked for/);
+    expect(contradiction.message).toMatch(/holds float32, but the option dtype is float64/);
     expect(errorOf(() => tensor(1, { dtype: 'toString' as never }))).toBeInstanceOf(DTypeError);
   });
 
@@ -200,7 +200,7 @@ describe('Tensor', () => {
     expect(error.message).toMatch(/one element, but this one has shape \[2\]/);
   });
 
-  it('can be filled with one value', () => {
+  it('can be filled with ones or another number', () => {
     expect(Tensor.ones([2], { dtype: 'int32' })).toEqual(tensor(Int32Array.of(1, 1)));
     expect(Tensor.full([1, 2], 0.1, { dtype: 'float64' }).toArray()).toEqual([[0.1, 0.1]]);
     expect(errorOf(() => Tensor.full([1], '1' as never))).toBeInstanceOf(ValueError);

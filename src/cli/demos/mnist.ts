@@ -34,7 +34,7 @@ const narrow = 128;
 const options = {
   digits: integer({ help: 'how many training digits to use', default: 60000, min: 1, max: 60000 }),
   hidden: integer({ help: 'units of the first layer', default: 512, min: 1 }),
-  epochs: integer({ help: 'passes over the digits', default: 10, min: 1 }),
+  epochs: integer({ help: 'epochs over the digits', default: 10, min: 1 }),
   batch: integer({ help: 'digits in a minibatch', default: 128, min: 1 }),
   rate: real({
     help: "Adam's step size at the start; it falls to 0 by a cosine",

@@ -44,7 +44,7 @@ const generated = 100;
 
 /** The differences between the recipes. The network, the windows and the generator are the same. */
 interface Recipe {
-  /** The number of windows in an update. An epoch is one pass over all windows. */
+  /** The number of windows in an update. An epoch uses every window once. */
   readonly batchSize: number;
   readonly epochs: number;
   loss(outputs: Node, targets: Node): Node;
@@ -82,7 +82,7 @@ const options = {
     defaultText: 'five, starting at --seed',
   },
   epochs: integer({
-    help: 'passes over the 96 windows; 0 for the default of the recipe',
+    help: 'epochs over the 96 windows; 0 for the default of the recipe',
     default: 0,
   }),
   ...modelOptions,

@@ -30,7 +30,7 @@ import { measure, modelOptions, programOf, sizeIn, train } from './programs.js';
 import { cosineRate } from './schedule.js';
 
 const pixels = 784;
-// From this number of digits on, the defaults are larger minibatches, a larger rate and fewer passes.
+// From this number of digits on, the defaults are larger minibatches, a larger rate and fewer epochs.
 const many = 10000;
 
 const options = {
@@ -38,7 +38,7 @@ const options = {
   hidden: integer({ help: 'units of the tanh layers', default: 200, min: 1 }),
   latent: integer({ help: 'dimensions of the latent code', default: 6, min: 1 }),
   epochs: integer({
-    help: 'passes over the digits; 0 for about 4,000 updates, but at least 10 passes',
+    help: 'epochs over the digits; 0 for about 4,000 updates, but at least 10 epochs',
     default: 0,
   }),
   batch: integer({

@@ -42,8 +42,11 @@ const kinds: Omit<Kinds, 'leaf' | 'compose'> = {
     const ref = from as Ref;
     const reduced = axes(bound.attributes);
     const empty = reduced.some((axis) => ref.shape[axis] === 0);
-    if (empty && notEmpty)
-      throw new ShapeError(`there is no ${kernel} of no elements: ${formatShape(ref.shape)}`);
+    if (empty && notEmpty) {
+      throw new ShapeError(
+        `expected at least one element along each reduced axis, but received shape ${formatShape(ref.shape)}`,
+      );
+    }
     if (empty || count(bound.shape) === 0) {
       return build.filled(identities[kernel]?.[node.dtype] ?? 0, node.dtype, bound.shape);
     }
