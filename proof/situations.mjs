@@ -1,4 +1,5 @@
-// Tries the package with package managers, test runners, bundlers, deployments and runtimes, and in a Node for ARM.
+// The package in the surroundings that it is used in: package managers, test runners, bundlers, deployments, runtimes,
+// and a Node for ARM.
 // @ts-check
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
@@ -20,8 +21,8 @@ export default {
   promise:
     'In every package manager, test runner, bundler, deployment and runtime of the table, the installed package trains and predicts, or fails with one error that says what to type; on 64-bit ARM as on x64.',
   /**
-   * @param {{ full: boolean, log: (text: string) => void }} how `full`: whether to try all situations and write the
-   *   results to docs/situations.json and docs/situations.md. If false, only those of continuous integration are tried
+   * @param {{ full: boolean, log: (text: string) => void }} how `full`: all situations, which are then written to
+   *   docs/situations.json and docs/situations.md; else those that need few tools
    */
   async prove({ full, log }) {
     log('the binaries and the tarball');
@@ -30,7 +31,7 @@ export default {
     });
     pack();
     const { families, failed } = trySituations({ full, log });
-    if (failed > 0) throw new Error(`${failed} situations have another result than expected`);
+    if (failed > 0) throw new Error(`${failed} situations are not as they must be`);
     const rows = families.flatMap((family) => family.rows);
     if (full) {
       const about = { commit: git('rev-parse', '--short=12', 'HEAD'), date: today() };
@@ -43,7 +44,7 @@ export default {
     const lacking = missingForArm();
     if (lacking.length > 0) {
       if (full) throw new Error(`for ARM: apt-get install ${lacking.join(' ')}`);
-      log(`ARM is left out, because this machine lacks ${lacking.join(', ')}`);
+      log(`ARM is left out, for this machine lacks ${lacking.join(', ')}`);
       return figures;
     }
     const { tests, trained } = runOnArm({ short: !full, log });

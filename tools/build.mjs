@@ -69,8 +69,8 @@ async function ts() {
 }
 
 /**
- * Replaces `require` of Node's own modules in dist/ by `process.getBuiltinModule`. In a bundle of ES modules, esbuild
- * turns `require` into a call that throws, so importing such a bundle would fail.
+ * In dist/, Node's own modules are not taken by `require`: esbuild makes of that, in a bundle of ES modules, a call that
+ * throws, so that importing such a bundle would fail.
  */
 function takeBuiltins() {
   for (const name of readdirSync('dist', { recursive: true })) {
