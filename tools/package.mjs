@@ -42,7 +42,7 @@ export function faultsOf(paths) {
   const strays = paths.filter((path) => !wanted.some((pattern) => pattern.test(path)));
   const lacking = wanted.filter((pattern) => !paths.some((path) => pattern.test(path)));
   return [
-    ...strays.map((path) => `the package must not contain ${path}`),
+    ...strays.map((path) => `nobody needs ${path}`),
     ...lacking.map((pattern) => `no file matches ${pattern.source}`),
   ];
 }
