@@ -5,8 +5,9 @@
 //   GET  /status                                      -> the number of examples, and how many were trained on
 //
 // The training runs off the JavaScript thread, on the same parameters that predictions read. A prediction never reads a
-// partial update. `PORT=8080 node …` serves until it is stopped. Without PORT, the example is its own client for a
-// moment. `npm run bench:service` measures it.
+// partial update. In a checkout, `PORT=8080 node tools/examples.mjs examples/07-service.ts` serves until it is stopped.
+// Without PORT, the example is its own client: it sends examples and requests, and ends after the training.
+// `npm run bench:service` measures the latency.
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Deno 2.9.6: process.report names glibc 2.38 on every Linux.
 #
-# Expected: header.glibcVersionRuntime of process.report.getReport() is the C library of the system, as in Node; code
-# that chooses a native binary reads it. Seen: Deno answers 2.38 on a system with glibc 2.36, so a binary that needs
-# 2.37 or 2.38 would be chosen there and would not load.
+# Expected: header.glibcVersionRuntime of process.report.getReport() is the version of the system's C library, as in
+# Node. Code that chooses a native binary reads it. Seen: Deno returns 2.38 on a system with glibc 2.36. Such code would
+# choose a binary that needs 2.37 or 2.38, and the binary would not load.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

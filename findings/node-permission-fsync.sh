@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Node 24.22.3, --permission: fsync, fdatasync and fchmod are refused, whatever is allowed.
+# Node 24.22.3, --permission: fsync, fdatasync and fchmod are refused, and no flag allows them.
 #
 # Expected: a process that may write a file may also flush it, so that an atomic save (write, fsync, rename) works
-# with --allow-fs-write. Seen: the three calls that take a file descriptor end in ERR_ACCESS_DENIED with no flag to
-# allow them, while chmod by path and rename work. Under the permission model a save can be atomic, not durable.
+# with --allow-fs-write. Seen: these three calls, which take a file descriptor, throw ERR_ACCESS_DENIED. chmod, which
+# takes a path, and rename work. So under the permission model a save can be atomic, but not durable.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

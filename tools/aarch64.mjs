@@ -1,16 +1,16 @@
-// The kernels and programs on 64-bit ARM: cross-compiled, and their C++ tests run by qemu-user.
-//   node tools/aarch64.mjs           all tests, with fewer damaged programs: some six minutes, for qemu is slow
-//   node tools/aarch64.mjs --short   those of one file a family, for CI
-// It needs Debian's g++-aarch64-linux-gnu, qemu-user-static and doctest-dev. The addon that the package carries
-// for ARM is run by tools/aarch64-addon.mjs.
+// Cross-compiles native/kernels and native/program for 64-bit ARM, and runs their C++ tests in qemu-user.
+//   node tools/aarch64.mjs           all tests, with fewer damaged programs. About six minutes, because qemu is slow
+//   node tools/aarch64.mjs --short   the tests of a few files, for continuous integration
+// Needs Debian's g++-aarch64-linux-gnu, qemu-user-static and doctest-dev. tools/aarch64-addon.mjs tests the package's
+// addon for ARM.
 import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { crossBuild, work } from './cross.mjs';
 
-/** Builds the C++ tests. @returns their file */
+/** Builds the C++ tests. @returns the path of the program */
 function build() {
-  // Only headers, the same for all machines; /usr/include itself is this machine's.
+  // doctest has only headers, which are the same on all processors. Other headers in /usr/include are for this machine.
   const header = ['/usr/include', '/usr/local/include']
     .map((folder) => join(folder, 'doctest'))
     .find((folder) => existsSync(folder));
@@ -24,12 +24,12 @@ function build() {
 }
 
 const tests = build();
-/** A family's kernels each, and programs of them: what is long is random tries of the same. */
+/** The test files of --short. The others take long, because they repeat random trials of the same code. */
 const some = ['bodies', 'elementwise', 'map', 'reduce', 'program_run'];
 const files = some.map((name) => `*/${name}_test.cc`).join();
 const short = process.argv.includes('--short') ? [`--source-file=${files}`] : [];
 const env = { FOREBAY_FUZZ: '2000', ...process.env };
-// The C and C++ libraries are the cross compiler's.
+// The C and C++ libraries of the cross compiler.
 const libraries = ['-L', '/usr/aarch64-linux-gnu'];
 execFileSync('qemu-aarch64-static', [...libraries, tests, '--no-colors=true', ...short], {
   env,

@@ -1,7 +1,8 @@
-// Builds what changed: the addon (CMake, through cmake-js) into build/Release/forebay.node, and dist/
-// (tsc; the command in dist/cli by tools/bundle.mjs). `node tools/build.mjs [native|ts]`; without a word, both.
-// `node tools/build.mjs failing` builds the addon whose allocations fail when they are told to, for tests, into
-// .cmake/failing (FOREBAY_ADDON).
+// Builds what changed:
+//   node tools/build.mjs           both of these:
+//   node tools/build.mjs native    the addon, by CMake through cmake-js, into build/Release/forebay.node
+//   node tools/build.mjs ts        dist/, by tsc; the command in dist/cli by tools/bundle.mjs
+//   node tools/build.mjs failing   the addon, and into .cmake/failing one in which tests can make allocations fail
 import { spawnSync } from 'node:child_process';
 import {
   copyFileSync,
@@ -22,22 +23,22 @@ import { bundle } from './bundle.mjs';
 const root = fileURLToPath(new URL('..', import.meta.url));
 process.chdir(root);
 
-/** Runs one of our npm packages' programs on this very Node; its output is ours. */
+/** Runs the program of an installed npm package on this Node, with our output. @returns whether it succeeded */
 const run = (script, ...args) =>
   spawnSync(process.execPath, [join('node_modules', script), ...args], { stdio: 'inherit' })
     .status === 0;
 
-// Not build/: that is node-gyp's, which overwrites CMake's makefiles, after which CMake builds nothing.
+// Not build/, because node-gyp uses that folder and overwrites CMake's makefiles there. Then CMake builds nothing.
 const work = '.cmake/dev/build';
 const addon = 'build/Release/forebay.node';
 
 function native() {
-  // A configuration that failed, for want of OpenBLAS say, leaves a cache that cmake-js takes for done.
+  // A configuration that failed, for example because OpenBLAS is missing, leaves a cache that cmake-js takes for complete.
   const configured = ['build.ninja', 'Makefile'].some((file) => existsSync(join(work, file)));
   if (!configured) rmSync(work, { recursive: true, force: true });
   const options = ['--out', work, '--parallel', availableParallelism(), '--log-level', 'warn'];
   if (!run('cmake-js/bin/cmake-js', 'build', ...options)) return false;
-  // Renamed into place: writing over a file that a running process has mapped would crash it.
+  // Renamed into place, because overwriting a file that a running process has mapped would crash that process.
   mkdirSync('build/Release', { recursive: true });
   copyFileSync(join(work, 'Release/forebay.node'), `${addon}.new`);
   renameSync(`${addon}.new`, addon);
@@ -51,13 +52,13 @@ function failing() {
 }
 
 async function ts() {
-  // tsc never deletes: a module that was renamed would live on in dist/, and in the tarball.
+  // tsc deletes nothing, so the output of a renamed module would stay in dist/ and get into the tarball.
   for (const file of existsSync('dist') ? readdirSync('dist', { recursive: true }) : []) {
     if (file.split(sep)[0] === 'cli' || file.endsWith('.mts') || file.endsWith('.mjs')) continue;
     const source = join('src', file.replace(/(\.d\.ts|\.js)(\.map)?$/, '.ts'));
     if (source.endsWith('.ts') && !existsSync(source)) rmSync(join('dist', file));
   }
-  // What tsc knows of its last run lies in dist/ too: whoever deletes dist/ gets all of it again.
+  // The record of tsc's last run is in dist/, too. So tsc writes all files again if dist/ was deleted.
   const incremental = ['--incremental', '--tsBuildInfoFile', 'dist/.tsbuildinfo'];
   if (!run('typescript/bin/tsc', '-p', 'tsconfig.build.json', ...incremental)) return false;
   takeBuiltins();
@@ -81,7 +82,10 @@ function takeBuiltins() {
   }
 }
 
-/** The library's own modules are CommonJS, the pictures' are not: Node reads the nearest package.json. */
+/**
+ * Copies the package.json files that give the module type: CommonJS for the library, ES modules for src/report. Node
+ * reads the nearest package.json.
+ */
 function moduleTypes() {
   for (const room of ['.', 'report']) {
     copyFileSync(join('src', room, 'package.json'), join('dist', room, 'package.json'));
@@ -89,9 +93,9 @@ function moduleTypes() {
 }
 
 /**
- * For each entry point of package.json, dist/NAME.mjs and its types: the names of dist/NAME.js, for `import`. It holds
- * nothing of its own, so a class that was imported and one that was required are the same. The names are listed one by
- * one: tools that read modules without running them do not see through `export *` of a CommonJS module.
+ * Writes dist/NAME.mjs and its types for each entry point of package.json. It exports the names of dist/NAME.js for
+ * `import` and defines nothing, so `import` and `require` give the same classes. It lists the names one by one, because
+ * tools that read modules without running them cannot resolve `export *` from a CommonJS module.
  */
 function wrappers() {
   const { exports } = JSON.parse(readFileSync('package.json', 'utf8'));

@@ -1,6 +1,5 @@
-// dist/cli: the `forebay` command with the libraries that it draws and prints by, and a list of their
-// licences. They are bundled so that forebay itself depends on the addon's loader alone: whoever only
-// imports it never has them loaded. By rolldown, which vitest brings along anyway.
+// Writes dist/cli: the `forebay` command, bundled with the libraries that it draws and prints with, and a list of their
+// licences. They are bundled so that the package has no dependencies, and `import 'forebay'` loads none of them.
 import {
   copyFileSync,
   mkdirSync,
@@ -19,14 +18,17 @@ const src = join(root, 'src');
 const out = join(root, 'dist/cli');
 const inside = ['cli', 'report'].map((room) => join(src, room) + sep);
 
-/** What is read from files at run time; src/report/assets.ts looks for them here. */
+/** The files that the command reads at run time, in dist/cli/assets, where src/report/assets.ts looks for them. */
 const assets = [
   '@expo-google-fonts/arimo/400Regular/Arimo_400Regular.ttf',
   '@expo-google-fonts/arimo/700Bold/Arimo_700Bold.ttf',
   '@resvg/resvg-wasm/index_bg.wasm',
 ].map((file) => join(root, 'node_modules', file));
 
-/** The rooms of the library are not bundled a second time: an error of theirs is one class. */
+/**
+ * A plugin that imports the modules of the library from dist/ and does not bundle them. So there is only one class for
+ * each error.
+ */
 const library = {
   name: 'library',
   resolveId(specifier, importer) {
@@ -45,7 +47,7 @@ export async function bundle() {
     input: { main: join(src, 'cli/main.ts'), shell: join(src, 'cli/shell.ts') },
     platform: 'node',
     plugins: [library],
-    // A library that cannot be found would be left out, and missed by a user.
+    // Every warning is an error, because a library that cannot be found would be left out of the bundle.
     onLog: (level, log, report) => report(level === 'warn' ? 'error' : level, log),
   });
   const { output } = await build.write({
@@ -62,27 +64,27 @@ export async function bundle() {
   writeFileSync(join(out, 'LICENSES.md'), licences([...bundled, ...assets]));
 }
 
-// ---- Whose work it is.
+// ---- Licences.
 
-/** The folder of the npm package that a file belongs to; undefined for a file of ours. */
+/** The folder of the npm package that a file belongs to; undefined for a file of forebay. */
 function packageOf(file) {
   const found = /^.*[\\/]node_modules[\\/](?:@[^\\/]+[\\/])?[^\\/]+/.exec(file);
   return found?.[0];
 }
 
-/** What a package holds of others without saying so in its own files. */
+/** Third-party code that a package contains without naming it in its own licence files. */
 const within = {
   '@viz-js/viz':
-    'It holds Graphviz (https://graphviz.org, Eclipse Public License) and Expat (https://libexpat.github.io, MIT), compiled to WebAssembly.',
+    'It contains Graphviz (https://graphviz.org, Eclipse Public License) and Expat (https://libexpat.github.io, MIT), compiled to WebAssembly.',
 };
 
-/** A page with every package that is in the bundle, its licence and that licence's words. */
+/** The page LICENSES.md: every package in the bundle, with its licence and the text of the licence. */
 function licences(files) {
   const folders = new Set(files.map(packageOf).filter((folder) => folder !== undefined));
-  const entries = new Map(); // two packages may each bring the same third
+  const entries = new Map(); // by name and version, because a package may be installed in several folders
   for (const folder of folders) {
     const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
-    if (!manifest.license) throw new Error(`${folder} does not say under which licence it is`);
+    if (!manifest.license) throw new Error(`the package.json in ${folder} names no licence`);
     const texts = readdirSync(folder, { recursive: true })
       .filter((file) => /^(licenses[\\/])?(licen[cs]e|copying|notice)[^\\/]*$/i.test(file))
       .map((file) => join(folder, file))
@@ -99,8 +101,8 @@ function licences(files) {
     ({ name, version, license, home }) => `| ${name} | ${version} | ${license} | ${home} |`,
   );
   return [
-    '# What is bundled with the forebay command\n',
-    'The files in this folder hold, beside forebay, these packages from npm:\n',
+    '# Packages that are bundled with the forebay command\n',
+    'In addition to forebay, the files in this folder contain these packages from npm:\n',
     ['| package | version | licence | home |', '|---|---|---|---|', ...rows].join('\n'),
     '',
     ...sorted.map(words),
@@ -109,7 +111,7 @@ function licences(files) {
 
 function words({ name, license, author, texts }) {
   const by = typeof author === 'string' ? author : author?.name;
-  const none = `Its package says no more than: ${license}${by ? `, by ${by}` : ''}.`;
+  const none = `The package has no licence file. Its package.json says: ${license}${by ? `, by ${by}` : ''}.`;
   const said = texts.length === 0 ? [none] : texts.map((text) => `\`\`\`text\n${text}\n\`\`\``);
   return `## ${name}\n\n${[...(within[name] ? [within[name]] : []), ...said].join('\n\n')}\n`;
 }

@@ -1,4 +1,4 @@
-// The C++ sources in the form that .clang-format says; with --check, a complaint where they are not.
+// Formats the C++ sources by .clang-format. With --check it changes nothing, and fails if a file is formatted otherwise.
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ const files = ['native', 'tools'].flatMap((folder) =>
     .map((file) => join(folder, file)),
 );
 const mode = process.argv.includes('--check') ? ['--dry-run', '--Werror'] : ['-i'];
-// By version, for each version has its own idea of the same style.
+// A fixed version, because versions format the same style differently.
 const { status, error } = spawnSync('clang-format-14', [...mode, ...files], { stdio: 'inherit' });
 if (error) console.error(`clang-format-14 did not run: ${error.message}`);
 process.exitCode = status ?? 1;

@@ -1,5 +1,5 @@
-// Building for 64-bit ARM on another machine: by Debian's cross compiler, with OpenBLAS for ARM, which apt
-// downloads into a folder of ours. Nothing is installed, and the machine's own package lists stay as they are.
+// Builds for 64-bit ARM on another machine, with Debian's cross compiler and OpenBLAS for ARM. apt downloads OpenBLAS
+// into .cmake/aarch64. Nothing is installed, and the package lists of this machine are not changed.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -7,15 +7,15 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-/** Everything that is built and downloaded for ARM. */
+/** The folder of everything that is built and downloaded for ARM. */
 export const work = join(root, '.cmake/aarch64');
-/** CMake's folder: the kernels are compiled once, for the C++ tests and for the addon. */
+/** The build folder of CMake. It is shared, so that the kernels are compiled once for the C++ tests and the addon. */
 const folder = join(work, 'build');
 
 const run = (command, args, options = {}) =>
   execFileSync(command, args, { stdio: ['ignore', 'inherit', 'inherit'], ...options });
 
-/** The commands that cross-building needs and this machine lacks, and the Debian packages that have them. */
+/** The commands that this machine lacks for cross-compiling, and the Debian packages that contain them. */
 export function missingForCross() {
   const needs = {
     'aarch64-linux-gnu-g++': 'g++-aarch64-linux-gnu',
@@ -28,11 +28,11 @@ export function missingForCross() {
 }
 
 /**
- * Downloads Debian packages for ARM from the archives that this machine's apt knows, and unpacks them.
+ * Downloads Debian packages for ARM from the sources that apt uses on this machine, and unpacks them.
  *
- * @param {string} name of the folder to unpack into, which is kept: a second call does nothing
- * @param {readonly string[]} packages by name; what they depend on is not added
- * @returns the folder
+ * @param {string} name the name of the folder to unpack into. If the folder exists, the call does nothing
+ * @param {readonly string[]} packages the names of the packages. Their dependencies are not downloaded
+ * @returns the path of the folder
  */
 export function fetchPackages(name, packages) {
   const unpacked = join(work, name);
@@ -61,7 +61,7 @@ export function fetchPackages(name, packages) {
   return unpacked;
 }
 
-/** The environment in which native/blas.cjs answers with OpenBLAS for ARM. */
+/** The environment in which native/blas.cjs finds OpenBLAS for ARM. */
 export function crossEnvironment() {
   const sysroot = fetchPackages('root', ['libopenblas-pthread-dev']);
   const libraries = join(sysroot, 'usr/lib/aarch64-linux-gnu/openblas-pthread');
@@ -76,8 +76,8 @@ export function crossEnvironment() {
  * Builds one target of CMakeLists.txt for ARM.
  *
  * @param {string} target
- * @param {readonly string[]} options of CMake's configuration, beside those for ARM
- * @returns the folder of the build
+ * @param {readonly string[]} options options for configuring CMake, in addition to those for ARM
+ * @returns the path of the build folder
  */
 export function crossBuild(target, options = []) {
   const env = crossEnvironment();

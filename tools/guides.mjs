@@ -1,11 +1,11 @@
-// Runs the guides as their readers would: every block of ts of a guide, in order, is one module; what a block
-// prints must be what the block of text after it shows ('…' stands for anything within a line), and the graphs
-// that it writes as .dot files must be those that docs/pictures shows. A block with a name after its language is
-// a file or a recipe, which tools/situations.mjs runs.
+// Runs the code of a guide, as its readers would. All `ts` blocks of a guide, in order, form one module. The output of a
+// block must be the content of the `text` block that follows it, in which '…' matches any text within a line. If the
+// guide writes graphs as .dot files, their drawings must equal those in docs/pictures. A block with a name after its
+// language is a file or a recipe, which tools/situations.mjs runs.
 //
-//   node tools/guides.mjs docs/guides/NAME.md   runs one
-//   node tools/guides.mjs --types               checks the types of all
-//   node tools/guides.mjs --pictures            runs all, and draws their graphs to docs/pictures
+//   node tools/guides.mjs docs/guides/NAME.md   runs one guide
+//   node tools/guides.mjs --types [FILE …]      type-checks the given guides, by default all
+//   node tools/guides.mjs --pictures            runs all guides, and draws their graphs to docs/pictures
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join, relative, resolve } from 'node:path';
@@ -28,7 +28,7 @@ function blocksOf(text) {
   let open;
   for (const [number, line] of text.split('\n').entries()) {
     const fence = /^```(\w*)( \S.*)?$/.exec(line);
-    // What is indented within a list would be shown, but not run.
+    // A block in a list would be shown, but not run.
     if (/^\s+```/.test(line)) throw new Error(`line ${number + 1}: a block must not be indented`);
     if (!fence) open?.lines.push(line);
     else if (open) {

@@ -1,11 +1,10 @@
-// Does what users do: installs the tarball into an empty folder, in one of a few situations, and uses it
-// from ES modules, CommonJS and TypeScript. `node tools/install.mjs prebuilt|types|source|readonly|missing`,
-// after `node tools/package.mjs`.
-//   prebuilt   no compiler, no OpenBLAS: the binary of the package
-//   types      by TypeScript in every mode of finding packages, with and without @types/node and the DOM
-//   source     `npx forebay build`: by node-gyp with the system's OpenBLAS, and without a network
-//   readonly   the same where the package's folder cannot be written: into the cache
-//   missing    OpenBLAS is not there: one message that says what to type
+// Installs the tarball into an empty folder and uses it, as users do:
+// `node tools/install.mjs prebuilt|types|source|readonly|missing`. Run `node tools/package.mjs` first.
+//   prebuilt   without a compiler and OpenBLAS: ES modules and CommonJS use the binary of the package
+//   types      TypeScript finds all types, in every mode of module resolution, with and without @types/node and the DOM
+//   source     `npx forebay build` compiles with node-gyp and the system's OpenBLAS, without a network
+//   readonly   the same if the folder of the package cannot be written: the addon is put into the cache
+//   missing    without OpenBLAS: `npx forebay build` prints one message that says what to type
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -15,18 +14,19 @@ import { fileURLToPath } from 'node:url';
 import { tarball } from './package.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-// Outside the checkout, whose node_modules would be found from any folder inside.
+// Outside the checkout, because Node finds the checkout's node_modules from every folder inside.
 const digest = createHash('sha256').update(root).digest('hex').slice(0, 8);
 const base = join(tmpdir(), `forebay-install-${digest}`);
 
-/** Where a situation's package lies once it is installed. */
+/** The folder of the installed package of a situation. */
 export const installed = (situation) => join(base, situation, 'node_modules/forebay');
 
-/** Removes what the situations have left behind. */
+/** Removes all files of the situations. */
 export const clean = () => rmSync(base, { recursive: true, force: true });
 
 function emptyProject(situation) {
-  if (!existsSync(tarball)) throw new Error('there is no tarball yet: node tools/package.mjs');
+  if (!existsSync(tarball))
+    throw new Error('there is no tarball: run node tools/package.mjs first');
   const project = join(base, situation);
   rmSync(project, { recursive: true, force: true });
   mkdirSync(project, { recursive: true });
@@ -34,7 +34,7 @@ function emptyProject(situation) {
   return project;
 }
 
-/** A PATH with nothing on it but Node, npm and what npm starts scripts by. */
+/** Makes a folder for PATH that has only Node, npm, npx and the shell with which npm starts scripts. */
 function barePath() {
   const folder = join(base, 'bin');
   rmSync(folder, { recursive: true, force: true });
@@ -65,9 +65,9 @@ function assert(holds, what) {
   if (!holds) throw new Error(what);
 }
 
-// ---- Using it, with an empty environment: what works must not hang on a variable that we happen to have.
+// ---- Using the package. The environment is empty, so that no test depends on a variable of this machine.
 
-/** A little training, as a script that has forebay as `fb`: it learns to add two numbers. */
+/** A script that trains a network to add two numbers. It expects forebay as `fb`. */
 export const training = `
   const layer = new fb.FeedForward('layer', { inputs: 2, units: 1 });
   const x = fb.input('x', ['batch', 2]);
@@ -79,12 +79,12 @@ export const training = `
   if (Math.abs(answer - 42) > 0.5) throw new Error('20 + 22 is not ' + answer);
 `;
 
-/** What is loaded into the process: the addon's file, and the libraries beside it. */
+/** A script that prints the paths of the addon and the BLAS libraries that the process has loaded. */
 const loaded = `
   console.log(JSON.stringify(process.report.getReport().sharedObjects.filter((file) => /forebay|blas/.test(file))));
 `;
 
-/** Uses it in every way that there is. @returns the addon and the BLAS libraries that were loaded */
+/** Uses the package by `require`, `import` and its command. @returns the addon and the BLAS libraries that were loaded */
 function use(project, env = {}) {
   const node = (...args) =>
     execFileSync(process.execPath, args, {
@@ -102,7 +102,7 @@ function use(project, env = {}) {
   return JSON.parse(output);
 }
 
-/** The ways in which TypeScript finds a package, and what else it is told: our types must be complete in each. */
+/** The modes in which TypeScript finds a package, with other options. Our types must be complete in each. */
 const typeModes = {
   'nodenext, with @types/node': { module: 'nodenext', types: ['node'] },
   'nodenext, ES2022 alone': { module: 'nodenext' },
@@ -132,18 +132,18 @@ const check = (forebay) => `${forebay}
   export const error: fb.ForebayError = new fb.ValueError('expected', { cause: 1 });
 `;
 
-/** Checks a project in every mode; a file of the project's own kind, one of ES modules and one of CommonJS. */
+/** Type-checks a project in every mode: a .ts file and, in the modes of Node, also an .mts and a .cts file. */
 function typeCheck(project) {
   writeFileSync(join(project, 'check.ts'), check("import * as fb from 'forebay';"));
   writeFileSync(join(project, 'check.mts'), check("import * as fb from 'forebay';"));
   writeFileSync(join(project, 'check.cts'), check("import fb = require('forebay');"));
-  // The compiler and Node's types are the project's own in life; here they are ours.
+  // A real project has its own compiler and Node types. This one uses those of the checkout.
   symlinkSync(join(root, 'node_modules/@types'), join(project, 'node_modules/@types'));
   for (const [name, mode] of Object.entries(typeModes)) {
     const files = ['check.ts', ...(/^node(16|next)/.test(name) ? ['check.mts', 'check.cts'] : [])];
     const compilerOptions = {
       ...{ noEmit: true, strict: true, target: 'es2022', lib: ['es2022'], types: [] },
-      skipLibCheck: false, // our declarations are the library that is checked
+      skipLibCheck: false, // because our declarations are to be checked
       ...mode,
     };
     writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files }));
@@ -155,7 +155,7 @@ function typeCheck(project) {
   }
 }
 
-/** The demos, from the installed package. */
+/** Runs demos of the installed package. @returns the line with the error of the trig demo */
 function demonstrate(project) {
   const command = join(project, 'node_modules/.bin/forebay');
   const demo = (...args) =>
@@ -177,7 +177,7 @@ function demonstrate(project) {
   return median;
 }
 
-// ---- The situations. Each returns a line that says what was seen.
+// ---- The situations. Each returns a line that describes the result.
 
 export const situations = {
   prebuilt() {
@@ -201,7 +201,7 @@ export const situations = {
     const project = emptyProject('source');
     mustInstall(project);
     const home = installed('source');
-    // Neither is needed: the headers are those of the package.
+    // The network is not needed, because the package contains the headers.
     const { status, stdout, output } = build(project, noNetwork);
     assert(status === 0, `npx forebay build failed:\n${output}`);
     const built = join(home, 'build/Release/forebay.node');
@@ -216,7 +216,7 @@ export const situations = {
     const project = emptyProject('readonly');
     mustInstall(project);
     const home = installed('readonly');
-    // Root may write into any folder: but not into one that is a file.
+    // The test may run as root, who can write to every folder. A file in its place prevents that.
     writeFileSync(join(home, 'build'), '');
     const cache = join(project, 'cache');
     const { status, stdout, output } = build(project, { ...noNetwork, XDG_CACHE_HOME: cache });
@@ -245,20 +245,20 @@ export const situations = {
         /(apt-get|dnf|apk|brew) install .*openblas/.test(output),
         `it does not say what to type:\n${output}`,
       );
-      assert(!/gyp/i.test(output), `node-gyp was started in vain:\n${output}`);
-      assert(!existsSync(join(installed('missing'), 'build')), 'half a build is left');
+      assert(!/gyp/i.test(output), `node-gyp was started although ${reason}:\n${output}`);
+      assert(!existsSync(join(installed('missing'), 'build')), 'an incomplete build was left');
     }
     return `npx forebay build fails with one message: ${Object.keys(lacking).join('; ')}`;
   },
 };
 
-/** What leads nowhere, in case that something is sought in a network. */
+/** Variables that make every access to a network fail. */
 const noNetwork = {
   ...{ HTTP_PROXY: 'http://127.0.0.1:9', HTTPS_PROXY: 'http://127.0.0.1:9' },
   ...{ npm_config_registry: 'http://127.0.0.1:9', npm_config_disturl: 'http://127.0.0.1:9' },
 };
 
-/** `npx forebay build` in a project. */
+/** Runs `npx forebay build` in a project. */
 function build(project, env = {}) {
   const { status, stdout, stderr } = spawnSync('npx', ['--no-install', 'forebay', 'build'], {
     ...{ cwd: project, encoding: 'utf8', maxBuffer: 2 ** 26 },
@@ -267,7 +267,7 @@ function build(project, env = {}) {
   return { status, stdout, output: `${stdout}${stderr}` };
 }
 
-/** The bare PATH and what builds, but for pkg-config. */
+/** Makes a folder for PATH like `barePath`, which also has the build tools except pkg-config. */
 function withoutPkgConfig() {
   const folder = barePath();
   for (const tool of ['g++', 'make', 'python3', 'apt-get']) {
@@ -279,6 +279,6 @@ function withoutPkgConfig() {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const situation = situations[process.argv[2]];
-  if (!situation) throw new Error(`it is one of ${Object.keys(situations).join(', ')}`);
+  if (!situation) throw new Error(`expected one of ${Object.keys(situations).join(', ')}`);
   console.log(situation());
 }

@@ -1,18 +1,21 @@
-// The addon on other lines of Node, as npm has them: the same binary, because it uses only Node-API.
-// `node tools/node-lines.mjs [24 …]`; each is some 40 MB to download, once.
+// Tests the addon on other release lines of Node, which npm installs. One binary works on all of them, because it uses
+// only Node-API. `node tools/node-lines.mjs [24 …]`; by default all lines. Each is a download of about 40 MB, once.
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { training } from './install.mjs';
 
-/** Every line that `engines` allows and that npm has: the newest of each, and the oldest allowed. */
+/** The lines that `engines` allows: the newest version of each, and the oldest allowed versions of 20 and 22. */
 export const lines = ['20.19.0', '20', '22.12.0', '22', '24', '26'];
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const library = new URL('../dist/index.js', import.meta.url).href;
 
-/** Trains by a compiled program and off the thread, gives NaN to a run, disposes, and loads in a worker. */
+/**
+ * A script that trains with a compiled program, also off the JavaScript thread, runs a disposed program, compares
+ * `require` with `import`, and computes in a worker.
+ */
 const smoke = `
   import { createRequire } from 'node:module';
   import { Worker } from 'node:worker_threads';
@@ -34,7 +37,7 @@ const smoke = `
   console.log(process.version);
 `;
 
-/** A version of Node, or the newest of a line; from npm, which keeps it in its own cache. */
+/** Installs a version of Node, or the newest of a line, from npm, once. @returns the path of its binary */
 function fetchNode(line) {
   const folder = resolve(root, '.cmake/nodes', line);
   const binary = join(folder, `node_modules/node-linux-${process.arch}/bin/node`);

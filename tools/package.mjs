@@ -1,5 +1,5 @@
-// Makes the tarball that would be published, and holds what is in it against what a user needs.
-// `node tools/package.mjs` prints its size; other checks install it (tools/install.mjs).
+// Makes the tarball that would be published, checks that it has exactly the files that users need, and prints its size:
+// `node tools/package.mjs`. Other checks install the tarball (tools/install.mjs).
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, posix } from 'node:path';
@@ -7,28 +7,28 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const folder = join(root, '.cmake/package');
-/** Where it lies, whatever the version. */
+/** The path of the tarball. It does not depend on the version. */
 export const tarball = join(folder, 'forebay.tgz');
 
-/** Every file of the package matches one of these, and each of these has a file. */
+/** Every file of the package must match one of these patterns, and every pattern must match a file. */
 const wanted = [
   /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|ARCHITECTURE\.md)$/,
-  // What the README and the guides link to: so every link and picture works from node_modules, too.
+  // The files that the README and the guides link to, so that links and pictures also work in node_modules.
   /^docs\/(guides\/)?[\w-]+\.md$/,
   /^docs\/pictures\/[\w-]+\.(png|svg)$/,
   /^examples\/[\w-]+\.ts$/,
   /^bench\/README\.md$/,
-  // What is imported, with its types; sources and maps, for stack traces and "go to definition".
+  // The modules that are imported, with their types. The sources and maps, for stack traces and "go to definition".
   /^dist\/(?!cli\/|report\/)[\w/-]+\.(js|d\.ts)(\.map)?$/,
-  // The same by `import`; and for Node, that the modules above are CommonJS.
+  // The wrapper for `import`, and the package.json that makes the modules above CommonJS.
   /^dist\/index\.(mjs|d\.mts)$/,
   /^dist\/package\.json$/,
   /^src\/(?!cli\/|report\/)[\w/-]+\.ts$/,
-  // The command, with all that it draws by.
+  // The command, with everything that it draws with.
   /^dist\/cli\/[\w-]+\.mjs$/,
   /^dist\/cli\/assets\/(Arimo_\w+\.ttf|index_bg\.wasm)$/,
   /^dist\/cli\/LICENSES\.md$/,
-  // The addon: built, and what builds it where the built one does not fit.
+  // The compiled addons, and everything that is needed to compile the addon on other systems.
   /^prebuilds\/[\w+-]+\/(forebay\.napi(\.glibc)?\.node|LICENSES\.txt)$/,
   /^native\/binding\.gyp$/,
   /^native\/[\w-]+\.cjs$/,
@@ -37,19 +37,19 @@ const wanted = [
   /^native\/vendor\/node\/(LICENSE|include\/node\/(common\.gypi|(js_native|node)_api(_types)?\.h))$/,
 ];
 
-/** What is wrong with a list of paths in the package: in words, or nothing. */
+/** The faults in a list of paths of the package, as messages; empty if there are none. */
 export function faultsOf(paths) {
   const strays = paths.filter((path) => !wanted.some((pattern) => pattern.test(path)));
   const lacking = wanted.filter((pattern) => !paths.some((path) => pattern.test(path)));
   return [
     ...strays.map((path) => `nobody needs ${path}`),
-    ...lacking.map((pattern) => `there is nothing like ${pattern.source}`),
+    ...lacking.map((pattern) => `no file matches ${pattern.source}`),
   ];
 }
 
 /**
- * The links of pages that lead to no file of the package, as "page: link". On npm's page, a link that is not absolute
- * is one into the repository of package.json, in which the same files lie.
+ * The links in pages that lead to no file of the package, as "page: link". npm's website resolves a relative link in the
+ * repository of package.json, which has the same files.
  */
 export function brokenLinks(pages, paths) {
   const folders = new Set(paths.flatMap((path) => [...ancestors(path)]));
@@ -70,7 +70,7 @@ function* ancestors(path) {
     yield folder;
 }
 
-/** Packs. @returns npm's account: `files`, and the sizes packed and unpacked, in bytes */
+/** Packs the tarball. @returns npm's report: `files`, and the sizes packed (`size`) and unpacked, in bytes */
 export function pack() {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
@@ -78,14 +78,14 @@ export function pack() {
   const answer = execFileSync('npm', ['pack', '--json', '--pack-destination', folder], {
     ...{ cwd: root, encoding: 'utf8', stdio },
   });
-  // What the build prints on the way comes first.
+  // The output of the build comes before the JSON.
   const [account] = JSON.parse(answer.slice(answer.search(/^\[/m)));
   renameSync(join(folder, account.filename), tarball);
   writeFileSync(join(folder, 'account.json'), JSON.stringify(account));
   return account;
 }
 
-/** npm's account of the tarball that was made last. */
+/** npm's report on the tarball that was made last. */
 export const account = () => JSON.parse(readFileSync(join(folder, 'account.json'), 'utf8'));
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
@@ -102,7 +102,6 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const pages = paths.filter((path) => path.endsWith('.md') && !path.includes('LICENSE'));
   const texts = pages.map((page) => [page, readFileSync(join(root, page), 'utf8')]);
   const broken = brokenLinks(Object.fromEntries(texts), paths);
-  const faults = [...faultsOf(paths), ...broken.map((link) => `a link leads nowhere: ${link}`)];
-  if (faults.length > 0)
-    throw new Error(`The tarball is not what a user needs:\n${faults.join('\n')}`);
+  const faults = [...faultsOf(paths), ...broken.map((link) => `a link is broken: ${link}`)];
+  if (faults.length > 0) throw new Error(`The tarball has faults:\n${faults.join('\n')}`);
 }

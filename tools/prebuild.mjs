@@ -1,10 +1,10 @@
-// Builds the addons that the package carries, so that whoever installs forebay needs no compiler and no
-// OpenBLAS: OpenBLAS and the C++ library are inside. On Linux x64 there are two, for x64 and for arm64; that
-// for arm64 needs Debian's cross compiler (g++-aarch64-linux-gnu).
-//   npm run prebuild                for this machine, into prebuilds/
-//   npm run prebuild -- --release   those to publish: linked in a Debian 11 chroot (needs root), for any Linux
-//                                   whose glibc is 2.31 or later
-//   npm run prebuild -- --check     only looks at what is in prebuilds/: is it fit to be published?
+// Builds the addons of the package into prebuilds/. They contain OpenBLAS and the C++ library, so users need neither a
+// compiler nor OpenBLAS. On Linux x64 there are two, for x64 and for arm64. The one for arm64 needs Debian's cross
+// compiler (g++-aarch64-linux-gnu); without it, it is left out.
+//   npm run prebuild                builds for use on this machine
+//   npm run prebuild -- --release   builds the addons to publish. They are linked in a Debian 11 chroot (needs root), and
+//                                   work on every Linux with glibc 2.31 or later
+//   npm run prebuild -- --check     builds nothing, and checks that the addons in prebuilds/ can be published
 import { execFileSync } from 'node:child_process';
 import {
   copyFileSync,
@@ -33,28 +33,28 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 export const ceiling = '2.31';
 
 const libc = process.platform === 'linux' ? '.glibc' : '';
-/** The file of the addon for a processor, where src/native/locate.ts looks for it. */
+/** The path of the addon for a processor, where src/native/locate.ts looks for it. */
 export const prebuiltFor = (arch) =>
   join(root, `prebuilds/${process.platform}-${arch}/forebay.napi${libc}.node`);
-/** The addon for this machine. */
+/** The path of the addon for this machine. */
 export const prebuilt = prebuiltFor(process.arch);
 
-/** The processors that a published package has an addon for, when it is made on this machine. */
+/** The processors for which a package that is made on this machine must have an addon. */
 export const published =
   process.platform === 'linux' && process.arch === 'x64' ? ['x64', 'arm64'] : [process.arch];
 
 const run = (command, args, options = {}) =>
   execFileSync(command, args, { stdio: ['ignore', 'inherit', 'inherit'], ...options });
 
-/** What native/blas.cjs answers in an environment: how to build on OpenBLAS. */
+/** The result of native/blas.cjs in an environment: how to compile and link with OpenBLAS. */
 function blasIn(env) {
   const ask = "JSON.stringify(require('./native/blas.cjs').chooseBlas())";
   return JSON.parse(execFileSync(process.execPath, ['-p', ask], { cwd: root, env }).toString());
 }
 
-// ---- For this machine, and for ARM.
+// ---- Building for this machine, and for ARM.
 
-/** How to compile for each processor: the addon's kernels and the addon itself, in one folder of CMake. */
+/** Builds the addon for a processor and puts it into prebuilds/. @returns the folders of the build and of OpenBLAS */
 function build(arch) {
   const cross = arch !== process.arch;
   const work = cross
@@ -70,7 +70,7 @@ function build(arch) {
 }
 
 function buildHere(target) {
-  // The developers' build has compiled the same objects already.
+  // The build folder of `npm run build` may have the same objects already.
   const known = ['.cmake/dev/build', '.cmake/prebuild'];
   const work = known.find((folder) => existsSync(join(folder, 'CMakeCache.txt'))) ?? known[1];
   run('cmake', ['-S', '.', '-B', work, '-DCMAKE_BUILD_TYPE=Release', '-Wno-dev']);
@@ -79,15 +79,16 @@ function buildHere(target) {
   return work;
 }
 
-/** Renamed into place: writing over a file that a running process has mapped would crash it. */
+/** Copies a built addon to prebuilds/. */
 function place(built, arch) {
   const file = prebuiltFor(arch);
   mkdirSync(dirname(file), { recursive: true });
+  // Renamed into place, because overwriting a file that a running process has mapped would crash that process.
   copyFileSync(built, `${file}.new`);
   renameSync(`${file}.new`, file);
 }
 
-/** What is inside, beside forebay; in Debian's words where it is Debian's. */
+/** The text of LICENSES.txt: the third-party code in the addon. For Debian's OpenBLAS it quotes Debian's file. */
 function licences(folder, name) {
   const system = folder.replace(/\/usr\/lib\/.*/, '');
   const copyright = ['libopenblas-pthread-dev', 'libopenblas-dev']
@@ -97,26 +98,26 @@ function licences(folder, name) {
     ? readFileSync(copyright, 'utf8')
     : 'https://www.openblas.net, BSD-3-Clause\n';
   const library =
-    'The C++ library of GCC is inside, under the GPL 3 with the GCC Runtime Library Exception 3.1.\n';
-  return `This addon has ${name} inside:\n\n${words}\n${library}`;
+    'It also contains the C++ library of GCC, under the GPL 3 with the GCC Runtime Library Exception 3.1.\n';
+  return `This addon contains ${name}:\n\n${words}\n${library}`;
 }
 
-// ---- Those that are published.
+// ---- Building the addons to publish.
 
 /**
- * What the chroot is for: the C library that the addons are linked with, and the C++ library. The kernels
- * and OpenBLAS come from this machine, as archives of objects, which ask for no version of either: the
- * compiler of Debian 11 makes kernels that take a fifth longer (`mlp-256`), and its OpenBLAS, 0.3.13, is
+ * The packages of the chroot. Only its C library and C++ library are needed, which the addons are linked with. The
+ * kernels and OpenBLAS are built on this machine, as archives of objects, which do not depend on a version of these
+ * libraries. The kernels that Debian 11's compiler makes take a fifth longer (`mlp-256`), and its OpenBLAS, 0.3.13, is
  * older than many processors.
  */
 const packages = ['g++', 'g++-aarch64-linux-gnu', 'cmake', 'make', 'pkg-config'];
 export const chroot = resolve(process.env.FOREBAY_CHROOT ?? join(root, '.cmake/bullseye'));
 const mirror = process.env.FOREBAY_MIRROR ?? 'http://deb.debian.org/debian';
-/** Where in the chroot the archives of this machine lie, a folder for each processor. */
+/** The folder in the chroot for the archives of this machine, with a subfolder for each processor. */
 const archives = '/opt/forebay';
 
 function release() {
-  if (process.getuid?.() !== 0) throw new Error('a chroot can only be made by root');
+  if (process.getuid?.() !== 0) throw new Error('--release makes a chroot, which only root can do');
   const lacking = missingForCross().map((need) => need.package);
   if (lacking.length > 0) throw new Error(`for arm64: apt-get install ${lacking.join(' ')}`);
   const builds = published.map(build);
@@ -127,7 +128,7 @@ function release() {
     run('debootstrap', [...options, 'bullseye', chroot, mirror]);
   }
   copyFileSync(process.execPath, join(chroot, 'usr/local/bin/node'));
-  // The objects of the last release stay where they are: CMake builds again what has changed.
+  // The build folders of the last release are kept, so that CMake builds only what changed.
   const project = join(chroot, 'forebay');
   mkdirSync(project, { recursive: true });
   const parts = ['CMakeLists.txt', 'package.json', 'native', 'tools'];
@@ -154,7 +155,7 @@ function bringArchives(arch, work, blas) {
   writeFileSync(join(inside, 'openblas.pc'), `${[...facts, ...flags].join('\n')}\n`);
 }
 
-/** Compiles all but the kernels, and links. @returns the addon's file, as this machine sees it */
+/** Compiles everything except the kernels in the chroot, and links. @returns the addon's path outside the chroot */
 function linkInChroot(project, arch) {
   const env = {
     PATH: '/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin',
@@ -178,19 +179,20 @@ function linkInChroot(project, arch) {
 
 const inModules = (name) => join('node_modules', name);
 
-// ---- What came of it.
+// ---- Checking the addons.
 
-/** Throws unless the addon needs nothing but the C library, and Node of Node. */
+/** Throws if the addon needs a library other than the C library, or symbols of Node other than Node-API. */
 export function assertSelfContained(file) {
   const { needed, imports } = symbolsOf(file);
   const ours = /^(libc|libm|libpthread|libdl|librt|ld-linux[-\w]*)\.so\.\d+$/;
   const strange = needed.filter((library) => !ours.test(library));
   if (strange.length > 0) throw new Error(`${file} needs ${strange.join(', ')}`);
   const beyond = imports.filter((name) => !/^napi_/.test(name));
-  if (beyond.length > 0) throw new Error(`${file} takes from Node ${beyond.join(', ')}`);
+  if (beyond.length > 0)
+    throw new Error(`${file} imports symbols that are not of Node-API: ${beyond.join(', ')}`);
 }
 
-/** Throws when the addon needs a newer glibc than `ceiling`. */
+/** Throws if the addon needs a newer glibc than `ceiling`. @returns the version that it needs */
 export function assertGlibc(file) {
   const { glibc } = symbolsOf(file);
   const late = [...glibc].filter(([, version]) => newest([version, ceiling]) !== ceiling);
@@ -199,25 +201,30 @@ export function assertGlibc(file) {
   throw new Error(`${file} needs a glibc newer than ${ceiling}: ${names}`);
 }
 
-/** What OpenBLAS, inside, says it was built with. One for another processor cannot be asked: its text is read. */
+/**
+ * The description of the OpenBLAS in the addon. An addon for another processor cannot be loaded, so the description is
+ * searched in its bytes.
+ */
 function blasOf(file, arch) {
   if (arch === process.arch) return require(file).describe().blas;
   const [library = ''] = /OpenBLAS \d[ -~]*/.exec(readFileSync(file, 'latin1')) ?? [];
   return { library };
 }
 
-/** Throws unless OpenBLAS, inside, has the kernels of all processors and no OpenMP. */
+/** Throws unless the OpenBLAS in the addon has kernels for all processors and does not use OpenMP. @returns a summary */
 function assertBlas(file, arch) {
   const { library, core } = blasOf(file, arch);
   if (!library.includes('DYNAMIC_ARCH') || library.includes('USE_OPENMP')) {
-    throw new Error(`${file} has an OpenBLAS of the wrong kind: ${library}`);
+    throw new Error(
+      `${file}: its OpenBLAS must have DYNAMIC_ARCH and must not have USE_OPENMP, but is: ${library}`,
+    );
   }
-  return `${library.trim()}${core === undefined ? '' : `; here it chooses ${core}`}`;
+  return `${library.trim()}${core === undefined ? '' : `; on this machine it chooses ${core}`}`;
 }
 
 function check(arch, toPublish) {
   const file = prebuiltFor(arch);
-  if (!existsSync(file)) throw new Error(`there is no ${file}: npm run prebuild`);
+  if (!existsSync(file)) throw new Error(`there is no ${file}: run npm run prebuild`);
   const packed = gzipSync(readFileSync(file), { level: 9 }).length;
   const mb = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
   console.log(`${file.slice(root.length)}: ${mb(statSync(file).size)}, ${mb(packed)} compressed`);
@@ -231,8 +238,8 @@ function check(arch, toPublish) {
 }
 
 /**
- * npm takes a script named prebuild for one to be run before `build`, too, where there is nothing to do.
- * Only the title of the npm that started us tells the one from the other.
+ * Whether npm started this script because of `npm run build`. npm also runs a script named prebuild before `build`; then
+ * there is nothing to do. Only the command line of the npm process shows the difference.
  */
 function beforeBuild() {
   if (process.env.npm_lifecycle_event !== 'prebuild' || process.platform !== 'linux') return false;
@@ -245,13 +252,13 @@ function beforeBuild() {
   return false;
 }
 
-/** Builds for this machine and, where there is a cross compiler, for ARM. @returns what was built for */
+/** Builds for this machine and, if there is a cross compiler, for ARM. @returns the processors that it built for */
 function buildAll() {
   const lacking = missingForCross();
   const possible = published.filter((arch) => arch === process.arch || lacking.length === 0);
   for (const arch of possible) build(arch);
   for (const arch of published.filter((name) => !possible.includes(name))) {
-    // One of an earlier day would be packed as if it were of this code.
+    // An addon of an earlier build would be packed, although it does not belong to this code.
     rmSync(dirname(prebuiltFor(arch)), { recursive: true, force: true });
     const names = lacking.map((need) => need.package).join(' ');
     console.log(

@@ -1,6 +1,7 @@
-// Tries the package in the surroundings that it is used in: node tools/situations.mjs [--short] [WORD …], all or those
-// whose names hold one of the words. Needs the tarball: node tools/prebuild.mjs && node tools/package.mjs.
-// `npm run prove situations` does all of that, and writes the record.
+// Tries the package with package managers, test runners, bundlers, deployments and runtimes:
+// `node tools/situations.mjs [--short] [WORD …]`. By default it tries all situations; --short leaves out those that
+// continuous integration does not try, and WORDs select those whose names contain one of them. Make the tarball first:
+// `node tools/prebuild.mjs && node tools/package.mjs`. `npm run prove situations` does everything, and writes the record.
 import { trySituations } from './situations/run.mjs';
 
 const words = process.argv.slice(2);

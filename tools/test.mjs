@@ -44,7 +44,7 @@ const minutes = 60_000;
 /** Counts the whole suite as one test, such as a build. */
 const asOne = (_output, ok) => (ok ? [1, 0] : [0, 1]);
 
-/** Of what ends in a line as our own. */
+/** Reads the counts from the last line of the output, "N passed, N failed". */
 const fromLastLine = (output) => {
   const [, passed, failed] = /(\d+) passed, (\d+) failed\s*$/.exec(output) ?? [];
   return [Number(passed ?? 0), Number(failed ?? 0)];
@@ -113,7 +113,7 @@ const kernelTests = ['arguments', 'handshake', 'numbers', 'parts', 'program']
   .map((name) => `test/native/${name}`)
   .join(' ');
 
-// Promises whose short proof is what suites above do.
+// Promises whose short proof other suites make.
 const suitesOfTheirOwn = ['damaged-programs', 'install', 'sanitizers', 'situations'];
 const promises = promiseNames().filter((name) => !suitesOfTheirOwn.includes(name));
 
@@ -152,7 +152,7 @@ const suites = [
     shows: coverage,
   },
   ...simdBodies().map((body) => vitest(`kernels, ${body}`, kernelTests, { FOREBAY_SIMD: body })),
-  // What users do: the tarball with a binary, packed once, is installed in several situations.
+  // The tarball with a binary is packed once, and installed in several situations.
   { name: 'package: prebuilt binary', command: 'node tools/prebuild.mjs' },
   { name: 'package: contents', command: 'node tools/package.mjs' },
   { name: 'package: publint', command: `publint run --strict ${tarball}` },
@@ -165,9 +165,9 @@ const suites = [
   vitest('kernels, built by node-gyp', kernelTests, {
     FOREBAY_ADDON: `${installed('source')}/build/Release/forebay.node`,
   }),
-  // Some 250 MB of tools from npm, once; all situations by `npm run prove situations`.
+  // Installs about 250 MB of tools from npm, once. `npm run prove situations` tries all situations.
   { name: 'situations', command: 'node tools/situations.mjs --short', count: fromLastLine },
-  // 40 MB from npm, once; all lines by `npm run check:nodes`.
+  // Installs 40 MB from npm, once. `npm run check:nodes` tests all lines.
   { name: 'another Node', command: 'node tools/node-lines.mjs 24' },
   ...examples().map((file) => ({
     name: `example ${file}`,

@@ -1,6 +1,6 @@
-// Around `npm pack`: puts the headers that the addon is compiled with, and their licences, into native/vendor, and
-// takes them away again. So the tarball builds without any package, and a checkout never builds by a stale copy.
-// `node tools/vendor.mjs add|remove`
+// Copies the headers that the addon is compiled with, and their licences, into native/vendor before `npm pack`, and
+// removes them after it: `node tools/vendor.mjs add|remove`. So the addon can be compiled from the tarball without other
+// packages, and a checkout never compiles with an old copy.
 import { rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';

@@ -60,13 +60,14 @@ function introduction({ machine, threads, rounds, date, commit, peers: hellos }:
   });
   const count = threads === 1 ? 'one thread' : `${threads} threads`;
   return wrap(
-    `Microseconds a step, ${count} each, and how many times as long each peer takes; below 1 the peer is faster. ` +
+    `The table shows the time of a step of forebay in microseconds, and how many times as long each peer takes; below 1 ` +
+      `the peer is faster. Each of them uses ${count}. ` +
       `Each figure is the median of ${rounds} rounds of one run of \`npm run bench\` on ${machineText(machine)}` +
       `${known.length > 0 ? `, beside ${list(known)}` : ''}; ${date.slice(0, 10)}, commit ${commit ?? 'unknown'}. ` +
-      'Each peer runs in every form that it has, and the fastest counts; gradients are compared before anything is timed; ' +
+      'Each peer runs in every form that it has, and the fastest counts. Gradients are compared before anything is timed. ' +
       'forebay and the peer take turns of 0.4 s. "Of the limit" is the least time that the step could take on that ' +
-      'machine, by the peak of its products and the memory traffic at the rate of a copy, over the time that forebay takes: ' +
-      '[bench](bench/README.md) has the formula.',
+      'machine, divided by the time that forebay takes. The least time follows from the peak speed of products and the ' +
+      'speed of copying memory; [bench](bench/README.md#the-limit) has the formula.',
   );
 }
 

@@ -3,7 +3,8 @@ import { pathToFileURL } from 'node:url';
 import { finish } from 'vitest';
 
 const [wrapper, file] = process.argv.slice(2);
-// The kernel cannot start an ARM program; the wrapper starts the emulator, for tests that start a Node of their own.
+// Some tests start another Node. The kernel cannot start an ARM program, so they start the wrapper, which is a script
+// that starts the emulator.
 process.execPath = wrapper;
 await import(pathToFileURL(file).href);
 const [passed, failed] = await finish();

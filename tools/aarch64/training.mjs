@@ -1,4 +1,4 @@
-// A training by `fit` in the emulated Node, with the package as its users have it: node training.mjs
+// Trains with `fit` in the emulated Node, with the installed package: node training.mjs
 import * as fb from 'forebay';
 
 const { simd, blas } = fb.nativeInfo();

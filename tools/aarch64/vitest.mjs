@@ -1,5 +1,5 @@
-// What the tests take from vitest, without vitest: it runs where vitest itself does not, in an emulated Node.
-// `expect` is vitest's own; of `describe`, `it` and the hooks there is what the tests use. `finish` runs them.
+// A substitute for vitest, which does not run in an emulated Node. `expect` is vitest's own. `describe`, `it` and the
+// hooks support what our tests use. `finish` runs the tests.
 import {
   ASYMMETRIC_MATCHERS_OBJECT,
   chai,
@@ -18,10 +18,10 @@ export const expect = (value, message) => {
 Object.assign(expect, chai.expect, globalThis[ASYMMETRIC_MATCHERS_OBJECT]);
 setState({ assertionCalls: 0 }, expect);
 
-/** What it checks is checked by the compiler. */
+/** Does nothing, because the compiler checks types. */
 export const expectTypeOf = () => new Proxy(() => {}, { get: expectTypeOf, apply: expectTypeOf });
 
-/** A describe: its name, the hooks of each kind, and its tests and describes in their order. */
+/** A suite, made by `describe`: its name, its hooks of each kind, and its tests and suites in order. */
 const suite = (name) => ({
   name,
   ...{ beforeAll: [], afterAll: [], beforeEach: [], afterEach: [] },
@@ -36,7 +36,7 @@ export const afterAll = hook('afterAll');
 export const beforeEach = hook('beforeEach');
 export const afterEach = hook('afterEach');
 
-/** A name with a row's values for %s, %i and the like, as vitest makes them. */
+/** Replaces %s, %i and similar in a name by the values of a row, as vitest does. */
 function named(name, row) {
   let next = 0;
   return name.replace(/%[sdifjoO]/g, () => String(row[next++]));
@@ -70,7 +70,7 @@ export const describe = declare((name, body) => {
 export const it = declare((name, body) => current.children.push({ name, body }));
 export const test = it;
 
-/** Runs what was declared. @returns [passed, failed]; prints why a test failed */
+/** Runs all tests, and prints the error of each test that fails. @returns [passed, failed] */
 export async function finish() {
   const counts = [0, 0];
   const attempt = async (path, body) => {

@@ -1,6 +1,7 @@
-// The bundlers: with forebay external, with forebay inside and its addon named, and what the error says if neither.
+// The situations of bundlers: with forebay external, with forebay in the bundle and its addon given, and the errors if
+// forebay is in the bundle and its addon is not given.
 
-/** The recipe of a bundler, tried without its option. What is run is what a user would type first. */
+/** A situation in which a user forgets to make forebay external. */
 const forgotten = (name, tool, commands, fails, more = {}) => ({
   ...{ name: `${name}, forebay not external`, inside: [tool], commands, fails },
   ...more,

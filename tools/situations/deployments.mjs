@@ -1,4 +1,5 @@
-// What is moved to another folder before it runs: traced files, standalone servers, single executables.
+// The situations in which a program is moved to another folder before it runs: traced files, standalone servers, single
+// executables.
 
 const serve = `cp -r .next/standalone/. "$DEPLOY"
 PORT=38211 HOSTNAME=127.0.0.1 node "$DEPLOY/server.js" &

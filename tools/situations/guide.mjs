@@ -1,16 +1,16 @@
-// The recipes of docs/guides/deploying.md. A fenced block with a name after its language is a file of that name
-// (```js esbuild.mjs) or, in the language sh, the commands of a recipe (```sh esbuild). The situations run those
-// very files and commands, so that the guide cannot say anything else than what was seen.
+// Reads the recipes of docs/guides/deploying.md. A fenced block with a name after its language is a file of that name
+// (```js app.mjs). In the language sh it has the commands of a recipe (```sh esbuild-cjs). The situations run these
+// files and commands, so the guide shows only what was tried.
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-/** Where the recipes are, as the pages of docs/ link to it. */
+/** The path of the guide, relative to docs/. */
 export const guidePage = 'guides/deploying.md';
 const file = fileURLToPath(new URL(`../../docs/${guidePage}`, import.meta.url));
 
 /**
- * @returns the files that every recipe has, and each recipe by its name: its heading, the files of its section
- *   and its commands
+ * @returns `common`: the files that every recipe has; `recipes`: by name, the section of a recipe (its heading and its
+ *   files) and its commands
  */
 export function readGuide(text = readFileSync(file, 'utf8')) {
   const recipes = new Map();
@@ -32,13 +32,13 @@ export function readGuide(text = readFileSync(file, 'utf8')) {
       }
     } else if (fence) open = { language: fence[1], name: fence[2], lines: [] };
     else if (/^##+ /.test(line)) section = { heading: line.replace(/^#+ /, ''), files: new Map() };
-    // The section named "The program" is every recipe's.
+    // Every recipe has the files of the section "The program".
     if (section.heading === 'The program') section.files = first.files;
   }
   return { common: first.files, recipes };
 }
 
-/** As GitHub makes an anchor of a heading. */
+/** The anchor that GitHub makes from a heading. */
 export const anchorOf = (heading) =>
   heading
     .toLowerCase()

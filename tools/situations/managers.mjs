@@ -1,4 +1,4 @@
-// The package managers, which install the tarball themselves.
+// The situations of package managers, which install the tarball.
 
 const npm = (version, short = false) => ({
   name: `npm ${version}`,

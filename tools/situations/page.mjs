@@ -1,4 +1,4 @@
-// docs/situations.md, made of docs/situations.json and nothing else.
+// Makes docs/situations.md from docs/situations.json and nothing else.
 import { guidePage } from './guide.mjs';
 
 const cell = (text) => text.replaceAll('|', '\\|').replaceAll('<', '&lt;').replaceAll('\n', ' ');
@@ -8,21 +8,23 @@ const row = ({ name, tools, recipe, seen, says }) =>
 
 const family = ({ family: name, rows }) => `## ${name}
 
-| situation | with | seen | how |
+| situation | versions | result | recipe |
 |---|---|---|---|
 ${rows.map(row).join('\n')}
 `;
 
-/** The page as text. `record` is docs/situations.json. */
+/** The page as text. `record` has the form of docs/situations.json. */
 export function page({ date, commit, families }) {
   return `# Where forebay works
 
-<!-- made by proof/situations.mjs of docs/situations.json: npm run prove situations -->
+<!-- made by proof/situations.mjs from docs/situations.json: npm run prove situations -->
 
-In each of these situations the package, as it is published, was installed into an empty folder, and a small network
-was trained and asked. Where the situation forbids what forebay needs, the error that it ends in is shown: it says what
-to do. All were tried by \`npm run prove situations\` (commit ${commit}, ${date}; Linux x64), and some are in every run of
-the tests. The [guide](${guidePage}) has the files and commands that were run.
+In each of these situations the package, in the form in which it is published, was installed into an empty folder. Then a
+small network was trained and made a prediction. In some situations forebay cannot work. For these the table shows the
+error, which says what to do; \`APP\` is the folder of the project.
+
+\`npm run prove situations\` tries all of them and writes this page. The results are those of commit ${commit}, ${date},
+on Linux x64. Every run of the tests tries some of them. The [guide](${guidePage}) has the files and commands.
 
 ${families.map(family).join('\n')}`;
 }

@@ -1,4 +1,4 @@
-// The folder in which a situation is tried: an empty project outside the checkout, the tools, and the tarball.
+// Makes the folder in which a situation is tried: an empty project outside the checkout, with the tools and forebay.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
@@ -18,20 +18,20 @@ import { tarball } from '../package.mjs';
 import { binOf, cache, modulesOf } from './tools.mjs';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-// Outside the checkout, whose node_modules would be found from any folder inside.
+// Outside the checkout, because Node finds the checkout's node_modules from every folder inside.
 const digest = createHash('sha256').update(root).digest('hex').slice(0, 8);
 const base = join(tmpdir(), `forebay-situations-${digest}`);
-/** For `timeout`, which ends all that the commands have started: none takes five minutes that does not hang. */
+/** Options of `timeout`, which stops commands, and all that they started, after 300 s. No recipe should take that long. */
 const patience = ['--kill-after=10', '300'];
 
-/** Removes what the situations have left behind. */
+/** Removes all files of the situations. */
 export const clean = () => rmSync(base, { recursive: true, force: true });
 
-/** The registry that this machine's npm asks. */
+/** The registry that npm uses on this machine. */
 const registry = () =>
   execFileSync('npm', ['config', 'get', 'registry'], { encoding: 'utf8' }).trim();
 
-/** The variables that a user has: none of ours, and none of the npm or vitest that may have started us. */
+/** The environment of a user: without our variables, and without those of an npm or vitest that started this process. */
 function environment(paths) {
   const ours = /^(npm_|FOREBAY_|NODE_(OPTIONS|PATH|ENV|V8_COVERAGE)$|VITEST|CI$|INIT_CWD$|PATH$)/;
   const others = Object.entries(process.env).filter(([name]) => !ours.test(name));
@@ -43,21 +43,21 @@ function environment(paths) {
     ...{ PNPM_HOME: join(cache, 'pnpm'), XDG_DATA_HOME: join(cache, 'data') },
     ...{ XDG_CACHE_HOME: join(cache, 'cache'), XDG_STATE_HOME: join(cache, 'state') },
     ...{ YARN_GLOBAL_FOLDER: join(cache, 'yarn'), YARN_ENABLE_TELEMETRY: '0' },
-    // Else Yarn asks a registry of its own.
+    // By default Yarn uses another registry than npm.
     YARN_NPM_REGISTRY_SERVER: registry(),
     ...{ BUN_INSTALL: join(cache, 'bun'), DENO_DIR: join(cache, 'deno'), DO_NOT_TRACK: '1' },
     ...{ NEXT_TELEMETRY_DISABLED: '1', NO_COLOR: '1', NO_UPDATE_NOTIFIER: '1' },
   };
 }
 
-/** Copies a folder's contents by hard links: a copy of Next.js would be 300 MB. */
+/** Copies the contents of a folder by hard links, because a real copy of Next.js would take 300 MB. */
 function linkInto(from, to) {
   mkdirSync(to, { recursive: true });
   const linked = spawnSync('cp', ['-al', `${from}/.`, to], { stdio: 'ignore' });
   if (linked.status !== 0) execFileSync('cp', ['-a', `${from}/.`, to]);
 }
 
-/** forebay and what it depends on, as npm installs the tarball: once for all that do not install it themselves. */
+/** Installs the tarball with npm, once for all situations that do not install it. @returns the path of node_modules */
 function installedOnce() {
   const folder = join(base, 'installed');
   const modules = join(folder, 'node_modules');
@@ -69,7 +69,7 @@ function installedOnce() {
   return modules;
 }
 
-/** A folder for PATH with which this machine has no compiler: whoever starts one fails, and says so. */
+/** Makes a folder for PATH in which each compiler is a script that fails with a message. */
 function noCompiler() {
   const folder = join(base, 'no-compiler');
   mkdirSync(folder, { recursive: true });
@@ -80,16 +80,18 @@ function noCompiler() {
   return folder;
 }
 
-/** Forgets what an earlier tarball had installed. */
+/** Removes what was installed from an earlier tarball. */
 export function begin() {
-  if (!existsSync(tarball)) throw new Error('there is no tarball yet: node tools/package.mjs');
+  if (!existsSync(tarball))
+    throw new Error('there is no tarball: run node tools/package.mjs first');
   clean();
 }
 
 /**
- * @param name of the situation
- * @param options `inside`: tools that are the project's own packages; `path`: tools that are the machine's;
- *   `installs`: the situation installs forebay itself
+ * Makes an empty project.
+ * @param name the name of the situation
+ * @param options `inside`: tools that are packages of the project; `path`: tools that are on PATH; `installs`: whether
+ *   the situation installs forebay. If not, it is installed already
  */
 export function emptyPlace(name, { inside = [], path = [], installs = false } = {}) {
   const folder = join(base, name.replace(/\W+/g, '-').toLowerCase());
@@ -99,7 +101,7 @@ export function emptyPlace(name, { inside = [], path = [], installs = false } = 
   for (const tool of inside) linkInto(modulesOf(tool), modules);
   if (installs) copyFileSync(tarball, join(folder, 'forebay.tgz'));
   else linkInto(installedOnce(), modules);
-  // Where the recipes deploy to: outside the project, so that its node_modules are not found from there.
+  // The folder $DEPLOY of the recipes. Outside the project, so that Node does not find the project's node_modules there.
   const deploy = `${folder}.deployed`;
   for (const left of [deploy, `${deploy}.hidden`]) rmSync(left, { recursive: true, force: true });
   mkdirSync(deploy);
@@ -111,10 +113,10 @@ export function emptyPlace(name, { inside = [], path = [], installs = false } = 
       mkdirSync(dirname(join(folder, file)), { recursive: true });
       writeFileSync(join(folder, file), text);
     },
-    /** Runs shell commands, to the first that fails. */
+    /** Runs shell commands until one fails. */
     sh(commands) {
-      // Into a file: tools make a pipe that they are given non-blocking, and what Node prints of an uncaught error
-      // is cut off then.
+      // The output goes to a file. Some tools make a pipe non-blocking, and then Node's message of an uncaught error is
+      // cut off.
       const log = openSync(`${deploy}.log`, 'w');
       const { status, signal } = spawnSync('timeout', [...patience, 'sh', '-e', '-c', commands], {
         ...{ cwd: folder, env, stdio: ['ignore', log, log] },

@@ -1,12 +1,13 @@
 // Tries situations, one after another. A situation is an object:
-//   name     as the table shows it
-//   recipe   the name of the commands in docs/guides/deploying.md, which are run in an empty project
-//   inside   tools that the project has as its packages; path: tools that the machine has; both by tools.mjs' names
-//   installs whether the recipe installs forebay; else npm has installed it
-//   commands what is run instead of the recipe's, for what the guide warns of
-//   passes   what is printed where all is well; else the program's answer
-//   fails    what the error must say, where an error is what is right: a pattern that holds what to type
-//   short    whether continuous integration tries it
+//   name       the name in the table
+//   recipe     the name of the recipe in docs/guides/deploying.md, whose commands are run in an empty project
+//   inside     the tools that are packages of the project, by their names in tools.mjs
+//   path       the tools that are on PATH, by their names in tools.mjs
+//   installs   whether the recipe installs forebay; if not, npm has installed it
+//   commands   commands to run instead of those of the recipe, for a mistake that the guide warns of
+//   passes     a pattern that the output must match; by default the output must have the answer of the program
+//   fails      a pattern that the error must match, if an error is expected: it says what to do
+//   short      whether continuous integration tries it
 import { bundlers } from './bundlers.mjs';
 import { deployments } from './deployments.mjs';
 import { anchorOf, readGuide } from './guide.mjs';
@@ -16,7 +17,7 @@ import { runners } from './runners.mjs';
 import { runtimes } from './runtimes.mjs';
 import { nameOf } from './tools.mjs';
 
-/** All there are, by family. */
+/** All situations, by family. */
 export const families = {
   'Package managers': managers,
   'Test runners': runners,
@@ -25,36 +26,36 @@ export const families = {
   Runtimes: runtimes,
 };
 
-/** The program of the guide has learnt to add when it prints a number near 42. */
+/** Whether the program of the guide has learnt to add: it prints a number near 42. */
 function learned(output) {
   const [, answer] = /20 \+ 22 is (\d+\.\d)/.exec(output) ?? [];
   return answer !== undefined && Math.abs(Number(answer) - 42) < 0.5;
 }
 
-/** The guide installs forebay from the registry; here it comes from the tarball. */
+/** Changes commands so that they install forebay from the tarball, not from the registry. */
 const fromTarball = (commands) =>
   commands
     .replace(/^(yarn add) forebay$/gm, '$1 forebay@file:./forebay.tgz')
     .replace(/^((?:npm|pnpm|bun) (?:install|add)(?: -\S+)*) forebay$/gm, '$1 ./forebay.tgz');
 
-/** What was deployed must do without the project that it was made in: its packages are gone before it runs. */
+/** Moves the project's packages away before the deployed program runs, because the program must not use them. */
 const withoutProject = (commands) =>
   commands.replace(
     /^(?=(?:\w+=\S+ )*(?:node )?"\$DEPLOY\/)/m,
     'mv node_modules "$DEPLOY.hidden"\n',
   );
 
-/** The end of what a tool printed: enough to see why it failed. */
+/** The end of the output of a tool, which shows why it failed. */
 const tail = (output) => output.trim().split('\n').slice(-15).join('\n');
 
-/** The message of our error in what a runtime printed, on one line; undefined when there is none. */
+/** The message of forebay's error in the output of a runtime, one line; undefined if there is none. */
 function saidIn(output) {
-  // "NativeError: [op] message"; Deno and Next.js put words before it, and minified code has no name for the class.
+  // "NativeError: [op] message". Deno and Next.js print other text before it, and minified code has other class names.
   const heading = /^(?:[^\n'"]{0,60}: )?(?:\[[^\]]+\] )?(forebay's .*)$/m;
   return heading.exec(output)?.[1].replace(/\S*forebay-situations-[^\s/]+\/[^\s/]+/g, 'APP');
 }
 
-/** Tries one. @returns its row of the record */
+/** Tries a situation. @returns its row of the record. @throws Error if the result is not the expected one */
 function tried(situation, guide) {
   const { name, recipe, inside = [], path = [], passes, fails, installs } = situation;
   const { section, commands } = guide.recipes.get(recipe) ?? {};
@@ -84,8 +85,9 @@ function tried(situation, guide) {
 }
 
 /**
- * @param options `full`: all, or those that continuous integration tries; `only`: those whose names hold one of these
- * @returns the rows by family of those that are as they must be, and how many are not
+ * @param options `full`: whether to try all situations, or only those of continuous integration; `only`: if not empty,
+ *   only situations whose names contain one of these words are tried; `log`: receives a line for each situation
+ * @returns `families`: the rows of the situations with the expected result; `failed`: the number of the others
  */
 export function trySituations({ full, only = [], log }) {
   begin();

@@ -1,4 +1,4 @@
-// The test runners, which load modules in their own way. Their recipes are tests: that they pass is what is seen.
+// The situations of test runners, which load modules in their own way. Their recipes are tests, which must pass.
 
 const runner = (name, tool, recipe, passes, more = {}) => ({
   ...{ name, inside: [tool], recipe, passes },

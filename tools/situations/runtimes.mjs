@@ -1,4 +1,4 @@
-// The lines of Node, its flags, and the other runtimes.
+// The situations of runtimes: the release lines of Node, flags of Node, Bun and Deno.
 
 const node = (line) => ({ name: `Node ${line}`, path: [`node-${line}`], recipe: 'node' });
 const permission = (line) => [

