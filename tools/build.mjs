@@ -68,15 +68,19 @@ async function ts() {
 }
 
 /**
- * In dist/, Node's own modules are not taken by `require`: esbuild makes of that, in a bundle of ES modules, a call that
- * throws, so that importing such a bundle would fail.
+ * Replaces the `require` of each import of one of Node's own modules in dist/ by `process.getBuiltinModule`. In a bundle
+ * of ES modules, esbuild makes of such a `require` a call that throws, so that importing the bundle would fail.
+ * A `require` within a function stays: only its caller would see the error, and src/native/locate.ts handles it.
  */
 function takeBuiltins() {
   for (const name of readdirSync('dist', { recursive: true })) {
     const file = join('dist', name);
     if (!file.endsWith('.js') || ['cli', 'report'].includes(name.split(sep)[0])) continue;
     const text = readFileSync(file, 'utf8');
-    const taken = text.replace(/\brequire\(("node:[\w/]+")\)/g, 'process.getBuiltinModule($1)');
+    const taken = text.replace(
+      /^(const .*)\brequire\(("node:[\w/]+")\)/gm,
+      '$1process.getBuiltinModule($2)',
+    );
     if (taken !== text) writeFileSync(file, taken);
   }
 }
