@@ -70,17 +70,14 @@ async function ts() {
 /**
  * Replaces the `require` of each import of one of Node's own modules in dist/ by `process.getBuiltinModule`. In a bundle
  * of ES modules, esbuild makes of such a `require` a call that throws, so that importing the bundle would fail.
- * A `require` within a function stays: only its caller would see the error, and src/native/locate.ts handles it.
+ * The `require('path')` of src/native/locate.ts is no import and stays: it is called later, and may fail.
  */
 function takeBuiltins() {
   for (const name of readdirSync('dist', { recursive: true })) {
     const file = join('dist', name);
     if (!file.endsWith('.js') || ['cli', 'report'].includes(name.split(sep)[0])) continue;
     const text = readFileSync(file, 'utf8');
-    const taken = text.replace(
-      /^(const .*)\brequire\(("node:[\w/]+")\)/gm,
-      '$1process.getBuiltinModule($2)',
-    );
+    const taken = text.replace(/\brequire\(("node:[\w/]+")\)/g, 'process.getBuiltinModule($1)');
     if (taken !== text) writeFileSync(file, taken);
   }
 }

@@ -35,9 +35,10 @@ function packageFiles(): PackageFiles | undefined {
   }
   let path: typeof import('node:path');
   try {
-    path = require('node:path');
+    // biome-ignore lint/style/useNodejsImportProtocol: webpack for browsers fails on `node:`, despite `try`.
+    path = require('path');
   } catch {
-    // Only a bundle of ES modules has no `require`. Inside `try`, no bundler reports that as an error.
+    // There is no `require`, so this is a bundle of ES modules.
     return undefined;
   }
   const prebuilt: Readonly<Record<string, string>> = {
