@@ -69,8 +69,9 @@ async function ts() {
 }
 
 /**
- * In dist/, Node's own modules are not taken by `require`: esbuild makes of that, in a bundle of ES modules, a call that
- * throws, so that importing such a bundle would fail.
+ * Replaces the `require` of each import of one of Node's own modules in dist/ by `process.getBuiltinModule`. In a bundle
+ * of ES modules, esbuild makes of such a `require` a call that throws, so that importing the bundle would fail.
+ * The `require('path')` of src/native/locate.ts is no import and stays: it is called later, and may fail.
  */
 function takeBuiltins() {
   for (const name of readdirSync('dist', { recursive: true })) {

@@ -23,25 +23,34 @@ interface PackageFiles {
 /**
  * Returns undefined if this code was bundled, because then `__dirname` is missing or is not that of the package.
  *
- * Each path is written out from `__dirname`, without `join`, for the tools that trace the files of an application
- * (Vercel's nft, which Next.js uses too). They find and copy the addons only in this form.
+ * The tools that trace the files of an application copy the addons only if they can read the paths here. Vercel's nft,
+ * which `next build --webpack` uses, needs each path written out from `__dirname`. Turbopack needs each path as an
+ * argument of a function of `node:path`. It recognises that module by `require` only, not by the
+ * `process.getBuiltinModule` that tools/build.mjs writes for imports.
  */
 function packageFiles(): PackageFiles | undefined {
   if (typeof __filename !== 'string' || typeof __dirname !== 'string') return undefined;
   if (!/[\\/]native[\\/]locate\.[jt]s$/.test(__filename) || look(__filename) === 'missing') {
     return undefined;
   }
+  let path: typeof import('node:path');
+  try {
+    // biome-ignore lint/style/useNodejsImportProtocol: webpack for browsers fails on `node:`, despite `try`.
+    path = require('path');
+  } catch {
+    // There is no `require`, so this is a bundle of ES modules.
+    return undefined;
+  }
   const prebuilt: Readonly<Record<string, string>> = {
-    'linux-x64': `${__dirname}/../../prebuilds/linux-x64/forebay.napi.glibc.node`,
-    'linux-arm64': `${__dirname}/../../prebuilds/linux-arm64/forebay.napi.glibc.node`,
+    'linux-x64': path.resolve(`${__dirname}/../../prebuilds/linux-x64/forebay.napi.glibc.node`),
+    'linux-arm64': path.resolve(`${__dirname}/../../prebuilds/linux-arm64/forebay.napi.glibc.node`),
   };
   const machine = `${process.platform}-${process.arch}`;
   return {
     folder: dirname(dirname(__dirname)),
-    built: resolve(`${__dirname}/../../build/Release/forebay.node`),
-    prebuilt: resolve(
-      prebuilt[machine] ?? `${__dirname}/../../prebuilds/${machine}/forebay.napi.node`,
-    ),
+    built: path.resolve(`${__dirname}/../../build/Release/forebay.node`),
+    prebuilt:
+      prebuilt[machine] ?? resolve(`${__dirname}/../../prebuilds/${machine}/forebay.napi.node`),
   };
 }
 
