@@ -9,9 +9,9 @@
 // Without PORT, the example is its own client: it sends examples and requests, and ends after the training.
 // `npm run bench:service` measures the latency.
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
 import * as fb from 'forebay';
 
 const readings = 32;
@@ -37,6 +37,11 @@ const training = fb.compile({
   threads: Number(process.env.FOREBAY_TRAINING_THREADS ?? 1),
 });
 const serving = fb.compile({ outputs: { estimate }, threads: 1 });
+
+// After a restart, the service continues with the parameters that it saved.
+if (process.env.PORT !== undefined && existsSync(model)) fb.load(model, parameters);
+// Compile before the first request.
+await serving.prepare({ batch: 1 });
 
 // ---- Training: epochs over all examples, until there are no new ones.
 const known = { x: [] as number[][], watts: [] as number[] };
@@ -143,11 +148,11 @@ console.log(`listening on ${url}`);
 async function close(): Promise<void> {
   stop.abort();
   await learning;
-  fb.save(join(process.cwd(), model), parameters);
+  fb.save(model, parameters);
   server.closeAllConnections();
   server.close();
 }
-process.once('SIGTERM', () => void close());
+for (const signal of ['SIGTERM', 'SIGINT']) process.once(signal, () => void close());
 
 // ---- Without a port, the example is its own client: it sends examples, and asks for predictions during the training.
 if (process.env.PORT === undefined) {

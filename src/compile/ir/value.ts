@@ -162,12 +162,21 @@ export interface Use {
   readonly ref: Ref;
 }
 
-/** All uses of each value. */
+/**
+ * All uses of each value, in lists that all values share. One list for each value would be a large part of the objects
+ * that a garbage collection during the compile has to copy.
+ */
 export class Uses {
-  readonly #uses: (Use[] | undefined)[];
+  /** The uses of the value with id i are at #first[i] … #first[i + 1] - 1 of the lists. */
+  readonly #first: Int32Array;
+  readonly #readers: (Value | undefined)[];
+  readonly #refs: Ref[];
 
-  private constructor(end: number) {
-    this.#uses = byId(end);
+  private constructor(first: Int32Array) {
+    this.#first = first;
+    const count = first[first.length - 1] as number;
+    this.#readers = new Array<Value | undefined>(count);
+    this.#refs = new Array<Ref>(count);
   }
 
   /**
@@ -175,29 +184,67 @@ export class Uses {
    * @param roots the refs that are not operands: outputs and new values of leaves
    */
   static *of(order: readonly Value[], roots: readonly Ref[], pace: Pace): Sliced<Uses> {
-    const uses = new Uses(endOf(order));
+    const first = new Int32Array(endOf(order) + 1);
+    const counted = ({ value }: Ref) => {
+      first[value.id + 1] = (first[value.id + 1] as number) + 1;
+    };
     for (let index = 0; index < order.length; index++) {
-      const reader = order[index] as Value;
-      const { args } = reader;
-      for (let i = 0; i < args.length; i++) uses.#add(reader, args[i] as Ref);
+      const { args } = order[index] as Value;
+      for (let i = 0; i < args.length; i++) counted(args[i] as Ref);
       if (pace.due(args.length)) yield;
     }
-    for (const ref of roots) {
-      uses.#add(undefined, ref);
+    for (let i = 0; i < roots.length; i++) {
+      counted(roots[i] as Ref);
+      if (pace.due()) yield;
+    }
+    for (let id = 1; id < first.length; id++) {
+      first[id] = (first[id] as number) + (first[id - 1] as number);
+      if (pace.due()) yield;
+    }
+    const uses = new Uses(first);
+    const next = first.slice();
+    for (let index = 0; index < order.length; index++) {
+      const reader = order[index] as Value;
+      for (let i = 0; i < reader.args.length; i++) uses.#add(next, reader, reader.args[i] as Ref);
+      if (pace.due(reader.args.length)) yield;
+    }
+    for (let i = 0; i < roots.length; i++) {
+      uses.#add(next, undefined, roots[i] as Ref);
       if (pace.due()) yield;
     }
     return uses;
   }
 
-  of(value: Value): readonly Use[] {
-    return this.#uses[value.id] ?? [];
+  /** The number of uses of a value. */
+  count({ id }: Value): number {
+    return id + 1 < this.#first.length
+      ? (this.#first[id + 1] as number) - (this.#first[id] as number)
+      : 0;
   }
 
-  #add(reader: Value | undefined, ref: Ref): void {
-    const uses = this.#uses[ref.value.id];
-    // Most values have one use. An array literal of one element uses the least memory.
-    if (uses) uses.push({ reader, ref });
-    else this.#uses[ref.value.id] = [{ reader, ref }];
+  /** Use `index` of a value. */
+  at({ id }: Value, index: number): Use {
+    const at = (this.#first[id] as number) + index;
+    return { reader: this.#readers[at], ref: this.#refs[at] as Ref };
+  }
+
+  of(value: Value): Use[] {
+    const uses: Use[] = [];
+    for (let i = 0; i < this.count(value); i++) uses.push(this.at(value, i));
+    return uses;
+  }
+
+  /** Whether all uses of a value pass the test, which is not called again after it fails. */
+  every(value: Value, test: (use: Use) => boolean): boolean {
+    for (let i = 0; i < this.count(value); i++) if (!test(this.at(value, i))) return false;
+    return true;
+  }
+
+  #add(next: Int32Array, reader: Value | undefined, ref: Ref): void {
+    const at = next[ref.value.id] as number;
+    next[ref.value.id] = at + 1;
+    this.#readers[at] = reader;
+    this.#refs[at] = ref;
   }
 }
 

@@ -67,7 +67,7 @@ export function codeLoop(
   const readsWithin = (reader: Value | undefined, ref: Ref): boolean => {
     if (!reader || !aligned(ref, space)) return false;
     if (own.has(reader)) return true;
-    return repeated.has(reader) && uses.of(reader).every((use) => readsWithin(use.reader, use.ref));
+    return repeated.has(reader) && uses.every(reader, (use) => readsWithin(use.reader, use.ref));
   };
   const stores: { value: Value; register: number }[] = [];
   const closes: { value: Value; register: number }[] = [];
@@ -78,7 +78,7 @@ export function codeLoop(
     }
     const result = compute(value);
     const inRegister = ({ reader, ref }: Use) => readsWithin(reader, ref);
-    const read = !uses.of(value).every(inRegister);
+    const read = !uses.every(value, inRegister);
     if (read) stores.push({ value, register: result });
   }
   const final = (r: number) => (r < 0 ? loads.length - r - 1 : r);

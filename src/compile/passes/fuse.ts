@@ -187,14 +187,14 @@ class Fusion {
   /** Finds cheap functions of one value, which every fused loop that reads them computes again. */
   *#findRepeated(): Sliced<void> {
     for (const value of this.#order) {
-      if (this.build.pace.due(1 + this.#uses.of(value).length)) yield;
+      if (this.build.pace.due(1 + this.#uses.count(value))) yield;
       if (value.kind !== 'map' && !(value.kind === 'sum' && value.args.length === 2)) continue;
       if (
         value.kind === 'map' &&
         (value.details.converts || !cheap.has(value.details.kernel as string))
       )
         continue;
-      const inLoops = this.#uses.of(value).every(({ reader, ref }) => {
+      const inLoops = this.#uses.every(value, ({ reader, ref }) => {
         const space = reader && spaceOf(reader);
         return space && aligned(ref, space);
       });
@@ -222,12 +222,12 @@ class Fusion {
     const finalLoops = new FinalLoops();
     for (let i = this.#order.length - 1; i >= 0; i--) {
       const value = this.#order[i] as Value;
-      if (this.build.pace.due(1 + this.#uses.of(value).length)) yield;
+      if (this.build.pace.due(1 + this.#uses.count(value))) yield;
       const space = spaceOf(value);
       if (!space || value.kind === 'reduce' || this.#repeated.has(value)) continue;
       const copied = value.kind === 'map' && value.details.kernel === 'copy';
       if (copied && (value.args[0] as Ref).value.details.leaf instanceof Variable) continue;
-      const final = this.#uses.of(value).every(({ reader, ref }) => {
+      const final = this.#uses.every(value, ({ reader, ref }) => {
         if (reader) return this.#endsFinal(reader, ref);
         const leaf = updated.get(ref);
         return leaf !== undefined && aligned(ref, leaf.value.shape);
@@ -251,7 +251,7 @@ class Fusion {
     // A repeated value is computed in the loops of its readers.
     return (
       this.#repeated.has(reader) &&
-      this.#uses.of(reader).every((use) => use.reader && this.#endsFinal(use.reader, use.ref))
+      this.#uses.every(reader, (use) => use.reader && this.#endsFinal(use.reader, use.ref))
     );
   }
 

@@ -186,15 +186,14 @@ export class Placement {
   #isWeights(assembled: Value): boolean {
     return (
       assembled.args.every((block) => block.value.details.leaf?.kind === 'parameter') &&
-      this.#uses
-        .of(assembled)
-        .every(
-          ({ reader, ref }) =>
-            reader?.kind === 'product' &&
-            reader.args[1] === ref &&
-            reader.args[0] !== ref &&
-            showsWhole(ref),
-        )
+      this.#uses.every(
+        assembled,
+        ({ reader, ref }) =>
+          reader?.kind === 'product' &&
+          reader.args[1] === ref &&
+          reader.args[0] !== ref &&
+          showsWhole(ref),
+      )
     );
   }
 
@@ -252,7 +251,7 @@ export class Placement {
 
   /** Whether all readers of a value can read it at this location. */
   #allRead(value: Value, at: Location): boolean {
-    return this.#uses.of(value).every(({ reader, ref }) => {
+    return this.#uses.every(value, ({ reader, ref }) => {
       const view = compose(ref, at);
       if (!view) return false;
       if (!reader || (reader.kind !== 'product' && reader.kind !== 'batch')) return true;
@@ -263,14 +262,13 @@ export class Placement {
 
   /** Whether only fused loops read the value, in order, and none of them loads another assembled value. */
   #readByLoops(assembled: Value): boolean {
-    const inOrder = this.#uses
-      .of(assembled)
-      .every(
-        ({ reader, ref }) =>
-          (reader?.kind === 'map' || reader?.kind === 'sum') &&
-          showsAll(ref) &&
-          equalLists(ref.shape, assembled.shape),
-      );
+    const inOrder = this.#uses.every(
+      assembled,
+      ({ reader, ref }) =>
+        (reader?.kind === 'map' || reader?.kind === 'sum') &&
+        showsAll(ref) &&
+        equalLists(ref.shape, assembled.shape),
+    );
     return (
       inOrder &&
       assembled.args.length <= maxScattered &&

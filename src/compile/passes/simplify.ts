@@ -25,7 +25,7 @@ function* narrowProducts(roots: readonly Ref[], build: Builder): Sliced<Ref[]> {
     const value = order[i] as Value;
     if (build.pace.due()) yield;
     if ((value.kind !== 'sum' && value.kind !== 'product') || value.shape.length !== 2) continue;
-    if (build.pace.due(uses.of(value).length)) yield;
+    if (build.pace.due(uses.count(value))) yield;
     const ranges = readRanges(value, uses.of(value), split);
     if (ranges) split.set(value, ranges);
   }
@@ -98,12 +98,12 @@ function* flattenSums(roots: readonly Ref[], build: Builder): Sliced<Ref[]> {
   const uses = yield* Uses.of(order, roots, build.pace);
   const inlined = (ref: Ref): boolean => {
     const { value } = ref;
-    if (value.kind !== 'sum' || uses.of(value).length !== 1) return false;
+    if (value.kind !== 'sum' || uses.count(value) !== 1) return false;
     return showsAll(ref) && equalLists(ref.shape, value.shape);
   };
   const rebuilder: Rebuilder = new Rebuilder(build, (value) => {
     if (value.kind !== 'sum') return undefined;
-    const [use] = uses.of(value);
+    const use = uses.count(value) > 0 ? uses.at(value, 0) : undefined;
     // The reader takes its terms, so this result is never read. Building each sum of a chain takes quadratic time.
     if (use?.reader?.kind === 'sum' && inlined(use.ref)) return rebuilder.ref(value.args[0] as Ref);
     if (!value.args.some(inlined)) return undefined;

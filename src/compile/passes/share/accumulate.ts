@@ -37,7 +37,7 @@ export function* accumulate(roots: readonly Ref[], build: Builder): Sliced<Ref[]
   for (const later of order) {
     if (pace.due()) yield;
     if (later.kind !== 'product' || later.args.length > 2) continue;
-    if (pace.due(uses.of(later).length)) yield;
+    if (pace.due(uses.count(later))) yield;
     const regions = regionsOf(later, uses.of(later));
     const [first] = regions ?? [];
     if (!regions || !first || tiled(regions) !== later.size) continue;

@@ -232,7 +232,7 @@ export class Sharing {
     const { value } = ref;
     if ((value.kind !== 'product' && value.kind !== 'columnSum') || this.#merged.has(value))
       return false;
-    if (this.#uses.of(value).length !== 1) return false;
+    if (this.#uses.count(value) !== 1) return false;
     return showsAll(ref) && equalLists(ref.shape, value.shape);
   }
 
@@ -249,7 +249,8 @@ export class Sharing {
    */
   readonly #weightOf = (right: Ref): number | undefined => {
     if (right.value.kind === 'leaf') return undefined;
-    for (const { reader, ref } of this.#uses.of(right.value)) {
+    for (let i = 0; i < this.#uses.count(right.value); i++) {
+      const { reader, ref } = this.#uses.at(right.value, i);
       if (reader?.kind === 'product' && reader.args[0] === ref && rightIsWeight(reader)) {
         return (reader.args[1] as Ref).value.details.leaf?.id;
       }
