@@ -49,7 +49,8 @@ const runs = (command, flag = '--version') => output(command, flag) !== undefine
 function findMissing({ gyp = false } = {}) {
   const missing = [];
   const compiler = process.env.CXX || (process.platform === 'darwin' ? 'c++' : 'g++');
-  if (gyp && !runs(compiler)) {
+  // CXX may hold a launcher and flags: `ccache g++ -m64`.
+  if (gyp && !runs(compiler.trim().split(/\s+/)[0])) {
     missing.push({ part: 'compiler', says: `the C++ compiler ${compiler} was not found` });
   }
   if (gyp && !runs(process.env.MAKE || 'make')) {

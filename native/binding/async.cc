@@ -28,7 +28,7 @@ class Desk {
   // All of these run on the environment's thread, except deliver().
   bool open(Call& call);
   double add(Ticket* ticket);  // returns its number
-  Ticket* find(double number) const;
+  Ticket* find(double number);
   void finish(Ticket* ticket);
 
   // On any thread: the ticket's run has ended. From here on the ticket belongs to the environment's thread.
@@ -43,7 +43,8 @@ class Desk {
 
   const napi_env env_;
   napi_threadsafe_function done_ = nullptr;
-  Ticket* first_ = nullptr;
+  Ticket* first_ = nullptr;  // a list, in descending order of the numbers
+  Ticket* found_ = nullptr;  // the ticket that find() returned last
   double lastNumber_ = 0;
 
   std::mutex mutex_;
@@ -227,13 +228,18 @@ double Desk::add(Ticket* ticket) {
   return number;
 }
 
-Ticket* Desk::find(double number) const {
-  Ticket* ticket = first_;
-  while (ticket != nullptr && ticket->number != number) ticket = ticket->next;
+// Starts at the ticket that was found last: a signal that aborts many runs cancels them in their order.
+Ticket* Desk::find(double number) {
+  Ticket* ticket = found_ != nullptr ? found_ : first_;
+  while (ticket != nullptr && ticket->number > number) ticket = ticket->next;
+  while (ticket != nullptr && ticket->number < number) ticket = ticket->previous;
+  if (ticket == nullptr || ticket->number != number) return nullptr;
+  found_ = ticket;
   return ticket;
 }
 
 void Desk::finish(Ticket* ticket) {
+  if (ticket == found_) found_ = ticket->next;
   if (ticket->next != nullptr) ticket->next->previous = ticket->previous;
   (ticket->previous != nullptr ? ticket->previous->next : first_) = ticket->next;
   if (first_ == nullptr) napi_unref_threadsafe_function(env_, done_);
@@ -292,6 +298,7 @@ void Desk::close(void* self) {
     std::unique_lock<std::mutex> lock(desk.mutex_);
     desk.idle_.wait(lock, [&] { return desk.unfinished_ == 0; });
   }
+  desk.found_ = nullptr;
   while (desk.first_ != nullptr) {
     Ticket* const ticket = desk.first_;
     desk.first_ = ticket->next;

@@ -67,6 +67,13 @@ function shortened(text: string): string {
   return text.length <= longest ? text : `${text.slice(0, longest)}…`;
 }
 
+/** Whether another copy of forebay made the value. May throw if the value is a proxy. */
+export function isOfAnotherCopy(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  const copy = (value as { readonly [copyOf]?: Copy })[copyOf];
+  return copy !== undefined && copy !== thisCopy;
+}
+
 /** The description of a value that another copy of forebay made; undefined for all other values. */
 function foreign(value: object, type: string): string | undefined {
   const copy = (value as { readonly [copyOf]?: Copy })[copyOf];

@@ -51,11 +51,15 @@ export function build(): string {
   const missing = findMissing({ gyp: true });
   if (missing.length > 0) throw new NativeError(describeMissing(missing));
   const gyp = findNodeGyp();
-  const work = mkdtempSync(join(tmpdir(), 'forebay-build-'));
+  let work: string | undefined;
   try {
+    work = mkdtempSync(join(tmpdir(), 'forebay-build-'));
     return install(compileIn(work, gyp));
+  } catch (cause) {
+    if (cause instanceof NativeError) throw cause;
+    throw new NativeError(`forebay build: ${(cause as Error).message}`, { cause });
   } finally {
-    rmSync(work, { recursive: true, force: true });
+    if (work !== undefined) rmSync(work, { recursive: true, force: true });
   }
 }
 
@@ -85,7 +89,8 @@ function compileIn(work: string, gyp: string): string {
     encoding: 'utf8',
   });
   if (tried.status !== 0) {
-    throw new NativeError(`forebay build: the compiled addon does not load: ${tried.stderr}`);
+    const reason = tried.signal ? `the process ended by ${tried.signal}` : tried.stderr;
+    throw new NativeError(`forebay build: the compiled addon does not load: ${reason}`);
   }
   return built;
 }
@@ -104,7 +109,8 @@ function copy(from: string, to: string): void {
 
 /** Puts the addon into the package or, if that cannot be written, into the cache, where forebay also looks. */
 function install(built: string): string {
-  const folders = [join(root, 'build/Release')];
+  const inPackage = join(root, 'build/Release');
+  const folders = [inPackage];
   // A file in an archive can be neither written nor loaded.
   if (/\.zip[\\/]/.test(root)) folders.pop();
   const cache = cacheFolder();
@@ -112,11 +118,17 @@ function install(built: string): string {
   let failure: unknown;
   for (const folder of folders) {
     try {
-      return put(built, folder);
+      const file = put(built, folder);
+      const first = join(inPackage, 'forebay.node');
+      if (folder === inPackage || !existsSync(first)) return file;
+      failure = new NativeError(
+        `forebay build: the addon is in ${file}, but forebay loads ${first}, which cannot be replaced; delete that file, or set FOREBAY_ADDON=${file}`,
+      );
     } catch (error) {
       failure = error;
     }
   }
+  if (failure instanceof NativeError) throw failure;
   throw new NativeError(
     `forebay build: neither ${root} nor a cache can be written; set XDG_CACHE_HOME to a folder that can be written`,
     { cause: failure },

@@ -224,8 +224,11 @@ export class Executable {
   #setOutputs(into: Tensors | undefined): void {
     for (let index = 0; index < this.outputs.length; index++) {
       const slot = this.outputs[index] as Slot;
-      const data = into ? (into[slot.name] as Tensor).data : fresh(slot);
-      this.#memory[this.feeds.length + index] = data;
+      const given = into?.[slot.name];
+      if (into && !(isTensor(given) && fits(given, slot))) {
+        throw new ValueError(`into: '${slot.name}' changed while the run was prepared`);
+      }
+      this.#memory[this.feeds.length + index] = given?.data ?? fresh(slot);
     }
   }
 
@@ -299,9 +302,10 @@ export class Executable {
     const tensors: Record<string, Tensor> = {};
     let left = elementsPerTurn;
     for (let index = 0; index < this.outputs.length; index++) {
-      const { name, shape, dtype, size } = this.outputs[index] as Slot;
+      const slot = this.outputs[index] as Slot;
+      const { name, shape, size } = slot;
       const source = staged[this.feeds.length + index] as TypedArray;
-      const copy = typedArray(dtype, size);
+      const copy = fresh(slot);
       for (let from = 0; from < size; from += elementsPerTurn) {
         const chunk = source.subarray(from, Math.min(size, from + elementsPerTurn));
         copy.set(chunk, from);
@@ -350,7 +354,7 @@ function fresh({ name, dtype, shape }: Slot): TypedArray {
 }
 
 function copied(source: TypedArray): TypedArray {
-  const copy = typedArray(dtypeOf(source), source.length);
+  const copy = allocate(dtypeOf(source), [source.length], 'run:');
   copy.set(source);
   return copy;
 }

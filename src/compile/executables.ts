@@ -97,6 +97,8 @@ export class Executables {
   /** Makes the executable the latest. If there are too many, disposes of the least recently used one. */
   #use(executable: Executable): void {
     const key = keyOf(executable.bindings);
+    const replaced = this.#kept.get(key);
+    if (replaced !== executable) replaced?.dispose();
     this.#kept.delete(key);
     this.#kept.set(key, executable);
     if (this.#kept.size > maxExecutables) {

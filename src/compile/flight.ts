@@ -38,20 +38,30 @@ export function fly({
   ...start
 }: Flight): Promise<Landed> {
   return new Promise((resolve, reject) => {
-    // Reading the feeds may have aborted the signal. No code of the caller runs between here and the start.
-    signal?.throwIfAborted();
     const done = (status: number, steps: number, run: number) => {
-      withdraw?.();
       releaseLeaves(variables, written);
       landed(steps);
-      if (status === cancelled) reject(signal?.reason);
-      else resolve({ status, steps, run });
+      try {
+        withdraw?.();
+        if (status === cancelled) reject(signal?.reason);
+        else resolve({ status, steps, run });
+      } catch (error) {
+        reject(error); // A signal that is not of the platform may throw.
+      }
     };
-    const number = startProgram({ ...start, done });
+    let number: number | undefined;
+    const withdraw = signal && onAbort(signal, () => number !== undefined && cancelRun(number));
+    try {
+      // Reading the feeds may have aborted the signal. No code of the caller runs between here and the start.
+      signal?.throwIfAborted();
+      number = startProgram({ ...start, done });
+    } catch (error) {
+      withdraw?.();
+      throw error;
+    }
     // `done` is not called before this function returns.
     holdLeaves(variables, written);
     launched();
-    const withdraw = signal && onAbort(signal, () => cancelRun(number));
   });
 }
 

@@ -48,6 +48,7 @@ export class Preparation<T> {
   async #run(): Promise<void> {
     do {
       await nextTurn();
+      if (this.abandoned) break;
       const end = performance.now() + sliceMilliseconds;
       while (!this.#outcome && performance.now() < end) this.#advance();
     } while (!this.#outcome && !this.abandoned);

@@ -1,6 +1,7 @@
 /** The profile of a run: the time of each instruction. */
 
 import type { Encoded } from './encoded.js';
+import { opcodes } from './passes/encode.js';
 
 /** One instruction of a profile. `console.table` prints a list of them well. */
 export interface ProfileRow {
@@ -16,18 +17,19 @@ export interface ProfileRow {
   readonly share: number;
 }
 
-// By opcode, as in native/program.
-const kinds = [
-  'unknown',
-  'group',
-  'product',
-  'pack',
-  'packed product',
-  'reduce',
-  'batch product',
-  'random',
-  'copy',
-] as const;
+const names: Readonly<Record<keyof typeof opcodes, string>> = {
+  group: 'group',
+  product: 'product',
+  pack: 'pack',
+  packedProduct: 'packed product',
+  reduce: 'reduce',
+  batch: 'batch product',
+  random: 'random',
+  copy: 'copy',
+};
+const kindOf = new Map(
+  Object.entries(opcodes).map(([kind, code]) => [code, names[kind as keyof typeof opcodes]]),
+);
 
 const headerLength = 6;
 // More would not be readable: an Adam update of all parameters is one instruction of a hundred nodes.
@@ -39,7 +41,7 @@ export function profileRows({ code, nodes }: Encoded, nanoseconds: Float64Array)
   const [buffers, outputs] = [code[1] as number, code[4] as number];
   let position = headerLength + 2 * buffers + 4 * outputs;
   const rows = nodes.map((computed, instruction) => {
-    const kind = kinds[code[position] as number] ?? kinds[0];
+    const kind = kindOf.get(code[position] as never) as string;
     position += code[position + 1] as number;
     const time = nanoseconds[instruction] as number;
     const more = computed.length > shownNodes ? ` and ${computed.length - shownNodes} more` : '';

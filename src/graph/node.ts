@@ -194,7 +194,8 @@ const scope: string[] = [];
  */
 export function withinLayer<T>(name: string, build: () => T): T {
   const outer = scope.at(-1);
-  scope.push(outer === undefined || name.startsWith(`${outer}.`) ? name : `${outer}.${name}`);
+  const isFull = outer === undefined || name === outer || name.startsWith(`${outer}.`);
+  scope.push(isFull ? name : `${outer}.${name}`);
   try {
     return build();
   } finally {

@@ -1,6 +1,6 @@
 /** The values that are written to files and read from them, by name. No run may be changing them. */
 
-import { describeValue } from '../arguments/describe.js';
+import { describeValue, isOfAnotherCopy } from '../arguments/describe.js';
 import { assertList, assertRecord, isList, isRecord } from '../arguments/read.js';
 import { GraphError, StateError, ValueError } from '../errors.js';
 import { inFlight, Variable, writtenInFlight } from '../graph/leaf.js';
@@ -76,7 +76,9 @@ export function restoredIn(context: string, given: unknown): Map<string, Variabl
 
 function holdsValues(record: Readonly<Record<string, unknown>>): boolean {
   try {
-    return Object.values(record).some((value) => isVariable(value) || isTensor(value));
+    return Object.values(record).some(
+      (value) => isVariable(value) || isTensor(value) || isOfAnotherCopy(value),
+    );
   } catch {
     return false; // a getter that throws: reading the options says so
   }

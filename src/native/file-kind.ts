@@ -36,6 +36,8 @@ export function wrongKind(
   if (stats === 'missing') return 'there is no such file';
   if (stats === undefined) return undefined;
   if (stats.isDirectory()) return 'it is a folder, not a file';
+  // Opening a named pipe would block.
+  if (!stats.isFile()) return 'it is not a regular file';
   const start = beginning(file, 64);
   if (start === undefined) return undefined;
   const made = madeFor(start, stats.size);

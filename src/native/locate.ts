@@ -63,16 +63,25 @@ export function packageFolder(): string | undefined {
 let configured: string | undefined;
 
 /** Sets the file to load, before all other files. */
-export function setAddon(file: string | undefined): void {
-  configured = file;
+export function setAddon(file: string): void {
+  configured = absolute(file);
+}
+
+/** Absolute, because the system searches its library folders for a bare name. */
+function absolute(file: string): string {
+  try {
+    return resolve(file);
+  } catch {
+    // The working directory was deleted, so the path cannot name a file.
+    return `./${file}`;
+  }
 }
 
 /** The addon to load: the named file, without a check that it exists, or the first that exists; else undefined. */
 export function chooseAddon(): Choice | undefined {
-  // Absolute, because the system searches its library folders for a bare name.
-  if (configured !== undefined) return { file: resolve(configured), by: 'configure' };
+  if (configured !== undefined) return { file: configured, by: 'configure' };
   const named = variable('FOREBAY_ADDON');
-  if (named !== undefined) return { file: resolve(named), by: 'FOREBAY_ADDON' };
+  if (named !== undefined) return { file: absolute(named), by: 'FOREBAY_ADDON' };
   const files = packageFiles();
   if (files !== undefined && look(files.built) === 'there')
     return { file: files.built, by: 'built' };

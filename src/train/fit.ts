@@ -3,6 +3,7 @@
 import { callback, checkedLater, flag, seedNumber, wholeNumber } from '../arguments/kinds.js';
 import { declareOptions, type OptionsOf, optional, required } from '../arguments/options.js';
 import { reading } from '../arguments/read.js';
+import { abortSignal } from '../compile/flight.js';
 import type { Program, Stepper } from '../compile/program.js';
 import { nextDrawSeed } from '../graph/seed.js';
 import type { TypedArray } from '../tensor/dtype.js';
@@ -10,7 +11,7 @@ import { Tensor } from '../tensor/tensor.js';
 import type { Checkpoint } from './checkpoint.js';
 import { type Dataset, examplesOf } from './dataset.js';
 import { type EpochRecord, type History, type Means, WeightedMeans } from './history.js';
-import { abortSignal, askedStepperFor, trainedStepperFor } from './options.js';
+import { askedStepperFor, trainedStepperFor } from './options.js';
 import { inOrder, Shuffle } from './order.js';
 import { type Progress, startOf } from './progress.js';
 import { type FitCheckpoints, Saver } from './saver.js';

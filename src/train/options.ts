@@ -1,32 +1,28 @@
 /** Checks of the arguments of `fit` and `predict`. */
 
 import { describeValue } from '../arguments/describe.js';
-import type { Kind } from '../arguments/options.js';
 import { reading } from '../arguments/read.js';
-import { assertSignal } from '../compile/flight.js';
 import { Program, type Stepper, stepper } from '../compile/program.js';
 import { ValueError } from '../errors.js';
-
-/** An option that is an AbortSignal, of any realm. */
-export const abortSignal: Kind<AbortSignal> = {
-  expected: 'an AbortSignal',
-  accepts: (value) => {
-    try {
-      assertSignal('', value);
-      return true;
-    } catch {
-      return false;
-    }
-  },
-};
 
 /** Returns the stepper of a compiled program, or a given stepper. @throws ValueError if `program` is neither */
 export function stepperFor(context: string, program: Program | Stepper): Stepper {
   return reading(`${context}: the program`, program, () => {
     if (program instanceof Program) return stepper(program);
-    if (program instanceof Object && 'runSteps' in program) return program;
+    if (isStepper(program)) return program;
     throw new ValueError(`${context}: expected a program, but received ${describeValue(program)}`);
   });
+}
+
+function isStepper(value: unknown): value is Stepper {
+  if (!(value instanceof Object)) return false;
+  const { runSteps, inputs, outputs, updates } = value as Partial<Stepper>;
+  return (
+    typeof runSteps === 'function' &&
+    inputs instanceof Map &&
+    outputs instanceof Map &&
+    Array.isArray(updates)
+  );
 }
 
 /** The stepper of a program to run for its outputs only. @throws ValueError if it updates parameters */

@@ -2,6 +2,7 @@
 
 import { wholeNumber } from '../arguments/kinds.js';
 import { declareOptions, type OptionsOf, optional } from '../arguments/options.js';
+import { abortSignal } from '../compile/flight.js';
 import type { Program, Stepper } from '../compile/program.js';
 import { ShapeError } from '../errors.js';
 import { bindDim, namesOf } from '../graph/dimension.js';
@@ -9,7 +10,7 @@ import type { Node } from '../graph/node.js';
 import { formatShape, sizeOf } from '../tensor/shape.js';
 import { allocate, Tensor } from '../tensor/tensor.js';
 import { batchName, type Dataset, examplesOf } from './dataset.js';
-import { abortSignal, askedStepperFor } from './options.js';
+import { askedStepperFor } from './options.js';
 import { inOrder } from './order.js';
 import { Slices } from './slices.js';
 

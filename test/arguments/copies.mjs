@@ -56,6 +56,11 @@ const fb = own;
 let names = 0;
 const name = () => `n${names++}`;
 
+const model = `${file}.safetensors`;
+const archive = `${file}.archive.npz`;
+fb.save(model, [a.w]);
+fb.saveNpz(archive, { w: a.w });
+
 // Each call succeeds with values of its own copy. `v` has values of the own copy or of the other copy.
 const calls = {
   'unary op': (v) => fb.exp(v.y),
@@ -126,6 +131,9 @@ const calls = {
   'save a record': (v) => fb.save(file, { w: v.t }),
   saveNpz: (v) => fb.saveNpz(file, { w: v.t }),
   saveNpy: (v) => fb.saveNpy(file, v.t),
+  load: (v) => fb.load(model, [v.w]),
+  'load a record': (v) => fb.load(model, { w: v.w }),
+  'loadNpz a record': (v) => fb.loadNpz(archive, { w: v.w }),
 };
 
 const answers = {};

@@ -1,7 +1,7 @@
 // One listener for each signal, however many runs it can abort.
 import { expect, it, vi } from 'vitest';
 import { onAbort } from '../../src/compile/aborts.js';
-import { compile, input } from '../../src/index.js';
+import { add, compile, initializers, input, matmul, parameter, sum } from '../../src/index.js';
 
 it('adds one listener to a signal, and removes it with the last callback', () => {
   const { signal } = new AbortController();
@@ -29,7 +29,10 @@ it('calls each callback once, in order, and none that was withdrawn', () => {
 });
 
 it('one signal aborts 1,000 queued runs with one listener', async () => {
-  const program = compile({ outputs: { x: input('x', [1]) } });
+  // Each run takes so long that only a few end before the abort.
+  const w = parameter('w', { shape: [500, 500], init: initializers.constant(1) });
+  const x = input('x', [1]);
+  const program = compile({ outputs: { y: add(sum(matmul(w, matmul(w, w))), x) }, threads: 1 });
   const controller = new AbortController();
   const added = vi.spyOn(controller.signal, 'addEventListener');
   const runs = Array.from({ length: 1000 }, () =>
@@ -41,3 +44,18 @@ it('one signal aborts 1,000 queued runs with one listener', async () => {
   expect(new Set(reasons)).toEqual(new Set(['enough']));
   expect(added).toHaveBeenCalledTimes(1);
 });
+
+it.each(['addEventListener', 'removeEventListener'] as const)(
+  'a signal whose %s throws rejects the run, which then holds no parameter',
+  async (method) => {
+    const w = parameter('w', [1]);
+    const program = compile({ outputs: { y: add(input('x', [1]), w) } });
+    const { signal } = new AbortController();
+    signal[method] = () => {
+      throw new Error('not today');
+    };
+    await expect(program.runAsync({ x: [1] }, { signal })).rejects.toThrow('not today');
+    w.set([2]);
+    expect((await program.runAsync({ x: [1] })).y.item()).toBe(3);
+  },
+);

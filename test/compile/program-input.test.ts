@@ -129,6 +129,18 @@ describe('into', () => {
     of.program.run({ ...batch(4), x: fedX });
   });
 
+  it('refuses a getter that returns another value at the second reading', () => {
+    const { program, into } = setUp();
+    const values = [into.loss, undefined];
+    const changing = Object.defineProperty({ prediction: into.prediction }, 'loss', {
+      enumerable: true,
+      get: () => values.shift(),
+    });
+    expect(() => program.run(batch(4), { into: changing as never })).toThrow(
+      "into: 'loss' changed while the run was prepared",
+    );
+  });
+
   it('refuses exactly the runs in which an output overlaps a feed or another output', () => {
     const [feeds, outputs] = [3, 5];
     const names = (letter: string, count: number) =>

@@ -175,6 +175,17 @@ describe('prepare', () => {
     await program.prepare({ n: 2 });
   });
 
+  it('does no work after an abort, also if the same sizes are wanted again at once', async () => {
+    const { program, made, finished } = watched();
+    const controller = new AbortController();
+    const aborted = program.runAsync(two, { signal: controller.signal });
+    controller.abort(new Error('enough'));
+    await expect(aborted).rejects.toThrow('enough');
+    await program.runAsync(two);
+    expect(made).toEqual([2]);
+    expect(finished).toEqual([2]);
+  });
+
   it('rejects when the program is disposed of meanwhile, and stops compiling', async () => {
     const { program, finished } = watched();
     const promise = program.prepare({ batch: 1 });
@@ -235,7 +246,7 @@ describe('runs that wait for a compile', () => {
     const abort = new AbortController();
     const aborted = program.runAsync(one, { signal: abort.signal });
     const behind = program.runAsync(two);
-    await setImmediate();
+    for (let turn = 0; turn < 3; turn++) await setImmediate(); // the compile for `one` has begun
     abort.abort('enough');
     await expect(aborted).rejects.toBe('enough');
     expect((await behind).total.item()).toBe(10);

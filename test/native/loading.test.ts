@@ -134,6 +134,12 @@ describe('the addon that is loaded', () => {
     expect(run(`fb.configure({}); ${report}`, { FOREBAY_ADDON: built }).stdout).toBe(loads);
   });
 
+  it('is found if configure names it by a relative path and the working directory changes', () => {
+    symlinkSync(built, join(project, 'named.node'));
+    const script = `fb.configure({ addon: 'named.node' }); process.chdir('/'); ${report}`;
+    expect(run(script).stdout).toBe(loads);
+  });
+
   it('can be named after another one failed to load, but not after one was loaded', () => {
     const script = (first: string) => `
       const codes = [${JSON.stringify(first)}, ${JSON.stringify(built)}].map((addon) => {
@@ -189,6 +195,14 @@ describe('an addon that cannot be loaded', () => {
       'there is no such file',
     ],
     ['that is a folder', () => folder, 'it is a folder, not a file'],
+    [
+      'that is a named pipe',
+      () => {
+        execFileSync('mkfifo', [join(folder, 'pipe.node')]);
+        return join(folder, 'pipe.node');
+      },
+      'it is not a regular file',
+    ],
     [
       'that is empty',
       () => file('empty.node', ''),

@@ -284,6 +284,12 @@ describe('layers refuse the following, and the error names the layer', () => {
       "[matmul 'vae.encoder']",
     ],
     [
+      'an inner layer of a model that applies its own methods',
+      () => vae.loss(x(['batch', 5])),
+      ShapeError,
+      "[matmul 'vae.encoder']",
+    ],
+    [
       'an empty name',
       () => new LSTM('', { inputs: 1, units: 1 }),
       ValueError,

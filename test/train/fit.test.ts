@@ -388,6 +388,10 @@ describe('fit refuses, before any step runs,', () => {
     await expect(train.fit(3 as never, {}, plain)).rejects.toThrow(
       'fit: expected a program, but received number 3',
     );
+    const other = { runSteps() {} };
+    await expect(train.fit(other as never, {}, plain)).rejects.toThrow(
+      'fit: expected a program, but received an object { runSteps }',
+    );
     expect(seen.value.item()).toBe(0);
   });
 

@@ -6,6 +6,7 @@
 import { type Pace, type Sliced, sorted } from '../../graph/sliced.js';
 import { bytesOf } from '../../tensor/dtype.js';
 import type { Fired } from '../ir/builder.js';
+import { unreachable } from '../ir/defect.js';
 import { equalLists } from '../ir/view.js';
 import type { GroupInstruction, Instruction, Instructions } from './instruction.js';
 import { Occupied } from './occupied.js';
@@ -56,6 +57,8 @@ export function* readsOf(instruction: Instruction): Generator<readonly Location[
     case 'copy':
       yield [instruction.from];
       return;
+    default:
+      unreachable(instruction);
   }
 }
 
@@ -76,6 +79,9 @@ export function* writesOf(instruction: Instruction): Generator<readonly Location
     case 'reduce':
     case 'copy':
       yield [instruction.to];
+      return;
+    default:
+      unreachable(instruction);
   }
 }
 

@@ -19,7 +19,7 @@ import type { Location, Memory } from './place.js';
 
 /** The numbers of the format are those of native/program/code.h. */
 const version = 1;
-const opcodes = {
+export const opcodes = {
   group: 1,
   product: 2,
   pack: 3,

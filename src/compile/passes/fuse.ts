@@ -196,7 +196,7 @@ class Fusion {
         continue;
       const inLoops = this.#uses.every(value, ({ reader, ref }) => {
         const space = reader && spaceOf(reader);
-        return space && aligned(ref, space);
+        return space !== undefined && aligned(ref, space);
       });
       if (!inLoops || value.size === 0) continue;
       const sources = new Set<number>();
@@ -251,7 +251,10 @@ class Fusion {
     // A repeated value is computed in the loops of its readers.
     return (
       this.#repeated.has(reader) &&
-      this.#uses.every(reader, (use) => use.reader && this.#endsFinal(use.reader, use.ref))
+      this.#uses.every(
+        reader,
+        (use) => use.reader !== undefined && this.#endsFinal(use.reader, use.ref),
+      )
     );
   }
 

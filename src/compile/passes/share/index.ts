@@ -44,8 +44,7 @@ function* outerProducts(roots: readonly Ref[], build: Builder): Sliced<Ref[]> {
     if (value.kind !== 'map' || value.details.kernel !== 'mul') return undefined;
     const [x, y] = value.args as readonly [Ref, Ref];
     const [scale, product] = isOuter(x.value) ? [y, x] : [x, y];
-    const alone =
-      isOuter(product.value) && uses.count(product.value) === 1 && showsAll(product);
+    const alone = isOuter(product.value) && uses.count(product.value) === 1 && showsAll(product);
     if (!alone || !equalLists(product.shape, product.value.shape)) return undefined;
     if (scale.strides.some((stride, axis) => stride !== 0 && scale.shape[axis] !== 1))
       return undefined;
