@@ -58,11 +58,11 @@ const net = () => {
   ];
   const hidden = tanh(matmul(x, w1));
   const back = sigmoid(matmul(hidden, w2));
-  const again = tanh(matmul(back, w1)); // w1 is shared
+  const again = tanh(matmul(back, w1)); // w1 is used a second time
   return { loss: sum(square(mul(again, hidden))), leaves: [w1, w2] };
 };
 
-/** Returns the loss and leaves of an LSTM of two time steps with shared weights, written gate by gate as in the post. */
+/** Returns the loss and leaves of two time steps of an LSTM, which share their weights, gate by gate as in the post. */
 const cell = () => {
   const gates = ['forget', 'input', 'output', 'cell'].map((name, i) => ({
     weight: parameter(`${name}.weight`, randomTensor([5, 3], 10 + i)),

@@ -1,4 +1,4 @@
-// Tests of onAbort, which adds only one listener to a signal, even if the signal can abort many runs.
+// Tests onAbort, which adds only one listener to a signal, even if the signal can abort many runs.
 import { expect, it, vi } from 'vitest';
 import { onAbort } from '../../src/compile/aborts.js';
 import { compile, input } from '../../src/index.js';

@@ -1,4 +1,4 @@
-// Compares programs with evaluate(). Each test is a bug of a compiler pass that random graphs have found.
+// Compares programs with evaluate(). Each test is for a bug of a compiler pass that the random tests have found.
 import { expect, it } from 'vitest';
 import {
   add,

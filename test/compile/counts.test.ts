@@ -1,5 +1,5 @@
 /**
- * Tests of the numbers of products, groups and instructions in a program, on which its speed depends. Times are not
+ * Tests the numbers of products, groups and instructions in a program, on which its speed depends. Times are not
  * tested, because they vary from run to run.
  */
 

@@ -1,4 +1,4 @@
-// Graphs for which evaluate() and a program once gave different values, or for which only one of the two worked.
+// Tests graphs for which evaluate() and a program once gave different values, or for which only one of the two worked.
 import { describe, expect, it } from 'vitest';
 import {
   abs,
@@ -38,7 +38,7 @@ import {
 } from '../../src/index.js';
 import { errorOf } from '../support.js';
 
-/** Returns the value of a node from evaluate, and expects a program to give the same value. */
+/** Returns the value that evaluate gives for a node, and expects a program to give the same value. */
 function both(node: Node, feeds: Feeds = {}): unknown {
   const interpreted = evaluate(node, feeds);
   const program = compile({ outputs: { node } });

@@ -1,4 +1,4 @@
-// Tests of the compiler pass "fuse", which turns values into fused loops.
+// Tests the compiler pass "fuse", which turns values into fused loops.
 import { describe, expect, it } from 'vitest';
 import {
   adam,

@@ -1,4 +1,4 @@
-// Tests of the compiler passes "place" and "arena", which decide the location of every value in memory. Each block of
+// Tests the compiler passes "place" and "arena", which decide the location of every value in memory. Each block of
 // an assembled value is computed directly at its position in that value. Values that are not in use at the same time
 // share memory.
 import { describe, expect, it } from 'vitest';
@@ -164,8 +164,8 @@ describe('arena', () => {
 });
 
 /**
- * Returns the index of the first instruction that reads a memory after an overlapping memory was written; undefined if
- * there is none. For this, it tracks which memories of the arena still hold their values.
+ * Returns the index of the first instruction that reads a memory whose contents have been overwritten; undefined if
+ * there is none. For this, it tracks which memories of the arena still have their contents.
  */
 function firstClobbered({ instructions: { list }, arena }: Placed): number | undefined {
   const range = (memory: Memory) => {

@@ -1,4 +1,4 @@
-// Tests of asynchronous runs: their order, aborts, leaves that several programs share, and several steps in one call.
+// Tests asynchronous runs: their order, aborts, leaves that several programs share, and several steps in one call.
 import { describe, expect, it } from 'vitest';
 import { compile, stepper } from '../../src/compile/program.js';
 import {
@@ -24,7 +24,7 @@ import {
 import { sharedArray } from '../../src/tensor/dtype.js';
 import { errorOf } from '../support.js';
 
-/** Returns a node that takes some milliseconds to compute: a chain of `links` products. */
+/** Returns a node that takes some milliseconds to compute: the sum of the result of a chain of matrix products. */
 function slow(seed: Node, links = 40): Node {
   const weight = constant(Tensor.full([192, 192], 1 / 192));
   let x: Node = matmul(Tensor.ones([192, 192]), weight);

@@ -1,4 +1,4 @@
-// Tests of the arguments that compile and run refuse. Each gives an error with a message, and later runs still work.
+// Tests the arguments that compile and run refuse. Each gives an error with a message, and later runs still work.
 import { describe, expect, it } from 'vitest';
 import { compile } from '../../src/compile/program.js';
 import {

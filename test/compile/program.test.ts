@@ -1,4 +1,4 @@
-// Tests of programs that run on the JavaScript thread: their results, their errors, and that a program can be used
+// Tests programs that run on the JavaScript thread: their results, their errors, and that a program can be used
 // after an error.
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import { compile, type Program } from '../../src/compile/program.js';

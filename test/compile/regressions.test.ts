@@ -1,4 +1,4 @@
-// Graphs for which a compiler pass once gave a wrong program, took too long or recursed too deeply.
+// Tests graphs for which a compiler pass once gave a wrong program, took too long or recursed too deeply.
 import { expect, it } from 'vitest';
 import {
   add,

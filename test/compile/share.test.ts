@@ -1,4 +1,4 @@
-// Tests of the compiler pass "share": which products it merges, and the order of the merged products.
+// Tests the compiler pass "share": which products it merges, and the order of the merged products.
 import { describe, expect, it } from 'vitest';
 import { add, addN, input, matmul, mul, slice, square, stack, sum, tanh } from '../../src/index.js';
 import { shared, text, weight } from './support.js';

@@ -1,4 +1,4 @@
-// Tests of the compiler passes "lower" and "simplify", which turn a graph into simplified values of the IR.
+// Tests the compiler passes "lower" and "simplify", which turn a graph into simplified values of the IR.
 import { describe, expect, it } from 'vitest';
 import {
   add,

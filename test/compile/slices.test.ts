@@ -1,4 +1,4 @@
-// Tests of compiling in slices: how much work is done between two turns of the event loop, and how the total work grows
+// Tests compiling in slices: how much work is done between two turns of the event loop, and how the total work grows
 // with the graph.
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';

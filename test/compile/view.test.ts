@@ -1,4 +1,4 @@
-// Tests of the functions on views. Each result is compared with a list of the elements that the view selects.
+// Tests the functions on views. Each result is compared with a list of the elements that the view selects.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {

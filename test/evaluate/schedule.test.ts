@@ -30,7 +30,7 @@ describe('an interpreter', () => {
   });
 
   it('never reuses the memory of a value before its last reader', () => {
-    // The last nodes read every value of the chain again, so a value that was overwritten would change the result.
+    // The nodes of the final sum read every value of the chain again. A value that was overwritten would change it.
     const x = input('x', [3]);
     const chain: Node[] = [x];
     for (let i = 0; i < 20; i++) chain.push(add(chain.at(-1) as Node, 1));

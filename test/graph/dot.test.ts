@@ -50,7 +50,7 @@ const loss = sum(square(tanh(add(mul(mul(x, w), s), mul(w, 0.25))))).named('loss
 
 describe('dot', () => {
   it('draws every node and every edge below the root, and nothing else', () => {
-    relu(w); // not on a path to the root
+    relu(w); // this node is not below the root
     const text = dot(loss);
     expect(text.match(/^ {2}n\d+ \[/gm)).toHaveLength(11);
     // The 11 nodes are x, w, s, 0.25, and the ops x*w, *s, w*0.25, +, tanh, square, sum. The edges are 11, too.

@@ -1,4 +1,4 @@
-// Runs a script in a separate process, so that a crash of the script only makes a test fail.
+// Runs a script in a separate process, so that a crash of the script makes one test fail and does not end all tests.
 import { spawnSync } from 'node:child_process';
 
 const built = (file: string) => new URL(`../../${file}`, import.meta.url).href;

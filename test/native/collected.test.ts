@@ -16,7 +16,7 @@ const prelude = `
     }
     return names.filter((name) => collected.has(name));
   };
-  /** Returns the resident memory of the process in MB. Freeing a large block lowers it at once. */
+  /** Returns the resident memory of the process in MB. A large block that is freed lowers it at once. */
   const megabytes = () => Math.round(process.memoryUsage.rss() / 2 ** 20);
   /** Returns a program whose arena has 64 MB. */
   const large = () => {

@@ -6,7 +6,10 @@ import * as fb from 'forebay';
 
 const [way, thread] = isMainThread ? process.argv.slice(2) : workerData;
 
-/** Starts the work: chains of [512, 512] products. Except for the way 'end', each run would take about a second. */
+/**
+ * Starts the work: chains of [512, 512] products. Each run takes about a second if it is not ended early. For the way
+ * 'end', the work is much shorter, because the process waits for it.
+ */
 function start() {
   const links = way === 'end' ? 4 : 300;
   const rows = way === 'end' ? 512 : 4096;
@@ -31,7 +34,7 @@ function start() {
   return { leaves: [one.w, two.w, three.w], done: Promise.all(work) };
 }
 
-/** Waits until runs of all programs are in flight. A run is in flight if setting the leaf of its program throws. */
+/** Waits until a run of each program is in flight. This is the case when setting a leaf of the program throws. */
 async function flying(leaves) {
   for (const leaf of leaves) {
     for (;;) {

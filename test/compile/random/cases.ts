@@ -34,11 +34,11 @@ export interface Case extends Graph {
   readonly runs: readonly Expected[];
 }
 
-/** The allowed difference is this number times the largest magnitude of the node, which is taken as at least 1. */
+/** The allowed difference is this number times the largest magnitude in the node, or this number if that is below 1. */
 const tolerances = { float32: 1e-4, float64: 1e-11 } as const;
 const attemptsPerGraph = 3;
 
-/** For each reason why drawn graphs could not be compared, the number of attempts that it ended. */
+/** Counts, by reason, the attempts in which the runs of a drawn graph could not be compared. */
 export const refused = new Map<string, number>();
 
 /** Returns the case of a seed: draws graphs until the runs of one can be compared. */
@@ -54,7 +54,10 @@ export function drawCase(seed: number, numbers: Numbers): Case {
   }
 }
 
-/** Draws values of leaves and inputs until the runs of the graph can be compared. Undefined if all attempts fail. */
+/**
+ * Draws values of leaves and inputs until the runs of the graph can be compared. Returns the graph with these values
+ * and its runs, or undefined if all attempts fail.
+ */
 function comparable(graph: Graph, numbers: Numbers): Omit<Case, 'seed' | 'numbers'> | undefined {
   for (let attempt = 0; attempt < attemptsPerGraph; attempt++) {
     try {
@@ -101,7 +104,7 @@ function interpreted(
     const values = interpret(interpreter, feeds, run).map(({ data }) => data);
     const magnitudes = new Magnitudes(order, values, bindings, numbers, carried);
     for (const [leaf, value] of updates) allowed.set(leaf, toleranceOf(value, magnitudes));
-    // A leaf that this run writes has a rounding error, which the next run starts with.
+    // The next run starts with the rounding errors of the leaves that this run writes.
     const written = updates.map(([leaf, value]) => [leaf, magnitudes.of(value)] as const);
     if (!numbers.exact) carried = new Map([...carried, ...written]);
     return {
@@ -122,7 +125,7 @@ function interpreted(
   return { variables, initial, runs };
 }
 
-/** Runs the interpreter. Throws Unfit if it refuses the graph with a ShapeError. */
+/** Runs the interpreter. Throws Unfit if the interpreter refuses the graph with a ShapeError. */
 function interpret(interpreter: Interpreter, feeds: Feeds, run: number): Tensor[] {
   try {
     return interpreter.run(feeds, run);

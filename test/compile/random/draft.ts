@@ -20,7 +20,7 @@ export interface Numbers {
   /** True if the graph uses only small integers, and ops that are exact for them. */
   readonly exact: boolean;
   readonly dtype: 'float32' | 'float64';
-  /** The factor by which sizes of dimensions above 1 are larger than usual. */
+  /** Sizes of dimensions that are above 1 are multiplied by about this factor. */
   readonly scale: number;
 }
 
@@ -35,7 +35,7 @@ const kinds = [
   [20, 'constant'],
 ] as const;
 
-/** Returns a size above 1 multiplied by the scale, less a random number below the scale. */
+/** Returns sizes 0 and 1 unchanged. Multiplies a larger size by the scale and subtracts a random number below it. */
 export function scaled(draws: Draws, { scale }: Numbers, size: number): number {
   return scale === 1 || size <= 1 ? size : size * scale - draws.below(scale);
 }
@@ -73,7 +73,7 @@ export class Draft {
     return this.size();
   }
 
-  /** Returns a random size of a dimension: most often 1 to 5 times the scale, rarely 0. */
+  /** Returns a random size of a dimension: 1 to 5, or rarely 0, before it is scaled. */
   size(): number {
     return this.#scaled(
       this.draws.weighted([
@@ -110,7 +110,7 @@ export class Draft {
 
   // ---- Leaves.
 
-  /** Returns a node of this shape: a new leaf of any kind, or one that is broadcast to the shape. */
+  /** Returns a new leaf of any kind, broadcast to the shape if a leaf of this kind cannot have the shape itself. */
   leaf(shape: readonly Dim[]): Node {
     const named = shape.some((dim) => typeof dim !== 'number');
     const kind = this.draws.weighted(kinds);

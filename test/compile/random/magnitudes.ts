@@ -33,7 +33,7 @@ interface Known {
   readonly fractionBits: number;
 }
 
-/** Thrown if a run cannot be compared. The message is the reason. */
+/** The error for a run that cannot be compared. Its message is the reason. */
 export class Unfit extends Error {}
 
 export class Magnitudes {

@@ -47,9 +47,7 @@ function batchOf(draft: Draft): Dim {
       : draft.units(2, 3);
 }
 
-/**
- * Returns the initial state of a sequence: constant zeros, which the compiler folds away, or a new input or other leaf.
- */
+/** Returns the initial state of a sequence: constant zeros, which the compiler folds away, or a new leaf. */
 function start(draft: Draft, shape: readonly Dim[]): Node {
   const { draws, dtype } = draft;
   if (draws.chance(0.5)) return broadcastTo(constant(0, { dtype }), shape);

@@ -1,4 +1,7 @@
-/** The tables of how each element-wise kernel changes magnitudes and exactness. magnitudes.ts explains magnitudes. */
+/**
+ * Tables with a function for each element-wise kernel, which computes the magnitude or the exactness of the result from
+ * those of the operands. magnitudes.ts explains what a magnitude is.
+ */
 
 /**
  * Computes the magnitude of a kernel's result from its value, the values of the operands (`x`, `y`, `z`) and their

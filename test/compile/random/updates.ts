@@ -30,8 +30,8 @@ export interface Differentiated {
 }
 
 /**
- * Differentiates either a loss, which is a sum over the elements of all roots, some of them weighted, or the roots
- * themselves with a given gradient for each. In the second case, `loss` is undefined.
+ * Differentiates either a loss or the roots themselves. The loss is the sum of the elements of all roots, some of which
+ * are weighted. If the roots are differentiated, each starts from a given gradient, and `loss` is undefined.
  */
 export function differentiate(draft: Draft, roots: readonly Node[]): Differentiated {
   const { draws, variables } = draft;

@@ -48,7 +48,7 @@ export function stretched(shape: readonly number[], from: readonly number[]): In
   return indices(shape, 0, strides);
 }
 
-/** Returns, for each element of `shape`, the index of the element to which a reduction over `axes` adds it. */
+/** Returns, for each element of `shape`, the index of the result to which it belongs in a reduction over `axes`. */
 export function reducedTo(shape: readonly number[], axes: readonly number[]): Int32Array {
   const kept = shape.filter((_, axis) => !axes.includes(axis));
   const own = stridesOf(kept);
