@@ -4,7 +4,10 @@ import { expect } from 'vitest';
 import type { Node } from '../src/index.js';
 import { evaluate, type Feeds, ForebayError, Tensor } from '../src/index.js';
 
-/** A small generator (mulberry32), so that the tests do not draw with the code under test. */
+/**
+ * Returns a small random number generator (mulberry32). Tests do not use the random numbers of forebay, because that is
+ * code under test.
+ */
 export function generator(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -15,7 +18,7 @@ export function generator(seed: number): () => number {
   };
 }
 
-/** A float64 tensor of random numbers from [low, high). */
+/** Returns a float64 tensor of random numbers that are at least `low` and less than `high`. */
 export function randomTensor(shape: readonly number[], seed: number, low = -1, high = 1): Tensor {
   const draw = generator(seed);
   const size = shape.reduce((product, dim) => product * dim, 1);
@@ -25,12 +28,12 @@ export function randomTensor(shape: readonly number[], seed: number, low = -1, h
   );
 }
 
-/** The value of a node, as nested arrays. */
+/** Returns the value of a node as nested arrays. */
 export function nestedValue(node: Node, feeds: Feeds = {}): unknown {
   return evaluate(node, feeds).toArray();
 }
 
-/** The error that `run` throws. Fails if it throws nothing or an untyped error. */
+/** Returns the error that `run` throws. Fails if `run` throws nothing, or an error that is not a ForebayError. */
 export function errorOf(run: () => unknown): ForebayError {
   try {
     run();

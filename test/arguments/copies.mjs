@@ -1,5 +1,7 @@
-// Passes values of one copy of forebay to the functions of another. `node copies.mjs FOLDER FOLDER` prints the error of
-// each call as JSON. If both folders are the same, the copy is loaded twice, as test runners do for each file.
+// Passes values of one copy of forebay to the functions of another. `node copies.mjs OWN OTHER`, with the folders of
+// two copies, prints the errors of all calls as JSON. If both folders are the same, the copy is loaded twice, as test
+// runners do for each file.
+import { rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,7 +13,7 @@ if (first === second) for (const file of Object.keys(require.cache)) delete requ
 const other = require(second);
 const file = join(tmpdir(), `forebay-copies-${process.pid}.npz`);
 
-/** One value of each kind, made by a copy. */
+/** Makes one value of each kind with the given copy of forebay. */
 function valuesOf(fb) {
   const x = fb.input('x', ['batch', 2]);
   const w = fb.parameter(
@@ -61,7 +63,8 @@ const archive = `${file}.archive.npz`;
 fb.save(model, [a.w]);
 fb.saveNpz(archive, { w: a.w });
 
-// Each call succeeds with values of its own copy. `v` has values of the own copy or of the other copy.
+// `a` has values of the own copy, `v` has values of the own copy or of the other copy. Each call must succeed if `v` is
+// of the own copy.
 const calls = {
   'unary op': (v) => fb.exp(v.y),
   'binary op, left': (v) => fb.add(v.y, 1),
@@ -148,4 +151,5 @@ for (const [what, call] of Object.entries(calls)) {
   };
   answers[what] = [await answer(a), await answer(valuesOf(other))];
 }
+for (const written of [file, model, archive]) rmSync(written, { force: true });
 console.log(JSON.stringify(answers));

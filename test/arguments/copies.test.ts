@@ -1,4 +1,4 @@
-// Two copies of forebay in one process: passing a value of one copy to the other is an error that names both.
+// Tests two copies of forebay in one process. Each refuses values of the other copy with an error that names both.
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -24,7 +24,10 @@ function copy(name: string): string {
 
 const [one, two] = [copy('one'), copy('two')];
 
-/** For each call, its errors for values of its own copy (null if there is none) and for values of the other copy. */
+/**
+ * Runs copies.mjs. Returns for each call its name, its error for values of its own copy, and its error for values of
+ * the other copy. If a call succeeds, null is in the place of the error.
+ */
 function answers(own: string, other: string): [string, string | null, string | null][] {
   const addon = process.env.FOREBAY_ADDON ?? join(root, 'build/Release/forebay.node');
   const { status, stdout, stderr } = spawnSync(process.execPath, [script, own, other], {
@@ -50,7 +53,8 @@ describe('a value of another copy of forebay', () => {
       / of another copy of forebay, in (.*), while this one is in (.*) \(install one copy/.exec(
         theirs ?? '',
       ) ?? [];
-    // An activation of the other copy is called, and refuses the node of this copy. So the paths may be swapped.
+    // In most calls, this copy refuses a value of the other one. But an activation of the other copy is called, and it
+    // refuses the node of this copy. Then the two paths are swapped, so they are sorted here.
     expect([there, here].sort()).toEqual([join(one, 'dist'), join(two, 'dist')]);
   });
 });

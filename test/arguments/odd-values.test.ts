@@ -1,5 +1,6 @@
-// Calls every public function, constructor, method and setter with odd values as every argument and every option. Each
-// must either succeed or throw a ForebayError. A new export that has no valid call in the table fails the first test.
+// Calls every public function, constructor, method and setter, with each odd value in the position of each argument and
+// option. Each call must succeed or throw a ForebayError. If a new export has no valid call in the table, the first
+// test fails.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,7 +15,7 @@ import { type Call, complaint, oddValues, placesIn, replaced } from './odd.js';
 
 const before = process.cwd();
 const folder = mkdtempSync(join(tmpdir(), 'forebay-odd-'));
-// Odd values used as file names create files in this folder. Importing the table below writes files, too.
+// An odd value that is used as a file name creates a file in this folder. The import below writes files, too.
 process.chdir(folder);
 const { declarationOf, everyCallable, leftOver, refusing } = await import('./valid-calls.js');
 
@@ -28,7 +29,7 @@ const ready = callables.flatMap(({ name, call, invoke }) =>
   call === undefined ? [] : [[name, { call, invoke }] as const],
 );
 
-/** The positions in a call where odd values are put, and the declared options among its arguments. */
+/** Returns the positions in a call where odd values are put, and the options declarations that fit its arguments. */
 function placesOf(name: string, { args }: Call) {
   const declared = new Set<DeclaredOptions<Declaration>>();
   const places = placesIn(args, (object) => {

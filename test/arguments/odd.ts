@@ -1,4 +1,4 @@
-/** The odd values with which `odd-values.test.ts` calls every public function, and functions that put them into calls. */
+/** The odd values with which odd-values.test.ts calls every public function, and functions that put them into calls. */
 
 import { inspect } from 'node:util';
 import { runInNewContext } from 'node:vm';
@@ -15,14 +15,17 @@ import {
   tensor,
 } from '../../src/index.js';
 
-/** Thrown by the getters and traps of odd values. No public function may throw it. */
+/** The getters and traps of odd values throw this error. No public function may throw it. */
 export class Hostile extends Error {}
 
 const hostile = (): never => {
   throw new Hostile('thrown by an odd value');
 };
 
-/** A proxy whose traps throw. A proxied function can still be called, because errors of a user's callback may pass. */
+/**
+ * Returns a proxy whose traps throw. Only a call of a proxied function does not throw, because forebay passes on errors
+ * of a user's callback.
+ */
 const allTraps = (target: object) =>
   new Proxy(
     target,
@@ -48,7 +51,7 @@ class Strange {
   readonly rate = 1;
 }
 
-/** Created again for every call, because a call may change its arguments. */
+/** Functions that create the odd values. Each call gets a new value, because a call may change its arguments. */
 export const oddValues: Readonly<Record<string, () => unknown>> = {
   undefined: () => undefined,
   null: () => null,
@@ -97,14 +100,14 @@ export const oddValues: Readonly<Record<string, () => unknown>> = {
     Object.create(Object.getPrototypeOf(tensor(1))),
 };
 
-/** The parts of one call. */
+/** The arguments of one call of a function, a method or a setter. */
 export interface Call {
   /** `this`, for methods and setters. */
   readonly on?: object;
   readonly args: readonly unknown[];
 }
 
-/** The position of a value in the arguments: `[0]` is the first, `[2, 'rate']` an option of the third. */
+/** The position of a value in the arguments: `[0]` is the first argument, `[2, 'rate']` an option of the third one. */
 export type Place = readonly (number | string)[];
 
 const deepest = 4;
@@ -115,7 +118,7 @@ export function isPlain(value: unknown): value is Record<string, unknown> {
   return prototype === Object.prototype || prototype === null;
 }
 
-/** The positions of every argument, and of every element and property of arrays and plain objects among them. */
+/** Returns the positions of all arguments, and of all elements and properties of arrays and plain objects in them. */
 export function placesIn(
   args: readonly unknown[],
   namesOf: (object: Record<string, unknown>) => readonly string[],
@@ -134,7 +137,7 @@ export function placesIn(
   return places;
 }
 
-/** A copy of `args` with another value at a position. */
+/** Returns a copy of `args` with another value at one position. */
 export function replaced(
   args: readonly unknown[],
   place: Place,
@@ -154,7 +157,7 @@ export function replaced(
 
 const patience = 10_000;
 
-/** Uses of the result of a call. An accepted value must not cause a wrong error later, either. */
+/** Returns functions that use the result of a call. They show whether an accepted value causes a wrong error later. */
 function usesOf(made: unknown): (() => unknown)[] {
   if (made instanceof Program) return [() => made.run({}), () => made.stats()];
   if (!(made instanceof Node)) return [];
@@ -167,7 +170,10 @@ function usesOf(made: unknown): (() => unknown)[] {
   ];
 }
 
-/** The wrong error of a call; undefined if it throws a ForebayError, or if its result's uses throw only such errors. */
+/**
+ * Makes a call and uses its result. Returns the message of the first error that is not a ForebayError, or undefined if
+ * there is none.
+ */
 export async function complaint(call: () => unknown): Promise<string | undefined> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise((_, reject) => {

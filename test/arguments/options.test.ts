@@ -1,4 +1,4 @@
-// Reading declared options objects: which values are refused, and with which errors.
+// Tests how declared options objects are read: which values are refused, and with which errors.
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { flag, numberFrom, oneOf, wholeNumber } from '../../src/arguments/kinds.js';

@@ -1,5 +1,5 @@
-// Values of another realm, such as a `vm` context or a test runner's sandbox, are accepted like values of this one. Each
-// realm has its own class Float32Array, so no check may use `instanceof`.
+// Tests that values of another realm, such as a `vm` context or the sandbox of a test runner, are accepted like values
+// of this realm. Each realm has its own class Float32Array, so no check of an argument may use `instanceof`.
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import * as fb from '../../src/index.js';

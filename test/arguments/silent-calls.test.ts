@@ -1,5 +1,5 @@
-// Calls that are correct in other libraries. They used to be accepted silently, or to end in a plain TypeError. Each must
-// be refused, and its error must show the correct form.
+// Tests calls that are correct in other libraries, but not in forebay. They were once accepted silently, or threw a
+// plain TypeError. Each must be refused, and its error must show the correct form.
 import { describe, expect, it } from 'vitest';
 import { allDeclaredOptions } from '../../src/arguments/options.js';
 import * as fb from '../../src/index.js';
@@ -12,7 +12,7 @@ const w = fb.parameter('w', [
 const loss = fb.mean(fb.square(w));
 const x = fb.input('x', [2, 3]);
 
-// Untyped, as in JavaScript, because TypeScript refuses most of these calls.
+// This is forebay without types, because TypeScript refuses most of these calls.
 // biome-ignore lint/suspicious/noExplicitAny: the test needs calls that do not type-check
 const js: any = fb;
 const lstm = new js.LSTM('l', { inputs: 3, units: 2 });

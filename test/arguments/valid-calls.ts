@@ -1,6 +1,6 @@
 /**
- * A valid call of every public function, constructor, method and setter, with all its arguments. Ops need no entry,
- * because their calls are made from their declared samples.
+ * Lists a valid call of every public function, constructor, method and setter, with all its arguments. Ops need no
+ * entry in the table, because their calls are made from their declared samples.
  */
 
 import { allDeclaredOptions } from '../../src/arguments/options.js';
@@ -13,11 +13,11 @@ import { type Call, isPlain } from './odd.js';
 type Function_ = (...args: unknown[]) => unknown;
 type Class = (new (...args: unknown[]) => unknown) & { readonly prototype: object };
 
-/** Something that can be called. */
+/** A public function, constructor, method or setter. */
 export interface Callable {
-  /** For example 'adam', 'new LSTM', 'Tensor.zeros', 'Program#run', 'Program#runs ='. */
+  /** The name, such as 'adam', 'new LSTM', 'Tensor.zeros', 'Program#run' or, for a setter, 'Program#runs ='. */
   readonly name: string;
-  /** Makes a valid call of it; undefined if the table below has none. */
+  /** Makes the arguments of a valid call; undefined if no valid call is known. */
   readonly call: (() => Call) | undefined;
   invoke(call: Call): unknown;
 }
@@ -49,14 +49,14 @@ const asked = fb.compile({ outputs: { y } });
 const trained = () => fb.compile({ outputs: { loss }, updates: fb.sgd(loss, [w], { rate: 0.1 }) });
 const training = trained();
 
-/** A pass over mul(w, w), before anything has been sent. */
+/** Returns a backward pass over the node mul(w, b), to which no gradient has been sent yet. */
 function startedPass() {
   const product = fb.mul(w, b);
   const waits = fb.WaitList.of(product).register(product, 'start');
   return { pass: new fb.BackwardPass(waits), product, waits };
 }
 
-/** The same pass, after it has run to the end. */
+/** Returns a backward pass like that of startedPass, after it has run to its end. */
 function endedPass() {
   const { pass, product } = startedPass();
   pass.send(product, 'start', fb.constant(data));
@@ -215,7 +215,7 @@ const table: Readonly<Record<string, () => Call>> = {
   setThreads: () => ({ args: [fb.getThreads()] }),
   getThreads: () => ({ args: [] }),
   nativeInfo: () => ({ args: [] }),
-  // With the option `addon` it would throw StateError, because an addon is loaded.
+  // With the option `addon`, configure would throw a StateError, because an addon is loaded already.
   configure: () => ({ args: [{}] }),
   dot: () => ({
     args: [[loss, y], { waits: fb.WaitList.of(loss, y), title: 'title', direction: 'LR' }],
@@ -326,10 +326,10 @@ const table: Readonly<Record<string, () => Call>> = {
   'new NativeError': error,
 };
 
-/** Exports that refuse every call: abstract classes. */
+/** The abstract classes among the exports. They refuse every call. */
 export const refusing: ReadonlySet<string> = new Set(['new Leaf']);
 
-/** Functions that exports return, which are not exported by name. */
+/** Functions that are not exports, but are returned by exports. */
 const given: Readonly<Record<string, Function_>> = {
   'defineOp()': scaled as Function_,
   'initializers.zeros()': fb.initializers.zeros() as unknown as Function_,
@@ -341,8 +341,9 @@ const given: Readonly<Record<string, Function_>> = {
 };
 
 /**
- * A call of an op, made from its samples. The operands come first, as a list or as separate arguments, followed by the
- * attributes in order. The last attributes may be in an options object. Returns the first form that gives a node.
+ * Returns a valid call of an op, made from its samples; undefined if none is found. The arguments of an op are its
+ * operands, in a list or one by one, and then its attributes in order. The last attributes may be in an options object.
+ * The function tries all these forms, and returns the first one with which the op returns a node.
  */
 function callOfOp(name: string, op: Function_): (() => Call) | undefined {
   for (const sample of declaredOps().get(name)?.samples ?? []) {
@@ -360,7 +361,7 @@ function callOfOp(name: string, op: Function_): (() => Call) | undefined {
           ...(placed === attributes.length ? [] : [options]),
         ];
         const others = { args: [...args, {}] };
-        // Options that are not attributes, such as keepDims, are the last argument.
+        // If the op has options that are not attributes, such as keepDims, an options object is the last argument.
         if (declarationOf(name, {}) && gives(op, others.args)) return () => others;
         if (gives(op, args)) return () => ({ args });
       }
@@ -404,7 +405,7 @@ function membersOf(name: string, ofClass: Class): Callable[] {
   return [...statics, ...methods];
 }
 
-/** Everything exported by `src/index.ts` that can be called. */
+/** Returns everything callable that `src/index.ts` exports, and the functions in `given`. */
 export function everyCallable(): Callable[] {
   const exported = Object.entries(fb).flatMap(([name, value]) => {
     if (isClass(value)) {
@@ -426,12 +427,15 @@ export function everyCallable(): Callable[] {
   return [...exported, ...returned];
 }
 
-/** The entries of the table that belong to no export. */
+/** Returns the entries of the table that are not among the given names. */
 export function leftOver(names: ReadonlySet<string>): string[] {
   return Object.keys(table).filter((name) => !names.has(name));
 }
 
-/** The options declaration that fits a plain object among the arguments of a callable. */
+/**
+ * Returns the options declaration of a callable that has all properties of `object`, which is a plain object among its
+ * arguments; undefined if there is none.
+ */
 export function declarationOf(name: string, object: Record<string, unknown>) {
   const base = (name.split(', ')[0] as string).replace('#', '.');
   const keys = Object.keys(object);

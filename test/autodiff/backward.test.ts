@@ -251,7 +251,7 @@ describe('a stopped path', () => {
 });
 
 describe('sums', () => {
-  // Numbers whose sum depends on the order: in float64, (1e16 + 1) - 1e16 = 0, and (1e16 - 1e16) + 1 = 1.
+  // The sums of these gradients depend on the order: in float64, (1e16 + 1) - 1e16 is 0, but (1e16 - 1e16) + 1 is 1.
   it('are computed in the order of edges, for any graph above', () => {
     const leaf = parameter('p', randomTensor([], 5));
     const [big, one, minus] = [mul(leaf, 1e16), mul(leaf, 1), mul(leaf, -1e16)];
@@ -301,7 +301,7 @@ describe('named dimensions', () => {
   });
 
   it('checkGradients accepts feeds that only the root reads', () => {
-    // The gradient of a bias reads no input. Only the root binds 'batch'.
+    // The gradient of a bias reads no input, so only the root reads the feed of x, which binds 'batch'.
     const bias = parameter('bias', randomTensor([3], 4));
     checkGradients(add(x, bias), [bias], { feeds: { x: randomTensor([4, 3], 1) } });
   });

@@ -1,4 +1,5 @@
-// The backward pass by hand, as in the seed: wire with register(), start with send(), continue with step() or run().
+// Tests the backward pass by hand, as in the seed of this project: register() wires the wait list, send() starts the
+// pass, and step() or run() continues it.
 import { describe, expect, it } from 'vitest';
 import { reachable } from '../../src/graph/topology.js';
 import {
@@ -25,7 +26,7 @@ import {
 } from '../../src/index.js';
 import { randomTensor } from '../support.js';
 
-/** The wiring as a user writes it: registers every parent for each of its inputs, last node first. */
+/** Returns a wait list as a user builds it: registers each node as a parent of each of its inputs, from the root on. */
 function wired(root: Node): WaitList {
   const waits = new WaitList();
   for (const parent of reachable([root]).reverse()) {
@@ -34,7 +35,7 @@ function wired(root: Node): WaitList {
   return waits;
 }
 
-/** Compares bits: typed arrays compare by Object.is. */
+/** Expects the gradients of all leaves to be equal to the bit, and not 0. toEqual compares elements by Object.is. */
 function expectSame(
   a: Gradients,
   b: Gradients | BackwardPass,
@@ -57,11 +58,11 @@ const net = () => {
   ];
   const hidden = tanh(matmul(x, w1));
   const back = sigmoid(matmul(hidden, w2));
-  const again = tanh(matmul(back, w1)); // w1 is shared
+  const again = tanh(matmul(back, w1)); // w1 is used a second time
   return { loss: sum(square(mul(again, hidden))), leaves: [w1, w2] };
 };
 
-/** Two steps of an LSTM with shared weights, gate by gate as in the post. */
+/** Returns the loss and leaves of two time steps of an LSTM, which share their weights, gate by gate as in the post. */
 const cell = () => {
   const gates = ['forget', 'input', 'output', 'cell'].map((name, i) => ({
     weight: parameter(`${name}.weight`, randomTensor([5, 3], 10 + i)),
@@ -113,7 +114,7 @@ describe.each([
     const stepped: Node[] = [];
     for (let node = pass.step(); node; node = pass.step()) {
       expect(pass.missing(node)).toEqual([]);
-      // All its parents have sent before it.
+      // A node sends only after all its parents have sent.
       for (const { parent } of waits.edges(node)) {
         if (typeof parent !== 'string') expect(stepped).toContain(parent);
       }
@@ -139,7 +140,7 @@ describe('gradients sent by hand', () => {
   it('are summed in the order of edges, even if sent in another order', () => {
     const w = parameter('w', randomTensor([2], 1));
     const [a, b, c] = [square(w), tanh(w), sigmoid(w)];
-    // In float64 (1e16 + 1) - 1e16 is 0 and (1e16 - 1e16) + 1 is 1, so the order of the sum is visible.
+    // In float64, (1e16 + 1) - 1e16 is 0, but (1e16 - 1e16) + 1 is 1. So the result shows the order of the sum.
     const send = [1e16, 1, -1e16].map((value) => constant(new Float64Array([value, value])));
     const waits = new WaitList().register(w, a).register(w, b).register(w, c);
     const total = (order: readonly number[]) => {

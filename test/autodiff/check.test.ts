@@ -1,4 +1,4 @@
-// Tests the checker: it must fail for a gradient that is slightly wrong.
+// Tests checkGradients itself: it must fail if a gradient is slightly wrong.
 import { describe, expect, it } from 'vitest';
 import {
   abs,
@@ -26,7 +26,7 @@ import {
 import { errorOf, randomTensor } from '../support.js';
 
 let count = 0;
-/** x * x, with a gradient that is wrong by the factor `off`, or given by `rule`. */
+/** Defines an op that computes x * x. Its gradient is wrong by the factor `off`, or is computed by `rule`. */
 function squareOff(off: number, rule = (g: Operand, x: Operand) => mul(g, mul(2 * off, x))) {
   return defineOp({
     name: `test.square${count++}`,
@@ -73,7 +73,8 @@ describe('checkGradients', () => {
   });
 
   it('fails for an error that a cotangent of ones would hide', () => {
-    // Correct only if all cotangents are equal: the rule gives every element the mean of all.
+    // This rule replaces every element of the gradient that it receives by the mean of all elements. The result is
+    // correct only if all elements are equal.
     const op = squareOff(1, (g, x) => mul(div(sum(g), 6), mul(2, x)));
     const w = leaf();
     expect(() => checkGradients(op(w), [w])).toThrow(NumericError);
@@ -120,7 +121,7 @@ describe('checkGradients', () => {
     expect(w.value.data).toEqual(before);
     let calls = 0;
     const feeds = {
-      // A feed that is missing from the fifth evaluation on.
+      // From the fifth evaluation on, this feed is missing.
       get x() {
         return calls++ < 4 ? 1 : (undefined as never);
       },

@@ -1,4 +1,4 @@
-// The cost of differentiation, counted in nodes so that it does not depend on the machine's speed.
+// Tests the cost of differentiation. It is counted in nodes, so that it does not depend on the speed of the machine.
 import { describe, expect, it } from 'vitest';
 import { reachable } from '../../src/graph/topology.js';
 import {
@@ -44,7 +44,7 @@ describe('the gradient of slices', () => {
     expect(named(nodes, 'assemble')).toHaveLength(1);
     expect(named(nodes, 'assemble')[0]?.inputs).toHaveLength(6);
     expect(nodes.some(({ op }) => /pad/i.test(op.name))).toBe(false);
-    // Only the sum itself is as large as w.
+    // Besides w, only one node is as large as w: the one that assembles the gradient.
     expect(nodes.filter((node) => node !== w && node.shape[0] === 6)).toHaveLength(1);
     checkGradients(loss, [w]);
   });
@@ -68,7 +68,7 @@ describe('the gradient of slices', () => {
     const inner = slice(outer, { axis: 1, start: 2 });
     checkGradients(add(sum(square(inner)), sum(sin(outer))), [w]);
     const gradient = backward(add(sum(square(inner)), sum(sin(outer)))).of(w);
-    checkGradients(sum(square(gradient)), [w]); // the gradient of the gradient consists of slices
+    checkGradients(sum(square(gradient)), [w]); // the gradient of an assembled gradient consists of slices
     expect(named(all(backward(sum(square(gradient))), [w]), 'slice').length).toBeGreaterThan(2);
   });
 });
@@ -141,7 +141,7 @@ describe('an unrolled LSTM', () => {
       number,
       number,
     ];
-    expect(next - fifty).toBe(six - five); // every step costs the same
+    expect(next - fifty).toBe(six - five); // every time step adds the same number of nodes
   });
 
   it('has a correct second derivative through two steps', () => {
@@ -161,7 +161,7 @@ describe('size', () => {
     for (let i = 0; i < 50_000; i++) deep = neg(mul(deep, 0.99995));
     const gradient = backward(deep).of(w);
     const nodes = reachable([gradient]).length;
-    expect(nodes).toBeLessThan(200_010); // at most two for each node
+    expect(nodes).toBeLessThan(200_010); // at most two nodes for each node of the graph
     const [value, slope] = evaluate([deep, gradient]).map((tensor) => tensor.item());
     expect(value).toBeCloseTo(0.5 * 0.99995 ** 50_000, 4);
     expect(slope).toBeCloseTo(0.99995 ** 50_000, 4);
@@ -189,7 +189,7 @@ describe('size', () => {
     const count = (n: number) => {
       const w = parameter('w', 0.5);
       let node: Node = w;
-      for (let i = 0; i < n; i++) node = tanh(i % 3 ? node : mul(node, w)); // w has n / 3 parents
+      for (let i = 0; i < n; i++) node = tanh(i % 3 ? node : mul(node, w)); // so w has n / 3 parents
       return reachable([backward(node).of(w)]).length;
     };
     // With quadratic work, the largest graph would take longer than the time limit of a test.

@@ -1,4 +1,4 @@
-// The errors of a BackwardPass. A call that throws delivers no gradient.
+// Tests the errors of a BackwardPass, and that a call that throws sends no gradient.
 import { describe, expect, it } from 'vitest';
 import {
   add,
@@ -163,7 +163,7 @@ describe('a gradient sent by hand over an edge over which a rule sends, too', ()
     expect(error.message).toMatch(
       /\[parameter 'w'\] has already received its gradient from \[square 'a'\]/,
     );
-    // The failed step delivered nothing, and fails again.
+    // The failed step sent no gradient, so the same step fails again.
     expect(() => pass.step()).toThrow(StateError);
     expect(pass.ready(w)).toBe(false);
   });
@@ -250,7 +250,7 @@ describe('the wait list of a backward pass', () => {
     const [early, late] = [square(w), exp(w)];
     const waits = new WaitList().register(w, late);
     const pass = new BackwardPass(waits);
-    waits.register(w, early); // comes before `late` in the order of edges
+    waits.register(w, early); // `early` was built first, so its edge comes before that of `late`
     pass.send(w, late, one);
     expect(pass.missing(w)).toEqual([]);
     expect(pass.ready(w)).toBe(true);

@@ -1,4 +1,4 @@
-// Random graphs with shared nodes, checked against finite differences.
+// Compares the gradients of random graphs with finite differences. Many nodes of these graphs have several parents.
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { reachable } from '../../src/graph/topology.js';
@@ -33,7 +33,8 @@ import {
 } from '../../src/index.js';
 import { randomTensor } from '../support.js';
 
-// Every node of a random graph has the shape [2, 2], so that any two can be combined. Only the ops inside use others.
+// Each function below returns a node of shape [2, 2], so that any two nodes can be combined. Only nodes inside these
+// functions have other shapes.
 const shape = [2, 2];
 const unary: readonly ((x: Node) => Node)[] = [
   tanh,
@@ -52,7 +53,7 @@ const unary: readonly ((x: Node) => Node)[] = [
   (x) => slice(concat([x, x], 0), { axis: 0, start: 1, end: 3 }),
   (x) => reshape(slice(stack([x, neg(x), x], 1), { axis: 1, start: 2 }), shape),
   (x) => add(x, stopGradient(x)),
-  (x) => mul(x, slice(x, { axis: 1, start: 1 })), // broadcasts a window over the whole
+  (x) => mul(x, slice(x, { axis: 1, start: 1 })), // multiplies x by its last column, which is broadcast
 ];
 const binary: readonly ((a: Node, b: Node) => Node)[] = [
   add,
@@ -69,7 +70,7 @@ const binary: readonly ((a: Node, b: Node) => Node)[] = [
     ),
 ];
 
-/** Each step applies an op to earlier nodes, chosen by number. Many nodes are chosen more than once. */
+/** Each step applies the function number `op` to the earlier nodes with the numbers `a` and `b`, modulo their count. */
 const plan = fc.array(
   fc.record({ op: fc.nat({ max: unary.length + binary.length - 1 }), a: fc.nat(), b: fc.nat() }),
   { minLength: 2, maxLength: 14 },
@@ -91,7 +92,7 @@ function build(steps: readonly { op: number; a: number; b: number }[], seed: num
   return { root, leaves: leaves.filter((leaf) => below.has(leaf)) };
 }
 
-/** Finite differences ignore stopGradient, so these graphs are checked without it. */
+/** The index of the function with stopGradient. Finite differences ignore stopGradient, so `seen` leaves it out. */
 const stops = unary.findIndex((f) =>
   reachable([f(parameter('p', randomTensor(shape, 1)))]).some(
     ({ op }) => op.name === 'stopGradient',
@@ -134,7 +135,7 @@ describe('backward on random graphs with shared nodes', () => {
           const gradients = backward(sum(mul(root, k)));
           return evaluate(leaves.map((leaf) => gradients.of(leaf)));
         };
-        const [once, eight] = [from(1), from(8)]; // a power of two scales without rounding
+        const [once, eight] = [from(1), from(8)]; // multiplying by a power of two does not round
         once.forEach(({ data }, i) => {
           expect(eight[i]?.data).toEqual(data.map((value) => 8 * value));
         });

@@ -1,4 +1,4 @@
-// One listener for each signal, however many runs it can abort.
+// Tests onAbort, which adds only one listener to a signal, even if the signal can abort many runs.
 import { expect, it, vi } from 'vitest';
 import { onAbort } from '../../src/compile/aborts.js';
 import { add, compile, initializers, input, matmul, parameter, sum } from '../../src/index.js';

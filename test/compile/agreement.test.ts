@@ -1,4 +1,4 @@
-// Programs compared with evaluate(). Each test is a bug of a compiler pass that random graphs found.
+// Compares programs with evaluate(). Each test is for a bug of a compiler pass that the random tests have found.
 import { expect, it } from 'vitest';
 import {
   add,
@@ -28,7 +28,7 @@ import {
   where,
 } from '../../src/index.js';
 
-/** The outputs and the new values of leaves, as lists, from evaluate and from a program. */
+/** Returns the outputs and the new values of leaves as nested arrays, from evaluate and from a program. */
 function both(outputs: Readonly<Record<string, Node>>, updates: Updates = [], feeds: Feeds = {}) {
   const leaves = updates.map(([leaf]) => leaf);
   const before = leaves.map(({ value }) => value.data.slice());

@@ -1,4 +1,7 @@
-/** The counts that make programs fast: products, groups and instructions. Timings would be noise here. */
+/**
+ * Tests the numbers of products, groups and instructions in a program, on which its speed depends. Times are not
+ * tested, because they vary from run to run.
+ */
 
 import { expect, test } from 'vitest';
 import type { Stats } from '../../src/compile/encoded.js';
@@ -35,13 +38,16 @@ interface Sequence {
   readonly inputs: number;
   readonly units: number;
   readonly outputs: number;
-  /** True if the readout is applied to every step separately. */
+  /** True if the readout is applied to the hidden state of each time step separately. */
   readonly perStep?: boolean;
-  /** True if the sequence starts from states that are fed, and not from zeros. */
+  /** True if the initial hidden and cell states are inputs; otherwise they are zeros. */
   readonly fedStart?: boolean;
 }
 
-/** An LSTM, written gate by gate with concat, with a dense readout of every step. */
+/**
+ * Returns the statistics of the program that trains an LSTM with a dense readout of every time step. The LSTM computes
+ * each gate separately, from a concatenation of the input and the hidden state.
+ */
 function sequence({ steps, batch, inputs, units, outputs, perStep, fedStart }: Sequence) {
   const xs = input('xs', [steps, 'batch', inputs]);
   const target = input('target', [steps, 'batch', outputs]);
@@ -64,7 +70,10 @@ function sequence({ steps, batch, inputs, units, outputs, perStep, fedStart }: S
   return statsOf(loss, sgd(loss, parameters, { rate: 0.1 }), batch);
 }
 
-/** The products of an LSTM of T steps: one for each step in each direction, and one of each kind for all steps. */
+/**
+ * Returns the shapes of the products that training an LSTM needs. The recurrent products need one product for each time
+ * step, in the forward and in the backward direction. Every other kind of product is computed once for all time steps.
+ */
 function expected({ steps, batch, inputs, units, outputs, fedStart }: Sequence): string[] {
   const rows = steps * batch;
   const recurrent = fedStart ? steps : steps - 1;
@@ -163,7 +172,7 @@ test('a variational auto-encoder has at most three products for each layer, less
   expect(stats.products).toBe(11);
 });
 
-/** The opcodes of the instructions that write leaves. */
+/** Returns the opcodes of the instructions that write leaves. */
 function writing({ code }: { code: Float64Array }): number[] {
   const [, buffers, count, writeStart, outputs] = code as unknown as number[];
   let at = 6 + 2 * (buffers as number) + 4 * (outputs as number);
@@ -178,11 +187,11 @@ function writing({ code }: { code: Float64Array }): number[] {
 const [group, copy] = [1, 8];
 
 test('Adam over all parameters is one group, which reads memory once', () => {
-  // The copy writes the count of steps, which the bias corrections read.
+  // The copy writes Adam's new step count, from which the bias corrections are computed.
   expect(writing(trained(classifier([9, 8, 7], 5)))).toEqual([group, copy]);
 });
 
 test('with a batch of one, the gradients of weights are computed in the fused loop that updates them', () => {
-  // One group for weights, and one for biases, whose gradients need no multiplication.
+  // One group updates the weights and one the biases. The gradients of the biases need no multiplication.
   expect(writing(trained(classifier([9, 8, 7], 1)))).toEqual([group, group, copy]);
 });

@@ -1,4 +1,4 @@
-// Where evaluate() and programs once gave different values, or only one of them gave a value at all.
+// Tests graphs for which evaluate() and a program once gave different values, or for which only one of the two worked.
 import { describe, expect, it } from 'vitest';
 import {
   abs,
@@ -38,7 +38,7 @@ import {
 } from '../../src/index.js';
 import { errorOf } from '../support.js';
 
-/** The value of a node by evaluate, which a program must give too. */
+/** Returns the value that evaluate gives for a node, and expects a program to give the same value. */
 function both(node: Node, feeds: Feeds = {}): unknown {
   const interpreted = evaluate(node, feeds);
   const program = compile({ outputs: { node } });
@@ -67,7 +67,7 @@ describe('tensors of up to 32 axes', () => {
     const x = parameter('x', numbered(shape));
     const axes = shape.map((_, axis) => rank - 1 - axis);
     both(tanh(transpose(x, axes)));
-    // A product and a sum with the untransposed value: the two layouts have no contiguous run in common.
+    // These loops read x and its transpose together. No sequence of elements is contiguous in both.
     both(sum(mul(transpose(x, axes), x), [0, 2, 4]));
     both(max(add(transpose(x, axes), x), [1, 3, 5, 7]));
   });
@@ -167,7 +167,7 @@ describe('zeros times values that are not finite', () => {
       [7],
       [10],
     ]);
-    // Along the axis that is kept, they are zeros of the result, even beside NaN.
+    // Zeros that are concatenated along M or N, not along K, give zeros in the result, even next to NaN.
     const bad = parameter('bad', f64([[NaN]]));
     expect(both(matmul(concat([bad, zeros(1, 1)], 0), bad))).toEqual([[NaN], [0]]);
     expect(both(matmul(concat([bad, zeros(1, 1)], 1), bad, { transposeA: true }))).toEqual([
@@ -209,7 +209,7 @@ describe('zeros times values that are not finite', () => {
 });
 
 describe('subnormal numbers', () => {
-  // Smaller than the smallest normal float32, 1.18e-38.
+  // The absolute values are below 1.18e-38, the smallest normal float32 number.
   const x = parameter('x', tensor([1e-40, -1e-40, 1e-38, -1e-38]));
   const column = reshape(x, [4, 1]);
 
@@ -227,7 +227,7 @@ describe('subnormal numbers', () => {
     expect(both(relu(x))).toEqual([tiny, 0, small, 0]);
     expect(both(maximum(x, 0))).toEqual([tiny, 0, small, 0]);
     expect(both(max(x))).toBe(small);
-    // Once Infinity by evaluate() and NaN by a program, which took the maximum for 0.
+    // This product was once Infinity from evaluate() and NaN from a program, which used 0 as the maximum.
     const least = max(slice(x, { axis: 0, end: 2 }));
     expect(both(mul(least, Infinity))).toBe(Infinity);
     expect(both(div(x, least))).toEqual(

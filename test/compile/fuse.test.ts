@@ -1,4 +1,4 @@
-// The compiler pass "fuse": turns values into fused loops over memory.
+// Tests the compiler pass "fuse", which turns values into fused loops.
 import { describe, expect, it } from 'vitest';
 import {
   adam,

@@ -2,7 +2,7 @@
 
 import { input, matmul, mse, parameter, sgd, type Tensor, tensor } from '../../src/index.js';
 
-/** Rows [batch, 3] times one weight, trained by gradient descent. */
+/** Returns a linear model: an input of shape [batch, 3] times one weight, with updates by gradient descent. */
 export function model() {
   const x = input('x', ['batch', 3]);
   const y = input('y', ['batch', 2]);

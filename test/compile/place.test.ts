@@ -1,5 +1,6 @@
-// The compiler passes "place" and "arena", which decide where values lie in memory. The blocks of an assembled value
-// are computed side by side. Values that are not in use at the same time share memory.
+// Tests the compiler passes "place" and "arena", which decide the location of every value in memory. Each block of
+// an assembled value is computed directly at its position in that value. Values that are not in use at the same time
+// share memory.
 import { describe, expect, it } from 'vitest';
 import { readsOf, writesOf } from '../../src/compile/passes/arena.js';
 import type { Memory } from '../../src/compile/passes/place.js';
@@ -37,7 +38,8 @@ describe('place', () => {
 
   it('copies an operand that already has its own memory', () => {
     expect(kinds(placed([concat([tanh(x), y], 1)]))).toBe('group copy');
-    // Two assembled values need both operands, in different orders. The larger one contains them directly.
+    // Two assembled values have the operands h and exp(y), in different orders. The operands are computed inside the
+    // larger value and copied to the smaller one.
     const h = tanh(x);
     const both = [concat([exp(y), h], 1), concat([h, exp(y), neg(y)], 1)];
     expect(kinds(placed(both)).match(/copy/g)?.length).toBe(2);
@@ -57,7 +59,7 @@ describe('place', () => {
       matmul(x, d[0], { transposeA: true }),
       matmul(input('z', [5, 2]), d[1], { transposeA: true }),
     ];
-    // The products are also outputs, so each has its own memory.
+    // Each product is also an output, so it has memory of its own outside the concatenation.
     const joined = add(concat(gradients, 0), concat([v, w], 0));
     expect(kinds(placed([...gradients, joined])).match(/copy/g)).toBeNull();
   });
@@ -82,7 +84,7 @@ describe('place', () => {
 describe('updates', () => {
   it('are written by the group that computes them, after everything that reads the old values', () => {
     const [a, b] = [state('a', [1, 2, 3]), state('b', [4, 5, 6])];
-    // b's new value reads the old value of a, which is copied before a is written.
+    // The new value of b needs the old value of a, so the old value is copied before a is written.
     const { instructions } = placed(
       [],
       [
@@ -149,7 +151,7 @@ describe('arena', () => {
   ])('overwrites nothing before it is read: %s', (_name, make) => {
     const all = placed(...make());
     expect(firstClobbered(all)).toBeUndefined();
-    // The checker finds an overlap if all memories have the same address.
+    // This proves that firstClobbered works: it must find an overlap if all memories have the same address.
     const moved = new Map([...all.arena.offsets].map(([memory]) => [memory, 0]));
     expect(firstClobbered({ ...all, arena: { ...all.arena, offsets: moved } })).toBeDefined();
   });
@@ -161,7 +163,10 @@ describe('arena', () => {
   });
 });
 
-/** Follows the contents of the arena. Returns the first instruction that reads a memory after it was overwritten. */
+/**
+ * Returns the index of the first instruction that reads a memory whose contents have been overwritten; undefined if
+ * there is none. For this, it tracks which memories of the arena still have their contents.
+ */
 function firstClobbered({ instructions: { list }, arena }: Placed): number | undefined {
   const range = (memory: Memory) => {
     const start = arena.offsets.get(memory) as number;

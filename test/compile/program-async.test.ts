@@ -1,4 +1,4 @@
-// Asynchronous runs: their order, aborts, leaves that programs share, and several steps in one call.
+// Tests asynchronous runs: their order, aborts, leaves that several programs share, and several steps in one call.
 import { describe, expect, it } from 'vitest';
 import { compile, stepper } from '../../src/compile/program.js';
 import {
@@ -24,7 +24,7 @@ import {
 import { sharedArray } from '../../src/tensor/dtype.js';
 import { errorOf } from '../support.js';
 
-/** A node that takes some milliseconds to compute: a chain of products. */
+/** Returns a node that takes some milliseconds to compute: the sum of the result of a chain of matrix products. */
 function slow(seed: Node, links = 40): Node {
   const weight = constant(Tensor.full([192, 192], 1 / 192));
   let x: Node = matmul(Tensor.ones([192, 192]), weight);
@@ -33,7 +33,7 @@ function slow(seed: Node, links = 40): Node {
   return sum(x);
 }
 
-/** A program that counts its runs in `w`, slowly. Each run adds 1, whatever the result of `slow` is. */
+/** Returns a slow program that counts its runs in the state `w`: each run adds 1 to it. */
 function counter(name: string, links = 40) {
   const w = state(name, 0);
   const work = slow(mul(w, 0), links);
@@ -162,7 +162,7 @@ describe('an abort', () => {
     const { program, w } = counter('w', 2000);
     const abort = new AbortController();
     const promise = program.runAsync({}, { signal: abort.signal });
-    // The run takes at least half a second if it is not aborted.
+    // Without an abort, the run would take at least half a second.
     setTimeout(() => abort.abort(reason), 10);
     await expect(promise).rejects.toBe(reason);
     expect([w.value.item(), program.runs]).toEqual([0, 0]);
@@ -185,7 +185,7 @@ describe('an abort', () => {
   });
 
   it('of a queued run removes only that run from the queue', async () => {
-    // Slow enough that the first run is still in progress when the second is removed.
+    // The first run takes so long that it is still in progress when the second one is removed from the queue.
     const { program, w } = counter('w', 400);
     const abort = new AbortController();
     const promises = [undefined, abort.signal, undefined].map((signal) =>
@@ -250,7 +250,7 @@ describe('programs that share leaves', () => {
     });
     const increment = compile({ outputs: {}, updates: [[w, add(w, 1)]] });
     const promises = [double, increment, double, increment, increment].map((p) => p.runAsync());
-    // A synchronous run, too: it waits for the runs before it.
+    // A synchronous run of another program keeps the order, too: it waits for the earlier runs that write `w`.
     const triple = compile({ outputs: { w }, updates: [[w, mul(w, 3)]] });
     expect(triple.run().w.item()).toBe(8);
     await Promise.all(promises);
@@ -424,7 +424,7 @@ describe('several steps in one call', () => {
       const feeds = new Map(x ? [['x', x]] : []);
       await expect(steps.runSteps({ ...request, feeds })).rejects.toThrow(/feed 0/);
     }
-    // After that, no run is in flight and no leaf is held.
+    // A refused call leaves no run in flight and no leaf reserved, so the following calls succeed.
     program.runs = 3;
     w.set([1, 1]);
     await steps.runSteps(request);

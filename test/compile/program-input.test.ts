@@ -1,4 +1,4 @@
-// What programs and their runs refuse: with a message, and without an effect on later runs.
+// Tests the arguments that compile and run refuse. Each gives an error with a message, and later runs still work.
 import { describe, expect, it } from 'vitest';
 import { compile } from '../../src/compile/program.js';
 import {
@@ -44,7 +44,7 @@ describe('into', () => {
     expect(program.run(batch(4), { into })).toBe(into);
     expect(into.loss.item()).toBeCloseTo(wanted.loss.item(), 5);
     expect(into.prediction.data[5]).toBeCloseTo(wanted.prediction.data[5] as number, 5);
-    // Also in the middle of a larger array, and in shared memory.
+    // An output may also be written into the middle of a larger array, or into shared memory.
     const all = new Float32Array(12).fill(7);
     const part = new Tensor(all.subarray(2, 10), [4, 2]);
     const loss2 = new Tensor(new Float32Array(new SharedArrayBuffer(4)), []);
@@ -385,7 +385,7 @@ describe('compile refuses', () => {
 
   it('a binding that needs too much memory, and the program can still be used', () => {
     const [rows, columns] = [input('rows', ['n', 1]), input('columns', [1, 'n'])];
-    // Every pair is stored, because the product reads it as both operands.
+    // The n x n matrix `pairs` must be stored, because a product reads it as both operands.
     const pairs = exp(matmul(rows, columns));
     const program = compile({ outputs: { y: matmul(pairs, pairs) } });
     const feeds = (n: number) => ({ rows: Tensor.zeros([n, 1]), columns: Tensor.zeros([1, n]) });
@@ -404,7 +404,8 @@ describe('compile refuses', () => {
 });
 
 describe('getters in the feeds', () => {
-  // Small feeds are copied into the program's own memory. Large ones are passed by address.
+  // The two sizes differ in how feeds are passed: small feeds are copied into memory of the program, and large ones are
+  // passed by address.
   const sizes = [2, 5000];
   const setUp = (size: number) => {
     const [a, b] = [input('a', [size]), input('b', [size])];

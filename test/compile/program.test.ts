@@ -1,4 +1,5 @@
-// Program on the JavaScript thread: its results, its errors, and that it can be used after an error.
+// Tests programs that run on the JavaScript thread: their results, their errors, and that a program can be used
+// after an error.
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import { compile, type Program } from '../../src/compile/program.js';
 import {
@@ -147,7 +148,7 @@ describe('a program', () => {
     expect(productShapes.length).toBe(2);
     program.run(batch(5));
     expect(program.stats().productShapes.flat()).toContain(5);
-    // Without named dimensions, stats are available before the first run.
+    // If the graph has no named dimensions, stats are available before the first run.
     expect(compile({ outputs: { two: add(constant(1), 1) } }).stats().products).toBe(0);
   });
 

@@ -1,4 +1,4 @@
-// Graphs for which a compiler pass once gave a wrong program, took too long or recursed too deeply.
+// Tests graphs for which a compiler pass once gave a wrong program, took too long or recursed too deeply.
 import { expect, it } from 'vitest';
 import {
   add,
@@ -35,7 +35,7 @@ const numbers = (from: number, ...shape: number[]) => {
 
 const weight = (name: string) => parameter(name, numbers(3, 3, 3));
 
-/** Expects the outputs and leaves after a run of a program to equal those of evaluate. */
+/** Expects that a run of the program gives the same outputs and the same new values of leaves as evaluate. */
 function agree(outputs: Readonly<Record<string, Node>>, feeds: Feeds = {}, updates: Updates = []) {
   const leaves = updates.map(([leaf]) => leaf);
   const before = leaves.map(({ value }) => value.data.slice());

@@ -1,4 +1,4 @@
-// Every sample of every op, compiled: its value, its gradient and its second derivative are those of evaluate().
+// Compiles every sample of every op, and compares its value, its gradient and its second derivative with evaluate().
 import { describe, expect, it } from 'vitest';
 import {
   addN,
@@ -30,7 +30,10 @@ const smooth = cases.filter(({ op, sample }) => {
   return op.notDifferentiable === undefined && real;
 });
 
-/** Numbers between 0.1 and 1, of either sign: no derivative is lost by a weight of 0. */
+/**
+ * Returns a tensor of weights for a weighted sum of a node's elements: random numbers with an absolute value between
+ * 0.1 and 1. With a weight near 0, a wrong derivative would not be noticed.
+ */
 const weights = (node: Node, seed: number): Tensor => {
   const drawn = randomTensor(node.shape as number[], seed);
   drawn.data.forEach((value, i) => {
@@ -40,9 +43,9 @@ const weights = (node: Node, seed: number): Tensor => {
 };
 
 interface Derivatives {
-  /** The gradient of each leaf, under random cotangents. */
+  /** For each leaf, its gradient. The gradient of the root is random. */
   readonly first: Record<string, Node>;
-  /** The gradient of the weighted sum of those, for each leaf. */
+  /** For each leaf, the gradient of a weighted sum of all elements of `first`. */
   readonly second: Record<string, Node>;
 }
 
@@ -56,13 +59,14 @@ function derivatives(built: BuiltSample, seed: number): Derivatives {
   const weighted = Object.values(first).map((node, i) =>
     sum(mul(node, constant(weights(node, seed + 1 + i)))),
   );
-  // A leaf on which no first derivative depends still belongs to the graph: its square keeps it there.
+  // If no first derivative depends on a leaf, the square of the leaf still makes it a part of the graph. Otherwise
+  // `again.of` would refuse the leaf.
   const anchors = leaves.map((leaf) => sum(mul(leaf, leaf)));
   const again = backward(addN([...weighted, ...anchors]));
   return { first, second: ofLeaves((leaf) => again.of(leaf)) };
 }
 
-/** Compiles nodes, runs the program twice and compares it with evaluate(). */
+/** Compiles the outputs, runs the program twice, and expects the results of both runs to equal those of evaluate(). */
 function expectSame(outputs: Record<string, Node>): void {
   const expected = evaluate(outputs);
   const program = compile({ outputs });

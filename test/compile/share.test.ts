@@ -1,4 +1,4 @@
-// The compiler pass "share": which products are merged, and in what order.
+// Tests the compiler pass "share": which products it merges, and the order of the merged products.
 import { describe, expect, it } from 'vitest';
 import { add, addN, input, matmul, mul, slice, square, stack, sum, tanh } from '../../src/index.js';
 import { shared, text, weight } from './support.js';
@@ -184,7 +184,8 @@ it('computes a product with K = 1 element-wise, and scales its smaller operand',
 });
 
 it('does not merge products if the merges would form a cycle', () => {
-  // {a1, a2} and {b1, b2} can each be merged alone. Both merges together would have no order of execution.
+  // Either a1 and a2 or b1 and b2 can be merged. If both pairs were merged, each merged product would need the result
+  // of the other one.
   const [v, w] = [weight('v', [3, 3]), weight('w', [3, 3])];
   const [x, y] = [input('x', ['batch', 3]), input('y', ['batch', 3])];
   const a1 = matmul(x, v);

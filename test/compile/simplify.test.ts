@@ -1,4 +1,4 @@
-// The compiler passes "lower" and "simplify": from a graph to simplified values.
+// Tests the compiler passes "lower" and "simplify", which turn a graph into simplified values of the IR.
 import { describe, expect, it } from 'vitest';
 import {
   add,

@@ -1,4 +1,5 @@
-// Compiling in slices: how much work there is between two turns of the event loop, and how it grows with the graph.
+// Tests compiling in slices: how much work is done between two turns of the event loop, and how the total work grows
+// with the graph.
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { compile, Program } from '../../src/compile/program.js';
@@ -24,7 +25,10 @@ import {
 } from '../../src/index.js';
 import { errorOf } from '../support.js';
 
-/** Runs all passes; counts their steps of work, and the most steps between two yields. */
+/**
+ * Runs all passes and returns counts: the steps of work (`steps`), the calls of `Pace.due` (`calls`), the yields
+ * (`slices`), and the largest number of calls with work between two yields (`longest`).
+ */
 function counted(outputs: readonly Node[], updates: Updates, batch: number) {
   const due = Pace.prototype.due;
   let [steps, sinceYield, longest, calls] = [0, 0, 0, 0];
@@ -63,7 +67,7 @@ describe('the passes', () => {
     const { longest, slices, steps } = counted([loss], updates, 2);
     expect(longest).toBeLessThanOrEqual(stepsPerSlice);
     expect(slices).toBeGreaterThan(1000);
-    // One loop that does not yield would leave fewer slices for the same number of steps.
+    // If one loop of a pass did not yield, there would be fewer slices for the same number of steps.
     expect(slices).toBeGreaterThan(steps / stepsPerSlice / 4);
   });
 
@@ -90,7 +94,10 @@ describe('the passes', () => {
   });
 });
 
-/** A program that counts how often its passes were run, and takes a turn for each of its slices. */
+/**
+ * Returns a program that compiles slowly: `slices` extra slices come before its passes, and each takes a turn of the
+ * event loop. `made` lists the batch size of each compile that started, `finished` those whose extra slices ended.
+ */
 function watched(slices = 20) {
   const x = input('x', ['batch', 2]);
   const w = state('w', [0, 0]);
@@ -100,7 +107,7 @@ function watched(slices = 20) {
     const batch = graph[2].get('batch') as number;
     made.push(batch);
     for (let slice = 0; slice < slices; slice++) {
-      // So long that each slice is a turn.
+      // A slice takes 1.5 ms, which is long enough that each one ends a turn of the event loop.
       const end = performance.now() + 1.5;
       while (performance.now() < end);
       yield;
@@ -209,7 +216,7 @@ describe('runs that wait for a compile', () => {
     await Promise.all([
       program.runAsync(one).then(log('first')),
       program.runAsync(one).then(log('second')),
-      program.runAsync(two).then(log('third')), // compiled already
+      program.runAsync(two).then(log('third')), // prepare has compiled for this batch size
     ]);
     expect(made).toEqual([2, 1]);
     expect(order).toEqual(['first 3', 'second 6', 'third 16']);

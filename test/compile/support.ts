@@ -22,7 +22,7 @@ import {
   type Variable,
 } from '../../src/index.js';
 
-/** A float32 parameter; its values do not matter. */
+/** Returns a float32 parameter with random values. The tests do not depend on the values. */
 export function weight(name: string, shape: readonly number[]): Variable {
   return parameter(name, { shape, init: initializers.normal(1) });
 }
@@ -63,12 +63,12 @@ export function fused(
   return { ...finished(fuse(roots.slice(0, outputs.length), pairs, build)), fired };
 }
 
-/** The values as text, without the dtype float32. */
+/** Returns the values of the IR as text. The dtype float32 is left out. */
 export function text({ roots }: { readonly roots: readonly Ref[] }): string {
   return `\n${format(roots).replaceAll(' float32', '')}\n`;
 }
 
-/** The schedule as text: fused loops as operations on registers. */
+/** Returns the schedule as text. Each fused loop is a line with its operations on registers. */
 export function schedule({ schedule: items, final }: Fused): string {
   const lines = items.map((item) => {
     if (item.kind === 'single') return `${item.value.kind} [${item.value.shape.join(', ')}]`;
@@ -95,7 +95,7 @@ export interface Placed {
   readonly fired: Fired;
 }
 
-/** Runs all passes but the last, "encode". */
+/** Runs all passes of the compiler except the last one, "encode". */
 export function placed(
   outputs: readonly Node[],
   updates: Updates = [],
@@ -109,7 +109,7 @@ export function placed(
   return { instructions, arena: finished(arrange(instructions, fired, pace)), fired };
 }
 
-/** The kinds of the instructions, in order. */
+/** Returns the kinds of the instructions in the order of execution, separated by spaces. */
 export function kinds({ instructions: { list } }: Placed): string {
   return list.map(({ kind }) => kind).join(' ');
 }

@@ -1,4 +1,4 @@
-// Views, compared with the elements that they select.
+// Tests the functions on views. Each result is compared with a list of the elements that the view selects.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
@@ -13,7 +13,7 @@ import {
   type StridedView,
 } from '../../src/compile/ir/view.js';
 
-/** The elements that a view selects, in row-major order of its index space. */
+/** Returns the index in memory of each element that a view selects, in row-major order of the view's shape. */
 function elements({ offset, shape, strides }: StridedView): number[] {
   let all = [offset];
   shape.forEach((size, axis) => {
@@ -23,7 +23,7 @@ function elements({ offset, shape, strides }: StridedView): number[] {
   return all;
 }
 
-/** A slice, a transpose, a broadcast or a reshape of a dense view, chosen by numbers. */
+/** Returns a slice, a transpose, a broadcast or a reshape of a dense view. The numbers in `choices` choose which. */
 function viewOf(shape: readonly number[], choices: readonly number[]): StridedView {
   const [kind = 0, x = 0, y = 0] = choices;
   const view = dense(shape);

@@ -1,4 +1,4 @@
-// Every bad input throws a typed error that names the node, what was expected and what came.
+// Tests that every invalid input causes a typed error that names the node, what was expected and what was received.
 import { describe, expect, it } from 'vitest';
 import {
   add,

@@ -1,5 +1,5 @@
-// Values that are legal and not errors: empty tensors, NaN and infinity. Also int32, which is for indices and for data
-// that is only moved.
+// Tests values that are not errors: empty tensors, NaN and infinity. Also tests int32, the dtype for indices and for
+// data that is only moved.
 import { describe, expect, it } from 'vitest';
 import {
   abs,
@@ -112,7 +112,7 @@ describe('NaN and infinity', () => {
     const single = evaluate(op(cast(special, 'float32'))).data;
     wanted.forEach((value, i) => {
       if (!Number.isFinite(value) || value === 0 || value === 1 || value === 1000) {
-        // Only tanh and sqrt promise the sign of a zero.
+        // Adding 0 turns -0 into 0, because only tanh and sqrt guarantee the sign of a zero.
         expect((double[i] as number) + 0).toBe(value + 0);
         expect((single[i] as number) + 0).toBe(value + 0);
       } else {

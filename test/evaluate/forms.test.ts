@@ -1,4 +1,4 @@
-// The forms of outputs and feeds that evaluate accepts, and who owns the memory of the results.
+// Tests the forms of outputs and feeds that evaluate accepts, and that results have memory of their own.
 import { describe, expect, it } from 'vitest';
 import {
   add,

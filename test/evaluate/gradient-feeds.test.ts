@@ -16,7 +16,8 @@ import {
 } from '../../src/index.js';
 import { errorOf } from '../support.js';
 
-// d sum(x W + b) / db is the number of rows. It reads no input, but x binds its 'batch'.
+// The gradient of sum(x W + b) with respect to b is the number of rows. It reads no input, but it depends on 'batch',
+// which the feed of x binds.
 function linear() {
   const x = input('x', ['batch', 2]);
   const weight = parameter('weight', tensor([[1], [2]]));
@@ -72,7 +73,7 @@ describe('a gradient accepts the feeds of the graph that it was derived from', (
 });
 
 describe('the meaning of a gradient does not depend on graphs that are built later:', () => {
-  /** The gradient of sum(x) + sum(bias) with respect to bias. Like that of sum(x + bias), it reads no input. */
+  /** Returns the gradient of sum(x) + sum(bias) with respect to bias. It reads no input, like that of sum(x + bias). */
   const biasGradient = (bias: Variable, rows: number, columns: number) => {
     const x = input('x', [rows, columns]);
     return backward(add(sum(x), sum(bias))).of(bias);

@@ -1,4 +1,7 @@
-/** The derivatives of pow if the power or one of its factors is constant: exponents 0, 1 and 2, bases 0 and others. */
+/**
+ * Tests the derivatives of pow where the power, or a factor of a derivative, is constant: for the exponents 0, 1 and 2,
+ * and for the base 0, among others.
+ */
 import { describe, expect, it } from 'vitest';
 import {
   backward,
@@ -14,21 +17,21 @@ import {
 const scalar = (name: string, value: number): Variable =>
   parameter(name, tensor(value, { dtype: 'float64' }));
 
-/** The derivative of a node with respect to a leaf: 0 if the node does not depend on it. */
+/** Returns the derivative of a node with respect to a leaf. */
 const derivative = (node: Node, leaf: Variable): Node => backward(node).of(leaf);
 
 function bothExecutors(nodes: readonly Node[]): number[] {
   const outputs = Object.fromEntries(nodes.map((node, i) => [`d${i}`, node]));
   const interpreted = Object.values(evaluate(outputs)).map((value) => value.item());
   const compiled = Object.values(compile({ outputs }).run()).map((value) => value.item());
-  // -0 and 0 are the same derivative.
+  // Adding 0 turns -0 into 0, because both are the same derivative.
   expect(compiled.map((value) => value + 0)).toEqual(interpreted.map((value) => value + 0));
   return interpreted.map((value) => value + 0);
 }
 
 describe('derivatives of base^exponent with respect to the base, of orders 1 to 3', () => {
-  // Computed by PyTorch 2.15 in float64. PyTorch gives NaN at 0^0 if the exponent is a tensor: there, the derivatives
-  // of the constant function 1 are used.
+  // PyTorch 2.15 has computed these derivatives in float64. At 0^0, PyTorch gives NaN if the exponent is a tensor. The
+  // derivatives of the constant function 1 are expected instead.
   const cases = [
     [0, 0, [0, 0, 0]],
     [0, 1, [1, 0, 0]],
@@ -64,8 +67,8 @@ describe('derivatives of base^exponent with respect to the base, of orders 1 to 
 
 describe('derivatives of base^exponent with respect to the exponent, and mixed ones', () => {
   const names = ['e', 'be', 'eb', 'ee', 'bbe', 'bee', 'eee'] as const;
-  // Computed by PyTorch 2.15 in float64. The letters are read from the left: 'eb' is d/de, then d/db of that.
-  // The function is smooth at 2^2 in both variables.
+  // PyTorch 2.15 has computed these derivatives in float64. The letters are read from the left: 'eb' is d/de, and then
+  // d/db of the result. At 2^2, the function is smooth in both variables.
   const log2 = Math.LN2;
   const cases: [number, number, Partial<Record<(typeof names)[number], number>>][] = [
     [

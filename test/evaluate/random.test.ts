@@ -28,7 +28,7 @@ describe.each(Object.entries(draws))('%s', (_name, draw) => {
       expect(numbers(make(), 3)).toEqual(first);
       const [twice] = evaluate([sub(make(), make())], {}, { run: 3 });
       expect([...(twice?.data ?? [])]).toEqual(new Array(21).fill(0));
-      // The numbers depend on the row-major index of the element, not on the shape.
+      // A number depends on the row-major index of its element, and not on the shape.
       expect(numbers(draw([21], { seed: 42, dtype }), 3)).toEqual(first);
     },
   );
@@ -52,7 +52,7 @@ describe.each(Object.entries(draws))('%s', (_name, draw) => {
   it('does not give a shifted copy of the same stream in the next run', () => {
     const [a, b] = [numbers(draw([4000], { seed: 5 }), 0), numbers(draw([4000], { seed: 5 }), 1)];
     const known = new Set(a);
-    // In float32, a few of 4000 draws are equal by chance.
+    // In float32, a few numbers of the two draws are equal by chance.
     expect(b.filter((value) => known.has(value)).length).toBeLessThan(20);
   });
 
@@ -75,8 +75,8 @@ describe.each(Object.entries(draws))('%s', (_name, draw) => {
 });
 
 describe('distributions', () => {
-  // Bounds are five standard errors of n draws: a right generator exceeds one once in two million times.
-  // The seeds are fixed.
+  // Each bound is five standard errors of n draws. A correct generator exceeds a bound once in two million times. The
+  // seeds are fixed, so the tests always give the same result.
   const near = (value: number, wanted: number, deviation: number) =>
     expect(Math.abs(value - wanted)).toBeLessThan((5 * deviation) / Math.sqrt(n));
 
@@ -116,7 +116,7 @@ describe('distributions', () => {
     expect(Math.max(...x.map(Math.abs))).toBeLessThanOrEqual(2);
     expect(Math.max(...x.map(Math.abs))).toBeGreaterThan(1.99);
     near(moment(x, 1), 0, 0.88);
-    // 1 - 2 * 2 * pdf(2) / (1 - 2 * cdf(-2)) = 0.773741…
+    // With pdf and cdf of the normal distribution, the variance is 1 - 2 * 2 * pdf(2) / (1 - 2 * cdf(-2)) = 0.773741…
     near(moment(x, 2), 0.7737413, 0.82);
   });
 

@@ -1,4 +1,5 @@
-// What the interpreter prepares once and keeps: the steps for each binding. Each value has memory until its last reader.
+// Tests the interpreter: it prepares the steps once for each binding and keeps them, and frees the memory of each value
+// after the last step that reads it.
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { Interpreter } from '../../src/evaluate/interpreter.js';
@@ -29,19 +30,19 @@ describe('an interpreter', () => {
   });
 
   it('never reuses the memory of a value before its last reader', () => {
-    // Every node is read again at the very end, where an overwritten value would change the result.
+    // The nodes of the final sum read every value of the chain again. A value that was overwritten would change it.
     const x = input('x', [3]);
     const chain: Node[] = [x];
     for (let i = 0; i < 20; i++) chain.push(add(chain.at(-1) as Node, 1));
     const total = chain.reduceRight((sum, node) => add(sum, mul(node, 1)));
     const [found] = new Interpreter([total]).run({ x: [0, 1, 2] });
-    expect(found?.toArray()).toEqual([210, 231, 252]); // 0 + 1 + … + 20, and 21 more for each
+    expect(found?.toArray()).toEqual([210, 231, 252]); // 0 + 1 + … + 20 = 210, and 21 more if x is larger by 1
   });
 
   it('computes a node once, however many nodes read it', () => {
     const x = input('x', []);
     let node: Node = x;
-    for (let i = 0; i < 200; i++) node = add(node, node); // 2^200 paths
+    for (let i = 0; i < 200; i++) node = add(node, node); // the graph has 2^200 paths
     expect(new Interpreter([node]).run({ x: 2 ** -100 })[0]?.item()).toBe(2 ** 100);
   });
 
@@ -69,7 +70,7 @@ describe('memory', () => {
     let node: Node = x;
     for (let i = 0; i < 1000; i++) node = i % 2 ? neg(node) : tanh(exp(node));
     const interpreter = new Interpreter([sum(node)]);
-    interpreter.run({ x: tensor(new Float32Array(250_000)) }); // 1 MB a value
+    interpreter.run({ x: tensor(new Float32Array(250_000)) }); // each value has 1 MB
     expect((process.memoryUsage().arrayBuffers - before) / 1e6).toBeLessThan(10);
   });
 
@@ -92,7 +93,8 @@ describe('memory', () => {
     expect(run.stderr).toBe('');
     const { outputs, finite, megabytes } = JSON.parse(run.stdout);
     expect({ outputs, finite }).toEqual({ outputs: 9, finite: true });
-    // The promise is 2,000 MB. It takes 400 MB, and would take 1,200 MB if no value were freed.
+    // The requirement is 2,000 MB. The script needs 400 MB. It would need 1,200 MB if no value were freed, so the limit
+    // here is lower.
     expect(megabytes).toBeLessThan(1000);
   });
 });

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Tensor } from '../../src/index.js';
 import { expectGolden, type GoldenTensor } from './golden.js';
 
-// The comparison that every golden test uses, tested with values that are slightly wrong.
+// Tests expectGolden, which every golden test uses, with values that are slightly wrong.
 describe('the comparison with golden values', () => {
   const golden: GoldenTensor = { shape: [5], data: [0.3, -1700, 'NaN', 'Infinity', '-Infinity'] };
   const right = [0.3, -1700, Number.NaN, Infinity, -Infinity];

@@ -1,24 +1,27 @@
-/** Reads golden values (written by tools/golden/generate.py), and compares results of forebay with them. */
+/**
+ * Reads golden values and compares results of forebay with them. Golden values were computed by PyTorch and written by
+ * tools/golden/generate.py.
+ */
 
 import { readFileSync } from 'node:fs';
 import { expect } from 'vitest';
 import { constant, type Node, parameter, Tensor, type Variable } from '../../src/index.js';
 
-/** NaN and the infinities are strings, because JSON does not have them. */
+/** An element of a golden tensor. NaN and the infinities are strings, because JSON does not have them as numbers. */
 export type GoldenNumber = number | 'NaN' | 'Infinity' | '-Infinity';
 
 export interface GoldenTensor {
   readonly shape: readonly number[];
-  /** Row-major. */
+  /** The elements in row-major order. */
   readonly data: readonly GoldenNumber[];
-  /** float64 if this is left out. */
+  /** The dtype; float64 if this is left out. */
   readonly dtype?: 'int32' | 'float32';
 }
 
 export interface Golden<Case> {
   /** The version of PyTorch that computed the values. */
   readonly torch: string;
-  /** The version of Python that it ran in. */
+  /** The version of Python in which PyTorch ran. */
   readonly python: string;
   readonly cases: readonly Case[];
 }
@@ -30,7 +33,7 @@ export function readGolden<Case>(name: string): readonly Case[] {
   return (JSON.parse(text) as Golden<Case>).cases;
 }
 
-/** Pairs of a title and a case, for `it.each`, because it would print `$title` in quotes. */
+/** Returns pairs of a title and a case for `it.each`, which would print a placeholder `$title` in quotes. */
 export function titled<Case>(
   cases: readonly Case[],
   title: (golden: Case) => string,
@@ -53,12 +56,16 @@ export function parameterOf(name: string, golden: GoldenTensor): Variable {
   return parameter(name, tensorOf(golden));
 }
 
-/** Both sides compute in float64, in different orders: this allows a few hundred rounding errors. */
+/**
+ * The largest allowed difference. PyTorch and forebay both compute in float64, but in different orders. This allows the
+ * error of a few hundred roundings.
+ */
 const tolerance = 1e-10;
 
 /**
- * Fails unless shape, dtype and every element agree. Numbers agree up to 1e-10 relative to max(1, |expected|). NaN agrees
- * with NaN, and an infinity with the same infinity. The message of the failure starts with `what`.
+ * Fails unless shape, dtype and all elements agree. Two numbers agree if their difference is at most 1e-10 times
+ * max(1, |expected|). NaN agrees only with NaN, and an infinity only with the same infinity. The message of the failure
+ * starts with `what`.
  */
 export function expectGolden(actual: Tensor, golden: GoldenTensor, what: string): void {
   const expected = tensorOf(golden);

@@ -28,7 +28,7 @@ interface LSTMCase {
   readonly gradients: Named;
 }
 
-/** The golden LSTM, and a loss that reads every hidden state and the last cell. */
+/** Builds an LSTM with the golden parameters, and a loss that reads every hidden state and the last cell state. */
 function build(golden: LSTMCase) {
   const [, , inputs] = golden.xs.shape as [number, number, number];
   const [, units] = golden.hidden.shape as [number, number];

@@ -25,12 +25,12 @@ import {
 interface OpCase {
   readonly op: string;
   readonly title: string;
-  /** The arguments of the op: '$0' is input 0, {op, args} is another op. */
+  /** The arguments of the op. The text '$0' means input 0; an object { op, args } means the result of another op. */
   readonly args: readonly unknown[];
   readonly inputs: readonly GoldenTensor[];
   readonly output: GoldenTensor;
   readonly cotangent?: GoldenTensor;
-  /** One for each input; null if the input has no gradient. */
+  /** The gradient of each input; null if the input has none. */
   readonly gradients?: readonly (GoldenTensor | null)[];
   readonly second?: {
     readonly weights: readonly (GoldenTensor | null)[];
@@ -44,7 +44,7 @@ const casesWith = (wanted: (golden: OpCase) => unknown) =>
 
 interface Built {
   readonly root: Node;
-  /** A parameter for each float64 input, a constant for the others. */
+  /** A parameter for each float64 input, and a constant for each other input. */
   readonly inputs: readonly Node[];
 }
 
@@ -71,7 +71,7 @@ function firstDerivative(golden: OpCase): { built: Built; gradients: Gradients }
   return { built, gradients: backward(built.root, { gradient: cotangent }) };
 }
 
-/** Compares the gradients of all float64 inputs. If PyTorch has no gradient for an input, it must be zeros. */
+/** Compares the gradients of all float64 inputs. If PyTorch has none for an input, that of forebay must be zeros. */
 function expectGradients(
   { inputs }: Built,
   gradientOf: (node: Node) => Tensor,
@@ -108,7 +108,7 @@ describe('the second derivative of every smooth op equals that of PyTorch', () =
     const total = addN(weighted);
     const below = WaitList.of(total);
     const second = backward(total);
-    // If the op is linear in an input, the first derivatives do not depend on that input.
+    // If the op is linear in an input, the first derivatives do not depend on this input, and the second one is zeros.
     const gradientOf = (node: Node) =>
       below.has(node)
         ? evaluate(second.of(node))
@@ -122,8 +122,8 @@ describe('the golden values cover the op library', () => {
   const ops = [...declaredOps()].map(([name, op]) => ({ name, op }));
   const without = ops.filter(({ name }) => !text.includes(`"op":"${name}"`));
 
-  // There is no case for assemble, which the slices of a case of concat test, for extent, which every mean tests, and for
-  // random numbers, which differ from those of PyTorch.
+  // Some ops have no case. Slices in a case of concat test `assemble`, and every mean tests `extent`. Random numbers
+  // differ from those of PyTorch.
   it('at least 40 ops have a case', () => {
     expect(ops.length - without.length).toBeGreaterThanOrEqual(40);
   });

@@ -29,13 +29,13 @@ interface OptimizerCase {
   readonly x: GoldenTensor;
   readonly y: GoldenTensor;
   readonly start: { readonly w: GoldenTensor; readonly b: GoldenTensor };
-  /** The loss before each step, the parameters after it. */
+  /** For each step, the loss before it, and the parameters after it. */
   readonly steps: readonly { loss: number; w: GoldenTensor; b: GoldenTensor }[];
-  /** The velocities or moments after the last step, by the names of the states of forebay. */
+  /** The velocities or moments after the last step, by the names that their states have in forebay. */
   readonly states: Readonly<Record<string, GoldenTensor>>;
 }
 
-/** mean((tanh(x w + b) - y)^2) + 0.05 sum(w^4), and one step of the optimizer on it. */
+/** Builds the loss mean((tanh(x w + b) - y)^2) + 0.05 sum(w^4), and the updates by which the optimizer minimizes it. */
 function build({ optimizer, options, x, y, start }: OptimizerCase) {
   const [w, b] = [parameterOf('w', start.w), parameterOf('b', start.b)];
   const output = tanh(add(matmul(constantOf(x), w), b));

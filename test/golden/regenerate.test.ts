@@ -11,10 +11,13 @@ const script = fileURLToPath(new URL('../../tools/golden/generate.py', import.me
 const missing =
   'no Python here has PyTorch; `node bench/peers/install.mjs` installs it into .cmake/peers/venv';
 
-/** The paths at which two JSON values differ, with both values. Numbers may differ by rounding. */
+/**
+ * Returns a line for each path at which two JSON values differ, with both values. Numbers that differ only by rounding
+ * count as equal.
+ */
 function differences(ours: unknown, theirs: unknown, path = ''): string[] {
   if (typeof ours === 'number' && typeof theirs === 'number') {
-    // Versions of PyTorch round functions such as exp differently. Larger differences are not allowed.
+    // Versions of PyTorch round the results of functions such as exp differently.
     const close = Math.abs(ours - theirs) <= 1e-12 * Math.max(1, Math.abs(ours));
     return close ? [] : [`${path}: ${ours} is committed, torch computes ${theirs}`];
   }

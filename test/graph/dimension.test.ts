@@ -17,7 +17,7 @@ import { errorOf } from '../support.js';
 
 const names = ['a', 'aa', 'b', 'B', 'a_1', 'batch'];
 
-/** A random polynomial, as a dimension and as a function that computes its value with integers. */
+/** A random polynomial in two forms: as a dimension, and as a function that computes its value from integers. */
 interface Term {
   readonly dim: Dim;
   at(values: readonly number[]): number;
@@ -84,7 +84,7 @@ describe('a dimension is a polynomial in normal form', () => {
   it('has the value that integers give, under every binding', () => {
     fc.assert(
       fc.property(term, values, (x, v) => {
-        expect(bindDim(x.dim, bound(v)) === x.at(v)).toBe(true); // ===, as -0 is 0 here
+        expect(bindDim(x.dim, bound(v)) === x.at(v)).toBe(true); // toBe would distinguish -0 and 0, === does not
       }),
       { numRuns: 500 },
     );

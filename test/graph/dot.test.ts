@@ -25,12 +25,12 @@ import {
 } from '../../src/index.js';
 import { errorOf } from '../support.js';
 
-/** The number of a node in the drawing of `root`. */
+/** Returns the number of a node in the drawing of `root`. */
 function indexIn(root: Node | readonly Node[], node: Node): number {
   return topologicalOrder([root].flat() as Node[], ({ inputs }) => inputs).indexOf(node);
 }
 
-/** The attributes in the line of a node, by name. */
+/** Returns the DOT attributes of a node, by name, from the line of the node in the drawing of `root`. */
 function lineOf(
   text: string,
   node: Node,
@@ -50,10 +50,10 @@ const loss = sum(square(tanh(add(mul(mul(x, w), s), mul(w, 0.25))))).named('loss
 
 describe('dot', () => {
   it('draws every node and every edge below the root, and nothing else', () => {
-    relu(w); // not on a path to the root
+    relu(w); // this node is not below the root
     const text = dot(loss);
     expect(text.match(/^ {2}n\d+ \[/gm)).toHaveLength(11);
-    // x, w, s, 0.25; x*w, *s, w*0.25, +, tanh, square, sum
+    // The 11 nodes are x, w, s, 0.25, and the ops x*w, *s, w*0.25, +, tanh, square, sum. The edges are 11, too.
     expect(arrows(text)).toHaveLength(11);
     expect(lineOf(text, loss).label).toBe('loss\\nsum 0 1\\n[]');
     expect(lineOf(text, x).label).toBe('x\\ninput\\n[batch, 3]');
@@ -152,7 +152,7 @@ describe('dot', () => {
       const root = sum(square(add(transpose(half), transpose(weight))));
       return dot([root, backward(root).of(weight)]);
     };
-    // A constant that exists already has a lower id than a new one.
+    // These nodes change the ids between the two drawings: the constant 0.125 exists before `mul` needs it.
     const kept: Node[] = [];
     const text = draw(() => {});
     expect(draw(() => kept.push(constant(0.125), relu(w)))).toBe(text);

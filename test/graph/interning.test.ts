@@ -22,7 +22,10 @@ import {
 setFlagsFromString('--expose-gc');
 const gc = runInNewContext('gc') as () => void;
 
-/** Collects garbage until the reference is dead, for a limited number of turns. A weak target lives to the end of a turn. */
+/**
+ * Runs the garbage collector until the target of the reference is freed, at most 20 times. Returns true if it was
+ * freed. Each try is in a new turn of the event loop, because a WeakRef keeps its target alive until the turn ends.
+ */
 async function collected(reference: WeakRef<object>): Promise<boolean> {
   for (let round = 0; round < 20; round++) {
     await new Promise((done) => setTimeout(done, 0));
@@ -108,7 +111,7 @@ describe('nodes of a user-defined op', () => {
       arity: 1,
       interned: true,
       dtype: ([x]) => (x as Node).dtype,
-      // The shape depends on the attributes, so that the test notices if two different nodes are merged.
+      // The shape depends on the attributes, so that the test fails if two nodes with different attributes are merged.
       shape: ([x], attributes) => {
         const shape = attributes instanceof Map ? attributes : (attributes as { of?: unknown }).of;
         return shape instanceof Map ? [...(shape.get('shape') as number[])] : (x as Node).shape;

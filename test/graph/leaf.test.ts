@@ -21,7 +21,7 @@ import {
 import { errorOf } from '../support.js';
 
 const zeros = initializers.zeros();
-/** A tensor whose memory was transferred. */
+/** Returns a tensor whose memory has been transferred away. */
 function transferred(): Tensor {
   const data = Float32Array.of(1, 2);
   const made = tensor(data);

@@ -1,4 +1,4 @@
-// Named dimensions in ops, and in runs with different sizes.
+// Tests named dimensions in the shapes of ops, and in runs with different sizes.
 import { describe, expect, it } from 'vitest';
 import {
   add,

@@ -84,7 +84,7 @@ describe('a node that differentiation built', () => {
   it('is not shared with an equal node that the user builds, so drawings show the difference', () => {
     const a = parameter('a', randomTensor([2, 3, 4], 1));
     const w = parameter('w', randomTensor([4, 2], 2));
-    backward(sum(matmul(a, w))).of(w); // folds a to [6, 4] internally
+    backward(sum(matmul(a, w))).of(w); // the gradient reads a reshape of `a` to [6, 4]
     const forward = reshape(a, [6, 4]);
     expect(forward.derived).toBe(false);
     expect(dot(add(forward, 1))).not.toContain('#d55e00');

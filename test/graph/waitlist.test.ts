@@ -39,7 +39,7 @@ describe('WaitList.of', () => {
     const w = parameter('w', 3);
     const hidden = tanh(w);
     const loss = square(hidden);
-    const head = sigmoid(hidden); // another parent of `hidden`, which will never send a gradient
+    const head = sigmoid(hidden); // a parent of `hidden` that is not below the root, so it never sends a gradient
     const waits = WaitList.of(loss);
     expect(uses(waits, hidden)).toEqual([[loss, 0]]);
     expect(waits.has(head)).toBe(false);

@@ -1,10 +1,13 @@
-// Native allocations that fail. Uses a build of the addon whose allocations fail on request.
+// Tests native allocations that fail, with a build of the addon in which allocations can be made to fail.
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
 
 const root = new URL('../..', import.meta.url).pathname;
-/** Runs Node without a preloaded sanitizer, because this addon is not built with it and compilers would hang. */
+/**
+ * Runs Node.js without a sanitizer in LD_PRELOAD, because this addon is not built with a sanitizer, and compilers that
+ * it starts would hang.
+ */
 const node = (args: string[], env: NodeJS.ProcessEnv = {}) =>
   spawnSync(process.execPath, args, {
     cwd: root,
@@ -18,7 +21,7 @@ describe('a native allocation that fails', () => {
     expect(status, stdout + stderr).toBe(0);
   });
 
-  // The scenarios with the most failures at first: many arguments, threads, and code that runs in JavaScript.
+  // These scenarios once had the most failures: many arguments, threads, and code that runs in JavaScript.
   it.each(['manyFeeds', 'asynchronous', 'interpreted'])(
     'is a typed error that changes nothing: %s',
     (scenario) => {
@@ -41,8 +44,8 @@ describe('a native allocation that fails', () => {
 });
 
 describe('the addon', () => {
-  // What aborts a process when memory runs out: C++ that throws, Node-API's C++ wrappers, and memory that the C library
-  // allocates for thread-local variables.
+  // Three things abort a process when memory runs out: C++ allocations that throw, the C++ wrappers of Node-API, and
+  // memory that the C library allocates for thread-local variables. The symbols below belong to them.
   it.skipIf(process.env.FOREBAY_ADDON)('calls nothing that aborts when memory runs out', () => {
     const binary = readFileSync(`${root}build/Release/forebay.node`);
     expect(binary.includes('\0_ZnamRKSt9nothrow_t\0'), 'symbols are found').toBe(true);
@@ -59,7 +62,8 @@ describe('the addon', () => {
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     const { failuresIn, survived } = JSON.parse(stdout.trim().split('\n').at(-1) as string);
     expect(failuresIn).toMatchObject({
-      // One thread for the run, and a second one for a product. Without the second one, the first computes it all.
+      // One thread is started for the run and one for a product. If the second cannot be started, the first thread
+      // computes the whole product.
       pthread_create: 2,
       napi_create_threadsafe_function: 1,
       napi_add_env_cleanup_hook: 1,

@@ -1,5 +1,5 @@
-// Calls the binding directly with wrong arguments: always an error, never a crash, never a write outside the arrays.
-// The C++ tests do the same under sanitizers; these tests cover what JavaScript can pass.
+// Calls the addon directly with wrong arguments. Each call must throw an error, and must not crash or write outside the
+// arrays. The C++ tests do the same under sanitizers. These tests cover all kinds of values that JavaScript can pass.
 import { describe, expect, it } from 'vitest';
 import { load } from '../../src/native/addon.js';
 import { child } from './child.js';
@@ -13,7 +13,7 @@ const any = addon as unknown as Record<string, (...given: unknown[]) => unknown>
 describe('a call with wrong arguments is refused with a message', () => {
   const add = id('map add');
   const [copy, sum, normal] = [id('map copy'), id('reduce sum'), id('random normal')];
-  // rank, sizes, then offset and strides of the output and of each input
+  // The numbers of a geometry: the rank, the sizes, and then an offset and strides for the output and for each input.
   const two = geometry(1, 2, 0, 1, 0, 1, 0, 1);
   const plain = [0, 0, 0];
   const gemm = (m: number, n: number, k: number, rest = [k, n, n, ...plain]) =>
@@ -274,7 +274,7 @@ describe('thousands of random calls', () => {
       const small = () => Math.floor(random() * 6);
       const wild = [0, 1, 2, 3, 31, 32, 33, -1, 0.5, NaN, Infinity, -Infinity, 2 ** 31 - 1, 2 ** 31, 2 ** 32, 2 ** 53 - 1, 2 ** 53, 2 ** 63, 2 ** 64, 1e300, -1e300];
       const number = () => (random() < 0.93 ? small() : pick(wild));
-      // The size of a loop: numbers that are refused, but no valid number that takes too long to count to.
+      // Returns a size for a loop. It may be a number that is refused, but not a valid number that takes too long.
       const size = () => (random() < 0.95 ? small() : pick(wild.filter((n) => !(n > 33 && n < 2 ** 53))));
       // Each array is the middle of a larger one, whose margins must not change.
       const margins = [];
@@ -339,7 +339,7 @@ describe('thousands of random calls', () => {
       expect({ status, signal, stderr }).toEqual({ status: 0, signal: null, stderr: '' });
       const { fine, refused, other } = JSON.parse(stdout);
       expect(other).toBe(0);
-      expect(fine).toBeGreaterThan(3000); // enough calls must be valid, or the test tests nothing
+      expect(fine).toBeGreaterThan(3000); // without many valid calls, the test would prove nothing
       expect(refused).toBeGreaterThan(3000);
     }
   });

@@ -1,9 +1,9 @@
-// Runs a script in a separate process, so that a crash there only fails a test here.
+// Runs a script in a separate process, so that a crash of the script makes one test fail and does not end all tests.
 import { spawnSync } from 'node:child_process';
 
 const built = (file: string) => new URL(`../../${file}`, import.meta.url).href;
 
-/** What a script can use: the built library, its modules, and the bare addon. */
+/** This code comes before each script. The script can use the built library, its modules, and the addon itself. */
 const prelude = `
   import { createRequire } from 'node:module';
   import * as fb from ${JSON.stringify(built('dist/index.js'))};

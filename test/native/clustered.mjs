@@ -1,5 +1,5 @@
-// A cluster whose workers each train. Two of them are killed during the training. Prints as JSON whether each result
-// equals the result of this process.
+// Starts a cluster whose workers train, and kills two of them during the training. Prints as JSON whether the result of
+// each other worker equals the result of this process.
 import cluster from 'node:cluster';
 import { once } from 'node:events';
 import { isDeepStrictEqual } from 'node:util';
@@ -22,7 +22,7 @@ async function asked(worker, message) {
 
 const workers = await Promise.all(Array.from({ length: 5 }, started));
 const [first, second, ...others] = workers;
-// This process also trains meanwhile, and starts new workers. Neither may disturb a worker.
+// While the workers train, this process also trains and replaces the killed workers. This must not affect the others.
 const killed = [first, second].map(async (worker) => {
   await asked(worker, 'never end');
   worker.process.kill('SIGKILL');

@@ -1,5 +1,5 @@
-// What the garbage collector and dispose() free: graphs, programs and tensors, and their native memory. The tests run
-// in separate processes, in which garbage can be collected on demand.
+// Tests that the garbage collector and dispose() free graphs, programs and tensors, and their native memory. The tests
+// run scripts in separate processes, in which the scripts can start the garbage collector.
 import { describe, expect, it } from 'vitest';
 import { child } from './child.js';
 
@@ -8,7 +8,7 @@ const prelude = `
   const collected = new Set();
   const registry = new FinalizationRegistry((name) => collected.add(name));
   const watch = (name, thing) => { registry.register(thing, name); return thing; };
-  /** Collects garbage until all names are collected, for a limited number of turns. Returns the collected names. */
+  /** Runs the garbage collector until the objects with these names are freed, or 50 times. Returns the freed names. */
   const gone = async (...names) => {
     for (let i = 0; i < 50 && !names.every((name) => collected.has(name)); i++) {
       globalThis.gc();
@@ -16,16 +16,16 @@ const prelude = `
     }
     return names.filter((name) => collected.has(name));
   };
-  /** Resident memory. A large block that is freed is returned to the operating system at once. */
+  /** Returns the resident memory of the process in MB. A large block that is freed lowers it at once. */
   const megabytes = () => Math.round(process.memoryUsage.rss() / 2 ** 20);
-  /** A program whose arena has 64 MB. */
+  /** Returns a program whose arena has 64 MB. */
   const large = () => {
     const x = fb.input('x', [4096, 1]);
     const square = fb.exp(fb.add(x, fb.transpose(x)));
     return fb.compile({ outputs: { sum: fb.sum(fb.matmul(square, x)) } });
   };
   const feeds = { x: fb.Tensor.zeros([4096, 1]) };
-  // A function, so that no local variable keeps its objects alive.
+  // Objects are made inside a function, so that no local variable keeps them alive after its call.
   const within = async (make) => { await make(); };
 `;
 function said(script: string): unknown {

@@ -1,12 +1,15 @@
-// A process that ends with work in flight: `node ending.mjs WAY THREAD`. The work is a runAsync, a fit and a predict, in
-// the main thread or in a worker. exit.test.ts says how the process must end in each way.
+// Starts work and ends the process while the work is in flight: `node ending.mjs WAY THREAD`. The work is a runAsync, a
+// fit and a predict, in the main thread or in a worker. exit.test.ts tests how the process ends for each WAY.
 import { setImmediate } from 'node:timers/promises';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import * as fb from 'forebay';
 
 const [way, thread] = isMainThread ? process.argv.slice(2) : workerData;
 
-/** Starts products of [512, 512], one after another: about a second for each run, if it runs to its end. */
+/**
+ * Starts the work: chains of [512, 512] products. Each run takes about a second if it is not ended early. For the way
+ * 'end', the work is much shorter, because the process waits for it.
+ */
 function start() {
   const links = way === 'end' ? 4 : 300;
   const rows = way === 'end' ? 512 : 4096;
@@ -31,7 +34,7 @@ function start() {
   return { leaves: [one.w, two.w, three.w], done: Promise.all(work) };
 }
 
-/** Waits until runs of all programs are in flight: then setting one of their leaves throws. */
+/** Waits until a run of each program is in flight. This is the case when setting a leaf of the program throws. */
 async function flying(leaves) {
   for (const leaf of leaves) {
     for (;;) {

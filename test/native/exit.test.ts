@@ -1,4 +1,5 @@
-// Ends a process with work in flight, in every way that ends a process. Checks its exit code; it must not crash or hang.
+// Ends a process while work is in flight, in each way in which a process can end. The process must not crash or hang,
+// and its exit code must be that of Node.js.
 import { spawn } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 
@@ -11,7 +12,7 @@ interface Ended {
   readonly stderr: string;
 }
 
-/** Runs the script to its end. If `way` is SIGTERM, sends that signal as soon as the work is in flight. */
+/** Runs ending.mjs to its end. If `way` starts with SIGTERM, sends this signal as soon as the work is in flight. */
 function ended(way: string, thread: string): Promise<Ended> {
   return new Promise((resolve) => {
     const child = spawn(process.execPath, [script, way, thread], {
@@ -43,7 +44,7 @@ describe.each(['main', 'worker'])(
       const result = await ended(way, thread);
       expect(result).toMatchObject({ code, signal });
       expect(result.stderr).toMatch(stderr);
-      // The work cannot have finished, because it takes longer than the process had.
+      // The process ended while work was in flight, so it must not report that the work is done.
       expect(result.stdout).not.toContain('done');
     });
 

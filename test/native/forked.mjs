@@ -1,7 +1,11 @@
-// A forked process, or a worker of a cluster: it trains with the data that it receives, and sends the result back.
+// The script of a forked process or a cluster worker. It trains with the data that it receives in a message, and sends
+// the result back.
 import * as fb from 'forebay';
 
-/** Trains. The result depends on `seed` and the data only, so it is the same in every process. */
+/**
+ * Trains a small net, and returns the history and the parameters. The result depends only on `seed` and the data, so it
+ * is the same in every process.
+ */
 export async function train({ seed, x, target }) {
   fb.setSeed(seed);
   const layer = new fb.FeedForward('layer', { inputs: 3, units: 5, activation: fb.tanh });
@@ -16,7 +20,7 @@ export async function train({ seed, x, target }) {
   const dataset = { x: new fb.Tensor(x, [rows, 3]), target: new fb.Tensor(target, [rows, 1]) };
   const history = await fb.fit(program, dataset, { epochs: 20, batchSize: 8, seed });
   for (let i = 0; i < 20; i++) program.run(dataset);
-  // The leaves' memory is shared memory; a message copies it.
+  // The values of leaves are in shared memory. A message contains a copy.
   return {
     history,
     parameters: Object.fromEntries(parameters.map(({ name, value }) => [name, value.data])),

@@ -122,7 +122,7 @@ describe('FOREBAY_SIMD', () => {
         const wanted = portable.flat()[i];
         expect(Math.abs(value - wanted)).toBeLessThanOrEqual(1e-15 * Math.max(1, Math.abs(wanted)));
       });
-      expect(found[2]).toEqual(portable[2]); // a random draw has the same bits everywhere
+      expect(found[2]).toEqual(portable[2]); // a random draw gives the same bits with every instruction set
     },
   );
 

@@ -1,5 +1,5 @@
-// A worker that is terminated while the result of a run is queued: the result is delivered after the worker's
-// environment has ended. Needs the addon of `node tools/build.mjs failing`, in FOREBAY_ADDON.
+// Terminates a worker while results of its runs are queued, so that the results are delivered after the worker's
+// environment has ended. FOREBAY_ADDON must name the addon that `node tools/build.mjs failing` builds.
 import { createRequire } from 'node:module';
 import { setTimeout } from 'node:timers/promises';
 import { isMainThread, parentPort, Worker } from 'node:worker_threads';

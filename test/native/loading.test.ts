@@ -1,4 +1,4 @@
-// Which file is loaded as the addon, and the NativeError if it cannot be loaded, which says what to type.
+// Tests which file is loaded as the addon, and the NativeError if it cannot be loaded, which says which command helps.
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
   copyFileSync,
@@ -23,7 +23,7 @@ const built = join(root, 'build/Release/forebay.node');
 const folder = mkdtempSync(join(tmpdir(), 'forebay-loading-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** Installs forebay without an addon: a copy of dist/ in the node_modules of a new project. */
+/** Copies dist/, without the addon, to the node_modules of a new project. Returns the folder of the project. */
 function installed(name: string): string {
   const project = join(folder, name);
   const home = join(project, 'node_modules/forebay');
@@ -39,7 +39,7 @@ function installed(name: string): string {
 const project = installed('project');
 const home = join(project, 'node_modules/forebay');
 
-/** Runs a script in a project, with forebay as `fb`. Its environment has nothing but HOME and `env`. */
+/** Runs a script in a project, with forebay as `fb`. The only environment variables are HOME and those in `env`. */
 function run(script: string, env: NodeJS.ProcessEnv = {}, flags: string[] = [], from = project) {
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
@@ -64,18 +64,18 @@ function file(name: string, content: string | Uint8Array): string {
   return join(folder, name);
 }
 
-/** Replaces a link by a file. Writing through the link would change the addon of the checkout. */
+/** Writes a file where a link may be. It removes the link first, because writing to it would change the real addon. */
 function replaceFile(path: string, content: string): void {
   rmSync(path, { force: true });
   writeFileSync(path, content);
 }
 
-/** A copy of the addon with changed bytes. */
+/** Writes a copy of the addon with changed bytes. Returns its path. */
 function changed(name: string, change: (bytes: Buffer) => Uint8Array): string {
   return file(name, change(readFileSync(built)));
 }
 
-/** A library compiled from a line of C. */
+/** Compiles C code to a shared library. Returns its path. */
 function compiled(name: string, code: string): string {
   const library = join(folder, name);
   execFileSync('c++', ['-x', 'c', '-shared', '-fPIC', '-o', library, file(`${name}.c`, code)]);
@@ -122,7 +122,7 @@ describe('the addon that is loaded', () => {
     mkdirSync(join(home, 'build/Release'), { recursive: true });
     replaceFile(join(home, 'build/Release/forebay.node'), 'no addon');
     expect(run(report, { FOREBAY_ADDON: built }).stdout).toBe(loads);
-    // A relative path is resolved against the current folder, and never searched for among the libraries of the system.
+    // A relative path is resolved against the current folder. The library folders of the system are not searched.
     symlinkSync(built, join(project, 'here.node'));
     expect(run(report, { FOREBAY_ADDON: 'here.node' }).stdout).toBe(loads);
     rmSync(join(home, 'build'), { recursive: true });
@@ -170,7 +170,7 @@ describe('an addon that cannot be loaded', () => {
 
   it('causes no error at import, and the same error at each native call', () => {
     const script = `
-      // Everything that needs no arithmetic works: graph, gradients, drawings.
+      // Graphs, gradients and drawings need no native code, so they work without the addon.
       const w = fb.parameter('w', [1, 2]);
       const loss = fb.sum(fb.square(w));
       const drawn = fb.dot([loss, fb.backward(loss).of(w)]).length > 0;
@@ -273,7 +273,7 @@ describe('an addon that cannot be loaded', () => {
   });
 
   it('of another version is refused with both versions', () => {
-    // The version is stored in the file as text.
+    // The file contains its version as text, so the test can replace it.
     const other = version.replace(/.$/, (last) => String((Number(last) + 1) % 10));
     const path = changed('version.node', (bytes) =>
       Buffer.from(bytes.toString('latin1').replaceAll(`\0${version}\0`, `\0${other}\0`), 'latin1'),
@@ -299,7 +299,7 @@ describe('an addon that cannot be loaded', () => {
       : '--experimental-permission';
     mkdirSync(join(home, 'build/Release'), { recursive: true });
     copyFileSync(built, join(home, 'build/Release/forebay.node'));
-    // Only the folder of the application may be read.
+    // The process may only read the folder of the application.
     const flags = [flag, `--allow-fs-read=${join(project, '*')}`];
     expect(run(report, {}, [...flags, '--allow-addons']).stdout).toBe(loads);
     expect(run(report, {}, flags).stdout).toMatch(

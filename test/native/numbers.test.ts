@@ -1,4 +1,4 @@
-// The accuracy of the functions, shared memory, and worker threads.
+// Tests the accuracy of sums and functions, shared memory, and worker threads.
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
 import {
@@ -39,7 +39,7 @@ describe('float32 sums', () => {
   });
 });
 
-/** The distance to a more precise number, in units of the last place (ulp) of a float32. */
+/** Returns the difference between `value` and a more precise number, in units of the last place (ulp) of a float32. */
 function ulps(value: number, wanted: number): number {
   const near = Math.fround(wanted);
   if (Object.is(value, near)) return 0;

@@ -1,4 +1,4 @@
-// The smaller functions of the addon: rows of a dataset, threads, panels.
+// Tests the smaller functions of the addon, for rows of a dataset, threads, and panels of packed matrices.
 import { describe, expect, it } from 'vitest';
 import { ValueError } from '../../src/index.js';
 import { type Addon, load } from '../../src/native/addon.js';
@@ -13,7 +13,7 @@ const f32 = (...values: number[]) => Float32Array.from(values);
 
 describe('gatherRows', () => {
   it('copies examples into a batch along any axis', () => {
-    // Three examples of [2, 2], batch of four along axis 1: [2, 4, 2].
+    // The source has three examples of shape [2, 2]. The batch has shape [2, 4, 2]: four examples along axis 1.
     const source = Float64Array.from({ length: 12 }, (_, i) => i);
     const out = new Float64Array(16).fill(-1);
     gatherRows(out, source, Int32Array.of(2, 0), { from: 1, batch: 4, inner: 2 });

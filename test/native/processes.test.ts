@@ -1,12 +1,12 @@
-// forebay in several processes: forked processes that exchange the data of tensors, the workers of a cluster, and
-// processes that are started while runs are in flight.
+// Tests forebay in several processes: forked processes that exchange the data of tensors, the workers of a cluster, and
+// child processes that are started while runs are in flight.
 import { fork, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { child } from './child.js';
 
 const forked = new URL('forked.mjs', import.meta.url).pathname;
-/** The task of the processes. This process does it too, for comparison. */
+/** The forked processes do this task. This process does it too, for comparison. */
 const { task, train } = (await import(forked)) as {
   task(seed: number): object;
   train(task: object): Promise<object>;
@@ -21,7 +21,7 @@ describe('a forked process', () => {
         return started;
       }),
     );
-    // Messages keep typed arrays, so no element is converted to text.
+    // With the serialization 'advanced', messages contain typed arrays, and no number is converted to text.
     const results = await Promise.all(
       processes.map(async (started, seed) => {
         started.send(task(seed));

@@ -1,9 +1,12 @@
-// Asynchronous runs and their process: what keeps the process alive, how its end affects them, workers that are
-// terminated, and memory over many runs. Each test runs a separate process.
+// Tests how asynchronous runs and their process affect each other: what keeps the process alive, how its end affects
+// runs, workers that are terminated, and the memory after many runs. Each test runs a separate process.
 import { describe, expect, it } from 'vitest';
 import { child } from './child.js';
 
-/** A program that counts its runs in `w`. It computes one product of matrices [size, size] for each link. */
+/**
+ * Code that defines `counter`. This function makes a program that counts its runs in the state `w`. Each run computes
+ * one product of [size, size] matrices for each of the `links`, and one more.
+ */
 const model = `
   const { compile } = await import(new URL('dist/compile/program.js', 'file://' + root).href);
   const counter = (links, size = 128, name = 'w') => {
@@ -13,7 +16,7 @@ const model = `
     for (let link = 0; link < links; link++) x = fb.matmul(fb.add(x, fb.mul(w, 0)), weight);
     return { w, program: compile({ outputs: { before: w, work: fb.sum(x) }, updates: [[w, fb.add(w, 1)]] }) };
   };
-  /** Takes about a second if it runs to its end. */
+  /** Returns a program whose run takes about a second if it is not ended early. */
   const long = (name) => counter(100, 768, name);
 `;
 const ended = (script: string, env: NodeJS.ProcessEnv = {}) => {
@@ -121,7 +124,8 @@ describe('worker threads', () => {
 });
 
 describe('memory', () => {
-  // In MB: the growth of the memory that is reported to the garbage collector, and of the process.
+  // Code that prints by how many MB two figures grow during `work`: the memory outside the JavaScript heap that is
+  // reported to the garbage collector, and the resident memory of the process.
   const grown = `
     const settle = async () => { for (let i = 0; i < 6; i++) { globalThis.gc(); await new Promise((done) => setTimeout(done, 5)); } };
     const report = async (work, rounds) => {
@@ -138,7 +142,7 @@ describe('memory', () => {
     ['dispose', 'program.dispose();'],
     ['the garbage collector', ''],
   ])('of programs that were compiled and run is freed by %s', (_how, end) => {
-    // 12 MB each, of which 16 are made: a leak is visible.
+    // The test makes 16 programs of 12 MB each, so a leak exceeds the limits below.
     const script = `
       ${grown}
       const make = async (count) => {

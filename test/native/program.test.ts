@@ -1,4 +1,4 @@
-// The addon's functions for programs, called directly with program code: what they do, and what they refuse.
+// Tests the addon's functions for programs by direct calls with program code: what they do, and what they refuse.
 import { describe, expect, it } from 'vitest';
 import { NativeError } from '../../src/index.js';
 import { type Addon, load } from '../../src/native/addon.js';
@@ -24,7 +24,7 @@ function codeOf(instructions: number[][], head: number[]): Float64Array {
   return Float64Array.from([...head, ...sized.flat()]);
 }
 
-/** output = feed + leaf, three elements each; then leaf = output. */
+/** The code of a program for three elements: it computes output = feed + leaf, and then writes leaf = output. */
 const adding = codeOf(
   [
     [
@@ -78,7 +78,7 @@ describe('a program made from code', () => {
     expect(await started(program, 3, [feed, out], 7)).toEqual([-1, 3, 9]);
     expect([...out]).toEqual([2, 3, 4, 4, 5, 6, 7, 8, 9]);
     expect([...leaf]).toEqual([7, 8, 9]);
-    // Run -1 means the index after the last one.
+    // If the index of the run is -1, the program uses the index after the last one.
     expect(await started(program, 1, [feed, out], -1)).toEqual([-1, 1, 10]);
   });
 
@@ -101,7 +101,8 @@ describe('a program made from code', () => {
   it('returns a number that says which memory overlaps', () => {
     const { program, leaf } = make();
     const feed = new Float32Array(6);
-    // One output and one feed. The objects are numbered: the feed 0, the output 1, the leaf 2.
+    // The result is -3 - (3 * subject + object), where subject 0 is the output and subject 1 the feed. The objects are
+    // all memory: 0 is the feed, 1 the output, 2 the leaf.
     const run = (fed: Float32Array, out: Float32Array) =>
       addon.runProgram(program, 0, 1, false, fed, out);
     expect(run(feed.subarray(0, 3), feed.subarray(2, 5))).toBe(-3 - 0);
@@ -328,7 +329,7 @@ describe("the addon's functions for programs refuse", () => {
     };
     const list = Object.defineProperty([], 0, { get: trap, enumerable: true });
     expect(() => any.createProgram(adding, list, queue, null)).toThrow(/a trap/);
-    // A getter that detaches the code, which is read afterwards.
+    // This getter detaches the buffer of the code before the addon reads the code.
     const code = adding.slice();
     const thief = Object.defineProperty([], 0, {
       get: () => {

@@ -1,5 +1,5 @@
-// The number of threads in a process, as the system reports it: never more than requested, none of OpenBLAS's, and no
-// more concurrent runs than processors.
+// Tests the number of threads in a process, as the system reports it. There must never be more than requested, OpenBLAS
+// must not start any, and there must not be more concurrent runs than processors.
 import { existsSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { child } from './child.js';
@@ -9,10 +9,10 @@ const script = `
   import { readFile } from 'node:fs/promises';
   import { Worker } from 'node:worker_threads';
   const threads = () => readdirSync('/proc/self/task').length;
-  // libuv starts its threads for their first work.
+  // libuv starts its threads only when they first have work, so this read starts them before they are counted.
   await readFile(new URL('file:///proc/self/status'));
   const before = threads();
-  // A list such as "0-3,8": the processors that the system lets this process use.
+  // The processors that this process may use, as a list such as "0-3,8".
   const [, list] = /^Cpus_allowed_list:\\s*(\\S+)$/m.exec(readFileSync('/proc/self/status', 'utf8'));
   const sizes = list.split(',').map((range) => { const [from, to = from] = range.split('-'); return to - from + 1; });
   const allowed = sizes.reduce((sum, size) => sum + size, 0);
@@ -47,7 +47,7 @@ describe.skipIf(!existsSync('/proc/self/task'))('the threads of a process', () =
       const { blas, loaded, allowed, processors, pool, one, many, manyDone } = JSON.parse(stdout);
       expect(blas).toEqual([1, 1]);
       expect(loaded).toBe(0);
-      // The calling thread is one of them. Threads that were started stay.
+      // The calling thread also computes, so n threads need n - 1 new ones. Threads do not end when n becomes smaller.
       expect(pool).toEqual([0, 2, 2, 2, 5]);
       expect(one).toBe(6);
       expect(processors).toBeLessThanOrEqual(allowed);

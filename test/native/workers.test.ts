@@ -1,11 +1,11 @@
-// Eight worker threads that train at once, are terminated and are started again, in a separate process.
+// Tests eight worker threads that train at once, in a separate process. They are terminated and started again.
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 
 const script = new URL('../../proof/support/workers.mjs', import.meta.url).pathname;
 
 describe('eight worker threads', () => {
-  // If only workers load the addon, it is unloaded with the last of them.
+  // With 'elsewhere', only workers load the addon, so it is unloaded when the last worker ends.
   it.each(['here', 'elsewhere'])(
     'give the same bits as alone, before and after eight others were terminated (the main thread trains %s)',
     (where) => {

@@ -1,4 +1,4 @@
-/** Making tensors from data other than nested numbers: bytes, lists of typed arrays, JSON, and clones. */
+/** Tests tensors made from data other than nested numbers: bytes, lists of typed arrays, JSON, and clones. */
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -67,7 +67,7 @@ describe('tensor()', () => {
             : Array.from({ length: shape[axis] as number }, () => build(axis + 1));
         const nested = build(0);
         const made = tensor(nested, { dtype: 'float64' });
-        // Below an empty axis, the lengths of further axes are unknown.
+        // Nested arrays do not show the sizes of the axes after an empty axis, so the tensor does not have these axes.
         const seen = shape.includes(0) ? shape.slice(0, shape.indexOf(0) + 1) : shape;
         expect(made.shape).toEqual(seen);
         expect(made.toArray()).toEqual(nested);

@@ -1,4 +1,4 @@
-/** Cases: random graphs that can be compared, with the results of the interpreter. */
+/** Draws cases. A case is a random graph whose runs can be compared, with the results that the interpreter gives. */
 
 import { Interpreter } from '../../../src/evaluate/interpreter.js';
 import { executionOrder } from '../../../src/evaluate/lowered.js';
@@ -10,7 +10,7 @@ import { Draws } from './draws.js';
 import { drawGraph, type Graph } from './graph.js';
 import { Magnitudes, type Sizes, Unfit } from './magnitudes.js';
 
-/** One run: its feeds and its expected results. */
+/** One run of a graph: its feeds and its expected results. */
 export interface Expected {
   readonly bindings: Bindings;
   readonly feeds: Readonly<Record<string, Tensor>>;
@@ -34,14 +34,14 @@ export interface Case extends Graph {
   readonly runs: readonly Expected[];
 }
 
-/** The allowed difference of a number, per unit of its magnitude. */
+/** The allowed difference is this number times the largest magnitude in the node, or this number if that is below 1. */
 const tolerances = { float32: 1e-4, float64: 1e-11 } as const;
 const attemptsPerGraph = 3;
 
-/** The number of graphs that were drawn and not used, by reason. */
+/** Counts, by reason, the attempts in which the runs of a drawn graph could not be compared. */
 export const refused = new Map<string, number>();
 
-/** Draws the case of a seed: the first graph whose runs can be compared. */
+/** Returns the case of a seed: draws graphs until the runs of one can be compared. */
 export function drawCase(seed: number, numbers: Numbers): Case {
   const draws = new Draws(seed);
   try {
@@ -54,7 +54,10 @@ export function drawCase(seed: number, numbers: Numbers): Case {
   }
 }
 
-/** Adds values to the graph with which its runs can be compared; undefined if none are found. */
+/**
+ * Draws values of leaves and inputs until the runs of the graph can be compared. Returns the graph with these values
+ * and its runs, or undefined if all attempts fail.
+ */
 function comparable(graph: Graph, numbers: Numbers): Omit<Case, 'seed' | 'numbers'> | undefined {
   for (let attempt = 0; attempt < attemptsPerGraph; attempt++) {
     try {
@@ -62,7 +65,7 @@ function comparable(graph: Graph, numbers: Numbers): Omit<Case, 'seed' | 'number
     } catch (error) {
       if (!(error instanceof Unfit)) throw error;
       refused.set(error.message, (refused.get(error.message) ?? 0) + 1);
-      if (error.message === 'refused') return undefined; // for any values
+      if (error.message === 'refused') return undefined; // The graph is refused for any values.
     }
   }
   return undefined;
@@ -81,7 +84,7 @@ function interpreted(
   const indexOf = new Map(order.map((node, i) => [node, i]));
   const read = order.filter((node): node is Variable => node instanceof Variable);
   const variables = [...new Set([...read, ...updates.map(([leaf]) => leaf)])];
-  // States that optimizers add start from zeros.
+  // States that an optimizer has created are not in the draft. They start from zeros in every attempt.
   for (const { value } of variables) value.data.fill(0);
   draft.setLeaves(attempt);
   const initial = variables.map(({ value }) => value.data.slice());
@@ -101,7 +104,7 @@ function interpreted(
     const values = interpret(interpreter, feeds, run).map(({ data }) => data);
     const magnitudes = new Magnitudes(order, values, bindings, numbers, carried);
     for (const [leaf, value] of updates) allowed.set(leaf, toleranceOf(value, magnitudes));
-    // The error of a leaf that this run writes is part of the error of the next run.
+    // The next run starts with the rounding errors of the leaves that this run writes.
     const written = updates.map(([leaf, value]) => [leaf, magnitudes.of(value)] as const);
     if (!numbers.exact) carried = new Map([...carried, ...written]);
     return {
@@ -122,12 +125,12 @@ function interpreted(
   return { variables, initial, runs };
 }
 
-/** Runs the interpreter. A graph that it refuses cannot be compared. */
+/** Runs the interpreter. Throws Unfit if the interpreter refuses the graph with a ShapeError. */
 function interpret(interpreter: Interpreter, feeds: Feeds, run: number): Tensor[] {
   try {
     return interpreter.run(feeds, run);
   } catch (error) {
-    // A name that no input has, or a dimension that is too small for a slice or a reduction.
+    // The graph has a dimension name that no input has, or a dimension that is too small for a slice or a reduction.
     if (error instanceof ShapeError) throw new Unfit('refused');
     throw error;
   }

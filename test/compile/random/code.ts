@@ -1,4 +1,4 @@
-/** Writes a graph as the code that builds it, with forebay's public names. */
+/** Writes a graph as the TypeScript code that builds it, with the public functions of forebay. */
 
 import { executionOrder } from '../../../src/evaluate/lowered.js';
 import { type Bindings, bindDim, type Dim } from '../../../src/graph/dimension.js';
@@ -11,7 +11,7 @@ import {
   Variable,
 } from '../../../src/index.js';
 
-/** One run of a graph. The leaves have their values, and the inputs are fed. */
+/** A graph with the feeds of one run. The nodes of parameters, states and constants contain their values. */
 export interface Single {
   readonly outputs: readonly Node[];
   readonly updates: Updates;
@@ -25,7 +25,7 @@ export function rootsOf({ outputs, updates }: Pick<Single, 'outputs' | 'updates'
   return [...outputs, ...updates.map(([, value]) => value)];
 }
 
-/** Those of the feeds that the graph needs. */
+/** Returns only those feeds whose inputs are part of the graph. */
 export function feedsOf(single: Single): Record<string, Tensor> {
   const names = executionOrder(rootsOf(single)).flatMap((node) =>
     node instanceof Input ? [node.name as string] : [],
@@ -35,7 +35,7 @@ export function feedsOf(single: Single): Record<string, Tensor> {
 
 export function asCode(single: Single): string {
   const roots = rootsOf(single);
-  // The nodes inside composed ops are not written.
+  // A composed op is written as one call. The nodes that it expands to are not written.
   const written = new Set<Node>([...roots, ...single.updates.map(([leaf]) => leaf)]);
   for (const node of written) for (const operand of node.inputs) written.add(operand);
   const nodes = [...written].sort((a, b) => a.id - b.id);

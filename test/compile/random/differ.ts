@@ -1,4 +1,4 @@
-/** Runs a compiled program on the runs of a case, and compares it with the interpreter. */
+/** Compiles the graph of a case, executes its runs, and compares the results with those of the interpreter. */
 
 import { Program, type Specialise } from '../../../src/compile/program.js';
 import { specialise } from '../../../src/compile/specialise.js';
@@ -7,12 +7,12 @@ import type { TypedArray } from '../../../src/tensor/dtype.js';
 import type { Case, Expected, Result } from './cases.js';
 
 export interface Differing {
-  /** The compiler under test; by default the one that compile() uses. */
+  /** The compiler under test. By default, it is the compiler that compile() uses. */
   readonly passes?: typeof specialise;
-  /** Counts how often each rewrite was applied. */
+  /** The map in which the compiler counts, by name, how often it applied each rewrite. */
   readonly fired?: Map<string, number>;
   readonly threads?: number;
-  /** True if the graph is compiled again before its runs are repeated. */
+  /** All runs are executed twice. If this is true, the graph is compiled again for the second time. */
   readonly remade?: boolean;
 }
 
@@ -22,7 +22,10 @@ export interface Difference {
   readonly message: string;
 }
 
-/** Runs the compiled program twice over all runs, from the same leaves. Returns the first difference. */
+/**
+ * Executes all runs of a case twice with a compiled program, each time from the initial values of the leaves. Returns
+ * the first difference from the interpreter, or between the first and the second time; undefined if there is none.
+ */
 export function difference(
   { outputs, updates, variables, initial, runs }: Case,
   { passes = specialise, fired, threads, remade = false }: Differing = {},
@@ -72,7 +75,7 @@ function compare(found: readonly TypedArray[], expected: readonly Result[]): str
     if (got.length !== data.length) return `${name} has ${got.length} elements, not ${data.length}`;
     for (let at = 0; at < data.length; at++) {
       const [a, b] = [got[at] as number, data[at] as number];
-      // The sign of a zero is not defined: -1 * 0 is -0, but 0 as the only term of a sum.
+      // The sign of a zero may differ: -1 * 0 is -0, but a sum whose only term is -1 * 0 may be 0.
       const fits = Math.abs(a - b) <= allowed;
       if (!fits) return `${name}[${at}] is ${a}, not ${b} (within ${allowed})`;
     }

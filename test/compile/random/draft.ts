@@ -1,4 +1,4 @@
-/** A graph under construction: the nodes so far, the leaves, and how their values are drawn. */
+/** A graph under construction. A draft contains the nodes so far and the leaves, and draws the values of the leaves. */
 
 import { type Bindings, bindDim, type Dim, isDimensionName } from '../../../src/graph/dimension.js';
 import {
@@ -17,14 +17,14 @@ import type { Draws } from './draws.js';
 
 /** The kind of numbers that a graph computes with. */
 export interface Numbers {
-  /** True for small integers and ops that are exact for them. False for any numbers. */
+  /** True if the graph uses only small integers, and ops that are exact for them. */
   readonly exact: boolean;
   readonly dtype: 'float32' | 'float64';
-  /** The factor by which dimensions other than 0 and 1 are larger than usual. */
+  /** Sizes of dimensions that are above 1 are multiplied by about this factor. */
   readonly scale: number;
 }
 
-// Larger nodes would take more time without finding more bugs.
+// The largest number of elements of a node, if the scale is 1. Larger nodes take more time, but find no more bugs.
 const maxElements = 240;
 export const classes = 4;
 
@@ -35,7 +35,7 @@ const kinds = [
   [20, 'constant'],
 ] as const;
 
-/** A small size, made larger by the scale of the numbers, and not always a multiple of it. */
+/** Returns sizes 0 and 1 unchanged. Multiplies a larger size by the scale and subtracts a random number below it. */
 export function scaled(draws: Draws, { scale }: Numbers, size: number): number {
   return scale === 1 || size <= 1 ? size : size * scale - draws.below(scale);
 }
@@ -73,7 +73,7 @@ export class Draft {
     return this.size();
   }
 
-  /** A size: often 1, rarely 0 or a power of two. */
+  /** Returns a random size of a dimension: 1 to 5, or rarely 0, before it is scaled. */
   size(): number {
     return this.#scaled(
       this.draws.weighted([
@@ -87,7 +87,7 @@ export class Draft {
     );
   }
 
-  /** A number of units, rows or features. */
+  /** Returns a random number of units, rows or features. */
   units(low: number, high: number): number {
     return this.#scaled(this.draws.between(low, high));
   }
@@ -96,7 +96,7 @@ export class Draft {
     return scaled(this.draws, this.numbers, size);
   }
 
-  /** The least size that a dimension has in any binding. */
+  /** Returns the smallest size that a dimension has in any of the bindings. */
   least(dim: Dim): number {
     return Math.min(...this.bindings.map((bindings) => bindDim(dim, bindings)));
   }
@@ -110,7 +110,7 @@ export class Draft {
 
   // ---- Leaves.
 
-  /** A leaf of any kind that can have the shape. */
+  /** Returns a new leaf of any kind, broadcast to the shape if a leaf of this kind cannot have the shape itself. */
   leaf(shape: readonly Dim[]): Node {
     const named = shape.some((dim) => typeof dim !== 'number');
     const kind = this.draws.weighted(kinds);
@@ -155,7 +155,7 @@ export class Draft {
     return `${prefix}${this.#names++}`;
   }
 
-  /** Adds a node to those that later steps can use. */
+  /** Adds a node to the nodes from which later steps choose their operands. Returns the node. */
   keep<N extends Node>(node: N): N {
     (node.dtype === 'int32' ? this.integers : this.pool).push(node);
     return node;
@@ -163,7 +163,7 @@ export class Draft {
 
   // ---- Nodes that were built.
 
-  /** Any node. Recent ones are more likely, so that graphs become deep. */
+  /** Returns any floating-point node. Recent nodes are more likely, so that graphs become deep. */
   any(): Node {
     const { pool, draws } = this;
     if (pool.length === 0) return this.leaf(this.shape());
@@ -182,14 +182,14 @@ export class Draft {
     return this.isSmall(shape) ? shape : shape.slice(0, 2);
   }
 
-  /** A node of this shape: an existing one or a new leaf. */
+  /** Returns a node of this shape: an existing node or a new leaf. */
   like(shape: readonly Dim[]): Node {
     const text = shape.join();
     const there = this.pool.filter((node) => node.shape.join() === text);
     return there.length > 0 && this.draws.chance(0.75) ? this.draws.pick(there) : this.leaf(shape);
   }
 
-  /** A node that can be broadcast to this shape. */
+  /** Returns an existing node or a new leaf that can be broadcast to this shape. */
   fitting(shape: readonly Dim[]): Node {
     const { draws } = this;
     if (draws.chance(0.6)) {
@@ -209,7 +209,7 @@ export class Draft {
 
   // ---- Values.
 
-  /** Draws the values of all leaves. Later attempts draw smaller values. */
+  /** Draws the values of all parameters and states. In later attempts, the values are smaller. */
   setLeaves(attempt: number): void {
     for (const { value } of this.variables) this.#fill(value.data, attempt);
   }

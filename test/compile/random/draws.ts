@@ -1,4 +1,4 @@
-/** Random choices that depend on one seed. */
+/** Makes random choices that depend only on a seed. */
 
 import { generator } from '../../support.js';
 
@@ -9,17 +9,17 @@ export class Draws {
     this.#next = generator(seed);
   }
 
-  /** A number in [low, high). */
+  /** Returns a number that is at least `low` and less than `high`. */
   number(low: number, high: number): number {
     return low + (high - low) * this.#next();
   }
 
-  /** An integer in [0, end). */
+  /** Returns an integer that is at least 0 and less than `end`. */
   below(end: number): number {
     return Math.floor(this.#next() * end);
   }
 
-  /** An integer in [low, high]. */
+  /** Returns an integer from `low` to `high`, both included. */
   between(low: number, high: number): number {
     return low + this.below(high - low + 1);
   }
@@ -33,7 +33,7 @@ export class Draws {
     return list[this.below(list.length)] as T;
   }
 
-  /** One of the items, with a probability proportional to its weight. */
+  /** Returns one of the items. The probability of each item is proportional to its weight. */
   weighted<T>(list: readonly (readonly [weight: number, item: T])[]): T {
     let left = this.#next() * list.reduce((total, [weight]) => total + weight, 0);
     for (const [weight, item] of list) {

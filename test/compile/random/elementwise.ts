@@ -1,4 +1,4 @@
-/** Steps that add an element-wise node, a selection, a random draw or a conversion to a draft. */
+/** Steps of drawing a graph. Each creates an element-wise node, a selection, a random draw or a conversion. */
 
 import type { Dim } from '../../../src/graph/dimension.js';
 import {
@@ -36,7 +36,7 @@ import {
 } from '../../../src/index.js';
 import { classes, type Draft } from './draft.js';
 
-/** A function that returns a node to add, or undefined if the step does not apply. */
+/** A function that creates a node from nodes of the draft. Returns undefined if the step is impossible. */
 export type Step = (draft: Draft) => Node | undefined;
 
 const exactUnary: readonly ((x: Node) => Node)[] = [
@@ -58,7 +58,7 @@ const exactUnary: readonly ((x: Node) => Node)[] = [
   (x) => sub(x, x),
 ];
 
-// None of these is near a pole or grows fast.
+// Each of these functions is finite for every argument, and none grows fast.
 const generalUnary: readonly ((x: Node) => Node)[] = [
   tanh,
   sigmoid,
@@ -111,7 +111,7 @@ export const binaryStep: Step = (draft) => {
 
 export const equalStep: Step = (draft) => {
   const a = draft.any();
-  // Computed numbers differ by rounding, so only exact values can be compared for equality.
+  // Rounded numbers may differ between program and interpreter, so only exact values can be tested for equality.
   if (!draft.numbers.exact) return equal(sign(a), 1);
   return equal(a, draft.fitting(a.shape));
 };
@@ -152,7 +152,7 @@ export const randomStep: Step = (draft) => {
   return cast(cast(mul(randomUniform(shape, { seed, dtype }), 4), 'int32'), dtype);
 };
 
-/** An integer node: an argmax, truncated numbers, an input of labels, a state or a selection. */
+/** Creates an int32 node: an argmax, truncated numbers, an input of labels, a state or a selection. */
 export const integerStep: Step = (draft) => {
   const { draws, integers } = draft;
   const last = integers.at(-1);

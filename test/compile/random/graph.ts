@@ -1,4 +1,4 @@
-/** Random graphs, drawn from a seed: simple steps on top of structures that the compiler rewrites. */
+/** Draws a random graph from a seed: structures that the compiler rewrites, and then single nodes on top of them. */
 
 import type { Bindings } from '../../../src/graph/dimension.js';
 import { type Node, reshape, transpose, type Updates } from '../../../src/index.js';
@@ -93,7 +93,7 @@ const structures: readonly (readonly [number, Structure])[] = [
   [8, joinedTwice],
 ];
 
-/** The bindings of the dimension names. A graph without names has one binding, others have two. */
+/** Draws the bindings of the runs: one empty binding if the graph has no dimension names, else two bindings. */
 function drawBindings(draws: Draws, numbers: Numbers): Bindings[] {
   const small = () =>
     draws.weighted([
@@ -158,7 +158,10 @@ export function drawGraph(draws: Draws, numbers: Numbers): Graph {
   return { draft, outputs: outputsOf(draft, [...roots, ...found]), updates };
 }
 
-/** The outputs: nodes that were built, leaves, constants, one node twice, and one in another shape. */
+/**
+ * Returns the outputs of the graph: some of the nodes in `built`, and sometimes any other node or leaf, the same node
+ * twice, or a reshaped or transposed output.
+ */
 function outputsOf(draft: Draft, built: readonly Node[]): Record<string, Node> {
   const { draws, pool, integers } = draft;
   const outputs = draws.shuffled(built).slice(0, draws.between(1, 4));

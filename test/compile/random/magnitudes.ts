@@ -1,7 +1,8 @@
 /**
- * A bound for the rounding errors of a graph's values. The graph is run on magnitudes: subtractions become additions,
- * and a function's result has the magnitude of its argument times its slope. It also finds runs that cannot be compared:
- * values too near to a kink, values that are not finite, integers that are too large or too fine to be exact.
+ * Estimates the rounding errors of a graph's values. The magnitude of an element is proportional to a bound of its
+ * rounding error. Magnitudes are computed node by node: a subtraction adds the magnitudes of its operands, and a
+ * function multiplies the magnitude of its argument by its slope. The class also finds runs that cannot be compared,
+ * because a value is too near to a kink, not finite, or has too many digits to be exact.
  */
 
 import { expansionOf } from '../../../src/evaluate/lowered.js';
@@ -12,16 +13,16 @@ import type { Numbers } from './draft.js';
 import { exactness, kinks, type Slope, slopes } from './slopes.js';
 import { indices, reducedTo, sizeOf, stretched } from './walk.js';
 
-/** If a value is nearer to a kink than this, rounding may decide on which side it is. */
+/** A function or its slope jumps at a kink. If a value is nearer to a kink than this, rounding may decide its side. */
 const kinkMargins = { float32: 1e-3, float64: 1e-6 } as const;
-/** Above this magnitude, a bound that is based on first derivatives is not valid. */
+/** Above this magnitude, the bound is not valid, because it is computed from first derivatives only. */
 const maxMagnitudes = { float32: 1e3, float64: 1e7 } as const;
-/** The most fractional bits that integers may have. */
+/** The largest number of bits after the binary point that the numbers of an exact graph may have. */
 const maxFractionBits = 6;
 
 export interface Sizes {
   readonly magnitude: Float64Array;
-  /** 1 for an element that is computed from the leaves without rounding, else 0. */
+  /** For each element, 1 if it is computed from the leaves without rounding, else 0. */
   readonly exact: Uint8Array;
 }
 
@@ -32,7 +33,7 @@ interface Known {
   readonly fractionBits: number;
 }
 
-/** Thrown if a run cannot be compared. The message is the reason. */
+/** The error for a run that cannot be compared. Its message is the reason. */
 export class Unfit extends Error {}
 
 export class Magnitudes {
@@ -48,7 +49,7 @@ export class Magnitudes {
     values: readonly TypedArray[],
     private readonly bindings: Bindings,
     private readonly numbers: Numbers,
-    /** The sizes of leaves that earlier runs have written. */
+    /** The magnitudes and the exactness of leaves that earlier runs have written. */
     carried: ReadonlyMap<Node, Sizes> = new Map(),
   ) {
     this.#nearKink = kinkMargins[numbers.dtype];
@@ -70,7 +71,7 @@ export class Magnitudes {
     return this.#of(node).sizes;
   }
 
-  /** The largest magnitude of a node. */
+  /** Returns the largest magnitude of the elements of a node. */
   largest(node: Node): number {
     return this.of(node).magnitude.reduce((most, size) => Math.max(most, size), 0);
   }
@@ -79,7 +80,10 @@ export class Magnitudes {
     return this.#known.get(node) as Known;
   }
 
-  /** @returns the number of fractional bits of the values */
+  /**
+   * Checks that the values of a node can be compared.
+   * @returns the number of bits after the binary point that the values need; 0 for numbers that need not be exact
+   */
   #check(node: Node, value: TypedArray, magnitude: Float64Array): number {
     if (value instanceof Int32Array) return 0;
     let [most, bits] = [0, 0];
@@ -173,7 +177,8 @@ export class Magnitudes {
     const maps = args.map((arg) => stretched(shape, arg.shape));
     const result = known(new Float64Array(value.length));
     const [a, b, c] = args;
-    // Exact integers that are multiplied or selected are complete sums, so their own magnitude counts.
+    // In an exact graph, a number that is multiplied or selected is a finished sum, so only its absolute value counts.
+    // In a sum, the magnitudes of all terms count, because the partial sums must be exact, too.
     const additive = kernel === 'add' || kernel === 'sub' || kernel === 'neg';
     const own = this.numbers.exact && !additive;
     const selects = kernel === 'equal' && isItsMaximum(node);
@@ -227,7 +232,7 @@ export class Magnitudes {
         result.magnitude[out] = Math.max(result.magnitude[out] as number, size);
       }
     }
-    // Rounding may decide which of two nearly equal elements is the largest.
+    // If two elements are nearly equal, rounding may decide which is the largest.
     const undecided = near.some((count, out) => count > 1 && result.exact[out] === 0);
     if (undecided && !this.numbers.exact) throw new Unfit('near a tie');
     if (kernel === 'argmax') result.exact.fill(1);
@@ -244,7 +249,7 @@ export class Magnitudes {
     const batch = shape.slice(0, -2);
     const starts = [a, b].map((arg) => stretched(batch, arg.shape.slice(0, -2)));
     const result = known(new Float64Array(sizeOf(shape)));
-    // Exact integer operands are complete sums, so their own magnitudes count.
+    // In an exact graph, the operands are finished sums, so their absolute values count, and not their magnitudes.
     const [left, right] = [a, b].map(({ value, sizes }) =>
       this.numbers.exact ? Float64Array.from(value, Math.abs) : sizes.magnitude,
     ) as [Float64Array, Float64Array];
@@ -268,7 +273,7 @@ export class Magnitudes {
   }
 }
 
-/** The sizes of values that have no rounding error. */
+/** Returns the sizes of exact values: each magnitude is the absolute value. */
 function known(value: TypedArray): Sizes {
   return {
     magnitude: Float64Array.from(value, Math.abs),
@@ -285,7 +290,7 @@ function gathered({ magnitude, exact }: Sizes, from: Int32Array): Sizes {
   return result;
 }
 
-/** Adds the sizes of an element. A sum is exact as long as all terms but one are 0. */
+/** Adds one more term to the sizes of a sum. The sum stays exact while all terms but one are 0. */
 function addInto(result: Sizes, at: number, sizes: Sizes, from: number): void {
   const [before, more] = [result.magnitude[at] as number, sizes.magnitude[from] as number];
   const exact = result.exact[at] === 1 && sizes.exact[from] === 1 && (before === 0 || more === 0);
@@ -299,7 +304,10 @@ function read(arg: Known | undefined, at: number): [value: number, size: number,
   return [value[at] as number, sizes.magnitude[at] as number, sizes.exact[at] as number];
 }
 
-/** True if a node compares x with its own maximum. Then the largest elements are equal to the bit. */
+/**
+ * Returns true if a node compares x with the maximum of x. The largest elements then equal the maximum bit for bit, so
+ * rounding does not decide the comparison.
+ */
 function isItsMaximum({ inputs }: Node): boolean {
   const [x, largest] = inputs as readonly [Node, Node];
   let source = largest;

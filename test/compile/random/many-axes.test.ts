@@ -1,4 +1,4 @@
-// Programs against evaluate() on random graphs over tensors of up to 32 axes.
+// Compares programs with evaluate() on random graphs over tensors of up to 32 axes.
 import { expect, test } from 'vitest';
 import {
   add,
@@ -24,14 +24,14 @@ import { Draws } from './draws.js';
 
 const mostElements = 4096;
 
-/** A small integer for each element: sums of them are exact. */
+/** Returns a parameter whose elements are small integers, so that sums of them are exact. */
 function leaf(draws: Draws, name: string, shape: readonly number[]): Node {
   const size = shape.reduce((a, b) => a * b, 1);
   const data = Float64Array.from({ length: size }, () => draws.between(-3, 3));
   return parameter(name, new Tensor(data, shape));
 }
 
-/** A shape of many axes, most of them 1, some 2 or 3, rarely 0. */
+/** Returns a shape of 9 to 32 axes. Most sizes are 1, some are 2 or 3, and a few are 0. */
 function manyAxes(draws: Draws): number[] {
   const rank = draws.between(9, 32);
   const shape: number[] = [];

@@ -1,4 +1,4 @@
-/** Structures that the compiler rewrites: dense nets and sums of products, in the forms that users write. */
+/** Draws structures that the compiler rewrites, such as dense nets and sums of products, in forms that users write. */
 
 import type { Dim } from '../../../src/graph/dimension.js';
 import {
@@ -33,7 +33,7 @@ function matrix(draft: Draft, shape: readonly Dim[]): Node {
   return draft.draws.chance(0.5) ? there : draft.leaf(shape);
 }
 
-/** Dense layers, sometimes with skip connections, and several heads on the last layer. */
+/** Adds dense layers, sometimes with skip connections, and one to three heads on the last layer. */
 export const dense: Structure = (draft) => {
   const { draws } = draft;
   const { squash } = activations(draft);
@@ -60,7 +60,7 @@ export const dense: Structure = (draft) => {
   return [draft.keep(join(heads))];
 };
 
-/** An embedding table whose rows are chosen by index, and whose transpose computes the logits. */
+/** Adds an embedding table that is used twice: its rows are chosen by index, and its transpose computes the logits. */
 export const tied: Structure = (draft) => {
   const { draws, dtype } = draft;
   const units = draft.units(1, 4);
@@ -77,7 +77,7 @@ export const tied: Structure = (draft) => {
   return [draft.keep(logits)];
 };
 
-/** Products that are only used in sums, and sums of such sums. */
+/** Adds products that only sums read, and sometimes sums of these sums. */
 export const sumOfProducts: Structure = (draft) => {
   const { draws } = draft;
   const [m, n] = [rows(draft), draft.units(1, 4)];
@@ -96,7 +96,7 @@ export const sumOfProducts: Structure = (draft) => {
   return [draft.keep(draws.chance(0.3) ? sub(outer, product()) : outer)];
 };
 
-/** A product of operands that are concatenated along K, M or N, and slices of the product. */
+/** Adds a product with an operand that is concatenated along K, M or N, and slices of the product. */
 export const productOfParts: Structure = (draft) => {
   const { draws } = draft;
   const [m, k, n] = [draft.units(1, 4), draft.units(1, 3), draft.units(1, 4)];
@@ -123,7 +123,7 @@ export const productOfParts: Structure = (draft) => {
   return [draft.keep(product), ...cutOut(draft, product)];
 };
 
-/** Columns, rows or corners of a product, or of the sum of a product and another node. */
+/** Adds slices of a product, or of the sum of a product and another node: columns, or a corner with fewer rows. */
 function cutOut(draft: Draft, whole: Node): Node[] {
   const { draws } = draft;
   const [down, across] = whole.shape as readonly [number, number];
@@ -136,7 +136,7 @@ function cutOut(draft: Draft, whole: Node): Node[] {
   return [draft.keep(left), draft.keep(square(draws.chance(0.5) ? right : corner))];
 }
 
-/** A product of which only columns are read. */
+/** Adds a product that is only read by slices of its columns. */
 export const columnsOnly: Structure = (draft) => {
   const { draws } = draft;
   const [m, k, n] = [rows(draft), draft.units(1, 4), draft.units(2, 5)];
@@ -149,7 +149,7 @@ export const columnsOnly: Structure = (draft) => {
   return [draft.keep(left), draft.keep(right)];
 };
 
-/** Equal, disjoint or overlapping blocks of one product, to which later products are added. */
+/** Adds slices of one product, which may be equal, disjoint or overlapping. Later products are added to them. */
 export const blocks: Structure = (draft) => {
   const { draws } = draft;
   const [m, n, k] = [draws.between(2, 5), draws.between(2, 4), draft.units(1, 3)];
@@ -168,7 +168,7 @@ export const blocks: Structure = (draft) => {
   });
 };
 
-/** The same computed operands, concatenated in two ways, so that no memory suits both. */
+/** Concatenates the same computed operands in two ways, so that they cannot be computed directly into both results. */
 export const joinedTwice: Structure = (draft) => {
   const { draws } = draft;
   const [m, n] = [draft.units(1, 3), draft.units(1, 3)];
@@ -188,7 +188,7 @@ export const joinedTwice: Structure = (draft) => {
   return [draft.keep(join()), draft.keep(join())];
 };
 
-/** A simple attention: batches of products of computed operands. */
+/** Adds a simple attention: batched products of computed operands. */
 export const attention: Structure = (draft) => {
   const { draws, numbers } = draft;
   const [heads, length, width] = [draws.between(1, 3), draft.units(1, 3), draft.units(1, 3)];
@@ -203,7 +203,7 @@ export const attention: Structure = (draft) => {
   return [draft.keep(matmul(weights, v))];
 };
 
-/** The same function of several leaves, as in an optimizer. */
+/** Computes the same function of several leaves, as an optimizer does. */
 export const alike: Structure = (draft) => {
   const { draws } = draft;
   const leaves = Array.from({ length: draws.between(2, 4) }, () =>
@@ -214,7 +214,10 @@ export const alike: Structure = (draft) => {
   return [draft.keep(addN(each.map((node) => sum(node)))), ...each];
 };
 
-/** An element-wise loop over a concatenation of leaves, which are not moved, and of computed values. */
+/**
+ * Adds an element-wise function of a concatenation of computed values and leaves. The memory of a leaf cannot be moved
+ * into the concatenation.
+ */
 export const overParts: Structure = (draft) => {
   const { draws } = draft;
   const shape = [draft.units(1, 3), draft.units(1, 4)];
@@ -226,7 +229,7 @@ export const overParts: Structure = (draft) => {
   return [joined, ...again].map((node) => draft.keep(mul(square(node), 2)));
 };
 
-/** More operands than one fused loop can have, or more terms than one sum. */
+/** Adds a function of more operands than one fused loop can have, or a sum of more terms than one operation can add. */
 export const wide: Structure = (draft) => {
   const { draws } = draft;
   const shape = [draft.units(1, 3), draft.units(1, 2)];
@@ -244,7 +247,7 @@ export const wide: Structure = (draft) => {
   return [draft.keep(value)];
 };
 
-/** Sums of concatenations with equal sizes. */
+/** Adds a sum of concatenations whose operands have the same shapes. */
 export const sumOfJoins: Structure = (draft) => {
   const { draws } = draft;
   const [m, n] = [draft.units(1, 3), draft.units(1, 3)];
@@ -252,7 +255,7 @@ export const sumOfJoins: Structure = (draft) => {
   return [draft.keep(addN(Array.from({ length: draws.between(2, 3) }, joint)))];
 };
 
-/** Overlapping windows: their gradients are assembled, and added where they overlap. */
+/** Adds a sum of overlapping slices. The gradients of the slices are assembled, and added where they overlap. */
 export const windows: Structure = (draft) => {
   const { draws } = draft;
   const length = draws.between(3, 6);

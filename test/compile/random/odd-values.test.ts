@@ -1,4 +1,4 @@
-// Programs against evaluate() on inputs and leaves with NaN, infinities and subnormal numbers among their elements.
+// Compares programs with the interpreter on inputs and leaves with NaN, infinities or subnormal numbers as elements.
 import { expect, test } from 'vitest';
 import type { Numbers } from './draft.js';
 import { oddDifference } from './odd.js';

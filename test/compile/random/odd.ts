@@ -1,4 +1,7 @@
-/** Random graphs on odd values: the program and the interpreter agree on what becomes NaN and what becomes infinite. */
+/**
+ * Runs random graphs on odd values, such as NaN and infinities. The program and the interpreter must agree on which
+ * elements become NaN or infinite.
+ */
 
 import { Program } from '../../../src/compile/program.js';
 import { Interpreter } from '../../../src/evaluate/interpreter.js';
@@ -8,7 +11,10 @@ import { drawCase } from './cases.js';
 import type { Numbers } from './draft.js';
 import { Draws } from './draws.js';
 
-/** What differs in the case of a seed with some of its numbers replaced by odd ones; undefined if nothing does. */
+/**
+ * Replaces some numbers in the case of a seed by the numbers in `odd`, and runs it. Returns a message with the first
+ * difference between the program and the interpreter; undefined if there is none.
+ */
 export function oddDifference(
   seed: number,
   numbers: Numbers,
@@ -65,8 +71,8 @@ export function oddDifference(
 function compare(found: TypedArray, expected: TypedArray): string | undefined {
   for (let at = 0; at < expected.length; at++) {
     const [a, b] = [found[at] as number, expected[at] as number];
-    // The sign of a zero is not promised: a sum of one term is the term, not 0 plus the term.
-    // Rounding: a sum of 1 and a subnormal number is 1, in whichever order they are added.
+    // The sign of a zero may differ: -0 as the only term of a sum stays -0, but 0 + -0 is 0. Rounding may differ, too:
+    // a subnormal number that is added to 1 is lost.
     const near = Number.isFinite(b) && Math.abs(a - b) <= 1e-11 * Math.max(1, Math.abs(b));
     const fits = a === b || near || (Number.isNaN(a) && Number.isNaN(b));
     if (!fits) return `[${at}] is ${a} in the program, ${b} in the interpreter`;

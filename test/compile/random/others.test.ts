@@ -1,4 +1,4 @@
-// Graphs with the rounding of float32, and large graphs whose work is split among threads.
+// Tests random graphs with any float32 numbers, and large graphs whose work is split among threads.
 import { testShard } from './shard.js';
 
 testShard({

@@ -1,4 +1,4 @@
-/** Unrolled recurrent nets as users write them: gate by gate, several layers, in both directions. */
+/** Draws unrolled recurrent nets as users write them: gate by gate, of one or two layers, in one or both directions. */
 
 import type { Dim } from '../../../src/graph/dimension.js';
 import {
@@ -22,14 +22,14 @@ import {
 } from '../../../src/index.js';
 import type { Draft } from './draft.js';
 
-/** A function that adds nodes to a draft. Returns the nodes from which a loss may be made. */
+/** A function that adds nodes to a draft, and returns the nodes from which a loss may be computed. */
 export type Structure = (draft: Draft) => Node[];
 
 type Activation = (x: Node) => Node;
 
 const clamped: Activation = (x) => where(greater(x, 1), 1, where(greater(-1, x), -1, x));
 
-/** The activations that are used as tanh and as sigmoid. */
+/** Returns tanh (`squash`) and sigmoid (`gate`), or similar functions that keep exact numbers exact. */
 export function activations({ draws, numbers }: Draft): { squash: Activation; gate: Activation } {
   if (!numbers.exact) return { squash: tanh, gate: draws.chance(0.9) ? sigmoid : relu };
   return {
@@ -47,14 +47,14 @@ function batchOf(draft: Draft): Dim {
       : draft.units(2, 3);
 }
 
-/** The initial state of a sequence: zeros, which are folded away, or a node that is fed or carried. */
+/** Returns the initial state of a sequence: constant zeros, which the compiler folds away, or a new leaf. */
 function start(draft: Draft, shape: readonly Dim[]): Node {
   const { draws, dtype } = draft;
   if (draws.chance(0.5)) return broadcastTo(constant(0, { dtype }), shape);
   return draws.chance(0.6) ? draft.input(shape) : draft.leaf(shape);
 }
 
-/** Steps of shape [batch, inputs]: separate inputs, or slices of one input. */
+/** Returns a node of shape [batch, inputs] for each time step: a separate input, or a slice of one large input. */
 function sequence(draft: Draft, steps: number, batch: Dim, inputs: number): Node[] {
   if (draft.draws.chance(0.3)) {
     return Array.from({ length: steps }, () => draft.input([batch, inputs]));
@@ -65,7 +65,7 @@ function sequence(draft: Draft, steps: number, batch: Dim, inputs: number): Node
   );
 }
 
-/** A dense layer on each step, or on all steps at once. */
+/** Adds a dense layer on each hidden state or on all of them at once; sometimes only stacks them. Returns the roots. */
 function readout(draft: Draft, hidden: readonly Node[], units: number): Node[] {
   const { draws } = draft;
   if (draws.chance(0.2)) return [hidden.at(-1) as Node, draft.keep(stack(hidden, 0))];
@@ -90,7 +90,7 @@ function lstmCell(draft: Draft, batch: Dim, inputs: number, units: number): Cell
   return (x) => {
     const z = concat([x, hidden], 1);
     const [forget, admit, output, candidate] = gates.map(({ weight, bias }) => {
-      // A user may also slice the weight.
+      // Sometimes, the weight is sliced instead of concatenating x and hidden, as a user may also write it.
       if (!apart) return add(matmul(z, weight), bias);
       const own = slice(weight, { axis: 0, end: inputs });
       const back = slice(weight, { axis: 0, start: inputs });
@@ -117,7 +117,7 @@ function gruCell(draft: Draft, batch: Dim, inputs: number, units: number): Cell 
   };
 }
 
-/** h' = squash(x Wx + h Wh + b), with separate weights. */
+/** Returns a cell that computes h' = squash(x Wx + h Wh + b), with separate weights Wx and Wh. Sometimes h is added. */
 function rnnCell(draft: Draft, batch: Dim, inputs: number, units: number): Cell {
   const { squash } = activations(draft);
   const [wx, wh] = [draft.parameter([inputs, units]), draft.parameter([units, units])];

@@ -1,4 +1,4 @@
-/** Steps that add a view, a concatenation, a reduction or a product to a draft. */
+/** Steps of drawing a graph. Each creates a view, a concatenation, a reduction or a product. */
 
 import { type Dim, multiplyDims, sizeOfDims } from '../../../src/graph/dimension.js';
 import {
@@ -103,7 +103,7 @@ export const stackStep: Step = (draft) => {
   return stack(draws.shuffled([x, ...others]), draws.below(x.shape.length + 1));
 };
 
-/** Some of the axes, all, or none. */
+/** Returns some of the node's axes, perhaps none; undefined means all axes. */
 function someAxes({ draws }: Draft, { shape }: Node): number[] | undefined {
   if (draws.chance(0.2)) return undefined;
   return shape.map((_, axis) => axis).filter(() => draws.chance(0.5));
@@ -132,7 +132,7 @@ export const softmaxStep: Step = (draft) => {
   return op(x, draft.draws.below(x.shape.length));
 };
 
-/** The node, reshaped to have at least two axes. */
+/** Returns the node, reshaped to two axes if it has fewer. */
 function asMatrix(x: Node): Node {
   if (x.shape.length >= 2) return x;
   return reshape(x, x.shape.length === 0 ? [1, 1] : [1, x.shape[0] as Dim]);
@@ -152,7 +152,7 @@ export const matmulStep: Step = (draft) => {
   const there = draft.pool.filter(fits);
   const other = () => {
     if (there.length > 0 && draws.chance(0.7)) return draws.pick(there);
-    // A fixed size, so that most right operands are weights.
+    // In most cases n is a fixed number, not a named dimension, so that the right operand can be a parameter.
     const n = draws.chance(0.1) ? m : draft.size();
     const batch = draws.chance(0.3) ? lead.map((dim) => (draws.chance(0.2) ? 1 : dim)) : [];
     return draft.leaf([...batch, ...(transposeB ? [n, k] : [k, n])]);
@@ -160,7 +160,7 @@ export const matmulStep: Step = (draft) => {
   return matmul(a, other(), { transposeA, transposeB });
 };
 
-/** An existing weight, applied to another operand: the compiler merges such products. */
+/** Multiplies an existing weight by another operand, because the compiler merges products that share a weight. */
 export const sharedMatmulStep: Step = (draft) => {
   const { draws } = draft;
   const weights = draft.variables.filter(({ shape, dtype }) => {
@@ -176,7 +176,7 @@ export const sharedMatmulStep: Step = (draft) => {
   return draws.chance(0.5) ? add(product, draft.fitting(product.shape)) : product;
 };
 
-/** A scaled outer product, like the gradient of a weight for a batch of one. */
+/** Creates an outer product, sometimes scaled. The gradient of a weight has this form if the batch has one row. */
 export const outerStep: Step = (draft) => {
   const [m, n] = [draft.size(), draft.size()];
   const product = matmul(draft.like([m, 1]), draft.like([1, n]));

@@ -1,7 +1,7 @@
 /**
- * Runs many cases in one test. `FOREBAY_RANDOM=exact-float32:417` runs only the case of that seed.
- * `FOREBAY_RANDOM_TIMES=20` draws twenty times as many cases. `FOREBAY_RANDOM_TRACE=1` prints the name of each case
- * before it runs, to find a case that crashes the process.
+ * Runs a shard, which is many random cases of one family, in one test. `FOREBAY_RANDOM=exact-float32:417` runs only the
+ * case of this family and seed. `FOREBAY_RANDOM_TIMES=20` draws twenty times as many cases. `FOREBAY_RANDOM_TRACE=1`
+ * prints the name of each case before it runs, to find a case that crashes the process.
  */
 
 import { readdirSync, readFileSync, writeSync } from 'node:fs';
@@ -13,12 +13,12 @@ import { shrunken } from './shrink.js';
 
 export interface Shard {
   readonly numbers: Numbers;
-  /** The first seed. Other shards of the same family start millions later. */
+  /** The first seed. The first seeds of shards of the same family are a million or more apart. */
   readonly from: number;
   readonly count: number;
-  /** How often every rewrite must be applied; 0 if the shard is too small for that. */
+  /** How often the compiler must apply each of its rewrites, at least; 0 if the shard is too small for this test. */
   readonly atLeast: number;
-  /** The number of threads of all cases. By default every eighth case uses two. */
+  /** The number of threads of each program. By default, every eighth case uses two threads and the others one. */
   readonly threads?: number;
 }
 
@@ -82,7 +82,10 @@ function report(name: string, failing: Case, { run, message }: Difference): stri
   return `run ${run}: ${message}\nreplay it: ${again}\n${shrunken(failing, run)}`;
 }
 
-/** All rewrites that the compiler's source counts, so that a rewrite that is never applied is found. */
+/**
+ * Returns the names of all rewrites, which it finds in the source of the compiler. Therefore the test also notices a
+ * rewrite that is never applied.
+ */
 function rewrites(): string[] {
   const folder = new URL('../../../src/compile/', import.meta.url);
   const names = new Set<string>();

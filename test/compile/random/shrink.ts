@@ -1,4 +1,7 @@
-/** Makes a failing run smaller: removes outputs, and replaces nodes by leaves or by their operands. */
+/**
+ * Makes a graph that fails as small as possible: removes outputs and updates, and replaces nodes by leaves or by their
+ * operands, as long as the graph still fails.
+ */
 
 import { executionOrder } from '../../../src/evaluate/lowered.js';
 import { createNode } from '../../../src/graph/node.js';
@@ -16,7 +19,7 @@ import type { TypedArray } from '../../../src/tensor/dtype.js';
 import type { Case } from './cases.js';
 import { asCode, feedsOf, rootsOf, type Single } from './code.js';
 
-/** The smallest graph found that fails like the given run of the case, as code. */
+/** Returns the code of the smallest graph found for which the given run of the case still fails. */
 export function shrunken(failing: Case, run: number): string {
   const { variables, initial, runs, outputs, updates, numbers } = failing;
   const before = runs[run - 1];
@@ -25,12 +28,12 @@ export function shrunken(failing: Case, run: number): string {
   });
   const { feeds, bindings } = runs[run] as Case['runs'][number];
   const single = { outputs: Object.values(outputs), updates, feeds, bindings, run };
-  // Far more than rounding, so that the remaining difference has another reason.
+  // This tolerance is far larger than rounding errors, so that the difference in the smaller graph has another cause.
   const allowed = numbers.exact ? 0 : numbers.dtype === 'float64' ? 1e-7 : 1e-2;
   return asCode(shrink(single, (other) => isWrong(other, allowed)));
 }
 
-/** True if the program differs from the interpreter in one run, or cannot be compiled. */
+/** Returns true if the program gives other results than the interpreter in one run, or if it throws an error. */
 function isWrong(single: Single, allowed: number): boolean {
   const { outputs, updates, run } = single;
   const feeds = feedsOf(single);
@@ -72,7 +75,7 @@ function shrink(single: Single, fails: (single: Single) => boolean): Single {
       best = next;
       return true;
     } catch {
-      // A graph that the interpreter refuses is not a failure of the compiler.
+      // The interpreter refuses this graph, so it does not show an error of the compiler.
       return false;
     }
   };
@@ -93,7 +96,7 @@ function shrink(single: Single, fails: (single: Single) => boolean): Single {
   return best;
 }
 
-/** The graph with a node replaced by a leaf of the same value. */
+/** Returns the graph with one node replaced by a leaf with the node's value. */
 function withLeaf(single: Single, node: Node): Single | undefined {
   const { feeds, run } = single;
   const name = `cut${node.id}`;
@@ -106,7 +109,7 @@ function withLeaf(single: Single, node: Node): Single | undefined {
   return replaced(single, node, zeros ? constant(value) : parameter(name, value));
 }
 
-/** The graph with a node replaced by one of its operands. */
+/** Returns the graph with one node replaced by an operand of equal shape and dtype; undefined if it has none. */
 function withOperand(single: Single, node: Node): Single | undefined {
   const operand = node.inputs.find(
     ({ dtype, shape }) => dtype === node.dtype && shape.join() === node.shape.join(),

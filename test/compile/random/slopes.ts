@@ -1,6 +1,12 @@
-/** How each element-wise kernel changes the magnitudes of its operands. */
+/**
+ * Tables with a function for each element-wise kernel, which computes the magnitude or the exactness of the result from
+ * those of the operands. magnitudes.ts explains what a magnitude is.
+ */
 
-/** Computes the magnitude of the result from its value, and from the values and magnitudes of the operands. */
+/**
+ * Computes the magnitude of a kernel's result from its value, the values of the operands (`x`, `y`, `z`) and their
+ * magnitudes (`xs`, `ys`, `zs`).
+ */
 export type Slope = (
   value: number,
   x: number,
@@ -11,7 +17,7 @@ export type Slope = (
   zs: number,
 ) => number;
 
-/** The slope times the magnitude, but 0 for a magnitude of 0, even if the slope is infinite. */
+/** Returns the slope times the magnitude. If the magnitude is 0, the result is 0, even if the slope is infinite. */
 const times = (slope: number, size: number) => (size === 0 ? 0 : slope * size);
 const logistic = (x: number) => 1 / (1 + Math.exp(-x));
 const { abs } = Math;
@@ -44,7 +50,7 @@ export const slopes: Readonly<Record<string, Slope>> = {
   where: (_v, x, _xs, _y, ys, _z, zs) => (x === 0 ? zs : ys),
 };
 
-/** True if the result is exact, given the operands' values and whether each is exact. */
+/** Returns true if the result is exact, given the operands' values (`x`) and whether each of them is exact (`xe`). */
 export type Exactness = (
   x: number,
   xe: number,
@@ -56,7 +62,10 @@ export type Exactness = (
 
 const one = (x: number) => abs(x) === 1;
 
-/** Kernels of one operand are not listed: they give the same result for the same number. */
+/**
+ * Tells for each kernel of several operands whether its result is exact. Kernels of one operand are not listed: their
+ * result counts as exact if the operand is exact, because all executors give the same result for the same number.
+ */
 export const exactness: Readonly<Record<string, Exactness>> = {
   add: (x, xe, y, ye) => xe > 0 && ye > 0 && (x === 0 || y === 0),
   sub: (x, xe, y, ye) => xe > 0 && ye > 0 && (x === 0 || y === 0),
@@ -71,7 +80,7 @@ export const exactness: Readonly<Record<string, Exactness>> = {
   where: (x, _xe, _y, ye, _z, ze) => (x === 0 ? ze > 0 : ye > 0),
 };
 
-/** Kernels that jump, or whose slope jumps, where this function is 0. */
+/** Kernels with a kink: their value or slope jumps where this function of the operands is 0. */
 export const kinks: Readonly<Record<string, (x: number, y: number) => number>> = {
   relu: (x) => x,
   abs: (x) => x,

@@ -1,4 +1,4 @@
-// Tests the comparison itself: it must find programs that are slightly wrong.
+// Tests `difference`, which compares programs with the interpreter: it must find programs that are slightly wrong.
 import { expect, test } from 'vitest';
 import { specialise } from '../../../src/compile/specialise.js';
 import { mul, type Node, type Updates } from '../../../src/index.js';
@@ -14,7 +14,7 @@ function cases(numbers: Numbers, count: number): Case[] {
   return Array.from({ length: count }, (_, seed) => drawCase(seed, numbers));
 }
 
-/** How many cases a wrong compiler changes, and in what share of them the comparison finds a difference. */
+/** Returns how many cases a wrong compiler changes, and for which share of these `difference` finds a difference. */
 function seen(drawn: readonly Case[], wrong: (passes: typeof specialise) => Wrong) {
   let [changed, differing] = [0, 0];
   for (const one of drawn) {
@@ -32,7 +32,10 @@ interface Wrong {
   readonly hasChanged: () => boolean;
 }
 
-/** A compiler that changes the code of each program at one position, which `change` finds. */
+/**
+ * Returns a wrong compiler: it calls `change` on the code of each program. `change` modifies one position and returns
+ * true, or returns false if the program has no suitable position.
+ */
 function recoded(change: (code: Float64Array) => boolean): (passes: typeof specialise) => Wrong {
   return (passes) => {
     let changed = false;
@@ -47,7 +50,7 @@ function recoded(change: (code: Float64Array) => boolean): (passes: typeof speci
   };
 }
 
-/** The position of each instruction in a program's code. */
+/** Yields the position of each instruction in the code of a program. */
 function* instructions(code: Float64Array): Generator<number> {
   const [, buffers, count, , outputs] = code as unknown as number[];
   let at = 6 + 2 * (buffers as number) + 4 * (outputs as number);
@@ -57,7 +60,7 @@ function* instructions(code: Float64Array): Generator<number> {
   }
 }
 
-/** The position of each operation in the groups of a program's code. */
+/** Yields the position of each element-wise operation in the code of a program. */
 function* steps(code: Float64Array): Generator<number> {
   for (const at of instructions(code)) {
     if (code[at] !== 1) continue;
@@ -81,7 +84,7 @@ test('finds a subtraction whose operands are exchanged', () => {
   });
   const { changed, share } = seen(cases(exact, 200), wrong);
   expect(changed).toBeGreaterThan(25);
-  // The other differences are multiplied by 0, squared, or 0 themselves.
+  // The other exchanges do not change the results: the difference is 0, or it is multiplied by 0 or squared.
   expect(share).toBeGreaterThan(0.5);
 });
 
@@ -115,7 +118,7 @@ test('finds a product that is not added to the value in its output', () => {
   expect(share).toBeGreaterThan(0.8);
 });
 
-/** A compiler whose results are all wrong by a factor. */
+/** Returns a wrong compiler, which multiplies all floating-point results by a factor. */
 const scaledBy =
   (factor: number) =>
   (passes: typeof specialise): Wrong => ({

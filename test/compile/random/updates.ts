@@ -1,4 +1,4 @@
-/** The updates of a random graph: training steps, exchanged leaves, and new values from any node. */
+/** Draws the updates of a random graph: training steps, leaves that exchange values, and new values from any node. */
 
 import { reachable } from '../../../src/graph/topology.js';
 import {
@@ -29,7 +29,10 @@ export interface Differentiated {
   readonly loss: Node | undefined;
 }
 
-/** Gradients of a weighted sum of the roots, or of the roots with a starting gradient for each. */
+/**
+ * Differentiates either a loss or the roots themselves. The loss is the sum of the elements of all roots, some of which
+ * are weighted. If the roots are differentiated, each starts from a given gradient, and `loss` is undefined.
+ */
 export function differentiate(draft: Draft, roots: readonly Node[]): Differentiated {
   const { draws, variables } = draft;
   let loss: Node | undefined;
@@ -49,7 +52,10 @@ export function differentiate(draft: Draft, roots: readonly Node[]): Differentia
   return { gradients, reached, loss };
 }
 
-/** Training steps: by an optimizer, or written out where numbers must stay integers. */
+/**
+ * Returns the updates of one training step. They are made by an optimizer, or, if all numbers must be exact, by a
+ * subtraction of the scaled gradient.
+ */
 function training({ draws, numbers }: Draft, { gradients, reached }: Differentiated): Pairs {
   const parameters = reached.filter(({ kind }) => kind === 'parameter');
   if (parameters.length === 0) return [];
@@ -67,7 +73,7 @@ function training({ draws, numbers }: Draft, { gradients, reached }: Differentia
   });
 }
 
-/** A node of a leaf's shape, made from any other node. */
+/** Returns an existing node of the leaf's shape, or the sum of any node, broadcast to that shape. */
 function made(draft: Draft, leaf: Variable): Node {
   const { draws, pool } = draft;
   const text = leaf.shape.join();
@@ -76,7 +82,7 @@ function made(draft: Draft, leaf: Variable): Node {
   return broadcastTo(sum(draft.any()), leaf.shape);
 }
 
-/** A view of another leaf's value, or of a part of it. */
+/** Returns a view of any leaf or of some of its rows, with the shape of `leaf`; undefined if that is impossible. */
 function viewOf(draft: Draft, leaf: Variable): Node | undefined {
   const { draws, variables, dtype } = draft;
   const { size } = leaf.value;
@@ -93,7 +99,7 @@ function viewOf(draft: Draft, leaf: Variable): Node | undefined {
   return reshape(slice(other, { axis: 0, start, end: start + height }), leaf.shape);
 }
 
-/** Two or three leaves of one shape exchange their values. */
+/** Returns updates by which two or three leaves of the same shape exchange their values. */
 function exchange(draft: Draft, free: readonly Variable[]): Pairs {
   const { draws } = draft;
   const first = draws.pick(free);
@@ -104,7 +110,7 @@ function exchange(draft: Draft, free: readonly Variable[]): Pairs {
   return ring.map((leaf, i) => [leaf, ring[(i + 1) % count] as Node] as const);
 }
 
-/** A new value for one leaf, made in one of several ways. */
+/** Returns a new value for one leaf, made in one of several ways; undefined if the chosen way is impossible. */
 function single(draft: Draft, leaf: Variable, free: readonly Variable[]): Node | undefined {
   const { draws, dtype } = draft;
   const shape = leaf.shape as readonly number[];
@@ -121,12 +127,12 @@ function single(draft: Draft, leaf: Variable, free: readonly Variable[]): Node |
       if (draft.numbers.exact) return leaf;
       return randomUniform(shape, { seed: draws.below(3), dtype });
     },
-    // A moving average of its old value and of another leaf's value, which may also be written.
+    // A moving average of the leaf's old value and the value of another leaf, which may also have an update.
     () => add(mul(leaf, 0.5), mul(viewOf(draft, leaf) ?? leaf, 0.5)),
   ])();
 }
 
-/** Updates of some leaves. No leaf is written twice. */
+/** Returns updates of some leaves, in random order. No leaf has two updates. */
 export function updatesOf(draft: Draft, differentiated: Differentiated | undefined): Pairs {
   const { draws } = draft;
   const pairs: Pairs = [];

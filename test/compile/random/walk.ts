@@ -1,6 +1,6 @@
-/** The elements of strided and broadcast arrays, by index. */
+/** Finds the indices of elements in strided, broadcast and reduced arrays. */
 
-/** The strides of a row-major array. */
+/** Returns the strides of a row-major array. */
 export function stridesOf(shape: readonly number[]): number[] {
   const strides = new Array<number>(shape.length);
   let stride = 1;
@@ -15,7 +15,7 @@ export function sizeOf(shape: readonly number[]): number {
   return shape.reduce((size, dim) => size * dim, 1);
 }
 
-/** For each element of `shape`, in row-major order, its index in the memory of a view. */
+/** Returns, for each element of a view in row-major order, its index in memory. */
 export function indices(
   shape: readonly number[],
   offset: number,
@@ -38,7 +38,7 @@ export function indices(
   return result;
 }
 
-/** For each element of `shape`, the element of an operand that is broadcast to it. */
+/** Returns, for each element of `shape`, the index of the element that is read if shape `from` is broadcast to it. */
 export function stretched(shape: readonly number[], from: readonly number[]): Int32Array {
   const own = stridesOf(from);
   const lead = shape.length - from.length;
@@ -48,7 +48,7 @@ export function stretched(shape: readonly number[], from: readonly number[]): In
   return indices(shape, 0, strides);
 }
 
-/** For each element of `shape`, the element of its reduction over `axes`. */
+/** Returns, for each element of `shape`, the index of the result to which it belongs in a reduction over `axes`. */
 export function reducedTo(shape: readonly number[], axes: readonly number[]): Int32Array {
   const kept = shape.filter((_, axis) => !axes.includes(axis));
   const own = stridesOf(kept);
