@@ -1,4 +1,4 @@
-/** The values that are written to files and read from them, by name. No run may be changing them. */
+/** Collects by name the values that are saved to files or set from files, and checks that no run is changing them. */
 
 import { describeValue } from '../arguments/describe.js';
 import { assertList, assertRecord, isList, isRecord } from '../arguments/read.js';
@@ -23,8 +23,8 @@ export function isVariable(value: unknown): value is Variable {
 
 /**
  * Returns the values by name.
- * @throws ValueError if `values` is not a list of parameters and states or a plain record; GraphError if two have the
- *   same name
+ * @throws ValueError if `values` is not a list of parameters and states or a plain record; GraphError if two values
+ *   have the same name
  */
 export function namedValues<T>(
   context: string,
@@ -53,7 +53,7 @@ export function namedValues<T>(
   return named;
 }
 
-/** What to do if a layer or a single parameter was given in place of a list. */
+/** Returns advice for the error if a layer or a single parameter was given instead of a list; otherwise ''. */
 function remedyFor(value: unknown): string {
   if (isVariable(value)) return '; put it in a list: [parameter]';
   try {
@@ -78,12 +78,12 @@ function holdsValues(record: Readonly<Record<string, unknown>>): boolean {
   try {
     return Object.values(record).some((value) => isVariable(value) || isTensor(value));
   } catch {
-    return false; // a getter that throws: reading the options says so
+    return false; // a getter that throws: the reading of the options reports it
   }
 }
 
 /**
- * Checks a variable before it is saved, because a file must not contain half an update. Runs may read the variable.
+ * Checks a variable before it is saved, because a file must not contain half an update. Runs in flight may read it.
  * @throws StateError if a run in flight writes it
  */
 export function assertUnwritten(context: string, variable: Variable): void {
@@ -104,7 +104,7 @@ export function assertAtRest(context: string, variable: Variable): void {
 
 /**
  * Returns the tensors to save, with their names.
- * @throws ValueError if one is neither a variable nor a tensor; StateError if a run in flight writes one
+ * @throws ValueError if a value is neither a variable nor a tensor; StateError if a run in flight writes a variable
  */
 export function savedTensors(
   context: string,

@@ -14,7 +14,7 @@ export const records = {
   locator64: { signature: 0x07064b50, bytes: 20 },
 } as const;
 
-/** The values of 16-bit and 32-bit fields that mean: the value is in a zip64 record. */
+/** A field of 16 or 32 bits has this value if the number is in a zip64 record instead. */
 export const none16 = 0xffff;
 export const none32 = 0xffffffff;
 /** The id of the zip64 extra field. */
@@ -33,7 +33,7 @@ export class FieldReader {
   readonly #view: DataView;
   #next = 0;
 
-  /** @param start the position of the bytes in the file */
+  /** @param start the position in the file of the first byte of `all` */
   constructor(
     readonly file: string,
     readonly all: Uint8Array,
@@ -42,7 +42,7 @@ export class FieldReader {
     this.#view = new DataView(all.buffer, all.byteOffset, all.byteLength);
   }
 
-  /** The position of the next byte in the file. */
+  /** The position in the file of the next byte to read. */
   get position(): number {
     return this.start + this.#next;
   }
