@@ -65,7 +65,7 @@ export const lengthBytes = 8;
 
 const codes: Readonly<Record<DType, string>> = { float32: 'F32', float64: 'F64', int32: 'I32' };
 
-/** Returns the bytes of a file before its data: the length of the JSON, and the JSON. Their number is a multiple of 8. */
+/** Returns the bytes of a file before its data: the length of the JSON, and the JSON. Their number is divisible by 8. */
 export function formatHeader({
   entries,
   metadata,

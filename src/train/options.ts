@@ -7,7 +7,7 @@ import { assertSignal } from '../compile/flight.js';
 import { Program, type Stepper, stepper } from '../compile/program.js';
 import { ValueError } from '../errors.js';
 
-/** An option that is an AbortSignal, of any realm. */
+/** The kind of an option that is an AbortSignal. The signal may come from another realm. */
 export const abortSignal: Kind<AbortSignal> = {
   expected: 'an AbortSignal',
   accepts: (value) => {
@@ -20,7 +20,7 @@ export const abortSignal: Kind<AbortSignal> = {
   },
 };
 
-/** Returns the stepper of a compiled program, or a given stepper. @throws ValueError if `program` is neither */
+/** Returns the stepper of a compiled program, or a given stepper itself. @throws ValueError if `program` is neither */
 export function stepperFor(context: string, program: Program | Stepper): Stepper {
   return reading(`${context}: the program`, program, () => {
     if (program instanceof Program) return stepper(program);
@@ -29,7 +29,7 @@ export function stepperFor(context: string, program: Program | Stepper): Stepper
   });
 }
 
-/** The stepper of a program to run for its outputs only. @throws ValueError if it updates parameters */
+/** Returns the stepper of a program that is run only for its outputs. @throws ValueError if it updates parameters */
 export function askedStepperFor(context: string, program: Program | Stepper): Stepper {
   const steps = stepperFor(context, program);
   if (!steps.trains) return steps;
@@ -38,7 +38,7 @@ export function askedStepperFor(context: string, program: Program | Stepper): St
   );
 }
 
-/** The stepper of a program to train. @throws ValueError if it has no updates */
+/** Returns the stepper of a program that will be trained. @throws ValueError if the program has no updates */
 export function trainedStepperFor(context: string, program: Program | Stepper): Stepper {
   const steps = stepperFor(context, program);
   if (steps.updates.length > 0) return steps;
