@@ -89,7 +89,7 @@ const fastCores = /^(Haswell|Zen|SkylakeX|Cooperlake|Sapphirerapids)$/i;
 
 function findingsOf(of: Machine): string[] {
   const found: string[] = [];
-  // Bun and Deno report the version of Node with which they are compatible. It is not checked.
+  // Bun and Deno report the version of Node with which they are compatible. This version is not checked.
   if (of.runtime.name === 'Node' && !nodeFits(of.runtime.version, of.engines)) {
     found.push(
       `Node is ${of.runtime.version}, but forebay needs ${of.engines}: install one of those.`,

@@ -25,9 +25,9 @@ export class MissingDigitsError extends ForebayError {
 }
 
 export interface Digits {
-  /** [n, 784] float32: pixels from 0 (paper) to 1 (ink), in row-major order from the top left. */
+  /** Pixels from 0 (paper) to 1 (ink), row by row from the top left: a float32 tensor of shape [n, 784]. */
   readonly images: Tensor;
-  /** [n] int32: 0 to 9. */
+  /** The digits from 0 to 9: an int32 tensor of shape [n]. */
   readonly labels: Tensor;
 }
 

@@ -20,9 +20,9 @@ export interface SpiralDraws {
 }
 
 export interface LabelledPoints {
-  /** [n, 2] float32: x and y, within the unit disc. */
+  /** x and y of each point, within the unit disc: a float32 tensor of shape [n, 2]. */
   readonly points: Tensor;
-  /** [n] int32: the arm that each point belongs to. */
+  /** The index of the arm that each point belongs to: an int32 tensor of shape [n]. */
   readonly labels: Tensor;
 }
 

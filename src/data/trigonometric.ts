@@ -10,9 +10,9 @@ import { type Tensor, tensor } from '../tensor/tensor.js';
 export const trigonometricPeriod = 20;
 
 export interface Windows {
-  /** [steps, windows, 2] float32: window w holds the samples w, w + 1, …, w + steps - 1. */
+  /** A float32 tensor of shape [steps, windows, 2]. Window w holds the samples w, w + 1, …, w + steps - 1. */
   readonly inputs: Tensor;
-  /** [steps, windows, 2] float32: for each sample of `inputs`, the next sample. */
+  /** A float32 tensor of shape [steps, windows, 2]: for each sample of `inputs`, the next sample of the series. */
   readonly targets: Tensor;
 }
 

@@ -19,7 +19,7 @@ const writes = new Map<string, Promise<void>>();
  */
 export function writeInBackground(file: string, parts: readonly Uint8Array[]): Promise<void> {
   const before = writes.get(file) ?? Promise.resolve();
-  // An error of the previous write is reported to the caller of that write. This write runs whether or not it failed.
+  // An error of the previous write is reported to the caller of that write. This write runs even after such an error.
   const write = before.catch(() => {}).then(() => writeWhole(file, parts));
   writes.set(file, write);
   const forget = () => {
@@ -30,8 +30,8 @@ export function writeInBackground(file: string, parts: readonly Uint8Array[]): P
 }
 
 /**
- * Checks that the process may write in the folder of `file`. `fit` calls this before it trains, so that a long training
- * does not fail only when it writes its first checkpoint.
+ * Checks that the process may write in the folder of `file`. `fit` calls this first, so that an error is found before a
+ * long training, and not at its first checkpoint.
  * @throws (rejects with) FormatError if the file cannot be written
  */
 export async function assertWritable(file: string): Promise<void> {
@@ -103,7 +103,8 @@ async function removeAbandoned(target: string): Promise<void> {
 
 async function isAbandoned(maker: number, path: string): Promise<boolean> {
   if (maker === process.pid) {
-    // In a container, an earlier process may have had the id of this process. Its files are older than this process.
+    // In a container, an earlier process may have had the id of this process. Its files are older than this process, so
+    // they are abandoned.
     const began = Date.now() - process.uptime() * 1000;
     const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: Infinity }));
     return mtimeMs < began;

@@ -31,7 +31,7 @@ export function partOf(open: OpenFile, begin: number, end: number): OpenFile {
   };
 }
 
-/** Reads `length` bytes at `position` into a new array. The caller must check before that `open` has these bytes. */
+/** Reads `length` bytes at `position` into a new array. The caller must have checked that `open` has them. */
 export function bytesAt(open: OpenFile, position: number, length: number): Uint8Array {
   const bytes = new Uint8Array(length);
   open.readInto(bytes, position);

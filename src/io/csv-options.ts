@@ -38,8 +38,8 @@ const anyNumber: Kind<number> = {
 const csvOptions = declareOptions('loadCsv, parseCsv', {
   /**
    * The tensors to make: a record from the name of each tensor to one column, which gives shape [rows], or to a list of
-   * n columns, which gives shape [rows, n]. Or a list of columns: each column becomes a tensor, whose name is the name
-   * or the index by which the list gives the column. By default, each column of the file becomes a tensor.
+   * n columns, which gives shape [rows, n]. Or a list of columns: each column becomes a tensor of the same name. If the
+   * list gives a column by its index, this index is the name. By default, each column of the file becomes a tensor.
    */
   columns: optional(checkedLater<CsvColumns>('a list of columns'), 'usecols', 'only'),
   /**

@@ -27,7 +27,7 @@ const [hash, space] = [0x23, 0x20];
 const end = -1;
 
 export class RecordReader {
-  /** The fields of the current record. Fields that the caller of `next` did not want are empty strings. */
+  /** The fields of the current record. Fields that `next` does not decode are empty strings. */
   readonly fields: string[] = [];
   /** Whether the current record is an empty line. A line with only a pair of quotes is not empty. */
   isEmptyLine = false;
@@ -113,7 +113,7 @@ export class RecordReader {
     throw this.mistake(`expected ${width} fields, as in the first record, but found ${count}`, 0);
   }
 
-  /** Returns an error at the start of a field. @param field the index of the invalid field in the current record */
+  /** Returns an error with the position of a field. @param field the index of the field in the current record */
   mistake(message: string, field: number, cause?: unknown): FormatError {
     const [line, character] = this.#places[field] ?? [this.#line, this.#character];
     return this.mistakeAt(line, character, message, cause);

@@ -17,7 +17,7 @@ export interface ElementType {
   /** The size of one element in the file, in bytes. */
   readonly bytes: number;
   readonly littleEndian: boolean;
-  /** Reads one element. Returns a bigint for types that a number does not represent exactly. */
+  /** Reads the element at byte `at`. Returns a bigint for types that a number does not represent exactly. */
   readonly get: (view: DataView, at: number, littleEndian: boolean) => number | bigint;
 }
 
@@ -38,8 +38,8 @@ const kinds = {
   uint32: { bytes: 4, dtype: 'int32', get: (view, at, le) => view.getUint32(at, le) },
   uint64: { bytes: 8, dtype: 'int32', get: (view, at, le) => view.getBigUint64(at, le) },
   int64: { bytes: 8, dtype: 'int32', get: (view, at, le) => view.getBigInt64(at, le) },
-  // Floats of 8 bits: sign, exponent, fraction (OCP 8-bit floating point specification 1.0). The "fnuz" types have
-  // no -0 and no infinities (https://arxiv.org/abs/2206.02915).
+  // The next four types are floats of 8 bits: sign, exponent, fraction (OCP 8-bit floating point specification 1.0).
+  // The "fnuz" types have no -0 and no infinities (https://arxiv.org/abs/2206.02915).
   float8_e4m3fn: float8(3, 7, (bits) => ((bits & 0x7f) === 0x7f ? NaN : undefined)),
   float8_e5m2: float8(2, 15, (bits) => {
     if ((bits & 0x7c) !== 0x7c) return undefined;
@@ -77,7 +77,7 @@ const numpyKinds: Readonly<Record<string, KindName>> = {
   i8: 'int64',
 };
 
-/** The reasons why other element types are not read, by NumPy's letter. */
+/** The reasons why forebay does not read the other element types of NumPy, by the letter of the type. */
 const refused: Readonly<Record<string, string>> = {
   O: 'the elements are Python objects, pickled: reading a pickle can run any program, so forebay reads none',
   c: 'the elements are complex numbers, which forebay does not have',
@@ -147,7 +147,8 @@ export function describeType({ name, dtype }: ElementType): string {
 const pieceBytes = 2 ** 18;
 
 /**
- * Reads `into.length` elements and converts them to the dtype of `into`. Floats are rounded; integers must be exact.
+ * Reads `into.length` elements and converts them to the dtype of `into`. Floats are rounded to a float dtype. All other
+ * conversions must be exact.
  * @param what the name of the tensor in error messages: the file, and the name in the file
  * @param position the byte of the file at which the elements begin
  * @throws FormatError, naming the byte, if an element does not fit the dtype

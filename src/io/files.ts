@@ -134,7 +134,7 @@ function remove(temporary: string): void {
 // the length of a file name.
 const stemOf = (target: string) => `${basename(target).slice(0, 40)}.`;
 
-/** Returns a unique path in the folder of `target`. The temporary file has it until it is renamed to `target`. */
+/** Returns a unique path in the folder of `target`, for a temporary file that will be renamed to `target`. */
 export function temporaryFor(target: string): string {
   const suffix = `${process.pid}.${randomBytes(4).toString('hex')}.tmp`;
   return join(dirname(target), stemOf(target) + suffix);

@@ -13,7 +13,7 @@ import { elementsOf } from './bytes.js';
 import { type ElementType, safetensorsType, unreadBits } from './elements.js';
 import { isWellFormed, JsonMistake, JsonReader } from './json.js';
 
-/** User strings by name, stored in the file with the tensors. */
+/** Strings of the user, by name. The file stores them with the tensors. */
 export type Metadata = Readonly<Record<string, string>>;
 
 /** One tensor. Its bytes are from `begin` (included) to `end` (excluded), counted from the end of the header. */
@@ -47,7 +47,7 @@ export function isKnown({ code, type }: Entry): boolean {
   return type !== undefined || unreadBits.has(code);
 }
 
-/** Returns the reason why forebay cannot read a tensor of a file; undefined if it can. */
+/** Returns the reason why forebay cannot read a tensor of a file; undefined if it can read the tensor. */
 export function unreadable(entry: Entry): string | undefined {
   const { code, type, shape } = entry;
   if (!isKnown(entry)) return `its dtype is ${JSON.stringify(code)}, which is not known`;
@@ -65,7 +65,7 @@ export const lengthBytes = 8;
 
 const codes: Readonly<Record<DType, string>> = { float32: 'F32', float64: 'F64', int32: 'I32' };
 
-/** Returns the bytes of a file before its data: the length of the JSON, and the JSON. Their number is divisible by 8. */
+/** Returns the bytes of a file before its data: the JSON and its length. Their number is a multiple of 8. */
 export function formatHeader({
   entries,
   metadata,

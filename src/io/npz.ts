@@ -18,7 +18,7 @@ import { type Unpacked, zip } from './zip.js';
 import { type Member, readDirectory } from './zip-directory.js';
 
 const saveNpzOptions = declareOptions('saveNpz', {
-  /** Whether to compress with deflate, as `numpy.savez_compressed` does. Trained weights become hardly smaller. */
+  /** Whether to compress with deflate, as `numpy.savez_compressed` does. Trained weights hardly become smaller. */
   compress: optional(flag, 'compressed'),
 });
 

@@ -44,7 +44,7 @@ export class PythonLiteral {
     if (this.next < this.#text.length) throw this.mistake(`expected the end, but ${this.#came()}`);
   }
 
-  /** Reads a string in single or double quotes, without escapes (NumPy writes none). */
+  /** Reads a string in single or double quotes, without escapes, because NumPy writes no escapes. */
   string(): string {
     const at = this.next;
     const quoted = this.#take(/'[^'\\\n]*'|"[^"\\\n]*"/y);
@@ -59,7 +59,7 @@ export class PythonLiteral {
     return word === 'True';
   }
 
-  /** Reads a tuple of whole numbers from 0 to 2^53 - 1. Python 2 wrote an L after each number. */
+  /** Reads a tuple of whole numbers from 0 to 2^53 - 1. Skips the L that Python 2 wrote after each number. */
   sizes(): number[] {
     const sizes: number[] = [];
     const comma = this.#list('(', ')', () => {

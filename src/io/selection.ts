@@ -10,9 +10,9 @@ import type { Tensor } from '../tensor/tensor.js';
 
 /** A tensor of a file that was not read. */
 export interface Skipped {
-  /** Its name in the file. */
+  /** The name of the tensor in the file. */
   readonly name: string;
-  /** Why it cannot be read, for example the type of its elements. */
+  /** The reason why the tensor cannot be read, for example the type of its elements. */
   readonly reason: string;
 }
 

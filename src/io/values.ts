@@ -6,7 +6,10 @@ import { GraphError, StateError, ValueError } from '../errors.js';
 import { inFlight, Variable, writtenInFlight } from '../graph/leaf.js';
 import { asTensor, isTensor, type Tensor } from '../tensor/tensor.js';
 
-/** Values to save: a list of parameters and states, saved under their own names, or a record of values by other names. */
+/**
+ * Values to save: a list of parameters and states, which are saved under their own names, or a record of values by the
+ * names under which they are saved.
+ */
 export type Saved = readonly Variable[] | Readonly<Record<string, Variable | Tensor>>;
 
 /** Variables to restore: a list of parameters and states, or a record of them by their names in the file. */

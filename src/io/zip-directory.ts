@@ -25,7 +25,7 @@ export interface Member {
   readonly name: string;
   readonly method: Method;
   readonly crc: number;
-  /** The packed bytes are from `begin` (included) to `end` (excluded). */
+  /** The bytes of the member, stored or deflated, are from `begin` (included) to `end` (excluded) in the file. */
   readonly begin: number;
   readonly end: number;
   /** The unpacked size in bytes. */

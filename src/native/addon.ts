@@ -28,7 +28,7 @@ export interface Handle<Kind extends string> {
   readonly kind?: Kind;
 }
 
-/** The entry points of the addon. `kernels.ts` documents the geometries, `program.ts` the rest. */
+/** The entry points of the addon. `kernels.ts` documents the arguments `geometry`, `program.ts` all others. */
 export interface Addon {
   describe(): Description;
   map(kernel: number, geometry: Float64Array, out: TypedArray, ...inputs: TypedArray[]): void;

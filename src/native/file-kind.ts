@@ -42,7 +42,7 @@ export function wrongKind(
   if (made === undefined) return 'it is not a native addon: it is not a shared library';
   if (made === 'cut off') return 'the file is cut off: a part of it is missing';
   const [platform, arch] = made;
-  // All systems except macOS and Windows use the same file format as Linux, ELF.
+  // All systems other than macOS and Windows use ELF files, like Linux.
   const wanted = machine.platform in names ? machine.platform : 'linux';
   if (platform !== wanted) {
     return `it is an addon for ${names[platform]}, but this is ${names[machine.platform] ?? machine.platform}`;

@@ -115,12 +115,12 @@ export function startProgram(start: StartedRun): number {
   }
 }
 
-/** Cancels a started run, unless it has begun to write. `done` is called in both cases. */
+/** Cancels a started run, unless it has begun to write. `done` is called whether or not the run is cancelled. */
 export function cancelRun(run: number): void {
   load().addon.cancelRun(run);
 }
 
-/** Frees a program, at once or after its runs in flight. */
+/** Frees a program: at once or, if runs are in flight, after these runs. */
 export function disposeProgram(program: NativeProgram): void {
   load().addon.disposeProgram(program);
 }

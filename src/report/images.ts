@@ -23,7 +23,7 @@ export interface ImageGrid {
    */
   readonly partners?: ArrayLike<number>;
   readonly rowLabels?: readonly [string, string];
-  /** The captions, one for each image (or pair of images), under which it is written. */
+  /** The captions. Each is written under one image, or under one pair of images. */
   readonly captions?: readonly string[];
   /** The number of SVG units per pixel; 2 by default. */
   readonly zoom?: number;

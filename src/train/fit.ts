@@ -148,7 +148,7 @@ export async function fit(
         const { start, rows } = slice;
         await onBatch?.({ epoch, batch: start / batchSize, rows, outputs: copiesOf(slice) });
         const row = start + slice.steps * rows;
-        // A checkpoint that is due at the end of an epoch is written below, because it includes the record of the epoch.
+        // A checkpoint at the end of an epoch is written below, because it includes the record of the epoch.
         if (row === examples.rows || !saver?.isDue(batchesBefore(row))) return;
         await saver.save({ ...progress, row, sums: means.sums() });
       };

@@ -32,7 +32,7 @@ export class Shuffle {
     this.#seed = seed;
   }
 
-  /** Returns the order of an epoch. Fisher & Yates's shuffle (Knuth, The Art of Computer Programming 2, algorithm P). */
+  /** Returns the order of an epoch, by Fisher & Yates's shuffle (Knuth, Art of Computer Programming 2, algorithm P). */
   async order(epoch: number): Promise<Int32Array> {
     const turns = new Turns();
     const order = inOrder(this.#count);

@@ -67,7 +67,7 @@ export class Slices {
   readonly #examples: Examples;
   readonly #options: SliceOptions;
   readonly #shapes = new Map<number, BatchShapes>();
-  /** Two sets of memory: the running slice uses one while the other is filled. */
+  /** Two sets of memory: the running slice uses one set while the other set is filled for the next slice. */
   readonly #staging = [new Staging(), new Staging()] as const;
   #stepMilliseconds = Infinity;
   #steps = 0;

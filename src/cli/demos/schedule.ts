@@ -1,4 +1,4 @@
-/** A learning rate that decreases during the training. */
+/** Makes a learning rate that decreases during the training. */
 
 import { add, cos, mul, type Node, state, tensor, type Updates } from '../../index.js';
 

@@ -94,7 +94,7 @@ type TrigContext = Context<Values<typeof options>>;
 
 /** The result of generating with a trained network. */
 interface Generated {
-  /** The generated points, [100, 2]. */
+  /** The generated points, of shape [100, 2]. */
   readonly curve: Float32Array;
   /** The root mean square error over both coordinates of the generated points. */
   readonly rmse: number;
