@@ -52,7 +52,7 @@ export function readIdx(file: string, options: IdxOptions = {}): IdxArray {
   return withFile(file, (open) => readIdxFrom(file, open, options));
 }
 
-/** Reads IDX from an `OpenFile`, as `readIdx` does. `file` is its name in error messages. */
+/** Reads IDX from an `OpenFile`, as `readIdx` does. `file` is the name of the file in errors. */
 export function readIdxFrom(file: string, open: OpenFile, options: IdxOptions = {}): IdxArray {
   const start = bytesAt(open, 0, Math.min(2, open.size));
   if (start[0] !== 0x1f || start[1] !== 0x8b) return readPlain(file, open, options);

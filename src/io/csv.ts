@@ -51,7 +51,7 @@ export function parseCsv(text: string, options?: CsvOptions): Record<string, Ten
   return readCsv('parseCsv', inMemory('parseCsv', Buffer.from(text)), options);
 }
 
-/** Reads CSV from an `OpenFile`, as `loadCsv` does. `file` is its name in error messages. */
+/** Reads CSV from an `OpenFile`, as `loadCsv` does. `file` is the name of the file in error messages. */
 export function readCsv(
   file: string,
   open: OpenFile,

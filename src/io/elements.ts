@@ -12,7 +12,7 @@ import type { OpenFile } from './files.js';
 export interface ElementType {
   /** The name in NumPy, such as 'int64'. */
   readonly name: string;
-  /** The dtype of the tensor that is read, unless another is requested. */
+  /** The dtype as which the elements are read if no other dtype is requested. */
   readonly dtype: DType;
   /** The size of one element in the file, in bytes. */
   readonly bytes: number;

@@ -66,7 +66,7 @@ export function loadNpy(file: FileSource, options?: LoadNpyOptions): Tensor {
   return source.read((open) => readNpy(source.name, open, dtype));
 }
 
-/** Reads a tensor from an `OpenFile`, as `loadNpy` does. `file` is its name in error messages. */
+/** Reads a tensor from an `OpenFile`, as `loadNpy` does. `file` is the name of the file in error messages. */
 export function readNpy(file: string, open: OpenFile, asked?: DType): Tensor {
   const { type, fortranOrder, shape, dataStart } = readNpyHeader(file, open);
   const dtype = asked ?? type.dtype;

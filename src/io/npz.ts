@@ -97,7 +97,7 @@ export function loadNpz(file: FileSource, into?: Restored | LoadOptions): Record
 
 /**
  * Reads tensors from an `OpenFile`, as `loadNpz` does.
- * @param file its name in error messages
+ * @param file the name of the file in error messages
  * @param wanted the names to read, in place of `options.only`; each must be in the file
  */
 export function readNpz(

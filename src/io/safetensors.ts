@@ -129,7 +129,7 @@ export function load(file: FileSource, into?: Restored | LoadOptions): Record<st
   return tensors;
 }
 
-/** Reads tensors from an `OpenFile`, as `load` does. `file` is its name in error messages. */
+/** Reads tensors from an `OpenFile`, as `load` does. `file` is the name of the file in error messages. */
 export function readSafetensors(file: string, open: OpenFile, options: LoadOptions = {}): Found {
   const { header, dataStart } = readHeader(file, open);
   const names = header.entries.map(({ name }) => name);

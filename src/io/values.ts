@@ -86,7 +86,8 @@ function holdsValues(record: Readonly<Record<string, unknown>>): boolean {
 }
 
 /**
- * Checks a variable before it is saved, because a file must not contain half an update. Runs in flight may read it.
+ * Checks that no run in flight writes a variable that will be saved, because a file must not contain half an update.
+ * Runs in flight may read the variable.
  * @throws StateError if a run in flight writes it
  */
 export function assertUnwritten(context: string, variable: Variable): void {
@@ -95,7 +96,8 @@ export function assertUnwritten(context: string, variable: Variable): void {
 }
 
 /**
- * Checks a variable before it is set from a file, because its values must not change during a run.
+ * Checks that no run in flight reads or writes a variable that will be set from a file, because its values must not
+ * change during a run.
  * @throws StateError if a run in flight reads or writes it
  */
 export function assertAtRest(context: string, variable: Variable): void {

@@ -15,7 +15,7 @@ export interface NativeInfo {
    * has its own threads.
    */
   readonly blas: { readonly library: string; readonly core: string; readonly threads: number };
-  /** The number of threads that a run may use, unless its program sets another. */
+  /** The number of threads that a run may use, unless its program sets another number. */
   readonly threads: number;
 }
 

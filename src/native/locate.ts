@@ -24,10 +24,10 @@ interface PackageFiles {
  * Returns the paths in the package; undefined if this code was bundled, because `__dirname` is then missing or is a
  * folder outside the package.
  *
- * The tools that trace the files of an application copy the addons only if they can read the paths here. Vercel's nft,
- * which `next build --webpack` uses, needs each path written out from `__dirname`. Turbopack needs each path as an
- * argument of a function of `node:path`. It recognises that module by `require` only, not by the
- * `process.getBuiltinModule` that tools/build.mjs writes for imports.
+ * Some tools trace the files that an application needs. They copy the addons only if they can read the paths in this
+ * function. Vercel's nft, which `next build --webpack` uses, needs each path written out from `__dirname`.
+ * Turbopack needs each path as an argument of a function of `node:path`. It recognises this module only by `require`,
+ * not by the `process.getBuiltinModule` that tools/build.mjs writes for imports.
  */
 function packageFiles(): PackageFiles | undefined {
   if (typeof __filename !== 'string' || typeof __dirname !== 'string') return undefined;

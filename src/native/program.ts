@@ -28,7 +28,7 @@ export function createQueue(): NativeQueue {
 
 /**
  * Creates a program.
- * @param leaves the memory of the code's buffers of kinds variable and constant, on SharedArrayBuffers
+ * @param leaves the memory of the leaves (buffers of kinds variable and constant in the code), on SharedArrayBuffers
  * @param own the program's own memory (the feeds, then the outputs), on SharedArrayBuffers, for runs that are given no
  *   memory; null if there are no such runs
  * @throws ValueError if there is not enough memory; NativeError if the addon refuses the code

@@ -6,7 +6,7 @@ import { colourOf, ink, quietInk } from './theme.js';
 
 export interface Axis {
   readonly label: string;
-  /** `linear` by default. A logarithmic axis omits values that are not positive. */
+  /** The scale of the axis; `linear` by default. A logarithmic axis omits values that are not positive. */
   readonly scale?: 'linear' | 'log';
   readonly min?: number;
   readonly max?: number;
@@ -19,8 +19,8 @@ export interface Series {
   /** The x values, one for each value of `y`; 0, 1, 2, … by default. */
   readonly x?: ArrayLike<number>;
   /**
-   * `line` by default. A `broad` line is pale and wide, to be drawn under a line of the same colour. `faint` is for a
-   * line among many. `points` are not connected.
+   * How the series is drawn; `line` by default. A `broad` line is pale and wide, to be drawn under a line of the same
+   * colour. `faint` is for one of many lines. `points` are not connected.
    */
   readonly style?: 'line' | 'dashed' | 'broad' | 'faint' | 'points';
   /** An index in the palette. By default, it is the index of the series' name among the names of all series. */

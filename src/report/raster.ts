@@ -68,7 +68,7 @@ export interface Pixels {
   readonly height: number;
   /** The number of channels of a pixel: 1 for grey; 3 for red, green and blue; 4 for red, green, blue and opacity. */
   readonly channels: 1 | 3 | 4;
-  /** width * height * channels bytes, row by row. */
+  /** The values of the pixels, row by row: width * height * channels bytes. */
   readonly data: Uint8Array;
 }
 

@@ -13,7 +13,7 @@ export interface PointSet {
   readonly points: ArrayLike<number>;
   /** The class of all points of this set. It also selects their colour. */
   readonly label: number;
-  /** `ring` distinguishes a second kind of points (such as test points); `dot` by default. */
+  /** How each point is drawn; `dot` by default. `ring` distinguishes a second kind of points, such as test points. */
   readonly mark?: 'dot' | 'ring';
 }
 
@@ -22,8 +22,8 @@ export interface RegionGrid {
   readonly columns: number;
   readonly classes: number;
   /**
-   * Shape [rows * columns, classes]: the probability of each class at each grid point, in the order of `gridPoints`. A
-   * region is pale where the classifier is unsure.
+   * The probability of each class at each grid point, in the order of `gridPoints`: numbers of shape [rows * columns,
+   * classes]. A region is pale where the classifier is unsure.
    */
   readonly probabilities: ArrayLike<number>;
 }

@@ -20,7 +20,11 @@ export const abortSignal: Kind<AbortSignal> = {
   },
 };
 
-/** Returns the stepper of a compiled program, or a given stepper itself. @throws ValueError if `program` is neither */
+/**
+ * Returns the stepper of a compiled program, or a given stepper itself. (A stepper executes several runs of a program
+ * in one call.)
+ * @throws ValueError if `program` is neither a program nor a stepper
+ */
 export function stepperFor(context: string, program: Program | Stepper): Stepper {
   return reading(`${context}: the program`, program, () => {
     if (program instanceof Program) return stepper(program);

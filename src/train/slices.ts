@@ -31,9 +31,9 @@ export interface SliceOptions {
 }
 
 export interface RunOptions {
-  /** The position in the order at which to begin; 0 by default. */
+  /** The position, in the order of the examples, at which to begin; 0 by default. */
   readonly from?: number;
-  /** Returns the largest number of steps for a slice that begins at position `start` in the order. */
+  /** Returns the largest number of steps for a slice that begins at position `start` in this order. */
   readonly limit?: (start: number) => number;
 }
 
@@ -42,7 +42,7 @@ export interface SliceOutputs {
   readonly steps: number;
   /** The number of examples of each step. */
   readonly rows: number;
-  /** The position in the order of the first example of the first step. */
+  /** The position of the first example of the slice, in the order of the examples. */
   readonly start: number;
   /** The outputs by name. Each array has the output of the first step, then that of the second step, and so on. */
   readonly outputs: ReadonlyMap<string, TypedArray>;

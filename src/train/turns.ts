@@ -8,7 +8,7 @@ const turnMilliseconds = 1;
 export class Turns {
   #began = performance.now();
 
-  /** Await this after each unit of work. If the turn has lasted long enough, it lets the event loop run. */
+  /** Lets the event loop run if the current turn is over. Await this after each unit of work. */
   async pass(): Promise<void> {
     if (performance.now() - this.#began < turnMilliseconds) return;
     await nextTurn();

@@ -51,7 +51,7 @@ interface Recipe {
   readonly batchSize: number;
   readonly epochs: number;
   loss(outputs: Node, targets: Node): Node;
-  /** @param count the total number of updates */
+  /** Returns the updates of the leaves. @param count how many times the training updates them */
   updates(loss: Node, parameters: Variable[], count: number): Updates;
 }
 
