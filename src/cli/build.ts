@@ -1,7 +1,7 @@
 /**
  * `forebay build` compiles the addon on this machine with the node-gyp that comes with npm. Nothing is downloaded,
- * because the package has all headers. It compiles in a temporary folder, so that an existing addon is replaced only
- * by one that loads.
+ * because the package has all headers. The command compiles in a temporary folder, and replaces an existing addon only
+ * if the new addon loads.
  */
 
 import { spawnSync } from 'node:child_process';
@@ -32,7 +32,7 @@ interface Vendor {
   copyHeaders(to: string): void;
 }
 
-// The same from src/cli and from dist/cli.
+// The folder of the package. The path is the same from src/cli and from dist/cli.
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const require = createRequire(import.meta.url);
 
@@ -67,22 +67,22 @@ function compileIn(work: string, gyp: string): string {
   for (const part of ['package.json', 'native']) {
     copy(join(root, part), join(work, part));
   }
-  // Not in the package's own folder, because "npm ci" would compile a package with a binding.gyp: a lock file does not
-  // record that package.json has "gypfile": false.
+  // The package has no binding.gyp in its root folder, because "npm ci" would then compile the package: a lock file
+  // does not record that package.json has "gypfile": false.
   copyFileSync(join(root, 'native/binding.gyp'), join(work, 'binding.gyp'));
   const headers = join(work, 'native/vendor');
   (require(`${root}native/vendor.cjs`) as Vendor).copyHeaders(headers);
   const options = [`--nodedir=${join(headers, 'node')}`, '--force-process-config', '--jobs=max'];
   const { status } = spawnSync(process.execPath, [gyp, 'rebuild', ...options], {
     cwd: work,
-    // Standard output is only for the file name, which scripts read.
+    // The compiler writes to standard error, because scripts read the name of the addon from standard output.
     stdio: ['ignore', process.stderr.fd, process.stderr.fd],
   });
   const built = join(work, 'build/Release/forebay.node');
   if (status !== 0 || !existsSync(built)) {
     throw new NativeError('forebay build: compiling failed; see the output of the compiler above');
   }
-  // In a separate process, because loading the addon may crash it.
+  // Load the addon in a separate process, because loading it may crash the process.
   const script = 'require(process.argv[1]).nativeInfo()';
   const tried = spawnSync(process.execPath, ['-e', script, `${root}dist/index.js`], {
     env: { ...process.env, FOREBAY_ADDON: built },
@@ -95,7 +95,10 @@ function compileIn(work: string, gyp: string): string {
   return built;
 }
 
-/** Copies file by file, which also works inside the archives of Yarn's Plug'n'Play. Leaves out native/test. */
+/**
+ * Copies a file, or a folder without native/test. Folders are copied file by file, because this also works inside the
+ * archives of Yarn's Plug'n'Play.
+ */
 function copy(from: string, to: string): void {
   if (!statSync(from).isDirectory()) {
     copyFileSync(from, to);
@@ -107,11 +110,14 @@ function copy(from: string, to: string): void {
   }
 }
 
-/** Puts the addon into the package or, if that cannot be written, into the cache, where forebay also looks. */
+/**
+ * Puts the addon into the package or, if the package cannot be written, into the cache, where forebay also looks.
+ * @returns the path of the addon
+ */
 function install(built: string): string {
   const inPackage = join(root, 'build/Release');
   const folders = [inPackage];
-  // A file in an archive can be neither written nor loaded.
+  // If the package is in an archive, the addon can be neither written there nor loaded from there.
   if (/\.zip[\\/]/.test(root)) folders.pop();
   const cache = cacheFolder();
   if (cache !== undefined) folders.push(cache);
@@ -135,7 +141,10 @@ function install(built: string): string {
   );
 }
 
-/** Copies and then renames, because overwriting a file that a running process has mapped would crash the process. */
+/**
+ * Puts the addon into a folder, and returns its path. It is copied under a temporary name and then renamed, because
+ * overwriting a file that a running process has mapped into memory would crash the process.
+ */
 function put(built: string, folder: string): string {
   mkdirSync(folder, { recursive: true });
   const file = join(folder, 'forebay.node');
@@ -149,7 +158,11 @@ function put(built: string, folder: string): string {
   return file;
 }
 
-/** The script of node-gyp: from the npm that started this process, or from another npm that is found. */
+/**
+ * Returns the path of the script of node-gyp. Looks first in the npm that started this process, then in the folders of
+ * Node and of PATH.
+ * @throws NativeError if node-gyp is not found
+ */
 function findNodeGyp(): string {
   const { npm_config_node_gyp: named, npm_execpath: npm, PATH = '' } = process.env;
   const inNpm = (folder: string) => join(folder, 'node_modules/node-gyp/bin/node-gyp.js');

@@ -1,4 +1,4 @@
-/** The context that a demo's `run` receives: its folder, its metrics and its output to the terminal. */
+/** Creates the context that the `run` of a demo receives: its folder, its metrics and its output to the terminal. */
 
 import { join } from 'node:path';
 import { save } from '../index.js';
@@ -17,7 +17,7 @@ export interface ContextParts {
   readonly print: (text: string) => void;
 }
 
-/** Creates a context. `written` contains the names of the files that were written through it, in order. */
+/** Creates a context. `written` contains the names of the files that were written with the context, in order. */
 export function createContext(parts: ContextParts): {
   readonly context: Context<never>;
   readonly written: ReadonlySet<string>;
@@ -57,7 +57,10 @@ export function createContext(parts: ContextParts): {
   return { context, written };
 }
 
-/** JSON with typed arrays as lists. Numbers that JSON cannot represent become the strings NaN, Infinity, -Infinity. */
+/**
+ * Returns metrics as JSON. Typed arrays become lists, and numbers that JSON cannot represent become the strings NaN,
+ * Infinity, -Infinity.
+ */
 export function formatMetrics(figures: Readonly<Record<string, Metric>>): string {
   const plain = (_: string, value: unknown) => {
     if (typeof value === 'number' && !Number.isFinite(value)) return String(value);

@@ -8,7 +8,7 @@ import type { Progress } from './progress.js';
 export interface Demo<O extends Options = Options> {
   /** The name that is typed after `forebay demo`. */
   readonly name: string;
-  /** One line for the help. */
+  /** The description in the help, one line. */
   readonly summary: string;
   /** The options besides `--out` and `--seed`, which every demo has. */
   readonly options: O;
@@ -16,8 +16,8 @@ export interface Demo<O extends Options = Options> {
 }
 
 /**
- * A figure for `metrics.json`, or lists and records of figures; typed arrays are written as lists. Do not add times:
- * the same seed must give the same file.
+ * A figure for `metrics.json`, or lists and records of figures. Typed arrays are written as lists. A demo must not
+ * write times, because the same seed must give the same file.
  */
 export type Metric = number | string | boolean | null | object;
 
@@ -32,11 +32,11 @@ export interface Context<V = Readonly<Record<string, unknown>>> {
   say(line: string): void;
   /** Writes a file into the folder, completely or not at all. */
   write(name: string, content: string | Uint8Array): void;
-  /** Writes model.safetensors with the trained parameters, for `--load`. */
+  /** Writes the trained parameters to model.safetensors, which the option `--load` reads. */
   model(parameters: Saved, metadata?: Metadata): void;
-  /** Writes `name`.svg, and `name`.png drawn from it. */
+  /** Writes a picture as `name`.svg and `name`.png. */
   picture(name: string, svg: string): Promise<void>;
-  /** Writes `name`.dot, and `name`.svg drawn from it by Graphviz. */
+  /** Writes a graph as `name`.dot, and the picture that Graphviz draws of it as `name`.svg. */
   graph(name: string, dot: string): Promise<void>;
   /**
    * Adds figures to metrics.json, which begins with the demo's name and seed. May be called several times. Numbers that
@@ -45,15 +45,15 @@ export interface Context<V = Readonly<Record<string, unknown>>> {
   metrics(figures: Readonly<Record<string, Metric>>): void;
 }
 
-/** Gives a demo's `run` the types of its options. */
+/** Returns `demo` itself. The call lets TypeScript infer the types of the options that `run` receives. */
 export function defineDemo<O extends Options>(demo: Demo<O>): Demo<O> {
   return demo;
 }
 
-/** A demo as the shell handles it: the types of its options are known only inside the demo. */
+/** The type that all demos have in common. It does not contain the types of a demo's options. */
 export interface AnyDemo extends Omit<Demo, 'run'> {
   run(context: Context<never>): Promise<void>;
 }
 
-/** Demos by name. Each is a function that loads the demo when it is needed. */
+/** Functions that load the demos, by the names of the demos. A demo is loaded only when it is needed. */
 export type Registry = Readonly<Record<string, () => Promise<{ readonly demo: AnyDemo }>>>;

@@ -1,6 +1,6 @@
 /**
  * `forebay doctor` prints which native addon was loaded and from where, and the problems of this machine or its
- * settings, each with a remedy. It also works if the addon does not load.
+ * settings, each with a remedy. The command also works if the addon does not load.
  */
 
 import { availableParallelism } from 'node:os';
@@ -11,7 +11,7 @@ import { manifest } from './manifest.js';
 
 /** The facts about the addon, the machine and its settings that `forebay doctor` examines. */
 export interface Machine extends Diagnosis {
-  /** The version and the `engines.node` range in package.json. */
+  /** `version` and `engines` are the version and the value of `engines.node` in package.json. */
   readonly version: string;
   readonly engines: string;
   readonly runtime: Runtime;
@@ -42,7 +42,7 @@ export function examined(): Machine {
   };
 }
 
-/** Prints facts and findings. @returns true if there are no findings */
+/** Prints facts about the machine, and the problems that were found. @returns true if no problem was found */
 export function doctor(print: (text: string) => void, machine: Machine = examined()): boolean {
   for (const [name, value] of facts(machine)) print(`${name.padEnd(9)} ${value}\n`);
   const findings = findingsOf(machine);
@@ -89,7 +89,7 @@ const fastCores = /^(Haswell|Zen|SkylakeX|Cooperlake|Sapphirerapids)$/i;
 
 function findingsOf(of: Machine): string[] {
   const found: string[] = [];
-  // Bun and Deno report the version of Node with which they are compatible. It is not checked.
+  // Bun and Deno report the version of Node with which they are compatible. This version is not checked.
   if (of.runtime.name === 'Node' && !nodeFits(of.runtime.version, of.engines)) {
     found.push(
       `Node is ${of.runtime.version}, but forebay needs ${of.engines}: install one of those.`,
@@ -118,7 +118,7 @@ function findingsOf(of: Machine): string[] {
   }
   for (const name of ['OPENBLAS_NUM_THREADS', 'GOTO_NUM_THREADS']) {
     const value = of.env[name];
-    // forebay sets one thread anyway.
+    // The value 1 is no problem, because forebay itself sets OpenBLAS to one thread.
     if (value === undefined || value === '' || value === '1') continue;
     found.push(
       `${name} is '${value}', but forebay holds OpenBLAS at one thread and splits the work itself: unset it, and call setThreads(${value}) if that many are wanted.`,
@@ -127,7 +127,7 @@ function findingsOf(of: Machine): string[] {
   return found;
 }
 
-/** Whether a version is in a range of the form `^20.19.0 || >=22.12.0`. */
+/** Returns whether a version is in a range, which has a form such as `^20.19.0 || >=22.12.0`. */
 export function nodeFits(version: string, range: string): boolean {
   const numbers = (text: string) => text.split('.').map(Number) as [number, number, number];
   const has = numbers(version);

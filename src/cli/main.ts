@@ -4,7 +4,7 @@
 import { demos } from './demos/index.js';
 import { main } from './shell.js';
 
-// It is no error if the reader of the output closes it early (`forebay --help | head -1`).
+// It is not an error if the program that reads the output closes it early, as in `forebay --help | head -1`.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
   process.exit(0);

@@ -1,4 +1,4 @@
-/** Reads the version and the supported versions of Node from package.json. */
+/** Reads the version of forebay and the supported versions of Node from package.json. */
 
 import { createRequire } from 'node:module';
 

@@ -1,30 +1,33 @@
-/** The kinds of options that a demo can have. Each parses its text, and its errors say what was expected. */
+/**
+ * The kinds of options that a demo can have. Each kind parses the text that the user typed. Its errors say what was
+ * expected.
+ */
 
-/** Wrong usage. The command prints this message and exits with 2. */
+/** The error for wrong usage. The command prints its message, and exits with status 2. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
 export interface Option<T> {
-  /** The placeholder of the value in the help: `N`, `DIR`. A flag has none. */
+  /** The placeholder of the value in the help, such as `N` or `DIR`; undefined for a flag. */
   readonly placeholder?: string;
   readonly help: string;
   readonly default: T;
-  /** The default as the help shows it. If it is empty, the help shows no default. */
+  /** The text for the default in the help. If this text is empty, the help shows no default. */
   readonly defaultText: string;
   /** @throws UsageError if the text is invalid; the message says what was expected, without the option's name */
   readonly parse: (text: string) => T;
 }
 
-/** The options of a demo by name: `hiddenUnits` is typed `--hidden-units`. */
+/** The options of a demo by name. The user types the option `hiddenUnits` as `--hidden-units`. */
 export type Options = Readonly<Record<string, Option<unknown>>>;
 
-/** The values that a demo receives. */
+/** The values of these options that a demo receives. */
 export type Values<O extends Options> = {
   readonly [K in keyof O]: O[K] extends Option<infer T> ? T : never;
 };
 
-/** A whole number from `min` (0 by default) to `max`, both included. */
+/** Returns an option whose value is a whole number from `min` (0 by default) to `max`, both included. */
 export function integer(of: {
   readonly help: string;
   readonly default: number;
@@ -41,7 +44,10 @@ export function integer(of: {
   };
 }
 
-/** A finite number from `min` to `max`, both included. `above` is a lower bound that is excluded. All are optional. */
+/**
+ * Returns an option whose value is a finite number from `min` to `max`, both included. `above` is a lower bound that is
+ * excluded. These bounds are optional.
+ */
 export function real(of: {
   readonly help: string;
   readonly default: number;
@@ -72,7 +78,7 @@ export function real(of: {
   };
 }
 
-/** One of several words. */
+/** Returns an option whose value is one of several words. */
 export function choice<const T extends string>(
   words: readonly T[],
   of: { readonly help: string; readonly default: NoInfer<T> },
@@ -92,7 +98,7 @@ export function choice<const T extends string>(
   };
 }
 
-/** The path of a file; undefined by default. */
+/** Returns an option whose value is the path of a file; undefined by default. */
 export function file(of: { readonly help: string }): Option<string | undefined> {
   return {
     placeholder: 'FILE',
@@ -106,7 +112,7 @@ export function file(of: { readonly help: string }): Option<string | undefined> 
   };
 }
 
-/** The path of a folder; undefined by default. */
+/** Returns an option whose value is the path of a folder; undefined by default. */
 export function folder(of: { readonly help: string }): Option<string | undefined> {
   return {
     placeholder: 'DIR',
@@ -117,18 +123,21 @@ export function folder(of: { readonly help: string }): Option<string | undefined
   };
 }
 
-/** @throws UsageError if the path is empty */
+/** Returns the path of a folder. @throws UsageError if it is empty */
 export function parseFolder(text: string): string {
   if (text === '') throw new UsageError("expected a folder, but received ''");
   return text;
 }
 
-/** An option without a value: true if it is given. */
+/** Returns an option that the user types without a value: true if it is given, false by default. */
 export function flag(of: { readonly help: string }): Option<boolean> {
   return { help: of.help, default: false, defaultText: '', parse: () => true };
 }
 
-/** A list of seeds: `1-5`, `1,3,7`, `1-3,9`. The seeds are used in the given order. */
+/**
+ * Returns an option whose value is a list of seeds, such as `1-5`, `1,3,7` or `1-3,9`. The seeds are used in the given
+ * order.
+ */
 export function seedList(of: {
   readonly help: string;
   readonly default: string;
@@ -142,7 +151,7 @@ export function seedList(of: {
   };
 }
 
-/** A seed has 32 bits, as in the key of the random generator. */
+/** The greatest seed. It has 32 bits, like the seed in the key of the random generator. */
 export const greatestSeed = 2 ** 32 - 1;
 const mostSeeds = 1000;
 

@@ -1,4 +1,4 @@
-/** Progress on the terminal: a bar with the loss and the remaining time. */
+/** Shows progress on the terminal: a bar with the loss and the remaining time. */
 
 import type { SingleBar } from 'cli-progress';
 
@@ -17,7 +17,7 @@ export type Terminal = NodeJS.WritableStream & { readonly isTTY?: boolean };
 
 const silent: Progress = { advance: () => undefined, done: () => undefined };
 
-/** The bars of one command. At most one is shown at a time. */
+/** The progress bars of one command. At most one bar is shown at a time. */
 export class ProgressBars {
   readonly #terminal: Terminal;
   readonly #Bar: typeof SingleBar | undefined;
@@ -28,7 +28,7 @@ export class ProgressBars {
     this.#Bar = Bar;
   }
 
-  /** Loads the library that draws bars only if `terminal` is a terminal. */
+  /** Returns the bars for a stream. Loads the library that draws bars only if the stream is a terminal. */
   static async on(terminal: Terminal): Promise<ProgressBars> {
     const Bar =
       terminal.isTTY === true ? (await import('cli-progress')).default.SingleBar : undefined;
@@ -46,7 +46,7 @@ export class ProgressBars {
       barsize: 28,
       fps: 10,
       etaBuffer: 50,
-      // The cursor stays visible and wrapping stays on, so an interrupt leaves nothing to restore.
+      // The cursor stays visible and wrapping stays on, so nothing must be restored after an interrupt.
       hideCursor: false,
       linewrap: true,
       gracefulExit: false,
@@ -65,8 +65,9 @@ export class ProgressBars {
   }
 
   /**
-   * Prints a line of text in place of the bar. The next step of the bar draws it again on the line below. The escape
-   * sequence saves the new cursor position, because the bar returns to the saved position when it stops.
+   * Calls `print`, which prints a line of text in place of the bar. The next step of the bar draws the bar again on the
+   * line below. The escape sequence saves the new cursor position, because the bar returns to the saved position when
+   * it stops.
    */
   interrupt(print: () => void): void {
     const drawn = this.#shown !== undefined;

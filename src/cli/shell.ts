@@ -1,4 +1,4 @@
-/** The command line, independent of the process: takes arguments and returns an exit status. */
+/** Runs a command line. `main` takes the arguments, and returns the exit status instead of ending the process. */
 
 import { mkdirSync } from 'node:fs';
 import { relative, resolve } from 'node:path';
@@ -17,7 +17,7 @@ export interface Surroundings {
   readonly demos: Registry;
 }
 
-/** The exit statuses. */
+/** The exit statuses if the work failed, and for wrong usage or missing digits. */
 const failed = 1;
 const misused = 2;
 
@@ -91,7 +91,7 @@ async function createProgram(
       const came = name === undefined ? 'expected the name of a demo' : `unknown demo '${name}'`;
       throw new UsageError(`${came}; there are ${names.join(', ')}`);
     });
-  // Loads the demo that is named, or all demos for the list in the help of `demo`.
+  // Load the demo that the arguments name. If they name none, load all demos, for the list in the help of `demo`.
   const [first, wanted = '-'] = args;
   const loaded = wanted.startsWith('-') ? names : [wanted];
   for (const name of first === 'demo' ? loaded : []) {
@@ -171,7 +171,7 @@ async function runDemo(
   around: Surroundings,
   print: (text: string) => void,
 ): Promise<void> {
-  // The folder is created first, so that an error is found before the training and not after it.
+  // Create the folder first, so that an error is reported before the training and not after it.
   mkdirSync(request.out, { recursive: true });
   const started = performance.now();
   const bars = await ProgressBars.on(around.stderr);
@@ -188,7 +188,10 @@ async function runDemo(
   print(`Wrote ${[...written].join(', ')} to ${folder} in ${seconds} s\n`);
 }
 
-/** Makes `main` print Commander's errors, and the caller of `main` end the process. */
+/**
+ * Configures a command of the library Commander so that it neither prints errors nor ends the process. `main` prints
+ * the errors, and the caller of `main` ends the process.
+ */
 function quiet(command: Command, print: (text: string) => void): Command {
   return command
     .exitOverride()
@@ -205,7 +208,7 @@ function commandOption(name: string, option: Option<unknown>): CommandOption {
   return option.default === undefined ? made : made.default(option.default, option.defaultText);
 }
 
-/** Wraps `parse`: puts the option's name in front of its error messages. */
+/** Returns `parse` with error messages that begin with the name of the option. */
 function parser<T>(name: string, parse: (text: string) => T): (text: string) => T {
   return (text) => {
     try {

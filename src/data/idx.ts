@@ -36,14 +36,15 @@ const elementTypes: Readonly<Record<number, string>> = {
 };
 
 const unsignedByte = 8;
-// The magic number, and at most 255 sizes, because the rank is one byte.
+// The length in bytes of the magic number and of at most 255 sizes. (The rank is stored in one byte.)
 const longestHeader = 4 + 4 * 255;
 
 /**
- * Reads an IDX file of unsigned bytes, plain or gzipped. The content decides, not the file name.
+ * Reads an IDX file of unsigned bytes, plain or gzipped. The content shows which of the two it is, not the file name.
  *
- * Memory is bounded by the file. The header of a plain file must agree with its length before memory is allocated. A
- * gzipped file is unpacked up to the size in its header, and only if gzip can produce that size from its length.
+ * The size of the file limits the memory that is used. The header of a plain file must agree with the length of the
+ * file before memory is allocated. A gzipped file is unpacked up to the size in its header, and only if gzip can
+ * produce that size from the length of the file.
  * @throws FormatError, naming the file and the position, if it cannot be read, if its magic number, element type or
  *   rank is wrong, if it is truncated or has extra bytes, or if its gzip checksum is wrong
  */
@@ -51,7 +52,7 @@ export function readIdx(file: string, options: IdxOptions = {}): IdxArray {
   return withFile(file, (open) => readIdxFrom(file, open, options));
 }
 
-/** Reads IDX from an `OpenFile`, as `readIdx` does. `file` is its name in error messages. */
+/** Reads IDX from an `OpenFile`, as `readIdx` does. `file` is the name of the file in errors. */
 export function readIdxFrom(file: string, open: OpenFile, options: IdxOptions = {}): IdxArray {
   const start = bytesAt(open, 0, Math.min(2, open.size));
   if (start[0] !== 0x1f || start[1] !== 0x8b) return readPlain(file, open, options);
@@ -74,7 +75,8 @@ function readPlain(file: string, open: OpenFile, options: IdxOptions): IdxArray 
 }
 
 function readGzip(file: string, packed: Uint8Array, options: IdxOptions): IdxArray {
-  // The first 4 KiB suffice for any header, and bound the memory that a hostile file can use.
+  // Only the first 4 KiB are unpacked to read the header. They contain any header, and this limits the memory that a
+  // hostile file can use.
   const first = packed.subarray(0, 4096);
   const head = gunzip(file, first, mostExpansion * first.length, true).bytes;
   const header = parseHeader(file, head, options);
@@ -132,7 +134,7 @@ function parseHeader(file: string, bytes: Uint8Array, options: IdxOptions): Head
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const shape = Array.from({ length: rank }, (_, axis) => view.getUint32(4 + 4 * axis));
-  // BigInt, because the product of 255 sizes of 32 bits overflows a number.
+  // BigInt, because the product of up to 255 sizes of 32 bits is too large for an exact number.
   const dataBytes = shape.reduce((product, size) => product * BigInt(size), 1n);
   if (dataBytes > BigInt(Number.MAX_SAFE_INTEGER - headerBytes)) {
     throw new FormatError(
@@ -164,7 +166,10 @@ function limited(
   };
 }
 
-/** Unpacks gzip data. With `partial`, the input may be truncated, and the result is what it unpacks to. */
+/**
+ * Unpacks gzip data to at most `most` bytes. If `partial` is true, the data may be truncated, and the result is what
+ * can be unpacked from them.
+ */
 function gunzip(file: string, packed: Uint8Array, most: number, partial: boolean) {
   const refuse = (more: boolean, cause: Error) =>
     new FormatError(

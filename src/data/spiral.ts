@@ -1,4 +1,4 @@
-/** Interleaved spirals: a classification task that no linear classifier solves. */
+/** Makes points on interleaved spirals: a classification task that no linear classifier solves. */
 
 import { ShapeError, ValueError } from '../errors.js';
 import { type Tensor, tensor } from '../tensor/tensor.js';
@@ -20,18 +20,20 @@ export interface SpiralDraws {
 }
 
 export interface LabelledPoints {
-  /** [n, 2] float32: x and y, within the unit disc. */
+  /** x and y of each point, within the unit disc: a float32 tensor of shape [n, 2]. */
   readonly points: Tensor;
-  /** [n] int32: the arm that each point belongs to. */
+  /** The index of the arm that each point belongs to: an int32 tensor of shape [n]. */
   readonly labels: Tensor;
 }
 
-// Arms start outside the centre, because all arms would meet there and no label would be right.
+// The radius of the inner end of an arm. Arms do not start in the centre, because all arms would meet there, and no
+// label would be right.
 const innerRadius = 0.08;
 
 /**
  * Puts n points on the arms of a spiral, point i on arm i mod `classes`. The random numbers are arguments, so that
- * the caller can draw a training and a test set from different seeds. `sharedPoints` checks that they are disjoint.
+ * the caller can draw a training set and a test set from different seeds. `sharedPoints` counts the points that are in
+ * both sets.
  *
  *     radius = 0.08 + 0.92 position
  *     angle  = 2 pi (arm / classes + turns * position) + noise
@@ -70,7 +72,7 @@ export function spiral(draws: SpiralDraws, options: SpiralOptions = {}): Labelle
   return { points: tensor(points, { shape: [count, 2] }), labels: tensor(labels) };
 }
 
-/** The number of points of `test` that equal a point of `train` bit for bit: 0 for a fair test. */
+/** Returns the number of points of `test` whose coordinates equal those of a point of `train`. A fair test has none. */
 export function sharedPoints(train: LabelledPoints, test: LabelledPoints): number {
   const seen = new Set(keysOf(train));
   return keysOf(test).filter((key) => seen.has(key)).length;

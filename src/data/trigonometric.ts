@@ -1,4 +1,7 @@
-/** The series (cos, sin) of period 20 of the seed library, cut into windows to train a prediction of the next step. */
+/**
+ * Makes the series (cos, sin) of period 20, on which the seed (the blog post that forebay is based on) trains an LSTM.
+ * The series is cut into windows, to train the prediction of the next sample.
+ */
 
 import { ValueError } from '../errors.js';
 import { type Tensor, tensor } from '../tensor/tensor.js';
@@ -7,15 +10,15 @@ import { type Tensor, tensor } from '../tensor/tensor.js';
 export const trigonometricPeriod = 20;
 
 export interface Windows {
-  /** [steps, windows, 2] float32: window w holds the samples w, w + 1, …, w + steps - 1. */
+  /** A float32 tensor of shape [steps, windows, 2]. Window w holds the samples w, w + 1, …, w + steps - 1. */
   readonly inputs: Tensor;
-  /** [steps, windows, 2] float32: for each sample of `inputs`, the next sample. */
+  /** A float32 tensor of shape [steps, windows, 2]: for each sample of `inputs`, the next sample of the series. */
   readonly targets: Tensor;
 }
 
 /**
- * Samples of the curve: sample t is (cos(2 pi t / 20), sin(2 pi t / 20)), for t from `start`.
- * @returns [count, 2] float32
+ * Returns `count` samples of the curve, from sample `start` on. Sample t is (cos(2 pi t / 20), sin(2 pi t / 20)).
+ * @returns a float32 tensor of shape [count, 2]
  * @throws ValueError if `count` is not a non-negative integer
  */
 export function trigonometric(count: number, start = 0): Tensor {
@@ -34,10 +37,10 @@ export function trigonometric(count: number, start = 0): Tensor {
 }
 
 /**
- * Returns all windows of `steps` successive samples of the first `samples`. The target of each step is the next
- * sample. The defaults are those of the seed library: 96 windows of 5 steps from 100 samples. (The last target of
- * the last window is sample `samples`.)
- * @throws ValueError if not 1 <= steps <= samples
+ * Returns all windows of `steps` successive samples among the samples 0, …, `samples` - 1. The target of each step is
+ * the next sample, so the last target of the last window is sample `samples`. The defaults are those of the seed:
+ * 100 samples, which give 96 windows of 5 steps.
+ * @throws ValueError if `samples` or `steps` is not an integer, or if not 1 <= steps <= samples
  */
 export function trigonometricWindows(
   options: { readonly samples?: number; readonly steps?: number } = {},
@@ -58,7 +61,7 @@ export function trigonometricWindows(
   const inputs = new Float32Array(steps * windows * 2);
   const targets = new Float32Array(steps * windows * 2);
   for (let step = 0; step < steps; step++) {
-    // Step s of all windows, in order, is the series from sample s on.
+    // Step s of window w is sample s + w. So step s of all windows in order is the series from sample s on.
     inputs.set(series.subarray(2 * step, 2 * (step + windows)), 2 * step * windows);
     targets.set(series.subarray(2 * (step + 1), 2 * (step + 1 + windows)), 2 * step * windows);
   }

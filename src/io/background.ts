@@ -6,20 +6,20 @@ import { dirname, join } from 'node:path';
 import { isSwitchedOff } from './durable.js';
 import { chunkBytes, makerOf, targetOf, temporaryFor, writingError } from './files.js';
 
-/** The last pending write of each file. It starts after the previous write of that file. */
+/** The promise of the last pending write, for each file. A write starts when the previous write of its file is over. */
 const writes = new Map<string, Promise<void>>();
 
 /**
  * Writes a temporary file in the same folder, flushes it to the disk, and then renames it to `file`.
- * Writes to one file run one after another, in the order of the calls. Temporary files left by processes that
- * were killed while writing `file` are removed.
+ * Writes to one file run one after another, in the order of the calls. Each write also removes the temporary files of
+ * processes that were killed while they wrote `file`.
  * @param file an absolute path, because the working directory may change before the file is opened
  * @param parts the content, in order; it must not change until the promise is settled
  * @throws (rejects with) FormatError, naming the file, as `writeAtomically` does
  */
 export function writeInBackground(file: string, parts: readonly Uint8Array[]): Promise<void> {
   const before = writes.get(file) ?? Promise.resolve();
-  // The caller of the previous write gets its error. This write runs in either case.
+  // An error of the previous write is reported to the caller of that write. This write runs even after such an error.
   const write = before.catch(() => {}).then(() => writeWhole(file, parts));
   writes.set(file, write);
   const forget = () => {
@@ -30,7 +30,8 @@ export function writeInBackground(file: string, parts: readonly Uint8Array[]): P
 }
 
 /**
- * Checks before a long training that its file can be written at the end.
+ * Checks that the process may write in the folder of `file`. `fit` calls this first, so that an error is found before a
+ * long training, and not at its first checkpoint.
  * @throws (rejects with) FormatError if the file cannot be written
  */
 export async function assertWritable(file: string): Promise<void> {
@@ -50,7 +51,7 @@ async function writeWhole(file: string, parts: readonly Uint8Array[]): Promise<v
     const handle = await open(name, 'wx', mode);
     temporary = name;
     try {
-      // chmod by name, because Node's permission model forbids fchmod.
+      // Calls chmod with the name of the file, because Node's permission model forbids fchmod.
       if (mode !== undefined) await chmod(name, mode);
       for (const part of parts) await writeAll(handle, part);
       await sync(handle);
@@ -81,17 +82,17 @@ async function sync(handle: FileHandle): Promise<void> {
   }
 }
 
-/** Flushes a folder. As in `writeAtomically`, it is not a failure if the system cannot do this. */
+/** Flushes a folder to the disk. Ignores errors, as `writeAtomically` does: not every system can flush a folder. */
 async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, 'r').catch(() => undefined);
   await handle?.sync().catch(() => {});
   await handle?.close();
 }
 
-/** Removes the temporary files of killed processes, which would fill the disk over time. */
+/** Removes the temporary files that killed processes left for `target`, because they would fill the disk over time. */
 async function removeAbandoned(target: string): Promise<void> {
   const folder = dirname(target);
-  // If the folder is not readable, no file is found.
+  // If the folder cannot be read, nothing is removed.
   for (const name of await readdir(folder).catch(() => [])) {
     const maker = makerOf(target, name);
     if (maker === undefined) continue;
@@ -102,7 +103,8 @@ async function removeAbandoned(target: string): Promise<void> {
 
 async function isAbandoned(maker: number, path: string): Promise<boolean> {
   if (maker === process.pid) {
-    // In a container, different processes may have had this id. A file older than this process is abandoned.
+    // In a container, an earlier process may have had the id of this process. Its files are older than this process, so
+    // they are abandoned.
     const began = Date.now() - process.uptime() * 1000;
     const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: Infinity }));
     return mtimeMs < began;

@@ -1,4 +1,4 @@
-/** Bytes that are read like a file: bytes in memory, and a range of another file. */
+/** Makes an `OpenFile` of bytes in memory or of a range of a file, so that the same code reads all of them. */
 
 import { FormatError } from '../errors.js';
 import { bytesOf, type DType } from '../tensor/dtype.js';
@@ -31,24 +31,28 @@ export function partOf(open: OpenFile, begin: number, end: number): OpenFile {
   };
 }
 
-/** Reads `length` bytes at `position` into a new array. The caller has checked that the file has them. */
+/** Reads `length` bytes at `position` into a new array. The caller must have checked that `open` has them. */
 export function bytesAt(open: OpenFile, position: number, length: number): Uint8Array {
   const bytes = new Uint8Array(length);
   open.readInto(bytes, position);
   return bytes;
 }
 
-/** The memory of a tensor as bytes, without a copy. All machines that forebay is built for are little-endian. */
+/**
+ * Returns the memory of a tensor as bytes, without a copy. The bytes are little-endian, because all machines that
+ * forebay is built for are little-endian.
+ */
 export function bytesIn({ data }: Pick<Tensor, 'data'>): Uint8Array {
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
 
 /**
- * The number of elements of a shape that was read from a file. Returns undefined if the elements do not fit
- * in memory. Empty axes count as 1 in this check, because strides are products of the other axes.
+ * Returns the number of elements of a shape that was read from a file; undefined if the elements do not fit in memory.
+ * This check counts an axis of size 0 as 1, because the strides, which are products of the other sizes, must be exact
+ * numbers, too.
  */
 export function elementsOf(shape: readonly number[], dtype: DType): number | undefined {
-  // BigInt, because the product of 32 sizes of 53 bits overflows a number.
+  // BigInt, because the product of up to 32 sizes of 53 bits is too large for an exact number.
   const most = shape.reduce((n, size) => n * BigInt(size || 1), BigInt(bytesOf[dtype]));
   if (most > BigInt(Number.MAX_SAFE_INTEGER)) return undefined;
   return shape.reduce((n, size) => n * size, 1);

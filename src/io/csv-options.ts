@@ -17,7 +17,7 @@ export type CsvColumns =
   | readonly CsvColumn[]
   | Readonly<Record<string, CsvColumn | readonly CsvColumn[]>>;
 
-/** True if `value` is a character that can separate or quote fields. */
+/** Returns whether `value` is a character that can separate or quote fields. */
 const isMark = (value: unknown): value is string =>
   typeof value === 'string' && /^[\0-\x7f]$/.test(value) && !/[\r\n]/.test(value);
 
@@ -37,23 +37,24 @@ const anyNumber: Kind<number> = {
 
 const csvOptions = declareOptions('loadCsv, parseCsv', {
   /**
-   * The tensors to make, by name. One column gives a tensor of shape [rows]; a list of n columns gives shape
-   * [rows, n]. Or a list of columns: each becomes a tensor with the name of the column, or with its index as the
-   * name if it is given by index. All columns by default.
+   * The tensors to make: a record from the name of each tensor to one column, which gives shape [rows], or to a list of
+   * n columns, which gives shape [rows, n]. Or a list of columns: each column becomes a tensor of the same name. If the
+   * list gives a column by its index, this index is the name. By default, each column of the file becomes a tensor.
    */
   columns: optional(checkedLater<CsvColumns>('a list of columns'), 'usecols', 'only'),
   /**
-   * Whether the first record holds the names of the columns. By default it does, unless all its fields are numbers
-   * or missing values: then it is data. A comment mark before the names, as in `# a,b`, is not part of them.
+   * Whether the first record holds the names of the columns. By default it holds names, unless all its fields are
+   * numbers or missing values; such a record is data. A comment mark before the names, as in `# a,b`, is not part of
+   * the first name.
    */
   header: optional(flag, 'names'),
-  /** One ASCII character; a comma by default. */
+  /** The character between fields: one ASCII character; a comma by default. */
   separator: optional(separatorMark, 'delimiter', 'delim', 'sep', 'comma'),
-  /** One ASCII character, `"` by default. False: quotes have no special meaning. */
+  /** The character around quoted fields: one ASCII character; `"` by default. If false, fields are never quoted. */
   quote: optional(quoteMark, 'quotechar', 'quoteChar'),
-  /** The texts that mean a missing value, ignoring spaces around them. Only the empty text by default. */
+  /** The texts that mean a missing value; by default only the empty text. Spaces around the texts are ignored. */
   missing: optional(texts, 'naValues', 'na'),
-  /** The number that replaces a missing value. Without it, a missing value is an error. */
+  /** The number that replaces each missing value. Without this option, a missing value is an error. */
   fill: optional(anyNumber, 'fillValue', 'default'),
   /** The dtype of all tensors, or dtypes by the names of the tensors; float32 by default. */
   dtype: optional(dtypeOrDTypes, 'dtypes', 'type'),
@@ -62,19 +63,19 @@ const csvOptions = declareOptions('loadCsv, parseCsv', {
 /** The options of `loadCsv` and `parseCsv`. */
 export interface CsvOptions extends OptionsOf<typeof csvOptions> {}
 
-/** A requested tensor. */
+/** A tensor that the option `columns` requests. */
 export interface Wanted {
   readonly name: string;
   readonly columns: readonly CsvColumn[];
-  /** Whether its shape is [rows, columns] rather than [rows]. */
+  /** Whether the tensor has the shape [rows, columns]. If false, it has the shape [rows]. */
   readonly isMatrix: boolean;
 }
 
 /** The checked options. */
 export interface Plan {
-  /** Undefined if all columns are wanted. */
+  /** The requested tensors; undefined if each column of the file becomes a tensor. */
   readonly wanted: readonly Wanted[] | undefined;
-  /** Undefined if the first record decides. */
+  /** Whether the first record holds names; undefined if this depends on the content of the first record. */
   readonly header: boolean | undefined;
   readonly dialect: Dialect;
   readonly missing: ReadonlySet<string>;
@@ -82,7 +83,7 @@ export interface Plan {
   readonly dtypeOf: (name: string) => DType;
 }
 
-/** Checks the options. @throws ValueError or DTypeError if an option is not acceptable */
+/** Checks the options, and adds the defaults. @throws ValueError or DTypeError if an option is not acceptable */
 export function planOf(context: string, given: unknown): Plan {
   const options = csvOptions.read(given, context);
   const { columns, header, separator = ',', quote = '"', missing = [''], fill } = options;
@@ -131,7 +132,7 @@ function checkColumn(context: string, column: unknown): CsvColumn {
 }
 
 /**
- * Returns the dtype of each tensor by name.
+ * Returns a function from the name of a tensor to its dtype.
  * @throws DTypeError if a dtype is given for a tensor that is not made; ValueError if a dtype is int32 and `fill` is
  *   not a 32-bit integer
  */

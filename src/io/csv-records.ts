@@ -1,7 +1,8 @@
 /**
- * Reads the records of a CSV file (RFC 4180, UTF-8; a line may also end in LF alone), one at a time.
- * It reads through a window, so a file of any size takes the memory of one field. The reader is part of forebay
- * because the core has no dependencies. Where the RFC leaves a choice, an ambiguous file is refused.
+ * Reads the records of a CSV file, one at a time. The format is RFC 4180 in UTF-8; a line may also end in LF alone.
+ * Only a window of the file is in memory. It is as long as the longest field that is accepted, so the memory does not
+ * grow with the file. The reader is part of forebay, because the core has no dependencies. A file that the RFC allows
+ * to be read in several ways is refused.
  */
 
 import { FormatError } from '../errors.js';
@@ -11,13 +12,13 @@ import type { OpenFile } from './files.js';
 export interface Dialect {
   /** The byte between fields. */
   readonly separator: number;
-  /** The byte around fields that contain a separator or the end of a line. If absent, no byte quotes. */
+  /** The byte around fields that contain a separator or the end of a line. If undefined, fields are never quoted. */
   readonly quote?: number | undefined;
 }
 
 /** The largest number of fields in a record. */
 export const mostColumns = 100_000;
-// No number is this long. A longer field is most likely a quote that is not closed.
+// The longest field in bytes. No number is this long, so a longer field most likely has a quote that is not closed.
 const windowBytes = 2 ** 20;
 
 const [lineFeed, carriageReturn] = [0x0a, 0x0d];
@@ -26,9 +27,9 @@ const [hash, space] = [0x23, 0x20];
 const end = -1;
 
 export class RecordReader {
-  /** The fields of the current record. Fields that are not wanted are empty strings. */
+  /** The fields of the current record. Fields that `next` does not decode are empty strings. */
   readonly fields: string[] = [];
-  /** Whether the line of the record is empty, without even quotes. */
+  /** Whether the current record is an empty line. A line with only a pair of quotes is not empty. */
   isEmptyLine = false;
 
   readonly #file: string;
@@ -36,13 +37,13 @@ export class RecordReader {
   readonly #dialect: Dialect;
   readonly #decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
   readonly #window: Buffer;
-  /** The number of bytes in the window, and the position in the file after them. */
+  /** `#filled` is the number of bytes in the window. `#offset` is the position in the file after these bytes. */
   #filled = 0;
   #offset = 0;
-  /** Indices in the window: the start of the field, and the next byte. */
+  /** Indices in the window: `#start` is the first byte of the current field, `#at` is the next byte to read. */
   #start = 0;
   #at = 0;
-  /** The line of the next byte and its character in that line, both from 1. */
+  /** The position of the next byte, for errors: its line, and its character in this line. Both count from 1. */
   #line = 1;
   #character = 1;
   /** The line and character at which each field of the record begins. */
@@ -57,14 +58,14 @@ export class RecordReader {
     if (byteOrderMark.every((byte, at) => begin[at] === byte)) this.#offset = begin.length;
   }
 
-  /** The line on which the record begins, from 1. */
+  /** The number of the line on which the current record begins, from 1. */
   get line(): number {
     return (this.#places[0] as [number, number])[0];
   }
 
   /**
    * Skips a comment mark before the first record: `#` and spaces, as `numpy.savetxt` writes them before the
-   * names of columns. A `#` alone in its field is a name, and is not skipped.
+   * names of columns. If the first field is only `#`, this is a name, and is not skipped.
    * @returns whether there was a comment mark
    */
   takeCommentMark(): boolean {
@@ -77,15 +78,15 @@ export class RecordReader {
     const next = this.#peek();
     const isName =
       next === separator || next === end || next === lineFeed || next === carriageReturn;
-    // Go back to the start of the field, which the window still holds.
+    // Go back to the start of the field. Its bytes are still in the window.
     if (isName) [this.#at, this.#character] = [this.#start, character];
     return !isName;
   }
 
   /**
    * Reads the next record.
-   * @param width the number of fields that it must have, unless its line is empty; any number if absent
-   * @param wanted the indices of the fields to decode; all if absent
+   * @param width the number of fields that the record must have, unless its line is empty; if undefined, any number
+   * @param wanted the indices of the fields to decode; if undefined, all fields
    * @returns false at the end of the file
    * @throws FormatError, naming file, line and character, if the record is not valid
    */
@@ -112,7 +113,7 @@ export class RecordReader {
     throw this.mistake(`expected ${width} fields, as in the first record, but found ${count}`, 0);
   }
 
-  /** @param field the index of the invalid field in the record */
+  /** Returns an error with the position of a field. @param field the index of the field in the current record */
   mistake(message: string, field: number, cause?: unknown): FormatError {
     const [line, character] = this.#places[field] ?? [this.#line, this.#character];
     return this.mistakeAt(line, character, message, cause);
@@ -142,7 +143,7 @@ export class RecordReader {
     const { separator } = this.#dialect;
     const window = this.#window;
     while (this.#peek() !== end) {
-      // One loop over all bytes in the window, because most of the time is spent here.
+      // A loop without calls over all bytes in the window, because most of the time of reading is spent here.
       const filled = this.#filled;
       let [at, character] = [this.#at, this.#character];
       let byte = window[at] as number;
@@ -182,7 +183,7 @@ export class RecordReader {
     }
   }
 
-  /** Skips the end of a field. @returns whether the record has another field */
+  /** Skips the separator or line end after a field. @returns whether the record has another field */
   #endField(): boolean {
     const byte = this.#peek();
     if (byte === end) return false;
@@ -215,7 +216,7 @@ export class RecordReader {
     }
   }
 
-  /** The next byte, or `end`. The window keeps all bytes since the start of the field. */
+  /** Returns the next byte, or `end` at the end of the file. The window keeps all bytes of the current field. */
   #peek(): number {
     if (this.#at < this.#filled) return this.#window[this.#at] as number;
     const left = this.#open.size - this.#offset;
@@ -239,7 +240,7 @@ export class RecordReader {
   }
 
   #decode(start: number, stop: number, field: number): string {
-    // A call of TextDecoder takes a microsecond, and most fields are a few digits.
+    // ASCII needs no TextDecoder. This saves time: its call takes a microsecond, and most fields are a few digits.
     const text = this.#window.toString('latin1', start, stop);
     if (!/[^\0-\x7f]/.test(text)) return text;
     try {

@@ -19,15 +19,15 @@ export type { CsvColumn, CsvColumns, CsvOptions } from './csv-options.js';
  * UTF-8. Spaces around values and around column names are ignored. Only the requested columns must be numbers:
  * decimal, with or without a fraction and an exponent, or nan, inf, -inf.
  *
- * If `header` is left out, the first record holds the names of the columns, unless all its fields are numbers. Then
- * it is data, as in the files of `numpy.savetxt`, and columns are chosen by index, from 0.
+ * Without the option `header`, the first record holds the names of the columns, unless all its fields are numbers.
+ * Such a record is data, as in the files of `numpy.savetxt`, and columns are then chosen by index, from 0.
  *
- * Empty lines are skipped. In a table of one column, an empty line may also be an empty value: there, an empty line
- * between two records is a missing value. Empty lines at the end of the file are skipped there too, as in pandas
- * (Python's csv writes an empty value as `""`).
+ * Empty lines are skipped, with one exception: in a table of one column, an empty line between two records is a
+ * missing value. Empty lines at the end of the file are skipped in every table, as in pandas. (Python's csv module
+ * writes an empty value as `""`, not as an empty line.)
  * @param file a path, a `file:` URL, or the bytes of a file
- * @returns the tensors by name, of shape [rows], or [rows, columns] if a list of columns was given for the name;
- *   float32 unless `dtype` says otherwise
+ * @returns the tensors by name, of shape [rows], or [rows, columns] if a list of columns was given for the name. They
+ *   are float32, unless the option `dtype` gives another dtype
  * @throws FormatError, naming file, line and character, if the file is missing, if records have different lengths,
  *   if a requested column is missing or two columns have its name, if a value is missing and there is no `fill`, or
  *   if a value is not a number or does not fit the dtype; ValueError or DTypeError if an option is not acceptable
@@ -51,7 +51,7 @@ export function parseCsv(text: string, options?: CsvOptions): Record<string, Ten
   return readCsv('parseCsv', inMemory('parseCsv', Buffer.from(text)), options);
 }
 
-/** Reads CSV from an `OpenFile`, as `loadCsv` does. `file` is its name in error messages. */
+/** Reads CSV from an `OpenFile`, as `loadCsv` does. `file` is the name of the file in error messages. */
 export function readCsv(
   file: string,
   open: OpenFile,
@@ -60,7 +60,7 @@ export function readCsv(
   return readTable(file, open, planOf(file, options));
 }
 
-/** The members of a record that a table uses: its fields, and errors that give their positions. */
+/** The members of a `RecordReader` that a table uses: the fields of a record, and errors with their positions. */
 type Row = Pick<RecordReader, 'fields' | 'mistake'>;
 
 function readTable(file: string, open: OpenFile, plan: Plan): Record<string, Tensor> {
@@ -74,7 +74,7 @@ function readTable(file: string, open: OpenFile, plan: Plan): Record<string, Ten
   const isHeader = plan.header ?? (isComment || !isData(records.fields, plan));
   const columns = new Columns(file, records, isHeader, plan);
   const { width } = columns;
-  // The shortest row consists of separators and a line end.
+  // The shortest row consists of `width - 1` separators and a line end. The last row needs no line end.
   const mostRows = Math.floor(open.size / width) + 1;
   const tables = (plan.wanted ?? columns.all()).map((wanted) => {
     const chosen = wanted.columns.map((column) => columns.placeOf(column));
@@ -87,9 +87,9 @@ function readTable(file: string, open: OpenFile, plan: Plan): Record<string, Ten
     for (const table of tables) table.add(row);
     rows++;
   };
-  // In a table of one column: the number of empty lines before the next record, and the line of the first.
+  // In a table of one column, `empty` counts the empty lines since the last record; `firstEmpty` is the first of them.
   let [empty, firstEmpty] = [0, 0];
-  // Without a header, the first record (with all fields decoded) is the first row.
+  // Without a header, the first record is the first row. It has been read above, with all its fields decoded.
   for (let any = !isHeader || records.next(width, whole); any; any = records.next(width, whole)) {
     if (records.isEmptyLine) {
       if (empty === 0) firstEmpty = records.line;
@@ -102,12 +102,12 @@ function readTable(file: string, open: OpenFile, plan: Plan): Record<string, Ten
   return Object.fromEntries(tables.map((table) => [table.wanted.name, table.tensor(rows)]));
 }
 
-/** An empty line as a record of one missing value. */
+/** Returns an empty line as a row whose only field is empty. */
 function emptyRow(records: RecordReader, line: number): Row {
   return { fields: [''], mistake: (message) => records.mistakeAt(line, 1, message) };
 }
 
-/** Whether a first record is data: it has at least one number, and only numbers and missing values. */
+/** Returns whether the first record is data: it has only numbers and missing values, and at least one number. */
 function isData(fields: readonly string[], { missing }: Plan): boolean {
   const values = fields.map((field) => field.trim()).filter((value) => !missing.has(value));
   return values.length > 0 && values.every((value) => numberOf(value) !== undefined);
@@ -118,15 +118,15 @@ class Columns {
   readonly width: number;
   readonly #file: string;
   readonly #records: RecordReader;
-  /** In the order of the file; undefined without a header. */
+  /** The names in the order of the file; undefined if the file has no header. */
   readonly #names: readonly string[] | undefined;
-  /** True if the first record was taken as data because its fields are numbers. */
+  /** True if the first record was read as data because its fields are numbers, not because of the option `header`. */
   readonly #wasData: boolean;
   readonly #places = new Map<string, number>();
-  /** For each name that several columns have, the first two indices. */
+  /** The indices of the first two columns with the same name, for each name that several columns have. */
   readonly #twice = new Map<string, readonly [number, number]>();
 
-  /** @param records a reader whose current record is the first */
+  /** @param records a reader whose current record is the first record of the file */
   constructor(file: string, records: RecordReader, isHeader: boolean, plan: Plan) {
     this.#file = file;
     this.#records = records;
@@ -141,7 +141,7 @@ class Columns {
     }
   }
 
-  /** One tensor for each column. @throws FormatError if two columns have the same name */
+  /** Returns a request for one tensor for each column. @throws FormatError if two columns have the same name */
   all(): Wanted[] {
     return Array.from({ length: this.width }, (_, place) => {
       const name = this.#names?.[place];
@@ -150,7 +150,7 @@ class Columns {
     });
   }
 
-  /** The index of a column. @throws FormatError if there is no such column, or if several have its name */
+  /** Returns the index of a column. @throws FormatError if there is no such column, or if several have its name */
   placeOf(column: CsvColumn): number {
     const place = typeof column === 'number' ? column : this.#places.get(column.trim());
     if (place !== undefined && place < this.width) {
@@ -168,7 +168,7 @@ class Columns {
     );
   }
 
-  /** The description of a column in error messages. */
+  /** Returns the description of a column for error messages. */
   describe(place: number): string {
     const name = this.#names?.[place];
     return `column ${name === undefined ? place + 1 : JSON.stringify(name)}`;
@@ -187,7 +187,7 @@ class Columns {
 const decimal = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 const special = /^([+-]?)(?:(nan)|inf(?:inity)?)$/i;
 
-/** One tensor, whose memory grows as rows are added. */
+/** Collects the rows of one tensor. Its memory grows as rows are added. */
 class Table {
   #data: TypedArray;
   #length = 0;

@@ -1,6 +1,6 @@
 /**
- * The element types of files (safetensors, .npy, .npz), and their conversion to the dtypes of forebay: unchanged,
- * widened without loss, or element by element with a check that the number fits.
+ * The element types of files (safetensors, .npy, .npz), and their conversion to the dtypes of forebay. Elements are
+ * copied if the type in the file is the dtype. Otherwise they are converted one by one, and each is checked to fit.
  */
 
 import { FormatError } from '../errors.js';
@@ -12,12 +12,12 @@ import type { OpenFile } from './files.js';
 export interface ElementType {
   /** The name in NumPy, such as 'int64'. */
   readonly name: string;
-  /** The dtype of the tensor that is read, unless another is requested. */
+  /** The dtype as which the elements are read if no other dtype is requested. */
   readonly dtype: DType;
   /** The size of one element in the file, in bytes. */
   readonly bytes: number;
   readonly littleEndian: boolean;
-  /** Reads one element. Returns a bigint for types that a number does not represent exactly. */
+  /** Reads the element at byte `at`. Returns a bigint for types that a number does not represent exactly. */
   readonly get: (view: DataView, at: number, littleEndian: boolean) => number | bigint;
 }
 
@@ -38,8 +38,8 @@ const kinds = {
   uint32: { bytes: 4, dtype: 'int32', get: (view, at, le) => view.getUint32(at, le) },
   uint64: { bytes: 8, dtype: 'int32', get: (view, at, le) => view.getBigUint64(at, le) },
   int64: { bytes: 8, dtype: 'int32', get: (view, at, le) => view.getBigInt64(at, le) },
-  // Floats of 8 bits: sign, exponent, fraction (OCP 8-bit floating point specification 1.0). The "fnuz" types have
-  // no -0 and no infinities (https://arxiv.org/abs/2206.02915).
+  // The next four types are floats of 8 bits: sign, exponent, fraction (OCP 8-bit floating point specification 1.0).
+  // The "fnuz" types have no -0 and no infinities (https://arxiv.org/abs/2206.02915).
   float8_e4m3fn: float8(3, 7, (bits) => ((bits & 0x7f) === 0x7f ? NaN : undefined)),
   float8_e5m2: float8(2, 15, (bits) => {
     if ((bits & 0x7c) !== 0x7c) return undefined;
@@ -48,7 +48,7 @@ const kinds = {
   }),
   float8_e4m3fnuz: float8(3, 8, (bits) => (bits === 0x80 ? NaN : undefined)),
   float8_e5m2fnuz: float8(2, 16, (bits) => (bits === 0x80 ? NaN : undefined)),
-  // A power of two, without sign or fraction.
+  // This type has only an exponent, without sign or fraction, so each number is a power of two.
   float8_e8m0fnu: {
     bytes: 1,
     dtype: 'float32',
@@ -61,7 +61,7 @@ const kinds = {
 
 type KindName = keyof typeof kinds;
 
-/** Names by NumPy's letter and width, as in '<i8'. */
+/** The names of element types by NumPy's letter and width in bytes, as in the descriptor '<i8'. */
 const numpyKinds: Readonly<Record<string, KindName>> = {
   f4: 'float32',
   f8: 'float64',
@@ -77,7 +77,7 @@ const numpyKinds: Readonly<Record<string, KindName>> = {
   i8: 'int64',
 };
 
-/** The reasons why other element types are not read, by NumPy's letter. */
+/** The reasons why forebay does not read the other element types of NumPy, by the letter of the type. */
 const refused: Readonly<Record<string, string>> = {
   O: 'the elements are Python objects, pickled: reading a pickle can run any program, so forebay reads none',
   c: 'the elements are complex numbers, which forebay does not have',
@@ -89,7 +89,7 @@ const refused: Readonly<Record<string, string>> = {
   m: 'the elements are spans of time; save them as numbers',
 };
 
-/** The element type of a NumPy type descriptor such as '<f4', or the reason why it is not read. */
+/** Returns the element type of a NumPy descriptor such as '<f4', or a string with the reason why it is not read. */
 export function elementType(descriptor: string): ElementType | string {
   const [, order = '', letter = '', width = ''] =
     /^([<>=|]?)([a-zA-Z])(\d*)(?:\[.*\])?$/.exec(descriptor) ?? [];
@@ -101,7 +101,7 @@ export function elementType(descriptor: string): ElementType | string {
   );
 }
 
-/** Names by the dtype codes of safetensors. All are little-endian. */
+/** The names of element types by the dtype codes of safetensors. The elements of all these types are little-endian. */
 const safetensorsKinds: Readonly<Record<string, KindName>> = {
   F32: 'float32',
   F64: 'float64',
@@ -123,13 +123,13 @@ const safetensorsKinds: Readonly<Record<string, KindName>> = {
   F8_E8M0: 'float8_e8m0fnu',
 };
 
-/** The element type of a dtype code of safetensors. Undefined if forebay does not read it. */
+/** Returns the element type of a dtype code of safetensors; undefined if forebay does not read this type. */
 export function safetensorsType(code: string): ElementType | undefined {
   const name = Object.hasOwn(safetensorsKinds, code) ? safetensorsKinds[code] : undefined;
   return name === undefined ? undefined : { name, ...kinds[name], littleEndian: true };
 }
 
-/** The bits of one element, for the safetensors types that forebay does not read. */
+/** The dtype codes of the safetensors types that forebay does not read, with the number of bits of one element. */
 export const unreadBits: ReadonlyMap<string, number> = new Map([
   ['C64', 64],
   ['F4', 4],
@@ -137,16 +137,18 @@ export const unreadBits: ReadonlyMap<string, number> = new Map([
   ['F6_E3M2', 6],
 ]);
 
-/** The description of an element type in error messages, with the dtype that it is read as. */
+/** Returns the description of an element type for error messages, with the dtype as which it is read. */
 export function describeType({ name, dtype }: ElementType): string {
   return name === dtype ? name : `${name}, which is read as ${dtype}`;
 }
 
-// Elements are converted in pieces of this size, so that there is no second copy of the file. A multiple of any width.
+// Elements are converted in pieces of this size, so that memory never holds a second copy of the whole file. The size
+// is a multiple of the size of every element type.
 const pieceBytes = 2 ** 18;
 
 /**
- * Reads `into.length` elements and converts them to the dtype of `into`. Floats are rounded; integers must be exact.
+ * Reads `into.length` elements and converts them to the dtype of `into`. Floats are rounded to a float dtype. All other
+ * conversions must be exact.
  * @param what the name of the tensor in error messages: the file, and the name in the file
  * @param position the byte of the file at which the elements begin
  * @throws FormatError, naming the byte, if an element does not fit the dtype
@@ -182,7 +184,10 @@ export function readElements(
   }
 }
 
-/** Returns the check that an element was stored without an error: exactly, or rounded to a finite number. */
+/**
+ * Returns a function that checks one conversion: `came` is the element in the file, `stored` the converted number.
+ * Integers must be exact. Floats may be rounded, but not to int32 or to an infinity. Bools must be 0 or 1.
+ */
 function checkOf({ name }: ElementType, dtype: DType) {
   if (name === 'bool') return (came: number | bigint) => came === 0 || came === 1;
   if (name.includes('int')) {
@@ -210,7 +215,7 @@ function swap(bytes: Uint8Array, width: number): void {
   else buffer.swap64();
 }
 
-/** The value of an IEEE 754 float16. */
+/** Returns the value of an IEEE 754 float16, from its 16 bits. */
 function half(bits: number): number {
   const [exponent, fraction] = [(bits >> 10) & 0x1f, bits & 0x3ff];
   const sign = bits & 0x8000 ? -1 : 1;
@@ -221,13 +226,17 @@ function half(bits: number): number {
 
 const word = new DataView(new ArrayBuffer(4));
 
-/** The value of a bfloat16: the float32 whose upper 16 bits are `bits` and whose lower 16 bits are 0. */
+/** Returns the value of a bfloat16: the float32 whose upper 16 bits are `bits` and whose lower 16 bits are 0. */
 function upper(bits: number): number {
   word.setUint16(0, bits);
   return word.getFloat32(0);
 }
 
-/** An 8-bit float: 1 sign bit, `7 - fractionBits` exponent bits, `fractionBits` fraction bits. */
+/**
+ * Returns the element type of an 8-bit float with 1 sign bit, `7 - fractionBits` exponent bits and `fractionBits`
+ * fraction bits. `bias` is subtracted from the stored exponent. `special` returns the value of bits with a special
+ * meaning, such as NaN, and undefined for all other bits.
+ */
 function float8(
   fractionBits: number,
   bias: number,

@@ -19,7 +19,8 @@ import { basename, dirname, join } from 'node:path';
 import { ForebayError, FormatError } from '../errors.js';
 import { isSwitchedOff } from './durable.js';
 
-// A system call transfers at most 2 GiB. This also bounds the copy that is made to write.
+// The most bytes that are read or written by one system call, which can transfer at most 2 GiB. This number is smaller,
+// because `writeAll` copies this many bytes.
 export const chunkBytes = 2 ** 24;
 
 /** A regular file that is open for reading. */
@@ -37,7 +38,8 @@ export interface OpenFile {
 export function withFile<T>(file: string, read: (open: OpenFile) => T): T {
   let descriptor: number | undefined;
   try {
-    // O_NONBLOCK, because opening a pipe would block until a writer opens it. Windows has neither.
+    // O_NONBLOCK, because otherwise opening a named pipe would block until a writer opens the pipe. Windows has neither
+    // this flag nor such pipes.
     descriptor = openSync(file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
     const stat = fstatSync(descriptor);
     if (!stat.isFile())
@@ -88,7 +90,7 @@ export function writeAtomically(file: string, parts: Iterable<Uint8Array>): void
     const descriptor = openSync(name, 'wx', mode);
     temporary = name;
     try {
-      // chmod by name, because Node's permission model forbids fchmod.
+      // Calls chmod with the name of the file, because Node's permission model forbids fchmod.
       if (mode !== undefined) chmodSync(name, mode);
       for (const part of parts) writeAll(descriptor, part);
       sync(descriptor);
@@ -121,23 +123,27 @@ function sync(descriptor: number): void {
   }
 }
 
-/** Removes a temporary file after a failure. Does not throw, because the first failure is the one to report. */
+/** Removes a temporary file after a failure. Does not throw, because the first failure must be reported. */
 function remove(temporary: string): void {
   try {
     rmSync(temporary, { force: true });
   } catch {}
 }
 
-// Shortened, because systems limit the length of a file name.
+// Returns how the names of temporary files for `target` begin. The name of `target` is shortened, because systems limit
+// the length of a file name.
 const stemOf = (target: string) => `${basename(target).slice(0, 40)}.`;
 
-/** A unique name in the folder of `target`, for the temporary file that is renamed to it. */
+/** Returns a unique path in the folder of `target`, for a temporary file that will be renamed to `target`. */
 export function temporaryFor(target: string): string {
   const suffix = `${process.pid}.${randomBytes(4).toString('hex')}.tmp`;
   return join(dirname(target), stemOf(target) + suffix);
 }
 
-/** The id of the process that made the temporary file `name`. Undefined if `temporaryFor(target)` cannot return it. */
+/**
+ * Returns the id of the process that made the temporary file `name` for `target`; undefined if `name` is not the name
+ * of such a file.
+ */
 export function makerOf(target: string, name: string): number | undefined {
   const stem = stemOf(target);
   if (!name.startsWith(stem)) return undefined;
@@ -146,20 +152,21 @@ export function makerOf(target: string, name: string): number | undefined {
 }
 
 /**
- * The path of a file with links resolved, and its permissions; `mode` is undefined if there is no such file.
+ * Returns the path of a file with links resolved (`target`), and its permissions (`mode`). If there is no such file,
+ * returns the path unchanged, and undefined as `mode`.
  * @throws FormatError if the path exists and is not a regular file
  */
 export function targetOf(file: string): { target: string; mode: number | undefined } {
   const stat = statSync(file, { throwIfNoEntry: false });
   if (stat === undefined) return { target: file, mode: undefined };
-  // A rename would replace a device or a pipe, such as /dev/null.
+  // Refuse a device or a pipe, such as /dev/null, because the rename would replace it with a regular file.
   if (!stat.isFile()) {
     throw new FormatError(`${file}: cannot be written: it exists, but is not a regular file`);
   }
   return { target: realpathSync(file), mode: stat.mode & 0o777 };
 }
 
-/** Writes bytes in pieces. Each is copied, because leaves are in shared memory. */
+/** Writes bytes in pieces. Each piece is copied first, because the values of leaves are in shared memory. */
 function writeAll(descriptor: number, bytes: Uint8Array): void {
   for (let start = 0; start < bytes.length; start += chunkBytes) {
     const piece = bytes.slice(start, start + chunkBytes);
@@ -169,8 +176,8 @@ function writeAll(descriptor: number, bytes: Uint8Array): void {
 }
 
 /**
- * Flushes a folder, so that the new name of the file is on the disk. It is not a failure if the system cannot do this,
- * because the file already has its name. (Windows cannot open a folder, and a folder may not be readable.)
+ * Flushes a folder, so that the new name of the file is on the disk. Ignores errors, because the file already has its
+ * name, and not every folder can be flushed: Windows cannot open a folder, and a folder may not be readable.
  */
 function syncFolder(folder: string): void {
   let descriptor: number | undefined;

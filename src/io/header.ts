@@ -1,6 +1,7 @@
 /**
- * The header of a safetensors file: a JSON object with the dtype, shape and data offsets of every tensor, and
- * with metadata of the file. No value of the header is used before it is checked against the length of the file.
+ * Reads and writes the header of a safetensors file: a JSON object with the dtype, shape and data offsets of every
+ * tensor, and the metadata of the file. Every value of a header is checked against the length of the file before it is
+ * used.
  *
  *     u64 length of the JSON | the JSON, padded with spaces | the tensors, little-endian
  */
@@ -12,7 +13,7 @@ import { elementsOf } from './bytes.js';
 import { type ElementType, safetensorsType, unreadBits } from './elements.js';
 import { isWellFormed, JsonMistake, JsonReader } from './json.js';
 
-/** User strings by name, stored in the file with the tensors. */
+/** Strings of the user, by name. The file stores them with the tensors. */
 export type Metadata = Readonly<Record<string, string>>;
 
 /** One tensor. Its bytes are from `begin` (included) to `end` (excluded), counted from the end of the header. */
@@ -28,7 +29,7 @@ export interface Entry {
 }
 
 export interface Header {
-  /** In the order of their data in the file. */
+  /** The tensors, in the order of their data in the file. */
   readonly entries: readonly Entry[];
   readonly metadata: Metadata;
 }
@@ -38,12 +39,15 @@ export interface NewEntry extends Pick<Entry, 'name' | 'shape' | 'begin' | 'end'
   readonly dtype: DType;
 }
 
-/** Whether the format has this dtype code. Another code means a damaged file, or a format newer than this reader. */
+/**
+ * Returns whether the dtype code of a tensor is one of the codes of the format. If not, the file is damaged, or its
+ * format is newer than this reader.
+ */
 export function isKnown({ code, type }: Entry): boolean {
   return type !== undefined || unreadBits.has(code);
 }
 
-/** The reason why a tensor of a file cannot be read; undefined if it can be read. */
+/** Returns the reason why forebay cannot read a tensor of a file; undefined if it can read the tensor. */
 export function unreadable(entry: Entry): string | undefined {
   const { code, type, shape } = entry;
   if (!isKnown(entry)) return `its dtype is ${JSON.stringify(code)}, which is not known`;
@@ -52,16 +56,16 @@ export function unreadable(entry: Entry): string | undefined {
   return `it has ${shape.length} axes, but forebay has at most ${maxRank}`;
 }
 
-/** The key of the metadata. No tensor can have this name. */
+/** The key of the metadata in the JSON object. No tensor can have this name. */
 export const metadataKey = '__metadata__';
 /** The longest header that the format allows, in bytes. */
 export const mostHeaderBytes = 100_000_000;
-/** The number of bytes before the JSON. */
+/** The number of bytes before the JSON. They contain its length. */
 export const lengthBytes = 8;
 
 const codes: Readonly<Record<DType, string>> = { float32: 'F32', float64: 'F64', int32: 'I32' };
 
-/** Returns the bytes of a file before its data. Their number is a multiple of 8. */
+/** Returns the bytes of a file before its data: the JSON and its length. Their number is a multiple of 8. */
 export function formatHeader({
   entries,
   metadata,
@@ -83,10 +87,10 @@ export function formatHeader({
 }
 
 /**
- * Reads the JSON. Like the reference implementation, it accepts null as empty metadata and ignores unknown keys of
- * a tensor. The entries include tensors whose type forebay does not read.
+ * Reads the JSON of a header. Like the reference implementation, accepts null as empty metadata, and ignores unknown
+ * keys of a tensor. The entries include tensors whose type forebay does not read.
  * @param dataBytes the number of bytes after the JSON
- * @throws FormatError, naming file and byte, if it is not a valid header, if two tensors have the same name, or if
+ * @throws FormatError, naming file and byte, if the header is not valid, if two tensors have the same name, or if
  *   tensors overlap, leave a gap or exceed the data
  */
 export function parseHeader(file: string, json: Uint8Array, dataBytes: number): Header {
@@ -106,7 +110,8 @@ function decode(file: string, json: Uint8Array): string {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(json);
   } catch (cause) {
-    // The decoder gives no position. The first byte that is not encoded back to itself is the invalid one.
+    // The error of the decoder has no position. Decode leniently and encode again: the first byte that differs is the
+    // first invalid byte.
     const again = Buffer.from(new TextDecoder('utf-8', { ignoreBOM: true }).decode(json));
     const at = json.findIndex((byte, index) => byte !== again[index]);
     throw new FormatError(`${file}: at byte ${lengthBytes + at}: the header is not UTF-8`, {
@@ -154,9 +159,9 @@ function readEntry(reader: JsonReader, name: string, position: number): Entry {
 function checkSize(reader: JsonReader, { name, code, type, shape, begin, end }: Entry, at: number) {
   const tensor = `tensor ${JSON.stringify(name)}`;
   const bits = type === undefined ? unreadBits.get(code) : 8 * type.bytes;
-  // A type newer than this reader: the size of its elements is unknown.
+  // This reader does not know the type, so it does not know the size of the elements.
   if (bits === undefined) return;
-  // BigInt, because the product of sizes of 53 bits overflows a number.
+  // BigInt, because the product of several sizes of 53 bits is too large for an exact number.
   const allBits = shape.reduce((n, size) => n * BigInt(size), BigInt(bits));
   if (8n * (BigInt(end) - BigInt(begin)) !== allBits) {
     reader.fail(
@@ -165,7 +170,7 @@ function checkSize(reader: JsonReader, { name, code, type, shape, begin, end }: 
     );
   }
   if (type !== undefined && elementsOf(shape, type.dtype) === undefined) {
-    // An axis is empty, so there are no elements; but the strides overflow a number.
+    // An axis has size 0, so the tensor has no elements, but its strides are too large for exact numbers.
     reader.fail(`${tensor} has shape ${formatShape(shape)}, larger than any memory`, at);
   }
 }
@@ -181,7 +186,7 @@ function readOffsets(reader: JsonReader, tensor: string): number[] {
   );
 }
 
-/** @throws FormatError if the tensors, in order, do not fill the data exactly */
+/** Checks that the tensors fill the data without overlaps and gaps. @throws FormatError if they do not */
 function checkPlaces(file: string, entries: readonly Entry[], dataBytes: number): void {
   let [filled, last] = [0, 'the header'];
   for (const { name, begin, end } of entries) {
@@ -201,7 +206,7 @@ function checkPlaces(file: string, entries: readonly Entry[], dataBytes: number)
   }
 }
 
-/** Whether a value is a string that UTF-8 can represent: names and metadata are written as UTF-8. */
+/** Returns whether a value is a string that UTF-8 can represent, because names and metadata are written as UTF-8. */
 export function isWritable(text: unknown): text is string {
   return typeof text === 'string' && isWellFormed(text);
 }

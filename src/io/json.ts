@@ -3,7 +3,10 @@
  * `JSON.parse` is not enough: it drops one of two equal keys, and it does not give the position of an error.
  */
 
-/** The nesting limit of serde_json, which the reference implementation uses. It prevents a stack overflow. */
+/**
+ * The largest number of levels of nesting, which prevents a stack overflow. serde_json, which the reference
+ * implementation uses, has the same limit.
+ */
 const deepest = 127;
 const scalar = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y;
 
@@ -62,7 +65,7 @@ export class JsonReader {
     this.#position = end + 1;
     let value: string;
     try {
-      // The closing quote is found; JSON.parse handles escapes and forbidden characters.
+      // The end of the string is known now. JSON.parse decodes the escapes, and refuses forbidden characters.
       value = JSON.parse(text.slice(start, end + 1)) as string;
     } catch {
       return this.fail('expected a JSON string', start);
@@ -71,7 +74,7 @@ export class JsonReader {
     return value;
   }
 
-  /** Skips `null`. @returns whether the next value was `null` */
+  /** Skips the next value if it is `null`. @returns whether it was `null` */
   null(): boolean {
     this.#skipSpace();
     if (!this.#text.startsWith('null', this.#position)) return false;
@@ -96,7 +99,7 @@ export class JsonReader {
     }
   }
 
-  /** Fails if anything but white space follows. */
+  /** Checks that only white space follows, and fails otherwise. */
   end(): void {
     this.#skipSpace();
     if (this.#position < this.#text.length)
@@ -157,7 +160,7 @@ export class JsonReader {
   }
 }
 
-/** Whether a text has no unpaired surrogates, so that UTF-8 can represent it. */
+/** Returns whether a text has no unpaired surrogates. UTF-8 can represent only such a text. */
 export function isWellFormed(text: string): boolean {
   return !/\p{Surrogate}/u.test(text);
 }

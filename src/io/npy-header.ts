@@ -1,7 +1,7 @@
 /**
- * The header of a .npy file: a Python dictionary with element type, memory order and shape
- * (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html). A small parser reads it; nothing in the
- * file is evaluated.
+ * Reads and writes the header of a .npy file: a Python dictionary with element type, memory order and shape
+ * (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html). A small parser reads the dictionary, so no
+ * Python code is evaluated.
  *
  *     93 'NUMPY' | version, 2 bytes | u16 or u32 length | the dictionary, padded | the elements
  */
@@ -16,7 +16,7 @@ import { PythonLiteral } from './python-literal.js';
 
 export interface NpyHeader {
   readonly type: ElementType;
-  /** Whether the first axis varies fastest. */
+  /** Whether the elements are in Fortran order, in which the index of the first axis changes fastest. */
   readonly fortranOrder: boolean;
   readonly shape: readonly number[];
   /** The number of elements. */
@@ -27,9 +27,9 @@ export interface NpyHeader {
 
 const magic = [0x93, ...new TextEncoder().encode('NUMPY')];
 const keys = ['descr', 'fortran_order', 'shape'] as const;
-// NumPy's own limit. For a plain array it writes at most a tenth of this.
+// The longest header that is read. NumPy has the same limit, and writes at most a tenth of this for a plain array.
 const mostHeaderBytes = 10_000;
-// NumPy writes elements at a multiple of this, so that files can be mapped into memory.
+// The elements begin at a multiple of this number of bytes, as in NumPy, so that files can be mapped into memory.
 const alignment = 64;
 
 const descriptors: Readonly<Record<DType, string>> = {
@@ -38,9 +38,9 @@ const descriptors: Readonly<Record<DType, string>> = {
   int32: '<i4',
 };
 
-/** Returns the bytes of a file of version 1.0 before its elements. */
+/** Returns the bytes of a .npy file of version 1.0 before its elements. */
 export function formatNpyHeader(dtype: DType, shape: readonly number[]): Uint8Array {
-  // A Python tuple of one item has a comma.
+  // A Python tuple of one item ends with a comma.
   const tuple = shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(', ')})`;
   const text = `{'descr': '${descriptors[dtype]}', 'fortran_order': False, 'shape': ${tuple}, }`;
   const start = magic.length + 4;
@@ -52,15 +52,15 @@ export function formatNpyHeader(dtype: DType, shape: readonly number[]): Uint8Ar
   return bytes;
 }
 
-/** The error for a valid file whose elements forebay does not read. */
+/** The error for a valid .npy file whose elements forebay does not read. */
 export class UnreadableArray extends FormatError {
-  /** @param reason why they are not read */
+  /** @param reason why forebay does not read the elements */
   constructor(
     message: string,
     readonly reason: string,
   ) {
     super(message);
-    // Callers see an ordinary FormatError.
+    // This class is internal, so the error has the name of the public class.
     this.name = 'FormatError';
   }
 }
@@ -119,7 +119,8 @@ function readText(file: string, open: OpenFile): { text: string; start: number }
     );
   }
   if (start + length > open.size) throw truncated(`a header of ${length} bytes at byte ${start}`);
-  // latin1: one character for each byte. Version 3 uses UTF-8 only in field names, which are refused.
+  // latin1, so that each byte becomes one character. In version 3 the header is UTF-8, but only field names can contain
+  // other characters than ASCII, and arrays with fields are refused.
   return { text: Buffer.from(bytesAt(open, start, length)).toString('latin1'), start };
 }
 

@@ -41,7 +41,7 @@ function savedValue(value: TensorLike | Variable): Tensor {
 }
 
 const loadNpyOptions = declareOptions('loadNpy', {
-  /** The dtype of the tensor. Floats are rounded to it. An integer that it does not represent exactly is refused. */
+  /** The dtype of the tensor. Floats are rounded to a float dtype. All other conversions must be exact. */
   dtype: optional(dtypeName, 'type'),
 });
 
@@ -58,7 +58,7 @@ export interface LoadNpyOptions extends OptionsOf<typeof loadNpyOptions> {}
  * @param file a path, a `file:` URL, or the bytes of a file
  * @returns a row-major tensor of the shape in the file, which owns its memory
  * @throws FormatError, naming file, byte and reason, if the file is missing or damaged, if its length does not match
- *   its header, or if its type is not read; ValueError or DTypeError if an option is not acceptable
+ *   its header, or if forebay does not read its type; ValueError or DTypeError if an option is not acceptable
  */
 export function loadNpy(file: FileSource, options?: LoadNpyOptions): Tensor {
   const source = sourceOf(file, 'loadNpy');
@@ -66,13 +66,13 @@ export function loadNpy(file: FileSource, options?: LoadNpyOptions): Tensor {
   return source.read((open) => readNpy(source.name, open, dtype));
 }
 
-/** Reads a tensor from an `OpenFile`, as `loadNpy` does. `file` is its name in error messages. */
+/** Reads a tensor from an `OpenFile`, as `loadNpy` does. `file` is the name of the file in error messages. */
 export function readNpy(file: string, open: OpenFile, asked?: DType): Tensor {
   const { type, fortranOrder, shape, dataStart } = readNpyHeader(file, open);
   const dtype = asked ?? type.dtype;
   const data = allocate(dtype, shape, `${file}:`);
   readElements(file, open, dataStart, type, data);
-  // A vector is the same in both orders.
+  // A tensor with fewer than two axes is the same in both orders.
   if (!fortranOrder || shape.length < 2) return new Tensor(data, shape);
   const ordered = allocate(dtype, shape, `${file}:`);
   toRowMajor(data, shape, ordered);

@@ -18,7 +18,7 @@ import { type Unpacked, zip } from './zip.js';
 import { type Member, readDirectory } from './zip-directory.js';
 
 const saveNpzOptions = declareOptions('saveNpz', {
-  /** Whether to compress with deflate, as `numpy.savez_compressed` does. Trained weights hardly get smaller. */
+  /** Whether to compress with deflate, as `numpy.savez_compressed` does. Trained weights hardly become smaller. */
   compress: optional(flag, 'compressed'),
 });
 
@@ -26,7 +26,7 @@ const saveNpzOptions = declareOptions('saveNpz', {
 export interface SaveNpzOptions extends OptionsOf<typeof saveNpzOptions> {}
 
 const suffix = '.npy';
-// In bytes: the archive stores the length in 16 bits.
+// The longest name of a member in bytes, because the archive stores the length of a name in 16 bits.
 const longestName = 0xffff;
 
 /**
@@ -57,15 +57,16 @@ export function saveNpz(file: FilePath, parameters: Saved, options?: SaveNpzOpti
 }
 
 /**
- * Reads a .npz file, stored or deflated, with or without zip64 records. Element types are read as by `loadNpy`.
- * Arrays of other types, such as pickled objects, are skipped, and a process warning names them unless `onSkipped` is
- * given. Members that are not requested are not unpacked, and may have any type.
+ * Reads a .npz file. Its members may be stored or deflated, with or without zip64 records. Element types are read as
+ * by `loadNpy`. Arrays of other types, such as pickled objects, are skipped, and a process warning names them unless
+ * `onSkipped` is given. Members that are not requested are not unpacked, and may have any type.
  *
- * Memory is bounded by the file. Members that overlap are refused. A member is refused if its stated size is more than
- * deflate can produce from its bytes (1,032 for each byte). No member is unpacked beyond its stated size.
+ * The size of the file limits the memory that is used. Members that overlap are refused. A member is refused if its
+ * stated size is more than deflate can produce from its bytes (1,032 bytes from each byte). No member is unpacked
+ * beyond its stated size.
  * @param file a path, a `file:` URL, or the bytes of a file
- * @param into the parameters and states to write the tensors to, as `load` does: all of them, or none. Or options:
- *   which tensors to read, and as which dtypes.
+ * @param into the parameters and states to write the tensors to: all of them or, if one tensor does not fit, none. Or
+ *   options, which select the tensors to read and their dtypes
  * @returns the tensors by name
  * @throws FormatError, naming file, member, byte and reason, if the file is missing or damaged, if two members have
  *   the same name, if a member is not a .npy file, or if a requested tensor is missing or cannot be read; ValueError
@@ -96,7 +97,7 @@ export function loadNpz(file: FileSource, into?: Restored | LoadOptions): Record
 
 /**
  * Reads tensors from an `OpenFile`, as `loadNpz` does.
- * @param file its name in error messages
+ * @param file the name of the file in error messages
  * @param wanted the names to read, in place of `options.only`; each must be in the file
  */
 export function readNpz(

@@ -1,4 +1,4 @@
-/** Reads strictly the Python literals that the header of a .npy file consists of. */
+/** Reads the Python literals in the header of a .npy file: one dictionary of strings, booleans and tuples of sizes. */
 
 import { FormatError } from '../errors.js';
 
@@ -7,7 +7,7 @@ export class PythonLiteral {
   readonly #text: string;
   #position = 0;
 
-  /** @param start the byte of the file at which the text starts; each character is one byte */
+  /** @param start the byte of the file at which the text starts; each character of the text is one byte of the file */
   constructor(
     file: string,
     text: string,
@@ -17,13 +17,13 @@ export class PythonLiteral {
     this.#text = text;
   }
 
-  /** The position of the next value, after white space. */
+  /** Skips white space. Returns the position of the next value, in characters from the start of the text. */
   get next(): number {
     this.#take(/\s*/y);
     return this.#position;
   }
 
-  /** The next character that is not white space; undefined at the end. */
+  /** Returns the next character that is not white space; undefined at the end of the text. */
   peek(): string | undefined {
     return this.#text[this.next];
   }
@@ -44,7 +44,7 @@ export class PythonLiteral {
     if (this.next < this.#text.length) throw this.mistake(`expected the end, but ${this.#came()}`);
   }
 
-  /** Reads a string in single or double quotes, without escapes (NumPy writes none). */
+  /** Reads a string in single or double quotes, without escapes, because NumPy writes no escapes. */
   string(): string {
     const at = this.next;
     const quoted = this.#take(/'[^'\\\n]*'|"[^"\\\n]*"/y);
@@ -59,7 +59,7 @@ export class PythonLiteral {
     return word === 'True';
   }
 
-  /** Reads a tuple of whole numbers from 0 to 2^53 - 1. Python 2 wrote an L after each number. */
+  /** Reads a tuple of whole numbers from 0 to 2^53 - 1. Skips the L that Python 2 wrote after each number. */
   sizes(): number[] {
     const sizes: number[] = [];
     const comma = this.#list('(', ')', () => {
@@ -80,7 +80,7 @@ export class PythonLiteral {
     return sizes;
   }
 
-  /** @param at the position, in characters from the start of the text */
+  /** Returns an error at a position. @param at the position, in characters from the start of the text */
   mistake(message: string, at = this.#position): FormatError {
     return new FormatError(`${this.#file}: at byte ${this.start + at}: ${message}`);
   }
@@ -108,7 +108,7 @@ export class PythonLiteral {
     this.#position++;
   }
 
-  /** Takes the match of a sticky pattern at the position; undefined if there is none. */
+  /** Returns the match of a sticky pattern at the current position, and skips it; undefined if there is no match. */
   #take(pattern: RegExp): string | undefined {
     pattern.lastIndex = this.#position;
     const [match] = pattern.exec(this.#text) ?? [];

@@ -1,4 +1,4 @@
-/** Checks that the tensors of a file fit the parameters and states to write them to. */
+/** Checks that the tensors of a file fit the parameters and states that will be set to them. */
 
 import { describeValue } from '../arguments/describe.js';
 import { DTypeError, FormatError, ShapeError, ValueError } from '../errors.js';
@@ -8,21 +8,22 @@ import { formatShape } from '../tensor/shape.js';
 import { listed } from './selection.js';
 import { assertAtRest, isVariable } from './values.js';
 
-/** A tensor of a file. */
+/** The description of a tensor in a file. */
 export interface Described {
   readonly name: string;
   readonly shape: readonly number[];
-  /** The dtype that it is read as; undefined if it cannot be read. */
+  /** The dtype as which the tensor is read; undefined if it cannot be read. */
   readonly dtype: DType | undefined;
-  /** Its type in the file, for error messages. */
+  /** The element type in the file, for error messages. */
   readonly description: string;
 }
 
 /**
  * Checks that the file has a tensor of the same name, dtype and shape for each variable.
  * @returns `wanted`
- * @throws ValueError if one is not a parameter or a state; FormatError if the file lacks a tensor; DTypeError or
- *   ShapeError if one does not fit; StateError if a run in flight reads or writes a variable
+ * @throws ValueError if a value of `wanted` is not a parameter or a state; FormatError if the file lacks a tensor;
+ *   DTypeError or ShapeError if a tensor does not fit its variable; StateError if a run in flight reads or writes a
+ *   variable
  */
 export function fitting(
   context: string,

@@ -34,7 +34,7 @@ import { type FilePath, type FileSource, pathOf, sourceOf } from './sources.js';
 import { namedValues, type Restored, restoredIn, type Saved, savedTensors } from './values.js';
 
 const saveOptions = declareOptions('save', {
-  /** User strings by name. `loadMetadata` returns them. */
+  /** Strings of your own, by name, which the file stores with the tensors. `loadMetadata` returns them. */
   metadata: optional(checkedLater<Metadata>('a record of strings')),
 });
 
@@ -66,7 +66,7 @@ export interface FilePlan {
 }
 
 /**
- * Plans the content of a file.
+ * Returns the content of the file for these values and metadata.
  * @throws ValueError if a value cannot be saved; StateError if a run in flight writes a variable
  */
 export function layOut(
@@ -80,7 +80,7 @@ export function layOut(
     if (isWritable(name) && name !== metadataKey) continue;
     throw new ValueError(`${context}: a tensor of a file cannot be named ${JSON.stringify(name)}`);
   }
-  // Wide elements first, so that each tensor begins at a multiple of its element size.
+  // Tensors with larger elements come first, so that each tensor begins at a multiple of its element size.
   named.sort((a, b) => bytesOf[b.tensor.dtype] - bytesOf[a.tensor.dtype]);
   let end = 0;
   const entries = named.map(({ name, tensor: { dtype, shape, size } }): NewEntry => {
@@ -101,12 +101,12 @@ export function layOut(
  * Reads a safetensors file.
  *
  * float32, float64 and int32 are read unchanged. float16, bfloat16 and the 8-bit floats become float32. bool and all
- * other integers become int32, and an integer that does not fit in int32 is refused with its tensor's name. Tensors
- * of other types, such as complex numbers, are skipped, and a process warning names them unless `onSkipped` is given.
- * Tensors that are not requested are not read, and may have any type.
+ * other integers become int32. An integer that does not fit in int32 is refused, and the error names its tensor.
+ * Tensors of other types, such as complex numbers, are skipped, and a process warning names them unless `onSkipped` is
+ * given. Tensors that are not requested are not read, and may have any type.
  * @param file a path, a `file:` URL, or the bytes of a file
- * @param into the parameters and states to write the tensors to: all of them or, if one does not fit, none. Other
- *   tensors of the file are not read. Or options: which tensors to read, and as which dtypes.
+ * @param into the parameters and states to write the tensors to: all of them or, if one tensor does not fit, none.
+ *   Other tensors of the file are not read. Or options, which select the tensors to read and their dtypes
  * @returns the tensors by name
  * @throws FormatError, naming file, position and reason, if the file is missing or damaged, if its length does not
  *   match its header, or if a requested tensor is missing or cannot be read; ValueError if an option is unknown;
@@ -129,7 +129,7 @@ export function load(file: FileSource, into?: Restored | LoadOptions): Record<st
   return tensors;
 }
 
-/** Reads tensors from an `OpenFile`, as `load` does. `file` is its name in error messages. */
+/** Reads tensors from an `OpenFile`, as `load` does. `file` is the name of the file in error messages. */
 export function readSafetensors(file: string, open: OpenFile, options: LoadOptions = {}): Found {
   const { header, dataStart } = readHeader(file, open);
   const names = header.entries.map(({ name }) => name);
@@ -140,7 +140,8 @@ export function readSafetensors(file: string, open: OpenFile, options: LoadOptio
     if (!selection.has(name)) continue;
     const reason = unreadable(entry);
     if (type === undefined || reason !== undefined) {
-      // An unknown dtype may mean a damaged file, so it is not skipped. The option `only` reads the other tensors.
+      // A tensor of an unknown dtype is not skipped, because the file may be damaged. Users can read the other tensors
+      // with the option `only`.
       const left = isKnown(entry) && selection.skip(name, reason as string);
       if (left) continue;
       throw selection.refusal(name, reason as string);
@@ -153,8 +154,8 @@ export function readSafetensors(file: string, open: OpenFile, options: LoadOptio
 
 /**
  * Reads tensors into variables.
- * @param choose returns the variables to write to, by the names in the file; all these tensors must be readable. If
- *   `choose` or a read throws, no variable has been written.
+ * @param choose returns the variables to write to, by the names of their tensors in the file. All these tensors must be
+ *   readable. If `choose` or the reading of a tensor throws, no variable is written.
  */
 export function restoreTensors(
   file: string,
@@ -187,7 +188,7 @@ function readTensor(
   return new Tensor(data, shape);
 }
 
-/** The description of a tensor of a file, for `fitting` and for error messages. */
+/** Returns the description of a tensor in a file, for `fitting` and for error messages. */
 export function described(entry: Entry): Described {
   const { name, code, type, shape } = entry;
   const reason = unreadable(entry);
@@ -198,7 +199,7 @@ export function described(entry: Entry): Described {
 }
 
 /**
- * Reads the metadata strings of a safetensors file, by name. Reads no tensor, so the tensors may have any types.
+ * Returns the metadata of a safetensors file: strings by name. Reads no tensor, so the tensors may have any types.
  * @param file a path, a `file:` URL, or the bytes of a file
  * @throws FormatError if the file is missing or its header is not valid
  */
@@ -230,7 +231,10 @@ function readHeader(file: string, open: OpenFile): { header: Header; dataStart: 
   return { header: parseHeader(file, json, open.size - dataStart), dataStart };
 }
 
-/** Returns a copy, because the caller may change the object. @throws ValueError if it is not a record of strings */
+/**
+ * Checks metadata, and returns a copy, because the caller may change the object.
+ * @throws ValueError if `metadata` is not a record of strings
+ */
 function checkMetadata(context: string, metadata: Metadata): Metadata {
   const expected = `${context}: expected metadata as a record of strings,`;
   const entries = assertRecord(metadata, expected);

@@ -10,9 +10,9 @@ import type { Tensor } from '../tensor/tensor.js';
 
 /** A tensor of a file that was not read. */
 export interface Skipped {
-  /** Its name in the file. */
+  /** The name of the tensor in the file. */
   readonly name: string;
-  /** Why it cannot be read, for example the type of its elements. */
+  /** The reason why the tensor cannot be read, for example the type of its elements. */
   readonly reason: string;
 }
 
@@ -25,7 +25,7 @@ export interface Found {
 /** A dtype for all tensors, or dtypes by the names of the tensors. */
 export type DTypes = DType | Readonly<Record<string, DType>>;
 
-/** A dtype, or a record of dtypes by name. */
+/** The kind of an option that is a dtype, or a record of dtypes by the names of tensors. */
 export const dtypeOrDTypes: Kind<DTypes> = {
   expected: `${dtypeName.expected}, or a record of these by the names of tensors`,
   accepts: (value) => dtypeName.accepts(value) || isRecordOfDTypes(value),
@@ -40,7 +40,7 @@ function isRecordOfDTypes(value: unknown): boolean {
   }
 }
 
-/** True for a list of strings. Never throws. */
+/** Returns whether `value` is a list of strings. Never throws. */
 export function isListOfStrings(value: unknown): value is readonly string[] {
   try {
     return isList(value) && value.every((text) => typeof text === 'string');
@@ -61,9 +61,9 @@ const loadOptions = declareOptions('load, loadNpz', {
    */
   only: optional(namesOrPattern, 'names', 'keys', 'filter', 'match'),
   /**
-   * The dtype of all tensors that are read, or dtypes by name. Floats are rounded to it. An integer that it does not
-   * represent exactly is refused. By default float32, float64 and int32 are unchanged, other floats become float32,
-   * and other integers and bools become int32.
+   * The dtype of all tensors that are read, or dtypes by name. Floats are rounded to a float dtype. All other
+   * conversions must be exact. By default float32, float64 and int32 are unchanged, other floats become float32, and
+   * other integers and bools become int32.
    */
   dtype: optional(dtypeOrDTypes, 'dtypes', 'type'),
   /**
@@ -81,12 +81,12 @@ export function readLoadOptions(context: string, options: unknown): LoadOptions 
   return loadOptions.read(options, context);
 }
 
-/** The tensors of a file that are read. */
+/** The selection of the tensors of a file that are read. It also collects the tensors that are skipped. */
 export class Selection {
   readonly skipped: Skipped[] = [];
   readonly #file: string;
   readonly #dtype: DTypes | undefined;
-  /** The tensors requested by name: if one cannot be read, it is refused and not skipped. */
+  /** The names in the option `only`, if it is a list. If one of these tensors cannot be read, this is an error. */
   readonly #named: ReadonlySet<string> | undefined;
   readonly #chosen: ReadonlySet<string>;
 
@@ -114,7 +114,7 @@ export class Selection {
     return this.#chosen.has(name);
   }
 
-  /** The requested dtype of a tensor; undefined if none was requested. */
+  /** Returns the requested dtype of a tensor; undefined if none was requested. */
   dtypeOf(name: string): DType | undefined {
     const dtype = this.#dtype;
     if (!isRecord(dtype)) return dtype as DType | undefined;
@@ -145,7 +145,7 @@ function chosen(file: string, only: LoadOptions['only'], names: readonly string[
     if (missing === undefined) return new Set(only);
     throw new FormatError(`${file}: there is no tensor '${missing}' ${listed(names)}`);
   }
-  // A copy without g and y, because with these flags a match starts where the last one ended.
+  // A copy without the flags g and y, because with these flags a match starts where the previous match ended.
   const pattern = new RegExp(only.source, only.flags.replace(/[gy]/g, ''));
   const matching = names.filter((name) => pattern.test(name));
   if (matching.length > 0) return new Set(matching);
@@ -154,14 +154,14 @@ function chosen(file: string, only: LoadOptions['only'], names: readonly string[
 
 const mostListed = 20;
 
-/** The names of the tensors of a file, for error messages. */
+/** Returns a list of the names of the tensors of a file for error messages, with at most 20 names. */
 export function listed(names: readonly string[]): string {
   const first = names.slice(0, mostListed).map((name) => `'${name}'`);
   const more = names.length > mostListed ? `, and ${names.length - mostListed} more` : '';
   return `(there are: ${first.join(', ') || 'none'}${more})`;
 }
 
-/** Reports skipped tensors, if any, to the callback or in a process warning. */
+/** Reports skipped tensors to the callback or, without one, in a process warning. Does nothing if none was skipped. */
 export function report(
   context: string,
   file: string,

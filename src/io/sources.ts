@@ -1,4 +1,4 @@
-/** The sources of loaders and targets of savers: paths, `file:` URLs, and bytes in memory. */
+/** Reads the arguments that say where a file is: paths, `file:` URLs and, for loaders only, bytes in memory. */
 
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,7 +8,7 @@ import { FormatError, ValueError } from '../errors.js';
 import { inMemory } from './bytes.js';
 import { type OpenFile, withFile } from './files.js';
 
-/** A `file:` URL. Declared with `href` only, because not every TypeScript setup has the type `URL`. */
+/** A `file:` URL. This type has only `href`, because not every TypeScript setup has the type `URL`. */
 export interface FileUrl {
   /** The whole URL, as in `file:///models/net.safetensors`. */
   readonly href: string;
@@ -21,8 +21,8 @@ export type FilePath = string | FileUrl;
 export type FileSource = FilePath | Uint8Array | ArrayBuffer | SharedArrayBuffer;
 
 /**
- * Returns the path of a file, not resolved.
- * @throws ValueError if it is neither a path nor a `file:` URL
+ * Returns the path of a file. A relative path stays relative.
+ * @throws ValueError if `file` is neither a path nor a `file:` URL
  */
 export function pathOf(file: unknown, context: string): string {
   const path = typeof file === 'string' && !file.startsWith('file://') ? file : pathOfUrl(file);
@@ -33,9 +33,9 @@ export function pathOf(file: unknown, context: string): string {
 }
 
 /**
- * Returns the absolute path of a file. Used for work that continues after the call returns, because the working
- * directory may change in the meantime.
- * @throws ValueError if it is neither a path nor a `file:` URL; FormatError if there is no working directory
+ * Returns the absolute path of a file. Functions that continue to work after their call returns use it, because the
+ * working directory may change in the meantime.
+ * @throws ValueError if `file` is neither a path nor a `file:` URL; FormatError if there is no working directory
  */
 export function absolutePathOf(file: unknown, context: string): string {
   const path = pathOf(file, context);
@@ -50,13 +50,19 @@ export function absolutePathOf(file: unknown, context: string): string {
 
 /** A source that can be read like a file. */
 export interface Source {
-  /** Its name in error messages. */
+  /** The name of the source in error messages. */
   readonly name: string;
-  /** Opens it, calls `read`, and closes it. @throws FormatError if it is missing, not a regular file, or unreadable */
+  /**
+   * Opens the source, calls `read`, and closes the source.
+   * @throws FormatError if it is missing, not a regular file, or unreadable
+   */
   read<T>(read: (open: OpenFile) => T): T;
 }
 
-/** @throws ValueError if `source` is not a path, a `file:` URL or bytes, or if the bytes were transferred */
+/**
+ * Returns the source that an argument of a loader gives.
+ * @throws ValueError if `source` is not a path, a `file:` URL or bytes, or if the bytes were transferred
+ */
 export function sourceOf(source: unknown, context: string): Source {
   const bytes = bytesOf(source, context);
   if (bytes === undefined) {
@@ -72,7 +78,8 @@ function bytesOf(source: unknown, context: string): Uint8Array | undefined {
   if (!types.isUint8Array(source) && !types.isAnyArrayBuffer(source)) return undefined;
   try {
     if (types.isAnyArrayBuffer(source)) return new Uint8Array(source);
-    // A new view, because the methods of the given one may be overridden. This throws if the buffer is detached.
+    // A new array over the same memory, because the methods of the given array may be overridden. The constructor
+    // throws if the buffer is detached.
     return new Uint8Array(source.buffer, source.byteOffset, source.byteLength);
   } catch (cause) {
     throw new ValueError(`${context}: the bytes have been transferred away`, {
@@ -86,7 +93,7 @@ function pathOfUrl(url: unknown): string | undefined {
     const href = typeof url === 'string' ? url : (url as FileUrl).href;
     return typeof href === 'string' ? fileURLToPath(href) : undefined;
   } catch {
-    // Another protocol, not a URL, or an object whose `href` throws.
+    // The URL has another protocol or is not valid, or `href` throws.
     return undefined;
   }
 }

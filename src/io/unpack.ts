@@ -3,7 +3,10 @@
 import { gunzipSync, inflateRawSync, type ZlibOptions } from 'node:zlib';
 import type { FormatError } from '../errors.js';
 
-/** The most bytes that one byte can expand to: 258 from two bits, rounded up (technical note of zlib). */
+/**
+ * An upper bound of the number of bytes that one byte of deflate data unpacks to: two bits unpack to at most 258 bytes
+ * (technical note of zlib).
+ */
 export const mostExpansion = 1032;
 
 const formats = { raw: inflateRawSync, gzip: gunzipSync } as const;
@@ -11,7 +14,8 @@ const formats = { raw: inflateRawSync, gzip: gunzipSync } as const;
 /**
  * Decompresses bytes.
  * @param most the largest size of the result, in bytes
- * @param refuse returns the error if the result exceeds `most` (`more` is true) or the data are not valid
+ * @param refuse returns the error to throw: `more` is true if the result exceeds `most`, and false if the data are not
+ *   valid
  * @returns the decompressed bytes, and how many compressed bytes were used
  */
 export function unpack(
@@ -22,7 +26,8 @@ export function unpack(
   options: ZlibOptions = {},
 ): { readonly bytes: Uint8Array; readonly consumed: number } {
   try {
-    // `info` also returns the engine, which has the end of the stream. The types omit it.
+    // With `info`, zlib also returns its engine, which has the number of compressed bytes that were used. Node's types
+    // do not declare this.
     const { buffer, engine } = formats[format](packed, {
       info: true,
       maxOutputLength: Math.max(most, 1),

@@ -1,4 +1,4 @@
-/** Unpacks the members of a zip archive, each within the size in its record, and checks them. */
+/** Unpacks the members of a zip archive, and checks them. No member is unpacked beyond its size in the directory. */
 
 import { constants } from 'node:buffer';
 import { crc32 } from 'node:zlib';
@@ -12,8 +12,8 @@ import { methods } from './zip-records.js';
 const pieceBytes = 2 ** 20;
 
 /**
- * The content of a member: read from the file if it is stored, else unpacked in memory.
- * @throws FormatError, naming the file, if its size or checksum is not that in the directory
+ * Returns the content of a member. A stored member is read directly from the file; any other is unpacked in memory.
+ * @throws FormatError, naming the file, if the size or checksum of the content differs from the directory
  */
 export function openMember(file: string, open: OpenFile, member: Member): OpenFile {
   const { begin, end, size, method } = member;
@@ -40,7 +40,7 @@ function inflate(file: string, packed: OpenFile, { name, begin, size }: Member):
     more
       ? mistake(`expected ${size} bytes, as the directory says, but there are more`, cause)
       : mistake(`not a valid deflate stream: ${cause.message}`, cause);
-  // For a small member, allocate no more than its size.
+  // zlib allocates its output in chunks of this size. A chunk for a small member is not larger than needed.
   const chunkSize = Math.min(Math.max(size, 64), pieceBytes);
   const input = bytesAt(packed, 0, packed.size);
   const { bytes, consumed } = unpack('raw', input, size, refuse, { chunkSize });

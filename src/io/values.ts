@@ -1,4 +1,4 @@
-/** The values that are written to files and read from them, by name. No run may be changing them. */
+/** Collects by name the values that are saved to files or set from files, and checks that no run is changing them. */
 
 import { describeValue, isOfAnotherCopy } from '../arguments/describe.js';
 import { assertList, assertRecord, isList, isRecord } from '../arguments/read.js';
@@ -6,7 +6,10 @@ import { GraphError, StateError, ValueError } from '../errors.js';
 import { inFlight, Variable, writtenInFlight } from '../graph/leaf.js';
 import { asTensor, isTensor, type Tensor } from '../tensor/tensor.js';
 
-/** Values to save: a list of parameters and states, saved under their own names, or a record of values by other names. */
+/**
+ * Values to save: a list of parameters and states, which are saved under their own names, or a record of values by the
+ * names under which they are saved.
+ */
 export type Saved = readonly Variable[] | Readonly<Record<string, Variable | Tensor>>;
 
 /** Variables to restore: a list of parameters and states, or a record of them by their names in the file. */
@@ -23,8 +26,8 @@ export function isVariable(value: unknown): value is Variable {
 
 /**
  * Returns the values by name.
- * @throws ValueError if `values` is not a list of parameters and states or a plain record; GraphError if two have the
- *   same name
+ * @throws ValueError if `values` is not a list of parameters and states or a plain record; GraphError if two values
+ *   have the same name
  */
 export function namedValues<T>(
   context: string,
@@ -53,7 +56,7 @@ export function namedValues<T>(
   return named;
 }
 
-/** What to do if a layer or a single parameter was given in place of a list. */
+/** Returns advice for the error if a layer or a single parameter was given instead of a list; otherwise ''. */
 function remedyFor(value: unknown): string {
   if (isVariable(value)) return '; put it in a list: [parameter]';
   try {
@@ -80,12 +83,13 @@ function holdsValues(record: Readonly<Record<string, unknown>>): boolean {
       (value) => isVariable(value) || isTensor(value) || isOfAnotherCopy(value),
     );
   } catch {
-    return false; // a getter that throws: reading the options says so
+    return false; // a getter that throws: the reading of the options reports it
   }
 }
 
 /**
- * Checks a variable before it is saved, because a file must not contain half an update. Runs may read the variable.
+ * Checks that no run in flight writes a variable that will be saved, because a file must not contain half an update.
+ * Runs in flight may read the variable.
  * @throws StateError if a run in flight writes it
  */
 export function assertUnwritten(context: string, variable: Variable): void {
@@ -94,7 +98,8 @@ export function assertUnwritten(context: string, variable: Variable): void {
 }
 
 /**
- * Checks a variable before it is set from a file, because its values must not change during a run.
+ * Checks that no run in flight reads or writes a variable that will be set from a file, because its values must not
+ * change during a run.
  * @throws StateError if a run in flight reads or writes it
  */
 export function assertAtRest(context: string, variable: Variable): void {
@@ -106,7 +111,7 @@ export function assertAtRest(context: string, variable: Variable): void {
 
 /**
  * Returns the tensors to save, with their names.
- * @throws ValueError if one is neither a variable nor a tensor; StateError if a run in flight writes one
+ * @throws ValueError if a value is neither a variable nor a tensor; StateError if a run in flight writes a variable
  */
 export function savedTensors(
   context: string,

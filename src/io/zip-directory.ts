@@ -1,8 +1,8 @@
 /**
  * Reads the directory of a zip archive: its members and their locations
- * (https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT, sections 4.3 and 4.5.3). The reader is part of forebay
- * because the core has no dependencies. It is strict: the two records of a member must agree, members must not
- * overlap, and all values are checked against the length of the file.
+ * (https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT, sections 4.3 and 4.5.3). The reader is part of forebay,
+ * because the core has no dependencies. It is strict: the entry of a member in the directory and the local record
+ * before its bytes must agree, members must not overlap, and all values are checked against the length of the file.
  */
 
 import { FormatError } from '../errors.js';
@@ -25,7 +25,7 @@ export interface Member {
   readonly name: string;
   readonly method: Method;
   readonly crc: number;
-  /** The packed bytes are from `begin` (included) to `end` (excluded). */
+  /** The bytes of the member, stored or deflated, are from `begin` (included) to `end` (excluded) in the file. */
   readonly begin: number;
   readonly end: number;
   /** The unpacked size in bytes. */
@@ -35,7 +35,7 @@ export interface Member {
 const longestComment = 0xffff;
 
 /**
- * Reads the directory, and the local record before each member.
+ * Returns the members of an archive. Reads the directory, and the local record before each member.
  * @throws FormatError, naming file and byte, if a record is not valid or not supported
  */
 export function readDirectory(file: string, open: OpenFile): Member[] {
@@ -64,9 +64,12 @@ interface Directory {
   readonly end: number;
   /** The byte at which the end record begins. */
   readonly said: number;
-  /** The numbers of the files that hold the end and the beginning of the directory: 0 if there is one file. */
+  /**
+   * An archive may be split into several files. These are the numbers of the files that hold the end and the beginning
+   * of the directory; all are 0 if there is only one file.
+   */
   readonly disks: readonly number[];
-  /** The number of members in the last of those files. */
+  /** The number of entries in the last file. It is `count` if there is only one file. */
   readonly inLast: number;
 }
 
@@ -214,7 +217,7 @@ function checkSizes(
 function decodeName(directory: FieldReader, bytes: Uint8Array, flag: number, at: number): string {
   const name = Buffer.from(bytes).toString('utf8');
   const same = Buffer.compare(Buffer.from(name), bytes) === 0;
-  // Without the flag, the encoding of a name is unknown, but ASCII is the same in all encodings.
+  // Without the flag for UTF-8, the encoding of a name is unknown, but ASCII is the same in all encodings.
   const known = (flag & flags.utf8) !== 0 || bytes.every((byte) => byte < 0x80);
   if (same && known && isWellFormed(name)) return name;
   throw directory.mistake('the name of this member is neither ASCII nor UTF-8', at);
@@ -222,7 +225,7 @@ function decodeName(directory: FieldReader, bytes: Uint8Array, flag: number, at:
 
 type Three = readonly [size: number, packed: number, start: number];
 
-/** Returns the values, with those that are marked as 64-bit read from the zip64 extra field. */
+/** Returns the values. Reads those whose 32 bits are all 1 from the zip64 extra field, as the format demands. */
 function readExtra64(extra: FieldReader, values: Three): Three {
   if (!values.includes(none32)) return values;
   while (extra.left >= 4) {
@@ -234,7 +237,7 @@ function readExtra64(extra: FieldReader, values: Three): Three {
   throw extra.mistake('expected a zip64 field with a size or an offset, but there is none');
 }
 
-/** Locates the bytes of all members. Members must not overlap, or a small file could unpack to a huge size. */
+/** Locates the bytes of all members. They must not overlap, because a small file could then unpack to a huge size. */
 function locateAll(
   file: string,
   open: OpenFile,
@@ -251,7 +254,10 @@ function locateAll(
   });
 }
 
-/** Locates the bytes of a member by its local record, which must agree with the directory. */
+/**
+ * Locates the bytes of a member by its local record, which must agree with the directory. The bytes must end at `limit`
+ * or before; `overlap` is the end of the error message if they do not.
+ */
 function locate(
   file: string,
   open: OpenFile,
@@ -275,7 +281,7 @@ function locate(
   const [nameLength, extraLength] = [local.u16(), local.u16()];
   const begin = fixed + nameLength + extraLength;
   const end = begin + packed;
-  // Checked before reading more, so that the reads of all members together are at most the size of the file.
+  // Check this before the next read, so that the reads of all members together are at most the size of the file.
   if (end > limit) {
     throw new FormatError(`${file}: ${member} is at bytes ${begin} to ${end}, but ${overlap}`);
   }
@@ -284,7 +290,8 @@ function locate(
     local.mistake(`the record of ${member} and the directory disagree on ${what}`, start);
   if (Buffer.compare(rest.bytes(nameLength), nameBytes) !== 0) throw disagree('its name');
   if (localMethod !== method) throw disagree('its method');
-  // A writer to a pipe does not have the size and checksum yet; then only the directory holds them.
+  // A program that writes an archive to a pipe writes this record before it has the size and the checksum. It sets this
+  // flag, and only the directory holds them.
   if ((flag & flags.sizesFollow) === 0) {
     const [wideSize, widePacked] = readExtra64(rest, [localSize, localPacked, 0]);
     if (wideSize !== size || widePacked !== packed) throw disagree('its size');

@@ -1,11 +1,11 @@
-/** The records of a zip archive, and readers and writers for their fields. */
+/** Describes the records of a zip archive, and reads and writes their fields. */
 
 import { FormatError } from '../errors.js';
 
 export const methods = { stored: 0, deflated: 8 } as const;
 export type Method = (typeof methods)[keyof typeof methods];
 
-/** The first bytes of each record, as little-endian numbers, and the length of its fixed part. */
+/** The signature of each record (its first bytes, as a little-endian number), and the length of its fixed part. */
 export const records = {
   local: { signature: 0x04034b50, bytes: 30 },
   central: { signature: 0x02014b50, bytes: 46 },
@@ -14,12 +14,12 @@ export const records = {
   locator64: { signature: 0x07064b50, bytes: 20 },
 } as const;
 
-/** The values of 16-bit and 32-bit fields that mean: the value is in a zip64 record. */
+/** A field of 16 or 32 bits has this value if the number is in a zip64 record instead. */
 export const none16 = 0xffff;
 export const none32 = 0xffffffff;
 /** The id of the zip64 extra field. */
 export const extra64 = 0x0001;
-/** Bits of the flags field. */
+/** The bits of the field for flags that a member has in its records. */
 export const flags = {
   encrypted: 1,
   sizesFollow: 8,
@@ -33,7 +33,7 @@ export class FieldReader {
   readonly #view: DataView;
   #next = 0;
 
-  /** @param start the position of the bytes in the file */
+  /** @param start the position in the file of the first byte of `all` */
   constructor(
     readonly file: string,
     readonly all: Uint8Array,
@@ -42,7 +42,7 @@ export class FieldReader {
     this.#view = new DataView(all.buffer, all.byteOffset, all.byteLength);
   }
 
-  /** The position of the next byte in the file. */
+  /** The position in the file of the next byte to read. */
   get position(): number {
     return this.start + this.#next;
   }
@@ -59,7 +59,7 @@ export class FieldReader {
     return this.#view.getUint32(this.#advance(4), true);
   }
 
-  /** @throws FormatError if the number is larger than 2^53 - 1 */
+  /** Reads a number of 64 bits. @throws FormatError if it is larger than 2^53 - 1 */
   u64(): number {
     const value = this.#view.getBigUint64(this.#advance(8), true);
     if (value <= BigInt(Number.MAX_SAFE_INTEGER)) return Number(value);

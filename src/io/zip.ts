@@ -29,13 +29,13 @@ interface Written {
 
 export interface ZipOptions {
   readonly compress?: boolean;
-  /** The size or offset from which zip64 records are used. Tests set it below the limit of the format. */
+  /** The smallest size or offset for which zip64 records are used. Tests set it below the limit of the format. */
   readonly wideFrom?: number;
 }
 
 const pieceBytes = 2 ** 20;
 const version = { plain: 20, wide: 45 };
-// The earliest date of the format. It is constant so that equal tensors give equal archives.
+// The date of all members: the earliest date of the format. It is constant so that equal tensors give equal archives.
 const firstDay = 0x21;
 
 /** Yields the bytes of the archive, piece by piece. */
@@ -72,7 +72,7 @@ function checksum(parts: readonly Uint8Array[]): number {
   let crc = 0;
   for (const part of parts) {
     for (let start = 0; start < part.length; start += pieceBytes) {
-      // A copy, because the memory of leaves is shared, and some Node functions do not accept shared memory.
+      // A copy, because the values of leaves are in shared memory, which some Node functions do not accept.
       crc = crc32(part.slice(start, start + pieceBytes), crc);
     }
   }

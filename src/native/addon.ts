@@ -1,4 +1,4 @@
-/** Loads the addon once, at the first native call. Importing forebay does no work and never throws. */
+/** Loads the addon once, at the first native call. So importing forebay does no work, and never throws. */
 
 import { NativeError } from '../errors.js';
 import type { TypedArray } from '../tensor/dtype.js';
@@ -12,11 +12,14 @@ import { version } from './version.js';
 export interface Description {
   readonly abi: number;
   readonly version: string;
-  /** A kernel's id is its index. */
+  /** The kernels of the addon. The id of a kernel is its index in this list. */
   readonly kernels: readonly KernelRow[];
   readonly simd: { readonly active: string; readonly available: readonly string[] };
   readonly blas: { readonly library: string; readonly core: string; readonly threads: number };
-  /** The width of a panel by dtype: the columns of a right operand that forebay's own product kernel takes at a time. */
+  /**
+   * The width of a panel, by dtype. It is the number of columns of a right operand that forebay's own product kernel
+   * processes at a time.
+   */
   readonly panels: { readonly float32: number; readonly float64: number };
 }
 
@@ -25,7 +28,7 @@ export interface Handle<Kind extends string> {
   readonly kind?: Kind;
 }
 
-/** The entry points of the addon. `kernels.ts` documents the geometries, `program.ts` the rest. */
+/** The entry points of the addon. `kernels.ts` documents the arguments `geometry`, `program.ts` all others. */
 export interface Addon {
   describe(): Description;
   map(kernel: number, geometry: Float64Array, out: TypedArray, ...inputs: TypedArray[]): void;
@@ -96,18 +99,21 @@ interface Loaded {
 
 let loaded: Loaded | undefined;
 
-/** Whether the addon is loaded. After that, another one cannot be chosen. */
+/** Returns whether the addon is loaded. If it is, another addon cannot be chosen any more. */
 export function isLoaded(): boolean {
   return loaded !== undefined;
 }
 
-/** @throws NativeError, with the remedy, if the addon is missing, does not load or is of another version */
+/**
+ * Returns the addon, and loads it at the first call.
+ * @throws NativeError, with the remedy, if the addon is missing, does not load or is of another version
+ */
 export function load(): Loaded {
   loaded ??= open();
   return loaded;
 }
 
-/** The id of a kernel. @throws NativeError if there is no kernel of that name */
+/** Returns the id of a kernel. @throws NativeError if there is no kernel of that name */
 export function kernelId(family: KernelRow['family'], name: string): number {
   const id = load().ids.get(`${family} ${name}`);
   if (id === undefined) {
@@ -139,8 +145,8 @@ function openFile(choice: Choice): Addon {
   if (wrong !== undefined) throw refused(choice, wrong, replace(choice));
   const holder = { exports: {} as Addon };
   try {
-    // Not `require`: bundlers replace it, the one of a single executable loads only Node's own modules, and tools that
-    // load the files named in `require` fail at a file that is not JavaScript.
+    // `require` cannot be used, for three reasons. Bundlers replace it. In a single executable, it loads only Node's
+    // own modules. And some tools load each file that is named in a `require`, and fail if a file is not JavaScript.
     process.dlopen(holder, choice.file);
   } catch (cause) {
     const reason = messageOf(cause).replace(/\.$/, '');
@@ -156,7 +162,7 @@ function refused(choice: Choice, reason: string, remedy: string, cause?: unknown
   );
 }
 
-/** Compares an addon with what this version needs. @throws NativeError, naming the difference, if it does not fit */
+/** Checks that an addon fits this version of forebay. @throws NativeError, naming the difference, if it does not fit */
 export function verify(description: Description, choice: Choice): void {
   const stale = (what: string) =>
     new NativeError(

@@ -1,4 +1,4 @@
-/** `configure`: settings that are made once for the process, before the native addon is used. */
+/** `configure` makes settings once for the process, before the native addon is used. */
 
 import { declareOptions, type Kind, type OptionsOf, optional } from '../arguments/options.js';
 import { StateError } from '../errors.js';
@@ -12,9 +12,9 @@ const path: Kind<string> = {
 
 const configureOptions = declareOptions('configure', {
   /**
-   * The file of the native addon, an absolute path or a path relative to the current folder. It takes precedence over
-   * the environment variable FOREBAY_ADDON and over the file in the package. It is for programs that move the addon:
-   * bundles and single executables.
+   * The file of the native addon, an absolute path or a path relative to the current folder. This option takes
+   * precedence over the environment variable FOREBAY_ADDON and over the file in the package. It is for programs that
+   * move the addon: bundles and single executables.
    */
   addon: optional(path, 'path', 'file', 'binary'),
 });

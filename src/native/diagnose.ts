@@ -1,4 +1,4 @@
-/** For `forebay doctor`: which addon is loaded and from where, or why none is loaded. Never throws. */
+/** Finds out for `forebay doctor` which addon is loaded and from where, or why none is loaded. Never throws. */
 
 import type { NativeError } from '../errors.js';
 import { load } from './addon.js';
@@ -10,7 +10,7 @@ export interface Diagnosis {
   readonly choice: Choice | undefined;
   /** The addon's description of itself; undefined if it does not load. */
   readonly info: NativeInfo | undefined;
-  /** Why it does not load; the message ends with the remedy. */
+  /** The error that explains why the addon does not load, with the remedy at its end; undefined if the addon loads. */
   readonly error: NativeError | undefined;
 }
 

@@ -1,12 +1,12 @@
 /**
- * Checks the first bytes of an addon before the system loads it. The system reports "no such file" for an addon for
- * another processor, and ends the process with SIGBUS if the file is truncated.
+ * Checks the first bytes of an addon before the system loads it. Without this check, the system reports "no such file"
+ * for an addon for another processor, and ends the process with SIGBUS if the file is truncated.
  */
 
 import { type Stats, statSync } from 'node:fs';
 import { beginning } from './surroundings.js';
 
-/** The ELF numbers of the processors that Node runs on, with Node's names. */
+/** Node's names of the processors on which it runs, by the numbers that ELF files use for these processors. */
 const processors: Readonly<Record<number, string>> = {
   3: 'ia32',
   21: 'ppc64',
@@ -25,8 +25,8 @@ const names: Readonly<Record<string, string>> = {
 };
 
 /**
- * The reason why a file cannot be an addon for this machine, as a sentence. Undefined if it can be one, or if the file
- * cannot be read.
+ * Returns the reason why a file cannot be an addon for this machine, as a sentence. Returns undefined if the file can
+ * be an addon for this machine, or if the file cannot be read.
  */
 export function wrongKind(
   file: string,
@@ -44,7 +44,7 @@ export function wrongKind(
   if (made === undefined) return 'it is not a native addon: it is not a shared library';
   if (made === 'cut off') return 'the file is cut off: a part of it is missing';
   const [platform, arch] = made;
-  // All other systems use ELF, like Linux.
+  // All systems other than macOS and Windows use ELF files, like Linux.
   const wanted = machine.platform in names ? machine.platform : 'linux';
   if (platform !== wanted) {
     return `it is an addon for ${names[platform]}, but this is ${names[machine.platform] ?? machine.platform}`;
@@ -54,7 +54,10 @@ export function wrongKind(
     : `it is an addon for ${arch} processors, but this process is for ${machine.arch}`;
 }
 
-/** The platform and, for ELF, the processor that a library is for; undefined if it is not a library. */
+/**
+ * Returns the platform and, for ELF, the processor for which a library was made. Returns 'cut off' if a part of the
+ * library is missing, and undefined if the file is not a library.
+ */
 function madeFor(
   start: string,
   size: number,
@@ -70,7 +73,8 @@ function ofElf(start: string, size: number): readonly [string, string | undefine
   const view = new DataView(Uint8Array.from(start, (letter) => letter.charCodeAt(0)).buffer);
   const littleEndian = view.getUint8(5) === 1;
   const processor = view.getUint16(18, littleEndian);
-  // The section table is at the end of the file. (Only 64-bit files are checked; forebay has no 32-bit addon.)
+  // The section table is at the end of the file, so a truncated file has only a part of it, or none. (Only 64-bit files
+  // are checked, because forebay has no 32-bit addon.)
   const table = Number(view.getBigUint64(40, littleEndian));
   const length = view.getUint16(58, littleEndian) * view.getUint16(60, littleEndian);
   if (view.getUint8(4) === 2 && table + length > size) return 'cut off';

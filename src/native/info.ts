@@ -8,11 +8,14 @@ export interface NativeInfo {
   readonly version: string;
   /** The version of the interface between the addon and TypeScript. */
   readonly abi: number;
-  /** The instruction set that the kernels use, and those that this machine supports. */
+  /** The instruction set that the kernels use, and the instruction sets that this machine supports. */
   readonly simd: { readonly active: string; readonly available: readonly string[] };
-  /** The BLAS library, the core it is tuned for, and its number of threads: 1, because forebay has its own threads. */
+  /**
+   * The BLAS library, the processor core for which it is tuned, and its number of threads, which is 1 because forebay
+   * has its own threads.
+   */
   readonly blas: { readonly library: string; readonly core: string; readonly threads: number };
-  /** The number of threads that a run may use, unless its program sets another. */
+  /** The number of threads that a run may use, unless its program sets another number. */
   readonly threads: number;
 }
 
@@ -27,8 +30,8 @@ export function nativeInfo(): NativeInfo {
 }
 
 /**
- * The peak rate of one thread, in floating-point operations per second. A multiply-add counts as two. Measured during
- * the call by a loop without memory accesses, for about 20 ms. For benchmarks; not public.
+ * Returns the peak rate of one thread, in floating-point operations per second. A multiply-add counts as two. The call
+ * measures the rate for about 20 ms, with a loop that does not access memory. For benchmarks; not public.
  */
 export function fmaPeak(dtype: 'float32' | 'float64'): number {
   return load().addon.fmaPeak(dtype === 'float64' ? 64 : 32);

@@ -1,6 +1,7 @@
 /**
- * Kernels as functions over strided views. A call is prepared once, when the shapes are known, and can then be made
- * many times. The preparation packs the geometry that the addon reads and checks.
+ * Makes kernels callable as functions over strided views. A call is prepared once, when the shapes are known, and can
+ * then be made many times. The preparation packs shapes, offsets and strides (the geometry) into one array, which the
+ * addon reads and checks.
  */
 
 import { NativeError } from '../errors.js';
@@ -8,7 +9,10 @@ import { type DType, type TypedArray, typedArray } from '../tensor/dtype.js';
 import { stridesOf } from '../tensor/shape.js';
 import { kernelId, load, messageOf } from './addon.js';
 
-/** Element (i, j, …) is at offset + i * strides[0] + j * strides[1] + …, in elements. A stride of 0 repeats. */
+/**
+ * Where the elements of an operand are in its memory: element (i, j, …) has the index
+ * offset + i * strides[0] + j * strides[1] + …. A stride of 0 repeats the same elements.
+ */
 export interface Layout {
   readonly offset: number;
   readonly strides: readonly number[];
@@ -16,7 +20,7 @@ export interface Layout {
 
 const pack = (layout: Layout) => [layout.offset, ...layout.strides];
 
-/** @throws NativeError if `run` throws */
+/** Calls `run`. @throws NativeError if `run` throws; its message begins with `what` */
 function call(what: string, run: () => void): void {
   try {
     run();
@@ -27,7 +31,8 @@ function call(what: string, run: () => void): void {
 
 export type MapCall = (out: TypedArray, ...inputs: TypedArray[]) => void;
 
-// An unrolled sequence prepares the same few calls thousands of times, and packing dominates the cost.
+// Prepared calls, for reuse: an unrolled sequence prepares the same few calls thousands of times, and packing takes
+// most of the time.
 const preparedMaps = new Map<string, MapCall>();
 const maxPreparedMaps = 4096;
 
@@ -55,7 +60,7 @@ export function prepareMap(
   return prepared;
 }
 
-/** Prepares a reduction over `axes`. The result is contiguous, with the other axes in order. */
+/** Prepares a reduction over `axes`. The result is contiguous, and keeps the order of the other axes. */
 export function prepareReduce(
   kernel: string,
   shape: readonly number[],
@@ -85,7 +90,10 @@ export interface Product {
   readonly k: number;
   readonly transposeA: boolean;
   readonly transposeB: boolean;
-  /** The elements from one matrix of a batch to the next, along each batch axis. 0 repeats the matrix. */
+  /**
+   * The number of elements between the beginnings of successive matrices, along each batch axis. 0 repeats the same
+   * matrix.
+   */
   readonly batchStridesA: readonly number[];
   readonly batchStridesB: readonly number[];
   readonly batchStridesC: readonly number[];
@@ -114,7 +122,7 @@ export function prepareProduct(
   return (out, a, b) => call('gemm', () => addon.product(geometry, 1, 0, out, a, b));
 }
 
-/** Prepares a kernel that fills `out` with the draw of (seed, run). */
+/** Prepares a kernel that fills `out` with random numbers, which depend only on `seed` and `run`. */
 export function prepareRandom(
   kernel: string,
   seed: number,
@@ -124,7 +132,7 @@ export function prepareRandom(
   return (out, run) => call(kernel, () => addon.random(id, seed, run, out));
 }
 
-/** One 0 of each dtype. A fill with zeros copies it with strides of 0. */
+/** Arrays that contain one 0, by dtype. To fill memory with zeros, a kernel copies this array with strides of 0. */
 export const zero: Readonly<Record<DType, TypedArray>> = {
   float32: typedArray('float32', 1),
   float64: typedArray('float64', 1),

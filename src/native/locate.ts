@@ -13,7 +13,7 @@ export interface Choice {
   readonly by: 'configure' | 'FOREBAY_ADDON' | 'built' | 'prebuilt';
 }
 
-/** The files where the addon may be in the package of this module. */
+/** The paths of the addon in the package that contains this module, and the folder of this package. */
 interface PackageFiles {
   readonly folder: string;
   readonly built: string;
@@ -21,12 +21,13 @@ interface PackageFiles {
 }
 
 /**
- * Returns undefined if this code was bundled, because then `__dirname` is missing or is not that of the package.
+ * Returns the paths in the package; undefined if this code was bundled, because `__dirname` is then missing or is a
+ * folder outside the package.
  *
- * The tools that trace the files of an application copy the addons only if they can read the paths here. Vercel's nft,
- * which `next build --webpack` uses, needs each path written out from `__dirname`. Turbopack needs each path as an
- * argument of a function of `node:path`. It recognises that module by `require` only, not by the
- * `process.getBuiltinModule` that tools/build.mjs writes for imports.
+ * Some tools trace the files that an application needs. They copy the addons only if they can read the paths in this
+ * function. Vercel's nft, which `next build --webpack` uses, needs each path written out from `__dirname`.
+ * Turbopack needs each path as an argument of a function of `node:path`. It recognises this module only by `require`,
+ * not by the `process.getBuiltinModule` that tools/build.mjs writes for imports.
  */
 function packageFiles(): PackageFiles | undefined {
   if (typeof __filename !== 'string' || typeof __dirname !== 'string') return undefined;
@@ -54,7 +55,7 @@ function packageFiles(): PackageFiles | undefined {
   };
 }
 
-/** The folder of the package; undefined if this code was bundled. */
+/** Returns the folder of the package; undefined if this code was bundled. */
 export function packageFolder(): string | undefined {
   return packageFiles()?.folder;
 }
@@ -62,12 +63,12 @@ export function packageFolder(): string | undefined {
 /** The file of `configure({ addon })`. */
 let configured: string | undefined;
 
-/** Sets the file to load, before all other files. */
+/** Sets the file to load. It takes precedence over all other files. */
 export function setAddon(file: string): void {
   configured = absolute(file);
 }
 
-/** Absolute, because the system searches its library folders for a bare name. */
+/** Makes the path absolute, because the system searches its library folders if a path is only a name. */
 function absolute(file: string): string {
   try {
     return resolve(file);
@@ -77,7 +78,11 @@ function absolute(file: string): string {
   }
 }
 
-/** The addon to load: the named file, without a check that it exists, or the first that exists; else undefined. */
+/**
+ * Returns the addon to load. If the user named a file, this is the addon, even if the file does not exist. Otherwise
+ * it is the first file that exists: built in the package, built in the cache, or prebuilt. Returns undefined if there
+ * is none.
+ */
 export function chooseAddon(): Choice | undefined {
   if (configured !== undefined) return { file: configured, by: 'configure' };
   const named = variable('FOREBAY_ADDON');
@@ -88,7 +93,7 @@ export function chooseAddon(): Choice | undefined {
   const cache = cacheFolder();
   const cached = cache === undefined ? undefined : join(cache, 'forebay.node');
   if (cached !== undefined && look(cached) === 'there') return { file: cached, by: 'built' };
-  // An addon linked with glibc may crash in a musl process instead of failing to load.
+  // Prebuilt addons are linked with glibc. In a musl process, they may crash instead of failing to load.
   if (files === undefined || usesMusl() || look(files.prebuilt) === 'missing') return undefined;
   return { file: files.prebuilt, by: 'prebuilt' };
 }

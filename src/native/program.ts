@@ -1,4 +1,4 @@
-/** Compiled programs in the addon: created from code that the addon checks, run on this thread or on its threads. */
+/** Creates compiled programs in the addon, which checks their code. Runs them on this thread or on other threads. */
 
 import { NativeError, ValueError } from '../errors.js';
 import { bytesOf, type DType, type TypedArray } from '../tensor/dtype.js';
@@ -7,17 +7,17 @@ import { type Addon, type Handle, load, messageOf } from './addon.js';
 export type NativeQueue = Handle<'queue'>;
 export type NativeProgram = Handle<'program'>;
 
-/** The status of a run, unless it is the index of the instruction whose result was not finite. */
+/** The statuses of a run. (A status of 0 or more is the index of an instruction whose result was not finite.) */
 export const done = -1;
 export const cancelled = -2;
 const firstOverlap = -3;
 
-/** @throws NativeError with the message of what the addon threw */
+/** @throws NativeError with the message of `cause`, the error that the addon threw */
 function refused(what: string, cause: unknown): never {
   throw new NativeError(`${what}: ${messageOf(cause)}`, { cause });
 }
 
-/** Creates a queue. Runs of the programs of one queue run one at a time, in the order of the calls, and are counted. */
+/** Creates a queue. Its programs run one at a time, in the order of the calls, and the queue counts the runs. */
 export function createQueue(): NativeQueue {
   try {
     return load().addon.createQueue();
@@ -28,9 +28,9 @@ export function createQueue(): NativeQueue {
 
 /**
  * Creates a program.
- * @param leaves the memory of the code's buffers of kinds variable and constant, on SharedArrayBuffers
- * @param own the feeds, then the outputs, for runs without memory of their own, on SharedArrayBuffers; null if there
- *   are no such runs
+ * @param leaves the memory of the leaves (buffers of kinds variable and constant in the code), on SharedArrayBuffers
+ * @param own the program's own memory (the feeds, then the outputs), on SharedArrayBuffers, for runs that are given no
+ *   memory; null if there are no such runs
  * @throws ValueError if there is not enough memory; NativeError if the addon refuses the code
  */
 export function createProgram(
@@ -52,9 +52,9 @@ export function createProgram(
 /**
  * Runs a program on this thread, after runs of other programs that write the same leaves.
  * @param threads the number of threads; 0 means the number set for the process
- * @param memory the feeds, then the outputs; null uses the program's own
+ * @param memory the feeds, then the outputs; null means the program's own memory
  * @returns `done`, the index of the instruction whose result was not finite, or a status for `overlapOf`; values are
- *   written only if it is `done`
+ *   written only if the status is `done`
  */
 export function runProgram(
   program: NativeProgram,
@@ -73,7 +73,7 @@ export function runProgram(
   }
 }
 
-/** Runs a program and times its instructions. The time of each is added to its element of `nanoseconds`. */
+/** Runs a program and times its instructions. Adds the time of instruction i to `nanoseconds[i]`. */
 export function profileProgram(
   program: NativeProgram,
   run: number,
@@ -104,7 +104,7 @@ export interface StartedRun {
   readonly done: (status: number, steps: number, run: number) => void;
 }
 
-/** Starts runs off this thread, one after another. @returns the id for `cancelRun` */
+/** Starts the runs of `steps` steps off this thread. They run one after another. @returns the id for `cancelRun` */
 export function startProgram(start: StartedRun): number {
   const { program, memory, run, steps, threads, checkFinite } = start;
   try {
@@ -115,12 +115,12 @@ export function startProgram(start: StartedRun): number {
   }
 }
 
-/** Cancels a started run, unless it has begun to write. `done` is called in both cases. */
+/** Cancels a started run, unless it has begun to write. `done` is called whether or not the run is cancelled. */
 export function cancelRun(run: number): void {
   load().addon.cancelRun(run);
 }
 
-/** Frees a program, at once or after its runs in flight. */
+/** Frees a program: at once or, if runs are in flight, after these runs. */
 export function disposeProgram(program: NativeProgram): void {
   load().addon.disposeProgram(program);
 }
@@ -130,7 +130,10 @@ export interface Overlap {
   readonly object: { readonly kind: 'feed' | 'output' | 'leaf'; readonly index: number };
 }
 
-/** Returns which memory overlaps which, for a run that was refused with a status less than `cancelled`. */
+/**
+ * Decodes a status less than `cancelled`, with which a run was refused because two of its memories overlap.
+ * @returns the two memories that overlap
+ */
 export function overlapOf(status: number, feeds: number, outputs: number, leaves: number): Overlap {
   const objects = feeds + outputs + leaves;
   const subject = Math.floor((firstOverlap - status) / objects);
@@ -150,9 +153,9 @@ export function overlapOf(status: number, feeds: number, outputs: number, leaves
 }
 
 /**
- * Computes with leaves on this thread, ordered like a run: after runs that write these leaves, and before it writes,
- * after runs that read them.
- * @param write called after `compute`, when no run reads the leaves in `writes`
+ * Computes with leaves on this thread. Waits like a run: before `compute`, until no run writes these leaves, and before
+ * `write`, until no run reads the leaves in `writes`.
+ * @param write called after `compute` with its result
  * @throws NativeError if there is no memory for the claim; the error of `compute`
  */
 export function withLeaves<T>(
@@ -186,9 +189,9 @@ function claimLeaves(
 }
 
 /**
- * Copies examples into a minibatch. `out` has shape [outer, batch, inner]. Its rows from `from` on are
- * filled with the examples `rows` of `source`, which has shape [examples, outer, inner].
- * @throws NativeError if an index is not that of an example, or a row is beyond the batch
+ * Copies examples into a minibatch. `out` has shape [outer, batch, inner], `source` has shape [examples, outer, inner].
+ * `rows` has the indices of the examples to copy. They are copied to the indices from `from` on of the axis `batch`.
+ * @throws NativeError if there is no example with an index in `rows`, or if the batch has too few rows after `from`
  */
 export function gatherRows(
   out: TypedArray,
@@ -203,7 +206,7 @@ export function gatherRows(
   }
 }
 
-/** The size in bytes of the panels that a right operand [k, n] is packed into. */
+/** Returns the size in bytes of the panels into which a right operand of shape [k, n] is packed. */
 export function panelBytes(dtype: DType, k: number, n: number): number {
   if (dtype === 'int32') throw new NativeError('there are no panels of int32');
   const width = load().description.panels[dtype];

@@ -1,4 +1,7 @@
-/** Why the addon does not load, and what to do. Nothing here throws, because it is called after a failure. */
+/**
+ * Explains why the addon does not load, and what to do. The functions of this file do not throw, because they are
+ * called after a failure.
+ */
 
 import { type Choice, packageFolder } from './locate.js';
 import {
@@ -12,7 +15,7 @@ import { version } from './version.js';
 
 const compile = '"npx forebay build" compiles it on this machine';
 
-/** The properties of a machine that the remedies depend on. Tests give other machines. */
+/** The properties of a machine on which the remedies depend. Tests pass the properties of other machines. */
 export interface Machine {
   readonly runtime: Runtime;
   readonly platform: string;
@@ -30,7 +33,7 @@ export function thisMachine(): Machine {
     platform: process.platform,
     arch: process.arch,
     musl: usesMusl(),
-    // A getter, because this is the only slow value.
+    // A getter, because this value is slow to compute, and only one remedy needs it.
     get glibc() {
       return glibcVersion();
     },
@@ -44,7 +47,7 @@ const muslRemedy = `forebay has no binary for musl, the C library of Alpine Linu
 const bundledRemedy =
   "forebay was bundled, and its addon was left behind. Leave forebay external: esbuild and bun build: --external:forebay; webpack: externals: { forebay: 'commonjs forebay' }; Next.js: serverExternalPackages: ['forebay']; Rollup, Rolldown: external: ['forebay']; Vite: ssr: { external: ['forebay'] }. If you must move the addon yourself (a single executable), name its file by FOREBAY_ADDON=FILE or forebay.configure({ addon: FILE })";
 
-/** The message if there is no file to load. */
+/** Returns the message of the error if there is no file to load. */
 export function nothingFound(machine = thisMachine()): string {
   const { folder, musl, platform, arch } = machine;
   const failed = "forebay's native addon was not found: ";
@@ -56,7 +59,7 @@ export function nothingFound(machine = thisMachine()): string {
   return `${failed}forebay has no binary for ${platform}-${arch}: ${compile}, with a C++ compiler, make, python3 and OpenBLAS (in a checkout: "npm run build:native")`;
 }
 
-/** What to do if the chosen file cannot be used. */
+/** Returns what to do if the chosen file cannot be used. */
 export function replace(choice: Choice): string {
   switch (choice.by) {
     case 'configure':
@@ -72,7 +75,7 @@ export function replace(choice: Choice): string {
   }
 }
 
-/** How the user named the file, in parentheses; empty if the user did not name it. */
+/** Returns how the user named the file, in parentheses; the empty text if the user did not name it. */
 export function namedBy({ by }: Choice): string {
   if (by === 'configure') return ' (named by configure)';
   return by === 'FOREBAY_ADDON' ? ' (named by FOREBAY_ADDON)' : '';

@@ -1,6 +1,6 @@
 /**
- * The environment of forebay: the runtime, the C library, and permissions. Nothing here throws, because it is called
- * after a failure. If the runtime refuses access, the result says so.
+ * Examines the environment of forebay: the runtime, the C library, and permissions. The functions of this file do not
+ * throw, because they are called after a failure. If the runtime refuses access, the result says so.
  */
 
 import { closeSync, existsSync, openSync, readSync } from 'node:fs';
@@ -8,7 +8,7 @@ import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { version } from './version.js';
 
-/** Node, or a runtime that imitates it: all three have `process.versions.node`. */
+/** Node, or a runtime that imitates it. `process.versions.node` cannot distinguish them, because all three have it. */
 export interface Runtime {
   readonly name: 'Node' | 'Bun' | 'Deno';
   readonly version: string;
@@ -21,19 +21,22 @@ export function runtime(): Runtime {
   return { name: 'Node', version: node ?? 'unknown' };
 }
 
-/** An environment variable; undefined if it is not set, is empty or may not be read (Deno without --allow-env). */
+/**
+ * Returns the value of an environment variable; undefined if it is not set, is empty or may not be read (Deno without
+ * --allow-env).
+ */
 export function variable(name: string): string | undefined {
   return attempt(() => process.env[name]) || undefined;
 }
 
-/** Whether a file exists; 'hidden' if the runtime does not allow access to it. */
+/** Returns whether a file exists: 'there' or 'missing', or 'hidden' if the runtime does not allow access to it. */
 export function look(file: string): 'there' | 'missing' | 'hidden' {
-  // Node's permission model and Deno throw different errors.
+  // Any error means that access is not allowed: Node's permission model and Deno throw different errors.
   const there = attempt(() => existsSync(file));
   return there === undefined ? 'hidden' : there ? 'there' : 'missing';
 }
 
-/** The first bytes of a file, as characters of one byte each; undefined if it cannot be read. */
+/** Returns the first bytes of a file, as characters of one byte each; undefined if the file cannot be read. */
 export function beginning(file: string, bytes: number): string | undefined {
   return attempt(() => {
     const handle = openSync(file, 'r');
@@ -47,8 +50,8 @@ export function beginning(file: string, bytes: number): string | undefined {
 }
 
 /**
- * Whether the C library of this process is musl, as on Alpine Linux. The executable names its loader.
- * (`process.report` has it too, but waits for every busy worker.)
+ * Returns whether the C library of this process is musl, as on Alpine Linux. To find out, it reads the name of the
+ * loader in the executable. (`process.report` shows the C library, too, but it waits for every busy worker.)
  */
 export function usesMusl(): boolean {
   if (process.platform !== 'linux') return false;
@@ -61,13 +64,13 @@ interface ReportHeader {
 }
 
 /**
- * The version of this system's glibc. Undefined if the C library is another, if the runtime does not report it, and
- * under Deno, which reports the version it was built with. Slow while a worker is busy.
+ * Returns the version of this system's glibc. Returns undefined if the C library is not glibc, if the runtime does not
+ * report the version, and under Deno, which reports the version with which Deno was built. Slow while a worker is busy.
  */
 export function glibcVersion(): string | undefined {
   if (process.platform !== 'linux' || runtime().name === 'Deno') return undefined;
   return attempt(() => {
-    // Without the network section, for which the report would query a name server.
+    // Exclude the network section, because the report would query a name server for it.
     const { excludeNetwork } = process.report as { excludeNetwork?: boolean };
     Object.assign(process.report, { excludeNetwork: true });
     try {
@@ -78,14 +81,14 @@ export function glibcVersion(): string | undefined {
   });
 }
 
-/** Whether Node runs under its permission model. */
+/** Returns whether Node runs under its permission model. */
 export function hasPermissionModel(): boolean {
   return attempt(() => 'permission' in process && process.permission !== undefined) ?? false;
 }
 
 /**
- * The folder of the addon that `npx forebay build` makes if it cannot write the package's own folder. There is one for
- * each version, platform and C library. Undefined if there is no cache folder.
+ * Returns the folder into which `npx forebay build` puts the addon if it cannot write to the folder of the package.
+ * Each version, platform and C library has its own folder. Returns undefined if the user has no cache folder.
  */
 export function cacheFolder(): string | undefined {
   const named = variable('XDG_CACHE_HOME');

@@ -1,11 +1,11 @@
 /**
- * The kernels that the TypeScript code calls, by family: the contract with the addon. On load, this table is compared
- * with that of the addon.
+ * Lists the kernels that the TypeScript code calls, by family. When the addon is loaded, this table is compared with
+ * the table of the addon.
  */
 
 import type { DType } from '../tensor/dtype.js';
 
-/** The version of the interface. It changes whenever the arguments of an entry point change. */
+/** The version of the interface of the addon. It changes whenever the arguments of an entry point change. */
 export const abi = 2;
 
 export interface KernelRow {
@@ -39,9 +39,9 @@ export const expectedKernels: readonly KernelRow[] = [
   ...rows('map', 2, floating, 'add sub mul div pow maximum minimum'),
   ...rows('map', 2, all, 'greater equal'),
   ...rows('map', 3, all, 'where'),
-  // a b + c, a b - c, c - a b: the compiler fuses a multiplication and an addition.
+  // a b + c, a b - c, c - a b. The compiler makes them of a multiplication and an addition or subtraction.
   ...rows('map', 3, floating, 'fma fms fnma'),
-  // A cast is named by its result dtype; `dtypes` are those of the operand.
+  // The name of a cast is the dtype of its result; `dtypes` are the possible dtypes of its operand.
   ...rows('cast', 1, all, 'float32 float64 int32'),
   ...rows('reduce', 1, floating, 'sum'),
   ...rows('reduce', 1, all, 'max argmax'),

@@ -1,4 +1,4 @@
-/** Line charts: curves over training steps or epochs. */
+/** Draws line charts: curves over training steps or epochs. */
 
 import { ShapeError, ValueError } from '../errors.js';
 import { drawChart, frame, valueAxis } from './plot.js';
@@ -6,24 +6,24 @@ import { colourOf, ink, quietInk } from './theme.js';
 
 export interface Axis {
   readonly label: string;
-  /** `linear` by default. A logarithmic axis omits values that are not positive. */
+  /** The scale of the axis; `linear` by default. A logarithmic axis omits values that are not positive. */
   readonly scale?: 'linear' | 'log';
   readonly min?: number;
   readonly max?: number;
 }
 
 export interface Series {
-  /** The text in the legend. Series with the same name share one entry, and should share a colour. */
+  /** The text in the legend. Series with the same name share one entry of the legend, and should share a colour. */
   readonly name: string;
   readonly y: ArrayLike<number>;
-  /** The x values, as many as `y`; 0, 1, 2, … by default. */
+  /** The x values, one for each value of `y`; 0, 1, 2, … by default. */
   readonly x?: ArrayLike<number>;
   /**
-   * `line` by default. `broad` is pale and wide, to be drawn under a line of the same colour. `faint` is for one of
-   * many lines. `points` are not connected.
+   * How the series is drawn; `line` by default. A `broad` line is pale and wide, to be drawn under a line of the same
+   * colour. `faint` is for one of many lines. `points` are not connected.
    */
   readonly style?: 'line' | 'dashed' | 'broad' | 'faint' | 'points';
-  /** An index into the palette. By default the index of the series' name among all names. */
+  /** An index in the palette. By default, it is the index of the series' name among the names of all series. */
   readonly colour?: number;
 }
 
@@ -73,7 +73,7 @@ export async function lineChart(chart: LineChart): Promise<string> {
   });
 }
 
-/** The legend's entry of a series name. Only points have a dot. */
+/** Returns the legend's entry for a series name. It has a dot only if the style of the series is `points`. */
 function keyOf(name: string, chart: LineChart): object {
   const style = chart.series.find((series) => series.name === name)?.style ?? 'line';
   return {
@@ -83,7 +83,7 @@ function keyOf(name: string, chart: LineChart): object {
   };
 }
 
-/** The least and the greatest x value. */
+/** Returns the ends of the x axis: its `min` and `max`, or the least and the greatest x value. */
 function extentOf(chart: LineChart): readonly [number, number] {
   let low = Infinity;
   let high = -Infinity;

@@ -1,6 +1,6 @@
 /**
- * ECharts with only the parts that our charts use, so that a bundler can omit the rest. This is a separate module
- * because it is loaded when the first chart is drawn.
+ * Exports ECharts with only the parts that our charts use, so that a bundler can omit the rest. This is a separate
+ * module, because it is loaded only when the first chart is drawn.
  */
 
 import { CustomChart, LineChart, ScatterChart } from 'echarts/charts';

@@ -5,7 +5,7 @@ import { dirname } from 'node:path';
 
 /**
  * Writes a file, and creates the folders above it. The content is first written to a temporary file, which is then
- * renamed. So a reader, or an interrupt, finds the old file or the new one.
+ * renamed. So a reader finds the complete old file or the complete new file, also after an interrupt.
  */
 export function writeWhole(file: string, content: string | Uint8Array): void {
   mkdirSync(dirname(file), { recursive: true });

@@ -3,7 +3,8 @@
 import { ValueError } from '../errors.js';
 import { escapeXml, fontFamily, paper } from './theme.js';
 
-// Graphviz has no font files here, but it has the character widths of Arial. Arimo and similar fonts have the same.
+// The font for which Graphviz lays out text. Graphviz has no font files here, but it has a table of the character
+// widths of Arial. Arimo and similar fonts have the same widths.
 const measuredFont = 'Arial';
 const defaults = {
   graphAttributes: { fontname: measuredFont, bgcolor: paper, pad: '0.2' },
@@ -14,8 +15,8 @@ const defaults = {
 let graphviz: Promise<import('@viz-js/viz').Viz> | undefined;
 
 /**
- * Lays out a DOT graph and draws it. The attributes of the graph are kept. The defaults are the pictures' font and a
- * white background.
+ * Lays out a DOT graph and draws it. Attributes that the graph sets are kept. By default, a graph has the font of all
+ * pictures, and a white background.
  * @returns SVG text; the same graph always gives the same text
  * @throws ValueError with Graphviz's message if it cannot read or lay out the graph
  */
@@ -37,7 +38,7 @@ export async function renderDot(dot: string): Promise<string> {
   return (
     result.output
       .replace(/^[\s\S]*?(?=<svg\b)/, '')
-      // One SVG unit per point, as in the other pictures.
+      // Remove the unit "pt" from the size, so that a point is one SVG unit, as in the other pictures.
       .replace(/(<svg\b[^>]*?\bwidth=")([\d.]+)pt(" height=")([\d.]+)pt"/, '$1$2$3$4"')
       .replaceAll(`font-family="${measuredFont}"`, `font-family="${escapeXml(fontFamily)}"`)
   );

@@ -1,4 +1,4 @@
-/** Grids of small greyscale images: digits, and pairs of a digit and its reconstruction. */
+/** Draws grids of small greyscale images: digits, and pairs of a digit and its reconstruction. */
 
 import { ShapeError, ValueError } from '../errors.js';
 import { dataUrl, encodePng } from './raster.js';
@@ -7,19 +7,25 @@ import { escapeXml, fontFamily, ink, paper, quietInk, rule, textSize, titleSize 
 export interface ImageGrid {
   readonly title: string;
   readonly subtitle?: string;
-  /** Shape [n, height * width]. 0 is paper and 1 is ink; values outside are clamped. NaN is drawn as paper. */
+  /**
+   * The pixels of the images, of shape [n, height * width]. 0 is paper and 1 is ink; values outside are clamped. NaN is
+   * drawn as paper.
+   */
   readonly images: ArrayLike<number>;
   /** The size of one image in pixels, 28 x 28 by default. */
   readonly imageWidth?: number;
   readonly imageHeight?: number;
-  /** Images in a row, 10 by default. */
+  /** The number of images in a row; 10 by default. */
   readonly columns?: number;
-  /** As many images as `images`. Each is drawn under its counterpart in `images`; `rowLabels` labels the two rows. */
+  /**
+   * Other images, as many as in `images`. Each of them is drawn under the image with the same index in `images`.
+   * `rowLabels` are the labels of these two rows.
+   */
   readonly partners?: ArrayLike<number>;
   readonly rowLabels?: readonly [string, string];
-  /** A caption under each image (or pair). */
+  /** The captions. Each is written under one image, or under one pair of images. */
   readonly captions?: readonly string[];
-  /** SVG units per pixel, 2 by default. */
+  /** The number of SVG units per pixel; 2 by default. */
   readonly zoom?: number;
 }
 
@@ -128,7 +134,7 @@ function imageUrl(
   return encodePng({ width, height, channels: 1, data }).then(dataUrl);
 }
 
-/** A width in SVG units that is large enough for the text in any of the fonts. */
+/** Returns a width in SVG units that is large enough for each of the labels in any of the fonts. */
 function labelWidth(labels: readonly string[]): number {
   return Math.max(...labels.map((label) => label.length)) * textSize * 0.52 + 16;
 }

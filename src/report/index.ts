@@ -1,4 +1,4 @@
-/** Pictures: charts, digits and graphs, as SVG and PNG. Each library is loaded when it is first needed. */
+/** Draws pictures: charts, digits and graphs, as SVG and PNG. Each library is loaded when it is first needed. */
 
 export { type Axis, type LineChart, lineChart, type Series } from './chart.js';
 export { writeWhole } from './files.js';

@@ -1,4 +1,4 @@
-/** What all charts share: title, legend and axes, drawn by ECharts without a browser. */
+/** The parts that all charts have: title, legend and axes. ECharts draws them without a browser. */
 
 import type { Axis } from './chart.js';
 import { fontFamily, ink, paper, quietInk, rule, textSize, titleSize } from './theme.js';
@@ -50,7 +50,7 @@ export interface FrameOption extends Record<string, unknown> {
   readonly legend: Record<string, unknown>;
 }
 
-/** Title, legend and the margins around the axes, as part of an ECharts option. */
+/** Returns the title, the legend and the margins around the axes, as part of an ECharts option. */
 export function frame(of: Frame): FrameOption {
   const underTitle = edge + titleSize + (of.subtitle === undefined ? 0 : textSize + 8);
   const hasLegend = of.legend.length > 0;
@@ -89,8 +89,8 @@ export function frame(of: Frame): FrameOption {
 }
 
 /**
- * A numeric axis with a label, thin grid lines and readable numbers.
- * @param extent the least and greatest value, for an axis that ends exactly at them
+ * Returns a numeric axis with a label, thin grid lines and readable numbers, as part of an ECharts option.
+ * @param extent the least and the greatest value, if the axis must end exactly at these values
  */
 export function valueAxis(
   axis: Axis,
@@ -106,7 +106,7 @@ export function valueAxis(
     nameLocation: 'middle',
     nameGap: direction === 'x' ? 34 : 50,
     nameTextStyle: { fontFamily, fontSize: textSize, color: ink },
-    // An axis of steps or epochs ends at its data. An axis of values ends at round numbers.
+    // The x axis (steps or epochs) ends at its first and last value. The y axis ends at round numbers.
     min: axis.min ?? (direction === 'x' ? 'dataMin' : null),
     max: axis.max ?? (direction === 'x' ? 'dataMax' : null),
     axisLabel: {
@@ -123,7 +123,7 @@ export function valueAxis(
   };
 }
 
-/** About six multiples of 1, 2 or 5 times a power of ten, from `low` to `high`. */
+/** Returns about six round numbers from `low` to `high`: the multiples of 1, 2 or 5 times a power of ten. */
 export function roundValues(low: number, high: number): number[] {
   if (!(high > low) || !Number.isFinite(high - low)) return [low];
   const rough = (high - low) / 6;
@@ -137,7 +137,7 @@ export function roundValues(low: number, high: number): number[] {
 const superscripts = '⁰¹²³⁴⁵⁶⁷⁸⁹';
 
 function formatNumber(value: number): string {
-  // Removes the rounding error of a tick such as 0.30000000000000004, and writes a proper minus sign.
+  // Remove the rounding error of a number such as 0.30000000000000004, and write a proper minus sign.
   return String(Number(value.toPrecision(10))).replace('-', '−');
 }
 

@@ -4,7 +4,7 @@ import { ValueError } from '../errors.js';
 import { readFonts, readRasteriser } from './assets.js';
 import { paper } from './theme.js';
 
-// A drawing of some thousand nodes must not allocate gigabytes.
+// The most pixels of a PNG, because a drawing of some thousand nodes must not allocate gigabytes.
 const mostPixels = 40_000_000;
 
 interface Rasteriser {
@@ -15,10 +15,10 @@ interface Rasteriser {
 let rasteriser: Promise<Rasteriser> | undefined;
 
 /**
- * Renders an SVG as PNG. Only the fonts that forebay includes are used and none of the machine's, so the same SVG gives
- * the same bytes everywhere.
- * @param options.scale PNG pixels per SVG unit, 2 by default. It is reduced if the PNG would have more than 40 million
- *   pixels
+ * Renders an SVG as PNG. It uses only the fonts that forebay includes, not the fonts of the machine, so the same SVG
+ * gives the same bytes everywhere.
+ * @param options.scale the number of PNG pixels per SVG unit; 2 by default. It is reduced if the PNG would have more
+ *   than 40 million pixels
  * @throws ValueError if `svg` is not an SVG
  */
 export async function rasterise(
@@ -66,9 +66,9 @@ async function startRasteriser(): Promise<Rasteriser> {
 export interface Pixels {
   readonly width: number;
   readonly height: number;
-  /** The channels of a pixel: 1 for grey, 3 for red, green and blue, 4 for these and opacity. */
+  /** The number of channels of a pixel: 1 for grey; 3 for red, green and blue; 4 for red, green, blue and opacity. */
   readonly channels: 1 | 3 | 4;
-  /** width * height * channels bytes, row by row. */
+  /** The values of the pixels, row by row: width * height * channels bytes. */
   readonly data: Uint8Array;
 }
 
@@ -88,7 +88,7 @@ export async function encodePng(pixels: Pixels): Promise<Uint8Array> {
   return encode({ width, height, channels, depth: 8, data });
 }
 
-/** A PNG as a data URL, for use inside an SVG. */
+/** Returns a PNG as a data URL, for use inside an SVG. */
 export function dataUrl(png: Uint8Array): string {
   return `data:image/png;base64,${Buffer.from(png).toString('base64')}`;
 }

@@ -1,4 +1,4 @@
-/** Decision regions: the predictions of a classifier of points in the plane, drawn under the points themselves. */
+/** Draws decision regions: the predictions of a classifier of points in the plane, with the points on top. */
 
 import { ShapeError } from '../errors.js';
 import type { Axis } from './chart.js';
@@ -11,9 +11,9 @@ export interface PointSet {
   readonly name: string;
   /** The coordinates, shape [n, 2]: x and y of each point. */
   readonly points: ArrayLike<number>;
-  /** The class, which also selects the colour. */
+  /** The class of all points of this set. It also selects their colour. */
   readonly label: number;
-  /** `ring` distinguishes a second kind of points (such as test points); `dot` by default. */
+  /** How each point is drawn; `dot` by default. `ring` distinguishes a second kind of points, such as test points. */
   readonly mark?: 'dot' | 'ring';
 }
 
@@ -22,8 +22,8 @@ export interface RegionGrid {
   readonly columns: number;
   readonly classes: number;
   /**
-   * Shape [rows * columns, classes]: the probability of each class at each grid point, in the order of `gridPoints`. A
-   * region is pale where the classifier is unsure.
+   * The probability of each class at each grid point, in the order of `gridPoints`: numbers of shape [rows * columns,
+   * classes]. A region is pale where the classifier is unsure.
    */
   readonly probabilities: ArrayLike<number>;
 }
@@ -40,9 +40,9 @@ export interface RegionChart {
 }
 
 /**
- * The grid points at which to evaluate a classifier for `regionChart`: the centres of rows x columns cells of the
- * square from -extent to extent, row by row from the top left.
- * @returns shape [rows * columns, 2]: x and y of each point
+ * Returns the points at which a classifier must be evaluated for `regionChart`. They are the centres of the rows x
+ * columns cells of the square from -extent to extent, row by row from the top left.
+ * @returns x and y of each point, in the shape [rows * columns, 2]
  */
 export function gridPoints(extent: number, rows: number, columns: number): Float32Array {
   const points = new Float32Array(2 * rows * columns);
@@ -105,7 +105,7 @@ function scatterOf(set: PointSet): object {
   };
 }
 
-/** The opacity of a class's colour in its region, where the classifier is sure. */
+/** The opacity of the colour of a class where the classifier is sure that a point has this class. */
 const tint = 0.3;
 
 async function regionImage(chart: RegionChart): Promise<string> {

@@ -1,7 +1,8 @@
 /**
- * Checkpoints: files from which a training continues in another process with the same bits. A checkpoint holds the
- * leaves that the updates read and write, the run counts of the programs (draws depend on them), and the progress of
- * `fit`. It is a safetensors file, so Python can read the leaves by name.
+ * Writes and reads checkpoints. A checkpoint is a file from which another process can continue a training, and get the
+ * same bits as without the interruption. It holds the leaves that the updates read and write, the run counts of the
+ * programs (because draws depend on them), and the progress of `fit`. It is a safetensors file, so Python can read the
+ * leaves by name.
  */
 
 import { describeValue } from '../arguments/describe.js';
@@ -21,19 +22,22 @@ import { absolutePathOf, type FilePath, type FileSource, sourceOf } from '../io/
 import { allocate, type Tensor } from '../tensor/tensor.js';
 import { formatProgress, type Progress, parseProgress } from './progress.js';
 
-/** An object with a run index: a program. */
+/** An object that counts its runs, such as a program. */
 export interface Counted {
-  /** The index of its next run. */
+  /** The index of the next run of the object. */
   runs: number;
 }
 
 const resumeDeclaration = {
   /**
    * The updates of a step, as `sgd` and `adam` return them. The file holds all parameters and states that the updates
-   * write or depend on: weights, moments, a rate that is a state.
+   * write or depend on, for example the weights, the moments of Adam, and a rate that is a state.
    */
   updates: required(checkedLater<Updates>('a list of [leaf, value] pairs'), 'update', 'parameters'),
-  /** The program whose draws continue, or several programs in a fixed order. */
+  /**
+   * The program whose run count the file holds, so that its draws continue. Or a list of programs, which must have the
+   * same order in `checkpoint` and `resume`.
+   */
   program: optional(checkedLater<Counted | readonly Counted[]>('a program'), 'programs'),
 };
 const resumeOptions = declareOptions('resume', resumeDeclaration);
@@ -43,22 +47,22 @@ export interface ResumeOptions extends OptionsOf<typeof resumeOptions> {}
 
 const checkpointOptions = declareOptions('checkpoint', {
   ...resumeDeclaration,
-  /** User strings, such as the progress of your own training loop. `resume` returns them. */
+  /** Strings of your own by name, such as the progress of your own training loop. `resume` returns them. */
   metadata: optional(checkedLater<Metadata>('a record of strings')),
 });
 
 /** The options of `checkpoint`. */
 export interface CheckpointOptions extends OptionsOf<typeof checkpointOptions> {}
 
-/** The content of a checkpoint except the leaves. The option `from` of `fit` takes it. */
+/** The content of a checkpoint except the leaves. Give it to the option `from` of `fit`. */
 export interface Checkpoint {
-  /** The name of the file that it was read from. */
+  /** The name of the file from which the checkpoint was read. */
   readonly file: string;
   /** The index of each program's next run. */
   readonly runs: readonly number[];
   /** The progress of `fit`; undefined if `fit` did not write the file. */
   readonly progress: Progress | undefined;
-  /** The user strings that it was written with. */
+  /** The strings of the user that were given to `checkpoint`. */
   readonly metadata: Metadata;
 }
 
@@ -97,15 +101,16 @@ export async function checkpoint(file: FilePath, options: CheckpointOptions): Pr
 
 /**
  * Reads a checkpoint into the leaves of the updates, and sets `program.runs`. The file is read and checked against
- * all leaves before the first is written. After an error all leaves are unchanged.
+ * all leaves before the first leaf is written. After an error all leaves are unchanged.
  *
  *     const from = existsSync(file) ? resume(file, { updates, program }) : undefined;
  *     await fit(program, dataset, { epochs, batchSize, from, checkpoint: { file } });
  *
  * @param file a path, a `file:` URL, or the bytes of a file
- * @throws FormatError, naming the file, if it is missing, damaged or not a checkpoint, or if it lacks a leaf or has
- *   another one (both by name); ShapeError or DTypeError if a leaf does not fit; ValueError if there are more programs
- *   than run counts in the file, or an option is unknown; StateError if a run in flight uses a leaf or a program
+ * @throws FormatError, naming the file, if it is missing, damaged or not a checkpoint, or if the names of its tensors
+ *   are not exactly the names of the leaves; ShapeError or DTypeError if a leaf does not fit; ValueError if there are
+ *   more programs than run counts in the file, or an option is unknown; StateError if a run in flight uses a leaf or a
+ *   program
  */
 export function resume(file: FileSource, options: ResumeOptions): Checkpoint {
   const { name, read } = sourceOf(file, 'resume');
@@ -122,7 +127,7 @@ export function resume(file: FileSource, options: ResumeOptions): Checkpoint {
     }
     fitting('resume', name, header.entries.map(described), leaves);
     refuseOthers(name, header, leaves);
-    // Set to the same value: a program that is busy or disposed throws here, before anything is changed.
+    // Set each count to its present value. A busy or disposed program then throws here, before anything is changed.
     for (const program of programs) {
       const { runs } = program;
       program.runs = runs;
@@ -183,7 +188,7 @@ export function metadataOf(
 // Copying this many elements takes a fraction of a millisecond.
 const pieceElements = 2 ** 18;
 
-/** Copies the bytes of tensors, one piece in each step of the generator. */
+/** Copies the bytes of tensors. Yields after each piece, so that the caller can let the event loop run. */
 export function* copies(tensors: readonly Tensor[]): Generator<undefined, Uint8Array[]> {
   const copied: Uint8Array[] = [];
   for (const { data, dtype, shape } of tensors) {
@@ -208,7 +213,7 @@ function asked(
   return { leaves: leavesOf(context, updates), programs };
 }
 
-/** @throws ValueError if `program` has no number `runs` */
+/** Returns `program` if it has a number `runs`. @throws ValueError if it has none */
 function counted(context: string, program: unknown): Counted {
   const refused = () =>
     new ValueError(`${context}: expected a program, but received ${describeValue(program)}`);

@@ -1,4 +1,4 @@
-/** Datasets: checks examples against the inputs of a program, and copies them into minibatches. */
+/** Checks the examples of a dataset against the inputs of a program, and copies them into minibatches. */
 
 import { describeValue } from '../arguments/describe.js';
 import { reading } from '../arguments/read.js';
@@ -15,7 +15,10 @@ export type Dataset = Readonly<Record<string, TensorLike>>;
 /** The name of the batch dimension of an input. */
 export const batchName = 'batch';
 
-/** The examples of one input. A minibatch has the shape [outer, batch, inner]. */
+/**
+ * The examples of one input. A minibatch has the shape [outer, batch, inner]: `outer` and `inner` are the products of
+ * the sizes before and after the batch dimension of the input.
+ */
 export interface Column {
   readonly input: Input;
   readonly tensor: Tensor;
@@ -123,7 +126,7 @@ function columnOf(
   };
 }
 
-/** The number of elements of one example. */
+/** Returns the number of elements of one example. */
 export function widthOf({ outer, inner }: Column): number {
   return outer * inner;
 }

@@ -1,4 +1,4 @@
-/** Training: a program's steps over minibatches of a dataset. */
+/** `fit` trains a program: it runs the steps of the program over the minibatches of a dataset. */
 
 import { callback, checkedLater, flag, seedNumber, wholeNumber } from '../arguments/kinds.js';
 import { declareOptions, type OptionsOf, optional, required } from '../arguments/options.js';
@@ -21,9 +21,9 @@ export type { EpochRecord, History, Means } from './history.js';
 
 /** The result of one training step. */
 export interface BatchRecord {
-  /** Counted from 0. */
+  /** The index of the epoch, from 0. */
   readonly epoch: number;
-  /** Counted from 0 in each epoch. */
+  /** The index of the minibatch in its epoch, from 0. */
   readonly batch: number;
   /** The number of examples of this step. */
   readonly rows: number;
@@ -36,42 +36,44 @@ const validateOptions = declareOptions('fit: validate', {
   program: required(checkedLater<Program | Stepper>('a program')),
   /** The dataset that the program runs on after each epoch. */
   dataset: required(checkedLater<Dataset>('a record of tensors by the names of inputs'), 'data'),
-  /** The number of examples in a run; by default the batchSize of the training. */
+  /** The number of examples in a run of this program; by default the `batchSize` of the training. */
   batchSize: optional(wholeNumber(1), 'batch'),
 });
 
-/** How `fit` validates. */
+/** The option `validate` of `fit`. */
 export interface FitValidation extends OptionsOf<typeof validateOptions> {}
 
 const fitOptions = declareOptions('fit', {
-  /** How many times to run over the whole dataset. */
+  /** How many times the training runs over the whole dataset. */
   epochs: required(wholeNumber(0), 'iterations'),
   /** The number of examples in a step. The last step of an epoch has the remaining examples. */
   batchSize: required(wholeNumber(1), 'batch'),
   /** Whether to shuffle the examples in each epoch; true by default. */
   shuffle: optional(flag),
-  /** The seed of the shuffles, which depend only on it and the epoch. By default derived from `setSeed`. */
+  /** The seed of the shuffles. A shuffle depends only on this seed and the epoch. By default derived from `setSeed`. */
   seed: optional(seedNumber, 'randomState'),
-  /** If it is aborted, the promise rejects with its reason. Each step is done completely or not at all. */
+  /** If this signal is aborted, `fit` rejects with its reason. Each step is done completely or not at all. */
   signal: optional(abortSignal, 'abort'),
   /**
-   * Whether a step that computes a NaN or an infinity rejects with a NumericError, which names the first such node.
-   * Then nothing is written. False by default: such a step then writes its results into the parameters. The check of
-   * every value makes a step take 1.5 to 2.5 times as long.
+   * Whether to check every value of every step; false by default. With the check, if a step computes a NaN or an
+   * infinity, the step writes nothing, and `fit` rejects with a NumericError, which names the first node with such a
+   * value. Without the check, such a step writes its results into the parameters. With the check, a step takes 1.5 to
+   * 2.5 times as long.
    */
   checkFinite: optional(flag),
   /** A program over the same parameters, without updates, and the dataset that it runs on after each epoch. */
   validate: optional(checkedLater<FitValidation>('{ program, dataset, batchSize }'), 'validation'),
   /**
-   * Called after every step and before the next. It may set a rate. It costs a turn of the event loop for each step;
-   * without it, many short steps are one native call.
+   * Called after every step and before the next step, for example to set a rate. With this callback, each step is a
+   * native call of its own, and training continues only in a later turn of the event loop. Without it, one native call
+   * runs many short steps.
    */
   onBatch: optional(callback<(batch: BatchRecord) => void | Promise<void>>(), 'onStep'),
   /** Called after every epoch. If it returns (or resolves to) `false`, the training ends. */
   onEpoch: optional(callback<(record: EpochRecord) => unknown>()),
   /**
-   * The file to save the training to, and how often: parameters, states of optimizers, and the progress. Saved
-   * between two steps, after the callbacks. The file is complete at any moment.
+   * The file to which the training is saved (parameters, states of optimizers, and the progress), and how often. `fit`
+   * saves between two steps, after the callbacks. The file is complete at any moment.
    */
   checkpoint: optional(checkedLater<FitCheckpoints>('{ file, every }')),
   /**
@@ -85,13 +87,13 @@ const fitOptions = declareOptions('fit', {
 export interface FitOptions extends OptionsOf<typeof fitOptions> {}
 
 /**
- * Trains a program: runs it once for each minibatch of the dataset, in every epoch. Steps run off
- * the JavaScript thread, many in one call, in slices of about 4 ms, so the event loop continues to run.
+ * Trains a program: in every epoch, runs the program once for each minibatch of the dataset. Steps run off the
+ * JavaScript thread, so the event loop continues to run. One native call runs as many steps as take about 4 ms.
  *
  * @param program a program with updates; a program without updates is refused
  * @param dataset tensors by the names of the program's inputs, with examples along axis 0: for an input
  *   [steps, batch, features] a tensor [examples, steps, features]. It is read during the whole training.
- * @returns the means of the outputs of one element, for each epoch
+ * @returns for each epoch, the means of those outputs of the program that have only one element
  * @throws (rejects with) ValueError, ShapeError, DTypeError or GraphError, before the first run, if an option is
  *   unknown, if options or the dataset do not fit the program, or if they differ from those of the resumed training;
  *   `signal.reason` after an abort; the error of a callback that throws; NumericError if `checkFinite` is true and a
@@ -147,7 +149,7 @@ export async function fit(
         const { start, rows } = slice;
         await onBatch?.({ epoch, batch: start / batchSize, rows, outputs: copiesOf(slice) });
         const row = start + slice.steps * rows;
-        // A checkpoint due at the end of an epoch is written after the record of the epoch.
+        // A checkpoint at the end of an epoch is written below, because it includes the record of the epoch.
         if (row === examples.rows || !saver?.isDue(batchesBefore(row))) return;
         await saver.save({ ...progress, row, sums: means.sums() });
       };
@@ -180,12 +182,15 @@ export async function fit(
 function setRuns(programs: readonly Stepper[], runs: readonly number[]): void {
   for (const [index, program] of programs.entries()) {
     const run = runs[index];
-    // The checkpoint has no run count for a validating program that was not used before.
+    // If the earlier training did not validate, the checkpoint has no run count for the validating program.
     if (run !== undefined) program.runs = run;
   }
 }
 
-/** Returns a function that runs the validating program over its whole dataset, in order; undefined without one. */
+/**
+ * Returns the validating program, with a function that runs it over its whole dataset, in order. Returns undefined
+ * without the option `validate`.
+ */
 function validationOf(
   options: FitOptions,
 ): { readonly steps: Stepper; run(): Promise<Means> } | undefined {
@@ -204,7 +209,7 @@ function validationOf(
   return { steps, run };
 }
 
-/** Copies the outputs of a slice of one step, so that callers may keep them. */
+/** Returns copies of the outputs of a slice that has one step. The callback may keep them. */
 function copiesOf({ outputs, shapes }: SliceOutputs): Record<string, Tensor> {
   return Object.fromEntries(
     [...shapes].map(([name, shape]) => {

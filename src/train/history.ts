@@ -4,26 +4,26 @@ import type { Stepper } from '../compile/program.js';
 import type { TypedArray } from '../tensor/dtype.js';
 import type { SliceOutputs } from './slices.js';
 
-/** For each output of one element, its mean over examples. */
+/** Means over examples, by the names of the outputs. Only outputs with one element have a mean. */
 export type Means = Readonly<Record<string, number>>;
 
 /** The results of one epoch. */
 export interface EpochRecord {
-  /** Counted from 0. */
+  /** The index of the epoch, from 0. */
   readonly epoch: number;
-  /** The means of the program's outputs over the steps, each step weighted by its number of examples. */
+  /** The means of the program's outputs over the steps of the epoch. Each step counts with its number of examples. */
   readonly outputs: Means;
-  /** The means of the validating program, run after the epoch. */
+  /** The means of the outputs of the validating program, which runs after the epoch. Absent without validation. */
   readonly validation?: Means;
 }
 
 /** The results of a training. */
 export interface History {
-  /** One for each epoch, in order. */
+  /** The records of the epochs, in order. */
   readonly epochs: readonly EpochRecord[];
 }
 
-/** Computes means over examples, for the outputs that have one element for every batch size. */
+/** Computes means over examples, for those outputs that have one element whatever the batch size is. */
 export class WeightedMeans {
   readonly names: ReadonlySet<string>;
   readonly #sums: Map<string, number>;

@@ -1,4 +1,4 @@
-/** A program for the reference executor, which runs node by node. Compiled programs must agree with it. */
+/** A program that the reference executor computes node by node. The results of compiled programs must agree with it. */
 
 import { setImmediate } from 'node:timers/promises';
 import type { Stepper, StepRequest } from '../compile/program.js';
@@ -41,7 +41,7 @@ export class InterpretedProgram implements Stepper {
     return Object.fromEntries(names.map((name, index) => [name, tensors[index] as Tensor]));
   }
 
-  /** Runs on the JavaScript thread, because the reference executor has no worker. First the event loop has one turn. */
+  /** Lets the event loop run once, then runs the steps on the JavaScript thread. (This executor has no worker.) */
   async runSteps({ steps, bindings, feeds, outputs, checkFinite }: StepRequest): Promise<void> {
     if (checkFinite) {
       throw new ValueError(

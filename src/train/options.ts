@@ -5,7 +5,11 @@ import { reading } from '../arguments/read.js';
 import { Program, type Stepper, stepper } from '../compile/program.js';
 import { ValueError } from '../errors.js';
 
-/** Returns the stepper of a compiled program, or a given stepper. @throws ValueError if `program` is neither */
+/**
+ * Returns the stepper of a compiled program, or a given stepper itself. (A stepper executes several runs of a program
+ * in one call.)
+ * @throws ValueError if `program` is neither a program nor a stepper
+ */
 export function stepperFor(context: string, program: Program | Stepper): Stepper {
   return reading(`${context}: the program`, program, () => {
     if (program instanceof Program) return stepper(program);
@@ -25,7 +29,7 @@ function isStepper(value: unknown): value is Stepper {
   );
 }
 
-/** The stepper of a program to run for its outputs only. @throws ValueError if it updates parameters */
+/** Returns the stepper of a program that is run only for its outputs. @throws ValueError if it updates parameters */
 export function askedStepperFor(context: string, program: Program | Stepper): Stepper {
   const steps = stepperFor(context, program);
   if (!steps.trains) return steps;
@@ -34,7 +38,7 @@ export function askedStepperFor(context: string, program: Program | Stepper): St
   );
 }
 
-/** The stepper of a program to train. @throws ValueError if it has no updates */
+/** Returns the stepper of a program that will be trained. @throws ValueError if the program has no updates */
 export function trainedStepperFor(context: string, program: Program | Stepper): Stepper {
   const steps = stepperFor(context, program);
   if (steps.updates.length > 0) return steps;

@@ -1,4 +1,4 @@
-/** The order of the examples in an epoch. */
+/** Makes the order of the examples in an epoch. */
 
 import { Interpreter } from '../evaluate/interpreter.js';
 import { randomUniform } from '../ops/index.js';
@@ -6,14 +6,16 @@ import type { TypedArray } from '../tensor/dtype.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { Turns } from './turns.js';
 
-// The number of draws in one block, which takes well under a millisecond.
+// The order is shuffled in blocks of this length, so that the event loop can run between two blocks. A block takes well
+// under a millisecond.
 const blockLength = 2 ** 15;
-// Different run indices of one seed give different draws: each block of an epoch has its own run index.
+// Each block of an epoch draws with its own run index, because different run indices of one seed give different draws.
+// This is the difference between the run indices of two successive blocks.
 const runsBetweenBlocks = 2 ** 32;
 
-/** 0, 1, …, count - 1. */
+/** Returns 0, 1, …, count - 1. */
 export function inOrder(count: number): Int32Array {
-  // A loop, because `Int32Array.from` takes twenty times as long.
+  // A loop, because `Int32Array.from` would take twenty times as long.
   const order = new Int32Array(count);
   for (let index = 0; index < count; index++) order[index] = index;
   return order;
@@ -30,7 +32,7 @@ export class Shuffle {
     this.#seed = seed;
   }
 
-  /** Fisher & Yates's shuffle (Knuth, The Art of Computer Programming 2, algorithm P). */
+  /** Returns the order of an epoch, by Fisher & Yates's shuffle (Knuth, Art of Computer Programming 2, algorithm P). */
   async order(epoch: number): Promise<Int32Array> {
     const turns = new Turns();
     const order = inOrder(this.#count);

@@ -1,4 +1,4 @@
-/** Prediction: a program's outputs for every example of a dataset. */
+/** `predict` computes the outputs of a program for every example of a dataset. */
 
 import { wholeNumber } from '../arguments/kinds.js';
 import { declareOptions, type OptionsOf, optional } from '../arguments/options.js';
@@ -17,7 +17,7 @@ import { Slices } from './slices.js';
 const predictOptions = declareOptions('predict', {
   /** The number of examples in a run; 128 by default. */
   batchSize: optional(wholeNumber(1), 'batch'),
-  /** If it is aborted, the promise rejects with its reason. */
+  /** If this signal is aborted, `predict` rejects with its reason. */
   signal: optional(abortSignal, 'abort'),
 });
 
@@ -54,7 +54,7 @@ export async function predict<K extends string>(
   await slices.run(inOrder(examples.rows), ({ steps, start, rows, outputs }) => {
     for (const [name, data] of outputs) {
       const { tensor, outer, inner } = joined.get(name) as Joined;
-      // If outer is 1, the batches are contiguous and can be copied as one.
+      // If `outer` is 1, the outputs of all steps are contiguous in the result, and are copied as one batch.
       const [batches, batch] = outer === 1 ? [1, steps * rows] : [steps, rows];
       for (let index = 0; index < batches * outer; index++) {
         const [step, o] = [Math.floor(index / outer), index % outer];
@@ -68,7 +68,10 @@ export async function predict<K extends string>(
   return Object.fromEntries(tensors) as Record<K, Tensor>;
 }
 
-/** An output for all examples, [outer, examples, inner]. */
+/**
+ * One output for all examples, of shape [outer, examples, inner]: `outer` and `inner` are the products of the sizes
+ * before and after the batch dimension.
+ */
 interface Joined {
   readonly tensor: Tensor;
   readonly outer: number;

@@ -1,4 +1,7 @@
-/** The progress of a training, and its exact text form: a resumed training must give the same bits. */
+/**
+ * The progress of a training, and its conversion to text and back. The text keeps every number exactly, because a
+ * resumed training must give the same bits.
+ */
 
 import { describeValue } from '../arguments/describe.js';
 import { isList, isRecord } from '../arguments/read.js';
@@ -16,9 +19,9 @@ export interface Progress {
   readonly seed: number | undefined;
   /** The current epoch, from 0, which is also the number of completed epochs. */
   readonly epoch: number;
-  /** The number of examples of the current epoch that are done. */
+  /** The number of examples of the current epoch that the completed steps have used. */
   readonly row: number;
-  /** For each output of one element, its sum over those examples. */
+  /** For each output that has one element, the sum of its values over these examples. */
   readonly sums: Means;
   /** The results of the completed epochs. */
   readonly epochs: readonly EpochRecord[];
@@ -38,15 +41,16 @@ interface Resumed {
 
 interface Asked {
   readonly epochs: number;
-  /** True if the seed was not given but derived. */
+  /** True if the seed is derived from `setSeed`, because the option `seed` was not given. */
   readonly derived: boolean;
-  /** The names of the outputs of one element. */
+  /** The names of the outputs that have one element. */
   readonly outputs: ReadonlySet<string>;
 }
 
 /**
- * The progress at which `fit` starts: a new training, or the progress of `from`.
- * @throws ValueError, naming the file, if the plan would not give the result of an uninterrupted training
+ * Returns the progress at which `fit` starts: the progress of `from`, or that of a new training.
+ * @throws ValueError, naming the file, if a training that continues with these options and this dataset would not give
+ *   the result of an uninterrupted training
  */
 export function startOf(
   plan: Plan,
@@ -102,7 +106,7 @@ export function formatProgress({ seed, epochs, ...rest }: Progress): string {
   return JSON.stringify(
     { ...rest, seed: seed ?? null, epochs: records },
     (_key, value: unknown) => {
-      // JSON cannot represent NaN, the infinities and -0.
+      // NaN, the infinities and -0 become strings, because JSON cannot represent them.
       if (typeof value !== 'number' || (Number.isFinite(value) && !Object.is(value, -0)))
         return value;
       return Object.is(value, -0) ? '-0' : String(value);

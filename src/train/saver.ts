@@ -24,14 +24,17 @@ const countOrNever: Kind<number> = {
 };
 
 const everyOptions = declareOptions('fit: checkpoint: every', {
-  /** After every so many minibatches, counted from the beginning of the training. */
+  /** The number of minibatches between two checkpoints. They are counted from the beginning of the training. */
   batches: optional(countOrNever, 'steps'),
-  /** After so many seconds since the last checkpoint. Checked every few milliseconds, or after a longer step. */
+  /**
+   * The number of seconds after a checkpoint until the next one is due. The time is checked every few milliseconds,
+   * or after each step if a step takes longer.
+   */
   seconds: optional({
     expected: 'a number of at least 0',
     accepts: (value) => typeof value === 'number' && value >= 0,
   } as Kind<number>),
-  /** After every so many epochs, counted from the beginning of the training. */
+  /** The number of epochs between two checkpoints. They are counted from the beginning of the training. */
   epochs: optional(countOrNever),
 });
 
@@ -44,12 +47,15 @@ const fitCheckpoints = declareOptions('fit: checkpoint', {
    * directory at the time of the call of `fit`.
    */
   file: required(checkedLater<FilePath>('a path'), 'path', 'to'),
-  /** When to write, whichever comes first, and always at the end. After every epoch by default. */
+  /**
+   * How often to write; after every epoch by default. If there are several conditions, each of them is sufficient. A
+   * checkpoint is always written at the end of the training.
+   */
   every: optional(checkedLater<CheckpointFrequency>('{ batches, seconds, epochs }')),
 });
 
 /**
- * When and where `fit` writes checkpoints. It writes between two of its own steps. A leaf that another program is
+ * Where and how often `fit` writes checkpoints. It writes between two of its own steps. A leaf that another program is
  * writing at that time is saved with its current values.
  */
 export interface FitCheckpoints extends OptionsOf<typeof fitCheckpoints> {}
@@ -85,12 +91,12 @@ export class Saver {
     return assertWritable(this.#file);
   }
 
-  /** The number of minibatches until the next checkpoint, after `done` minibatches. */
+  /** Returns how many minibatches remain until the next checkpoint if `done` minibatches of the training are done. */
   batchesLeft(done: number): number {
     return this.#every.batches - (done % this.#every.batches);
   }
 
-  /** Whether a checkpoint is due after `batches` minibatches of the training. */
+  /** Returns whether a checkpoint is due after `batches` minibatches of the training. */
   isDue(batches: number): boolean {
     // After a failed write, the next call of `save` reports the error at once.
     if (this.#failure !== undefined) return true;
@@ -98,18 +104,18 @@ export class Saver {
     return batches % this.#every.batches === 0 || seconds >= this.#every.seconds;
   }
 
-  /** Whether a checkpoint is due after `epochs` epochs. */
+  /** Returns whether a checkpoint is due after `epochs` epochs, which have `batches` minibatches together. */
   isDueAfterEpoch(epochs: number, batches: number): boolean {
     return epochs % this.#every.epochs === 0 || this.isDue(batches);
   }
 
   /**
-   * Copies the values to save, and starts to write them. Called between two steps; no step may run before the promise
-   * resolves.
+   * Copies the values to save, and starts to write them. `fit` calls this between two steps, and no step may run before
+   * the promise resolves.
    * @throws (rejects with) FormatError if the previous checkpoint could not be written
    */
   async save(progress: Progress): Promise<void> {
-    // Wait for the previous write, so that there is only one copy in memory. A slow disk delays the training.
+    // Wait for the previous write, so that memory holds only one copy of the values. A slow disk delays the training.
     await this.finish();
     const { header, tensors } = this.#plan(progress);
     const turns = new Turns();

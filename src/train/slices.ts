@@ -1,7 +1,7 @@
 /**
- * The loop over minibatches. Steps run off the JavaScript thread in slices of a few milliseconds. A slice is one
- * native call: many steps if they are short, one step if it is long. While a slice runs, the rows of the next slice
- * are gathered.
+ * Runs a program over minibatches. Steps run off the JavaScript thread, in slices of a few milliseconds. A slice is one
+ * native call: many steps if they are short, only one if it is long. While a slice runs, the examples of the next slice
+ * are copied into its minibatches.
  */
 
 import type { Stepper } from '../compile/program.js';
@@ -12,42 +12,45 @@ import { sizeOf } from '../tensor/shape.js';
 import { batchName, type Column, type Examples, gather, widthOf } from './dataset.js';
 import { Turns } from './turns.js';
 
-/** The target duration of a slice: too short to be noticed by a person or a health check. */
+/** The duration that a slice should have. It is too short to be noticed by a person or a health check. */
 const sliceMilliseconds = 4;
-/** Memory for the feeds and outputs of one slice, of which there are two. A single step may need more than this. */
+/**
+ * The memory for the feeds and outputs of one slice, in bytes. Two slices have this memory at a time. If a single step
+ * needs more, it gets more.
+ */
 const stagingBytes = 2 ** 23;
-/** The number of elements gathered at a time, which takes a fraction of a millisecond. */
+/** The number of elements that are copied at a time into a minibatch, which takes a fraction of a millisecond. */
 const unitElements = 2 ** 16;
 
 export interface SliceOptions {
   readonly batchSize: number;
   readonly checkFinite: boolean;
   readonly signal: AbortSignal | undefined;
-  /** One step in each slice, so that the caller can act between two steps. */
+  /** Whether each slice has only one step, so that the caller can act between two steps. */
   readonly single: boolean;
 }
 
 export interface RunOptions {
-  /** The position in the order at which to begin; 0 by default. */
+  /** The position, in the order of the examples, at which to begin; 0 by default. */
   readonly from?: number;
-  /** The largest number of steps of a slice that begins at `start`. */
+  /** Returns the largest number of steps for a slice that begins at position `start` in this order. */
   readonly limit?: (start: number) => number;
 }
 
-/** The outputs of the steps of a slice. Later slices reuse the memory. */
+/** The outputs of the steps of a slice. Later slices overwrite their memory. */
 export interface SliceOutputs {
   readonly steps: number;
   /** The number of examples of each step. */
   readonly rows: number;
-  /** The position in the order of the first example of the first step. */
+  /** The position of the first example of the slice, in the order of the examples. */
   readonly start: number;
-  /** By name: the output of the first step, then that of the second, and so on. */
+  /** The outputs by name. Each array has the output of the first step, then that of the second step, and so on. */
   readonly outputs: ReadonlyMap<string, TypedArray>;
-  /** The shape of one step's output. */
+  /** The shapes of the outputs of one step, by name. */
   readonly shapes: ReadonlyMap<string, readonly number[]>;
 }
 
-/** The lengths of inputs and the shapes of outputs for one number of examples in a step. */
+/** The lengths of the inputs and the shapes of the outputs of one step, for a given number of examples in the step. */
 interface BatchShapes {
   readonly bindings: ReadonlyMap<string, number>;
   readonly lengths: ReadonlyMap<string, number>;
@@ -64,7 +67,7 @@ export class Slices {
   readonly #examples: Examples;
   readonly #options: SliceOptions;
   readonly #shapes = new Map<number, BatchShapes>();
-  /** Two sets of memory: the running slice uses one while the other is filled. */
+  /** Two sets of memory: the running slice uses one set while the other set is filled for the next slice. */
   readonly #staging = [new Staging(), new Staging()] as const;
   #stepMilliseconds = Infinity;
   #steps = 0;
@@ -95,7 +98,7 @@ export class Slices {
     for (let number = 1; slice; number++) {
       signal?.throwIfAborted();
       const next = slice.start + slice.steps * slice.rows;
-      // Wait for both before throwing, so that neither writes to memory or rejects later.
+      // Wait for both promises before throwing, so that neither of them writes to memory or rejects later.
       const [ran, staged] = await Promise.allSettled([
         this.#start(slice),
         this.#stage(order, next, limit(next), number),
@@ -114,12 +117,12 @@ export class Slices {
     const began = performance.now();
     await this.#program.runSteps({ steps, bindings, feeds, outputs, checkFinite, signal });
     const took = (performance.now() - began) / steps;
-    // Other work on the machine may make a step take longer; the estimate recovers in later slices.
+    // Other work on the machine may slow a slice down. So the estimate rises slowly, but falls at once.
     this.#stepMilliseconds = Math.min(took, (3 * this.#stepMilliseconds + took) / 4);
     this.#steps = steps;
   }
 
-  /** Gathers the rows of the slice that begins at `start`. Returns undefined if no rows are left. */
+  /** Prepares the slice that begins at `start`: copies its examples. Returns undefined if no examples are left. */
   async #stage(
     order: Int32Array,
     start: number,
@@ -139,7 +142,7 @@ export class Slices {
       const length = layout.lengths.get(name as string) as number;
       const feed = staging.take(`feed '${name}'`, dtype, steps * length);
       feeds.set(name as string, feed);
-      // If outer is 1, the batches are contiguous and can be gathered as one.
+      // If `outer` is 1, the minibatches of all steps are contiguous in memory, and are filled as one.
       const [batches, batch] = column.outer === 1 ? [1, steps * rows] : [steps, rows];
       for (let index = 0; index < batches; index++) {
         const examples = order.subarray(start + index * batch, start + (index + 1) * batch);
@@ -195,7 +198,7 @@ export class Slices {
   }
 }
 
-/** Memory that grows on demand. It is shared memory, so that it cannot be transferred during a run. */
+/** Arrays by name that grow on demand. They are in shared memory, so that nobody can transfer them during a run. */
 class Staging {
   readonly #arrays = new Map<string, TypedArray>();
 

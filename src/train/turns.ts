@@ -8,7 +8,7 @@ const turnMilliseconds = 1;
 export class Turns {
   #began = performance.now();
 
-  /** Await this after each unit of work. It lets the event loop run if the turn is over. */
+  /** Lets the event loop run if the current turn is over. Await this after each unit of work. */
   async pass(): Promise<void> {
     if (performance.now() - this.#began < turnMilliseconds) return;
     await nextTurn();

@@ -1,9 +1,9 @@
-/** The predictions of a classifier, and its accuracy. */
+/** Computes the predictions of a classifier, and its accuracy. */
 
 import { argmax, input, type Node, predict, type Tensor } from '../../index.js';
 import { programOf } from './programs.js';
 
-/** The predicted class of each example: the index of its largest output. Shape [n], int32. */
+/** Returns the predicted class of each example (the index of its largest output) as an int32 tensor of shape [n]. */
 export async function answersOf(
   options: { readonly interpret: boolean },
   classify: (x: Node) => Node,
@@ -15,7 +15,7 @@ export async function answersOf(
   return answer as Tensor;
 }
 
-/** The fraction of answers that equal their labels, from 0 to 1. */
+/** Returns the fraction of answers that equal their labels, from 0 to 1. */
 export function accuracyOf(answers: Tensor, labels: Tensor): number {
   const right = answers.data.filter((answer, index) => answer === labels.data[index]);
   return right.length / labels.size;

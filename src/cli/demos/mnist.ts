@@ -1,6 +1,7 @@
 /**
- * The seed author's second experiment on digits: a classifier of MNIST digits with four hidden layers and a skip
- * connection, trained on the 60,000 training digits and tested on the 10,000 test digits.
+ * The second experiment on digits by the author of the seed (the blog post that forebay is based on). It is a
+ * classifier of MNIST digits with four hidden layers and a skip connection, trained on the 60,000 training digits and
+ * tested on the 10,000 test digits.
  */
 
 import { type Digits, findDigits, loadDigits } from '../../data/digits.js';
@@ -28,7 +29,7 @@ import { cosineRate } from './schedule.js';
 
 const pixels = 784;
 const classes = 10;
-// The width of the layers after the first. A skip connection bypasses the last two of them.
+// The number of units of the second, third and fourth layer. A skip connection bypasses the third and the fourth.
 const narrow = 128;
 
 const options = {
@@ -105,7 +106,7 @@ class Classifier {
     );
   }
 
-  /** The logits [batch, 10] of x [batch, 784]. */
+  /** Returns the logits, of shape [batch, 10], for x of shape [batch, 784]. */
   classify(x: Node): Node {
     const second = this.#second.apply(this.#first.apply(x));
     const skipped = this.#skipped.reduce((y, layer) => layer.apply(y), second);

@@ -1,4 +1,4 @@
-/** What the demos share: options, and functions that make, train and measure programs and read model files. */
+/** The code that all demos use: options, and functions that make, train and measure programs and read model files. */
 
 import * as fb from '../../index.js';
 import { examplesOf } from '../../train/dataset.js';
@@ -28,7 +28,7 @@ export function programOf(
   return interpret ? new InterpretedProgram(graph) : fb.compile(graph);
 }
 
-/** The means of the outputs of a program without updates over a dataset. */
+/** Runs a program without updates over a dataset. Returns the means of its outputs over the examples. */
 export async function measure(program: DemoProgram, dataset: fb.Dataset): Promise<fb.Means> {
   const steps = askedStepperFor('measure', program);
   const examples = examplesOf('measure', dataset, steps.inputs);
@@ -39,7 +39,10 @@ export async function measure(program: DemoProgram, dataset: fb.Dataset): Promis
   return means.values();
 }
 
-/** The size of a file's tensor along an axis, to build a model of the saved size; `otherwise` if there is no file. */
+/**
+ * Returns the size of a tensor in a model file along an axis, so that a demo can build a model of the saved size.
+ * Returns `otherwise` if no file is given.
+ */
 export function sizeIn(
   file: string | undefined,
   tensor: string,

@@ -1,10 +1,11 @@
-/** A learning rate that decreases during the training. */
+/** Makes a learning rate that decreases during the training. */
 
 import { add, cos, mul, type Node, state, tensor, type Updates } from '../../index.js';
 
 /**
- * Half a cosine, from `rate` to 0 within `updates` updates: Loshchilov & Hutter, SGDR (ICLR 2017), without restarts.
- * The schedule is part of the graph. It counts the updates in a state of its own, which `updates` increments.
+ * Returns a learning rate that falls from `rate` to 0 within `updates` updates, along half a cosine: Loshchilov &
+ * Hutter, SGDR (ICLR 2017), without restarts. The rate is part of the graph. It depends on a state that counts the
+ * updates of the training. The returned `updates` increment this state.
  */
 export function cosineRate(rate: number, updates: number): { rate: Node; updates: Updates } {
   const done = state('rate.updates', tensor(0, { dtype: 'float64' }));

@@ -1,4 +1,4 @@
-/** Three spirals: a classifier with one hidden layer, and a picture of its decision regions. */
+/** Trains a classifier with one hidden layer on three spirals, and draws its decision regions. */
 
 import { type LabelledPoints, sharedPoints, spiral } from '../../data/spiral.js';
 import {
@@ -108,7 +108,7 @@ async function fitted(
   return records.map(({ outputs }) => outputs.loss as number);
 }
 
-/** Draws the points of one set from its own seed. */
+/** Returns the points of one set, whose random numbers depend only on `seed`. */
 function drawSpiral(points: number, seed: number): LabelledPoints {
   const [positions, noise] = evaluate([
     randomUniform([points], { seed }),

@@ -1,6 +1,6 @@
 /**
- * The seed author's first experiment. An LSTM of 15 units learns (cos, sin) of period 20 from windows of 5 steps. Then
- * it generates 100 points in closed loop, each from the 5 points before it.
+ * The first experiment of the seed (the blog post that forebay is based on). An LSTM of 15 units learns (cos, sin) of
+ * period 20 from windows of 5 steps. Then it generates 100 points in closed loop, each from the 5 points before it.
  */
 
 import { basename } from 'node:path';
@@ -42,18 +42,21 @@ import { cosineRate } from './schedule.js';
 const steps = 5;
 const generated = 100;
 
-/** The differences between the recipes. The network, the windows and the generator are the same. */
+/**
+ * The settings in which the two recipes differ. The network, the windows and the generation of points are the same in
+ * both recipes.
+ */
 interface Recipe {
   /** The number of windows in an update. An epoch uses every window once. */
   readonly batchSize: number;
   readonly epochs: number;
   loss(outputs: Node, targets: Node): Node;
-  /** @param count the total number of updates */
+  /** Returns the updates of the leaves. @param count how many times the training updates them */
   updates(loss: Node, parameters: Variable[], count: number): Updates;
 }
 
 const recipes: Readonly<Record<'seed' | 'default', Recipe>> = {
-  // As in the post: gradient descent on half the squared error, one window after another.
+  // As in the blog post: gradient descent on half the squared error, with one window in each update.
   seed: {
     batchSize: 1,
     epochs: 150,
@@ -91,7 +94,7 @@ type TrigContext = Context<Values<typeof options>>;
 
 /** The result of generating with a trained network. */
 interface Generated {
-  /** The generated points, [100, 2]. */
+  /** The generated points, of shape [100, 2]. */
   readonly curve: Float32Array;
   /** The root mean square error over both coordinates of the generated points. */
   readonly rmse: number;
@@ -128,7 +131,7 @@ export const demo = defineDemo({
   },
 });
 
-/** Trains with every seed, and saves the network whose error is the median. */
+/** Trains one network with every seed, and saves the network whose error is the median. */
 async function trainAll(context: TrigContext): Promise<void> {
   const { recipe: name, seeds: given, epochs } = context.options;
   const recipe = { ...recipes[name], ...(epochs > 0 && { epochs }) };
@@ -150,7 +153,7 @@ async function trainAll(context: TrigContext): Promise<void> {
   context.metrics({
     recipe: name,
     epochs: recipe.epochs,
-    // Only the default recipe writes figures at the top level.
+    // Only the figures of the default recipe are also written at the top level of metrics.json.
     ...(name === 'default' ? { rmse: middle.rmse, worstRmse: worst.rmse } : {}),
     [name]: {
       rmse: middle.rmse,
@@ -176,12 +179,15 @@ class Model {
     return [...this.lstm.parameters, ...this.readout.parameters];
   }
 
-  /** The predicted next point after every step. Shape [steps, windows, 2], like `windows`. The state starts at zero. */
+  /**
+   * Returns the predicted next point after every step, in the shape of `windows`: [steps, windows, 2]. The state of the
+   * LSTM starts at zero.
+   */
   outputs(windows: Node): Node {
     return this.readout.apply(this.lstm.unroll(windows).hidden);
   }
 
-  /** The predicted next point after the last step. Shape [windows, 2]. */
+  /** Returns the predicted next point after the last step, in the shape [windows, 2]. */
   next(windows: Node): Node {
     return this.readout.apply(this.lstm.unroll(windows).last.hidden);
   }

@@ -1,6 +1,6 @@
 /**
- * The seed author's second experiment: a variational auto-encoder on MNIST digits. It draws digits from its prior, and
- * some digits next to their reconstructions.
+ * The second experiment of the seed (the blog post that forebay is based on): a variational auto-encoder on MNIST
+ * digits. The demo draws digits from the prior of the auto-encoder, and some digits next to their reconstructions.
  */
 
 import { type Digits, findDigits, loadDigits } from '../../data/digits.js';
@@ -132,8 +132,9 @@ async function trained(
 }
 
 /**
- * Sets the decoder's output bias so that it starts from the mean digit: each pixel's bias is the logit of the pixel's
- * mean. Otherwise the weights must learn that most pixels are white, and far from the training digits they do not.
+ * Sets the output bias of the decoder so that the decoder starts from the mean digit: the bias of each pixel is the
+ * logit of the mean of this pixel. Otherwise the weights must learn that most pixels are white, and they do not learn
+ * it far from the training digits.
  */
 function startFromMean(vae: VariationalAutoencoder, images: Tensor): void {
   const share = minimum(maximum(mean(constant(images), 0), 0.001), 0.999);
