@@ -337,7 +337,7 @@ function within({ gradient, start }: Part, shape: Shape): boolean {
   );
 }
 
-/** Returns the first slot of `from` that is `node`; -1 for an outside source. */
+/** Returns the first slot of `from` that holds `node`; -1 if no slot does, or if `from` is an outside source. */
 function slotOf(node: Node, from: Node | string): number {
   return typeof from === 'string' ? -1 : from.inputs.indexOf(node);
 }
