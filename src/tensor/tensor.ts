@@ -46,7 +46,7 @@ const tensorOptions = declareOptions('tensor', {
   shape: optional(checkedLater<readonly number[]>('a list of dimensions'), 'size', 'dims'),
   /**
    * The dtype. By default, a tensor and a plain object keep their dtype. Typed arrays whose element type is a dtype of
-   * forebay keep it, too, alone or in nested arrays. Other values become `float32`.
+   * forebay keep their element type, also in nested arrays. Other values become `float32`.
    */
   dtype: optional(dtypeName, 'type'),
 });
