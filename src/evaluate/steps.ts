@@ -1,6 +1,6 @@
 /**
- * Prepares the steps of the interpreter. A step computes one node by calling kernels: one call, or one for each input.
- * For each kind of lowering, a function here prepares the step when the shapes are bound.
+ * Prepares the steps of the interpreter. A step computes one node with one or a few kernel calls. For each kind of
+ * lowering, a function here prepares the step when the shapes are bound.
  */
 
 import { GraphError, ShapeError } from '../errors.js';

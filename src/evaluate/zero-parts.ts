@@ -1,6 +1,6 @@
 /**
- * Simplifies matrix products with an operand that is a concatenation with constant zeros. For example, the first step
- * of an LSTM multiplies the input concatenated with a state of zeros. The interpreter and the compiler both use the
+ * Simplifies matrix products with an operand that is a concatenation with constant zeros. For example, the first time
+ * step of an LSTM multiplies the input concatenated with a state of zeros. The interpreter and the compiler both use the
  * simplified product, so no run multiplies by the zeros.
  */
 

@@ -48,9 +48,7 @@ const isLowering = (value: unknown): boolean => {
 const isArity = (value: unknown): boolean =>
   wholeNumber(0).accepts(isRecord(value) ? value.atLeast : value);
 
-/**
- * Returns a check that calls `accepts`. If `accepts` throws, because a field of the value cannot be read, it is false.
- */
+/** Returns a check that calls `accepts`, and returns false if `accepts` throws because it cannot read a field. */
 const safely = (accepts: (value: unknown) => boolean) => (value: unknown) => {
   try {
     return accepts(value);
