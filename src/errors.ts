@@ -27,8 +27,8 @@ function textOf(message: unknown): string {
 }
 
 /**
- * Returns the cause in `options`; undefined if there is none, or if reading it throws. It is read only once, because it
- * may be a getter.
+ * Returns options with the cause in `options`; undefined if there is no cause, or if reading it throws. The cause is
+ * read only once, because it may be a getter.
  */
 function causeOf(options: ErrorOptions | undefined): ErrorOptions | undefined {
   try {

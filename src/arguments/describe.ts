@@ -25,8 +25,8 @@ interface Words {
 const wordsOf = Symbol('words');
 
 /**
- * Marks the instances of a class as made by this copy. If an instance is given to another copy, `describeValue` there
- * can name both copies.
+ * Marks the instances of a class as made by this copy. If an instance is passed to another copy, the function
+ * `describeValue` of the other copy can name both copies.
  * @param describe returns the description of an instance for `describeValue`. By default, `describeValue` describes the
  *   type
  */

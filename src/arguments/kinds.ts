@@ -57,7 +57,10 @@ export function oneOf<const W extends string>(...words: readonly W[]): Kind<W> {
   };
 }
 
-/** Returns the kind of functions. It does not check a function's parameters and result. */
+/**
+ * Returns the kind of functions. It does not check the parameters and the result of a function. Errors that the
+ * function throws are passed on unchanged.
+ */
 export function callback<F extends (...args: never[]) => unknown>(
   expected = 'a function',
 ): Kind<F> {

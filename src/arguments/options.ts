@@ -1,6 +1,6 @@
 /**
- * Options objects. Each is declared once. From the declaration come its TypeScript type, its documentation, its check
- * at run time, and the suggestion for a misspelled name.
+ * Options objects. The options of each function are declared once. The declaration provides the TypeScript type, the
+ * documentation, the check at run time, and the suggestion for a misspelled name.
  *
  * ```ts
  * const sgdOptions = declareOptions('sgd', {

@@ -22,9 +22,9 @@ const checkOptions = declareOptions('checkGradients', {
    */
   step: optional(positiveNumber, 'epsilon', 'eps', 'h'),
   /**
-   * The allowed relative difference of an element of the gradient from its finite difference; 1e-6 by default. The
-   * absolute difference may be at most `tolerance` times (|element| + largest / 100). |element| is the greater absolute
-   * value of the two. `largest` is the greatest absolute value of all elements for the same leaf, but at least 1e-3.
+   * The allowed relative error; 1e-6 by default. An element g of the gradient and its finite difference d may differ by
+   * at most `tolerance` times (max(|g|, |d|) + largest / 100). Here `largest` is the greatest finite absolute value of
+   * all g and d of the same leaf, but at least 1e-3.
    */
   tolerance: optional(numberFrom(0), 'rtol', 'tol'),
   /** The seed of the cotangent, that is, of the random weights with which the elements of the root are summed. */

@@ -33,8 +33,8 @@ export class Schedule {
   readonly #fed = new Map<number, Input>();
 
   /**
-   * @param order the nodes to compute, inputs first
    * Prepares the steps and allocates the buffers.
+   * @param order the nodes to compute; each node comes after the nodes that it reads
    * @param kept nodes whose values are read after a run, so no later step may reuse their buffers
    * @throws ShapeError if a dimension of the graph is negative or invalid under this binding
    */

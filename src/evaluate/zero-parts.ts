@@ -1,7 +1,7 @@
 /**
  * Simplifies matrix products with an operand that is a concatenation with constant zeros. For example, the first time
- * step of an LSTM multiplies the input concatenated with a state of zeros. The interpreter and the compiler both use the
- * simplified product, so no run multiplies by the zeros.
+ * step of an LSTM multiplies the input concatenated with a state of zeros. The interpreter and the compiler both use
+ * the simplified product, so no run multiplies by the zeros.
  */
 
 import type { Dim } from '../graph/dimension.js';
@@ -61,7 +61,9 @@ function summedFromEnd(side: Side, { transposeA, transposeB }: Required<MatmulOp
   return side === 'left' ? (transposeA ? 2 : 1) : transposeB ? 1 : 2;
 }
 
-/** Returns whether all elements of a node are zeros of a constant: it is a constant 0, or is made from one by views. */
+/**
+ * Returns whether a node is a constant whose only element is 0, or is made from such a constant by views and aliases.
+ */
 function isZero(node: Node): boolean {
   let from: Node | undefined = node;
   while (from && (from.op.lowering.kind === 'view' || from.op.lowering.kind === 'alias'))

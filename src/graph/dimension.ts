@@ -126,6 +126,7 @@ function factors(monomial: string): string[] {
   return monomial === '' ? [] : monomial.split('*');
 }
 
+/** Returns the polynomial of a text; undefined if the text is not a polynomial with safe integers as coefficients. */
 function parse(text: string): Polynomial | undefined {
   const known = parsed.get(text);
   if (known) return known;
@@ -155,6 +156,7 @@ function parse(text: string): Polynomial | undefined {
   return polynomial;
 }
 
+/** Returns the normal form of a polynomial: a number if it is constant, otherwise a text. */
 function print(polynomial: Polynomial): Dim {
   let text = '';
   for (const [monomial, coefficient] of [...polynomial].sort(descending)) {
@@ -178,10 +180,12 @@ function descending([a]: [string, number], [b]: [string, number]): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
+/** Returns the term that comes first in the monomial order; undefined if the polynomial is 0. */
 function leading(polynomial: Polynomial): [string, number] | undefined {
   return [...polynomial].sort(descending)[0];
 }
 
+/** Returns a + sign * b. */
 function sum(a: Polynomial, b: Polynomial, sign: 1 | -1): Polynomial {
   const result = new Map(a);
   for (const [monomial, coefficient] of b) {
@@ -203,6 +207,7 @@ function product(a: Polynomial, b: Polynomial): Polynomial {
   return result;
 }
 
+/** Returns the quotient of two monomials; undefined if `b` does not divide `a`. */
 function divideMonomials(a: string, b: string): string | undefined {
   const left = factors(a);
   for (const name of factors(b)) {

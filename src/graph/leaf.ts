@@ -85,7 +85,7 @@ function assertKind(kind: unknown): LeafKind {
 
 /** A leaf whose value is fed in each run, under the name of the leaf. */
 export class Input extends Leaf {
-  /** Made by `input`. @internal */
+  /** Only `input` calls this constructor. @internal */
   constructor(name: string, shape: Shape, dtype: DType) {
     super('input', shape, dtype, assertName(name, 'input'));
   }
@@ -133,7 +133,7 @@ export class Variable extends Valued {
     flightsOf = (leaf) => leaf.#flights;
   }
 
-  /** Made by `parameter` and `state`. @internal */
+  /** Only `parameter` and `state` call this constructor. @internal */
   constructor(kind: 'parameter' | 'state', name: string, value: Tensor) {
     super(kind, value, assertName(name, kind));
   }
@@ -196,7 +196,7 @@ export function writtenInFlight(leaf: Variable): boolean {
 
 /** A leaf whose value never changes. */
 export class Constant extends Valued {
-  /** Made by `constant`. @internal */
+  /** Users call `constant`, and not this constructor. @internal */
   constructor(value: Tensor) {
     super('constant', value);
   }
@@ -207,7 +207,10 @@ export class Constant extends Valued {
   }
 }
 
-/** Returns the first value of a parameter. It must be a pure function: the same arguments give the same tensor. */
+/**
+ * A function that returns the first value of a parameter. It must be pure: for the same arguments, it must return equal
+ * tensors.
+ */
 export type Initializer = (
   shape: readonly number[],
   options: { readonly dtype: DType; readonly seed: number },

@@ -170,7 +170,7 @@ export function isNode(value: unknown): value is Node {
   return typeof value === 'object' && value !== null && isOurs(value);
 }
 
-/** Returns the kind of an option that is a node. */
+/** Returns the kind of an option that is a node. `expected` is its description in errors. */
 export function nodeOf(expected = 'a node'): Kind<Node> {
   return { expected, accepts: isNode, error: GraphError };
 }
@@ -195,7 +195,7 @@ export function asDerived<T>(build: () => T): T {
 const scope: string[] = [];
 
 /**
- * Runs `build` and returns its result. If an op throws an error in `build`, its message names the layer.
+ * Runs `build` and returns its result. If an op throws an error in `build`, the message of the error names the layer.
  * @param name the name of the layer. If the layer is within another one, `name` may or may not begin with the full name
  *   of the outer layer
  */

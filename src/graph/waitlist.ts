@@ -46,7 +46,7 @@ export class WaitList {
   static of(...roots: Node[]): WaitList {
     const waits = new WaitList();
     for (const root of roots) waits.#of(assertNode(root, 'WaitList.of'));
-    // `reachable` returns parents in the order of construction, so the edges of every node are in order.
+    // `reachable` returns the parents in the order of their ids. So the edges of every node are added in their order.
     for (const parent of reachable(roots)) {
       for (const [slot, node] of parent.inputs.entries()) {
         waits.#of(node).push({ node, parent, slot });

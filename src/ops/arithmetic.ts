@@ -130,7 +130,7 @@ export const abs = unary({
 });
 
 /**
- * Returns the cosine of x. The unit of x is radians.
+ * Returns the cosine of x, where x is in radians.
  * The result has the shape and dtype of x, which is float32 or float64.
  * @throws DTypeError if x is int32; ValueError if x is not a Node, Tensor or number
  * @function
@@ -142,7 +142,7 @@ export const cos = unary({
 });
 
 /**
- * Returns the sine of x. The unit of x is radians.
+ * Returns the sine of x, where x is in radians.
  * The result has the shape and dtype of x, which is float32 or float64.
  * @throws DTypeError if x is int32; ValueError if x is not a Node, Tensor or number
  * @function

@@ -57,8 +57,8 @@ export function reducedShape(shape: Shape, axes: readonly number[]): Shape {
 }
 
 /**
- * Returns the result of a reduction. If `keepDims` is true, the reduced axes are put back, with length 1. `shape` is
- * the shape before the reduction.
+ * Returns `reduced`, the result of a reduction, itself. If `keepDims` is true, puts the reduced axes back, with length
+ * 1. `shape` is the shape before the reduction.
  */
 export function keepAxes(
   reduced: Node,
@@ -184,7 +184,10 @@ export function sum(x: Operand, axes?: Axes, options?: ReduceOptions): Node {
   return keepAxes(addUp([node], { axes: resolved }), node.shape, resolved, keepDims);
 }
 
-/** Sums a gradient over the axes along which `target` was broadcast. The result has the shape of `target`. */
+/**
+ * Returns the sum of a gradient over the axes along which `target` was broadcast to the shape of the gradient. The
+ * result has the shape of `target`.
+ */
 export function sumTo(gradient: Node, target: Node): Node {
   if (sameShape(gradient.shape, target.shape)) return gradient;
   const lead = gradient.shape.length - target.shape.length;

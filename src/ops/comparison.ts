@@ -114,8 +114,8 @@ const choose = declare({
  */
 export function where(condition: Operand, a: Operand, b: Operand): Node {
   const [test] = lift('where', [condition]) as [Node];
-  // If a and b are both plain numbers, they take the dtype of the condition, because it is the only operand with a
-  // dtype.
+  // If a and b are both plain numbers, they take the dtype of the condition if it is float32 or float64, because no
+  // other operand has a dtype.
   const numbers = typeof a === 'number' && typeof b === 'number' && isFloating(test.dtype);
   const [left, right] = (
     numbers ? lift('where', [test, a, b]).slice(1) : lift('where', [a, b])

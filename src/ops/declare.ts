@@ -106,7 +106,7 @@ export function defineOp<A extends object = object>(
   declaration: OpDeclaration<A>,
 ): (...operandsThenAttributes: readonly (Operand | A)[]) => Node {
   const read = opDeclaration.read(declaration) as unknown as OpDeclaration<A>;
-  // What the rules of forebay's own ops return is trusted. What a user's rules return is checked.
+  // The results of a user's rules are checked. Those of the rules of forebay's own ops are trusted.
   const apply = declare<A>({
     ...read,
     samples: read.samples ?? [],

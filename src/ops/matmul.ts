@@ -110,9 +110,9 @@ export function matmul(a: Operand, b: Operand, options?: MatmulOptions): Node {
 }
 
 /**
- * The gradient rule. Without flags, C = A B, dA = dC Bᵀ and dB = Aᵀ dC. The flags transpose the operands, without a
- * copy. If B is one matrix and A is a batch of matrices that are not transposed, dB is one product over the rows of the
- * whole batch.
+ * The gradient rule. If neither operand is transposed, the gradients of C = A B are dA = dC Bᵀ and dB = Aᵀ dC. The
+ * flags of `matmul` transpose the operands without a copy. If B is one matrix and A is a batch of matrices that are not
+ * transposed, dB is one product over the rows of the whole batch.
  */
 function gradient({ inputs, attributes, gradient: g }: GradientContext<Flags>): readonly Sent[] {
   const [a, b] = inputs as [Node, Node];

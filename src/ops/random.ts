@@ -83,10 +83,10 @@ function random(name: string, kernel: string): Draw {
 }
 
 /**
- * Returns a node of draws from the standard normal distribution, in the given shape. The numbers depend only on the seed,
- * the shape, the dtype and the index of the run. So each run of a program draws new numbers, and `evaluate` does if it
- * is given another index. The generator is Philox4x32-10: Salmon et al., Parallel random numbers: as easy as 1, 2, 3 (SC
- * 2011).
+ * Returns a node of draws from the standard normal distribution, in the given shape. The numbers depend only on the
+ * seed, the shape, the dtype and the index of the run. Each run of a program has another index, so it draws new
+ * numbers. A call of `evaluate` draws new numbers only if the option `run` changes. The generator is Philox4x32-10:
+ * Salmon et al., Parallel random numbers: as easy as 1, 2, 3 (SC 2011).
  * @throws ShapeError if `shape` is not a shape; DTypeError if `dtype` is int32; ValueError if `seed` is not a valid
  *   seed or an option is unknown
  * @function
@@ -95,8 +95,8 @@ export const randomNormal = random('randomNormal', 'normal');
 
 /**
  * Returns a node of draws from the uniform distribution on [0, 1), in the given shape. The numbers depend only on the
- * seed, the shape, the dtype and the index of the run. So each run of a program draws new numbers, and `evaluate` does
- * if it is given another index.
+ * seed, the shape, the dtype and the index of the run. Each run of a program has another index, so it draws new
+ * numbers. A call of `evaluate` draws new numbers only if the option `run` changes.
  * @throws ShapeError if `shape` is not a shape; DTypeError if `dtype` is int32; ValueError if `seed` is not a valid
  *   seed or an option is unknown
  * @function
@@ -106,7 +106,8 @@ export const randomUniform = random('randomUniform', 'uniform');
 /**
  * Returns a node of draws from the truncated standard normal distribution, in the given shape: numbers beyond two
  * standard deviations are drawn again. The numbers depend only on the seed, the shape, the dtype and the index of the
- * run. So each run of a program draws new numbers, and `evaluate` does if it is given another index.
+ * run. Each run of a program has another index, so it draws new numbers. A call of `evaluate` draws new numbers only if
+ * the option `run` changes.
  * @throws ShapeError if `shape` is not a shape; DTypeError if `dtype` is int32; ValueError if `seed` is not a valid
  *   seed or an option is unknown
  * @function

@@ -113,7 +113,7 @@ export interface SliceOptions extends OptionsOf<typeof sliceOptions> {}
  * Returns the elements from index `start` to index `end` along one axis; the element at `end` is not included. Negative
  * indices count from the end. Along a named axis, the indices are checked when the name is bound. The result has as
  * many axes as x, and the dtype of x, which may be any dtype.
- * @throws ShapeError if the axis is out of range, or the positions are not within it; ValueError if x is not a Node,
+ * @throws ShapeError if the axis is out of range, or the indices are not within it; ValueError if x is not a Node,
  *   Tensor or number, if `options` has no axis, or if an option is unknown
  */
 export function slice(x: Operand, options: SliceOptions): Node {
