@@ -1,21 +1,22 @@
 /**
- * The typed errors of forebay. Every error that the library throws is one of these. It has a stable `code`. Its message
- * says what was expected, what was received, and which node, file or option it is about.
+ * The typed errors of forebay. Every error that the library throws is an instance of one of these classes. Each class
+ * has a stable `code`. The message says what was expected, what was received, and which node, file or option it is
+ * about.
  */
 
 /** The base class of every error that forebay throws. */
 export abstract class ForebayError extends Error {
-  /** A stable identifier for programs. Messages may change between versions; codes do not. */
+  /** A stable identifier of the class, which programs can test. Messages may change between versions; codes do not. */
   abstract readonly code: string;
 
-  /** The error's `name` is the name of its class. `options.cause` is the error that caused it. */
+  /** Makes an error whose `name` is the name of its class. `options.cause` is the error that caused this error. */
   constructor(message: string, options?: ErrorOptions) {
     super(textOf(message), causeOf(options));
     this.name = new.target.name;
   }
 }
 
-/** The message as text. A value that cannot be converted to text, such as a symbol, is replaced by its type's name. */
+/** Returns the message as text. If it cannot be converted to text, as a symbol cannot, returns the name of its type. */
 function textOf(message: unknown): string {
   if (message === undefined) return '';
   try {
@@ -25,7 +26,10 @@ function textOf(message: unknown): string {
   }
 }
 
-/** The cause, read once; undefined if it cannot be read. */
+/**
+ * Returns options with the cause in `options`; undefined if there is no cause, or if reading it throws. The cause is
+ * read only once, because it may be a getter.
+ */
 function causeOf(options: ErrorOptions | undefined): ErrorOptions | undefined {
   try {
     return options && 'cause' in options ? { cause: options.cause } : undefined;
@@ -39,14 +43,14 @@ export class ShapeError extends ForebayError {
   readonly code = 'FOREBAY_SHAPE';
 }
 
-/** Dtypes that do not fit, or an op that is not defined for a dtype. */
+/** Dtypes that do not fit together, or an op that is not defined for a dtype. */
 export class DTypeError extends ForebayError {
   readonly code = 'FOREBAY_DTYPE';
 }
 
 /**
- * A graph with wrong connections: an edge that is not registered, a parent that can never send a gradient, or two leaves
- * with the same name. Also an argument that is not a node.
+ * A graph with wrong connections: an edge that is not registered, a parent that can never send a gradient, or two
+ * leaves with the same name. An argument that should be a node and is not one is a GraphError, too.
  */
 export class GraphError extends ForebayError {
   readonly code = 'FOREBAY_GRAPH';
@@ -57,7 +61,7 @@ export class ValueError extends ForebayError {
   readonly code = 'FOREBAY_VALUE';
 }
 
-/** An object that is disposed or busy, or a method that was called too early or twice. */
+/** A call that is not allowed now: the object is disposed or busy, or the method was called too early or twice. */
 export class StateError extends ForebayError {
   readonly code = 'FOREBAY_STATE';
 }

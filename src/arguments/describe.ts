@@ -1,17 +1,23 @@
-/** Describes values for error messages. Recognises values that another copy of forebay made. */
+/**
+ * Describes values for error messages. If another copy of forebay made a value, the description says so, because such a
+ * value is refused although it looks right.
+ */
 
 import { dirname } from 'node:path';
 
-/** A loaded copy of forebay. A process can have several: two may be installed, or a test runner may load one twice. */
+/**
+ * A loaded copy of forebay. A process can have several copies: two may be installed, or a test runner may load the same
+ * one twice.
+ */
 interface Copy {
-  /** The folder from which it was loaded. */
+  /** The folder from which the copy was loaded. */
   readonly path: string;
 }
 
 const copyOf = Symbol.for('forebay.copy');
 const thisCopy: Copy = Object.freeze({ path: ownPath() });
 
-/** Describes the instances of a class of this copy. */
+/** Holds the function that describes the instances of a class of this copy. */
 interface Words {
   describe(value: unknown): string;
 }
@@ -19,8 +25,10 @@ interface Words {
 const wordsOf = Symbol('words');
 
 /**
- * Marks the instances of a class as made by this copy, so that `describeValue` of another copy can name both copies.
- * @param describe returns the description of an instance for `describeValue`; by default the type is described
+ * Marks the instances of a class as made by this copy. If an instance is passed to another copy, the function
+ * `describeValue` of the other copy can name both copies.
+ * @param describe returns the description of an instance for `describeValue`. By default, `describeValue` describes the
+ *   type
  */
 export function brand<T>(
   ofClass: { readonly prototype: T & object },
@@ -30,8 +38,9 @@ export function brand<T>(
   if (describe) Object.defineProperty(ofClass.prototype, wordsOf, { value: { describe } });
 }
 
+/** Returns the folder from which this copy was loaded; `'a bundle'` if it is not known. */
 function ownPath(): string {
-  // In a bundle of ES modules there is no __dirname. In a bundle of CommonJS, it is the folder of the bundle.
+  // In a bundle of ES modules, __dirname does not exist. In a bundle of CommonJS, it is the folder of the bundle.
   return typeof __dirname === 'string' ? dirname(__dirname) : 'a bundle';
 }
 
@@ -74,7 +83,7 @@ export function isOfAnotherCopy(value: unknown): boolean {
   return copy !== undefined && copy !== thisCopy;
 }
 
-/** The description of a value that another copy of forebay made; undefined for all other values. */
+/** Returns the description of a value that another copy of forebay made; undefined for all other values. */
 function foreign(value: object, type: string): string | undefined {
   const copy = (value as { readonly [copyOf]?: Copy })[copyOf];
   if (copy === undefined || copy === thisCopy) return undefined;

@@ -1,28 +1,30 @@
-/** The kinds of values that options and arguments may have. The kinds for forebay's own classes are in their rooms. */
+/**
+ * The kinds of values that options and arguments may have. The kind of a class of forebay is defined next to the class.
+ */
 
 import type { Kind } from './options.js';
 
 const isNumber = (value: unknown): value is number => typeof value === 'number';
 
-/** true or false. */
+/** The kind of `true` and `false`. */
 export const flag: Kind<boolean> = {
   expected: 'true or false',
   accepts: (value) => typeof value === 'boolean',
 };
 
-/** Any text. */
+/** The kind of all strings. */
 export const text: Kind<string> = {
   expected: 'a string',
   accepts: (value) => typeof value === 'string',
 };
 
-/** Any text that is not empty. */
+/** The kind of all strings except the empty one. */
 export const filledText: Kind<string> = {
   expected: 'a non-empty string',
   accepts: (value) => typeof value === 'string' && value !== '',
 };
 
-/** A whole number of at least `least`. */
+/** Returns the kind of integers that are at least `least` and at most 2^53 - 1. */
 export function wholeNumber(least: 0 | 1): Kind<number> {
   return {
     expected: least === 0 ? 'a non-negative integer' : 'a positive integer',
@@ -30,7 +32,7 @@ export function wholeNumber(least: 0 | 1): Kind<number> {
   };
 }
 
-/** A number of at least `least` and less than `bound`. */
+/** Returns the kind of numbers that are at least `least` and less than `bound`. */
 export function numberFrom(least: number, bound = Infinity): Kind<number> {
   return {
     expected:
@@ -41,13 +43,13 @@ export function numberFrom(least: number, bound = Infinity): Kind<number> {
   };
 }
 
-/** A finite number greater than 0. */
+/** The kind of finite numbers greater than 0. */
 export const positiveNumber: Kind<number> = {
   expected: 'a finite number greater than 0',
   accepts: (value) => isNumber(value) && value > 0 && value < Infinity,
 };
 
-/** One of the given strings. */
+/** Returns the kind of the given strings. It accepts no other string. */
 export function oneOf<const W extends string>(...words: readonly W[]): Kind<W> {
   return {
     expected: words.map((word) => `'${word}'`).join(' or '),
@@ -55,25 +57,28 @@ export function oneOf<const W extends string>(...words: readonly W[]): Kind<W> {
   };
 }
 
-/** A function. Its parameters and result are not checked here, and its errors are passed on unchanged. */
+/**
+ * Returns the kind of functions. It does not check the parameters and the result of a function. Errors that the
+ * function throws are passed on unchanged.
+ */
 export function callback<F extends (...args: never[]) => unknown>(
   expected = 'a function',
 ): Kind<F> {
   return { expected, accepts: (value) => typeof value === 'function' };
 }
 
-/** A seed for random draws. */
+/** The kind of seeds for random draws. */
 export const seedNumber: Kind<number> = {
   expected: 'an integer from 0 to 2^53 - 1',
   accepts: (value) => Number.isSafeInteger(value) && (value as number) >= 0,
 };
 
-/** A value that is checked later, where more is known about it. Accepts everything. */
+/** Returns a kind that accepts every value, because the function that uses the value checks it later. */
 export function checkedLater<T>(expected: string): Kind<T> {
   return { expected, accepts: () => true };
 }
 
-/** A value of either kind. */
+/** Returns the kind of values that are of kind `a` or of kind `b`. */
 export function either<A, B>(a: Kind<A>, b: Kind<B>): Kind<A | B> {
   return {
     expected: `${a.expected} or ${b.expected}`,

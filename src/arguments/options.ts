@@ -1,10 +1,10 @@
 /**
- * Options objects. Each is declared once. The declaration provides the TypeScript type, the documentation, the check
- * at run time and the suggestion for a misspelled name.
+ * Options objects. The options of each function are declared once. The declaration provides the TypeScript type, the
+ * documentation, the check at run time, and the suggestion for a misspelled name.
  *
  * ```ts
  * const sgdOptions = declareOptions('sgd', {
- *   // The step size. (Write this as a docstring: editors and the reference show it.)
+ *   // The step size. (Write this comment as a docstring, so that editors and the reference show it.)
  *   rate: required(rate),
  *   momentum: optional(numberFrom(0, 1)),
  * });
@@ -17,17 +17,17 @@ import { type ForebayError, ValueError } from '../errors.js';
 import { describeValue } from './describe.js';
 import { isRecord, reading } from './read.js';
 
-/** A kind of value: a check, and a description for errors ("expected …"). */
+/** A kind of value: the check whether a value is of this kind, and the description of the kind in errors. */
 export interface Kind<T> {
-  /** For example 'a positive integer'. */
+  /** The description of the kind in errors, for example 'a positive integer'. */
   readonly expected: string;
   /** Returns whether a value is acceptable. Must not throw for any value. */
   accepts(value: unknown): boolean;
-  /** The class of the error; ValueError by default. */
+  /** The class of the error that is thrown for any other value; ValueError by default. */
   readonly error?: new (
     message: string,
   ) => ForebayError;
-  /** Only for type inference; always absent at run time. */
+  /** Never set. TypeScript infers `T` from the type of this field. */
   readonly type?: T;
 }
 
@@ -38,12 +38,12 @@ export interface Option<T, Required extends boolean = boolean> extends Kind<T> {
   readonly aliases: readonly string[];
 }
 
-/** The options of one function, by name. */
+/** The declarations of the options of one function, by the names of the options. */
 export type Declaration = Readonly<Record<string, Option<unknown>>>;
 
 type TypeOf<O> = O extends Option<infer T> ? T : never;
 
-/** The TypeScript type of a declared options object. */
+/** The TypeScript type of a declared options object: required options are required properties, the others optional. */
 export type OptionsOf<D extends DeclaredOptions<Declaration>> =
   D extends DeclaredOptions<infer T>
     ? {
@@ -55,42 +55,45 @@ export type OptionsOf<D extends DeclaredOptions<Declaration>> =
       }
     : never;
 
-/** A declared options object. */
+/** The options of one function, as `declareOptions` returns them. `read` checks an options object. */
 export interface DeclaredOptions<D extends Declaration> {
-  /** The function that takes it, as errors name it: 'sgd', 'new LSTM', 'Program.run'. Several are joined by ', '. */
+  /**
+   * The function that takes these options, as errors name it: 'sgd', 'new LSTM', 'Program.run'. If several functions
+   * take them, their names are joined by ', '.
+   */
   readonly of: string;
   /** The declaration, for tests and for declarations that include this one. */
   readonly declaration: D;
   /**
-   * Checks an options object that a user passed. Each property is read once.
+   * Checks an options object that a user passed. Each property is read only once, because it may be a getter.
    * @param value the options object; undefined is the same as an empty object
    * @param context the beginning of error messages; `of` by default
    * @returns a new object with the options that are not undefined
-   * @throws ValueError if `value` is not a plain object or cannot be read, if an option is unknown (the message suggests
-   *   the nearest name), and if a required option is missing or a value is not acceptable. For the last two, the
-   *   option's kind may name another class
+   * @throws ValueError if `value` is not a plain object or cannot be read, if an option is unknown (the message
+   *   suggests the nearest name), if a required option is missing, or if the value of an option is not acceptable. For
+   *   a missing option and for a value that is not acceptable, the kind of the option may name another class of error
    */
   read(value: unknown, context?: string): OptionsOf<DeclaredOptions<D>>;
 }
 
-/** An option that must be given. */
+/** Declares an option that must be given. `aliases` are its names in other libraries. */
 export function required<T>(kind: Kind<T>, ...aliases: string[]): Option<T, true> {
   return { ...kind, accepts: kind.accepts, required: true, aliases };
 }
 
-/** An option that may be left out, or be undefined. */
+/** Declares an option that may be left out or be undefined. `aliases` are its names in other libraries. */
 export function optional<T>(kind: Kind<T>, ...aliases: string[]): Option<T, false> {
   return { ...kind, accepts: kind.accepts, required: false, aliases };
 }
 
 const declared: DeclaredOptions<Declaration>[] = [];
 
-/** All declared options objects, in the order of declaration. For tests. */
+/** Returns all results of `declareOptions`, in the order of the calls. Only tests use it. */
 export function allDeclaredOptions(): readonly DeclaredOptions<Declaration>[] {
   return declared;
 }
 
-/** Declares the options of a function. */
+/** Declares the options of a function, which `of` names. The result reads and checks options objects. */
 export function declareOptions<const D extends Declaration>(
   of: string,
   declaration: D,
@@ -131,7 +134,10 @@ function readOptions(
   return read;
 }
 
-/** The properties of an options object, each read once. */
+/**
+ * Returns a copy of an options object. Each property is read once.
+ * @throws ValueError if `value` is not a plain object or cannot be read
+ */
 function copied(
   declaration: Declaration,
   value: unknown,
@@ -160,7 +166,10 @@ function unknownOption(declaration: Declaration, name: string, context: string):
   return new ValueError(`${context}: there is no option '${name}'${hint}${all}`);
 }
 
-/** The declared name that was most likely meant by a misspelled one. */
+/**
+ * Returns the option whose name, or one of whose aliases, is most similar to a misspelled name; undefined if no options
+ * are declared.
+ */
 function nearestName(name: string, declaration: Declaration): string | undefined {
   const wanted = name.toLowerCase().replace(/[^a-z0-9]/g, '');
   let nearest: string | undefined;
@@ -174,7 +183,10 @@ function nearestName(name: string, declaration: Declaration): string | undefined
   return nearest;
 }
 
-/** The Levenshtein distance: the number of letters to insert, delete or replace. Only the first 64 letters count. */
+/**
+ * Returns the Levenshtein distance of two texts: the least number of letters to insert, delete or replace to get from
+ * one text to the other. Only the first 64 letters of each are compared.
+ */
 function editDistance(a: string, b: string): number {
   const [from, to] = [a.slice(0, 64), b.slice(0, 64)];
   let row = Array.from({ length: to.length + 1 }, (_, column) => column);

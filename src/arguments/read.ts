@@ -1,14 +1,16 @@
 /**
- * Reads values that a caller passed. A getter or a proxy may throw on any access. So these functions read and copy a
- * value once. An error thrown while they read becomes the cause of a ValueError.
+ * Reads values that a caller passed. Such a value may have getters or be a proxy. So each access may throw, and may
+ * return something else than before. These functions read each value only once, into a copy. If reading throws, they
+ * throw a ValueError with the thrown error as its cause.
  */
 
 import { ForebayError, ValueError } from '../errors.js';
 import { describeValue } from './describe.js';
 
 /**
- * Runs `read`, which accesses a value that the caller passed.
- * @throws ForebayErrors of `read` unchanged; ValueError if `read` throws anything else. Its message begins with `context`
+ * Returns the result of `read`, a function that reads `value`, which a caller passed.
+ * @throws ForebayErrors of `read` unchanged; ValueError if `read` throws anything else (its message begins with
+ *   `context`, followed by the description of `value`)
  */
 export function reading<T>(context: string, value: unknown, read: () => T): T {
   try {
@@ -21,11 +23,12 @@ export function reading<T>(context: string, value: unknown, read: () => T): T {
   }
 }
 
+/** Returns the message of an error that was thrown; if another value was thrown, its description. */
 function said(cause: unknown): string {
   return cause instanceof Error ? cause.message : describeValue(cause);
 }
 
-/** True for an array of any realm. Never throws. */
+/** Returns whether `value` is an array. An array of another realm is one, too. Never throws. */
 export function isList(value: unknown): value is readonly unknown[] {
   try {
     return Array.isArray(value);
@@ -50,14 +53,15 @@ export function assertList<T>(value: readonly T[], expectation: string): readonl
 }
 
 /**
- * True for a plain object of any realm and for an object without a prototype. False for an array, a Map or an instance
- * of a class. Never throws.
+ * Returns whether `value` is a record: a plain object, which may be from another realm, or an object without a
+ * prototype. An array, a Map or an instance of a class is not a record. Never throws.
  */
 export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   if (typeof value !== 'object' || value === null || isList(value)) return false;
   try {
     const prototype = Object.getPrototypeOf(value);
-    // A plain object of another realm has another Object.prototype, which has no prototype itself.
+    // The prototype of a plain object of another realm is not our Object.prototype. But it has no prototype itself,
+    // either.
     return prototype === null || Object.getPrototypeOf(prototype) === null;
   } catch {
     return false; // a proxy whose traps throw
@@ -65,7 +69,7 @@ export function isRecord(value: unknown): value is Readonly<Record<string, unkno
 }
 
 /**
- * Returns the names and values of a record. Each is read once.
+ * Returns the names and values of the properties of a record. Each value is read once.
  * @throws ValueError if `value` is not a record or cannot be read; the message begins with `expectation`
  */
 export function assertRecord<T>(

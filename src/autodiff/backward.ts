@@ -1,4 +1,4 @@
-/** Reverse-mode differentiation: runs a complete backward pass. */
+/** Reverse-mode differentiation. `backward` runs a complete backward pass. */
 
 import { describeValue } from '../arguments/describe.js';
 import { declareOptions, type OptionsOf, optional } from '../arguments/options.js';
@@ -14,9 +14,15 @@ import type { Gradients } from './gradients.js';
 import { BackwardPass } from './pass.js';
 
 const backwardOptions = declareOptions('backward', {
-  /** A wait list built by hand, which is checked first and not changed. By default, `WaitList.of(...roots)`. */
+  /**
+   * A wait list that was built by hand. It is checked before the pass, and it is not changed. By default,
+   * `WaitList.of(...roots)`.
+   */
   waits: optional(waitList),
-  /** The starting gradient, of the shape and dtype of the root. By default 1, if the root has one element. */
+  /**
+   * The gradient with which the pass starts at the root. It has the shape and dtype of the root. The default is 1,
+   * which is possible only if the root has one element.
+   */
   gradient: optional(
     nodeOf('a node of the shape and dtype of the root'),
     'cotangent',
@@ -30,16 +36,16 @@ export interface BackwardOptions extends OptionsOf<typeof backwardOptions> {}
 const source = 'backward';
 
 /**
- * Builds the gradients of a root with respect to all nodes that it depends on. Several roots are given as pairs, each
- * with its starting gradient, and their gradients are added. The gradients are nodes.
+ * Builds the gradients of a root with respect to all nodes that it depends on. The gradients are nodes. Several roots
+ * are given as [root, starting gradient] pairs; the gradients of a node from all roots are added.
  *
  * Reverse-mode accumulation as in Griewank & Walther, Evaluating Derivatives (2008), chapter 3.
  *
- * @throws ShapeError if the root does not have exactly one element and no `gradient` is given, or if a starting gradient
- *   has another shape than its root; DTypeError if a root is int32, or if a starting gradient has another dtype than its
- *   root; GraphError if a root or a starting gradient is not a node, if the list of pairs is empty, or if `waits` does not
- *   fit the graph; ValueError if an option is unknown, if a pair is not a list, or if `gradient` is given with a list of
- *   pairs
+ * @throws ShapeError if the root does not have exactly one element and no `gradient` is given, or if a starting
+ *   gradient has another shape than its root; DTypeError if a root is int32, or if a starting gradient has another
+ *   dtype than its root; GraphError if a root or a starting gradient is not a node, if the list of pairs is empty, or
+ *   if `waits` does not fit the graph; ValueError if an option is unknown, if a pair is not a list, or if `gradient` is
+ *   given with a list of pairs
  */
 export function backward(root: Node, options?: BackwardOptions): Gradients;
 export function backward(
@@ -58,11 +64,12 @@ export function backward(
   const waits = read.waits?.clone() ?? WaitList.of(...roots);
   if (read.waits) waits.check(...roots);
 
-  // Each pair has its own source. So a root that occurs twice starts from the sum of its gradients.
+  // Each pair sends its starting gradient from an outside source of its own. So the starting gradients of a root that
+  // occurs twice are added.
   const sources = pairs.map(([root], index) => {
     const byHand = waits.edges(root).filter((edge) => typeof edge.parent === 'string');
     const [only] = byHand;
-    // The source that was registered by hand is used if it is the root's only one and the root occurs once.
+    // If the user registered exactly one outside source for this root, and the root occurs once, that source is used.
     const once = roots.indexOf(root) === roots.lastIndexOf(root);
     if (once && byHand.length === 1 && only) return only.parent as string;
     const name = pairs.length === 1 ? source : `${source} ${index}`;
@@ -96,6 +103,7 @@ function pairsOf(
   );
 }
 
+/** Returns the root. @throws GraphError if it is not a node; DTypeError if it is int32 */
 function floating(root: Node): Node {
   if (!isNode(root)) {
     throw new GraphError(`backward: expected a node as root, but received ${describeValue(root)}`);
@@ -106,6 +114,7 @@ function floating(root: Node): Node {
   );
 }
 
+/** Returns the default starting gradient: ones in the shape and dtype of a root that has one element. */
 function ones(root: Node): Node {
   floating(root);
   if (root.shape.some((dim) => dim !== 1)) {

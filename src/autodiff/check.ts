@@ -1,4 +1,4 @@
-/** Compares gradients with central differences. */
+/** Checks gradients: compares them with central finite differences. */
 
 import { describeValue } from '../arguments/describe.js';
 import { checkedLater, numberFrom, positiveNumber, seedNumber } from '../arguments/kinds.js';
@@ -17,16 +17,17 @@ const checkOptions = declareOptions('checkGradients', {
   /** The values of the inputs, by name. */
   feeds: optional(checkedLater<Feeds>('a record of tensors by name')),
   /**
-   * The step of the differences; 1e-5 by default. For an element whose absolute value is above 1, the step is multiplied
-   * by that value.
+   * The step size of the finite differences; 1e-5 by default. If the absolute value of an element is above 1, its step
+   * size is this number times that absolute value.
    */
   step: optional(positiveNumber, 'epsilon', 'eps', 'h'),
   /**
-   * The allowed difference of an element of the gradient, relative to the absolute value of the element plus a hundredth
-   * of the largest absolute value for the same leaf (at least 1e-3); 1e-6 by default.
+   * The allowed relative error; 1e-6 by default. An element g of the gradient and its finite difference d may differ by
+   * at most `tolerance` times (max(|g|, |d|) + largest / 100). Here `largest` is the greatest finite absolute value of
+   * all g and d of the same leaf, but at least 1e-3.
    */
   tolerance: optional(numberFrom(0), 'rtol', 'tol'),
-  /** The seed of the cotangent: the random weights with which the elements of the root are summed. */
+  /** The seed of the cotangent, that is, of the random weights with which the elements of the root are summed. */
   seed: optional(seedNumber),
 });
 
@@ -34,14 +35,14 @@ const checkOptions = declareOptions('checkGradients', {
 export interface CheckOptions extends OptionsOf<typeof checkOptions> {}
 
 /**
- * Compares the gradients of a root with central differences, (f(x+h) - f(x-h)) / 2h, at every element of the leaves. The
- * root may have any shape: its elements are summed with random weights, because equal weights can hide errors. The root
- * and the leaves must be float64. The leaves have their old values afterwards.
+ * Compares the gradients of a root with central differences, (f(x+h) - f(x-h)) / 2h, at every element of the leaves.
+ * The root may have any shape: its elements are summed with random weights, because equal weights can hide errors. The
+ * root and the leaves must be float64. After the call, the leaves have their old values again.
  *
- * @throws NumericError if a gradient and its difference disagree (the message names the leaf and the element); DTypeError
- *   if the root or a leaf is not float64; GraphError if the root is not a node, if a leaf is neither a parameter nor a
- *   state, or if the root does not depend on a leaf; ValueError if there are no leaves, or if an option is unknown or not
- *   acceptable; and the errors of `evaluate`
+ * @throws NumericError if a gradient and its difference disagree (the message names the leaf and the element);
+ *   DTypeError if the root or a leaf is not float64; GraphError if the root is not a node, if a leaf is neither a
+ *   parameter nor a state, or if the root does not depend on a leaf; ValueError if there are no leaves, or if an option
+ *   is unknown or not acceptable; and the errors of `evaluate`
  */
 export function checkGradients(
   root: Node,
@@ -69,11 +70,12 @@ export function checkGradients(
       `checkGradients: ${node} is ${node.dtype}, but finite differences need float64`,
     );
   }
-  // In [-1.5, 1.5): weights of both signs, which differ.
+  // The weights are uniform in [-1.5, 1.5), so they differ and have both signs.
   const weights = mul(3, sub(randomUniform(root.shape, { seed, dtype: 'float64' }), 0.5));
   const scalar = sum(mul(root, weights));
   const gradients = backward(scalar);
-  // The root is evaluated, too, because the gradients may not read every input or bind every dimension name.
+  // The summed root is evaluated together with the gradients, because the gradients alone may not read every input or
+  // bind every dimension name.
   const wanted = [...checked.map((leaf) => gradients.of(leaf)), scalar];
   const computed = new Interpreter(wanted).run(feeds);
   const value = new Interpreter([scalar]);
@@ -82,7 +84,8 @@ export function checkGradients(
   checked.forEach((leaf, index) => {
     const gradient = (computed[index] as Tensor).data;
     const differences = centralDifferences(leaf, step, at);
-    // Only finite numbers count, because every error would be allowed next to an infinite size.
+    // The largest absolute value is that of the finite numbers only. An infinite one would make the allowed difference
+    // infinite.
     const largest = (size: number, value: number) =>
       Number.isFinite(value) ? Math.max(size, Math.abs(value)) : size;
     const size = [gradient as Float64Array, differences].reduce(
@@ -91,9 +94,10 @@ export function checkGradients(
     );
     differences.forEach((difference, element) => {
       const claimed = gradient[element] as number;
-      // The bound depends on the element, and a little on the largest, because that determines the rounding of differences.
+      // The allowed difference depends on the element, and a little on the largest element, because the rounding errors
+      // of the finite differences grow with the largest element.
       const own = Math.min(size, Math.max(Math.abs(claimed), Math.abs(difference)));
-      // With NaN on either side, this comparison is false, and the check fails.
+      // If either number is NaN, this comparison is false, so the check fails.
       if (Math.abs(claimed - difference) <= tolerance * (own + 1e-2 * size)) return;
       throw new NumericError(
         `checkGradients: the gradient of ${root} with respect to element [${position(element, leaf.value.shape)}] of ${leaf} is ${claimed}, but finite differences give ${difference}`,
@@ -102,6 +106,7 @@ export function checkGradients(
   });
 }
 
+/** Returns the central difference for each element of the leaf. `at` returns the value of the function. */
 function centralDifferences(leaf: Variable, step: number, at: () => number): Float64Array {
   const { data } = leaf.value;
   return Float64Array.from({ length: data.length }, (_, element) => {
@@ -118,6 +123,7 @@ function centralDifferences(leaf: Variable, step: number, at: () => number): Flo
   });
 }
 
+/** Returns the index along each axis, as text, of the element at a row-major position. */
 function position(element: number, shape: readonly number[]): string {
   const indices: number[] = [];
   let rest = element;

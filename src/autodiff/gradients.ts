@@ -1,4 +1,4 @@
-/** The results of a backward pass. */
+/** The results of a backward pass: the class `Gradients`. */
 
 import { brand, describeValue } from '../arguments/describe.js';
 import { GraphError } from '../errors.js';
@@ -6,7 +6,7 @@ import { Constant } from '../graph/leaf.js';
 import { isNode, type Node } from '../graph/node.js';
 import { isWaitList, type WaitList } from '../graph/waitlist.js';
 
-/** The methods of a finished pass that are used here. */
+/** The methods of a finished BackwardPass that `Gradients` calls. */
 interface Totals {
   gradient(node: Node): Node;
   reaches(node: Node): boolean;
@@ -25,7 +25,7 @@ export class Gradients {
   readonly #waits: WaitList;
 
   /**
-   * Made by `backward`, and by the method `run` of a BackwardPass.
+   * Users do not call this constructor. `backward` and `BackwardPass.run` do.
    * @throws GraphError if `waits` is not a WaitList, or `totals` does not have the methods of a pass
    * @internal
    */
@@ -40,8 +40,8 @@ export class Gradients {
   }
 
   /**
-   * Returns the gradient of the root with respect to `node`, of the shape and dtype of `node`. The same node is returned at
-   * every call. It is zeros if no gradient flows on any path from the root to `node`.
+   * Returns the gradient of the root with respect to `node`: a node with the shape and dtype of `node`. Every call
+   * returns the same node. The gradient is zeros if no gradient flows on any path from the root to `node`.
    * @throws GraphError if `node` is not a node, or the root does not depend on it
    */
   of(node: Node): Node {
@@ -50,8 +50,8 @@ export class Gradients {
   }
 
   /**
-   * Returns false if no gradient flows on any path from the root to `node`, because of stopGradient, an int32 node or an
-   * op that is not differentiable.
+   * Returns whether a gradient flows on some path from the root to `node`. Paths are blocked by `stopGradient`, by
+   * int32 nodes, and by ops that are not differentiable.
    * @throws GraphError if `node` is not a node, or the root does not depend on it
    */
   reaches(node: Node): boolean {
@@ -64,7 +64,7 @@ export class Gradients {
       throw new GraphError(`gradients: expected a node, but received ${describeValue(node)}`);
     }
     if (this.#waits.has(node)) return;
-    // A wait list that was built by hand may lack constants.
+    // The root may depend on a constant that is not on the list: a list that was built by hand may leave constants out.
     const why =
       node instanceof Constant
         ? `${node} is not on the wait list`
@@ -73,15 +73,16 @@ export class Gradients {
   }
 }
 
+/** Returns whether `totals` has the methods of a pass. Never throws. */
 function answers(totals: Totals): boolean {
   try {
     return typeof totals.gradient === 'function' && typeof totals.reaches === 'function';
   } catch {
-    return false; // undefined, or a proxy whose traps throw
+    return false; // reading a method threw: `totals` is undefined, or a proxy whose traps throw
   }
 }
 
-/** Whether `value` is the result of a backward pass of this copy of forebay. Never throws. */
+/** Returns whether `value` is a Gradients that this copy of forebay made. Never throws. */
 export function isGradients(value: unknown): value is Gradients {
   return typeof value === 'object' && value !== null && isOurs(value);
 }

@@ -1,6 +1,7 @@
 /**
- * The backward pass of the seed. A node receives one gradient over each of its edges on the wait list. When none is
- * missing, it sums them, and the gradient rule of its op sends gradients to its inputs.
+ * The backward pass, the idea of which comes from the seed. A node receives one gradient over each of its edges on the
+ * wait list. When all of them have arrived, the node sums them, and the gradient rule of its op sends gradients to its
+ * inputs.
  *
  * Differentiation is symbolic: all gradients are nodes.
  */
@@ -26,13 +27,15 @@ import { sameAs } from '../ops/views.js';
 import { formatShape } from '../tensor/shape.js';
 import { Gradients } from './gradients.js';
 
-/** The gradients that have arrived at a node. */
+/** The gradients that have arrived at one node. */
 class Mailbox {
+  /** The gradient of each edge, in the order of `edges`; undefined until it arrives. */
   readonly arrived: (Sent | undefined)[];
+  /** The number of edges over which no gradient has arrived yet. */
   missing: number;
-  /** The sum of all gradients, when it has been computed. */
+  /** The sum of all gradients; undefined until it is built. */
   total: Node | typeof none | undefined;
-  /** The total as a node that belongs only to this graph. */
+  /** The node that `gradient` returns to users. It has the value of `total`, and belongs to no other graph. */
   gradient: Node | undefined;
 
   constructor(readonly edges: readonly Edge[]) {
@@ -42,9 +45,9 @@ class Mailbox {
 }
 
 /**
- * A backward pass that can be run step by step. `backward` runs a complete pass. A node is ready when it has received a
- * gradient over each of its edges on the wait list. One step takes a ready node, sums its gradients, and sends gradients
- * to its inputs by the gradient rule of its op.
+ * A backward pass that a user can run step by step. (`backward` runs a complete pass.) A node is ready when it has
+ * received a gradient over each of its edges on the wait list. One step takes a ready node and sums its gradients. Then
+ * the gradient rule of its op sends gradients to its inputs.
  */
 export class BackwardPass {
   static {
@@ -53,15 +56,18 @@ export class BackwardPass {
 
   readonly #waits: WaitList;
   readonly #mailboxes = new Map<Node, Mailbox>();
-  /** The nodes that became ready, in this order. Those from `#next` on have not sent gradients to their inputs yet. */
+  /**
+   * The nodes that are ready, in the order in which they became ready. The nodes from index `#next` on have not sent
+   * gradients to their inputs yet.
+   */
   readonly #ready: Node[] = [];
   #next = 0;
-  /** The nodes that the pass makes have at least this id. */
+  /** The next id at the start of the pass. All nodes that the pass makes have this id or a higher one. */
   readonly #firstId = nextNodeId();
   #inputs: readonly Input[] | undefined;
 
   /**
-   * Starts a pass. It copies the edges of the wait list: edges that are registered later have no effect.
+   * Starts a pass. Copies the edges of the wait list, so edges that are registered later have no effect on the pass.
    * @throws GraphError if `waits` is not a WaitList
    */
   constructor(waits: WaitList) {
@@ -76,13 +82,14 @@ export class BackwardPass {
   }
 
   /**
-   * Delivers one gradient to a node.
-   * @param from the parent that sends, or the name of an outside source. If a parent uses `node` twice, call this twice:
-   *   the gradients are for its inputs in order
+   * Delivers one gradient to a node. Returns this pass.
+   * @param from the parent that sends the gradient, or the name of an outside source. If a parent uses `node` twice,
+   *   call `send` twice: the first call is for the first input of the parent that is `node`, the second call for the
+   *   second
    * @param gradient a node of the shape and dtype of `node`, a part, or `none`
    * @throws GraphError if `node` does not wait for `from`, or `gradient` is not a node, a part or `none`; StateError if
-   *   the gradient over this edge has arrived already; ShapeError or DTypeError if the gradient does not fit `node`. If it
-   *   throws, nothing is delivered
+   *   the gradient over this edge has arrived already; ShapeError or DTypeError if the gradient does not fit `node`. A
+   *   call that throws delivers nothing
    */
   send(node: Node, from: Node | string, gradient: Sent): this {
     const box = this.#box(node);
@@ -91,7 +98,7 @@ export class BackwardPass {
         `send: expected a parent of ${node} or the name of a source, but received ${describeValue(from)}`,
       );
     }
-    // The edges of one parent are neighbours, in the order of its inputs.
+    // The edges are sorted, so the edges from one parent follow one another, in the order of the parent's inputs.
     const first = positionOfEdge(box.edges, from, -1);
     if (box.edges[first]?.parent !== from) throw notRegistered(node, from, slotOf(node, from));
     let index = first;
@@ -101,20 +108,23 @@ export class BackwardPass {
     return this;
   }
 
-  /** True if every gradient of a node has arrived. @throws GraphError if the node is not on the wait list */
+  /** Returns whether all gradients of a node have arrived. @throws GraphError if the node is not on the wait list */
   ready(node: Node): boolean {
     return this.#box(node).missing === 0;
   }
 
-  /** The edges over which no gradient has arrived yet. @throws GraphError if the node is not on the wait list */
+  /**
+   * Returns the edges of a node over which no gradient has arrived yet.
+   * @throws GraphError if the node is not on the wait list
+   */
   missing(node: Node): Edge[] {
     const box = this.#box(node);
     return box.edges.filter((_, index) => box.arrived[index] === undefined);
   }
 
   /**
-   * Returns the sum of all gradients of a node, of its shape and dtype. The order of the sum is that of the edges, not of
-   * arrival. It is zeros if only `none` arrived.
+   * Returns the sum of all gradients of a node. It has the shape and dtype of the node. The gradients are added in the
+   * order of the edges, not in the order in which they arrived. If only `none` arrived, the sum is zeros.
    * @throws StateError if gradients are missing; GraphError if the node is not on the wait list
    */
   gradient(node: Node): Node {
@@ -124,7 +134,10 @@ export class BackwardPass {
     return box.gradient;
   }
 
-  /** Records the inputs of this graph for a gradient. Makes a new node for it if another graph may have the node, too. */
+  /**
+   * Records the inputs of this graph for a gradient, and returns the gradient. If another graph may use the same node,
+   * returns a new node with the same value, so that the record does not apply to the other graph.
+   */
   #withOrigin(gradient: Node): Node {
     const own = this.#isOwn(gradient) && !hasOrigin(gradient);
     const node = own ? gradient : asDerived(() => sameAs(gradient));
@@ -133,16 +146,17 @@ export class BackwardPass {
     return node;
   }
 
-  /** Whether this pass made the node, so that it belongs to no other graph. */
+  /** Returns whether this pass made the node, so that the node belongs to no other graph. */
   #isOwn(node: Node): boolean {
-    // Anyone who builds an equal view of the same input gets an interned node. So its input decides.
+    // If the node is interned, another graph that builds an equal view of the same input gets the same node. So the
+    // node belongs to this pass only if its input does. The loop finds the first input that is not interned.
     let base = node;
     for (let [only] = base.inputs; only && base.op.interned; [only] = base.inputs) base = only;
     return base.derived && base.id >= this.#firstId && !(base instanceof Leaf);
   }
 
   /**
-   * Whether a gradient reaches the node. False if only `none` arrived.
+   * Returns whether a gradient reaches the node. Returns false if only `none` arrived.
    * @throws StateError if gradients are missing; GraphError if the node is not on the wait list
    */
   reaches(node: Node): boolean {
@@ -151,9 +165,10 @@ export class BackwardPass {
 
   /**
    * Runs one step: one ready node sends gradients to its inputs.
-   * @returns the node; undefined if no node is ready
-   * @throws GraphError, StateError, ShapeError or DTypeError if the gradient rule returns wrong gradients, if an input does
-   *   not wait for the node, or if a gradient over the same edge has arrived already. Then nothing is delivered
+   * @returns the node that sent gradients; undefined if no node is ready
+   * @throws GraphError, StateError, ShapeError or DTypeError if the gradient rule returns wrong gradients, if an input
+   *   does not wait for the node, or if a gradient over the same edge has arrived already. A step that throws delivers
+   *   nothing
    */
   step(): Node | undefined {
     const node = this.#ready[this.#next];
@@ -191,7 +206,7 @@ export class BackwardPass {
         `${node}: expected its gradient rule to return ${inputs.length} gradients, one for each input, but received ${sent.length}`,
       );
     }
-    // All are checked before the first is delivered, so that a step that fails delivers nothing.
+    // All gradients are checked before the first is delivered, so that a step that throws delivers nothing.
     const deliveries = inputs.flatMap((input, slot) => {
       const box = this.#mailboxes.get(input);
       const index = box ? indexOfEdge(box.edges, node, slot) : -1;
@@ -206,7 +221,7 @@ export class BackwardPass {
     for (const { box, index, gradient } of deliveries) this.#deliver(box, index, gradient);
   }
 
-  /** Each edge takes one gradient, either from a gradient rule or from a call of `send`. */
+  /** Refuses a gradient that does not fit the node, and a second gradient over the same edge. */
   #check(box: Mailbox, index: number, gradient: Sent): void {
     const edge = box.edges[index] as Edge;
     if (box.arrived[index] !== undefined) {
@@ -217,12 +232,14 @@ export class BackwardPass {
     verify(edge, gradient);
   }
 
+  /** Stores a gradient that `#check` accepted. If it was the last one that was missing, the node is ready. */
   #deliver(box: Mailbox, index: number, gradient: Sent): void {
     box.arrived[index] = gradient;
     box.missing--;
     if (box.missing === 0) this.#ready.push((box.edges[index] as Edge).node);
   }
 
+  /** Returns the sum of all gradients of a node. @throws StateError if gradients are missing */
   #total(node: Node): Node | typeof none {
     const box = this.#box(node);
     if (box.missing > 0) {
@@ -241,13 +258,15 @@ export class BackwardPass {
     throw new GraphError(`${what} is not on the wait list of this pass`);
   }
 
+  /** Returns the error for a pass in which no node is ready, but the nodes `waiting` still wait for gradients. */
   #stopped(waiting: readonly Node[]): GraphError {
     const shown = waiting.slice(-1000).map((node) => {
       return `  ${node} waits for ${listed(this.missing(node))}`;
     });
     const more =
       waiting.length > shown.length ? `\n  and ${waiting.length - shown.length} more` : '';
-    // A node without edges never takes a step, because only a gradient that arrives puts its node on the list `#ready`.
+    // A node becomes ready when its last gradient arrives. So a node without edges never becomes ready, and never sends
+    // gradients to its inputs.
     const idle = [...this.#mailboxes].filter(
       ([node, { edges }]) => edges.length === 0 && node.inputs.length > 0,
     );
@@ -265,6 +284,7 @@ function zerosLike(node: Node): Node {
   return broadcastTo(constant(0, { dtype: node.dtype }), node.shape);
 }
 
+/** Builds the sum of the gradients that arrived at a node; `none` if only `none` arrived. */
 function total(node: Node, arrived: readonly Sent[]): Node | typeof none {
   const gradients = arrived.filter((sent): sent is Node | Part => sent !== none);
   const [first] = gradients;
@@ -302,6 +322,7 @@ function verify({ node, parent }: Edge, sent: Sent): void {
   }
 }
 
+/** Returns whether a part lies within a shape, as far as this can be decided before names are bound. */
 function within({ gradient, start }: Part, shape: Shape): boolean {
   return (
     gradient.shape.length === shape.length &&
@@ -309,13 +330,14 @@ function within({ gradient, start }: Part, shape: Shape): boolean {
     gradient.shape.every((dim, axis) => {
       const [from, whole] = [start[axis] as Dim, shape[axis] as Dim];
       const end = addDims(from, dim);
-      // A dimension that depends on a name is checked when the name is bound.
+      // If a position depends on a name, the op `assemble` checks it when the name is bound.
       if (typeof from === 'number' && from < 0) return false;
       return typeof end !== 'number' || typeof whole !== 'number' || end <= whole;
     })
   );
 }
 
+/** Returns the first slot of `from` that holds `node`; -1 if no slot does, or if `from` is an outside source. */
 function slotOf(node: Node, from: Node | string): number {
   return typeof from === 'string' ? -1 : from.inputs.indexOf(node);
 }
@@ -324,7 +346,7 @@ function nameOf(from: Node | string): string {
   return typeof from === 'string' ? `the outside source '${from}'` : `${from}`;
 }
 
-/** The first hundred edges over which a node waits, as text. */
+/** Returns the edges as text, for an error. Only the first hundred are named. */
 function listed(edges: readonly Edge[]): string {
   const most = 100;
   const rest = edges.length > most ? ` and ${edges.length - most} more` : '';

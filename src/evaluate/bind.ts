@@ -1,4 +1,4 @@
-/** Binds the feeds of one run: a tensor for every input, a number for every dimension name. */
+/** Binds the feeds of one run: finds a tensor for every input, and a number for every dimension name. */
 
 import { describeValue } from '../arguments/describe.js';
 import { isList, reading } from '../arguments/read.js';
@@ -12,13 +12,13 @@ import { asTensor, isTensorLike, type Tensor, type TensorLike } from '../tensor/
 import type { Updates } from './updates.js';
 
 /**
- * The values of a run's inputs, by input name. A named dimension is bound to the length that is fed, which must be the
- * same in every input that has this name. Nested numbers are converted to the dtype of the input. A tensor or a typed
- * array must already have that dtype.
+ * The values of the inputs in one run, by the names of the inputs. A named dimension is bound to the length that it has
+ * in the feeds. If several inputs have a dimension of this name, the lengths must be equal. Numbers and nested arrays
+ * of numbers are converted to the dtype of the input. A tensor or a typed array must already have this dtype.
  */
 export type Feeds = Readonly<Record<string, TensorLike>>;
 
-/** The inputs among `nodes`, by name. @throws GraphError if two leaves have the same name */
+/** Returns the inputs among `nodes`, by name. @throws GraphError if two leaves among `nodes` have the same name */
 export function inputsByName(nodes: ReadonlySet<Node>): Map<string, Input> {
   const leaves = new Map<string, Leaf>();
   for (const node of nodes) {
@@ -33,15 +33,18 @@ export function inputsByName(nodes: ReadonlySet<Node>): Map<string, Input> {
   );
 }
 
-/** The inputs that a run accepts feeds for. */
+/** The inputs that can be fed in a run. */
 export interface FedInputs {
-  /** Inputs that must be fed. */
+  /** The inputs that must be fed, by name. */
   readonly inputs: ReadonlyMap<string, Input>;
-  /** Inputs that may be fed but are not read: those of the graphs from which gradients among the nodes were derived. */
+  /**
+   * Inputs that may be fed, by name, although the run may not read them. If a node of the run is a gradient, they are
+   * the inputs of the graph that was differentiated.
+   */
   readonly optional: ReadonlyMap<string, Input>;
 }
 
-/** The inputs that a run of these nodes accepts feeds for. @throws GraphError if two leaves have the same name */
+/** Returns the inputs that can be fed in a run of these nodes. @throws GraphError if two leaves have the same name */
 export function inputsOf(order: readonly Node[], updates: Updates): FedInputs {
   return {
     inputs: inputsByName(new Set([...order, ...updates.map(([leaf]) => leaf)])),
@@ -49,15 +52,16 @@ export function inputsOf(order: readonly Node[], updates: Updates): FedInputs {
   };
 }
 
-/** The tensor of every fed input, and the number that every dimension name is bound to. */
+/** The tensor of every fed input, and the number to which every dimension name is bound. */
 export interface BoundFeeds {
   readonly tensors: ReadonlyMap<Input, Tensor>;
   readonly bindings: ReadonlyMap<string, number>;
 }
 
 /**
- * Checks the feeds against the inputs and binds dimension names.
- * @param optional inputs that are not read; they may be fed, and then they bind names too
+ * Checks that the feeds fit the inputs, and binds the dimension names.
+ * @param inputs the inputs that must be fed
+ * @param optional inputs that may be fed, too. If one of them is fed, it also binds its dimension names
  * @throws ValueError if the feeds are not a record, or a feed is unknown, missing or not a tensor; DTypeError if a feed
  *   has another dtype than its input; ShapeError if a feed does not fit its input's shape, or a name is bound to two
  *   numbers
@@ -104,7 +108,10 @@ export function bindFeeds(
   return { tensors, bindings };
 }
 
-/** The tensor fed to an input. @throws ValueError, DTypeError or ShapeError if it is missing or does not fit */
+/**
+ * Returns the tensor for an input from the value that was fed.
+ * @throws ValueError, DTypeError or ShapeError if the value is missing or does not fit the input
+ */
 function feedFor(input: Input, value: TensorLike | undefined): Tensor {
   const wanted = `${input.dtype} ${formatShape(input.shape)}`;
   if (value === undefined) {

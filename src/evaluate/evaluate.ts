@@ -1,4 +1,4 @@
-/** `evaluate`: runs a graph by the interpreter, without compiling it. */
+/** `evaluate` runs a graph with the interpreter, without compiling it. */
 
 import { describeValue } from '../arguments/describe.js';
 import { declareOptions, type OptionsOf, optional } from '../arguments/options.js';
@@ -11,7 +11,7 @@ import { Interpreter } from './interpreter.js';
 import { runIndex, updatesKind } from './updates.js';
 
 const evaluateOptions = declareOptions('evaluate', {
-  /** Leaves to write after all values are computed, each with its new value. */
+  /** [leaf, value] pairs. When all values are computed, each leaf gets its new value. */
   updates: optional(updatesKind),
   /** The index of this run, on which random draws depend; 0 by default. */
   run: optional(runIndex),
@@ -21,8 +21,9 @@ const evaluateOptions = declareOptions('evaluate', {
 export interface EvaluateOptions extends OptionsOf<typeof evaluateOptions> {}
 
 /**
- * Computes nodes from the feeds and the leaves' values, node by node. Compiled programs are tested against it. Returns
- * new tensors in the same form as the first argument: one tensor, a list, or a record.
+ * Computes nodes from the feeds and the values of the leaves, one node after the other. The results of compiled
+ * programs are tested against those of `evaluate`. Returns new tensors in the form of the first argument: one tensor, a
+ * list of tensors, or a record of tensors.
  *
  * @param feeds the values of the inputs, by input name
  * @throws ValueError if a feed is missing, unknown or not a tensor, or if an option is unknown; ShapeError or

@@ -1,4 +1,4 @@
-/** Finds the first node that is NaN or infinite by running the graph again, node by node. */
+/** Finds the first node that has a NaN or infinite element. To find it, runs the graph again, node by node. */
 
 import type { Bindings } from '../graph/dimension.js';
 import { Constant, type Input } from '../graph/leaf.js';
@@ -11,14 +11,15 @@ import { Schedule } from './schedule.js';
 /** An element that is NaN or infinite. */
 export interface NotFinite {
   readonly node: Node;
-  /** The element's index along each axis, such as [3, 0]. */
+  /** The index of the element along each axis, such as [3, 0]. */
   readonly index: readonly number[];
   readonly value: number;
 }
 
 /**
- * The first element that is NaN or infinite in any node that `roots` depend on, in execution order. Undefined if all
- * elements are finite. Constants are not checked.
+ * Returns the first element that is NaN or infinite, in the first node that has such an element, by the order of
+ * execution. Checks the roots and all nodes that they depend on, except constants. Returns undefined if all elements
+ * are finite.
  */
 export function firstNotFinite(
   roots: readonly Node[],
@@ -27,7 +28,8 @@ export function firstNotFinite(
   run: number,
 ): NotFinite | undefined {
   const order = executionOrder(roots);
-  // All values are kept so that each can be checked. This memory is used only after a failure.
+  // The schedule keeps all values until the end of the run, so that each can be checked. This needs much memory, but
+  // only after a run that failed.
   const schedule = new Schedule(order, order, bindings);
   schedule.run(feeds, run);
   for (const node of order) {
@@ -41,13 +43,13 @@ export function firstNotFinite(
   return undefined;
 }
 
-/** The node, the value and its index, for an error message. */
+/** Returns a text for an error message, which names the node, the value and its index. */
 export function describeNotFinite({ node, index, value }: NotFinite): string {
   const what = Number.isNaN(value) ? 'NaN' : `${value}`;
   return index.length === 0 ? `${node} is ${what}` : `${node} is ${what} at ${formatShape(index)}`;
 }
 
-/** The index along each axis of the element at a row-major position. */
+/** Returns the index along each axis of the element at a row-major position. */
 function indexOf(position: number, shape: readonly number[]): number[] {
   const index = new Array<number>(shape.length);
   for (let axis = shape.length - 1; axis >= 0; axis--) {

@@ -1,4 +1,4 @@
-/** The interpreter: computes a graph node by node with the kernels. It is prepared once and can run many times. */
+/** The interpreter computes a graph node by node, with the kernels. It is prepared once and can then run many times. */
 
 import { type Input, inFlight, Variable } from '../graph/leaf.js';
 import type { Node } from '../graph/node.js';
@@ -18,16 +18,17 @@ import {
 
 export type { Updates } from './updates.js';
 
-// One for full minibatches, one for the shorter last minibatch, one for validation, and one more.
+// The number of schedules that an interpreter keeps. A training needs one for full minibatches, one for the shorter
+// last minibatch and one for validation. The fourth is a reserve.
 const maxSchedules = 4;
 
-/** Computes outputs and updates node by node. It keeps a schedule for each of the most recent bindings. */
+/** Computes outputs and updates node by node. It keeps the schedules of the bindings that were used most recently. */
 export class Interpreter {
   readonly #outputs: readonly Node[];
   readonly #updates: Updates;
   readonly #order: readonly Node[];
   readonly #inputs: ReadonlyMap<string, Input>;
-  /** Inputs that may be fed but are not read: those of the graphs from which gradients among the nodes were derived. */
+  /** Inputs that may be fed, although the run may not read them; see `FedInputs.optional`. */
   readonly #alsoFed: ReadonlyMap<string, Input>;
   readonly #variables: readonly Variable[];
   readonly #schedules = new Map<string, Schedule>();
@@ -47,8 +48,8 @@ export class Interpreter {
   }
 
   /**
-   * Computes the outputs and the updates' values, then writes the updates. All values are computed from the leaves' old
-   * values. A run that throws writes nothing.
+   * Computes the outputs and the new values of the updated leaves, all from the old values of the leaves. Then writes
+   * the new values to the leaves. A run that throws writes nothing.
    * @param run the index of the run, on which random draws depend
    * @returns a new tensor for each output
    */
@@ -64,7 +65,8 @@ export class Interpreter {
     const compute = () => {
       schedule.run(tensors, run);
       const outputs = this.#outputs.map((node) => new Tensor(copyOf(node), schedule.shapeOf(node)));
-      // All new values are copied before the first is written, because one can be another leaf's old value.
+      // All new values are copied before the first is written, because the new value of one leaf can be the old value
+      // of another leaf, which is overwritten.
       return { outputs, values: this.#updates.map(([, value]) => copyOf(value)) };
     };
     const write = ({ values }: { values: TypedArray[] }) => {
@@ -82,7 +84,7 @@ export class Interpreter {
     return computed.outputs;
   }
 
-  /** The schedule for a binding, from the cache if it is there. */
+  /** Returns the schedule for a binding. It is made if the cache does not have it. */
   #scheduleFor(bindings: ReadonlyMap<string, number>): Schedule {
     const key = [...bindings].map(([name, value]) => `${name}=${value}`).join(' ');
     let schedule = this.#schedules.get(key);
@@ -92,7 +94,7 @@ export class Interpreter {
       checkBoundUpdates(this.#updates, (node) => made.shapeOf(node));
       schedule = made;
     }
-    // The map is in order of use. The schedule that was used least recently is deleted first.
+    // The schedules in the map are in the order of their last use. If there are too many, the first one is deleted.
     this.#schedules.delete(key);
     this.#schedules.set(key, schedule);
     const [oldest] = this.#schedules.keys();

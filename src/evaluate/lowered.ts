@@ -1,4 +1,7 @@
-/** The graph that is executed: composed ops are replaced by their expansions, and products omit constant zeros. */
+/**
+ * The graph that the executors compute. It differs from the graph that the user built: composed ops are replaced by
+ * their expansions, and matrix products omit constant zeros.
+ */
 
 import { GraphError } from '../errors.js';
 import { sameShape } from '../graph/dimension.js';
@@ -10,8 +13,8 @@ import { withoutZeroParts } from './zero-parts.js';
 const expansions = new WeakMap<Node, Node | undefined>();
 
 /**
- * The node that is computed instead of `node`: the expansion of a composed op, or a product without constant zeros.
- * Undefined if `node` itself is computed.
+ * Returns the node that is computed instead of `node`: the expansion of a composed op, or a matrix product without
+ * constant zeros. Returns undefined if `node` itself is computed.
  * @throws GraphError if an expansion has another dtype or shape than its node
  */
 export function expansionOf(node: Node): Node | undefined {
@@ -31,17 +34,20 @@ export function expansionOf(node: Node): Node | undefined {
   return expansion;
 }
 
-/** All nodes that the roots depend on, after expansion. Inputs come before the nodes that they feed. */
+/**
+ * Returns all nodes that must be computed for the roots, in an order in which nodes come after the nodes that they
+ * read. A node that has an expansion is included, after its expansion.
+ */
 export function executionOrder(roots: readonly Node[]): Node[] {
   return topologicalOrder(roots, computedFrom);
 }
 
-/** The same as `executionOrder`, computed in slices so that the event loop can run between them. */
+/** Does the work of `executionOrder` in slices, so that the event loop can run between the slices. */
 export function executionWalk(roots: readonly Node[], pace: Pace): Sliced<Node[]> {
   return topologicalWalk(roots, computedFrom, pace);
 }
 
-/** The nodes that a node's value is computed from: its expansion, or else its inputs. */
+/** Returns the nodes from which the value of a node is computed: its expansion if it has one, otherwise its inputs. */
 function computedFrom(node: Node): readonly Node[] {
   const expansion = expansionOf(node);
   return expansion ? [expansion] : node.inputs;

@@ -1,6 +1,6 @@
 /**
- * A graph prepared for one binding of its dimension names: the steps in order, and the buffer that each writes. A
- * buffer is reused after the last step that reads its value.
+ * A graph prepared for one binding of its dimension names: the steps in the order of execution, and the buffer to which
+ * each step writes. When the last step that reads a value is done, later steps reuse the value's buffer.
  */
 
 import { GraphError, NativeError, ShapeError } from '../errors.js';
@@ -13,7 +13,7 @@ import { allocate } from '../tensor/tensor.js';
 import { expansionOf } from './lowered.js';
 import { prepareStep, type Step } from './steps.js';
 
-/** One step. `out` and `inputs` are indices of values in `#arrays`. */
+/** One step of a schedule. `out` and `inputs` are indices in `#arrays`: the buffers that the step writes and reads. */
 interface Instruction {
   readonly node: Node;
   readonly step: Step;
@@ -25,15 +25,17 @@ interface Instruction {
 export class Schedule {
   readonly #instructions: Instruction[] = [];
   readonly #shapes = new Map<Node, readonly number[]>();
-  /** The index of each node's value in `#arrays`. An alias has the index of its input. */
+  /** For each node, the index of its value in `#arrays`. An alias has the same index as its input. */
   readonly #values = new Map<Node, number>();
+  /** The buffers of the values. */
   readonly #arrays: TypedArray[] = [];
-  /** Values that are fed. Their buffers belong to the caller. */
+  /** The inputs, by the index of their values in `#arrays`. Their buffers are the feeds, which belong to the caller. */
   readonly #fed = new Map<number, Input>();
 
   /**
-   * @param order the nodes to compute, inputs first
-   * @param kept nodes whose values must last until the end of a run
+   * Prepares the steps and allocates the buffers.
+   * @param order the nodes to compute; each node comes after the nodes that it reads
+   * @param kept nodes whose values are read after a run, so no later step may reuse their buffers
    * @throws ShapeError if a dimension of the graph is negative or invalid under this binding
    */
   constructor(order: readonly Node[], kept: readonly Node[], bindings: Bindings) {
@@ -41,7 +43,7 @@ export class Schedule {
     this.#allocate(kept);
   }
 
-  /** Runs every step. Feeds are read without a copy. */
+  /** Runs all steps. The steps read the feeds without copying them. `run` is the index of the run. */
   run(feeds: ReadonlyMap<Input, { readonly data: TypedArray }>, run: number): void {
     const arrays = this.#arrays;
     for (const [value, input] of this.#fed) {
@@ -51,11 +53,12 @@ export class Schedule {
       const sources = inputs.map((input) => arrays[input] as TypedArray);
       naming(node, () => step(arrays[out] as TypedArray, sources, run));
     }
-    // Drop the references to the caller's feeds, so that they can be collected.
+    // Drops the references to the feeds, so that they can be garbage-collected when the caller does not use them any
+    // more.
     for (const value of this.#fed.keys()) arrays[value] = nothing;
   }
 
-  /** The buffer of a kept node's value, which is valid from the end of a run until the next run. */
+  /** Returns the buffer with the value of a kept node. The value is valid from the end of a run until the next run. */
   valueOf(node: Node, feeds: ReadonlyMap<Input, { readonly data: TypedArray }>): TypedArray {
     const value = this.#values.get(node) as number;
     const input = this.#fed.get(value);
@@ -64,11 +67,12 @@ export class Schedule {
       : (this.#arrays[value] as TypedArray);
   }
 
-  /** The shape of a node under this binding. */
+  /** Returns the shape of a node under this binding. */
   shapeOf(node: Node): readonly number[] {
     return this.#shapes.get(node) as readonly number[];
   }
 
+  /** Adds a node: its shape, its value and, if it is computed, its step. The nodes that it reads were added before. */
   #add(node: Node, bindings: Bindings): void {
     const shape = node.shape.map((dim) => bindDim(dim, bindings, `${node} `));
     if (shape.some((dim) => dim < 0)) {
@@ -103,8 +107,8 @@ export class Schedule {
   }
 
   /**
-   * Gives a node without a computation the value of its input.
-   * @throws GraphError if it has none or the sizes differ
+   * Gives a node for which nothing is computed the value of its input.
+   * @throws GraphError if the node has no input, or if the two sizes differ
    */
   #alias(node: Node, source: Node | undefined, value: number | undefined): void {
     if (!source || value === undefined) {
@@ -121,7 +125,7 @@ export class Schedule {
     this.#values.set(node, value);
   }
 
-  /** Allocates a buffer for every computed value. Values that are not needed at the same time share one. */
+  /** Gives every computed value a buffer. Values that are not needed at the same time can share a buffer. */
   #allocate(kept: readonly Node[]): void {
     const lastUse = new Array<number>(this.#arrays.length).fill(-1);
     this.#instructions.forEach(({ inputs }, time) => {
@@ -136,7 +140,7 @@ export class Schedule {
     const free = new Map<string, TypedArray[]>();
     const kind = (value: number) => `${dtypes.get(value)} ${sizes.get(value)}`;
     const release = (value: number) => {
-      if (!sizes.has(value)) return; // the buffer of a leaf is never reused
+      if (!sizes.has(value)) return; // a leaf, whose buffer is never reused
       const list = free.get(kind(value));
       if (list) list.push(this.#arrays[value] as TypedArray);
       else free.set(kind(value), [this.#arrays[value] as TypedArray]);
@@ -152,7 +156,7 @@ export class Schedule {
 
 const nothing = new Float32Array(0);
 
-/** Runs a function, and adds the node to the message of a ShapeError or NativeError that it throws. */
+/** Calls `run` and returns its result. If it throws a ShapeError or a NativeError, adds the node to the message. */
 function naming<T>(node: Node, run: () => T): T {
   try {
     return run();

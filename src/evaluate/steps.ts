@@ -1,4 +1,7 @@
-/** Prepares the step that computes each kind of lowering: one or a few kernel calls for bound shapes. */
+/**
+ * Prepares the steps of the interpreter. A step computes one node with one or a few kernel calls. For each kind of
+ * lowering, a function here prepares the step when the shapes are bound.
+ */
 
 import { GraphError, ShapeError } from '../errors.js';
 import type { Bound, Lowering } from '../graph/op.js';
@@ -13,20 +16,24 @@ import {
 import type { DType, TypedArray } from '../tensor/dtype.js';
 import { formatShape, sizeOf, stridesOf } from '../tensor/shape.js';
 
-/** Computes one node's value into `out`. `run` is the index of the run, on which random draws depend. */
+/**
+ * Computes the value of one node and writes it to `out`. `run` is the index of the run, on which random draws depend.
+ */
 export type Step = (out: TypedArray, inputs: readonly TypedArray[], run: number) => void;
 
-/** A node whose dimensions are all bound to numbers. */
+/** A node whose dimensions have been replaced by their numbers in one run, with its dtype. */
 export interface BoundNode extends Bound<object> {
   readonly dtype: DType;
 }
 
+// For each kind of lowering, the type of the function that prepares its step.
 type Kinds = { [L in Lowering as L['kind']]: (lowering: L, node: BoundNode) => Step };
 
 const uncomputed = ['leaf', 'alias', 'compose'] as const;
 
 /**
- * The kinds that need a step. Leaves have values, aliases share their input's buffer, and composed ops are expanded.
+ * The kinds of lowering that need a step. The others need none: leaves have values, aliases share the buffer of their
+ * input, and composed ops are expanded to other nodes.
  */
 type Computed = Omit<Kinds, (typeof uncomputed)[number]>;
 
@@ -73,7 +80,7 @@ const steps: Computed = {
     const [m, n] = shape.slice(-2) as [number, number];
     const k = (flags.a ? a.at(-2) : a.at(-1)) as number;
     const matrix = { n, k, transposeA: flags.a, transposeB: flags.b };
-    // If b is one matrix and a is an untransposed batch, all rows form one product.
+    // If b is one matrix and a is a batch that is not transposed, one product computes the rows of the whole batch.
     const folds = b.length === 2 && !flags.a;
     const batch = folds ? [] : shape.slice(0, -2);
     const product = prepareProduct({
@@ -125,7 +132,7 @@ const steps: Computed = {
 };
 
 /**
- * Prepares the step that computes a node. Undefined if the node needs no step.
+ * Returns the step that computes a node; undefined if the node needs no step.
  * @throws GraphError if the kind of the lowering is unknown; ShapeError if the lowering refuses the bound shapes
  */
 export function prepareStep(lowering: Lowering, node: BoundNode): Step | undefined {
@@ -133,17 +140,21 @@ export function prepareStep(lowering: Lowering, node: BoundNode): Step | undefin
     if (uncomputed.some((kind) => kind === lowering.kind)) return undefined;
     throw new GraphError(`there is no lowering of kind '${lowering.kind}'`);
   }
-  // The type of the table pairs each kind with its lowering, but TypeScript cannot infer this for a computed key.
+  // In the table, the function of a kind takes a lowering of this kind. TypeScript cannot infer this for a computed
+  // key.
   const prepare = steps[lowering.kind as keyof Computed] as (l: Lowering, n: BoundNode) => Step;
   return prepare(lowering, node);
 }
 
-/** The row-major layout of a shape. */
+/** Returns the row-major layout of a shape. */
 function dense(shape: readonly number[]): Layout {
   return { offset: 0, strides: stridesOf(shape) };
 }
 
-/** The layout of a row-major operand broadcast to `shape`. `unit` is the number of elements of one entry. */
+/**
+ * Returns the layout with which a row-major operand of shape `from` is read as if it had `shape`, to which it
+ * broadcasts. `unit` is the number of elements of one entry: 1, or the size of a matrix in a batch of matrices.
+ */
 function stretched(from: readonly number[], shape: readonly number[], unit = 1): Layout {
   const strides = stridesOf(from);
   const lead = shape.length - from.length;

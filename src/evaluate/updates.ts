@@ -1,4 +1,4 @@
-/** Checks of outputs and updates, which the interpreter and the compiler share. */
+/** Checks outputs, updates and run indices, for the interpreter and for the compiler. */
 
 import { describeValue } from '../arguments/describe.js';
 import { checkedLater } from '../arguments/kinds.js';
@@ -10,10 +10,10 @@ import { Variable } from '../graph/leaf.js';
 import { isNode, type Node } from '../graph/node.js';
 import { formatShape } from '../tensor/shape.js';
 
-/** New values for leaves, as [leaf, value] pairs. A training step writes them. */
+/** [leaf, value] pairs. At the end of a run, the value of each node `value` is written to its leaf. */
 export type Updates = readonly (readonly [leaf: Variable, value: Node])[];
 
-/** Returns a copy of a list of nodes. @throws ValueError if it is not a list of nodes */
+/** Returns a copy of the list of outputs. @throws ValueError if `outputs` is not a list of nodes */
 export function checkOutputs(outputs: readonly Node[]): readonly Node[] {
   const list = assertList(outputs, 'expected a list of nodes,');
   for (const output of list) {
@@ -25,9 +25,9 @@ export function checkOutputs(outputs: readonly Node[]): readonly Node[] {
 }
 
 /**
- * Returns a copy of updates.
- * @throws ValueError if they are not a list of pairs; GraphError if a leaf is not a parameter or a state or is updated
- *   twice, or if a value is not a Node; DTypeError or ShapeError if a value does not fit its leaf
+ * Returns a copy of the list of updates.
+ * @throws ValueError if `updates` is not a list of pairs; GraphError if a leaf is neither a parameter nor a state, if a
+ *   leaf is updated twice, or if a value is not a Node; DTypeError or ShapeError if a value does not fit its leaf
  */
 export function checkUpdates(updates: Updates): Updates {
   const seen = new Set<Node>();
@@ -63,7 +63,7 @@ export function checkUpdates(updates: Updates): Updates {
 }
 
 /**
- * Checks the updates' shapes once dimension names are bound.
+ * Checks the shapes of the updates when the dimension names are bound. `shapeOf` returns the bound shape of a node.
  * @throws ShapeError if a value has another shape than its leaf
  */
 export function checkBoundUpdates(
@@ -92,5 +92,5 @@ export function assertRun(run: unknown): asserts run is number {
   }
 }
 
-/** The kind of an option that is updates. `checkUpdates` checks them later. */
+/** The kind of an option that is a list of updates. It accepts every value, because `checkUpdates` checks it later. */
 export const updatesKind: Kind<Updates> = checkedLater('a list of [leaf, value] pairs');

@@ -1,6 +1,7 @@
 /**
- * Simplifies products in which constant zeros are concatenated to an operand, such as an input concatenated with the
- * initial zero state of an LSTM. The interpreter and the compiler both omit the zeros, so no run multiplies by them.
+ * Simplifies matrix products with an operand that is a concatenation with constant zeros. For example, the first time
+ * step of an LSTM multiplies the input concatenated with a state of zeros. The interpreter and the compiler both use
+ * the simplified product, so no run multiplies by the zeros.
  */
 
 import type { Dim } from '../graph/dimension.js';
@@ -12,14 +13,16 @@ import { broadcastTo, concat, type MatmulOptions, matmul, slice } from '../ops/i
 type Side = 'left' | 'right';
 
 /**
- * The same product without the constant zeros that are concatenated to one of its operands. Zeros along the summed axis
- * add 0; zeros along the other axis become zeros of the result. Undefined if the node has no such zeros.
+ * Returns a node with the value of the product `node` that does not multiply by concatenated constant zeros. If the
+ * operand was concatenated along the axis that the product sums over, its zeros add nothing and are left out. If it was
+ * concatenated along the other axis, its zeros become zeros of the result. Returns undefined if `node` is not a product
+ * with such zeros.
  */
 export function withoutZeroParts(node: Node): Node | undefined {
   return node.op.name === 'matmul' ? (reduced(node, 'left') ?? reduced(node, 'right')) : undefined;
 }
 
-/** The product without the zeros of the operand on one side; undefined if that operand has none. */
+/** Returns the product without the zeros of the operand on one side; undefined if that operand has no zeros. */
 function reduced(product: Node, side: Side): Node | undefined {
   const flags = product.attributes as Required<MatmulOptions>;
   const [a, b] = product.inputs as readonly [Node, Node];
@@ -53,12 +56,14 @@ function reduced(product: Node, side: Side): Node | undefined {
   return multiply(joined(kept, axis), joined(facing, along));
 }
 
-/** The axis of an operand that the product sums over, counted from the end of its shape. */
+/** Returns which axis of an operand the product sums over: 1 for the last axis, 2 for the axis before it. */
 function summedFromEnd(side: Side, { transposeA, transposeB }: Required<MatmulOptions>): 1 | 2 {
   return side === 'left' ? (transposeA ? 2 : 1) : transposeB ? 1 : 2;
 }
 
-/** True if the node is a view or an alias of a constant with the single element 0. */
+/**
+ * Returns whether a node is a constant whose only element is 0, or is made from such a constant by views and aliases.
+ */
 function isZero(node: Node): boolean {
   let from: Node | undefined = node;
   while (from && (from.op.lowering.kind === 'view' || from.op.lowering.kind === 'alias'))
@@ -70,7 +75,7 @@ function joined(nodes: readonly Node[], axis: number): Node {
   return nodes.length === 1 ? (nodes[0] as Node) : concat(nodes, axis);
 }
 
-/** Zeros in the dtype and shape of a node, except that one axis has the given length. */
+/** Returns zeros in the dtype and the shape of a node, except that one axis has another length. */
 function zeros({ dtype, shape }: Node, axis: number, length: Dim): Node {
   return broadcastTo(constant(0, { dtype }), shape.with(axis, length));
 }

@@ -8,19 +8,23 @@
 import { describeValue } from '../arguments/describe.js';
 import { ShapeError } from '../errors.js';
 
-/** A number, or the normal form of a polynomial over dimension names. */
+/** A dimension: a number, or the normal form of a polynomial over dimension names, such as `'2*batch + 1'`. */
 export type Dim = number | string;
-/** Dimensions, outermost first; `[]` for a scalar. */
+/** The shape of a node: its dimensions, outermost first; `[]` for a scalar. */
 export type Shape = readonly Dim[];
-/** The numbers of the dimension names in one run. */
+/** The number of each dimension name in one run. */
 export type Bindings = ReadonlyMap<string, number>;
 
-/** The coefficient, never 0, of each monomial. A monomial is its sorted names joined by '*'; '' is the constant term. */
+/**
+ * A polynomial over dimension names: maps each monomial to its coefficient, which is never 0. The key of a monomial is
+ * its sorted names, joined by '*'. The key '' belongs to the constant term.
+ */
 type Polynomial = ReadonlyMap<string, number>;
 
 const namePattern = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
-// A program has few different dimensions, and each is parsed many times while a graph is built.
+// The polynomials of texts that were parsed. A process uses few different dimensions, but needs the polynomial of each
+// many times while it builds a graph.
 const parsed = new Map<string, Polynomial>();
 
 export function isDimensionName(value: unknown): value is string {
@@ -53,12 +57,12 @@ export function multiplyDims(a: Dim, b: Dim): Dim {
   return typeof a === 'number' && typeof b === 'number' ? a * b : print(product(poly(a), poly(b)));
 }
 
-/** The product of all dimensions: the number of elements of a shape. */
+/** Returns the number of elements of a shape: the product of all its dimensions. */
 export function sizeOfDims(shape: Shape): Dim {
   return shape.reduce<Dim>(multiplyDims, 1);
 }
 
-/** The exact quotient, or undefined if there is none. Uses polynomial long division, without a remainder. */
+/** Returns the exact quotient; undefined if polynomial long division leaves a remainder, or if `b` is 0. */
 export function divideDims(a: Dim, b: Dim): Dim | undefined {
   if (a === b && a !== 0) return 1;
   const divisor = poly(b);
@@ -77,7 +81,7 @@ export function divideDims(a: Dim, b: Dim): Dim | undefined {
   return print(quotient);
 }
 
-/** The number of a dimension in a run. @throws ShapeError if a name of the dimension is not bound */
+/** Returns the size of a dimension in one run. @throws ShapeError if a name of the dimension is not bound */
 export function bindDim(dim: Dim, bindings: Bindings, context = ''): number {
   if (typeof dim === 'number') return dim;
   const simple = bindings.get(dim);
@@ -99,7 +103,7 @@ export function bindDim(dim: Dim, bindings: Bindings, context = ''): number {
   return total;
 }
 
-/** The names that a dimension depends on. */
+/** Returns the names that a dimension depends on, each once. */
 export function namesOf(dim: Dim): string[] {
   return typeof dim === 'number' ? [] : [...new Set([...poly(dim).keys()].flatMap(factors))];
 }
@@ -122,11 +126,12 @@ function factors(monomial: string): string[] {
   return monomial === '' ? [] : monomial.split('*');
 }
 
+/** Returns the polynomial of a text; undefined if the text is not a polynomial with safe integers as coefficients. */
 function parse(text: string): Polynomial | undefined {
   const known = parsed.get(text);
   if (known) return known;
   let polynomial: Polynomial = new Map();
-  // Spaces are allowed around an operator, but not within a name.
+  // Removes the spaces around operators. Spaces within a name remain, so that the name is refused below.
   const compact = text.trim().replace(/\s*([-+*])\s*/g, '$1');
   for (const signed of compact.replace(/-/g, '+-').replace(/^\+/, '').split('+')) {
     const negative = signed.startsWith('-');
@@ -144,12 +149,14 @@ function parse(text: string): Polynomial | undefined {
   if ([...polynomial.values()].some((coefficient) => !Number.isSafeInteger(coefficient))) {
     return undefined;
   }
-  // A limit, because the table would otherwise keep every name that was ever used. Any text can be parsed again.
+  // Clears the table when it is full, because otherwise a long-lived process would keep every text that it ever parsed.
+  // Texts that are needed again are parsed again.
   if (parsed.size === 4096) parsed.clear();
   parsed.set(text, polynomial);
   return polynomial;
 }
 
+/** Returns the normal form of a polynomial: a number if it is constant, otherwise a text. */
 function print(polynomial: Polynomial): Dim {
   let text = '';
   for (const [monomial, coefficient] of [...polynomial].sort(descending)) {
@@ -163,17 +170,22 @@ function print(polynomial: Polynomial): Dim {
   return constantOnly ? (polynomial.get('') ?? 0) : text;
 }
 
-/** Orders terms by degree, highest first, and then by name. Long division needs such a monomial order. */
+/**
+ * Compares two terms, for sorting: by degree, highest first, and terms of equal degree by their names. Long division
+ * needs a monomial order like this.
+ */
 function descending([a]: [string, number], [b]: [string, number]): number {
   const degrees = factors(b).length - factors(a).length;
   if (degrees !== 0) return degrees;
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
+/** Returns the term that comes first in the monomial order; undefined if the polynomial is 0. */
 function leading(polynomial: Polynomial): [string, number] | undefined {
   return [...polynomial].sort(descending)[0];
 }
 
+/** Returns a + sign * b. */
 function sum(a: Polynomial, b: Polynomial, sign: 1 | -1): Polynomial {
   const result = new Map(a);
   for (const [monomial, coefficient] of b) {
@@ -195,6 +207,7 @@ function product(a: Polynomial, b: Polynomial): Polynomial {
   return result;
 }
 
+/** Returns the quotient of two monomials; undefined if `b` does not divide `a`. */
 function divideMonomials(a: string, b: string): string | undefined {
   const left = factors(a);
   for (const name of factors(b)) {

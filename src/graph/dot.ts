@@ -1,4 +1,7 @@
-/** Writes a graph as DOT text, after checking its wait list. Replaces the seed's recursive plot by a loop. */
+/**
+ * Writes a graph as text in the DOT language, after checking its wait list. The plot function of the seed was
+ * recursive; this one is a loop, because a graph can be very deep.
+ */
 
 import { describeValue } from '../arguments/describe.js';
 import { oneOf, text } from '../arguments/kinds.js';
@@ -12,7 +15,9 @@ import { topologicalOrder } from './topology.js';
 import { WaitList, waitList } from './waitlist.js';
 
 const dotOptions = declareOptions('dot', {
-  /** A wait list built by hand, to be checked and shown. By default, `WaitList.of(...roots)`. */
+  /**
+   * A wait list that was built by hand. It is checked, and the drawing shows it. By default, `WaitList.of(...roots)`.
+   */
   waits: optional(waitList),
   /** A title above the drawing. */
   title: optional(text, 'label'),
@@ -46,13 +51,14 @@ const derivedStyle: Style = {
 };
 
 /**
- * Draws all nodes that the roots depend on. The kinds of leaves have different styles, and nodes that differentiation
- * built have another colour. A node that waits for several gradients shows their number. Nodes are numbered n0, n1, … by
- * their position in the drawing, inputs first, so equal graphs give equal text.
+ * Draws the roots and all nodes that they depend on. Each kind of leaf has its own style, and nodes that
+ * differentiation built have another colour. A node that waits for more than one gradient shows how many. Nodes are
+ * named n0, n1, … in the order in which they are written, inputs first, so equal graphs give equal text.
  * @param root a node, or a list of nodes
  * @returns the graph as text in the DOT language, for Graphviz
- * @throws GraphError if a root is not a node or `waits` is not a wait list, and if `waits` lacks an edge or has an edge
- *   whose parent can never send (the message names both nodes); ValueError if another option is unknown or not acceptable
+ * @throws GraphError if a root is not a node, if `waits` is not a wait list, or if `waits` lacks an edge or has an edge
+ *   whose parent can never send a gradient (the message names both nodes); ValueError if an option is unknown, or if
+ *   another option is not acceptable
  */
 export function dot(root: Node | readonly Node[], options?: DotOptions): string {
   const roots = rootsOf(root);
@@ -70,8 +76,8 @@ export function dot(root: Node | readonly Node[], options?: DotOptions): string 
     '  node [fontname="Helvetica", fontsize="11", margin="0.12,0.06"];',
     '  edge [color="#777777", arrowsize="0.7"];',
   ];
-  // Numbered by position and not by id. An interned view or constant may still exist from an earlier graph, with a lower
-  // id, unless it was garbage-collected. So ids could differ between equal graphs.
+  // The names use positions, because ids can differ between equal graphs: an interned view or constant may still exist
+  // from an earlier graph, with a lower id, or may have been garbage-collected.
   const order = topologicalOrder(roots, ({ inputs }) => inputs);
   const positions = new Map(order.map((node, position) => [node, position]));
   for (const [node, position] of positions) {
@@ -108,7 +114,7 @@ function labelOf(node: Node, waits: WaitList): string {
   const detail = node.op.label?.(node.attributes);
   const op = detail ? `${node.op.name} ${detail}` : node.op.name;
   const lines = [node.name === undefined ? op : `${node.name}\n${op}`, formatShape(node.shape)];
-  // Gradient nodes read values of the original graph, but send no gradients to it.
+  // Gradient nodes read values of the original graph, but they send no gradients to it. So they are not counted.
   const readers = waits
     .edges(node)
     .filter(({ parent }) => typeof parent !== 'string' && parent.derived);

@@ -1,39 +1,46 @@
-/** Interning: equal views of one node, and equal number constants, are one node. Tables find them by a key. */
+/**
+ * Interning: if a user builds a view that equals an existing view of the same node, or a number constant that equals an
+ * existing one, the existing node is returned. Tables find existing nodes by a key.
+ */
 
 import { isList, isRecord } from '../arguments/read.js';
 import type { Node } from './node.js';
 
-/** The key of a method that makes an equal node without the label. It is a symbol because the method is not public. */
+/** The name of the method of nodes that returns an equal node without the label. A symbol, so that it is not public. */
 export const twin: unique symbol = Symbol('twin');
 
 /** For each interned node, a function that removes it from its table. */
 const evictions = new WeakMap<Node, () => void>();
 
-/** Interned nodes that were built more than once, so that several users may have them. */
+/** Interned nodes that were built more than once, so that several parts of the user's code may hold them. */
 const shared = new WeakSet<Node>();
 
-/** Records that an equal node was built again, so that another user has this node, too. */
+/** Records that an interned node was returned a second time, so that several parts of the user's code may hold it. */
 export function share(node: Node): void {
   shared.add(node);
 }
 
-/** Whether several users may have the node. Then it must not get a property that only one of them wants. */
+/**
+ * Returns whether several parts of the user's code may hold the node. Such a node must not get a label, because only
+ * one of them wants the label.
+ */
 export function isShared(node: Node): boolean {
   return shared.has(node);
 }
 
-/** Stops interning a node that gets a label. The next equal node will be a new one. */
+/** Removes a node from its table, because it gets a label. If an equal node is built later, it will be a new node. */
 export function forget(node: Node): void {
   evictions.get(node)?.();
 }
 
 /**
- * Nodes by key, in weak references. A parameter lives long, and must not keep alive every graph that was built with it.
+ * A table of interned nodes by key. It holds them in weak references: a parameter lives long, and its table must not
+ * keep every graph alive that was built with the parameter.
  */
 export class NodeTable<N extends Node> {
   readonly #known = new Map<string, WeakRef<N>>();
-  // Dead references are removed when the table has doubled. At fixed intervals, this would take quadratic time, because
-  // weak references do not die within one job of the event loop.
+  // Dead references are removed each time the table has doubled. Weak references do not die before the current job of
+  // the event loop ends, so removing them at fixed intervals would take quadratic time within one long job.
   #sweepAt = 512;
 
   get(key: string): N | undefined {
@@ -42,7 +49,7 @@ export class NodeTable<N extends Node> {
 
   set(key: string, node: N): void {
     this.#known.set(key, new WeakRef(node));
-    // The key may belong to a newer node by then.
+    // When this function is called, the key may belong to a newer node, which must stay in the table.
     evictions.set(node, () => {
       if (this.get(key) === node) this.#known.delete(key);
     });
@@ -54,7 +61,8 @@ export class NodeTable<N extends Node> {
   }
 }
 
-// Nodes whose attributes are nested more deeply, or contain themselves, are not interned.
+// The greatest depth of attributes. Nodes whose attributes are nested more deeply, or contain themselves, are not
+// interned.
 const deepest = 8;
 
 /**
@@ -66,7 +74,7 @@ export function keyOf(value: unknown): string | undefined {
   try {
     return keyWithin(value, 0);
   } catch {
-    return undefined; // a proxy whose traps throw
+    return undefined; // `value` contains a proxy whose traps throw
   }
 }
 
@@ -91,7 +99,7 @@ function keyWithin(value: unknown, depth: number): string | undefined {
 }
 
 function keyOfList(list: readonly unknown[], depth: number): string | undefined {
-  // An instance of a subclass of Array is not plain data, nor is an array with properties besides its elements.
+  // An instance of a subclass of Array is not plain data. An array with properties besides its elements is not, either.
   if (Object.getPrototypeOf(list) !== Array.prototype) return undefined;
   if (Object.keys(list).length !== list.length) return undefined;
   const keys: string[] = [];

@@ -29,7 +29,10 @@ import { failFor, isNode, Node } from './node.js';
 import type { Op, Operand } from './op.js';
 import { leafSeed } from './seed.js';
 
-/** The kind of a leaf: fed at run time, trained, carried from run to run, or never changed. */
+/**
+ * The kind of a leaf: an `input` is fed in each run, a `parameter` is trained, a `state` is carried from run to run,
+ * and a `constant` never changes.
+ */
 export type LeafKind = 'input' | 'parameter' | 'state' | 'constant';
 
 function leafOp(name: LeafKind): Op {
@@ -80,15 +83,15 @@ function assertKind(kind: unknown): LeafKind {
   );
 }
 
-/** A leaf whose value is fed at run time under its name. */
+/** A leaf whose value is fed in each run, under the name of the leaf. */
 export class Input extends Leaf {
-  /** Made by `input`. @internal */
+  /** Only `input` calls this constructor. @internal */
   constructor(name: string, shape: Shape, dtype: DType) {
     super('input', shape, dtype, assertName(name, 'input'));
   }
 }
 
-/** A leaf that holds its value in its own memory, which can never be detached. */
+/** A leaf that holds its value in its own memory. The memory is shared memory, which can never be detached. */
 abstract class Valued extends Leaf {
   readonly #value: Tensor;
 
@@ -99,7 +102,7 @@ abstract class Valued extends Leaf {
     this.#value = new Tensor(memory, value.shape);
   }
 
-  /** The current value, not a copy. Runs read this memory, and for parameters and states they write to it. */
+  /** The current value, not a copy. Runs read its memory, and write to it if the leaf is a parameter or a state. */
   get value(): Tensor {
     return this.#value;
   }
@@ -110,7 +113,7 @@ function assertTensor(value: unknown, kind: LeafKind): Tensor {
   throw new ValueError(`${kind}: expected a tensor, but received ${describeValue(value)}`);
 }
 
-/** The asynchronous runs in flight that use a leaf. */
+/** The numbers of asynchronous runs that have not ended yet and use a leaf. */
 interface Flights {
   /** The number of runs that read or write the leaf. */
   runs: number;
@@ -120,7 +123,7 @@ interface Flights {
 
 let flightsOf: (leaf: Variable) => Flights;
 
-/** A leaf whose value runs may write: a parameter is trained, a state is carried from run to run. */
+/** A leaf whose value runs may change: a parameter, which is trained, or a state, which is carried from run to run. */
 export class Variable extends Valued {
   /** The kind of the leaf. */
   declare readonly kind: 'parameter' | 'state';
@@ -130,17 +133,17 @@ export class Variable extends Valued {
     flightsOf = (leaf) => leaf.#flights;
   }
 
-  /** Made by `parameter` and `state`. @internal */
+  /** Only `parameter` and `state` call this constructor. @internal */
   constructor(kind: 'parameter' | 'state', name: string, value: Tensor) {
     super(kind, value, assertName(name, kind));
   }
 
   /**
    * Copies new elements into the value.
-   * @param value elements of the leaf's shape and dtype. A typed array may be flat, if it has the right size. Numbers
+   * @param value elements of the leaf's shape and dtype. A typed array needs only the right number of elements. Numbers
    *   without a dtype, such as nested arrays, are converted to the dtype of the leaf
-   * @throws ShapeError or DTypeError if the elements do not fit; ValueError if `value` cannot be made a tensor; StateError
-   *   while a run that reads or writes the leaf is in flight. If it throws, the value is unchanged
+   * @throws ShapeError or DTypeError if the elements do not fit; ValueError if `value` cannot be made a tensor;
+   *   StateError while a run that reads or writes the leaf is in flight. If it throws, the value is unchanged
    */
   set(value: TensorLike): void {
     if (this.#flights.runs > 0) {
@@ -163,16 +166,16 @@ export class Variable extends Valued {
 }
 
 /**
- * Records that a run in flight uses these leaves.
- * @param leaves the leaves that it reads or writes
- * @param written those of them that it writes
+ * Records that an asynchronous run, which now starts, uses these leaves.
+ * @param leaves all leaves that the run reads or writes
+ * @param written the leaves among them that the run writes
  */
 export function holdLeaves(leaves: readonly Variable[], written: readonly Variable[] = []): void {
   for (const leaf of leaves) flightsOf(leaf).runs++;
   for (const leaf of written) flightsOf(leaf).writers++;
 }
 
-/** Undoes `holdLeaves`. */
+/** Removes what `holdLeaves` recorded for a run, after the run has ended. Takes the same arguments. */
 export function releaseLeaves(
   leaves: readonly Variable[],
   written: readonly Variable[] = [],
@@ -181,19 +184,19 @@ export function releaseLeaves(
   for (const leaf of written) flightsOf(leaf).writers--;
 }
 
-/** Whether a run in flight reads or writes the leaf. */
+/** Returns whether an asynchronous run that has not ended yet reads or writes the leaf. */
 export function inFlight(leaf: Variable): boolean {
   return flightsOf(leaf).runs > 0;
 }
 
-/** Whether a run in flight writes the leaf before it ends. */
+/** Returns whether an asynchronous run that has not ended yet writes the leaf. */
 export function writtenInFlight(leaf: Variable): boolean {
   return flightsOf(leaf).writers > 0;
 }
 
 /** A leaf whose value never changes. */
 export class Constant extends Valued {
-  /** Made by `constant`. @internal */
+  /** Users call `constant`, and not this constructor. @internal */
   constructor(value: Tensor) {
     super('constant', value);
   }
@@ -204,7 +207,10 @@ export class Constant extends Valued {
   }
 }
 
-/** Draws a parameter's first value. A pure function: the same arguments give the same tensor. */
+/**
+ * A function that returns the first value of a parameter. It must be pure: for the same arguments, it must return equal
+ * tensors.
+ */
 export type Initializer = (
   shape: readonly number[],
   options: { readonly dtype: DType; readonly seed: number },
@@ -216,17 +222,19 @@ export const initializer: Kind<Initializer> = callback<Initializer>(
 );
 
 const parameterOptions = declareOptions('parameter', {
-  /** The shape, which consists of numbers. Only inputs can have named dimensions. */
+  /** The shape. All its dimensions are numbers, because only inputs can have named dimensions. */
   shape: required(checkedLater<readonly number[]>('a list of numbers'), 'size', 'dims'),
   /** The initialiser: one of `initializers`, or your own function. */
   init: required(initializer, 'initializer'),
   /** The dtype; `float32` by default. */
   dtype: optional(dtypeName, 'type'),
-  /** The seed of the initialiser. By default, a seed derived from `setSeed` and the parameter's name. */
+  /**
+   * The seed of the initialiser. By default, a seed derived from the seed of `setSeed` and the name of the parameter.
+   */
   seed: optional(seedNumber),
 });
 
-/** The shape and the initialiser of a parameter, and how its first value is drawn. */
+/** The options of `parameter` for a parameter whose first value an initialiser draws. */
 export interface ParameterOptions extends OptionsOf<typeof parameterOptions> {}
 
 const leafOptions = declareOptions('input, state, constant', {
@@ -238,10 +246,10 @@ const leafOptions = declareOptions('input, state, constant', {
 export interface LeafOptions extends OptionsOf<typeof leafOptions> {}
 
 /**
- * Makes a leaf whose value is fed at run time under its name. Its dtype is float32 by default.
+ * Makes an input: a leaf whose value is fed in each run, under the name of the leaf. Its dtype is float32 by default.
  * @param shape numbers and names of dimensions, as in `['batch', 784]`
- * @throws ShapeError if `shape` is not a list of dimensions; DTypeError if `dtype` is not a dtype; ValueError if `name` is
- *   not a string or is empty, or if an option is unknown
+ * @throws ShapeError if `shape` is not a list of dimensions; DTypeError if `dtype` is not a dtype; ValueError if `name`
+ *   is not a string or is empty, or if an option is unknown
  */
 export function input(name: string, shape: readonly Dim[], options?: LeafOptions): Input {
   const context = `input ${nameOf(name, 'input')}:`;
@@ -258,9 +266,9 @@ export function input(name: string, shape: readonly Dim[], options?: LeafOptions
 }
 
 /**
- * Makes a leaf that training changes.
- * @param value the first value, which is copied, or the shape and the initialiser that draws the value. A value without
- *   a dtype, such as nested arrays, becomes float32
+ * Makes a parameter: a leaf that training changes.
+ * @param value the first value, which is copied; or options with the shape and the initialiser that draws the first
+ *   value. A value without a dtype, such as nested arrays, becomes float32
  * @throws ShapeError if the shape is not valid or nested arrays are ragged; DTypeError if `dtype` is not a dtype;
  *   ValueError if `name` is not a string or is empty, if `value` is neither a value nor an options object, if an option
  *   is unknown, or if the initialiser returns another shape or dtype
@@ -289,11 +297,12 @@ export function parameter(name: string, value: TensorLike | ParameterOptions): V
 }
 
 /**
- * Makes a leaf that is carried from run to run, such as an LSTM's cell, an optimizer's moments or a learning rate.
+ * Makes a state: a leaf whose value is carried from run to run, such as the cell of an LSTM, the moments of an
+ * optimizer or a learning rate.
  * @param value the first value, which is copied. A value without a dtype, such as nested arrays, becomes float32 or the
  *   dtype of the options
- * @throws DTypeError if the value has another dtype than the options; ShapeError if nested arrays are ragged; ValueError
- *   if `name` is not a string or is empty, if `value` cannot be made a tensor, or if an option is unknown
+ * @throws DTypeError if the value has another dtype than the options; ShapeError if nested arrays are ragged;
+ *   ValueError if `name` is not a string or is empty, if `value` cannot be made a tensor, or if an option is unknown
  */
 export function state(name: string, value: TensorLike, options?: LeafOptions): Variable {
   const context = `state ${nameOf(name, 'state')}:`;
@@ -302,11 +311,11 @@ export function state(name: string, value: TensorLike, options?: LeafOptions): V
 }
 
 /**
- * Makes a leaf whose value never changes. Numbers are interned: equal numbers of one dtype are one node.
- * @param value the value, which is copied. A value without a dtype, such as a number or nested arrays, becomes float32 or
- *   the dtype of the options
- * @throws DTypeError if the value has another dtype than the options; ShapeError if nested arrays are ragged; ValueError
- *   if `value` cannot be made a tensor, or if an option is unknown
+ * Makes a constant: a leaf whose value never changes. Numbers are interned: equal numbers of one dtype are one node.
+ * @param value the value, which is copied. A value without a dtype, such as a number or nested arrays, becomes float32
+ *   or the dtype of the options
+ * @throws DTypeError if the value has another dtype than the options; ShapeError if nested arrays are ragged;
+ *   ValueError if `value` cannot be made a tensor, or if an option is unknown
  */
 export function constant(value: TensorLike, options?: LeafOptions): Constant {
   const { dtype } = leafOptions.read(options, 'constant');
@@ -330,7 +339,8 @@ function scalar(value: number, dtype: DType): Constant {
 }
 
 /**
- * Converts operands to nodes. Numbers take the dtype of the first operand that has one, and otherwise float32.
+ * Converts operands to nodes. A number takes the dtype of the first operand that is a node or a tensor; if there is
+ * none, it becomes float32.
  * @throws ValueError if an operand is not a node, a tensor or a number, or if a number does not fit the dtype int32
  */
 export function lift(opName: string, operands: readonly Operand[]): Node[] {
@@ -367,6 +377,7 @@ function assertName(name: unknown, kind: LeafKind): string {
   throw new ValueError(`${kind}: expected a name, but received ${describeValue(name)}`);
 }
 
+/** Makes a tensor from `value`. `dtype` is for values that have no dtype themselves. */
 function fittingTensor(value: TensorLike, dtype: DType, context: string): Tensor {
   if (!isTensorLike(value)) {
     throw new ValueError(
@@ -376,7 +387,10 @@ function fittingTensor(value: TensorLike, dtype: DType, context: string): Tensor
   return asTensor(value, dtype, context);
 }
 
-/** `fittingTensor` with an optional dtype. A value that has another dtype is refused and not converted. */
+/**
+ * Makes a tensor from `value`, like `fittingTensor`, but if `dtype` is given, refuses a value that has another dtype.
+ * @throws DTypeError if the value has another dtype than `dtype`
+ */
 function tensorOf(value: TensorLike, dtype: DType | undefined, context: string): Tensor {
   const made = fittingTensor(value, dtype ?? 'float32', context);
   if (dtype === undefined || made.dtype === dtype) return made;

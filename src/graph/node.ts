@@ -1,4 +1,4 @@
-/** Nodes: ops applied to inputs. */
+/** Nodes, the vertices of the graph. A node is an op applied to inputs. */
 
 import { brand, describeValue } from '../arguments/describe.js';
 import type { Kind } from '../arguments/options.js';
@@ -15,7 +15,7 @@ let nextId = 0;
 let derived = false;
 let isOurs: (value: object) => boolean;
 
-/** A vertex of the graph: an op applied to inputs, or a leaf. It is immutable except for its label. */
+/** A vertex of the graph: an op applied to inputs, or a leaf. Only the label of a node can change. */
 export class Node {
   static {
     brand<Node>(Node, (node) => `${node} of ${node.dtype} ${formatShape(node.shape)}`);
@@ -23,17 +23,17 @@ export class Node {
   }
 
   /**
-   * A number that increases with every node that is made. The inputs of a node exist before it and never change. So the
+   * A number that is higher for every new node. The inputs of a node are made before the node and never change. So the
    * order of ids is a topological order, and cycles are impossible.
    */
   readonly id: number;
-  /** The op that it computes. The op of a leaf has the name of its kind. */
+  /** The op that the node applies. The op of a leaf has the kind of the leaf as its name. */
   readonly op: Op;
   /** The operands of the op, in order; empty for a leaf. */
   readonly inputs: readonly Node[];
   /** The arguments of the op besides its inputs, such as an axis. */
   readonly attributes: object;
-  /** Dimensions: numbers, names, or polynomials over names. */
+  /** The dimensions, outermost first. Each is a number, a name, or a polynomial over names. */
   readonly shape: Shape;
   /** The dtype of the elements. */
   readonly dtype: DType;
@@ -43,8 +43,8 @@ export class Node {
   #name: string | undefined;
 
   /**
-   * Nodes are made by the functions of ops, which check the contents of these arguments.
-   * @param name a name that cannot change, for leaves that are fed, saved or updated by name
+   * Users do not call this constructor. The functions of ops do, after they have checked the attributes and the shape.
+   * @param name a name that `named` does not change, for leaves that are fed, saved or updated by name
    * @throws GraphError if an argument does not have its type
    * @internal
    */
@@ -78,9 +78,10 @@ export class Node {
   }
 
   /**
-   * Labels the node for errors, drawings and profiles, and returns the labelled node. Usually this is the node itself. For
-   * a view or a constant that was built more than once it is a new node, because equal ones are one node and the label
-   * is only for this use. A parameter, a state or an input keeps its own name, by which it is fed, saved and updated.
+   * Labels the node for errors, drawings and profiles, and returns the labelled node. Usually this is the node itself.
+   * But equal views and equal constant numbers share one node. If such a node was built more than once, a new node is
+   * returned, so that the other users do not get the label. A parameter, a state or an input keeps its own name, by
+   * which it is fed, saved and updated.
    * @throws ValueError if `name` is not a string or is empty
    */
   named(name: string): this {
@@ -101,7 +102,7 @@ export class Node {
   }
 
   /**
-   * Returns a new node that is equal except for the label.
+   * Returns a new node that equals this one but has no label.
    * @internal
    */
   [twin](): this {
@@ -109,13 +110,15 @@ export class Node {
     return (this.derived ? asDerived(make) : make()) as this;
   }
 
-  /** Op and name, as in `[matmul 'scores']`; op and id, as in `[matmul #17]`, for a node without a name. */
+  /**
+   * Returns the op and the name, as in `[matmul 'scores']`; if the node has no name, op and id, as in `[matmul #17]`.
+   */
   toString(): string {
     return `[${this.op.name} ${this.#name === undefined ? `#${this.id}` : `'${this.#name}'`}]`;
   }
 
   /**
-   * The text that `console.log` and `util.inspect` show.
+   * Returns the text that `console.log` and `util.inspect` show.
    * @internal
    */
   [inspected](): string {
@@ -123,11 +126,14 @@ export class Node {
   }
 }
 
+/** Returns whether the op accepts this number of inputs. */
 function fitsArity({ arity }: Op, { length }: readonly Node[]): boolean {
   return typeof arity === 'number' ? length === arity : length >= arity.atLeast;
 }
 
-/** Whether each argument of a node has its type. The op checks the contents of the attributes and the shape. */
+/**
+ * Returns whether the arguments of the constructor have the right types. The contents of `attributes` are not checked.
+ */
 function areParts(
   op: Op,
   inputs: readonly Node[],
@@ -152,29 +158,29 @@ function areParts(
       (name === undefined || typeof name === 'string')
     );
   } catch {
-    return false; // undefined, or a proxy whose traps throw
+    return false; // reading an argument threw: it is undefined, or a proxy whose traps throw
   }
 }
 
 /**
- * Whether `value` is a node of this copy of forebay. False for a proxy of a node, and for an object that only has the
- * prototype of a node. Never throws.
+ * Returns whether `value` is a node that this copy of forebay made. Returns false for a proxy of a node, and for an
+ * object that only has the prototype of a node. Never throws.
  */
 export function isNode(value: unknown): value is Node {
   return typeof value === 'object' && value !== null && isOurs(value);
 }
 
-/** The kind of an option that is a node. */
+/** Returns the kind of an option that is a node. `expected` is its description in errors. */
 export function nodeOf(expected = 'a node'): Kind<Node> {
   return { expected, accepts: isNode, error: GraphError };
 }
 
-/** The id that the next node will have. */
+/** Returns the id that the next node will have. */
 export function nextNodeId(): number {
   return nextId;
 }
 
-/** Runs `build`. Nodes that it makes are marked as derived. */
+/** Runs `build` and returns its result. The nodes that `build` makes are marked as derived. */
 export function asDerived<T>(build: () => T): T {
   const before = derived;
   derived = true;
@@ -185,12 +191,13 @@ export function asDerived<T>(build: () => T): T {
   }
 }
 
-/** The full names of the layers that are being applied. The innermost is last. */
+/** The full names of the layers that are being applied, from the outermost to the innermost. */
 const scope: string[] = [];
 
 /**
- * Runs `build`. Errors of ops that it throws name the layer.
- * @param name the name of the layer. For a layer within another, it may but need not begin with the outer layer's name
+ * Runs `build` and returns its result. If an op throws an error in `build`, the message of the error names the layer.
+ * @param name the name of the layer. If the layer is within another one, `name` may or may not begin with the full name
+ *   of the outer layer
  */
 export function withinLayer<T>(name: string, build: () => T): T {
   const outer = scope.at(-1);
@@ -203,7 +210,7 @@ export function withinLayer<T>(name: string, build: () => T): T {
   }
 }
 
-/** Throws errors that name the op, the layer that builds it, and the operands that have names. */
+/** Throws errors that name the op, the innermost layer that is being applied, and the operands that have names. */
 class Refusals implements Fail {
   constructor(
     private readonly op: { readonly name: string },
@@ -234,15 +241,16 @@ class Refusals implements Fail {
   }
 }
 
-/** The functions with which an op refuses `inputs`. */
+/** Returns the methods with which an op refuses `inputs`. */
 export function failFor(op: { readonly name: string }, inputs: readonly Node[]): Fail {
   return new Refusals(op, inputs);
 }
 
 /**
- * Applies an op: runs its shape and dtype rules and makes the node.
- * @throws ShapeError, DTypeError or ValueError if a rule refuses the inputs (the message names the op and the operands);
- *   ShapeError also if the result would have more than 32 axes; GraphError if the number of inputs is wrong
+ * Applies an op: runs its shape rule and its dtype rule, and returns the node. If the op is interned and an equal node
+ * exists, returns the existing node.
+ * @throws ShapeError, DTypeError or ValueError if a rule refuses the inputs (the message names the op and the
+ *   operands); ShapeError also if the result would have more than 32 axes; GraphError if the number of inputs is wrong
  */
 export function createNode(op: Op, inputs: readonly Node[], attributes: object = {}): Node {
   if (!fitsArity(op, inputs)) {
@@ -251,7 +259,8 @@ export function createNode(op: Op, inputs: readonly Node[], attributes: object =
     throw new GraphError(`[${op.name}] expected ${wanted} inputs, but received ${inputs.length}`);
   }
   const fail = failFor(op, inputs);
-  // A frozen copy, because the caller may change its object later. An instance of a class cannot be copied like this.
+  // The attributes are copied and frozen, because the caller may change its object later. An instance of a class is not
+  // copied, because the copy would lose its class.
   const own: object = isRecord(attributes) ? Object.freeze({ ...attributes }) : attributes;
   const make = () => {
     const shape = op.shape(inputs, attributes, fail);
@@ -261,7 +270,7 @@ export function createNode(op: Op, inputs: readonly Node[], attributes: object =
       op,
       Object.freeze([...inputs]),
       own,
-      // Usually it is the shape of an operand, which is frozen.
+      // A frozen shape, such as the shape of an operand, cannot change, so it needs no copy.
       Object.isFrozen(shape) ? shape : Object.freeze([...shape]),
       op.dtype(inputs, own, fail),
     );
@@ -270,8 +279,10 @@ export function createNode(op: Op, inputs: readonly Node[], attributes: object =
   return op.interned && only && inputs.length === 1 ? interned(only, op, own, make) : make();
 }
 
+// For each input, the interned nodes that were built on it.
 const views = new WeakMap<Node, NodeTable<Node>>();
 
+/** Returns the interned node with these arguments, if there is one. Otherwise calls `make` and interns the new node. */
 function interned(input: Node, op: Op, attributes: object, make: () => Node): Node {
   const attributesKey = keyOf(attributes);
   if (attributesKey === undefined) return make();
@@ -279,7 +290,7 @@ function interned(input: Node, op: Op, attributes: object, make: () => Node): No
   views.set(input, known);
   const key = `${op.name} ${attributesKey}`;
   const existing = known.get(key);
-  // A user must not get a node that differentiation built, because it is marked as derived.
+  // A node that differentiation built is marked as derived, so user code must not get it.
   if (existing && (!existing.derived || derived)) {
     if (!derived) share(existing);
     return existing;

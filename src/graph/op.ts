@@ -1,6 +1,6 @@
 /**
- * Ops: each has one declaration, which the graph, differentiation, both executors, the tests and the drawings read. Nothing
- * in this file depends on a particular op.
+ * Ops: each op has one declaration, which the graph, differentiation, both executors, the tests and the drawings read.
+ * Nothing in this file depends on a particular op.
  */
 
 import { brand, describeValue } from '../arguments/describe.js';
@@ -11,18 +11,21 @@ import type { Tensor } from '../tensor/tensor.js';
 import type { Bindings, Dim, Shape } from './dimension.js';
 import { isNode, type Node } from './node.js';
 
-/** An operand of an op: a node, or a tensor or number, which becomes a constant. */
+/** An operand of an op. A tensor or a number becomes a constant node. */
 export type Operand = Node | Tensor | number;
 
-/** Throws a typed error from a rule. The message names the op, the layer that is being built and the named operands. */
+/**
+ * The methods with which the shape rule or the dtype rule of an op refuses its inputs. Each throws a typed error, whose
+ * message names the op, the layer that is being applied, and the operands that have names.
+ */
 export interface Fail {
-  /** Refuses a shape. @throws ShapeError, with `where` and the message */
+  /** Refuses a shape. @throws ShapeError, whose message begins with `where`, followed by `message` */
   shape(message: string): never;
-  /** Refuses a dtype. @throws DTypeError, with `where` and the message */
+  /** Refuses a dtype. @throws DTypeError, whose message begins with `where`, followed by `message` */
   dtype(message: string): never;
-  /** Refuses any other argument. @throws ValueError, with `where` and the message */
+  /** Refuses any other argument. @throws ValueError, whose message begins with `where`, followed by `message` */
   value(message: string): never;
-  /** The beginning of a message: the op, and the layer if there is one, as in `[matmul 'lstm']`. */
+  /** The beginning of each message: the op, and the layer that is being applied, if any, as in `[matmul 'lstm']`. */
   readonly where: string;
 }
 
@@ -34,7 +37,7 @@ export interface View {
   readonly strides: readonly number[];
 }
 
-/** A node in one run, for an executor: every dimension is a number. */
+/** A node whose dimensions have been replaced by their numbers in one run. Executors give it to the node's lowering. */
 export interface Bound<A> {
   /** The arguments of the op besides its inputs. */
   readonly attributes: A;
@@ -42,15 +45,15 @@ export interface Bound<A> {
   readonly shape: readonly number[];
   /** The inputs' shapes. */
   readonly inputShapes: readonly (readonly number[])[];
-  /** Returns the number of a dimension in this run. */
+  /** Returns the size of a dimension in this run. */
   readonly bind: (dim: Dim) => number;
-  /** The numbers of the dimension names in this run. */
+  /** The number of each dimension name in this run. */
   readonly bindings: Bindings;
 }
 
 /** How an op is computed, as data. Executors choose kernels by `kind`, and never by the name of the op. */
 export type Lowering<A extends object = object> =
-  /** Nothing is computed: a leaf has a value. */
+  /** A leaf: nothing is computed, because the leaf already has a value. */
   | { readonly kind: 'leaf' }
   /** One kernel applied to corresponding elements. Operands broadcast. */
   | { readonly kind: 'map'; readonly kernel: string }
@@ -58,7 +61,7 @@ export type Lowering<A extends object = object> =
   | { readonly kind: 'cast' }
   /** The element-wise sum of all inputs, in order. */
   | { readonly kind: 'accumulate' }
-  /** One kernel that reduces some axes. */
+  /** One kernel that reduces some axes of the input. */
   | {
       readonly kind: 'reduce';
       readonly kernel: string;
@@ -67,13 +70,13 @@ export type Lowering<A extends object = object> =
       /** True if the reduction is not defined for an axis of length 0. */
       readonly notEmpty?: boolean;
     }
-  /** A matrix product over the last two axes. */
+  /** A matrix product over the last two axes of both operands. */
   | {
       readonly kind: 'product';
-      /** Returns for each operand whether its last two axes are swapped when it is read. */
+      /** Returns, for each operand, whether the product reads it with its last two axes swapped. */
       transposes(attributes: A): { readonly a: boolean; readonly b: boolean };
     }
-  /** The elements of the input, in the same order. */
+  /** The elements of the input, in the same order. The shape may differ. */
   | { readonly kind: 'alias' }
   /** The input's elements, read through a view. */
   | {
@@ -81,11 +84,14 @@ export type Lowering<A extends object = object> =
       /** Returns the view of the input's buffer. */
       view(bound: Bound<A>): View;
     }
-  /** Every input is written to its own view of the result. With `accumulate`, inputs are added to a result of zeros. */
+  /**
+   * Every input is written to its own view of the result. With `accumulate`, the result starts as zeros, and every
+   * input is added to its view.
+   */
   | {
       readonly kind: 'place';
       readonly accumulate: boolean;
-      /** Returns the view of the result for each input. */
+      /** Returns, for each input, the view of the result to which the input is written. */
       views(bound: Bound<A>): readonly View[];
     }
   /** A random draw: a pure function of the seed, the index of the run and the index of the element. */
@@ -95,43 +101,49 @@ export type Lowering<A extends object = object> =
       /** Returns the seed, an integer from 0 to 2^53 - 1. */
       seed(attributes: A): number;
     }
-  /** The number of a dimension in the run, as a scalar. */
+  /** The size of a dimension in the current run, as a scalar. */
   | {
       readonly kind: 'extent';
       /** Returns the dimension. */
       dim(attributes: A): Dim;
     }
-  /** Computed with other ops. */
+  /** An op without a kernel of its own, which is computed with other ops. */
   | {
       readonly kind: 'compose';
-      /** Returns a node, built with other ops, that has the value, the shape and the dtype of the op's result. */
+      /**
+       * Builds the result with other ops. Returns a node with the value, the shape and the dtype of this op's result.
+       */
       expand(inputs: readonly Node[], attributes: A): Node;
     };
 
 /**
- * A gradient rule sends `none` over an edge without gradient. It counts as arrived and adds nothing. If a node receives
- * only `none`, its own gradient is `none`, which reads as zeros.
+ * The value that a gradient rule sends over an edge through which no gradient flows. It counts as an arrived gradient
+ * and adds nothing. If a node receives only `none`, it sends `none` to all its inputs, and `Gradients.of` returns zeros
+ * for it.
  */
 export const none: unique symbol = Symbol('none');
 
 let isOurs: (value: object) => boolean;
 
-/** A gradient for only a window of an input. The window has the shape of the gradient; outside, the gradient is 0. */
+/**
+ * A gradient for only a window of an input. The window has the shape of the gradient. Outside the window, the gradient
+ * of the input is 0.
+ */
 export class Part {
   static {
     brand(Part);
     isOurs = (value) => #made in value;
   }
 
-  // Only a real part has this field. An object that only has the prototype does not.
+  // The constructor sets this private field. An object that only has the prototype of a part lacks it.
   readonly #made = true;
-  /** The gradient of the window, of the dtype of the input to which it is sent. */
+  /** The gradient of the window. It has the dtype of the input to which the part is sent. */
   readonly gradient: Node;
-  /** The index at which the window starts, along each axis. */
+  /** The index at which the window starts in the input, along each axis. */
   readonly start: Shape;
 
   /**
-   * Makes a part. Whether the window fits into the input is checked when the part is sent.
+   * Makes a part. When the part is sent, it is checked that the window fits into the input.
    * @throws ValueError if `gradient` is not a node, or `start` is not a list of numbers and names
    */
   constructor(gradient: Node, start: Shape) {
@@ -149,7 +161,7 @@ export class Part {
   }
 }
 
-/** Whether `value` is a part of this copy of forebay. Never throws. */
+/** Returns whether `value` is a Part that this copy of forebay made. Never throws. */
 export function isPart(value: unknown): value is Part {
   return typeof value === 'object' && value !== null && isOurs(value);
 }
@@ -165,18 +177,18 @@ export interface GradientContext<A> {
   readonly inputs: readonly Node[];
   /** The arguments of the op besides its inputs. */
   readonly attributes: A;
-  /** The gradient of the root with respect to `node`, of the shape and dtype of `node`. */
+  /** The gradient of the root with respect to `node`. It has the shape and dtype of `node`. */
   readonly gradient: Node;
 }
 
-/** Declares that no gradient flows through an op. */
+/** The declaration, in place of a gradient rule, that no gradient flows through an op. */
 export interface NotDifferentiable {
-  /** The reason. */
+  /** The reason why no gradient flows. */
   readonly notDifferentiable: string;
 }
 
 /**
- * Declares that no gradient flows through an op. Use it as the `gradient` of an op's declaration.
+ * Declares that no gradient flows through an op. Use the result as the `gradient` of the op's declaration.
  * @param reason why there is no gradient
  * @throws ValueError if `reason` is not a string
  */
@@ -189,23 +201,26 @@ export function notDifferentiable(reason: string): NotDifferentiable {
   return { notDifferentiable: reason };
 }
 
-/** One operand of a sample. Its elements are drawn uniformly from [low, high), or given. */
+/** One operand of a sample. Its elements are either given as `values`, or drawn uniformly from [low, high). */
 export interface SampleInput {
   /** The shape of the operand. */
   readonly shape: readonly number[];
-  /** The lower bound of drawn elements. */
+  /** The lower bound of drawn elements. It is included. */
   readonly low?: number;
-  /** The upper bound of drawn elements. */
+  /** The upper bound of drawn elements. It is not included. */
   readonly high?: number;
-  /** The least distance of drawn elements from 0, for an op that is not differentiable at 0. */
+  /** The smallest absolute value of drawn elements. Use it for an op that is not differentiable at 0. */
   readonly gap?: number;
-  /** The elements in row-major order, instead of drawn ones. */
+  /** The elements in row-major order. If they are given, no elements are drawn. */
   readonly values?: readonly number[];
   /** The dtype; `float64` by default. */
   readonly dtype?: DType;
 }
 
-/** A use of the op for tests. They compare the result with the declared shape, and gradients with finite differences. */
+/**
+ * A use of the op for tests. The tests compare the shape of the result with the shape rule, and the gradients with
+ * finite differences.
+ */
 export interface Sample {
   /** The operands, in order. */
   readonly inputs: readonly SampleInput[];
@@ -213,7 +228,7 @@ export interface Sample {
   build(...inputs: Node[]): Node;
   /** True for a sample whose operands have different shapes and broadcast. */
   readonly broadcast?: boolean;
-  /** The step of finite differences, if the default does not suit the op. */
+  /** The step size of the finite differences, if the default of `checkGradients` does not suit the op. */
   readonly step?: number;
 }
 
@@ -229,15 +244,18 @@ export interface Refusal {
   readonly message: RegExp;
 }
 
-/** The complete declaration of an op. `defineOp` makes a function from it, and tests can iterate over its samples. */
+/** The complete declaration of an op. `defineOp` makes a function from it. Tests can use its samples. */
 export interface OpDeclaration<A extends object = object> {
   /** The name of the op in errors, drawings and profiles. No two ops have the same name. */
   readonly name: string;
-  /** The number of inputs, or the least number for an op with any number of inputs. */
+  /** The number of inputs. For an op with a variable number of inputs, the least number. */
   readonly arity: number | { readonly atLeast: number };
   /** True if operands of different shapes broadcast. Then `samples` must contain a broadcast sample. */
   readonly broadcasts?: boolean;
-  /** True if the same input with equal attributes gives the same node. Used for views, which have one input. */
+  /**
+   * True if building the op again on the same input, with equal attributes, returns the same node. It is used for
+   * views, and has an effect only for nodes with one input.
+   */
   readonly interned?: boolean;
   /** Returns the dtype of the result, or refuses the inputs with `fail`. */
   dtype(inputs: readonly Node[], attributes: A, fail: Fail): DType;
@@ -245,17 +263,19 @@ export interface OpDeclaration<A extends object = object> {
   shape(inputs: readonly Node[], attributes: A, fail: Fail): Shape;
   /** How the op is computed. */
   readonly lowering: Lowering<A>;
-  /** The gradient rule: returns one gradient for each input. Or the reason why there is none. */
+  /**
+   * The gradient rule, which returns one gradient for each input; or the reason why no gradient flows through the op.
+   */
   readonly gradient: ((context: GradientContext<A>) => readonly Sent[]) | NotDifferentiable;
-  /** At least three: one that is not square, one of rank 3 or more, and one of size 0. */
+  /** At least three uses for tests: one that is not square, one of rank 3 or more, and one of size 0. */
   readonly samples: readonly Sample[];
-  /** Uses that must be refused. */
+  /** Uses that the op must refuse. */
   readonly refused: readonly Refusal[];
-  /** Returns text that drawings show besides the name, such as an axis. */
+  /** Returns a text, such as the axis, that drawings show next to the name of the op. */
   label?(attributes: A): string;
 }
 
-/** A declared op, without the type of its attributes. Each node has one. */
+/** A declared op, without the type of its attributes. Each node refers to the op that it applies. */
 export type Op = Omit<OpDeclaration, 'gradient'> & {
   /** The gradient rule. If the op is not differentiable, it returns `none` for each input. */
   gradient(context: GradientContext<object>): readonly Sent[];
@@ -264,12 +284,12 @@ export type Op = Omit<OpDeclaration, 'gradient'> & {
 
 const declared = new Map<string, Op>();
 
-/** All declared ops by name, in the order of declaration. For tests and docs. */
+/** Returns all declared ops by name, in the order of their declarations. Tests and docs use it. */
 export function declaredOps(): ReadonlyMap<string, Op> {
   return declared;
 }
 
-/** Registers an op. @throws GraphError if an op with this name is declared already */
+/** Registers an op and returns it. @throws GraphError if an op with this name is declared already */
 export function declareOp<A extends object>(declaration: OpDeclaration<A>): Op {
   if (declared.has(declaration.name)) {
     throw new GraphError(`defineOp: an op named '${declaration.name}' is declared already`);
@@ -279,6 +299,7 @@ export function declareOp<A extends object>(declaration: OpDeclaration<A>): Op {
   return op;
 }
 
+/** Returns the gradient rule of an op. If the op is not differentiable, the rule returns `none` for each input. */
 function gradientOf<A extends object>({
   gradient,
 }: OpDeclaration<A>): Pick<Op, 'gradient' | 'notDifferentiable'> {

@@ -1,6 +1,7 @@
 /**
- * Records the inputs of the graph that a gradient was built from. A gradient may read only some of them (the gradient of
- * a bias may read none). But a user feeds a gradient like its graph, and the same feeds bind its dimension names.
+ * Records, for each gradient, the inputs of the graph that was differentiated. The gradient may read only some of these
+ * inputs; the gradient of a bias may read none. But a user evaluates a gradient with the same feeds as its graph, so
+ * all these inputs must be accepted, and they bind the dimension names of the gradient.
  */
 
 import type { Input } from './leaf.js';
@@ -9,19 +10,19 @@ import type { Node } from './node.js';
 const origins = new WeakMap<Node, readonly Input[]>();
 
 /**
- * Records that `node` is a gradient in a graph with these inputs. `node` must belong to this graph only. Otherwise, the
- * record would also change which inputs another graph accepts.
+ * Records that `node` is a gradient of a graph with these inputs. No other graph may use `node`, because the record
+ * also changes which inputs that graph accepts.
  */
 export function recordOrigin(node: Node, inputs: readonly Input[]): void {
   origins.set(node, inputs);
 }
 
-/** Whether the node is recorded as a gradient. */
+/** Returns whether `recordOrigin` was called for the node. */
 export function hasOrigin(node: Node): boolean {
   return origins.has(node);
 }
 
-/** The inputs of the graph in which `node` is a gradient; an empty list for any other node. */
+/** Returns the inputs that were recorded for `node`; an empty list if `node` is not recorded as a gradient. */
 export function originOf(node: Node): readonly Input[] {
   return origins.get(node) ?? [];
 }

@@ -1,7 +1,8 @@
 /**
- * Seeds for draws and leaves without a seed of their own. Each is derived from one global seed, and from the name of the
- * leaf or the position of the draw in the order of construction. So different leaves and draws get different numbers,
- * and the same script always gets the same numbers.
+ * Derives seeds for random draws, and for leaves that an initialiser fills, if the user gave them no seed. The seed of
+ * a leaf depends on the global seed and on the name of the leaf. The seed of a draw depends on the global seed and on
+ * the number of draws made since the last call of `setSeed`. So different leaves and draws get different numbers, and
+ * the same script always gets the same numbers.
  */
 
 import { describeValue } from '../arguments/describe.js';
@@ -12,8 +13,8 @@ let globalSeed = 0;
 let draws = 0;
 
 /**
- * Sets the global seed. All later draws and initialisers without a seed of their own derive theirs from it. It is 0 until
- * this is called.
+ * Sets the global seed, which is 0 before the first call. Later draws and initialisers to which no seed is given derive
+ * their seeds from the global seed.
  * @throws ValueError if `seed` is not an integer from 0 to 2^53 - 1
  */
 export function setSeed(seed: number): void {
@@ -31,22 +32,28 @@ export function assertSeed(seed: unknown, context: string): asserts seed is numb
   }
 }
 
-/** The seed of the next draw without a seed of its own. */
+/** Returns the seed of a new draw to which the user gave no seed. Each call returns another seed. */
 export function nextDrawSeed(): number {
   return mix(`draw ${draws++}`);
 }
 
-/** The seed of a leaf without a seed of its own. */
+/** Returns the seed of a leaf to which the user gave no seed. */
 export function leafSeed(name: string): number {
   return mix(`leaf ${name}`);
 }
 
-/** A seed for one of several leaves that share a seed, such as the parameters of a layer. */
+/**
+ * Returns the seed of one of several leaves that share the seed of their owner, such as the parameters of a layer. If
+ * `seed` is undefined, the global seed is used.
+ */
 export function subSeed(seed: number | undefined, name: string): number {
   return seed === undefined ? leafSeed(name) : mix(`leaf ${name}`, seed);
 }
 
-/** Combines two 32-bit FNV-1a hashes to 52 bits. Philox, the random generator, removes their remaining regularity. */
+/**
+ * Returns a hash of `seed` and `text`, of 52 bits, from two 32-bit FNV-1a hashes. Such hashes are not fully
+ * random. The random generator, Philox, removes the regularity that remains in them.
+ */
 function mix(text: string, seed = globalSeed): number {
   const bytes = new TextEncoder().encode(`${seed} ${text}`);
   const hash = (basis: number) =>

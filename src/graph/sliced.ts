@@ -1,19 +1,19 @@
 /**
- * Divides long work into slices. A sliced function is a generator that yields between steps of its work. When it yields,
- * its caller either continues it at once or waits for the next turn of the event loop.
+ * Divides long work into slices. A sliced function is a generator that yields between steps of its work. After each
+ * yield, the caller continues the generator, either at once or in a later turn of the event loop.
  */
 
-/** Work that yields several times before it returns its result. */
+/** A generator that works in slices: it yields between them, and returns the result of the work. */
 export type Sliced<T> = Generator<undefined, T>;
 
-/** The number of steps after which work yields. A step takes a few microseconds: it handles one value or operand. */
+/** The number of steps after which sliced work yields. A step handles one value or operand in a few microseconds. */
 export const stepsPerSlice = 64;
 
-/** Counts steps of work. All functions that work on one result share one Pace. */
+/** Counts the steps of sliced work. All sliced functions that help to compute one result count with the same Pace. */
 export class Pace {
   #steps = 0;
 
-  /** Counts steps. Returns true if the caller must yield before it continues. */
+  /** Adds `steps` to the count. Returns true if the caller must now yield; the count then starts again from 0. */
   due(steps = 1): boolean {
     this.#steps += steps;
     if (this.#steps < stepsPerSlice) return false;
@@ -22,7 +22,7 @@ export class Pace {
   }
 }
 
-/** The result of sliced work, computed without a pause. */
+/** Runs sliced work to its end without a pause, and returns its result. */
 export function finished<T>(work: Sliced<T>): T {
   for (;;) {
     const { done, value } = work.next();
@@ -30,10 +30,10 @@ export function finished<T>(work: Sliced<T>): T {
   }
 }
 
-// The initial length of a sorted run. One run is sorted within one slice.
+// Merge sort starts with pieces of this length. Each piece is sorted by the built-in sort, without a yield.
 const runLength = 64;
 
-/** Returns a sorted copy, by merge sort. Equal items keep their order. */
+/** Returns a sorted copy of `items`, made by merge sort in slices. Equal items keep their order. */
 export function* sorted<T>(
   items: readonly T[],
   compare: (a: T, b: T) => number,
@@ -45,7 +45,7 @@ export function* sorted<T>(
     for (const item of items.slice(start, start + runLength).sort(compare)) from.push(item);
     if (pace.due(runLength)) yield;
   }
-  // Merges neighbouring runs until one is left.
+  // Merges neighbouring sorted pieces, which have length `width`, until only one piece is left.
   for (let width = runLength; width < length; width *= 2) {
     const to: T[] = [];
     for (let start = 0; start < length; start += 2 * width) {

@@ -1,22 +1,22 @@
-/** Traversals of the graph. None of them is recursive, because a graph may be any number of nodes deep. */
+/** Traversals of the graph. They use loops and not recursion, because a deep graph would overflow the call stack. */
 
 import type { Node } from './node.js';
 import { finished, Pace, type Sliced } from './sliced.js';
 
 /**
- * All nodes that the roots depend on, including the roots, in the order of construction. So each node comes after its
- * inputs.
+ * Returns the roots and all nodes that they depend on, in the order in which the nodes were made. So each node comes
+ * after its inputs.
  */
 export function reachable(roots: readonly Node[]): Node[] {
   const found = new Set<Node>(roots);
-  // The iteration over a Set includes elements that are added during it. So this loop reaches all nodes.
+  // The iteration over a Set includes elements that are added during the iteration. So this loop reaches all nodes.
   for (const node of found) for (const input of node.inputs) found.add(input);
   return [...found].sort((a, b) => a.id - b.id);
 }
 
 /**
- * All nodes that the roots depend on according to `inputsOf`, including the roots, in depth-first order: each node comes
- * after its inputs. The ids need not be in order.
+ * Returns the roots and all nodes that they depend on, in depth-first order: each node comes after its inputs. The
+ * inputs are those that `inputsOf` returns, so an input may have a higher id than the node that reads it.
  */
 export function topologicalOrder(
   roots: readonly Node[],
@@ -25,7 +25,7 @@ export function topologicalOrder(
   return finished(topologicalWalk(roots, inputsOf, new Pace()));
 }
 
-/** `topologicalOrder` in slices. */
+/** Does the work of `topologicalOrder` in slices. */
 export function* topologicalWalk(
   roots: readonly Node[],
   inputsOf: (node: Node) => readonly Node[],

@@ -1,6 +1,6 @@
 /**
  * The wait list, the idea from which forebay started. It contains, for each node, the edges over which a gradient must
- * arrive. When all have arrived, the node sums them and sends gradients to its inputs.
+ * arrive. When all these gradients have arrived, the node sums them and sends gradients to its inputs.
  */
 
 import { brand, describeValue } from '../arguments/describe.js';
@@ -11,13 +11,14 @@ import { isNode, type Node } from './node.js';
 import { reachable } from './topology.js';
 
 /**
- * One use of `node`, as input number `slot` of `parent`. `mul(x, x)` is two edges. An outside source, such as the error
- * with which a backward pass starts, has a name instead of a parent node, and its slot is -1.
+ * One use of `node`, as input number `slot` of `parent`. `mul(x, x)` uses `x` twice, so it has two edges to `x`. A
+ * gradient can also come from an outside source, for example the gradient with which a backward pass starts. The edge
+ * of an outside source has the name of the source as its `parent`, and -1 as its `slot`.
  */
 export interface Edge {
-  /** The node that waits. */
+  /** The node that must receive a gradient over this edge. */
   readonly node: Node;
-  /** The sender: a parent of the node, or the name of an outside source. */
+  /** The sender of the gradient: a parent of the node, or the name of an outside source. */
   readonly parent: Node | string;
   /** The index of the node among the inputs of the parent; -1 for an outside source. */
   readonly slot: number;
@@ -26,8 +27,8 @@ export interface Edge {
 let isOurs: (value: object) => boolean;
 
 /**
- * For each node, the edges over which a gradient must arrive before the node sums its gradients and sends gradients to its
- * inputs.
+ * For each node, the edges over which a gradient must arrive before the node sums its gradients and sends gradients to
+ * its inputs.
  */
 export class WaitList {
   static {
@@ -38,13 +39,14 @@ export class WaitList {
   readonly #edges = new Map<Node, Edge[]>();
 
   /**
-   * Makes a list of all edges that are reachable from the roots. Nodes wait only for parents on a path to a root.
+   * Returns a wait list of the graph that the roots depend on. A parent that no root depends on gets no edges, because
+   * it never sends a gradient.
    * @throws GraphError if a root is not a node
    */
   static of(...roots: Node[]): WaitList {
     const waits = new WaitList();
     for (const root of roots) waits.#of(assertNode(root, 'WaitList.of'));
-    // `reachable` returns parents in the order of construction, so the edges of every node are in order.
+    // `reachable` returns the parents in the order of their ids. So the edges of every node are added in their order.
     for (const parent of reachable(roots)) {
       for (const [slot, node] of parent.inputs.entries()) {
         waits.#of(node).push({ node, parent, slot });
@@ -54,9 +56,10 @@ export class WaitList {
   }
 
   /**
-   * Registers one parent, with all its edges to `node`. Edges that are registered already are not added again.
-   * @param parent a node that uses `node` as an input, or a string: the name of an outside source, which is not a node
-   *   and will send a gradient under that name
+   * Registers all edges from one parent to `node`. Edges that are registered already are not added again. Returns this
+   * wait list.
+   * @param parent a node that uses `node` as an input, or a string: the name of an outside source, which will send a
+   *   gradient under this name
    * @throws GraphError if `node` is not a node, or `parent` is not a node that uses it or a string
    */
   register(node: Node, parent: Node | string): this {
@@ -72,7 +75,8 @@ export class WaitList {
   }
 
   /**
-   * The edges over which `node` waits for gradients, ordered by parent and slot; empty if there is none.
+   * Returns the edges over which `node` must receive gradients, ordered by parent and slot; an empty list if it has no
+   * edges.
    * @throws GraphError if `node` is not a node
    */
   edges(node: Node): readonly Edge[] {
@@ -80,13 +84,16 @@ export class WaitList {
     return this.#edges.get(node) ?? [];
   }
 
-  /** All nodes of the list in the order of construction: the nodes with edges, and the roots given to `WaitList.of`. */
+  /**
+   * Returns all nodes on the list, in the order in which they were made: the nodes with edges, and the roots given to
+   * `WaitList.of`.
+   */
   nodes(): readonly Node[] {
     return [...this.#edges.keys()].sort((a, b) => a.id - b.id);
   }
 
   /**
-   * Whether the node is on the list: it has edges, or is one of the roots given to `WaitList.of`.
+   * Returns whether the node is on the list: it has edges, or it is one of the roots given to `WaitList.of`.
    * @throws GraphError if `node` is not a node
    */
   has(node: Node): boolean {
@@ -95,8 +102,8 @@ export class WaitList {
   }
 
   /**
-   * Whether one edge is registered: the use of `node` as input number `slot` of `parent`. Leave `slot` out for an outside
-   * source.
+   * Returns whether one edge is registered: the use of `node` as input number `slot` of `parent`. If `parent` is the
+   * name of an outside source, leave `slot` out.
    * @throws GraphError if `node` is not a node, `parent` is neither a node nor a string, or `slot` is not an integer
    */
   isRegistered(node: Node, parent: Node | string, slot = -1): boolean {
@@ -110,10 +117,10 @@ export class WaitList {
   }
 
   /**
-   * Compares the list with the graph that the roots depend on.
-   * @throws GraphError if an edge of the graph is not registered, or if a registered parent can never send, because no
-   *   root depends on it (the message names both nodes); GraphError if a root is not a node. The edges of a constant may
-   *   be missing, if all of them are, because its gradient is not needed
+   * Checks that the list fits the graph that the roots depend on.
+   * @throws GraphError if an edge of the graph is not registered, or if a registered parent can never send a gradient,
+   *   because no root depends on it (the message names both nodes); GraphError if a root is not a node. A constant may
+   *   have no registered edges at all, because its gradient is not needed
    */
   check(...roots: Node[]): void {
     for (const root of roots) assertNode(root, 'check');
@@ -137,7 +144,7 @@ export class WaitList {
     }
   }
 
-  /** Returns a copy. Registering edges on the copy does not change this list. */
+  /** Returns a copy of the list. Edges that are registered on the copy do not change this list. */
   clone(): WaitList {
     const copy = new WaitList();
     for (const [node, edges] of this.#edges) copy.#edges.set(node, [...edges]);
@@ -151,6 +158,7 @@ export class WaitList {
   }
 }
 
+/** Returns the error for a gradient that `parent` sends to `node` over an edge that is not registered. */
 export function notRegistered(node: Node, parent: Node | string, slot: number): GraphError {
   if (typeof parent !== 'string' && slot < 0) {
     return new GraphError(`${parent} does not use ${node} as an input, so it cannot send to it`);
@@ -163,7 +171,8 @@ export function notRegistered(node: Node, parent: Node | string, slot: number): 
   );
 }
 
-// Computed once for each parent, because a node with a thousand inputs is registered a thousand times as a parent.
+// For each parent, the slots of each of its inputs. They are computed once for each parent, because a node with a
+// thousand inputs is registered as a parent a thousand times.
 const slots = new WeakMap<Node, ReadonlyMap<Node, readonly number[]>>();
 
 function slotsOf(parent: Node): ReadonlyMap<Node, readonly number[]> {
@@ -190,7 +199,7 @@ function edgesBetween(node: Node, parent: Node): Edge[] {
   return edges;
 }
 
-/** The index of an edge among the ordered edges of a node; -1 if it is missing. */
+/** Returns the index of an edge in the ordered edges of a node; -1 if the edge is not among them. */
 export function indexOfEdge(edges: readonly Edge[], parent: Node | string, slot: number): number {
   const index = positionOfEdge(edges, parent, slot);
   const found = edges[index];
@@ -198,8 +207,9 @@ export function indexOfEdge(edges: readonly Edge[], parent: Node | string, slot:
 }
 
 /**
- * The number of edges that come before an edge: the index at which it is, or at which to insert it. Uses bisection,
- * because a weight that a thousand steps share has thousands of edges, and each is looked up once.
+ * Returns the index of an edge in `edges`, which are ordered. If the edge is not among them, returns the index at which
+ * it must be inserted. Uses bisection, because a weight that a thousand time steps share has thousands of edges, and
+ * each of them is looked up.
  */
 export function positionOfEdge(
   edges: readonly Edge[],
@@ -216,7 +226,9 @@ export function positionOfEdge(
   return low;
 }
 
-/** Orders edges by the id of the parent, then by slot. Outside sources come last, by name. */
+/**
+ * Compares two edges, for sorting: by the id of the parent, then by slot. Outside sources come last, sorted by name.
+ */
 function byParent(a: Edge, b: Edge): number {
   if (typeof a.parent === 'string' || typeof b.parent === 'string') {
     if (typeof a.parent !== 'string') return -1;
@@ -231,7 +243,7 @@ function assertNode(value: unknown, method: string): Node {
   throw new GraphError(`${method}: expected a node, but received ${describeValue(value)}`);
 }
 
-/** Whether `value` is a wait list of this copy of forebay. Never throws. */
+/** Returns whether `value` is a wait list that this copy of forebay made. Never throws. */
 export function isWaitList(value: unknown): value is WaitList {
   return typeof value === 'object' && value !== null && isOurs(value);
 }

@@ -5,7 +5,7 @@ import { equal, where } from './comparison.js';
 import { unary } from './elementwise.js';
 
 /**
- * The logistic function, 1 / (1 + e^-x).
+ * Returns the logistic function of x, 1 / (1 + e^-x).
  * The result has the shape and dtype of x, which is float32 or float64.
  * @throws DTypeError if x is int32; ValueError if x is not a Node, Tensor or number
  * @function
@@ -17,7 +17,7 @@ export const sigmoid = unary({
 });
 
 /**
- * The hyperbolic tangent.
+ * Returns the hyperbolic tangent of x.
  * The result has the shape and dtype of x, which is float32 or float64.
  * @throws DTypeError if x is int32; ValueError if x is not a Node, Tensor or number
  * @function
@@ -29,7 +29,7 @@ export const tanh = unary({
 });
 
 /**
- * max(x, 0); the gradient at 0 is 0.
+ * Returns max(x, 0). Its gradient at 0 is 0.
  * The result has the shape and dtype of x, which is float32 or float64.
  * @throws DTypeError if x is int32; ValueError if x is not a Node, Tensor or number
  * @function
@@ -41,7 +41,7 @@ export const relu = unary({
 });
 
 /**
- * log(1 + e^x), computed without overflow as max(x, 0) + log1p(e^-|x|).
+ * Returns log(1 + e^x). To avoid overflow, it is computed as max(x, 0) + log1p(e^-|x|).
  * The result has the shape and dtype of x, which is float32 or float64.
  * @throws DTypeError if x is int32; ValueError if x is not a Node, Tensor or number
  * @function

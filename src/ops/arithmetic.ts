@@ -18,8 +18,8 @@ const positive = { low: 0.3, high: 2 };
 const nonZero = { low: -2, high: 2, gap: 0.4 };
 
 /**
- * The sum a + b.
- * The shapes broadcast. Both operands have the same dtype, float32 or float64, and so does the result.
+ * Returns the sum a + b.
+ * The shapes broadcast. Both operands must have the same dtype, float32 or float64. The result has this dtype.
  * @throws ShapeError if the shapes do not broadcast; DTypeError if the dtypes differ or are int32; ValueError if an
  *   operand is not a Node, Tensor or number
  * @function
@@ -31,8 +31,8 @@ export const add = binary({
 });
 
 /**
- * The difference a - b.
- * The shapes broadcast. Both operands have the same dtype, float32 or float64, and so does the result.
+ * Returns the difference a - b.
+ * The shapes broadcast. Both operands must have the same dtype, float32 or float64. The result has this dtype.
  * @throws ShapeError if the shapes do not broadcast; DTypeError if the dtypes differ or are int32; ValueError if an
  *   operand is not a Node, Tensor or number
  * @function
@@ -44,8 +44,8 @@ export const sub = binary({
 });
 
 /**
- * The element-wise product a * b.
- * The shapes broadcast. Both operands have the same dtype, float32 or float64, and so does the result.
+ * Returns the element-wise product a * b.
+ * The shapes broadcast. Both operands must have the same dtype, float32 or float64. The result has this dtype.
  * @throws ShapeError if the shapes do not broadcast; DTypeError if the dtypes differ or are int32; ValueError if an
  *   operand is not a Node, Tensor or number
  * @function
@@ -57,8 +57,8 @@ export const mul = binary({
 });
 
 /**
- * The quotient a / b.
- * The shapes broadcast. Both operands have the same dtype, float32 or float64, and so does the result.
+ * Returns the quotient a / b.
+ * The shapes broadcast. Both operands must have the same dtype, float32 or float64. The result has this dtype.
  * @throws ShapeError if the shapes do not broadcast; DTypeError if the dtypes differ or are int32; ValueError if an
  *   operand is not a Node, Tensor or number
  * @function
@@ -70,7 +70,7 @@ export const div = binary({
 });
 
 /**
- * The negation, -x.
+ * Returns the negation, -x.
  * The result has the shape and dtype of x, which is float32 or float64.
  * @throws DTypeError if x is int32; ValueError if x is not a Node, Tensor or number
  * @function
@@ -78,7 +78,7 @@ export const div = binary({
 export const neg = unary({ name: 'neg', domain: bothSigns, gradient: (g) => neg(g) });
 
 /**
- * The exponential, e^x.
+ * Returns the exponential, e^x.
  * The result has the shape and dtype of x, which is float32 or float64.
  * @throws DTypeError if x is int32; ValueError if x is not a Node, Tensor or number
  * @function
@@ -86,7 +86,7 @@ export const neg = unary({ name: 'neg', domain: bothSigns, gradient: (g) => neg(
 export const exp = unary({ name: 'exp', domain: bothSigns, gradient: (g, _x, y) => mul(g, y) });
 
 /**
- * The natural logarithm. It is NaN below 0 and -Infinity at 0.
+ * Returns the natural logarithm of x. It is NaN if x is below 0, and -Infinity if x is 0.
  * The result has the shape and dtype of x, which is float32 or float64.
  * @throws DTypeError if x is int32; ValueError if x is not a Node, Tensor or number
  * @function
@@ -94,7 +94,7 @@ export const exp = unary({ name: 'exp', domain: bothSigns, gradient: (g, _x, y) 
 export const log = unary({ name: 'log', domain: positive, gradient: (g, x) => div(g, x) });
 
 /**
- * The square root. Its gradient at 0 is infinite.
+ * Returns the square root of x. Its gradient at 0 is infinite.
  * The result has the shape and dtype of x, which is float32 or float64.
  * @throws DTypeError if x is int32; ValueError if x is not a Node, Tensor or number
  * @function
@@ -106,7 +106,7 @@ export const sqrt = unary({
 });
 
 /**
- * The square, x * x.
+ * Returns the square, x * x.
  * The result has the shape and dtype of x, which is float32 or float64.
  * @throws DTypeError if x is int32; ValueError if x is not a Node, Tensor or number
  * @function
@@ -118,7 +118,7 @@ export const square = unary({
 });
 
 /**
- * The absolute value |x|. The gradient at 0 is 0.
+ * Returns the absolute value |x|. Its gradient at 0 is 0.
  * The result has the shape and dtype of x, which is float32 or float64.
  * @throws DTypeError if x is int32; ValueError if x is not a Node, Tensor or number
  * @function
@@ -130,7 +130,7 @@ export const abs = unary({
 });
 
 /**
- * The cosine of x in radians.
+ * Returns the cosine of x, where x is in radians.
  * The result has the shape and dtype of x, which is float32 or float64.
  * @throws DTypeError if x is int32; ValueError if x is not a Node, Tensor or number
  * @function
@@ -142,7 +142,7 @@ export const cos = unary({
 });
 
 /**
- * The sine of x in radians.
+ * Returns the sine of x, where x is in radians.
  * The result has the shape and dtype of x, which is float32 or float64.
  * @throws DTypeError if x is int32; ValueError if x is not a Node, Tensor or number
  * @function
@@ -150,9 +150,10 @@ export const cos = unary({
 export const sin = unary({ name: 'sin', domain: bothSigns, gradient: (g, x) => mul(g, cos(x)) });
 
 /**
- * The power base^exponent, as in C's pow. At exponent 0 the power is 1 for every base, so the gradient for the base and
- * its derivatives of every order are 0. At base 0 the gradient for the exponent is 0, unless the exponent is negative.
- * The shapes broadcast. Both operands have the same dtype, float32 or float64, and so does the result.
+ * Returns the power base^exponent, as C's `pow` does. If the exponent is 0, the power is 1 for every base, so the
+ * gradient for the base is 0, and so are its derivatives of every order. If the base is 0, the gradient for the
+ * exponent is 0, unless the exponent is negative.
+ * The shapes broadcast. Both operands must have the same dtype, float32 or float64. The result has this dtype.
  * @throws ShapeError if the shapes do not broadcast; DTypeError if the dtypes differ or are int32; ValueError if an
  *   operand is not a Node, Tensor or number
  * @function
@@ -162,12 +163,13 @@ export const pow = binary({
   domains: [positive, bothSigns],
   gradient: (g, base, exponent, y) => {
     const flat = equal(exponent, 0);
-    // At exponent 0 the base is replaced by 1, because pow(0, -1) is infinite and further derivatives would multiply it
-    // by 0.
+    // Where the exponent is 0, the base is replaced by 1. Without this, pow(0, -1) would be infinite, and further
+    // derivatives would multiply it by 0, which is NaN.
     const power = pow(where(flat, 1, base), sub(exponent, 1));
     return [
       where(flat, 0, mul(mul(g, exponent), power)),
-      // At base 0 the power does not depend on the exponent, so the factor there is log(1) = 0.
+      // Where the base is 0 and the exponent is not negative, the power does not depend on the exponent, so the
+      // gradient must be 0. There the base is replaced by 1, and log(1) = 0 is a factor of the gradient.
       mul(g, mul(y, log(where(greater(0, exponent), base, where(equal(base, 0), 1, base))))),
     ];
   },
@@ -205,8 +207,8 @@ const addAll = declare({
 });
 
 /**
- * The sum of all operands, added from first to last. All operands have the same shape and the same dtype, float32 or
- * float64, and so does the result.
+ * Returns the sum of all operands, which are added from the first to the last. All operands must have the same shape
+ * and the same dtype, float32 or float64. The result has this shape and this dtype.
  * @throws ShapeError if the shapes differ; DTypeError if the dtypes differ or are int32; GraphError if there are no
  *   operands; ValueError if `operands` is not a list of Nodes, Tensors and numbers
  */

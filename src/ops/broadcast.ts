@@ -1,4 +1,4 @@
-/** Broadcasting and summing. Each computes the gradient of the other. */
+/** The ops `broadcastTo` and `sum`. The gradient of each is computed by the other. */
 
 import { describeValue } from '../arguments/describe.js';
 import { flag } from '../arguments/kinds.js';
@@ -15,11 +15,11 @@ import { floatingDType } from './rules.js';
 import { refusesIntegers } from './samples.js';
 import { reshape } from './views.js';
 
-/** One axis or a list of axes. Negative axes count from the end. Without axes, an op reduces over all of them. */
+/** One axis or a list of axes. Negative axes count from the end. If no axes are given, an op reduces over all axes. */
 export type Axes = number | readonly number[];
 
 export const reduceOptions = declareOptions('sum, mean, max, argmax', {
-  /** If true, reduced axes stay in the shape with length 1. The default is false. */
+  /** If true, the reduced axes stay in the shape of the result, with length 1. The default is false. */
   keepDims: optional(flag, 'keepdim', 'keepdims'),
 });
 
@@ -27,7 +27,7 @@ export const reduceOptions = declareOptions('sum, mean, max, argmax', {
 export interface ReduceOptions extends OptionsOf<typeof reduceOptions> {}
 
 /**
- * The axes as an increasing list of non-negative numbers.
+ * Returns the axes as a list of indices from 0, in increasing order; all axes if `axes` is undefined.
  * @throws ShapeError if `axes` is not an axis or a list of axes, or if an axis is out of range or appears twice
  */
 export function resolveAxes(opName: string, node: Node, axes?: Axes): number[] {
@@ -46,17 +46,20 @@ export function resolveAxes(opName: string, node: Node, axes?: Axes): number[] {
   return resolved.sort((a, b) => a - b);
 }
 
-/** The shape after a reduction that keeps the reduced axes with length 1. */
+/** Returns the shape after a reduction that keeps the reduced axes, with length 1. */
 export function keptShape(shape: Shape, axes: readonly number[]): Shape {
   return shape.map((dim, axis) => (axes.includes(axis) ? 1 : dim));
 }
 
-/** The shape after a reduction that removes the reduced axes. */
+/** Returns the shape after a reduction that removes the reduced axes. */
 export function reducedShape(shape: Shape, axes: readonly number[]): Shape {
   return shape.filter((_, axis) => !axes.includes(axis));
 }
 
-/** Puts the reduced axes back with length 1 if `keepDims` is true. */
+/**
+ * Returns `reduced`, the result of a reduction, itself. If `keepDims` is true, puts the reduced axes back, with length
+ * 1. `shape` is the shape before the reduction.
+ */
 export function keepAxes(
   reduced: Node,
   shape: Shape,
@@ -116,8 +119,8 @@ const stretch = declare<{ readonly shape: Shape }>({
 });
 
 /**
- * Repeats x along new leading axes and along axes of length 1, as NumPy does. Dimension names in `shape` are bound by
- * inputs. The result has the given shape and the dtype of x, which is any.
+ * Repeats x along new leading axes and along axes of length 1, as NumPy does. If `shape` has dimension names, inputs of
+ * the graph must bind them. The result has the given shape and the dtype of x, which may be any dtype.
  * @throws ShapeError if `shape` is not a shape or x does not broadcast to it; ValueError if x is not a Node, Tensor or
  *   number
  */
@@ -127,7 +130,7 @@ export function broadcastTo(x: Operand, shape: readonly Dim[]): Node {
   return sameShape(node.shape, target) ? node : stretch([node], { shape: target });
 }
 
-/** A shape argument with every dimension in normal form. @throws ShapeError if `shape` is not a shape */
+/** Returns a shape that a user gave, with each dimension in normal form. @throws ShapeError if it is not a shape */
 export function dimensions(opName: string, shape: readonly Dim[]): Shape {
   const { where } = failFor({ name: opName }, []);
   return dimensionList(shape, where).map((dim) => dimension(dim, where));
@@ -168,8 +171,8 @@ const addUp = declare<{ readonly axes: readonly number[] }>({
 });
 
 /**
- * The sum over axes. The sum of no elements is 0. The result has the dtype of x, float32 or float64, and the shape of x
- * without the reduced axes, or with length 1 in their place if `keepDims` is true.
+ * Returns the sum over axes. The sum of no elements is 0. The result has the dtype of x, float32 or float64, and the
+ * shape of x without the reduced axes; if `keepDims` is true, these axes stay, with length 1.
  * @param axes the axes to sum over; all axes by default
  * @throws ShapeError if an axis is out of range or appears twice; DTypeError if x is int32; ValueError if x is not a
  *   Node, Tensor or number, or if an option is unknown
@@ -181,7 +184,10 @@ export function sum(x: Operand, axes?: Axes, options?: ReduceOptions): Node {
   return keepAxes(addUp([node], { axes: resolved }), node.shape, resolved, keepDims);
 }
 
-/** Sums `gradient` over the axes along which `target` was broadcast. The result has the shape of `target`. */
+/**
+ * Returns the sum of a gradient over the axes along which `target` was broadcast to the shape of the gradient. The
+ * result has the shape of `target`.
+ */
 export function sumTo(gradient: Node, target: Node): Node {
   if (sameShape(gradient.shape, target.shape)) return gradient;
   const lead = gradient.shape.length - target.shape.length;

@@ -21,8 +21,8 @@ const apart = [
 const stepwise = notDifferentiable('it is piecewise constant');
 
 /**
- * 1 where a > b, else 0. A comparison with NaN gives 0. The shapes broadcast. Both operands have the same dtype, any
- * one, and so does the result. No gradient flows through it.
+ * Returns 1 where a > b, and 0 elsewhere. A comparison with NaN gives 0. The shapes broadcast. Both operands must have
+ * the same dtype, which may be any dtype. The result has this dtype. No gradient flows through `greater`.
  * @throws ShapeError if the shapes do not broadcast; DTypeError if the dtypes differ; ValueError if an operand is not a
  *   Node, Tensor or number
  * @function
@@ -35,8 +35,8 @@ export const greater = binary({
 });
 
 /**
- * 1 where a equals b, else 0. NaN does not equal anything. The shapes broadcast. Both operands have the same dtype, any
- * one, and so does the result. No gradient flows through it.
+ * Returns 1 where a equals b, and 0 elsewhere. NaN does not equal anything. The shapes broadcast. Both operands must
+ * have the same dtype, which may be any dtype. The result has this dtype. No gradient flows through `equal`.
  * @throws ShapeError if the shapes do not broadcast; DTypeError if the dtypes differ; ValueError if an operand is not a
  *   Node, Tensor or number
  * @function
@@ -49,8 +49,8 @@ export const equal = binary({
 });
 
 /**
- * The sign of x: -1, 0 or 1; NaN if x is NaN.
- * The result has the shape and dtype of x, which is float32 or float64. No gradient flows through it.
+ * Returns the sign of x: -1, 0 or 1; NaN if x is NaN.
+ * The result has the shape and dtype of x, which is float32 or float64. No gradient flows through `sign`.
  * @throws DTypeError if x is int32; ValueError if x is not a Node, Tensor or number
  * @function
  */
@@ -106,20 +106,22 @@ const choose = declare({
 });
 
 /**
- * a where the condition is not 0, else b. The three shapes broadcast. The condition has any dtype; a and b have the
- * same dtype, and so does the result. No gradient flows to the condition.
+ * Returns the elements of a where the condition is not 0, and those of b elsewhere. The three shapes broadcast. The
+ * condition may have any dtype. a and b must have the same dtype, which the result has, too. No gradient flows to the
+ * condition.
  * @throws ShapeError if the shapes do not broadcast; DTypeError if the dtypes of a and b differ; ValueError if an
  *   operand is not a Node, Tensor or number
  */
 export function where(condition: Operand, a: Operand, b: Operand): Node {
   const [test] = lift('where', [condition]) as [Node];
-  // If a and b are plain numbers, they take the dtype of the condition, as numbers do beside any operand.
+  // If a and b are both plain numbers, they take the dtype of the condition if it is float32 or float64, because no
+  // other operand has a dtype.
   const numbers = typeof a === 'number' && typeof b === 'number' && isFloating(test.dtype);
   const [left, right] = (
     numbers ? lift('where', [test, a, b]).slice(1) : lift('where', [a, b])
   ) as [Node, Node];
-  // The condition is compared with 0 before the cast, because int32 would make 0.5 zero and float32 would make 1e-300
-  // zero.
+  // The condition is compared with 0 before it is cast, because a cast can make a number 0 that is not 0: 0.5 becomes 0
+  // as int32, and 1e-300 becomes 0 as float32.
   const narrows = test.dtype !== left.dtype && isFloating(test.dtype);
   return choose([cast(narrows ? equal(equal(test, 0), 0) : test, left.dtype), left, right], {});
 }
@@ -137,7 +139,7 @@ const convert = declare<{ readonly dtype: DType }>({
   label: ({ dtype }) => dtype,
   samples: [
     {
-      // Converts to float32 and back. The values and the step are exact in both dtypes.
+      // The sample converts to float32 and back. Both dtypes represent the values and the step size exactly.
       inputs: [{ shape: [2, 3], values: [-1.5, -0.25, 0, 0.5, 1, 2.75] }],
       step: 2 ** -10,
       build: (x) => cast(cast(x as Node, 'float32'), 'float64'),
@@ -160,8 +162,8 @@ const convert = declare<{ readonly dtype: DType }>({
 });
 
 /**
- * Converts x to another dtype. Floats are truncated towards 0 to become int32; NaN becomes 0. The result has the shape
- * of x. A gradient flows only between floating dtypes.
+ * Converts x to another dtype. If `dtype` is int32, numbers are truncated towards 0, and NaN becomes 0. The result has
+ * the shape of x. A gradient flows only if both dtypes are float32 or float64.
  * @throws DTypeError if `dtype` is not a dtype; ValueError if x is not a Node, Tensor or number
  */
 export function cast(x: Operand, dtype: DType): Node {
@@ -215,7 +217,7 @@ const encode = declare<{ readonly depth: number; readonly dtype: DType }>({
   ],
 });
 
-// An array of all classes could not hold more.
+// The lowering makes an array of all class indices, and they must fit into int32.
 const mostClasses = 2 ** 31 - 1;
 
 const oneHotOptions = declareOptions('oneHot', {
@@ -227,9 +229,9 @@ const oneHotOptions = declareOptions('oneHot', {
 export interface OneHotOptions extends OptionsOf<typeof oneHotOptions> {}
 
 /**
- * One-hot rows along a new last axis of length `depth`: 1 at the index, 0 elsewhere. An index outside 0 … depth-1 gives
- * a row of zeros. No gradient flows through it.
- * @param indices int32, of any shape [..]; the result has shape [.., depth]
+ * Returns a one-hot row for each index, along a new last axis of length `depth`: 1 at the index, 0 elsewhere. An index
+ * below 0 or above depth - 1 gives a row of zeros. No gradient flows through `oneHot`.
+ * @param indices int32 indices of any shape [..]; the result has shape [.., depth]
  * @throws DTypeError if `indices` is not int32 or `dtype` is not a dtype; ValueError if `depth` is not an integer from
  *   0 to 2^31 - 1, if `indices` is not a Node, Tensor or number, or if an option is unknown
  */

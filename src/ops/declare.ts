@@ -1,4 +1,4 @@
-/** Makes ops: turns a declaration into a function of operands. */
+/** Makes ops: `declare` and `defineOp` make a function from the declaration of an op. */
 
 import { callback, filledText, flag, wholeNumber } from '../arguments/kinds.js';
 import { declareOptions, type Kind, optional, required } from '../arguments/options.js';
@@ -12,10 +12,10 @@ import { assertDType } from '../tensor/dtype.js';
 import { dimensionList } from '../tensor/shape.js';
 import { isTensor } from '../tensor/tensor.js';
 
-/** Builds a node of an op from operands and attributes. The op's public function calls it. */
+/** A function that applies an op to operands, with the given attributes, and returns the node. */
 export type Apply<A extends object> = (inputs: readonly Operand[], attributes: A) => Node;
 
-/** Declares an op whose public function has its own signature. */
+/** Declares an op of forebay. Returns a function that applies the op; the op's public function calls it. */
 export function declare<A extends object>(declaration: OpDeclaration<A>): Apply<A> {
   const op = declareOp(declaration);
   return (inputs, attributes) => createNode(op, lift(op.name, inputs), attributes);
@@ -48,7 +48,7 @@ const isLowering = (value: unknown): boolean => {
 const isArity = (value: unknown): boolean =>
   wholeNumber(0).accepts(isRecord(value) ? value.atLeast : value);
 
-/** The result of `accepts`, or false if it throws, as on a value whose fields cannot be read. */
+/** Returns a check that calls `accepts`, and returns false if `accepts` throws because it cannot read a field. */
 const safely = (accepts: (value: unknown) => boolean) => (value: unknown) => {
   try {
     return accepts(value);
@@ -60,7 +60,7 @@ const safely = (accepts: (value: unknown) => boolean) => (value: unknown) => {
 type Rule = (...args: never[]) => unknown;
 const list: Kind<readonly unknown[]> = { expected: 'a list', accepts: isList };
 
-// `OpDeclaration` gives these fields their types and documentation.
+// The types and the documentation of these fields are in `OpDeclaration`.
 const opDeclaration = declareOptions('defineOp', {
   name: required(filledText),
   arity: required<unknown>({
@@ -90,15 +90,15 @@ const opDeclaration = declareOptions('defineOp', {
   label: optional(callback<Rule>()),
 });
 
-/** A shallow copy of plain attributes, each read once. An instance of a class is returned uncopied. */
+/** Returns a shallow copy of attributes, each of which is read once. An instance of a class is returned itself. */
 function copyOf<A extends object>(attributes: A, name: string): A {
   if (!isRecord(attributes)) return attributes;
   return reading(`[${name}] the attributes`, attributes, () => ({ ...attributes }));
 }
 
 /**
- * Declares a user-defined op, with the same kind of declaration as forebay's own ops. Returns a function that takes the
- * operands, followed by the attributes if the op has any, and returns a node.
+ * Declares an op of the user's own. The declaration has the same form as those of forebay's ops. Returns the function
+ * of the op: it takes the operands, followed by the attributes if the op has any, and returns a node.
  * @throws GraphError if the name is taken, or if the gradient or the lowering is invalid; ValueError if another field
  *   of the declaration is missing, unknown or invalid
  */
@@ -106,7 +106,7 @@ export function defineOp<A extends object = object>(
   declaration: OpDeclaration<A>,
 ): (...operandsThenAttributes: readonly (Operand | A)[]) => Node {
   const read = opDeclaration.read(declaration) as unknown as OpDeclaration<A>;
-  // The rules of forebay's ops are trusted. The results of a user's rules are checked.
+  // The results of a user's rules are checked. Those of the rules of forebay's own ops are trusted.
   const apply = declare<A>({
     ...read,
     samples: read.samples ?? [],

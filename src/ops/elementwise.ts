@@ -1,4 +1,4 @@
-/** Declares element-wise ops. Everything that these ops share is defined here. */
+/** `unary` and `binary` declare element-wise ops of one and of two operands. They define what these ops share. */
 
 import type { Node } from '../graph/node.js';
 import type { GradientContext, NotDifferentiable, OpDeclaration, Sent } from '../graph/op.js';
@@ -15,15 +15,16 @@ import {
   unarySamples,
 } from './samples.js';
 
+/** The argument of `unary`: the properties in which element-wise ops of one operand differ. */
 export interface UnaryDeclaration {
   readonly name: string;
-  /** The interval that samples are drawn from. */
+  /** The interval from which the elements of the samples are drawn. */
   readonly domain: Range;
-  /** The gradient for x, given the gradient g of y = f(x). */
+  /** The gradient rule. Returns the gradient for x. The op computes y from x, and g is the gradient for y. */
   readonly gradient: ((g: Node, x: Node, y: Node) => Node) | NotDifferentiable;
 }
 
-/** Declares an element-wise op of one operand. The kernel has the same name as the op. */
+/** Declares an element-wise op of one operand, and returns its function. The kernel has the same name as the op. */
 export function unary({ name, domain, gradient }: UnaryDeclaration): Unary {
   const function_: Unary = (x) => apply([x], {});
   const apply = declare({
@@ -42,18 +43,26 @@ export function unary({ name, domain, gradient }: UnaryDeclaration): Unary {
   return function_;
 }
 
+/** The argument of `binary`: the properties in which element-wise ops of two operands differ. */
 export interface BinaryDeclaration {
   readonly name: string;
+  /** The intervals from which the elements of the samples are drawn, for the first and the second operand. */
   readonly domains: readonly [Range, Range];
-  /** The dtype rule. By default, both operands must have the same floating dtype. */
+  /** The dtype rule. By default, both operands must have the same dtype, float32 or float64. */
   readonly dtype?: OpDeclaration['dtype'] | undefined;
-  /** The gradients for a and b in the shape of the result; `sumTo` then reduces them to the operands' shapes. */
+  /**
+   * The gradient rule. Returns the gradients for a and for b, both in the shape of the result y; g is the gradient for
+   * y. Afterwards `sumTo` reduces the gradients to the shapes of the operands.
+   */
   readonly gradient:
     | ((g: Node, a: Node, b: Node, y: Node) => readonly [Node, Node])
     | NotDifferentiable;
 }
 
-/** Declares an element-wise op of two operands that broadcast. The kernel has the same name as the op. */
+/**
+ * Declares an element-wise op of two operands that broadcast, and returns its function. The kernel has the same name as
+ * the op.
+ */
 export function binary({ name, domains, dtype, gradient }: BinaryDeclaration): Binary {
   const function_: Binary = (a, b) => apply([a, b], {});
   const apply = declare({
@@ -73,7 +82,10 @@ export function binary({ name, domains, dtype, gradient }: BinaryDeclaration): B
   return function_;
 }
 
-/** A gradient rule that sums each gradient over the axes along which its operand was broadcast. */
+/**
+ * Returns a gradient rule that calls `rule`, and sums each gradient over the axes along which its operand was
+ * broadcast.
+ */
 function unbroadcast(
   rule: (g: Node, a: Node, b: Node, y: Node) => readonly [Node, Node],
 ): (context: GradientContext<object>) => readonly Sent[] {

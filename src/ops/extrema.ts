@@ -1,4 +1,4 @@
-/** Maximum and minimum: of two operands, over axes, and the index of the maximum. */
+/** The element-wise maximum and minimum of two operands, the maximum over axes, and the index of the maximum. */
 
 import { ShapeError } from '../errors.js';
 import { input, lift } from '../graph/leaf.js';
@@ -26,8 +26,8 @@ const apart = [
 ] as const;
 
 /**
- * The larger of a and b; NaN if either is NaN. If a equals b, each receives half of the gradient.
- * The shapes broadcast. Both operands have the same dtype, float32 or float64, and so does the result.
+ * Returns the larger of a and b; NaN if a or b is NaN. If a equals b, each of them receives half of the gradient.
+ * The shapes broadcast. Both operands must have the same dtype, float32 or float64. The result has this dtype.
  * @throws ShapeError if the shapes do not broadcast; DTypeError if the dtypes differ or are int32; ValueError if an
  *   operand is not a Node, Tensor or number
  * @function
@@ -39,8 +39,8 @@ export const maximum = binary({
 });
 
 /**
- * The smaller of a and b; NaN if either is NaN. If a equals b, each receives half of the gradient.
- * The shapes broadcast. Both operands have the same dtype, float32 or float64, and so does the result.
+ * Returns the smaller of a and b; NaN if a or b is NaN. If a equals b, each of them receives half of the gradient.
+ * The shapes broadcast. Both operands must have the same dtype, float32 or float64. The result has this dtype.
  * @throws ShapeError if the shapes do not broadcast; DTypeError if the dtypes differ or are int32; ValueError if an
  *   operand is not a Node, Tensor or number
  * @function
@@ -51,9 +51,9 @@ export const minimum = binary({
   gradient: (g, a, b) => [unlessGreater(a, b, g), unlessGreater(b, a, g)],
 });
 
-/** g where `own` is the greater operand, half of g where the operands are equal, 0 where `other` is the greater. */
+/** Returns g where `own` is greater than `other`, g / 2 where they are equal, and 0 where `other` is greater. */
 function unlessGreater(other: Node, own: Node, g: Node): Node {
-  // Selected by `where`, not multiplied, because 0 times an infinite gradient would be NaN.
+  // The zeros are selected by `where`. A product with 0 would be NaN if the gradient is infinite.
   return where(greater(other, own), 0, where(equal(other, own), mul(0.5, g), g));
 }
 
@@ -67,10 +67,11 @@ const largest = declare<{ readonly axes: readonly number[] }>({
     const [x] = inputs as [Node];
     const kept = keptShape(x.shape, axes);
     const chosen = equal(x, reshape(node, kept));
-    // Ties share the gradient evenly, as in PyTorch's amax. `ties` is 0 where the maximum is NaN.
+    // If several elements are equal to the maximum, they share the gradient evenly, as in PyTorch's amax. `ties` is
+    // their number. It is 0 if the maximum is NaN, because NaN equals nothing.
     const ties = sum(chosen, axes, { keepDims: true });
     const share = div(reshape(gradient, kept), ties);
-    // Selected by `where`, not multiplied, because 0 times an infinite gradient would be NaN.
+    // The zeros are selected by `where`. A product with 0 would be NaN if the gradient is infinite.
     return [where(chosen, share, where(ties, 0, NaN))];
   },
   label: ({ axes }) => axes.join(' '),
@@ -90,9 +91,9 @@ const largest = declare<{ readonly axes: readonly number[] }>({
 });
 
 /**
- * The maximum over axes; NaN if any element is NaN. The maximum of no elements is -Infinity. Equal maxima share the
- * gradient evenly. The result has the dtype of x, and the shape of x without the reduced axes, or with length 1 in
- * their place if `keepDims` is true.
+ * Returns the maximum over axes. It is NaN if any element is NaN. The maximum of no elements is -Infinity. If several
+ * elements are equal to the maximum, they share the gradient evenly. The result has the dtype of x, and the shape of x
+ * without the reduced axes; if `keepDims` is true, these axes stay, with length 1.
  * @param axes the axes to reduce; all axes by default
  * @throws ShapeError if an axis is out of range or appears twice; ValueError if x is not a Node, Tensor or number, or
  *   if an option is unknown
@@ -133,8 +134,9 @@ const position = declare<{ readonly axes: readonly number[] }>({
 });
 
 /**
- * The index (int32) of the first largest element along an axis. Without an axis, the index is that among all elements
- * in row-major order. No gradient flows through it.
+ * Returns the index of the largest element along an axis, as int32. If several elements are the largest, it is the
+ * index of the first of them. Without `axis`, the result is the row-major index of the largest of all elements. No
+ * gradient flows through `argmax`.
  * @throws ShapeError if the axis is out of range or has length 0; ValueError if x is not a Node, Tensor or number, or
  *   if an option is unknown
  */

@@ -1,6 +1,6 @@
 /**
- * The op library. Everything that these files export is public. Files that also export internal helpers have their
- * public exports listed by name.
+ * The public ops. `export *` makes everything public that a file exports. Some files also export internal helpers; for
+ * these files, the public names are listed.
  */
 
 export * from './activation.js';

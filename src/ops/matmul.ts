@@ -15,13 +15,13 @@ import { refusesIntegers } from './samples.js';
 import { reshape } from './views.js';
 
 const matmulOptions = declareOptions('matmul', {
-  /** If true, a is transposed over its last two axes, without a copy. The default is false. */
+  /** If true, the last two axes of a are swapped, without a copy. The default is false. */
   transposeA: optional(flag),
-  /** If true, b is transposed over its last two axes, without a copy. The default is false. */
+  /** If true, the last two axes of b are swapped, without a copy. The default is false. */
   transposeB: optional(flag),
 });
 
-/** Options of `matmul`: the operands to transpose. */
+/** Options of `matmul`, which say which operands are transposed. */
 export interface MatmulOptions extends OptionsOf<typeof matmulOptions> {}
 
 type Flags = Readonly<Record<keyof MatmulOptions, boolean>>;
@@ -96,9 +96,10 @@ const product = declare<Flags>({
 });
 
 /**
- * The matrix product over the last two axes: [.., M, K] x [.., K, N] gives [.., M, N]. Leading axes broadcast. Both
- * operands have the same dtype, float32 or float64, and so does the result. Constant zeros that `concat` joins to an
- * operand, such as the initial state of an LSTM, are not multiplied: their product with NaN or Infinity is 0.
+ * Returns the matrix product over the last two axes: [.., M, K] x [.., K, N] gives [.., M, N]. Leading axes broadcast.
+ * Both operands must have the same dtype, float32 or float64. The result has this dtype. If an operand is a
+ * concatenation that contains constant zeros, such as the initial state of an LSTM, the zeros are not multiplied. So
+ * where NaN or Infinity would be multiplied by them, the product is 0.
  * @throws ShapeError if an operand has fewer than 2 axes, the inner dimensions differ or the leading axes do not
  *   broadcast; DTypeError if the dtypes differ or are int32; ValueError if an operand is not a Node, Tensor or number,
  *   or if an option is unknown
@@ -109,8 +110,9 @@ export function matmul(a: Operand, b: Operand, options?: MatmulOptions): Node {
 }
 
 /**
- * For C = op(A) op(B): dA = dC op(B)ᵀ and dB = op(A)ᵀ dC, with the transposes as flags.
- * If B is one matrix and A is a batch, dB is one product over the rows of all matrices of the batch.
+ * The gradient rule. If neither operand is transposed, the gradients of C = A B are dA = dC Bᵀ and dB = Aᵀ dC. The
+ * flags of `matmul` transpose the operands without a copy. If B is one matrix and A is a batch of matrices that are not
+ * transposed, dB is one product over the rows of the whole batch.
  */
 function gradient({ inputs, attributes, gradient: g }: GradientContext<Flags>): readonly Sent[] {
   const [a, b] = inputs as [Node, Node];
@@ -126,16 +128,18 @@ function gradient({ inputs, attributes, gradient: g }: GradientContext<Flags>): 
   return [sumTo(forA, a), sumTo(forB, b)];
 }
 
-/** Reshapes [.., R, C] to [all rows, C]. */
+/** Reshapes a batch of matrices [.., R, C] to one matrix with C columns, which has the rows of all of them. */
 function rows(x: Node): Node {
   return reshape(x, [sizeOfDims(x.shape.slice(0, -1)), x.shape.at(-1) as Dim]);
 }
 
+/** Returns the lengths of the last two axes, which are swapped if `transposed` is true. */
 function lastTwo(shape: Shape, transposed: boolean): [Dim, Dim] {
   const [rows, columns] = shape.slice(-2) as [Dim, Dim];
   return transposed ? [columns, rows] : [rows, columns];
 }
 
+/** Returns the shape to which the leading axes of two operands broadcast. */
 function batchShape(a: Shape, b: Shape, fail: Fail): Shape {
   const rank = Math.max(a.length, b.length);
   return Array.from({ length: rank }, (_, axis) => {

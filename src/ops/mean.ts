@@ -1,4 +1,6 @@
-/** The mean, and `extent`: the length of a dimension as a node, by which the mean divides. */
+/**
+ * The op `mean`, and the op `extent`, which returns the length of a dimension as a node. `mean` divides by an extent.
+ */
 
 import { ShapeError } from '../errors.js';
 import { type Dim, dimension, sizeOfDims } from '../graph/dimension.js';
@@ -45,14 +47,14 @@ const measure = declare<{ readonly dim: Dim; readonly dtype: DType }>({
   ],
 });
 
-/** Builds a sample with the op itself, because extent() returns a constant if the dimension is a number. */
+/** Applies the op `extent` to a number, for the samples: the function `extent` returns a constant for a number. */
 function dividedBy(x: Node, dim: number): Node {
   return div(x, measure([], { dim, dtype: x.dtype }));
 }
 
 /**
- * The length of a dimension, as a scalar node of the given dtype. It is a constant if `dim` is a number. Otherwise it
- * is computed from the numbers to which the inputs bind the names in `dim`.
+ * Returns the length of a dimension, as a scalar node of the given dtype. If `dim` is a number, the node is a constant.
+ * Otherwise each run computes it from the lengths that are fed for the names in `dim`.
  * @throws ShapeError if `dim` is not a dimension; DTypeError if `dtype` is not a dtype
  */
 export function extent(dim: Dim, dtype: DType): Node {
@@ -95,8 +97,8 @@ const average = declare<{ readonly axes: readonly number[] }>({
 });
 
 /**
- * The mean over axes. The mean of no elements is NaN. The result has the dtype of x, float32 or float64, and the shape
- * of x without the reduced axes, or with length 1 in their place if `keepDims` is true.
+ * Returns the mean over axes. The mean of no elements is NaN. The result has the dtype of x, float32 or float64, and
+ * the shape of x without the reduced axes; if `keepDims` is true, these axes stay, with length 1.
  * @param axes the axes to average over; all axes by default
  * @throws ShapeError if an axis is out of range or appears twice; DTypeError if x is int32; ValueError if x is not a
  *   Node, Tensor or number, or if an option is unknown
@@ -108,7 +110,7 @@ export function mean(x: Operand, axes?: Axes, options?: ReduceOptions): Node {
   return keepAxes(average([node], { axes: resolved }), node.shape, resolved, keepDims);
 }
 
-/** The number of elements that a reduction over `axes` combines, as a scalar node of x's dtype. */
+/** Returns the number of elements over which each mean is taken, as a scalar node of the dtype of x. */
 function count(x: Node, axes: readonly number[]): Node {
   return extent(sizeOfDims(axes.map((axis) => x.shape[axis] as Dim)), x.dtype);
 }

@@ -8,7 +8,7 @@ import { isFloating } from '../tensor/dtype.js';
 import { formatShape } from '../tensor/shape.js';
 
 /**
- * The dtype of the result, for an op whose inputs and result have the same dtype.
+ * The dtype rule of ops whose inputs and result all have the same dtype. Returns that dtype.
  * @throws DTypeError if the dtypes differ
  */
 export function sameDType(inputs: readonly Node[], _attributes: object, fail: Fail): DType {
@@ -22,7 +22,10 @@ export function sameDType(inputs: readonly Node[], _attributes: object, fail: Fa
   return first.dtype;
 }
 
-/** Like `sameDType`, but refuses int32. @throws DTypeError if the dtypes differ or are int32 */
+/**
+ * The dtype rule of ops whose inputs and result all have the same dtype, float32 or float64. Returns that dtype.
+ * @throws DTypeError if the dtypes differ or are int32
+ */
 export function floatingDType(inputs: readonly Node[], attributes: object, fail: Fail): DType {
   const dtype = sameDType(inputs, attributes, fail);
   if (!isFloating(dtype)) {
@@ -32,8 +35,9 @@ export function floatingDType(inputs: readonly Node[], attributes: object, fail:
 }
 
 /**
- * The shape that the inputs broadcast to, by NumPy's rules. Only a literal 1 is broadcast, because a named dimension
- * can have any length.
+ * The shape rule of ops whose inputs broadcast. Returns the shape to which they broadcast, by NumPy's rules. A
+ * dimension is broadcast only if it is the number 1. A named dimension is not, because its length is known only in a
+ * run.
  * @throws ShapeError if the shapes do not broadcast
  */
 export function broadcastShape(inputs: readonly Node[], _attributes: object, fail: Fail): Shape {

@@ -1,11 +1,14 @@
-/** Test samples and refused calls that element-wise ops share. */
+/** Makes the samples and the refused calls that element-wise ops have in common. The tests use them. */
 
 import { DTypeError, ShapeError } from '../errors.js';
 import { constant, input } from '../graph/leaf.js';
 import type { Node } from '../graph/node.js';
 import type { Operand, Refusal, Sample, SampleInput } from '../graph/op.js';
 
-/** The interval that an op's operands are drawn from. `gap` is the least distance from 0, for ops with a kink there. */
+/**
+ * The interval [low, high) from which the elements of an operand are drawn. `gap` is the smallest absolute value that
+ * an element may have, for ops that are not differentiable at 0.
+ */
 export interface Range {
   readonly low?: number;
   readonly high?: number;
@@ -19,6 +22,7 @@ export type Binary = (a: Operand, b: Operand) => Node;
 
 const shapes = [[2, 3], [2, 3, 4], [0, 3], []] as const;
 
+/** Returns samples of an element-wise op of one operand, for several shapes. */
 export function unarySamples(op: Unary, range: Range): Sample[] {
   return shapes.map((shape) => ({
     inputs: [{ shape, ...range }],
@@ -26,6 +30,7 @@ export function unarySamples(op: Unary, range: Range): Sample[] {
   }));
 }
 
+/** Returns samples of an element-wise op of two operands, for several shapes, of which some broadcast. */
 export function binarySamples(op: Binary, a: Range, b: Range): Sample[] {
   const build = (x?: Node, y?: Node) => op(x as Node, y as Node);
   const pair = (left: readonly number[], right: readonly number[]): SampleInput[] => [
@@ -41,7 +46,7 @@ export function binarySamples(op: Binary, a: Range, b: Range): Sample[] {
   ];
 }
 
-/** A call with an int32 operand, which arithmetic ops refuse. */
+/** Returns a call with an int32 operand that must be refused. `build` calls the op `name` with its argument. */
 export function refusesIntegers(name: string, build: (x: Node) => unknown): Refusal {
   return {
     build: () => build(input('indices', [3], { dtype: 'int32' })),
@@ -50,7 +55,9 @@ export function refusesIntegers(name: string, build: (x: Node) => unknown): Refu
   };
 }
 
-/** Calls with shapes that do not broadcast or dtypes that differ, which binary ops refuse. */
+/**
+ * Returns calls of an op of two operands that must be refused: shapes that do not broadcast, and dtypes that differ.
+ */
 export function refusesMismatch(name: string, op: Binary): Refusal[] {
   return [
     {

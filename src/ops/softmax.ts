@@ -1,4 +1,4 @@
-/** Softmax and its logarithm, along one axis. */
+/** The ops `softmax` and `logSoftmax`, which work along one axis. */
 
 import { ShapeError } from '../errors.js';
 import { input, lift } from '../graph/leaf.js';
@@ -16,7 +16,7 @@ interface AlongAxis {
   readonly axis: number;
 }
 
-/** The parts of the declaration that softmax and logSoftmax share. */
+/** Returns the fields that the declarations of `softmax` and `logSoftmax` share. */
 function alongAxis(
   name: string,
   op: (x: Operand, axis?: number) => Node,
@@ -47,7 +47,7 @@ function alongAxis(
 
 const keepDims = { keepDims: true } as const;
 
-/** x minus its maximum along the axis, so that no exponential overflows. */
+/** Returns x minus its maximum along the axis. The exponential of the result cannot overflow. */
 function shifted(x: Node, axis: number): Node {
   return sub(x, max(x, axis, keepDims));
 }
@@ -67,8 +67,8 @@ const normalize = declare<AlongAxis>({
 });
 
 /**
- * The softmax e^x / sum(e^x) along an axis, by default the last. The result has the shape and dtype of x, which is
- * float32 or float64.
+ * Returns the softmax, e^x / sum(e^x), along an axis, which is the last one by default. The result has the shape and
+ * dtype of x, which is float32 or float64.
  * @throws ShapeError if the axis is out of range; DTypeError if x is int32; ValueError if x is not a Node, Tensor or
  *   number
  */
@@ -92,8 +92,8 @@ const logNormalize = declare<AlongAxis>({
 });
 
 /**
- * The logarithm of the softmax, x - log(sum(e^x)), along an axis, by default the last. It is exact even where softmax
- * underflows. The result has the shape and dtype of x, which is float32 or float64.
+ * Returns the logarithm of the softmax, x - log(sum(e^x)), along an axis, which is the last one by default. It is
+ * accurate even where `softmax` underflows to 0. The result has the shape and dtype of x, which is float32 or float64.
  * @throws ShapeError if the axis is out of range; DTypeError if x is int32; ValueError if x is not a Node, Tensor or
  *   number
  */

@@ -1,4 +1,4 @@
-/** Ops that give the same elements in another shape or order: transpose, reshape, stopGradient. */
+/** Ops that compute nothing: `transpose`, `reshape` and `stopGradient` return the elements of their input. */
 
 import { describeValue } from '../arguments/describe.js';
 import { assertList, isList } from '../arguments/read.js';
@@ -61,8 +61,9 @@ const reorder = declare<{ readonly axes: readonly number[] }>({
 });
 
 /**
- * Permutes the axes of x, which has any dtype. By default the order of the axes is reversed.
- * @param axes for each axis of the result, the axis of x that it comes from
+ * Permutes the axes of x. By default, the order of the axes is reversed. The result has the dtype of x, which may be
+ * any dtype.
+ * @param axes a list with one element for each axis of the result: the axis of x that becomes this axis
  * @throws ShapeError if `axes` is not a list that contains each axis of x once; ValueError if x is not a Node, Tensor
  *   or number
  */
@@ -130,8 +131,8 @@ const refold = declare<{ readonly shape: Shape }>({
 });
 
 /**
- * The elements of x in row-major order, in another shape. One dimension may be -1; it is inferred from the others. The
- * result has the dtype of x, which is any.
+ * Returns the elements of x in another shape. Their row-major order stays the same. One dimension of `shape` may be -1;
+ * it is inferred from the others. The result has the dtype of x, which may be any dtype.
  * @throws ShapeError if `shape` is not a shape, has another number of elements, or has a -1 that cannot be inferred;
  *   ValueError if x is not a Node, Tensor or number
  */
@@ -144,12 +145,14 @@ export function reshape(x: Operand, shape: readonly Dim[]): Node {
   return same ? node : refold([node], { shape: target });
 }
 
-/** A new node with the same value. A label or an origin that is set on it does not apply to `node`. */
+/**
+ * Returns a new node with the value of `node`. A label or an origin that the new node gets does not apply to `node`.
+ */
 export function sameAs(node: Node): Node {
   return node.op.interned ? node[twin]() : refold([node], { shape: node.shape })[twin]();
 }
 
-/** The target shape of a reshape, with a -1 replaced by the inferred dimension. */
+/** Returns the target shape of a reshape. If it contains -1, this dimension is inferred. */
 function inferred(node: Node, given: readonly Dim[], fail: ReturnType<typeof failFor>): Shape {
   const shape = dimensionList(given, fail.where);
   const wildcards = shape.filter((dim) => dim === -1).length;
@@ -192,7 +195,7 @@ const stop = declare({
 });
 
 /**
- * The value of x. No gradient flows back through this node to x.
+ * Returns a node with the value of x. No gradient flows through this node to x.
  * @throws ValueError if x is not a Node, Tensor or number
  */
 export function stopGradient(x: Operand): Node {

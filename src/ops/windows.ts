@@ -1,4 +1,7 @@
-/** Slices of tensors, and tensors assembled from several: each kind computes the gradients of the other. */
+/**
+ * The op `slice`, and the ops that assemble a tensor from several operands: `concat`, `stack` and `assemble`. The
+ * gradient of `slice` is a part, and `assemble` adds parts. The gradients of the assembling ops are slices.
+ */
 
 import { describeValue } from '../arguments/describe.js';
 import { checkedLater } from '../arguments/kinds.js';
@@ -49,7 +52,7 @@ const cut = declare<SliceAttributes>({
       const shape = from as readonly number[];
       const [first, last, dim] = [bind(start), bind(end), shape[axis] as number];
       if (first < 0 || last < first || last > dim) {
-        // The length of a named axis is known only once its name is bound.
+        // The shape rule could not check this, because the length of a named axis is known only when its name is bound.
         throw new ShapeError(
           `${first} to ${last} is not within axis ${axis} of ${formatShape(shape)}`,
         );
@@ -97,9 +100,9 @@ const cut = declare<SliceAttributes>({
 const sliceOptions = declareOptions('slice', {
   /** The axis to slice. A negative axis counts from the end. */
   axis: required(checkedLater<number>('an axis (an integer)'), 'dim'),
-  /** The position of the first element; 0 by default. */
+  /** The index of the first element; 0 by default. */
   start: optional(checkedLater<Dim>('a position'), 'begin', 'from'),
-  /** The position after the last element; the length of the axis by default. */
+  /** The index after the last element; the length of the axis by default. */
   end: optional(checkedLater<Dim>('a position'), 'stop', 'to'),
 });
 
@@ -107,10 +110,10 @@ const sliceOptions = declareOptions('slice', {
 export interface SliceOptions extends OptionsOf<typeof sliceOptions> {}
 
 /**
- * The elements from `start` up to, but not including, `end` along one axis. Negative positions count from the end. The
- * range along a named axis is checked when its name is bound. The result has the rank of x and the dtype of x, which is
- * any.
- * @throws ShapeError if the axis is out of range, or the positions are not within it; ValueError if x is not a Node,
+ * Returns the elements from index `start` to index `end` along one axis; the element at `end` is not included. Negative
+ * indices count from the end. Along a named axis, the indices are checked when the name is bound. The result has as
+ * many axes as x, and the dtype of x, which may be any dtype.
+ * @throws ShapeError if the axis is out of range, or the indices are not within it; ValueError if x is not a Node,
  *   Tensor or number, if `options` has no axis, or if an option is unknown
  */
 export function slice(x: Operand, options: SliceOptions): Node {
@@ -200,8 +203,8 @@ const join = declare<{ readonly axis: number }>({
 });
 
 /**
- * Joins operands along an existing axis. Their other dimensions are equal. All have the same dtype, any one, and so
- * does the result.
+ * Joins operands along an existing axis. All other dimensions of the operands must be equal. The operands must have the
+ * same dtype, which may be any dtype. The result has this dtype.
  * @throws ShapeError if there are no operands, other dimensions differ or the axis is out of range; DTypeError if the
  *   dtypes differ; ValueError if `operands` is not a list of Nodes, Tensors and numbers
  */
@@ -262,8 +265,8 @@ const pile = declare<{ readonly axis: number }>({
 });
 
 /**
- * Joins operands of the same shape along a new axis; -1 makes it the last. All have the same dtype, any one, and so
- * does the result.
+ * Joins operands of the same shape along a new axis. `axis` is its index in the result; -1 makes it the last axis. The
+ * operands must have the same dtype, which may be any dtype. The result has this dtype.
  * @throws ShapeError if there are no operands, the shapes differ or the axis is out of range; DTypeError if the dtypes
  *   differ; ValueError if `operands` is not a list of Nodes, Tensors and numbers
  */
@@ -272,7 +275,10 @@ export function stack(operands: readonly Operand[], axis: number): Node {
   return pile(nodes, { axis: resolveAxis(axis, (nodes[0] as Node).shape.length + 1, '[stack]') });
 }
 
-/** The operands as nodes. @throws ShapeError if there are none; ValueError if they are not a list of operands */
+/**
+ * Returns the operands as nodes.
+ * @throws ShapeError if the list is empty; ValueError if `operands` is not a list of operands
+ */
 function several(opName: string, operands: readonly Operand[]): Node[] {
   const fail = failFor({ name: opName }, []);
   const expected = `${fail.where} expected a list of operands, as in ${opName}([a, b], 0),`;
@@ -283,7 +289,7 @@ function several(opName: string, operands: readonly Operand[]): Node[] {
 
 interface AssembleAttributes {
   readonly shape: Shape;
-  /** The start position of each input's window. */
+  /** For each input, the index along each axis at which its window starts. */
   readonly starts: readonly Shape[];
 }
 
@@ -359,8 +365,8 @@ const putTogether = declare<AssembleAttributes>({
 });
 
 /**
- * A tensor of zeros of the given shape, with every part added at its window. The gradients of slices are summed this
- * way. All parts have the same dtype, float32 or float64, and so does the result.
+ * Returns a tensor of the given shape: zeros, to which every part is added at its window. The gradients of slices are
+ * summed in this way. All parts must have the same dtype, float32 or float64. The result has this dtype.
  * @throws ShapeError if a part is not within the shape; DTypeError if the dtypes differ or are int32; GraphError if
  *   there are no parts; ValueError if `parts` is not a list of Parts
  */

@@ -4,16 +4,20 @@ import { describeValue } from '../arguments/describe.js';
 import type { Kind } from '../arguments/options.js';
 import { DTypeError, ValueError } from '../errors.js';
 
-/** The element type of a tensor. `int32` is for indices, comparisons and moving data; it has no gradients. */
+/**
+ * The element type of a tensor. Use `int32` for indices and labels. int32 nodes can be compared, reshaped, sliced and
+ * joined, but arithmetic ops refuse them, and they have no gradients.
+ */
 export type DType = 'float32' | 'float64' | 'int32';
 
-/** The memory of a tensor. For a leaf that holds a value it is on a SharedArrayBuffer. */
+/** The memory of a tensor. The value of a parameter, a state or a constant is on a SharedArrayBuffer. */
 export type TypedArray = Float32Array | Float64Array | Int32Array;
 
 const constructors = { float32: Float32Array, float64: Float64Array, int32: Int32Array } as const;
 
 export const dtypes = Object.keys(constructors) as readonly DType[];
 
+/** The number of bytes of one element. */
 export const bytesOf: Readonly<Record<DType, number>> = { float32: 4, float64: 8, int32: 4 };
 
 export function isFloating(dtype: DType): boolean {
@@ -39,7 +43,8 @@ export function assertDType(value: unknown, context: string): asserts value is D
   }
 }
 
-// Returns the class name of a typed array of any realm, and undefined for any other value. Never throws.
+// Returns the class name of a typed array, which may be from another realm; undefined for any other value. Never
+// throws.
 const nameOf = Object.getOwnPropertyDescriptor(
   Object.getPrototypeOf(Uint8Array.prototype),
   Symbol.toStringTag,
@@ -51,34 +56,41 @@ const dtypeByName: Readonly<Record<string, DType>> = {
   Int32Array: 'int32',
 };
 
-/** The dtype of a typed array. */
+/** Returns the dtype of a typed array. */
 export function dtypeOf(array: TypedArray): DType {
   return dtypeByName[nameOf.call(array) as string] as DType;
 }
 
-/** True for a Float32Array, a Float64Array or an Int32Array of any realm. Never throws. */
+/**
+ * Returns whether `value` is a Float32Array, a Float64Array or an Int32Array. It may be from another realm. Never
+ * throws.
+ */
 export function isTypedArray(value: unknown): value is TypedArray {
   const name = nameOf.call(value);
   return name !== undefined && Object.hasOwn(dtypeByName, name);
 }
 
-/** Zeroed memory for `length` elements. @throws RangeError if there is not enough memory (see `allocate`) */
+/**
+ * Returns new memory for `length` elements, filled with zeros.
+ * @throws RangeError if there is not enough memory. `allocate` turns this error into a ValueError
+ */
 export function typedArray(dtype: DType, length: number): TypedArray {
   return new constructors[dtype](length);
 }
 
-// From this size on, memory starts at a page, so that no SIMD vector crosses a cache line. An Adam step then takes about
-// a seventh less time.
+// Memory of at least this number of bytes starts at the start of a page. Then no SIMD vector crosses a cache line, and
+// an Adam step takes about a seventh less time.
 const ownPage = 32 * 1024;
 
 /**
- * Zeroed memory on a SharedArrayBuffer. Such memory can never be detached, so a native run can read it safely while
- * other code continues.
+ * Returns new memory on a SharedArrayBuffer, filled with zeros. Such memory can never be detached, so an asynchronous
+ * native run can safely use it while JavaScript continues.
  * @throws ValueError if there is not enough memory
  */
 export function sharedArray(dtype: DType, length: number): TypedArray {
   const size = length * bytesOf[dtype];
-  // V8 allocates a growable buffer on whole pages, even if it cannot grow beyond its size. Others come from malloc.
+  // V8 allocates a growable buffer on whole pages. So large buffers are made growable, with their size as the maximum.
+  // The memory of other buffers comes from malloc, and need not start at a page.
   const options = size < ownPage ? {} : { maxByteLength: size };
   const buffer = sharedBuffer(size, options, dtype);
   if (dtype === 'float32') return new Float32Array(buffer, 0, length);

@@ -1,2 +1,5 @@
-/** `util.inspect.custom`, with a type that does not need `@types/node`, because our declarations must not need it. */
+/**
+ * The symbol `util.inspect.custom`. It is made here, because the types of `node:util` are in `@types/node`, which our
+ * type declarations must not need.
+ */
 export const inspected: unique symbol = Symbol.for('nodejs.util.inspect.custom');

@@ -1,4 +1,4 @@
-/** Converts nested arrays of numbers to tensor memory, and back. */
+/** Converts nested arrays of numbers to the memory of a tensor, and back. */
 
 import { types } from 'node:util';
 import { describeValue } from '../arguments/describe.js';
@@ -10,7 +10,7 @@ import { maxRank } from './shape.js';
 /** A number, or arrays of numbers nested to any depth. All arrays at one depth have the same length. */
 export type Nested = number | readonly Nested[];
 
-/** A typed array of numbers; a `Buffer` is a `Uint8Array`. */
+/** A typed array of numbers. A `Buffer` is accepted, too, because it is a `Uint8Array`. */
 export type NumberArray =
   | TypedArray
   | Int8Array
@@ -20,43 +20,50 @@ export type NumberArray =
   | Uint16Array
   | Uint32Array;
 
-/** Nested arrays as an argument: the innermost arrays may be typed arrays. */
+/** A number, a typed array of numbers, or nested arrays whose innermost arrays may be typed arrays. */
 export type NestedData = number | NumberArray | readonly NestedData[];
 
-/** True for a typed array of numbers of any realm. False for a typed array of bigints. Never throws. */
+/**
+ * Returns whether `value` is a typed array of numbers, which may be from another realm. A typed array of bigints is
+ * not. Never throws.
+ */
 export function isNumberArray(value: unknown): value is NumberArray {
   return (
     types.isTypedArray(value) && !types.isBigInt64Array(value) && !types.isBigUint64Array(value)
   );
 }
 
-/** The shape of nested arrays, according to the first element at each depth. */
+/**
+ * Returns the shape of nested arrays. It looks only at the first element at each depth; `flattenInto` checks the
+ * others.
+ */
 export function shapeOfNested(data: NestedData): number[] {
   const shape: number[] = [];
   let level: NestedData | undefined = data;
   for (; isList(level); level = level[0] as NestedData | undefined) {
     shape.push(level.length);
-    if (shape.length > maxRank) return shape; // The array may contain itself. The caller refuses this rank.
+    if (shape.length > maxRank) return shape; // the array may contain itself; the caller refuses this number of axes
   }
   if (isNumberArray(level)) shape.push(level.length);
   return shape;
 }
 
-/** The first typed array in nested arrays; undefined if the first innermost array is a plain one. Never throws. */
+/** Returns the first innermost array of nested arrays if it is a typed array; undefined otherwise. Never throws. */
 export function firstTypedArray(data: unknown): NumberArray | undefined {
   try {
     let level = data;
     for (let depth = 0; isList(level) && depth <= maxRank; depth++) level = level[0];
     return isNumberArray(level) ? level : undefined;
   } catch {
-    return undefined; // a proxy whose traps throw; reading the elements throws the error
+    return undefined; // a proxy whose traps throw; the caller gets the error later, when it reads the elements
   }
 }
 
 /**
- * Writes nested arrays into `target` in row-major order.
+ * Writes the numbers of nested arrays of the given shape into `target`, in row-major order.
  * @throws ShapeError if the arrays are ragged; ValueError if an element is not a number, or not a 32-bit integer when
- *   `target` is an Int32Array, or if memory has been transferred away. The errors name the position
+ *   `target` is an Int32Array, or if the memory of a typed array has been transferred away. The errors name the
+ *   position
  */
 export function flattenInto(
   target: TypedArray,
@@ -79,7 +86,8 @@ export function flattenInto(
         if (isList(value) || isNumberArray(value)) throw ragged('a number', value);
         throw new ValueError(`${context} ${at()} must be a number, but is ${describeValue(value)}`);
       }
-      // An Int32Array would silently store another number. Labels and indices must keep their value.
+      // If the number is not a 32-bit integer, an Int32Array would silently store another number, and a label or an
+      // index would be wrong.
       if (integers) assertRepresentable(value, context);
       target[next++] = value;
       return;
@@ -112,7 +120,9 @@ export function assertRepresentable(value: number, context: string): void {
   throw new ValueError(`${context} ${value} is not a 32-bit integer, but the dtype is int32`);
 }
 
-/** Whether the memory of an array has been transferred away. The array then has no elements. Never throws. */
+/**
+ * Returns whether the memory of an array has been transferred away, so that it has no elements any more. Never throws.
+ */
 export function isDetached({ length, buffer }: NumberArray): boolean {
   if (length > 0) return false;
   try {

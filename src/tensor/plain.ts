@@ -1,6 +1,6 @@
 /**
- * Tensors as plain objects. `JSON.stringify` writes this form. `structuredClone` and `postMessage` produce it, too,
- * because they copy the fields of a tensor but not its class.
+ * Tensors as plain objects `{ dtype, shape, data }`. `JSON.stringify` writes a tensor in this form. `structuredClone`
+ * and `postMessage` produce it, too, because they copy the fields of a tensor but not its class.
  */
 
 import { describeValue } from '../arguments/describe.js';
@@ -12,25 +12,25 @@ import { assertShape, formatShape, sizeOf } from './shape.js';
 
 /** A tensor as a plain object, as read from JSON or returned by `structuredClone`. */
 export interface PlainTensor {
-  /** The type of the elements. */
+  /** The dtype of the elements. */
   readonly dtype: DType;
-  /** Dimensions, outermost first. */
+  /** The dimensions, outermost first. */
   readonly shape: readonly number[];
   /**
-   * The elements in row-major order. In a list, numbers that JSON cannot represent are the strings `'NaN'`,
-   * `'Infinity'`, `'-Infinity'` and `'-0'`.
+   * The elements in row-major order, as a typed array or as a list. A list has the strings `'NaN'`, `'Infinity'`,
+   * `'-Infinity'` and `'-0'` in place of the numbers that JSON cannot represent.
    */
   readonly data: NumberArray | readonly (number | string)[];
 }
 
-/** A tensor in the form that is written to JSON: the elements are a list. */
+/** A plain tensor whose elements are a list, as JSON needs it. */
 export interface JsonTensor extends PlainTensor {
   readonly data: readonly (number | string)[];
 }
 
 const words = new Map(['NaN', 'Infinity', '-Infinity', '-0'].map((word) => [word, Number(word)]));
 
-/** Converts a tensor to the form that is written to JSON. */
+/** Returns a tensor in the form that is written to JSON. */
 export function toPlain(dtype: DType, shape: readonly number[], data: TypedArray): JsonTensor {
   const elements = Array.from(data, (value) => {
     if (Object.is(value, -0)) return '-0';
@@ -39,14 +39,14 @@ export function toPlain(dtype: DType, shape: readonly number[], data: TypedArray
   return { dtype, shape: [...shape], data: elements };
 }
 
-/** Whether a value has the fields of a plain tensor. The elements are not checked. Never throws. */
+/** Returns whether a value has the fields of a plain tensor. The elements are not checked. Never throws. */
 export function isPlainTensor(value: unknown): value is PlainTensor {
   try {
     return (
       isRecord(value) && typeof value.dtype === 'string' && isList(value.shape) && 'data' in value
     );
   } catch {
-    return false; // a getter that throws
+    return false; // a getter, or a trap of a proxy, threw
   }
 }
 
@@ -57,8 +57,9 @@ interface Parts {
 }
 
 /**
- * Returns the memory and the shape of a plain tensor. A typed array of its dtype is used as memory without a copy.
- * @param allocate returns zeroed memory
+ * Returns the memory and the shape for a tensor from a plain tensor. If the data are a typed array of the dtype of the
+ * plain tensor, the memory is this typed array, not a copy.
+ * @param allocate returns new memory, filled with zeros
  * @throws DTypeError if the dtype is unknown, or differs from that of the typed array; ShapeError if the shape is not
  *   valid, or does not fit the number of elements; ValueError if an element is not a number that the dtype can hold
  */

@@ -4,14 +4,14 @@ import { describeValue } from '../arguments/describe.js';
 import { isList, reading } from '../arguments/read.js';
 import { ShapeError, ValueError } from '../errors.js';
 
-/** The number of elements of a shape: 1 for `[]`, and 0 if any dimension is 0. */
+/** Returns the number of elements of a shape: 1 for `[]`, and 0 if any dimension is 0. */
 export function sizeOf(shape: readonly number[]): number {
   let size = 1;
   for (const dim of shape) size *= dim;
   return size;
 }
 
-/** Row-major strides, in elements. An axis of length 0 counts as length 1, so that no stride is 0. */
+/** Returns the row-major strides of a shape, in elements. An axis of length 0 counts as length 1, so no stride is 0. */
 export function stridesOf(shape: readonly number[]): number[] {
   const strides = new Array<number>(shape.length);
   let step = 1;
@@ -22,7 +22,10 @@ export function stridesOf(shape: readonly number[]): number[] {
   return strides;
 }
 
-/** Formats a shape, as in `[batch, 3]`. A dimension that is neither a number nor a string is described. Never throws. */
+/**
+ * Returns a shape as text, as in `[batch, 3]`. If a dimension is neither a number nor a string, the text has its
+ * description. Never throws.
+ */
 export function formatShape(shape: readonly unknown[]): string {
   const dims = shape.map((dim) =>
     typeof dim === 'number' || typeof dim === 'string' ? dim : describeValue(dim),
@@ -30,11 +33,11 @@ export function formatShape(shape: readonly unknown[]): string {
   return `[${dims.join(', ')}]`;
 }
 
-/** The largest number of axes of a tensor. The native code relies on this limit. */
+/** The greatest number of axes that a tensor may have. The native code relies on this limit. */
 export const maxRank = 32;
 
 /**
- * Returns a copy of a list of dimensions. The dimensions themselves are not checked.
+ * Returns a copy of a list of dimensions. Whether its elements are dimensions is not checked.
  * @throws ShapeError if `value` is not a list, or has more than 32 elements; ValueError if it cannot be read
  */
 export function dimensionList(value: unknown, context: string): unknown[] {
@@ -54,7 +57,7 @@ export function dimensionList(value: unknown, context: string): unknown[] {
 }
 
 /**
- * Returns a copy of a shape.
+ * Returns a copy of a shape whose dimensions are numbers.
  * @throws ShapeError if `value` is not a list of at most 32 non-negative integers; ValueError if it cannot be read, or
  *   if eight times the number of elements exceeds 2^53 - 1
  */
@@ -74,7 +77,7 @@ export function assertShape(value: unknown, context: string): readonly number[] 
 }
 
 /**
- * Converts an axis to an index from 0. A negative axis counts from the end: -1 is the last.
+ * Returns the index of an axis, counted from 0. A negative axis counts from the end: -1 is the last axis.
  * @throws ShapeError if `axis` is not an integer from -rank to rank - 1
  */
 export function resolveAxis(axis: number, rank: number, context: string): number {

@@ -32,15 +32,22 @@ import { fromPlain, isPlainTensor, type JsonTensor, type PlainTensor, toPlain } 
 import { assertShape, formatShape, sizeOf } from './shape.js';
 
 /**
- * A value from which a tensor can be made: a tensor, a number, a typed array (it gives one axis), arrays of numbers or
- * of typed arrays nested to any depth, or a tensor as a plain object, as JSON and `structuredClone` give it.
+ * A value from which a tensor can be made:
+ *
+ * - a tensor or a number
+ * - a typed array, which becomes a tensor with one axis
+ * - arrays of numbers or of typed arrays, nested to any depth
+ * - a plain object `{ dtype, shape, data }`, as `JSON.parse` and `structuredClone` return it for a tensor
  */
 export type TensorLike = Tensor | NestedData | PlainTensor;
 
 const tensorOptions = declareOptions('tensor', {
-  /** The shape. By default, the shape of the nested arrays, or one axis for a typed array. */
+  /** The shape. By default, nested arrays keep their shape, and a typed array becomes a tensor with one axis. */
   shape: optional(checkedLater<readonly number[]>('a list of dimensions'), 'size', 'dims'),
-  /** The dtype. By default, the dtype of the typed array if forebay has it, and otherwise `float32`. */
+  /**
+   * The dtype. By default, a tensor and a plain object keep their dtype. Typed arrays whose element type is a dtype of
+   * forebay keep their element type, also in nested arrays. Other values become `float32`.
+   */
   dtype: optional(dtypeName, 'type'),
 });
 
@@ -58,7 +65,8 @@ export interface FilledOptions extends OptionsOf<typeof filledOptions> {}
 let isOurs: (value: object) => boolean;
 
 /**
- * A dense array of one dtype with at most 32 axes, in row-major order. A tensor is a value: it is not a node of a graph.
+ * A dense array of one dtype with at most 32 axes, in row-major order. A tensor is a value: it is not a node of a
+ * graph.
  */
 export class Tensor {
   static {
@@ -66,21 +74,21 @@ export class Tensor {
     isOurs = (value) => #made in value;
   }
 
-  // Only a real tensor has this field. A proxy of a tensor, or an object with the same prototype, does not.
+  // The constructor sets this private field. A proxy of a tensor, or an object with the same prototype, lacks it.
   readonly #made = true;
 
-  /** Dimensions, outermost first; `[]` for a scalar. */
+  /** The dimensions, outermost first; `[]` for a scalar. */
   readonly shape: readonly number[];
   /** The dtype of the elements. */
   readonly dtype: DType;
-  /** The elements in row-major order. This is the tensor's memory, not a copy. */
+  /** The elements in row-major order. This is the memory of the tensor, not a copy. */
   readonly data: TypedArray;
 
   /**
    * Makes a tensor that uses `data` as its memory, without copying it.
    * @param shape the shape; one axis by default
-   * @throws ShapeError if the shape's size is not the data's length; ValueError if `data` is not a Float32Array, a
-   *   Float64Array or an Int32Array, or its memory has been transferred away
+   * @throws ShapeError if the shape is not valid, or has another number of elements than `data`; ValueError if `data`
+   *   is not a Float32Array, a Float64Array or an Int32Array, or if its memory has been transferred away
    */
   constructor(data: TypedArray, shape?: readonly number[]) {
     if (!isTypedArray(data)) {
@@ -106,8 +114,8 @@ export class Tensor {
 
   /**
    * Makes a tensor of zeros, of dtype float32 by default.
-   * @throws ShapeError if `shape` is not a list of at most 32 non-negative integers; DTypeError if `dtype` is not a dtype;
-   *   ValueError if an option is unknown or there is not enough memory
+   * @throws ShapeError if `shape` is not a list of at most 32 non-negative integers; DTypeError if `dtype` is not a
+   *   dtype; ValueError if an option is unknown or there is not enough memory
    */
   static zeros(shape: readonly number[], options?: FilledOptions): Tensor {
     const { dtype = 'float32' } = filledOptions.read(options, 'Tensor.zeros');
@@ -142,12 +150,12 @@ export class Tensor {
     return this.data.length;
   }
 
-  /** The elements as nested arrays of numbers; a number if the shape is `[]`. */
+  /** Returns the elements as nested arrays of numbers; as a number if the shape is `[]`. */
   toArray(): Nested {
     return nest(this.data, this.shape);
   }
 
-  /** The only element. @throws ShapeError if the tensor does not have exactly one element */
+  /** Returns the only element. @throws ShapeError if the tensor does not have exactly one element */
   item(): number {
     if (this.size !== 1) {
       throw new ShapeError(
@@ -158,20 +166,23 @@ export class Tensor {
   }
 
   /**
-   * The tensor as a plain object, which `JSON.stringify` writes. `tensor` makes an equal tensor from it. Numbers that JSON
-   * cannot represent, such as NaN, become strings.
+   * Returns the tensor as a plain object. `JSON.stringify` calls this method. From the plain object, `tensor` makes an
+   * equal tensor. Numbers that JSON cannot represent, such as NaN, are strings in the plain object.
    */
   toJSON(): JsonTensor {
     return toPlain(this.dtype, this.shape, this.data);
   }
 
-  /** Dtype, shape and elements, as `util.inspect` shows them. Above 1000 elements, only the first eight are shown. */
+  /**
+   * Returns the dtype, the shape and the elements as text, as `util.inspect` shows them. If there are more than 1000
+   * elements, only the first eight are shown.
+   */
   toString(): string {
     return inspect(this);
   }
 
   /**
-   * The text that `console.log` and `util.inspect` show.
+   * Returns the text that `console.log` and `util.inspect` show.
    * @internal
    */
   [inspected](_depth: number, options: object): string {
@@ -186,7 +197,7 @@ export class Tensor {
   }
 }
 
-/** Whether `value` is a tensor of this copy of forebay. Never throws. */
+/** Returns whether `value` is a tensor that this copy of forebay made. Never throws. */
 export function isTensor(value: unknown): value is Tensor {
   return typeof value === 'object' && value !== null && isOurs(value);
 }
@@ -200,18 +211,19 @@ function filled(shape: unknown, dtype: DType, value: number, context: string): T
 /**
  * Makes a tensor from `data`, which may be:
  *
- * - a number, or nested arrays of numbers. They are copied, to float32 by default.
+ * - a number, or nested arrays of numbers. They are copied; the dtype is float32 by default.
  * - a Float32Array, a Float64Array or an Int32Array. It is not copied: the tensor shares its memory and has its dtype.
- * - another typed array of numbers, such as a Uint8Array or a Buffer. It is copied, to float32 by default.
- * - nested arrays whose innermost arrays are typed arrays. They are copied, by default to the dtype of the first typed
- *   array if forebay has that dtype, and otherwise to float32.
- * - a plain object `{ dtype, shape, data }`, as `JSON.parse` and `structuredClone` give it.
- * - a tensor, which is returned itself, or with the given shape on the same memory.
+ * - another typed array of numbers, such as a Uint8Array or a Buffer. It is copied; the dtype is float32 by default.
+ * - nested arrays whose innermost arrays are typed arrays. They are copied. By default, the dtype is that of the first
+ *   typed array if forebay has this dtype, and float32 otherwise.
+ * - a plain object `{ dtype, shape, data }`, as `JSON.parse` and `structuredClone` return it for a tensor.
+ * - a tensor. It is returned itself; if `shape` is given, a new tensor of this shape is returned, which shares its
+ *   memory.
  *
- * @throws ShapeError if nested arrays are ragged, or the size of `shape` is not the number of elements; ValueError if an
- *   element is not a number, or not a 32-bit integer when the dtype is int32, if memory has been transferred away, if an
- *   option is unknown, or if there is not enough memory; DTypeError if `dtype` is not a dtype, or differs from the dtype
- *   of the typed array, the plain object or the tensor
+ * @throws ShapeError if nested arrays are ragged, or the size of `shape` is not the number of elements; ValueError if
+ *   an element is not a number, or not a 32-bit integer when the dtype is int32, if memory has been transferred away,
+ *   if an option is unknown, or if there is not enough memory; DTypeError if `dtype` is not a dtype, or differs from
+ *   the dtype of the typed array, the plain object or the tensor
  */
 export function tensor(data: NestedData | PlainTensor, options?: TensorOptions): Tensor {
   const { shape, dtype } = tensorOptions.read(options);
@@ -234,7 +246,10 @@ export function tensor(data: NestedData | PlainTensor, options?: TensorOptions):
   return shape === undefined ? made : new Tensor(made.data, shape);
 }
 
-/** The tensor of a typed array that has a dtype of forebay, or of a plain object; undefined for any other value. */
+/**
+ * Returns a tensor for a value that has a dtype itself: a typed array whose element type is a dtype of forebay, or a
+ * plain tensor. Returns undefined for any other value.
+ */
 function typedTensor(value: unknown, context: string): Tensor | undefined {
   if (isTypedArray(value)) return new Tensor(value);
   if (!isPlainTensor(value)) return undefined;
@@ -244,7 +259,10 @@ function typedTensor(value: unknown, context: string): Tensor | undefined {
   });
 }
 
-/** The dtype of the first innermost array, if it is a typed array that has a dtype of forebay. */
+/**
+ * Returns the dtype of the first innermost array; undefined if it is not a typed array, or if its element type is not a
+ * dtype of forebay.
+ */
 function ownDType(data: NestedData): DType | undefined {
   const first = firstTypedArray(data);
   return isTypedArray(first) ? dtypeOf(first) : undefined;
@@ -259,7 +277,10 @@ function fromNested(data: NestedData, dtype: DType, context: string): Tensor {
   });
 }
 
-/** Whether `value` has a form that `asTensor` accepts. The elements of nested arrays are not checked. Never throws. */
+/**
+ * Returns whether `asTensor` accepts values of the form of `value`. The elements of nested arrays are not checked.
+ * Never throws.
+ */
 export function isTensorLike(value: unknown): value is TensorLike {
   return (
     isTensor(value) ||
@@ -271,9 +292,8 @@ export function isTensorLike(value: unknown): value is TensorLike {
 }
 
 /**
- * Makes a tensor from any value that `isTensorLike` accepts. Tensors, plain tensors, typed arrays with a dtype of
- * forebay, and lists of such arrays keep their dtype.
- * @param dtype the dtype for all other values
+ * Makes a tensor from any value that `isTensorLike` accepts. Tensors and plain tensors keep their dtype. So do typed
+ * arrays whose element type is a dtype of forebay, and nested arrays of them. All other values get the dtype `dtype`.
  * @param context the beginning of error messages
  * @throws ShapeError, DTypeError or ValueError, as `tensor` does; ValueError also if the memory of a tensor has been
  *   transferred away or resized
@@ -293,7 +313,7 @@ export function asTensor(value: TensorLike, dtype: DType, context: string): Tens
 }
 
 /**
- * Allocates zeroed memory for a tensor.
+ * Returns new memory for a tensor, filled with zeros.
  * @throws DTypeError if `dtype` is not a dtype; ShapeError if `shape` is not a shape; ValueError if there is not enough
  *   memory
  */
