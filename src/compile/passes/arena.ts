@@ -116,7 +116,9 @@ function holderOf(span: Span): Span {
   return holder;
 }
 
-/** Returns the span of each memory that is not the memory of a leaf. Outputs are used until the leaves are written. */
+/**
+ * Returns the span of each memory that is not the memory of a leaf. Outputs are in use until the first write of a leaf.
+ */
 function* spansOf(
   list: readonly Instruction[],
   writeStart: number,

@@ -106,7 +106,7 @@ interface Operand {
  * set will become one fused loop.
  */
 class FinalLoops {
-  /** A loop is represented by the value that was added last. If it was merged, this is the loop into which. */
+  /** A loop is represented by the value that was added to it last. This maps each merged loop to the loop with it. */
   readonly #into = new Map<Value, Value>();
   readonly #sizes = new Map<Value, number>();
 

@@ -1,7 +1,7 @@
 /**
  * Records which addresses are occupied at which time. An extent is a range of addresses that is occupied from its first
- * use to its last. The extents are the leaves of a tree, in the order of their addresses. The search for the lowest
- * free address skips whole branches of this tree.
+ * use to its last. The extents are in a tree, in the order of their addresses, so that the search for the lowest free
+ * address can skip whole branches.
  */
 
 import type { Pace, Sliced } from '../../graph/sliced.js';

@@ -112,7 +112,9 @@ export class Placement {
     });
   }
 
-  /** Whether the assembled value needs no memory, because its blocks are adjacent in the memory of another value. */
+  /**
+   * Whether an assembled value needs no memory of its own, because its blocks are adjacent in the memory of another.
+   */
   isAlias(assembled: Value): boolean {
     return this.#aliases.has(assembled);
   }
