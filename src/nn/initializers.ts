@@ -69,10 +69,10 @@ function deviation(value: number, name: string): () => number {
  * Functions that return initialisers. The value that an initialiser makes depends only on the shape, dtype and seed.
  */
 export const initializers = {
-  /** Makes tensors whose elements are all 0. */
+  /** Returns an initialiser that sets all elements to 0. */
   zeros: (): Initializer => checked('zeros', (shape, { dtype }) => Tensor.zeros(shape, { dtype })),
 
-  /** Makes tensors whose elements are all `value`. @throws ValueError if `value` is not a number */
+  /** Returns an initialiser that sets all elements to `value`. @throws ValueError if `value` is not a number */
   constant: (value: number): Initializer => {
     if (typeof value !== 'number') {
       throw new ValueError(
@@ -83,22 +83,22 @@ export const initializers = {
   },
 
   /**
-   * Draws from the normal distribution with mean 0 and standard deviation `std`.
+   * Returns an initialiser that draws from the normal distribution with mean 0 and standard deviation `std`.
    * @throws ValueError if `std` is negative or not finite
    */
   normal: (std: number): Initializer => scaled('normal', randomNormal, deviation(std, 'normal')),
 
   /**
-   * Draws from the truncated normal distribution with mean 0: a number beyond two standard deviations is drawn again.
-   * `std` is the standard deviation before truncation.
+   * Returns an initialiser that draws from the truncated normal distribution with mean 0: a number beyond two standard
+   * deviations is drawn again. `std` is the standard deviation before truncation.
    * @throws ValueError if `std` is negative or not finite
    */
   truncatedNormal: (std: number): Initializer =>
     scaled('truncatedNormal', randomTruncatedNormal, deviation(std, 'truncatedNormal')),
 
   /**
-   * Draws from the uniform distribution between -r and r, where r = sqrt(6 / (fanIn + fanOut)): Glorot & Bengio,
-   * AISTATS 2010. Use it for layers with tanh or sigmoid.
+   * Returns an initialiser that draws from the uniform distribution between -r and r, where r = sqrt(6 / (fanIn +
+   * fanOut)): Glorot & Bengio, AISTATS 2010. Use it for layers with tanh or sigmoid.
    */
   glorot: (): Initializer =>
     scaled(
@@ -108,8 +108,8 @@ export const initializers = {
     ),
 
   /**
-   * Draws from the normal distribution with mean 0 and variance 2 / fanIn: He et al., ICCV 2015. Use it for layers with
-   * relu.
+   * Returns an initialiser that draws from the normal distribution with mean 0 and variance 2 / fanIn: He et al., ICCV
+   * 2015. Use it for layers with relu.
    */
   he: (): Initializer => scaled('he', randomNormal, (shape) => Math.sqrt(2 / fans(shape).fanIn)),
 } as const;

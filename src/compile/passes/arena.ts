@@ -27,7 +27,7 @@ interface Span {
   readonly bytes: number;
   first: number;
   last: number;
-  /** If this memory has the address of an earlier memory, which is last used when this one is first used: its span. */
+  /** If this memory has the address of earlier memories (`mergeInPlace`), the span of the first of them. */
   inside: Span | undefined;
 }
 
@@ -109,7 +109,7 @@ export function* arrange(
   return { bytes, offsets };
 }
 
-/** Returns the span that has the address of this span: the outermost span in whose memory it is. */
+/** Returns the span from which this span has its address: the span itself, or the first memory at the address. */
 function holderOf(span: Span): Span {
   let holder = span;
   while (holder.inside) holder = holder.inside;

@@ -106,7 +106,10 @@ interface Operand {
  * set will become one fused loop.
  */
 class FinalLoops {
-  /** A loop is represented by the value that was added to it last. This maps each merged loop to the loop with it. */
+  /**
+   * A loop is represented by the value that was added to it last. This maps a value that has represented a loop to the
+   * value that was added to the loop next.
+   */
   readonly #into = new Map<Value, Value>();
   readonly #sizes = new Map<Value, number>();
 

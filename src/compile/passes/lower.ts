@@ -58,7 +58,7 @@ const kinds: Omit<Kinds, 'leaf' | 'compose'> = {
     if (kernel === 'sum' && count(bound.shape) === 1) {
       return build.reshape(build.reduce(kernel, node.dtype, ref, 0, node), bound.shape, node);
     }
-    // A single row also becomes a column sum, not a reshape, because `share` can merge the column sums of many steps.
+    // A matrix of one row also becomes a column sum, because `share` can merge the column sums of many time steps.
     if (kernel === 'sum' && kept.length > 0 && reduced.every((axis, i) => axis === i)) {
       const matrix = build.reshape(ref, [terms, count(bound.shape)], node);
       return build.reshape(build.columnSum(matrix, node), bound.shape, node);

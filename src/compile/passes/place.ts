@@ -73,8 +73,7 @@ export class Placement {
       if (value.kind === 'assemble' && value.size > 0) assembled.push(value);
       if (pace.due()) yield;
     }
-    // The largest value is first: if two assembled values share a block, it is computed in the memory of the larger
-    // one.
+    // The largest assembled value is first. If a block belongs to two, it is computed in the memory of the larger.
     for (const value of yield* sorted(assembled, (a, b) => b.size - a.size || a.id - b.id, pace)) {
       placement.#placeBlocks(value);
       if (pace.due(1 + value.args.length)) yield;
@@ -127,7 +126,10 @@ export class Placement {
     return { memory: at.memory, ...view };
   }
 
-  /** Returns the location of a value. A value without a location gets memory of its own. */
+  /**
+   * Returns the location of a value. A value without a location gets one: in the memory of its leaf, in the memory of
+   * the product onto which it is added, or in new memory.
+   */
   locationOf(value: Value): Location {
     const known = this.#located.get(value);
     if (known) return known;
@@ -261,8 +263,7 @@ export class Placement {
     if (product && value.shape[last] !== 1 && at.strides[last] !== 1) return undefined;
     if (product && value.shape[0] !== 1 && (at.strides[0] as number) < (value.shape[1] as number))
       return undefined;
-    // If another product is added onto the value, it must be able to write to this location. `#allRead` checks this,
-    // too.
+    // If another product is added onto the value, `#allRead` also checks that it can be written to this location.
     return this.#allRead(value, at) ? at : undefined;
   }
 

@@ -43,8 +43,8 @@ export function* accumulate(roots: readonly Ref[], build: Builder): Sliced<Ref[]
     const regions = regionsOf(later, uses.of(later));
     const [first] = regions ?? [];
     if (!regions || !first || tiled(regions) !== later.size) continue;
-    // Each region of the later product must be read only once. A second reader would wrongly add the earlier product,
-    // too.
+    // Each region of the later product must be read only once. Otherwise, the earlier product would be added to the
+    // second reader, too.
     if ([...(readers(later)?.values() ?? [0])].some((times) => times !== 1)) continue;
     for (const term of first.sum.args) {
       if (pace.due(regions.length)) yield;

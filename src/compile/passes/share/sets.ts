@@ -243,7 +243,7 @@ export class Sharing {
   }
 
   /**
-   * Whether the ref, an operand of a sum, is the only use of a product or column sum that is not merged, and reads all.
+   * Whether the ref, an operand of a sum, reads all of a product or column sum that is not merged and has no other use.
    */
   #onlyTerm(ref: Ref): boolean {
     const { value } = ref;
