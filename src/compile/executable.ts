@@ -72,7 +72,7 @@ export class Executable {
   readonly native: NativeProgram;
   /** The parameters and states that runs read or write. */
   readonly variables: readonly Variable[];
-  /** The feeds and outputs of the native program, in native order. */
+  /** The feeds of the native program, in its order. Below, "native order" means: these feeds, then the outputs. */
   readonly feeds: readonly Slot[];
   readonly outputs: readonly Slot[];
   /** The inputs that must be fed. */

@@ -76,12 +76,12 @@ export const abortSignal: Kind<AbortSignal> = {
         methods.every((method) => typeof signal[method] === 'function')
       );
     } catch {
-      return false; // a proxy whose traps throw
+      return false; // The value is a proxy whose traps throw.
     }
   },
 };
 
-/** @throws ValueError if `signal` is neither an AbortSignal nor undefined */
+/** Checks the option `signal`. @throws ValueError if it is neither an AbortSignal nor undefined */
 export function assertSignal(
   context: string,
   signal: unknown,

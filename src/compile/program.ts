@@ -272,7 +272,10 @@ export class Program<K extends string = string> {
     throw notFinite(executable, executable.fedWith(failed), landed.status, landed.run);
   }
 
-  /** Copies the feeds of a run, because the run may start later. Returns their binding, and access to the copies. */
+  /**
+   * Copies the feeds of a run, because the run may start later. Returns the binding of the feeds, and a function that
+   * returns memory with these copies for an executable.
+   */
   #stagedFeeds(feeds: Feeds): { bindings: Bindings; memoryOf: LaunchRequest['memoryOf'] } {
     const { latest } = this.#executables;
     const matches = () => latest?.match(feeds);
@@ -296,10 +299,11 @@ export class Program<K extends string = string> {
    * yet, it is compiled at that time.
    */
   async #launch(bindings: Bindings, request: LaunchRequest): Promise<Launched> {
-    // If possible, the run starts before this method returns its promise. It then starts even if nobody awaits it.
+    // If the program is compiled for this binding and no other run waits, the run starts before this method returns, so
+    // that it starts even if nobody awaits the promise.
     const known = this.#line.length === 0 ? this.#executables.find(bindings) : undefined;
     if (known) return await this.#start(known, request);
-    // The leaves are held from now on, although the run reads and writes them only later.
+    // From now on, the leaves cannot be set, although the run reads and writes them only later.
     holdLeaves(this.#variables, this.#written);
     const entry = this.#line.enter();
     let launched: Promise<Launched>;

@@ -1,4 +1,4 @@
-/** The optimizer stochastic gradient descent (SGD). */
+/** Stochastic gradient descent (SGD), an optimizer. */
 
 import { numberFrom } from '../arguments/kinds.js';
 import { declareOptions, type OptionsOf, optional, required } from '../arguments/options.js';

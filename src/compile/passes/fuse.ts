@@ -107,8 +107,8 @@ interface Operand {
  */
 class FinalLoops {
   /**
-   * A loop is represented by the value that was added to it last. This maps a value that has represented a loop to the
-   * value that was added to the loop next.
+   * Each loop has a representative: the value that was added to it last. This map leads from an earlier representative
+   * to the next one.
    */
   readonly #into = new Map<Value, Value>();
   readonly #sizes = new Map<Value, number>();

@@ -257,8 +257,8 @@ class Writer {
   /** Returns the blocks of an assembled right operand, with their positions and locations. */
   #pieces(b: Ref): PackInstruction['pieces'] {
     const { value } = b;
-    // The ref selects the whole value or its transpose (`Placement.isPacked`). Here `upright` is true if it is not the
-    // transpose. The stride along an axis of length 1 does not matter.
+    // The ref selects the whole value or its transpose, because the value is packed. `upright` is false if it selects
+    // the transpose. The stride along an axis of length 1 does not matter.
     const { strides } = value.whole;
     const upright =
       equalLists(b.shape, value.shape) &&

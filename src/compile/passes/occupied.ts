@@ -72,8 +72,8 @@ export class Occupied {
 }
 
 /**
- * Returns the branch with the extent inserted. It follows the extents that have the same start. Returns two branches if
- * one branch would have too many children.
+ * Returns the branch with an extent inserted, after the extents that have the same start. Returns two branches if one
+ * branch would have too many children.
  */
 function inserted(branch: Branch, extent: Branch): Branch[] {
   const children = [...(branch.children as readonly Branch[])];

@@ -51,7 +51,7 @@ function* narrowProducts(roots: readonly Ref[], build: Builder): Sliced<Ref[]> {
       build.fire('simplify: slice through a sum or product');
       const made = ranges.map((range) => piece(value, range));
       pieces.set(value, made);
-      return made[0]; // never read: every use is of one of the pieces
+      return made[0]; // This is never read, because every use reads one of the pieces.
     },
     (ref) => {
       const ranges = split.get(ref.value);

@@ -1,7 +1,7 @@
 /**
- * Adds products onto earlier products, in place, if sums add the later product to a region of the earlier one. In an
- * LSTM, for example, one product multiplies the inputs of all time steps with the weights. The recurrent product of
- * each step is then added onto the rows of its step.
+ * If sums add a product to a region of an earlier product, adds the later product onto the earlier one instead, in
+ * place. In an LSTM, for example, one product multiplies the inputs of all time steps with the weights. The recurrent
+ * product of each time step is then added onto the rows of this time step.
  */
 
 import type { Sliced } from '../../../graph/sliced.js';

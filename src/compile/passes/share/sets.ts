@@ -72,7 +72,7 @@ export class Sharing {
     return new Sharing(yield* Units.of(order, pace), uses, fired, pace);
   }
 
-  /** Returns all products and the merged column sums, in the sets in which they are merged. */
+  /** Decides all merges. Returns the merged products and column sums in sets. A product that is not merged is alone. */
   *decide(): Sliced<Columns[]> {
     yield* this.#alongM();
     yield* this.#alongK();
