@@ -10,7 +10,7 @@ export interface Stats {
   readonly instructions: number;
   /** The number of matrix products. A batch of products counts as one. */
   readonly products: number;
-  /** [M, N, K] of each product, in the order of execution. */
+  /** The sizes [M, N, K] of each product, in the order of execution. */
   readonly productShapes: readonly (readonly [m: number, n: number, k: number])[];
   /** The number of groups: instructions that compute element-wise operations in fused loops. */
   readonly groups: number;

@@ -87,6 +87,7 @@ export class Executable {
   readonly #staged: TypedArray[][] = [];
 
   /**
+   * Makes the native program. If the feeds and outputs are small, also allocates memory for them.
    * @param names the names of the outputs
    * @param inputs the inputs that must be fed, by name
    * @throws ValueError or NativeError if there is too little memory

@@ -52,7 +52,8 @@ export function fly({
       else resolve({ status, steps, run });
     };
     const number = startProgram({ ...start, done });
-    // `done` is not called before this function returns.
+    // `startProgram` does not call `done` before this function returns, so the leaves are held before they are
+    // released.
     holdLeaves(variables, written);
     launched();
     const withdraw = signal && onAbort(signal, () => cancelRun(number));

@@ -1,4 +1,4 @@
-/** Runs off the JavaScript thread, from their request to their results. */
+/** Runs off the JavaScript thread: the request to start them, and their results. */
 
 import type { Bindings } from '../graph/dimension.js';
 import type { TypedArray } from '../tensor/dtype.js';

@@ -6,7 +6,10 @@ import type { Encoded } from './encoded.js';
 export interface ProfileRow {
   /** The index of the instruction in the order of execution. */
   readonly instruction: number;
-  /** `product`, `packed product`, `batch product`, `pack`, `group` (element-wise), `reduce`, `random` or `copy`. */
+  /**
+   * The kind of the instruction: `product`, `packed product`, `batch product`, `pack`, `group` (element-wise),
+   * `reduce`, `random` or `copy`.
+   */
   readonly kind: string;
   /** The nodes that the instruction computes, such as `[matmul 'scores'] [add #4]`. */
   readonly nodes: string;

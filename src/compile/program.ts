@@ -44,7 +44,7 @@ export type { AsyncRunOptions, CompileOptions, RunOptions, Specialise } from './
 
 let stepperOf: (program: Program) => Stepper;
 
-/** A compiled graph. It keeps the compiled code of the eight bindings of its dimension names that were used last. */
+/** A compiled graph. It keeps the compiled code for the eight most recently used bindings of its dimension names. */
 export class Program<K extends string = string> {
   static {
     brand(Program);
@@ -93,7 +93,7 @@ export class Program<K extends string = string> {
     const variables = order.filter((node) => node instanceof Variable);
     this.#variables = [...new Set([...variables, ...this.#written])];
     this.#queue = createQueue();
-    // A graph without named dimensions is compiled here, so that its errors are thrown here.
+    // A graph without named dimensions is compiled here, so that `compile` throws the errors of the passes.
     if (!this.#hasNames()) this.#executables.get(new Map());
   }
 

@@ -29,7 +29,7 @@ export class FeedForward {
     brand(FeedForward);
   }
 
-  /** The name of the layer, with which the names of its parameters begin. */
+  /** The name of the layer. The names of its parameters begin with this name. */
   readonly name: string;
   /** The weight W, named `NAME.weight`, of shape [inputs, units]. */
   readonly weight: Variable;

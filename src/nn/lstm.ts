@@ -64,7 +64,7 @@ export class LSTM {
     brand(LSTM);
   }
 
-  /** The name of the layer, with which the names of its parameters begin. */
+  /** The name of the layer. The names of its parameters begin with this name. */
   readonly name: string;
   /** The number of input features at each time step. */
   readonly inputs: number;

@@ -63,7 +63,7 @@ export class VariationalAutoencoder {
     brand(VariationalAutoencoder);
   }
 
-  /** The name of the layer, with which the names of its parameters begin. */
+  /** The name of the layer. The names of its parameters begin with this name. */
   readonly name: string;
   /** The length of the latent code. */
   readonly latent: number;
@@ -174,7 +174,7 @@ export class VariationalAutoencoder {
       const sigma = exp(logSigma);
       const z = add(mu, mul(sigma, sample));
       const likelihood = bernoulliNegativeLogLikelihood(this.decodeLogits(z), x);
-      // KL(N(mu, sigma^2) || N(0, 1)) = 1/2 sum(mu^2 + sigma^2 - 1 - 2 log sigma)
+      // The divergence KL(N(mu, sigma^2) || N(0, 1)) is 1/2 sum(mu^2 + sigma^2 - 1 - 2 log sigma).
       const terms = sub(sub(add(square(mu), square(sigma)), 1), mul(2, logSigma));
       return {
         reconstruction: mean(sum(likelihood, -1)),

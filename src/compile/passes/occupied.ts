@@ -58,7 +58,7 @@ export class Occupied {
     for (let next = pending.pop(); next; next = pending.pop()) {
       if (this.pace.due()) yield;
       if (next.last < first || next.first > last || next.end <= start) continue;
-      // All later extents start at higher addresses.
+      // All extents that the search has not visited yet start at this address or at higher ones.
       if (next.start >= start + size) break;
       const { children, solidStart, solidFirst, solidLast } = next;
       const solid = Math.max(solidFirst, first) <= Math.min(solidLast, last);
