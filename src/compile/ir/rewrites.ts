@@ -28,7 +28,7 @@ function isNormal(number: number, dtype: DType): boolean {
   return Number.isFinite(number) && Math.abs(number) >= smallest[dtype];
 }
 
-/** If all operands of a map are constants, returns the result as a constant. */
+/** If all operands of a map are constants and the result is not too large, returns the result as a constant. */
 export function folded(
   build: Builder,
   kernel: string,
