@@ -18,7 +18,7 @@ const adamOptions = declareOptions('adam', {
   beta1: optional(numberFrom(0, 1)),
   /** The decay rate of the second moment, the running mean of the squared gradient; 0.999 by default. */
   beta2: optional(numberFrom(0, 1)),
-  /** The number that is added to the square root of the second moment, by which the update is divided; 1e-8 by default. */
+  /** The number that is added to the square root of the second moment, the divisor of the update; 1e-8 by default. */
   epsilon: optional(numberFrom(0), 'eps'),
 });
 
