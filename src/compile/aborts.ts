@@ -1,11 +1,11 @@
 /**
- * Callbacks for the abort of a signal. Each signal gets one listener, however many runs it can abort: an EventTarget
- * searches its list of listeners at every addition and removal, and Node warns at the eleventh.
+ * Callbacks for the abort of a signal. Each signal gets only one listener, even if it can abort many runs. An
+ * EventTarget searches its list of listeners at every addition and removal, and Node warns about more than ten.
  */
 
 const callbacksOf = new WeakMap<AbortSignal, Set<() => void>>();
 
-/** Calls `callback` when the signal is aborted. Returns a function that withdraws it. */
+/** Calls `callback` when the signal is aborted. Returns a function that cancels this call. */
 export function onAbort(signal: AbortSignal, callback: () => void): () => void {
   const callbacks = callbacksOf.get(signal) ?? listenTo(signal);
   callbacks.add(callback);
@@ -18,7 +18,7 @@ export function onAbort(signal: AbortSignal, callback: () => void): () => void {
   };
 }
 
-/** How to remove the listener that calls these callbacks. */
+/** For each set of callbacks, a function that removes its listener from the signal. */
 const listeners = new WeakMap<Set<() => void>, () => void>();
 
 function listenTo(signal: AbortSignal): Set<() => void> {

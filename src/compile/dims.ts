@@ -1,4 +1,4 @@
-/** Reads the sizes of named dimensions, the argument of `prepare`. */
+/** Reads the argument of `Program.prepare`: the sizes of the named dimensions. */
 
 import { describeValue } from '../arguments/describe.js';
 import { assertRecord } from '../arguments/read.js';
@@ -7,7 +7,10 @@ import type { FedInputs } from '../evaluate/bind.js';
 import { type Bindings, namesOf } from '../graph/dimension.js';
 import type { Input } from '../graph/leaf.js';
 
-/** @throws ValueError if a size is not a whole number of at least 0, or a dimension name is missing or unknown */
+/**
+ * Returns the binding that `dims`, a record of sizes by dimension name, describes.
+ * @throws ValueError if a size is not a whole number of at least 0, or if a dimension name is missing or unknown
+ */
 export function dimsOf(dims: unknown, { inputs, optional }: FedInputs): Bindings {
   const needed = names(inputs.values());
   const example = `{ ${[...needed].map((name) => `${name}: 64`).join(', ')} }`;

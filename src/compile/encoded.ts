@@ -1,4 +1,4 @@
-/** The result of the passes: a program for one binding of the dimension names. */
+/** The result of the passes: the code of a program for one binding of the dimension names, and its statistics. */
 
 import type { Constant, Input, Variable } from '../graph/leaf.js';
 import type { Node } from '../graph/node.js';
@@ -8,26 +8,26 @@ import type { DType } from '../tensor/dtype.js';
 export interface Stats {
   /** The number of instructions of one run. */
   readonly instructions: number;
-  /** The number of matrix products; a batch counts as one. */
+  /** The number of matrix products. A batch of products counts as one. */
   readonly products: number;
-  /** [M, N, K] of each product, in the order of execution. */
+  /** The sizes [M, N, K] of each product, in the order of execution. */
   readonly productShapes: readonly (readonly [m: number, n: number, k: number])[];
   /** The number of groups: instructions that compute element-wise operations in fused loops. */
   readonly groups: number;
-  /** Bytes of the memory for intermediate values and packed weights. */
+  /** The bytes of the arena: the memory for intermediate values and packed weights. */
   readonly arenaBytes: number;
-  /** Bytes of the arena that hold weights packed for the product kernel. */
+  /** The bytes of all weights that are packed for the product kernel, in the arena. */
   readonly packedBytes: number;
-  /** Bytes of the parameters, states and constants that the program reads or writes. */
+  /** The bytes of the parameters, states and constants that the program reads or writes. */
   readonly leafBytes: number;
-  /** Bytes that all values would take if each had its own memory. */
+  /** The bytes that all computed values would take if each had its own memory. */
   readonly valueBytes: number;
 }
 
 export interface Encoded {
-  /** The instructions, as the native executor decodes and checks them. */
+  /** The instructions, in the format that the native executor decodes and checks. */
   readonly code: Float64Array;
-  /** The leaves in the order of their buffers in the code; `feeds` likewise. */
+  /** The leaves, in the order of their buffers in the code. `feeds` has the inputs in the order of their buffers. */
   readonly leaves: readonly (Variable | Constant)[];
   readonly feeds: readonly Input[];
   readonly outputs: readonly { readonly shape: readonly number[]; readonly dtype: DType }[];

@@ -1,7 +1,7 @@
 /**
- * A program for one binding of the dimension names: the native program, and the memory of its feeds and outputs. Feeds
- * with the shapes of the last run are recognised without binding the names again, because for a small program the
- * binding takes longer than the run.
+ * An executable is a program for one binding of the dimension names: the native program, and the memory of its feeds
+ * and outputs. If the feeds have the shapes of the last run, the names are not bound again, because for a small program
+ * the binding takes longer than the run.
  */
 
 import { ValueError } from '../errors.js';
@@ -41,22 +41,23 @@ export interface Slot {
 
 interface FeedSlot extends Slot {
   readonly input: Input;
-  /** The position among the native program's feeds; -1 if no instruction reads it. */
+  /** The position of this feed in the native program's list of feeds; -1 if no instruction reads the feed. */
   readonly position: number;
 }
 
 export type Tensors = Readonly<Record<string, Tensor>>;
 
-// Small feeds and outputs are copied to and from memory of the program. A copy is faster than passing an array to the
-// addon, and much faster than passing a small new array, for which Node must first allocate a buffer.
+// If the feeds and outputs together have at most this many bytes, they are copied to and from memory of the program. A
+// copy is faster than passing an array to the addon, and much faster than passing a small new array, because Node must
+// first allocate a buffer for such an array.
 const smallBytes = 4096;
 
-// Copying this many elements takes less than 2 ms, also to memory that the process has not touched before.
+// Copying this many elements takes less than 2 ms, even if the process has not used the target memory before.
 const elementsPerTurn = 2 ** 18;
 // Making a tensor takes about as long as copying this many elements.
 const elementsPerTensor = 2 ** 7;
 
-// One for the run in flight, and one for the next run.
+// The number of memories that are kept for later runs off this thread: for the run in flight and for the next run.
 const maxStaged = 2;
 
 const nothing: Readonly<Record<DType, TypedArray>> = {
@@ -71,19 +72,22 @@ export class Executable {
   readonly native: NativeProgram;
   /** The parameters and states that runs read or write. */
   readonly variables: readonly Variable[];
-  /** The feeds and outputs of the native program, in native order. */
+  /** The feeds of the native program, in its order. Below, "native order" means: these feeds, then the outputs. */
   readonly feeds: readonly Slot[];
   readonly outputs: readonly Slot[];
   /** The inputs that must be fed. */
   readonly #fed: readonly FeedSlot[];
-  /** The feeds and outputs of the next run, in native order; empty arrays between runs. */
+  /** The arrays of the feeds and outputs of the next run, in native order. Between runs, they are empty arrays. */
   readonly #memory: TypedArray[];
+  /** An empty array for each feed and output, in native order. */
   readonly #noMemory: readonly TypedArray[];
+  /** The program's own memory for small feeds and outputs, in native order; null if they are large (`smallBytes`). */
   readonly #own: readonly TypedArray[] | null;
-  /** Memory for runs off this thread. It is shared, because shared memory cannot be detached. */
+  /** Unused memories for runs off this thread. They are SharedArrayBuffers, because these cannot be detached. */
   readonly #staged: TypedArray[][] = [];
 
   /**
+   * Makes the native program. If the feeds and outputs are small, also allocates memory for them.
    * @param names the names of the outputs
    * @param inputs the inputs that must be fed, by name
    * @throws ValueError or NativeError if there is too little memory
@@ -128,9 +132,12 @@ export class Executable {
     }
   }
 
-  // ---- Feeds: set before a run, cleared after it.
+  // ---- Feeds: they are set before a run and cleared after it.
 
-  /** Sets the feeds of the next run. Returns false if one needs a conversion or has a shape of another binding. */
+  /**
+   * Sets the feeds of the next run. Returns false if the feeds do not have the names, dtypes and shapes of this
+   * executable exactly. Some of the feeds may then be set.
+   */
   match(feeds: Feeds): boolean {
     if (typeof feeds !== 'object' || feeds === null) return false;
     const fed = this.#fed;
@@ -144,7 +151,7 @@ export class Executable {
     return true;
   }
 
-  /** Sets the feeds of the next run, which have been bound. */
+  /** Sets the feeds of the next run to tensors that `bindFeeds` has checked for this binding. */
   take(tensors: ReadonlyMap<Input, Tensor>): void {
     this.encoded.feeds.forEach((input, position) => {
       this.#memory[position] = (tensors.get(input) as Tensor).data;
@@ -160,7 +167,7 @@ export class Executable {
   }
 
   /**
-   * The feeds of a run by input, to find the cause of a failed run.
+   * Returns the feeds of a run by input. They are used to find the cause of a failed run.
    * @param memory the feeds in native order; by default the feeds that are set
    */
   fedWith(memory: readonly TypedArray[] = this.#memory): Map<Input, { data: TypedArray }> {
@@ -175,9 +182,9 @@ export class Executable {
   // ---- Runs on this thread.
 
   /**
-   * Runs with the feeds that are set.
-   * @param into tensors for the outputs, for which `accepts` is true; if undefined, `results` returns the outputs
-   * @returns the status of `runProgram`, which is never an overlap
+   * Runs the program with the feeds that are set.
+   * @param into tensors for the outputs, which `accepts` must accept; if undefined, `results` returns the outputs
+   * @returns `done`, or the index of the instruction whose result was not finite
    * @throws ValueError if outputs overlap each other, a feed or a leaf
    */
   run(into: Tensors | undefined, run: number, threads: number, checkFinite: boolean): number {
@@ -194,7 +201,7 @@ export class Executable {
     return status;
   }
 
-  /** Runs with the feeds that are set. @returns nanoseconds per instruction */
+  /** Runs the program with the feeds that are set. @returns the nanoseconds that each instruction took */
   profile(run: number, threads: number): Float64Array {
     const times = new Float64Array(this.encoded.nodes.length);
     this.#setOutputs(undefined);
@@ -202,12 +209,15 @@ export class Executable {
     return times;
   }
 
-  /** The outputs of the last run, as new tensors. */
+  /** Returns the outputs of the last run, as new tensors. */
   results(): Record<string, Tensor> {
     return this.#tensors(this.#own ?? this.#memory, this.#own !== null);
   }
 
-  /** @throws ValueError if a feed that was set has been detached, for example by a getter of the options */
+  /**
+   * Copies the feeds that are set.
+   * @throws ValueError if a feed that was set has been detached or cleared, for example by a getter of the options
+   */
   #copyFeeds(to: readonly TypedArray[]): void {
     for (let position = 0; position < this.feeds.length; position++) {
       const { name, size } = this.feeds[position] as Slot;
@@ -242,7 +252,7 @@ export class Executable {
     return tensors;
   }
 
-  /** Whether the outputs can be written to these tensors. */
+  /** Whether the tensors have exactly the names, dtypes and shapes of the outputs. */
   accepts(into: Tensors): boolean {
     const { outputs } = this;
     if (Object.keys(into).length !== outputs.length) return false;
@@ -255,8 +265,10 @@ export class Executable {
   }
 
   /**
-   * A feed may share memory with a leaf that the run writes. The run then reads a copy of the feed. Returns true if a
-   * copy was made and the run must be tried again.
+   * Handles an overlap of memories, because of which the native program has refused the run with `status`. If a feed
+   * shares memory with a leaf that the run writes, replaces the feed by a copy and returns true: the run must be tried
+   * again. Returns false if `status` is not an overlap.
+   * @throws ValueError if an output overlaps another output, a feed or a leaf
    */
   #separate(status: number): boolean {
     if (status >= cancelled) return false;
@@ -279,25 +291,28 @@ export class Executable {
 
   // ---- Memory for runs off this thread.
 
-  /** Memory for one run: copies of the feeds that are set, then the outputs. */
+  /** Returns memory for one run: copies of the feeds that are set, followed by memory for the outputs. */
   stage(): TypedArray[] {
     const staged = this.#staged.pop() ?? [...this.feeds, ...this.outputs].map(shared);
     this.#copyFeeds(staged);
     return staged;
   }
 
-  /** Keeps the memory for another run. */
+  /** Keeps the memory of a finished run, so that a later run can use it. */
   unstage(staged: TypedArray[]): void {
     if (this.#staged.length < maxStaged) this.#staged.push(staged);
   }
 
-  /** Memory for one run on feeds that have been copied; the memory of the outputs is new. */
+  /** Returns memory for one run: feeds that have been copied already, followed by new memory for the outputs. */
   stageCopies(copies: ReadonlyMap<Input, TypedArray>): TypedArray[] {
     const feeds = this.encoded.feeds.map((input) => copies.get(input) as TypedArray);
     return [...feeds, ...this.outputs.map(shared)];
   }
 
-  /** The outputs of a staged run, as new tensors. Large ones are copied in several turns of the event loop. */
+  /**
+   * Resolves with the outputs of a run off this thread, as new tensors. Large outputs are copied in several turns of
+   * the event loop.
+   */
   async resultsOf(staged: readonly TypedArray[]): Promise<Record<string, Tensor>> {
     const tensors: Record<string, Tensor> = {};
     let left = elementsPerTurn;
@@ -325,7 +340,7 @@ export class Executable {
   }
 }
 
-/** Copies the feeds of a run that starts later. @throws ValueError if there is too little memory */
+/** Copies the feeds of a run that will start later. @throws ValueError if there is too little memory */
 export function copiesOf(tensors: ReadonlyMap<Input, Tensor>): Map<Input, TypedArray> {
   const copies = new Map<Input, TypedArray>();
   for (const [input, { data, dtype, shape, size }] of tensors) {
@@ -345,7 +360,7 @@ function boundShape(input: Input, bindings: Bindings): readonly number[] {
 }
 
 function fits(tensor: Tensor, { dtype, shape, size }: Slot): boolean {
-  // The length differs if the memory was detached or resized.
+  // The length of the data is not the size of the tensor if the memory was detached or resized.
   return tensor.dtype === dtype && tensor.data.length === size && sameShape(tensor.shape, shape);
 }
 
@@ -359,7 +374,7 @@ function copied(source: TypedArray): TypedArray {
   return copy;
 }
 
-/** @throws ValueError if there is too little memory */
+/** Allocates an array on a SharedArrayBuffer. @throws ValueError if there is too little memory */
 function shared({ name, dtype, shape, size }: Slot): TypedArray {
   try {
     return sharedArray(dtype, size);

@@ -1,4 +1,7 @@
-/** The executables of a program, by binding. The latest ones are kept, and a compile in progress is shared. */
+/**
+ * The executables of a program: one for each binding. The most recently used ones are kept. Callers that need the same
+ * binding share one compile.
+ */
 
 import { StateError } from '../errors.js';
 import type { Bindings } from '../graph/dimension.js';
@@ -6,11 +9,11 @@ import type { Sliced } from '../graph/sliced.js';
 import type { Executable } from './executable.js';
 import { Preparation } from './preparation.js';
 
-// Training needs four: a full and a last, shorter minibatch, for training and for validation.
+// Training needs four: one for full minibatches and one for the shorter last minibatch, in training and in validation.
 const maxExecutables = 8;
 
 export class Executables {
-  /** In the order of use; the most recently used is the last. */
+  /** The executables in the order of their last use; the most recently used one is at the end. */
   readonly #kept = new Map<string, Executable>();
   readonly #preparations = new Map<string, Preparation<Executable>>();
   readonly #compile: (bindings: Bindings) => Sliced<Executable>;
@@ -30,21 +33,21 @@ export class Executables {
     return this.#end.signal.aborted;
   }
 
-  /** The executable for this binding, if it is kept. It then counts as the latest. */
+  /** Returns the executable for this binding and makes it the latest one; undefined if it is not kept. */
   find(bindings: Bindings): Executable | undefined {
     const executable = this.#kept.get(keyOf(bindings));
     if (executable) this.#use(executable);
     return executable;
   }
 
-  /** The executable for this binding, compiled now if there is none. */
+  /** Returns the executable for this binding. If it is not kept, it is compiled without interruption. */
   get(bindings: Bindings): Executable {
     return this.find(bindings) ?? this.#preparationOf(bindings).finish();
   }
 
   /**
-   * The executable for this binding, compiled in slices if there is none. No binding is compiled twice at once. A
-   * compile stops when no caller waits for it any more.
+   * Resolves with the executable for this binding. If it is not kept, it is compiled in slices. Concurrent calls for
+   * one binding share one compile. A compile stops when no caller waits for it any more.
    * @throws (rejects with) `signal.reason` after an abort
    */
   async prepare(bindings: Bindings, signal?: AbortSignal): Promise<Executable> {
@@ -61,12 +64,15 @@ export class Executables {
     }
   }
 
-  /** As `prepare`, but it ends when the program is disposed. @throws (rejects with) StateError after `dispose` */
+  /** Does the same as `prepare` until the program is disposed. @throws (rejects with) StateError after `dispose` */
   prepareUntilDisposed(bindings: Bindings): Promise<Executable> {
     return this.prepare(bindings, this.#end.signal);
   }
 
-  /** Frees native memory, after the runs in flight. The caller must dispose of executables that are compiled later. */
+  /**
+   * Frees native memory when the runs in flight have finished. The caller must dispose of executables whose compile
+   * ends after this call.
+   */
   dispose(): void {
     this.#end.abort(new StateError('prepare: the program was disposed of while it was prepared'));
     for (const executable of this.#kept.values()) executable.dispose();
@@ -94,7 +100,7 @@ export class Executables {
     }
   }
 
-  /** Makes the executable the latest. If there are too many, disposes of the least recently used one. */
+  /** Makes this executable the latest one. If too many are kept, disposes of the least recently used one. */
   #use(executable: Executable): void {
     const key = keyOf(executable.bindings);
     const replaced = this.#kept.get(key);

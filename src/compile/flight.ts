@@ -8,8 +8,9 @@ import { cancelled, cancelRun, type StartedRun, startProgram } from '../native/p
 import { onAbort } from './aborts.js';
 
 export interface Landed {
-  /** `done`, or the instruction whose result was not finite. */
+  /** `done`, or the index of the instruction whose result was not finite. */
   readonly status: number;
+  /** The number of runs that were completed. */
   readonly steps: number;
   /** The index of the last run that was started. */
   readonly run: number;
@@ -18,17 +19,20 @@ export interface Landed {
 export interface Flight extends Omit<StartedRun, 'done'> {
   /** The leaves that the runs read or write. They cannot be set during the runs. */
   readonly variables: readonly Variable[];
-  /** The leaves among them that the runs write. They cannot be saved during the runs. */
+  /** The leaves that the runs write, a subset of `variables`. They cannot be saved during the runs. */
   readonly written: readonly Variable[];
   /** An abort ends the runs, unless the last one has begun to write. */
   readonly signal: AbortSignal | undefined;
-  /** Called after the runs have started, if they do. */
+  /** Called after the runs have started. Not called if they cannot start. */
   readonly launched: () => void;
   /** Called after the runs have ended, with or without an error, before the promise settles. */
   readonly landed: (steps: number) => void;
 }
 
-/** Starts runs and resolves when they end. Rejects with `signal.reason` after an abort before the writes. */
+/**
+ * Starts runs, and resolves when they end. Rejects with `signal.reason` if the signal is aborted before the last run
+ * begins to write.
+ */
 export function fly({
   variables,
   written,
@@ -46,20 +50,21 @@ export function fly({
         if (status === cancelled) reject(signal?.reason);
         else resolve({ status, steps, run });
       } catch (error) {
-        reject(error); // A signal that is not of the platform may throw.
+        reject(error); // `removeEventListener` of a signal that the user wrote may throw.
       }
     };
     let number: number | undefined;
     const withdraw = signal && onAbort(signal, () => number !== undefined && cancelRun(number));
     try {
-      // Reading the feeds may have aborted the signal. No code of the caller runs between here and the start.
+      // A getter among the feeds may have aborted the signal. From here to the start, no code of the user runs.
       signal?.throwIfAborted();
       number = startProgram({ ...start, done });
     } catch (error) {
       withdraw?.();
       throw error;
     }
-    // `done` is not called before this function returns.
+    // `startProgram` does not call `done` before this function returns, so the leaves are held before they are
+    // released.
     holdLeaves(variables, written);
     launched();
   });
@@ -67,7 +72,10 @@ export function fly({
 
 const methods = ['throwIfAborted', 'addEventListener', 'removeEventListener'] as const;
 
-/** An option that is an AbortSignal. It is recognised by its methods, because it may come from another realm. */
+/**
+ * The kind of an option that is an AbortSignal. A signal is recognised by its methods, not by `instanceof`, because it
+ * may come from another realm.
+ */
 export const abortSignal: Kind<AbortSignal> = {
   expected: 'an AbortSignal',
   accepts: (value) => {
@@ -79,12 +87,12 @@ export const abortSignal: Kind<AbortSignal> = {
         methods.every((method) => typeof signal[method] === 'function')
       );
     } catch {
-      return false; // a proxy whose traps throw
+      return false; // The value is a proxy whose traps throw.
     }
   },
 };
 
-/** @throws ValueError if `signal` is neither an AbortSignal nor undefined */
+/** Checks the option `signal`. @throws ValueError if it is neither an AbortSignal nor undefined */
 export function assertSignal(
   context: string,
   signal: unknown,

@@ -7,7 +7,10 @@ import { formatShape } from '../tensor/shape.js';
 import { asTensor, isTensor, type Tensor } from '../tensor/tensor.js';
 import type { Executable, Slot } from './executable.js';
 
-/** @throws ValueError, DTypeError or ShapeError if the tensors do not match the outputs of the executable */
+/**
+ * Checks the tensors to which a run writes its outputs.
+ * @throws ValueError, DTypeError or ShapeError if the tensors do not match the outputs of the executable
+ */
 export function checkFitting(into: Readonly<Record<string, Tensor>>, executable: Executable): void {
   reading('into:', into, () => {
     if (!executable.accepts(into)) checkInto(into, executable.outputs);

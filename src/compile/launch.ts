@@ -1,4 +1,4 @@
-/** Runs off the JavaScript thread, from their request to their results. */
+/** Runs off the JavaScript thread: the request to start them, and their results. */
 
 import type { Bindings } from '../graph/dimension.js';
 import type { TypedArray } from '../tensor/dtype.js';
@@ -7,7 +7,7 @@ import type { Flight, Landed } from './flight.js';
 
 /** A request to start runs. */
 export interface LaunchRequest extends Pick<Flight, 'steps' | 'checkFinite' | 'signal'> {
-  /** The memory of the feeds and outputs of the runs. */
+  /** Returns the memory for the feeds and outputs of the runs, in native order. */
   readonly memoryOf: (executable: Executable) => TypedArray[];
 }
 
@@ -18,7 +18,10 @@ export interface Launched {
   readonly landed: Landed;
 }
 
-/** A copy of the feeds that are set in an executable. */
+/**
+ * Copies the feeds that are set in an executable, and clears them there. Returns the binding of the executable, and a
+ * function that returns the copies, followed by memory for the outputs.
+ */
 export function stagedIn(executable: Executable): {
   bindings: Bindings;
   memoryOf: LaunchRequest['memoryOf'];

@@ -1,10 +1,10 @@
-/** A line: a queue of calls that start one after another, in the order of entering. */
+/** A line is a queue of calls. They start one after another, in the order in which they entered the queue. */
 
 /** An entry of a line. */
 export interface LineEntry {
   /** Resolves when all earlier entries have left the line. Never rejects. */
   readonly turn: Promise<void>;
-  /** Leaves the line, at its turn or before. Call it once. */
+  /** Removes this entry from the line. Call it exactly once, before or after `turn` resolves. */
   leave(): void;
 }
 
@@ -17,6 +17,7 @@ export class Line {
     return this.#length;
   }
 
+  /** Adds an entry at the end of the line. */
   enter(): LineEntry {
     const turn = this.#last;
     let left: () => void = () => {};

@@ -7,7 +7,9 @@ import type { TypedArray } from '../tensor/dtype.js';
 import type { Executable } from './executable.js';
 
 /**
- * Names the first node whose value is not finite, if evaluating the instruction's nodes again finds one.
+ * Returns the error of a run whose result is NaN or infinite. To name the first node whose value is not finite,
+ * evaluates the nodes of the instruction again. If this finds no such node, the error names all nodes of the
+ * instruction.
  * @param instruction the instruction whose result is NaN or infinite
  */
 export function notFinite(

@@ -1,4 +1,4 @@
-/** The options of `compile`, `run` and `runAsync`, and the checks of what they contain. */
+/** The options of `compile`, `run` and `runAsync`, and the checks of their values. */
 
 import { describeValue } from '../arguments/describe.js';
 import { callback, checkedLater, flag } from '../arguments/kinds.js';
@@ -19,7 +19,7 @@ export const compileOptions = declareOptions('compile, new Program', {
   outputs: required(checkedLater<Readonly<Record<string, Node>>>('a record of nodes by name')),
   /** Pairs of a leaf and its new value, which is written after all values are computed. */
   updates: optional(updatesKind),
-  /** How many threads a run may use; by default the number that `setThreads` set. */
+  /** The number of threads that a run may use; by default the number that `setThreads` has set. */
   threads: optional(threadCount),
 });
 
@@ -31,27 +31,27 @@ export interface CompileOptions<K extends string = string>
 }
 
 export const runOptions = declareOptions('Program.run', {
-  /** Tensors to which the outputs are written, instead of new ones. */
+  /** Tensors to which the run writes the outputs, by name. Without this option, the outputs are new tensors. */
   into: optional(checkedLater<Readonly<Record<string, Tensor>>>('a record of tensors by name')),
   /**
-   * Whether a NaN or infinite result throws a NumericError, before any leaf is written. False by default, because the
-   * check makes a run take 1.5 to 2.5 times as long.
+   * Whether the run throws a NumericError, and writes no leaf, if a result is NaN or infinite. It is false by
+   * default, because with this check a run takes 1.5 to 2.5 times as long.
    */
   checkFinite: optional(flag),
 });
 
 /** The options of `Program.run`. */
 export interface RunOptions<K extends string = string> extends OptionsOf<typeof runOptions> {
-  /** Tensors to which the outputs are written, instead of new ones. */
+  /** Tensors to which the run writes the outputs, by name. Without this option, the outputs are new tensors. */
   readonly into?: Readonly<Record<K, Tensor>> | undefined;
 }
 
 export const asyncRunOptions = declareOptions('Program.runAsync', {
-  /** Aborts the run, which then writes nothing. A run that has begun to write finishes. */
+  /** A signal that aborts the run. An aborted run writes nothing. A run that has begun to write is not aborted. */
   signal: optional(abortSignal),
   /**
-   * Whether a NaN or infinite result throws a NumericError, before any leaf is written. False by default, because the
-   * check makes a run take 1.5 to 2.5 times as long.
+   * Whether the run rejects with a NumericError, and writes no leaf, if a result is NaN or infinite. It is false by
+   * default, because with this check a run takes 1.5 to 2.5 times as long.
    */
   checkFinite: optional(flag),
 });

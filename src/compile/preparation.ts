@@ -1,10 +1,10 @@
-/** A compile in slices, whose result is shared by all callers that wait for it. */
+/** A compile in slices. All callers that wait for it share its result. */
 
 import type { Sliced } from '../graph/sliced.js';
 import { onAbort } from './aborts.js';
 import { nextTurn } from './turns.js';
 
-/** The time of a slice, in milliseconds. A garbage collection can make a slice several times as long. */
+/** The planned time of a slice, in milliseconds. A garbage collection can make a slice several times as long. */
 const sliceMilliseconds = 1;
 
 type Outcome<T> = { readonly value: T } | { readonly error: unknown };
@@ -19,19 +19,19 @@ export class Preparation<T> {
     this.#work = work;
   }
 
-  /** Whether no caller waits for it. */
+  /** Whether no caller waits for the result. */
   get abandoned(): boolean {
     return this.#waiting === 0;
   }
 
-  /** Does the rest of the work now. @throws the error of the work, if it fails */
+  /** Does the rest of the work without a pause, and returns its result. @throws the error of the work, if it fails */
   finish(): T {
     while (!this.#outcome) this.#advance();
     return resultOf(this.#outcome);
   }
 
   /**
-   * Resolves when the work is done. The work continues only while a caller waits.
+   * Resolves with the result when the work is done. The work continues only while at least one caller waits.
    * @throws (rejects with) the error of the work; `signal.reason` after an abort
    */
   async wait(signal?: AbortSignal): Promise<T> {
@@ -71,7 +71,7 @@ function resultOf<T>(outcome: Outcome<T>): T {
   return outcome.value;
 }
 
-/** The promise, but rejected with `signal.reason` if the signal aborts first. */
+/** Settles as `promise` does, but rejects with `signal.reason` if the signal is aborted earlier. */
 export function untilAborted<T>(promise: Promise<T>, signal?: AbortSignal): Promise<T> {
   if (!signal) return promise;
   return new Promise((resolve, reject) => {

@@ -5,15 +5,18 @@ import { opcodes } from './passes/encode.js';
 
 /** One instruction of a profile. `console.table` prints a list of them well. */
 export interface ProfileRow {
-  /** The index in the order of execution. */
+  /** The index of the instruction in the order of execution. */
   readonly instruction: number;
-  /** `product`, `packed product`, `batch product`, `pack`, `group` (element-wise), `reduce`, `random` or `copy`. */
+  /**
+   * The kind of the instruction: `product`, `packed product`, `batch product`, `pack`, `group` (element-wise),
+   * `reduce`, `random` or `copy`.
+   */
   readonly kind: string;
-  /** The nodes that it computes, as in `[matmul 'scores'] [add #4]`. */
+  /** The nodes that the instruction computes, such as `[matmul 'scores'] [add #4]`. */
   readonly nodes: string;
-  /** Its time in this run, in microseconds. */
+  /** The time of the instruction in this run, in microseconds. */
   readonly microseconds: number;
-  /** Its fraction of the time of the whole run, from 0 to 1. */
+  /** The time of the instruction as a fraction of the sum of the times of all instructions, from 0 to 1. */
   readonly share: number;
 }
 
@@ -27,15 +30,16 @@ const names: Readonly<Record<keyof typeof opcodes, string>> = {
   random: 'random',
   copy: 'copy',
 };
+/** The name of each instruction, by its opcode. */
 const kindOf = new Map(
   Object.entries(opcodes).map(([kind, code]) => [code, names[kind as keyof typeof opcodes]]),
 );
 
 const headerLength = 6;
-// More would not be readable: an Adam update of all parameters is one instruction of a hundred nodes.
+// A row shows at most this many nodes. An Adam update of all parameters is one instruction that computes a hundred.
 const shownNodes = 6;
 
-/** The rows of the profile, the slowest instruction first. */
+/** Returns the rows of the profile; the slowest instruction is the first. */
 export function profileRows({ code, nodes }: Encoded, nanoseconds: Float64Array): ProfileRow[] {
   const total = nanoseconds.reduce((sum, time) => sum + time, 0);
   const [buffers, outputs] = [code[1] as number, code[4] as number];

@@ -44,7 +44,7 @@ export type { AsyncRunOptions, CompileOptions, RunOptions, Specialise } from './
 
 let stepperOf: (program: Program) => Stepper;
 
-/** A compiled graph. It keeps the compiled code of the eight bindings of its dimension names that were used last. */
+/** A compiled graph. It keeps the compiled code for the eight most recently used bindings of its dimension names. */
 export class Program<K extends string = string> {
   static {
     brand(Program);
@@ -60,7 +60,7 @@ export class Program<K extends string = string> {
   readonly #inputs: FedInputs;
   readonly #queue: NativeQueue;
   readonly #executables = new Executables((bindings) => this.#compile(bindings));
-  /** Asynchronous runs that were requested and have not started yet. */
+  /** The queue of asynchronous runs that were requested and have not started yet. */
   readonly #line = new Line();
   /** Parameters and states that the graph reads or writes. */
   readonly #variables: readonly Variable[];
@@ -69,7 +69,7 @@ export class Program<K extends string = string> {
   #inFlight = 0;
 
   /**
-   * Programs are made by `compile`.
+   * Makes a program. Users call `compile` instead.
    * @internal
    */
   constructor(options: CompileOptions<K>, passes: Specialise = specialisation) {
@@ -93,13 +93,13 @@ export class Program<K extends string = string> {
     const variables = order.filter((node) => node instanceof Variable);
     this.#variables = [...new Set([...variables, ...this.#written])];
     this.#queue = createQueue();
-    // A graph without named dimensions is compiled here, so that its errors are thrown here.
+    // A graph without named dimensions is compiled here, so that `compile` throws the errors of the passes.
     if (!this.#hasNames()) this.#executables.get(new Map());
   }
 
   /**
-   * Runs once, on this thread. It computes the outputs and then writes the updates. Both are computed from the values
-   * that the leaves had before the run. A run that fails writes no leaf.
+   * Runs the program once, on this thread. The run computes the outputs and the new values of the leaves, both from the
+   * values that the leaves had before the run. It then writes the leaves. A run that fails writes no leaf.
    * @returns the outputs by name: new tensors, or the tensors of `into`
    * @throws ValueError, ShapeError or DTypeError if feeds or `into` do not match the graph; ValueError if an option is
    *   unknown; StateError if the program is disposed or a `runAsync` of it is in flight; NumericError if `checkFinite`
@@ -124,13 +124,14 @@ export class Program<K extends string = string> {
   }
 
   /**
-   * Runs once, as `run` does, but off the JavaScript thread. Feeds are copied before this returns. Runs of one program
-   * execute one after another, in the order of the calls. An aborted run writes nothing and rejects with
-   * `signal.reason`. A run that has begun to write when it is aborted finishes and resolves.
+   * Runs the program once, as `run` does, but off the JavaScript thread. The feeds are copied before this method
+   * returns. Runs of one program execute one after another, in the order of the calls. An aborted run writes nothing,
+   * and its promise rejects with `signal.reason`. A run that has begun to write when it is aborted finishes, and its
+   * promise resolves.
    * @returns the outputs by name, as new tensors
-   * @throws (rejects with) ValueError, ShapeError or DTypeError if feeds do not match the graph; ValueError if an option
-   *   is unknown; StateError if the program is disposed; NumericError if `checkFinite` is true and a result is NaN or
-   *   infinite; `signal.reason` after an abort
+   * @throws (rejects with) ValueError, ShapeError or DTypeError if feeds do not match the graph; ValueError if an
+   *   option is unknown; StateError if the program is disposed; NumericError if `checkFinite` is true and a result is
+   *   NaN or infinite; `signal.reason` after an abort
    */
   async runAsync(feeds: Feeds = {}, options?: AsyncRunOptions): Promise<Record<K, Tensor>> {
     this.#assertUsable('runAsync');
@@ -158,13 +159,13 @@ export class Program<K extends string = string> {
   }
 
   /**
-   * Compiles the program for these sizes before its first run. It compiles in slices of about 1 ms, and the event loop
-   * continues between them. Without `prepare`, the first `runAsync`, `fit` or `predict` compiles in the same way, and
-   * the first `run` compiles without interruption.
+   * Compiles the program for these sizes before its first run. The work is divided into slices of about 1 ms, and the
+   * event loop continues between them. Without `prepare`, the first `runAsync`, `fit` or `predict` compiles in the same
+   * way, and the first `run` compiles without interruption.
    * @param dims the size of every named dimension, such as `{ batch: 64 }`
-   * @throws (rejects with) ValueError if a name is unknown or missing, or if a size is not a whole number of at least 0;
-   *   ShapeError if a shape of the graph is not valid with these sizes; StateError if the program is disposed, before or
-   *   during the call
+   * @throws (rejects with) ValueError if a name is unknown or missing, or if a size is not a whole number of at least
+   *   0; ShapeError if a shape of the graph is not valid with these sizes; StateError if the program is disposed,
+   *   before or during the call
    */
   async prepare(dims: Readonly<Record<string, number>> = {}): Promise<void> {
     this.#assertUsable('prepare');
@@ -173,7 +174,7 @@ export class Program<K extends string = string> {
   }
 
   /**
-   * Statistics of the compiled program, for the binding of its dimension names that was used last.
+   * Returns statistics of the compiled program, for the binding of its dimension names that was used last.
    * @throws StateError if the program is disposed, or if its dimension names have not been bound yet
    */
   stats(): Stats {
@@ -186,8 +187,8 @@ export class Program<K extends string = string> {
   }
 
   /**
-   * The index of the next run, on which random draws depend. Every run that succeeds adds 1. While runs are in flight,
-   * it counts the runs that have finished, and it cannot be set.
+   * The index of the next run. Random draws depend on it. Every run that succeeds adds 1. While runs are in flight, the
+   * index counts only the runs that have finished, and it cannot be set.
    * @throws StateError if it is set while runs are in flight or on a disposed program; ValueError if the new value
    *   cannot be the index of a run
    */
@@ -202,7 +203,7 @@ export class Program<K extends string = string> {
   }
 
   /**
-   * Runs once, as `run` does, and measures the time of each instruction.
+   * Runs the program once, as `run` does, and measures the time of each instruction.
    * @returns a row for each instruction, the slowest first; `console.table` prints them well
    * @throws ValueError, ShapeError or DTypeError if feeds do not match the graph; StateError if the program is disposed
    *   or a `runAsync` of it is in flight
@@ -219,7 +220,7 @@ export class Program<K extends string = string> {
     }
   }
 
-  /** Frees native memory, after the runs in flight. Later calls of other methods throw a StateError. */
+  /** Frees native memory when the runs in flight have finished. Later calls of other methods throw a StateError. */
   dispose(): void {
     this.#executables.dispose();
   }
@@ -271,7 +272,10 @@ export class Program<K extends string = string> {
     throw notFinite(executable, executable.fedWith(failed), landed.status, landed.run);
   }
 
-  /** Copies the feeds of a run, which may start later. */
+  /**
+   * Copies the feeds of a run, because the run may start later. Returns the binding of the feeds, and a function that
+   * returns memory with these copies for an executable.
+   */
   #stagedFeeds(feeds: Feeds): { bindings: Bindings; memoryOf: LaunchRequest['memoryOf'] } {
     const { latest } = this.#executables;
     const matches = () => latest?.match(feeds);
@@ -291,14 +295,15 @@ export class Program<K extends string = string> {
   }
 
   /**
-   * Starts runs after all runs that were requested before have started. If nothing is compiled for this binding, it is
-   * compiled then.
+   * Starts runs when all runs that were requested earlier have started. If the program is not compiled for this binding
+   * yet, it is compiled at that time.
    */
   async #launch(bindings: Bindings, request: LaunchRequest): Promise<Launched> {
-    // If possible, the run starts before this function returns, also for a caller that does not await it.
+    // If the program is compiled for this binding and no other run waits, the run starts before this method returns, so
+    // that it starts even if nobody awaits the promise.
     const known = this.#line.length === 0 ? this.#executables.find(bindings) : undefined;
     if (known) return await this.#start(known, request);
-    // The leaves are held from the call on, although they are read and written later.
+    // From now on, the leaves cannot be set, although the run reads and writes them only later.
     holdLeaves(this.#variables, this.#written);
     const entry = this.#line.enter();
     let launched: Promise<Launched>;
@@ -306,7 +311,7 @@ export class Program<K extends string = string> {
       await untilAborted(entry.turn, request.signal);
       const executable = await this.#executables.prepare(bindings, request.signal);
       launched = this.#start(executable, request);
-      // If the program was disposed while it was compiled, nobody else disposes of this executable.
+      // If `dispose` was called during the compile, it did not dispose of this executable.
       if (this.#executables.disposed) executable.dispose();
     } finally {
       entry.leave();
@@ -331,7 +336,7 @@ export class Program<K extends string = string> {
       variables: executable.variables,
       written: this.#written,
       threads: this.#threads,
-      // -1: a queued run takes the index that follows the run before it.
+      // -1 means that the queue gives the run the index after that of the run before it.
       run: this.#inFlight === 0 ? this.#runs : -1,
       launched: () => {
         this.#inFlight++;
@@ -343,9 +348,9 @@ export class Program<K extends string = string> {
     });
   }
 
-  /** The executable for these feeds, with the feeds set. */
+  /** Returns the executable for the binding of these feeds, with the feeds set. */
   #fed(feeds: Feeds): Executable {
-    // A getter among the feeds may run the program with another binding, or dispose of it.
+    // `latest` is read once, because a getter among the feeds may run this program with another binding, or dispose it.
     const { latest } = this.#executables;
     if (latest && reading('feeds:', feeds, () => latest.match(feeds))) return latest;
     // `match` may have set some of the feeds before it found one that does not match.
@@ -388,11 +393,12 @@ export class Program<K extends string = string> {
 }
 
 /**
- * Compiles a graph. A graph with named dimensions is compiled at the first run with each binding of the names. A graph
- * without names is compiled immediately. The program computes the values that `evaluate` computes, up to rounding. The
- * same elements are NaN or infinite, unless an intermediate result overflows. The sign of a zero may differ.
- * @throws ValueError if an output is not a node or an option is invalid; GraphError, ShapeError or DTypeError if updates
- *   or leaves do not match each other; NativeError, with the remedy, if the addon does not load
+ * Compiles a graph to a program. A graph with named dimensions is compiled at the first run with each binding of the
+ * names. A graph without named dimensions is compiled immediately. The program computes the values that `evaluate`
+ * computes, up to rounding. The same elements are NaN or infinite, unless an intermediate result overflows. The sign of
+ * a zero may differ.
+ * @throws ValueError if an output is not a node or an option is invalid; GraphError, ShapeError or DTypeError if
+ *   updates or leaves do not match each other; NativeError, with the remedy, if the addon does not load
  */
 export function compile<K extends string>(options: CompileOptions<K>): Program<K> {
   return new Program(options);

@@ -1,4 +1,4 @@
-/** Runs all passes for one binding of the dimension names. */
+/** Runs all passes of the compiler for one binding of the dimension names. */
 
 import type { Updates } from '../evaluate/interpreter.js';
 import { executionWalk } from '../evaluate/lowered.js';
@@ -22,9 +22,9 @@ import { share } from './passes/share/index.js';
 import { simplify } from './passes/simplify.js';
 
 /**
- * Runs the passes in slices. They yield after at most `stepsPerSlice` steps of work, so that the caller can return to
+ * Runs the passes in slices. It yields after at most `stepsPerSlice` steps of work, so that the caller can return to
  * the event loop between slices.
- * @param fired counts how often each rewrite was applied
+ * @param fired the map in which it counts how often each rewrite was applied
  * @throws ShapeError if a shape of the graph is not valid under this binding
  */
 export function* specialisation(
@@ -67,7 +67,7 @@ export function* specialisation(
   };
 }
 
-/** Runs all passes at once. @throws ShapeError if a shape of the graph is not valid under this binding */
+/** Runs all passes without a pause. @throws ShapeError if a shape of the graph is not valid under this binding */
 export function specialise(...graph: Parameters<typeof specialisation>): Encoded {
   return finished(specialisation(...graph));
 }

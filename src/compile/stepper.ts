@@ -1,4 +1,4 @@
-/** The interface of a program for `fit` and `predict`: several runs in one call. Not public. */
+/** The interface through which `fit` and `predict` use a program: one call executes several runs. It is not public. */
 
 import type { Updates } from '../evaluate/updates.js';
 import type { Bindings } from '../graph/dimension.js';
@@ -7,13 +7,19 @@ import type { Node } from '../graph/node.js';
 import type { TypedArray } from '../tensor/dtype.js';
 
 export interface StepRequest {
-  /** The number of runs, which execute one after another. Each is an ordinary run with the program's next index. */
+  /** The number of runs. They execute one after another. Each is an ordinary run and has the program's next index. */
   readonly steps: number;
   /** The binding of the dimension names, for all runs. */
   readonly bindings: Bindings;
-  /** By input, on SharedArrayBuffers: the feed of the first run, then of the second, …. Do not change them meanwhile. */
+  /**
+   * For each input, by name, an array on a SharedArrayBuffer. It contains the feeds of all runs, one after another. Do
+   * not change it during the runs.
+   */
   readonly feeds: ReadonlyMap<string, TypedArray>;
-  /** By output, on SharedArrayBuffers: memory for the output of the first run, then of the second, …. */
+  /**
+   * For each output, by name, an array on a SharedArrayBuffer. The runs write their values of the output to it, one
+   * after another.
+   */
   readonly outputs: ReadonlyMap<string, TypedArray>;
   readonly checkFinite: boolean;
   readonly signal: AbortSignal | undefined;
@@ -29,9 +35,9 @@ export interface Stepper {
   /** The index of the next run. */
   runs: number;
   /**
-   * Resolves when all runs are done. After an abort it rejects with `signal.reason`, between two runs or before a run
-   * has written anything. It rejects with a NumericError at the first run whose results are not finite; the runs
-   * before it are complete.
+   * Resolves when all runs have finished. An abort ends the runs between two runs, or in a run that has not written
+   * anything yet; the promise then rejects with `signal.reason`. If the results of a run are not finite and
+   * `checkFinite` is true, the promise rejects with a NumericError, and the earlier runs remain complete.
    */
   runSteps(request: StepRequest): Promise<void>;
 }

@@ -5,8 +5,8 @@ import { setImmediate } from 'node:timers';
 const waiting: (() => void)[] = [];
 
 /**
- * Resolves in a later turn of the event loop, after pending timers and I/O. Each turn resumes one caller, in the order of
- * the calls, so that several long tasks block the event loop no longer than one.
+ * Resolves in a later turn of the event loop, after pending timers and I/O. Each turn resumes only one caller, in the
+ * order of the calls. Several long tasks therefore do not block the event loop for longer than one task does.
  */
 export function nextTurn(): Promise<void> {
   return new Promise((resolve) => {

@@ -11,7 +11,7 @@ import { add, matmul, reshape } from '../ops/index.js';
 import { affineParameters, applied, contextOf, shared, size } from './layer.js';
 
 const feedForwardOptions = declareOptions('new FeedForward', {
-  /** The number of input features: the last dimension of the operand of `apply`. */
+  /** The number of input features, which is the size of the last dimension of the operand of `apply`. */
   inputs: required(size, 'inputSize', 'inFeatures', 'inputDim'),
   /** The number of output features. */
   units: required(size, 'outputs', 'outFeatures', 'hidden', 'hiddenSize'),
@@ -23,13 +23,13 @@ const feedForwardOptions = declareOptions('new FeedForward', {
 /** Options of `new FeedForward`. */
 export interface FeedForwardOptions extends OptionsOf<typeof feedForwardOptions> {}
 
-/** The dense layer activation(x W + b), with W of shape [inputs, units] and b of shape [units]. */
+/** The dense layer. It computes activation(x W + b), where W has the shape [inputs, units] and b the shape [units]. */
 export class FeedForward {
   static {
     brand(FeedForward);
   }
 
-  /** The name of the layer, with which the names of its parameters begin. */
+  /** The name of the layer. The names of its parameters begin with this name. */
   readonly name: string;
   /** The weight W, named `NAME.weight`, of shape [inputs, units]. */
   readonly weight: Variable;
@@ -58,15 +58,15 @@ export class FeedForward {
   }
 
   /**
-   * Applies the layer to x. All applications share the parameters.
-   * @param x [.., inputs], of rank 1 or more and of the layer's dtype; the result is [.., units]
+   * Applies the layer to x, and returns the result, [.., units]. All applications of a layer share its parameters.
+   * @param x [.., inputs], of rank 1 or more and of the layer's dtype
    * @throws ShapeError if the last dimension of x is not `inputs`; DTypeError if x has another dtype than the layer;
    *   ValueError if x is not a Node, Tensor or number, or if the activation does not return a Node
    */
   apply(x: Operand): Node {
     return withinLayer(this.name, () => {
       const [node] = lift('feedForward', [x]) as [Node];
-      // A vector becomes a row for the product, and the result becomes a vector again.
+      // A vector is multiplied as a matrix of one row, and the result is made a vector again.
       const row = node.shape.length === 1 ? reshape(node, [1, ...node.shape]) : node;
       const affine = add(matmul(row, this.weight), this.bias);
       const sum = row === node ? affine : reshape(affine, this.bias.shape);

@@ -1,4 +1,4 @@
-/** Initial values of parameters. */
+/** Initialisers, which make the initial values of parameters. */
 
 import { describeValue } from '../arguments/describe.js';
 import { seedNumber } from '../arguments/kinds.js';
@@ -20,7 +20,8 @@ import { assertShape } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
 
 /**
- * The number of inputs of each unit (fanIn) and of units that each input feeds (fanOut). The last axis is the units.
+ * Returns fanIn, the number of inputs of each unit, and fanOut, the number of units to which each input is connected.
+ * The last axis of the weight is that of the units. Both numbers are at least 1.
  */
 function fans(shape: readonly number[]): { fanIn: number; fanOut: number } {
   const fanOut = shape.at(-1) ?? 1;
@@ -28,7 +29,8 @@ function fans(shape: readonly number[]): { fanIn: number; fanOut: number } {
   return { fanIn: Math.max(1, fanIn), fanOut: Math.max(1, fanOut) };
 }
 
-// The options of an `Initializer`. A parameter always gives its initialiser a dtype and a seed.
+// The options with which an `Initializer` is called. They are optional for users who call an initialiser directly; a
+// parameter always gives a dtype and a seed.
 const drawOptions = declareOptions(
   ['zeros', 'constant', 'normal', 'truncatedNormal', 'glorot', 'he']
     .map((name) => `initializers.${name}()`)
@@ -36,7 +38,7 @@ const drawOptions = declareOptions(
   { dtype: optional(dtypeName), seed: optional(seedNumber) },
 );
 
-/** An initialiser that checks its arguments, because users can call it directly. */
+/** Returns an initialiser that checks its arguments before it calls `draw`, because users can call it directly. */
 function checked(
   name: string,
   draw: (shape: readonly number[], options: RandomOptions) => Tensor,
@@ -46,7 +48,7 @@ function checked(
     draw(assertShape(shape, `${context}:`), drawOptions.read(options, context));
 }
 
-/** An initialiser that multiplies a random draw by a scale. */
+/** Returns an initialiser that multiplies random numbers, which `draw` returns, by the number that `scale` returns. */
 function scaled(
   name: string,
   draw: (shape: readonly number[], options: RandomOptions) => Node,
@@ -55,7 +57,7 @@ function scaled(
   return checked(name, (shape, options) => evaluate(mul(draw(shape, options), scale(shape))));
 }
 
-/** The standard deviation as a scale. @throws ValueError if it is negative or not finite */
+/** Returns a standard deviation as a scale for `scaled`. @throws ValueError if it is negative or not finite */
 function deviation(value: number, name: string): () => number {
   if (typeof value === 'number' && value >= 0 && value < Infinity) return () => value;
   throw new ValueError(
@@ -63,12 +65,14 @@ function deviation(value: number, name: string): () => number {
   );
 }
 
-/** Initialisers: each returns a parameter's initial value, which depends only on shape, dtype and seed. */
+/**
+ * Functions that return initialisers. The value that an initialiser makes depends only on the shape, dtype and seed.
+ */
 export const initializers = {
-  /** All elements are 0. */
+  /** Returns an initialiser that sets all elements to 0. */
   zeros: (): Initializer => checked('zeros', (shape, { dtype }) => Tensor.zeros(shape, { dtype })),
 
-  /** All elements are `value`. @throws ValueError if `value` is not a number */
+  /** Returns an initialiser that sets all elements to `value`. @throws ValueError if `value` is not a number */
   constant: (value: number): Initializer => {
     if (typeof value !== 'number') {
       throw new ValueError(
@@ -78,18 +82,24 @@ export const initializers = {
     return checked('constant', (shape, { dtype }) => Tensor.full(shape, value, { dtype }));
   },
 
-  /** Normal with mean 0 and standard deviation `std`. @throws ValueError if `std` is negative or not finite */
+  /**
+   * Returns an initialiser that draws from the normal distribution with mean 0 and standard deviation `std`.
+   * @throws ValueError if `std` is negative or not finite
+   */
   normal: (std: number): Initializer => scaled('normal', randomNormal, deviation(std, 'normal')),
 
   /**
-   * Truncated normal with mean 0: draws beyond two standard deviations are drawn again. `std` is the standard deviation
-   * before truncation.
+   * Returns an initialiser that draws from the truncated normal distribution with mean 0: a number beyond two standard
+   * deviations is drawn again. `std` is the standard deviation before truncation.
    * @throws ValueError if `std` is negative or not finite
    */
   truncatedNormal: (std: number): Initializer =>
     scaled('truncatedNormal', randomTruncatedNormal, deviation(std, 'truncatedNormal')),
 
-  /** Uniform within ±sqrt(6 / (fanIn + fanOut)): Glorot & Bengio, AISTATS 2010. For tanh and sigmoid. */
+  /**
+   * Returns an initialiser that draws from the uniform distribution between -r and r, where r = sqrt(6 / (fanIn +
+   * fanOut)): Glorot & Bengio, AISTATS 2010. Use it for layers with tanh or sigmoid.
+   */
   glorot: (): Initializer =>
     scaled(
       'glorot',
@@ -97,6 +107,9 @@ export const initializers = {
       (shape) => Math.sqrt(6 / (fans(shape).fanIn + fans(shape).fanOut)),
     ),
 
-  /** Normal with variance 2 / fanIn: He et al., ICCV 2015. For relu. */
+  /**
+   * Returns an initialiser that draws from the normal distribution with mean 0 and variance 2 / fanIn: He et al., ICCV
+   * 2015. Use it for layers with relu.
+   */
   he: (): Initializer => scaled('he', randomNormal, (shape) => Math.sqrt(2 / fans(shape).fanIn)),
 } as const;

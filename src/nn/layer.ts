@@ -1,4 +1,4 @@
-/** Code that the layers share: options, parameters that are named and seeded by the layer, error contexts. */
+/** Code that the layers share: options, the creation of parameters, and the beginning of error messages. */
 
 import { describeValue } from '../arguments/describe.js';
 import { filledText, seedNumber, wholeNumber } from '../arguments/kinds.js';
@@ -19,14 +19,17 @@ export const shared = {
   init: optional(initializer, 'initializer'),
   /** The dtype of the layer's parameters and of its inputs; `float32` by default. */
   dtype: optional(dtypeName, 'type'),
-  /** The seed of the parameters. By default, a seed derived from `setSeed` and the layer's name. */
+  /** The seed of the parameters. By default, the seed is derived from the seed of `setSeed` and the layer's name. */
   seed: optional(seedNumber),
 };
 
 /** Options that all layers share. */
 export interface LayerOptions extends OptionsOf<DeclaredOptions<typeof shared>> {}
 
-/** A weight [inputs, units] and a bias [units], named `NAME.weight` and `NAME.bias`. */
+/**
+ * Makes the parameters of x W + b: a weight [inputs, units] and a bias [units]. For the name `NAME`, they are named
+ * `NAME.weight` and `NAME.bias`.
+ */
 export function affineParameters(
   name: string,
   inputs: number,
@@ -41,14 +44,14 @@ export function affineParameters(
   return { weight: make('weight', [inputs, units], init), bias: make('bias', [units], bias) };
 }
 
-/** The beginning of the layer's error messages. @throws ValueError if `name` is not a string or is empty */
+/** Returns the beginning of a layer's error messages. @throws ValueError if `name` is not a string or is empty */
 export function contextOf(kind: string, name: unknown): string {
   if (filledText.accepts(name)) return `${kind} '${name}'`;
   throw new ValueError(`${kind}: expected a name, but received ${describeValue(name)}`);
 }
 
 /**
- * Applies a user's activation function.
+ * Applies an activation function, which a user has given, to x.
  * @throws ValueError if the function does not return a Node; any error that the function throws
  */
 export function applied(context: string, activation: (x: Node) => Node, x: Node): Node {

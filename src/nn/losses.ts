@@ -1,4 +1,4 @@
-/** Losses. Each is a scalar: the mean over examples or elements. */
+/** Loss functions. Each returns a scalar: the mean over examples or elements. */
 
 import { sameShape } from '../graph/dimension.js';
 import { lift } from '../graph/leaf.js';
@@ -23,8 +23,8 @@ import {
 import { formatShape } from '../tensor/shape.js';
 
 /**
- * The mean squared error: the mean of (y - target)^2 over all elements, a scalar. Both operands have the same shape and
- * the same dtype, float32 or float64. The target may also be a number.
+ * Returns the mean squared error, a scalar: the mean of (y - target)^2 over all elements. Both operands must have the
+ * same shape and the same dtype, float32 or float64. The target may also be a number.
  * @throws ShapeError if the shapes differ; DTypeError if the dtypes differ or are int32; ValueError if an operand is
  *   not a Node, Tensor or number
  */
@@ -34,8 +34,9 @@ export function mse(y: Operand, target: Operand): Node {
 }
 
 /**
- * The cross-entropy of softmax(logits): the mean over examples of -sum(target * logSoftmax(logits)), a scalar in nats.
- * A class of probability 0 adds 0, even if its logit is -Infinity, as in a mask.
+ * Returns the cross-entropy of softmax(logits), a scalar in nats: the mean over examples of
+ * -sum(target * logSoftmax(logits)). A class whose target probability is 0 adds 0, even if its logit is -Infinity, for
+ * example because the class is masked.
  * @param logits [.., classes], float32 or float64
  * @param target probabilities [.., classes] in the dtype of the logits, or int32 class indices [..]. The loss is NaN if
  *   an index is outside 0 … classes-1
@@ -66,18 +67,22 @@ export function softmaxCrossEntropy(logits: Operand, target: Operand): Node {
       `expected class indices of ${formatShape(scores.shape.slice(0, -1))} for logits of ${formatShape(scores.shape)}, but received ${formatShape(wanted.shape)}`,
     );
   }
-  // Selected by `where`, not multiplied, because the logit of another class may be -Infinity, as in a mask.
+  // Other classes are removed with `where`, because a masked class has the logit -Infinity, and 0 * -Infinity is NaN.
   const classOf = oneHot(wanted, classes, { dtype: scores.dtype });
   const chosen = sum(where(classOf, logSoftmax(scores), 0), -1);
-  // Dividing by 0 makes the loss NaN for an index outside the classes; without it, a wrong label would cost nothing.
+  // If an index is outside the classes, its row of `classOf` is 0, and this division makes the loss NaN. Without the
+  // division, an invalid label would add 0 to the loss.
   return neg(mean(div(chosen, sum(classOf, -1))));
 }
 
 /**
- * -target log(sigmoid(x)) - (1 - target) log(1 - sigmoid(x)) for each element, in nats. It is computed as (1 - target)
- * softplus(x) + target softplus(-x), which neither overflows nor loses digits by cancellation. Its gradient for x is
- * sigmoid(x) - target. At an infinite logit it is 0 if the target is the class of that sign (1 for Infinity, 0 for
- * -Infinity), else Infinity.
+ * Returns the negative log-likelihood of each element, in nats. With the logit x, it is
+ *
+ *     -target log(sigmoid(x)) - (1 - target) log(1 - sigmoid(x)) = target softplus(-x) + (1 - target) softplus(x)
+ *
+ * The second form is used, because it neither overflows nor loses digits by cancellation. The gradient for x is
+ * sigmoid(x) - target. If x is infinite, the result is 0 if the target is the class of the sign of x (1 for Infinity, 0
+ * for -Infinity), and Infinity otherwise.
  */
 export function bernoulliNegativeLogLikelihood(logits: Operand, target: Operand): Node {
   const [x, wanted] = pair('binaryCrossEntropyWithLogits', logits, target);
@@ -87,15 +92,15 @@ export function bernoulliNegativeLogLikelihood(logits: Operand, target: Operand)
   );
 }
 
-/** weight * x, but 0 where the weight is 0 and x is `infinity`, because that product would be NaN. */
+/** Returns weight * x, but 0 where the weight is 0 and x is `infinity`, because there the product would be NaN. */
 function weighted(weight: Node, x: Node, infinity: number): Node {
-  // Only an infinite x is replaced, so wherever x is finite the gradient for a weight of 0 is still x.
+  // Only an infinite x is replaced. Where x is finite, the gradient for the weight remains x, even if the weight is 0.
   return mul(weight, where(equal(x, infinity), where(weight, x, 0), x));
 }
 
 /**
- * The binary cross-entropy of sigmoid(logits): the mean over all elements, a scalar in nats. An infinite logit adds 0
- * if the target is the class of its sign (1 for Infinity, 0 for -Infinity).
+ * Returns the binary cross-entropy of sigmoid(logits), a scalar in nats: the mean over all elements. An infinite logit
+ * adds 0 if the target is the class of its sign (1 for Infinity, 0 for -Infinity).
  * @param logits of any shape, float32 or float64
  * @param target probabilities in the shape and dtype of the logits, or a number
  * @throws ShapeError if the shapes differ; DTypeError if the dtypes differ or are int32; ValueError if an operand is
@@ -106,7 +111,8 @@ export function binaryCrossEntropyWithLogits(logits: Operand, target: Operand): 
 }
 
 /**
- * The two operands as nodes. A loss that broadcasts by accident would train the wrong function.
+ * Returns the two operands as nodes. Their shapes must be the same, because a loss that broadcasts by accident would
+ * train the wrong function.
  * @throws ShapeError if the shapes differ and the target is not a number
  */
 function pair(name: string, y: Operand, target: Operand): [Node, Node] {

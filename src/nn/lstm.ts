@@ -1,4 +1,4 @@
-/** The long short-term memory (LSTM), built from ordinary nodes, like the one in forebay's seed. */
+/** The long short-term memory (LSTM). It is built from ordinary nodes, as the LSTM in forebay's seed is. */
 
 import { brand, describeValue } from '../arguments/describe.js';
 import { declareOptions, type OptionsOf, required } from '../arguments/options.js';
@@ -24,7 +24,7 @@ import { formatShape } from '../tensor/shape.js';
 import { affineParameters, contextOf, shared, size } from './layer.js';
 
 const lstmOptions = declareOptions('new LSTM', {
-  /** The number of input features of a step. */
+  /** The number of input features at each time step. */
   inputs: required(size, 'inputSize', 'inFeatures', 'inputDim'),
   /** The length of the hidden state and of the cell state. */
   units: required(size, 'hiddenSize', 'hidden', 'outputs'),
@@ -35,13 +35,13 @@ const lstmOptions = declareOptions('new LSTM', {
 export interface LSTMOptions extends OptionsOf<typeof lstmOptions> {}
 
 const lstmState = declareOptions('LSTM.step, LSTM.unroll', {
-  /** The hidden state, which is the output of the step: [batch, units]. */
+  /** The hidden state, which is the output of the layer at this time step: [batch, units]. */
   hidden: required(nodeOf('a node [batch, units]'), 'h'),
-  /** The cell state, which is the memory: [batch, units]. */
+  /** The cell state, the memory of the layer: [batch, units]. */
   cell: required(nodeOf('a node [batch, units]'), 'c'),
 });
 
-/** The state that an LSTM carries from step to step. Both nodes are [batch, units]. */
+/** The state that an LSTM carries from one time step to the next. Both nodes have the shape [batch, units]. */
 export interface LSTMState extends OptionsOf<typeof lstmState> {}
 
 const gates = ['forget', 'input', 'output', 'cell'] as const;
@@ -51,21 +51,22 @@ export type LSTMGates = Readonly<
 >;
 
 /**
- * An LSTM layer. With z = concat(x, h), and a weight [inputs + units, units] and a bias [units] for each gate:
+ * An LSTM layer. Each gate has a weight [inputs + units, units] and a bias [units]. At each time step, the layer
+ * computes the next hidden state h' and cell state c' from the input x and the states h and c, with z = concat(x, h):
  *
  *     f = sigmoid(z Wf + bf)   i = sigmoid(z Wi + bi)   o = sigmoid(z Wo + bo)   g = tanh(z Wc + bc)
  *     c' = f c + i g           h' = o tanh(c')
  *
- * Hochreiter & Schmidhuber 1997, with the forget gate of Gers, Schmidhuber & Cummins 2000.
+ * The LSTM is that of Hochreiter & Schmidhuber 1997, with the forget gate of Gers, Schmidhuber & Cummins 2000.
  */
 export class LSTM {
   static {
     brand(LSTM);
   }
 
-  /** The name of the layer, with which the names of its parameters begin. */
+  /** The name of the layer. The names of its parameters begin with this name. */
   readonly name: string;
-  /** The number of input features of a step. */
+  /** The number of input features at each time step. */
   readonly inputs: number;
   /** The length of the hidden state and of the cell state. */
   readonly units: number;
@@ -88,16 +89,16 @@ export class LSTM {
     ) as unknown as LSTMGates;
   }
 
-  /** The weight and the bias of each gate. The order of the gates is forget, input, output, cell. */
+  /** The weight and the bias of each gate. The gates are in the order forget, input, output, cell. */
   get parameters(): Variable[] {
     return gates.flatMap((gate) => [this.gates[gate].weight, this.gates[gate].bias]);
   }
 
   /**
-   * One step of the sequence. All steps share the parameters.
-   * @param x [batch, inputs], of the layer's dtype
-   * @param state the state after the previous step; to start from zeros, call `unroll([x])` instead
-   * @returns the next state, [batch, units] each
+   * Applies the layer to one time step of a sequence. All time steps share the parameters.
+   * @param x the input of this time step: [batch, inputs], of the layer's dtype
+   * @param state the state after the previous time step; to start from zeros, call `unroll([x])` instead
+   * @returns the state after this time step; its nodes have the shape [batch, units]
    * @throws ValueError if x is not a Node, or `state` is not { hidden, cell }; ShapeError or DTypeError if x or the
    *   state does not fit the layer
    */
@@ -125,10 +126,10 @@ export class LSTM {
   }
 
   /**
-   * Applies the steps of a sequence, one after another.
-   * @param xs [steps, batch, inputs], or a list of nodes [batch, inputs]
-   * @param initial the initial state; zeros by default
-   * @returns all hidden states as [steps, batch, units], and the last state
+   * Applies the layer to all time steps of a sequence, one after another.
+   * @param xs the inputs: a node [steps, batch, inputs], or a list with a node [batch, inputs] for each time step
+   * @param initial the state before the first time step; zeros by default
+   * @returns `hidden`, the hidden states of all time steps, [steps, batch, units], and `last`, the state after the last
    * @throws GraphError if there are no steps, or a step is not a Node; ShapeError or DTypeError if a step or the state
    *   does not fit the layer, or if the number of steps is a name; ValueError if `initial` is not { hidden, cell }
    */
@@ -149,6 +150,7 @@ export class LSTM {
     return { hidden: stack(hidden, 0), last };
   }
 
+  /** Returns a node [batch, inputs] for each time step of `xs`. */
   #split(xs: Node): Node[] {
     const [steps, batch] = xs.shape;
     if (xs.shape.length !== 3 || typeof steps !== 'number' || batch === undefined) {
@@ -161,6 +163,7 @@ export class LSTM {
     );
   }
 
+  /** Returns a state of zeros. */
   #zeros(batch: Dim, dtype: DType): LSTMState {
     const zeros = broadcastTo(constant(0, { dtype }), [batch, this.units]);
     return { hidden: zeros, cell: zeros };

@@ -27,13 +27,15 @@ import { bernoulliNegativeLogLikelihood } from './losses.js';
 const vaeOptions = declareOptions('new VariationalAutoencoder', {
   /** The number of input features of an example. */
   inputs: required(size, 'inputSize', 'inFeatures', 'inputDim'),
-  /** The number of units of the encoder's tanh layer, and of the decoder's unless `decoderHidden` is given. */
+  /**
+   * The number of units of the encoder's tanh layer. The decoder's has the same number if `decoderHidden` is not given.
+   */
   hidden: required(size, 'units', 'hiddenSize', 'hiddenDim'),
   /** The length of the latent code. */
   latent: required(size, 'latentSize', 'latentDim', 'z'),
   /**
-   * The number of units of the decoder's tanh layer. With 0 there is no such layer, as in forebay's seed. The default
-   * is `hidden`.
+   * The number of units of the decoder's tanh layer; `hidden` by default. If it is 0, the decoder has no such layer, as
+   * in forebay's seed.
    */
   decoderHidden: optional(wholeNumber(0)),
   ...shared,
@@ -43,7 +45,7 @@ const vaeOptions = declareOptions('new VariationalAutoencoder', {
 export interface VariationalAutoencoderOptions extends OptionsOf<typeof vaeOptions> {}
 
 const lossOptions = declareOptions('VariationalAutoencoder.loss, VariationalAutoencoder.terms', {
-  /** Standard normal noise [batch, latent]. By default new noise is drawn in every run. */
+  /** The noise, [batch, latent], which should be standard normal. By default, new noise is drawn in every run. */
   noise: optional(nodeOf('a node [batch, latent]')),
 });
 
@@ -51,15 +53,17 @@ const lossOptions = declareOptions('VariationalAutoencoder.loss, VariationalAuto
 export interface LossOptions extends OptionsOf<typeof lossOptions> {}
 
 /**
- * A variational auto-encoder (Kingma & Welling, Auto-Encoding Variational Bayes, 2014) with Bernoulli likelihood:
- * q(z|x) = N(mean, exp(logSigma)^2), z = mean + exp(logSigma) * noise, p(x|z) = Bernoulli(decode(z)).
+ * A variational auto-encoder with a Bernoulli likelihood: Kingma & Welling, Auto-Encoding Variational Bayes, 2014. The
+ * encoder computes mean and logSigma from x, and the decoder computes probabilities from the latent code z:
+ *
+ *     q(z|x) = N(mean, exp(logSigma)^2)     z = mean + exp(logSigma) * noise     p(x|z) = Bernoulli(decode(z))
  */
 export class VariationalAutoencoder {
   static {
     brand(VariationalAutoencoder);
   }
 
-  /** The name of the layer, with which the names of its parameters begin. */
+  /** The name of the layer. The names of its parameters begin with this name. */
   readonly name: string;
   /** The length of the latent code. */
   readonly latent: number;
@@ -103,7 +107,8 @@ export class VariationalAutoencoder {
   }
 
   /**
-   * The parameters of the approximate posterior q(z|x): its mean and log sigma, [batch, latent] each.
+   * Returns the mean and the logarithm of the standard deviation (`logSigma`) of the approximate posterior q(z|x). Both
+   * have the shape [batch, latent].
    * @param x [batch, inputs], of the layer's dtype
    * @throws ShapeError or DTypeError if x does not fit the layer; ValueError if x is not a Node
    */
@@ -115,7 +120,7 @@ export class VariationalAutoencoder {
   }
 
   /**
-   * The probabilities [batch, inputs] of p(x|z).
+   * Returns the probabilities of p(x|z), with the shape [batch, inputs].
    * @param z latent codes [batch, latent], of the layer's dtype
    * @throws ShapeError or DTypeError if z does not fit the layer; ValueError if z is not a Node
    */
@@ -124,7 +129,7 @@ export class VariationalAutoencoder {
   }
 
   /**
-   * The logits [batch, inputs] of the probabilities that `decode` returns.
+   * Returns the logits of the probabilities that `decode` returns, with the shape [batch, inputs].
    * @param z latent codes [batch, latent], of the layer's dtype
    * @throws ShapeError or DTypeError if z does not fit the layer; ValueError if z is not a Node
    */
@@ -133,7 +138,7 @@ export class VariationalAutoencoder {
   }
 
   /**
-   * The negative evidence lower bound, `reconstruction` + `divergence`: a scalar, in nats per example.
+   * Returns the negative evidence lower bound, a scalar in nats per example: the sum of the two results of `terms`.
    * @param x [batch, inputs], with values from 0 to 1
    * @throws ShapeError or DTypeError if x or the noise does not fit the layer; ValueError if x is not a Node, or if an
    *   option is unknown
@@ -145,7 +150,8 @@ export class VariationalAutoencoder {
   }
 
   /**
-   * The two terms of the loss. Each is a scalar: the mean over examples, in nats.
+   * Returns the two terms of the loss: the negative log-likelihood of x (`reconstruction`) and the divergence of q(z|x)
+   * from N(0, 1) (`divergence`). Each is a scalar in nats: the mean over examples.
    * @param x [batch, inputs], with values from 0 to 1
    * @throws ShapeError or DTypeError if x or the noise does not fit the layer; ValueError if x is not a Node, or if an
    *   option is unknown
@@ -168,7 +174,7 @@ export class VariationalAutoencoder {
       const sigma = exp(logSigma);
       const z = add(mu, mul(sigma, sample));
       const likelihood = bernoulliNegativeLogLikelihood(this.decodeLogits(z), x);
-      // KL(N(mu, sigma^2) || N(0, 1)) = 1/2 sum(mu^2 + sigma^2 - 1 - 2 log sigma)
+      // The divergence KL(N(mu, sigma^2) || N(0, 1)) is 1/2 sum(mu^2 + sigma^2 - 1 - 2 log sigma).
       const terms = sub(sub(add(square(mu), square(sigma)), 1), mul(2, logSigma));
       return {
         reconstruction: mean(sum(likelihood, -1)),

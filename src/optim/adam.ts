@@ -14,11 +14,11 @@ import { gradientsFor, rateIn, rateKind } from './gradients.js';
 const adamOptions = declareOptions('adam', {
   /** The learning rate; 0.001 by default. */
   rate: optional(rateKind, 'lr', 'learningRate', 'stepSize'),
-  /** Decay of the first moment, the mean of gradients; 0.9 by default. */
+  /** The decay rate of the first moment, the running mean of the gradient; 0.9 by default. */
   beta1: optional(numberFrom(0, 1)),
-  /** Decay of the second moment, the mean of squared gradients; 0.999 by default. */
+  /** The decay rate of the second moment, the running mean of the squared gradient; 0.999 by default. */
   beta2: optional(numberFrom(0, 1)),
-  /** Added to the square root of the second moment; 1e-8 by default. */
+  /** The number that is added to the square root of the second moment, the divisor of the update; 1e-8 by default. */
   epsilon: optional(numberFrom(0), 'eps'),
 });
 
@@ -32,9 +32,9 @@ export interface AdamOptions extends OptionsOf<typeof adamOptions> {}
  *     m' = beta1 m + (1 - beta1) g     v' = beta2 v + (1 - beta2) g^2     t' = t + 1
  *     w' = w - rate (m' / (1 - beta1^t')) / (sqrt(v' / (1 - beta2^t')) + epsilon)
  *
- * The moments are states named `NAME.adam.m` and `NAME.adam.v`, in the shape and dtype of the parameter NAME. The
- * number of steps is one state `FIRST.adam.step`, where FIRST is the first parameter. It is a float64 scalar, because 1
- * - beta2^t loses digits in float32.
+ * The moments m and v of the parameter NAME are states named `NAME.adam.m` and `NAME.adam.v`, with the shape and dtype
+ * of the parameter. All parameters share one state for t, the number of steps. It is named `FIRST.adam.step`, where
+ * FIRST is the name of the first parameter. It is a float64 scalar, because 1 - beta2^t loses digits in float32.
  *
  * @param lossOrGradients a scalar loss, or gradients that `backward` returned
  * @throws GraphError if the loss is not a node, if an element of `parameters` is not a parameter, or if no gradient
@@ -57,7 +57,8 @@ export function adam(
     const [bias1, bias2] = [sub(1, pow(beta1, t)), sub(1, pow(beta2, t))];
     const made = {
       stepSize: cast(div(rateIn('float64', rate), bias1), dtype),
-      // A factor, because a division of every element would cost more than the rest of the update.
+      // The factor of sqrt(v'). It is a factor, not a divisor, because dividing every element would take longer than
+      // the rest of the update.
       correction: cast(div(1, sqrt(bias2)), dtype),
     };
     scalars.set(dtype, made);

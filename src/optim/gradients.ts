@@ -11,7 +11,9 @@ import { isNode, type Node } from '../graph/node.js';
 import { cast } from '../ops/index.js';
 import type { DType } from '../tensor/dtype.js';
 
-/** A learning rate: a finite number of at least 0, or a node of shape [], such as a state that a schedule updates. */
+/**
+ * A learning rate: a finite number of at least 0, or a node of shape [], such as a state that changes during training.
+ */
 export type Rate = number | Node;
 
 /** The kind of an option that is a learning rate. */
@@ -30,7 +32,7 @@ export interface Trained {
 }
 
 /**
- * The gradient of every parameter.
+ * Returns the gradient of each parameter, in the order of `parameters`.
  * @throws ValueError if `parameters` is not a list or is empty; GraphError if the loss is not a Node, or if an element
  *   of the list is not a parameter or receives no gradient
  */
@@ -66,7 +68,7 @@ export function gradientsFor(
   });
 }
 
-/** The learning rate as a scalar node of the given dtype. */
+/** Returns the learning rate as a scalar node that has this dtype. */
 export function rateIn(dtype: DType, rate: Rate): Node {
   return isNode(rate) ? cast(rate, dtype) : constant(rate, { dtype });
 }

@@ -1,4 +1,4 @@
-/** The optimizer of stochastic gradient descent. */
+/** Stochastic gradient descent (SGD), an optimizer. */
 
 import { numberFrom } from '../arguments/kinds.js';
 import { declareOptions, type OptionsOf, optional, required } from '../arguments/options.js';
@@ -14,7 +14,8 @@ const sgdOptions = declareOptions('sgd', {
   /** The learning rate. */
   rate: required(rateKind, 'lr', 'learningRate', 'stepSize'),
   /**
-   * The decay of the velocity, v' = momentum v + g (Polyak's heavy ball). The default 0 is descent without momentum.
+   * The decay rate of the velocity v, where v' = momentum v + g (Polyak's heavy ball). It is 0 by default: parameters
+   * then have no velocity.
    */
   momentum: optional(numberFrom(0, 1)),
 });
@@ -23,8 +24,12 @@ const sgdOptions = declareOptions('sgd', {
 export interface SgdOptions extends OptionsOf<typeof sgdOptions> {}
 
 /**
- * Returns the updates of one step of stochastic gradient descent: w' = w - rate g, or with momentum w' = w - rate v'.
- * Velocities are states named `NAME.sgd.velocity`, in the shape and dtype of the parameter NAME.
+ * Returns the updates of one step of stochastic gradient descent. For a parameter w with the gradient g:
+ *
+ *     without momentum    w' = w - rate g
+ *     with momentum       v' = momentum v + g    w' = w - rate v'
+ *
+ * The velocity v of the parameter NAME is a state named `NAME.sgd.velocity`, with the shape and dtype of the parameter.
  *
  * @param lossOrGradients a scalar loss, or gradients that `backward` returned
  * @throws GraphError if the loss is not a node, if an element of `parameters` is not a parameter, or if no gradient

@@ -2,13 +2,16 @@
 
 import type { Ref, Value } from './value.js';
 
-/** One operand of an assembled value. It has the rank of the assembled value. */
+/** One operand of an assembled value, and its start in the assembled value. Both values have the same rank. */
 export interface Block {
   readonly ref: Ref;
   readonly start: readonly number[];
 }
 
-/** Whether BLAS can read the matrix: rows or columns have no gaps between elements, and do not overlap. */
+/**
+ * Whether BLAS can read the matrix in the last two axes: the elements of each row are adjacent and rows do not overlap,
+ * or the elements of each column are adjacent and columns do not overlap.
+ */
 export function isMatrix(shape: readonly number[], strides: readonly number[]): boolean {
   const [rows, columns] = shape.slice(-2) as [number, number];
   const [down, across] = strides.slice(-2) as [number, number];
@@ -21,15 +24,16 @@ export function isMatrix(shape: readonly number[], strides: readonly number[]): 
 }
 
 /**
- * If the ref reads several blocks of a concatenation along its last axis, their ranges along the ref's dimension `dim`;
- * otherwise undefined.
+ * Returns the ranges into which the blocks of a concatenation divide the dimension `dim` of a ref. Returns undefined if
+ * the ref does not read several blocks of a concatenation along the last axis, or if `dim` does not move along this
+ * axis.
  */
 export function columnBlocks(ref: Ref, dim: number): [number, number][] | undefined {
   const { value } = ref;
   const { starts, adds, gaps } = value.details;
   const last = value.shape.length - 1;
   if (value.kind !== 'assemble' || !starts || adds || gaps || last < 0) return undefined;
-  // Only along the last axis: blocks along other axes can be computed in place, so the product needs no splitting.
+  // Blocks along other axes can be computed in place, so a product of such a concatenation need not be split.
   const width = value.shape[last] as number;
   if (starts.some((start) => start.some((from, axis) => axis !== last && from !== 0)))
     return undefined;
@@ -81,6 +85,7 @@ export function aloneIn(
   );
 }
 
+/** Whether two of the blocks overlap. */
 export function overlaps(blocks: readonly Block[]): boolean {
   const sorted = [...blocks].sort((p, q) => (p.start[0] ?? 0) - (q.start[0] ?? 0));
   for (let i = 0; i < sorted.length; i++) {
@@ -100,7 +105,10 @@ export function compareLists(a: readonly number[], b: readonly number[]): number
   return 0;
 }
 
-/** If the blocks are views of one value, and adjacent there as in the assembled value, the view of all of them. */
+/**
+ * If all blocks are views of one value, and have the same arrangement in this value as in the assembled value, returns
+ * the view of this value that equals the assembled value. Otherwise returns undefined.
+ */
 export function adjacent(shape: readonly number[], blocks: readonly Block[]): Ref | undefined {
   const [first] = blocks as readonly [Block, ...Block[]];
   const { value } = first.ref;

@@ -1,7 +1,7 @@
 /**
- * Makes values in a canonical form. Equal values are merged, constants are folded, and views of assembled values become
- * views of their blocks. Products of concatenated operands become sums or blocks of products. Everything that a pass
- * rebuilds through a builder is therefore in this form.
+ * Makes values in a canonical form. Equal values are merged, constants are folded, and a view of an assembled value
+ * becomes a view of a block if it reads only this block. Products of concatenations become sums of products, or values
+ * assembled from products. Passes make all values with a builder, so all values are in this form.
  */
 
 import { constant, type Leaf } from '../../graph/leaf.js';
@@ -41,20 +41,21 @@ import {
   type StridedView,
 } from './view.js';
 
-/** How often each rewrite was applied. The tests check that every rewrite is applied. */
+/** For each rewrite, by its name, how often it was applied. The tests check that every rewrite is applied somewhere. */
 export type Fired = Map<string, number>;
 
 export class Builder {
   #next = 0;
   readonly #leaves = new Map<Leaf, Value>();
-  /** Counts the steps of all passes that work with this builder. */
+  /** Counts the steps of work of all passes that use this builder. */
   readonly pace = new Pace();
   /**
-   * All values by a hash of their definition, or by the next free number. There are several maps, because a growing map
-   * is copied in one step, which takes milliseconds for a large map.
+   * All values, by key. A key is the hash of the value or, if another value has this key, the next free number. The
+   * values are divided among 64 maps, because a map that grows is copied in one step, which takes milliseconds for a
+   * large map.
    */
   readonly #known = Array.from({ length: 64 }, () => new Map<number, Value>());
-  /** Whether products of concatenations are split. The pass `share` ends this before it merges products. */
+  /** Whether products of concatenations are split. The pass `share` sets this to false before it merges products. */
   splitsProducts = true;
 
   constructor(readonly fired: Fired = new Map()) {}
@@ -64,6 +65,7 @@ export class Builder {
     return this.#next;
   }
 
+  /** Counts one application of a rewrite. */
   fire(rewrite: string): void {
     this.fired.set(rewrite, (this.fired.get(rewrite) ?? 0) + 1);
   }
@@ -101,7 +103,10 @@ export class Builder {
     );
   }
 
-  /** Computes a value that repeats along an axis only once for that axis. */
+  /**
+   * Makes an element-wise value. If all operands repeat along an axis (their strides are 0), the value is computed for
+   * only one index of this axis and then broadcast along it.
+   */
   #once(
     shape: readonly number[],
     args: readonly Ref[],
@@ -118,18 +123,25 @@ export class Builder {
     return this.stretch(make(small, args.map(once)), shape);
   }
 
+  /** Returns the ref broadcast to `shape`. */
   stretch(ref: Ref, shape: readonly number[]): Ref {
     return viewed(ref.value, broadcast(ref, shape));
   }
 
-  /** A row-major copy of the elements of the ref, in memory of its own. */
+  /**
+   * Returns the elements of the ref as all elements of a value, in row-major order. If the ref already selects all
+   * elements of a computed value in this order, returns a view of this value; otherwise makes a copy.
+   */
   copy(ref: Ref, node?: Node): Ref {
     if (ref.value.kind !== 'leaf' && showsAll(ref)) return viewed(ref.value, dense(ref.shape));
     const { dtype } = ref.value;
     return this.#value('map', dtype, ref.shape, [ref], { kernel: 'copy', converts: false }, node);
   }
 
-  /** The view `outer` of the elements of the ref. If the composition is not a strided view, the ref is copied first. */
+  /**
+   * Returns the elements that the view `outer` selects from the elements of the ref. If the composition of the two
+   * views is not a strided view, the elements of the ref are copied first.
+   */
   through(outer: StridedView, ref: Ref, node?: Node): Ref {
     const direct = compose(outer, ref);
     if (direct) return this.resolve(viewed(ref.value, direct));
@@ -166,7 +178,10 @@ export class Builder {
     );
   }
 
-  /** [M, K] x [K, N]. If `onto`, [M, N], is given, the product is added onto it, in its memory. */
+  /**
+   * Returns the matrix product of `a` [M, K] and `b` [K, N]. If `onto` [M, N] is given, the product is added onto the
+   * elements of `onto`, in their memory.
+   */
   product(a: Ref, b: Ref, node?: Node, onto?: Ref): Ref {
     const [m, k] = a.shape as readonly [number, number];
     const n = b.shape[1] as number;
@@ -189,7 +204,7 @@ export class Builder {
     return this.#value('product', dtype, [m, n], operands, {}, node);
   }
 
-  /** The sum of [R, C] over its rows, [C]. */
+  /** Returns the sum of the rows of a matrix [R, C], which has the shape [C]. */
   columnSum(ref: Ref, node?: Node): Ref {
     const [rows, columns] = ref.shape as readonly [number, number];
     if (rows === 0 || numberOf(ref) === 0) return this.filled(0, ref.value.dtype, [columns]);
@@ -213,7 +228,10 @@ export class Builder {
     return this.#value('random', dtype, shape, [], { kernel, seed }, node);
   }
 
-  /** A value of shape `shape` assembled from blocks. If `adds` is true, they may overlap or leave gaps of zeros. */
+  /**
+   * Returns a value of shape `shape` that is assembled from blocks. If `adds` is true, blocks may overlap and leave
+   * gaps: where they overlap, they are added, and a gap is filled with zeros.
+   */
   assemble(
     dtype: DType,
     shape: readonly number[],
@@ -241,7 +259,10 @@ export class Builder {
     return this.#value('assemble', dtype, shape, args, { starts, adds: overlap, gaps }, node);
   }
 
-  /** Returns a view of the block if the ref reads only one block of an assembled value, otherwise the ref. */
+  /**
+   * Simplifies a ref to an assembled value. If the ref reads only one block, returns a view of this block. If the ref
+   * reads only a gap, returns zeros. Otherwise returns the ref.
+   */
   resolve(ref: Ref): Ref {
     const { value } = ref;
     const { starts, adds } = value.details;
@@ -272,7 +293,7 @@ export class Builder {
     return met === 0 ? this.filled(0, value.dtype, ref.shape) : ref;
   }
 
-  /** The ref if BLAS can read it as a matrix, otherwise a copy of it. */
+  /** Returns the ref if BLAS can read it as a matrix, otherwise a copy of its elements. */
   matrix(ref: Ref): Ref {
     return isMatrix(ref.shape, ref.strides) ? ref : this.copy(ref);
   }
@@ -298,8 +319,9 @@ export class Builder {
   }
 
   /**
-   * The product of a row of zeros and [K, N], of shape [1, N]: 0, but NaN for a column with a NaN or an infinity. It is
-   * computed in one fused loop over the matrix, without a product.
+   * Returns the product of a row of zeros and a matrix [K, N], which has the shape [1, N]. Its elements are 0, but NaN
+   * for a column that contains a NaN or an infinity. They are column sums of 0 * matrix, which are faster than a
+   * product.
    */
   #timesZero(matrix: Ref, node?: Node): Ref {
     const { value, shape } = matrix;

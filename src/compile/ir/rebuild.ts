@@ -7,13 +7,15 @@ import { byId, type Ref, reachable, showsAll, type Value } from './value.js';
 import { equalLists } from './view.js';
 
 export class Rebuilder {
-  /** By the value's id. */
+  /** The replacement of each value that has been rebuilt, indexed by the value's id. */
   readonly #made: (Ref | undefined)[];
 
   /**
-   * @param change returns the replacement of a value; undefined to make the same value from the rebuilt operands
-   * @param read returns the replacement of a use of a value; undefined for the same view of the value's replacement
-   * @param needs returns a value that `change` reads in addition to the operands
+   * @param change returns the replacement of a value. If it returns undefined, the same value is made of the
+   *   replacements of the operands
+   * @param read returns the replacement of a use of a value. If it returns undefined, the same view of the value's
+   *   replacement is used
+   * @param needs returns a value that `change` reads in addition to the operands, which must therefore be rebuilt first
    */
   constructor(
     readonly build: Builder,
@@ -24,7 +26,10 @@ export class Rebuilder {
     this.#made = byId(build.end);
   }
 
-  /** Rebuilds all values that the roots depend on; `order` lists them, if the caller has the list. */
+  /**
+   * Rebuilds all values on which the roots depend, and returns the replacements of the roots. `order` is the list that
+   * `reachable` returns for the roots; without it, the list is made here.
+   */
   *run(roots: readonly Ref[], order?: readonly Value[]): Sliced<Ref[]> {
     const { pace } = this.build;
     yield* this.#inOrder(order ?? (yield* reachable(roots, pace)));
@@ -36,14 +41,14 @@ export class Rebuilder {
     return rebuilt;
   }
 
-  /** Rebuilds values and all values that they depend on. */
+  /** Rebuilds these values and all values on which they depend. */
   *values(values: readonly Value[]): Sliced<void> {
     for (const value of values) {
       if (!this.#made[value.id]) yield* this.#ahead(value);
     }
   }
 
-  /** The replacement of a value. Operands that have not been rebuilt are rebuilt first. */
+  /** Returns the replacement of a value. If the value or its operands have not been rebuilt, rebuilds them. */
   value(value: Value): Ref {
     const known = this.#made[value.id];
     if (known) return known;
@@ -51,7 +56,7 @@ export class Rebuilder {
     return this.#make(value);
   }
 
-  /** Rebuilds values whose operands are rebuilt or precede them. */
+  /** Rebuilds these values in their order. The operands of each must be rebuilt already or precede it. */
   *#inOrder(values: readonly Value[]): Sliced<void> {
     for (let i = 0; i < values.length; i++) {
       const value = values[i] as Value;
@@ -72,7 +77,9 @@ export class Rebuilder {
 
   readonly #isUnmade = ({ value }: Ref): boolean => !this.#made[value.id];
 
-  /** Rebuilds the value and its dependencies, unless they have been rebuilt. Without recursion, so any depth is fine. */
+  /**
+   * Rebuilds the value and its dependencies that are not rebuilt yet. It avoids recursion, because graphs can be deep.
+   */
   *#ahead(value: Value): Sliced<void> {
     const { pace } = this.build;
     const found = new Set([value]);
@@ -91,6 +98,7 @@ export class Rebuilder {
     this.#made[value.id] = ref;
   }
 
+  /** Returns the replacement of a use of a value. */
   ref(ref: Ref): Ref {
     const { value, shape } = ref;
     const changed = this.read(ref);
@@ -101,7 +109,7 @@ export class Rebuilder {
     return this.build.through(ref, made, value.node);
   }
 
-  /** The replacements of refs; undefined if no ref is replaced. */
+  /** Returns the replacements of refs, or undefined if no ref has changed. */
   #changed(refs: readonly Ref[]): Ref[] | undefined {
     let changed: Ref[] | undefined;
     for (let i = 0; i < refs.length; i++) {
@@ -113,6 +121,7 @@ export class Rebuilder {
     return changed;
   }
 
+  /** Makes the same value of the replacements of its operands. */
   #same(value: Value): Ref {
     const { kind, dtype, shape, details, node } = value;
     const { build } = this;

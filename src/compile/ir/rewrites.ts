@@ -1,6 +1,7 @@
 /**
  * Rewrites that the builder applies while it makes a value: constant folding, identities, and products and sums of
- * assembled values. Each returns an equal value that is cheaper, or undefined if it does not apply.
+ * assembled values. Each rewrite returns an equal value that is cheaper to compute, or undefined if the rewrite does
+ * not apply.
  */
 
 import { Constant, constant } from '../../graph/leaf.js';
@@ -13,10 +14,10 @@ import type { Builder } from './builder.js';
 import { narrow, numberOf, type Ref, showsAll, viewed } from './value.js';
 import { compose, count, dense, equalLists } from './view.js';
 
-// Larger constants, in elements, are computed in every run instead of being stored.
+// The maximum number of elements of a folded constant. Larger values are computed in every run instead of being stored.
 const maxFolded = 4096;
 
-/** The smallest positive numbers of full precision. */
+/** The smallest positive normal number of each dtype. */
 const smallest: Readonly<Record<DType, number>> = {
   float32: 2 ** -126,
   float64: 2 ** -1022,
@@ -27,7 +28,7 @@ function isNormal(number: number, dtype: DType): boolean {
   return Number.isFinite(number) && Math.abs(number) >= smallest[dtype];
 }
 
-/** Folds a map of constants to a constant. */
+/** If all operands of a map are constants and the result is not too large, returns the result as a constant. */
 export function folded(
   build: Builder,
   kernel: string,
@@ -52,7 +53,7 @@ export function folded(
   return build.stretch(build.leaf(result, target), shape);
 }
 
-/** An existing value that equals the map, if an identity applies. */
+/** Returns a value that equals the map and is cheaper, if an identity such as x * 1 = x applies. */
 export function simpler(
   build: Builder,
   kernel: string,
@@ -79,7 +80,10 @@ export function simpler(
   return result;
 }
 
-/** Merges multiplications by two numbers into one. */
+/**
+ * Returns factor * product with one multiplication instead of two, if `factor` is a number and `product` multiplies a
+ * value by a number: a * (b * x) becomes (a * b) * x.
+ */
 function scaledTwice(build: Builder, factor: Ref, product: Ref): Ref | undefined {
   const { kind, details, args, node } = product.value;
   const [x, y] = args as readonly [Ref, Ref];
@@ -90,12 +94,15 @@ function scaledTwice(build: Builder, factor: Ref, product: Ref): Ref | undefined
   if (numberOf(inner) === undefined || numberOf(other) !== undefined) return undefined;
   const { dtype } = factor.value;
   const both = build.map('mul', dtype, product.shape, [factor, inner]);
-  // The product of the two numbers may overflow or be subnormal.
+  // If the product of the two numbers overflows or is subnormal, the rewrite would change the result.
   if (!isNormal(numberOf(both) as number, dtype)) return undefined;
   return build.map('mul', dtype, product.shape, [both, other], node);
 }
 
-/** The sum of assembled values with the same block positions is assembled from sums of the blocks. */
+/**
+ * If all terms are assembled values and their blocks have the same positions and shapes, returns the sum of the terms
+ * as a value that is assembled from sums of blocks.
+ */
 export function sumOfAssembled(
   build: Builder,
   terms: readonly Ref[],
@@ -135,7 +142,10 @@ export function sumOfAssembled(
   return build.assemble(first.dtype, first.shape, blocks, node);
 }
 
-/** Splits a product of a concatenation: along K into a sum a1 B1 + a2 B2, along M or N into blocks of the result. */
+/**
+ * Splits the product of a concatenation. A concatenation along K gives a sum of products, a1 b1 + a2 b2. A
+ * concatenation along M or N gives a value that is assembled from products.
+ */
 export function productOfBlocks(build: Builder, a: Ref, b: Ref, node?: Node): Ref | undefined {
   const { dtype } = a.value;
   const m = a.shape[0] as number;
@@ -171,7 +181,10 @@ export function productOfBlocks(build: Builder, a: Ref, b: Ref, node?: Node): Re
   return build.assemble(dtype, [m, n], blocks, node);
 }
 
-/** Replaces a block that is an assembled value by the blocks of that value. */
+/**
+ * If the block is a whole assembled value, returns the blocks of this value, with their positions in the outer
+ * assembled value. Otherwise returns the block.
+ */
 export function blocksWithin(build: Builder, { ref, start }: Block): Block[] {
   const { value } = ref;
   const { starts, adds, gaps } = value.details;

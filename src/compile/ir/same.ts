@@ -1,10 +1,10 @@
-/** Equality of values: the same kind, operands and details. */
+/** Equality of values: two values are equal if they have the same kind, dtype, shape, operands and details. */
 
 import type { DType } from '../../tensor/dtype.js';
 import type { Details, Kind, Ref, Value } from './value.js';
 import { equalLists } from './view.js';
 
-/** A hash that is equal for equal values. */
+/** Returns a hash of a value, from its definition. Equal values have equal hashes. */
 export function hashOf(
   kind: Kind,
   dtype: DType,
@@ -26,12 +26,14 @@ function mixRef(hash: number, { value, offset, strides }: Ref): number {
   return mixed;
 }
 
-/** As FNV-1a mixes bytes (Fowler, Noll & Vo). */
+/**
+ * Returns the hash with the number `next` mixed in, in the way in which the hash FNV-1a (Fowler, Noll, Vo) mixes bytes.
+ */
 function mix(hash: number, next: number): number {
   return Math.imul(hash ^ next, 16777619);
 }
 
-/** Whether an existing value equals the value that these arguments describe. */
+/** Whether the existing value `value` equals the value that the other arguments describe. */
 export function isSame(
   value: Value,
   kind: Kind,
@@ -55,11 +57,12 @@ export function isSame(
   );
 }
 
-/** Numbers refs: equal refs get the same key, different refs get different keys. */
+/** Assigns a number, the key, to each ref. Equal refs get the same key, and different refs get different keys. */
 export class Keys {
-  /** Each ref under its hash, or under the next free number. */
+  /** All refs, by their keys. A key is the hash of the ref or, if another ref has this key, the next free number. */
   readonly #refs = new Map<number, Ref>();
 
+  /** Returns the key of a ref. */
   of(ref: Ref): number {
     let key = mixRef(0, ref);
     for (let known = this.#refs.get(key); known; known = this.#refs.get(++key)) {

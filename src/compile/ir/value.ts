@@ -1,7 +1,8 @@
 /**
- * The intermediate representation (IR) of the passes: values in single assignment, read through strided views. Slices,
- * transposes, reshapes and broadcasts become views. concat, stack and assemble become values of kind 'assemble'. All
- * dimensions are numbers, because a program is specialised for one binding of its dimension names.
+ * The intermediate representation (IR) of the passes. It consists of values, which are in single-assignment form and
+ * are read through strided views. Slices, transposes, reshapes and broadcasts become views. The ops concat, stack and
+ * assemble become values of kind 'assemble'. All dimensions are numbers, because a program is specialised for one
+ * binding of its dimension names.
  */
 
 import { Constant, type Leaf } from '../../graph/leaf.js';
@@ -17,16 +18,16 @@ export type Kind =
   | 'map'
   /** The element-wise sum of all operands. */
   | 'sum'
-  /** A matrix product [M, K] x [K, N]. It is added onto a third operand, [M, N], in place, if there is one. */
+  /** A matrix product [M, K] x [K, N]. If there is a third operand [M, N], the product is added onto it, in place. */
   | 'product'
-  /** The sum over the rows of [R, C]. */
+  /** The sum of the rows of a matrix [R, C]. */
   | 'columnSum'
   /** A batch of matrix products, [.., M, K] x [.., K, N]. */
   | 'batch'
-  /** A reduction over the last axes of its operand. The first axes are those of the value. */
+  /** A reduction over the last axes of its operand. The first axes of the operand are the axes of the value. */
   | 'reduce'
   | 'random'
-  /** A value assembled from blocks: its operands, each at its own start. */
+  /** A value assembled from blocks. The blocks are its operands, and each has its own start in the value. */
   | 'assemble';
 
 /** A use of a value: a view of all or some of its elements. */
@@ -43,8 +44,9 @@ export interface Details {
   readonly seed?: number | undefined;
   /** For an assembled value: the start of each block along each axis. */
   readonly starts?: readonly (readonly number[])[] | undefined;
-  /** For an assembled value: whether blocks overlap (they are added), and whether they leave gaps (which are 0). */
+  /** For an assembled value: whether blocks overlap. Where they overlap, they are added. */
   readonly adds?: boolean | undefined;
+  /** For an assembled value: whether the blocks may leave gaps. The elements in a gap are 0. */
   readonly gaps?: boolean | undefined;
 }
 
@@ -61,7 +63,9 @@ export class Value {
     readonly shape: readonly number[],
     readonly args: readonly Ref[],
     readonly details: Details,
-    /** The node that the value computes, completely or partly. It is used in errors and profiles. */
+    /**
+     * The node for which this value is computed. The value may be only part of it. Errors and profiles show the node.
+     */
     readonly node: Node | undefined,
   ) {
     this.size = count(shape);
@@ -75,7 +79,7 @@ export interface Root {
   readonly node: Node;
 }
 
-/** Whether the ref selects all elements of its value, in order. */
+/** Whether the ref selects all elements of its value, in row-major order. */
 export function showsAll(ref: Ref): boolean {
   return ref === ref.value.whole || isWhole(ref, ref.value.size);
 }
@@ -84,7 +88,7 @@ export function viewed(value: Value, { offset, shape, strides }: StridedView): R
   return { value, offset, shape, strides };
 }
 
-/** The elements of a ref from `start` up to `end` along one of its dimensions. */
+/** Returns the elements of a ref whose index along the dimension `dim` is at least `start` and less than `end`. */
 export function narrow(ref: Ref, dim: number, start: number, end: number): Ref {
   return {
     value: ref.value,
@@ -94,12 +98,12 @@ export function narrow(ref: Ref, dim: number, start: number, end: number): Ref {
   };
 }
 
-/** The transpose of a matrix. */
+/** Returns the transpose of a matrix. */
 export function transposed({ value, offset, shape, strides }: Ref): Ref {
   return { value, offset, shape: [...shape].reverse(), strides: [...strides].reverse() };
 }
 
-/** The number that all elements of a ref are equal to; undefined if it is not known. */
+/** If the ref reads only one element of a constant, returns this number. Otherwise returns undefined. */
 export function numberOf(ref: Ref): number | undefined {
   const { leaf } = ref.value.details;
   if (!(leaf instanceof Constant)) return undefined;
@@ -108,21 +112,24 @@ export function numberOf(ref: Ref): number | undefined {
 }
 
 /**
- * A list of facts about values, indexed by their ids, which are below `end`. It has its full length from the start,
- * because V8 turns an array with large gaps into a hash table.
+ * Returns an empty table of facts about values: an array of length `end`, indexed by the ids of the values. The array
+ * has its full length from the start, because V8 turns an array with large gaps into a hash table.
  */
 export function byId<T>(end: number): (T | undefined)[] {
   return new Array<T | undefined>(end).fill(undefined);
 }
 
-/** All values that the roots depend on, operands first, in the order of their ids. */
+/**
+ * Returns all values on which the roots depend, in the order of their ids. Operands precede the values that read them.
+ */
 export function reachableFrom(roots: readonly Ref[]): Value[] {
   return finished(reachable(roots, new Pace()));
 }
 
 /**
- * `reachableFrom` in slices. Loops over all values count an index, here and in other passes. A `for … of` makes an object
- * for each element until V8 has optimised the function, and collecting the garbage blocks the event loop.
+ * Does the same as `reachableFrom`, in slices. A loop over all values, here and in the passes, uses an index instead of
+ * `for … of`. Until V8 has optimised a function, `for … of` makes an object for each element, and collecting this
+ * garbage blocks the event loop.
  */
 export function* reachable(roots: readonly Ref[], pace: Pace): Sliced<Value[]> {
   const stack: Value[] = [];
@@ -151,7 +158,7 @@ export function* reachable(roots: readonly Ref[], pace: Pace): Sliced<Value[]> {
   return order;
 }
 
-/** One more than the largest id of values in the order of `reachableFrom`. */
+/** Returns one more than the largest id of these values, which must be in the order of `reachableFrom`. */
 export function endOf(order: readonly Value[]): number {
   return (order.at(-1)?.id ?? -1) + 1;
 }
@@ -248,7 +255,9 @@ export class Uses {
   }
 }
 
-/** The values as text, one line each. The tests of the passes compare it. */
+/**
+ * Returns the values on which the roots depend as text, one line for each. The tests of the passes compare this text.
+ */
 export function format(roots: readonly Ref[]): string {
   const order = reachableFrom(roots);
   const numbers = new Map(order.map((value, index) => [value, index]));

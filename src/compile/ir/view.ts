@@ -1,16 +1,17 @@
 /**
- * Strided views: affine maps from an index space to the elements of a value in row-major order. Slices, transposes,
- * broadcasts and reshapes are views. Because views are composed, these operations cost nothing at run time.
+ * Strided views. A view maps each index to an element of a value, whose elements are numbered in row-major order.
+ * Slices, transposes, broadcasts and reshapes are views. Successive views are composed to one when the program is
+ * compiled, so these operations take no time in a run.
  */
 
-/** Element (i, j, …) of the view is element offset + i * strides[0] + j * strides[1] + … of the value. */
+/** Element (i, j, …) of the view is element number offset + i * strides[0] + j * strides[1] + … of the value. */
 export interface StridedView {
   readonly offset: number;
   readonly shape: readonly number[];
   readonly strides: readonly number[];
 }
 
-/** The strides of a row-major array without gaps. */
+/** Returns the strides of a row-major array without gaps. */
 export function rowMajor(shape: readonly number[]): number[] {
   const strides = [...shape];
   let stride = 1;
@@ -21,10 +22,12 @@ export function rowMajor(shape: readonly number[]): number[] {
   return strides;
 }
 
+/** Returns the view of all elements of a row-major array without gaps. */
 export function dense(shape: readonly number[]): StridedView {
   return { offset: 0, shape, strides: rowMajor(shape) };
 }
 
+/** Returns the number of elements of a shape. */
 export function count(shape: readonly number[]): number {
   let size = 1;
   for (const dim of shape) size *= dim;
@@ -38,7 +41,7 @@ export function equalLists(a: readonly number[], b: readonly number[]): boolean 
   return true;
 }
 
-/** Whether the view selects the elements offset, offset + 1, … in order. */
+/** Whether the view selects the elements offset, offset + 1, offset + 2, … of the value, in this order. */
 export function isContiguous({ shape, strides }: StridedView): boolean {
   let stride = 1;
   for (let axis = shape.length - 1; axis >= 0; axis--) {
@@ -50,20 +53,23 @@ export function isContiguous({ shape, strides }: StridedView): boolean {
   return true;
 }
 
-/** Whether the view selects all elements of a value of `size` elements, in order. */
+/** Whether the view selects all elements of a value that has `size` elements, in row-major order. */
 export function isWhole(view: StridedView, size: number): boolean {
   return view.offset === 0 && count(view.shape) === size && isContiguous(view);
 }
 
 interface Axis {
   size: number;
-  /** The step of the axis in the row-major order of the shape's elements. */
+  /** The distance of two neighbours along this axis if the elements of the view are numbered in row-major order. */
   readonly step: number;
-  /** The stride of the axis in memory. */
+  /** The distance of two neighbours along this axis in the value. */
   readonly stride: number;
 }
 
-/** The axes of a view, the last first. Neighbouring axes with one common stride through memory are merged. */
+/**
+ * Returns the axes of a view, the last axis first. Two neighbouring axes are merged if one stride leads through all
+ * elements of both. Axes of length 1 are omitted.
+ */
 function mergedAxes({ shape, strides }: StridedView): Axis[] {
   const axes: Axis[] = [];
   let step = 1;
@@ -81,8 +87,9 @@ function mergedAxes({ shape, strides }: StridedView): Axis[] {
 }
 
 /**
- * Composes two views: `outer` addresses the elements that `inner` selects, in row-major order. Returns undefined if the
- * result is not a strided view, because an axis of `outer` runs through axes of `inner` with different strides.
+ * Composes two views. `inner` selects elements of a value, and `outer` selects some of these elements, which it numbers
+ * in row-major order. Returns undefined if the result is not a strided view. This is so if an axis of `outer` runs
+ * through several axes of `inner` that have different strides.
  */
 export function compose(outer: StridedView, inner: StridedView): StridedView | undefined {
   if (isContiguous(inner)) {
@@ -107,7 +114,7 @@ export function compose(outer: StridedView, inner: StridedView): StridedView | u
       strides.push(0);
       continue;
     }
-    // The outermost axis whose step divides the stride.
+    // Finds the axis of `inner` along which this axis of `outer` moves: the outermost whose step is at most the stride.
     let at = axes.length - 1;
     while (at >= 0 && (axes[at] as Axis).step > stride) at--;
     const through = axes[at];
@@ -121,7 +128,7 @@ export function compose(outer: StridedView, inner: StridedView): StridedView | u
   return within || empty ? { offset, shape: outer.shape, strides } : undefined;
 }
 
-/** The view broadcast to `shape`: along axes of length 1 and new leading axes, as in NumPy. */
+/** Returns the view broadcast to `shape`. As in NumPy, axes of length 1 are repeated, and leading axes are added. */
 export function broadcast(view: StridedView, shape: readonly number[]): StridedView {
   if (equalLists(view.shape, shape)) return view;
   const lead = shape.length - view.shape.length;
@@ -134,16 +141,25 @@ export function broadcast(view: StridedView, shape: readonly number[]): StridedV
   };
 }
 
-/** The region of a shape that a view selects, and the axis along which each dimension of the view steps. */
+/**
+ * The region of a value that a view selects: a range of indices along each axis of the value. The box also records how
+ * each dimension of the view moves through the value.
+ */
 export interface Box {
   readonly start: readonly number[];
   readonly end: readonly number[];
-  /** For each dimension of the view, its axis (-1 if the dimension does not move), and its step along that axis. */
+  /**
+   * For each dimension of the view, the axis of the value along which it moves, and its step along this axis. The axis
+   * is -1 if the dimension does not move: its size is 1 or its stride is 0.
+   */
   readonly axes: readonly number[];
   readonly steps: readonly number[];
 }
 
-/** The box of a view; undefined if a dimension of the view continues from one row into the next. */
+/**
+ * Returns the box of a view of a value that has the shape `shape`. Returns undefined if the view is empty, or if a
+ * dimension of the view does not stay in one axis, for example if it continues from one row into the next.
+ */
 export function boxOf(view: StridedView, shape: readonly number[]): Box | undefined {
   const unit = rowMajor(shape);
   const start: number[] = [];
@@ -181,7 +197,10 @@ export function boxOf(view: StridedView, shape: readonly number[]): Box | undefi
   return { start, end: last.map((position) => position + 1), axes, steps };
 }
 
-/** The same view, relative to a region of the shape that begins at `start` and has the lengths `lengths`. */
+/**
+ * Returns a view of a region of a value that selects the same elements as `view` selects in the whole value. The region
+ * begins at `start` and has the shape `lengths`. `box` is the box of `view`, and is within the region.
+ */
 export function rebase(
   view: StridedView,
   box: Box,

@@ -1,6 +1,7 @@
 /**
- * Arena: memories that are not in use at the same time share addresses. The algorithm is greedy: the largest memory
- * first, each at the lowest address that is free for the whole time of its use.
+ * Arena: assigns an address to each memory. Memories that are not in use at the same time can have the same addresses.
+ * The algorithm is greedy. It takes the memories from the largest to the smallest, and gives each the lowest address
+ * that is free during the whole time in which the memory is used.
  */
 
 import { type Pace, type Sliced, sorted } from '../../graph/sliced.js';
@@ -18,19 +19,20 @@ export interface Arena {
   readonly offsets: ReadonlyMap<Memory, number>;
 }
 
-// In bytes: a cache line, and the widest vector.
+// The alignment of addresses, in bytes. A cache line and the widest vector have this size.
 const alignment = 64;
 
+/** A memory of the arena, and the time in which it is used. A time is the index of an instruction. */
 interface Span {
   readonly memory: Memory;
   readonly bytes: number;
   first: number;
   last: number;
-  /** The span whose memory this one reuses: it begins when that one ends. */
+  /** If this memory has the address of earlier memories (`mergeInPlace`), the span of the first of them. */
   inside: Span | undefined;
 }
 
-/** The locations that an instruction reads, then those that it writes, in short lists. */
+/** Yields the locations that an instruction reads, then the locations that it writes, in short lists. */
 export function* locationsOf(instruction: Instruction): Generator<readonly Location[], void> {
   yield* readsOf(instruction);
   yield* writesOf(instruction);
@@ -113,12 +115,16 @@ export function* arrange(
   return { bytes, offsets };
 }
 
+/** Returns the span from which this span has its address: the span itself, or the first memory at the address. */
 function holderOf(span: Span): Span {
   let holder = span;
   while (holder.inside) holder = holder.inside;
   return holder;
 }
 
+/**
+ * Returns the span of each memory that is not the memory of a leaf. Outputs are in use until the first write of a leaf.
+ */
 function* spansOf(
   list: readonly Instruction[],
   writeStart: number,
@@ -149,14 +155,14 @@ function* spansOf(
   return spans;
 }
 
-/** Lets a group store a value in the memory of a value that it reads last. */
+/** If a group reads a value for the last time, lets the group store a new value at the same address. */
 function* mergeInPlace(
   list: readonly Instruction[],
   spans: ReadonlyMap<Memory, Span>,
   fired: Fired,
   pace: Pace,
 ): Sliced<void> {
-  // Only one value may reuse the memory of another.
+  // The spans whose memory is reused already. Only one other memory may have the address of a memory.
   const taken = new Set<Span>();
   for (const [time, instruction] of list.entries()) {
     if (pace.due()) yield;
@@ -195,7 +201,7 @@ function* mergeInPlace(
   }
 }
 
-/** The number of the group's operands in each memory. */
+/** Returns, for each memory, the number of locations in it that the group reads or writes. */
 function* usesOf(instruction: GroupInstruction, pace: Pace): Sliced<Map<Memory, number>> {
   const uses = new Map<Memory, number>();
   for (const locations of locationsOf(instruction)) {

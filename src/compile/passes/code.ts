@@ -1,18 +1,18 @@
-/** Makes the code of a fused loop: which operation reads which registers. */
+/** Makes the code of a fused loop: its loads, operations and stores, and the registers that they use. */
 
 import type { Keys } from '../ir/same.js';
 import type { Ref, Use, Uses, Value } from '../ir/value.js';
 import { aligned, type FusedLoop, type Operation, spaceOf } from './fused-loop.js';
 
 interface Surroundings {
-  /** Values that every fused loop that reads them computes again. */
+  /** Values that are not stored. Each fused loop that reads such a value computes it again. */
   readonly repeated: { has(value: Value): boolean };
   readonly uses: Uses;
   readonly keys: Keys;
   readonly fire: (rewrite: string) => void;
 }
 
-/** The code of a fused loop that computes the values `members`, operands first. */
+/** Returns the code of a fused loop that computes the values `members`. Operands precede the values that read them. */
 export function codeLoop(
   members: readonly Value[],
   grade: number,
@@ -24,7 +24,8 @@ export function codeLoop(
   const loaded = new Map<number, number>();
   const results = new Map<Value, number>();
   const operations: Operation[] = [];
-  // Registers of loads are numbered first. Results are numbered -1, -2, … until the number of loads is known.
+  // In the finished code, the registers of loads have the lowest numbers, and the results of operations follow. Until
+  // the number of loads is known, the results have the numbers -1, -2, ….
   const made = () => -operations.length;
   const register = (arg: Ref): number => {
     if (aligned(arg, space)) {
@@ -63,7 +64,7 @@ export function codeLoop(
     results.set(value, result);
     return result;
   };
-  /** Whether a use reads the value from a register of this loop. */
+  /** Whether a use of a value of this loop reads it from a register, so that it need not be stored for this use. */
   const readsWithin = (reader: Value | undefined, ref: Ref): boolean => {
     if (!reader || !aligned(ref, space)) return false;
     if (own.has(reader)) return true;
@@ -96,7 +97,7 @@ export function codeLoop(
   return multiplyAdds(plain, fire);
 }
 
-/** Merges a multiplication with the only operation that reads it, if that is an addition or a subtraction. */
+/** Merges a multiplication with the operation that reads it, if this is its only reader and adds or subtracts. */
 function multiplyAdds(loop: FusedLoop, fire: (rewrite: string) => void): FusedLoop {
   const { loads, operations, stores, closes } = loop;
   const readers = new Array<number>(loads.length + operations.length).fill(0);

@@ -1,4 +1,4 @@
-/** Encode: makes the list of numbers that the native executor validates and runs. */
+/** Encode: writes the instructions as a list of numbers, which the native executor checks and runs. */
 
 import { type Constant, Input, type Leaf, Variable } from '../../graph/leaf.js';
 import type { Pace, Sliced } from '../../graph/sliced.js';
@@ -17,7 +17,7 @@ import type {
 } from './instruction.js';
 import type { Location, Memory } from './place.js';
 
-/** The numbers of the format are those of native/program/code.h. */
+/** The version of the format. These constants must be equal to those in native/program/code.h. */
 const version = 1;
 export const opcodes = {
   group: 1,
@@ -29,7 +29,7 @@ export const opcodes = {
   random: 7,
   copy: 8,
 } as const;
-// Copying this many numbers takes microseconds.
+// The code is copied in pieces of this many numbers. Copying a piece takes microseconds.
 const pieceLength = 4096;
 const bufferKinds = { arena: 0, variable: 1, constant: 2, feed: 3 } as const;
 const dtypeCodes: Readonly<Record<DType, number>> = { float32: 0, float64: 1, int32: 2 };
@@ -43,11 +43,13 @@ export function encode(
 }
 
 class Encoder {
+  /** The index of the buffer of each leaf. */
   readonly #buffers = new Map<Leaf, number>();
   readonly #leaves: (Variable | Constant)[] = [];
   readonly #feeds: Input[] = [];
+  /** The kind and the number of bytes of each buffer. */
   readonly #declared: number[];
-  /** The code, in chunks, because an array that grows to millions of numbers is copied many times. */
+  /** The code, divided into chunks, because a single array that grows to millions of numbers is copied many times. */
   readonly #chunks: number[][] = [];
   /** The chunk that is being written. */
   #code: number[] = [];
@@ -86,6 +88,7 @@ class Encoder {
     };
   }
 
+  /** Returns the chunks as one array. */
   *#joined(): Sliced<Float64Array> {
     const code = new Float64Array(this.#chunks.reduce((sum, { length }) => sum + length, 0));
     let at = 0;
@@ -100,6 +103,7 @@ class Encoder {
     return code;
   }
 
+  /** If the memory belongs to a leaf, makes a buffer for the leaf, unless it has one. */
   #declare({ leaf, length, dtype }: Memory): void {
     if (!leaf || this.#buffers.has(leaf)) return;
     this.#buffers.set(leaf, this.#declared.length / 2);
@@ -110,7 +114,7 @@ class Encoder {
     this.#declared.push(bufferKinds[kind], length * bytesOf[dtype]);
   }
 
-  /** The index of the buffer, and the byte offset. */
+  /** Returns the index of the buffer in which a location is, and the offset of the location in bytes. */
   #at({ memory, offset }: Pick<Location, 'memory' | 'offset'>): [number, number] {
     const bytes = offset * bytesOf[memory.dtype];
     if (memory.leaf) return [this.#buffers.get(memory.leaf) as number, bytes];
@@ -127,7 +131,7 @@ class Encoder {
     if (this.pace.due(1 + (code.length >> 4))) yield;
   }
 
-  /** Writes everything except the opcode and the length. @returns the opcode */
+  /** Writes the numbers of an instruction that follow its opcode and its length. @returns the opcode */
   #body(instruction: Exclude<Instruction, GroupInstruction>): number {
     const code = this.#code;
     switch (instruction.kind) {
@@ -221,7 +225,7 @@ class Encoder {
     );
     code.push(...this.#at(b));
     if (!packed) code.push(...b.strides);
-    // A single row has no stride; n is encoded.
+    // A matrix of one row may have any stride between rows, so n, which is valid, is written instead.
     code.push(...this.#at(c), m === 1 ? n : (c.strides[0] as number));
     return packed ? opcodes.packedProduct : opcodes.product;
   }
@@ -253,7 +257,7 @@ class Encoder {
   }
 }
 
-/** The arguments that describe a matrix to BLAS. */
+/** Returns the arguments with which BLAS reads a matrix: whether it is transposed, and its leading dimension. */
 function storedAs({ shape, strides }: Location): { transposed: boolean; leading: number } {
   const [rows, columns] = shape.slice(-2) as [number, number];
   const [down, across] = strides.slice(-2) as [number, number];
@@ -265,7 +269,11 @@ function storedAs({ shape, strides }: Location): { transposed: boolean; leading:
   return { transposed, leading: Math.max(1, leading) };
 }
 
-/** Assigns registers to values in the order of their computation. A register is reused after its last reader. */
+/**
+ * Assigns a register to each load and to the result of each operation, in their order. When the last operation that
+ * reads a register is reached, this operation and later ones can reuse the register. Registers in `kept` are not
+ * reused, because they are stored at the end.
+ */
 function allocateRegisters(
   loads: number,
   operations: GroupInstruction['operations'],

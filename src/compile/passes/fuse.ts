@@ -1,7 +1,8 @@
 /**
- * Fuse: element-wise values of one shape that depend on one another, and the sums over all their elements, become one
- * fused loop over memory. Each value has a grade. An edge within a loop keeps the grade, any other edge raises it.
- * Loops of one grade are therefore independent, and the order of the grades is a schedule.
+ * Fuse: makes one fused loop over memory of element-wise values that have one shape and depend on one another, and of
+ * the sums over all their elements. Each value gets a grade. A value has the grade of its operands in the same loop,
+ * and a higher grade than its operands outside the loop. Loops of one grade are therefore independent of one another,
+ * and the loops can be executed in the order of their grades.
  */
 
 import { Variable } from '../../graph/leaf.js';
@@ -22,13 +23,15 @@ import {
   type Update,
 } from './fused-loop.js';
 
-// A fused loop keeps a tile of each load and result in a register. More registers would not fit in the L1 cache.
+// The limits of a fused loop. It keeps a tile of each load and of each result in a register, and more registers than
+// this would not fit in the L1 cache. `maxTerms` is the maximum number of terms of one sum.
 const maxTerms = 8;
 const maxLoads = 32;
 const maxOperations = 96;
-// Values used only to update leaves form one fused loop, up to this number of operations, the limit of the executor.
+// The maximum number of operations of a fused loop of values that are used only to update leaves. It is the limit of
+// the executor.
 const maxFinal = 256;
-/** The longest chain of cheap operations that is computed again instead of stored. */
+/** The maximum number of cheap operations that each reading loop computes again, so that their result is not stored. */
 const maxRepeated = 6;
 
 const cheap = new Set(
@@ -45,7 +48,7 @@ export function* fuse(
   const settledOutputs = roots.slice(0, outputs.length);
   const settledUpdates = updates.map(({ leaf }, i) => ({
     leaf,
-    // A separate ref, because a value may be both an output and the new value of a leaf.
+    // The ref is copied, because a value may be both an output and the new value of a leaf, and each needs its own ref.
     ref: { ...(roots[outputs.length + i] as Ref) },
   }));
   return yield* Fusion.of(settledOutputs, settledUpdates, build);
@@ -70,7 +73,7 @@ function* shortSums(roots: readonly Ref[], build: Builder): Sliced<Ref[]> {
   return yield* rebuilder.run(roots);
 }
 
-/** Copies the old value of a leaf that is the new value of a leaf, because writes must not change it first. */
+/** Copies each new value of a leaf that is the old value of a leaf, because this leaf may be written first. */
 function settle(
   roots: readonly Ref[],
   outputs: number,
@@ -84,7 +87,7 @@ function settle(
   });
 }
 
-/** The values of one fused loop, and the refs that it loads. */
+/** The values of one fused loop, and the refs that it loads, by their keys. */
 interface Members {
   readonly space: readonly number[];
   readonly grade: number;
@@ -98,12 +101,22 @@ interface Operand {
   readonly within: boolean;
 }
 
-/** Final values (used only to update leaves), grouped into future fused loops of limited size. */
+/**
+ * Final values are values that are used only to update leaves. This class divides them into sets of limited size. Each
+ * set will become one fused loop.
+ */
 class FinalLoops {
+  /**
+   * Each loop has a representative: the value that was added to it last. This map leads from an earlier representative
+   * to the next one.
+   */
   readonly #into = new Map<Value, Value>();
   readonly #sizes = new Map<Value, number>();
 
-  /** Adds a value to the loops of its readers, which are merged. Returns false if the result would be too large. */
+  /**
+   * Adds a value to the loop of its readers. If the readers are in several loops, these are merged. Returns false, and
+   * changes nothing, if the loop would be too large.
+   */
   join(value: Value, readers: readonly Value[]): boolean {
     const finalLoops = new Set(readers.map((reader) => this.#loopOf(reader)));
     let size = 1;
@@ -121,7 +134,7 @@ class FinalLoops {
   }
 }
 
-/** Whether one fused loop of all these values stays within the limits. */
+/** Whether these fused loops can be merged into one: it must stay within the limits. */
 function fits(loops: readonly Members[]): boolean {
   if (loops.length === 1) return true;
   const keys = new Set<number>();
@@ -137,14 +150,18 @@ class Fusion {
   readonly #order: readonly Value[];
   readonly #uses: Uses;
   readonly #keys = new Keys();
+  /**
+   * Values that every loop that reads them computes again. Each is a function of at most one ref, whose key is
+   * `source`. `length` is the number of operations that compute the value from this ref.
+   */
   readonly #repeated = new Map<
     Value,
     { readonly source: number | undefined; readonly length: number }
   >();
-  /** By the value's id. */
+  /** The grade of each value, indexed by the value's id. */
   readonly #grades: Float64Array;
   readonly #final = new Set<Value>();
-  /** For each value that a fused loop computes, that loop. */
+  /** For each value that is computed by a fused loop, this loop. */
   readonly #loops = new Map<Value, Members>();
 
   private constructor(
@@ -184,7 +201,7 @@ class Fusion {
     };
   }
 
-  /** Finds cheap functions of one value, which every fused loop that reads them computes again. */
+  /** Finds values that are cheap functions of one ref. Every fused loop that reads such a value computes it again. */
   *#findRepeated(): Sliced<void> {
     for (const value of this.#order) {
       if (this.build.pace.due(1 + this.#uses.count(value))) yield;
@@ -216,7 +233,7 @@ class Fusion {
     }
   }
 
-  /** Finds values used only to update leaves. They are computed in the fused loop that writes the leaves. */
+  /** Finds the final values: those used only to update leaves. They are computed in the loops that write the leaves. */
   *#findFinal(): Sliced<void> {
     const updated = new Map<Ref, Variable>(this.updates.map(({ leaf, ref }) => [ref, leaf]));
     const finalLoops = new FinalLoops();
@@ -236,7 +253,7 @@ class Fusion {
     }
   }
 
-  /** The final values that read a final value, directly or through repeated values. */
+  /** Returns the final values that read this value, directly or through values that are computed again. */
   #finalReaders(value: Value): Value[] {
     return this.#uses.of(value).flatMap(({ reader }) => {
       if (!reader) return [];
@@ -244,11 +261,12 @@ class Fusion {
     });
   }
 
+  /** Whether this use is in loops of final values only. */
   #endsFinal(reader: Value, ref: Ref): boolean {
     const space = spaceOf(reader);
     if (!space || !aligned(ref, space)) return false;
     if (this.#final.has(reader)) return true;
-    // A repeated value is computed in the loops of its readers.
+    // A value that is computed again belongs to the loops of its readers.
     return (
       this.#repeated.has(reader) &&
       this.#uses.every(
@@ -258,7 +276,7 @@ class Fusion {
     );
   }
 
-  /** Assigns a grade to a value, and assigns the value to a fused loop if a loop can compute it. */
+  /** Assigns a grade to a value. If a fused loop can compute the value, assigns the value to a loop, too. */
   #assign(value: Value): void {
     if (this.#repeated.has(value)) return;
     const space = spaceOf(value);
@@ -287,7 +305,7 @@ class Fusion {
         this.#loops.set(value, own);
         this.#join([...loops, own]);
       } else {
-        // The loop is full: the value starts another loop, and reads the values that this one stores.
+        // The merged loop would be too large. The value starts a new loop, which loads its operands from memory.
         this.build.fire('fuse: full loop');
         grade++;
         for (const { arg } of joined) loads.set(this.#keys.of(arg), arg);
@@ -297,7 +315,7 @@ class Fusion {
     this.#grades[value.id] = grade;
   }
 
-  /** Merges fused loops. */
+  /** Merges these fused loops into the first of them. */
   #join(loops: readonly Members[]): void {
     const [into, ...others] = loops as readonly [Members, ...Members[]];
     for (const { values, loads } of others) {
@@ -307,7 +325,9 @@ class Fusion {
     }
   }
 
-  /** Merges fused loops of one grade and index space that load the same ref, so that it is loaded once. */
+  /**
+   * Merges fused loops that have the same grade and shape and load the same ref, so that the ref is loaded only once.
+   */
   *#joinReaders(): Sliced<void> {
     const readers = new Map<string, Members>();
     for (const loop of yield* this.#distinctLoops()) {
@@ -329,7 +349,7 @@ class Fusion {
     }
   }
 
-  /** The operands of a value; those of a repeated operand instead of that operand itself. */
+  /** Returns the operands of a value. An operand that is computed again is replaced by its own operands. */
   #operands(
     value: Value,
     space: readonly number[] | undefined,

@@ -1,39 +1,46 @@
-/** Fused loops over memory, which the pass `fuse` makes of values, and their schedule. */
+/** The result of the pass `fuse`: fused loops, other values, and the order in which they are computed. */
 
 import type { Variable } from '../../graph/leaf.js';
 import type { DType } from '../../tensor/dtype.js';
 import { type Ref, showsAll, type Uses, type Value } from '../ir/value.js';
 import { equalLists } from '../ir/view.js';
 
-/** One operation of a fused loop: a kernel over registers. */
+/** One operation of a fused loop: an element-wise kernel that reads registers and writes its result to a register. */
 export interface Operation {
   readonly kernel: string;
+  /** True if the operation converts its operand. Its kernel is then the dtype of the result. */
   readonly converts: boolean;
   /** The dtype of the operands. */
   readonly dtype: DType;
+  /** The registers that the operation reads. */
   readonly operands: readonly number[];
 }
 
-/** Values computed in one traversal of memory. Registers are the loads, then the results of the operations, in order. */
+/**
+ * A fused loop: values that are computed in one traversal of memory. Register i holds load i. The registers after those
+ * of the loads hold the results of the operations, in their order.
+ */
 export interface FusedLoop {
+  /** The position in the schedule: loops and values with a lower grade are computed earlier. */
   readonly grade: number;
+  /** The shape of the elements over which the loop runs. */
   readonly shape: readonly number[];
   readonly loads: readonly Ref[];
   readonly operations: readonly Operation[];
-  /** The values that are read outside the loop. */
+  /** The values that are read outside the loop, and are therefore stored in memory. */
   readonly stores: readonly { readonly value: Value; readonly register: number }[];
-  /** The values that are sums over all elements of a register. */
+  /** The values that the loop computes as sums over all elements of a register. */
   readonly closes: readonly { readonly value: Value; readonly register: number }[];
 }
 
-/** Fused loops that differ only in their operands. They run as one instruction. */
+/** Fused loops that differ only in the locations of their operands. They are one instruction. */
 export interface Group {
   readonly kind: 'group';
   readonly grade: number;
   readonly loops: readonly FusedLoop[];
 }
 
-/** A value that no fused loop computes. */
+/** A value that is not computed by a fused loop. */
 export interface Single {
   readonly kind: 'single';
   readonly grade: number;
@@ -48,24 +55,28 @@ export interface Update {
 export interface Fused {
   readonly outputs: readonly Ref[];
   readonly updates: readonly Update[];
-  /** In the order of execution. */
+  /** The groups and single values, in the order of execution. */
   readonly schedule: readonly (Group | Single)[];
-  /** Values computed in the fused loop that writes them to leaves, at the end of the run. */
+  /**
+   * The values that are used only to update leaves. The loops that compute them write the leaves, at the end of a run.
+   */
   readonly final: ReadonlySet<Value>;
   /** All values, operands first, and their uses. */
   readonly order: readonly Value[];
   readonly uses: Uses;
 }
 
-/** The grade of values that are used only to update leaves. */
+/** The grade of values that are used only to update leaves. They are computed after all other values. */
 export const lastGrade = Number.MAX_SAFE_INTEGER;
 
-/** Whether the ref visits all elements of its value in the order of a loop over `shape`. */
+/** Whether the ref reads all elements of its value in order, and has the shape `shape` of the loop that reads it. */
 export function aligned(ref: Ref, shape: readonly number[]): boolean {
   return showsAll(ref) && equalLists(ref.shape, ref.value.shape) && equalLists(ref.shape, shape);
 }
 
-/** The index space of the fused loop that can compute a value; undefined if no fused loop can. */
+/**
+ * Returns the shape over which a fused loop must run to compute this value; undefined if no fused loop can compute it.
+ */
 export function spaceOf(value: Value): readonly number[] | undefined {
   if (value.size === 0) return undefined;
   switch (value.kind) {

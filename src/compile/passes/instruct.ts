@@ -1,4 +1,4 @@
-/** Instruct: makes instructions of the schedule, with the locations of their operands. */
+/** Instruct: makes the list of instructions from the schedule, with the locations of their operands. */
 
 import { constant, type Leaf, Variable } from '../../graph/leaf.js';
 import type { Node } from '../../graph/node.js';
@@ -32,10 +32,12 @@ export function instruct(
 
 class Writer {
   readonly #list: Instruction[] = [];
+  /** The instructions that write leaves. They follow all others. */
   readonly #writes: Instruction[] = [];
   readonly #keys = new Keys();
+  /** For each packed right operand of products, by its key, the location of the packed elements. */
   readonly #panels = new Map<number, Location>();
-  /** By the key of a right operand, the number of products that read it. */
+  /** For each right operand, by its key, the number of products that read it. */
   readonly #readers = new Map<number, number>();
 
   constructor(
@@ -100,17 +102,20 @@ class Writer {
     this.fired.set(rewrite, (this.fired.get(rewrite) ?? 0) + 1);
   }
 
+  /** Returns a location in new memory. */
   #fresh(dtype: DType, shape: readonly number[]): Location {
     const memory: Memory = { dtype, length: count(shape), leaf: undefined };
     return { memory, ...dense(shape) };
   }
 
+  /** Adds an instruction that copies the elements of a location to new memory, and returns the new location. */
   #copyOf(from: Location, nodes: readonly Node[]): Location {
     const to = this.#fresh(from.memory.dtype, from.shape);
     this.#list.push({ kind: 'copy', from, to, nodes });
     return to;
   }
 
+  /** Returns the location of an output. The elements of an output must be contiguous, so others are copied. */
   #output(ref: Ref): Location {
     if (count(ref.shape) === 0) return this.#fresh(ref.value.dtype, ref.shape);
     const at = this.placement.locate(ref);
@@ -224,7 +229,11 @@ class Writer {
     });
   }
 
-  /** Packs weights for the product kernel once a run, if several products read them or they are not adjacent. */
+  /**
+   * If a right operand consists of parameters, and several products read it or its blocks are at separate locations,
+   * packs it for the product kernel, once in each run. Returns the location of the packed elements, otherwise
+   * undefined.
+   */
   #panelsOf(b: Ref, nodes: readonly Node[]): Location | undefined {
     const apart = this.placement.isPacked(b.value);
     const key = this.#keys.of(b);
@@ -245,9 +254,11 @@ class Writer {
     return to;
   }
 
+  /** Returns the blocks of an assembled right operand, with their positions and locations. */
   #pieces(b: Ref): PackInstruction['pieces'] {
     const { value } = b;
-    // The ref selects the whole value or its transpose. The stride along an axis of length 1 does not matter.
+    // The ref selects the whole value or its transpose, because the value is packed. `upright` is false if it selects
+    // the transpose. The stride along an axis of length 1 does not matter.
     const { strides } = value.whole;
     const upright =
       equalLists(b.shape, value.shape) &&
@@ -260,7 +271,7 @@ class Writer {
     });
   }
 
-  /** A group of fused loops, one segment for each; `targets` returns the locations of a loop's stores. */
+  /** Returns the instruction of a group of fused loops. `targets` returns the locations to which a loop stores. */
   *#group(
     loops: readonly FusedLoop[],
     targets: (loop: FusedLoop) => Targets,
@@ -269,7 +280,7 @@ class Writer {
     const segments: Segment[] = [];
     const nodes = new Set<Node>();
     const found: Targets[] = [];
-    // All targets first, because memories are created in the order of these calls.
+    // `targets` is called for all loops first, because these calls create memories, and their order must not change.
     for (const loop of loops) {
       found.push(targets(loop));
       if (this.pace.due(1 + loop.stores.length)) yield;
@@ -292,6 +303,7 @@ class Writer {
     };
   }
 
+  /** Returns the locations to which a loop stores its values, if it writes no leaves. */
   #arena({ stores }: FusedLoop): Targets {
     return {
       stores: stores.map(({ register, value }) => ({
@@ -303,6 +315,7 @@ class Writer {
     };
   }
 
+  /** Returns the leaves to which a loop stores its values, with their locations. A value may be stored to several. */
   #writing({ stores }: FusedLoop, written: ReadonlyMap<Value, readonly Variable[]>): Targets {
     const targets = stores.flatMap(({ register, value }) =>
       (written.get(value) ?? []).map((leaf) => ({
@@ -318,7 +331,9 @@ class Writer {
     return { stores: targets, own: new Set(targets.map(({ leaf }) => leaf)) };
   }
 
-  /** One segment, or one for each block if the loop reads an assembled value block by block. */
+  /**
+   * Returns the segments of a loop: one for each block if the loop reads an assembled value block by block, else one.
+   */
   #segments(loop: FusedLoop, { stores, own }: Targets): Segment[] {
     const scattered = loop.loads.find(({ value }) => this.placement.isScattered(value))?.value;
     const windows = scattered
@@ -356,7 +371,10 @@ class Writer {
     });
   }
 
-  /** The location of a block that the loop reads. If the block is a leaf and the loop writes leaves, a copy. */
+  /**
+   * Returns the location of a block that a loop reads. If the block is a parameter or state and the loop writes leaves,
+   * the block is copied first, and the location is that of the copy.
+   */
   #block(block: Ref, loop: FusedLoop): Location {
     const at = this.placement.locate(block);
     const { leaf } = block.value.details;
@@ -364,8 +382,9 @@ class Writer {
   }
 
   /**
-   * The location of a load. A loop that writes leaves reads only elements that it overwrites itself, at the same
-   * positions, in place; other elements of leaves are copied before any leaf is written.
+   * Returns the location from which a loop loads a ref. A loop that writes leaves may read directly only elements of
+   * leaves that it overwrites itself at the same position. Other elements of leaves are copied before any leaf is
+   * written, and the location is that of the copy.
    */
   #load(load: Ref, own: ReadonlySet<Leaf>, loop: FusedLoop): Location {
     const at = this.placement.locate(load);
@@ -390,7 +409,10 @@ interface Targets {
   readonly own: ReadonlySet<Leaf>;
 }
 
-/** A location without its broadcast axes, and the strides with which a dense copy of it replaces the location. */
+/**
+ * Prepares the copy of a location that may have broadcast axes (stride 0). `compact` is the location with length 1
+ * along these axes. `strides` returns the strides with which a dense copy of `compact` is read instead of the location.
+ */
 function packedView(at: Location) {
   const shape = at.shape.map((size, axis) => (at.strides[axis] === 0 ? 1 : size));
   return {
@@ -410,7 +432,7 @@ function nodesOf(values: readonly Value[]): Node[] {
   return [...nodes];
 }
 
-/** Fills a location with zeros. */
+/** Returns an instruction that fills a location with zeros. */
 function fill(to: Location, placement: Placement, nodes: readonly Node[]): GroupInstruction {
   const { dtype } = to.memory;
   const zero = {
@@ -430,7 +452,7 @@ function fill(to: Location, placement: Placement, nodes: readonly Node[]): Group
   };
 }
 
-/** Adds `from` to `to`, in place. */
+/** Returns an instruction that adds the elements of `from` to the elements of `to`, in place. */
 function addition(from: Location, to: Location, nodes: readonly Node[]): GroupInstruction {
   const { dtype } = to.memory;
   return {

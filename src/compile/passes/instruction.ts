@@ -1,4 +1,6 @@
-/** The instructions of the executor, on locations. Offsets in the arena are not assigned yet. */
+/**
+ * The instructions of the executor. Their operands are locations in memories, which have no address in the arena yet.
+ */
 
 import type { Node } from '../../graph/node.js';
 import type { DType } from '../../tensor/dtype.js';
@@ -6,6 +8,7 @@ import type { Operation } from './fused-loop.js';
 import type { Location } from './place.js';
 
 interface Common {
+  /** The nodes that the instruction computes. */
   readonly nodes: readonly Node[];
 }
 
@@ -18,6 +21,7 @@ export interface GroupInstruction extends Common {
   readonly segments: readonly Segment[];
 }
 
+/** The locations of one loop of a group, or of one block that the loop reads. */
 export interface Segment {
   readonly shape: readonly number[];
   readonly loads: readonly Location[];
@@ -31,7 +35,7 @@ export interface ProductInstruction extends Common {
   readonly n: number;
   readonly k: number;
   readonly a: Location;
-  /** [K, N], or the packed panels of it. */
+  /** The right operand [K, N]. If `packed` is true, its elements are packed in panels for the product kernel. */
   readonly b: Location;
   readonly packed: boolean;
   readonly c: Location;
@@ -94,5 +98,5 @@ export interface Instructions {
   readonly outputs: readonly Location[];
 }
 
-/** Returns the bytes of the panels into which a matrix [k, n] is packed. */
+/** A function that returns the number of bytes of the panels into which a matrix [k, n] is packed. */
 export type PackedBytes = (dtype: DType, k: number, n: number) => number;

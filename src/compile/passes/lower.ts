@@ -1,4 +1,4 @@
-/** Lower: makes values of nodes, for one binding of the dimension names. */
+/** Lower: makes values of the nodes of a graph, for one binding of the dimension names. */
 
 import { GraphError, ShapeError } from '../../errors.js';
 import { expansionOf } from '../../evaluate/lowered.js';
@@ -20,7 +20,7 @@ interface Context {
   readonly args: readonly Ref[];
 }
 
-/** The result of a reduction over no elements, if it is not 0. */
+/** For each reduction whose result over no elements is not 0, this result by dtype. */
 const identities: Readonly<Record<string, Readonly<Record<DType, number>>>> = {
   max: { float32: -Infinity, float64: -Infinity, int32: -(2 ** 31) },
 };
@@ -58,7 +58,7 @@ const kinds: Omit<Kinds, 'leaf' | 'compose'> = {
     if (kernel === 'sum' && count(bound.shape) === 1) {
       return build.reshape(build.reduce(kernel, node.dtype, ref, 0, node), bound.shape, node);
     }
-    // Also for a single row, because `share` can merge the column sums of many steps.
+    // A matrix of one row also becomes a column sum, because `share` can merge the column sums of many time steps.
     if (kernel === 'sum' && kept.length > 0 && reduced.every((axis, i) => axis === i)) {
       const matrix = build.reshape(ref, [terms, count(bound.shape)], node);
       return build.reshape(build.columnSum(matrix, node), bound.shape, node);
@@ -121,8 +121,8 @@ const kinds: Omit<Kinds, 'leaf' | 'compose'> = {
 };
 
 /**
- * Lowers nodes that are in the order of execution.
- * @returns a ref for each node
+ * Lowers the nodes of `order`, which are in the order of execution.
+ * @returns for each node, the ref that has its elements
  * @throws ShapeError if the shape of a node is not valid under this binding; the message names the node
  */
 export function* lower(
@@ -173,7 +173,7 @@ function lowered(
     bind: (dim: Dim) => bindDim(dim, bindings),
     bindings,
   };
-  // The table's type pairs each kind with its own lowering; TypeScript cannot follow the index.
+  // The type of `kinds` ensures that each rule receives a lowering of its kind. TypeScript cannot infer this here.
   const rule = kinds[lowering.kind as keyof typeof kinds] as (l: Lowering, c: Context) => Ref;
   try {
     return rule(lowering, { build, node, bound, args });
@@ -183,6 +183,7 @@ function lowered(
   }
 }
 
+/** Returns the ref with its last two axes exchanged. */
 function lastTwoSwapped(ref: Ref): Ref {
   const swap = (list: readonly number[]) => [
     ...list.slice(0, -2),
@@ -193,7 +194,10 @@ function lastTwoSwapped(ref: Ref): Ref {
   return viewed(value, { offset, shape: swap(shape), strides: swap(strides) });
 }
 
-/** The shape of an operand, with axes of length 1 inserted where its strides skip axes of the result. */
+/**
+ * Returns the shape of an operand, extended to the rank of the result `shape`. An axis of length 1 is inserted for each
+ * axis of the result that the strides of the operand skip.
+ */
 function windowShape(
   from: readonly number[],
   strides: readonly number[],

@@ -1,23 +1,24 @@
 /**
- * Records which addresses are occupied at which time. An extent of memory is occupied from its first use to its last. The
- * extents are in a tree, in the order of their addresses, and the search for the lowest free address skips whole
- * branches.
+ * Records which addresses are occupied at which time. An extent is a range of addresses that is occupied from its first
+ * use to its last. The extents are in a tree, in the order of their addresses, so that the search for the lowest free
+ * address can skip whole branches.
  */
 
 import type { Pace, Sliced } from '../../graph/sliced.js';
 
-/** One extent of memory, or all extents of a branch. */
+/** A single extent, or the summary of all extents of a branch. */
 interface Extent {
   /** The lowest address. */
   readonly start: number;
-  /** The end of the highest address. */
+  /** The end of the addresses: one more than the highest address. */
   readonly end: number;
-  /** The time of the first use, and of the last. */
+  /** The time of the first use. */
   readonly first: number;
+  /** The time of the last use. */
   readonly last: number;
   /**
-   * From time `solidFirst` to `solidLast`, all addresses from `solidStart` to `end` are in use, by the same extents. There
-   * is no such time if `solidFirst` is larger than `solidLast`.
+   * From time `solidFirst` to `solidLast`, all addresses from `solidStart` to `end` are occupied without a gap, by the
+   * same extents during the whole time. If `solidFirst` is larger than `solidLast`, there is no such time.
    */
   readonly solidStart: number;
   readonly solidFirst: number;
@@ -37,7 +38,7 @@ export class Occupied {
   constructor(private readonly pace: Pace) {}
 
   /**
-   * Occupies the lowest `size` addresses that are free from `first` to `last`.
+   * Finds the lowest `size` neighbouring addresses that are free from time `first` to time `last`, and occupies them.
    * @returns the first of these addresses
    */
   *occupy(size: number, first: number, last: number): Sliced<number> {
@@ -50,13 +51,14 @@ export class Occupied {
     return start;
   }
 
+  /** Returns the first of the lowest `size` neighbouring addresses that are free from time `first` to time `last`. */
   *#free(size: number, first: number, last: number): Sliced<number> {
     let start = 0;
     const pending: Branch[] = [this.#root];
     for (let next = pending.pop(); next; next = pending.pop()) {
       if (this.pace.due()) yield;
       if (next.last < first || next.first > last || next.end <= start) continue;
-      // All later extents start at higher addresses.
+      // All extents that the search has not visited yet start at this address or at higher ones.
       if (next.start >= start + size) break;
       const { children, solidStart, solidFirst, solidLast } = next;
       const solid = Math.max(solidFirst, first) <= Math.min(solidLast, last);
@@ -69,7 +71,10 @@ export class Occupied {
   }
 }
 
-/** Inserts an extent after those with the same start. Returns two branches if one would have too many children. */
+/**
+ * Returns the branch with an extent inserted, after the extents that have the same start. Returns two branches if one
+ * branch would have too many children.
+ */
 function inserted(branch: Branch, extent: Branch): Branch[] {
   const children = [...(branch.children as readonly Branch[])];
   let at = children.length;
@@ -82,7 +87,7 @@ function inserted(branch: Branch, extent: Branch): Branch[] {
   return [branchOf(children.slice(0, middle)), branchOf(children.slice(middle))];
 }
 
-/** A branch of children, which are in the order of their addresses. */
+/** Returns a branch that has these children. They must be in the order of their addresses. */
 function branchOf(children: readonly Branch[]): Branch {
   let end = 0;
   let first = Infinity;
@@ -95,7 +100,7 @@ function branchOf(children: readonly Branch[]): Branch {
     first = Math.min(first, child.first);
     last = Math.max(last, child.last);
     const solid = solidFirst <= solidLast;
-    // A child within addresses that are already solid changes nothing.
+    // If the addresses of the child are below the end of the solid addresses, these do not change.
     if (solid && child.end <= end) continue;
     const from = Math.max(solidFirst, child.solidFirst);
     const to = Math.min(solidLast, child.solidLast);

@@ -1,7 +1,7 @@
 /**
- * Place: decides the location of every value in memory. The blocks of an assembled value, such as a concatenation or an
- * operand of a merged product, are computed directly in the memory of that value, so that nothing is moved. A copy is
- * the last resort.
+ * Place: decides the location of every value in memory. If possible, the blocks of an assembled value, such as a
+ * concatenation or an operand of a merged product, are computed directly in the memory of the assembled value. A block
+ * is copied there only if no other way is possible.
  */
 
 import type { Leaf } from '../../graph/leaf.js';
@@ -14,10 +14,12 @@ import { type Ref, showsAll, type Uses, Value } from '../ir/value.js';
 import { compose, count, dense, equalLists, rowMajor, type StridedView } from '../ir/view.js';
 import type { Fused, FusedLoop } from './fused-loop.js';
 
-/** A piece of memory: a region of the arena, or the memory of a leaf (for a feed, of its input). */
+/** A piece of memory: a region of the arena, or the memory of a leaf. The memory of a feed belongs to its input. */
 export interface Memory {
   readonly dtype: DType;
+  /** The number of elements. */
   readonly length: number;
+  /** The leaf to which the memory belongs; undefined for a region of the arena. */
   readonly leaf: Leaf | undefined;
 }
 
@@ -26,21 +28,26 @@ export interface Location extends StridedView {
   readonly memory: Memory;
 }
 
-// A fused loop that reads an assembled value block by block has a segment for each block.
+// The maximum number of blocks of an assembled value that loops read block by block. A loop has a segment for each.
 const maxScattered = 16;
 
 export class Placement {
-  /** The location of each value's elements; it has the shape of the value. */
+  /** The location of the elements of each value. It has the shape of the value. */
   readonly #located = new Map<Value, Location>();
-  /** Blocks that are computed in the memory of an assembled value. */
+  /** Values that are blocks, and are computed in the memory of an assembled value. */
   readonly #placed = new Set<Value>();
-  /** Assembled values that fused loops read block by block. They have no memory. */
+  /** Assembled values that have no memory, because fused loops read their blocks. */
   readonly #scattered = new Set<Value>();
-  /** Assembled values whose blocks are already adjacent, in the memory of another assembled value. */
+  /**
+   * Assembled values that have no memory, because their blocks are adjacent in the memory of another assembled value.
+   */
   readonly #aliases = new Set<Value>();
-  /** Assembled values whose blocks are weights. They are packed from the memory of the blocks. */
+  /**
+   * Assembled values that have no memory, because their blocks are weights, which are packed for the product kernel.
+   */
   readonly #packed = new Set<Value>();
   readonly #leaves = new Map<Leaf, Memory>();
+  /** The values that fused loops store. */
   readonly #stored = new Set<Value>();
   /** The fused loops that load a value. */
   readonly #loading = new Map<Value, FusedLoop[]>();
@@ -66,7 +73,7 @@ export class Placement {
       if (value.kind === 'assemble' && value.size > 0) assembled.push(value);
       if (pace.due()) yield;
     }
-    // The largest first: if two assembled values share a block, it is computed in the larger one.
+    // The largest assembled value is first. If a block belongs to two, it is computed in the memory of the larger.
     for (const value of yield* sorted(assembled, (a, b) => b.size - a.size || a.id - b.id, pace)) {
       placement.#placeBlocks(value);
       if (pace.due(1 + value.args.length)) yield;
@@ -83,12 +90,12 @@ export class Placement {
     }
   }
 
-  /** Whether an assembled value has no memory, because its readers read its blocks. */
+  /** Whether an assembled value has no memory, because the fused loops that read it read its blocks. */
   isScattered(assembled: Value): boolean {
     return this.#scattered.has(assembled);
   }
 
-  /** The blocks that must be copied into the assembled value, with their target locations. */
+  /** Returns the blocks that must be copied into the memory of the assembled value, and where. */
   misplaced(assembled: Value): { readonly block: Ref; readonly to: Location }[] {
     if (
       this.#scattered.has(assembled) ||
@@ -104,12 +111,14 @@ export class Placement {
     });
   }
 
-  /** Whether the blocks are already adjacent in other memory, which is then the memory of the assembled value. */
+  /**
+   * Whether an assembled value needs no memory of its own, because its blocks are adjacent in the memory of another.
+   */
   isAlias(assembled: Value): boolean {
     return this.#aliases.has(assembled);
   }
 
-  /** The location of the elements that a ref selects. */
+  /** Returns the location of the elements that a ref selects. */
   locate(ref: Ref): Location {
     const at = this.locationOf(ref.value);
     const view = compose(ref, at);
@@ -117,6 +126,10 @@ export class Placement {
     return { memory: at.memory, ...view };
   }
 
+  /**
+   * Returns the location of a value. A value without a location gets one: in the memory of its leaf, in the memory of
+   * the product onto which it is added, or in new memory.
+   */
   locationOf(value: Value): Location {
     const known = this.#located.get(value);
     if (known) return known;
@@ -125,6 +138,7 @@ export class Placement {
     return made;
   }
 
+  /** Returns the memory of a leaf that has `length` elements. */
   leafMemory(leaf: Leaf, length: number): Memory {
     const known = this.#leaves.get(leaf);
     if (known) return known;
@@ -143,7 +157,7 @@ export class Placement {
     return { memory, ...dense(value.shape) };
   }
 
-  /** Locates blocks in the memory of their assembled value, where possible. */
+  /** Decides the location of an assembled value, and of those of its blocks that can be computed in its memory. */
   #placeBlocks(assembled: Value): void {
     const { adds, gaps } = assembled.details;
     if (!adds && !gaps && this.#isWeights(assembled)) {
@@ -182,7 +196,7 @@ export class Placement {
     this.#located.set(assembled, whole);
   }
 
-  /** Whether all blocks are weights, and only products read the value, as their right operand. */
+  /** Whether all blocks are parameters, and only products read the assembled value, as their right operand. */
   #isWeights(assembled: Value): boolean {
     return (
       assembled.args.every((block) => block.value.details.leaf?.kind === 'parameter') &&
@@ -197,11 +211,14 @@ export class Placement {
     );
   }
 
+  /** Whether an assembled value has no memory, because its blocks, which are weights, are packed. */
   isPacked(assembled: Value): boolean {
     return this.#packed.has(assembled);
   }
 
-  /** The location of the assembled value, if its blocks are already adjacent in one memory. */
+  /**
+   * Returns the location of the assembled value if its blocks are already adjacent in one memory; otherwise undefined.
+   */
   #adjacentLocation(assembled: Value): Location | undefined {
     const blocks: Block[] = [];
     const holders = new Map<Memory, Value>();
@@ -210,7 +227,7 @@ export class Placement {
       const at = this.#located.get(block.value);
       const view = at && compose(block, at);
       if (!at || !view) return undefined;
-      // `adjacent` compares values, so each memory is represented by a value.
+      // `adjacent` expects views of one value, so a value is made for the memory.
       const holder =
         holders.get(at.memory) ??
         new Value(0, 'leaf', assembled.dtype, [at.memory.length], [], {}, undefined);
@@ -229,7 +246,7 @@ export class Placement {
     return this.#allRead(assembled, at) ? at : undefined;
   }
 
-  /** The location of a block's value if it can be computed in its window; otherwise undefined. */
+  /** Returns the location of a block's value if it can be computed in its window; otherwise returns undefined. */
   #locationFor(block: Ref, window: Location): Location | undefined {
     const { value } = block;
     const product = value.kind === 'product' && value.args.length === 2;
@@ -240,12 +257,12 @@ export class Placement {
     const view = compose(dense(value.shape), window);
     if (!view) return undefined;
     const at = { memory: window.memory, ...view };
-    // A product writes rows without gaps between elements.
+    // A product can be written only to rows whose elements are adjacent.
     const last = value.shape.length - 1;
     if (product && value.shape[last] !== 1 && at.strides[last] !== 1) return undefined;
     if (product && value.shape[0] !== 1 && (at.strides[0] as number) < (value.shape[1] as number))
       return undefined;
-    // A product that is added onto the value must also be able to write there; `#allRead` checks it.
+    // If another product is added onto the value, `#allRead` also checks that it can be written to this location.
     return this.#allRead(value, at) ? at : undefined;
   }
 
@@ -260,7 +277,7 @@ export class Placement {
     });
   }
 
-  /** Whether only fused loops read the value, in order, and none of them loads another assembled value. */
+  /** Whether only fused loops read the assembled value, in row-major order, and load no other assembled value. */
   #readByLoops(assembled: Value): boolean {
     const inOrder = this.#uses.every(
       assembled,
@@ -274,7 +291,7 @@ export class Placement {
       assembled.args.length <= maxScattered &&
       (this.#loading.get(assembled) ?? []).every(
         ({ shape, loads, closes }) =>
-          // With one segment for each block, a sum over all elements would be a sum for each block.
+          // A loop that reads block by block has a segment for each block, so a sum would be over only one block.
           closes.length === 0 &&
           equalLists(shape, assembled.shape) &&
           loads.every(({ value }) => value === assembled || value.kind !== 'assemble'),
@@ -282,7 +299,7 @@ export class Placement {
     );
   }
 
-  /** Whether the block's elements are located in the window. */
+  /** Whether the elements of the block are already located in the window. */
   #isIn(block: Ref, window: Location): boolean {
     const at = this.locate(block);
     return (
@@ -297,7 +314,7 @@ export class Placement {
   }
 }
 
-/** Whether a ref selects a whole matrix or its transpose. */
+/** Whether a ref selects all elements of a matrix, as this matrix or as its transpose. */
 function showsWhole(ref: Ref): boolean {
   const { value, offset, shape, strides } = ref;
   if (value.shape.length !== 2 || offset !== 0 || count(shape) !== value.size) return false;
@@ -310,7 +327,9 @@ function showsWhole(ref: Ref): boolean {
   );
 }
 
-/** The location of a block within the location `whole` of its assembled value. */
+/**
+ * Returns the window of block `index`: the part of the location `whole` of the assembled value that the block occupies.
+ */
 function windowOf(assembled: Value, index: number, whole: Location): Location {
   const start = assembled.details.starts?.[index] as readonly number[];
   const offset = start.reduce(

@@ -1,7 +1,7 @@
 /**
- * Simplify: brings the values into canonical form. The builder merges equal subexpressions, folds constants, composes
- * views and splits products of concatenations. This pass moves slices through sums and products, flattens sums, and
- * drops values that are not read.
+ * Simplify: moves slices through sums and products, flattens sums, and drops values that are not read. The builder,
+ * which makes the values, simplifies them further: it merges equal values, folds constants, composes views and splits
+ * products of concatenations.
  */
 
 import type { Sliced } from '../../graph/sliced.js';
@@ -16,7 +16,10 @@ export function* simplify(roots: readonly Ref[], build: Builder): Sliced<Ref[]> 
 
 type Range = readonly [start: number, end: number];
 
-/** Sums and products of which only ranges of columns are read become sums and products of those ranges. */
+/**
+ * If only separate ranges of the columns of a sum or product are read, replaces this value by several sums or products:
+ * one for each range.
+ */
 function* narrowProducts(roots: readonly Ref[], build: Builder): Sliced<Ref[]> {
   const order = yield* reachable(roots, build.pace);
   const uses = yield* Uses.of(order, roots, build.pace);
@@ -48,7 +51,7 @@ function* narrowProducts(roots: readonly Ref[], build: Builder): Sliced<Ref[]> {
       build.fire('simplify: slice through a sum or product');
       const made = ranges.map((range) => piece(value, range));
       pieces.set(value, made);
-      return made[0]; // never read: every use is of one of the pieces
+      return made[0]; // This is never read, because every use reads one of the pieces.
     },
     (ref) => {
       const ranges = split.get(ref.value);
@@ -65,7 +68,11 @@ function* narrowProducts(roots: readonly Ref[], build: Builder): Sliced<Ref[]> {
   return yield* rebuilder.run(roots, order);
 }
 
-/** The distinct ranges of columns that are read; undefined if ranges overlap or a reader reads all columns. */
+/**
+ * Returns the distinct ranges of the columns of a matrix that `uses` read. Returns undefined if two ranges overlap, or
+ * if a use reads all columns. `split` has the readers that will be replaced, with their ranges: a split sum reads only
+ * the same ranges of its operands.
+ */
 function readRanges(
   value: Value,
   uses: readonly Use[],
@@ -92,7 +99,7 @@ function readRanges(
   return apart && sorted.length > 0 ? sorted : undefined;
 }
 
-/** Merges a sum into the sum that reads it, if that is its only use and reads all of it. */
+/** Merges each sum into the sum that reads it, if there is no other use and this use reads the whole sum. */
 function* flattenSums(roots: readonly Ref[], build: Builder): Sliced<Ref[]> {
   const order = yield* reachable(roots, build.pace);
   const uses = yield* Uses.of(order, roots, build.pace);
@@ -104,7 +111,8 @@ function* flattenSums(roots: readonly Ref[], build: Builder): Sliced<Ref[]> {
   const rebuilder: Rebuilder = new Rebuilder(build, (value) => {
     if (value.kind !== 'sum') return undefined;
     const use = uses.count(value) > 0 ? uses.at(value, 0) : undefined;
-    // The reader takes its terms, so this result is never read. Building each sum of a chain takes quadratic time.
+    // The reader takes over the terms of this sum, so this replacement is never read. It is not built, because building
+    // every sum of a chain would take quadratic time.
     if (use?.reader?.kind === 'sum' && inlined(use.ref)) return rebuilder.ref(value.args[0] as Ref);
     if (!value.args.some(inlined)) return undefined;
     build.fire('simplify: sum of a sum');

@@ -1,6 +1,7 @@
 /**
- * If a sum adds a region of a product to a region of an earlier product, the later product is added onto the earlier one,
- * in place. In an LSTM, for example, the recurrent product is added onto its rows of the tall input projection.
+ * If sums add a product to a region of an earlier product, adds the later product onto the earlier one instead, in
+ * place. In an LSTM, for example, one product multiplies the inputs of all time steps with the weights. The recurrent
+ * product of each time step is then added onto the rows of this time step.
  */
 
 import type { Sliced } from '../../../graph/sliced.js';
@@ -10,7 +11,7 @@ import { type Ref, reachable, type Use, Uses, type Value, viewed } from '../../i
 import { type Box, boxOf } from '../../ir/view.js';
 import { Units } from './units.js';
 
-/** A region of a product that a sum reads. */
+/** A region of a product that a sum reads: the sum, its operand, and the box of the operand in the product. */
 interface Region {
   readonly sum: Value;
   readonly ref: Ref;
@@ -24,8 +25,9 @@ export function* accumulate(roots: readonly Ref[], build: Builder): Sliced<Ref[]
   const units = yield* Units.of(order, pace);
   const depths = yield* units.depths((unit) => units.members(unit)[0]?.kind === 'product');
   const depth = (value: Value) => depths[units.unitOf(value)] as number;
-  /** For each sum, the terms that are dropped because a later product is added onto them. */
+  /** For each sum, the terms that are dropped, because a later product, another term, already contains them. */
   const gone = new Map<Value, Set<Ref>>();
+  /** For each product that is added onto an earlier product, the region of the earlier product. */
   const onto = new Map<Value, Ref>();
   const read = new Map<Value, ReturnType<typeof readersOf>>();
   const readers = (product: Value) => {
@@ -41,7 +43,8 @@ export function* accumulate(roots: readonly Ref[], build: Builder): Sliced<Ref[]
     const regions = regionsOf(later, uses.of(later));
     const [first] = regions ?? [];
     if (!regions || !first || tiled(regions) !== later.size) continue;
-    // If a region were read twice, the product that is added onto it would be counted twice.
+    // Each region of the later product must be read only once. Otherwise, the earlier product would be added to the
+    // second reader, too.
     if ([...(readers(later)?.values() ?? [0])].some((times) => times !== 1)) continue;
     for (const term of first.sum.args) {
       if (pace.due(regions.length)) yield;
@@ -87,7 +90,10 @@ export function* accumulate(roots: readonly Ref[], build: Builder): Sliced<Ref[]
   return yield* rebuilder.run(roots, order);
 }
 
-/** The regions of the product that are read, if only sums read it; otherwise undefined. */
+/**
+ * Returns the regions of a product that its uses read. Returns undefined if a use is not an operand of a sum, or does
+ * not read rows of a region.
+ */
 function regionsOf(product: Value, uses: readonly Use[]): Region[] | undefined {
   const regions: Region[] = [];
   for (const { reader, ref } of uses) {
@@ -99,20 +105,24 @@ function regionsOf(product: Value, uses: readonly Use[]): Region[] | undefined {
   return regions;
 }
 
+/** Returns the total number of elements of the regions, or -1 if a ref does not read each element of its box once. */
 function tiled(regions: readonly Region[]): number {
   let size = 0;
   for (const { box, ref } of regions) {
     const area =
       ((box.end[0] as number) - (box.start[0] as number)) *
       ((box.end[1] as number) - (box.start[1] as number));
-    // A ref that does not read each element of its box once does not tile the product.
+
     if (area !== ref.shape.reduce((product, dim) => product * dim, 1)) return -1;
     size += area;
   }
   return size;
 }
 
-/** The region of `earlier` onto which `later` is added, if the found regions have the same arrangement as in `later`. */
+/**
+ * Returns the region of `earlier` onto which `later` is added. `found` are the regions of `earlier` that are added to
+ * `regions` of `later`. Returns undefined if one is missing, or if they are not arranged in `earlier` as in `later`.
+ */
 function alignedTarget(
   later: Value,
   regions: readonly Region[],
@@ -127,7 +137,7 @@ function alignedTarget(
     if (!target) return undefined;
     const there = boxOf(target, earlier.shape);
     if (!there) return undefined;
-    // The axes and steps must be the same: a column of one must not be a row of the other.
+    // The axes and steps must be equal: a column of one product must not be added to a row of the other.
     const sameSteps = ref.shape.every(
       (size, dim) =>
         size === 1 || (there.axes[dim] === box.axes[dim] && there.steps[dim] === box.steps[dim]),
@@ -142,7 +152,9 @@ function alignedTarget(
   return viewed(earlier, { offset, shape: later.shape, strides: [width, 1] });
 }
 
-/** How often each region of a product is read; undefined if regions overlap and are not equal. */
+/**
+ * Returns how often each region of a product is read, by `keyOfBox`. Returns undefined if different regions overlap.
+ */
 function readersOf(uses: readonly Use[]): Map<string, number> | undefined {
   const counts = new Map<string, number>();
   const boxes: Box[] = [];
@@ -154,7 +166,8 @@ function readersOf(uses: readonly Use[]): Map<string, number> | undefined {
     if (times === undefined) boxes.push(box);
     counts.set(key, (times ?? 0) + 1);
   }
-  // Sorted by rows, then columns. Bands of rows must be equal or disjoint, and so must columns within a band.
+  // After sorting by rows and then by columns, it is enough to compare neighbours. Two boxes must have the same rows
+  // and disjoint columns, or disjoint rows.
   boxes.sort((p, q) => compare(p.start, q.start) || compare(p.end, q.end));
   for (let i = 1; i < boxes.length; i++) {
     const [above, box] = [boxes[i - 1] as Box, boxes[i] as Box];

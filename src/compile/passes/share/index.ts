@@ -1,7 +1,8 @@
 /**
- * Share: merges products with common operands or a common sum into one product. They come from weight sharing: one weight
- * for many steps, one step for many gates, one gradient from many uses. The old results are views of the merged product,
- * and its operands are assembled from the old operands.
+ * Share: merges several matrix products into one. Products are merged if they have a common operand, or if they are
+ * terms of one sum. Such products are frequent in recurrent networks. One weight is multiplied with the inputs of many
+ * time steps, one input is multiplied with the weights of many gates, and the gradient of a weight is a sum over its
+ * uses. The old results become views of the merged product. Its operands are assembled from the old operands.
  */
 
 import type { Sliced } from '../../../graph/sliced.js';
@@ -19,13 +20,14 @@ export function* share(roots: readonly Ref[], build: Builder): Sliced<Ref[]> {
   const uses = yield* Uses.of(order, roots, build.pace);
   const sharing = yield* Sharing.of(order, uses, build.fired, build.pace);
   const merged = yield* merge(roots, sharing, yield* sharing.decide(), build);
-  // `accumulate` is last, because a product that is added onto must not be replaced any more.
+  // `accumulate` is last, because a product onto which another product is added must not be replaced any more.
   return yield* accumulate(yield* outerProducts(merged, build), build);
 }
 
 /**
- * Rewrites the products of a batch of one. A product with K = 1 becomes a broadcast multiplication, which fuses with its
- * readers. A number that scales it scales its left column instead, once. The sum of one row becomes the row.
+ * Rewrites products and column sums as they occur if the batch size is 1. A product with K = 1 becomes a broadcast
+ * multiplication, which can be fused with its readers. If the only use of this product multiplies it by a number, the
+ * left operand, a column, is multiplied by the number instead. The sum of one row becomes the row.
  */
 function* outerProducts(roots: readonly Ref[], build: Builder): Sliced<Ref[]> {
   const order = yield* reachable(roots, build.pace);

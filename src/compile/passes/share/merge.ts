@@ -1,4 +1,4 @@
-/** Rebuilds the values with each set of products as one product of assembled operands. */
+/** Rebuilds the values: each set of products that are merged becomes one product, whose operands are assembled. */
 
 import type { Pace, Sliced } from '../../../graph/sliced.js';
 import type { Block } from '../../ir/blocks.js';
@@ -44,14 +44,14 @@ export function* merge(
   );
 }
 
-/** The columns of a right operand in the merged right operand `all`. */
+/** The columns from `start` to `end` of the merged right operand `all`, which are one of the old right operands. */
 interface ColumnRange {
   readonly all: Ref;
   readonly start: number;
   readonly end: number;
 }
 
-/** The right operands that have been merged with others, side by side. */
+/** For each right operand that was merged with others side by side, its columns in the merged right operand. */
 class Beside {
   readonly #keys = new Keys();
   readonly #ranges = new Map<number, ColumnRange>();
@@ -120,14 +120,17 @@ function* mergeColumns(
   }
 }
 
-/** Replaces the terms of one sum: the first by the whole sum, the others by zeros. */
+/** Replaces terms of a sum whose total is `whole`. The first term becomes `whole`, and the others become zeros. */
 function sumInto(terms: readonly Value[], whole: Ref, rebuilder: Rebuilder, build: Builder): void {
   terms.forEach((term, index) => {
     rebuilder.set(term, index === 0 ? whole : build.filled(0, term.dtype, term.shape));
   });
 }
 
-/** Assembles matrices below one another (dim 0) or side by side (dim 1), row-major or column-major as the first is. */
+/**
+ * Returns a matrix assembled from matrices that are below one another (`dim` 0) or side by side (`dim` 1). It is
+ * column-major if the first of them is column-major, otherwise row-major.
+ */
 function sideBySide(refs: readonly Ref[], dim: 0 | 1, build: Builder): Ref {
   const [first] = refs as readonly [Ref, ...Ref[]];
   if (refs.length === 1) return first;
@@ -146,16 +149,19 @@ function sideBySide(refs: readonly Ref[], dim: 0 | 1, build: Builder): Ref {
   return turned ? transposed(assembled) : assembled;
 }
 
-/** Merges column sums of matrices that are side by side into one column sum. */
+/** If matrices are side by side in a merged operand, replaces their column sums by one column sum of this operand. */
 function* mergeColumnSums(roots: readonly Ref[], beside: Beside, build: Builder): Sliced<Ref[]> {
   const order = yield* reachable(roots, build.pace);
   const depths = yield* columnSumDepths(order, build.pace);
-  /** The merged matrix of the operand of a column sum, and its columns there, if all columns can be summed at once. */
+  /**
+   * Returns the columns that the operand of a column sum has in a merged right operand. Returns undefined if there are
+   * none, or if the columns of the merged operand cannot be summed together.
+   */
   const rangeOf = (value: Value): ColumnRange | undefined => {
     if (value.kind !== 'columnSum') return undefined;
     const operand = value.args[0] as Ref;
     const range = beside.rangeOf(operand);
-    // A neighbour may depend on this sum: centred columns may be beside the columns that they are computed from.
+    // A matrix beside the operand may depend on this column sum, for example if it is the operand minus its mean.
     const depth = range && depths[range.all.value.id];
     if (!range || depth === undefined || depth > (depths[operand.value.id] as number))
       return undefined;
@@ -180,7 +186,10 @@ function* mergeColumnSums(roots: readonly Ref[], beside: Beside, build: Builder)
   return yield* rebuilder.run(roots, order);
 }
 
-/** For each value, by its id, the most column sums on a path that ends there. */
+/**
+ * Returns a list indexed by the ids of the values. Each entry is the largest number of column sums on any path of
+ * operands that ends at the value, which is included.
+ */
 function* columnSumDepths(order: readonly Value[], pace: Pace): Sliced<(number | undefined)[]> {
   const depths = byId<number>(endOf(order));
   for (const { id, kind, args } of order) {

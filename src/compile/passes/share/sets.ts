@@ -1,7 +1,7 @@
 /**
- * Decides which products are merged. Two products merge along M if they have the same right operand, along K if they are
- * only added to each other, and along N if they have the same left operand. The order matters: first M, then K, then N,
- * each once. No merge is undone.
+ * Decides which products are merged. Products can be merged along M if they have the same right operand, along K if
+ * they are terms of one sum and are not read elsewhere, and along N if they have the same left operand. First all
+ * products that can be merged along M are merged, then along K, then along N. No merge is undone.
  */
 
 import { Variable } from '../../../graph/leaf.js';
@@ -12,13 +12,16 @@ import { type Ref, showsAll, type Uses, type Value } from '../../ir/value.js';
 import { count, equalLists } from '../../ir/view.js';
 import { Units } from './units.js';
 
-/** Products that merge along M: one right operand, and left operands below one another. */
+/** Products that are merged along M. They have one right operand. Their left operands are put below one another. */
 export interface Rows {
   readonly kind: 'rows';
   readonly products: readonly Value[];
 }
 
-/** Terms of one sum, which merge along K: left operands side by side, right operands below one another. */
+/**
+ * Terms of one sum that are merged along K. Their left operands are put side by side, and their right operands below
+ * one another. They can also be column sums, whose operands are put below one another.
+ */
 export interface Terms {
   readonly kind: 'terms';
   readonly products: readonly Value[];
@@ -26,17 +29,23 @@ export interface Terms {
 
 export type Merged = Rows | Terms;
 
-/** Sets with the same left operands, which merge along N: right operands side by side. One set alone is not merged. */
+/**
+ * Sets that are merged along N. They have the same left operands. Their right operands are put side by side. If there
+ * is only one set, it is not merged with another.
+ */
 export interface Columns {
   readonly sets: readonly Merged[];
 }
 
-// Assembling weights side by side costs as much as a product of a few rows with them. Small weights are then in the L1
-// cache, so it always pays off.
+// Putting weights side by side takes as long as multiplying a few rows with them. Weights with at most `smallWeights`
+// elements are always merged, because they then remain in the L1 cache for the product.
 const worthwhileRows = 4;
 const smallWeights = 16384;
 
-/** Whether merging products with this number of rows in total saves more time than merging their weights costs. */
+/**
+ * Estimates whether it is faster to merge products. Merging saves time in the products, but the weights must be put
+ * together first. `rows` is the total number of rows of all products that would read the merged weights.
+ */
 function worthwhile(rows: number, products: readonly Value[]): boolean {
   const elements = products.reduce((sum, { args }) => sum + count((args[1] as Ref).shape), 0);
   return rows >= worthwhileRows || elements <= smallWeights;
@@ -63,6 +72,7 @@ export class Sharing {
     return new Sharing(yield* Units.of(order, pace), uses, fired, pace);
   }
 
+  /** Decides all merges. Returns the merged products and column sums in sets. A product that is not merged is alone. */
   *decide(): Sliced<Columns[]> {
     yield* this.#alongM();
     yield* this.#alongK();
@@ -74,7 +84,7 @@ export class Sharing {
     this.fired.set(rewrite, (this.fired.get(rewrite) ?? 0) + 1);
   }
 
-  /** Merges products with the same view of a parameter as right operand that do not depend on one another. */
+  /** Merges products whose right operand is the same view of a weight, if they do not depend on one another. */
   *#alongM(): Sliced<void> {
     const classes = new Map<number, Value[]>();
     for (const value of this.units.order) {
@@ -106,7 +116,8 @@ export class Sharing {
   }
 
   /**
-   * Merges terms of one sum in three classes: unmerged products with weights, products of computed operands, column sums.
+   * Merges terms of one sum that are not merged yet. Terms of three classes are merged separately: products with
+   * weights, products of computed operands, and column sums.
    */
   *#alongK(): Sliced<void> {
     const candidates: Value[][] = [];
@@ -139,7 +150,7 @@ export class Sharing {
     }
   }
 
-  /** Merges sets with the same left operands that do not depend on one another. */
+  /** Merges sets that have the same left operands, if they do not depend on one another. */
   *#alongN(): Sliced<Columns[]> {
     const { units } = this;
     for (const value of units.order) {
@@ -157,7 +168,7 @@ export class Sharing {
       if (this.pace.due(set.products.length)) yield;
       const [head] = set.products as readonly [Value, ...Value[]];
       const lefts = set.products.map((product) => this.#keys.of(product.args[0] as Ref)).join(' ');
-      // An outer product becomes a multiplication that fuses with its readers, so it merges only within its unit.
+      // A product with K = 1 becomes an element-wise multiplication, which can be fused, so it is not merged.
       const outer = set.products.length === 1 && head.args[0]?.shape[1] === 1;
       const kind = outer ? units.unitOf(head) : set.products.length > 1 ? set.kind : 'one';
       append(classes, `${kind} ${depths[units.unitOf(head)]} ${lefts}`, set);
@@ -193,7 +204,11 @@ export class Sharing {
     return [...columns, ...sums.map((set) => ({ sets: [set] }))];
   }
 
-  /** Orders values that are below one another in several merged operands in the same way, by the longest list. */
+  /**
+   * Sorts sets so that values that occur in several merged operands are in the same order in all of them. The order is
+   * that of the products of computed operands that are merged along K. If a value has several positions there, the
+   * largest is used.
+   */
   *#alignOrders(): Sliced<void> {
     const positions = new Map<number, number>();
     const lists = this.#sets.filter(
@@ -227,7 +242,9 @@ export class Sharing {
     this.#sets.push(set);
   }
 
-  /** Whether the ref, an operand of a sum, is the only use of an unmerged product and selects all of it. */
+  /**
+   * Whether the ref, an operand of a sum, reads all of a product or column sum that is not merged and has no other use.
+   */
   #onlyTerm(ref: Ref): boolean {
     const { value } = ref;
     if ((value.kind !== 'product' && value.kind !== 'columnSum') || this.#merged.has(value))
@@ -236,7 +253,7 @@ export class Sharing {
     return showsAll(ref) && equalLists(ref.shape, value.shape);
   }
 
-  /** A key that is equal for sets with the same right operands. */
+  /** Returns a key of the right operands of sets. Equal lists of right operands have equal keys. */
   #rightsOf(sets: readonly Merged[]): string {
     const operands = ({ products }: Merged) =>
       products.map(({ args }) => this.#keys.of(args.at(-1) as Ref));
@@ -244,8 +261,9 @@ export class Sharing {
   }
 
   /**
-   * A number by which computed right operands are sorted: the id of the weight with which they are multiplied elsewhere.
-   * Gradients of gates are thus in the order of the gates.
+   * Returns a number by which computed right operands are sorted: the id of a weight with which the operand is
+   * multiplied elsewhere; undefined if there is none. The gradients of gates are therefore in the order of the gates'
+   * weights.
    */
   readonly #weightOf = (right: Ref): number | undefined => {
     if (right.value.kind === 'leaf') return undefined;
@@ -259,7 +277,7 @@ export class Sharing {
   };
 }
 
-/** Whether a product's right operand is a view of a parameter. */
+/** Whether the right operand of a product is a weight: a view of a parameter or state. */
 export function rightIsWeight({ args }: Value): boolean {
   return args[1]?.value.details.leaf instanceof Variable;
 }
@@ -270,7 +288,9 @@ function append<K, V>(lists: Map<K, V[]>, key: K, value: V): void {
   else lists.set(key, [value]);
 }
 
-/** Sorts values by the leaf of the operand, then by the id of the operand's value, then by the offset. */
+/**
+ * Sorts values by the operand with the index `operand`: by its leaf, then by the id of its value, then by its offset.
+ */
 function inOrder(values: readonly Value[], operand: number, pace: Pace): Sliced<Value[]> {
   const compare = (p: Value, q: Value) =>
     compareRefs(p.args[operand] as Ref, q.args[operand] as Ref);
@@ -283,6 +303,7 @@ function compareRefs(a: Ref, b: Ref): number {
   return a.value.id - b.value.id || a.offset - b.offset;
 }
 
+/** Sorts sets by the numbers that `weightOf` returns for their right operands. Sets without a number are at the end. */
 function* inOrderOfRights(
   sets: readonly Merged[],
   weightOf: (right: Ref) => number | undefined,

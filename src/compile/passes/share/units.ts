@@ -1,6 +1,7 @@
 /**
- * The graph of values, with sets of values contracted to units. A merge is allowed if the contracted graph stays free of
- * cycles. The ranks and depths that decide merges are computed on the graph as contracted so far.
+ * The graph of values after merges. Values that are merged form one unit, and each other value is a unit of its own.
+ * Units may be merged if this makes no cycle in the graph of units. `share` decides merges by the depths of the units,
+ * which it computes again after earlier merges.
  */
 
 import type { Pace, Sliced } from '../../../graph/sliced.js';
@@ -8,15 +9,16 @@ import { defect } from '../../ir/defect.js';
 import { endOf, type Ref, type Value } from '../../ir/value.js';
 
 export class Units {
-  /** For each value, by its index in the order, its unit. */
+  /** The unit of each value. Here and below, a value has the index that it has in `order`. */
   readonly #unitOf: Int32Array;
+  /** The indices of the values of each unit. */
   readonly #members: number[][];
-  /** The operands of value i are at #operands[#first[i]] … #operands[#first[i + 1] - 1]. */
+  /** The indices of the operands of value i are #operands[#first[i]] … #operands[#first[i + 1] - 1]. */
   readonly #first: Int32Array;
   readonly #operands: Int32Array;
-  /** The index in the order, by the value's id. */
+  /** The index of each value, by its id. */
   readonly #indexOf: Int32Array;
-  /** The topological order; undefined after a merge. */
+  /** The units in topological order; undefined if it must be computed again after a merge. */
   #topological: readonly number[] | undefined;
 
   private constructor(
@@ -31,7 +33,7 @@ export class Units {
     this.#members = [];
   }
 
-  /** Makes a unit of each value. */
+  /** Returns a graph in which each value is a unit of its own. */
   static *of(order: readonly Value[], pace: Pace): Sliced<Units> {
     let operands = 0;
     for (let index = 0; index < order.length; index++) {
@@ -62,7 +64,7 @@ export class Units {
     return (this.#members[unit] as number[]).map((index) => this.order[index] as Value);
   }
 
-  /** Merges the units of several values. */
+  /** Merges the units of these values into one unit. */
   merge(values: readonly Value[]): void {
     this.#topological = undefined;
     const [first, ...others] = values.map((value) => this.unitOf(value));
@@ -77,7 +79,7 @@ export class Units {
     }
   }
 
-  /** All units, each after the units that it depends on. */
+  /** Returns all units in topological order: each follows the units on which it depends. */
   *topological(): Sliced<readonly number[]> {
     this.#topological ??= yield* this.#sorted();
     return this.#topological;
@@ -119,7 +121,10 @@ export class Units {
     return result;
   }
 
-  /** For each unit, the largest number of counted units on a path that ends there, including itself. */
+  /**
+   * Returns the depth of each unit. The depth is the largest number of units for which `counted` returns true on any
+   * path of operands that ends at this unit, which is included.
+   */
   *depths(counted: (unit: number) => boolean): Sliced<Int32Array> {
     const depth = new Int32Array(this.order.length);
     const order = yield* this.topological();
