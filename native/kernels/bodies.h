@@ -21,13 +21,14 @@ struct Body {
 // All compiled bodies, from the smallest instruction set to the largest. A null pointer ends the list.
 extern const Body* const bodies[];
 
-// Returns the body that this process uses: the one that FOREBAY_SIMD names, or else the best supported one.
-// The body is chosen on the first call. If the value of FOREBAY_SIMD is wrong, `body` is null and `error`
-// holds the reason.
+// The chosen body. If the value of FOREBAY_SIMD is wrong, `body` is null and `error` holds the reason.
 struct Choice {
   const Body* body;
   char error[200];
 };
+
+// Returns the body that this process uses: the one that FOREBAY_SIMD names, or else the best supported one.
+// The body is chosen on the first call.
 const Choice& chosen();
 
 // Chooses the body for a given value of FOREBAY_SIMD. Null and the empty string mean that it is not set.

@@ -35,8 +35,7 @@ constexpr std::int64_t tileBytesA = std::int64_t(24) << 10;
 constexpr std::int64_t mostTermsAcross = 256;
 // The sizes of the blocks of A and B. A block of A and a block of B fit in the L2 cache together. If B is in
 // main memory ("far"), its blocks are larger, and have more columns and fewer rows, because main memory is
-// read fastest in
-// long contiguous stretches. The blocks of B are also larger if A is stored by columns.
+// read fastest in long contiguous stretches. The blocks of B are also larger if A is stored by columns.
 constexpr std::int64_t blockBytesA = std::int64_t(512) << 10;
 constexpr std::int64_t blockBytesB = std::int64_t(512) << 10;
 constexpr std::int64_t blockBytesFarB = std::int64_t(1) << 20;

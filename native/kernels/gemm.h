@@ -2,7 +2,7 @@
 //
 // A product is planned once and run many times. A run allocates no memory and cannot fail:
 //
-//   const GemmPlan plan = planGemm(shape);              // planPanels(shape) if B was packed by packPanels
+//   const GemmPlan plan = planGemm(shape);              // or planPanels, if packPanels has packed B
 //   runGemm(plan, a, b, c, scratch, 0, plan.parts);     // scratch: plan.scratchBytes for each thread
 //
 // To share a product, threads divide its parts, [0, parts). A part is a range of rows or of columns of C that
@@ -66,7 +66,7 @@ struct GemmPlan {
 GemmPlan planGemm(const GemmShape& shape, const Body& body = *chosen().body);
 GemmPlan planPanels(const GemmShape& shape, const Body& body = *chosen().body);
 
-// Computes the parts [from, to). `b` points to B, or to its panels if the plan is of planPanels. C must not
+// Computes the parts [from, to). `b` points to B, or to its panels if planPanels made the plan. C must not
 // overlap A or B.
 void runGemm(const GemmPlan& plan, const void* a, const void* b, void* c, void* scratch, std::int64_t from,
              std::int64_t to);

@@ -92,7 +92,8 @@ struct GroupStep {
 struct GroupStore {
   DType type;
   std::uint16_t value;
-  bool once;  // true if a step may write to the memory: its value has only this store
+  // True if the value is the result of a step and has only this store. The step may then write to memory.
+  bool once;
 
   Transfer transfer(const GroupOperand& store, const GroupTile& tile) const {
     if (!tile.dense(store)) return Transfer::block;

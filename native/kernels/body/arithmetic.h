@@ -94,7 +94,7 @@ FOREBAY_INLINE typename Format<T>::Bits shiftedInteger(T shifted) {
   return bitsOf(shifted) - bitsOf(roundingShift<T>);
 }
 
-// Returns 2^(exponent - bias), for 0 < exponent < 2 bias + 1.
+// Returns 2^(exponent - bias), for 1 <= exponent <= 2 bias.
 template <class T>
 FOREBAY_INLINE T powerOfTwo(typename Format<T>::Bits exponent) {
   return ofBits(static_cast<typename Format<T>::Bits>(exponent << Format<T>::mantissa));

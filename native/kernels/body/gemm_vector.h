@@ -11,10 +11,10 @@ namespace forebay::FOREBAY_BODY {
 //   load, store
 //   loadFirst, storeFirst  access only the lanes of the mask `first(n)`; the others are loaded as 0
 //   zero, broadcast, add, mulAdd (a b + c)
-//   exchange<d>            one stage of a transpose; returns `low` and `high`. `low` has the lanes of a whose
-//   index has
-//                        bit d not set, and the same lanes of b, moved up by d lanes. `high` has the other
-//                        lanes: those of b, and those of a, moved down by d lanes.
+//   exchange<d>            one stage of a transpose, where d is a power of two; returns `low` and `high`.
+//                          `low` has the lanes of a whose index i has i & d == 0, and the same lanes of b,
+//                          moved up by d lanes. `high` has the other lanes of a, moved down by d lanes, and
+//                          the other lanes of b.
 template <class T>
 struct Vector;
 
