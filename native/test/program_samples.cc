@@ -166,8 +166,8 @@ void addSomeGroup(Generator& generator, Code& code, Space& space, bool writing) 
       const bool toVariable = writing && between(generator, 0, 2) > 0;
       const double buffer = toVariable ? space.variableOf(store.type) : space.inArena();
       // Sometimes the store is in place, over a load that no other store of this group overwrites. In writes,
-      // stores to the arena are not in place, because the writes
-      // run twice if results are checked, and the dry run would change the values that are loaded.
+      // stores to the arena are not in place, because the writes run twice if results
+      // are checked, and the dry run would change the values that are loaded.
       const Operand* same =
           writing && !toVariable ? nullptr : sameAs(generator, views, store.type, buffer, sizes);
       if (same != nullptr) const_cast<Operand*>(same)->written = true;

@@ -23,8 +23,8 @@ class RowGroups {
   std::int64_t larger_;  // groups before this row have small_ + 1 rows
 };
 
-// Transposes a square matrix whose rows are registers. Stage d, a power of two,
-// exchanges lanes between the registers i and i + d.
+// Transposes a square matrix whose rows are registers. Stage d, a power of two, exchanges lanes
+// between the registers i and i + d.
 template <class T, int d = 1>
 FOREBAY_INLINE void transpose(typename Vector<T>::Register* rows) {
   constexpr int width = Vector<T>::width;
