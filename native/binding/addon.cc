@@ -1,6 +1,5 @@
-// The addon's entry points. Each reads its arguments as plain memory and passes them to kernels/, which
-// checks them; nothing is computed here. There is no state except constants, so any thread may load the
-// addon.
+// The entry points of the addon. Each reads its arguments as plain memory and passes them to kernels/, which
+// checks them and computes. This file has no state except constants, so any thread may load the addon.
 #include <napi.h>
 
 #include "binding/async.h"
@@ -91,7 +90,7 @@ napi_value random(napi_env env, napi_callback_info info) {
   return call.finish();
 }
 
-// setThreads(count), getThreads(): for the process
+// setThreads(count), getThreads(): set and return the number of threads of the process
 napi_value setThreads(napi_env env, napi_callback_info info) {
   Call call(env, info, "setThreads");
   double count = 0;
@@ -104,7 +103,7 @@ napi_value getThreads(napi_env env, napi_callback_info info) {
   return call.finish(static_cast<double>(Pool::instance().threads()));
 }
 
-// fmaPeak(bits): the peak of one thread in floating-point operations per second, measured by this call
+// fmaPeak(bits): measures and returns the most floating-point operations per second of one thread
 napi_value fmaPeak(napi_env env, napi_callback_info info) {
   Call call(env, info, "fmaPeak");
   const Body* body = nullptr;
@@ -152,10 +151,11 @@ bool exportAll(napi_env env, napi_value exports) {
   return true;
 }
 
-// Context-aware: runs once for every thread that loads the addon. Registration uses node-addon-api. Its
-// wrappers of values abort the process if a value cannot be created, so they are not used anywhere else.
+// Node calls this once for every thread that loads the addon (the addon is context-aware). Only this
+// registration uses node-addon-api. Its wrappers of values abort the process if a value cannot be created, so
+// they are not used anywhere else.
 Napi::Object init(Napi::Env env, Napi::Object exports) {
-  // Once per process, before any product can run.
+  // A static variable makes this run once per process, before any product can run.
   static const bool prepared = (prepareBlas(), true);
   static_cast<void>(prepared);
 #if defined(FOREBAY_FAIL_ALLOCATION)

@@ -14,10 +14,10 @@ namespace {
 
 class Ticket;
 
-// The index of the first feed or output among startProgram's arguments.
+// The index of the first feed or output among the arguments of startProgram.
 constexpr std::size_t firstArray = 6;
 
-// The asynchronous runs of one environment: the main thread or a worker.
+// The desk of an environment (the main thread or a worker) manages its asynchronous runs, which are tickets.
 class Desk {
  public:
   explicit Desk(napi_env env) : env_(env) {}
@@ -25,16 +25,18 @@ class Desk {
   Desk(const Desk&) = delete;
   Desk& operator=(const Desk&) = delete;
 
-  // All of these run on the environment's thread, except deliver().
+  // Call these functions on the thread of the environment. open() must succeed before the first add().
   bool open(Call& call);
-  double add(Ticket* ticket);  // returns its number
+  double add(Ticket* ticket);  // starts the runs of the ticket; returns its number
   Ticket* find(double number);
   void finish(Ticket* ticket);
 
-  // On any thread: the ticket's run has ended. From here on the ticket belongs to the environment's thread.
+  // Called on any thread, when the runs of the ticket have ended. From this call on, only the thread of the
+  // environment uses the ticket.
   void deliver(Ticket* ticket);
 
-  // The environment is gone. The desk deletes itself: now, or when the last call that is queued has arrived.
+  // Called when the environment ends. Deletes the desk, at once or, if calls are queued, when the last of
+  // them has arrived.
   static void release(Desk* desk);
 
  private:
@@ -49,13 +51,13 @@ class Desk {
 
   std::mutex mutex_;
   std::condition_variable idle_;
-  int unfinished_ = 0;  // started and not yet delivered
-  int queued_ = 0;      // delivered and not yet received by callJs()
+  int unfinished_ = 0;  // the number of tickets that were added and not yet delivered
+  int queued_ = 0;      // the number of tickets delivered but not yet received by callJs()
   bool closing_ = false;
   bool released_ = false;
 };
 
-// One call of startProgram, from the call until its `done` callback.
+// A ticket exists for each call of startProgram, from the call until its `done` callback.
 class Ticket final : public Locks::Request, private Runners::Job {
  public:
   static std::unique_ptr<Ticket> create(Call& call, Desk& desk, Kept<Compiled> compiled, double steps);
@@ -63,7 +65,8 @@ class Ticket final : public Locks::Request, private Runners::Job {
 
   // Reads the arguments, and keeps the callback and the memory alive.
   bool read(Call& call);
-  // A run that gives an index sets it for the runs queued after it, too, even if it never starts.
+  // If startProgram was called with an index of the first run, later runs of the queue count from this index,
+  // even if this run never starts.
   void countFrom() {
     if (firstRun_ >= 0) compiled_->queue().next = static_cast<std::uint64_t>(firstRun_);
   }
@@ -72,7 +75,7 @@ class Ticket final : public Locks::Request, private Runners::Job {
   // Calls done(status, steps, run). The ticket is deleted before the callback runs.
   static void report(Ticket* ticket);
 
-  // Managed by the desk.
+  // These members are managed by the desk.
   double number = 0;
   Ticket* previous = nullptr;
   Ticket* next = nullptr;
@@ -90,7 +93,7 @@ class Ticket final : public Locks::Request, private Runners::Job {
 
   const napi_env env_;
   Desk& desk_;
-  const Kept<Compiled> compiled_;  // counted by the environment's thread only
+  const Kept<Compiled> compiled_;  // only the thread of the environment copies or deletes it
   const double steps_;
   double firstRun_ = 0;
   int threads_ = 1;
@@ -149,7 +152,7 @@ void Ticket::runSteps() {
   arguments.beforeWrites = beforeWrites;
   arguments.context = this;
   for (;;) {
-    if (cancelled_.load(std::memory_order_relaxed)) return;  // this is the initial status
+    if (cancelled_.load(std::memory_order_relaxed)) return;  // status_ is runCancelled initially
     lastRun_ = arguments.run = queue.next;
     std::size_t instruction = 0;
     const RunResult result = program.run(arguments, instruction);
@@ -172,7 +175,8 @@ void Ticket::runSteps() {
 bool Ticket::beforeWrites(void* self) {
   Ticket& ticket = *static_cast<Ticket*>(self);
   Locks::instance().beforeWrites(ticket);
-  // The wait may have been long. After this check the run cannot be cancelled.
+  // `cancelled_` is checked again, because the wait may have been long. After this check, the run cannot be
+  // cancelled.
   return !ticket.cancelled_.load(std::memory_order_relaxed);
 }
 
@@ -186,13 +190,13 @@ void Ticket::report(Ticket* ticket) {
       napi_create_double(env, static_cast<double>(ticket->lastRun_), &arguments[2]) == napi_ok &&
       napi_get_undefined(env, &receiver) == napi_ok && done != nullptr;
   delete ticket;
-  // If the callback throws, the exception stays pending, and Node makes it an uncaught exception.
+  // If the callback throws, the exception stays pending, and Node treats it as an uncaught exception.
   if (fine) napi_call_function(env, receiver, done, 3, arguments, nullptr);
 }
 
 // ---- The desk.
 
-// Opened by the first run, so that an environment without runs has no handle on its event loop.
+// Only the first run opens the desk, so that an environment without runs has no handle on its event loop.
 bool Desk::open(Call& call) {
   if (done_ != nullptr) return true;
   if (!Runners::instance().prepare()) {
@@ -202,9 +206,9 @@ bool Desk::open(Call& call) {
   const bool made = napi_create_string_utf8(env_, "forebay", NAPI_AUTO_LENGTH, &name) == napi_ok &&
                     napi_create_threadsafe_function(env_, nullptr, nullptr, name, 0, 1, nullptr, nullptr,
                                                     this, callJs, &done_) == napi_ok;
-  // Hooks run in reverse order: ours runs before that of the thread-safe function, which closes it.
+  // Cleanup hooks run in reverse order. So `close` runs before the hook that closes the thread-safe function.
   if (made && napi_add_env_cleanup_hook(env_, close, this) == napi_ok) {
-    // The process is kept alive only while a run is in flight.
+    // unref, because only a run in flight must keep the process alive. add() calls ref.
     napi_unref_threadsafe_function(env_, done_);
     return true;
   }
@@ -255,9 +259,9 @@ void Desk::deliver(Ticket* ticket) {
   }
 }
 
-// A call that is queued when the environment ends still arrives. In Node its env is null. In Bun it is not,
-// and the call arrives after close() has deleted the ticket: whether the desk is closed counts, not the
-// environment.
+// A call that is queued when the environment ends still arrives. In Node, its `env` is then null. In Bun,
+// `env` is not null, but the call arrives after close() has deleted the ticket. So this function also checks
+// whether the desk is closed.
 void Desk::callJs(napi_env env, napi_value, void* self, void* ticket) {
   Desk& desk = *static_cast<Desk*>(self);
   bool closed = false, last = false;
@@ -282,8 +286,8 @@ void Desk::release(Desk* desk) {
   if (last) delete desk;
 }
 
-// Called when the environment ends, as for a terminated worker. Afterwards nothing of the environment is
-// used.
+// Called when the environment ends, for example when a worker is terminated. Cancels all runs and waits until
+// they have ended. After that, no thread uses anything of the environment.
 void Desk::close(void* self) {
   Desk& desk = *static_cast<Desk*>(self);
   {
@@ -306,7 +310,7 @@ void Desk::close(void* self) {
   }
 }
 
-// The desk of an environment for which prepareAsync() succeeded.
+// Returns the desk of an environment for which prepareAsync() succeeded.
 Desk* deskOf(napi_env env) {
   void* desk = nullptr;
   napi_get_instance_data(env, &desk);
@@ -316,7 +320,8 @@ Desk* deskOf(napi_env env) {
 }  // namespace
 
 bool prepareAsync(napi_env env) {
-  // If the process exits with work in flight, that work ends before destructors (also OpenBLAS's) run.
+  // If the process exits while runs are in flight, they must end before destructors run, those of OpenBLAS
+  // included.
   static std::atomic<bool> registered{false};
   if (!registered && std::atexit([] { Locks::instance().close(); }) != 0) return false;
   registered = true;

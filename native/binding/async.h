@@ -5,18 +5,21 @@
 
 namespace forebay {
 
-// Called for every environment that loads the addon, before its entry points are called.
+// Prepares the asynchronous runs of an environment. It is called for every environment that loads the addon,
+// before the entry points are called. Returns false if out of memory.
 bool prepareAsync(napi_env env);
 
 // startProgram(program, run, steps, threads, checkFinite, done, ...feeds, ...outputs): starts `steps` runs,
-// one after another. Returns a number for cancelRun. Feed i of step s starts at element s * (its length) of
-// its array; outputs likewise. All arrays are on SharedArrayBuffers. `run` is the index of the first run; -1
-// means the next one of the program's queue. done(status, steps, run) is called on the JavaScript thread.
-// `status` is -1 if all steps are done, -2 if cancelled, else the instruction whose result was not finite.
-// `steps` is the number of completed steps, and `run` the index of the last run that was started.
+// which execute one after another. Returns a number for cancelRun. In step s, feed i starts at element s *
+// (the length of the feed) of its array. The same holds for outputs. All arrays must be on
+// SharedArrayBuffers. `run` is the index of the first run; -1 means the next index of the queue of the
+// program. done(status, steps, run) is called on the JavaScript thread. `status` is -1 if all steps are done,
+// -2 if the runs were cancelled, and otherwise the index of the instruction whose result was not finite.
+// `steps` is the number of completed steps, and `run` is the index of the last run that was started.
 napi_value startProgram(napi_env env, napi_callback_info info);
 
-// cancelRun(number): a run that has not begun to write ends soon, without writing. `done` is still called.
+// cancelRun(number): cancels the runs of one startProgram. If the current run has not begun to write, it ends
+// soon, without writing. `done` is still called.
 napi_value cancelRun(napi_env env, napi_callback_info info);
 
 }  // namespace forebay

@@ -47,7 +47,8 @@ bool Call::kernel(std::size_t index, const Kernel*& kernel) {
 
 namespace {
 
-// Reads the typed array `value`, and its buffer if `buffer` is given. False if its type is not supported.
+// Reads the typed array `value`. Also reads its buffer if `buffer` is not null. Returns false if the type of
+// the array is not supported.
 bool readArray(napi_env env, napi_value value, Array& array, napi_value* buffer) {
   napi_typedarray_type type = napi_uint8_array;
   if (napi_get_typedarray_info(env, value, &type, &array.length, &array.data, buffer, nullptr) != napi_ok) {
@@ -83,7 +84,7 @@ bool Call::list(std::size_t index, const char* what, std::uint32_t& count) {
 
 bool Call::elements(std::size_t index, std::uint32_t count, napi_value* values) {
   for (std::uint32_t position = 0; position < count; ++position) {
-    // Fails if a getter throws. Its exception stays pending for the caller.
+    // This fails if a getter throws. The exception of the getter stays pending for the caller.
     if (napi_get_element(env_, (*this)[index], position, &values[position]) != napi_ok) {
       return fault_.argument("%s: argument %zu has no element %u", name_, index, position);
     }

@@ -1,6 +1,6 @@
-// One call from JavaScript: reads its arguments as plain memory and numbers, and throws its error. Uses only
-// the functions of Node-API. Each of them may fail, for instance in a worker that is being terminated, and
-// wrappers that throw or abort in that case cannot be used.
+// A call from JavaScript. The class reads the arguments as plain memory and numbers, and throws the error of
+// the call. It uses only the functions of Node-API. Each of these functions may fail, for instance in a
+// worker that is being terminated. So wrappers that throw or abort on failure cannot be used.
 #pragma once
 
 #include <node_api.h>
@@ -13,7 +13,8 @@
 
 namespace forebay {
 
-// The target of our external values. The kind is first, so that all kinds can be distinguished.
+// The object behind each external value that forebay gives to JavaScript. `kind` is in the base class, so
+// that the kind of every object can be read.
 struct Handle {
   enum class Kind { queue, program, claim };
   explicit Handle(Kind what) : kind(what) {}
@@ -23,7 +24,7 @@ struct Handle {
   const Kind kind;
 };
 
-// Keeps a JavaScript value alive. Used only on the thread of its environment.
+// Keeps a JavaScript value alive. It may be used only on the thread of its environment.
 class Reference {
  public:
   Reference() = default;
@@ -37,7 +38,7 @@ class Reference {
     env_ = env;
     return napi_create_reference(env, value, 1, &reference_) == napi_ok;
   }
-  // Null if that fails.
+  // Returns the value, or null if Node-API fails.
   napi_value value() const {
     napi_value value = nullptr;
     return napi_get_reference_value(env_, reference_, &value) == napi_ok ? value : nullptr;
@@ -50,7 +51,7 @@ class Reference {
 
 class Call {
  public:
-  // `name` is the name of the entry point, for messages.
+  // `name` is the name of the entry point, for error messages.
   Call(napi_env env, napi_callback_info info, const char* name);
   Call(const Call&) = delete;
   Call& operator=(const Call&) = delete;
@@ -61,8 +62,9 @@ class Call {
   const napi_value* from(std::size_t index) const { return arguments_ + index; }
   Fault& fault() { return fault_; }
 
-  // These read argument `index`. They return false and record a fault if it is not as expected. The memory is
-  // valid until the call returns: no JavaScript runs on this thread meanwhile, so nothing can detach it.
+  // The functions from here on read argument `index`. If the argument is not as expected, they record a fault
+  // and return false. Memory that they return is valid until the call returns, because no JavaScript runs on
+  // this thread until then, so nothing can detach the memory.
   bool body(const Body*& body);
   bool kernel(std::size_t index, const Kernel*& kernel);
   bool number(std::size_t index, const char* what, double& value);
@@ -71,7 +73,7 @@ class Call {
   bool atLeast(std::size_t count);
   bool flag(std::size_t index, const char* what, bool& value);
   bool isNull(std::size_t index) const;
-  // An integer from `low` to 2^53 - 1.
+  // Reads an integer from `low` to 2^53 - 1.
   bool integer(std::size_t index, const char* what, double low, double& value);
   template <class T>
   bool handle(std::size_t index, const char* what, Handle::Kind kind, T*& value) {
@@ -80,27 +82,29 @@ class Call {
     value = static_cast<T*>(found);
     return true;
   }
-  // The length and the elements of a JavaScript array. Read these before any memory: an element may be a
-  // getter, which can run code that detaches memory.
+  // Read the length and the elements of a JavaScript array. Call these before the functions that return
+  // memory: an element may be a getter, which can run code that detaches memory.
   bool list(std::size_t index, const char* what, std::uint32_t& count);
   bool elements(std::size_t index, std::uint32_t count, napi_value* values);
-  // Reads one of the elements as a typed array. `shared`: it must be on a SharedArrayBuffer, which cannot be
-  // detached while other threads use it.
+  // Reads `value`, an element, as a typed array. If `shared` is true, the array must be on a
+  // SharedArrayBuffer, which cannot be detached while other threads use it.
   bool typedArray(napi_value value, const char* what, std::size_t index, bool shared, Array& array);
 
-  // Keeps these values alive in a list of our own, because the caller may change its list.
+  // Keeps values alive in a new JavaScript array, because the caller may change its own array.
   bool keep(const napi_value* values, std::size_t count, Reference& kept);
 
-  // A new external value that owns `handle`. Null, with the fault recorded, if there is no memory.
+  // Returns a new external value that owns `handle`. If there is no memory, deletes `handle`, records the
+  // fault and returns null.
   napi_value external(Handle* handle);
 
-  // Throws the fault, if there is one, as an Error with a `code`, which the TypeScript side expects.
-  // Otherwise returns the result of the entry point, undefined by default.
+  // If a fault was recorded, throws it as an Error with a `code`, which the TypeScript side expects.
+  // Otherwise returns `result` as the result of the entry point; the default is undefined.
   napi_value finish(napi_value result = nullptr);
   napi_value finish(double result);
 
  private:
-  // Enough for all calls except those with many feeds and outputs.
+  // The number of arguments for which no memory is allocated. Only calls with many feeds and outputs have
+  // more.
   static constexpr std::size_t mostInPlace = 24;
 
   bool handle(std::size_t index, const char* what, Handle::Kind kind, Handle*& found);

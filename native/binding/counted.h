@@ -1,4 +1,5 @@
-// Objects with several owners, all on one thread: that of the environment that created them.
+// Reference-counted objects. All owners of an object are on one thread, the thread of the environment that
+// created it.
 #pragma once
 
 #include <utility>
@@ -20,8 +21,7 @@ class Counted {
   int owners_ = 0;
 };
 
-// An owning pointer, or null. std::shared_ptr is not used, because its allocation cannot fail without
-// throwing.
+// An owning pointer, or null. std::shared_ptr is not used, because it throws if its allocation fails.
 template <class T>
 class Kept {
  public:

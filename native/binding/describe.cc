@@ -10,7 +10,8 @@ namespace forebay {
 
 namespace {
 
-// Builds JavaScript values. After a failure all later calls may fail, too; `fine` is checked at the end.
+// Builds JavaScript values. After a failure, all later calls may fail too. So only fine() is checked, at the
+// end.
 class Builder {
  public:
   explicit Builder(napi_env env) : env_(env) {}

@@ -1,16 +1,18 @@
-// describe(): the properties of this binary, which the TypeScript side compares with what it expects.
+// describe() returns the properties of this binary. The TypeScript side compares them with the expected
+// properties.
 #pragma once
 
 #include <node_api.h>
 
 namespace forebay {
 
-// Incremented whenever the layout of a geometry or the meaning of an entry point changes.
+// The version of the interface. Increment it whenever the layout of a geometry or the meaning of an entry
+// point changes.
 constexpr int abi = 2;
 
 // {abi, version, kernels: [{family, name, arity, dtypes}], simd: {active, available},
-//  blas: {library, core, threads}, panels: {float32, float64}}. The id of a kernel is its index. `panels` has
-// the number of columns of B that our own product kernel processes at a time.
+//  blas: {library, core, threads}, panels: {float32, float64}}. The id of a kernel is its index. `panels`
+//  contains, for each dtype, the number of columns of a panel of a packed B.
 napi_value describe(napi_env env, napi_callback_info info);
 
 }  // namespace forebay

@@ -21,7 +21,8 @@ struct ProgramHandle final : Handle {
   Kept<Compiled> compiled;
 };
 
-// A synchronous run. It holds its claims on leaves from its turn until its end.
+// The locks of a synchronous run. The constructor waits until the run may start, and the destructor releases
+// the leaves.
 class Turn final : public Locks::Request {
  public:
   explicit Turn(const Claims& claims) : Request(claims) { Locks::instance().enter(*this); }
@@ -37,7 +38,8 @@ std::unique_ptr<T[]> zeroed(std::size_t count) {
   return std::unique_ptr<T[]>(new (std::nothrow) T[count]());
 }
 
-// A call for a synchronous run: (program, run, threads, …, then feeds and outputs).
+// A call from JavaScript for a synchronous run. Its arguments are (program, run, threads, …, ...feeds,
+// ...outputs).
 class RunCall {
  public:
   RunCall(napi_env env, napi_callback_info info, const char* name) : call_(env, info, name) {}
@@ -45,7 +47,7 @@ class RunCall {
   Call& call() { return call_; }
   const Program& program() const { return compiled_->program(); }
 
-  // The feeds and outputs start at argument `first`.
+  // Reads the arguments. The feeds and outputs start at argument `first`.
   bool read(std::size_t first) {
     if (!call_.atLeast(first) || !programOf(call_, 0, compiled_) || !call_.integer(1, "the run", 0, run_) ||
         !call_.integer(2, "the threads", 0, threads_)) {
@@ -110,7 +112,8 @@ Kept<Compiled> Compiled::create(Call& call, Kept<Queue> queue) {
   made->queue_ = std::move(queue);
   const double* code = nullptr;
   std::size_t length = 0;
-  // The code is read last, because reading the lists may run JavaScript, which could detach it.
+  // The code is read after the list of leaves, because reading a list may run JavaScript, which could detach
+  // the memory of the code.
   if (!made->readLeaves(call) || !call.geometry(0, code, length)) return {};
   made->program_ = Program::create(code, length, made->leaves_.get(), made->leafCount_, call.fault());
   if (!made->program_ || !made->findClaims(call, code)) return {};
@@ -256,7 +259,8 @@ bool Compiled::readOutput(Call& call, std::size_t index, double steps, bool shar
 }
 
 std::size_t Compiled::leafOverlapping(std::uintptr_t begin, std::uintptr_t end, bool writtenOnly) const {
-  // Leaves do not overlap, so their ends are in the same order as their beginnings.
+  // Leaves do not overlap, so their ends are in the same order as their beginnings, and a binary search by
+  // ends is valid.
   const Range* const last = ranges_.get() + rangeCount_;
   const Range* const first = ranges_.get();
   const Range* range = std::upper_bound(
@@ -267,7 +271,7 @@ std::size_t Compiled::leafOverlapping(std::uintptr_t begin, std::uintptr_t end, 
   return leafCount_;
 }
 
-// Whether an output overlaps another output or a feed. Two feeds may overlap.
+// Returns true if an output overlaps another output or a feed. Two feeds may overlap.
 bool Compiled::outputsOverlap(void* const* addresses) const {
   const std::size_t feedCount = program_->feedCount(), count = memoryCount();
   const auto begin = [&](std::uint32_t i) { return reinterpret_cast<std::uintptr_t>(addresses[i]); };
@@ -309,7 +313,8 @@ double Compiled::findOverlap(void* const* addresses) const {
   for (std::size_t i = 0; i < outputCount; ++i) {
     const std::uintptr_t begin = outputAt(i), end = begin + outputBytes(i);
     if (begin == end) continue;
-    // Compares pairs only if there is an overlap to report: programs may have thousands of outputs.
+    // Compares pairs only if outputsOverlap() has found an overlap, because a program may have thousands of
+    // outputs.
     for (std::size_t j = 0; overlap && j < feedCount; ++j) {
       const std::size_t bytes = program_->feedBytes(j);
       if (bytes > 0 && feedAt(j) < end && begin < feedAt(j) + bytes) return refuse(i, j);
@@ -321,7 +326,8 @@ double Compiled::findOverlap(void* const* addresses) const {
     const std::size_t leaf = leafOverlapping(begin, end, false);
     if (leaf < leafCount_) return refuse(i, feedCount + outputCount + leaf);
   }
-  // A feed may be a leaf's memory, unless the run writes that leaf: its reads would see its own writes.
+  // A feed may be the memory of a leaf, unless the run writes that leaf, because then the run would read its
+  // own writes.
   for (std::size_t i = 0; i < feedCount; ++i) {
     if (program_->feedBytes(i) == 0) continue;
     const std::size_t leaf = leafOverlapping(feedAt(i), feedAt(i) + program_->feedBytes(i), true);
@@ -340,7 +346,8 @@ napi_value createQueue(napi_env env, napi_callback_info info) {
   return call.finish(call.external(queue ? new (std::nothrow) QueueHandle(queue) : nullptr));
 }
 
-// createProgram(code, leaves, queue, own | null): `own` are feeds and outputs for runs without any
+// createProgram(code, leaves, queue, own | null): `own` is the list of feeds and outputs for runs that pass
+// none
 napi_value createProgram(napi_env env, napi_callback_info info) {
   Call call(env, info, "createProgram");
   napi_value handle = nullptr;
@@ -372,7 +379,7 @@ napi_value profileProgram(napi_env env, napi_callback_info info) {
   return run.finish(fine ? run.run(false, static_cast<double*>(times.data)) : runDone);
 }
 
-// disposeProgram(program): frees it at once, or after the runs in flight. May be called again.
+// disposeProgram(program): frees the program, at once or after the runs in flight. It may be called again.
 napi_value disposeProgram(napi_env env, napi_callback_info info) {
   Call call(env, info, "disposeProgram");
   ProgramHandle* handle = nullptr;

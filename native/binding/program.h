@@ -1,5 +1,5 @@
-// The native object of a compiled program: the executor's program, the leaves that it keeps alive, and the
-// leaves that its runs claim.
+// The native object of a compiled program. It owns the program of the executor, keeps the leaves alive, and
+// contains the claims of the runs.
 #pragma once
 
 #include <node_api.h>
@@ -15,20 +15,24 @@
 
 namespace forebay {
 
-// The runs of programs in one queue execute one at a time, in the order of the calls, and are counted.
+// A queue of programs. The runs of all programs of a queue execute one at a time, in the order of the calls.
+// They are numbered together.
 class Queue final : public Counted {
  public:
   std::atomic<std::uint64_t> next{0};  // the index of the next run
 };
 
-// A run refuses feeds and outputs that overlap in memory. The overlap is returned as a number below -2,
-// because only JavaScript has the names: -3 - (subject * all + object). Subjects are outputs, then feeds.
-// Objects are feeds, then outputs, then leaves. `all` is the number of objects.
+// A run returns its status as a number: runDone, or the index of an instruction whose result is not finite,
+// or runCancelled, or a number below -2. The last means that the run was refused because feeds and outputs
+// overlap in memory. The number encodes the overlap, because only JavaScript has the names for the error
+// message: -3 - (subject * all + object). Subjects are outputs, then feeds. Objects are feeds, then outputs,
+// then leaves. `all` is the number of objects.
 constexpr double runDone = -1, runCancelled = -2, firstOverlap = -3;
 
 class Compiled final : public Counted {
  public:
-  // Created from createProgram's arguments. Null if it fails, with the reason recorded.
+  // Makes the object from the arguments of createProgram. Returns null if that fails, and records the fault
+  // in `call`.
   static Kept<Compiled> create(Call& call, Kept<Queue> queue);
   ~Compiled() override;
 
@@ -36,14 +40,16 @@ class Compiled final : public Counted {
   Queue& queue() const { return *queue_; }
   const Claims& claims() const { return claims_; }
 
-  // Reads the feeds and then the outputs of a run, starting at argument `first`. Each array holds the
-  // elements of `steps` runs. `shared`: the memory must not be detachable, and arrays may be longer.
+  // Reads the addresses of the feeds and then of the outputs, starting at argument `first`. Each array holds
+  // the elements of `steps` runs. If `shared` is true, the memory must not be detachable, and arrays may be
+  // longer than necessary.
   bool readMemory(Call& call, std::size_t first, double steps, bool shared, void** addresses) const;
-  // The number that encodes an overlap, or runDone.
+  // Returns the number that encodes an overlap, or runDone if there is no overlap.
   double findOverlap(void* const* addresses) const;
 
-  // For synchronous runs, of which only one exists at a time: space for the addresses of their memory, and
-  // the program's own memory for runs without arguments, if it was created with any.
+  // For synchronous runs, of which only one exists at a time. room() is space for the addresses of the feeds
+  // and outputs that a run passes. own() has the addresses of the feeds and outputs that were passed to
+  // createProgram, for runs that pass none; it is null if none were passed.
   void** room() const { return room_.get(); }
   void** own() const { return own_.get(); }
   bool hasOwn(Call& call) const;
@@ -76,20 +82,19 @@ class Compiled final : public Counted {
   Reference keptLeaves_, keptOwn_;
   std::size_t leafCount_ = 0;
   std::unique_ptr<LeafMemory[]> leaves_;
-  std::unique_ptr<Range[]> ranges_;  // of leaves with elements, in ascending order
+  std::unique_ptr<Range[]> ranges_;  // of leaves with elements, in ascending order of addresses
   std::size_t rangeCount_ = 0;
   std::unique_ptr<const void*[]> claimed_;
   std::unique_ptr<void*[]> room_, own_;
-  std::unique_ptr<std::uint32_t[]>
-      order_;  // scratch memory: feeds and outputs in the order of their addresses
+  std::unique_ptr<std::uint32_t[]> order_;  // scratch memory of outputsOverlap()
   Claims claims_;
   std::int64_t reported_ = 0;
 };
 
-// The number of threads of a run: `wanted`, or the process's setting if `wanted` is less than 1.
+// Returns the number of threads of a run: `wanted`, or the setting of the process if `wanted` is less than 1.
 int threadsOf(double wanted);
 
-// The program of an external value. Fails if the program was disposed of.
+// Reads a program from an external value. Fails if the program was disposed of.
 bool programOf(Call& call, std::size_t argument, Kept<Compiled>& compiled);
 
 // The entry points, except those of async.h.

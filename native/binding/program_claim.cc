@@ -1,5 +1,5 @@
-// The locks of leaves for JavaScript: used by the reference executor while compiled runs of the same leaves
-// are in flight.
+// The locks of leaves for JavaScript. The reference executor uses them while compiled runs that use the same
+// leaves are in flight.
 #include <algorithm>
 #include <functional>
 #include <new>
@@ -18,7 +18,8 @@ class Claim final : public Handle {
   bool read(Call& call) {
     return readLeaves(call, 0, reads_, claims_.reads) && readLeaves(call, 1, writes_, claims_.writes);
   }
-  // Blocks the JavaScript thread. The runs that it waits for do not need that thread.
+  // Waits until the claim is granted. This blocks the JavaScript thread, which the runs that it waits for do
+  // not need.
   bool enter(Call& call) {
     request_.reset(new (std::nothrow) Locks::Request(claims_));
     if (!request_) return call.fault().memory("claimLeaves: there is no memory left");
@@ -61,7 +62,7 @@ class Claim final : public Handle {
 
 }  // namespace
 
-// claimLeaves(reads, writes): waits for its turn, like a run
+// claimLeaves(reads, writes): waits until it may use the leaves, like a run; returns the claim
 napi_value claimLeaves(napi_env env, napi_callback_info info) {
   Call call(env, info, "claimLeaves");
   napi_value handle = nullptr;
@@ -71,13 +72,14 @@ napi_value claimLeaves(napi_env env, napi_callback_info info) {
   } else if (call.atLeast(2) && claim->read(call)) {
     Claim* const made = claim.get();
     handle = call.external(claim.release());
-    // Entered last, so that no failure is possible between taking the locks and returning the handle.
+    // The claim takes the locks last, so that no failure is possible between this and the return of the
+    // handle.
     if (handle != nullptr) static_cast<void>(made->enter(call));
   }
   return call.finish(handle);
 }
 
-// beginWrites(claim): waits until nobody else reads the leaves that it writes
+// beginWrites(claim): waits until no run reads the leaves that the claim writes
 napi_value beginWrites(napi_env env, napi_callback_info info) {
   Call call(env, info, "beginWrites");
   Claim* claim = nullptr;
@@ -85,7 +87,7 @@ napi_value beginWrites(napi_env env, napi_callback_info info) {
   return call.finish();
 }
 
-// releaseLeaves(claim): may be called again
+// releaseLeaves(claim): releases the locks of the claim; may be called again
 napi_value releaseLeaves(napi_env env, napi_callback_info info) {
   Call call(env, info, "releaseLeaves");
   Claim* claim = nullptr;

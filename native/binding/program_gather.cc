@@ -8,8 +8,9 @@ namespace forebay {
 
 namespace {
 
-// out is [outer, batch, inner]. Fills its rows [from, from + indices): element (o, from + row, i) becomes
-// source[indices[row], o, i].
+// The arguments of gatherRows. `out` has the shape [outer, batch, inner], and `source` has the shape
+// [examples, outer, inner]. For each index `row` of `indices`, element [o, from + row, i] of `out` becomes
+// element [indices[row], o, i] of `source`.
 struct Gather {
   Array out{}, source{}, indices{};
   std::size_t from = 0, batch = 0, inner = 0, outer = 0;
@@ -30,7 +31,8 @@ struct Gather {
     if (indices.dtype == DType::float32) {
       return call.fault().argument("gatherRows: indices are int32 or float64, but these are float32");
     }
-    // In doubles, which do not overflow. Values that pass are at most the length of an array.
+    // The checks are computed in doubles, which do not overflow. Numbers that pass them are at most the
+    // length of an array.
     if (sizes[1] * sizes[2] > static_cast<double>(out.length) ||
         sizes[0] + static_cast<double>(indices.length) > sizes[1]) {
       return call.fault().argument(
@@ -54,7 +56,7 @@ struct Gather {
     const auto* const index = static_cast<const Index*>(indices.data);
     char* to = static_cast<char*>(out.data) + from * unit;
     for (std::size_t row = 0; row < indices.length; ++row, to += unit) {
-      // Read only once, because other threads may write the array.
+      // Each index is read only once, because another thread may write to the array.
       const auto wanted = static_cast<double>(index[row]);
       if (!(wanted >= 0 && wanted < examples && wanted == std::floor(wanted))) {
         return call.fault().argument("gatherRows: index %zu is %.17g, expected one from 0 to %.0f", row,

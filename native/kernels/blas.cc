@@ -10,13 +10,15 @@
 #include <cstring>
 
 #if defined(__linux__)
-// Ends OpenBLAS's threads. Exported, but in no header. Weak, because a build with OpenMP does not have it.
+// Ends the threads of OpenBLAS. OpenBLAS exports this function, but no header declares it. The declaration is
+// weak, because a build of OpenBLAS with OpenMP does not have the function.
 extern "C" [[gnu::weak]] int blas_thread_shutdown_();
 #endif
 
 #if defined(__x86_64__) && defined(__linux__)
-// OpenBLAS's initialization, which chooses kernels for the processor, and its shutdown. Exported, but in no
-// header. Weak, because a build for a single processor type does not have them.
+// The initialization of OpenBLAS, which chooses kernels for the processor, and its shutdown. OpenBLAS exports
+// these functions, but no header declares them. The declarations are weak, because a build of OpenBLAS for a
+// single processor type does not have the functions.
 extern "C" {
 [[gnu::weak]] void gotoblas_dynamic_init();
 [[gnu::weak]] void gotoblas_dynamic_quit();
@@ -29,11 +31,12 @@ namespace forebay {
 
 namespace {
 
-// An OpenBLAS that is older than the processor treats it as a Prescott of 2004. Debian 12's 0.3.21 on a Xeon
-// of 2023 multiplies 1024 x 1024 floats at 30 GFLOPS; with the right processor type it reaches 140. So this
-// sets the processor type if OpenBLAS reports Prescott and the processor has AVX2, unless the user has set
-// it. OpenBLAS reads the variable only at initialization, so it is initialized again. This happens at load,
-// before forebay's first product. (A product that another addon runs in OpenBLAS at that moment would fail.)
+// Sets the processor type of OpenBLAS if OpenBLAS reports Prescott, the processor has AVX2, and the user has
+// not set the type. The reason: an OpenBLAS that is older than the processor treats it as a Prescott of 2004.
+// Debian 12's version 0.3.21 on a Xeon of 2023 multiplies 1024 x 1024 floats at 30 GFLOPS; with the right
+// processor type it reaches 140. OpenBLAS reads the environment variable only in its initialization, so this
+// function initializes OpenBLAS again. It is called at load, before forebay's first product. (A product that
+// another addon runs in OpenBLAS at that moment would fail.)
 void correctProcessor() {
 #if defined(__x86_64__) && defined(__linux__)
   constexpr const char* variable = "OPENBLAS_CORETYPE";
@@ -78,7 +81,7 @@ void prepareBlas() {
   correctProcessor();
   openblas_set_num_threads(1);
 #if defined(__linux__)
-  // OpenBLAS has started one thread per processor at load. They would sleep forever.
+  // OpenBLAS has started one thread per processor at load. Without this call, they would sleep forever.
   if (blas_thread_shutdown_ != nullptr) blas_thread_shutdown_();
 #endif
 }

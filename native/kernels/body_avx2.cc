@@ -10,7 +10,7 @@ bool supportedHere() { return __builtin_cpu_supports("avx2") && __builtin_cpu_su
 }  // namespace
 }  // namespace forebay
 
-// In effect until the end of the file, because templates are instantiated there.
+// The target applies until the end of the file, because the compiler instantiates templates there.
 #if defined(__clang__)
 #pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
 #else

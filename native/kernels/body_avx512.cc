@@ -14,7 +14,7 @@ bool supportedHere() {
 }  // namespace
 }  // namespace forebay
 
-// In effect until the end of the file, because templates are instantiated there.
+// The target applies until the end of the file, because the compiler instantiates templates there.
 #if defined(__clang__)
 #pragma clang attribute push(__attribute__((target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl"))), \
                              apply_to = function)

@@ -1,4 +1,5 @@
-// The body for the compiler's baseline: SSE2 on x86-64, NEON with fused multiply-add on AArch64.
+// The body for the instruction set that the compiler uses by default: SSE2 on x86-64, NEON with fused
+// multiply-add on AArch64.
 #include "kernels/bodies.h"
 #include "kernels/body/prelude.h"
 

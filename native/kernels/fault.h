@@ -1,5 +1,5 @@
-// The error of a kernel call. It uses no exceptions and no allocation, so reporting a failed allocation
-// cannot fail.
+// The error of a kernel call. The class throws no exceptions and allocates no memory, so even a failed
+// allocation can be reported.
 #pragma once
 
 namespace forebay {
@@ -8,7 +8,8 @@ class Fault {
  public:
   enum class Kind { none, argument, memory };
 
-  // Both record the message and return false, so that a check can `return fault.argument(…)`.
+  // These two functions record the message and return false, so a check can end with `return
+  // fault.argument(…)`.
   [[gnu::format(printf, 2, 3)]] bool argument(const char* format, ...);
   [[gnu::format(printf, 2, 3)]] bool memory(const char* format, ...);
 

@@ -13,10 +13,11 @@ namespace {
 
 using Route = GemmPlan::Route;
 
-// All numbers here were measured on a Xeon of 2023 (48 KiB of L1 and 2 MiB of L2 cache per core) or on an
-// EPYC (Zen 3, 32 KiB and 512 KiB).
+// The constants below come from measurements on a Xeon of 2023 (48 KiB of L1 and 2 MiB of L2 cache per core)
+// or on an EPYC (Zen 3, 32 KiB and 512 KiB).
 
-// The size of a core's L2 cache in bytes. If the system does not report it, that of the Xeon.
+// Returns the size of the L2 cache of a core in bytes; 2 MiB, as in the Xeon, if the system does not report
+// it.
 std::int64_t secondCache() {
 #if defined(_SC_LEVEL2_CACHE_SIZE)
   const long bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
@@ -25,54 +26,60 @@ std::int64_t secondCache() {
   return std::int64_t(2) << 20;
 }
 
-// These limit the number of terms that are summed before the sum is added to C. With more terms, C is read
-// and written less often. The rows of A in a tile stay in the L1 cache while all panels of B are read. On the
-// EPYC, 1,024 terms are faster than 256: by 5 % for 32 x 256 x 1024 in panels, by 4 % for 128 x 784 x 400.
-// If A is stored by columns, every term is on another cache line: 256 terms are about 5 % faster than 512.
+// tileBytesA and mostTermsAcross limit the number of terms that are summed in registers before the sum is
+// added to C. With more terms, C is read and written less often. tileBytesA is the size of the rows of A in a
+// tile, which stay in the L1 cache while all panels of B are read. On the EPYC, 1,024 terms are faster than
+// 256: by 5 % for 32 x 256 x 1024 in panels, by 4 % for 128 x 784 x 400. mostTermsAcross is the limit if A is
+// stored by columns. Every term is then in another cache line, and 256 terms are about 5 % faster than 512.
 constexpr std::int64_t tileBytesA = std::int64_t(24) << 10;
 constexpr std::int64_t mostTermsAcross = 256;
-// A block of A and a block of B fit in the L2 cache together. If B is in main memory, its blocks are larger
-// and flatter, because main memory is read fastest in long contiguous stretches. They are also larger if A is
-// stored by columns.
+// The sizes of the blocks of A and B. A block of A and a block of B fit in the L2 cache together. If B is in
+// main memory ("far"), its blocks are larger, and have more columns and fewer rows, because main memory is
+// read fastest in long contiguous stretches. The blocks of B are also larger if A is stored by columns.
 constexpr std::int64_t blockBytesA = std::int64_t(512) << 10;
 constexpr std::int64_t blockBytesB = std::int64_t(512) << 10;
 constexpr std::int64_t blockBytesFarB = std::int64_t(1) << 20;
 constexpr std::int64_t smallestFarB = std::int64_t(4) << 20;
 
-// C is prefetched if it has at least this many bytes, because it is then not in the L1 cache. Whole programs
-// are 1 to 2 % faster with it. For a smaller C the prefetch instructions cost more than they save.
+// C is prefetched if it has at least this many bytes, because it is then not in the L1 cache. With
+// prefetching, whole programs are 1 to 2 % faster. For a smaller C, the prefetch instructions cost more time
+// than they save.
 constexpr std::int64_t smallestFarC = std::int64_t(64) << 10;
 
-// An A stored by columns is packed if C has at least this many columns.
+// If A is stored by columns, it is packed if C has at least this many columns.
 constexpr std::int64_t columnsWorthPackingA = 256;
-// B is not packed if it fits in the L2 cache. (For 128 x 784 x 400, packing is 8 % faster if the L2 cache has
-// 512 KiB, and slower if it has 2 MiB.) If C has many rows, the limit is smaller: packing is then a small
-// part of the work, and packed rows of B use the caches better than rows with a stride.
+// B is not packed if its size is at most largestDirectB, three quarters of the L2 cache. (For 128 x 784 x
+// 400, packing is 8 % faster if the L2 cache has 512 KiB, and slower if it has 2 MiB.) If C has more than
+// `fewRows` rows, the limit is largestDirectBOfMany. Packing is then a small part of the work, and packed
+// rows of B use the caches better than rows with a stride.
 constexpr std::int64_t fewRows = 128;
-const std::int64_t largestDirectB = secondCache() / 4 * 3;  // for few rows
+const std::int64_t largestDirectB = secondCache() / 4 * 3;  // if C has few rows
 constexpr std::int64_t largestDirectBOfMany = std::int64_t(256) << 10;
-// If C has one row and B has at least this many bytes, B is read row by row. A smaller B is in a cache in
-// which the order of reads does not matter, and tiles write C only once.
+// If C has one row and B has at least this many bytes, B is read row by row. A smaller B is in a cache where
+// the order of reads does not matter. For it, tiles are faster, because they write C only once.
 constexpr std::int64_t smallestLongB = std::int64_t(128) << 10;
 // If C has few rows and the panels have more bytes than this, all rows are computed panel by panel. With 4
 // MiB of panels, this is 8 % faster for 24 rows and 15 % for 16. With 1 MiB, it is 5 % slower for 32 rows.
 constexpr std::int64_t manyPanels = std::int64_t(1536) << 10;
-// A transposed B is not packed if C has at most this many rows and k is at least this large. Dot products are
-// half as fast as tiles, but packing costs as much as computing some rows.
+// A transposed B is not packed if C has at most fewDotRows rows and k >= fewDotTerms, or at most manyDotRows
+// rows and k >= manyDotTerms. Dot products are half as fast as tiles, but packing takes as long as computing
+// several rows.
 constexpr std::int64_t fewDotRows = 8, fewDotTerms = 24;
 constexpr std::int64_t manyDotRows = 32, manyDotTerms = 512;
 
-// OpenBLAS is not faster if the product is small, because of the cost of a call, or if C has few rows.
+// OpenBLAS is not faster if the product has at most mostOwnWork multiply-adds, because of the cost of a call,
+// or if C has at most mostOwnRows rows.
 constexpr double mostOwnWork = 20000;
 constexpr std::int64_t mostOwnRows = 4;
 
-// The least number of multiply-adds for a thread: about ten times the cost of waking one.
+// The least number of multiply-adds in a part. They take about ten times as long as waking a thread.
 constexpr std::int64_t partWork = std::int64_t(1) << 22;
 
 std::int64_t divideUp(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 std::int64_t roundUp(std::int64_t a, std::int64_t b) { return divideUp(a, b) * b; }
 
-// The piece size that divides `total` into the fewest pieces of at most `most`. Only the last may be smaller.
+// Returns the size of a piece if `total` is divided into the fewest pieces of at most `most` each. The size
+// is rounded up to a multiple of `multiple`, but is not above `total`. Only the last piece may be smaller.
 std::int64_t evenly(std::int64_t total, std::int64_t most, std::int64_t multiple) {
   return std::min(total, roundUp(divideUp(total, divideUp(total, most)), multiple));
 }
@@ -83,7 +90,8 @@ const GemmRoutines& routinesOf(const Body& body, DType type) {
   return body.gemm[type == DType::float64 ? 1 : 0];
 }
 
-// If an extent is 1, its stride is not used. It is set to the value that suits the routines best.
+// Sets the strides of axes with extent 1. Their values do not affect the result, so they get the values that
+// suit the routines best.
 void settleStrides(GemmShape& s) {
   if (s.m <= 1) s.aRow = 1;
   if (s.k <= 1) s.aColumn = 1;
@@ -99,7 +107,7 @@ void chooseBlocks(GemmPlan& plan) {
   plan.packsA = acrossA && s.n >= columnsWorthPackingA;
   plan.farC = s.m * s.n >= smallestFarC / size;
   const bool farB = plan.route == Route::packed && s.k * s.n >= smallestFarB / size;
-  const std::int64_t rowBytes = tileBytesA / r.tileRows / (farB ? 2 : 1);  // bytes of one row of A in a tile
+  const std::int64_t rowBytes = tileBytesA / r.tileRows / (farB ? 2 : 1);  // bytes of a row of A in a tile
   plan.kBlock = evenly(s.k, acrossA ? mostTermsAcross : rowBytes / size, 1);
   plan.mBlock = evenly(s.m, blockBytesA / (plan.kBlock * size), r.tileRows);
   const std::int64_t blockBytes = acrossA || farB ? blockBytesFarB : blockBytesB;
@@ -118,10 +126,11 @@ void chooseBlocks(GemmPlan& plan) {
 void chooseParts(GemmPlan& plan) {
   const GemmShape& s = plan.shape;
   const GemmRoutines& r = *plan.routines;
-  // The operand that is not divided into parts is read by every thread.
+  // Every thread reads the whole operand that is not divided: B if parts are rows, A if parts are columns.
   plan.partsAreRows = plan.route == Route::panels ? s.m >= 2 * s.n : s.m >= s.n;
   const std::int64_t extent = plan.partsAreRows ? s.m : s.n;
-  // OpenBLAS packs its operands again for each part, and several parts cannot be computed in one call.
+  // Parts for OpenBLAS are larger, because OpenBLAS packs its operands again in each call, and each part is a
+  // call.
   const bool blas = plan.route == Route::blas;
   const std::int64_t multiple = (plan.partsAreRows ? r.tileRows : r.panelWidth) * (blas ? 8 : 1);
   const std::int64_t other = (plan.partsAreRows ? s.n : s.m) * s.k;
@@ -138,7 +147,7 @@ char* at(const void* base, std::int64_t elements, DType type) {
   return static_cast<char*>(const_cast<void*>(base)) + elements * static_cast<std::int64_t>(sizeOf(type));
 }
 
-// Computes ranges of rows and columns of C.
+// Computes a range of rows and a range of columns of C.
 class Run {
  public:
   Run(const GemmPlan& plan, const void* a, const void* b, void* c, void* scratch)
@@ -195,7 +204,8 @@ class Run {
   void blas(Range rows, Range columns) const {
     const bool transA = s_.aColumn != 1, transB = s_.bColumn != 1;
     const auto number = [](std::int64_t n) { return static_cast<int>(n); };
-    // BLAS requires valid leading dimensions even for a single row.
+    // The leading dimensions are increased if necessary, because BLAS checks them even if a matrix has a
+    // single row.
     const Gemm shape = {transA,
                         transB,
                         number(rows.to - rows.from),
@@ -210,8 +220,8 @@ class Run {
     product(shape, a(rows.from, 0), b(0, columns.from), c(rows.from, columns.from));
   }
 
-  // Loops over blocks of columns, of k and of rows. A block of B stays in cache, and all of its columns are
-  // computed for some rows at a time.
+  // Loops over blocks of columns, blocks of k and blocks of rows. A block of B stays in cache, and all its
+  // columns are computed for some rows at a time.
   void blocks(Range rows, Range columns) const {
     const GemmRoutines& r = *plan_.routines;
     const bool packsB = plan_.route == Route::packed;
@@ -223,7 +233,8 @@ class Run {
     block.cRow = s_.cRow;
     block.farC = plan_.farC;
     block.panelsFirst = plan_.panelsFirst;
-    // If B is packed here, it is packed block by block. Otherwise one block has all columns.
+    // If B must be packed, the outer loop goes over the blocks that are packed. Otherwise it has one
+    // iteration for all columns.
     const std::int64_t outer = packsB ? plan_.nBlock : columns.to - columns.from;
     for (std::int64_t j = columns.from; j < columns.to; j += outer) {
       const std::int64_t end = std::min(j + outer, columns.to);
@@ -290,7 +301,8 @@ GemmPlan finish(GemmPlan plan) {
 GemmPlan planGemm(const GemmShape& shape, const Body& body) {
   GemmPlan plan = start(shape, body);
   GemmShape& s = plan.shape;
-  // One column of C is computed as one row of the transposed product, which uses more registers.
+  // A C with one column is computed as the one row of the transposed product, because tiles of one row use
+  // more registers.
   if (s.n == 1 && s.cRow == 1) {
     plan.swapped = true;
     std::swap(s.m, s.n);
@@ -328,7 +340,8 @@ void runGemm(const GemmPlan& plan, const void* a, const void* b, void* c, void* 
              std::int64_t to) {
   const GemmShape& s = plan.shape;
   const Run run(plan, plan.swapped ? b : a, plan.swapped ? a : b, c, scratch);
-  // BLAS may sum in another order if a part has another size, so its parts are computed one by one.
+  // If BLAS computed several parts in one call, it might sum in another order. So each part of BLAS is a call
+  // of its own, and the bits do not depend on how the parts are shared.
   const std::int64_t step = plan.route == Route::blas ? 1 : to - from;
   for (; from < to; from += step) {
     const std::int64_t end =

@@ -1,13 +1,14 @@
 // Forebay's own matrix product: C = A B, or C += A B, where C is row-major.
 //
-// A product is planned once and run many times. Running it allocates nothing and cannot fail:
+// A product is planned once and run many times. A run allocates no memory and cannot fail:
 //
-//   const GemmPlan plan = planGemm(shape);              // or planPanels if packPanels has packed B
+//   const GemmPlan plan = planGemm(shape);              // or planPanels, if packPanels has packed B
 //   runGemm(plan, a, b, c, scratch, 0, plan.parts);     // scratch: plan.scratchBytes for each thread
 //
-// Threads share a product by its parts, [0, parts): independent ranges of rows or of columns of C. A part is
-// large enough to be worth a thread, so a small product has one part. Give each thread one range of
-// neighbouring parts, because a range is packed as a whole:
+// To share a product, threads divide its parts, [0, parts). A part is a range of rows or of columns of C that
+// can be computed independently, and is large enough to be worth a thread. A small product therefore has one
+// part. Give each thread one range of neighbouring parts, because the operands of a range are packed
+// together:
 //
 //   tasks = min(threads, plan.parts); task i: runGemm(…, scratch of its thread, gemmShare(plan, tasks, i),
 //                                                     gemmShare(plan, tasks, i + 1));
@@ -23,13 +24,13 @@
 
 namespace forebay {
 
-// Strides are in elements. A and B each have one axis whose stride is 1 or whose extent is at most 1. The
-// stride of the other axis is at least the extent of the first axis, or its own extent is at most 1.
-// cRow >= n. All extents and strides are below 2^31. The caller has checked all of this.
+// The shape of a product. Strides are in elements. In A, and also in B, one axis has stride 1 or an extent of
+// at most 1. The stride of the other axis is at least the extent of the first axis, unless its own extent is
+// at most 1. cRow >= n. All extents and strides are below 2^31. The caller must have checked all of this.
 struct GemmShape {
   DType type;  // float32 or float64
   std::int64_t m, n, k;
-  bool accumulate;             // C += A B; otherwise C is not read, and k = 0 gives zeros
+  bool accumulate;             // C += A B; if false, C is not read, and k = 0 gives zeros
   std::int64_t aRow, aColumn;  // A is m x k
   std::int64_t bRow, bColumn;  // B is k x n; not used if B is packed
   std::int64_t cRow;           // C is m x n; its column stride is 1
@@ -42,9 +43,9 @@ struct GemmPlan {
     nothing,  // C is empty, or k = 0: C is set to zeros or left unchanged
     direct,   // both operands are read without packing
     row,      // C has one row, and B is large and read without packing
-    dot,      // B is transposed and C has few rows: each element is a dot product of contiguous elements
+    dot,      // B is transposed and C has few rows: each element is one contiguous dot product
     packed,   // blocks of B, and of A if that is faster, are packed into scratch
-    panels,   // B was packed before
+    panels,   // B was packed by packPanels
     blas,     // OpenBLAS, for products where it was measured to be faster
   };
   GemmShape shape;
@@ -52,24 +53,25 @@ struct GemmPlan {
   const GemmRoutines* routines;
   bool swapped;            // C has one column and is computed as the one row of its transpose
   bool packsA;             // A is packed into scratch; otherwise A is read without packing
-  bool panelsFirst, farC;  // see GemmBlock
+  bool panelsFirst, farC;  // see GemmBlock in gemm_routines.h
   std::int64_t kBlock;     // terms that are summed in registers before they are added to C
-  std::int64_t mBlock;     // rows of A in a block
-  std::int64_t nBlock;     // columns of B in a block
-  bool partsAreRows;       // a part is some rows of C; otherwise some columns of C
-  std::int64_t partSize;   // rows or columns of a part; the last part may be smaller
+  std::int64_t mBlock;     // the number of rows of A in a block
+  std::int64_t nBlock;     // the number of columns of B in a block
+  bool partsAreRows;       // true: a part is a range of rows of C; false: of columns
+  std::int64_t partSize;   // the number of rows or columns of a part; the last part may be smaller
   std::int64_t parts;
-  std::size_t scratchBytes;  // for one thread; the scratch must be 64-byte aligned
+  std::size_t scratchBytes;  // the scratch of one thread; it must be 64-byte aligned
 };
 
 GemmPlan planGemm(const GemmShape& shape, const Body& body = *chosen().body);
 GemmPlan planPanels(const GemmShape& shape, const Body& body = *chosen().body);
 
-// Computes the parts [from, to). `b` is B or its panels, depending on the plan. C must not overlap A or B.
+// Computes the parts [from, to). `b` points to B, or to its panels if planPanels made the plan. C must not
+// overlap A or B.
 void runGemm(const GemmPlan& plan, const void* a, const void* b, void* c, void* scratch, std::int64_t from,
              std::int64_t to);
 
-// The first part of task `index`, which is the end of task `index - 1`.
+// Returns the first part of task `index`. Task `index - 1` ends before this part.
 inline std::int64_t gemmShare(const GemmPlan& plan, int tasks, int index) {
   return plan.parts * index / tasks;
 }
@@ -77,21 +79,23 @@ inline std::int64_t gemmShare(const GemmPlan& plan, int tasks, int index) {
 // No plan of any shape needs more scratch than this.
 constexpr std::size_t maxGemmScratchBytes = std::size_t(2) << 20;
 
-// The packed form of B: ceil(n / width) panels one after another, each with k rows of `width` elements.
-// Columns from n on are zeros. No product reads them; they are written so that all memory of the panels is
-// initialized. The panels must be 64-byte aligned. k n < 2^53.
+// The packed form of B consists of ceil(n / width) panels, one after another. Each panel has k rows of
+// `width` elements. In the last panel, the columns from n on are zeros. No product reads these zeros; they
+// are written so that all memory of the panels is initialized. The panels must be 64-byte aligned. The
+// product k n is below 2^53.
 std::int64_t panelWidth(DType type, const Body& body = *chosen().body);
 std::size_t packedBytes(DType type, std::int64_t k, std::int64_t n, const Body& body = *chosen().body);
 
-// `data` holds rows [kStart, kStart + kCount) and columns [nStart, nStart + nCount) of B.
+// A piece of B, which is stored at `data`. It has rows kStart to kStart + kCount - 1 and columns nStart to
+// nStart + nCount - 1 of B.
 struct PanelPiece {
   std::int64_t kStart, nStart, kCount, nCount;
   const void* data;
   std::int64_t kStride, nStride;  // not negative; packing is fast if one of them is 1
 };
 
-// Writes one piece into the panels of a k x n matrix. If the piece has the last column, this also writes the
-// zeros after it. Several threads may write pieces that do not overlap at the same time.
+// Writes one piece into the panels of a k x n matrix. The piece with the last column also writes the zeros
+// after that column. Several threads may write at the same time if their pieces do not overlap.
 void packPanels(DType type, std::int64_t k, std::int64_t n, const PanelPiece& piece, void* panels,
                 const Body& body = *chosen().body);
 

@@ -1,36 +1,40 @@
-// The routines of a body for matrix products. gemm.cc chooses the blocks and calls the routines. Pointers are
-// to elements of the routine's dtype. Strides are in elements.
+// The routines of a body for matrix products. gemm.cc divides a product into blocks and calls these routines.
+// Pointers are to elements of the dtype of the routine. Strides are in elements.
 #pragma once
 
 #include <cstdint>
 
 namespace forebay {
 
-// C = A B or C += A B for a block that fits in cache. B consists of panels of `panelWidth` columns: bRow is
-// the stride of rows, bPanel that of panels. An unpacked B also consists of panels: bPanel is their width.
+// A block of a product, which fits in cache: C = A B or C += A B. B consists of panels of `panelWidth`
+// columns. bRow is the stride from row to row, and bPanel is the stride from panel to panel. A B that is not
+// packed is also treated as panels: its bPanel is the width of a panel.
 struct GemmBlock {
   std::int64_t m, n, k;
   std::int64_t aRow, aColumn;
-  bool aPacked;  // by packA; aRow and aColumn are not used
+  bool aPacked;  // A was packed by packA; aRow and aColumn are not used
   std::int64_t bRow, bPanel;
   std::int64_t cRow;
   bool accumulate;
-  // C is not in the L1 cache: a tile prefetches its part of C before the loop over k and uses it after that.
+  // True if C is not in the L1 cache. A tile then prefetches its part of C before the loop over k, and reads
+  // or writes that part after the loop.
   bool farC;
-  // If true, all rows are computed for one panel while the next panel is prefetched: for few rows and a B
-  // that is not in a near cache. If false, all columns are computed for some rows of A: these rows stay in
-  // the L1 cache, B is read from the L2 cache, and C is written in memory order.
+  // The order of the loops. If true, all rows are computed for one panel while the next panel is prefetched.
+  // This order is for few rows and a B that is not in a near cache. If false, all columns are computed for
+  // some rows of A. Then these rows stay in the L1 cache, B is read from the L2 cache, and C is written in
+  // memory order.
   bool panelsFirst;
 };
 
-// C = A B or C += A B, element by element. Rows of A and columns of B are contiguous.
+// C = A B or C += A B, where each element of C is computed as a dot product. Rows of A and columns of B are
+// contiguous.
 struct GemmDots {
   std::int64_t m, n, k;
   std::int64_t aRow, bColumn, cRow;
   bool accumulate;
 };
 
-// One row of C, which stays in the L1 cache while B is read, some rows at a time.
+// A product whose C has one row. C stays in the L1 cache while B is read, a few rows at a time.
 struct GemmRow {
   std::int64_t n, k;
   std::int64_t aColumn, bRow;
@@ -46,12 +50,13 @@ struct GemmRoutines {
 
   // Packs an m x k matrix that is stored by columns into the order in which `block` reads it.
   void (*packA)(std::int64_t m, std::int64_t k, const void* a, std::int64_t aColumn, void* packed);
-  // Packs a k x n matrix into columns [skip, skip + n) of the panels at `panels`, whose stride is `bPanel`.
-  // If `pad` is true, the rest of the last panel is filled with zeros.
+  // Packs a k x n matrix into columns [skip, skip + n) of the panels at `panels`. `bPanel` is the stride from
+  // panel to panel. If `pad` is true, the rest of the last panel is filled with zeros.
   void (*packB)(std::int64_t k, std::int64_t n, const void* b, std::int64_t bRow, std::int64_t bColumn,
                 void* panels, std::int64_t bPanel, std::int64_t skip, bool pad);
 
-  // Does `rounds` rounds of independent multiply-adds in registers. Returns the number of operations.
+  // Executes `rounds` rounds of independent multiply-adds in registers. Returns the number of floating-point
+  // operations, two for each multiply-add.
   double (*peak)(std::int64_t rounds);
 };
 

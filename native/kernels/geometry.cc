@@ -6,7 +6,7 @@ namespace forebay {
 
 namespace {
 
-// "[2, 3, 4]" for error messages. A long list ends with "...".
+// The text of a list for error messages, such as "[2, 3, 4]". The text of a long list ends with "...".
 struct List {
   char text[80];
 
@@ -32,7 +32,7 @@ bool isEmpty(const std::int64_t* sizes, int rank) {
   return false;
 }
 
-// Computes offset + sum((size - 1) * stride). Returns false if it does not fit in 64 bits.
+// Computes offset + sum((size - 1) * stride). Returns false if the result does not fit in 64 bits.
 bool lastElement(std::int64_t offset, const std::int64_t* sizes, const std::int64_t* strides, int rank,
                  std::int64_t& last) {
   last = offset;
@@ -47,7 +47,8 @@ bool lastElement(std::int64_t offset, const std::int64_t* sizes, const std::int6
 }  // namespace
 
 bool toInteger(double value, std::int64_t limit, std::int64_t& integer) {
-  // Compared as doubles first, because converting NaN or 1e300 to an integer is undefined behaviour.
+  // The value is compared as a double first, because converting NaN or 1e300 to an integer is undefined
+  // behaviour.
   if (!(value >= 0 && value <= static_cast<double>(limit))) return false;
   integer = static_cast<std::int64_t>(value);
   return static_cast<double>(integer) == value;
@@ -57,7 +58,7 @@ bool GeometryReader::integer(const char* what, std::int64_t& value, std::int64_t
   if (next_ >= count_) {
     return fault_.argument("%s: the geometry ends at number %zu, where %s was expected", call_, next_, what);
   }
-  // volatile: another thread may write to the array, so the value is read only once.
+  // volatile guarantees a single read. Another thread may write to the array between two reads.
   const double number = *static_cast<const volatile double*>(numbers_ + next_);
   if (!toInteger(number, limit, value)) {
     return fault_.argument("%s: number %zu of the geometry (%s) is %.17g, expected an integer from 0 to %lld",

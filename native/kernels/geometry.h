@@ -1,5 +1,6 @@
-// Reads geometry that JavaScript passes: a list of numbers. Each number is read once and checked when it is
-// read. After these checks every number is an integer within its limit, and every view is within its array.
+// Reads the geometry of a kernel call: a list of numbers that JavaScript passes. Each number is read once,
+// and is checked when it is read. After these checks, every number is an integer within its limit, and every
+// view is within its array.
 #pragma once
 
 #include <cstddef>
@@ -12,10 +13,10 @@ namespace forebay {
 
 constexpr int maxRank = 32;
 
-// The largest integer up to which a double holds every integer: JavaScript's Number.MAX_SAFE_INTEGER.
+// JavaScript's Number.MAX_SAFE_INTEGER. A double can represent every integer up to this one.
 constexpr std::int64_t largestInteger = (std::int64_t(1) << 53) - 1;
 
-// Converts `value` to an integer. Returns false if it is not an integer from 0 to `limit` (NaN included).
+// Converts `value` to an integer. Returns false if `value` is NaN or is not an integer from 0 to `limit`.
 bool toInteger(double value, std::int64_t limit, std::int64_t& integer);
 
 class GeometryReader {
@@ -24,11 +25,12 @@ class GeometryReader {
   GeometryReader(const char* call, const double* numbers, std::size_t count, Fault& fault)
       : call_(call), numbers_(numbers), count_(count), fault_(fault) {}
 
-  // Reads the next number(s), each from 0 to `limit`. `what` is their name for error messages.
+  // Reads the next number or the next `count` numbers. Each must be from 0 to `limit`. `what` is the name of
+  // the numbers for error messages.
   bool integer(const char* what, std::int64_t& value, std::int64_t limit = largestInteger);
   bool integers(const char* what, std::int64_t* values, int count, std::int64_t limit = largestInteger);
   bool rank(const char* what, int& rank);
-  bool end();  // true if all numbers have been read
+  bool end();  // returns true if all numbers have been read
 
  private:
   const char* call_;
@@ -38,7 +40,7 @@ class GeometryReader {
   Fault& fault_;
 };
 
-// Computes the product of the sizes. Fails if it is above 2^53 - 1.
+// Computes the product of the sizes. Fails if the product is above 2^53 - 1.
 bool countElements(const char* call, const std::int64_t* sizes, int rank, std::int64_t& count, Fault& fault);
 
 // Checks that offset + sum((size - 1) * stride) is an index of `array`. `role` ("output", "input 1") is the
@@ -46,7 +48,7 @@ bool countElements(const char* call, const std::int64_t* sizes, int rank, std::i
 bool checkExtent(const char* call, const char* role, const Array& array, std::int64_t offset,
                  const std::int64_t* sizes, const std::int64_t* strides, int rank, Fault& fault);
 
-// Like checkExtent for an output. Also checks that no stride of 0 makes two elements the same.
+// Like checkExtent, for an output. Additionally fails if a stride of 0 gives two elements the same address.
 bool checkOutput(const char* call, const Array& array, std::int64_t offset, const std::int64_t* sizes,
                  const std::int64_t* strides, int rank, Fault& fault);
 

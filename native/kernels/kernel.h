@@ -1,8 +1,9 @@
-// A kernel is a row of one table: {family, name, arity, a routine for each dtype}.
+// A kernel is one row of the kernel table: {family, name, arity, a routine for each dtype}.
 //
-// The table is written once, in body/table.h, and compiled once for each SIMD body. The index of a row is the
-// kernel's id, which is the same in every body. Routines compute over contiguous tiles. The drivers (map.h,
-// reduce.h, product.h, random.h) handle strides and shapes and check arguments.
+// The table is written once, in body/table.h, and compiled once for each SIMD body (see bodies.h). The index
+// of a row is the id of the kernel, and is the same in every body. Routines compute over contiguous tiles.
+// The drivers (map.h, reduce.h, product.h, random.h) check the arguments, handle strides and shapes, and call
+// the routines.
 #pragma once
 
 #include <cstddef>
@@ -30,22 +31,24 @@ constexpr const char* nameOf(Family family) {
 
 // map, cast: out[i] = f(in[0][i], in[1][i], …) for i < n. `out` may be one of the inputs.
 using TileFn = void (*)(void* out, const void* const* in, std::size_t n);
-// One function for every set of inputs that are a single element: bit k of the index is set if in[k] is one.
-// There is none for all bits set, because the result is then a single element, too.
+// A list of functions, one for each set of inputs that have only a single element. Bit k of the index of a
+// function is set if in[k] has a single element. No function exists for all bits set, because the result is
+// then also a single element.
 using TileFns = const TileFn*;
 
-// reduce: partial results, one per lane. `values` holds doubles for sum, otherwise the input's type.
+// reduce: the partial results, one per lane. `values` holds doubles for sum, and elements of the input's
+// dtype for max and argmax.
 struct Lanes {
   void* values;
-  std::int32_t* where;  // argmax only: the index of the lane's best element so far
+  std::int32_t* where;  // argmax only: for each lane, the index of its best element so far
 };
 struct Fold {
   enum class Kind : std::uint8_t { sum, max, argmax } kind;
-  // Adds in[r * stride + j] to the result of lane[j], for every row r and j < width. `first` is the index of
-  // row 0.
+  // Combines in[r * stride + j] with the result of lane j, for every row r and every j < width. `first` is
+  // the index of row 0.
   void (*rows)(Lanes lanes, const void* in, std::size_t rows, std::size_t stride, std::size_t width,
                std::int32_t first);
-  // Adds in[i] to the result of lane[0], for i < n. `first` is the index of element 0.
+  // Combines in[i] with the result of lane 0, for every i < n. `first` is the index of element 0.
   void (*run)(Lanes lanes, const void* in, std::size_t n, std::int32_t first);
 };
 
@@ -60,7 +63,8 @@ struct Gemm {
 };
 using GemmFn = void (*)(const Gemm& shape, const void* a, const void* b, void* c);
 
-// One member is set, depending on the kernel's family; none if the kernel does not exist for the dtype.
+// The family of the kernel determines which one of the members is set. If the kernel does not exist for the
+// dtype, no member is set.
 struct Routine {
   TileFns tiles = nullptr;
   const Fold* fold = nullptr;
@@ -77,7 +81,7 @@ struct Kernel {
   Family family;
   const char* name;
   int arity;
-  Routine routines[dtypeCount];  // by the dtype of the inputs (random: of the output)
+  Routine routines[dtypeCount];  // indexed by the dtype of the inputs; for random, of the output
 
   constexpr const Routine& routine(DType type) const { return routines[static_cast<std::size_t>(type)]; }
 };

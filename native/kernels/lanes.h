@@ -1,5 +1,5 @@
-// The accumulators of a reduction: one result per lane, for up to `maxLanes` results at a time. This file
-// stores and combines partial results. The body's Fold does the arithmetic over memory.
+// The accumulators of a reduction. A lane holds one result, and up to `maxLanes` results are computed at a
+// time. This file stores and combines partial results. The Fold of the body does the arithmetic over memory.
 #pragma once
 
 #include <algorithm>
@@ -12,9 +12,9 @@ namespace forebay {
 
 constexpr std::size_t maxLanes = 512;
 
-// Sums in three levels: after every `period` additions a level is added to the next level and set to 0. So
-// each of n terms passes through at most about 2 period + n / period^2 successive additions. For 10^6 terms,
-// the error of a double result is at most 320 ulp instead of 10^6.
+// Sums in three levels. After every `period` additions to a level, its content is added to the next level,
+// and the level is set to 0. So each of n terms passes through at most about 2 period + n / period^2
+// successive additions. For 10^6 terms, the error of a double result is at most 320 ulp instead of 10^6.
 template <class T>
 class SumLanes {
  public:
@@ -38,7 +38,7 @@ class SumLanes {
     }
   }
 
-  // One lane only.
+  // Sums `count` contiguous elements. The object must have only one lane.
   void run(const T* in, std::size_t count) {
     while (count > 0) {
       const std::size_t now = std::min(count, runLength);
@@ -49,7 +49,7 @@ class SumLanes {
     }
   }
 
-  // Adds lanes j + width, j + 2 width, … to lane j, and keeps only the first `width` lanes.
+  // Adds lanes j + width, j + 2 width, … to lane j. After the call there are `width` lanes.
   void narrow(std::size_t width) {
     settle();
     for (std::size_t j = width; j < width_; ++j) levels_[0][j % width] += levels_[0][j];
@@ -63,7 +63,7 @@ class SumLanes {
 
  private:
   static constexpr std::size_t period = 128;
-  static constexpr std::size_t runLength = 4096;  // 128 additions in each lane of Fold::run
+  static constexpr std::size_t runLength = 4096;  // 128 additions in each of the 32 lanes of Fold::run
 
   void carry() {
     move(0, 1, carried_ == 0);
@@ -95,8 +95,8 @@ class SumLanes {
 
   const Fold& fold_;
   std::size_t width_ = 0;
-  std::size_t added_ = 0;    // additions to level 0
-  std::size_t carried_ = 0;  // additions to level 1; if 0, its content is not valid
+  std::size_t added_ = 0;    // the number of additions to level 0
+  std::size_t carried_ = 0;  // the number of additions to level 1; if 0, the content of level 1 is not valid
   bool high_ = false;        // true if level 2 is in use
   alignas(64) double levels_[3][maxLanes];
 };
@@ -121,7 +121,8 @@ class MaxLanes {
   }
   void run(const T* in, std::size_t count) { fold_.run({best_, nullptr}, in, count, 0); }
   void narrow(std::size_t width) {
-    // The groups of lanes are treated as rows, so that the same routine handles NaN.
+    // Passes the lanes from `width` on to `rows` as rows of input, because that routine handles NaN
+    // correctly.
     fold_.rows({best_, nullptr}, best_ + width, width_ / width - 1, width, width, 0);
     width_ = width;
   }
@@ -133,7 +134,8 @@ class MaxLanes {
   alignas(64) T best_[maxLanes];
 };
 
-// Rows and elements are numbered in the order of the calls. A lane with only the lowest value keeps index 0.
+// Finds the index of the maximum in each lane. Rows and elements are numbered in the order of the calls. If
+// all elements have the lowest value of the type, the index is 0.
 template <class T>
 class ArgmaxLanes {
  public:

@@ -1,4 +1,5 @@
-// Builds a MapPlan from numbers: checks them and finds the simplest equivalent geometry. map_run.cc runs it.
+// Builds a MapPlan from the numbers that JavaScript passes: checks them and finds the simplest equivalent
+// geometry. map_run.cc runs the plan.
 #include "kernels/map.h"
 
 #include <cstdio>
@@ -75,7 +76,8 @@ void dropOnes(MapPlan& plan) {
   plan.rank = kept;
 }
 
-// A stable insertion sort, because the axes are usually in order already.
+// Sorts the axes by descending strides of the output. Insertion sort is stable, and fast if the axes are
+// already in order, as they usually are.
 void orderByOutput(MapPlan& plan) {
   const std::int64_t* strides = plan.operands[0].strides;
   for (int d = 1; d < plan.rank; ++d) {
@@ -83,7 +85,8 @@ void orderByOutput(MapPlan& plan) {
   }
 }
 
-// Merges axes d and d + 1 if, for every operand, the stride of d is the size times the stride of d + 1.
+// Merges axes d and d + 1 if, for every operand, the stride of axis d is the size of axis d + 1 times its
+// stride.
 void mergeAxes(MapPlan& plan) {
   if (plan.rank == 0) return;
   int last = 0;

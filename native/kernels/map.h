@@ -1,8 +1,9 @@
 // Element-wise kernels over strided N-D views.
 //
-// map: [rank, ...sizes, outOffset, ...outStrides, in0Offset, ...in0Strides, in1Offset, …], in
-// elements. Stride 0 broadcasts an input. The output view may be the same as an input view (in place). Any
-// other overlap gives unspecified values, but no access is outside the arrays.
+// The geometry of a call, in elements: [rank, ...sizes, outOffset, ...outStrides, in0Offset, ...in0Strides,
+// in1Offset, …]. Stride 0 broadcasts an input. The output view may be equal to an input view (in place). If
+// the output overlaps an input in any other way, the values are unspecified, but no access is outside the
+// arrays.
 #pragma once
 
 #include "kernels/fault.h"
@@ -11,8 +12,8 @@
 
 namespace forebay {
 
-// A checked call, ready to run. Axes of size 1 are removed. The axes are ordered so that the output is
-// written forwards, and merged if the strides of every operand allow it.
+// A call that has been checked and can run. Axes of size 1 are removed. The axes are ordered so that the
+// output is written in memory order. Adjacent axes are merged if the strides of every operand allow it.
 struct MapPlan {
   struct Operand {
     char* data;

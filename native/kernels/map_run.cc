@@ -1,6 +1,7 @@
-// Runs a MapPlan: loops over all axes except two, and divides the plane of these two into tiles of at most
-// 512 elements. The kernel gets contiguous memory only. An operand that is contiguous within a tile is used
-// in place. Any other operand is copied to or from a buffer on the stack, which stays in the L1 cache.
+// Runs a MapPlan: loops over all axes except two, and divides the plane of these two axes into tiles of at
+// most 512 elements. The kernel is called for each tile, with contiguous memory only. An operand that is
+// contiguous within a tile is used where it is. Any other operand is copied to or from a buffer on the stack,
+// which stays in the L1 cache.
 #include <algorithm>
 #include <cstring>
 
@@ -11,23 +12,23 @@ namespace forebay {
 namespace {
 
 constexpr std::int64_t tileElements = 512;
-// Rows of at least this length are passed to the kernel one by one, shorter rows several at a time.
+// If rows have at least this length, a tile is one row. If they are shorter, a tile has several rows.
 constexpr std::int64_t longRow = 64;
-// The width of a tile if an operand is denser along the rows. The tile then uses all elements of a cache line
-// while the line is in cache.
+// The width of a tile if the row stride of an operand is smaller than its column stride. Such a tile uses all
+// elements of a cache line while the line is in cache.
 constexpr std::int64_t crossingWidth = 32;
 
 using Word32 = char[4];
 using Word64 = char[8];
 
-// Copies a block of rows x columns. It is written row by row, because strided reads that share cache lines
-// cost less than strided writes.
+// Copies a block of rows x columns. `to` is written row by row, because strided reads that share cache lines
+// take less time than strided writes.
 template <class Word>
 void copyWords(char* to, std::int64_t toRow, std::int64_t toColumn, const char* from, std::int64_t fromRow,
                std::int64_t fromColumn, std::int64_t rows, std::int64_t columns) {
   constexpr std::int64_t size = sizeof(Word);
   if (toColumn == 1 && fromColumn == 1) {
-    // memmove, because `to` and `from` may be the same (in place).
+    // memmove and not memcpy, because `to` and `from` may be the same memory (in place).
     for (std::int64_t i = 0; i < rows; ++i) {
       std::memmove(to + i * toRow * size, from + i * fromRow * size,
                    static_cast<std::size_t>(columns * size));
@@ -93,8 +94,9 @@ class Runner {
     return o.strides[axis] * static_cast<std::int64_t>(o.size);
   }
 
-  // Columns are the output's innermost axis. Rows are the axis with the smallest stride of an operand that is
-  // not contiguous along the columns. If all operands are contiguous, rows are the next axis outwards.
+  // Chooses the two axes of the plane. The columns are the innermost axis of the output. The rows are the
+  // axis with the smallest stride of an operand that is not contiguous along the columns. If all operands are
+  // contiguous, the rows are the second-innermost axis of the output.
   void choosePlane() {
     const int rank = plan_.rank;
     const int column = rank - 1;
@@ -167,8 +169,9 @@ class Runner {
     }
   }
 
-  // Several tiles in sequence often read the same elements of a broadcast operand. They are copied once.
-  // (The elements have not changed, because a broadcast operand cannot be the output.)
+  // Copies an operand into its buffer, and returns the buffer. Successive tiles often read the same elements
+  // of a broadcast operand. Such elements are copied only once. (They have not changed, because a broadcast
+  // operand cannot be the output.)
   const char* gathered(int operand, const char* from, std::int64_t rows, std::int64_t columns) {
     Gathered& last = gathered_[operand];
     if (from != last.from || rows != last.rows || columns != last.columns) {
@@ -197,7 +200,7 @@ class Runner {
 void runMap(const MapPlan& plan) {
   if (plan.count == 0) return;
 
-  // The most frequent case by far: all operands are contiguous, or have one element.
+  // By far the most frequent case: all operands are contiguous, or all have one element.
   bool contiguous = plan.rank <= 1;
   for (int i = 0; i <= plan.arity && contiguous && plan.rank == 1; ++i) {
     contiguous = plan.operands[i].strides[0] == 1;

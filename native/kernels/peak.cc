@@ -11,7 +11,8 @@ double fmaPeak(DType type, const Body& body) {
   using Clock = std::chrono::steady_clock;
   const auto peak = body.gemm[type == DType::float64 ? 1 : 0].peak;
   double best = 0;
-  // Takes the best of many short rounds: one without interruption, at the highest clock rate.
+  // Takes the fastest of many short measurements, because a thread may be interrupted or the clock rate may
+  // be low in some of them.
   const auto end = Clock::now() + std::chrono::milliseconds(20);
   for (auto start = Clock::now(); start < end;) {
     const double operations = peak(20000);

@@ -5,8 +5,9 @@
 
 namespace forebay {
 
-// Measures the floating-point operations per second of one thread for about 20 ms. A multiply-add counts as
-// two operations. The loop uses the body's multiply-add and no memory. `type` is float32 or float64.
+// Runs for about 20 ms, and returns the most floating-point operations per second that one thread reached. A
+// multiply-add counts as two operations. The loop uses the multiply-add of the body and no memory. `type` is
+// float32 or float64.
 double fmaPeak(DType type, const Body& body = *chosen().body);
 
 }  // namespace forebay

@@ -8,7 +8,7 @@ namespace forebay {
 
 namespace {
 
-// One operand as it is stored: batch axes, then rows and columns.
+// The view of one operand as it is stored: the batch axes, then the rows, then the columns.
 struct Stored {
   std::int64_t sizes[maxRank];
   std::int64_t strides[maxRank];
@@ -63,7 +63,7 @@ bool readGeometry(ProductPlan& plan, const double* geometry, std::size_t length,
   if (!reader.integers("a batch size", plan.batchSizes, plan.batchRank)) return false;
   if (!countElements("product", plan.batchSizes, plan.batchRank, plan.batchCount, fault)) return false;
 
-  // OpenBLAS has dimensions of type int.
+  // The limit is INT_MAX, because OpenBLAS takes dimensions of type int.
   std::int64_t mnk[3], transposed[2], leading[3];
   if (!reader.integers("m, n or k", mnk, 3, INT_MAX)) return false;
   if (!reader.integers("a transpose flag", transposed, 2, 1)) return false;
@@ -88,15 +88,16 @@ bool readGeometry(ProductPlan& plan, const double* geometry, std::size_t length,
     return false;
   }
   if (k == 0) {
-    // A and B are empty, so their strides were not checked and must not be used.
+    // A and B are empty. Their strides are set to 0, because checkExtent has not checked them.
     std::fill_n(plan.aStrides, plan.batchRank, 0);
     std::fill_n(plan.bStrides, plan.batchRank, 0);
   }
-  plan.c = const_cast<char*>(c);  // readOperand reads both inputs and the output
+  plan.c = const_cast<char*>(c);  // readOperand takes const pointers, for inputs and output
   return reader.end();
 }
 
-// C = beta C, for k = 0. If beta is 0, zeros are written, because NaN * 0 is NaN.
+// Computes C = beta C, the result for k = 0. If beta is 0, writes zeros without multiplying, because NaN * 0
+// is NaN.
 template <class T>
 void scale(const Gemm& shape, void* data) {
   T* c = static_cast<T*>(data);

@@ -1,5 +1,5 @@
-// Random numbers: fills an array with draws of a distribution, starting at element 0 of the draw.
-// body/draws.h defines the value of element i.
+// Fills an array with random numbers: element i of the array becomes element i of the draw, which
+// body/draws.h defines.
 #pragma once
 
 #include "kernels/fault.h"

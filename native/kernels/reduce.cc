@@ -1,4 +1,4 @@
-// Builds a ReducePlan from numbers. reduce_run.cc runs it.
+// Builds a ReducePlan from the numbers that JavaScript passes. reduce_run.cc runs the plan.
 #include "kernels/reduce.h"
 
 #include <utility>
@@ -32,7 +32,8 @@ bool readGeometry(ReducePlan& plan, const double* geometry, std::size_t length, 
   const int rank = plan.keptRank + plan.reducedRank;
   if (rank > maxRank) return fault.argument("reduce: rank %d, expected at most %d", rank, maxRank);
 
-  // The input is checked as one view of kept and reduced axes, which are then separated.
+  // The input is checked as one view with all its axes. The kept and the reduced axes are separated after
+  // that.
   std::int64_t sizes[maxRank], strides[maxRank];
   std::int64_t outOffset = 0, inOffset = 0, count = 0;
   if (!reader.integers("a size", sizes, rank)) return false;
@@ -53,12 +54,14 @@ bool readGeometry(ReducePlan& plan, const double* geometry, std::size_t length, 
   }
   plan.out = address(out, outOffset);
   plan.in = address(input, inOffset);
-  // Counted separately, because a count of 0 reduced elements still gives results: an empty sum is 0.
+  // The two groups of axes are counted separately, because zero reduced elements still give results: an empty
+  // sum is 0.
   return countElements("reduce", plan.keptSizes, plan.keptRank, plan.keptCount, fault) &&
          countElements("reduce", plan.reducedSizes, plan.reducedRank, plan.reducedCount, fault);
 }
 
-// Removes axes of size 1, sorts the axes by the first list of strides (stable) and merges axes if possible.
+// Removes axes of size 1, sorts the axes by descending `strides` if `sort` is true (stable), and merges axes
+// if both lists of strides allow it. Returns the number of axes that are left.
 int simplify(int rank, bool sort, std::int64_t* sizes, std::int64_t* strides, std::int64_t* others) {
   int kept = 0;
   for (int d = 0; d < rank; ++d) {
@@ -105,7 +108,8 @@ bool planReduce(ReducePlan& plan, const Kernel& kernel, const double* geometry, 
     return fault.argument("reduce: argmax over %lld elements, expected at most 2^31 - 1",
                           static_cast<long long>(plan.reducedCount));
   }
-  // Not for an empty input: its strides were not checked and could cause an overflow here.
+  // The axes of an empty input are not simplified. Its strides were not checked and could cause an overflow
+  // here.
   if (plan.keptCount > 0 && plan.reducedCount > 0) {
     plan.keptRank = simplify(plan.keptRank, true, plan.keptSizes, plan.keptStrides, plan.outStrides);
     std::int64_t none[maxRank] = {};

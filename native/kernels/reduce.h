@@ -1,12 +1,13 @@
 // Reductions over any axes of a strided N-D view: sum, max, argmax.
 //
-// reduce: [keptRank, reducedRank, ...keptSizes, ...reducedSizes, outOffset, ...outStrides (kept),
-// inOffset, ...inStrides (kept, then reduced)], in elements.
+// The geometry of a call, in elements: [keptRank, reducedRank, ...keptSizes, ...reducedSizes, outOffset,
+// ...outStrides (of the kept axes), inOffset, ...inStrides (of the kept axes, then of the reduced axes)].
 //
-// sum     accumulates in double, at most a few hundred terms in sequence (see SumLanes). Without elements: 0.
-// max     NaN if an element is NaN. Without elements: minus infinity, or the smallest int32.
-// argmax  the row-major index, among the reduced elements, of the first maximum or of the first NaN. The
-//         output is int32. Without elements: refused.
+// sum     accumulates in double, at most a few hundred terms in sequence (see SumLanes). The sum of no
+//         elements is 0.
+// max     is NaN if an element is NaN. The maximum of no elements is minus infinity, or the smallest int32.
+// argmax  is the row-major index, among the reduced elements, of the first NaN, or of the first maximum if no
+//         element is NaN. The output is int32. argmax of no elements is refused.
 // If the output overlaps the input, the values are unspecified.
 #pragma once
 
@@ -16,8 +17,9 @@
 
 namespace forebay {
 
-// A checked call, ready to run. Axes of size 1 are removed. The axes are ordered by the input's strides, and
-// merged if possible. (argmax keeps the order of the reduced axes, which the index depends on.)
+// A call that has been checked and can run. Axes of size 1 are removed. The axes are sorted by the strides of
+// the input, and merged if possible. (For argmax, the reduced axes keep their order, because the resulting
+// index depends on it.)
 struct ReducePlan {
   const Fold* fold;
   DType type;  // the input's dtype

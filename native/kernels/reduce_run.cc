@@ -1,8 +1,8 @@
 // Runs a ReducePlan in one of two ways:
-//   one at a time  each result along the innermost reduced axis (the sum of each row);
-//   side by side   up to 512 results at a time (the sum of each column).
+//   one at a time  computes one result after another, along the innermost reduced axis (the sum of each row);
+//   side by side   computes up to 512 results at the same time (the sum of each column).
 // The way that reads the input in memory order is chosen. Elements that are not contiguous are copied to a
-// tile first.
+// contiguous tile first.
 #include <algorithm>
 #include <type_traits>
 
@@ -13,14 +13,15 @@ namespace forebay {
 
 namespace {
 
-// If the innermost reduced axis is shorter than this and there are at least fewColumns results, they are
-// computed side by side.
+// If the innermost reduced axis is shorter than shortAxis and the innermost kept axis has at least fewColumns
+// elements, results are computed side by side.
 constexpr std::int64_t shortAxis = 32;
 constexpr std::int64_t fewColumns = 8;
-// If there are fewer columns than this, several rows are joined.
+// If a row has fewer columns than this, several rows are joined into one.
 constexpr std::int64_t narrowWidth = 32;
 
-// Iterates over the positions of some axes and keeps the offsets for two lists of strides.
+// Iterates over all positions of some axes. `offset` and `other` are the offsets of the current position for
+// the two lists of strides.
 class Walk {
  public:
   Walk(int rank, const std::int64_t* sizes, const std::int64_t* strides, const std::int64_t* others)
@@ -116,8 +117,8 @@ class Reducer {
   }
 
   void someColumns(const T* from, std::int64_t width, Result* to) {
-    // For sums and maxima, adjacent rows without gaps are joined into one long row. A few columns then still
-    // fill the SIMD registers.
+    // For sums and maxima, `joined` adjacent rows without gaps between them are treated as one long row. The
+    // SIMD registers are then full even if a row has only a few columns.
     std::int64_t joined = 1;
     if constexpr (!std::is_same_v<LanesOf, ArgmaxLanes<T>>) {
       const bool adjacent = columnStride_ == 1 && innerStride_ == columns_ && width == columns_;
@@ -165,9 +166,9 @@ class Reducer {
   const T* in_;
   Result* out_;
   std::int64_t inner_ = 1, innerStride_ = 0;
-  std::int64_t columns_ = 1, columnStride_ = INT64_MAX, outStride_ = 1;  // for a single result
+  std::int64_t columns_ = 1, columnStride_ = INT64_MAX, outStride_ = 1;  // values for one result
   LanesOf lanes_;
-  alignas(64) T tile_[maxLanes];  // not initialized, like results_
+  alignas(64) T tile_[maxLanes];  // tile_ and results_ are not initialized
   Result results_[maxLanes];
 };
 

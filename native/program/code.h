@@ -1,44 +1,47 @@
-// The format of a program's code. The code is a list of doubles. Each is an integer from 0 to 2^53 - 1, or -1
-// for an input register that is not used.
+// The format of the code of a program. The code is a list of doubles. Each double is an integer from 0 to
+// 2^53 - 1, or -1 for an input register that is not used.
 //
-// A location is [buffer, byteOffset]. The offset is a multiple of the element's size. Strides are in
-// elements. The stride of an operand that is read may be 0. Dtypes: 0 float32, 1 float64, 2 int32. A kernel
-// is its index in the table of kernels.
+// A location is [buffer, byteOffset]. The offset must be a multiple of the size of an element. Strides are in
+// elements. The stride of an operand that is read may be 0. The dtypes are 0 float32, 1 float64 and 2 int32.
+// A kernel is given by its index in the kernel table.
 //
 //   header        version (1), bufferCount, instructionCount, writeStart, outputCount, 0
 //   buffers       [kind, bytes] for each buffer. Kinds: 0 arena, 1 variable, 2 constant, 3 feed.
-//                 Buffer 0 is the arena, and no other buffer is. The program owns it. It is 64-byte aligned
-//                 and not initialized. Kinds 1 and 2 are leaves, which are passed to create() in the order of
-//                 their buffers. Feeds are passed to every run.
-//   outputs       [dtype, count, location] for each output. Its elements are contiguous. They are copied to
-//                 the caller's memory before instruction writeStart, so they depend on the old leaf values.
-//   instructions  [opcode, length, …] for each instruction. The length counts all of its numbers.
+//                 Buffer 0, and no other buffer, is the arena. The program owns the arena, which is 64-byte
+//                 aligned and not initialized. Kinds 1 and 2 are leaves. They are passed to create() in the
+//                 order of their buffers. Feeds are passed to every run.
+//   outputs       [dtype, count, location] for each output. The elements of an output are contiguous. They
+//                 are copied to the caller's memory before instruction writeStart, so outputs are computed
+//                 from the old values of the leaves.
+//   instructions  [opcode, length, …] for each instruction. The length is the count of all numbers of
+//                 the instruction, opcode and length included.
 //
-// Only instructions from writeStart on write variables. They are groups without closes, and copies. Constants
-// and feeds are never written. Operands may overlap only as described below; otherwise values are
-// unspecified. No instruction accesses memory outside its buffers.
+// Only the instructions from writeStart on may write variables. Each of them must be a copy or a group
+// without closes. Constants and feeds are never written. Operands may overlap only as described below. Any
+// other overlap makes values unspecified. No instruction accesses memory outside its buffers.
 //
-// 1 group: a fused loop of element-wise steps over registers. Each segment has its own index space.
-//   [1, length, segmentCount, rank (at most 8), registerCount, loadCount, stepCount, storeCount, closeCount,
-//    loads [dtype, register], steps [kernel, dtype of the inputs, register, 3 input registers, -1 for none],
+// 1 group: a fused loop of element-wise steps over registers. Each segment has its own sizes and operands.
+//   [1, length, segmentCount, rank (at most 32), registerCount, loadCount, stepCount, storeCount,
+//    closeCount, loads [dtype, register],
+//    steps [kernel, dtype of the inputs, register, 3 input registers (-1: not used)],
 //    stores [dtype, register], closes [dtype, register],
 //    segments [sizes, loads [location, strides], stores [location, strides], closes [location]]]
 //   Segments are independent of each other. A store may have the same location and strides as a load (in
-//   place). A close stores the sum of all elements of a register, accumulated in double and rounded once. Its
-//   bits do not depend on the number of threads.
+//   place). A close stores the sum of all elements of a register. The sum is accumulated in double and
+//   rounded once. Its bits do not depend on the number of threads.
 //
 // 2 product: C = A B or C += A B
 //   [2, length, dtype, m, n, k, accumulate, A [location, rowStride, columnStride], B [the same],
 //    C [location, rowStride]]
-//   A and B each have one axis whose stride is 1 or whose extent is at most 1. The stride of the other axis
-//   is at least the extent of the first axis, or its own extent is at most 1. C has no element in common with
-//   A or B.
+//   In A, and also in B, one axis has stride 1 or an extent of at most 1. The stride of the other axis is at
+//   least the extent of the first axis, unless its own extent is at most 1. C has no element in common with A
+//   or B.
 //
-// 3 pack: packs a k x n matrix into the panels of kernels/gemm.h, in the arena, 64-byte aligned
+// 3 pack: packs a k x n matrix into panels (kernels/gemm.h), which must be in the arena, 64-byte aligned
 //   [3, length, dtype, k, n, panels [location], pieceCount,
 //    pieces [kStart, nStart, kCount, nCount, location, kStride, nStride]]
 //
-// 4 packed product: like product, but B is in panels
+// 4 packed product: like product, but B was packed into panels
 //   [4, length, dtype, m, n, k, accumulate, A [location, rowStride, columnStride], B [location],
 //    C [location, rowStride]]
 //
@@ -50,7 +53,7 @@
 //   [6, length, dtype, accumulate, batchRank, batch sizes, m, n, k, transA, transB, lda, ldb, ldc,
 //    A [location, batch strides], B [the same], C [the same]]
 //
-// 7 random: draws for the run index that is passed to the run
+// 7 random: draws random numbers; they depend on the seed and on the index of the run
 //   [7, length, kernel, dtype, seed, count, location]
 //
 // 8 copy: copies a view

@@ -1,4 +1,4 @@
-// The instructions that run through a driver of the kernels: reductions, batch products and draws.
+// The instructions that call a driver of kernels/: reductions, batch products and draws.
 #include <algorithm>
 
 #include "kernels/product.h"
@@ -11,7 +11,7 @@ namespace forebay {
 
 namespace {
 
-// The drivers take and check geometry as a list of numbers. This builds such a list from the code.
+// Builds the list of numbers in which the drivers receive geometry, and which they check.
 class Geometry {
  public:
   bool allocate(int count) { return numbers_.allocate(static_cast<std::size_t>(count)); }
@@ -27,7 +27,8 @@ class Geometry {
   std::size_t used_ = 0;
 };
 
-// A buffer as an Array for the drivers. Its address is a placeholder: every run sets the actual address.
+// Returns an Array with the size of the buffer, for the checks of the drivers. Its address is a placeholder,
+// because every run sets the actual address.
 Array arrayOf(const Operands& operands, const Location& location, DType type) {
   alignas(8) static char placeholder[8];
   return {type, placeholder, static_cast<std::size_t>(operands.buffer(location).bytes) / sizeOf(type)};
@@ -37,7 +38,7 @@ std::int64_t elementOffset(const Location& location, DType type) {
   return location.offset / static_cast<std::int64_t>(sizeOf(type));
 }
 
-// Reads the kernel of an instruction, which must be of `family`.
+// Reads the kernel of an instruction. Returns null if the kernel is not of `family`.
 const Kernel* readKernel(Reader& reader, const Body& body, Family family) {
   std::int64_t id = 0;
   if (!reader.integer({nullptr, -1, "the kernel"}, id, static_cast<std::int64_t>(body.kernelCount) - 1)) {
@@ -50,15 +51,16 @@ const Kernel* readKernel(Reader& reader, const Body& body, Family family) {
   return nullptr;
 }
 
-// The least work that is shared among threads: elements of a reduction, multiply-adds of a product.
+// With less work than this, one thread does all the work. The units are elements of a reduction and
+// multiply-adds of a product.
 constexpr std::int64_t worthReducing = std::int64_t(1) << 18;
 constexpr std::int64_t worthMultiplying = std::int64_t(1) << 20;
 
 class Reduce final : public Instruction {
  public:
-  // Divides the first kept axis into shares, which are independent. The shares do not depend on the number of
-  // threads. If there is only one kept axis, they are so wide that the driver computes them in the same way
-  // as the whole axis.
+  // Divides the first kept axis into independent shares for threads. The shares do not depend on the number
+  // of threads. If there is only one kept axis, shares are wide, so that the driver computes each in the same
+  // way (side by side or one at a time) as the whole axis.
   void shareOut() {
     if (plan.keptRank == 0 || plan.keptCount == 0 || plan.reducedCount == 0) return;
     const std::int64_t size = plan.keptSizes[0], least = plan.keptRank > 1 ? 1 : narrowest;
@@ -103,8 +105,8 @@ class Reduce final : public Instruction {
 
 class BatchProduct final : public Instruction {
  public:
-  // Divides the outermost batch axis into shares if the C of its batches do not overlap. Batches that add to
-  // the same C run in order.
+  // Divides the outermost batch axis into shares for threads, but only if the results of different positions
+  // on this axis do not overlap. Batches that add to the same C must run in order.
   void shareOut() {
     if (plan.batchRank == 0 || plan.batchCount < 2 || plan.shape.m == 0 || plan.shape.n == 0) return;
     const auto work = static_cast<double>(plan.shape.m) * plan.shape.n * plan.shape.k;
@@ -159,7 +161,8 @@ class BatchProduct final : public Instruction {
   int shares_ = 1;
 };
 
-// The bytes of elements that one block of Philox gives, for every distribution.
+// The number of bytes of elements that are made from one block of Philox. It is the same for every
+// distribution.
 constexpr std::int64_t blockBytes = 16;
 // The number of blocks that a thread draws at a time.
 constexpr std::int64_t blocksAtOnce = 4096;

@@ -8,8 +8,8 @@ namespace forebay {
 
 namespace {
 
-// A number is NaN or infinite exactly if all bits of its exponent are set. The loop over a block has no
-// branches, so it is vectorised.
+// Returns true if all elements are finite. A number is NaN or infinite if and only if all bits of its
+// exponent are set. The loop over a block has no branches, so that the compiler can vectorise it.
 template <class Word, Word exponent>
 bool finiteWords(const char* data, std::int64_t stride, std::int64_t count) {
   constexpr std::int64_t block = 1024;

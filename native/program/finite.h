@@ -7,10 +7,10 @@
 
 namespace forebay {
 
-// True if `count` contiguous elements are all finite. int32 is always finite.
+// Returns true if all of `count` contiguous elements are finite. int32 elements are always finite.
 bool allFinite(DType type, const void* data, std::int64_t count);
 
-// The same for a view, which must not be empty. Strides are in elements.
+// Returns true if all elements of a view are finite. The view must not be empty. Strides are in elements.
 bool viewFinite(DType type, const void* data, const std::int64_t* sizes, const std::int64_t* strides,
                 int rank);
 

@@ -1,61 +1,65 @@
-// A group is a fused loop: a list of element-wise steps over registers. It runs tile by tile over one or more
-// segments.
+// A group is an instruction that executes a fused loop: a list of element-wise steps over registers. The
+// steps run for one tile after another. A group has one or more segments, each with its own sizes and
+// operands.
 //
 // group_decode.cc reads and checks a group, group_plan.cc finds the simplest geometry of every segment, and
-// group_run.cc runs it. Segments are independent: no segment loads a value that another segment stores.
+// group_run.cc runs the group. Segments are independent: no segment loads a value that another segment
+// stores.
 #pragma once
 
 #include "program/instruction.h"
 
 namespace forebay {
 
-constexpr int maxGroupRank = 8;  // of a group; a copy, which is one too, has up to maxRank
 
-// Tiles are rounded up to a multiple of this many elements, so that vector loops have no scalar remainder.
+// The number of elements that steps compute is rounded up to a multiple of this number, so that vector loops
+// have no scalar remainder.
 constexpr std::int64_t registerLanes = 16;
 
 // How an operand is transferred between memory and its register.
 enum class Transfer : std::uint8_t {
-  direct,  // no transfer: steps read or write its memory
-  whole,   // one contiguous copy
-  block,   // a copy row by row
-  single,  // load: one element that is used for the whole tile
+  direct,  // no copy: steps read or write the memory of the operand
+  whole,   // the operand is copied as one contiguous block
+  block,   // the operand is copied row by row
+  single,  // loads only: one element is used for the whole tile
 };
 
 struct GroupOperand {
   Location location;
   std::int64_t rowStep, columnStep;  // in bytes
   std::int32_t size;                 // bytes per element
-  // Load: its value is used after a store has overwritten its memory, so it is copied to its register.
-  // Store: a load of the same memory is used after the value is computed, so it is stored after all steps.
+  // Load: true if the value is still used after a store has overwritten its memory, so it must be copied to
+  // its register. Store: true if a load of the same memory is still used after the value is computed, so the
+  // value must be stored after all steps.
   bool late;
-  bool fixed;         // load: the same single element for all tiles; steps read its memory
-  Transfer transfer;  // for a full tile
+  bool fixed;         // load: all tiles use the same single element, where it is in memory
+  Transfer transfer;  // for a tile of full size
 };
 
-// Loops over the axes that cannot be merged, except two: rows and columns, which are divided into tiles.
+// A segment. Its rows and columns are two axes, which are divided into tiles. A segment also loops over all
+// other axes that could not be merged, the outer axes.
 struct GroupSegment {
   std::int64_t rows, columns;
   std::int32_t tileRows, tileColumns;
   std::int64_t rowTiles, columnTiles;
-  std::int64_t tiles;      // the number of tiles, over all axes
-  std::int64_t firstUnit;  // a unit is tilesPerUnit tiles: threads share units, and each has its own sums
+  std::int64_t tiles;      // the number of tiles, for all positions of the outer axes together
+  std::int64_t firstUnit;  // a unit is tilesPerUnit tiles; threads share units; each unit has its own sums
   std::int32_t outerRank;
-  std::size_t outerAt;           // the index of `outer` in Group::outer_, until its address is final
-  const std::int64_t* outer;     // the other axes: sizes, then the byte steps of each operand
+  std::size_t outerAt;           // the index of the first item of `outer` in Group::outer_
+  const std::int64_t* outer;     // the outer axes: sizes, then the byte steps of each operand
   const GroupOperand* operands;  // loads, then stores
   const Location* closes;
 };
 
-// The extent of a tile. If there are steps, registers are rounded up to whole vectors.
+// The size of a tile. If the group has steps, the number of elements is rounded up to whole vectors.
 struct GroupTile {
   std::int64_t rows, columns;
-  std::int64_t count;  // elements of the tile
-  std::int64_t width;  // elements that the steps compute
+  std::int64_t count;  // the number of elements of the tile
+  std::int64_t width;  // the number of elements that the steps compute
 
   GroupTile(std::int64_t tileRows, std::int64_t tileColumns, bool steps)
       : rows(tileRows), columns(tileColumns), count(rows * columns), width(count) {
-    // Without steps, rounding saves no time and would cause a second copy.
+    // Without steps, rounding saves no time. It would force a copy through a register.
     if (steps) width = (count + registerLanes - 1) / registerLanes * registerLanes;
   }
   bool rounded() const { return width != count; }
@@ -71,23 +75,24 @@ inline Transfer loadTransfer(const GroupOperand& load, const GroupTile& tile) {
 }
 
 // A value is the result of one load or one step. Values are numbered: loads first, then steps. The home of a
-// value is its register.
+// value is the register that holds it.
 struct GroupLoad {
   std::int32_t size;
-  std::int32_t lastRead;  // the last step that reads it; afterSteps if a store or a close reads it
-  bool sole;              // its register holds no other value
+  std::int32_t lastRead;  // the last step that reads the value; afterSteps if a store or a close reads it
+  bool sole;              // true if the register of the value holds no other value
   static constexpr std::int32_t afterSteps = INT32_MAX;
 };
 struct GroupStep {
   TileFns tiles;
-  std::uint16_t in[maxArity];  // values; 0 for an input that does not exist
+  std::uint16_t in[maxArity];  // the numbers of values; 0 for an input that does not exist
   std::uint16_t out;
-  std::uint8_t inputs;  // one bit for each input that exists
+  std::uint8_t inputs;  // bit k is set if input k exists
 };
 struct GroupStore {
   DType type;
   std::uint16_t value;
-  bool once;  // the value is a step's and this is its only store, so the step may write to its memory
+  // True if the value is the result of a step and has only this store. The step may then write to memory.
+  bool once;
 
   Transfer transfer(const GroupOperand& store, const GroupTile& tile) const {
     if (!tile.dense(store)) return Transfer::block;
@@ -111,7 +116,8 @@ class Group final : public Instruction {
   friend class GroupPlanner;
   friend class GroupWorker;
 
-  // The elements of a load that a register holds. If the next tile needs the same, they are not copied again.
+  // Describes the elements of a load that a register holds. If the next tile needs the same elements, they
+  // are not copied again.
   struct Gathered {
     const char* from;
     std::int64_t rows, columns, rowStep, columnStep;
@@ -133,12 +139,13 @@ class Group final : public Instruction {
   Items<Location> closeLocations_;
   Items<std::size_t> homes_;  // for each value, the byte offset of its register from the first register
 
-  bool isCopy_ = false;  // there is only one load and its store
+  bool isCopy_ = false;  // true if the group consists of one load and one store of its value
   std::int64_t tileElements_ = 0;
   std::int64_t units_ = 0;
-  double work_ = 0;         // the number of elements times the operations on each
-  Items<double> partials_;  // a sum for every unit and close
-  // For the first thread, whose scratch has a known address. Other threads have these lists in their scratch.
+  double work_ = 0;         // the number of elements times the operations per element
+  Items<double> partials_;  // one sum for each close in each unit
+  // The lists of the first thread, whose scratch is always at the same address. Other threads have these
+  // lists in their scratch.
   Items<void*> values_;
   Items<Gathered> gathered_;
   Items<char*> targets_;
@@ -149,7 +156,8 @@ class Group final : public Instruction {
   std::size_t scratchBytes_ = 0;
 };
 
-// Few enough to divide the work evenly among threads, and enough that a sum for each unit costs little.
+// The number is small, so that units can be divided evenly among threads, and large enough that adding the
+// sums of the units takes little time.
 constexpr std::int64_t tilesPerUnit = 4;
 
 }  // namespace forebay

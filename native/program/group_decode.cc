@@ -1,4 +1,5 @@
-// Builds a Group from numbers: converts registers to values, each written once, and checks every segment.
+// Builds a Group from the numbers of the code. Converts registers, which are written several times, to
+// values, which are written once. Checks every segment.
 #include <algorithm>
 #include <cstring>
 
@@ -9,21 +10,22 @@ namespace forebay {
 
 namespace {
 
-// More than any graph needs in one fused loop, and few enough for 16 bits.
+// Limits that are higher than any graph needs in one fused loop, and low enough that numbers of values fit in
+// 16 bits.
 constexpr std::int64_t maxRegisters = 4096;
 constexpr std::int64_t maxValues = 32768;
 
 // The state of a register while the steps are read.
 struct Register {
-  std::int32_t value = -1;  // the value that it holds; -1 if it holds none yet
+  std::int32_t value = -1;  // the number of the value in it; -1 before the first write
   DType type = DType::float32;
-  std::int64_t size = 0;  // the largest size of the elements that it holds
+  std::int64_t size = 0;  // the size of the largest elements that it ever holds
   int writers = 0;        // the number of loads and steps that write to it
-  bool second = false;    // the value is in its second half
-  bool halved = false;    // it has a second half
+  bool second = false;    // true if the value is in the second half of the register
+  bool halved = false;    // true if the register has a second half
 };
 
-// The register of a value.
+// The register of a value: its number, and whether the value is in the second half.
 struct Home {
   std::size_t number;
   bool second;
@@ -83,7 +85,8 @@ class GroupDecoder {
       return reader_.refuse(
           "it has closes, but an instruction at or after the start of the writes cannot have closes");
     }
-    // Checked before anything is allocated, so that the length of the code limits what is allocated.
+    // The counts are compared with the length of the code before memory is allocated, so that the length
+    // limits the memory.
     const std::int64_t segment = rank + (loadCount_ + storeCount_) * (2 + rank) + closeCount_ * 2;
     const std::int64_t expected =
         2 * loadCount_ + 6 * stepCount_ + 2 * storeCount_ + 2 * closeCount_ + segmentCount_ * segment;
@@ -115,10 +118,10 @@ class GroupDecoder {
     return true;
   }
 
-  // Records that a load or a step writes `value` to a register. A step may write to a register that it reads,
-  // because it does so element by element. But if the element size changes, it would overwrite elements
-  // before they are read. Then `otherHalf` is true, and the value is written to the other half of the
-  // register.
+  // Records that a load or a step writes `value` to a register. A step may write to a register that it also
+  // reads, because it works element by element. But if the element sizes of input and output differ, such a
+  // step would overwrite elements before it reads them. In this case `otherHalf` is true, and the value is
+  // written to the other half of the register.
   void write(std::size_t number, DType type, std::int64_t value, bool otherHalf) {
     Register& written = registers_[number];
     written.value = static_cast<std::int32_t>(value);
@@ -130,7 +133,8 @@ class GroupDecoder {
     homes_[static_cast<std::size_t>(value)] = {number, written.second};
   }
 
-  // Reads the number of a register, which must hold a value of dtype `type`.
+  // Reads the number of a register, which must hold a value of dtype `type`. Sets `value` to the number of
+  // this value.
   bool use(const Field& field, DType type, std::uint16_t& value) {
     std::size_t number = 0;
     if (!registerNumber(field, number)) return false;
@@ -217,7 +221,7 @@ class GroupDecoder {
                             static_cast<long long>(step), kernel.name, nameOf(type));
     }
     if (kernel.family == Family::map) return true;
-    // The name of a cast is its output's dtype.
+    // The name of a cast is the dtype of its output.
     for (const DType made : {DType::float32, DType::float64, DType::int32}) {
       if (std::strcmp(kernel.name, nameOf(made)) == 0) result = made;
     }
@@ -255,9 +259,9 @@ class GroupDecoder {
     return true;
   }
 
-  // Arranges the registers one after another without gaps. A step stores a vector to one register and then
-  // loads the next vector from another. Without gaps, the lowest 12 bits of these two addresses differ, so
-  // the processor does not delay the load because of the store (4K aliasing).
+  // Arranges the registers one after another, without gaps. The reason is 4K aliasing: a step stores a vector
+  // to one register and then loads the next vector from another register. If the lowest 12 bits of these two
+  // addresses were equal, the processor would delay the load because of the store. Without gaps, they differ.
   bool layRegisters() {
     std::int64_t all = 0;
     for (const Register& used : registers_) all += used.size * (used.halved ? 2 : 1);
@@ -321,7 +325,7 @@ class GroupDecoder {
       }
       if (!countOf(sizes, count)) return false;
       if (!planner.plan(static_cast<std::size_t>(s), sizes, count)) return reader_.outOfMemory("a group");
-      // Checked after every segment, so that the count cannot overflow.
+      // The number of units is checked after every segment, so that it cannot overflow.
       if (group_.units_ > largestInteger / std::max<std::int64_t>(closeCount_, 1)) {
         return reader_.outOfMemory("the sums of a group");
       }

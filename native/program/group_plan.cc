@@ -7,24 +7,25 @@ namespace forebay {
 
 namespace {
 
-// Rows of at least this length are passed to the steps one by one, shorter rows several at a time.
+// If rows have at least this length, a tile may be one row. If they are shorter, a tile has several rows.
 constexpr std::int64_t longRow = 64;
-// The width of a tile if an operand is denser along the rows. The tile then uses all elements of a cache line
-// while the line is in cache.
+// The width of a tile if the row stride of an operand is smaller than its column stride. Such a tile uses all
+// elements of a cache line while the line is in cache.
 constexpr std::int64_t crossingWidth = 32;
 
 constexpr std::int64_t mostTileElements = 1024;
-// Two thirds of the smallest L1 cache in use. The rest is for the memory of loads and stores.
+// The bytes for registers: two thirds of an L1 cache of 48 KiB. The rest of the cache is for the memory of
+// loads and stores.
 constexpr std::int64_t registerSpace = 32 * 1024;
 
-// True if two operands have the same elements, in the same order.
+// Returns true if two operands have the same elements in the same order.
 bool sameMemory(const GroupView& a, const GroupView& b, int rank) {
   return a.location.buffer == b.location.buffer && a.location.offset == b.location.offset &&
          sizeOf(a.type) == sizeOf(b.type) && std::equal(a.strides, a.strides + rank, b.strides);
 }
 
-// The number of rows of a tile. The tile has whole vectors if possible, so that steps can use dense operands
-// in place.
+// Returns the number of rows of a tile. If possible, the number of elements of the tile is a multiple of
+// registerLanes, so that steps can use dense operands where they are, without a copy.
 std::int64_t rowsPerTile(std::int64_t rows, std::int64_t columns, std::int64_t tileElements) {
   const std::int64_t most = std::max<std::int64_t>(tileElements / columns, 1);
   if (most >= rows) return rows;
@@ -76,7 +77,7 @@ bool GroupPlanner::plan(std::size_t index, const std::int64_t* sizes, std::int64
 }
 
 bool GroupPlanner::finish() {
-  // Addresses are set now, because the list was reallocated as it grew.
+  // The addresses are set only now, because outer_ was reallocated while it grew.
   for (GroupSegment& segment : group_.segments_) {
     if (segment.outerRank == 0) continue;
     segment.outer = group_.outer_.data() + segment.outerAt;
@@ -85,13 +86,15 @@ bool GroupPlanner::finish() {
   return group_.partials_.allocate(static_cast<std::size_t>(group_.units_) * group_.closes_.size());
 }
 
-// True if all tiles read the same single element, and no store or close needs copies of it.
+// Returns true if all tiles read the same single element, and no store or close reads the load, because these
+// need a register filled with copies.
 bool GroupPlanner::isFixed(const GroupView& load, std::size_t index) const {
   return group_.loads_[index].lastRead != GroupLoad::afterSteps &&
          std::all_of(load.strides, load.strides + axes_, [](std::int64_t stride) { return stride == 0; });
 }
 
-// True if a store or a close uses this load after the steps, and a store overwrites its memory.
+// Returns true if a store or a close reads this load after the steps, and a store overwrites the memory of
+// the load.
 bool GroupPlanner::loadsLate(const GroupView& load, std::size_t index) const {
   if (group_.loads_[index].lastRead != GroupLoad::afterSteps) return false;
   for (std::size_t i = group_.loads_.size(); i < views_.size(); ++i) {
@@ -100,7 +103,8 @@ bool GroupPlanner::loadsLate(const GroupView& load, std::size_t index) const {
   return false;
 }
 
-// True if a step after the one that computes the value still reads the memory that this store overwrites.
+// Returns true if the memory of this store is still read after the step that computes the stored value. Also
+// returns true if the stored value is a load, because no step computes it.
 bool GroupPlanner::storesLate(const GroupView& store, std::size_t index) const {
   const auto loads = group_.loads_.size();
   const std::size_t value = group_.stores_[index].value;
@@ -112,8 +116,9 @@ bool GroupPlanner::storesLate(const GroupView& store, std::size_t index) const {
   return false;
 }
 
-// True if `axis` is outside `other`: its stride is larger in the first store, so that the store is written
-// forwards. If these strides are equal, the next operand decides.
+// Returns true if `axis` must be outside `other`. The axis with the larger stride in the first store is
+// outside, so that the store is written in memory order. If these strides are equal, the strides of the next
+// operand decide.
 bool GroupPlanner::before(int axis, int other) const {
   const std::size_t loads = group_.loads_.size();
   for (std::size_t i = 0; i < views_.size(); ++i) {
@@ -138,13 +143,14 @@ void GroupPlanner::sortAxes() {
   for (int d = 0; d < rank_; ++d) {
     if (sizes_[d] != 1) copyAxis(axes_++, d);
   }
-  // A stable insertion sort, because the axes are usually in order already.
+  // Insertion sort is stable, and fast if the axes are already in order, as they usually are.
   for (int d = 1; d < axes_; ++d) {
     for (int e = d; e > 0 && before(e, e - 1); --e) swapAxes(e - 1, e);
   }
 }
 
-// Merges axes d and d + 1 if, for every operand, the stride of d is the size times the stride of d + 1.
+// Merges axes d and d + 1 if, for every operand, the stride of axis d is the size of axis d + 1 times its
+// stride.
 void GroupPlanner::mergeAxes() {
   if (axes_ == 0) return;
   int last = 0;
@@ -162,9 +168,9 @@ void GroupPlanner::mergeAxes() {
   axes_ = last + 1;
 }
 
-// Columns are the innermost axis. Rows are the axis with the smallest stride of an operand that is not
-// contiguous along the columns. If there is no such operand, rows are the next axis outwards, or -1 if there
-// is none.
+// Returns the axis of the rows. The columns are the innermost axis. The rows are the axis with the smallest
+// stride of an operand that is not contiguous along the columns. If no operand decides, the rows are the
+// second-innermost axis. Returns -1 if there is only one axis.
 int GroupPlanner::chooseRow() const {
   const int column = axes_ - 1;
   int row = std::max(axes_ - 2, -1);
@@ -191,7 +197,8 @@ void GroupPlanner::cut(GroupSegment& segment, int row) const {
     return view.strides[row] > 0 && view.strides[row] < view.strides[column];
   };
   const bool crossing = row >= 0 && std::any_of(views_.begin(), views_.end(), crosses);
-  // A tile has one row if the row needs no rounding, or fills most of a tile.
+  // A tile has only one row if the number of columns is a multiple of registerLanes, or if the row fills most
+  // of a tile.
   const bool alone =
       segment.columns >= longRow && (segment.columns % registerLanes == 0 || segment.columns > most / 2);
   const std::int64_t tileColumns = std::min(segment.columns, crossing ? crossingWidth : most);
@@ -206,7 +213,7 @@ void GroupPlanner::cut(GroupSegment& segment, int row) const {
   }
 }
 
-// Records the axes that are neither rows nor columns.
+// Records the outer axes, which are neither rows nor columns. Returns false if out of memory.
 bool GroupPlanner::keepOuter(GroupSegment& segment, int row) {
   segment.outerRank = std::max(axes_ - 2, 0);
   if (segment.outerRank == 0) return true;

@@ -1,19 +1,19 @@
-// Finds the simplest equivalent geometry of a checked segment and divides it into tiles.
+// Finds the simplest equivalent geometry of a checked segment and divides the segment into tiles.
 #pragma once
 
 #include "program/group.h"
 
 namespace forebay {
 
-// An operand of one segment, as in the code. Strides are in elements.
+// An operand of one segment, as it is in the code of the program. Strides are in elements.
 struct GroupView {
   DType type;
   Location location;
   std::int64_t strides[maxRank];
 };
 
-// The number of elements of a tile for which all registers fit in the L1 cache. `registerBytes` is the sum of
-// the element sizes of all registers.
+// Returns the number of elements that a tile may have so that all registers fit in the L1 cache.
+// `registerBytes` is the sum of the element sizes of all registers.
 std::int64_t tileElementsFor(std::int64_t registerBytes);
 
 class GroupPlanner {
@@ -40,8 +40,8 @@ class GroupPlanner {
 
   Group& group_;
   Items<GroupView>& views_;
-  const int rank_;  // in the code
-  int axes_ = 0;    // the axes that are left in the current segment
+  const int rank_;  // the number of axes in the code
+  int axes_ = 0;    // the number of axes of the current segment that are left
   std::int64_t sizes_[maxRank];
   std::size_t outerUsed_ = 0;
 };

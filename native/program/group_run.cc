@@ -1,5 +1,5 @@
-// Runs a Group. The tile functions get contiguous memory only. An operand that is contiguous within a tile is
-// used in place. Any other operand is copied to or from its register, which stays in the L1 cache.
+// Runs a Group. The tile functions work on contiguous memory only. An operand that is contiguous within a
+// tile is used where it is. Any other operand is copied to or from its register, which stays in the L1 cache.
 #include <algorithm>
 #include <atomic>
 #include <cstring>
@@ -13,9 +13,11 @@ namespace forebay {
 
 namespace {
 
-// With less work than this, threads cost more time than they save: about 70 us of cheap steps.
+// With less work than this, sharing the work among threads takes more time than it saves. Steps that are fast
+// to compute do this amount of work in about 70 us.
 constexpr double worthSharing = 1500000;
-// More tasks than threads, because threads start late and tiles do not all take the same time.
+// Each thread gets several tasks, because threads do not start at the same time, and tiles do not all take
+// the same time.
 constexpr std::int64_t tasksPerThread = 4;
 
 }  // namespace
@@ -23,7 +25,7 @@ constexpr std::int64_t tasksPerThread = 4;
 class GroupWorker {
  public:
   // `first` is true on the first thread of the program, which uses the lists of the group. Other threads have
-  // theirs in `scratch`.
+  // these lists in `scratch`.
   GroupWorker(Group& group, const Running& running, char* scratch, bool first)
       : group_(group),
         running_(running),
@@ -54,7 +56,7 @@ class GroupWorker {
 
   void runUnits(std::int64_t from, std::int64_t to) {
     const auto after = [](std::int64_t unit, const GroupSegment& s) { return unit < s.firstUnit; };
-    // The last segment that starts at or before `from`. Earlier segments with the same start are empty.
+    // Finds the last segment that starts at or before `from`. Earlier segments with the same start are empty.
     const GroupSegment* segment =
         std::upper_bound(group_.segments_.begin(), group_.segments_.end(), from, after) - 1;
     for (; segment != group_.segments_.end() && segment->firstUnit < to; ++segment) {
@@ -104,8 +106,8 @@ class GroupWorker {
     std::fill_n(sums_, closes, 0.0);
   }
 
-  // Runs a segment of one tile, with the transfers that were chosen when it was planned. Small programs have
-  // mostly such segments and spend most of their time here.
+  // Runs a segment of one tile, with the transfers that were chosen when the segment was planned. Small
+  // programs have mostly such segments and spend most of their time in this function.
   void runSingle() {
     const GroupTile tile(segment_->rows, segment_->columns, stepCount_ > 0);
     const GroupOperand* o = segment_->operands;
@@ -122,7 +124,7 @@ class GroupWorker {
     runSteps(tile);
   }
 
-  // Runs one of several tiles: the one that begins at element [i, j].
+  // Runs the tile that begins at element [i, j] of a segment with several tiles.
   void runOne(std::int64_t i, std::int64_t j) {
     const bool full =
         segment_->rows - i >= segment_->tileRows && segment_->columns - j >= segment_->tileColumns;
@@ -155,7 +157,8 @@ class GroupWorker {
     return at;
   }
 
-  // True if the value of a store is only checked, not written: in the dry run of a store to a variable.
+  // Returns true if the value of a store is only checked and not written. This is so for stores to variables
+  // in the dry run.
   bool checkedOnly(const GroupOperand& store) const {
     return running_.dry && running_.buffers[store.location.buffer].kind == Buffer::Kind::variable;
   }
@@ -188,7 +191,8 @@ class GroupWorker {
     }
   }
 
-  // Fills the register with copies of a single element, for a store or a close.
+  // If the value is a single element, fills its register with copies of it, because a store or a close reads
+  // the whole register.
   void spread(std::size_t value, DType type, const GroupTile& tile) {
     if (singles_[value] == 0) return;
     void* to = values_[value];
@@ -202,7 +206,7 @@ class GroupWorker {
     singles_[value] = 0;
   }
 
-  // Copies from memory to memory, without a register.
+  // Copies a tile from memory to memory, without a register.
   void copyTile(const GroupTile& tile, const char* from, char* to) {
     const GroupOperand& in = segment_->operands[0];
     const GroupOperand& out = segment_->operands[1];
@@ -235,8 +239,9 @@ class GroupWorker {
         last.columnStep == o.columnStep) {
       return;
     }
-    // Steps also compute the elements from the end of the tile to the end of the register. They are set to 0,
-    // so that they are the same in every run and not slow to compute (such as denormal numbers).
+    // Steps also compute the elements between the end of the tile and the end of the register. These elements
+    // are set to 0, so that they are the same in every run and contain no denormal numbers, which would be
+    // slow.
     if (tile.rounded()) {
       const std::int64_t vector = registerLanes * o.size;
       std::memset(to + tile.width * o.size - vector, 0, static_cast<std::size_t>(vector));
@@ -250,7 +255,8 @@ class GroupWorker {
     last = {from, tile.rows, tile.columns, o.rowStep, o.columnStep};
   }
 
-  // Chooses the address at which a value is computed. Sets targets_[s] if it must be stored after the steps.
+  // Chooses the address at which the value of a store is computed. Sets targets_[s] to null, or to the
+  // address of the store if the value must be copied there after the steps.
   void prepareStore(std::size_t s, const GroupOperand& o, Transfer transfer, char* target) {
     const std::size_t value = group_.stores_[s].value;
     const bool skipped = checkedOnly(o);
@@ -280,13 +286,13 @@ class GroupWorker {
   const Running& running_;
   const std::size_t loadCount_, stepCount_, storeCount_;
   char* registers_;
-  void** values_;  // the address of each value in the current tile
+  void** values_;  // for each value, its address in the current tile
   Group::Gathered* gathered_;
-  std::uint8_t* singles_;  // 1 if a value is a single element for the whole tile
-  char** targets_;         // the address of a store that is done after the steps, otherwise null
+  std::uint8_t* singles_;  // for each value, 1 if it is a single element for the whole tile
+  char** targets_;         // for each store, see prepareStore
   const GroupSegment* segment_ = nullptr;
   double* sums_ = nullptr;
-  std::int64_t position_[maxRank];  // on the outer axes
+  std::int64_t position_[maxRank];  // the position on the outer axes
   bool finite_ = true;
 };
 
@@ -327,7 +333,8 @@ bool Group::shareOut(const Running& running) {
   return task.finite.load(std::memory_order_relaxed);
 }
 
-// Adds the sums of a segment's units in order, so the bits of the result do not depend on the threads.
+// Computes and stores the closes. Adds the sums of the units of a segment in order, so the bits of a result
+// do not depend on the number of threads. Returns false if results are checked and one is not finite.
 bool Group::storeCloses(const Running& running) {
   bool finite = true;
   const std::size_t closes = closes_.size();

@@ -1,4 +1,4 @@
-// The interface of a decoded instruction, and the functions that decode each opcode.
+// The interface of a decoded instruction, and one decoding function for each opcode.
 #pragma once
 
 #include <memory>
@@ -31,13 +31,14 @@ class Instruction {
 
   // The bytes of scratch that one thread needs. Scratch is 64-byte aligned.
   virtual std::size_t scratchBytes() const { return 0; }
-  // Called once with the scratch of the program's first thread.
+  // The program calls this once, with the scratch of its first thread.
   virtual void attach(char*) {}
   // Returns false if running.check is set and a result is NaN or infinite, otherwise true.
   virtual bool run(const Running& running) = 0;
 };
 
-// Each reads the numbers after [opcode, length]. Returns null if the instruction is refused.
+// Reads the numbers of an instruction that follow [opcode, length]. Returns null if the instruction is
+// refused.
 using Decode = std::unique_ptr<Instruction> (*)(Operands& operands, const Body& body);
 
 std::unique_ptr<Instruction> decodeGroup(Operands& operands, const Body& body);

@@ -1,4 +1,4 @@
-// Memory with checked allocation. Nothing here throws.
+// Classes that own memory. Their functions return false if an allocation fails, and do not throw.
 #pragma once
 
 #include <sys/mman.h>
@@ -12,12 +12,13 @@
 
 namespace forebay {
 
-// A list of fixed length.
+// A list whose length is set when it is allocated.
 template <class T>
 class Items {
  public:
   bool allocate(std::size_t count) {
-    // Checked first, because even `new (std::nothrow)` throws if the size exceeds the address space.
+    // The size is checked first, because even `new (std::nothrow)` throws if the size exceeds the address
+    // space.
     if (count > PTRDIFF_MAX / 2 / sizeof(T)) return false;
     items_.reset(new (std::nothrow) T[count]());
     count_ = items_ ? count : 0;
@@ -39,7 +40,7 @@ class Items {
   std::size_t count_ = 0;
 };
 
-// Bytes for vectors: aligned to a cache line and not initialized.
+// Memory for vector instructions: aligned to a cache line, and not initialized.
 class AlignedBytes {
  public:
   static constexpr std::size_t alignment = 64;
@@ -48,12 +49,13 @@ class AlignedBytes {
   bool allocate(std::size_t count) {
     void* memory = nullptr;
     const bool large = count >= 4 * hugePage;
-    // Allocates memory even for 0 bytes, so that the address of an empty block is valid.
+    // Allocates memory even if `count` is 0, so that the address is valid.
     if (posix_memalign(&memory, large ? hugePage : alignment, count == 0 ? alignment : count) != 0)
       return false;
 #if defined(MADV_HUGEPAGE)
-    // The rows of a matrix are often on different pages. With small pages each row costs a TLB miss. The rest
-    // after the last full huge page keeps small pages, so that no more memory is resident than requested.
+    // Huge pages are used because the rows of a matrix are often on different pages, and with small pages
+    // each row causes a TLB miss. The memory after the last full huge page keeps small pages, so that no more
+    // memory is resident than requested.
     if (large) madvise(memory, count / hugePage * hugePage, MADV_HUGEPAGE);
 #endif
     bytes_.reset(static_cast<char*>(memory));

@@ -7,7 +7,7 @@ namespace forebay {
 
 namespace {
 
-// True if two sets have a leaf in common.
+// Returns true if two sets have a leaf in common.
 bool intersect(const LeafSet& a, const LeafSet& b) {
   const void* const* p = a.leaves;
   const void* const* q = b.leaves;
@@ -50,18 +50,18 @@ void Locks::Request::List<links>::remove(Request& request) {
 }
 
 Locks& Locks::instance() {
-  // Never destroyed, because threads may use it while the process ends.
+  // The object is never destroyed, because threads may use it while the process ends.
   alignas(Locks) static unsigned char memory[sizeof(Locks)];
   static Locks* const locks = new (memory) Locks;
   return *locks;
 }
 
-// The blocker of a waiting request. Null if the request may start.
+// Returns the blocker of a waiting request, or null if the request may start.
 Locks::Request* Locks::blockerOf(const Request& request) {
   const Claims& wanted = request.claims_;
-  // A request does not overtake an earlier one with the same line or a common written leaf. It also does not
-  // overtake an earlier request that waits to read a leaf that it writes. The loop begins at the last
-  // request, because in a long queue the blocker is usually the one directly before.
+  // A request does not overtake an earlier waiting request with the same line or with a common written leaf.
+  // It also does not overtake an earlier waiting request that reads a leaf that it writes. The loop begins at
+  // the request directly before, because in a long queue this is usually the blocker.
   for (Request* other = request.all_.previous; other != nullptr; other = other->all_.previous) {
     ++comparisons_;
     if (excludes(other->claims_, wanted) || intersect(other->claims_.reads, wanted.writes)) return other;
@@ -91,7 +91,7 @@ bool Locks::writtenElsewhere(const Request& reader) const {
   return false;
 }
 
-// Adds a waiting request to a list.
+// Adds a waiting request to a list and records the list in it.
 void Locks::hold(Request& request, Alike& list) {
   list.add(request);
   request.holder_ = &list;
@@ -110,7 +110,8 @@ void Locks::reconsider(Request& blocker) {
   }
 }
 
-// Starts a waiting request or adds it to the list of its blocker. Returns false if no thread is free for it.
+// Starts a waiting request, or adds it to the list of its blocker. If the request may start but no thread is
+// free, adds it to starved_ and returns false.
 bool Locks::consider(Request& request, bool threadsLeft) {
   release(request);
   Request* const blocker = blockerOf(request);
@@ -130,7 +131,8 @@ void Locks::begin(Request& request) {
   request.stage_ = Request::Stage::computing;
   running_.add(request);
   began_ = true;
-  // A waiting request blocks later ones that write what it reads. A running one does not.
+  // Requests that this one blocked are checked again: while a request waits, it blocks later requests that
+  // write a leaf that it reads. When it runs, it does not.
   reconsider(request);
 }
 
@@ -177,7 +179,7 @@ bool Locks::withdraw(Request& request) {
   return true;
 }
 
-// Starts, in order, all requests in pending_ and starved_ that may start now.
+// Starts all requests in pending_ and starved_ that may start now, in the order of their numbers.
 void Locks::startWaiting() {
   bool threadsLeft = !closed_;
   for (;;) {
@@ -192,22 +194,22 @@ void Locks::startWaiting() {
 }
 
 void Locks::beforeWrites(Request& request) {
-  // Without claimed writes (all written leaves have no elements), the run remains a reader in every step.
+  // If no writes are claimed (no written leaf has elements), the run only reads in every step.
   if (request.claims_.writes.count == 0) return;
   std::unique_lock<std::mutex> lock(mutex_);
   request.stage_ = Request::Stage::writing;
-  notify();  // runs that wait until this run stops reading
+  notify();  // wakes runs that wait until this run stops reading
   waitUntil(lock, [&] { return !readElsewhere(request); });
 }
 
 void Locks::nextStep(Request& request) {
   std::unique_lock<std::mutex> lock(mutex_);
-  if (request.stage_ != Request::Stage::writing) return;  // it did not write
-  // While this run waits, it neither reads nor writes, so no other run waits for it.
+  if (request.stage_ != Request::Stage::writing) return;  // this run wrote no leaf in its last step
+  // While this run waits, it neither reads nor writes. So no running run waits for it.
   request.stage_ = Request::Stage::none;
   reconsider(request);
   startWaiting();
-  notify();  // runs between two steps that wait to read what this run wrote
+  notify();  // wakes runs that wait below, in nextStep(), to read what this run wrote
   waitUntil(lock, [&] { return !writtenElsewhere(request); });
   request.stage_ = Request::Stage::computing;
 }

@@ -1,18 +1,20 @@
-// Locks on leaves: they decide when a run may compute and when it may write.
-//   - Programs that share leaves compute concurrently. Each leaf is written by one run at a time.
+// Locks on leaves. They decide when a run may compute and when it may write. The rules:
+//   - Programs that share leaves may compute at the same time. Only one run at a time writes a leaf.
 //   - Runs that write a common leaf execute one after another, in the order of their requests.
 //   - No run reads a leaf while another run writes it.
 //
-// A run claims all of its leaves together, before it starts, and does not wait while it computes. Before its
-// first write it releases the leaves that it only reads, and waits until no other run reads the leaves that
-// it writes. Runs that request to read those leaves from then on wait until the writes are done.
+// A run claims all its leaves together, before it starts. It does not wait while it computes. Before its
+// first write, it releases the leaves that it only reads, and waits until no other run reads the leaves that
+// it writes. Runs that want to read those leaves, and make their request after that, wait until the writes
+// are done.
 //
-// There is no deadlock: a run that waits to start holds no lock. A run that waits to write waits only for
-// runs that compute, and runs that compute do not wait.
+// No deadlock is possible. A run that waits to start holds no lock. A run that waits to write waits only for
+// runs that compute, and these do not wait.
 //
-// A waiting request has one blocker: the last waiting request that prevents its start, or else a running one.
-// It is checked again only when its blocker starts to compute, continues with its next step, leaves or is
-// withdrawn. So the cost of a step does not depend on the number of waiting requests.
+// Each waiting request has one blocker: the last of the earlier waiting requests that prevent its start, or,
+// if there is none, a running request that prevents it. The waiting request is checked again only when its
+// blocker starts to compute, continues with its next step, leaves or is withdrawn. So the work per training
+// step does not depend on the number of waiting requests.
 #pragma once
 
 #include <condition_variable>
@@ -22,23 +24,23 @@
 
 namespace forebay {
 
-// Leaves by address, in ascending order, without duplicates. The set does not own its memory.
+// A set of leaves: their addresses in ascending order, without duplicates. The set does not own its memory.
 struct LeafSet {
   const void* const* leaves = nullptr;
   std::size_t count = 0;
 };
 
 struct Claims {
-  LeafSet reads;   // the leaves that are read while computing
-  LeafSet writes;  // the leaves that are written, or read during the writes
-  // Runs with the same line execute one at a time, in order. Programs of the same graph have the same line.
+  LeafSet reads;   // the leaves that the run reads while it computes
+  LeafSet writes;  // the leaves that the run writes, or reads during its writes
+  // The identity of a queue. Runs with the same line execute one at a time, in order. Programs of the same
+  // graph have the same line.
   const void* line = nullptr;
 };
 
 class Locks {
  public:
-  // The claims of one run, from its request until it leaves. The caller keeps the object at its address until
-  // then.
+  // The request of one run. The caller must keep the object at the same address until the run leaves.
   class Request {
    public:
     explicit Request(const Claims& claims) : claims_(claims) {}
@@ -47,37 +49,39 @@ class Locks {
     virtual ~Request() = default;
 
    protected:
-    // The callbacks are called for requests that were made by lineUp(), on any thread, with the mutex locked.
+    // The callbacks below are called only for requests that lineUp() made, on any thread, with the mutex
+    // locked.
 
-    // The run may start: gives it to a thread. Returns false if no thread is free; start() is then called
-    // again after another run has left.
+    // Called when the run may start. Gives the run to a thread. Returns false if no thread is free. In this
+    // case, start() is called again after another run has left.
     virtual bool start() { return true; }
-    // The run has left. This is the last access to the request. It is not in any list any more, and the
-    // requests that wait for it have not started yet.
+    // Called when the run has left. This call is the last access to the request, which is not in any list any
+    // more. Requests that wait for this run have not started yet.
     virtual void left() {}
-    // The process ends: a run that was started must leave soon.
+    // Called at the end of the process, if the run has started. The run must leave soon.
     virtual void hurry() {}
 
    private:
     friend class Locks;
     enum class Stage : std::uint8_t { none, waiting, computing, writing };
-    // The neighbours in a list.
+    // The neighbours of a request in a list.
     struct Links {
       Request* previous = nullptr;
       Request* next = nullptr;
     };
-    // A list of requests, in the order of their numbers. `links` is the member that holds the neighbours.
+    // A list of requests, in the order of their numbers. `links` is the member of a request that holds its
+    // neighbours in this list.
     template <Links Request::*links>
     struct List {
       Request* first = nullptr;
       Request* last = nullptr;
-      // Inserts a request after those with smaller numbers.
+      // Inserts a request after the requests with smaller numbers.
       void add(Request& request);
       void remove(Request& request);
     };
-    // For the list of all waiting requests or of all running ones.
+    // The neighbours in the list of all waiting requests, or in the list of all running requests.
     Links all_;
-    // For the list of waiting requests that `holder_` points to.
+    // The neighbours in the list that `holder_` points to.
     Links alike_;
     using All = List<&Request::all_>;
     using Alike = List<&Request::alike_>;
@@ -89,32 +93,35 @@ class Locks {
     std::uint64_t number_ = 0;
     // The waiting requests whose blocker is this request.
     Alike blocked_;
-    // The list that holds this request while it waits: blocked_ of its blocker, pending_ or starved_.
+    // The list that contains this request while it waits: blocked_ of its blocker, or pending_ or starved_ of
+    // Locks.
     Alike* holder_ = nullptr;
   };
 
-  // The locks of the process. Tests may make others.
+  // Returns the locks of the process. Tests may make other objects.
   static Locks& instance();
 
   // Blocks until the run may start.
   void enter(Request& request);
-  // Returns immediately. start() is called when the run may start, possibly before this returns.
+  // Makes a request and returns without waiting. request.start() is called when the run may start, possibly
+  // before lineUp() returns.
   void lineUp(Request& request);
-  // Cancels a request that was made by lineUp(). Returns false if the run has already started; it then leaves
-  // as usual.
+  // Cancels a request that lineUp() made. Returns false if the run has already started. Such a run continues
+  // and leaves as usual.
   [[nodiscard]] bool withdraw(Request& request);
 
-  // A run that has entered or was started calls beforeWrites() before its first write, nextStep() after its
-  // last write if it computes another training step, and leave() at its end.
+  // After a run has started, it calls beforeWrites() before its first write, nextStep() after its last write
+  // if it computes another training step, and leave() at its end.
   void beforeWrites(Request& request);
   void nextStep(Request& request);
   void leave(Request& request);
 
-  // Stops starting requests that were made by lineUp(), and returns when all runs that they started have
-  // left. Called at the end of the process, before destructors destroy data that those runs use.
+  // Starts no more requests that lineUp() made, and returns when all runs of such requests have left. It is
+  // called at the end of the process, before destructors destroy data that those runs use.
   void close();
 
-  // The number of comparisons of two requests so far. Tests use it to measure the cost of the locks.
+  // Returns how often two requests have been compared so far. Tests use this number to measure the work of
+  // the locks.
   std::size_t comparisons() const { return comparisons_; }
 
  private:
@@ -136,14 +143,15 @@ class Locks {
 
   std::mutex mutex_;
   std::condition_variable changed_;
-  int blocked_ = 0;  // threads that wait for `changed_`
+  int blocked_ = 0;  // the number of threads that wait for `changed_`
   bool closed_ = false;
-  bool began_ = false;  // a run has started since the blocked threads were last notified
+  bool began_ = false;  // true if a run has started since the blocked threads were last notified
   std::size_t comparisons_ = 0;
   std::uint64_t asked_ = 0;
-  // In the order of their numbers.
+  // All requests that wait, and all that run, in the order of their numbers.
   Request::All waiting_, running_;
-  // Waiting requests that must be checked again, and those that may start but have no free thread.
+  // pending_: waiting requests that must be checked again. starved_: requests that may start, but for which
+  // no thread was free.
   Alike pending_, starved_;
 };
 

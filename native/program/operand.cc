@@ -8,7 +8,8 @@ namespace {
 
 constexpr long long shown(std::int64_t number) { return number; }
 
-// Computes the index of the last element. Returns false if it does not fit in 64 bits.
+// Computes the index of the last element of a view, relative to its first element. Returns false if the index
+// does not fit in 64 bits.
 bool lastElement(const std::int64_t* sizes, const std::int64_t* strides, int rank, std::int64_t& last) {
   last = 0;
   for (int d = 0; d < rank; ++d) {
@@ -71,7 +72,7 @@ bool Operands::view(const char* operand, std::int64_t index, Access access, DTyp
   extent = {location.buffer, location.offset, location.offset};
   const bool empty = std::find(sizes, sizes + rank, 0) != sizes + rank;
   std::int64_t last = 0;
-  // The offset is a multiple of `size`, so the comparison can be in elements.
+  // `last` is compared in elements, which is exact because the offset is a multiple of `size`.
   const bool fits = empty ? location.offset <= available
                           : lastElement(sizes, strides, rank, last) && last <= largestInteger &&
                                 location.offset <= available && last < (available - location.offset) / size;

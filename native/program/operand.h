@@ -1,4 +1,5 @@
-// The program's buffers, the locations of operands in them, and the checks that a view is within its buffer.
+// The buffers of a program, the locations of operands in buffers, and the checks that a view is within its
+// buffer.
 #pragma once
 
 #include "program/items.h"
@@ -11,12 +12,13 @@ struct Buffer {
   Kind kind;
   std::int64_t bytes;
   const char* data;       // the address of a leaf; null for other buffers while the program is decoded
-  std::size_t alignment;  // the size of the largest element that an operand has in it
+  std::size_t alignment;  // the size of the largest element of any operand in this buffer
 };
 
 const char* nameOf(Buffer::Kind kind);
 
-// The first byte of an operand, relative to a buffer, because the address of a feed changes in every run.
+// The position of the first byte of an operand. It is relative to the buffer, because the address of a feed
+// changes in every run.
 struct Location {
   std::uint32_t buffer;
   std::int64_t offset;
@@ -28,7 +30,8 @@ inline char* address(const Location& location, char* const* bases) {
 
 enum class Access { read, write };
 
-// The bytes [first, end) that an operand may access. It is empty if the operand has no elements.
+// The range of bytes, [first, end), that an operand may access. The range is empty if the operand has no
+// elements.
 struct Extent {
   std::uint32_t buffer;
   std::int64_t first, end;
@@ -42,10 +45,11 @@ class Operands {
  public:
   Operands(Reader& reader, Items<Buffer>& buffers) : reader_(reader), buffers_(buffers) {}
 
-  // True from writeStart on: the instructions that are read may write variables.
+  // Call this when the instruction `writeStart` is reached. From then on, instructions may write variables,
+  // and writing() returns true.
   void writesBegin() { writing_ = true; }
   bool writing() const { return writing_; }
-  // True if one of those instructions writes to the arena, where outputs may be.
+  // Returns true if an instruction from `writeStart` on writes to the arena, which may contain outputs.
   bool arenaWritten() const { return arenaWritten_; }
 
   // Reads a location, [buffer, byteOffset]. Checks its alignment and that the buffer allows the access.
@@ -56,7 +60,7 @@ class Operands {
   bool view(const char* operand, std::int64_t index, Access access, DType type, const Location& location,
             const std::int64_t* sizes, const std::int64_t* strides, int rank, Extent& extent);
 
-  // The same for `count` contiguous bytes.
+  // Checks that `count` bytes from `location` on are within the buffer and computes their extent.
   bool bytes(const char* operand, std::int64_t index, const Location& location, std::int64_t count,
              Extent& extent);
 

@@ -23,7 +23,8 @@ bool checkPanels(Operands& operands, const char* name, DType type, std::int64_t 
     return reader.refuse("the byte offset of %s is %lld, expected a multiple of %zu", name,
                          static_cast<long long>(location.offset), AlignedBytes::alignment);
   }
-  // First checks k * n elements, without overflow. Then packedBytes cannot overflow.
+  // First checks that k * n elements fit, with protection from overflow. If they fit, packedBytes cannot
+  // overflow.
   const auto size = static_cast<std::int64_t>(sizeOf(type));
   std::int64_t least = 0;
   if (__builtin_mul_overflow(k, n, &least) || least > largestInteger / size)
@@ -36,7 +37,7 @@ bool checkPanels(Operands& operands, const char* name, DType type, std::int64_t 
 
 namespace {
 
-// The number of elements that a thread packs at a time.
+// The number of elements that a thread packs in one task.
 constexpr std::int64_t packedAtOnce = 65536;
 
 class Pack final : public Instruction {
@@ -107,7 +108,8 @@ class PackDecoder {
       if (covered > pack.k_ * pack.n_) break;
       shares += sharesOf(piece.panel);
     }
-    // All pieces are within the matrix. If two overlap and leave a gap, only values are wrong.
+    // Only the total number of elements is checked. All pieces are within the matrix, so if two pieces
+    // overlap and leave a gap, only values are wrong.
     if (covered != pack.k_ * pack.n_) {
       return reader.refuse("the pieces have %s elements than the %lld x %lld matrix",
                            covered < pack.k_ * pack.n_ ? "fewer" : "more", static_cast<long long>(pack.k_),
@@ -153,7 +155,7 @@ class PackDecoder {
     return (panel.kCount + rows - 1) / rows;
   }
 
-  // Divides pieces along k, so that threads can share a large piece.
+  // Divides large pieces along k, so that several threads can pack one piece.
   static void cutPieces(const Items<Pack::Piece>& pieces, Pack& pack) {
     const auto size = static_cast<std::int64_t>(sizeOf(pack.type_));
     Pack::Piece* next = pack.pieces_.data();

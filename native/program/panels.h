@@ -1,4 +1,4 @@
-// Functions that products and the packing of their right operand share.
+// Functions that the instructions product and pack both use.
 #pragma once
 
 #include "program/instruction.h"
@@ -11,8 +11,8 @@ constexpr std::int64_t maxExtent = (std::int64_t(1) << 31) - 1;
 // Reads a dtype. Refuses int32, because products exist for float32 and float64 only.
 bool readFloatType(Reader& reader, DType& type);
 
-// Checks that the panels of a k x n matrix can be at `location`: they must be in the arena, aligned for
-// vectors and within the buffer.
+// Checks that `location` is valid for the panels of a k x n matrix: in the arena, aligned for vectors, and
+// with enough bytes after it.
 bool checkPanels(Operands& operands, const char* name, DType type, std::int64_t k, std::int64_t n,
                  const Body& body, const Location& location, Extent& extent);
 

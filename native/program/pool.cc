@@ -18,14 +18,16 @@ namespace forebay {
 
 namespace {
 
-// How long a thread without work spins before it sleeps. Between work for several threads, a program may have
-// work for only one thread for about this long. Waking a sleeping thread takes hundreds of microseconds on a
-// virtual machine, which is too late for most work, and costs the caller a tenth of that.
+// The time that a thread without work spins before it sleeps. A program often has work for only one thread
+// for about this time, and then work for several threads again. Waking a sleeping thread takes hundreds of
+// microseconds on a virtual machine. This is too late for most work, and takes the caller a tenth of that
+// time.
 constexpr std::chrono::microseconds patience(500);
 
-// True while this thread calls a body. A run from inside a body must not wait for the pool that calls it.
-// By default, glibc allocates the thread-local data of a loaded library on first use and ends the process if
-// there is no memory. With the initial-exec model, this byte is allocated when a thread starts.
+// True while this thread calls a body. If a body calls Pool::run, that run must not wait for the pool, which
+// is waiting for the body. The TLS model is set because glibc, by default, allocates the thread-local data of
+// a loaded library on first use and ends the process if there is no memory. With the initial-exec model, this
+// byte is allocated when a thread starts.
 #if defined(__GLIBC__)
 [[gnu::tls_model("initial-exec")]]
 #endif
@@ -39,7 +41,7 @@ void pause() {
 #endif
 }
 
-// Spins. Returns true as soon as `condition` is true, and false after `patience`.
+// Spins until `condition` returns true, for at most `patience`. Returns false if the time is over.
 template <class Condition>
 bool spinUntil(const Condition& condition) {
   const auto end = std::chrono::steady_clock::now() + patience;
@@ -56,22 +58,22 @@ bool spinUntil(const Condition& condition) {
 
 struct Pool::State {
   std::atomic<int> limit{1};
-  std::atomic<bool> busy{false};  // from the start of a shared run to its end
+  std::atomic<bool> busy{false};  // true from the start of a shared run to its end
 
   std::mutex mutex;
   std::condition_variable work, done;
-  int started = 0;  // threads that exist
+  int started = 0;  // the number of threads that exist
 
-  // The current run. All members except the atomics are protected by the mutex.
+  // The members from here on describe the current run. The mutex protects all of them except the atomics.
   void (*body)(void*, int, int) = nullptr;
   void* context = nullptr;
   std::int64_t count = 0;
   int nextSlot = 0;
-  std::atomic<int> wanted{0};  // threads that may still join
-  std::atomic<int> active{0};  // threads that have joined and not left
+  std::atomic<int> wanted{0};  // the number of threads that may still join
+  std::atomic<int> active{0};  // the number of threads that have joined and not left
   std::atomic<std::int64_t> next{0};
 
-  // Takes indices and calls the body, until no index is left.
+  // Takes one index after another and calls the body with it, until no index is left.
   void takeIndices(void (*const run)(void*, int, int), void* const with, const std::int64_t end,
                    const int slot) {
     for (;;) {
@@ -97,7 +99,7 @@ struct Pool::State {
       takeIndices(run, with, end, slot);
       lock.lock();
       if (active.fetch_sub(1, std::memory_order_release) == 1) {
-        // With the mutex locked, because the caller may be between its check and its wait.
+        // The mutex is locked during this call, because the caller may be between its check and its wait.
         done.notify_one();
       }
     }
@@ -108,11 +110,12 @@ struct Pool::State {
     return nullptr;
   }
 
-  // Starts threads until there are `helpers`. If the system refuses to start more, a run has fewer threads.
+  // Starts threads until `helpers` threads exist. If the system refuses to start more, the run has fewer
+  // threads.
   void start(int helpers) {
     if (started >= helpers) return;
     if (started == 0) keepLibraryLoaded();
-    // These threads block all signals, so that other threads handle them.
+    // The new threads block all signals, so that other threads handle signals.
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -139,7 +142,7 @@ struct Pool::State {
     }
     for (int i = 0; i < helpers; ++i) work.notify_one();
     takeIndices(runBody, runContext, runCount, 0);
-    // Does not wait for threads that have not joined by now.
+    // Waits only for threads that have joined: from now on, no thread can join.
     std::unique_lock<std::mutex> lock(mutex);
     wanted.store(0, std::memory_order_relaxed);
     if (active.load(std::memory_order_relaxed) == 0) return;
@@ -151,11 +154,11 @@ struct Pool::State {
 };
 
 Pool::Pool() {
-  // Never destroyed, because threads may use it while the process ends.
+  // The state is never destroyed, because threads may use it while the process ends.
   alignas(State) static unsigned char memory[sizeof(State)];
   state_ = new (memory) State;
   setThreads(processors());
-  // The child of a fork has none of these threads, so it gets a new pool.
+  // After fork, the child process has none of these threads, so its pool gets a new state.
   pthread_atfork([] { instance().state_->mutex.lock(); }, [] { instance().state_->mutex.unlock(); },
                  [] {
                    const int limit = instance().threads();

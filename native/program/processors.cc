@@ -17,7 +17,7 @@ namespace forebay {
 
 namespace {
 
-// The text of a file: its first most - 1 bytes. Empty if the file cannot be read.
+// The text of a file: at most its first `most` - 1 bytes. It is empty if the file cannot be read.
 template <std::size_t most>
 struct Text {
   char bytes[most] = {};
@@ -47,13 +47,15 @@ struct Folder {
   }
 };
 
-// Converts a quota of processor time per period (both in microseconds) to whole processors. 0 for no quota.
+// Converts a quota of processor time per period (both in microseconds) to whole processors. Returns 0 if the
+// arguments mean that there is no quota.
 int wholeProcessors(long long time, long long period) {
   if (time <= 0 || period <= 0) return 0;
   return static_cast<int>(std::clamp(time / period, 1LL, 1LL << 16));
 }
 
-// The quota of one group. v2: the file holds "TIME PERIOD", or "max PERIOD". v1: -1 is no quota.
+// Returns the quota of one group; 0 if it has none. In v2, the file cpu.max contains "TIME PERIOD", or "max
+// PERIOD" for no quota. In v1, a quota of -1 means no quota.
 int quotaOf(const Folder& folder, bool v2) {
   if (!v2) return wholeProcessors(folder.number("cpu.cfs_quota_us"), folder.number("cpu.cfs_period_us"));
   const Text<256> limit = folder.text("cpu.max");
@@ -62,10 +64,10 @@ int quotaOf(const Folder& folder, bool v2) {
   return wholeProcessors(time, std::strtoll(rest, nullptr, 10));
 }
 
-// The smaller of two quotas. 0 is no quota.
+// Returns the smaller of two quotas, where 0 means no quota.
 int smaller(int a, int b) { return a == 0 || b == 0 ? a + b : std::min(a, b); }
 
-// The smallest quota of a group and its ancestors, up to the root that is visible in a container.
+// Returns the smallest quota of a group and its ancestors, up to the root that is visible in a container.
 int quotaUpwards(const char* mount, char* group, bool v2) {
   if (std::strcmp(group, "/") == 0) *group = '\0';
   const Folder folder{mount, v2 ? "" : "/cpu", group};
@@ -77,7 +79,7 @@ int quotaUpwards(const char* mount, char* group, bool v2) {
   return least;
 }
 
-// True if "cpu" is in a list such as "cpu,cpuacct".
+// Returns true if "cpu" is in a list such as "cpu,cpuacct".
 bool limitsTime(const char* controllers) {
   for (const char* name = controllers;; ++name) {
     const std::size_t length = std::strcspn(name, ",");
@@ -87,11 +89,11 @@ bool limitsTime(const char* controllers) {
   }
 }
 
-// The number of processors that this thread may run on, at least 1.
+// Returns the number of processors that this thread may run on, at least 1.
 int available() {
 #ifdef __linux__
   cpu_set_t allowed;
-  // This fails if the machine has more processors than the set can hold.
+  // The call fails if the machine has more processors than the set can hold.
   if (sched_getaffinity(0, sizeof allowed, &allowed) == 0) return std::max(CPU_COUNT(&allowed), 1);
 #endif
   return static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1u, 1u << 16));
@@ -103,7 +105,7 @@ int quota(const char* membership, const char* mount) {
   Text<65536> groups(membership);
   int least = 0;
   char* rest = nullptr;
-  // A line is "ID:CONTROLLERS:GROUP". The line of v2 has no controllers.
+  // Each line is "ID:CONTROLLERS:GROUP". In the line of v2, CONTROLLERS is empty.
   for (char* line = strtok_r(groups.bytes, "\n", &rest); line != nullptr;
        line = strtok_r(nullptr, "\n", &rest)) {
     char* const controllers = std::strchr(line, ':');

@@ -1,4 +1,5 @@
-// Matrix products, of unpacked operands or with a right operand that was packed into panels before.
+// The instructions product (of unpacked operands) and packed product (whose right operand was packed into
+// panels).
 #include <algorithm>
 
 #include "kernels/gemm.h"
@@ -11,7 +12,7 @@ namespace forebay {
 
 namespace {
 
-// A matrix in a buffer: [buffer, byteOffset, rowStride, columnStride].
+// A matrix in a buffer. In the code: [buffer, byteOffset, rowStride, columnStride].
 struct Matrix {
   Location location;
   std::int64_t sizes[2], strides[2];
@@ -34,7 +35,7 @@ bool readMatrix(Operands& operands, const char* name, Access access, DType type,
 }
 
 // Checks that the matrix is contiguous along one axis, and that the stride of the other axis is at least the
-// extent of the first.
+// extent of that axis.
 bool checkStrides(Reader& reader, const char* name, const Matrix& matrix) {
   for (const int inner : {1, 0}) {
     const int other = 1 - inner;
@@ -48,8 +49,8 @@ bool checkStrides(Reader& reader, const char* name, const Matrix& matrix) {
       static_cast<long long>(matrix.strides[0]), static_cast<long long>(matrix.strides[1]));
 }
 
-// True if two matrices with the same row stride have an element in common. Returns false for matrices with
-// different row strides: they may have common elements, but then only values are unspecified.
+// Returns true if two matrices with the same row stride have an element in common. Returns false if the row
+// strides differ. Such matrices may have common elements, but then only values are unspecified.
 bool shareElements(const Matrix& c, Matrix other, std::int64_t size) {
   if (!c.extent.overlaps(other.extent)) return false;
   if (other.strides[1] != 1) {
@@ -59,9 +60,9 @@ bool shareElements(const Matrix& c, Matrix other, std::int64_t size) {
   const std::int64_t stride = c.strides[0];
   if (other.strides[1] != 1 || (other.strides[0] != stride && other.sizes[0] > 1 && c.sizes[0] > 1))
     return false;
-  if (stride == 0) return true;  // both have one row, and their extents overlap
-  // `other` begins `rows` rows below and `column` columns right of the start of c. A row of `other` may
-  // continue past the end of a row of c, into the next one.
+  if (stride == 0) return true;  // both matrices have one row, and their extents overlap
+  // `other` begins `rows` rows below and `column` columns to the right of the start of c. A row of `other`
+  // may extend past the end of a row of c, into the next row.
   const std::int64_t distance = (other.location.offset - c.location.offset) / size;
   std::int64_t rows = distance / stride, column = distance % stride;
   if (column < 0) {
@@ -79,7 +80,7 @@ bool checkApart(Reader& reader, const Matrix& c, const Matrix& other, const char
   return !shareElements(c, other, size) || reader.refuse("c overlaps %s", name);
 }
 
-// C = A B or C += A B, with an unpacked B or with B in panels.
+// Computes C = A B or C += A B, with an unpacked B or with a B in panels.
 class Product final : public Instruction {
  public:
   Product(const GemmPlan& plan, const Location& a, const Location& b, const Location& c)

@@ -16,9 +16,9 @@ namespace {
 struct Opcode {
   const char* name;
   Decode decode;
-  bool writes;  // allowed from writeStart on
+  bool writes;  // true if the opcode is allowed from writeStart on
 };
-// Indexed by opcode - 1.
+// The item of an opcode has the index opcode - 1.
 constexpr Opcode opcodes[] = {
     {"group", decodeGroup, true},    {"product", decodeProduct, false},
     {"pack", decodePack, false},     {"packed product", decodePackedProduct, false},
@@ -40,9 +40,9 @@ struct Program::State {
   Items<Output> outputs;
   Items<std::unique_ptr<Instruction>> instructions;
   std::size_t writeStart = 0;
-  bool outputsFirst = false;  // copy outputs before the dry run of the writes, which would change them
+  bool outputsFirst = false;  // true if the dry run of the writes may change the outputs in the arena
   Items<std::size_t> feeds;   // the indices of the buffers of kind feed
-  Items<char*> bases;         // the addresses of the buffers during a run
+  Items<char*> bases;         // the address of each buffer during a run
   AlignedBytes arena, scratch;
   std::size_t scratchPitch = 0;
   int slots = 1;  // the number of threads that have scratch
@@ -79,7 +79,7 @@ bool Program::State::readHeader(Reader& reader) {
     return reader.refuse("the version is %lld, expected %lld", static_cast<long long>(number),
                          static_cast<long long>(codeVersion));
   }
-  // The length of the code limits each count, and so the memory that is allocated.
+  // The length of the code limits each count, so that it also limits the memory that is allocated.
   if (!reader.integer({nullptr, -1, "the number of buffers"}, bufferCount, reader.left()) ||
       !reader.integer({nullptr, -1, "the number of instructions"}, instructionCount, reader.left()) ||
       !reader.integer({nullptr, -1, "the start of the writes"}, start, instructionCount) ||
@@ -183,7 +183,8 @@ bool Program::State::readInstruction(Operands& operands, std::size_t index) {
 bool Program::State::allocate(Reader& reader) {
   if (!arena.allocate(static_cast<std::size_t>(buffers[0].bytes))) return reader.outOfMemory("the arena");
   bases[0] = arena.data();
-  // Scratch for the most threads that a run can have. Pages that are not used are never resident.
+  // Allocates scratch for the largest number of threads that a run can have. Pages that are not used are
+  // never resident.
   const int machine = static_cast<int>(std::min(std::thread::hardware_concurrency(), 1u << 16));
   slots = std::min(std::max(Pool::instance().threads(), machine), Pool::maxThreads);
   std::size_t bytes = 0;
@@ -246,8 +247,8 @@ RunResult Program::State::run(const RunArguments& arguments, std::size_t& instru
   }
   if (cancelled()) return RunResult::cancelled;
   const bool writes = writeStart < instructions.size();
-  // If possible, outputs are copied after the dry run, so that a run that ends as notFinite does not change
-  // them either.
+  // If possible, outputs are copied after the dry run. Then a run that ends as notFinite does not change the
+  // memory of outputs.
   const bool outputsLast = arguments.checkFinite && writes && !outputsFirst;
   if (!outputsLast) copyOutputs(arguments.outputs);
   if (!writes) return RunResult::done;

@@ -1,8 +1,8 @@
-// A compiled program: a list of instructions over one arena, leaves and feeds. It is decoded and checked once
-// and run many times. A run allocates nothing, and no instruction can fail.
+// A compiled program: a list of instructions over one arena, leaves and feeds. The program is decoded and
+// checked once, and run many times. A run allocates no memory, and no instruction can fail.
 //
-// The code is a list of numbers. code.h describes its format. create() checks every number: it refuses the
-// program or guarantees that no run accesses memory outside its buffers.
+// The code of a program is a list of numbers, in the format that code.h describes. create() checks every
+// number. If it accepts the program, no run accesses memory outside the buffers.
 #pragma once
 
 #include <atomic>
@@ -15,25 +15,27 @@
 
 namespace forebay {
 
-// The memory of a leaf. It must stay valid and at its address during the program's lifetime.
+// The memory of a leaf. It must stay valid and at the same address during the lifetime of the program.
 struct LeafMemory {
   void* data;
   std::size_t bytes;
 };
 
 struct RunArguments {
-  void* const* feeds = nullptr;    // one per feed buffer, of feedBytes() bytes, aligned to feedAlignment()
+  void* const* feeds = nullptr;    // one per feed, of feedBytes() bytes, aligned to feedAlignment()
   void* const* outputs = nullptr;  // one per output; they must not overlap memory that the program accesses
   std::uint64_t run = 0;           // the index of the run; draws depend on it
-  // The most threads to use, at least 1. A run never uses more than the pool had, or the machine has, when
-  // the program was made.
+  // The largest number of threads to use, at least 1. A run uses at most as many threads as the program has
+  // scratch for: the larger of the threads of the pool when the program was made and the processors of the
+  // machine.
   int threads = 1;
-  // Stop before any variable is written if a result is NaN or infinite. To check the values of variables, the
-  // instructions that write variables run twice. So they must not read from the arena what they or later
-  // instructions overwrite there.
+  // If true, the run stops when a result is NaN or infinite, before it writes any variable. To check the new
+  // values of variables, the instructions that write variables run twice, the first time without writing to
+  // variables. So these instructions must not read elements of the arena that they or later instructions
+  // overwrite.
   bool checkFinite = false;
-  const std::atomic<bool>* cancelled = nullptr;  // read between instructions, until the first write
-  double* nanoseconds = nullptr;                 // one per instruction; the duration of the run is added
+  const std::atomic<bool>* cancelled = nullptr;  // checked between instructions, until the first write
+  double* nanoseconds = nullptr;                 // one per instruction; its duration is added to this number
   // beforeWrites is called after the outputs are copied and before the first write. If it returns false, the
   // run is cancelled. afterWrites is called after the last write. A program that writes no variable calls
   // neither.
@@ -46,26 +48,27 @@ enum class RunResult { done, cancelled, notFinite };
 
 class Program {
  public:
-  // Leaves are in the order of their buffers. Returns null if the code is refused or memory is exhausted;
-  // `fault` holds the error.
+  // Checks the code and makes a program of it. The leaves must be in the order of their buffers. Returns
+  // null, with the error in `fault`, if the code is refused or if there is not enough memory.
   static std::unique_ptr<Program> create(const double* code, std::size_t length, const LeafMemory* leaves,
                                          std::size_t leafCount, Fault& fault);
   ~Program();
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
 
-  // Only one run at a time. If the result is notFinite, `instruction` is set to the index of the instruction.
+  // Runs the program. Only one run is allowed at a time. If the result is notFinite, sets `instruction` to
+  // the index of the instruction that computed NaN or infinity.
   RunResult run(const RunArguments& arguments, std::size_t& instruction) noexcept;
 
   std::size_t feedCount() const;
   std::size_t feedBytes(std::size_t index) const;
-  std::size_t feedAlignment(std::size_t index) const;  // the size of its largest element
+  std::size_t feedAlignment(std::size_t index) const;  // the size of the largest element
   std::size_t outputCount() const;
   DType outputType(std::size_t index) const;
-  std::size_t outputLength(std::size_t index) const;  // elements
+  std::size_t outputLength(std::size_t index) const;  // in elements
   std::size_t instructionCount() const;
   std::size_t arenaBytes() const;
-  std::size_t scratchBytes() const;  // of all threads
+  std::size_t scratchBytes() const;  // for all threads together
 
  private:
   struct State;

@@ -52,7 +52,7 @@ bool Reader::outOfMemory(const char* what) {
 
 bool Reader::integer(const Field& field, std::int64_t& value, std::int64_t limit, std::int64_t least) {
   if (next_ >= end_) return refuse("the code ends where %s was expected", Name(field).text);
-  // volatile: another thread may write to the array, so the value is read only once.
+  // volatile guarantees a single read. Another thread may write to the array between two reads.
   const double number = *static_cast<const volatile double*>(numbers_ + next_);
   ++next_;
   if (least == -1 && number == -1) {

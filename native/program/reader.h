@@ -1,5 +1,5 @@
-// Reads a program's code, one number after another. Each number is read once and checked when it is read. An
-// error message names the instruction, the operand and the field.
+// Reads the code of a program, one number after another. Each number is read once, and is checked when it is
+// read. Error messages name the instruction, the operand and the field.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +10,8 @@
 
 namespace forebay {
 
-// The name of a number: {"load", 2, "the buffer"}. The index is -1 if there is only one such operand.
+// The parts of the name of a number, for example {"load", 2, "the buffer"}. The index is -1 if there is only
+// one such operand.
 struct Field {
   const char* operand;
   std::int64_t index;
@@ -22,13 +23,13 @@ class Reader {
   Reader(const double* numbers, std::size_t count, Fault& fault)
       : numbers_(numbers), end_(count), count_(count), fault_(fault) {}
 
-  // Enters an instruction: error messages name it, and reading stops at its end.
+  // Enters an instruction. From now on, error messages name the instruction, and reading stops at its end.
   void enter(std::int64_t instruction, const char* opcode, std::size_t end);
   void leave() {
     end_ = count_;
     instruction_ = -1;
   }
-  // Sets the segment of the instruction for error messages. -1: no segment.
+  // Sets the segment that error messages name. -1 means no segment.
   void segment(std::int64_t index) { segment_ = index; }
 
   // Reads the next number, which must be an integer from `least` to `limit`.
@@ -40,9 +41,10 @@ class Reader {
 
   std::size_t position() const { return next_; }
   std::int64_t left() const { return static_cast<std::int64_t>(end_ - next_); }
-  bool end();  // true if all numbers have been read
+  bool end();  // returns true if all numbers up to the end have been read
 
-  // Both record the message, after a prefix with the instruction and segment, and return false.
+  // These two functions return false. They record the message, after a prefix with the instruction and the
+  // segment.
   [[gnu::format(printf, 2, 3)]] bool refuse(const char* format, ...);
   bool outOfMemory(const char* what);
 
@@ -60,7 +62,8 @@ class Reader {
   const char* opcode_ = "";
 };
 
-// "the buffer of load 2", "the dtype of the output": the name of a field for error messages.
+// The text of the name of a field for error messages, such as "the buffer of load 2" or "the dtype of the
+// output".
 struct Name {
   char text[64];
   explicit Name(const Field& field);

@@ -22,7 +22,7 @@ Runners& Runners::instance() {
 bool Runners::startThread() {
   if (threads_ == limit_) return false;
   if (threads_ == 0) keepLibraryLoaded();
-  // These threads block all signals, so that other threads handle them.
+  // The new thread blocks all signals, so that other threads handle signals.
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);

@@ -1,6 +1,6 @@
-// Threads that execute whole asynchronous runs. They are not libuv's four threads, because file and DNS
-// requests need those. They are not the pool's threads either, which share the work within one run. They are
-// started on demand and sleep if there is no work.
+// Runners are threads that execute whole asynchronous runs. The four threads of libuv are not used, because
+// file and DNS requests need them. The threads of the pool (pool.h) are not used either, because they share
+// the work within one run. Runners are started on demand and sleep if there is no work.
 #pragma once
 
 #include <condition_variable>
@@ -18,7 +18,8 @@ class Runners {
     virtual ~Job() = default;
 
    protected:
-    // Called on a runner. It must call Runners::finishing(). The job may be destroyed when this returns.
+    // Executes the job on a runner, and must call Runners::finishing(). The job may be destroyed before this
+    // function returns.
     virtual void run() = 0;
 
    private:
@@ -26,18 +27,19 @@ class Runners {
     Job* next_ = nullptr;
   };
 
-  // Never destroyed: its threads sleep until the process ends.
+  // Returns the runners of the process. The object is never destroyed. Its idle threads sleep until the
+  // process ends.
   static Runners& instance();
 
-  // Makes sure that there is a thread. Returns false if there is none and none can be started.
+  // Makes sure that at least one thread exists. Returns false if none exists and none can be started.
   bool prepare();
 
-  // Gives a job to a free thread or to a new one. Returns false if all threads are busy and no new one can be
-  // started.
+  // Gives a job to a free thread or to a new thread. Returns false if all threads are busy and no new thread
+  // can be started.
   [[nodiscard]] bool offer(Job& job);
 
-  // A job calls this on its runner: from then on the thread counts as free. The rest of the job must not wait
-  // for another job.
+  // A job calls this on its runner near its end. From then on, the thread counts as free. The rest of the job
+  // must not wait for another job.
   void finishing();
 
   static constexpr int maxThreads = 64;
@@ -49,15 +51,15 @@ class Runners {
   void work();
   static void* main(void* self);
 
-  // The limit is processors(), because more threads would only compete for processors. But it is at least
-  // leastThreads, so that a short run need not wait until a long run ends.
+  // The largest number of threads. It is processors(), because more threads would only compete for
+  // processors, but at least leastThreads, so that a short run need not wait until a long run ends.
   static constexpr int leastThreads = 4;
   const int limit_;
 
   std::mutex mutex_;
   std::condition_variable wake_;
   int threads_ = 0;
-  int free_ = 0;  // free threads minus the jobs in the queue
+  int free_ = 0;  // the number of free threads minus the number of jobs in the queue
   Job* first_ = nullptr;
   Job* last_ = nullptr;
 };

@@ -20,14 +20,15 @@ void fillWords(char* to, const char* from, std::int64_t count) {
     std::memcpy(to + i * std::int64_t(sizeof word), &word, sizeof word);
 }
 
-// Writes row by row, because strided reads that share cache lines cost less than strided writes.
+// Copies a block. `to` is written row by row, because strided reads that share cache lines take less time
+// than strided writes.
 template <class Word>
 void copyWords(char* to, std::int64_t toRow, std::int64_t toColumn, const char* from, std::int64_t fromRow,
                std::int64_t fromColumn, std::int64_t rows, std::int64_t columns) {
   constexpr std::int64_t size = sizeof(Word);
   for (std::int64_t i = 0; i < rows; ++i, to += toRow, from += fromRow) {
     if (toColumn == size && fromColumn == size) {
-      // memmove, because `to` and `from` may be the same block.
+      // memmove and not memcpy, because `to` and `from` may be the same block.
       std::memmove(to, from, static_cast<std::size_t>(columns * size));
     } else if (toColumn == size && fromColumn == 0) {
       fillWords<Word>(to, from, columns);

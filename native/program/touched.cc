@@ -4,7 +4,7 @@ namespace forebay {
 
 namespace {
 
-// code.h describes the format of the code.
+// code.h describes the format of the code, and these numbers.
 constexpr std::size_t headerLength = 6;
 constexpr double kindVariable = 1, kindConstant = 2;
 constexpr double opcodeGroup = 1, opcodeCopy = 8;
@@ -16,7 +16,8 @@ class Walk {
   std::size_t at(std::size_t position) const { return static_cast<std::size_t>(code_[position]); }
   double kindOf(std::size_t buffer) const { return code_[headerLength + 2 * buffer]; }
 
-  // Leaves are the buffers of kinds variable and constant, numbered in order.
+  // If the buffer is a variable, marks its leaf as written. Leaves are the buffers of kinds variable and
+  // constant, numbered in order.
   void touch(std::size_t buffer) const {
     if (kindOf(buffer) != kindVariable) return;
     std::size_t leaf = 0;
@@ -26,7 +27,7 @@ class Walk {
     touched_.writes[leaf] = true;
   }
 
-  // [1, length, segments, rank, registers, loads, steps, stores, closes, …]
+  // Marks the variables of a group: [1, length, segments, rank, registers, loads, steps, stores, closes, …]
   void group(std::size_t start) const {
     const std::size_t segments = at(start + 2), rank = at(start + 3), loads = at(start + 5);
     const std::size_t steps = at(start + 6), stores = at(start + 7), closes = at(start + 8);
@@ -40,7 +41,8 @@ class Walk {
     }
   }
 
-  // [8, length, dtype, rank, sizes, from [buffer, byteOffset, strides], to [the same]]
+  // Marks the variables of a copy: [8, length, dtype, rank, sizes, from [buffer, byteOffset, strides], to
+  // [the same]]
   void copy(std::size_t start) const {
     const std::size_t rank = at(start + 3);
     touch(at(start + 4 + rank));
@@ -59,7 +61,8 @@ void findTouched(const double* code, const Touched& touched) {
   const std::size_t buffers = walk.at(1), instructions = walk.at(2), writeStart = walk.at(3);
   std::size_t leaf = 0;
   for (std::size_t buffer = 0; buffer < buffers; ++buffer) {
-    // A variable that is only written also counts as read. No program has a leaf that it does not use.
+    // Every variable is marked as read, even if the program only writes it. No program has a leaf that it
+    // does not use.
     if (walk.kindOf(buffer) == kindVariable) touched.reads[leaf++] = true;
     if (walk.kindOf(buffer) == kindConstant) ++leaf;
   }

@@ -1,4 +1,5 @@
-// Finds the leaves that a program may read and write, for its claims (locks.h).
+// Finds the leaves that a program may read or write. They are the leaves that its runs claim (see Claims in
+// locks.h).
 #pragma once
 
 #include <cstddef>
@@ -7,10 +8,11 @@ namespace forebay {
 
 struct Touched {
   bool* reads;   // one per leaf; the caller sets all to false
-  bool* writes;  // leaves that are written, or read from instruction writeStart on
+  bool* writes;  // one per leaf; the leaves that instructions from writeStart on write or read
 };
 
-// Program::create must have accepted `code`. `touched` has an item for every leaf. Constants need no claim,
+// Sets the items of the leaves that `code` reads or writes to true. Program::create must have accepted
+// `code`. `touched` has an item for every leaf. The items of constants stay false: constants need no claim,
 // because they are never written.
 void findTouched(const double* code, const Touched& touched);
 

@@ -1,4 +1,4 @@
-// The choice of a kernel body, and that all bodies have the same table.
+// Tests the choice of a body, and that all bodies have the same kernel table.
 #include <cstring>
 
 #include "test/support.h"

@@ -1,4 +1,4 @@
-// The map and cast kernels of each body, compared with libm and plain C++ in double.
+// Compares the map and cast kernels of each body with libm and with plain C++ in double.
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -16,12 +16,13 @@ using Exact = std::function<double(double, double, double)>;
 
 struct Expectation {
   Exact exact;
-  double ulp;  // 0: the correctly rounded result, including the sign of zero
+  double ulp;  // the largest allowed error; 0: the correctly rounded result and the correct sign of zero
 };
 
 bool nan(double x) { return std::isnan(x); }
 
-// For double operands these are the same operations. For float ones they are exact enough to round once.
+// The exact results, computed in double. For double operands, the kernels do the same operations. For float
+// operands, double is so precise that rounding to float gives the correctly rounded result.
 const std::map<std::string, Expectation> expectations = {
     {"copy", {[](double a, double, double) { return a; }, 0}},
     {"add", {[](double a, double b, double) { return a + b; }, 0}},
@@ -42,7 +43,8 @@ const std::map<std::string, Expectation> expectations = {
                                                                           : b; }, 0}},
     {"greater", {[](double a, double b, double) { return a > b ? 1.0 : 0.0; }, 0}},
     {"equal", {[](double a, double b, double) { return a == b ? 1.0 : 0.0; }, 0}},
-    // (The result may be rounded twice on a target without the instruction: see `hold`.)
+    // (On a processor without a fused multiply-add instruction, results of these three may be rounded twice:
+    // see `hold`.)
     {"fma", {[](double a, double b, double c) { return std::fma(a, b, c); }, 0}},
     {"fms", {[](double a, double b, double c) { return std::fma(a, b, -c); }, 0}},
     {"fnma", {[](double a, double b, double c) { return std::fma(-a, b, c); }, 0}},
@@ -63,7 +65,7 @@ bool isMultiplyAdd(const Kernel& kernel) {
   return name == "fma" || name == "fms" || name == "fnma";
 }
 
-// The result of a multiply-add on a target without an instruction for it.
+// Returns the result of a multiply-add on a processor without a fused multiply-add instruction.
 template <class T>
 T roundedTwice(const Kernel& kernel, const std::vector<std::vector<T>>& in, std::size_t i) {
   const std::string name = kernel.name;
@@ -125,10 +127,10 @@ void holdAll(const Body& body) {
     for (const std::size_t n : lengths) {
       std::vector<std::vector<T>> in;
       for (int i = 0; i < 3; ++i) in.push_back(someValues<T>(generator, n));
-      for (std::size_t i = 0; i < n; i += 5) in[1][i] = in[0][i];  // so that `equal` is sometimes 1
+      for (std::size_t i = 0; i < n; i += 5) in[1][i] = in[0][i];  // so that `equal` is sometimes true
       hold<T>(kernel, in, n);
     }
-    // Every pair of special values. The third operand differs from the second.
+    // Tests every pair of special values. The third operand is always 3.
     std::vector<std::vector<T>> in(3);
     for (const T a : specials<T>()) {
       for (const T b : specials<T>()) {
@@ -141,7 +143,7 @@ void holdAll(const Body& body) {
   }
 }
 
-// An input of a single element must give the same bits as the same number of equal elements.
+// Checks that an input with a single element gives the same bits as an input with n copies of this element.
 template <class T>
 void holdSingles(const Body& body) {
   Generator generator(5);

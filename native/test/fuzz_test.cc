@@ -1,5 +1,5 @@
-// Random geometry: every call is refused or stays within its arrays. The arrays have their exact size on the
-// heap, so that ASAN ends the run at an access outside.
+// Calls kernels with random geometry. Every call must be refused or stay within its arrays. The arrays are on
+// the heap and have exactly the required size, so that ASAN ends the run at any access outside them.
 #include <cmath>
 
 #include "kernels/map.h"
@@ -13,7 +13,7 @@ using namespace forebay::test;
 
 namespace {
 
-// Mostly small numbers, so that many calls are accepted. Sometimes hostile ones.
+// Returns mostly small numbers, so that many calls are accepted, and sometimes a hostile number.
 double someNumber(Generator& generator) {
   static const double hostile[] = {
       -1,           0.5,  NAN,   INFINITY,           2147483647,         2147483648.0,
@@ -45,7 +45,7 @@ struct Memory {
   }
 };
 
-// Loops that would take days are valid, but are not run here.
+// Calls with longer loops are valid, but could take days, so this test does not run them.
 constexpr std::int64_t patience = 100000;
 
 }  // namespace
@@ -101,7 +101,7 @@ TEST_CASE("hostile geometry never leaves the arrays") {
       static_cast<void>(fillRandom(kernel, someNumber(generator), someNumber(generator), arrays[0], fault));
     }
   }
-  // The test is worthless if all calls are refused.
+  // If nearly all calls were refused, the test would have no value.
   CHECK(maps > 1000);
   CHECK(reductions > 100);
   CHECK(products > 10);

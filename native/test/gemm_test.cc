@@ -1,5 +1,5 @@
-// Forebay's own matrix products, compared with three loops in long double: every route, every body, tails and
-// zeros. And neither threads nor alignment may change a bit.
+// Compares forebay's own matrix products with three loops in long double, for every route and every body,
+// with partial tiles and sizes of zero. Also tests that neither threads nor alignment change a bit.
 #include "kernels/gemm.h"
 
 #include <sys/mman.h>
@@ -21,8 +21,8 @@ using Route = GemmPlan::Route;
 
 std::size_t length(std::int64_t n) { return static_cast<std::size_t>(n); }
 
-// Memory that ends at an inaccessible page, or `skew` elements before it, so that an access beyond it
-// crashes. (ASAN does not check what masked instructions read.)
+// Memory that ends at an inaccessible page, or `skew` elements before it, so that an access beyond its end
+// crashes. (ASAN does not check the reads of masked instructions.)
 template <class T>
 class Memory {
  public:
@@ -54,7 +54,7 @@ class Memory {
 struct Case {
   std::int64_t m, n, k;
   bool transA = false, transB = false, accumulate = false;
-  std::int64_t padA = 0, padB = 0, padC = 0;  // padding after each stored row
+  std::int64_t padA = 0, padB = 0, padC = 0;  // elements of padding after each stored row
 };
 
 std::string nameOf(const Case& s) {
@@ -93,13 +93,13 @@ struct Product {
     if (!s.accumulate) std::fill(before.begin(), before.end(), std::numeric_limits<T>::quiet_NaN());
   }
 
-  // The length of an array that contains rows x columns elements and no more.
+  // Returns the smallest length of an array that contains a matrix with these strides.
   static std::size_t extent(std::int64_t rows, std::int64_t columns, std::int64_t row, std::int64_t column) {
     return rows == 0 || columns == 0 ? 0 : length((rows - 1) * row + (columns - 1) * column + 1);
   }
 
   void expect(std::vector<long double>& expected, std::vector<long double>& bound) const {
-    // k + 1 roundings of a sum of these magnitudes, and a few more.
+    // The bound allows for k + 1 roundings of a sum of these magnitudes, and a few more roundings.
     const long double unit =
         static_cast<long double>(std::numeric_limits<T>::epsilon()) * static_cast<long double>(s.k + 4);
     for (std::int64_t i = 0; i < s.m; ++i) {
@@ -151,7 +151,7 @@ std::vector<T> result(const Product<T>& product, const GemmPlan& plan, const T* 
   return std::vector<T>(c.data(), c.data() + product.before.size());
 }
 
-// B packed into panels, from randomly cut pieces.
+// Packs B into panels, from four pieces that meet at a random point.
 template <class T>
 class Panels {
  public:
@@ -184,7 +184,8 @@ class Panels {
   Memory<T> memory_;
 };
 
-// As many parts as there are tiles or panels, even if splitting does not pay off.
+// Returns the plan with the smallest possible parts, one row or one panel each, even if threads would not be
+// worth it.
 GemmPlan smallestParts(GemmPlan plan, const Body& body) {
   plan.partSize = plan.partsAreRows ? 1 : panelWidth(plan.shape.type, body);
   const std::int64_t extent = plan.partsAreRows ? plan.shape.m : plan.shape.n;
@@ -208,10 +209,10 @@ void checkBothWays(const Case& s, Generator& generator, const Body& body) {
   const std::vector<T> fromPanels = result(product, packed, panels.data());
   product.check(fromPanels);
 
-  // Split in other ways.
+  // Checks that the bits stay the same if the product is divided into parts in other ways.
   if (plan.route == Route::nothing) return;
   for (const bool own : {true, false}) {
-    if (own && plan.route == Route::blas) continue;  // OpenBLAS does not guarantee this
+    if (own && plan.route == Route::blas) continue;  // OpenBLAS does not guarantee the same bits
     const GemmPlan parts = smallestParts(own ? plan : packed, body);
     std::vector<T> shared = product.before;
     for (std::int64_t from = 0; from < parts.parts;) {
@@ -246,8 +247,8 @@ TEST_CASE_TEMPLATE("products of random shapes equal those of three loops", T, fl
 }
 
 TEST_CASE_TEMPLATE("products that are cut into blocks equal those of three loops", T, float, double) {
-  // More than a block of k, of m and of n; A and B by rows and by columns; and every route, which is checked
-  // below.
+  // Some cases have more than one block along k, m or n. A and B are stored by rows or by columns. Together,
+  // the cases use every route, which is checked below.
   static const Case cases[] = {
       {3, 70, 1000},
       {5, 40, 700, false, true},
@@ -259,9 +260,9 @@ TEST_CASE_TEMPLATE("products that are cut into blocks equal those of three loops
       {700, 1, 300},
       {300, 1, 700, true},
       {1, 900, 2, false, true},
-      {1, 700, 131},  // one row, B with large strides
+      {1, 700, 131},  // one row of C, and B with large strides
       {1, 333, 402, true, false, true, 3, 2, 0},
-      {31, 1000, 500, false, false, true},  // panels larger than a cache
+      {31, 1000, 500, false, false, true},  // panels that are larger than manyPanels in gemm.cc
   };
   for (const Body* body : supportedBodies()) {
     Generator generator(43);

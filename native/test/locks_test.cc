@@ -1,5 +1,5 @@
-// The rules of locks.h, one by one, and then all at once from many threads. Leaves are plain memory, so that
-// ThreadSanitizer reports a read during a write: run this with FOREBAY_SANITIZE=thread.
+// Tests the rules of locks.h, first one by one, then all together with many threads. Leaves are plain memory,
+// so that ThreadSanitizer reports a read during a write. Run this test with FOREBAY_SANITIZE=thread for that.
 #include "program/locks.h"
 
 #include <doctest/doctest.h>
@@ -29,7 +29,7 @@ struct Kept {
   Leaves reads, writes;
 };
 
-// A request that the test controls: nothing runs it, and `started` is true if it would have been started.
+// A request that the test controls. No thread runs it. `started` is true after the locks have started it.
 struct ByHand : private Kept, Locks::Request {
   ByHand(Leaves read, Leaves written, const void* line = nullptr)
       : Kept(std::move(read), std::move(written)), Request({setOf(reads), setOf(writes), line}) {}
@@ -45,7 +45,7 @@ struct ByHand : private Kept, Locks::Request {
   void hurry() override { hurried = true; }
 };
 
-// Gives `thread`, which is about to block, time to pass the point that it must not pass.
+// Sleeps for some time. A thread that must be blocked at this point, but is not, has time to continue.
 void giveTime() { std::this_thread::sleep_for(std::chrono::milliseconds(30)); }
 
 }  // namespace
@@ -67,7 +67,7 @@ TEST_CASE("a long queue costs as many comparisons for each run as a short one") 
   const int a = 0, b = 0, line = 0;
   const std::size_t runs = 20000;
   std::vector<std::unique_ptr<ByHand>> requests;
-  // Two lines, one of which writes what the other reads.
+  // Runs of two kinds alternate. The first kind writes the leaf that the second kind reads.
   for (std::size_t i = 0; i < runs; ++i) {
     requests.push_back(i % 2 == 0 ? std::make_unique<ByHand>(Leaves{&a}, Leaves{&a}, &line)
                                   : std::make_unique<ByHand>(Leaves{&a}, Leaves{&b}));
@@ -115,7 +115,7 @@ TEST_CASE("runs that write a common leaf execute one after another, in the order
   ByHand first({}, {&a}), second({}, {&a, &b}), third({}, {&b}), other({}, {});
   locks.lineUp(first);
   locks.lineUp(second);
-  locks.lineUp(third);  // its leaf is free, but the earlier `second` writes it too
+  locks.lineUp(third);  // no running run uses b, but `second`, which is earlier, writes it
   locks.lineUp(other);
   CHECK((first.started && !second.started && !third.started && other.started));
   locks.leave(first);
@@ -158,7 +158,7 @@ TEST_CASE("a write waits for readers, and later readers wait for the write") {
   CHECK(!writing);
   locks.lineUp(late);
   CHECK(!late.started);
-  locks.beforeWrites(elsewhere);  // the writer has released the leaves that it only reads
+  locks.beforeWrites(elsewhere);  // does not wait, because the writer has released b, which it only reads
   locks.leave(elsewhere);
   locks.leave(reader);
   thread.join();
@@ -311,7 +311,7 @@ TEST_CASE("a caller that enters waits for its turn") {
   CHECK(!entered);
   locks.leave(first);
   thread.join();
-  CHECK((entered && second.lefts == 0));  // only requests that were lined up are notified
+  CHECK((entered && second.lefts == 0));  // left() is called only for requests that were made by lineUp()
 }
 
 TEST_CASE("closing hurries running requests, waits for them, and starts no others") {
@@ -333,7 +333,7 @@ TEST_CASE("closing hurries running requests, waits for them, and starts no other
   CHECK((locks.withdraw(second) && locks.withdraw(third)));
 }
 
-// ---- All at once. A leaf is two numbers that are always equal, except during a write.
+// ---- All rules together. A leaf is two numbers, which are always equal except during a write.
 
 namespace {
 
@@ -445,7 +445,7 @@ TEST_CASE("many threads: no partially written leaf is read, no write is lost, an
 }
 
 TEST_CASE("more waiting writers than threads do not block the readers that they wait for") {
-  // As many writers as threads. Each waits for the only reader, which requested last.
+  // There are more writers than threads. Each writer waits for the only reader, whose request is the last.
   constexpr int writers = Runners::maxThreads + 8;
   Locks locks;
   std::vector<Leaf> leaves(writers);

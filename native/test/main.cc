@@ -1,4 +1,4 @@
-// The test runner: doctest's, after OpenBLAS is prepared as in the addon.
+// Runs all tests with doctest. Prepares OpenBLAS first, as the addon does.
 #define DOCTEST_CONFIG_IMPLEMENT
 #include <doctest/doctest.h>
 

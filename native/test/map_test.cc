@@ -1,5 +1,5 @@
-// The map driver: any layout gives the same result as iterating over the views element by element, and
-// invalid arguments are refused.
+// Tests the map driver: with any strides it gives the same result as a loop over the elements of the views,
+// and it refuses invalid arguments.
 #include "kernels/map.h"
 
 #include "test/support.h"
@@ -17,7 +17,8 @@ std::vector<double> geometryOf(const View& out, const std::vector<View>& in) {
   return geometry;
 }
 
-// One to three inputs, by the kernel's arity. `naive` computes the expected value of an element.
+// Runs a kernel with one to three inputs and checks the result. `naive` computes the expected value of an
+// element.
 template <class T, class Naive>
 void hold(const Kernel& kernel, const View& out, const std::vector<View>& in, Generator& generator,
           Naive naive) {
@@ -40,7 +41,7 @@ void hold(const Kernel& kernel, const View& out, const std::vector<View>& in, Ge
                                static_cast<int>(arrays.size()), fault);
   REQUIRE_MESSAGE(planned, std::string(fault.text()));
   runMap(plan);
-  // The output has gaps, too, which must not be written.
+  // This also compares the gaps of the output, which must not be written.
   for (std::size_t i = 0; i < result.size(); ++i) {
     CAPTURE(i);
     REQUIRE(same(result[i], expected[i]));
@@ -214,11 +215,11 @@ TEST_CASE("empty views and a rank of 32 are accepted") {
     runMap(plan);
   };
   run({1, 0, 0, 1, 0, 1}, arrayOf(none), arrayOf(none));
-  // the strides of an empty view are ignored, however large they are
+  // The strides of an empty view are ignored, even if they are very large.
   run({2, 0, 3, 2, 9007199254740991.0, 1, 0, 9007199254740991.0, 9007199254740991.0}, arrayOf(y), arrayOf(x));
   CHECK(y == std::vector<float>{0, 0});
 
-  // and so are those of axes of size 1
+  // The strides of axes of size 1 are also ignored.
   std::vector<double> geometry = {32};
   for (int d = 0; d < 32; ++d) geometry.push_back(d == 20 ? 2 : 1);
   for (int i = 0; i < 2; ++i) {

@@ -1,4 +1,5 @@
-// The thread pool: every index runs once, slots do not clash, and there is no deadlock for any caller.
+// Tests the thread pool: every index runs once, no two threads have the same slot at the same time, and no
+// caller causes a deadlock.
 #include "program/pool.h"
 
 #include <sys/wait.h>
@@ -16,7 +17,7 @@ using namespace forebay::test;
 
 namespace {
 
-// Runs a lambda on the pool.
+// Calls `body`, a lambda, for each index on the pool.
 template <class Body>
 void runOn(int threads, int count, Body& body) {
   Pool::instance().run(
@@ -24,7 +25,7 @@ void runOn(int threads, int count, Body& body) {
       &body);
 }
 
-// Sets the number of threads during its lifetime, so that tests do not depend on the machine's.
+// Sets the number of threads of the pool during its lifetime, so that tests do not depend on the machine.
 struct Threads {
   explicit Threads(int threads) { Pool::instance().setThreads(threads); }
   ~Threads() { Pool::instance().setThreads(before); }
@@ -39,7 +40,7 @@ TEST_CASE("every index runs once, and its writes are visible to the caller") {
   const Threads four(4);
   for (const int count : {0, 1, 2, 3, 7, 1000}) {
     for (const int threads : {1, 2, 3, 9}) {
-      std::vector<int> runs(static_cast<std::size_t>(count));  // not atomic: TSAN would report two writers
+      std::vector<int> runs(static_cast<std::size_t>(count));  // not atomic, so that TSAN reports two writers
       auto body = [&](int index, int) { ++runs[static_cast<std::size_t>(index)]; };
       runOn(threads, count, body);
       CHECK(std::count(runs.begin(), runs.end(), 1) == count);
@@ -71,7 +72,8 @@ TEST_CASE("concurrent bodies of a run have different slots, and the caller's slo
 
 TEST_CASE("several threads take part if there is work for them") {
   const Threads two(2);
-  // Each of the two indices waits for the other, so a single thread would never end.
+  // The call for each of the two indices waits until the other has begun, so a single thread would never
+  // finish.
   std::atomic<int> arrived{0};
   auto body = [&](int, int) {
     ++arrived;
@@ -145,7 +147,7 @@ TEST_CASE("the child of a fork has a pool of its own") {
     };
     runOn(2, 2, body);
   };
-  together();  // starts the parent's thread
+  together();  // starts the thread of the parent process
   const pid_t child = fork();
   if (child == 0) {
     alarm(20);

@@ -1,5 +1,5 @@
-// The number of processors that affinity and a container's CPU quota leave, with quota files in Linux's
-// format.
+// Tests the number of processors that affinity and the CPU quota of a container allow. The test writes quota
+// files in the format of Linux.
 #include "program/processors.h"
 
 #include <unistd.h>
@@ -21,7 +21,7 @@ using namespace forebay;
 
 namespace {
 
-// Control groups in a temporary folder: files by path, and the membership file of a process.
+// A temporary folder with the files of control groups, and with the membership file of a process.
 struct Groups {
   std::filesystem::path root;
   Groups() {
@@ -62,7 +62,8 @@ TEST_CASE("a quota of cgroups v2 is the smallest one of the group and the groups
   CHECK(groups.quota("0::/pods/few\n") == 1);
   CHECK(groups.quota("0::/pods/huge\n") == 6);
   CHECK(groups.quota("0::/alone/huge\n") == 1 << 16);
-  // The group's path is that of the host, but what is mounted is the container's.
+  // The membership file has the path of the group on the host, but only the group of the container is
+  // mounted.
   groups.write("cpu.max", "400000 100000");
   CHECK(groups.quota("0::/kubepods.slice/of/the/host") == 4);
 }
@@ -80,7 +81,7 @@ TEST_CASE("a quota of cgroups v1 is found by the cpu controller") {
   CHECK(groups.quota("9:memory:/docker/1\n4:cpu,cpuacct:/docker/1\n0::/\n") == 3);
   CHECK(groups.quota("4:cpuacct,cpu:/docker/1\n") == 3);
   CHECK(groups.quota("4:cpu:/docker/2\n") == 0);
-  // The unified hierarchy next to it counts, too.
+  // If v2 is mounted as well, its quota also applies.
   groups.write("cpu.max", "200000 100000\n");
   CHECK(groups.quota("4:cpu:/docker/1\n0::/\n") == 2);
 }
@@ -112,7 +113,7 @@ TEST_CASE("the processors of a process are limited by its affinity and by its qu
   CHECK(found() == 1);
 #ifdef __linux__
   groups.write("cpu.max", "max 100000\n");
-  // In a separate thread, because the thread keeps its affinity.
+  // This runs in a separate thread, because a change of affinity remains until the thread ends.
   std::thread([&] {
     cpu_set_t allowed;
     CHECK(sched_getaffinity(0, sizeof allowed, &allowed) == 0);

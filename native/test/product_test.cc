@@ -1,4 +1,4 @@
-// Matrix products, compared with three loops in double: transposes, gaps, batches, and sizes of zero.
+// Compares matrix products with three loops in double, for transposes, gaps, batches, and sizes of zero.
 #include "kernels/product.h"
 
 #include <cmath>
@@ -14,10 +14,11 @@ namespace {
 struct Shape {
   std::int64_t m, n, k;
   bool transA, transB;
-  std::int64_t padA = 0, padB = 0, padC = 0;  // padding after each row
+  std::int64_t padA = 0, padB = 0, padC = 0;  // elements of padding after each row
 };
 
-// [batches, m, n, k], with steps (in matrices) from batch to batch; a step of 0 broadcasts.
+// Computes and checks a product with one batch axis. `aStep` and `bStep` are the distances from batch to
+// batch, in matrices; 0 broadcasts the matrix.
 template <class T>
 void hold(const Shape& s, std::int64_t batches, std::int64_t aStep, std::int64_t bStep, double alpha,
           double beta, T before) {
@@ -85,7 +86,7 @@ void hold(const Shape& s, std::int64_t batches, std::int64_t aStep, std::int64_t
   for (std::size_t i = 0; i < c.size(); ++i) {
     CAPTURE(i);
     if (std::isnan(expected[i])) {
-      REQUIRE(std::isnan(c[i]));  // a gap with a NaN, which was not written
+      REQUIRE(std::isnan(c[i]));  // a gap, which contained NaN and must not be written
     } else {
       REQUIRE(std::fabs(static_cast<double>(c[i]) - expected[i]) <= 8 * epsilon * magnitude[i]);
     }
@@ -140,7 +141,8 @@ TEST_CASE_TEMPLATE("batches, with either operand broadcast", T, float, double) {
 }
 
 TEST_CASE("two batch axes, and an output stride of 0, which sums") {
-  // a [2, 3, 1, 2], b broadcast along the first axis [3, 2, 1], c one number
+  // a has the shape [2, 3, 1, 2]. b has the shape [3, 2, 1] and is broadcast along the first axis. c is one
+  // number.
   std::vector<double> a(12), b(6), c = {100};
   for (std::size_t i = 0; i < a.size(); ++i) a[i] = static_cast<double>(i);
   for (std::size_t i = 0; i < b.size(); ++i) b[i] = static_cast<double>(i * i);

@@ -1,7 +1,9 @@
-// Damaged programs: any code is refused, or runs and stays inside its memory. Every leaf, feed and output has
-// its exact size on the heap, and so has the arena, so that ASAN ends the run at an access outside.
+// Damages the code of programs at random. The code must be refused, or the program must run and stay inside
+// its memory. All leaves, feeds and outputs and the arena are on the heap and have exactly the required size,
+// so that ASAN ends the run at any access outside them.
 //
-// Tests 100,000 programs by default. FOREBAY_FUZZ sets another number, FOREBAY_FUZZ_SEED another seed.
+// Tests 100,000 programs by default. FOREBAY_FUZZ sets another number of programs, FOREBAY_FUZZ_SEED another
+// seed.
 #include <cstdlib>
 
 #include "program/pool.h"
@@ -11,7 +13,8 @@ using namespace forebay;
 using namespace forebay::test;
 
 #if defined(FOREBAY_UNDER_ASAN)
-// A damaged program may request any amount of memory. An allocation that is too large returns null.
+// A damaged program may request any amount of memory. With these options, an allocation that is too large
+// returns null.
 extern "C" [[gnu::visibility("default")]] const char* __asan_default_options();
 extern "C" const char* __asan_default_options() {
   return "allocator_may_return_null=1:max_allocation_size_mb=1024";
@@ -20,7 +23,8 @@ extern "C" const char* __asan_default_options() {
 
 namespace {
 
-// False if the program could loop for a long time over few bytes, by strides of 0.
+// Returns false if the program might run for a long time. With strides of 0, a program with little memory can
+// have very long loops.
 bool patientWith(const Code::Numbers& code) {
   for (const double number : code) {
     if (number > 1e6) return false;
@@ -48,7 +52,8 @@ TEST_CASE("damaged programs are refused or stay inside their memory") {
       double& number = numbers[static_cast<std::size_t>(between(generator, 0, last))];
       number = damagedNumber(generator, number);
     }
-    // The leaves of the undamaged code. If they are too small for the damaged code, that is refused.
+    // These are the leaves of the undamaged code. If they are too small for the damaged code, the code must
+    // be refused.
     Memory memory(code, static_cast<std::uint64_t>(round));
     if (between(generator, 0, 99) == 0) numbers.resize(static_cast<std::size_t>(between(generator, 0, last)));
     Fault fault;
@@ -59,7 +64,7 @@ TEST_CASE("damaged programs are refused or stay inside their memory") {
       continue;
     }
     if (!patientWith(numbers)) continue;
-    // Feeds and outputs of the sizes that the program requires.
+    // Allocates feeds and outputs of the sizes that the program requires.
     std::vector<Bytes> feeds, outputs;
     std::vector<void*> feedMemory, outputMemory;
     for (std::size_t i = 0; i < program->feedCount(); ++i) {
@@ -81,7 +86,7 @@ TEST_CASE("damaged programs are refused or stay inside their memory") {
     ++ran;
   }
   Pool::instance().setThreads(before);
-  // The test is worthless if all programs are refused, or none.
+  // If nearly all or nearly no programs were refused, the test would have no value.
   CHECK(ran > rounds / 10);
   CHECK(refused > rounds / 10);
   MESSAGE(rounds, " programs: ", ran, " ran, ", refused, " were refused");

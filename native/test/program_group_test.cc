@@ -1,4 +1,4 @@
-// Fused groups, compared with a computation of one element at a time.
+// Compares groups with the interpreter of program_plain.cc, which computes one element at a time.
 #include "test/program_samples.h"
 
 using namespace forebay;
@@ -20,21 +20,22 @@ TEST_CASE("groups of any kind give the same bits as computing one element at a t
 }
 
 TEST_CASE("later steps and stores read the values from before a store that overwrites them") {
-  // For whole vectors, which are used in place, and for others, which are not.
+  // Tiles of 64 and 48 elements are whole vectors, which are used where they are. A tile of 15 elements is
+  // rounded up, so that it is copied to registers.
   for (const double count : {64.0, 48.0, 15.0}) {
     Code code;
     code.buffer(arena, 0);
     const double a = code.buffer(variable, static_cast<std::int64_t>(4 * count));
     const double b = code.buffer(variable, static_cast<std::int64_t>(4 * count));
     code.writesBegin();
-    // a, b = a + b, a - b: the difference is computed after the sum.
+    // Computes (a, b) = (a + b, a - b). The difference is computed after the sum.
     code.add(group, {{1, 1, 4,  2,          2,   2, 0, f32, 0,  f32, 1, map("add"), f32, 2,
                       0, 1, -1, map("sub"), f32, 3, 0, 1,   -1, f32, 2, f32,        3},
                      {count, a, 0, 1, b, 0, 1, a, 0, 1, b, 0, 1}});
-    // a, b = b, a
+    // Computes (a, b) = (b, a).
     code.add(group, {{1, 1, 2, 2, 0, 2, 0, f32, 0, f32, 1, f32, 1, f32, 0},
                      {count, a, 0, 1, b, 0, 1, a, 0, 1, b, 0, 1}});
-    // a, b = -a, a
+    // Computes (a, b) = (-a, a).
     code.add(group, {{1, 1, 2, 1, 1, 2, 0, f32, 0, map("neg"), f32, 1, 0, -1, -1, f32, 1, f32, 0},
                      {count, a, 0, 1, a, 0, 1, b, 0, 1}});
     CAPTURE(count);
@@ -51,8 +52,8 @@ TEST_CASE("later steps and stores read the values from before a store that overw
 }
 
 TEST_CASE("memory is gathered again if it is read with another layout") {
-  // Segments one after another: a matrix, row-major and transposed, with other gaps, a wide one, and a
-  // scalar.
+  // The segments read the same memory with different strides: as a matrix in row-major order, transposed,
+  // with two other row strides, as wide rows, and as a scalar.
   Code code;
   code.buffer(arena, 1000);
   const double x = code.buffer(feed, 81 * 4);

@@ -1,6 +1,6 @@
-// A run allocates nothing: calls of malloc and related functions are counted during a run.
+// Tests that a run allocates no memory, by counting the calls of malloc and related functions during the run.
 //
-// Not compiled under ASAN and TSAN, whose own malloc cannot be replaced.
+// This file is not compiled with ASAN and TSAN, because their malloc cannot be replaced.
 #include "test/program_samples.h"
 
 #if !defined(FOREBAY_UNDER_ASAN) && !defined(__SANITIZE_THREAD__) && defined(__GLIBC__)
@@ -25,7 +25,7 @@ void count() {
 
 }  // namespace
 
-// These replace the library's functions. operator new calls them, too.
+// These functions replace those of the C library. operator new calls them too.
 extern "C" {
 void* malloc(std::size_t bytes) {
   count();
@@ -58,7 +58,7 @@ using namespace forebay;
 using namespace forebay::test;
 
 TEST_CASE("a run allocates nothing") {
-  // First checks the counting itself.
+  // First checks that allocations are counted.
   allocations = 0;
   counting = true;
   void* volatile some = std::malloc(10);
@@ -91,7 +91,7 @@ TEST_CASE("a run allocates nothing") {
       for (const bool check : {false, true}) {
         arguments.threads = threads;
         arguments.checkFinite = check;
-        program->run(arguments, instruction);  // starts threads, and OpenBLAS allocates its buffer
+        program->run(arguments, instruction);  // starts threads and lets OpenBLAS allocate its buffer
         allocations = 0;
         counting = true;
         program->run(arguments, instruction);

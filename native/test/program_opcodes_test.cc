@@ -1,4 +1,4 @@
-// All other opcodes, compared with plain loops.
+// Compares all opcodes except group with plain loops (program_plain.cc).
 #include "kernels/gemm.h"
 #include "test/program_samples.h"
 
@@ -36,7 +36,7 @@ TEST_CASE("copies move every element") {
 
 TEST_CASE("large reductions that are split among threads are complete") {
   struct Case {
-    std::vector<double> sizes, outStrides, inStrides;  // kept axes first
+    std::vector<double> sizes, outStrides, inStrides;  // the kept axes are first
   };
   const Case cases[] = {{{1025, 300}, {1}, {1, 1030}},                // sums of columns
                         {{2100, 130}, {2}, {131, 1}},                 // of rows, with gaps

@@ -1,4 +1,4 @@
-// The plain loops with which programs are compared: a second interpreter of the code, which checks nothing.
+// A second, simple interpreter of the code of programs. Tests compare programs with it. It checks nothing.
 #include <array>
 #include <cmath>
 
@@ -67,7 +67,7 @@ class Plain {
     return {data, numbers(rank)};
   }
 
-  // Every position of an index space, in row-major order.
+  // Calls `body` for every position of an index space, in row-major order.
   template <class Body>
   static void each(const std::vector<std::int64_t>& sizes, const Body& body) {
     std::int64_t count = 1;
@@ -196,7 +196,7 @@ class Plain {
     }
   }
 
-  // Sums and maxima, and the index of the first maximum.
+  // Computes sums, maxima, and indices of the first maximum.
   void runReduction() {
     const Kernel& of = kernel();
     const DType type = dtype();
@@ -232,7 +232,7 @@ class Plain {
     const std::int64_t rank = number();
     const std::vector<std::int64_t> sizes = numbers(rank), shape = numbers(8);
     Strided views[] = {strided(rank), strided(rank), strided(rank)};
-    // Rows and columns of op(A), op(B) and C.
+    // Appends the strides of the rows and columns of op(A), op(B) and C to the batch strides.
     for (int i = 0; i < 3; ++i) {
       const bool transposed = i < 2 && shape[static_cast<std::size_t>(3 + i)] != 0;
       const std::int64_t leading = shape[static_cast<std::size_t>(5 + i)];
@@ -326,7 +326,7 @@ void holdProgram(const Code& original, std::uint64_t seed) {
     RunArguments arguments;
     arguments.run = 3;
     arguments.threads = threads;
-    arguments.checkFinite = threads == 4;  // computes the writes twice, which must not change the result
+    arguments.checkFinite = threads == 4;  // the instructions that write run twice, with the same result
     CHECK(run(*program, memory, arguments) == RunResult::done);
     CAPTURE(threads);
     for (std::size_t i = 0; i < memory.outputs.size(); ++i) {

@@ -1,4 +1,5 @@
-// Breaks every rule of the code once: the program is refused, and the message says where and why.
+// Breaks every rule of the format of the code once. The program must be refused, and the message must say
+// where and why.
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -13,8 +14,9 @@ namespace {
 
 using Numbers = Code::Numbers;
 
-// Buffers: 0 arena, 1 variable, 2 constant, 3 feed, each of 256 bytes; then one instruction. The size of
-// panels depends on the machine, so the arena is larger for instructions that use panels.
+// Returns a program with one instruction and four buffers of 256 bytes: 0 arena, 1 variable, 2 constant, 3
+// feed. For instructions that use panels, the arena is larger, because the size of panels depends on the
+// machine.
 Code with(Operation operation, const Numbers& body, bool writing = false) {
   Code code;
   const bool panels = operation == pack || operation == packedProduct;
@@ -34,7 +36,7 @@ void refuses(const Code& code, const std::string& why) {
   CHECK(text.find(why) != std::string::npos);
 }
 
-// A change of one number in a valid body.
+// A change of one number in the body of a valid instruction, and a part of the expected message.
 struct Change {
   std::size_t at;
   double number;
@@ -52,7 +54,7 @@ void refusesEach(Operation operation, const Numbers& body, const std::vector<Cha
     refuses(with(operation, changed, writing), "instruction 0 (" + name + ")");
     refuses(with(operation, changed, writing), change.why);
   }
-  // Numbers that are not integers or are out of range, and missing numbers.
+  // Also tries, at every position, numbers that are not integers or are out of range, and missing numbers.
   for (std::size_t at = 0; at < body.size(); ++at) {
     for (const double bad :
          {0.5, -3.0, 1e300, 9007199254740992.0, -std::numeric_limits<double>::infinity(), std::nan("")}) {
@@ -75,7 +77,7 @@ void refusesEach(Operation operation, const Numbers& body, const std::vector<Cha
 }  // namespace
 
 TEST_CASE("a group that breaks a rule is refused") {
-  // y = cast(x + x), z = the sum of x; over 2 x 3 of a feed.
+  // Computes y = cast(x + x) and z = the sum of x, where x is 2 x 3 elements of a feed.
   const Numbers body = {1,
                         2,
                         3,
@@ -156,7 +158,7 @@ TEST_CASE("a group that breaks a rule is refused") {
   refuses(with(group, {1, 2, 1, 1, 0, 0, 1, f32, 0, f32, 0, huge, 3, 3, 0, 0, 0, 0, 0}),
           "more than 2^53 - 1 elements");
   refuses(with(group, {huge, 0, 0, 0, 0, 0, 0}), "the number of segments");
-  // Partial sums for more units than memory can hold.
+  // The partial sums of this group would need more memory than there is.
   refuses(with(group, {1, 1, 1, 1, 0, 0, 1, f32, 0, f32, 0, huge, 3, 0, 0, 0, 0}), "out of memory");
 }
 
@@ -176,7 +178,7 @@ TEST_CASE("a copy that breaks a rule is refused") {
 }
 
 TEST_CASE("a product that breaks a rule is refused") {
-  // c (2 x 3) = a (2 x 4) b (4 x 3)
+  // Computes c = a b, where c is 2 x 3, a is 2 x 4 and b is 4 x 3.
   const Numbers body = {f32, 2, 3, 4, 0, 3, 0, 4, 1, 3, 64, 3, 1, 0, 0, 3};
   refusesEach(product, body,
               {{0, i32, "the dtype is int32, expected float32 or float64"},
@@ -198,19 +200,19 @@ TEST_CASE("a product that breaks a rule is refused") {
               "product");
   refuses(with(product, body, true), "only groups and copies can be at or after the start of the writes");
 
-  // c overlapping a: the same block, the next row, or a common column is refused. Beside or after a is
-  // accepted.
+  // c must not overlap a: c at the same position, at the next row, or with a common column is refused. c
+  // beside a or after a is accepted.
   const auto onA = [](double at, double row, double stride) {
     return with(product, {f32, 2, 3, 4, 0, 0, 0, stride, 1, 3, 0, 3, 1, 0, at, row});
   };
   refuses(onA(0, 8, 8), "c overlaps a");
   refuses(onA(32, 8, 8), "c overlaps a");
   refuses(onA(12, 8, 8), "c overlaps a");
-  refuses(onA(24, 8, 8), "c overlaps a");  // its last column is the first of a's next row
+  refuses(onA(24, 8, 8), "c overlaps a");  // the last column of c is the first column of a, one row lower
   CHECK(refusal(onA(16, 8, 8)) == "");
   CHECK(refusal(onA(20, 8, 8)) == "");
   CHECK(refusal(onA(64, 8, 8)) == "");
-  // On b, which is stored transposed: 3 rows of 4.
+  // c in the memory of b, which is stored transposed, as 3 rows of 4 elements.
   const auto onB = [](double at) {
     return with(product, {f32, 2, 3, 4, 0, 3, 0, 4, 1, 0, 0, 1, 8, 0, at, 8});
   };
@@ -218,14 +220,14 @@ TEST_CASE("a product that breaks a rule is refused") {
   refuses(onB(0), "c overlaps b");
   CHECK(refusal(onB(16)) == "");
   CHECK(refusal(onB(96)) == "");
-  // For extents of 1 and 0 the strides are ignored.
+  // If an extent is 1 or 0, the strides are ignored.
   CHECK(refusal(with(product, {f32, 1, 1, 4, 0, 3, 0, 0, 1, 3, 64, 3, 0, 0, 0, 1})) == "");
   CHECK(refusal(with(product, {f32, 0, 3, 4, 0, 3, 0, 4, 1, 3, 64, 3, 1, 0, 0, 3})) == "");
   CHECK(refusal(with(product, {f32, 2, 3, 0, 0, 3, 0, 0, 1, 3, 64, 3, 1, 0, 0, 3})) == "");
 }
 
 TEST_CASE("a pack that breaks a rule is refused") {
-  // 2 x 3 in two pieces: its first column, and the others.
+  // Packs a 2 x 3 matrix from two pieces: its first column, and the other columns.
   const Numbers body = {f32, 2, 3, 0, 0, 2, 0, 0, 2, 1, 3, 0, 3, 1, 0, 1, 2, 2, 2, 4, 3, 1};
   refusesEach(pack, body,
               {{0, i32, "the dtype is int32"},
@@ -286,7 +288,7 @@ TEST_CASE("a reduction that breaks a rule is refused") {
 }
 
 TEST_CASE("a product over batches that breaks a rule is refused") {
-  // 2 batches of 2 x 2
+  // 2 batches of products of 2 x 2 matrices
   const Numbers body = {f32, 0, 1, 2, 2, 2, 2, 0, 0, 2, 2, 2, 3, 0, 4, 3, 64, 0, 0, 0, 4};
   refusesEach(batchProduct, body,
               {{0, i32, "the dtype is int32"},
@@ -360,7 +362,7 @@ TEST_CASE("a program whose frame breaks a rule is refused") {
   says(changed(19, 9), "the length");
   says(changed(19, 7), "instruction 0 (random): the code ends where");
 
-  // A code that ends early, at every position.
+  // Tries all codes that end too early.
   Code code = with(copy, {f32, 1, 4, 3, 0, 1, 0, 0, 1});
   const Numbers whole = code.code();
   Memory memory(code);
@@ -388,8 +390,8 @@ TEST_CASE("a leaf at an address that its dtype does not allow is refused") {
 }
 
 TEST_CASE("a group with too many partial sums to count is refused") {
-  // With so many registers, a segment of 2^52 elements is cut into 2^43 units. 1024 segments with 2048 closes
-  // have 2^64 sums, which is 0 in 64 bits.
+  // With so many registers, tiles are small, and a segment of 2^52 elements is divided into 2^43 units. 1024
+  // segments with 2048 closes have 2^64 sums. In 64 bits, this number would overflow to 0.
   const std::size_t segments = 1024, loads = 40, closes = 2048;
   Numbers body = {segments, 1, loads, loads, 0, 0, closes};
   for (std::size_t load = 0; load < loads; ++load) body.insert(body.end(), {f64, static_cast<double>(load)});
@@ -400,7 +402,7 @@ TEST_CASE("a group with too many partial sums to count is refused") {
     for (std::size_t close = 0; close < closes; ++close) body.insert(body.end(), {0, 0});
   }
   refuses(with(group, body), "out of memory for the sums of a group");
-  // A request of more bytes than there are addresses.
+  // Requests more bytes than there are addresses.
   Items<double> items;
   CHECK_FALSE(items.allocate(std::size_t(1) << 61));
   CHECK_FALSE(items.allocate(SIZE_MAX));

@@ -1,4 +1,5 @@
-// How programs run: outputs before writes, runs that stop, threads, and errors.
+// Tests how programs run: outputs are copied before writes, runs stop, threads share work, and errors are
+// reported.
 #include <cmath>
 #include <limits>
 
@@ -12,13 +13,15 @@ namespace {
 
 using Numbers = Code::Numbers;
 
-// out = f(in, in) over `count` floats.
+// Returns the body of a group that computes to = f(from, other) for `count` floats, where f is the kernel
+// `name`.
 Numbers binary(const char* name, double count, double from, double other, double to, double at = 0) {
   return {1, 1,  3,   2, 1,     1,    0, f32, 0,     f32, 1, map(name), f32, 2, 0,
           1, -1, f32, 2, count, from, 0, 1,   other, 0,   1, to,        at,  1};
 }
 
-// A variable w and a feed x of 4 elements: output 0 is w x, and w becomes w + x.
+// A program with a variable w and a feed x, of 4 elements each. Output 0 is w x, output 1 is the old w, and
+// the new w is w + x.
 struct Update {
   Code code;
   double w, x;
@@ -112,7 +115,7 @@ TEST_CASE("a run that finds a NaN or an infinity writes nothing and returns the 
     CHECK(run(*program, memory, checked, &instruction) == RunResult::notFinite);
     CHECK(instruction == 0);
     CHECK((memory.values<float>(update.w) == w));
-    // Without the check, the same run succeeds.
+    // Without checkFinite, the same run succeeds.
     CHECK(run(*program, memory) == RunResult::done);
     CHECK((memory.values<float>(update.w) != w));
   }
@@ -202,12 +205,12 @@ TEST_CASE("a cancelled run writes nothing") {
   arguments.cancelled = &cancelled;
   CHECK(run(*program, memory, arguments) == RunResult::cancelled);
   CHECK(memory.values<float>(update.w) == before);
-  // So does a run that is not allowed to write.
+  // A run whose beforeWrites returns false writes nothing either.
   cancelled = false;
   arguments.beforeWrites = [](void*) { return false; };
   CHECK(run(*program, memory, arguments) == RunResult::cancelled);
   CHECK(memory.values<float>(update.w) == before);
-  // Writes that have begun are completed.
+  // If a run is cancelled after beforeWrites, it still completes its writes.
   arguments.context = &cancelled;
   arguments.beforeWrites = [](void* flag) {
     static_cast<std::atomic<bool>*>(flag)->store(true);
@@ -273,8 +276,8 @@ TEST_CASE("a profiled run adds the time of every instruction, and is a normal ru
 }
 
 TEST_CASE("any number of threads gives the same bits") {
-  // Large enough for several threads, with a last tile and a last unit that are not full, and with a sum that
-  // is rounded at every addition.
+  // The number of elements is large enough for several threads. The last tile and the last unit are not full.
+  // The sum is rounded at every addition.
   constexpr std::int64_t n = 300007;
   Code code;
   code.buffer(arena, n * 4 + 8);

@@ -23,7 +23,7 @@ DType someFloat(Generator& generator) {
   return between(generator, 0, 2) > 0 ? DType::float32 : DType::float64;
 }
 
-// Reserves memory for a view in `buffer`: [buffer, byteOffset, strides].
+// Reserves memory for a view in `buffer`. Returns [buffer, byteOffset, strides].
 Numbers placed(Space& space, double buffer, DType type, const View& view) {
   const double at = space.take(buffer, type, view.extent()) +
                     static_cast<double>(view.offset) * static_cast<double>(sizeOf(type));
@@ -32,7 +32,7 @@ Numbers placed(Space& space, double buffer, DType type, const View& view) {
   return numbers;
 }
 
-// Draws the steps of a group and keeps the dtype of every register.
+// Draws random steps of a group, and records the dtype of the value in every register.
 class Steps {
  public:
   Steps(Generator& generator, std::int64_t registers, bool exact) : generator_(generator), exact_(exact) {
@@ -44,7 +44,7 @@ class Steps {
     held_[static_cast<std::size_t>(index)] = static_cast<int>(type);
     return number(index);
   }
-  // A random register of dtype `type`, or -1 if there is none.
+  // Returns a random register that holds a value of dtype `type`, or -1 if there is none.
   double holding(DType type) {
     std::vector<double> choices;
     for (std::size_t i = 0; i < held_.size(); ++i) {
@@ -55,7 +55,8 @@ class Steps {
         between(generator_, 0, static_cast<std::int64_t>(choices.size()) - 1))];
   }
 
-  // Appends a random step. False if no register has the dtype that its kernel takes.
+  // Appends a random step. Returns false, and appends nothing, if the kernel does not exist for the dtype or
+  // no register holds a value of this dtype.
   bool add(Numbers& numbers) {
     static constexpr const char* exact[] = {"copy", "add",     "sub",     "neg",     "abs",   "sign",
                                             "relu", "maximum", "minimum", "greater", "equal", "where"};
@@ -66,7 +67,7 @@ class Steps {
     if (draw < 5 && !exact_) name = rounded[between(generator_, 0, 3)];
     if (draw < 2 && exact_ && ++products_ <= 2) name = "mul";
     if (name == rounded[2] && ++products_ > 2) name = "sub";
-    // exp is applied only to a result of tanh, so that no later step overflows.
+    // exp is used only directly after a tanh, and becomes a tanh otherwise. This makes overflow unlikely.
     if (name == rounded[3]) name = bounded_ ? "exp" : "tanh";
     bounded_ = name == rounded[1];
     const Family family = draw >= 17 ? Family::cast : Family::map;
@@ -108,7 +109,7 @@ struct Operand {
   bool written;
 };
 
-// The view of a load that a store can write in place, or null.
+// Returns a load whose memory a store can overwrite (in place), or null.
 const Operand* sameAs(Generator& generator, const std::vector<Operand>& loads, DType type, double buffer,
                       const std::vector<std::int64_t>& sizes) {
   for (const Operand& load : loads) {
@@ -164,7 +165,9 @@ void addSomeGroup(Generator& generator, Code& code, Space& space, bool writing) 
     for (const Listed& store : stores) {
       const bool toVariable = writing && between(generator, 0, 2) > 0;
       const double buffer = toVariable ? space.variableOf(store.type) : space.inArena();
-      // In place, but not for an operand that is written already, as in a dry run.
+      // Sometimes the store is in place, over a load that no other store of this group overwrites. In writes,
+      // stores to the arena are not in place, because the writes run twice if results
+      // are checked, and the dry run would change the values that are loaded.
       const Operand* same =
           writing && !toVariable ? nullptr : sameAs(generator, views, store.type, buffer, sizes);
       if (same != nullptr) const_cast<Operand*>(same)->written = true;
@@ -194,7 +197,8 @@ void addSomeGroup(Generator& generator, Code& code, Space& space, bool writing) 
 
 namespace {
 
-// A matrix for a product, with one stride of 1 and gaps: [buffer, byteOffset, rowStride, columnStride].
+// Reserves memory for an operand of a product, with one stride of 1 and with gaps. Returns [buffer,
+// byteOffset, rowStride, columnStride].
 Numbers someMatrix(Generator& generator, Space& space, DType type, std::int64_t rows, std::int64_t columns) {
   const bool transposed = between(generator, 0, 1) == 1;
   const std::int64_t run = transposed ? rows : columns, runs = transposed ? columns : rows;
@@ -205,7 +209,7 @@ Numbers someMatrix(Generator& generator, Space& space, DType type, std::int64_t 
   return {buffer, at, number(transposed ? 1 : stride), number(transposed ? stride : 1)};
 }
 
-// Reserves memory for a result in the arena: [buffer, byteOffset, rowStride].
+// Reserves memory for a result in the arena. Returns [buffer, byteOffset, rowStride].
 Numbers someResult(Generator& generator, Space& space, DType type, std::int64_t rows, std::int64_t columns) {
   const std::int64_t stride = columns + between(generator, 0, 3);
   const std::int64_t extent = rows == 0 || columns == 0 ? 0 : (rows - 1) * stride + columns;
@@ -218,8 +222,8 @@ std::int64_t someExtent(Generator& generator) {
   return choices[between(generator, 0, 11)];
 }
 
-// Whether to accumulate onto C. The arena is filled with float32, so only a float32 result can be
-// accumulated.
+// Returns the flag `accumulate` of a product, at random. It is 0 if the result is not float32, because the
+// arena is filled with float32 numbers, which are then in C.
 double someAccumulate(Generator& generator, DType type) {
   return type == DType::float32 ? number(between(generator, 0, 1)) : 0;
 }
@@ -240,7 +244,7 @@ void addSomePackedProduct(Generator& generator, Code& code, Space& space) {
   const std::int64_t m = someExtent(generator), n = someExtent(generator), k = someExtent(generator);
   const auto bytes = packedBytes(type, k, n);
   const double panels = space.take(space.inArena(), type, bytes / sizeOf(type), 64);
-  // Four pieces that meet at a random point.
+  // The matrix is packed from four pieces that meet at a random point.
   const std::int64_t top = between(generator, 0, k), left = between(generator, 0, n);
   Numbers pieces = {4};
   for (int piece = 0; piece < 4; ++piece) {
@@ -363,7 +367,8 @@ Code someProgram(Generator& generator) {
   return code;
 }
 
-// There are no medium numbers among these: a valid loop of 10^9 elements would only take long.
+// The numbers are small or very large. With a number in between, such as 10^9, a valid loop would take a long
+// time.
 double damagedNumber(Generator& generator, double number) {
   static const double hostile[] = {
       -1,           0.5,  NAN,   INFINITY,           2147483647,         2147483648.0,

@@ -1,11 +1,12 @@
-// Random valid programs that use every opcode.
+// Makes random valid programs that use every opcode.
 #pragma once
 
 #include "test/program_support.h"
 
 namespace forebay::test {
 
-// Buffers of every kind and dtype. They grow as operands are placed into them.
+// The buffers of a random program: the arena, and one variable, constant and feed for each dtype. A buffer
+// grows when memory for an operand is reserved in it.
 class Space {
  public:
   explicit Space(Code& code) : code_(code) {
@@ -19,14 +20,15 @@ class Space {
 
   double inArena() const { return arena_; }
   double variableOf(DType type) const { return variables_[static_cast<int>(type)]; }
-  // A random buffer that can be read as `type`. The arena is filled with float32.
+  // Returns a random buffer that can be read as `type`. The arena can only be read as float32, because it is
+  // filled with float32 numbers.
   double readable(Generator& generator, DType type) const {
     const auto t = static_cast<int>(type);
     const double choices[] = {constants_[t], feeds_[t], variables_[t], arena_};
     return choices[between(generator, 0, type == DType::float32 ? 3 : 2)];
   }
 
-  // Reserves memory and returns its byte offset; `align` is in bytes.
+  // Reserves memory for elements in `buffer` and returns its byte offset, a multiple of `align`.
   double take(double buffer, DType type, std::size_t elements, std::int64_t align = 8) {
     double& bytes = code_.buffers[static_cast<std::size_t>(buffer)][1];
     const auto at = (static_cast<std::int64_t>(bytes) + align - 1) / align * align;
@@ -39,22 +41,23 @@ class Space {
   double arena_, variables_[3], constants_[3], feeds_[3];
 };
 
-// A group of up to 5 loads, 14 steps and 4 stores over 1 to 3 segments; `writing`: also to variables.
+// Adds a group of up to 5 loads, 14 steps and 4 stores, with 1 to 3 segments. If `writing` is true, the group
+// also stores to variables.
 void addSomeGroup(Generator& generator, Code& code, Space& space, bool writing);
 
-// At least one instruction of every other opcode.
+// Each of these functions adds an instruction of the opcode in its name, with random operands.
 void addSomeProduct(Generator& generator, Code& code, Space& space);
-void addSomePackedProduct(Generator& generator, Code& code, Space& space);  // with the packing
+void addSomePackedProduct(Generator& generator, Code& code, Space& space);  // also adds the pack
 void addSomeReduction(Generator& generator, Code& code, Space& space);
 void addSomeBatchProduct(Generator& generator, Code& code, Space& space);
 void addSomeRandom(Generator& generator, Code& code, Space& space);
 void addSomeCopy(Generator& generator, Code& code, Space& space, bool writing);
 
-// A program of three of these and its writes. It is small enough to run thousands of times. Its last output
-// is the arena.
+// Returns a program of three instructions, or a few more, and sometimes writes. It is small enough to run
+// thousands of times. Its last output is the arena.
 Code someProgram(Generator& generator);
 
-// A damaged form of a number of a program.
+// Returns a damaged form of `number`, which is a number of the code of a program.
 double damagedNumber(Generator& generator, double number);
 
 }  // namespace forebay::test

@@ -1,5 +1,5 @@
-// Support for the tests of programs: code that is assembled from named parts, memory of exactly the required
-// size, and the plainest possible interpreter of the same code.
+// Support for the tests of programs: a class that assembles code from its parts, memory of exactly the
+// required size, and a second, as simple as possible interpreter of the same code.
 #pragma once
 
 #include <memory>
@@ -28,11 +28,11 @@ inline double idOf(Family family, const char* name) {
 inline double map(const char* name) { return idOf(Family::map, name); }
 inline double castTo(const char* name) { return idOf(Family::cast, name); }
 
-// A program as a list of parts. code() concatenates them.
+// The parts of the code of a program. code() concatenates them.
 struct Code {
   using Numbers = std::vector<double>;
   std::vector<Numbers> buffers, outputs, instructions;
-  std::vector<double> types;  // the dtype of a buffer's values before a run
+  std::vector<double> types;  // for each buffer, the dtype of the values that fill it before a run
   double writeStart = -1;     // -1: after the last instruction
 
   double buffer(BufferKind kind, std::int64_t bytes, double type = f32) {
@@ -40,7 +40,7 @@ struct Code {
     types.push_back(type);
     return static_cast<double>(buffers.size()) - 1;
   }
-  // Appends an instruction; its body is given in pieces.
+  // Appends an instruction. The numbers after [opcode, length] are given in pieces.
   void add(Operation operation, const std::vector<Numbers>& pieces) {
     Numbers instruction = {static_cast<double>(operation), 2};
     for (const Numbers& piece : pieces) instruction.insert(instruction.end(), piece.begin(), piece.end());
@@ -66,7 +66,7 @@ struct Code {
 
 using Bytes = std::vector<char>;
 
-// The contents of every buffer. Leaves and feeds are filled before a run.
+// The contents of all buffers and outputs of a program.
 struct Memory {
   std::vector<BufferKind> kinds;
   std::vector<Bytes> buffers;
@@ -141,7 +141,8 @@ struct Memory {
 };
 
 inline std::unique_ptr<Program> create(const Code::Numbers& code, Memory& memory, Fault& fault) {
-  // On the heap and of exactly the required size, as all other memory.
+  // The code is copied to heap memory of exactly the required size, like all other memory, so that ASAN finds
+  // an access beyond its end.
   const std::unique_ptr<double[]> exact(new double[code.size()]);
   std::copy(code.begin(), code.end(), exact.get());
   const std::vector<LeafMemory> leaves = memory.leaves();
@@ -155,7 +156,7 @@ inline std::unique_ptr<Program> create(const Code& code, Memory& memory) {
   return program;
 }
 
-// The reason why `code` is refused; empty if it is accepted.
+// Returns the error message if `code` is refused, and an empty text if it is accepted.
 inline std::string refusal(const Code& code) {
   Memory memory(code);
   Fault fault;
@@ -175,14 +176,14 @@ inline RunResult run(Program& program, Memory& memory, RunArguments arguments = 
   return result;
 }
 
-// Runs `code` over `memory`, the arena included, one element at a time.
+// Interprets `code` one element at a time. Reads and writes `memory`, which includes the arena.
 void runPlainly(const Code& code, Memory& memory, std::uint64_t run);
 
-// Makes the arena visible: a first instruction fills it from a new feed, and a new output contains it at the
-// end.
+// Makes the contents of the arena comparable: inserts a first instruction, which fills the arena from a new
+// feed, and appends a new output, which is a copy of the arena.
 void showArena(Code& code);
 
-// Checks that a program gives the same bits as runPlainly(), on 1 and on 4 threads.
+// Checks that the program of `code` gives the same bits as runPlainly(), with 1 and with 4 threads.
 void holdProgram(const Code& code, std::uint64_t seed = 5);
 
 }  // namespace forebay::test

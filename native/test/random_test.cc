@@ -1,5 +1,5 @@
-// Random numbers: the published vectors of Philox, the same bits from every body, and the correct
-// distributions. The seeds are fixed, so a result of a test never changes.
+// Tests random numbers: Philox gives its published test vectors, every body gives the same bits, and the
+// distributions are correct. The seeds are fixed, so the result of a test never changes.
 #include "kernels/random.h"
 
 #include <algorithm>
@@ -7,7 +7,8 @@
 
 #include "test/support.h"
 
-// The generator alone, for the published vectors, because a draw does not return all bits of a block.
+// Includes the generator alone for the test of the published vectors, because a draw does not return all bits
+// of a block.
 #include "kernels/body/prelude.h"
 #define FOREBAY_BODY tested
 #define FOREBAY_BODY_FMA 0
@@ -37,8 +38,8 @@ double below(const std::string& name, double x) {
   return (normalBelow(x) - normalBelow(-2)) / (normalBelow(2) - normalBelow(-2));
 }
 
-// The Kolmogorov-Smirnov statistic: sqrt(n) times the largest distance between the two distribution
-// functions.
+// Returns the Kolmogorov-Smirnov statistic: sqrt(n) times the largest distance between the distribution
+// function of `values` and the exact one.
 template <class T>
 double distance(const std::string& name, std::vector<T> values) {
   std::sort(values.begin(), values.end());
@@ -96,7 +97,7 @@ TEST_CASE("Philox4x32-10 gives Random123's known answers") {
     const tested::Words w = tested::philox(vector.seed, vector.run, vector.block);
     for (int k = 0; k < 4; ++k) CHECK(w.word[k] == vector.words[k]);
 
-    // Every body draws from these words.
+    // Checks that every body computes its draws from these words.
     for (const Body* body : supportedBodies()) {
       CAPTURE(std::string(body->name));
       float y[4];
@@ -157,7 +158,7 @@ TEST_CASE_TEMPLATE("an element depends on the seed and the run, but not on the n
         const std::vector<T> some = draw<T>(*body, name, 5, 6, n);
         CHECK(std::equal(some.begin(), some.end(), all.begin()));
       }
-      const double big = 4294967296.0;  // the high words of seed and run have an effect, too
+      const double big = 4294967296.0;  // the draw must also depend on the high words
       for (const auto& [seed, run] :
            {std::pair(6.0, 6.0), {5.0, 7.0}, {5.0 + big, 6.0}, {5.0, 6.0 + big}, {6.0, 5.0}}) {
         const std::vector<T> other = draw<T>(*body, name, seed, run, 1000);
@@ -179,7 +180,8 @@ TEST_CASE_TEMPLATE("a truncated normal is the normal if that is within 2", T, fl
       REQUIRE(truncated[i] == normal[i]);
       continue;
     }
-    // The first value within 2 among the element's own blocks, from which no other element draws.
+    // The expected value is the first value within [-2, 2] in the extra blocks of this element, from which no
+    // other element is drawn.
     ++redrawn;
     T expected = 3;
     for (std::uint64_t attempt = 1; std::fabs(expected) > 2; ++attempt) {
@@ -203,12 +205,13 @@ TEST_CASE_TEMPLATE("distributions: Kolmogorov-Smirnov and moments", T, float, do
     const char* name;
     double mean, variance, kurtosis;
   };
-  // Truncated at 2, the variance is 1 - 4 phi(2) / (2 Phi(2) - 1); the fourth moment follows by parts.
+  // If a normal distribution is truncated at 2, its variance is 1 - 4 phi(2) / (2 Phi(2) - 1). Its fourth
+  // moment is derived by integration by parts.
   for (const Expected& expected : {Expected{"uniform", 0.5, 1.0 / 12, 1.8}, Expected{"normal", 0, 1, 3},
                                    Expected{"truncatedNormal", 0, 0.7737413, 2.3655367}}) {
     CAPTURE(std::string(expected.name));
     const std::vector<T> values = draw<T>(*chosen().body, expected.name, 2024, 1, n);
-    CHECK(distance(expected.name, values) < 1.63);  // 1 in 100 samples exceeds it
+    CHECK(distance(expected.name, values) < 1.63);  // 1 in 100 samples exceeds this number
     const Moments m = momentsOf(values);
     const double deviation = std::sqrt(expected.variance);
     CHECK(std::fabs(m.mean - expected.mean) < 4 * deviation / std::sqrt(double(n)));
@@ -217,7 +220,7 @@ TEST_CASE_TEMPLATE("distributions: Kolmogorov-Smirnov and moments", T, float, do
     CHECK(std::fabs(m.kurtosis - expected.kurtosis) < 4 * std::sqrt(24.0 / n));
     CHECK(std::fabs(m.correlation) < 4 / std::sqrt(double(n)));
   }
-  // The test itself can fail.
+  // Checks that the test can fail: a shift by 0.01 is detected.
   std::vector<T> shifted = draw<T>(*chosen().body, "normal", 2024, 1, n);
   for (T& value : shifted) value += T(0.01);
   CHECK(distance("normal", shifted) > 1.63);

@@ -1,4 +1,5 @@
-// Reductions over any axes, in any layout, against plain loops; their accuracy; invalid arguments.
+// Compares reductions over any axes, with any strides, with plain loops. Also tests their accuracy, and that
+// invalid arguments are refused.
 #include "kernels/reduce.h"
 
 #include <cmath>
@@ -11,7 +12,7 @@ using namespace forebay::test;
 
 namespace {
 
-// The kept axes, then the reduced axes.
+// Returns the geometry of a reduction. The axes of `in` are the kept axes, then the reduced axes.
 std::vector<double> geometryOf(const View& out, const View& in) {
   const std::size_t kept = out.sizes.size();
   std::vector<double> geometry = {static_cast<double>(kept), static_cast<double>(in.sizes.size() - kept)};
@@ -33,7 +34,8 @@ void reduce(const Kernel& kernel, const View& outView, std::vector<Result>& out,
   runReduce(plan);
 }
 
-// The elements that are reduced to output `index`, in row-major order of the reduced axes.
+// Returns the elements that are reduced to output `index`, in row-major order of the reduced axes. `kept` is
+// the number of outputs.
 template <class T>
 std::vector<T> folded(const View& in, const std::vector<T>& memory, std::int64_t index, std::int64_t kept) {
   const std::int64_t reduced = kept == 0 ? 0 : in.count() / kept;
@@ -101,7 +103,8 @@ void holdRandom(const Body& body, std::uint64_t seed, int times) {
       if (!empty) REQUIRE(argmax[at] == expected.argmax);
       if constexpr (std::is_floating_point_v<T>) {
         const auto got = static_cast<long double>(sum[at]);
-        // A float sum is the rounded exact sum. A double sum accumulates the rounding errors of its terms.
+        // A float sum must be nearly the exact sum, because it is accumulated in double. A double sum
+        // accumulates rounding errors.
         const double units = std::is_same_v<T, float> ? 1 : 16;
         const double slack =
             units * expected.magnitude * static_cast<double>(std::numeric_limits<T>::epsilon());
@@ -170,8 +173,8 @@ TEST_CASE("a sum of a million terms is accurate") {
     CAPTURE(std::string(body->name));
     const Kernel& sum = kernelOf(*body, Family::reduce, "sum");
     Generator generator(25);
-    // The terms have one sign and are not representable: a running float sum of 0.1f has an error of 1e-2
-    // after a million terms.
+    // This sum is difficult: all terms have the same sign, and adding 0.1f a million times in float gives an
+    // error of 1e-2.
     std::vector<float> x(n * 3);
     for (float& value : x) value = 0.1f + 0.01f * static_cast<float>(between(generator, 0, 9));
     std::vector<float> one(1), three(3);
@@ -187,8 +190,8 @@ TEST_CASE("a sum of a million terms is accurate") {
         CHECK(std::fabs(static_cast<double>(out[static_cast<std::size_t>(j)]) / exact - 1) <= 1e-7);
       }
     }
-    // In double, along runs, along a few columns, and along many columns (overlapping, to save memory). A
-    // running sum would have an error of about 1e-13.
+    // Tests sums in double: of rows, of a few columns, and of many columns (which overlap, to save memory). A
+    // sum by successive additions would have an error of about 1e-13.
     std::vector<double> y(n * 2 + 40);
     for (double& value : y) value = std::uniform_real_distribution<double>(0, 1)(generator);
     for (const View& in : {viewOf({2, n}, {n, 1}), viewOf({2, n}, {1, 2}), viewOf({40, n}, {1, 2})}) {

@@ -1,4 +1,4 @@
-// Support for all tests: memory of a dtype, strided views with plain loops, and a list of all bodies.
+// Support for all tests: arrays of random values, random strided views, and a list of all bodies.
 #pragma once
 
 #include <doctest/doctest.h>
@@ -15,7 +15,8 @@
 
 namespace forebay::test {
 
-// Odd lengths, and lengths on both sides of the widths at which loops change (vectors, tiles).
+// Lengths for tests of loops: some odd numbers, and numbers just below and above the lengths of vectors and
+// tiles.
 constexpr std::size_t lengths[] = {0, 1, 7, 8, 15, 16, 17, 31, 33, 63, 64, 65, 511, 512, 513, 1000};
 
 inline std::vector<const Body*> supportedBodies() {
@@ -39,7 +40,8 @@ inline constexpr DType dtypeOf<double> = DType::float64;
 template <>
 inline constexpr DType dtypeOf<std::int32_t> = DType::int32;
 
-// On the heap and of exactly the required size, so that ASAN finds an access beyond either end.
+// The memory of `values` is on the heap and has exactly the required size, so that ASAN finds an access
+// beyond either end.
 template <class T>
 Array arrayOf(std::vector<T>& values) {
   return {dtypeOf<T>, values.data(), values.size()};
@@ -56,7 +58,7 @@ std::vector<T> someValues(Generator& generator, std::size_t n) {
   std::vector<T> values(n);
   for (T& value : values) {
     if constexpr (std::is_integral_v<T>) {
-      value = static_cast<T>(between(generator, -4, 4));  // a small range, so that equal pairs occur
+      value = static_cast<T>(between(generator, -4, 4));  // a small range, so that equal numbers occur
     } else {
       value = static_cast<T>(std::normal_distribution<double>(0, 2)(generator));
     }
@@ -64,7 +66,7 @@ std::vector<T> someValues(Generator& generator, std::size_t n) {
   return values;
 }
 
-// Equal bit for bit, except that all NaNs are equal.
+// Returns true if two numbers have the same bits, or if both are NaN.
 template <class T>
 bool same(T a, T b) {
   if constexpr (std::is_floating_point_v<T>) {
@@ -82,7 +84,7 @@ struct View {
     for (const std::int64_t size : sizes) n *= size;
     return n;
   }
-  // The position of the element whose row-major index among `sizes` is `index`.
+  // Returns the position in memory of the element whose row-major index in the view is `index`.
   std::size_t at(std::int64_t index) const {
     std::int64_t position = offset;
     for (std::size_t d = sizes.size(); d-- > 0;) {
@@ -91,12 +93,12 @@ struct View {
     }
     return static_cast<std::size_t>(position);
   }
-  // The number of elements that an array needs for the view.
+  // Returns the smallest length of an array that contains the view.
   std::size_t extent() const { return count() == 0 ? static_cast<std::size_t>(offset) : at(count() - 1) + 1; }
 };
 
-// A layout of `sizes` with its axes in random order, gaps between some axes, and (for inputs) some broadcast
-// axes.
+// Returns a view of `sizes` with random strides: the axes are in random order, there are gaps between some
+// axes, and, if `broadcasts` is true, some strides are 0.
 inline View someView(Generator& generator, const std::vector<std::int64_t>& sizes, bool broadcasts) {
   View view;
   view.sizes = sizes;
@@ -123,7 +125,7 @@ inline std::vector<std::int64_t> someSizes(Generator& generator, std::int64_t ma
   for (std::int64_t d = 0; d < rank; ++d) {
     static constexpr std::int64_t choices[] = {0, 1, 1, 2, 3, 3, 4, 5, 7, 8, 17, 40, 100, 600};
     std::int64_t size = choices[between(generator, 0, 13)];
-    if (size == 0 && between(generator, 0, 3) > 0) size = 2;  // empty, but rarely
+    if (size == 0 && between(generator, 0, 3) > 0) size = 2;  // keeps a size of 0 only rarely
     if (count * size > mostElements) size = 1;
     count *= std::max<std::int64_t>(size, 1);
     sizes.push_back(size);

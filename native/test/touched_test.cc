@@ -1,4 +1,5 @@
-// What a program declares that it reads and writes, compared with what it does.
+// Compares the leaves that findTouched finds in the code of a program with the leaves that the program
+// changes.
 #include "program/touched.h"
 
 #include "test/program_samples.h"
@@ -9,7 +10,7 @@ using namespace forebay::test;
 namespace {
 
 struct Claims {
-  std::vector<BufferKind> kinds;  // one for each leaf
+  std::vector<BufferKind> kinds;  // the kind of each leaf
   std::vector<double> buffers;
   bool reads[16] = {}, writes[16] = {};
 

@@ -1,5 +1,6 @@
-// The distance of a result from the exact value in units in the last place (ulp), and the functions whose
-// accuracy is promised. For the tests (a sample) and tools/ulp.cc (every float).
+// Measures the distance of a result from the exact value in units in the last place (ulp), and lists the
+// functions whose accuracy is promised. The tests use this file for a sample of numbers, tools/ulp.cc for
+// every float.
 #pragma once
 
 #include <algorithm>
@@ -8,8 +9,9 @@
 
 namespace forebay {
 
-// `exact` has a wider type. An infinity counts as the power of two after the largest finite T. So an overflow
-// slightly too early is a small error, and an overflow far too early is a large one.
+// Returns the error of `got` in ulp. `exact` has a wider type. Infinity is treated as the power of two after
+// the largest finite T. So an overflow that begins slightly too early is a small error, and an overflow that
+// begins far too early is a large error.
 template <class T, class Wide>
 double ulps(T got, Wide exact) {
   using Limits = std::numeric_limits<T>;
@@ -21,19 +23,20 @@ double ulps(T got, Wide exact) {
   const Wide b = std::clamp(exact, -edge, edge);
   if (a == b) return 0;
   int exponent = 0;
-  std::frexp(b, &exponent);  // |b| in [2^(exponent - 1), 2^exponent); 0 for 0
+  std::frexp(b, &exponent);  // |b| is in [2^(exponent - 1), 2^exponent); if b is 0, exponent is 0
   if (b == 0) exponent = Limits::min_exponent;
   const int last = std::clamp(exponent, Limits::min_exponent, Limits::max_exponent) - Limits::digits;
   return static_cast<double>(std::ldexp(std::fabs(a - b), -last));
 }
 
-// The exact functions, computed in Wide: double for float results, long double for double results.
+// The exact functions. They are computed in the type Wide: double for float results, long double for double
+// results.
 template <class Wide>
 struct Reference {
   const char* kernel;
   Wide (*exact)(Wide);
-  double floatLimit;   // ulp, promised for float
-  double doubleLimit;  // and for double
+  double floatLimit;   // the largest error in ulp that is promised for float
+  double doubleLimit;  // the same for double
 };
 
 template <class Wide>

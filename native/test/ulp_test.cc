@@ -1,4 +1,4 @@
-// The promised accuracy of exp, log, tanh, sigmoid and softplus on a sample: every 1009th float, and as many
+// Tests the promised accuracy of exp, log, tanh, sigmoid and softplus on a sample: every 1009th float, and
 // doubles of all exponents. tools/ulp.cc checks every float.
 #include "test/ulp.h"
 
@@ -70,11 +70,12 @@ TEST_CASE("floats are within their promised ulps") {
 
 TEST_CASE("doubles are within their promised ulps") {
   static_assert(std::numeric_limits<long double>::digits > 53 || sizeof(long double) == 8);
-  if (std::numeric_limits<long double>::digits == 53) return;  // no wider type to compare with
+  if (std::numeric_limits<long double>::digits == 53) return;  // no wider type exists for the exact results
   std::vector<double> x;
   constexpr std::uint64_t step = std::numeric_limits<std::uint64_t>::max() / 500009;
   for (std::uint64_t i = 0, bits = 0; i < 500009; ++i, bits += step) x.push_back(ofBits<double>(bits));
-  // Most of these are huge or tiny. So add numbers from the ranges in which the functions change:
+  // Most of these numbers are huge or tiny. So this adds numbers from the ranges in which the functions
+  // change.
   Generator generator(4);
   for (int i = 0; i < 300000; ++i) x.push_back(std::uniform_real_distribution<double>(-2, 2)(generator));
   for (int i = 0; i < 300000; ++i) x.push_back(std::uniform_real_distribution<double>(-50, 50)(generator));

@@ -3,7 +3,7 @@
 
 namespace forebay::FOREBAY_BODY {
 
-// a * b + c, rounded once if the body has the instruction.
+// a * b + c. The result is rounded once if the body has a fused multiply-add instruction, otherwise twice.
 struct Fused {
   static FOREBAY_INLINE float mulAdd(float a, float b, float c) {
 #if FOREBAY_BODY_FMA
@@ -21,13 +21,14 @@ struct Fused {
   }
 };
 
-// Rounded twice in every body: for results whose bits must be the same in every body (random numbers).
+// a * b + c, rounded twice in every body. It is used for results whose bits must be the same in every body
+// (random numbers).
 struct Plain {
   static FOREBAY_INLINE double mulAdd(double a, double b, double c) { return a * b + c; }
 };
 
-// c0 + c1 x + c2 x^2 + …, by Horner's rule, unrolled by recursion: the compiler would vectorise a loop over
-// coefficients instead of the loop over elements.
+// Returns c0 + c1 x + c2 x^2 + …, by Horner's rule. Recursion replaces the loop over the coefficients,
+// because the compiler would vectorise such a loop instead of the loop over the elements.
 template <class A, class T>
 FOREBAY_INLINE T polynomial(T, T c0) {
   return c0;
@@ -82,18 +83,18 @@ FOREBAY_INLINE double squareRoot(double x) { return __builtin_sqrt(x); }
 FOREBAY_INLINE float withSign(float x, float sign) { return __builtin_copysignf(x, sign); }
 FOREBAY_INLINE double withSign(double x, double sign) { return __builtin_copysign(x, sign); }
 
-// 1.5 * 2^mantissa. Adding it to a small x rounds x to an integer n, which is then in the low bits of the
-// sum. (Before AVX-512 there is no vector instruction that converts to a 64-bit integer.)
+// The number 1.5 * 2^mantissa. If it is added to a small x, x is rounded to an integer n, which is then in
+// the low bits of the sum. (Before AVX-512 there is no vector instruction that converts to a 64-bit integer.)
 template <class T>
 constexpr T roundingShift = T(3) * T(std::uint64_t(1) << (Format<T>::mantissa - 1));
 
-// The integer in the low bits of `shifted` (modulo 2^32 or 2^64).
+// Returns the integer n from `shifted`, the sum of n and roundingShift. The result is modulo 2^32 or 2^64.
 template <class T>
 FOREBAY_INLINE typename Format<T>::Bits shiftedInteger(T shifted) {
   return bitsOf(shifted) - bitsOf(roundingShift<T>);
 }
 
-// 2^(exponent - bias), for 0 < exponent < 2 bias.
+// Returns 2^(exponent - bias), for 1 <= exponent <= 2 bias.
 template <class T>
 FOREBAY_INLINE T powerOfTwo(typename Format<T>::Bits exponent) {
   return ofBits(static_cast<typename Format<T>::Bits>(exponent << Format<T>::mantissa));

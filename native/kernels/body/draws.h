@@ -1,5 +1,6 @@
-// The random family: element i of a draw is a function of (seed, run, i) only. All arithmetic here is Plain,
-// so the bits are the same in every body.
+// The kernels of the random family. Element i of a draw is a function of (seed, run, i) only. The arithmetic
+// in this file uses Plain, so the bits are the same in every body. A block is four 32-bit words of Philox
+// (philox.h). The distributions are defined as follows:
 //
 //   uniform          float: block i / 4, its word i % 4: (word >> 8) 2^-24, in [0, 1).
 //                    double: block i / 2, words 2 (i % 2) (low) and 2 (i % 2) + 1 (high): (53 bits) 2^-53.
@@ -23,7 +24,8 @@ constexpr std::size_t perBlock = 16 / sizeof(T);
 constexpr std::size_t tileBlocks = 64;
 
 FOREBAY_INLINE double uniform53(std::uint32_t low, std::uint32_t high) {
-  // Both terms and their sum are exact. A conversion from a 64-bit integer would not be vectorised.
+  // Both terms and their sum are exact. The words are converted separately, because the compiler would not
+  // vectorise a conversion from a 64-bit integer.
   return static_cast<double>(high) * 0x1p-32 + static_cast<double>(low >> 11) * 0x1p-53;
 }
 
@@ -34,7 +36,8 @@ struct Pair {
 FOREBAY_INLINE Pair gaussians(double u1, double u2) {
   const double radius = squareRoot(-2.0 * logarithm<Plain>(u1));
 
-  // 2 pi u2 = quarters pi/2 + pi/2 f, |f| <= 1/2. Everything before the polynomials is exact.
+  // Splits the angle: 2 pi u2 = quarters pi/2 + f pi/2, with |f| <= 1/2. All values before the polynomials
+  // are exact.
   const double turn = 4.0 * u2;
   const double shifted = turn + roundingShift<double>;
   const double f = turn - (shifted - roundingShift<double>);
@@ -81,7 +84,8 @@ struct Normal {
   }
 };
 
-// Whole blocks, in two loops: the first makes the words by 32-bit vectors, the second makes values from them.
+// Draws the values of `tileBlocks` blocks in two loops. The first loop computes the words with 32-bit
+// vectors. The second loop computes values from the words.
 template <class Distribution, class T>
 FOREBAY_INLINE void drawTile(std::uint64_t seed, std::uint64_t run, std::uint64_t block, T* out) {
   std::uint32_t words[4][tileBlocks];
@@ -109,8 +113,9 @@ void fill(std::uint64_t seed, std::uint64_t run, std::uint64_t block, void* out,
 
 template <class T>
 T redrawn(std::uint64_t seed, std::uint64_t run, std::uint64_t element) {
-  // One attempt in 500 fails (float: one in 230,000), so 255 successive failures are practically impossible.
-  // The bound guarantees that this loop ends.
+  // An attempt draws a block of perBlock<T> normal values, and fails if all of them are outside [-2, 2]. For
+  // double, one attempt in 500 fails; for float, one in 230,000. So 255 successive failures are practically
+  // impossible. The limit guarantees that this loop ends.
   for (std::uint64_t attempt = 1; attempt < 256; ++attempt) {
     T values[perBlock<T>];
     Normal::draw(philox(seed, run, element + (attempt << 56)), values);

@@ -1,4 +1,5 @@
-// The map family: one struct per operation. table.h gives the names. Every operation propagates NaN.
+// The operations of the map family, one struct for each. table.h gives them their names. Every operation
+// propagates NaN.
 #pragma once
 
 #include "kernels/body/exponential.h"
@@ -42,7 +43,8 @@ struct Greater : Binary {
 struct Equal : Binary {
   template <class T> static FOREBAY_INLINE T of(T a, T b) { return a == b ? T(1) : T(0); }
 };
-// If `a` is NaN, a != a is true. If `b` is NaN, all comparisons are false and `b` is the result.
+// Maximum and Minimum return NaN if an argument is NaN. If `a` is NaN, a != a is true and `a` is the result.
+// If only `b` is NaN, all comparisons are false and `b` is the result.
 struct Maximum : Binary {
   template <class T> static FOREBAY_INLINE T of(T a, T b) { return ((a > b) | (a != a)) ? a : b; }
 };
@@ -50,7 +52,7 @@ struct Minimum : Binary {
   template <class T> static FOREBAY_INLINE T of(T a, T b) { return ((a < b) | (a != a)) ? a : b; }
 };
 
-// a b + c, a b - c and c - a b, rounded once if the body has the instruction.
+// a b + c, a b - c and c - a b, rounded once if the body has a fused multiply-add instruction.
 struct Fma : Ternary { template <class T> static FOREBAY_INLINE T of(T a, T b, T c) { return Fused::mulAdd(a, b, c); } };
 struct Fms : Ternary { template <class T> static FOREBAY_INLINE T of(T a, T b, T c) { return Fused::mulAdd(a, b, -c); } };
 struct Fnma : Ternary { template <class T> static FOREBAY_INLINE T of(T a, T b, T c) { return Fused::mulAdd(-a, b, c); } };
@@ -59,7 +61,7 @@ struct Where : Ternary {
   template <class T> static FOREBAY_INLINE T of(T condition, T a, T b) { return condition != T(0) ? a : b; }
 };
 
-// Computed by libm, element by element.
+// These operations call libm for each element.
 struct Pow : Binary {
   static FOREBAY_INLINE float of(float a, float b) { return ::powf(a, b); }
   static FOREBAY_INLINE double of(double a, double b) { return ::pow(a, b); }
@@ -74,7 +76,8 @@ struct Cos : Unary {
 };
 // clang-format on
 
-// An input of a tile: an array of elements, or a single element that is used for all i.
+// An input of a tile. If `single` is true, it has one element, which is returned for every index i. Otherwise
+// it is an array.
 template <class T, bool single>
 struct Input {
   const T* data;
@@ -106,8 +109,9 @@ void tile(void* out, const void* const* in, std::size_t n) {
   }
 }
 
-// Conversions. To int32: rounds towards zero, converts NaN to 0 and clamps values outside the range. The
-// value is clamped before it is converted, because the conversion is undefined behaviour in C++ otherwise.
+// Converts x to the type To. A conversion to int32 rounds towards zero, converts NaN to 0 and clamps values
+// outside the range of int32. The value is clamped before it is converted, because in C++ the conversion of a
+// value outside the range is undefined behaviour.
 template <class To, class From>
 FOREBAY_INLINE To converted(From x) {
   return static_cast<To>(x);
@@ -120,8 +124,8 @@ FOREBAY_INLINE std::int32_t converted<std::int32_t, double>(double x) {
 }
 template <>
 FOREBAY_INLINE std::int32_t converted<std::int32_t, float>(float x) {
-  // 2^31 - 1 is not a float. Values are clamped to the largest float below it; larger ones are set after
-  // that.
+  // 2^31 - 1 cannot be represented as a float. So x is clamped to the largest float below it. If x was
+  // larger, the return statement selects INT32_MAX.
   float inside = x < 2147483520.0f ? x : 2147483520.0f;
   inside = inside > -2147483648.0f ? inside : -2147483648.0f;
   const std::int32_t integer = static_cast<std::int32_t>(x == x ? inside : 0.0f);

@@ -1,5 +1,5 @@
-// exp, and the functions that use it: sigmoid and tanh. They have no branches and are correct over the whole
-// range: gradual underflow, overflow to infinity, NaN, and the sign of tanh(-0).
+// exp, sigmoid and tanh. The functions have no branches. They are correct for all arguments, including
+// gradual underflow, overflow to infinity, NaN, and the sign of tanh(-0).
 // coefficients.py prints the polynomials. tools/ulp.cc measures the errors of the functions.
 #pragma once
 
@@ -7,14 +7,15 @@
 
 namespace forebay::FOREBAY_BODY {
 
-// log2High has so few bits that n * log2High is exact for every n that occurs here.
+// The constants of exp for one type. log2High + log2Low is log(2). log2High has so few bits that n * log2High
+// is exact for every n that reduceExponent computes.
 template <class T>
 struct Exponential;
 
 template <>
 struct Exponential<float> {
   static constexpr float log2e = 1.44269504f, log2High = 0.693359375f, log2Low = -2.12194440e-4f;
-  static constexpr float lowest = -105.0f, highest = 89.0f;  // outside, exp is 0 or infinity
+  static constexpr float lowest = -105.0f, highest = 89.0f;  // outside this range, exp is 0 or infinity
   static constexpr float saturated = 40.0f;                  // tanh(saturated / 2) rounds to 1
 
   static FOREBAY_INLINE float rest(float r) {
@@ -38,10 +39,10 @@ struct Exponential<double> {
   }
 };
 
-// x = n log 2 + r with |r| <= log(2) / 2: exp(x) = 2^n (1 + fraction).
+// The result of reduceExponent(x). With x = n log(2) + r and |r| <= log(2) / 2, exp(x) is 2^n (1 + fraction).
 template <class T>
 struct Reduced {
-  typename Format<T>::Bits n;  // two's complement
+  typename Format<T>::Bits n;  // as two's complement
   T fraction;                  // expm1(r)
 };
 
@@ -57,18 +58,19 @@ FOREBAY_INLINE Reduced<T> reduceExponent(T x) {
 template <class T>
 FOREBAY_INLINE T exponential(T x) {
   using E = Exponential<T>;
-  T clamped = x < E::lowest ? E::lowest : x;  // NaN passes both comparisons
+  T clamped = x < E::lowest ? E::lowest : x;  // NaN stays NaN, because comparisons with NaN are false
   clamped = clamped > E::highest ? E::highest : clamped;
   const Reduced<T> reduced = reduceExponent(clamped);
-  // Multiplies by 2^n in two factors, which are both normal numbers. Only the last product can underflow or
-  // overflow, so a subnormal result is rounded once.
+  // Multiplies by 2^n as a product of two powers of two, because each of them is a normal number. Only the
+  // last multiplication can underflow or overflow, so a subnormal result is rounded once.
   const auto exponent = reduced.n + 2 * Format<T>::bias;
   const auto half = exponent >> 1;
   return (T(1) + reduced.fraction) * powerOfTwo<T>(half) * powerOfTwo<T>(exponent - half);
 }
 
-// exp(x) for x <= 0, with the same bits as exponential(x). It cannot overflow, so it is computed times 2^64
-// and then multiplied by the constant 2^-64.
+// Returns exp(x) for x <= 0, with the same bits as exponential(x), in fewer operations. The result cannot
+// overflow. So the function computes 2^64 exp(x), which is a normal number, and multiplies it by the constant
+// 2^-64.
 template <class T>
 FOREBAY_INLINE T exponentialOfNegative(T x) {
   using E = Exponential<T>;
@@ -77,14 +79,16 @@ FOREBAY_INLINE T exponentialOfNegative(T x) {
   return (T(1) + reduced.fraction) * powerOfTwo<T>(reduced.n + (Format<T>::bias + lift)) * T(0x1p-64);
 }
 
-// Computed from e = exp(-|x|), which cannot overflow and underflows gradually, as sigmoid does.
+// Returns sigmoid(x). It is computed from e = exp(-|x|), because e cannot overflow and underflows gradually,
+// as the result must.
 template <class T>
 FOREBAY_INLINE T logistic(T x) {
   const T e = exponentialOfNegative(-absolute(x));
   return (x < T(0) ? e : T(1)) / (T(1) + e);
 }
 
-// tanh(x) = t / (t + 2) with t = expm1(2 |x|), which is accurate near zero.
+// Returns tanh(x). Its absolute value is t / (t + 2) with t = expm1(2 |x|); this formula is accurate near
+// zero.
 template <class T>
 FOREBAY_INLINE T hyperbolicTangent(T x) {
   const T doubled = T(2) * absolute(x);

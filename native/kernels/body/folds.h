@@ -1,17 +1,19 @@
-// The reduce family over tiles. `rows` accumulates each column in one lane. `run` accumulates contiguous
-// elements in several lanes of its own, then adds these to lane 0. So both are vectorised.
+// The kernels of the reduce family, over tiles. The functions …Rows accumulate each column in one lane. The
+// functions …Run accumulate contiguous elements in several lanes of their own, then combine these lanes with
+// lane 0. So the compiler can vectorise both kinds.
 #pragma once
 
 #include "kernels/body/elementwise.h"
 
 namespace forebay::FOREBAY_BODY {
 
-// The number of lanes of `run`. It is the same in every body, so the order of additions and the bits of a sum
-// do not depend on the width of the registers.
+// The number of lanes that the functions …Run use. It is the same in every body, so the order of additions
+// and the bits of a sum do not depend on the width of the registers.
 constexpr std::size_t runLanes = 32;
 
-// Sums are accumulated in double, also for float. It costs no time if memory is the limit, and a float result
-// is then next to the exact sum. SumLanes limits the number of successive additions.
+// Sums are accumulated in double, even if the elements are floats. This takes no additional time if memory
+// limits the speed, and makes a float result nearly exact. SumLanes limits the number of successive
+// additions.
 template <class T>
 void sumRows(Lanes lanes, const void* in, std::size_t rows, std::size_t stride, std::size_t width,
              std::int32_t) {
@@ -80,7 +82,8 @@ void maxRun(Lanes lanes, const void* in, std::size_t n, std::int32_t) {
   *best = largest(static_cast<const T*>(in), n, *best);
 }
 
-// True if an element replaces the best so far: it is larger, or the first NaN.
+// Returns true if x replaces `best`, the best element so far: if x is larger, or if x is NaN and `best` is
+// not.
 template <class T>
 FOREBAY_INLINE bool beats(T x, T best) {
   return (x > best) | ((x != x) & (best == best));
@@ -101,7 +104,8 @@ void argmaxRows(Lanes lanes, const void* in, std::size_t rows, std::size_t strid
   }
 }
 
-// Block by block: finds the maximum by vectors first, and searches its index only if it is better.
+// Works block by block. Finds the maximum of a block with vector instructions first. Searches for its index
+// only if the maximum is better than the best element so far.
 template <class T>
 void argmaxRun(Lanes lanes, const void* in, std::size_t n, std::int32_t first) {
   constexpr std::size_t block = 1024;
@@ -111,7 +115,8 @@ void argmaxRun(Lanes lanes, const void* in, std::size_t n, std::int32_t first) {
     const std::size_t size = n < block ? n : block;
     const T candidate = largest(x, size, x[0]);
     if (beats(candidate, best)) {
-      // The loop ends even if another thread overwrites the memory and the value does not exist any more.
+      // The limit of i guarantees that the loop ends, even if another thread overwrites the memory and no
+      // element is equal to `candidate` any more.
       std::size_t i = 0;
       while (i + 1 < size && !(x[i] == candidate) && !(x[i] != x[i])) ++i;
       best = candidate;

@@ -1,4 +1,5 @@
-// A body's routines for matrix products: blocks of tiles, dot products, packing, and the peak measurement.
+// The routines of a body for matrix products (see gemm_routines.h): blocks of tiles, dot products, one row,
+// and the measurement of the peak speed.
 #pragma once
 
 #include "kernels/body/gemm_pack.h"
@@ -6,7 +7,8 @@
 
 namespace forebay::FOREBAY_BODY {
 
-// Computes one row of tiles over n columns.
+// Computes `rows` rows and n columns of C, tile by tile. If `ahead` is not null, tiles prefetch the panel at
+// `ahead`.
 template <class T>
 FOREBAY_INLINE void rowOfTiles(const GemmBlock& s, const T* a, std::int64_t rows, std::int64_t aRow,
                                std::int64_t aColumn, const T* b, T* c, std::int64_t n, const T* ahead) {
@@ -32,8 +34,9 @@ FOREBAY_INLINE void rowOfTiles(const GemmBlock& s, const T* a, std::int64_t rows
   }
 }
 
-// Computes all rows of tiles over n columns. The first rows of tiles prefetch the panel at `ahead`: a row of
-// a panel has one or two cache lines, and each row of tiles prefetches one of them.
+// Computes all rows and n columns of C. The first rows of tiles prefetch the panel at `ahead`. A row of a
+// panel consists of one or two cache lines, and each row of tiles prefetches one of these lines for every row
+// of the panel.
 template <class T>
 FOREBAY_INLINE void rowsOfTiles(const GemmBlock& s, const T* a, const T* b, T* c, std::int64_t n,
                                 const T* ahead) {
@@ -68,12 +71,13 @@ void gemmBlock(const GemmBlock& s, const void* left, const void* right, void* ou
   }
 }
 
-// An element is summed in each lane, then sumLanes sums the lanes for four columns at a time. If fewer
-// columns are left, the last one is used in place of the missing ones, so the order of additions is always
-// the same.
+// The number of columns that sumLanes sums at a time. The dot product of an element is first summed in the
+// lanes of a register, then sumLanes sums these lanes. If fewer than four columns are left, copies of the
+// last column replace the missing columns, so the order of additions is always the same.
 constexpr int dotColumns = 4;
 
-// Computes `rows` rows and 4 * `groups` columns, of which `left` exist.
+// Computes `rows` rows and 4 * `groups` columns of C. If C has fewer columns from `c` on, `left` is their
+// number, and only these columns are stored.
 template <class T, int rows, int groups>
 FOREBAY_INLINE void dotTile(const GemmDots& s, const T* a, const T* b, std::int64_t left, T* c) {
   using V = Vector<T>;
@@ -127,7 +131,7 @@ FOREBAY_INLINE void dotTile(const GemmDots& s, const T* a, const T* b, std::int6
 
 template <class T>
 void gemmDots(const GemmDots& s, const void* left, const void* right, void* out) {
-  // Uses as many sums as there are registers. A single row takes more columns.
+  // Keeps as many sums as fit in the registers. So a tile of a single row has more columns.
   constexpr int several = tileRows >= 12 ? 4 : 2;
   const T* b = static_cast<const T*>(right);
   for (std::int64_t j = 0; j < s.n; j += 2 * dotColumns, b += 2 * dotColumns * s.bColumn) {
@@ -151,7 +155,8 @@ void gemmDots(const GemmDots& s, const void* left, const void* right, void* out)
   }
 }
 
-// C += A B, or C = A B if `first` is true, for one row of C and `terms` rows of B.
+// Adds `terms` terms of the product to a row of C, each an element of A times a row of B. If `first` is true,
+// the sum of these terms replaces the content of C.
 template <class T, int terms>
 FOREBAY_INLINE void addRows(const GemmRow& s, const T* a, const T* b, bool first, T* c) {
   using V = Vector<T>;
@@ -174,8 +179,9 @@ FOREBAY_INLINE void addRows(const GemmRow& s, const T* a, const T* b, bool first
   V::storeFirst(c + j, mask, sum);
 }
 
-// Reads B in memory order. If B is in the L3 cache, this is 1.7 times as fast as tiles, which jump from row
-// to row. More rows at a time are not faster, because the processor prefetches only a few streams.
+// Computes a product whose C has one row, and reads B in memory order. If B is in the L3 cache, this function
+// is 1.7 times as fast as tiles, which jump from row to row of B. Reading more than four rows at a time is
+// not faster, because the processor prefetches only a few streams.
 template <class T>
 void gemmRow(const GemmRow& s, const void* left, const void* right, void* out) {
   constexpr int terms = 4;
@@ -190,7 +196,7 @@ void gemmRow(const GemmRow& s, const void* left, const void* right, void* out) {
   for (; p < s.k; ++p, first = false) addRows<T, 1>(s, a + p * s.aColumn, b + p * s.bRow, first, c);
 }
 
-// Uses as many registers as a tile, and no memory.
+// Measures the peak speed: uses as many registers as a tile, and no memory.
 template <class T>
 double gemmPeak(std::int64_t rounds) {
   using V = Vector<T>;
@@ -209,14 +215,15 @@ double gemmPeak(std::int64_t rounds) {
   for (int i = 1; i < chains; ++i) all = V::add(all, sum[i]);
   T lanes[V::width];
   V::store(lanes, all);
-  volatile T sink = lanes[0];  // so that the compiler does not remove the loop
+  volatile T sink = lanes[0];  // makes the compiler keep the loop
   static_cast<void>(sink);
   return 2.0 * static_cast<double>(rounds) * chains * V::width;
 }
 
-// OpenBLAS has kernels for instruction sets that the portable body does not use: with AVX but without FMA, it
-// is twice as fast. The other bodies have 0.9 to 5 times its speed, with one exception: for a transposed A
-// times ten columns, AVX-512 leaves most lanes empty (0.6 times, 1 us).
+// True for the portable body. OpenBLAS has kernels for instruction sets that the portable body does not use;
+// with AVX but without FMA, OpenBLAS is twice as fast. The other bodies reach 0.9 to 5 times the speed of
+// OpenBLAS, with one exception: for a transposed A times ten columns, the AVX-512 body leaves most lanes
+// empty (0.6 times the speed of OpenBLAS, 1 us).
 constexpr bool blasIsFaster = FOREBAY_BODY_VECTOR == 16;
 
 template <class T>

@@ -5,8 +5,9 @@
 
 namespace forebay::FOREBAY_BODY {
 
-// Divides m rows into the fewest groups that fit in tiles, all of nearly the same size. For example, 64 rows
-// are 4 groups of 11 and 2 of 10. No group is then too small to hide the latency of its multiply-adds.
+// Divides m rows into groups. The number of groups is the smallest for which each group fits in a tile, and
+// all groups have nearly the same size. For example, 64 rows become 4 groups of 11 and 2 groups of 10. So no
+// group is too small to hide the latency of its multiply-adds.
 class RowGroups {
  public:
   explicit RowGroups(std::int64_t m) {
@@ -14,15 +15,16 @@ class RowGroups {
     small_ = groups > 0 ? m / groups : 0;
     larger_ = (m - small_ * groups) * (small_ + 1);
   }
-  // The number of rows of the group that begins at `row`.
+  // Returns the number of rows in the group that begins at `row`.
   std::int64_t at(std::int64_t row) const { return row < larger_ ? small_ + 1 : small_; }
 
  private:
   std::int64_t small_;
-  std::int64_t larger_;  // groups before this row have one more row
+  std::int64_t larger_;  // groups before this row have small_ + 1 rows
 };
 
-// Transposes a square matrix in registers.
+// Transposes a square matrix whose rows are registers. Stage d, a power of two, exchanges lanes
+// between the registers i and i + d.
 template <class T, int d = 1>
 FOREBAY_INLINE void transpose(typename Vector<T>::Register* rows) {
   constexpr int width = Vector<T>::width;
@@ -39,8 +41,8 @@ FOREBAY_INLINE void transpose(typename Vector<T>::Register* rows) {
   }
 }
 
-// The sums over the lanes of each of four registers. Lanes are added in pairs first; the remaining sums are
-// added from the lowest lane up.
+// Computes, for each of four registers, the sum of its lanes. Lanes are added in pairs first. The remaining
+// sums are added from the lowest lane up.
 template <class T>
 FOREBAY_INLINE void sumLanes(const typename Vector<T>::Register* in, T* out) {
   using V = Vector<T>;
@@ -59,8 +61,9 @@ FOREBAY_INLINE void sumLanes(const typename Vector<T>::Register* in, T* out) {
   }
 }
 
-// Transposes a matrix of `lines` x `length` with contiguous rows at stride `lineStride` into one of `length`
-// x `lines` at `out` with row stride `outRow`. `lines` is at most the width of a register.
+// Transposes a matrix of `lines` x `length`, whose rows are contiguous and have the row stride `lineStride`.
+// The result is a matrix of `length` x `lines` at `out` with the row stride `outRow`. `lines` is at most the
+// width of a register.
 template <class T>
 FOREBAY_INLINE void transposeLines(const T* in, std::int64_t lineStride, int lines, std::int64_t length,
                                    T* out, std::int64_t outRow) {
@@ -90,12 +93,13 @@ FOREBAY_INLINE void transposeLines(const T* in, std::int64_t lineStride, int lin
   }
 }
 
-// Packs an A stored by columns: one group of rows after another, each as k columns with one element per row
-// of the group. (Packing is not faster if A is stored by rows, because a tile reads its rows of A from the L1
-// cache.)
+// Packs an A that is stored by columns, one group of rows after another. A packed group has k columns with
+// one element for each row of the group. (An A that is stored by rows is not packed, because a tile reads its
+// rows of A from the L1 cache, so packing would not be faster.)
 //
-// Whole registers are stored in ascending order, so a later store overwrites the excess lanes of an earlier
-// one. Masked stores take ten times as long on some processors and are used only at the end of a group.
+// Whole registers are stored in ascending order of addresses, so a later store overwrites the excess lanes of
+// an earlier store. Masked stores take ten times as long on some processors. They are used only at the end of
+// a group.
 template <class T>
 void packRows(std::int64_t m, std::int64_t k, const void* data, std::int64_t aColumn, void* packed) {
   using V = Vector<T>;
@@ -120,7 +124,7 @@ void packRows(std::int64_t m, std::int64_t k, const void* data, std::int64_t aCo
   }
 }
 
-// Packs n columns of one panel.
+// Packs n columns of B into one panel, at `out`.
 template <class T>
 FOREBAY_INLINE void packPanel(std::int64_t k, std::int64_t n, const T* b, std::int64_t bRow,
                               std::int64_t bColumn, T* out) {
@@ -147,8 +151,9 @@ template <class T>
 void packColumns(std::int64_t k, std::int64_t n, const void* data, std::int64_t bRow, std::int64_t bColumn,
                  void* panels, std::int64_t bPanel, std::int64_t skip, bool pad) {
   constexpr std::int64_t width = panelWidth<T>;
-  // Packs all panels for one group of rows, then for the next group. B is then read nearly in memory order,
-  // and the cache lines of the panels that are written at the same time do not exceed the ways of the cache.
+  // Packs `group` rows of B into all panels, then the next `group` rows. B is then read nearly in memory
+  // order. The number of panels that are written at the same time would otherwise exceed the ways of the
+  // cache.
   constexpr std::int64_t group = 64;
   const T* b = static_cast<const T*>(data);
   T* out = static_cast<T*>(panels);

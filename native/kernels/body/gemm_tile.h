@@ -1,7 +1,8 @@
-// The micro-kernels: a tile of C is kept in registers during the loop over k.
+// The micro-kernels of the matrix product. A tile is a part of C that is kept in registers during the loop
+// over k.
 //
-// In every tile, an element is the sum a[0] b[0] + a[1] b[1] + … in the order of k, computed by the body's
-// multiply-add. So its bits do not depend on the tile that computes it.
+// In every kind of tile, an element is the sum a[0] b[0] + a[1] b[1] + … in the order of k, computed by the
+// multiply-add of the body. So the bits of an element do not depend on the tile that computes it.
 #pragma once
 
 #include "kernels/body/gemm_vector.h"
@@ -9,31 +10,33 @@
 
 namespace forebay::FOREBAY_BODY {
 
-// A panel is two registers wide. With 32 registers a tile has up to 12 rows: 24 registers hold C, 2 hold B
-// and one holds A. With 16 registers a tile has up to 6 rows. Both do two multiply-adds for each element of A
-// that is read. 8 or more multiply-adds in flight hide the latency.
+// A panel is two registers wide. On a processor with 32 registers, a tile has up to 12 rows: 24 registers
+// hold C, 2 hold B and one holds A. With 16 registers, a tile has up to 6 rows. In both cases, each element
+// of A that is read is used in two multiply-adds. Eight or more multiply-adds in flight hide their latency.
 constexpr int panelRegisters = 2;
 constexpr int tileRows = FOREBAY_BODY_VECTOR == 64 ? 12 : 6;
 
 template <class T>
 constexpr int panelWidth = panelRegisters* Vector<T>::width;
 
-// Tiles with few rows have several panels, so that enough multiply-adds are in flight.
+// Tiles with few rows are several panels wide, so that enough multiply-adds are in flight.
 constexpr int mostWideRows = 4;
 constexpr int wideRegisters(int rows) {
   const int wide = rows == 1 ? 8 : 4;
   return tileRows >= 12 || rows * wide <= 8 ? wide : panelRegisters;
 }
 
-// Rows of A are addressed from two pointers and a few strides, which fit in the general-purpose registers.
+// Returns the address of a row of A. The address is computed from two pointers, to the first and the seventh
+// row, and a stride. These values and the few multiples of the stride fit in the general-purpose registers.
 template <class T>
 FOREBAY_INLINE const T* rowOf(const T* first, const T* seventh, std::int64_t stride, int row) {
   const T* base = row < 6 ? first : seventh;
   return base + (row % 6) * stride;
 }
 
-// If `tail` is true, the last register has `columns` valid columns. All other registers are full. If
-// `prefetching` is true, one cache line at `ahead` is prefetched for each row of B.
+// Computes one tile of `rows` rows and `registers` registers of columns. If `tail` is true, only the first
+// `columns` lanes of the last register are valid. All other registers are full. If `prefetching` is true, the
+// tile prefetches one cache line of the panel at `ahead` for each row of B.
 template <class T, int rows, int registers, bool tail, bool prefetching>
 void tile(const GemmBlock& s, const T* a, std::int64_t aRow, std::int64_t aColumn, const T* b, T* c,
           int columns, const T* ahead) {
@@ -75,7 +78,7 @@ void tile(const GemmBlock& s, const T* a, std::int64_t aRow, std::int64_t aColum
       for (int v = 0; v < registers; ++v) sum[i][v] = V::mulAdd(left, right[v], sum[i][v]);
     }
     if (prefetching) {
-      __builtin_prefetch(ahead, 0, 2);  // into the L2 cache, because the L1 cache is full
+      __builtin_prefetch(ahead, 0, 2);  // to the L2 cache, because the L1 cache is full
       ahead += bRow;
     }
     a += aColumn;
@@ -104,11 +107,11 @@ template <class T>
 using Tile = void (*)(const GemmBlock& s, const T* a, std::int64_t aRow, std::int64_t aColumn, const T* b,
                       T* c, int columns, const T* ahead);
 
-// The tile functions for one number of rows.
+// The tile functions for a given number of rows.
 template <class T>
 struct TilesOf {
   Tile<T> panel;
-  Tile<T> prefetching;  // one panel; prefetches the next panel
+  Tile<T> prefetching;  // one panel; also prefetches the next panel
   Tile<T> wide;
   int wideColumns;
   Tile<T> narrow;    // one full register

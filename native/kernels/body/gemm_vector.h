@@ -1,5 +1,5 @@
-// The SIMD registers of a body, for the matrix product only. All other loops are vectorised by the compiler,
-// but no compiler keeps the tiles of a product in registers.
+// The SIMD registers of a body. Only the matrix product uses them, because no compiler keeps the tiles of a
+// product in registers by itself. All other loops are vectorised by the compiler.
 #pragma once
 
 #include "kernels/body/arithmetic.h"
@@ -11,9 +11,10 @@ namespace forebay::FOREBAY_BODY {
 //   load, store
 //   loadFirst, storeFirst  access only the lanes of the mask `first(n)`; the others are loaded as 0
 //   zero, broadcast, add, mulAdd (a b + c)
-//   exchange<d>            one stage of a transpose. The lanes with bit d of the index not set, of a, stay in
-//                          `low`; those of b are moved up by d lanes into `low`. `high` has all other lanes:
-//                          those of a are moved down by d lanes, those of b stay.
+//   exchange<d>            one stage of a transpose, where d is a power of two; returns `low` and `high`.
+//                          `low` has the lanes of a whose index i has i & d == 0, and the same lanes of b,
+//                          moved up by d lanes. `high` has the other lanes of a, moved down by d lanes, and
+//                          the other lanes of b.
 template <class T>
 struct Vector;
 
@@ -81,7 +82,7 @@ struct Vector<double> {
 
 #elif FOREBAY_BODY_VECTOR == 32
 
-// All masks in one array: the mask for n lanes begins n lanes before the zeros.
+// One array contains all masks. The mask for n lanes begins n lanes before the zeros.
 template <class Lane, std::size_t width>
 struct MaskRow {
   Lane lanes[2 * width];
@@ -158,7 +159,8 @@ struct Vector<double> {
 
 #else
 
-// 16-byte vectors by the compiler's vector extension: SSE2, NEON and most other instruction sets.
+// 16-byte vectors, made with the vector extension of the compiler. It supports SSE2, NEON and most other
+// instruction sets.
 template <class T>
 struct Vector {
   static constexpr int width = 16 / sizeof(T);

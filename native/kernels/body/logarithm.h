@@ -1,5 +1,6 @@
-// log and softplus, by the series of log((1 + s) / (1 - s)) = 2 atanh(s). The series is odd, converges fast
-// and has a small relative error near log(1) = 0. coefficients.py prints the polynomials.
+// log and softplus. Both use the series of log((1 + s) / (1 - s)) = 2 atanh(s). This series has only odd
+// powers, converges fast and has a small relative error near log(1) = 0. coefficients.py prints the
+// polynomials.
 #pragma once
 
 #include "kernels/body/arithmetic.h"
@@ -7,7 +8,8 @@
 
 namespace forebay::FOREBAY_BODY {
 
-// 2 atanh(s) = 2 s + s z P(z), z = s^2: `near` is P for |s| <= 0.1716, `wide` for |s| <= 1/3.
+// The constants of log for one type, and the polynomial P in 2 atanh(s) = 2 s + s z P(z), where z = s^2.
+// `near` computes P for |s| <= 0.1716, `wide` for |s| <= 1/3.
 template <class T>
 struct Logarithm;
 
@@ -46,16 +48,16 @@ struct Logarithm<double> {
   }
 };
 
-// A is Plain if the bits must not depend on the body.
+// Returns log(x). A is Plain if the bits must not depend on the body, otherwise Fused.
 template <class A, class T>
 FOREBAY_INLINE T logarithm(T x) {
   using L = Logarithm<T>;
   using Bits = typename Format<T>::Bits;
   constexpr int mantissa = Format<T>::mantissa;
   constexpr Bits mantissaMask = (Bits(1) << mantissa) - 1;
-  constexpr T integerShift = T(std::uint64_t(1) << mantissa);  // its low bits are an integer
+  constexpr T integerShift = T(std::uint64_t(1) << mantissa);  // its lowest bit has the value 1
 
-  // x = 2^k (1 + f), sqrt(1/2) <= 1 + f < sqrt(2)
+  // Splits x = 2^k (1 + f) with sqrt(1/2) <= 1 + f < sqrt(2).
   const bool subnormal = x < Format<T>::smallestNormal;
   const T normal = subnormal ? x * L::subnormalScale : x;
   const Bits raised = bitsOf(normal) + (bitsOf(T(1)) - bitsOf(L::sqrtHalf));
@@ -64,7 +66,8 @@ FOREBAY_INLINE T logarithm(T x) {
   const T k = subnormal ? exponent - L::subnormalShift : exponent;
   const T f = ofBits(static_cast<Bits>((raised & mantissaMask) + bitsOf(L::sqrtHalf))) - T(1);
 
-  // log(1 + f) = f - f^2/2 + s (f^2/2 + z P(z)): f is exact, and the other terms are small relative to it.
+  // Computes log(1 + f) = f - f^2/2 + s (f^2/2 + z P(z)). This form is accurate, because f is exact and the
+  // other terms are small relative to f.
   const T s = f / (T(2) + f);
   const T z = s * s;
   const T halfSquare = T(0.5) * f * f;
@@ -76,7 +79,8 @@ FOREBAY_INLINE T logarithm(T x) {
   return x > T(0) ? (x < infinity ? result : x) : special;
 }
 
-// log(1 + exp(x)) = max(x, 0) + log1p(e), e = exp(-|x|) in [0, 1]; log1p(e) = 2 atanh(e / (2 + e)).
+// Returns log(1 + exp(x)), computed as max(x, 0) + log1p(e), where e = exp(-|x|) is in [0, 1] and log1p(e) =
+// 2 atanh(e / (2 + e)).
 template <class T>
 FOREBAY_INLINE T softPlus(T x) {
   const T e = exponentialOfNegative(-absolute(x));

@@ -1,7 +1,7 @@
-// All headers that the bodies use. Each body_*.cc includes this before it enables its instruction set. An
-// inline function of a header that is included after that would be compiled with AVX instructions, and the
-// linker could use this copy in the whole library. For the same reason the only library functions that the
-// bodies call are those of libm.
+// Includes all headers that the bodies use. Each body_*.cc includes this file before it enables its
+// instruction set. If an inline function of a header were compiled after that, it would contain AVX
+// instructions, and the linker could choose this copy for the whole library. For the same reason, the only
+// library functions that the bodies call are those of libm.
 #pragma once
 
 #include <math.h>
@@ -20,11 +20,11 @@
 #include "kernels/gemm_routines.h"
 #include "kernels/kernel.h"
 
-// always_inline, because a loop with a call is not vectorised.
+// always_inline, because the compiler does not vectorise a loop that calls a function.
 #define FOREBAY_INLINE inline __attribute__((always_inline))
 
-// The output of a tile may be one of its inputs, so no pointer is __restrict. But only iteration i writes
-// element i, so iterations are independent.
+// Declares that the iterations of the next loop are independent. The pointers cannot be __restrict, because
+// the output of a tile may be one of its inputs. But only iteration i writes element i.
 #if defined(__clang__)
 #define FOREBAY_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
 #elif defined(__GNUC__)

@@ -69,7 +69,7 @@ constexpr Kernel kernels[] = {
     floats<Fma>("fma"),
     floats<Fms>("fms"),
     floats<Fnma>("fnma"),
-    // The name of a cast is its output's dtype. Its routines are indexed by its input's dtype.
+    // The name of a cast is the dtype of its output. Its routines are indexed by the dtype of its input.
     castTo<float>("float32"),
     castTo<double>("float64"),
     castTo<std::int32_t>("int32"),

@@ -18,7 +18,7 @@ std::atomic<long> counted{0}, failAt{0};
 std::atomic<const char*> failedAt{nullptr};
 std::atomic<long> blocks{0}, bytes{0}, references{0};
 
-// Called before every allocation; `site` is the name of the function.
+// Counts an allocation. Returns true if it must fail. `site` is the name of the allocating function.
 bool fails(const char* site) {
   if (++counted != failAt.load()) return false;
   failedAt = site;
@@ -38,7 +38,7 @@ void givenBack(void* memory) {
   bytes -= static_cast<long>(malloc_usable_size(memory));
 }
 
-// ---- Calls of threadsafe functions that are held back, until after the hook that ends an environment.
+// ---- Holds calls of threadsafe functions back until the cleanup hook of their environment has run.
 
 struct Made {
   napi_threadsafe_function function;
@@ -61,7 +61,8 @@ std::mutex callsMutex;
 std::vector<Made> functions;
 std::vector<HeldCall> held;
 
-// In place of the addon's own hook: what was held back arrives after it, and the environment is still given.
+// Runs in place of the cleanup hook of the addon. Calls that hook, and then delivers the calls that were held
+// back, with an environment that is not null.
 void runHook(void* data) {
   const Hook hook = *static_cast<Hook*>(data);
   delete static_cast<Hook*>(data);
@@ -82,10 +83,11 @@ void runHook(void* data) {
 
 }  // namespace
 
-// The linker's names: calls of f in the addon go to __wrap_f, and __real_f is the original f.
+// With --wrap, the linker replaces calls of f in the addon with calls of __wrap_f, and __real_f is the
+// original f.
 #define FOREBAY_REAL(result, name, ...) result __real_##name(__VA_ARGS__)
 
-// A function of Node-API that creates or keeps something. A failing call does not change its results.
+// Defines the wrapper of a function of Node-API that allocates. A failing call does not write its results.
 #define FOREBAY_NAPI(name, parameters, arguments)                         \
   napi_status __real_##name parameters;                                   \
   napi_status __wrap_##name parameters;                                   \
@@ -95,7 +97,8 @@ void runHook(void* data) {
 
 extern "C" {
 
-// new (std::nothrow) T, new (std::nothrow) T[n], and the matching operators delete.
+// The first six names are those of new (std::nothrow) T, new (std::nothrow) T[n], and the matching operators
+// delete.
 FOREBAY_REAL(void*, _ZnwmRKSt9nothrow_t, std::size_t, const std::nothrow_t&);
 FOREBAY_REAL(void*, _ZnamRKSt9nothrow_t, std::size_t, const std::nothrow_t&);
 FOREBAY_REAL(void, _ZdlPv, void*);
@@ -176,8 +179,8 @@ napi_status __wrap_napi_create_threadsafe_function(napi_env env, napi_value func
   if (fails("napi_create_threadsafe_function")) return napi_generic_failure;
   const napi_status status = __real_napi_create_threadsafe_function(
       env, function, resource, name, queue, threads, finalizeData, finalize, context, call, made);
-  // Only then, because the memory of the list would be counted when it is freed, but not when it is
-  // allocated.
+  // The function is added to the list only if calls are held back, because the memory of the list is counted
+  // when it is freed, but not when it is allocated.
   if (status == napi_ok && holding) {
     const std::lock_guard<std::mutex> lock(callsMutex);
     functions.push_back({*made, env, context, call});
@@ -188,7 +191,7 @@ napi_status __wrap_napi_call_threadsafe_function(napi_threadsafe_function functi
                                                  napi_threadsafe_function_call_mode mode) {
   if (!holding) return __real_napi_call_threadsafe_function(function, data, mode);
   const std::lock_guard<std::mutex> lock(callsMutex);
-  // The last of that address: an earlier one is gone.
+  // Searches for the last function with this address. Earlier ones with the same address have been deleted.
   for (auto made = functions.rbegin(); made != functions.rend(); ++made) {
     if (made->function != function) continue;
     held.push_back({*made, data});
@@ -223,7 +226,7 @@ namespace forebay::test {
 
 namespace {
 
-// The functions below must not count their own calls, so they call the originals.
+// The functions below call the original functions, because their own allocations must not be counted.
 napi_value number(napi_env env, long value) {
   napi_value made = nullptr;
   napi_create_int64(env, value, &made);
@@ -274,7 +277,7 @@ napi_value getHeld(napi_env env, napi_callback_info) {
   return number(env, static_cast<long>(held.size()));
 }
 
-// Before the addon is loaded, so that what loading allocates can fail.
+// This runs before the addon is initialized, so that allocations in its initialization can fail.
 const bool fromEnvironment = [] {
   const char* const text = std::getenv("FOREBAY_FAIL_AT");
   if (text != nullptr) failAt = std::atol(text);

@@ -8,8 +8,8 @@ namespace forebay::test {
 
 namespace {
 
-// A number below 224 is one byte. 224 + n is followed by a number of n + 1 bytes, little-endian; 255 by a
-// double.
+// The encoding of numbers. An integer below 224 is one byte. The byte 224 + n is followed by an integer of n
+// + 1 bytes, little-endian. The byte 255 is followed by a double.
 constexpr std::uint8_t firstLong = 224, wholeDouble = 255;
 constexpr std::size_t mostBytes = 6;
 
@@ -110,7 +110,7 @@ Parts::Numbers Parts::join() const {
   return code;
 }
 
-// Follows the layouts in program/code.h.
+// Reads the numbers at the positions that program/code.h defines for each opcode.
 double workOf(const Parts::Numbers& instruction) {
   const auto at = [&](std::size_t i) { return i < instruction.size() ? instruction[i] : 0; };
   const auto index = [&](std::size_t i) { return static_cast<std::size_t>(at(i)); };

@@ -1,5 +1,5 @@
-// How the fuzzer changes programs: usually a number or an instruction, so that the result is similar to an
-// accepted program; sometimes any byte.
+// Changes the inputs of the fuzzer. It usually changes a number or an instruction of a program, so that the
+// result is similar to a program that is accepted. Sometimes it changes any byte.
 #include <algorithm>
 
 #include "test/fuzz/input.h"
@@ -35,8 +35,8 @@ void changeNumber(Generator& generator, Parts::Numbers& numbers) {
   }
 }
 
-// Inserts instructions of `other` into a program. Both usually use the buffers of Space: each buffer gets the
-// size of the larger one.
+// Inserts an instruction of `other` into a program. Both programs usually have the buffers of Space, in the
+// same order. Each buffer gets the larger of its two sizes.
 void splice(Generator& generator, Parts& parts, const Parts& other) {
   if (other.instructions.empty()) return;
   for (std::size_t i = 0; i < other.buffers.size(); ++i) {

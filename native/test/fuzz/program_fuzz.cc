@@ -1,6 +1,6 @@
 // The entry point of libFuzzer: decodes, checks and runs any bytes as a program. A program must be refused
-// with a reason, or it must run within its memory. That memory is on the heap and of exact size, so under
-// ASAN any access outside stops the fuzzer.
+// with a reason, or it must run within its memory. This memory is on the heap and has exactly the required
+// size, so that ASAN stops the fuzzer at any access outside it.
 #define DOCTEST_CONFIG_IMPLEMENT
 #include <doctest/doctest.h>
 
@@ -20,7 +20,8 @@ extern "C" {
 [[gnu::visibility("default")]] int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
 }
 
-// A program may request any amount of memory. Large requests fail.
+// A program may request any amount of memory. With these options, large requests fail instead of ending the
+// process.
 const char* __asan_default_options() { return "allocator_may_return_null=1:max_allocation_size_mb=64"; }
 
 namespace {
@@ -30,10 +31,10 @@ namespace {
   std::abort();
 }
 
-// Larger programs would be slow and would not use other code paths.
+// Larger programs are not run. They would be slow and would not test other code.
 constexpr double mostBytes = 1 << 16, mostWork = 1e6;
 
-// Memory for every leaf of the code. `fit` is false if a buffer is too large.
+// The memory of every leaf of the code. `fit` is false if a buffer of the code is larger than mostBytes.
 struct Leaves {
   std::vector<Bytes> bytes;
   std::vector<LeafMemory> list;
@@ -110,7 +111,8 @@ void runAs(Program& program, std::uint8_t how) {
 }  // namespace
 
 int LLVMFuzzerInitialize(int*, char***) {
-  // The helpers that build programs use doctest's asserts, and no test case is running.
+  // The helpers that make programs use the assertions of doctest. Outside of a test case, these need a
+  // context.
   static doctest::Context asserts;
   asserts.setAsDefaultForAssertsOutOfTestCases();
   prepareBlas();
