@@ -11,7 +11,6 @@
 
 namespace forebay {
 
-
 // The number of elements that steps compute is rounded up to a multiple of this number, so that vector loops
 // have no scalar remainder.
 constexpr std::int64_t registerLanes = 16;
