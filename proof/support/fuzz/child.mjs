@@ -1,9 +1,10 @@
 /**
- * Gives damaged files to one reader and checks what it does, in a process with little memory.
+ * Gives damaged files to one reader and checks what the reader does with them. The process should have little memory.
  *
  *     node proof/support/fuzz/child.mjs READER COUNT SEED
  *
- * Input number n depends on SEED + n only: if input 1234 failed, `child.mjs npy 1 1234` repeats it.
+ * The inputs have the numbers SEED, SEED + 1, … Each input depends only on its number, so if input 1234 failed,
+ * `child.mjs npy 1 1234` repeats it.
  */
 
 import { measure } from './allocations.mjs';
@@ -17,11 +18,11 @@ import { Random } from './random.mjs';
  * @property {(input: Input) => Read[]} read
  * @property {(input: Input, unpacked: number) => number} allowed the number of bytes that may be allocated for the
  *   input, if zlib was allowed to unpack `unpacked` bytes
- * @property {Record<string, RegExp>} reasons all reasons for a refusal, each with its position in the file
+ * @property {Record<string, RegExp>} reasons for each reason to refuse a file, the pattern of its message
  */
 
 const [reader, count, seed] = process.argv.slice(2);
-// Milliseconds of CPU time, which other processes do not affect.
+// The limit for one input in milliseconds. It is CPU time, because other processes do not affect that.
 const slow = 2000;
 
 // This must run before any module of forebay is loaded, because a module keeps the functions that it finds.
@@ -74,7 +75,7 @@ function judge(input, number) {
 for (let number = Number(seed); number < Number(seed) + Number(count); number++) {
   if (number % 500 === 0) {
     process.send?.({ next: number });
-    // Lets the event loop turn, so that work that zlib and the garbage collector postpone does not pile up.
+    // Returns to the event loop, so that zlib and the garbage collector can do the work that they have postponed.
     await new Promise((turned) => setImmediate(turned));
   }
   judge(subject.make(new Random(number)), number);

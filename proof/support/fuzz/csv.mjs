@@ -1,4 +1,4 @@
-/** CSV files, valid and damaged. */
+/** Makes CSV files for the fuzzer, valid and damaged. */
 
 import { inMemory } from '../../../dist/io/bytes.js';
 import { readCsv } from '../../../dist/io/csv.js';
@@ -74,8 +74,8 @@ export default {
   make,
   read: ({ bytes, options }) =>
     Object.values(readCsv('fuzzed', inMemory('fuzzed', bytes), options)),
-  // A separator may add a value of eight bytes. The memory of the values doubles as it grows, and is cut at the end. The
-  // columns above are chosen up to four times.
+  // Each separator, a single byte, may add a value of eight bytes. The memory of the values doubles when it is full,
+  // and is cut to size at the end. The option `columns` above may take the same column up to four times.
   allowed: ({ bytes }) => 130 * bytes.length + 1024,
   reasons: {
     'no header': /expected a header, but the file is empty/,

@@ -1,11 +1,11 @@
-/** IDX files, plain and gzipped, valid and damaged. */
+/** Makes IDX files for the fuzzer: plain and gzipped, valid and damaged. */
 
 import { gzipSync } from 'node:zlib';
 import { readIdxFrom } from '../../../dist/data/idx.js';
 import { inMemory } from '../../../dist/io/bytes.js';
 import { damaged, Random } from './random.mjs';
 
-/** Compressing takes longer than reading, so the gzipped files are made once. */
+/** Gzipped files. They are made only once, because compressing takes longer than reading. */
 const packed = [];
 function prepare() {
   const random = new Random(2);
@@ -45,7 +45,7 @@ function make(random) {
 export default {
   make,
   read: ({ bytes, options }) => [readIdxFrom('fuzzed', inMemory('fuzzed', bytes), options)],
-  // zlib starts with a chunk of 16 KiB.
+  // zlib first allocates a chunk of 16 KiB.
   allowed: ({ bytes }, unpacked) => 3 * bytes.length + 2 * unpacked + (unpacked && 2 ** 15) + 64,
   reasons: {
     'no magic number': /truncated: expected the 4 bytes of an IDX magic number at byte 0/,
