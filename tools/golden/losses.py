@@ -1,4 +1,4 @@
-"""Losses and their gradients, by the functions of PyTorch. Each is the mean over examples."""
+"""Losses and their gradients, computed by the functions of PyTorch. Each loss is the mean over examples."""
 
 import torch
 import torch.nn.functional as F
@@ -14,7 +14,7 @@ def probabilities(*shape):
 
 
 def cross_entropy(logits, target):
-    """Cross-entropy with the classes along the last axis. F.cross_entropy expects them along axis 1."""
+    """Returns the cross-entropy for classes along the last axis. F.cross_entropy expects them along axis 1."""
     if target.dtype == torch.int32:
         return F.cross_entropy(logits.movedim(-1, 1), target.long())
     return F.cross_entropy(logits.movedim(-1, 1), target.movedim(-1, 1))

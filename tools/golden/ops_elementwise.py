@@ -1,4 +1,4 @@
-"""Element-wise ops. Special points are those at which implementations differ: zeros, ties, overflow, NaN."""
+"""The cases of element-wise ops. At special points implementations differ: at zeros, ties, overflow and NaN."""
 
 import torch
 
@@ -9,7 +9,7 @@ INF, NAN = float("inf"), float("nan")
 
 
 def softplus(x):
-    """log(1 + e^x). F.softplus (1.13 and 2.15) is not used: above 20 it returns x, an error of 2e-9."""
+    """Returns log(1 + e^x). F.softplus (1.13 and 2.15) is not used, because above 20 it returns x, an error of 2e-9."""
     return torch.logaddexp(x, torch.zeros((), dtype=x.dtype))
 
 
@@ -62,9 +62,9 @@ def unary():
         for title, shape in SHAPES.items():
             yield case(op, title, function, [drawn(*shape, **domain)], smooth=smooth)
         yield case(op, "special points", function, [given(points)])
-    # At NaN, sign is 0 in PyTorch (1.13 and 2.15), but NaN in NumPy and forebay. The gradient of abs at NaN
-    # is 0 in PyTorch and NaN in forebay. That of relu is 1 in PyTorch and 0 in forebay, because NaN is not
-    # greater than 0. So these two cases record only values, and sign has no such case.
+    # At NaN, PyTorch (1.13 and 2.15) and forebay differ. sign is 0 in PyTorch, but NaN in NumPy and forebay, so it has
+    # no case for NaN. The gradient of abs is 0 in PyTorch, but NaN in forebay. The gradient of relu is 1 in PyTorch,
+    # but 0 in forebay, because NaN is not greater than 0. So the cases of abs and relu record only values.
     yield case("abs", "NaN", torch.abs, [given([NAN, -1.3])], gradients=False)
     yield case("relu", "NaN", torch.relu, [given([NAN, -1.3])], gradients=False)
 

@@ -1,9 +1,9 @@
-// The machine on which a promise was verified.
+// Describes the machine on which a promise is verified.
 import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus, release, totalmem, type } from 'node:os';
 import { nativeInfo } from 'forebay';
 
-/** The name of the operating system, such as "Debian GNU/Linux 12 (bookworm)". */
+/** Returns the name of the operating system, such as "Debian GNU/Linux 12 (bookworm)". */
 function system() {
   try {
     const name = /^PRETTY_NAME="?([^"\n]*)/m.exec(readFileSync('/etc/os-release', 'utf8'));
