@@ -1,9 +1,9 @@
-"""Reads and writes .npy and .npz files with NumPy. numpy.test.ts runs this.
+"""Reads and writes .npy and .npz files with NumPy. numpy.test.ts runs this script.
 
     numpy_interchange.py FOLDER
 
-Prints the contents of FOLDER/*.npy and FOLDER/*.npz as JSON, and writes files into the same folder: each of the arrays
-below in every byte order, memory order and version that NumPy writes.
+Prints the contents of FOLDER/*.npy and FOLDER/*.npz as JSON. Writes files into the same folder: each of the arrays
+below in every byte order, memory order and version that NumPy can write, and some archives and unsupported arrays.
 """
 
 import io

@@ -56,7 +56,8 @@ describe('the second derivative, computed by the same rules, equals central diff
     const weighted = leaves.map((leaf, i) =>
       sum(mul(first.of(leaf), constant(randomTensor(leaf.value.shape, 600 + i)))),
     );
-    // The first derivative of a linear op does not depend on the leaves. This sum makes the root depend on them.
+    // The first derivative of a linear op does not depend on the leaves. This sum is added so that the root depends on
+    // them.
     const anchor = leaves.map((leaf) => sum(mul(leaf, leaf)));
     checkGradients(addN([...weighted, ...anchor]), leaves, {
       ...(sample.step !== undefined && { step: sample.step }),
@@ -69,7 +70,7 @@ describe('an op that is not differentiable sends no gradient, and gives a reason
   it.each(stepwise)('$title', ({ op, sample }) => {
     expect(op.notDifferentiable).toMatch(/\w+ \w+/);
     const { leaves, root } = buildSample(sample, 9);
-    // A sample may also build other ops.
+    // A sample may also build nodes of other ops, so the nodes of this op are selected.
     const uses = topologicalOrder([root], ({ inputs }) => inputs).filter((node) => node.op === op);
     expect(uses.length).toBeGreaterThan(0);
     for (const node of uses) {

@@ -1,4 +1,7 @@
-/** Lines 1, 2 and 6 of the seed's "What it got wrong": sharing and waiting. */
+/**
+ * Tests that forebay does not have the faults in lines 1, 2 and 6 of the table "What it got wrong" on the seed: nodes
+ * with several uses, and wait lists.
+ */
 
 import { describe, expect, it } from 'vitest';
 import {

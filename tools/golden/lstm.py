@@ -30,7 +30,7 @@ def unroll(xs, hidden, cell, gates):
 
 
 def torchs_own(gates):
-    """Returns torch.nn.LSTM with the same weights, which it has transposed, separate for x and h, and stacked by gate."""
+    """Returns torch.nn.LSTM with the same weights, transposed, separate for x and h, and stacked by gate."""
     module = torch.nn.LSTM(INPUTS, UNITS, dtype=torch.float64)
     with torch.no_grad():
         module.weight_ih_l0.copy_(torch.cat([gates[g][0][:INPUTS].T for g in TORCH_ORDER]))
