@@ -43,7 +43,10 @@ export default {
   },
 };
 
-/** Kills a training and restarts it, until it ends or has been killed often enough. Checks the file after each kill. */
+/**
+ * Kills a training and restarts it, again and again. Checks the checkpoint file after each kill. After enough kills,
+ * the training runs to its end. Returns its result.
+ */
 async function disturbed(file, every, { most, startMs }, figures) {
   let [reached, before] = [-1, []];
   for (;;) {

@@ -1,5 +1,5 @@
-// Tests the package's addon for 64-bit ARM in a real Node for ARM, emulated by qemu-user: a training with the installed
-// package, the tests of the addon's interface, and other tests.
+// Tests the addon of the package for 64-bit ARM, in a real Node for ARM that qemu-user emulates. Runs a training with
+// the installed package, the tests of the interface of the addon, and other tests.
 //   node tools/aarch64-addon.mjs [--short] [--chroot]
 // --short leaves out most of the other tests. --chroot uses the C and C++ libraries of the Debian 11 chroot that
 // `node tools/prebuild.mjs --release` makes, so that the addon to be published is loaded with the oldest glibc.
@@ -40,7 +40,10 @@ function fetchNode() {
   return binary;
 }
 
-/** Writes a shell script that runs Node for ARM in the emulator, with these libraries. @returns its path */
+/**
+ * Writes a shell script that runs Node for ARM in the emulator, with these libraries.
+ * @returns the path of the script
+ */
 function emulated(libraries) {
   const wrapper = join(work, 'node');
   const command = `qemu-aarch64-static -L '${libraries}' '${fetchNode()}'`;
@@ -49,7 +52,11 @@ function emulated(libraries) {
   return wrapper;
 }
 
-/** Makes a checkout of the sources and tests in JavaScript, with the addon for ARM and our substitute for vitest. */
+/**
+ * Makes a folder like a checkout, with the addon for ARM and our substitute for vitest. The sources and the tests are
+ * converted to JavaScript.
+ * @returns the path of the folder
+ */
 function checkout() {
   const tree = join(work, 'checkout');
   rmSync(tree, { recursive: true, force: true });
@@ -90,7 +97,10 @@ function transpile(folder, tree, module) {
   }
 }
 
-/** Makes an empty project with the files of the package in node_modules. They are the same for ARM and x64. */
+/**
+ * Makes an empty project with the files of the package in its node_modules. The package is the same for ARM and x64.
+ * @returns the path of the project
+ */
 function project() {
   const folder = join(work, 'project');
   const installed = join(folder, 'node_modules/forebay');

@@ -97,7 +97,7 @@ function differences(guide, { code, shown }, output) {
   });
 }
 
-/** Runs a guide in a separate folder. @returns the faults found, as messages */
+/** Runs the code of a guide in a separate folder. @returns a message for each fault */
 function run(guide) {
   const taken = read(guide);
   const { source, folder } = taken;
@@ -157,14 +157,14 @@ async function draw() {
   return [];
 }
 
-/** Type-checks guides with the options of the project. */
+/** Type-checks the code of guides with the options of the project. Returns the errors as messages. */
 function types(some) {
   const config = ts.readConfigFile('tsconfig.json', ts.sys.readFile).config;
   const { options } = ts.parseJsonConfigFileContent(config, ts.sys, root);
   const sources = new Map(
     some.map((guide) => {
       const { source, folder } = read(guide);
-      // A path inside the checkout, so that `import 'forebay'` finds the checkout's own declarations.
+      // The path is inside the checkout, so that `import 'forebay'` finds the declarations of the checkout.
       return [join(folder, 'main.mts'), { guide, source }];
     }),
   );

@@ -65,7 +65,7 @@ function assert(holds, what) {
   if (!holds) throw new Error(what);
 }
 
-// ---- Using the package. The environment is empty, so that no test depends on a variable of this machine.
+// ---- Using the package. Its processes get no environment variables, so that no test depends on those of this machine.
 
 /** A script that trains a network to add two numbers. It expects forebay as `fb`. */
 export const training = `
@@ -135,7 +135,9 @@ const check = (forebay) => `${forebay}
   export const error: fb.ForebayError = new fb.ValueError('expected', { cause: 1 });
 `;
 
-/** Type-checks a project in every mode: a .ts file and, in the modes of Node, also an .mts and a .cts file. */
+/**
+ * Type-checks a project in every mode: a .ts file and, in the modes node16 and nodenext, an .mts and a .cts file, too.
+ */
 function typeCheck(project) {
   writeFileSync(join(project, 'check.ts'), check("import * as fb from 'forebay';"));
   writeFileSync(join(project, 'check.mts'), check("import * as fb from 'forebay';"));
@@ -158,7 +160,7 @@ function typeCheck(project) {
   }
 }
 
-/** Runs demos of the installed package. @returns the line with the error of the trig demo */
+/** Runs demos of the installed package. @returns the line of metrics.json with the error (RMSE) of the trig demo */
 function demonstrate(project) {
   const command = join(project, 'node_modules/.bin/forebay');
   const demo = (...args) =>

@@ -20,7 +20,7 @@ const wanted = [
   /^bench\/README\.md$/,
   // The modules that users import, and their types. Maps and sources, for stack traces and "go to definition".
   /^dist\/(?!cli\/|report\/)[\w/-]+\.(js|d\.ts)(\.map)?$/,
-  // The wrapper for `import`, and the package.json that makes the modules above CommonJS.
+  // The wrapper for `import`, and the package.json that says that the modules above are CommonJS.
   /^dist\/index\.(mjs|d\.mts)$/,
   /^dist\/package\.json$/,
   /^src\/(?!cli\/|report\/)[\w/-]+\.ts$/,
@@ -78,7 +78,7 @@ export function pack() {
   const answer = execFileSync('npm', ['pack', '--json', '--pack-destination', folder], {
     ...{ cwd: root, encoding: 'utf8', stdio },
   });
-  // The output of the build comes before the JSON.
+  // npm runs a build before it packs, so the output of the build comes before the JSON.
   const [account] = JSON.parse(answer.slice(answer.search(/^\[/m)));
   renameSync(join(folder, account.filename), tarball);
   writeFileSync(join(folder, 'account.json'), JSON.stringify(account));

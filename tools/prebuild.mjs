@@ -43,7 +43,7 @@ export const prebuiltFor = (arch) =>
 /** The path of the addon for this machine. */
 export const prebuilt = prebuiltFor(process.arch);
 
-/** The processors for which a package that is made on this machine must have an addon. */
+/** The processors for which a package must have an addon if it is built on this machine. */
 export const published =
   process.platform === 'linux' && process.arch === 'x64' ? ['x64', 'arm64'] : [process.arch];
 

@@ -43,8 +43,8 @@ const kinds = {
     // This script finds leaks in the reports. A leak must not change the exit status of a process (exitcode=0), because
     // some tests check the exit status.
     options: (part) => ({
-      // An allocation that is too large must return null, because tests request such allocations. The quarantine of
-      // freed memory is kept small, because tests measure memory.
+      // An allocation that is too large must return null instead of ending the process, because tests request such
+      // allocations. ASAN keeps freed memory for a while. This quarantine is small, because tests measure memory.
       ASAN_OPTIONS: `${logs(part)}:allocator_may_return_null=1:quarantine_size_mb=16`,
       LSAN_OPTIONS: `${suppressions('leaks.txt')}:exitcode=0`,
       UBSAN_OPTIONS: `${logs(part)}:print_stacktrace=1`,

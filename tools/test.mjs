@@ -39,7 +39,8 @@ const reports = '.cmake/reports';
 const jobs = availableParallelism();
 const minutes = 60_000;
 
-// ---- How tests are counted: functions from a suite's output and success to [passed, failed].
+// ---- Functions that count the tests of a suite. They take its output, and whether it succeeded, and return [passed,
+// failed].
 
 /** Counts the whole suite as one test, such as a build. */
 const asOne = (_output, ok) => (ok ? [1, 0] : [0, 1]);
@@ -55,7 +56,7 @@ const fromDoctest = (output) => {
   return line ? [Number(line[1]), Number(line[2])] : [0, 0];
 };
 
-/** A suite of TypeScript tests, counted from vitest's JSON report. */
+/** Returns a suite of TypeScript tests. Its tests are counted from the JSON report of vitest. */
 const vitest = (name, filter = '', env = {}) => {
   const report = `${reports}/${name.replace(/\W+/g, '-')}.json`;
   const command = `vitest run ${filter} --reporter=default --reporter=json --outputFile.json=${report}`;
@@ -123,7 +124,7 @@ const promise = (name) => ({
   name: `promise: ${name}`,
   command: `node tools/prove.mjs --short ${name}`,
   ...(name === 'fuzzing' ? { needs: fuzzer } : {}),
-  // 'event-loop' measures time, and 'workers' builds the same addon as another promise.
+  // Two promises must run alone: 'event-loop' measures time, and 'workers' builds the same addon as another promise.
   beside: name !== 'event-loop' && name !== 'workers',
 });
 
@@ -145,7 +146,7 @@ const suites = [
   {
     name: 'lint: clang-tidy',
     needs: 'clang-tidy-14',
-    // clang-tidy reads from the build folder how each file is compiled.
+    // The build is configured first, because clang-tidy reads from the build folder how each file is compiled.
     command: `${configure(...release)} && ls native/kernels/*.cc native/program/*.cc | xargs -P ${jobs} -n 1 clang-tidy-14 -p ${release[0]} --quiet --warnings-as-errors='*'`,
   },
   {

@@ -1,4 +1,4 @@
-"""The workloads as functions of JAX: a whole training step is one compiled function."""
+"""The workloads as functions of JAX, in several forms."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,7 @@
-"""Writes dense layers with ReLU between them as an ONNX model: python onnx_model.py FOLDER MANIFEST LAYERS FILE"""
+"""Writes an ONNX model of dense layers with ReLU between them: python onnx_model.py FOLDER MANIFEST LAYERS FILE
+
+FOLDER and MANIFEST (JSON) say where the weights are, LAYERS (JSON) is the list of sizes, and FILE is the output.
+"""
 
 import json
 import sys

@@ -43,7 +43,7 @@ def mapped_files(pattern):
 
 
 class Files:
-    """The folder through which tensors are exchanged."""
+    """Reads and writes tensors in the folder that the harness and the peer share."""
 
     def __init__(self, folder, manifest):
         self.folder = pathlib.Path(folder)
@@ -91,7 +91,8 @@ class Peer:
 
 def serve(make):
     """Answers requests, one per line, until standard input ends."""
-    # The output of libraries must not be mixed with the answers.
+    # Answers are written to the original standard output. Descriptor 1 is redirected to standard error, so that the
+    # output of libraries is not mixed with the answers.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     peer = make()

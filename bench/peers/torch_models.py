@@ -134,7 +134,7 @@ class AutoEncoder(nn.Module):
 
 
 class Perceptron(nn.Module):
-    """Linear layers with ReLU between them."""
+    """Linear layers with ReLU between them, for training (with labels) and for prediction."""
 
     def __init__(self, spec, files):
         super().__init__()

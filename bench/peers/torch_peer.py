@@ -12,7 +12,8 @@ from torch_models import DTYPES, MODELS
 OPTIMIZERS = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}
 # The ways in which optimizers of PyTorch loop over the parameters.
 LOOPS = {"loop": {"foreach": False}, "foreach": {"foreach": True}, "fused": {"fused": True}}
-# zero_grad(set_to_none=...): gradients are allocated anew in each step (True), or filled with zeros (False).
+# The values of `set_to_none` of zero_grad. With True, gradients are allocated anew in each step. With False, they are
+# filled with zeros.
 CLEARING = {"grads to none": True, "grads to zeros": False}
 COMPILERS = {"compiled": {}, "compiled, cpp wrapper": {"options": {"cpp_wrapper": True}}}
 
@@ -66,7 +67,7 @@ class TrainingForms:
         return losses
 
     def make(self, loss, loop, compiled, none):
-        """Returns a function that takes one step and returns its loss, and a function that sets its rate."""
+        """Returns two functions: one takes a training step and returns its loss, one sets the learning rate."""
         optimizer = self.optimizer(self.parameters, lr=self.rate, **LOOPS[loop])
         update = torch.compile(optimizer.step) if compiled else optimizer.step
 

@@ -12,12 +12,12 @@ import { Contender, type Form, type Hello } from './protocol.js';
 import { Team } from './team.js';
 import { type ModelSpec, training } from './workloads.js';
 
-/** The settings that all peers of one run share. */
+/** The settings of a run of the benchmark. They are the same for all peers. */
 export interface Conditions {
   readonly threads: number;
-  /** The processor type that OpenBLAS is told to use. */
+  /** The processor type that the OpenBLAS of the peers must use; null to leave the choice to OpenBLAS. */
   readonly core: string | null;
-  /** Whether forms that need a C++ compiler are tried. */
+  /** True if forms that need a C++ compiler are tried, too. */
   readonly compiled: boolean;
   readonly sliceSeconds: number;
 }
@@ -39,7 +39,7 @@ export interface FormTime {
   readonly why?: string;
 }
 
-/** The fastest form of a peer, in a process of its own. */
+/** The fastest form of a peer, loaded in a process. */
 export interface Winner {
   readonly contender: Contender;
   readonly hello: Hello;
@@ -70,7 +70,7 @@ interface Candidate {
 }
 
 /**
- * Tries all forms of a peer in all of its environments.
+ * Tries all forms of a peer in all of its environments. Returns the fastest form, loaded in a process.
  *
  * @throws BenchError if a form does not compute the same as forebay, or if no form can be run
  */

@@ -21,7 +21,11 @@ export interface Peer {
   command(): Command | undefined;
   /** Returns the form of a workload that this peer runs; undefined if the peer cannot run the workload. */
   adapt(spec: Spec): ModelSpec | undefined;
-  /** @throws BenchError if the installed peer is not in its fastest configuration */
+  /**
+   * Checks how the peer is installed.
+   *
+   * @throws BenchError if the installed peer is not in its fastest configuration
+   */
   inspect?(hello: Hello): void;
 }
 
@@ -70,7 +74,11 @@ const allocators = {
   },
 };
 
-/** @throws BenchError if PyTorch uses the reference BLAS, whose slow loops no user would use */
+/**
+ * Checks the BLAS of PyTorch.
+ *
+ * @throws BenchError if PyTorch uses the reference BLAS, because no user would use its slow loops
+ */
 export function refuseReferenceBlas({ blas: { files, core } }: Hello): void {
   const optimised =
     core !== null || files.some((file) => /openblas|mkl|blis|atlas|armpl/i.test(file));

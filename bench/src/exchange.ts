@@ -7,7 +7,7 @@ import { BenchError } from './errors.js';
 import { type Values, valuesOf, viewBytes } from './values.js';
 import { type ModelSpec, type TensorSpec, tensorsOf } from './workloads.js';
 
-/** The description of a tensor. `file` is relative to the folder. */
+/** The description of a tensor in a file. The path `file` is relative to the folder of the exchange. */
 export interface Entry {
   readonly name: string;
   readonly dtype: TensorSpec['dtype'];

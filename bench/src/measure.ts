@@ -24,7 +24,7 @@ export interface Settings {
   readonly rounds: number;
   /** The approximate length of one turn of a contender. */
   readonly sliceSeconds: number;
-  /** Whether forms that need a C++ compiler are tried. */
+  /** True if forms that need a C++ compiler are tried, too. */
   readonly compiled: boolean;
 }
 

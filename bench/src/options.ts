@@ -14,9 +14,9 @@ export interface Options {
   readonly peersAsked: boolean;
   readonly threads: number;
   readonly rounds: number;
-  /** Whether forms that need a C++ compiler, such as torch.compile's, are tried. */
+  /** True if forms that need a C++ compiler, such as those of torch.compile, are tried, too. */
   readonly compiled: boolean;
-  /** The Python that runs the peers in Python. */
+  /** The path of the Python that runs the peers that are written in Python. */
   readonly python?: string;
   /** A file of results to show instead of running the benchmark. */
   readonly from?: string;

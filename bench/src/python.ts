@@ -21,7 +21,7 @@ export function findPython(modules: readonly string[]): string | undefined {
   const asked = process.env.FOREBAY_BENCH_PYTHON;
   const own = existsSync(ownPython) ? [ownPython] : [];
   const candidates = asked ? [asked] : [...own, 'python3', '/usr/bin/python3'];
-  // Looking for a module is much faster than importing it.
+  // The script only looks for the modules, because this is much faster than importing them.
   const test = `import importlib.util, sys; sys.exit(not all(map(importlib.util.find_spec, sys.argv[1:])))`;
   return candidates.find((python) => spawnSync(python, ['-c', test, ...modules]).status === 0);
 }

@@ -32,7 +32,7 @@ export function sectionOf(results: Results): string {
 }
 
 const fewRounds = 5;
-/** The load average of an idle machine is about 0. */
+/** If the load average before the run is above this limit, the machine was not idle. */
 const idleLoad = 0.5;
 
 /**

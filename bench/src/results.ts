@@ -111,7 +111,7 @@ export function rowOf(measured: Measured): Row {
   const { workload, spec, forebay, peers, stats, machine, parts } = measured;
   const own = spreadOf(forebay.rounds);
   const operations = stats === null ? null : productOperations(stats);
-  // GFLOP/s are operations per nanosecond.
+  // Returns GFLOP/s: operations per microsecond, divided by 1,000.
   const speed = (us: number) => (operations ?? 0) / us / 1e3;
   const shares = machine.map(({ gflops }, at) => speed(forebay.rounds[at] as number) / gflops);
   const program = stats && mapValues(new Map(Object.entries(stats.memory)), megabytes);
@@ -204,7 +204,7 @@ function osName(): string {
     const name = /^PRETTY_NAME="?([^"\n]*)/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1];
     if (name) return name;
   } catch {
-    // Only Linux has this file.
+    // This file exists only on Linux. On other systems, the type and the release are returned.
   }
   return `${type()} ${release()}`;
 }

@@ -244,7 +244,7 @@ function inputsOf(spec: ModelSpec): TensorSpec[] {
         input('target', [spec.steps, batch, spec.outputs], signal),
       ];
     default:
-      // As in the seed (the blog post that forebay is based on), the task is to predict the next point of the circle.
+      // As in the seed (the blog post on which forebay is based), the task is to predict the next point of a circle.
       return [
         input('x', [spec.steps, batch, spec.inputs], { kind: 'circle', from: 0 }),
         input('target', [spec.steps, batch, spec.outputs], { kind: 'circle', from: 1 }),

@@ -174,7 +174,7 @@ function threads() {
   };
 }
 
-/** Asynchronous, queued runs of two programs on the same leaf. @returns {Scenario} */
+/** Asynchronous runs of two programs that write the same leaf, so that the runs wait in queues. @returns {Scenario} */
 function asynchronous() {
   const w = fb.state('w', some([50]));
   const add = lazily(() => fb.compile({ outputs: { w }, updates: [[w, fb.add(w, 1)]] }));

@@ -38,7 +38,7 @@ function countFailure(/** @type {unknown} */ error, /** @type {string} */ where)
   return true;
 }
 
-/** Counts one more failure. `code` is the code of the error, or null if no error was thrown. */
+/** Counts one failed allocation. `code` is the code of the error that it caused, or null if no error was thrown. */
 function count(/** @type {string} */ site, /** @type {string | null} */ code) {
   figures.failures++;
   sites[site] = (sites[site] ?? 0) + 1;
@@ -64,7 +64,7 @@ async function settled(/** @type {object | undefined} */ expected) {
   return failing.live();
 }
 
-// ---- Loading.
+// ---- Makes allocations fail while the addon is loaded.
 
 for (let n = 1; ; n++) {
   failing.failAt(n);
@@ -118,7 +118,11 @@ async function reference(/** @type {() => Scenario} */ make) {
   return { states: states.add(last), result, last };
 }
 
-/** Makes the n-th allocation fail. @returns true if there were at least n allocations */
+/**
+ * Runs a scenario while its n-th allocation fails. If this causes an error, runs the scenario again. Checks the leaves
+ * and the results.
+ * @returns true if the scenario made at least n allocations
+ */
 async function attempt(
   /** @type {() => Scenario} */ make,
   /** @type {Awaited<ReturnType<typeof reference>>} */ expected,

@@ -18,7 +18,7 @@ function start(/** @type {{seed: number, endless: boolean}} */ workerData) {
   worker.on('exit', () => alive.delete(worker));
   return worker;
 }
-/** @returns {Promise<string>} the worker's first message */
+/** Waits for the first message of a worker. @returns {Promise<string>} the message */
 const heard = (/** @type {Worker} */ worker) =>
   new Promise((resolve, reject) => {
     worker.once('message', resolve);

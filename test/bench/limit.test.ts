@@ -60,7 +60,7 @@ describe('the work of a step', () => {
 describe('the limit', () => {
   it('is the time of the products at peak speed plus the time of the traffic at the rate of a copy', () => {
     const work = { operations: 6e6, traffic: 10e6, footprint: 1 };
-    // 6e6 operations at 100 GFLOP/s are 60 us, 10 MB at 20 GB/s are 500 us.
+    // 6e6 operations at 100 GFLOP/s take 60 us, and 10 MB at 20 GB/s take 500 us.
     expect(limitOf(work, { gflops: 100, gigabytes: 20 })).toBeCloseTo(560, 9);
     expect(limitOf(work, { gflops: 200, gigabytes: 20 })).toBeCloseTo(530, 9);
     expect(limitOf(work, { gflops: 100, gigabytes: 40 })).toBeCloseTo(310, 9);

@@ -95,7 +95,7 @@ describe.each(peers.filter((peer) => !missing(peer)).map((peer) => [peer.title, 
         expect(worst.distance).toBeLessThanOrEqual(worst.tolerance);
       }
       if (spec.kind === 'predict') return;
-      // Comparing the losses proves something only if the steps change them.
+      // The comparison of the losses proves something only if the training steps change the loss.
       const [first, , last] = mine.losses as [number, number, number];
       expect(Math.abs(last - first)).toBeGreaterThan(0.01 * first);
       expect(mine.results.length).toBeGreaterThanOrEqual(6);

@@ -14,7 +14,7 @@ const { options } = ts.parseJsonConfigFileContent(config, ts.sys, root);
 const program = ts.createProgram([entry], options);
 const checker = program.getTypeChecker();
 
-/** Functions whose arguments cannot be wrong, or are checked elsewhere. */
+/** Functions that need no `@throws`, because their arguments cannot be wrong or are checked elsewhere. */
 const throwNothing = ['notDifferentiable'];
 const errors = Object.keys(fb).filter((name) => name.endsWith('Error'));
 

@@ -125,7 +125,7 @@ describe('Python', () => {
     'applies a saved net with %s, and writes parameters that forebay loads',
     (framework) => {
       const python = pythonWith(framework);
-      // The output of the tests names each framework that is not installed and so not tested.
+      // If the framework is not installed, the output of the tests says that it was left out.
       if (!python) return console.log(`left out: no python3 here has ${framework}`);
       compare(framework, python);
     },

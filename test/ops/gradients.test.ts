@@ -52,7 +52,7 @@ describe('the second derivative, computed by the same rules, equals central diff
     const leaves = differentiable(built);
     const cotangent = constant(randomTensor(built.root.shape as number[], 500 + index));
     const first = backward(built.root, { gradient: cotangent });
-    // The sum of all first derivatives with random weights is one root that depends on each of them.
+    // This test needs one root that depends on every first derivative: their sum with random weights.
     const weighted = leaves.map((leaf, i) =>
       sum(mul(first.of(leaf), constant(randomTensor(leaf.value.shape, 600 + i)))),
     );

@@ -36,7 +36,7 @@ describe('rasterise', () => {
     const regular = await inkOf('');
     expect(regular).toBeGreaterThan(600);
     expect(await inkOf('font-weight="bold"')).toBeGreaterThan(1.15 * regular);
-    // A family that does not exist must fall back to the same font.
+    // The attribute font-family-x does not exist, so the text must look the same.
     expect(await inkOf('font-family-x=""')).toBe(regular);
   });
 

@@ -85,7 +85,7 @@ describe('checkpoint and resume', () => {
     expect([...before, ...after]).toEqual(expected);
     expect(written(second.updates)).toEqual(written(whole.updates));
     expect(from).toEqual({ file, runs: [3], progress: undefined, metadata: {} });
-    // The count of runs matters: the draws of the first run differ from those of the fourth.
+    // The number of runs must be restored, because the random draws of the first run differ from those of the fourth.
     expect(training().program.run(feeds).loss.item()).not.toBe(expected[3]);
   });
 

@@ -284,7 +284,7 @@ describe('an abort', () => {
       if (expected !== undefined) expect(done).toBe(expected);
       // Between two steps, the sum is 127 for each complete epoch, plus 0, 7 or 63 for the incomplete epoch.
       expect([0, 7, 63]).toContain(done % 127);
-      // The program can be used again.
+      // After an abort, the program can be used again.
       await train.fit(program, dataset, plain);
       expect(seen.value.item()).toBe(done + 127);
     },

@@ -57,7 +57,7 @@ function training() {
 
 const runsIn = ({ metadata }: Written) => JSON.parse(metadata['forebay.runs'] as string)[0];
 
-// An epoch is three steps. The training ends after step 9.
+// An epoch has three training steps, so the training of three epochs ends after step 9.
 it.each([
   [{ batches: 1 }, [1, 2, 3, 4, 5, 6, 7, 8, 9]],
   [{ batches: 2 }, [2, 4, 6, 8, 9]],

@@ -144,7 +144,7 @@ describe('slices', () => {
     const fake = new Fake(0);
     let ticks = 0;
     const timer = setInterval(() => ticks++, 1);
-    // One step of 48 MB is gathered in pieces.
+    // The rows of this step take 48 MB. They are gathered in pieces, so that timers fire between the pieces.
     await train.fit(fake, { x: examples(3_000_000) }, { ...options, batchSize: 3_000_000 });
     clearInterval(timer);
     expect(fake.calls).toHaveLength(1);

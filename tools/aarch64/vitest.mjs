@@ -38,7 +38,7 @@ export const afterAll = hook('afterAll');
 export const beforeEach = hook('beforeEach');
 export const afterEach = hook('afterEach');
 
-/** Replaces %s, %i and similar in a name by the values of a row, as vitest does. */
+/** Replaces %s, %i and similar placeholders in a name by the values of a row, as vitest does. */
 function named(name, row) {
   let next = 0;
   return name.replace(/%[sdifjoO]/g, () => String(row[next++]));

@@ -59,8 +59,8 @@ def cases():
         name, "class indices, extreme logits", cross_entropy, given(EXTREME), indices([1, 2, 0, 1])
     )
 
-    # With probabilities instead of indices, PyTorch (1.13 and 2.15) gives NaN for such logits, even if the
-    # target is 0, because it computes 0 * -infinity. The limit is 0, so there is no golden value.
+    # There is no case of masked classes with probabilities as the target. For these, PyTorch (1.13 and 2.15)
+    # gives NaN even if the probability is 0, because it computes 0 * -infinity, but the limit is 0.
     masked = given([[-INF, 1.3, 0.4], [0.7, -INF, -INF]])
     yield case(name, "class indices, classes ruled out", cross_entropy, masked, indices([2, 0]))
 

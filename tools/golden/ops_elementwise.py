@@ -13,7 +13,8 @@ def softplus(x):
     return torch.logaddexp(x, torch.zeros((), dtype=x.dtype))
 
 
-# name: (the function of PyTorch, the range of the operand, smooth, special points)
+# Each entry is name: (the function of PyTorch, the range of the operand, smooth, special points). See `case` for
+# smooth.
 UNARY = {
     "neg": (torch.neg, {}, False, [0.0, -0.0, INF, -INF, NAN]),
     "exp": (torch.exp, {}, True, [0.0, -0.0, 709.7, 710.0, -744.0, -746.0, 1e-17, INF, -INF, NAN]),
@@ -35,7 +36,7 @@ UNARY = {
     "softplus": (softplus, {}, True, [0.0, -0.0, 20.5, -37.3, 50.0, -745.0, 1000.0, -1000.0]),
 }
 
-# name: (the function of PyTorch, the ranges of both operands, smooth)
+# Each entry is name: (the function of PyTorch, the range of the left operand, the range of the right operand, smooth).
 BINARY = {
     "add": (torch.add, {}, {}, False),
     "sub": (torch.sub, {}, {}, False),

@@ -9,7 +9,7 @@ function system() {
     const name = /^PRETTY_NAME="?([^"\n]*)/m.exec(readFileSync('/etc/os-release', 'utf8'));
     if (name) return name[1];
   } catch {
-    // Only Linux has the file.
+    // This file exists only on Linux.
   }
   return `${type()} ${release()}`;
 }

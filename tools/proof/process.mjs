@@ -21,7 +21,7 @@ export const promiseNames = () =>
 const patience = { full: 30 * minutes, short: 5 * minutes, end: 1 * minutes };
 
 /**
- * Runs proof/NAME.mjs. Resolves to its record. `log` receives its progress and its output.
+ * Runs proof/NAME.mjs, or `file`. Resolves to the record of the proof. Calls `log` with its progress and its output.
  *
  * @param {string} name
  * @param {{ full: boolean, log: (text: string) => void, file?: string, patience?: typeof patience }} options

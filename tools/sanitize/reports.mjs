@@ -1,4 +1,4 @@
-// Reads the sanitizers' reports on Node processes, and decides which of them are about forebay.
+// Reads the reports of the sanitizers on Node processes, and decides which reports are about forebay.
 
 /** Splits the output of the sanitizers into reports. `texts` has one text for each process. */
 export const reportsIn = (texts) =>

@@ -33,7 +33,7 @@ export function readGuide(text = readFileSync(file, 'utf8')) {
       }
     } else if (fence) open = { language: fence[1], name: fence[2], lines: [] };
     else if (/^##+ /.test(line)) section = { heading: line.replace(/^#+ /, ''), files: new Map() };
-    // Every recipe has the files of the section "The program".
+    // The files of the section "The program" are common to all recipes.
     if (section.heading === 'The program') section.files = first.files;
   }
   return { common: first.files, recipes };

@@ -88,7 +88,7 @@ function noCompiler() {
   return folder;
 }
 
-/** Removes what was installed from an earlier tarball. */
+/** Removes the files that an earlier run installed, because they may be of an earlier tarball. */
 export function begin() {
   if (!existsSync(tarball))
     throw new Error('there is no tarball: run node tools/package.mjs first');

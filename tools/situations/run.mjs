@@ -32,13 +32,15 @@ function learned(output) {
   return answer !== undefined && Math.abs(Number(answer) - 42) < 0.5;
 }
 
-/** Changes commands so that they install forebay from the tarball, not from the registry. */
+/** Returns the commands, changed so that they install forebay from the tarball, not from the registry. */
 const fromTarball = (commands) =>
   commands
     .replace(/^(yarn add) forebay$/gm, '$1 forebay@file:./forebay.tgz')
     .replace(/^((?:npm|pnpm|bun) (?:install|add)(?: -\S+)*) forebay$/gm, '$1 ./forebay.tgz');
 
-/** Moves the project's packages away before the deployed program runs, because the program must not use them. */
+/**
+ * Adds a command that moves the node_modules of the project away before a deployed program runs, which must not use it.
+ */
 const withoutProject = (commands) =>
   commands.replace(
     /^(?=(?:\w+=\S+ )*(?:node )?"\$DEPLOY\/)/m,
@@ -50,7 +52,8 @@ const tail = (output) => output.trim().split('\n').slice(-15).join('\n');
 
 /** Returns the message of the error of forebay in the output of a runtime, one line; undefined if there is none. */
 function saidIn(output) {
-  // "NativeError: [op] message". Deno and Next.js print other text before it, and minified code has other class names.
+  // The line is "NativeError: [op] message". Deno and Next.js print other text before it, and in minified code the
+  // class has another name.
   const heading = /^(?:[^\n'"]{0,60}: )?(?:\[[^\]]+\] )?(forebay's .*)$/m;
   return heading.exec(output)?.[1].replace(/\S*forebay-situations-[^\s/]+\/[^\s/]+/g, 'APP');
 }

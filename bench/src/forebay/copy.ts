@@ -6,7 +6,7 @@
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { timeCalls } from '../peers/process.js';
 
-/** The length of a measurement, and of each part of it, in seconds. */
+/** The duration of a measurement, and of each of its parts, in seconds. */
 const copySeconds = 0.04;
 const partSeconds = 0.002;
 

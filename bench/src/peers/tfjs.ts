@@ -31,7 +31,7 @@ type Variable = import('@tensorflow/tfjs').Variable;
 
 interface Model {
   readonly variables: readonly Variable[];
-  /** The loss, or the prediction. */
+  /** Computes the loss, or the prediction. */
   output(): Tensor;
   /** Returns the gradients by the names of the workload, with the shapes that the workload expects. */
   named(gradient: (variable: Variable) => Tensor): Record<string, Tensor>;

@@ -25,7 +25,8 @@ const [reader, count, seed] = process.argv.slice(2);
 // The limit for one input in milliseconds. It is CPU time, because other processes do not affect that.
 const slow = 2000;
 
-// This must run before any module of forebay is loaded, because a module keeps the functions that it finds.
+// This must run before any module of forebay is loaded. A module that is loaded earlier would keep the original
+// functions.
 const allocations = measure();
 /** @type {Subject} */
 const subject = (await import(`./${reader}.mjs`)).default;
@@ -35,7 +36,11 @@ const reasons = Object.entries(subject.reasons);
 const refused = Object.fromEntries(reasons.map(([name]) => [name, 0]));
 const figures = { inputs: 0, accepted: 0, bytes: 0, largest: 0, slowest: 0, refused };
 
-/** @param {Input} input @param {number} number */
+/**
+ * Gives an input to the reader, and throws if the reader does not behave.
+ * @param {Input} input
+ * @param {number} number
+ */
 function judge(input, number) {
   const fail = (what, cause) => {
     throw new Error(`input ${number} (${input.bytes.length} bytes): ${what}`, { cause });
@@ -59,7 +64,8 @@ function judge(input, number) {
   const { bytes, unpacked } = allocations;
   const allowed = subject.allowed(input, unpacked);
   if (bytes > allowed) fail(`${bytes} bytes were allocated, but ${allowed} are justified`);
-  // Deflate expands a byte to at most 1,032 bytes. The beginning of a gzipped file is unpacked a second time.
+  // A byte of a deflate stream unpacks to at most 1,032 bytes. The limit is twice as high, because the beginning of a
+  // gzipped file is unpacked a second time.
   if (unpacked > 2 * 1032 * (input.bytes.length + 1)) fail(`zlib was allowed ${unpacked} bytes`);
   if (took > slow) fail(`it took ${took} ms`);
   for (const { shape, data } of read) {

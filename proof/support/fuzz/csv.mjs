@@ -51,7 +51,7 @@ function make(random) {
   let text = mark + lines.map((fields) => fields.join(separator) + end).join('');
   if (random.chance(0.05)) text = `\ufeff${text}`;
   if (random.chance(0.01)) text = text.replaceAll('\n', '\r');
-  // An unclosed quote, followed by more bytes than the read window holds.
+  // Adds a quote that is not closed, followed by more bytes than the buffer of the reader holds.
   if (random.chance(0.0005)) text += `"${'x'.repeat(2 ** 20)}`;
   const bytes = Buffer.from(text);
   return { bytes: random.chance(0.25) ? damaged(random, bytes) : bytes, options };

@@ -10,7 +10,7 @@ const packed = [];
 function prepare() {
   const random = new Random(2);
   while (packed.length < 500) packed.push(gzipSync(plain(random)));
-  // A file that contains more than its header says.
+  // The last file contains more elements than its header says.
   packed.push(
     gzipSync(Buffer.concat([Buffer.from([0, 0, 8, 1, 0, 0, 0, 16]), Buffer.alloc(100_000)])),
   );

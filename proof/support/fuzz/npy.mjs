@@ -91,7 +91,7 @@ function dataOf(random, type, bytes) {
   return data;
 }
 
-/** The reasons to refuse a .npy file, alone or in an archive. */
+/** For each reason to refuse a .npy file, the pattern of its message. The file may be a member of an archive. */
 export const npyReasons = {
   'another magic number': /not a \.npy file: expected \\x93NUMPY at byte 0/,
   'no magic number': /truncated: expected \\x93NUMPY and a version at byte 0/,

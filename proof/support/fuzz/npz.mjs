@@ -41,7 +41,8 @@ function make(random) {
   if (random.chance(0.4))
     random.pick(wrongs)(random, members[random.below(members.length)], end, members);
   const archive = build(random, members, end);
-  // An array of an unsupported type is refused if it is requested by name, and skipped otherwise.
+  // Most inputs request their members by name, because an array of an unsupported type is refused only if it is
+  // requested by name. Otherwise it is skipped.
   const named = members.map(({ name }) => `${name}`.slice(0, -'.npy'.length));
   const options = {};
   if (random.chance(0.7)) options.only = named;
@@ -69,7 +70,9 @@ function member(random, index) {
   };
 }
 
-/** Each function damages a member (which may be undefined), the end record, or the list of all members. */
+/**
+ * Functions that damage an archive. Each changes one member (undefined if there is none), the end record, or the list.
+ */
 const wrongs = [
   (random, one) => set(one, { flags: random.pick([1, 0x20, 0x2000, 0]) }),
   (_random, one) => set(one, { method: 12 }),

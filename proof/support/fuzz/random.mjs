@@ -1,4 +1,4 @@
-/** A seeded random generator, and random damage to bytes. */
+/** A random generator with a seed, and a function that damages bytes at random. */
 
 /** Sizes, offsets and counts at boundaries, such as powers of two, where errors are likely. */
 const edges = [
