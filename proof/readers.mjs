@@ -1,4 +1,4 @@
-/** Proves that the file readers refuse damaged and hostile files properly. */
+/** Gives damaged and hostile files to the file readers, and checks that each file is read, or refused with a reason. */
 
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';

@@ -106,7 +106,7 @@ function project() {
   const installed = join(folder, 'node_modules/forebay');
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(installed, { recursive: true });
-  // The project needs its own package.json. Without it, Node would use the package.json of the checkout.
+  // Without its own package.json, the project would belong to the package of the checkout, whose folder it is in.
   writeFileSync(join(folder, 'package.json'), '{ "private": true }\n');
   for (const part of ['package.json', 'dist', 'prebuilds']) {
     cpSync(join(root, part), join(installed, part), { recursive: true });

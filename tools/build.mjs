@@ -2,8 +2,7 @@
 //   node tools/build.mjs           the next two:
 //   node tools/build.mjs native    the addon, by CMake through cmake-js, into build/Release/forebay.node
 //   node tools/build.mjs ts        dist/, by tsc, and the command in dist/cli, by tools/bundle.mjs
-//   node tools/build.mjs failing   the addon, and in .cmake/failing a second addon whose allocations tests can make
-// fail
+//   node tools/build.mjs failing   the addon, and a second one in .cmake/failing, whose allocations tests can make fail
 import { spawnSync } from 'node:child_process';
 import {
   copyFileSync,

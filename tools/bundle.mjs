@@ -1,6 +1,6 @@
 // Writes dist/cli: the `forebay` command, bundled with the libraries that it uses to draw and to print, and a list of
-// the licences of these libraries. They are bundled so that the package has no dependencies, and so that `import
-// 'forebay'` loads none of them.
+// the licences of these libraries. They are bundled so that the package has no dependencies, and so that an import of
+// the library loads none of them.
 import {
   copyFileSync,
   mkdirSync,

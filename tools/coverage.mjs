@@ -1,11 +1,11 @@
 // Measures how many branches of the code the tests take: `npm run check:coverage [-- typescript | native]`.
 //
-//   typescript   for src/, reads the result of `vitest run --coverage`. Without an argument, this script runs vitest
-// first
+//   typescript   for src/, reads the result of `vitest run --coverage`
 //   native       for native/kernels and native/program, builds the C++ tests with coverage and runs them
 //
-// Prints one line for each part, and the files in which the tests take less than 90 % of the branches. Fails if the
-// coverage of a part is below its floor. The floors are low: only a change that leaves a lot of code untested fails.
+// Without an argument, runs vitest, and then measures both parts. Prints one line for each part, and the files in which
+// the tests take less than 90 % of the branches. Fails if the coverage of a part is below its floor. The floors are
+// low: only a change that leaves a lot of code untested fails.
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';

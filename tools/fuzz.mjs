@@ -1,7 +1,7 @@
 // Runs the coverage-guided fuzzer of programs: `npm run check:fuzz [-- SECONDS]`, one minute by default. The fuzzer
 // starts with the inputs of native/test/fuzz/corpus. It writes new inputs to .cmake/fuzz/found, and an input that
-// breaks forebay to .cmake/fuzz/broken-…. To repeat such an input, run .cmake/fuzz/build/forebay_fuzz FILE. `npm run
-// check:fuzz -- --merge` adds the new inputs to the corpus, and keeps the corpus as small as possible.
+// breaks forebay to .cmake/fuzz/broken-…. To repeat such an input, run .cmake/fuzz/build/forebay_fuzz FILE. To add the
+// new inputs to the corpus, run `npm run check:fuzz -- --merge`, which keeps the corpus as small as possible.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';

@@ -2,9 +2,8 @@
 // compiler nor OpenBLAS. On Linux x64 this builds two addons, for x64 and for arm64. The addon for arm64 needs Debian's
 // cross compiler (g++-aarch64-linux-gnu). Without this compiler, it is left out.
 //   npm run prebuild                builds for use on this machine
-//   npm run prebuild -- --release   builds the addons to publish. They are linked in a Debian 11 chroot (needs root),
-// and
-//                                   work on every Linux with glibc 2.31 or later
+//   npm run prebuild -- --release   builds the addons to publish. They are linked in a Debian 11 chroot (which needs
+//                                   root), and work on every Linux with glibc 2.31 or later
 //   npm run prebuild -- --check     builds nothing, and checks that the addons in prebuilds/ can be published
 import { execFileSync } from 'node:child_process';
 import {

@@ -39,8 +39,8 @@ const reports = '.cmake/reports';
 const jobs = availableParallelism();
 const minutes = 60_000;
 
-// ---- Functions that count the tests of a suite. They take its output, and whether it succeeded, and return [passed,
-// failed].
+// ---- Functions that count the tests of a suite. The arguments are its output, and whether it succeeded. They return
+// [passed, failed].
 
 /** Counts the whole suite as one test, such as a build. */
 const asOne = (_output, ok) => (ok ? [1, 0] : [0, 1]);

@@ -51,7 +51,8 @@ function count(/** @type {string} */ site, /** @type {string | null} */ code) {
 }
 
 /**
- * Collects garbage and returns the live allocations. Repeats this, at most 40 times, until they equal `expected`.
+ * Collects garbage and returns the live allocations. Repeats this, at most 40 times, until they equal `expected`. If
+ * `expected` is undefined, repeats it about ten times.
  */
 async function settled(/** @type {object | undefined} */ expected) {
   for (let tries = 0; tries < 40; tries++) {

@@ -1,6 +1,6 @@
 /**
- * Tests that forebay does not have the faults in lines 8 and 9 of the table "What it got wrong" on the seed: faults of
- * its data, and of the use of the data in its demos.
+ * Tests that forebay does not have faults of the seed, the Scala code of the blog post on which forebay is based. The
+ * faults are in lines 8 and 9 of the list "What it got wrong": the data, and its use in the demos.
  */
 
 import { afterEach, describe, expect, it, vi } from 'vitest';

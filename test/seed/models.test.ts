@@ -1,6 +1,6 @@
 /**
- * Tests that forebay does not have the faults in lines 7 and 10 of the table "What it got wrong" on the seed: the loss
- * of the auto-encoder, and Adam.
+ * Tests that forebay does not have faults of the seed, the Scala code of the blog post on which forebay is based. The
+ * faults are in lines 7 and 10 of the list "What it got wrong": the loss of the auto-encoder, and Adam.
  */
 
 import { describe, expect, it } from 'vitest';

@@ -1,4 +1,7 @@
-/** Tests that forebay does not have the faults in lines 3, 4 and 5 of "What it got wrong" on the seed: three ops. */
+/**
+ * Tests that forebay does not have faults of the seed, the Scala code of the blog post on which forebay is based. The
+ * faults are in lines 3, 4 and 5 of the list "What it got wrong": three ops.
+ */
 
 import { describe, expect, it } from 'vitest';
 import {

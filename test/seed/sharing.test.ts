@@ -1,6 +1,6 @@
 /**
- * Tests that forebay does not have the faults in lines 1, 2 and 6 of the table "What it got wrong" on the seed: nodes
- * with several uses, and wait lists.
+ * Tests that forebay does not have faults of the seed, the Scala code of the blog post on which forebay is based. The
+ * faults are in lines 1, 2 and 6 of the list "What it got wrong": nodes with several uses, and wait lists.
  */
 
 import { describe, expect, it } from 'vitest';

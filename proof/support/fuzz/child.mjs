@@ -37,7 +37,8 @@ const refused = Object.fromEntries(reasons.map(([name]) => [name, 0]));
 const figures = { inputs: 0, accepted: 0, bytes: 0, largest: 0, slowest: 0, refused };
 
 /**
- * Gives an input to the reader, and throws if the reader does not behave.
+ * Gives an input to the reader. Throws if the reader throws a wrong error, takes too long, or allocates too much
+ * memory.
  * @param {Input} input
  * @param {number} number
  */
