@@ -1,5 +1,6 @@
-// Runs with the addon that `node tools/build.mjs failing` makes; its allocations fail on request. The loop is in
-// support/failing-allocations.mjs, in a separate process, because that addon replaces the normal one.
+// This proof uses the addon that `node tools/build.mjs failing` builds, in which allocations can be made to fail. The
+// test itself is support/failing-allocations.mjs. It runs in a separate process, because only there this addon replaces
+// the normal one.
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -13,9 +14,10 @@ export default {
     'If any native allocation fails while the addon is loaded, a graph is compiled or a program runs, forebay throws a typed error, writes no parameter partially, leaks nothing, and gives the right bits at the next attempt.',
 
   /**
-   * @param {{full: boolean, log: (text: string) => void}} options `full`: more scenarios, and every allocation
-   * @returns {Promise<Record<string, unknown>>} `failures`: the number of allocations that were made to fail, one
-   *   after another
+   * @param {{full: boolean, log: (text: string) => void}} options if `full` is true, there are more scenarios, and
+   *   every allocation is made to fail
+   * @returns {Promise<Record<string, unknown>>} the figures; `failures` is the number of allocations that were made to
+   *   fail, one after another
    */
   async prove({ full, log }) {
     log('building the addon whose allocations fail');

@@ -1,4 +1,4 @@
-// The C++ test of damaged programs, under ASAN and UBSAN, with seeds that the test suite does not use.
+// Runs the C++ test of damaged programs under ASAN and UBSAN, with seeds that the test suite does not use.
 import { spawnSync } from 'node:child_process';
 import { buildTests } from './support/build.mjs';
 
@@ -33,7 +33,7 @@ export default {
       log(`${figures.programs} programs`);
     }
     const { programs, ran, refused } = figures;
-    // Programs that are valid but would take minutes are decoded and not run.
+    // Programs that are valid but would run for minutes are decoded, but not run.
     return { ...figures, tooLongToRun: programs - ran - refused, sanitizerReports: 0 };
   },
 };

@@ -1,5 +1,5 @@
-// The event loop during `fit`. The delay of a timer depends on the machine, so it is reported and not asserted. It does
-// not depend on the machine that timers fire while a step is computed, so this is asserted.
+// Proves that `fit` does not block the event loop. On every machine, timers must fire while a step is computed, so this
+// is asserted. The delay of a timer depends on the machine, so it is only reported.
 import { strict as assert } from 'node:assert';
 import { measure } from './support/lateness.mjs';
 
@@ -16,7 +16,7 @@ export default {
       ticks > steps + 1,
       `${ticks} ticks of a timer during ${steps} steps: it had to wait for them`,
     );
-    // If a first call compiled without a pause, the timer would fire only once or twice.
+    // If the first call of a program compiled without returning to the event loop, the timer would fire once or twice.
     for (const [title, { ticks: during }] of Object.entries({
       firstRunAsync,
       firstFit,

@@ -1,4 +1,4 @@
-// Programs that a coverage-guided fuzzer makes, decoded and run under ASAN and UBSAN.
+// Runs a coverage-guided fuzzer, whose programs are decoded and run under ASAN and UBSAN.
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 

@@ -1,4 +1,4 @@
-// Installs the tarball as users do: with its binary, from source, and where OpenBLAS is missing.
+// Installs the tarball as users do: with its binary, from source, and on a machine without OpenBLAS.
 // @ts-check
 import { execFileSync, spawnSync } from 'node:child_process';
 import { statSync } from 'node:fs';
@@ -11,7 +11,7 @@ import { assertGlibc, assertSelfContained, prebuilt } from '../tools/prebuild.mj
 const root = fileURLToPath(new URL('..', import.meta.url));
 const mb = (/** @type {number} */ bytes) => Math.round(bytes / 1e5) / 10;
 
-/** True if the binary for publication can be built here: as root, with debootstrap. */
+/** Returns true if this machine can build the binary for publication, which needs root and debootstrap. */
 const canRelease = () =>
   process.getuid?.() === 0 && !spawnSync('debootstrap', ['--version'], { stdio: 'ignore' }).error;
 
@@ -20,8 +20,8 @@ export default {
   promise:
     'The package installs into an empty folder and works from ESM, CommonJS and TypeScript: with the binary that it carries (no compiler, no OpenBLAS, no install script), and from source; without OpenBLAS, building it fails with one message that says what to type.',
   /**
-   * @param {{ full: boolean, log: (text: string) => void }} how `full`: also tests building from source, every installed
-   *   major version of Node, and the binary for publication
+   * @param {{ full: boolean, log: (text: string) => void }} how if `full` is true, also tests building from source,
+   *   every supported release line of Node, and the binary for publication
    */
   async prove({ full, log }) {
     const released = full && canRelease();

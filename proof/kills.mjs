@@ -1,4 +1,4 @@
-// Trainings that are killed with SIGKILL at random moments and resume from their checkpoints.
+// Kills trainings with SIGKILL at random moments, and resumes them from their checkpoints.
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, rmSync, watch } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import * as fb from 'forebay';
 
 const trainee = fileURLToPath(new URL('support/trainee.mjs', import.meta.url));
-/** How often a checkpoint is written; the training of each round uses the next one. */
+/** Intervals between checkpoints. Each training uses the next interval of this list. */
 const rhythms = [{ batches: 1 }, { batches: 3 }, { seconds: 0.004 }, { batches: 2, epochs: 1 }];
 /** Milliseconds after which a child that has not ended is considered to hang. */
 const patience = 120_000;
@@ -43,7 +43,10 @@ export default {
   },
 };
 
-/** Kills a training and restarts it, until it ends or has been killed often enough. Checks the file after each kill. */
+/**
+ * Kills a training and restarts it, again and again. Checks the checkpoint file after each kill. After enough kills,
+ * the training runs to its end. Returns its result.
+ */
 async function disturbed(file, every, { most, startMs }, figures) {
   let [reached, before] = [-1, []];
   for (;;) {
@@ -62,7 +65,7 @@ async function disturbed(file, every, { most, startMs }, figures) {
     const left = temporariesOf(file);
     if (left.some((name) => !before.includes(name))) figures.whileWriting++;
     before = left;
-    // Each writer removes the temporary files of the writers before it.
+    // A process that writes a checkpoint removes the temporary files of earlier processes, so at most one may remain.
     if (left.length > 1) throw new Error(`${file}: killed writers left ${left.join(', ')}`);
     if (!existsSync(file)) {
       if (expectsResume) throw new Error(`${file}: is gone after a kill`);
@@ -75,9 +78,9 @@ async function disturbed(file, every, { most, startMs }, figures) {
 }
 
 /**
- * When to kill. One child in five is killed while it starts or reads its checkpoint. The others are killed after a
- * random number of changes in the folder: a temporary file created, written, removed or renamed. The moments are
- * random, so a failure cannot be replayed.
+ * Returns when to kill a child. One child in five is killed while it starts or reads its checkpoint. The others are
+ * killed after a random number of changes in the folder. A change is a temporary file created, written, removed or
+ * renamed. The moments are random, so a failure cannot be reproduced.
  */
 function anyMoment(startMs) {
   const early = Math.random() < 0.2;
@@ -88,8 +91,10 @@ function anyMoment(startMs) {
 
 /**
  * Trains in a separate process.
- * @param kill when to kill it: `after` milliseconds after the change of files number `changes`; undefined for never
- * @returns the result that it printed at its end, undefined if it was killed before; and how long it took to start
+ * @param kill when to kill the process: `after` milliseconds after as many changes in the folder as `changes` says;
+ *   undefined for never
+ * @returns `result`: what the process printed at its end, or undefined if it was killed before; `startMs`: how long it
+ *   took to start; `begun` and `resumed`: whether it started to train, and whether from a checkpoint
  */
 function train(file, every, kill) {
   return new Promise((done, fail) => {
@@ -125,7 +130,7 @@ function train(file, every, kill) {
   });
 }
 
-/** The number of examples that the training had used. Throws if the file is damaged in any way. */
+/** Reads from a checkpoint how many examples the training had used. Throws if the file is damaged in any way. */
 function positionIn(file) {
   fb.load(file);
   const { epoch, row, examples } = JSON.parse(fb.loadMetadata(file)['forebay.progress']);

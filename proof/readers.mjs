@@ -1,4 +1,4 @@
-/** Gives damaged and hostile files to the file readers. */
+/** Gives damaged and hostile files to the file readers, and checks that each file is read, or refused with a reason. */
 
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -6,14 +6,17 @@ import { fileURLToPath } from 'node:url';
 const child = fileURLToPath(new URL('support/fuzz/child.mjs', import.meta.url));
 const readers = ['safetensors', 'npy', 'npz', 'idx', 'csv'];
 const [short, full] = [10_000, 1_000_000];
-// Five hundred inputs take about 50 ms; if the child sends no message for this long, it hangs.
+// The child sends a message after every 500 inputs, which take about 50 ms. If it sends nothing for this long, it
+// hangs.
 const patience = 60_000;
 const heapMegabytes = 64;
 
 /**
+ * Gives `count` damaged files to a reader, in a child process.
  * @param {string} reader @param {number} count @param {number} seed
  * @param {(text: string) => void} log
- * @returns {Promise<{ inputs: number, accepted: number, refused: Record<string, number>, peakMegabytes: number, largest: number, slowest: number }>}
+ * @returns {Promise<{ inputs: number, accepted: number, refused: Record<string, number>, peakMegabytes: number,
+ *   largest: number, slowest: number }>}
  */
 function fuzz(reader, count, seed, log) {
   return new Promise((resolve, reject) => {

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 
 const models = fileURLToPath(new URL('support/models.mjs', import.meta.url));
 
-/** Trains the models in a new process. Returns one digest for each model, of everything that it computed. */
+/** Trains the models in a new process. Returns for each model a digest of everything that it computed. */
 function digests(threads, goal, folder) {
   const args = [models, String(threads), goal, folder];
   const { status, signal, stdout, stderr } = spawnSync(process.execPath, args, {
@@ -34,7 +34,7 @@ export default {
     for (const threads of figures.threads) {
       const folder = mkdtempSync(join(tmpdir(), 'forebay-same-bits-'));
       try {
-        // The process itself also compares a first training with a second, and a run with the next.
+        // Each process also trains every model twice, and compares the two trainings and successive runs.
         const first = digests(threads, 'save', folder);
         figures.models = Object.keys(first).length;
         figures.processes++;

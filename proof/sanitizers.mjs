@@ -1,5 +1,5 @@
-// The tests under sanitizers. The short form runs only the C++ tests under ASAN, LSAN and UBSAN, without the damaged
-// programs, which have a proof of their own.
+// Runs the tests under sanitizers. The short form runs only the C++ tests under ASAN, LSAN and UBSAN. It leaves out the
+// damaged programs, because these have a separate proof.
 import { spawn, spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { buildTests } from './support/build.mjs';
@@ -48,7 +48,7 @@ export default {
       cppTestsOfEach: counted(/test cases:\s*\d+ \|\s*(\d+) passed/g),
       typeScriptTestsOfEach: counted(/Tests {2}(\d+) passed/g),
       reports: 0,
-      // See tools/sanitize/reports.mjs for these two.
+      // tools/sanitize/reports.mjs explains the next two figures.
       processesInWhichNodeLeaked: sum(counted(/in (\d+) processes Node leaked memory/g)),
       processesWithoutAnAnswerOnLeaks: sum(
         counted(/in (\d+) processes LeakSanitizer stopped early/g),

@@ -1,5 +1,5 @@
-// The package with the tools that users use it with: package managers, test runners, bundlers, deployments, runtimes, and
-// a Node for ARM.
+// Tries the package with the tools of its users: package managers, test runners, bundlers, deployments, runtimes, and a
+// Node for ARM.
 // @ts-check
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
@@ -21,8 +21,8 @@ export default {
   promise:
     'In every package manager, test runner, bundler, deployment and runtime of the table, the installed package trains and predicts, or fails with one error that says what to type; on 64-bit ARM as on x64.',
   /**
-   * @param {{ full: boolean, log: (text: string) => void }} how `full`: tests all situations, and writes them to
-   *   docs/situations.json and docs/situations.md. The short form tests those that need few tools.
+   * @param {{ full: boolean, log: (text: string) => void }} how if `full` is true, tests all situations, and writes the
+   *   results to docs/situations.json and docs/situations.md. The short form tests the situations that need few tools.
    */
   async prove({ full, log }) {
     log('the binaries and the tarball');

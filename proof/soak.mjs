@@ -11,10 +11,11 @@ export default {
     'Memory does not grow over a million runs, nor over ten thousand programs that are compiled, run and disposed of.',
 
   /**
-   * @param {{full: boolean, log: (text: string) => void}} options the short form makes 60,000 runs and 400 programs
+   * @param {{full: boolean, log: (text: string) => void}} options if `full` is false, makes only 60,000 runs and 400
+   *   programs
    * @returns {Promise<Record<string, unknown>>} for each kind of use: the number of uses, and by how many bytes the
-   *   resident memory of its process grew with each. The growth is the slope of a line fitted by least squares to the
-   *   samples after the first quarter
+   *   resident memory of its process grew with each use. The growth is the slope of a line, fitted by least squares to
+   *   the samples after the first quarter
    */
   async prove({ full, log }) {
     /** @type {Record<string, unknown>} */

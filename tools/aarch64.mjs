@@ -8,9 +8,10 @@ import { cpSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { crossBuild, work } from './cross.mjs';
 
-/** Builds the C++ tests. @returns the path of the program */
+/** Builds the C++ tests. @returns the path of the executable */
 function build() {
-  // doctest has only headers, which are the same on all processors. Other headers in /usr/include are for this machine.
+  // Only the folder of doctest is copied. It has only headers, which are the same for all processors. Other headers in
+  // /usr/include are for the processor of this machine.
   const header = ['/usr/include', '/usr/local/include']
     .map((folder) => join(folder, 'doctest'))
     .find((folder) => existsSync(folder));
@@ -24,12 +25,12 @@ function build() {
 }
 
 const tests = build();
-/** The test files of --short. The others take long, because they repeat random trials of the same code. */
+/** The test files of --short. The other files take long, because they test the same code with many random inputs. */
 const some = ['bodies', 'elementwise', 'map', 'reduce', 'program_run'];
 const files = some.map((name) => `*/${name}_test.cc`).join();
 const short = process.argv.includes('--short') ? [`--source-file=${files}`] : [];
 const env = { FOREBAY_FUZZ: '2000', ...process.env };
-// The C and C++ libraries of the cross compiler.
+// With this option, the emulator uses the C and C++ libraries of the cross compiler.
 const libraries = ['-L', '/usr/aarch64-linux-gnu'];
 execFileSync('qemu-aarch64-static', [...libraries, tests, '--no-colors=true', ...short], {
   env,

@@ -1,8 +1,8 @@
 // Measures the duration of a prediction over HTTP with the server of examples/07-service.ts, with and without a
 // concurrent training: `npm run bench:service [-- --seconds 3 --rounds 5 --write]`. The server is a separate
-// process. This process sends requests over 4 connections on 127.0.0.1; each connection sends the next request
-// when it has the answer. The situations alternate in every round. The result is the median over all rounds, and
-// `--write` writes it to the guide.
+// process. This process sends requests over 4 connections on 127.0.0.1. Each connection sends its next request
+// when the answer to the last one has arrived. Each round measures all situations, one after another. The result is the
+// median over all rounds, and `--write` writes it to the guide.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -34,7 +34,10 @@ const situations = [
   { name: `training on ${availableParallelism()} threads`, training: availableParallelism() },
 ];
 
-/** Starts the server. It saves its parameters to a temporary folder. */
+/**
+ * Starts the server in a temporary folder, where it saves its parameters.
+ * @returns its URL, and a function to stop it
+ */
 async function start(threads) {
   const folder = mkdtempSync(join(tmpdir(), 'forebay-service-'));
   const child = spawn(process.execPath, [resolve(transpiled('examples/07-service.ts'))], {
@@ -94,7 +97,7 @@ async function load(agent, url, duration) {
   return latencies.sort((a, b) => a - b);
 }
 
-/** Enough examples that the training takes longer than the measurement. */
+/** Returns so many examples, as JSON, that the training takes longer than the measurement. */
 function examples() {
   const x = Array.from({ length: 1000 }, () => Array.from({ length: readings }, Math.random));
   const round = (number) => Math.round(1000 * number) / 1000;
@@ -108,7 +111,7 @@ async function measure({ training }) {
   const { url, stop } = await start(training);
   const agent = new Agent({ keepAlive: true, maxSockets: connections });
   try {
-    await load(agent, url, 0.5); // until the JavaScript of both is compiled
+    await load(agent, url, 0.5); // a warm-up, in which V8 compiles the JavaScript of both processes
     const status = () => ask(agent, url, 'GET', '/status');
     if (training > 0) {
       const body = examples();
@@ -132,7 +135,7 @@ async function measure({ training }) {
   }
 }
 
-// Other processes on the machine influence every figure.
+// The load average is printed, because other processes on the machine influence every figure.
 const busy = loadavg()[0].toFixed(1);
 const measured = situations.map(() => []);
 for (let round = 0; round < rounds; round++) {

@@ -1,8 +1,8 @@
-// Builds what changed:
-//   node tools/build.mjs           both of these:
+// Builds the parts of forebay that changed:
+//   node tools/build.mjs           the next two:
 //   node tools/build.mjs native    the addon, by CMake through cmake-js, into build/Release/forebay.node
-//   node tools/build.mjs ts        dist/, by tsc; the command in dist/cli by tools/bundle.mjs
-//   node tools/build.mjs failing   the addon, and into .cmake/failing one in which tests can make allocations fail
+//   node tools/build.mjs ts        dist/, by tsc, and the command in dist/cli, by tools/bundle.mjs
+//   node tools/build.mjs failing   the addon, and a second one in .cmake/failing, whose allocations tests can make fail
 import { spawnSync } from 'node:child_process';
 import {
   copyFileSync,
@@ -23,22 +23,25 @@ import { bundle } from './bundle.mjs';
 const root = fileURLToPath(new URL('..', import.meta.url));
 process.chdir(root);
 
-/** Runs the program of an installed npm package on this Node, with our output. @returns whether it succeeded */
+/** Runs a script of an installed npm package with this Node, and shows its output. @returns true if it succeeded */
 const run = (script, ...args) =>
   spawnSync(process.execPath, [join('node_modules', script), ...args], { stdio: 'inherit' })
     .status === 0;
 
-// Not build/, because node-gyp uses that folder and overwrites CMake's makefiles there. Then CMake builds nothing.
+// CMake does not work in build/, because node-gyp uses that folder and would overwrite the makefiles of CMake. After
+// that, CMake would build nothing.
 const work = '.cmake/dev/build';
 const addon = 'build/Release/forebay.node';
 
 function native() {
-  // A configuration that failed, for example because OpenBLAS is missing, leaves a cache that cmake-js takes for complete.
+  // If CMake fails to configure, for example because OpenBLAS is missing, it leaves an incomplete cache, which cmake-js
+  // would use as if it were complete. So the folder is deleted.
   const configured = ['build.ninja', 'Makefile'].some((file) => existsSync(join(work, file)));
   if (!configured) rmSync(work, { recursive: true, force: true });
   const options = ['--out', work, '--parallel', availableParallelism(), '--log-level', 'warn'];
   if (!run('cmake-js/bin/cmake-js', 'build', ...options)) return false;
-  // Renamed into place, because overwriting a file that a running process has mapped would crash that process.
+  // The copy is renamed to its final name, because overwriting a file that a running process has mapped would crash the
+  // process.
   mkdirSync('build/Release', { recursive: true });
   copyFileSync(join(work, 'Release/forebay.node'), `${addon}.new`);
   renameSync(`${addon}.new`, addon);
@@ -52,13 +55,13 @@ function failing() {
 }
 
 async function ts() {
-  // tsc deletes nothing, so the output of a renamed module would stay in dist/ and get into the tarball.
+  // Deletes the output of modules that no longer exist. tsc does not do it, so these files would get into the tarball.
   for (const file of existsSync('dist') ? readdirSync('dist', { recursive: true }) : []) {
     if (file.split(sep)[0] === 'cli' || file.endsWith('.mts') || file.endsWith('.mjs')) continue;
     const source = join('src', file.replace(/(\.d\.ts|\.js)(\.map)?$/, '.ts'));
     if (source.endsWith('.ts') && !existsSync(source)) rmSync(join('dist', file));
   }
-  // The record of tsc's last run is in dist/, too. So tsc writes all files again if dist/ was deleted.
+  // tsc keeps its record of the last run in dist/, so that it writes all files again if dist/ was deleted.
   const incremental = ['--incremental', '--tsBuildInfoFile', 'dist/.tsbuildinfo'];
   if (!run('typescript/bin/tsc', '-p', 'tsconfig.build.json', ...incremental)) return false;
   takeBuiltins();
@@ -69,9 +72,9 @@ async function ts() {
 }
 
 /**
- * Replaces the `require` of each import of one of Node's own modules in dist/ by `process.getBuiltinModule`. In a bundle
- * of ES modules, esbuild makes of such a `require` a call that throws, so that importing the bundle would fail.
- * The `require('path')` of src/native/locate.ts is no import and stays: it is called later, and may fail.
+ * Replaces each `require("node:…")` in dist/ by `process.getBuiltinModule("node:…")`. If a user bundles forebay into an
+ * ES module, esbuild turns such a `require` into a call that throws, so that importing the bundle would fail. The
+ * `require('path')` of src/native/locate.ts is kept, because it is called later, and may fail.
  */
 function takeBuiltins() {
   for (const name of readdirSync('dist', { recursive: true })) {
@@ -84,8 +87,8 @@ function takeBuiltins() {
 }
 
 /**
- * Copies the package.json files that give the module type: CommonJS for the library, ES modules for src/report. Node
- * reads the nearest package.json.
+ * Copies the package.json files that set the type of the modules: CommonJS for the library, ES modules for src/report.
+ * For each module, Node reads the nearest package.json.
  */
 function moduleTypes() {
   for (const room of ['.', 'report']) {
@@ -94,9 +97,9 @@ function moduleTypes() {
 }
 
 /**
- * Writes dist/NAME.mjs and its types for each entry point of package.json. It exports the names of dist/NAME.js for
- * `import` and defines nothing, so `import` and `require` give the same classes. It lists the names one by one, because
- * tools that read modules without running them cannot resolve `export *` from a CommonJS module.
+ * Writes a wrapper dist/NAME.mjs, and its types, for each entry point of package.json. The wrapper only exports the
+ * names of dist/NAME.js, so `import` and `require` give the same classes. It lists the names one by one, because tools
+ * that read modules without running them cannot resolve `export *` from a CommonJS module.
  */
 function wrappers() {
   const { exports } = JSON.parse(readFileSync('package.json', 'utf8'));

@@ -1,5 +1,6 @@
-// Writes dist/cli: the `forebay` command, bundled with the libraries that it draws and prints with, and a list of their
-// licences. They are bundled so that the package has no dependencies, and `import 'forebay'` loads none of them.
+// Writes dist/cli: the `forebay` command, bundled with the libraries that it uses to draw and to print, and a list of
+// the licences of these libraries. They are bundled so that the package has no dependencies, and so that an import of
+// the library loads none of them.
 import {
   copyFileSync,
   mkdirSync,
@@ -18,7 +19,10 @@ const src = join(root, 'src');
 const out = join(root, 'dist/cli');
 const inside = ['cli', 'report'].map((room) => join(src, room) + sep);
 
-/** The files that the command reads at run time, in dist/cli/assets, where src/report/assets.ts looks for them. */
+/**
+ * The files that the command reads at run time. They are copied to dist/cli/assets, where src/report/assets.ts finds
+ * them.
+ */
 const assets = [
   '@expo-google-fonts/arimo/400Regular/Arimo_400Regular.ttf',
   '@expo-google-fonts/arimo/700Bold/Arimo_700Bold.ttf',
@@ -26,8 +30,8 @@ const assets = [
 ].map((file) => join(root, 'node_modules', file));
 
 /**
- * A plugin that imports the modules of the library from dist/ and does not bundle them. So there is only one class for
- * each error.
+ * A plugin that keeps the modules of the library out of the bundle, which imports them from dist/. If they were
+ * bundled, every error class would exist twice.
  */
 const library = {
   name: 'library',
@@ -47,7 +51,7 @@ export async function bundle() {
     input: { main: join(src, 'cli/main.ts'), shell: join(src, 'cli/shell.ts') },
     platform: 'node',
     plugins: [library],
-    // Every warning is an error, because a library that cannot be found would be left out of the bundle.
+    // Warnings are turned into errors, because if a library cannot be found, rolldown only warns and leaves it out.
     onLog: (level, log, report) => report(level === 'warn' ? 'error' : level, log),
   });
   const { output } = await build.write({
@@ -66,7 +70,7 @@ export async function bundle() {
 
 // ---- Licences.
 
-/** The folder of the npm package that a file belongs to; undefined for a file of forebay. */
+/** Returns the folder of the npm package that a file belongs to; undefined for a file of forebay. */
 function packageOf(file) {
   const found = /^.*[\\/]node_modules[\\/](?:@[^\\/]+[\\/])?[^\\/]+/.exec(file);
   return found?.[0];
@@ -78,10 +82,10 @@ const within = {
     'It contains Graphviz (https://graphviz.org, Eclipse Public License) and Expat (https://libexpat.github.io, MIT), compiled to WebAssembly.',
 };
 
-/** The page LICENSES.md: every package in the bundle, with its licence and the text of the licence. */
+/** Returns the text of LICENSES.md: every package in the bundle, with its licence and the text of the licence. */
 function licences(files) {
   const folders = new Set(files.map(packageOf).filter((folder) => folder !== undefined));
-  const entries = new Map(); // by name and version, because a package may be installed in several folders
+  const entries = new Map(); // the keys are name and version, because a package may be installed in several folders
   for (const folder of folders) {
     const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
     if (!manifest.license) throw new Error(`the package.json in ${folder} names no licence`);

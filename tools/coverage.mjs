@@ -1,10 +1,11 @@
-// Which branches the tests take: `npm run check:coverage [-- typescript | native]`.
+// Measures how many branches of the code the tests take: `npm run check:coverage [-- typescript | native]`.
 //
-//   typescript   the result of `vitest run --coverage` for src/; it runs vitest only if both parts are asked for
-//   native       the C++ tests, built with coverage, for native/kernels and native/program
+//   typescript   for src/, reads the result of `vitest run --coverage`
+//   native       for native/kernels and native/program, builds the C++ tests with coverage and runs them
 //
-// Prints one line for each part, and the files where less than 90 % are taken. Fails if a part is below its floor. The
-// floors are low: only a change that leaves a lot untested falls below them.
+// Without an argument, runs vitest, and then measures both parts. Prints one line for each part, and the files in which
+// the tests take less than 90 % of the branches. Fails if the coverage of a part is below its floor. The floors are
+// low: only a change that leaves a lot of code untested fails.
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -27,7 +28,7 @@ function run(command, args, env = {}) {
   if (status !== 0) throw new Error(`${command} ${args.join(' ')} failed`);
 }
 
-/** [file, branches taken, all branches] for each file of src/. */
+/** Returns [file, branches taken, all branches] for each file of src/. */
 function ofTypeScript() {
   const { total: _, ...files } = JSON.parse(readFileSync(summary, 'utf8'));
   return Object.entries(files)
@@ -35,18 +36,19 @@ function ofTypeScript() {
     .filter(([file]) => file.startsWith('src/')); // bench/src matches the same pattern
 }
 
-/** The same for native/, after the C++ tests were built and run. */
+/** Builds and runs the C++ tests. Returns [file, branches taken, all branches] for each file of the native part. */
 function ofNative() {
   const configuration = ['-DFOREBAY_TESTS=ON', '-DFOREBAY_ADDON=OFF', '-DFOREBAY_COVERAGE=ON'];
   run('cmake', ['-S', '.', '-B', folder, '-DCMAKE_BUILD_TYPE=Debug', ...configuration]);
   run('cmake', ['--build', folder, '--parallel', String(availableParallelism())]);
-  // gcov would add to the counts of an earlier run.
+  // The counts of an earlier run are deleted, because gcov would add to them.
   run('find', [folder, '-name', '*.gcda', '-delete']);
-  // The sweeps over all numbers take long without an optimizer, and take no branch that other tests do not.
+  // The tests that sweep over all numbers are left out. They are slow without compiler optimization, and take no branch
+  // that the other tests do not take.
   const options = ['--no-colors=true', '-tce=*promised ulps*'];
   run(`${folder}/forebay_tests`, options, { FOREBAY_FUZZ: '5000' });
   const filters = ['kernels', 'program'].flatMap((name) => ['--filter', `native/${name}/`]);
-  // g++ adds a branch to every call that could throw, and no call here throws.
+  // g++ adds a branch to every call that could throw. These branches are excluded, because no call in this code throws.
   const branches = ['--exclude-throw-branches', '--exclude-unreachable-branches'];
   const out = resolve('.cmake/coverage/native.json');
   run('gcovr', ['--root', '.', ...filters, ...branches, '--json-summary', out, folder]);

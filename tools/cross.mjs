@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-/** The folder of everything that is built and downloaded for ARM. */
+/** The folder for all files that are built or downloaded for ARM. */
 export const work = join(root, '.cmake/aarch64');
 /** The build folder of CMake. It is shared, so that the kernels are compiled once for the C++ tests and the addon. */
 const folder = join(work, 'build');
@@ -15,7 +15,9 @@ const folder = join(work, 'build');
 const run = (command, args, options = {}) =>
   execFileSync(command, args, { stdio: ['ignore', 'inherit', 'inherit'], ...options });
 
-/** The commands that this machine lacks for cross-compiling, and the Debian packages that contain them. */
+/**
+ * Returns the commands that cross-compiling needs and this machine lacks, with the Debian packages that contain them.
+ */
 export function missingForCross() {
   const needs = {
     'aarch64-linux-gnu-g++': 'g++-aarch64-linux-gnu',
@@ -61,7 +63,7 @@ export function fetchPackages(name, packages) {
   return unpacked;
 }
 
-/** The environment in which native/blas.cjs finds OpenBLAS for ARM. */
+/** Returns the environment variables with which native/blas.cjs finds OpenBLAS for ARM. */
 export function crossEnvironment() {
   const sysroot = fetchPackages('root', ['libopenblas-pthread-dev']);
   const libraries = join(sysroot, 'usr/lib/aarch64-linux-gnu/openblas-pthread');

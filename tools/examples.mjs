@@ -1,12 +1,12 @@
-// Runs the README's example, or one of examples/, as a reader would, so that published code that no longer works is
-// found here first. `node tools/examples.mjs README.md|examples/01-….ts`
+// Runs the example of the README, or a file of examples/, as a reader would, so that we notice if published code no
+// longer works: `node tools/examples.mjs README.md|examples/01-….ts`
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 
-/** All examples, by the names that this script accepts. */
+/** Returns the names of all examples, as this script accepts them. */
 export const examples = () => [
   'README.md',
   ...readdirSync('examples')
@@ -15,7 +15,9 @@ export const examples = () => [
     .map((file) => join('examples', file)),
 ];
 
-/** The code of an example: the whole file, or the first fenced block of JavaScript or TypeScript in a .md file. */
+/**
+ * Returns the code of an example: the whole file or, in a .md file, the first fenced block of JavaScript or TypeScript.
+ */
 function code(name) {
   const text = readFileSync(name, 'utf8');
   if (!name.endsWith('.md')) return text;
@@ -26,11 +28,11 @@ function code(name) {
 
 /** Compiles an example to JavaScript. @returns the path of the output file */
 export function transpiled(name) {
-  // A separate folder, so that files that the example writes are in no other's way. It is inside the checkout, so that
-  // `import 'forebay'` finds the checkout's own build.
+  // Each example has a separate folder, so that its output files do not disturb other examples. The folder is inside
+  // the checkout, so that `import 'forebay'` finds the build of the checkout.
   const folder = resolve('.cmake/examples', basename(name).replace(/\.\w+$/, ''));
   mkdirSync(folder, { recursive: true });
-  // Node 20 does not run TypeScript. The lint checks the types.
+  // The example is compiled, because Node 20 does not run TypeScript. Its types are checked by the lint.
   const { outputText } = ts.transpileModule(code(name), {
     compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext },
   });

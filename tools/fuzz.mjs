@@ -1,7 +1,7 @@
-// The coverage-guided fuzzer of programs: `npm run check:fuzz [-- SECONDS]`, one minute by default. It starts with the
-// inputs of native/test/fuzz/corpus. It writes new inputs to .cmake/fuzz/found, and an input that breaks forebay to
-// .cmake/fuzz/broken-…. Repeat such an input by .cmake/fuzz/build/forebay_fuzz FILE. `npm run check:fuzz -- --merge`
-// adds the new inputs to the corpus, which it keeps as small as possible.
+// Runs the coverage-guided fuzzer of programs: `npm run check:fuzz [-- SECONDS]`, one minute by default. The fuzzer
+// starts with the inputs of native/test/fuzz/corpus. It writes new inputs to .cmake/fuzz/found, and an input that
+// breaks forebay to .cmake/fuzz/broken-…. To repeat such an input, run .cmake/fuzz/build/forebay_fuzz FILE. To add the
+// new inputs to the corpus, run `npm run check:fuzz -- --merge`, which keeps the corpus as small as possible.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -15,7 +15,10 @@ const found = '.cmake/fuzz/found';
 const succeeds = (command, args, stdio = 'inherit') =>
   spawnSync(command, args, { stdio }).status === 0;
 
-/** The package that this machine lacks for fuzzing; undefined if none. clang does not include libFuzzer. */
+/**
+ * Returns the Debian package that fuzzing needs and this machine lacks; undefined if it lacks none. libFuzzer is not in
+ * the package of clang.
+ */
 export function missing() {
   const { status } = spawnSync('clang++-14', ['-print-file-name=libclang_rt.fuzzer-x86_64.a'], {});
   if (status !== 0) return 'clang-14';

@@ -1,5 +1,5 @@
-// Runs the code of a guide, as its readers would. All `ts` blocks of a guide, in order, form one module. The output of a
-// block must be the content of the `text` block that follows it, in which '…' matches any text within a line. If the
+// Runs the code of a guide, as its readers would. All `ts` blocks of a guide, in order, form one module. The output of
+// a block must be the content of the `text` block that follows it, in which '…' matches any text within a line. If the
 // guide writes graphs as .dot files, their drawings must equal those in docs/pictures. A block with a name after its
 // language is a file or a recipe, which tools/situations.mjs runs.
 //
@@ -15,20 +15,23 @@ import ts from 'typescript';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const pictures = 'docs/pictures';
 
-/** The paths of all guides. */
+/** Returns the paths of all guides. */
 export const guides = () =>
   readdirSync('docs/guides')
     .filter((file) => file.endsWith('.md'))
     .sort()
     .map((file) => join('docs/guides', file));
 
-/** The fenced blocks of a text: the language, the first line (counted from 0), and the lines between the fences. */
+/**
+ * Returns the fenced blocks of a text. A block has its language, whether it has a name, the index of its first line of
+ * code (counted from 0), and its lines.
+ */
 function blocksOf(text) {
   const blocks = [];
   let open;
   for (const [number, line] of text.split('\n').entries()) {
     const fence = /^```(\w*)( \S.*)?$/.exec(line);
-    // A block in a list would be shown, but not run.
+    // An indented block, such as one in a list, is refused, because this script would not run it.
     if (/^\s+```/.test(line)) throw new Error(`line ${number + 1}: a block must not be indented`);
     if (!fence) open?.lines.push(line);
     else if (open) {
@@ -41,11 +44,11 @@ function blocksOf(text) {
   return blocks;
 }
 
-// Printed after each block, to separate its output from the next block's.
+// This line is printed after each block, to separate its output from the output of the next block.
 const mark = (index) => `\u0001end of block ${index}\u0001`;
 
 /**
- * The module of a guide. Every line of code has the same line number as in the guide, so that errors name the
+ * Returns the module of a guide. Every line of code has the same line number as in the guide, so that errors name the
  * right line.
  */
 function moduleOf(blocks) {
@@ -57,7 +60,9 @@ function moduleOf(blocks) {
   return `${lines.join('\n')}\n`;
 }
 
-/** A parsed guide: its code, and the output that it shows for each block. */
+/**
+ * Reads a guide. Returns its blocks of code, the output that it shows for each block, its module, and a work folder.
+ */
 function read(guide) {
   const all = blocksOf(readFileSync(guide, 'utf8'));
   const code = all.filter(({ language, named }) => language === 'ts' && !named);
@@ -74,7 +79,7 @@ function matches(shown, printed) {
   return new RegExp(`^${escaped}$`).test(printed.trimEnd());
 }
 
-/** The differences between the output that a guide shows and the output of its code, as messages. */
+/** Compares the output that a guide shows with the output of its code. Returns a message for each difference. */
 function differences(guide, { code, shown }, output) {
   let rest = output;
   return code.flatMap(({ start }, index) => {
@@ -92,7 +97,7 @@ function differences(guide, { code, shown }, output) {
   });
 }
 
-/** Runs a guide in a separate folder. @returns the faults found, as messages */
+/** Runs the code of a guide in a separate folder. @returns a message for each fault */
 function run(guide) {
   const taken = read(guide);
   const { source, folder } = taken;
@@ -152,14 +157,14 @@ async function draw() {
   return [];
 }
 
-/** Type-checks guides with the options of the project. */
+/** Type-checks the code of guides with the options of the project. Returns the errors as messages. */
 function types(some) {
   const config = ts.readConfigFile('tsconfig.json', ts.sys.readFile).config;
   const { options } = ts.parseJsonConfigFileContent(config, ts.sys, root);
   const sources = new Map(
     some.map((guide) => {
       const { source, folder } = read(guide);
-      // A path inside the checkout, so that `import 'forebay'` finds the checkout's own declarations.
+      // The path is inside the checkout, so that `import 'forebay'` finds the declarations of the checkout.
       return [join(folder, 'main.mts'), { guide, source }];
     }),
   );

@@ -3,7 +3,7 @@
 //   prebuilt   without a compiler and OpenBLAS: ES modules and CommonJS use the binary of the package
 //   types      TypeScript finds all types, in every mode of module resolution, with and without @types/node and the DOM
 //   source     `npx forebay build` compiles with node-gyp and the system's OpenBLAS, without a network
-//   readonly   the same if the folder of the package cannot be written: the addon is put into the cache
+//   readonly   as `source`, but the folder of the package cannot be written, so the addon is put into the cache
 //   missing    without OpenBLAS: `npx forebay build` prints one message that says what to type
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -14,11 +14,11 @@ import { fileURLToPath } from 'node:url';
 import { tarball } from './package.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-// Outside the checkout, because Node finds the checkout's node_modules from every folder inside.
+// The projects are outside the checkout, because from every folder inside Node would find the checkout's node_modules.
 const digest = createHash('sha256').update(root).digest('hex').slice(0, 8);
 const base = join(tmpdir(), `forebay-install-${digest}`);
 
-/** The folder of the installed package of a situation. */
+/** Returns the folder of the installed package of a situation. */
 export const installed = (situation) => join(base, situation, 'node_modules/forebay');
 
 /** Removes all files of the situations. */
@@ -65,7 +65,7 @@ function assert(holds, what) {
   if (!holds) throw new Error(what);
 }
 
-// ---- Using the package. The environment is empty, so that no test depends on a variable of this machine.
+// ---- Using the package. Its processes get no environment variables, so that no test depends on those of this machine.
 
 /** A script that trains a network to add two numbers. It expects forebay as `fb`. */
 export const training = `
@@ -84,7 +84,10 @@ const loaded = `
   console.log(JSON.stringify(process.report.getReport().sharedObjects.filter((file) => /forebay|blas/.test(file))));
 `;
 
-/** Uses the package by `require`, `import` and its command. @returns the addon and the BLAS libraries that were loaded */
+/**
+ * Uses the package by `require`, `import` and its command.
+ * @returns the addon and the BLAS libraries that were loaded
+ */
 function use(project, env = {}) {
   const node = (...args) =>
     execFileSync(process.execPath, args, {
@@ -102,7 +105,7 @@ function use(project, env = {}) {
   return JSON.parse(output);
 }
 
-/** The modes in which TypeScript finds a package, with other options. Our types must be complete in each. */
+/** The modes in which TypeScript finds a package, with different options. Our types must be complete in each mode. */
 const typeModes = {
   'nodenext, with @types/node': { module: 'nodenext', types: ['node'] },
   'nodenext, ES2022 alone': { module: 'nodenext' },
@@ -132,18 +135,20 @@ const check = (forebay) => `${forebay}
   export const error: fb.ForebayError = new fb.ValueError('expected', { cause: 1 });
 `;
 
-/** Type-checks a project in every mode: a .ts file and, in the modes of Node, also an .mts and a .cts file. */
+/**
+ * Type-checks a project in every mode: a .ts file and, in the modes node16 and nodenext, an .mts and a .cts file, too.
+ */
 function typeCheck(project) {
   writeFileSync(join(project, 'check.ts'), check("import * as fb from 'forebay';"));
   writeFileSync(join(project, 'check.mts'), check("import * as fb from 'forebay';"));
   writeFileSync(join(project, 'check.cts'), check("import fb = require('forebay');"));
-  // A real project has its own compiler and Node types. This one uses those of the checkout.
+  // A real project has its own compiler and its own types of Node. This project uses those of the checkout.
   symlinkSync(join(root, 'node_modules/@types'), join(project, 'node_modules/@types'));
   for (const [name, mode] of Object.entries(typeModes)) {
     const files = ['check.ts', ...(/^node(16|next)/.test(name) ? ['check.mts', 'check.cts'] : [])];
     const compilerOptions = {
       ...{ noEmit: true, strict: true, target: 'es2022', lib: ['es2022'], types: [] },
-      skipLibCheck: false, // because our declarations are to be checked
+      skipLibCheck: false, // with true, TypeScript would not check our declarations
       ...mode,
     };
     writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files }));
@@ -155,7 +160,7 @@ function typeCheck(project) {
   }
 }
 
-/** Runs demos of the installed package. @returns the line with the error of the trig demo */
+/** Runs demos of the installed package. @returns the line of metrics.json with the error (RMSE) of the trig demo */
 function demonstrate(project) {
   const command = join(project, 'node_modules/.bin/forebay');
   const demo = (...args) =>
@@ -216,7 +221,7 @@ export const situations = {
     const project = emptyProject('readonly');
     mustInstall(project);
     const home = installed('readonly');
-    // The test may run as root, who can write to every folder. A file in its place prevents that.
+    // The test may run as root, who can write to every folder. A file named `build` prevents that the folder is made.
     writeFileSync(join(home, 'build'), '');
     const cache = join(project, 'cache');
     const { status, stdout, output } = build(project, { ...noNetwork, XDG_CACHE_HOME: cache });
@@ -252,7 +257,7 @@ export const situations = {
   },
 };
 
-/** Variables that make every access to a network fail. */
+/** Environment variables that make every access to a network fail. */
 const noNetwork = {
   ...{ HTTP_PROXY: 'http://127.0.0.1:9', HTTPS_PROXY: 'http://127.0.0.1:9' },
   ...{ npm_config_registry: 'http://127.0.0.1:9', npm_config_disturl: 'http://127.0.0.1:9' },
@@ -267,7 +272,7 @@ function build(project, env = {}) {
   return { status, stdout, output: `${stdout}${stderr}` };
 }
 
-/** Makes a folder for PATH like `barePath`, which also has the build tools except pkg-config. */
+/** Makes a folder for PATH as `barePath` does, and adds the build tools except pkg-config. */
 function withoutPkgConfig() {
   const folder = barePath();
   for (const tool of ['g++', 'make', 'python3', 'apt-get']) {

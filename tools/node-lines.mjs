@@ -1,20 +1,23 @@
-// Tests the addon on other release lines of Node, which npm installs. One binary works on all of them, because it uses
-// only Node-API. `node tools/node-lines.mjs [24 …]`; by default all lines. Each is a download of about 40 MB, once.
+// Tests the addon on other release lines of Node: `node tools/node-lines.mjs [24 …]`, by default on all of them. One
+// binary works on all lines, because it uses only Node-API. npm downloads each Node once, about 40 MB.
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { training } from './install.mjs';
 
-/** The lines that `engines` allows: the newest version of each, and the oldest allowed versions of 20 and 22. */
+/**
+ * The versions of Node to test, among those that `engines` allows: the newest version of each release line, and the
+ * oldest allowed versions of 20 and 22.
+ */
 export const lines = ['20.19.0', '20', '22.12.0', '22', '24', '26'];
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const library = new URL('../dist/index.js', import.meta.url).href;
 
 /**
- * A script that trains with a compiled program, also off the JavaScript thread, runs a disposed program, compares
- * `require` with `import`, and computes in a worker.
+ * A script that trains with a compiled program, on the JavaScript thread and off it. Then it checks that a disposed
+ * program refuses to run, compares `require` with `import`, and computes in a worker.
  */
 const smoke = `
   import { createRequire } from 'node:module';
@@ -37,7 +40,10 @@ const smoke = `
   console.log(process.version);
 `;
 
-/** Installs a version of Node, or the newest of a line, from npm, once. @returns the path of its binary */
+/**
+ * Installs a version of Node, or the newest version of a line, from npm, if it is not installed yet.
+ * @returns the path of its binary
+ */
 function fetchNode(line) {
   const folder = resolve(root, '.cmake/nodes', line);
   const binary = join(folder, `node_modules/node-linux-${process.arch}/bin/node`);
@@ -50,7 +56,7 @@ function fetchNode(line) {
   return binary;
 }
 
-/** Runs the smoke test on a line. @returns the version that it ran on */
+/** Runs the smoke test on a release line. @returns the version of Node that ran it */
 export function smokeTest(line) {
   const args = ['--input-type=module', '-e', smoke];
   return execFileSync(fetchNode(line), args, { cwd: root, env: {}, encoding: 'utf8' }).trim();

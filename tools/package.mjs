@@ -13,18 +13,18 @@ export const tarball = join(folder, 'forebay.tgz');
 /** Every file of the package must match one of these patterns, and every pattern must match a file. */
 const wanted = [
   /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|ARCHITECTURE\.md)$/,
-  // The files that the README and the guides link to, so that links and pictures also work in node_modules.
+  // The files to which the README and the guides link, so that links and pictures also work in node_modules.
   /^docs\/(guides\/)?[\w-]+\.md$/,
   /^docs\/pictures\/[\w-]+\.(png|svg)$/,
   /^examples\/[\w-]+\.ts$/,
   /^bench\/README\.md$/,
-  // The modules that are imported, with their types. The sources and maps, for stack traces and "go to definition".
+  // The modules that users import, and their types. Maps and sources, for stack traces and "go to definition".
   /^dist\/(?!cli\/|report\/)[\w/-]+\.(js|d\.ts)(\.map)?$/,
-  // The wrapper for `import`, and the package.json that makes the modules above CommonJS.
+  // The wrapper for `import`, and the package.json that says that the modules above are CommonJS.
   /^dist\/index\.(mjs|d\.mts)$/,
   /^dist\/package\.json$/,
   /^src\/(?!cli\/|report\/)[\w/-]+\.ts$/,
-  // The command, with everything that it draws with.
+  // The command, bundled with the libraries, and with the fonts and other files that it needs to draw.
   /^dist\/cli\/[\w-]+\.mjs$/,
   /^dist\/cli\/assets\/(Arimo_\w+\.ttf|index_bg\.wasm)$/,
   /^dist\/cli\/LICENSES\.md$/,
@@ -37,7 +37,7 @@ const wanted = [
   /^native\/vendor\/node\/(LICENSE|include\/node\/(common\.gypi|(js_native|node)_api(_types)?\.h))$/,
 ];
 
-/** The faults in a list of paths of the package, as messages; empty if there are none. */
+/** Checks the list of the paths of the package. Returns a message for each fault. */
 export function faultsOf(paths) {
   const strays = paths.filter((path) => !wanted.some((pattern) => pattern.test(path)));
   const lacking = wanted.filter((pattern) => !paths.some((path) => pattern.test(path)));
@@ -48,8 +48,8 @@ export function faultsOf(paths) {
 }
 
 /**
- * The links in pages that lead to no file of the package, as "page: link". npm's website resolves a relative link in the
- * repository of package.json, which has the same files.
+ * Returns the links in pages that do not lead to a file of the package, as "page: link". The website of npm resolves a
+ * relative link in the repository of package.json, which has the same files.
  */
 export function brokenLinks(pages, paths) {
   const folders = new Set(paths.flatMap((path) => [...ancestors(path)]));
@@ -70,7 +70,7 @@ function* ancestors(path) {
     yield folder;
 }
 
-/** Packs the tarball. @returns npm's report: `files`, and the sizes packed (`size`) and unpacked, in bytes */
+/** Packs the tarball. @returns the report of npm: `files`, and the sizes packed (`size`) and unpacked, in bytes */
 export function pack() {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
@@ -78,14 +78,14 @@ export function pack() {
   const answer = execFileSync('npm', ['pack', '--json', '--pack-destination', folder], {
     ...{ cwd: root, encoding: 'utf8', stdio },
   });
-  // The output of the build comes before the JSON.
+  // npm runs a build before it packs, so the output of the build comes before the JSON.
   const [account] = JSON.parse(answer.slice(answer.search(/^\[/m)));
   renameSync(join(folder, account.filename), tarball);
   writeFileSync(join(folder, 'account.json'), JSON.stringify(account));
   return account;
 }
 
-/** npm's report on the tarball that was made last. */
+/** Returns the report of npm on the tarball that was packed last. */
 export const account = () => JSON.parse(readFileSync(join(folder, 'account.json'), 'utf8'));
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

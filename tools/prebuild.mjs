@@ -1,9 +1,9 @@
 // Builds the addons of the package into prebuilds/. They contain OpenBLAS and the C++ library, so users need neither a
-// compiler nor OpenBLAS. On Linux x64 there are two, for x64 and for arm64. The one for arm64 needs Debian's cross
-// compiler (g++-aarch64-linux-gnu); without it, it is left out.
+// compiler nor OpenBLAS. On Linux x64 this builds two addons, for x64 and for arm64. The addon for arm64 needs Debian's
+// cross compiler (g++-aarch64-linux-gnu). Without this compiler, it is left out.
 //   npm run prebuild                builds for use on this machine
-//   npm run prebuild -- --release   builds the addons to publish. They are linked in a Debian 11 chroot (needs root), and
-//                                   work on every Linux with glibc 2.31 or later
+//   npm run prebuild -- --release   builds the addons to publish. They are linked in a Debian 11 chroot (which needs
+//                                   root), and work on every Linux with glibc 2.31 or later
 //   npm run prebuild -- --check     builds nothing, and checks that the addons in prebuilds/ can be published
 import { execFileSync } from 'node:child_process';
 import {
@@ -29,24 +29,27 @@ const require = createRequire(import.meta.url);
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** The oldest glibc that the published addons run on: that of Debian 11, Ubuntu 20.04 and RHEL 9. */
+/**
+ * The oldest version of glibc on which the published addons run. Debian 11 and Ubuntu 20.04 have it; RHEL 9 has a newer
+ * one.
+ */
 export const ceiling = '2.31';
 
 const libc = process.platform === 'linux' ? '.glibc' : '';
-/** The path of the addon for a processor, where src/native/locate.ts looks for it. */
+/** Returns the path of the addon for a processor. src/native/locate.ts looks for the addon at this path. */
 export const prebuiltFor = (arch) =>
   join(root, `prebuilds/${process.platform}-${arch}/forebay.napi${libc}.node`);
 /** The path of the addon for this machine. */
 export const prebuilt = prebuiltFor(process.arch);
 
-/** The processors for which a package that is made on this machine must have an addon. */
+/** The processors for which a package must have an addon if it is built on this machine. */
 export const published =
   process.platform === 'linux' && process.arch === 'x64' ? ['x64', 'arm64'] : [process.arch];
 
 const run = (command, args, options = {}) =>
   execFileSync(command, args, { stdio: ['ignore', 'inherit', 'inherit'], ...options });
 
-/** The result of native/blas.cjs in an environment: how to compile and link with OpenBLAS. */
+/** Runs native/blas.cjs with these environment variables. Returns its result: how to compile and link with OpenBLAS. */
 function blasIn(env) {
   const ask = "JSON.stringify(require('./native/blas.cjs').chooseBlas())";
   return JSON.parse(execFileSync(process.execPath, ['-p', ask], { cwd: root, env }).toString());
@@ -54,7 +57,7 @@ function blasIn(env) {
 
 // ---- Building for this machine, and for ARM.
 
-/** Builds the addon for a processor and puts it into prebuilds/. @returns the folders of the build and of OpenBLAS */
+/** Builds the addon for a processor and copies it to prebuilds/. @returns the folders of the build and of OpenBLAS */
 function build(arch) {
   const cross = arch !== process.arch;
   const work = cross
@@ -70,7 +73,7 @@ function build(arch) {
 }
 
 function buildHere(target) {
-  // The build folder of `npm run build` may have the same objects already.
+  // Uses the build folder of `npm run build`, if there is one, because it may already have the same objects.
   const known = ['.cmake/dev/build', '.cmake/prebuild'];
   const work = known.find((folder) => existsSync(join(folder, 'CMakeCache.txt'))) ?? known[1];
   run('cmake', ['-S', '.', '-B', work, '-DCMAKE_BUILD_TYPE=Release', '-Wno-dev']);
@@ -83,12 +86,16 @@ function buildHere(target) {
 function place(built, arch) {
   const file = prebuiltFor(arch);
   mkdirSync(dirname(file), { recursive: true });
-  // Renamed into place, because overwriting a file that a running process has mapped would crash that process.
+  // The copy is renamed to its final name, because overwriting a file that a running process has mapped would crash the
+  // process.
   copyFileSync(built, `${file}.new`);
   renameSync(`${file}.new`, file);
 }
 
-/** The text of LICENSES.txt: the third-party code in the addon. For Debian's OpenBLAS it quotes Debian's file. */
+/**
+ * Returns the text of LICENSES.txt, on the third-party code in the addon. It quotes Debian's file on OpenBLAS, if
+ * found.
+ */
 function licences(folder, name) {
   const system = folder.replace(/\/usr\/lib\/.*/, '');
   const copyright = ['libopenblas-pthread-dev', 'libopenblas-dev']
@@ -105,15 +112,17 @@ function licences(folder, name) {
 // ---- Building the addons to publish.
 
 /**
- * The packages of the chroot. Only its C library and C++ library are needed, which the addons are linked with. The
- * kernels and OpenBLAS are built on this machine, as archives of objects, which do not depend on a version of these
- * libraries. The kernels that Debian 11's compiler makes take a fifth longer (`mlp-256`), and its OpenBLAS, 0.3.13, is
- * older than many processors.
+ * The packages of the chroot. The addons are linked there, with the C library and the C++ library of Debian 11. The
+ * kernels and OpenBLAS come from this machine, as archives of objects, which do not depend on the version of these
+ * libraries. Those of Debian 11 are not used, because kernels that its compiler makes take a fifth longer (`mlp-256`),
+ * and its OpenBLAS, 0.3.13, is older than many processors.
  */
 const packages = ['g++', 'g++-aarch64-linux-gnu', 'cmake', 'make', 'pkg-config'];
 export const chroot = resolve(process.env.FOREBAY_CHROOT ?? join(root, '.cmake/bullseye'));
 const mirror = process.env.FOREBAY_MIRROR ?? 'http://deb.debian.org/debian';
-/** The folder in the chroot for the archives of this machine, with a subfolder for each processor. */
+/**
+ * The folder in the chroot into which the archives of this machine are copied. It has a subfolder for each processor.
+ */
 const archives = '/opt/forebay';
 
 function release() {
@@ -128,7 +137,7 @@ function release() {
     run('debootstrap', [...options, 'bullseye', chroot, mirror]);
   }
   copyFileSync(process.execPath, join(chroot, 'usr/local/bin/node'));
-  // The build folders of the last release are kept, so that CMake builds only what changed.
+  // The build folders of an earlier release are kept, so that CMake builds only changed files.
   const project = join(chroot, 'forebay');
   mkdirSync(project, { recursive: true });
   const parts = ['CMakeLists.txt', 'package.json', 'native', 'tools'];
@@ -155,7 +164,7 @@ function bringArchives(arch, work, blas) {
   writeFileSync(join(inside, 'openblas.pc'), `${[...facts, ...flags].join('\n')}\n`);
 }
 
-/** Compiles everything except the kernels in the chroot, and links. @returns the addon's path outside the chroot */
+/** Compiles everything except the kernels in the chroot, and links the addon. @returns its path outside the chroot */
 function linkInChroot(project, arch) {
   const env = {
     PATH: '/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin',
@@ -202,8 +211,8 @@ export function assertGlibc(file) {
 }
 
 /**
- * The description of the OpenBLAS in the addon. An addon for another processor cannot be loaded, so the description is
- * searched in its bytes.
+ * Returns the description of the OpenBLAS in the addon. An addon for another processor cannot be loaded, so the
+ * description is searched for in the bytes of the file.
  */
 function blasOf(file, arch) {
   if (arch === process.arch) return require(file).describe().blas;
@@ -211,7 +220,7 @@ function blasOf(file, arch) {
   return { library };
 }
 
-/** Throws unless the OpenBLAS in the addon has kernels for all processors and does not use OpenMP. @returns a summary */
+/** Throws if the OpenBLAS in the addon uses OpenMP, or lacks kernels for some processors. @returns a summary */
 function assertBlas(file, arch) {
   const { library, core } = blasOf(file, arch);
   if (!library.includes('DYNAMIC_ARCH') || library.includes('USE_OPENMP')) {
@@ -238,27 +247,27 @@ function check(arch, toPublish) {
 }
 
 /**
- * Whether npm started this script because of `npm run build`. npm also runs a script named prebuild before `build`; then
- * there is nothing to do. Only the command line of the npm process shows the difference.
+ * Returns true if npm started this script because of `npm run build`. npm runs a script named `prebuild` before
+ * `build`, and in this case there is nothing to do. Only the command line of the npm process shows the difference.
  */
 function beforeBuild() {
   if (process.env.npm_lifecycle_event !== 'prebuild' || process.platform !== 'linux') return false;
   for (let pid = process.ppid; pid > 1; ) {
     const title = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
     if (/^npm (run|run-script|rum|urn) build\b/.test(title)) return true;
-    // pid (command) state parent …
+    // The fields of the file are: pid (command) state parent …
     pid = Number(/^\d+ \(.*\) \S (\d+)/.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'))?.[1]);
   }
   return false;
 }
 
-/** Builds for this machine and, if there is a cross compiler, for ARM. @returns the processors that it built for */
+/** Builds for this machine and, if there is a cross compiler, for ARM. @returns the processors for which it built */
 function buildAll() {
   const lacking = missingForCross();
   const possible = published.filter((arch) => arch === process.arch || lacking.length === 0);
   for (const arch of possible) build(arch);
   for (const arch of published.filter((name) => !possible.includes(name))) {
-    // An addon of an earlier build would be packed, although it does not belong to this code.
+    // Deletes an addon of an earlier build, because it is not built from this code, but would be packed.
     rmSync(dirname(prebuiltFor(arch)), { recursive: true, force: true });
     const names = lacking.map((need) => need.package).join(' ');
     console.log(

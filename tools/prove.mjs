@@ -1,10 +1,10 @@
 // Verifies the promises of forebay: `npm run prove`, or `npm run prove -- [--short] [NAME …]`.
 //
-// Each file of proof/ is one promise, and runs in a separate process. A full run is written to docs/proof.json, with
-// the commit and the machine, and docs/reliability.md is made from that. If NAMEs are given, only their entries are
-// replaced. --short makes the shorter run of continuous integration and writes nothing; with --record it writes the
-// entries that have no full run yet. --page only makes the page from the record. The exit status is 0 if all promises
-// were held.
+// Each file of proof/ is one promise, and runs in a separate process. The results of a full run are written to
+// docs/proof.json, with the commit and the machine, and docs/reliability.md is made from this record. If NAMEs are
+// given, only their entries are replaced. With --short, the run is shorter, as in continuous integration, and nothing
+// is written. With --short --record, the entries of promises that have no full run yet are written. With --page,
+// nothing runs, and only the page is made from the record. The exit status is 0 if all promises were held.
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -18,14 +18,14 @@ const pageFile = 'docs/reliability.md';
 
 const git = (...args) => execFileSync('git', args, { encoding: 'utf8' }).trim();
 
-/** What was verified: the commit, and whether the working tree had other changes. */
+/** Returns the commit that is verified, followed by ', with changes' if the working tree has other changes. */
 function commit() {
   const ours = [recordFile, pageFile, 'docs/situations.json', 'docs/situations.md'];
   const changed = git('status', '--porcelain', '--', '.', ...ours.map((file) => `:!${file}`));
   return git('rev-parse', '--short=12', 'HEAD') + (changed === '' ? '' : ', with changes');
 }
 
-/** The record after this run: completely new, or with the entries of this run replaced. */
+/** Returns the record after this run. It is completely new, or the old record with the entries of this run replaced. */
 function recorded(entries, all) {
   const about = { commit: commit(), date: new Date().toISOString().slice(0, 10) };
   const here = machine();
@@ -40,7 +40,7 @@ function recorded(entries, all) {
   const anew = new Map(
     proved.map((entry) => [entry.name, same ? entry : { ...entry, machine: here }]),
   );
-  // An entry whose file was removed is removed, too.
+  // Entries of promises whose files in proof/ were deleted are left out.
   const kept = before.promises.filter(({ name }) => !anew.has(name) && names.includes(name));
   const promises = [...kept, ...anew.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
   return { ...before, promises };

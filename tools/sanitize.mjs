@@ -1,6 +1,6 @@
 // Runs the tests under sanitizers: `npm run check:sanitize [-- PART …]`, where a PART is one of the names below. It
-// fails if a report is about forebay. Known reports about other code are listed in tools/sanitize/*.txt, with reasons,
-// and tools/sanitize/reports.mjs decides whether a leak is forebay's.
+// fails if a report is about forebay. Known reports about other code are listed in tools/sanitize/*.txt, with reasons.
+// tools/sanitize/reports.mjs decides whether a leak was caused by forebay.
 //
 //   address/C++      all C++ tests under ASAN, LSAN and UBSAN
 //   address/vitest   all tests in TypeScript, with an addon built with these sanitizers
@@ -30,7 +30,9 @@ const reports = resolve('.cmake/reports/sanitize');
 const suppressions = (file) =>
   `suppressions=${resolve('tools/sanitize', file)}:print_suppressions=0`;
 
-/** The option for where reports are written. `log_exe_name` adds the program's name to the file name. */
+/**
+ * Returns the options that set the files of the reports. `log_exe_name` adds the name of the program to the file name.
+ */
 const logs = (part) => `log_path=${reports}/${part.replace('/', '-')}:log_exe_name=1`;
 
 const kinds = {
@@ -38,15 +40,16 @@ const kinds = {
     folder: '.cmake/asan/build',
     sanitizers: 'address,undefined',
     library: 'libasan.so',
-    // A leak is found in the report. The exit status must stay the tests' own, because some tests check it.
+    // This script finds leaks in the reports. A leak must not change the exit status of a process (exitcode=0), because
+    // some tests check the exit status.
     options: (part) => ({
-      // An allocation that is too large must return null, because tests request such allocations. The quarantine of
-      // freed memory is kept small, because tests measure memory.
+      // An allocation that is too large must return null instead of ending the process, because tests request such
+      // allocations. ASAN keeps freed memory for a while. This quarantine is small, because tests measure memory.
       ASAN_OPTIONS: `${logs(part)}:allocator_may_return_null=1:quarantine_size_mb=16`,
       LSAN_OPTIONS: `${suppressions('leaks.txt')}:exitcode=0`,
       UBSAN_OPTIONS: `${logs(part)}:print_stacktrace=1`,
     }),
-    // The proof 'damaged-programs' runs more of these.
+    // The number of damaged programs. The proof 'damaged-programs' runs more of them.
     fuzz: '100000',
     tests: [],
   },
@@ -55,7 +58,7 @@ const kinds = {
     sanitizers: 'thread',
     library: 'libtsan.so',
     options: (part) => ({
-      // Node and OpenBLAS are not built with TSAN, so it does not see their locks and would report races in them.
+      // Node and OpenBLAS are not built with TSAN, so TSAN does not notice their locks and would report false races.
       TSAN_OPTIONS: `${logs(part)}:${suppressions('races.txt')}:allocator_may_return_null=1:ignore_noninstrumented_modules=1`,
     }),
     fuzz: '3000',
@@ -75,13 +78,14 @@ function build({ folder, sanitizers }) {
   if (!built) return false;
   mkdirSync(`${folder}/addon/build/Release`, { recursive: true });
   const addon = `${folder}/addon/build/Release/forebay.node`;
-  // Renamed into place, because overwriting a file that a running process has mapped would crash that process.
+  // The copy is renamed to its final name, because overwriting a file that a running process has mapped would crash the
+  // process.
   copyFileSync(`${folder}/forebay.node`, `${addon}.new`);
   renameSync(`${addon}.new`, addon);
   return true;
 }
 
-/** The path of one of the compiler's libraries. A sanitizer's library must be preloaded before Node starts. */
+/** Returns the path of a library of the compiler. The library of a sanitizer must be preloaded before Node starts. */
 const library = (name) =>
   spawnSync('c++', [`-print-file-name=${name}`], { encoding: 'utf8' }).stdout.trim();
 
@@ -89,17 +93,21 @@ const runs = {
   'C++': ({ folder, fuzz }, env) =>
     passes(`${folder}/forebay_tests`, ['--no-colors=true'], { ...env, FOREBAY_FUZZ: fuzz }),
   vitest: ({ folder, library: name, tests }, env) =>
-    // Not by npx, because the sanitizer would be preloaded into npx, too. A test takes ten times as long as usual.
+    // vitest is not started by npx, because the sanitizer would be preloaded into npx, too. The time limits are high,
+    // because a test takes ten times as long as usual.
     passes(process.execPath, ['node_modules/vitest/vitest.mjs', 'run', ...tests, ...patience], {
       ...env,
       FOREBAY_ADDON: resolve(folder, 'addon/build/Release/forebay.node'),
-      // libstdc++ is preloaded too, because Node may contain its own, and the sanitizer looks for it at its start.
+      // libstdc++ is preloaded, too. The sanitizer looks for it at its start, but Node may not load it, because Node
+      // may contain its own copy.
       LD_PRELOAD: `${library(name)} ${library('libstdc++.so.6')}`,
     }),
 };
 const patience = ['--testTimeout=600000', '--hookTimeout=600000', '--maxWorkers=2'];
 
-/** The reports on Node and on the C++ tests. Reports on the shells and Pythons that tests start do not count. */
+/**
+ * Returns the reports on Node and on the C++ tests. Reports on the shells and Pythons that tests start do not count.
+ */
 const written = (part) =>
   readdirSync(reports)
     .filter((file) => file.startsWith(`${part.replace('/', '-')}.`))

@@ -1,7 +1,8 @@
 // Tries the package with package managers, test runners, bundlers, deployments and runtimes:
-// `node tools/situations.mjs [--short] [WORD …]`. By default it tries all situations; --short leaves out those that
-// continuous integration does not try, and WORDs select those whose names contain one of them. Make the tarball first:
-// `node tools/prebuild.mjs && node tools/package.mjs`. `npm run prove situations` does everything, and writes the record.
+// `node tools/situations.mjs [--short] [WORD …]`. By default it tries all situations. With --short, it tries only the
+// situations of continuous integration. With WORDs, it tries only the situations whose names contain one of the words.
+// Make the tarball first: `node tools/prebuild.mjs && node tools/package.mjs`. `npm run prove situations` makes the
+// tarball, tries all situations, and writes the record.
 import { trySituations } from './situations/run.mjs';
 
 const words = process.argv.slice(2);

@@ -1,8 +1,8 @@
 // Runs all checks: `node tools/test.mjs`, or only the suites whose names contain one of the given words
-// (`node tools/test.mjs lint`). A suite is a name, a shell command and a function that counts its tests. The suites
-// run one after another. Those marked `beside` come last and run concurrently. If a suite fails, its output is shown
-// and the others still run. The last line is "N passed, N failed", the sum over all suites. The exit status is 0 only
-// if none failed.
+// (`node tools/test.mjs lint`). A suite has a name, a shell command and a function that counts its tests. The suites
+// run one after another, but the suites marked `beside` come last and run concurrently. If a suite fails, its output is
+// shown, and the other suites still run. The last line is "N passed, N failed", the sum over all suites. The exit
+// status is 0 only if no test failed.
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -19,15 +19,15 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 process.chdir(root);
 /** The processes of the running suites. */
 const children = new Set();
-/** Kills a suite's process and everything that it started. */
+/** Kills the process of a suite, and all processes that it started. */
 function kill(child) {
   try {
     process.kill(-child.pid, 'SIGKILL');
   } catch {
-    // It never started, or has just ended.
+    // The process has not started, or has just ended.
   }
 }
-// Even if this script fails, its last line has the counts.
+// Even if this script itself fails, its last line must have the form "N passed, N failed".
 process.on('uncaughtException', (error) => {
   console.error(error);
   children.forEach(kill);
@@ -39,7 +39,8 @@ const reports = '.cmake/reports';
 const jobs = availableParallelism();
 const minutes = 60_000;
 
-// ---- How tests are counted: functions from a suite's output and success to [passed, failed].
+// ---- Functions that count the tests of a suite. The arguments are its output, and whether it succeeded. They return
+// [passed, failed].
 
 /** Counts the whole suite as one test, such as a build. */
 const asOne = (_output, ok) => (ok ? [1, 0] : [0, 1]);
@@ -55,7 +56,7 @@ const fromDoctest = (output) => {
   return line ? [Number(line[1]), Number(line[2])] : [0, 0];
 };
 
-/** A suite of TypeScript tests, counted from vitest's JSON report. */
+/** Returns a suite of TypeScript tests. Its tests are counted from the JSON report of vitest. */
 const vitest = (name, filter = '', env = {}) => {
   const report = `${reports}/${name.replace(/\W+/g, '-')}.json`;
   const command = `vitest run ${filter} --reporter=default --reporter=json --outputFile.json=${report}`;
@@ -67,15 +68,15 @@ const vitest = (name, filter = '', env = {}) => {
   return { name, command, count, env };
 };
 
-/** The kernel bodies that this machine can run, according to the addon. */
+/** Returns the names of the kernel bodies (a body is compiled for one instruction set) that this machine can run. */
 function simdBodies() {
   const ask = "require('./build/Release/forebay.node').describe().simd.available.join()";
   const { status, stdout } = spawnSync(process.execPath, ['-p', ask], { encoding: 'utf8' });
-  // If the addon cannot be loaded, one suite remains. It fails and shows the reason.
+  // If the addon cannot be loaded, only one suite is made. It fails and shows the reason.
   return status === 0 ? stdout.trim().split(',') : ['portable'];
 }
 
-/** The command that configures a CMake build of the C++ tests, without Node. */
+/** Returns the command that configures a CMake build of the C++ tests, without the addon. */
 const configure = (folder, options) =>
   `cmake -S . -B ${folder} -DFOREBAY_TESTS=ON -DFOREBAY_ADDON=OFF ${options}`;
 const cpp = (name, folder, options, env = {}) => ({
@@ -90,7 +91,7 @@ const cpp = (name, folder, options, env = {}) => ({
   beside: true,
 });
 
-// ---- What a suite may need that not every machine has: a command, or a condition.
+// ---- The needs of a suite, a command or a condition. A machine that does not fulfil them leaves out the suite.
 
 const isThere = (need) =>
   need.title === undefined ? !spawnSync(need, ['--version']).error : need.try();
@@ -108,12 +109,14 @@ const sanitized = [
   '-DCMAKE_BUILD_TYPE=RelWithDebInfo -DFOREBAY_SANITIZE=address,undefined',
 ];
 
-/** The tests of test/native that depend on how the kernels were compiled. The others test processes and threads. */
+/**
+ * The tests of test/native that depend on how the kernels were compiled. The other tests are on processes and threads.
+ */
 const kernelTests = ['arguments', 'handshake', 'numbers', 'parts', 'program']
   .map((name) => `test/native/${name}`)
   .join(' ');
 
-// Promises whose short proof other suites make.
+// Promises whose short proof is already a part of other suites.
 const suitesOfTheirOwn = ['damaged-programs', 'install', 'sanitizers', 'situations'];
 const promises = promiseNames().filter((name) => !suitesOfTheirOwn.includes(name));
 
@@ -121,18 +124,18 @@ const promise = (name) => ({
   name: `promise: ${name}`,
   command: `node tools/prove.mjs --short ${name}`,
   ...(name === 'fuzzing' ? { needs: fuzzer } : {}),
-  // 'event-loop' measures time, and 'workers' builds the same addon as another promise.
+  // Two promises must run alone: 'event-loop' measures time, and 'workers' builds the same addon as another promise.
   beside: name !== 'event-loop' && name !== 'workers',
 });
 
-/** The lines of a suite's output that are shown even if nothing failed. */
+/** A pattern of the lines of output that are shown even if nothing failed. */
 const coverage = /^coverage of .*/gm;
 const typescript = vitest('TypeScript', '--coverage');
 
 const suites = [
   { name: 'lint: biome', command: 'biome ci --colors=off --error-on-warnings .' },
   { name: 'lint: types', command: 'tsc -p tsconfig.json' },
-  // The reference of `npm run docs`, checked but not written. A warning is a failure.
+  // Checks the reference of `npm run docs`, but does not write it. A warning is a failure.
   { name: 'lint: reference', command: 'typedoc --emit none' },
   { name: 'lint: guides', command: 'node tools/guides.mjs --types' },
   {
@@ -143,7 +146,7 @@ const suites = [
   {
     name: 'lint: clang-tidy',
     needs: 'clang-tidy-14',
-    // clang-tidy reads from the build folder how each file is compiled.
+    // The build is configured first, because clang-tidy reads from the build folder how each file is compiled.
     command: `${configure(...release)} && ls native/kernels/*.cc native/program/*.cc | xargs -P ${jobs} -n 1 clang-tidy-14 -p ${release[0]} --quiet --warnings-as-errors='*'`,
   },
   {
@@ -175,7 +178,7 @@ const suites = [
   })),
   ...guides().map((file) => ({ name: `guide ${file}`, command: `node tools/guides.mjs ${file}` })),
   ...promises.map(promise).filter(({ beside }) => !beside),
-  // After their builds, the suites from here on keep about one core busy.
+  // The following suites keep only about one core busy after their builds, so several can run concurrently.
   cpp('C++ under ASAN and UBSAN', ...sanitized, { UBSAN_OPTIONS: 'print_stacktrace=1' }),
   cpp('C++', ...release),
   {
@@ -204,7 +207,7 @@ const suites = [
 
 // ---- Running them.
 
-/** Runs a suite. Resolves to its counts and its output. A suite that exceeds its time limit is stopped and fails. */
+/** Runs a suite. Resolves to its counts and its output. A suite that exceeds the time limit is stopped, and fails. */
 function run({ command, env = {}, count = asOne, beside = false }) {
   const limit = beside ? 20 : 10;
   return new Promise((done) => {
@@ -233,7 +236,7 @@ function run({ command, env = {}, count = asOne, beside = false }) {
       clearTimeout(timer);
       children.delete(child);
       let [passed, failed] = count(output, status === 0);
-      // A suite that ended before it could count, or that tested nothing, has failed.
+      // If a suite ends before its tests are counted, or tests nothing, it has failed.
       if (failed === 0 && (status !== 0 || passed === 0)) failed = 1;
       done({ passed, failed, output });
     });
@@ -250,7 +253,8 @@ const chosen = suites.filter(
 const total = { passed: 0, failed: 0 };
 
 async function perform(suite) {
-  // Some tools do not exist on every system, and `./setup test` could not install them.
+  // A suite is left out if its tools are missing. Some tools do not exist on every system, so `./setup test` could not
+  // install them.
   const lacking = [suite.needs ?? []].flat().filter((need) => !isThere(need));
   if (lacking.length > 0) {
     const names = lacking.map((need) => need.title ?? need).join(', ');

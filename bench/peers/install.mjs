@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-// Installs the peers that are not development dependencies into .cmake/peers: PyTorch, JAX and onnx by pip into a virtual
-// environment, ONNX Runtime by npm. `./setup bench` calls this. A second run finds everything installed. If something is
-// still missing at the end, it names that and exits with status 1.
+// Installs the peers that are not development dependencies into .cmake/peers: PyTorch, JAX and onnx by pip into a
+// virtual environment, ONNX Runtime by npm. `./setup bench` runs this script. A second run finds everything installed
+// and changes nothing. If a peer is still missing at the end, the script says which one and exits with status 1.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -15,20 +15,23 @@ const requirements = readFileSync(requirementsFile, 'utf8');
 const onnxRuntime = 'onnxruntime-node@^1.24.0';
 
 const say = (text) => process.stderr.write(`==> ${text}\n`);
-/** True if a command succeeds. Its output goes to standard error. */
+/** Runs a command, whose output goes to standard error. Returns true if the command succeeds. */
 const run = (file, ...args) => {
   say([file, ...args].join(' '));
   const stdio = ['ignore', 2, 2];
   return spawnSync(file, args, { stdio, env }).status === 0;
 };
-// Their install scripts would download GPU libraries.
+// Without these variables, the install script of onnxruntime-node would download GPU libraries.
 const env = {
   ...process.env,
   ONNXRUNTIME_NODE_INSTALL: 'skip',
   ONNXRUNTIME_NODE_INSTALL_CUDA: 'skip',
 };
 
-/** True if the stamp file has the content that is wanted now. */
+/**
+ * Returns true if the stamp file exists and has the content `wanted`. A stamp file records which versions an earlier
+ * run installed.
+ */
 const stamped = (name, wanted) => {
   const file = `${folder}/${name}.stamp`;
   return existsSync(file) && readFileSync(file, 'utf8') === wanted;
@@ -36,11 +39,13 @@ const stamped = (name, wanted) => {
 const stamp = (name, wanted) => writeFileSync(`${folder}/${name}.stamp`, wanted);
 
 /**
- * The PyTorch package for Linux brings 4 GB of GPU libraries, and cannot be imported without them. Variables of pip, such
- * as PIP_EXTRA_INDEX_URL with the index of CPU builds of PyTorch, select another package.
+ * Installs the peers in Python. Returns true if they can be imported.
+ *
+ * The PyTorch package for Linux downloads 4 GB of GPU libraries, and cannot be imported without them. Environment
+ * variables of pip select another package, for example PIP_EXTRA_INDEX_URL with the index of CPU builds of PyTorch.
  */
 function installPython() {
-  if (process.env.FOREBAY_BENCH_PYTHON) return true; // names a Python that has them
+  if (process.env.FOREBAY_BENCH_PYTHON) return true; // the user's Python, in which the peers are already installed
   if (stamped('python', requirements)) return true;
   if (!existsSync(python) && !run('python3', '-m', 'venv', venv)) {
     say('python3 cannot make a virtual environment: apt-get install python3-venv');
@@ -66,6 +71,6 @@ function installNode() {
 }
 
 mkdirSync(folder, { recursive: true });
-// Each of the two is useful without the other.
+// If one installation fails, the other is still useful, so both are tried.
 const done = [installPython(), installNode()];
 process.exitCode = done.every(Boolean) ? 0 : 1;

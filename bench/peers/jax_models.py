@@ -1,4 +1,4 @@
-"""The workloads as functions of JAX: a whole training step is one compiled function."""
+"""The workloads as functions of JAX, in several forms."""
 
 import jax
 import jax.numpy as jnp
@@ -22,7 +22,7 @@ def dense(layer, x):
 
 
 def named_layers(names):
-    """The names of the gradients of {layer: {weight, bias}}."""
+    """Returns a function that flattens gradients from {layer: {weight, bias}} to {"layer.weight", "layer.bias"}."""
 
     def named(gradients):
         parts = ("weight", "bias")
@@ -32,7 +32,10 @@ def named_layers(names):
 
 
 class Model:
-    """The parameters as a tree of arrays, the loss as a function of them, and the names of their gradients."""
+    """The parameters as a tree of arrays, the loss as a function of this tree, and a function `named`.
+
+    `named` takes the tree of gradients and returns a dictionary of gradients by the names of the workload.
+    """
 
     def __init__(self, parameters, loss, named):
         self.parameters = parameters
@@ -45,7 +48,7 @@ def activation_of(spec):
 
 
 def gate_by_gate(spec, files):
-    """An LSTM with a weight for each gate, computed step by step."""
+    """Returns a model of an LSTM with one weight for each gate, computed one time step after another."""
     names = [f"lstm.{gate}" for gate in GATES] + ["readout"]
     x, target = array_of(files, "x"), array_of(files, "target")
     activation = activation_of(spec)
@@ -67,7 +70,11 @@ def gate_by_gate(spec, files):
 
 
 def side_by_side(unroll):
-    """An LSTM with the gates in one product and the inputs of all steps in one product, and lax.scan for the rest."""
+    """Returns a function that makes a faster form of the LSTM model.
+
+    One product computes all four gates, and one product multiplies the inputs of all time steps. lax.scan computes
+    the rest, with `unroll` time steps in each iteration of its loop.
+    """
 
     def make(spec, files):
         inputs = spec["inputs"]
@@ -108,7 +115,7 @@ def side_by_side(unroll):
 
 
 def auto_encoder(spec, files):
-    """A variational auto-encoder with tanh and given noise."""
+    """Returns a model of a variational auto-encoder with tanh. Its noise is read from the files."""
     names = [f"vae.{name}" for name in ("encoder", "mean", "logSigma", "decoder", "logits")]
     x, noise = array_of(files, "x"), array_of(files, "noise")
 
@@ -126,7 +133,7 @@ def auto_encoder(spec, files):
 
 
 def perceptron(names):
-    """Dense layers with ReLU between them, as a function of the parameters and x."""
+    """Returns a function of the parameters and x that computes dense layers with ReLU between them."""
 
     def predict(p, x):
         for name in names[:-1]:
@@ -149,7 +156,7 @@ def classifier(spec, files):
 
 
 def lstms(spec):
-    """The forms of an LSTM: a loop, or several steps unrolled, which XLA compiles."""
+    """Returns the forms of an LSTM that XLA compiles: loops, and unrolled forms if the sequence is short."""
     forms = {"scan": side_by_side(1), "scan, 4 steps unrolled": side_by_side(4)}
     if spec["steps"] <= 8:
         forms["unrolled"] = side_by_side(spec["steps"])
@@ -158,6 +165,6 @@ def lstms(spec):
 
 
 def models_of(spec):
-    """Functions that make a model, by the name of the form."""
+    """Returns a dictionary of functions, each of which makes a model. Its keys are the names of the forms."""
     kinds = {"vae": {"": auto_encoder}, "mlp": {"": classifier}}
     return kinds[spec["kind"]] if spec["kind"] in kinds else lstms(spec)

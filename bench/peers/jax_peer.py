@@ -1,8 +1,9 @@
-"""The contender JAX: a whole step is one jitted function with donated parameters."""
+"""The contender JAX: a whole training step is one jitted function, to which the parameters are donated."""
 
 import os
 
-# When XLA is imported, it sizes its thread pools by these variables and by the processors of this process.
+# These lines must run before the import of JAX. When XLA is imported, it chooses the sizes of its thread pools from
+# these variables and from the processors that this process may use.
 THREADS = int(os.environ["OMP_NUM_THREADS"])
 os.environ["NPROC"] = str(THREADS)
 if THREADS == 1:
@@ -20,7 +21,7 @@ from peer import Files, Peer, layers_of, reset_peak, serve
 
 
 def manifest_of(files, prefix, tensors):
-    """Writes arrays for the harness to read."""
+    """Writes arrays to files for the harness. Returns the entries that describe the files."""
     arrays = {name: numpy.ascontiguousarray(value) for name, value in tensors.items()}
     rows = {name: (value.tobytes(), str(value.dtype), value.shape) for name, value in arrays.items()}
     return files.write(prefix, rows)
@@ -31,7 +32,11 @@ def zeros_like(tree):
 
 
 def sgd(parameters):
-    """The state of plain gradient descent, and its step function from (state, gradients, rate) to the new state."""
+    """Returns the initial state of plain gradient descent, and its update function.
+
+    The update function takes (state, gradients, rate) and returns the new state, a tuple whose first item is the
+    parameters.
+    """
 
     def update(state, gradients, rate):
         return (jax.tree.map(lambda p, g: p - rate * g, state[0], gradients),)
@@ -40,7 +45,7 @@ def sgd(parameters):
 
 
 def adam(parameters):
-    """The same for Adam, with the defaults of the paper."""
+    """Returns the initial state and the update function of Adam, as `sgd` does. It uses the defaults of the paper."""
     beta1, beta2, epsilon = 0.9, 0.999, 1e-8
 
     def update(state, gradients, rate):
@@ -84,7 +89,7 @@ class JaxPeer(Peer):
         x = array_of(files, "x")
         forward = perceptron(names)
         jitted = jax.jit(forward)
-        # The weights are constants of the program, whose memory layout XLA may change.
+        # Here the weights are constants of the compiled program, so XLA may change their memory layout.
         constant = jax.jit(lambda x: forward(parameters, x))
         forms = {
             "jitted": lambda: jitted(parameters, x).block_until_ready(),
@@ -113,7 +118,10 @@ class JaxPeer(Peer):
         return found
 
     def training_form(self, model, spec, training):
-        """Returns a function that takes one step at the timed rate, and the losses of the compared steps."""
+        """Takes the training steps that are compared with forebay.
+
+        Returns a function that takes one step at the rate of the timed steps, and the losses of the compared steps.
+        """
         state, update = OPTIMIZERS[spec["optimizer"]](model.parameters)
 
         def whole(state, rate):

@@ -1,4 +1,7 @@
-"""Writes dense layers with ReLU between them as an ONNX model: python onnx_model.py FOLDER MANIFEST LAYERS FILE"""
+"""Writes an ONNX model of dense layers with ReLU between them: python onnx_model.py FOLDER MANIFEST LAYERS FILE
+
+FOLDER and MANIFEST (JSON) say where the weights are, LAYERS (JSON) is the list of sizes, and FILE is the output.
+"""
 
 import json
 import sys
@@ -22,7 +25,7 @@ def main(folder, manifest, sizes, path):
             initializers.append(numpy_helper.from_array(array, f"{name}.{part}"))
         last = index == len(names) - 1
         product = "output" if last else f"{name}.product"
-        # Weights are [inputs, units], so Gemm needs no transposes.
+        # The weights have the shape [inputs, units], so Gemm does not have to transpose them.
         nodes.append(helper.make_node("Gemm", [value, f"{name}.weight", f"{name}.bias"], [product]))
         if not last:
             value = f"{name}.output"
@@ -30,7 +33,7 @@ def main(folder, manifest, sizes, path):
     batch = files.entries["x"]["shape"][0]
     tensor = lambda name, units: helper.make_tensor_value_info(name, TensorProto.FLOAT, [batch, units])
     graph = helper.make_graph(nodes, "layers", [tensor("x", sizes[0])], [tensor("output", sizes[-1])], initializers)
-    # Versions of 2023, which every ONNX Runtime since 1.16 reads.
+    # These versions are from 2023. Every ONNX Runtime since 1.16 can read them.
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 19)], ir_version=9)
     save(model, path)
 

@@ -1,4 +1,4 @@
-"""Code that the peers in Python share: the protocol, the exchange of tensors, and the memory of the process.
+"""Code that all peers in Python use: the protocol, the exchange of tensors, and the memory of the process.
 
 The harness (bench/src) starts a peer as a process. They exchange JSON, one message per line, over standard
 input and output. bench/README.md lists the messages. Tensors are exchanged as raw files, little-endian and
@@ -16,12 +16,12 @@ GATES = ("input", "forget", "cell", "output")  # in the order of nn.LSTM
 
 
 def layers_of(spec):
-    """The names of the dense layers of a network, in order."""
+    """Returns the names of the dense layers of a network, in order."""
     return [f"layer{index}" for index in range(len(spec["layers"]) - 1)]
 
 
 def status_bytes(key):
-    """A figure of this process in /proc/self/status, such as VmRSS, in bytes."""
+    """Returns a number from /proc/self/status, such as VmRSS, in bytes."""
     for line in pathlib.Path("/proc/self/status").read_text().splitlines():
         if line.startswith(key + ":"):
             return int(line.split()[1]) * 1024
@@ -37,13 +37,13 @@ def reset_peak():
 
 
 def mapped_files(pattern):
-    """The paths of mapped files, such as shared libraries, that match a pattern."""
+    """Returns the paths of the files mapped into this process, such as shared libraries, that match a pattern."""
     lines = pathlib.Path("/proc/self/maps").read_text().splitlines()
     return sorted({line.split()[-1] for line in lines if "/" in line and re.search(pattern, line)})
 
 
 class Files:
-    """The folder through which tensors are exchanged."""
+    """Reads and writes tensors in the folder that the harness and the peer share."""
 
     def __init__(self, folder, manifest):
         self.folder = pathlib.Path(folder)
@@ -53,12 +53,12 @@ class Files:
         return name in self.entries
 
     def read(self, name):
-        """The bytes of a tensor, the name of its dtype, and its shape."""
+        """Returns the bytes of a tensor, the name of its dtype, and its shape."""
         entry = self.entries[name]
         return bytearray((self.folder / entry["file"]).read_bytes()), entry["dtype"], entry["shape"]
 
     def write(self, prefix, tensors):
-        """Writes {name: (bytes, dtype, shape)}. Returns the entries that the harness needs to read them."""
+        """Writes tensors, given as {name: (bytes, dtype, shape)}. Returns the entries that describe the files."""
         manifest = []
         for index, (name, (data, dtype, shape)) in enumerate(tensors.items()):
             file = f"{prefix}-{index}.raw"
@@ -74,7 +74,7 @@ class Peer:
     """
 
     def __init__(self):
-        # At this point the library is imported, and nothing has been computed.
+        # At this point the library has been imported, but has computed nothing.
         self.memory_at_import = status_bytes("VmRSS")
         self.forms = {}
 
@@ -91,7 +91,8 @@ class Peer:
 
 def serve(make):
     """Answers requests, one per line, until standard input ends."""
-    # The output of libraries must not be mixed with the answers.
+    # Answers are written to the original standard output. Descriptor 1 is redirected to standard error, so that the
+    # output of libraries is not mixed with the answers.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     peer = make()
@@ -99,6 +100,6 @@ def serve(make):
         request = json.loads(line)
         try:
             answer = getattr(peer, request.pop("op"))(**request)
-        except Exception as error:  # the harness names the peer and stops
+        except Exception as error:  # the harness reports the error with the name of the peer, and stops
             answer = {"error": f"{type(error).__name__}: {error}"}
         print(json.dumps(answer), file=answers, flush=True)

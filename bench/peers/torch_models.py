@@ -1,4 +1,4 @@
-"""The workloads as modules of PyTorch, each in its fastest form, with given weights."""
+"""The workloads as modules of PyTorch, each in its fastest form, with initial weights read from files."""
 
 import torch
 from torch import nn
@@ -15,7 +15,10 @@ def tensor_of(files, name):
 
 
 def load_linear(layer, files, name):
-    """Transposes a weight: it is [inputs, units] in forebay and [units, inputs] in PyTorch."""
+    """Copies a weight and a bias into a layer. Transposes the weight.
+
+    A weight has the shape [inputs, units] in forebay, but [units, inputs] in PyTorch.
+    """
     with torch.no_grad():
         layer.weight.copy_(tensor_of(files, f"{name}.weight").T)
         layer.bias.copy_(tensor_of(files, f"{name}.bias"))
@@ -26,7 +29,7 @@ def linear_gradients(layer, name):
 
 
 class NodeByNode(nn.Module):
-    """An LSTM with a tanh readout from primitive operations, gate by gate, step by step."""
+    """An LSTM with a tanh readout, built from primitive operations for each gate and each time step."""
 
     def __init__(self, spec, files):
         super().__init__()
@@ -62,7 +65,7 @@ class NodeByNode(nn.Module):
 
 
 class FusedLSTM(nn.Module):
-    """nn.LSTM and a readout of every step, which is linear, or has tanh for `lstm-nodes`."""
+    """nn.LSTM, and a readout layer applied to every time step. The readout is linear, but has tanh for `lstm-nodes`."""
 
     def __init__(self, spec, files):
         super().__init__()
@@ -77,7 +80,7 @@ class FusedLSTM(nn.Module):
             self.lstm.weight_hh_l0.copy_(torch.cat([w[inputs:] for w in weights], 1).T)
             self.lstm.bias_ih_l0.copy_(torch.cat(biases))
             self.lstm.bias_hh_l0.zero_()
-        # The second bias would only add work, and double the effective rate of the first.
+        # PyTorch adds two biases. If the second were trained too, the sum would move at twice the rate, with more work.
         self.lstm.bias_hh_l0.requires_grad_(False)
         load_linear(self.readout, files, "readout")
         self.x = tensor_of(files, "x")
@@ -99,7 +102,7 @@ class FusedLSTM(nn.Module):
 
 
 class AutoEncoder(nn.Module):
-    """A variational auto-encoder with given noise, so that two contenders can be compared."""
+    """A variational auto-encoder. Its noise is read from the files, so that two contenders can be compared."""
 
     def __init__(self, spec, files):
         super().__init__()
@@ -131,7 +134,7 @@ class AutoEncoder(nn.Module):
 
 
 class Perceptron(nn.Module):
-    """Linear layers with ReLU between them."""
+    """Linear layers with ReLU between them, for training (with labels) and for prediction."""
 
     def __init__(self, spec, files):
         super().__init__()
@@ -158,7 +161,7 @@ class Perceptron(nn.Module):
         return result
 
 
-# The forms of each kind of workload that a user of PyTorch would choose from, by name.
+# For each kind of workload, the forms among which a user of PyTorch would choose, by name.
 MODELS = {
     "lstm-nodes": {"gate by gate": NodeByNode, "nn.LSTM": FusedLSTM},
     "lstm": {"nn.LSTM": FusedLSTM},

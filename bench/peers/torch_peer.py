@@ -1,4 +1,4 @@
-"""The contender PyTorch: the same work with the same weights, in every form that PyTorch has."""
+"""The contender PyTorch: the workloads of forebay with the same weights, in every form that PyTorch has."""
 
 import copy
 import ctypes
@@ -12,13 +12,14 @@ from torch_models import DTYPES, MODELS
 OPTIMIZERS = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}
 # The ways in which optimizers of PyTorch loop over the parameters.
 LOOPS = {"loop": {"foreach": False}, "foreach": {"foreach": True}, "fused": {"fused": True}}
-# zero_grad(set_to_none=...): gradients are allocated anew in each step (True), or filled with zeros (False).
+# The values of `set_to_none` of zero_grad. With True, gradients are allocated anew in each step. With False, they are
+# filled with zeros.
 CLEARING = {"grads to none": True, "grads to zeros": False}
 COMPILERS = {"compiled": {}, "compiled, cpp wrapper": {"options": {"cpp_wrapper": True}}}
 
 
 def manifest_of(files, prefix, tensors):
-    """Writes tensors for the harness to read."""
+    """Writes tensors to files for the harness. Returns the entries that describe the files."""
     rows = {}
     for name, value in tensors.items():
         dense = value.detach().contiguous()
@@ -29,7 +30,7 @@ def manifest_of(files, prefix, tensors):
 
 
 class TrainingForms:
-    """Every way to take a training step: combinations of loss functions, optimizers and ways to clear gradients."""
+    """Every way to take a training step: each combines a loss function, an optimizer and a way to clear gradients."""
 
     def __init__(self, model, spec, training, compiled):
         self.model = model
@@ -41,7 +42,11 @@ class TrainingForms:
         self.compiled = compiled
 
     def names(self):
-        """For each way: (name, way to compute the loss, loop of the optimizer, whether it is compiled, set_to_none)."""
+        """Yields a tuple for each way to take a step.
+
+        Its items: the name, the key of the loss function in `losses()`, the key of the optimizer's loop in LOOPS,
+        whether the optimizer is compiled, and the argument `set_to_none` of zero_grad.
+        """
         for loop in LOOPS:
             for clearing, none in CLEARING.items():
                 yield f"eager, {loop}, {clearing}", "eager", loop, False, none
@@ -54,7 +59,7 @@ class TrainingForms:
             yield f"{compiler}, compiled optimizer, grads to none", compiler, "foreach", True, True
 
     def losses(self):
-        """The loss functions by the way they are computed. Each is compiled once, at its first call."""
+        """Returns the loss functions by name: eager, and one for each compiler. Each is compiled at its first call."""
         losses = {"eager": self.model.loss}
         if self.compiled:
             for name, options in COMPILERS.items():
@@ -62,7 +67,7 @@ class TrainingForms:
         return losses
 
     def make(self, loss, loop, compiled, none):
-        """Returns a function that takes one step and returns its loss, and a function that sets its rate."""
+        """Returns two functions: one takes a training step and returns its loss, one sets the learning rate."""
         optimizer = self.optimizer(self.parameters, lr=self.rate, **LOOPS[loop])
         update = torch.compile(optimizer.step) if compiled else optimizer.step
 
@@ -79,7 +84,7 @@ class TrainingForms:
         return step, set_rate
 
     def check(self, step):
-        """The losses of the first steps from the start weights, and the gradients of the first one."""
+        """Restores the initial weights and takes steps. Returns all losses, and the gradients of the first step."""
         with torch.no_grad():
             for parameter, value in zip(self.parameters, self.start):
                 parameter.copy_(value)
@@ -161,7 +166,7 @@ class TorchPeer(Peer):
                 continue
             try:
                 step, losses, results = attempt()
-            except Exception as error:  # a form that this version or machine does not have
+            except Exception as error:  # this version of PyTorch or this machine does not support the form
                 left_out[name] = f"{type(error).__name__}: {error}"[:300]
                 continue
             self.forms[name] = step
@@ -171,7 +176,7 @@ class TorchPeer(Peer):
         return {"forms": found, "leftOut": left_out}
 
     def attempts(self, spec, files, training):
-        """(name, function that makes the step and checks it) of every form of every model."""
+        """Yields a pair for every form of every model: its name, and a function that makes its step and checks it."""
         for label, make in MODELS[spec["kind"]].items():
             model = make(spec, files)
             forms = self.predictions(model) if spec["kind"] == "predict" else self.trainings(model, spec, training)
@@ -194,7 +199,7 @@ class TorchPeer(Peer):
             step, set_rate = forms.make(losses[compiler], *how)
             found, gradients = forms.check(step)
             set_rate(training["timedRate"])
-            # A compiled optimizer is recompiled for this rate.
+            # A compiled optimizer is recompiled after a change of the rate. This step does it before the timing.
             step()
             return step, found, gradients
 

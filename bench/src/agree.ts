@@ -1,30 +1,31 @@
-/** Checks that both sides compute the same, before anything is timed. */
+/** Checks that forebay and a peer compute the same, before anything is timed. */
 
 import { BenchError } from './errors.js';
 import { type Named, readTensor, type Tensors } from './exchange.js';
 import type { Form } from './protocol.js';
 import type { ModelSpec } from './workloads.js';
 
-/** The greatest difference between the two sides. */
+/** The greatest difference between the results of forebay and those of a peer. */
 export interface Agreement {
-  /** The greatest distance |a - b| / |b| of all tensors, in the Euclidean norm, and the name of that tensor. */
+  /** The greatest distance of all tensors: |a - b| / |b| in the Euclidean norm. */
   readonly distance: number;
+  /** The name of the tensor that has this distance. */
   readonly tensor: string;
   readonly tolerance: number;
 }
 
 /**
- * The distance up to which two results count as equal. The rounding error of float32 sums is about 1e-6 of their norm,
- * that of float64 sums 1e-15. A ReLU whose input is within the rounding error of 0 may be on or off on different
- * machines. Then one unit of one example differs, which is at most about 1e-3 of the norm of a gradient in these
- * networks. A missing step, gate or factor is 1e-2 or more.
+ * Returns the distance up to which two results count as equal. The rounding error of sums is about 1e-6 of their norm
+ * in float32, and about 1e-15 in float64. If the input of a ReLU is within the rounding error of 0, one library may
+ * compute 0 and another a positive number. This changes one unit of one example, which is at most about 1e-3 of the
+ * norm of a gradient in these networks. A real error, such as a missing time step, gate or factor, is 1e-2 or more.
  */
 export function toleranceOf(spec: ModelSpec, dtype: Named['dtype']): number {
   if (spec.kind === 'mlp' && spec.batch > 1) return 3e-3;
   return dtype === 'float64' ? 1e-10 : 2e-5;
 }
 
-/** |a - b| / |b| in the Euclidean norm. Infinity if a value is not finite, or if b is 0 and a is not. */
+/** Returns |a - b| / |b| in the Euclidean norm; Infinity if a value is not finite, or if b is 0 and a is not. */
 export function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
   let difference = 0;
   let norm = 0;
@@ -39,16 +40,16 @@ export function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
 }
 
 /**
- * True if two losses agree, relative to their change since the first loss. In a step of Adam, an element whose gradient
- * is only a rounding error moves by the whole rate, up or down. So 2 % of the change are allowed, plus the error of a
- * plain sum of 10^6 float32 terms (4e-4 in TensorFlow.js).
+ * Returns true if two losses agree. They may differ by 2 % of the change of the loss since the first step, because in a
+ * step of Adam an element moves by the whole rate, up or down, even if its gradient is only a rounding error. A further
+ * 1e-3 of the first loss is allowed, because a plain sum of 10^6 float32 terms has an error (4e-4 in TensorFlow.js).
  */
 function closeLosses(a: number, b: number, first: number): boolean {
   return Math.abs(a - b) <= 0.02 * Math.abs(b - first) + 1e-3 * Math.abs(first);
 }
 
 /**
- * Compares the results and the losses of a form of a peer with those of forebay.
+ * Compares the results and the losses of a form of a peer with those of forebay. Returns the greatest difference.
  *
  * @throws BenchError that names the workload, the peer, its form and the tensor, if they differ
  */

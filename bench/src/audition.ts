@@ -1,4 +1,7 @@
-/** Compares the results of each form of a peer with those of forebay, times all forms, and starts the fastest anew. */
+/**
+ * Finds the fastest form of a peer: compares the results of each form with those of forebay, times all forms, and
+ * starts the fastest again in a new process.
+ */
 
 import { type Agreement, assertAgreement } from './agree.js';
 import { environment, type Peer } from './contenders.js';
@@ -9,17 +12,17 @@ import { Contender, type Form, type Hello } from './protocol.js';
 import { Team } from './team.js';
 import { type ModelSpec, training } from './workloads.js';
 
-/** The settings that all peers of one run share. */
+/** The settings of a run of the benchmark. They are the same for all peers. */
 export interface Conditions {
   readonly threads: number;
-  /** The processor type that OpenBLAS is told to use. */
+  /** The processor type that the OpenBLAS of the peers must use; null to leave the choice to OpenBLAS. */
   readonly core: string | null;
-  /** Whether forms that need a C++ compiler are tried. */
+  /** True if forms that need a C++ compiler are tried, too. */
   readonly compiled: boolean;
   readonly sliceSeconds: number;
 }
 
-/** A workload, its initial values, and the results of forebay. */
+/** A workload, its initial values, and the results that forebay computed for them. */
 export interface Reference {
   readonly workload: string;
   readonly spec: ModelSpec;
@@ -27,36 +30,36 @@ export interface Reference {
   readonly own: Form;
 }
 
-/** A form of a peer, and its time when all forms were timed. */
+/** A form of a peer, and the time that was measured when the forms were compared with each other. */
 export interface FormTime {
   readonly form: string;
-  /** Microseconds per step, the least of several slices; null if the form could not be run. */
+  /** Microseconds per step: the least of several measurements; null if the form could not be run. */
   readonly us: number | null;
-  /** The reason why it could not be run. */
+  /** The reason why the form could not be run. */
   readonly why?: string;
 }
 
-/** The fastest form of a peer, in a process of its own. */
+/** The fastest form of a peer, loaded in a process. */
 export interface Winner {
   readonly contender: Contender;
   readonly hello: Hello;
   readonly agreement: Agreement;
-  /** The name of the form, as its process knows it. */
+  /** The name of the form in requests to its process. */
   readonly form: string;
-  /** The name of the form, with that of the environment if there are several. */
+  /** The name of the form for the reader, with the name of the environment if the peer has several. */
   readonly label: string;
   readonly secondsPerStep: number;
-  /** Every form. */
+  /** Every form of the peer, with its time. */
   readonly forms: readonly FormTime[];
 }
 
-/** A process that has loaded the workload. */
+/** A process of a peer that has loaded the workload. */
 interface Joined {
   readonly contender: Contender;
   readonly hello: Hello;
   readonly forms: readonly Form[];
   readonly leftOut: Readonly<Record<string, string>>;
-  /** The agreement of the form that differs most from forebay; undefined if there is no form. */
+  /** The agreement of that form whose results differ most from those of forebay; undefined if there is no form. */
   readonly agreement: Agreement | undefined;
 }
 
@@ -67,7 +70,7 @@ interface Candidate {
 }
 
 /**
- * Tries all forms of a peer in all of its environments.
+ * Tries all forms of a peer in all of its environments. Returns the fastest form, loaded in a process.
  *
  * @throws BenchError if a form does not compute the same as forebay, or if no form can be run
  */
@@ -104,7 +107,7 @@ export async function audition(
         conditions.sliceSeconds,
       ),
     );
-    // A new process, unless there was only one form, so that the memory of the other forms is not counted.
+    // The winner gets a new process, so that the memory of the other forms is not counted. A single form needs none.
     const alone = candidates.length === 1;
     const winner = alone
       ? best.joined

@@ -10,25 +10,32 @@ import type { ModelSpec, Spec } from './workloads.js';
 export interface Peer {
   readonly name: string;
   readonly title: string;
-  /** The command that installs it. */
+  /** The command that installs the peer. */
   readonly install: string;
   /**
-   * Sets of environment variables, by name. The peer is tried with each set. If this is left out, it is started once,
+   * Sets of environment variables, by name. The peer is tried with each set. By default, the peer is started once,
    * without extra variables.
    */
   readonly environments?: Readonly<Record<string, NodeJS.ProcessEnv>>;
-  /** Undefined if it is not installed. */
+  /** Returns the command that starts the peer; undefined if the peer is not installed. */
   command(): Command | undefined;
-  /** The form of a workload that this peer runs; undefined if it cannot run the workload. */
+  /** Returns the form of a workload that this peer runs; undefined if the peer cannot run the workload. */
   adapt(spec: Spec): ModelSpec | undefined;
-  /** @throws BenchError if the installed peer is not in its fastest configuration */
+  /**
+   * Checks how the peer is installed.
+   *
+   * @throws BenchError if the installed peer is not in its fastest configuration
+   */
   inspect?(hello: Hello): void;
 }
 
-/** The compiled modules are in build/. This relative path is right from the sources and from build/. */
+/**
+ * Returns the command that runs a compiled module of build/. Its relative path is correct both from the sources in src/
+ * and from the modules in build/.
+ */
 const compiled = (file: string): Command => ({
   file: process.execPath,
-  // Garbage is collected before memory is measured.
+  // The contender collects garbage before it measures memory.
   args: ['--expose-gc', fileURLToPath(new URL(`../build/${file}`, import.meta.url))],
 });
 
@@ -50,13 +57,14 @@ function ifResolved(packages: readonly string[], file: string): Command | undefi
 function inPython(modules: readonly string[], script: string): Command | undefined {
   const python = findPython(modules);
   const path = fileURLToPath(new URL(`../peers/${script}`, import.meta.url));
-  // -B: no __pycache__ next to the sources.
+  // -B: Python writes no folder __pycache__ next to the sources.
   return python === undefined ? undefined : { file: python, args: ['-B', path] };
 }
 
 /**
- * The allocator of glibc requests large blocks from the kernel and returns them, page by page, unless its thresholds are
- * high. That costs time in a library that allocates in each step.
+ * Two environments for libraries that allocate memory in each step. With its default thresholds, the allocator of glibc
+ * requests every large block from the kernel and then returns it, which costs time for every page. High thresholds
+ * avoid this.
  */
 const allocators = {
   'default malloc': {},
@@ -66,7 +74,11 @@ const allocators = {
   },
 };
 
-/** @throws BenchError if PyTorch uses the reference BLAS, whose slow loops no user would use */
+/**
+ * Checks the BLAS of PyTorch.
+ *
+ * @throws BenchError if PyTorch uses the reference BLAS, because no user would use its slow loops
+ */
 export function refuseReferenceBlas({ blas: { files, core } }: Hello): void {
   const optimised =
     core !== null || files.some((file) => /openblas|mkl|blis|atlas|armpl/i.test(file));
@@ -98,7 +110,10 @@ const jax: Peer = {
   adapt: trains,
 };
 
-/** ONNX Runtime is installed in a folder of the benchmark, because its package contains binaries of all platforms. */
+/**
+ * A `require` that finds ONNX Runtime. It is installed in a folder of the benchmark, not as a development dependency,
+ * because its package contains binaries for all platforms.
+ */
 export const requireOwn = createRequire(`${peersFolder}/package.json`);
 
 const onnx: Peer = {
@@ -111,7 +126,7 @@ const onnx: Peer = {
     } catch {
       return undefined;
     }
-    // The package onnx for Python writes its models.
+    // The model for ONNX Runtime is written by the Python package onnx, so that package is needed, too.
     return findPython(['onnx']) === undefined ? undefined : compiled('peers/onnx.js');
   },
   adapt: (spec) => (spec.kind === 'predict' && spec.dtype === 'float32' ? spec : undefined),
@@ -133,14 +148,15 @@ const brain: Peer = {
   adapt: (spec) => (spec.kind === 'lstm-nodes' ? { ...spec, kind: 'lstm-brain' } : undefined),
 };
 
-/** In the order of the table. */
+/** All peers, in the order of the table. */
 export const peers: readonly Peer[] = [torch, jax, onnx, tfjs, brain];
 
 /**
- * The environment of the process of a contender. The thread count must be set here, because the OpenBLAS of PyTorch
- * ignores one that is set later. An OpenBLAS that is older than the processor assumes one without AVX unless it is told
- * the type; forebay sets the type for itself.
+ * Returns the environment variables for the process of a contender. They set the thread count, because the OpenBLAS of
+ * PyTorch ignores a count that is set later. They also set the processor type for OpenBLAS, because an OpenBLAS that is
+ * older than the processor otherwise assumes a processor without AVX. forebay sets this type itself.
  *
+ * @param core the processor type; null to leave it unset
  * @param extra the variables of one of the environments of the peer
  */
 export function environment(
@@ -154,7 +170,7 @@ export function environment(
     OMP_NUM_THREADS: count,
     OPENBLAS_NUM_THREADS: count,
     MKL_NUM_THREADS: count,
-    // The cache of torch.compile, kept between runs.
+    // The cache of torch.compile is in this folder, so that it is kept between runs.
     TORCHINDUCTOR_CACHE_DIR: process.env.TORCHINDUCTOR_CACHE_DIR ?? `${peersFolder}/inductor`,
     ...(core !== null && { OPENBLAS_CORETYPE: process.env.OPENBLAS_CORETYPE ?? core }),
     ...extra,

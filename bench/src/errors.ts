@@ -1,9 +1,12 @@
-/** The benchmark cannot continue, for example because a peer failed or gradients differ. Reported without a stack. */
+/**
+ * Thrown if the benchmark cannot continue, for example because a peer failed or gradients differ. Only the message is
+ * shown, not the stack.
+ */
 export class BenchError extends Error {
   override readonly name = 'BenchError';
 }
 
-/** A wrong command line. */
+/** Thrown if the command line is wrong. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }

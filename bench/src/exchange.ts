@@ -1,4 +1,4 @@
-/** Tensors as raw files in a folder, little-endian and row-major, which every language can read. */
+/** Exchanges tensors as raw files in a folder, little-endian and row-major, because every language can read them. */
 
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,7 +7,7 @@ import { BenchError } from './errors.js';
 import { type Values, valuesOf, viewBytes } from './values.js';
 import { type ModelSpec, type TensorSpec, tensorsOf } from './workloads.js';
 
-/** The description of a tensor. `file` is relative to the folder. */
+/** The description of a tensor in a file. The path `file` is relative to the folder of the exchange. */
 export interface Entry {
   readonly name: string;
   readonly dtype: TensorSpec['dtype'];
@@ -37,7 +37,7 @@ export function readTensor(folder: string, { dtype, file }: Entry): Values {
   return viewBytes(dtype, readFileSync(join(folder, file)));
 }
 
-/** Tensors by name. */
+/** A collection of tensors that are found by name. */
 export interface TensorSource {
   get(name: string): Named;
 }
@@ -60,7 +60,7 @@ export class Tensors implements TensorSource {
   }
 }
 
-/** Writes the initial values of a workload to a new folder, which `using` removes. */
+/** The initial values of a workload, written to a new folder. A `using` declaration removes the folder at its end. */
 export class Start implements Disposable {
   readonly folder = mkdtempSync(join(tmpdir(), 'forebay-bench-'));
   readonly entries: readonly Entry[];

@@ -1,8 +1,11 @@
 /** Finds the fastest of several ways to take a step. */
 
-/** How many times the ways that may be the fastest are timed. */
+/** The number of times that each way that may be the fastest is timed. */
 const heats = 4;
-/** A way may be the fastest even if it once took this many times the best time: the speed of the machine varies. */
+/**
+ * A way is timed again if its least time so far is at most this many times the best. It may still be the fastest,
+ * because the speed of the machine varies.
+ */
 const reach = 1.4;
 
 export interface Fastest<T> {
@@ -12,8 +15,8 @@ export interface Fastest<T> {
 }
 
 /**
- * Times all ways once, one after another. Times those near the best again in further heats, so that one slow moment of
- * the machine excludes none. The least time of each way counts.
+ * Returns the fastest way. First times all ways once, one after another. Then times the ways whose times are near the
+ * best again, so that no way loses because of one slow moment of the machine. The least time of each way counts.
  *
  * @param time measures one way, and returns its seconds per step
  * @throws RangeError if `ways` is empty
@@ -37,14 +40,15 @@ export async function findFastest<T>(
   return { best: best(), seconds };
 }
 
-/** Takes so many steps, and returns how many seconds they took. */
+/** Takes the given number of steps, and returns how many seconds they took. */
 export type Take = (steps: number) => Promise<number>;
 
-/** Seconds per step, measured over enough steps to take about a third of a slice. */
+/** Returns the seconds per step, measured over so many steps that they take about a third of a slice. */
 export async function timeStep(take: Take, sliceSeconds: number): Promise<number> {
   let steps = 1;
   let elapsed = await take(steps);
-  // The first step does not count, because it compiles code and touches memory for the first time.
+  // The time of the first step is not returned (unless it fills a quarter of a slice), because this step compiles code
+  // and touches memory for the first time.
   while (elapsed < sliceSeconds / 4) {
     const wanted = Math.ceil((steps * sliceSeconds) / 3 / Math.max(elapsed, 1e-7));
     steps = Math.min(steps * 20, Math.max(steps + 1, wanted));

@@ -1,17 +1,17 @@
 /**
- * The lower limit of the time of a step on a machine: its matrix products at the peak speed of the machine, plus its
- * memory traffic at the rate of a copy. bench/README.md has the formula.
+ * Computes the lower limit of the time of a step on a machine: the time of its matrix products at the peak speed of the
+ * machine, plus the time of its memory traffic at the speed of a copy. bench/README.md has the formula.
  */
 
 import { gates, layersOf, type ModelSpec, tensorsOf } from './workloads.js';
 
-/** The work of a step, the same for every library. */
+/** The work that one step needs. It is the same for every library. */
 export interface Work {
   /** Floating-point operations of the matrix products. */
   readonly operations: number;
-  /** Bytes that are read once and written once. */
+  /** The bytes that the step must read from memory, plus the bytes that it must write. */
   readonly traffic: number;
-  /** Bytes of all values that the step uses: parameters, states of the optimizer, inputs, activations. */
+  /** The bytes of all values that the step uses: parameters, states of the optimizer, inputs, activations. */
   readonly footprint: number;
 }
 
@@ -32,22 +32,23 @@ export function workOf(spec: ModelSpec): Work {
   const activations = activationsOf(spec) * size;
   const operations = operationsOf(spec);
   if (spec.kind === 'predict') {
-    // No activation is kept for a backward pass: each is written once, and read once by the next layer.
+    // Each activation is written once, and read once by the next layer. None is kept for a backward pass.
     const traffic = parameters + inputs + 2 * activations;
     return { operations, traffic, footprint: parameters + inputs + activations };
   }
-  // A parameter and its states are read and written. An activation is written forward and read backward.
+  // Each parameter and each state of the optimizer is read and written. Each activation is written in the forward pass
+  // and read in the backward pass.
   const carried = parameters * (1 + states[spec.optimizer]);
   const traffic = 2 * carried + inputs + 2 * activations;
   return { operations, traffic, footprint: carried + inputs + activations };
 }
 
-/** The number of rows that the weight of a layer is multiplied with in one step. */
+/** Returns the number of rows that are multiplied by the weight of a layer in one training step. */
 const rowsOf = (spec: ModelSpec) => spec.batch * ('steps' in spec ? spec.steps : 1);
 
 /**
- * The number of elements of the outputs of all layers, after their activation functions. An LSTM has the gates, the cell
- * and the hidden state of every step.
+ * Returns the number of elements of the outputs of all layers, after their activation functions. For an LSTM it counts
+ * the gates, the cell and the hidden state of every time step.
  */
 function activationsOf(spec: ModelSpec): number {
   const outputs = layersOf(spec).reduce((sum, [, , units]) => sum + units, 0);
@@ -56,8 +57,9 @@ function activationsOf(spec: ModelSpec): number {
 }
 
 /**
- * Each layer has one product forward and two backward: for the gradient of its weight, and for the gradient of its
- * input. The input of the network needs no gradient.
+ * Returns the number of floating-point operations of the products of one step. Each layer has one product in the
+ * forward pass. In training it has two more in the backward pass: for the gradient of its weight, and for the gradient
+ * of its input. The input of the network needs no gradient.
  */
 function operationsOf(spec: ModelSpec): number {
   const rows = rowsOf(spec);
@@ -65,7 +67,7 @@ function operationsOf(spec: ModelSpec): number {
   return layersOf(spec).reduce((sum, [name, inputs, units], index) => {
     const forward = 2 * rows * inputs * units;
     if (!training) return sum + forward;
-    // The gates of an LSTM read [x, h]. Only h needs a gradient.
+    // The gates of an LSTM read concat(x, h). Only h needs a gradient, because x is an input of the network.
     const isGate = gates.some((gate) => name === `lstm.${gate}`);
     const differentiated = isGate && 'units' in spec ? spec.units : index === 0 ? 0 : inputs;
     return sum + 2 * forward + 2 * rows * differentiated * units;
@@ -75,11 +77,11 @@ function operationsOf(spec: ModelSpec): number {
 /** The measured speed of the machine in one round. */
 export interface MachineRate {
   readonly gflops: number;
-  /** GB/s, read and written, in a buffer as large as the footprint of the workload. */
+  /** The speed of a copy in GB/s, read and written, in a buffer as large as the footprint of the workload. */
   readonly gigabytes: number;
 }
 
-/** The limit in microseconds. */
+/** Returns the lower limit of the time of a step, in microseconds. */
 export function limitOf({ operations, traffic }: Work, { gflops, gigabytes }: MachineRate): number {
   // 1 GFLOP/s is 1,000 operations per microsecond, and 1 GB/s is 1,000 bytes per microsecond.
   return operations / gflops / 1e3 + traffic / gigabytes / 1e3;

@@ -16,7 +16,10 @@ import { type Spec, workloads } from './workloads.js';
 
 const sliceSeconds = 0.4;
 
-/** The installed peers. Names the others, with the command that installs them. */
+/**
+ * Returns the peers that are installed. For each peer that is not, prints the command that installs it; if the user
+ * requested the peers by name, throws instead.
+ */
 function present({ peers, peersAsked }: Options): Peer[] {
   return peers.filter((peer) => {
     if (peer.command() !== undefined) return true;
@@ -42,7 +45,11 @@ async function run(options: Options): Promise<Results> {
   return resultsOf(measured, { threads, rounds, compiled, load });
 }
 
-/** @throws BenchError if the file was not written by --json */
+/**
+ * Reads the results of an earlier run and prints their table.
+ *
+ * @throws BenchError if the file was not written by --json
+ */
 function read(file: string): Results {
   let results: Results;
   try {

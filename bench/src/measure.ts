@@ -1,4 +1,6 @@
-/** Measures one workload: all contenders load it, their results are compared, then they are timed in turns. */
+/**
+ * Measures one workload: all contenders load it, their results are compared, then the contenders are timed in turns.
+ */
 
 import type { Agreement } from './agree.js';
 import {
@@ -22,7 +24,7 @@ export interface Settings {
   readonly rounds: number;
   /** The approximate length of one turn of a contender. */
   readonly sliceSeconds: number;
-  /** Whether forms that need a C++ compiler are tried. */
+  /** True if forms that need a C++ compiler are tried, too. */
   readonly compiled: boolean;
 }
 
@@ -38,12 +40,13 @@ export interface Own {
 /** The measurements of a peer for a workload. */
 export interface Taken {
   readonly hello: Hello;
-  /** By round. A peer whose steps are slow takes part only in the first few rounds. */
+  /** One pair of times for each round. A peer whose steps are slow takes part only in the first few rounds. */
   readonly pairs: readonly Pair[];
-  /** The fastest form, which was timed in these turns. */
+  /** The fastest form of the peer: `pairs` are the times of this form. */
   readonly form: string;
   /** Every form that was tried. */
   readonly forms: readonly FormTime[];
+  /** The peak memory while training, minus the memory after the import, in bytes. */
   readonly growth: number;
   readonly agreement: Agreement;
 }
@@ -53,17 +56,19 @@ export interface Measured {
   readonly spec: Spec;
   readonly forebay: Own;
   readonly peers: ReadonlyMap<string, Taken>;
-  /** The statistics of the program; null if nothing is compiled. */
+  /** The statistics of the program of forebay; null for the workload `compile`. */
   readonly stats: ProgramStats | null;
-  /** The work of a step; null for `compile`. */
+  /** The work of one step; null for the workload `compile`. */
   readonly work: Work | null;
-  /** The measured speed of the machine, by round; empty if the work is null. */
+  /** The measured speed of the machine, by round; empty if `work` is null. */
   readonly machine: readonly MachineRate[];
-  /** The time of each graph of `compile`, in microseconds by round. */
+  /**
+   * For the workload `compile`, the time of each of its graphs in microseconds, by round; empty for other workloads.
+   */
   readonly parts: ReadonlyMap<string, readonly number[]>;
 }
 
-/** A step that takes more seconds is slow. */
+/** A step that takes more than this number of seconds is slow. */
 const slowStep = 1;
 
 export async function measure(
@@ -75,7 +80,7 @@ export async function measure(
   const { threads, compiled } = settings;
   await using own = new Contender('forebay', forebay, environment(threads, null));
   const hello = await own.ask('hello', { threads, compiled });
-  // Awaited here, because `own` is disposed of when this function returns.
+  // `await` is necessary here, because `own` is disposed of when this function returns.
   if (spec.kind === 'compile') return await measureCompile(workload, spec, own, hello, settings);
   return await measureModel(workload, spec, own, hello, peers, settings);
 }
@@ -96,7 +101,7 @@ async function measureModel(
   });
   const others = here.map(({ adapted }) => adapted).filter(({ kind }) => kind !== spec.kind);
   const references = new Map<string, Reference>();
-  // The workload itself comes last, and stays loaded.
+  // The workload itself is loaded last, so that forebay keeps it for the timing.
   for (const form of [...others, spec]) {
     references.set(form.kind, await referenceOf(workload, form, own, team));
   }
@@ -140,7 +145,7 @@ async function measureModel(
   };
 }
 
-/** Loads a form of the workload into forebay. */
+/** Loads a form of the workload into forebay. Returns its initial values and the results of forebay. */
 async function referenceOf(
   workload: string,
   spec: ModelSpec,
@@ -189,7 +194,10 @@ async function probe(
   return { gflops, gigabytes };
 }
 
-/** The statistics of the program, with the buffers of BLAS, one for each thread. */
+/**
+ * Returns the statistics of the program of forebay. Adds the memory of BLAS, which is measured in a new process and
+ * multiplied by the number of threads, because BLAS has one buffer for each thread.
+ */
 async function programStats(
   own: Contender,
   { dtype }: ModelSpec,
@@ -202,7 +210,7 @@ async function programStats(
   return { ...stats, memory: { ...stats.memory, blas: growth * threads } };
 }
 
-/** Compiles the graphs one after another. Peers do not take part, because they have no such step. */
+/** Measures the workload `compile`: compiles its graphs one after another. Peers have no such step. */
 async function measureCompile(
   workload: string,
   spec: CompileSpec,
@@ -237,7 +245,10 @@ async function measureCompile(
   };
 }
 
-/** The floating-point operations of the matrix products of a step, as the program of forebay computes them. */
+/**
+ * Returns the number of floating-point operations of the matrix products that the program of forebay computes in a
+ * step.
+ */
 export function productOperations({ productShapes }: ProgramStats): number {
   return productShapes.reduce((sum, [m, n, k]) => sum + 2 * m * n * k, 0);
 }

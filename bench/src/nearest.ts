@@ -1,6 +1,9 @@
-/** "Did you mean": the name that is closest to a mistyped one. */
+/** Finds the name that is closest to a mistyped one, for messages such as "Did you mean". */
 
-/** The number of letters to change, remove, insert or swap with their neighbour to turn a into b. */
+/**
+ * Returns the least number of edits that turn `a` into `b`. An edit changes, removes or inserts a letter, or swaps two
+ * neighbouring letters.
+ */
 function edits(a: string, b: string): number {
   const rows = [Array.from({ length: b.length + 1 }, (_, column) => column)];
   for (let i = 1; i <= a.length; i++) {
@@ -22,7 +25,10 @@ function edits(a: string, b: string): number {
   return (rows.at(-1) as number[])[b.length] as number;
 }
 
-/** The closest name, if no more than a third of its letters differ; else one that begins with the text. */
+/**
+ * Returns the name that is closest to `text`. If more than a third of its letters (and more than one letter) differ,
+ * returns the first name that begins with `text` instead, or undefined if no name does.
+ */
 export function nearest(text: string, names: readonly string[]): string | undefined {
   const ranked = names
     .map((name) => ({ name, distance: edits(text.toLowerCase(), name) }))

@@ -10,13 +10,13 @@ export interface Options {
   /** Names of workloads, in the order of the table. */
   readonly only: readonly string[];
   readonly peers: readonly Peer[];
-  /** True if the peers were requested by name. Then a missing peer is an error. */
+  /** True if the user requested the peers by name. In this case, a peer that is not installed is an error. */
   readonly peersAsked: boolean;
   readonly threads: number;
   readonly rounds: number;
-  /** Whether forms that need a C++ compiler, such as torch.compile's, are tried. */
+  /** True if forms that need a C++ compiler, such as those of torch.compile, are tried, too. */
   readonly compiled: boolean;
-  /** The Python that runs the peers in Python. */
+  /** The path of the Python that runs the peers that are written in Python. */
   readonly python?: string;
   /** A file of results to show instead of running the benchmark. */
   readonly from?: string;
@@ -25,7 +25,7 @@ export interface Options {
   readonly readme: boolean;
 }
 
-/** Parses a list of names. The result has the order of `known`. */
+/** Returns a function that parses a list of names. The names in its result have the order of `known`. */
 function choice(what: string, known: readonly string[]): (text: string) => string[] {
   return (text) => {
     const asked = text.split(',').map((name) => name.trim());
@@ -53,7 +53,9 @@ type Parsed = Omit<Options, 'only' | 'peers' | 'peersAsked'> & {
 };
 
 /**
- * @returns undefined if only the help was requested
+ * Parses the arguments of the command line.
+ *
+ * @returns the options; undefined if the user only requested the help
  * @throws UsageError for unknown options, workloads or peers, and wrong values
  */
 export function parseOptions(argv: readonly string[]): Options | undefined {

@@ -1,4 +1,4 @@
-/** The picture for the README: the time of each peer in its fastest form, relative to forebay. */
+/** Draws the picture for the README: the time of each peer in its fastest form, relative to the time of forebay. */
 
 import { drawChart, frame } from '../../dist/report/plot.js';
 import { colourOf, fontFamily, ink, quietInk, rule, textSize } from '../../dist/report/theme.js';
@@ -10,15 +10,15 @@ const barHeight = 13;
 const barGap = 2;
 const rowGap = 8;
 
-/** The part of the parameters of an ECharts custom series that is used here. */
+/** The part of the argument of `renderItem` of ECharts that is used here: reads values and converts them to pixels. */
 interface Place {
   value(dimension: number): number;
   coord(point: readonly [number, number]): [number, number];
 }
 
 /**
- * Bars on a logarithmic axis, from 1 (as fast) to the ratio.
- * @returns an SVG; the same results give the same text
+ * Draws bars on a logarithmic axis, from 1 (as fast as forebay) to the ratio of each peer.
+ * @returns an SVG as text; the same results give the same text
  */
 export async function drawRatios({ machine, threads, rows }: Results): Promise<string> {
   const compared = rows.filter(({ ratios }) => Object.keys(ratios).length > 0);
@@ -68,7 +68,7 @@ export async function drawRatios({ machine, threads, rows }: Results): Promise<s
         const [row, ratio] = [place.value(0), place.value(1)];
         const [from, middle] = place.coord([1, row]);
         const [to] = place.coord([ratio, row]);
-        // Only the peers that took part in this row, so that there are no gaps between bars.
+        // Counts only the peers that ran this workload, so that there are no gaps between bars.
         const here = shown.filter((peer) => peer.name in (compared[row]?.ratios ?? {}));
         const rank = here.findIndex((peer) => peer.name === name);
         const top = middle + (rank - here.length / 2) * (barHeight + barGap);

@@ -10,33 +10,33 @@ import { BenchError } from './errors.js';
 import type { Entry } from './exchange.js';
 import type { FloatType, Spec, TrainingRequest } from './workloads.js';
 
-/** The versions and libraries of a contender. */
+/** The answer to the request `hello`: the version and the libraries of a contender. */
 export interface Hello {
   readonly version: string;
-  /** The instruction set that it uses, if it reports one. */
+  /** The instruction set that the contender uses; null if it does not report one. */
   readonly capability: string | null;
   readonly blas: {
     /** The shared libraries of its BLAS; empty if the BLAS is linked in. */
     readonly files: readonly string[];
-    /** The processor that OpenBLAS takes this one for. */
+    /** The processor type for which OpenBLAS chose its kernels; null if it is unknown. */
     readonly core: string | null;
   };
   readonly threads: number;
 }
 
-/** One of the ways in which a contender can take a step, and what it computes. */
+/** One of the ways in which a contender can take a step, and the results of this way. */
 export interface Form {
   readonly name: string;
   /** The loss before each of the compared steps; empty for a workload without training. */
   readonly losses: readonly number[];
-  /** The gradients of the first loss for each parameter, or the outputs of a prediction. */
+  /** The gradient of the first loss with respect to each parameter, or the output of a prediction. */
   readonly results: readonly Entry[];
 }
 
 export interface Loaded {
-  /** At least one form. The fastest is timed. */
+  /** The forms that the contender has loaded. The harness finds the fastest and times it. */
   readonly forms: readonly Form[];
-  /** The reasons why this version or machine lacks certain forms, by the name of the form. */
+  /** For each form that this version or machine does not support, by name, the reason. */
   readonly leftOut?: Readonly<Record<string, string>>;
 }
 
@@ -48,13 +48,13 @@ export interface Memory {
 /** The statistics of the program of forebay. */
 export interface ProgramStats {
   readonly productShapes: readonly (readonly [m: number, n: number, k: number])[];
-  /** Bytes by purpose. */
+  /** The number of bytes of memory, by purpose. */
   readonly memory: Readonly<Record<string, number>>;
 }
 
-/** The types of requests and answers, by `op`. */
+/** For each `op`, the type of its request and the type of its answer. */
 export interface Requests {
-  /** `compiled`: whether forms that need a C++ compiler are tried. */
+  /** If `compiled` is true, forms that need a C++ compiler are tried. */
   hello: [{ readonly threads: number; readonly compiled: boolean }, Hello];
   load: [
     {
@@ -69,9 +69,9 @@ export interface Requests {
   ];
   round: [{ readonly steps: number; readonly form: string }, { readonly seconds: number }];
   memory: [Record<never, never>, Memory];
-  /** Only for forebay. */
+  /** The statistics of the program; null if none is loaded. Only for forebay. */
   stats: [Record<never, never>, ProgramStats | null];
-  /** Only for forebay, in a process that has computed no product: the memory that BLAS allocates for products. */
+  /** The memory that BLAS allocates for products. Only for forebay, in a process that has not computed any product. */
   blas: [
     {
       readonly dtype: 'float32' | 'float64';
@@ -79,9 +79,9 @@ export interface Requests {
     },
     Memory,
   ];
-  /** Only for forebay: the peak speed of the machine in GFLOP/s. */
+  /** The peak speed of the machine in GFLOP/s. Only for forebay. */
   peak: [{ readonly dtype: FloatType; readonly threads: number }, { readonly gflops: number }];
-  /** Only for forebay: the rate of a copy in a buffer of so many bytes, in GB/s, read and written. */
+  /** The speed of a copy in a buffer of `bytes` bytes, in GB/s, read and written. Only for forebay. */
   copy: [{ readonly bytes: number; readonly threads: number }, { readonly gigabytes: number }];
 }
 export type Op = keyof Requests;
@@ -90,7 +90,7 @@ export type Handlers<O extends Op = Op> = {
   readonly [K in O]: (request: Requests[K][0]) => Requests[K][1] | Promise<Requests[K][1]>;
 };
 
-/** The side of the contender: answers requests until its input ends. */
+/** Called by the process of a contender: answers requests until its input ends. */
 export async function serve(handlers: Partial<Handlers>): Promise<void> {
   for await (const line of createInterface({ input: process.stdin })) {
     const { op, ...request } = JSON.parse(line) as { op: Op };
@@ -113,7 +113,7 @@ export interface Command {
   readonly args: readonly string[];
 }
 
-/** The side of the harness: the process of a contender, with one request at a time. */
+/** Used by the harness: starts the process of a contender and sends requests to it, one at a time. */
 export class Contender implements AsyncDisposable {
   readonly #child: ChildProcessByStdio<Writable, Readable, Readable>;
   readonly #lines: AsyncIterator<string>;
@@ -126,7 +126,7 @@ export class Contender implements AsyncDisposable {
     env: NodeJS.ProcessEnv,
   ) {
     this.#child = spawn(file, args, { env, stdio: ['pipe', 'pipe', 'pipe'] });
-    // If the process has ended, the end of its output reports it. An error of writing to it is ignored.
+    // An error of writing to the process is ignored. If the process has ended, `ask` notices the end of its output.
     this.#child.stdin.on('error', () => {});
     this.#child.stderr.setEncoding('utf8').on('data', (text: string) => {
       this.#complaints = (this.#complaints + text).slice(-4000);
@@ -138,7 +138,11 @@ export class Contender implements AsyncDisposable {
     });
   }
 
-  /** @throws BenchError with the error output of the contender if it fails or exits instead of answering */
+  /**
+   * Sends a request and returns the answer.
+   *
+   * @throws BenchError with the error output of the contender if it fails or exits instead of answering
+   */
   async ask<O extends Op>(op: O, request: Requests[O][0]): Promise<Requests[O][1]> {
     this.#child.stdin.write(`${JSON.stringify({ ...request, op })}\n`);
     const { value, done } = await this.#lines.next();

@@ -9,7 +9,11 @@ import { type ModelSpec, type Spec, workloads } from './workloads.js';
 const begin = '<!-- bench: written by `npm run bench -- --readme` -->';
 const end = '<!-- /bench -->';
 
-/** @throws BenchError if the text does not have the markers around the section */
+/**
+ * Returns the text of the README with a new section on speed.
+ *
+ * @throws BenchError if the text does not have the markers around the section
+ */
 export function withSection(readme: string, results: Results): string {
   const [from, to] = [readme.indexOf(begin), readme.indexOf(end)];
   if (from < 0 || to < from) {
@@ -18,7 +22,7 @@ export function withSection(readme: string, results: Results): string {
   return `${readme.slice(0, from + begin.length)}\n${sectionOf(results)}${readme.slice(to)}`;
 }
 
-/** Paragraphs and tables in Markdown. */
+/** Returns the section on speed as paragraphs and tables in Markdown. */
 export function sectionOf(results: Results): string {
   const rows = results.rows.filter(({ limit }) => limit !== null);
   const cautions = cautionsOf(results).map((caution) => wrap(`**${caution}**`));
@@ -28,10 +32,12 @@ export function sectionOf(results: Results): string {
 }
 
 const fewRounds = 5;
-/** The load average of an idle machine is about 0. */
+/** If the load average before the run is above this limit, the machine was not idle. */
 const idleLoad = 0.5;
 
-/** The reasons why the figures of a run are not reliable, one sentence each. Empty for a careful run. */
+/**
+ * Returns the reasons why the figures of a run are not reliable, one sentence for each; empty if there is no reason.
+ */
 export function cautionsOf({ machine, rounds, compiled, rows }: Results): string[] {
   const cautions: string[] = [];
   if (rounds < fewRounds)
@@ -50,7 +56,7 @@ export function cautionsOf({ machine, rounds, compiled, rows }: Results): string
 const shownPeers = (rows: readonly Row[]) =>
   peers.filter(({ name }) => rows.some(({ ratios }) => name in ratios));
 
-/** A version without the label of the build, such as +cpu. */
+/** Returns a version without the label of its build, such as +cpu. */
 const plain = (version: string) => version.split('+')[0] as string;
 
 function introduction({ machine, threads, rounds, date, commit, peers: hellos }: Results): string {
@@ -91,7 +97,7 @@ function table({ peers: hellos }: Results, rows: readonly Row[]): string {
   return markdown(['workload', 'forebay, µs', 'of the limit', ...titles], lines);
 }
 
-/** Sentences that say how fast each peer is, relative to forebay. */
+/** Returns sentences that say how fast each peer is, relative to forebay. */
 function standing({ peers: hellos }: Results, rows: readonly Row[]): string {
   const sentences = shownPeers(rows).map(({ name, title }) => {
     const here = rows.filter(({ ratios }) => name in ratios);
@@ -108,7 +114,7 @@ function standing({ peers: hellos }: Results, rows: readonly Row[]): string {
   return wrap(sentences.join(' '));
 }
 
-/** The fastest form of each peer that has several forms. */
+/** Returns a table of the fastest form of each peer that has several forms. */
 function forms(rows: readonly Row[]): string {
   const several = shownPeers(rows).filter(({ name }) =>
     rows.some(({ forms: tried }) => (tried[name]?.length ?? 0) > 1),
@@ -130,7 +136,7 @@ function compileTimes(rows: readonly Row[]): string[] {
   return [wrap(`Building, differentiating and compiling takes ${list(times)}.`)];
 }
 
-/** The description of a workload, from its figures; empty for an unknown name. */
+/** Returns a short description of a workload, such as its sizes; empty if the workload is unknown or is `compile`. */
 function describe(spec: Spec | undefined): string {
   if (spec === undefined || spec.kind === 'compile') return '';
   const optimizer = 'optimizer' in spec && spec.optimizer === 'adam' ? ', Adam' : '';

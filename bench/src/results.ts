@@ -1,4 +1,4 @@
-/** The results of a run, as they are written to a file. */
+/** Makes the results of a run of the benchmark, in the form in which --json writes them to a file. */
 
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -16,15 +16,16 @@ import { median, ratios, type Spread, spreadOf } from './statistics.js';
 export interface Machine {
   readonly cpu: string;
   readonly cores: number;
-  /** The instruction set that forebay uses, and the processor type that its BLAS uses. */
+  /** The instruction set that forebay uses. */
   readonly capability: string | null;
+  /** The processor type for which the BLAS of forebay chose its kernels. */
   readonly blas_core: string | null;
   readonly memory_gb: number;
   /** The load average of the last minute before the run. It is about 0 on an idle machine. */
   readonly load: number;
   readonly os: string;
   readonly node: string;
-  /** Medians over all rounds of the run. A dtype that no workload used is missing. */
+  /** The measured peak speed by dtype: the median over all rounds. A dtype that no workload used is missing. */
   readonly peak_gflops: Readonly<Record<string, number>>;
 }
 
@@ -34,43 +35,46 @@ export interface Row {
   /** Microseconds per step: the median over rounds. */
   readonly us: number;
   readonly us_spread: Spread;
-  /** The same for the peers. */
+  /** Microseconds per step of each peer: the median over rounds. */
   readonly peers: Readonly<Record<string, number>>;
-  /** The time of a peer divided by that of forebay, over rounds. */
+  /** For each peer, its time divided by the time of forebay: the median and the quartiles over rounds. */
   readonly ratios: Readonly<Record<string, Spread>>;
   /** The speed of the matrix products of the program; null if it is not known. */
   readonly gflops: number | null;
-  /** The share of the peak that was measured in the same round: the median over rounds. */
+  /** `gflops` of each round divided by the peak speed measured in that round: the median over rounds. */
   readonly peak_fraction: number | null;
   /** The lower limit of the time of a step on this machine; null for `compile`. */
   readonly limit: Limit | null;
-  /** Arena (with packed weights), leaves and BLAS buffers. If nothing is compiled, the growth of the process. */
+  /**
+   * The memory of the program of forebay: arena (with packed weights), leaves and BLAS buffers. For the workload
+   * `compile`, the growth of the process instead.
+   */
   readonly rss_mb: number;
   readonly memory_mb: {
     readonly program: Readonly<Record<string, number>> | null;
     /** The peak memory of each process while training, minus its memory after the import. */
     readonly growth: Readonly<Record<string, number>>;
   };
-  /** The fastest form of each peer. */
+  /** The name of the fastest form of each peer. */
   readonly fastest: Readonly<Record<string, string>>;
-  /** Every form of each peer, with its time before the rounds, or the reason why it could not be run. */
+  /** Every form of each peer, with its time measured before the rounds, or the reason why it could not be run. */
   readonly forms: Readonly<Record<string, readonly FormTime[]>>;
-  /** How close the results were when they were compared, before anything was timed. */
+  /** For each peer, how close its results were to those of forebay before anything was timed. */
   readonly agreement: Readonly<Record<string, Agreement>>;
   /** For `compile`: the time of each graph in microseconds. */
   readonly parts?: Readonly<Record<string, Spread>>;
 }
 
-/** See limit.ts. */
+/** The lower limit of the time of a step. limit.ts computes it. */
 export interface Limit {
   /** Microseconds: the median over rounds. */
   readonly us: number;
-  /** The share of the limit that forebay reaches: limit / time of each round, the median over rounds. */
+  /** The limit divided by the time of forebay in the same round: the median over rounds. */
   readonly fraction: number;
   readonly operations: number;
   readonly traffic_bytes: number;
   readonly footprint_bytes: number;
-  /** The rate of a copy in a buffer of the size of the footprint, in GB/s, read and written: the median over rounds. */
+  /** The speed of a copy in a buffer as large as the footprint, in GB/s read and written: the median over rounds. */
   readonly copy_gigabytes: number;
 }
 
@@ -80,14 +84,14 @@ export interface Run {
   readonly rounds: number;
   /** Whether forms that need a C++ compiler were tried. */
   readonly compiled: boolean;
-  /** See Machine. */
+  /** The load average before the run, as in `Machine`. */
   readonly load: number;
 }
 
 export interface Results extends Omit<Run, 'load'> {
   readonly machine: Machine;
   readonly date: string;
-  /** The commit of the checkout, with a + if the checkout has changes; null if this is not a checkout. */
+  /** The commit of the checkout, followed by + if there are uncommitted changes; null if this is not a checkout. */
   readonly commit: string | null;
   readonly forebay: Hello | null;
   readonly peers: Readonly<Record<string, Hello>>;
@@ -107,7 +111,7 @@ export function rowOf(measured: Measured): Row {
   const { workload, spec, forebay, peers, stats, machine, parts } = measured;
   const own = spreadOf(forebay.rounds);
   const operations = stats === null ? null : productOperations(stats);
-  // GFLOP/s are operations per nanosecond.
+  // Returns GFLOP/s: operations per microsecond, divided by 1,000.
   const speed = (us: number) => (operations ?? 0) / us / 1e3;
   const shares = machine.map(({ gflops }, at) => speed(forebay.rounds[at] as number) / gflops);
   const program = stats && mapValues(new Map(Object.entries(stats.memory)), megabytes);
@@ -168,7 +172,7 @@ export function resultsOf(measured: readonly Measured[], { load, ...run }: Run):
   };
 }
 
-/** Keeps the names of the BLAS files, and removes their folders, which are specific to this machine. */
+/** Removes the folders from the paths of the BLAS files, because the folders are specific to this machine. */
 function named<H extends Hello | undefined>(hello: H): H {
   if (hello === undefined) return hello;
   const { core, files } = hello.blas;
@@ -200,7 +204,7 @@ function osName(): string {
     const name = /^PRETTY_NAME="?([^"\n]*)/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1];
     if (name) return name;
   } catch {
-    // Only Linux has this file.
+    // This file exists only on Linux. On other systems, the type and the release are returned.
   }
   return `${type()} ${release()}`;
 }

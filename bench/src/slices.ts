@@ -1,35 +1,35 @@
 /**
- * Alternating slices: forebay and a peer take turns of a fraction of a second, because the speed of the machine may
- * change by a quarter within minutes. Only neighbouring slices are compared.
+ * Times forebay and its peers in alternating slices, each a fraction of a second long. The speed of the machine may
+ * change by a quarter within minutes, so only neighbouring slices are compared.
  */
 
 import type { Take } from './fastest.js';
 
 /** A contender to time. */
 export interface Runner {
-  /** Takes so many steps. Resolves to the seconds that they took. */
+  /** Takes the given number of steps. Resolves to the number of seconds that they took. */
   readonly take: Take;
   /** The number of steps of one slice. */
   readonly steps: number;
 }
 
-/** A peer, and how many rounds it takes part in. */
+/** A peer to time. */
 export interface Rival extends Runner {
   readonly name: string;
-  /** True if its steps are slow. Then it takes part in only a few rounds, and not in the warm-up. */
+  /** True if the steps of the peer are slow. A slow peer takes part in only a few rounds, and not in the warm-up. */
   readonly slow: boolean;
 }
 
-/** Microseconds per step of a peer, and of forebay just before it. */
+/** The microseconds per step of a slice of a peer, and of the slice of forebay just before. */
 export interface Pair {
   readonly peer: number;
   readonly forebay: number;
 }
 
 export interface Slices<M> {
-  /** By the name of the peer: one pair for each round in which it took part. */
+  /** For each peer, by name, one pair for each round in which the peer took part. */
   readonly pairs: ReadonlyMap<string, readonly Pair[]>;
-  /** Microseconds per step of forebay by round: the mean over its slices of the round. */
+  /** The microseconds per step of forebay, by round: the mean over the slices of forebay in this round. */
   readonly forebay: readonly number[];
   /** The measured speed of the machine in each round. */
   readonly machine: readonly M[];
@@ -39,8 +39,8 @@ const warmUps = 1;
 export const slowRounds = 3;
 
 /**
- * Each round has, for each peer, a slice of forebay and then a slice of the peer. The first round is a warm-up and does
- * not count.
+ * Times forebay and the peers in rounds. In each round, for each peer, it times a slice of forebay and then a slice of
+ * the peer. A warm-up round comes first, which does not count.
  *
  * @param probe measures the machine, once per round
  */

@@ -1,6 +1,10 @@
 /** Statistics of repeated measurements. */
 
-/** @param share 0 gives the least value, 0.5 the median, 1 the greatest. Interpolates between values. */
+/**
+ * Returns a quantile of the values, interpolated linearly between two values.
+ *
+ * @param share 0 for the least value, 0.5 for the median, 1 for the greatest value
+ */
 export function quantile(values: readonly number[], share: number): number {
   if (values.length === 0) throw new RangeError('quantile: no values');
   const sorted = [...values].sort((a, b) => a - b);
@@ -12,7 +16,7 @@ export function quantile(values: readonly number[], share: number): number {
 
 export const median = (values: readonly number[]): number => quantile(values, 0.5);
 
-/** A median, its quartiles, and the number of rounds. */
+/** The median of the values of all rounds, the lower and the upper quartile, and the number of rounds. */
 export interface Spread {
   readonly median: number;
   readonly low: number;
@@ -30,8 +34,8 @@ export function spreadOf(values: readonly number[]): Spread {
 }
 
 /**
- * The time of a peer divided by that of forebay, for each pair. Only neighbouring slices are divided, so that a cause
- * that slows both down, such as another process, cancels.
+ * Returns the time of the peer divided by the time of forebay, for each pair. A pair consists of neighbouring slices,
+ * so that a cause that slows both down, such as another process, does not change the ratio.
  */
 export function ratios(
   pairs: readonly { readonly peer: number; readonly forebay: number }[],

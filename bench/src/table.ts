@@ -1,4 +1,4 @@
-/** The table on the terminal: for each workload a line for forebay, then a line for each peer. */
+/** Formats the table on the terminal: for each workload a line for forebay, then a line for each peer. */
 
 import type { Row } from './results.js';
 
@@ -8,7 +8,10 @@ export function head(): string {
   return line('workload', ['us/step', 'spread', 'ratio', 'fastest form']);
 }
 
-/** The line of forebay with the limit of the workload, a line for each peer, and a line for each part of `compile`. */
+/**
+ * Returns the lines of a workload: the line of forebay with the limit of the workload, a line for each graph of
+ * `compile`, and a line for each peer.
+ */
 export function linesOf(row: Row): string[] {
   const own = [formatUs(row.us), spreadText(row.us_spread), ''];
   const peers = Object.entries(row.ratios).map(([name, ratio]) => {
@@ -21,7 +24,7 @@ export function linesOf(row: Row): string[] {
   return [line(row.workload, [...own, factsOf(row)]), ...parts, ...peers];
 }
 
-/** Further figures of a step of forebay. */
+/** Returns further figures of forebay, for the end of its line: memory, speed, and the limit of the workload. */
 function factsOf({ gflops, peak_fraction, limit, rss_mb }: Row): string {
   const facts = [`${rss_mb.toFixed(1)} MB`];
   if (gflops !== null) facts.push(`${gflops.toFixed(1)} GFLOP/s`);
@@ -32,17 +35,17 @@ function factsOf({ gflops, peak_fraction, limit, rss_mb }: Row): string {
   return facts.join(', ');
 }
 
-/** The last cell may have any length. */
+/** Formats a line with a name and up to four cells. Only the last cell may have any length. */
 function line(name: string, cells: readonly string[]): string {
   const [us = '', spread = '', ratio = '', rest = ''] = cells;
   const fixed = [us, spread, ratio].map((cell) => cell.padStart(column)).join('');
   return `${name.padEnd(nameWidth)}${fixed}   ${rest}`.trimEnd();
 }
 
-/** Two digits. */
+/** Formats a share as a percentage with about two digits. */
 export const percent = (share: number) => `${(100 * share).toFixed(share < 0.0995 ? 1 : 0)} %`;
 
-/** Three digits, with a separator of thousands. */
+/** Formats microseconds with at least three digits, and with commas that separate thousands. */
 export function formatUs(us: number): string {
   const digits = us >= 100 ? 0 : us >= 10 ? 1 : 2;
   return us.toFixed(digits).replace(/\B(?=(\d{3})+(?!\d))/g, ',');
@@ -52,7 +55,7 @@ export function times(ratio: number): string {
   return `${ratio >= 100 ? ratio.toFixed(0) : ratio >= 10 ? ratio.toFixed(1) : ratio.toFixed(2)}×`;
 }
 
-/** Half the distance between the quartiles, relative to the median. */
+/** Formats half the distance between the quartiles as a percentage of the median. */
 function spreadText({ low, high, median }: Row['us_spread']): string {
   return `±${((50 * (high - low)) / median).toFixed(1)}%`;
 }

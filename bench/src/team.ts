@@ -1,4 +1,4 @@
-/** Processes and folders that are disposed of together, also after an error. (Node 20 has no AsyncDisposableStack.) */
+/** Disposes of several processes and folders together, even after an error. (Node 20 has no AsyncDisposableStack.) */
 export class Team implements AsyncDisposable {
   readonly #members: (Disposable | AsyncDisposable)[] = [];
 
@@ -7,7 +7,7 @@ export class Team implements AsyncDisposable {
     return member;
   }
 
-  /** Disposes of all of them except one. */
+  /** Disposes of all members except `except`. */
   async dispose(except?: Disposable | AsyncDisposable): Promise<void> {
     const members = this.#members.filter((member) => member !== except);
     await Promise.all(

@@ -1,4 +1,4 @@
-/** The initial values of a workload: the same for all contenders, on every machine. */
+/** Makes the initial values of a workload. They are the same for all contenders, on every machine. */
 
 import type { TensorSpec } from './workloads.js';
 
@@ -10,13 +10,13 @@ export function sizeOf(shape: readonly number[]): number {
   return shape.reduce((size, dim) => size * dim, 1);
 }
 
-/** Views the bytes of a file as numbers. */
+/** Returns the bytes of a file as an array of numbers. */
 export function viewBytes(dtype: TensorSpec['dtype'], bytes: Uint8Array): Values {
   const copy = new Uint8Array(bytes).buffer;
   return new arrays[dtype](copy);
 }
 
-/** The random values of a tensor. Its name is the seed. */
+/** Returns the values of a tensor. Random values are seeded by the name of the tensor. */
 export function valuesOf({ name, dtype, shape, source }: TensorSpec): Values {
   const values = new arrays[dtype](sizeOf(shape));
   const next = draws(name);
@@ -37,7 +37,9 @@ export function valuesOf({ name, dtype, shape, source }: TensorSpec): Values {
   return values;
 }
 
-/** The generator mulberry32, seeded by a hash of the name. Returns numbers from [0, 1). */
+/**
+ * Returns the random generator mulberry32, seeded by a hash of the name. Each call of it returns a number in [0, 1).
+ */
 function draws(name: string): () => number {
   let state = [...name].reduce(
     (hash, letter) => Math.imul(hash ^ letter.charCodeAt(0), 16777619),

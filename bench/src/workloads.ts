@@ -1,10 +1,10 @@
-/** The workloads, defined once. Every contender builds its form of a workload from these figures. */
+/** The workloads, defined only here. Every contender builds its form of a workload from these numbers. */
 
 export type FloatType = 'float32' | 'float64';
 
 interface Training {
   readonly optimizer: 'sgd' | 'adam';
-  /** The rate of the steps that are compared before anything is timed. The loss must visibly change. */
+  /** The learning rate of the steps whose losses are compared. It is so large that the loss changes visibly. */
   readonly rate: number;
 }
 
@@ -13,12 +13,13 @@ interface Common {
   readonly batch: number;
 }
 
-/** An LSTM over a sequence, a dense layer on every step, and the mean squared error of all steps. */
+/** An LSTM over a sequence, a dense layer (the readout) on every time step, and the mean squared error of all steps. */
 export interface LstmSpec extends Common, Training {
   /**
-   * `lstm`: each contender uses its fastest form; the readout is linear. `lstm-nodes`: built from primitive operations by
-   * all contenders that can; the readout has tanh. `lstm-brain`: the form of `lstm-nodes` in brain.js, which has no cell
-   * besides the hidden state, a linear readout, and half the sum of squares as the loss.
+   * `lstm`: each contender uses its fastest form, and the readout is linear. `lstm-nodes`: every contender that can
+   * builds the LSTM from primitive operations, and the readout has tanh. `lstm-brain`: what brain.js runs for
+   * `lstm-nodes`. It has no cell besides the hidden state, its readout is linear, and its loss is half the sum of
+   * squares.
    */
   readonly kind: 'lstm' | 'lstm-nodes' | 'lstm-brain';
   readonly inputs: number;
@@ -27,7 +28,7 @@ export interface LstmSpec extends Common, Training {
   readonly steps: number;
 }
 
-/** A variational auto-encoder with layers inputs-hidden-latent-hidden-inputs and tanh. Its noise is fed. */
+/** A variational auto-encoder with layers inputs-hidden-latent-hidden-inputs and tanh. Its noise is an input. */
 export interface VaeSpec extends Common, Training {
   readonly kind: 'vae';
   readonly inputs: number;
@@ -35,22 +36,22 @@ export interface VaeSpec extends Common, Training {
   readonly latent: number;
 }
 
-/** Dense layers with ReLU between them, and the cross-entropy of classes. */
+/** Training of dense layers with ReLU between them. The loss is the cross-entropy of classes. */
 export interface MlpSpec extends Common, Training {
   readonly kind: 'mlp';
   readonly layers: readonly number[];
 }
 
-/** The same layers without training. */
+/** Prediction by dense layers with ReLU between them, without training. */
 export interface PredictSpec extends Common {
   readonly kind: 'predict';
   readonly layers: readonly number[];
 }
 
-/** A workload that computes something. */
+/** A workload that trains or predicts. */
 export type ModelSpec = LstmSpec | VaeSpec | MlpSpec | PredictSpec;
 
-/** Graphs to build, differentiate and compile. Peers do not have this workload. */
+/** A workload that only builds, differentiates and compiles graphs. Peers do not run it. */
 export interface CompileSpec {
   readonly kind: 'compile';
   readonly dtype: FloatType;
@@ -97,7 +98,7 @@ const mlp: MlpSpec = {
   rate: 1e-3,
 };
 
-/** By name, in the order of the table. */
+/** All workloads by name, in the order of the table. */
 export const workloads: Readonly<Record<string, Spec>> = {
   'lstm-seed': {
     kind: 'lstm-nodes',
@@ -144,11 +145,11 @@ export const workloads: Readonly<Record<string, Spec>> = {
   },
 };
 
-/** The source of the elements of a tensor. */
+/** How the initial values of a tensor are made: random numbers, random classes, or points of a circle. */
 export type Source =
   | { readonly kind: 'uniform'; readonly low: number; readonly high: number }
   | { readonly kind: 'class'; readonly classes: number }
-  /** Successive points (cos, sin) with period 20, starting at the given point. */
+  /** Successive points (cos, sin) of a circle with 20 points, starting at the point with index `from`. */
   | { readonly kind: 'circle'; readonly from: number };
 
 export interface TensorSpec {
@@ -161,7 +162,9 @@ export interface TensorSpec {
 
 export const gates = ['forget', 'input', 'output', 'cell'] as const;
 
-/** The dense layers of a workload: name, inputs, units. The gates read concat(x, h), with x first. */
+/**
+ * Returns name, inputs and units of each dense layer of a workload. The gates of an LSTM read concat(x, h), x first.
+ */
 export function layersOf(spec: ModelSpec): (readonly [string, number, number])[] {
   switch (spec.kind) {
     case 'vae': {
@@ -189,7 +192,7 @@ export function layersOf(spec: ModelSpec): (readonly [string, number, number])[]
   }
 }
 
-/** Every initial tensor of a workload. Weights are [inputs, units], as in forebay. */
+/** Returns every initial tensor of a workload. A weight has the shape [inputs, units], as in forebay. */
 export function tensorsOf(spec: ModelSpec): TensorSpec[] {
   const { dtype } = spec;
   const uniform = (low: number, high: number) => ({ kind: 'uniform', low, high }) as const;
@@ -204,7 +207,7 @@ export function tensorsOf(spec: ModelSpec): TensorSpec[] {
     });
     return [
       part('weight', [inputs, units], uniform(-limit, limit)),
-      // Not zero, so that two swapped biases change the result.
+      // Biases are not zero, so that the comparison notices two swapped biases.
       part('bias', [units], uniform(-0.1, 0.1)),
     ];
   });
@@ -241,7 +244,7 @@ function inputsOf(spec: ModelSpec): TensorSpec[] {
         input('target', [spec.steps, batch, spec.outputs], signal),
       ];
     default:
-      // The task of the seed is to predict the next point of the circle.
+      // As in the seed (the blog post on which forebay is based), the task is to predict the next point of a circle.
       return [
         input('x', [spec.steps, batch, spec.inputs], { kind: 'circle', from: 0 }),
         input('target', [spec.steps, batch, spec.outputs], { kind: 'circle', from: 1 }),
@@ -249,13 +252,13 @@ function inputsOf(spec: ModelSpec): TensorSpec[] {
   }
 }
 
-/** How all contenders train. */
+/** The training settings of all contenders. */
 export const training = {
-  /** The number of steps at the rate of the workload, whose losses are compared. */
+  /** The number of steps whose losses are compared. They use the rate of the workload. */
   checkSteps: 3,
   /**
-   * The rate of the timed steps. They see one batch again and again: at any usual rate they would soon
-   * have learnt it, and time a network whose gradients are denormal numbers.
+   * The learning rate of the timed steps. They train on the same batch again and again. At a usual rate the network
+   * would soon fit this batch, so its gradients would be denormal numbers, which are slow.
    */
   timedRate: 1e-7,
 } as const;

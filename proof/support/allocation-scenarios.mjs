@@ -3,14 +3,15 @@ import * as fb from 'forebay';
 
 /**
  * @typedef {object} Scenario
- * @property {fb.Variable[]} leaves the leaves that it writes
- * @property {(step: (leaf?: fb.Tensor['data']) => void) => Promise<unknown>} run Calls `step()` after each complete
- *   step. After a step whose result is never visible in the leaf, it calls `step` with the new value of its only leaf.
- *   Resolves to the results, whose bits are compared. May be called again after an error, once the leaves are set back.
+ * @property {fb.Variable[]} leaves the leaves that the scenario writes
+ * @property {(step: (leaf?: fb.Tensor['data']) => void) => Promise<unknown>} run Runs the scenario. Resolves to the
+ *   results, whose bits are compared. Calls `step()` each time the leaves have a complete new state. If a possible
+ *   state is never visible in the only leaf, calls `step` with that value of the leaf. May be called again after an
+ *   error, if the leaves have been set back.
  * @property {() => void} dispose
  */
 
-/** A tensor whose elements are neither small integers nor equal. */
+/** Returns a tensor whose elements differ from each other and are not small integers. */
 const some = (/** @type {number[]} */ shape, seed = 1) => {
   const size = shape.reduce((product, dim) => product * dim, 1);
   return new fb.Tensor(
@@ -21,14 +22,16 @@ const some = (/** @type {number[]} */ shape, seed = 1) => {
 const data = (/** @type {Record<string, fb.Tensor>} */ tensors) =>
   Object.entries(tensors).map(([name, { data }]) => [name, [...data]]);
 
-/** A program that is compiled at its first use, so that the compilation can fail and be tried again. */
+/**
+ * Returns an object whose `get` compiles the program at its first call, so that a failed compilation can be repeated.
+ */
 function lazily(/** @type {() => fb.Program} */ make) {
   /** @type {fb.Program | undefined} */
   let program;
   return {
     get: () => {
       program ??= make();
-      // The draws depend on the index of the run.
+      // The random draws depend on the index of the run, so every call starts at the same index.
       program.runs = 0;
       return program;
     },
@@ -36,7 +39,7 @@ function lazily(/** @type {() => fb.Program} */ make) {
   };
 }
 
-/** An LSTM over `steps`, and its updates. */
+/** Returns the loss of an LSTM over `steps` time steps, with its updates, the leaves that they write, and feeds. */
 function recurrent(steps = 3, batch = 4) {
   fb.setSeed(1);
   const lstm = new fb.LSTM('lstm', { inputs: 5, units: 6 });
@@ -50,7 +53,7 @@ function recurrent(steps = 3, batch = 4) {
   return { loss, updates, leaves: updates.map(([leaf]) => leaf), feeds };
 }
 
-/** A classifier with a named batch dimension, for `fit` and `predict`. */
+/** Returns a classifier with a named batch dimension, for `fit` and `predict`. */
 function classifier() {
   fb.setSeed(2);
   const layer = new fb.FeedForward('layer', { inputs: 8, units: 16, activation: fb.relu });
@@ -91,7 +94,7 @@ function training() {
   };
 }
 
-/** Every kind of instruction, and random draws. @returns {Scenario} */
+/** A program with every kind of instruction, and random draws. @returns {Scenario} */
 function instructions() {
   fb.setSeed(3);
   const a = fb.parameter('a', some([3, 8, 12]));
@@ -119,7 +122,11 @@ function instructions() {
   };
 }
 
-/** More arguments than a native call has preallocated room for, outputs in the caller's memory, and two bindings. @returns {Scenario} */
+/**
+ * A program with more arguments than a native call has preallocated room for. It runs with two bindings, and writes
+ * some outputs to the caller's memory.
+ * @returns {Scenario}
+ */
 function manyFeeds() {
   const names = Array.from({ length: 30 }, (_, i) => `x${i}`);
   const sum = names
@@ -145,7 +152,10 @@ function manyFeeds() {
   };
 }
 
-/** Several threads, with products that are large enough for OpenBLAS and to be split among threads. @returns {Scenario} */
+/**
+ * A program on several threads. Its products are so large that OpenBLAS computes them and splits them among threads.
+ * @returns {Scenario}
+ */
 function threads() {
   const x = fb.parameter('x', some([300, 300]));
   const y = fb.matmul(fb.tanh(fb.matmul(x, x)), x);
@@ -163,7 +173,7 @@ function threads() {
   };
 }
 
-/** Asynchronous, queued runs of two programs on the same leaf. @returns {Scenario} */
+/** Asynchronous runs of two programs that write the same leaf, so that the runs wait in queues. @returns {Scenario} */
 function asynchronous() {
   const w = fb.state('w', some([50]));
   const add = lazily(() => fb.compile({ outputs: { w }, updates: [[w, fb.add(w, 1)]] }));
@@ -174,7 +184,7 @@ function asynchronous() {
       const programs = [add.get(), scale.get(), add.get()];
       /** @type {Promise<unknown>[]} */
       const flights = [];
-      // After a run that fails to start, the following ones are not started, as in a script.
+      // If a run fails, the runs after it are not started, as in a script that stops at the first error.
       let failed = false;
       for (const program of programs) {
         const flight = program.runAsync();
@@ -198,14 +208,14 @@ function asynchronous() {
   };
 }
 
-/** `evaluate` on a leaf that a run in flight writes. @returns {Scenario} */
+/** A call of `evaluate` that updates a leaf while an asynchronous run writes it, too. @returns {Scenario} */
 function interpreted() {
   const w = fb.state('w', some([20]));
   const program = lazily(() => fb.compile({ outputs: {}, updates: [[w, fb.add(w, 1)]] }));
   return {
     leaves: [w],
     async run(step) {
-      // Either update may fail while the other succeeds.
+      // These are the states of the leaf if one of the two updates fails and the other succeeds.
       step(w.value.data.map((x) => x + 1));
       step(w.value.data.map((x) => x * 2));
       const flight = program.get().runAsync();
@@ -247,7 +257,8 @@ function fitting() {
 }
 
 /**
- * The full form adds a longer sequence: the same instructions, but many more allocations.
+ * Returns all scenarios by name. The full form adds a longer sequence, with the same instructions but many more
+ * allocations.
  * @returns {Record<string, () => Scenario>}
  */
 export function scenarios(/** @type {boolean} */ full) {

@@ -1,6 +1,6 @@
-// For each scenario, and n = 1, 2, 3, …: makes the n-th native allocation fail, until the scenario ends with fewer than
-// n allocations. Prints its progress to stdout, and the figures as JSON on the last line. argv: 'full' or 'short', then
-// the names of scenarios (all by default).
+// Runs each scenario again and again. In the n-th attempt, the n-th native allocation fails (in the short form, for
+// every third n). Stops when the scenario makes fewer than n allocations. Prints its progress to stdout, and the
+// figures as JSON on the last line. The arguments are 'full' or 'short', then the names of scenarios (all by default).
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createRequire } from 'node:module';
@@ -18,11 +18,11 @@ const gc = /** @type {() => void} */ (globalThis.gc);
 
 /** @typedef {import('./allocation-scenarios.mjs').Scenario} Scenario */
 
-/** @type {Record<string, number>} the number of failures, by the function that failed */
+/** @type {Record<string, number>} the number of failed allocations, by the function that made them */
 const sites = {};
 const figures = { failures: 0, errors: 0, survived: 0, codes: /** @type {string[]} */ ([]) };
 
-/** Counts the allocation that failed since `failAt`, if there was one. @returns true if there was one */
+/** Counts the allocation that failed since the last call of `failAt`. @returns true if an allocation failed */
 function countFailure(/** @type {unknown} */ error, /** @type {string} */ where) {
   const site = failing.failed();
   failing.failAt(0);
@@ -38,7 +38,7 @@ function countFailure(/** @type {unknown} */ error, /** @type {string} */ where)
   return true;
 }
 
-/** Counts one more failure. `code` is the code of the error, or null if no error was thrown. */
+/** Counts one failed allocation. `code` is the code of the error that it caused, or null if no error was thrown. */
 function count(/** @type {string} */ site, /** @type {string | null} */ code) {
   figures.failures++;
   sites[site] = (sites[site] ?? 0) + 1;
@@ -50,7 +50,10 @@ function count(/** @type {string} */ site, /** @type {string | null} */ code) {
   }
 }
 
-/** The live allocations after garbage collection. Waits until they equal `expected`, for a limited number of turns. */
+/**
+ * Collects garbage and returns the live allocations. Repeats this, at most 40 times, until they equal `expected`. If
+ * `expected` is undefined, repeats it about ten times.
+ */
 async function settled(/** @type {object | undefined} */ expected) {
   for (let tries = 0; tries < 40; tries++) {
     gc();
@@ -62,7 +65,7 @@ async function settled(/** @type {object | undefined} */ expected) {
   return failing.live();
 }
 
-// ---- Loading.
+// ---- Makes allocations fail while the addon is loaded.
 
 for (let n = 1; ; n++) {
   failing.failAt(n);
@@ -78,7 +81,7 @@ for (let n = 1; ; n++) {
 }
 console.log(`loading: ${figures.failures} allocations failed`);
 
-// ---- Allocations that happen once per process, each in a new process.
+// ---- Allocations that a process makes only once. Each attempt runs in a new process.
 
 function proveFirstRun() {
   const before = figures.failures;
@@ -105,10 +108,10 @@ const hex = (/** @type {fb.Tensor['data']} */ data) =>
 const bits = (/** @type {readonly fb.Variable[]} */ leaves) =>
   leaves.map(({ value }) => hex(value.data)).join();
 
-/** The results of a scenario in which nothing fails. */
+/** Runs a scenario in which no allocation fails. Returns its results, and all states that its leaves may have. */
 async function reference(/** @type {() => Scenario} */ make) {
   const scenario = make();
-  /** The leaves' bits after every complete step. */
+  /** The bits of the leaves after every complete step. */
   const states = new Set([bits(scenario.leaves)]);
   const result = await scenario.run((data) => states.add(data ? hex(data) : bits(scenario.leaves)));
   const last = bits(scenario.leaves);
@@ -116,7 +119,11 @@ async function reference(/** @type {() => Scenario} */ make) {
   return { states: states.add(last), result, last };
 }
 
-/** Makes the n-th allocation fail. @returns true if there were at least n allocations */
+/**
+ * Runs a scenario while its n-th allocation fails. If this causes an error, runs the scenario again. Checks the leaves
+ * and the results.
+ * @returns true if the scenario made at least n allocations
+ */
 async function attempt(
   /** @type {() => Scenario} */ make,
   /** @type {Awaited<ReturnType<typeof reference>>} */ expected,
@@ -156,11 +163,11 @@ async function prove(/** @type {string} */ name, /** @type {() => Scenario} */ m
   const before = figures.failures;
   const expected = await reference(make);
   const baseline = await settled(undefined);
-  // Most allocations are in loops. In steps of three, the short form still meets each of them.
+  // Most allocations are made in loops, so the short form reaches each of them even if it tests only every third.
   for (let n = 1; ; n += full ? 1 : 3) {
     const where = `${name}, allocation ${n}`;
     const failed = await attempt(make, expected, n, where);
-    // Leaks accumulate, so checking now and then misses none. The check takes most of the time.
+    // Leaked memory stays, so a later check finds an earlier leak. The check is slow, so the short form does it rarely.
     if (full || n % 8 === 0 || !failed) {
       assert.deepEqual(await settled(baseline), baseline, `${where}: memory was leaked`);
     }

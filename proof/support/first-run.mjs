@@ -1,6 +1,7 @@
-// The allocations that a process makes once, when a program first runs off the JavaScript thread and on several
-// threads. Makes the n-th of them fail, then runs again. argv: n, or 0 for none. Prints JSON: `site`, the function that
-// failed (null if there are fewer allocations), the `code` of the error if there was one, and the `bits` of the result.
+// Tests the allocations that a process makes only once, when a program first runs off the JavaScript thread and on
+// several threads. Makes the n-th of them fail, then runs the program again if it failed. The argument is n, or 0 for
+// no failure. Prints JSON: `site` is the function whose allocation failed (null if there are fewer allocations), `code`
+// is the code of the error (null without an error), and `bits` is a digest of the result.
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { createRequire } from 'node:module';
@@ -12,7 +13,7 @@ const { failing } = createRequire(import.meta.url)(
 );
 assert(failing, 'this needs the addon of `node tools/build.mjs failing`');
 
-// Large enough to be split among threads.
+// The product of matrices of this size is split among threads.
 const size = 512;
 const values = Float32Array.from({ length: size * size }, (_, i) => Math.sin(i));
 const weights = fb.parameter('weights', new fb.Tensor(values, [size, size]));

@@ -1,11 +1,14 @@
-// Measures the delay of a 1 ms timer while `fit` trains. A round has one second of each: no training, then networks with
-// long steps, with short steps and with wide rows, then the first calls of networks that are not compiled yet. A busy
-// machine delays any timer, so the round with the least delay shows the share of forebay.
+// Measures the delay of a 1 ms timer while `fit` trains. A round measures one second without training, then one second
+// of training for each of three networks: with long steps, with short steps and with wide rows. Then it measures the
+// first calls of networks that are not compiled yet. A busy machine delays any timer, so the delay that forebay causes
+// is best seen in the round with the least delay.
 import * as fb from 'forebay';
 
 const milliseconds = 1000;
 
-/** A function that trains a classifier of these widths on noise for one second, and resolves to its number of steps. */
+/**
+ * Returns a function that trains a classifier of these widths on noise for one second, and resolves to its step count.
+ */
 async function training(widths, batchSize, rows) {
   const layers = widths.slice(1).map((units, index) => {
     const activation = index < widths.length - 2 ? fb.relu : undefined;
@@ -26,7 +29,7 @@ async function training(widths, batchSize, rows) {
     x: fb.evaluate(fb.randomNormal([rows, widths[0]], { seed: 1 })),
     label: fb.tensor(Int32Array.from({ length: rows }, (_, row) => row % widths.at(-1))),
   };
-  // The first call compiles. It is not measured here, but below, for other networks.
+  // This call compiles the program, which must not be part of the measurement.
   await fb.fit(program, dataset, { epochs: 1, batchSize });
   return async () => {
     const before = program.runs;
@@ -37,7 +40,9 @@ async function training(widths, batchSize, rows) {
   };
 }
 
-/** An LSTM of so many steps that has never been run; with gradients if it trains. */
+/**
+ * Returns a program of an LSTM with `steps` time steps that has never been run. If it trains, it computes gradients.
+ */
 function sequence(steps, { trains }) {
   const [inputs, units, batch] = [8, 32, 16];
   const lstm = new fb.LSTM('lstm', { inputs, units });
@@ -58,7 +63,9 @@ function sequence(steps, { trains }) {
   };
 }
 
-/** First calls, each of which compiles. */
+/**
+ * For each kind of first call of a program, which compiles it: a function that builds the network and returns the call.
+ */
 const firstCalls = {
   firstRunAsync: () => {
     const { program, feeds } = sequence(200, { trains: true });
@@ -74,7 +81,9 @@ const firstCalls = {
   },
 };
 
-/** While `work` runs: the worst and the median delay of the timer in milliseconds, and how often it fired. */
+/**
+ * Returns the worst and the median delay of a timer in milliseconds while `work` runs, and how often the timer fired.
+ */
 async function lateness(work) {
   const late = [];
   let last = performance.now();
@@ -84,7 +93,7 @@ async function lateness(work) {
     last = now;
   }, 1);
   const steps = await work();
-  // If the loop was blocked until the end, one more tick is due.
+  // If the event loop was blocked until the end of `work`, the timer fires now. Its delay must be counted, too.
   await new Promise((done) => setTimeout(done, 2));
   clearInterval(timer);
   late.sort((a, b) => a - b);
@@ -96,7 +105,10 @@ async function lateness(work) {
   };
 }
 
-/** Measures round after round. Returns for each work the figures of its quietest and of its median round. */
+/**
+ * Measures all kinds of work in each round. Returns for each kind the figures of the round with the least delay, and of
+ * the median round.
+ */
 export async function measure(rounds, log) {
   const works = {
     nothing: () => new Promise((done) => setTimeout(done, milliseconds, 0)),
@@ -110,7 +122,7 @@ export async function measure(rounds, log) {
     for (const [title, work] of Object.entries(works)) results[title].push(await lateness(work));
     for (const [title, make] of Object.entries(firstCalls)) {
       const work = make();
-      // Building the network is not measured.
+      // Waits before the measurement, because building the network must not be part of it.
       await new Promise((done) => setTimeout(done, 50));
       results[title].push(await lateness(work));
     }

@@ -1,6 +1,6 @@
-// node models.mjs THREADS train|save|load FOLDER: trains some models, and prints one digest for each, as JSON. A digest
-// covers the loss, the leaves and the predictions. `save` also writes the leaves to FOLDER in the middle of the training;
-// `load` reads them from there and does only the second half.
+// Trains some models, and prints a digest for each, as JSON: `node models.mjs THREADS train|save|load FOLDER`. A digest
+// covers the loss, the leaves and the predictions. With `save`, it also writes the leaves to FOLDER in the middle of
+// the training. With `load`, it reads the leaves from FOLDER and does only the second half of the training.
 import { strict as assert } from 'node:assert';
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ const half = 6;
 const draw = (shape, seed, dtype = 'float32') =>
   fb.evaluate(fb.cast(fb.randomNormal(shape, { seed }), dtype));
 
-/** Large enough that its products are split among threads. */
+/** Returns a classifier. Its products are so large that they are split among threads. */
 function classifier() {
   const layer = new fb.FeedForward('hidden', { inputs: 784, units: 512, activation: fb.relu });
   const readout = new fb.FeedForward('readout', { inputs: 512, units: 10 });
@@ -56,7 +56,10 @@ function regression() {
   };
 }
 
-/** It draws random numbers in every run, which depend on the number of runs before. So it is not reloaded. */
+/**
+ * Returns an auto-encoder, which draws random numbers in every run. They depend on the number of earlier runs, so this
+ * model is not saved and loaded.
+ */
 function autoencoder() {
   const vae = new fb.VariationalAutoencoder('vae', { inputs: 784, hidden: 100, latent: 6 });
   const loss = vae.loss(fb.input('x', ['batch', 784]));

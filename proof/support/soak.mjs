@@ -1,5 +1,5 @@
-// Makes a large number of uses of one kind, and measures the memory of the process meanwhile. Prints only the figures,
-// as JSON. argv: the kind of use; the number of uses.
+// Repeats one kind of use many times, and measures the memory of the process meanwhile. Prints only the figures, as
+// JSON. The arguments are the kind of use and the number of uses.
 import assert from 'node:assert/strict';
 import { setImmediate } from 'node:timers/promises';
 import * as fb from 'forebay';
@@ -9,14 +9,14 @@ import { model } from './training.mjs';
 const [kind, count] = [process.argv[2], Number(process.argv[3])];
 const samples = 120;
 /**
- * The most bytes by which memory may seem to grow with each use. A page that the process needs once, late in the run,
- * adds to the slope: some of these bytes over the few uses of the short form, almost none over a million runs.
+ * The limit on the measured growth of memory, in bytes for each use. It cannot be 0. If the process needs one more page
+ * late in the run, the slope grows: by some bytes with the few uses of the short form, by almost none with a million.
  */
 const mostBytes = { run: 1.5e6 / count, runAsync: 3e6 / count, programs: 30e6 / count };
 
 /** @type {Record<string, () => Promise<(i: number) => unknown>>} */
 const uses = {
-  /** Training steps, with new outputs and with the caller's outputs; every tenth fails before it writes. */
+  /** Makes training steps, with new outputs and with the caller's outputs. Every tenth step fails before it writes. */
   async run() {
     const { trainer, dataset } = model(1);
     const bad = { ...dataset, x: fb.Tensor.full([100, 16], Number.NaN) };
@@ -32,7 +32,7 @@ const uses = {
       else trainer.run(small);
     };
   },
-  /** The same, asynchronously, four at a time; every tenth group of four is aborted. */
+  /** Makes asynchronous training steps, four at a time. Every tenth group of four is aborted. */
   async runAsync() {
     const { trainer, dataset } = model(1);
     const x = new fb.Tensor(dataset.x.data.slice(0, 32), [2, 16]);
@@ -47,7 +47,10 @@ const uses = {
       await Promise.allSettled(flights);
     };
   },
-  /** Graphs that are built, differentiated, compiled and run. Two programs in three are disposed of, the rest left to the garbage collector. */
+  /**
+   * Builds, differentiates, compiles and runs graphs. Disposes of two programs in three, and leaves the others to the
+   * garbage collector.
+   */
   async programs() {
     const x = fb.Tensor.ones([8, 16]);
     const target = fb.Tensor.ones([8, 4]);
@@ -59,7 +62,7 @@ const uses = {
       const program = fb.compile({ outputs: { loss }, updates });
       program.run({ x, target });
       if (i % 10 === 0) await program.runAsync({ x, target });
-      // Large enough that its memory comes from the operating system and is returned to it.
+      // This run needs so much memory that it comes from the operating system, and is returned to it.
       if (i % 10 === 1)
         program.run({ x: fb.Tensor.ones([4096, 16]), target: fb.Tensor.ones([4096, 4]) });
       if (i % 3 > 0) program.dispose();
@@ -76,7 +79,7 @@ for (let i = 0; i < count; i++) {
   const pending = use(i);
   if (pending) await pending;
   if (i % every > 0) continue;
-  // Garbage that has not been collected yet is not growth.
+  // Collects garbage first, because garbage must not count as growth.
   gc();
   await setImmediate();
   gc();

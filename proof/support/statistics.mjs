@@ -1,4 +1,4 @@
-/** The slope of a line through (0, y0), (1, y1), …, by least squares. */
+/** Returns the slope of the line that fits the points (0, y0), (1, y1), … best, by least squares. */
 export function slope(/** @type {readonly number[]} */ ys) {
   const mean = (ys.length - 1) / 2;
   let products = 0;

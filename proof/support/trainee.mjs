@@ -1,5 +1,5 @@
-// A training that may be killed at any moment: `node trainee.mjs FILE EVERY`. It resumes from the checkpoint FILE if
-// the file exists. It first prints 'resumed' or 'begun', and prints its result as JSON at the end.
+// A training that may be killed at any moment: `node trainee.mjs FILE EVERY`. If the checkpoint FILE exists, the
+// training resumes from it. It first prints 'resumed' or 'begun', and at the end its result as JSON.
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import * as fb from 'forebay';
@@ -8,7 +8,8 @@ const [, , file, every] = process.argv;
 fb.setThreads(1);
 fb.setSeed(7);
 
-// All kinds of state that a training has: weights, moments, draws, and a rate that is set between epochs.
+// The model has all kinds of state that a training may have: weights, moments, random draws, and a rate that is set
+// between epochs.
 const hidden = new fb.FeedForward('hidden', { inputs: 24, units: 192, activation: fb.relu });
 const readout = new fb.FeedForward('readout', { inputs: 192, units: 24 });
 const x = fb.input('x', ['batch', 24]);
@@ -22,7 +23,10 @@ const updates = fb.adam(loss, [...hidden.parameters, ...readout.parameters], { r
 const program = fb.compile({ outputs: { loss }, updates });
 const validating = fb.compile({ outputs: { loss: lossOf(2) } });
 
-/** Examples without a random generator: 100 of them, so that the last minibatch of 16 is short. */
+/**
+ * Returns examples that are made without a random generator. The training uses 100 of them, so that the last minibatch
+ * of 16 is short.
+ */
 const wave = (rows, phase) =>
   fb.tensor(
     Float32Array.from({ length: rows * 24 }, (_, index) => Math.fround(Math.sin(index * phase))),

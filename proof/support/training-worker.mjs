@@ -1,4 +1,4 @@
-// A worker thread that trains: once, and then posts the digest; or endlessly, until it is terminated.
+// A worker thread that trains once and posts the digest, or, if `endless` is true, trains until it is terminated.
 import { parentPort, workerData } from 'node:worker_threads';
 import { train } from './training.mjs';
 

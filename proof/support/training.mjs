@@ -1,13 +1,13 @@
-// A training whose result depends on its seed only. It uses `run`, `runAsync` and `fit`.
+// A training whose result depends only on its seed. It uses `run`, `runAsync` and `fit`.
 import { createHash } from 'node:crypto';
 import * as fb from 'forebay';
 
 /** @typedef {{run: number, runAsync: number, epochs: number}} Amount */
 
-/** Enough to keep a thread busy for some tens of milliseconds. */
+/** This amount of training keeps a thread busy for some tens of milliseconds. */
 export const usual = { run: 20, runAsync: 20, epochs: 2 };
 
-/** A classifier of noise, with one program that trains it and one that predicts. */
+/** Returns a classifier of noise: a program that trains it, a program that predicts, its parameters and a dataset. */
 export function model(/** @type {number} */ seed) {
   fb.setSeed(seed);
   const layer = new fb.FeedForward('layer', { inputs: 16, units: 32, activation: fb.tanh });
@@ -29,7 +29,7 @@ export function model(/** @type {number} */ seed) {
   return { trainer, predictor: fb.compile({ outputs: { y } }), parameters, dataset };
 }
 
-/** @returns {Promise<string>} a digest of the bits of the parameters and of the predictions */
+/** Trains a model. @returns {Promise<string>} a digest of the bits of the parameters and of the predictions */
 export async function train(/** @type {number} */ seed, /** @type {Amount} */ amount = usual) {
   const { trainer, predictor, parameters, dataset } = model(seed);
   for (let i = 0; i < amount.run; i++) trainer.run(dataset);

@@ -1,5 +1,5 @@
-// Worker threads that train, are terminated and are started again. Runs in a separate process, and prints only its
-// figures, as JSON. argv: the number of rounds; 'here' if this thread uses forebay too.
+// Starts worker threads that train, terminates them, and starts new ones. Runs in a separate process, and prints only
+// its figures, as JSON. The arguments are the number of rounds, and 'here' if the main thread uses forebay, too.
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { setTimeout } from 'node:timers/promises';
@@ -18,7 +18,7 @@ function start(/** @type {{seed: number, endless: boolean}} */ workerData) {
   worker.on('exit', () => alive.delete(worker));
   return worker;
 }
-/** @returns {Promise<string>} the worker's first message */
+/** Waits for the first message of a worker. @returns {Promise<string>} the message */
 const heard = (/** @type {Worker} */ worker) =>
   new Promise((resolve, reject) => {
     worker.once('message', resolve);
@@ -28,7 +28,7 @@ const ended = (/** @type {Worker} */ worker) =>
   new Promise((resolve) => worker.once('exit', resolve));
 
 const seeds = Array.from({ length: together }, (_, i) => i + 1);
-/** @returns {Promise<string[]>} the digests of all trainings, run at the same time */
+/** Runs all trainings at the same time, each in a worker. @returns {Promise<string[]>} their digests */
 const digests = () =>
   Promise.all(
     seeds.map(async (seed) => {
@@ -38,7 +38,7 @@ const digests = () =>
     }),
   );
 
-// The digest of each training alone: in one worker after another, or in this thread.
+// The digests of the trainings when they run one after another, each in a worker or in this thread.
 /** @type {string[]} */
 const alone = [];
 for (const seed of seeds) {
@@ -55,11 +55,12 @@ assert.equal(new Set(alone).size, together, 'different seeds train differently')
 assert.deepEqual(await digests(), alone, 'trainings at the same time give the same bits as alone');
 
 const root = new URL('../..', import.meta.url).pathname;
-// Only the addon for tests counts its allocations.
+// Only the addon whose allocations can fail also counts them.
 const { failing } = here
   ? createRequire(import.meta.url)(process.env.FOREBAY_ADDON ?? `${root}build/Release/forebay.node`)
   : { failing: undefined };
-// Collects the garbage of this thread's own training before counting: until the count has stayed the same for a while.
+// Returns the live allocations. First collects the garbage of the training of this thread, until the count no longer
+// changes.
 const live = async () => {
   let last = JSON.stringify(failing?.live());
   for (let unchanged = 0, turns = 0; unchanged < 20 && turns < 1000; turns++) {
@@ -79,7 +80,7 @@ const resident = [];
 for (let round = 0; round < rounds; round++) {
   const workers = seeds.map((seed) => start({ seed, endless: true }));
   await Promise.all(workers.map(heard));
-  // Each worker ends at another moment, in each round.
+  // In each round, each worker is terminated at a different moment of its training.
   await Promise.all(
     workers.map(async (worker, i) => {
       await setTimeout((round * 7 + i * 13) % 40);

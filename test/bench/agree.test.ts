@@ -1,4 +1,4 @@
-// Tests of the check that precedes every comparison of speed: it must find every wrong result.
+// Before any time is measured, the benchmark compares results. These tests prove that it finds every wrong result.
 import { describe, expect, it } from 'vitest';
 import { assertAgreement, distance, toleranceOf } from '../../bench/src/agree.js';
 import { refuseReferenceBlas } from '../../bench/src/contenders.js';
@@ -13,7 +13,7 @@ const gradients: Named[] = tensorsOf(smallLstm)
   .filter(({ role }) => role === 'parameter')
   .map((tensor) => ({ ...tensor, values: valuesOf(tensor) }));
 
-/** Compares `theirs` with `gradients`, and losses with [1, 0.9, 0.8]. */
+/** Compares the results of a peer, `theirs`, with `gradients`, and the losses of the peer with [1, 0.9, 0.8]. */
 function compare(theirs: readonly Named[], losses: readonly number[] = [1, 0.9, 0.8]) {
   using start = new Start(smallLstm);
   const form = (prefix: string, tensors: readonly Named[], of: readonly number[]): Form => ({
@@ -30,7 +30,7 @@ function compare(theirs: readonly Named[], losses: readonly number[] = [1, 0.9, 
   );
 }
 
-/** The gradients, one of them changed element by element. */
+/** Returns the gradients. In the gradient named `name`, every element is changed by `change`. */
 function changed(name: string, change: (value: number, index: number) => number): Named[] {
   return gradients.map((tensor) =>
     tensor.name === name ? { ...tensor, values: Float32Array.from(tensor.values, change) } : tensor,
@@ -79,7 +79,7 @@ describe('the comparison of gradients', () => {
   });
 
   it('is strict enough to notice one missing step in the sequence of any workload', () => {
-    // Leaving out one step changes a sum of T terms by about 1/sqrt(T) of its norm.
+    // If one of T time steps is left out, a sum over the time steps changes by about 1/sqrt(T) of its norm.
     for (const spec of Object.values(workloads)) {
       if (spec.kind === 'compile' || !('steps' in spec)) continue;
       expect(toleranceOf(spec, spec.dtype)).toBeLessThan(0.01 / Math.sqrt(spec.steps));

@@ -1,13 +1,13 @@
-// A peer that computes nothing and is right: it returns the results of forebay, which it finds in the folder. Its forms
-// report the time that their names say, such as "3 ms", multiplied by n under the environment SLOWER=n. It appends each
-// request to the file FOREBAY_TEST_LOG.
+// A peer that computes nothing, but gives correct results: it finds the results of forebay in the folder and returns
+// them. Each of its forms reports the time in its name, such as "3 ms". If SLOWER=n is set, it reports n times as much.
+// The peer appends each request to the file FOREBAY_TEST_LOG.
 import { appendFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
 const { FOREBAY_TEST_LOG: log, FOREBAY_TEST_FORMS: names, SLOWER: slower = '1' } = process.env;
 const wrong = '1 ms, wrong';
-/** The results with the gradients of two weights of the same shape exchanged. */
+/** Returns the results, in which the gradients of two weights of the same shape are exchanged. */
 const exchanged = ([first, second, third, ...rest]) => [
   { ...first, file: third.file },
   second,
@@ -34,7 +34,7 @@ const answers = {
     }));
     return { forms, leftOut: { 'on a GPU': 'there is none' } };
   },
-  // It reports a time at once, without waiting that long.
+  // The peer only reports a time. It does not wait that long.
   round: ({ steps, form }) => ({
     seconds: (steps * Number.parseFloat(form) * Number(slower)) / 1000,
   }),

@@ -1,8 +1,11 @@
-// The choice of the fastest of several forms, with invented times.
+// Tests how the fastest of several forms is found, with invented times.
 import { describe, expect, it } from 'vitest';
 import { findFastest, timeStep } from '../../bench/src/fastest.js';
 
-/** Returns the times from a list for each way, and repeats the last one. Records which way was timed. */
+/**
+ * Returns a function `time` that gives invented times, and a record of the ways that were timed. Each way has a list of
+ * times. After the end of the list, its last time is given again.
+ */
 function stopwatch(times: Readonly<Record<string, readonly number[]>>) {
   const asked: string[] = [];
   const time = async (way: string) => {
@@ -34,7 +37,7 @@ describe('the fastest of several ways', () => {
       ['unlucky', 0.9],
       ['steady', 1],
     ]);
-    // They take turns, so that a slow moment does not affect only one of them.
+    // The two ways are timed in turns, so that a slow moment does not affect only one of them.
     expect(asked.slice(0, 4)).toEqual(['unlucky', 'steady', 'unlucky', 'steady']);
   });
 
@@ -55,7 +58,7 @@ describe('the time of a step', () => {
     const counts: number[] = [];
     const seconds = await timeStep(async (steps) => {
       counts.push(steps);
-      // The first step takes 10 ms more.
+      // Every step takes 0.1 ms, but the first call takes 10 ms more.
       return 0.0001 * steps + (counts.length === 1 ? 0.01 : 0);
     }, 0.4);
     expect(seconds).toBeCloseTo(0.0001, 10);

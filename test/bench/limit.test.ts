@@ -1,4 +1,4 @@
-// The lower limit of the time of a step, compared with arithmetic by hand.
+// Compares the lower limit of the time of a step with numbers that are computed by hand.
 import { describe, expect, it } from 'vitest';
 import { copyRate } from '../../bench/src/forebay/copy.js';
 import { limitOf, workOf } from '../../bench/src/limit.js';
@@ -7,7 +7,8 @@ import { smallLstm, smallMlp } from './support.js';
 
 describe('the work of a step', () => {
   it('of dense layers: three products each, no gradient of the input; Adam has two states', () => {
-    // 6-5-4-3 on one row, float32. Weights 30 + 20 + 12, biases 12: 74 parameters; 6 inputs, one label.
+    // The layers are 6-5-4-3, with one row, in float32. There are 74 parameters: weights 30 + 20 + 12 and 12 biases.
+    // There are 7 input values: 6 inputs and one label.
     expect(workOf(smallMlp)).toEqual({
       operations: 2 * (30 + 20 + 12) + 2 * (30 + 20 + 12) + 2 * (20 + 12),
       traffic: 4 * (2 * 3 * 74 + 7 + 2 * 12),
@@ -25,7 +26,8 @@ describe('the work of a step', () => {
   });
 
   it('of an LSTM: a gradient of h but not of x in every step; SGD has no state', () => {
-    // 3 inputs, 5 units, 2 outputs, 4 steps of 2 rows: 8 rows in all. Gates 4 x (8 x 5 + 5), readout 12.
+    // The LSTM has 3 inputs, 5 units and 2 outputs. 4 time steps of 2 rows are 8 rows. The gates have 4 x (8 x 5 + 5)
+    // parameters, and the readout has 12.
     expect(workOf(smallLstm)).toEqual({
       operations: 8 * (2 * 2 * (4 * 40 + 10) + 2 * (4 * 25 + 10)),
       traffic: 4 * (2 * (180 + 12) + 8 * (3 + 2) + 2 * 8 * (4 * 5 + 2 + 2 * 5)),
@@ -58,7 +60,7 @@ describe('the work of a step', () => {
 describe('the limit', () => {
   it('is the time of the products at peak speed plus the time of the traffic at the rate of a copy', () => {
     const work = { operations: 6e6, traffic: 10e6, footprint: 1 };
-    // 6e6 operations at 100 GFLOP/s are 60 us, 10 MB at 20 GB/s are 500 us.
+    // 6e6 operations at 100 GFLOP/s take 60 us, and 10 MB at 20 GB/s take 500 us.
     expect(limitOf(work, { gflops: 100, gigabytes: 20 })).toBeCloseTo(560, 9);
     expect(limitOf(work, { gflops: 200, gigabytes: 20 })).toBeCloseTo(530, 9);
     expect(limitOf(work, { gflops: 100, gigabytes: 40 })).toBeCloseTo(310, 9);

@@ -1,4 +1,4 @@
-/** An invented measurement, whose figures are easy to compute by hand. */
+/** An invented measurement for tests. Its results are easy to compute by hand. */
 
 import type { Measured, Taken } from '../../bench/src/measure.js';
 import { smallMlp } from './support.js';
@@ -64,7 +64,7 @@ export const measured: Measured = {
       ),
     ],
   ]),
-  // 2 * 10 * 20 * 30 + 2 * 5 * 6 * 7 operations
+  // These products need 2 * 10 * 20 * 30 + 2 * 5 * 6 * 7 operations.
   stats: {
     productShapes: [
       [10, 20, 30],

@@ -1,4 +1,4 @@
-// Tests that start processes: every workload on every peer that is installed, and the command itself.
+// Tests that start processes. They run every workload on every peer that is installed, and the command `npm run bench`.
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -19,10 +19,10 @@ import { buildBench, root, smallLstm, smallMlp, startForebay, startPeer } from '
 const trained: [string, ModelSpec][] = Object.entries(workloads).flatMap(([name, spec]) =>
   spec.kind === 'compile' ? [] : [[name, spec]],
 );
-/** A small model of each kind. The sizes of each model are all different. */
+/** A small model of each kind. Within a model, all sizes are different, so that a transposed tensor is noticed. */
 const small: [string, ModelSpec][] = [
   ['a small LSTM', smallLstm],
-  // The series is points of a circle, so there are two inputs and two outputs.
+  // The sequence consists of points of a circle, so there are two inputs and two outputs.
   [
     'a small LSTM, node by node',
     { ...smallLstm, kind: 'lstm-nodes', dtype: 'float64', inputs: 2, batch: 1 },
@@ -46,7 +46,7 @@ const small: [string, ModelSpec][] = [
 beforeAll(buildBench);
 
 const missing = (peer: Peer) => peer.command() === undefined;
-/** The name of a suite. If the peer is missing, it says how to install it. */
+/** Returns the name of the suite of a peer. If the peer is missing, the name says how to install the peer. */
 const titleOf = (peer: Peer) =>
   missing(peer) ? `${peer.title}, missing: ${peer.install}` : peer.title;
 
@@ -74,7 +74,7 @@ describe.each(peers.filter((peer) => !missing(peer)).map((peer) => [peer.title, 
 
     const cases = [...small, ...trained].flatMap(([name, spec]) => {
       const form = peer.adapt(spec);
-      // WebAssembly takes seconds for one step of the largest models. The smaller ones test the same code.
+      // WebAssembly takes seconds for one step of the largest models. The smaller models test the same code.
       const tooLong = peer.name === 'tfjs-wasm' && /large|medium|256/.test(name);
       return form === undefined || tooLong ? [] : [[name, form] as const];
     });
@@ -95,7 +95,7 @@ describe.each(peers.filter((peer) => !missing(peer)).map((peer) => [peer.title, 
         expect(worst.distance).toBeLessThanOrEqual(worst.tolerance);
       }
       if (spec.kind === 'predict') return;
-      // Comparing the losses proves something only if the steps change them.
+      // The comparison of the losses proves something only if the training steps change the loss.
       const [first, , last] = mine.losses as [number, number, number];
       expect(Math.abs(last - first)).toBeGreaterThan(0.01 * first);
       expect(mine.results.length).toBeGreaterThanOrEqual(6);
@@ -148,7 +148,7 @@ const logFolder = mkdtempSync(join(tmpdir(), 'forebay-audition-'));
 afterAll(() => rmSync(logFolder, { recursive: true, force: true }));
 let logs = 0;
 
-/** A peer that runs copying-peer.mjs with these forms, and a function that reads the requests that it has logged. */
+/** Returns a peer that runs copying-peer.mjs with these forms, and a function that reads the log of its requests. */
 function peerOf(...forms: string[]): { peer: Peer; asked: () => string[] } {
   const log = join(logFolder, `log-${logs++}`);
   const common = { FOREBAY_TEST_LOG: log, FOREBAY_TEST_FORMS: forms.join('|') };

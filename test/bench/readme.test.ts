@@ -1,4 +1,4 @@
-// The section on speed of the README: what it says about a run, and that nobody has edited it by hand.
+// Tests the section on speed of the README: the text that is made for a run, and that nobody has edited it by hand.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -50,7 +50,7 @@ describe('the section of the README', () => {
     expect(cautions.join(' ')).toMatch(/^Only 2 rounds.*load average 13\.2.*torch\.compile/);
     const text = sectionOf(careless).replace(/\s+/g, ' ');
     for (const caution of cautions) expect(text).toContain(`**${caution}**`);
-    // torch.compile is not missing if PyTorch does not take part.
+    // Without PyTorch, there is no warning that its compiled forms were not tried.
     const alone = resultsOf([{ ...measured, peers: new Map() }], {
       ...{ threads: 1, rounds: 9, compiled: false, load: 0 },
     });

@@ -1,4 +1,4 @@
-// The output of a run: the figures, the lines of the table, the picture.
+// Tests the output of a run: the figures, the lines of the table, and the picture.
 import { describe, expect, it } from 'vitest';
 import { drawRatios } from '../../bench/src/plot.js';
 import { type Row, resultsOf, rowOf } from '../../bench/src/results.js';
@@ -17,14 +17,14 @@ describe('a row of the results', () => {
 
   it('has the speed of its matrix products, and its share of the peak that the same round measured', () => {
     expect(row.gflops).toBeCloseTo(12420 / 110 / 1e3, 4);
-    // 0.1242 / 1, 0.0621 / 0.5 and 0.1129 / 1
+    // The median of the shares of the three rounds: 0.1242 / 1, 0.0621 / 0.5 and 0.1129 / 1.
     expect(row.peak_fraction).toBeCloseTo(0.124, 3);
     const unknown = rowOf({ ...measured, stats: null, machine: [] });
     expect(unknown).toMatchObject({ gflops: null, peak_fraction: null, limit: null, rss_mb: 7 });
   });
 
   it('has the limit, and the share of the limit that was reached in the same round', () => {
-    // 20 + 30, 40 + 30 and 20 + 60 microseconds, of 100, 200 and 110.
+    // The limits of the three rounds are 20 + 30, 40 + 30 and 20 + 60 microseconds. The times are 100, 200 and 110.
     expect(row.limit).toEqual({
       us: 70,
       fraction: 0.5,

@@ -1,18 +1,21 @@
-// The alternation of slices: their order, and which of them are compared.
+// Tests how slices alternate: their order, and which slices are compared.
 import { describe, expect, it } from 'vitest';
 import { alternate, type Rival, type Runner } from '../../bench/src/slices.js';
 
-/** A machine whose speed changes at each slice, and a record of the turns. */
+/** A simulated machine whose speed changes in each round. It records the names of the slices in order. */
 class Machine {
   readonly turns: string[] = [];
 
-  /** A runner whose steps take `us` microseconds each while the machine is at its first speed. */
+  /**
+   * Returns a runner whose steps take `us` microseconds at the first speed of the machine, and twice as long when slow.
+   */
   runner(name: string, us: number, steps: number): Runner {
     return {
       steps,
       take: async (count) => {
         this.turns.push(name);
-        // The machine is twice as slow every other round. The number of probes so far tells the round.
+        // In every other round, the machine is twice as slow. Each round begins with a probe, so probes count the
+        // rounds.
         const slow = this.turns.filter((turn) => turn === 'probe').length % 2 === 0 ? 2 : 1;
         return (us * slow * count) / 1e6;
       },

@@ -10,8 +10,8 @@ import type { LstmSpec, ModelSpec } from '../../bench/src/workloads.js';
 export const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /**
- * Compiles bench/src for the contenders, which are separate processes. Only one test file may call this: two at once
- * would read each other's half-written modules.
+ * Compiles bench/src, because the contenders are separate processes that run the compiled modules. Only one test file
+ * may call this function. If two test files compiled at once, they would load modules that are only partially written.
  */
 export function buildBench(): void {
   execFileSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'bench'], {
@@ -28,7 +28,7 @@ export function startPeer(peer: Peer, core: string | null): Contender {
   return new Contender(peer.name, command, environment(1, core));
 }
 
-/** All sizes are different, so that a transposed or misplaced block changes the result. */
+/** A small LSTM. All its sizes are different, so that a transposed tensor or a misplaced block changes the result. */
 export const smallLstm: LstmSpec = {
   kind: 'lstm',
   dtype: 'float32',

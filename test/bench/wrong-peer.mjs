@@ -1,4 +1,4 @@
-// A peer that computes nothing: it answers like a contender, but all its gradients are zero. The benchmark must notice.
+// A peer that computes nothing: it answers all requests, but its gradients are zero. The benchmark must notice this.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';

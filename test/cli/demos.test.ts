@@ -8,7 +8,7 @@ import { demos } from '../../src/cli/demos/index.js';
 import { main } from '../../src/cli/shell.js';
 import { renderDot } from '../../src/report/index.js';
 
-// The real demos on real data, shortened: the training suffices to distinguish learning from guessing.
+// Runs the real demos on real data. The trainings are shortened, but long enough to distinguish learning from guessing.
 
 let out = '';
 beforeEach(() => {
@@ -31,7 +31,9 @@ function metrics(): Record<string, number> {
   return JSON.parse(read('metrics.json'));
 }
 
-/** Checks that every picture exists as an SVG and as a PNG that is not blank, and that the model's graph is drawn. */
+/**
+ * Checks that every picture exists as an SVG and as a PNG that is not blank, and that the graph of the model is drawn.
+ */
 async function expectPictures(...names: string[]) {
   for (const name of names) {
     expect(read(`${name}.svg`)).toMatch(/^<svg\b/);
@@ -58,7 +60,7 @@ describe('forebay demo trig', () => {
     expect(rmse).toBeUndefined();
     const { seeds } = seed as { seeds: { seed: number; loss: number }[] };
     expect(seeds.map((result) => result.seed)).toEqual([2, 3]);
-    // Without training half the squared error of a window is about 5 * (0.5 + 0.5) / 2 = 2.5.
+    // Without training, the loss of a window (half the squared error) is about 5 * (0.5 + 0.5) / 2 = 2.5.
     for (const { loss } of seeds) expect(loss).toBeLessThan(2.3);
   });
 });
@@ -68,7 +70,7 @@ describe('forebay demo vae', () => {
     const small = ['--digits', '100', '--hidden', '30', '--latent', '4'];
     expect((await demo('vae', ...small, '--epochs', '40')).status).toBe(0);
     const { loss, reconstruction, divergence } = metrics() as Record<string, number>;
-    // Predicting the mean digit for every digit costs about 200 nats.
+    // A model that predicts the mean of all digits for every digit has a loss of about 200 nats.
     expect(loss).toBeLessThan(185);
     expect(divergence).toBeGreaterThan(1);
     expect(loss).toBeCloseTo((reconstruction as number) + (divergence as number), 6);
@@ -104,7 +106,7 @@ describe('forebay demo mnist', () => {
   });
 });
 
-/** Short forms of the demos, for tests that hold for every demo. */
+/** The options of a short run of each demo, for tests that run every demo. */
 const short: Record<string, string[]> = {
   trig: ['--epochs', '20'],
   vae: ['--digits', '40', '--hidden', '8', '--latent', '2', '--epochs', '2'],
@@ -113,7 +115,7 @@ const short: Record<string, string[]> = {
 };
 
 describe('--load', () => {
-  /** The figures that depend on the network only, not on its training. */
+  /** For each demo, the metrics that depend only on the trained network, not on the course of its training. */
   const figures: Record<string, string[]> = {
     trig: ['rmse'],
     vae: ['hidden', 'latent', 'loss', 'test'],
@@ -180,7 +182,7 @@ describe('the same seed', () => {
       for (const seed of ['7', '7', '8']) {
         const seeds = name === 'trig' ? ['--seeds', seed] : ['--seed', seed];
         await demo(name, ...args, ...seeds);
-        // The seed itself is in the file, so it is removed: the figures must differ.
+        // The file contains the seed. It is removed, because the test must show that the other metrics differ.
         figures.push(read('metrics.json').replaceAll(/"seed": \d+/g, ''));
       }
       expect(figures[1]).toBe(figures[0]);

@@ -75,7 +75,9 @@ describe('a finding', () => {
   const { info } = machine;
   if (info === undefined) throw new Error('the addon does not load');
 
-  /** The output for this machine with some facts replaced, and whether there are no findings. */
+  /**
+   * Runs the doctor on this machine with some facts replaced. Returns the output, and true if there are no findings.
+   */
   function said(changes: Partial<Machine>): { readonly text: string; readonly well: boolean } {
     let text = '';
     const healthy = doctor(

@@ -1,4 +1,4 @@
-// A command with one demo that never ends. It uses the built code, as a user does.
+// A command with a single demo, which takes a minute. The command uses the built code, as users do.
 import { main } from '../../dist/cli/shell.mjs';
 
 const demo = {

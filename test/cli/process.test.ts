@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-// The built command, as `npx forebay` starts it. It needs `npm run build:ts`.
+// These tests run the built command, as `npx forebay` does. Run `npm run build:ts` first.
 const command = fileURLToPath(new URL('../../dist/cli/main.mjs', import.meta.url));
 const hang = fileURLToPath(new URL('hang.mjs', import.meta.url));
 

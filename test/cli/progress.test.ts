@@ -21,7 +21,8 @@ describe('a progress bar', () => {
     const bars = await ProgressBars.on(screen);
     const bar = bars.start(2, 'epochs');
     bars.interrupt(() => screen.write('a line\n'));
-    // The line of the bar is cleared, and the new cursor position is saved, so that the bar is drawn there.
+    // The line of the bar is cleared before the text is written. Then the cursor position is saved, so that the bar is
+    // drawn below the text.
     expect(screen.text.endsWith('\r\u001b[Ka line\n\u001b7')).toBe(true);
     bar.advance(2, 0.125);
     bar.done();

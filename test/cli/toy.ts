@@ -1,4 +1,4 @@
-/** A demo that trains nothing, for the tests of the shell. */
+/** A demo for the tests of the command. It trains nothing, but uses all kinds of options and output. */
 
 import { setTimeout } from 'node:timers/promises';
 import { defineDemo, type Registry } from '../../src/cli/demo.js';

@@ -18,7 +18,7 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** Three images, each of a single grey, and their labels. */
+/** Returns the IDX files of three images and of their labels. Each image has a single shade of grey. */
 function fakes(changes: { side?: number; labels?: number[]; pack?: typeof gzipSync } = {}) {
   const { side = 28, labels = [7, 0, 9], pack } = changes;
   const grey = [0, 51, 255].flatMap((value) => new Array<number>(side * side).fill(value));
@@ -54,7 +54,7 @@ describe('the real digits', () => {
     expect(sum(test.labels.data)).toBe(44434);
     expect(sum(train.images.data.subarray(0, 784), 255)).toBe(27525);
     expect(sum(train.images.data.subarray(-784), 255)).toBe(20920);
-    // Each position has a weight, because a plain sum would not notice pixels in another order.
+    // Each pixel is multiplied by a weight, because a plain sum would not notice pixels in another order.
     let weighted = 0;
     for (let i = 0; i < 200 * 784; i++) {
       weighted += (i % 1009) * Math.round(255 * (train.images.data[i] as number));

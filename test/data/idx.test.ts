@@ -13,7 +13,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** The bytes of an IDX file, written from the description of the format and not with the code under test. */
+/** Returns the bytes of an IDX file. It follows the description of the format, and does not use the code under test. */
 function idx(shape: readonly number[], values: readonly number[], type = 8): Uint8Array {
   const sizes = shape.flatMap((size) => [size >>> 24, size >>> 16, size >>> 8, size]);
   return Uint8Array.from([0, 0, type, shape.length, ...sizes, ...values]);

@@ -2,7 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { type LabelledPoints, sharedPoints, spiral } from '../../src/data/spiral.js';
 import { ShapeError, ValueError } from '../../src/errors.js';
 
-/** Random numbers of the test itself: a 32-bit linear congruential generator, and the Box-Muller transform. */
+/**
+ * Returns random numbers that do not depend on forebay. They are made by a 32-bit linear congruential generator and by
+ * the Box-Muller transform.
+ */
 function draws(count: number, seed: number) {
   let state = seed >>> 0;
   const uniform = () => {
@@ -25,7 +28,7 @@ describe('spiral', () => {
     expect(set.points.shape).toEqual([6, 2]);
     expect([...set.labels.data]).toEqual([0, 1, 2, 0, 1, 2]);
     expect(set.labels.dtype).toBe('int32');
-    // An arm starts at its own third of the turn, and ends three quarters of a turn further.
+    // The three arms start at angles that differ by a third of a turn. Each ends three quarters of a turn further.
     const third = (2 * Math.PI) / 3;
     for (const arm of [0, 1, 2]) {
       const [x0, y0] = xy(set, arm);

@@ -1,4 +1,5 @@
-// ARCHITECTURE.md lists the instructions of a compiled LSTM. This test compares the list with the compiler's.
+// ARCHITECTURE.md lists the instructions of a compiled LSTM. This test compares that list with the output of the
+// compiler.
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { topologicalOrder } from '../../src/graph/topology.js';

@@ -1,5 +1,5 @@
-// The allowed imports between the folders of src/. biome.json enforces them. This test checks biome.json: it lints every
-// possible import between two folders, and compares the result with the table of the design.
+// biome.json allows only certain imports between the folders of src/. This test checks biome.json: it lints every
+// possible import between two folders, and compares the result with the table `arrows`.
 import { execFileSync } from 'node:child_process';
 import {
   copyFileSync,
@@ -43,7 +43,7 @@ const arrows: Record<string, string[]> = {
 const rooms = Object.keys(arrows);
 const isFile = (room: string) => room === 'errors' || room === 'index';
 
-/** Lints the given files alone, by one rule of Biome, and returns the files that the rule refuses. */
+/** Lints only the given files, with only one rule of Biome. Returns the files that the rule refuses. */
 function refused(rule: string, files: Record<string, string>): string[] {
   const folder = mkdtempSync(join(tmpdir(), 'forebay-arrows-'));
   try {
@@ -62,7 +62,7 @@ function refused(rule: string, files: Record<string, string>): string[] {
         stdio: ['ignore', 'pipe', 'ignore'],
       });
     } catch (error) {
-      // Biome exits with a failure when it refuses something. Its report is still on stdout.
+      // If Biome refuses a file, it exits with an error, but the report is in stdout.
       report = (error as { stdout: string }).stdout;
     }
     const { diagnostics } = JSON.parse(report) as {
@@ -79,14 +79,16 @@ function refused(rule: string, files: Record<string, string>): string[] {
 
 describe('imports between the folders of src/', () => {
   let refusals: Set<string>;
-  /** The path of a file in `from` that only imports from `to`. errors.ts and index.ts are files, not folders. */
+  /**
+   * Returns the path of a file in `from` that imports only from `to`. errors.ts and index.ts are files, not folders.
+   */
   const file = (from: string, to: string) => `src/${from}${isFile(from) ? '' : `/to-${to}`}.ts`;
   const specifier = (from: string, to: string) =>
     `${isFile(from) ? '.' : '..'}/${to}${isFile(to) ? '' : '/some'}.js`;
 
   beforeAll(() => {
     refusals = new Set();
-    // errors.ts and index.ts can contain one import at a time, so there is one tree for each imported folder.
+    // Each file contains only one import. So for each imported folder, a new set of files is made and linted.
     for (const to of rooms) {
       const importers = rooms.filter((from) => from !== to);
       const files = importers.map((from) => [

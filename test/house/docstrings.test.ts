@@ -1,5 +1,6 @@
-// The reference is made from docstrings. Every public name must have one, and every function must say which ForebayErrors
-// it throws. typedoc (`lint: reference`) refuses undocumented names that it shows; this test also checks members.
+// The reference is made from docstrings. Every public name must have a docstring, and every function must say which
+// ForebayErrors it throws. typedoc (`lint: reference`) refuses names of the reference that have no docstring. This test
+// also checks their members.
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
@@ -13,7 +14,7 @@ const { options } = ts.parseJsonConfigFileContent(config, ts.sys, root);
 const program = ts.createProgram([entry], options);
 const checker = program.getTypeChecker();
 
-/** Functions whose arguments cannot be wrong, or are checked elsewhere. */
+/** Functions that need no `@throws`, because their arguments cannot be wrong or are checked elsewhere. */
 const throwNothing = ['notDifferentiable'];
 const errors = Object.keys(fb).filter((name) => name.endsWith('Error'));
 
@@ -26,19 +27,20 @@ interface Public {
 const isInternal = (symbol: ts.Symbol) =>
   symbol.getJsDocTags(checker).some(({ name }) => name === 'internal');
 
-/** The public members of a class or an interface. */
+/** Returns the public members of a class or an interface. */
 function membersOf(symbol: ts.Symbol, path: string): Public[] {
   const declared = [...ownMembersOf(symbol), ...staticsOf(symbol)];
   return declared.filter(isOpen).map((member) => ({
     path: `${path}.${member.getName()}`,
     symbol: member,
-    // A function in an options object is called by forebay. What it throws is documented by its author.
+    // Only the methods of classes count as callable. The functions in an options object belong to the user, so forebay
+    // cannot document what they throw.
     callable:
       (symbol.flags & ts.SymbolFlags.Class) !== 0 && (member.flags & ts.SymbolFlags.Method) !== 0,
   }));
 }
 
-/** For an interface also the inherited members, because an options interface inherits all of them. */
+/** Returns the members of a class or an interface. For an interface, this includes the inherited members. */
 function ownMembersOf(symbol: ts.Symbol): readonly ts.Symbol[] {
   const isInterface = (symbol.flags & ts.SymbolFlags.Interface) !== 0;
   if (isInterface) return checker.getDeclaredTypeOfSymbol(symbol).getProperties();
@@ -62,7 +64,7 @@ function isOpen(member: ts.Symbol): boolean {
   });
 }
 
-/** True for `{…} as const`, the form of `initializers`. */
+/** Returns true for an object literal such as `{…} as const`, which is the form of `initializers`. */
 function isRecord(initializer: ts.Expression | undefined): boolean {
   const inner =
     initializer && ts.isAsExpression(initializer) ? initializer.expression : initializer;
@@ -121,7 +123,7 @@ describe('docstrings', () => {
 
   it('exist for every name and every member', () => {
     const silent = names.filter(({ symbol }) => textOf(symbol) === '' && !isInternal(symbol));
-    // The base class of the errors documents `code` for all of them.
+    // The property `code` of the error classes is excluded, because their base class documents it for all of them.
     const own = pathsOf(silent).filter((path) => !/^\w+Error\.code$/.test(path));
     expect(own).toEqual([]);
   });

@@ -1,5 +1,5 @@
-// The guides run as suites of their own (tools/guides.mjs). This file tests that the runner finds faults in a guide,
-// that the troubleshooting guide covers every error, and that no link in our documents is broken.
+// The code of the guides is run by separate suites (tools/guides.mjs). This file tests that the runner finds faults in
+// a guide, that the troubleshooting guide covers every error, and that no link in our documents is broken.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -20,7 +20,7 @@ describe('the runner of guides', () => {
     rmSync(join(root, '.cmake/guides', name), { recursive: true, force: true });
   });
 
-  /** The runner's messages for a guide of these blocks; empty if it finds no fault. */
+  /** Writes a guide with these blocks and runs it. Returns the messages of the runner; empty if it finds no fault. */
   function verdict(blocks: [language: string, text: string][], ...flags: string[]): string {
     const file = join(folder, `${name}.md`);
     const fenced = blocks.map(([language, text]) => `\`\`\`${language}\n${text}\n\`\`\`\n`);
@@ -104,7 +104,7 @@ describe('links', () => {
     ...guides,
     ...['README.md', 'ARCHITECTURE.md', 'CHANGELOG.md', 'bench/README.md'],
   ];
-  /** The anchors that GitHub makes for the headings of a file. */
+  /** Returns the anchors that GitHub makes for the headings of a file. */
   const anchorsOf = (file: string) =>
     [...read(file).matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
       heading

@@ -1,5 +1,5 @@
-// docs/reliability.md must match the record of the proofs, and the record must contain every promise. A proof whose
-// process crashes or hangs counts as not held.
+// Tests that docs/reliability.md matches the record of the proofs, that the record contains every promise, and that a
+// promise counts as not held if the process of its proof crashes or hangs.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,5 @@
-// The rules that tell leaks of forebay from others, tested on reports in the form that LeakSanitizer writes.
+// Tests the rules that separate leaks of forebay from leaks of other code. The reports have the form that LeakSanitizer
+// writes.
 import { describe, expect, it } from 'vitest';
 
 interface Reports {

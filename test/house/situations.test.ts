@@ -1,5 +1,5 @@
-// docs/situations.md must match the record of the runs, and the record must contain every situation. Every recipe of the
-// guide must be run.
+// Tests that docs/situations.md matches the record of the runs, that the record contains every situation, and that the
+// situations run every recipe of the guide.
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 

@@ -1,4 +1,4 @@
-// What the addon needs from the machine and from Node, and the error if the machine does not have it.
+// Tests what the addon needs from the machine and from Node, and the error if the machine lacks it.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -21,7 +21,7 @@ const addon = fileURLToPath(new URL('../../build/Release/forebay.node', import.m
 const folder = mkdtempSync(join(tmpdir(), 'forebay-binary-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** An addon that needs a symbol which the C library has had since `version`. */
+/** Builds an addon that needs a symbol of the given version of glibc. Returns its path. */
 function addonThatNeeds(version: string, name: string): string {
   const write = (file: string, text: string) => {
     writeFileSync(join(folder, file), text);
@@ -56,7 +56,7 @@ describe('the binary of the addon', () => {
     const { imports, needed } = symbolsOf(addon);
     expect(imports.filter((name) => name.startsWith('napi_')).length).toBeGreaterThan(20);
     expect(imports.filter((name) => /^uv_|^_ZN?K?(2v8|4node)|^node_/.test(name))).toEqual([]);
-    // All other symbols are of C++ or OpenBLAS.
+    // All other imported symbols belong to C++ or OpenBLAS.
     const others = imports.filter(
       (name) => !/^(napi_|_Z|__cxa_|__gxx_|_Unwind_|__cpu_)/.test(name),
     );
@@ -66,7 +66,7 @@ describe('the binary of the addon', () => {
 
   it('is examined for the symbols of the C library and their versions', () => {
     const { glibc } = symbolsOf(addon);
-    expect(glibc.get('memcpy')).toBe('2.14'); // the one that x86-64 has had since 2011
+    expect(glibc.get('memcpy')).toBe('2.14'); // the version of memcpy that x86-64 has had since 2011
     expect(newest(glibc.values())).toMatch(/^2\.\d+$/);
     expect(newest(['2.4', '2.31', '2.3.4', '2.9'])).toBe('2.31');
   });

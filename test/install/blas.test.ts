@@ -1,4 +1,5 @@
-// The BLAS that the addon is built with: the same for both build files, here and on machines that we do not have.
+// Tests which BLAS the addon is built with. Both build files must choose the same BLAS. Machines that we do not have
+// are simulated.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -26,7 +27,7 @@ const { chooseBlas } = require('../../native/blas.cjs') as {
   chooseBlas: (machine?: Machine) => Blas | undefined;
 };
 
-/** A machine on which each command prints the given text. Other commands do not exist. */
+/** Returns a simulated machine on which each command prints the given text, and other commands do not exist. */
 const machine = (
   platform: string,
   prints: Record<string, string>,

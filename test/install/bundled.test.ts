@@ -1,5 +1,5 @@
-// forebay in a bundle: importing it never throws. A native call loads the addon that FOREBAY_ADDON names, or throws an
-// error that says to leave forebay external.
+// Tests forebay in a bundle. Importing it never throws. The first native call loads the addon that FOREBAY_ADDON names.
+// If the variable is not set, the call throws an error that says to leave forebay external.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -63,7 +63,7 @@ describe('the code of the library', () => {
 
   it('requires nothing but itself when it is imported: esbuild makes a call that throws of require("node:fs")', () => {
     expect(files.length).toBeGreaterThan(80);
-    // A statement of a module is not indented by tsc; what is indented runs later.
+    // tsc does not indent the top-level statements of a module, which run at its import. Indented statements run later.
     const required = files.flatMap((file) =>
       [...code(file).matchAll(/^\S.*\brequire\(["']([^"']*)["']\)/gm)].map((of) => of[1] as string),
     );
@@ -71,7 +71,8 @@ describe('the code of the library', () => {
     expect(required.filter((name) => !name.startsWith('.'))).toEqual([]);
   });
 
-  // Without `try`, esbuild for a browser ends with an error; with `node:`, webpack does.
+  // If this `require` were not in a `try`, esbuild would end with an error when it bundles for a browser. If it had the
+  // prefix `node:`, webpack would end with an error.
   it('requires nothing else later but path, within try, so that no bundler ends with an error', () => {
     const later = files.flatMap((file) =>
       [...code(file).matchAll(/^[ \t]+.*\brequire\(["'](?!\.)([^"']*)["']\)/gm)].map((of) => ({
@@ -91,7 +92,8 @@ describe('the code of the library', () => {
     expect(files.filter((file) => /\bimport\.meta\b/.test(code(file)))).toEqual([]);
   });
 
-  // Vercel's nft reads the literal. Turbopack reads the argument of a function of `path`, if `require` gave it.
+  // The tool nft of Vercel finds the file by the literal. Turbopack finds it only in an argument of a function of
+  // `path`, and only if `path` is the result of `require`.
   it.each([
     'prebuilds/linux-x64/forebay.napi.glibc.node',
     'prebuilds/linux-arm64/forebay.napi.glibc.node',

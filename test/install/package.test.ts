@@ -1,4 +1,4 @@
-// The files of the package, and which of them are loaded by an import of the library and by the command.
+// Tests which files the package has, and which of them are loaded by an import of the library and by the command.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -19,7 +19,7 @@ const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as
   readonly dependencies?: Record<string, string>;
 };
 
-/** The CommonJS and ES modules that Node loads for a script, as paths relative to the checkout. */
+/** Returns the CommonJS and ES modules that Node loads for a script, as paths relative to the checkout. */
 function modulesOf(script: string): string[] {
   const required = `import { createRequire } from 'node:module';
     for (const file of Object.keys(createRequire('/').cache)) console.log('file://' + file);`;
@@ -69,8 +69,8 @@ describe("import 'forebay'", () => {
   it('runs nothing when it is installed', () => {
     const scripts = ['preinstall', 'install', 'postinstall', 'prepare'];
     expect(scripts.filter((name) => name in manifest.scripts)).toEqual([]);
-    // If a package has a binding.gyp in its folder, npm adds an install script. "gypfile": false forbids that, but a lock
-    // file does not record it, and "npm ci" uses the lock file.
+    // If a package has a binding.gyp in its folder, npm adds an install script. "gypfile": false forbids that, but a
+    // lock file does not record it, and "npm ci" uses the lock file.
     expect(existsSync(join(root, 'binding.gyp'))).toBe(false);
     expect(faultsOf(['binding.gyp'])).toContain('nobody needs binding.gyp');
     expect(manifest.gypfile).toBe(false);
@@ -97,7 +97,7 @@ describe('the bundled command', () => {
     const foreign = specifiers.filter(
       (of) => !/^(node:\w+|\.\.\/[\w/-]+\.js|\.\/[\w-]+\.mjs)$/.test(of),
     );
-    // Packages that were CommonJS import the modules of Node without the prefix.
+    // The bundled packages that were CommonJS import the modules of Node without the prefix `node:`.
     expect(foreign.filter((of) => !/^(events|readline|module|util|tty)$/.test(of))).toEqual([]);
   });
 
@@ -109,7 +109,7 @@ describe('the bundled command', () => {
   it('lists the packages that it contains, with their licences', () => {
     const page = readFileSync(join(folder, 'LICENSES.md'), 'utf8');
     const packages = [...page.matchAll(/^\| (\S+) \| [\d.]+ \| (\S.*?) \|/gm)].map((row) => row[1]);
-    // The packages that src/cli and src/report import, and some of their dependencies.
+    // Some of these packages are imported by src/cli and src/report. The others are dependencies of those.
     for (const name of ['commander', 'cli-progress', 'echarts', 'zrender', 'fast-png', 'fflate']) {
       expect(packages).toContain(name);
     }

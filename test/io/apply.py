@@ -1,9 +1,10 @@
-"""Applies a net that forebay saved, and changes it, with NumPy or PyTorch. python.test.ts runs this.
+"""Applies a network that forebay saved, and changes it, with NumPy or PyTorch. python.test.ts runs this script.
 
     apply.py numpy|torch READ WRITE
 
-READ holds a float32 net of one layer with its input x, a float64 net with x64, and int32 labels. WRITE gets the outputs
-of both nets, the labels plus 1 (the last one is the largest int32), and the float32 net after a step.
+The file READ contains a float32 network of one layer with its input x, a float64 network with its input x64, and int32
+labels. The script writes to the file WRITE the outputs of both networks, the labels plus 1 (but the last is the largest
+int32), and the changed parameters of the float32 network.
 """
 
 import sys

@@ -1,4 +1,4 @@
-/** CSV files: the tensors that they give, and the errors, which name the line and the character. */
+/** Tests CSV files: the tensors that they give, and the errors, which name the line and the character. */
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -133,7 +133,7 @@ describe('a table', () => {
   });
 
   it('may be longer than the buffer that it is read through', () => {
-    // Fields of every length, so that a field crosses each end of the buffer.
+    // The fields have many different lengths, so that the end of the buffer falls within a field.
     const rows = Array.from({ length: 60_000 }, (_, row) => `${row},"${' '.repeat(row % 67)}7"`);
     const text = `row,rest\n${rows.join('\n')}`;
     expect(text.length).toBeGreaterThan(2 ** 21);
@@ -146,7 +146,8 @@ describe('a table', () => {
 
   it('gives the names and numbers that were written, for random tables', () => {
     const number = fc.double({ noDefaultInfinity: true });
-    // Spaces around a name are not part of it. A first record that holds only numbers is data.
+    // Spaces around a name are ignored, so the names have none. Each begins with x, because a first record that
+    // contains only numbers is read as data.
     const text = fc
       .string({ unit: 'grapheme' })
       .map((value) => `x${value.replace('\r', '').trim()}`);
@@ -165,7 +166,7 @@ describe('a table', () => {
           dtype: 'float64',
         });
         expect(Object.entries(tensors).map(([name, { data }]) => [name, [...data]])).toEqual(
-          // JavaScript puts keys that are integers first.
+          // The expected entries are made from an object, too, because JavaScript puts integer keys first.
           Object.entries(
             Object.fromEntries(
               names.map((name, at) => [name, rows.map((row) => (row[at] as number) + 0)]),

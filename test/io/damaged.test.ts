@@ -1,4 +1,6 @@
-/** Damaged and invalid safetensors files: each is refused with a clear error, before memory is allocated for it. */
+/**
+ * Tests that damaged and invalid safetensors files are refused with a clear error, before memory is allocated for them.
+ */
 
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
@@ -17,7 +19,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** Writes a file of a header and so many zero bytes of data. */
+/** Writes a file with a header and `dataBytes` zero bytes of data. `length` is the length that the file states. */
 function write(header: string | Uint8Array, dataBytes = 0, length?: bigint): void {
   const json = Buffer.from(header);
   const bytes = Buffer.alloc(8 + json.length + dataBytes);
@@ -221,7 +223,7 @@ describe('a header', () => {
     expect(refusal()).toContain('is 18446744073709551615, but the format allows 100000000');
     write('{}', 0, 90_000_000n);
     truncateSync(file, 90_000_008);
-    // A header of zeros: a very long header costs no more than reading it.
+    // The header is very long and consists of zeros. The reader only reads it, and needs no more time or memory.
     expect(refusal()).toContain('at byte 10: expected the end, but found');
   });
 });

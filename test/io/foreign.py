@@ -1,11 +1,11 @@
-"""Writes files as PyTorch, NumPy and ml_dtypes do, for foreign.test.ts, which reads what is committed here:
+"""Writes files with PyTorch and NumPy. foreign.test.ts reads the committed files.
 
     foreign.py FOLDER
 
 batch-norm.safetensors: the state of a torch.nn.BatchNorm1d(2), with its int64 count. types.safetensors: an array of
-every type of safetensors 0.8.0; the 8-bit floats have all of their values. types.json: the values of types.safetensors,
-converted to float64 by PyTorch. types.npz, savetxt*.txt and savetxt-comma.csv: files that NumPy writes. Made with
-PyTorch 2.15, safetensors 0.8.0 and NumPy 2.4.
+every type of safetensors 0.8.0. The arrays of 8-bit floats have every possible value. types.json: the values of
+types.safetensors, converted to float64 by PyTorch. types.npz, savetxt*.txt and savetxt-comma.csv: files that NumPy
+writes. The committed files were made with PyTorch 2.15, safetensors 0.8.0 and NumPy 2.4.
 """
 
 import json
@@ -62,7 +62,8 @@ assert all(name in (code, 'large') for name, code in codes.items()), codes
 
 def numbers(tensor):
     flat = tensor.to(torch.float64).flatten().tolist()
-    # JSON has neither NaN nor infinities, and does not keep the sign of -0.0 as Python writes it.
+    # NaN, infinities and -0.0 are written as strings. JSON has neither NaN nor infinities, and the sign of -0.0 would
+    # be lost.
     return [value if numpy.isfinite(value) and str(value) != '-0.0' else str(value) for value in flat]
 
 

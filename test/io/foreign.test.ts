@@ -1,4 +1,7 @@
-/** Files written by PyTorch and NumPy (made by foreign.py). Each element type is read, or skipped by name. */
+/**
+ * Tests files that PyTorch and NumPy wrote (by the script foreign.py). Each element type is read, or its tensors are
+ * skipped and named.
+ */
 
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -33,7 +36,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** Writes a safetensors file with these members in its header and so many zero bytes of data. */
+/** Writes a safetensors file with these members in its header and `dataBytes` zero bytes of data. Returns its path. */
 function written(members: string, dataBytes: number): string {
   const json = Buffer.from(`{${members}}`);
   const length = Buffer.alloc(8);

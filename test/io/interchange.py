@@ -1,10 +1,10 @@
-"""Reads and writes safetensors files without forebay. python.test.ts runs this.
+"""Reads and writes safetensors files without forebay. python.test.ts runs this script.
 
     interchange.py READ WRITE
 
-Prints the contents of READ as JSON, and writes the same tensors to WRITE in another order. The reader and the writer
-are a few lines, written from the specification of the format. If the package `safetensors` is installed, it checks what
-the reader gives, and writes the file.
+Prints the contents of the file READ as JSON, and writes the same tensors to the file WRITE in another order. The reader
+and the writer of this script are a few lines that follow the specification of the format. If the package `safetensors`
+is installed, its results are compared with those of the reader, and it writes the file instead of the writer.
 """
 
 import json

@@ -1,4 +1,4 @@
-/** .npy files written by hand: the exact bytes that saveNpy writes, and the errors of loadNpy. */
+/** Tests the exact bytes that saveNpy writes, and the errors of loadNpy for .npy files that are written by hand. */
 
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -23,7 +23,7 @@ interface Parts {
   readonly data?: Uint8Array;
 }
 
-/** Writes a file of a header and data, from the description of the format. */
+/** Writes a .npy file with this header and data. It follows the description of the format, without code of forebay. */
 function write(
   header: string,
   { magic = '\x93NUMPY', version = '\x01\x00', length, data }: Parts = {},

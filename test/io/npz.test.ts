@@ -1,4 +1,4 @@
-/** .npz files changed by hand: invalid archives are refused with a clear error, before memory is allocated for them. */
+/** Tests that invalid .npz archives are refused with a clear error, before memory is allocated for them. */
 
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -25,7 +25,7 @@ function refusal(bytes: Uint8Array): string {
   return error.message.slice(file.length + 2);
 }
 
-/** An archive of two vectors, and the offsets of its records. */
+/** Returns the bytes of an archive of two vectors, and the offsets of its records. */
 function archive(compress = false) {
   saveNpz(file, { a: tensor([1, 2]), b: tensor([3, 4]) }, { compress });
   const bytes = readFileSync(file);
@@ -290,7 +290,7 @@ describe('loadNpz refuses', () => {
           refused++;
         }
       }
-      // Dates, versions and attributes are not checked.
+      // Not every change is refused, because dates, versions and attributes are not checked.
       expect(refused).toBeGreaterThan(0.7 * bytes.length);
     }
   });

@@ -1,4 +1,4 @@
-/** Files that NumPy writes, in all their forms, are loaded; NumPy reads the files that forebay saves. */
+/** Tests that forebay loads all forms of files that NumPy writes, and that NumPy reads the files that forebay saves. */
 
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -55,7 +55,7 @@ describe.skipIf(python === undefined)('NumPy', () => {
     }
     saveNpz(join(folder, 'ours.npz'), tensors);
     saveNpz(join(folder, 'ours-deflated.npz'), tensors, { compress: true });
-    // In the zip64 form of archives larger than 4 GiB.
+    // Writes a small archive in zip64 form, which archives larger than 4 GiB have.
     writeAtomically(
       join(folder, 'ours-zip64.npz'),
       zip([{ name: 'x.npy', parts: [tensorFile()] }], { wideFrom: 0 }),
@@ -129,7 +129,7 @@ describe.skipIf(python === undefined)('NumPy', () => {
   });
 });
 
-/** A .npy file of [1, 2] in float32, written from the description of the format. */
+/** Returns a .npy file of [1, 2] in float32. It follows the description of the format, without code of forebay. */
 function tensorFile(): Uint8Array {
   const text = "{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }".padEnd(117);
   const file = Buffer.alloc(128 + 8);

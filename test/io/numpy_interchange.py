@@ -1,9 +1,9 @@
-"""Reads and writes .npy and .npz files with NumPy. numpy.test.ts runs this.
+"""Reads and writes .npy and .npz files with NumPy. numpy.test.ts runs this script.
 
     numpy_interchange.py FOLDER
 
-Prints the contents of FOLDER/*.npy and FOLDER/*.npz as JSON, and writes files into the same folder: each of the arrays
-below in every byte order, memory order and version that NumPy writes.
+Prints the contents of FOLDER/*.npy and FOLDER/*.npz as JSON. Writes files into the same folder: each of the arrays
+below in every byte order, memory order and version that NumPy can write, and some archives and unsupported arrays.
 """
 
 import io
@@ -86,7 +86,7 @@ numpy.save(path('fields.npy'), numpy.array([(1, 2.0)], [('a', 'i4'), ('b', 'f4')
 numpy.save(path('wide.npy'), numpy.array([1], numpy.longdouble))
 numpy.save(path('large.npy'), numpy.array([1, 2**31]))
 
-# JSON has neither NaN nor infinities.
+# NaN and infinities are written as strings, because JSON does not have them.
 for _, flat in written.values():
     flat[:] = [value if numpy.isfinite(value) else str(value) for value in flat]
 json.dump({'read': read, 'written': written}, sys.stdout)

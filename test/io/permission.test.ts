@@ -1,4 +1,4 @@
-/** Saving under the permission model of Node, which forbids fsync and fchmod even where writing is allowed. */
+/** Tests saving under the permission model of Node, which forbids fsync and fchmod even where writing is allowed. */
 
 import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -19,7 +19,10 @@ const flag = flags.has('--permission') ? '--permission' : '--experimental-permis
 const library = new URL('../../dist/index.js', import.meta.url).href;
 const durable = new URL('../../dist/io/durable.js', import.meta.url).href;
 
-/** Runs a module that may read everything and write to `writable`. @returns what it prints, as JSON */
+/**
+ * Runs a script that may read everything and write only to `writable`. The script prints JSON.
+ * @returns the parsed output of the script
+ */
 function allowed(writable: string, script: string, reading = '*'): unknown {
   const args = [
     flag,

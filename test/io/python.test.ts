@@ -24,9 +24,12 @@ import { randomTensor } from '../support.js';
 
 const script = fileURLToPath(new URL('interchange.py', import.meta.url));
 
-/** The first Python that has a module. The packages of Debian belong to /usr/bin/python3. */
+/**
+ * Returns the first Python that has a module; undefined if none has it. /usr/bin/python3 is tried, too, because the
+ * Python packages of Debian are installed for it.
+ */
 function pythonWith(module: string): string | undefined {
-  // This finds the module without importing it, because importing PyTorch takes seconds.
+  // This code looks for the module without importing it, because importing PyTorch takes seconds.
   const look = `import importlib.util, sys; sys.exit(importlib.util.find_spec('${module}') is None)`;
   return ['python3', '/usr/bin/python3'].find((python) => {
     return spawnSync(python, ['-c', look], { stdio: 'ignore' }).status === 0;
@@ -74,7 +77,7 @@ describe('Python', () => {
     }
   });
 
-  /** Compares the outputs of a net in forebay with those that `apply.py` computes from the saved file. */
+  /** Compares the outputs of a network in forebay with the outputs that `apply.py` computes from the saved network. */
   function compare(framework: string, python: string) {
     const folder = mkdtempSync(join(tmpdir(), 'forebay-python-'));
     try {
@@ -122,7 +125,7 @@ describe('Python', () => {
     'applies a saved net with %s, and writes parameters that forebay loads',
     (framework) => {
       const python = pythonWith(framework);
-      // The output of the tests names each framework that is not installed and so not tested.
+      // If the framework is not installed, the output of the tests says that it was left out.
       if (!python) return console.log(`left out: no python3 here has ${framework}`);
       compare(framework, python);
     },
@@ -146,7 +149,7 @@ describe('Python', () => {
       const read = JSON.parse(
         execFileSync('python3', [script, ours, theirs], { encoding: 'utf8' }),
       );
-      // The number of steps that Adam counts, and the number of runs, which random draws depend on.
+      // The file has the number of steps that Adam counts, and the number of runs, on which random draws depend.
       const step = Buffer.alloc(8);
       step.writeDoubleLE(1);
       expect(read.tensors['net.weight.adam.step']).toEqual(['F64', [], step.toString('hex')]);

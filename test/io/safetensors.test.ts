@@ -45,7 +45,7 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 const bitsOf = ({ buffer, byteOffset, byteLength }: TypedArray) =>
   Buffer.from(buffer as ArrayBuffer, byteOffset, byteLength).toString('hex');
 
-/** The header of the file, and the bytes after it, read by hand. */
+/** Reads the file without code of forebay. Returns its header, and the bytes after the header. */
 function parts() {
   const bytes = readFileSync(file);
   const length = Number(bytes.readBigUInt64LE(0));

@@ -1,4 +1,6 @@
-/** What loaders and savers accept as a file: paths, `file:` URLs and bytes; and a working directory that changes. */
+/**
+ * Tests the sources that loaders and savers accept (paths, `file:` URLs, bytes), and a working directory that changes.
+ */
 
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

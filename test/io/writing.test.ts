@@ -1,4 +1,7 @@
-/** Writing to links, pipes, files of any name and closed folders, and a process that is killed while it writes. */
+/**
+ * Tests writing to links, pipes, files of any name and folders without permissions, and a process that is killed while
+ * it writes.
+ */
 
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -77,7 +80,7 @@ describe('a file that is written', () => {
   });
 });
 
-/** Calls `act` without the rights of the superuser, who may write to every folder. */
+/** Calls `act` without the rights of the superuser, because the superuser may write to every folder. */
 function asNobody<T>(act: () => T): T {
   const nobody = 65534;
   if (process.geteuid?.() !== 0) return act();
@@ -121,7 +124,7 @@ describe('a process that is killed while it writes', () => {
       const args = ['--input-type=module', '-e', script];
       const writer = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
       await once(writer.stdout, 'data');
-      // Each round kills it at another point of its work.
+      // Each round kills the process at a different point of its work.
       await new Promise((later) => setTimeout(later, 5 + 7 * round));
       writer.kill('SIGKILL');
       await once(writer, 'exit');

@@ -1,4 +1,4 @@
-/** Losses at infinite logits, which come from masks and from saturated models. */
+/** Tests losses at infinite logits, which are the result of masks and of saturated models. */
 import { describe, expect, it } from 'vitest';
 import {
   backward,
@@ -15,7 +15,7 @@ import {
 const leaf = (name: string, data: number[] | number[][]) =>
   parameter(name, tensor(data, { dtype: 'float64' }));
 
-/** The values of nodes. Both executors must agree on them. */
+/** Returns the values of nodes. Checks that `evaluate` and a compiled program give the same values. */
 function values(nodes: Readonly<Record<string, Node>>): Record<string, unknown> {
   const listed = (tensors: Record<string, { toArray(): unknown }>) =>
     Object.fromEntries(Object.entries(tensors).map(([name, value]) => [name, value.toArray()]));
@@ -25,7 +25,7 @@ function values(nodes: Readonly<Record<string, Node>>): Record<string, unknown> 
   return plain(interpreted) as Record<string, unknown>;
 }
 
-/** Rounds all numbers to 12 decimals, and replaces -0 by 0. */
+/** Returns a copy of the value in which all numbers are rounded to 12 decimals, and -0 is replaced by 0. */
 function plain(value: unknown): unknown {
   if (typeof value === 'number') return Number(value.toFixed(12)) + 0;
   if (Array.isArray(value)) return value.map(plain);

@@ -21,7 +21,8 @@ describe('initialisers', () => {
     expect(new Set(draw(constant(0.1)))).toEqual(new Set([0.1]));
   });
 
-  // The standard error of a sample standard deviation is sigma / sqrt(2 n), which is 0.3 %. The bounds are 5 times that.
+  // The standard error of a sample standard deviation is sigma / sqrt(2 n), which is 0.3 % here. The tolerances are 5
+  // standard errors.
   it.each<[string, Initializer, number, number]>([
     ['normal', normal(0.3), 0.3, Infinity],
     ['truncatedNormal', truncatedNormal(0.3), 0.3 * 0.8796257, 0.6],

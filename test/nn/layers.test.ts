@@ -46,7 +46,7 @@ describe('FeedForward', () => {
     made.bias.set(tensor([0.7, -0.8], float64));
     return made;
   };
-  // tanh(x W + b), computed by hand.
+  // Computes tanh(x W + b) in plain numbers.
   const wanted = ([a, b, c]: number[]) => [
     Math.tanh(0.1 * (a as number) + 0.3 * (b as number) - 0.5 * (c as number) + 0.7),
     Math.tanh(-0.2 * (a as number) + 0.4 * (b as number) + 0.6 * (c as number) - 0.8),
@@ -108,7 +108,10 @@ describe('LSTM', () => {
     cell: parameter('c', randomTensor([4, 3], 2)),
   });
 
-  /** One step by the equations of the LSTM, in plain numbers. In every weight, the rows for x come first. */
+  /**
+   * Computes one time step by the equations of the LSTM, in plain numbers. In every weight, the rows for x are before
+   * the rows for h.
+   */
   function stepByHand(layer: LSTM, x: number[], h: number[], c: number[]) {
     const z = [...x, ...h];
     const gate = (name: keyof LSTM['gates'], unit: number) => {

@@ -255,7 +255,8 @@ describe('VariationalAutoencoder', () => {
 });
 
 describe('binaryCrossEntropyWithLogits in float32', () => {
-  // softplus(x) - x t is wrong by 0.8 % at x = 10, t = 1, and by 15 % at x = 14, because it subtracts two large numbers.
+  // The formula softplus(x) - x t subtracts two large numbers. With t = 1, its error is 0.8 % at x = 10, and 15 % at
+  // x = 14.
   it.each([
     [10, 1, Math.log1p(Math.exp(-10))],
     [14, 1, Math.log1p(Math.exp(-14))],

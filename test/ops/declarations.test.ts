@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { errorOf } from '../support.js';
 import { opsUnderTest } from './samples.js';
 
-// The samples that every op must have, because its tests are generated from them.
+// Every op must declare certain samples, because the tests of the op are generated from them.
 describe('every op declares the samples that its tests need', () => {
   it('finds the op library', () => {
     const wanted =

@@ -52,11 +52,12 @@ describe('the second derivative, computed by the same rules, equals central diff
     const leaves = differentiable(built);
     const cotangent = constant(randomTensor(built.root.shape as number[], 500 + index));
     const first = backward(built.root, { gradient: cotangent });
-    // The sum of all first derivatives with random weights is one root that depends on each of them.
+    // This test needs one root that depends on every first derivative: their sum with random weights.
     const weighted = leaves.map((leaf, i) =>
       sum(mul(first.of(leaf), constant(randomTensor(leaf.value.shape, 600 + i)))),
     );
-    // The first derivative of a linear op does not depend on the leaves. This sum makes the root depend on them.
+    // The first derivative of a linear op does not depend on the leaves. This sum is added so that the root depends on
+    // them.
     const anchor = leaves.map((leaf) => sum(mul(leaf, leaf)));
     checkGradients(addN([...weighted, ...anchor]), leaves, {
       ...(sample.step !== undefined && { step: sample.step }),
@@ -69,7 +70,7 @@ describe('an op that is not differentiable sends no gradient, and gives a reason
   it.each(stepwise)('$title', ({ op, sample }) => {
     expect(op.notDifferentiable).toMatch(/\w+ \w+/);
     const { leaves, root } = buildSample(sample, 9);
-    // A sample may also build other ops.
+    // A sample may also build nodes of other ops, so the nodes of this op are selected.
     const uses = topologicalOrder([root], ({ inputs }) => inputs).filter((node) => node.op === op);
     expect(uses.length).toBeGreaterThan(0);
     for (const node of uses) {

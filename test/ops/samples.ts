@@ -1,4 +1,4 @@
-/** Builds leaves and nodes from the declared samples of an op, for the tests that are generated from them. */
+/** Builds leaves and nodes from the declared samples of an op. Tests are generated from these samples. */
 
 import { declaredOps } from '../../src/graph/op.js';
 import { type Node, type Sample, type SampleInput, Tensor, Variable } from '../../src/index.js';
@@ -6,7 +6,10 @@ import { generator } from '../support.js';
 
 export const opsUnderTest = [...declaredOps()].map(([name, op]) => ({ name, op }));
 
-/** The values of an operand of a sample: given, or random within its range and outside its gap around 0. */
+/**
+ * Returns the values of an operand of a sample: the given values, or random values that are within the range of the
+ * operand and outside its gap around 0.
+ */
 function valuesOf(
   { shape, low = -1, high = 1, gap = 0, values, dtype = 'float64' }: SampleInput,
   draw: () => number,
@@ -34,12 +37,12 @@ export function buildSample(sample: Sample, seed: number): BuiltSample {
   return { leaves, root: sample.build(...leaves) };
 }
 
-/** The leaves of a sample whose gradients can be checked. */
+/** Returns the leaves of a sample whose gradients can be checked by finite differences. */
 export function differentiable({ leaves }: BuiltSample): Variable[] {
   return leaves.filter((leaf) => leaf.dtype === 'float64');
 }
 
-/** For example `mul #2: [2, 3, 4] [2, 3, 4]`. */
+/** Returns the title of a sample, for example `mul #2: [2, 3, 4] [2, 3, 4]`. */
 export function titleOf(name: string, sample: Sample, index: number): string {
   return `${name} #${index}: ${sample.inputs.map(({ shape }) => `[${shape.join(', ')}]`).join(' ')}`;
 }

@@ -26,7 +26,7 @@ import {
 } from '../../src/index.js';
 import { errorOf } from '../support.js';
 
-/** A declaration that is valid except for what the test changes. */
+/** Returns a valid declaration of an op, in which the properties of `change` are replaced. */
 function declaration(name: string, change: object): OpDeclaration {
   return {
     name,
@@ -72,7 +72,8 @@ describe('an op of the user', () => {
 });
 
 describe('an infinite gradient', () => {
-  // The gradient of sqrt at 0 is infinite. The operand that was not chosen gets 0, not 0 * Infinity.
+  // The gradient of sqrt at 0 is infinite. The gradient of an operand that was not chosen is 0, not 0 * Infinity, which
+  // would be NaN.
   it.each([
     ['maximum', (p: Node) => maximum(p, 0)],
     ['relu', (p: Node) => relu(p)],

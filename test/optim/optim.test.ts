@@ -1,4 +1,4 @@
-// The optimizers, compared with the published algorithms, which are computed here in plain numbers.
+// Compares the optimizers with the published algorithms, which are computed here in plain numbers.
 import { describe, expect, it } from 'vitest';
 import {
   adam,
@@ -30,7 +30,7 @@ import { errorOf } from '../support.js';
 
 const start = [1, -2, 0.5];
 const scale = [3, 0.25, 2];
-/** loss = sum(scale w^2), whose gradient is 2 scale w. */
+/** Returns a parameter w and the loss sum(scale w^2), whose gradient is 2 scale w. */
 function problem(dtype: DType = 'float64') {
   const w = parameter('w', tensor(start, { dtype }));
   return { w, loss: sum(mul(square(w), constant(tensor(scale, { dtype })))) };
@@ -109,7 +109,7 @@ describe('adam in float32', () => {
   it('corrects its bias up to rounding, over a thousand steps of a constant gradient', () => {
     const w = parameter('w', 0);
     run(adam(mul(w, 1), [w], { rate: 1e-3 }), 1000);
-    // With a constant gradient, every step equals the rate.
+    // With a constant gradient, every step of Adam moves the parameter by the rate, so the sum of 1000 steps is -1.
     expect(Math.abs(w.value.item() / -1 - 1)).toBeLessThan(2e-4);
   });
 });

@@ -13,7 +13,7 @@ import {
 import { colourOf } from '../../src/report/theme.js';
 import { attribute, elements, parseXml, texts } from './xml.js';
 
-/** The pixels of a PNG that is embedded in an SVG. */
+/** Returns the decoded PNG of a data URL in an SVG. */
 function embedded(url: string) {
   const prefix = 'data:image/png;base64,';
   expect(url.startsWith(prefix)).toBe(true);
@@ -33,7 +33,7 @@ const wave: LineChart = {
   bands: [{ from: 0, to: 1, label: 'given' }],
 };
 
-/** All coordinates in a path. */
+/** Returns all coordinates in the data of a path. */
 function pathPoints(d: string): number[] {
   return [...d.matchAll(/-?\d+(?:\.\d+)?/g)].map((match) => Number(match[0]));
 }
@@ -65,7 +65,7 @@ describe('lineChart', () => {
     const ys = numbers.filter((_, index) => index % 2 === 1);
     expect(ys).toHaveLength(7);
     expect([xs[0], xs[6]]).toEqual([74, 732]);
-    // Equal increments, upwards on the page: SVG's y axis points down.
+    // The points must have equal distances and go upwards on the page. In SVG the y axis points down, so y decreases.
     const [bottom, top] = [Math.max(...ys), Math.min(...ys)];
     for (const [index, y] of ys.entries()) {
       expect(y).toBeCloseTo(bottom + ((top - bottom) * index) / 6, 0);
@@ -149,7 +149,7 @@ describe('regionChart', () => {
       attribute(image, 'href') || attribute(image, 'xlink:href'),
     );
     expect([width, height]).toEqual([3, 2]);
-    // 30 % of #0072b2 and of #d55e00 on white, computed by hand.
+    // The expected colours are 30 % of #0072b2 and 30 % of #d55e00 on white, computed by hand.
     const first = [179, 213, 232];
     const second = [242, 207, 179];
     const both = [210, 210, 205];

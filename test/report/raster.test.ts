@@ -36,7 +36,7 @@ describe('rasterise', () => {
     const regular = await inkOf('');
     expect(regular).toBeGreaterThan(600);
     expect(await inkOf('font-weight="bold"')).toBeGreaterThan(1.15 * regular);
-    // A family that does not exist must fall back to the same font.
+    // The attribute font-family-x does not exist, so the text must look the same.
     expect(await inkOf('font-family-x=""')).toBe(regular);
   });
 
@@ -79,7 +79,7 @@ describe('encodePng', () => {
 });
 
 it('loads no drawing library before a picture is drawn', () => {
-  // A statically imported library would be loaded by every command.
+  // Every command imports these modules. If they imported a drawing library statically, every command would load it.
   for (const file of ['chart', 'plot', 'raster', 'graphviz', 'images', 'regions', 'index']) {
     const source = readFileSync(new URL(`../../src/report/${file}.ts`, import.meta.url), 'utf8');
     const imported = [...source.matchAll(/^(?:import|export) (?!type\b)[^;]*? from '([^']+)'/gm)];

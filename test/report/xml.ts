@@ -1,8 +1,8 @@
-/** Parses pictures as XML, for tests. */
+/** Parses pictures as XML. Used by tests. */
 
 import { DOMParser, type Element } from '@xmldom/xmldom';
 
-/** The root element of an SVG. Throws if the text is not well-formed, even where a browser would accept it. */
+/** Returns the root element of an SVG. Throws if the text is not well-formed, even if a browser would accept it. */
 export function parseXml(xml: string): Element {
   const parser = new DOMParser({
     onError: (_level, message) => {
@@ -14,17 +14,17 @@ export function parseXml(xml: string): Element {
   return root;
 }
 
-/** All elements of a name, in document order. */
+/** Returns all elements with this name inside `of`, in document order. */
 export function elements(of: Element, name: string): Element[] {
   return [...of.getElementsByTagName(name)];
 }
 
-/** The value of an attribute; the empty string if it is missing. */
+/** Returns the value of an attribute; the empty string if the element or the attribute is missing. */
 export function attribute(of: Element | undefined, name: string): string {
   return of?.getAttribute(name) ?? '';
 }
 
-/** The contents of all text elements of a picture. */
+/** Returns the contents of all text elements of a picture. */
 export function texts(svg: string): string[] {
   return elements(parseXml(svg), 'text').map((element) => (element.textContent ?? '').trim());
 }

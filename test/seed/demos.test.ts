@@ -1,4 +1,7 @@
-/** Lines 8 and 9 of the seed's "What it got wrong": its data, and how its demos used them. */
+/**
+ * Tests that forebay does not have faults of the seed, the Scala code of the blog post on which forebay is based. The
+ * faults are in lines 8 and 9 of the list "What it got wrong": the data, and its use in the demos.
+ */
 
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { AnyDemo, Context } from '../../src/cli/demo.js';
@@ -50,7 +53,7 @@ describe('line 8: windows that slide by 1 carry no state, and generating does no
     }
   });
 
-  /** The inputs and outputs of the demo's network in every run. */
+  /** Runs the trig demo. Returns the inputs and outputs of its network in every run, and the initial states. */
   async function runsOf(recipe: 'seed' | 'default') {
     const runs: { shape: readonly number[]; points: number[]; out: number[]; trains: boolean }[] =
       [];
@@ -70,7 +73,8 @@ describe('line 8: windows that slide by 1 carry no state, and generating does no
       return outputs;
     });
     const unroll = vi.spyOn(LSTM.prototype, 'unroll');
-    // On the reference executor, whose runs can be observed. The compiled demo uses the same code.
+    // The demo runs on the reference executor, because the runs of this executor can be observed. The compiled demo
+    // uses the same code.
     await figuresOf(trigDemo, { recipe, seeds: [3], epochs: 1, interpret: true });
     return { runs, initials: unroll.mock.calls.map(([, initial]) => initial) };
   }
@@ -78,7 +82,7 @@ describe('line 8: windows that slide by 1 carry no state, and generating does no
   const recipes = ['seed', 'default'] as const;
   it.each(recipes)('%s recipe: every window starts from zeros', async (recipe) => {
     const { runs, initials } = await runsOf(recipe);
-    // No initial state means the zero state. It is used in every call, so no state is carried.
+    // No call gives an initial state, so every call starts from zeros, and no state is carried from window to window.
     expect(initials.length).toBeGreaterThanOrEqual(2);
     expect(initials.every((initial) => initial === undefined)).toBe(true);
     const training = runs.filter(({ trains }) => trains).map(({ shape }) => shape);

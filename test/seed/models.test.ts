@@ -1,4 +1,7 @@
-/** Lines 7 and 10 of the seed's "What it got wrong": the auto-encoder's loss, and Adam. */
+/**
+ * Tests that forebay does not have faults of the seed, the Scala code of the blog post on which forebay is based. The
+ * faults are in lines 7 and 10 of the list "What it got wrong": the loss of the auto-encoder, and Adam.
+ */
 
 import { describe, expect, it } from 'vitest';
 import {
@@ -62,7 +65,7 @@ describe('line 7: the auto-encoder has the right divergence and trains by its gr
       [0.7, -1.3, 0.2],
       [0.4, -0.9, 0.1],
     ];
-    // With zero weights the code equals the biases, for every example.
+    // If the weights are zero, the mean and log sigma of every example are the biases.
     for (const head of ['mean', 'logSigma']) named(`${head}.weight`).value.data.fill(0);
     named('mean.bias').set(Float64Array.from(mu as number[]));
     named('logSigma.bias').set(Float64Array.from(s as number[]));

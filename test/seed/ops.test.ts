@@ -1,4 +1,7 @@
-/** Lines 3, 4 and 5 of the seed's "What it got wrong": three ops. */
+/**
+ * Tests that forebay does not have faults of the seed, the Scala code of the blog post on which forebay is based. The
+ * faults are in lines 3, 4 and 5 of the list "What it got wrong": three ops.
+ */
 
 import { describe, expect, it } from 'vitest';
 import {
@@ -63,7 +66,7 @@ describe('line 5: concat gives each operand its own slice of the gradient', () =
     const y = concat(parts, axis);
     const gradients = backward(y, { gradient: constant(cotangent) });
 
-    // For every element: its gradient comes from the position at which concat put it.
+    // For every element, the gradient must be the cotangent at the position to which concat moved the element.
     const at = ({ data, shape }: Tensor, position: readonly number[]) =>
       data[position.reduce((offset, p, a) => offset * (shape[a] as number) + p, 0)];
     let start = 0;

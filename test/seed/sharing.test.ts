@@ -1,4 +1,7 @@
-/** Lines 1, 2 and 6 of the seed's "What it got wrong": sharing and waiting. */
+/**
+ * Tests that forebay does not have faults of the seed, the Scala code of the blog post on which forebay is based. The
+ * faults are in lines 1, 2 and 6 of the list "What it got wrong": nodes with several uses, and wait lists.
+ */
 
 import { describe, expect, it } from 'vitest';
 import {

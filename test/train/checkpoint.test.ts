@@ -1,4 +1,4 @@
-/** `checkpoint` and `resume`: what a file contains, what is restored, and that a failure changes nothing. */
+/** Tests `checkpoint` and `resume`: what a file contains, what is restored, and that a failure changes nothing. */
 
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -41,10 +41,10 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-/** The options of `checkpoint` and `resume` for a training. */
+/** Returns the options of `checkpoint` and `resume` for a training. */
 const carried = ({ updates, program }: ReturnType<typeof training>) => ({ updates, program });
 
-/** A net with every kind of state that a training has. Every call makes an equal one. */
+/** Returns a network with every kind of state that a training may have. Every call makes an equal network. */
 function training() {
   const net = new FeedForward('net', { inputs: 3, units: 2, seed: 1 });
   const x = input('x', ['batch', 3]);
@@ -85,7 +85,7 @@ describe('checkpoint and resume', () => {
     expect([...before, ...after]).toEqual(expected);
     expect(written(second.updates)).toEqual(written(whole.updates));
     expect(from).toEqual({ file, runs: [3], progress: undefined, metadata: {} });
-    // The count of runs matters: the draws of the first run differ from those of the fourth.
+    // The number of runs must be restored, because the random draws of the first run differ from those of the fourth.
     expect(training().program.run(feeds).loss.item()).not.toBe(expected[3]);
   });
 

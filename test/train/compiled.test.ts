@@ -1,4 +1,4 @@
-/** `fit` and `predict` with compiled programs, compared with the reference executor. */
+/** Compares `fit` and `predict` with compiled programs against the reference executor. */
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,7 +10,10 @@ import { randomTensor } from '../support.js';
 
 type Graph = { outputs: Record<string, fb.Node>; updates: fb.Updates };
 
-/** An LSTM that learns the sum of a sequence, by Adam, with noise. It has states, draws and a batch axis in the middle. */
+/**
+ * Returns an LSTM that learns the sum of a sequence, with noise, by Adam. The model has states, random draws, and an
+ * input whose batch axis is in the middle.
+ */
 function sequences(): { graph: Graph; leaves: fb.Variable[]; dataset: fb.Dataset } {
   const dtype = 'float64';
   const lstm = new fb.LSTM('lstm', { inputs: 2, units: 4, seed: 3, dtype });

@@ -26,7 +26,7 @@ import { InterpretedProgram } from '../../src/train/interpreted.js';
 import { Shuffle } from '../../src/train/order.js';
 import { randomTensor } from '../support.js';
 
-/** y = x W + b, trained by gradient descent, and a dataset of ten examples. */
+/** Returns a model y = x W + b that is trained by gradient descent, its program, and a dataset of ten examples. */
 function linear() {
   const net = new FeedForward('net', { inputs: 3, units: 2, seed: 1, dtype: 'float64' });
   const x = input('x', ['batch', 3], { dtype: 'float64' });
@@ -46,13 +46,13 @@ function linear() {
 const valuesOf = (parameters: readonly Variable[]) =>
   parameters.map(({ value }) => value.toArray());
 
-/** Updates that train nothing: `fit` refuses a program without updates. */
+/** Returns updates that train nothing. They are needed, because `fit` refuses a program without updates. */
 function still(): Updates {
   const count = state('count', 0);
   return [[count, add(count, 1)]];
 }
 
-/** A program that counts: each step adds the sum of its examples to a state. */
+/** Returns a program in which each step adds the sum of its examples to the state `seen`, and a dataset. */
 function counter() {
   const seen = state('seen', tensor(0, { dtype: 'float64' }));
   const x = input('x', ['batch'], { dtype: 'float64' });
@@ -100,7 +100,7 @@ describe('fit', () => {
   it('weights means by rows, and omits outputs of several elements from the history', async () => {
     const { program, dataset } = counter();
     const history = await train.fit(program, dataset, plain);
-    // Sums 7, 56 and 64 of 3, 3 and 1 examples; means 7/3, 56/3 and 64.
+    // The minibatches have 3, 3 and 1 examples. Their sums are 7, 56 and 64, and their means are 7/3, 56/3 and 64.
     const outputs = { total: (3 * 7 + 3 * 56 + 64) / 7, mean: 127 / 7 };
     expect(history).toEqual({ epochs: [{ epoch: 0, outputs }] });
   });
@@ -124,7 +124,7 @@ describe('fit', () => {
       [1, 1, 3, 190],
       [1, 2, 1, 254],
     ]);
-    // Records that are kept do not change, although the memory of a slice is reused.
+    // The memory of a slice is reused, but the records that onBatch received do not change.
     expect(records.map(({ outputs }) => outputs.x?.toArray())).toEqual([
       [1, 2, 4],
       [8, 16, 32],
@@ -246,7 +246,7 @@ describe('fit', () => {
       batchSize: 4,
     };
     const { epochs } = await train.fit(program, dataset, { ...plain, epochs: 2, validate });
-    // Minibatches of four examples and of one: (4 * (4 + seen) + 1 + seen) / 5.
+    // The minibatches have four examples and one, so the weighted mean is (4 * (4 + seen) + 1 + seen) / 5.
     expect(epochs.map(({ validation }) => validation)).toEqual([
       { sum: (4 * (4 + 127) + 1 + 127) / 5 },
       { sum: (4 * (4 + 254) + 1 + 254) / 5 },
@@ -282,9 +282,9 @@ describe('an abort', () => {
       const done = seen.value.item();
       const expected = { before: 0, 'in onBatch': 63, 'in onEpoch': 254 }[when];
       if (expected !== undefined) expect(done).toBe(expected);
-      // Between two steps the sum is 127 for each epoch, plus 0, 7 or 63 for the last one.
+      // Between two steps, the sum is 127 for each complete epoch, plus 0, 7 or 63 for the incomplete epoch.
       expect([0, 7, 63]).toContain(done % 127);
-      // The program can be used again.
+      // After an abort, the program can be used again.
       await train.fit(program, dataset, plain);
       expect(seen.value.item()).toBe(done + 127);
     },

@@ -1,4 +1,7 @@
-/** Options of training, and programs and datasets that do not fit: each is refused by name, before anything runs. */
+/**
+ * Tests that wrong options of training, and programs and datasets that do not fit, are refused before anything runs.
+ * The error names the option, the program or the input.
+ */
 
 import { expect, it } from 'vitest';
 import {
@@ -86,7 +89,7 @@ it('a program without updates is not trained, but refused', async () => {
     name: 'ValueError',
     message: expect.stringContaining('fit: the program was compiled without updates'),
   });
-  // A program that only carries states is run.
+  // A program whose updates only write states, not parameters, is accepted.
   const count = state('count', 0);
   const carrying = compile({ outputs: { y }, updates: [[count, add(count, 1)]] });
   await train.fit(carrying, dataset, options);

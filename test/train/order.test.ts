@@ -26,7 +26,7 @@ describe('Shuffle', () => {
       seen.set(order, (seen.get(order) ?? 0) + 1);
     }
     expect(seen.size).toBe(24);
-    // 200 are expected of each. Chi squared with 23 degrees of freedom is below 49.7 in 999 of 1000 cases.
+    // Each order is expected 200 times. Chi squared with 23 degrees of freedom is below 49.7 in 999 of 1000 cases.
     const chiSquared = [...seen.values()].reduce((sum, n) => sum + (n - 200) ** 2 / 200, 0);
     expect(chiSquared).toBeLessThan(49.7);
   });
@@ -35,7 +35,7 @@ describe('Shuffle', () => {
     const [count, half] = [2 ** 16, 2 ** 15];
     const order = await new Shuffle(count, 5).order(0);
     const stayed = order.filter((row, position) => row < half === position < half).length;
-    // Half of them are expected, with a standard deviation of 128.
+    // Half of the rows are expected to stay in their half, with a standard deviation of 128.
     expect(Math.abs(stayed - half)).toBeLessThan(5 * 128);
   });
 });

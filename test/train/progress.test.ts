@@ -1,4 +1,6 @@
-/** The progress of a training as text: every bit is restored, and damaged text is refused. */
+/**
+ * Tests that the progress of a training can be written as text and read with the same bits, and refuses damaged text.
+ */
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';

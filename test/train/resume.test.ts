@@ -1,4 +1,6 @@
-/** Trainings by `fit` that are interrupted and resumed give the same bits as uninterrupted ones. */
+/**
+ * Tests that trainings by `fit` that are interrupted and resumed give the same bits as trainings without interruption.
+ */
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -33,7 +35,10 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 const float64 = { dtype: 'float64' } as const;
 
-/** A training with draws (also in validation) and Adam, whose rate is set between epochs. All calls make equal ones. */
+/**
+ * Returns a training with random draws (also in its validation) and Adam, whose rate is set between epochs. All calls
+ * make equal trainings.
+ */
 function training() {
   const net = new FeedForward('net', { inputs: 3, units: 2, seed: 1, ...float64 });
   const x = input('x', ['batch', 3], float64);
@@ -74,7 +79,10 @@ const stateOf = ({ updates, program, validating, rate }: Training) => [
 
 class Interruption extends Error {}
 
-/** Runs a training in "processes" that are interrupted after `steps` steps each. Returns also their number. */
+/**
+ * Runs a training that is interrupted after every `steps` steps, and resumes it as a new process would. Returns its
+ * history, its state, and the number of these "processes".
+ */
 async function interrupted(steps: number, checkpoint: FitOptions['checkpoint'] & object) {
   for (let processes = 1; ; processes++) {
     const one = training();
@@ -112,7 +120,7 @@ describe('a training that is interrupted', () => {
   ])('with checkpoints every %j ends with the same bits', async (every) => {
     const whole = training();
     const history = await fitted(whole, {});
-    // Enough steps that each process reaches a checkpoint with any of these settings.
+    // With 6 steps, each process reaches a checkpoint with any of these settings.
     const one = await interrupted(6, { file, every });
     expect(one.processes).toBeGreaterThan(1);
     expect(one.history).toEqual(history);

@@ -1,4 +1,7 @@
-/** When `fit` writes checkpoints, and that the leaves do not change while they are copied. No file is written here. */
+/**
+ * Tests when `fit` writes checkpoints, and that the leaves do not change while they are copied. The functions that
+ * write files are replaced.
+ */
 
 import { beforeEach, expect, it, vi } from 'vitest';
 import { add, type FitOptions, input, state, sum, Tensor, type Updates } from '../../src/index.js';
@@ -39,7 +42,7 @@ beforeEach(() => {
   turns.pass = async () => {};
 });
 
-/** A training that counts in a state, which is copied in three pieces. */
+/** Returns a training that counts in a state. The state is so large that it is copied in three pieces. */
 function training() {
   const seen = state('seen', Tensor.zeros([600_000]));
   const x = input('x', ['batch']);
@@ -54,7 +57,7 @@ function training() {
 
 const runsIn = ({ metadata }: Written) => JSON.parse(metadata['forebay.runs'] as string)[0];
 
-// An epoch is three steps. The training ends after step 9.
+// An epoch has three training steps, so the training of three epochs ends after step 9.
 it.each([
   [{ batches: 1 }, [1, 2, 3, 4, 5, 6, 7, 8, 9]],
   [{ batches: 2 }, [2, 4, 6, 8, 9]],
@@ -66,7 +69,8 @@ it.each([
   [{ seconds: 3600 }, [9]],
   [{}, [9]],
 ])('every %j writes after steps %j', async (every, after) => {
-  // The steps take no time, so a slice has many of them. A slice must end where a checkpoint is due.
+  // The steps are very short, so a slice has many steps. Even so, it must end at the step after which a checkpoint is
+  // due.
   await training().run({ checkpoint: { file: 'it', every } });
   expect(written.map(runsIn)).toEqual(after);
 });
@@ -90,7 +94,7 @@ it('copies the values between two steps, in pieces, and refuses to set them mean
   const { seen, program, run } = training();
   const refused: unknown[] = [];
   turns.pass = async () => {
-    // The earlier calls belong to the gathering of rows.
+    // The earlier calls are made while rows are gathered, not while leaves are copied.
     if (program.runs < 3) return;
     expect(() => seen.set(Tensor.ones([600_000]))).toThrow('is in flight');
     refused.push(program.runs);
@@ -115,7 +119,7 @@ it('continues while a file is written, and starts the next file only after it', 
   };
   const onBatch = () => {
     events.push(`step ${program.runs}`);
-    // Writing the first file takes until after step 2, when the second one is due.
+    // The first file is complete only after step 2, when the second file is already due.
     if (program.runs === 2) setImmediate(() => events.push('written') && ends.shift()?.());
     if (program.runs === 3) ends.shift()?.();
   };

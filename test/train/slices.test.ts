@@ -1,4 +1,4 @@
-/** How steps are grouped into slices, tested with a program that records its calls. */
+/** Tests how steps are grouped into slices, with a program that records its calls. */
 
 import { describe, expect, it } from 'vitest';
 import type { Stepper, StepRequest } from '../../src/compile/program.js';
@@ -12,13 +12,13 @@ interface Call {
   readonly shared: boolean;
 }
 
-/** Updates that train nothing: `fit` refuses a program without updates. */
+/** Returns updates that train nothing. They are needed, because `fit` refuses a program without updates. */
 const still = (): Updates => {
   const count = state('count', 0);
   return [[count, add(count, 1)]];
 };
 
-/** A program that takes `milliseconds` for each step. Its output is the first element of each minibatch. */
+/** A simulated program that takes `milliseconds` for each step. Its output is the first element of each minibatch. */
 class Fake implements Stepper {
   readonly updates = still();
   runs = 0;
@@ -54,7 +54,7 @@ class Fake implements Stepper {
   }
 }
 
-/** Example i consists of four elements i. */
+/** Returns `count` examples. Example i consists of four elements with the value i. */
 const examples = (count: number) =>
   new Tensor(
     Float32Array.from({ length: 4 * count }, (_, index) => index >> 2),
@@ -68,7 +68,8 @@ describe('slices', () => {
     const { epochs } = await train.fit(fake, { x: examples(4005) }, { ...options, batchSize: 2 });
     const steps = fake.calls.map((call) => call.steps);
     expect(steps.slice(0, 2)).toEqual([1, 1]);
-    // The next slice is gathered while one runs, with a length that was chosen when that one started.
+    // While a slice runs, the rows of the next slice are gathered. Its length was chosen when the running slice
+    // started.
     for (const [index, count] of steps.entries()) {
       expect(count, steps.join()).toBeLessThanOrEqual(
         4 * Math.max(...steps.slice(0, Math.max(1, index))),
@@ -78,7 +79,7 @@ describe('slices', () => {
     expect(steps.reduce((sum, count) => sum + count)).toBe(2003);
     expect(fake.calls.at(-1)).toMatchObject({ steps: 1, rows: 1, first: 4004 });
     expect(fake.calls.every(({ shared }) => shared)).toBe(true);
-    // The first elements of the pairs: 0, 2, …, 4002 with weight 2, and 4004 with weight 1.
+    // The first elements of the minibatches are 0, 2, …, 4002 with weight 2, and 4004 with weight 1.
     const sum = 2 * (2001 * 2002) + 4004;
     expect(epochs[0]?.outputs.first).toBeCloseTo(sum / 4005, 8);
   });
@@ -109,7 +110,7 @@ describe('slices', () => {
 
   it('are limited in memory, however short a step is', async () => {
     const fake = new Fake(0);
-    // 64 KB for each step: at most 128 steps in 8 MB.
+    // Each step needs 64 KB, so at most 128 steps fit in 8 MB, the limit of a slice.
     await train.fit(fake, { x: examples(4096 * 600) }, { ...options, batchSize: 4096 });
     const most = Math.max(...fake.calls.map(({ steps }) => steps));
     expect(most).toBeLessThanOrEqual(128);
@@ -143,7 +144,7 @@ describe('slices', () => {
     const fake = new Fake(0);
     let ticks = 0;
     const timer = setInterval(() => ticks++, 1);
-    // One step of 48 MB is gathered in pieces.
+    // The rows of this step take 48 MB. They are gathered in pieces, so that timers fire between the pieces.
     await train.fit(fake, { x: examples(3_000_000) }, { ...options, batchSize: 3_000_000 });
     clearInterval(timer);
     expect(fake.calls).toHaveLength(1);

@@ -1,4 +1,4 @@
-// The public names: every name of the contract, and no others.
+// Tests the public names: every name of the contract is exported, and no others.
 import { spawnSync } from 'node:child_process';
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import { declaredOps } from '../../src/graph/op.js';
@@ -20,7 +20,10 @@ const contract = {
   errors:
     'ForebayError ShapeError DTypeError GraphError ValueError StateError FormatError NumericError NativeError',
 };
-/** Names beyond the contract: what a gradient rule of a user needs, and the classes of values. Ops need no entry. */
+/**
+ * Names that are not in the contract: those that a user needs to write a gradient rule, the classes of values, and a
+ * few functions. The names of ops need no entry.
+ */
 const added = `none notDifferentiable Part
   Node Leaf Input Variable Constant Gradients Program loadMetadata
   loadCsv parseCsv`;
@@ -129,7 +132,7 @@ describe('the built package', () => {
       ],
     ],
   ])('can be loaded by %s from its own folder, with an empty environment', (_how, flags) => {
-    // These variables are kept: they name the addon, and hold what it needs if it has a sanitizer.
+    // These variables are kept, because they name the addon, and have settings that an addon with a sanitizer needs.
     const kept = ['FOREBAY_ADDON', 'LD_PRELOAD', 'ASAN_OPTIONS', 'LSAN_OPTIONS'];
     const env = Object.fromEntries(kept.map((name) => [name, process.env[name]]));
     const { stdout, stderr } = spawnSync(process.execPath, flags, {

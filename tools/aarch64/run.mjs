@@ -3,8 +3,8 @@ import { pathToFileURL } from 'node:url';
 import { finish } from 'vitest';
 
 const [wrapper, file] = process.argv.slice(2);
-// Some tests start another Node. The kernel cannot start an ARM program, so they start the wrapper, which is a script
-// that starts the emulator.
+// Some tests start another Node by `process.execPath`. The kernel of this machine cannot start an ARM program, so the
+// path is changed to the wrapper, a script that starts the emulator.
 process.execPath = wrapper;
 await import(pathToFileURL(file).href);
 const [passed, failed] = await finish();

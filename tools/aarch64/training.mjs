@@ -1,4 +1,4 @@
-// Trains with `fit` in the emulated Node, with the installed package: node training.mjs
+// Trains a network with `fit`, to test the installed package in the emulated Node: node training.mjs
 import * as fb from 'forebay';
 
 const { simd, blas } = fb.nativeInfo();

@@ -1,5 +1,5 @@
-// A substitute for vitest, which does not run in an emulated Node. `expect` is vitest's own. `describe`, `it` and the
-// hooks support what our tests use. `finish` runs the tests.
+// A substitute for vitest, which does not run in an emulated Node. `expect` is the function of vitest. `describe`, `it`
+// and the hooks are written here, and support only what our tests use. `finish` runs the tests.
 import {
   ASYMMETRIC_MATCHERS_OBJECT,
   chai,
@@ -18,10 +18,12 @@ export const expect = (value, message) => {
 Object.assign(expect, chai.expect, globalThis[ASYMMETRIC_MATCHERS_OBJECT]);
 setState({ assertionCalls: 0 }, expect);
 
-/** Does nothing, because the compiler checks types. */
+/** Does nothing when the tests run, because the TypeScript compiler checks the types. */
 export const expectTypeOf = () => new Proxy(() => {}, { get: expectTypeOf, apply: expectTypeOf });
 
-/** A suite, made by `describe`: its name, its hooks of each kind, and its tests and suites in order. */
+/**
+ * Returns an empty suite, the object that `describe` makes: a name, hooks of each kind, and tests and suites in order.
+ */
 const suite = (name) => ({
   name,
   ...{ beforeAll: [], afterAll: [], beforeEach: [], afterEach: [] },
@@ -36,7 +38,7 @@ export const afterAll = hook('afterAll');
 export const beforeEach = hook('beforeEach');
 export const afterEach = hook('afterEach');
 
-/** Replaces %s, %i and similar in a name by the values of a row, as vitest does. */
+/** Replaces %s, %i and similar placeholders in a name by the values of a row, as vitest does. */
 function named(name, row) {
   let next = 0;
   return name.replace(/%[sdifjoO]/g, () => String(row[next++]));

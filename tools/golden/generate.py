@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the golden values that test/golden compares forebay with. All floating-point values are float64.
+"""Writes the golden values with which test/golden compares the results of forebay. Floats are float64.
 
     PYTHON tools/golden/generate.py test/golden/data
 

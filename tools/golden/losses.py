@@ -1,4 +1,4 @@
-"""Losses and their gradients, by the functions of PyTorch. Each is the mean over examples."""
+"""Losses and their gradients, computed by the functions of PyTorch. Each loss is the mean over examples."""
 
 import torch
 import torch.nn.functional as F
@@ -14,7 +14,7 @@ def probabilities(*shape):
 
 
 def cross_entropy(logits, target):
-    """Cross-entropy with the classes along the last axis. F.cross_entropy expects them along axis 1."""
+    """Returns the cross-entropy for classes along the last axis. F.cross_entropy expects them along axis 1."""
     if target.dtype == torch.int32:
         return F.cross_entropy(logits.movedim(-1, 1), target.long())
     return F.cross_entropy(logits.movedim(-1, 1), target.movedim(-1, 1))
@@ -59,8 +59,8 @@ def cases():
         name, "class indices, extreme logits", cross_entropy, given(EXTREME), indices([1, 2, 0, 1])
     )
 
-    # With probabilities instead of indices, PyTorch (1.13 and 2.15) gives NaN for such logits, even if the
-    # target is 0, because it computes 0 * -infinity. The limit is 0, so there is no golden value.
+    # There is no case of masked classes with probabilities as the target. For these, PyTorch (1.13 and 2.15)
+    # gives NaN even if the probability is 0, because it computes 0 * -infinity, but the limit is 0.
     masked = given([[-INF, 1.3, 0.4], [0.7, -INF, -INF]])
     yield case(name, "class indices, classes ruled out", cross_entropy, masked, indices([2, 0]))
 

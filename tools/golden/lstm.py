@@ -1,4 +1,4 @@
-"""An LSTM computed gate by gate with the weights of forebay, and compared with torch.nn.LSTM."""
+"""Computes an LSTM gate by gate, with weights in the form of forebay, and compares it with torch.nn.LSTM."""
 
 import torch
 
@@ -12,7 +12,10 @@ TORCH_ORDER = ["input", "forget", "cell", "output"]
 
 
 def unroll(xs, hidden, cell, gates):
-    """The LSTM of forebay: z = [x, h], and for each gate a weight [inputs + units, units] and a bias."""
+    """Computes the LSTM as forebay does. Returns every hidden state, and the last cell.
+
+    Each gate has a weight of shape [inputs + units, units] and a bias. It reads z, the concatenation of x and h.
+    """
     every = []
     for x in xs:
         z = torch.cat([x, hidden], 1)
@@ -27,7 +30,7 @@ def unroll(xs, hidden, cell, gates):
 
 
 def torchs_own(gates):
-    """torch.nn.LSTM with the same weights: transposed, separate for x and h, with the gates stacked."""
+    """Returns torch.nn.LSTM with the same weights, transposed, separate for x and h, and stacked by gate."""
     module = torch.nn.LSTM(INPUTS, UNITS, dtype=torch.float64)
     with torch.no_grad():
         module.weight_ih_l0.copy_(torch.cat([gates[g][0][:INPUTS].T for g in TORCH_ORDER]))
@@ -79,7 +82,7 @@ def case(steps):
 
 
 def parameters(gates):
-    """The parameters under the names of forebay, without the name of the layer."""
+    """Returns the parameters by the names that forebay gives them, without the name of the layer."""
     named = {}
     for name, (weight, bias) in gates.items():
         named |= {f"{name}.weight": weight, f"{name}.bias": bias}

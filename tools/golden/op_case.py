@@ -1,4 +1,5 @@
-"""One use of one op: its value, its gradient for a random cotangent, and its second derivative."""
+"""Makes golden cases. A case is one use of one op: its value, its gradient for a random cotangent, and its second
+derivative."""
 
 import torch
 
@@ -7,11 +8,13 @@ from draws import Draws
 
 def case(op, title, function, operands, args=None, *, smooth=False, gradients=True):
     """
+    Returns the record of a case.
+
     op, args   the name of the function in forebay, and its arguments. In args, "$0" is operand 0, and
                {"op": .., "args": ..} is another op. By default, args are the operands.
     function   the same function of the operands in PyTorch
-    smooth     True to record the second derivative, too, unless this use of the op is linear
-    gradients  False if the gradient of PyTorch differs on purpose; a comment at the case says why
+    smooth     True to record the second derivative, too. It is not recorded if this use of the op is linear.
+    gradients  False if the gradient of forebay differs from that of PyTorch on purpose. A comment at the case says why.
     """
     draws = Draws(f"{op}: {title}")
     inputs = [operand(draws) for operand in operands]
@@ -33,7 +36,10 @@ def _gradients(output, leaves, cotangent, keep):
 
 
 def _second(inputs, leaves, first, draws):
-    """The gradient of sum(weights * gradients), which depends on every entry of the second derivative."""
+    """Returns random weights, and the gradient of sum(weights * gradients).
+
+    This gradient depends on every entry of the second derivative.
+    """
     weights = [None if g is None else draws.tensor(*g.shape) for g in first]
     total = sum((w * g).sum() for w, g in zip(weights, first) if g is not None)
     second = torch.autograd.grad(total, leaves, allow_unused=True)
@@ -44,6 +50,6 @@ def _second(inputs, leaves, first, draws):
 
 
 def _in_place(inputs, leaves, values):
-    """The value for each input; None for an input without a gradient (int32, or stopped)."""
+    """Returns a list with the value for each input; None for an input without a gradient (int32, or stopped)."""
     of_leaf = {id(leaf): value for leaf, value in zip(leaves, values)}
     return [of_leaf.get(id(x)) for x in inputs]

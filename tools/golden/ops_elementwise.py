@@ -1,4 +1,4 @@
-"""Element-wise ops. Special points are those at which implementations differ: zeros, ties, overflow, NaN."""
+"""The cases of element-wise ops. At special points implementations differ: at zeros, ties, overflow and NaN."""
 
 import torch
 
@@ -9,11 +9,12 @@ INF, NAN = float("inf"), float("nan")
 
 
 def softplus(x):
-    """log(1 + e^x). F.softplus (1.13 and 2.15) is not used: above 20 it returns x, an error of 2e-9."""
+    """Returns log(1 + e^x). F.softplus (1.13 and 2.15) is not used, because above 20 it returns x, an error of 2e-9."""
     return torch.logaddexp(x, torch.zeros((), dtype=x.dtype))
 
 
-# name: (the function of PyTorch, the range of the operand, smooth, special points)
+# Each entry is name: (the function of PyTorch, the range of the operand, smooth, special points). See `case` for
+# smooth.
 UNARY = {
     "neg": (torch.neg, {}, False, [0.0, -0.0, INF, -INF, NAN]),
     "exp": (torch.exp, {}, True, [0.0, -0.0, 709.7, 710.0, -744.0, -746.0, 1e-17, INF, -INF, NAN]),
@@ -35,7 +36,7 @@ UNARY = {
     "softplus": (softplus, {}, True, [0.0, -0.0, 20.5, -37.3, 50.0, -745.0, 1000.0, -1000.0]),
 }
 
-# name: (the function of PyTorch, the ranges of both operands, smooth)
+# Each entry is name: (the function of PyTorch, the range of the left operand, the range of the right operand, smooth).
 BINARY = {
     "add": (torch.add, {}, {}, False),
     "sub": (torch.sub, {}, {}, False),
@@ -62,9 +63,9 @@ def unary():
         for title, shape in SHAPES.items():
             yield case(op, title, function, [drawn(*shape, **domain)], smooth=smooth)
         yield case(op, "special points", function, [given(points)])
-    # At NaN, sign is 0 in PyTorch (1.13 and 2.15), but NaN in NumPy and forebay. The gradient of abs at NaN
-    # is 0 in PyTorch and NaN in forebay. That of relu is 1 in PyTorch and 0 in forebay, because NaN is not
-    # greater than 0. So these two cases record only values, and sign has no such case.
+    # At NaN, PyTorch (1.13 and 2.15) and forebay differ. sign is 0 in PyTorch, but NaN in NumPy and forebay, so it has
+    # no case for NaN. The gradient of abs is 0 in PyTorch, but NaN in forebay. The gradient of relu is 1 in PyTorch,
+    # but 0 in forebay, because NaN is not greater than 0. So the cases of abs and relu record only values.
     yield case("abs", "NaN", torch.abs, [given([NAN, -1.3])], gradients=False)
     yield case("relu", "NaN", torch.relu, [given([NAN, -1.3])], gradients=False)
 

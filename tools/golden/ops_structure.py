@@ -1,4 +1,4 @@
-"""Ops along axes: products, reductions, softmax, views, concatenations and slices."""
+"""The cases of ops along axes: products, reductions, softmax, views, concatenations and slices."""
 
 import torch
 import torch.nn.functional as F

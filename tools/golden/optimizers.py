@@ -1,4 +1,4 @@
-"""Ten steps of torch.optim on a small problem that is not quadratic."""
+"""Records ten training steps of each optimizer of torch.optim on a small problem that is not quadratic."""
 
 import torch
 
@@ -8,7 +8,10 @@ STEPS = 10
 
 
 def problem():
-    """The loss mean((tanh(x w + b) - y)^2) + 0.05 sum(w^4), with the same start for every optimizer."""
+    """Returns the loss mean((tanh(x w + b) - y)^2) + 0.05 sum(w^4) and its variables.
+
+    The initial values are the same for every optimizer.
+    """
     draws = Draws("optimizers")
     x, y = draws.tensor(5, 3), draws.tensor(5, 2)
     w, b = trainable(draws.tensor(3, 2)), trainable(draws.tensor(2))
@@ -20,7 +23,7 @@ def problem():
 
 
 def case(title, optimizer, options, make, moments):
-    """moments: the names of the states in forebay, with their names in PyTorch."""
+    """Returns the record of a case. `moments` maps the names of the states in forebay to their names in PyTorch."""
     x, y, w, b, loss = problem()
     start = {"w": w.detach().clone(), "b": b.detach().clone()}
     torchs = make([w, b])
@@ -48,7 +51,7 @@ def sgd(title, rate, momentum=0.0):
 
 
 def adam(title, options):
-    """Options that are left out have the defaults of PyTorch, which are those of the paper."""
+    """Returns a case of Adam. An option that is left out has the default of PyTorch, which is that of the paper."""
     given = {"lr": options["rate"]} if "rate" in options else {}
     if "beta1" in options:
         given |= {"betas": (options["beta1"], options["beta2"]), "eps": options["epsilon"]}

@@ -1,4 +1,4 @@
-"""Writes golden values as JSON. Numbers are written by repr, so that they are read back with the same bits."""
+"""Writes golden values as JSON. Numbers are written by repr, so that a reader gets the same bits."""
 
 import json
 import math
@@ -9,7 +9,7 @@ import torch
 
 
 def number(value):
-    """NaN and infinities become strings with their names in JavaScript, because JSON does not have them."""
+    """Returns a value for JSON. NaN and infinities become strings, their JavaScript names, as JSON lacks them."""
     if isinstance(value, float) and math.isnan(value):
         return "NaN"
     if isinstance(value, float) and math.isinf(value):
@@ -18,7 +18,7 @@ def number(value):
 
 
 def encode(value):
-    """Tensors become {shape, data} in row-major order, with the dtype if it is not float64."""
+    """Returns a value for JSON. A tensor becomes {shape, data}, row-major, with its dtype if it is not float64."""
     if isinstance(value, torch.Tensor):
         flat = value.detach().reshape(-1).tolist()
         encoded = {"shape": list(value.shape), "data": [number(v) for v in flat]}
@@ -33,7 +33,7 @@ def encode(value):
 
 
 def write(folder, name, cases):
-    """Writes one line for each case, so that a diff shows one line for a changed case."""
+    """Writes the cases to a file and returns its path. A case is one line, so that a diff shows the changed cases."""
     lines = ",\n".join(json.dumps(encode(case), allow_nan=False) for case in cases)
     # The label of the build, such as +cpu, is left out, because all builds of a version compute these values.
     version = torch.__version__.split("+")[0]
@@ -45,6 +45,6 @@ def write(folder, name, cases):
 
 
 def same(ours, torchs, what):
-    """Fails unless a formula of this script and the function of PyTorch agree."""
+    """Fails if the result of our own formula differs from the result of PyTorch."""
     worst = ((ours - torchs).abs() / torchs.abs().clamp(min=1)).max().item()
     assert worst < 1e-12, f"{what}: ours and torch's differ by {worst}"

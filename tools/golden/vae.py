@@ -1,4 +1,4 @@
-"""A variational auto-encoder with given noise (Kingma & Welling 2014, appendices B and C.1)."""
+"""The cases of a variational auto-encoder (Kingma & Welling 2014, appendices B and C.1). The noise is recorded, too."""
 
 import torch
 import torch.nn.functional as F

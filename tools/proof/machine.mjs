@@ -1,15 +1,15 @@
-// The machine on which a promise was verified.
+// Describes the machine on which a promise is verified.
 import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus, release, totalmem, type } from 'node:os';
 import { nativeInfo } from 'forebay';
 
-/** The name of the operating system, such as "Debian GNU/Linux 12 (bookworm)". */
+/** Returns the name of the operating system, such as "Debian GNU/Linux 12 (bookworm)". */
 function system() {
   try {
     const name = /^PRETTY_NAME="?([^"\n]*)/m.exec(readFileSync('/etc/os-release', 'utf8'));
     if (name) return name[1];
   } catch {
-    // Only Linux has the file.
+    // This file exists only on Linux.
   }
   return `${type()} ${release()}`;
 }

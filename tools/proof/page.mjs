@@ -1,6 +1,6 @@
-// Makes docs/reliability.md from docs/proof.json and nothing else.
+// Makes the text of docs/reliability.md. Its only source is docs/proof.json.
 
-/** The key `killsSurvived` as words: 'kills survived'. Units and names keep their case. */
+/** Turns a key such as `killsSurvived` into words: 'kills survived'. Units and names keep their case. */
 const inWords = (key) =>
   key
     .replace(/^cpp/, 'C++')
@@ -20,7 +20,9 @@ const valueAsText = (value) => {
   return String(value);
 };
 
-/** The figures of a proof as rows of [name, value]. A nested figure has the names of both levels. */
+/**
+ * Returns the figures of a proof as rows of [name, value]. The name of a nested figure has the names of both levels.
+ */
 function rows(figures, path = []) {
   return Object.entries(figures).flatMap(([key, value]) => {
     const here = [...path, inWords(key)];
@@ -29,7 +31,7 @@ function rows(figures, path = []) {
   });
 }
 
-/** The figures of a proof in one line. */
+/** Returns the figures of a proof as one line of text. */
 export const figuresAsText = (figures) =>
   rows(figures)
     .map(([what, value]) => `${what}: ${value}`)
@@ -38,7 +40,7 @@ export const figuresAsText = (figures) =>
 const machineAsText = ({ cpu, cores, memory, os, node, simd, blas }) =>
   `${cpu}, ${cores} cores, ${memory}; ${os}; Node ${node}; kernels: ${simd}; ${blas}`;
 
-/** One promise: the sentence, the command, and its figures. A failure is shown in the same form. */
+/** Returns the section of a promise: its sentence, its command, and its figures or, if it was not held, the reason. */
 function section(entry) {
   const { name, promise, command, counts, seconds, held, figures, commit, date, machine } = entry;
   const where = machine === undefined ? '' : `, on ${machineAsText(machine)}`;
@@ -64,7 +66,7 @@ ${shown.join('\n')}
 `;
 }
 
-/** The page as text. `record` is docs/proof.json. */
+/** Returns the page as text. `record` is the content of docs/proof.json. */
 export function page(record) {
   return `# What forebay promises
 

@@ -7,18 +7,21 @@ const folder = new URL('../../proof/', import.meta.url);
 const child = fileURLToPath(new URL('child.mjs', import.meta.url));
 const minutes = 60_000;
 
-/** The names of all promises: the names of the files in proof/. */
+/** Returns the names of all promises, which are the names of the files in proof/. */
 export const promiseNames = () =>
   readdirSync(folder)
     .filter((file) => file.endsWith('.mjs'))
     .map((file) => file.slice(0, -'.mjs'.length))
     .sort();
 
-/** How long a proof may send nothing, and how long it may take to end after its result, in milliseconds. */
+/**
+ * Time limits in milliseconds. `full` and `short`: how long a proof may send no message and print nothing. `end`: how
+ * long its process may take to end after it sent the result.
+ */
 const patience = { full: 30 * minutes, short: 5 * minutes, end: 1 * minutes };
 
 /**
- * Runs proof/NAME.mjs. Resolves to its record. `log` receives its progress and its output.
+ * Runs proof/NAME.mjs, or `file`. Resolves to the record of the proof. Calls `log` with its progress and its output.
  *
  * @param {string} name
  * @param {{ full: boolean, log: (text: string) => void, file?: string, patience?: typeof patience }} options
@@ -29,7 +32,7 @@ export function prove(name, { full, log, file, patience: waits = patience }) {
   return new Promise((done) => {
     const process_ = fork(child, [url, full ? 'full' : 'short'], {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-      // A process group, so that the processes that it starts end with it.
+      // The child leads a process group, so that the processes that it starts can be killed together with it.
       detached: true,
     });
     let result;

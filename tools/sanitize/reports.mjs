@@ -1,6 +1,6 @@
-// Reads the sanitizers' reports on Node processes, and decides which of them are about forebay.
+// Reads the reports of the sanitizers on Node processes, and decides which reports are about forebay.
 
-/** Splits the sanitizers' output into reports. `texts` has one text for each process. */
+/** Splits the output of the sanitizers into reports. `texts` has one text for each process. */
 export const reportsIn = (texts) =>
   texts
     .flatMap((text) => text.split(/(?=^=+\n==.*==ERROR|^=+\nWARNING: Thread|^.*runtime error:)/m))
@@ -9,9 +9,9 @@ export const reportsIn = (texts) =>
 const inForebay = /forebay::|forebay\.node|\/native\/(binding|kernels|program)\//;
 
 /**
- * The leaks of a Node process that were allocated by forebay, or by Node-API for forebay. V8 and Node leak memory of
- * their own if a process ends while its workers run. A suppression could not tell these leaks from ours, because
- * JavaScript calls us, and V8's heap grows while we create objects.
+ * Returns those leaks of a Node process that forebay allocated, or Node-API for forebay. V8 and Node leak their own
+ * memory if a process ends while its workers run. A suppression could not separate these leaks from ours, because
+ * JavaScript calls forebay, and the heap of V8 grows while forebay creates objects.
  */
 function leaksOfOurs(report) {
   const [, ...leaks] = report.split(/(?=^(?:Direct|Indirect) leak of)/m);
@@ -24,10 +24,12 @@ function leaksOfOurs(report) {
   });
 }
 
-/** True if a report on a Node process is about forebay. */
+/** Returns true if a report on a Node process is about forebay: any report except on leaks, or a leak of forebay. */
 export const isOurs = (report) =>
   !report.includes('LeakSanitizer: detected memory leaks') || leaksOfOurs(report).length > 0;
 
-/** The number of processes whose leak check failed: V8 unmapped memory while LeakSanitizer scanned it. */
+/**
+ * Returns the number of processes whose leak check failed, because V8 unmapped memory while LeakSanitizer scanned it.
+ */
 export const unanswered = (texts) =>
   texts.filter((text) => text.includes('LeakSanitizer has encountered a fatal error')).length;

@@ -1,7 +1,7 @@
-// The situations of bundlers: with forebay external, with forebay in the bundle and its addon given, and the errors if
-// forebay is in the bundle and its addon is not given.
+// The situations of bundlers. Either forebay is external, or it is in the bundle and the user says where its addon is,
+// or it is in the bundle without that. In the last case, an error is expected.
 
-/** A situation in which a user forgets to make forebay external. */
+/** Returns a situation in which a user forgets to make forebay external. */
 const forgotten = (name, tool, commands, fails, more = {}) => ({
   ...{ name: `${name}, forebay not external`, inside: [tool], commands, fails },
   ...more,

@@ -1,5 +1,5 @@
-// The situations in which a program is moved to another folder before it runs: traced files, standalone servers, single
-// executables.
+// The situations in which a program is deployed to another folder before it runs, as traced files, as a standalone
+// server, or as a single executable.
 
 const serve = `cp -r .next/standalone/. "$DEPLOY"
 PORT=38211 HOSTNAME=127.0.0.1 node "$DEPLOY/server.js" &

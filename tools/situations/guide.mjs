@@ -1,6 +1,6 @@
 // Reads the recipes of docs/guides/deploying.md. A fenced block with a name after its language is a file of that name
-// (```js app.mjs). In the language sh it has the commands of a recipe (```sh esbuild-cjs). The situations run these
-// files and commands, so the guide shows only what was tried.
+// (```js app.mjs). If its language is sh, the block has the commands of the recipe of that name (```sh esbuild-cjs).
+// The situations run these files and commands, so the guide shows only code that was tried.
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
@@ -9,7 +9,8 @@ export const guidePage = 'guides/deploying.md';
 const file = fileURLToPath(new URL(`../../docs/${guidePage}`, import.meta.url));
 
 /**
- * @returns `common`: the files that every recipe has; `recipes`: by name, the section of a recipe (its heading and its
+ * Parses the guide.
+ * @returns `common`: the files that every recipe has; `recipes`: for each recipe, by name, its section (a heading and
  *   files) and its commands
  */
 export function readGuide(text = readFileSync(file, 'utf8')) {
@@ -32,13 +33,13 @@ export function readGuide(text = readFileSync(file, 'utf8')) {
       }
     } else if (fence) open = { language: fence[1], name: fence[2], lines: [] };
     else if (/^##+ /.test(line)) section = { heading: line.replace(/^#+ /, ''), files: new Map() };
-    // Every recipe has the files of the section "The program".
+    // The files of the section "The program" are common to all recipes.
     if (section.heading === 'The program') section.files = first.files;
   }
   return { common: first.files, recipes };
 }
 
-/** The anchor that GitHub makes from a heading. */
+/** Returns the anchor that GitHub makes from a heading. */
 export const anchorOf = (heading) =>
   heading
     .toLowerCase()

@@ -1,4 +1,4 @@
-// Makes docs/situations.md from docs/situations.json and nothing else.
+// Makes the text of docs/situations.md. Its only source is docs/situations.json.
 import { guidePage } from './guide.mjs';
 
 const cell = (text) => text.replaceAll('|', '\\|').replaceAll('<', '&lt;').replaceAll('\n', ' ');
@@ -13,7 +13,7 @@ const family = ({ family: name, rows }) => `## ${name}
 ${rows.map(row).join('\n')}
 `;
 
-/** The page as text. `record` has the form of docs/situations.json. */
+/** Returns the page as text. `record` is the content of docs/situations.json. */
 export function page({ date, commit, families }) {
   return `# Where forebay works
 

@@ -3,11 +3,11 @@
 //   recipe     the name of the recipe in docs/guides/deploying.md, whose commands are run in an empty project
 //   inside     the tools that are packages of the project, by their names in tools.mjs
 //   path       the tools that are on PATH, by their names in tools.mjs
-//   installs   whether the recipe installs forebay; if not, npm has installed it
+//   installs   true if the recipe installs forebay; otherwise npm has installed it before
 //   commands   commands to run instead of those of the recipe, for a mistake that the guide warns of
 //   passes     a pattern that the output must match; by default the output must have the answer of the program
 //   fails      a pattern that the error must match, if an error is expected: it says what to do
-//   short      whether continuous integration tries it
+//   short      true if continuous integration tries this situation
 import { bundlers } from './bundlers.mjs';
 import { deployments } from './deployments.mjs';
 import { anchorOf, readGuide } from './guide.mjs';
@@ -26,36 +26,39 @@ export const families = {
   Runtimes: runtimes,
 };
 
-/** Whether the program of the guide has learnt to add: it prints a number near 42. */
+/** Returns true if the program of the guide has learnt to add 20 and 22: it prints a number near 42. */
 function learned(output) {
   const [, answer] = /20 \+ 22 is (\d+\.\d)/.exec(output) ?? [];
   return answer !== undefined && Math.abs(Number(answer) - 42) < 0.5;
 }
 
-/** Changes commands so that they install forebay from the tarball, not from the registry. */
+/** Returns the commands, changed so that they install forebay from the tarball, not from the registry. */
 const fromTarball = (commands) =>
   commands
     .replace(/^(yarn add) forebay$/gm, '$1 forebay@file:./forebay.tgz')
     .replace(/^((?:npm|pnpm|bun) (?:install|add)(?: -\S+)*) forebay$/gm, '$1 ./forebay.tgz');
 
-/** Moves the project's packages away before the deployed program runs, because the program must not use them. */
+/**
+ * Adds a command that moves the node_modules of the project away before a deployed program runs, which must not use it.
+ */
 const withoutProject = (commands) =>
   commands.replace(
     /^(?=(?:\w+=\S+ )*(?:node )?"\$DEPLOY\/)/m,
     'mv node_modules "$DEPLOY.hidden"\n',
   );
 
-/** The end of the output of a tool, which shows why it failed. */
+/** Returns the last lines of the output of a tool, which show why it failed. */
 const tail = (output) => output.trim().split('\n').slice(-15).join('\n');
 
-/** The message of forebay's error in the output of a runtime, one line; undefined if there is none. */
+/** Returns the message of the error of forebay in the output of a runtime, one line; undefined if there is none. */
 function saidIn(output) {
-  // "NativeError: [op] message". Deno and Next.js print other text before it, and minified code has other class names.
+  // The line is "NativeError: [op] message". Deno and Next.js print other text before it, and in minified code the
+  // class has another name.
   const heading = /^(?:[^\n'"]{0,60}: )?(?:\[[^\]]+\] )?(forebay's .*)$/m;
   return heading.exec(output)?.[1].replace(/\S*forebay-situations-[^\s/]+\/[^\s/]+/g, 'APP');
 }
 
-/** Tries a situation. @returns its row of the record. @throws Error if the result is not the expected one */
+/** Tries a situation. @returns its row of the record. @throws Error if the result is not as expected */
 function tried(situation, guide) {
   const { name, recipe, inside = [], path = [], passes, fails, installs } = situation;
   const { section, commands } = guide.recipes.get(recipe) ?? {};
@@ -85,9 +88,11 @@ function tried(situation, guide) {
 }
 
 /**
- * @param options `full`: whether to try all situations, or only those of continuous integration; `only`: if not empty,
- *   only situations whose names contain one of these words are tried; `log`: receives a line for each situation
- * @returns `families`: the rows of the situations with the expected result; `failed`: the number of the others
+ * Tries situations, and logs their results.
+ * @param options `full`: true to try all situations, false to try only those of continuous integration; `only`: if not
+ *   empty, only situations whose names contain one of these words are tried; `log`: receives a line for each situation
+ * @returns `families`: the rows of the situations with the expected result; `failed`: the number of the other
+ *   situations
  */
 export function trySituations({ full, only = [], log }) {
   begin();

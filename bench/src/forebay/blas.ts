@@ -1,11 +1,12 @@
-/** Measures the memory that BLAS allocates for packed operands. BLAS does not report it. */
+/** Measures the memory that BLAS allocates for packed operands, because BLAS does not report this memory. */
 
 import { prepareProduct } from '../../../dist/native/kernels.js';
 import { statusBytes } from '../peers/process.js';
 
 /**
- * The bytes by which this process grows when BLAS computes these products on one thread. Call it in a process that has
- * computed no product. It is an upper bound, because a program computes some of its products without BLAS.
+ * Computes these products by BLAS on one thread, and returns the number of bytes by which this process grows. Call it
+ * in a process that has not computed any product. For a program with these products, the result is an upper bound,
+ * because the program computes some of them without BLAS.
  */
 export function blasGrowth(
   dtype: 'float32' | 'float64',
@@ -17,7 +18,7 @@ export function blasGrowth(
     return { m, n, k, run: prepareProduct({ m, n, k, ...matrix, ...strides }) };
   });
   const most = (size: (shape: readonly [number, number, number]) => number) =>
-    // Filled, so that its pages are already allocated.
+    // Filling the array allocates its pages before the measurement.
     new ({ float32: Float32Array, float64: Float64Array })[dtype](
       Math.max(0, ...shapes.map(size)),
     ).fill(1);

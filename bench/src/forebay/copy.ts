@@ -1,23 +1,26 @@
-/** Measures the memory rate of this machine: a copy in a buffer as large as the memory that a workload uses. */
+/**
+ * Measures how fast this machine copies memory. The buffer is as large as the memory that a workload uses, because a
+ * small buffer stays in a cache, as a small workload does.
+ */
 
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { timeCalls } from '../peers/process.js';
 
-/** The length of a measurement, and of each part of it, in seconds. */
+/** The duration of a measurement, and of each of its parts, in seconds. */
 const copySeconds = 0.04;
 const partSeconds = 0.002;
 
 /**
- * The rate of copying one half of a buffer of `bytes` to the other, in bytes read and written per second. It is the
- * greatest of several parts, because another process may slow a part down. `TypedArray.set` is the memmove of the C
- * library. A small buffer stays in a cache, like a small workload.
+ * Copies one half of a buffer of `bytes` to the other half, again and again. Returns the rate in bytes read and written
+ * per second. It is the greatest rate of several parts of the measurement, because another process may slow a part
+ * down. `TypedArray.set` calls memmove of the C library.
  */
 function copyHere(bytes: number): number {
   const length = Math.max(1024, Math.round(bytes / 8));
   const from = new Float32Array(length).fill(1);
   const to = new Float32Array(length).fill(2);
   const copy = (times: number) => timeCalls(times, () => to.set(from));
-  // A warm-up, which touches every page and compiles this call.
+  // This loop finds how many copies fill a part. It is also a warm-up, which touches every page and compiles the call.
   let times = 1;
   while (copy(times) < partSeconds) times *= 2;
   const end = performance.now() + 1000 * copySeconds;
@@ -26,10 +29,13 @@ function copyHere(bytes: number): number {
   return (8 * length * times) / least;
 }
 
-/** The rate in GB/s, read and written, of so many threads at once, each with its share of the buffer. */
+/**
+ * Returns the total rate of `threads` threads that copy at the same time, in GB/s read and written. Each thread has its
+ * own share of the buffer.
+ */
 export async function copyRate(bytes: number, threads: number): Promise<number> {
   if (threads === 1) return copyHere(bytes) / 1e9;
-  // A counter on which all threads wait until all are ready, so that they copy at the same time.
+  // Counts the threads that are ready. Each thread waits until all are, so that they copy at the same time.
   const ready = new Int32Array(new SharedArrayBuffer(4));
   const share = Math.ceil(bytes / threads);
   const rates = await Promise.all(

@@ -1,4 +1,4 @@
-/** A workload as a forebay graph, written as a user would write it. */
+/** Builds the graph of a workload in forebay, as a user would write it. */
 
 import * as fb from 'forebay';
 import type { TensorSource } from '../exchange.js';
@@ -68,13 +68,13 @@ function outputOf(spec: ModelSpec, input: Find, dense: Dense): fb.Node {
   }
 }
 
-/** The LSTM gate by gate and step by step. The compiler must find the fast form. */
+/** Builds the LSTM with separate nodes for each gate and each time step. The compiler must find the fast form. */
 function lstmLoss(spec: LstmSpec, xs: fb.Node, target: fb.Node, dense: Dense): fb.Node {
   const { kind, dtype, steps, batch, inputs, units } = spec;
   const zeros = fb.broadcastTo(fb.constant(0, { dtype }), [batch, units]);
   let [hidden, cell]: [fb.Node, fb.Node] = [zeros, zeros];
   const outputs = Array.from({ length: steps }, (_, t) => {
-    // brain.js does not sum the gradients of biases over the steps. It uses that of the first step.
+    // brain.js does not sum the gradient of a bias over the time steps. It uses the gradient of the first step only.
     const layer: Dense = (name, of) => dense(name, of, kind === 'lstm-brain' && t > 0);
     const x = fb.reshape(fb.slice(xs, { axis: 0, start: t, end: t + 1 }), [batch, inputs]);
     const z = fb.concat([x, hidden], 1);
@@ -98,7 +98,7 @@ function vaeLoss({ batch }: VaeSpec, x: fb.Node, noise: fb.Node, dense: Dense): 
   const sigma = fb.exp(logSigma);
   const code = fb.add(mean, fb.mul(sigma, noise));
   const logits = dense('vae.logits', fb.tanh(dense('vae.decoder', code)));
-  // The loss of the library is a mean over elements. This turns it into a sum over the pixels of each example.
+  // The loss is a mean over all elements. The factor makes it a sum over pixels, and a mean over examples.
   const likelihood = fb.mul(fb.binaryCrossEntropyWithLogits(logits, x), x.shape[1] as number);
   const divergence = fb.sum(
     fb.sub(fb.sub(fb.add(fb.square(mean), fb.square(sigma)), 1), fb.mul(2, logSigma)),

@@ -1,4 +1,4 @@
-/** The contender forebay. */
+/** The process of the contender forebay: answers the requests of the harness. */
 
 import * as fb from 'forebay';
 import { BenchError } from '../errors.js';
@@ -35,7 +35,7 @@ function hello(request: { readonly threads: number }): Hello {
   };
 }
 
-/** The updates of a workload at a rate that can be changed. */
+/** Returns the updates of the optimizer of a workload. Their rate is a variable, so that it can be changed later. */
 function updatesOf(spec: ModelSpec, graph: Graph, rate: fb.Variable): fb.Updates {
   if (spec.kind === 'predict') return [];
   const optimizer = { sgd: fb.sgd, adam: fb.adam }[spec.optimizer];
@@ -68,7 +68,7 @@ function load(request: {
   return { forms: [{ name: 'compiled', losses, results }] };
 }
 
-/** The results that are compared with other libraries: every gradient, or the prediction. */
+/** Computes the results that are compared with those of the peers: every gradient, or the prediction. */
 function resultsOf(spec: ModelSpec, { output, parameters, feeds }: Graph) {
   let nodes: Record<string, fb.Node> = { output };
   if (spec.kind !== 'predict') {
@@ -81,12 +81,15 @@ function resultsOf(spec: ModelSpec, { output, parameters, feeds }: Graph) {
   return tensors.map(([name, { dtype, shape, data }]) => ({ name, dtype, shape, values: data }));
 }
 
-/** A round builds, differentiates and compiles a graph. The first run specialises the program. */
+/**
+ * Prepares the workload `compile`. Each of its steps builds, differentiates and compiles a graph, and runs the program
+ * once, because the first run specialises the program.
+ */
 function loadCompile(spec: CompileSpec): Loaded {
   take = (steps, name) => {
     const part = spec.parts[name];
     if (part === undefined) throw new BenchError(`there is no graph '${name}' to compile`);
-    // Drawing the initial values is not part of compiling.
+    // The initial values are drawn before the timed part, because drawing them is not part of compiling.
     const start = inMemory(part);
     let seconds = 0;
     for (let step = 0; step < steps; step++) seconds += compileTime(part, start);
@@ -105,7 +108,7 @@ function compileTime(spec: ModelSpec, start: TensorSource): number {
     program = fb.compile({ outputs: { output: graph.output }, updates, threads });
     program.run(graph.feeds);
   });
-  // The time of one more run, which is subtracted.
+  // The first time includes a run, so the time of a second run is subtracted.
   const second = timeCalls(1, () => program?.run((graph as Graph).feeds));
   program?.dispose();
   return Math.max(0, first - second);

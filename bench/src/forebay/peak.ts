@@ -3,7 +3,9 @@
 import { fmaPeak } from '../../../dist/native/info.js';
 import type { FloatType } from '../workloads.js';
 
-/** GFLOP/s for a dtype, measured on one core and multiplied by the number of cores. */
+/**
+ * Returns the peak speed for a dtype in GFLOP/s. It is measured on one core and multiplied by the number of threads.
+ */
 export function peakOf(dtype: FloatType, threads: number): number {
   return (fmaPeak(dtype) * threads) / 1e9;
 }

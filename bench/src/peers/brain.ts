@@ -1,6 +1,7 @@
 /**
- * brain.js, whose LSTM over numbers can run one of the workloads. Its recurrence is different (the hidden state is the
- * cell), so its gradients are compared with those of the same recurrence: `lstm-brain`.
+ * The contender brain.js. Its LSTM can run one of the workloads. The recurrence of this LSTM is different: it has no
+ * cell besides the hidden state. So its gradients are compared with the gradients of the same recurrence in forebay,
+ * the form `lstm-brain`.
  */
 
 import { createRequire } from 'node:module';
@@ -11,7 +12,7 @@ import { sizeOf } from '../values.js';
 import { gates, type LstmSpec } from '../workloads.js';
 import { resetPeak, statusBytes, timeCalls } from './process.js';
 
-/** A matrix of rows x columns, row-major. A weight is [units, inputs]. */
+/** A row-major matrix of brain.js. A weight has a row for each unit and a column for each input. */
 interface Matrix {
   readonly rows: number;
   readonly columns: number;
@@ -43,7 +44,7 @@ const { version } = require('brain.js/package.json') as { version: string };
 const memoryAtImport = statusBytes('VmRSS');
 let step: () => void = () => {};
 
-/** The names of the weights of a gate in brain.js. */
+/** The prefix of the names of the weights of each gate in brain.js. */
 const names = {
   forget: 'forget',
   input: 'input',
@@ -51,11 +52,11 @@ const names = {
   cell: 'cellActivation',
 } as const;
 
-/** The rows of one of our tensors that a matrix of brain.js holds. */
+/** A matrix of brain.js, and the rows of a tensor of the workload that it contains. */
 interface Part {
   readonly matrix: Matrix;
   readonly tensor: string;
-  /** The first row of the tensor; undefined for biases. */
+  /** The index of the first of these rows; 0 for biases. */
   readonly row: number;
 }
 
@@ -77,7 +78,10 @@ function partsOf({ model }: Network, { inputs }: LstmSpec): Part[] {
   ];
 }
 
-/** Calls back with the index of each element in the matrix of brain.js and in our tensor, which is its transpose. */
+/**
+ * Calls `visit` for each element of the matrix, with the index of the element in the matrix and in the tensor of the
+ * workload. The indices differ, because the matrix is the transpose of the rows of the tensor.
+ */
 function eachElement({ matrix, row }: Part, visit: (theirs: number, ours: number) => void): void {
   for (let unit = 0; unit < matrix.rows; unit++) {
     for (let input = 0; input < matrix.columns; input++) {
@@ -86,7 +90,7 @@ function eachElement({ matrix, row }: Part, visit: (theirs: number, ours: number
   }
 }
 
-/** The points of a sequence, [steps, 1, n], as arrays. */
+/** Returns the points of a sequence as arrays. The sequence has the shape [steps, 1, size]. */
 function points(values: ArrayLike<number>, size: number): number[][] {
   return Array.from({ length: values.length / size }, (_, t) =>
     Array.from({ length: size }, (_, index) => values[t * size + index] as number),
@@ -100,12 +104,12 @@ function load({ spec, folder, manifest }: Requests['load'][0]): Loaded {
     inputSize: spec.inputs,
     hiddenLayers: [spec.units],
     outputSize: spec.outputs,
-    // It has no plain gradient descent: each step is clipped, scaled by recent squares and decayed.
+    // brain.js has no plain gradient descent: each step is clipped, scaled by recent squares and decayed.
     learningRate: 1e-7,
   });
   const x = points(start.get('x').values, spec.inputs);
   const target = points(start.get('target').values, spec.outputs);
-  // It predicts each point from those before it.
+  // brain.js takes one sequence, and predicts each of its points from the points before.
   const sequence = [...x, target.at(-1) as number[]];
   network.verifyIsInitialized([sequence]);
   const parts = partsOf(network, spec);
@@ -132,7 +136,7 @@ function load({ spec, folder, manifest }: Requests['load'][0]): Loaded {
   });
   step = () => network.trainPattern(sequence);
   resetPeak();
-  // Its reported loss is a sum of absolute errors, which cannot be compared.
+  // No losses are returned, because brain.js reports a sum of absolute errors, which cannot be compared.
   const written = writeTensors(folder, 'brain', results);
   return { forms: [{ name: 'LSTMTimeStep', losses: [], results: written }] };
 }

@@ -1,4 +1,4 @@
-/** ONNX Runtime in Node.js: predictions by a model that the package onnx for Python writes. */
+/** The contender ONNX Runtime in Node.js. It only predicts, with a model that the Python package onnx writes. */
 
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
@@ -42,7 +42,11 @@ function hello(request: { readonly threads: number }): Hello {
   return { version, capability: null, blas: { files: [], core: null }, threads };
 }
 
-/** @throws BenchError with the error output of Python if it fails */
+/**
+ * Writes the model to a file, by a script in Python. Returns the path of the file.
+ *
+ * @throws BenchError with the error output of Python if the script fails
+ */
 function writeModel(request: Requests['load'][0], spec: PredictSpec): string {
   const file = join(request.folder, 'layers.onnx');
   const script = fileURLToPath(new URL('../../peers/onnx_model.py', import.meta.url));

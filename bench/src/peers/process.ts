@@ -1,8 +1,8 @@
-/** Figures of this process from Linux. */
+/** Reads and resets the memory statistics of this process, which Linux keeps, and measures time. */
 
 import { readFileSync, writeFileSync } from 'node:fs';
 
-/** A figure of /proc/self/status, such as VmRSS, in bytes; 0 if the file does not exist. */
+/** Returns a number from /proc/self/status, such as VmRSS, in bytes; 0 if the file does not exist. */
 export function statusBytes(key: 'VmRSS' | 'VmHWM'): number {
   let status: string;
   try {
@@ -14,7 +14,9 @@ export function statusBytes(key: 'VmRSS' | 'VmHWM'): number {
   return Number(kilobytes ?? 0) * 1024;
 }
 
-/** The loaded shared libraries of BLAS; empty if BLAS is linked in, or if they cannot be found out. */
+/**
+ * Returns the paths of the loaded shared libraries of BLAS; empty if BLAS is linked in, or on a system without /proc.
+ */
 export function blasFiles(): string[] {
   let maps: string;
   try {
@@ -27,16 +29,16 @@ export function blasFiles(): string[] {
 
 /** Resets the peak memory of this process, if the kernel allows it. */
 export function resetPeak(): void {
-  // The garbage of the comparison must not count as memory of the training.
+  // The memory of the comparison of results must not count as memory of the training.
   (globalThis as { gc?: () => void }).gc?.();
   try {
     writeFileSync('/proc/self/clear_refs', '5');
   } catch {
-    // Then the peak includes the comparison. It is too high, but never too low.
+    // If the kernel refuses, the peak includes the comparison. It may be too high, but is never too low.
   }
 }
 
-/** The time of `count` calls in seconds. */
+/** Calls `step` `count` times. Returns the time of all calls in seconds. */
 export function timeCalls(count: number, step: () => void): number {
   const start = performance.now();
   for (let call = 0; call < count; call++) step();

@@ -1,4 +1,7 @@
-/** TensorFlow.js on its WebAssembly backend: the same workloads, built from its core operations and optimizers. */
+/**
+ * The contender TensorFlow.js on its WebAssembly backend. The workloads are built from its core operations and its
+ * optimizers.
+ */
 
 import { createRequire } from 'node:module';
 import { dirname, sep } from 'node:path';
@@ -15,7 +18,8 @@ import {
 } from '../workloads.js';
 import { resetPeak, statusBytes, timeCalls } from './process.js';
 
-// These are CommonJS modules whose exported names Node does not find in an import.
+// These are CommonJS modules. They are loaded by `require`, because Node does not find their exported names in an
+// import.
 const require = createRequire(import.meta.url);
 const tf = require('@tensorflow/tfjs') as typeof import('@tensorflow/tfjs');
 const wasm =
@@ -27,9 +31,9 @@ type Variable = import('@tensorflow/tfjs').Variable;
 
 interface Model {
   readonly variables: readonly Variable[];
-  /** The loss, or the prediction. */
+  /** Computes the loss, or the prediction. */
   output(): Tensor;
-  /** Gradients under the names and in the layout of the workload. */
+  /** Returns the gradients by the names of the workload, with the shapes that the workload expects. */
   named(gradient: (variable: Variable) => Tensor): Record<string, Tensor>;
 }
 
@@ -47,17 +51,17 @@ async function hello(): Promise<Hello> {
     version: tf.version_core,
     capability: simd === true ? 'wasm SIMD' : 'wasm',
     blas: { files: [], core: null },
-    // Its threads need the workers of a browser.
+    // The threads of TensorFlow.js need the workers of a browser, so in Node it uses only one thread.
     threads: 1,
   };
 }
 
-/** A float32 tensor. The backend has no other floating-point dtype. */
+/** Returns a float32 tensor of TensorFlow.js. The backend has no other floating-point dtype. */
 function tensorOf({ values, shape }: Named): Tensor {
   return tf.tensor(Float32Array.from(values), [...shape], 'float32');
 }
 
-/** Weights and biases by layer, and layers that are concatenated so that they are multiplied at once. */
+/** Makes the variables of layers. `wide` concatenates several layers, so that one product computes all of them. */
 class Parameters {
   readonly variables: Variable[] = [];
   readonly #named: ((gradient: (variable: Variable) => Tensor) => [string, Tensor][])[] = [];
@@ -105,7 +109,7 @@ function lstm(spec: LstmSpec, parameters: Parameters): () => Scalar {
   const target = tf.reshape(tensorOf(parameters.start.get('target')), [steps * batch, outputs]);
   const zeros = tf.zeros([batch, units]);
   return () => {
-    // The fastest form: the inputs of all steps in one product, and the four gates in one product.
+    // This is the fastest form: one product for the inputs of all time steps, and one product for all four gates.
     const ofInputs = tf.slice(weight, [0, 0], [inputs, 4 * units]);
     const ofHidden = tf.slice(weight, [inputs, 0], [units, 4 * units]) as Tensor2D;
     const projected = tf.split(tf.add(tf.matMul(x, ofInputs as Tensor2D), bias), steps, 0);
@@ -140,7 +144,7 @@ function vae(spec: VaeSpec, parameters: Parameters): () => Scalar {
     const [mu, s] = [dense(features, mean), dense(features, logSigma)];
     const sigma = tf.exp(s);
     const y = dense(tf.tanh(dense(tf.add(mu, tf.mul(sigma, noise)), decoder)), logits);
-    // -x log(sigmoid(y)) - (1 - x) log(1 - sigmoid(y))
+    // The sum of -x log(sigmoid(y)) - (1 - x) log(1 - sigmoid(y)), which equals softplus(y) - x y.
     const likelihood = tf.sum(tf.sub(tf.softplus(y), tf.mul(x, y)));
     const squares = tf.add(tf.square(mu), tf.square(sigma));
     const divergence = tf.sum(tf.sub(tf.sub(squares, 1), tf.mul(2, s)));
@@ -184,7 +188,7 @@ function modelOf(spec: ModelSpec, start: Tensors): Model {
   return { variables: parameters.variables, output, named };
 }
 
-/** Frees all tensors that `work` creates. Its result must not contain any of them. */
+/** Calls `work` and frees all tensors that it created. The result of `work` must not contain any of them. */
 function scoped<T>(work: () => T): T {
   tf.engine().startScope();
   try {

@@ -1,17 +1,17 @@
 /**
- * Counts the bytes that are allocated outside JavaScript's heap (typed arrays, Buffers, zlib's output), by replacing
- * the functions that allocate them. The heap itself is limited by an option of the process.
+ * Counts the bytes that are allocated outside the heap of JavaScript: typed arrays, Buffers, and the output of zlib. To
+ * count them, it replaces the functions that allocate them. The heap itself is limited by an option of the process.
  */
 
 import { createRequire, syncBuiltinESMExports } from 'node:module';
 
 const zlib = createRequire(import.meta.url)('node:zlib');
 
-/** Replaces all of these functions, and returns the counts. */
+/** Replaces the functions that allocate, and returns an object in which they count. */
 export function measure() {
   const counts = {
     bytes: 0,
-    /** The sum of the output limits that were passed to zlib. */
+    /** The sum of the limits on the size of the output that were passed to zlib. */
     unpacked: 0,
     reset() {
       counts.bytes = counts.unpacked = 0;

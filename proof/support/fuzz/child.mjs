@@ -1,9 +1,10 @@
 /**
- * Gives damaged files to one reader and checks what it does, in a process with little memory.
+ * Gives damaged files to one reader and checks what the reader does with them. The process should have little memory.
  *
  *     node proof/support/fuzz/child.mjs READER COUNT SEED
  *
- * Input number n depends on SEED + n only: if input 1234 failed, `child.mjs npy 1 1234` repeats it.
+ * The inputs have the numbers SEED, SEED + 1, … Each input depends only on its number, so if input 1234 failed,
+ * `child.mjs npy 1 1234` repeats it.
  */
 
 import { measure } from './allocations.mjs';
@@ -17,14 +18,15 @@ import { Random } from './random.mjs';
  * @property {(input: Input) => Read[]} read
  * @property {(input: Input, unpacked: number) => number} allowed the number of bytes that may be allocated for the
  *   input, if zlib was allowed to unpack `unpacked` bytes
- * @property {Record<string, RegExp>} reasons all reasons for a refusal, each with its position in the file
+ * @property {Record<string, RegExp>} reasons for each reason to refuse a file, the pattern of its message
  */
 
 const [reader, count, seed] = process.argv.slice(2);
-// Milliseconds of CPU time, which other processes do not affect.
+// The limit for one input in milliseconds. It is CPU time, because other processes do not affect that.
 const slow = 2000;
 
-// This must run before any module of forebay is loaded, because a module keeps the functions that it finds.
+// This must run before any module of forebay is loaded. A module that is loaded earlier would keep the original
+// functions.
 const allocations = measure();
 /** @type {Subject} */
 const subject = (await import(`./${reader}.mjs`)).default;
@@ -34,7 +36,12 @@ const reasons = Object.entries(subject.reasons);
 const refused = Object.fromEntries(reasons.map(([name]) => [name, 0]));
 const figures = { inputs: 0, accepted: 0, bytes: 0, largest: 0, slowest: 0, refused };
 
-/** @param {Input} input @param {number} number */
+/**
+ * Gives an input to the reader. Throws if the reader throws a wrong error, takes too long, or allocates too much
+ * memory.
+ * @param {Input} input
+ * @param {number} number
+ */
 function judge(input, number) {
   const fail = (what, cause) => {
     throw new Error(`input ${number} (${input.bytes.length} bytes): ${what}`, { cause });
@@ -58,7 +65,8 @@ function judge(input, number) {
   const { bytes, unpacked } = allocations;
   const allowed = subject.allowed(input, unpacked);
   if (bytes > allowed) fail(`${bytes} bytes were allocated, but ${allowed} are justified`);
-  // Deflate expands a byte to at most 1,032 bytes. The beginning of a gzipped file is unpacked a second time.
+  // A byte of a deflate stream unpacks to at most 1,032 bytes. The limit is twice as high, because the beginning of a
+  // gzipped file is unpacked a second time.
   if (unpacked > 2 * 1032 * (input.bytes.length + 1)) fail(`zlib was allowed ${unpacked} bytes`);
   if (took > slow) fail(`it took ${took} ms`);
   for (const { shape, data } of read) {
@@ -74,7 +82,7 @@ function judge(input, number) {
 for (let number = Number(seed); number < Number(seed) + Number(count); number++) {
   if (number % 500 === 0) {
     process.send?.({ next: number });
-    // Lets the event loop turn, so that work that zlib and the garbage collector postpone does not pile up.
+    // Returns to the event loop, so that zlib and the garbage collector can do the work that they have postponed.
     await new Promise((turned) => setImmediate(turned));
   }
   judge(subject.make(new Random(number)), number);

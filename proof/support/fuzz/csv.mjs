@@ -1,4 +1,4 @@
-/** CSV files, valid and damaged. */
+/** Makes CSV files for the fuzzer, valid and damaged. */
 
 import { inMemory } from '../../../dist/io/bytes.js';
 import { readCsv } from '../../../dist/io/csv.js';
@@ -51,7 +51,7 @@ function make(random) {
   let text = mark + lines.map((fields) => fields.join(separator) + end).join('');
   if (random.chance(0.05)) text = `\ufeff${text}`;
   if (random.chance(0.01)) text = text.replaceAll('\n', '\r');
-  // An unclosed quote, followed by more bytes than the read window holds.
+  // Adds a quote that is not closed, followed by more bytes than the buffer of the reader holds.
   if (random.chance(0.0005)) text += `"${'x'.repeat(2 ** 20)}`;
   const bytes = Buffer.from(text);
   return { bytes: random.chance(0.25) ? damaged(random, bytes) : bytes, options };
@@ -74,8 +74,8 @@ export default {
   make,
   read: ({ bytes, options }) =>
     Object.values(readCsv('fuzzed', inMemory('fuzzed', bytes), options)),
-  // A separator may add a value of eight bytes. The memory of the values doubles as it grows, and is cut at the end. The
-  // columns above are chosen up to four times.
+  // Each separator, a single byte, may add a value of eight bytes. The memory of the values doubles when it is full,
+  // and is cut to size at the end. The option `columns` above may take the same column up to four times.
   allowed: ({ bytes }) => 130 * bytes.length + 1024,
   reasons: {
     'no header': /expected a header, but the file is empty/,

@@ -1,16 +1,16 @@
-/** IDX files, plain and gzipped, valid and damaged. */
+/** Makes IDX files for the fuzzer: plain and gzipped, valid and damaged. */
 
 import { gzipSync } from 'node:zlib';
 import { readIdxFrom } from '../../../dist/data/idx.js';
 import { inMemory } from '../../../dist/io/bytes.js';
 import { damaged, Random } from './random.mjs';
 
-/** Compressing takes longer than reading, so the gzipped files are made once. */
+/** Gzipped files. They are made only once, because compressing takes longer than reading. */
 const packed = [];
 function prepare() {
   const random = new Random(2);
   while (packed.length < 500) packed.push(gzipSync(plain(random)));
-  // A file that contains more than its header says.
+  // The last file contains more elements than its header says.
   packed.push(
     gzipSync(Buffer.concat([Buffer.from([0, 0, 8, 1, 0, 0, 0, 16]), Buffer.alloc(100_000)])),
   );
@@ -45,7 +45,7 @@ function make(random) {
 export default {
   make,
   read: ({ bytes, options }) => [readIdxFrom('fuzzed', inMemory('fuzzed', bytes), options)],
-  // zlib starts with a chunk of 16 KiB.
+  // zlib first allocates a chunk of 16 KiB.
   allowed: ({ bytes }, unpacked) => 3 * bytes.length + 2 * unpacked + (unpacked && 2 ** 15) + 64,
   reasons: {
     'no magic number': /truncated: expected the 4 bytes of an IDX magic number at byte 0/,

@@ -1,4 +1,4 @@
-/** .npy files, valid and damaged. */
+/** Makes .npy files for the fuzzer, valid and damaged. */
 
 import { inMemory } from '../../../dist/io/bytes.js';
 import { readNpy } from '../../../dist/io/npy.js';
@@ -80,7 +80,10 @@ export function makeNpy(random) {
 const ends = ['}', ', }', '}\n', ',}   \n', '}', '', ', } x'];
 const tuple = (shape) => (shape.length === 1 ? `(${shape},)` : `(${shape.join(', ')})`);
 
-/** The bytes of elements. Most are small, because random large integers are refused: int32 cannot hold them. */
+/**
+ * Returns the bytes of the elements. Most are zeros, because random bytes often are integers that int32 cannot hold,
+ * which are refused.
+ */
 function dataOf(random, type, bytes) {
   if (random.chance(0.2)) return random.bytes(bytes);
   const data = Buffer.alloc(bytes);
@@ -88,7 +91,7 @@ function dataOf(random, type, bytes) {
   return data;
 }
 
-/** The reasons to refuse a .npy file, alone or in an archive. */
+/** For each reason to refuse a .npy file, the pattern of its message. The file may be a member of an archive. */
 export const npyReasons = {
   'another magic number': /not a \.npy file: expected \\x93NUMPY at byte 0/,
   'no magic number': /truncated: expected \\x93NUMPY and a version at byte 0/,
@@ -136,7 +139,8 @@ export default {
     options: random.chance(0.3) ? random.pick(['float32', 'float64', 'int32']) : undefined,
   }),
   read: ({ bytes, options }) => [readNpy('fuzzed', inMemory('fuzzed', bytes), options)],
-  // A byte becomes at most a float64, which a copy reorders. Converted elements pass through a chunk buffer.
+  // An element of one byte becomes at most a float64, and a second copy reorders the elements. Elements that are
+  // converted also need the buffer of a chunk.
   allowed: ({ bytes }) => 17 * bytes.length + 64,
   reasons: npyReasons,
 };

@@ -1,4 +1,6 @@
-/** .npz archives, valid and damaged. This file writes the archives itself, without forebay's writer. */
+/**
+ * Makes .npz archives for the fuzzer, valid and damaged. It writes the archives itself, without the writer of forebay.
+ */
 
 import { crc32, deflateRawSync } from 'node:zlib';
 import { inMemory } from '../../../dist/io/bytes.js';
@@ -8,7 +10,7 @@ import { damaged, Random } from './random.mjs';
 
 const wide = 0xffffffff;
 
-/** Deflating takes longer than reading, so the contents are made once, valid ones and damaged ones. */
+/** The contents of members, valid and damaged. They are made only once, because deflating takes longer than reading. */
 const contents = [];
 function prepare() {
   const random = new Random(1);
@@ -20,7 +22,7 @@ function prepare() {
   }
 }
 
-/** A valid .npy file of zeros. @param {string} shape @param {number} bytes */
+/** Returns a valid .npy file of zeros. @param {string} shape @param {number} bytes */
 const sound = (shape, bytes) =>
   Buffer.concat([
     Buffer.from([0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59, 1, 0, 118, 0]),
@@ -39,7 +41,8 @@ function make(random) {
   if (random.chance(0.4))
     random.pick(wrongs)(random, members[random.below(members.length)], end, members);
   const archive = build(random, members, end);
-  // An array of an unsupported type is refused if it is requested by name, and skipped otherwise.
+  // Most inputs request their members by name, because an array of an unsupported type is refused only if it is
+  // requested by name. Otherwise it is skipped.
   const named = members.map(({ name }) => `${name}`.slice(0, -'.npy'.length));
   const options = {};
   if (random.chance(0.7)) options.only = named;
@@ -67,7 +70,9 @@ function member(random, index) {
   };
 }
 
-/** Each function damages a member (which may be undefined), the end record, or the list of all members. */
+/**
+ * Functions that damage an archive. Each changes one member (undefined if there is none), the end record, or the list.
+ */
 const wrongs = [
   (random, one) => set(one, { flags: random.pick([1, 0x20, 0x2000, 0]) }),
   (_random, one) => set(one, { method: 12 }),
@@ -81,7 +86,7 @@ const wrongs = [
   (random, one) =>
     set(one, { name: random.pick([Buffer.of(0xff), Buffer.from('a.txt'), Buffer.from('a.npy/')]) }),
   (_random, _one, _end, all) => all.push(...all.slice(0, 1)),
-  // Two names for the same bytes.
+  // Adds a second member with another name and the same bytes.
   (_random, one, _end, all) =>
     one && all.push({ ...one, name: Buffer.from('z.npy'), sharing: true }),
   (random, one) =>
@@ -123,7 +128,7 @@ function build(random, members, end) {
   return Buffer.concat(archive);
 }
 
-/** Fields of 2, 4 or 8 bytes, little-endian: [width, value] pairs. */
+/** Returns the bytes of little-endian fields, given as pairs of [width, value]. A width is 2, 4 or 8 bytes. */
 function record(...fields) {
   const bytes = Buffer.alloc(fields.reduce((sum, [width]) => sum + width, 0));
   let at = 0;
@@ -273,7 +278,8 @@ export default {
   make,
   read: ({ bytes, options }) =>
     Object.values(readNpz('fuzzed', inMemory('fuzzed', bytes), options).tensors),
-  // The bytes that are read from the file, and the arrays made of the members (see npy.mjs), plus what zlib unpacks.
+  // The sum of the bytes that are read from the file, the arrays that are made of the members (npy.mjs has the limit),
+  // and the bytes that zlib unpacks.
   allowed: ({ bytes }, unpacked) => 14 * bytes.length + 12 * unpacked + 1024,
   reasons: {
     'no end of a directory': /there is no record of a directory's end in its last \d+ bytes/,

@@ -1,6 +1,6 @@
-/** A seeded random generator, and random damage to bytes. */
+/** A random generator with a seed, and a function that damages bytes at random. */
 
-/** Boundary values of sizes, offsets and counts. */
+/** Sizes, offsets and counts at boundaries, such as powers of two, where errors are likely. */
 const edges = [
   0n,
   1n,
@@ -22,7 +22,7 @@ const edges = [
   2n ** 64n - 1n,
 ];
 
-/** The generator mulberry32: its 32 bits of state start as the seed. */
+/** The random generator mulberry32. Its state of 32 bits starts as the seed. */
 export class Random {
   #state;
 
@@ -31,7 +31,7 @@ export class Random {
     this.#state = seed >>> 0;
   }
 
-  /** An integer from 0 up to, but not including, 2^32. */
+  /** Returns a random integer from 0 up to, but not including, 2^32. */
   word() {
     this.#state = (this.#state + 0x6d2b79f5) >>> 0;
     let t = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state);
@@ -39,7 +39,7 @@ export class Random {
     return (t ^ (t >>> 14)) >>> 0;
   }
 
-  /** An integer from 0 up to, but not including, `n`. @param {number} n */
+  /** Returns a random integer from 0 up to, but not including, `n`. @param {number} n */
   below(n) {
     return Math.floor((this.word() / 2 ** 32) * n);
   }
@@ -61,15 +61,15 @@ export class Random {
     return bytes;
   }
 
-  /** A boundary value, or a value close to `near`. @param {number} near */
+  /** Returns a boundary value, or a value close to `near`. @param {number} near */
   edge(near) {
     return this.chance(0.5) ? this.pick(edges) : BigInt(Math.max(0, near + this.below(5) - 2));
   }
 }
 
 /**
- * A copy of the bytes with up to four random changes: flipped bits, numbers of any width and byte order, pieces that
- * are removed, doubled, inserted or moved, and a truncated end.
+ * Returns a copy of the bytes with up to four random changes. A change flips a bit, overwrites a number of any width
+ * and byte order, removes, repeats, inserts or moves some bytes, or cuts off the end.
  * @param {Random} random @param {Uint8Array} bytes
  */
 export function damaged(random, bytes) {

@@ -1,10 +1,10 @@
-/** Safetensors files, valid and damaged. */
+/** Makes safetensors files for the fuzzer, valid and damaged. */
 
 import { inMemory } from '../../../dist/io/bytes.js';
 import { readSafetensors } from '../../../dist/io/safetensors.js';
 import { damaged } from './random.mjs';
 
-/** Bytes of one element, first for the types that are read, then for those that are not. */
+/** The bytes of one element, by dtype: first the dtypes that forebay reads, then others. */
 const dtypes = {
   F32: 4,
   F64: 8,
@@ -57,7 +57,7 @@ function make(random) {
   if (random.chance(0.3)) json = damaged(random, json);
   const length = Buffer.alloc(8);
   length.writeBigUInt64LE(random.chance(0.95) ? BigInt(json.length) : random.edge(json.length));
-  // Zeros are valid in every type. Other random bytes are rarely valid bools, or integers in the range of int32.
+  // Zeros are valid in every dtype. Random bytes are rarely valid bools, and rarely integers in the range of int32.
   const data = Math.max(0, dataBytes);
   const content = random.chance(0.5) ? random.bytes(data) : Buffer.alloc(data);
   const file = Buffer.concat([length, json, content]);
@@ -67,7 +67,7 @@ function make(random) {
   };
 }
 
-/** Options with an empty `onSkipped`, because a warning of the process would cost more than the reading. */
+/** Returns random options for the reader. */
 function optionsOf(random, entry) {
   const options = {};
   if (random.chance(0.05)) options.only = random.pick([['a1'], ['b1', 'a2'], /1/g, /[^12]$/]);
@@ -151,8 +151,8 @@ export default {
   make,
   read: ({ bytes, options }) =>
     Object.values(readSafetensors('fuzzed', inMemory('fuzzed', bytes), options).tensors),
-  // The bytes of the header and of the tensors: a byte becomes at most eight and passes through a chunk buffer. A header
-  // that is not UTF-8 is encoded again, to find the position.
+  // The bytes of the header and of the tensors. A byte of a tensor becomes at most eight bytes, and needs the buffer of
+  // a chunk. A header that is not UTF-8 is encoded again, to find the position of the error.
   allowed: ({ bytes }) => 10 * bytes.length + 64,
   reasons: {
     'no length': /truncated: expected the 8 bytes/,
