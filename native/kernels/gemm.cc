@@ -147,7 +147,7 @@ char* at(const void* base, std::int64_t elements, DType type) {
   return static_cast<char*>(const_cast<void*>(base)) + elements * static_cast<std::int64_t>(sizeOf(type));
 }
 
-// Computes a range of rows and a range of columns of C.
+// Computes the block of C that lies in a range of rows and in a range of columns.
 class Run {
  public:
   Run(const GemmPlan& plan, const void* a, const void* b, void* c, void* scratch)

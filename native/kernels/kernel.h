@@ -31,9 +31,9 @@ constexpr const char* nameOf(Family family) {
 
 // map, cast: out[i] = f(in[0][i], in[1][i], …) for i < n. `out` may be one of the inputs.
 using TileFn = void (*)(void* out, const void* const* in, std::size_t n);
-// A list of functions, one for each set of inputs that have only a single element. Bit k of the index of a
-// function is set if in[k] has a single element. No function exists for all bits set, because the result is
-// then also a single element.
+// A list of functions, one for each combination of inputs with a single element and inputs with n elements.
+// Bit k of the index of a function is set if in[k] has a single element. There is no function for the index
+// with all bits set, because the result then also has a single element.
 using TileFns = const TileFn*;
 
 // reduce: the partial results, one per lane. `values` holds doubles for sum, and elements of the input's

@@ -110,8 +110,8 @@ class Locks {
   // and leaves as usual.
   [[nodiscard]] bool withdraw(Request& request);
 
-  // After a run has started, it calls beforeWrites() before its first write, nextStep() after its last write
-  // if it computes another training step, and leave() at its end.
+  // A run that has started calls beforeWrites() before the first write of each training step. After the last
+  // write of a step, it calls nextStep() if it computes another step. At its end, it calls leave().
   void beforeWrites(Request& request);
   void nextStep(Request& request);
   void leave(Request& request);

@@ -49,7 +49,8 @@ class Operands {
   // and writing() returns true.
   void writesBegin() { writing_ = true; }
   bool writing() const { return writing_; }
-  // Returns true if an instruction from `writeStart` on writes to the arena, which may contain outputs.
+  // Returns true if the instruction `writeStart` or a later one writes to the arena, which may contain
+  // outputs.
   bool arenaWritten() const { return arenaWritten_; }
 
   // Reads a location, [buffer, byteOffset]. Checks its alignment and that the buffer allows the access.

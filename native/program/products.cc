@@ -12,7 +12,8 @@ namespace forebay {
 
 namespace {
 
-// A matrix in a buffer. In the code: [buffer, byteOffset, rowStride, columnStride].
+// A matrix in a buffer. The code of a program gives an operand that is read as [buffer, byteOffset,
+// rowStride, columnStride]. For the result it gives no column stride, which is 1.
 struct Matrix {
   Location location;
   std::int64_t sizes[2], strides[2];

@@ -1,6 +1,6 @@
 // Measures the distance of a result from the exact value in units in the last place (ulp), and lists the
-// functions whose accuracy is promised. The tests use this file for a sample of numbers, tools/ulp.cc for
-// every float.
+// functions whose accuracy is promised. The tests use this file to check a sample of numbers.
+// tools/ulp.cc uses it to check every float.
 #pragma once
 
 #include <algorithm>

@@ -57,7 +57,8 @@ const elementsPerTurn = 2 ** 18;
 // Making a tensor takes about as long as copying this many elements.
 const elementsPerTensor = 2 ** 7;
 
-// The number of memories that are kept for later runs off this thread: for the run in flight and for the next run.
+// The maximum number of memories of finished runs off this thread that are kept for reuse. Two are enough: one for a
+// run in flight, and one for the next run.
 const maxStaged = 2;
 
 const nothing: Readonly<Record<DType, TypedArray>> = {

@@ -15,7 +15,7 @@ import type { Encoded } from './encoded.js';
 import { abortSignal } from './flight.js';
 
 export const compileOptions = declareOptions('compile, new Program', {
-  /** The nodes that a run computes, by name. Leaves and constants are allowed, and a node may occur twice. */
+  /** The nodes that a run computes, by name. Leaves are allowed, and a node may occur twice. */
   outputs: required(checkedLater<Readonly<Record<string, Node>>>('a record of nodes by name')),
   /** Pairs of a leaf and its new value, which is written after all values are computed. */
   updates: optional(updatesKind),
@@ -26,7 +26,7 @@ export const compileOptions = declareOptions('compile, new Program', {
 /** The options of `compile`. */
 export interface CompileOptions<K extends string = string>
   extends OptionsOf<typeof compileOptions> {
-  /** The nodes that a run computes, by name. Leaves and constants are allowed, and a node may occur twice. */
+  /** The nodes that a run computes, by name. Leaves are allowed, and a node may occur twice. */
   readonly outputs: Readonly<Record<K, Node>>;
 }
 

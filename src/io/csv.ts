@@ -141,7 +141,7 @@ class Columns {
     }
   }
 
-  /** Returns a request for one tensor for each column. @throws FormatError if two columns have the same name */
+  /** Returns one request for each column. Each request is for one tensor. @throws FormatError if two columns have the same name */
   all(): Wanted[] {
     return Array.from({ length: this.width }, (_, place) => {
       const name = this.#names?.[place];

@@ -110,10 +110,11 @@ function decode(file: string, json: Uint8Array): string {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(json);
   } catch (cause) {
-    // The error of the decoder has no position. Decode leniently and encode again: the first byte that differs is the
-    // first invalid byte.
+    // The error of the decoder has no position. Decode leniently and encode again: the first byte that differs is where
+    // the text stops being valid. If no byte differs, the last character is incomplete.
     const again = Buffer.from(new TextDecoder('utf-8', { ignoreBOM: true }).decode(json));
-    const at = json.findIndex((byte, index) => byte !== again[index]);
+    const differs = json.findIndex((byte, index) => byte !== again[index]);
+    const at = differs < 0 ? json.length : differs;
     throw new FormatError(`${file}: at byte ${lengthBytes + at}: the header is not UTF-8`, {
       cause,
     });

@@ -47,7 +47,7 @@ const muslRemedy = `forebay has no binary for musl, the C library of Alpine Linu
 const bundledRemedy =
   "forebay was bundled, and its addon was left behind. Leave forebay external: esbuild and bun build: --external:forebay; webpack: externals: { forebay: 'commonjs forebay' }; Next.js: serverExternalPackages: ['forebay']; Rollup, Rolldown: external: ['forebay']; Vite: ssr: { external: ['forebay'] }. If you must move the addon yourself (a single executable), name its file by FOREBAY_ADDON=FILE or forebay.configure({ addon: FILE })";
 
-/** Returns the message of the error if there is no file to load. */
+/** Returns the message of the error that is thrown if no file of the native addon is found. */
 export function nothingFound(machine = thisMachine()): string {
   const { folder, musl, platform, arch } = machine;
   const failed = "forebay's native addon was not found: ";

@@ -1,4 +1,7 @@
-/** The long short-term memory (LSTM). It is built from ordinary nodes, as the LSTM in forebay's seed is. */
+/**
+ * The long short-term memory (LSTM). It is built from ordinary nodes, as is the LSTM in the blog post that forebay is
+ * based on.
+ */
 
 import { brand, describeValue } from '../arguments/describe.js';
 import { declareOptions, type OptionsOf, required } from '../arguments/options.js';

@@ -88,7 +88,8 @@ export interface FitOptions extends OptionsOf<typeof fitOptions> {}
 
 /**
  * Trains a program: in every epoch, runs the program once for each minibatch of the dataset. Steps run off the
- * JavaScript thread, so the event loop continues to run. One native call runs as many steps as take about 4 ms.
+ * JavaScript thread, so the event loop continues to run. Without `onBatch`, one native call runs several short steps,
+ * about 4 ms of them.
  *
  * @param program a program with updates; a program without updates is refused
  * @param dataset tensors by the names of the program's inputs, with examples along axis 0: for an input
@@ -178,7 +179,10 @@ export async function fit(
   return { epochs: records };
 }
 
-/** Sets the run indices of the programs, so that draws continue those of the resumed training. */
+/**
+ * Sets the index of the next run of each program. Random draws depend on this index, so they continue where those of
+ * the earlier training ended.
+ */
 function setRuns(programs: readonly Stepper[], runs: readonly number[]): void {
   for (const [index, program] of programs.entries()) {
     const run = runs[index];

@@ -208,6 +208,9 @@ describe('a header', () => {
   it('that is not UTF-8 is refused; the error names the first wrong byte', () => {
     write(Buffer.concat([Buffer.from('{"é'), Buffer.from([0xc3, 0x28]), Buffer.from('":{}}')]));
     expect(refusal()).toBe('at byte 12: the header is not UTF-8');
+    // The first byte of U+FFFD, which a lenient decoder puts in place of an incomplete character.
+    write(Buffer.concat([Buffer.from('{}'), Buffer.from([0xef])]));
+    expect(refusal()).toBe('at byte 11: the header is not UTF-8');
   });
 
   it('may be as long as the file, and no longer than the format allows', () => {

@@ -84,8 +84,8 @@ struct Normal {
   }
 };
 
-// Draws the values of `tileBlocks` blocks in two loops. The first loop computes the words with 32-bit
-// vectors. The second loop computes values from the words.
+// Draws the values of `tileBlocks` blocks in two loops. The first loop computes the random words of
+// the blocks, with vectors of 32-bit integers. The second loop computes the values from the words.
 template <class Distribution, class T>
 FOREBAY_INLINE void drawTile(std::uint64_t seed, std::uint64_t run, std::uint64_t block, T* out) {
   std::uint32_t words[4][tileBlocks];

@@ -196,7 +196,8 @@ void gemmRow(const GemmRow& s, const void* left, const void* right, void* out) {
   for (; p < s.k; ++p, first = false) addRows<T, 1>(s, a + p * s.aColumn, b + p * s.bRow, first, c);
 }
 
-// Measures the peak speed: uses as many registers as a tile, and no memory.
+// The work with which fmaPeak() measures the peak speed: chains of multiply-adds in registers, which access
+// no memory. Returns the number of floating-point operations.
 template <class T>
 double gemmPeak(std::int64_t rounds) {
   using V = Vector<T>;

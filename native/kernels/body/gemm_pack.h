@@ -93,9 +93,9 @@ FOREBAY_INLINE void transposeLines(const T* in, std::int64_t lineStride, int lin
   }
 }
 
-// Packs an A that is stored by columns, one group of rows after another. A packed group has k columns with
-// one element for each row of the group. (An A that is stored by rows is not packed, because a tile reads its
-// rows of A from the L1 cache, so packing would not be faster.)
+// Packs an A that is stored by columns. Packs one group of rows after another. A packed group has k columns
+// with one element for each row of the group. (An A that is stored by rows is not packed, because a tile
+// reads its rows of A from the L1 cache, so packing would not be faster.)
 //
 // Whole registers are stored in ascending order of addresses, so a later store overwrites the excess lanes of
 // an earlier store. Masked stores take ten times as long on some processors. They are used only at the end of

@@ -3,6 +3,7 @@
 #include <malloc.h>
 #include <pthread.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstddef>
@@ -10,17 +11,22 @@
 #include <cstdlib>
 #include <mutex>
 #include <new>
+#include <string>
 #include <vector>
 
 namespace {
 
 std::atomic<long> counted{0}, failAt{0};
 std::atomic<const char*> failedAt{nullptr};
+constexpr long mostSites = 1 << 16;
+std::atomic<const char*> sites[mostSites];  // the allocating function of each allocation since failAt()
 std::atomic<long> blocks{0}, bytes{0}, references{0};
 
 // Counts an allocation. Returns true if it must fail. `site` is the name of the allocating function.
 bool fails(const char* site) {
-  if (++counted != failAt.load()) return false;
+  const long n = ++counted;
+  if (n <= mostSites) sites[n - 1] = site;
+  if (n != failAt.load()) return false;
   failedAt = site;
   return true;
 }
@@ -258,6 +264,15 @@ napi_value getFailed(napi_env env, napi_callback_info) {
   return name;
 }
 
+napi_value getSites(napi_env env, napi_callback_info) {
+  const long n = std::min<long>(counted, mostSites);
+  std::string names;
+  for (long i = 0; i < n; ++i) names.append(i == 0 ? "" : " ").append(sites[i]);
+  napi_value text = nullptr;
+  __real_napi_create_string_utf8(env, names.c_str(), names.size(), &text);
+  return text;
+}
+
 napi_value getLive(napi_env env, napi_callback_info) {
   napi_value live = nullptr;
   __real_napi_create_object(env, &live);
@@ -294,8 +309,9 @@ bool exportFailing(napi_env env, napi_value exports) {
     const char* name;
     napi_callback function;
   };
-  constexpr Entry entries[] = {{"failAt", setFailAt}, {"count", getCount},      {"failed", getFailed},
-                               {"live", getLive},     {"holdCalls", holdCalls}, {"held", getHeld}};
+  constexpr Entry entries[] = {{"failAt", setFailAt}, {"count", getCount}, {"failed", getFailed},
+                               {"sites", getSites},   {"live", getLive},   {"holdCalls", holdCalls},
+                               {"held", getHeld}};
   for (const auto& [name, function] : entries) {
     napi_value value = nullptr;
     __real_napi_create_function(env, name, NAPI_AUTO_LENGTH, function, nullptr, &value);

@@ -23,8 +23,9 @@ import {
   type Update,
 } from './fused-loop.js';
 
-// The limits of a fused loop. It keeps a tile of each load and of each result in a register, and more registers than
-// this would not fit in the L1 cache. `maxTerms` is the maximum number of terms of one sum.
+// The limits of a fused loop. The executor keeps one tile of each load and of each result in a buffer, which is called
+// a register. The limits are chosen so that the registers fit in the L1 cache with tiles of a useful size. `maxTerms` is
+// the maximum number of terms of one sum.
 const maxTerms = 8;
 const maxLoads = 32;
 const maxOperations = 96;

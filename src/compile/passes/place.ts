@@ -217,7 +217,8 @@ export class Placement {
   }
 
   /**
-   * Returns the location of the assembled value if its blocks are already adjacent in one memory; otherwise undefined.
+   * Returns the location of the assembled value if its blocks are already adjacent in one memory, and all readers of
+   * the value can read it there; otherwise undefined.
    */
   #adjacentLocation(assembled: Value): Location | undefined {
     const blocks: Block[] = [];
