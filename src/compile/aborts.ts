@@ -1,6 +1,7 @@
 /**
- * Callbacks for the abort of a signal. Each signal gets only one listener, even if it can abort many runs. An
- * EventTarget searches its list of listeners at every addition and removal, and Node warns about more than ten.
+ * Calls callbacks when an AbortSignal is aborted. Each signal gets only one listener, even if it can abort many runs,
+ * because an EventTarget searches its list of listeners at every addition and removal. Node also prints a warning if a
+ * signal has more than ten listeners.
  */
 
 const callbacksOf = new WeakMap<AbortSignal, Set<() => void>>();

@@ -27,8 +27,9 @@ export interface Stats {
 export interface Encoded {
   /** The instructions, in the format that the native executor decodes and checks. */
   readonly code: Float64Array;
-  /** The leaves, in the order of their buffers in the code. `feeds` has the inputs in the order of their buffers. */
+  /** The parameters, states and constants, in the order of their buffers in the code. */
   readonly leaves: readonly (Variable | Constant)[];
+  /** The inputs, in the order of their buffers in the code. */
   readonly feeds: readonly Input[];
   readonly outputs: readonly { readonly shape: readonly number[]; readonly dtype: DType }[];
   /** For each instruction, the nodes that it computes. */

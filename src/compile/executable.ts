@@ -57,8 +57,8 @@ const elementsPerTurn = 2 ** 18;
 // Making a tensor takes about as long as copying this many elements.
 const elementsPerTensor = 2 ** 7;
 
-// The maximum number of memories of finished runs off this thread that are kept for reuse. Two are enough: one for a
-// run in flight, and one for the next run.
+// After an asynchronous run, its arrays are kept, so that a later run can use them. The arrays of at most this many
+// runs are kept. Two are enough, because one run is in flight while the feeds of the next run are copied.
 const maxStaged = 2;
 
 const nothing: Readonly<Record<DType, TypedArray>> = {
@@ -84,7 +84,10 @@ export class Executable {
   readonly #noMemory: readonly TypedArray[];
   /** The program's own memory for small feeds and outputs, in native order; null if they are large (`smallBytes`). */
   readonly #own: readonly TypedArray[] | null;
-  /** Unused memories for runs off this thread. They are SharedArrayBuffers, because these cannot be detached. */
+  /**
+   * Arrays that asynchronous runs have used and can use again: for each run, a list in native order. They are on
+   * SharedArrayBuffers, because these cannot be detached.
+   */
   readonly #staged: TypedArray[][] = [];
 
   /**
@@ -137,7 +140,7 @@ export class Executable {
 
   /**
    * Sets the feeds of the next run. Returns false if the feeds do not have the names, dtypes and shapes of this
-   * executable exactly. Some of the feeds may then be set.
+   * executable exactly. In this case, some of the feeds may have been set.
    */
   match(feeds: Feeds): boolean {
     if (typeof feeds !== 'object' || feeds === null) return false;
@@ -216,7 +219,7 @@ export class Executable {
   }
 
   /**
-   * Copies the feeds that are set.
+   * Copies the feeds that are set to the arrays `to`.
    * @throws ValueError if a feed that was set has been detached or cleared, for example by a getter of the options
    */
   #copyFeeds(to: readonly TypedArray[]): void {
@@ -266,9 +269,9 @@ export class Executable {
   }
 
   /**
-   * Handles an overlap of memories, because of which the native program has refused the run with `status`. If a feed
-   * shares memory with a leaf that the run writes, replaces the feed by a copy and returns true: the run must be tried
-   * again. Returns false if `status` is not an overlap.
+   * Handles the status of a run that the native program refused because two arrays overlap in memory. If a feed shares
+   * memory with a leaf that the run writes, replaces the feed by a copy and returns true; the caller must then try the
+   * run again. Returns false if `status` does not report an overlap.
    * @throws ValueError if an output overlaps another output, a feed or a leaf
    */
   #separate(status: number): boolean {
@@ -290,7 +293,7 @@ export class Executable {
     );
   }
 
-  // ---- Memory for runs off this thread.
+  // ---- Memory for asynchronous runs, which execute off the JavaScript thread.
 
   /** Returns memory for one run: copies of the feeds that are set, followed by memory for the outputs. */
   stage(): TypedArray[] {
@@ -311,7 +314,7 @@ export class Executable {
   }
 
   /**
-   * Resolves with the outputs of a run off this thread, as new tensors. Large outputs are copied in several turns of
+   * Resolves with the outputs of an asynchronous run, as new tensors. Large outputs are copied in several turns of
    * the event loop.
    */
   async resultsOf(staged: readonly TypedArray[]): Promise<Record<string, Tensor>> {

@@ -1,6 +1,6 @@
 /**
- * The executables of a program: one for each binding. The most recently used ones are kept. Callers that need the same
- * binding share one compile.
+ * Makes the executables of a program, one for each binding of its dimension names, and keeps the most recently used
+ * ones. Callers that need the same binding share one compile.
  */
 
 import { StateError } from '../errors.js';
@@ -9,7 +9,8 @@ import type { Sliced } from '../graph/sliced.js';
 import type { Executable } from './executable.js';
 import { Preparation } from './preparation.js';
 
-// Training needs four: one for full minibatches and one for the shorter last minibatch, in training and in validation.
+// The maximum number of executables that are kept. Training needs four: one for full minibatches and one for the
+// shorter last minibatch, in training and in validation.
 const maxExecutables = 8;
 
 export class Executables {

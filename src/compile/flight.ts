@@ -1,4 +1,4 @@
-/** Native runs off the JavaScript thread: their start, abort and end. */
+/** Starts asynchronous runs of native programs, aborts them, and handles their end. */
 
 import { describeValue } from '../arguments/describe.js';
 import type { Kind } from '../arguments/options.js';
@@ -8,7 +8,7 @@ import { cancelled, cancelRun, type StartedRun, startProgram } from '../native/p
 import { onAbort } from './aborts.js';
 
 export interface Landed {
-  /** `done`, or the index of the instruction whose result was not finite. */
+  /** `done` if the runs succeeded; otherwise the index of the instruction whose result was not finite. */
   readonly status: number;
   /** The number of runs that were completed. */
   readonly steps: number;
@@ -25,7 +25,10 @@ export interface Flight extends Omit<StartedRun, 'done'> {
   readonly signal: AbortSignal | undefined;
   /** Called after the runs have started. Not called if they cannot start. */
   readonly launched: () => void;
-  /** Called after the runs have ended, with or without an error, before the promise settles. */
+  /**
+   * Called after the runs have ended, with or without an error, before the promise settles. `steps` is the number of
+   * runs that were completed.
+   */
   readonly landed: (steps: number) => void;
 }
 

@@ -1,4 +1,4 @@
-/** Checks the tensors of `into`, to which a run writes its outputs. */
+/** Checks the option `into`: the tensors to which a run writes its outputs. */
 
 import { describeValue } from '../arguments/describe.js';
 import { isList, reading } from '../arguments/read.js';

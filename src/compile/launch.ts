@@ -1,4 +1,4 @@
-/** Runs off the JavaScript thread: the request to start them, and their results. */
+/** Asynchronous runs, which execute off the JavaScript thread: the request to start them, and their results. */
 
 import type { Bindings } from '../graph/dimension.js';
 import type { TypedArray } from '../tensor/dtype.js';
@@ -19,8 +19,8 @@ export interface Launched {
 }
 
 /**
- * Copies the feeds that are set in an executable, and clears them there. Returns the binding of the executable, and a
- * function that returns the copies, followed by memory for the outputs.
+ * Copies the feeds that are set in an executable, and clears them in the executable. Returns the binding of the
+ * executable, and a function that returns the arrays of the run: the copies, followed by memory for the outputs.
  */
 export function stagedIn(executable: Executable): {
   bindings: Bindings;

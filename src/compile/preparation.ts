@@ -1,4 +1,4 @@
-/** A compile in slices. All callers that wait for it share its result. */
+/** Runs a compile in slices. All callers that wait for the compile share its result. */
 
 import type { Sliced } from '../graph/sliced.js';
 import { onAbort } from './aborts.js';

@@ -36,7 +36,8 @@ const kindOf = new Map(
 );
 
 const headerLength = 6;
-// A row shows at most this many nodes. An Adam update of all parameters is one instruction that computes a hundred.
+// A row shows at most this many nodes. An Adam update of all parameters is one instruction, which may compute a hundred
+// nodes.
 const shownNodes = 6;
 
 /** Returns the rows of the profile; the slowest instruction is the first. */

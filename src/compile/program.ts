@@ -159,9 +159,9 @@ export class Program<K extends string = string> {
   }
 
   /**
-   * Compiles the program for these sizes before its first run. The work is divided into slices of about 1 ms, and the
-   * event loop continues between them. Without `prepare`, the first `runAsync`, `fit` or `predict` compiles in the same
-   * way, and the first `run` compiles without interruption.
+   * Compiles the program for given sizes of its named dimensions, before the first run with these sizes. The work is
+   * divided into slices of about 1 ms, and the event loop continues between them. Without `prepare`, the first
+   * `runAsync`, `fit` or `predict` compiles in the same way, and the first `run` compiles without interruption.
    * @param dims the size of every named dimension, such as `{ batch: 64 }`
    * @throws (rejects with) ValueError if a name is unknown or missing, or if a size is not a whole number of at least
    *   0; ShapeError if a shape of the graph is not valid with these sizes; StateError if the program is disposed,
@@ -187,8 +187,8 @@ export class Program<K extends string = string> {
   }
 
   /**
-   * The index of the next run. Random draws depend on it. Every run that succeeds adds 1. While runs are in flight, the
-   * index counts only the runs that have finished, and it cannot be set.
+   * The index of the next run. The random numbers of a run depend on it. Every run that succeeds adds 1. While runs are
+   * in flight, the index counts only the runs that have finished, and it cannot be set.
    * @throws StateError if it is set while runs are in flight or on a disposed program; ValueError if the new value
    *   cannot be the index of a run
    */
@@ -336,7 +336,7 @@ export class Program<K extends string = string> {
       variables: executable.variables,
       written: this.#written,
       threads: this.#threads,
-      // -1 means that the queue gives the run the index after that of the run before it.
+      // -1 means that the native queue chooses the index: one more than the index of the run before this one.
       run: this.#inFlight === 0 ? this.#runs : -1,
       launched: () => {
         this.#inFlight++;
@@ -348,9 +348,10 @@ export class Program<K extends string = string> {
     });
   }
 
-  /** Returns the executable for the binding of these feeds, with the feeds set. */
+  /** Returns the executable for the binding of these feeds. The feeds are set in it for the next run. */
   #fed(feeds: Feeds): Executable {
-    // `latest` is read once, because a getter among the feeds may run this program with another binding, or dispose it.
+    // `latest` is read once, because a getter among the feeds may run this program with another binding, or dispose of
+    // it.
     const { latest } = this.#executables;
     if (latest && reading('feeds:', feeds, () => latest.match(feeds))) return latest;
     // `match` may have set some of the feeds before it found one that does not match.

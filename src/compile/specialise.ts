@@ -24,7 +24,7 @@ import { simplify } from './passes/simplify.js';
 /**
  * Runs the passes in slices. It yields after at most `stepsPerSlice` steps of work, so that the caller can return to
  * the event loop between slices.
- * @param fired the map in which it counts how often each rewrite was applied
+ * @param fired the map in which the passes count how often each rewrite was applied
  * @throws ShapeError if a shape of the graph is not valid under this binding
  */
 export function* specialisation(

@@ -12,13 +12,13 @@ export interface StepRequest {
   /** The binding of the dimension names, for all runs. */
   readonly bindings: Bindings;
   /**
-   * For each input, by name, an array on a SharedArrayBuffer. It contains the feeds of all runs, one after another. Do
-   * not change it during the runs.
+   * An array on a SharedArrayBuffer for each input, by name. The array contains the feeds of all runs, one after
+   * another. Do not change it during the runs.
    */
   readonly feeds: ReadonlyMap<string, TypedArray>;
   /**
-   * For each output, by name, an array on a SharedArrayBuffer. The runs write their values of the output to it, one
-   * after another.
+   * An array on a SharedArrayBuffer for each output, by name. The runs write their values of the output to this array,
+   * one after another.
    */
   readonly outputs: ReadonlyMap<string, TypedArray>;
   readonly checkFinite: boolean;
@@ -35,7 +35,7 @@ export interface Stepper {
   /** The index of the next run. */
   runs: number;
   /**
-   * Resolves when all runs have finished. An abort ends the runs between two runs, or in a run that has not written
+   * Resolves when all runs have finished. An abort takes effect between two runs, or during a run that has not written
    * anything yet; the promise then rejects with `signal.reason`. If the results of a run are not finite and
    * `checkFinite` is true, the promise rejects with a NumericError, and the earlier runs remain complete.
    */

@@ -33,7 +33,7 @@ export function columnBlocks(ref: Ref, dim: number): [number, number][] | undefi
   const { starts, adds, gaps } = value.details;
   const last = value.shape.length - 1;
   if (value.kind !== 'assemble' || !starts || adds || gaps || last < 0) return undefined;
-  // Blocks along other axes can be computed in place, so a product of such a concatenation need not be split.
+  // The blocks of a concatenation along another axis can be computed in its memory, so its products need not be split.
   const width = value.shape[last] as number;
   if (starts.some((start) => start.some((from, axis) => axis !== last && from !== 0)))
     return undefined;

@@ -1,7 +1,8 @@
 /**
  * Makes values in a canonical form. Equal values are merged, constants are folded, and a view of an assembled value
  * becomes a view of a block if it reads only this block. Products of concatenations become sums of products, or values
- * assembled from products. Passes make all values with a builder, so all values are in this form.
+ * assembled from products. Passes make all values with a builder, so all values are in this form. A ref (`Ref`) is a
+ * view of a value.
  */
 
 import { constant, type Leaf } from '../../graph/leaf.js';
@@ -50,9 +51,9 @@ export class Builder {
   /** Counts the steps of work of all passes that use this builder. */
   readonly pace = new Pace();
   /**
-   * All values, by key. A key is the hash of the value or, if another value has this key, the next free number. The
-   * values are divided among 64 maps, because a map that grows is copied in one step, which takes milliseconds for a
-   * large map.
+   * All values except leaves, by key. A key is the hash of the value or, if another value has this key, the next free
+   * number. The values are divided among 64 maps, because a map that grows is copied in one step, which takes
+   * milliseconds for a large map.
    */
   readonly #known = Array.from({ length: 64 }, () => new Map<number, Value>());
   /** Whether products of concatenations are split. The pass `share` sets this to false before it merges products. */
@@ -129,8 +130,9 @@ export class Builder {
   }
 
   /**
-   * Returns the elements of the ref as all elements of a value, in row-major order. If the ref already selects all
-   * elements of a computed value in this order, returns a view of this value; otherwise makes a copy.
+   * Returns a ref that has the same elements, and selects all elements of its value in row-major order. If `ref`
+   * already selects all elements of a computed value in this order, returns a view of this value; otherwise makes a
+   * copy.
    */
   copy(ref: Ref, node?: Node): Ref {
     if (ref.value.kind !== 'leaf' && showsAll(ref)) return viewed(ref.value, dense(ref.shape));
@@ -204,7 +206,7 @@ export class Builder {
     return this.#value('product', dtype, [m, n], operands, {}, node);
   }
 
-  /** Returns the sum of the rows of a matrix [R, C], which has the shape [C]. */
+  /** Returns the sum of the rows of a matrix [R, C]. The sum has the shape [C]. */
   columnSum(ref: Ref, node?: Node): Ref {
     const [rows, columns] = ref.shape as readonly [number, number];
     if (rows === 0 || numberOf(ref) === 0) return this.filled(0, ref.value.dtype, [columns]);
@@ -319,9 +321,9 @@ export class Builder {
   }
 
   /**
-   * Returns the product of a row of zeros and a matrix [K, N], which has the shape [1, N]. Its elements are 0, but NaN
-   * for a column that contains a NaN or an infinity. They are column sums of 0 * matrix, which are faster than a
-   * product.
+   * Returns the product of a row of zeros and a matrix [K, N]. The product has the shape [1, N]. An element is NaN if
+   * its column of the matrix contains a NaN or an infinity; otherwise it is 0. The elements are computed as the column
+   * sums of 0 * matrix, because these are faster than a product.
    */
   #timesZero(matrix: Ref, node?: Node): Ref {
     const { value, shape } = matrix;

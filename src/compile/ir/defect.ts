@@ -1,8 +1,8 @@
 import { GraphError } from '../../errors.js';
 
 /**
- * Returns the error that a pass throws if its input is one that no earlier pass can produce. The message contains
- * advice for the user.
+ * Returns the error for a defect of the compiler. A pass throws it if an earlier pass has produced something that it
+ * should never produce. The message contains advice for the user.
  */
 export const defect = (what: string): GraphError =>
   new GraphError(
@@ -10,8 +10,8 @@ export const defect = (what: string): GraphError =>
   );
 
 /**
- * Throws. Use this as the default of a switch over all kinds: if one of the kinds has no case, the switch does not
- * type-check.
+ * Always throws. Use this as the default of a switch over all kinds: if one of the kinds has no case, the switch does
+ * not type-check.
  */
 export function unreachable(kind: never): never {
   throw defect(`there is no kind '${String(kind)}'`);

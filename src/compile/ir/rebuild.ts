@@ -1,4 +1,4 @@
-/** Rebuilds values through a builder, with the changes of a pass. */
+/** Makes new values from old values, with a builder, and applies the changes of a pass. */
 
 import type { Leaf } from '../../graph/leaf.js';
 import { finished, type Sliced, sorted } from '../../graph/sliced.js';
@@ -121,7 +121,7 @@ export class Rebuilder {
     return changed;
   }
 
-  /** Makes the same value of the replacements of its operands. */
+  /** Returns the same value, made of the replacements of its operands. */
   #same(value: Value): Ref {
     const { kind, dtype, shape, details, node } = value;
     const { build } = this;

@@ -26,9 +26,7 @@ function mixRef(hash: number, { value, offset, strides }: Ref): number {
   return mixed;
 }
 
-/**
- * Returns the hash with the number `next` mixed in, in the way in which the hash FNV-1a (Fowler, Noll, Vo) mixes bytes.
- */
+/** Mixes the number `next` into a hash, as the hash function FNV-1a does with a byte. Returns the new hash. */
 function mix(hash: number, next: number): number {
   return Math.imul(hash ^ next, 16777619);
 }

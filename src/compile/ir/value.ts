@@ -37,7 +37,7 @@ export interface Ref extends StridedView {
 
 export interface Details {
   readonly leaf?: Leaf | undefined;
-  /** The name of the kernel of a map, a reduction or a random draw. */
+  /** The name of the kernel of a value of kind map, reduce or random. */
   readonly kernel?: string | undefined;
   /** True for a map that converts its operand. Its kernel is then the dtype of the result. */
   readonly converts?: boolean | undefined;
@@ -64,7 +64,8 @@ export class Value {
     readonly args: readonly Ref[],
     readonly details: Details,
     /**
-     * The node for which this value is computed. The value may be only part of it. Errors and profiles show the node.
+     * The node for which this value is computed. This value may be only a part of the node's value. Errors and profiles
+     * show the node.
      */
     readonly node: Node | undefined,
   ) {
@@ -103,7 +104,7 @@ export function transposed({ value, offset, shape, strides }: Ref): Ref {
   return { value, offset, shape: [...shape].reverse(), strides: [...strides].reverse() };
 }
 
-/** If the ref reads only one element of a constant, returns this number. Otherwise returns undefined. */
+/** If the ref reads only one element of a constant, returns this element. Otherwise returns undefined. */
 export function numberOf(ref: Ref): number | undefined {
   const { leaf } = ref.value.details;
   if (!(leaf instanceof Constant)) return undefined;
@@ -112,8 +113,9 @@ export function numberOf(ref: Ref): number | undefined {
 }
 
 /**
- * Returns an empty table of facts about values: an array of length `end`, indexed by the ids of the values. The array
- * has its full length from the start, because V8 turns an array with large gaps into a hash table.
+ * Returns an array of length `end` that is filled with undefined. The passes use it to store something for each value,
+ * at the index that is the value's id. The array has its full length from the start, because V8 turns an array with
+ * large gaps into a hash table.
  */
 export function byId<T>(end: number): (T | undefined)[] {
   return new Array<T | undefined>(end).fill(undefined);
@@ -170,11 +172,11 @@ export interface Use {
 }
 
 /**
- * All uses of each value, in lists that all values share. One list for each value would be a large part of the objects
- * that a garbage collection during the compile has to copy.
+ * Stores all uses of all values in two common lists. If each value had a list of its own, these lists would be a large
+ * part of the objects that a garbage collection during the compile has to copy.
  */
 export class Uses {
-  /** The uses of the value with id i are at #first[i] … #first[i + 1] - 1 of the lists. */
+  /** In the lists below, the uses of the value with id i are at the positions #first[i] … #first[i + 1] - 1. */
   readonly #first: Int32Array;
   readonly #readers: (Value | undefined)[];
   readonly #refs: Ref[];
@@ -187,7 +189,8 @@ export class Uses {
   }
 
   /**
-   * @param order as `reachable` returns it
+   * Collects the uses of values.
+   * @param order the values, in the order in which `reachable` returns them
    * @param roots the refs that are not operands: outputs and new values of leaves
    */
   static *of(order: readonly Value[], roots: readonly Ref[], pace: Pace): Sliced<Uses> {
@@ -229,7 +232,7 @@ export class Uses {
       : 0;
   }
 
-  /** Use `index` of a value. */
+  /** Returns the use of a value that has this index, from 0 to `count(value)` - 1. */
   at({ id }: Value, index: number): Use {
     const at = (this.#first[id] as number) + index;
     return { reader: this.#readers[at], ref: this.#refs[at] as Ref };

@@ -1,7 +1,7 @@
 /**
  * Strided views. A view maps each index to an element of a value, whose elements are numbered in row-major order.
- * Slices, transposes, broadcasts and reshapes are views. Successive views are composed to one when the program is
- * compiled, so these operations take no time in a run.
+ * Slices, transposes, broadcasts and reshapes are views. Successive views are composed into one view when the program
+ * is compiled, so these operations take no time in a run.
  */
 
 /** Element (i, j, …) of the view is element number offset + i * strides[0] + j * strides[1] + … of the value. */
@@ -198,8 +198,9 @@ export function boxOf(view: StridedView, shape: readonly number[]): Box | undefi
 }
 
 /**
- * Returns a view of a region of a value that selects the same elements as `view` selects in the whole value. The region
- * begins at `start` and has the shape `lengths`. `box` is the box of `view`, and is within the region.
+ * `view` selects elements of a whole value. Returns the view that selects the same elements from a region of this
+ * value. The region begins at `start` and has the shape `lengths`. `box` is the box of `view`, and must be within the
+ * region.
  */
 export function rebase(
   view: StridedView,

@@ -115,7 +115,7 @@ export function* arrange(
   return { bytes, offsets };
 }
 
-/** Returns the span from which this span has its address: the span itself, or the first memory at the address. */
+/** Returns the span that determines the address of `span`: `span` itself, or the first span at the same address. */
 function holderOf(span: Span): Span {
   let holder = span;
   while (holder.inside) holder = holder.inside;
@@ -162,7 +162,7 @@ function* mergeInPlace(
   fired: Fired,
   pace: Pace,
 ): Sliced<void> {
-  // The spans whose memory is reused already. Only one other memory may have the address of a memory.
+  // The spans of memories whose address has been given to another memory. It is given to only one other memory.
   const taken = new Set<Span>();
   for (const [time, instruction] of list.entries()) {
     if (pace.due()) yield;

@@ -1,4 +1,7 @@
-/** Makes the code of a fused loop: its loads, operations and stores, and the registers that they use. */
+/**
+ * Makes the code of a fused loop: its loads, operations and stores, and the registers that they use. The loop works on
+ * one tile of the elements at a time, and a register is a buffer that holds one tile.
+ */
 
 import type { Keys } from '../ir/same.js';
 import type { Ref, Use, Uses, Value } from '../ir/value.js';
@@ -12,7 +15,9 @@ interface Surroundings {
   readonly fire: (rewrite: string) => void;
 }
 
-/** Returns the code of a fused loop that computes the values `members`. Operands precede the values that read them. */
+/**
+ * Returns the code of a fused loop that computes `members`. In this list, operands precede the values that read them.
+ */
 export function codeLoop(
   members: readonly Value[],
   grade: number,
@@ -24,8 +29,8 @@ export function codeLoop(
   const loaded = new Map<number, number>();
   const results = new Map<Value, number>();
   const operations: Operation[] = [];
-  // In the finished code, the registers of loads have the lowest numbers, and the results of operations follow. Until
-  // the number of loads is known, the results have the numbers -1, -2, ….
+  // In the finished code, the registers of the loads have the lowest numbers, and those of the results of operations
+  // have the next numbers. Until the number of loads is known, the results have the numbers -1, -2, ….
   const made = () => -operations.length;
   const register = (arg: Ref): number => {
     if (aligned(arg, space)) {
@@ -64,7 +69,7 @@ export function codeLoop(
     results.set(value, result);
     return result;
   };
-  /** Whether a use of a value of this loop reads it from a register, so that it need not be stored for this use. */
+  /** Whether this use reads a value of this loop from a register. The value need not be stored for such a use. */
   const readsWithin = (reader: Value | undefined, ref: Ref): boolean => {
     if (!reader || !aligned(ref, space)) return false;
     if (own.has(reader)) return true;
@@ -97,7 +102,7 @@ export function codeLoop(
   return multiplyAdds(plain, fire);
 }
 
-/** Merges a multiplication with the operation that reads it, if this is its only reader and adds or subtracts. */
+/** If the only reader of a multiplication is an addition or a subtraction, merges the two into one operation. */
 function multiplyAdds(loop: FusedLoop, fire: (rewrite: string) => void): FusedLoop {
   const { loads, operations, stores, closes } = loop;
   const readers = new Array<number>(loads.length + operations.length).fill(0);

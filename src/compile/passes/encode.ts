@@ -17,7 +17,7 @@ import type {
 } from './instruction.js';
 import type { Location, Memory } from './place.js';
 
-/** The version of the format. These constants must be equal to those in native/program/code.h. */
+/** The version of the format. The version and the codes below must be the same as in native/program/code.h. */
 const version = 1;
 export const opcodes = {
   group: 1,
@@ -270,9 +270,9 @@ function storedAs({ shape, strides }: Location): { transposed: boolean; leading:
 }
 
 /**
- * Assigns a register to each load and to the result of each operation, in their order. When the last operation that
- * reads a register is reached, this operation and later ones can reuse the register. Registers in `kept` are not
- * reused, because they are stored at the end.
+ * Assigns a register, which is a buffer for one tile, to each load and to the result of each operation. When the last
+ * operation that reads a register is reached, this operation and later ones can reuse the register. Registers in `kept`
+ * are not reused, because they are stored at the end.
  */
 function allocateRegisters(
   loads: number,

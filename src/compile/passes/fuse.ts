@@ -1,8 +1,8 @@
 /**
- * Fuse: makes one fused loop over memory of element-wise values that have one shape and depend on one another, and of
- * the sums over all their elements. Each value gets a grade. A value has the grade of its operands in the same loop,
- * and a higher grade than its operands outside the loop. Loops of one grade are therefore independent of one another,
- * and the loops can be executed in the order of their grades.
+ * Fuse: combines element-wise values that have one shape and depend on one another, and the sums over all their
+ * elements, into one fused loop, which computes them in one traversal of memory. Each value gets a grade. A value has
+ * the grade of its operands in the same loop, and a higher grade than its operands outside the loop. Loops of one grade
+ * are therefore independent of one another, and the loops can be executed in the order of their grades.
  */
 
 import { Variable } from '../../graph/leaf.js';
@@ -24,15 +24,18 @@ import {
 } from './fused-loop.js';
 
 // The limits of a fused loop. The executor keeps one tile of each load and of each result in a buffer, which is called
-// a register. The limits are chosen so that the registers fit in the L1 cache with tiles of a useful size. `maxTerms` is
-// the maximum number of terms of one sum.
+// a register. The limits are chosen so that the registers fit in the L1 cache with tiles of a useful size. `maxTerms`
+// is the maximum number of terms of one sum.
 const maxTerms = 8;
 const maxLoads = 32;
 const maxOperations = 96;
-// The maximum number of operations of a fused loop of values that are used only to update leaves. It is the limit of
+// The maximum number of operations of a fused loop that computes values used only to update leaves. It is the limit of
 // the executor.
 const maxFinal = 256;
-/** The maximum number of cheap operations that each reading loop computes again, so that their result is not stored. */
+/**
+ * The maximum number of cheap operations that compute a value which is not stored. Each loop that reads the value
+ * computes it again.
+ */
 const maxRepeated = 6;
 
 const cheap = new Set(
@@ -74,7 +77,9 @@ function* shortSums(roots: readonly Ref[], build: Builder): Sliced<Ref[]> {
   return yield* rebuilder.run(roots);
 }
 
-/** Copies each new value of a leaf that is the old value of a leaf, because this leaf may be written first. */
+/**
+ * If the new value of a leaf A is the old value of a leaf B, copies the old value, because B may be written before A.
+ */
 function settle(
   roots: readonly Ref[],
   outputs: number,
@@ -135,7 +140,7 @@ class FinalLoops {
   }
 }
 
-/** Whether these fused loops can be merged into one: it must stay within the limits. */
+/** Whether these fused loops can be merged: whether the merged loop would be within the limits. */
 function fits(loops: readonly Members[]): boolean {
   if (loops.length === 1) return true;
   const keys = new Set<number>();
@@ -152,8 +157,8 @@ class Fusion {
   readonly #uses: Uses;
   readonly #keys = new Keys();
   /**
-   * Values that every loop that reads them computes again. Each is a function of at most one ref, whose key is
-   * `source`. `length` is the number of operations that compute the value from this ref.
+   * Values that are not stored: every loop that reads such a value computes it again. Each is a function of at most one
+   * ref, whose key is `source`. `length` is the number of operations that compute the value from this ref.
    */
   readonly #repeated = new Map<
     Value,
@@ -262,7 +267,7 @@ class Fusion {
     });
   }
 
-  /** Whether this use is in loops of final values only. */
+  /** Whether this use of a value is only in loops that compute final values. */
   #endsFinal(reader: Value, ref: Ref): boolean {
     const space = spaceOf(reader);
     if (!space || !aligned(ref, space)) return false;

@@ -17,8 +17,9 @@ export interface Operation {
 }
 
 /**
- * A fused loop: values that are computed in one traversal of memory. Register i holds load i. The registers after those
- * of the loads hold the results of the operations, in their order.
+ * A fused loop: values that are computed in one traversal of memory. It works on one tile of the elements at a time,
+ * and a register is a buffer that holds one tile. Register i holds load i. The registers after those of the loads hold
+ * the results of the operations, in their order.
  */
 export interface FusedLoop {
   /** The position in the schedule: loops and values with a lower grade are computed earlier. */
@@ -29,7 +30,7 @@ export interface FusedLoop {
   readonly operations: readonly Operation[];
   /** The values that are read outside the loop, and are therefore stored in memory. */
   readonly stores: readonly { readonly value: Value; readonly register: number }[];
-  /** The values that the loop computes as sums over all elements of a register. */
+  /** The values that are sums over all elements of the loop. The elements to sum are in `register`. */
   readonly closes: readonly { readonly value: Value; readonly register: number }[];
 }
 
@@ -61,7 +62,7 @@ export interface Fused {
    * The values that are used only to update leaves. The loops that compute them write the leaves, at the end of a run.
    */
   readonly final: ReadonlySet<Value>;
-  /** All values, operands first, and their uses. */
+  /** All values. Operands precede the values that read them. `uses` has the uses of these values. */
   readonly order: readonly Value[];
   readonly uses: Uses;
 }

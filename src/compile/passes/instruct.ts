@@ -230,9 +230,9 @@ class Writer {
   }
 
   /**
-   * If a right operand consists of parameters, and several products read it or its blocks are at separate locations,
-   * packs it for the product kernel, once in each run. Returns the location of the packed elements, otherwise
-   * undefined.
+   * Decides whether a right operand is packed for the product kernel. It is packed, once in each run, if it consists of
+   * parameters and either several products read it or its blocks are at separate locations. Returns the location of the
+   * packed elements, or undefined if the operand is not packed.
    */
   #panelsOf(b: Ref, nodes: readonly Node[]): Location | undefined {
     const apart = this.placement.isPacked(b.value);
@@ -315,7 +315,10 @@ class Writer {
     };
   }
 
-  /** Returns the leaves to which a loop stores its values, with their locations. A value may be stored to several. */
+  /**
+   * Returns the leaves to which a loop stores its values, with their locations. A value may be stored to several
+   * leaves.
+   */
   #writing({ stores }: FusedLoop, written: ReadonlyMap<Value, readonly Variable[]>): Targets {
     const targets = stores.flatMap(({ register, value }) =>
       (written.get(value) ?? []).map((leaf) => ({
@@ -332,7 +335,8 @@ class Writer {
   }
 
   /**
-   * Returns the segments of a loop: one for each block if the loop reads an assembled value block by block, else one.
+   * Returns the segments of a loop. There is one for each block if the loop reads an assembled value block by block;
+   * otherwise there is only one.
    */
   #segments(loop: FusedLoop, { stores, own }: Targets): Segment[] {
     const scattered = loop.loads.find(({ value }) => this.placement.isScattered(value))?.value;
@@ -373,7 +377,7 @@ class Writer {
 
   /**
    * Returns the location of a block that a loop reads. If the block is a parameter or state and the loop writes leaves,
-   * the block is copied first, and the location is that of the copy.
+   * copies the block first, and returns the location of the copy.
    */
   #block(block: Ref, loop: FusedLoop): Location {
     const at = this.placement.locate(block);
@@ -384,7 +388,7 @@ class Writer {
   /**
    * Returns the location from which a loop loads a ref. A loop that writes leaves may read directly only elements of
    * leaves that it overwrites itself at the same position. Other elements of leaves are copied before any leaf is
-   * written, and the location is that of the copy.
+   * written, and the loop loads them from the copy.
    */
   #load(load: Ref, own: ReadonlySet<Leaf>, loop: FusedLoop): Location {
     const at = this.placement.locate(load);

@@ -21,7 +21,7 @@ export interface GroupInstruction extends Common {
   readonly segments: readonly Segment[];
 }
 
-/** The locations of one loop of a group, or of one block that the loop reads. */
+/** The shape and the locations of one loop of a group, or of the part of a loop that reads one block. */
 export interface Segment {
   readonly shape: readonly number[];
   readonly loads: readonly Location[];

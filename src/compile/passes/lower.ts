@@ -1,4 +1,4 @@
-/** Lower: makes values of the nodes of a graph, for one binding of the dimension names. */
+/** Lower: makes IR values from the nodes of a graph, for one binding of the dimension names. */
 
 import { GraphError, ShapeError } from '../../errors.js';
 import { expansionOf } from '../../evaluate/lowered.js';
@@ -20,7 +20,7 @@ interface Context {
   readonly args: readonly Ref[];
 }
 
-/** For each reduction whose result over no elements is not 0, this result by dtype. */
+/** The result of a reduction over no elements, by kernel and dtype. It is 0 for kernels that are not in this list. */
 const identities: Readonly<Record<string, Readonly<Record<DType, number>>>> = {
   max: { float32: -Infinity, float64: -Infinity, int32: -(2 ** 31) },
 };

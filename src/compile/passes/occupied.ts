@@ -100,7 +100,7 @@ function branchOf(children: readonly Branch[]): Branch {
     first = Math.min(first, child.first);
     last = Math.max(last, child.last);
     const solid = solidFirst <= solidLast;
-    // If the addresses of the child are below the end of the solid addresses, these do not change.
+    // If all addresses of the child are below `end`, the solid addresses do not change.
     if (solid && child.end <= end) continue;
     const from = Math.max(solidFirst, child.solidFirst);
     const to = Math.min(solidLast, child.solidLast);

@@ -28,13 +28,14 @@ export interface Location extends StridedView {
   readonly memory: Memory;
 }
 
-// The maximum number of blocks of an assembled value that loops read block by block. A loop has a segment for each.
+// The maximum number of blocks of an assembled value that loops read block by block. A loop has a segment for each
+// block.
 const maxScattered = 16;
 
 export class Placement {
   /** The location of the elements of each value. It has the shape of the value. */
   readonly #located = new Map<Value, Location>();
-  /** Values that are blocks, and are computed in the memory of an assembled value. */
+  /** Values that are blocks of an assembled value and are computed in its memory. */
   readonly #placed = new Set<Value>();
   /** Assembled values that have no memory, because fused loops read their blocks. */
   readonly #scattered = new Set<Value>();
@@ -49,7 +50,7 @@ export class Placement {
   readonly #leaves = new Map<Leaf, Memory>();
   /** The values that fused loops store. */
   readonly #stored = new Set<Value>();
-  /** The fused loops that load a value. */
+  /** For each value, the fused loops that load it. */
   readonly #loading = new Map<Value, FusedLoop[]>();
   readonly #uses: Uses;
 
@@ -73,7 +74,8 @@ export class Placement {
       if (value.kind === 'assemble' && value.size > 0) assembled.push(value);
       if (pace.due()) yield;
     }
-    // The largest assembled value is first. If a block belongs to two, it is computed in the memory of the larger.
+    // The largest assembled value is first. A block that belongs to two assembled values is computed in the memory of
+    // the larger one.
     for (const value of yield* sorted(assembled, (a, b) => b.size - a.size || a.id - b.id, pace)) {
       placement.#placeBlocks(value);
       if (pace.due(1 + value.args.length)) yield;
@@ -95,7 +97,7 @@ export class Placement {
     return this.#scattered.has(assembled);
   }
 
-  /** Returns the blocks that must be copied into the memory of the assembled value, and where. */
+  /** Returns the blocks that must be copied into the memory of the assembled value, and the locations of the copies. */
   misplaced(assembled: Value): { readonly block: Ref; readonly to: Location }[] {
     if (
       this.#scattered.has(assembled) ||
@@ -247,7 +249,10 @@ export class Placement {
     return this.#allRead(assembled, at) ? at : undefined;
   }
 
-  /** Returns the location of a block's value if it can be computed in its window; otherwise returns undefined. */
+  /**
+   * If the value of a block can be computed in `window`, the block's part of the assembled value's memory, returns the
+   * location of the value. Otherwise returns undefined.
+   */
   #locationFor(block: Ref, window: Location): Location | undefined {
     const { value } = block;
     const product = value.kind === 'product' && value.args.length === 2;

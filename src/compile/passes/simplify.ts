@@ -1,7 +1,7 @@
 /**
- * Simplify: moves slices through sums and products, flattens sums, and drops values that are not read. The builder,
- * which makes the values, simplifies them further: it merges equal values, folds constants, composes views and splits
- * products of concatenations.
+ * Simplify: computes only the slices of sums and products that are read, flattens sums, and drops values that are not
+ * read. The builder, which makes the values, simplifies them further: it merges equal values, folds constants, composes
+ * views and splits products of concatenations.
  */
 
 import type { Sliced } from '../../graph/sliced.js';

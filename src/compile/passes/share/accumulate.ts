@@ -11,7 +11,10 @@ import { type Ref, reachable, type Use, Uses, type Value, viewed } from '../../i
 import { type Box, boxOf } from '../../ir/view.js';
 import { Units } from './units.js';
 
-/** A region of a product that a sum reads: the sum, its operand, and the box of the operand in the product. */
+/**
+ * A region of a product that a sum reads: the sum, its operand, and the operand's box (rows and columns) in the
+ * product.
+ */
 interface Region {
   readonly sum: Value;
   readonly ref: Ref;
@@ -25,7 +28,7 @@ export function* accumulate(roots: readonly Ref[], build: Builder): Sliced<Ref[]
   const units = yield* Units.of(order, pace);
   const depths = yield* units.depths((unit) => units.members(unit)[0]?.kind === 'product');
   const depth = (value: Value) => depths[units.unitOf(value)] as number;
-  /** For each sum, the terms that are dropped, because a later product, another term, already contains them. */
+  /** For each sum, the terms that are dropped, because another of its terms, a later product, already contains them. */
   const gone = new Map<Value, Set<Ref>>();
   /** For each product that is added onto an earlier product, the region of the earlier product. */
   const onto = new Map<Value, Ref>();
@@ -91,8 +94,8 @@ export function* accumulate(roots: readonly Ref[], build: Builder): Sliced<Ref[]
 }
 
 /**
- * Returns the regions of a product that its uses read. Returns undefined if a use is not an operand of a sum, or does
- * not read rows of a region.
+ * Returns the regions of a product that its uses read. Returns undefined if a use is not an operand of a sum, if it
+ * has no box, or if neighbouring elements along its last axis are not adjacent in the product.
  */
 function regionsOf(product: Value, uses: readonly Use[]): Region[] | undefined {
   const regions: Region[] = [];
@@ -105,7 +108,10 @@ function regionsOf(product: Value, uses: readonly Use[]): Region[] | undefined {
   return regions;
 }
 
-/** Returns the total number of elements of the regions, or -1 if a ref does not read each element of its box once. */
+/**
+ * Returns the total number of elements of the regions, or -1 if a ref does not read each element of its box exactly
+ * once.
+ */
 function tiled(regions: readonly Region[]): number {
   let size = 0;
   for (const { box, ref } of regions) {
@@ -121,7 +127,8 @@ function tiled(regions: readonly Region[]): number {
 
 /**
  * Returns the region of `earlier` onto which `later` is added. `found` are the regions of `earlier` that are added to
- * `regions` of `later`. Returns undefined if one is missing, or if they are not arranged in `earlier` as in `later`.
+ * `regions` of `later`. Returns undefined if one of them is missing, or if their positions in `earlier` do not
+ * correspond to those in `later`.
  */
 function alignedTarget(
   later: Value,
@@ -153,7 +160,8 @@ function alignedTarget(
 }
 
 /**
- * Returns how often each region of a product is read, by `keyOfBox`. Returns undefined if different regions overlap.
+ * Returns how often each region of a product is read. The keys of the map come from `keyOfBox`. Returns undefined if
+ * different regions overlap, or if a use has no box.
  */
 function readersOf(uses: readonly Use[]): Map<string, number> | undefined {
   const counts = new Map<string, number>();

@@ -25,9 +25,9 @@ export function* share(roots: readonly Ref[], build: Builder): Sliced<Ref[]> {
 }
 
 /**
- * Rewrites products and column sums as they occur if the batch size is 1. A product with K = 1 becomes a broadcast
- * multiplication, which can be fused with its readers. If the only use of this product multiplies it by a number, the
- * left operand, a column, is multiplied by the number instead. The sum of one row becomes the row.
+ * Rewrites products with K = 1 and column sums of a single row, which occur if the batch size is 1. Such a product
+ * becomes a broadcast multiplication, which can be fused with its readers. If the only use of the product multiplies it
+ * by a number, its left operand, a column, is multiplied by the number instead. The sum of one row becomes the row.
  */
 function* outerProducts(roots: readonly Ref[], build: Builder): Sliced<Ref[]> {
   const order = yield* reachable(roots, build.pace);

@@ -1,4 +1,4 @@
-/** Rebuilds the values: each set of products that are merged becomes one product, whose operands are assembled. */
+/** Rebuilds the values. Each set of products becomes one product. Its operands are assembled from the old operands. */
 
 import type { Pace, Sliced } from '../../../graph/sliced.js';
 import type { Block } from '../../ir/blocks.js';
@@ -44,14 +44,14 @@ export function* merge(
   );
 }
 
-/** The columns from `start` to `end` of the merged right operand `all`, which are one of the old right operands. */
+/** The columns of one of the old right operands in the merged right operand `all`: from `start` to `end` - 1. */
 interface ColumnRange {
   readonly all: Ref;
   readonly start: number;
   readonly end: number;
 }
 
-/** For each right operand that was merged with others side by side, its columns in the merged right operand. */
+/** Stores, for each right operand that was merged with others side by side, its columns in the merged right operand. */
 class Beside {
   readonly #keys = new Keys();
   readonly #ranges = new Map<number, ColumnRange>();
@@ -161,7 +161,8 @@ function* mergeColumnSums(roots: readonly Ref[], beside: Beside, build: Builder)
     if (value.kind !== 'columnSum') return undefined;
     const operand = value.args[0] as Ref;
     const range = beside.rangeOf(operand);
-    // A matrix beside the operand may depend on this column sum, for example if it is the operand minus its mean.
+    // A matrix beside the operand may depend on this column sum, for example if this matrix is the operand minus its
+    // mean.
     const depth = range && depths[range.all.value.id];
     if (!range || depth === undefined || depth > (depths[operand.value.id] as number))
       return undefined;

@@ -12,7 +12,9 @@ import { type Ref, showsAll, type Uses, type Value } from '../../ir/value.js';
 import { count, equalLists } from '../../ir/view.js';
 import { Units } from './units.js';
 
-/** Products that are merged along M. They have one right operand. Their left operands are put below one another. */
+/**
+ * Products that are merged along M. They have the same right operand. Their left operands are put below one another.
+ */
 export interface Rows {
   readonly kind: 'rows';
   readonly products: readonly Value[];
@@ -72,7 +74,10 @@ export class Sharing {
     return new Sharing(yield* Units.of(order, pace), uses, fired, pace);
   }
 
-  /** Decides all merges. Returns the merged products and column sums in sets. A product that is not merged is alone. */
+  /**
+   * Decides all merges. Returns all products, and the merged column sums, in sets. A product that is not merged is the
+   * only one in its set.
+   */
   *decide(): Sliced<Columns[]> {
     yield* this.#alongM();
     yield* this.#alongK();
@@ -205,9 +210,9 @@ export class Sharing {
   }
 
   /**
-   * Sorts sets so that values that occur in several merged operands are in the same order in all of them. The order is
-   * that of the products of computed operands that are merged along K. If a value has several positions there, the
-   * largest is used.
+   * Sorts sets so that values that occur in several merged operands are in the same order in all of them. The order
+   * comes from the sets of products that are merged along K and have no weights as right operands. If a value has
+   * several positions in these sets, the largest is used.
    */
   *#alignOrders(): Sliced<void> {
     const positions = new Map<number, number>();
@@ -262,8 +267,8 @@ export class Sharing {
 
   /**
    * Returns a number by which computed right operands are sorted: the id of a weight with which the operand is
-   * multiplied elsewhere; undefined if there is none. The gradients of gates are therefore in the order of the gates'
-   * weights.
+   * multiplied elsewhere; undefined if there is none. In an LSTM, this puts the gradients of the gates in the order of
+   * the weights of the gates.
    */
   readonly #weightOf = (right: Ref): number | undefined => {
     if (right.value.kind === 'leaf') return undefined;

@@ -9,7 +9,7 @@ import { defect } from '../../ir/defect.js';
 import { endOf, type Ref, type Value } from '../../ir/value.js';
 
 export class Units {
-  /** The unit of each value. Here and below, a value has the index that it has in `order`. */
+  /** The unit of each value. Here and below, the index of a value is its position in `order`. */
   readonly #unitOf: Int32Array;
   /** The indices of the values of each unit. */
   readonly #members: number[][];
@@ -18,7 +18,7 @@ export class Units {
   readonly #operands: Int32Array;
   /** The index of each value, by its id. */
   readonly #indexOf: Int32Array;
-  /** The units in topological order; undefined if it must be computed again after a merge. */
+  /** The units in topological order; undefined if this order must be computed again after a merge. */
   #topological: readonly number[] | undefined;
 
   private constructor(
@@ -122,8 +122,8 @@ export class Units {
   }
 
   /**
-   * Returns the depth of each unit. The depth is the largest number of units for which `counted` returns true on any
-   * path of operands that ends at this unit, which is included.
+   * Returns the depth of each unit. On each path of operands that ends at the unit, the units for which `counted`
+   * returns true are counted. The path includes the unit itself. The depth is the largest of these counts.
    */
   *depths(counted: (unit: number) => boolean): Sliced<Int32Array> {
     const depth = new Int32Array(this.order.length);
