@@ -13,8 +13,8 @@
 //   tasks = min(threads, plan.parts); task i: runGemm(…, scratch of its thread, gemmShare(plan, tasks, i),
 //                                                     gemmShare(plan, tasks, i + 1));
 //
-// The bits of an element depend on its row of A, its column of B, k and the plan. They do not depend on how
-// the parts are shared or on alignment, because k is never split over threads.
+// The bits of an element of C depend on its row of A, its column of B, k and the plan. They do not depend on
+// how the parts are shared or on alignment, because k is never split over threads.
 #pragma once
 
 #include <cstddef>
@@ -54,7 +54,7 @@ struct GemmPlan {
   bool swapped;            // C has one column and is computed as the one row of its transpose
   bool packsA;             // A is packed into scratch; otherwise A is read without packing
   bool panelsFirst, farC;  // see GemmBlock in gemm_routines.h
-  std::int64_t kBlock;     // terms that are summed in registers before they are added to C
+  std::int64_t kBlock;     // the number of terms that are summed in registers before the sum is added to C
   std::int64_t mBlock;     // the number of rows of A in a block
   std::int64_t nBlock;     // the number of columns of B in a block
   bool partsAreRows;       // true: a part is a range of rows of C; false: of columns
