@@ -80,9 +80,9 @@ inline std::int64_t gemmShare(const GemmPlan& plan, int tasks, int index) {
 constexpr std::size_t maxGemmScratchBytes = std::size_t(2) << 20;
 
 // The packed form of B consists of ceil(n / width) panels, one after another. Each panel has k rows of
-// `width` elements. In the last panel, the columns from n on are zeros. No product reads these zeros; they
-// are written so that all memory of the panels is initialized. The panels must be 64-byte aligned. The
-// product k n is below 2^53.
+// `width` elements. In the last panel, the columns after the n columns of B are zeros. No product reads these
+// zeros; they are written so that all memory of the panels is initialized. The panels must be 64-byte
+// aligned. The product k n is below 2^53.
 std::int64_t panelWidth(DType type, const Body& body = *chosen().body);
 std::size_t packedBytes(DType type, std::int64_t k, std::int64_t n, const Body& body = *chosen().body);
 

@@ -31,8 +31,8 @@
 //    stores [dtype, register], closes [dtype, register],
 //    segments [sizes, loads [location, strides], stores [location, strides], closes [location]]]
 //   Segments are independent of each other. A store may have the same location and strides as a load (in
-//   place). A close stores the sum of all elements of a register. The sum is accumulated in double and
-//   rounded once. Its bits do not depend on the number of threads.
+//   place). A close stores the sum of all elements of a value in a segment. The sum is accumulated in double
+//   and rounded once. Its bits do not depend on the number of threads.
 //
 // 2 product: C = A B or C += A B
 //   [2, length, dtype, m, n, k, accumulate, A [location, rowStride, columnStride], B [the same],

@@ -65,7 +65,7 @@ struct Pool::State {
   std::condition_variable work, done;
   int started = 0;  // the number of threads that exist
 
-  // The members from here on describe the current run. The mutex protects all of them except the atomics.
+  // The members below describe the current run. The mutex protects all of them except the atomics.
   void (*body)(void*, int, int) = nullptr;
   void* context = nullptr;
   std::int64_t count = 0;
