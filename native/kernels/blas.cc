@@ -81,7 +81,8 @@ void prepareBlas() {
   correctProcessor();
   openblas_set_num_threads(1);
 #if defined(__linux__)
-  // OpenBLAS has started one thread per processor at load. Without this call, they would sleep forever.
+  // OpenBLAS has started one thread per processor at load. Without this call, these threads would sleep until
+  // the process ends.
   if (blas_thread_shutdown_ != nullptr) blas_thread_shutdown_();
 #endif
 }

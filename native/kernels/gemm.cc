@@ -30,7 +30,8 @@ std::int64_t secondCache() {
 // added to C. With more terms, C is read and written less often. tileBytesA is the size of the rows of A in a
 // tile, which stay in the L1 cache while all panels of B are read. On the EPYC, 1,024 terms are faster than
 // 256: by 5 % for 32 x 256 x 1024 in panels, by 4 % for 128 x 784 x 400. mostTermsAcross is the limit if A is
-// stored by columns. Every term is then in another cache line, and 256 terms are about 5 % faster than 512.
+// stored by columns. Successive terms are then in different cache lines, and 256 terms are about 5 % faster
+// than 512.
 constexpr std::int64_t tileBytesA = std::int64_t(24) << 10;
 constexpr std::int64_t mostTermsAcross = 256;
 // The sizes of the blocks of A and B. A block of A and a block of B fit in the L2 cache together. If B is in
@@ -59,7 +60,8 @@ constexpr std::int64_t largestDirectBOfMany = std::int64_t(256) << 10;
 // the order of reads does not matter. For it, tiles are faster, because they write C only once.
 constexpr std::int64_t smallestLongB = std::int64_t(128) << 10;
 // If C has few rows and the panels have more bytes than this, all rows are computed panel by panel. With 4
-// MiB of panels, this is 8 % faster for 24 rows and 15 % for 16. With 1 MiB, it is 5 % slower for 32 rows.
+// MiB of panels, this is faster than the other order: by 8 % for 24 rows and by 15 % for 16. With 1 MiB, it
+// is 5 % slower for 32 rows.
 constexpr std::int64_t manyPanels = std::int64_t(1536) << 10;
 // A transposed B is not packed if C has at most fewDotRows rows and k >= fewDotTerms, or at most manyDotRows
 // rows and k >= manyDotTerms. Dot products are half as fast as tiles, but packing takes as long as computing
@@ -301,8 +303,8 @@ GemmPlan finish(GemmPlan plan) {
 GemmPlan planGemm(const GemmShape& shape, const Body& body) {
   GemmPlan plan = start(shape, body);
   GemmShape& s = plan.shape;
-  // A C with one column is computed as the one row of the transposed product, because tiles of one row use
-  // more registers.
+  // If C has one column, it is computed as the one row of the transposed product, because a tile with one
+  // column would use only one lane of each register.
   if (s.n == 1 && s.cRow == 1) {
     plan.swapped = true;
     std::swap(s.m, s.n);

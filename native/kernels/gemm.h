@@ -13,8 +13,8 @@
 //   tasks = min(threads, plan.parts); task i: runGemm(…, scratch of its thread, gemmShare(plan, tasks, i),
 //                                                     gemmShare(plan, tasks, i + 1));
 //
-// The bits of an element depend on its row of A, its column of B, k and the plan. They do not depend on how
-// the parts are shared or on alignment, because k is never split over threads.
+// The bits of an element of C depend on its row of A, its column of B, k and the plan. They do not depend on
+// how the parts are shared or on alignment, because k is never split over threads.
 #pragma once
 
 #include <cstddef>
@@ -54,7 +54,7 @@ struct GemmPlan {
   bool swapped;            // C has one column and is computed as the one row of its transpose
   bool packsA;             // A is packed into scratch; otherwise A is read without packing
   bool panelsFirst, farC;  // see GemmBlock in gemm_routines.h
-  std::int64_t kBlock;     // terms that are summed in registers before they are added to C
+  std::int64_t kBlock;     // the number of terms that are summed in registers before the sum is added to C
   std::int64_t mBlock;     // the number of rows of A in a block
   std::int64_t nBlock;     // the number of columns of B in a block
   bool partsAreRows;       // true: a part is a range of rows of C; false: of columns
@@ -80,9 +80,9 @@ inline std::int64_t gemmShare(const GemmPlan& plan, int tasks, int index) {
 constexpr std::size_t maxGemmScratchBytes = std::size_t(2) << 20;
 
 // The packed form of B consists of ceil(n / width) panels, one after another. Each panel has k rows of
-// `width` elements. In the last panel, the columns from n on are zeros. No product reads these zeros; they
-// are written so that all memory of the panels is initialized. The panels must be 64-byte aligned. The
-// product k n is below 2^53.
+// `width` elements. In the last panel, the columns after the n columns of B are zeros. No product reads these
+// zeros; they are written so that all memory of the panels is initialized. The panels must be 64-byte
+// aligned. The product k n is below 2^53.
 std::int64_t panelWidth(DType type, const Body& body = *chosen().body);
 std::size_t packedBytes(DType type, std::int64_t k, std::int64_t n, const Body& body = *chosen().body);
 

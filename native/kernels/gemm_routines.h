@@ -1,14 +1,14 @@
-// The routines of a body for matrix products. gemm.cc divides a product into blocks and calls these routines.
-// Pointers are to elements of the dtype of the routine. Strides are in elements.
+// The routines of a body (see bodies.h) for matrix products. gemm.cc divides a product into blocks and calls
+// these routines. Pointers are to elements of the dtype of the routine. Strides are in elements.
 #pragma once
 
 #include <cstdint>
 
 namespace forebay {
 
-// A block of a product, which fits in cache: C = A B or C += A B. B consists of panels of `panelWidth`
-// columns. bRow is the stride from row to row, and bPanel is the stride from panel to panel. A B that is not
-// packed is also treated as panels: its bPanel is the width of a panel.
+// A part of a product that fits in cache: C = A B or C += A B. B is divided into panels, strips of
+// `panelWidth` columns. bRow is the stride from row to row, and bPanel is the stride from panel to panel. A B
+// that is not packed is also treated as panels: its bPanel is the width of a panel.
 struct GemmBlock {
   std::int64_t m, n, k;
   std::int64_t aRow, aColumn;

@@ -36,8 +36,8 @@ using TileFn = void (*)(void* out, const void* const* in, std::size_t n);
 // with all bits set, because the result then also has a single element.
 using TileFns = const TileFn*;
 
-// reduce: the partial results, one per lane. `values` holds doubles for sum, and elements of the input's
-// dtype for max and argmax.
+// reduce: the partial results. A lane is the accumulator of one result. `values` holds doubles for sum, and
+// elements of the input's dtype for max and argmax.
 struct Lanes {
   void* values;
   std::int32_t* where;  // argmax only: for each lane, the index of its best element so far

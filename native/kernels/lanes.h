@@ -1,5 +1,6 @@
 // The accumulators of a reduction. A lane holds one result, and up to `maxLanes` results are computed at a
-// time. This file stores and combines partial results. The Fold of the body does the arithmetic over memory.
+// time. This file stores and combines partial results. The functions of a Fold (kernel.h) do the arithmetic
+// over memory.
 #pragma once
 
 #include <algorithm>
@@ -12,9 +13,10 @@ namespace forebay {
 
 constexpr std::size_t maxLanes = 512;
 
-// Sums in three levels. After every `period` additions to a level, its content is added to the next level,
-// and the level is set to 0. So each of n terms passes through at most about 2 period + n / period^2
-// successive additions. For 10^6 terms, the error of a double result is at most 320 ulp instead of 10^6.
+// Adds up numbers in three levels. After every `period` additions to a level, its content is added to the
+// next level, and the level is set to 0. So each of n terms passes through at most about 2 period + n /
+// period^2 successive additions. For 10^6 terms, the error of a double result is at most 320 ulp instead of
+// 10^6.
 template <class T>
 class SumLanes {
  public:
@@ -121,8 +123,8 @@ class MaxLanes {
   }
   void run(const T* in, std::size_t count) { fold_.run({best_, nullptr}, in, count, 0); }
   void narrow(std::size_t width) {
-    // Passes the lanes from `width` on to `rows` as rows of input, because that routine handles NaN
-    // correctly.
+    // Calls the routine `rows` with the lanes after the first `width` lanes as its input, because this
+    // routine handles NaN correctly.
     fold_.rows({best_, nullptr}, best_ + width, width_ / width - 1, width, width, 0);
     width_ = width;
   }

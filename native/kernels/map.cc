@@ -85,8 +85,8 @@ void orderByOutput(MapPlan& plan) {
   }
 }
 
-// Merges axes d and d + 1 if, for every operand, the stride of axis d is the size of axis d + 1 times its
-// stride.
+// Merges axes d and d + 1 if, for every operand, the stride of axis d is the size times the stride of
+// axis d + 1.
 void mergeAxes(MapPlan& plan) {
   if (plan.rank == 0) return;
   int last = 0;

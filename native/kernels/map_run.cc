@@ -200,7 +200,8 @@ class Runner {
 void runMap(const MapPlan& plan) {
   if (plan.count == 0) return;
 
-  // By far the most frequent case: all operands are contiguous, or all have one element.
+  // Handles the by far most frequent case without a Runner: all operands are contiguous, or all have one
+  // element.
   bool contiguous = plan.rank <= 1;
   for (int i = 0; i <= plan.arity && contiguous && plan.rank == 1; ++i) {
     contiguous = plan.operands[i].strides[0] == 1;

@@ -1,10 +1,11 @@
 // Matrix products, C = alpha op(A) op(B) + beta C, over batches of row-major matrices.
 //
-// The geometry of a call, in elements: [batchRank, ...batchSizes, m, n, k, transA (0 or 1), transB, lda, ldb,
-// ldc, aOffset, ...aBatchStrides, bOffset, ...bBatchStrides, cOffset, ...cBatchStrides].
+// The geometry of a call is a list of numbers, with strides and offsets in elements: [batchRank,
+// ...batchSizes, m, n, k, transA (0 or 1), transB, lda, ldb, ldc, aOffset, ...aBatchStrides, bOffset,
+// ...bBatchStrides, cOffset, ...cBatchStrides].
+//
 // op(A) is m x k, op(B) is k x n, C is m x n. lda, ldb and ldc are the row strides of the matrices as they
-// are stored.
-// Batches are computed in order, so a batch stride of 0 in C with beta = 1 sums the batches.
+// are stored. Batches are computed in order, so a batch stride of 0 in C with beta = 1 sums the batches.
 // If beta = 0, C is not read. If k = 0, the result is beta C. If C overlaps A or B, the values of C are
 // unspecified.
 #pragma once

@@ -7,7 +7,8 @@
 
 namespace forebay {
 
-// `seed` and `run` are integers between 0 and 2^53 - 1.
+// Fills `out`. `seed` and `run`, the index of the run, must be integers from 0 to 2^53 - 1. Returns false,
+// with the error in `fault`, if an argument is refused.
 bool fillRandom(const Kernel& kernel, double seed, double run, const Array& out, Fault& fault);
 
 }  // namespace forebay

@@ -1,7 +1,8 @@
 // Reductions over any axes of a strided N-D view: sum, max, argmax.
 //
-// The geometry of a call, in elements: [keptRank, reducedRank, ...keptSizes, ...reducedSizes, outOffset,
-// ...outStrides (of the kept axes), inOffset, ...inStrides (of the kept axes, then of the reduced axes)].
+// The geometry of a call is a list of numbers, with strides and offsets in elements: [keptRank, reducedRank,
+// ...keptSizes, ...reducedSizes, outOffset, ...outStrides (of the kept axes), inOffset, ...inStrides (of the
+// kept axes, then of the reduced axes)].
 //
 // sum     accumulates in double, at most a few hundred terms in sequence (see SumLanes). The sum of no
 //         elements is 0.

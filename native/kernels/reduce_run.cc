@@ -166,7 +166,7 @@ class Reducer {
   const T* in_;
   Result* out_;
   std::int64_t inner_ = 1, innerStride_ = 0;
-  std::int64_t columns_ = 1, columnStride_ = INT64_MAX, outStride_ = 1;  // values for one result
+  std::int64_t columns_ = 1, columnStride_ = INT64_MAX, outStride_ = 1;  // if no axis is kept
   LanesOf lanes_;
   alignas(64) T tile_[maxLanes];  // tile_ and results_ are not initialized
   Result results_[maxLanes];

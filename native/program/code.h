@@ -1,5 +1,5 @@
 // The format of the code of a program. The code is a list of doubles. Each double is an integer from 0 to
-// 2^53 - 1, or -1 for an input register that is not used.
+// 2^53 - 1, or -1 for an input register that is not used (see group below).
 //
 // A location is [buffer, byteOffset]. The offset must be a multiple of the size of an element. Strides are in
 // elements. The stride of an operand that is read may be 0. The dtypes are 0 float32, 1 float64 and 2 int32.
@@ -16,19 +16,23 @@
 //   instructions  [opcode, length, …] for each instruction. The length is the count of all numbers of
 //                 the instruction, opcode and length included.
 //
-// Only the instructions from writeStart on may write variables. Each of them must be a copy or a group
-// without closes. Constants and feeds are never written. Operands may overlap only as described below. Any
-// other overlap makes values unspecified. No instruction accesses memory outside its buffers.
+// Only instruction writeStart and the instructions after it may write variables. Each of them must be a copy
+// or a group without closes. Constants and feeds are never written. Operands may overlap only as described
+// below. Any other overlap makes values unspecified. No instruction accesses memory outside its buffers.
 //
-// 1 group: a fused loop of element-wise steps over registers. Each segment has its own sizes and operands.
+// 1 group: a fused loop of element-wise steps over registers. A register holds some elements of one value. A
+//   load reads an operand into a register, a step computes a register from up to three registers, and a store
+//   writes a register to an operand. The group runs once for each segment. A segment has its own sizes and
+//   operands.
+//
 //   [1, length, segmentCount, rank (at most 32), registerCount, loadCount, stepCount, storeCount,
 //    closeCount, loads [dtype, register],
 //    steps [kernel, dtype of the inputs, register, 3 input registers (-1: not used)],
 //    stores [dtype, register], closes [dtype, register],
 //    segments [sizes, loads [location, strides], stores [location, strides], closes [location]]]
 //   Segments are independent of each other. A store may have the same location and strides as a load (in
-//   place). A close stores the sum of all elements of a register. The sum is accumulated in double and
-//   rounded once. Its bits do not depend on the number of threads.
+//   place). A close stores the sum of all elements of a value in a segment. The sum is accumulated in double
+//   and rounded once. Its bits do not depend on the number of threads.
 //
 // 2 product: C = A B or C += A B
 //   [2, length, dtype, m, n, k, accumulate, A [location, rowStride, columnStride], B [the same],

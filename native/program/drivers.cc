@@ -1,4 +1,5 @@
-// The instructions that call a driver of kernels/: reductions, batch products and draws.
+// The instructions reduce, batch product and random. The first two use the drivers of kernels/ (reduce.h and
+// product.h), which check the arguments and call the kernels.
 #include <algorithm>
 
 #include "kernels/product.h"
@@ -11,7 +12,7 @@ namespace forebay {
 
 namespace {
 
-// Builds the list of numbers in which the drivers receive geometry, and which they check.
+// Builds the list of numbers that describes the operands to a driver. The driver checks the numbers.
 class Geometry {
  public:
   bool allocate(int count) { return numbers_.allocate(static_cast<std::size_t>(count)); }
@@ -161,10 +162,10 @@ class BatchProduct final : public Instruction {
   int shares_ = 1;
 };
 
-// The number of bytes of elements that are made from one block of Philox. It is the same for every
-// distribution.
+// The total size, in bytes, of the elements that are made from one block of random bits (philox.h). It is the
+// same for every distribution.
 constexpr std::int64_t blockBytes = 16;
-// The number of blocks that a thread draws at a time.
+// The number of these blocks that a thread processes in one task.
 constexpr std::int64_t blocksAtOnce = 4096;
 
 class Random final : public Instruction {

@@ -1,6 +1,6 @@
 // A group is an instruction that executes a fused loop: a list of element-wise steps over registers. The
-// steps run for one tile after another. A group has one or more segments, each with its own sizes and
-// operands.
+// operands are divided into tiles of at most 1,024 elements, and a register is memory for one tile. The steps
+// run for one tile after another. A group has one or more segments, each with its own sizes and operands.
 //
 // group_decode.cc reads and checks a group, group_plan.cc finds the simplest geometry of every segment, and
 // group_run.cc runs the group. Segments are independent: no segment loads a value that another segment
@@ -31,7 +31,7 @@ struct GroupOperand {
   // its register. Store: true if a load of the same memory is still used after the value is computed, so the
   // value must be stored after all steps.
   bool late;
-  bool fixed;         // load: all tiles use the same single element, where it is in memory
+  bool fixed;         // load: true if all tiles read the same single element, without copying it
   Transfer transfer;  // for a tile of full size
 };
 
@@ -41,8 +41,10 @@ struct GroupSegment {
   std::int64_t rows, columns;
   std::int32_t tileRows, tileColumns;
   std::int64_t rowTiles, columnTiles;
-  std::int64_t tiles;      // the number of tiles, for all positions of the outer axes together
-  std::int64_t firstUnit;  // a unit is tilesPerUnit tiles; threads share units; each unit has its own sums
+  std::int64_t tiles;  // the number of tiles, for all positions of the outer axes together
+  // The number of the first unit of the segment. A unit is tilesPerUnit tiles. The units are divided among
+  // the threads, and each unit has its own sums.
+  std::int64_t firstUnit;
   std::int32_t outerRank;
   std::size_t outerAt;           // the index of the first item of `outer` in Group::outer_
   const std::int64_t* outer;     // the outer axes: sizes, then the byte steps of each operand
@@ -78,7 +80,7 @@ inline Transfer loadTransfer(const GroupOperand& load, const GroupTile& tile) {
 struct GroupLoad {
   std::int32_t size;
   std::int32_t lastRead;  // the last step that reads the value; afterSteps if a store or a close reads it
-  bool sole;              // true if the register of the value holds no other value
+  bool sole;              // true if the register of the value never holds another value
   static constexpr std::int32_t afterSteps = INT32_MAX;
 };
 struct GroupStep {
@@ -155,8 +157,8 @@ class Group final : public Instruction {
   std::size_t scratchBytes_ = 0;
 };
 
-// The number is small, so that units can be divided evenly among threads, and large enough that adding the
-// sums of the units takes little time.
+// The number of tiles in a unit. It is small, so that units can be divided evenly among threads, and large
+// enough that adding the sums of the units takes little time.
 constexpr std::int64_t tilesPerUnit = 4;
 
 }  // namespace forebay

@@ -86,8 +86,8 @@ bool GroupPlanner::finish() {
   return group_.partials_.allocate(static_cast<std::size_t>(group_.units_) * group_.closes_.size());
 }
 
-// Returns true if all tiles read the same single element, and no store or close reads the load, because these
-// need a register filled with copies.
+// Returns true if all tiles read the same single element, and no store or close reads it. (A store or a close
+// needs a register that is filled with copies of the element.)
 bool GroupPlanner::isFixed(const GroupView& load, std::size_t index) const {
   return group_.loads_[index].lastRead != GroupLoad::afterSteps &&
          std::all_of(load.strides, load.strides + axes_, [](std::int64_t stride) { return stride == 0; });
@@ -116,9 +116,9 @@ bool GroupPlanner::storesLate(const GroupView& store, std::size_t index) const {
   return false;
 }
 
-// Returns true if `axis` must be outside `other`. The axis with the larger stride in the first store is
-// outside, so that the store is written in memory order. If these strides are equal, the strides of the next
-// operand decide.
+// Returns true if the loop over `axis` must contain the loop over `other`. The outer loop goes over the axis
+// with the larger stride in the first store, so that the store is written in memory order. If these strides
+// are equal, the strides of the next operand decide.
 bool GroupPlanner::before(int axis, int other) const {
   const std::size_t loads = group_.loads_.size();
   for (std::size_t i = 0; i < views_.size(); ++i) {
@@ -149,8 +149,8 @@ void GroupPlanner::sortAxes() {
   }
 }
 
-// Merges axes d and d + 1 if, for every operand, the stride of axis d is the size of axis d + 1 times its
-// stride.
+// Merges axes d and d + 1 if, for every operand, the stride of axis d is the size times the stride of
+// axis d + 1.
 void GroupPlanner::mergeAxes() {
   if (axes_ == 0) return;
   int last = 0;

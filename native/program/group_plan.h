@@ -40,8 +40,8 @@ class GroupPlanner {
 
   Group& group_;
   Items<GroupView>& views_;
-  const int rank_;  // the number of axes in the code
-  int axes_ = 0;    // the number of axes of the current segment that are left
+  const int rank_;  // the number of axes in the code of the program
+  int axes_ = 0;    // the number of axes of the current segment after some were removed or merged
   std::int64_t sizes_[maxRank];
   std::size_t outerUsed_ = 0;
 };

@@ -157,8 +157,8 @@ class GroupWorker {
     return at;
   }
 
-  // Returns true if the value of a store is only checked and not written. This is so for stores to variables
-  // in the dry run.
+  // Returns true if the value of a store is only checked and not written. This applies to stores to variables
+  // in the dry run, which runs before the actual writes.
   bool checkedOnly(const GroupOperand& store) const {
     return running_.dry && running_.buffers[store.location.buffer].kind == Buffer::Kind::variable;
   }

@@ -15,9 +15,9 @@ struct Running {
   char* scratch;  // `scratchPitch` bytes for each thread
   std::size_t scratchPitch;
   int threads;
-  std::uint64_t run;
-  bool check;  // check results for NaN and infinity
-  bool dry;    // do not write variables
+  std::uint64_t run;  // the index of the run
+  bool check;         // check results for NaN and infinity
+  bool dry;           // do not write variables
 
   char* scratchOf(int slot) const { return scratch + static_cast<std::size_t>(slot) * scratchPitch; }
 };
@@ -29,7 +29,8 @@ class Instruction {
   Instruction& operator=(const Instruction&) = delete;
   virtual ~Instruction() = default;
 
-  // The bytes of scratch that one thread needs. Scratch is 64-byte aligned.
+  // Returns the number of bytes of scratch (temporary memory) that one thread needs. Scratch is 64-byte
+  // aligned.
   virtual std::size_t scratchBytes() const { return 0; }
   // The program calls this once, with the scratch of its first thread.
   virtual void attach(char*) {}

@@ -59,9 +59,9 @@ Locks& Locks::instance() {
 // Returns the blocker of a waiting request, or null if the request may start.
 Locks::Request* Locks::blockerOf(const Request& request) {
   const Claims& wanted = request.claims_;
-  // A request does not overtake an earlier waiting request with the same line or with a common written leaf.
-  // It also does not overtake an earlier waiting request that reads a leaf that it writes. The loop begins at
-  // the request directly before, because in a long queue this is usually the blocker.
+  // A request does not overtake an earlier waiting request if both have the same line or write a common leaf,
+  // or if the earlier request reads a leaf that the later one writes. The loop begins at the request directly
+  // before this one, because in a long queue that request is usually the blocker.
   for (Request* other = request.all_.previous; other != nullptr; other = other->all_.previous) {
     ++comparisons_;
     if (excludes(other->claims_, wanted) || intersect(other->claims_.reads, wanted.writes)) return other;
@@ -131,8 +131,8 @@ void Locks::begin(Request& request) {
   request.stage_ = Request::Stage::computing;
   running_.add(request);
   began_ = true;
-  // Requests that this one blocked are checked again: while a request waits, it blocks later requests that
-  // write a leaf that it reads. When it runs, it does not.
+  // Requests that this one blocked are checked again. The reason: a waiting request blocks later requests
+  // that write a leaf that it reads, but a running request does not block requests because of what it reads.
   reconsider(request);
 }
 

@@ -61,7 +61,7 @@ class Operands {
   bool view(const char* operand, std::int64_t index, Access access, DType type, const Location& location,
             const std::int64_t* sizes, const std::int64_t* strides, int rank, Extent& extent);
 
-  // Checks that `count` bytes from `location` on are within the buffer and computes their extent.
+  // Checks that the `count` bytes that start at `location` are within the buffer, and computes their extent.
   bool bytes(const char* operand, std::int64_t index, const Location& location, std::int64_t count,
              Extent& extent);
 

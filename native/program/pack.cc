@@ -109,7 +109,7 @@ class PackDecoder {
       shares += sharesOf(piece.panel);
     }
     // Only the total number of elements is checked. All pieces are within the matrix, so if two pieces
-    // overlap and leave a gap, only values are wrong.
+    // overlap and leave a gap, the result is wrong, but no access is outside the memory.
     if (covered != pack.k_ * pack.n_) {
       return reader.refuse("the pieces have %s elements than the %lld x %lld matrix",
                            covered < pack.k_ * pack.n_ ? "fewer" : "more", static_cast<long long>(pack.k_),

@@ -19,15 +19,16 @@ namespace forebay {
 namespace {
 
 // The time that a thread without work spins before it sleeps. A program often has work for only one thread
-// for about this time, and then work for several threads again. Waking a sleeping thread takes hundreds of
-// microseconds on a virtual machine. This is too late for most work, and takes the caller a tenth of that
-// time.
+// for about this time, and then work for several threads again. On a virtual machine, a sleeping thread
+// needs hundreds of microseconds to wake up. Most work is done before that. Waking it costs the caller a
+// tenth of that time.
 constexpr std::chrono::microseconds patience(500);
 
-// True while this thread calls a body. If a body calls Pool::run, that run must not wait for the pool, which
-// is waiting for the body. The TLS model is set because glibc, by default, allocates the thread-local data of
-// a loaded library on first use and ends the process if there is no memory. With the initial-exec model, this
-// byte is allocated when a thread starts.
+// True while this thread calls a body, the function that Pool::run receives. If a body calls Pool::run
+// itself, this inner call must not wait for the pool, because the pool waits for the body. The TLS model is
+// set because glibc, by default, allocates the thread-local data of a loaded library on first use and ends
+// the process if there is no memory. With the initial-exec model, this byte is allocated when a thread
+// starts.
 #if defined(__GLIBC__)
 [[gnu::tls_model("initial-exec")]]
 #endif
@@ -64,7 +65,7 @@ struct Pool::State {
   std::condition_variable work, done;
   int started = 0;  // the number of threads that exist
 
-  // The members from here on describe the current run. The mutex protects all of them except the atomics.
+  // The members below describe the current run. The mutex protects all of them except the atomics.
   void (*body)(void*, int, int) = nullptr;
   void* context = nullptr;
   std::int64_t count = 0;

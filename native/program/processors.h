@@ -10,8 +10,8 @@ int processors(const char* membership = "/proc/self/cgroup", const char* mount =
 
 // Returns the smallest quota of processor time that applies to this process, in whole processors, rounded
 // down but at least 1. Returns 0 if no quota applies. Reads the control groups (v1 and v2, mounted at
-// `mount`) that the file `membership` lists (such as
-// /proc/self/cgroup), and all their ancestors.
+// `mount`) that the file `membership` lists, and all their ancestors. An example of `membership` is
+// /proc/self/cgroup.
 int quota(const char* membership, const char* mount);
 
 }  // namespace forebay

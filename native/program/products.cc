@@ -36,7 +36,7 @@ bool readMatrix(Operands& operands, const char* name, Access access, DType type,
 }
 
 // Checks that the matrix is contiguous along one axis, and that the stride of the other axis is at least the
-// extent of that axis.
+// extent of the contiguous axis.
 bool checkStrides(Reader& reader, const char* name, const Matrix& matrix) {
   for (const int inner : {1, 0}) {
     const int other = 1 - inner;
@@ -51,7 +51,8 @@ bool checkStrides(Reader& reader, const char* name, const Matrix& matrix) {
 }
 
 // Returns true if two matrices with the same row stride have an element in common. Returns false if the row
-// strides differ. Such matrices may have common elements, but then only values are unspecified.
+// strides differ. Such matrices may have common elements, but these make only the values of the result
+// unspecified.
 bool shareElements(const Matrix& c, Matrix other, std::int64_t size) {
   if (!c.extent.overlaps(other.extent)) return false;
   if (other.strides[1] != 1) {

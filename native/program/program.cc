@@ -16,7 +16,7 @@ namespace {
 struct Opcode {
   const char* name;
   Decode decode;
-  bool writes;  // true if the opcode is allowed from writeStart on
+  bool writes;  // true if instruction writeStart and later instructions may have this opcode
 };
 // The item of an opcode has the index opcode - 1.
 constexpr Opcode opcodes[] = {
@@ -40,9 +40,10 @@ struct Program::State {
   Items<Output> outputs;
   Items<std::unique_ptr<Instruction>> instructions;
   std::size_t writeStart = 0;
-  bool outputsFirst = false;  // true if the dry run of the writes may change the outputs in the arena
-  Items<std::size_t> feeds;   // the indices of the buffers of kind feed
-  Items<char*> bases;         // the address of each buffer during a run
+  // True if the dry run (see checkFinite in program.h) may change the outputs in the arena.
+  bool outputsFirst = false;
+  Items<std::size_t> feeds;  // the indices of the buffers of kind feed
+  Items<char*> bases;        // the address of each buffer during a run
   AlignedBytes arena, scratch;
   std::size_t scratchPitch = 0;
   int slots = 1;  // the number of threads that have scratch

@@ -31,11 +31,11 @@ struct RunArguments {
   int threads = 1;
   // If true, the run stops when a result is NaN or infinite, before it writes any variable. To check the new
   // values of variables, the instructions that write variables run twice, the first time without writing to
-  // variables. So these instructions must not read elements of the arena that they or later instructions
-  // overwrite.
+  // variables (the dry run). Because they run twice, these instructions must not read elements of the arena
+  // that they or later instructions overwrite.
   bool checkFinite = false;
   const std::atomic<bool>* cancelled = nullptr;  // checked between instructions, until the first write
-  double* nanoseconds = nullptr;                 // one per instruction; its duration is added to this number
+  double* nanoseconds = nullptr;                 // one number per instruction, to which its duration is added
   // beforeWrites is called after the outputs are copied and before the first write. If it returns false, the
   // run is cancelled. afterWrites is called after the last write. A program that writes no variable calls
   // neither.

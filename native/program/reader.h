@@ -41,7 +41,7 @@ class Reader {
 
   std::size_t position() const { return next_; }
   std::int64_t left() const { return static_cast<std::int64_t>(end_ - next_); }
-  bool end();  // returns true if all numbers up to the end have been read
+  bool end();  // returns true if all numbers of the instruction (or of the code) have been read
 
   // These two functions return false. They record the message, after a prefix with the instruction and the
   // segment.

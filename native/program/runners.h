@@ -38,8 +38,8 @@ class Runners {
   // can be started.
   [[nodiscard]] bool offer(Job& job);
 
-  // A job calls this on its runner near its end. From then on, the thread counts as free. The rest of the job
-  // must not wait for another job.
+  // A job calls this on its runner shortly before it ends. From then on, the thread counts as free. The rest
+  // of the job must not wait for another job.
   void finishing();
 
   static constexpr int maxThreads = 64;

@@ -1,5 +1,5 @@
-// Copies elements between memory and the registers of a tile. All distances between rows and columns are in
-// bytes.
+// Copies elements between memory and the registers of a group (see group.h). All distances between rows and
+// columns are in bytes.
 #pragma once
 
 #include <cstdint>

@@ -16,8 +16,8 @@ class Walk {
   std::size_t at(std::size_t position) const { return static_cast<std::size_t>(code_[position]); }
   double kindOf(std::size_t buffer) const { return code_[headerLength + 2 * buffer]; }
 
-  // If the buffer is a variable, marks its leaf as written. Leaves are the buffers of kinds variable and
-  // constant, numbered in order.
+  // If the buffer is a variable, sets the item of its leaf in `writes` to true. Leaves are the buffers of
+  // kinds variable and constant, numbered in order.
   void touch(std::size_t buffer) const {
     if (kindOf(buffer) != kindVariable) return;
     std::size_t leaf = 0;
@@ -27,7 +27,8 @@ class Walk {
     touched_.writes[leaf] = true;
   }
 
-  // Marks the variables of a group: [1, length, segments, rank, registers, loads, steps, stores, closes, …]
+  // Marks the variables that a group reads or writes. The code of a group is [1, length, segments, rank,
+  // registers, loads, steps, stores, closes, …].
   void group(std::size_t start) const {
     const std::size_t segments = at(start + 2), rank = at(start + 3), loads = at(start + 5);
     const std::size_t steps = at(start + 6), stores = at(start + 7), closes = at(start + 8);
@@ -41,8 +42,8 @@ class Walk {
     }
   }
 
-  // Marks the variables of a copy: [8, length, dtype, rank, sizes, from [buffer, byteOffset, strides], to
-  // [the same]]
+  // Marks the variables that a copy reads or writes. The code of a copy is [8, length, dtype, rank, sizes,
+  // from [buffer, byteOffset, strides], to [the same]].
   void copy(std::size_t start) const {
     const std::size_t rank = at(start + 3);
     touch(at(start + 4 + rank));

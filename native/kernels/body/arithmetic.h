@@ -1,4 +1,5 @@
-// Scalar operations for the loops: multiply-add, polynomials and the bits of a floating-point number.
+// Scalar operations that the loops of the kernels use: multiply-add, polynomials and access to the bits of a
+// floating-point number. A body is the copy of all kernels for one instruction set (bodies.h).
 #pragma once
 
 namespace forebay::FOREBAY_BODY {
@@ -88,7 +89,8 @@ FOREBAY_INLINE double withSign(double x, double sign) { return __builtin_copysig
 template <class T>
 constexpr T roundingShift = T(3) * T(std::uint64_t(1) << (Format<T>::mantissa - 1));
 
-// Returns the integer n from `shifted`, the sum of n and roundingShift. The result is modulo 2^32 or 2^64.
+// Returns the integer n from `shifted`, the sum of n and roundingShift. A negative n is returned in two's
+// complement.
 template <class T>
 FOREBAY_INLINE typename Format<T>::Bits shiftedInteger(T shifted) {
   return bitsOf(shifted) - bitsOf(roundingShift<T>);

@@ -1,16 +1,20 @@
-// The kernels of the random family. Element i of a draw is a function of (seed, run, i) only. The arithmetic
-// in this file uses Plain, so the bits are the same in every body. A block is four 32-bit words of Philox
-// (philox.h). The distributions are defined as follows:
+// The kernels of the random family. A draw is an array of random numbers. Its element i depends only on the
+// seed, the index of the run, and i. The arithmetic in this file uses Plain (arithmetic.h), so the bits are
+// the same for every instruction set. The random bits come from Philox (philox.h), in blocks of four 32-bit
+// words. The distributions are defined as follows:
 //
-//   uniform          float: block i / 4, its word i % 4: (word >> 8) 2^-24, in [0, 1).
-//                    double: block i / 2, words 2 (i % 2) (low) and 2 (i % 2) + 1 (high): (53 bits) 2^-53.
-//   normal           Box-Muller in double: a pair (u1, u2) gives elements 2 j and 2 j + 1 of its block
-//                    as r cos(2 pi u2), r sin(2 pi u2), r = sqrt(-2 log u1), u1 in (0, 1].
-//                    float: two pairs per block, u1 = (word + 1) 2^-32, u2 = word 2^-32.
-//                    double: one pair per block, u1 = uniform + 2^-53, u2 = uniform.
-//   truncatedNormal  as normal; an element outside [-2, 2] is drawn again from the blocks
-//                    i + attempt 2^56 (attempt = 1, 2, …): it is the first of their values within [-2, 2].
-//                    (All other blocks are below 2^53, so no counter is used twice.)
+//   uniform          The numbers are in [0, 1).
+//                    float: element i is (word >> 8) 2^-24, where `word` is word i % 4 of block i / 4.
+//                    double: element i is x 2^-53. x has 53 bits, made from two words of block i / 2: all
+//                    bits of word 2 (i % 2) + 1, then the 21 upper bits of word 2 (i % 2).
+//   normal           The Box-Muller method, computed in double. A pair (u1, u2) gives two elements,
+//                    r cos(2 pi u2) and r sin(2 pi u2), where r = sqrt(-2 log u1) and u1 is in (0, 1].
+//                    float: a block has two pairs of words; a pair gives u1 = (its first word + 1) 2^-32 and
+//                    u2 = its second word 2^-32.
+//                    double: a block gives two uniform elements; u1 is the first + 2^-53, u2 is the second.
+//   truncatedNormal  As normal, but an element i outside [-2, 2] is replaced. The blocks i + attempt 2^56
+//                    (attempt = 1, 2, …) give further normal values, and the first of them within [-2, 2] is
+//                    taken. (All other blocks are below 2^53, so no block is used twice.)
 #pragma once
 
 #include "kernels/body/logarithm.h"

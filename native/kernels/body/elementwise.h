@@ -1,5 +1,7 @@
-// The operations of the map family, one struct for each. table.h gives them their names. Every operation
-// propagates NaN.
+// The operations of the map family, one struct for each. table.h gives them their names. If an argument is
+// NaN, the result is NaN, with these exceptions: Greater and Equal return 0, Where ignores the argument that
+// it does not select and treats a NaN condition as true, and Pow follows the function pow of C (for example,
+// pow(NaN, 0) is 1).
 #pragma once
 
 #include "kernels/body/exponential.h"
@@ -76,8 +78,8 @@ struct Cos : Unary {
 };
 // clang-format on
 
-// An input of a tile. If `single` is true, it has one element, which is returned for every index i. Otherwise
-// it is an array.
+// One input of an operation. If `single` is true, the input has only one element, which is returned for every
+// index i. Otherwise the input is an array.
 template <class T, bool single>
 struct Input {
   const T* data;

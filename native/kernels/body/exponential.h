@@ -42,7 +42,7 @@ struct Exponential<double> {
 // The result of reduceExponent(x). With x = n log(2) + r and |r| <= log(2) / 2, exp(x) is 2^n (1 + fraction).
 template <class T>
 struct Reduced {
-  typename Format<T>::Bits n;  // as two's complement
+  typename Format<T>::Bits n;  // in two's complement
   T fraction;                  // expm1(r)
 };
 
@@ -79,8 +79,8 @@ FOREBAY_INLINE T exponentialOfNegative(T x) {
   return (T(1) + reduced.fraction) * powerOfTwo<T>(reduced.n + (Format<T>::bias + lift)) * T(0x1p-64);
 }
 
-// Returns sigmoid(x). It is computed from e = exp(-|x|), because e cannot overflow and underflows gradually,
-// as the result must.
+// Returns sigmoid(x). It is computed from e = exp(-|x|), which cannot overflow. For a very negative x, the
+// result is equal to e, so it underflows gradually, as it must.
 template <class T>
 FOREBAY_INLINE T logistic(T x) {
   const T e = exponentialOfNegative(-absolute(x));

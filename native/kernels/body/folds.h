@@ -1,19 +1,20 @@
-// The kernels of the reduce family, over tiles. The functions …Rows accumulate each column in one lane. The
-// functions …Run accumulate contiguous elements in several lanes of their own, then combine these lanes with
-// lane 0. So the compiler can vectorise both kinds.
+// The kernels of the reduce family. A lane is the accumulator of one result. The functions …Rows reduce
+// several rows at a time: each column has its own lane. The functions …Run reduce contiguous elements to one
+// result. They accumulate in several temporary lanes, and combine these with lane 0 at the end. So the
+// compiler can vectorise both kinds.
 #pragma once
 
 #include "kernels/body/elementwise.h"
 
 namespace forebay::FOREBAY_BODY {
 
-// The number of lanes that the functions …Run use. It is the same in every body, so the order of additions
-// and the bits of a sum do not depend on the width of the registers.
+// The number of temporary lanes in the functions …Run. It is the same for every instruction set, so the order
+// of additions and the bits of a sum do not depend on the width of the SIMD registers.
 constexpr std::size_t runLanes = 32;
 
 // Sums are accumulated in double, even if the elements are floats. This takes no additional time if memory
-// limits the speed, and makes a float result nearly exact. SumLanes limits the number of successive
-// additions.
+// limits the speed, and makes a float result nearly exact. SumLanes (lanes.h) limits the number of
+// successive additions.
 template <class T>
 void sumRows(Lanes lanes, const void* in, std::size_t rows, std::size_t stride, std::size_t width,
              std::int32_t) {
@@ -104,8 +105,8 @@ void argmaxRows(Lanes lanes, const void* in, std::size_t rows, std::size_t strid
   }
 }
 
-// Works block by block. Finds the maximum of a block with vector instructions first. Searches for its index
-// only if the maximum is better than the best element so far.
+// Works block by block. First finds the maximum of a block with vector instructions. Searches the block for
+// the index of this maximum only if it is better than the best element so far.
 template <class T>
 void argmaxRun(Lanes lanes, const void* in, std::size_t n, std::int32_t first) {
   constexpr std::size_t block = 1024;

@@ -1,5 +1,6 @@
-// The routines of a body for matrix products (see gemm_routines.h): blocks of tiles, dot products, one row,
-// and the measurement of the peak speed.
+// The routines for matrix products that gemm_routines.h lists: products by tiles, products by dot products,
+// products with one row, and the work for measuring the peak speed. A tile is a part of C that is computed in
+// registers (gemm_tile.h). A panel is a strip of B that is two SIMD registers wide.
 #pragma once
 
 #include "kernels/body/gemm_pack.h"
@@ -34,9 +35,9 @@ FOREBAY_INLINE void rowOfTiles(const GemmBlock& s, const T* a, std::int64_t rows
   }
 }
 
-// Computes all rows and n columns of C. The first rows of tiles prefetch the panel at `ahead`. A row of a
-// panel consists of one or two cache lines, and each row of tiles prefetches one of these lines for every row
-// of the panel.
+// Computes all rows and n columns of C. The first rows of tiles prefetch the panel at `ahead`. A row of this
+// panel is in at most two cache lines. The first row of tiles prefetches the first line of every row of the
+// panel, and the second row of tiles prefetches the second line, if there is one.
 template <class T>
 FOREBAY_INLINE void rowsOfTiles(const GemmBlock& s, const T* a, const T* b, T* c, std::int64_t n,
                                 const T* ahead) {
@@ -71,13 +72,13 @@ void gemmBlock(const GemmBlock& s, const void* left, const void* right, void* ou
   }
 }
 
-// The number of columns that sumLanes sums at a time. The dot product of an element is first summed in the
-// lanes of a register, then sumLanes sums these lanes. If fewer than four columns are left, copies of the
-// last column replace the missing columns, so the order of additions is always the same.
+// A dot product is first accumulated in the lanes of a register. Then sumLanes adds these lanes, for this
+// number of columns at a time. If fewer columns are left, copies of the last column replace the missing
+// columns, so the order of additions is always the same.
 constexpr int dotColumns = 4;
 
-// Computes `rows` rows and 4 * `groups` columns of C. If C has fewer columns from `c` on, `left` is their
-// number, and only these columns are stored.
+// Computes `rows` rows and 4 * `groups` columns of C. `left` is the number of columns of C that start at `c`.
+// If it is smaller than 4 * `groups`, only `left` columns are stored.
 template <class T, int rows, int groups>
 FOREBAY_INLINE void dotTile(const GemmDots& s, const T* a, const T* b, std::int64_t left, T* c) {
   using V = Vector<T>;
@@ -155,8 +156,8 @@ void gemmDots(const GemmDots& s, const void* left, const void* right, void* out)
   }
 }
 
-// Adds `terms` terms of the product to a row of C, each an element of A times a row of B. If `first` is true,
-// the sum of these terms replaces the content of C.
+// Adds `terms` terms of the product to a row of C. A term is an element of A times a row of B. If `first` is
+// true, the sum of these terms replaces the content of C.
 template <class T, int terms>
 FOREBAY_INLINE void addRows(const GemmRow& s, const T* a, const T* b, bool first, T* c) {
   using V = Vector<T>;
@@ -196,8 +197,8 @@ void gemmRow(const GemmRow& s, const void* left, const void* right, void* out) {
   for (; p < s.k; ++p, first = false) addRows<T, 1>(s, a + p * s.aColumn, b + p * s.bRow, first, c);
 }
 
-// The work with which fmaPeak() measures the peak speed: chains of multiply-adds in registers, which access
-// no memory. Returns the number of floating-point operations.
+// Does work whose time fmaPeak() measures: chains of multiply-adds in registers, without access to memory.
+// Returns the number of floating-point operations.
 template <class T>
 double gemmPeak(std::int64_t rounds) {
   using V = Vector<T>;
@@ -221,10 +222,10 @@ double gemmPeak(std::int64_t rounds) {
   return 2.0 * static_cast<double>(rounds) * chains * V::width;
 }
 
-// True for the portable body. OpenBLAS has kernels for instruction sets that the portable body does not use;
-// with AVX but without FMA, OpenBLAS is twice as fast. The other bodies reach 0.9 to 5 times the speed of
-// OpenBLAS, with one exception: for a transposed A times ten columns, the AVX-512 body leaves most lanes
-// empty (0.6 times the speed of OpenBLAS, 1 us).
+// True for the portable body (see bodies.h). OpenBLAS has kernels for instruction sets that the portable body
+// does not use. On a processor with AVX but without FMA, OpenBLAS is twice as fast. The other bodies reach
+// 0.9 to 5 times the speed of OpenBLAS, with one exception: for a transposed A times ten columns, the AVX-512
+// body leaves most lanes empty (0.6 times the speed of OpenBLAS, 1 us).
 constexpr bool blasIsFaster = FOREBAY_BODY_VECTOR == 16;
 
 template <class T>

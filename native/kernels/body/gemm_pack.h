@@ -1,4 +1,5 @@
-// Packing: copies the operands of a product into the order in which tiles read them.
+// Packing: copies the operands of a product into the order in which tiles read them. A tile is a part of C
+// that is computed in registers (gemm_tile.h). A panel is a strip of B that is two SIMD registers wide.
 #pragma once
 
 #include "kernels/body/gemm_tile.h"
@@ -23,7 +24,7 @@ class RowGroups {
   std::int64_t larger_;  // groups before this row have small_ + 1 rows
 };
 
-// Transposes a square matrix whose rows are registers. Stage d, a power of two, exchanges lanes
+// Transposes a square matrix. Each register holds one row. Stage d, a power of two, exchanges lanes
 // between the registers i and i + d.
 template <class T, int d = 1>
 FOREBAY_INLINE void transpose(typename Vector<T>::Register* rows) {
@@ -151,9 +152,9 @@ template <class T>
 void packColumns(std::int64_t k, std::int64_t n, const void* data, std::int64_t bRow, std::int64_t bColumn,
                  void* panels, std::int64_t bPanel, std::int64_t skip, bool pad) {
   constexpr std::int64_t width = panelWidth<T>;
-  // Packs `group` rows of B into all panels, then the next `group` rows. B is then read nearly in memory
-  // order. The number of panels that are written at the same time would otherwise exceed the ways of the
-  // cache.
+  // Packs `group` rows of B into all panels, then the next `group` rows. So B is read nearly in memory order.
+  // The groups are not single rows, because then all panels would be written at the same time, and there may
+  // be more panels than the cache has ways.
   constexpr std::int64_t group = 64;
   const T* b = static_cast<const T*>(data);
   T* out = static_cast<T*>(panels);

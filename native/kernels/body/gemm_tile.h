@@ -10,9 +10,10 @@
 
 namespace forebay::FOREBAY_BODY {
 
-// A panel is two registers wide. On a processor with 32 registers, a tile has up to 12 rows: 24 registers
-// hold C, 2 hold B and one holds A. With 16 registers, a tile has up to 6 rows. In both cases, each element
-// of A that is read is used in two multiply-adds. Eight or more multiply-adds in flight hide their latency.
+// A panel is a strip of columns of B that is two registers wide. On a processor with 32 registers, a tile has
+// up to 12 rows: 24 registers hold C, 2 hold B and one holds A. With 16 registers, a tile has up to 6 rows.
+// In both cases, each element of A that is read is used in two multiply-adds. Eight or more multiply-adds in
+// flight hide their latency.
 constexpr int panelRegisters = 2;
 constexpr int tileRows = FOREBAY_BODY_VECTOR == 64 ? 12 : 6;
 
@@ -34,9 +35,9 @@ FOREBAY_INLINE const T* rowOf(const T* first, const T* seventh, std::int64_t str
   return base + (row % 6) * stride;
 }
 
-// Computes one tile of `rows` rows and `registers` registers of columns. If `tail` is true, only the first
-// `columns` lanes of the last register are valid. All other registers are full. If `prefetching` is true, the
-// tile prefetches one cache line of the panel at `ahead` for each row of B.
+// Computes one tile. It has `rows` rows, and each row is `registers` registers wide. If `tail` is true, only
+// the first `columns` lanes of the last register are valid. All other registers are full. If `prefetching` is
+// true, the tile prefetches one cache line of the panel at `ahead` for each row of B.
 template <class T, int rows, int registers, bool tail, bool prefetching>
 void tile(const GemmBlock& s, const T* a, std::int64_t aRow, std::int64_t aColumn, const T* b, T* c,
           int columns, const T* ahead) {
@@ -115,7 +116,7 @@ struct TilesOf {
   Tile<T> wide;
   int wideColumns;
   Tile<T> narrow;    // one full register
-  Tile<T> tails[2];  // one partial register; a full register and a partial one
+  Tile<T> tails[2];  // first: one partial register; second: a full register and a partial one
 };
 
 template <class T>

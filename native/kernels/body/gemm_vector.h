@@ -1,5 +1,6 @@
-// The SIMD registers of a body. Only the matrix product uses them, because no compiler keeps the tiles of a
-// product in registers by itself. All other loops are vectorised by the compiler.
+// SIMD registers and their operations, for one instruction set. Only the matrix product uses them, because no
+// compiler keeps the tiles of a product (the parts of C that it works on) in registers by itself. All other
+// loops are vectorised by the compiler.
 #pragma once
 
 #include "kernels/body/arithmetic.h"
@@ -7,11 +8,12 @@
 namespace forebay::FOREBAY_BODY {
 
 // Every Vector has:
-//   width
+//   width                  the number of lanes
 //   load, store
-//   loadFirst, storeFirst  access only the lanes of the mask `first(n)`; the others are loaded as 0
+//   first(n)               the mask of the first n lanes
+//   loadFirst, storeFirst  access only the lanes of a mask; the other lanes are loaded as 0
 //   zero, broadcast, add, mulAdd (a b + c)
-//   exchange<d>            one stage of a transpose, where d is a power of two; returns `low` and `high`.
+//   exchange<d>(a, b)      one stage of a transpose, where d is a power of two; returns `low` and `high`.
 //                          `low` has the lanes of a whose index i has i & d == 0, and the same lanes of b,
 //                          moved up by d lanes. `high` has the other lanes of a, moved down by d lanes, and
 //                          the other lanes of b.

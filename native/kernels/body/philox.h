@@ -1,5 +1,6 @@
 // Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011): a block of
-// four 32-bit words is a function of a 64-bit key (the seed) and a 128-bit counter (block, run).
+// four 32-bit words is a function of a 64-bit key (the seed) and a 128-bit counter (the indices of
+// the block and of the run).
 #pragma once
 
 #include "kernels/body/arithmetic.h"
