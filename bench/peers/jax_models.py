@@ -32,7 +32,7 @@ def named_layers(names):
 
 
 class Model:
-    """The parameters as a tree of arrays, the loss as a function of this tree, and a function `named`.
+    """A model: its parameters as a tree of arrays, its loss as a function of this tree, and a function `named`.
 
     `named` takes the tree of gradients and returns a dictionary of gradients by the names of the workload.
     """

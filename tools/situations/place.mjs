@@ -18,7 +18,8 @@ import { tarball } from '../package.mjs';
 import { binOf, cache, modulesOf } from './tools.mjs';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-// The projects are outside the checkout, because from every folder inside Node would find the checkout's node_modules.
+// The projects are outside the checkout, because in a folder of the checkout, Node would find the node_modules of the
+// checkout.
 const digest = createHash('sha256').update(root).digest('hex').slice(0, 8);
 const base = join(tmpdir(), `forebay-situations-${digest}`);
 /**
