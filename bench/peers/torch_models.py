@@ -65,7 +65,7 @@ class NodeByNode(nn.Module):
 
 
 class FusedLSTM(nn.Module):
-    """nn.LSTM, and a readout layer applied to every time step. The readout is linear, but has tanh for `lstm-nodes`."""
+    """nn.LSTM, and a readout (output layer) for every time step. The readout is linear; in `lstm-nodes` it has tanh."""
 
     def __init__(self, spec, files):
         super().__init__()
@@ -103,7 +103,7 @@ class FusedLSTM(nn.Module):
 
 
 class AutoEncoder(nn.Module):
-    """A variational auto-encoder. Its noise is read from the files, so that two contenders can be compared."""
+    """A variational auto-encoder. Its noise is read from the files, so that its results can be compared."""
 
     def __init__(self, spec, files):
         super().__init__()
