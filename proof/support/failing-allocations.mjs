@@ -19,11 +19,11 @@ const gc = /** @type {() => void} */ (globalThis.gc);
 
 /** @typedef {import('./allocation-scenarios.mjs').Scenario} Scenario */
 
-/** @type {Record<string, number>} the number of failed allocations, by the function that made them */
+/** @type {Record<string, number>} the number of failed allocations, by the function that requested them */
 const sites = {};
 const figures = { failures: 0, errors: 0, survived: 0, codes: /** @type {string[]} */ ([]) };
 
-/** Counts the allocation that failed since the last call of `failAt`. @returns true if an allocation failed */
+/** Counts the allocation, if any, that failed since the last call of `failAt`. @returns true if an allocation failed */
 function countFailure(/** @type {unknown} */ error, /** @type {string} */ where) {
   const site = failing.failed();
   failing.failAt(0);

@@ -1,4 +1,4 @@
-// Repeats one kind of use many times, and measures the memory of the process meanwhile. Prints only the figures, as
+// Uses forebay many times in one way, and measures the memory of the process meanwhile. Prints only the figures, as
 // JSON. The arguments are the kind of use and the number of uses.
 import assert from 'node:assert/strict';
 import { setImmediate } from 'node:timers/promises';
