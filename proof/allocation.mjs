@@ -1,6 +1,6 @@
 // This proof uses the addon that `node tools/build.mjs failing` builds, in which allocations can be made to fail. The
-// test itself is support/failing-allocations.mjs. It runs in a separate process, because only there this addon replaces
-// the normal one.
+// test itself is support/failing-allocations.mjs. It runs in a separate process, because this addon replaces the normal
+// one only there.
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';

@@ -1,4 +1,4 @@
-// Runs a coverage-guided fuzzer, whose programs are decoded and run under ASAN and UBSAN.
+// Runs a coverage-guided fuzzer. It makes compiled programs of forebay, which are decoded and run under ASAN and UBSAN.
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 

@@ -20,7 +20,7 @@ export default {
   promise:
     'The package installs into an empty folder and works from ESM, CommonJS and TypeScript: with the binary that it carries (no compiler, no OpenBLAS, no install script), and from source; without OpenBLAS, building it fails with one message that says what to type.',
   /**
-   * @param {{ full: boolean, log: (text: string) => void }} how if `full` is true, also tests building from source,
+   * @param {{ full: boolean, log: (text: string) => void }} options if `full` is true, also tests building from source,
    *   every supported release line of Node, and the binary for publication
    */
   async prove({ full, log }) {

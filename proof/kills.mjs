@@ -91,8 +91,8 @@ function anyMoment(startMs) {
 
 /**
  * Trains in a separate process.
- * @param kill when to kill the process: `after` milliseconds after as many changes in the folder as `changes` says;
- *   undefined for never
+ * @param kill when to kill the process: when the folder has changed `changes` times and then `after` milliseconds have
+ *   passed; undefined for never
  * @returns `result`: what the process printed at its end, or undefined if it was killed before; `startMs`: how long it
  *   took to start; `begun` and `resumed`: whether it started to train, and whether from a checkpoint
  */

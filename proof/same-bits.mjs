@@ -1,4 +1,4 @@
-// Trains and predicts in one process after another, and compares every bit of the results.
+// Trains and predicts in several processes, one after another, and compares every bit of their results.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -21,8 +21,9 @@ export default {
   promise:
     'In every package manager, test runner, bundler, deployment and runtime of the table, the installed package trains and predicts, or fails with one error that says what to type; on 64-bit ARM as on x64.',
   /**
-   * @param {{ full: boolean, log: (text: string) => void }} how if `full` is true, tests all situations, and writes the
-   *   results to docs/situations.json and docs/situations.md. The short form tests the situations that need few tools.
+   * @param {{ full: boolean, log: (text: string) => void }} options if `full` is true, tests all situations, and writes
+   *   the results to docs/situations.json and docs/situations.md. The short form tests the situations that need few
+   *   tools
    */
   async prove({ full, log }) {
     log('the binaries and the tarball');

@@ -1,8 +1,8 @@
 // Measures the duration of a prediction over HTTP with the server of examples/07-service.ts, with and without a
-// concurrent training: `npm run bench:service [-- --seconds 3 --rounds 5 --write]`. The server is a separate
-// process. This process sends requests over 4 connections on 127.0.0.1. Each connection sends its next request
-// when the answer to the last one has arrived. Each round measures all situations, one after another. The result is the
-// median over all rounds, and `--write` writes it to the guide.
+// concurrent training: `npm run bench:service [-- --seconds 3 --rounds 5 --write]`. The server is a separate process.
+// This process sends requests over 4 connections on 127.0.0.1. Each connection sends its next request when the answer
+// to its previous request has arrived. Each round measures all situations, one after another. The result is the median
+// over all rounds, and `--write` writes it to the guide.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

@@ -1,5 +1,5 @@
 // Builds the parts of forebay that changed:
-//   node tools/build.mjs           the next two:
+//   node tools/build.mjs           both `native` and `ts`
 //   node tools/build.mjs native    the addon, by CMake through cmake-js, into build/Release/forebay.node
 //   node tools/build.mjs ts        dist/, by tsc, and the command in dist/cli, by tools/bundle.mjs
 //   node tools/build.mjs failing   the addon, and a second one in .cmake/failing, whose allocations tests can make fail
@@ -55,7 +55,7 @@ function failing() {
 }
 
 async function ts() {
-  // Deletes the output of modules that no longer exist. tsc does not do it, so these files would get into the tarball.
+  // Deletes the output of modules that no longer exist. tsc does not delete it, so it would get into the tarball.
   for (const file of existsSync('dist') ? readdirSync('dist', { recursive: true }) : []) {
     if (file.split(sep)[0] === 'cli' || file.endsWith('.mts') || file.endsWith('.mjs')) continue;
     const source = join('src', file.replace(/(\.d\.ts|\.js)(\.map)?$/, '.ts'));

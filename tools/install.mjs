@@ -14,7 +14,8 @@ import { fileURLToPath } from 'node:url';
 import { tarball } from './package.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-// The projects are outside the checkout, because from every folder inside Node would find the checkout's node_modules.
+// The projects are outside the checkout, because in a folder of the checkout, Node would find the node_modules of the
+// checkout.
 const digest = createHash('sha256').update(root).digest('hex').slice(0, 8);
 const base = join(tmpdir(), `forebay-install-${digest}`);
 
@@ -221,7 +222,8 @@ export const situations = {
     const project = emptyProject('readonly');
     mustInstall(project);
     const home = installed('readonly');
-    // The test may run as root, who can write to every folder. A file named `build` prevents that the folder is made.
+    // The test may run as root, who can write to every folder. A file named `build` makes it impossible to create a
+    // folder with this name.
     writeFileSync(join(home, 'build'), '');
     const cache = join(project, 'cache');
     const { status, stdout, output } = build(project, { ...noNetwork, XDG_CACHE_HOME: cache });

@@ -114,8 +114,8 @@ function licences(folder, name) {
 /**
  * The packages of the chroot. The addons are linked there, with the C library and the C++ library of Debian 11. The
  * kernels and OpenBLAS come from this machine, as archives of objects, which do not depend on the version of these
- * libraries. Those of Debian 11 are not used, because kernels that its compiler makes take a fifth longer (`mlp-256`),
- * and its OpenBLAS, 0.3.13, is older than many processors.
+ * libraries. They are not compiled in the chroot, because kernels from the compiler of Debian 11 take a fifth longer
+ * (in the workload `mlp-256`), and its OpenBLAS, 0.3.13, is older than many processors.
  */
 const packages = ['g++', 'g++-aarch64-linux-gnu', 'cmake', 'make', 'pkg-config'];
 export const chroot = resolve(process.env.FOREBAY_CHROOT ?? join(root, '.cmake/bullseye'));

@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 
-/** For the field e_machine of an ELF file, the name that Node gives to the processor. */
+/** Maps the field e_machine of an ELF file to Node's name of the processor. */
 const machines = new Map([
   [0x3e, 'x64'],
   [0xb7, 'arm64'],

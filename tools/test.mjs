@@ -91,7 +91,8 @@ const cpp = (name, folder, options, env = {}) => ({
   beside: true,
 });
 
-// ---- The needs of a suite, a command or a condition. A machine that does not fulfil them leaves out the suite.
+// ---- The needs of a suite. A need is a command, or an object with a condition. If the machine lacks one, the suite is
+// left out.
 
 const isThere = (need) =>
   need.title === undefined ? !spawnSync(need, ['--version']).error : need.try();

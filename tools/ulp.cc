@@ -1,6 +1,7 @@
-// check:ulp: computes exp, log, tanh, sigmoid and softplus of each of the 2^32 floats with every SIMD body
-// that this machine supports, and compares with libm in double. Prints the largest error and its argument,
-// and exits with 1 if an error exceeds its limit. Takes some minutes on two threads.
+// check:ulp: computes exp, log, tanh, sigmoid and softplus of each of the 2^32 floats with every body (the
+// kernels compiled for one instruction set) that this machine supports. Compares the results with libm in
+// double. Prints the largest error and its argument, and exits with 1 if an error exceeds its limit. Takes
+// some minutes on two threads.
 //
 // usage: forebay_ulp [step]   (every step-th float; default 1)
 #include "test/ulp.h"
@@ -33,7 +34,7 @@ float ofBits(std::uint32_t bits) {
   return x;
 }
 
-// All bodies together, so that the reference, which takes most of the time, is computed once.
+// Tests all bodies together, so that the reference is computed only once, because it takes most of the time.
 void sweep(const Reference<double>& reference, const std::vector<TileFn>& tiles, std::uint64_t first,
            std::uint64_t step, std::vector<Worst>& worst) {
   std::vector<float> x(chunk), y(chunk);

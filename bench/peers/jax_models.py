@@ -32,7 +32,7 @@ def named_layers(names):
 
 
 class Model:
-    """The parameters as a tree of arrays, the loss as a function of this tree, and a function `named`.
+    """A model: its parameters as a tree of arrays, its loss as a function of this tree, and a function `named`.
 
     `named` takes the tree of gradients and returns a dictionary of gradients by the names of the workload.
     """
@@ -48,7 +48,7 @@ def activation_of(spec):
 
 
 def gate_by_gate(spec, files):
-    """Returns a model of an LSTM with one weight for each gate, computed one time step after another."""
+    """Returns a model of an LSTM that has one weight for each gate and computes one time step after another."""
     names = [f"lstm.{gate}" for gate in GATES] + ["readout"]
     x, target = array_of(files, "x"), array_of(files, "target")
     activation = activation_of(spec)

@@ -1,4 +1,4 @@
-"""The contender JAX: a whole training step is one jitted function, to which the parameters are donated."""
+"""Runs the workloads in JAX. A whole training step is one jitted function, to which the parameters are donated."""
 
 import os
 
@@ -118,9 +118,9 @@ class JaxPeer(Peer):
         return found
 
     def training_form(self, model, spec, training):
-        """Takes the training steps that are compared with forebay.
+        """Takes the training steps whose losses are compared with those of forebay.
 
-        Returns a function that takes one step at the rate of the timed steps, and the losses of the compared steps.
+        Returns a function that takes one step at the rate of the timed steps, and the list of these losses.
         """
         state, update = OPTIMIZERS[spec["optimizer"]](model.parameters)
 

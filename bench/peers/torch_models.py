@@ -29,7 +29,7 @@ def linear_gradients(layer, name):
 
 
 class NodeByNode(nn.Module):
-    """An LSTM with a tanh readout, built from primitive operations for each gate and each time step."""
+    """An LSTM with a tanh readout (output layer), built from primitive operations for each gate and each time step."""
 
     def __init__(self, spec, files):
         super().__init__()
@@ -65,7 +65,7 @@ class NodeByNode(nn.Module):
 
 
 class FusedLSTM(nn.Module):
-    """nn.LSTM, and a readout layer applied to every time step. The readout is linear, but has tanh for `lstm-nodes`."""
+    """nn.LSTM, and a readout (output layer) for every time step. The readout is linear; in `lstm-nodes` it has tanh."""
 
     def __init__(self, spec, files):
         super().__init__()
@@ -80,7 +80,8 @@ class FusedLSTM(nn.Module):
             self.lstm.weight_hh_l0.copy_(torch.cat([w[inputs:] for w in weights], 1).T)
             self.lstm.bias_ih_l0.copy_(torch.cat(biases))
             self.lstm.bias_hh_l0.zero_()
-        # PyTorch adds two biases. If the second were trained too, the sum would move at twice the rate, with more work.
+        # PyTorch adds two biases. If the second were trained too, their sum would change twice as fast, at
+        # the cost of more work.
         self.lstm.bias_hh_l0.requires_grad_(False)
         load_linear(self.readout, files, "readout")
         self.x = tensor_of(files, "x")
@@ -102,7 +103,7 @@ class FusedLSTM(nn.Module):
 
 
 class AutoEncoder(nn.Module):
-    """A variational auto-encoder. Its noise is read from the files, so that two contenders can be compared."""
+    """A variational auto-encoder. Its noise is read from the files, so that its results can be compared."""
 
     def __init__(self, spec, files):
         super().__init__()
@@ -161,7 +162,7 @@ class Perceptron(nn.Module):
         return result
 
 
-# For each kind of workload, the forms among which a user of PyTorch would choose, by name.
+# For each kind of workload, the forms that a user of PyTorch would choose from, by name.
 MODELS = {
     "lstm-nodes": {"gate by gate": NodeByNode, "nn.LSTM": FusedLSTM},
     "lstm": {"nn.LSTM": FusedLSTM},

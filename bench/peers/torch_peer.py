@@ -1,4 +1,4 @@
-"""The contender PyTorch: the workloads of forebay with the same weights, in every form that PyTorch has."""
+"""Runs the workloads in PyTorch, with the weights of forebay, in every form that PyTorch has."""
 
 import copy
 import ctypes
@@ -44,8 +44,8 @@ class TrainingForms:
     def names(self):
         """Yields a tuple for each way to take a step.
 
-        Its items: the name, the key of the loss function in `losses()`, the key of the optimizer's loop in LOOPS,
-        whether the optimizer is compiled, and the argument `set_to_none` of zero_grad.
+        The items of the tuple are the name, the key of the loss function in `losses()`, the key of the optimizer's
+        loop in LOOPS, whether the optimizer is compiled, and the argument `set_to_none` of zero_grad.
         """
         for loop in LOOPS:
             for clearing, none in CLEARING.items():
@@ -176,7 +176,7 @@ class TorchPeer(Peer):
         return {"forms": found, "leftOut": left_out}
 
     def attempts(self, spec, files, training):
-        """Yields a pair for every form of every model: its name, and a function that makes its step and checks it."""
+        """Yields a pair for every form of every model: its name, and a function that makes and checks its step."""
         for label, make in MODELS[spec["kind"]].items():
             model = make(spec, files)
             forms = self.predictions(model) if spec["kind"] == "predict" else self.trainings(model, spec, training)
@@ -199,7 +199,8 @@ class TorchPeer(Peer):
             step, set_rate = forms.make(losses[compiler], *how)
             found, gradients = forms.check(step)
             set_rate(training["timedRate"])
-            # A compiled optimizer is recompiled after a change of the rate. This step does it before the timing.
+            # A compiled optimizer is recompiled after a change of the rate. So one step is taken before the
+            # timing.
             step()
             return step, found, gradients
 

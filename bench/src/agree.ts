@@ -1,4 +1,4 @@
-/** Checks that forebay and a peer compute the same, before anything is timed. */
+/** Checks that forebay and a peer compute the same results, before anything is timed. */
 
 import { BenchError } from './errors.js';
 import { type Named, readTensor, type Tensors } from './exchange.js';

@@ -1,6 +1,6 @@
 /**
- * Finds the fastest form of a peer: compares the results of each form with those of forebay, times all forms, and
- * starts the fastest again in a new process.
+ * Finds the fastest form of a peer (a form is one way to run a workload, such as eager or compiled): compares the
+ * results of each form with those of forebay, times all forms, and starts the fastest again in a new process.
  */
 
 import { type Agreement, assertAgreement } from './agree.js';
@@ -59,7 +59,7 @@ interface Joined {
   readonly hello: Hello;
   readonly forms: readonly Form[];
   readonly leftOut: Readonly<Record<string, string>>;
-  /** The agreement of that form whose results differ most from those of forebay; undefined if there is no form. */
+  /** The agreement of the form whose results differ most from those of forebay; undefined if there is no form. */
   readonly agreement: Agreement | undefined;
 }
 
@@ -72,7 +72,7 @@ interface Candidate {
 /**
  * Tries all forms of a peer in all of its environments. Returns the fastest form, loaded in a process.
  *
- * @throws BenchError if a form does not compute the same as forebay, or if no form can be run
+ * @throws BenchError if the results of a form differ from those of forebay, or if no form can be run
  */
 export async function audition(
   peer: Peer,
@@ -107,7 +107,8 @@ export async function audition(
         conditions.sliceSeconds,
       ),
     );
-    // The winner gets a new process, so that the memory of the other forms is not counted. A single form needs none.
+    // The winner gets a new process, so that the memory of the other forms is not counted. If there is only one form,
+    // its process is kept.
     const alone = candidates.length === 1;
     const winner = alone
       ? best.joined

@@ -1,4 +1,4 @@
-/** The contenders: how each is started, what it can do, and how it is installed. */
+/** The contenders, which are forebay and its peers: how each is started, what it can do, and how it is installed. */
 
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
@@ -30,8 +30,8 @@ export interface Peer {
 }
 
 /**
- * Returns the command that runs a compiled module of build/. Its relative path is correct both from the sources in src/
- * and from the modules in build/.
+ * Returns the command that runs a compiled module of build/. The relative path in the URL is correct from the sources
+ * in src/ and also from the modules in build/.
  */
 const compiled = (file: string): Command => ({
   file: process.execPath,

@@ -3,8 +3,8 @@
 /** The number of times that each way that may be the fastest is timed. */
 const heats = 4;
 /**
- * A way is timed again if its least time so far is at most this many times the best. It may still be the fastest,
- * because the speed of the machine varies.
+ * A way is timed again if its least time so far is at most this number times the least time of all ways. It may still
+ * be the fastest, because the speed of the machine varies.
  */
 const reach = 1.4;
 
@@ -43,12 +43,12 @@ export async function findFastest<T>(
 /** Takes the given number of steps, and returns how many seconds they took. */
 export type Take = (steps: number) => Promise<number>;
 
-/** Returns the seconds per step, measured over so many steps that they take about a third of a slice. */
+/** Returns the seconds per step. Measures so many steps that they take about a third of `sliceSeconds`. */
 export async function timeStep(take: Take, sliceSeconds: number): Promise<number> {
   let steps = 1;
   let elapsed = await take(steps);
-  // The time of the first step is not returned (unless it fills a quarter of a slice), because this step compiles code
-  // and touches memory for the first time.
+  // The time of the first step is not returned (unless it takes a quarter of `sliceSeconds`), because this step
+  // compiles code and touches memory for the first time.
   while (elapsed < sliceSeconds / 4) {
     const wanted = Math.ceil((steps * sliceSeconds) / 3 / Math.max(elapsed, 1e-7));
     steps = Math.min(steps * 20, Math.max(steps + 1, wanted));

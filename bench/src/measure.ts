@@ -210,7 +210,7 @@ async function programStats(
   return { ...stats, memory: { ...stats.memory, blas: growth * threads } };
 }
 
-/** Measures the workload `compile`: compiles its graphs one after another. Peers have no such step. */
+/** Measures the workload `compile`: compiles its graphs one after another. Peers do not run this workload. */
 async function measureCompile(
   workload: string,
   spec: CompileSpec,

@@ -10,7 +10,9 @@ const barHeight = 13;
 const barGap = 2;
 const rowGap = 8;
 
-/** The part of the argument of `renderItem` of ECharts that is used here: reads values and converts them to pixels. */
+/**
+ * The methods used here of the object that ECharts gives to `renderItem`. They read values and convert them to pixels.
+ */
 interface Place {
   value(dimension: number): number;
   coord(point: readonly [number, number]): [number, number];

@@ -36,7 +36,7 @@ export interface Form {
 export interface Loaded {
   /** The forms that the contender has loaded. The harness finds the fastest and times it. */
   readonly forms: readonly Form[];
-  /** For each form that this version or machine does not support, by name, the reason. */
+  /** The forms that this version or machine does not support, by name, each with the reason. */
   readonly leftOut?: Readonly<Record<string, string>>;
 }
 

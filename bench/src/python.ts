@@ -1,4 +1,4 @@
-/** Finds the Python with which the peers in Python run. */
+/** Finds the Python interpreter that runs the peers written in Python. */
 
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';

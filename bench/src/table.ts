@@ -35,7 +35,10 @@ function factsOf({ gflops, peak_fraction, limit, rss_mb }: Row): string {
   return facts.join(', ');
 }
 
-/** Formats a line with a name and up to four cells. Only the last cell may have any length. */
+/**
+ * Formats a line with a name and up to four cells. Only the last cell may have any length, because the others are
+ * padded to a fixed width.
+ */
 function line(name: string, cells: readonly string[]): string {
   const [us = '', spread = '', ratio = '', rest = ''] = cells;
   const fixed = [us, spread, ratio].map((cell) => cell.padStart(column)).join('');

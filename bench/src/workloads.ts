@@ -16,10 +16,10 @@ interface Common {
 /** An LSTM over a sequence, a dense layer (the readout) on every time step, and the mean squared error of all steps. */
 export interface LstmSpec extends Common, Training {
   /**
-   * `lstm`: each contender uses its fastest form, and the readout is linear. `lstm-nodes`: every contender that can
-   * builds the LSTM from primitive operations, and the readout has tanh. `lstm-brain`: what brain.js runs for
-   * `lstm-nodes`. It has no cell besides the hidden state, its readout is linear, and its loss is half the sum of
-   * squares.
+   * `lstm`: each contender uses its fastest form, and the readout is linear. `lstm-nodes`: the LSTM is built from
+   * primitive operations, by every contender that can do this, and the readout has tanh. `lstm-brain`: what brain.js
+   * runs for `lstm-nodes`. It has no cell besides the hidden state, its readout is linear, and its loss is half the sum
+   * of squares.
    */
   readonly kind: 'lstm' | 'lstm-nodes' | 'lstm-brain';
   readonly inputs: number;
@@ -163,7 +163,8 @@ export interface TensorSpec {
 export const gates = ['forget', 'input', 'output', 'cell'] as const;
 
 /**
- * Returns name, inputs and units of each dense layer of a workload. The gates of an LSTM read concat(x, h), x first.
+ * Returns the name, the number of inputs and the number of units of each dense layer of a workload. The gates of an
+ * LSTM read concat(x, h), x first.
  */
 export function layersOf(spec: ModelSpec): (readonly [string, number, number])[] {
   switch (spec.kind) {

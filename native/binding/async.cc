@@ -17,7 +17,8 @@ class Ticket;
 // The index of the first feed or output among the arguments of startProgram.
 constexpr std::size_t firstArray = 6;
 
-// The desk of an environment (the main thread or a worker) manages its asynchronous runs, which are tickets.
+// The desk of an environment (the main thread or a worker) manages the asynchronous runs of the environment.
+// Each call of startProgram has a Ticket.
 class Desk {
  public:
   explicit Desk(napi_env env) : env_(env) {}
@@ -232,7 +233,8 @@ double Desk::add(Ticket* ticket) {
   return number;
 }
 
-// Starts at the ticket that was found last: a signal that aborts many runs cancels them in their order.
+// Starts at the ticket that was found last, because a signal that aborts many runs cancels them in their
+// order.
 Ticket* Desk::find(double number) {
   Ticket* ticket = found_ != nullptr ? found_ : first_;
   while (ticket != nullptr && ticket->number > number) ticket = ticket->next;

@@ -103,8 +103,8 @@ class Call {
   napi_value finish(double result);
 
  private:
-  // The number of arguments for which no memory is allocated. Only calls with many feeds and outputs have
-  // more.
+  // A call with up to this many arguments allocates no memory for them. Only calls with many feeds and
+  // outputs have more.
   static constexpr std::size_t mostInPlace = 24;
 
   bool handle(std::size_t index, const char* what, Handle::Kind kind, Handle*& found);

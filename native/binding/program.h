@@ -1,5 +1,5 @@
 // The native object of a compiled program. It owns the program of the executor, keeps the leaves alive, and
-// contains the claims of the runs.
+// contains the claims of its runs (which leaves a run reads and which it writes).
 #pragma once
 
 #include <node_api.h>
@@ -82,7 +82,7 @@ class Compiled final : public Counted {
   Reference keptLeaves_, keptOwn_;
   std::size_t leafCount_ = 0;
   std::unique_ptr<LeafMemory[]> leaves_;
-  std::unique_ptr<Range[]> ranges_;  // of leaves with elements, in ascending order of addresses
+  std::unique_ptr<Range[]> ranges_;  // the memory of each leaf that has elements, by ascending address
   std::size_t rangeCount_ = 0;
   std::unique_ptr<const void*[]> claimed_;
   std::unique_ptr<void*[]> room_, own_;

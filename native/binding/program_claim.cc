@@ -62,7 +62,7 @@ class Claim final : public Handle {
 
 }  // namespace
 
-// claimLeaves(reads, writes): waits until it may use the leaves, like a run; returns the claim
+// claimLeaves(reads, writes): waits, as a run does, until the caller may use the leaves; returns the claim
 napi_value claimLeaves(napi_env env, napi_callback_info info) {
   Call call(env, info, "claimLeaves");
   napi_value handle = nullptr;

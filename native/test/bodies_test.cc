@@ -1,4 +1,5 @@
-// Tests the choice of a body, and that all bodies have the same kernel table.
+// Tests the choice of a body (the kernels compiled for one instruction set), and that all bodies have the
+// same kernel table.
 #include <cstring>
 
 #include "test/support.h"

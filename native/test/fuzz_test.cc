@@ -1,5 +1,6 @@
-// Calls kernels with random geometry. Every call must be refused or stay within its arrays. The arrays are on
-// the heap and have exactly the required size, so that ASAN ends the run at any access outside them.
+// Calls kernels with random geometry (offsets, sizes and strides). Every call must be refused or stay within
+// its arrays. The arrays are on the heap and have exactly the required size, so that ASAN ends the run at any
+// access outside them.
 #include <cmath>
 
 #include "kernels/map.h"

@@ -1,5 +1,6 @@
-// Compares forebay's own matrix products with three loops in long double, for every route and every body,
-// with partial tiles and sizes of zero. Also tests that neither threads nor alignment change a bit.
+// Compares forebay's own matrix products with three loops in long double, for every route (method of
+// computing a product) and every body (the kernels compiled for one instruction set), with sizes that do not
+// fill the tiles of C, and with sizes of zero. Also tests that neither threads nor alignment change a bit.
 #include "kernels/gemm.h"
 
 #include <sys/mman.h>
@@ -184,8 +185,8 @@ class Panels {
   Memory<T> memory_;
 };
 
-// Returns the plan with the smallest possible parts, one row or one panel each, even if threads would not be
-// worth it.
+// Returns the plan with the smallest possible parts, one row or one panel each, even if the product is too
+// small for several threads.
 GemmPlan smallestParts(GemmPlan plan, const Body& body) {
   plan.partSize = plan.partsAreRows ? 1 : panelWidth(plan.shape.type, body);
   const std::int64_t extent = plan.partsAreRows ? plan.shape.m : plan.shape.n;

@@ -115,7 +115,7 @@ TEST_CASE("runs that write a common leaf execute one after another, in the order
   ByHand first({}, {&a}), second({}, {&a, &b}), third({}, {&b}), other({}, {});
   locks.lineUp(first);
   locks.lineUp(second);
-  locks.lineUp(third);  // no running run uses b, but `second`, which is earlier, writes it
+  locks.lineUp(third);  // must wait: no running run uses b, but the earlier `second` writes it
   locks.lineUp(other);
   CHECK((first.started && !second.started && !third.started && other.started));
   locks.leave(first);

@@ -1,5 +1,5 @@
-// Tests the map driver: with any strides it gives the same result as a loop over the elements of the views,
-// and it refuses invalid arguments.
+// Tests the map driver, which applies an element-wise kernel to strided views: with any strides it gives the
+// same result as a loop over the elements of the views, and it refuses invalid arguments.
 #include "kernels/map.h"
 
 #include "test/support.h"

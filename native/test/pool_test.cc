@@ -1,5 +1,5 @@
-// Tests the thread pool: every index runs once, no two threads have the same slot at the same time, and no
-// caller causes a deadlock.
+// Tests the thread pool: every index runs once, no two threads have the same slot (the number of a scratch
+// buffer) at the same time, and no caller causes a deadlock.
 #include "program/pool.h"
 
 #include <sys/wait.h>
@@ -17,7 +17,7 @@ using namespace forebay::test;
 
 namespace {
 
-// Calls `body`, a lambda, for each index on the pool.
+// Calls `body`, a lambda, for each index, on the threads of the pool.
 template <class Body>
 void runOn(int threads, int count, Body& body) {
   Pool::instance().run(

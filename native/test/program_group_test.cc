@@ -1,4 +1,5 @@
-// Compares groups with the interpreter of program_plain.cc, which computes one element at a time.
+// Compares groups (instructions that execute fused loops) with the interpreter of program_plain.cc, which
+// computes one element at a time.
 #include "test/program_samples.h"
 
 using namespace forebay;
@@ -20,8 +21,9 @@ TEST_CASE("groups of any kind give the same bits as computing one element at a t
 }
 
 TEST_CASE("later steps and stores read the values from before a store that overwrites them") {
-  // Tiles of 64 and 48 elements are whole vectors, which are used where they are. A tile of 15 elements is
-  // rounded up, so that it is copied to registers.
+  // A group computes one tile of elements at a time. Tiles of 64 and 48 elements consist of whole vectors, so
+  // the steps use them directly in memory. A tile of 15 elements does not, so it is first copied to a buffer
+  // with padding (a register of the group).
   for (const double count : {64.0, 48.0, 15.0}) {
     Code code;
     code.buffer(arena, 0);

@@ -38,11 +38,11 @@ TEST_CASE("large reductions that are split among threads are complete") {
   struct Case {
     std::vector<double> sizes, outStrides, inStrides;  // the kept axes are first
   };
-  const Case cases[] = {{{1025, 300}, {1}, {1, 1030}},                // sums of columns
-                        {{2100, 130}, {2}, {131, 1}},                 // of rows, with gaps
-                        {{3, 7, 13000}, {7, 1}, {1, 3, 21}},          // over the outermost axis
-                        {{5, 1, 60000}, {1, 1}, {60000, 300000, 1}},  // of few rows
-                        {{300, 40, 25}, {40, 1}, {1000, 1, 40}}};     // of the axis in the middle
+  const Case cases[] = {{{1025, 300}, {1}, {1, 1030}},                // reduces columns
+                        {{2100, 130}, {2}, {131, 1}},                 // reduces rows, with gaps
+                        {{3, 7, 13000}, {7, 1}, {1, 3, 21}},          // reduces the outermost axis
+                        {{5, 1, 60000}, {1, 1}, {60000, 300000, 1}},  // reduces few rows
+                        {{300, 40, 25}, {40, 1}, {1000, 1, 40}}};     // reduces the middle axis
   for (const char* name : {"sum", "max", "argmax"}) {
     for (const Case& one : cases) {
       Code code;

@@ -390,8 +390,9 @@ TEST_CASE("a leaf at an address that its dtype does not allow is refused") {
 }
 
 TEST_CASE("a group with too many partial sums to count is refused") {
-  // With so many registers, tiles are small, and a segment of 2^52 elements is divided into 2^43 units. 1024
-  // segments with 2048 closes have 2^64 sums. In 64 bits, this number would overflow to 0.
+  // A group with so many loads computes only a few elements at a time. So each segment of 2^52 elements is
+  // divided into 2^43 units, and each unit has a partial sum for each close (the end of a sum). 1024 segments
+  // with 2048 closes have 2^64 partial sums. In 64 bits, this number would overflow to 0.
   const std::size_t segments = 1024, loads = 40, closes = 2048;
   Numbers body = {segments, 1, loads, loads, 0, 0, closes};
   for (std::size_t load = 0; load < loads; ++load) body.insert(body.end(), {f64, static_cast<double>(load)});

@@ -13,8 +13,8 @@ namespace {
 
 using Numbers = Code::Numbers;
 
-// Returns the body of a group that computes to = f(from, other) for `count` floats, where f is the kernel
-// `name`.
+// Returns the numbers of a group (an instruction for a fused loop) that computes `to` = f(`from`, `other`)
+// for `count` floats, where f is the kernel `name`.
 Numbers binary(const char* name, double count, double from, double other, double to, double at = 0) {
   return {1, 1,  3,   2, 1,     1,    0, f32, 0,     f32, 1, map(name), f32, 2, 0,
           1, -1, f32, 2, count, from, 0, 1,   other, 0,   1, to,        at,  1};

@@ -165,9 +165,9 @@ void addSomeGroup(Generator& generator, Code& code, Space& space, bool writing) 
     for (const Listed& store : stores) {
       const bool toVariable = writing && between(generator, 0, 2) > 0;
       const double buffer = toVariable ? space.variableOf(store.type) : space.inArena();
-      // Sometimes the store is in place, over a load that no other store of this group overwrites. In writes,
-      // stores to the arena are not in place, because the writes run twice if results
-      // are checked, and the dry run would change the values that are loaded.
+      // Sometimes the store is in place, over a load that no other store of this group overwrites. If the
+      // group is one of the writes, stores to the arena are not in place. The writes run twice if results are
+      // checked, and the first run would change the values that the second run loads.
       const Operand* same =
           writing && !toVariable ? nullptr : sameAs(generator, views, store.type, buffer, sizes);
       if (same != nullptr) const_cast<Operand*>(same)->written = true;

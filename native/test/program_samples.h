@@ -41,8 +41,8 @@ class Space {
   double arena_, variables_[3], constants_[3], feeds_[3];
 };
 
-// Adds a group of up to 5 loads, 14 steps and 4 stores, with 1 to 3 segments. If `writing` is true, the group
-// also stores to variables.
+// Adds a group (an instruction that executes a fused loop) of up to 5 loads, 14 steps and 4 stores, with 1 to
+// 3 segments. If `writing` is true, the group also stores to variables.
 void addSomeGroup(Generator& generator, Code& code, Space& space, bool writing);
 
 // Each of these functions adds an instruction of the opcode in its name, with random operands.

@@ -1,5 +1,5 @@
 // Support for the tests of programs: a class that assembles code from its parts, memory of exactly the
-// required size, and a second, as simple as possible interpreter of the same code.
+// required size, and a second interpreter of the same code, which is as simple as possible.
 #pragma once
 
 #include <memory>

@@ -7,8 +7,8 @@
 
 #include "test/support.h"
 
-// Includes the generator alone for the test of the published vectors, because a draw does not return all bits
-// of a block.
+// Includes the generator alone for the test of the published vectors, because a random number of forebay does
+// not contain all bits of a Philox block.
 #include "kernels/body/prelude.h"
 #define FOREBAY_BODY tested
 #define FOREBAY_BODY_FMA 0
@@ -158,7 +158,7 @@ TEST_CASE_TEMPLATE("an element depends on the seed and the run, but not on the n
         const std::vector<T> some = draw<T>(*body, name, 5, 6, n);
         CHECK(std::equal(some.begin(), some.end(), all.begin()));
       }
-      const double big = 4294967296.0;  // the draw must also depend on the high words
+      const double big = 4294967296.0;  // the numbers must also depend on the high words
       for (const auto& [seed, run] :
            {std::pair(6.0, 6.0), {5.0, 7.0}, {5.0 + big, 6.0}, {5.0, 6.0 + big}, {6.0, 5.0}}) {
         const std::vector<T> other = draw<T>(*body, name, seed, run, 1000);

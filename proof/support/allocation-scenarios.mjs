@@ -5,9 +5,9 @@ import * as fb from 'forebay';
  * @typedef {object} Scenario
  * @property {fb.Variable[]} leaves the leaves that the scenario writes
  * @property {(step: (leaf?: fb.Tensor['data']) => void) => Promise<unknown>} run Runs the scenario. Resolves to the
- *   results, whose bits are compared. Calls `step()` each time the leaves have a complete new state. If a possible
- *   state is never visible in the only leaf, calls `step` with that value of the leaf. May be called again after an
- *   error, if the leaves have been set back.
+ *   results, whose bits are compared. Calls `step()` each time the leaves have a complete new state. If the leaf may
+ *   have another value after a failure, calls `step` with that value, too (see `interpreted`). May be called again
+ *   after an error, if the leaves have been set back.
  * @property {() => void} dispose
  */
 

@@ -1,6 +1,7 @@
 // Runs each scenario again and again. In the n-th attempt, the n-th native allocation fails. (In the short form, every
-// third allocation of each allocating function fails.) Stops when the scenario makes fewer than n allocations. Prints its progress to stdout, and the
-// figures as JSON on the last line. The arguments are 'full' or 'short', then the names of scenarios (all by default).
+// third allocation of each allocating function fails.) Stops when the scenario makes fewer than n allocations. Prints
+// its progress to stdout, and the figures as JSON on the last line. The arguments are 'full' or 'short', then the names
+// of scenarios (all by default).
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createRequire } from 'node:module';
@@ -18,11 +19,11 @@ const gc = /** @type {() => void} */ (globalThis.gc);
 
 /** @typedef {import('./allocation-scenarios.mjs').Scenario} Scenario */
 
-/** @type {Record<string, number>} the number of failed allocations, by the function that made them */
+/** @type {Record<string, number>} the number of failed allocations, by the function that requested them */
 const sites = {};
 const figures = { failures: 0, errors: 0, survived: 0, codes: /** @type {string[]} */ ([]) };
 
-/** Counts the allocation that failed since the last call of `failAt`. @returns true if an allocation failed */
+/** Counts the allocation, if any, that failed since the last call of `failAt`. @returns true if an allocation failed */
 function countFailure(/** @type {unknown} */ error, /** @type {string} */ where) {
   const site = failing.failed();
   failing.failAt(0);
@@ -109,8 +110,8 @@ const bits = (/** @type {readonly fb.Variable[]} */ leaves) =>
   leaves.map(({ value }) => hex(value.data)).join();
 
 /**
- * Runs a scenario in which no allocation fails. Returns its results, all states that its leaves may have, and the
- * functions that allocated.
+ * Runs a scenario in which no allocation fails. Returns its results, all states that its leaves may have, and the names
+ * of the functions that allocated.
  */
 async function reference(/** @type {() => Scenario} */ make) {
   const scenario = make();

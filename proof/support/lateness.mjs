@@ -41,7 +41,8 @@ async function training(widths, batchSize, rows) {
 }
 
 /**
- * Returns a program of an LSTM with `steps` time steps that has never been run. If it trains, it computes gradients.
+ * Returns a program of an LSTM with `steps` time steps that has never been run. If `trains` is true, each run of the
+ * program is a training step; otherwise it only predicts.
  */
 function sequence(steps, { trains }) {
   const [inputs, units, batch] = [8, 32, 16];
@@ -64,7 +65,8 @@ function sequence(steps, { trains }) {
 }
 
 /**
- * For each kind of first call of a program, which compiles it: a function that builds the network and returns the call.
+ * The kinds of first calls of a program. (The first call compiles the program.) Each function here builds a network,
+ * and returns a function that makes the call.
  */
 const firstCalls = {
   firstRunAsync: () => {

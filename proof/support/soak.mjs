@@ -1,4 +1,4 @@
-// Repeats one kind of use many times, and measures the memory of the process meanwhile. Prints only the figures, as
+// Uses forebay many times in one way, and measures the memory of the process meanwhile. Prints only the figures, as
 // JSON. The arguments are the kind of use and the number of uses.
 import assert from 'node:assert/strict';
 import { setImmediate } from 'node:timers/promises';
@@ -10,7 +10,8 @@ const [kind, count] = [process.argv[2], Number(process.argv[3])];
 const samples = 120;
 /**
  * The limit on the measured growth of memory, in bytes for each use. It cannot be 0. If the process needs one more page
- * late in the run, the slope grows: by some bytes with the few uses of the short form, by almost none with a million.
+ * late in the run, the slope grows: by some bytes in the short form, which has few uses, and by almost nothing if there
+ * are a million uses.
  */
 const mostBytes = { run: 1.5e6 / count, runAsync: 3e6 / count, programs: 30e6 / count };
 
@@ -62,7 +63,7 @@ const uses = {
       const program = fb.compile({ outputs: { loss }, updates });
       program.run({ x, target });
       if (i % 10 === 0) await program.runAsync({ x, target });
-      // This run needs so much memory that it comes from the operating system, and is returned to it.
+      // This run needs so much memory that the allocator requests it from the operating system, and later returns it.
       if (i % 10 === 1)
         program.run({ x: fb.Tensor.ones([4096, 16]), target: fb.Tensor.ones([4096, 4]) });
       if (i % 3 > 0) program.dispose();

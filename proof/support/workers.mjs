@@ -55,7 +55,7 @@ assert.equal(new Set(alone).size, together, 'different seeds train differently')
 assert.deepEqual(await digests(), alone, 'trainings at the same time give the same bits as alone');
 
 const root = new URL('../..', import.meta.url).pathname;
-// Only the addon whose allocations can fail also counts them.
+// Only the addon for tests, whose allocations can be made to fail, counts its allocations.
 const { failing } = here
   ? createRequire(import.meta.url)(process.env.FOREBAY_ADDON ?? `${root}build/Release/forebay.node`)
   : { failing: undefined };

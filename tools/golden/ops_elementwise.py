@@ -1,4 +1,4 @@
-"""The cases of element-wise ops. At special points implementations differ: at zeros, ties, overflow and NaN."""
+"""The cases of element-wise ops. Implementations differ at special points: zeros, ties, overflow and NaN."""
 
 import torch
 

@@ -9,7 +9,7 @@ import torch
 
 
 def number(value):
-    """Returns a value for JSON. NaN and infinities become strings, their JavaScript names, as JSON lacks them."""
+    """Returns a value for JSON. NaN and infinities become strings, their JavaScript names, because JSON lacks them."""
     if isinstance(value, float) and math.isnan(value):
         return "NaN"
     if isinstance(value, float) and math.isinf(value):

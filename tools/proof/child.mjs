@@ -1,6 +1,6 @@
-// The process that verifies one promise: node tools/proof/child.mjs FILE [full]. Another process forks it, and gets its
-// result as a message. This process does not call `process.exit`, so that its parent notices a crash or a hang at the
-// end.
+// The process that verifies one promise of forebay (a file of proof/): node tools/proof/child.mjs FILE [full]. Another
+// process forks it, and gets its result as a message. This process does not call `process.exit`, so that its parent
+// notices a crash or a hang at the end.
 const [file, counts] = process.argv.slice(2);
 const send = (message) => new Promise((sent) => process.send(message, sent));
 

@@ -1,4 +1,4 @@
-// Describes the machine on which a promise is verified.
+// Describes the machine on which the promises of forebay (the files of proof/) are verified.
 import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus, release, totalmem, type } from 'node:os';
 import { nativeInfo } from 'forebay';

@@ -1,4 +1,5 @@
-// Verifies one promise in a separate process. If the process crashes, hangs or does not end, the promise is not held.
+// Verifies one promise of forebay (a file of proof/) in a separate process. If the process crashes, hangs or does not
+// end, the promise is not held.
 import { fork } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';

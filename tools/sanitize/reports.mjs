@@ -9,9 +9,9 @@ export const reportsIn = (texts) =>
 const inForebay = /forebay::|forebay\.node|\/native\/(binding|kernels|program)\//;
 
 /**
- * Returns those leaks of a Node process that forebay allocated, or Node-API for forebay. V8 and Node leak their own
- * memory if a process ends while its workers run. A suppression could not separate these leaks from ours, because
- * JavaScript calls forebay, and the heap of V8 grows while forebay creates objects.
+ * Returns the leaks of a Node process that were allocated by forebay, or by Node-API when forebay called it. V8 and
+ * Node leak their own memory if a process ends while its workers run. A suppression could not separate these leaks from
+ * ours, because JavaScript calls forebay, and the heap of V8 grows while forebay creates objects.
  */
 function leaksOfOurs(report) {
   const [, ...leaks] = report.split(/(?=^(?:Direct|Indirect) leak of)/m);
@@ -24,7 +24,7 @@ function leaksOfOurs(report) {
   });
 }
 
-/** Returns true if a report on a Node process is about forebay: any report except on leaks, or a leak of forebay. */
+/** Returns true if a report on a Node process is about forebay: it is not about leaks, or it has a leak of forebay. */
 export const isOurs = (report) =>
   !report.includes('LeakSanitizer: detected memory leaks') || leaksOfOurs(report).length > 0;
 

@@ -1,5 +1,5 @@
 // The situations of bundlers. Either forebay is external, or it is in the bundle and the user says where its addon is,
-// or it is in the bundle without that. In the last case, an error is expected.
+// or it is in the bundle and the user does not say where its addon is. In the last case, an error is expected.
 
 /** Returns a situation in which a user forgets to make forebay external. */
 const forgotten = (name, tool, commands, fails, more = {}) => ({

@@ -1,4 +1,5 @@
-// Makes the folder in which a situation is tried: an empty project outside the checkout, with the tools and forebay.
+// Makes the folder in which a situation (a use of the package with certain tools) is tried: an empty project outside
+// the checkout, with the tools and forebay.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
@@ -18,11 +19,12 @@ import { tarball } from '../package.mjs';
 import { binOf, cache, modulesOf } from './tools.mjs';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-// The projects are outside the checkout, because from every folder inside Node would find the checkout's node_modules.
+// The projects are outside the checkout, because in a folder of the checkout, Node would find the node_modules of the
+// checkout.
 const digest = createHash('sha256').update(root).digest('hex').slice(0, 8);
 const base = join(tmpdir(), `forebay-situations-${digest}`);
 /**
- * Options of `timeout`, which stops commands, and all that they started, after 300 s. No recipe should take that long.
+ * Options of `timeout`, which stops commands and their child processes after 300 s. No recipe should take that long.
  */
 const patience = ['--kill-after=10', '300'];
 

@@ -39,7 +39,8 @@ const fromTarball = (commands) =>
     .replace(/^((?:npm|pnpm|bun) (?:install|add)(?: -\S+)*) forebay$/gm, '$1 ./forebay.tgz');
 
 /**
- * Adds a command that moves the node_modules of the project away before a deployed program runs, which must not use it.
+ * Adds a command that moves the node_modules of the project away before a deployed program runs, because the program
+ * must not use them.
  */
 const withoutProject = (commands) =>
   commands.replace(

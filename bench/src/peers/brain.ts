@@ -1,5 +1,5 @@
 /**
- * The contender brain.js. Its LSTM can run one of the workloads. The recurrence of this LSTM is different: it has no
+ * Runs a workload in brain.js, whose LSTM can run only one of them. The recurrence of this LSTM is different: it has no
  * cell besides the hidden state. So its gradients are compared with the gradients of the same recurrence in forebay,
  * the form `lstm-brain`.
  */
@@ -104,7 +104,7 @@ function load({ spec, folder, manifest }: Requests['load'][0]): Loaded {
     inputSize: spec.inputs,
     hiddenLayers: [spec.units],
     outputSize: spec.outputs,
-    // brain.js has no plain gradient descent: each step is clipped, scaled by recent squares and decayed.
+    // brain.js has no plain gradient descent: it clips each gradient, and scales it by recent squared gradients.
     learningRate: 1e-7,
   });
   const x = points(start.get('x').values, spec.inputs);

@@ -1,4 +1,4 @@
-/** The contender ONNX Runtime in Node.js. It only predicts, with a model that the Python package onnx writes. */
+/** Runs a workload in ONNX Runtime for Node.js. It only predicts, with a model that the Python package onnx writes. */
 
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';

@@ -1,6 +1,6 @@
 /**
- * The contender TensorFlow.js on its WebAssembly backend. The workloads are built from its core operations and its
- * optimizers.
+ * Runs the workloads in TensorFlow.js on its WebAssembly backend. The workloads are built from its core operations and
+ * its optimizers.
  */
 
 import { createRequire } from 'node:module';

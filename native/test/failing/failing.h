@@ -11,12 +11,14 @@ namespace forebay::test {
 //   failAt(n)    resets the count; from now on, only the n-th allocation fails, or none if n is 0
 //   count()      returns the number of allocations since failAt()
 //   failed()     returns the name of the function that failed since failAt(), or null
-//   sites()      returns the names of the functions that allocated since failAt(), in order, separated by
-//   spaces live()       returns {blocks, bytes, references}: the numbers of those that exist now holdCalls()
-//   from now on, holds calls of threadsafe functions back until the cleanup hook of their
+//   sites()      returns the names of the functions that allocated since failAt(), in order, as one text
+//                with spaces between the names
+//   live()       returns {blocks, bytes, references}: the numbers of those that exist now
+//   holdCalls()  from now on, holds calls of threadsafe functions back until the cleanup hook of their
 //                environment has run. Then delivers them with an environment that is not null, as Bun does
 //                for a terminated worker
 //   held()       returns the number of calls that are held back now
+//
 // The environment variable FOREBAY_FAIL_AT acts as a first call of failAt(), made before the addon is
 // initialized, so that allocations during its loading can fail, too.
 bool exportFailing(napi_env env, napi_value exports);

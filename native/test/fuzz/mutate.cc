@@ -35,8 +35,8 @@ void changeNumber(Generator& generator, Parts::Numbers& numbers) {
   }
 }
 
-// Inserts an instruction of `other` into a program. Both programs usually have the buffers of Space, in the
-// same order. Each buffer gets the larger of its two sizes.
+// Inserts an instruction of `other` into a program. Both programs usually have the buffers of the class Space
+// (program_samples.h), in the same order. Each buffer of the result has the larger of the two sizes.
 void splice(Generator& generator, Parts& parts, const Parts& other) {
   if (other.instructions.empty()) return;
   for (std::size_t i = 0; i < other.buffers.size(); ++i) {

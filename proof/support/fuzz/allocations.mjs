@@ -7,7 +7,7 @@ import { createRequire, syncBuiltinESMExports } from 'node:module';
 
 const zlib = createRequire(import.meta.url)('node:zlib');
 
-/** Replaces the functions that allocate, and returns an object in which they count. */
+/** Replaces the functions that allocate. Returns an object in which the replacements count the bytes. */
 export function measure() {
   const counts = {
     bytes: 0,

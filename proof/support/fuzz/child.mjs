@@ -22,7 +22,7 @@ import { Random } from './random.mjs';
  */
 
 const [reader, count, seed] = process.argv.slice(2);
-// The limit for one input in milliseconds. It is CPU time, because other processes do not affect that.
+// The limit on the CPU time for one input, in milliseconds. CPU time does not depend on other processes.
 const slow = 2000;
 
 // This must run before any module of forebay is loaded. A module that is loaded earlier would keep the original
