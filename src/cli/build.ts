@@ -67,8 +67,8 @@ function compileIn(work: string, gyp: string): string {
   for (const part of ['package.json', 'native']) {
     copy(join(root, part), join(work, part));
   }
-  // The package has no binding.gyp in its root folder, because "npm ci" would then compile the package: a lock file
-  // does not record that package.json has "gypfile": false.
+  // The package has no binding.gyp in its root folder, because with this file "npm ci" would compile the package: a
+  // lock file does not record that package.json has "gypfile": false.
   copyFileSync(join(root, 'native/binding.gyp'), join(work, 'binding.gyp'));
   const headers = join(work, 'native/vendor');
   (require(`${root}native/vendor.cjs`) as Vendor).copyHeaders(headers);
@@ -82,7 +82,7 @@ function compileIn(work: string, gyp: string): string {
   if (status !== 0 || !existsSync(built)) {
     throw new NativeError('forebay build: compiling failed; see the output of the compiler above');
   }
-  // Load the addon in a separate process, because loading it may crash the process.
+  // Load the addon in a separate process, because a faulty addon may crash the process that loads it.
   const script = 'require(process.argv[1]).nativeInfo()';
   const tried = spawnSync(process.execPath, ['-e', script, `${root}dist/index.js`], {
     env: { ...process.env, FOREBAY_ADDON: built },
@@ -96,8 +96,8 @@ function compileIn(work: string, gyp: string): string {
 }
 
 /**
- * Copies a file, or a folder without native/test. Folders are copied file by file, because this also works inside the
- * archives of Yarn's Plug'n'Play.
+ * Copies a file, or a folder without its subfolder `test`. Folders are copied file by file, because this also works
+ * inside the archives of Yarn's Plug'n'Play.
  */
 function copy(from: string, to: string): void {
   if (!statSync(from).isDirectory()) {
@@ -117,7 +117,8 @@ function copy(from: string, to: string): void {
 function install(built: string): string {
   const inPackage = join(root, 'build/Release');
   const folders = [inPackage];
-  // If the package is in an archive, the addon can be neither written there nor loaded from there.
+  // If the package is in an archive, only the cache remains: an addon can be neither written to an archive nor loaded
+  // from it.
   if (/\.zip[\\/]/.test(root)) folders.pop();
   const cache = cacheFolder();
   if (cache !== undefined) folders.push(cache);

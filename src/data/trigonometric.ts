@@ -17,7 +17,7 @@ export interface Windows {
 }
 
 /**
- * Returns `count` samples of the curve, from sample `start` on. Sample t is (cos(2 pi t / 20), sin(2 pi t / 20)).
+ * Returns `count` samples of the curve, beginning at sample `start`. Sample t is (cos(2 pi t / 20), sin(2 pi t / 20)).
  * @returns a float32 tensor of shape [count, 2]
  * @throws ValueError if `count` is not a non-negative integer
  */
@@ -38,8 +38,8 @@ export function trigonometric(count: number, start = 0): Tensor {
 
 /**
  * Returns all windows of `steps` successive samples among the samples 0, …, `samples` - 1. The target of each step is
- * the next sample, so the last target of the last window is sample `samples`. The defaults are those of the seed:
- * 100 samples, which give 96 windows of 5 steps.
+ * the next sample, so the last target of the last window is sample `samples`. The defaults are those of the blog
+ * post: 100 samples, which give 96 windows of 5 steps.
  * @throws ValueError if `samples` or `steps` is not an integer, or if not 1 <= steps <= samples
  */
 export function trigonometricWindows(
@@ -61,7 +61,7 @@ export function trigonometricWindows(
   const inputs = new Float32Array(steps * windows * 2);
   const targets = new Float32Array(steps * windows * 2);
   for (let step = 0; step < steps; step++) {
-    // Step s of window w is sample s + w. So step s of all windows in order is the series from sample s on.
+    // Step s of window w is sample s + w. So the values of step s of all windows are the series from sample s.
     inputs.set(series.subarray(2 * step, 2 * (step + windows)), 2 * step * windows);
     targets.set(series.subarray(2 * (step + 1), 2 * (step + 1 + windows)), 2 * step * windows);
   }

@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { isSwitchedOff } from './durable.js';
 import { chunkBytes, makerOf, targetOf, temporaryFor, writingError } from './files.js';
 
-/** The promise of the last pending write, for each file. A write starts when the previous write of its file is over. */
+/** For each file, the promise of its last pending write. A write starts when the previous write of its file is over. */
 const writes = new Map<string, Promise<void>>();
 
 /**

@@ -1,4 +1,4 @@
-/** Makes an `OpenFile` of bytes in memory or of a range of a file, so that the same code reads all of them. */
+/** Makes an `OpenFile` of bytes in memory or of a range of a file, so that readers need no other interface. */
 
 import { FormatError } from '../errors.js';
 import { bytesOf, type DType } from '../tensor/dtype.js';
@@ -48,11 +48,11 @@ export function bytesIn({ data }: Pick<Tensor, 'data'>): Uint8Array {
 
 /**
  * Returns the number of elements of a shape that was read from a file; undefined if the elements do not fit in memory.
- * This check counts an axis of size 0 as 1, because the strides, which are products of the other sizes, must be exact
- * numbers, too.
+ * This check counts an axis of size 0 as 1, because the strides must also be exact numbers. They are products of the
+ * other sizes.
  */
 export function elementsOf(shape: readonly number[], dtype: DType): number | undefined {
-  // BigInt, because the product of up to 32 sizes of 53 bits is too large for an exact number.
+  // Use BigInt, because a product of up to 32 sizes of 53 bits may be too large for an exact number.
   const most = shape.reduce((n, size) => n * BigInt(size || 1), BigInt(bytesOf[dtype]));
   if (most > BigInt(Number.MAX_SAFE_INTEGER)) return undefined;
   return shape.reduce((n, size) => n * size, 1);

@@ -47,7 +47,7 @@ export class RecordReader {
   #line = 1;
   #character = 1;
   /** The line and character at which each field of the record begins. */
-  readonly #places: [line: number, character: number][] = [];
+  readonly #positions: [line: number, character: number][] = [];
 
   constructor(file: string, open: OpenFile, dialect: Dialect) {
     this.#file = file;
@@ -60,12 +60,12 @@ export class RecordReader {
 
   /** The number of the line on which the current record begins, from 1. */
   get line(): number {
-    return (this.#places[0] as [number, number])[0];
+    return (this.#positions[0] as [number, number])[0];
   }
 
   /**
    * Skips a comment mark before the first record: `#` and spaces, as `numpy.savetxt` writes them before the
-   * names of columns. If the first field is only `#`, this is a name, and is not skipped.
+   * names of columns. If the first field is only `#`, it is a name, and is not skipped.
    * @returns whether there was a comment mark
    */
   takeCommentMark(): boolean {
@@ -94,7 +94,7 @@ export class RecordReader {
     if (this.#peek() === end) return false;
     let count = 0;
     do {
-      this.#places[count] = [this.#line, this.#character];
+      this.#positions[count] = [this.#line, this.#character];
       if (count === (width ?? mostColumns)) {
         throw this.mistake(
           width === undefined
@@ -115,7 +115,7 @@ export class RecordReader {
 
   /** Returns an error with the position of a field. @param field the index of the field in the current record */
   mistake(message: string, field: number, cause?: unknown): FormatError {
-    const [line, character] = this.#places[field] ?? [this.#line, this.#character];
+    const [line, character] = this.#positions[field] ?? [this.#line, this.#character];
     return this.mistakeAt(line, character, message, cause);
   }
 
@@ -240,7 +240,7 @@ export class RecordReader {
   }
 
   #decode(start: number, stop: number, field: number): string {
-    // ASCII needs no TextDecoder. This saves time: its call takes a microsecond, and most fields are a few digits.
+    // Do not call TextDecoder for ASCII text. A call takes a microsecond, and most fields have only a few digits.
     const text = this.#window.toString('latin1', start, stop);
     if (!/[^\0-\x7f]/.test(text)) return text;
     try {

@@ -77,7 +77,7 @@ function readTable(file: string, open: OpenFile, plan: Plan): Record<string, Ten
   // The shortest row consists of `width - 1` separators and a line end. The last row needs no line end.
   const mostRows = Math.floor(open.size / width) + 1;
   const tables = (plan.wanted ?? columns.all()).map((wanted) => {
-    const chosen = wanted.columns.map((column) => columns.placeOf(column));
+    const chosen = wanted.columns.map((column) => columns.indexOf(column));
     return new Table(wanted, plan, chosen, mostRows, columns);
   });
   const used = new Set(tables.flatMap(({ chosen }) => chosen));
@@ -122,7 +122,8 @@ class Columns {
   readonly #names: readonly string[] | undefined;
   /** True if the first record was read as data because its fields are numbers, not because of the option `header`. */
   readonly #wasData: boolean;
-  readonly #places = new Map<string, number>();
+  /** The index of the first column with each name. */
+  readonly #indices = new Map<string, number>();
   /** The indices of the first two columns with the same name, for each name that several columns have. */
   readonly #twice = new Map<string, readonly [number, number]>();
 
@@ -134,28 +135,31 @@ class Columns {
     this.#wasData = !isHeader && plan.header === undefined;
     if (!isHeader) return;
     this.#names = records.fields.map((name) => name.trim());
-    for (const [place, name] of this.#names.entries()) {
-      const before = this.#places.get(name);
-      if (before === undefined) this.#places.set(name, place);
-      else if (!this.#twice.has(name)) this.#twice.set(name, [before, place]);
+    for (const [column, name] of this.#names.entries()) {
+      const before = this.#indices.get(name);
+      if (before === undefined) this.#indices.set(name, column);
+      else if (!this.#twice.has(name)) this.#twice.set(name, [before, column]);
     }
   }
 
-  /** Returns one request for each column. Each request is for one tensor. @throws FormatError if two columns have the same name */
+  /**
+   * Returns the description of one tensor for each column of the file.
+   * @throws FormatError if two columns have the same name
+   */
   all(): Wanted[] {
-    return Array.from({ length: this.width }, (_, place) => {
-      const name = this.#names?.[place];
+    return Array.from({ length: this.width }, (_, column) => {
+      const name = this.#names?.[column];
       if (name !== undefined) this.#refuseTwice(name);
-      return { name: name ?? `${place}`, columns: [place], isMatrix: false };
+      return { name: name ?? `${column}`, columns: [column], isMatrix: false };
     });
   }
 
   /** Returns the index of a column. @throws FormatError if there is no such column, or if several have its name */
-  placeOf(column: CsvColumn): number {
-    const place = typeof column === 'number' ? column : this.#places.get(column.trim());
-    if (place !== undefined && place < this.width) {
+  indexOf(column: CsvColumn): number {
+    const index = typeof column === 'number' ? column : this.#indices.get(column.trim());
+    if (index !== undefined && index < this.width) {
       if (typeof column === 'string') this.#refuseTwice(column.trim());
-      return place;
+      return index;
     }
     const names = (this.#names ?? []).slice(0, 20).map((name) => JSON.stringify(name));
     const named = names.length > 0 ? `: ${names.join(', ')}${this.width > 20 ? ', …' : ''}` : '';
@@ -169,9 +173,9 @@ class Columns {
   }
 
   /** Returns the description of a column for error messages. */
-  describe(place: number): string {
-    const name = this.#names?.[place];
-    return `column ${name === undefined ? place + 1 : JSON.stringify(name)}`;
+  describe(column: number): string {
+    const name = this.#names?.[column];
+    return `column ${name === undefined ? column + 1 : JSON.stringify(name)}`;
   }
 
   #refuseTwice(name: string): void {
@@ -204,9 +208,9 @@ class Table {
 
   add(records: Row): void {
     if (this.#length + this.chosen.length > this.#data.length) this.#grow();
-    for (const place of this.chosen) {
-      const text = (records.fields[place] as string).trim();
-      this.#data[this.#length] = this.#number(records, text, place);
+    for (const column of this.chosen) {
+      const text = (records.fields[column] as string).trim();
+      this.#data[this.#length] = this.#number(records, text, column);
       this.#length++;
     }
   }
@@ -228,27 +232,27 @@ class Table {
     return allocate(this.plan.dtypeOf(name), [rows, this.chosen.length], `tensor '${name}':`);
   }
 
-  #number(records: Row, text: string, place: number): number {
+  #number(records: Row, text: string, column: number): number {
     const { missing, fill } = this.plan;
     if (missing.has(text)) {
       if (fill !== undefined) return fill;
       throw records.mistake(
-        `a value is missing in ${this.columns.describe(place)}; give a fill`,
-        place,
+        `a value is missing in ${this.columns.describe(column)}; give a fill`,
+        column,
       );
     }
     const value = numberOf(text);
     if (value === undefined) {
       throw records.mistake(
-        `expected a number in ${this.columns.describe(place)}, but found ${JSON.stringify(text.slice(0, 40))}`,
-        place,
+        `expected a number in ${this.columns.describe(column)}, but found ${JSON.stringify(text.slice(0, 40))}`,
+        column,
       );
     }
     if (this.#holds(value, text)) return value;
     const dtype = this.plan.dtypeOf(this.wanted.name);
     throw records.mistake(
-      `${text.slice(0, 40)} in ${this.columns.describe(place)} does not fit in ${dtype}`,
-      place,
+      `${text.slice(0, 40)} in ${this.columns.describe(column)} does not fit in ${dtype}`,
+      column,
     );
   }
 

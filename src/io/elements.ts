@@ -12,7 +12,7 @@ import type { OpenFile } from './files.js';
 export interface ElementType {
   /** The name in NumPy, such as 'int64'. */
   readonly name: string;
-  /** The dtype as which the elements are read if no other dtype is requested. */
+  /** The dtype to which the elements are converted if no other dtype is requested. */
   readonly dtype: DType;
   /** The size of one element in the file, in bytes. */
   readonly bytes: number;
@@ -137,7 +137,7 @@ export const unreadBits: ReadonlyMap<string, number> = new Map([
   ['F6_E3M2', 6],
 ]);
 
-/** Returns the description of an element type for error messages, with the dtype as which it is read. */
+/** Returns the description of an element type for error messages, with the dtype to which it is converted. */
 export function describeType({ name, dtype }: ElementType): string {
   return name === dtype ? name : `${name}, which is read as ${dtype}`;
 }
@@ -185,8 +185,9 @@ export function readElements(
 }
 
 /**
- * Returns a function that checks one conversion: `came` is the element in the file, `stored` the converted number.
- * Integers must be exact. Floats may be rounded, but not to int32 or to an infinity. Bools must be 0 or 1.
+ * Returns a function that checks one conversion. Its argument `came` is the element in the file, and `stored` is the
+ * converted number. The function returns whether the conversion is allowed. Integers must be exact. Floats may be
+ * rounded, but not to int32 or to an infinity. Bools must be 0 or 1.
  */
 function checkOf({ name }: ElementType, dtype: DType) {
   if (name === 'bool') return (came: number | bigint) => came === 0 || came === 1;

@@ -19,8 +19,8 @@ import { basename, dirname, join } from 'node:path';
 import { ForebayError, FormatError } from '../errors.js';
 import { isSwitchedOff } from './durable.js';
 
-// The most bytes that are read or written by one system call, which can transfer at most 2 GiB. This number is smaller,
-// because `writeAll` copies this many bytes.
+// The largest number of bytes that one system call reads or writes. Systems allow at most 2 GiB. This number is
+// smaller, because `writeAll` copies the bytes of each call.
 export const chunkBytes = 2 ** 24;
 
 /** A regular file that is open for reading. */

@@ -97,7 +97,7 @@ export function parseHeader(file: string, json: Uint8Array, dataBytes: number): 
   const text = decode(file, json);
   try {
     const header = readHeader(text);
-    checkPlaces(file, header.entries, dataBytes);
+    checkRanges(file, header.entries, dataBytes);
     return header;
   } catch (cause) {
     if (!(cause instanceof JsonMistake)) throw cause;
@@ -162,7 +162,7 @@ function checkSize(reader: JsonReader, { name, code, type, shape, begin, end }: 
   const bits = type === undefined ? unreadBits.get(code) : 8 * type.bytes;
   // This reader does not know the type, so it does not know the size of the elements.
   if (bits === undefined) return;
-  // BigInt, because the product of several sizes of 53 bits is too large for an exact number.
+  // Use BigInt, because a product of several sizes of 53 bits may be too large for an exact number.
   const allBits = shape.reduce((n, size) => n * BigInt(size), BigInt(bits));
   if (8n * (BigInt(end) - BigInt(begin)) !== allBits) {
     reader.fail(
@@ -188,7 +188,7 @@ function readOffsets(reader: JsonReader, tensor: string): number[] {
 }
 
 /** Checks that the tensors fill the data without overlaps and gaps. @throws FormatError if they do not */
-function checkPlaces(file: string, entries: readonly Entry[], dataBytes: number): void {
+function checkRanges(file: string, entries: readonly Entry[], dataBytes: number): void {
   let [filled, last] = [0, 'the header'];
   for (const { name, begin, end } of entries) {
     const tensor = `tensor ${JSON.stringify(name)}`;

@@ -4,8 +4,8 @@
  */
 
 /**
- * The largest number of levels of nesting, which prevents a stack overflow. serde_json, which the reference
- * implementation uses, has the same limit.
+ * The largest number of nested objects and lists. This limit prevents a stack overflow. serde_json, which the
+ * reference implementation uses, has the same limit.
  */
 const deepest = 127;
 const scalar = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y;

@@ -27,7 +27,8 @@ export interface NpyHeader {
 
 const magic = [0x93, ...new TextEncoder().encode('NUMPY')];
 const keys = ['descr', 'fortran_order', 'shape'] as const;
-// The longest header that is read. NumPy has the same limit, and writes at most a tenth of this for a plain array.
+// The length in bytes of the longest header that is accepted. NumPy has the same limit. The header that it writes for a
+// plain array has at most a tenth of this length.
 const mostHeaderBytes = 10_000;
 // The elements begin at a multiple of this number of bytes, as in NumPy, so that files can be mapped into memory.
 const alignment = 64;
@@ -119,8 +120,8 @@ function readText(file: string, open: OpenFile): { text: string; start: number }
     );
   }
   if (start + length > open.size) throw truncated(`a header of ${length} bytes at byte ${start}`);
-  // latin1, so that each byte becomes one character. In version 3 the header is UTF-8, but only field names can contain
-  // other characters than ASCII, and arrays with fields are refused.
+  // Decode as latin1, so that each byte becomes one character. In version 3 the header is UTF-8, but only the names of
+  // fields can contain characters that are not ASCII, and arrays with fields are refused.
   return { text: Buffer.from(bytesAt(open, start, length)).toString('latin1'), start };
 }
 

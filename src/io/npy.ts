@@ -15,7 +15,7 @@ import { assertUnwritten, isVariable } from './values.js';
 
 /**
  * Writes one tensor to a .npy file, which `numpy.load` reads: version 1.0, little-endian, row-major. The file is
- * written completely or not at all, as by `save`.
+ * written completely or not at all, as `save` does.
  * @param file a path or a `file:` URL
  * @param value a tensor of any shape and dtype, nested numbers (written as float32), a parameter or a state
  * @throws ValueError or ShapeError if the value is none of these; StateError if a run in flight writes the parameter;

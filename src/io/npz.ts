@@ -30,8 +30,8 @@ const suffix = '.npy';
 const longestName = 0xffff;
 
 /**
- * Writes tensors to a .npz file, which `numpy.load` reads. The file is written completely or not at all, as by
- * `save`. Equal tensors give equal bytes.
+ * Writes tensors to a .npz file, which `numpy.load` reads. The file is written completely or not at all, as
+ * `save` does. Equal tensors give equal bytes.
  * @param file a path or a `file:` URL
  * @param parameters a list of parameters and states, or a record of parameters, states and tensors by their names in
  *   the file
@@ -57,16 +57,16 @@ export function saveNpz(file: FilePath, parameters: Saved, options?: SaveNpzOpti
 }
 
 /**
- * Reads a .npz file. Its members may be stored or deflated, with or without zip64 records. Element types are read as
- * by `loadNpy`. Arrays of other types, such as pickled objects, are skipped, and a process warning names them unless
+ * Reads a .npz file. Its members may be stored or deflated, with or without zip64 records. Elements are converted as
+ * `loadNpy` does. Arrays of other types, such as pickled objects, are skipped, and a process warning names them unless
  * `onSkipped` is given. Members that are not requested are not unpacked, and may have any type.
  *
  * The size of the file limits the memory that is used. Members that overlap are refused. A member is refused if its
  * stated size is more than deflate can produce from its bytes (1,032 bytes from each byte). No member is unpacked
  * beyond its stated size.
  * @param file a path, a `file:` URL, or the bytes of a file
- * @param into the parameters and states to write the tensors to: all of them or, if one tensor does not fit, none. Or
- *   options, which select the tensors to read and their dtypes
+ * @param into the parameters and states to which the tensors are written; if one tensor does not fit, none is written.
+ *   Alternatively, options that select the tensors to read and their dtypes
  * @returns the tensors by name
  * @throws FormatError, naming file, member, byte and reason, if the file is missing or damaged, if two members have
  *   the same name, if a member is not a .npy file, or if a requested tensor is missing or cannot be read; ValueError

@@ -12,7 +12,7 @@ import { assertAtRest, isVariable } from './values.js';
 export interface Described {
   readonly name: string;
   readonly shape: readonly number[];
-  /** The dtype as which the tensor is read; undefined if it cannot be read. */
+  /** The dtype to which the elements are converted; undefined if the tensor cannot be read. */
   readonly dtype: DType | undefined;
   /** The element type in the file, for error messages. */
   readonly description: string;

@@ -105,8 +105,8 @@ export function layOut(
  * Tensors of other types, such as complex numbers, are skipped, and a process warning names them unless `onSkipped` is
  * given. Tensors that are not requested are not read, and may have any type.
  * @param file a path, a `file:` URL, or the bytes of a file
- * @param into the parameters and states to write the tensors to: all of them or, if one tensor does not fit, none.
- *   Other tensors of the file are not read. Or options, which select the tensors to read and their dtypes
+ * @param into the parameters and states to which the tensors are written; if one tensor does not fit, none is written.
+ *   Other tensors of the file are not read. Alternatively, options that select the tensors to read and their dtypes
  * @returns the tensors by name
  * @throws FormatError, naming file, position and reason, if the file is missing or damaged, if its length does not
  *   match its header, or if a requested tensor is missing or cannot be read; ValueError if an option is unknown;

@@ -36,7 +36,7 @@ function isRecordOfDTypes(value: unknown): boolean {
   try {
     return isRecord(value) && Object.values(value).every(dtypeName.accepts);
   } catch {
-    return false; // a getter that throws
+    return false; // The value has a getter that throws.
   }
 }
 
@@ -45,7 +45,7 @@ export function isListOfStrings(value: unknown): value is readonly string[] {
   try {
     return isList(value) && value.every((text) => typeof text === 'string');
   } catch {
-    return false; // a proxy whose traps throw
+    return false; // The value is a proxy whose traps throw.
   }
 }
 
@@ -145,7 +145,7 @@ function chosen(file: string, only: LoadOptions['only'], names: readonly string[
     if (missing === undefined) return new Set(only);
     throw new FormatError(`${file}: there is no tensor '${missing}' ${listed(names)}`);
   }
-  // A copy without the flags g and y, because with these flags a match starts where the previous match ended.
+  // Copy the pattern without the flags g and y. With these flags, a match would start where the previous match ended.
   const pattern = new RegExp(only.source, only.flags.replace(/[gy]/g, ''));
   const matching = names.filter((name) => pattern.test(name));
   if (matching.length > 0) return new Set(matching);

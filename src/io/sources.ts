@@ -17,7 +17,10 @@ export interface FileUrl {
 /** A path, absolute or relative to the working directory, or a `file:` URL. */
 export type FilePath = string | FileUrl;
 
-/** A file, or the bytes of a file as a `Uint8Array` (which includes `Buffer`), an `ArrayBuffer` or a `SharedArrayBuffer`. */
+/**
+ * A file, or the bytes of a file as a `Uint8Array` (which includes `Buffer`), an `ArrayBuffer` or a
+ * `SharedArrayBuffer`.
+ */
 export type FileSource = FilePath | Uint8Array | ArrayBuffer | SharedArrayBuffer;
 
 /**
@@ -33,8 +36,8 @@ export function pathOf(file: unknown, context: string): string {
 }
 
 /**
- * Returns the absolute path of a file. Functions that continue to work after their call returns use it, because the
- * working directory may change in the meantime.
+ * Returns the absolute path of a file. Asynchronous functions need it, because the working directory may change while
+ * they work.
  * @throws ValueError if `file` is neither a path nor a `file:` URL; FormatError if there is no working directory
  */
 export function absolutePathOf(file: unknown, context: string): string {
@@ -60,7 +63,7 @@ export interface Source {
 }
 
 /**
- * Returns the source that an argument of a loader gives.
+ * Returns a source that reads the argument of a loader.
  * @throws ValueError if `source` is not a path, a `file:` URL or bytes, or if the bytes were transferred
  */
 export function sourceOf(source: unknown, context: string): Source {
@@ -74,11 +77,11 @@ export function sourceOf(source: unknown, context: string): Source {
 }
 
 function bytesOf(source: unknown, context: string): Uint8Array | undefined {
-  // Not `instanceof`, because bytes may come from another realm.
+  // Do not use `instanceof`, because the bytes may come from another realm.
   if (!types.isUint8Array(source) && !types.isAnyArrayBuffer(source)) return undefined;
   try {
     if (types.isAnyArrayBuffer(source)) return new Uint8Array(source);
-    // A new array over the same memory, because the methods of the given array may be overridden. The constructor
+    // Make a new array over the same memory, because the methods of the given array may be overridden. The constructor
     // throws if the buffer is detached.
     return new Uint8Array(source.buffer, source.byteOffset, source.byteLength);
   } catch (cause) {

@@ -1,4 +1,4 @@
-/** Decompresses deflate data with a bound on its size. */
+/** Decompresses deflate and gzip data, up to a given size of the result. */
 
 import { gunzipSync, inflateRawSync, type ZlibOptions } from 'node:zlib';
 import type { FormatError } from '../errors.js';

@@ -1,4 +1,4 @@
-/** Collects by name the values that are saved to files or set from files, and checks that no run is changing them. */
+/** Collects, by name, the values to save to files or to set from files. Checks that runs in flight allow this. */
 
 import { describeValue, isOfAnotherCopy } from '../arguments/describe.js';
 import { assertList, assertRecord, isList, isRecord } from '../arguments/read.js';
@@ -15,12 +15,12 @@ export type Saved = readonly Variable[] | Readonly<Record<string, Variable | Ten
 /** Variables to restore: a list of parameters and states, or a record of them by their names in the file. */
 export type Restored = readonly Variable[] | Readonly<Record<string, Variable>>;
 
-/** Whether a value is a parameter or a state of this copy of forebay. Never throws. */
+/** Returns whether a value is a parameter or a state of this copy of forebay. Never throws. */
 export function isVariable(value: unknown): value is Variable {
   try {
     return value instanceof Variable;
   } catch {
-    return false; // a revoked proxy
+    return false; // The value is a revoked proxy.
   }
 }
 
@@ -83,7 +83,7 @@ function holdsValues(record: Readonly<Record<string, unknown>>): boolean {
       (value) => isVariable(value) || isTensor(value) || isOfAnotherCopy(value),
     );
   } catch {
-    return false; // a getter that throws: the reading of the options reports it
+    return false; // The value has a getter that throws. The code that reads the options reports this.
   }
 }
 

@@ -225,7 +225,10 @@ function decodeName(directory: FieldReader, bytes: Uint8Array, flag: number, at:
 
 type Three = readonly [size: number, packed: number, start: number];
 
-/** Returns the values. Reads those whose 32 bits are all 1 from the zip64 extra field, as the format demands. */
+/**
+ * Returns the three values. Each value whose 32 bits are all 1 is replaced by the next number of the zip64 extra field,
+ * as the format demands.
+ */
 function readExtra64(extra: FieldReader, values: Three): Three {
   if (!values.includes(none32)) return values;
   while (extra.left >= 4) {
@@ -281,7 +284,7 @@ function locate(
   const [nameLength, extraLength] = [local.u16(), local.u16()];
   const begin = fixed + nameLength + extraLength;
   const end = begin + packed;
-  // Check this before the next read, so that the reads of all members together are at most the size of the file.
+  // Check this before the next read, so that the reads for all members together are at most as long as the file.
   if (end > limit) {
     throw new FormatError(`${file}: ${member} is at bytes ${begin} to ${end}, but ${overlap}`);
   }
@@ -290,8 +293,8 @@ function locate(
     local.mistake(`the record of ${member} and the directory disagree on ${what}`, start);
   if (Buffer.compare(rest.bytes(nameLength), nameBytes) !== 0) throw disagree('its name');
   if (localMethod !== method) throw disagree('its method');
-  // A program that writes an archive to a pipe writes this record before it has the size and the checksum. It sets this
-  // flag, and only the directory holds them.
+  // A program that writes an archive to a pipe writes this record before it has computed the size and the checksum. It
+  // sets the flag `sizesFollow`, and only the directory contains the size and the checksum.
   if ((flag & flags.sizesFollow) === 0) {
     const [wideSize, widePacked] = readExtra64(rest, [localSize, localPacked, 0]);
     if (wideSize !== size || widePacked !== packed) throw disagree('its size');

@@ -14,7 +14,7 @@ export const records = {
   locator64: { signature: 0x07064b50, bytes: 20 },
 } as const;
 
-/** A field of 16 or 32 bits has this value if the number is in a zip64 record instead. */
+/** The value of a 16-bit field whose number is in a zip64 record instead. `none32` is the same for 32-bit fields. */
 export const none16 = 0xffff;
 export const none32 = 0xffffffff;
 /** The id of the zip64 extra field. */

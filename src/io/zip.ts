@@ -72,7 +72,7 @@ function checksum(parts: readonly Uint8Array[]): number {
   let crc = 0;
   for (const part of parts) {
     for (let start = 0; start < part.length; start += pieceBytes) {
-      // A copy, because the values of leaves are in shared memory, which some Node functions do not accept.
+      // Copy the bytes, because the values of leaves are in shared memory, which some Node functions do not accept.
       crc = crc32(part.slice(start, start + pieceBytes), crc);
     }
   }

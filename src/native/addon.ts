@@ -28,7 +28,10 @@ export interface Handle<Kind extends string> {
   readonly kind?: Kind;
 }
 
-/** The entry points of the addon. `kernels.ts` documents the arguments `geometry`, `program.ts` all others. */
+/**
+ * The entry points of the addon. `kernels.ts` documents the arguments named `geometry`; `program.ts` documents all
+ * other arguments.
+ */
 export interface Addon {
   describe(): Description;
   map(kernel: number, geometry: Float64Array, out: TypedArray, ...inputs: TypedArray[]): void;

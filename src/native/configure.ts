@@ -1,4 +1,4 @@
-/** `configure` makes settings once for the process, before the native addon is used. */
+/** `configure` sets options of the process. It must be called before the native addon is used. */
 
 import { declareOptions, type Kind, type OptionsOf, optional } from '../arguments/options.js';
 import { StateError } from '../errors.js';

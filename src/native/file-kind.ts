@@ -1,6 +1,6 @@
 /**
  * Checks the first bytes of an addon before the system loads it. Without this check, the system reports "no such file"
- * for an addon for another processor, and ends the process with SIGBUS if the file is truncated.
+ * if the addon was made for another processor, and ends the process with SIGBUS if the file is truncated.
  */
 
 import { type Stats, statSync } from 'node:fs';
@@ -36,7 +36,7 @@ export function wrongKind(
   if (stats === 'missing') return 'there is no such file';
   if (stats === undefined) return undefined;
   if (stats.isDirectory()) return 'it is a folder, not a file';
-  // Opening a named pipe would block.
+  // Check this before the file is opened, because opening a named pipe would block.
   if (!stats.isFile()) return 'it is not a regular file';
   const start = beginning(file, 64);
   if (start === undefined) return undefined;

@@ -10,7 +10,7 @@ import { stridesOf } from '../tensor/shape.js';
 import { kernelId, load, messageOf } from './addon.js';
 
 /**
- * Where the elements of an operand are in its memory: element (i, j, …) has the index
+ * Describes where the elements of an operand are in its memory. Element (i, j, …) has the index
  * offset + i * strides[0] + j * strides[1] + …. A stride of 0 repeats the same elements.
  */
 export interface Layout {
@@ -31,8 +31,8 @@ function call(what: string, run: () => void): void {
 
 export type MapCall = (out: TypedArray, ...inputs: TypedArray[]) => void;
 
-// Prepared calls, for reuse: an unrolled sequence prepares the same few calls thousands of times, and packing takes
-// most of the time.
+// Prepared calls are kept for reuse, because an unrolled sequence prepares the same few calls thousands of times.
+// Packing their geometry would take most of the time.
 const preparedMaps = new Map<string, MapCall>();
 const maxPreparedMaps = 4096;
 
@@ -44,7 +44,7 @@ export function prepareMap(
   inputs: readonly Layout[],
   family: 'map' | 'cast' = 'map',
 ): MapCall {
-  // Without elements there is nothing to do, and the offset may be outside the memory.
+  // Do not call the addon if there are no elements, because the offset may then be outside the memory.
   if (shape.includes(0)) return () => {};
   const geometry = [shape.length, ...shape, ...pack(out), ...inputs.flatMap(pack)];
   const key = `${family} ${kernel} ${geometry.join(' ')}`;
@@ -99,7 +99,10 @@ export interface Product {
   readonly batchStridesC: readonly number[];
 }
 
-/** Prepares C = op(A) op(B) for a batch of row-major matrices without gaps between their rows. */
+/**
+ * Prepares C = op(A) op(B) for a batch of row-major matrices without gaps between their rows. `transposeA` and
+ * `transposeB` say whether op transposes the matrix.
+ */
 export function prepareProduct(
   p: Product,
 ): (out: TypedArray, a: TypedArray, b: TypedArray) => void {

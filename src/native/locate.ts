@@ -68,7 +68,7 @@ export function setAddon(file: string): void {
   configured = absolute(file);
 }
 
-/** Makes the path absolute, because the system searches its library folders if a path is only a name. */
+/** Returns the absolute path of a file. If a path were only a name, the system would search its library folders. */
 function absolute(file: string): string {
   try {
     return resolve(file);

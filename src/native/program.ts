@@ -7,7 +7,10 @@ import { type Addon, type Handle, load, messageOf } from './addon.js';
 export type NativeQueue = Handle<'queue'>;
 export type NativeProgram = Handle<'program'>;
 
-/** The statuses of a run. (A status of 0 or more is the index of an instruction whose result was not finite.) */
+/**
+ * The statuses of a run. A status of `firstOverlap` or less says which memory overlaps (see `overlapOf`). A status of 0
+ * or more is the index of an instruction whose result was not finite.
+ */
 export const done = -1;
 export const cancelled = -2;
 const firstOverlap = -3;
@@ -28,7 +31,7 @@ export function createQueue(): NativeQueue {
 
 /**
  * Creates a program.
- * @param leaves the memory of the leaves (buffers of kinds variable and constant in the code), on SharedArrayBuffers
+ * @param leaves the memory of the leaves (the buffers of kinds variable and constant in `code`), on SharedArrayBuffers
  * @param own the program's own memory (the feeds, then the outputs), on SharedArrayBuffers, for runs that are given no
  *   memory; null if there are no such runs
  * @throws ValueError if there is not enough memory; NativeError if the addon refuses the code
@@ -50,7 +53,7 @@ export function createProgram(
 }
 
 /**
- * Runs a program on this thread, after runs of other programs that write the same leaves.
+ * Runs a program on this thread. If other programs that write the same leaves are running, waits for them first.
  * @param threads the number of threads; 0 means the number set for the process
  * @param memory the feeds, then the outputs; null means the program's own memory
  * @returns `done`, the index of the instruction whose result was not finite, or a status for `overlapOf`; values are
@@ -104,7 +107,7 @@ export interface StartedRun {
   readonly done: (status: number, steps: number, run: number) => void;
 }
 
-/** Starts the runs of `steps` steps off this thread. They run one after another. @returns the id for `cancelRun` */
+/** Starts a run of `steps` steps off this thread, one step after another. @returns the id for `cancelRun` */
 export function startProgram(start: StartedRun): number {
   const { program, memory, run, steps, threads, checkFinite } = start;
   try {
@@ -131,8 +134,9 @@ export interface Overlap {
 }
 
 /**
- * Decodes a status less than `cancelled`, with which a run was refused because two of its memories overlap.
- * @returns the two memories that overlap
+ * Decodes a status less than `cancelled`. It means that the run was refused, because two of its feeds, outputs and
+ * leaves overlap in memory.
+ * @returns the two that overlap
  */
 export function overlapOf(status: number, feeds: number, outputs: number, leaves: number): Overlap {
   const objects = feeds + outputs + leaves;
@@ -153,10 +157,10 @@ export function overlapOf(status: number, feeds: number, outputs: number, leaves
 }
 
 /**
- * Computes with leaves on this thread. Waits like a run: before `compute`, until no run writes these leaves, and before
- * `write`, until no run reads the leaves in `writes`.
+ * Computes with leaves on this thread. Before `compute`, waits until no run writes these leaves. Before `write`, waits
+ * until no run reads the leaves in `writes`. A run of a program waits in the same way.
  * @param write called after `compute` with its result
- * @throws NativeError if there is no memory for the claim; the error of `compute`
+ * @throws NativeError if there is no memory to record that these leaves are in use; the error of `compute`
  */
 export function withLeaves<T>(
   reads: readonly TypedArray[],
@@ -190,17 +194,18 @@ function claimLeaves(
 
 /**
  * Copies examples into a minibatch. `out` has shape [outer, batch, inner], `source` has shape [examples, outer, inner].
- * `rows` has the indices of the examples to copy. They are copied to the indices from `from` on of the axis `batch`.
+ * `rows` has the indices of the examples to copy. In `out`, they get the indices `from`, `from + 1`, … of
+ * the axis `batch`.
  * @throws NativeError if there is no example with an index in `rows`, or if the batch has too few rows after `from`
  */
 export function gatherRows(
   out: TypedArray,
   source: TypedArray,
   rows: Int32Array | Float64Array,
-  place: { readonly from: number; readonly batch: number; readonly inner: number },
+  target: { readonly from: number; readonly batch: number; readonly inner: number },
 ): void {
   try {
-    load().addon.gatherRows(out, source, rows, place.from, place.batch, place.inner);
+    load().addon.gatherRows(out, source, rows, target.from, target.batch, target.inner);
   } catch (cause) {
     refused('gatherRows', cause);
   }

@@ -8,7 +8,7 @@ import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { version } from './version.js';
 
-/** Node, or a runtime that imitates it. `process.versions.node` cannot distinguish them, because all three have it. */
+/** Node, Bun or Deno. `process.versions.node` cannot distinguish these runtimes, because all three define it. */
 export interface Runtime {
   readonly name: 'Node' | 'Bun' | 'Deno';
   readonly version: string;
@@ -31,7 +31,7 @@ export function variable(name: string): string | undefined {
 
 /** Returns whether a file exists: 'there' or 'missing', or 'hidden' if the runtime does not allow access to it. */
 export function look(file: string): 'there' | 'missing' | 'hidden' {
-  // Any error means that access is not allowed: Node's permission model and Deno throw different errors.
+  // Treat any error as a refusal of access, because Node's permission model and Deno throw different errors.
   const there = attempt(() => existsSync(file));
   return there === undefined ? 'hidden' : there ? 'there' : 'missing';
 }
@@ -65,7 +65,8 @@ interface ReportHeader {
 
 /**
  * Returns the version of this system's glibc. Returns undefined if the C library is not glibc, if the runtime does not
- * report the version, and under Deno, which reports the version with which Deno was built. Slow while a worker is busy.
+ * report the version, and under Deno, which reports the version with which Deno was built. The call is slow while a
+ * worker is busy.
  */
 export function glibcVersion(): string | undefined {
   if (process.platform !== 'linux' || runtime().name === 'Deno') return undefined;

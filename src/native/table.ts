@@ -39,7 +39,8 @@ export const expectedKernels: readonly KernelRow[] = [
   ...rows('map', 2, floating, 'add sub mul div pow maximum minimum'),
   ...rows('map', 2, all, 'greater equal'),
   ...rows('map', 3, all, 'where'),
-  // a b + c, a b - c, c - a b. The compiler makes them of a multiplication and an addition or subtraction.
+  // These compute a b + c, a b - c and c - a b. The compiler uses them in place of a multiplication and an addition or
+  // subtraction.
   ...rows('map', 3, floating, 'fma fms fnma'),
   // The name of a cast is the dtype of its result; `dtypes` are the possible dtypes of its operand.
   ...rows('cast', 1, all, 'float32 float64 int32'),

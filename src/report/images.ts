@@ -8,7 +8,7 @@ export interface ImageGrid {
   readonly title: string;
   readonly subtitle?: string;
   /**
-   * The pixels of the images, of shape [n, height * width]. 0 is paper and 1 is ink; values outside are clamped. NaN is
+   * The pixels of the images, of shape [n, height * width]. 0 is paper and 1 is ink; other values are clamped. NaN is
    * drawn as paper.
    */
   readonly images: ArrayLike<number>;

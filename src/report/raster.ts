@@ -4,7 +4,7 @@ import { ValueError } from '../errors.js';
 import { readFonts, readRasteriser } from './assets.js';
 import { paper } from './theme.js';
 
-// The most pixels of a PNG, because a drawing of some thousand nodes must not allocate gigabytes.
+// The largest number of pixels of a PNG. Without this limit, a drawing of some thousand nodes could need gigabytes.
 const mostPixels = 40_000_000;
 
 interface Rasteriser {

@@ -18,7 +18,7 @@ export const fontFamily = "Arimo, 'Liberation Sans', Arial, Helvetica, sans-seri
 export const titleSize = 17;
 export const textSize = 13;
 
-/** Returns the colour with an index. The colours repeat after the sixth. */
+/** Returns the colour with the given index in the palette. The colours repeat after the sixth. */
 export function colourOf(index: number): string {
   return palette[index % palette.length] as string;
 }

@@ -1,8 +1,8 @@
 /**
  * Writes and reads checkpoints. A checkpoint is a file from which another process can continue a training, and get the
  * same bits as without the interruption. It holds the leaves that the updates read and write, the run counts of the
- * programs (because draws depend on them), and the progress of `fit`. It is a safetensors file, so Python can read the
- * leaves by name.
+ * programs (because random numbers depend on them), and the progress of `fit`. It is a safetensors file, so
+ * Python can read the leaves by name.
  */
 
 import { describeValue } from '../arguments/describe.js';
@@ -35,8 +35,8 @@ const resumeDeclaration = {
    */
   updates: required(checkedLater<Updates>('a list of [leaf, value] pairs'), 'update', 'parameters'),
   /**
-   * The program whose run count the file holds, so that its draws continue. Or a list of programs, which must have the
-   * same order in `checkpoint` and `resume`.
+   * The program whose run count the file holds, so that its random numbers continue. Or a list of programs, which must
+   * have the same order in `checkpoint` and `resume`.
    */
   program: optional(checkedLater<Counted | readonly Counted[]>('a program'), 'programs'),
 };
@@ -84,7 +84,7 @@ const version = '1';
  *   call
  * @throws (rejects with) ValueError or GraphError if values cannot be saved, if two leaves have the same name, or if
  *   an option is unknown; StateError if a run in flight writes a leaf; FormatError, naming the file, if it cannot be
- *   written. Then the file is unchanged
+ *   written. After an error the file is unchanged
  */
 export async function checkpoint(file: FilePath, options: CheckpointOptions): Promise<void> {
   const path = absolutePathOf(file, 'checkpoint');
@@ -161,7 +161,10 @@ export function leavesOf(context: string, updates: Updates): ReadonlyMap<string,
   return named;
 }
 
-/** Returns the metadata of a checkpoint. @throws ValueError if `given` is not a record, or a key begins with 'forebay.' */
+/**
+ * Returns the metadata of a checkpoint.
+ * @throws ValueError if `given` is not a record, or a key begins with 'forebay.'
+ */
 export function metadataOf(
   runs: readonly number[],
   progress?: Progress,
@@ -185,7 +188,7 @@ export function metadataOf(
   };
 }
 
-// Copying this many elements takes a fraction of a millisecond.
+// The number of elements that are copied at a time. Copying them takes a fraction of a millisecond.
 const pieceElements = 2 ** 18;
 
 /** Copies the bytes of tensors. Yields after each piece, so that the caller can let the event loop run. */

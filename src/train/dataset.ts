@@ -134,7 +134,7 @@ export function widthOf({ outer, inner }: Column): number {
 /**
  * Copies examples into a minibatch of shape [outer, batch, inner].
  * @param rows the indices of the examples
- * @param from the index in the minibatch of the first of these examples
+ * @param from the index that the first of these examples gets in the minibatch
  * @param target the memory of the minibatch
  * @param batch the number of examples in the minibatch
  * @throws ValueError if the memory of the tensor was transferred or resized

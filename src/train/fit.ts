@@ -52,7 +52,7 @@ const fitOptions = declareOptions('fit', {
   shuffle: optional(flag),
   /** The seed of the shuffles. A shuffle depends only on this seed and the epoch. By default derived from `setSeed`. */
   seed: optional(seedNumber, 'randomState'),
-  /** If this signal is aborted, `fit` rejects with its reason. Each step is done completely or not at all. */
+  /** If this signal is aborted, `fit` rejects with `signal.reason`. Each step is done completely or not at all. */
   signal: optional(abortSignal, 'abort'),
   /**
    * Whether to check every value of every step; false by default. With the check, if a step computes a NaN or an
@@ -78,7 +78,7 @@ const fitOptions = declareOptions('fit', {
   checkpoint: optional(checkedLater<FitCheckpoints>('{ file, every }')),
   /**
    * The result of `resume`. The training continues at the next minibatch and gives the same bits as without the
-   * interruption. The history includes the earlier epochs, and `epochs` counts from the first epoch.
+   * interruption. The history includes the earlier epochs, and the option `epochs` counts them, too.
    */
   from: optional(checkedLater<Checkpoint>('what resume returned'), 'resume'),
 });
@@ -89,17 +89,18 @@ export interface FitOptions extends OptionsOf<typeof fitOptions> {}
 /**
  * Trains a program: in every epoch, runs the program once for each minibatch of the dataset. Steps run off the
  * JavaScript thread, so the event loop continues to run. Without `onBatch`, one native call runs several short steps,
- * about 4 ms of them.
+ * which take about 4 ms together.
  *
  * @param program a program with updates; a program without updates is refused
- * @param dataset tensors by the names of the program's inputs, with examples along axis 0: for an input
- *   [steps, batch, features] a tensor [examples, steps, features]. It is read during the whole training.
+ * @param dataset tensors by the names of the program's inputs, with examples along axis 0. An input of shape
+ *   [steps, batch, features] needs a tensor of shape [examples, steps, features]. The tensors are read during the whole
+ *   training.
  * @returns for each epoch, the means of those outputs of the program that have only one element
  * @throws (rejects with) ValueError, ShapeError, DTypeError or GraphError, before the first run, if an option is
- *   unknown, if options or the dataset do not fit the program, or if they differ from those of the resumed training;
- *   `signal.reason` after an abort; the error of a callback that throws; NumericError if `checkFinite` is true and a
- *   value is not finite; FormatError if a checkpoint cannot be written. After an error the parameters have the values
- *   of the last complete step.
+ *   unknown, if the options or the dataset do not fit the program, or if they do not fit the training that `from`
+ *   continues; `signal.reason` after an abort; the error of a callback that throws; NumericError if `checkFinite` is
+ *   true and a value is not finite; FormatError if a checkpoint cannot be written. After an error the
+ *   parameters have the values of the last complete step.
  */
 export async function fit(
   program: Program | Stepper,
@@ -172,7 +173,7 @@ export async function fit(
     }
     await saver?.finish();
   } finally {
-    // Wait for the last write, so that it cannot reject without a handler.
+    // After an error, wait for the last write and ignore its failure, so that its promise does not reject unhandled.
     await saver?.finish().catch(() => {});
   }
   signal?.throwIfAborted();
@@ -180,8 +181,8 @@ export async function fit(
 }
 
 /**
- * Sets the index of the next run of each program. Random draws depend on this index, so they continue where those of
- * the earlier training ended.
+ * Sets the index of the next run of each program. Random numbers depend on this index, so they are the same as if the
+ * earlier training had not been interrupted.
  */
 function setRuns(programs: readonly Stepper[], runs: readonly number[]): void {
   for (const [index, program] of programs.entries()) {

@@ -11,7 +11,7 @@ export type Means = Readonly<Record<string, number>>;
 export interface EpochRecord {
   /** The index of the epoch, from 0. */
   readonly epoch: number;
-  /** The means of the program's outputs over the steps of the epoch. Each step counts with its number of examples. */
+  /** The means of the outputs over the steps of the epoch, weighted by the number of examples in each step. */
   readonly outputs: Means;
   /** The means of the outputs of the validating program, which runs after the epoch. Absent without validation. */
   readonly validation?: Means;

@@ -1,4 +1,4 @@
-/** Checks of the arguments of `fit` and `predict`. */
+/** Checks the arguments of `fit` and `predict`. */
 
 import { describeValue } from '../arguments/describe.js';
 import { reading } from '../arguments/read.js';

@@ -9,13 +9,13 @@ import { Turns } from './turns.js';
 // The order is shuffled in blocks of this length, so that the event loop can run between two blocks. A block takes well
 // under a millisecond.
 const blockLength = 2 ** 15;
-// Each block of an epoch draws with its own run index, because different run indices of one seed give different draws.
-// This is the difference between the run indices of two successive blocks.
+// Each block of an epoch has its own run index, because the random numbers depend on the seed and the run index. This
+// constant is the difference between the run indices of two successive blocks.
 const runsBetweenBlocks = 2 ** 32;
 
 /** Returns 0, 1, …, count - 1. */
 export function inOrder(count: number): Int32Array {
-  // A loop, because `Int32Array.from` would take twenty times as long.
+  // Use a loop, because `Int32Array.from` would take twenty times as long.
   const order = new Int32Array(count);
   for (let index = 0; index < count; index++) order[index] = index;
   return order;

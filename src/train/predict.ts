@@ -17,7 +17,7 @@ import { Slices } from './slices.js';
 const predictOptions = declareOptions('predict', {
   /** The number of examples in a run; 128 by default. */
   batchSize: optional(wholeNumber(1), 'batch'),
-  /** If this signal is aborted, `predict` rejects with its reason. */
+  /** If this signal is aborted, `predict` rejects with `signal.reason`. */
   signal: optional(abortSignal, 'abort'),
 });
 

@@ -21,7 +21,7 @@ export interface Progress {
   readonly epoch: number;
   /** The number of examples of the current epoch that the completed steps have used. */
   readonly row: number;
-  /** For each output that has one element, the sum of its values over these examples. */
+  /** For each output that has one element, the sum of its values over these `row` examples. */
   readonly sums: Means;
   /** The results of the completed epochs. */
   readonly epochs: readonly EpochRecord[];
@@ -32,7 +32,7 @@ export interface Progress {
 /** The part of the progress that the options and the dataset of a call of `fit` determine. */
 export type Plan = Pick<Progress, 'examples' | 'batchSize' | 'seed'>;
 
-/** The fields of the result of `resume` that are used here. */
+/** The fields of the result of `resume` that this module uses. */
 interface Resumed {
   readonly file: string;
   readonly runs: readonly number[];
@@ -48,7 +48,7 @@ interface Asked {
 }
 
 /**
- * Returns the progress at which `fit` starts: the progress of `from`, or that of a new training.
+ * Returns the progress at which `fit` starts: the progress in `from` or, if it has none, that of a new training.
  * @throws ValueError, naming the file, if a training that continues with these options and this dataset would not give
  *   the result of an uninterrupted training
  */
@@ -64,7 +64,7 @@ export function startOf(
   }
   const { file } = from;
   if (from.progress === undefined) return start;
-  // A checked copy, because the caller may have changed the object.
+  // Copy and check the progress, because the caller may have changed the object.
   const progress = parseProgress(formatProgress(from.progress));
   const refuse = (was: string, is: string): never => {
     throw new ValueError(`fit: from: ${file} is of a training ${was}, but ${is}`);
@@ -97,7 +97,7 @@ function isResumed(from: unknown): from is Resumed {
   try {
     return isRecord(from) && 'progress' in from && isList(from.runs);
   } catch {
-    return false; // a proxy whose traps throw
+    return false; // The value is a proxy whose traps throw.
   }
 }
 
@@ -106,7 +106,7 @@ export function formatProgress({ seed, epochs, ...rest }: Progress): string {
   return JSON.stringify(
     { ...rest, seed: seed ?? null, epochs: records },
     (_key, value: unknown) => {
-      // NaN, the infinities and -0 become strings, because JSON cannot represent them.
+      // NaN, the infinities and -0 become strings, because JSON.stringify does not keep them.
       if (typeof value !== 'number' || (Number.isFinite(value) && !Object.is(value, -0)))
         return value;
       return Object.is(value, -0) ? '-0' : String(value);

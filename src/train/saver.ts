@@ -82,7 +82,7 @@ export class Saver {
     const leaves = leavesOf('fit: checkpoint', updates);
     this.#leaves = [...leaves.values()];
     this.#values = new Map([...leaves].map(([name, { value }]) => [name, value]));
-    // Values that cannot be saved throw here, before the first run.
+    // Throw here, before the first run, if a value cannot be saved.
     this.#plan();
   }
 
@@ -98,7 +98,7 @@ export class Saver {
 
   /** Returns whether a checkpoint is due after `batches` minibatches of the training. */
   isDue(batches: number): boolean {
-    // After a failed write, the next call of `save` reports the error at once.
+    // After a failed write, a checkpoint is due at once, because `save` then reports the error.
     if (this.#failure !== undefined) return true;
     const seconds = (performance.now() - this.#saved) / 1000;
     return batches % this.#every.batches === 0 || seconds >= this.#every.seconds;

@@ -15,8 +15,8 @@ import { Turns } from './turns.js';
 /** The duration that a slice should have. It is too short to be noticed by a person or a health check. */
 const sliceMilliseconds = 4;
 /**
- * The memory for the feeds and outputs of one slice, in bytes. Two slices have this memory at a time. If a single step
- * needs more, it gets more.
+ * The memory for the feeds and outputs of one slice, in bytes. Two slices have memory at a time. If a single step
+ * needs more than this, its slice gets more.
  */
 const stagingBytes = 2 ** 23;
 /** The number of elements that are copied at a time into a minibatch, which takes a fraction of a millisecond. */
@@ -33,7 +33,7 @@ export interface SliceOptions {
 export interface RunOptions {
   /** The position, in the order of the examples, at which to begin; 0 by default. */
   readonly from?: number;
-  /** Returns the largest number of steps for a slice that begins at position `start` in this order. */
+  /** Returns the largest number of steps for a slice that begins at position `start` of the order. */
   readonly limit?: (start: number) => number;
 }
 
@@ -44,7 +44,7 @@ export interface SliceOutputs {
   readonly rows: number;
   /** The position of the first example of the slice, in the order of the examples. */
   readonly start: number;
-  /** The outputs by name. Each array has the output of the first step, then that of the second step, and so on. */
+  /** The outputs by name. Each array has the values of the first step, then those of the second step, and so on. */
   readonly outputs: ReadonlyMap<string, TypedArray>;
   /** The shapes of the outputs of one step, by name. */
   readonly shapes: ReadonlyMap<string, readonly number[]>;
@@ -76,7 +76,7 @@ export class Slices {
     this.#program = program;
     this.#examples = examples;
     this.#options = options;
-    // Dimensions that cannot be bound throw here, before the first run.
+    // Throw here, before the first run, if the size of a dimension cannot be determined.
     const { batchSize } = options;
     if (batchSize <= examples.rows) this.#shapesOf(batchSize);
     if (examples.rows % batchSize > 0) this.#shapesOf(examples.rows % batchSize);
@@ -84,7 +84,7 @@ export class Slices {
 
   /**
    * Runs a step for each minibatch of the examples in `order`. The last minibatch may be smaller.
-   * @param each called with the outputs of every slice, in order; the next slice starts after it
+   * @param each called with the outputs of every slice, in order; the next slice starts when the call is over
    * @throws signal.reason after an abort; each step is done completely or not at all
    */
   async run(
@@ -117,7 +117,7 @@ export class Slices {
     const began = performance.now();
     await this.#program.runSteps({ steps, bindings, feeds, outputs, checkFinite, signal });
     const took = (performance.now() - began) / steps;
-    // Other work on the machine may slow a slice down. So the estimate rises slowly, but falls at once.
+    // Other work on the machine may slow a slice down, so the estimated time of a step rises slowly, but falls at once.
     this.#stepMilliseconds = Math.min(took, (3 * this.#stepMilliseconds + took) / 4);
     this.#steps = steps;
   }

@@ -148,7 +148,7 @@ async function trained(
 }
 
 async function drawLosses(context: Context, losses: readonly number[]): Promise<void> {
-  // The loss of a single minibatch is noisy, so the curve shows the means of a hundred intervals of the training.
+  // The loss of a single minibatch is noisy, so the curve shows its means over a hundred intervals of the training.
   const stretch = Math.ceil(losses.length / 100);
   const starts = losses.map((_, update) => update).filter((update) => update % stretch === 0);
   await context.picture(

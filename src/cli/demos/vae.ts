@@ -30,7 +30,7 @@ import { measure, modelOptions, programOf, sizeIn, train } from './programs.js';
 import { cosineRate } from './schedule.js';
 
 const pixels = 784;
-// From this number of digits on, the defaults are larger minibatches, a larger rate and fewer epochs.
+// With this number of digits or more, the defaults are larger minibatches, a larger rate and fewer epochs.
 const many = 10000;
 
 const options = {
@@ -133,8 +133,8 @@ async function trained(
 
 /**
  * Sets the output bias of the decoder so that the decoder starts from the mean digit: the bias of each pixel is the
- * logit of the mean of this pixel. Otherwise the weights must learn that most pixels are white, and they do not learn
- * it far from the training digits.
+ * logit of the mean of this pixel. Otherwise the weights must learn that most pixels are white, and they learn this
+ * only near the training digits.
  */
 function startFromMean(vae: VariationalAutoencoder, images: Tensor): void {
   const share = minimum(maximum(mean(constant(images), 0), 0.001), 0.999);
