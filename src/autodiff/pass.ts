@@ -1,7 +1,7 @@
 /**
- * The backward pass, the idea of which comes from the seed. A node receives one gradient over each of its edges on the
- * wait list. When all of them have arrived, the node sums them, and the gradient rule of its op sends gradients to its
- * inputs.
+ * The backward pass. Its idea comes from the blog post that forebay is based on. A node receives one gradient over each
+ * of its edges on the wait list. When all of them have arrived, the node sums them, and the gradient rule of its op
+ * sends gradients to its inputs.
  *
  * Differentiation is symbolic: all gradients are nodes.
  */
@@ -62,7 +62,10 @@ export class BackwardPass {
    */
   readonly #ready: Node[] = [];
   #next = 0;
-  /** The next id at the start of the pass. All nodes that the pass makes have this id or a higher one. */
+  /**
+   * The id of the first node that is made after the pass has started. All nodes that the pass makes have this id or a
+   * higher one.
+   */
   readonly #firstId = nextNodeId();
   #inputs: readonly Input[] | undefined;
 
@@ -86,7 +89,8 @@ export class BackwardPass {
    * @param from the parent that sends the gradient, or the name of an outside source. If a parent uses `node` twice,
    *   call `send` twice: the first call is for the first input of the parent that is `node`, the second call for the
    *   second
-   * @param gradient a node of the shape and dtype of `node`, a part, or `none`
+   * @param gradient a node of the shape and dtype of `node`, a `Part` (a gradient for only a window of `node`), or
+   *   `none`
    * @throws GraphError if `node` does not wait for `from`, or `gradient` is not a node, a part or `none`; StateError if
    *   the gradient over this edge has arrived already; ShapeError or DTypeError if the gradient does not fit `node`. A
    *   call that throws delivers nothing
@@ -337,7 +341,9 @@ function within({ gradient, start }: Part, shape: Shape): boolean {
   );
 }
 
-/** Returns the first slot of `from` that holds `node`; -1 if no slot does, or if `from` is an outside source. */
+/**
+ * Returns the index of the first input of `from` that is `node`; -1 if no input is, or if `from` is an outside source.
+ */
 function slotOf(node: Node, from: Node | string): number {
   return typeof from === 'string' ? -1 : from.inputs.indexOf(node);
 }

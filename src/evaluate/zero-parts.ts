@@ -13,10 +13,10 @@ import { broadcastTo, concat, type MatmulOptions, matmul, slice } from '../ops/i
 type Side = 'left' | 'right';
 
 /**
- * Returns a node with the value of the product `node` that does not multiply by concatenated constant zeros. If the
- * operand was concatenated along the axis that the product sums over, its zeros add nothing and are left out. If it was
- * concatenated along the other axis, its zeros become zeros of the result. Returns undefined if `node` is not a product
- * with such zeros.
+ * Returns a node that has the value of the product `node` but is computed without multiplications by concatenated
+ * constant zeros. If an operand is concatenated along the axis that the product sums over, its zeros add nothing and
+ * are left out. If it is concatenated along the other axis, its zeros become zeros of the result. Returns undefined if
+ * `node` is not a product with such zeros.
  */
 export function withoutZeroParts(node: Node): Node | undefined {
   return node.op.name === 'matmul' ? (reduced(node, 'left') ?? reduced(node, 'right')) : undefined;
