@@ -7,7 +7,7 @@ import { dirname } from 'node:path';
 
 /**
  * A loaded copy of forebay. A process can have several copies: two may be installed, or a test runner may load the same
- * one twice.
+ * copy twice.
  */
 interface Copy {
   /** The folder from which the copy was loaded. */

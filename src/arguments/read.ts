@@ -28,7 +28,7 @@ function said(cause: unknown): string {
   return cause instanceof Error ? cause.message : describeValue(cause);
 }
 
-/** Returns whether `value` is an array. An array of another realm is one, too. Never throws. */
+/** Returns whether `value` is an array, which may be from another realm. Never throws. */
 export function isList(value: unknown): value is readonly unknown[] {
   try {
     return Array.isArray(value);

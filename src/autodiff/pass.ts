@@ -57,8 +57,8 @@ export class BackwardPass {
   readonly #waits: WaitList;
   readonly #mailboxes = new Map<Node, Mailbox>();
   /**
-   * The nodes that are ready, in the order in which they became ready. The nodes from index `#next` on have not sent
-   * gradients to their inputs yet.
+   * The nodes that are ready, in the order in which they became ready. The nodes at index `#next` and after it have not
+   * sent gradients to their inputs yet.
    */
   readonly #ready: Node[] = [];
   #next = 0;
@@ -86,9 +86,9 @@ export class BackwardPass {
 
   /**
    * Delivers one gradient to a node. Returns this pass.
-   * @param from the parent that sends the gradient, or the name of an outside source. If a parent uses `node` twice,
-   *   call `send` twice: the first call is for the first input of the parent that is `node`, the second call for the
-   *   second
+   * @param from the parent that sends the gradient, or the name of an outside source. If `node` is two of the inputs of
+   *   a parent, call `send` twice. The first call is for the first of these inputs, and the second call is for the
+   *   second of them
    * @param gradient a node of the shape and dtype of `node`, a `Part` (a gradient for only a window of `node`), or
    *   `none`
    * @throws GraphError if `node` does not wait for `from`, or `gradient` is not a node, a part or `none`; StateError if
@@ -288,7 +288,7 @@ function zerosLike(node: Node): Node {
   return broadcastTo(constant(0, { dtype: node.dtype }), node.shape);
 }
 
-/** Builds the sum of the gradients that arrived at a node; `none` if only `none` arrived. */
+/** Returns a node that is the sum of the gradients that arrived at a node; `none` if only `none` arrived. */
 function total(node: Node, arrived: readonly Sent[]): Node | typeof none {
   const gradients = arrived.filter((sent): sent is Node | Part => sent !== none);
   const [first] = gradients;

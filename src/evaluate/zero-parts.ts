@@ -1,7 +1,7 @@
 /**
- * Simplifies matrix products with an operand that is a concatenation with constant zeros. For example, the first time
- * step of an LSTM multiplies the input concatenated with a state of zeros. The interpreter and the compiler both use
- * the simplified product, so no run multiplies by the zeros.
+ * Simplifies a matrix product if one of its operands is a concatenation that contains constant zeros. For example, the
+ * first time step of an LSTM multiplies the input concatenated with a state of zeros. The interpreter and the compiler
+ * both use the simplified product, so no run multiplies by the zeros.
  */
 
 import type { Dim } from '../graph/dimension.js';

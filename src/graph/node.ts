@@ -264,8 +264,8 @@ export function createNode(op: Op, inputs: readonly Node[], attributes: object =
     throw new GraphError(`[${op.name}] expected ${wanted} inputs, but received ${inputs.length}`);
   }
   const fail = failFor(op, inputs);
-  // The attributes are copied and frozen, because the caller may change its object later. An instance of a class is not
-  // copied, because the copy would lose its class.
+  // The attributes are copied, and the copy is frozen, because the caller may change the original later. An instance of
+  // a class is not copied, because the copy would lose its class.
   const own: object = isRecord(attributes) ? Object.freeze({ ...attributes }) : attributes;
   const make = () => {
     const shape = op.shape(inputs, attributes, fail);

@@ -1,4 +1,7 @@
-/** Loss functions. Each returns a scalar: the mean over examples or elements. */
+/**
+ * Loss functions. Each returns a scalar, the mean over examples or elements, except `bernoulliNegativeLogLikelihood`,
+ * which returns a number for each element.
+ */
 
 import { sameShape } from '../graph/dimension.js';
 import { lift } from '../graph/leaf.js';

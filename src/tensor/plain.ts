@@ -1,6 +1,6 @@
 /**
  * Tensors as plain objects `{ dtype, shape, data }`. `JSON.stringify` writes a tensor in this form. `structuredClone`
- * and `postMessage` produce it, too, because they copy the fields of a tensor but not its class.
+ * and `postMessage` also produce this form, because they copy the fields of a tensor but not its class.
  */
 
 import { describeValue } from '../arguments/describe.js';
