@@ -16,7 +16,10 @@ export abstract class ForebayError extends Error {
   }
 }
 
-/** Returns the message as text. If it cannot be converted to text, as a symbol cannot, returns the name of its type. */
+/**
+ * Returns the message as text. If it cannot be converted to text, for example because it is a symbol, returns the name
+ * of its type.
+ */
 function textOf(message: unknown): string {
   if (message === undefined) return '';
   try {
@@ -50,7 +53,7 @@ export class DTypeError extends ForebayError {
 
 /**
  * A graph with wrong connections: an edge that is not registered, a parent that can never send a gradient, or two
- * leaves with the same name. An argument that should be a node and is not one is a GraphError, too.
+ * leaves with the same name. This error is also thrown if an argument must be a node and is not one.
  */
 export class GraphError extends ForebayError {
   readonly code = 'FOREBAY_GRAPH';

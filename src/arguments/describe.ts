@@ -7,7 +7,7 @@ import { dirname } from 'node:path';
 
 /**
  * A loaded copy of forebay. A process can have several copies: two may be installed, or a test runner may load the same
- * one twice.
+ * copy twice.
  */
 interface Copy {
   /** The folder from which the copy was loaded. */
@@ -17,7 +17,9 @@ interface Copy {
 const copyOf = Symbol.for('forebay.copy');
 const thisCopy: Copy = Object.freeze({ path: ownPath() });
 
-/** Holds the function that describes the instances of a class of this copy. */
+/**
+ * The value that `brand` stores in a class: the function that describes the instances of the class in error messages.
+ */
 interface Words {
   describe(value: unknown): string;
 }
@@ -76,7 +78,7 @@ function shortened(text: string): string {
   return text.length <= longest ? text : `${text.slice(0, longest)}…`;
 }
 
-/** Whether another copy of forebay made the value. May throw if the value is a proxy. */
+/** Returns whether another copy of forebay made the value. May throw if the value is a proxy. */
 export function isOfAnotherCopy(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false;
   const copy = (value as { readonly [copyOf]?: Copy })[copyOf];

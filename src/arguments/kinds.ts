@@ -1,30 +1,31 @@
 /**
- * The kinds of values that options and arguments may have. The kind of a class of forebay is defined next to the class.
+ * Kinds of options and arguments. A `Kind` checks a value, and describes the acceptable values in errors. If the value
+ * must be an instance of a class of forebay, the kind is defined next to the class.
  */
 
 import type { Kind } from './options.js';
 
 const isNumber = (value: unknown): value is number => typeof value === 'number';
 
-/** The kind of `true` and `false`. */
+/** The `Kind` of booleans. */
 export const flag: Kind<boolean> = {
   expected: 'true or false',
   accepts: (value) => typeof value === 'boolean',
 };
 
-/** The kind of all strings. */
+/** The `Kind` of strings. */
 export const text: Kind<string> = {
   expected: 'a string',
   accepts: (value) => typeof value === 'string',
 };
 
-/** The kind of all strings except the empty one. */
+/** The `Kind` of non-empty strings. */
 export const filledText: Kind<string> = {
   expected: 'a non-empty string',
   accepts: (value) => typeof value === 'string' && value !== '',
 };
 
-/** Returns the kind of integers that are at least `least` and at most 2^53 - 1. */
+/** Returns the `Kind` of integers from `least` to 2^53 - 1. */
 export function wholeNumber(least: 0 | 1): Kind<number> {
   return {
     expected: least === 0 ? 'a non-negative integer' : 'a positive integer',
@@ -32,7 +33,7 @@ export function wholeNumber(least: 0 | 1): Kind<number> {
   };
 }
 
-/** Returns the kind of numbers that are at least `least` and less than `bound`. */
+/** Returns the `Kind` of numbers that are at least `least` and less than `bound`. */
 export function numberFrom(least: number, bound = Infinity): Kind<number> {
   return {
     expected:
@@ -43,13 +44,13 @@ export function numberFrom(least: number, bound = Infinity): Kind<number> {
   };
 }
 
-/** The kind of finite numbers greater than 0. */
+/** The `Kind` of finite numbers greater than 0. */
 export const positiveNumber: Kind<number> = {
   expected: 'a finite number greater than 0',
   accepts: (value) => isNumber(value) && value > 0 && value < Infinity,
 };
 
-/** Returns the kind of the given strings. It accepts no other string. */
+/** Returns a `Kind` that accepts only the given strings. */
 export function oneOf<const W extends string>(...words: readonly W[]): Kind<W> {
   return {
     expected: words.map((word) => `'${word}'`).join(' or '),
@@ -58,7 +59,7 @@ export function oneOf<const W extends string>(...words: readonly W[]): Kind<W> {
 }
 
 /**
- * Returns the kind of functions. It does not check the parameters and the result of a function. Errors that the
+ * Returns the `Kind` of functions. The parameters and the result of a function are not checked. Errors that the
  * function throws are passed on unchanged.
  */
 export function callback<F extends (...args: never[]) => unknown>(
@@ -67,18 +68,18 @@ export function callback<F extends (...args: never[]) => unknown>(
   return { expected, accepts: (value) => typeof value === 'function' };
 }
 
-/** The kind of seeds for random draws. */
+/** The `Kind` of seeds for random numbers. */
 export const seedNumber: Kind<number> = {
   expected: 'an integer from 0 to 2^53 - 1',
   accepts: (value) => Number.isSafeInteger(value) && (value as number) >= 0,
 };
 
-/** Returns a kind that accepts every value, because the function that uses the value checks it later. */
+/** Returns a `Kind` that accepts every value, because the function that uses the value checks it later. */
 export function checkedLater<T>(expected: string): Kind<T> {
   return { expected, accepts: () => true };
 }
 
-/** Returns the kind of values that are of kind `a` or of kind `b`. */
+/** Returns the `Kind` of values that `a` or `b` accepts. */
 export function either<A, B>(a: Kind<A>, b: Kind<B>): Kind<A | B> {
   return {
     expected: `${a.expected} or ${b.expected}`,

@@ -17,7 +17,7 @@ import { type ForebayError, ValueError } from '../errors.js';
 import { describeValue } from './describe.js';
 import { isRecord, reading } from './read.js';
 
-/** A kind of value: the check whether a value is of this kind, and the description of the kind in errors. */
+/** The values that are acceptable for an option or an argument: a check of the value, and a description for errors. */
 export interface Kind<T> {
   /** The description of the kind in errors, for example 'a positive integer'. */
   readonly expected: string;
@@ -58,8 +58,8 @@ export type OptionsOf<D extends DeclaredOptions<Declaration>> =
 /** The options of one function, as `declareOptions` returns them. `read` checks an options object. */
 export interface DeclaredOptions<D extends Declaration> {
   /**
-   * The function that takes these options, as errors name it: 'sgd', 'new LSTM', 'Program.run'. If several functions
-   * take them, their names are joined by ', '.
+   * The name of the function that takes these options, as errors show it: 'sgd', 'new LSTM', 'Program.run'. If several
+   * functions take them, this is all their names, joined by ', '.
    */
   readonly of: string;
   /** The declaration, for tests and for declarations that include this one. */
@@ -71,7 +71,8 @@ export interface DeclaredOptions<D extends Declaration> {
    * @returns a new object with the options that are not undefined
    * @throws ValueError if `value` is not a plain object or cannot be read, if an option is unknown (the message
    *   suggests the nearest name), if a required option is missing, or if the value of an option is not acceptable. For
-   *   a missing option and for a value that is not acceptable, the kind of the option may name another class of error
+   *   a missing option and for a value that is not acceptable, the error has another class if the `Kind` of the option
+   *   sets `error`
    */
   read(value: unknown, context?: string): OptionsOf<DeclaredOptions<D>>;
 }
@@ -167,8 +168,8 @@ function unknownOption(declaration: Declaration, name: string, context: string):
 }
 
 /**
- * Returns the option whose name, or one of whose aliases, is most similar to a misspelled name; undefined if no options
- * are declared.
+ * Returns the name of the option whose name or alias is most similar to `name`, which is misspelled; undefined if no
+ * options are declared.
  */
 function nearestName(name: string, declaration: Declaration): string | undefined {
   const wanted = name.toLowerCase().replace(/[^a-z0-9]/g, '');

@@ -1,7 +1,7 @@
 /**
- * Reads values that a caller passed. Such a value may have getters or be a proxy. So each access may throw, and may
- * return something else than before. These functions read each value only once, into a copy. If reading throws, they
- * throw a ValueError with the thrown error as its cause.
+ * Reads values that a caller passed. Such a value may have getters or be a proxy. So each access may throw, or may
+ * return another value than the access before it. These functions read each value only once, into a copy. If reading
+ * throws, they throw a ValueError with the thrown error as its cause.
  */
 
 import { ForebayError, ValueError } from '../errors.js';
@@ -28,7 +28,7 @@ function said(cause: unknown): string {
   return cause instanceof Error ? cause.message : describeValue(cause);
 }
 
-/** Returns whether `value` is an array. An array of another realm is one, too. Never throws. */
+/** Returns whether `value` is an array, which may be from another realm. Never throws. */
 export function isList(value: unknown): value is readonly unknown[] {
   try {
     return Array.isArray(value);
@@ -60,8 +60,8 @@ export function isRecord(value: unknown): value is Readonly<Record<string, unkno
   if (typeof value !== 'object' || value === null || isList(value)) return false;
   try {
     const prototype = Object.getPrototypeOf(value);
-    // The prototype of a plain object of another realm is not our Object.prototype. But it has no prototype itself,
-    // either.
+    // The prototype of a plain object of another realm is the Object.prototype of that realm. Like ours, it has no
+    // prototype itself.
     return prototype === null || Object.getPrototypeOf(prototype) === null;
   } catch {
     return false; // a proxy whose traps throw

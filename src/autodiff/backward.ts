@@ -64,8 +64,8 @@ export function backward(
   const waits = read.waits?.clone() ?? WaitList.of(...roots);
   if (read.waits) waits.check(...roots);
 
-  // Each pair sends its starting gradient from an outside source of its own. So the starting gradients of a root that
-  // occurs twice are added.
+  // A gradient that no parent sends comes from an outside source, which has a name. Each pair gets an outside source of
+  // its own, so if a root occurs twice, its starting gradients are added.
   const sources = pairs.map(([root], index) => {
     const byHand = waits.edges(root).filter((edge) => typeof edge.parent === 'string');
     const [only] = byHand;

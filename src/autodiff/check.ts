@@ -74,8 +74,8 @@ export function checkGradients(
   const weights = mul(3, sub(randomUniform(root.shape, { seed, dtype: 'float64' }), 0.5));
   const scalar = sum(mul(root, weights));
   const gradients = backward(scalar);
-  // The summed root is evaluated together with the gradients, because the gradients alone may not read every input or
-  // bind every dimension name.
+  // The summed root is evaluated together with the gradients, because the gradients alone do not always read every
+  // input or bind every dimension name.
   const wanted = [...checked.map((leaf) => gradients.of(leaf)), scalar];
   const computed = new Interpreter(wanted).run(feeds);
   const value = new Interpreter([scalar]);
@@ -84,7 +84,7 @@ export function checkGradients(
   checked.forEach((leaf, index) => {
     const gradient = (computed[index] as Tensor).data;
     const differences = centralDifferences(leaf, step, at);
-    // The largest absolute value is that of the finite numbers only. An infinite one would make the allowed difference
+    // Only finite numbers count for the largest absolute value. An infinite number would make the allowed difference
     // infinite.
     const largest = (size: number, value: number) =>
       Number.isFinite(value) ? Math.max(size, Math.abs(value)) : size;
@@ -106,7 +106,10 @@ export function checkGradients(
   });
 }
 
-/** Returns the central difference for each element of the leaf. `at` returns the value of the function. */
+/**
+ * Returns the central difference for each element of the leaf. `at` returns the value of the function for the elements
+ * that the leaf has at the time of the call.
+ */
 function centralDifferences(leaf: Variable, step: number, at: () => number): Float64Array {
   const { data } = leaf.value;
   return Float64Array.from({ length: data.length }, (_, element) => {

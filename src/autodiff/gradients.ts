@@ -25,7 +25,7 @@ export class Gradients {
   readonly #waits: WaitList;
 
   /**
-   * Users do not call this constructor. `backward` and `BackwardPass.run` do.
+   * Users do not call this constructor. `backward` and `BackwardPass.run` call it.
    * @throws GraphError if `waits` is not a WaitList, or `totals` does not have the methods of a pass
    * @internal
    */
@@ -64,7 +64,8 @@ export class Gradients {
       throw new GraphError(`gradients: expected a node, but received ${describeValue(node)}`);
     }
     if (this.#waits.has(node)) return;
-    // The root may depend on a constant that is not on the list: a list that was built by hand may leave constants out.
+    // The root may depend on a constant that is not on the wait list, because a list that was built by hand may leave
+    // constants out.
     const why =
       node instanceof Constant
         ? `${node} is not on the wait list`

@@ -1,7 +1,7 @@
 /**
- * The backward pass, the idea of which comes from the seed. A node receives one gradient over each of its edges on the
- * wait list. When all of them have arrived, the node sums them, and the gradient rule of its op sends gradients to its
- * inputs.
+ * The backward pass. Its idea comes from the blog post that forebay is based on. A node receives one gradient over each
+ * of its edges on the wait list. When all of them have arrived, the node sums them, and the gradient rule of its op
+ * sends gradients to its inputs.
  *
  * Differentiation is symbolic: all gradients are nodes.
  */
@@ -57,12 +57,15 @@ export class BackwardPass {
   readonly #waits: WaitList;
   readonly #mailboxes = new Map<Node, Mailbox>();
   /**
-   * The nodes that are ready, in the order in which they became ready. The nodes from index `#next` on have not sent
-   * gradients to their inputs yet.
+   * The nodes that are ready, in the order in which they became ready. The nodes at index `#next` and after it have not
+   * sent gradients to their inputs yet.
    */
   readonly #ready: Node[] = [];
   #next = 0;
-  /** The next id at the start of the pass. All nodes that the pass makes have this id or a higher one. */
+  /**
+   * The id of the first node that is made after the pass has started. All nodes that the pass makes have this id or a
+   * higher one.
+   */
   readonly #firstId = nextNodeId();
   #inputs: readonly Input[] | undefined;
 
@@ -83,10 +86,11 @@ export class BackwardPass {
 
   /**
    * Delivers one gradient to a node. Returns this pass.
-   * @param from the parent that sends the gradient, or the name of an outside source. If a parent uses `node` twice,
-   *   call `send` twice: the first call is for the first input of the parent that is `node`, the second call for the
-   *   second
-   * @param gradient a node of the shape and dtype of `node`, a part, or `none`
+   * @param from the parent that sends the gradient, or the name of an outside source. If `node` is two of the inputs of
+   *   a parent, call `send` twice. The first call is for the first of these inputs, and the second call is for the
+   *   second of them
+   * @param gradient a node of the shape and dtype of `node`, a `Part` (a gradient for only a window of `node`), or
+   *   `none`
    * @throws GraphError if `node` does not wait for `from`, or `gradient` is not a node, a part or `none`; StateError if
    *   the gradient over this edge has arrived already; ShapeError or DTypeError if the gradient does not fit `node`. A
    *   call that throws delivers nothing
@@ -284,7 +288,7 @@ function zerosLike(node: Node): Node {
   return broadcastTo(constant(0, { dtype: node.dtype }), node.shape);
 }
 
-/** Builds the sum of the gradients that arrived at a node; `none` if only `none` arrived. */
+/** Returns a node that is the sum of the gradients that arrived at a node; `none` if only `none` arrived. */
 function total(node: Node, arrived: readonly Sent[]): Node | typeof none {
   const gradients = arrived.filter((sent): sent is Node | Part => sent !== none);
   const [first] = gradients;
@@ -337,7 +341,9 @@ function within({ gradient, start }: Part, shape: Shape): boolean {
   );
 }
 
-/** Returns the first slot of `from` that holds `node`; -1 if no slot does, or if `from` is an outside source. */
+/**
+ * Returns the index of the first input of `from` that is `node`; -1 if no input is, or if `from` is an outside source.
+ */
 function slotOf(node: Node, from: Node | string): number {
   return typeof from === 'string' ? -1 : from.inputs.indexOf(node);
 }

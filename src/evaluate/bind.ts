@@ -38,7 +38,7 @@ export interface FedInputs {
   /** The inputs that must be fed, by name. */
   readonly inputs: ReadonlyMap<string, Input>;
   /**
-   * Inputs that may be fed, by name, although the run may not read them. If a node of the run is a gradient, they are
+   * Inputs, by name, that may be fed even if the run does not read them. If a node of the run is a gradient, they are
    * the inputs of the graph that was differentiated.
    */
   readonly optional: ReadonlyMap<string, Input>;

@@ -18,17 +18,20 @@ import {
 
 export type { Updates } from './updates.js';
 
-// The number of schedules that an interpreter keeps. A training needs one for full minibatches, one for the shorter
-// last minibatch and one for validation. The fourth is a reserve.
+// The greatest number of schedules that an interpreter keeps. Training needs one for full minibatches, one for the
+// shorter last minibatch and one for validation. The fourth is a reserve.
 const maxSchedules = 4;
 
-/** Computes outputs and updates node by node. It keeps the schedules of the bindings that were used most recently. */
+/**
+ * Computes outputs and updates node by node. For each binding (the numbers of the dimension names in a run), it needs a
+ * schedule. It keeps the schedules that were used most recently.
+ */
 export class Interpreter {
   readonly #outputs: readonly Node[];
   readonly #updates: Updates;
   readonly #order: readonly Node[];
   readonly #inputs: ReadonlyMap<string, Input>;
-  /** Inputs that may be fed, although the run may not read them; see `FedInputs.optional`. */
+  /** Inputs that may be fed even if the run does not read them; see `FedInputs.optional`. */
   readonly #alsoFed: ReadonlyMap<string, Input>;
   readonly #variables: readonly Variable[];
   readonly #schedules = new Map<string, Schedule>();
@@ -84,7 +87,7 @@ export class Interpreter {
     return computed.outputs;
   }
 
-  /** Returns the schedule for a binding. It is made if the cache does not have it. */
+  /** Returns the schedule for a binding. Makes the schedule if it is not kept already. */
   #scheduleFor(bindings: ReadonlyMap<string, number>): Schedule {
     const key = [...bindings].map(([name, value]) => `${name}=${value}`).join(' ');
     let schedule = this.#schedules.get(key);

@@ -1,6 +1,7 @@
 /**
- * A graph prepared for one binding of its dimension names: the steps in the order of execution, and the buffer to which
- * each step writes. When the last step that reads a value is done, later steps reuse the value's buffer.
+ * A graph prepared for one binding of its dimension names, that is, for one number for each name. A schedule has the
+ * steps in the order of execution, and the buffer to which each step writes. When the last step that reads a value is
+ * done, later steps reuse the value's buffer.
  */
 
 import { GraphError, NativeError, ShapeError } from '../errors.js';
@@ -25,7 +26,10 @@ interface Instruction {
 export class Schedule {
   readonly #instructions: Instruction[] = [];
   readonly #shapes = new Map<Node, readonly number[]>();
-  /** For each node, the index of its value in `#arrays`. An alias has the same index as its input. */
+  /**
+   * For each node, the index of its value in `#arrays`. A node with the same elements as its input, such as a reshape,
+   * has the same index as its input.
+   */
   readonly #values = new Map<Node, number>();
   /** The buffers of the values. */
   readonly #arrays: TypedArray[] = [];
@@ -107,7 +111,7 @@ export class Schedule {
   }
 
   /**
-   * Gives a node for which nothing is computed the value of its input.
+   * Adds a node for which nothing is computed: it gets the buffer of its input as its value.
    * @throws GraphError if the node has no input, or if the two sizes differ
    */
   #alias(node: Node, source: Node | undefined, value: number | undefined): void {

@@ -1,6 +1,6 @@
 /**
  * Prepares the steps of the interpreter. A step computes one node with one or a few kernel calls. For each kind of
- * lowering, a function here prepares the step when the shapes are bound.
+ * lowering, a function in this file prepares the step. It is called when all dimensions are numbers.
  */
 
 import { GraphError, ShapeError } from '../errors.js';
@@ -21,7 +21,7 @@ import { formatShape, sizeOf, stridesOf } from '../tensor/shape.js';
  */
 export type Step = (out: TypedArray, inputs: readonly TypedArray[], run: number) => void;
 
-/** A node whose dimensions have been replaced by their numbers in one run, with its dtype. */
+/** A node during one run, in which all its dimensions are numbers, with its dtype. */
 export interface BoundNode extends Bound<object> {
   readonly dtype: DType;
 }
@@ -80,7 +80,8 @@ const steps: Computed = {
     const [m, n] = shape.slice(-2) as [number, number];
     const k = (flags.a ? a.at(-2) : a.at(-1)) as number;
     const matrix = { n, k, transposeA: flags.a, transposeB: flags.b };
-    // If b is one matrix and a is a batch that is not transposed, one product computes the rows of the whole batch.
+    // If `b` is one matrix and `a` is a batch of matrices that are not transposed, one product computes the rows of the
+    // whole batch.
     const folds = b.length === 2 && !flags.a;
     const batch = folds ? [] : shape.slice(0, -2);
     const product = prepareProduct({

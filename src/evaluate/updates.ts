@@ -79,7 +79,7 @@ export function checkBoundUpdates(
   }
 }
 
-/** The kind of an option that is the index of a run. */
+/** The `Kind` of an option whose value is the index of a run. */
 export const runIndex: Kind<number> = {
   expected: 'an integer from 0 to 2^53 - 1',
   accepts: (value) => Number.isSafeInteger(value) && (value as number) >= 0,
@@ -92,5 +92,8 @@ export function assertRun(run: unknown): asserts run is number {
   }
 }
 
-/** The kind of an option that is a list of updates. It accepts every value, because `checkUpdates` checks it later. */
+/**
+ * The `Kind` of an option whose value is a list of updates. It accepts every value, because `checkUpdates` checks it
+ * later.
+ */
 export const updatesKind: Kind<Updates> = checkedLater('a list of [leaf, value] pairs');

@@ -1,7 +1,7 @@
 /**
- * Simplifies matrix products with an operand that is a concatenation with constant zeros. For example, the first time
- * step of an LSTM multiplies the input concatenated with a state of zeros. The interpreter and the compiler both use
- * the simplified product, so no run multiplies by the zeros.
+ * Simplifies a matrix product if one of its operands is a concatenation that contains constant zeros. For example, the
+ * first time step of an LSTM multiplies the input concatenated with a state of zeros. The interpreter and the compiler
+ * both use the simplified product, so no run multiplies by the zeros.
  */
 
 import type { Dim } from '../graph/dimension.js';
@@ -13,10 +13,10 @@ import { broadcastTo, concat, type MatmulOptions, matmul, slice } from '../ops/i
 type Side = 'left' | 'right';
 
 /**
- * Returns a node with the value of the product `node` that does not multiply by concatenated constant zeros. If the
- * operand was concatenated along the axis that the product sums over, its zeros add nothing and are left out. If it was
- * concatenated along the other axis, its zeros become zeros of the result. Returns undefined if `node` is not a product
- * with such zeros.
+ * Returns a node that has the value of the product `node` but is computed without multiplications by concatenated
+ * constant zeros. If an operand is concatenated along the axis that the product sums over, its zeros add nothing and
+ * are left out. If it is concatenated along the other axis, its zeros become zeros of the result. Returns undefined if
+ * `node` is not a product with such zeros.
  */
 export function withoutZeroParts(node: Node): Node | undefined {
   return node.op.name === 'matmul' ? (reduced(node, 'left') ?? reduced(node, 'right')) : undefined;

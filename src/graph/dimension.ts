@@ -12,7 +12,7 @@ import { ShapeError } from '../errors.js';
 export type Dim = number | string;
 /** The shape of a node: its dimensions, outermost first; `[]` for a scalar. */
 export type Shape = readonly Dim[];
-/** The number of each dimension name in one run. */
+/** For each dimension name, the number to which it is bound in one run. */
 export type Bindings = ReadonlyMap<string, number>;
 
 /**
@@ -23,8 +23,8 @@ type Polynomial = ReadonlyMap<string, number>;
 
 const namePattern = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
-// The polynomials of texts that were parsed. A process uses few different dimensions, but needs the polynomial of each
-// many times while it builds a graph.
+// The polynomials of texts that were parsed. They are kept, because building a graph needs the polynomials of the same
+// few dimensions many times.
 const parsed = new Map<string, Polynomial>();
 
 export function isDimensionName(value: unknown): value is string {
@@ -62,7 +62,7 @@ export function sizeOfDims(shape: Shape): Dim {
   return shape.reduce<Dim>(multiplyDims, 1);
 }
 
-/** Returns the exact quotient; undefined if polynomial long division leaves a remainder, or if `b` is 0. */
+/** Returns the quotient a / b; undefined if polynomial long division leaves a remainder, or if `b` is 0. */
 export function divideDims(a: Dim, b: Dim): Dim | undefined {
   if (a === b && a !== 0) return 1;
   const divisor = poly(b);
@@ -126,7 +126,10 @@ function factors(monomial: string): string[] {
   return monomial === '' ? [] : monomial.split('*');
 }
 
-/** Returns the polynomial of a text; undefined if the text is not a polynomial with safe integers as coefficients. */
+/**
+ * Parses a text and returns its polynomial. Returns undefined if the text is not a polynomial, or if a coefficient is
+ * not a safe integer.
+ */
 function parse(text: string): Polynomial | undefined {
   const known = parsed.get(text);
   if (known) return known;
@@ -171,8 +174,8 @@ function print(polynomial: Polynomial): Dim {
 }
 
 /**
- * Compares two terms, for sorting: by degree, highest first, and terms of equal degree by their names. Long division
- * needs a monomial order like this.
+ * Compares two terms, for sorting: by degree, highest first, and terms of equal degree by their names. The long
+ * division in `divideDims` relies on this order.
  */
 function descending([a]: [string, number], [b]: [string, number]): number {
   const degrees = factors(b).length - factors(a).length;

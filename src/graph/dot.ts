@@ -1,6 +1,7 @@
 /**
- * Writes a graph as text in the DOT language, after checking its wait list. The plot function of the seed was
- * recursive; this one is a loop, because a graph can be very deep.
+ * Draws a graph: `dot` returns it as text in the DOT language, after checking its wait list. It uses loops and no
+ * recursion, because a graph can be very deep. (The plot function in the blog post that forebay is based on was
+ * recursive.)
  */
 
 import { describeValue } from '../arguments/describe.js';
@@ -21,7 +22,10 @@ const dotOptions = declareOptions('dot', {
   waits: optional(waitList),
   /** A title above the drawing. */
   title: optional(text, 'label'),
-  /** The direction in which values flow; `BT` (bottom to top) by default, as in the seed's plots. */
+  /**
+   * The direction in which values flow; `BT` (bottom to top) by default, as in the plots of the blog post that forebay
+   * is based on.
+   */
   direction: optional(oneOf('BT', 'TB', 'LR', 'RL'), 'rankdir'),
 });
 
@@ -52,8 +56,8 @@ const derivedStyle: Style = {
 
 /**
  * Draws the roots and all nodes that they depend on. Each kind of leaf has its own style, and nodes that
- * differentiation built have another colour. A node that waits for more than one gradient shows how many. Nodes are
- * named n0, n1, … in the order in which they are written, inputs first, so equal graphs give equal text.
+ * differentiation built have another colour. If a node waits for more than one gradient, its label shows how many.
+ * Nodes are named n0, n1, … in the order in which they are written, inputs first, so equal graphs give equal text.
  * @param root a node, or a list of nodes
  * @returns the graph as text in the DOT language, for Graphviz
  * @throws GraphError if a root is not a node, if `waits` is not a wait list, or if `waits` lacks an edge or has an edge
@@ -76,8 +80,9 @@ export function dot(root: Node | readonly Node[], options?: DotOptions): string 
     '  node [fontname="Helvetica", fontsize="11", margin="0.12,0.06"];',
     '  edge [color="#777777", arrowsize="0.7"];',
   ];
-  // The names use positions, because ids can differ between equal graphs: an interned view or constant may still exist
-  // from an earlier graph, with a lower id, or may have been garbage-collected.
+  // The names use the positions of the nodes, because the ids of equal graphs can differ. If an equal view or constant
+  // of an earlier graph has not been garbage-collected yet, it is used again, and its id is lower than that of a new
+  // node.
   const order = topologicalOrder(roots, ({ inputs }) => inputs);
   const positions = new Map(order.map((node, position) => [node, position]));
   for (const [node, position] of positions) {

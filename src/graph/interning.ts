@@ -6,7 +6,10 @@
 import { isList, isRecord } from '../arguments/read.js';
 import type { Node } from './node.js';
 
-/** The name of the method of nodes that returns an equal node without the label. A symbol, so that it is not public. */
+/**
+ * The name of a method of `Node` that returns a new, equal node without a label. The name is a symbol, so that the
+ * method is not public.
+ */
 export const twin: unique symbol = Symbol('twin');
 
 /** For each interned node, a function that removes it from its table. */
@@ -39,8 +42,9 @@ export function forget(node: Node): void {
  */
 export class NodeTable<N extends Node> {
   readonly #known = new Map<string, WeakRef<N>>();
-  // Dead references are removed each time the table has doubled. Weak references do not die before the current job of
-  // the event loop ends, so removing them at fixed intervals would take quadratic time within one long job.
+  // When the table has this size, the references to garbage-collected nodes are removed. Then this size is set to about
+  // twice the number of remaining nodes. Removing at fixed intervals would take quadratic time in a long job of the
+  // event loop, because a new weak reference keeps its node alive until the job ends.
   #sweepAt = 512;
 
   get(key: string): N | undefined {
@@ -49,7 +53,7 @@ export class NodeTable<N extends Node> {
 
   set(key: string, node: N): void {
     this.#known.set(key, new WeakRef(node));
-    // When this function is called, the key may belong to a newer node, which must stay in the table.
+    // At the time of the call, the key may belong to a newer node, which must stay in the table.
     evictions.set(node, () => {
       if (this.get(key) === node) this.#known.delete(key);
     });
@@ -99,7 +103,8 @@ function keyWithin(value: unknown, depth: number): string | undefined {
 }
 
 function keyOfList(list: readonly unknown[], depth: number): string | undefined {
-  // An instance of a subclass of Array is not plain data. An array with properties besides its elements is not, either.
+  // An instance of a subclass of Array is not plain data. An array that lacks elements or has other properties is not
+  // plain data, either.
   if (Object.getPrototypeOf(list) !== Array.prototype) return undefined;
   if (Object.keys(list).length !== list.length) return undefined;
   const keys: string[] = [];

@@ -113,7 +113,7 @@ function assertTensor(value: unknown, kind: LeafKind): Tensor {
   throw new ValueError(`${kind}: expected a tensor, but received ${describeValue(value)}`);
 }
 
-/** The numbers of asynchronous runs that have not ended yet and use a leaf. */
+/** Counts the asynchronous runs that use a leaf and have not ended yet. */
 interface Flights {
   /** The number of runs that read or write the leaf. */
   runs: number;
@@ -123,7 +123,9 @@ interface Flights {
 
 let flightsOf: (leaf: Variable) => Flights;
 
-/** A leaf whose value runs may change: a parameter, which is trained, or a state, which is carried from run to run. */
+/**
+ * A leaf whose value can change in a run: a parameter, which is trained, or a state, which is carried from run to run.
+ */
 export class Variable extends Valued {
   /** The kind of the leaf. */
   declare readonly kind: 'parameter' | 'state';
@@ -140,8 +142,8 @@ export class Variable extends Valued {
 
   /**
    * Copies new elements into the value.
-   * @param value elements of the leaf's shape and dtype. A typed array needs only the right number of elements. Numbers
-   *   without a dtype, such as nested arrays, are converted to the dtype of the leaf
+   * @param value elements of the leaf's shape and dtype. A typed array needs only the right number of elements, not the
+   *   shape. Values that have no dtype, such as nested arrays of numbers, are converted to the dtype of the leaf
    * @throws ShapeError or DTypeError if the elements do not fit; ValueError if `value` cannot be made a tensor;
    *   StateError while a run that reads or writes the leaf is in flight. If it throws, the value is unchanged
    */
@@ -175,7 +177,7 @@ export function holdLeaves(leaves: readonly Variable[], written: readonly Variab
   for (const leaf of written) flightsOf(leaf).writers++;
 }
 
-/** Removes what `holdLeaves` recorded for a run, after the run has ended. Takes the same arguments. */
+/** Undoes what `holdLeaves` recorded for a run. It is called with the same arguments after the run has ended. */
 export function releaseLeaves(
   leaves: readonly Variable[],
   written: readonly Variable[] = [],
@@ -216,7 +218,7 @@ export type Initializer = (
   options: { readonly dtype: DType; readonly seed: number },
 ) => Tensor;
 
-/** The kind of an option that is an initialiser. */
+/** The `Kind` of an option whose value is an initialiser. */
 export const initializer: Kind<Initializer> = callback<Initializer>(
   'an initialiser, a function such as initializers.he()',
 );
@@ -229,12 +231,13 @@ const parameterOptions = declareOptions('parameter', {
   /** The dtype; `float32` by default. */
   dtype: optional(dtypeName, 'type'),
   /**
-   * The seed of the initialiser. By default, a seed derived from the seed of `setSeed` and the name of the parameter.
+   * The seed of the initialiser. By default, it is derived from the name of the parameter and from the seed that
+   * `setSeed` set.
    */
   seed: optional(seedNumber),
 });
 
-/** The options of `parameter` for a parameter whose first value an initialiser draws. */
+/** Options of `parameter`, for a parameter that gets its first value from an initialiser. */
 export interface ParameterOptions extends OptionsOf<typeof parameterOptions> {}
 
 const leafOptions = declareOptions('input, state, constant', {
@@ -270,8 +273,8 @@ export function input(name: string, shape: readonly Dim[], options?: LeafOptions
  * @param value the first value, which is copied; or options with the shape and the initialiser that draws the first
  *   value. A value without a dtype, such as nested arrays, becomes float32
  * @throws ShapeError if the shape is not valid or nested arrays are ragged; DTypeError if `dtype` is not a dtype;
- *   ValueError if `name` is not a string or is empty, if `value` is neither a value nor an options object, if an option
- *   is unknown, or if the initialiser returns another shape or dtype
+ *   ValueError if `name` is not a string or is empty, if `value` is neither an options object nor a value from which a
+ *   tensor can be made, if an option is unknown, or if the initialiser returns another shape or dtype
  */
 export function parameter(name: string, value: TensorLike | ParameterOptions): Variable {
   const context = `parameter ${nameOf(name, 'parameter')}:`;
@@ -377,7 +380,7 @@ function assertName(name: unknown, kind: LeafKind): string {
   throw new ValueError(`${kind}: expected a name, but received ${describeValue(name)}`);
 }
 
-/** Makes a tensor from `value`. `dtype` is for values that have no dtype themselves. */
+/** Makes a tensor from `value`. If `value` has no dtype itself, the tensor gets the dtype `dtype`. */
 function fittingTensor(value: TensorLike, dtype: DType, context: string): Tensor {
   if (!isTensorLike(value)) {
     throw new ValueError(

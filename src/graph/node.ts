@@ -23,8 +23,8 @@ export class Node {
   }
 
   /**
-   * A number that is higher for every new node. The inputs of a node are made before the node and never change. So the
-   * order of ids is a topological order, and cycles are impossible.
+   * The number of the node. Every new node gets a higher number than all nodes before it. The inputs of a node are made
+   * before the node and never change. So the order of ids is a topological order, and cycles are impossible.
    */
   readonly id: number;
   /** The op that the node applies. The op of a leaf has the kind of the leaf as its name. */
@@ -43,9 +43,10 @@ export class Node {
   #name: string | undefined;
 
   /**
-   * Users do not call this constructor. The functions of ops do, after they have checked the attributes and the shape.
-   * @param name a name that `named` does not change, for leaves that are fed, saved or updated by name
-   * @throws GraphError if an argument does not have its type
+   * Users do not call this constructor. The functions of ops call it, after they have checked the attributes and the
+   * shape.
+   * @param name the name of a leaf that is fed, saved or updated by name. `named` does not change this name
+   * @throws GraphError if an argument has a wrong type
    * @internal
    */
   constructor(
@@ -111,7 +112,8 @@ export class Node {
   }
 
   /**
-   * Returns the op and the name, as in `[matmul 'scores']`; if the node has no name, op and id, as in `[matmul #17]`.
+   * Returns the op and the name, as in `[matmul 'scores']`; if the node has no name, returns the op and the id, as in
+   * `[matmul #17]`.
    */
   toString(): string {
     return `[${this.op.name} ${this.#name === undefined ? `#${this.id}` : `'${this.#name}'`}]`;
@@ -170,7 +172,7 @@ export function isNode(value: unknown): value is Node {
   return typeof value === 'object' && value !== null && isOurs(value);
 }
 
-/** Returns the kind of an option that is a node. `expected` is its description in errors. */
+/** Returns the `Kind` of an option whose value is a node. `expected` describes the option in errors. */
 export function nodeOf(expected = 'a node'): Kind<Node> {
   return { expected, accepts: isNode, error: GraphError };
 }
@@ -210,7 +212,10 @@ export function withinLayer<T>(name: string, build: () => T): T {
   }
 }
 
-/** Throws errors that name the op, the innermost layer that is being applied, and the operands that have names. */
+/**
+ * The methods with which an op refuses inputs. Their errors name the op, the innermost layer that is being applied, and
+ * the inputs that have names.
+ */
 class Refusals implements Fail {
   constructor(
     private readonly op: { readonly name: string },
@@ -241,7 +246,7 @@ class Refusals implements Fail {
   }
 }
 
-/** Returns the methods with which an op refuses `inputs`. */
+/** Returns the methods with which an op throws errors that refuse `inputs`. */
 export function failFor(op: { readonly name: string }, inputs: readonly Node[]): Fail {
   return new Refusals(op, inputs);
 }
@@ -259,8 +264,8 @@ export function createNode(op: Op, inputs: readonly Node[], attributes: object =
     throw new GraphError(`[${op.name}] expected ${wanted} inputs, but received ${inputs.length}`);
   }
   const fail = failFor(op, inputs);
-  // The attributes are copied and frozen, because the caller may change its object later. An instance of a class is not
-  // copied, because the copy would lose its class.
+  // The attributes are copied, and the copy is frozen, because the caller may change the original later. An instance of
+  // a class is not copied, because the copy would lose its class.
   const own: object = isRecord(attributes) ? Object.freeze({ ...attributes }) : attributes;
   const make = () => {
     const shape = op.shape(inputs, attributes, fail);
@@ -279,7 +284,7 @@ export function createNode(op: Op, inputs: readonly Node[], attributes: object =
   return op.interned && only && inputs.length === 1 ? interned(only, op, own, make) : make();
 }
 
-// For each input, the interned nodes that were built on it.
+// For each node, the interned nodes that have it as their only input.
 const views = new WeakMap<Node, NodeTable<Node>>();
 
 /** Returns the interned node with these arguments, if there is one. Otherwise calls `make` and interns the new node. */

@@ -37,7 +37,10 @@ export interface View {
   readonly strides: readonly number[];
 }
 
-/** A node whose dimensions have been replaced by their numbers in one run. Executors give it to the node's lowering. */
+/**
+ * A node during one run, in which all its dimensions are numbers. Executors pass it to the functions of the node's
+ * lowering.
+ */
 export interface Bound<A> {
   /** The arguments of the op besides its inputs. */
   readonly attributes: A;
@@ -47,11 +50,14 @@ export interface Bound<A> {
   readonly inputShapes: readonly (readonly number[])[];
   /** Returns the size of a dimension in this run. */
   readonly bind: (dim: Dim) => number;
-  /** The number of each dimension name in this run. */
+  /** For each dimension name, the number to which it is bound in this run. */
   readonly bindings: Bindings;
 }
 
-/** How an op is computed, as data. Executors choose kernels by `kind`, and never by the name of the op. */
+/**
+ * How an op is computed, as data. The executors (the interpreter and the compiler) choose kernels by `kind`, and never
+ * by the name of the op.
+ */
 export type Lowering<A extends object = object> =
   /** A leaf: nothing is computed, because the leaf already has a value. */
   | { readonly kind: 'leaf' }
@@ -76,7 +82,7 @@ export type Lowering<A extends object = object> =
       /** Returns, for each operand, whether the product reads it with its last two axes swapped. */
       transposes(attributes: A): { readonly a: boolean; readonly b: boolean };
     }
-  /** The elements of the input, in the same order. The shape may differ. */
+  /** The result has the elements of the input, in the same order. Its shape may differ from that of the input. */
   | { readonly kind: 'alias' }
   /** The input's elements, read through a view. */
   | {
@@ -94,7 +100,7 @@ export type Lowering<A extends object = object> =
       /** Returns, for each input, the view of the result to which the input is written. */
       views(bound: Bound<A>): readonly View[];
     }
-  /** A random draw: a pure function of the seed, the index of the run and the index of the element. */
+  /** Random numbers. Each is a pure function of the seed, the index of the run and the index of the element. */
   | {
       readonly kind: 'random';
       readonly kernel: string;
@@ -177,11 +183,11 @@ export interface GradientContext<A> {
   readonly inputs: readonly Node[];
   /** The arguments of the op besides its inputs. */
   readonly attributes: A;
-  /** The gradient of the root with respect to `node`. It has the shape and dtype of `node`. */
+  /** The gradient of the root of the backward pass with respect to `node`. It has the shape and dtype of `node`. */
   readonly gradient: Node;
 }
 
-/** The declaration, in place of a gradient rule, that no gradient flows through an op. */
+/** The value of `gradient` in the declaration of an op through which no gradient flows. */
 export interface NotDifferentiable {
   /** The reason why no gradient flows. */
   readonly notDifferentiable: string;
@@ -253,8 +259,8 @@ export interface OpDeclaration<A extends object = object> {
   /** True if operands of different shapes broadcast. Then `samples` must contain a broadcast sample. */
   readonly broadcasts?: boolean;
   /**
-   * True if building the op again on the same input, with equal attributes, returns the same node. It is used for
-   * views, and has an effect only for nodes with one input.
+   * If true, applying the op again to the same input with equal attributes returns the existing node. This is used for
+   * views. It has an effect only if the op is applied to one input.
    */
   readonly interned?: boolean;
   /** Returns the dtype of the result, or refuses the inputs with `fail`. */
@@ -267,7 +273,10 @@ export interface OpDeclaration<A extends object = object> {
    * The gradient rule, which returns one gradient for each input; or the reason why no gradient flows through the op.
    */
   readonly gradient: ((context: GradientContext<A>) => readonly Sent[]) | NotDifferentiable;
-  /** At least three uses for tests: one that is not square, one of rank 3 or more, and one of size 0. */
+  /**
+   * At least three uses of the op for tests: one with a shape that is not square, one of rank 3 or more, and one of
+   * size 0.
+   */
   readonly samples: readonly Sample[];
   /** Uses that the op must refuse. */
   readonly refused: readonly Refusal[];

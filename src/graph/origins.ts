@@ -1,7 +1,7 @@
 /**
- * Records, for each gradient, the inputs of the graph that was differentiated. The gradient may read only some of these
- * inputs; the gradient of a bias may read none. But a user evaluates a gradient with the same feeds as its graph, so
- * all these inputs must be accepted, and they bind the dimension names of the gradient.
+ * Records, for each gradient, the inputs of the graph that was differentiated. A gradient often reads only some of
+ * these inputs. The gradient of a bias can even read none of them. But a user evaluates a gradient with the same feeds
+ * as its graph, so all these inputs must be accepted, and they bind the dimension names of the gradient.
  */
 
 import type { Input } from './leaf.js';
@@ -11,7 +11,7 @@ const origins = new WeakMap<Node, readonly Input[]>();
 
 /**
  * Records that `node` is a gradient of a graph with these inputs. No other graph may use `node`, because the record
- * also changes which inputs that graph accepts.
+ * would also change which inputs the other graph accepts.
  */
 export function recordOrigin(node: Node, inputs: readonly Input[]): void {
   origins.set(node, inputs);

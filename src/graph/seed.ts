@@ -1,8 +1,8 @@
 /**
  * Derives seeds for random draws, and for leaves that an initialiser fills, if the user gave them no seed. The seed of
  * a leaf depends on the global seed and on the name of the leaf. The seed of a draw depends on the global seed and on
- * the number of draws made since the last call of `setSeed`. So different leaves and draws get different numbers, and
- * the same script always gets the same numbers.
+ * the number of draws without a seed since the last call of `setSeed`. So different leaves and draws get different
+ * numbers, and the same script always gets the same numbers.
  */
 
 import { describeValue } from '../arguments/describe.js';
@@ -43,8 +43,8 @@ export function leafSeed(name: string): number {
 }
 
 /**
- * Returns the seed of one of several leaves that share the seed of their owner, such as the parameters of a layer. If
- * `seed` is undefined, the global seed is used.
+ * Returns the seed of one of several leaves that belong to one owner, such as the parameters of a layer. `seed` is the
+ * seed of the owner; if it is undefined, the global seed is used.
  */
 export function subSeed(seed: number | undefined, name: string): number {
   return seed === undefined ? leafSeed(name) : mix(`leaf ${name}`, seed);

@@ -248,7 +248,7 @@ export function isWaitList(value: unknown): value is WaitList {
   return typeof value === 'object' && value !== null && isOurs(value);
 }
 
-/** The kind of an option that is a wait list. */
+/** The `Kind` of an option whose value is a wait list. */
 export const waitList: Kind<WaitList> = {
   expected: 'a WaitList',
   accepts: isWaitList,

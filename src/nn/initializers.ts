@@ -21,7 +21,7 @@ import { Tensor } from '../tensor/tensor.js';
 
 /**
  * Returns fanIn, the number of inputs of each unit, and fanOut, the number of units to which each input is connected.
- * The last axis of the weight is that of the units. Both numbers are at least 1.
+ * The units are along the last axis of the weight. Both numbers are at least 1.
  */
 function fans(shape: readonly number[]): { fanIn: number; fanOut: number } {
   const fanOut = shape.at(-1) ?? 1;
@@ -57,7 +57,11 @@ function scaled(
   return checked(name, (shape, options) => evaluate(mul(draw(shape, options), scale(shape))));
 }
 
-/** Returns a standard deviation as a scale for `scaled`. @throws ValueError if it is negative or not finite */
+/**
+ * Returns a function that returns the standard deviation `value`. The function is for the parameter `scale` of
+ * `scaled`.
+ * @throws ValueError if `value` is negative or not finite
+ */
 function deviation(value: number, name: string): () => number {
   if (typeof value === 'number' && value >= 0 && value < Infinity) return () => value;
   throw new ValueError(

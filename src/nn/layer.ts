@@ -10,7 +10,7 @@ import { subSeed } from '../graph/seed.js';
 import { dtypeName } from '../tensor/dtype.js';
 import { initializers } from './initializers.js';
 
-/** The kind of an option that is a number of features or units: an integer of at least 1. */
+/** The `Kind` of an option whose value is a number of features or units: an integer of at least 1. */
 export const size = wholeNumber(1);
 
 /** Options that the constructors of all layers accept. */
@@ -19,7 +19,9 @@ export const shared = {
   init: optional(initializer, 'initializer'),
   /** The dtype of the layer's parameters and of its inputs; `float32` by default. */
   dtype: optional(dtypeName, 'type'),
-  /** The seed of the parameters. By default, the seed is derived from the seed of `setSeed` and the layer's name. */
+  /**
+   * The seed of the parameters. By default, it is derived from the layer's name and from the seed that `setSeed` set.
+   */
   seed: optional(seedNumber),
 };
 

@@ -1,4 +1,7 @@
-/** Loss functions. Each returns a scalar: the mean over examples or elements. */
+/**
+ * Loss functions. Each returns a scalar, the mean over examples or elements, except `bernoulliNegativeLogLikelihood`,
+ * which returns a number for each element.
+ */
 
 import { sameShape } from '../graph/dimension.js';
 import { lift } from '../graph/leaf.js';
@@ -40,9 +43,9 @@ export function mse(y: Operand, target: Operand): Node {
  * @param logits [.., classes], float32 or float64
  * @param target probabilities [.., classes] in the dtype of the logits, or int32 class indices [..]. The loss is NaN if
  *   an index is outside 0 … classes-1
- * @throws ShapeError if the target has neither shape, or if it is class indices and the number of classes is a name;
- *   DTypeError if the logits are int32 or the probabilities have another dtype; ValueError if an operand is not a Node,
- *   Tensor or number
+ * @throws ShapeError if the target has neither of these shapes, or if it consists of class indices and the number of
+ *   classes is not a number; DTypeError if the logits are int32 or the probabilities have another dtype; ValueError if
+ *   an operand is not a Node, Tensor or number
  */
 export function softmaxCrossEntropy(logits: Operand, target: Operand): Node {
   const [scores, wanted] = lift('softmaxCrossEntropy', [logits, target]) as [Node, Node];
@@ -67,7 +70,8 @@ export function softmaxCrossEntropy(logits: Operand, target: Operand): Node {
       `expected class indices of ${formatShape(scores.shape.slice(0, -1))} for logits of ${formatShape(scores.shape)}, but received ${formatShape(wanted.shape)}`,
     );
   }
-  // Other classes are removed with `where`, because a masked class has the logit -Infinity, and 0 * -Infinity is NaN.
+  // The classes other than the target class are removed with `where` and not by a product, because a masked class has
+  // the logit -Infinity, and 0 * -Infinity is NaN.
   const classOf = oneHot(wanted, classes, { dtype: scores.dtype });
   const chosen = sum(where(classOf, logSoftmax(scores), 0), -1);
   // If an index is outside the classes, its row of `classOf` is 0, and this division makes the loss NaN. Without the
@@ -81,8 +85,8 @@ export function softmaxCrossEntropy(logits: Operand, target: Operand): Node {
  *     -target log(sigmoid(x)) - (1 - target) log(1 - sigmoid(x)) = target softplus(-x) + (1 - target) softplus(x)
  *
  * The second form is used, because it neither overflows nor loses digits by cancellation. The gradient for x is
- * sigmoid(x) - target. If x is infinite, the result is 0 if the target is the class of the sign of x (1 for Infinity, 0
- * for -Infinity), and Infinity otherwise.
+ * sigmoid(x) - target. For an infinite x, the result is 0 if the target agrees with the sign of x (1 for Infinity, 0
+ * for -Infinity). Otherwise it is Infinity.
  */
 export function bernoulliNegativeLogLikelihood(logits: Operand, target: Operand): Node {
   const [x, wanted] = pair('binaryCrossEntropyWithLogits', logits, target);
@@ -100,7 +104,7 @@ function weighted(weight: Node, x: Node, infinity: number): Node {
 
 /**
  * Returns the binary cross-entropy of sigmoid(logits), a scalar in nats: the mean over all elements. An infinite logit
- * adds 0 if the target is the class of its sign (1 for Infinity, 0 for -Infinity).
+ * adds 0 if the target agrees with its sign (1 for Infinity, 0 for -Infinity).
  * @param logits of any shape, float32 or float64
  * @param target probabilities in the shape and dtype of the logits, or a number
  * @throws ShapeError if the shapes differ; DTypeError if the dtypes differ or are int32; ValueError if an operand is

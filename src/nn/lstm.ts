@@ -1,5 +1,5 @@
 /**
- * The long short-term memory (LSTM). It is built from ordinary nodes, as is the LSTM in the blog post that forebay is
+ * The long short-term memory (LSTM). It is built from ordinary nodes, like the LSTM in the blog post that forebay is
  * based on.
  */
 
@@ -133,8 +133,10 @@ export class LSTM {
    * @param xs the inputs: a node [steps, batch, inputs], or a list with a node [batch, inputs] for each time step
    * @param initial the state before the first time step; zeros by default
    * @returns `hidden`, the hidden states of all time steps, [steps, batch, units], and `last`, the state after the last
-   * @throws GraphError if there are no steps, or a step is not a Node; ShapeError or DTypeError if a step or the state
-   *   does not fit the layer, or if the number of steps is a name; ValueError if `initial` is not { hidden, cell }
+   *   time step
+   * @throws GraphError if there are no time steps, or the input of a time step is not a Node; ShapeError or DTypeError
+   *   if an input or the state does not fit the layer, or if the number of time steps is not a number; ValueError if
+   *   `initial` is not { hidden, cell }
    */
   unroll(xs: Node | readonly Node[], initial?: LSTMState): { hidden: Node; last: LSTMState } {
     const expected = `LSTM '${this.name}' unroll: expected a node [steps, batch, inputs], or a list of at least one node [batch, inputs],`;

@@ -28,14 +28,15 @@ const vaeOptions = declareOptions('new VariationalAutoencoder', {
   /** The number of input features of an example. */
   inputs: required(size, 'inputSize', 'inFeatures', 'inputDim'),
   /**
-   * The number of units of the encoder's tanh layer. The decoder's has the same number if `decoderHidden` is not given.
+   * The number of units of the encoder's tanh layer. The tanh layer of the decoder has the same number if
+   * `decoderHidden` is not given.
    */
   hidden: required(size, 'units', 'hiddenSize', 'hiddenDim'),
   /** The length of the latent code. */
   latent: required(size, 'latentSize', 'latentDim', 'z'),
   /**
    * The number of units of the decoder's tanh layer; `hidden` by default. If it is 0, the decoder has no such layer, as
-   * in forebay's seed.
+   * in the blog post that forebay is based on.
    */
   decoderHidden: optional(wholeNumber(0)),
   ...shared,

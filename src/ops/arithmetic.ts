@@ -150,9 +150,9 @@ export const cos = unary({
 export const sin = unary({ name: 'sin', domain: bothSigns, gradient: (g, x) => mul(g, cos(x)) });
 
 /**
- * Returns the power base^exponent, as C's `pow` does. If the exponent is 0, the power is 1 for every base, so the
- * gradient for the base is 0, and so are its derivatives of every order. If the base is 0, the gradient for the
- * exponent is 0, unless the exponent is negative.
+ * Returns the power base^exponent, as C's `pow` does. If the exponent is 0, the power is 1 for every base, so all its
+ * derivatives for the base are 0. If the base is 0, the gradient for the exponent is 0, unless the exponent is
+ * negative.
  * The shapes broadcast. Both operands must have the same dtype, float32 or float64. The result has this dtype.
  * @throws ShapeError if the shapes do not broadcast; DTypeError if the dtypes differ or are int32; ValueError if an
  *   operand is not a Node, Tensor or number
@@ -163,8 +163,8 @@ export const pow = binary({
   domains: [positive, bothSigns],
   gradient: (g, base, exponent, y) => {
     const flat = equal(exponent, 0);
-    // Where the exponent is 0, the base is replaced by 1. Without this, pow(0, -1) would be infinite, and further
-    // derivatives would multiply it by 0, which is NaN.
+    // Where the exponent is 0, the base is replaced by 1. Without this, pow(0, -1) would be infinite, and derivatives
+    // of higher order would multiply it by 0, which is NaN.
     const power = pow(where(flat, 1, base), sub(exponent, 1));
     return [
       where(flat, 0, mul(mul(g, exponent), power)),

@@ -57,8 +57,8 @@ export function reducedShape(shape: Shape, axes: readonly number[]): Shape {
 }
 
 /**
- * Returns `reduced`, the result of a reduction, itself. If `keepDims` is true, puts the reduced axes back, with length
- * 1. `shape` is the shape before the reduction.
+ * Returns `reduced`, the result of a reduction. If `keepDims` is true, the reduced axes are put back, with length 1.
+ * `shape` is the shape before the reduction.
  */
 export function keepAxes(
   reduced: Node,
@@ -119,8 +119,9 @@ const stretch = declare<{ readonly shape: Shape }>({
 });
 
 /**
- * Repeats x along new leading axes and along axes of length 1, as NumPy does. If `shape` has dimension names, inputs of
- * the graph must bind them. The result has the given shape and the dtype of x, which may be any dtype.
+ * Repeats x along new leading axes and along axes of length 1, as NumPy does. If `shape` has dimension names, the graph
+ * must have inputs with dimensions of these names. The result has the given shape and the dtype of x, which may be any
+ * dtype.
  * @throws ShapeError if `shape` is not a shape or x does not broadcast to it; ValueError if x is not a Node, Tensor or
  *   number
  */

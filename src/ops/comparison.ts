@@ -106,22 +106,22 @@ const choose = declare({
 });
 
 /**
- * Returns the elements of a where the condition is not 0, and those of b elsewhere. The three shapes broadcast. The
- * condition may have any dtype. a and b must have the same dtype, which the result has, too. No gradient flows to the
- * condition.
- * @throws ShapeError if the shapes do not broadcast; DTypeError if the dtypes of a and b differ; ValueError if an
+ * Returns the elements of `a` where the condition is not 0, and the elements of `b` elsewhere. The three shapes
+ * broadcast. The condition may have any dtype. `a` and `b` must have the same dtype. The result has this dtype. No
+ * gradient flows to the condition.
+ * @throws ShapeError if the shapes do not broadcast; DTypeError if the dtypes of `a` and `b` differ; ValueError if an
  *   operand is not a Node, Tensor or number
  */
 export function where(condition: Operand, a: Operand, b: Operand): Node {
   const [test] = lift('where', [condition]) as [Node];
-  // If a and b are both plain numbers, they take the dtype of the condition if it is float32 or float64, because no
-  // other operand has a dtype.
+  // If `a` and `b` are both plain numbers, only the condition has a dtype. If it is float32 or float64, the numbers
+  // take this dtype.
   const numbers = typeof a === 'number' && typeof b === 'number' && isFloating(test.dtype);
   const [left, right] = (
     numbers ? lift('where', [test, a, b]).slice(1) : lift('where', [a, b])
   ) as [Node, Node];
-  // The condition is compared with 0 before it is cast, because a cast can make a number 0 that is not 0: 0.5 becomes 0
-  // as int32, and 1e-300 becomes 0 as float32.
+  // The condition is compared with 0 before it is cast, because a cast can convert a number that is not 0 to 0: 0.5
+  // becomes 0 as int32, and 1e-300 becomes 0 as float32.
   const narrows = test.dtype !== left.dtype && isFloating(test.dtype);
   return choose([cast(narrows ? equal(equal(test, 0), 0) : test, left.dtype), left, right], {});
 }
@@ -217,7 +217,7 @@ const encode = declare<{ readonly depth: number; readonly dtype: DType }>({
   ],
 });
 
-// The lowering makes an array of all class indices, and they must fit into int32.
+// The greatest depth. The lowering makes an int32 array of all class indices.
 const mostClasses = 2 ** 31 - 1;
 
 const oneHotOptions = declareOptions('oneHot', {

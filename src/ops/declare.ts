@@ -48,7 +48,9 @@ const isLowering = (value: unknown): boolean => {
 const isArity = (value: unknown): boolean =>
   wholeNumber(0).accepts(isRecord(value) ? value.atLeast : value);
 
-/** Returns a check that calls `accepts`, and returns false if `accepts` throws because it cannot read a field. */
+/**
+ * Returns a function that returns the result of `accepts`; false if `accepts` throws because a field cannot be read.
+ */
 const safely = (accepts: (value: unknown) => boolean) => (value: unknown) => {
   try {
     return accepts(value);
@@ -97,7 +99,7 @@ function copyOf<A extends object>(attributes: A, name: string): A {
 }
 
 /**
- * Declares an op of the user's own. The declaration has the same form as those of forebay's ops. Returns the function
+ * Declares an op that a user defines. The declaration has the same form as those of forebay's ops. Returns the function
  * of the op: it takes the operands, followed by the attributes if the op has any, and returns a node.
  * @throws GraphError if the name is taken, or if the gradient or the lowering is invalid; ValueError if another field
  *   of the declaration is missing, unknown or invalid
@@ -106,7 +108,7 @@ export function defineOp<A extends object = object>(
   declaration: OpDeclaration<A>,
 ): (...operandsThenAttributes: readonly (Operand | A)[]) => Node {
   const read = opDeclaration.read(declaration) as unknown as OpDeclaration<A>;
-  // The results of a user's rules are checked. Those of the rules of forebay's own ops are trusted.
+  // The results of rules that a user wrote are checked. The rules of forebay's own ops are trusted.
   const apply = declare<A>({
     ...read,
     samples: read.samples ?? [],

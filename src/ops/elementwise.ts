@@ -20,7 +20,7 @@ export interface UnaryDeclaration {
   readonly name: string;
   /** The interval from which the elements of the samples are drawn. */
   readonly domain: Range;
-  /** The gradient rule. Returns the gradient for x. The op computes y from x, and g is the gradient for y. */
+  /** The gradient rule. Returns the gradient for `x`. The op computes `y` from `x`, and `g` is the gradient for `y`. */
   readonly gradient: ((g: Node, x: Node, y: Node) => Node) | NotDifferentiable;
 }
 
@@ -51,8 +51,8 @@ export interface BinaryDeclaration {
   /** The dtype rule. By default, both operands must have the same dtype, float32 or float64. */
   readonly dtype?: OpDeclaration['dtype'] | undefined;
   /**
-   * The gradient rule. Returns the gradients for a and for b, both in the shape of the result y; g is the gradient for
-   * y. Afterwards `sumTo` reduces the gradients to the shapes of the operands.
+   * The gradient rule. Returns the gradients for `a` and for `b`, both in the shape of the result `y`; `g` is the
+   * gradient for `y`. Then `sumTo` reduces the gradients to the shapes of the operands.
    */
   readonly gradient:
     | ((g: Node, a: Node, b: Node, y: Node) => readonly [Node, Node])

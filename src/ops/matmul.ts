@@ -15,9 +15,9 @@ import { refusesIntegers } from './samples.js';
 import { reshape } from './views.js';
 
 const matmulOptions = declareOptions('matmul', {
-  /** If true, the last two axes of a are swapped, without a copy. The default is false. */
+  /** If true, the last two axes of `a` are swapped, without a copy. The default is false. */
   transposeA: optional(flag),
-  /** If true, the last two axes of b are swapped, without a copy. The default is false. */
+  /** If true, the last two axes of `b` are swapped, without a copy. The default is false. */
   transposeB: optional(flag),
 });
 
@@ -98,8 +98,8 @@ const product = declare<Flags>({
 /**
  * Returns the matrix product over the last two axes: [.., M, K] x [.., K, N] gives [.., M, N]. Leading axes broadcast.
  * Both operands must have the same dtype, float32 or float64. The result has this dtype. If an operand is a
- * concatenation that contains constant zeros, such as the initial state of an LSTM, the zeros are not multiplied. So
- * where NaN or Infinity would be multiplied by them, the product is 0.
+ * concatenation that contains constant zeros, such as the initial state of an LSTM, the zeros are not multiplied. So a
+ * NaN or Infinity that would be multiplied by such a zero has no effect on the result.
  * @throws ShapeError if an operand has fewer than 2 axes, the inner dimensions differ or the leading axes do not
  *   broadcast; DTypeError if the dtypes differ or are int32; ValueError if an operand is not a Node, Tensor or number,
  *   or if an option is unknown

@@ -47,7 +47,10 @@ const measure = declare<{ readonly dim: Dim; readonly dtype: DType }>({
   ],
 });
 
-/** Applies the op `extent` to a number, for the samples: the function `extent` returns a constant for a number. */
+/**
+ * Returns x divided by the result of the op `extent` for a number. The samples use it, because the function `extent`
+ * does not apply the op to a number.
+ */
 function dividedBy(x: Node, dim: number): Node {
   return div(x, measure([], { dim, dtype: x.dtype }));
 }

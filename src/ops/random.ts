@@ -1,6 +1,6 @@
 /**
- * Random draws. Each number is a pure function of the seed, the index of the run and the index of the element. The
- * generator is Philox4x32-10 (Salmon et al., SC 2011).
+ * Ops that draw random numbers. Each number is a pure function of the seed, the index of the run and the index of the
+ * element. The generator is Philox4x32-10 (Salmon et al., SC 2011).
  */
 
 import { seedNumber } from '../arguments/kinds.js';
@@ -17,7 +17,8 @@ import { declare } from './declare.js';
 
 const randomOptions = declareOptions('randomNormal, randomUniform, randomTruncatedNormal', {
   /**
-   * The seed of the draw. By default, it is derived from the seed of `setSeed` and from the number of earlier draws.
+   * The seed of the draw. By default, it is derived from the seed that `setSeed` set, and from the number of draws
+   * without a seed since then.
    */
   seed: optional(seedNumber),
   /** The dtype of the result: `float32` (the default) or `float64`. */
@@ -28,7 +29,8 @@ const randomOptions = declareOptions('randomNormal, randomUniform, randomTruncat
 export interface RandomOptions extends OptionsOf<typeof randomOptions> {}
 
 /**
- * A function that returns a node of random draws. If `shape` has dimension names, inputs of the graph must bind them.
+ * A function that returns a node of random numbers. If `shape` has dimension names, the graph must have inputs with
+ * dimensions of these names.
  */
 export type Draw = (shape: readonly Dim[], options?: RandomOptions) => Node;
 
@@ -83,9 +85,9 @@ function random(name: string, kernel: string): Draw {
 }
 
 /**
- * Returns a node of draws from the standard normal distribution, in the given shape. The numbers depend only on the
- * seed, the shape, the dtype and the index of the run. Each run of a program has another index, so it draws new
- * numbers. A call of `evaluate` draws new numbers only if the option `run` changes. The generator is Philox4x32-10:
+ * Returns a node of the given shape, whose elements are drawn from the standard normal distribution. The numbers depend
+ * only on the seed, the shape, the dtype and the index of the run. Each run of a program has another index, so it draws
+ * new numbers. A call of `evaluate` draws new numbers only if the option `run` changes. The generator is Philox4x32-10:
  * Salmon et al., Parallel random numbers: as easy as 1, 2, 3 (SC 2011).
  * @throws ShapeError if `shape` is not a shape; DTypeError if `dtype` is int32; ValueError if `seed` is not a valid
  *   seed or an option is unknown
@@ -94,9 +96,9 @@ function random(name: string, kernel: string): Draw {
 export const randomNormal = random('randomNormal', 'normal');
 
 /**
- * Returns a node of draws from the uniform distribution on [0, 1), in the given shape. The numbers depend only on the
- * seed, the shape, the dtype and the index of the run. Each run of a program has another index, so it draws new
- * numbers. A call of `evaluate` draws new numbers only if the option `run` changes.
+ * Returns a node of the given shape, whose elements are drawn from the uniform distribution on [0, 1). The numbers
+ * depend only on the seed, the shape, the dtype and the index of the run. Each run of a program has another index, so
+ * it draws new numbers. A call of `evaluate` draws new numbers only if the option `run` changes.
  * @throws ShapeError if `shape` is not a shape; DTypeError if `dtype` is int32; ValueError if `seed` is not a valid
  *   seed or an option is unknown
  * @function
@@ -104,10 +106,10 @@ export const randomNormal = random('randomNormal', 'normal');
 export const randomUniform = random('randomUniform', 'uniform');
 
 /**
- * Returns a node of draws from the truncated standard normal distribution, in the given shape: numbers beyond two
- * standard deviations are drawn again. The numbers depend only on the seed, the shape, the dtype and the index of the
- * run. Each run of a program has another index, so it draws new numbers. A call of `evaluate` draws new numbers only if
- * the option `run` changes.
+ * Returns a node of the given shape, whose elements are drawn from the truncated standard normal distribution: numbers
+ * beyond two standard deviations are drawn again. The numbers depend only on the seed, the shape, the dtype and the
+ * index of the run. Each run of a program has another index, so it draws new numbers. A call of `evaluate` draws new
+ * numbers only if the option `run` changes.
  * @throws ShapeError if `shape` is not a shape; DTypeError if `dtype` is int32; ValueError if `seed` is not a valid
  *   seed or an option is unknown
  * @function

@@ -132,7 +132,7 @@ const refold = declare<{ readonly shape: Shape }>({
 
 /**
  * Returns the elements of x in another shape. Their row-major order stays the same. One dimension of `shape` may be -1;
- * it is inferred from the others. The result has the dtype of x, which may be any dtype.
+ * it is inferred from the others and the number of elements. The result has the dtype of x, which may be any dtype.
  * @throws ShapeError if `shape` is not a shape, has another number of elements, or has a -1 that cannot be inferred;
  *   ValueError if x is not a Node, Tensor or number
  */
@@ -146,7 +146,8 @@ export function reshape(x: Operand, shape: readonly Dim[]): Node {
 }
 
 /**
- * Returns a new node with the value of `node`. A label or an origin that the new node gets does not apply to `node`.
+ * Returns a new node with the value of `node`. If the new node gets a label, or an origin (see graph/origins.ts), this
+ * does not change `node`.
  */
 export function sameAs(node: Node): Node {
   return node.op.interned ? node[twin]() : refold([node], { shape: node.shape })[twin]();

@@ -1,6 +1,7 @@
 /**
  * The op `slice`, and the ops that assemble a tensor from several operands: `concat`, `stack` and `assemble`. The
- * gradient of `slice` is a part, and `assemble` adds parts. The gradients of the assembling ops are slices.
+ * gradient of `slice` is a part (a gradient for only a window of the input), and `assemble` adds parts. The gradients
+ * of the assembling ops are slices.
  */
 
 import { describeValue } from '../arguments/describe.js';
@@ -265,8 +266,8 @@ const pile = declare<{ readonly axis: number }>({
 });
 
 /**
- * Joins operands of the same shape along a new axis. `axis` is its index in the result; -1 makes it the last axis. The
- * operands must have the same dtype, which may be any dtype. The result has this dtype.
+ * Joins operands of the same shape along a new axis. `axis` is the index of the new axis in the result; -1 makes it the
+ * last axis. The operands must have the same dtype, which may be any dtype. The result has this dtype.
  * @throws ShapeError if there are no operands, the shapes differ or the axis is out of range; DTypeError if the dtypes
  *   differ; ValueError if `operands` is not a list of Nodes, Tensors and numbers
  */

@@ -18,7 +18,10 @@ const adamOptions = declareOptions('adam', {
   beta1: optional(numberFrom(0, 1)),
   /** The decay rate of the second moment, the running mean of the squared gradient; 0.999 by default. */
   beta2: optional(numberFrom(0, 1)),
-  /** The number that is added to the square root of the second moment, the divisor of the update; 1e-8 by default. */
+  /**
+   * The number that is added to the square root of the second moment. The update is divided by this sum. 1e-8 by
+   * default.
+   */
   epsilon: optional(numberFrom(0), 'eps'),
 });
 
@@ -38,7 +41,7 @@ export interface AdamOptions extends OptionsOf<typeof adamOptions> {}
  *
  * @param lossOrGradients a scalar loss, or gradients that `backward` returned
  * @throws GraphError if the loss is not a node, if an element of `parameters` is not a parameter, or if no gradient
- *   reaches one; ValueError if `parameters` is not a list or is empty, or if an option is unknown or invalid
+ *   reaches a parameter; ValueError if `parameters` is not a list or is empty, or if an option is unknown or invalid
  */
 export function adam(
   lossOrGradients: Node | Gradients,
@@ -57,8 +60,8 @@ export function adam(
     const [bias1, bias2] = [sub(1, pow(beta1, t)), sub(1, pow(beta2, t))];
     const made = {
       stepSize: cast(div(rateIn('float64', rate), bias1), dtype),
-      // The factor of sqrt(v'). It is a factor, not a divisor, because dividing every element would take longer than
-      // the rest of the update.
+      // Every element of sqrt(v') is multiplied by this number. Dividing every element by its inverse would take longer
+      // than the rest of the update.
       correction: cast(div(1, sqrt(bias2)), dtype),
     };
     scalars.set(dtype, made);

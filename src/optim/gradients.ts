@@ -16,7 +16,7 @@ import type { DType } from '../tensor/dtype.js';
  */
 export type Rate = number | Node;
 
-/** The kind of an option that is a learning rate. */
+/** The `Kind` of an option whose value is a learning rate. */
 export const rateKind: Kind<Rate> = {
   expected: 'a finite number of at least 0, or a node of shape []',
   accepts: (value) =>

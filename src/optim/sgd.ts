@@ -33,7 +33,8 @@ export interface SgdOptions extends OptionsOf<typeof sgdOptions> {}
  *
  * @param lossOrGradients a scalar loss, or gradients that `backward` returned
  * @throws GraphError if the loss is not a node, if an element of `parameters` is not a parameter, or if no gradient
- *   reaches one; ValueError if `parameters` is not a list or is empty, or if an option is missing, unknown or invalid
+ *   reaches a parameter; ValueError if `parameters` is not a list or is empty, or if an option is missing, unknown or
+ *   invalid
  */
 export function sgd(
   lossOrGradients: Node | Gradients,

@@ -27,7 +27,7 @@ export function isFloating(dtype: DType): boolean {
 const isDType = (value: unknown): value is DType =>
   typeof value === 'string' && Object.hasOwn(constructors, value);
 
-/** The kind of an option that is a dtype. */
+/** The `Kind` of an option whose value is a dtype. */
 export const dtypeName: Kind<DType> = {
   expected: `one of ${dtypes.map((dtype) => `'${dtype}'`).join(', ')}`,
   accepts: isDType,
@@ -78,8 +78,8 @@ export function typedArray(dtype: DType, length: number): TypedArray {
   return new constructors[dtype](length);
 }
 
-// Memory of at least this number of bytes starts at the start of a page. Then no SIMD vector crosses a cache line, and
-// an Adam step takes about a seventh less time.
+// If a buffer has at least this number of bytes, it starts at the beginning of a memory page. Then no SIMD vector
+// crosses a cache line, and an Adam step takes about a seventh less time.
 const ownPage = 32 * 1024;
 
 /**
@@ -90,7 +90,7 @@ const ownPage = 32 * 1024;
 export function sharedArray(dtype: DType, length: number): TypedArray {
   const size = length * bytesOf[dtype];
   // V8 allocates a growable buffer on whole pages. So large buffers are made growable, with their size as the maximum.
-  // The memory of other buffers comes from malloc, and need not start at a page.
+  // The memory of other buffers comes from malloc, which may return memory that does not start at a page.
   const options = size < ownPage ? {} : { maxByteLength: size };
   const buffer = sharedBuffer(size, options, dtype);
   if (dtype === 'float32') return new Float32Array(buffer, 0, length);

@@ -24,8 +24,8 @@ export type NumberArray =
 export type NestedData = number | NumberArray | readonly NestedData[];
 
 /**
- * Returns whether `value` is a typed array of numbers, which may be from another realm. A typed array of bigints is
- * not. Never throws.
+ * Returns whether `value` is a typed array of numbers, which may be from another realm. Returns false for a typed array
+ * of bigints. Never throws.
  */
 export function isNumberArray(value: unknown): value is NumberArray {
   return (
@@ -121,7 +121,8 @@ export function assertRepresentable(value: number, context: string): void {
 }
 
 /**
- * Returns whether the memory of an array has been transferred away, so that it has no elements any more. Never throws.
+ * Returns whether the memory of an array has been transferred away, so that the array has no elements any more. Never
+ * throws.
  */
 export function isDetached({ length, buffer }: NumberArray): boolean {
   if (length > 0) return false;

@@ -1,6 +1,6 @@
 /**
  * Tensors as plain objects `{ dtype, shape, data }`. `JSON.stringify` writes a tensor in this form. `structuredClone`
- * and `postMessage` produce it, too, because they copy the fields of a tensor but not its class.
+ * and `postMessage` also produce this form, because they copy the fields of a tensor but not its class.
  */
 
 import { describeValue } from '../arguments/describe.js';
@@ -57,8 +57,8 @@ interface Parts {
 }
 
 /**
- * Returns the memory and the shape for a tensor from a plain tensor. If the data are a typed array of the dtype of the
- * plain tensor, the memory is this typed array, not a copy.
+ * Reads a plain tensor. Returns the memory and the shape of the tensor that it describes. If the data are a typed array
+ * of the dtype of the plain tensor, the memory is this typed array, not a copy.
  * @param allocate returns new memory, filled with zeros
  * @throws DTypeError if the dtype is unknown, or differs from that of the typed array; ShapeError if the shape is not
  *   valid, or does not fit the number of elements; ValueError if an element is not a number that the dtype can hold

@@ -278,8 +278,8 @@ function fromNested(data: NestedData, dtype: DType, context: string): Tensor {
 }
 
 /**
- * Returns whether `asTensor` accepts values of the form of `value`. The elements of nested arrays are not checked.
- * Never throws.
+ * Returns whether `value` has a form that `asTensor` accepts. The elements of nested arrays are not checked. Never
+ * throws.
  */
 export function isTensorLike(value: unknown): value is TensorLike {
   return (
@@ -292,8 +292,9 @@ export function isTensorLike(value: unknown): value is TensorLike {
 }
 
 /**
- * Makes a tensor from any value that `isTensorLike` accepts. Tensors and plain tensors keep their dtype. So do typed
- * arrays whose element type is a dtype of forebay, and nested arrays of them. All other values get the dtype `dtype`.
+ * Makes a tensor from any value that `isTensorLike` accepts. Tensors and plain tensors keep their dtype. Typed arrays,
+ * and nested arrays of typed arrays, keep their element type if it is a dtype of forebay. All other values get the
+ * dtype `dtype`.
  * @param context the beginning of error messages
  * @throws ShapeError, DTypeError or ValueError, as `tensor` does; ValueError also if the memory of a tensor has been
  *   transferred away or resized
