@@ -1,6 +1,6 @@
 // Calls every public function, constructor, method and setter, with each odd value in the position of each argument and
-// option. Each call must succeed or throw a ForebayError. If a new export has no valid call in the table, the first
-// test fails.
+// option. An odd value is one that a function may not expect, such as a revoked proxy. Each call must succeed or throw
+// a ForebayError. If a new export has no valid call in the table of valid-calls.ts, the first test fails.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

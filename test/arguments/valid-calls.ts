@@ -1,6 +1,6 @@
 /**
  * Lists a valid call of every public function, constructor, method and setter, with all its arguments. Ops need no
- * entry in the table, because their calls are made from their declared samples.
+ * entry in the table, because each op declares samples of its operands, from which its calls are made.
  */
 
 import { allDeclaredOptions } from '../../src/arguments/options.js';

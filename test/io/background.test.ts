@@ -91,7 +91,8 @@ describe('a file that is written in the background', () => {
 
   it('keeps the old content and leaves no other file if the write fails halfway', async () => {
     writeFileSync(file, 'old');
-    // The second part cannot be written. The test uses it because it cannot fill the disk.
+    // The second part is invalid, so that writing it fails. A full disk would have the same effect, but a test cannot
+    // fill the disk.
     const parts = [bytes('new'), { length: 1, subarray: () => 3 }];
     await expect(writeInBackground(file, parts as never)).rejects.toBeInstanceOf(FormatError);
     expect(content()).toBe('old');

@@ -13,7 +13,8 @@ const any = addon as unknown as Record<string, (...given: unknown[]) => unknown>
 describe('a call with wrong arguments is refused with a message', () => {
   const add = id('map add');
   const [copy, sum, normal] = [id('map copy'), id('reduce sum'), id('random normal')];
-  // The numbers of a geometry: the rank, the sizes, and then an offset and strides for the output and for each input.
+  // A geometry is a list of numbers: the rank, the sizes, and then an offset and strides for the output and for each
+  // input.
   const two = geometry(1, 2, 0, 1, 0, 1, 0, 1);
   const plain = [0, 0, 0];
   const gemm = (m: number, n: number, k: number, rest = [k, n, n, ...plain]) =>

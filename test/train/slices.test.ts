@@ -1,4 +1,7 @@
-/** Tests how steps are grouped into slices, with a program that records its calls. */
+/**
+ * Tests how `fit` groups training steps into slices, each of which is one call of the program. The tests use a
+ * simulated program, which records its calls.
+ */
 
 import { describe, expect, it } from 'vitest';
 import type { Stepper, StepRequest } from '../../src/compile/program.js';
