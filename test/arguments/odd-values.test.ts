@@ -29,7 +29,10 @@ const ready = callables.flatMap(({ name, call, invoke }) =>
   call === undefined ? [] : [[name, { call, invoke }] as const],
 );
 
-/** Returns the positions in a call where odd values are put, and the options declarations that fit its arguments. */
+/**
+ * Returns the positions in a call where odd values are put, and the declarations of the options objects among its
+ * arguments.
+ */
 function placesOf(name: string, { args }: Call) {
   const declared = new Set<DeclaredOptions<Declaration>>();
   const places = placesIn(args, (object) => {

@@ -341,9 +341,9 @@ const given: Readonly<Record<string, Function_>> = {
 };
 
 /**
- * Returns a valid call of an op, made from its samples; undefined if none is found. The arguments of an op are its
- * operands, in a list or one by one, and then its attributes in order. The last attributes may be in an options object.
- * The function tries all these forms, and returns the first one with which the op returns a node.
+ * Returns a valid call of an op, made from its samples; undefined if none is found. An op takes its operands, in a list
+ * or one by one, and then its attributes in order. The last attributes may be in an options object. The function tries
+ * all these forms, and returns the first one with which the op returns a node.
  */
 function callOfOp(name: string, op: Function_): (() => Call) | undefined {
   for (const sample of declaredOps().get(name)?.samples ?? []) {

@@ -71,8 +71,9 @@ function sequence({ steps, batch, inputs, units, outputs, perStep, fedStart }: S
 }
 
 /**
- * Returns the shapes of the products that training an LSTM needs. The recurrent products need one product for each time
- * step, in the forward and in the backward direction. Every other kind of product is computed once for all time steps.
+ * Returns the shapes of the products that training an LSTM needs. Products with the recurrent weights are computed
+ * separately for each time step, in the forward and in the backward direction. Every other kind of product is computed
+ * once for all time steps.
  */
 function expected({ steps, batch, inputs, units, outputs, fedStart }: Sequence): string[] {
   const rows = steps * batch;

@@ -56,7 +56,8 @@ describe('a file that is written in the background', () => {
   });
 
   it('holds the content of the last call, even if the writes are not awaited one by one', async () => {
-    // The large writes take much longer. If the writes did not wait for each other, a large write would end last.
+    // A large write takes much longer than a small one. If the writes did not wait for each other, a large write would
+    // end last.
     const large = new Array<Uint8Array>(16).fill(new Uint8Array(2 ** 21));
     const writes = [large, [bytes('second')], large, [bytes('last')]].map((parts) => {
       return writeInBackground(file, parts);

@@ -1,5 +1,6 @@
-// Tests how asynchronous runs and their process affect each other: what keeps the process alive, how its end affects
-// runs, workers that are terminated, and the memory after many runs. Each test runs a separate process.
+// Tests how asynchronous runs and their process affect each other: what keeps the process alive, how the end of the
+// process affects runs, what happens when a worker is terminated, and how much memory remains after many runs. Each
+// test runs a separate process.
 import { describe, expect, it } from 'vitest';
 import { child } from './child.js';
 

@@ -36,8 +36,8 @@ interface Wrong {
 }
 
 /**
- * Returns a wrong compiler: it calls `change` on the code of each program. `change` modifies one position and returns
- * true, or returns false if the program has no suitable position.
+ * Returns a wrong compiler, which calls `change` on the code of each program. `change` modifies the code at one
+ * position and returns true, or returns false if the code has no suitable position.
  */
 function recoded(change: (code: Float64Array) => boolean): (passes: typeof specialise) => Wrong {
   return (passes) => {
