@@ -1,6 +1,6 @@
-// Passes values of one copy of forebay to the functions of another. `node copies.mjs OWN OTHER`, with the folders of
-// two copies, prints the errors of all calls as JSON. If both folders are the same, the copy is loaded twice, as test
-// runners do for each file.
+// Passes values of one copy of forebay to the functions of another copy. Run it with `node copies.mjs OWN OTHER`, where
+// OWN and OTHER are the folders of the two copies. The script calls the functions of OWN and prints the errors of all
+// calls as JSON. If both folders are the same, the copy is loaded twice, as a test runner does for each test file.
 import { rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -63,8 +63,8 @@ const archive = `${file}.archive.npz`;
 fb.save(model, [a.w]);
 fb.saveNpz(archive, { w: a.w });
 
-// `a` has values of the own copy, `v` has values of the own copy or of the other copy. Each call must succeed if `v` is
-// of the own copy.
+// All calls use the functions of OWN. `a` contains values of OWN. `v` contains values of OWN or of OTHER. If it
+// contains values of OWN, each call must succeed.
 const calls = {
   'unary op': (v) => fb.exp(v.y),
   'binary op, left': (v) => fb.add(v.y, 1),

@@ -26,7 +26,7 @@ const [one, two] = [copy('one'), copy('two')];
 
 /**
  * Runs copies.mjs. Returns for each call its name, its error for values of its own copy, and its error for values of
- * the other copy. If a call succeeds, null is in the place of the error.
+ * the other copy. If a call succeeds, its error is null.
  */
 function answers(own: string, other: string): [string, string | null, string | null][] {
   const addon = process.env.FOREBAY_ADDON ?? join(root, 'build/Release/forebay.node');
@@ -53,8 +53,9 @@ describe('a value of another copy of forebay', () => {
       / of another copy of forebay, in (.*), while this one is in (.*) \(install one copy/.exec(
         theirs ?? '',
       ) ?? [];
-    // In most calls, this copy refuses a value of the other one. But an activation of the other copy is called, and it
-    // refuses the node of this copy. Then the two paths are swapped, so they are sorted here.
+    // In most calls, this copy refuses a value of the other copy. But if the value is an activation, this copy calls
+    // it, and the other copy refuses this copy's node. Then the error names the two paths in the other order, so they
+    // are sorted before they are compared.
     expect([there, here].sort()).toEqual([join(one, 'dist'), join(two, 'dist')]);
   });
 });

@@ -1,6 +1,6 @@
 // Calls every public function, constructor, method and setter, with each odd value in the position of each argument and
-// option. Each call must succeed or throw a ForebayError. If a new export has no valid call in the table, the first
-// test fails.
+// option. An odd value is one that a function may not expect, such as a revoked proxy. Each call must succeed or throw
+// a ForebayError. If a new export has no valid call in the table of valid-calls.ts, the first test fails.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -29,7 +29,10 @@ const ready = callables.flatMap(({ name, call, invoke }) =>
   call === undefined ? [] : [[name, { call, invoke }] as const],
 );
 
-/** Returns the positions in a call where odd values are put, and the options declarations that fit its arguments. */
+/**
+ * Returns the positions in a call where odd values are put, and the declarations of the options objects among its
+ * arguments.
+ */
 function placesOf(name: string, { args }: Call) {
   const declared = new Set<DeclaredOptions<Declaration>>();
   const places = placesIn(args, (object) => {

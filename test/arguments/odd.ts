@@ -1,4 +1,7 @@
-/** The odd values with which odd-values.test.ts calls every public function, and functions that put them into calls. */
+/**
+ * The odd values, such as revoked proxies and detached arrays, with which odd-values.test.ts calls every public
+ * function, and functions that put these values into calls.
+ */
 
 import { inspect } from 'node:util';
 import { runInNewContext } from 'node:vm';
@@ -23,8 +26,8 @@ const hostile = (): never => {
 };
 
 /**
- * Returns a proxy whose traps throw. Only a call of a proxied function does not throw, because forebay passes on errors
- * of a user's callback.
+ * Returns a proxy all of whose traps throw, except that a proxied function can be called. If the call threw an error,
+ * forebay would pass it on unchanged, because it passes on the errors of a user's callback.
  */
 const allTraps = (target: object) =>
   new Proxy(

@@ -1,6 +1,6 @@
 /**
  * Lists a valid call of every public function, constructor, method and setter, with all its arguments. Ops need no
- * entry in the table, because their calls are made from their declared samples.
+ * entry in the table, because each op declares samples of its operands, from which its calls are made.
  */
 
 import { allDeclaredOptions } from '../../src/arguments/options.js';
@@ -341,9 +341,9 @@ const given: Readonly<Record<string, Function_>> = {
 };
 
 /**
- * Returns a valid call of an op, made from its samples; undefined if none is found. The arguments of an op are its
- * operands, in a list or one by one, and then its attributes in order. The last attributes may be in an options object.
- * The function tries all these forms, and returns the first one with which the op returns a node.
+ * Returns a valid call of an op, made from its samples; undefined if none is found. An op takes its operands, in a list
+ * or one by one, and then its attributes in order. The last attributes may be in an options object. The function tries
+ * all these forms, and returns the first one with which the op returns a node.
  */
 function callOfOp(name: string, op: Function_): (() => Call) | undefined {
   for (const sample of declaredOps().get(name)?.samples ?? []) {

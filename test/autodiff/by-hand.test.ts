@@ -1,5 +1,5 @@
-// Tests the backward pass by hand, as in the seed of this project: register() wires the wait list, send() starts the
-// pass, and step() or run() continues it.
+// Tests the backward pass by hand, as in the Scala code of the blog post on which forebay is based: register() wires
+// the wait list, send() starts the pass, and step() or run() continues it.
 import { describe, expect, it } from 'vitest';
 import { reachable } from '../../src/graph/topology.js';
 import {
@@ -26,7 +26,7 @@ import {
 } from '../../src/index.js';
 import { randomTensor } from '../support.js';
 
-/** Returns a wait list as a user builds it: registers each node as a parent of each of its inputs, from the root on. */
+/** Builds a wait list as a user does: registers each node as a parent of each of its inputs, starting at the root. */
 function wired(root: Node): WaitList {
   const waits = new WaitList();
   for (const parent of reachable([root]).reverse()) {
@@ -35,7 +35,7 @@ function wired(root: Node): WaitList {
   return waits;
 }
 
-/** Expects the gradients of all leaves to be equal to the bit, and not 0. toEqual compares elements by Object.is. */
+/** Expects the gradients of all leaves to be equal bit for bit, and not 0. toEqual compares elements by Object.is. */
 function expectSame(
   a: Gradients,
   b: Gradients | BackwardPass,
@@ -62,7 +62,10 @@ const net = () => {
   return { loss: sum(square(mul(again, hidden))), leaves: [w1, w2] };
 };
 
-/** Returns the loss and leaves of two time steps of an LSTM, which share their weights, gate by gate as in the post. */
+/**
+ * Returns the loss and leaves of two time steps of an LSTM. They share their weights, and each gate is computed
+ * separately, as in the blog post.
+ */
 const cell = () => {
   const gates = ['forget', 'input', 'output', 'cell'].map((name, i) => ({
     weight: parameter(`${name}.weight`, randomTensor([5, 3], 10 + i)),

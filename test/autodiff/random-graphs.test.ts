@@ -70,7 +70,10 @@ const binary: readonly ((a: Node, b: Node) => Node)[] = [
     ),
 ];
 
-/** Each step applies the function number `op` to the earlier nodes with the numbers `a` and `b`, modulo their count. */
+/**
+ * The random steps that build a graph. Each applies the function with index `op` to one or two earlier nodes, whose
+ * indices are `a` and `b` modulo the number of nodes.
+ */
 const plan = fc.array(
   fc.record({ op: fc.nat({ max: unary.length + binary.length - 1 }), a: fc.nat(), b: fc.nat() }),
   { minLength: 2, maxLength: 14 },
@@ -92,7 +95,10 @@ function build(steps: readonly { op: number; a: number; b: number }[], seed: num
   return { root, leaves: leaves.filter((leaf) => below.has(leaf)) };
 }
 
-/** The index of the function with stopGradient. Finite differences ignore stopGradient, so `seen` leaves it out. */
+/**
+ * The index of the function with stopGradient. Finite differences ignore stopGradient, so the steps in `seen` do not
+ * use this function.
+ */
 const stops = unary.findIndex((f) =>
   reachable([f(parameter('p', randomTensor(shape, 1)))]).some(
     ({ op }) => op.name === 'stopGradient',

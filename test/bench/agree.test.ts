@@ -1,4 +1,5 @@
-// Before any time is measured, the benchmark compares results. These tests prove that it finds every wrong result.
+// Before any time is measured, the benchmark compares the results of forebay with those of its peers, which are other
+// libraries. These tests prove that it finds every wrong result.
 import { describe, expect, it } from 'vitest';
 import { assertAgreement, distance, toleranceOf } from '../../bench/src/agree.js';
 import { refuseReferenceBlas } from '../../bench/src/contenders.js';
@@ -30,7 +31,7 @@ function compare(theirs: readonly Named[], losses: readonly number[] = [1, 0.9, 
   );
 }
 
-/** Returns the gradients. In the gradient named `name`, every element is changed by `change`. */
+/** Returns a copy of the gradients in which `change` is applied to every element of the gradient named `name`. */
 function changed(name: string, change: (value: number, index: number) => number): Named[] {
   return gradients.map((tensor) =>
     tensor.name === name ? { ...tensor, values: Float32Array.from(tensor.values, change) } : tensor,

@@ -1,13 +1,14 @@
-// A peer that computes nothing, but gives correct results: it finds the results of forebay in the folder and returns
-// them. Each of its forms reports the time in its name, such as "3 ms". If SLOWER=n is set, it reports n times as much.
-// The peer appends each request to the file FOREBAY_TEST_LOG.
+// A peer is a library that the benchmark compares with forebay. This peer computes nothing, but gives correct results:
+// it returns the files of forebay's results, which it finds in the folder that `load` names. The name of each of its
+// forms (its execution modes) is a time, such as "3 ms", which it reports for each step. If SLOWER=n is set, it reports
+// n times as much. The peer appends each request to the file FOREBAY_TEST_LOG.
 import { appendFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
 const { FOREBAY_TEST_LOG: log, FOREBAY_TEST_FORMS: names, SLOWER: slower = '1' } = process.env;
 const wrong = '1 ms, wrong';
-/** Returns the results, in which the gradients of two weights of the same shape are exchanged. */
+/** Returns a copy of the results with the gradients of two weights of the same shape exchanged. */
 const exchanged = ([first, second, third, ...rest]) => [
   { ...first, file: third.file },
   second,

@@ -3,8 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { findFastest, timeStep } from '../../bench/src/fastest.js';
 
 /**
- * Returns a function `time` that gives invented times, and a record of the ways that were timed. Each way has a list of
- * times. After the end of the list, its last time is given again.
+ * Returns a function `time`, and the list `asked` of the ways that were timed so far. `times` has a list of invented
+ * times for each way. `time` returns the next time of its way. After the end of the list, it returns the last time
+ * again.
  */
 function stopwatch(times: Readonly<Record<string, readonly number[]>>) {
   const asked: string[] = [];
@@ -37,7 +38,7 @@ describe('the fastest of several ways', () => {
       ['unlucky', 0.9],
       ['steady', 1],
     ]);
-    // The two ways are timed in turns, so that a slow moment does not affect only one of them.
+    // The two ways are timed in turns, so that a slow moment of the machine does not affect only one of them.
     expect(asked.slice(0, 4)).toEqual(['unlucky', 'steady', 'unlucky', 'steady']);
   });
 

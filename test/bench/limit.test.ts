@@ -7,7 +7,7 @@ import { smallLstm, smallMlp } from './support.js';
 
 describe('the work of a step', () => {
   it('of dense layers: three products each, no gradient of the input; Adam has two states', () => {
-    // The layers are 6-5-4-3, with one row, in float32. There are 74 parameters: weights 30 + 20 + 12 and 12 biases.
+    // The layers are 6-5-4-3, with one row, in float32. There are 74 parameters: 30 + 20 + 12 weights and 12 biases.
     // There are 7 input values: 6 inputs and one label.
     expect(workOf(smallMlp)).toEqual({
       operations: 2 * (30 + 20 + 12) + 2 * (30 + 20 + 12) + 2 * (20 + 12),

@@ -36,7 +36,7 @@ const torch = taken(
 );
 
 export const measured: Measured = {
-  // This must be the name of a real workload, because the section of the README describes it.
+  // This must be the name of a real workload, because the section of the README describes the workload.
   workload: 'mlp-1',
   spec: smallMlp,
   forebay: { hello, rounds: [100, 200, 110], growth: 7e6 },

@@ -184,7 +184,7 @@ describe('a peer with several forms and environments', () => {
       { form: 'on a GPU; at half speed', ...missing },
       { form: 'on a GPU; at full speed', ...missing },
     ]);
-    // The fastest form was loaded alone, and all later requests are for it.
+    // The fastest form was loaded again, without the other forms. All later requests are for this form.
     const requests = asked();
     const last = requests.indexOf('load 5 ms 1');
     expect(last).toBeGreaterThan(0);

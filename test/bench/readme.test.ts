@@ -1,4 +1,5 @@
-// Tests the section on speed of the README: the text that is made for a run, and that nobody has edited it by hand.
+// Tests how the section of the README on speed is made from the results of a run, and that nobody has edited this
+// section by hand.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';

@@ -17,14 +17,16 @@ describe('a row of the results', () => {
 
   it('has the speed of its matrix products, and its share of the peak that the same round measured', () => {
     expect(row.gflops).toBeCloseTo(12420 / 110 / 1e3, 4);
-    // The median of the shares of the three rounds: 0.1242 / 1, 0.0621 / 0.5 and 0.1129 / 1.
+    // In each round, the share is the speed of the products divided by the peak that was measured in this round, in
+    // GFLOP/s: 0.1242 / 1, 0.0621 / 0.5 and 0.1129 / 1. The result is their median.
     expect(row.peak_fraction).toBeCloseTo(0.124, 3);
     const unknown = rowOf({ ...measured, stats: null, machine: [] });
     expect(unknown).toMatchObject({ gflops: null, peak_fraction: null, limit: null, rss_mb: 7 });
   });
 
   it('has the limit, and the share of the limit that was reached in the same round', () => {
-    // The limits of the three rounds are 20 + 30, 40 + 30 and 20 + 60 microseconds. The times are 100, 200 and 110.
+    // Each limit is the time of the operations plus the time of the memory traffic. In the three rounds, it is 20 + 30,
+    // 40 + 30 and 20 + 60 microseconds, and the measured times are 100, 200 and 110 microseconds.
     expect(row.limit).toEqual({
       us: 70,
       fraction: 0.5,

@@ -1,4 +1,5 @@
-// Tests how slices alternate: their order, and which slices are compared.
+// Tests how forebay and its peers take turns in slices, which are short periods of timing: the order of the slices, and
+// which slices are compared.
 import { describe, expect, it } from 'vitest';
 import { alternate, type Rival, type Runner } from '../../bench/src/slices.js';
 
@@ -6,16 +7,14 @@ import { alternate, type Rival, type Runner } from '../../bench/src/slices.js';
 class Machine {
   readonly turns: string[] = [];
 
-  /**
-   * Returns a runner whose steps take `us` microseconds at the first speed of the machine, and twice as long when slow.
-   */
+  /** Returns a runner. Each of its steps takes `us` microseconds, or twice as long when the machine is slow. */
   runner(name: string, us: number, steps: number): Runner {
     return {
       steps,
       take: async (count) => {
         this.turns.push(name);
-        // In every other round, the machine is twice as slow. Each round begins with a probe, so probes count the
-        // rounds.
+        // In every other round, the machine takes twice as long. Each round begins with a probe, so the number of
+        // probes is the number of rounds.
         const slow = this.turns.filter((turn) => turn === 'probe').length % 2 === 0 ? 2 : 1;
         return (us * slow * count) / 1e6;
       },

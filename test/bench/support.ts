@@ -11,7 +11,8 @@ export const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /**
  * Compiles bench/src, because the contenders are separate processes that run the compiled modules. Only one test file
- * may call this function. If two test files compiled at once, they would load modules that are only partially written.
+ * may call this function. If two test files compiled at once, one would load modules that the other has only partially
+ * written.
  */
 export function buildBench(): void {
   execFileSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'bench'], {

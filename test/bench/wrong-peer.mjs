@@ -1,4 +1,5 @@
-// A peer that computes nothing: it answers all requests, but its gradients are zero. The benchmark must notice this.
+// A peer (a library that the benchmark compares with forebay) that computes nothing: it answers all requests, but its
+// gradients are zero. The benchmark must notice this.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';

@@ -76,7 +76,8 @@ describe('a finding', () => {
   if (info === undefined) throw new Error('the addon does not load');
 
   /**
-   * Runs the doctor on this machine with some facts replaced. Returns the output, and true if there are no findings.
+   * Runs the checks of `forebay doctor` with some facts about this machine replaced. Returns the output, and whether no
+   * problem was found (`well`).
    */
   function said(changes: Partial<Machine>): { readonly text: string; readonly well: boolean } {
     let text = '';

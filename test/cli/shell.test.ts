@@ -10,7 +10,7 @@ import { main } from '../../src/cli/shell.js';
 import { load, loadMetadata } from '../../src/index.js';
 import { registry } from './toy.js';
 
-/** A stream that records its text. It is a terminal if `isTTY` is true. */
+/** A stream that records the text that is written to it. It behaves as a terminal if `isTTY` is true. */
 class Recorder extends Writable {
   text = '';
   readonly isTTY: boolean;

@@ -1,6 +1,6 @@
 /**
- * Tests the numbers of products, groups and instructions in a program, on which its speed depends. Times are not
- * tested, because they vary from run to run.
+ * Tests the numbers of instructions, matrix products and groups (fused loops) in a program, on which its speed depends.
+ * Times are not tested, because they vary from run to run.
  */
 
 import { expect, test } from 'vitest';
@@ -71,8 +71,9 @@ function sequence({ steps, batch, inputs, units, outputs, perStep, fedStart }: S
 }
 
 /**
- * Returns the shapes of the products that training an LSTM needs. The recurrent products need one product for each time
- * step, in the forward and in the backward direction. Every other kind of product is computed once for all time steps.
+ * Returns the shapes of the products that training an LSTM needs. Products with the recurrent weights are computed
+ * separately for each time step, in the forward and in the backward direction. Every other kind of product is computed
+ * once for all time steps.
  */
 function expected({ steps, batch, inputs, units, outputs, fedStart }: Sequence): string[] {
   const rows = steps * batch;
@@ -168,7 +169,7 @@ test('a variational auto-encoder has at most three products for each layer, less
   const loss = vae.loss(input('x', ['batch', 20]));
   const { stats } = trained({ loss, parameters: vae.parameters, batch: 4 });
   expect(stats.products).toBeLessThanOrEqual(3 * 5 - 1);
-  // The two heads share one product in each direction.
+  // The two heads share one product in the forward direction and one in the backward direction.
   expect(stats.products).toBe(11);
 });
 
@@ -192,6 +193,7 @@ test('Adam over all parameters is one group, which reads memory once', () => {
 });
 
 test('with a batch of one, the gradients of weights are computed in the fused loop that updates them', () => {
-  // One group updates the weights and one the biases. The gradients of the biases need no multiplication.
+  // One group updates the weights, and another group updates the biases. The gradients of the biases need no
+  // multiplication.
   expect(writing(trained(classifier([9, 8, 7], 1)))).toEqual([group, group, copy]);
 });

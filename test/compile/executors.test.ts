@@ -67,7 +67,7 @@ describe('tensors of up to 32 axes', () => {
     const x = parameter('x', numbered(shape));
     const axes = shape.map((_, axis) => rank - 1 - axis);
     both(tanh(transpose(x, axes)));
-    // These loops read x and its transpose together. No sequence of elements is contiguous in both.
+    // The fused loops read x and its transpose together. No sequence of elements is contiguous in both.
     both(sum(mul(transpose(x, axes), x), [0, 2, 4]));
     both(max(add(transpose(x, axes), x), [1, 3, 5, 7]));
   });

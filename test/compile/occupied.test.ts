@@ -9,7 +9,10 @@ interface Block {
   readonly last: number;
 }
 
-/** Returns the lowest address at which `size` bytes are free from `first` to `last`, by a search through all blocks. */
+/**
+ * Returns the lowest address at which `size` bytes are free during all instructions from index `first` to index `last`.
+ * Searches through all blocks.
+ */
 function lowest(blocks: readonly Block[], size: number, first: number, last: number): number {
   const others = blocks.filter((block) => block.last >= first && block.first <= last);
   const candidates = [0, ...others.map(({ end }) => end)].sort((a, b) => a - b);

@@ -38,7 +38,7 @@ describe('place', () => {
 
   it('copies an operand that already has its own memory', () => {
     expect(kinds(placed([concat([tanh(x), y], 1)]))).toBe('group copy');
-    // Two assembled values have the operands h and exp(y), in different orders. The operands are computed inside the
+    // Two concatenations have the operands h and exp(y), in different orders. The operands are computed inside the
     // larger value and copied to the smaller one.
     const h = tanh(x);
     const both = [concat([exp(y), h], 1), concat([h, exp(y), neg(y)], 1)];
@@ -151,7 +151,8 @@ describe('arena', () => {
   ])('overwrites nothing before it is read: %s', (_name, make) => {
     const all = placed(...make());
     expect(firstClobbered(all)).toBeUndefined();
-    // This proves that firstClobbered works: it must find an overlap if all memories have the same address.
+    // This proves that firstClobbered works: if all memories have the same address, it must find one that is
+    // overwritten too early.
     const moved = new Map([...all.arena.offsets].map(([memory]) => [memory, 0]));
     expect(firstClobbered({ ...all, arena: { ...all.arena, offsets: moved } })).toBeDefined();
   });

@@ -185,7 +185,7 @@ describe('an abort', () => {
   });
 
   it('of a queued run removes only that run from the queue', async () => {
-    // The first run takes so long that it is still in progress when the second one is removed from the queue.
+    // The first run takes so long that it is still in progress when the abort removes the second run from the queue.
     const { program, w } = counter('w', 400);
     const abort = new AbortController();
     const promises = [undefined, abort.signal, undefined].map((signal) =>
@@ -424,7 +424,7 @@ describe('several steps in one call', () => {
       const feeds = new Map(x ? [['x', x]] : []);
       await expect(steps.runSteps({ ...request, feeds })).rejects.toThrow(/feed 0/);
     }
-    // A refused call leaves no run in flight and no leaf reserved, so the following calls succeed.
+    // A call that was refused leaves no run in flight and reserves no leaf, so the following calls succeed.
     program.runs = 3;
     w.set([1, 1]);
     await steps.runSteps(request);

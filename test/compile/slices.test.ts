@@ -1,5 +1,5 @@
-// Tests compiling in slices: how much work is done between two turns of the event loop, and how the total work grows
-// with the graph.
+// Tests compiling in slices: how much work the compiler does before it yields to the event loop, and how the total work
+// grows with the graph.
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { compile, Program } from '../../src/compile/program.js';
@@ -96,7 +96,8 @@ describe('the passes', () => {
 
 /**
  * Returns a program that compiles slowly: `slices` extra slices come before its passes, and each takes a turn of the
- * event loop. `made` lists the batch size of each compile that started, `finished` those whose extra slices ended.
+ * event loop. Also returns two lists of batch sizes: `made` has one entry for each compile that started, and `finished`
+ * has one for each compile whose extra slices ended.
  */
 function watched(slices = 20) {
   const x = input('x', ['batch', 2]);
@@ -107,7 +108,7 @@ function watched(slices = 20) {
     const batch = graph[2].get('batch') as number;
     made.push(batch);
     for (let slice = 0; slice < slices; slice++) {
-      // A slice takes 1.5 ms, which is long enough that each one ends a turn of the event loop.
+      // A slice takes 1.5 ms, which is long enough that the compiler yields to the event loop after each slice.
       const end = performance.now() + 1.5;
       while (performance.now() < end);
       yield;

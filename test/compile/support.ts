@@ -68,7 +68,10 @@ export function text({ roots }: { readonly roots: readonly Ref[] }): string {
   return `\n${format(roots).replaceAll(' float32', '')}\n`;
 }
 
-/** Returns the schedule as text. Each fused loop is a line with its operations on registers. */
+/**
+ * Returns the schedule as text. Each fused loop is a line of operations. Their operands and results are registers: r0,
+ * r1 and so on.
+ */
 export function schedule({ schedule: items, final }: Fused): string {
   const lines = items.map((item) => {
     if (item.kind === 'single') return `${item.value.kind} [${item.value.shape.join(', ')}]`;

@@ -28,7 +28,8 @@ describe('spiral', () => {
     expect(set.points.shape).toEqual([6, 2]);
     expect([...set.labels.data]).toEqual([0, 1, 2, 0, 1, 2]);
     expect(set.labels.dtype).toBe('int32');
-    // The three arms start at angles that differ by a third of a turn. Each ends three quarters of a turn further.
+    // The three arms start at angles that differ by a third of a turn. Each arm ends three quarters of a turn after its
+    // start.
     const third = (2 * Math.PI) / 3;
     for (const arm of [0, 1, 2]) {
       const [x0, y0] = xy(set, arm);

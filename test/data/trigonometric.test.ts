@@ -12,7 +12,7 @@ describe('trigonometric', () => {
       [10, -1, 0],
       [15, 0, -1],
       [20, 1, 0],
-      // The cosine and the sine of 36 degrees.
+      // Sample 2 consists of the cosine and the sine of 36 degrees.
       [2, (1 + Math.sqrt(5)) / 4, Math.sqrt(10 - 2 * Math.sqrt(5)) / 4],
     ];
     for (const [sample, cos, sin] of known) {

@@ -24,7 +24,7 @@ function bothExecutors(nodes: readonly Node[]): number[] {
   const outputs = Object.fromEntries(nodes.map((node, i) => [`d${i}`, node]));
   const interpreted = Object.values(evaluate(outputs)).map((value) => value.item());
   const compiled = Object.values(compile({ outputs }).run()).map((value) => value.item());
-  // Adding 0 turns -0 into 0, because both are the same derivative.
+  // Adding 0 turns -0 into 0, because the executors may give different signs to a derivative that is zero.
   expect(compiled.map((value) => value + 0)).toEqual(interpreted.map((value) => value + 0));
   return interpreted.map((value) => value + 0);
 }

@@ -1,5 +1,5 @@
-// Tests the interpreter: it prepares the steps once for each binding and keeps them, and frees the memory of each value
-// after the last step that reads it.
+// Tests the interpreter. It prepares the steps of its schedule once for each binding, which gives the named dimensions
+// their sizes, and keeps them. It frees the memory of each value after the last step that reads the value.
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { Interpreter } from '../../src/evaluate/interpreter.js';
@@ -30,7 +30,8 @@ describe('an interpreter', () => {
   });
 
   it('never reuses the memory of a value before its last reader', () => {
-    // The nodes of the final sum read every value of the chain again. A value that was overwritten would change it.
+    // The nodes of the final sum read every value of the chain again. If a value had been overwritten, the sum would be
+    // wrong.
     const x = input('x', [3]);
     const chain: Node[] = [x];
     for (let i = 0; i < 20; i++) chain.push(add(chain.at(-1) as Node, 1));
@@ -70,7 +71,7 @@ describe('memory', () => {
     let node: Node = x;
     for (let i = 0; i < 1000; i++) node = i % 2 ? neg(node) : tanh(exp(node));
     const interpreter = new Interpreter([sum(node)]);
-    interpreter.run({ x: tensor(new Float32Array(250_000)) }); // each value has 1 MB
+    interpreter.run({ x: tensor(new Float32Array(250_000)) }); // each value takes 1 MB
     expect((process.memoryUsage().arrayBuffers - before) / 1e6).toBeLessThan(10);
   });
 
@@ -93,8 +94,8 @@ describe('memory', () => {
     expect(run.stderr).toBe('');
     const { outputs, finite, megabytes } = JSON.parse(run.stdout);
     expect({ outputs, finite }).toEqual({ outputs: 9, finite: true });
-    // The requirement is 2,000 MB. The script needs 400 MB. It would need 1,200 MB if no value were freed, so the limit
-    // here is lower.
+    // The script must stay under 2,000 MB, and needs 400 MB. If no value were freed, it would need 1,200 MB, so the
+    // limit of this test is lower.
     expect(megabytes).toBeLessThan(1000);
   });
 });

@@ -33,7 +33,10 @@ export function readGolden<Case>(name: string): readonly Case[] {
   return (JSON.parse(text) as Golden<Case>).cases;
 }
 
-/** Returns pairs of a title and a case for `it.each`, which would print a placeholder `$title` in quotes. */
+/**
+ * Returns pairs of a title and a case for `it.each`. A placeholder `$title` is not used, because it would be printed in
+ * quotes.
+ */
 export function titled<Case>(
   cases: readonly Case[],
   title: (golden: Case) => string,

@@ -24,7 +24,7 @@ interface LossCase {
   /** The output or logits, and the target. */
   readonly operands: readonly [GoldenTensor, GoldenTensor];
   readonly value: GoldenTensor;
-  /** The gradient of the first operand, and that of the target unless the target has class indices. */
+  /** The gradient of the first operand, and the gradient of the target unless the target consists of class indices. */
   readonly gradients: readonly GoldenTensor[];
 }
 

@@ -71,7 +71,10 @@ function firstDerivative(golden: OpCase): { built: Built; gradients: Gradients }
   return { built, gradients: backward(built.root, { gradient: cotangent }) };
 }
 
-/** Compares the gradients of all float64 inputs. If PyTorch has none for an input, that of forebay must be zeros. */
+/**
+ * Compares the gradients of all float64 inputs. If PyTorch has no gradient for an input, the gradient of forebay must
+ * be zeros.
+ */
 function expectGradients(
   { inputs }: Built,
   gradientOf: (node: Node) => Tensor,
@@ -108,7 +111,8 @@ describe('the second derivative of every smooth op equals that of PyTorch', () =
     const total = addN(weighted);
     const below = WaitList.of(total);
     const second = backward(total);
-    // If the op is linear in an input, the first derivatives do not depend on this input, and the second one is zeros.
+    // If the op is linear in an input, its first derivatives do not depend on this input, and the second derivative is
+    // zeros.
     const gradientOf = (node: Node) =>
       below.has(node)
         ? evaluate(second.of(node))
@@ -122,8 +126,8 @@ describe('the golden values cover the op library', () => {
   const ops = [...declaredOps()].map(([name, op]) => ({ name, op }));
   const without = ops.filter(({ name }) => !text.includes(`"op":"${name}"`));
 
-  // Some ops have no case. Slices in a case of concat test `assemble`, and every mean tests `extent`. Random numbers
-  // differ from those of PyTorch.
+  // Some ops have no case. `assemble` is tested by slices in a case of concat, and `extent` by every mean. Random ops
+  // have no case, because their numbers differ from those of PyTorch.
   it('at least 40 ops have a case', () => {
     expect(ops.length - without.length).toBeGreaterThanOrEqual(40);
   });

@@ -21,7 +21,7 @@ import {
 import { errorOf } from '../support.js';
 
 const zeros = initializers.zeros();
-/** Returns a tensor whose memory has been transferred away. */
+/** Returns a tensor whose ArrayBuffer has been transferred, so that its data is detached. */
 function transferred(): Tensor {
   const data = Float32Array.of(1, 2);
   const made = tensor(data);

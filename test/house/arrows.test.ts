@@ -17,10 +17,10 @@ import { beforeAll, describe, expect, it } from 'vitest';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-/** The folders that each folder may import. */
 const base = ['errors', 'arguments'];
 const core = [...base, 'tensor', 'graph', 'ops'];
 const library = ['native', 'evaluate', 'compile', 'autodiff', 'optim', 'nn', 'data', 'io', 'train'];
+/** For each folder of src/, and for errors.ts and index.ts, the folders and files that it may import. */
 const arrows: Record<string, string[]> = {
   errors: [],
   arguments: ['errors'],
@@ -133,7 +133,7 @@ describe('imports between the folders of src/', () => {
         /\bdlopen\(|\.node['"`]\)/.test(readFileSync(join(root, 'src', file), 'utf8')),
     );
     expect(loaders.map((file) => file.replaceAll('\\', '/')).sort()).toEqual([
-      'cli/build.ts', // names the file that it builds
+      'cli/build.ts', // contains the file name of the addon that it builds
       'native/addon.ts',
       'native/locate.ts',
     ]);

@@ -71,8 +71,8 @@ describe('the code of the library', () => {
     expect(required.filter((name) => !name.startsWith('.'))).toEqual([]);
   });
 
-  // If this `require` were not in a `try`, esbuild would end with an error when it bundles for a browser. If it had the
-  // prefix `node:`, webpack would end with an error.
+  // If the `require` of `path` were not in a `try`, esbuild would end with an error when it bundles for a browser. If
+  // the name had the prefix `node:`, webpack would end with an error.
   it('requires nothing else later but path, within try, so that no bundler ends with an error', () => {
     const later = files.flatMap((file) =>
       [...code(file).matchAll(/^[ \t]+.*\brequire\(["'](?!\.)([^"']*)["']\)/gm)].map((of) => ({
@@ -92,8 +92,8 @@ describe('the code of the library', () => {
     expect(files.filter((file) => /\bimport\.meta\b/.test(code(file)))).toEqual([]);
   });
 
-  // The tool nft of Vercel finds the file by the literal. Turbopack finds it only in an argument of a function of
-  // `path`, and only if `path` is the result of `require`.
+  // The tool nft of Vercel finds the file of the addon if its path is a string literal. Turbopack finds it only if the
+  // literal is an argument of a function of `path`, and only if `path` is the result of `require`.
   it.each([
     'prebuilds/linux-x64/forebay.napi.glibc.node',
     'prebuilds/linux-arm64/forebay.napi.glibc.node',

@@ -56,7 +56,8 @@ describe('a file that is written in the background', () => {
   });
 
   it('holds the content of the last call, even if the writes are not awaited one by one', async () => {
-    // The large writes take much longer. If the writes did not wait for each other, a large write would end last.
+    // A large write takes much longer than a small one. If the writes did not wait for each other, a large write would
+    // end last.
     const large = new Array<Uint8Array>(16).fill(new Uint8Array(2 ** 21));
     const writes = [large, [bytes('second')], large, [bytes('last')]].map((parts) => {
       return writeInBackground(file, parts);
@@ -91,7 +92,8 @@ describe('a file that is written in the background', () => {
 
   it('keeps the old content and leaves no other file if the write fails halfway', async () => {
     writeFileSync(file, 'old');
-    // The second part cannot be written. The test uses it because it cannot fill the disk.
+    // The second part is invalid, so that writing it fails. A full disk would have the same effect, but a test cannot
+    // fill the disk.
     const parts = [bytes('new'), { length: 1, subarray: () => 3 }];
     await expect(writeInBackground(file, parts as never)).rejects.toBeInstanceOf(FormatError);
     expect(content()).toBe('old');

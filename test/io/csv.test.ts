@@ -166,7 +166,8 @@ describe('a table', () => {
           dtype: 'float64',
         });
         expect(Object.entries(tensors).map(([name, { data }]) => [name, [...data]])).toEqual(
-          // The expected entries are made from an object, too, because JavaScript puts integer keys first.
+          // The expected entries are made from an object, as the result is, because JavaScript puts integer keys of an
+          // object first.
           Object.entries(
             Object.fromEntries(
               names.map((name, at) => [name, rows.map((row) => (row[at] as number) + 0)]),

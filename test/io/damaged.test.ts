@@ -19,7 +19,9 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** Writes a file with a header and `dataBytes` zero bytes of data. `length` is the length that the file states. */
+/**
+ * Writes a file with a header and `dataBytes` zero bytes of data. `length` is the header length that the file states.
+ */
 function write(header: string | Uint8Array, dataBytes = 0, length?: bigint): void {
   const json = Buffer.from(header);
   const bytes = Buffer.alloc(8 + json.length + dataBytes);
@@ -208,7 +210,7 @@ describe('a header', () => {
   it('that is not UTF-8 is refused; the error names the first wrong byte', () => {
     write(Buffer.concat([Buffer.from('{"é'), Buffer.from([0xc3, 0x28]), Buffer.from('":{}}')]));
     expect(refusal()).toBe('at byte 12: the header is not UTF-8');
-    // The first byte of U+FFFD, which a lenient decoder puts in place of an incomplete character.
+    // The byte 0xef is the first byte of U+FFFD, the character by which a lenient decoder replaces an incomplete one.
     write(Buffer.concat([Buffer.from('{}'), Buffer.from([0xef])]));
     expect(refusal()).toBe('at byte 11: the header is not UTF-8');
   });
@@ -226,7 +228,8 @@ describe('a header', () => {
     expect(refusal()).toContain('is 18446744073709551615, but the format allows 100000000');
     write('{}', 0, 90_000_000n);
     truncateSync(file, 90_000_008);
-    // The header is very long and consists of zeros. The reader only reads it, and needs no more time or memory.
+    // This header is very long, and has only zeros after its first bytes. The reader reads it, but needs no further
+    // time or memory to refuse it.
     expect(refusal()).toContain('at byte 10: expected the end, but found');
   });
 });

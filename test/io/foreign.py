@@ -2,10 +2,10 @@
 
     foreign.py FOLDER
 
-batch-norm.safetensors: the state of a torch.nn.BatchNorm1d(2), with its int64 count. types.safetensors: an array of
-every type of safetensors 0.8.0. The arrays of 8-bit floats have every possible value. types.json: the values of
-types.safetensors, converted to float64 by PyTorch. types.npz, savetxt*.txt and savetxt-comma.csv: files that NumPy
-writes. The committed files were made with PyTorch 2.15, safetensors 0.8.0 and NumPy 2.4.
+batch-norm.safetensors contains the state of a torch.nn.BatchNorm1d(2), with its int64 count. types.safetensors contains
+an array of every type of safetensors 0.8.0. Its arrays of 8-bit floats have every possible value. types.json contains
+the values of types.safetensors, converted to float64 by PyTorch. types.npz, savetxt*.txt and savetxt-comma.csv are
+written by NumPy. The committed files were made with PyTorch 2.15, safetensors 0.8.0 and NumPy 2.4.
 """
 
 import json

@@ -1,6 +1,6 @@
 /**
- * Tests files that PyTorch and NumPy wrote (by the script foreign.py). Each element type is read, or its tensors are
- * skipped and named.
+ * Tests files that PyTorch and NumPy wrote (by the script foreign.py). forebay either reads the tensors of an element
+ * type, or skips them and names them.
  */
 
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

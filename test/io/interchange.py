@@ -4,7 +4,7 @@
 
 Prints the contents of the file READ as JSON, and writes the same tensors to the file WRITE in another order. The reader
 and the writer of this script are a few lines that follow the specification of the format. If the package `safetensors`
-is installed, its results are compared with those of the reader, and it writes the file instead of the writer.
+is installed, the script compares the results of the package with those of the reader, and the package writes the file.
 """
 
 import json

@@ -149,7 +149,8 @@ describe('Python', () => {
       const read = JSON.parse(
         execFileSync('python3', [script, ours, theirs], { encoding: 'utf8' }),
       );
-      // The file has the number of steps that Adam counts, and the number of runs, on which random draws depend.
+      // The file contains the number of steps that Adam counts, and the number of runs, because random draws depend on
+      // it.
       const step = Buffer.alloc(8);
       step.writeDoubleLE(1);
       expect(read.tensors['net.weight.adam.step']).toEqual(['F64', [], step.toString('hex')]);

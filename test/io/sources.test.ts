@@ -56,7 +56,7 @@ function training() {
 }
 
 const x = tensor([[1, 2]]);
-/** For each loader: how to write a file, how to read it, and the expected result. */
+/** For each loader, a function that writes a file, a function that reads it, and the expected result. */
 const kinds: Record<
   string,
   { write(file: string | URL): unknown; read(source: FileSource): unknown; expected: unknown }

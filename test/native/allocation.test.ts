@@ -5,8 +5,8 @@ import { beforeAll, describe, expect, it } from 'vitest';
 
 const root = new URL('../..', import.meta.url).pathname;
 /**
- * Runs Node.js without a sanitizer in LD_PRELOAD, because this addon is not built with a sanitizer, and compilers that
- * it starts would hang.
+ * Runs Node.js without a sanitizer in LD_PRELOAD. The addon of these tests is not built with a sanitizer, and with one
+ * in LD_PRELOAD, compilers that Node.js starts would hang.
  */
 const node = (args: string[], env: NodeJS.ProcessEnv = {}) =>
   spawnSync(process.execPath, args, {
@@ -21,7 +21,8 @@ describe('a native allocation that fails', () => {
     expect(status, stdout + stderr).toBe(0);
   });
 
-  // These scenarios once had the most failures: many arguments, threads, and code that runs in JavaScript.
+  // When this test was written, these scenarios had the most failed allocations. They use many arguments, threads, and
+  // code that runs in JavaScript.
   it.each(['manyFeeds', 'asynchronous', 'interpreted'])(
     'is a typed error that changes nothing: %s',
     (scenario) => {

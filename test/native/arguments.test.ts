@@ -13,7 +13,8 @@ const any = addon as unknown as Record<string, (...given: unknown[]) => unknown>
 describe('a call with wrong arguments is refused with a message', () => {
   const add = id('map add');
   const [copy, sum, normal] = [id('map copy'), id('reduce sum'), id('random normal')];
-  // The numbers of a geometry: the rank, the sizes, and then an offset and strides for the output and for each input.
+  // A geometry is a list of numbers: the rank, the sizes, and then an offset and strides for the output and for each
+  // input.
   const two = geometry(1, 2, 0, 1, 0, 1, 0, 1);
   const plain = [0, 0, 0];
   const gemm = (m: number, n: number, k: number, rest = [k, n, n, ...plain]) =>
@@ -274,7 +275,8 @@ describe('thousands of random calls', () => {
       const small = () => Math.floor(random() * 6);
       const wild = [0, 1, 2, 3, 31, 32, 33, -1, 0.5, NaN, Infinity, -Infinity, 2 ** 31 - 1, 2 ** 31, 2 ** 32, 2 ** 53 - 1, 2 ** 53, 2 ** 63, 2 ** 64, 1e300, -1e300];
       const number = () => (random() < 0.93 ? small() : pick(wild));
-      // Returns a size for a loop. It may be a number that is refused, but not a valid number that takes too long.
+      // Returns a size for a loop. It may be an invalid size, but not a valid size for which the loop would take too
+      // long.
       const size = () => (random() < 0.95 ? small() : pick(wild.filter((n) => !(n > 33 && n < 2 ** 53))));
       // Each array is the middle of a larger one, whose margins must not change.
       const margins = [];

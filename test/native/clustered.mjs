@@ -1,5 +1,5 @@
 // Starts a cluster whose workers train, and kills two of them during the training. Prints as JSON whether the result of
-// each other worker equals the result of this process.
+// each surviving worker equals the result of this process.
 import cluster from 'node:cluster';
 import { once } from 'node:events';
 import { isDeepStrictEqual } from 'node:util';

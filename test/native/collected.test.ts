@@ -8,7 +8,9 @@ const prelude = `
   const collected = new Set();
   const registry = new FinalizationRegistry((name) => collected.add(name));
   const watch = (name, thing) => { registry.register(thing, name); return thing; };
-  /** Runs the garbage collector until the objects with these names are freed, or 50 times. Returns the freed names. */
+  /**
+   * Runs the garbage collector until the objects with these names are freed, at most 50 times. Returns the freed names.
+   */
   const gone = async (...names) => {
     for (let i = 0; i < 50 && !names.every((name) => collected.has(name)); i++) {
       globalThis.gc();
@@ -18,7 +20,7 @@ const prelude = `
   };
   /** Returns the resident memory of the process in MB. A large block that is freed lowers it at once. */
   const megabytes = () => Math.round(process.memoryUsage.rss() / 2 ** 20);
-  /** Returns a program whose arena has 64 MB. */
+  /** Returns a program whose arena, the memory for its intermediate values, has 64 MB. */
   const large = () => {
     const x = fb.input('x', [4096, 1]);
     const square = fb.exp(fb.add(x, fb.transpose(x)));

@@ -34,7 +34,7 @@ function start() {
   return { leaves: [one.w, two.w, three.w], done: Promise.all(work) };
 }
 
-/** Waits until a run of each program is in flight. This is the case when setting a leaf of the program throws. */
+/** Waits until a run of each program is in flight. While a run is in flight, setting a leaf of its program throws. */
 async function flying(leaves) {
   for (const leaf of leaves) {
     for (;;) {

@@ -1,5 +1,5 @@
 // Ends a process while work is in flight, in each way in which a process can end. The process must not crash or hang,
-// and its exit code must be that of Node.js.
+// and its exit code must be the one that Node.js gives in this case.
 import { spawn } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 

@@ -1,4 +1,4 @@
-// Tests which file is loaded as the addon, and the NativeError if it cannot be loaded, which says which command helps.
+// Tests which file is loaded as the addon. If none can be loaded, a NativeError must say which command helps.
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
   copyFileSync,

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { child } from './child.js';
 
 const forked = new URL('forked.mjs', import.meta.url).pathname;
-/** The forked processes do this task. This process does it too, for comparison. */
+/** The forked processes train on tasks that `task` makes. This process trains on the same tasks, for comparison. */
 const { task, train } = (await import(forked)) as {
   task(seed: number): object;
   train(task: object): Promise<object>;

@@ -1,11 +1,12 @@
-// Tests how asynchronous runs and their process affect each other: what keeps the process alive, how its end affects
-// runs, workers that are terminated, and the memory after many runs. Each test runs a separate process.
+// Tests how asynchronous runs and their process affect each other: what keeps the process alive, how the end of the
+// process affects runs, what happens when a worker is terminated, and how much memory remains after many runs. Each
+// test runs a separate process.
 import { describe, expect, it } from 'vitest';
 import { child } from './child.js';
 
 /**
- * Code that defines `counter`. This function makes a program that counts its runs in the state `w`. Each run computes
- * one product of [size, size] matrices for each of the `links`, and one more.
+ * Code that defines `counter`, a function that makes a program. The program counts its runs in the state `w`. Each run
+ * computes a chain of `links` + 1 products of [size, size] matrices.
  */
 const model = `
   const { compile } = await import(new URL('dist/compile/program.js', 'file://' + root).href);

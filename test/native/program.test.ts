@@ -28,7 +28,7 @@ function codeOf(instructions: number[][], head: number[]): Float64Array {
 const adding = codeOf(
   [
     [
-      ...[1, 1, 1, 3, 2, 1, 1, 0], // a group: one segment of rank 1; registers, loads, steps, stores, closes
+      ...[1, 1, 1, 3, 2, 1, 1, 0], // opcode 1 (group); counts of segments, axes, registers, loads, steps, stores, closes
       ...[0, 0, 0, 1, ids.get('map add') as number, 0, 2, 0, 1, -1, 0, 2],
       ...[3, 1, 0, 1, 2, 0, 1, 0, 0, 1],
     ],
@@ -101,8 +101,8 @@ describe('a program made from code', () => {
   it('returns a number that says which memory overlaps', () => {
     const { program, leaf } = make();
     const feed = new Float32Array(6);
-    // The result is -3 - (3 * subject + object), where subject 0 is the output and subject 1 the feed. The objects are
-    // all memory: 0 is the feed, 1 the output, 2 the leaf.
+    // If memory i overlaps memory j, the result is -3 - (3 * i + j). The numbers i are 0 for the output and 1 for the
+    // feed. The numbers j are 0 for the feed, 1 for the output and 2 for the leaf.
     const run = (fed: Float32Array, out: Float32Array) =>
       addon.runProgram(program, 0, 1, false, fed, out);
     expect(run(feed.subarray(0, 3), feed.subarray(2, 5))).toBe(-3 - 0);

@@ -1,5 +1,5 @@
-// Tests the number of threads in a process, as the system reports it. There must never be more than requested, OpenBLAS
-// must not start any, and there must not be more concurrent runs than processors.
+// Tests the number of threads in a process, as the system reports it. There must never be more threads than requested,
+// OpenBLAS must not start any, and there must not be more concurrent runs than processors.
 import { existsSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { child } from './child.js';

@@ -1,6 +1,7 @@
 /**
  * Tests that forebay does not have faults of the seed, the Scala code of the blog post on which forebay is based. The
- * faults are in lines 8 and 9 of the list "What it got wrong": the data, and its use in the demos.
+ * list "What it got wrong" in shared/seed/notes.md (outside this repository) has one line for each fault. This file
+ * tests lines 8 and 9: the data, and its use in the demos.
  */
 
 import { afterEach, describe, expect, it, vi } from 'vitest';
@@ -13,7 +14,7 @@ import { Interpreter } from '../../src/evaluate/interpreter.js';
 import { LSTM, Tensor } from '../../src/index.js';
 import { generator } from '../support.js';
 
-/** Runs a demo without writing files. Returns its figures. */
+/** Runs a demo without writing files. Returns the metrics that the demo reports. */
 async function figuresOf(demo: unknown, options: Context['options']) {
   const figures: Record<string, unknown> = {};
   const nothing = () => {};

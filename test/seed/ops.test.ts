@@ -1,6 +1,7 @@
 /**
  * Tests that forebay does not have faults of the seed, the Scala code of the blog post on which forebay is based. The
- * faults are in lines 3, 4 and 5 of the list "What it got wrong": three ops.
+ * list "What it got wrong" in shared/seed/notes.md (outside this repository) has one line for each fault. This file
+ * tests lines 3, 4 and 5: three ops.
  */
 
 import { describe, expect, it } from 'vitest';

@@ -1,6 +1,7 @@
 /**
  * Tests that forebay does not have faults of the seed, the Scala code of the blog post on which forebay is based. The
- * faults are in lines 1, 2 and 6 of the list "What it got wrong": nodes with several uses, and wait lists.
+ * list "What it got wrong" in shared/seed/notes.md (outside this repository) has one line for each fault. This file
+ * tests lines 1, 2 and 6: nodes with several uses, and wait lists.
  */
 
 import { describe, expect, it } from 'vitest';

@@ -1,4 +1,4 @@
-/** Compares `fit` and `predict` with compiled programs against the reference executor. */
+/** Compares the results that `fit` and `predict` give with a compiled program and with the reference executor. */
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

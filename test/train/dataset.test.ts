@@ -30,7 +30,7 @@ describe('gather writes rows along the batch axis', () => {
     const rows = [6, 0, 6, 3];
     const size = all.size / 7;
     const batch = new Float64Array(rows.length * size).fill(Number.NaN);
-    // The rows are gathered in two calls, as `fit` gathers long minibatches.
+    // The rows are gathered in two calls, because `fit` also gathers long minibatches in pieces.
     const [column] = columns as [(typeof columns)[number]];
     gather(column, Int32Array.from(rows.slice(0, 3)), 0, batch, 4);
     gather(column, Int32Array.from(rows.slice(3)), 3, batch, 4);

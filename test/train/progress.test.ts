@@ -1,5 +1,6 @@
 /**
- * Tests that the progress of a training can be written as text and read with the same bits, and refuses damaged text.
+ * Tests that the progress of a training can be written as text and read with the same bits, and that damaged text is
+ * refused.
  */
 
 import fc from 'fast-check';

@@ -120,7 +120,7 @@ describe('a training that is interrupted', () => {
   ])('with checkpoints every %j ends with the same bits', async (every) => {
     const whole = training();
     const history = await fitted(whole, {});
-    // With 6 steps, each process reaches a checkpoint with any of these settings.
+    // Each process takes 6 steps, so that it reaches a checkpoint with each of these settings.
     const one = await interrupted(6, { file, every });
     expect(one.processes).toBeGreaterThan(1);
     expect(one.history).toEqual(history);
@@ -143,7 +143,7 @@ describe('a training that is interrupted', () => {
     );
     const other = training();
     const from = resumed(other);
-    // The last multiple of 7 among the 54 completed steps is 49.
+    // A checkpoint is written after every 7 steps. Of the 54 completed steps, 49 are in the last checkpoint.
     expect(from.progress).toMatchObject({ epoch: 16, row: 4, seed: 9, examples: 11 });
     expect(from.runs).toEqual([49, 32]);
     expect(await fitted(other, { ...options, from })).toEqual(history);

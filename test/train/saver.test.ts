@@ -69,8 +69,8 @@ it.each([
   [{ seconds: 3600 }, [9]],
   [{}, [9]],
 ])('every %j writes after steps %j', async (every, after) => {
-  // The steps are very short, so a slice has many steps. Even so, it must end at the step after which a checkpoint is
-  // due.
+  // The steps are very short, so a slice (one call of the program) has many steps. Nevertheless, each slice must end at
+  // the step after which a checkpoint is due.
   await training().run({ checkpoint: { file: 'it', every } });
   expect(written.map(runsIn)).toEqual(after);
 });
@@ -94,7 +94,8 @@ it('copies the values between two steps, in pieces, and refuses to set them mean
   const { seen, program, run } = training();
   const refused: unknown[] = [];
   turns.pass = async () => {
-    // The earlier calls are made while rows are gathered, not while leaves are copied.
+    // `turns.pass` is also called while rows are gathered. These calls end before run 3, and all later calls are made
+    // while leaves are copied.
     if (program.runs < 3) return;
     expect(() => seen.set(Tensor.ones([600_000]))).toThrow('is in flight');
     refused.push(program.runs);

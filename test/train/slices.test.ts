@@ -1,4 +1,7 @@
-/** Tests how steps are grouped into slices, with a program that records its calls. */
+/**
+ * Tests how `fit` groups training steps into slices, each of which is one call of the program. The tests use a
+ * simulated program, which records its calls.
+ */
 
 import { describe, expect, it } from 'vitest';
 import type { Stepper, StepRequest } from '../../src/compile/program.js';
@@ -68,8 +71,8 @@ describe('slices', () => {
     const { epochs } = await train.fit(fake, { x: examples(4005) }, { ...options, batchSize: 2 });
     const steps = fake.calls.map((call) => call.steps);
     expect(steps.slice(0, 2)).toEqual([1, 1]);
-    // While a slice runs, the rows of the next slice are gathered. Its length was chosen when the running slice
-    // started.
+    // While a slice runs, the rows of the next slice are gathered. The length of the next slice was chosen when the
+    // running slice started.
     for (const [index, count] of steps.entries()) {
       expect(count, steps.join()).toBeLessThanOrEqual(
         4 * Math.max(...steps.slice(0, Math.max(1, index))),

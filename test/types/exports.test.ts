@@ -1,4 +1,5 @@
-// Tests the public names: every name of the contract is exported, and no others.
+// Tests that the package exports exactly the public names: those in `contract`, those in `added`, and the names of the
+// ops.
 import { spawnSync } from 'node:child_process';
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import { declaredOps } from '../../src/graph/op.js';
@@ -21,8 +22,8 @@ const contract = {
     'ForebayError ShapeError DTypeError GraphError ValueError StateError FormatError NumericError NativeError',
 };
 /**
- * Names that are not in the contract: those that a user needs to write a gradient rule, the classes of values, and a
- * few functions. The names of ops need no entry.
+ * Public names that are not in `contract`: names that a user needs to write a gradient rule, classes of values, and a
+ * few functions. Ops need no entry.
  */
 const added = `none notDifferentiable Part
   Node Leaf Input Variable Constant Gradients Program loadMetadata

@@ -1,4 +1,7 @@
-/** Draws cases. A case is a random graph whose runs can be compared, with the results that the interpreter gives. */
+/**
+ * Draws cases. A case consists of a random graph, its feeds, and the results of the interpreter, with which the results
+ * of a program can be compared. A graph whose results cannot be compared is not used.
+ */
 
 import { Interpreter } from '../../../src/evaluate/interpreter.js';
 import { executionOrder } from '../../../src/evaluate/lowered.js';
@@ -34,14 +37,17 @@ export interface Case extends Graph {
   readonly runs: readonly Expected[];
 }
 
-/** The allowed difference is this number times the largest magnitude in the node, or this number if that is below 1. */
+/**
+ * The allowed difference is this number times the largest magnitude of the node's elements (see magnitudes.ts), or this
+ * number itself if that magnitude is below 1.
+ */
 const tolerances = { float32: 1e-4, float64: 1e-11 } as const;
 const attemptsPerGraph = 3;
 
 /** Counts, by reason, the attempts in which the runs of a drawn graph could not be compared. */
 export const refused = new Map<string, number>();
 
-/** Returns the case of a seed: draws graphs until the runs of one can be compared. */
+/** Returns the case of a seed. Draws graphs until it finds one whose runs can be compared. */
 export function drawCase(seed: number, numbers: Numbers): Case {
   const draws = new Draws(seed);
   try {
@@ -104,7 +110,8 @@ function interpreted(
     const values = interpret(interpreter, feeds, run).map(({ data }) => data);
     const magnitudes = new Magnitudes(order, values, bindings, numbers, carried);
     for (const [leaf, value] of updates) allowed.set(leaf, toleranceOf(value, magnitudes));
-    // The next run starts with the rounding errors of the leaves that this run writes.
+    // The leaves that this run writes contain rounding errors. The next run reads these leaves, so it needs their
+    // magnitudes.
     const written = updates.map(([leaf, value]) => [leaf, magnitudes.of(value)] as const);
     if (!numbers.exact) carried = new Map([...carried, ...written]);
     return {

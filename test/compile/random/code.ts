@@ -1,4 +1,4 @@
-/** Writes a graph as the TypeScript code that builds it, with the public functions of forebay. */
+/** Formats a graph as TypeScript code. The code builds the graph with the public functions of forebay. */
 
 import { executionOrder } from '../../../src/evaluate/lowered.js';
 import { type Bindings, bindDim, type Dim } from '../../../src/graph/dimension.js';

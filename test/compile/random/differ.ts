@@ -12,7 +12,7 @@ export interface Differing {
   /** The map in which the compiler counts, by name, how often it applied each rewrite. */
   readonly fired?: Map<string, number>;
   readonly threads?: number;
-  /** All runs are executed twice. If this is true, the graph is compiled again for the second time. */
+  /** All runs are executed twice. If `remade` is true, the graph is compiled again before the second time. */
   readonly remade?: boolean;
 }
 

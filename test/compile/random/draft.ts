@@ -1,4 +1,7 @@
-/** A graph under construction. A draft contains the nodes so far and the leaves, and draws the values of the leaves. */
+/**
+ * A draft is a random graph under construction. It contains the leaves and the nodes that were built so far, and draws
+ * the values of the leaves.
+ */
 
 import { type Bindings, bindDim, type Dim, isDimensionName } from '../../../src/graph/dimension.js';
 import {
@@ -52,7 +55,7 @@ export class Draft {
   constructor(
     readonly draws: Draws,
     readonly numbers: Numbers,
-    /** The bindings of the dimension names, in the order of the runs. */
+    /** For each run, the sizes of the named dimensions. */
     readonly bindings: readonly Bindings[],
   ) {}
 
@@ -155,7 +158,7 @@ export class Draft {
     return `${prefix}${this.#names++}`;
   }
 
-  /** Adds a node to the nodes from which later steps choose their operands. Returns the node. */
+  /** Adds a node to the lists from which later steps choose their operands. Returns the node. */
   keep<N extends Node>(node: N): N {
     (node.dtype === 'int32' ? this.integers : this.pool).push(node);
     return node;

@@ -1,4 +1,7 @@
-/** Steps of drawing a graph. Each creates an element-wise node, a selection, a random draw or a conversion. */
+/**
+ * Functions that each add one node to a random graph: an element-wise op, a selection, a node of random numbers or a
+ * conversion.
+ */
 
 import type { Dim } from '../../../src/graph/dimension.js';
 import {
@@ -134,7 +137,8 @@ export const addStep: Step = (draft) => {
   return addN([first, ...others]);
 };
 
-// A sum of more than eight terms is computed by several operations.
+// Each pair is the probability weight of a count, and the number of terms after the first. The count 9 is included
+// because the compiler splits a sum of more than eight terms into several operations.
 const termCounts = [
   [3, 1],
   [4, 2],

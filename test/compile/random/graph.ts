@@ -1,4 +1,7 @@
-/** Draws a random graph from a seed: structures that the compiler rewrites, and then single nodes on top of them. */
+/**
+ * Draws a random graph from a seed. First draws structures that the compiler rewrites, and then single nodes whose
+ * operands are the nodes so far.
+ */
 
 import type { Bindings } from '../../../src/graph/dimension.js';
 import { type Node, reshape, transpose, type Updates } from '../../../src/index.js';
@@ -93,7 +96,10 @@ const structures: readonly (readonly [number, Structure])[] = [
   [8, joinedTwice],
 ];
 
-/** Draws the bindings of the runs: one empty binding if the graph has no dimension names, else two bindings. */
+/**
+ * Draws the bindings of the runs (the sizes of the named dimensions): one empty binding if the graph has no named
+ * dimensions, else two bindings.
+ */
 function drawBindings(draws: Draws, numbers: Numbers): Bindings[] {
   const small = () =>
     draws.weighted([

@@ -2,7 +2,8 @@
  * Estimates the rounding errors of a graph's values. The magnitude of an element is proportional to a bound of its
  * rounding error. Magnitudes are computed node by node: a subtraction adds the magnitudes of its operands, and a
  * function multiplies the magnitude of its argument by its slope. The class also finds runs that cannot be compared,
- * because a value is too near to a kink, not finite, or has too many digits to be exact.
+ * because a value is not finite, has too many digits to be exact, or is too near to a kink. A kink is a point at which
+ * a function or its slope jumps.
  */
 
 import { expansionOf } from '../../../src/evaluate/lowered.js';
@@ -13,7 +14,10 @@ import type { Numbers } from './draft.js';
 import { exactness, kinks, type Slope, slopes } from './slopes.js';
 import { indices, reducedTo, sizeOf, stretched } from './walk.js';
 
-/** A function or its slope jumps at a kink. If a value is nearer to a kink than this, rounding may decide its side. */
+/**
+ * If the distance of a value from a kink is below this margin, rounding may decide on which side of the kink the value
+ * is.
+ */
 const kinkMargins = { float32: 1e-3, float64: 1e-6 } as const;
 /** Above this magnitude, the bound is not valid, because it is computed from first derivatives only. */
 const maxMagnitudes = { float32: 1e3, float64: 1e7 } as const;
@@ -177,8 +181,8 @@ export class Magnitudes {
     const maps = args.map((arg) => stretched(shape, arg.shape));
     const result = known(new Float64Array(value.length));
     const [a, b, c] = args;
-    // In an exact graph, a number that is multiplied or selected is a finished sum, so only its absolute value counts.
-    // In a sum, the magnitudes of all terms count, because the partial sums must be exact, too.
+    // In an exact graph, the partial sums of a sum must be exact, too, so the magnitudes of all its terms are added.
+    // All other kernels read and return complete sums, so the magnitude of their result is its absolute value.
     const additive = kernel === 'add' || kernel === 'sub' || kernel === 'neg';
     const own = this.numbers.exact && !additive;
     const selects = kernel === 'equal' && isItsMaximum(node);
@@ -249,7 +253,7 @@ export class Magnitudes {
     const batch = shape.slice(0, -2);
     const starts = [a, b].map((arg) => stretched(batch, arg.shape.slice(0, -2)));
     const result = known(new Float64Array(sizeOf(shape)));
-    // In an exact graph, the operands are finished sums, so their absolute values count, and not their magnitudes.
+    // In an exact graph, the operands are complete sums, so their absolute values are used instead of their magnitudes.
     const [left, right] = [a, b].map(({ value, sizes }) =>
       this.numbers.exact ? Float64Array.from(value, Math.abs) : sizes.magnitude,
     ) as [Float64Array, Float64Array];
@@ -290,7 +294,10 @@ function gathered({ magnitude, exact }: Sizes, from: Int32Array): Sizes {
   return result;
 }
 
-/** Adds one more term to the sizes of a sum. The sum stays exact while all terms but one are 0. */
+/**
+ * Adds one more term to the sizes of a sum. The sum is exact if all its terms are exact and at most one of them is not
+ * 0.
+ */
 function addInto(result: Sizes, at: number, sizes: Sizes, from: number): void {
   const [before, more] = [result.magnitude[at] as number, sizes.magnitude[from] as number];
   const exact = result.exact[at] === 1 && sizes.exact[from] === 1 && (before === 0 || more === 0);

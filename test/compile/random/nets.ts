@@ -123,7 +123,10 @@ export const productOfParts: Structure = (draft) => {
   return [draft.keep(product), ...cutOut(draft, product)];
 };
 
-/** Adds slices of a product, or of the sum of a product and another node: columns, or a corner with fewer rows. */
+/**
+ * Returns two slices of `whole`, or of the sum of `whole` and another node; sometimes none. The first slice has the
+ * left columns. The second has the right columns, with all rows or only the first ones, and is squared.
+ */
 function cutOut(draft: Draft, whole: Node): Node[] {
   const { draws } = draft;
   const [down, across] = whole.shape as readonly [number, number];
@@ -136,7 +139,7 @@ function cutOut(draft: Draft, whole: Node): Node[] {
   return [draft.keep(left), draft.keep(square(draws.chance(0.5) ? right : corner))];
 }
 
-/** Adds a product that is only read by slices of its columns. */
+/** Adds a product, or a product plus a bias, of which only slices of columns are read. */
 export const columnsOnly: Structure = (draft) => {
   const { draws } = draft;
   const [m, k, n] = [rows(draft), draft.units(1, 4), draft.units(2, 5)];
@@ -215,8 +218,8 @@ export const alike: Structure = (draft) => {
 };
 
 /**
- * Adds an element-wise function of a concatenation of computed values and leaves. The memory of a leaf cannot be moved
- * into the concatenation.
+ * Concatenates computed values and leaves, and adds an element-wise function of the result. The memory of a leaf cannot
+ * be moved into the concatenation.
  */
 export const overParts: Structure = (draft) => {
   const { draws } = draft;

@@ -12,8 +12,8 @@ import type { Numbers } from './draft.js';
 import { Draws } from './draws.js';
 
 /**
- * Replaces some numbers in the case of a seed by the numbers in `odd`, and runs it. Returns a message with the first
- * difference between the program and the interpreter; undefined if there is none.
+ * Draws the case of a seed, replaces some of its numbers by the numbers in `odd`, and runs it. Returns a message with
+ * the first difference between the program and the interpreter; undefined if there is none.
  */
 export function oddDifference(
   seed: number,

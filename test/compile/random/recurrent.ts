@@ -65,7 +65,10 @@ function sequence(draft: Draft, steps: number, batch: Dim, inputs: number): Node
   );
 }
 
-/** Adds a dense layer on each hidden state or on all of them at once; sometimes only stacks them. Returns the roots. */
+/**
+ * Adds a dense layer on each hidden state, or one on all hidden states at once. Sometimes adds no dense layer, and only
+ * stacks the hidden states. Returns the new nodes from which a loss may be computed.
+ */
 function readout(draft: Draft, hidden: readonly Node[], units: number): Node[] {
   const { draws } = draft;
   if (draws.chance(0.2)) return [hidden.at(-1) as Node, draft.keep(stack(hidden, 0))];
@@ -90,7 +93,8 @@ function lstmCell(draft: Draft, batch: Dim, inputs: number, units: number): Cell
   return (x) => {
     const z = concat([x, hidden], 1);
     const [forget, admit, output, candidate] = gates.map(({ weight, bias }) => {
-      // Sometimes, the weight is sliced instead of concatenating x and hidden, as a user may also write it.
+      // In most nets, the concatenation of x and hidden is multiplied by the weight. In the others, x and hidden are
+      // each multiplied by a slice of the weight, because users write both forms.
       if (!apart) return add(matmul(z, weight), bias);
       const own = slice(weight, { axis: 0, end: inputs });
       const back = slice(weight, { axis: 0, start: inputs });

@@ -1,4 +1,4 @@
-/** Steps of drawing a graph. Each creates a view, a concatenation, a reduction or a product. */
+/** Functions that each add one node to a random graph: a view, a concatenation, a reduction or a product. */
 
 import { type Dim, multiplyDims, sizeOfDims } from '../../../src/graph/dimension.js';
 import {

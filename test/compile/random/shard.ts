@@ -1,7 +1,8 @@
 /**
- * Runs a shard, which is many random cases of one family, in one test. `FOREBAY_RANDOM=exact-float32:417` runs only the
- * case of this family and seed. `FOREBAY_RANDOM_TIMES=20` draws twenty times as many cases. `FOREBAY_RANDOM_TRACE=1`
- * prints the name of each case before it runs, to find a case that crashes the process.
+ * Runs a shard, which is many random cases of one family, in one test. A family is the set of cases with the same kind
+ * of numbers. `FOREBAY_RANDOM=exact-float32:417` runs only the case of this family and seed. `FOREBAY_RANDOM_TIMES=20`
+ * draws twenty times as many cases. `FOREBAY_RANDOM_TRACE=1` prints the name of each case before it runs, to find a
+ * case that crashes the process.
  */
 
 import { readdirSync, readFileSync, writeSync } from 'node:fs';
@@ -16,7 +17,10 @@ export interface Shard {
   /** The first seed. The first seeds of shards of the same family are a million or more apart. */
   readonly from: number;
   readonly count: number;
-  /** How often the compiler must apply each of its rewrites, at least; 0 if the shard is too small for this test. */
+  /**
+   * The least number of times that the compiler must apply each of its rewrites; 0 if the shard is too small for this
+   * test.
+   */
   readonly atLeast: number;
   /** The number of threads of each program. By default, every eighth case uses two threads and the others one. */
   readonly threads?: number;

@@ -1,6 +1,6 @@
 /**
- * Makes a graph that fails as small as possible: removes outputs and updates, and replaces nodes by leaves or by their
- * operands, as long as the graph still fails.
+ * Finds a small graph for which a test still fails. Removes outputs and updates from the given graph, and replaces
+ * nodes by leaves or by their operands, as long as the test fails.
  */
 
 import { executionOrder } from '../../../src/evaluate/lowered.js';
@@ -28,7 +28,8 @@ export function shrunken(failing: Case, run: number): string {
   });
   const { feeds, bindings } = runs[run] as Case['runs'][number];
   const single = { outputs: Object.values(outputs), updates, feeds, bindings, run };
-  // This tolerance is far larger than rounding errors, so that the difference in the smaller graph has another cause.
+  // This tolerance is far larger than rounding errors, so that a difference in the smaller graph is not caused by
+  // rounding.
   const allowed = numbers.exact ? 0 : numbers.dtype === 'float64' ? 1e-7 : 1e-2;
   return asCode(shrink(single, (other) => isWrong(other, allowed)));
 }
@@ -109,7 +110,10 @@ function withLeaf(single: Single, node: Node): Single | undefined {
   return replaced(single, node, zeros ? constant(value) : parameter(name, value));
 }
 
-/** Returns the graph with one node replaced by an operand of equal shape and dtype; undefined if it has none. */
+/**
+ * Returns the graph with one node replaced by one of its operands of equal shape and dtype; undefined if the node has
+ * no such operand.
+ */
 function withOperand(single: Single, node: Node): Single | undefined {
   const operand = node.inputs.find(
     ({ dtype, shape }) => dtype === node.dtype && shape.join() === node.shape.join(),

@@ -1,6 +1,6 @@
 /**
- * Tables with a function for each element-wise kernel, which computes the magnitude or the exactness of the result from
- * those of the operands. magnitudes.ts explains what a magnitude is.
+ * Tables with a function for each element-wise kernel. The function computes the magnitude (or the exactness) of the
+ * result from the magnitudes (or the exactness) of the operands. magnitudes.ts explains what a magnitude is.
  */
 
 /**

@@ -14,7 +14,10 @@ function cases(numbers: Numbers, count: number): Case[] {
   return Array.from({ length: count }, (_, seed) => drawCase(seed, numbers));
 }
 
-/** Returns how many cases a wrong compiler changes, and for which share of these `difference` finds a difference. */
+/**
+ * Compiles cases with a compiler that is made wrong on purpose. Returns the number of programs that it changes, and for
+ * which share of these `difference` finds a difference.
+ */
 function seen(drawn: readonly Case[], wrong: (passes: typeof specialise) => Wrong) {
   let [changed, differing] = [0, 0];
   for (const one of drawn) {
@@ -33,8 +36,8 @@ interface Wrong {
 }
 
 /**
- * Returns a wrong compiler: it calls `change` on the code of each program. `change` modifies one position and returns
- * true, or returns false if the program has no suitable position.
+ * Returns a wrong compiler, which calls `change` on the code of each program. `change` modifies the code at one
+ * position and returns true, or returns false if the code has no suitable position.
  */
 function recoded(change: (code: Float64Array) => boolean): (passes: typeof specialise) => Wrong {
   return (passes) => {
@@ -84,7 +87,8 @@ test('finds a subtraction whose operands are exchanged', () => {
   });
   const { changed, share } = seen(cases(exact, 200), wrong);
   expect(changed).toBeGreaterThan(25);
-  // The other exchanges do not change the results: the difference is 0, or it is multiplied by 0 or squared.
+  // Some exchanges of operands do not change the results: the subtraction gives 0, or its result is multiplied by 0 or
+  // squared.
   expect(share).toBeGreaterThan(0.5);
 });
 

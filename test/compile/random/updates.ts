@@ -1,4 +1,7 @@
-/** Draws the updates of a random graph: training steps, leaves that exchange values, and new values from any node. */
+/**
+ * Draws the updates of a random graph: those of a training step, those by which leaves exchange their values, and those
+ * that give a leaf the value of any node.
+ */
 
 import { reachable } from '../../../src/graph/topology.js';
 import {
@@ -73,7 +76,9 @@ function training({ draws, numbers }: Draft, { gradients, reached }: Differentia
   });
 }
 
-/** Returns an existing node of the leaf's shape, or the sum of any node, broadcast to that shape. */
+/**
+ * Returns an existing node of the leaf's shape, or the sum of all elements of any node, broadcast to the leaf's shape.
+ */
 function made(draft: Draft, leaf: Variable): Node {
   const { draws, pool } = draft;
   const text = leaf.shape.join();
@@ -127,7 +132,7 @@ function single(draft: Draft, leaf: Variable, free: readonly Variable[]): Node |
       if (draft.numbers.exact) return leaf;
       return randomUniform(shape, { seed: draws.below(3), dtype });
     },
-    // A moving average of the leaf's old value and the value of another leaf, which may also have an update.
+    // This is a moving average of the leaf's old value and the value of another leaf, which may also have an update.
     () => add(mul(leaf, 0.5), mul(viewOf(draft, leaf) ?? leaf, 0.5)),
   ])();
 }

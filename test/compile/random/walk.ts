@@ -38,7 +38,10 @@ export function indices(
   return result;
 }
 
-/** Returns, for each element of `shape`, the index of the element that is read if shape `from` is broadcast to it. */
+/**
+ * Returns, for each element of `shape`, the index of the element that is read when an array of shape `from` is
+ * broadcast to `shape`.
+ */
 export function stretched(shape: readonly number[], from: readonly number[]): Int32Array {
   const own = stridesOf(from);
   const lead = shape.length - from.length;
@@ -48,7 +51,9 @@ export function stretched(shape: readonly number[], from: readonly number[]): In
   return indices(shape, 0, strides);
 }
 
-/** Returns, for each element of `shape`, the index of the result to which it belongs in a reduction over `axes`. */
+/**
+ * Returns, for each element of `shape`, the index of the result element into which a reduction over `axes` combines it.
+ */
 export function reducedTo(shape: readonly number[], axes: readonly number[]): Int32Array {
   const kept = shape.filter((_, axis) => !axes.includes(axis));
   const own = stridesOf(kept);
