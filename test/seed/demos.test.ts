@@ -1,7 +1,6 @@
 /**
- * Tests that forebay does not have faults of the seed, the Scala code of the blog post on which forebay is based. The
- * list "What it got wrong" in shared/seed/notes.md (outside this repository) has one line for each fault. This file
- * tests lines 8 and 9: the data, and its use in the demos.
+ * Tests that forebay does not have faults of the seed, the Scala code of the blog post on which forebay is based. This
+ * file tests the data, and its use in the demos.
  */
 
 import { afterEach, describe, expect, it, vi } from 'vitest';

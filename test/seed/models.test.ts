@@ -1,7 +1,6 @@
 /**
- * Tests that forebay does not have faults of the seed, the Scala code of the blog post on which forebay is based. The
- * list "What it got wrong" in shared/seed/notes.md (outside this repository) has one line for each fault. This file
- * tests lines 7 and 10: the loss of the auto-encoder, and Adam.
+ * Tests that forebay does not have faults of the seed, the Scala code of the blog post on which forebay is based. This
+ * file tests the loss of the auto-encoder, and Adam.
  */
 
 import { describe, expect, it } from 'vitest';
