@@ -7,8 +7,8 @@
 
 #include "test/support.h"
 
-// Includes the generator alone for the test of the published vectors, because a random number of forebay does
-// not contain all bits of a Philox block.
+// Includes the generator alone, for the test of the published vectors. The test needs all bits of a Philox
+// block, but the random numbers that forebay returns do not contain all of them.
 #include "kernels/body/prelude.h"
 #define FOREBAY_BODY tested
 #define FOREBAY_BODY_FMA 0

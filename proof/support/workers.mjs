@@ -59,8 +59,8 @@ const root = new URL('../..', import.meta.url).pathname;
 const { failing } = here
   ? createRequire(import.meta.url)(process.env.FOREBAY_ADDON ?? `${root}build/Release/forebay.node`)
   : { failing: undefined };
-// Returns the live allocations. First collects the garbage of the training of this thread, until the count no longer
-// changes.
+// Returns the live allocations. Before that, runs the garbage collector repeatedly, until their number no longer
+// changes. This frees what the training on this thread has left.
 const live = async () => {
   let last = JSON.stringify(failing?.live());
   for (let unchanged = 0, turns = 0; unchanged < 20 && turns < 1000; turns++) {

@@ -1,8 +1,8 @@
 /**
  * Reads the records of a CSV file, one at a time. The format is RFC 4180 in UTF-8; a line may also end in LF alone.
  * Only a window of the file is in memory. It is as long as the longest field that is accepted, so the memory does not
- * grow with the file. The reader is part of forebay, because the core has no dependencies. A file that the RFC allows
- * to be read in several ways is refused.
+ * grow with the file. forebay has its own reader and uses no package, because the core must have no dependencies. A
+ * file that the RFC allows to be read in several ways is refused.
  */
 
 import { FormatError } from '../errors.js';

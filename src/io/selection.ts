@@ -86,7 +86,10 @@ export class Selection {
   readonly skipped: Skipped[] = [];
   readonly #file: string;
   readonly #dtype: DTypes | undefined;
-  /** The names in the option `only`, if it is a list. If one of these tensors cannot be read, this is an error. */
+  /**
+   * The names in the option `only` if this option is a list; otherwise undefined. It is an error if a tensor with one of
+   * these names cannot be read.
+   */
   readonly #named: ReadonlySet<string> | undefined;
   readonly #chosen: ReadonlySet<string>;
 

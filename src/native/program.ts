@@ -194,9 +194,10 @@ function claimLeaves(
 
 /**
  * Copies examples into a minibatch. `out` has shape [outer, batch, inner], `source` has shape [examples, outer, inner].
- * `rows` has the indices of the examples to copy. In `out`, they get the indices `from`, `from + 1`, … of
- * the axis `batch`.
- * @throws NativeError if there is no example with an index in `rows`, or if the batch has too few rows after `from`
+ * `rows` lists the indices of the examples in `source`. The examples are written to `out` at the positions `from`,
+ * `from + 1`, … along the axis `batch`.
+ * @throws NativeError if `source` has no example with an index in `rows`, or if the axis `batch` has too few positions,
+ *   counted from `from`
  */
 export function gatherRows(
   out: TypedArray,

@@ -35,8 +35,8 @@ const resumeDeclaration = {
    */
   updates: required(checkedLater<Updates>('a list of [leaf, value] pairs'), 'update', 'parameters'),
   /**
-   * The program whose run count the file holds, so that its random numbers continue. Or a list of programs, which must
-   * have the same order in `checkpoint` and `resume`.
+   * A program, or a list of programs. The file holds the run count of each program, so that the random numbers of the
+   * program continue after `resume`. A list must have the same order in `checkpoint` and `resume`.
    */
   program: optional(checkedLater<Counted | readonly Counted[]>('a program'), 'programs'),
 };

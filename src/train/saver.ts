@@ -71,7 +71,10 @@ export class Saver {
   #writing: Promise<void> | undefined;
   #failure: unknown;
 
-  /** @throws ValueError if a setting is not acceptable; GraphError if two leaves have the same name */
+  /**
+   * @throws ValueError if a setting is not acceptable, a value cannot be saved, or the updates are not valid; GraphError
+   *   if two leaves have the same name
+   */
   constructor(settings: FitCheckpoints, programs: readonly Stepper[]) {
     const { file, every = { epochs: 1 } } = fitCheckpoints.read(settings);
     this.#file = absolutePathOf(file, 'fit: checkpoint');

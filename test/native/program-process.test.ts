@@ -125,8 +125,8 @@ describe('worker threads', () => {
 });
 
 describe('memory', () => {
-  // Code that prints by how many MB two figures grow during `work`: the memory outside the JavaScript heap that is
-  // reported to the garbage collector, and the resident memory of the process.
+  // This code measures two figures: the memory outside the JavaScript heap that is reported to the garbage collector,
+  // and the resident memory of the process. It prints the growth of each figure during `work`, in MB.
   const grown = `
     const settle = async () => { for (let i = 0; i < 6; i++) { globalThis.gc(); await new Promise((done) => setTimeout(done, 5)); } };
     const report = async (work, rounds) => {

@@ -13,10 +13,10 @@ namespace forebay::test {
 //   failed()     returns the name of the function that failed since failAt(), or null
 //   sites()      returns the names of the functions that allocated since failAt(), in order, as one text
 //                with spaces between the names
-//   live()       returns {blocks, bytes, references}: the numbers of those that exist now
-//   holdCalls()  from now on, holds calls of threadsafe functions back until the cleanup hook of their
-//                environment has run. Then delivers them with an environment that is not null, as Bun does
-//                for a terminated worker
+//   live()       returns {blocks, bytes, references}: how many memory blocks, bytes and references exist now
+//   holdCalls()  from now on, holds back the calls of threadsafe functions until the cleanup hook of their
+//                environment has run. The held calls are then delivered with an environment that is not
+//                null, as Bun does for a terminated worker
 //   held()       returns the number of calls that are held back now
 //
 // The environment variable FOREBAY_FAIL_AT acts as a first call of failAt(), made before the addon is

@@ -182,8 +182,8 @@ export function productOfBlocks(build: Builder, a: Ref, b: Ref, node?: Node): Re
 }
 
 /**
- * If the block is a whole assembled value, returns the blocks of this value, with their positions in the outer
- * assembled value. Otherwise returns the block.
+ * If the block is a whole assembled value whose blocks are not added and leave no gaps, returns the blocks of this
+ * value, with their positions in the outer assembled value. Otherwise returns the block.
  */
 export function blocksWithin(build: Builder, { ref, start }: Block): Block[] {
   const { value } = ref;

@@ -230,9 +230,9 @@ class Writer {
   }
 
   /**
-   * Decides whether a right operand is packed for the product kernel. It is packed, once in each run, if it consists of
-   * parameters and either several products read it or its blocks are at separate locations. Returns the location of the
-   * packed elements, or undefined if the operand is not packed.
+   * Decides whether a right operand is packed for the product kernel. Only an operand that consists of parameters is
+   * packed. It is packed in two cases: several products read it, or its blocks are at separate locations. It is packed
+   * once in each run. Returns the location of the packed elements, or undefined if the operand is not packed.
    */
   #panelsOf(b: Ref, nodes: readonly Node[]): Location | undefined {
     const apart = this.placement.isPacked(b.value);
