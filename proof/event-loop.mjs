@@ -41,9 +41,9 @@ export default {
         longSteps: late(longSteps),
         shortSteps: late(shortSteps),
         wideRows: late(wideRows),
-        firstRunAsyncOfAnLstmOf200Steps: late(firstRunAsync),
-        firstFitOfAnLstmOf150Steps: late(firstFit),
-        predictWithAShortBatch: late(predictWithShortBatch),
+        firstRunAsyncOfLstmOf200StepsInNewProcess: late(firstRunAsync),
+        firstFitOfLstmOf150StepsInNewProcess: late(firstFit),
+        predictWithShortBatchInNewProcess: late(predictWithShortBatch),
       },
     };
   },

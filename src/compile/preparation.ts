@@ -2,10 +2,13 @@
 
 import type { Sliced } from '../graph/sliced.js';
 import { onAbort } from './aborts.js';
+import { Pauses } from './pauses.js';
 import { nextTurn } from './turns.js';
 
 /** The planned time of a slice, in milliseconds. A garbage collection can make a slice several times as long. */
 const sliceMilliseconds = 1;
+
+const allPauses = new Pauses();
 
 type Outcome<T> = { readonly value: T } | { readonly error: unknown };
 
@@ -46,11 +49,14 @@ export class Preparation<T> {
   }
 
   async #run(): Promise<void> {
+    const pauses = allPauses.ofCompile();
     do {
       await nextTurn();
       if (this.abandoned) break;
-      const end = performance.now() + sliceMilliseconds;
+      const begin = performance.now();
+      const end = begin + sliceMilliseconds;
       while (!this.#outcome && performance.now() < end) this.#advance();
+      if (!this.#outcome) await pauses.after(performance.now() - begin);
     } while (!this.#outcome && !this.abandoned);
     this.#slices = undefined;
   }

@@ -39,11 +39,14 @@ import {
   dense,
   equalLists,
   rebase,
+  SharedStrides,
   type StridedView,
 } from './view.js';
 
 /** For each rewrite, by its name, how often it was applied. The tests check that every rewrite is applied somewhere. */
 export type Fired = Map<string, number>;
+
+const noDetails: Details = {};
 
 export class Builder {
   #next = 0;
@@ -56,6 +59,8 @@ export class Builder {
    * milliseconds for a large map.
    */
   readonly #known = Array.from({ length: 64 }, () => new Map<number, Value>());
+  readonly #strides = new SharedStrides();
+  readonly #mapDetails = new Map<string, Details>();
   /** Whether products of concatenations are split. The pass `share` sets this to false before it merges products. */
   splitsProducts = true;
 
@@ -100,7 +105,7 @@ export class Builder {
       folded(this, kernel, dtype, shape, args, converts) ?? simpler(this, kernel, args, converts);
     if (known) return known;
     return this.#once(shape, args, (small, operands) =>
-      this.#value('map', dtype, small, operands, { kernel, converts }, node),
+      this.#value('map', dtype, small, operands, this.#detailsOf(kernel, converts), node),
     );
   }
 
@@ -137,7 +142,7 @@ export class Builder {
   copy(ref: Ref, node?: Node): Ref {
     if (ref.value.kind !== 'leaf' && showsAll(ref)) return viewed(ref.value, dense(ref.shape));
     const { dtype } = ref.value;
-    return this.#value('map', dtype, ref.shape, [ref], { kernel: 'copy', converts: false }, node);
+    return this.#value('map', dtype, ref.shape, [ref], this.#detailsOf('copy', false), node);
   }
 
   /**
@@ -175,7 +180,7 @@ export class Builder {
     return (
       assembled ??
       this.#once(shape, kept, (small, operands) =>
-        this.#value('sum', dtype, small, operands, {}, node),
+        this.#value('sum', dtype, small, operands, noDetails, node),
       )
     );
   }
@@ -203,14 +208,14 @@ export class Builder {
     }
     const operands = [this.matrix(a), this.matrix(b)];
     if (onto) operands.push(onto);
-    return this.#value('product', dtype, [m, n], operands, {}, node);
+    return this.#value('product', dtype, [m, n], operands, noDetails, node);
   }
 
   /** Returns the sum of the rows of a matrix [R, C]. The sum has the shape [C]. */
   columnSum(ref: Ref, node?: Node): Ref {
     const [rows, columns] = ref.shape as readonly [number, number];
     if (rows === 0 || numberOf(ref) === 0) return this.filled(0, ref.value.dtype, [columns]);
-    return this.#value('columnSum', ref.value.dtype, [columns], [ref], {}, node);
+    return this.#value('columnSum', ref.value.dtype, [columns], [ref], noDetails, node);
   }
 
   reduce(kernel: string, dtype: DType, ref: Ref, kept: number, node?: Node): Ref {
@@ -223,7 +228,7 @@ export class Builder {
     const operands = [a, b].map((ref) =>
       isMatrix(ref.shape, ref.strides) ? ref : this.copy(ref, node),
     );
-    return this.#value('batch', a.value.dtype, shape, operands, {}, node);
+    return this.#value('batch', a.value.dtype, shape, operands, noDetails, node);
   }
 
   random(kernel: string, seed: number, dtype: DType, shape: readonly number[], node?: Node): Ref {
@@ -300,6 +305,16 @@ export class Builder {
     return isMatrix(ref.shape, ref.strides) ? ref : this.copy(ref);
   }
 
+  /** Returns the details of a map. Maps with the same kernel share them. */
+  #detailsOf(kernel: string, converts: boolean): Details {
+    const key = converts ? `to ${kernel}` : kernel;
+    const known = this.#mapDetails.get(key);
+    if (known) return known;
+    const details = { kernel, converts };
+    this.#mapDetails.set(key, details);
+    return details;
+  }
+
   #value(
     kind: Kind,
     dtype: DType,
@@ -315,7 +330,8 @@ export class Builder {
       this.fire('simplify: common subexpression');
       return known.whole;
     }
-    const value = new Value(this.#next++, kind, dtype, shape, args, details, node);
+    const strides = this.#strides.of(shape);
+    const value = new Value(this.#next++, kind, dtype, shape, args, details, node, strides);
     all.set(hash, value);
     return value.whole;
   }

@@ -115,8 +115,9 @@ export class Rebuilder {
     for (let i = 0; i < refs.length; i++) {
       const ref = refs[i] as Ref;
       const replaced = this.ref(ref);
-      if (replaced !== ref) changed ??= refs.slice(0, i);
-      changed?.push(replaced);
+      if (replaced === ref) continue;
+      changed ??= [...refs];
+      changed[i] = replaced;
     }
     return changed;
   }

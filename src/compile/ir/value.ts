@@ -68,9 +68,11 @@ export class Value {
      * show the node.
      */
     readonly node: Node | undefined,
+    /** The strides of the shape in row-major order. */
+    strides: readonly number[] = rowMajor(shape),
   ) {
     this.size = count(shape);
-    this.whole = { value: this, offset: 0, shape, strides: rowMajor(shape) };
+    this.whole = { value: this, offset: 0, shape, strides };
   }
 }
 

@@ -22,6 +22,32 @@ export function rowMajor(shape: readonly number[]): number[] {
   return strides;
 }
 
+/** Returns the strides of row-major arrays, as `rowMajor` does. Shapes that have equal strides share one list. */
+export class SharedStrides {
+  readonly #lists = new Map<number, readonly number[]>();
+
+  of(shape: readonly number[]): readonly number[] {
+    let key = shape.length;
+    for (let axis = 1; axis < shape.length; axis++)
+      key = Math.imul(key, 31) + (shape[axis] as number);
+    const known = this.#lists.get(key);
+    if (known && areRowMajor(known, shape)) return known;
+    const strides = rowMajor(shape);
+    this.#lists.set(key, strides);
+    return strides;
+  }
+}
+
+function areRowMajor(strides: readonly number[], shape: readonly number[]): boolean {
+  if (strides.length !== shape.length) return false;
+  let stride = 1;
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    if (strides[axis] !== stride) return false;
+    stride *= shape[axis] as number;
+  }
+  return true;
+}
+
 /** Returns the view of all elements of a row-major array without gaps. */
 export function dense(shape: readonly number[]): StridedView {
   return { offset: 0, shape, strides: rowMajor(shape) };
@@ -106,12 +132,12 @@ export function compose(outer: StridedView, inner: StridedView): StridedView | u
     offset += position * stride;
     reach[i] = position;
   }
-  const strides: number[] = [];
+  const strides = [...outer.strides];
   for (let axis = 0; axis < outer.shape.length; axis++) {
     const size = outer.shape[axis] as number;
     const stride = outer.strides[axis] as number;
     if (size <= 1 || stride === 0) {
-      strides.push(0);
+      strides[axis] = 0;
       continue;
     }
     // Finds the axis of `inner` along which this axis of `outer` moves: the outermost whose step is at most the stride.
@@ -121,7 +147,7 @@ export function compose(outer: StridedView, inner: StridedView): StridedView | u
     if (!through || stride % through.step !== 0) return undefined;
     const steps = stride / through.step;
     reach[at] = (reach[at] as number) + steps * (size - 1);
-    strides.push(steps * through.stride);
+    strides[axis] = steps * through.stride;
   }
   const empty = outer.shape.includes(0);
   const within = axes.every(({ size }, i) => (reach[i] as number) < size);

@@ -146,7 +146,7 @@ export function* lower(
         `${node} has shape ${formatShape(node.shape)}, which is ${formatShape(shape)} in this run`,
       );
     }
-    refs.set(node, lowered(node, shape, refs, bindings, build));
+    refs.set(node, lowered(node, shape.slice(), refs, bindings, build));
     if (build.pace.due(1 + node.inputs.length)) yield;
   }
   return refs;

@@ -11,8 +11,12 @@ import { endOf, type Ref, type Value } from '../../ir/value.js';
 export class Units {
   /** The unit of each value. Here and below, the index of a value is its position in `order`. */
   readonly #unitOf: Int32Array;
-  /** The indices of the values of each unit. */
-  readonly #members: number[][];
+  /**
+   * The values of each unit form a linked list of indices. The number of a unit is the index of its first value. The
+   * index of the next value follows in #next, or -1 after the last value, whose index is in #last.
+   */
+  readonly #next: Int32Array;
+  readonly #last: Int32Array;
   /** The indices of the operands of value i are #operands[#first[i]] … #operands[#first[i + 1] - 1]. */
   readonly #first: Int32Array;
   readonly #operands: Int32Array;
@@ -30,7 +34,8 @@ export class Units {
     this.#first = new Int32Array(order.length + 1);
     this.#operands = new Int32Array(operands);
     this.#unitOf = new Int32Array(order.length);
-    this.#members = [];
+    this.#next = new Int32Array(order.length).fill(-1);
+    this.#last = new Int32Array(order.length);
   }
 
   /** Returns a graph in which each value is a unit of its own. */
@@ -50,7 +55,7 @@ export class Units {
       }
       units.#first[index + 1] = next;
       units.#unitOf[index] = index;
-      units.#members.push([index]);
+      units.#last[index] = index;
       if (pace.due()) yield;
     }
     return units;
@@ -61,21 +66,25 @@ export class Units {
   }
 
   members(unit: number): Value[] {
-    return (this.#members[unit] as number[]).map((index) => this.order[index] as Value);
+    const values: Value[] = [];
+    for (let index = unit; index >= 0; index = this.#next[index] as number) {
+      values.push(this.order[index] as Value);
+    }
+    return values;
   }
 
   /** Merges the units of these values into one unit. */
   merge(values: readonly Value[]): void {
     this.#topological = undefined;
-    const [first, ...others] = values.map((value) => this.unitOf(value));
-    const into = this.#members[first as number] as number[];
-    for (const unit of others) {
-      if (unit === first) continue;
-      for (const index of this.#members[unit] as number[]) {
-        into.push(index);
-        this.#unitOf[index] = first as number;
+    const into = this.unitOf(values[0] as Value);
+    for (const value of values) {
+      const unit = this.unitOf(value);
+      if (unit === into) continue;
+      for (let index = unit; index >= 0; index = this.#next[index] as number) {
+        this.#unitOf[index] = into;
       }
-      this.#members[unit] = [];
+      this.#next[this.#last[into] as number] = unit;
+      this.#last[into] = this.#last[unit] as number;
     }
   }
 
@@ -99,9 +108,7 @@ export class Units {
         if (this.pace.due()) yield;
         if (state[top] === 0) {
           state[top] = 1;
-          const members = this.#members[top] as number[];
-          for (let member = 0; member < members.length; member++) {
-            const index = members[member] as number;
+          for (let index = top; index >= 0; index = this.#next[index] as number) {
             const end = this.#first[index + 1] as number;
             for (let i = this.#first[index] as number; i < end; i++) {
               const below = this.#unitOf[this.#operands[i] as number] as number;
@@ -132,9 +139,7 @@ export class Units {
       const unit = order[at] as number;
       if (this.pace.due()) yield;
       let most = 0;
-      const members = this.#members[unit] as number[];
-      for (let member = 0; member < members.length; member++) {
-        const index = members[member] as number;
+      for (let index = unit; index >= 0; index = this.#next[index] as number) {
         const end = this.#first[index + 1] as number;
         for (let i = this.#first[index] as number; i < end; i++) {
           const below = this.#unitOf[this.#operands[i] as number] as number;
