@@ -1,7 +1,7 @@
 /** The profile of a run: the time of each instruction. */
 
+import { instructionNames } from '../primitives/index.js';
 import type { Encoded } from './encoded.js';
-import { opcodes } from './passes/encode.js';
 
 /** One instruction of a profile. `console.table` prints a list of them well. */
 export interface ProfileRow {
@@ -20,21 +20,6 @@ export interface ProfileRow {
   readonly share: number;
 }
 
-const names: Readonly<Record<keyof typeof opcodes, string>> = {
-  group: 'group',
-  product: 'product',
-  pack: 'pack',
-  packedProduct: 'packed product',
-  reduce: 'reduce',
-  batch: 'batch product',
-  random: 'random',
-  copy: 'copy',
-};
-/** The name of each instruction, by its opcode. */
-const kindOf = new Map(
-  Object.entries(opcodes).map(([kind, code]) => [code, names[kind as keyof typeof opcodes]]),
-);
-
 const headerLength = 6;
 // A row shows at most this many nodes. An Adam update of all parameters is one instruction, which may compute a hundred
 // nodes.
@@ -46,7 +31,7 @@ export function profileRows({ code, nodes }: Encoded, nanoseconds: Float64Array)
   const [buffers, outputs] = [code[1] as number, code[4] as number];
   let position = headerLength + 2 * buffers + 4 * outputs;
   const rows = nodes.map((computed, instruction) => {
-    const kind = kindOf.get(code[position] as never) as string;
+    const kind = instructionNames.get(code[position] as number) as string;
     position += code[position + 1] as number;
     const time = nanoseconds[instruction] as number;
     const more = computed.length > shownNodes ? ` and ${computed.length - shownNodes} more` : '';

@@ -5,17 +5,15 @@ import { executionWalk } from '../evaluate/lowered.js';
 import type { Bindings } from '../graph/dimension.js';
 import type { Node } from '../graph/node.js';
 import { finished, type Sliced } from '../graph/sliced.js';
-import { panelBytes } from '../native/program.js';
+import { Builder, type Fired } from '../ir/builder.js';
+import type { Ref } from '../ir/value.js';
+import { instructionRecord } from '../primitives/index.js';
 import { bytesOf } from '../tensor/dtype.js';
 import type { Encoded, Stats } from './encoded.js';
-import { Builder, type Fired } from './ir/builder.js';
-import type { Ref } from './ir/value.js';
-import { count } from './ir/view.js';
 import { arrange } from './passes/arena.js';
 import { encode } from './passes/encode.js';
 import { fuse } from './passes/fuse.js';
-import { instruct } from './passes/instruct.js';
-import type { Instructions } from './passes/instruction.js';
+import { type Instructions, instruct } from './passes/instruct.js';
 import { lower } from './passes/lower.js';
 import { Placement } from './passes/place.js';
 import { share } from './passes/share/index.js';
@@ -48,7 +46,7 @@ export function* specialisation(
     build,
   );
   const placement = yield* Placement.of(fused, fired, pace);
-  const instructions = yield* instruct(fused, placement, panelBytes, fired, pace);
+  const instructions = yield* instruct(fused, placement, build.target, fired, pace);
   const arena = yield* arrange(instructions, fired, pace);
   const encoded = yield* encode(instructions, arena, pace);
   let valueBytes = 0;
@@ -77,16 +75,10 @@ function statsOf({ list }: Instructions): Omit<Stats, 'arenaBytes' | 'leafBytes'
   let groups = 0;
   let packedBytes = 0;
   for (const instruction of list) {
-    if (instruction.kind === 'product')
-      productShapes.push([instruction.m, instruction.n, instruction.k]);
-    if (instruction.kind === 'batch') {
-      const { a, c } = instruction;
-      const [m, n] = c.shape.slice(-2) as [number, number];
-      productShapes.push([m * count(c.shape.slice(0, -2)), n, a.shape.at(-1) as number]);
-    }
-    if (instruction.kind === 'group') groups++;
-    if (instruction.kind === 'pack')
-      packedBytes += instruction.to.memory.length * bytesOf[instruction.to.memory.dtype];
+    const counted = instructionRecord(instruction).counted(instruction);
+    if (counted.product) productShapes.push(counted.product);
+    if (counted.group) groups++;
+    packedBytes += counted.packedBytes ?? 0;
   }
   return {
     instructions: list.length,

@@ -8,11 +8,12 @@ import { GraphError, NativeError, ShapeError } from '../errors.js';
 import { type Bindings, bindDim, type Dim } from '../graph/dimension.js';
 import { Constant, Input, Leaf, Variable } from '../graph/leaf.js';
 import type { Node } from '../graph/node.js';
+import type { Step } from '../primitives/record.js';
 import type { TypedArray } from '../tensor/dtype.js';
 import { formatShape, sizeOf } from '../tensor/shape.js';
 import { allocate } from '../tensor/tensor.js';
 import { expansionOf } from './lowered.js';
-import { prepareStep, type Step } from './steps.js';
+import { prepareStep } from './steps.js';
 
 /** One step of a schedule. `out` and `inputs` are indices in `#arrays`: the buffers that the step writes and reads. */
 interface Instruction {

@@ -2,8 +2,6 @@
 // an assembled value is computed directly at its position in that value. Values that are not in use at the same time
 // share memory.
 import { describe, expect, it } from 'vitest';
-import { readsOf, writesOf } from '../../src/compile/passes/arena.js';
-import type { Memory } from '../../src/compile/passes/place.js';
 import {
   adam,
   add,
@@ -26,6 +24,8 @@ import {
   transpose,
   VariationalAutoencoder,
 } from '../../src/index.js';
+import type { Memory } from '../../src/ir/location.js';
+import { instructionRecord } from '../../src/primitives/index.js';
 import { bytesOf } from '../../src/tensor/dtype.js';
 import { kinds, type Placed, placed, weight } from './support.js';
 
@@ -175,10 +175,10 @@ function firstClobbered({ instructions: { list }, arena }: Placed): number | und
   };
   let alive: Memory[] = [];
   for (const [time, instruction] of list.entries()) {
-    for (const { memory } of [...readsOf(instruction)].flat()) {
+    for (const { memory } of [...instructionRecord(instruction).reads(instruction)].flat()) {
       if (!memory.leaf && !alive.includes(memory)) return time;
     }
-    for (const { memory } of [...writesOf(instruction)].flat()) {
+    for (const { memory } of [...instructionRecord(instruction).writes(instruction)].flat()) {
       if (memory.leaf) continue;
       const [start, end] = range(memory);
       const apart = (other: Memory) => {

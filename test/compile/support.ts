@@ -1,12 +1,9 @@
 /** Runs the compiler's passes on graphs, and formats their results as text. */
 
-import { Builder, type Fired } from '../../src/compile/ir/builder.js';
-import { format, type Ref } from '../../src/compile/ir/value.js';
 import { type Arena, arrange } from '../../src/compile/passes/arena.js';
 import { fuse } from '../../src/compile/passes/fuse.js';
 import type { Fused } from '../../src/compile/passes/fused-loop.js';
-import { instruct } from '../../src/compile/passes/instruct.js';
-import type { Instructions } from '../../src/compile/passes/instruction.js';
+import { type Instructions, instruct } from '../../src/compile/passes/instruct.js';
 import { lower } from '../../src/compile/passes/lower.js';
 import { Placement } from '../../src/compile/passes/place.js';
 import { share } from '../../src/compile/passes/share/index.js';
@@ -21,6 +18,9 @@ import {
   type Updates,
   type Variable,
 } from '../../src/index.js';
+import { Builder, type Fired } from '../../src/ir/builder.js';
+import { executor } from '../../src/ir/target.js';
+import { format, type Ref } from '../../src/ir/value.js';
 
 /** Returns a float32 parameter with random values. The tests do not depend on the values. */
 export function weight(name: string, shape: readonly number[]): Variable {
@@ -107,8 +107,9 @@ export function placed(
   const { fired, ...passes } = fused(outputs, updates, bindings);
   const pace = new Pace();
   const placement = finished(Placement.of(passes, fired, pace));
-  const panels = (_dtype: DType, k: number, n: number) => 4 * k * Math.ceil(n / 32) * 32;
-  const instructions = finished(instruct(passes, placement, panels, fired, pace));
+  const panelBytes = (_dtype: DType, k: number, n: number) => 4 * k * Math.ceil(n / 32) * 32;
+  const target = { ...executor, panelBytes };
+  const instructions = finished(instruct(passes, placement, target, fired, pace));
   return { instructions, arena: finished(arrange(instructions, fired, pace)), fired };
 }
 

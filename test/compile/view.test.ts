@@ -11,7 +11,7 @@ import {
   rebase,
   rowMajor,
   type StridedView,
-} from '../../src/compile/ir/view.js';
+} from '../../src/ir/view.js';
 
 /** Returns the index in memory of each element that a view selects, in row-major order of the view's shape. */
 function elements({ offset, shape, strides }: StridedView): number[] {

@@ -19,7 +19,19 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 
 const base = ['errors', 'arguments'];
 const core = [...base, 'tensor', 'graph', 'ops'];
-const library = ['native', 'evaluate', 'compile', 'autodiff', 'optim', 'nn', 'data', 'io', 'train'];
+const library = [
+  'native',
+  'ir',
+  'primitives',
+  'evaluate',
+  'compile',
+  'autodiff',
+  'optim',
+  'nn',
+  'data',
+  'io',
+  'train',
+];
 /** For each folder of src/, and for errors.ts and index.ts, the folders and files that it may import. */
 const arrows: Record<string, string[]> = {
   errors: [],
@@ -28,8 +40,10 @@ const arrows: Record<string, string[]> = {
   graph: [...base, 'tensor'],
   ops: [...base, 'tensor', 'graph'],
   native: [...base, 'tensor'],
-  evaluate: [...core, 'native'],
-  compile: [...core, 'native', 'evaluate'],
+  ir: [...base, 'tensor', 'graph', 'native'],
+  primitives: [...base, 'tensor', 'graph', 'native', 'ir'],
+  evaluate: [...core, 'native', 'ir', 'primitives'],
+  compile: [...core, 'native', 'ir', 'primitives', 'evaluate'],
   autodiff: [...core, 'evaluate'],
   optim: [...core, 'evaluate', 'autodiff'],
   nn: [...core, 'evaluate', 'autodiff'],

@@ -5,13 +5,13 @@
  */
 
 import { type Pace, type Sliced, sorted } from '../../graph/sliced.js';
+import type { Fired } from '../../ir/builder.js';
+import type { Location, Memory } from '../../ir/location.js';
+import { equalLists } from '../../ir/view.js';
+import { type Instruction, instructionRecord } from '../../primitives/index.js';
 import { bytesOf } from '../../tensor/dtype.js';
-import type { Fired } from '../ir/builder.js';
-import { unreachable } from '../ir/defect.js';
-import { equalLists } from '../ir/view.js';
-import type { GroupInstruction, Instruction, Instructions } from './instruction.js';
+import type { Instructions } from './instruct.js';
 import { Occupied } from './occupied.js';
-import type { Location, Memory } from './place.js';
 
 export interface Arena {
   readonly bytes: number;
@@ -34,57 +34,9 @@ interface Span {
 
 /** Yields the locations that an instruction reads, then the locations that it writes, in short lists. */
 export function* locationsOf(instruction: Instruction): Generator<readonly Location[], void> {
-  yield* readsOf(instruction);
-  yield* writesOf(instruction);
-}
-
-export function* readsOf(instruction: Instruction): Generator<readonly Location[], void> {
-  switch (instruction.kind) {
-    case 'group':
-      for (const { loads } of instruction.segments) yield loads;
-      return;
-    case 'product':
-      yield [instruction.a, instruction.b];
-      if (instruction.accumulates) yield [instruction.c];
-      return;
-    case 'batch':
-      yield [instruction.a, instruction.b];
-      return;
-    case 'pack':
-      for (const { from } of instruction.pieces) yield [from];
-      return;
-    case 'random':
-      return;
-    case 'reduce':
-    case 'copy':
-      yield [instruction.from];
-      return;
-    default:
-      unreachable(instruction);
-  }
-}
-
-export function* writesOf(instruction: Instruction): Generator<readonly Location[], void> {
-  switch (instruction.kind) {
-    case 'group':
-      for (const { stores, closes } of instruction.segments) {
-        yield stores;
-        yield closes;
-      }
-      return;
-    case 'product':
-    case 'batch':
-      yield [instruction.c];
-      return;
-    case 'pack':
-    case 'random':
-    case 'reduce':
-    case 'copy':
-      yield [instruction.to];
-      return;
-    default:
-      unreachable(instruction);
-  }
+  const { reads, writes } = instructionRecord(instruction);
+  yield* reads(instruction);
+  yield* writes(instruction);
 }
 
 export function* arrange(
@@ -155,7 +107,10 @@ function* spansOf(
   return spans;
 }
 
-/** If a group reads a value for the last time, lets the group store a new value at the same address. */
+/**
+ * If an instruction that can work in place reads a value for the last time, lets it write its result at the same
+ * address.
+ */
 function* mergeInPlace(
   list: readonly Instruction[],
   spans: ReadonlyMap<Memory, Span>,
@@ -166,43 +121,41 @@ function* mergeInPlace(
   const taken = new Set<Span>();
   for (const [time, instruction] of list.entries()) {
     if (pace.due()) yield;
-    if (instruction.kind !== 'group') continue;
-    const uses = yield* usesOf(instruction, pace);
-    for (const segment of instruction.segments) {
-      if (pace.due(segment.stores.length)) yield;
-      for (const store of segment.stores) {
-        const span = spans.get(store.memory);
-        if (!span || span.first !== time || span.inside || uses.get(store.memory) !== 1) continue;
-        if (pace.due(segment.loads.length)) yield;
-        const load = segment.loads.find(({ memory, offset, strides }) => {
-          const old = spans.get(memory);
-          return (
-            old !== undefined &&
-            !taken.has(old) &&
-            old.last === time &&
-            old.first < time &&
-            old.bytes === span.bytes &&
-            memory.dtype === store.memory.dtype &&
-            offset === store.offset &&
-            equalLists(strides, store.strides) &&
-            uses.get(memory) === 1
-          );
-        });
-        const old = load && spans.get(load.memory);
-        if (!old) continue;
-        const holder = holderOf(old);
-        span.inside = holder;
-        holder.last = Math.max(holder.last, span.last);
-        taken.add(old);
-        const count = fired.get('place: in place') ?? 0;
-        fired.set('place: in place', count + 1);
-      }
+    let uses: ReadonlyMap<Memory, number> | undefined;
+    for (const { write, reads } of instructionRecord(instruction).inPlace(instruction)) {
+      uses ??= yield* usesOf(instruction, pace);
+      if (pace.due()) yield;
+      const span = spans.get(write.memory);
+      if (!span || span.first !== time || span.inside || uses.get(write.memory) !== 1) continue;
+      if (pace.due(reads.length)) yield;
+      const read = reads.find(({ memory, offset, strides }) => {
+        const old = spans.get(memory);
+        return (
+          old !== undefined &&
+          !taken.has(old) &&
+          old.last === time &&
+          old.first < time &&
+          old.bytes === span.bytes &&
+          memory.dtype === write.memory.dtype &&
+          offset === write.offset &&
+          equalLists(strides, write.strides) &&
+          uses?.get(memory) === 1
+        );
+      });
+      const old = read && spans.get(read.memory);
+      if (!old) continue;
+      const holder = holderOf(old);
+      span.inside = holder;
+      holder.last = Math.max(holder.last, span.last);
+      taken.add(old);
+      const count = fired.get('place: in place') ?? 0;
+      fired.set('place: in place', count + 1);
     }
   }
 }
 
-/** Returns, for each memory, the number of locations in it that the group reads or writes. */
-function* usesOf(instruction: GroupInstruction, pace: Pace): Sliced<Map<Memory, number>> {
+/** Returns, for each memory, the number of locations in it that the instruction reads or writes. */
+function* usesOf(instruction: Instruction, pace: Pace): Sliced<Map<Memory, number>> {
   const uses = new Map<Memory, number>();
   for (const locations of locationsOf(instruction)) {
     for (const { memory } of locations) uses.set(memory, (uses.get(memory) ?? 0) + 1);

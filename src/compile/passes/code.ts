@@ -3,9 +3,12 @@
  * one tile of the elements at a time, and a register is a buffer that holds one tile.
  */
 
-import type { Keys } from '../ir/same.js';
-import type { Ref, Use, Uses, Value } from '../ir/value.js';
-import { aligned, type FusedLoop, type Operation, spaceOf } from './fused-loop.js';
+import type { Keys } from '../../ir/same.js';
+import type { Ref, Use, Uses, Value } from '../../ir/value.js';
+import type { Operation } from '../../primitives/group.js';
+import { valueRecord } from '../../primitives/index.js';
+import type { Fusing } from '../../primitives/record.js';
+import { aligned, closes as closesLoop, type FusedLoop, spaceOf } from './fused-loop.js';
 
 interface Surroundings {
   /** Values that are not stored. Each fused loop that reads such a value computes it again. */
@@ -47,25 +50,13 @@ export function codeLoop(
     loaded.set(key, loads.length);
     return loads.push(arg) - 1;
   };
+  const emit = (operation: Operation): number => {
+    operations.push(operation);
+    return made();
+  };
   const compute = (value: Value): number => {
-    const { kernel, converts } = value.details;
-    const operands = value.args.map(register);
-    let result = operands[0] as number;
-    if (value.kind === 'sum') {
-      for (const term of operands.slice(1)) {
-        operations.push({
-          kernel: 'add',
-          converts: false,
-          dtype: value.dtype,
-          operands: [result, term],
-        });
-        result = made();
-      }
-    } else if (kernel !== 'copy') {
-      const dtype = (value.args[0] as Ref).value.dtype;
-      operations.push({ kernel: kernel as string, converts: converts === true, dtype, operands });
-      result = made();
-    }
+    const fusing = valueRecord(value).fusing as Fusing;
+    const result = fusing.code(value, value.args.map(register), emit);
     results.set(value, result);
     return result;
   };
@@ -78,7 +69,7 @@ export function codeLoop(
   const stores: { value: Value; register: number }[] = [];
   const closes: { value: Value; register: number }[] = [];
   for (const value of members) {
-    if (value.kind === 'reduce') {
+    if (closesLoop(value)) {
       closes.push({ value, register: register(value.args[0] as Ref) });
       continue;
     }

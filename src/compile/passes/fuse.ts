@@ -7,13 +7,14 @@
 
 import { Variable } from '../../graph/leaf.js';
 import { type Sliced, sorted } from '../../graph/sliced.js';
-import type { Builder } from '../ir/builder.js';
-import { Rebuilder } from '../ir/rebuild.js';
-import { Keys } from '../ir/same.js';
-import { endOf, numberOf, type Ref, reachable, Uses, type Value } from '../ir/value.js';
+import type { Builder } from '../../ir/builder.js';
+import { Keys } from '../../ir/same.js';
+import type { Target } from '../../ir/target.js';
+import { endOf, numberOf, type Ref, reachable, Uses, type Value } from '../../ir/value.js';
 import { codeLoop } from './code.js';
 import {
   aligned,
+  closes,
   type Fused,
   type FusedLoop,
   type Group,
@@ -22,16 +23,8 @@ import {
   spaceOf,
   type Update,
 } from './fused-loop.js';
+import { Rebuilder } from './rebuild.js';
 
-// The limits of a fused loop. The executor keeps one tile of each load and of each result in a buffer, which is called
-// a register. The limits are chosen so that the registers fit in the L1 cache with tiles of a useful size. `maxTerms`
-// is the maximum number of terms of one sum.
-const maxTerms = 8;
-const maxLoads = 32;
-const maxOperations = 96;
-// The maximum number of operations of a fused loop that computes values used only to update leaves. It is the limit of
-// the executor.
-const maxFinal = 256;
 /**
  * The maximum number of cheap operations that compute a value which is not stored. Each loop that reads the value
  * computes it again.
@@ -58,8 +51,9 @@ export function* fuse(
   return yield* Fusion.of(settledOutputs, settledUpdates, build);
 }
 
-/** Splits sums of many terms into trees of sums of at most `maxTerms` terms. */
+/** Splits sums of many terms into trees of sums of at most `target.loop.terms` terms. */
 function* shortSums(roots: readonly Ref[], build: Builder): Sliced<Ref[]> {
+  const { terms: maxTerms } = build.target.loop;
   const rebuilder: Rebuilder = new Rebuilder(build, (value) => {
     if (value.kind !== 'sum' || value.args.length <= maxTerms) return undefined;
     build.fire('fuse: long sum');
@@ -119,6 +113,8 @@ class FinalLoops {
   readonly #into = new Map<Value, Value>();
   readonly #sizes = new Map<Value, number>();
 
+  constructor(private readonly maxOperations: number) {}
+
   /**
    * Adds a value to the loop of its readers. If the readers are in several loops, these are merged. Returns false, and
    * changes nothing, if the loop would be too large.
@@ -127,7 +123,7 @@ class FinalLoops {
     const finalLoops = new Set(readers.map((reader) => this.#loopOf(reader)));
     let size = 1;
     for (const loop of finalLoops) size += this.#sizes.get(loop) as number;
-    if (size > maxFinal) return false;
+    if (size > this.maxOperations) return false;
     for (const loop of finalLoops) this.#into.set(loop, value);
     this.#sizes.set(value, size);
     return true;
@@ -141,7 +137,7 @@ class FinalLoops {
 }
 
 /** Whether these fused loops can be merged: whether the merged loop would be within the limits. */
-function fits(loops: readonly Members[]): boolean {
+function fits(loops: readonly Members[], limits: Target['loop']): boolean {
   if (loops.length === 1) return true;
   const keys = new Set<number>();
   let operations = 0;
@@ -149,7 +145,7 @@ function fits(loops: readonly Members[]): boolean {
     operations += values.length;
     for (const key of loads.keys()) keys.add(key);
   }
-  return keys.size <= maxLoads && operations <= maxOperations;
+  return keys.size <= limits.loads && operations <= limits.operations;
 }
 
 class Fusion {
@@ -242,12 +238,12 @@ class Fusion {
   /** Finds the final values: those used only to update leaves. They are computed in the loops that write the leaves. */
   *#findFinal(): Sliced<void> {
     const updated = new Map<Ref, Variable>(this.updates.map(({ leaf, ref }) => [ref, leaf]));
-    const finalLoops = new FinalLoops();
+    const finalLoops = new FinalLoops(this.build.target.loop.finalOperations);
     for (let i = this.#order.length - 1; i >= 0; i--) {
       const value = this.#order[i] as Value;
       if (this.build.pace.due(1 + this.#uses.count(value))) yield;
       const space = spaceOf(value);
-      if (!space || value.kind === 'reduce' || this.#repeated.has(value)) continue;
+      if (!space || closes(value) || this.#repeated.has(value)) continue;
       const copied = value.kind === 'map' && value.details.kernel === 'copy';
       if (copied && (value.args[0] as Ref).value.details.leaf instanceof Variable) continue;
       const final = this.#uses.every(value, ({ reader, ref }) => {
@@ -307,7 +303,7 @@ class Fusion {
       );
       const own: Members = { space, grade, values: [value], loads };
       const loops = new Set(joined.map(({ arg }) => this.#loops.get(arg.value) as Members));
-      if (final || fits([own, ...loops])) {
+      if (final || fits([own, ...loops], this.build.target.loop)) {
         this.#loops.set(value, own);
         this.#join([...loops, own]);
       } else {
@@ -347,7 +343,7 @@ class Fusion {
         const other = readers.get(reader);
         const first = other && (this.#loops.get(other.values[0] as Value) as Members);
         if (!first) readers.set(reader, current);
-        else if (first !== current && fits([first, current])) {
+        else if (first !== current && fits([first, current], this.build.target.loop)) {
           this.build.fire('fuse: loops that read the same');
           this.#join([first, current]);
         }
@@ -366,7 +362,7 @@ class Fusion {
       if (lines && this.#repeated.has(arg.value)) {
         this.#operands(arg.value, arg.value.shape, found);
       } else {
-        const inLoop = spaceOf(arg.value) !== undefined && arg.value.kind !== 'reduce';
+        const inLoop = spaceOf(arg.value) !== undefined && !closes(arg.value);
         found.push({ arg, within: lines && inLoop });
       }
     }

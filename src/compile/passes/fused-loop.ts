@@ -1,20 +1,10 @@
 /** The result of the pass `fuse`: fused loops, other values, and the order in which they are computed. */
 
 import type { Variable } from '../../graph/leaf.js';
-import type { DType } from '../../tensor/dtype.js';
-import { type Ref, showsAll, type Uses, type Value } from '../ir/value.js';
-import { equalLists } from '../ir/view.js';
-
-/** One operation of a fused loop: an element-wise kernel that reads registers and writes its result to a register. */
-export interface Operation {
-  readonly kernel: string;
-  /** True if the operation converts its operand. Its kernel is then the dtype of the result. */
-  readonly converts: boolean;
-  /** The dtype of the operands. */
-  readonly dtype: DType;
-  /** The registers that the operation reads. */
-  readonly operands: readonly number[];
-}
+import { type Ref, showsAll, type Uses, type Value } from '../../ir/value.js';
+import { equalLists } from '../../ir/view.js';
+import type { Operation } from '../../primitives/group.js';
+import { valueRecord } from '../../primitives/index.js';
 
 /**
  * A fused loop: values that are computed in one traversal of memory. It works on one tile of the elements at a time,
@@ -79,21 +69,10 @@ export function aligned(ref: Ref, shape: readonly number[]): boolean {
  * Returns the shape over which a fused loop must run to compute this value; undefined if no fused loop can compute it.
  */
 export function spaceOf(value: Value): readonly number[] | undefined {
-  if (value.size === 0) return undefined;
-  switch (value.kind) {
-    case 'map':
-    case 'sum':
-      return value.shape;
-    case 'reduce': {
-      const closes = value.details.kernel === 'sum' && value.shape.length === 0;
-      return closes ? (value.args[0] as Ref).shape : undefined;
-    }
-    case 'leaf':
-    case 'product':
-    case 'columnSum':
-    case 'batch':
-    case 'random':
-    case 'assemble':
-      return undefined;
-  }
+  return valueRecord(value).fusing?.space(value);
+}
+
+/** Whether the value is a reduction over a whole fused loop. */
+export function closes(value: Value): boolean {
+  return valueRecord(value).fusing?.closes === true;
 }

@@ -1,49 +1,53 @@
 /** Instruct: makes the list of instructions from the schedule, with the locations of their operands. */
 
-import { constant, type Leaf, Variable } from '../../graph/leaf.js';
+import { type Leaf, Variable } from '../../graph/leaf.js';
 import type { Node } from '../../graph/node.js';
 import type { Pace, Sliced } from '../../graph/sliced.js';
+import type { Fired } from '../../ir/builder.js';
+import type { Location, Memory } from '../../ir/location.js';
+import { Keys } from '../../ir/same.js';
+import type { Target } from '../../ir/target.js';
+import type { Ref, Value } from '../../ir/value.js';
+import { count, dense, equalLists, isContiguous } from '../../ir/view.js';
+import type { GroupInstruction, Segment } from '../../primitives/group.js';
+import { type Instruction, valueRecord } from '../../primitives/index.js';
+import type { InstructionWriter } from '../../primitives/record.js';
 import type { DType } from '../../tensor/dtype.js';
-import type { Fired } from '../ir/builder.js';
-import { defect, unreachable } from '../ir/defect.js';
-import { Keys } from '../ir/same.js';
-import type { Ref, Value } from '../ir/value.js';
-import { count, dense, equalLists, isContiguous } from '../ir/view.js';
 import { type Fused, type FusedLoop, lastGrade } from './fused-loop.js';
-import type {
-  GroupInstruction,
-  Instruction,
-  Instructions,
-  PackedBytes,
-  PackInstruction,
-  Segment,
-} from './instruction.js';
-import type { Location, Memory, Placement } from './place.js';
+import type { Placement } from './place.js';
+
+/** The instructions of a program. */
+export interface Instructions {
+  readonly list: readonly Instruction[];
+  /** The index of the first instruction that writes a leaf. */
+  readonly writeStart: number;
+  readonly outputs: readonly Location[];
+}
 
 export function instruct(
   fused: Fused,
   placement: Placement,
-  packedBytes: PackedBytes,
+  target: Target,
   fired: Fired,
   pace: Pace,
 ): Sliced<Instructions> {
-  return new Writer(fused, placement, packedBytes, fired, pace).write();
+  return new Writer(fused, placement, target, fired, pace).write();
 }
 
-class Writer {
+class Writer implements InstructionWriter {
   readonly #list: Instruction[] = [];
   /** The instructions that write leaves. They follow all others. */
   readonly #writes: Instruction[] = [];
   readonly #keys = new Keys();
-  /** For each packed right operand of products, by its key, the location of the packed elements. */
-  readonly #panels = new Map<number, Location>();
-  /** For each right operand, by its key, the number of products that read it. */
-  readonly #readers = new Map<number, number>();
+  /** For each operand that is prepared, by the kind of its readers and its key, the location of its prepared form. */
+  readonly #prepared = new Map<string, Location>();
+  /** For each operand that can be prepared, by the kind of its readers and its key, the number of its readers. */
+  readonly #readers = new Map<string, number>();
 
   constructor(
     private readonly fused: Fused,
     private readonly placement: Placement,
-    private readonly packedBytes: PackedBytes,
+    readonly target: Target,
     private readonly fired: Fired,
     private readonly pace: Pace,
   ) {}
@@ -92,183 +96,85 @@ class Writer {
   *#countReaders(): Sliced<void> {
     for (const item of this.fused.schedule) {
       if (this.pace.due()) yield;
-      if (item.kind !== 'single' || item.value.kind !== 'product') continue;
-      const key = this.#keys.of(item.value.args[1] as Ref);
-      this.#readers.set(key, (this.#readers.get(key) ?? 0) + 1);
+      const key = item.kind === 'single' ? this.#preparedKey(item.value) : undefined;
+      if (key !== undefined) this.#readers.set(key, (this.#readers.get(key) ?? 0) + 1);
     }
+  }
+
+  /** Returns a key of the kind of the value and of its operand that can be prepared; undefined if there is none. */
+  #preparedKey(value: Value): string | undefined {
+    const { prepared } = valueRecord(value);
+    if (prepared === undefined) return undefined;
+    return `${value.kind} ${this.#keys.of(value.args[prepared] as Ref)}`;
   }
 
   #fire(rewrite: string): void {
     this.fired.set(rewrite, (this.fired.get(rewrite) ?? 0) + 1);
   }
 
-  /** Returns a location in new memory. */
-  #fresh(dtype: DType, shape: readonly number[]): Location {
+  fresh(dtype: DType, shape: readonly number[]): Location {
     const memory: Memory = { dtype, length: count(shape), leaf: undefined };
     return { memory, ...dense(shape) };
   }
 
   /** Adds an instruction that copies the elements of a location to new memory, and returns the new location. */
   #copyOf(from: Location, nodes: readonly Node[]): Location {
-    const to = this.#fresh(from.memory.dtype, from.shape);
+    const to = this.fresh(from.memory.dtype, from.shape);
     this.#list.push({ kind: 'copy', from, to, nodes });
     return to;
   }
 
   /** Returns the location of an output. The elements of an output must be contiguous, so others are copied. */
   #output(ref: Ref): Location {
-    if (count(ref.shape) === 0) return this.#fresh(ref.value.dtype, ref.shape);
+    if (count(ref.shape) === 0) return this.fresh(ref.value.dtype, ref.shape);
     const at = this.placement.locate(ref);
     return isContiguous(at) ? at : this.#copyOf(at, nodesOf([ref.value]));
   }
 
   #single(value: Value): void {
-    const nodes = nodesOf([value]);
-    const { kernel, seed } = value.details;
-    switch (value.kind) {
-      case 'product':
-        this.#product(value, nodes);
-        return;
-      case 'columnSum': {
-        const from = this.placement.locate(swapped(value.args[0] as Ref));
-        this.#list.push({
-          kind: 'reduce',
-          kernel: 'sum',
-          kept: 1,
-          from,
-          to: this.placement.locationOf(value),
-          nodes,
-        });
-        return;
-      }
-      case 'reduce': {
-        const from = this.placement.locate(value.args[0] as Ref);
-        const to = this.placement.locationOf(value);
-        this.#list.push({
-          kind: 'reduce',
-          kernel: kernel as string,
-          kept: value.shape.length,
-          from,
-          to,
-          nodes,
-        });
-        return;
-      }
-      case 'batch': {
-        const [a, b] = value.args.map((arg) => this.placement.locate(arg)) as [Location, Location];
-        this.#list.push({ kind: 'batch', a, b, c: this.placement.locationOf(value), nodes });
-        return;
-      }
-      case 'random':
-        this.#list.push({
-          kind: 'random',
-          kernel: kernel as string,
-          seed: seed as number,
-          to: this.placement.locationOf(value),
-          nodes,
-        });
-        return;
-      case 'assemble':
-        this.#assemble(value, nodes);
-        return;
-      case 'leaf':
-      case 'map':
-      case 'sum':
-        throw defect(`a ${value.kind} is not an instruction of its own`);
-      default:
-        unreachable(value.kind);
-    }
+    valueRecord(value).instruct(value, this, nodesOf([value]));
   }
 
-  #assemble(assembled: Value, nodes: readonly Node[]): void {
-    const { placement } = this;
-    if (
-      placement.isScattered(assembled) ||
-      placement.isPacked(assembled) ||
-      placement.isAlias(assembled)
-    )
-      return;
-    const { adds, gaps, starts } = assembled.details;
-    if (!adds && !gaps) {
-      for (const { block, to } of placement.misplaced(assembled)) {
-        this.#list.push({ kind: 'copy', from: placement.locate(block), to, nodes });
-      }
-      return;
-    }
-    const whole = placement.locationOf(assembled);
-    this.#list.push(fill(whole, placement, nodes));
-    assembled.args.forEach((block, i) => {
-      const start = starts?.[i] as readonly number[];
-      const offset = start.reduce(
-        (sum, at, axis) => sum + at * (whole.strides[axis] as number),
-        whole.offset,
-      );
-      const to = { memory: whole.memory, offset, shape: block.shape, strides: whole.strides };
-      const from = placement.locate(block);
-      if (!adds) this.#list.push({ kind: 'copy', from, to, nodes });
-      else this.#list.push(addition(from, to, nodes));
-    });
+  locate(ref: Ref): Location {
+    return this.placement.locate(ref);
   }
 
-  #product(value: Value, nodes: readonly Node[]): void {
-    const [a, b, onto] = value.args as readonly [Ref, Ref, Ref | undefined];
-    const [m, n] = value.shape as readonly [number, number];
-    const k = a.shape[1] as number;
-    const panels = this.#panelsOf(b, nodes);
-    this.#list.push({
-      kind: 'product',
-      m,
-      n,
-      k,
-      a: this.placement.locate(a),
-      b: panels ?? this.placement.locate(b),
-      packed: panels !== undefined,
-      c: this.placement.locationOf(value),
-      accumulates: onto !== undefined,
-      nodes,
-    });
+  locationOf(value: Value): Location {
+    return this.placement.locationOf(value);
+  }
+
+  leafMemory(leaf: Leaf, length: number): Memory {
+    return this.placement.leafMemory(leaf, length);
+  }
+
+  emit(instruction: Instruction): void {
+    this.#list.push(instruction);
+  }
+
+  isPacked(assembled: Value): boolean {
+    return this.placement.isPacked(assembled);
+  }
+
+  misplaced(assembled: Value): ReturnType<Placement['misplaced']> {
+    return this.placement.isAlias(assembled) ? [] : this.placement.misplaced(assembled);
   }
 
   /**
-   * Decides whether a right operand is packed for the product kernel. Only an operand that consists of parameters is
-   * packed. It is packed in two cases: several products read it, or its blocks are at separate locations. It is packed
-   * once in each run. Returns the location of the packed elements, or undefined if the operand is not packed.
+   * Only an operand that consists of parameters is prepared. It is prepared in two cases: several instructions of one
+   * kind read it, or its blocks are at separate locations.
    */
-  #panelsOf(b: Ref, nodes: readonly Node[]): Location | undefined {
-    const apart = this.placement.isPacked(b.value);
-    const key = this.#keys.of(b);
-    const weights = b.value.details.leaf?.kind === 'parameter';
+  prepared(value: Value, prepare: (operand: Ref) => Location): Location | undefined {
+    const key = this.#preparedKey(value) as string;
+    const operand = value.args[valueRecord(value).prepared as number] as Ref;
+    const apart = this.placement.isPacked(operand.value);
+    const weights = operand.value.details.leaf?.kind === 'parameter';
     if (!apart && !(weights && (this.#readers.get(key) as number) > 1)) return undefined;
-    const known = this.#panels.get(key);
+    const known = this.#prepared.get(key);
     if (known) return known;
     this.#fire('place: packed once');
-    const [k, n] = b.shape as readonly [number, number];
-    const { dtype } = b.value;
-    const bytes = this.packedBytes(dtype, k, n);
-    const to = this.#fresh(dtype, [bytes / (dtype === 'float64' ? 8 : 4)]);
-    const pieces = apart
-      ? this.#pieces(b)
-      : [{ row: 0, column: 0, from: this.placement.locate(b) }];
-    this.#list.push({ kind: 'pack', k, n, pieces, to, nodes });
-    this.#panels.set(key, to);
-    return to;
-  }
-
-  /** Returns the blocks of an assembled right operand, with their positions and locations. */
-  #pieces(b: Ref): PackInstruction['pieces'] {
-    const { value } = b;
-    // The ref selects the whole value or its transpose, because the value is packed. `upright` is false if it selects
-    // the transpose. The stride along an axis of length 1 does not matter.
-    const { strides } = value.whole;
-    const upright =
-      equalLists(b.shape, value.shape) &&
-      b.shape.every((size, axis) => size === 1 || b.strides[axis] === strides[axis]);
-    const starts = value.details.starts as readonly (readonly [number, number])[];
-    return value.args.map((block, i) => {
-      const [row, column] = starts[i] as readonly [number, number];
-      const from = this.placement.locate(upright ? block : swapped(block));
-      return upright ? { row, column, from } : { row: column, column: row, from };
-    });
+    const made = prepare(operand);
+    this.#prepared.set(key, made);
+    return made;
   }
 
   /** Returns the instruction of a group of fused loops. `targets` returns the locations to which a loop stores. */
@@ -426,46 +332,8 @@ function packedView(at: Location) {
   };
 }
 
-function swapped({ value, offset, shape, strides }: Ref): Ref {
-  return { value, offset, shape: [...shape].reverse(), strides: [...strides].reverse() };
-}
-
 function nodesOf(values: readonly Value[]): Node[] {
   const nodes = new Set<Node>();
   for (const { node } of values) if (node) nodes.add(node);
   return [...nodes];
-}
-
-/** Returns an instruction that fills a location with zeros. */
-function fill(to: Location, placement: Placement, nodes: readonly Node[]): GroupInstruction {
-  const { dtype } = to.memory;
-  const zero = {
-    memory: placement.leafMemory(constant(0, { dtype }), 1),
-    offset: 0,
-    shape: to.shape,
-    strides: to.shape.map(() => 0),
-  };
-  return {
-    kind: 'group',
-    loads: [dtype],
-    operations: [],
-    stores: [{ dtype, register: 0 }],
-    closes: [],
-    segments: [{ shape: to.shape, loads: [zero], stores: [to], closes: [] }],
-    nodes,
-  };
-}
-
-/** Returns an instruction that adds the elements of `from` to the elements of `to`, in place. */
-function addition(from: Location, to: Location, nodes: readonly Node[]): GroupInstruction {
-  const { dtype } = to.memory;
-  return {
-    kind: 'group',
-    loads: [dtype, dtype],
-    operations: [{ kernel: 'add', converts: false, dtype, operands: [0, 1] }],
-    stores: [{ dtype, register: 2 }],
-    closes: [],
-    segments: [{ shape: to.shape, loads: [to, from], stores: [to], closes: [] }],
-    nodes,
-  };
 }

@@ -6,27 +6,14 @@
 
 import type { Leaf } from '../../graph/leaf.js';
 import { type Pace, type Sliced, sorted } from '../../graph/sliced.js';
-import type { DType } from '../../tensor/dtype.js';
-import { adjacent, type Block, isMatrix } from '../ir/blocks.js';
-import type { Fired } from '../ir/builder.js';
-import { defect } from '../ir/defect.js';
-import { type Ref, showsAll, type Uses, Value } from '../ir/value.js';
-import { compose, count, dense, equalLists, rowMajor, type StridedView } from '../ir/view.js';
+import { adjacent, type Block } from '../../ir/blocks.js';
+import type { Fired } from '../../ir/builder.js';
+import { defect } from '../../ir/defect.js';
+import type { Location, Memory } from '../../ir/location.js';
+import { type Ref, showsAll, type Uses, Value } from '../../ir/value.js';
+import { compose, count, dense, equalLists, rowMajor } from '../../ir/view.js';
+import { valueRecord } from '../../primitives/index.js';
 import type { Fused, FusedLoop } from './fused-loop.js';
-
-/** A piece of memory: a region of the arena, or the memory of a leaf. The memory of a feed belongs to its input. */
-export interface Memory {
-  readonly dtype: DType;
-  /** The number of elements. */
-  readonly length: number;
-  /** The leaf to which the memory belongs; undefined for a region of the arena. */
-  readonly leaf: Leaf | undefined;
-}
-
-/** A strided view of a memory. */
-export interface Location extends StridedView {
-  readonly memory: Memory;
-}
 
 // The maximum number of blocks of an assembled value that loops read block by block. A loop has a segment for each
 // block.
@@ -130,7 +117,7 @@ export class Placement {
 
   /**
    * Returns the location of a value. A value without a location gets one: in the memory of its leaf, in the memory of
-   * the product onto which it is added, or in new memory.
+   * the operand onto which it is computed, or in new memory.
    */
   locationOf(value: Value): Location {
     const known = this.#located.get(value);
@@ -151,7 +138,7 @@ export class Placement {
 
   #fresh(value: Value): Location {
     const { leaf } = value.details;
-    const onto = value.kind === 'product' ? value.args[2] : undefined;
+    const onto = valueRecord(value).onto(value);
     if (onto) return this.locate(onto);
     const memory = leaf
       ? this.leafMemory(leaf, value.size)
@@ -198,17 +185,13 @@ export class Placement {
     this.#located.set(assembled, whole);
   }
 
-  /** Whether all blocks are parameters, and only products read the assembled value, as their right operand. */
+  /** Whether all blocks are parameters, and the assembled value is read only as an operand that is prepared. */
   #isWeights(assembled: Value): boolean {
     return (
       assembled.args.every((block) => block.value.details.leaf?.kind === 'parameter') &&
       this.#uses.every(
         assembled,
-        ({ reader, ref }) =>
-          reader?.kind === 'product' &&
-          reader.args[1] === ref &&
-          reader.args[0] !== ref &&
-          showsWhole(ref),
+        ({ reader, ref }) => reader !== undefined && preparesOnly(reader, ref) && showsWhole(ref),
       )
     );
   }
@@ -255,20 +238,13 @@ export class Placement {
    */
   #locationFor(block: Ref, window: Location): Location | undefined {
     const { value } = block;
-    const product = value.kind === 'product' && value.args.length === 2;
-    const movable = this.#stored.has(value)
-      ? !this.fused.final.has(value)
-      : product || value.kind === 'columnSum';
-    if (!movable || this.#located.has(value) || !showsAll(block)) return undefined;
+    const stored = this.#stored.has(value);
+    if (stored && this.fused.final.has(value)) return undefined;
+    if (this.#located.has(value) || !showsAll(block)) return undefined;
     const view = compose(dense(value.shape), window);
-    if (!view) return undefined;
+    if (!view || !(stored || valueRecord(value).writes(value, view))) return undefined;
     const at = { memory: window.memory, ...view };
-    // A product can be written only to rows whose elements are adjacent.
-    const last = value.shape.length - 1;
-    if (product && value.shape[last] !== 1 && at.strides[last] !== 1) return undefined;
-    if (product && value.shape[0] !== 1 && (at.strides[0] as number) < (value.shape[1] as number))
-      return undefined;
-    // If another product is added onto the value, `#allRead` also checks that it can be written to this location.
+    // If another value is computed onto the value, `#allRead` also checks that it can be written to this location.
     return this.#allRead(value, at) ? at : undefined;
   }
 
@@ -277,9 +253,7 @@ export class Placement {
     return this.#uses.every(value, ({ reader, ref }) => {
       const view = compose(ref, at);
       if (!view) return false;
-      if (!reader || (reader.kind !== 'product' && reader.kind !== 'batch')) return true;
-      if (reader.args[2] === ref) return view.strides[1] === 1 || view.shape[1] === 1;
-      return isMatrix(view.shape, view.strides);
+      return !reader || valueRecord(reader).reads(reader, ref, view);
     });
   }
 
@@ -288,7 +262,8 @@ export class Placement {
     const inOrder = this.#uses.every(
       assembled,
       ({ reader, ref }) =>
-        (reader?.kind === 'map' || reader?.kind === 'sum') &&
+        reader !== undefined &&
+        isElementwise(reader) &&
         showsAll(ref) &&
         equalLists(ref.shape, assembled.shape),
     );
@@ -318,6 +293,17 @@ export class Placement {
   #fire(rewrite: string): void {
     this.fired.set(rewrite, (this.fired.get(rewrite) ?? 0) + 1);
   }
+}
+
+/** Whether the ref is the operand of the reader that is prepared, and no other operand. */
+function preparesOnly(reader: Value, ref: Ref): boolean {
+  const { prepared } = valueRecord(reader);
+  return reader.args.every((arg, i) => (arg === ref) === (i === prepared));
+}
+
+/** Whether fused loops compute the value, and it has an element for each element of its loop. */
+function isElementwise(value: Value): boolean {
+  return valueRecord(value).fusing?.closes === false;
 }
 
 /** Whether a ref selects all elements of a matrix, as this matrix or as its transpose. */

@@ -5,10 +5,18 @@
  */
 
 import type { Sliced } from '../../graph/sliced.js';
-import type { Builder } from '../ir/builder.js';
-import { Rebuilder } from '../ir/rebuild.js';
-import { narrow, type Ref, reachable, showsAll, type Use, Uses, type Value } from '../ir/value.js';
-import { type Box, boxOf, equalLists, rebase } from '../ir/view.js';
+import type { Builder } from '../../ir/builder.js';
+import {
+  narrow,
+  type Ref,
+  reachable,
+  showsAll,
+  type Use,
+  Uses,
+  type Value,
+} from '../../ir/value.js';
+import { type Box, boxOf, equalLists, rebase } from '../../ir/view.js';
+import { Rebuilder } from './rebuild.js';
 
 export function* simplify(roots: readonly Ref[], build: Builder): Sliced<Ref[]> {
   return yield* flattenSums(yield* narrowProducts(roots, build), build);

@@ -5,10 +5,10 @@
  */
 
 import type { Sliced } from '../../../graph/sliced.js';
-import type { Builder } from '../../ir/builder.js';
-import { Rebuilder } from '../../ir/rebuild.js';
-import { type Ref, reachable, type Use, Uses, type Value, viewed } from '../../ir/value.js';
-import { type Box, boxOf } from '../../ir/view.js';
+import type { Builder } from '../../../ir/builder.js';
+import { type Ref, reachable, type Use, Uses, type Value, viewed } from '../../../ir/value.js';
+import { type Box, boxOf } from '../../../ir/view.js';
+import { Rebuilder } from '../rebuild.js';
 import { Units } from './units.js';
 
 /**

@@ -6,10 +6,10 @@
  */
 
 import type { Sliced } from '../../../graph/sliced.js';
-import type { Builder } from '../../ir/builder.js';
-import { Rebuilder } from '../../ir/rebuild.js';
-import { narrow, type Ref, reachable, showsAll, Uses, type Value } from '../../ir/value.js';
-import { equalLists } from '../../ir/view.js';
+import type { Builder } from '../../../ir/builder.js';
+import { narrow, type Ref, reachable, showsAll, Uses, type Value } from '../../../ir/value.js';
+import { equalLists } from '../../../ir/view.js';
+import { Rebuilder } from '../rebuild.js';
 import { accumulate } from './accumulate.js';
 import { merge } from './merge.js';
 import { Sharing } from './sets.js';

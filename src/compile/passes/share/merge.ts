@@ -1,10 +1,9 @@
 /** Rebuilds the values. Each set of products becomes one product. Its operands are assembled from the old operands. */
 
 import type { Pace, Sliced } from '../../../graph/sliced.js';
-import type { Block } from '../../ir/blocks.js';
-import type { Builder } from '../../ir/builder.js';
-import { Rebuilder } from '../../ir/rebuild.js';
-import { Keys } from '../../ir/same.js';
+import type { Block } from '../../../ir/blocks.js';
+import type { Builder } from '../../../ir/builder.js';
+import { Keys } from '../../../ir/same.js';
 import {
   byId,
   endOf,
@@ -14,7 +13,8 @@ import {
   transposed,
   type Value,
   viewed,
-} from '../../ir/value.js';
+} from '../../../ir/value.js';
+import { Rebuilder } from '../rebuild.js';
 import type { Columns, Merged, Sharing } from './sets.js';
 
 export function* merge(

@@ -6,10 +6,10 @@
 
 import { Variable } from '../../../graph/leaf.js';
 import { type Pace, type Sliced, sorted } from '../../../graph/sliced.js';
-import type { Fired } from '../../ir/builder.js';
-import { Keys } from '../../ir/same.js';
-import { type Ref, showsAll, type Uses, type Value } from '../../ir/value.js';
-import { count, equalLists } from '../../ir/view.js';
+import type { Fired } from '../../../ir/builder.js';
+import { Keys } from '../../../ir/same.js';
+import { type Ref, showsAll, type Uses, type Value } from '../../../ir/value.js';
+import { count, equalLists } from '../../../ir/view.js';
 import { Units } from './units.js';
 
 /**

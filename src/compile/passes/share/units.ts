@@ -5,8 +5,8 @@
  */
 
 import type { Pace, Sliced } from '../../../graph/sliced.js';
-import { defect } from '../../ir/defect.js';
-import { endOf, type Ref, type Value } from '../../ir/value.js';
+import { defect } from '../../../ir/defect.js';
+import { endOf, type Ref, type Value } from '../../../ir/value.js';
 
 export class Units {
   /** The unit of each value. Here and below, the index of a value is its position in `order`. */

@@ -1,10 +1,10 @@
 /** Makes new values from old values, with a builder, and applies the changes of a pass. */
 
-import type { Leaf } from '../../graph/leaf.js';
 import { finished, type Sliced, sorted } from '../../graph/sliced.js';
-import type { Builder } from './builder.js';
-import { byId, type Ref, reachable, showsAll, type Value } from './value.js';
-import { equalLists } from './view.js';
+import type { Builder } from '../../ir/builder.js';
+import { byId, type Ref, reachable, showsAll, type Value } from '../../ir/value.js';
+import { equalLists } from '../../ir/view.js';
+import { valueRecord } from '../../primitives/index.js';
 
 export class Rebuilder {
   /** The replacement of each value that has been rebuilt, indexed by the value's id. */
@@ -124,38 +124,7 @@ export class Rebuilder {
 
   /** Returns the same value, made of the replacements of its operands. */
   #same(value: Value): Ref {
-    const { kind, dtype, shape, details, node } = value;
-    const { build } = this;
     const args = this.#changed(value.args);
-    if (!args) return value.whole;
-    switch (kind) {
-      case 'leaf':
-        return build.leaf(details.leaf as Leaf, shape);
-      case 'map':
-        return build.map(details.kernel as string, dtype, shape, args, node, details.converts);
-      case 'sum':
-        return build.sum(dtype, shape, args, node);
-      case 'product':
-        return build.product(args[0] as Ref, args[1] as Ref, node, args[2]);
-      case 'columnSum':
-        return build.columnSum(args[0] as Ref, node);
-      case 'batch':
-        return build.batch(args[0] as Ref, args[1] as Ref, node);
-      case 'reduce':
-        return build.reduce(details.kernel as string, dtype, args[0] as Ref, shape.length, node);
-      case 'random':
-        return build.random(details.kernel as string, details.seed as number, dtype, shape, node);
-      case 'assemble': {
-        const starts = details.starts as readonly (readonly number[])[];
-        const blocks = args.map((ref, i) => ({ ref, start: starts[i] as readonly number[] }));
-        return build.assemble(
-          dtype,
-          shape,
-          blocks,
-          node,
-          details.adds === true || details.gaps === true,
-        );
-      }
-    }
+    return args ? valueRecord(value).rebuild(this.build, value, args) : value.whole;
   }
 }

@@ -5,10 +5,10 @@
  * view of a value.
  */
 
-import { constant, type Leaf } from '../../graph/leaf.js';
-import type { Node } from '../../graph/node.js';
-import { Pace } from '../../graph/sliced.js';
-import type { DType } from '../../tensor/dtype.js';
+import { constant, type Leaf } from '../graph/leaf.js';
+import type { Node } from '../graph/node.js';
+import { Pace } from '../graph/sliced.js';
+import type { DType } from '../tensor/dtype.js';
 import {
   adjacent,
   aloneIn,
@@ -20,6 +20,7 @@ import {
 } from './blocks.js';
 import { blocksWithin, folded, productOfBlocks, simpler, sumOfAssembled } from './rewrites.js';
 import { hashOf, isSame } from './same.js';
+import { executor, type Target } from './target.js';
 import {
   type Details,
   type Kind,
@@ -64,7 +65,10 @@ export class Builder {
   /** Whether products of concatenations are split. The pass `share` sets this to false before it merges products. */
   splitsProducts = true;
 
-  constructor(readonly fired: Fired = new Map()) {}
+  constructor(
+    readonly fired: Fired = new Map(),
+    readonly target: Target = executor,
+  ) {}
 
   /** One more than the largest id of the values made so far. */
   get end(): number {

@@ -1,6 +1,6 @@
 /** Equality of values: two values are equal if they have the same kind, dtype, shape, operands and details. */
 
-import type { DType } from '../../tensor/dtype.js';
+import type { DType } from '../tensor/dtype.js';
 import type { Details, Kind, Ref, Value } from './value.js';
 import { equalLists } from './view.js';
 
@@ -40,19 +40,28 @@ export function isSame(
   args: readonly Ref[],
   details: Details,
 ): boolean {
-  const own = value.details;
   return (
     value.kind === kind &&
     value.dtype === dtype &&
-    own.kernel === details.kernel &&
-    own.converts === details.converts &&
-    own.seed === details.seed &&
-    own.adds === details.adds &&
     equalLists(value.shape, shape) &&
     value.args.length === args.length &&
     value.args.every((arg, i) => sameRef(arg, args[i] as Ref)) &&
-    (own.starts ?? []).every((start, i) => equalLists(start, details.starts?.[i] ?? []))
+    sameDetails(value.details, details)
   );
+}
+
+/** Whether two details have the same fields with equal values: equal numbers and texts, or lists of equal values. */
+function sameDetails(a: Details, b: Details): boolean {
+  if (a === b) return true;
+  const names = Object.keys(a) as (keyof Details)[];
+  return (
+    names.length === Object.keys(b).length && names.every((name) => sameValue(a[name], b[name]))
+  );
+}
+
+function sameValue(a: unknown, b: unknown): boolean {
+  if (!Array.isArray(a) || !Array.isArray(b)) return Object.is(a, b);
+  return a.length === b.length && a.every((item, i) => sameValue(item, b[i]));
 }
 
 /** Assigns a number, the key, to each ref. Equal refs get the same key, and different refs get different keys. */

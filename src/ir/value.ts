@@ -5,10 +5,10 @@
  * binding of its dimension names.
  */
 
-import { Constant, type Leaf } from '../../graph/leaf.js';
-import type { Node } from '../../graph/node.js';
-import { finished, Pace, type Sliced } from '../../graph/sliced.js';
-import type { DType } from '../../tensor/dtype.js';
+import { Constant, type Leaf } from '../graph/leaf.js';
+import type { Node } from '../graph/node.js';
+import { finished, Pace, type Sliced } from '../graph/sliced.js';
+import type { DType } from '../tensor/dtype.js';
 import { count, isWhole, rowMajor, type StridedView } from './view.js';
 
 export type Kind =

@@ -1,4 +1,4 @@
-import { GraphError } from '../../errors.js';
+import { GraphError } from '../errors.js';
 
 /**
  * Returns the error for a defect of the compiler. A pass throws it if an earlier pass has produced something that it

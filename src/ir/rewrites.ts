@@ -4,11 +4,11 @@
  * not apply.
  */
 
-import { Constant, constant } from '../../graph/leaf.js';
-import type { Node } from '../../graph/node.js';
-import { prepareMap } from '../../native/kernels.js';
-import { type DType, typedArray } from '../../tensor/dtype.js';
-import { Tensor } from '../../tensor/tensor.js';
+import { Constant, constant } from '../graph/leaf.js';
+import type { Node } from '../graph/node.js';
+import { prepareMap } from '../native/kernels.js';
+import { type DType, typedArray } from '../tensor/dtype.js';
+import { Tensor } from '../tensor/tensor.js';
 import { type Block, columnBlocks } from './blocks.js';
 import type { Builder } from './builder.js';
 import { narrow, numberOf, type Ref, showsAll, viewed } from './value.js';

@@ -1,0 +1,19 @@
+/** Locations: where the elements of values are in memory. */
+
+import type { Leaf } from '../graph/leaf.js';
+import type { DType } from '../tensor/dtype.js';
+import type { StridedView } from './view.js';
+
+/** A piece of memory: a region of the arena, or the memory of a leaf. The memory of a feed belongs to its input. */
+export interface Memory {
+  readonly dtype: DType;
+  /** The number of elements. */
+  readonly length: number;
+  /** The leaf to which the memory belongs; undefined for a region of the arena. */
+  readonly leaf: Leaf | undefined;
+}
+
+/** A strided view of a memory. */
+export interface Location extends StridedView {
+  readonly memory: Memory;
+}

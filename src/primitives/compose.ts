@@ -1,0 +1,12 @@
+/** Composed ops are replaced by their expansions before a graph is computed. */
+
+import type { Lowering } from '../graph/op.js';
+import { defect } from '../ir/defect.js';
+import type { LoweringRecord } from './record.js';
+
+export const compose: LoweringRecord<Extract<Lowering, { kind: 'compose' }>> = {
+  step: undefined,
+  lower: () => {
+    throw defect('a composed op has not been expanded');
+  },
+};

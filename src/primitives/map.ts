@@ -1,0 +1,56 @@
+/** Maps: one element-wise kernel, or the conversion of each element to another dtype. */
+
+import type { Lowering } from '../graph/op.js';
+import { defect } from '../ir/defect.js';
+import type { Ref } from '../ir/value.js';
+import { prepareMap } from '../native/kernels.js';
+import type { TypedArray } from '../tensor/dtype.js';
+import { rowMajorLayout, stretched } from './layout.js';
+import type { LoweringRecord, ValueRecord } from './record.js';
+
+/** One kernel applied to corresponding elements. Operands broadcast. */
+export const map: LoweringRecord<Extract<Lowering, { kind: 'map' }>> = {
+  step: ({ kernel }, { shape, inputShapes }) => {
+    const sources = inputShapes.map((from) => stretched(from, shape));
+    const run = prepareMap(kernel, shape, rowMajorLayout(shape), sources);
+    return (out, inputs) => run(out, ...inputs);
+  },
+  lower: ({ kernel }, { build, node, bound: { shape }, args }) => {
+    const operands = args.map((arg) => build.stretch(arg, shape));
+    return kernel === 'add'
+      ? build.sum(node.dtype, shape, operands, node)
+      : build.map(kernel, node.dtype, shape, operands, node);
+  },
+};
+
+/** Conversion of each element to the dtype of the node. */
+export const cast: LoweringRecord<Extract<Lowering, { kind: 'cast' }>> = {
+  step: (_lowering, { shape, dtype }) => {
+    const layout = rowMajorLayout(shape);
+    const run = prepareMap(dtype, shape, layout, [layout], 'cast');
+    return (out, [input]) => run(out, input as TypedArray);
+  },
+  lower: (_lowering, { build, node, bound: { shape }, args }) =>
+    build.map(node.dtype, node.dtype, shape, args, node, true),
+};
+
+export const mapValue: ValueRecord = {
+  rebuild: (build, { details, dtype, shape, node }, args) =>
+    build.map(details.kernel as string, dtype, shape, args, node, details.converts),
+  fusing: {
+    space: ({ size, shape }) => (size === 0 ? undefined : shape),
+    closes: false,
+    code: ({ args, details: { kernel, converts = false } }, operands, emit) => {
+      if (kernel === 'copy') return operands[0] as number;
+      const { dtype } = (args[0] as Ref).value;
+      return emit({ kernel: kernel as string, converts, dtype, operands });
+    },
+  },
+  instruct: () => {
+    throw defect('a map is computed by a fused loop');
+  },
+  reads: () => true,
+  writes: () => false,
+  onto: () => undefined,
+  prepared: undefined,
+};

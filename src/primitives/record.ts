@@ -1,0 +1,164 @@
+/**
+ * The types of the records. There are three kinds of records. A lowering record says how the nodes of an op are
+ * computed: by a step of the reference executor, and as values of the intermediate representation (IR). A value record
+ * says what the passes of the compiler must know of a kind of value. An instruction record says how an instruction is
+ * written in the code of a program. A record has all fields of its type, so a field that is forgotten does not
+ * type-check.
+ */
+
+import type { Node } from '../graph/node.js';
+import type { Bound, Lowering } from '../graph/op.js';
+import type { Pace, Sliced } from '../graph/sliced.js';
+import type { Builder } from '../ir/builder.js';
+import type { Location, Memory } from '../ir/location.js';
+import type { Target } from '../ir/target.js';
+import type { Ref, Value } from '../ir/value.js';
+import type { StridedView } from '../ir/view.js';
+import type { DType, TypedArray } from '../tensor/dtype.js';
+import type { Operation } from './group.js';
+import type { Instruction } from './index.js';
+
+/**
+ * Computes the value of one node and writes it to `out`. `run` is the index of the run, on which random draws depend.
+ */
+export type Step = (out: TypedArray, inputs: readonly TypedArray[], run: number) => void;
+
+/** A node during one run, in which all its dimensions are numbers, with its dtype. */
+export interface BoundNode extends Bound<object> {
+  readonly dtype: DType;
+}
+
+/** The node that is lowered, in one binding of the dimension names. */
+export interface LoweredNode {
+  readonly build: Builder;
+  readonly node: Node;
+  readonly bound: Bound<object>;
+  /** The elements of the inputs. */
+  readonly args: readonly Ref[];
+}
+
+/** How the nodes of one kind of lowering are computed. */
+export interface LoweringRecord<L extends Lowering> {
+  /**
+   * Prepares the step with which the reference executor computes a node. It is undefined if nothing is computed: a leaf
+   * has a value, a composed op is replaced by its expansion, and any other node shares the buffer of its input.
+   * @throws ShapeError if the lowering refuses the shapes
+   */
+  readonly step: ((lowering: L, node: BoundNode) => Step) | undefined;
+  /**
+   * Makes the values of a node with `build`. Returns the ref that has the node's elements.
+   * @throws ShapeError if the lowering refuses the shapes
+   */
+  readonly lower: (lowering: L, node: LoweredNode) => Ref;
+}
+
+/** How a fused loop computes a kind of value. */
+export interface Fusing {
+  /** Returns the shape over which a loop must run to compute the value; undefined if no loop can compute it. */
+  readonly space: (value: Value) => readonly number[] | undefined;
+  /**
+   * True if the value is a reduction over the whole loop, which ends with it. False if the value has an element for
+   * each element of the loop.
+   */
+  readonly closes: boolean;
+  /**
+   * Emits the operations that compute the value. `operands` are the registers of its operands, and `emit` returns the
+   * register of the result of an operation. Returns the register of the value.
+   */
+  readonly code: (
+    value: Value,
+    operands: readonly number[],
+    emit: (operation: Operation) => number,
+  ) => number;
+}
+
+/** What the passes must know of one kind of value. */
+export interface ValueRecord {
+  /** Makes the same value of other operands. */
+  readonly rebuild: (build: Builder, value: Value, args: readonly Ref[]) => Ref;
+  /** How a fused loop computes the value; undefined if it cannot. */
+  readonly fusing: Fusing | undefined;
+  /** Makes the instructions that compute the value, if no fused loop computes it. */
+  readonly instruct: (value: Value, writer: InstructionWriter, nodes: readonly Node[]) => void;
+  /** Whether the instruction can read the operand `operand` from memory through this view. */
+  readonly reads: (value: Value, operand: Ref, view: StridedView) => boolean;
+  /**
+   * Whether the instruction can write the value to this location, which is a part of an assembled value. It is not
+   * called for a value that a fused loop stores: a loop can write to any location.
+   */
+  readonly writes: (value: Value, at: StridedView) => boolean;
+  /** Returns the operand in whose memory the value is computed; undefined if the value has memory of its own. */
+  readonly onto: (value: Value) => Ref | undefined;
+  /**
+   * The index of the operand that the instruction can read in a prepared form, which is made once in each run and shared
+   * by all instructions that read the operand. Undefined if there is none.
+   */
+  readonly prepared: number | undefined;
+}
+
+/** The pass `instruct`, as the value records see it. */
+export interface InstructionWriter {
+  readonly target: Target;
+  /** Returns the location of the elements that a ref selects. */
+  locate(ref: Ref): Location;
+  /** Returns the location of a value. */
+  locationOf(value: Value): Location;
+  /** Returns the memory of a leaf that has `length` elements. */
+  leafMemory(leaf: NonNullable<Memory['leaf']>, length: number): Memory;
+  /** Returns a location in new memory. */
+  fresh(dtype: DType, shape: readonly number[]): Location;
+  emit(instruction: Instruction): void;
+  /**
+   * Returns the location of the operand that the record of `value` prepares, in its prepared form, if it is worthwhile.
+   * @param prepare makes the prepared form with instructions, and returns its location. It is called at most once in
+   *   each program
+   */
+  prepared(value: Value, prepare: (operand: Ref) => Location): Location | undefined;
+  /** Whether an assembled value has no memory, because its blocks are packed. */
+  isPacked(assembled: Value): boolean;
+  /** Returns the blocks of an assembled value that must be copied into its memory, and the locations of the copies. */
+  misplaced(assembled: Value): readonly { readonly block: Ref; readonly to: Location }[];
+}
+
+/** How one kind of instruction is written. */
+export interface InstructionRecord<I> {
+  /** The names of the instruction in profiles, with their opcodes. The native code is native/program/code.h. */
+  readonly opcodes: Readonly<Record<string, number>>;
+  /** Yields the locations that the instruction reads, in short lists. */
+  readonly reads: (instruction: I) => Iterable<readonly Location[]>;
+  /** Yields the locations that the instruction writes, in short lists. */
+  readonly writes: (instruction: I) => Iterable<readonly Location[]>;
+  /**
+   * Yields the writes that can be at the address of a read of equal size and strides, each with these reads.
+   * The instruction then must read an element before it writes the element at the same address.
+   */
+  readonly inPlace: (instruction: I) => Iterable<InPlace>;
+  /** Writes the numbers that follow the opcode and the length. @returns the opcode */
+  readonly encode: (instruction: I, code: CodeWriter) => number | Sliced<number>;
+  /** Returns what the statistics of a program count of the instruction. */
+  readonly counted: (instruction: I) => Counted;
+}
+
+/** A write, and the reads whose address it can have. */
+export interface InPlace {
+  readonly write: Location;
+  readonly reads: readonly Location[];
+}
+
+/** What the statistics of a program count of one instruction. */
+export interface Counted {
+  /** The size [M, N, K] of the matrix product that the instruction computes. */
+  readonly product?: [m: number, n: number, k: number];
+  /** The bytes of the panels that the instruction packs. */
+  readonly packedBytes?: number;
+  /** True if the instruction is a group of fused loops. */
+  readonly group?: boolean;
+}
+
+/** The code of an instruction while it is written. */
+export interface CodeWriter {
+  readonly pace: Pace;
+  push(...numbers: readonly number[]): void;
+  /** Writes the index of the buffer in which a location is, and the offset of the location in bytes. */
+  at(location: Pick<Location, 'memory' | 'offset'>): void;
+}

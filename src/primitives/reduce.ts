@@ -1,0 +1,143 @@
+/** Reductions over some axes. The sum of the rows of a matrix is a kind of its own, because products can absorb it. */
+
+import { ShapeError } from '../errors.js';
+import type { Node } from '../graph/node.js';
+import type { Lowering } from '../graph/op.js';
+import type { Location } from '../ir/location.js';
+import { type Ref, transposed } from '../ir/value.js';
+import { count } from '../ir/view.js';
+import { kernelId } from '../native/addon.js';
+import { prepareReduce } from '../native/kernels.js';
+import type { DType, TypedArray } from '../tensor/dtype.js';
+import { formatShape, stridesOf } from '../tensor/shape.js';
+import { dtypeCodes } from './code.js';
+import type { InstructionRecord, LoweringRecord, ValueRecord } from './record.js';
+
+/** The result of a reduction over no elements, by kernel and dtype. It is 0 for kernels that are not in this list. */
+const identities: Readonly<Record<string, Readonly<Record<DType, number>>>> = {
+  max: { float32: -Infinity, float64: -Infinity, int32: -(2 ** 31) },
+};
+
+type Reduce = Extract<Lowering, { kind: 'reduce' }>;
+
+/** @throws ShapeError if the reduction is not defined for an axis of length 0, and one of the axes has this length */
+function assertElements(
+  { notEmpty = false }: Reduce,
+  axes: readonly number[],
+  shape: readonly number[],
+): void {
+  if (!notEmpty || !axes.some((axis) => shape[axis] === 0)) return;
+  throw new ShapeError(
+    `expected at least one element along each reduced axis, but received shape ${formatShape(shape)}`,
+  );
+}
+
+export const reduce: LoweringRecord<Reduce> = {
+  step: (lowering, { attributes, inputShapes: [from] }) => {
+    const shape = from as readonly number[];
+    const axes = lowering.axes(attributes);
+    assertElements(lowering, axes, shape);
+    const run = prepareReduce(lowering.kernel, shape, axes, stridesOf(shape));
+    return (out, [input]) => run(out, input as TypedArray);
+  },
+  lower: (lowering, { build, node, bound, args: [from] }) => {
+    const { kernel } = lowering;
+    const ref = from as Ref;
+    const reduced = lowering.axes(bound.attributes);
+    assertElements(lowering, reduced, ref.shape);
+    if (reduced.some((axis) => ref.shape[axis] === 0) || count(bound.shape) === 0) {
+      return build.filled(identities[kernel]?.[node.dtype] ?? 0, node.dtype, bound.shape);
+    }
+    const kept = ref.shape.map((_, axis) => axis).filter((axis) => !reduced.includes(axis));
+    const terms = count(reduced.map((axis) => ref.shape[axis] as number));
+    if (terms === 1 && count(bound.shape) === 1 && kernel !== 'argmax') {
+      return build.reshape(ref, bound.shape, node);
+    }
+    if (kernel === 'sum' && count(bound.shape) === 1) {
+      return build.reshape(build.reduce(kernel, node.dtype, ref, 0, node), bound.shape, node);
+    }
+    // A matrix of one row also becomes a column sum, because `share` can merge the column sums of many time steps.
+    if (kernel === 'sum' && kept.length > 0 && reduced.every((axis, i) => axis === i)) {
+      const matrix = build.reshape(ref, [terms, count(bound.shape)], node);
+      return build.reshape(build.columnSum(matrix, node), bound.shape, node);
+    }
+    if (terms === 1 && kernel !== 'argmax') return build.reshape(ref, bound.shape, node);
+    const order = [...kept, ...reduced];
+    const arranged: Ref = {
+      value: ref.value,
+      offset: ref.offset,
+      shape: order.map((axis) => ref.shape[axis] as number),
+      strides: order.map((axis) => ref.strides[axis] as number),
+    };
+    return build.reduce(kernel, node.dtype, arranged, kept.length, node);
+  },
+};
+
+/** A reduction over the last axes of its operand. The first axes of the operand are the axes of the value. */
+export const reduceValue: ValueRecord = {
+  rebuild: (build, { details, dtype, shape, node }, args) =>
+    build.reduce(details.kernel as string, dtype, args[0] as Ref, shape.length, node),
+  fusing: {
+    space: ({ details, shape, args }) =>
+      details.kernel === 'sum' && shape.length === 0 ? (args[0] as Ref).shape : undefined,
+    closes: true,
+    code: (_value, operands) => operands[0] as number,
+  },
+  instruct: (value, writer, nodes) => {
+    writer.emit({
+      kind: 'reduce',
+      kernel: value.details.kernel as string,
+      kept: value.shape.length,
+      from: writer.locate(value.args[0] as Ref),
+      to: writer.locationOf(value),
+      nodes,
+    });
+  },
+  reads: () => true,
+  writes: () => false,
+  onto: () => undefined,
+  prepared: undefined,
+};
+
+/** The sum of the rows of a matrix [R, C]. */
+export const columnSumValue: ValueRecord = {
+  rebuild: (build, { node }, args) => build.columnSum(args[0] as Ref, node),
+  fusing: undefined,
+  instruct: (value, writer, nodes) => {
+    const from = writer.locate(transposed(value.args[0] as Ref));
+    const to = writer.locationOf(value);
+    writer.emit({ kind: 'reduce', kernel: 'sum', kept: 1, from, to, nodes });
+  },
+  reads: () => true,
+  writes: () => true,
+  onto: () => undefined,
+  prepared: undefined,
+};
+
+export interface ReduceInstruction {
+  readonly kind: 'reduce';
+  readonly nodes: readonly Node[];
+  readonly kernel: string;
+  /** The number of axes that are not reduced. They are the first axes of `from`, and the axes of `to`. */
+  readonly kept: number;
+  readonly from: Location;
+  readonly to: Location;
+}
+
+export const reduceInstruction: InstructionRecord<ReduceInstruction> = {
+  opcodes: { reduce: 5 },
+  reads: ({ from }) => [[from]],
+  writes: ({ to }) => [[to]],
+  inPlace: () => [],
+  encode: ({ kernel, kept, from, to }, code) => {
+    const id = kernelId('reduce', kernel);
+    const { shape, memory } = from;
+    code.push(id, dtypeCodes[memory.dtype], kept, shape.length - kept, ...shape);
+    code.at(to);
+    code.push(...to.strides);
+    code.at(from);
+    code.push(...from.strides);
+    return reduceInstruction.opcodes.reduce as number;
+  },
+  counted: () => ({}),
+};
