@@ -93,6 +93,7 @@ export class Schedule {
       shape,
       dtype: node.dtype,
       inputShapes: sources.map((input) => this.shapeOf(input)),
+      inputDTypes: sources.map(({ dtype }) => dtype),
       bind: (dim: Dim) => bindDim(dim, bindings),
       bindings,
     };

@@ -54,6 +54,16 @@ export interface Bound<A> {
   readonly bindings: Bindings;
 }
 
+/** How a routine is called. Each shape has as many elements as the input or the result. */
+export interface RoutineShapes {
+  /** The shape in which each input is read. */
+  readonly reads: readonly (readonly number[])[];
+  /** The shape in which the result is written. */
+  readonly write: readonly number[];
+  /** The integers of the routine. */
+  readonly integers: readonly number[];
+}
+
 /**
  * How an op is computed, as data. The executors (the interpreter and the compiler) choose kernels by `kind`, and never
  * by the name of the op.
@@ -99,6 +109,14 @@ export type Lowering<A extends object = object> =
       readonly accumulate: boolean;
       /** Returns, for each input, the view of the result to which the input is written. */
       views(bound: Bound<A>): readonly View[];
+    }
+  /** One routine of the addon, which reads all inputs. native/routines has the list of the routines. */
+  | {
+      readonly kind: 'routine';
+      /** The name of the routine. */
+      readonly routine: string;
+      /** Returns the shapes in which the routine reads the inputs and writes the result, and its integers. */
+      call(bound: Bound<A>): RoutineShapes;
     }
   /** Random numbers. Each is a pure function of the seed, the index of the run and the index of the element. */
   | {

@@ -239,6 +239,19 @@ export class Builder {
     return this.#value('random', dtype, shape, [], { kernel, seed }, node);
   }
 
+  /** Returns the result of a routine of the addon. */
+  routine(
+    routine: string,
+    dtype: DType,
+    shape: readonly number[],
+    args: readonly Ref[],
+    integers: readonly number[],
+    node?: Node,
+  ): Ref {
+    if (count(shape) === 0) return this.filled(0, dtype, shape);
+    return this.#value('routine', dtype, shape, args, { kernel: routine, integers }, node);
+  }
+
   /**
    * Returns a value of shape `shape` that is assembled from blocks. If `adds` is true, blocks may overlap and leave
    * gaps: where they overlap, they are added, and a gap is filled with zeros.

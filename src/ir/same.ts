@@ -10,12 +10,13 @@ export function hashOf(
   dtype: DType,
   shape: readonly number[],
   args: readonly Ref[],
-  { kernel = '', seed = 0, starts }: Details,
+  { kernel = '', seed = 0, integers, starts }: Details,
 ): number {
   let hash = kind.length * 31 + dtype.length + seed;
   for (let i = 0; i < kernel.length; i++) hash = mix(hash, kernel.charCodeAt(i));
   for (const dim of shape) hash = mix(hash, dim);
   for (const arg of args) hash = mixRef(hash, arg);
+  for (const integer of integers ?? []) hash = mix(hash, integer);
   if (starts) hash = mix(hash, starts.length);
   return hash;
 }

@@ -28,7 +28,9 @@ export type Kind =
   | 'reduce'
   | 'random'
   /** A value assembled from blocks. The blocks are its operands, and each has its own start in the value. */
-  | 'assemble';
+  | 'assemble'
+  /** One routine of the addon, which reads all operands. */
+  | 'routine';
 
 /** A use of a value: a view of all or some of its elements. */
 export interface Ref extends StridedView {
@@ -37,11 +39,13 @@ export interface Ref extends StridedView {
 
 export interface Details {
   readonly leaf?: Leaf | undefined;
-  /** The name of the kernel of a value of kind map, reduce or random. */
+  /** The name of the kernel of a value of kind map, reduce or random, or of the routine. */
   readonly kernel?: string | undefined;
   /** True for a map that converts its operand. Its kernel is then the dtype of the result. */
   readonly converts?: boolean | undefined;
   readonly seed?: number | undefined;
+  /** The integers of a routine. */
+  readonly integers?: readonly number[] | undefined;
   /** For an assembled value: the start of each block along each axis. */
   readonly starts?: readonly (readonly number[])[] | undefined;
   /** For an assembled value: whether blocks overlap. Where they overlap, they are added. */

@@ -32,6 +32,7 @@ const fieldsByKind: Readonly<
   alias: {},
   view: { view: 'function' },
   place: { accumulate: 'boolean', views: 'function' },
+  routine: { routine: 'string', call: 'function' },
   random: { kernel: 'string', seed: 'function' },
   extent: { dim: 'function' },
   compose: { expand: 'function' },

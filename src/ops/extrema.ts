@@ -1,6 +1,7 @@
 /** The element-wise maximum and minimum of two operands, the maximum over axes, and the index of the maximum. */
 
 import { ShapeError } from '../errors.js';
+import { sizeOfDims } from '../graph/dimension.js';
 import { input, lift } from '../graph/leaf.js';
 import type { Node } from '../graph/node.js';
 import { notDifferentiable, type Operand } from '../graph/op.js';
@@ -18,6 +19,7 @@ import {
 import { equal, greater, where } from './comparison.js';
 import { declare } from './declare.js';
 import { binary } from './elementwise.js';
+import { aroundAxis } from './indexing.js';
 import { reshape } from './views.js';
 
 const apart = [
@@ -145,4 +147,62 @@ export function argmax(x: Operand, axis?: number, options?: ReduceOptions): Node
   const [node] = lift('argmax', [x]) as [Node];
   const axes = resolveAxes('argmax', node, axis);
   return keepAxes(position([node], { axes }), node.shape, axes, keepDims);
+}
+
+interface LeastAttributes {
+  readonly axis: number;
+}
+
+const leastPosition = declare<LeastAttributes>({
+  name: 'argmin',
+  arity: 1,
+  dtype: () => 'int32',
+  shape: ([x], { axis }, fail) => {
+    const { shape } = x as Node;
+    if (shape[axis] === 0) fail.shape('expected at least one element along the axis');
+    return reducedShape(shape, [axis]);
+  },
+  lowering: {
+    kind: 'routine',
+    routine: 'argmin',
+    call: ({ attributes: { axis }, inputShapes: [x] }) => {
+      const around = aroundAxis(x as readonly number[], axis);
+      if (around[1] === 0) {
+        // The shape rule could not check this, because the length of a named axis is known only in a run.
+        throw new ShapeError('expected at least one element along the axis');
+      }
+      return { reads: [around], write: [around[0], around[2]], integers: [] };
+    },
+  },
+  gradient: notDifferentiable('an index is an integer'),
+  label: ({ axis }) => `${axis}`,
+  samples: [
+    { inputs: [{ shape: [2, 3] }], build: (x) => argmin(x as Node, 1) },
+    { inputs: [{ shape: [2, 3, 4] }], build: (x) => argmin(x as Node, -2) },
+    { inputs: [{ shape: [2, 3] }], build: (x) => argmin(x as Node) },
+    { inputs: [{ shape: [0, 3] }], build: (x) => argmin(x as Node, 1) },
+  ],
+  refused: [
+    {
+      build: () => argmin(input('x', [2, 0]), 1),
+      error: ShapeError,
+      message: /^\[argmin\] expected at least one element along the axis/,
+    },
+  ],
+});
+
+/**
+ * Returns the index of the smallest element along an axis, as int32. If several elements are the smallest, it is the
+ * index of the first of them; if an element is NaN, it is the index of the first NaN. Without `axis`, the result is the
+ * row-major index of the smallest of all elements. No gradient flows through `argmin`.
+ * @throws ShapeError if the axis is out of range or has length 0; ValueError if x is not a Node, Tensor or number, or
+ *   if an option is unknown
+ */
+export function argmin(x: Operand, axis?: number, options?: ReduceOptions): Node {
+  const { keepDims } = reduceOptions.read(options, '[argmin]');
+  const [node] = lift('argmin', [x]) as [Node];
+  const axes = resolveAxes('argmin', node, axis);
+  const [only = 0] = axes;
+  const along = axes.length === 1 ? node : reshape(node, [sizeOfDims(node.shape)]);
+  return keepAxes(leastPosition([along], { axis: only }), node.shape, axes, keepDims);
 }

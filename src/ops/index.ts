@@ -9,8 +9,11 @@ export { type Axes, broadcastTo, type ReduceOptions, sum } from './broadcast.js'
 export * from './comparison.js';
 export { defineOp } from './declare.js';
 export * from './extrema.js';
+export { gather, scatterAdd, takeAlongAxis } from './indexing.js';
 export * from './matmul.js';
 export * from './mean.js';
+export * from './order.js';
+export * from './pooling.js';
 export * from './random.js';
 export type { Binary, Unary } from './samples.js';
 export * from './softmax.js';

@@ -32,6 +32,7 @@ import {
   reduceInstruction,
   reduceValue,
 } from './reduce.js';
+import { type RoutineInstruction, routine, routineInstruction, routineValue } from './routine.js';
 import { accumulate, sumValue } from './sum.js';
 import { alias, view } from './view.js';
 
@@ -43,6 +44,7 @@ export type Instruction =
   | ReduceInstruction
   | BatchInstruction
   | RandomInstruction
+  | RoutineInstruction
   | CopyInstruction;
 
 const lowerings: { readonly [L in Lowering as L['kind']]: LoweringRecord<L> } = {
@@ -57,6 +59,7 @@ const lowerings: { readonly [L in Lowering as L['kind']]: LoweringRecord<L> } = 
   place,
   random,
   extent,
+  routine,
   compose,
 };
 
@@ -70,6 +73,7 @@ const values: { readonly [K in Kind]: ValueRecord } = {
   reduce: reduceValue,
   random: randomValue,
   assemble: assembleValue,
+  routine: routineValue,
 };
 
 const instructions: { readonly [I in Instruction as I['kind']]: InstructionRecord<I> } = {
@@ -79,6 +83,7 @@ const instructions: { readonly [I in Instruction as I['kind']]: InstructionRecor
   reduce: reduceInstruction,
   batch: batchInstruction,
   random: randomInstruction,
+  routine: routineInstruction,
   copy: copyInstruction,
 };
 

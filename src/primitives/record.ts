@@ -26,6 +26,7 @@ export type Step = (out: TypedArray, inputs: readonly TypedArray[], run: number)
 /** A node during one run, in which all its dimensions are numbers, with its dtype. */
 export interface BoundNode extends Bound<object> {
   readonly dtype: DType;
+  readonly inputDTypes: readonly DType[];
 }
 
 /** The node that is lowered, in one binding of the dimension names. */

@@ -1,0 +1,214 @@
+/** Ops that sort along an axis, and the running sum along an axis. */
+
+import { describeValue } from '../arguments/describe.js';
+import { flag } from '../arguments/kinds.js';
+import { declareOptions, type OptionsOf, optional } from '../arguments/options.js';
+import { ShapeError, ValueError } from '../errors.js';
+import type { Dim } from '../graph/dimension.js';
+import { input, lift } from '../graph/leaf.js';
+import { failFor, type Node } from '../graph/node.js';
+import { notDifferentiable, type Operand } from '../graph/op.js';
+import { resolveAxis } from '../tensor/shape.js';
+import { type Apply, declare } from './declare.js';
+import { aroundAxis, takeAlongAxis } from './indexing.js';
+
+interface SortAttributes {
+  readonly axis: number;
+  readonly descending: boolean;
+}
+
+const sortOptions = declareOptions('sort, argsort', {
+  /** If true, the largest element is the first. The default is false. */
+  descending: optional(flag, 'reverse'),
+});
+
+/** Options of `sort` and `argsort`. */
+export interface SortOptions extends OptionsOf<typeof sortOptions> {}
+
+const positions = declare<SortAttributes>({
+  name: 'argsort',
+  arity: 1,
+  dtype: () => 'int32',
+  shape: ([x]) => (x as Node).shape,
+  lowering: {
+    kind: 'routine',
+    routine: 'argsort',
+    call: ({ attributes: { axis, descending }, shape }) => {
+      const around = aroundAxis(shape, axis);
+      return { reads: [around], write: around, integers: [Number(descending)] };
+    },
+  },
+  gradient: notDifferentiable('an index is an integer'),
+  label: ({ axis, descending }) => `${axis}${descending ? ' descending' : ''}`,
+  samples: [
+    { inputs: [{ shape: [2, 5] }], build: (x) => argsort(x as Node) },
+    {
+      inputs: [{ shape: [2, 4, 3] }],
+      build: (x) => argsort(x as Node, 1, { descending: true }),
+    },
+    { inputs: [{ shape: [0, 3] }], build: (x) => argsort(x as Node) },
+  ],
+  refused: [
+    {
+      build: () => argsort(input('x', [2]), 1),
+      error: ShapeError,
+      message: /^\[argsort\] axis 1 is out of range/,
+    },
+  ],
+});
+
+/**
+ * Returns the indices, as int32, that sort x along an axis: takeAlongAxis(x, argsort(x, axis), axis) is sorted. The sort
+ * is stable: equal elements keep their order, also if the order is descending. NaN counts as the largest number. The
+ * result has the shape of x. No gradient flows through `argsort`.
+ * @param axis the axis; the last by default. A negative axis counts from the end
+ * @throws ShapeError if the axis is out of range; ValueError if x is not a Node, Tensor or number, or if an option is
+ *   unknown
+ */
+export function argsort(x: Operand, axis = -1, options?: SortOptions): Node {
+  return sorting('argsort', x, axis, options).indices;
+}
+
+/**
+ * Returns the elements of x, sorted along an axis. The sort is stable: equal elements keep their order, also if the
+ * order is descending. NaN counts as the largest number, so it is last, or first if the order is descending. The result
+ * has the shape and the dtype of x. The gradient goes to the elements from which the sorted ones come.
+ * @param axis the axis; the last by default. A negative axis counts from the end
+ * @throws ShapeError if the axis is out of range; ValueError if x is not a Node, Tensor or number, or if an option is
+ *   unknown
+ */
+export function sort(x: Operand, axis = -1, options?: SortOptions): Node {
+  const { node, indices, resolved } = sorting('sort', x, axis, options);
+  return takeAlongAxis(node, indices, resolved);
+}
+
+function sorting(name: string, x: Operand, axis: number, options: SortOptions | undefined) {
+  const { descending = false } = sortOptions.read(options, `[${name}]`);
+  const [node] = lift(name, [x]) as [Node];
+  const resolved = resolveAxis(axis, node.shape.length, `[${name}]`);
+  return { node, resolved, indices: positions([node], { axis: resolved, descending }) };
+}
+
+interface TopAttributes {
+  readonly axis: number;
+  readonly k: number;
+}
+
+const largestPositions = declare<TopAttributes>({
+  name: 'topK',
+  arity: 1,
+  dtype: () => 'int32',
+  shape: ([x], { axis, k }) => (x as Node).shape.map((dim, i) => (i === axis ? k : dim)),
+  lowering: {
+    kind: 'routine',
+    routine: 'topK',
+    call: ({ attributes: { axis, k }, shape, inputShapes: [x] }) => {
+      const from = x as readonly number[];
+      const length = from[axis] as number;
+      if (length < k) {
+        // The op could not check this, because the length of a named axis is known only when its name is bound.
+        throw new ShapeError(
+          `expected at least ${k} elements along axis ${axis}, but there are ${length}`,
+        );
+      }
+      return { reads: [aroundAxis(from, axis)], write: aroundAxis(shape, axis), integers: [] };
+    },
+  },
+  gradient: notDifferentiable('an index is an integer'),
+  label: ({ axis, k }) => `${k} along ${axis}`,
+  samples: [
+    { inputs: [{ shape: [2, 5] }], build: (x) => topK(x as Node, 3).indices },
+    { inputs: [{ shape: [2, 4, 3] }], build: (x) => topK(x as Node, 1, 1).indices },
+    { inputs: [{ shape: [0, 3] }], build: (x) => topK(x as Node, 2).indices },
+    { inputs: [{ shape: [3] }], build: (x) => topK(x as Node, 0).indices },
+  ],
+  refused: [
+    {
+      build: () => topK(input('x', [2, 3]), 4),
+      error: ShapeError,
+      message: /^\[topK\] expected at least 4 elements along axis 1, but there are 3/,
+    },
+    {
+      build: () => topK(input('x', [2, 3]), 1.5),
+      error: ValueError,
+      message: /^\[topK\] expected k to be a whole number, but received number 1\.5/,
+    },
+  ],
+});
+
+/**
+ * Returns the k largest elements of x along an axis, and their indices as int32. The largest is first. NaN counts as the
+ * largest number. Equal elements are in the order of their indices. Both results have the shape of x, in which the axis
+ * has length k; `values` have the dtype of x. The gradient goes to the elements that were chosen.
+ * @param k a whole number, at most the length of the axis
+ * @param axis the axis; the last by default. A negative axis counts from the end
+ * @throws ShapeError if the axis is out of range or has fewer than k elements; ValueError if x is not a Node, Tensor or
+ *   number, or if k is not a whole number
+ */
+export function topK(
+  x: Operand,
+  k: number,
+  axis = -1,
+): { readonly values: Node; readonly indices: Node } {
+  const [node] = lift('topK', [x]) as [Node];
+  const fail = failFor({ name: 'topK' }, [node]);
+  const resolved = resolveAxis(axis, node.shape.length, '[topK]');
+  if (!Number.isSafeInteger(k) || k < 0) {
+    fail.value(`expected k to be a whole number, but received ${describeValue(k)}`);
+  }
+  const length = node.shape[resolved] as Dim;
+  if (typeof length === 'number' && length < k) {
+    fail.shape(`expected at least ${k} elements along axis ${resolved}, but there are ${length}`);
+  }
+  const indices = largestPositions([node], { axis: resolved, k });
+  return { values: takeAlongAxis(node, indices, resolved), indices };
+}
+
+interface RunningAttributes {
+  readonly axis: number;
+  /** Whether the sums start at the end of the axis. */
+  readonly reverse: boolean;
+}
+
+const running: Apply<RunningAttributes> = declare<RunningAttributes>({
+  name: 'cumsum',
+  arity: 1,
+  dtype: ([x]) => (x as Node).dtype,
+  shape: ([x]) => (x as Node).shape,
+  lowering: {
+    kind: 'routine',
+    routine: 'cumsum',
+    call: ({ attributes: { axis, reverse }, shape }) => {
+      const around = aroundAxis(shape, axis);
+      return { reads: [around], write: around, integers: [Number(reverse)] };
+    },
+  },
+  gradient: ({ attributes: { axis, reverse }, gradient }) => [
+    running([gradient], { axis, reverse: !reverse }),
+  ],
+  label: ({ axis, reverse }) => `${axis}${reverse ? ' from the end' : ''}`,
+  samples: [
+    { inputs: [{ shape: [2, 5] }], build: (x) => cumsum(x as Node, 1) },
+    { inputs: [{ shape: [2, 4, 3] }], build: (x) => cumsum(x as Node, -2) },
+    { inputs: [{ shape: [0, 3] }], build: (x) => cumsum(x as Node, 0) },
+  ],
+  refused: [
+    {
+      build: () => cumsum(input('x', [2]), 1),
+      error: ShapeError,
+      message: /^\[cumsum\] axis 1 is out of range/,
+    },
+  ],
+});
+
+/**
+ * Returns the running sums along an axis: result[j] = x[0] + … + x[j]. Sums of floats are accumulated in float64; sums
+ * of int32 wrap around. The result has the shape and the dtype of x.
+ * @param axis the axis; a negative axis counts from the end
+ * @throws ShapeError if the axis is out of range; ValueError if x is not a Node, Tensor or number
+ */
+export function cumsum(x: Operand, axis: number): Node {
+  const [node] = lift('cumsum', [x]) as [Node];
+  const resolved = resolveAxis(axis, node.shape.length, '[cumsum]');
+  return running([node], { axis: resolved, reverse: false });
+}

@@ -1,0 +1,410 @@
+/**
+ * Pooling over windows: `maxPool1d`, `maxPool2d`, `avgPool1d` and `avgPool2d`. The maximum is taken at the indices of
+ * the largest elements, so its gradient is that of `takeAlongAxis`.
+ */
+
+import { describeValue } from '../arguments/describe.js';
+import { checkedLater, flag } from '../arguments/kinds.js';
+import { declareOptions, type OptionsOf, optional, required } from '../arguments/options.js';
+import { isList } from '../arguments/read.js';
+import { ShapeError, ValueError } from '../errors.js';
+import type { Dim, Shape } from '../graph/dimension.js';
+import { multiplyDims } from '../graph/dimension.js';
+import { input, lift } from '../graph/leaf.js';
+import { failFor, type Node } from '../graph/node.js';
+import { type Bound, type Fail, notDifferentiable, type Operand } from '../graph/op.js';
+import { formatShape } from '../tensor/shape.js';
+import { type Apply, declare } from './declare.js';
+import { takeAlongAxis } from './indexing.js';
+import { floatingDType } from './rules.js';
+import { refusesIntegers } from './samples.js';
+import { reshape } from './views.js';
+
+/** A number for both axes of an image, or one for the height and one for the width. */
+export type Sides = number | readonly [height: number, width: number];
+/** A number for all sides, one for the height and one for the width, or [[top, bottom], [left, right]]. */
+export type Padding = Sides | readonly [readonly [number, number], readonly [number, number]];
+
+/** The windows along one axis. */
+interface Windows {
+  readonly size: number;
+  readonly stride: number;
+  readonly dilation: number;
+  readonly before: number;
+  readonly after: number;
+  /** Whether a window may begin in the axis and end after the padding. */
+  readonly ceil: boolean;
+}
+
+interface PoolAttributes {
+  readonly rows: Windows;
+  readonly columns: Windows;
+}
+
+/** Returns the number of windows along an axis of `length` elements, as PyTorch counts them. */
+function windowCount(length: number, windows: Windows): number {
+  const { size, stride, dilation, before, after, ceil } = windows;
+  const room = length + before + after - dilation * (size - 1) - 1;
+  const count = (ceil ? Math.ceil : Math.floor)(room / stride) + 1;
+  // The last window must begin in the axis or in the padding before it.
+  return ceil && (count - 1) * stride >= length + before ? count - 1 : count;
+}
+
+/** Returns the number of windows along an axis. @throws ShapeError if there is none, or if one contains no element */
+function checkedCount(length: Dim, windows: Windows, axis: string, fail: Fail): number {
+  if (typeof length !== 'number') {
+    return fail.shape(`expected a number as the ${axis} of x, but it is the name ${length}`);
+  }
+  const count = windowCount(length, windows);
+  const { size, stride, dilation, before } = windows;
+  if (count < 1) {
+    fail.shape(`a window of size ${size} does not fit into the ${axis} of x, which is ${length}`);
+  }
+  for (let window = 0; window < count; window++) {
+    // The first position of the window that is not in the padding before the axis.
+    const start = window * stride - before;
+    const first = start < 0 ? start + Math.ceil(-start / dilation) * dilation : start;
+    if (first < length && first <= start + (size - 1) * dilation) continue;
+    fail.shape(`window ${window} along the ${axis} of x, which is ${length}, is only padding`);
+  }
+  return count;
+}
+
+function pooledShape(x: Node, { rows, columns }: PoolAttributes, fail: Fail): Shape {
+  const [batch, channels, height, width] = x.shape as readonly [Dim, Dim, Dim, Dim];
+  return [
+    batch,
+    channels,
+    checkedCount(height, rows, 'height', fail),
+    checkedCount(width, columns, 'width', fail),
+  ];
+}
+
+/** Returns the shape [planes, height, width] in which a routine reads or writes images. */
+function planes([batch, channels, height, width]: readonly number[]): number[] {
+  return [(batch as number) * (channels as number), height as number, width as number];
+}
+
+function integersOf({ rows, columns }: PoolAttributes): number[] {
+  return [
+    ...[rows.size, columns.size],
+    ...[rows.stride, columns.stride],
+    ...[rows.dilation, columns.dilation],
+    ...[rows.before, rows.after, columns.before, columns.after],
+  ];
+}
+
+const label = ({ rows, columns }: PoolAttributes) => `${rows.size} x ${columns.size}`;
+
+const largestOf = declare<PoolAttributes>({
+  name: 'maxPool',
+  arity: 1,
+  dtype: () => 'int32',
+  shape: ([x], attributes, fail) => pooledShape(x as Node, attributes, fail),
+  lowering: {
+    kind: 'routine',
+    routine: 'maxPool',
+    call: ({ attributes, shape, inputShapes: [x] }) => ({
+      reads: [planes(x as readonly number[])],
+      write: planes(shape),
+      integers: integersOf(attributes),
+    }),
+  },
+  gradient: notDifferentiable('an index is an integer'),
+  label,
+  samples: [
+    { inputs: [{ shape: [2, 3, 4, 5] }], build: (x) => maxPool2d(x as Node, { size: 2 }) },
+    {
+      inputs: [{ shape: [1, 2, 5, 6] }],
+      build: (x) => maxPool2d(x as Node, { size: [3, 2], stride: 2, padding: 1 }),
+    },
+    {
+      inputs: [{ shape: [2, 1, 7, 7] }],
+      build: (x) => maxPool2d(x as Node, { size: 2, stride: 3, dilation: 2, ceil: true }),
+    },
+    { inputs: [{ shape: [2, 3, 7] }], build: (x) => maxPool1d(x as Node, { size: 3, stride: 2 }) },
+    { inputs: [{ shape: [0, 3, 4, 4] }], build: (x) => maxPool2d(x as Node, { size: 2 }) },
+  ],
+  refused: [
+    {
+      build: () => maxPool2d(input('x', [2, 3, 4]), { size: 2 }),
+      error: ShapeError,
+      message:
+        /^\[maxPool2d\] expected x of shape \[batch, channels, height, width\], but received \[2, 3, 4\]/,
+    },
+    {
+      build: () => maxPool2d(input('x', [1, 1, 2, 2]), { size: 3 }),
+      error: ShapeError,
+      message: /^\[maxPool\] a window of size 3 does not fit into the height of x, which is 2/,
+    },
+    {
+      build: () => maxPool2d(input('x', [1, 1, 4, 4]), { size: 1, padding: 1 }),
+      error: ShapeError,
+      message: /^\[maxPool\] window 0 along the height of x, which is 4, is only padding/,
+    },
+    {
+      build: () => maxPool2d(input('x', [1, 1, 4, 4]), { size: 0 }),
+      error: ValueError,
+      message:
+        /^\[maxPool2d\] size: expected a positive integer, or a list of two, but received number 0/,
+    },
+  ],
+});
+
+interface AverageAttributes extends PoolAttributes {
+  readonly countPadding: boolean;
+}
+
+const averageCall = ({ attributes, shape, inputShapes: [x] }: Bound<AverageAttributes>) => ({
+  reads: [planes(x as readonly number[])],
+  write: planes(shape),
+  integers: [...integersOf(attributes), Number(attributes.countPadding)],
+});
+
+const averaged = declare<AverageAttributes>({
+  name: 'avgPool',
+  arity: 1,
+  dtype: floatingDType,
+  shape: ([x], attributes, fail) => pooledShape(x as Node, attributes, fail),
+  lowering: { kind: 'routine', routine: 'avgPool', call: averageCall },
+  gradient: ({ inputs: [x], attributes, gradient }) => [
+    spread([gradient], { ...attributes, shape: (x as Node).shape }),
+  ],
+  label,
+  samples: [
+    { inputs: [{ shape: [2, 3, 4, 5] }], build: (x) => avgPool2d(x as Node, { size: 2 }) },
+    {
+      inputs: [{ shape: [1, 2, 5, 6] }],
+      build: (x) => avgPool2d(x as Node, { size: [3, 2], stride: 2, padding: 1 }),
+    },
+    {
+      inputs: [{ shape: [2, 1, 5, 5] }],
+      build: (x) =>
+        avgPool2d(x as Node, { size: 3, stride: 2, padding: 1, ceil: true, countPadding: false }),
+    },
+    { inputs: [{ shape: [2, 3, 7] }], build: (x) => avgPool1d(x as Node, { size: 3, stride: 2 }) },
+    { inputs: [{ shape: [0, 3, 4, 4] }], build: (x) => avgPool2d(x as Node, { size: 2 }) },
+  ],
+  refused: [
+    refusesIntegers('avgPool', () =>
+      avgPool2d(input('indices', [1, 1, 4, 4], { dtype: 'int32' }), { size: 2 }),
+    ),
+    {
+      build: () => avgPool1d(input('x', [2, 3, 'steps']), { size: 2 }),
+      error: ShapeError,
+      message: /^\[avgPool\] expected a number as the width of x, but it is the name steps/,
+    },
+  ],
+});
+
+interface SpreadAttributes extends AverageAttributes {
+  /** The shape of the operand of the pooling. */
+  readonly shape: Shape;
+}
+
+const spread: Apply<SpreadAttributes> = declare<SpreadAttributes>({
+  name: 'avgPoolGradient',
+  arity: 1,
+  dtype: floatingDType,
+  shape: (_inputs, { shape }) => shape,
+  lowering: { kind: 'routine', routine: 'avgPoolGradient', call: averageCall },
+  gradient: ({ attributes: { shape: _, ...attributes }, gradient }) => [
+    averaged([gradient], attributes),
+  ],
+  label,
+  samples: (
+    [
+      [2, 3, 2, 2],
+      [1, 1, 2, 2],
+      [0, 3, 2, 2],
+    ] as const
+  ).map((shape) => ({
+    inputs: [{ shape }],
+    build: (g) => {
+      const attributes = attributesOf('avgPool2d', { size: 2, padding: 1, stride: 3 });
+      const to = [shape[0], shape[1], 4, 4];
+      return spread([g as Node], { ...attributes, countPadding: true, shape: to });
+    },
+  })),
+  refused: [
+    refusesIntegers('avgPoolGradient', () => {
+      const attributes = attributesOf('avgPool2d', { size: 2 });
+      const g = input('indices', [1, 1, 2, 2], { dtype: 'int32' });
+      return spread([g], { ...attributes, countPadding: true, shape: [1, 1, 4, 4] });
+    }),
+  ],
+});
+
+const common = {
+  /** The size of a window. */
+  size: required(checkedLater<Sides>('a size'), 'kernelSize', 'kernel_size', 'poolSize'),
+  /** The distance between neighbouring windows; the size by default. */
+  stride: optional(checkedLater<Sides>('a stride'), 'strides'),
+  /** The number of positions that are added at the sides of x; 0 by default. */
+  padding: optional(checkedLater<Padding>('a padding'), 'pad', 'pads'),
+  /** The distance between neighbouring elements of a window; 1 by default. */
+  dilation: optional(checkedLater<Sides>('a dilation')),
+  /** If true, the last window may end after the padding. The default is false. */
+  ceil: optional(flag, 'ceilMode', 'ceil_mode'),
+};
+
+const maxPoolOptions = declareOptions('maxPool1d, maxPool2d', common);
+const avgPoolOptions = declareOptions('avgPool1d, avgPool2d', {
+  ...common,
+  /** If true, padding counts as zeros in the mean. The default is true, as in PyTorch. */
+  countPadding: optional(flag, 'countIncludePad', 'count_include_pad'),
+});
+
+/** Options of `maxPool1d` and `maxPool2d`. */
+export interface MaxPoolOptions extends OptionsOf<typeof maxPoolOptions> {}
+/** Options of `avgPool1d` and `avgPool2d`. */
+export interface AvgPoolOptions extends OptionsOf<typeof avgPoolOptions> {}
+
+/** Returns the two numbers of an option. @throws ValueError if it is not a number from `least`, or a list of two */
+function sidesOf(value: unknown, least: 0 | 1, where: string): [number, number] {
+  const isSide = (side: unknown): side is number =>
+    Number.isSafeInteger(side) && (side as number) >= least;
+  if (isSide(value)) return [value, value];
+  if (isList(value) && value.length === 2 && isSide(value[0]) && isSide(value[1])) {
+    return [value[0], value[1]];
+  }
+  const integer = least === 1 ? 'a positive integer' : 'a whole number';
+  throw new ValueError(
+    `${where}: expected ${integer}, or a list of two, but received ${describeValue(value)}`,
+  );
+}
+
+/** Returns the attributes for images, from the options of a function. */
+function attributesOf(
+  name: string,
+  { size, stride = size, padding = 0, dilation = 1, ceil = false }: MaxPoolOptions,
+): PoolAttributes {
+  const side = (option: string, value: unknown, least: 0 | 1) =>
+    sidesOf(value, least, `[${name}] ${option}`);
+  const [sizes, strides, dilations] = [
+    side('size', size, 1),
+    side('stride', stride, 1),
+    side('dilation', dilation, 1),
+  ];
+  const nested = isList(padding) && padding.some((pair) => isList(pair));
+  const pads = nested
+    ? (padding as readonly unknown[]).map((pair) => side('padding', pair, 0))
+    : side('padding', padding, 0).map((pad): [number, number] => [pad, pad]);
+  if (pads.length !== 2) {
+    throw new ValueError(
+      `[${name}] padding: expected [[top, bottom], [left, right]], but received ${describeValue(padding)}`,
+    );
+  }
+  const axis = (i: 0 | 1): Windows => {
+    const [before, after] = pads[i] as [number, number];
+    return { size: sizes[i], stride: strides[i], dilation: dilations[i], before, after, ceil };
+  };
+  return { rows: axis(0), columns: axis(1) };
+}
+
+/** Returns the node of an image operand. @throws ShapeError if it has another number of axes than `axes` */
+function imageOf(name: string, x: Operand, axes: readonly string[]): Node {
+  const [node] = lift(name, [x]) as [Node];
+  if (node.shape.length !== axes.length) {
+    failFor({ name }, [node]).shape(
+      `expected x of shape [${axes.join(', ')}], but received ${formatShape(node.shape)}`,
+    );
+  }
+  return node;
+}
+
+const image = ['batch', 'channels', 'height', 'width'];
+const sequence = ['batch', 'channels', 'length'];
+
+/** Pools a sequence as an image of height 1. */
+function asImage(x: Node, pool: (image: Node) => Node): Node {
+  const [batch, channels, length] = x.shape as readonly [Dim, Dim, Dim];
+  const pooled = pool(reshape(x, [batch, channels, 1, length]));
+  return reshape(pooled, [batch, channels, pooled.shape[3] as Dim]);
+}
+
+/** Returns the options of a 1-D function as those of the 2-D function for images of height 1. */
+function alongWidth<O extends MaxPoolOptions>(name: string, options: O): O {
+  const { size, stride = size, padding = 0, dilation = 1 } = options;
+  const one = (option: string, value: unknown, least: 0 | 1): number => {
+    const single = isList(value) && value.length === 1 ? value[0] : value;
+    if (isList(single)) {
+      throw new ValueError(
+        `[${name}] ${option}: expected a number, but received ${describeValue(value)}`,
+      );
+    }
+    return sidesOf(single, least, `[${name}] ${option}`)[0];
+  };
+  const pads: [number, number] =
+    isList(padding) && padding.length === 2 && !isList(padding[0])
+      ? sidesOf(padding, 0, `[${name}] padding`)
+      : [one('padding', padding, 0), one('padding', padding, 0)];
+  return {
+    ...options,
+    size: [1, one('size', size, 1)],
+    stride: [1, one('stride', stride, 1)],
+    padding: [[0, 0], pads],
+    dilation: [1, one('dilation', dilation, 1)],
+  };
+}
+
+function maxPool(x: Node, attributes: PoolAttributes): Node {
+  const indices = largestOf([x], attributes);
+  const flat = (node: Node): Node => {
+    const [batch, channels, height, width] = node.shape as readonly [Dim, Dim, Dim, Dim];
+    return reshape(node, [batch, channels, multiplyDims(height, width)]);
+  };
+  return reshape(takeAlongAxis(flat(x), flat(indices), 2), indices.shape);
+}
+
+/**
+ * Returns the largest element of each window of images. If several are the largest, the gradient goes to the first. NaN
+ * counts as the largest number. The padding is less than any element. The result has the shape [batch, channels, rows,
+ * columns] of the windows and the dtype of x.
+ * @param x [batch, channels, height, width]; the height and the width are numbers
+ * @throws ShapeError if x has another number of axes, if no window fits, or if a window is only padding; ValueError if
+ *   x is not a Node, Tensor or number, or if an option is unknown or invalid
+ */
+export function maxPool2d(x: Operand, options: MaxPoolOptions): Node {
+  const read = maxPoolOptions.read(options, '[maxPool2d]');
+  return maxPool(imageOf('maxPool2d', x, image), attributesOf('maxPool2d', read));
+}
+
+/**
+ * Does what `maxPool2d` does for sequences: x has the shape [batch, channels, length]. `size`, `stride` and `dilation`
+ * are numbers, and `padding` is a number or [before, after].
+ * @throws ShapeError if x has another number of axes, if no window fits, or if a window is only padding; ValueError if
+ *   x is not a Node, Tensor or number, or if an option is unknown or invalid
+ */
+export function maxPool1d(x: Operand, options: MaxPoolOptions): Node {
+  const read = alongWidth('maxPool1d', maxPoolOptions.read(options, '[maxPool1d]'));
+  const attributes = attributesOf('maxPool1d', read);
+  return asImage(imageOf('maxPool1d', x, sequence), (node) => maxPool(node, attributes));
+}
+
+/**
+ * Returns the mean of each window of images. The result has the shape [batch, channels, rows, columns] of the windows
+ * and the dtype of x.
+ * @param x [batch, channels, height, width], float32 or float64; the height and the width are numbers
+ * @throws ShapeError if x has another number of axes, if no window fits, or if a window is only padding; DTypeError if x
+ *   is int32; ValueError if x is not a Node, Tensor or number, or if an option is unknown or invalid
+ */
+export function avgPool2d(x: Operand, options: AvgPoolOptions): Node {
+  const read = avgPoolOptions.read(options, '[avgPool2d]');
+  const { countPadding = true } = read;
+  const attributes = { ...attributesOf('avgPool2d', read), countPadding };
+  return averaged([imageOf('avgPool2d', x, image)], attributes);
+}
+
+/**
+ * Does what `avgPool2d` does for sequences: x has the shape [batch, channels, length]. `size`, `stride` and `dilation`
+ * are numbers, and `padding` is a number or [before, after].
+ * @throws ShapeError if x has another number of axes, if no window fits, or if a window is only padding; DTypeError if x
+ *   is int32; ValueError if x is not a Node, Tensor or number, or if an option is unknown or invalid
+ */
+export function avgPool1d(x: Operand, options: AvgPoolOptions): Node {
+  const read = alongWidth('avgPool1d', avgPoolOptions.read(options, '[avgPool1d]'));
+  const { countPadding = true } = read;
+  const attributes = { ...attributesOf('avgPool1d', read), countPadding };
+  return asImage(imageOf('avgPool1d', x, sequence), (node) => averaged([node], attributes));
+}
