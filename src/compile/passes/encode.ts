@@ -3,7 +3,8 @@
 import { type Constant, Input, type Leaf, Variable } from '../../graph/leaf.js';
 import type { Pace, Sliced } from '../../graph/sliced.js';
 import { kernelId } from '../../native/addon.js';
-import { bytesOf, type DType } from '../../tensor/dtype.js';
+import { dtypeCodes } from '../../native/table.js';
+import { bytesOf } from '../../tensor/dtype.js';
 import type { Encoded } from '../encoded.js';
 import { count } from '../ir/view.js';
 import { type Arena, locationsOf } from './arena.js';
@@ -32,7 +33,6 @@ export const opcodes = {
 // The code is copied in pieces of this many numbers. Copying a piece takes microseconds.
 const pieceLength = 4096;
 const bufferKinds = { arena: 0, variable: 1, constant: 2, feed: 3 } as const;
-const dtypeCodes: Readonly<Record<DType, number>> = { float32: 0, float64: 1, int32: 2 };
 
 export function encode(
   instructions: Instructions,
