@@ -4,7 +4,7 @@
 const { readdirSync } = require('node:fs');
 const { join } = require('node:path');
 
-const sources = ['kernels', 'program', 'binding'].flatMap((folder) =>
+const sources = ['kernels', 'routines', 'program', 'binding'].flatMap((folder) =>
   readdirSync(join(__dirname, folder))
     .filter((file) => file.endsWith('.cc'))
     .sort()

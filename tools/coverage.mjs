@@ -1,7 +1,7 @@
 // Measures how many branches of the code the tests take: `npm run check:coverage [-- typescript | native]`.
 //
 //   typescript   for src/, reads the result of `vitest run --coverage`
-//   native       for native/kernels and native/program, builds the C++ tests with coverage and runs them
+//   native       for native/kernels, native/program and native/routines, builds the C++ tests with coverage and runs them
 //
 // Without an argument, runs vitest, and then measures both parts. Prints one line for each part, and the files in which
 // the tests take less than 90 % of the branches. Fails if the coverage of a part is below its floor. The floors are
@@ -47,7 +47,10 @@ function ofNative() {
   // that the other tests do not take.
   const options = ['--no-colors=true', '-tce=*promised ulps*'];
   run(`${folder}/forebay_tests`, options, { FOREBAY_FUZZ: '5000' });
-  const filters = ['kernels', 'program'].flatMap((name) => ['--filter', `native/${name}/`]);
+  const filters = ['kernels', 'program', 'routines'].flatMap((name) => [
+    '--filter',
+    `native/${name}/`,
+  ]);
   // g++ adds a branch to every call that could throw. These branches are excluded, because no call in this code throws.
   const branches = ['--exclude-throw-branches', '--exclude-unreachable-branches'];
   const out = resolve('.cmake/coverage/native.json');
@@ -70,7 +73,7 @@ function report(name, files) {
     .filter(([, share]) => share < low)
     .sort(([, a], [, b]) => a - b)
     .map(([file, share]) => `${file} ${share.toFixed(0)} %`);
-  const where = name === 'native' ? 'native/kernels and native/program' : 'src';
+  const where = name === 'native' ? 'native/kernels, native/program and native/routines' : 'src';
   console.log(`coverage of ${where}: ${all.toFixed(1)} % of ${of} branches`);
   if (lowest.length > 0) console.log(`coverage of ${where}, below ${low} %: ${lowest.join(', ')}`);
   if (all < floors[name]) {

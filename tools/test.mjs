@@ -148,7 +148,7 @@ const suites = [
     name: 'lint: clang-tidy',
     needs: 'clang-tidy-14',
     // The build is configured first, because clang-tidy reads from the build folder how each file is compiled.
-    command: `${configure(...release)} && ls native/kernels/*.cc native/program/*.cc | xargs -P ${jobs} -n 1 clang-tidy-14 -p ${release[0]} --quiet --warnings-as-errors='*'`,
+    command: `${configure(...release)} && ls native/kernels/*.cc native/program/*.cc native/routines/*.cc | xargs -P ${jobs} -n 1 clang-tidy-14 -p ${release[0]} --quiet --warnings-as-errors='*'`,
   },
   {
     ...typescript,

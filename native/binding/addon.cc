@@ -6,6 +6,7 @@
 #include "binding/call.h"
 #include "binding/describe.h"
 #include "binding/program.h"
+#include "binding/routine.h"
 #include "kernels/blas.h"
 #include "kernels/map.h"
 #include "kernels/peak.h"
@@ -128,6 +129,8 @@ constexpr EntryPoint entryPoints[] = {
     {"createProgram", createProgram},
     {"runProgram", runProgram},
     {"profileProgram", profileProgram},
+    {"readFailure", readFailure},
+    {"routine", routine},
     {"disposeProgram", disposeProgram},
     {"startProgram", startProgram},
     {"cancelRun", cancelRun},

@@ -73,7 +73,7 @@ class Ticket final : public Locks::Request, private Runners::Job {
   }
   void cancel() { cancelled_.store(true, std::memory_order_relaxed); }
 
-  // Calls done(status, steps, run). The ticket is deleted before the callback runs.
+  // Calls done(status, steps, run, …). The ticket is deleted before the callback runs.
   static void report(Ticket* ticket);
 
   // These members are managed by the desk.
@@ -102,6 +102,7 @@ class Ticket final : public Locks::Request, private Runners::Job {
   double stepsDone_ = 0;
   std::uint64_t lastRun_ = 0;
   double status_ = runCancelled;
+  RunFailure failure_;
   std::unique_ptr<void*[]> addresses_;
   std::atomic<bool> cancelled_{false};
   Reference done_, memory_;
@@ -155,10 +156,11 @@ void Ticket::runSteps() {
   for (;;) {
     if (cancelled_.load(std::memory_order_relaxed)) return;  // status_ is runCancelled initially
     lastRun_ = arguments.run = queue.next;
-    std::size_t instruction = 0;
-    const RunResult result = program.run(arguments, instruction);
-    if (result == RunResult::notFinite) status_ = static_cast<double>(instruction);
-    if (result != RunResult::done) return;
+    const RunResult result = program.run(arguments, failure_);
+    if (result != RunResult::done) {
+      status_ = statusOf(result, failure_);
+      return;
+    }
     ++queue.next;
     if (++stepsDone_ == steps_) break;
     for (std::size_t i = 0; i < feeds; ++i) {
@@ -183,16 +185,19 @@ bool Ticket::beforeWrites(void* self) {
 
 void Ticket::report(Ticket* ticket) {
   const napi_env env = ticket->env_;
-  napi_value arguments[3], receiver = nullptr;
+  constexpr std::size_t most = 3 + failureNumbers;
+  napi_value arguments[most], receiver = nullptr;
   napi_value const done = ticket->done_.value();
-  const bool fine =
-      napi_create_double(env, ticket->status_, &arguments[0]) == napi_ok &&
-      napi_create_double(env, ticket->stepsDone_, &arguments[1]) == napi_ok &&
-      napi_create_double(env, static_cast<double>(ticket->lastRun_), &arguments[2]) == napi_ok &&
-      napi_get_undefined(env, &receiver) == napi_ok && done != nullptr;
+  double numbers[most] = {ticket->status_, ticket->stepsDone_, static_cast<double>(ticket->lastRun_)};
+  const std::size_t count = ticket->status_ == runOutOfRange ? most : 3;
+  writeFailure(ticket->failure_, numbers + 3);
+  bool fine = napi_get_undefined(env, &receiver) == napi_ok && done != nullptr;
+  for (std::size_t i = 0; i < count; ++i) {
+    fine = fine && napi_create_double(env, numbers[i], &arguments[i]) == napi_ok;
+  }
   delete ticket;
   // If the callback throws, the exception stays pending, and Node treats it as an uncaught exception.
-  if (fine) napi_call_function(env, receiver, done, 3, arguments, nullptr);
+  if (fine) napi_call_function(env, receiver, done, count, arguments, nullptr);
 }
 
 // ---- The desk.

@@ -5,6 +5,7 @@
 #include "binding/call.h"
 #include "kernels/blas.h"
 #include "kernels/gemm.h"
+#include "routines/routine.h"
 
 namespace forebay {
 
@@ -25,6 +26,11 @@ class Builder {
   napi_value value(double number) {
     napi_value made = nullptr;
     check(napi_create_double(env_, number, &made));
+    return made;
+  }
+  napi_value flag(bool value) {
+    napi_value made = nullptr;
+    check(napi_get_boolean(env_, value, &made));
     return made;
   }
   napi_value list() {
@@ -71,6 +77,27 @@ napi_value describeKernels(Builder& build, const Body& body) {
   return kernels;
 }
 
+napi_value describeRoutines(Builder& build) {
+  napi_value const list = build.list();
+  for (std::int64_t id = 0; id < routineCount; ++id) {
+    const RoutineRow& routine = *routines[id];
+    napi_value const dtypes = build.list();
+    for (const DType type : {DType::float32, DType::float64, DType::int32}) {
+      if (routine.existsFor(type)) build.push(dtypes, build.value(nameOf(type)));
+    }
+    napi_value const row = build.record();
+    build.set(row, "name", build.value(routine.name));
+    build.set(row, "reads", build.value(routine.reads));
+    build.set(row, "writes", build.value(routine.writes));
+    build.set(row, "integers", build.value(routine.integers));
+    build.set(row, "dtypes", dtypes);
+    build.set(row, "mayFail", build.flag(routine.mayFail));
+    build.set(row, "inPlace", build.value(routine.inPlace));
+    build.push(list, row);
+  }
+  return list;
+}
+
 napi_value describeSimd(Builder& build, const Body& active) {
   napi_value const available = build.list();
   for (const Body* const* body = bodies; *body != nullptr; ++body) {
@@ -110,6 +137,7 @@ napi_value describe(napi_env env, napi_callback_info info) {
   build.set(description, "abi", build.value(abi));
   build.set(description, "version", build.value(FOREBAY_VERSION));
   build.set(description, "kernels", describeKernels(build, *body));
+  build.set(description, "routines", describeRoutines(build));
   build.set(description, "simd", describeSimd(build, *body));
   build.set(description, "blas", describeBlas(build));
   build.set(description, "panels", describePanels(build, *body));

@@ -5,7 +5,6 @@
 #include <new>
 
 #include "program/pool.h"
-#include "program/touched.h"
 
 namespace forebay {
 
@@ -72,9 +71,7 @@ class RunCall {
     Turn turn(compiled_->claims());
     arguments.beforeWrites = Turn::beforeWrites;
     arguments.context = &turn;
-    std::size_t instruction = 0;
-    const RunResult result = compiled_->program().run(arguments, instruction);
-    return result == RunResult::notFinite ? static_cast<double>(instruction) : runDone;
+    return statusOf(compiled_->program().run(arguments, compiled_->failure()), compiled_->failure());
   }
 
   napi_value finish(double status) { return call_.finish(status); }
@@ -87,6 +84,28 @@ class RunCall {
 };
 
 }  // namespace
+
+double statusOf(RunResult result, const RunFailure& failure) {
+  switch (result) {
+    case RunResult::notFinite:
+      return static_cast<double>(failure.instruction);
+    case RunResult::outOfRange:
+      return runOutOfRange;
+    case RunResult::cancelled:
+      return runCancelled;
+    case RunResult::done:
+      break;
+  }
+  return runDone;
+}
+
+void writeFailure(const RunFailure& failure, double* numbers) {
+  numbers[0] = static_cast<double>(failure.instruction);
+  numbers[1] = static_cast<double>(failure.index);
+  numbers[2] = static_cast<double>(failure.axis);
+  numbers[3] = static_cast<double>(failure.bound);
+  numbers[4] = static_cast<double>(failure.value);
+}
 
 int threadsOf(double wanted) {
   if (wanted < 1) return Pool::instance().threads();
@@ -116,7 +135,7 @@ Kept<Compiled> Compiled::create(Call& call, Kept<Queue> queue) {
   // the memory of the code.
   if (!made->readLeaves(call) || !call.geometry(0, code, length)) return {};
   made->program_ = Program::create(code, length, made->leaves_.get(), made->leafCount_, call.fault());
-  if (!made->program_ || !made->findClaims(call, code)) return {};
+  if (!made->program_ || !made->findClaims(call)) return {};
   const std::size_t bytes = made->program_->arenaBytes() + made->program_->scratchBytes();
   made->reported_ = static_cast<std::int64_t>(bytes + length * sizeof(double));
   made->report(made->reported_);
@@ -157,11 +176,11 @@ bool Compiled::readLeaves(Call& call) {
   return call.keep(values.get(), count, keptLeaves_);
 }
 
-bool Compiled::findClaims(Call& call, const double* code) {
+bool Compiled::findClaims(Call& call) {
   const auto touched = zeroed<bool>(2 * leafCount_);
   claimed_ = zeroed<const void*>(2 * leafCount_);
   if (!touched || !claimed_) return call.fault().memory("createProgram: no memory for its claims");
-  findTouched(code, {touched.get(), touched.get() + leafCount_});
+  program_->findTouched(touched.get(), touched.get() + leafCount_);
   const auto collect = [&](const bool* chosen, const void** to) {
     std::size_t count = 0;
     const void* last = nullptr;
@@ -377,6 +396,23 @@ napi_value profileProgram(napi_env env, napi_callback_info info) {
                                        nameOf(times.dtype), times.length, run.program().instructionCount());
   }
   return run.finish(fine ? run.run(false, static_cast<double*>(times.data)) : runDone);
+}
+
+// readFailure(program, numbers): describes the last synchronous run whose status was runOutOfRange. `numbers`
+// is a Float64Array of failureNumbers elements.
+napi_value readFailure(napi_env env, napi_callback_info info) {
+  Call call(env, info, "readFailure");
+  Kept<Compiled> compiled;
+  Array numbers{};
+  if (call.atLeast(2) && programOf(call, 0, compiled) && call.array(1, "the numbers", numbers)) {
+    if (numbers.dtype != DType::float64 || numbers.length != failureNumbers) {
+      call.fault().argument("readFailure: the numbers are %s of %zu, expected float64 of %zu",
+                            nameOf(numbers.dtype), numbers.length, failureNumbers);
+    } else {
+      writeFailure(compiled->failure(), static_cast<double*>(numbers.data));
+    }
+  }
+  return call.finish();
 }
 
 // disposeProgram(program): frees the program, at once or after the runs in flight. It may be called again.

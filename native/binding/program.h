@@ -23,11 +23,19 @@ class Queue final : public Counted {
 };
 
 // A run returns its status as a number: runDone, or the index of an instruction whose result is not finite,
-// or runCancelled, or a number below -2. The last means that the run was refused because feeds and outputs
-// overlap in memory. The number encodes the overlap, because only JavaScript has the names for the error
-// message: -3 - (subject * all + object). Subjects are outputs, then feeds. Objects are feeds, then outputs,
-// then leaves. `all` is the number of objects.
-constexpr double runDone = -1, runCancelled = -2, firstOverlap = -3;
+// or runCancelled, or runOutOfRange (an instruction failed, because an index is out of range), or a number
+// below -3. The last means that the run was refused because feeds and outputs overlap in memory. The number
+// encodes the overlap, because only JavaScript has the names for the error message: -4 - (subject * all +
+// object). Subjects are outputs, then feeds. Objects are feeds, then outputs, then leaves. `all` is the
+// number of objects.
+constexpr double runDone = -1, runCancelled = -2, runOutOfRange = -3, firstOverlap = -4;
+
+double statusOf(RunResult result, const RunFailure& failure);
+
+// Writes the failure of a run whose status is runOutOfRange as numbers, for JavaScript: the instruction, the
+// index, the axis, the bound and the value.
+constexpr std::size_t failureNumbers = 5;
+void writeFailure(const RunFailure& failure, double* numbers);
 
 class Compiled final : public Counted {
  public:
@@ -39,6 +47,8 @@ class Compiled final : public Counted {
   Program& program() const { return *program_; }
   Queue& queue() const { return *queue_; }
   const Claims& claims() const { return claims_; }
+  // The failure of the last synchronous run.
+  RunFailure& failure() { return failure_; }
 
   // Reads the addresses of the feeds and then of the outputs, starting at argument `first`. Each array holds
   // the elements of `steps` runs. If `shared` is true, the memory must not be detachable, and arrays may be
@@ -62,7 +72,7 @@ class Compiled final : public Counted {
   };
   explicit Compiled(napi_env env) : env_(env) {}
   bool readLeaves(Call& call);
-  bool findClaims(Call& call, const double* code);
+  bool findClaims(Call& call);
   bool readOwn(Call& call);
   void report(std::int64_t bytes) const;
   bool countMemory(Call& call, std::size_t given) const;
@@ -88,6 +98,7 @@ class Compiled final : public Counted {
   std::unique_ptr<void*[]> room_, own_;
   std::unique_ptr<std::uint32_t[]> order_;  // scratch memory of outputsOverlap()
   Claims claims_;
+  RunFailure failure_;
   std::int64_t reported_ = 0;
 };
 
@@ -102,6 +113,7 @@ napi_value createQueue(napi_env env, napi_callback_info info);
 napi_value createProgram(napi_env env, napi_callback_info info);
 napi_value runProgram(napi_env env, napi_callback_info info);
 napi_value profileProgram(napi_env env, napi_callback_info info);
+napi_value readFailure(napi_env env, napi_callback_info info);
 napi_value disposeProgram(napi_env env, napi_callback_info info);
 napi_value claimLeaves(napi_env env, napi_callback_info info);
 napi_value beginWrites(napi_env env, napi_callback_info info);

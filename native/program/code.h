@@ -62,6 +62,14 @@
 //
 // 8 copy: copies a view
 //   [8, length, dtype, rank, sizes, from [location, strides], to [location, strides]]
+//
+// 9 routine: a call of a row of the routine table; the files in routines/ describe the operands and integers
+//   [9, length, routine, dtypes of the reads and of the writes,
+//    reads [rank (at most 8), sizes, location, strides], writes [the same], integers]
+//   The row gives the numbers of reads, writes and integers. A written view is dense: row-major, without
+//   gaps. A write has no memory in common with a read or another write. One exception: the first write may be
+//   the same view as the read `inPlace` of the row. A routine that reads indices fails if one of them is out
+//   of range. Then the run ends before outputs and leaves are written.
 #pragma once
 
 #include <cstdint>

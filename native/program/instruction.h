@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "kernels/bodies.h"
+#include "program/failure.h"
 #include "program/operand.h"
 
 namespace forebay {
@@ -14,10 +15,12 @@ struct Running {
   const Buffer* buffers;
   char* scratch;  // `scratchPitch` bytes for each thread
   std::size_t scratchPitch;
+  char* shared;  // the scratch that all threads of an instruction share; 64-byte aligned
   int threads;
   std::uint64_t run;  // the index of the run
   bool check;         // check results for NaN and infinity
   bool dry;           // do not write variables
+  RunFailure* failure;  // set if an instruction fails for another reason than NaN and infinity
 
   char* scratchOf(int slot) const { return scratch + static_cast<std::size_t>(slot) * scratchPitch; }
 };
@@ -32,9 +35,13 @@ class Instruction {
   // Returns the number of bytes of scratch (temporary memory) that one thread needs. Scratch is 64-byte
   // aligned.
   virtual std::size_t scratchBytes() const { return 0; }
+  // Returns the number of bytes of scratch that all threads share. Its content does not survive the run of the
+  // instruction.
+  virtual std::size_t sharedBytes() const { return 0; }
   // The program calls this once, with the scratch of its first thread.
   virtual void attach(char*) {}
-  // Returns false if running.check is set and a result is NaN or infinite, otherwise true.
+  // Returns false if running.check is set and a result is NaN or infinite, or if the instruction has failed
+  // and described its failure in running.failure. Otherwise returns true.
   virtual bool run(const Running& running) = 0;
 };
 
@@ -50,5 +57,6 @@ std::unique_ptr<Instruction> decodeReduce(Operands& operands, const Body& body);
 std::unique_ptr<Instruction> decodeBatchProduct(Operands& operands, const Body& body);
 std::unique_ptr<Instruction> decodeRandom(Operands& operands, const Body& body);
 std::unique_ptr<Instruction> decodeCopy(Operands& operands, const Body& body);
+std::unique_ptr<Instruction> decodeRoutine(Operands& operands, const Body& body);
 
 }  // namespace forebay

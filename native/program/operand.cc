@@ -51,6 +51,7 @@ bool Operands::locate(const char* operand, std::int64_t index, Access access, DT
                           Name({operand, index, "the buffer"}).text, nameOf(buffer.kind), size);
   }
   buffer.alignment = std::max(buffer.alignment, size);
+  buffer.touched = buffer.touched || writing_;
   if (access == Access::read) return true;
 
   arenaWritten_ = arenaWritten_ || (writing_ && buffer.kind == Buffer::Kind::arena);

@@ -13,6 +13,7 @@ struct Buffer {
   std::int64_t bytes;
   const char* data;       // the address of a leaf; null for other buffers while the program is decoded
   std::size_t alignment;  // the size of the largest element of any operand in this buffer
+  bool touched;           // true if instruction writeStart or a later one has an operand in this buffer
 };
 
 const char* nameOf(Buffer::Kind kind);
@@ -53,7 +54,8 @@ class Operands {
   // outputs.
   bool arenaWritten() const { return arenaWritten_; }
 
-  // Reads a location, [buffer, byteOffset]. Checks its alignment and that the buffer allows the access.
+  // Reads a location, [buffer, byteOffset]. Checks its alignment and that the buffer allows the access. Every
+  // operand of every instruction is located here, so this is the only statement of what instructions access.
   bool locate(const char* operand, std::int64_t index, Access access, DType type, Location& location);
 
   // Checks that a view that starts at `location` is within its buffer and computes its extent. If the view is

@@ -20,10 +20,11 @@ struct Opcode {
 };
 // The item of an opcode has the index opcode - 1.
 constexpr Opcode opcodes[] = {
-    {"group", decodeGroup, true},    {"product", decodeProduct, false},
-    {"pack", decodePack, false},     {"packed product", decodePackedProduct, false},
-    {"reduce", decodeReduce, false}, {"batch product", decodeBatchProduct, false},
-    {"random", decodeRandom, false}, {"copy", decodeCopy, true},
+    {"group", decodeGroup, true},      {"product", decodeProduct, false},
+    {"pack", decodePack, false},       {"packed product", decodePackedProduct, false},
+    {"reduce", decodeReduce, false},   {"batch product", decodeBatchProduct, false},
+    {"random", decodeRandom, false},   {"copy", decodeCopy, true},
+    {"routine", decodeRoutine, false},
 };
 constexpr std::int64_t opcodeCount = sizeof opcodes / sizeof *opcodes;
 
@@ -46,6 +47,8 @@ struct Program::State {
   Items<char*> bases;        // the address of each buffer during a run
   AlignedBytes arena, scratch;
   std::size_t scratchPitch = 0;
+  AlignedBytes shared;
+  std::size_t sharedBytes = 0;
   int slots = 1;  // the number of threads that have scratch
 
   bool decode(Reader& reader, const LeafMemory* leaves, std::size_t leafCount);
@@ -57,9 +60,8 @@ struct Program::State {
   bool readInstruction(Operands& operands, std::size_t index);
   bool allocate(Reader& reader);
 
-  bool runRange(const RunArguments& arguments, Running& running, std::size_t from, std::size_t to,
-                std::size_t& instruction);
-  RunResult run(const RunArguments& arguments, std::size_t& instruction);
+  bool runRange(const RunArguments& arguments, Running& running, std::size_t from, std::size_t to);
+  RunResult run(const RunArguments& arguments, RunFailure& failure);
   void copyOutputs(void* const* targets);
 };
 
@@ -104,6 +106,7 @@ bool Program::State::readBuffer(Reader& reader, std::size_t index) {
   if (!reader.integer({"buffer", number, "the size"}, buffer.bytes)) return false;
   buffer.kind = static_cast<Buffer::Kind>(kind);
   buffer.alignment = 1;
+  buffer.touched = false;
   if ((buffer.kind == Buffer::Kind::arena) == (index == 0)) return true;
   return reader.refuse("buffer %zu is %s, expected buffer 0 and no other to be the arena", index,
                        nameOf(buffer.kind));
@@ -189,29 +192,35 @@ bool Program::State::allocate(Reader& reader) {
   const int machine = static_cast<int>(std::min(std::thread::hardware_concurrency(), 1u << 16));
   slots = std::min(std::max(Pool::instance().threads(), machine), Pool::maxThreads);
   std::size_t bytes = 0;
-  for (const auto& instruction : instructions) bytes = std::max(bytes, instruction->scratchBytes());
+  for (const auto& instruction : instructions) {
+    bytes = std::max(bytes, instruction->scratchBytes());
+    sharedBytes = std::max(sharedBytes, instruction->sharedBytes());
+  }
   scratchPitch = (bytes + AlignedBytes::alignment - 1) / AlignedBytes::alignment * AlignedBytes::alignment;
   if (!scratch.allocate(scratchPitch * static_cast<std::size_t>(slots))) return reader.outOfMemory("scratch");
+  if (!shared.allocate(sharedBytes)) return reader.outOfMemory("scratch");
   for (const auto& instruction : instructions) instruction->attach(scratch.data());
   return true;
 }
 
 bool Program::State::runRange(const RunArguments& arguments, Running& running, std::size_t from,
-                              std::size_t to, std::size_t& instruction) {
+                              std::size_t to) {
   using Clock = std::chrono::steady_clock;
   Clock::time_point before;
   if (arguments.nanoseconds != nullptr) before = Clock::now();
-  for (instruction = from; instruction < to; ++instruction) {
-    const bool finite = instructions[instruction]->run(running);
+  for (std::size_t instruction = from; instruction < to; ++instruction) {
+    const bool succeeded = instructions[instruction]->run(running);
     if (arguments.nanoseconds != nullptr) {
       const Clock::time_point after = Clock::now();
       arguments.nanoseconds[instruction] += std::chrono::duration<double, std::nano>(after - before).count();
       before = after;
     }
-    if (!finite) return false;
+    if (!succeeded) {
+      running.failure->instruction = instruction;
+      return false;
+    }
     if (arguments.cancelled != nullptr && instruction < writeStart &&
         arguments.cancelled->load(std::memory_order_relaxed)) {
-      ++instruction;
       return true;
     }
   }
@@ -227,24 +236,20 @@ void Program::State::copyOutputs(void* const* targets) {
   }
 }
 
-RunResult Program::State::run(const RunArguments& arguments, std::size_t& instruction) {
+RunResult Program::State::run(const RunArguments& arguments, RunFailure& failure) {
   for (std::size_t i = 0; i < feeds.size(); ++i) bases[feeds[i]] = static_cast<char*>(arguments.feeds[i]);
-  Running running = {bases.data(),
-                     buffers.data(),
-                     scratch.data(),
-                     scratchPitch,
-                     std::min({arguments.threads, slots, Pool::instance().threads()}),
-                     arguments.run,
-                     arguments.checkFinite,
-                     false};
-  std::size_t at = 0;
+  Running running = {bases.data(),   buffers.data(),
+                     scratch.data(), scratchPitch,
+                     shared.data(),  std::min({arguments.threads, slots, Pool::instance().threads()}),
+                     arguments.run,  arguments.checkFinite,
+                     false,          &failure};
+  failure = {};
   const auto cancelled = [&] {
     return arguments.cancelled != nullptr && arguments.cancelled->load(std::memory_order_relaxed);
   };
   if (cancelled()) return RunResult::cancelled;
-  if (!runRange(arguments, running, 0, writeStart, at)) {
-    instruction = at;
-    return RunResult::notFinite;
+  if (!runRange(arguments, running, 0, writeStart)) {
+    return failure.outOfRange ? RunResult::outOfRange : RunResult::notFinite;
   }
   if (cancelled()) return RunResult::cancelled;
   const bool writes = writeStart < instructions.size();
@@ -256,17 +261,14 @@ RunResult Program::State::run(const RunArguments& arguments, std::size_t& instru
 
   if (arguments.checkFinite) {
     running.dry = true;
-    if (!runRange(arguments, running, writeStart, instructions.size(), at)) {
-      instruction = at;
-      return RunResult::notFinite;
-    }
+    if (!runRange(arguments, running, writeStart, instructions.size())) return RunResult::notFinite;
     running.dry = running.check = false;
   }
   if (outputsLast) copyOutputs(arguments.outputs);
   if (arguments.beforeWrites != nullptr && !arguments.beforeWrites(arguments.context)) {
     return RunResult::cancelled;
   }
-  runRange(arguments, running, writeStart, instructions.size(), at);
+  runRange(arguments, running, writeStart, instructions.size());
   if (arguments.afterWrites != nullptr) arguments.afterWrites(arguments.context);
   return RunResult::done;
 }
@@ -287,8 +289,8 @@ std::unique_ptr<Program> Program::create(const double* code, std::size_t length,
   return program;
 }
 
-RunResult Program::run(const RunArguments& arguments, std::size_t& instruction) noexcept {
-  return state_->run(arguments, instruction);
+RunResult Program::run(const RunArguments& arguments, RunFailure& failure) noexcept {
+  return state_->run(arguments, failure);
 }
 
 std::size_t Program::feedCount() const { return state_->feeds.size(); }
@@ -312,7 +314,20 @@ std::size_t Program::instructionCount() const { return state_->instructions.size
 std::size_t Program::arenaBytes() const { return static_cast<std::size_t>(state_->buffers[0].bytes); }
 
 std::size_t Program::scratchBytes() const {
-  return state_->scratchPitch * static_cast<std::size_t>(state_->slots);
+  return state_->scratchPitch * static_cast<std::size_t>(state_->slots) + state_->sharedBytes;
+}
+
+void Program::findTouched(bool* reads, bool* writes) const {
+  std::size_t leaf = 0;
+  for (const Buffer& buffer : state_->buffers) {
+    if (buffer.kind == Buffer::Kind::constant) ++leaf;
+    if (buffer.kind != Buffer::Kind::variable) continue;
+    // Every variable is marked as read, even if the program only writes it. No program has a leaf that it
+    // does not use.
+    reads[leaf] = true;
+    writes[leaf] = writes[leaf] || buffer.touched;
+    ++leaf;
+  }
 }
 
 }  // namespace forebay

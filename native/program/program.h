@@ -1,5 +1,6 @@
 // A compiled program: a list of instructions over one arena, leaves and feeds. The program is decoded and
-// checked once, and run many times. A run allocates no memory, and no instruction can fail.
+// checked once, and run many times. A run allocates no memory. The only instructions that can fail are
+// routines with indices (code.h), and these run before the first write to a leaf or an output.
 //
 // The code of a program is a list of numbers, in the format that code.h describes. create() checks every
 // number. If it accepts the program, no run accesses memory outside the buffers.
@@ -12,6 +13,7 @@
 
 #include "kernels/fault.h"
 #include "kernels/kernel.h"
+#include "program/failure.h"
 
 namespace forebay {
 
@@ -44,7 +46,7 @@ struct RunArguments {
   void* context = nullptr;
 };
 
-enum class RunResult { done, cancelled, notFinite };
+enum class RunResult { done, cancelled, notFinite, outOfRange };
 
 class Program {
  public:
@@ -56,9 +58,9 @@ class Program {
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
 
-  // Runs the program. Only one run is allowed at a time. If the result is notFinite, sets `instruction` to
-  // the index of the instruction that computed NaN or infinity.
-  RunResult run(const RunArguments& arguments, std::size_t& instruction) noexcept;
+  // Runs the program. Only one run is allowed at a time. If the result is notFinite or outOfRange, describes
+  // the instruction that is the cause in `failure`. In both cases no leaf is written.
+  RunResult run(const RunArguments& arguments, RunFailure& failure) noexcept;
 
   std::size_t feedCount() const;
   std::size_t feedBytes(std::size_t index) const;
@@ -69,6 +71,11 @@ class Program {
   std::size_t instructionCount() const;
   std::size_t arenaBytes() const;
   std::size_t scratchBytes() const;  // for all threads together
+
+  // Finds the leaves that runs claim (see Claims in locks.h). Sets reads[leaf] to true for every variable,
+  // and writes[leaf] to true for every variable that instruction writeStart or a later one reads or writes.
+  // Other items do not change: constants need no claim, because they are never written.
+  void findTouched(bool* reads, bool* writes) const;
 
  private:
   struct State;

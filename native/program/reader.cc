@@ -26,12 +26,12 @@ void Reader::enter(std::int64_t instruction, const char* opcode, std::size_t end
 Reader::Prefix Reader::prefix() const {
   Prefix prefix;
   if (instruction_ < 0) {
-    std::snprintf(prefix.text, sizeof prefix.text, "program");
+    std::snprintf(prefix.text, sizeof prefix.text, "%s", what_);
   } else if (segment_ < 0) {
-    std::snprintf(prefix.text, sizeof prefix.text, "program: instruction %lld (%s)",
+    std::snprintf(prefix.text, sizeof prefix.text, "%s: instruction %lld (%s)", what_,
                   static_cast<long long>(instruction_), opcode_);
   } else {
-    std::snprintf(prefix.text, sizeof prefix.text, "program: instruction %lld (%s), segment %lld",
+    std::snprintf(prefix.text, sizeof prefix.text, "%s: instruction %lld (%s), segment %lld", what_,
                   static_cast<long long>(instruction_), opcode_, static_cast<long long>(segment_));
   }
   return prefix;

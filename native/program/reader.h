@@ -20,8 +20,9 @@ struct Field {
 
 class Reader {
  public:
-  Reader(const double* numbers, std::size_t count, Fault& fault)
-      : numbers_(numbers), end_(count), count_(count), fault_(fault) {}
+  // `what` is the name of the code for error messages.
+  Reader(const double* numbers, std::size_t count, Fault& fault, const char* what = "program")
+      : numbers_(numbers), end_(count), count_(count), fault_(fault), what_(what) {}
 
   // Enters an instruction. From now on, error messages name the instruction, and reading stops at its end.
   void enter(std::int64_t instruction, const char* opcode, std::size_t end);
@@ -58,6 +59,7 @@ class Reader {
   std::size_t end_, count_;
   std::size_t next_ = 0;
   Fault& fault_;
+  const char* const what_;
   std::int64_t instruction_ = -1, segment_ = -1;
   const char* opcode_ = "";
 };

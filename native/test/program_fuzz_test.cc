@@ -81,8 +81,8 @@ TEST_CASE("damaged programs are refused or stay inside their memory") {
     arguments.outputs = outputMemory.data();
     arguments.threads = 1 + round % 2;
     arguments.checkFinite = round % 3 == 0;
-    std::size_t instruction = 0;
-    program->run(arguments, instruction);
+    RunFailure failure;
+    program->run(arguments, failure);
     ++ran;
   }
   Pool::instance().setThreads(before);

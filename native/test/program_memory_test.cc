@@ -86,15 +86,15 @@ TEST_CASE("a run allocates nothing") {
     RunArguments arguments;
     arguments.feeds = feeds.data();
     arguments.outputs = outputs.data();
-    std::size_t instruction = 0;
+    RunFailure failure;
     for (const int threads : {1, 4}) {
       for (const bool check : {false, true}) {
         arguments.threads = threads;
         arguments.checkFinite = check;
-        program->run(arguments, instruction);  // starts threads and lets OpenBLAS allocate its buffer
+        program->run(arguments, failure);  // starts threads and lets OpenBLAS allocate its buffer
         allocations = 0;
         counting = true;
-        program->run(arguments, instruction);
+        program->run(arguments, failure);
         counting = false;
         CHECK(allocations.load() == 0);
       }

@@ -5,6 +5,7 @@
 #include "kernels/gemm.h"
 #include "program/pool.h"
 #include "test/program_support.h"
+#include "test/routine_plain.h"
 
 namespace forebay::test {
 
@@ -35,6 +36,8 @@ class Plain {
         return runRandom();
       case copy:
         return runCopy();
+      case routine:
+        return runRoutine();
     }
   }
 
@@ -274,6 +277,46 @@ class Plain {
     each(sizes, [&](const std::vector<std::int64_t>& position) {
       std::memcpy(out.at(type, position), in.at(type, position), sizeOf(type));
     });
+  }
+
+  static double element(DType type, const char* at) {
+    return type == DType::int32 ? static_cast<double>(*reinterpret_cast<const std::int32_t*>(at))
+                                : value(type, at);
+  }
+  static void setElement(DType type, char* at, double value) {
+    if (type == DType::int32) {
+      *reinterpret_cast<std::int32_t*>(at) = static_cast<std::int32_t>(value);
+    } else {
+      setValue(type, at, value);
+    }
+  }
+
+  void runRoutine() {
+    const RoutineRow& row = *routines[number()];
+    std::vector<DType> types;
+    for (int i = 0; i < row.operands(); ++i) types.push_back(dtype());
+    std::vector<PlainOperand> operands(types.size());
+    std::vector<Strided> views;
+    for (std::size_t i = 0; i < operands.size(); ++i) {
+      operands[i].sizes = numbers(number());
+      views.push_back(strided(static_cast<std::int64_t>(operands[i].sizes.size())));
+      each(operands[i].sizes, [&](const std::vector<std::int64_t>& position) {
+        const bool read = static_cast<int>(i) < row.reads;
+        operands[i].elements.push_back(read ? element(types[i], views[i].at(types[i], position)) : 0);
+      });
+    }
+    bool empty = false;
+    for (std::size_t i = static_cast<std::size_t>(row.reads); i < operands.size(); ++i) {
+      empty = empty || operands[i].elements.empty();
+    }
+    if (empty) return;
+    runRoutinePlainly(row, types[0], operands, numbers(row.integers));
+    for (std::size_t i = static_cast<std::size_t>(row.reads); i < operands.size(); ++i) {
+      std::size_t next = 0;
+      each(operands[i].sizes, [&](const std::vector<std::int64_t>& position) {
+        setElement(types[i], views[i].at(types[i], position), operands[i].elements[next++]);
+      });
+    }
   }
 
   Memory& memory_;

@@ -111,9 +111,9 @@ TEST_CASE("a run that finds a NaN or an infinity writes nothing and returns the 
     const std::unique_ptr<Program> program = create(update.code, memory);
     memory.set<float>(update.w, w);
     memory.set<float>(update.x, x);
-    std::size_t instruction = 77;
-    CHECK(run(*program, memory, checked, &instruction) == RunResult::notFinite);
-    CHECK(instruction == 0);
+    RunFailure failure;
+    CHECK(run(*program, memory, checked, &failure) == RunResult::notFinite);
+    CHECK(failure.instruction == 0);
     CHECK((memory.values<float>(update.w) == w));
     // Without checkFinite, the same run succeeds.
     CHECK(run(*program, memory) == RunResult::done);
@@ -144,14 +144,14 @@ TEST_CASE("new values are checked before any of them is written") {
   bool asked = false;
   arguments.context = &asked;
   arguments.beforeWrites = [](void* context) { return *static_cast<bool*>(context) = true; };
-  std::size_t instruction = 77;
-  CHECK(run(*program, memory, arguments, &instruction) == RunResult::notFinite);
-  CHECK(instruction == 1);
+  RunFailure failure;
+  CHECK(run(*program, memory, arguments, &failure) == RunResult::notFinite);
+  CHECK(failure.instruction == 1);
   CHECK_FALSE(asked);
   CHECK(memory.values<float>(w1) == Floats{1, 2, 3, 4});
   CHECK(memory.values<float>(w2) == Floats{1, 2, 1e30F, 4});
   memory.set<float>(w2, {1, 2, 3, 4});
-  CHECK(run(*program, memory, arguments, &instruction) == RunResult::done);
+  CHECK(run(*program, memory, arguments, &failure) == RunResult::done);
   CHECK(asked);
   CHECK(memory.values<float>(w1) == Floats{2, 4, 1, 4});
   CHECK(memory.values<float>(w2) == Floats{1, 4, 9, 16});

@@ -23,15 +23,6 @@ DType someFloat(Generator& generator) {
   return between(generator, 0, 2) > 0 ? DType::float32 : DType::float64;
 }
 
-// Reserves memory for a view in `buffer`. Returns [buffer, byteOffset, strides].
-Numbers placed(Space& space, double buffer, DType type, const View& view) {
-  const double at = space.take(buffer, type, view.extent()) +
-                    static_cast<double>(view.offset) * static_cast<double>(sizeOf(type));
-  Numbers numbers = {buffer, at};
-  append(numbers, view.strides);
-  return numbers;
-}
-
 // Draws random steps of a group, and records the dtype of the value in every register.
 class Steps {
  public:
@@ -123,6 +114,14 @@ const Operand* sameAs(Generator& generator, const std::vector<Operand>& loads, D
 }
 
 }  // namespace
+
+Numbers placed(Space& space, double buffer, DType type, const View& view) {
+  const double at = space.take(buffer, type, view.extent()) +
+                    static_cast<double>(view.offset) * static_cast<double>(sizeOf(type));
+  Numbers numbers = {buffer, at};
+  append(numbers, view.strides);
+  return numbers;
+}
 
 void addSomeGroup(Generator& generator, Code& code, Space& space, bool writing) {
   const bool exact = !writing && between(generator, 0, 1) == 0;
@@ -333,9 +332,9 @@ void addSomeCopy(Generator& generator, Code& code, Space& space, bool writing) {
 Code someProgram(Generator& generator) {
   Code code;
   Space space(code);
-  const std::int64_t first = between(generator, 0, 6);
+  const std::int64_t first = between(generator, 0, 8);
   for (std::int64_t i = 0; i < 3; ++i) {
-    switch ((first + i) % 7) {
+    switch ((first + i) % 9) {
       case 0:
       case 1:
         addSomeGroup(generator, code, space, false);
@@ -351,6 +350,10 @@ Code someProgram(Generator& generator) {
         break;
       case 5:
         addSomeBatchProduct(generator, code, space);
+        break;
+      case 6:
+      case 7:
+        addSomeRoutine(generator, code, space);
         break;
       default:
         addSomeRandom(generator, code, space);

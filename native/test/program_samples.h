@@ -1,6 +1,7 @@
 // Makes random valid programs that use every opcode.
 #pragma once
 
+#include "routines/routine.h"
 #include "test/program_support.h"
 
 namespace forebay::test {
@@ -53,11 +54,19 @@ void addSomeBatchProduct(Generator& generator, Code& code, Space& space);
 void addSomeRandom(Generator& generator, Code& code, Space& space);
 void addSomeCopy(Generator& generator, Code& code, Space& space, bool writing);
 
+// Adds a call of the routine `row` (program_routine_samples.cc). Its indices are in range if the memory is
+// filled with numbers from -8 to 8, as Memory does.
+void addRoutine(Generator& generator, Code& code, Space& space, const RoutineRow& row);
+void addSomeRoutine(Generator& generator, Code& code, Space& space);
+
 // Returns a program of three instructions, or a few more, and sometimes writes. It is small enough to run
 // thousands of times. Its last output is the arena.
 Code someProgram(Generator& generator);
 
 // Returns a damaged form of `number`, which is a number of the code of a program.
 double damagedNumber(Generator& generator, double number);
+
+// Reserves memory for a view in `buffer`. Returns [buffer, byteOffset, strides].
+Code::Numbers placed(Space& space, double buffer, DType type, const View& view);
 
 }  // namespace forebay::test

@@ -18,7 +18,7 @@
 namespace forebay::test {
 
 enum BufferKind { arena, variable, constant, feed };
-enum Operation { group = 1, product, pack, packedProduct, reduce, batchProduct, draw, copy };
+enum Operation { group = 1, product, pack, packedProduct, reduce, batchProduct, draw, copy, routine };
 
 constexpr double f32 = 0, f64 = 1, i32 = 2;
 
@@ -166,13 +166,13 @@ inline std::string refusal(const Code& code) {
 }
 
 inline RunResult run(Program& program, Memory& memory, RunArguments arguments = {},
-                     std::size_t* instruction = nullptr) {
+                     RunFailure* failure = nullptr) {
   const std::vector<void*> feeds = memory.feeds(), outputs = memory.outputMemory();
   arguments.feeds = feeds.data();
   arguments.outputs = outputs.data();
-  std::size_t at = 0;
-  const RunResult result = program.run(arguments, at);
-  if (instruction != nullptr) *instruction = at;
+  RunFailure found;
+  const RunResult result = program.run(arguments, found);
+  if (failure != nullptr) *failure = found;
   return result;
 }
 

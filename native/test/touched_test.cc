@@ -1,7 +1,4 @@
-// Compares the leaves that findTouched finds in the code of a program with the leaves that the program
-// changes.
-#include "program/touched.h"
-
+// Compares the leaves that Program::findTouched finds with the leaves that the program changes.
 #include "test/program_samples.h"
 
 using namespace forebay;
@@ -22,7 +19,8 @@ struct Claims {
       buffers.push_back(static_cast<double>(i));
     }
     REQUIRE(kinds.size() <= 16);
-    findTouched(code.code().data(), {reads, writes});
+    Memory memory(code);
+    create(code, memory)->findTouched(reads, writes);
   }
 };
 
@@ -53,8 +51,9 @@ TEST_CASE("a run changes only leaves that were declared as written, and claims n
 
 TEST_CASE("a leaf that is read after the writes begin is claimed as a written leaf") {
   Code code;
+  const double arenaBuffer = code.buffer(arena, 32);
   const double a = code.buffer(variable, 16), b = code.buffer(variable, 16), c = code.buffer(variable, 16);
-  const double kept = code.buffer(constant, 16), arenaBuffer = code.buffer(arena, 32);
+  const double kept = code.buffer(constant, 16);
   const auto copyOf = [&](double from, double to, double at) {
     code.add(copy, {{f32, 1, 4, from, 0, 1, to, at, 1}});
   };

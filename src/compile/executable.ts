@@ -16,6 +16,7 @@ import {
   type NativeQueue,
   overlapOf,
   profileProgram,
+  type RunStatus,
   runProgram,
 } from '../native/program.js';
 import {
@@ -29,6 +30,7 @@ import {
 import { formatShape, sizeOf } from '../tensor/shape.js';
 import { allocate, isTensor, Tensor } from '../tensor/tensor.js';
 import type { Encoded } from './encoded.js';
+import { outOfRange } from './out-of-range.js';
 import { nextTurn } from './turns.js';
 
 /** A feed or an output: its name, dtype and shape. */
@@ -188,10 +190,10 @@ export class Executable {
   /**
    * Runs the program with the feeds that are set.
    * @param into tensors for the outputs, which `accepts` must accept; if undefined, `results` returns the outputs
-   * @returns `done`, or the index of the instruction whose result was not finite
+   * @returns `done`, the index of the instruction whose result was not finite, or the failure of an instruction
    * @throws ValueError if outputs overlap each other, a feed or a leaf
    */
-  run(into: Tensors | undefined, run: number, threads: number, checkFinite: boolean): number {
+  run(into: Tensors | undefined, run: number, threads: number, checkFinite: boolean): RunStatus {
     const memory = this.#memory;
     if (this.#own && !into) {
       this.#copyFeeds(this.#own);
@@ -205,11 +207,19 @@ export class Executable {
     return status;
   }
 
-  /** Runs the program with the feeds that are set. @returns the nanoseconds that each instruction took */
+  /**
+   * Runs the program with the feeds that are set.
+   * @returns the nanoseconds that each instruction took
+   * @throws ValueError if an index is out of range
+   */
   profile(run: number, threads: number): Float64Array {
     const times = new Float64Array(this.encoded.nodes.length);
     this.#setOutputs(undefined);
-    while (this.#separate(profileProgram(this.native, run, threads, times, this.#memory)));
+    let status: RunStatus;
+    do {
+      status = profileProgram(this.native, run, threads, times, this.#memory);
+    } while (this.#separate(status));
+    if (typeof status !== 'number') throw outOfRange(this.encoded, status, run);
     return times;
   }
 
@@ -274,8 +284,8 @@ export class Executable {
    * run again. Returns false if `status` does not report an overlap.
    * @throws ValueError if an output overlaps another output, a feed or a leaf
    */
-  #separate(status: number): boolean {
-    if (status >= cancelled) return false;
+  #separate(status: RunStatus): boolean {
+    if (typeof status !== 'number' || status >= cancelled) return false;
     const { leaves } = this.encoded;
     const overlap = overlapOf(status, this.feeds.length, this.outputs.length, leaves.length);
     const { subject, object } = overlap;

@@ -4,12 +4,18 @@ import { describeValue } from '../arguments/describe.js';
 import type { Kind } from '../arguments/options.js';
 import { ValueError } from '../errors.js';
 import { holdLeaves, releaseLeaves, type Variable } from '../graph/leaf.js';
-import { cancelled, cancelRun, type StartedRun, startProgram } from '../native/program.js';
+import {
+  cancelled,
+  cancelRun,
+  type RunStatus,
+  type StartedRun,
+  startProgram,
+} from '../native/program.js';
 import { onAbort } from './aborts.js';
 
 export interface Landed {
-  /** `done` if the runs succeeded; otherwise the index of the instruction whose result was not finite. */
-  readonly status: number;
+  /** `done` if the runs succeeded; otherwise the index of the instruction whose result was not finite, or a failure. */
+  readonly status: RunStatus;
   /** The number of runs that were completed. */
   readonly steps: number;
   /** The index of the last run that was started. */
@@ -45,7 +51,7 @@ export function fly({
   ...start
 }: Flight): Promise<Landed> {
   return new Promise((resolve, reject) => {
-    const done = (status: number, steps: number, run: number) => {
+    const done = (status: RunStatus, steps: number, run: number) => {
       releaseLeaves(variables, written);
       landed(steps);
       try {

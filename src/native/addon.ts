@@ -5,8 +5,22 @@ import type { TypedArray } from '../tensor/dtype.js';
 import { wrongKind } from './file-kind.js';
 import { type Choice, chooseAddon } from './locate.js';
 import { namedBy, nothingFound, remedyFor, replace } from './remedy.js';
-import { abi, expectedKernels, type KernelRow } from './table.js';
+import {
+  abi,
+  expectedKernels,
+  expectedRoutines,
+  type KernelRow,
+  type RoutineRow,
+} from './table.js';
 import { version } from './version.js';
+
+/** What the addon says about a routine. */
+export interface RoutineFacts extends RoutineRow {
+  /** Whether a call may fail, because an index is out of range. */
+  readonly mayFail: boolean;
+  /** The position of the read that may be the same view as the first write; -1 if there is none. */
+  readonly inPlace: number;
+}
 
 /** The addon's description of itself. */
 export interface Description {
@@ -14,6 +28,8 @@ export interface Description {
   readonly version: string;
   /** The kernels of the addon. The id of a kernel is its index in this list. */
   readonly kernels: readonly KernelRow[];
+  /** The routines of the addon. The id of a routine is its index in this list. */
+  readonly routines: readonly RoutineFacts[];
   readonly simd: { readonly active: string; readonly available: readonly string[] };
   readonly blas: { readonly library: string; readonly core: string; readonly threads: number };
   /**
@@ -45,6 +61,8 @@ export interface Addon {
     b: TypedArray,
   ): void;
   random(kernel: number, seed: number, run: number, out: TypedArray): void;
+  /** Returns whether the call succeeded. If not, `report` contains the numbers of the failure (see `IndexFailure`). */
+  routine(geometry: Float64Array, report: Float64Array, ...operands: TypedArray[]): boolean;
 
   createQueue(): Handle<'queue'>;
   createProgram(
@@ -73,9 +91,10 @@ export interface Addon {
     steps: number,
     threads: number,
     checkFinite: boolean,
-    done: (status: number, steps: number, run: number) => void,
+    done: (status: number, steps: number, run: number, ...failure: number[]) => void,
     ...memory: readonly TypedArray[]
   ): number;
+  readFailure(program: Handle<'program'>, report: Float64Array): void;
   cancelRun(run: number): void;
   disposeProgram(program: Handle<'program'>): void;
   claimLeaves(reads: readonly TypedArray[], writes: readonly TypedArray[]): Handle<'claim'>;
@@ -98,6 +117,7 @@ interface Loaded {
   readonly addon: Addon;
   readonly description: Description;
   readonly ids: ReadonlyMap<string, number>;
+  readonly routines: ReadonlyMap<string, RoutineFacts & { readonly id: number }>;
 }
 
 let loaded: Loaded | undefined;
@@ -125,6 +145,13 @@ export function kernelId(family: KernelRow['family'], name: string): number {
   return id;
 }
 
+/** Returns the facts of a routine. @throws NativeError if there is no routine of that name */
+export function routineFacts(name: string): RoutineFacts & { readonly id: number } {
+  const facts = load().routines.get(name);
+  if (facts === undefined) throw new NativeError(`the native addon has no routine '${name}'`);
+  return facts;
+}
+
 function open(): Loaded {
   const choice = chooseAddon();
   if (choice === undefined) throw new NativeError(nothingFound());
@@ -140,7 +167,8 @@ function open(): Loaded {
   }
   verify(description, choice);
   const ids = new Map(description.kernels.map(({ family, name }, id) => [`${family} ${name}`, id]));
-  return { addon, description, ids };
+  const routines = new Map(description.routines.map((row, id) => [row.name, { ...row, id }]));
+  return { addon, description, ids, routines };
 }
 
 function openFile(choice: Choice): Addon {
@@ -188,6 +216,19 @@ export function verify(description: Description, choice: Choice): void {
     const lacking = dtypes.filter((dtype) => !kernel.dtypes.includes(dtype));
     if (lacking.length > 0) {
       throw stale(`its ${family} kernel '${name}' lacks ${lacking.join(' and ')}`);
+    }
+  }
+  for (const expected of expectedRoutines) {
+    const { name, dtypes } = expected;
+    const routine = description.routines.find((row) => row.name === name);
+    if (!routine) throw stale(`it lacks the routine '${name}'`);
+    for (const part of ['reads', 'writes', 'integers'] as const) {
+      if (routine[part] === expected[part]) continue;
+      throw stale(`its routine '${name}' has ${routine[part]} ${part}, not ${expected[part]}`);
+    }
+    const lacking = dtypes.filter((dtype) => !routine.dtypes.includes(dtype));
+    if (lacking.length > 0) {
+      throw stale(`its routine '${name}' lacks ${lacking.join(' and ')}`);
     }
   }
 }

@@ -5,9 +5,11 @@
  */
 
 import { NativeError } from '../errors.js';
-import { type DType, type TypedArray, typedArray } from '../tensor/dtype.js';
+import { bytesOf, type DType, type TypedArray, typedArray } from '../tensor/dtype.js';
 import { stridesOf } from '../tensor/shape.js';
-import { kernelId, load, messageOf } from './addon.js';
+import { kernelId, load, messageOf, routineFacts } from './addon.js';
+import { failureNumbers, failureOf, type IndexFailure } from './program.js';
+import { dtypeCodes } from './table.js';
 
 /**
  * Describes where the elements of an operand are in its memory. Element (i, j, …) has the index
@@ -133,6 +135,56 @@ export function prepareRandom(
   const id = kernelId('random', kernel);
   const { addon } = load();
   return (out, run) => call(kernel, () => addon.random(id, seed, run, out));
+}
+
+/** The view of an operand of a routine. */
+export interface RoutineView extends Layout {
+  readonly shape: readonly number[];
+}
+
+/** Computes a routine. The arguments are the arrays of its reads, then of its writes. */
+export type RoutineCall = (
+  ...operands: TypedArray[]
+) => Omit<IndexFailure, 'instruction'> | undefined;
+
+/**
+ * Prepares a routine. The views of the writes must be row-major and without gaps.
+ * @param dtypes the dtypes of the reads, then of the writes
+ * @param views the views of the reads, then of the writes
+ * @param integers the integers of the routine, which the comments in `native/routines` describe
+ * @returns the function that computes the routine. If an index is out of range, it returns the failure, and the values
+ *   of the writes are unspecified; otherwise it returns undefined.
+ * @throws NativeError if there is no such routine. The returned function throws a NativeError if the addon refuses the
+ *   dtypes, views or integers.
+ */
+export function prepareRoutine(
+  name: string,
+  dtypes: readonly DType[],
+  views: readonly RoutineView[],
+  integers: readonly number[],
+): RoutineCall {
+  const { id } = routineFacts(name);
+  const { addon } = load();
+  const geometry = Float64Array.from([
+    id,
+    ...dtypes.map((dtype) => dtypeCodes[dtype]),
+    ...views.flatMap(({ shape, offset, strides }, operand) => {
+      // The offset of a view without elements may be outside the memory.
+      const first = shape.includes(0) ? 0 : offset * bytesOf[dtypes[operand] as DType];
+      return [shape.length, ...shape, operand, first, ...strides];
+    }),
+    ...integers,
+  ]);
+  return (...operands) => {
+    const report = new Float64Array(failureNumbers);
+    let succeeded = true;
+    call(name, () => {
+      succeeded = addon.routine(geometry, report, ...operands);
+    });
+    if (succeeded) return undefined;
+    const { instruction: _, ...failure } = failureOf(report);
+    return failure;
+  };
 }
 
 /** Arrays that contain one 0, by dtype. To fill memory with zeros, a kernel copies this array with strides of 0. */

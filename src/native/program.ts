@@ -9,11 +9,55 @@ export type NativeProgram = Handle<'program'>;
 
 /**
  * The statuses of a run. A status of `firstOverlap` or less says which memory overlaps (see `overlapOf`). A status of 0
- * or more is the index of an instruction whose result was not finite.
+ * or more is the index of an instruction whose result was not finite. A run that failed because an index was out of
+ * range has an `IndexFailure` as its status.
  */
 export const done = -1;
 export const cancelled = -2;
-const firstOverlap = -3;
+const outOfRange = -3;
+const firstOverlap = -4;
+
+/** The reason why an instruction failed: an element of its operand of indices is out of range. */
+export interface IndexFailure {
+  /** The index of the instruction. */
+  readonly instruction: number;
+  /** The position of the element in its operand, in row-major order. It is the first element that is out of range. */
+  readonly index: number;
+  /** The axis that is indexed, as the instruction numbers it. */
+  readonly axis: number;
+  /** The size of the axis. Indices from -bound to bound - 1 are valid. */
+  readonly bound: number;
+  /** The element. */
+  readonly value: number;
+}
+
+export type RunStatus = number | IndexFailure;
+
+/** The number of numbers in the report of a failure. */
+export const failureNumbers = 5;
+
+/** Reads the report of a failure that the addon wrote. */
+export function failureOf(report: ArrayLike<number>): IndexFailure {
+  const [instruction, index, axis, bound, value] = Array.from(report) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
+  return { instruction, index, axis, bound, value };
+}
+
+/** Describes an index that is out of range. */
+export function describeIndex({
+  index,
+  axis,
+  bound,
+  value,
+}: Pick<IndexFailure, 'index' | 'axis' | 'bound' | 'value'>): string {
+  const valid = bound > 0 ? `from ${-bound} to ${bound - 1}` : 'none, because it has no elements';
+  return `element ${index} of the indices is ${value}, but the valid indices of axis ${axis} are ${valid}`;
+}
 
 /** @throws NativeError with the message of `cause`, the error that the addon threw */
 function refused(what: string, cause: unknown): never {
@@ -56,8 +100,8 @@ export function createProgram(
  * Runs a program on this thread. If other programs that write the same leaves are running, waits for them first.
  * @param threads the number of threads; 0 means the number set for the process
  * @param memory the feeds, then the outputs; null means the program's own memory
- * @returns `done`, the index of the instruction whose result was not finite, or a status for `overlapOf`; values are
- *   written only if the status is `done`
+ * @returns `done`, the index of the instruction whose result was not finite, a failure, or a status for `overlapOf`;
+ *   values are written only if the status is `done`
  */
 export function runProgram(
   program: NativeProgram,
@@ -65,15 +109,23 @@ export function runProgram(
   threads: number,
   checkFinite: boolean,
   memory: readonly TypedArray[] | null,
-): number {
+): RunStatus {
   try {
     const { addon } = load();
-    return memory === null
-      ? addon.runProgram(program, run, threads, checkFinite)
-      : addon.runProgram(program, run, threads, checkFinite, ...memory);
+    const status =
+      memory === null
+        ? addon.runProgram(program, run, threads, checkFinite)
+        : addon.runProgram(program, run, threads, checkFinite, ...memory);
+    return status === outOfRange ? readFailure(addon, program) : status;
   } catch (cause) {
     return refused('run', cause);
   }
+}
+
+function readFailure(addon: Addon, program: NativeProgram): IndexFailure {
+  const report = new Float64Array(failureNumbers);
+  addon.readFailure(program, report);
+  return failureOf(report);
 }
 
 /** Runs a program and times its instructions. Adds the time of instruction i to `nanoseconds[i]`. */
@@ -83,9 +135,11 @@ export function profileProgram(
   threads: number,
   nanoseconds: Float64Array,
   memory: readonly TypedArray[],
-): number {
+): RunStatus {
   try {
-    return load().addon.profileProgram(program, run, threads, nanoseconds, ...memory);
+    const { addon } = load();
+    const status = addon.profileProgram(program, run, threads, nanoseconds, ...memory);
+    return status === outOfRange ? readFailure(addon, program) : status;
   } catch (cause) {
     return refused('profile', cause);
   }
@@ -101,18 +155,20 @@ export interface StartedRun {
   readonly threads: number;
   readonly checkFinite: boolean;
   /**
-   * Called later on this thread, with the status (`done`, `cancelled` or the index of an instruction), the number of
-   * completed steps, and the run index of the last step that was begun.
+   * Called later on this thread, with the status (`done`, `cancelled`, the index of an instruction or a failure), the
+   * number of completed steps, and the run index of the last step that was begun.
    */
-  readonly done: (status: number, steps: number, run: number) => void;
+  readonly done: (status: RunStatus, steps: number, run: number) => void;
 }
 
 /** Starts a run of `steps` steps off this thread, one step after another. @returns the id for `cancelRun` */
 export function startProgram(start: StartedRun): number {
   const { program, memory, run, steps, threads, checkFinite } = start;
+  const ended = (status: number, completed: number, last: number, ...failure: number[]) =>
+    start.done(status === outOfRange ? failureOf(failure) : status, completed, last);
   try {
     const { addon } = load();
-    return addon.startProgram(program, run, steps, threads, checkFinite, start.done, ...memory);
+    return addon.startProgram(program, run, steps, threads, checkFinite, ended, ...memory);
   } catch (cause) {
     return refused('run', cause);
   }

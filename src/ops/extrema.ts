@@ -179,7 +179,7 @@ const leastPosition = declare<LeastAttributes>({
   samples: [
     { inputs: [{ shape: [2, 3] }], build: (x) => argmin(x as Node, 1) },
     { inputs: [{ shape: [2, 3, 4] }], build: (x) => argmin(x as Node, -2) },
-    { inputs: [{ shape: [2, 3] }], build: (x) => argmin(x as Node) },
+    { inputs: [{ shape: [5] }], build: (x) => argmin(x as Node) },
     { inputs: [{ shape: [0, 3] }], build: (x) => argmin(x as Node, 1) },
   ],
   refused: [

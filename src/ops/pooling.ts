@@ -6,7 +6,7 @@
 import { describeValue } from '../arguments/describe.js';
 import { checkedLater, flag } from '../arguments/kinds.js';
 import { declareOptions, type OptionsOf, optional, required } from '../arguments/options.js';
-import { isList } from '../arguments/read.js';
+import { assertList, isList } from '../arguments/read.js';
 import { ShapeError, ValueError } from '../errors.js';
 import type { Dim, Shape } from '../graph/dimension.js';
 import { multiplyDims } from '../graph/dimension.js';
@@ -122,7 +122,6 @@ const largestOf = declare<PoolAttributes>({
       inputs: [{ shape: [2, 1, 7, 7] }],
       build: (x) => maxPool2d(x as Node, { size: 2, stride: 3, dilation: 2, ceil: true }),
     },
-    { inputs: [{ shape: [2, 3, 7] }], build: (x) => maxPool1d(x as Node, { size: 3, stride: 2 }) },
     { inputs: [{ shape: [0, 3, 4, 4] }], build: (x) => maxPool2d(x as Node, { size: 2 }) },
   ],
   refused: [
@@ -260,6 +259,13 @@ export interface MaxPoolOptions extends OptionsOf<typeof maxPoolOptions> {}
 /** Options of `avgPool1d` and `avgPool2d`. */
 export interface AvgPoolOptions extends OptionsOf<typeof avgPoolOptions> {}
 
+/** Returns the lists in an option as arrays, of which each element was read once. Returns any other value unchanged. */
+function copied(value: unknown, where: string, depth = 2): unknown {
+  if (!isList(value) || depth === 0) return value;
+  const list = assertList(value as readonly unknown[], `${where}: expected a list,`);
+  return list.map((item) => copied(item, where, depth - 1));
+}
+
 /** Returns the two numbers of an option. @throws ValueError if it is not a number from `least`, or a list of two */
 function sidesOf(value: unknown, least: 0 | 1, where: string): [number, number] {
   const isSide = (side: unknown): side is number =>
@@ -274,11 +280,25 @@ function sidesOf(value: unknown, least: 0 | 1, where: string): [number, number] 
   );
 }
 
-/** Returns the attributes for images, from the options of a function. */
-function attributesOf(
+/** Returns the options with arrays as lists. */
+function copiedOptions<O extends MaxPoolOptions>(
   name: string,
-  { size, stride = size, padding = 0, dilation = 1, ceil = false }: MaxPoolOptions,
-): PoolAttributes {
+  options: O,
+): O & { padding: Padding } {
+  const own = (option: 'size' | 'stride' | 'padding' | 'dilation') =>
+    copied(options[option], `[${name}] ${option}`);
+  return {
+    ...options,
+    size: own('size'),
+    stride: own('stride'),
+    padding: own('padding') ?? 0,
+    dilation: own('dilation'),
+  } as O & { padding: Padding };
+}
+
+/** Returns the attributes for images, from the options of a function. */
+function attributesOf(name: string, options: MaxPoolOptions): PoolAttributes {
+  const { size, stride = size, padding, dilation = 1, ceil = false } = copiedOptions(name, options);
   const side = (option: string, value: unknown, least: 0 | 1) =>
     sidesOf(value, least, `[${name}] ${option}`);
   const [sizes, strides, dilations] = [
@@ -286,7 +306,7 @@ function attributesOf(
     side('stride', stride, 1),
     side('dilation', dilation, 1),
   ];
-  const nested = isList(padding) && padding.some((pair) => isList(pair));
+  const nested = isList(padding) && (padding as readonly unknown[]).some(isList);
   const pads = nested
     ? (padding as readonly unknown[]).map((pair) => side('padding', pair, 0))
     : side('padding', padding, 0).map((pad): [number, number] => [pad, pad]);
@@ -325,7 +345,8 @@ function asImage(x: Node, pool: (image: Node) => Node): Node {
 
 /** Returns the options of a 1-D function as those of the 2-D function for images of height 1. */
 function alongWidth<O extends MaxPoolOptions>(name: string, options: O): O {
-  const { size, stride = size, padding = 0, dilation = 1 } = options;
+  const own = copiedOptions(name, options);
+  const { size, stride = size, padding, dilation = 1 } = own;
   const one = (option: string, value: unknown, least: 0 | 1): number => {
     const single = isList(value) && value.length === 1 ? value[0] : value;
     if (isList(single)) {
@@ -340,7 +361,7 @@ function alongWidth<O extends MaxPoolOptions>(name: string, options: O): O {
       ? sidesOf(padding, 0, `[${name}] padding`)
       : [one('padding', padding, 0), one('padding', padding, 0)];
   return {
-    ...options,
+    ...own,
     size: [1, one('size', size, 1)],
     stride: [1, one('stride', stride, 1)],
     padding: [[0, 0], pads],

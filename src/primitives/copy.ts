@@ -2,7 +2,7 @@
 
 import type { Node } from '../graph/node.js';
 import type { Location } from '../ir/location.js';
-import { dtypeCodes } from './code.js';
+import { dtypeCodes } from '../native/table.js';
 import type { InstructionRecord } from './record.js';
 
 export interface CopyInstruction {

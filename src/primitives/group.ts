@@ -9,8 +9,8 @@ import type { Node } from '../graph/node.js';
 import type { Sliced } from '../graph/sliced.js';
 import type { Location } from '../ir/location.js';
 import { kernelId } from '../native/addon.js';
+import { dtypeCodes } from '../native/table.js';
 import type { DType } from '../tensor/dtype.js';
-import { dtypeCodes } from './code.js';
 import type { CodeWriter, InPlace, InstructionRecord, InstructionWriter } from './record.js';
 
 /** One operation of a fused loop: an element-wise kernel that reads registers and writes its result to a register. */

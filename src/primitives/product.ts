@@ -7,9 +7,9 @@ import type { Location } from '../ir/location.js';
 import { type Ref, transposed, viewed } from '../ir/value.js';
 import { count, equalLists } from '../ir/view.js';
 import { prepareProduct } from '../native/kernels.js';
+import { dtypeCodes } from '../native/table.js';
 import { bytesOf, type TypedArray } from '../tensor/dtype.js';
 import { sizeOf } from '../tensor/shape.js';
-import { dtypeCodes } from './code.js';
 import { stretched } from './layout.js';
 import type {
   InstructionRecord,

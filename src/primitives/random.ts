@@ -6,7 +6,7 @@ import type { Location } from '../ir/location.js';
 import { count } from '../ir/view.js';
 import { kernelId } from '../native/addon.js';
 import { prepareRandom } from '../native/kernels.js';
-import { dtypeCodes } from './code.js';
+import { dtypeCodes } from '../native/table.js';
 import type { InstructionRecord, LoweringRecord, ValueRecord } from './record.js';
 
 export const random: LoweringRecord<Extract<Lowering, { kind: 'random' }>> = {

@@ -8,9 +8,9 @@ import { type Ref, transposed } from '../ir/value.js';
 import { count } from '../ir/view.js';
 import { kernelId } from '../native/addon.js';
 import { prepareReduce } from '../native/kernels.js';
+import { dtypeCodes } from '../native/table.js';
 import type { DType, TypedArray } from '../tensor/dtype.js';
 import { formatShape, stridesOf } from '../tensor/shape.js';
-import { dtypeCodes } from './code.js';
 import type { InstructionRecord, LoweringRecord, ValueRecord } from './record.js';
 
 /** The result of a reduction over no elements, by kernel and dtype. It is 0 for kernels that are not in this list. */

@@ -11,8 +11,8 @@ import { isContiguous } from '../ir/view.js';
 import { routineFacts } from '../native/addon.js';
 import { prepareRoutine } from '../native/kernels.js';
 import { describeIndex } from '../native/program.js';
+import { dtypeCodes } from '../native/table.js';
 import type { TypedArray } from '../tensor/dtype.js';
-import { dtypeCodes } from './code.js';
 import { rowMajorLayout } from './layout.js';
 import type { InstructionRecord, LoweringRecord, ValueRecord } from './record.js';
 

@@ -105,6 +105,18 @@ const csvOptions = {
   dtype: { a: 'float64' },
 };
 
+const pool2d = {
+  size: [2, 2],
+  stride: 2,
+  padding: [
+    [1, 1],
+    [0, 0],
+  ],
+  dilation: 1,
+  ceil: true,
+};
+const pool1d = { size: 2, stride: 2, padding: 1, dilation: 1, ceil: true };
+
 const table: Readonly<Record<string, () => Call>> = {
   // tensors
   tensor: () => ({ args: [data, { shape: [4], dtype: 'float64' }] }),
@@ -121,6 +133,18 @@ const table: Readonly<Record<string, () => Call>> = {
   'Tensor#toJSON': () => ({ on: fb.tensor(data), args: [] }),
   'Tensor#toString': () => ({ on: fb.tensor(data), args: [] }),
   'Tensor#nodejs.util.inspect.custom': () => ({ on: fb.tensor(data), args: [1, { depth: 1 }] }),
+
+  // ops whose samples do not show all arguments
+  sort: () => ({ args: [fb.input('sorted', [2, 3]), 1, { descending: true }] }),
+  topK: () => ({ args: [fb.input('top', [2, 3]), 2, 1] }),
+  maxPool2d: () => ({ args: [fb.input('images', ['batch', 1, 4, 4]), pool2d] }),
+  avgPool2d: () => ({
+    args: [fb.input('images', ['batch', 1, 4, 4]), { ...pool2d, countPadding: true }],
+  }),
+  maxPool1d: () => ({ args: [fb.input('sequences', ['batch', 1, 4]), pool1d] }),
+  avgPool1d: () => ({
+    args: [fb.input('sequences', ['batch', 1, 4]), { ...pool1d, countPadding: true }],
+  }),
 
   // leaves
   input: () => ({ args: ['fed', ['batch', 2], { dtype: 'int32' }] }),

@@ -38,7 +38,9 @@ interface OpCase {
   };
 }
 
-const all = ['ops-elementwise', 'ops-structure'].flatMap((file) => readGolden<OpCase>(file));
+const all = ['ops-elementwise', 'ops-structure', 'ops-routines'].flatMap((file) =>
+  readGolden<OpCase>(file),
+);
 const casesWith = (wanted: (golden: OpCase) => unknown) =>
   titled(all.filter(wanted), ({ op, title }) => `${op}: ${title}`);
 

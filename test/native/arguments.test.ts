@@ -263,7 +263,7 @@ describe('thousands of random calls', () => {
   it('return a result or throw an error, never crash, and write only inside the output', () => {
     const script = `
       const native = addon();
-      const kernels = native.describe().kernels;
+      const { kernels, routines } = native.describe();
       let state = Number(process.env.FUZZ_SEED);
       const random = () => { // mulberry32
         state = (state + 0x6d2b79f5) >>> 0;
@@ -292,7 +292,7 @@ describe('thousands of random calls', () => {
       };
       const odd = () => pick([undefined, null, 'x', {}, [], 1, 1n, () => {}, Symbol(), new Proxy([], {}), new ArrayBuffer(8), new DataView(new ArrayBuffer(8))]);
       const maybe = (value) => (random() < 0.02 ? odd() : value);
-      const counts = { fine: 0, refused: 0, other: 0 };
+      const counts = { fine: 0, routines: 0, refused: 0, other: 0 };
       const view = (rank) => [random() < 0.8 ? 0 : number(), ...Array.from({ length: rank }, number)];
       for (let i = 0; i < 40000; i++) {
         margins.length = 0;
@@ -305,7 +305,23 @@ describe('thousands of random calls', () => {
         const arity = random() < 0.97 && row ? row.arity : small();
         const inputs = Array.from({ length: arity }, () => maybe(array()));
         let call, given;
-        if (family === 'map' || family === 'cast') {
+        if (random() < 0.2) {
+          const routine = random() < 0.97 ? Math.floor(random() * routines.length) : pick(wild);
+          const { name = '', reads = 1, writes = 1, integers = 0 } = routines[routine] ?? {};
+          const arrays = Array.from({ length: reads + writes }, () => maybe(array()));
+          const shape = Array.from({ length: 3 }, size);
+          const isIndex = (operand) => reads > 1 ? operand === 1 : operand === 1 && /arg|topK|maxPool/.test(name);
+          const dtypes = arrays.map((_, operand) => (random() < 0.03 ? small() : isIndex(operand) ? 2 : types.indexOf(type)));
+          const views = arrays.flatMap((_, operand) => {
+            const sizes = (random() < 0.9 ? shape : Array.from({ length: pick([1, 2, 3]) }, size)).slice(name === 'argmin' && operand > 0 ? 1 : 0);
+            if (reads > 1 && operand === 1 && !name.endsWith('Axis')) sizes.splice(0, 2);
+            const strides = sizes.map((_, axis) => sizes.slice(axis + 1).reduce((a, b) => a * b, 1));
+            return [sizes.length, ...sizes, random() < 0.98 ? operand : number(), random() < 0.9 ? 0 : 4 * small(), ...strides.map((n) => (random() < 0.97 ? n : number()))];
+          });
+          const tail = Array.from({ length: integers }, () => (random() < 0.97 ? 1 : number()));
+          call = 'routine';
+          given = [maybe(Float64Array.from([routine, ...dtypes, ...views, ...tail])), maybe(new Float64Array(random() < 0.98 ? 5 : small())), ...arrays];
+        } else if (family === 'map' || family === 'cast') {
           const geometry = [rank, ...sizes, ...view(rank), ...inputs.flatMap(() => view(rank))];
           if (random() < 0.05) geometry.splice(Math.floor(random() * geometry.length), 1);
           [call, given] = ['map', [kernel, maybe(Float64Array.from(geometry)), maybe(array()), ...inputs]];
@@ -324,6 +340,7 @@ describe('thousands of random calls', () => {
         try {
           native[call](...given);
           counts.fine++;
+          if (call === 'routine') counts.routines++;
         } catch (error) {
           if (/^FOREBAY_NATIVE_(ARGUMENT|MEMORY)$/.test(error.code) && error.message.length > 10) counts.refused++;
           else { counts.other++; console.error(call, error); }
@@ -339,8 +356,9 @@ describe('thousands of random calls', () => {
     for (const seed of ['1', '2']) {
       const { status, signal, stdout, stderr } = child(script, { FUZZ_SEED: seed });
       expect({ status, signal, stderr }).toEqual({ status: 0, signal: null, stderr: '' });
-      const { fine, refused, other } = JSON.parse(stdout);
+      const { fine, routines, refused, other } = JSON.parse(stdout);
       expect(other).toBe(0);
+      expect(routines).toBeGreaterThan(500);
       expect(fine).toBeGreaterThan(3000); // without many valid calls, the test would prove nothing
       expect(refused).toBeGreaterThan(3000);
     }

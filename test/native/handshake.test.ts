@@ -15,6 +15,9 @@ const doctored = (change: (kernels: Kernels) => Kernels): Description => ({
   ...real,
   kernels: change(real.kernels),
 });
+const withRoutines = (
+  change: (routines: Description['routines']) => Description['routines'],
+): Description => ({ ...real, routines: change(real.routines) });
 
 describe('the handshake', () => {
   it('accepts the built addon, and an addon with additional kernels', () => {
@@ -65,6 +68,23 @@ describe('the handshake', () => {
         all.map((row) => (row.name === 'argmax' ? { ...row, dtypes: ['float32'] } : row)),
       ),
       "its reduce kernel 'argmax' lacks float64 and int32",
+    ],
+    [
+      'a routine fewer',
+      withRoutines((all) => all.filter(({ name }) => name !== 'gather')),
+      "it lacks the routine 'gather'",
+    ],
+    [
+      'a routine with other operands',
+      withRoutines((all) => all.map((row) => (row.name === 'sort' ? { ...row, reads: 2 } : row))),
+      "its routine 'sort' has 2 reads, not 1",
+    ],
+    [
+      'a routine without a dtype',
+      withRoutines((all) =>
+        all.map((row) => (row.name === 'topK' ? { ...row, dtypes: ['float32'] } : row)),
+      ),
+      "its routine 'topK' lacks float64 and int32",
     ],
   ])('names what is wrong with a stale binary: %s', (_what, description, message) => {
     const error = errorOf(() => verify(description, choice));

@@ -101,13 +101,13 @@ describe('a program made from code', () => {
   it('returns a number that says which memory overlaps', () => {
     const { program, leaf } = make();
     const feed = new Float32Array(6);
-    // If memory i overlaps memory j, the result is -3 - (3 * i + j). The numbers i are 0 for the output and 1 for the
+    // If memory i overlaps memory j, the result is -4 - (3 * i + j). The numbers i are 0 for the output and 1 for the
     // feed. The numbers j are 0 for the feed, 1 for the output and 2 for the leaf.
     const run = (fed: Float32Array, out: Float32Array) =>
       addon.runProgram(program, 0, 1, false, fed, out);
-    expect(run(feed.subarray(0, 3), feed.subarray(2, 5))).toBe(-3 - 0);
-    expect(run(feed.subarray(0, 3), leaf)).toBe(-3 - 2);
-    expect(run(leaf, feed.subarray(0, 3))).toBe(-3 - (3 + 2));
+    expect(run(feed.subarray(0, 3), feed.subarray(2, 5))).toBe(-4 - 0);
+    expect(run(feed.subarray(0, 3), leaf)).toBe(-4 - 2);
+    expect(run(leaf, feed.subarray(0, 3))).toBe(-4 - (3 + 2));
     expect([...leaf]).toEqual([1, 2, 3]);
     expect(run(feed.subarray(0, 3), feed.subarray(3, 6))).toBe(-1);
   });

@@ -24,6 +24,7 @@ sys.dont_write_bytecode = True
 import losses
 import lstm
 import ops_elementwise
+import ops_routines
 import ops_structure
 import optimizers
 import vae
@@ -32,6 +33,7 @@ from record import write
 FILES = {
     "ops-elementwise": ops_elementwise,
     "ops-structure": ops_structure,
+    "ops-routines": ops_routines,
     "lstm": lstm,
     "vae": vae,
     "losses": losses,

@@ -101,10 +101,10 @@ void runAs(Program& program, std::uint8_t how) {
   if ((how & 24) != 0) arguments.cancelled = &cancelled;
   if ((how & 32) != 0) arguments.beforeWrites = [](void* context) { return context != nullptr; };
   if ((how & 64) != 0) arguments.context = &arguments;
-  std::size_t instruction = 0;
-  const RunResult result = program.run(arguments, instruction);
+  RunFailure failure;
+  const RunResult result = program.run(arguments, failure);
   if (result == RunResult::notFinite && !arguments.checkFinite) broken("not finite without checkFinite");
-  if (result == RunResult::notFinite && instruction >= program.instructionCount()) broken("no instruction");
+  if (result == RunResult::notFinite && failure.instruction >= program.instructionCount()) broken("no instruction");
   if (result != RunResult::cancelled && cancelled && arguments.cancelled != nullptr) broken("not cancelled");
 }
 

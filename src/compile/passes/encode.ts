@@ -4,7 +4,7 @@ import { type Constant, Input, type Leaf, Variable } from '../../graph/leaf.js';
 import type { Pace, Sliced } from '../../graph/sliced.js';
 import type { Location, Memory } from '../../ir/location.js';
 import { count } from '../../ir/view.js';
-import { dtypeCodes } from '../../primitives/code.js';
+import { dtypeCodes } from '../../native/table.js';
 import { type Instruction, instructionRecord } from '../../primitives/index.js';
 import type { CodeWriter } from '../../primitives/record.js';
 import { bytesOf } from '../../tensor/dtype.js';

@@ -1,0 +1,214 @@
+// The instruction routine: decodes and runs a call of a row of the routine table (routines/routine.h).
+#include "routines/routine.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "program/finite.h"
+#include "program/instruction.h"
+#include "program/pool.h"
+
+namespace forebay {
+
+namespace {
+
+// With fewer elements than this in all operands together, one thread does all the work.
+constexpr double worthSharing = 1 << 17;
+// The largest number of shares. Shares do not depend on the number of threads.
+constexpr std::int64_t mostShares = 16;
+
+class RoutineInstruction final : public Instruction {
+ public:
+  explicit RoutineInstruction(const RoutineRow& row) : row_(row) {}
+
+  bool decode(Operands& operands);
+  std::size_t scratchBytes() const override {
+    return empty_ || row_.scratchBytes == nullptr ? 0 : row_.scratchBytes(call_);
+  }
+  std::size_t sharedBytes() const override {
+    return empty_ || row_.sharedBytes == nullptr ? 0 : row_.sharedBytes(call_);
+  }
+  bool run(const Running& running) override;
+
+ private:
+  // The work of a run, divided into shares.
+  struct Work {
+    const RoutineRow& row;
+    RoutineRun run;
+    const Running& running;
+    std::int64_t units, shares;
+    RoutineFailure failures[mostShares];
+    bool failed[mostShares];
+
+    static void share(void* context, int index, int slot) {
+      Work& work = *static_cast<Work*>(context);
+      const std::int64_t from = work.units * index / work.shares;
+      const std::int64_t to = work.units * (index + 1) / work.shares;
+      work.failed[index] =
+          !work.row.run(work.run, from, to, work.running.scratchOf(slot), work.failures[index]);
+    }
+  };
+
+  const char* kindOf(int operand) const { return operand < row_.reads ? "read" : "write"; }
+  int numberOf(int operand) const { return operand < row_.reads ? operand : operand - row_.reads; }
+  bool readView(Operands& operands, int operand);
+  bool checkDense(Operands& operands, int operand) const;
+  bool checkOverlaps(Operands& operands) const;
+  bool sameView(int a, int b) const;
+  bool writesFinite(char* const* data) const;
+  static bool report(const Running& running, const RoutineFailure& failure);
+
+  const RoutineRow& row_;
+  RoutineCall call_ = {};
+  Location locations_[maxRoutineOperands] = {};
+  Extent extents_[maxRoutineOperands] = {};
+  std::int64_t units_ = 0, shares_ = 1;
+  bool empty_ = false;
+};
+
+bool RoutineInstruction::readView(Operands& operands, int operand) {
+  Reader& reader = operands.reader();
+  RoutineView& view = call_.operands[operand];
+  const char* const kind = kindOf(operand);
+  const int number = numberOf(operand);
+  const Access access = operand < row_.reads ? Access::read : Access::write;
+  std::int64_t rank = 0;
+  if (!reader.integer({kind, number, "the rank"}, rank, maxRoutineRank)) return false;
+  view.rank = static_cast<int>(rank);
+  return reader.integers({kind, number, "a size"}, view.sizes, view.rank) &&
+         operands.locate(kind, number, access, view.type, locations_[operand]) &&
+         reader.integers({kind, number, "a stride"}, view.strides, view.rank) &&
+         operands.view(kind, number, access, view.type, locations_[operand], view.sizes, view.strides,
+                       view.rank, extents_[operand]);
+}
+
+bool RoutineInstruction::checkDense(Operands& operands, int operand) const {
+  const RoutineView& view = call_.operands[operand];
+  std::int64_t dense = 1;
+  for (int d = view.rank - 1; d >= 0; --d) {
+    if (view.sizes[d] > 1 && view.strides[d] != dense) {
+      return operands.reader().refuse("%s %d is not dense: the stride of axis %d is %lld, expected %lld",
+                                      kindOf(operand), numberOf(operand), d,
+                                      static_cast<long long>(view.strides[d]), static_cast<long long>(dense));
+    }
+    dense *= view.sizes[d];
+  }
+  return true;
+}
+
+// Returns true if two operands have the same elements, in the same order.
+bool RoutineInstruction::sameView(int a, int b) const {
+  const RoutineView &viewA = call_.operands[a], &viewB = call_.operands[b];
+  if (viewA.type != viewB.type || viewA.rank != viewB.rank || locations_[a].buffer != locations_[b].buffer ||
+      locations_[a].offset != locations_[b].offset) {
+    return false;
+  }
+  for (int d = 0; d < viewA.rank; ++d) {
+    if (viewA.sizes[d] != viewB.sizes[d]) return false;
+    if (viewA.sizes[d] > 1 && viewA.strides[d] != viewB.strides[d]) return false;
+  }
+  return true;
+}
+
+bool RoutineInstruction::checkOverlaps(Operands& operands) const {
+  for (int write = row_.reads; write < row_.operands(); ++write) {
+    for (int other = 0; other < write; ++other) {
+      if (!extents_[write].overlaps(extents_[other])) continue;
+      const bool allowed = write == row_.reads && other == row_.inPlace && sameView(write, other);
+      if (allowed) continue;
+      return operands.reader().refuse("write %d overlaps %s %d", numberOf(write), kindOf(other),
+                                      numberOf(other));
+    }
+  }
+  return true;
+}
+
+bool RoutineInstruction::decode(Operands& operands) {
+  Reader& reader = operands.reader();
+  const int count = row_.operands();
+  for (int i = 0; i < count; ++i) {
+    if (!reader.dtype({kindOf(i), numberOf(i), "the dtype"}, call_.operands[i].type)) return false;
+  }
+  const DType type = call_.operands[0].type;
+  if (!row_.existsFor(type)) return reader.refuse("'%s' does not exist for %s", row_.name, nameOf(type));
+  for (int i = 0; i < count; ++i) {
+    if (!readView(operands, i)) return false;
+  }
+  if (!reader.integers({row_.name, -1, "an integer"}, call_.integers, row_.integers)) return false;
+  for (int write = row_.reads; write < count; ++write) {
+    const RoutineView& view = call_.operands[write];
+    const bool none = std::find(view.sizes, view.sizes + view.rank, 0) != view.sizes + view.rank;
+    empty_ = empty_ || none;
+    if (!none && !checkDense(operands, write)) return false;
+  }
+  if (!checkOverlaps(operands)) return false;
+  Fault fault;
+  if (!row_.check(call_, fault)) return reader.refuse("%s: %s", row_.name, fault.text());
+  if (empty_) return true;
+  units_ = row_.units(call_);
+  double elements = 0;
+  for (int i = 0; i < count; ++i) {
+    double product = 1;
+    for (int d = 0; d < call_.operands[i].rank; ++d) {
+      product *= static_cast<double>(call_.operands[i].sizes[d]);
+    }
+    elements += product;
+  }
+  if (elements >= worthSharing) shares_ = std::clamp<std::int64_t>(units_, 1, mostShares);
+  return true;
+}
+
+bool RoutineInstruction::report(const Running& running, const RoutineFailure& failure) {
+  running.failure->outOfRange = true;
+  running.failure->index = failure.index;
+  running.failure->axis = failure.axis;
+  running.failure->bound = failure.bound;
+  running.failure->value = failure.value;
+  return false;
+}
+
+bool RoutineInstruction::writesFinite(char* const* data) const {
+  for (int write = row_.reads; write < row_.operands(); ++write) {
+    const RoutineView& view = call_.operands[write];
+    if (!viewFinite(view.type, data[write], view.sizes, view.strides, view.rank)) return false;
+  }
+  return true;
+}
+
+bool RoutineInstruction::run(const Running& running) {
+  if (empty_) return true;
+  char* data[maxRoutineOperands] = {};
+  for (int i = 0; i < row_.operands(); ++i) data[i] = address(locations_[i], running.bases);
+  Work work = {row_, {call_, data, running.shared}, running, units_, shares_, {}, {}};
+  RoutineFailure failure = {};
+  if (row_.prepare != nullptr && !row_.prepare(work.run, failure)) return report(running, failure);
+  if (running.threads > 1 && shares_ > 1) {
+    Pool::instance().run(running.threads, static_cast<int>(shares_), Work::share, &work);
+  } else {
+    for (int share = 0; share < shares_; ++share) Work::share(&work, share, 0);
+  }
+  const RoutineFailure* first = nullptr;
+  for (std::int64_t share = 0; share < shares_; ++share) {
+    if (!work.failed[share]) continue;
+    if (first == nullptr || work.failures[share].index < first->index) first = work.failures + share;
+  }
+  if (first != nullptr) return report(running, *first);
+  return !running.check || writesFinite(data);
+}
+
+}  // namespace
+
+std::unique_ptr<Instruction> decodeRoutine(Operands& operands, const Body&) {
+  Reader& reader = operands.reader();
+  std::int64_t id = 0;
+  if (!reader.integer({nullptr, -1, "the routine"}, id, routineCount - 1)) return nullptr;
+  std::unique_ptr<RoutineInstruction> instruction(new (std::nothrow) RoutineInstruction(*routines[id]));
+  if (!instruction) {
+    reader.outOfMemory("a routine");
+    return nullptr;
+  }
+  if (!instruction->decode(operands)) return nullptr;
+  return instruction;
+}
+
+}  // namespace forebay

@@ -1,0 +1,114 @@
+// The routines that go along an axis once. x has the shape [outer, n, inner].
+//
+// cumsum  out[o, j, i] = the sum of x[o, 0 … j, i]; with the integer `reverse` = 1, of x[o, j … n - 1, i].
+//         Floats are accumulated in double and rounded at every element; int32 wraps around.
+// argmin  the index of the first NaN or, if there is none, of the first minimum, as int32 [outer, inner]
+#include <algorithm>
+
+#include "routines/support.h"
+
+namespace forebay {
+
+namespace {
+
+constexpr Checked x = {"x", 0}, out = {"out", 1};
+
+// The inner axis is divided into blocks of this many elements, which are independent.
+constexpr std::int64_t block = 64;
+
+std::int64_t blockUnits(const RoutineCall& call) {
+  return call.operands[0].sizes[0] * ((call.operands[0].sizes[2] + block - 1) / block);
+}
+
+// A unit of work: a block of the inner axis at one outer position.
+struct Block {
+  std::int64_t o, first, width;
+  Block(const RoutineView& view, std::int64_t unit) {
+    const std::int64_t blocks = (view.sizes[2] + block - 1) / block;
+    o = unit / blocks;
+    first = unit % blocks * block;
+    width = std::min(block, view.sizes[2] - first);
+  }
+};
+
+bool checkCumsum(const RoutineCall& call, Fault& fault) {
+  return hasRank(call, x, 3, fault) && hasType(call, out, call.operands[0].type, fault) &&
+         sameShape(call, out, x, fault) && isFlag(call, 0, "reverse", fault);
+}
+
+template <class T>
+using Sum = std::conditional_t<std::is_integral_v<T>, T, double>;
+
+template <class T>
+void cumsumBlocks(const RoutineRun& run, std::int64_t from, std::int64_t to) {
+  const RoutineView& view = run.call.operands[0];
+  const std::int64_t n = view.sizes[1], inner = view.sizes[2];
+  const bool reverse = run.call.integers[0] == 1;
+  for (std::int64_t unit = from; unit < to; ++unit) {
+    const Block at(view, unit);
+    const T* const source = readAs<T>(run, 0) + at.o * view.strides[0] + at.first * view.strides[2];
+    T* const target = writeAs<T>(run, 1) + at.o * n * inner + at.first;
+    Sum<T> sums[block] = {};
+    for (std::int64_t step = 0; step < n; ++step) {
+      const std::int64_t j = reverse ? n - 1 - step : step;
+      const T* const in = source + j * view.strides[1];
+      T* const result = target + j * inner;
+      for (std::int64_t i = 0; i < at.width; ++i) {
+        sums[i] = added(sums[i], static_cast<Sum<T>>(in[i * view.strides[2]]));
+        result[i] = static_cast<T>(sums[i]);
+      }
+    }
+  }
+}
+
+bool runCumsum(const RoutineRun& run, std::int64_t from, std::int64_t to, char*, RoutineFailure&) {
+  withType(run.call.operands[0].type, [&](auto zero) { cumsumBlocks<decltype(zero)>(run, from, to); });
+  return true;
+}
+
+bool checkArgmin(const RoutineCall& call, Fault& fault) {
+  if (!hasRank(call, x, 3, fault) || !hasType(call, out, DType::int32, fault) ||
+      !hasRank(call, out, 2, fault) || !sameSize(call, out, 0, x, 0, fault) ||
+      !sameSize(call, out, 1, x, 2, fault) || !countable(call, x, 1, fault)) {
+    return false;
+  }
+  return call.operands[0].sizes[1] > 0 || fault.argument("axis 1 of x has no elements, expected at least 1");
+}
+
+template <class T>
+void argminBlocks(const RoutineRun& run, std::int64_t from, std::int64_t to) {
+  const RoutineView& view = run.call.operands[0];
+  for (std::int64_t unit = from; unit < to; ++unit) {
+    const Block at(view, unit);
+    const T* const source = readAs<T>(run, 0) + at.o * view.strides[0] + at.first * view.strides[2];
+    std::int32_t* const where = writeAs<std::int32_t>(run, 1) + at.o * view.sizes[2] + at.first;
+    T best[block];
+    for (std::int64_t i = 0; i < at.width; ++i) {
+      best[i] = source[i * view.strides[2]];
+      where[i] = 0;
+    }
+    for (std::int64_t j = 1; j < view.sizes[1]; ++j) {
+      const T* const in = source + j * view.strides[1];
+      for (std::int64_t i = 0; i < at.width; ++i) {
+        const T value = in[i * view.strides[2]];
+        // The comparison is true for a smaller value and for a NaN. A NaN that was found before stays.
+        const bool better = !(value >= best[i]) && best[i] == best[i];
+        best[i] = better ? value : best[i];
+        where[i] = better ? static_cast<std::int32_t>(j) : where[i];
+      }
+    }
+  }
+}
+
+bool runArgmin(const RoutineRun& run, std::int64_t from, std::int64_t to, char*, RoutineFailure&) {
+  withType(run.call.operands[0].type, [&](auto zero) { argminBlocks<decltype(zero)>(run, from, to); });
+  return true;
+}
+
+}  // namespace
+
+extern const RoutineRow cumsumRow, argminRow;
+const RoutineRow cumsumRow = {"cumsum", 1, 1, 1, anyDtype, false, 0, checkCumsum, blockUnits, runCumsum};
+const RoutineRow argminRow = {"argmin", 1, 1, 0, anyDtype, false, -1, checkArgmin, blockUnits, runArgmin};
+
+}  // namespace forebay

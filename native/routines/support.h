@@ -1,0 +1,73 @@
+// What the routines have in common: dispatch by dtype, checks of shapes, and checked indices.
+#pragma once
+
+#include <cstdint>
+#include <type_traits>
+
+#include "routines/routine.h"
+
+namespace forebay {
+
+constexpr unsigned anyDtype = 7, floatDtypes = 3;
+constexpr std::int64_t mostInt32 = INT32_MAX;
+
+// Calls `body` with a value of the C++ type of `type`.
+template <class Body>
+auto withType(DType type, const Body& body) {
+  switch (type) {
+    case DType::float64:
+      return body(double());
+    case DType::int32:
+      return body(std::int32_t());
+    case DType::float32:
+      break;
+  }
+  return body(float());
+}
+
+template <class T>
+const T* readAs(const RoutineRun& run, int operand) {
+  return reinterpret_cast<const T*>(run.data[operand]);
+}
+template <class T>
+T* writeAs(const RoutineRun& run, int operand) {
+  return reinterpret_cast<T*>(run.data[operand]);
+}
+
+// Adds two elements. int32 wraps around.
+template <class T>
+T added(T a, T b) {
+  if constexpr (std::is_integral_v<T>) {
+    using Word = std::make_unsigned_t<T>;
+    return static_cast<T>(static_cast<Word>(a) + static_cast<Word>(b));
+  } else {
+    return a + b;
+  }
+}
+
+// An operand for the messages of checks.
+struct Checked {
+  const char* name;
+  int operand;
+};
+
+// Each of these functions records a fault and returns false if the check fails.
+bool hasType(const RoutineCall& call, const Checked& operand, DType type, Fault& fault);
+bool hasRank(const RoutineCall& call, const Checked& operand, int rank, Fault& fault);
+// Checks that an axis of one operand and an axis of another have the same size.
+bool sameSize(const RoutineCall& call, const Checked& a, int axisOfA, const Checked& b, int axisOfB,
+              Fault& fault);
+// Checks that two operands have the same shape.
+bool sameShape(const RoutineCall& call, const Checked& a, const Checked& b, Fault& fault);
+// Checks that int32 can count the elements of an axis.
+bool countable(const RoutineCall& call, const Checked& operand, int axis, Fault& fault);
+bool isFlag(const RoutineCall& call, int integer, const char* name, Fault& fault);
+
+// Reads an element of an index operand. Returns the index of a row, or -1 if the element is out of range.
+inline std::int64_t rowOf(const std::int32_t* element, std::int64_t bound, std::int32_t& value) {
+  value = *static_cast<const volatile std::int32_t*>(element);
+  const std::int64_t row = value < 0 ? value + bound : value;
+  return row >= 0 && row < bound ? row : -1;
+}
+
+}  // namespace forebay

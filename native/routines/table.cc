@@ -1,0 +1,18 @@
+// The routine table.
+#include "routines/routine.h"
+
+namespace forebay {
+
+extern const RoutineRow gatherRow, takeAlongAxisRow, scatterAddRow, scatterAddAlongAxisRow;
+extern const RoutineRow sortRow, argsortRow, topKRow;
+extern const RoutineRow cumsumRow, argminRow;
+extern const RoutineRow maxPoolRow, avgPoolRow, avgPoolGradientRow;
+
+const RoutineRow* const routines[] = {
+    &gatherRow, &takeAlongAxisRow, &scatterAddRow, &scatterAddAlongAxisRow,
+    &sortRow,   &argsortRow,       &topKRow,       &cumsumRow,
+    &argminRow, &maxPoolRow,       &avgPoolRow,    &avgPoolGradientRow,
+};
+const std::int64_t routineCount = sizeof routines / sizeof *routines;
+
+}  // namespace forebay

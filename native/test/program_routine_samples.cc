@@ -1,0 +1,171 @@
+// Makes random valid calls of routines.
+#include <string>
+
+#include "test/program_samples.h"
+
+namespace forebay::test {
+
+namespace {
+
+using Sizes = std::vector<std::int64_t>;
+
+// A call that is put together: the operands first, then the integers.
+class RoutineSample {
+ public:
+  RoutineSample(Generator& generator, Space& space, const RoutineRow& row)
+      : generator_(generator), space_(space), row_(row) {}
+
+  void read(DType type, const Sizes& sizes) { readIn(space_.readable(generator_, type), type, sizes); }
+  // Indices are in a buffer of int32 numbers.
+  void indices(const Sizes& sizes) {
+    double buffer = space_.inArena();
+    while (buffer == space_.inArena()) buffer = space_.readable(generator_, DType::int32);
+    readIn(buffer, DType::int32, sizes);
+  }
+  void write(DType type, const Sizes& sizes) { operand(space_.inArena(), type, dense(sizes)); }
+
+  // Adds a read and a write that have the same view, in the arena.
+  void inPlace(DType type, const Sizes& sizes) {
+    operand(space_.inArena(), type, dense(sizes));
+    same_ = views_.back();
+  }
+  void writeSame(DType type) {
+    types_.push_back(static_cast<double>(static_cast<int>(type)));
+    views_.push_back(same_);
+  }
+
+  void add(Code& code, const Code::Numbers& integers) {
+    double id = 0;
+    while (routines[static_cast<std::int64_t>(id)] != &row_) ++id;
+    std::vector<Code::Numbers> pieces = {{id}, types_};
+    pieces.insert(pieces.end(), views_.begin(), views_.end());
+    pieces.push_back(integers);
+    code.add(routine, pieces);
+  }
+
+ private:
+  static View dense(const Sizes& sizes) {
+    View view;
+    view.sizes = sizes;
+    view.strides.assign(sizes.size(), 1);
+    for (std::size_t d = sizes.size(); d-- > 1;) view.strides[d - 1] = view.strides[d] * sizes[d];
+    return view;
+  }
+  void readIn(double buffer, DType type, const Sizes& sizes) {
+    operand(buffer, type, between(generator_, 0, 2) > 0 ? someView(generator_, sizes, true) : dense(sizes));
+  }
+  void operand(double buffer, DType type, const View& view) {
+    types_.push_back(static_cast<double>(static_cast<int>(type)));
+    Code::Numbers numbers = {static_cast<double>(view.sizes.size())};
+    append(numbers, view.sizes);
+    const Code::Numbers place = placed(space_, buffer, type, view);
+    numbers.insert(numbers.end(), place.begin(), place.end());
+    views_.push_back(numbers);
+  }
+
+  Generator& generator_;
+  Space& space_;
+  const RoutineRow& row_;
+  Code::Numbers types_, same_;
+  std::vector<Code::Numbers> views_;
+};
+
+std::int64_t someSize(Generator& generator) {
+  static constexpr std::int64_t choices[] = {0, 1, 1, 2, 3, 4, 5, 17, 70};
+  return choices[between(generator, 0, 8)];
+}
+
+void addIndexRoutine(Generator& generator, Code& code, Space& space, const RoutineRow& row, DType type,
+                     bool along) {
+  RoutineSample sample(generator, space, row);
+  // Indices from -8 to 8 are in range.
+  const std::int64_t n = between(generator, 9, 30), m = someSize(generator);
+  const std::int64_t outer = someSize(generator) % 9, inner = someSize(generator);
+  const Sizes table = {outer, n, inner}, rows = {outer, m, inner};
+  // The memory of an operand that is in place is filled with float32 numbers.
+  const bool inPlace = row.inPlace == 0 && type == DType::float32 && between(generator, 0, 1) == 1;
+  inPlace ? sample.inPlace(type, table) : sample.read(type, table);
+  along ? sample.indices(rows) : sample.indices({m});
+  if (row.reads == 3) sample.read(type, rows);
+  if (inPlace) {
+    sample.writeSame(type);
+  } else {
+    sample.write(type, row.reads == 3 ? table : rows);
+  }
+  sample.add(code, {static_cast<double>(between(generator, 0, 5))});
+}
+
+void addLineRoutine(Generator& generator, Code& code, Space& space, const RoutineRow& row, DType type) {
+  RoutineSample sample(generator, space, row);
+  const std::string name = row.name;
+  const std::int64_t outer = someSize(generator) % 9, inner = someSize(generator);
+  const std::int64_t least = name == "argmin" ? 1 : 0, n = std::max(least, someSize(generator));
+  const bool indices = name == "argsort" || name == "topK" || name == "argmin";
+  const DType result = indices ? DType::int32 : type;
+  const bool inPlace = row.inPlace == 0 && type == DType::float32 && between(generator, 0, 1) == 1;
+  inPlace ? sample.inPlace(type, {outer, n, inner}) : sample.read(type, {outer, n, inner});
+  if (inPlace) {
+    sample.writeSame(type);
+  } else if (name == "argmin") {
+    sample.write(result, {outer, inner});
+  } else {
+    sample.write(result, {outer, name == "topK" ? between(generator, 0, n) : n, inner});
+  }
+  sample.add(code, row.integers == 1 ? Code::Numbers{static_cast<double>(between(generator, 0, 1))}
+                                     : Code::Numbers{});
+}
+
+void addWindowRoutine(Generator& generator, Code& code, Space& space, const RoutineRow& row, DType type) {
+  RoutineSample sample(generator, space, row);
+  const std::string name = row.name;
+  Code::Numbers integers(static_cast<std::size_t>(row.integers));
+  Sizes plane = {between(generator, 0, 3), 0, 0}, windows = plane;
+  for (std::size_t d = 0; d < 2; ++d) {
+    const std::int64_t size = between(generator, 1, 4), stride = between(generator, 1, 3);
+    std::int64_t dilation = between(generator, 0, 2) > 0 ? 1 : between(generator, 1, 3);
+    const std::int64_t length = between(generator, 1, 5) == 5
+                                    ? between(generator, 280, 600) / (1 + 20 * (d == 0))
+                                    : between(generator, 1, 12);
+    // The first window has an element if the padding is less than the extent of a window.
+    dilation = std::min(dilation, length);
+    const std::int64_t before = between(generator, 0, (size - 1) * dilation);
+    // The last window starts before the end.
+    const std::int64_t most = (length + before - 1) / stride + 1;
+    const std::int64_t count = between(generator, 0, 3) > 0 ? most : between(generator, 0, most);
+    plane[1 + d] = length;
+    windows[1 + d] = count;
+    integers[d] = static_cast<double>(size);
+    integers[2 + d] = static_cast<double>(stride);
+    integers[4 + d] = static_cast<double>(dilation);
+    integers[6 + 2 * d] = static_cast<double>(before);
+    integers[7 + 2 * d] = static_cast<double>(between(generator, 0, 3));
+  }
+  if (row.integers == 11) integers[10] = static_cast<double>(between(generator, 0, 1));
+  const bool gradient = name == "avgPoolGradient";
+  sample.read(type, gradient ? windows : plane);
+  sample.write(name == "maxPool" ? DType::int32 : type, gradient ? plane : windows);
+  sample.add(code, integers);
+}
+
+}  // namespace
+
+void addRoutine(Generator& generator, Code& code, Space& space, const RoutineRow& row) {
+  DType type = DType::float32;
+  do {
+    type = static_cast<DType>(between(generator, 0, 2));
+  } while (!row.existsFor(type));
+  const std::string name = row.name;
+  if (name.find("Pool") != std::string::npos) {
+    addWindowRoutine(generator, code, space, row, type);
+  } else if (row.reads > 1) {
+    addIndexRoutine(generator, code, space, row, type, name.find("Along") != std::string::npos);
+  } else {
+    addLineRoutine(generator, code, space, row, type);
+  }
+}
+
+void addSomeRoutine(Generator& generator, Code& code, Space& space) {
+  addRoutine(generator, code, space, *routines[between(generator, 0, routineCount - 1)]);
+}
+
+}  // namespace forebay::test

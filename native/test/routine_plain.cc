@@ -1,0 +1,177 @@
+#include "test/routine_plain.h"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+
+namespace forebay::test {
+
+namespace {
+
+using List = std::vector<PlainOperand>;
+using Integers = std::vector<std::int64_t>;
+
+// Rounds a result to the dtype. int32 wraps around.
+double rounded(DType type, double value) {
+  if (type == DType::float32) return static_cast<double>(static_cast<float>(value));
+  if (type == DType::int32) {
+    return static_cast<double>(
+        static_cast<std::int32_t>(static_cast<std::uint32_t>(static_cast<std::int64_t>(value))));
+  }
+  return value;
+}
+
+std::int64_t rowAt(double index, std::int64_t n) {
+  const auto row = static_cast<std::int64_t>(index);
+  return row < 0 ? row + n : row;
+}
+
+// Calls body(o, j, i) for every position of an operand of rank 3.
+template <class Body>
+void each(const PlainOperand& operand, const Body& body) {
+  for (std::int64_t o = 0; o < operand.sizes[0]; ++o) {
+    for (std::int64_t j = 0; j < operand.sizes[1]; ++j) {
+      for (std::int64_t i = 0; i < operand.sizes[2]; ++i) body(o, j, i);
+    }
+  }
+}
+
+void take(List& list, bool along) {
+  PlainOperand &x = list[0], &indices = list[1], &out = list[2];
+  each(out, [&](std::int64_t o, std::int64_t j, std::int64_t i) {
+    const double index = along ? indices.at(o, j, i) : indices.elements[static_cast<std::size_t>(j)];
+    out.at(o, j, i) = x.at(o, rowAt(index, x.sizes[1]), i);
+  });
+}
+
+void scatter(DType type, List& list, bool along) {
+  PlainOperand &x = list[0], &indices = list[1], &updates = list[2], &out = list[3];
+  out.elements = x.elements;
+  each(updates, [&](std::int64_t o, std::int64_t j, std::int64_t i) {
+    const double index = along ? indices.at(o, j, i) : indices.elements[static_cast<std::size_t>(j)];
+    double& element = out.at(o, rowAt(index, x.sizes[1]), i);
+    element = rounded(type, element + updates.at(o, j, i));
+  });
+}
+
+// Returns true if a comes before b in descending order, where NaN is the largest.
+bool larger(double a, double b) {
+  if (std::isnan(b)) return false;
+  return std::isnan(a) || a > b;
+}
+
+// Stores the indices of the k first elements of every line in order, or the elements themselves.
+void order(List& list, bool descending, bool indices) {
+  PlainOperand &x = list[0], &out = list[1];
+  for (std::int64_t o = 0; o < x.sizes[0]; ++o) {
+    for (std::int64_t i = 0; i < x.sizes[2]; ++i) {
+      std::vector<std::int64_t> sorted(static_cast<std::size_t>(x.sizes[1]));
+      for (std::size_t j = 0; j < sorted.size(); ++j) sorted[j] = static_cast<std::int64_t>(j);
+      std::stable_sort(sorted.begin(), sorted.end(), [&](std::int64_t a, std::int64_t b) {
+        return descending ? larger(x.at(o, a, i), x.at(o, b, i)) : larger(x.at(o, b, i), x.at(o, a, i));
+      });
+      for (std::int64_t j = 0; j < out.sizes[1]; ++j) {
+        const std::int64_t from = sorted[static_cast<std::size_t>(j)];
+        out.at(o, j, i) = indices ? static_cast<double>(from) : x.at(o, from, i);
+      }
+    }
+  }
+}
+
+void cumsum(DType type, List& list, bool reverse) {
+  PlainOperand &x = list[0], &out = list[1];
+  each(out, [&](std::int64_t o, std::int64_t j, std::int64_t i) {
+    double sum = 0;
+    const std::int64_t n = x.sizes[1];
+    if (reverse) {
+      for (std::int64_t k = n - 1; k >= j; --k) sum += x.at(o, k, i);
+    } else {
+      for (std::int64_t k = 0; k <= j; ++k) sum += x.at(o, k, i);
+    }
+    out.at(o, j, i) = rounded(type, sum);
+  });
+}
+
+void argmin(List& list) {
+  PlainOperand &x = list[0], &out = list[1];
+  for (std::int64_t o = 0; o < x.sizes[0]; ++o) {
+    for (std::int64_t i = 0; i < x.sizes[2]; ++i) {
+      std::int64_t best = 0;
+      for (std::int64_t j = 1; j < x.sizes[1]; ++j) {
+        const double value = x.at(o, j, i), least = x.at(o, best, i);
+        if (!std::isnan(least) && (std::isnan(value) || value < least)) best = j;
+      }
+      out.elements[static_cast<std::size_t>(o * x.sizes[2] + i)] = static_cast<double>(best);
+    }
+  }
+}
+
+// Calls body(row, column, inside) for every position of a window that does not lie beyond the padding.
+template <class Body>
+void eachOfWindow(const Integers& n, std::int64_t height, std::int64_t width, std::int64_t row,
+                  std::int64_t column, const Body& body) {
+  for (std::int64_t r = 0; r < n[0]; ++r) {
+    for (std::int64_t c = 0; c < n[1]; ++c) {
+      const std::int64_t y = row * n[2] + r * n[4] - n[6], x = column * n[3] + c * n[5] - n[8];
+      if (y >= height + n[7] || x >= width + n[9]) continue;
+      body(y, x, y >= 0 && y < height && x >= 0 && x < width);
+    }
+  }
+}
+
+void maxPool(List& list, const Integers& n) {
+  PlainOperand &x = list[0], &out = list[1];
+  each(out, [&](std::int64_t p, std::int64_t row, std::int64_t column) {
+    std::int64_t best = -1;
+    double most = 0;
+    eachOfWindow(n, x.sizes[1], x.sizes[2], row, column, [&](std::int64_t y, std::int64_t at, bool inside) {
+      if (!inside || !(best < 0 || larger(x.at(p, y, at), most))) return;
+      most = x.at(p, y, at);
+      best = y * x.sizes[2] + at;
+    });
+    out.at(p, row, column) = static_cast<double>(best);
+  });
+}
+
+void avgPool(DType type, List& list, const Integers& n, bool gradient) {
+  PlainOperand &windows = list[gradient ? 0 : 1], &plane = list[gradient ? 1 : 0];
+  if (gradient) std::fill(plane.elements.begin(), plane.elements.end(), 0.0);
+  each(windows, [&](std::int64_t p, std::int64_t row, std::int64_t column) {
+    double sum = 0, count = 0;
+    const std::int64_t height = plane.sizes[1], width = plane.sizes[2];
+    eachOfWindow(n, height, width, row, column, [&](std::int64_t y, std::int64_t x, bool inside) {
+      if (inside) sum += plane.at(p, y, x);
+      if (inside || n[10] == 1) ++count;
+    });
+    double& element = windows.at(p, row, column);
+    if (!gradient) {
+      element = rounded(type, sum / count);
+      return;
+    }
+    eachOfWindow(n, height, width, row, column, [&](std::int64_t y, std::int64_t x, bool inside) {
+      if (!inside) return;
+      plane.at(p, y, x) = rounded(type, plane.at(p, y, x) + rounded(type, element / count));
+    });
+  });
+}
+
+}  // namespace
+
+void runRoutinePlainly(const RoutineRow& row, DType type, List& operands, const Integers& integers) {
+  const std::string name = row.name;
+  if (name == "gather") return take(operands, false);
+  if (name == "takeAlongAxis") return take(operands, true);
+  if (name == "scatterAdd") return scatter(type, operands, false);
+  if (name == "scatterAddAlongAxis") return scatter(type, operands, true);
+  if (name == "sort") return order(operands, integers[0] == 1, false);
+  if (name == "argsort") return order(operands, integers[0] == 1, true);
+  if (name == "topK") return order(operands, true, true);
+  if (name == "cumsum") return cumsum(type, operands, integers[0] == 1);
+  if (name == "argmin") return argmin(operands);
+  if (name == "maxPool") return maxPool(operands, integers);
+  if (name == "avgPool") return avgPool(type, operands, integers, false);
+  if (name == "avgPoolGradient") return avgPool(type, operands, integers, true);
+  std::abort();  // a routine without a reference
+}
+
+}  // namespace forebay::test

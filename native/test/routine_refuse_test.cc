@@ -1,0 +1,157 @@
+// Breaks every rule of the instruction `routine` and of each routine once.
+#include "test/refusals.h"
+
+using namespace forebay;
+using namespace forebay::test;
+
+using Numbers = Code::Numbers;
+
+TEST_CASE("a routine that breaks a rule of the instruction is refused") {
+  // Gathers rows 2 x [4] of a table of 3 rows, transposed: [outer, n, inner] = [1, 3, 2].
+  const Numbers body = {0, f32, i32, f32,                  // the routine, the dtypes
+                        3, 1,   3,   2,   3, 0,  9, 1, 3,  // read 0: rank, sizes, location, strides
+                        1, 4,   2,   8,   1,               // read 1
+                        3, 1,   4,   2,   0, 64, 8, 2, 1,  // write 0
+                        5};
+  refusesEach(routine, body,
+              {{0, 1000, "the routine is 1000"},
+               {1, 3, "the dtype of read 0"},
+               {1, f64, "gather: out is float32, expected float64"},
+               {2, f32, "gather: indices is float32, expected int32"},
+               {3, i32, "gather: out is int32, expected float32"},
+               {4, 9, "the rank of read 0"},
+               {4, 2, "instruction 0 (routine)"},
+               {5, 2, "axis 0 of out has 1 elements, expected 2 as axis 0 of x"},
+               {6, 0, "axis 1 of x has no elements, so that no index is valid"},
+               {6, 70, "the view of read 0 reaches beyond buffer 3"},
+               {7, 3, "axis 2 of out has 2 elements, expected 3 as axis 2 of x"},
+               {8, 4, "the buffer of read 0"},
+               {9, 2, "expected a multiple of 4"},
+               {9, 240, "the view of read 0 reaches beyond"},
+               {10, 9007199254740992.0, "a stride of read 0"},
+               {11, 60, "the view of read 0 reaches beyond"},
+               {13, 2, "instruction 0 (routine)"},
+               {14, 5, "axis 0 of indices has 5 elements, expected 4 as axis 1 of out"},
+               {16, 244, "the view of read 1 reaches beyond"},
+               {20, 5, "expected 5 as axis 1 of out"},
+               {22, 1, "the buffer of write 0 is a variable"},
+               {22, 2, "the buffer of write 0 is a constant"},
+               {22, 3, "the buffer of write 0 is a feed"},
+               {23, 240, "the view of write 0 reaches beyond"},
+               {25, 4, "write 0 is not dense: the stride of axis 1 is 4, expected 2"},
+               {26, 2, "write 0 is not dense: the stride of axis 2 is 2, expected 1"}},
+              "routine");
+  refuses(with(routine, body, true), "only groups and copies can be at or after the start of the writes");
+}
+
+TEST_CASE("a routine whose write overlaps another operand is refused, unless it may be in place") {
+  // Adds 4 rows to a table of [1, 3, 2].
+  const auto adds = [](double at, double stride) {
+    return with(routine, {2, f32, i32, f32, f32, 3, 1, 3, 2, 0, at, 6, stride, 1, 1, 4, 2, 8, 1,
+                          3, 1,   4,   2,   3,   0, 8, 2, 1, 3, 1,  3, 2,      0, 0, 6, 2, 1, 0});
+  };
+  CHECK(refusal(adds(0, 2)) == "");
+  CHECK(refusal(adds(24, 2)) == "");
+  refuses(adds(4, 2), "write 0 overlaps read 0");
+  refuses(adds(20, 2), "write 0 overlaps read 0");
+  refuses(adds(0, 3), "write 0 overlaps read 0");
+  const auto sorts = [](double at) {
+    return with(routine, {4, f32, f32, 3, 1, 4, 1, 0, at, 4, 1, 1, 3, 1, 4, 1, 0, 0, 4, 1, 1, 0});
+  };
+  refuses(sorts(0), "write 0 overlaps read 0");
+  CHECK(refusal(sorts(16)) == "");
+}
+
+TEST_CASE("a routine with wrong shapes or integers is refused") {
+  // The dtypes, then a view [rank, sizes, buffer, offset, strides] of each read in a feed, and of the write.
+  const auto call = [](double id, const Numbers& types, const std::vector<Numbers>& shapes,
+                       const Numbers& integers) {
+    Numbers body = {id};
+    body.insert(body.end(), types.begin(), types.end());
+    for (std::size_t i = 0; i < shapes.size(); ++i) {
+      body.push_back(static_cast<double>(shapes[i].size()));
+      body.insert(body.end(), shapes[i].begin(), shapes[i].end());
+      body.insert(body.end(), {i + 1 < shapes.size() ? 3.0 : 0.0, 0});
+      Numbers strides(shapes[i].size());
+      double stride = 1;
+      for (std::size_t d = strides.size(); d-- > 0; stride *= shapes[i][d]) strides[d] = stride;
+      body.insert(body.end(), strides.begin(), strides.end());
+    }
+    body.insert(body.end(), integers.begin(), integers.end());
+    return with(routine, body);
+  };
+  const Numbers x = {2, 5, 3};
+  // takeAlongAxis
+  CHECK(refusal(call(1, {f32, i32, f32}, {x, {2, 4, 3}, {2, 4, 3}}, {1})) == "");
+  refuses(call(1, {f32, i32, f32}, {x, {2, 4, 2}, {2, 4, 3}}, {1}), "axis 2 of indices has 2 elements");
+  refuses(call(1, {f32, i32, f32}, {x, {4}, {2, 4, 3}}, {1}), "the rank of indices is 1, expected 3");
+  // scatterAdd and scatterAddAlongAxis
+  CHECK(refusal(call(2, {f32, i32, f32, f32}, {x, {4}, {2, 4, 3}, x}, {1})) == "");
+  refuses(call(2, {f32, i32, f32, f32}, {x, {3}, {2, 4, 3}, x}, {1}), "axis 0 of indices has 3 elements");
+  refuses(call(2, {f32, i32, f32, f32}, {x, {4}, {2, 4, 3}, {2, 4, 3}}, {1}), "axis 1 of out has 4");
+  refuses(call(2, {f32, i32, f64, f32}, {x, {2}, {2, 2, 3}, x}, {1}), "updates is float64, expected float32");
+  refuses(call(3, {f32, i32, f32, f32}, {x, {4}, {2, 4, 3}, x}, {1}), "the rank of indices is 1, expected 3");
+  // sort, argsort and topK
+  CHECK(refusal(call(4, {f32, f32}, {x, x}, {1})) == "");
+  refuses(call(4, {f32, f32}, {x, x}, {2}), "sort: descending is 2, expected 0 or 1");
+  refuses(call(4, {f32, i32}, {x, x}, {1}), "out is int32, expected float32");
+  refuses(call(4, {f32, f32}, {x, {2, 5, 2}}, {1}), "axis 2 of out has 2 elements");
+  refuses(call(5, {f32, f32}, {x, x}, {1}), "argsort: out is float32, expected int32");
+  refuses(call(5, {f32, i32}, {{5}, {5}}, {1}), "the rank of x is 1, expected 3");
+  refuses(call(6, {f32, i32}, {x, {2, 6, 3}}, {}), "axis 1 of out has 6 elements, expected at most 5");
+  // cumsum and argmin
+  CHECK(refusal(call(7, {i32, i32}, {x, x}, {1})) == "");
+  refuses(call(7, {f32, f32}, {x, x}, {2}), "reverse is 2, expected 0 or 1");
+  refuses(call(7, {f32, f32}, {x, {2, 5}}, {1}), "the rank of out is 2, expected 3");
+  CHECK(refusal(call(8, {i32, i32}, {x, {2, 3}}, {})) == "");
+  refuses(call(8, {f32, i32}, {x, x}, {}), "the rank of out is 3, expected 2");
+  refuses(call(8, {f32, i32}, {{2, 0, 3}, {2, 3}}, {}), "axis 1 of x has no elements");
+}
+
+TEST_CASE("pooling with wrong windows is refused") {
+  // Windows of 2 x 2 with stride 2 over planes of 4 x 5, with a padding of 1 at the right.
+  const auto pool = [](double id, double type, const Numbers& plane, const Numbers& windows,
+                       const Numbers& integers) {
+    const bool gradient = id == 11;
+    Numbers body = {id, f32, type};
+    for (const auto* sizes : {gradient ? &windows : &plane, gradient ? &plane : &windows}) {
+      const bool read = body.size() == 3;
+      body.push_back(3);
+      body.insert(body.end(), sizes->begin(), sizes->end());
+      body.insert(body.end(), {read ? 3.0 : 0.0, 0, (*sizes)[1] * (*sizes)[2], (*sizes)[2], 1});
+    }
+    body.insert(body.end(), integers.begin(), integers.end());
+    return with(routine, body);
+  };
+  const Numbers plane = {2, 4, 5}, windows = {2, 2, 3}, fine = {2, 2, 2, 2, 1, 1, 0, 0, 0, 1};
+  for (const double id : {9.0, 10.0, 11.0}) {
+    const auto changed = [&](std::size_t at, double number) {
+      Numbers integers = fine;
+      if (id > 9) integers.push_back(1);
+      if (at < integers.size()) integers[at] = number;
+      return pool(id, id == 9 ? i32 : f32, plane, windows, integers);
+    };
+    CAPTURE(id);
+    CHECK(refusal(changed(99, 0)) == "");
+    refuses(changed(0, 0), "the height of a window is 0, expected an integer from 1 to 2^31 - 1");
+    refuses(changed(1, 2147483648.0), "the width of a window is 2147483648");
+    refuses(changed(2, 0), "the stride of rows is 0");
+    refuses(changed(3, 5), "window 2 along the columns has no element of x");
+    refuses(changed(2, 4), "window 1 along the rows has no element of x");
+    refuses(changed(4, 0), "the dilation of rows is 0");
+    refuses(changed(6, 2), "window 0 along the rows has no element of x");
+    refuses(changed(8, 2147483648.0), "the padding at the left is 2147483648");
+    if (id > 9) refuses(changed(10, 2), "the flag that counts padding is 2, expected 0 or 1");
+    Numbers integers = fine;
+    if (id > 9) integers.push_back(0);
+    refuses(pool(id, id == 9 ? f32 : i32, plane, windows, integers), "out is");
+    refuses(pool(id, id == 9 ? i32 : f32, plane, {1, 2, 3}, integers), "axis 0 of out has");
+    // Windows whose steps are wider than the plane step over all of its elements.
+    CHECK(refusal(pool(id, id == 9 ? i32 : f32, {1, 1, 1}, {1, 1, 1},
+                       id == 9 ? Numbers{1, 2, 1, 1, 1, 3, 0, 0, 3, 0}
+                               : Numbers{1, 2, 1, 1, 1, 3, 0, 0, 3, 0, 1})) == "");
+    refuses(pool(id, id == 9 ? i32 : f32, {1, 1, 1}, {1, 1, 4},
+                 id == 9 ? Numbers{1, 2, 1, 1, 1, 3, 0, 0, 3, 0} : Numbers{1, 2, 1, 1, 1, 3, 0, 0, 3, 0, 1}),
+            "window 1 along the columns has no element of x");
+  }
+}

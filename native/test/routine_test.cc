@@ -1,0 +1,299 @@
+// Compares every routine with its reference (routine_plain.cc), on random calls and on special numbers. Also
+// tests that indices out of range stop a run before anything is written.
+#include <cmath>
+#include <limits>
+
+#include "program/pool.h"
+#include "test/program_samples.h"
+
+using namespace forebay;
+using namespace forebay::test;
+
+namespace {
+
+constexpr double notANumber = std::numeric_limits<double>::quiet_NaN();
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
+double idOfRoutine(const char* name) {
+  double id = 0;
+  while (std::string(routines[static_cast<std::int64_t>(id)]->name) != name) ++id;
+  return id;
+}
+
+// A dense operand of a routine.
+struct Operand {
+  double type;
+  std::vector<double> sizes;
+  std::vector<double> elements = {};
+
+  std::int64_t bytes() const {
+    double count = 1;
+    for (const double size : sizes) count *= size;
+    return static_cast<std::int64_t>(count) * (type == f64 ? 8 : 4);
+  }
+};
+
+// A program with one routine. The reads are feeds, and the write is at the beginning of the arena.
+struct RoutineProgram {
+  Code code;
+  std::vector<double> feeds;
+
+  RoutineProgram(const char* name, const std::vector<Operand>& reads, const Operand& write,
+                 const Code::Numbers& integers) {
+    code.buffer(arena, write.bytes());
+    Code::Numbers types;
+    std::vector<Code::Numbers> pieces = {{idOfRoutine(name)}, {}};
+    for (const Operand& read : reads) {
+      feeds.push_back(code.buffer(feed, read.bytes(), read.type));
+      add(pieces, types, read, feeds.back());
+    }
+    add(pieces, types, write, 0);
+    pieces[1] = types;
+    pieces.push_back(integers);
+    code.add(routine, pieces);
+    code.outputs.push_back(
+        {write.type, static_cast<double>(write.bytes() / (write.type == f64 ? 8 : 4)), 0, 0});
+  }
+
+  static void add(std::vector<Code::Numbers>& pieces, Code::Numbers& types, const Operand& operand,
+                  double buffer) {
+    types.push_back(operand.type);
+    Code::Numbers numbers = {static_cast<double>(operand.sizes.size())};
+    numbers.insert(numbers.end(), operand.sizes.begin(), operand.sizes.end());
+    numbers.insert(numbers.end(), {buffer, 0});
+    double stride = 1;
+    Code::Numbers strides(operand.sizes.size());
+    for (std::size_t d = strides.size(); d-- > 0; stride *= operand.sizes[d]) strides[d] = stride;
+    numbers.insert(numbers.end(), strides.begin(), strides.end());
+    pieces.push_back(numbers);
+  }
+};
+
+template <class T>
+void fill(Memory& memory, double buffer, const std::vector<double>& elements) {
+  std::vector<T> values;
+  for (const double element : elements) values.push_back(static_cast<T>(element));
+  memory.set<T>(buffer, values);
+}
+
+template <class T>
+std::vector<double> asDoubles(const std::vector<T>& values) {
+  return std::vector<double>(values.begin(), values.end());
+}
+
+// Runs a routine once, with elements that are given. Returns the elements of the write.
+std::vector<double> computed(const char* name, const std::vector<Operand>& reads, const Operand& write,
+                             const Code::Numbers& integers) {
+  const RoutineProgram made(name, reads, write, integers);
+  Memory memory(made.code);
+  for (std::size_t i = 0; i < reads.size(); ++i) {
+    if (reads[i].type == f32) fill<float>(memory, made.feeds[i], reads[i].elements);
+    if (reads[i].type == f64) fill<double>(memory, made.feeds[i], reads[i].elements);
+    if (reads[i].type == i32) fill<std::int32_t>(memory, made.feeds[i], reads[i].elements);
+  }
+  REQUIRE(run(*create(made.code, memory), memory) == RunResult::done);
+  return write.type == f32   ? asDoubles(memory.output<float>(0))
+         : write.type == f64 ? asDoubles(memory.output<double>(0))
+                             : asDoubles(memory.output<std::int32_t>(0));
+}
+
+bool sameNumbers(const std::vector<double>& a, const std::vector<double>& b) {
+  if (a.size() != b.size()) return false;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    if (!same(a[i], b[i])) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+TEST_CASE("every routine equals its reference, with any strides, with one thread and with four") {
+  for (std::int64_t id = 0; id < routineCount; ++id) {
+    CAPTURE(routines[id]->name);
+    Generator generator(static_cast<std::uint64_t>(id) + 3);
+    for (int round = 0; round < 400; ++round) {
+      CAPTURE(round);
+      Code code;
+      Space space(code);
+      addRoutine(generator, code, space, *routines[id]);
+      holdProgram(code, static_cast<std::uint64_t>(round));
+    }
+  }
+}
+
+TEST_CASE("large routines that are split among threads equal their references") {
+  const auto hold = [](const char* name, const std::vector<Operand>& reads, const Operand& write,
+                       const Code::Numbers& integers) {
+    CAPTURE(name);
+    const RoutineProgram made(name, reads, write, integers);
+    for (std::uint64_t seed = 0; seed < 2; ++seed) holdProgram(made.code, seed);
+  };
+  const Operand x = {f32, {3, 700, 90}}, indices = {i32, {900}}, rows = {f32, {3, 900, 90}};
+  const Operand along = {i32, {3, 900, 90}}, order = {i32, {3, 700, 90}};
+  hold("gather", {x, indices}, rows, {1});
+  hold("takeAlongAxis", {x, along}, rows, {1});
+  hold("scatterAdd", {x, indices, rows}, x, {1});
+  hold("scatterAddAlongAxis", {x, along, rows}, x, {1});
+  hold("sort", {x}, x, {0});
+  hold("argsort", {x}, order, {1});
+  hold("topK", {x}, {i32, {3, 20, 90}}, {});
+  hold("cumsum", {x}, x, {0});
+  hold("argmin", {x}, {i32, {3, 90}}, {});
+  const Operand planes = {f32, {40, 66, 70}}, pooled = {f32, {40, 33, 35}};
+  const Code::Numbers windows = {3, 3, 2, 2, 1, 1, 1, 0, 1, 0};
+  hold("maxPool", {planes}, {i32, {40, 33, 35}}, windows);
+  Code::Numbers counting = windows;
+  counting.push_back(1);
+  hold("avgPool", {planes}, pooled, counting);
+  hold("avgPoolGradient", {pooled}, planes, counting);
+}
+
+TEST_CASE("sorts are stable, and NaN counts as the largest number") {
+  for (const double type : {f32, f64}) {
+    CAPTURE(type);
+    const Operand x = {type, {1, 8, 1}, {2, notANumber, -infinity, 0.0, -0.0, notANumber, infinity, -3}};
+    const Operand order = {i32, {1, 8, 1}};
+    CHECK(sameNumbers(computed("sort", {x}, {type, {1, 8, 1}}, {0}),
+                      {-infinity, -3, 0.0, -0.0, 2, infinity, notANumber, notANumber}));
+    CHECK(sameNumbers(computed("sort", {x}, {type, {1, 8, 1}}, {1}),
+                      {notANumber, notANumber, infinity, 2, 0.0, -0.0, -3, -infinity}));
+    CHECK(computed("argsort", {x}, order, {0}) == std::vector<double>{2, 7, 3, 4, 0, 6, 1, 5});
+    CHECK(computed("argsort", {x}, order, {1}) == std::vector<double>{1, 5, 6, 0, 3, 4, 7, 2});
+    CHECK(computed("topK", {x}, {i32, {1, 5, 1}}, {}) == std::vector<double>{1, 5, 6, 0, 3});
+    CHECK(computed("argmin", {x}, {i32, {1, 1}}, {}) == std::vector<double>{1});
+  }
+  const double least = std::numeric_limits<std::int32_t>::min(),
+               most = std::numeric_limits<std::int32_t>::max();
+  CHECK(computed("sort", {{i32, {1, 5, 1}, {0, most, -1, least, 1}}}, {i32, {1, 5, 1}}, {0}) ==
+        std::vector<double>{least, -1, 0, 1, most});
+  CHECK(computed("cumsum", {{i32, {1, 3, 1}, {most, 1, -1}}}, {i32, {1, 3, 1}}, {0}) ==
+        std::vector<double>{most, least, most});
+}
+
+TEST_CASE("maxPool takes the first of ties, and a NaN") {
+  // Windows of 2 x 2 with stride 2 over 2 x 6, and a window that has only minus infinity.
+  const Operand x = {f32,
+                     {1, 2, 8},
+                     {5, 5, 1, notANumber, 3, notANumber, -infinity, -infinity,  //
+                      5, 5, 9, 7, 8, notANumber, -infinity, -infinity}};
+  CHECK(computed("maxPool", {x}, {i32, {1, 1, 4}}, {2, 2, 2, 2, 1, 1, 0, 0, 0, 0}) ==
+        std::vector<double>{0, 3, 5, 6});
+  // With padding of 1 at the left, the windows are the columns {0}, {1, 2}, {3, 4}, {5, 6} and {7}.
+  CHECK(computed("maxPool", {x}, {i32, {1, 1, 5}}, {2, 2, 2, 2, 1, 1, 0, 0, 1, 1}) ==
+        std::vector<double>{0, 10, 3, 5, 7});
+}
+
+TEST_CASE("avgPool counts padding, or does not") {
+  const Operand x = {f64, {1, 1, 3}, {2, 4, 6}};
+  CHECK(computed("avgPool", {x}, {f64, {1, 1, 2}}, {1, 2, 1, 2, 1, 1, 0, 0, 1, 0, 1}) ==
+        std::vector<double>{1, 5});
+  CHECK(computed("avgPool", {x}, {f64, {1, 1, 2}}, {1, 2, 1, 2, 1, 1, 0, 0, 1, 0, 0}) ==
+        std::vector<double>{2, 5});
+  // The last window reaches beyond the padding, as with `ceil`. Positions beyond the padding do not count.
+  CHECK(computed("avgPool", {x}, {f64, {1, 1, 2}}, {1, 3, 1, 2, 1, 1, 0, 0, 0, 0, 1}) ==
+        std::vector<double>{4, 6});
+  CHECK(computed("avgPool", {x}, {f64, {1, 1, 2}}, {1, 4, 1, 2, 1, 1, 0, 0, 0, 1, 1}) ==
+        std::vector<double>{3, 3});
+}
+
+TEST_CASE("an index out of range stops the run, which writes nothing") {
+  struct Case {
+    const char* name;
+    std::vector<Operand> reads;
+    Operand write;
+    std::size_t indices;  // the read with the indices
+  };
+  const Operand x = {f32, {2, 9, 70}}, rows = {f32, {2, 5, 70}}, along = {i32, {2, 5, 70}};
+  const Case cases[] = {{"gather", {x, {i32, {5}}}, rows, 1},
+                        {"takeAlongAxis", {x, along}, rows, 1},
+                        {"scatterAdd", {x, {i32, {5}}, rows}, x, 1},
+                        {"scatterAddAlongAxis", {x, along, rows}, x, 1}};
+  const int before = Pool::instance().threads();
+  Pool::instance().setThreads(4);
+  for (const Case& one : cases) {
+    CAPTURE(one.name);
+    REQUIRE(routines[static_cast<std::int64_t>(idOfRoutine(one.name))]->mayFail);
+    RoutineProgram made(one.name, one.reads, one.write, {4});
+    const double updated = made.code.buffer(variable, 16);
+    made.code.writesBegin();
+    made.code.add(copy, {{f32, 1, 4, made.feeds[0], 0, 1, updated, 0, 1}});
+    Memory memory(made.code);
+    std::vector<std::int32_t> indices = memory.values<std::int32_t>(made.feeds[1]);
+    const std::unique_ptr<Program> program = create(made.code, memory);
+    for (const std::int32_t wrong :
+         {9, -10, std::numeric_limits<std::int32_t>::max(), std::numeric_limits<std::int32_t>::min()}) {
+      // Two indices are out of range. The first one is reported.
+      const std::size_t first = indices.size() > 5 ? 66 : 1, second = indices.size() - 1;
+      std::vector<std::int32_t> damaged = indices;
+      damaged[first] = wrong;
+      damaged[second] = 1000;
+      memory.set<std::int32_t>(made.feeds[1], damaged);
+      const Memory old = memory;
+      for (const bool check : {false, true}) {
+        RunArguments arguments;
+        arguments.threads = 4;
+        arguments.checkFinite = check;
+        RunFailure failure;
+        CHECK(run(*program, memory, arguments, &failure) == RunResult::outOfRange);
+        CHECK(failure.outOfRange);
+        CHECK(failure.instruction == 0);
+        CHECK(failure.index == static_cast<std::int64_t>(first));
+        CHECK(failure.axis == 4);
+        CHECK(failure.bound == 9);
+        CHECK(failure.value == wrong);
+        CHECK((memory.buffers == old.buffers));
+        CHECK((memory.outputs == old.outputs));
+      }
+    }
+    memory.set<std::int32_t>(made.feeds[1], indices);
+    RunFailure failure;
+    CHECK(run(*program, memory, {}, &failure) == RunResult::done);
+    CHECK_FALSE(failure.outOfRange);
+  }
+  Pool::instance().setThreads(before);
+}
+
+TEST_CASE("a large routine reports the first index that is out of range, with any number of threads") {
+  const Operand x = {f32, {4, 9, 200}}, rows = {f32, {4, 300, 200}}, along = {i32, {4, 300, 200}};
+  const int before = Pool::instance().threads();
+  Pool::instance().setThreads(4);
+  for (const char* name : {"gather", "takeAlongAxis", "scatterAdd", "scatterAddAlongAxis"}) {
+    CAPTURE(name);
+    const bool adds = std::string(name).find("scatter") == 0;
+    const bool isAlong = std::string(name).find("Along") != std::string::npos;
+    std::vector<Operand> reads = {x, isAlong ? along : Operand{i32, {300}}};
+    if (adds) reads.push_back(rows);
+    const RoutineProgram made(name, reads, adds ? x : rows, {1});
+    Memory memory(made.code);
+    std::vector<std::int32_t> indices = memory.values<std::int32_t>(made.feeds[1]);
+    // In the order of the inner blocks, the second one of these would be found first.
+    const std::size_t first = isAlong ? 130 : 130, second = isAlong ? 250 * 200 + 3 : 250;
+    indices[first] = 77;
+    indices[second] = 88;
+    memory.set<std::int32_t>(made.feeds[1], indices);
+    const std::unique_ptr<Program> program = create(made.code, memory);
+    for (const int threads : {1, 4}) {
+      RunArguments arguments;
+      arguments.threads = threads;
+      RunFailure failure;
+      CHECK(run(*program, memory, arguments, &failure) == RunResult::outOfRange);
+      CHECK(failure.index == static_cast<std::int64_t>(first));
+      CHECK(failure.value == 77);
+    }
+  }
+  Pool::instance().setThreads(before);
+}
+
+TEST_CASE("a routine whose result is NaN or infinite is found if results are checked") {
+  const RoutineProgram made("cumsum", {{f32, {1, 4, 1}}}, {f32, {1, 4, 1}}, {0});
+  Memory memory(made.code);
+  const std::unique_ptr<Program> program = create(made.code, memory);
+  memory.set<float>(made.feeds[0], {1, 3e38F, 3e38F, 1});
+  RunArguments arguments;
+  CHECK(run(*program, memory, arguments) == RunResult::done);
+  arguments.checkFinite = true;
+  RunFailure failure;
+  CHECK(run(*program, memory, arguments, &failure) == RunResult::notFinite);
+  CHECK(failure.instruction == 0);
+  CHECK_FALSE(failure.outOfRange);
+}

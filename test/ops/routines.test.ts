@@ -1,0 +1,144 @@
+// Tests the ops that routines compute: indexing, sorting, running sums and pooling. Their values and gradients are also
+// compared with PyTorch, in test/golden, and with finite differences, by the samples of their declarations.
+import { describe, expect, it } from 'vitest';
+import {
+  argsort,
+  avgPool2d,
+  backward,
+  checkGradients,
+  compile,
+  cumsum,
+  evaluate,
+  gather,
+  getThreads,
+  input,
+  maxPool1d,
+  maxPool2d,
+  mul,
+  type Node,
+  parameter,
+  randomNormal,
+  scatterAdd,
+  setThreads,
+  sgd,
+  sort,
+  square,
+  sum,
+  Tensor,
+  takeAlongAxis,
+  tensor,
+  topK,
+  ValueError,
+} from '../../src/index.js';
+import { errorOf } from '../support.js';
+
+const int = (values: number[] | number[][]) => tensor(values, { dtype: 'int32' });
+const exact = (shape: number[], seed: number) =>
+  parameter('x', evaluate(randomNormal(shape, { seed, dtype: 'float64' })));
+
+/** Returns the results of a node by both executors, as lists of numbers. */
+function both(node: Node): number[][] {
+  const compiled = compile({ outputs: { node } }).run().node;
+  return [evaluate(node), compiled].map(({ data }) => [...data]);
+}
+
+describe('an index that is out of range', () => {
+  const x = parameter('x', [
+    [1, 2],
+    [3, 4],
+    [5, 6],
+  ]);
+  const at = input('at', ['n'], { dtype: 'int32' });
+  const loss = sum(square(gather(x, at)));
+  const wrong = { at: int([0, 2, 3, -4]) };
+  const message =
+    /gather .*element 2 of the indices is 3, but the valid indices of axis 0 are from -3 to 2/;
+
+  it('is a ValueError of evaluate that names the node, the index, the axis and the bound', () => {
+    const error = errorOf(() => evaluate(loss, wrong));
+    expect(error).toBeInstanceOf(ValueError);
+    expect(error.message).toMatch(message);
+  });
+
+  it('is a ValueError of a program, which writes nothing', async () => {
+    const program = compile({ outputs: { loss }, updates: sgd(loss, [x], { rate: 1 }) });
+    const before = [...x.value.data];
+    const error = errorOf(() => program.run(wrong));
+    expect(error).toBeInstanceOf(ValueError);
+    expect(error.message).toMatch(message);
+    await expect(program.runAsync(wrong)).rejects.toThrow(message);
+    expect([...x.value.data]).toEqual(before);
+    expect(program.runs).toBe(0);
+    program.run({ at: int([0, 2, -3]) });
+    expect([...x.value.data]).not.toEqual(before);
+  });
+
+  it('is refused along an axis without elements, too', () => {
+    const empty = parameter('empty', Tensor.zeros([0, 2]));
+    const error = errorOf(() => evaluate(gather(empty, int([0]))));
+    expect(error.message).toMatch(/the valid indices of axis 0 are none/);
+  });
+});
+
+describe('the gradients of composed ops', () => {
+  it.each<[string, (x: Node) => Node, number[]]>([
+    ['maxPool2d', (x) => maxPool2d(x, { size: 2, padding: 1 }), [1, 2, 4, 5]],
+    ['maxPool1d', (x) => maxPool1d(x, { size: 3, stride: 2 }), [2, 2, 7]],
+    ['avgPool2d', (x) => avgPool2d(x, { size: [2, 3], stride: 1 }), [1, 2, 4, 5]],
+    ['sort', (x) => sort(x, 0, { descending: true }), [4, 3]],
+    ['topK', (x) => topK(x, 2, 0).values, [4, 3]],
+    ['cumsum', (x) => cumsum(x, 1), [3, 4]],
+  ])('%s has first and second derivatives', (_name, op, shape) => {
+    const x = exact(shape, 7);
+    const loss = sum(square(square(op(x))));
+    checkGradients(loss, [x]);
+    checkGradients(sum(square(backward(loss).of(x))), [x]);
+  });
+
+  it('of gather with repeated indices is the sum over their uses', () => {
+    const x = exact([3, 2], 3);
+    const weights = tensor([[1], [10], [100]], { dtype: 'float64' });
+    const loss = sum(mul(gather(x, int([1, 1, -2])), weights));
+    expect(evaluate(backward(loss).of(x)).toArray()).toEqual([
+      [0, 0],
+      [111, 111],
+      [0, 0],
+    ]);
+  });
+});
+
+describe('values', () => {
+  it('of a stable sort keep the order of equal elements, and NaN is last', () => {
+    const x = tensor([2, Number.NaN, 1, 2, 1, Number.NaN]);
+    expect(both(argsort(x))).toEqual([
+      [2, 4, 0, 3, 1, 5],
+      [2, 4, 0, 3, 1, 5],
+    ]);
+    expect(both(argsort(x, 0, { descending: true }))[1]).toEqual([1, 5, 0, 3, 2, 4]);
+    expect(both(topK(x, 3).indices)[1]).toEqual([1, 5, 0]);
+  });
+
+  it('of scatterAdd do not depend on the number of threads', () => {
+    const threads = getThreads();
+    const rows = evaluate(randomNormal([5000, 64], { seed: 1 }));
+    const at = int(Array.from({ length: 5000 }, (_, i) => (i * i) % 97));
+    const added = scatterAdd(tensor(new Float32Array(97 * 64), { shape: [97, 64] }), at, rows);
+    try {
+      const results = [1, 2, 4].map((count) => {
+        setThreads(count);
+        return [...(compile({ outputs: { added } }).run().added.data as Float32Array)];
+      });
+      expect(results[1]).toEqual(results[0]);
+      expect(results[2]).toEqual(results[0]);
+    } finally {
+      setThreads(threads);
+    }
+  });
+
+  it('of operands that are views are those of their elements', () => {
+    const x = exact([4, 3], 5);
+    const columns = takeAlongAxis(x, int([[0, 0, 1]]), 0);
+    const [interpreted, compiled] = both(gather(columns, int([2, 0]), 1));
+    expect(compiled).toEqual(interpreted);
+  });
+});
