@@ -7,7 +7,8 @@ import { bindFeeds, type FedInputs, type Feeds, inputsOf } from '../evaluate/bin
 import { executionOrder } from '../evaluate/lowered.js';
 import { assertRun, checkBoundUpdates, checkUpdates, type Updates } from '../evaluate/updates.js';
 import { type Bindings, bindDim, namesOf } from '../graph/dimension.js';
-import { holdLeaves, type Input, releaseLeaves, Variable } from '../graph/leaf.js';
+import { holdLeaves, releaseLeaves } from '../graph/in-flight.js';
+import { type Input, Variable } from '../graph/leaf.js';
 import type { Node } from '../graph/node.js';
 import type { Sliced } from '../graph/sliced.js';
 import { createQueue, done, type NativeQueue } from '../native/program.js';
