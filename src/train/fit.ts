@@ -4,7 +4,8 @@ import { callback, checkedLater, flag, seedNumber, wholeNumber } from '../argume
 import { declareOptions, type OptionsOf, optional, required } from '../arguments/options.js';
 import { reading } from '../arguments/read.js';
 import { abortSignal } from '../compile/flight.js';
-import type { Program, Stepper } from '../compile/program.js';
+import type { Program } from '../compile/program.js';
+import type { Stepper } from '../compile/stepper.js';
 import { nextDrawSeed } from '../graph/seed.js';
 import type { TypedArray } from '../tensor/dtype.js';
 import { Tensor } from '../tensor/tensor.js';

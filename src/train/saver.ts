@@ -8,7 +8,7 @@ import {
   optional,
   required,
 } from '../arguments/options.js';
-import type { Stepper } from '../compile/program.js';
+import type { Stepper } from '../compile/stepper.js';
 import { holdLeaves, releaseLeaves } from '../graph/in-flight.js';
 import type { Variable } from '../graph/leaf.js';
 import { assertWritable, writeInBackground } from '../io/background.js';

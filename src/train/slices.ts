@@ -4,7 +4,7 @@
  * are copied into its minibatches.
  */
 
-import type { Stepper } from '../compile/program.js';
+import type { Stepper } from '../compile/stepper.js';
 import { ValueError } from '../errors.js';
 import { bindDim } from '../graph/dimension.js';
 import { bytesOf, type DType, sharedArray, type TypedArray } from '../tensor/dtype.js';
