@@ -1,12 +1,12 @@
 /**
  * Along K: the terms of one sum become one product with a longer inner dimension. The left operands are put side by
- * side, and the right operands below one another. The gradient of a hidden state is a sum over the gates, and the
- * gradient of a weight is a sum over the time steps (sizes are M x N x K):
+ * side, and the right operands below one another. The gradient of a hidden state is a sum over the gates. The gradients
+ * of a weight and of a bias are sums over the time steps (batch 16, 64 inputs, 128 units; sizes are M x N x K):
  *
- *     before                                            after
- *     dh = g1 V' + g2 W'       2 of 16 x 128 x 128      dh = [g1 g2] [V'; W']            16 x 128 x 256
- *     dW = x1' g1 + x2' g2     2 of 64 x 128 x 16       dW = [x1' x2'] [g1; g2]          64 x 128 x 32
- *     db = columnSum(g1) + columnSum(g2)                db = columnSum([g1; g2])
+ *     before                                          after
+ *     dh = g1 V' + g2 W'       both 16 x 128 x 128    dh = [g1 g2] [V'; W']           16 x 128 x 256
+ *     dW = x1' g1 + x2' g2     both 64 x 128 x 16     dW = [x1' x2'] [g1; g2]         64 x 128 x 32
+ *     db = columnSum(g1) + columnSum(g2)              db = columnSum([g1; g2])
  *
  * A term can be merged only if nothing else reads it, because its own value no longer exists after the merge. Each sum
  * has three classes of terms, which are merged separately, as in these three lines: products with weights, products of
