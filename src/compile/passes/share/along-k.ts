@@ -21,6 +21,7 @@ import { addTo, rightIsWeight, type Sets, type Terms, worthwhile } from './sets.
 
 export function* alongK(sets: Sets): Sliced<void> {
   const candidates = yield* termsOfSums(sets);
+  // Equal lists of right operands are put together only once, so their rows are counted together.
   const rows = new Map<string, number>();
   for (const terms of candidates) {
     if (sets.pace.due(terms.products.length)) yield;
@@ -30,8 +31,8 @@ export function* alongK(sets: Sets): Sliced<void> {
     const { products } = terms;
     if (sets.pace.due(products.length)) yield;
     const [first] = products as readonly [Value, ...Value[]];
-    const reading = rows.get(sets.rightsOf([terms])) as number;
-    if (rightIsWeight(first) && !worthwhile(reading, products)) continue;
+    const readingRows = rows.get(sets.rightsOf([terms])) as number;
+    if (rightIsWeight(first) && !worthwhile(readingRows, products)) continue;
     sets.add(terms, first.kind === 'product' ? 'share: along K' : 'share: column sums along K');
   }
 }

@@ -38,6 +38,7 @@ export function* alongN(sets: Sets): Sliced<Columns[]> {
   yield* addSingleProducts(sets);
   const sums = sets.list.filter(({ products: [head] }) => head?.kind === 'columnSum');
   const candidates = yield* withEqualLefts(sets);
+  // Equal lists of right operands are put together only once, so their rows are counted together.
   const rows = new Map<string, number>();
   for (const alike of candidates) {
     if (sets.pace.due(alike.length)) yield;
@@ -47,8 +48,8 @@ export function* alongN(sets: Sets): Sliced<Columns[]> {
   for (const alike of candidates) {
     if (sets.pace.due(alike.length)) yield;
     const heads = alike.map(({ products: [head] }) => head as Value);
-    const reading = rows.get(sets.rightsOf(alike)) as number;
-    const few = rightIsWeight(heads[0] as Value) && !worthwhile(reading, heads);
+    const readingRows = rows.get(sets.rightsOf(alike)) as number;
+    const few = rightIsWeight(heads[0] as Value) && !worthwhile(readingRows, heads);
     if (alike.length < 2 || few) {
       for (const set of alike) columns.push({ sets: [set] });
       continue;
