@@ -3,7 +3,8 @@
 import { describeValue } from '../arguments/describe.js';
 import type { Kind } from '../arguments/options.js';
 import { ValueError } from '../errors.js';
-import { holdLeaves, releaseLeaves, type Variable } from '../graph/leaf.js';
+import { holdLeaves, releaseLeaves } from '../graph/in-flight.js';
+import type { Variable } from '../graph/leaf.js';
 import {
   cancelled,
   cancelRun,

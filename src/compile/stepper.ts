@@ -4,7 +4,13 @@ import type { Updates } from '../evaluate/updates.js';
 import type { Bindings } from '../graph/dimension.js';
 import type { Input } from '../graph/leaf.js';
 import type { Node } from '../graph/node.js';
+import { done } from '../native/program.js';
 import type { TypedArray } from '../tensor/dtype.js';
+import type { Executable, Slot } from './executable.js';
+import { assertSignal } from './flight.js';
+import { notFinite } from './not-finite.js';
+import { type Program, runnerOf } from './program.js';
+import type { Runner } from './runner.js';
 
 export interface StepRequest {
   /** The number of runs. They execute one after another. Each is an ordinary run and has the program's next index. */
@@ -40,4 +46,58 @@ export interface Stepper {
    * `checkFinite` is true, the promise rejects with a NumericError, and the earlier runs remain complete.
    */
   runSteps(request: StepRequest): Promise<void>;
+}
+
+/** Returns the stepper of a program. */
+export function stepper(program: Program): Stepper {
+  return new ProgramStepper(runnerOf(program));
+}
+
+class ProgramStepper implements Stepper {
+  readonly #runner: Runner;
+  readonly inputs: ReadonlyMap<string, Input>;
+  readonly outputs: ReadonlyMap<string, Node>;
+  readonly updates: Updates;
+  readonly trains: boolean;
+
+  constructor(runner: Runner) {
+    this.#runner = runner;
+    this.inputs = runner.inputs.inputs;
+    this.outputs = runner.outputs;
+    this.updates = runner.updates;
+    this.trains = runner.updates.some(([leaf]) => leaf.kind === 'parameter');
+  }
+
+  get runs(): number {
+    return this.#runner.runs;
+  }
+
+  set runs(runs: number) {
+    this.#runner.runs = runs;
+  }
+
+  async runSteps(request: StepRequest): Promise<void> {
+    this.#runner.assertUsable('runSteps');
+    const { steps, bindings, checkFinite, signal } = request;
+    assertSignal('runSteps', signal);
+    signal?.throwIfAborted();
+    const launch = { memoryOf: memoryIn(request), steps, checkFinite, signal };
+    const { executable, memory, landed } = await this.#runner.launch(bindings, launch);
+    if (landed.status === done) return;
+    // The feeds of the run that failed, which is the one after the completed runs.
+    const feeds = executable.feeds.map(({ size }, index) =>
+      (memory[index] as TypedArray).subarray(landed.steps * size, (landed.steps + 1) * size),
+    );
+    throw notFinite(executable, executable.fedWith(feeds), landed.status, landed.run);
+  }
+}
+
+/** Returns a function that returns the arrays of a request for an executable, in native order. */
+function memoryIn(request: StepRequest): (executable: Executable) => TypedArray[] {
+  const taken = (from: ReadonlyMap<string, TypedArray>) => (slot: Slot) =>
+    from.get(slot.name) as TypedArray;
+  return ({ feeds, outputs }) => [
+    ...feeds.map(taken(request.feeds)),
+    ...outputs.map(taken(request.outputs)),
+  ];
 }

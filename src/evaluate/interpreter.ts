@@ -1,6 +1,7 @@
 /** The interpreter computes a graph node by node, with the kernels. It is prepared once and can then run many times. */
 
-import { type Input, inFlight, Variable } from '../graph/leaf.js';
+import { inFlight } from '../graph/in-flight.js';
+import { type Input, Variable } from '../graph/leaf.js';
 import type { Node } from '../graph/node.js';
 import { withLeaves } from '../native/program.js';
 import type { TypedArray } from '../tensor/dtype.js';

@@ -24,6 +24,7 @@ import {
   tensor,
 } from '../tensor/tensor.js';
 import { type Dim, dimension, isDimensionName, type Shape } from './dimension.js';
+import { inFlight } from './in-flight.js';
 import { NodeTable, share, twin } from './interning.js';
 import { failFor, isNode, Node } from './node.js';
 import type { Op, Operand } from './op.js';
@@ -113,27 +114,12 @@ function assertTensor(value: unknown, kind: LeafKind): Tensor {
   throw new ValueError(`${kind}: expected a tensor, but received ${describeValue(value)}`);
 }
 
-/** Counts the asynchronous runs that use a leaf and have not ended yet. */
-interface Flights {
-  /** The number of runs that read or write the leaf. */
-  runs: number;
-  /** The number of these runs that write it. */
-  writers: number;
-}
-
-let flightsOf: (leaf: Variable) => Flights;
-
 /**
  * A leaf whose value can change in a run: a parameter, which is trained, or a state, which is carried from run to run.
  */
 export class Variable extends Valued {
   /** The kind of the leaf. */
   declare readonly kind: 'parameter' | 'state';
-  readonly #flights: Flights = { runs: 0, writers: 0 };
-
-  static {
-    flightsOf = (leaf) => leaf.#flights;
-  }
 
   /** Only `parameter` and `state` call this constructor. @internal */
   constructor(kind: 'parameter' | 'state', name: string, value: Tensor) {
@@ -148,7 +134,7 @@ export class Variable extends Valued {
    *   StateError while a run that reads or writes the leaf is in flight. If it throws, the value is unchanged
    */
   set(value: TensorLike): void {
-    if (this.#flights.runs > 0) {
+    if (inFlight(this)) {
       throw new StateError(
         `${this} set: a run that reads or writes it is in flight; await the run first`,
       );
@@ -165,35 +151,6 @@ export class Variable extends Valued {
     }
     if (next.size > 0) this.value.data.set(next.data);
   }
-}
-
-/**
- * Records that an asynchronous run, which now starts, uses these leaves.
- * @param leaves all leaves that the run reads or writes
- * @param written the leaves among them that the run writes
- */
-export function holdLeaves(leaves: readonly Variable[], written: readonly Variable[] = []): void {
-  for (const leaf of leaves) flightsOf(leaf).runs++;
-  for (const leaf of written) flightsOf(leaf).writers++;
-}
-
-/** Undoes what `holdLeaves` recorded for a run. It is called with the same arguments after the run has ended. */
-export function releaseLeaves(
-  leaves: readonly Variable[],
-  written: readonly Variable[] = [],
-): void {
-  for (const leaf of leaves) flightsOf(leaf).runs--;
-  for (const leaf of written) flightsOf(leaf).writers--;
-}
-
-/** Returns whether an asynchronous run that has not ended yet reads or writes the leaf. */
-export function inFlight(leaf: Variable): boolean {
-  return flightsOf(leaf).runs > 0;
-}
-
-/** Returns whether an asynchronous run that has not ended yet writes the leaf. */
-export function writtenInFlight(leaf: Variable): boolean {
-  return flightsOf(leaf).writers > 0;
 }
 
 /** A leaf whose value never changes. */

@@ -3,7 +3,8 @@
 import { describeValue, isOfAnotherCopy } from '../arguments/describe.js';
 import { assertList, assertRecord, isList, isRecord } from '../arguments/read.js';
 import { GraphError, StateError, ValueError } from '../errors.js';
-import { inFlight, Variable, writtenInFlight } from '../graph/leaf.js';
+import { inFlight, writtenInFlight } from '../graph/in-flight.js';
+import { Variable } from '../graph/leaf.js';
 import { asTensor, isTensor, type Tensor } from '../tensor/tensor.js';
 
 /**

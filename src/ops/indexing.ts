@@ -23,6 +23,13 @@ export function aroundAxis(shape: readonly number[], axis: number): [number, num
   return [sizeOf(shape.slice(0, axis)), shape[axis] as number, sizeOf(shape.slice(axis + 1))];
 }
 
+/** @throws ShapeError if an axis has no elements, so that no index is valid, but there are `count` indices */
+function assertElements([, n]: readonly number[], axis: number, count: number): void {
+  if (n === 0 && count > 0) {
+    throw new ShapeError(`axis ${axis} of x has no elements, so that no index is valid`);
+  }
+}
+
 /** @throws DTypeError if the node is not of int32 */
 function assertIndices({ dtype }: Node, fail: Fail): void {
   if (dtype !== 'int32') fail.dtype(`expected indices of int32, but received ${dtype}`);
@@ -62,6 +69,7 @@ const rows = declare<AxisAttributes>({
     call: ({ attributes: { axis }, inputShapes: [x, indices] }) => {
       const from = aroundAxis(x as readonly number[], axis);
       const count = sizeOf(indices as readonly number[]);
+      assertElements(from, axis, count * from[0] * from[2]);
       return { reads: [from, [count]], write: [from[0], count, from[2]], integers: [axis] };
     },
   },
@@ -244,6 +252,7 @@ const taken = declare<AxisAttributes>({
     call: ({ attributes: { axis }, inputShapes: [x, indices] }) => {
       const from = aroundAxis(x as readonly number[], axis);
       const to = aroundAxis(indices as readonly number[], axis);
+      assertElements(from, axis, sizeOf(to));
       return { reads: [from, to], write: to, integers: [axis] };
     },
   },

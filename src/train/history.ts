@@ -1,6 +1,6 @@
 /** The results of a training, epoch by epoch. */
 
-import type { Stepper } from '../compile/program.js';
+import type { Stepper } from '../compile/stepper.js';
 import type { TypedArray } from '../tensor/dtype.js';
 import type { SliceOutputs } from './slices.js';
 

@@ -1,7 +1,7 @@
 /** A program that the reference executor computes node by node. The results of compiled programs must agree with it. */
 
 import { setImmediate } from 'node:timers/promises';
-import type { Stepper, StepRequest } from '../compile/program.js';
+import type { Stepper, StepRequest } from '../compile/stepper.js';
 import { ValueError } from '../errors.js';
 import { type Feeds, inputsOf } from '../evaluate/bind.js';
 import { Interpreter, type Updates } from '../evaluate/interpreter.js';

@@ -2,7 +2,8 @@
 
 import { describeValue } from '../arguments/describe.js';
 import { reading } from '../arguments/read.js';
-import { Program, type Stepper, stepper } from '../compile/program.js';
+import { Program } from '../compile/program.js';
+import { type Stepper, stepper } from '../compile/stepper.js';
 import { ValueError } from '../errors.js';
 
 /**

@@ -3,7 +3,8 @@
 import { wholeNumber } from '../arguments/kinds.js';
 import { declareOptions, type OptionsOf, optional } from '../arguments/options.js';
 import { abortSignal } from '../compile/flight.js';
-import type { Program, Stepper } from '../compile/program.js';
+import type { Program } from '../compile/program.js';
+import type { Stepper } from '../compile/stepper.js';
 import { ShapeError } from '../errors.js';
 import { bindDim, namesOf } from '../graph/dimension.js';
 import type { Node } from '../graph/node.js';

@@ -8,8 +8,9 @@ import {
   optional,
   required,
 } from '../arguments/options.js';
-import type { Stepper } from '../compile/program.js';
-import { holdLeaves, releaseLeaves, type Variable } from '../graph/leaf.js';
+import type { Stepper } from '../compile/stepper.js';
+import { holdLeaves, releaseLeaves } from '../graph/in-flight.js';
+import type { Variable } from '../graph/leaf.js';
 import { assertWritable, writeInBackground } from '../io/background.js';
 import { type FilePlan, layOut } from '../io/safetensors.js';
 import { absolutePathOf, type FilePath } from '../io/sources.js';

@@ -4,13 +4,10 @@
  * are copied into its minibatches.
  */
 
-import type { Stepper } from '../compile/program.js';
-import { ValueError } from '../errors.js';
-import { bindDim } from '../graph/dimension.js';
-import { bytesOf, type DType, sharedArray, type TypedArray } from '../tensor/dtype.js';
-import { sizeOf } from '../tensor/shape.js';
-import { batchName, type Column, type Examples, gather, widthOf } from './dataset.js';
-import { Turns } from './turns.js';
+import type { Stepper } from '../compile/stepper.js';
+import type { TypedArray } from '../tensor/dtype.js';
+import type { Examples } from './dataset.js';
+import { Staging, type StepShapes, stepShapes } from './staging.js';
 
 /** The duration that a slice should have. It is too short to be noticed by a person or a health check. */
 const sliceMilliseconds = 4;
@@ -19,8 +16,6 @@ const sliceMilliseconds = 4;
  * needs more than this, its slice gets more.
  */
 const stagingBytes = 2 ** 23;
-/** The number of elements that are copied at a time into a minibatch, which takes a fraction of a millisecond. */
-const unitElements = 2 ** 16;
 
 export interface SliceOptions {
   readonly batchSize: number;
@@ -50,14 +45,6 @@ export interface SliceOutputs {
   readonly shapes: ReadonlyMap<string, readonly number[]>;
 }
 
-/** The lengths of the inputs and the shapes of the outputs of one step, for a given number of examples in the step. */
-interface BatchShapes {
-  readonly bindings: ReadonlyMap<string, number>;
-  readonly lengths: ReadonlyMap<string, number>;
-  readonly shapes: ReadonlyMap<string, readonly number[]>;
-  readonly bytes: number;
-}
-
 interface Slice extends SliceOutputs {
   readonly feeds: ReadonlyMap<string, TypedArray>;
 }
@@ -66,10 +53,12 @@ export class Slices {
   readonly #program: Stepper;
   readonly #examples: Examples;
   readonly #options: SliceOptions;
-  readonly #shapes = new Map<number, BatchShapes>();
+  readonly #shapes = new Map<number, StepShapes>();
   /** Two sets of memory: the running slice uses one set while the other set is filled for the next slice. */
   readonly #staging = [new Staging(), new Staging()] as const;
+  /** The estimated duration of a step. */
   #stepMilliseconds = Infinity;
+  /** The number of steps of the last slice. */
   #steps = 0;
 
   constructor(program: Stepper, examples: Examples, options: SliceOptions) {
@@ -100,7 +89,7 @@ export class Slices {
       const next = slice.start + slice.steps * slice.rows;
       // Wait for both promises before throwing, so that neither of them writes to memory or rejects later.
       const [ran, staged] = await Promise.allSettled([
-        this.#start(slice),
+        this.#runSlice(slice),
         this.#stage(order, next, limit(next), number),
       ]);
       if (ran.status === 'rejected') throw ran.reason;
@@ -109,17 +98,6 @@ export class Slices {
       slice = staged.value;
     }
     signal?.throwIfAborted();
-  }
-
-  async #start({ rows, steps, feeds, outputs }: Slice): Promise<void> {
-    const { checkFinite, signal } = this.#options;
-    const { bindings } = this.#shapesOf(rows);
-    const began = performance.now();
-    await this.#program.runSteps({ steps, bindings, feeds, outputs, checkFinite, signal });
-    const took = (performance.now() - began) / steps;
-    // Other work on the machine may slow a slice down, so the estimated time of a step rises slowly, but falls at once.
-    this.#stepMilliseconds = Math.min(took, (3 * this.#stepMilliseconds + took) / 4);
-    this.#steps = steps;
   }
 
   /** Prepares the slice that begins at `start`: copies its examples. Returns undefined if no examples are left. */
@@ -132,31 +110,29 @@ export class Slices {
     const left = order.length - start;
     if (left === 0) return undefined;
     const rows = Math.min(this.#options.batchSize, left);
-    const layout = this.#shapesOf(rows);
-    const steps = Math.min(this.#wantedSteps(layout), Math.floor(left / rows), limit);
+    const shapes = this.#shapesOf(rows);
+    const steps = Math.min(this.#wantedSteps(shapes), Math.floor(left / rows), limit);
     const staging = this.#staging[number % 2] as Staging;
-    const [feeds, outputs] = [new Map<string, TypedArray>(), new Map<string, TypedArray>()];
-    const turns = new Turns();
-    for (const column of this.#examples.columns) {
-      const { name, dtype } = column.input;
-      const length = layout.lengths.get(name as string) as number;
-      const feed = staging.take(`feed '${name}'`, dtype, steps * length);
-      feeds.set(name as string, feed);
-      // If `outer` is 1, the minibatches of all steps are contiguous in memory, and are filled as one.
-      const [batches, batch] = column.outer === 1 ? [1, steps * rows] : [steps, rows];
-      for (let index = 0; index < batches; index++) {
-        const examples = order.subarray(start + index * batch, start + (index + 1) * batch);
-        await gatherInTurns(column, examples, feed.subarray(index * length), turns);
-      }
-    }
-    for (const [name, shape] of layout.shapes) {
-      const { dtype } = this.#program.outputs.get(name) as { dtype: DType };
-      outputs.set(name, staging.take(`output '${name}'`, dtype, steps * sizeOf(shape)));
-    }
-    return { start, rows, steps, feeds, outputs, shapes: layout.shapes };
+    const examples = order.subarray(start, start + steps * rows);
+    const feeds = await staging.feeds(this.#examples.columns, examples, steps, shapes);
+    const outputs = staging.outputs(this.#program.outputs, steps, shapes);
+    return { start, rows, steps, feeds, outputs, shapes: shapes.shapes };
   }
 
-  #wantedSteps({ bytes }: BatchShapes): number {
+  /** Runs the steps of a slice in one native call, and measures their duration. */
+  async #runSlice({ rows, steps, feeds, outputs }: Slice): Promise<void> {
+    const { checkFinite, signal } = this.#options;
+    const { bindings } = this.#shapesOf(rows);
+    const began = performance.now();
+    await this.#program.runSteps({ steps, bindings, feeds, outputs, checkFinite, signal });
+    const took = (performance.now() - began) / steps;
+    // Other work on the machine may slow a slice down, so the estimated time of a step rises slowly, but falls at once.
+    this.#stepMilliseconds = Math.min(took, (3 * this.#stepMilliseconds + took) / 4);
+    this.#steps = steps;
+  }
+
+  /** Returns the number of steps that the next slice should have, according to the duration and memory of a step. */
+  #wantedSteps({ bytes }: StepShapes): number {
     if (this.#options.single) return 1;
     const inTime = Math.round(sliceMilliseconds / this.#stepMilliseconds);
     const inMemory = Math.floor(stagingBytes / Math.max(1, bytes));
@@ -164,77 +140,12 @@ export class Slices {
     return Math.max(1, Math.min(inTime, inMemory, 4 * this.#steps));
   }
 
-  #shapesOf(rows: number): BatchShapes {
-    let layout = this.#shapes.get(rows);
-    if (!layout) {
-      const bindings = new Map([...this.#examples.bindings, [batchName, rows] as const]);
-      const lengths = new Map(
-        this.#examples.columns.map((column) => [
-          column.input.name as string,
-          rows * widthOf(column),
-        ]),
-      );
-      const shapes = new Map(
-        [...this.#program.outputs].map(([name, node]) => [
-          name,
-          node.shape.map((dim) => bindDim(dim, bindings, `output '${name}': `)),
-        ]),
-      );
-      layout = { bindings, lengths, shapes, bytes: this.#bytesOf(lengths, shapes) };
-      this.#shapes.set(rows, layout);
+  #shapesOf(rows: number): StepShapes {
+    let shapes = this.#shapes.get(rows);
+    if (!shapes) {
+      shapes = stepShapes(rows, this.#examples, this.#program.outputs);
+      this.#shapes.set(rows, shapes);
     }
-    return layout;
-  }
-
-  #bytesOf(lengths: BatchShapes['lengths'], shapes: BatchShapes['shapes']): number {
-    const { columns } = this.#examples;
-    const fed = columns.map(
-      ({ input }) => bytesOf[input.dtype] * (lengths.get(input.name as string) as number),
-    );
-    const out = [...this.#program.outputs].map(
-      ([name, { dtype }]) => bytesOf[dtype] * sizeOf(shapes.get(name) as readonly number[]),
-    );
-    return [...fed, ...out].reduce((sum, bytes) => sum + bytes, 0);
-  }
-}
-
-/** Arrays by name that grow on demand. They are in shared memory, so that nobody can transfer them during a run. */
-class Staging {
-  readonly #arrays = new Map<string, TypedArray>();
-
-  take(key: string, dtype: DType, length: number): TypedArray {
-    let array = this.#arrays.get(key);
-    if (!array || array.length < length) {
-      array = allocated(key, dtype, length);
-      this.#arrays.set(key, array);
-    }
-    return array.subarray(0, length);
-  }
-}
-
-/** @throws ValueError if there is not enough memory */
-function allocated(key: string, dtype: DType, length: number): TypedArray {
-  try {
-    return sharedArray(dtype, length);
-  } catch (cause) {
-    throw new ValueError(
-      `${key}: cannot allocate ${length * bytesOf[dtype]} bytes for a minibatch; use a smaller batchSize`,
-      { cause },
-    );
-  }
-}
-
-async function gatherInTurns(
-  column: Column,
-  examples: Int32Array,
-  target: TypedArray,
-  turns: Turns,
-): Promise<void> {
-  const batch = examples.length;
-  const minibatch = target.subarray(0, batch * widthOf(column));
-  const unit = Math.max(1, Math.floor(unitElements / Math.max(1, widthOf(column))));
-  for (let from = 0; from < batch; from += unit) {
-    gather(column, examples.subarray(from, from + unit), from, minibatch, batch);
-    await turns.pass();
+    return shapes;
   }
 }

@@ -1,6 +1,7 @@
 // Tests asynchronous runs: their order, aborts, leaves that several programs share, and several steps in one call.
 import { describe, expect, it } from 'vitest';
-import { compile, stepper } from '../../src/compile/program.js';
+import { compile } from '../../src/compile/program.js';
+import { stepper } from '../../src/compile/stepper.js';
 import {
   add,
   constant,

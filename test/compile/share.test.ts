@@ -1,7 +1,21 @@
 // Tests the compiler pass "share": which products it merges, and the order of the merged products.
 import { describe, expect, it } from 'vitest';
-import { add, addN, input, matmul, mul, slice, square, stack, sum, tanh } from '../../src/index.js';
-import { shared, text, weight } from './support.js';
+import { finished, Pace } from '../../src/graph/sliced.js';
+import {
+  add,
+  addN,
+  input,
+  matmul,
+  mul,
+  type Node,
+  slice,
+  square,
+  stack,
+  sum,
+  tanh,
+} from '../../src/index.js';
+import { reachable } from '../../src/ir/value.js';
+import { type Lowered, shared, simplified, text, weight } from './support.js';
 
 const batch = { batch: 6 };
 
@@ -195,4 +209,80 @@ it('does not merge products if the merges would form a cycle', () => {
   const { roots } = shared([stack([b1, a2], 0)], batch);
   const merged = text({ roots }).match(/= product.*\[12, 3\]/g)?.length;
   expect(merged).toBe(1);
+});
+
+describe('the examples at the beginning of the files of "share"', () => {
+  const [inputs, units] = [64, 128];
+  const rows = (names: string, columns: number) =>
+    names.split(' ').map((name) => tanh(input(name, ['batch', columns])));
+  const transposed = { transposeA: true };
+
+  /** Returns the sizes M x N x K of the products, and the shapes of the operands of column sums, in text order. */
+  const sizes = ({ roots }: Lowered) =>
+    finished(reachable(roots, new Pace())).flatMap(({ kind, shape, args: [first] }) => {
+      if (kind === 'product') return [`${shape.join(' x ')} x ${first?.shape[1]}`];
+      return kind === 'columnSum' ? [`columnSum ${first?.shape.join(' x ')}`] : [];
+    });
+
+  /** Expects that these are all products and column sums of a graph before and after the pass. */
+  const expectSizes = (nodes: readonly Node[], before: string[], after: string[], size = 16) => {
+    expect(sizes(simplified(nodes, { batch: size }))).toEqual(before);
+    expect(sizes(shared(nodes, { batch: size }))).toEqual(after);
+  };
+  const times = (count: number, size: string) => new Array<string>(count).fill(size);
+
+  it('along M: the inputs of three time steps', () => {
+    const w = weight('w', [inputs, 4 * units]);
+    const steps = rows('x1 x2 x3', inputs).map((x) => tanh(matmul(x, w)));
+    expectSizes(steps, times(3, '16 x 512 x 64'), ['48 x 512 x 64']);
+  });
+
+  it('along M: products that depend on one another', () => {
+    const w = weight('w', [units, units]);
+    const chains = rows('x1 x3', units).map((x) => matmul(tanh(matmul(x, w)), w));
+    expectSizes(chains, times(4, '16 x 128 x 128'), times(2, '32 x 128 x 128'));
+  });
+
+  it('along K: the gradient of a hidden state', () => {
+    const terms = rows('g1 g2', units).map((g, i) =>
+      matmul(g, weight(`w${i}`, [units, units]), { transposeB: true }),
+    );
+    expectSizes([addN(terms)], times(2, '16 x 128 x 128'), ['16 x 128 x 256']);
+  });
+
+  it('along K: the gradients of a weight and of a bias', () => {
+    const [x, g] = [rows('x1 x2', inputs), rows('g1 g2', units)];
+    const dw = addN(x.map((left, i) => matmul(left, g[i] as Node, transposed)));
+    const db = addN(g.map((gradient) => sum(gradient, 0)));
+    expectSizes(
+      [dw, db],
+      [...times(2, '64 x 128 x 16'), ...times(2, 'columnSum 16 x 128')],
+      ['64 x 128 x 32', 'columnSum 32 x 128'],
+    );
+  });
+
+  it('along N: the gates of a time step', () => {
+    const [z] = rows('z', inputs) as [Node];
+    const gates = ['f', 'i', 'o', 'c'].map((name) =>
+      tanh(matmul(z, weight(name, [inputs, units]))),
+    );
+    expectSizes(gates, times(4, '16 x 128 x 64'), ['16 x 512 x 64']);
+  });
+
+  it('along N: sets that are merged along M, and sets that are merged along K', () => {
+    const x = rows('x1 x2', inputs);
+    const weights = ['f', 'i'].map((name) => weight(name, [inputs, units]));
+    const gates = weights.map((w) => x.map((left) => tanh(matmul(left, w))));
+    expectSizes(gates.flat(), times(4, '16 x 128 x 64'), ['32 x 256 x 64']);
+    const gradients = [rows('f1 f2', units), rows('i1 i2', units)].map((g) =>
+      addN(x.map((left, i) => matmul(left, g[i] as Node, transposed))),
+    );
+    expectSizes(gradients, times(4, '64 x 128 x 16'), ['64 x 256 x 32']);
+  });
+
+  it('outer products: the gradients of a dense layer for a batch of one', () => {
+    const [[x], [g]] = [rows('x', inputs), rows('g', units)] as [[Node], [Node]];
+    const gradients = [mul(matmul(x, g, transposed), 0.5), sum(g, 0)];
+    expectSizes(gradients, ['64 x 128 x 1', 'columnSum 1 x 128'], [], 1);
+  });
 });

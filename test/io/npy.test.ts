@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { holdLeaves, releaseLeaves } from '../../src/graph/leaf.js';
+import { holdLeaves, releaseLeaves } from '../../src/graph/in-flight.js';
 import { FormatError, loadNpy, parameter, saveNpy, tensor } from '../../src/index.js';
 import { errorOf } from '../support.js';
 

@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { holdLeaves, releaseLeaves } from '../../src/graph/leaf.js';
+import { holdLeaves, releaseLeaves } from '../../src/graph/in-flight.js';
 import {
   checkpoint,
   compile,

@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { holdLeaves, releaseLeaves } from '../../src/graph/leaf.js';
+import { holdLeaves, releaseLeaves } from '../../src/graph/in-flight.js';
 import {
   adam,
   add,

@@ -4,7 +4,7 @@
  */
 
 import { describe, expect, it } from 'vitest';
-import type { Stepper, StepRequest } from '../../src/compile/program.js';
+import type { Stepper, StepRequest } from '../../src/compile/stepper.js';
 import { add, input, state, Tensor, type Updates } from '../../src/index.js';
 import * as train from '../../src/train/fit.js';
 

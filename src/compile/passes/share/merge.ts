@@ -15,15 +15,15 @@ import {
   viewed,
 } from '../../../ir/value.js';
 import { Rebuilder } from '../rebuild.js';
-import type { Columns, Merged, Sharing } from './sets.js';
+import type { Columns, Merged } from './sets.js';
+import type { Units } from './units.js';
 
 export function* merge(
   roots: readonly Ref[],
-  sharing: Sharing,
   columns: readonly Columns[],
+  units: Units,
   build: Builder,
 ): Sliced<Ref[]> {
-  const { units } = sharing;
   const setsOf = new Map<number, Columns>();
   for (const group of columns) {
     if (build.pace.due(group.sets.length)) yield;

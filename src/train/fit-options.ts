@@ -1,0 +1,79 @@
+/** The options of `fit`. */
+
+import { callback, checkedLater, flag, seedNumber, wholeNumber } from '../arguments/kinds.js';
+import { declareOptions, type OptionsOf, optional, required } from '../arguments/options.js';
+import { abortSignal } from '../compile/flight.js';
+import type { Program } from '../compile/program.js';
+import type { Stepper } from '../compile/stepper.js';
+import type { Tensor } from '../tensor/tensor.js';
+import type { Checkpoint } from './checkpoint.js';
+import type { Dataset } from './dataset.js';
+import type { EpochRecord } from './history.js';
+import type { FitCheckpoints } from './saver.js';
+
+/** The result of one training step. */
+export interface BatchRecord {
+  /** The index of the epoch, from 0. */
+  readonly epoch: number;
+  /** The index of the minibatch in its epoch, from 0. */
+  readonly batch: number;
+  /** The number of examples of this step. */
+  readonly rows: number;
+  /** Copies of the outputs of the program. You may keep them. */
+  readonly outputs: Readonly<Record<string, Tensor>>;
+}
+
+export const validateOptions = declareOptions('fit: validate', {
+  /** A program over the same parameters, without updates. */
+  program: required(checkedLater<Program | Stepper>('a program')),
+  /** The dataset that the program runs on after each epoch. */
+  dataset: required(checkedLater<Dataset>('a record of tensors by the names of inputs'), 'data'),
+  /** The number of examples in a run of this program; by default the `batchSize` of the training. */
+  batchSize: optional(wholeNumber(1), 'batch'),
+});
+
+/** The option `validate` of `fit`. */
+export interface FitValidation extends OptionsOf<typeof validateOptions> {}
+
+export const fitOptions = declareOptions('fit', {
+  /** How many times the training runs over the whole dataset. */
+  epochs: required(wholeNumber(0), 'iterations'),
+  /** The number of examples in a step. The last step of an epoch has the remaining examples. */
+  batchSize: required(wholeNumber(1), 'batch'),
+  /** Whether to shuffle the examples in each epoch; true by default. */
+  shuffle: optional(flag),
+  /** The seed of the shuffles. A shuffle depends only on this seed and the epoch. By default derived from `setSeed`. */
+  seed: optional(seedNumber, 'randomState'),
+  /** If this signal is aborted, `fit` rejects with `signal.reason`. Each step is done completely or not at all. */
+  signal: optional(abortSignal, 'abort'),
+  /**
+   * Whether to check every value of every step; false by default. With the check, if a step computes a NaN or an
+   * infinity, the step writes nothing, and `fit` rejects with a NumericError, which names the first node with such a
+   * value. Without the check, such a step writes its results into the parameters. With the check, a step takes 1.5 to
+   * 2.5 times as long.
+   */
+  checkFinite: optional(flag),
+  /** A program over the same parameters, without updates, and the dataset that it runs on after each epoch. */
+  validate: optional(checkedLater<FitValidation>('{ program, dataset, batchSize }'), 'validation'),
+  /**
+   * Called after every step and before the next step, for example to set a rate. With this callback, each step is a
+   * native call of its own, and training continues only in a later turn of the event loop. Without it, one native call
+   * runs many short steps.
+   */
+  onBatch: optional(callback<(batch: BatchRecord) => void | Promise<void>>(), 'onStep'),
+  /** Called after every epoch. If it returns (or resolves to) `false`, the training ends. */
+  onEpoch: optional(callback<(record: EpochRecord) => unknown>()),
+  /**
+   * The file to which the training is saved (parameters, states of optimizers, and the progress), and how often. `fit`
+   * saves between two steps, after the callbacks. The file is complete at any moment.
+   */
+  checkpoint: optional(checkedLater<FitCheckpoints>('{ file, every }')),
+  /**
+   * The result of `resume`. The training continues at the next minibatch and gives the same bits as without the
+   * interruption. The history includes the earlier epochs, and the option `epochs` counts them, too.
+   */
+  from: optional(checkedLater<Checkpoint>('what resume returned'), 'resume'),
+});
+
+/** The options of `fit`. */
+export interface FitOptions extends OptionsOf<typeof fitOptions> {}

@@ -1,0 +1,174 @@
+/** One call of `fit`. `fit` calls the methods of a training in sequence; each is one step of that sequence. */
+
+import { reading } from '../arguments/read.js';
+import type { Stepper } from '../compile/stepper.js';
+import { nextDrawSeed } from '../graph/seed.js';
+import type { TypedArray } from '../tensor/dtype.js';
+import { Tensor } from '../tensor/tensor.js';
+import { type Dataset, examplesOf } from './dataset.js';
+import type { FitOptions } from './fit-options.js';
+import { type EpochRecord, type History, type Means, WeightedMeans } from './history.js';
+import { inOrder, Shuffle } from './order.js';
+import { type Progress, startOf } from './progress.js';
+import { Saver } from './saver.js';
+import { type SliceOutputs, Slices } from './slices.js';
+import { type Validation, validationOf } from './validation.js';
+
+export class Training {
+  readonly #steps: Stepper;
+  readonly #options: FitOptions;
+  readonly #slices: Slices;
+  readonly #validation: Validation | undefined;
+  readonly #saver: Saver | undefined;
+  readonly #shuffle: Shuffle | undefined;
+  /** The order of the examples in the current epoch. */
+  #order: Int32Array;
+  /** The progress at the beginning of the current epoch, or where the training that is continued was interrupted. */
+  #progress: Progress;
+  /** The records of the completed epochs. */
+  readonly #records: EpochRecord[];
+  /** The index of the next run of each program in the training that is continued; undefined for a new training. */
+  readonly #earlierRuns: readonly number[] | undefined;
+
+  /**
+   * Checks everything that can be checked before the first run.
+   * @throws ValueError, ShapeError, DTypeError or GraphError if the options or the dataset do not fit the program
+   */
+  constructor(steps: Stepper, dataset: Dataset, options: FitOptions) {
+    const { epochs, batchSize, shuffle = true, checkFinite = false, signal } = options;
+    const { onBatch, checkpoint, from } = options;
+    this.#steps = steps;
+    this.#options = options;
+    const examples = examplesOf('fit', dataset, steps.inputs);
+    const single = onBatch !== undefined;
+    this.#slices = new Slices(steps, examples, { batchSize, checkFinite, signal, single });
+    this.#validation = validationOf(options);
+    this.#saver = checkpoint === undefined ? undefined : new Saver(checkpoint, this.#programs());
+
+    const seed = shuffle ? (options.seed ?? nextDrawSeed()) : undefined;
+    const plan = { examples: examples.rows, batchSize, seed };
+    const derived = options.seed === undefined;
+    const asked = { epochs, derived, outputs: new WeightedMeans(steps).names };
+    const [start, runs] = reading('fit: from:', from, () => {
+      return [startOf(plan, from, asked), from?.progress && [...from.runs]] as const;
+    });
+    this.#records = [...start.epochs];
+    this.#progress = { ...start, epochs: this.#records };
+    this.#earlierRuns = runs;
+    this.#shuffle = start.seed === undefined ? undefined : new Shuffle(examples.rows, start.seed);
+    this.#order = inOrder(examples.rows);
+  }
+
+  /**
+   * Checks that checkpoints can be written, and continues the run counts of an earlier training. Random numbers depend
+   * on these counts, so they are the same as if the earlier training had not been interrupted.
+   */
+  async begin(): Promise<void> {
+    await this.#saver?.open();
+    if (this.#earlierRuns === undefined) return;
+    for (const [index, program] of this.#programs().entries()) {
+      const run = this.#earlierRuns[index];
+      // If the earlier training did not validate, the checkpoint has no run count for the validating program.
+      if (run !== undefined) program.runs = run;
+    }
+  }
+
+  /** Whether all epochs are completed, or `onEpoch` has ended the training. */
+  get isOver(): boolean {
+    return this.#progress.epoch >= this.#options.epochs || this.#progress.ended;
+  }
+
+  /**
+   * Runs the remaining steps of the current epoch. Calls `onBatch` and writes the checkpoints that are due between two
+   * steps.
+   * @returns the means of the outputs over the whole epoch
+   */
+  async runSteps(): Promise<Means> {
+    const { epoch, row, sums } = this.#progress;
+    const means = new WeightedMeans(this.#steps, sums, row);
+    this.#order = (await this.#shuffle?.order(epoch)) ?? this.#order;
+    const each = async (slice: SliceOutputs) => {
+      means.add(slice);
+      await this.#callOnBatch(slice);
+      await this.#saveWithinEpoch(slice, means);
+    };
+    const limit = (start: number) =>
+      this.#saver?.batchesLeft(this.#batchesBefore(start)) ?? Infinity;
+    await this.#slices.run(this.#order, each, { from: row, limit });
+    return means.values();
+  }
+
+  /** Runs the validating program over its dataset. @returns the means of its outputs; undefined without validation */
+  async validate(): Promise<Means | undefined> {
+    return await this.#validation?.run();
+  }
+
+  /** Records the epoch, calls `onEpoch`, and begins the next epoch. */
+  async endEpoch(outputs: Means, validation: Means | undefined): Promise<void> {
+    const { epoch } = this.#progress;
+    const record = { epoch, outputs, ...(validation && { validation }) };
+    this.#records.push(record);
+    const ended = (await this.#options.onEpoch?.(record)) === false;
+    this.#progress = { ...this.#progress, epoch: epoch + 1, row: 0, sums: {}, ended };
+  }
+
+  /** Writes a checkpoint if one is due after the epoch that has just ended, or if the training is over. */
+  async saveIfDue(): Promise<void> {
+    const { epoch } = this.#progress;
+    if (this.isOver || this.#saver?.isDueAfterEpoch(epoch, this.#batchesBefore(0))) {
+      await this.#saver?.save(this.#progress);
+    }
+  }
+
+  /** Resolves when the last checkpoint is written. @throws (rejects with) FormatError if it cannot be written */
+  async finishSaving(): Promise<void> {
+    await this.#saver?.finish();
+  }
+
+  /** Waits for a pending write after an error, and ignores its failure, so that no promise rejects unhandled. */
+  async settle(): Promise<void> {
+    await this.#saver?.finish().catch(() => {});
+  }
+
+  get history(): History {
+    return { epochs: this.#records };
+  }
+
+  /** Returns the programs whose run counts are saved: the trained one and, if there is one, the validating one. */
+  #programs(): Stepper[] {
+    return this.#validation ? [this.#steps, this.#validation.program] : [this.#steps];
+  }
+
+  /** Returns the number of minibatches of the training that come before an example of the current epoch. */
+  #batchesBefore(row: number): number {
+    const { batchSize } = this.#options;
+    const batchesPerEpoch = Math.ceil(this.#order.length / batchSize);
+    return this.#progress.epoch * batchesPerEpoch + row / batchSize;
+  }
+
+  async #callOnBatch(slice: SliceOutputs): Promise<void> {
+    const { onBatch, batchSize } = this.#options;
+    const { start, rows } = slice;
+    const { epoch } = this.#progress;
+    await onBatch?.({ epoch, batch: start / batchSize, rows, outputs: copiesOf(slice) });
+  }
+
+  /** Writes a checkpoint between two steps if one is due. At the end of an epoch, `saveIfDue` writes it instead. */
+  async #saveWithinEpoch(
+    { start, steps, rows }: SliceOutputs,
+    means: WeightedMeans,
+  ): Promise<void> {
+    const row = start + steps * rows;
+    if (row === this.#order.length || !this.#saver?.isDue(this.#batchesBefore(row))) return;
+    await this.#saver.save({ ...this.#progress, row, sums: means.sums() });
+  }
+}
+
+/** Returns copies of the outputs of a slice that has one step. The callback may keep them. */
+function copiesOf({ outputs, shapes }: SliceOutputs): Record<string, Tensor> {
+  return Object.fromEntries(
+    [...shapes].map(([name, shape]) => {
+      return [name, new Tensor((outputs.get(name) as TypedArray).slice(), shape)];
+    }),
+  );
+}

@@ -1,0 +1,35 @@
+/** The validation of `fit`: after each epoch, a second program runs over a dataset of its own. */
+
+import type { Stepper } from '../compile/stepper.js';
+import { examplesOf } from './dataset.js';
+import { type FitOptions, validateOptions } from './fit-options.js';
+import { type Means, WeightedMeans } from './history.js';
+import { askedStepperFor } from './options.js';
+import { inOrder } from './order.js';
+import { Slices } from './slices.js';
+
+export interface Validation {
+  readonly program: Stepper;
+  /** Runs the program over its whole dataset, in order. @returns the means of its outputs */
+  run(): Promise<Means>;
+}
+
+/**
+ * Returns the validation that the option `validate` describes; undefined without this option.
+ * @throws ValueError, ShapeError, DTypeError or GraphError if the program or the dataset does not fit
+ */
+export function validationOf(options: FitOptions): Validation | undefined {
+  const { validate, signal, checkFinite = false } = options;
+  if (validate === undefined) return undefined;
+  const { program: given, dataset, batchSize = options.batchSize } = validateOptions.read(validate);
+  const program = askedStepperFor('fit: validate', given);
+  const examples = examplesOf('fit: validate', dataset, program.inputs);
+  const slices = new Slices(program, examples, { batchSize, checkFinite, signal, single: false });
+  const order = inOrder(examples.rows);
+  const run = async () => {
+    const means = new WeightedMeans(program);
+    await slices.run(order, (step) => means.add(step));
+    return means.values();
+  };
+  return { program, run };
+}
