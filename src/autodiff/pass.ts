@@ -20,7 +20,7 @@ import {
   isWaitList,
   notRegistered,
   positionOfEdge,
-  type WaitList,
+  WaitList,
 } from '../graph/waitlist.js';
 import { addN, assemble, broadcastTo } from '../ops/index.js';
 import { sameAs } from '../ops/views.js';
@@ -202,7 +202,7 @@ export class BackwardPass {
       gradient === none
         ? inputs.map(() => none)
         : assertList(
-            op.gradient({ node, inputs, attributes, gradient }),
+            op.gradient({ node, inputs, attributes, gradient, differentiate }),
             `${node}: expected its gradient rule to return a list of gradients, one for each input,`,
           );
     if (sent.length !== inputs.length) {
@@ -361,4 +361,26 @@ function listed(edges: readonly Edge[]): string {
 
 function describe({ parent, slot }: Edge): string {
   return typeof parent === 'string' ? nameOf(parent) : `${parent} (its input ${slot})`;
+}
+
+/** Runs a backward pass over an inner graph; see `GradientContext.differentiate`. */
+function differentiate(
+  roots: readonly (readonly [Node, Node])[],
+  sources: readonly Node[],
+): (Node | typeof none)[] {
+  const pairs = assertList(roots, 'differentiate: expected a list of [root, gradient] pairs,');
+  if (pairs.length === 0) throw new GraphError('differentiate: expected at least one root');
+  const waits = WaitList.of(...pairs.map(([root]) => root));
+  // Each pair is an outside source of its own, so if a root occurs twice, its starting gradients are added.
+  pairs.forEach(([root], index) => {
+    waits.register(root, `root ${index}`);
+  });
+  const pass = new BackwardPass(waits);
+  pairs.forEach(([root, gradient], index) => {
+    pass.send(root, `root ${index}`, gradient);
+  });
+  const gradients = pass.run();
+  return assertList(sources, 'differentiate: expected a list of nodes,').map((node) =>
+    waits.has(node) && gradients.reaches(node) ? gradients.of(node) : none,
+  );
 }
