@@ -104,7 +104,12 @@ void runAs(Program& program, std::uint8_t how) {
   RunFailure failure;
   const RunResult result = program.run(arguments, failure);
   if (result == RunResult::notFinite && !arguments.checkFinite) broken("not finite without checkFinite");
-  if (result == RunResult::notFinite && failure.instruction >= program.instructionCount()) broken("no instruction");
+  if ((result == RunResult::outOfRange) != failure.outOfRange) broken("a failure without a description");
+  if (failure.outOfRange && failure.value >= -failure.bound && failure.value < failure.bound) {
+    broken("a failure about a valid index");
+  }
+  if (result == RunResult::notFinite && failure.instruction >= program.instructionCount())
+    broken("no instruction");
   if (result != RunResult::cancelled && cancelled && arguments.cancelled != nullptr) broken("not cancelled");
 }
 
