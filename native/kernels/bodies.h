@@ -9,6 +9,7 @@
 namespace forebay {
 
 struct GemmRoutines;  // gemm_routines.h
+struct RowRoutines;   // row_routines.h
 
 struct Body {
   const char* name;
@@ -16,6 +17,7 @@ struct Body {
   std::size_t kernelCount;
   bool (*supported)();       // true if this machine can run the body
   const GemmRoutines* gemm;  // two items: first for float32, then for float64
+  const RowRoutines* rows;
 };
 
 // All compiled bodies, from the smallest instruction set to the largest. A null pointer ends the list.

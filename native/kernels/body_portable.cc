@@ -12,6 +12,7 @@
 #endif
 
 #include "kernels/body/gemm.h"
+#include "kernels/body/rows.h"
 #include "kernels/body/table.h"
 
 namespace forebay {
@@ -21,8 +22,8 @@ bool supportedEverywhere() { return true; }
 }  // namespace
 
 extern const Body portableBody;
-const Body portableBody = {"portable", portable::kernels,
-                           sizeof portable::kernels / sizeof *portable::kernels, supportedEverywhere,
-                           portable::gemmRoutines};
+const Body portableBody = {
+    "portable",          portable::kernels,      sizeof portable::kernels / sizeof *portable::kernels,
+    supportedEverywhere, portable::gemmRoutines, &portable::rowRoutines};
 
 }  // namespace forebay

@@ -11,6 +11,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "kernels/bodies.h"
+#include "kernels/row_routines.h"
 #include "routines/support.h"
 
 namespace forebay {
@@ -49,7 +51,42 @@ void fail(RoutineFailure& failure, const RoutineCall& call, std::int64_t positio
   failure = {position, call.integers[0], call.operands[0].sizes[1], value};
 }
 
-// ---- gather
+// Results of at least this many bytes are written around the caches, which could not keep them.
+constexpr double farBytes = 1 << 24;
+
+// How the rows of an operand are read or written: as whole rows of contiguous elements, or one element at a
+// time.
+struct RowAccess {
+  std::size_t bytes;      // of a row; 0 if its elements are not contiguous
+  std::size_t requested;  // the bytes of a later row that are requested from memory in advance
+  RowAccess(const RoutineView& view, std::size_t size)
+      : bytes(view.strides[2] == 1 ? static_cast<std::size_t>(view.sizes[2]) * size : 0),
+        requested(bytes > cacheLine && bytes * static_cast<std::size_t>(view.sizes[1]) >= nearBytes
+                      ? std::min(bytes, mostRequested)
+                      : 0) {}
+
+  void request(const void* row) const {
+    const char* const from = static_cast<const char*>(row);
+    for (std::size_t at = 0; at < requested; at += cacheLine) __builtin_prefetch(from + at, 0, 2);
+  }
+
+ private:
+  static constexpr std::size_t cacheLine = 64, mostRequested = 1024;
+  // Rows of fewer bytes than this are in a near cache. Requests would only cost time.
+  static constexpr std::size_t nearBytes = 1 << 22;
+};
+// The number of rows between the row that is used and the row that is requested.
+constexpr std::int64_t ahead = 32;
+
+const RowRoutines& rowRoutines() { return *chosen().body->rows; }
+
+// Returns true if the rows of a result are written around the caches.
+bool writesFar(const RoutineView& out, const void* data) {
+  const double size = static_cast<double>(sizeOf(out.type)), row = static_cast<double>(out.sizes[2]) * size;
+  const bool aligned = reinterpret_cast<std::uintptr_t>(data) % streamAlignment == 0 &&
+                       static_cast<std::size_t>(row) % streamAlignment == 0;
+  return aligned && row * static_cast<double>(out.sizes[0]) * static_cast<double>(out.sizes[1]) >= farBytes;
+}
 
 // Copies a row of `count` elements, `stride` apart, to contiguous memory.
 template <class T>
@@ -61,6 +98,8 @@ void copyRow(T* to, const T* from, std::int64_t count, std::int64_t stride) {
   }
 }
 
+// ---- gather
+
 bool checkGather(const RoutineCall& call, Fault& fault) { return checkIndices(call, 1, false, fault); }
 
 std::int64_t rowUnits(const RoutineCall& call) {
@@ -68,36 +107,42 @@ std::int64_t rowUnits(const RoutineCall& call) {
   return out.sizes[0] * out.sizes[1];
 }
 
-// How many rows ahead of the copy the first bytes of a row are requested from memory.
-constexpr std::int64_t ahead = 6;
-constexpr std::size_t cacheLine = 64;
-
 // A unit is a row of the result.
 template <class T>
 bool gatherRows(const RoutineRun& run, std::int64_t from, std::int64_t to, RoutineFailure& failure) {
   const RoutineView& view = run.call.operands[0];
   const Rows rows(view);
-  const std::int64_t m = run.call.operands[2].sizes[1], stride = view.strides[1], step = view.strides[2];
-  const std::int64_t indexStride = run.call.operands[1].strides[0];
+  const std::int64_t m = run.call.operands[2].sizes[1], indexStride = run.call.operands[1].strides[0];
   const T* const source = readAs<T>(run, 0);
   const std::int32_t* const list = readAs<std::int32_t>(run, 1);
+  const RowAccess access(view, sizeof(T));
+  const RowRoutines& body = rowRoutines();
+  const bool far = access.bytes > 0 && writesFar(run.call.operands[2], run.data[2]);
   T* out = writeAs<T>(run, 2) + from * rows.inner;
-  const std::size_t bytes = step == 1 ? static_cast<std::size_t>(rows.inner) * sizeof(T) : 0;
-  const std::size_t requested = std::min<std::size_t>(bytes, 1024);
-  for (std::int64_t o = from / m, j = from % m, unit = from; unit < to; ++unit, out += rows.inner) {
+  bool fine = true;
+  for (std::int64_t o = from / m, j = from % m, unit = from; unit < to && fine; ++unit, out += rows.inner) {
     const T* const plane = source + o * view.strides[0];
     std::int32_t value = 0;
-    if (bytes > cacheLine && j + ahead < m) {
-      const std::int64_t row = rowOf(list + (j + ahead) * indexStride, rows.n, value);
-      const char* const next = reinterpret_cast<const char*>(plane + (row < 0 ? 0 : row) * stride);
-      for (std::size_t at = 0; at < requested; at += cacheLine) __builtin_prefetch(next + at);
+    if (access.requested > 0 && j + ahead < m) {
+      const std::int64_t later = rowOf(list + (j + ahead) * indexStride, rows.n, value);
+      access.request(plane + std::max<std::int64_t>(later, 0) * view.strides[1]);
     }
     const std::int64_t row = rowOf(list + j * indexStride, rows.n, value);
-    if (row < 0) return fail(failure, run.call, j, value), false;
-    copyRow(out, plane + row * stride, rows.inner, step);
-    if (++j == m) j = 0, ++o;
+    if (row < 0) {
+      fail(failure, run.call, j, value);
+      fine = false;
+    } else if (far) {
+      body.copyFar(out, plane + row * view.strides[1], access.bytes);
+    } else {
+      copyRow(out, plane + row * view.strides[1], rows.inner, view.strides[2]);
+    }
+    if (++j == m) {
+      j = 0;
+      ++o;
+    }
   }
-  return true;
+  if (far) body.fence();
+  return fine;
 }
 
 bool runGather(const RoutineRun& run, std::int64_t from, std::int64_t to, char*, RoutineFailure& failure) {
@@ -184,27 +229,11 @@ std::int64_t scatterUnits(const RoutineCall& call) {
   return call.operands[0].sizes[0] * call.operands[0].sizes[1];
 }
 
+// Writes x + updates for one row, one element at a time.
 template <class T>
-void addRow(T* out, const T* from, std::int64_t count, std::int64_t stride) {
-  if (stride == 1) {
-    for (std::int64_t i = 0; i < count; ++i) out[i] = added(out[i], from[i]);
-  } else {
-    for (std::int64_t i = 0; i < count; ++i) out[i] = added(out[i], from[i * stride]);
-  }
-}
-
-// Writes x + updates. Used for the first update of a row, so that the row is written once.
-template <class T>
-void sumRow(T* out, const T* in, std::int64_t inStride, const T* from, std::int64_t stride,
-            std::int64_t count) {
-  if (stride == 1 && inStride == 0) {
-    const T start = *in;
-    for (std::int64_t i = 0; i < count; ++i) out[i] = added(start, from[i]);
-  } else if (stride == 1 && inStride == 1) {
-    for (std::int64_t i = 0; i < count; ++i) out[i] = added(in[i], from[i]);
-  } else {
-    for (std::int64_t i = 0; i < count; ++i) out[i] = added(in[i * inStride], from[i * stride]);
-  }
+void addStrided(T* out, const T* in, std::int64_t inStride, const T* update, std::int64_t stride,
+                std::int64_t count) {
+  for (std::int64_t i = 0; i < count; ++i) out[i] = added(in[i * inStride], update[i * stride]);
 }
 
 // A unit is a row of the result.
@@ -214,33 +243,43 @@ bool scatterRows(const RoutineRun& run, std::int64_t from, std::int64_t to) {
   const Rows rows(view);
   const Sorted sorted(run);
   const T *const source = readAs<T>(run, 0), *const list = readAs<T>(run, 2);
+  const RowAccess access(updates, sizeof(T));
+  const RowRoutines& body = rowRoutines();
+  const auto add = body.sum[static_cast<int>(view.type)];
+  const bool whole = access.bytes > 0 && view.strides[2] <= 1;
+  const bool far = whole && writesFar(run.call.operands[3], run.data[3]);
   T* out = writeAs<T>(run, 3) + from * rows.inner;
-  const std::size_t bytes = updates.strides[2] == 1 ? static_cast<std::size_t>(rows.inner) * sizeof(T) : 0;
-  const std::size_t requested = std::min<std::size_t>(bytes, 1024);
   for (std::int64_t unit = from; unit < to; ++unit, out += rows.inner) {
     const std::int64_t o = unit / rows.n, r = unit % rows.n;
-    const T* const in = source + o * view.strides[0] + r * view.strides[1];
+    const T* in = source + o * view.strides[0] + r * view.strides[1];
     const T* const plane = list + o * updates.strides[0];
-    std::int64_t next = sorted.starts[r];
+    std::int64_t next = sorted.starts[r], inStride = view.strides[2];
     const std::int64_t end = sorted.starts[r + 1];
-    if (next == end) {
-      if (in != out || view.strides[2] != 1) copyRow(out, in, rows.inner, view.strides[2]);
+    if (next == end && in == out && inStride == 1) continue;
+    if (!whole) {
+      if (next == end) copyRow(out, in, rows.inner, inStride);
+      for (; next < end; ++next, in = out, inStride = 1) {
+        addStrided(out, in, inStride, plane + sorted.order[next] * updates.strides[1], updates.strides[2],
+                   rows.inner);
+      }
       continue;
     }
-    for (bool first = true; next < end; ++next, first = false) {
-      if (bytes > cacheLine && next + ahead < sorted.m) {
-        const char* const later =
-            reinterpret_cast<const char*>(plane + sorted.order[next + ahead] * updates.strides[1]);
-        for (std::size_t at = 0; at < requested; at += cacheLine) __builtin_prefetch(later + at);
+    RowSum sum = {in, inStride == 0, {}, 0, false};
+    do {
+      sum.count = static_cast<int>(std::min<std::int64_t>(maxRows, end - next));
+      for (int i = 0; i < sum.count; ++i, ++next) {
+        sum.rows[i] = plane + sorted.order[next] * updates.strides[1];
+        if (access.requested > 0 && next + ahead < sorted.m) {
+          access.request(plane + sorted.order[next + ahead] * updates.strides[1]);
+        }
       }
-      const T* const update = plane + sorted.order[next] * updates.strides[1];
-      if (first) {
-        sumRow(out, in, view.strides[2], update, updates.strides[2], rows.inner);
-      } else {
-        addRow(out, update, rows.inner, updates.strides[2]);
-      }
-    }
+      sum.far = far && next == end;
+      add(sum, out, static_cast<std::size_t>(rows.inner));
+      sum.base = out;
+      sum.single = false;
+    } while (next < end);
   }
+  if (far) body.fence();
   return true;
 }
 

@@ -42,7 +42,7 @@ TEST_CASE("damaged programs are refused or stay inside their memory") {
   Pool::instance().setThreads(2);
   Generator generator(seed != nullptr ? std::strtoull(seed, nullptr, 10) : 77);
   Code code;
-  int ran = 0, refused = 0;
+  int ran = 0, refused = 0, outOfRange = 0;
   for (int round = 0; round < rounds; ++round) {
     if (round % 50 == 0) code = someProgram(generator);
     Code::Numbers numbers = code.code();
@@ -69,7 +69,7 @@ TEST_CASE("damaged programs are refused or stay inside their memory") {
     std::vector<void*> feedMemory, outputMemory;
     for (std::size_t i = 0; i < program->feedCount(); ++i) {
       feeds.emplace_back(program->feedBytes(i));
-      Memory::fill<float>(generator, feeds.back());
+      Memory::fillAny(generator, feeds.back());
       feedMemory.push_back(feeds.back().data());
     }
     for (std::size_t i = 0; i < program->outputCount(); ++i) {
@@ -82,12 +82,16 @@ TEST_CASE("damaged programs are refused or stay inside their memory") {
     arguments.threads = 1 + round % 2;
     arguments.checkFinite = round % 3 == 0;
     RunFailure failure;
-    program->run(arguments, failure);
+    const RunResult result = program->run(arguments, failure);
+    outOfRange += result == RunResult::outOfRange;
     ++ran;
   }
   Pool::instance().setThreads(before);
   // If nearly all or nearly no programs were refused, the test would have no value.
   CHECK(ran > rounds / 10);
   CHECK(refused > rounds / 10);
-  MESSAGE(rounds, " programs: ", ran, " ran, ", refused, " were refused");
+  CHECK(outOfRange > rounds / 1000);
+  CHECK(outOfRange < ran / 2);
+  MESSAGE(rounds, " programs: ", ran, " ran (", outOfRange, " had an index out of range), ", refused,
+          " were refused");
 }

@@ -95,6 +95,16 @@ struct Memory {
     }
   }
 
+  // Fills memory whose dtype is not known. Half of the time, it has small int32 numbers, which are often
+  // valid indices. (As floats, they are subnormal.)
+  static void fillAny(Generator& generator, Bytes& bytes) {
+    if (between(generator, 0, 1) == 0) {
+      fill<std::int32_t>(generator, bytes);
+    } else {
+      fill<float>(generator, bytes);
+    }
+  }
+
   template <class T>
   T* of(double buffer) {
     return reinterpret_cast<T*>(buffers[static_cast<std::size_t>(buffer)].data());

@@ -148,6 +148,19 @@ TEST_CASE("large routines that are split among threads equal their references") 
   hold("avgPoolGradient", {pooled}, planes, counting);
 }
 
+TEST_CASE("gather and scatterAdd whose results are written around the caches equal their references") {
+  // The results have more than 16 MB.
+  const Operand x = {f32, {1, 9000, 512}}, indices = {i32, {9001}}, rows = {f32, {1, 9001, 512}};
+  for (const char* name : {"gather", "scatterAdd"}) {
+    CAPTURE(name);
+    const bool adds = std::string(name) == "scatterAdd";
+    const RoutineProgram made(
+        name, adds ? std::vector<Operand>{x, indices, rows} : std::vector<Operand>{x, indices},
+        adds ? x : rows, {1});
+    holdProgram(made.code);
+  }
+}
+
 TEST_CASE("sorts are stable, and NaN counts as the largest number") {
   for (const double type : {f32, f64}) {
     CAPTURE(type);

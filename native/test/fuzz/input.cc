@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstring>
 
+#include "routines/routine.h"
+
 namespace forebay::test {
 
 namespace {
@@ -17,6 +19,22 @@ double product(const Parts::Numbers& numbers, std::size_t from, std::size_t coun
   double all = 1;
   for (std::size_t i = from; i < from + count && i < numbers.size(); ++i) all *= numbers[i];
   return all;
+}
+
+// Estimates the work of a routine: the elements of all operands, times the elements of a window, if there are
+// windows.
+double workOfRoutine(const Parts::Numbers& instruction) {
+  if (instruction.size() < 3 || instruction[2] >= static_cast<double>(routineCount)) return 0;
+  const RoutineRow& row = *routines[static_cast<std::int64_t>(instruction[2])];
+  std::size_t position = 3 + static_cast<std::size_t>(row.operands());
+  double elements = 0;
+  for (int i = 0; i < row.operands() && position < instruction.size(); ++i) {
+    const auto rank = static_cast<std::size_t>(instruction[position]);
+    elements += product(instruction, position + 1, rank);
+    position += 3 + 2 * rank;
+  }
+  const bool windows = row.integers >= 10 && position + 1 < instruction.size();
+  return elements * (windows ? instruction[position] * instruction[position + 1] : 1);
 }
 
 }  // namespace
@@ -134,6 +152,8 @@ double workOf(const Parts::Numbers& instruction) {
       return at(5);
     case 8:
       return product(instruction, 4, index(3));
+    case 9:
+      return workOfRoutine(instruction);
     default:
       return at(3) * at(4) * at(5);
   }

@@ -51,7 +51,7 @@ struct Leaves {
       if (!leaf) continue;
       const bool possible = buffer[1] >= 0 && buffer[1] <= mostBytes;
       bytes.emplace_back(possible ? static_cast<std::size_t>(buffer[1]) : 0);
-      Memory::fill<float>(generator, bytes.back());
+      Memory::fillAny(generator, bytes.back());
     }
     for (Bytes& leaf : bytes) list.push_back({leaf.data(), leaf.size()});
   }
@@ -82,7 +82,7 @@ void runAs(Program& program, std::uint8_t how) {
   std::vector<void*> feedMemory, outputMemory;
   for (std::size_t i = 0; i < program.feedCount(); ++i) {
     feeds.emplace_back(program.feedBytes(i));
-    Memory::fill<float>(generator, feeds.back());
+    Memory::fillAny(generator, feeds.back());
     feedMemory.push_back(feeds.back().data());
   }
   for (std::size_t i = 0; i < program.outputCount(); ++i) {
@@ -104,7 +104,12 @@ void runAs(Program& program, std::uint8_t how) {
   RunFailure failure;
   const RunResult result = program.run(arguments, failure);
   if (result == RunResult::notFinite && !arguments.checkFinite) broken("not finite without checkFinite");
-  if (result == RunResult::notFinite && failure.instruction >= program.instructionCount()) broken("no instruction");
+  if ((result == RunResult::outOfRange) != failure.outOfRange) broken("a failure without a description");
+  if (failure.outOfRange && failure.value >= -failure.bound && failure.value < failure.bound) {
+    broken("a failure about a valid index");
+  }
+  if (result == RunResult::notFinite && failure.instruction >= program.instructionCount())
+    broken("no instruction");
   if (result != RunResult::cancelled && cancelled && arguments.cancelled != nullptr) broken("not cancelled");
 }
 

@@ -1,0 +1,31 @@
+// The routines of a body (see bodies.h) for rows: contiguous elements of a matrix that is read or written row
+// by row, in any order of rows. routines/index.cc calls them.
+#pragma once
+
+#include <cstddef>
+
+namespace forebay {
+
+// The largest number of rows that one call adds.
+constexpr int maxRows = 4;
+
+struct RowSum {
+  const void* base;  // the row to which the others are added; may be the result
+  bool single;       // true if `base` is one element, which stands for a row of equal elements
+  const void* rows[maxRows];
+  int count;  // of rows, at most maxRows
+  bool far;   // write around the caches; the result is aligned to streamAlignment
+};
+
+constexpr std::size_t streamAlignment = 16;
+
+struct RowRoutines {
+  // Computes ((base + rows[0]) + rows[1]) + …, in this order. One item for each dtype.
+  void (*sum[3])(const RowSum& sum, void* out, std::size_t n);
+  // Copies around the caches. `to` is aligned to streamAlignment, and `bytes` is a multiple of it.
+  void (*copyFar)(void* to, const void* from, std::size_t bytes);
+  // Makes earlier writes around the caches visible to other threads. Call it once after many of them.
+  void (*fence)();
+};
+
+}  // namespace forebay
