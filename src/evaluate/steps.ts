@@ -5,6 +5,7 @@
 
 import { GraphError, ShapeError } from '../errors.js';
 import type { Bound, Lowering } from '../graph/op.js';
+import { assertWindow, layoutOf } from '../graph/window.js';
 import {
   type Layout,
   prepareMap,
@@ -100,14 +101,14 @@ const steps: Computed = {
     return (out, [input]) => copy(out, input as TypedArray);
   },
 
-  place: ({ accumulate, views }, node) => {
+  place: ({ accumulate, windows }, node) => {
     const kernel = accumulate ? 'add' : 'copy';
     const clear = prepareMap('copy', node.shape, dense(node.shape), [stretched([], node.shape)]);
-    const windows = views(node);
-    const writes = node.inputShapes.map((shape, index) => {
-      const window = windows[index] as Layout;
-      const sources = accumulate ? [window, dense(shape)] : [dense(shape)];
-      return prepareMap(kernel, shape, window, sources);
+    const writes = windows(node).map((window) => {
+      assertWindow(window, node.shape);
+      const target = layoutOf(window, node.shape);
+      const source = dense(window.shape);
+      return prepareMap(kernel, window.shape, target, accumulate ? [target, source] : [source]);
     });
     return (out, inputs) => {
       if (accumulate) clear(out, zero[node.dtype]);

@@ -1,6 +1,7 @@
 /** The blocks of assembled values: their positions, and whether they overlap. */
 
 import type { Ref, Value } from './value.js';
+import { equalLists } from './view.js';
 
 /** One operand of an assembled value, and its start in the assembled value. Both values have the same rank. */
 export interface Block {
@@ -10,9 +11,11 @@ export interface Block {
 
 /**
  * Whether BLAS can read the matrix in the last two axes: the elements of each row are adjacent and rows do not overlap,
- * or the elements of each column are adjacent and columns do not overlap.
+ * or the elements of each column are adjacent and columns do not overlap. No axis, the leading ones included, may have a
+ * negative stride.
  */
 export function isMatrix(shape: readonly number[], strides: readonly number[]): boolean {
+  if (strides.some((stride) => stride < 0)) return false;
   const [rows, columns] = shape.slice(-2) as [number, number];
   const [down, across] = strides.slice(-2) as [number, number];
   const fits = (size: number, stride: number, other: number) =>
@@ -107,10 +110,12 @@ export function compareLists(a: readonly number[], b: readonly number[]): number
 
 /**
  * If all blocks are views of one value, and have the same arrangement in this value as in the assembled value, returns
- * the view of this value that equals the assembled value. Otherwise returns undefined.
+ * the view of this value that equals the assembled value. Otherwise returns undefined. A view with a negative stride is
+ * returned only for a single block.
  */
 export function adjacent(shape: readonly number[], blocks: readonly Block[]): Ref | undefined {
   const [first] = blocks as readonly [Block, ...Block[]];
+  if (blocks.length === 1 && equalLists(first.ref.shape, shape)) return first.ref;
   const { value } = first.ref;
   if (blocks.some(({ ref }) => ref.value !== value)) return undefined;
   const strides = shape.map((size, axis) => {

@@ -32,6 +32,7 @@ import {
   viewed,
 } from './value.js';
 import {
+  ascends,
   boxOf,
   broadcast,
   compose,
@@ -215,11 +216,18 @@ export class Builder {
   columnSum(ref: Ref, node?: Node): Ref {
     const [rows, columns] = ref.shape as readonly [number, number];
     if (rows === 0 || numberOf(ref) === 0) return this.filled(0, ref.value.dtype, [columns]);
-    return this.#value('columnSum', ref.value.dtype, [columns], [ref], noDetails, node);
+    const operand = this.#ascending(ref, node);
+    return this.#value('columnSum', ref.value.dtype, [columns], [operand], noDetails, node);
   }
 
   reduce(kernel: string, dtype: DType, ref: Ref, kept: number, node?: Node): Ref {
-    return this.#value('reduce', dtype, ref.shape.slice(0, kept), [ref], { kernel }, node);
+    const operand = this.#ascending(ref, node);
+    return this.#value('reduce', dtype, ref.shape.slice(0, kept), [operand], { kernel }, node);
+  }
+
+  /** Returns the ref if it has no negative strides, which reductions cannot read; otherwise a copy of its elements. */
+  #ascending(ref: Ref, node?: Node): Ref {
+    return ascends(ref) ? ref : this.copy(ref, node);
   }
 
   batch(a: Ref, b: Ref, node?: Node): Ref {

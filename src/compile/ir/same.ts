@@ -48,6 +48,7 @@ export function isSame(
     own.converts === details.converts &&
     own.seed === details.seed &&
     own.adds === details.adds &&
+    own.gaps === details.gaps &&
     equalLists(value.shape, shape) &&
     value.args.length === args.length &&
     value.args.every((arg, i) => sameRef(arg, args[i] as Ref)) &&

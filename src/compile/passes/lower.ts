@@ -11,7 +11,8 @@ import type { DType } from '../../tensor/dtype.js';
 import { formatShape } from '../../tensor/shape.js';
 import type { Builder } from '../ir/builder.js';
 import { type Ref, viewed } from '../ir/value.js';
-import { count, dense } from '../ir/view.js';
+import { count } from '../ir/view.js';
+import { assembleWindows } from '../ir/windows.js';
 
 interface Context {
   readonly build: Builder;
@@ -98,22 +99,8 @@ const kinds: Omit<Kinds, 'leaf' | 'compose'> = {
     const { offset, strides } = view(bound);
     return build.through({ offset, shape: bound.shape, strides: [...strides] }, ref as Ref, node);
   },
-  place: ({ accumulate, views }, { build, node, bound, args }) => {
-    const { shape } = bound;
-    const unit = dense(shape).strides;
-    const blocks = views(bound).flatMap(({ offset, strides }, i) => {
-      const arg = args[i] as Ref;
-      if (arg.shape.includes(0)) return [];
-      let rest = offset;
-      const start = unit.map((step, axis) => {
-        const at = Math.min(Math.floor(rest / step), (shape[axis] as number) - 1);
-        rest -= at * step;
-        return at;
-      });
-      return [{ start, ref: build.reshape(arg, windowShape(arg.shape, strides, shape), node) }];
-    });
-    return build.assemble(node.dtype, shape, blocks, node, accumulate);
-  },
+  place: ({ accumulate, windows }, { build, node, bound, args }) =>
+    assembleWindows(build, bound.shape, windows(bound), args, node, accumulate),
   random: ({ kernel, seed }, { build, node, bound: { shape, attributes } }) =>
     build.random(kernel, seed(attributes), node.dtype, shape, node),
   extent: ({ dim }, { build, node, bound }) =>
@@ -192,26 +179,4 @@ function lastTwoSwapped(ref: Ref): Ref {
   ];
   const { value, offset, shape, strides } = ref;
   return viewed(value, { offset, shape: swap(shape), strides: swap(strides) });
-}
-
-/**
- * Returns the shape of an operand, extended to the rank of the result `shape`. An axis of length 1 is inserted for each
- * axis of the result that the strides of the operand skip.
- */
-function windowShape(
-  from: readonly number[],
-  strides: readonly number[],
-  shape: readonly number[],
-): number[] {
-  if (from.length === shape.length) return [...from];
-  const unit = dense(shape).strides;
-  const window: number[] = [];
-  let next = 0;
-  for (let axis = 0; axis < shape.length; axis++) {
-    const left = shape.length - axis;
-    const fits = next < from.length && strides[next] === unit[axis] && from[next] === shape[axis];
-    if (fits || from.length - next === left) window.push(from[next++] as number);
-    else window.push(1);
-  }
-  return window;
 }

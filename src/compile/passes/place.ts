@@ -11,7 +11,15 @@ import { adjacent, type Block, isMatrix } from '../ir/blocks.js';
 import type { Fired } from '../ir/builder.js';
 import { defect } from '../ir/defect.js';
 import { type Ref, showsAll, type Uses, Value } from '../ir/value.js';
-import { compose, count, dense, equalLists, rowMajor, type StridedView } from '../ir/view.js';
+import {
+  ascends,
+  compose,
+  count,
+  dense,
+  equalLists,
+  rowMajor,
+  type StridedView,
+} from '../ir/view.js';
 import type { Fused, FusedLoop } from './fused-loop.js';
 
 /** A piece of memory: a region of the arena, or the memory of a leaf. The memory of a feed belongs to its input. */
@@ -198,10 +206,12 @@ export class Placement {
     this.#located.set(assembled, whole);
   }
 
-  /** Whether all blocks are parameters, and only products read the assembled value, as their right operand. */
+  /** Whether all blocks are parameters without negative strides, and only products read the assembled value, as their right operand. */
   #isWeights(assembled: Value): boolean {
     return (
-      assembled.args.every((block) => block.value.details.leaf?.kind === 'parameter') &&
+      assembled.args.every(
+        (block) => block.value.details.leaf?.kind === 'parameter' && ascends(block),
+      ) &&
       this.#uses.every(
         assembled,
         ({ reader, ref }) =>
