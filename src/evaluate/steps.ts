@@ -5,7 +5,7 @@
 
 import { GraphError, ShapeError } from '../errors.js';
 import type { Bound, Lowering } from '../graph/op.js';
-import { assertWindow, layoutOf } from '../graph/window.js';
+import { assertWindows, layoutOf } from '../graph/window.js';
 import {
   type Layout,
   prepareMap,
@@ -104,8 +104,9 @@ const steps: Computed = {
   place: ({ accumulate, windows }, node) => {
     const kernel = accumulate ? 'add' : 'copy';
     const clear = prepareMap('copy', node.shape, dense(node.shape), [stretched([], node.shape)]);
-    const writes = windows(node).map((window) => {
-      assertWindow(window, node.shape);
+    const targets = windows(node);
+    assertWindows(targets, node.shape, node.inputShapes);
+    const writes = targets.map((window) => {
       const target = layoutOf(window, node.shape);
       const source = dense(window.shape);
       return prepareMap(kernel, window.shape, target, accumulate ? [target, source] : [source]);

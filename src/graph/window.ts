@@ -1,7 +1,7 @@
 /** Windows: the regions of a tensor that `slice` reads, and to which gradients, `concat` and `stack` write. */
 
 import { ShapeError } from '../errors.js';
-import { formatShape, stridesOf } from '../tensor/shape.js';
+import { formatShape, sizeOf, stridesOf } from '../tensor/shape.js';
 import { addDims, type Dim, multiplyDims, subtractDims } from './dimension.js';
 
 /**
@@ -18,25 +18,45 @@ export interface Window {
 }
 
 /**
- * Checks that a window is within a tensor of shape `shape`. An empty window is always accepted.
- * @throws ShapeError if the window has another rank or is not within the shape
+ * Checks that there is a window for each input, which has the elements of the input and is within a tensor of shape
+ * `shape`. An empty window is always within it.
+ * @throws ShapeError if this is not so
  */
-export function assertWindow(
-  { start, step, shape: lengths }: Window,
+export function assertWindows(
+  windows: readonly Window[],
   shape: readonly number[],
+  inputShapes: readonly (readonly number[])[],
 ): void {
+  if (windows.length !== inputShapes.length) {
+    throw new ShapeError(`has ${windows.length} windows for ${inputShapes.length} inputs`);
+  }
+  windows.forEach((window, i) => {
+    const from = inputShapes[i] as readonly number[];
+    if (sizeOf(window.shape) !== sizeOf(from)) {
+      throw new ShapeError(
+        `cannot write an input of ${formatShape(from)} to a window of ${formatShape(window.shape)}`,
+      );
+    }
+    assertWithin(window, shape);
+  });
+}
+
+/** Checks that a window is within a tensor of shape `shape`. @throws ShapeError if it is not */
+function assertWithin({ start, step, shape: lengths }: Window, shape: readonly number[]): void {
   if (lengths.includes(0)) return;
-  if (start.length !== shape.length || lengths.length !== shape.length) {
+  const { length: rank } = shape;
+  if (start.length !== rank || lengths.length !== rank || (step && step.length !== rank)) {
     throw new ShapeError(
       `a window of ${formatShape(lengths)} at ${formatShape(start)} is not within ${formatShape(shape)}`,
     );
   }
-  for (let axis = 0; axis < shape.length; axis++) {
+  for (let axis = 0; axis < rank; axis++) {
     const first = start[axis] as number;
+    const size = lengths[axis] as number;
     const by = step?.[axis] ?? 1;
-    const last = first + ((lengths[axis] as number) - 1) * by;
+    const last = first + (size - 1) * by;
     const within = first >= 0 && last >= 0 && Math.max(first, last) < (shape[axis] as number);
-    if (!within) {
+    if (!within || (by === 0 && size > 1)) {
       throw new ShapeError(
         `${rangeOf(first, last, by)} is not within axis ${axis} of ${formatShape(shape)}`,
       );

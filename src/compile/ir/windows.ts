@@ -6,7 +6,7 @@
  */
 
 import type { Node } from '../../graph/node.js';
-import { assertWindow, type Window } from '../../graph/window.js';
+import { assertWindows, type Window } from '../../graph/window.js';
 import { maxRank } from '../../tensor/shape.js';
 import { type Block, overlaps } from './blocks.js';
 import type { Builder } from './builder.js';
@@ -38,9 +38,13 @@ export function assembleWindows(
   node: Node,
   adds: boolean,
 ): Ref {
+  assertWindows(
+    windows,
+    shape,
+    operands.map((operand) => operand.shape),
+  );
   const sets = new Map<string, Alike>();
   windows.forEach((window, i) => {
-    assertWindow(window, shape);
     if (window.shape.includes(0)) return;
     const placed = ascending(window, build.reshape(operands[i] as Ref, window.shape, node));
     const key = placed.steps.join();
