@@ -39,9 +39,9 @@ function leaf(...shape: number[]): ReturnType<typeof parameter> {
 }
 
 /** Expects that a program computes what evaluate() computes, up to rounding. */
-function agrees(outputs: Readonly<Record<string, Node>>, updates: Updates = []): void {
+function agrees(outputs: Readonly<Record<string, Node>>): void {
   const expected = evaluate(outputs);
-  const program = compile({ outputs, updates });
+  const program = compile({ outputs });
   const found = program.run();
   program.dispose();
   for (const [name, { shape, data }] of Object.entries(expected)) {
@@ -120,14 +120,30 @@ describe('a view that reads backwards', () => {
     });
   });
 
-  it('has a product added onto it only at the same elements', () => {
-    // The slices of the products are in reverse order, and one of the sums adds a slice to a slice in its own order.
-    const [a, b, h, u] = [leaf(6, 3), leaf(3, 4), leaf(2, 5), leaf(5, 4)];
+  it('of a product has another product added onto it, at the same elements', () => {
+    const [a, b, u] = [leaf(6, 3), leaf(3, 4), leaf(4, 4)];
     const inputs = matmul(a, b);
-    const steps = [2, 1, 0].map((t) => slice(inputs, { axis: 0, start: 2 * t, end: 2 * t + 2 }));
-    const turned = steps.map((rows) => tanh(add(flip(rows, 0), flip(matmul(h, u), 0))));
-    const mixed = steps.map((rows) => tanh(add(rows, flip(matmul(h, u), 0))));
-    agrees({ turned: stack(turned, 0), mixed: stack(mixed, 0) });
+    const recur = (turned: (rows: Node) => Node) => {
+      let h: Node = leaf(2, 4);
+      for (let t = 0; t < 3; t++) {
+        const rows = slice(inputs, { axis: 0, start: 2 * t, end: 2 * t + 2 });
+        h = tanh(add(turned(rows), flip(matmul(h, u), 0)));
+      }
+      return h;
+    };
+    const both = recur((rows) => flip(rows, 0));
+    expect(placed([both]).fired.get('share: product onto a product')).toBe(2);
+    agrees({ both });
+    const one = recur((rows) => rows);
+    expect(placed([one]).fired.get('share: product onto a product')).toBeUndefined();
+    agrees({ one, both });
+  });
+
+  it('is the gradient of a slice of all elements that reads backwards', () => {
+    const [x, c] = [leaf(5, 2), leaf(5, 2)];
+    const gradient = backward(sum(mul(slice(x, { axis: 0, step: -1 }), c))).of(x);
+    expect(kinds(placed([mul(gradient, 2)]))).toBe('group');
+    agrees({ gradient });
   });
 });
 

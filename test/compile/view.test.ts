@@ -152,6 +152,12 @@ describe('boxOf', () => {
     );
     expect(boxes).toBeGreaterThan(1000);
   });
+
+  it('is undefined for a view that continues from one row into another', () => {
+    expect(boxOf({ offset: 2, shape: [2], strides: [1] }, [2, 3])).toBeUndefined();
+    expect(boxOf({ offset: 3, shape: [2], strides: [-1] }, [2, 3])).toBeUndefined();
+    expect(boxOf({ offset: 5, shape: [2], strides: [-1] }, [2, 3])?.start).toEqual([1, 1]);
+  });
 });
 
 it('isContiguous is true if the elements are consecutive', () => {

@@ -1,7 +1,6 @@
 /** The blocks of assembled values: their positions, and whether they overlap. */
 
 import type { Ref, Value } from './value.js';
-import { equalLists } from './view.js';
 
 /** One operand of an assembled value, and its start in the assembled value. Both values have the same rank. */
 export interface Block {
@@ -110,12 +109,11 @@ export function compareLists(a: readonly number[], b: readonly number[]): number
 
 /**
  * If all blocks are views of one value, and have the same arrangement in this value as in the assembled value, returns
- * the view of this value that equals the assembled value. Otherwise returns undefined. A view with a negative stride is
- * returned only for a single block.
+ * the view of this value that equals the assembled value. Otherwise returns undefined. Also returns undefined
+ * if this view would read backwards (would have a negative stride).
  */
 export function adjacent(shape: readonly number[], blocks: readonly Block[]): Ref | undefined {
   const [first] = blocks as readonly [Block, ...Block[]];
-  if (blocks.length === 1 && equalLists(first.ref.shape, shape)) return first.ref;
   const { value } = first.ref;
   if (blocks.some(({ ref }) => ref.value !== value)) return undefined;
   const strides = shape.map((size, axis) => {

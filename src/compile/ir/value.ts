@@ -93,13 +93,11 @@ export function viewed(value: Value, { offset, shape, strides }: StridedView): R
 
 /** Returns the elements of a ref whose index along the dimension `dim` is at least `start` and less than `end`. */
 export function narrow(ref: Ref, dim: number, start: number, end: number): Ref {
-  const stride = ref.strides[dim] as number;
   return {
     value: ref.value,
-    offset: ref.offset + start * stride,
+    offset: ref.offset + start * (ref.strides[dim] as number),
     shape: ref.shape.map((size, i) => (i === dim ? end - start : size)),
-    // A single element has no neighbour, so its stride need not be negative. Some readers refuse negative strides.
-    strides: stride < 0 && end - start <= 1 ? ref.strides.with(dim, 0) : ref.strides,
+    strides: ref.strides,
   };
 }
 

@@ -1,7 +1,8 @@
 /**
  * Strided views. A view maps each index to an element of a value, whose elements are numbered in row-major order. A
- * stride may be negative; the view then leads to elements before its first one. Slices, flips, transposes, broadcasts and reshapes are views. Successive views are composed into one view when the program
- * is compiled, so these operations take no time in a run.
+ * stride may be negative; the view then leads to elements before its first one. Slices, flips, transposes, broadcasts
+ * and reshapes are views. Successive views are composed into one view when the program is compiled, so these operations
+ * take no time in a run.
  */
 
 /** Element (i, j, …) of the view is element number offset + i * strides[0] + j * strides[1] + … of the value. */

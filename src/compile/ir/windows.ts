@@ -1,8 +1,9 @@
 /**
- * Makes values that are assembled from windows with steps. The blocks of an assembled value have no steps. If windows
- * have the step s along an axis of length L, this axis is split into two axes, [L / s (rounded up), s]: the elements of a
- * window then have the same index along the second axis, and adjacent indices along the first. So the window is a
- * block. The last elements of the split axes, up to s - 1 along each axis, are not used.
+ * Makes values that are assembled from windows. The blocks of an assembled value have no steps. If a window has a
+ * negative step, its elements are read backwards instead. If windows have the step s along an axis of length L, this
+ * axis is split into two axes, [L / s (rounded up), s]. The elements of a window then have the same index along the
+ * second axis, and adjacent indices along the first, so the window is a block. If s does not divide L, the last elements
+ * of the split axes, fewer than s, are not used.
  */
 
 import type { Node } from '../../graph/node.js';
