@@ -390,6 +390,8 @@ double damagedNumber(Generator& generator, double number) {
       return number + static_cast<double>(between(generator, -8, 8) * 4);
     case 5:
       return number * 2;
+    case 6:
+      return -number;
     default:
       return static_cast<double>(between(generator, 0, 300));
   }

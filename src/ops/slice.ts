@@ -26,7 +26,7 @@ interface SliceAttributes {
   readonly axis: number;
   /** The index of the first element. It is -1 if the axis is empty and the step is negative. */
   readonly start: Dim;
-  /** The index at which the slice ends. The element at this index is not included. For a negative step, it may be -1. */
+  /** The index at which the slice ends; the element at this index is not included. For a negative step, it may be -1. */
   readonly end: Dim;
   readonly step: number;
 }
@@ -270,8 +270,8 @@ const turn = declare<{ readonly axes: readonly number[] }>({
  * Returns the elements of x in reverse order along the given axes, which may be named. The result has the shape and the
  * dtype of x, which may be any dtype.
  * @param axes an axis, or a list of axes; all axes by default. A negative axis counts from the end
- * @throws ShapeError if `axes` is not an axis or a list of axes, or an axis is out of range or appears twice; ValueError
- *   if x is not a Node, Tensor or number
+ * @throws ShapeError if `axes` is not an axis or a list of axes, or an axis is out of range or appears twice;
+ *   ValueError if x is not a Node, Tensor or number
  */
 export function flip(x: Operand, axes?: Axes): Node {
   const [node] = lift('flip', [x]) as [Node];

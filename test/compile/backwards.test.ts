@@ -1,5 +1,5 @@
-// Tests how the compiler handles views that read backwards (their strides are negative) and windows that have steps: where
-// it can use them, where it copies, and that programs agree with evaluate().
+// Tests how the compiler handles views that read backwards (their strides are negative) and windows that have steps:
+// where it can use them, where it copies, and that programs agree with evaluate().
 import { describe, expect, it } from 'vitest';
 import {
   add,

@@ -23,7 +23,10 @@ function elements({ offset, shape, strides }: StridedView): number[] {
   return all;
 }
 
-/** Returns a slice (with a step of either sign), a transpose, a broadcast or a reshape of a dense view. The numbers in `choices` choose which. */
+/**
+ * Returns a slice (with a step of either sign), a transpose, a broadcast or a reshape of a dense view. The numbers in
+ * `choices` choose which.
+ */
 function viewOf(shape: readonly number[], choices: readonly number[]): StridedView {
   const [kind = 0, x = 0, y = 0] = choices;
   const view = dense(shape);

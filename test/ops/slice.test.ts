@@ -1,5 +1,5 @@
-// Tests `slice` with steps and `flip`: their elements, against loops over indices as NumPy's documentation defines them;
-// their gradients of several orders; and both executors.
+// Tests `slice` with steps and `flip`: their elements, against loops over indices as NumPy's documentation defines
+// them; their gradients of several orders; and both executors.
 import { describe, expect, it } from 'vitest';
 import {
   assemble,

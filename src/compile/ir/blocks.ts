@@ -10,8 +10,8 @@ export interface Block {
 
 /**
  * Whether BLAS can read the matrix in the last two axes: the elements of each row are adjacent and rows do not overlap,
- * or the elements of each column are adjacent and columns do not overlap. No axis, the leading ones included, may have a
- * negative stride.
+ * or the elements of each column are adjacent and columns do not overlap. No axis, the leading ones included, may have
+ * a negative stride.
  */
 export function isMatrix(shape: readonly number[], strides: readonly number[]): boolean {
   if (strides.some((stride) => stride < 0)) return false;

@@ -161,8 +161,8 @@ export function compose(outer: StridedView, inner: StridedView): StridedView | u
       strides[axis] = 0;
       continue;
     }
-    // Finds the axis of `inner` along which this axis of `outer` moves: the outermost whose step is at most the distance
-    // of two neighbours.
+    // Finds the axis of `inner` along which this axis of `outer` moves: the outermost whose step is at most the
+    // distance of two neighbours.
     let at = axes.length - 1;
     while (at >= 0 && (axes[at] as Axis).step > Math.abs(stride)) at--;
     const through = axes[at];

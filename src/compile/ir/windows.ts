@@ -2,8 +2,8 @@
  * Makes values that are assembled from windows. The blocks of an assembled value have no steps. If a window has a
  * negative step, its elements are read backwards instead. If windows have the step s along an axis of length L, this
  * axis is split into two axes, [L / s (rounded up), s]. The elements of a window then have the same index along the
- * second axis, and adjacent indices along the first, so the window is a block. If s does not divide L, the last elements
- * of the split axes, fewer than s, are not used.
+ * second axis, and adjacent indices along the first, so the window is a block. If s does not divide L, the last
+ * elements of the split axes, fewer than s, are not used.
  */
 
 import type { Node } from '../../graph/node.js';
@@ -44,6 +44,15 @@ export function assembleWindows(
     shape,
     operands.map((operand) => operand.shape),
   );
+  const { dtype } = node;
+  if (windows.every(isPlain)) {
+    const blocks: Block[] = [];
+    windows.forEach(({ start, shape: lengths }, i) => {
+      if (lengths.includes(0)) return;
+      blocks.push({ start, ref: build.reshape(operands[i] as Ref, lengths, node) });
+    });
+    return build.assemble(dtype, shape, blocks, node, adds);
+  }
   const sets = new Map<string, Alike>();
   windows.forEach((window, i) => {
     if (window.shape.includes(0)) return;
@@ -53,12 +62,16 @@ export function assembleWindows(
     if (alike) alike.windows.push(placed);
     else sets.set(key, { steps: placed.steps, windows: [placed] });
   });
-  const { dtype } = node;
   const terms = [...sets.values()].map((alike) =>
     assembleAlike(build, shape, alike, node, adds || sets.size > 1),
   );
   if (terms.length === 0) return build.assemble(dtype, shape, [], node, adds);
   return terms.length === 1 ? (terms[0] as Ref) : build.sum(dtype, shape, terms, node);
+}
+
+/** Whether all steps of a window are 1. */
+function isPlain({ step }: Window): boolean {
+  return step === undefined || step.every((by) => by === 1);
 }
 
 /**

@@ -206,7 +206,10 @@ export class Placement {
     this.#located.set(assembled, whole);
   }
 
-  /** Whether all blocks are parameters without negative strides, and only products read the assembled value, as their right operand. */
+  /**
+   * Whether all blocks are parameters that are read forwards, and only products read the assembled value, as their
+   * right operand.
+   */
   #isWeights(assembled: Value): boolean {
     return (
       assembled.args.every(
