@@ -66,6 +66,7 @@ export {
 } from './graph/op.js';
 export { setSeed } from './graph/seed.js';
 export { type Edge, WaitList } from './graph/waitlist.js';
+export type { Window } from './graph/window.js';
 export { type CsvColumn, type CsvColumns, type CsvOptions, loadCsv, parseCsv } from './io/csv.js';
 export type { Metadata } from './io/header.js';
 export { type LoadNpyOptions, loadNpy, saveNpy } from './io/npy.js';

@@ -32,18 +32,6 @@ bool isEmpty(const std::int64_t* sizes, int rank) {
   return false;
 }
 
-// Computes offset + sum((size - 1) * stride). Returns false if the result does not fit in 64 bits.
-bool lastElement(std::int64_t offset, const std::int64_t* sizes, const std::int64_t* strides, int rank,
-                 std::int64_t& last) {
-  last = offset;
-  for (int d = 0; d < rank; ++d) {
-    std::int64_t reach = 0;
-    if (__builtin_mul_overflow(sizes[d] - 1, strides[d], &reach)) return false;
-    if (__builtin_add_overflow(last, reach, &last)) return false;
-  }
-  return true;
-}
-
 }  // namespace
 
 bool toInteger(double value, std::int64_t limit, std::int64_t& integer) {
@@ -52,6 +40,23 @@ bool toInteger(double value, std::int64_t limit, std::int64_t& integer) {
   if (!(value >= 0 && value <= static_cast<double>(limit))) return false;
   integer = static_cast<std::int64_t>(value);
   return static_cast<double>(integer) == value;
+}
+
+bool toStride(double value, std::int64_t& stride) {
+  if (!toInteger(value < 0 ? -value : value, largestInteger, stride)) return false;
+  if (value < 0) stride = -stride;
+  return true;
+}
+
+bool reachOf(const std::int64_t* sizes, const std::int64_t* strides, int rank, Reach& reach) {
+  reach = {0, 0};
+  for (int d = 0; d < rank; ++d) {
+    std::int64_t distance = 0;
+    if (__builtin_mul_overflow(sizes[d] - 1, strides[d], &distance)) return false;
+    std::int64_t& end = distance < 0 ? reach.lowest : reach.highest;
+    if (__builtin_add_overflow(end, distance, &end)) return false;
+  }
+  return true;
 }
 
 bool GeometryReader::integer(const char* what, std::int64_t& value, std::int64_t limit) {
@@ -71,6 +76,26 @@ bool GeometryReader::integer(const char* what, std::int64_t& value, std::int64_t
 bool GeometryReader::integers(const char* what, std::int64_t* values, int count, std::int64_t limit) {
   for (int i = 0; i < count; ++i) {
     if (!integer(what, values[i], limit)) return false;
+  }
+  return true;
+}
+
+bool GeometryReader::strides(std::int64_t* values, int count) {
+  for (int i = 0; i < count; ++i) {
+    if (next_ >= count_) {
+      return fault_.argument("%s: the geometry ends at number %zu, where a stride was expected", call_,
+                             next_);
+    }
+    // volatile guarantees a single read. Another thread may write to the array between two reads.
+    const double number = *static_cast<const volatile double*>(numbers_ + next_);
+    if (!toStride(number, values[i])) {
+      return fault_.argument(
+          "%s: number %zu of the geometry (a stride) is %.17g, expected an integer from "
+          "-%lld to %lld",
+          call_, next_, number, static_cast<long long>(largestInteger),
+          static_cast<long long>(largestInteger));
+    }
+    ++next_;
   }
   return true;
 }
@@ -105,8 +130,13 @@ bool checkExtent(const char* call, const char* role, const Array& array, std::in
     return fault.argument("%s: %s starts at element %lld of an array of %lld", call, role,
                           static_cast<long long>(offset), static_cast<long long>(length));
   }
-  std::int64_t last = 0;
-  if (lastElement(offset, sizes, strides, rank, last) && last < length) return true;
+  // Each sum of the offset and an end of the reach fits in 64 bits: the offset is from 0 to 2^53 - 1, and is
+  // added only to a lowest index, which is not positive, or subtracted from the length.
+  Reach reach = {};
+  if (reachOf(sizes, strides, rank, reach) && offset + reach.lowest >= 0 && offset < length &&
+      reach.highest < length - offset) {
+    return true;
+  }
   return fault.argument(
       "%s: %s (offset %lld, shape %s, strides %s) reaches beyond its array, which has %lld elements", call,
       role, static_cast<long long>(offset), List(sizes, rank).text, List(strides, rank).text,

@@ -19,6 +19,18 @@ constexpr std::int64_t largestInteger = (std::int64_t(1) << 53) - 1;
 // Converts `value` to an integer. Returns false if `value` is NaN or is not an integer from 0 to `limit`.
 bool toInteger(double value, std::int64_t limit, std::int64_t& integer);
 
+// Converts `value` to a stride, which may be negative. Returns false if `value` is NaN or is not an integer
+// from -largestInteger to largestInteger.
+bool toStride(double value, std::int64_t& stride);
+
+// The indices of the lowest and the highest element of a view, relative to its first element.
+struct Reach {
+  std::int64_t lowest, highest;
+};
+
+// Computes the reach of a view that is not empty. Returns false if an index does not fit in 64 bits.
+bool reachOf(const std::int64_t* sizes, const std::int64_t* strides, int rank, Reach& reach);
+
 class GeometryReader {
  public:
   // `call` is the name of the entry point for error messages.
@@ -29,6 +41,8 @@ class GeometryReader {
   // the numbers for error messages.
   bool integer(const char* what, std::int64_t& value, std::int64_t limit = largestInteger);
   bool integers(const char* what, std::int64_t* values, int count, std::int64_t limit = largestInteger);
+  // Reads the next `count` numbers, which are strides and may be negative.
+  bool strides(std::int64_t* values, int count);
   bool rank(const char* what, int& rank);
   bool end();  // returns true if all numbers have been read
 
@@ -43,8 +57,8 @@ class GeometryReader {
 // Computes the product of the sizes. Fails if the product is above 2^53 - 1.
 bool countElements(const char* call, const std::int64_t* sizes, int rank, std::int64_t& count, Fault& fault);
 
-// Checks that offset + sum((size - 1) * stride) is an index of `array`. `role` ("output", "input 1") is the
-// name for error messages. The offset of an empty view may also be the length of the array.
+// Checks that the lowest and the highest element of a view are in `array`. `role` ("output", "input 1") is
+// the name for error messages. The offset of an empty view may also be the length of the array.
 bool checkExtent(const char* call, const char* role, const Array& array, std::int64_t offset,
                  const std::int64_t* sizes, const std::int64_t* strides, int rank, Fault& fault);
 

@@ -3,6 +3,7 @@
 #include "kernels/map.h"
 
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <utility>
 
@@ -46,7 +47,7 @@ bool readGeometry(MapPlan& plan, const double* geometry, std::size_t length, con
     MapPlan::Operand& operand = plan.operands[i];
     std::int64_t offset = 0;
     if (!reader.integer("an offset", offset)) return false;
-    if (!reader.integers("a stride", operand.strides, plan.rank)) return false;
+    if (!reader.strides(operand.strides, plan.rank)) return false;
     const bool fits = i == 0
                           ? checkOutput("map", array, offset, plan.sizes, operand.strides, plan.rank, fault)
                           : checkExtent("map", inputNames[i - 1], array, offset, plan.sizes, operand.strides,
@@ -76,12 +77,12 @@ void dropOnes(MapPlan& plan) {
   plan.rank = kept;
 }
 
-// Sorts the axes by descending strides of the output. Insertion sort is stable, and fast if the axes are
-// already in order, as they usually are.
+// Sorts the axes by descending distances between neighbours in the output. Insertion sort is stable, and fast
+// if the axes are already in order, as they usually are.
 void orderByOutput(MapPlan& plan) {
   const std::int64_t* strides = plan.operands[0].strides;
   for (int d = 1; d < plan.rank; ++d) {
-    for (int e = d; e > 0 && strides[e - 1] < strides[e]; --e) swapAxes(plan, e - 1, e);
+    for (int e = d; e > 0 && std::abs(strides[e - 1]) < std::abs(strides[e]); --e) swapAxes(plan, e - 1, e);
   }
 }
 

@@ -1,9 +1,10 @@
 // Element-wise kernels over strided N-D views.
 //
 // The geometry of a call is a list of numbers, with strides and offsets in elements: [rank, ...sizes,
-// outOffset, ...outStrides, in0Offset, ...in0Strides, in1Offset, …]. Stride 0 broadcasts an input. The output
-// view may be equal to an input view (in place). If the output overlaps an input in any other way, the values
-// are unspecified, but no access is outside the arrays.
+// outOffset, ...outStrides, in0Offset, ...in0Strides, in1Offset, …]. Stride 0 broadcasts an input. A negative
+// stride leads to elements before the first one. The output view may be equal to an input view (in place). If
+// the output overlaps an input in any other way, the values are unspecified, but no access is outside the
+// arrays.
 #pragma once
 
 #include "kernels/fault.h"

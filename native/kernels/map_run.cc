@@ -3,6 +3,7 @@
 // contiguous within a tile is used where it is. Any other operand is copied to or from a buffer on the stack,
 // which stays in the L1 cache.
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 
 #include "kernels/map.h"
@@ -60,7 +61,8 @@ struct Plane {
 };
 
 bool crosses(const Plane& plane, int operand) {
-  return plane.columnStrides[operand] > 1 && plane.rowStrides[operand] < plane.columnStrides[operand];
+  const std::int64_t across = std::abs(plane.columnStrides[operand]);
+  return across > 1 && std::abs(plane.rowStrides[operand]) < across;
 }
 
 class Runner {
@@ -104,10 +106,12 @@ class Runner {
     std::int64_t densest = INT64_MAX;
     for (int i = 0; i <= plan_.arity && rank > 2; ++i) {
       const std::int64_t* strides = plan_.operands[i].strides;
-      if (strides[column] <= 1) continue;
+      const std::int64_t across = std::abs(strides[column]);
+      if (across <= 1) continue;
       for (int d = 0; d < column; ++d) {
-        if (strides[d] > 0 && strides[d] < strides[column] && strides[d] < densest) {
-          densest = strides[d];
+        const std::int64_t down = std::abs(strides[d]);
+        if (down > 0 && down < across && down < densest) {
+          densest = down;
           row = d;
         }
       }

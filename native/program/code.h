@@ -1,8 +1,10 @@
 // The format of the code of a program. The code is a list of doubles. Each double is an integer from 0 to
-// 2^53 - 1, or -1 for an input register that is not used (see group below).
+// 2^53 - 1, except that strides of groups and copies may be negative, and that an input register that is not
+// used is -1 (see group below).
 //
 // A location is [buffer, byteOffset]. The offset must be a multiple of the size of an element. Strides are in
-// elements. The stride of an operand that is read may be 0. The dtypes are 0 float32, 1 float64 and 2 int32.
+// elements. The stride of an operand that is read may be 0. A negative stride leads to elements before the
+// location, which must also be in the buffer. The dtypes are 0 float32, 1 float64 and 2 int32.
 // A kernel is given by its index in the kernel table.
 //
 //   header        version (1), bufferCount, instructionCount, writeStart, outputCount, 0

@@ -338,7 +338,7 @@ class GroupDecoder {
   bool readView(const char* operand, int index, Access access, const std::int64_t* sizes, GroupView& view) {
     Extent extent;
     return operands_.locate(operand, index, access, view.type, view.location) &&
-           reader_.integers({operand, index, "a stride"}, view.strides, rank_) &&
+           reader_.strides(operand, index, view.strides, rank_) &&
            operands_.view(operand, index, access, view.type, view.location, sizes, view.strides, rank_,
                           extent);
   }

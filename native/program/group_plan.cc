@@ -1,6 +1,7 @@
 #include "program/group_plan.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <utility>
 
 namespace forebay {
@@ -117,13 +118,14 @@ bool GroupPlanner::storesLate(const GroupView& store, std::size_t index) const {
 }
 
 // Returns true if the loop over `axis` must contain the loop over `other`. The outer loop goes over the axis
-// with the larger stride in the first store, so that the store is written in memory order. If these strides
-// are equal, the strides of the next operand decide.
+// along which neighbours are further apart in the first store, so that the store is written in memory order.
+// If these distances are equal, those of the next operand decide.
 bool GroupPlanner::before(int axis, int other) const {
   const std::size_t loads = group_.loads_.size();
   for (std::size_t i = 0; i < views_.size(); ++i) {
     const std::int64_t* strides = views_[(i + loads) % views_.size()].strides;
-    if (strides[axis] != strides[other]) return strides[axis] > strides[other];
+    const std::int64_t step = std::abs(strides[axis]), otherStep = std::abs(strides[other]);
+    if (step != otherStep) return step > otherStep;
   }
   return false;
 }
@@ -177,10 +179,12 @@ int GroupPlanner::chooseRow() const {
   std::int64_t densest = INT64_MAX;
   for (std::size_t i = 0; i < views_.size() && axes_ > 2; ++i) {
     const std::int64_t* strides = views_[i].strides;
-    if (strides[column] <= 1) continue;
+    const std::int64_t across = std::abs(strides[column]);
+    if (across <= 1) continue;
     for (int d = 0; d < column; ++d) {
-      if (strides[d] > 0 && strides[d] < strides[column] && strides[d] < densest) {
-        densest = strides[d];
+      const std::int64_t down = std::abs(strides[d]);
+      if (down > 0 && down < across && down < densest) {
+        densest = down;
         row = d;
       }
     }
@@ -194,7 +198,8 @@ void GroupPlanner::cut(GroupSegment& segment, int row) const {
   segment.rows = row >= 0 ? sizes_[row] : 1;
   segment.columns = column >= 0 ? sizes_[column] : 1;
   const auto crosses = [&](const GroupView& view) {
-    return view.strides[row] > 0 && view.strides[row] < view.strides[column];
+    const std::int64_t down = std::abs(view.strides[row]);
+    return down > 0 && down < std::abs(view.strides[column]);
   };
   const bool crossing = row >= 0 && std::any_of(views_.begin(), views_.end(), crosses);
   // A tile has only one row if the number of columns is a multiple of registerLanes, or if the row fills most

@@ -8,18 +8,6 @@ namespace {
 
 constexpr long long shown(std::int64_t number) { return number; }
 
-// Computes the index of the last element of a view, relative to its first element. Returns false if the index
-// does not fit in 64 bits.
-bool lastElement(const std::int64_t* sizes, const std::int64_t* strides, int rank, std::int64_t& last) {
-  last = 0;
-  for (int d = 0; d < rank; ++d) {
-    std::int64_t reach = 0;
-    if (__builtin_mul_overflow(sizes[d] - 1, strides[d], &reach)) return false;
-    if (__builtin_add_overflow(last, reach, &last)) return false;
-  }
-  return true;
-}
-
 }  // namespace
 
 const char* nameOf(Buffer::Kind kind) {
@@ -72,17 +60,19 @@ bool Operands::view(const char* operand, std::int64_t index, Access access, DTyp
   const std::int64_t available = buffer(location).bytes;
   extent = {location.buffer, location.offset, location.offset};
   const bool empty = std::find(sizes, sizes + rank, 0) != sizes + rank;
-  std::int64_t last = 0;
-  // `last` is compared in elements, which is exact because the offset is a multiple of `size`.
+  Reach reach = {};
+  // Both ends are compared in elements, which is exact because the offset is a multiple of `size`.
   const bool fits = empty ? location.offset <= available
-                          : lastElement(sizes, strides, rank, last) && last <= largestInteger &&
-                                location.offset <= available && last < (available - location.offset) / size;
+                          : reachOf(sizes, strides, rank, reach) && location.offset <= available &&
+                                reach.lowest >= -(location.offset / size) &&
+                                reach.highest < (available - location.offset) / size;
   if (!fits) {
     return reader_.refuse("%s reaches beyond buffer %lld, which has %lld bytes",
                           Name({operand, index, "the view"}).text, shown(location.buffer), shown(available));
   }
   if (empty) return true;
-  extent.end = location.offset + (last + 1) * size;
+  extent.first = location.offset + reach.lowest * size;
+  extent.end = location.offset + (reach.highest + 1) * size;
   for (int d = 0; d < rank && access == Access::write; ++d) {
     if (sizes[d] > 1 && strides[d] == 0) {
       return reader_.refuse("%s writes one element more than once: axis %d has %lld elements and stride 0",

@@ -73,6 +73,21 @@ bool Reader::integers(const Field& field, std::int64_t* values, int count, std::
   return true;
 }
 
+bool Reader::strides(const char* operand, std::int64_t index, std::int64_t* values, int count) {
+  const Field field = {operand, index, "a stride"};
+  for (int i = 0; i < count; ++i) {
+    if (next_ >= end_) return refuse("the code ends where %s was expected", Name(field).text);
+    // volatile guarantees a single read. Another thread may write to the array between two reads.
+    const double number = *static_cast<const volatile double*>(numbers_ + next_);
+    ++next_;
+    if (!toStride(number, values[i])) {
+      return refuse("%s is %.17g, expected an integer from -%lld to %lld", Name(field).text, number,
+                    static_cast<long long>(largestInteger), static_cast<long long>(largestInteger));
+    }
+  }
+  return true;
+}
+
 bool Reader::dtype(const Field& field, DType& type) {
   std::int64_t code = 0;
   if (!integer(field, code, static_cast<std::int64_t>(dtypeCount) - 1)) return false;

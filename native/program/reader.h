@@ -37,6 +37,8 @@ class Reader {
   bool integer(const Field& field, std::int64_t& value, std::int64_t limit = largestInteger,
                std::int64_t least = 0);
   bool integers(const Field& field, std::int64_t* values, int count, std::int64_t limit = largestInteger);
+  // Reads the next `count` numbers, which are strides and may be negative.
+  bool strides(const char* operand, std::int64_t index, std::int64_t* values, int count);
   bool dtype(const Field& field, DType& type);
   bool flag(const Field& field, bool& value);
 

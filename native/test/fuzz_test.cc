@@ -67,6 +67,11 @@ TEST_CASE("hostile geometry never leaves the arrays") {
       const auto arity = static_cast<std::size_t>(kernel.arity);
       std::vector<double> geometry = someNumbers(generator, 1 + rank + (1 + arity) * (1 + rank));
       geometry[0] = static_cast<double>(rank);
+      // After the sizes, each operand has an offset and its strides. Some strides are made negative.
+      for (std::size_t at = 1 + rank; at < geometry.size(); ++at) {
+        const bool stride = (at - 1 - rank) % (1 + rank) != 0;
+        if (stride && between(generator, 0, 3) == 0) geometry[at] = -geometry[at];
+      }
       MapPlan plan;
       if (!planMap(plan, kernel, geometry.data(), geometry.size(), arrays[0], arrays + 1, kernel.arity,
                    fault)) {

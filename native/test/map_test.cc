@@ -54,10 +54,10 @@ void holdRandom(const Body& body, std::uint64_t seed, std::int64_t most, int tim
   for (int round = 0; round < times; ++round) {
     CAPTURE(round);
     const std::vector<std::int64_t> shape = someSizes(generator, 5, most);
-    const View out = someView(generator, shape, false);
+    const View out = someView(generator, shape, false, true);
     const auto in = [&](int n) {
       std::vector<View> views;
-      for (int k = 0; k < n; ++k) views.push_back(someView(generator, shape, true));
+      for (int k = 0; k < n; ++k) views.push_back(someView(generator, shape, true, true));
       return views;
     };
     hold<T>(kernelOf(body, Family::map, "copy"), out, in(1), generator, [](T a, T, T) { return a; });
@@ -113,7 +113,8 @@ TEST_CASE("an output that is also an input is correct, in any layout") {
     const Kernel& add = kernelOf(*body, Family::map, "add");
     for (int round = 0; round < 100; ++round) {
       const std::vector<std::int64_t> shape = someSizes(generator, 4, 3000);
-      const View out = someView(generator, shape, false), other = someView(generator, shape, true);
+      const View out = someView(generator, shape, false, true),
+                 other = someView(generator, shape, true, true);
       std::vector<float> x = someValues<float>(generator, out.extent());
       std::vector<float> y = someValues<float>(generator, other.extent());
       std::vector<float> expected = x;
@@ -134,7 +135,7 @@ TEST_CASE("casts accept any layout, for elements of different sizes") {
   const Body& body = *chosen().body;
   for (int round = 0; round < 100; ++round) {
     const std::vector<std::int64_t> shape = someSizes(generator, 4, 3000);
-    const View out = someView(generator, shape, false), in = someView(generator, shape, true);
+    const View out = someView(generator, shape, false, true), in = someView(generator, shape, true, true);
     std::vector<float> x = someValues<float>(generator, in.extent());
     std::vector<double> y(out.extent(), 7);
     std::vector<double> expected = y;
@@ -186,6 +187,22 @@ TEST_CASE("invalid arguments are refused with a reason") {
   says(refused(copy, {1, 2, 0, 1, 0, 6}, a, {b}), "input 0");
   says(refused(copy, {2, 2, 3, 0, 3, 1, 0, 3, 2}, a, {b}), "input 0");
   says(refused(copy, {1, 3, 0, big, 0, 1}, a, {b}), "output");
+  says(refused(copy, {1, 3, 1, -1, 3, 1}, a, {b}),
+       "output (offset 1, shape [3], strides [-1]) reaches beyond");
+  says(refused(copy, {1, 3, 5, -1, 1, -1}, a, {b}),
+       "input 0 (offset 1, shape [3], strides [-1]) reaches beyond");
+  says(refused(copy, {2, 2, 3, 0, 3, 1, 3, -3, 2}, a, {b}), "input 0");  // the highest element is number 7
+  says(refused(copy, {2, 2, 3, 0, 3, 1, 2, -3, 1}, a, {b}), "input 0");  // the lowest element is number -1
+  says(refused(copy, {1, 3, 6, -1, 0, 1}, a, {b}), "output");
+  says(refused(copy, {1, 3, 5, -1, 0, -big}, a, {b}), "input 0");
+  says(refused(copy, {1, 3, 5, -1, 0, -9007199254740992.0}, a, {b}),
+       "is -9007199254740992, expected an integer");
+  says(refused(copy, {1, 3, 5, -0.5, 0, 1}, a, {b}), "is -0.5, expected an integer");
+  says(refused(copy, {1, 3, 5, -INFINITY, 0, 1}, a, {b}), "is -inf, expected an integer");
+  says(refused(copy, {1, 6, 5}, a, {b}), "ends at number 3, where a stride was expected");
+  says(refused(copy, {2, big, big, 0, -big, -big, 0, 0, 0}, a, {b}), "more than 2^53 - 1 elements");
+  says(refused(copy, {2, big, 2, 0, 0, -big, 0, -big, -big}, a, {b}), "more than 2^53 - 1 elements");
+  says(refused(copy, {2, 4503599627370496.0, 1, 0, -big, 1, 0, 0, 0}, a, {b}), "output");
   says(refused(copy, {2, 2, 2, big, big, big, 0, 0, 0}, a, {b}), "output");
   says(refused(copy, {1, big, 0, 1, 0, 0}, a, {b}), "output");
   says(refused(copy, {2, big, big, 0, 1, 1, 0, 0, 0}, a, {b}), "more than 2^53 - 1 elements");
@@ -202,6 +219,27 @@ TEST_CASE("invalid arguments are refused with a reason") {
   says(refused(kernelOf(body, Family::reduce, "sum"), three, a, {b}), "is of family reduce");
   says(refused(kernelOf(body, Family::cast, "float64"), {1, 6, 0, 1, 0, 1}, a, {b}),
        "is float32, expected float64");
+}
+
+TEST_CASE("negative strides lead to elements before the first one") {
+  const Kernel& copy = kernelOf(*chosen().body, Family::map, "copy");
+  const auto copied = [&](const std::vector<double>& geometry) {
+    std::vector<float> x = {1, 2, 3, 4, 5, 6}, y(6);
+    const Array in = arrayOf(x);
+    MapPlan plan;
+    Fault fault;
+    const bool planned = planMap(plan, copy, geometry.data(), geometry.size(), arrayOf(y), &in, 1, fault);
+    REQUIRE_MESSAGE(planned, std::string(fault.text()));
+    runMap(plan);
+    return y;
+  };
+  using Floats = std::vector<float>;
+  CHECK(copied({1, 6, 0, 1, 5, -1}) == Floats{6, 5, 4, 3, 2, 1});
+  CHECK(copied({1, 6, 5, -1, 0, 1}) == Floats{6, 5, 4, 3, 2, 1});
+  CHECK(copied({1, 6, 5, -1, 5, -1}) == Floats{1, 2, 3, 4, 5, 6});
+  CHECK(copied({1, 3, 0, 1, 4, -2}) == Floats{5, 3, 1, 0, 0, 0});
+  CHECK(copied({2, 2, 3, 0, 3, 1, 3, -3, 1}) == Floats{4, 5, 6, 1, 2, 3});
+  CHECK(copied({2, 2, 3, 0, 3, 1, 2, 3, -1}) == Floats{3, 2, 1, 6, 5, 4});
 }
 
 TEST_CASE("empty views and a rank of 32 are accepted") {

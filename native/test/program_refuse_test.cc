@@ -52,6 +52,7 @@ TEST_CASE("a group that breaks a rule is refused") {
                         0,
                         0};  // store, close
   const double sum = idOf(Family::reduce, "sum");
+  const double huge = 9007199254740991.0;
   refusesEach(
       group, body,
       {{1, 33, "the rank is 33"},
@@ -85,12 +86,17 @@ TEST_CASE("a group that breaks a rule is refused") {
        {31, 3, "the buffer of store 0 is a feed (buffer 3), which is never written"},
        {33, 0, "the view of store 0 writes one element more than once: axis 0 has 2 elements"},
        {34, 0, "axis 1 has 3 elements and stride 0"},
+       {29, -1, "the view of load 0 reaches beyond buffer 3"},  // the lowest element is number -1
+       {30, -1, "the view of load 0 reaches beyond buffer 3"},  // the lowest element is number -2
+       {29, -huge, "the view of load 0 reaches beyond buffer 3"},
+       {29, -2 - huge, "a stride of load 0"},
+       {33, -33, "the view of store 0 reaches beyond buffer 0"},  // the lowest element is number -1
+       {34, -17, "the view of store 0 reaches beyond buffer 0"},  // the lowest element is number -2
        {33, 40, "the view of store 0 reaches beyond"},
        {35, 2, "the buffer of close 0 is a constant"},
        {36, 256, "the view of close 0 reaches beyond"}},
       "group");
   refuses(with(group, body, true), "instruction 0 (group): it has closes");
-  const double huge = 9007199254740991.0;
   refuses(with(group, {1, 2, 1, 1, 0, 0, 1, f32, 0, f32, 0, huge, 3, 3, 0, 0, 0, 0, 0}),
           "more than 2^53 - 1 elements");
   refuses(with(group, {huge, 0, 0, 0, 0, 0, 0}), "the number of segments");
@@ -111,6 +117,25 @@ TEST_CASE("a copy that breaks a rule is refused") {
                {10, 0, "more than once"}},
               "copy");
   CHECK(refusal(with(copy, {f32, 1, 4, 3, 0, 1, 1, 0, 1}, true)) == "");
+  // The buffers have 64 elements. A view with negative strides must stay within its buffer at both ends.
+  const auto copies = [](double fromByte, const Numbers& from, double toByte, const Numbers& to) {
+    Numbers numbers = {f32, 2, 2, 3, 3, fromByte};
+    numbers.insert(numbers.end(), from.begin(), from.end());
+    numbers.insert(numbers.end(), {0, toByte});
+    numbers.insert(numbers.end(), to.begin(), to.end());
+    return with(copy, numbers);
+  };
+  CHECK(refusal(copies(20, {-3, -1}, 252, {-61, -1})) == "");
+  CHECK(refusal(copies(0, {61, 1}, 0, {3, 1})) == "");
+  CHECK(refusal(copies(244, {-61, 1}, 8, {61, -1})) == "");
+  refuses(copies(16, {-3, -1}, 0, {3, 1}), "the view of load 0 reaches beyond buffer 3");
+  refuses(copies(240, {-61, 1}, 0, {3, 1}), "the view of load 0 reaches beyond buffer 3");
+  refuses(copies(248, {-61, 1}, 0, {3, 1}), "the view of load 0 reaches beyond buffer 3");
+  refuses(copies(4, {61, -1}, 0, {3, 1}), "the view of load 0 reaches beyond buffer 3");
+  refuses(copies(12, {61, -1}, 0, {3, 1}), "the view of load 0 reaches beyond buffer 3");
+  refuses(copies(0, {3, 1}, 16, {-3, -1}), "the view of store 0 reaches beyond buffer 0");
+  refuses(copies(0, {3, 1}, 248, {-62, -1}), "the view of store 0 reaches beyond buffer 0");
+  refuses(copies(0, {3, 1}, 12, {61, -1}), "the view of store 0 reaches beyond buffer 0");
 }
 
 TEST_CASE("a product that breaks a rule is refused") {

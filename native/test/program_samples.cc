@@ -157,7 +157,8 @@ void addSomeGroup(Generator& generator, Code& code, Space& space, bool writing) 
     std::vector<Operand> views;
     for (const Listed& load : loads) {
       const double buffer = space.readable(generator, load.type);
-      views.push_back({load.type, placed(space, buffer, load.type, someView(generator, sizes, true)), false});
+      views.push_back(
+          {load.type, placed(space, buffer, load.type, someView(generator, sizes, true, true)), false});
       append(segmentNumbers,
              std::vector<std::int64_t>(views.back().numbers.begin(), views.back().numbers.end()));
     }
@@ -172,7 +173,7 @@ void addSomeGroup(Generator& generator, Code& code, Space& space, bool writing) 
       if (same != nullptr) const_cast<Operand*>(same)->written = true;
       const Numbers view = same != nullptr
                                ? same->numbers
-                               : placed(space, buffer, store.type, someView(generator, sizes, false));
+                               : placed(space, buffer, store.type, someView(generator, sizes, false, true));
       segmentNumbers.insert(segmentNumbers.end(), view.begin(), view.end());
     }
     for (const Listed& close : closes) {
@@ -322,11 +323,12 @@ void addSomeCopy(Generator& generator, Code& code, Space& space, bool writing) {
   const DType type = someType(generator);
   const std::vector<std::int64_t> sizes = someSizes(generator, 4, 2500);
   const double to = writing && between(generator, 0, 2) > 0 ? space.variableOf(type) : space.inArena();
-  const Numbers in = placed(space, space.readable(generator, type), type, someView(generator, sizes, true));
+  const Numbers in =
+      placed(space, space.readable(generator, type), type, someView(generator, sizes, true, true));
   code.add(copy, {{number(type), static_cast<double>(sizes.size())},
                   numbersOf(sizes),
                   in,
-                  placed(space, to, type, someView(generator, sizes, false))});
+                  placed(space, to, type, someView(generator, sizes, false, true))});
 }
 
 Code someProgram(Generator& generator) {
@@ -391,6 +393,8 @@ double damagedNumber(Generator& generator, double number) {
       return number + static_cast<double>(between(generator, -8, 8) * 4);
     case 5:
       return number * 2;
+    case 6:
+      return -number;
     default:
       return static_cast<double>(between(generator, 0, 300));
   }

@@ -52,7 +52,7 @@ inline void refusesEach(Operation operation, const Code::Numbers& body, const st
   // Also tries, at every position, numbers that are not integers or are out of range, and missing numbers.
   for (std::size_t at = 0; at < body.size(); ++at) {
     for (const double bad :
-         {0.5, -3.0, 1e300, 9007199254740992.0, -std::numeric_limits<double>::infinity(), std::nan("")}) {
+         {0.5, -3e5, 1e300, 9007199254740992.0, -std::numeric_limits<double>::infinity(), std::nan("")}) {
       Code::Numbers changed = body;
       changed[at] = bad;
       CAPTURE(at);

@@ -94,12 +94,20 @@ struct View {
     return static_cast<std::size_t>(position);
   }
   // Returns the smallest length of an array that contains the view.
-  std::size_t extent() const { return count() == 0 ? static_cast<std::size_t>(offset) : at(count() - 1) + 1; }
+  std::size_t extent() const {
+    if (count() == 0) return static_cast<std::size_t>(offset);
+    std::int64_t last = offset;
+    for (std::size_t d = 0; d < sizes.size(); ++d) {
+      last += std::max<std::int64_t>((sizes[d] - 1) * strides[d], 0);
+    }
+    return static_cast<std::size_t>(last) + 1;
+  }
 };
 
 // Returns a view of `sizes` with random strides: the axes are in random order, there are gaps between some
-// axes, and, if `broadcasts` is true, some strides are 0.
-inline View someView(Generator& generator, const std::vector<std::int64_t>& sizes, bool broadcasts) {
+// axes, and, if `broadcasts` is true, some strides are 0. If `backwards` is true, some strides are negative.
+inline View someView(Generator& generator, const std::vector<std::int64_t>& sizes, bool broadcasts,
+                     bool backwards = false) {
   View view;
   view.sizes = sizes;
   view.strides.resize(sizes.size());
@@ -113,6 +121,11 @@ inline View someView(Generator& generator, const std::vector<std::int64_t>& size
     view.strides[order[d]] = broadcast ? 0 : step;
     if (!broadcast)
       step = step * std::max<std::int64_t>(sizes[order[d]], 1) + (between(generator, 0, 4) == 0);
+  }
+  for (std::size_t d = 0; backwards && d < sizes.size(); ++d) {
+    if (between(generator, 0, 3) > 0) continue;
+    view.offset += std::max<std::int64_t>(sizes[d] - 1, 0) * view.strides[d];
+    view.strides[d] = -view.strides[d];
   }
   return view;
 }

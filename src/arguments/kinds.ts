@@ -58,6 +58,12 @@ export function oneOf<const W extends string>(...words: readonly W[]): Kind<W> {
   };
 }
 
+/** The `Kind` of steps: integers that are not 0. */
+export const nonZeroInteger: Kind<number> = {
+  expected: 'an integer that is not 0',
+  accepts: (value) => Number.isSafeInteger(value) && value !== 0,
+};
+
 /**
  * Returns the `Kind` of functions. The parameters and the result of a function are not checked. Errors that the
  * function throws are passed on unchanged.

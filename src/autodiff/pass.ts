@@ -9,7 +9,7 @@
 import { brand, describeValue } from '../arguments/describe.js';
 import { assertList } from '../arguments/read.js';
 import { DTypeError, GraphError, ShapeError, StateError } from '../errors.js';
-import { addDims, type Dim, type Shape, sameShape } from '../graph/dimension.js';
+import { type Dim, type Shape, sameShape } from '../graph/dimension.js';
 import { Constant, constant, Input, Leaf } from '../graph/leaf.js';
 import { asDerived, isNode, type Node, nextNodeId } from '../graph/node.js';
 import { isPart, none, Part, type Sent } from '../graph/op.js';
@@ -22,6 +22,7 @@ import {
   positionOfEdge,
   WaitList,
 } from '../graph/waitlist.js';
+import { mayFit } from '../graph/window.js';
 import { addN, assemble, broadcastTo } from '../ops/index.js';
 import { sameAs } from '../ops/views.js';
 import { formatShape } from '../tensor/shape.js';
@@ -319,7 +320,10 @@ function verify({ node, parent }: Edge, sent: Sent): void {
   }
   const fits = isPart(sent) ? within(sent, node.shape) : sameShape(gradient.shape, node.shape);
   if (!fits) {
-    const part = isPart(sent) ? ` at ${formatShape(sent.start)}` : '';
+    const steps = isPart(sent) && sent.step.some((by) => by !== 1);
+    const part = isPart(sent)
+      ? ` at ${formatShape(sent.start)}${steps ? ` in steps of ${formatShape(sent.step)}` : ''}`
+      : '';
     throw new ShapeError(
       `the gradient that ${nameOf(parent)} sent to ${node} must ${part ? 'lie within' : 'have'} shape ${formatShape(node.shape)}, but has ${formatShape(gradient.shape)}${part}`,
     );
@@ -327,17 +331,15 @@ function verify({ node, parent }: Edge, sent: Sent): void {
 }
 
 /** Returns whether a part lies within a shape, as far as this can be decided before names are bound. */
-function within({ gradient, start }: Part, shape: Shape): boolean {
+function within({ gradient, start, step }: Part, shape: Shape): boolean {
   return (
     gradient.shape.length === shape.length &&
     start.length === shape.length &&
-    gradient.shape.every((dim, axis) => {
-      const [from, whole] = [start[axis] as Dim, shape[axis] as Dim];
-      const end = addDims(from, dim);
+    step.length === shape.length &&
+    gradient.shape.every((dim, axis) =>
       // If a position depends on a name, the op `assemble` checks it when the name is bound.
-      if (typeof from === 'number' && from < 0) return false;
-      return typeof end !== 'number' || typeof whole !== 'number' || end <= whole;
-    })
+      mayFit(shape[axis] as Dim, start[axis] as Dim, dim, step[axis] as number),
+    )
   );
 }
 

@@ -81,6 +81,22 @@ export function divideDims(a: Dim, b: Dim): Dim | undefined {
   return print(quotient);
 }
 
+/**
+ * Returns the quotient a / divisor, rounded up. Returns undefined if it is not a polynomial with integer coefficients
+ * for all sizes of the names. `divisor` is a positive integer.
+ */
+export function ceilDivideDim(a: Dim, divisor: number): Dim | undefined {
+  if (typeof a === 'number') return Math.ceil(a / divisor) + 0;
+  const quotient = new Map<string, number>();
+  for (const [monomial, coefficient] of poly(a)) {
+    const exact = coefficient / divisor;
+    if (monomial !== '' && !Number.isInteger(exact)) return undefined;
+    const rounded = Math.ceil(exact);
+    if (rounded !== 0) quotient.set(monomial, rounded);
+  }
+  return print(quotient);
+}
+
 /** Returns the size of a dimension in one run. @throws ShapeError if a name of the dimension is not bound */
 export function bindDim(dim: Dim, bindings: Bindings, context = ''): number {
   if (typeof dim === 'number') return dim;

@@ -10,6 +10,7 @@ import type { DType } from '../tensor/dtype.js';
 import type { Tensor } from '../tensor/tensor.js';
 import type { Bindings, Dim, Shape } from './dimension.js';
 import { isNode, type Node } from './node.js';
+import type { Window } from './window.js';
 
 /** An operand of an op. A tensor or a number becomes a constant node. */
 export type Operand = Node | Tensor | number;
@@ -33,7 +34,10 @@ export interface Fail {
 export interface View {
   /** The index of the first element in the buffer. */
   readonly offset: number;
-  /** The distance between neighbouring elements along each axis, in elements; 0 repeats an element. */
+  /**
+   * The distance between neighbouring elements along each axis, in elements. 0 repeats an element. A negative distance
+   * leads to elements before the first one.
+   */
   readonly strides: readonly number[];
 }
 
@@ -101,14 +105,17 @@ export type Lowering<A extends object = object> =
       view(bound: Bound<A>): View;
     }
   /**
-   * Every input is written to its own view of the result. With `accumulate`, the result starts as zeros, and every
-   * input is added to its view.
+   * Every input is written to its own window of the result. With `accumulate`, the result starts as zeros, and every
+   * input is added to its window.
    */
   | {
       readonly kind: 'place';
       readonly accumulate: boolean;
-      /** Returns, for each input, the view of the result to which the input is written. */
-      views(bound: Bound<A>): readonly View[];
+      /**
+       * Returns, for each input, the window of the result to which the input is written. The window has the elements of
+       * the input, in the same order. It has the rank of the result. Steps must not be 0.
+       */
+      windows(bound: Bound<A>): readonly Window[];
     }
   /** One routine of the addon, which reads all inputs. native/routines has the list of the routines. */
   | {
@@ -163,14 +170,20 @@ export class Part {
   readonly #made = true;
   /** The gradient of the window. It has the dtype of the input to which the part is sent. */
   readonly gradient: Node;
-  /** The index at which the window starts in the input, along each axis. */
+  /** The index of the window's first element in the input, along each axis. */
   readonly start: Shape;
+  /** The distance from one element of the window to the next, along each axis. It may be negative. */
+  readonly step: readonly number[];
 
   /**
    * Makes a part. When the part is sent, it is checked that the window fits into the input.
-   * @throws ValueError if `gradient` is not a node, or `start` is not a list of numbers and names
+   * @param start the index of the window's first element in the input, along each axis
+   * @param step the distance from one element of the window to the next, along each axis: integers, which may be
+   *   negative but not 0; by default 1 for each axis
+   * @throws ValueError if `gradient` is not a node, `start` is not a list of numbers and names, or `step` is not a list
+   *   of integers that are not 0
    */
-  constructor(gradient: Node, start: Shape) {
+  constructor(gradient: Node, start: Shape, step?: readonly number[]) {
     if (!isNode(gradient)) {
       throw new ValueError(`Part: expected a node, but received ${describeValue(gradient)}`);
     }
@@ -180,6 +193,17 @@ export class Part {
       if (typeof at === 'number' || typeof at === 'string') continue;
       throw new ValueError(
         `Part: expected positions that are numbers or names, but received ${describeValue(at)}`,
+      );
+    }
+    this.step = Object.freeze(
+      step === undefined
+        ? this.start.map(() => 1)
+        : assertList(step, 'Part: expected a list of steps,'),
+    );
+    for (const by of this.step) {
+      if (Number.isSafeInteger(by) && by !== 0) continue;
+      throw new ValueError(
+        `Part: expected steps that are integers and not 0, but received ${describeValue(by)}`,
       );
     }
   }

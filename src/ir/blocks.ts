@@ -10,9 +10,11 @@ export interface Block {
 
 /**
  * Whether BLAS can read the matrix in the last two axes: the elements of each row are adjacent and rows do not overlap,
- * or the elements of each column are adjacent and columns do not overlap.
+ * or the elements of each column are adjacent and columns do not overlap. No axis, the leading ones included, may have
+ * a negative stride.
  */
 export function isMatrix(shape: readonly number[], strides: readonly number[]): boolean {
+  if (strides.some((stride) => stride < 0)) return false;
   const [rows, columns] = shape.slice(-2) as [number, number];
   const [down, across] = strides.slice(-2) as [number, number];
   const fits = (size: number, stride: number, other: number) =>
@@ -107,7 +109,8 @@ export function compareLists(a: readonly number[], b: readonly number[]): number
 
 /**
  * If all blocks are views of one value, and have the same arrangement in this value as in the assembled value, returns
- * the view of this value that equals the assembled value. Otherwise returns undefined.
+ * the view of this value that equals the assembled value. Otherwise returns undefined. Also returns undefined
+ * if this view would read backwards (would have a negative stride).
  */
 export function adjacent(shape: readonly number[], blocks: readonly Block[]): Ref | undefined {
   const [first] = blocks as readonly [Block, ...Block[]];

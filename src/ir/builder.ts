@@ -33,6 +33,7 @@ import {
   viewed,
 } from './value.js';
 import {
+  ascends,
   boxOf,
   broadcast,
   compose,
@@ -219,11 +220,18 @@ export class Builder {
   columnSum(ref: Ref, node?: Node): Ref {
     const [rows, columns] = ref.shape as readonly [number, number];
     if (rows === 0 || numberOf(ref) === 0) return this.filled(0, ref.value.dtype, [columns]);
-    return this.#value('columnSum', ref.value.dtype, [columns], [ref], noDetails, node);
+    const operand = this.#ascending(ref, node);
+    return this.#value('columnSum', ref.value.dtype, [columns], [operand], noDetails, node);
   }
 
   reduce(kernel: string, dtype: DType, ref: Ref, kept: number, node?: Node): Ref {
-    return this.#value('reduce', dtype, ref.shape.slice(0, kept), [ref], { kernel }, node);
+    const operand = this.#ascending(ref, node);
+    return this.#value('reduce', dtype, ref.shape.slice(0, kept), [operand], { kernel }, node);
+  }
+
+  /** Returns the ref if it has no negative strides, which reductions and routines cannot read; otherwise a copy of its elements. */
+  #ascending(ref: Ref, node?: Node): Ref {
+    return ascends(ref) ? ref : this.copy(ref, node);
   }
 
   batch(a: Ref, b: Ref, node?: Node): Ref {
@@ -249,7 +257,8 @@ export class Builder {
     node?: Node,
   ): Ref {
     if (count(shape) === 0) return this.filled(0, dtype, shape);
-    return this.#value('routine', dtype, shape, args, { kernel: routine, integers }, node);
+    const operands = args.map((arg) => this.#ascending(arg, node));
+    return this.#value('routine', dtype, shape, operands, { kernel: routine, integers }, node);
   }
 
   /**

@@ -1,7 +1,8 @@
 /**
- * Strided views. A view maps each index to an element of a value, whose elements are numbered in row-major order.
- * Slices, transposes, broadcasts and reshapes are views. Successive views are composed into one view when the program
- * is compiled, so these operations take no time in a run.
+ * Strided views. A view maps each index to an element of a value, whose elements are numbered in row-major order. A
+ * stride may be negative; the view then leads to elements before its first one. Slices, flips, transposes, broadcasts
+ * and reshapes are views. Successive views are composed into one view when the program is compiled, so these operations
+ * take no time in a run.
  */
 
 /** Element (i, j, …) of the view is element number offset + i * strides[0] + j * strides[1] + … of the value. */
@@ -84,6 +85,23 @@ export function isWhole(view: StridedView, size: number): boolean {
   return view.offset === 0 && count(view.shape) === size && isContiguous(view);
 }
 
+/** Returns the view with the order of its elements reversed along one axis. */
+export function reversed(view: StridedView, axis: number): StridedView {
+  const stride = view.strides[axis] as number;
+  const size = view.shape[axis] as number;
+  return {
+    offset: view.offset + Math.max(0, size - 1) * stride,
+    shape: view.shape,
+    strides: view.strides.with(axis, 0 - stride),
+  };
+}
+
+/** Whether no stride is negative, so that the first element of the view is its lowest in memory. */
+export function ascends({ strides }: StridedView): boolean {
+  for (let axis = 0; axis < strides.length; axis++) if ((strides[axis] as number) < 0) return false;
+  return true;
+}
+
 interface Axis {
   size: number;
   /** The distance of two neighbours along this axis if the elements of the view are numbered in row-major order. */
@@ -122,7 +140,9 @@ export function compose(outer: StridedView, inner: StridedView): StridedView | u
     return { offset: inner.offset + outer.offset, shape: outer.shape, strides: outer.strides };
   }
   const axes = mergedAxes(inner);
-  const reach = new Array<number>(axes.length).fill(0);
+  // The lowest and the highest position along each axis of `inner` that `outer` selects.
+  const lowest = new Array<number>(axes.length).fill(0);
+  const highest = new Array<number>(axes.length).fill(0);
   let offset = inner.offset;
   let rest = outer.offset;
   for (let i = axes.length - 1; i >= 0; i--) {
@@ -130,7 +150,8 @@ export function compose(outer: StridedView, inner: StridedView): StridedView | u
     const position = Math.floor(rest / step);
     rest -= position * step;
     offset += position * stride;
-    reach[i] = position;
+    lowest[i] = position;
+    highest[i] = position;
   }
   const strides = [...outer.strides];
   for (let axis = 0; axis < outer.shape.length; axis++) {
@@ -140,17 +161,21 @@ export function compose(outer: StridedView, inner: StridedView): StridedView | u
       strides[axis] = 0;
       continue;
     }
-    // Finds the axis of `inner` along which this axis of `outer` moves: the outermost whose step is at most the stride.
+    // Finds the axis of `inner` along which this axis of `outer` moves: the outermost whose step is at most the
+    // distance of two neighbours.
     let at = axes.length - 1;
-    while (at >= 0 && (axes[at] as Axis).step > stride) at--;
+    while (at >= 0 && (axes[at] as Axis).step > Math.abs(stride)) at--;
     const through = axes[at];
     if (!through || stride % through.step !== 0) return undefined;
     const steps = stride / through.step;
-    reach[at] = (reach[at] as number) + steps * (size - 1);
+    const end = steps < 0 ? lowest : highest;
+    end[at] = (end[at] as number) + steps * (size - 1);
     strides[axis] = steps * through.stride;
   }
   const empty = outer.shape.includes(0);
-  const within = axes.every(({ size }, i) => (reach[i] as number) < size);
+  const within = axes.every(
+    ({ size }, i) => (lowest[i] as number) >= 0 && (highest[i] as number) < size,
+  );
   return within || empty ? { offset, shape: outer.shape, strides } : undefined;
 }
 
@@ -174,9 +199,12 @@ export function broadcast(view: StridedView, shape: readonly number[]): StridedV
 export interface Box {
   readonly start: readonly number[];
   readonly end: readonly number[];
+  /** The position of the first element of the view along each axis of the value. */
+  readonly first: readonly number[];
   /**
    * For each dimension of the view, the axis of the value along which it moves, and its step along this axis. The axis
-   * is -1 if the dimension does not move: its size is 1 or its stride is 0.
+   * is -1 if the dimension does not move: its size is 1 or its stride is 0. The step is negative if the dimension moves
+   * towards lower indices.
    */
   readonly axes: readonly number[];
   readonly steps: readonly number[];
@@ -188,16 +216,17 @@ export interface Box {
  */
 export function boxOf(view: StridedView, shape: readonly number[]): Box | undefined {
   const unit = rowMajor(shape);
-  const start: number[] = [];
+  const first: number[] = [];
   let rest = view.offset;
   for (let axis = 0; axis < shape.length; axis++) {
     const step = unit[axis] as number;
     const position =
       step === 0 ? 0 : Math.min(Math.floor(rest / step), (shape[axis] as number) - 1);
-    start.push(position);
+    first.push(position);
     rest -= position * step;
   }
-  const last = [...start];
+  const start = [...first];
+  const last = [...first];
   const axes: number[] = [];
   const steps: number[] = [];
   for (let dim = 0; dim < view.shape.length; dim++) {
@@ -210,17 +239,20 @@ export function boxOf(view: StridedView, shape: readonly number[]): Box | undefi
       continue;
     }
     let axis = 0;
-    while (axis < shape.length && ((unit[axis] as number) > stride || shape[axis] === 1)) axis++;
+    const distance = Math.abs(stride);
+    while (axis < shape.length && ((unit[axis] as number) > distance || shape[axis] === 1)) axis++;
     const step = unit[axis] as number;
     if (axis === shape.length || stride % step !== 0) return undefined;
     axes.push(axis);
     steps.push(stride / step);
-    last[axis] = (last[axis] as number) + (stride / step) * (size - 1);
+    const end = stride < 0 ? start : last;
+    end[axis] = (end[axis] as number) + (stride / step) * (size - 1);
   }
   for (let axis = 0; axis < shape.length; axis++) {
-    if ((last[axis] as number) >= (shape[axis] as number)) return undefined;
+    if ((start[axis] as number) < 0 || (last[axis] as number) >= (shape[axis] as number))
+      return undefined;
   }
-  return { start, end: last.map((position) => position + 1), axes, steps };
+  return { start, end: last.map((position) => position + 1), first, axes, steps };
 }
 
 /**
@@ -237,7 +269,7 @@ export function rebase(
   const unit = rowMajor(lengths);
   let offset = 0;
   for (let axis = 0; axis < lengths.length; axis++) {
-    offset += ((box.start[axis] as number) - (start[axis] as number)) * (unit[axis] as number);
+    offset += ((box.first[axis] as number) - (start[axis] as number)) * (unit[axis] as number);
   }
   const strides = view.shape.map((_, dim) => {
     const axis = box.axes[dim] as number;

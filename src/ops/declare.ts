@@ -31,7 +31,7 @@ const fieldsByKind: Readonly<
   product: { transposes: 'function' },
   alias: {},
   view: { view: 'function' },
-  place: { accumulate: 'boolean', views: 'function' },
+  place: { accumulate: 'boolean', windows: 'function' },
   routine: { routine: 'string', call: 'function' },
   random: { kernel: 'string', seed: 'function' },
   extent: { dim: 'function' },

@@ -16,6 +16,7 @@ export * from './order.js';
 export * from './pooling.js';
 export * from './random.js';
 export type { Binary, Unary } from './samples.js';
+export { flip, type SliceOptions, slice } from './slice.js';
 export * from './softmax.js';
 export { reshape, stopGradient, transpose } from './views.js';
 export * from './windows.js';

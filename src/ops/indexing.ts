@@ -12,7 +12,7 @@ import type { DType } from '../tensor/dtype.js';
 import { formatShape, resolveAxis, sizeOf } from '../tensor/shape.js';
 import { broadcastTo } from './broadcast.js';
 import { type Apply, declare } from './declare.js';
-import { slice } from './windows.js';
+import { slice } from './slice.js';
 
 interface AxisAttributes {
   readonly axis: number;

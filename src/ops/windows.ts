@@ -1,135 +1,22 @@
 /**
- * The op `slice`, and the ops that assemble a tensor from several operands: `concat`, `stack` and `assemble`. The
- * gradient of `slice` is a part (a gradient for only a window of the input), and `assemble` adds parts. The gradients
- * of the assembling ops are slices.
+ * The ops that assemble a tensor from several operands: `concat`, `stack` and `assemble`. Their gradients are slices.
+ * The gradient of `slice` is a part (a gradient for only a window of the input), and `assemble` adds parts.
  */
 
 import { describeValue } from '../arguments/describe.js';
-import { checkedLater } from '../arguments/kinds.js';
-import { declareOptions, type OptionsOf, optional, required } from '../arguments/options.js';
 import { assertList } from '../arguments/read.js';
 import { DTypeError, ShapeError } from '../errors.js';
-import {
-  addDims,
-  type Dim,
-  dimension,
-  type Shape,
-  sameShape,
-  subtractDims,
-} from '../graph/dimension.js';
+import { addDims, type Dim, type Shape, sameShape } from '../graph/dimension.js';
 import { input, lift } from '../graph/leaf.js';
 import { failFor, type Node } from '../graph/node.js';
 import { isPart, type Operand, Part } from '../graph/op.js';
-import { formatShape, resolveAxis, stridesOf } from '../tensor/shape.js';
+import { mayFit } from '../graph/window.js';
+import { formatShape, resolveAxis } from '../tensor/shape.js';
 import { dimensions } from './broadcast.js';
 import { declare } from './declare.js';
 import { floatingDType, sameDType } from './rules.js';
+import { slice, windowOf } from './slice.js';
 import { reshape } from './views.js';
-
-interface SliceAttributes {
-  readonly axis: number;
-  readonly start: Dim;
-  readonly end: Dim;
-}
-
-const cut = declare<SliceAttributes>({
-  name: 'slice',
-  arity: 1,
-  interned: true,
-  dtype: ([x]) => (x as Node).dtype,
-  shape: ([x], { axis, start, end }, fail) => {
-    const dims = (x as Node).shape;
-    const length = subtractDims(end, start);
-    const dim = dims[axis] as Dim;
-    const numbers = typeof start === 'number' && typeof end === 'number' && typeof dim === 'number';
-    if ((typeof length === 'number' && length < 0) || (numbers && (start < 0 || end > dim))) {
-      fail.shape(`${start} to ${end} is not within axis ${axis} of ${formatShape(dims)}`);
-    }
-    return dims.map((d, i) => (i === axis ? length : d));
-  },
-  lowering: {
-    kind: 'view',
-    view: ({ attributes: { axis, start, end }, inputShapes: [from], bind }) => {
-      const shape = from as readonly number[];
-      const [first, last, dim] = [bind(start), bind(end), shape[axis] as number];
-      if (first < 0 || last < first || last > dim) {
-        // The shape rule could not check this, because the length of a named axis is known only when its name is bound.
-        throw new ShapeError(
-          `${first} to ${last} is not within axis ${axis} of ${formatShape(shape)}`,
-        );
-      }
-      const strides = stridesOf(shape);
-      return { offset: first * (strides[axis] as number), strides };
-    },
-  },
-  gradient: ({ inputs, attributes: { axis, start }, gradient }) => [
-    new Part(
-      gradient,
-      (inputs[0] as Node).shape.map((_, i) => (i === axis ? start : 0)),
-    ),
-  ],
-  label: ({ axis, start, end }) => `${axis}: ${start} to ${end}`,
-  samples: [
-    { inputs: [{ shape: [2, 3] }], build: (x) => slice(x as Node, { axis: 1, start: 1 }) },
-    {
-      inputs: [{ shape: [2, 3, 4] }],
-      build: (x) => slice(x as Node, { axis: -1, start: 1, end: 3 }),
-    },
-    { inputs: [{ shape: [5] }], build: (x) => slice(x as Node, { axis: 0, start: -3, end: -1 }) },
-    { inputs: [{ shape: [2, 3] }], build: (x) => slice(x as Node, { axis: 0, start: 1, end: 1 }) },
-    { inputs: [{ shape: [0, 3] }], build: (x) => slice(x as Node, { axis: 1, end: 2 }) },
-  ],
-  refused: [
-    {
-      build: () => slice(input('x', [2, 3]), { axis: 1, start: 1, end: 4 }),
-      error: ShapeError,
-      message: /^\[slice\] 1 to 4 is not within axis 1 of \[2, 3\]/,
-    },
-    {
-      build: () => slice(input('x', [2, 3]), { axis: 1, start: 2, end: 1 }),
-      error: ShapeError,
-      message: /^\[slice\] 2 to 1 is not within axis 1/,
-    },
-    {
-      build: () => slice(input('x', [2]), { axis: 0, start: 0.5 }),
-      error: ShapeError,
-      message: /^\[slice\] expected a dimension/,
-    },
-  ],
-});
-
-const sliceOptions = declareOptions('slice', {
-  /** The axis to slice. A negative axis counts from the end. */
-  axis: required(checkedLater<number>('an axis (an integer)'), 'dim'),
-  /** The index of the first element; 0 by default. */
-  start: optional(checkedLater<Dim>('a position'), 'begin', 'from'),
-  /** The index after the last element; the length of the axis by default. */
-  end: optional(checkedLater<Dim>('a position'), 'stop', 'to'),
-});
-
-/** Options of `slice`. */
-export interface SliceOptions extends OptionsOf<typeof sliceOptions> {}
-
-/**
- * Returns the elements from index `start` to index `end` along one axis; the element at `end` is not included. Negative
- * indices count from the end. Along a named axis, the indices are checked when the name is bound. The result has as
- * many axes as x, and the dtype of x, which may be any dtype.
- * @throws ShapeError if the axis is out of range, or the indices are not within it; ValueError if x is not a Node,
- *   Tensor or number, if `options` has no axis, or if an option is unknown
- */
-export function slice(x: Operand, options: SliceOptions): Node {
-  const { axis, start = 0, end } = sliceOptions.read(options, '[slice]');
-  const [node] = lift('slice', [x]) as [Node];
-  const resolved = resolveAxis(axis, node.shape.length, '[slice]');
-  const dim = node.shape[resolved] as Dim;
-  const position = (at: Dim): Dim =>
-    typeof at === 'number' && at < 0 && Number.isInteger(at)
-      ? addDims(dim, at)
-      : dimension(at, '[slice]');
-  const from = position(start);
-  const to = end === undefined ? dim : position(end);
-  return from === 0 && to === dim ? node : cut([node], { axis: resolved, start: from, end: to });
-}
 
 const join = declare<{ readonly axis: number }>({
   name: 'concat',
@@ -152,13 +39,12 @@ const join = declare<{ readonly axis: number }>({
   lowering: {
     kind: 'place',
     accumulate: false,
-    views: ({ attributes: { axis }, shape, inputShapes }) => {
-      const strides = stridesOf(shape);
+    windows: ({ attributes: { axis }, inputShapes }) => {
       let before = 0;
-      return inputShapes.map((part) => {
-        const offset = before * (strides[axis] as number);
-        before += part[axis] as number;
-        return { offset, strides };
+      return inputShapes.map((shape) => {
+        const start = shape.map((_, i) => (i === axis ? before : 0));
+        before += shape[axis] as number;
+        return { start, shape };
       });
     },
   },
@@ -230,12 +116,11 @@ const pile = declare<{ readonly axis: number }>({
   lowering: {
     kind: 'place',
     accumulate: false,
-    views: ({ attributes: { axis }, shape, inputShapes }) => {
-      const strides = stridesOf(shape);
-      const others = strides.toSpliced(axis, 1);
-      return inputShapes.map((_, i) => ({
-        offset: i * (strides[axis] as number),
-        strides: others,
+    windows: ({ attributes: { axis }, shape }) => {
+      const window = shape.with(axis, 1);
+      return Array.from({ length: shape[axis] as number }, (_, i) => ({
+        start: shape.map((_size, at) => (at === axis ? i : 0)),
+        shape: window,
       }));
     },
   },
@@ -290,25 +175,28 @@ function several(opName: string, operands: readonly Operand[]): Node[] {
 
 interface AssembleAttributes {
   readonly shape: Shape;
-  /** For each input, the index along each axis at which its window starts. */
+  /** For each input, the index along each axis of the first element of its window. */
   readonly starts: readonly Shape[];
+  /** For each input, the step of its window along each axis. */
+  readonly steps: readonly (readonly number[])[];
 }
 
 const putTogether = declare<AssembleAttributes>({
   name: 'assemble',
   arity: { atLeast: 1 },
   dtype: floatingDType,
-  shape: (inputs, { shape, starts }, fail) => {
+  shape: (inputs, { shape, starts, steps }, fail) => {
     inputs.forEach((node, i) => {
-      const start = starts[i] as Shape;
-      const outside = node.shape.some((dim, axis) => {
-        const end = addDims(start[axis] ?? 0, dim);
-        const whole = shape[axis] as Dim;
-        return typeof end === 'number' && typeof whole === 'number' && end > whole;
-      });
-      if (node.shape.length !== shape.length || start.length !== shape.length || outside) {
+      const [start, step] = [starts[i] as Shape, steps[i] as readonly number[]];
+      const fits =
+        [node.shape, start, step].every(({ length }) => length === shape.length) &&
+        node.shape.every((length, axis) =>
+          mayFit(shape[axis] as Dim, start[axis] as Dim, length, step[axis] as number),
+        );
+      if (!fits) {
+        const by = step.some((one) => one !== 1) ? ` in steps of ${formatShape(step)}` : '';
         fail.shape(
-          `a part of ${formatShape(node.shape)} at ${formatShape(start)} is not within ${formatShape(shape)}`,
+          `a part of ${formatShape(node.shape)} at ${formatShape(start)}${by} is not within ${formatShape(shape)}`,
         );
       }
     });
@@ -317,31 +205,16 @@ const putTogether = declare<AssembleAttributes>({
   lowering: {
     kind: 'place',
     accumulate: true,
-    views: ({ attributes: { starts }, shape, bind, inputShapes }) => {
-      const strides = stridesOf(shape);
-      return inputShapes.map((part, i) => {
-        let offset = 0;
-        (starts[i] as Shape).forEach((dim, axis) => {
-          const start = bind(dim);
-          const end = start + (part[axis] as number);
-          if (start < 0 || end > (shape[axis] as number)) {
-            throw new ShapeError(
-              `${start} to ${end} is not within axis ${axis} of ${formatShape(shape)}`,
-            );
-          }
-          offset += start * (strides[axis] as number);
-        });
-        return { offset, strides };
-      });
-    },
+    windows: ({ attributes: { starts, steps }, bind, inputShapes }) =>
+      inputShapes.map((shape, i) => ({
+        start: (starts[i] as Shape).map(bind),
+        step: steps[i] as readonly number[],
+        shape,
+      })),
   },
-  gradient: ({ inputs, attributes: { starts }, gradient }) =>
+  gradient: ({ inputs, attributes: { starts, steps }, gradient }) =>
     inputs.map((node, i) =>
-      (starts[i] as Shape).reduce<Node>(
-        (window, start, axis) =>
-          slice(window, { axis, start, end: addDims(start, node.shape[axis] as Dim) }),
-        gradient,
-      ),
+      windowOf(gradient, starts[i] as Shape, steps[i] as readonly number[], node.shape),
     ),
   label: ({ starts }) => `${starts.length} parts`,
   samples: [
@@ -355,12 +228,25 @@ const putTogether = declare<AssembleAttributes>({
         assemble([2, 3, 4], [new Part(a as Node, [1, 0, 2]), new Part(b as Node, [0, 1, 0])]),
     },
     { inputs: [{ shape: [0, 2] }], build: (a) => assemble([2, 2], [new Part(a as Node, [1, 0])]) },
+    {
+      inputs: [{ shape: [3, 2] }, { shape: [2, 5] }],
+      build: (a, b) =>
+        assemble(
+          [6, 5],
+          [new Part(a as Node, [5, 1], [-2, 3]), new Part(b as Node, [0, 4], [3, -1])],
+        ),
+    },
   ],
   refused: [
     {
       build: () => assemble([2, 3], [new Part(input('x', [2, 2]), [0, 2])]),
       error: ShapeError,
       message: /^\[assemble\] a part of \[2, 2\] at \[0, 2\] is not within \[2, 3\]/,
+    },
+    {
+      build: () => assemble([5], [new Part(input('x', [3]), [3], [-2])]),
+      error: ShapeError,
+      message: /^\[assemble\] a part of \[3\] at \[3\] in steps of \[-2\] is not within \[5\]/,
     },
   ],
 });
@@ -380,6 +266,10 @@ export function assemble(shape: Shape, parts: readonly Part[]): Node {
   }
   return putTogether(
     list.map((part) => part.gradient),
-    { shape: target, starts: list.map((part) => dimensions('assemble', part.start)) },
+    {
+      shape: target,
+      starts: list.map((part) => dimensions('assemble', part.start)),
+      steps: list.map((part) => part.step),
+    },
   );
 }

@@ -5,29 +5,31 @@
 
 import type { Node } from '../graph/node.js';
 import type { Lowering } from '../graph/op.js';
+import { assertWindows, layoutOf } from '../graph/window.js';
 import type { Location } from '../ir/location.js';
-import type { Ref, Value } from '../ir/value.js';
-import { dense } from '../ir/view.js';
-import { type Layout, prepareMap, zero } from '../native/kernels.js';
+import type { Value } from '../ir/value.js';
+import { assembleWindows } from '../ir/windows.js';
+import { prepareMap, zero } from '../native/kernels.js';
 import type { TypedArray } from '../tensor/dtype.js';
 import { addition, fill } from './group.js';
 import { rowMajorLayout, stretched } from './layout.js';
 import type { InstructionWriter, LoweringRecord, ValueRecord } from './record.js';
 
 /**
- * Every input is written to its own view of the result. With `accumulate`, the result starts as zeros, and every input
- * is added to its view.
+ * Every input is written to its own window of the result. With `accumulate`, the result starts as zeros, and every input
+ * is added to its window.
  */
 export const place: LoweringRecord<Extract<Lowering, { kind: 'place' }>> = {
-  step: ({ accumulate, views }, node) => {
+  step: ({ accumulate, windows }, node) => {
     const { shape } = node;
     const kernel = accumulate ? 'add' : 'copy';
     const clear = prepareMap('copy', shape, rowMajorLayout(shape), [stretched([], shape)]);
-    const windows = views(node);
-    const writes = node.inputShapes.map((from, index) => {
-      const window = windows[index] as Layout;
-      const sources = accumulate ? [window, rowMajorLayout(from)] : [rowMajorLayout(from)];
-      return prepareMap(kernel, from, window, sources);
+    const targets = windows(node);
+    assertWindows(targets, shape, node.inputShapes);
+    const writes = targets.map((window) => {
+      const target = layoutOf(window, shape);
+      const source = rowMajorLayout(window.shape);
+      return prepareMap(kernel, window.shape, target, accumulate ? [target, source] : [source]);
     });
     return (out, inputs) => {
       if (accumulate) clear(out, zero[node.dtype]);
@@ -38,45 +40,9 @@ export const place: LoweringRecord<Extract<Lowering, { kind: 'place' }>> = {
       });
     };
   },
-  lower: ({ accumulate, views }, { build, node, bound, args }) => {
-    const { shape } = bound;
-    const unit = dense(shape).strides;
-    const blocks = views(bound).flatMap(({ offset, strides }, i) => {
-      const arg = args[i] as Ref;
-      if (arg.shape.includes(0)) return [];
-      let rest = offset;
-      const start = unit.map((step, axis) => {
-        const at = Math.min(Math.floor(rest / step), (shape[axis] as number) - 1);
-        rest -= at * step;
-        return at;
-      });
-      return [{ start, ref: build.reshape(arg, windowShape(arg.shape, strides, shape), node) }];
-    });
-    return build.assemble(node.dtype, shape, blocks, node, accumulate);
-  },
+  lower: ({ accumulate, windows }, { build, node, bound, args }) =>
+    assembleWindows(build, bound.shape, windows(bound), args, node, accumulate),
 };
-
-/**
- * Returns the shape of an operand, extended to the rank of the result `shape`. An axis of length 1 is inserted for each
- * axis of the result that the strides of the operand skip.
- */
-function windowShape(
-  from: readonly number[],
-  strides: readonly number[],
-  shape: readonly number[],
-): number[] {
-  if (from.length === shape.length) return [...from];
-  const unit = dense(shape).strides;
-  const window: number[] = [];
-  let next = 0;
-  for (let axis = 0; axis < shape.length; axis++) {
-    const left = shape.length - axis;
-    const fits = next < from.length && strides[next] === unit[axis] && from[next] === shape[axis];
-    if (fits || from.length - next === left) window.push(from[next++] as number);
-    else window.push(1);
-  }
-  return window;
-}
 
 export const assembleValue: ValueRecord = {
   rebuild: (build, { details, dtype, shape, node }, args) => {

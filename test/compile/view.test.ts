@@ -23,7 +23,10 @@ function elements({ offset, shape, strides }: StridedView): number[] {
   return all;
 }
 
-/** Returns a slice, a transpose, a broadcast or a reshape of a dense view. The numbers in `choices` choose which. */
+/**
+ * Returns a slice (with a step of either sign), a transpose, a broadcast or a reshape of a dense view. The numbers in
+ * `choices` choose which.
+ */
 function viewOf(shape: readonly number[], choices: readonly number[]): StridedView {
   const [kind = 0, x = 0, y = 0] = choices;
   const view = dense(shape);
@@ -40,6 +43,19 @@ function viewOf(shape: readonly number[], choices: readonly number[]): StridedVi
   if (kind === 1) {
     return { ...view, shape: [...shape].reverse(), strides: [...view.strides].reverse() };
   }
+  if (kind === 4 && shape.length > 0) {
+    const axis = x % shape.length;
+    const size = shape[axis] as number;
+    const start = size === 0 ? 0 : y % size;
+    const step = [1, 2, 3, -1, -1, -2, -3][(x + y) % 7] as number;
+    const reach = step > 0 ? size - 1 - start : start;
+    const length = size === 0 ? 0 : Math.floor(reach / Math.abs(step)) + 1;
+    return {
+      offset: start * (view.strides[axis] as number),
+      shape: shape.map((dim, i) => (i === axis ? length : dim)),
+      strides: view.strides.map((stride, i) => (i === axis ? step * stride : stride)),
+    };
+  }
   if (kind === 2) return broadcast(view, [2, ...shape]);
   const size = count(shape);
   const width = 1 + (x % 6);
@@ -47,7 +63,7 @@ function viewOf(shape: readonly number[], choices: readonly number[]): StridedVi
 }
 
 const shapes = fc.array(fc.integer({ min: 1, max: 4 }), { maxLength: 4 });
-const choices = fc.tuple(fc.integer({ min: 0, max: 3 }), fc.nat(20), fc.nat(20));
+const choices = fc.tuple(fc.integer({ min: 0, max: 4 }), fc.nat(20), fc.nat(20));
 
 describe('compose', () => {
   it('selects the same elements as the two views one after the other, or returns undefined', () => {
@@ -79,6 +95,24 @@ describe('compose', () => {
       shape: [3, 2, 1],
       strides: [1, 3, 0],
     });
+  });
+
+  it('composes views that read backwards', () => {
+    const backwards = { offset: 5, shape: [6], strides: [-1] };
+    expect(compose({ offset: 5, shape: [6], strides: [-1] }, backwards)).toEqual(dense([6]));
+    expect(compose(dense([2, 3]), backwards)).toEqual({
+      offset: 5,
+      shape: [2, 3],
+      strides: [-3, -1],
+    });
+    // Backwards through the rows of a wider matrix.
+    const left = { offset: 0, shape: [3, 2], strides: [4, 1] };
+    expect(compose({ offset: 5, shape: [3, 2], strides: [-2, -1] }, left)).toEqual({
+      offset: 9,
+      shape: [3, 2],
+      strides: [-4, -1],
+    });
+    expect(compose(backwards, left)).toBeUndefined();
   });
 
   it('composes a row of a wider matrix', () => {
@@ -120,6 +154,12 @@ describe('boxOf', () => {
       { numRuns: 2000, seed: 2 },
     );
     expect(boxes).toBeGreaterThan(1000);
+  });
+
+  it('is undefined for a view that continues from one row into another', () => {
+    expect(boxOf({ offset: 2, shape: [2], strides: [1] }, [2, 3])).toBeUndefined();
+    expect(boxOf({ offset: 3, shape: [2], strides: [-1] }, [2, 3])).toBeUndefined();
+    expect(boxOf({ offset: 5, shape: [2], strides: [-1] }, [2, 3])?.start).toEqual([1, 1]);
   });
 });
 

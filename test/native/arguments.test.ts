@@ -157,9 +157,21 @@ describe('a call with wrong arguments is refused with a message', () => {
       /output .* reaches beyond/,
     ],
     [
-      'a negative stride',
+      'an input with a negative stride that reaches before the first element',
       'map',
-      [copy, geometry(1, 2, 1, -1, 0, 1), f32(2), f32(2)],
+      [copy, geometry(1, 3, 0, 1, 1, -1), f32(3), f32(3)],
+      /input 0 .* reaches beyond/,
+    ],
+    [
+      'an output with a negative stride that reaches before the first element',
+      'map',
+      [copy, geometry(1, 3, 1, -1, 0, 1), f32(3), f32(3)],
+      /output .* reaches beyond/,
+    ],
+    [
+      'a negative stride of a reduction',
+      'reduce',
+      [sum, geometry(0, 1, 3, 0, 2, -1), f32(1), f32(3)],
       /\(a stride\) is -1/,
     ],
     [
@@ -274,7 +286,7 @@ describe('thousands of random calls', () => {
       const pick = (list) => list[Math.floor(random() * list.length)];
       const small = () => Math.floor(random() * 6);
       const wild = [0, 1, 2, 3, 31, 32, 33, -1, 0.5, NaN, Infinity, -Infinity, 2 ** 31 - 1, 2 ** 31, 2 ** 32, 2 ** 53 - 1, 2 ** 53, 2 ** 63, 2 ** 64, 1e300, -1e300];
-      const number = () => (random() < 0.93 ? small() : pick(wild));
+      const number = () => (random() < 0.9 ? small() : random() < 0.3 ? -small() : pick(wild));
       // Returns a size for a loop. It may be an invalid size, but not a valid size for which the loop would take too
       // long.
       const size = () => (random() < 0.95 ? small() : pick(wild.filter((n) => !(n > 33 && n < 2 ** 53))));

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import {
   argmax,
   backward,
+  compile,
   constant,
   DTypeError,
   defineOp,
@@ -68,6 +69,61 @@ describe('an op of the user', () => {
     const found = errorOf(() => evaluate(defineOp(declaration(`wrong: ${name}`, change))(x)));
     expect(found).toBeInstanceOf(error);
     expect(found.message).toContain(message);
+  });
+});
+
+describe('an op of the user that writes its inputs to windows', () => {
+  const x = parameter('x', tensor([1, 2, 3]));
+  const placing = (name: string, windows: unknown) =>
+    defineOp(
+      declaration(name, {
+        shape: () => [2, 4],
+        lowering: { kind: 'place', accumulate: true, windows: () => windows },
+      }),
+    );
+
+  it('gives the windows a start, a step and a shape', () => {
+    const y = placing('scattered', [{ start: [1, 3], step: [1, -1], shape: [1, 3] }])(x);
+    const program = compile({ outputs: { y } });
+    const expected = [
+      [0, 0, 0, 0],
+      [0, 3, 2, 1],
+    ];
+    expect(evaluate(y).toArray()).toEqual(expected);
+    expect(program.run().y.toArray()).toEqual(expected);
+    program.dispose();
+  });
+
+  it.each<[string, unknown, string]>([
+    ['too few windows', [], 'has 0 windows for 1 inputs'],
+    [
+      'another number of elements',
+      [{ start: [0, 0], shape: [2, 2] }],
+      'cannot write an input of [3] to a window of [2, 2]',
+    ],
+    ['another rank', [{ start: [0], shape: [3] }], 'a window of [3] at [0] is not within [2, 4]'],
+    [
+      'a start that is too high',
+      [{ start: [0, 2], shape: [1, 3] }],
+      '2 to 5 is not within axis 1 of [2, 4]',
+    ],
+    [
+      'a step that is too large',
+      [{ start: [0, 0], step: [1, 2], shape: [1, 3] }],
+      '0 to 4, in steps of 2, is not within axis 1',
+    ],
+    [
+      'a step of 0',
+      [{ start: [0, 0], step: [1, 0], shape: [1, 3] }],
+      '0 to 0, in steps of 0, is not within axis 1',
+    ],
+  ])('is refused by both executors for %s', (name, windows, message) => {
+    const y = placing(`windows: ${name}`, windows)(x);
+    for (const run of [() => evaluate(y), () => compile({ outputs: { y } }).run()]) {
+      const error = errorOf(run);
+      expect(error).toBeInstanceOf(ShapeError);
+      expect(error.message).toContain(message);
+    }
   });
 });
 

@@ -11,7 +11,7 @@ import type { Fired } from '../../ir/builder.js';
 import { defect } from '../../ir/defect.js';
 import type { Location, Memory } from '../../ir/location.js';
 import { type Ref, showsAll, type Uses, Value } from '../../ir/value.js';
-import { compose, count, dense, equalLists, rowMajor } from '../../ir/view.js';
+import { ascends, compose, count, dense, equalLists, rowMajor } from '../../ir/view.js';
 import { valueRecord } from '../../primitives/index.js';
 import type { Fused, FusedLoop } from './fused-loop.js';
 
@@ -185,10 +185,15 @@ export class Placement {
     this.#located.set(assembled, whole);
   }
 
-  /** Whether all blocks are parameters, and the assembled value is read only as an operand that is prepared. */
+  /**
+   * Whether all blocks are parameters that are read forwards, and the assembled value is read only as an operand that is
+   * prepared.
+   */
   #isWeights(assembled: Value): boolean {
     return (
-      assembled.args.every((block) => block.value.details.leaf?.kind === 'parameter') &&
+      assembled.args.every(
+        (block) => block.value.details.leaf?.kind === 'parameter' && ascends(block),
+      ) &&
       this.#uses.every(
         assembled,
         ({ reader, ref }) => reader !== undefined && preparesOnly(reader, ref) && showsWhole(ref),

@@ -63,7 +63,11 @@ interface Attributes {
   readonly depth: number;
   readonly dim: Dim;
   readonly seed: number;
+  readonly start: Dim;
+  readonly end: Dim;
+  readonly step: number;
   readonly starts: readonly (readonly Dim[])[];
+  readonly steps: readonly (readonly number[])[];
 }
 
 function call(node: Node, args: readonly string[], { bindings }: Single): string {
@@ -76,6 +80,7 @@ function call(node: Node, args: readonly string[], { bindings }: Single): string
   const attributes = node.attributes as Attributes;
   switch (op.name) {
     case 'transpose':
+    case 'flip':
     case 'sum':
     case 'max':
     case 'mean':
@@ -85,7 +90,12 @@ function call(node: Node, args: readonly string[], { bindings }: Single): string
     case 'reshape':
     case 'broadcastTo':
       return `${op.name}(${args}, ${shown})`;
-    case 'slice':
+    case 'slice': {
+      // An end of -1 is after the first element. It is written by leaving it out.
+      const { axis, start, end, step } = attributes;
+      const shownEnd = typeof end === 'number' && end < 0 ? undefined : end;
+      return `slice(${args}, ${JSON.stringify({ axis, start, end: shownEnd, step })})`;
+    }
     case 'matmul':
       return `${op.name}(${args.join(', ')}, ${JSON.stringify(attributes)})`;
     case 'concat':
@@ -101,7 +111,10 @@ function call(node: Node, args: readonly string[], { bindings }: Single): string
     case 'oneHot':
       return `oneHot(${args}, ${attributes.depth}, ${typed})`;
     case 'assemble': {
-      const parts = args.map((x, i) => `new Part(${x}, ${JSON.stringify(attributes.starts[i])})`);
+      const parts = args.map((x, i) => {
+        const [start, step] = [attributes.starts[i], attributes.steps[i]];
+        return `new Part(${x}, ${JSON.stringify(start)}, ${JSON.stringify(step)})`;
+      });
       return `assemble(${shown}, [${parts.join(', ')}])`;
     }
     case 'extent':

@@ -27,6 +27,7 @@ import {
   joinedTwice,
   overParts,
   productOfParts,
+  stridedWindows,
   sumOfJoins,
   sumOfProducts,
   tied,
@@ -37,6 +38,7 @@ import { recurrent, type Structure } from './recurrent.js';
 import {
   broadcastStep,
   concatStep,
+  flipStep,
   matmulStep,
   maxStep,
   outerStep,
@@ -68,7 +70,8 @@ const steps: readonly (readonly [number, Step])[] = [
   [7, transposeStep],
   [8, reshapeStep],
   [4, broadcastStep],
-  [9, sliceStep],
+  [12, sliceStep],
+  [4, flipStep],
   [7, concatStep],
   [3, stackStep],
   [8, sumStep],
@@ -92,6 +95,7 @@ const structures: readonly (readonly [number, Structure])[] = [
   [11, wide],
   [5, sumOfJoins],
   [6, windows],
+  [6, stridedWindows],
   [8, blocks],
   [8, joinedTwice],
 ];

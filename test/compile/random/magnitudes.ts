@@ -8,6 +8,7 @@
 
 import { expansionOf } from '../../../src/evaluate/lowered.js';
 import { type Bindings, bindDim } from '../../../src/graph/dimension.js';
+import { layoutOf } from '../../../src/graph/window.js';
 import { Leaf, type Node } from '../../../src/index.js';
 import type { TypedArray } from '../../../src/tensor/dtype.js';
 import type { Numbers } from './draft.js';
@@ -145,9 +146,10 @@ export class Magnitudes {
         return this.#product(args as [Known, Known], lowering.transposes(node.attributes), shape);
       case 'place': {
         const result = known(new Float64Array(value.length));
-        lowering.views(bound).forEach(({ offset, strides }, i) => {
+        lowering.windows(bound).forEach((window, i) => {
           const arg = args[i] as Known;
-          const to = indices(arg.shape, offset, strides);
+          const { offset, strides } = layoutOf(window, shape);
+          const to = indices(window.shape, offset, strides);
           for (let j = 0; j < to.length; j++) addInto(result, to[j] as number, arg.sizes, j);
         });
         return result;

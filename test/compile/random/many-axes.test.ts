@@ -7,6 +7,7 @@ import {
   compile,
   concat,
   evaluate,
+  flip,
   max,
   mul,
   type Node,
@@ -81,6 +82,8 @@ function step(draws: Draws, x: Node): Node {
   if (shape.length > 0) {
     steps.push(
       () => slice(x, { axis, start: (shape[axis] as number) > 1 ? 1 : 0 }),
+      () => slice(x, { axis, step: draws.pick([-2, -1, 2]) }),
+      () => flip(x, few),
       () => (size * 2 <= mostElements ? concat([x, relu(x)], axis) : x),
       () => (shape.length < 32 && size * 2 <= mostElements ? stack([x, x], axis) : x),
     );

@@ -5,6 +5,7 @@ import {
   add,
   addN,
   concat,
+  flip,
   matmul,
   maximum,
   mul,
@@ -256,6 +257,26 @@ export const sumOfJoins: Structure = (draft) => {
   const [m, n] = [draft.units(1, 3), draft.units(1, 3)];
   const joint = () => concat([square(draft.like([m, n])), draft.like([m, 2])], 1);
   return [draft.keep(addN(Array.from({ length: draws.between(2, 3) }, joint)))];
+};
+
+/**
+ * Adds a sum of slices with one step, or with different steps. The gradients of the slices are assembled. Slices of one
+ * step that have different starts share no element; the others may.
+ */
+export const stridedWindows: Structure = (draft) => {
+  const { draws } = draft;
+  const step = draws.between(2, 3);
+  const width = draws.between(1, 3);
+  const x = square(matrix(draft, [step * width + draws.between(0, step - 1), draft.units(1, 3)]));
+  const turned = draws.chance(0.4) ? flip(x, draws.pick([0, 1, [0, 1]])) : x;
+  const cut = Array.from({ length: step }, (_, start) => {
+    const range = { axis: 0, start, end: start + step * (width - 1) + 1, step };
+    const window = slice(turned, range);
+    return draws.chance(0.3) ? slice(window, { axis: 0, step: -1 }) : window;
+  });
+  if (draws.chance(0.5)) cut.push(slice(turned, { axis: 0, start: width - 1, step: -1 }));
+  const some = draws.chance(0.7) ? cut : draws.shuffled(cut).slice(0, 2);
+  return [draft.keep(addN(some.map((part, i) => mul(part, i + 1))))];
 };
 
 /** Adds a sum of overlapping slices. The gradients of the slices are assembled, and added where they overlap. */

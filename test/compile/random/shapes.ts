@@ -5,6 +5,7 @@ import {
   add,
   broadcastTo,
   concat,
+  flip,
   logSoftmax,
   matmul,
   max,
@@ -76,12 +77,26 @@ export const sliceStep: Step = (draft) => {
   const dim = x.shape[axis] as Dim;
   const least = draft.least(dim);
   if (typeof dim !== 'number') {
+    if (draws.chance(0.3)) return slice(x, { axis, step: -1 });
     if (least === 0) return undefined;
     return slice(x, draws.chance(0.5) ? { axis, start: 1 } : { axis, end: 1 });
   }
   const start = draws.between(0, dim);
   const end = draws.between(start, dim);
-  return start === end && draws.chance(0.9) ? undefined : slice(x, { axis, start, end });
+  if (start === end && draws.chance(0.9)) return undefined;
+  if (draws.chance(0.5) || start === end) return slice(x, { axis, start, end });
+  const step = draws.between(1, 3);
+  // Reads the same range upwards or downwards. `end` of the latter is left out if it would be before the first element.
+  if (draws.chance(0.5)) return slice(x, { axis, start, end, step });
+  return slice(x, { axis, start: end - 1, ...(start > 0 && { end: start - 1 }), step: -step });
+};
+
+export const flipStep: Step = (draft) => {
+  const { draws } = draft;
+  const x = draft.any();
+  if (x.shape.length === 0) return undefined;
+  const axes = x.shape.flatMap((_, axis) => (draws.chance(0.5) ? [axis] : []));
+  return axes.length === 0 ? undefined : flip(x, axes);
 };
 
 export const concatStep: Step = (draft) => {

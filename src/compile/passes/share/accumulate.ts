@@ -149,7 +149,7 @@ function alignedTarget(
       (size, dim) =>
         size === 1 || (there.axes[dim] === box.axes[dim] && there.steps[dim] === box.steps[dim]),
     );
-    const from = target.offset - (box.start[0] as number) * width - (box.start[1] as number);
+    const from = target.offset - (box.first[0] as number) * width - (box.first[1] as number);
     if (!sameSteps || from < 0 || (offset !== undefined && offset !== from)) return undefined;
     offset = from;
   }
