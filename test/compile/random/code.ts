@@ -60,6 +60,7 @@ function literal({ data, shape, dtype }: Tensor): string {
 interface Attributes {
   readonly axes: readonly number[];
   readonly axis: number;
+  readonly reverse: boolean;
   readonly depth: number;
   readonly dim: Dim;
   readonly seed: number;
@@ -104,6 +105,12 @@ function call(node: Node, args: readonly string[], { bindings }: Single): string
     case 'softmax':
     case 'logSoftmax':
       return `${op.name}(${args}, ${attributes.axis})`;
+    case 'gather':
+    case 'scatterAdd':
+      return `${op.name}(${args.join(', ')}, ${attributes.axis})`;
+    case 'cumsum':
+      if (!attributes.reverse) return `cumsum(${args}, ${attributes.axis})`;
+      return `flip(cumsum(flip(${args}, ${attributes.axis}), ${attributes.axis}), ${attributes.axis})`;
     case 'addN':
       return `addN([${args.join(', ')}])`;
     case 'cast':

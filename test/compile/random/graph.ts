@@ -38,7 +38,9 @@ import { recurrent, type Structure } from './recurrent.js';
 import {
   broadcastStep,
   concatStep,
+  cumsumStep,
   flipStep,
+  gatherStep,
   matmulStep,
   maxStep,
   outerStep,
@@ -76,6 +78,8 @@ const steps: readonly (readonly [number, Step])[] = [
   [3, stackStep],
   [8, sumStep],
   [3, maxStep],
+  [4, gatherStep],
+  [3, cumsumStep],
   [2, softmaxStep],
   [14, matmulStep],
   [6, sharedMatmulStep],

@@ -154,9 +154,51 @@ export class Magnitudes {
         });
         return result;
       }
+      case 'routine': {
+        const { reads, integers } = lowering.call(bound);
+        return this.#routine(lowering.routine, args, reads, integers, value);
+      }
       default:
         throw new Error(`no magnitude for ${node} of kind ${lowering.kind}`);
     }
+  }
+
+  /** The magnitudes of routines that copy or add elements along the middle axis of three. */
+  #routine(
+    routine: string,
+    [x, at, updates]: readonly Known[],
+    reads: readonly (readonly number[])[],
+    integers: readonly number[],
+    value: TypedArray,
+  ): Sizes {
+    const [outer, n, inner] = reads[0] as [number, number, number];
+    const rows = at ? Array.from(at.value, (index) => (index < 0 ? index + n : index)) : [];
+    const from = (x as Known).sizes;
+    const result =
+      routine === 'scatterAdd'
+        ? { magnitude: from.magnitude.slice(), exact: from.exact.slice() }
+        : known(new Float64Array(value.length));
+    for (let o = 0; o < outer; o++) {
+      for (let i = 0; i < inner; i++) {
+        const of = (row: number) => (o * n + row) * inner + i;
+        const own = (j: number) => (o * rows.length + j) * inner + i;
+        if (routine === 'gather') {
+          rows.forEach((row, j) => {
+            addInto(result, own(j), from, of(row));
+          });
+        } else if (routine === 'scatterAdd') {
+          rows.forEach((row, j) => {
+            addInto(result, of(row), (updates as Known).sizes, own(j));
+          });
+        } else if (routine === 'cumsum') {
+          for (let j = 0; j < n; j++) {
+            const [first, last] = integers[0] === 1 ? [j, n - 1] : [0, j];
+            for (let k = first; k <= last; k++) addInto(result, of(j), from, of(k));
+          }
+        } else throw new Error(`no magnitude for the routine ${routine}`);
+      }
+    }
+    return result;
   }
 
   #cast({ value: from, sizes }: Known, value: TypedArray): Sizes {

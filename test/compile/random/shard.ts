@@ -91,13 +91,15 @@ function report(name: string, failing: Case, { run, message }: Difference): stri
  * rewrite that is never applied.
  */
 function rewrites(): string[] {
-  const folder = new URL('../../../src/compile/', import.meta.url);
   const names = new Set<string>();
-  for (const file of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
-    if (!file.endsWith('.ts')) continue;
-    const source = readFileSync(new URL(file, folder), 'utf8');
-    for (const [, name] of source.matchAll(/'((?:simplify|share|fuse|place): [^']+)'/g)) {
-      names.add(name as string);
+  for (const room of ['compile', 'ir', 'primitives']) {
+    const folder = new URL(`../../../src/${room}/`, import.meta.url);
+    for (const file of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
+      if (!file.endsWith('.ts')) continue;
+      const source = readFileSync(new URL(file, folder), 'utf8');
+      for (const [, name] of source.matchAll(/'((?:simplify|share|fuse|place): [^']+)'/g)) {
+        names.add(name as string);
+      }
     }
   }
   return [...names];
