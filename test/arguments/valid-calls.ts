@@ -170,7 +170,7 @@ const table: Readonly<Record<string, () => Call>> = {
   // ops whose samples do not show how they are called
   extent: () => ({ args: ['batch', 'float32'] }),
   assemble: () => ({ args: [[3, 2], [new fb.Part(w, [1, 0])]] }),
-  'new Part': () => ({ args: [w, [1, 0]] }),
+  'new Part': () => ({ args: [w, [1, 0], [1, -1]] }),
   defineOp: () => ({ args: [declaration()] }),
   'defineOp()': () => ({ args: [w, {}] }),
   notDifferentiable: () => ({ args: ['a reason'] }),
