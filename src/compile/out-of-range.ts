@@ -1,7 +1,7 @@
 /** The error of a run in which an index is out of range. */
 
 import { ValueError } from '../errors.js';
-import type { IndexFailure } from '../native/program.js';
+import { describeIndex, type IndexFailure } from '../native/program.js';
 import type { Encoded } from './encoded.js';
 
 /** Returns the error of a run that failed. It names the nodes of the instruction, the index, the axis and the bound. */
@@ -11,15 +11,4 @@ export function outOfRange({ nodes }: Encoded, failure: IndexFailure, run: numbe
   return new ValueError(
     `run ${run}: ${what}: ${describeIndex(failure)}; the run has written nothing`,
   );
-}
-
-/** Describes an index that is out of range. */
-export function describeIndex({
-  index,
-  axis,
-  bound,
-  value,
-}: Pick<IndexFailure, 'index' | 'axis' | 'bound' | 'value'>): string {
-  const valid = bound > 0 ? `from ${-bound} to ${bound - 1}` : 'none, because it has no elements';
-  return `element ${index} of the indices is ${value}, but the valid indices of axis ${axis} are ${valid}`;
 }
