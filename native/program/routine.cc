@@ -17,6 +17,10 @@ constexpr double worthSharing = 1 << 17;
 // The largest number of shares. Shares do not depend on the number of threads.
 constexpr std::int64_t mostShares = 16;
 
+bool isEmpty(const RoutineView& view) {
+  return std::find(view.sizes, view.sizes + view.rank, 0) != view.sizes + view.rank;
+}
+
 class RoutineInstruction final : public Instruction {
  public:
   explicit RoutineInstruction(const RoutineRow& row) : row_(row) {}
@@ -75,11 +79,17 @@ bool RoutineInstruction::readView(Operands& operands, int operand) {
   std::int64_t rank = 0;
   if (!reader.integer({kind, number, "the rank"}, rank, maxRoutineRank)) return false;
   view.rank = static_cast<int>(rank);
-  return reader.integers({kind, number, "a size"}, view.sizes, view.rank) &&
-         operands.locate(kind, number, access, view.type, locations_[operand]) &&
-         reader.integers({kind, number, "a stride"}, view.strides, view.rank) &&
-         operands.view(kind, number, access, view.type, locations_[operand], view.sizes, view.strides,
-                       view.rank, extents_[operand]);
+  if (!reader.integers({kind, number, "a size"}, view.sizes, view.rank) ||
+      !operands.locate(kind, number, access, view.type, locations_[operand]) ||
+      !reader.integers({kind, number, "a stride"}, view.strides, view.rank) ||
+      !operands.view(kind, number, access, view.type, locations_[operand], view.sizes, view.strides,
+                     view.rank, extents_[operand])) {
+    return false;
+  }
+  // A view without elements may have any strides. They become 0, so that routines compute no address outside
+  // its memory, which may be null.
+  if (isEmpty(view)) std::fill_n(view.strides, view.rank, 0);
+  return true;
 }
 
 bool RoutineInstruction::checkDense(Operands& operands, int operand) const {
@@ -137,9 +147,8 @@ bool RoutineInstruction::decode(Operands& operands) {
   if (!reader.integers({row_.name, -1, "an integer"}, call_.integers, row_.integers)) return false;
   for (int write = row_.reads; write < count; ++write) {
     const RoutineView& view = call_.operands[write];
-    const bool none = std::find(view.sizes, view.sizes + view.rank, 0) != view.sizes + view.rank;
-    empty_ = empty_ || none;
-    if (!none && !checkDense(operands, write)) return false;
+    empty_ = empty_ || isEmpty(view);
+    if (!isEmpty(view) && !checkDense(operands, write)) return false;
   }
   if (!checkOverlaps(operands)) return false;
   Fault fault;

@@ -75,6 +75,8 @@ struct RowAccess {
   // Rows of fewer bytes than this are in a near cache. Requests would only cost time.
   static constexpr std::size_t nearBytes = 1 << 22;
 };
+// With rows of fewer bytes than this, a call for each row takes longer than its additions.
+constexpr std::size_t worthACall = 64;
 // The number of rows between the row that is used and the row that is requested.
 constexpr std::int64_t ahead = 32;
 
@@ -91,7 +93,9 @@ bool writesFar(const RoutineView& out, const void* data) {
 // Copies a row of `count` elements, `stride` apart, to contiguous memory.
 template <class T>
 void copyRow(T* to, const T* from, std::int64_t count, std::int64_t stride) {
-  if (stride == 1) {
+  if (count == 1) {
+    *to = *from;
+  } else if (stride == 1) {
     std::memcpy(to, from, static_cast<std::size_t>(count) * sizeof(T));
   } else {
     for (std::int64_t i = 0; i < count; ++i) to[i] = from[i * stride];
@@ -246,7 +250,7 @@ bool scatterRows(const RoutineRun& run, std::int64_t from, std::int64_t to) {
   const RowAccess access(updates, sizeof(T));
   const RowRoutines& body = rowRoutines();
   const auto add = body.sum[static_cast<int>(view.type)];
-  const bool whole = access.bytes > 0 && view.strides[2] <= 1;
+  const bool whole = access.bytes >= worthACall && view.strides[2] <= 1;
   const bool far = whole && writesFar(run.call.operands[3], run.data[3]);
   T* out = writeAs<T>(run, 3) + from * rows.inner;
   for (std::int64_t unit = from; unit < to; ++unit, out += rows.inner) {

@@ -14,14 +14,8 @@ constexpr std::int64_t mostInt32 = INT32_MAX;
 // Calls `body` with a value of the C++ type of `type`.
 template <class Body>
 auto withType(DType type, const Body& body) {
-  switch (type) {
-    case DType::float64:
-      return body(double());
-    case DType::int32:
-      return body(std::int32_t());
-    case DType::float32:
-      break;
-  }
+  if (type == DType::float64) return body(double());
+  if (type == DType::int32) return body(std::int32_t());
   return body(float());
 }
 

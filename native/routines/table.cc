@@ -1,4 +1,6 @@
 // The routine table.
+#include <iterator>
+
 #include "routines/routine.h"
 
 namespace forebay {
@@ -13,6 +15,6 @@ const RoutineRow* const routines[] = {
     &sortRow,   &argsortRow,       &topKRow,       &cumsumRow,
     &argminRow, &maxPoolRow,       &avgPoolRow,    &avgPoolGradientRow,
 };
-const std::int64_t routineCount = sizeof routines / sizeof *routines;
+const std::int64_t routineCount = std::size(routines);
 
 }  // namespace forebay

@@ -106,9 +106,10 @@ bool checkWindows(const RoutineCall& call, int elements, int pooled, Fault& faul
     if (!countable(call, x, axis, fault) || !countable(call, out, axis, fault)) return false;
   }
   const RoutineView& plane = call.operands[elements];
-  if (plane.sizes[1] * plane.sizes[2] > mostInt32) {
+  const std::int64_t planeElements = plane.sizes[1] * plane.sizes[2];
+  if (planeElements > mostInt32) {
     return fault.argument("a plane has %lld elements, expected at most 2^31 - 1",
-                          static_cast<long long>(plane.sizes[1] * plane.sizes[2]));
+                          static_cast<long long>(planeElements));
   }
   const Windows windows(call, elements, pooled);
   if (call.operands[0].sizes[0] == 0 || windows.rows.count == 0 || windows.columns.count == 0) return true;
@@ -271,10 +272,10 @@ void spreadPlanes(const RoutineRun& run, std::int64_t from, std::int64_t to) {
                                              (height * divisor(columns, w, countPadding)));
         }
         for (std::int64_t r = down.first; r < down.last; ++r) {
-          T* const to_ = target + (down.start + r * rows.dilation) * columns.length;
+          T* const line = target + (down.start + r * rows.dilation) * columns.length;
           // Descending, so that each element gets the shares of its windows in ascending order.
           eachStep<true>(columns, start, end, [&](std::int64_t shift, std::int64_t first, std::int64_t last) {
-            for (std::int64_t w = first; w < last; ++w) to_[w * columns.stride + shift] += shares[w - start];
+            for (std::int64_t w = first; w < last; ++w) line[w * columns.stride + shift] += shares[w - start];
           });
         }
       }

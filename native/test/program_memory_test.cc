@@ -78,6 +78,7 @@ TEST_CASE("a run allocates nothing") {
     addSomeBatchProduct(generator, code, space);
     addSomeRandom(generator, code, space);
     addSomeCopy(generator, code, space, false);
+    for (std::int64_t id = 0; id < routineCount; ++id) addRoutine(generator, code, space, *routines[id]);
     code.writesBegin();
     addSomeGroup(generator, code, space, true);
     Memory memory(code);

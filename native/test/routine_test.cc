@@ -161,6 +161,15 @@ TEST_CASE("gather and scatterAdd whose results are written around the caches equ
   }
 }
 
+TEST_CASE("no updates leave the table as it is") {
+  // The indices and updates have no memory at all, so that no address may be computed from theirs.
+  const Operand x = {f32, {2, 3, 2}}, none = {i32, {2, 0, 2}}, nothing = {f32, {2, 0, 2}};
+  const RoutineProgram along("scatterAddAlongAxis", {x, none, nothing}, x, {1});
+  holdProgram(along.code);
+  const RoutineProgram rows("scatterAdd", {x, {i32, {0}}, nothing}, x, {1});
+  holdProgram(rows.code);
+}
+
 TEST_CASE("sorts are stable, and NaN counts as the largest number") {
   for (const double type : {f32, f64}) {
     CAPTURE(type);
