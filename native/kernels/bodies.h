@@ -4,6 +4,7 @@
 
 #include <cstddef>
 
+#include "kernels/compiled_loop.h"
 #include "kernels/kernel.h"
 
 namespace forebay {
@@ -16,6 +17,8 @@ struct Body {
   std::size_t kernelCount;
   bool (*supported)();       // true if this machine can run the body
   const GemmRoutines* gemm;  // two items: first for float32, then for float64
+  const CompiledLoop* loops;
+  std::size_t loopCount;
 };
 
 // All compiled bodies, from the smallest instruction set to the largest. A null pointer ends the list.

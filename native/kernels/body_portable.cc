@@ -12,7 +12,7 @@
 #endif
 
 #include "kernels/body/gemm.h"
-#include "kernels/body/table.h"
+#include "kernels/body/groups.h"
 
 namespace forebay {
 
@@ -21,8 +21,12 @@ bool supportedEverywhere() { return true; }
 }  // namespace
 
 extern const Body portableBody;
-const Body portableBody = {"portable", portable::kernels,
-                           sizeof portable::kernels / sizeof *portable::kernels, supportedEverywhere,
-                           portable::gemmRoutines};
+const Body portableBody = {"portable",
+                           portable::kernels,
+                           sizeof portable::kernels / sizeof *portable::kernels,
+                           supportedEverywhere,
+                           portable::gemmRoutines,
+                           portable::loops,
+                           sizeof portable::loops / sizeof *portable::loops};
 
 }  // namespace forebay

@@ -168,6 +168,7 @@ class GroupDecoder {
       load.size = static_cast<std::int32_t>(sizeOf(type));
       load.lastRead = -1;
       views_[static_cast<std::size_t>(i)].type = type;
+      sameType_ = sameType_ && type == views_[0].type;
     }
     return true;
   }
@@ -187,6 +188,8 @@ class GroupDecoder {
       if (!checkKernel(kernel, i, type, result)) return false;
       GroupStep& step = group_.steps_[static_cast<std::size_t>(i)];
       step.tiles = kernel.routine(type).tiles;
+      step.kernel = static_cast<std::uint16_t>(id);
+      sameType_ = sameType_ && type == result && type == views_[0].type;
       step.inputs = static_cast<std::uint8_t>((1 << kernel.arity) - 1);
       for (int k = 0; k < maxArity; ++k) {
         const Field field = {"step", i, inputs[k]};
@@ -300,7 +303,10 @@ class GroupDecoder {
 
   bool readSegments() {
     group_.isCopy_ = loadCount_ == 1 && stepCount_ == 0 && storeCount_ == 1 && closeCount_ == 0;
-    GroupPlanner planner(group_, views_, rank_);
+    LoopFinder finder(group_, body_);
+    const bool findable = mayLoop();
+    if (findable && !(listResults() && finder.start(views_[0].type))) return reader_.outOfMemory("a group");
+    GroupPlanner planner(group_, views_, rank_, findable ? &finder : nullptr);
     for (std::int64_t s = 0; s < segmentCount_; ++s) {
       reader_.segment(s);
       std::int64_t sizes[maxRank];
@@ -335,6 +341,43 @@ class GroupDecoder {
     return true;
   }
 
+  // Returns true if a compiled loop may compute the steps: if all values have one dtype, and stores and
+  // closes read only results of steps.
+  bool mayLoop() const {
+    const auto ofStep = [&](const auto& reader) { return reader.value >= group_.loads_.size(); };
+    return sameType_ && loadCount_ > 0 && stepCount_ > 0 &&
+           closeCount_ <= static_cast<std::int64_t>(maxLoopOperands) &&
+           loadCount_ + storeCount_ <= static_cast<std::int64_t>(maxLoopOperands) &&
+           std::all_of(group_.stores_.begin(), group_.stores_.end(), ofStep) &&
+           std::all_of(group_.closes_.begin(), group_.closes_.end(), ofStep);
+  }
+
+  bool listResults() {
+    const auto readBy = [](const auto& readers, std::size_t value) {
+      return std::count_if(readers.begin(), readers.end(),
+                           [&](const auto& reader) { return reader.value == value; });
+    };
+    const auto count = [&](std::size_t value) {
+      return readBy(group_.stores_, value) + readBy(group_.closes_, value);
+    };
+    std::size_t results = 0;
+    for (std::size_t value = group_.loads_.size(); value < group_.valueCount(); ++value)
+      results += count(value) > 0;
+    if (!group_.results_.allocate(results)) return false;
+    results = 0;
+    for (std::size_t value = group_.loads_.size(); value < group_.valueCount(); ++value) {
+      if (count(value) == 0) continue;
+      group_.results_[results++] = {static_cast<std::uint16_t>(value), -1};
+    }
+    for (GroupResult& result : group_.results_) {
+      for (std::size_t s = 0; s < group_.stores_.size(); ++s) {
+        if (group_.stores_[s].value == result.value && count(result.value) == 1)
+          result.store = static_cast<std::int32_t>(s);
+      }
+    }
+    return true;
+  }
+
   bool readView(const char* operand, int index, Access access, const std::int64_t* sizes, GroupView& view) {
     Extent extent;
     return operands_.locate(operand, index, access, view.type, view.location) &&
@@ -361,6 +404,7 @@ class GroupDecoder {
   const Body& body_;
   Group& group_;
   int rank_ = 0;
+  bool sameType_ = true;  // true if all loads and all results of steps have one dtype
   std::int64_t segmentCount_ = 0, loadCount_ = 0, stepCount_ = 0, storeCount_ = 0, closeCount_ = 0;
   Items<Register> registers_;
   Items<Home> homes_;
