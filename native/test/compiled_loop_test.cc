@@ -156,6 +156,7 @@ struct Layout {
   std::vector<std::int64_t> strides;
   // If true, loads that a loop treats as single have one element for each row, otherwise one for all rows.
   bool rowSingles;
+  std::vector<std::int64_t> resultStrides = {};  // if empty, those of `strides`
 };
 
 const std::vector<Layout> smallLayouts = {
@@ -165,6 +166,7 @@ const std::vector<Layout> smallLayouts = {
     {"rows", {37, 50}, {50, 1}, true},
     {"long rows with gaps", {3, 1104}, {1200, 1}, true},
     {"many short rows with gaps", {150, 10}, {12, 1}, true},
+    {"rows with gaps in the results", {40, 30}, {30, 1}, false, {32, 1}},
     {"transposed", {48, 70}, {1, 48}, false},
     {"outer axes", {3, 5, 40}, {1000, 100, 1}, true},
     {"every second element", {300}, {2}, false},
@@ -232,34 +234,37 @@ class LoopProgram {
   Code::Numbers segment(const Layout& layout) {
     const std::size_t missing = axes - layout.sizes.size();
     Code::Numbers numbers(missing, 1);
+    const bool gaps = !layout.resultStrides.empty();
+    const std::vector<std::int64_t>& resultStrides = gaps ? layout.resultStrides : layout.strides;
     std::int64_t extent = 1;
     for (std::size_t d = 0; d < layout.sizes.size(); ++d) {
       numbers.push_back(static_cast<double>(layout.sizes[d]));
-      extent += (layout.sizes[d] - 1) * layout.strides[d];
+      extent += (layout.sizes[d] - 1) * std::max(layout.strides[d], resultStrides[d]);
     }
     const std::int64_t bytes = extent * static_cast<std::int64_t>(sizeOf(loop_.steps.type));
-    const auto append = [&](double buffer, double offset, bool single) {
+    const auto append = [&](double buffer, double offset, const std::vector<std::int64_t>& strides,
+                            bool single) {
       numbers.insert(numbers.end(), {buffer, offset});
       numbers.insert(numbers.end(), missing, 0);
       for (std::size_t d = 0; d < layout.sizes.size(); ++d) {
         const bool row = layout.rowSingles && d + 1 < layout.sizes.size();
-        numbers.push_back(single && !row ? 0 : static_cast<double>(layout.strides[d]));
+        numbers.push_back(single && !row ? 0 : static_cast<double>(strides[d]));
       }
     };
     std::vector<double> arrays;  // the buffers of the loads that have an element for each position
     for (std::size_t l = 0; l < loop_.steps.loadCount; ++l) {
       const bool single = (loop_.singles >> l & 1) != 0;
       const double buffer = code.buffer(variable, bytes, type_);
-      append(buffer, 0, single);
+      append(buffer, 0, layout.strides, single);
       if (!single) arrays.push_back(buffer);
     }
     for (std::size_t q = 0; q < loop_.steps.resultCount; ++q) {
       if (!stored(q)) continue;
       if (results_ == Results::summed) {
-        append(0, place(bytes), false);
+        append(0, place(bytes), resultStrides, false);
       } else {
-        const bool taken = results_ == Results::inPlace && q < arrays.size();
-        append(taken ? arrays[q] : code.buffer(variable, bytes, type_), 0, false);
+        const bool taken = results_ == Results::inPlace && !gaps && q < arrays.size();
+        append(taken ? arrays[q] : code.buffer(variable, bytes, type_), 0, resultStrides, false);
       }
     }
     for (std::size_t q = 0; q < loop_.steps.resultCount && results_ == Results::summed; ++q) {
