@@ -304,8 +304,8 @@ class GroupDecoder {
   bool readSegments() {
     group_.isCopy_ = loadCount_ == 1 && stepCount_ == 0 && storeCount_ == 1 && closeCount_ == 0;
     LoopFinder finder(group_, body_);
-    const bool findable = mayLoop();
-    if (findable && !(listResults() && finder.start(views_[0].type))) return reader_.outOfMemory("a group");
+    const bool findable = sameType_ && finder.possible();
+    if (findable && !finder.start(views_[0].type)) return reader_.outOfMemory("a group");
     GroupPlanner planner(group_, views_, rank_, findable ? &finder : nullptr);
     for (std::int64_t s = 0; s < segmentCount_; ++s) {
       reader_.segment(s);
@@ -338,43 +338,6 @@ class GroupDecoder {
     }
     reader_.segment(-1);
     if (!planner.finish()) return reader_.outOfMemory("the sums of a group");
-    return true;
-  }
-
-  // Returns true if a compiled loop may compute the steps: if all values have one dtype, and stores and
-  // closes read only results of steps.
-  bool mayLoop() const {
-    const auto ofStep = [&](const auto& reader) { return reader.value >= group_.loads_.size(); };
-    return sameType_ && loadCount_ > 0 && stepCount_ > 0 &&
-           closeCount_ <= static_cast<std::int64_t>(maxLoopOperands) &&
-           loadCount_ + storeCount_ <= static_cast<std::int64_t>(maxLoopOperands) &&
-           std::all_of(group_.stores_.begin(), group_.stores_.end(), ofStep) &&
-           std::all_of(group_.closes_.begin(), group_.closes_.end(), ofStep);
-  }
-
-  bool listResults() {
-    const auto readBy = [](const auto& readers, std::size_t value) {
-      return std::count_if(readers.begin(), readers.end(),
-                           [&](const auto& reader) { return reader.value == value; });
-    };
-    const auto count = [&](std::size_t value) {
-      return readBy(group_.stores_, value) + readBy(group_.closes_, value);
-    };
-    std::size_t results = 0;
-    for (std::size_t value = group_.loads_.size(); value < group_.valueCount(); ++value)
-      results += count(value) > 0;
-    if (!group_.results_.allocate(results)) return false;
-    results = 0;
-    for (std::size_t value = group_.loads_.size(); value < group_.valueCount(); ++value) {
-      if (count(value) == 0) continue;
-      group_.results_[results++] = {static_cast<std::uint16_t>(value), -1};
-    }
-    for (GroupResult& result : group_.results_) {
-      for (std::size_t s = 0; s < group_.stores_.size(); ++s) {
-        if (group_.stores_[s].value == result.value && count(result.value) == 1)
-          result.store = static_cast<std::int32_t>(s);
-      }
-    }
     return true;
   }
 

@@ -7,7 +7,47 @@
 
 namespace forebay {
 
+// A compiled loop computes every value that a store or a close reads: none of them is a load.
+bool LoopFinder::possible() const {
+  const std::size_t loads = group_.loads_.size();
+  const auto computed = [&](const auto& reader) { return reader.value >= loads; };
+  return loads > 0 && group_.steps_.size() > 0 && loads + group_.stores_.size() <= maxLoopOperands &&
+         group_.closes_.size() <= maxLoopOperands &&
+         std::all_of(group_.stores_.begin(), group_.stores_.end(), computed) &&
+         std::all_of(group_.closes_.begin(), group_.closes_.end(), computed);
+}
+
+// Returns the number of stores and closes that read a value. Sets `store` to the index of the last such
+// store.
+std::int32_t LoopFinder::readersOf(std::size_t value, std::int32_t& store) const {
+  std::int32_t readers = 0;
+  for (std::size_t s = 0; s < group_.stores_.size(); ++s) {
+    if (group_.stores_[s].value != value) continue;
+    store = static_cast<std::int32_t>(s);
+    ++readers;
+  }
+  for (const GroupClose& close : group_.closes_) readers += close.value == value;
+  return readers;
+}
+
+bool LoopFinder::listResults() {
+  const std::size_t first = group_.loads_.size(), end = group_.valueCount();
+  std::size_t count = 0;
+  std::int32_t store = -1;
+  for (std::size_t value = first; value < end; ++value) count += readersOf(value, store) > 0;
+  if (!group_.results_.allocate(count)) return false;
+  count = 0;
+  for (std::size_t value = first; value < end; ++value) {
+    store = -1;
+    const std::int32_t readers = readersOf(value, store);
+    if (readers == 0) continue;
+    group_.results_[count++] = {static_cast<std::uint16_t>(value), readers == 1 ? store : -1};
+  }
+  return true;
+}
+
 bool LoopFinder::start(DType type) {
+  if (!listResults()) return false;
   const std::size_t steps = group_.steps_.size(), results = group_.results_.size();
   if (!steps_.allocate(steps) || !results_.allocate(results)) return false;
   for (std::size_t i = 0; i < steps; ++i) {

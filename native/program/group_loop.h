@@ -14,7 +14,11 @@ class LoopFinder {
  public:
   LoopFinder(Group& group, const Body& body) : group_(group), body_(body) {}
 
-  // Prepares find(). `type` is the dtype of all values. Returns false if out of memory.
+  // Returns false if no compiled loop can compute the steps of this group, whatever they are.
+  bool possible() const;
+
+  // Lists the results of the group and prepares find(). `type` is the dtype of all values. Returns false if
+  // out of memory.
   bool start(DType type);
 
   // Returns the loop that computes the steps, or null. Bit k of `singles` is set if load k has one element
@@ -22,6 +26,9 @@ class LoopFinder {
   const CompiledLoop* find(std::uint32_t singles) const;
 
  private:
+  bool listResults();
+  std::int32_t readersOf(std::size_t value, std::int32_t& store) const;
+
   Group& group_;
   const Body& body_;
   Items<LoopStep> steps_;

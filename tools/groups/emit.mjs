@@ -24,7 +24,9 @@ export function emit(loops) {
   }
   const parts = [...templates.values()].map(template);
   const rows = [...templates.values()].flatMap(({ dtypes }, index) =>
-    dtypes.sort().map((dtype) => `    loopOf<Loop${index}, ${dtype === 'float32' ? 'float' : 'double'}>(),`),
+    dtypes
+      .sort()
+      .map((dtype) => `    loopOf<Loop${index}, ${dtype === 'float32' ? 'float' : 'double'}>(),`),
   );
   const table = `constexpr CompiledLoop loops[] = {\n${rows.join('\n')}\n};\n`;
   return `${head}\n${parts.join('\n')}\n${table}\n}  // namespace forebay::FOREBAY_BODY\n// clang-format on\n`;
@@ -58,7 +60,7 @@ function template({ singles, steps, results, models }, index) {
     ...results.map((value, i) => `y${i}[i] = v${value};`),
   ];
   const list = steps.map(([name, ...inputs]) => `{idOf("${name}"), {${inputs.join(', ')}}}`);
-  return `// ${wrapped([...models].join(', '), '// ')}
+  return `// ${usedBy([...models])}
 template <class T>
 struct Loop${index} {
   static constexpr std::uint16_t loadCount = ${loads};
@@ -83,13 +85,8 @@ ${inner.map((line) => `        ${line}`).join('\n')}
 
 const structOf = (name) => name[0].toUpperCase() + name.slice(1);
 
-/** Breaks a comment into lines of at most 110 characters. */
-function wrapped(text, prefix) {
-  const lines = [''];
-  for (const word of text.split(' ')) {
-    const last = lines.length - 1;
-    if (lines[last].length + word.length > 106) lines.push(word);
-    else lines[last] += lines[last] ? ` ${word}` : word;
-  }
-  return lines.join(`\n${prefix}`);
+/** Names at most three models. */
+function usedBy(models) {
+  const more = models.length > 3 ? ` and ${models.length - 3} more` : '';
+  return `${models.slice(0, 3).join(', ')}${more}`;
 }

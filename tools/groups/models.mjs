@@ -54,10 +54,7 @@ function workload(fb, { buildGraph, startOf }, name, spec) {
 }
 
 /** Two dense layers. */
-function dense(
-  fb,
-  { dtype, batch, activation = 'relu', loss = 'mse', optimizer = 'sgd' },
-) {
+function dense(fb, { dtype, batch, activation = 'relu', loss = 'mse', optimizer = 'sgd' }) {
   const first = new fb.FeedForward('first', {
     inputs: 24,
     units: 40,
@@ -67,7 +64,11 @@ function dense(
   const second = new fb.FeedForward('second', { inputs: 40, units: 12, dtype });
   const y = second.apply(first.apply(fb.input('x', [batch, 24], { dtype })));
   const output = losses(fb, dtype)[loss](y);
-  const updates = optimizers(fb)[optimizer](output, [...first.parameters, ...second.parameters], 0.1);
+  const updates = optimizers(fb)[optimizer](
+    output,
+    [...first.parameters, ...second.parameters],
+    0.1,
+  );
   return { name: `dense ${activation} ${loss} ${optimizer}`, outputs: [output], updates };
 }
 

@@ -9,7 +9,7 @@
 // clang-format off
 namespace forebay::FOREBAY_BODY {
 
-// lstm-seed, lstm, lstm-small, lstm-medium, lstm-large
+// lstm-seed, lstm, lstm-small and 2 more
 template <class T>
 struct Loop0 {
   static constexpr std::uint16_t loadCount = 9;
@@ -82,7 +82,7 @@ struct Loop0 {
   }
 };
 
-// lstm-seed, lstm-small, lstm-medium, lstm-large
+// lstm-seed, lstm-small, lstm-medium and 1 more
 template <class T>
 struct Loop1 {
   static constexpr std::uint16_t loadCount = 9;
@@ -156,7 +156,7 @@ struct Loop1 {
   }
 };
 
-// lstm-seed, lstm-small, lstm-medium, lstm-large
+// lstm-seed, lstm-small, lstm-medium and 1 more
 template <class T>
 struct Loop2 {
   static constexpr std::uint16_t loadCount = 9;
@@ -288,7 +288,7 @@ struct Loop3 {
   }
 };
 
-// lstm-seed, lstm, lstm-small, lstm-medium, lstm-large
+// lstm-seed, lstm, lstm-small and 2 more
 template <class T>
 struct Loop4 {
   static constexpr std::uint16_t loadCount = 3;
@@ -321,7 +321,7 @@ struct Loop4 {
   }
 };
 
-// lstm-seed, dense tanh mse sgd, vae-seed, vae-128, autoencoder
+// lstm-seed, dense tanh mse sgd, vae-seed and 2 more
 template <class T>
 struct Loop5 {
   static constexpr std::uint16_t loadCount = 3;
@@ -352,7 +352,7 @@ struct Loop5 {
   }
 };
 
-// lstm-seed, lstm, lstm-small, lstm-medium, lstm-large
+// lstm-seed, lstm, lstm-small and 2 more
 template <class T>
 struct Loop6 {
   static constexpr std::uint16_t loadCount = 8;
@@ -437,7 +437,7 @@ struct Loop6 {
   }
 };
 
-// lstm-seed, lstm-small, lstm-medium, lstm-large
+// lstm-seed, lstm-small, lstm-medium and 1 more
 template <class T>
 struct Loop7 {
   static constexpr std::uint16_t loadCount = 9;
@@ -524,7 +524,7 @@ struct Loop7 {
   }
 };
 
-// lstm-seed, lstm-small, lstm-medium, lstm-large
+// lstm-seed, lstm-small, lstm-medium and 1 more
 template <class T>
 struct Loop8 {
   static constexpr std::uint16_t loadCount = 9;
@@ -606,9 +606,7 @@ struct Loop8 {
   }
 };
 
-// lstm-seed, dense relu mse sgd, dense tanh mse sgd, dense sigmoid mse sgd, dense softplus mse sgd, dense
-// relu binary sgd, dense relu classes sgd, dense relu probabilities sgd, lstm-small, lstm-medium, lstm-large,
-// vae-seed
+// lstm-seed, dense relu mse sgd, dense tanh mse sgd and 9 more
 template <class T>
 struct Loop9 {
   static constexpr std::uint16_t loadCount = 3;
@@ -635,8 +633,7 @@ struct Loop9 {
   }
 };
 
-// lstm-small, lstm-medium, lstm-large, mlp-1, mlp-64, mlp-256, predict-1, dense relu classes sgd, dense relu
-// probabilities sgd
+// lstm-small, lstm-medium, lstm-large and 6 more
 template <class T>
 struct Loop10 {
   static constexpr std::uint16_t loadCount = 2;
@@ -662,8 +659,7 @@ struct Loop10 {
   }
 };
 
-// vae-seed, dense relu mse sgd, dense tanh mse sgd, dense sigmoid mse sgd, dense softplus mse sgd, dense relu
-// binary sgd, dense relu classes sgd, dense relu probabilities sgd
+// vae-seed, dense relu mse sgd, dense tanh mse sgd and 5 more
 template <class T>
 struct Loop11 {
   static constexpr std::uint16_t loadCount = 2;
@@ -688,7 +684,7 @@ struct Loop11 {
   }
 };
 
-// vae-seed, vae-128, dense tanh mse sgd, autoencoder
+// vae-seed, vae-128, dense tanh mse sgd and 1 more
 template <class T>
 struct Loop12 {
   static constexpr std::uint16_t loadCount = 2;
@@ -1020,7 +1016,7 @@ struct Loop17 {
   }
 };
 
-// vae-128, mlp-1, mlp-64, mlp-256, dense relu mse adam, lstm, autoencoder
+// vae-128, mlp-1, mlp-64 and 4 more
 template <class T>
 struct Loop18 {
   static constexpr std::uint16_t loadCount = 11;
@@ -1077,8 +1073,7 @@ struct Loop18 {
   }
 };
 
-// mlp-1, mlp-64, mlp-256, predict-1, dense relu mse sgd, dense relu binary sgd, dense relu classes sgd, dense
-// relu probabilities sgd, dense relu mse momentum, dense relu mse adam
+// mlp-1, mlp-64, mlp-256 and 7 more
 template <class T>
 struct Loop19 {
   static constexpr std::uint16_t loadCount = 2;
@@ -1106,7 +1101,7 @@ struct Loop19 {
   }
 };
 
-// mlp-1, mlp-64, mlp-256, dense relu classes sgd
+// mlp-1, mlp-64, mlp-256 and 1 more
 template <class T>
 struct Loop20 {
   static constexpr std::uint16_t loadCount = 3;
@@ -1132,7 +1127,7 @@ struct Loop20 {
   }
 };
 
-// mlp-1, mlp-64, mlp-256, dense relu classes sgd, dense relu probabilities sgd
+// mlp-1, mlp-64, mlp-256 and 2 more
 template <class T>
 struct Loop21 {
   static constexpr std::uint16_t loadCount = 2;
@@ -1161,7 +1156,7 @@ struct Loop21 {
   }
 };
 
-// mlp-1, mlp-64, mlp-256, dense relu classes sgd
+// mlp-1, mlp-64, mlp-256 and 1 more
 template <class T>
 struct Loop22 {
   static constexpr std::uint16_t loadCount = 6;
@@ -1200,8 +1195,7 @@ struct Loop22 {
   }
 };
 
-// mlp-1, mlp-64, mlp-256, dense relu mse sgd, dense relu binary sgd, dense relu classes sgd, dense relu
-// probabilities sgd, dense relu mse momentum, dense relu mse adam
+// mlp-1, mlp-64, mlp-256 and 6 more
 template <class T>
 struct Loop23 {
   static constexpr std::uint16_t loadCount = 3;
@@ -1315,7 +1309,7 @@ struct Loop25 {
   }
 };
 
-// mlp-64, mlp-256, dense relu classes sgd, dense relu probabilities sgd
+// mlp-64, mlp-256, dense relu classes sgd and 1 more
 template <class T>
 struct Loop26 {
   static constexpr std::uint16_t loadCount = 1;
@@ -1365,8 +1359,7 @@ struct Loop27 {
   }
 };
 
-// dense relu mse sgd, dense tanh mse sgd, dense sigmoid mse sgd, dense softplus mse sgd, dense relu mse
-// momentum, dense relu mse adam
+// dense relu mse sgd, dense tanh mse sgd, dense sigmoid mse sgd and 3 more
 template <class T>
 struct Loop28 {
   static constexpr std::uint16_t loadCount = 4;
@@ -1403,8 +1396,7 @@ struct Loop28 {
   }
 };
 
-// dense relu mse sgd, dense tanh mse sgd, dense sigmoid mse sgd, dense softplus mse sgd, dense relu binary
-// sgd, dense relu classes sgd, dense relu probabilities sgd
+// dense relu mse sgd, dense tanh mse sgd, dense sigmoid mse sgd and 4 more
 template <class T>
 struct Loop29 {
   static constexpr std::uint16_t loadCount = 3;
