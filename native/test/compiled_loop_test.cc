@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "program/instruction.h"
 #include "program/pool.h"
 #include "test/program_support.h"
 
@@ -324,6 +325,33 @@ void compareProgram(const CompiledLoop& loop, const std::vector<Layout>& layouts
     compareProgram<double>(loop, layouts, results, threads, check, special);
 }
 
+int calls = 0;
+void countCall(const LoopCall&) { ++calls; }
+
+// Decodes and runs the first instruction of a program, which is a group, by the kernels of `body`.
+void runFirst(const Code& code, const Body& body) {
+  Memory memory(code);
+  Items<Buffer> buffers;
+  REQUIRE(buffers.allocate(memory.buffers.size()));
+  std::vector<char*> bases;
+  for (std::size_t i = 0; i < buffers.size(); ++i) {
+    const auto bytes = static_cast<std::int64_t>(memory.buffers[i].size());
+    buffers[i] = {i == 0 ? Buffer::Kind::arena : Buffer::Kind::variable, bytes, memory.buffers[i].data(), 8};
+    bases.push_back(memory.buffers[i].data());
+  }
+  Fault fault;
+  const Code::Numbers& numbers = code.instructions[0];
+  Reader reader(numbers.data() + 2, numbers.size() - 2, fault);
+  Operands operands(reader, buffers);
+  operands.writesBegin();
+  const std::unique_ptr<Instruction> decoded = decodeGroup(operands, body);
+  REQUIRE_MESSAGE(decoded != nullptr, std::string(fault.text()));
+  AlignedBytes scratch;
+  REQUIRE(scratch.allocate(decoded->scratchBytes()));
+  decoded->attach(scratch.data());
+  decoded->run({bases.data(), buffers.data(), scratch.data(), 0, 1, 0, false, false});
+}
+
 }  // namespace
 
 TEST_CASE("a compiled loop gives the same bits as the interpretation of its steps") {
@@ -364,4 +392,32 @@ TEST_CASE("threads that share the work of a compiled loop give the same bits as 
     }
   }
   Pool::instance().setThreads(before);
+}
+
+TEST_CASE("a group calls a compiled loop if and only if it has exactly the steps of the loop") {
+  Body body = *chosen().body;
+  std::vector<CompiledLoop> loops(body.loops, body.loops + body.loopCount);
+  for (CompiledLoop& loop : loops) loop.run = countCall;
+  body.loops = loops.data();
+  for (std::size_t i = 0; i < loops.size(); ++i) {
+    CAPTURE(i);
+    calls = 0;
+    runFirst(LoopProgram(loops[i], {smallLayouts[1]}, false, Results::apart).code, body);
+    CHECK(calls == 1);
+    // A step is added.
+    runFirst(LoopProgram(loops[i], {smallLayouts[1]}, true, Results::apart).code, body);
+    CHECK(calls == 1);
+    // The hash is equal, and the steps are not.
+    const std::vector<LoopStep> steps(loops[i].steps.steps, loops[i].steps.steps + loops[i].steps.stepCount);
+    std::vector<LoopStep> others = steps;
+    others.back().in[0] = static_cast<std::uint16_t>(others.back().in[0] == 0 ? 1 : 0);
+    CompiledLoop changed = loops[i];
+    changed.steps.steps = others.data();
+    body.loops = &changed;
+    body.loopCount = 1;
+    runFirst(LoopProgram(loops[i], {smallLayouts[1]}, false, Results::apart).code, body);
+    CHECK(calls == 1);
+    body.loops = loops.data();
+    body.loopCount = loops.size();
+  }
 }
