@@ -7,6 +7,17 @@
 
 namespace forebay {
 
+namespace {
+
+// Counts bits without a builtin function, which would import a function of libgcc.
+int bitCount(std::uint32_t bits) {
+  int count = 0;
+  for (; bits != 0; bits &= bits - 1) ++count;
+  return count;
+}
+
+}  // namespace
+
 // A compiled loop computes every value that a store or a close reads: none of them is a load.
 bool LoopFinder::possible() const {
   const std::size_t loads = group_.loads_.size();
@@ -71,7 +82,7 @@ const CompiledLoop* LoopFinder::find(std::uint32_t singles) const {
     const CompiledLoop& loop = body_.loops[i];
     if (loop.hash != hash_ || (loop.singles & ~singles) != 0 || !loop.steps.equals(wanted_)) continue;
     // A load that the loop treats as single is not copied to a register, so more such loads are better.
-    if (best == nullptr || __builtin_popcount(loop.singles) > __builtin_popcount(best->singles)) best = &loop;
+    if (best == nullptr || bitCount(loop.singles) > bitCount(best->singles)) best = &loop;
   }
   return best;
 }
