@@ -4,6 +4,7 @@
 
 #include <cstddef>
 
+#include "kernels/compiled_loop.h"
 #include "kernels/kernel.h"
 
 namespace forebay {
@@ -18,6 +19,8 @@ struct Body {
   bool (*supported)();       // true if this machine can run the body
   const GemmRoutines* gemm;  // two items: first for float32, then for float64
   const RowRoutines* rows;
+  const CompiledLoop* loops;
+  std::size_t loopCount;
 };
 
 // All compiled bodies, from the smallest instruction set to the largest. A null pointer ends the list.

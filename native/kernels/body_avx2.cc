@@ -21,14 +21,21 @@ bool supportedHere() { return __builtin_cpu_supports("avx2") && __builtin_cpu_su
 #define FOREBAY_BODY_FMA 1
 #define FOREBAY_BODY_VECTOR 32
 #include "kernels/body/gemm.h"
+#include "kernels/body/groups.h"
 #include "kernels/body/rows.h"
 #include "kernels/body/table.h"
 
 namespace forebay {
 
 extern const Body avx2Body;
-const Body avx2Body = {"avx2",        avx2::kernels,      sizeof avx2::kernels / sizeof *avx2::kernels,
-                       supportedHere, avx2::gemmRoutines, &avx2::rowRoutines};
+const Body avx2Body = {"avx2",
+                       avx2::kernels,
+                       sizeof avx2::kernels / sizeof *avx2::kernels,
+                       supportedHere,
+                       avx2::gemmRoutines,
+                       &avx2::rowRoutines,
+                       avx2::loops,
+                       sizeof avx2::loops / sizeof *avx2::loops};
 
 }  // namespace forebay
 

@@ -26,15 +26,21 @@ bool supportedHere() {
 #define FOREBAY_BODY_FMA 1
 #define FOREBAY_BODY_VECTOR 64
 #include "kernels/body/gemm.h"
+#include "kernels/body/groups.h"
 #include "kernels/body/rows.h"
 #include "kernels/body/table.h"
 
 namespace forebay {
 
 extern const Body avx512Body;
-const Body avx512Body = {
-    "avx512",      avx512::kernels,      sizeof avx512::kernels / sizeof *avx512::kernels,
-    supportedHere, avx512::gemmRoutines, &avx512::rowRoutines};
+const Body avx512Body = {"avx512",
+                         avx512::kernels,
+                         sizeof avx512::kernels / sizeof *avx512::kernels,
+                         supportedHere,
+                         avx512::gemmRoutines,
+                         &avx512::rowRoutines,
+                         avx512::loops,
+                         sizeof avx512::loops / sizeof *avx512::loops};
 
 }  // namespace forebay
 

@@ -12,6 +12,7 @@
 #endif
 
 #include "kernels/body/gemm.h"
+#include "kernels/body/groups.h"
 #include "kernels/body/rows.h"
 #include "kernels/body/table.h"
 
@@ -22,8 +23,13 @@ bool supportedEverywhere() { return true; }
 }  // namespace
 
 extern const Body portableBody;
-const Body portableBody = {
-    "portable",          portable::kernels,      sizeof portable::kernels / sizeof *portable::kernels,
-    supportedEverywhere, portable::gemmRoutines, &portable::rowRoutines};
+const Body portableBody = {"portable",
+                           portable::kernels,
+                           sizeof portable::kernels / sizeof *portable::kernels,
+                           supportedEverywhere,
+                           portable::gemmRoutines,
+                           &portable::rowRoutines,
+                           portable::loops,
+                           sizeof portable::loops / sizeof *portable::loops};
 
 }  // namespace forebay

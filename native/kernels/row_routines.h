@@ -7,13 +7,13 @@
 namespace forebay {
 
 // The largest number of rows that one call adds.
-constexpr int maxRows = 4;
+constexpr int mostSummedRows = 4;
 
 struct RowSum {
   const void* base;  // the row to which the others are added; may be the result
   bool single;       // true if `base` is one element, which stands for a row of equal elements
-  const void* rows[maxRows];
-  int count;  // of rows, at most maxRows
+  const void* rows[mostSummedRows];
+  int count;  // of rows, at most mostSummedRows
   bool far;   // write around the caches; the result is aligned to streamAlignment
 };
 

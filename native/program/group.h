@@ -2,11 +2,15 @@
 // operands are divided into tiles of at most 1,024 elements, and a register is memory for one tile. The steps
 // run for one tile after another. A group has one or more segments, each with its own sizes and operands.
 //
-// group_decode.cc reads and checks a group, group_plan.cc finds the simplest geometry of every segment, and
-// group_run.cc runs the group. Segments are independent: no segment loads a value that another segment
-// stores.
+// If the steps are those of a compiled loop (compiled_loop.h), the loop computes a tile in one call.
+// Otherwise, the steps are interpreted: each step is one call, which computes a register.
+//
+// group_decode.cc reads and checks a group, group_plan.cc finds the simplest geometry of every segment,
+// group_run.cc runs the group, and group_loop.cc finds and runs compiled loops. Segments are independent: no
+// segment loads a value that another segment stores.
 #pragma once
 
+#include "kernels/compiled_loop.h"
 #include "program/instruction.h"
 
 namespace forebay {
@@ -50,6 +54,7 @@ struct GroupSegment {
   const std::int64_t* outer;     // the outer axes: sizes, then the byte steps of each operand
   const GroupOperand* operands;  // loads, then stores
   const Location* closes;
+  const CompiledLoop* loop;  // null if the steps are interpreted
 };
 
 // The size of a tile. If the group has steps, the number of elements is rounded up to whole vectors.
@@ -85,6 +90,7 @@ struct GroupLoad {
 };
 struct GroupStep {
   TileFns tiles;
+  std::uint16_t kernel;        // the id of the kernel
   std::uint16_t in[maxArity];  // the numbers of values; 0 for an input that does not exist
   std::uint16_t out;
   std::uint8_t inputs;  // bit k is set if input k exists
@@ -106,6 +112,12 @@ struct GroupClose {
   const Fold* sum;
 };
 
+// A value that a store or a close reads.
+struct GroupResult {
+  std::uint16_t value;
+  std::int32_t store;  // the index of its store; -1 if there is none, or several, or a close reads the value
+};
+
 class Group final : public Instruction {
  public:
   std::size_t scratchBytes() const override { return scratchBytes_; }
@@ -114,6 +126,8 @@ class Group final : public Instruction {
 
  private:
   friend class GroupDecoder;
+  friend class GroupLoops;
+  friend class LoopFinder;
   friend class GroupPlanner;
   friend class GroupWorker;
 
@@ -139,6 +153,8 @@ class Group final : public Instruction {
   Items<std::int64_t> outer_;
   Items<Location> closeLocations_;
   Items<std::size_t> homes_;  // for each value, the byte offset of its register from the first register
+  // The values of steps that a store or a close reads, in ascending order: the results of compiled loops.
+  Items<GroupResult> results_;
 
   bool isCopy_ = false;  // true if the group consists of one load and one store of its value
   std::int64_t tileElements_ = 0;
@@ -156,6 +172,12 @@ class Group final : public Instruction {
   std::size_t gatheredAt_ = 0, targetsAt_ = 0, singlesAt_ = 0, registersAt_ = 0;
   std::size_t scratchBytes_ = 0;
 };
+
+// Returns true if the value of a store is only checked and not written. This applies to stores to variables
+// in the dry run, which runs before the actual writes.
+inline bool checkedOnly(const GroupOperand& store, const Running& running) {
+  return running.dry && running.buffers[store.location.buffer].kind == Buffer::Kind::variable;
+}
 
 // The number of tiles in a unit. It is small, so that units can be divided evenly among threads, and large
 // enough that adding the sums of the units takes little time.

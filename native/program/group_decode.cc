@@ -168,6 +168,7 @@ class GroupDecoder {
       load.size = static_cast<std::int32_t>(sizeOf(type));
       load.lastRead = -1;
       views_[static_cast<std::size_t>(i)].type = type;
+      sameType_ = sameType_ && type == views_[0].type;
     }
     return true;
   }
@@ -187,6 +188,8 @@ class GroupDecoder {
       if (!checkKernel(kernel, i, type, result)) return false;
       GroupStep& step = group_.steps_[static_cast<std::size_t>(i)];
       step.tiles = kernel.routine(type).tiles;
+      step.kernel = static_cast<std::uint16_t>(id);
+      sameType_ = sameType_ && type == result && type == views_[0].type;
       step.inputs = static_cast<std::uint8_t>((1 << kernel.arity) - 1);
       for (int k = 0; k < maxArity; ++k) {
         const Field field = {"step", i, inputs[k]};
@@ -300,7 +303,10 @@ class GroupDecoder {
 
   bool readSegments() {
     group_.isCopy_ = loadCount_ == 1 && stepCount_ == 0 && storeCount_ == 1 && closeCount_ == 0;
-    GroupPlanner planner(group_, views_, rank_);
+    LoopFinder finder(group_, body_);
+    const bool findable = sameType_ && finder.possible();
+    if (findable && !finder.start(views_[0].type)) return reader_.outOfMemory("a group");
+    GroupPlanner planner(group_, views_, rank_, findable ? &finder : nullptr);
     for (std::int64_t s = 0; s < segmentCount_; ++s) {
       reader_.segment(s);
       std::int64_t sizes[maxRank];
@@ -361,6 +367,7 @@ class GroupDecoder {
   const Body& body_;
   Group& group_;
   int rank_ = 0;
+  bool sameType_ = true;  // true if all loads and all results of steps have one dtype
   std::int64_t segmentCount_ = 0, loadCount_ = 0, stepCount_ = 0, storeCount_ = 0, closeCount_ = 0;
   Items<Register> registers_;
   Items<Home> homes_;

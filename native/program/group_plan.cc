@@ -57,6 +57,7 @@ bool GroupPlanner::plan(std::size_t index, const std::int64_t* sizes, std::int64
   mergeAxes();
   GroupOperand* operands = group_.operands_.data() + index * views_.size();
   const int row = chooseRow();
+  segment.loop = findLoop();
   cut(segment, row);
   if (!keepOuter(segment, row)) return false;
   for (std::size_t i = 0; i < views_.size(); ++i) {
@@ -192,9 +193,29 @@ int GroupPlanner::chooseRow() const {
   return row;
 }
 
+const CompiledLoop* GroupPlanner::findLoop() const {
+  if (loops_ == nullptr) return nullptr;
+  std::uint32_t singles = 0;
+  for (std::size_t i = 0; i < group_.loads_.size(); ++i) {
+    // If there is only one element, a load may be treated as single or as an array.
+    if (axes_ == 0 || views_[i].strides[axes_ - 1] == 0) singles |= std::uint32_t(1) << i;
+  }
+  return loops_->find(singles);
+}
+
+bool GroupPlanner::needsRegisters(const CompiledLoop& loop) const {
+  if (group_.closes_.size() > 0) return true;
+  for (std::size_t i = 0; i < views_.size(); ++i) {
+    if (axes_ > 0 && !inPlace(loop, i, views_[i].strides[axes_ - 1], 1)) return true;
+  }
+  return std::any_of(group_.stores_.begin(), group_.stores_.end(),
+                     [](const GroupStore& store) { return !store.once; });
+}
+
 void GroupPlanner::cut(GroupSegment& segment, int row) const {
   const int column = axes_ - 1;
-  const std::int64_t most = group_.tileElements_;
+  const bool large = segment.loop != nullptr && !needsRegisters(*segment.loop);
+  const std::int64_t most = large ? loopTileElements : group_.tileElements_;
   segment.rows = row >= 0 ? sizes_[row] : 1;
   segment.columns = column >= 0 ? sizes_[column] : 1;
   const auto crosses = [&](const GroupView& view) {
@@ -204,8 +225,8 @@ void GroupPlanner::cut(GroupSegment& segment, int row) const {
   const bool crossing = row >= 0 && std::any_of(views_.begin(), views_.end(), crosses);
   // A tile has only one row if the number of columns is a multiple of registerLanes, or if the row fills most
   // of a tile.
-  const bool alone =
-      segment.columns >= longRow && (segment.columns % registerLanes == 0 || segment.columns > most / 2);
+  const bool alone = !large && segment.columns >= longRow &&
+                     (segment.columns % registerLanes == 0 || segment.columns > most / 2);
   const std::int64_t tileColumns = std::min(segment.columns, crossing ? crossingWidth : most);
   const std::int64_t tileRows = alone && !crossing ? 1 : rowsPerTile(segment.rows, tileColumns, most);
   segment.tileColumns = static_cast<std::int32_t>(tileColumns);

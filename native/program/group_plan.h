@@ -1,7 +1,7 @@
 // Finds the simplest equivalent geometry of a checked segment and divides the segment into tiles.
 #pragma once
 
-#include "program/group.h"
+#include "program/group_loop.h"
 
 namespace forebay {
 
@@ -18,8 +18,10 @@ std::int64_t tileElementsFor(std::int64_t registerBytes);
 
 class GroupPlanner {
  public:
-  // `views` are the operands of the segment that is planned: loads, then stores.
-  GroupPlanner(Group& group, Items<GroupView>& views, int rank) : group_(group), views_(views), rank_(rank) {}
+  // `views` are the operands of the segment that is planned: loads, then stores. `loops` is null if no
+  // compiled loop can run the group.
+  GroupPlanner(Group& group, Items<GroupView>& views, int rank, const LoopFinder* loops)
+      : group_(group), views_(views), rank_(rank), loops_(loops) {}
 
   // Call plan() for each segment in order, then finish(). They return false if out of memory.
   bool plan(std::size_t index, const std::int64_t* sizes, std::int64_t count);
@@ -35,13 +37,16 @@ class GroupPlanner {
   void swapAxes(int a, int b);
   void copyAxis(int to, int from);
   int chooseRow() const;
+  const CompiledLoop* findLoop() const;
+  bool needsRegisters(const CompiledLoop& loop) const;
   void cut(GroupSegment& segment, int row) const;
   bool keepOuter(GroupSegment& segment, int row);
 
   Group& group_;
   Items<GroupView>& views_;
   const int rank_;  // the number of axes in the code of the program
-  int axes_ = 0;    // the number of axes of the current segment after some were removed or merged
+  const LoopFinder* const loops_;
+  int axes_ = 0;  // the number of axes of the current segment after some were removed or merged
   std::int64_t sizes_[maxRank];
   std::size_t outerUsed_ = 0;
 };

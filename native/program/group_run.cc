@@ -5,7 +5,7 @@
 #include <cstring>
 
 #include "program/finite.h"
-#include "program/group.h"
+#include "program/group_loop.h"
 #include "program/pool.h"
 #include "program/tile_copy.h"
 
@@ -32,7 +32,8 @@ class GroupWorker {
         loadCount_(group.loads_.size()),
         stepCount_(group.steps_.size()),
         storeCount_(group.stores_.size()),
-        registers_(group.registersIn(scratch)) {
+        registers_(group.registersIn(scratch)),
+        loops_(group, running, registers_) {
     if (first) {
       values_ = group.values_.data();
       gathered_ = group.gathered_.data();
@@ -69,6 +70,10 @@ class GroupWorker {
   void runTiles(const GroupSegment& segment, std::int64_t from, std::int64_t to) {
     if (from >= to) return;
     segment_ = &segment;
+    if (segment.loop != nullptr) {
+      // The loop may overwrite any register.
+      for (std::size_t l = 0; l < loadCount_; ++l) gathered_[l].from = nullptr;
+    }
     if (segment.tiles == 1) {
       startUnit(0);
       runSingle();
@@ -109,8 +114,15 @@ class GroupWorker {
   // Runs a segment of one tile, with the transfers that were chosen when the segment was planned. Small
   // programs have mostly such segments and spend most of their time in this function.
   void runSingle() {
-    const GroupTile tile(segment_->rows, segment_->columns, stepCount_ > 0);
     const GroupOperand* o = segment_->operands;
+    if (segment_->loop != nullptr) {
+      char* at[maxLoopOperands];
+      for (std::size_t k = 0; k < loadCount_ + storeCount_; ++k)
+        at[k] = address(o[k].location, running_.bases);
+      finite_ = loops_.run(*segment_, segment_->rows, segment_->columns, at, sums_) && finite_;
+      return;
+    }
+    const GroupTile tile(segment_->rows, segment_->columns, stepCount_ > 0);
     if (group_.isCopy_) {
       copyTile(tile, address(o[0].location, running_.bases), address(o[1].location, running_.bases));
       return;
@@ -126,6 +138,14 @@ class GroupWorker {
 
   // Runs the tile that begins at element [i, j] of a segment with several tiles.
   void runOne(std::int64_t i, std::int64_t j) {
+    if (segment_->loop != nullptr) {
+      char* at[maxLoopOperands];
+      for (std::size_t k = 0; k < loadCount_ + storeCount_; ++k) at[k] = addressOf(k, i, j);
+      finite_ = loops_.run(*segment_, std::min<std::int64_t>(segment_->tileRows, segment_->rows - i),
+                           std::min<std::int64_t>(segment_->tileColumns, segment_->columns - j), at, sums_) &&
+                finite_;
+      return;
+    }
     const bool full =
         segment_->rows - i >= segment_->tileRows && segment_->columns - j >= segment_->tileColumns;
     const GroupTile tile(std::min<std::int64_t>(segment_->tileRows, segment_->rows - i),
@@ -155,12 +175,6 @@ class GroupWorker {
         segment_->outer + static_cast<std::size_t>(segment_->outerRank) * (1 + operand);
     for (int d = 0; d < segment_->outerRank; ++d) at += position_[d] * steps[d];
     return at;
-  }
-
-  // Returns true if the value of a store is only checked and not written. This applies to stores to variables
-  // in the dry run, which runs before the actual writes.
-  bool checkedOnly(const GroupOperand& store) const {
-    return running_.dry && running_.buffers[store.location.buffer].kind == Buffer::Kind::variable;
   }
 
   void runSteps(const GroupTile& tile) {
@@ -215,7 +229,7 @@ class GroupWorker {
       const std::int64_t strides[] = {in.rowStep / in.size, in.columnStep / in.size};
       finite_ = viewFinite(group_.stores_[0].type, from, sizes, strides, 2);
     }
-    if (checkedOnly(out)) return;
+    if (checkedOnly(out, running_)) return;
     copyBlock(in.size, to, out.rowStep, out.columnStep, from, in.rowStep, in.columnStep, tile.rows,
               tile.columns);
   }
@@ -259,7 +273,7 @@ class GroupWorker {
   // address of the store if the value must be copied there after the steps.
   void prepareStore(std::size_t s, const GroupOperand& o, Transfer transfer, char* target) {
     const std::size_t value = group_.stores_[s].value;
-    const bool skipped = checkedOnly(o);
+    const bool skipped = checkedOnly(o, running_);
     const bool direct = transfer == Transfer::direct && !skipped;
     targets_[s] = direct || skipped ? nullptr : target;
     if (value >= loadCount_) values_[value] = direct ? target : registers_ + group_.homes_[value];
@@ -286,6 +300,7 @@ class GroupWorker {
   const Running& running_;
   const std::size_t loadCount_, stepCount_, storeCount_;
   char* registers_;
+  const GroupLoops loops_;
   void** values_;  // for each value, its address in the current tile
   Group::Gathered* gathered_;
   std::uint8_t* singles_;  // for each value, 1 if it is a single element for the whole tile

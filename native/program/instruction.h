@@ -17,9 +17,9 @@ struct Running {
   std::size_t scratchPitch;
   char* shared;  // the scratch that all threads of an instruction share; 64-byte aligned
   int threads;
-  std::uint64_t run;  // the index of the run
-  bool check;         // check results for NaN and infinity
-  bool dry;           // do not write variables
+  std::uint64_t run;    // the index of the run
+  bool check;           // check results for NaN and infinity
+  bool dry;             // do not write variables
   RunFailure* failure;  // set if an instruction fails for another reason than NaN and infinity
 
   char* scratchOf(int slot) const { return scratch + static_cast<std::size_t>(slot) * scratchPitch; }
@@ -35,8 +35,8 @@ class Instruction {
   // Returns the number of bytes of scratch (temporary memory) that one thread needs. Scratch is 64-byte
   // aligned.
   virtual std::size_t scratchBytes() const { return 0; }
-  // Returns the number of bytes of scratch that all threads share. Its content does not survive the run of the
-  // instruction.
+  // Returns the number of bytes of scratch that all threads share. Its content does not survive the run of
+  // the instruction.
   virtual std::size_t sharedBytes() const { return 0; }
   // The program calls this once, with the scratch of its first thread.
   virtual void attach(char*) {}

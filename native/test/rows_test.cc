@@ -11,7 +11,7 @@ namespace {
 template <class T>
 void holdSums(const Body& body, Generator& generator, int dtype) {
   for (const std::size_t n : lengths) {
-    for (int count = 0; count <= maxRows; ++count) {
+    for (int count = 0; count <= mostSummedRows; ++count) {
       for (const bool single : {false, true}) {
         for (const bool far : {false, true}) {
           CAPTURE(n);

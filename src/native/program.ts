@@ -31,17 +31,6 @@ export interface IndexFailure {
   readonly value: number;
 }
 
-/** Describes an index that is out of range, for the message of an error. */
-export function describeIndex({
-  index,
-  axis,
-  bound,
-  value,
-}: Omit<IndexFailure, 'instruction'>): string {
-  const valid = bound > 0 ? `from ${-bound} to ${bound - 1}` : 'none, because it has no elements';
-  return `element ${index} of the indices is ${value}, but the valid indices of axis ${axis} are ${valid}`;
-}
-
 export type RunStatus = number | IndexFailure;
 
 /** The number of numbers in the report of a failure. */

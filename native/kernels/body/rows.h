@@ -67,8 +67,8 @@ FOREBAY_INLINE void sumOf(const T* base, const T* const* rows, std::size_t from,
 template <class T, int count, bool single>
 void sumCount(const RowSum& sum, T* out, std::size_t n) {
   const T* const base = static_cast<const T*>(sum.base);
-  const T* rows[maxRows];
-  for (int i = 0; i < maxRows; ++i) rows[i] = i < count ? static_cast<const T*>(sum.rows[i]) : base;
+  const T* rows[mostSummedRows];
+  for (int i = 0; i < mostSummedRows; ++i) rows[i] = i < count ? static_cast<const T*>(sum.rows[i]) : base;
   if (!sum.far) {
     sumOf<T, count, single>(base, rows, 0, n, out);
     return;

@@ -1,0 +1,41 @@
+// What the compiled loops of groups.h use besides the operations of the map family (elementwise.h).
+#pragma once
+
+#include "kernels/body/table.h"
+
+namespace forebay::FOREBAY_BODY {
+
+constexpr bool sameText(const char* a, const char* b) {
+  while (*a != '\0' && *a == *b) ++a, ++b;
+  return *a == *b;
+}
+
+// Returns the id of an operation of the map family. A loop that names an unknown operation does not compile.
+constexpr std::uint16_t idOf(const char* name) {
+  std::uint16_t id = 0;
+  while (kernels[id].family != Family::map || !sameText(kernels[id].name, name)) ++id;
+  return id;
+}
+
+// Returns row `r` of an operand.
+template <class T>
+FOREBAY_INLINE T* rowOf(const LoopCall& call, std::size_t operand, std::int64_t r) {
+  return reinterpret_cast<T*>(call.operands[operand] + r * call.rowSteps[operand]);
+}
+
+template <class T>
+constexpr DType typeOf = sizeof(T) == 4 ? DType::float32 : DType::float64;
+
+// A row of the table of loops.
+template <template <class> class Loop, class T>
+constexpr CompiledLoop loopOf() {
+  using L = Loop<T>;
+  constexpr LoopSteps steps = {
+      typeOf<T>, L::loadCount, sizeof L::steps / sizeof *L::steps, sizeof L::results / sizeof *L::results,
+      L::steps,  L::results};
+  static_assert(L::loadCount + steps.resultCount <= maxLoopOperands);
+  constexpr std::uint64_t hash = steps.hash();
+  return {steps, hash, L::singles, L::run};
+}
+
+}  // namespace forebay::FOREBAY_BODY

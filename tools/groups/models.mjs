@@ -1,0 +1,86 @@
+// The graphs whose fused loops are compiled into the addon: the workloads of the benchmark, and small models that
+// together use every layer, activation, loss and optimizer.
+
+/** Returns the updates of every optimizer, by name. */
+const optimizers = (fb) => ({
+  sgd: (loss, parameters, rate) => fb.sgd(loss, parameters, { rate }),
+  momentum: (loss, parameters, rate) => fb.sgd(loss, parameters, { rate, momentum: 0.9 }),
+  adam: (loss, parameters, rate) => fb.adam(loss, parameters, { rate }),
+});
+
+const activations = (fb) => ({
+  relu: fb.relu,
+  tanh: fb.tanh,
+  sigmoid: fb.sigmoid,
+  softplus: fb.softplus,
+});
+
+/** Returns the losses by name. Each is a function of the output [batch, units] of a model. */
+const losses = (fb, dtype) => ({
+  mse: (y) => fb.mse(y, fb.input('target', y.shape, { dtype })),
+  binary: (y) => fb.binaryCrossEntropyWithLogits(y, fb.input('target', y.shape, { dtype })),
+  classes: (y) => fb.softmaxCrossEntropy(y, fb.input('target', [y.shape[0]], { dtype: 'int32' })),
+  probabilities: (y) => fb.softmaxCrossEntropy(y, fb.input('target', y.shape, { dtype })),
+});
+
+/**
+ * Yields the graphs, as { name, outputs, updates }.
+ * @param fb forebay
+ * @param bench the workloads of the benchmark, with `buildGraph` and the function `startOf`, which makes the initial
+ *   values of a workload
+ */
+export function* models(fb, bench) {
+  for (const [name, spec] of Object.entries(bench.workloads)) {
+    if (spec.kind !== 'compile') yield workload(fb, bench, name, spec);
+  }
+  for (const dtype of ['float32', 'float64']) {
+    for (const batch of [1, 16]) {
+      for (const activation of Object.keys(activations(fb)))
+        yield dense(fb, { dtype, batch, activation });
+      for (const loss of Object.keys(losses(fb, dtype))) yield dense(fb, { dtype, batch, loss });
+      for (const optimizer of Object.keys(optimizers(fb)))
+        yield dense(fb, { dtype, batch, optimizer });
+    }
+    yield lstm(fb, dtype);
+  }
+  yield autoencoder(fb);
+}
+
+function workload(fb, { buildGraph, startOf }, name, spec) {
+  const { output, parameters } = buildGraph(spec, startOf(spec));
+  const rate = fb.state('rate', fb.tensor(0.1, { dtype: spec.dtype }));
+  const updates = spec.kind === 'predict' ? [] : fb[spec.optimizer](output, parameters, { rate });
+  return { name, outputs: [output], updates };
+}
+
+/** Two dense layers. */
+function dense(fb, { dtype, batch, activation = 'relu', loss = 'mse', optimizer = 'sgd' }) {
+  const first = new fb.FeedForward('first', {
+    inputs: 24,
+    units: 40,
+    dtype,
+    activation: activations(fb)[activation],
+  });
+  const second = new fb.FeedForward('second', { inputs: 40, units: 12, dtype });
+  const y = second.apply(first.apply(fb.input('x', [batch, 24], { dtype })));
+  const output = losses(fb, dtype)[loss](y);
+  const updates = optimizers(fb)[optimizer](
+    output,
+    [...first.parameters, ...second.parameters],
+    0.1,
+  );
+  return { name: `dense ${activation} ${loss} ${optimizer}`, outputs: [output], updates };
+}
+
+function lstm(fb, dtype) {
+  const layer = new fb.LSTM('lstm', { inputs: 24, units: 40, dtype });
+  const { hidden } = layer.unroll(fb.input('xs', [5, 16, 24], { dtype }));
+  const loss = fb.mse(hidden, fb.input('target', hidden.shape, { dtype }));
+  return { name: 'lstm', outputs: [loss], updates: fb.adam(loss, layer.parameters) };
+}
+
+function autoencoder(fb) {
+  const vae = new fb.VariationalAutoencoder('vae', { inputs: 48, hidden: 24, latent: 12 });
+  const loss = vae.loss(fb.input('x', [16, 48]));
+  return { name: 'autoencoder', outputs: [loss], updates: fb.adam(loss, vae.parameters) };
+}
