@@ -270,7 +270,7 @@ bool scatterRows(const RoutineRun& run, std::int64_t from, std::int64_t to) {
     }
     RowSum sum = {in, inStride == 0, {}, 0, false};
     do {
-      sum.count = static_cast<int>(std::min<std::int64_t>(maxRows, end - next));
+      sum.count = static_cast<int>(std::min<std::int64_t>(mostSummedRows, end - next));
       for (int i = 0; i < sum.count; ++i, ++next) {
         sum.rows[i] = plane + sorted.order[next] * updates.strides[1];
         if (access.requested > 0 && next + ahead < sorted.m) {
