@@ -74,10 +74,14 @@ export function adam(
     const moment = (part: string) =>
       state(`${name}.adam.${part}`, Tensor.zeros(value.shape, { dtype }));
     const [m, v] = [moment('m'), moment('v')];
-    const nextM = add(mul(m, beta1), mul(gradient, 1 - beta1));
-    const nextV = add(mul(v, beta2), mul(square(gradient), 1 - beta2));
+    // If a gradient has become 0, its m decays to a subnormal number and stays there, because 0.9 times the smallest
+    // numbers rounds to these numbers. On AMD Zen 5, a vector operation on subnormal numbers takes 5 ns longer if it is a
+    // multiplication, 13 ns longer if it is a division, and no longer if it is a multiply-add. So m and m' are only
+    // operands of multiply-adds: each product below that is the last operand of a sum becomes part of a multiply-add.
+    const nextM = add(mul(gradient, 1 - beta1), mul(m, beta1));
+    const nextV = add(mul(square(gradient), 1 - beta2), mul(v, beta2));
     const scale = add(mul(sqrt(nextV), correction), epsilon);
-    const next = sub(parameter, mul(stepSize, div(nextM, scale)));
+    const next = sub(parameter, mul(div(stepSize, scale), nextM));
     return [[m, nextM] as const, [v, nextV] as const, [parameter, next] as const];
   });
   return [[count, t] as const, ...updates];

@@ -1020,17 +1020,17 @@ struct Loop17 {
 template <class T>
 struct Loop18 {
   static constexpr std::uint16_t loadCount = 11;
-  static constexpr std::uint32_t singles = 1002;
+  static constexpr std::uint32_t singles = 986;
   static constexpr LoopStep steps[] = {
       {idOf("mul"), {0, 1}},
       {idOf("fma"), {2, 3, 11}},
-      {idOf("mul"), {4, 5}},
-      {idOf("square"), {2}},
-      {idOf("fma"), {14, 6, 13}},
+      {idOf("square"), {0}},
+      {idOf("mul"), {13, 4}},
+      {idOf("fma"), {5, 6, 14}},
       {idOf("sqrt"), {15}},
-      {idOf("fma"), {16, 7, 8}},
-      {idOf("div"), {12, 17}},
-      {idOf("fnma"), {9, 18, 10}},
+      {idOf("fma"), {16, 7, 9}},
+      {idOf("div"), {8, 17}},
+      {idOf("fnma"), {18, 12, 10}},
   };
   static constexpr std::uint16_t results[] = {12, 15, 19};
   static void run(const LoopCall& call) {
@@ -1040,8 +1040,8 @@ struct Loop18 {
       const T v1 = *rowOf<T>(call, 1, r);
       const T* const x2 = rowOf<T>(call, 2, r);
       const T v3 = *rowOf<T>(call, 3, r);
-      const T* const x4 = rowOf<T>(call, 4, r);
-      const T v5 = *rowOf<T>(call, 5, r);
+      const T v4 = *rowOf<T>(call, 4, r);
+      const T* const x5 = rowOf<T>(call, 5, r);
       const T v6 = *rowOf<T>(call, 6, r);
       const T v7 = *rowOf<T>(call, 7, r);
       const T v8 = *rowOf<T>(call, 8, r);
@@ -1054,17 +1054,17 @@ struct Loop18 {
       for (std::int64_t i = 0; i < columns; ++i) {
         const T v0 = x0[i];
         const T v2 = x2[i];
-        const T v4 = x4[i];
+        const T v5 = x5[i];
         const T v10 = x10[i];
         const T v11 = Mul::of(v0, v1);
         const T v12 = Fma::of(v2, v3, v11);
-        const T v13 = Mul::of(v4, v5);
-        const T v14 = Square::of(v2);
-        const T v15 = Fma::of(v14, v6, v13);
+        const T v13 = Square::of(v0);
+        const T v14 = Mul::of(v13, v4);
+        const T v15 = Fma::of(v5, v6, v14);
         const T v16 = Sqrt::of(v15);
-        const T v17 = Fma::of(v16, v7, v8);
-        const T v18 = Div::of(v12, v17);
-        const T v19 = Fnma::of(v9, v18, v10);
+        const T v17 = Fma::of(v16, v7, v9);
+        const T v18 = Div::of(v8, v17);
+        const T v19 = Fnma::of(v18, v12, v10);
         y0[i] = v12;
         y1[i] = v15;
         y2[i] = v19;
@@ -1228,18 +1228,18 @@ struct Loop23 {
 template <class T>
 struct Loop24 {
   static constexpr std::uint16_t loadCount = 12;
-  static constexpr std::uint32_t singles = 2009;
+  static constexpr std::uint32_t singles = 1973;
   static constexpr LoopStep steps[] = {
       {idOf("mul"), {0, 1}},
-      {idOf("mul"), {2, 3}},
-      {idOf("fma"), {12, 4, 13}},
-      {idOf("mul"), {5, 6}},
+      {idOf("mul"), {12, 2}},
+      {idOf("fma"), {3, 4, 13}},
       {idOf("square"), {12}},
-      {idOf("fma"), {16, 7, 15}},
+      {idOf("mul"), {15, 5}},
+      {idOf("fma"), {6, 7, 16}},
       {idOf("sqrt"), {17}},
-      {idOf("fma"), {18, 8, 9}},
-      {idOf("div"), {14, 19}},
-      {idOf("fnma"), {10, 20, 11}},
+      {idOf("fma"), {18, 8, 10}},
+      {idOf("div"), {9, 19}},
+      {idOf("fnma"), {20, 14, 11}},
   };
   static constexpr std::uint16_t results[] = {14, 17, 21};
   static void run(const LoopCall& call) {
@@ -1247,11 +1247,11 @@ struct Loop24 {
     for (std::int64_t r = 0; r < call.rows; ++r) {
       const T v0 = *rowOf<T>(call, 0, r);
       const T* const x1 = rowOf<T>(call, 1, r);
-      const T* const x2 = rowOf<T>(call, 2, r);
-      const T v3 = *rowOf<T>(call, 3, r);
+      const T v2 = *rowOf<T>(call, 2, r);
+      const T* const x3 = rowOf<T>(call, 3, r);
       const T v4 = *rowOf<T>(call, 4, r);
-      const T* const x5 = rowOf<T>(call, 5, r);
-      const T v6 = *rowOf<T>(call, 6, r);
+      const T v5 = *rowOf<T>(call, 5, r);
+      const T* const x6 = rowOf<T>(call, 6, r);
       const T v7 = *rowOf<T>(call, 7, r);
       const T v8 = *rowOf<T>(call, 8, r);
       const T v9 = *rowOf<T>(call, 9, r);
@@ -1263,19 +1263,19 @@ struct Loop24 {
       FOREBAY_INDEPENDENT
       for (std::int64_t i = 0; i < columns; ++i) {
         const T v1 = x1[i];
-        const T v2 = x2[i];
-        const T v5 = x5[i];
+        const T v3 = x3[i];
+        const T v6 = x6[i];
         const T v11 = x11[i];
         const T v12 = Mul::of(v0, v1);
-        const T v13 = Mul::of(v2, v3);
-        const T v14 = Fma::of(v12, v4, v13);
-        const T v15 = Mul::of(v5, v6);
-        const T v16 = Square::of(v12);
-        const T v17 = Fma::of(v16, v7, v15);
+        const T v13 = Mul::of(v12, v2);
+        const T v14 = Fma::of(v3, v4, v13);
+        const T v15 = Square::of(v12);
+        const T v16 = Mul::of(v15, v5);
+        const T v17 = Fma::of(v6, v7, v16);
         const T v18 = Sqrt::of(v17);
-        const T v19 = Fma::of(v18, v8, v9);
-        const T v20 = Div::of(v14, v19);
-        const T v21 = Fnma::of(v10, v20, v11);
+        const T v19 = Fma::of(v18, v8, v10);
+        const T v20 = Div::of(v9, v19);
+        const T v21 = Fnma::of(v20, v14, v11);
         y0[i] = v14;
         y1[i] = v17;
         y2[i] = v21;
