@@ -17,9 +17,9 @@ struct Running {
   std::size_t scratchPitch;
   char* shared;  // the scratch that all threads of an instruction share; 64-byte aligned
   int threads;
-  std::uint64_t run;  // the index of the run
-  bool check;         // check results for NaN and infinity
-  bool dry;           // do not write variables
+  std::uint64_t run;    // the index of the run
+  bool check;           // check results for NaN and infinity
+  bool dry;             // do not write variables
   RunFailure* failure;  // set if an instruction fails for another reason than NaN and infinity
 
   char* scratchOf(int slot) const { return scratch + static_cast<std::size_t>(slot) * scratchPitch; }
@@ -35,14 +35,29 @@ class Instruction {
   // Returns the number of bytes of scratch (temporary memory) that one thread needs. Scratch is 64-byte
   // aligned.
   virtual std::size_t scratchBytes() const { return 0; }
-  // Returns the number of bytes of scratch that all threads share. Its content does not survive the run of the
-  // instruction.
+  // Returns the number of bytes of scratch that all threads share. Its content does not survive the run of
+  // the instruction.
   virtual std::size_t sharedBytes() const { return 0; }
   // The program calls this once, with the scratch of its first thread.
   virtual void attach(char*) {}
   // Returns false if running.check is set and a result is NaN or infinite, or if the instruction has failed
   // and described its failure in running.failure. Otherwise returns true.
   virtual bool run(const Running& running) = 0;
+
+  // Returns false if an element of a stated result is NaN or infinite. The program calls this after run() if
+  // results are checked.
+  bool resultsFinite(char* const* bases) const;
+
+ protected:
+  // States what the instruction writes. Groups and products state nothing: they check their results
+  // themselves, while these are in a cache. Draws and packs state nothing, because their results need no
+  // check.
+  bool stateResults(Reader& reader, std::size_t count);
+  void stateResult(std::size_t index, DType type, const Location& location, const std::int64_t* sizes,
+                   const std::int64_t* strides, int rank);
+
+ private:
+  Items<Result> results_;
 };
 
 // Reads the numbers of an instruction that follow [opcode, length]. Returns null if the instruction is
