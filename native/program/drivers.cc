@@ -4,7 +4,6 @@
 
 #include "kernels/product.h"
 #include "kernels/reduce.h"
-#include "program/finite.h"
 #include "program/instruction.h"
 #include "program/pool.h"
 
@@ -78,8 +77,14 @@ class Reduce final : public Instruction {
     } else {
       for (int share = 0; share < shares_; ++share) runShare(this, share, 0);
     }
-    return !running.check || plan.keptCount == 0 ||
-           viewFinite(outType, plan.out, plan.keptSizes, plan.outStrides, plan.keptRank);
+    return true;
+  }
+
+  // The plan has the fewest axes that describe the result.
+  bool state(Reader& reader) {
+    if (!stateResults(reader, 1)) return false;
+    stateResult(0, outType, out, plan.keptSizes, plan.outStrides, plan.keptRank);
+    return true;
   }
 
   ReducePlan plan;
@@ -126,7 +131,20 @@ class BatchProduct final : public Instruction {
     } else {
       runProduct(plan);
     }
-    return !running.check || finite();
+    return true;
+  }
+
+  bool state(Reader& reader) {
+    if (!stateResults(reader, 1)) return false;
+    std::int64_t sizes[maxRank], strides[maxRank];
+    std::copy_n(plan.batchSizes, plan.batchRank, sizes);
+    std::copy_n(plan.cStrides, plan.batchRank, strides);
+    sizes[plan.batchRank] = plan.shape.m;
+    strides[plan.batchRank] = plan.shape.ldc;
+    sizes[plan.batchRank + 1] = plan.shape.n;
+    strides[plan.batchRank + 1] = 1;
+    stateResult(0, plan.type, c, sizes, strides, plan.batchRank + 2);
+    return true;
   }
 
   ProductPlan plan;
@@ -145,18 +163,6 @@ class BatchProduct final : public Instruction {
     share.b += from * share.bStrides[0] * size;
     share.c += from * share.cStrides[0] * size;
     runProduct(share);
-  }
-
-  bool finite() const {
-    if (plan.batchCount == 0 || plan.shape.m == 0 || plan.shape.n == 0) return true;
-    std::int64_t sizes[maxRank], strides[maxRank];
-    std::copy_n(plan.batchSizes, plan.batchRank, sizes);
-    std::copy_n(plan.cStrides, plan.batchRank, strides);
-    sizes[plan.batchRank] = plan.shape.m;
-    strides[plan.batchRank] = plan.shape.ldc;
-    sizes[plan.batchRank + 1] = plan.shape.n;
-    strides[plan.batchRank + 1] = 1;
-    return viewFinite(plan.type, plan.c, sizes, strides, plan.batchRank + 2);
   }
 
   int shares_ = 1;
@@ -248,7 +254,7 @@ bool decode(Operands& operands, const Body& body, Reduce& reduce) {
     return reader.refuse("%s", fault.text());
   }
   reduce.shareOut();
-  return true;
+  return reduce.state(reader);
 }
 
 bool decode(Operands& operands, const Body& body, BatchProduct& product) {
@@ -295,7 +301,7 @@ bool decode(Operands& operands, const Body& body, BatchProduct& product) {
     return reader.refuse("%s", fault.text());
   }
   product.shareOut();
-  return true;
+  return product.state(reader);
 }
 
 bool decode(Operands& operands, const Body& body, Random& random) {

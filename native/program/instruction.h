@@ -43,6 +43,21 @@ class Instruction {
   // Returns false if running.check is set and a result is NaN or infinite, or if the instruction has failed
   // and described its failure in running.failure. Otherwise returns true.
   virtual bool run(const Running& running) = 0;
+
+  // Returns false if an element of a stated result is NaN or infinite. The program calls this after run() if
+  // results are checked.
+  bool resultsFinite(char* const* bases) const;
+
+ protected:
+  // States what the instruction writes. Groups and products state nothing: they check their results
+  // themselves, while these are in a cache. Draws and packs state nothing, because their results need no
+  // check.
+  bool stateResults(Reader& reader, std::size_t count);
+  void stateResult(std::size_t index, DType type, const Location& location, const std::int64_t* sizes,
+                   const std::int64_t* strides, int rank);
+
+ private:
+  Items<Result> results_;
 };
 
 // Reads the numbers of an instruction that follow [opcode, length]. Returns null if the instruction is

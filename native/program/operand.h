@@ -29,6 +29,14 @@ inline char* address(const Location& location, char* const* bases) {
   return bases[location.buffer] + location.offset;
 }
 
+// A view that an instruction writes.
+struct Result {
+  DType type;
+  Location location;
+  int rank;
+  std::int64_t sizes[maxRank], strides[maxRank];
+};
+
 enum class Access { read, write };
 
 // The range of bytes, [first, end), that an operand may access. The range is empty if the operand has no

@@ -209,7 +209,8 @@ bool Program::State::runRange(const RunArguments& arguments, Running& running, s
   Clock::time_point before;
   if (arguments.nanoseconds != nullptr) before = Clock::now();
   for (std::size_t instruction = from; instruction < to; ++instruction) {
-    const bool succeeded = instructions[instruction]->run(running);
+    const bool succeeded = instructions[instruction]->run(running) &&
+                           (!running.check || instructions[instruction]->resultsFinite(running.bases));
     if (arguments.nanoseconds != nullptr) {
       const Clock::time_point after = Clock::now();
       arguments.nanoseconds[instruction] += std::chrono::duration<double, std::nano>(after - before).count();

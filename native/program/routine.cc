@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "program/finite.h"
 #include "program/instruction.h"
 #include "program/pool.h"
 
@@ -59,7 +58,6 @@ class RoutineInstruction final : public Instruction {
   bool checkDense(Operands& operands, int operand) const;
   bool checkOverlaps(Operands& operands) const;
   bool sameView(int a, int b) const;
-  bool writesFinite(char* const* data) const;
   static bool report(const Running& running, const RoutineFailure& failure);
 
   const RoutineRow& row_;
@@ -145,10 +143,16 @@ bool RoutineInstruction::decode(Operands& operands) {
     if (!readView(operands, i)) return false;
   }
   if (!reader.integers({row_.name, -1, "an integer"}, call_.integers, row_.integers)) return false;
+  if (!stateResults(reader, static_cast<std::size_t>(row_.writes))) return false;
   for (int write = row_.reads; write < count; ++write) {
     const RoutineView& view = call_.operands[write];
     empty_ = empty_ || isEmpty(view);
     if (!isEmpty(view) && !checkDense(operands, write)) return false;
+    // The view is dense, so its elements are those of one axis.
+    const std::int64_t stride = 1, bytes = extents_[write].end - extents_[write].first;
+    const std::int64_t size = bytes / static_cast<std::int64_t>(sizeOf(view.type));
+    stateResult(static_cast<std::size_t>(write - row_.reads), view.type, locations_[write], &size, &stride,
+                1);
   }
   if (!checkOverlaps(operands)) return false;
   Fault fault;
@@ -176,14 +180,6 @@ bool RoutineInstruction::report(const Running& running, const RoutineFailure& fa
   return false;
 }
 
-bool RoutineInstruction::writesFinite(char* const* data) const {
-  for (int write = row_.reads; write < row_.operands(); ++write) {
-    const RoutineView& view = call_.operands[write];
-    if (!viewFinite(view.type, data[write], view.sizes, view.strides, view.rank)) return false;
-  }
-  return true;
-}
-
 bool RoutineInstruction::run(const Running& running) {
   if (empty_) return true;
   char* data[maxRoutineOperands] = {};
@@ -201,8 +197,7 @@ bool RoutineInstruction::run(const Running& running) {
     if (!work.failed[share]) continue;
     if (first == nullptr || work.failures[share].index < first->index) first = work.failures + share;
   }
-  if (first != nullptr) return report(running, *first);
-  return !running.check || writesFinite(data);
+  return first == nullptr || report(running, *first);
 }
 
 }  // namespace
