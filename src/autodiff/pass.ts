@@ -45,6 +45,8 @@ class Mailbox {
   }
 }
 
+let innerPass: (waits: WaitList, sources: ReadonlySet<Node>) => BackwardPass;
+
 /**
  * A backward pass that a user can run step by step. (`backward` runs a complete pass.) A node is ready when it has
  * received a gradient over each of its edges on the wait list. One step takes a ready node and sums its gradients. Then
@@ -53,6 +55,11 @@ class Mailbox {
 export class BackwardPass {
   static {
     brand(BackwardPass);
+    innerPass = (waits, sources) => {
+      const pass = new BackwardPass(waits);
+      pass.#sources = sources;
+      return pass;
+    };
   }
 
   readonly #waits: WaitList;
@@ -69,6 +76,11 @@ export class BackwardPass {
    */
   readonly #firstId = nextNodeId();
   #inputs: readonly Input[] | undefined;
+  /**
+   * The nodes at which an inner pass ends. Its wait list has only the paths that lead to them. Undefined if the pass is
+   * not an inner pass.
+   */
+  #sources: ReadonlySet<Node> | undefined;
 
   /**
    * Starts a pass. Copies the edges of the wait list, so edges that are registered later have no effect on the pass.
@@ -197,13 +209,20 @@ export class BackwardPass {
   }
 
   #distribute(node: Node): void {
+    if (this.#sources?.has(node)) return;
     const gradient = this.#total(node);
     const { op, inputs, attributes } = node;
     const sent =
       gradient === none
         ? inputs.map(() => none)
         : assertList(
-            op.gradient({ node, inputs, attributes, gradient, differentiate }),
+            op.gradient({
+              node,
+              inputs,
+              attributes,
+              gradient,
+              differentiate: (roots, sources) => differentiate(node, roots, sources),
+            }),
             `${node}: expected its gradient rule to return a list of gradients, one for each input,`,
           );
     if (sent.length !== inputs.length) {
@@ -220,7 +239,7 @@ export class BackwardPass {
         return [{ box, index, gradient: sent[slot] as Sent }];
       }
       // A wait list that was built by hand may lack a constant, because its gradient is not needed.
-      if (input instanceof Constant) return [];
+      if (input instanceof Constant || this.#sources) return [];
       throw notRegistered(input, node, slot);
     });
     for (const { box, index, gradient } of deliveries) this.#deliver(box, index, gradient);
@@ -365,24 +384,45 @@ function describe({ parent, slot }: Edge): string {
   return typeof parent === 'string' ? nameOf(parent) : `${parent} (its input ${slot})`;
 }
 
-/** Runs a backward pass over an inner graph; see `GradientContext.differentiate`. */
+/**
+ * Runs a backward pass over the inner graph between `roots` and `sources`, in the gradient rule of `outer`; see
+ * `GradientContext.differentiate`.
+ */
 function differentiate(
+  outer: Node,
   roots: readonly (readonly [Node, Node])[],
   sources: readonly Node[],
 ): (Node | typeof none)[] {
-  const pairs = assertList(roots, 'differentiate: expected a list of [root, gradient] pairs,');
-  if (pairs.length === 0) throw new GraphError('differentiate: expected at least one root');
-  const waits = WaitList.of(...pairs.map(([root]) => root));
+  const where = `${outer}: differentiate:`;
+  const wanted = assertList(sources, `${where} expected a list of nodes,`);
+  const pairs = assertList(roots, `${where} expected a list of [root, gradient] pairs,`).map(
+    (pair) => assertList(pair as readonly unknown[], `${where} expected a [root, gradient] pair,`),
+  ) as [Node, Node][];
+  for (const node of [...wanted, ...pairs.flat()]) {
+    if (isNode(node)) continue;
+    throw new GraphError(`${where} expected a node, but received ${describeValue(node)}`);
+  }
+  if (pairs.length === 0) throw new GraphError(`${where} expected at least one root`);
+  const ends = new Set(wanted);
+  const waits = WaitList.between(
+    pairs.map(([root]) => root),
+    ends,
+  );
+  if (waits.has(outer) && !ends.has(outer)) {
+    throw new GraphError(`${where} the inner graph contains ${outer} itself`);
+  }
   // Each pair is an outside source of its own, so if a root occurs twice, its starting gradients are added.
-  pairs.forEach(([root], index) => {
-    waits.register(root, `root ${index}`);
-  });
-  const pass = new BackwardPass(waits);
-  pairs.forEach(([root, gradient], index) => {
-    pass.send(root, `root ${index}`, gradient);
-  });
+  const leading = pairs.map(([root, gradient], index) => ({
+    root,
+    gradient,
+    name: `root ${index}`,
+  }));
+  const started = leading.filter(({ root }) => waits.has(root));
+  for (const { root, name } of started) waits.register(root, name);
+  const pass = innerPass(waits, ends);
+  for (const { root, gradient, name } of started) pass.send(root, name, gradient);
   const gradients = pass.run();
-  return assertList(sources, 'differentiate: expected a list of nodes,').map((node) =>
+  return wanted.map((node) =>
     waits.has(node) && gradients.reaches(node) ? gradients.of(node) : none,
   );
 }

@@ -228,13 +228,14 @@ export interface GradientContext<A> {
   /** The gradient of the root of the backward pass with respect to `node`. It has the shape and dtype of `node`. */
   readonly gradient: Node;
   /**
-   * Differentiates an inner graph: runs a backward pass from the roots. Use it in the rule of an op whose result is
-   * computed by a graph.
+   * Differentiates an inner graph: runs a backward pass from the roots, which ends at the sources. Use it in the rule of
+   * an op whose result is computed by a graph. The inner graph must not contain the node itself.
    * @param roots pairs of a root and its starting gradient, which has the shape and dtype of the root. A root may occur
    *   several times
    * @param sources the nodes whose gradients are wanted
    * @returns the gradient of each source; `none` if no gradient flows to it from a root
-   * @throws GraphError if a root or a source is not a node, or `roots` is empty; ShapeError or DTypeError if a starting
+   * @throws GraphError if a root or a source is not a node, `roots` is empty, or the inner graph contains the node;
+   *   ValueError if an argument is not a list; ShapeError or DTypeError if a starting
    *   gradient does not fit its root
    */
   differentiate(

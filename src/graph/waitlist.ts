@@ -8,7 +8,7 @@ import type { Kind } from '../arguments/options.js';
 import { GraphError } from '../errors.js';
 import { Constant } from './leaf.js';
 import { isNode, type Node } from './node.js';
-import { reachable } from './topology.js';
+import { reachable, topologicalOrder } from './topology.js';
 
 /**
  * One use of `node`, as input number `slot` of `parent`. `mul(x, x)` uses `x` twice, so it has two edges to `x`. A
@@ -50,6 +50,30 @@ export class WaitList {
     for (const parent of reachable(roots)) {
       for (const [slot, node] of parent.inputs.entries()) {
         waits.#of(node).push({ node, parent, slot });
+      }
+    }
+    return waits;
+  }
+
+  /**
+   * Returns a wait list of the paths that lead from a root to a source and end there. The inputs of sources are not on
+   * it, and neither are nodes from which no path leads to a source. A root is on it if it is a source or such a path
+   * begins there.
+   * @internal
+   */
+  static between(roots: readonly Node[], sources: ReadonlySet<Node>): WaitList {
+    const waits = new WaitList();
+    const inputsOf = (node: Node) => (sources.has(node) ? [] : node.inputs);
+    const leading = new Set<Node>();
+    for (const parent of topologicalOrder(roots, inputsOf)) {
+      const inputs = inputsOf(parent);
+      if (sources.has(parent) || inputs.some((node) => leading.has(node))) leading.add(parent);
+    }
+    const ordered = [...leading].sort((a, b) => a.id - b.id);
+    for (const root of roots) if (leading.has(root)) waits.#of(root);
+    for (const parent of ordered) {
+      for (const [slot, node] of inputsOf(parent).entries()) {
+        if (leading.has(node)) waits.#of(node).push({ node, parent, slot });
       }
     }
     return waits;

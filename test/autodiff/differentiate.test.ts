@@ -6,6 +6,7 @@ import {
   checkGradients,
   defineOp,
   evaluate,
+  ForebayError,
   type GradientContext,
   GraphError,
   mul,
@@ -87,6 +88,60 @@ describe('differentiate', () => {
       ),
     ) as [Node];
     expect(evaluate(gradient).toArray()).toEqual([3 + 3, 3 - 1.4, 3 + 4]);
+  });
+
+  it('runs each rule once in a chain of ops whose rules differentiate inner graphs', () => {
+    let calls = 0;
+    const squared = defineOp({
+      name: 'squareByDifferentiate',
+      arity: 1,
+      dtype: ([first]) => (first as Node).dtype,
+      shape: ([first]) => (first as Node).shape,
+      lowering: { kind: 'compose', expand: ([first]) => square(first as Node) },
+      gradient: ({ inputs, gradient, differentiate }) => {
+        calls++;
+        return differentiate([[square(inputs[0] as Node), gradient]], inputs);
+      },
+      samples: [],
+      refused: [],
+    });
+    let node: Node = x;
+    for (let i = 0; i < 20; i++) node = squared(node);
+    backward(sum(node));
+    expect(calls).toBe(20);
+  });
+
+  it('refuses an inner graph that contains the node itself', () => {
+    const error = errorOf(() => {
+      const op = defineOp({
+        name: 'recursive',
+        arity: 1,
+        dtype: ([first]) => (first as Node).dtype,
+        shape: ([first]) => (first as Node).shape,
+        lowering: { kind: 'alias' },
+        gradient: ({ node, inputs, gradient, differentiate }) =>
+          differentiate([[mul(node, 2), gradient]], inputs),
+        samples: [],
+        refused: [],
+      });
+      backward(sum(op(x)));
+    });
+    expect(error).toBeInstanceOf(GraphError);
+    expect(error.message).toMatch(
+      /differentiate: the inner graph contains \[recursive #\d+\] itself/,
+    );
+  });
+
+  it.each<[string, unknown, unknown]>([
+    ['a root that is no pair', [x], [x]],
+    ['a source that is not a node', [[mul(x, 2), mul(x, 2)]], [1]],
+    ['no list', 1, [x]],
+  ])('refuses %s with a typed error that names the op', (_title, roots, sources) => {
+    const error = errorOf(() =>
+      within((differentiate) => differentiate(roots as never, sources as never)),
+    );
+    expect(error).toBeInstanceOf(ForebayError);
+    expect(error.message).toMatch(/calls differentiate/);
   });
 
   it('refuses an empty list of roots', () => {
