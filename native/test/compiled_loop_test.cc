@@ -336,7 +336,8 @@ void runFirst(const Code& code, const Body& body) {
   std::vector<char*> bases;
   for (std::size_t i = 0; i < buffers.size(); ++i) {
     const auto bytes = static_cast<std::int64_t>(memory.buffers[i].size());
-    buffers[i] = {i == 0 ? Buffer::Kind::arena : Buffer::Kind::variable, bytes, memory.buffers[i].data(), 8};
+    buffers[i] = {i == 0 ? Buffer::Kind::arena : Buffer::Kind::variable, bytes, memory.buffers[i].data(), 8,
+                  false};
     bases.push_back(memory.buffers[i].data());
   }
   Fault fault;
@@ -349,7 +350,8 @@ void runFirst(const Code& code, const Body& body) {
   AlignedBytes scratch;
   REQUIRE(scratch.allocate(decoded->scratchBytes()));
   decoded->attach(scratch.data());
-  decoded->run({bases.data(), buffers.data(), scratch.data(), 0, 1, 0, false, false});
+  RunFailure failure;
+  decoded->run({bases.data(), buffers.data(), scratch.data(), 0, nullptr, 1, 0, false, false, &failure});
 }
 
 }  // namespace

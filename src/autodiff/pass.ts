@@ -19,8 +19,9 @@ import {
   indexOfEdge,
   isWaitList,
   notRegistered,
+  pathsBetween,
   positionOfEdge,
-  WaitList,
+  type WaitList,
 } from '../graph/waitlist.js';
 import { mayFit } from '../graph/window.js';
 import { addN, assemble, broadcastTo } from '../ops/index.js';
@@ -404,25 +405,25 @@ function differentiate(
   }
   if (pairs.length === 0) throw new GraphError(`${where} expected at least one root`);
   const ends = new Set(wanted);
-  const waits = WaitList.between(
+  const { waits, on } = pathsBetween(
     pairs.map(([root]) => root),
     ends,
   );
-  if (waits.has(outer) && !ends.has(outer)) {
+  if (on.has(outer) && !ends.has(outer)) {
     throw new GraphError(`${where} the inner graph contains ${outer} itself`);
   }
   // Each pair is an outside source of its own, so if a root occurs twice, its starting gradients are added.
-  const leading = pairs.map(([root, gradient], index) => ({
+  const named = pairs.map(([root, gradient], index) => ({
     root,
     gradient,
     name: `root ${index}`,
   }));
-  const started = leading.filter(({ root }) => waits.has(root));
+  const started = named.filter(({ root }) => on.has(root));
   for (const { root, name } of started) waits.register(root, name);
   const pass = innerPass(waits, ends);
   for (const { root, gradient, name } of started) pass.send(root, name, gradient);
   const gradients = pass.run();
   return wanted.map((node) =>
-    waits.has(node) && gradients.reaches(node) ? gradients.of(node) : none,
+    on.has(node) && waits.has(node) && gradients.reaches(node) ? gradients.of(node) : none,
   );
 }

@@ -56,30 +56,6 @@ export class WaitList {
   }
 
   /**
-   * Returns a wait list of the paths that lead from a root to a source and end there. The inputs of sources are not on
-   * it, and neither are nodes from which no path leads to a source. A root is on it if it is a source or such a path
-   * begins there.
-   * @internal
-   */
-  static between(roots: readonly Node[], sources: ReadonlySet<Node>): WaitList {
-    const waits = new WaitList();
-    const inputsOf = (node: Node) => (sources.has(node) ? [] : node.inputs);
-    const leading = new Set<Node>();
-    for (const parent of topologicalOrder(roots, inputsOf)) {
-      const inputs = inputsOf(parent);
-      if (sources.has(parent) || inputs.some((node) => leading.has(node))) leading.add(parent);
-    }
-    const ordered = [...leading].sort((a, b) => a.id - b.id);
-    for (const root of roots) if (leading.has(root)) waits.#of(root);
-    for (const parent of ordered) {
-      for (const [slot, node] of inputsOf(parent).entries()) {
-        if (leading.has(node)) waits.#of(node).push({ node, parent, slot });
-      }
-    }
-    return waits;
-  }
-
-  /**
    * Registers all edges from one parent to `node`. Edges that are registered already are not added again. Returns this
    * wait list.
    * @param parent a node that uses `node` as an input, or a string: the name of an outside source, which will send a
@@ -180,6 +156,26 @@ export class WaitList {
     this.#edges.set(node, edges);
     return edges;
   }
+}
+
+/**
+ * Returns a wait list of the paths that lead from a root to a source and end there, and the nodes on these paths. The
+ * inputs of sources are not among them, and neither are nodes from which no path leads to a source.
+ */
+export function pathsBetween(
+  roots: readonly Node[],
+  sources: ReadonlySet<Node>,
+): { readonly waits: WaitList; readonly on: ReadonlySet<Node> } {
+  const waits = new WaitList();
+  const on = new Set<Node>();
+  const inputsOf = (node: Node) => (sources.has(node) ? [] : node.inputs);
+  // Inputs precede the nodes that read them.
+  for (const parent of topologicalOrder(roots, inputsOf)) {
+    const leading = inputsOf(parent).filter((node) => on.has(node));
+    if (leading.length > 0 || sources.has(parent)) on.add(parent);
+    for (const node of leading) waits.register(node, parent);
+  }
+  return { waits, on };
 }
 
 /** Returns the error for a gradient that `parent` sends to `node` over an edge that is not registered. */

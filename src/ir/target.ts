@@ -6,8 +6,6 @@ import type { DType } from '../tensor/dtype.js';
 export interface Target {
   /** Returns the bytes of the panels into which a right operand [k, n] is packed for the product kernel. */
   readonly panelBytes: (dtype: DType, k: number, n: number) => number;
-  /** The alignment of addresses in the arena, in bytes. A cache line and the widest vector have this size. */
-  readonly alignment: number;
   /**
    * The limits of a fused loop. The executor keeps one tile of each load and of each result in a buffer, which is called
    * a register. The limits are chosen so that the registers fit in the L1 cache with tiles of a useful size.
@@ -25,6 +23,5 @@ export interface Target {
 /** The executor of the addon. */
 export const executor: Target = {
   panelBytes,
-  alignment: 64,
   loop: { terms: 8, loads: 32, operations: 96, finalOperations: 256 },
 };

@@ -137,8 +137,8 @@ const position = declare<{ readonly axes: readonly number[] }>({
 
 /**
  * Returns the index of the largest element along an axis, as int32. If several elements are the largest, it is the
- * index of the first of them. Without `axis`, the result is the row-major index of the largest of all elements. No
- * gradient flows through `argmax`.
+ * index of the first of them; if an element is NaN, it is the index of the first NaN. Without `axis`, the result is the
+ * row-major index of the largest of all elements. No gradient flows through `argmax`.
  * @throws ShapeError if the axis is out of range or has length 0; ValueError if x is not a Node, Tensor or number, or
  *   if an option is unknown
  */

@@ -23,6 +23,11 @@ export function aroundAxis(shape: readonly number[], axis: number): [number, num
   return [sizeOf(shape.slice(0, axis)), shape[axis] as number, sizeOf(shape.slice(axis + 1))];
 }
 
+/** Returns indices. A whole number becomes a constant of int32, because other ops lift numbers to floats. */
+function asIndices(indices: Operand): Operand {
+  return Number.isInteger(indices) ? constant(indices as number, { dtype: 'int32' }) : indices;
+}
+
 /** @throws ShapeError if an axis has no elements, so that no index is valid, but there are `count` indices */
 function assertElements([, n]: readonly number[], axis: number, count: number): void {
   if (n === 0 && count > 0) {
@@ -126,10 +131,11 @@ function takenShape({ shape }: Node, indices: Node, axis: number): Shape {
  * @param indices a Node, Tensor or number of int32, of any shape
  * @param axis the axis of the indices; 0 by default. A negative axis counts from the end
  * @throws ShapeError if the axis is out of range; DTypeError if the indices are not of int32; ValueError if an operand
- *   is not a Node, Tensor or number. A run throws ValueError if an index is out of range; it then writes nothing
+ *   is not a Node, Tensor or number. A run throws ValueError if an index is out of range, unless the
+ *   result has no elements; it then writes nothing
  */
 export function gather(x: Operand, indices: Operand, axis = 0): Node {
-  const [from, at] = lift('gather', [x, indices]) as [Node, Node];
+  const [from, at] = lift('gather', [x, asIndices(indices)]) as [Node, Node];
   return rows([from, at], { axis: resolveAxis(axis, from.shape.length, '[gather]') });
 }
 
@@ -153,6 +159,7 @@ const added = declare<AxisAttributes>({
     call: ({ attributes: { axis }, inputShapes: [x, indices] }) => {
       const to = aroundAxis(x as readonly number[], axis);
       const count = sizeOf(indices as readonly number[]);
+      assertElements(to, axis, count * to[0] * to[2]);
       return { reads: [to, [count], [to[0], count, to[2]]], write: to, integers: [axis] };
     },
   },
@@ -204,10 +211,11 @@ const added = declare<AxisAttributes>({
  * @param axis the axis of the indices; 0 by default. A negative axis counts from the end
  * @throws ShapeError if the axis is out of range or the shape of the updates does not fit; DTypeError if the indices
  *   are not of int32 or the dtypes of x and the updates differ; ValueError if an operand is not a Node, Tensor or
- *   number. A run throws ValueError if an index is out of range; it then writes nothing
+ *   number. A run throws ValueError if an index is out of range, unless the
+ *   result has no elements; it then writes nothing
  */
 export function scatterAdd(x: Operand, indices: Operand, updates: Operand, axis = 0): Node {
-  const [to, at, from] = lift('scatterAdd', [x, indices, updates]) as [Node, Node, Node];
+  const [to, at, from] = lift('scatterAdd', [x, asIndices(indices), updates]) as [Node, Node, Node];
   return added([to, at, from], { axis: resolveAxis(axis, to.shape.length, '[scatterAdd]') });
 }
 
@@ -257,7 +265,7 @@ const taken = declare<AxisAttributes>({
     },
   },
   gradient: ({ inputs: [x, indices], attributes, gradient }) => [
-    addedAlong([zerosLike(x as Node), indices as Node, gradient], attributes),
+    addAlongAxis(x as Node, indices as Node, gradient, attributes.axis),
     none,
   ],
   label: ({ axis }) => `${axis}`,
@@ -284,15 +292,15 @@ const taken = declare<AxisAttributes>({
  * Returns, for each element of `indices`, the element of x at this index along one axis, as torch.gather:
  * result[i, j] = x[indices[i, j], j] for axis 0 of matrices. An index is from -n to n - 1, where n is the length of the
  * axis of x. The result has the shape of `indices` and the dtype of x.
- * @param indices of int32. It has as many axes as x. Except along the axis, it is as long as x or shorter; if it is
- *   shorter, the rest of x is not read
+ * @param indices of int32. It has as many axes as x. Along any other axis, it is as long as x. If both lengths are
+ *   numbers, it may also be shorter; the rest of x is then not read
  * @param axis the axis; a negative axis counts from the end
  * @throws ShapeError if the axis is out of range or the shapes do not fit; DTypeError if the indices are not of int32;
  *   ValueError if an operand is not a Node, Tensor or number. A run throws ValueError if an index is out of range; it
  *   then writes nothing
  */
 export function takeAlongAxis(x: Operand, indices: Operand, axis: number): Node {
-  const [from, at] = lift('takeAlongAxis', [x, indices]) as [Node, Node];
+  const [from, at] = lift('takeAlongAxis', [x, asIndices(indices)]) as [Node, Node];
   const resolved = resolveAxis(axis, from.shape.length, '[takeAlongAxis]');
   return taken([withinShape(from, at, resolved), at], { axis: resolved });
 }
@@ -325,6 +333,7 @@ const addedAlong: Apply<AxisAttributes> = declare<AxisAttributes>({
     call: ({ attributes: { axis }, inputShapes: [x, indices] }) => {
       const to = aroundAxis(x as readonly number[], axis);
       const from = aroundAxis(indices as readonly number[], axis);
+      assertElements(to, axis, sizeOf(from));
       return { reads: [to, from, from], write: to, integers: [axis] };
     },
   },
@@ -365,3 +374,11 @@ const addedAlong: Apply<AxisAttributes> = declare<AxisAttributes>({
     },
   ],
 });
+
+/**
+ * Returns zeros of the shape of x with `updates` added at the indices along the axis: the gradient of `takeAlongAxis`
+ * with respect to x.
+ */
+export function addAlongAxis(x: Node, indices: Node, updates: Node, axis: number): Node {
+  return addedAlong([zerosLike(x), indices, updates], { axis });
+}

@@ -7,10 +7,10 @@ import { ShapeError, ValueError } from '../errors.js';
 import type { Dim } from '../graph/dimension.js';
 import { input, lift } from '../graph/leaf.js';
 import { failFor, type Node } from '../graph/node.js';
-import { notDifferentiable, type Operand } from '../graph/op.js';
+import { type Bound, notDifferentiable, type Operand } from '../graph/op.js';
 import { resolveAxis } from '../tensor/shape.js';
 import { type Apply, declare } from './declare.js';
-import { aroundAxis, takeAlongAxis } from './indexing.js';
+import { addAlongAxis, aroundAxis, takeAlongAxis } from './indexing.js';
 
 interface SortAttributes {
   readonly axis: number;
@@ -25,21 +25,22 @@ const sortOptions = declareOptions('sort, argsort', {
 /** Options of `sort` and `argsort`. */
 export interface SortOptions extends OptionsOf<typeof sortOptions> {}
 
+const sortCall = ({ attributes: { axis, descending }, shape }: Bound<SortAttributes>) => {
+  const around = aroundAxis(shape, axis);
+  return { reads: [around], write: around, integers: [Number(descending)] };
+};
+
+const sortLabel = ({ axis, descending }: SortAttributes) =>
+  `${axis}${descending ? ' descending' : ''}`;
+
 const positions = declare<SortAttributes>({
   name: 'argsort',
   arity: 1,
   dtype: () => 'int32',
   shape: ([x]) => (x as Node).shape,
-  lowering: {
-    kind: 'routine',
-    routine: 'argsort',
-    call: ({ attributes: { axis, descending }, shape }) => {
-      const around = aroundAxis(shape, axis);
-      return { reads: [around], write: around, integers: [Number(descending)] };
-    },
-  },
+  lowering: { kind: 'routine', routine: 'argsort', call: sortCall },
   gradient: notDifferentiable('an index is an integer'),
-  label: ({ axis, descending }) => `${axis}${descending ? ' descending' : ''}`,
+  label: sortLabel,
   samples: [
     { inputs: [{ shape: [2, 5] }], build: (x) => argsort(x as Node) },
     {
@@ -66,8 +67,34 @@ const positions = declare<SortAttributes>({
  *   unknown
  */
 export function argsort(x: Operand, axis = -1, options?: SortOptions): Node {
-  return sorting('argsort', x, axis, options).indices;
+  const { node, attributes } = sorting('argsort', x, axis, options);
+  return positions([node], attributes);
 }
+
+const sorted: Apply<SortAttributes> = declare<SortAttributes>({
+  name: 'sort',
+  arity: 1,
+  dtype: ([x]) => (x as Node).dtype,
+  shape: ([x]) => (x as Node).shape,
+  lowering: { kind: 'routine', routine: 'sort', call: sortCall },
+  gradient: ({ inputs: [x], attributes, gradient }) => {
+    const { axis } = attributes;
+    return [addAlongAxis(x as Node, positions([x as Node], attributes), gradient, axis)];
+  },
+  label: sortLabel,
+  samples: [
+    { inputs: [{ shape: [2, 5] }], build: (x) => sort(x as Node) },
+    { inputs: [{ shape: [2, 4, 3] }], build: (x) => sort(x as Node, 1, { descending: true }) },
+    { inputs: [{ shape: [0, 3] }], build: (x) => sort(x as Node) },
+  ],
+  refused: [
+    {
+      build: () => sort(input('x', [2]), 1),
+      error: ShapeError,
+      message: /^\[sort\] axis 1 is out of range/,
+    },
+  ],
+});
 
 /**
  * Returns the elements of x, sorted along an axis. The sort is stable: equal elements keep their order, also if the
@@ -78,15 +105,15 @@ export function argsort(x: Operand, axis = -1, options?: SortOptions): Node {
  *   unknown
  */
 export function sort(x: Operand, axis = -1, options?: SortOptions): Node {
-  const { node, indices, resolved } = sorting('sort', x, axis, options);
-  return takeAlongAxis(node, indices, resolved);
+  const { node, attributes } = sorting('sort', x, axis, options);
+  return sorted([node], attributes);
 }
 
 function sorting(name: string, x: Operand, axis: number, options: SortOptions | undefined) {
   const { descending = false } = sortOptions.read(options, `[${name}]`);
   const [node] = lift(name, [x]) as [Node];
   const resolved = resolveAxis(axis, node.shape.length, `[${name}]`);
-  return { node, resolved, indices: positions([node], { axis: resolved, descending }) };
+  return { node, attributes: { axis: resolved, descending } };
 }
 
 interface TopAttributes {

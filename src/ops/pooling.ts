@@ -269,7 +269,7 @@ function copied(value: unknown, where: string, depth = 2): unknown {
 /** Returns the two numbers of an option. @throws ValueError if it is not a number from `least`, or a list of two */
 function sidesOf(value: unknown, least: 0 | 1, where: string): [number, number] {
   const isSide = (side: unknown): side is number =>
-    Number.isSafeInteger(side) && (side as number) >= least;
+    Number.isInteger(side) && (side as number) >= least && (side as number) < 2 ** 31;
   if (isSide(value)) return [value, value];
   if (isList(value) && value.length === 2 && isSide(value[0]) && isSide(value[1])) {
     return [value[0], value[1]];
@@ -306,7 +306,7 @@ function attributesOf(name: string, options: MaxPoolOptions): PoolAttributes {
     side('stride', stride, 1),
     side('dilation', dilation, 1),
   ];
-  const nested = isList(padding) && (padding as readonly unknown[]).some(isList);
+  const nested = isList(padding) && (padding as readonly unknown[]).every(isList);
   const pads = nested
     ? (padding as readonly unknown[]).map((pair) => side('padding', pair, 0))
     : side('padding', padding, 0).map((pad): [number, number] => [pad, pad]);

@@ -3,9 +3,10 @@
  * pooling. native/routines has one row for each.
  */
 
-import { ValueError } from '../errors.js';
+import { assertList } from '../arguments/read.js';
+import { ShapeError, ValueError } from '../errors.js';
 import type { Node } from '../graph/node.js';
-import type { Lowering } from '../graph/op.js';
+import type { Bound, Lowering, RoutineShapes } from '../graph/op.js';
 import type { Location } from '../ir/location.js';
 import { isContiguous } from '../ir/view.js';
 import { routineFacts } from '../native/addon.js';
@@ -13,16 +14,62 @@ import { prepareRoutine } from '../native/kernels.js';
 import { describeIndex } from '../native/program.js';
 import { dtypeCodes } from '../native/table.js';
 import type { TypedArray } from '../tensor/dtype.js';
+import { formatShape, sizeOf } from '../tensor/shape.js';
 import { rowMajorLayout } from './layout.js';
 import type { InstructionRecord, LoweringRecord, ValueRecord } from './record.js';
+
+type RoutineLowering = Extract<Lowering, { kind: 'routine' }>;
+
+/**
+ * Returns how a routine is called. The lowering may be a user's, so it is checked that the shapes have the elements of
+ * the inputs and of the result.
+ * @throws ShapeError if they do not, or the numbers of inputs or integers are wrong; NativeError if there is no such
+ *   routine; ValueError if the lowering returns no lists
+ */
+function checkedCall({ routine, call }: RoutineLowering, bound: Bound<object>): RoutineShapes {
+  const facts = routineFacts(routine);
+  const shapes: Partial<RoutineShapes> | undefined = call(bound);
+  const listOf = <T>(list: readonly T[] | undefined, what: string) =>
+    assertList(list as readonly T[], `routine '${routine}': expected a list of ${what},`);
+  const reads = listOf(shapes?.reads, 'shapes').map((shape) => listOf(shape, 'numbers'));
+  const write = listOf(shapes?.write, 'numbers');
+  const integers = listOf(shapes?.integers, 'integers');
+  const fits = (shape: readonly number[] | undefined, whole: readonly number[]) =>
+    shape?.every(isSize) === true && sizeOf(shape) === sizeOf(whole);
+  const { inputShapes } = bound;
+  if (reads.length !== inputShapes.length || reads.length !== facts.reads) {
+    throw new ShapeError(
+      `routine '${routine}' reads ${facts.reads} operands, but the op has ${inputShapes.length} inputs, of which ${reads.length} are read`,
+    );
+  }
+  inputShapes.forEach((shape, i) => {
+    if (fits(reads[i], shape)) return;
+    throw new ShapeError(
+      `routine '${routine}' cannot read input ${i}, of shape ${formatShape(shape)}, as ${formatShape(reads[i] ?? [])}`,
+    );
+  });
+  if (!fits(write, bound.shape)) {
+    throw new ShapeError(
+      `routine '${routine}' cannot write a result of shape ${formatShape(bound.shape)} as ${formatShape(write)}`,
+    );
+  }
+  if (integers.length !== facts.integers || !integers.every(Number.isSafeInteger)) {
+    throw new ShapeError(
+      `routine '${routine}' takes ${facts.integers} integers, but received [${integers.join(', ')}]`,
+    );
+  }
+  return { reads, write, integers };
+}
+
+const isSize = (size: unknown): boolean => Number.isSafeInteger(size) && (size as number) >= 0;
 
 /**
  * One routine, which reads all inputs and writes the result. The inputs and the result are read and written in the
  * shapes that the lowering returns.
  */
-export const routine: LoweringRecord<Extract<Lowering, { kind: 'routine' }>> = {
+export const routine: LoweringRecord<RoutineLowering> = {
   step: (lowering, node) => {
-    const { reads, write, integers } = lowering.call(node);
+    const { reads, write, integers } = checkedCall(lowering, node);
     const views = [...reads, write].map((shape) => ({ shape, ...rowMajorLayout(shape) }));
     const dtypes = [...node.inputDTypes, node.dtype];
     const run = prepareRoutine(lowering.routine, dtypes, views, integers);
@@ -32,7 +79,7 @@ export const routine: LoweringRecord<Extract<Lowering, { kind: 'routine' }>> = {
     };
   },
   lower: (lowering, { build, node, bound, args }) => {
-    const { reads, write, integers } = lowering.call(bound);
+    const { reads, write, integers } = checkedCall(lowering, bound);
     const operands = args.map((arg, i) => build.reshape(arg, reads[i] as readonly number[], node));
     const result = build.routine(lowering.routine, node.dtype, write, operands, integers, node);
     return build.reshape(result, bound.shape, node);

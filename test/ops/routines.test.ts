@@ -8,7 +8,9 @@ import {
   checkGradients,
   compile,
   cumsum,
+  defineOp,
   evaluate,
+  ForebayError,
   gather,
   getThreads,
   input,
@@ -16,6 +18,7 @@ import {
   maxPool2d,
   mul,
   type Node,
+  notDifferentiable,
   parameter,
   randomNormal,
   ShapeError,
@@ -72,6 +75,19 @@ describe('an index that is out of range', () => {
     expect(program.runs).toBe(0);
     program.run({ at: int([0, 2, -3]) });
     expect([...x.value.data]).not.toEqual(before);
+  });
+
+  it('is refused by scatterAdd along an axis without elements, too', () => {
+    const node = scatterAdd(Tensor.zeros([0, 2]), int([1]), tensor([[1, 2]]));
+    for (const run of [() => evaluate(node), () => compile({ outputs: { node } })]) {
+      const error = errorOf(run);
+      expect(error).toBeInstanceOf(ShapeError);
+      expect(error.message).toMatch(/scatterAdd .*axis 0 of x has no elements/);
+    }
+  });
+
+  it('may be a number', () => {
+    expect(evaluate(gather(tensor([1, 2, 3]), -1)).item()).toBe(3);
   });
 
   it('is refused along an axis without elements, too', () => {
@@ -147,5 +163,51 @@ describe('values', () => {
     const columns = takeAlongAxis(x, int([[0, 0, 1]]), 0);
     const [interpreted, compiled] = both(gather(columns, int([2, 0]), 1));
     expect(compiled).toEqual(interpreted);
+  });
+});
+
+describe('the lowering of a user', () => {
+  let counter = 0;
+  /** Returns what both executors throw for an op of one input of shape [4], whose lowering returns `shapes`. */
+  const errors = (shapes: unknown, routine = 'cumsum') => {
+    const op = defineOp({
+      name: `users routine ${counter++}`,
+      arity: 1,
+      dtype: ([x]) => (x as Node).dtype,
+      shape: () => [4],
+      lowering: { kind: 'routine', routine, call: () => shapes as never },
+      gradient: notDifferentiable('it is a test'),
+      samples: [],
+      refused: [],
+    });
+    const node = op(tensor([1, 2, 3, 4]));
+    return [errorOf(() => evaluate(node)), errorOf(() => compile({ outputs: { node } }))];
+  };
+  const around = [1, 4, 1];
+
+  it.each<[string, unknown, RegExp]>([
+    ['writes fewer elements', { reads: [around], write: [1, 2, 1], integers: [0] }, /cannot write/],
+    ['reads fewer elements', { reads: [[1, 2, 1]], write: around, integers: [0] }, /cannot read/],
+    ['reads no operand', { reads: [], write: around, integers: [0] }, /reads 1 operands/],
+    ['lacks an integer', { reads: [around], write: around, integers: [] }, /takes 1 integers/],
+    [
+      'has a size that is not whole',
+      { reads: [around], write: [0.5, 8, 1], integers: [0] },
+      /cannot write/,
+    ],
+    ['returns nothing', undefined, /expected a list of shapes/],
+  ])('that %s is refused by both executors', (_title, shapes, message) => {
+    for (const error of errors(shapes)) {
+      expect(error).toBeInstanceOf(ForebayError);
+      expect(error.message).toMatch(/users routine/);
+      expect(error.message).toMatch(message);
+    }
+  });
+
+  it('that names no routine is refused by both executors', () => {
+    for (const error of errors({ reads: [around], write: around, integers: [] }, 'nope')) {
+      expect(error).toBeInstanceOf(ForebayError);
+      expect(error.message).toMatch(/users routine .*no routine 'nope'/);
+    }
   });
 });

@@ -1,6 +1,6 @@
 /** Lower: makes IR values from the nodes of a graph, for one binding of the dimension names. */
 
-import { GraphError, ShapeError } from '../../errors.js';
+import { GraphError, NativeError, ShapeError, ValueError } from '../../errors.js';
 import { expansionOf } from '../../evaluate/lowered.js';
 import { type Bindings, bindDim, type Dim } from '../../graph/dimension.js';
 import type { Node } from '../../graph/node.js';
@@ -66,6 +66,8 @@ function lowered(
     return record.lower(lowering, { build, node, bound, args });
   } catch (cause) {
     if (cause instanceof ShapeError) throw new ShapeError(`${node} ${cause.message}`, { cause });
+    if (cause instanceof ValueError) throw new ValueError(`${node}: ${cause.message}`, { cause });
+    if (cause instanceof NativeError) throw new NativeError(`${node} ${cause.message}`, { cause });
     throw cause;
   }
 }
