@@ -27,6 +27,8 @@ export type Padding = Sides | readonly [readonly [number, number], readonly [num
 
 /** The windows along one axis. */
 interface Windows {
+  /** The name of the axis, for errors. */
+  readonly axis: 'height' | 'width' | 'length';
   readonly size: number;
   readonly stride: number;
   readonly dilation: number;
@@ -51,33 +53,31 @@ function windowCount(length: number, windows: Windows): number {
 }
 
 /** Returns the number of windows along an axis. @throws ShapeError if there is none, or if one contains no element */
-function checkedCount(length: Dim, windows: Windows, axis: string, fail: Fail): number {
+function checkedCount(length: Dim, windows: Windows, fail: Fail): number {
+  const { axis, size, stride, dilation, before } = windows;
   if (typeof length !== 'number') {
     return fail.shape(`expected a number as the ${axis} of x, but it is the name ${length}`);
   }
   const count = windowCount(length, windows);
-  const { size, stride, dilation, before } = windows;
   if (count < 1) {
     fail.shape(`a window of size ${size} does not fit into the ${axis} of x, which is ${length}`);
   }
-  for (let window = 0; window < count; window++) {
-    // The first position of the window that is not in the padding before the axis.
-    const start = window * stride - before;
-    const first = start < 0 ? start + Math.ceil(-start / dilation) * dilation : start;
-    if (first < length && first <= start + (size - 1) * dilation) continue;
+  const startOf = (window: number) => window * stride - before;
+  const refuse = (window: number) =>
     fail.shape(`window ${window} along the ${axis} of x, which is ${length}, is only padding`);
+  // A window that starts in the axis has an element there. The others start in the padding before it or after it.
+  for (let window = 0; window < count && startOf(window) < 0; window++) {
+    const start = startOf(window);
+    const first = start + Math.ceil(-start / dilation) * dilation;
+    if (first >= length || first > start + (size - 1) * dilation) refuse(window);
   }
+  if (startOf(count - 1) >= length) refuse(count - 1);
   return count;
 }
 
 function pooledShape(x: Node, { rows, columns }: PoolAttributes, fail: Fail): Shape {
   const [batch, channels, height, width] = x.shape as readonly [Dim, Dim, Dim, Dim];
-  return [
-    batch,
-    channels,
-    checkedCount(height, rows, 'height', fail),
-    checkedCount(width, columns, 'width', fail),
-  ];
+  return [batch, channels, checkedCount(height, rows, fail), checkedCount(width, columns, fail)];
 }
 
 /** Returns the shape [planes, height, width] in which a routine reads or writes images. */
@@ -191,7 +191,7 @@ const averaged = declare<AverageAttributes>({
     {
       build: () => avgPool1d(input('x', [2, 3, 'steps']), { size: 2 }),
       error: ShapeError,
-      message: /^\[avgPool\] expected a number as the width of x, but it is the name steps/,
+      message: /^\[avgPool\] expected a number as the length of x, but it is the name steps/,
     },
   ],
 });
@@ -315,9 +315,18 @@ function attributesOf(name: string, options: MaxPoolOptions): PoolAttributes {
       `[${name}] padding: expected [[top, bottom], [left, right]], but received ${describeValue(padding)}`,
     );
   }
+  const axes = ['height', name.endsWith('1d') ? 'length' : 'width'] as const;
   const axis = (i: 0 | 1): Windows => {
     const [before, after] = pads[i] as [number, number];
-    return { size: sizes[i], stride: strides[i], dilation: dilations[i], before, after, ceil };
+    return {
+      axis: axes[i],
+      size: sizes[i],
+      stride: strides[i],
+      dilation: dilations[i],
+      before,
+      after,
+      ceil,
+    };
   };
   return { rows: axis(0), columns: axis(1) };
 }
