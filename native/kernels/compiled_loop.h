@@ -70,6 +70,12 @@ struct CompiledLoop {
   void (*run)(const LoopCall& call);
 };
 
+// Returns the number of elements of an array.
+template <class T, std::size_t count>
+constexpr std::size_t lengthOf(const T (&)[count]) {
+  return count;
+}
+
 // The largest number of loads and results of a compiled loop. tools/groups.mjs has the same limit.
 constexpr std::size_t maxLoopOperands = 24;
 

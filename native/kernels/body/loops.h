@@ -30,9 +30,8 @@ constexpr DType typeOf = sizeof(T) == 4 ? DType::float32 : DType::float64;
 template <template <class> class Loop, class T>
 constexpr CompiledLoop loopOf() {
   using L = Loop<T>;
-  constexpr LoopSteps steps = {
-      typeOf<T>, L::loadCount, sizeof L::steps / sizeof *L::steps, sizeof L::results / sizeof *L::results,
-      L::steps,  L::results};
+  constexpr LoopSteps steps = {typeOf<T>, L::loadCount, lengthOf(L::steps), lengthOf(L::results),
+                               L::steps,  L::results};
   static_assert(L::loadCount + steps.resultCount <= maxLoopOperands);
   constexpr std::uint64_t hash = steps.hash();
   return {steps, hash, L::singles, L::run};
