@@ -59,6 +59,7 @@ export {
   type Operand,
   Part,
   type Refusal,
+  type RoutineShapes,
   type Sample,
   type SampleInput,
   type Sent,
