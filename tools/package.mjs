@@ -32,7 +32,7 @@ const wanted = [
   /^prebuilds\/[\w+-]+\/(forebay\.napi(\.glibc)?\.node|LICENSES\.txt)$/,
   /^native\/binding\.gyp$/,
   /^native\/[\w-]+\.cjs$/,
-  /^native\/(kernels|program|binding)\/([\w-]+\/)?\w+\.(cc|h)$/,
+  /^native\/(kernels|program|routines|binding)\/([\w-]+\/)?\w+\.(cc|h)$/,
   /^native\/vendor\/(napi(-inl)?(\.deprecated)?\.h|LICENSE\.md)$/,
   /^native\/vendor\/node\/(LICENSE|include\/node\/(common\.gypi|(js_native|node)_api(_types)?\.h))$/,
 ];
