@@ -6,7 +6,7 @@ export const reportsIn = (texts) =>
     .flatMap((text) => text.split(/(?=^=+\n==.*==ERROR|^=+\nWARNING: Thread|^.*runtime error:)/m))
     .filter((text) => /ERROR: |WARNING: ThreadSanitizer|runtime error:/.test(text));
 
-const inForebay = /forebay::|forebay\.node|\/native\/(binding|kernels|program)\//;
+const inForebay = /forebay::|forebay\.node|\/native\/(binding|kernels|program|routines)\//;
 
 /**
  * Returns the leaks of a Node process that were allocated by forebay, or by Node-API when forebay called it. V8 and
