@@ -30,7 +30,7 @@ import {
 import { formatShape, sizeOf } from '../tensor/shape.js';
 import { allocate, isTensor, Tensor } from '../tensor/tensor.js';
 import type { Encoded } from './encoded.js';
-import { outOfRange } from './out-of-range.js';
+import { outOfRange } from './failed-run.js';
 import { nextTurn } from './turns.js';
 
 /** A feed or an output: its name, dtype and shape. */

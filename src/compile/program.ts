@@ -8,8 +8,8 @@ import { done } from '../native/program.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { dimsOf } from './dims.js';
 import type { Stats } from './encoded.js';
+import { failedRun } from './failed-run.js';
 import { checkFitting } from './into.js';
-import { notFinite } from './not-finite.js';
 import {
   type AsyncRunOptions,
   assertPasses,
@@ -79,7 +79,7 @@ export class Program<K extends string = string> {
       if (into !== undefined) checkFitting(into, executable);
       const status = executable.run(into, runner.runs, runner.threads, checkFinite);
       if (status !== done) {
-        throw notFinite(executable, executable.fedWith(), status, runner.runs);
+        throw failedRun(executable, executable.fedWith(), status, runner.runs);
       }
       runner.count();
       return into ?? (executable.results() as Record<K, Tensor>);
@@ -116,7 +116,7 @@ export class Program<K extends string = string> {
     try {
       const { status, run } = landed;
       if (status !== done) {
-        throw notFinite(executable, executable.fedWith(memory), status, run);
+        throw failedRun(executable, executable.fedWith(memory), status, run);
       }
       return (await executable.resultsOf(memory)) as Record<K, Tensor>;
     } finally {

@@ -7,8 +7,8 @@ import type { Node } from '../graph/node.js';
 import { done } from '../native/program.js';
 import type { TypedArray } from '../tensor/dtype.js';
 import type { Executable, Slot } from './executable.js';
+import { failedRun } from './failed-run.js';
 import { assertSignal } from './flight.js';
-import { notFinite } from './not-finite.js';
 import { type Program, runnerOf } from './program.js';
 import type { Runner } from './runner.js';
 
@@ -88,7 +88,7 @@ class ProgramStepper implements Stepper {
     const feeds = executable.feeds.map(({ size }, index) =>
       (memory[index] as TypedArray).subarray(landed.steps * size, (landed.steps + 1) * size),
     );
-    throw notFinite(executable, executable.fedWith(feeds), landed.status, landed.run);
+    throw failedRun(executable, executable.fedWith(feeds), landed.status, landed.run);
   }
 }
 

@@ -8,11 +8,3 @@ export const defect = (what: string): GraphError =>
   new GraphError(
     `compile: ${what}. This is a defect of forebay, not of the graph; use evaluate(), which does not use the compiler, and please report it with the output of dot() for the graph`,
   );
-
-/**
- * Always throws. Use this as the default of a switch over all kinds: if one of the kinds has no case, the switch does
- * not type-check.
- */
-export function unreachable(kind: never): never {
-  throw defect(`there is no kind '${String(kind)}'`);
-}

@@ -17,3 +17,13 @@ export interface Memory {
 export interface Location extends StridedView {
   readonly memory: Memory;
 }
+
+/** Returns the part of a location that has the shape `shape` and begins at the index `start`. */
+export function windowAt(
+  { memory, offset, strides }: Location,
+  start: readonly number[],
+  shape: readonly number[],
+): Location {
+  const first = start.reduce((sum, at, axis) => sum + at * (strides[axis] as number), offset);
+  return { memory, offset: first, shape, strides };
+}

@@ -25,6 +25,7 @@ const sortOptions = declareOptions('sort, argsort', {
 /** Options of `sort` and `argsort`. */
 export interface SortOptions extends OptionsOf<typeof sortOptions> {}
 
+/** How the routines `sort` and `argsort` are called. */
 const sortCall = ({ attributes: { axis, descending }, shape }: Bound<SortAttributes>) => {
   const around = aroundAxis(shape, axis);
   return { reads: [around], write: around, integers: [Number(descending)] };
@@ -109,6 +110,7 @@ export function sort(x: Operand, axis = -1, options?: SortOptions): Node {
   return sorted([node], attributes);
 }
 
+/** Reads the arguments of `sort` and `argsort`. */
 function sorting(name: string, x: Operand, axis: number, options: SortOptions | undefined) {
   const { descending = false } = sortOptions.read(options, `[${name}]`);
   const [node] = lift(name, [x]) as [Node];

@@ -6,7 +6,7 @@
 import type { Node } from '../graph/node.js';
 import type { Lowering } from '../graph/op.js';
 import { assertWindows, layoutOf } from '../graph/window.js';
-import type { Location } from '../ir/location.js';
+import { windowAt } from '../ir/location.js';
 import type { Value } from '../ir/value.js';
 import { assembleWindows } from '../ir/windows.js';
 import { prepareMap, zero } from '../native/kernels.js';
@@ -74,13 +74,7 @@ function fillAndAdd(assembled: Value, writer: InstructionWriter, nodes: readonly
   const whole = writer.locationOf(assembled);
   writer.emit(fill(whole, writer, nodes));
   assembled.args.forEach((block, i) => {
-    const start = starts?.[i] as readonly number[];
-    const offset = start.reduce(
-      (sum, at, axis) => sum + at * (whole.strides[axis] as number),
-      whole.offset,
-    );
-    const { memory, strides } = whole;
-    const to: Location = { memory, offset, shape: block.shape, strides };
+    const to = windowAt(whole, starts?.[i] as readonly number[], block.shape);
     const from = writer.locate(block);
     writer.emit(adds ? addition(from, to, nodes) : { kind: 'copy', from, to, nodes });
   });

@@ -34,12 +34,18 @@ export const cast: LoweringRecord<Extract<Lowering, { kind: 'cast' }>> = {
     build.map(node.dtype, node.dtype, shape, args, node, true),
 };
 
+/** The kernels that take less time than storing their result. */
+const cheap = new Set(
+  'neg abs square sign add sub mul maximum minimum greater equal where relu copy'.split(' '),
+);
+
 export const mapValue: ValueRecord = {
   rebuild: (build, { details, dtype, shape, node }, args) =>
     build.map(details.kernel as string, dtype, shape, args, node, details.converts),
   fusing: {
     space: ({ size, shape }) => (size === 0 ? undefined : shape),
     closes: false,
+    cheap: ({ details: { kernel, converts } }) => !converts && cheap.has(kernel as string),
     code: ({ args, details: { kernel, converts = false } }, operands, emit) => {
       if (kernel === 'copy') return operands[0] as number;
       const { dtype } = (args[0] as Ref).value;

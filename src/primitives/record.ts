@@ -63,6 +63,10 @@ export interface Fusing {
    */
   readonly closes: boolean;
   /**
+   * Whether computing the value again takes less time than storing it, so that each loop that reads it computes it.
+   */
+  readonly cheap: (value: Value) => boolean;
+  /**
    * Emits the operations that compute the value. `operands` are the registers of its operands, and `emit` returns the
    * register of the result of an operation. Returns the register of the value.
    */

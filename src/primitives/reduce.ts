@@ -81,6 +81,7 @@ export const reduceValue: ValueRecord = {
     space: ({ details, shape, args }) =>
       details.kernel === 'sum' && shape.length === 0 ? (args[0] as Ref).shape : undefined,
     closes: true,
+    cheap: () => false,
     code: (_value, operands) => operands[0] as number,
   },
   instruct: (value, writer, nodes) => {

@@ -1,7 +1,7 @@
 // Tests routines as JavaScript calls them: single calls of `prepareRoutine`, and programs with a routine whose index is
 // out of range. The C++ tests compare every routine with a reference.
 import { describe, expect, it } from 'vitest';
-import { outOfRange } from '../../src/compile/out-of-range.js';
+import { outOfRange } from '../../src/compile/failed-run.js';
 import { NativeError, ValueError } from '../../src/index.js';
 import { type Addon, load, routineFacts } from '../../src/native/addon.js';
 import { prepareRoutine } from '../../src/native/kernels.js';

@@ -11,6 +11,7 @@ import type { Builder } from '../../ir/builder.js';
 import { Keys } from '../../ir/same.js';
 import type { Target } from '../../ir/target.js';
 import { endOf, numberOf, type Ref, reachable, Uses, type Value } from '../../ir/value.js';
+import { valueRecord } from '../../primitives/index.js';
 import { codeLoop } from './code.js';
 import {
   aligned,
@@ -30,10 +31,6 @@ import { Rebuilder } from './rebuild.js';
  * computes it again.
  */
 const maxRepeated = 6;
-
-const cheap = new Set(
-  'neg abs square sign add sub mul maximum minimum greater equal where relu copy'.split(' '),
-);
 
 export function* fuse(
   outputs: readonly Ref[],
@@ -207,12 +204,7 @@ class Fusion {
   *#findRepeated(): Sliced<void> {
     for (const value of this.#order) {
       if (this.build.pace.due(1 + this.#uses.count(value))) yield;
-      if (value.kind !== 'map' && !(value.kind === 'sum' && value.args.length === 2)) continue;
-      if (
-        value.kind === 'map' &&
-        (value.details.converts || !cheap.has(value.details.kernel as string))
-      )
-        continue;
+      if (!valueRecord(value).fusing?.cheap(value)) continue;
       const inLoops = this.#uses.every(value, ({ reader, ref }) => {
         const space = reader && spaceOf(reader);
         return space !== undefined && aligned(ref, space);

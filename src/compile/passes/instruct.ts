@@ -4,7 +4,7 @@ import { type Leaf, Variable } from '../../graph/leaf.js';
 import type { Node } from '../../graph/node.js';
 import type { Pace, Sliced } from '../../graph/sliced.js';
 import type { Fired } from '../../ir/builder.js';
-import type { Location, Memory } from '../../ir/location.js';
+import { type Location, type Memory, windowAt } from '../../ir/location.js';
 import { Keys } from '../../ir/same.js';
 import type { Target } from '../../ir/target.js';
 import type { Ref, Value } from '../../ir/value.js';
@@ -252,24 +252,12 @@ class Writer implements InstructionWriter {
           start: scattered.details.starts?.[i] as readonly number[],
         }))
       : [undefined];
-    const whole = windows[0] === undefined;
     const located = loop.loads.map((load) =>
       load.value === scattered ? undefined : this.#load(load, own, loop),
     );
     return windows.map((window) => {
-      const within = (location: Location): Location => {
-        if (whole || !window) return location;
-        const offset = window.start.reduce(
-          (sum, at, axis) => sum + at * (location.strides[axis] as number),
-          location.offset,
-        );
-        return {
-          memory: location.memory,
-          offset,
-          shape: window.block.shape,
-          strides: location.strides,
-        };
-      };
+      const within = (location: Location): Location =>
+        window ? windowAt(location, window.start, window.block.shape) : location;
       return {
         shape: window ? window.block.shape : loop.shape,
         loads: located.map((location) =>

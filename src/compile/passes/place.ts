@@ -9,7 +9,7 @@ import { type Pace, type Sliced, sorted } from '../../graph/sliced.js';
 import { adjacent, type Block } from '../../ir/blocks.js';
 import type { Fired } from '../../ir/builder.js';
 import { defect } from '../../ir/defect.js';
-import type { Location, Memory } from '../../ir/location.js';
+import { type Location, type Memory, windowAt } from '../../ir/location.js';
 import { type Ref, showsAll, type Uses, Value } from '../../ir/value.js';
 import { ascends, compose, count, dense, equalLists, rowMajor } from '../../ir/view.js';
 import { valueRecord } from '../../primitives/index.js';
@@ -329,14 +329,5 @@ function showsWhole(ref: Ref): boolean {
  */
 function windowOf(assembled: Value, index: number, whole: Location): Location {
   const start = assembled.details.starts?.[index] as readonly number[];
-  const offset = start.reduce(
-    (sum, at, axis) => sum + at * (whole.strides[axis] as number),
-    whole.offset,
-  );
-  return {
-    memory: whole.memory,
-    offset,
-    shape: (assembled.args[index] as Ref).shape,
-    strides: whole.strides,
-  };
+  return windowAt(whole, start, (assembled.args[index] as Ref).shape);
 }
