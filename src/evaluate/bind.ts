@@ -20,25 +20,36 @@ export type Feeds = Readonly<Record<string, TensorLike>>;
 
 /** Returns the inputs among `nodes`, by name. @throws GraphError if two leaves among `nodes` have the same name */
 export function inputsByName(nodes: ReadonlySet<Node>): Map<string, Input> {
-  const leaves = new Map<string, Leaf>();
-  for (const node of nodes) {
-    if (!(node instanceof Leaf) || node.name === undefined || node.kind === 'constant') continue;
-    const other = leaves.get(node.name);
-    if (other)
-      throw new GraphError(`two leaves of one run are named '${node.name}': ${other} and ${node}`);
-    leaves.set(node.name, node);
-  }
-  return new Map(
-    [...leaves].filter((entry): entry is [string, Input] => entry[1] instanceof Input),
-  );
+  const leaves = [...nodes].filter((node) => node instanceof Leaf);
+  assertDistinct(leaves);
+  return new Map(leaves.filter(isInput).map((input) => [input.name as string, input]));
 }
+
+/** @throws GraphError if two leaves other than constants have the same name */
+function assertDistinct(leaves: readonly Leaf[]): void {
+  const known = new Map<string, Leaf>();
+  for (const leaf of leaves) {
+    if (leaf.name === undefined || leaf.kind === 'constant') continue;
+    const other = known.get(leaf.name);
+    if (other) {
+      const both = isInput(leaf) && isInput(other);
+      const hint = both ? '; name them in the option inputs of compile: { a: …, b: … }' : '';
+      throw new GraphError(
+        `two leaves of one run are named '${leaf.name}': ${other} and ${leaf}${hint}`,
+      );
+    }
+    known.set(leaf.name, leaf);
+  }
+}
+
+const isInput = (node: Node): node is Input => node instanceof Input;
 
 /** The inputs that can be fed in a run. */
 export interface FedInputs {
-  /** The inputs that must be fed, by name. */
+  /** The inputs that must be fed, by the names under which they are fed. */
   readonly inputs: ReadonlyMap<string, Input>;
   /**
-   * Inputs, by name, that may be fed even if the run does not read them. If a node of the run is a gradient, they are
+   * Inputs, by the names under which they are fed, that may be fed even if the run does not read them. If a node of the run is a gradient, they are
    * the inputs of the graph that was differentiated.
    */
   readonly optional: ReadonlyMap<string, Input>;
@@ -49,6 +60,40 @@ export function inputsOf(order: readonly Node[], updates: Updates): FedInputs {
   return {
     inputs: inputsByName(new Set([...order, ...updates.map(([leaf]) => leaf)])),
     optional: new Map(order.flatMap(originOf).map((input) => [input.name as string, input])),
+  };
+}
+
+/**
+ * Returns the inputs that can be fed in a run of these nodes, by the names that the option `inputs` of `compile` gives
+ * them.
+ * @throws GraphError if an input that the run reads has no name in `named`, if a named input is not of this graph, or
+ *   if two parameters or states have the same name
+ */
+export function namedInputsOf(
+  order: readonly Node[],
+  updates: Updates,
+  named: ReadonlyMap<string, Input>,
+): FedInputs {
+  const nodes = new Set([...order, ...updates.map(([leaf]) => leaf)]);
+  assertDistinct([...nodes].filter((node) => node instanceof Leaf && !isInput(node)) as Leaf[]);
+  const given = new Set(named.values());
+  for (const node of nodes) {
+    if (!isInput(node) || given.has(node)) continue;
+    throw new GraphError(
+      `compile: inputs has no name for ${node}, which the program reads; add it, as in { ${node.name}: … }`,
+    );
+  }
+  const origins = new Set(order.flatMap(originOf));
+  const unread = [...named].find(([, input]) => !nodes.has(input) && !origins.has(input));
+  if (unread) {
+    throw new GraphError(
+      `compile: inputs: no output, metric or update reads '${unread[0]}', which is ${unread[1]}; leave it out`,
+    );
+  }
+  const isRead = ([, input]: readonly [string, Input]) => nodes.has(input);
+  return {
+    inputs: new Map([...named].filter(isRead)),
+    optional: new Map([...named].filter((entry) => !isRead(entry))),
   };
 }
 
@@ -88,20 +133,21 @@ export function bindFeeds(
   }
   const tensors = new Map<Input, Tensor>();
   const bindings = new Map<string, number>();
-  const boundBy = new Map<string, Input>();
+  const boundBy = new Map<string, string>();
   for (const [name, input] of fed) {
-    const tensor = feedFor(input, feeds.get(name));
+    const label = labelOf(name, input);
+    const tensor = feedFor(name, input, feeds.get(name));
     input.shape.forEach((dim, axis) => {
       const length = tensor.shape[axis] as number;
       if (!isDimensionName(dim)) return;
       const before = bindings.get(dim);
       if (before !== undefined && before !== length) {
         throw new ShapeError(
-          `dimension '${dim}' is bound to ${before} by ${boundBy.get(dim)} and to ${length} by ${input}`,
+          `dimension '${dim}' is bound to ${before} by ${boundBy.get(dim)} and to ${length} by ${label}`,
         );
       }
       bindings.set(dim, length);
-      boundBy.set(dim, input);
+      boundBy.set(dim, label);
     });
     tensors.set(input, tensor);
   }
@@ -112,25 +158,31 @@ export function bindFeeds(
  * Returns the tensor for an input from the value that was fed.
  * @throws ValueError, DTypeError or ShapeError if the value is missing or does not fit the input
  */
-function feedFor(input: Input, value: TensorLike | undefined): Tensor {
+function feedFor(name: string, input: Input, value: TensorLike | undefined): Tensor {
+  const label = labelOf(name, input);
   const wanted = `${input.dtype} ${formatShape(input.shape)}`;
   if (value === undefined) {
-    throw new ValueError(`${input} was not fed: expected ${wanted} under the name '${input.name}'`);
+    throw new ValueError(`${input} was not fed: expected ${wanted} under the name '${name}'`);
   }
   if (!isTensorLike(value)) {
-    throw new ValueError(`${input} expected ${wanted}, but was fed ${describeValue(value)}`);
+    throw new ValueError(`${label} expected ${wanted}, but was fed ${describeValue(value)}`);
   }
-  const fed = asTensor(value, input.dtype, `${input}`);
+  const fed = asTensor(value, input.dtype, label);
   if (fed.dtype !== input.dtype) {
     throw new DTypeError(
-      `${input} expected ${wanted}, but was fed ${fed.dtype} ${formatShape(fed.shape)}`,
+      `${label} expected ${wanted}, but was fed ${fed.dtype} ${formatShape(fed.shape)}`,
     );
   }
   const fits =
     fed.shape.length === input.shape.length &&
     input.shape.every((dim, axis) => typeof dim === 'string' || dim === fed.shape[axis]);
   if (!fits) {
-    throw new ShapeError(`${input} expected ${wanted}, but was fed ${formatShape(fed.shape)}`);
+    throw new ShapeError(`${label} expected ${wanted}, but was fed ${formatShape(fed.shape)}`);
   }
   return fed;
+}
+
+/** Returns the description of an input in errors. It includes the name of the feed if the input has another name. */
+export function labelOf(name: string, input: Input): string {
+  return name === input.name ? `${input}` : `${input} (the feed '${name}')`;
 }
