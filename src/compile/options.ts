@@ -7,7 +7,7 @@ import { isRecord, reading } from '../arguments/read.js';
 import { ValueError } from '../errors.js';
 import { type Updates, updatesKind } from '../evaluate/updates.js';
 import type { Bindings } from '../graph/dimension.js';
-import { Input } from '../graph/leaf.js';
+import { type Input, isInput } from '../graph/leaf.js';
 import { isNode, type Node } from '../graph/node.js';
 import type { Sliced } from '../graph/sliced.js';
 import { threadCount } from '../native/threads.js';
@@ -147,7 +147,7 @@ export function checkInputs(inputs: unknown): ReadonlyMap<string, Input> | undef
   if (inputs === undefined) return undefined;
   const names = new Map<Input, string>();
   for (const [name, input] of recordOf('inputs', 'inputs', inputs)) {
-    if (!isNode(input) || !(input instanceof Input) || name === '__proto__') {
+    if (!isInput(input) || name === '__proto__') {
       throw new ValueError(
         `compile: inputs: '${name}' must be an input, as the function input makes it, but is ${describeValue(input)}`,
       );

@@ -4,7 +4,7 @@ import { describeValue } from '../arguments/describe.js';
 import { isList, reading } from '../arguments/read.js';
 import { DTypeError, GraphError, ShapeError, ValueError } from '../errors.js';
 import { isDimensionName } from '../graph/dimension.js';
-import { Input, Leaf } from '../graph/leaf.js';
+import { type Input, isInput, Leaf } from '../graph/leaf.js';
 import type { Node } from '../graph/node.js';
 import { originOf } from '../graph/origins.js';
 import { formatShape } from '../tensor/shape.js';
@@ -18,31 +18,32 @@ import type { Updates } from './updates.js';
  */
 export type Feeds = Readonly<Record<string, TensorLike>>;
 
-/** Returns the inputs among `nodes`, by name. @throws GraphError if two leaves among `nodes` have the same name */
-export function inputsByName(nodes: ReadonlySet<Node>): Map<string, Input> {
+/**
+ * Returns the inputs among `nodes`, by name.
+ * @param remedy the end of the error message if two inputs have the same name
+ * @throws GraphError if two leaves among `nodes` have the same name
+ */
+export function inputsByName(nodes: ReadonlySet<Node>, remedy = ''): Map<string, Input> {
   const leaves = [...nodes].filter((node) => node instanceof Leaf);
-  assertDistinct(leaves);
+  assertDistinct(leaves, remedy);
   return new Map(leaves.filter(isInput).map((input) => [input.name as string, input]));
 }
 
 /** @throws GraphError if two leaves other than constants have the same name */
-function assertDistinct(leaves: readonly Leaf[]): void {
+function assertDistinct(leaves: readonly Leaf[], remedy = ''): void {
   const known = new Map<string, Leaf>();
   for (const leaf of leaves) {
     if (leaf.name === undefined || leaf.kind === 'constant') continue;
     const other = known.get(leaf.name);
     if (other) {
-      const both = isInput(leaf) && isInput(other);
-      const hint = both ? '; name them in the option inputs of compile: { a: …, b: … }' : '';
+      const advice = isInput(leaf) && isInput(other) ? remedy : '';
       throw new GraphError(
-        `two leaves of one run are named '${leaf.name}': ${other} and ${leaf}${hint}`,
+        `two leaves of one run are named '${leaf.name}': ${other} and ${leaf}${advice}`,
       );
     }
     known.set(leaf.name, leaf);
   }
 }
-
-const isInput = (node: Node): node is Input => node instanceof Input;
 
 /** The inputs that can be fed in a run. */
 export interface FedInputs {
@@ -58,7 +59,10 @@ export interface FedInputs {
 /** Returns the inputs that can be fed in a run of these nodes. @throws GraphError if two leaves have the same name */
 export function inputsOf(order: readonly Node[], updates: Updates): FedInputs {
   return {
-    inputs: inputsByName(new Set([...order, ...updates.map(([leaf]) => leaf)])),
+    inputs: inputsByName(
+      new Set([...order, ...updates.map(([leaf]) => leaf)]),
+      '; name them in the option inputs of compile: { a: …, b: … }',
+    ),
     optional: new Map(order.flatMap(originOf).map((input) => [input.name as string, input])),
   };
 }
