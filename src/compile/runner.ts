@@ -76,7 +76,9 @@ export class Runner {
     this.#written = updates.map(([leaf]) => leaf);
     const order = executionOrder([...outputs.values(), ...updates.map(([, value]) => value)]);
     this.inputs =
-      inputs === undefined ? inputsOf(order, updates) : namedInputsOf(order, updates, inputs);
+      inputs === undefined
+        ? inputsOf(order, updates, '; name them in the option inputs: { a: …, b: … }')
+        : namedInputsOf(order, updates, inputs);
     const variables = order.filter((node) => node instanceof Variable);
     this.#variables = [...new Set([...variables, ...this.#written])];
     this.#queue = createQueue();

@@ -18,17 +18,6 @@ import type { Updates } from './updates.js';
  */
 export type Feeds = Readonly<Record<string, TensorLike>>;
 
-/**
- * Returns the inputs among `nodes`, by name.
- * @param remedy the end of the error message if two inputs have the same name
- * @throws GraphError if two leaves among `nodes` have the same name
- */
-export function inputsByName(nodes: ReadonlySet<Node>, remedy = ''): Map<string, Input> {
-  const leaves = [...nodes].filter((node) => node instanceof Leaf);
-  assertDistinct(leaves, remedy);
-  return new Map(leaves.filter(isInput).map((input) => [input.name as string, input]));
-}
-
 /** @throws GraphError if two leaves other than constants have the same name */
 function assertDistinct(leaves: readonly Leaf[], remedy = ''): void {
   const known = new Map<string, Leaf>();
@@ -56,15 +45,26 @@ export interface FedInputs {
   readonly optional: ReadonlyMap<string, Input>;
 }
 
-/** Returns the inputs that can be fed in a run of these nodes. @throws GraphError if two leaves have the same name */
-export function inputsOf(order: readonly Node[], updates: Updates): FedInputs {
+/**
+ * Returns the inputs that can be fed in a run of these nodes, by their own names.
+ * @param remedy the end of the error message if two inputs have the same name
+ * @throws GraphError if two leaves have the same name
+ */
+export function inputsOf(order: readonly Node[], updates: Updates, remedy = ''): FedInputs {
+  const leaves = leavesOf(order, updates);
+  assertDistinct(leaves, remedy);
+  const byName = (inputs: readonly Input[]) =>
+    new Map(inputs.map((input) => [input.name as string, input]));
   return {
-    inputs: inputsByName(
-      new Set([...order, ...updates.map(([leaf]) => leaf)]),
-      '; name them in the option inputs of compile: { a: …, b: … }',
-    ),
-    optional: new Map(order.flatMap(originOf).map((input) => [input.name as string, input])),
+    inputs: byName(leaves.filter(isInput)),
+    optional: byName(order.flatMap(originOf)),
   };
+}
+
+/** Returns the leaves that a run of these nodes reads or writes. */
+function leavesOf(order: readonly Node[], updates: Updates): readonly Leaf[] {
+  const nodes: Iterable<Node> = new Set([...order, ...updates.map(([leaf]) => leaf)]);
+  return [...nodes].filter((node) => node instanceof Leaf);
 }
 
 /**
@@ -78,23 +78,24 @@ export function namedInputsOf(
   updates: Updates,
   named: ReadonlyMap<string, Input>,
 ): FedInputs {
-  const nodes = new Set([...order, ...updates.map(([leaf]) => leaf)]);
-  assertDistinct([...nodes].filter((node) => node instanceof Leaf && !isInput(node)) as Leaf[]);
+  const leaves = leavesOf(order, updates);
+  assertDistinct(leaves.filter((leaf) => !isInput(leaf)));
+  const needed = new Set(leaves.filter(isInput));
   const given = new Set(named.values());
-  for (const node of nodes) {
-    if (!isInput(node) || given.has(node)) continue;
+  for (const input of needed) {
+    if (given.has(input)) continue;
     throw new GraphError(
-      `compile: inputs has no name for ${node}, which the program reads; add it, as in { ${node.name}: … }`,
+      `compile: inputs has no name for ${input}, which the program reads; add it, as in { ${input.name}: … }`,
     );
   }
   const origins = new Set(order.flatMap(originOf));
-  const unread = [...named].find(([, input]) => !nodes.has(input) && !origins.has(input));
+  const unread = [...named].find(([, input]) => !needed.has(input) && !origins.has(input));
   if (unread) {
     throw new GraphError(
       `compile: inputs: no output, metric or update reads '${unread[0]}', which is ${unread[1]}; leave it out`,
     );
   }
-  const isRead = ([, input]: readonly [string, Input]) => nodes.has(input);
+  const isRead = ([, input]: readonly [string, Input]) => needed.has(input);
   return {
     inputs: new Map([...named].filter(isRead)),
     optional: new Map([...named].filter((entry) => !isRead(entry))),

@@ -172,7 +172,7 @@ describe('inputs of compile', () => {
   it('are suggested if two inputs of one name meet without them', () => {
     const { y } = parts();
     expect(refused(() => fb.compile({ outputs: { y } }))).toBe(
-      "GraphError: two leaves of one run are named 'x': [input 'x'] and [input 'x']; name them in the option inputs of compile: { a: …, b: … }",
+      "GraphError: two leaves of one run are named 'x': [input 'x'] and [input 'x']; name them in the option inputs: { a: …, b: … }",
     );
   });
 
