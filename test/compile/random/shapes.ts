@@ -5,6 +5,7 @@ import {
   add,
   broadcastTo,
   concat,
+  constant,
   flip,
   logSoftmax,
   matmul,
@@ -18,6 +19,7 @@ import {
   stack,
   sub,
   sum,
+  tensor,
   transpose,
 } from '../../../src/index.js';
 import type { Draft } from './draft.js';
