@@ -138,7 +138,7 @@ describe('the type of a parameter, a state or a constant', () => {
     const options: fb.ParameterOptions = { shape: [1], init: fb.initializers.zeros() };
     expectTypeOf(fb.parameter('p', options)).toEqualTypeOf<fb.Variable>();
     const all: fb.Variable[] = [fb.parameter('w', 1), fb.state('s', doubles)];
-    for (const variable of all) variable.set(Array.from(variable.value.data));
+    for (const variable of all) variable.set(variable.value);
     expectTypeOf<fb.Variable>().not.toExtend<fb.Variable<'float32'>>();
     // @ts-expect-error no such option
     unmade(() => fb.parameter('w', { shape: [2], initializer: init }));
