@@ -131,6 +131,7 @@ class RowGroup final : public Instruction {
   Items<RowCloseAt> closesAt_;
   Items<std::int64_t> outer_;
   Items<double> partials_;
+  Items<double> totals_;  // the results of one close
 
   std::int64_t units_ = 0;
   double work_ = 0;

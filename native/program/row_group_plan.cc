@@ -12,8 +12,11 @@ namespace forebay {
 namespace {
 
 constexpr std::int64_t leastTilesPerUnit = 4;
+// The least rows of a tile if rows are added. For each row that is added alone, all partial sums are read and
+// written.
+constexpr std::int64_t rowsToAdd = 8;
 // With more units, the partial sums of a close with a result for each column would take much memory.
-constexpr std::int64_t mostUnits = 64;
+constexpr std::int64_t mostUnits = 32;
 
 // The phase in which a step is executed, and its place in the phase.
 std::tuple<int, int, int> orderOf(const RowStep& step, const RowValue& out) {
@@ -183,8 +186,11 @@ bool RowGroupPlanner::plan(std::size_t index, const std::int64_t* sizes, Items<R
   }
   const std::int64_t most = tileElementsFor(elementBytes);
   segment.tileColumns = std::min(segment.columns, most);
+  const bool addsRows =
+      std::any_of(group_.closes_.begin(), group_.closes_.end(), [](const RowClose& c) { return c.columns; });
+  const std::int64_t least = addsRows ? rowsToAdd : 1;
   segment.tileRows =
-      segment.columns > most ? 1 : std::min(segment.rows, std::max<std::int64_t>(most / segment.columns, 1));
+      segment.columns > most ? 1 : std::min(segment.rows, std::max(most / segment.columns, least));
   segment.rowTiles = (segment.rows + segment.tileRows - 1) / segment.tileRows;
   segment.tiles = segment.rowTiles;
   for (int d = 0; d < axes - 1; ++d) segment.tiles *= rows[d];
@@ -287,7 +293,10 @@ bool RowGroupPlanner::finish() {
                   value.size);
   }
   group_.scratchBytes_ = next;
-  return partialsUsed_ == 0 || group_.partials_.allocate(partialsUsed_);
+  std::int64_t results = 0;
+  for (const RowCloseAt& at : group_.closesAt_) results = std::max(results, at.count);
+  return group_.totals_.allocate(static_cast<std::size_t>(results)) &&
+         group_.partials_.allocate(partialsUsed_);
 }
 
 }  // namespace forebay

@@ -367,11 +367,14 @@ bool RowGroup::storeCloses(const Running& running) {
     for (std::size_t c = 0; c < closes; ++c) {
       const RowCloseAt& at = closesAt_[s * closes + c];
       char* target = address(at.location, running.bases);
+      const double* next = partials_.data() + at.partials;
+      double* const totals = totals_.data();
+      std::fill_n(totals, at.count, 0.0);
+      for (std::int64_t unit = 0; unit < segments_[s].units; ++unit, next += at.count) {
+        for (std::int64_t j = 0; j < at.count; ++j) totals[j] += next[j];
+      }
       for (std::int64_t j = 0; j < at.count; ++j, target += at.step) {
-        double total = 0;
-        for (std::int64_t unit = 0; unit < segments_[s].units; ++unit) {
-          total += partials_[at.partials + static_cast<std::size_t>(unit * at.count + j)];
-        }
+        const double total = totals[j];
         if (closes_[c].type == DType::float32) {
           *reinterpret_cast<float*>(target) = static_cast<float>(total);
         } else {

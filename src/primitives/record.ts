@@ -68,6 +68,11 @@ export interface Fusing {
    */
   readonly rows: (value: Value) => number | undefined;
   /**
+   * True if the value is the sum of all rows of its operand. A loop over whole rows that computes or loads the operand
+   * can add the rows.
+   */
+  readonly columns: boolean;
+  /**
    * Whether computing the value again takes less time than storing it, so that each loop that reads it computes it.
    */
   readonly cheap: (value: Value) => boolean;

@@ -102,6 +102,7 @@ export const reduceValue: ValueRecord = {
       sumsAll(value) || reducesRows(value) ? (value.args[0] as Ref).shape : undefined,
     closes: true,
     rows: (value) => (sumsAll(value) ? undefined : value.shape.length),
+    columns: false,
     cheap: () => false,
     code: (value, [operand], emit) => {
       if (sumsAll(value)) return operand as number;
@@ -135,7 +136,15 @@ export const reduceValue: ValueRecord = {
 /** The sum of the rows of a matrix [R, C]. */
 export const columnSumValue: ValueRecord = {
   rebuild: (build, { node }, args) => build.columnSum(args[0] as Ref, node),
-  fusing: undefined,
+  // No loop is made for a sum of rows. It only joins a loop over whole rows that has its operand anyway.
+  fusing: {
+    space: () => undefined,
+    closes: true,
+    rows: () => undefined,
+    columns: true,
+    cheap: () => false,
+    code: (_value, operands) => operands[0] as number,
+  },
   instruct: (value, writer, nodes) => {
     const from = writer.locate(transposed(value.args[0] as Ref));
     const to = writer.locationOf(value);

@@ -20,6 +20,11 @@ export interface RowLoad {
   readonly perRow: boolean;
 }
 
+/** A sum over all elements of a value, or over its rows (then it has a result for each column). */
+export interface RowClose extends Result {
+  readonly columns: boolean;
+}
+
 /** Fused loops over whole rows that differ only in the locations of their operands. */
 export interface RowsInstruction {
   readonly kind: 'rows';
@@ -27,7 +32,7 @@ export interface RowsInstruction {
   readonly loads: readonly RowLoad[];
   readonly operations: readonly Operation[];
   readonly stores: readonly Result[];
-  readonly closes: readonly Result[];
+  readonly closes: readonly RowClose[];
   readonly segments: readonly RowSegment[];
 }
 
@@ -75,7 +80,8 @@ function* encoded(instruction: RowsInstruction, code: CodeWriter): Sliced<number
     code.push(id, dtypeCodes[dtype], ...[0, 1, 2].map((slot) => operands[slot] ?? -1));
   }
   for (const { dtype, register } of stores) code.push(dtypeCodes[dtype], register);
-  for (const { dtype, register } of closes) code.push(0, dtypeCodes[dtype], register);
+  for (const { dtype, register, columns } of closes)
+    code.push(Number(columns), dtypeCodes[dtype], register);
   for (const { rows, columns, loads: from, stores: to, closes: into } of segments) {
     const missing = rank - rows.length;
     code.push(...new Array<number>(missing).fill(1), ...rows, columns);
@@ -86,7 +92,7 @@ function* encoded(instruction: RowsInstruction, code: CodeWriter): Sliced<number
     }
     for (const location of into) {
       code.at(location);
-      code.push(0);
+      code.push(location.strides[0] ?? 0);
     }
     if (code.pace.due(1 + from.length + to.length)) yield;
   }

@@ -282,3 +282,49 @@ function usesInput(outputs: Readonly<Record<string, Node>>, name: string): boole
   };
   return Object.values(outputs).some(visit);
 }
+
+describe('a sum of the rows of a matrix', () => {
+  const x = input('x', [50, 40]);
+  const row = parameter('row', integers([40], 20));
+  const feeds = { x: integers([50, 40], 21) };
+
+  it('is added in the loop over whole rows that computes the matrix, which is then not stored', () => {
+    const y = mul(sub(x, max(x, -1, keep)), row);
+    const outputs = { s: sum(y, 0), m: max(y, -1) };
+    const { schedule: items, fired } = fused(Object.values(outputs));
+    expect(items.map(({ kind }) => kind)).toEqual(['group']);
+    expect(fired.get('fuse: sum of rows in a loop')).toBe(1);
+    agreeExactly(outputs, feeds);
+  });
+
+  it('is added in the loop over whole rows that loads the matrix', () => {
+    const outputs = { s: sum(x, 0), y: sub(x, max(x, -1, keep)) };
+    const { schedule: items } = fused(Object.values(outputs));
+    expect(items.map(({ kind }) => kind)).toEqual(['group']);
+    agreeExactly(outputs, feeds);
+  });
+
+  it('of several leading axes is added in the loop that computes them', () => {
+    const z = input('z', [5, 10, 40]);
+    const y = sub(z, max(z, -1, keep));
+    const outputs = { s: sum(y, [0, 1]), y };
+    const { schedule: items } = fused(Object.values(outputs));
+    expect(items.map(({ kind }) => kind)).toEqual(['group']);
+    agreeExactly(outputs, { z: integers([5, 10, 40], 22) });
+  });
+
+  it('needs no loop without reductions of rows', () => {
+    const { schedule: items, fired } = fused([sum(mul(x, row), 0)]);
+    expect(items.map(({ kind }) => kind)).toEqual(['group', 'single']);
+    expect(fired.get('fuse: sum of rows in a loop')).toBeUndefined();
+  });
+
+  it('gives the same bits for any number of threads', () => {
+    const wide = parameter('wide', integers([3000, 300], 23));
+    const y = exp(sub(wide, max(wide, -1, keep)));
+    const of = (threads: number) => compile({ outputs: { s: sum(y, 0), y }, threads }).run({});
+    const [one, two] = [of(1), of(2)];
+    expect(two.s.data).toEqual(one.s.data);
+    expect(two.y.data).toEqual(one.y.data);
+  });
+});

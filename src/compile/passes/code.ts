@@ -8,8 +8,15 @@ import type { Ref, Use, Uses, Value } from '../../ir/value.js';
 import type { Operation } from '../../primitives/group.js';
 import { valueRecord } from '../../primitives/index.js';
 import type { Fusing } from '../../primitives/record.js';
-import { aligned, closes as closesLoop, type FusedLoop, rowsOf, spaceOf } from './fused-loop.js';
-import { readsRow, type Space } from './row-loops.js';
+import {
+  aligned,
+  closes as closesLoop,
+  type FusedLoop,
+  rowsOf,
+  spaceOf,
+  sumsRows,
+} from './fused-loop.js';
+import { readsColumns, readsRow, type Space } from './row-loops.js';
 
 interface Surroundings {
   /** Values that are not stored. Each fused loop that reads such a value computes it again. */
@@ -38,6 +45,7 @@ export function codeLoop(
   const made = () => -operations.length;
   /** Whether `reader`, a value of this loop, reads this ref of another value of the loop from a register. */
   const fromRegister = (arg: Ref, reader: Value): boolean => {
+    if (sumsRows(reader)) return readsColumns(arg, loop);
     const shape = spaceOf(reader) as readonly number[];
     return aligned(arg, shape) || readsRow(arg, shape, loop);
   };
@@ -69,7 +77,8 @@ export function codeLoop(
   };
   /** Whether this use reads a value of this loop from a register. The value need not be stored for such a use. */
   const readsWithin = (reader: Value | undefined, ref: Ref): boolean => {
-    if (!reader || !spaceOf(reader) || !fromRegister(ref, reader)) return false;
+    if (!reader || !(own.has(reader) || repeated.has(reader))) return false;
+    if (!fromRegister(ref, reader)) return false;
     if (own.has(reader)) return true;
     return repeated.has(reader) && uses.every(reader, (use) => readsWithin(use.reader, use.ref));
   };

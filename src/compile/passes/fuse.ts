@@ -23,10 +23,11 @@ import {
   rowsOf,
   type Single,
   spaceOf,
+  sumsRows,
   type Update,
 } from './fused-loop.js';
 import { Rebuilder } from './rebuild.js';
-import { compatible, loadsOnePerRow, readsRow, type Space } from './row-loops.js';
+import { compatible, loadsOnePerRow, readsColumns, readsRow, type Space } from './row-loops.js';
 
 /**
  * The maximum number of cheap operations that compute a value which is not stored. Each loop that reads the value
@@ -197,6 +198,7 @@ class Fusion {
       if (this.build.pace.due(1 + value.args.length)) yield;
     }
     yield* this.#joinReaders();
+    yield* this.#joinSums();
     return {
       outputs: this.outputs,
       updates: this.updates,
@@ -279,7 +281,7 @@ class Fusion {
 
   /** Assigns a grade to a value. If a fused loop can compute the value, assigns the value to a loop, too. */
   #assign(value: Value): void {
-    if (this.#repeated.has(value)) return;
+    if (this.#repeated.has(value) || this.#joinsColumns(value)) return;
     const space = spaceOf(value);
     const final = this.#final.has(value);
     const operands = this.#operands(value, space);
@@ -314,6 +316,28 @@ class Fusion {
       }
     }
     this.#grades[value.id] = grade;
+  }
+
+  /** Adds a sum of rows to the loop over whole rows that computes its operand, if there is one. */
+  #joinsColumns(value: Value): boolean {
+    if (!sumsRows(value)) return false;
+    const [arg] = value.args as readonly [Ref];
+    const loop = this.#loops.get(arg.value);
+    if (
+      !loop ||
+      !readsColumns(arg, loop) ||
+      loop.values.length >= this.build.target.loop.operations
+    )
+      return false;
+    this.#addSum(value, loop);
+    return true;
+  }
+
+  #addSum(value: Value, loop: Members): void {
+    this.build.fire('fuse: sum of rows in a loop');
+    loop.values.push(value);
+    this.#loops.set(value, loop);
+    this.#grades[value.id] = loop.grade;
   }
 
   /** Merges these fused loops into the first of them. */
@@ -351,6 +375,24 @@ class Fusion {
           this.#join([first, current]);
         }
       }
+    }
+  }
+
+  /** Adds sums of rows to loops over whole rows that have the same grade and load the same ref. */
+  *#joinSums(): Sliced<void> {
+    const readers = new Map<string, Members>();
+    for (const loop of yield* this.#distinctLoops()) {
+      if (this.build.pace.due(1 + loop.loads.size)) yield;
+      if (loop.rows !== 1 || loop.space.length !== 2) continue;
+      for (const key of loop.loads.keys()) readers.set(`${loop.grade} ${key}`, loop);
+    }
+    if (readers.size === 0) return;
+    for (const value of this.#order) {
+      if (this.build.pace.due()) yield;
+      if (!sumsRows(value) || this.#loops.has(value)) continue;
+      const [arg] = value.args as readonly [Ref];
+      const loop = readers.get(`${this.#grades[value.id]} ${this.#keys.of(arg)}`);
+      if (loop && !loadsOnePerRow(arg, loop)) this.#addSum(value, loop);
     }
   }
 
@@ -431,7 +473,7 @@ class Fusion {
           register,
           grade === lastGrade ? leaves.get(value) : 1,
         ]),
-        closes.map(({ register }) => register),
+        closes.map(({ register, value }) => [register, sumsRows(value)]),
       ];
       const key = JSON.stringify(form);
       const alike = groups.get(key);

@@ -22,7 +22,10 @@ export interface FusedLoop {
   readonly operations: readonly Operation[];
   /** The values that are read outside the loop, and are therefore stored in memory. */
   readonly stores: readonly { readonly value: Value; readonly register: number }[];
-  /** The values that are sums over all elements of a value of the loop. The elements to sum are in `register`. */
+  /**
+   * The values that are sums over all elements of a value of the loop, or over all of its rows (then the sum has a
+   * result for each column). The elements to sum are in `register`.
+   */
   readonly closes: readonly { readonly value: Value; readonly register: number }[];
 }
 
@@ -82,4 +85,9 @@ export function closes(value: Value): boolean {
 /** Returns the number of axes that are kept, if the value is a reduction over each row of a fused loop. */
 export function rowsOf(value: Value): number | undefined {
   return valueRecord(value).fusing?.rows(value);
+}
+
+/** Whether the value is the sum of the rows of its operand, and a fused loop over whole rows can compute it. */
+export function sumsRows(value: Value): boolean {
+  return valueRecord(value).fusing?.columns === true && value.dtype !== 'int32';
 }

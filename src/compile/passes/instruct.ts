@@ -14,7 +14,7 @@ import { type Instruction, valueRecord } from '../../primitives/index.js';
 import type { InstructionWriter } from '../../primitives/record.js';
 import type { RowsInstruction } from '../../primitives/rows.js';
 import type { DType } from '../../tensor/dtype.js';
-import { type Fused, type FusedLoop, lastGrade } from './fused-loop.js';
+import { type Fused, type FusedLoop, lastGrade, sumsRows } from './fused-loop.js';
 import type { Placement } from './place.js';
 import { loadsOnePerRow, rowSegment } from './row-loops.js';
 
@@ -218,6 +218,11 @@ class Writer implements InstructionWriter {
       })),
       segments: segments.map((segment, i) => rowSegment(loops[i] as FusedLoop, segment)),
       ...common,
+      closes: first.closes.map(({ register, value }) => ({
+        register,
+        dtype: value.dtype,
+        columns: sumsRows(value),
+      })),
     };
   }
 

@@ -7,7 +7,7 @@
 
 import type { Location } from '../../ir/location.js';
 import { type Ref, showsAll } from '../../ir/value.js';
-import { equalLists, rowMajor } from '../../ir/view.js';
+import { count, equalLists, rowMajor } from '../../ir/view.js';
 import type { Segment } from '../../primitives/group.js';
 import type { RowSegment } from '../../primitives/rows.js';
 import { closes, type FusedLoop, rowsOf } from './fused-loop.js';
@@ -53,6 +53,19 @@ export function readsRow(ref: Ref, shape: readonly number[], loop: Space): boole
   if (closes(ref.value) && rowsOf(ref.value) === undefined) return false;
   if (equalLists(shape, loop.space)) return spreads(ref, loop);
   return showsAll(ref) && onePerRow(shape, loop);
+}
+
+/**
+ * Whether a sum of rows reads this ref, a matrix, from the register of a value of the loop, which has an element for each
+ * element of the loop. The rows of the matrix are those of the loop.
+ */
+export function readsColumns(ref: Ref, { space, rows }: Space): boolean {
+  return (
+    rows !== undefined &&
+    equalLists(ref.value.shape, space) &&
+    showsAll(ref) &&
+    ref.shape[1] === count(space.slice(rows))
+  );
 }
 
 /** Whether fused loops over these elements can be merged. */
