@@ -44,8 +44,10 @@ export function* models(fb, bench) {
     yield lstm(fb, dtype);
   }
   yield autoencoder(fb);
-  for (const dtype of ['float32', 'float64'])
+  for (const dtype of ['float32', 'float64']) {
     for (const name of Object.keys(normalizations(fb))) yield normalization(fb, name, dtype);
+    for (const name of ['classes', 'probabilities']) yield manyClasses(fb, name, dtype);
+  }
 }
 
 function workload(fb, { buildGraph, startOf }, name, spec) {
@@ -108,4 +110,12 @@ function normalization(fb, name, dtype) {
   const gradients = fb.backward(fb.sum(fb.mul(y, fb.input('gradient', [16, 64], { dtype }))));
   const outputs = [y, ...[x, ...parameters].map((parameter) => gradients.of(parameter))];
   return { name: `${name} forward and backward`, outputs, updates: [] };
+}
+
+/** A dense layer and a loss of many classes, whose rows are long enough for loops over whole rows. */
+function manyClasses(fb, loss, dtype) {
+  const layer = new fb.FeedForward('layer', { inputs: 24, units: 64, dtype });
+  const output = losses(fb, dtype)[loss](layer.apply(fb.input('x', [16, 24], { dtype })));
+  const updates = fb.sgd(output, layer.parameters, { rate: 0.1 });
+  return { name: `many ${loss}`, outputs: [output], updates };
 }

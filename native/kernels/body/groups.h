@@ -633,7 +633,7 @@ struct Loop9 {
   }
 };
 
-// lstm-small, lstm-medium, lstm-large and 6 more
+// lstm-small, lstm-medium, lstm-large and 7 more
 template <class T>
 struct Loop10 {
   static constexpr std::uint16_t loadCount = 2;
@@ -1127,7 +1127,7 @@ struct Loop20 {
   }
 };
 
-// mlp-1, mlp-64, mlp-256 and 3 more
+// mlp-1, mlp-64, mlp-256 and 5 more
 template <class T>
 struct Loop21 {
   static constexpr std::uint16_t loadCount = 2;
@@ -1396,7 +1396,7 @@ struct Loop28 {
   }
 };
 
-// dense relu mse sgd, dense tanh mse sgd, dense sigmoid mse sgd and 4 more
+// dense relu mse sgd, dense tanh mse sgd, dense sigmoid mse sgd and 6 more
 template <class T>
 struct Loop29 {
   static constexpr std::uint16_t loadCount = 3;
@@ -2303,6 +2303,158 @@ struct Loop50 {
   }
 };
 
+// many classes
+template <class T>
+struct Loop51 {
+  static constexpr std::uint16_t loadCount = 6;
+  static constexpr std::uint32_t singles = 38;
+  static constexpr LoopStep steps[] = {
+      {idOf("sub"), {4, 5}},
+      {idOf("where"), {0, 6, 1}},
+      {idOf("exp"), {6}},
+      {idOf("fnma"), {8, 2, 3}},
+  };
+  static constexpr std::uint16_t results[] = {7, 9};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T v1 = *rowOf<T>(call, 1, r);
+      const T v2 = *rowOf<T>(call, 2, r);
+      const T* const x3 = rowOf<T>(call, 3, r);
+      const T* const x4 = rowOf<T>(call, 4, r);
+      const T v5 = *rowOf<T>(call, 5, r);
+      T* const y0 = rowOf<T>(call, 6, r);
+      T* const y1 = rowOf<T>(call, 7, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v3 = x3[i];
+        const T v4 = x4[i];
+        const T v6 = Sub::of(v4, v5);
+        const T v7 = Where::of(v0, v6, v1);
+        const T v8 = Exp::of(v6);
+        const T v9 = Fnma::of(v8, v2, v3);
+        y0[i] = v7;
+        y1[i] = v9;
+      }
+    }
+  }
+};
+
+// many probabilities
+template <class T>
+struct Loop52 {
+  static constexpr std::uint16_t loadCount = 4;
+  static constexpr std::uint32_t singles = 8;
+  static constexpr LoopStep steps[] = {
+      {idOf("add"), {0, 1}},
+      {idOf("mul"), {3, 2}},
+  };
+  static constexpr std::uint16_t results[] = {4, 5};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      const T* const x2 = rowOf<T>(call, 2, r);
+      const T v3 = *rowOf<T>(call, 3, r);
+      T* const y0 = rowOf<T>(call, 4, r);
+      T* const y1 = rowOf<T>(call, 5, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v1 = x1[i];
+        const T v2 = x2[i];
+        const T v4 = Add::of(v0, v1);
+        const T v5 = Mul::of(v3, v2);
+        y0[i] = v4;
+        y1[i] = v5;
+      }
+    }
+  }
+};
+
+// many probabilities
+template <class T>
+struct Loop53 {
+  static constexpr std::uint16_t loadCount = 6;
+  static constexpr std::uint32_t singles = 22;
+  static constexpr LoopStep steps[] = {
+      {idOf("sub"), {3, 4}},
+      {idOf("where"), {0, 6, 1}},
+      {idOf("equal"), {6, 2}},
+      {idOf("where"), {8, 7, 6}},
+      {idOf("mul"), {0, 9}},
+      {idOf("where"), {8, 5, 1}},
+      {idOf("where"), {0, 11, 1}},
+      {idOf("where"), {8, 1, 5}},
+      {idOf("add"), {12, 13}},
+      {idOf("exp"), {6}},
+  };
+  static constexpr std::uint16_t results[] = {10, 14, 15};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T v1 = *rowOf<T>(call, 1, r);
+      const T v2 = *rowOf<T>(call, 2, r);
+      const T* const x3 = rowOf<T>(call, 3, r);
+      const T v4 = *rowOf<T>(call, 4, r);
+      const T* const x5 = rowOf<T>(call, 5, r);
+      T* const y0 = rowOf<T>(call, 6, r);
+      T* const y1 = rowOf<T>(call, 7, r);
+      T* const y2 = rowOf<T>(call, 8, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v3 = x3[i];
+        const T v5 = x5[i];
+        const T v6 = Sub::of(v3, v4);
+        const T v7 = Where::of(v0, v6, v1);
+        const T v8 = Equal::of(v6, v2);
+        const T v9 = Where::of(v8, v7, v6);
+        const T v10 = Mul::of(v0, v9);
+        const T v11 = Where::of(v8, v5, v1);
+        const T v12 = Where::of(v0, v11, v1);
+        const T v13 = Where::of(v8, v1, v5);
+        const T v14 = Add::of(v12, v13);
+        const T v15 = Exp::of(v6);
+        y0[i] = v10;
+        y1[i] = v14;
+        y2[i] = v15;
+      }
+    }
+  }
+};
+
+// many probabilities
+template <class T>
+struct Loop54 {
+  static constexpr std::uint16_t loadCount = 3;
+  static constexpr std::uint32_t singles = 4;
+  static constexpr LoopStep steps[] = {
+      {idOf("fnma"), {1, 2, 0}},
+  };
+  static constexpr std::uint16_t results[] = {3};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      const T v2 = *rowOf<T>(call, 2, r);
+      T* const y0 = rowOf<T>(call, 3, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v1 = x1[i];
+        const T v3 = Fnma::of(v1, v2, v0);
+        y0[i] = v3;
+      }
+    }
+  }
+};
+
 constexpr CompiledLoop loops[] = {
     loopOf<Loop0, float>(),
     loopOf<Loop0, double>(),
@@ -2401,6 +2553,14 @@ constexpr CompiledLoop loops[] = {
     loopOf<Loop49, double>(),
     loopOf<Loop50, float>(),
     loopOf<Loop50, double>(),
+    loopOf<Loop51, float>(),
+    loopOf<Loop51, double>(),
+    loopOf<Loop52, float>(),
+    loopOf<Loop52, double>(),
+    loopOf<Loop53, float>(),
+    loopOf<Loop53, double>(),
+    loopOf<Loop54, float>(),
+    loopOf<Loop54, double>(),
 };
 
 }  // namespace forebay::FOREBAY_BODY
