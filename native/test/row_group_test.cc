@@ -1,5 +1,6 @@
 // Row groups: fused loops over whole rows. The plain form computes one element at a time
 // (row_group_plain.cc).
+#include "program/instruction.h"
 #include "test/program_samples.h"
 #include "test/refusals.h"
 
@@ -30,6 +31,39 @@ Code softmax(double rows, double columns) {
                       {1, f32, 5},
                       {rows, columns, x, 0, columns, 1, 0, 0, columns, 1, 0, 4 * rows * columns, 1}});
   return code;
+}
+
+int calls = 0;
+void (*original)(const LoopCall& call) = nullptr;
+void countCall(const LoopCall& call) {
+  ++calls;
+  original(call);
+}
+
+// Decodes and runs the first instruction of a program, which is a row group, by the kernels of `body`.
+// Returns the contents of the arena.
+std::vector<float> runFirst(const Code& code, const Body& body) {
+  Memory memory(code);
+  Items<Buffer> buffers;
+  REQUIRE(buffers.allocate(memory.buffers.size()));
+  std::vector<char*> bases;
+  for (std::size_t i = 0; i < buffers.size(); ++i) {
+    const auto bytes = static_cast<std::int64_t>(memory.buffers[i].size());
+    buffers[i] = {i == 0 ? Buffer::Kind::arena : Buffer::Kind::constant, bytes, memory.buffers[i].data(), 8,
+                  false};
+    bases.push_back(memory.buffers[i].data());
+  }
+  Fault fault;
+  const Numbers& numbers = code.instructions[0];
+  Reader reader(numbers.data() + 2, numbers.size() - 2, fault);
+  Operands operands(reader, buffers);
+  const std::unique_ptr<Instruction> decoded = decodeRowGroup(operands, body);
+  REQUIRE_MESSAGE(decoded != nullptr, std::string(fault.text()));
+  AlignedBytes scratch;
+  REQUIRE(scratch.allocate(decoded->scratchBytes()));
+  RunFailure failure;
+  decoded->run({bases.data(), buffers.data(), scratch.data(), 0, nullptr, 1, 0, false, false, &failure});
+  return memory.values<float>(0);
 }
 
 std::vector<float> resultOf(const Code& code, int threads) {
@@ -73,6 +107,33 @@ TEST_CASE("a softmax in one row group is that of the formula, for rows of any le
         CHECK(y[r * n + j] == doctest::Approx(expected).epsilon(1e-6));
       }
     }
+  }
+}
+
+TEST_CASE(
+    "a row group gives the same bits if compiled loops compute its phases and if its steps are interpreted") {
+  for (const double columns : {3.0, 40.0, 256.0, 1500.0}) {
+    const Code code = softmax(7, columns);
+    Body body = *chosen().body;
+    std::vector<CompiledLoop> loops(body.loops, body.loops + body.loopCount);
+    calls = 0;
+    for (CompiledLoop& loop : loops) {
+      const LoopSteps& of = loop.steps;
+      const bool powers = of.type == DType::float32 && of.stepCount == 2 && of.resultCount == 1 &&
+                          static_cast<double>(of.steps[0].kernel) == map("sub") &&
+                          static_cast<double>(of.steps[1].kernel) == map("exp");
+      if (!powers || loop.singles != 2) continue;
+      original = loop.run;
+      loop.run = countCall;
+    }
+    body.loops = loops.data();
+    const std::vector<float> compiled = runFirst(code, body);
+    CHECK(calls > 0);
+    body.loopCount = 0;
+    calls = 0;
+    CAPTURE(columns);
+    CHECK(runFirst(code, body) == compiled);
+    CHECK(calls == 0);
   }
 }
 
