@@ -45,10 +45,14 @@ export const mapValue: ValueRecord = {
   fusing: {
     space: ({ size, shape }) => (size === 0 ? undefined : shape),
     closes: false,
-    cheap: ({ details: { kernel, converts } }) => !converts && cheap.has(kernel as string),
+    // A conversion of bools is a comparison with 0 or a selection of 0 and 1.
+    cheap: ({ args, dtype, details: { kernel, converts } }) =>
+      converts
+        ? dtype === 'bool' || (args[0] as Ref).value.dtype === 'bool'
+        : cheap.has(kernel as string),
     code: ({ args, details: { kernel, converts = false } }, operands, emit) => {
       if (kernel === 'copy') return operands[0] as number;
-      const { dtype } = (args[0] as Ref).value;
+      const { dtype } = (args.at(-1) as Ref).value;
       return emit({ kernel: kernel as string, converts, dtype, operands });
     },
   },

@@ -8,18 +8,20 @@ import { isList, isRecord, reading } from '../arguments/read.js';
 import { DTypeError, ShapeError, ValueError } from '../errors.js';
 import {
   assertDType,
+  assertRepresentable,
   bytesOf,
   type DType,
   dtypeName,
   dtypeOf,
+  firstNoBool,
+  holds,
   isTypedArray,
   type TypedArray,
   typedArray,
 } from './dtype.js';
 import { inspected } from './inspected.js';
 import {
-  assertRepresentable,
-  firstTypedArray,
+  firstElement,
   flattenInto,
   isDetached,
   isNumberArray,
@@ -34,9 +36,9 @@ import { assertShape, formatShape, sizeOf } from './shape.js';
 /**
  * A value from which a tensor can be made:
  *
- * - a tensor or a number
+ * - a tensor, a number or a boolean
  * - a typed array, which becomes a tensor with one axis
- * - arrays of numbers or of typed arrays, nested to any depth
+ * - arrays of numbers, of booleans or of typed arrays, nested to any depth
  * - a plain object `{ dtype, shape, data }`, as `JSON.parse` and `structuredClone` return it for a tensor
  */
 export type TensorLike = Tensor | NestedData | PlainTensor;
@@ -46,7 +48,7 @@ const tensorOptions = declareOptions('tensor', {
   shape: optional(checkedLater<readonly number[]>('a list of dimensions'), 'size', 'dims'),
   /**
    * The dtype. By default, a tensor and a plain object keep their dtype. Typed arrays whose element type is a dtype of
-   * forebay keep their element type, also in nested arrays. Other values become `float32`.
+   * forebay keep their element type, also in nested arrays. Booleans become `bool`, and other values `float32`.
    */
   dtype: optional(dtypeName, 'type'),
 });
@@ -81,19 +83,24 @@ export class Tensor {
   readonly shape: readonly number[];
   /** The dtype of the elements. */
   readonly dtype: DType;
-  /** The elements in row-major order. This is the memory of the tensor, not a copy. */
+  /**
+   * The elements in row-major order. This is the memory of the tensor, not a copy. Bools are bytes: 0 is false and 1 is
+   * true. If your code writes another byte into this memory, kernels treat it as true.
+   */
   readonly data: TypedArray;
 
   /**
    * Makes a tensor that uses `data` as its memory, without copying it.
    * @param shape the shape; one axis by default
+   * @param dtype the dtype; by default that of `data`. A Uint8Array holds uint8, or bool if `dtype` is `'bool'`
    * @throws ShapeError if the shape is not valid, or has another number of elements than `data`; ValueError if `data`
-   *   is not a Float32Array, a Float64Array or an Int32Array, or if its memory has been transferred away
+   *   is not a Float32Array, a Float64Array, an Int32Array or a Uint8Array, if its memory has been transferred away, or
+   *   if the dtype is bool and a byte is neither 0 nor 1; DTypeError if `data` cannot hold elements of `dtype`
    */
-  constructor(data: TypedArray, shape?: readonly number[]) {
+  constructor(data: TypedArray, shape?: readonly number[], dtype?: DType) {
     if (!isTypedArray(data)) {
       throw new ValueError(
-        `Tensor: expected a Float32Array, a Float64Array or an Int32Array, but received ${describeValue(data)}`,
+        `Tensor: expected a Float32Array, a Float64Array, an Int32Array or a Uint8Array, but received ${describeValue(data)}`,
       );
     }
     if (isDetached(data)) {
@@ -109,7 +116,7 @@ export class Tensor {
     }
     this.data = data;
     this.shape = Object.freeze(dims);
-    this.dtype = dtypeOf(data);
+    this.dtype = dtype === undefined ? dtypeOf(data) : checkedDType(data, dtype);
   }
 
   /**
@@ -133,15 +140,15 @@ export class Tensor {
 
   /**
    * Makes a tensor whose elements are all the same number, of dtype float32 by default.
-   * @throws ShapeError, DTypeError or ValueError, as `zeros` does; ValueError also if `value` is not a number, or not a
-   *   32-bit integer when the dtype is int32
+   * @throws ShapeError, DTypeError or ValueError, as `zeros` does; ValueError also if `value` is not a number, or not
+   *   one that the dtype can hold: int32, bool and uint8 hold only the integers in their range
    */
   static full(shape: readonly number[], value: number, options?: FilledOptions): Tensor {
     if (typeof value !== 'number') {
       throw new ValueError(`Tensor.full expected a number, but received ${describeValue(value)}`);
     }
     const { dtype = 'float32' } = filledOptions.read(options, 'Tensor.full');
-    if (dtype === 'int32') assertRepresentable(value, 'Tensor.full:');
+    assertRepresentable(value, dtype, 'Tensor.full:');
     return filled(shape, dtype, value, 'Tensor.full:');
   }
 
@@ -150,7 +157,7 @@ export class Tensor {
     return this.data.length;
   }
 
-  /** Returns the elements as nested arrays of numbers; as a number if the shape is `[]`. */
+  /** Returns the elements as nested arrays of numbers; as a number if the shape is `[]`. Bools are 0 and 1. */
   toArray(): Nested {
     return nest(this.data, this.shape);
   }
@@ -197,6 +204,25 @@ export class Tensor {
   }
 }
 
+/** Returns the dtype of a tensor with the memory `data`, after checking that `data` can hold its elements. */
+function checkedDType(data: TypedArray, dtype: unknown): DType {
+  assertDType(dtype, 'Tensor:');
+  if (!holds(data, dtype)) {
+    throw new DTypeError(
+      `Tensor: the data is ${describeValue(data)}, which holds ${dtypeOf(data)}, but the dtype is ${dtype}`,
+    );
+  }
+  if (dtype === 'bool') {
+    const index = firstNoBool(data as Uint8Array);
+    if (index >= 0) {
+      throw new ValueError(
+        `Tensor: element ${index} of the data is ${data[index]}, expected 0 or 1, because the dtype is bool; to make every other byte true, convert a uint8 tensor with cast(x, 'bool')`,
+      );
+    }
+  }
+  return dtype;
+}
+
 /** Returns whether `value` is a tensor that this copy of forebay made. Never throws. */
 export function isTensor(value: unknown): value is Tensor {
   return typeof value === 'object' && value !== null && isOurs(value);
@@ -205,15 +231,18 @@ export function isTensor(value: unknown): value is Tensor {
 function filled(shape: unknown, dtype: DType, value: number, context: string): Tensor {
   const dims = assertShape(shape, context);
   const data = allocate(dtype, dims, context);
-  return new Tensor(value === 0 ? data : data.fill(value), dims);
+  return new Tensor(value === 0 ? data : data.fill(value), dims, dtype);
 }
 
 /**
  * Makes a tensor from `data`, which may be:
  *
  * - a number, or nested arrays of numbers. They are copied; the dtype is float32 by default.
+ * - a boolean, or nested arrays of booleans. They are copied; the dtype is bool.
  * - a Float32Array, a Float64Array or an Int32Array. It is not copied: the tensor shares its memory and has its dtype.
- * - another typed array of numbers, such as a Uint8Array or a Buffer. It is copied; the dtype is float32 by default.
+ * - a Uint8Array, or a Buffer. If the dtype is uint8 (the default) or bool, the tensor shares its memory. For any other
+ *   dtype, the elements are copied and converted.
+ * - another typed array of numbers, such as an Int16Array. It is copied; the dtype is float32 by default.
  * - nested arrays whose innermost arrays are typed arrays. They are copied. By default, the dtype is that of the first
  *   typed array if forebay has this dtype, and float32 otherwise.
  * - a plain object `{ dtype, shape, data }`, as `JSON.parse` and `structuredClone` return it for a tensor.
@@ -221,13 +250,14 @@ function filled(shape: unknown, dtype: DType, value: number, context: string): T
  *   memory.
  *
  * @throws ShapeError if nested arrays are ragged, or the size of `shape` is not the number of elements; ValueError if
- *   an element is not a number, or not a 32-bit integer when the dtype is int32, if memory has been transferred away,
- *   if an option is unknown, or if there is not enough memory; DTypeError if `dtype` is not a dtype, or differs from
- *   the dtype of the typed array, the plain object or the tensor
+ *   an element is not a number that the dtype can hold (int32, bool and uint8 hold only the integers in their range, and
+ *   only bool holds booleans), if memory has been transferred away, if an option is unknown, or if there is not enough
+ *   memory; DTypeError if `dtype` is not a dtype, or differs from the dtype of the typed array, the plain object or the
+ *   tensor
  */
 export function tensor(data: NestedData | PlainTensor, options?: TensorOptions): Tensor {
   const { shape, dtype } = tensorOptions.read(options);
-  const own = isTensor(data) ? data : typedTensor(data, 'tensor:');
+  const own = isTensor(data) ? data : typedTensor(data, dtype, 'tensor:');
   if (own !== undefined) {
     if (dtype !== undefined && dtype !== own.dtype) {
       const what = isTypedArray(data) ? 'a typed array' : 'a tensor';
@@ -235,36 +265,48 @@ export function tensor(data: NestedData | PlainTensor, options?: TensorOptions):
         `tensor: ${what} is not converted: it holds ${own.dtype}, but the option dtype is ${dtype}; leave the option out, or convert the elements first`,
       );
     }
-    return shape === undefined ? own : new Tensor(own.data, shape);
+    return shape === undefined ? own : new Tensor(own.data, shape, own.dtype);
   }
-  if (typeof data !== 'number' && !isList(data) && !isNumberArray(data)) {
+  if (!isScalar(data) && !isList(data) && !isNumberArray(data)) {
     throw new ValueError(
-      `tensor: expected a number, nested arrays of numbers, a typed array of numbers or an object { dtype, shape, data }, but received ${describeValue(data)}`,
+      `tensor: expected a number, nested arrays of numbers or booleans, a typed array of numbers or an object { dtype, shape, data }, but received ${describeValue(data)}`,
     );
   }
   const made = fromNested(data, dtype ?? ownDType(data) ?? 'float32', 'tensor:');
-  return shape === undefined ? made : new Tensor(made.data, shape);
+  return shape === undefined ? made : new Tensor(made.data, shape, made.dtype);
 }
+
+const isScalar = (value: unknown): value is number | boolean =>
+  typeof value === 'number' || typeof value === 'boolean';
 
 /**
  * Returns a tensor for a value that has a dtype itself: a typed array whose element type is a dtype of forebay, or a
- * plain tensor. Returns undefined for any other value.
+ * plain tensor. Returns undefined for any other value, and for a Uint8Array that must be converted to `dtype`.
  */
-function typedTensor(value: unknown, context: string): Tensor | undefined {
-  if (isTypedArray(value)) return new Tensor(value);
+function typedTensor(
+  value: unknown,
+  dtype: DType | undefined,
+  context: string,
+): Tensor | undefined {
+  if (isTypedArray(value)) {
+    if (dtypeOf(value) !== 'uint8') return new Tensor(value);
+    const bytes = dtype === undefined || holds(value, dtype);
+    return bytes ? new Tensor(value, undefined, dtype) : undefined;
+  }
   if (!isPlainTensor(value)) return undefined;
   return reading(context, value, () => {
     const { data, shape } = fromPlain(value, context, allocate);
-    return new Tensor(data, shape);
+    return new Tensor(data, shape, value.dtype);
   });
 }
 
 /**
- * Returns the dtype of the first innermost array; undefined if it is not a typed array, or if its element type is not a
- * dtype of forebay.
+ * Returns the dtype of the first innermost array, or of the first element if it is a boolean; undefined for numbers, and
+ * for a typed array whose element type is not a dtype of forebay.
  */
 function ownDType(data: NestedData): DType | undefined {
-  const first = firstTypedArray(data);
+  const first = firstElement(data);
+  if (typeof first === 'boolean') return 'bool';
   return isTypedArray(first) ? dtypeOf(first) : undefined;
 }
 
@@ -272,8 +314,8 @@ function fromNested(data: NestedData, dtype: DType, context: string): Tensor {
   return reading(context, data, () => {
     const shape = assertShape(shapeOfNested(data), context);
     const values = allocate(dtype, shape, context);
-    flattenInto(values, data, shape, context);
-    return new Tensor(values, shape);
+    flattenInto(values, dtype, data, shape, context);
+    return new Tensor(values, shape, dtype);
   });
 }
 
@@ -284,7 +326,7 @@ function fromNested(data: NestedData, dtype: DType, context: string): Tensor {
 export function isTensorLike(value: unknown): value is TensorLike {
   return (
     isTensor(value) ||
-    typeof value === 'number' ||
+    isScalar(value) ||
     isList(value) ||
     isNumberArray(value) ||
     isPlainTensor(value)
@@ -294,16 +336,18 @@ export function isTensorLike(value: unknown): value is TensorLike {
 /**
  * Makes a tensor from any value that `isTensorLike` accepts. Tensors and plain tensors keep their dtype. Typed arrays,
  * and nested arrays of typed arrays, keep their element type if it is a dtype of forebay. All other values get the
- * dtype `dtype`.
+ * dtype `dtype`, and so do Uint8Arrays if it is given. If it is undefined, booleans become bool, and numbers float32.
  * @param context the beginning of error messages
  * @throws ShapeError, DTypeError or ValueError, as `tensor` does; ValueError also if the memory of a tensor has been
  *   transferred away or resized
  */
-export function asTensor(value: TensorLike, dtype: DType, context: string): Tensor {
-  const made = isTensor(value) ? value : typedTensor(value, context);
+export function asTensor(value: TensorLike, dtype: DType | undefined, context: string): Tensor {
+  const made = isTensor(value) ? value : typedTensor(value, dtype, context);
   if (made === undefined) {
     const nested = value as NestedData;
-    return fromNested(nested, ownDType(nested) ?? dtype, context);
+    const own = ownDType(nested);
+    const converts = own === undefined || own === 'uint8' || own === 'bool';
+    return fromNested(nested, (converts ? dtype : own) ?? own ?? 'float32', context);
   }
   if (made.data.length !== sizeOf(made.shape)) {
     throw new ValueError(

@@ -165,10 +165,10 @@ export class Training {
 }
 
 /** Returns copies of the outputs of a slice that has one step. The callback may keep them. */
-function copiesOf({ outputs, shapes }: SliceOutputs): Record<string, Tensor> {
+function copiesOf({ outputs, shapes, dtypes }: SliceOutputs): Record<string, Tensor> {
   return Object.fromEntries(
     [...shapes].map(([name, shape]) => {
-      return [name, new Tensor((outputs.get(name) as TypedArray).slice(), shape)];
+      return [name, new Tensor((outputs.get(name) as TypedArray).slice(), shape, dtypes.get(name))];
     }),
   );
 }

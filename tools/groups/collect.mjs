@@ -1,7 +1,9 @@
 // Finds the distinct fused loops in the code of compiled programs.
 
 const groupOpcode = 1;
-const dtypes = ['float32', 'float64', 'int32'];
+const dtypes = ['float32', 'float64', 'int32', 'bool', 'uint8', 'mask32', 'mask64'];
+const masks = { float32: 'mask32', float64: 'mask64' };
+const comparisons = new Set(['greater', 'equal']);
 /** Operations that call libm for each element. A compiled loop would gain little. */
 const slow = new Set(['pow', 'sin', 'cos']);
 /** The largest number of loads and results of a compiled loop. native/kernels/compiled_loop.h has the same limit. */
@@ -50,24 +52,31 @@ function loopsOf(instruction, kernels) {
   const types = new Set();
   for (let load = 0; load < loads; load++) {
     const [type, register] = take(2);
-    types.add(type);
+    types.add(dtypes[type]);
     values[register] = load;
   }
+  const [common] = types;
+  if (types.size !== 1 || !common.startsWith('float')) return [];
   const list = [];
   for (let step = 0; step < steps; step++) {
     const [id, type, register, ...inputs] = take(6);
     const { family, name } = kernels[id];
-    if (family !== 'map' || slow.has(name)) return [];
-    types.add(type);
-    list.push([name, ...inputs.filter((input) => input >= 0).map((input) => values[input])]);
+    const result = family === 'cast' ? name : comparisons.has(name) ? masks[common] : common;
+    const allowed = [common, masks[common]];
+    if (!allowed.includes(dtypes[type]) || !allowed.includes(result) || slow.has(name)) return [];
+    // A conversion is named by what it makes, so that loops of different dtypes can be one template.
+    const operation = family === 'map' ? name : name === common ? 'number' : 'mask';
+    const isBool = result !== common;
+    list.push({
+      operation,
+      isBool,
+      inputs: inputs.filter((input) => input >= 0).map((input) => values[input]),
+    });
     values[register] = loads + step;
   }
   const results = new Set();
   for (let i = 0; i < stores + closes; i++) results.add(values[take(2)[1]]);
-  const [type] = types;
   const fits =
-    types.size === 1 &&
-    dtypes[type].startsWith('float') &&
     list.length > 0 &&
     loads + results.size <= maxOperands &&
     [...results].every((value) => value >= loads);
@@ -84,7 +93,7 @@ function loopsOf(instruction, kernels) {
     found.set(singles.join(), singles);
   }
   return [...found.values()].map((singles) => ({
-    dtype: dtypes[type],
+    dtype: common,
     singles,
     steps: list,
     results: [...results].sort((a, b) => a - b),

@@ -9,6 +9,7 @@ import type { Operation } from '../../primitives/group.js';
 import { valueRecord } from '../../primitives/index.js';
 import type { Fusing } from '../../primitives/record.js';
 import { aligned, closes as closesLoop, type FusedLoop, spaceOf } from './fused-loop.js';
+import { withMasks } from './masks.js';
 
 interface Surroundings {
   /** Values that are not stored. Each fused loop that reads such a value computes it again. */
@@ -90,7 +91,7 @@ export function codeLoop(
     stores: stores.map(({ value, register: r }) => ({ value, register: final(r) })),
     closes: closes.map(({ value, register: r }) => ({ value, register: final(r) })),
   };
-  return multiplyAdds(plain, fire);
+  return withMasks(multiplyAdds(plain, fire));
 }
 
 /** If the only reader of a multiplication is an addition or a subtraction, merges the two into one operation. */
