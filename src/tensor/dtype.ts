@@ -13,10 +13,29 @@ import { DTypeError, ValueError } from '../errors.js';
 export type DType = 'float32' | 'float64' | 'int32' | 'bool' | 'uint8';
 
 /**
- * The memory of a tensor. A Uint8Array holds uint8 elements, or bools as 0 and 1. The value of a parameter, a state or a
- * constant is on a SharedArrayBuffer.
+ * The memory of a tensor of dtype `D`: a `Float32Array` for `'float32'`, for example. A Uint8Array holds uint8 elements,
+ * or bools as 0 and 1. The value of a parameter, a state or a constant is on a SharedArrayBuffer.
  */
-export type TypedArray = Float32Array | Float64Array | Int32Array | Uint8Array;
+export type TypedArray<D extends DType = DType> = {
+  float32: Float32Array;
+  float64: Float64Array;
+  int32: Int32Array;
+  bool: Uint8Array;
+  uint8: Uint8Array;
+}[D];
+
+/**
+ * The key of a method that no object has. TypeScript compares the parameters of methods in both directions. So with
+ * this method, TypeScript refuses a tensor whose dtype is known and wrong, and accepts one whose dtype is not known,
+ * such as an output of a program.
+ */
+export const holds: unique symbol = Symbol('holds');
+
+/** An object that may hold elements of dtype `D`. TypeScript refuses a tensor that is known to have another dtype. */
+export interface Holds<D extends DType> {
+  /** Never set. @internal */
+  [holds]?(dtype: D): void;
+}
 
 const constructors = {
   float32: Float32Array,
@@ -122,7 +141,7 @@ export function dtypeOf(array: TypedArray): DType {
 }
 
 /** Returns whether an array can hold the elements of a dtype. */
-export function holds(array: TypedArray, dtype: DType): boolean {
+export function canHold(array: TypedArray, dtype: DType): boolean {
   return dtypeOf(array) === (dtype === 'bool' ? 'uint8' : dtype);
 }
 
@@ -139,8 +158,8 @@ export function isTypedArray(value: unknown): value is TypedArray {
  * Returns new memory for `length` elements, filled with zeros.
  * @throws RangeError if there is not enough memory. `allocate` turns this error into a ValueError
  */
-export function typedArray(dtype: DType, length: number): TypedArray {
-  return new constructors[dtype](length);
+export function typedArray<D extends DType>(dtype: D, length: number): TypedArray<D> {
+  return new constructors[dtype](length) as TypedArray<D>;
 }
 
 // If a buffer has at least this number of bytes, it starts at the beginning of a memory page. Then no SIMD vector

@@ -10,17 +10,28 @@ import { maxRank } from './shape.js';
 /** A number, or arrays of numbers nested to any depth. All arrays at one depth have the same length. */
 export type Nested = number | readonly Nested[];
 
-/** A typed array of numbers. A `Buffer` is accepted, too, because it is a `Uint8Array`. */
-export type NumberArray =
-  | TypedArray
+/**
+ * A typed array of numbers that can become elements of dtype `D`: the typed array of this dtype, a Uint8Array, or one
+ * whose type is not a dtype of forebay. A `Buffer` is accepted, too, because it is a `Uint8Array`.
+ */
+export type NumberArray<D extends DType = DType> =
+  | TypedArray<D>
   | Int8Array
+  | Uint8Array
   | Uint8ClampedArray
   | Int16Array
   | Uint16Array
   | Uint32Array;
 
+/** A boolean, or arrays of booleans nested to any depth. */
+export type Booleans = boolean | readonly Booleans[];
+
 /** A number, a boolean, a typed array of numbers, or nested arrays whose innermost arrays may be typed arrays. */
-export type NestedData = number | boolean | NumberArray | readonly NestedData[];
+export type NestedData<D extends DType = DType> =
+  | number
+  | boolean
+  | NumberArray<D>
+  | readonly NestedData<D>[];
 
 /**
  * Returns whether `value` is a typed array of numbers, which may be from another realm. Returns false for a typed array

@@ -9,9 +9,9 @@ import { DTypeError, ShapeError, ValueError } from '../errors.js';
 import {
   assertDType,
   assertRepresentable,
+  canHold,
   type DType,
   dtypeOf,
-  holds,
   isTypedArray,
   type TypedArray,
 } from './dtype.js';
@@ -19,9 +19,9 @@ import { isNumberArray, type NumberArray } from './nested.js';
 import { assertShape, formatShape, sizeOf } from './shape.js';
 
 /** A tensor as a plain object, as read from JSON or returned by `structuredClone`. */
-export interface PlainTensor {
+export interface PlainTensor<D extends DType = DType> {
   /** The dtype of the elements. */
-  readonly dtype: DType;
+  readonly dtype: D;
   /** The dimensions, outermost first. */
   readonly shape: readonly number[];
   /**
@@ -32,14 +32,18 @@ export interface PlainTensor {
 }
 
 /** A plain tensor whose elements are a list, as JSON needs it. */
-export interface JsonTensor extends PlainTensor {
+export interface JsonTensor<D extends DType = DType> extends PlainTensor<D> {
   readonly data: readonly (number | string)[];
 }
 
 const words = new Map(['NaN', 'Infinity', '-Infinity', '-0'].map((word) => [word, Number(word)]));
 
 /** Returns a tensor in the form that is written to JSON. */
-export function toPlain(dtype: DType, shape: readonly number[], data: TypedArray): JsonTensor {
+export function toPlain<D extends DType>(
+  dtype: D,
+  shape: readonly number[],
+  data: TypedArray,
+): JsonTensor<D> {
   const elements = Array.from(data, (value) => {
     if (Object.is(value, -0)) return '-0';
     return Number.isFinite(value) ? value : String(value);
@@ -80,7 +84,7 @@ export function fromPlain(
   assertDType(dtype, context);
   const shape = assertShape(given, context);
   if (isTypedArray(data)) {
-    if (holds(data, dtype)) return { data, shape };
+    if (canHold(data, dtype)) return { data, shape };
     throw new DTypeError(
       `${context} the object has dtype ${dtype}, but its data has ${dtypeOf(data)} elements`,
     );
