@@ -256,7 +256,7 @@ TEST_CASE("invalid arguments are refused with a reason") {
   says(refused(copy, {1, 6, 0, 1, 0, 1}, a, {b, b}), "takes 1 inputs, received 2");
   const Kernel& add = kernelOf(body, Family::map, "add");
   const std::vector<double> three = {1, 6, 0, 1, 0, 1, 0, 1};
-  says(refused(add, three, a, {b, arrayOf(wide)}), "input 0 is float32, input 1 is float64");
+  says(refused(add, three, a, {b, arrayOf(wide)}), "input 1 of 'add' is float64, expected float32");
   says(refused(add, three, arrayOf(integers), {arrayOf(integers), arrayOf(integers)}),
        "does not exist for int32");
   says(refused(kernelOf(body, Family::reduce, "sum"), three, a, {b}), "is of family reduce");
