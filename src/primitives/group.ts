@@ -18,6 +18,8 @@ export interface Operation {
   readonly kernel: string;
   /** True if the operation converts its operand. Its kernel is then the type of the result. */
   readonly converts: boolean;
+  /** True if the operation reduces each row of its operand to one element. Its kernel is then a reduction. */
+  readonly reduces?: boolean;
   /** The type of the operands; of the last operand, if the kernel selects by the first one. */
   readonly dtype: LaneType;
   /** The registers that the operation reads. */

@@ -60,6 +60,7 @@ export const mapValue: ValueRecord = {
   fusing: {
     space: ({ size, shape }) => (size === 0 ? undefined : shape),
     closes: false,
+    rows: () => undefined,
     // A conversion of bools is a comparison with 0 or a selection of 0 and 1.
     cheap: ({ args, dtype, details: { kernel, converts } }) =>
       converts

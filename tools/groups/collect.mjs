@@ -1,6 +1,7 @@
 // Finds the distinct fused loops in the code of compiled programs.
 
 const groupOpcode = 1;
+const rowsOpcode = 10;
 const dtypes = ['float32', 'float64', 'int32', 'bool', 'uint8', 'mask32', 'mask64'];
 const masks = { float32: 'mask32', float64: 'mask64' };
 const comparisons = new Set(['greater', 'equal']);
@@ -13,13 +14,19 @@ const maxOperands = 24;
  * Returns the loops, each once, with the names of the models that use it.
  * @param kernels the rows of the kernel table, by id: { family, name }
  * @param encode a function that returns the code of a model
+ * @param phasesOf see src/primitives/rows.ts
  */
-export function collect(models, kernels, encode) {
+export function collect(models, kernels, encode, phasesOf) {
   const loops = new Map();
   for (const model of models) {
     for (const instruction of instructions(encode(model))) {
-      if (instruction[0] !== groupOpcode) continue;
-      for (const loop of loopsOf(instruction, kernels)) {
+      const found =
+        instruction[0] === groupOpcode
+          ? loopsOf(instruction, kernels)
+          : instruction[0] === rowsOpcode
+            ? phaseLoops(instruction, kernels, phasesOf)
+            : [];
+      for (const loop of found) {
         const key = JSON.stringify(loop);
         const known = loops.get(key) ?? { ...loop, models: new Set() };
         loops.set(key, known);
@@ -64,14 +71,8 @@ function loopsOf(instruction, kernels) {
     const result = family === 'cast' ? name : comparisons.has(name) ? masks[common] : common;
     const allowed = [common, masks[common]];
     if (!allowed.includes(dtypes[type]) || !allowed.includes(result) || slow.has(name)) return [];
-    // A conversion is named by what it makes, so that loops of different dtypes can be one template.
-    const operation = family === 'map' ? name : name === common ? 'number' : 'mask';
-    const isBool = result !== common;
-    list.push({
-      operation,
-      isBool,
-      inputs: inputs.filter((input) => input >= 0).map((input) => values[input]),
-    });
+    const from = inputs.filter((input) => input >= 0).map((input) => values[input]);
+    list.push(stepOf({ family, name, common, result, inputs: from }));
     values[register] = loads + step;
   }
   const results = new Set();
@@ -98,4 +99,91 @@ function loopsOf(instruction, kernels) {
     steps: list,
     results: [...results].sort((a, b) => a - b),
   }));
+}
+
+/**
+ * Returns a step of a loop of dtype `common`. A conversion is named by what it makes, so that loops of different dtypes
+ * can be one template.
+ */
+function stepOf({ family, name, common, result, inputs }) {
+  const operation = family === 'map' ? name : name === common ? 'number' : 'mask';
+  return { operation, isBool: result !== common, inputs };
+}
+
+/**
+ * Returns the loops of the phases of a group over whole rows. native/program/row_group_plan.cc has the same rules for the
+ * order of the operands and steps of a phase.
+ */
+function phaseLoops(instruction, kernels, phasesOf) {
+  const [, , loads, steps, stores, closes] = instruction.subarray(2);
+  let at = 8;
+  const take = (count) => {
+    at += count;
+    return instruction.subarray(at - count, at);
+  };
+  const list = (count, length) => Array.from({ length: count }, () => [...take(length)]);
+  const loaded = list(loads, 2);
+  const operations = list(steps, 5).map(([id, type, ...inputs]) => ({
+    ...kernels[id],
+    type,
+    reduces: kernels[id].family === 'reduce',
+    operands: inputs.filter((input) => input >= 0),
+  }));
+  const read = new Set([...list(stores, 2), ...list(closes, 3)].map((one) => one.at(-1)));
+  const { perRow, available } = phasesOf(
+    loaded.map(([, one]) => one === 1),
+    operations,
+  );
+  const typeOf = (value) => {
+    if (value < loads) return dtypes[loaded[value][0]];
+    const { family, name, type } = operations[value - loads];
+    if (family === 'cast') return name;
+    return comparisons.has(name) ? (masks[dtypes[type]] ?? 'bool') : dtypes[type];
+  };
+  const full = operations
+    .map((operation, i) => ({ ...operation, value: loads + i }))
+    .filter(({ value }) => !perRow[value]);
+  const phases = new Map();
+  for (const step of full) {
+    const phase = available[step.value];
+    phases.set(phase, [...(phases.get(phase) ?? []), step]);
+  }
+  return [...phases].flatMap(([phase, own]) => {
+    const computed = new Set(own.map(({ value }) => value));
+    const inputs = [...new Set(own.flatMap(({ operands }) => operands))]
+      .filter((value) => !computed.has(value))
+      .sort((a, b) => a - b);
+    const readElsewhere = (value) =>
+      read.has(value) ||
+      operations.some(
+        ({ operands, reduces }, i) =>
+          operands.includes(value) && (reduces || available[loads + i] > phase),
+      );
+    const number = new Map([...inputs, ...computed].map((value, i) => [value, i]));
+    const results = [...computed].filter(readElsewhere);
+    // Bools may be beside the floats of a loop, but do not leave it.
+    const common = [...computed, ...inputs].map(typeOf).find((type) => masks[type] !== undefined);
+    const fits =
+      [...inputs, ...results].every((value) => typeOf(value) === common) &&
+      [...computed].every((value) => [common, masks[common]].includes(typeOf(value))) &&
+      own.every(({ name }) => !slow.has(name)) &&
+      inputs.length + results.length <= maxOperands;
+    if (!fits) return [];
+    return [
+      {
+        dtype: common,
+        singles: inputs.map((value) => perRow[value]),
+        steps: own.map(({ family, name, value, operands }) =>
+          stepOf({
+            family,
+            name,
+            common,
+            result: typeOf(value),
+            inputs: operands.map((operand) => number.get(operand)),
+          }),
+        ),
+        results: results.map((value) => number.get(value)),
+      },
+    ];
+  });
 }

@@ -52,6 +52,7 @@ class Masks {
     const from = operation.operands.map((register) => this.#registers[register] as number);
     const types = from.map((register) => this.#types[register] as LaneType);
     const last = types.at(-1) as LaneType;
+    if (operation.reduces) return this.#emit({ ...operation, operands: from }, last);
     if (operation.converts) {
       const kernel = operation.kernel === 'bool' ? maskOf(last) : operation.kernel;
       return this.#emit({ ...operation, kernel, dtype: last, operands: from }, kernel as LaneType);
