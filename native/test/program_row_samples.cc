@@ -38,6 +38,10 @@ class RowSteps {
         std::max(between(generator_, 0, last), between(generator_, 0, last)))];
   }
 
+  bool isMask(std::size_t value) const {
+    return values[value].type == DType::mask32 || values[value].type == DType::mask64;
+  }
+
   void add() {
     static constexpr const char* names[] = {"copy", "add",     "sub",     "neg",     "abs",   "sign", "mul",
                                             "relu", "maximum", "minimum", "greater", "equal", "where"};
@@ -97,8 +101,10 @@ void addSomeRowGroup(Generator& generator, Code& code, Space& space) {
   for (std::int64_t i = between(generator, 0, 14); i > 0; --i) steps.add();
   std::vector<std::size_t> stored;
   for (std::int64_t i = between(generator, 1, 3); i > 0; --i) {
-    const auto value =
+    const auto picked =
         static_cast<std::size_t>(between(generator, 0, static_cast<std::int64_t>(steps.values.size()) - 1));
+    // Memory has no masks. Load 0 is a float.
+    const std::size_t value = steps.isMask(picked) ? 0 : picked;
     stored.push_back(value);
     stores.insert(stores.end(), {numberOf(steps.values[value].type), static_cast<double>(value)});
   }
