@@ -163,6 +163,9 @@ describe('inputs of compile', () => {
         /^ValueError: compile: inputs must be a record of inputs/,
       );
     }
+    expect(refused(compile(Object.fromEntries([['__proto__', x]])))).toMatch(
+      /^ValueError: compile: inputs must not have the name '__proto__'/,
+    );
     const thrower = {
       get x() {
         throw new Error('no');
@@ -298,6 +301,9 @@ describe('metrics of compile', () => {
     );
     expect(refused(compile([error]))).toMatch(
       /^ValueError: compile: metrics must be a record of nodes by name, but are an array of 1/,
+    );
+    expect(refused(compile(Object.fromEntries([['__proto__', error]])))).toMatch(
+      /^ValueError: compile: metrics must not have the name '__proto__'/,
     );
     expect(refused(compile({ error }, { metrics: loss }))).toMatch(
       /^ValueError: compile: an output of a program with metrics cannot be named 'metrics'/,
