@@ -16,6 +16,7 @@ import {
   spaceOf,
   sumsRows,
 } from './fused-loop.js';
+import { withMasks } from './masks.js';
 import { readsColumns, readsRow, type Space } from './row-loops.js';
 
 interface Surroundings {
@@ -107,7 +108,7 @@ export function codeLoop(
     stores: stores.map(({ value, register: r }) => ({ value, register: final(r) })),
     closes: closes.map(({ value, register: r }) => ({ value, register: final(r) })),
   };
-  return multiplyAdds(plain, fire);
+  return withMasks(multiplyAdds(plain, fire));
 }
 
 /** If the only reader of a multiplication is an addition or a subtraction, merges the two into one operation. */
