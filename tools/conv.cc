@@ -30,6 +30,8 @@ constexpr Shape shapes[] = {
     {"1-D 128 64->64", 32, 1, 128, 64, 64, 1, 3, 1, 1},
     {"16x16 64->128 s2", 32, 16, 16, 64, 128, 3, 3, 2, 1},
     {"16x16 128->128 1x1", 32, 16, 16, 128, 128, 1, 1, 1, 1},
+    {"28x28 1->32 b2", 2, 28, 28, 1, 32, 3, 3, 1, 1},
+    {"14x14 128 depthwise b2", 2, 14, 14, 128, 128, 3, 3, 1, 128},
     {"28x28 1->32", 64, 28, 28, 1, 32, 3, 3, 1, 1},
     {"32x32 3->32", 32, 32, 32, 3, 32, 3, 3, 1, 1},
     {"14x14 128 depthwise", 64, 14, 14, 128, 128, 3, 3, 1, 128},
@@ -91,8 +93,10 @@ struct Case {
     for (std::size_t i = 0; i < views.size(); ++i) {
       const auto size = static_cast<std::size_t>(bytesOf(views[i]));
       bytes += static_cast<double>(size);
-      operands[i].allocate(size + 64);
-      data[i] = operands[i].data();
+      // The operands begin at different places in a page, because loads and stores at the same place wait for
+      // each other.
+      operands[i].allocate(size + 4096);
+      data[i] = operands[i].data() + 1344 * i;
       std::memset(data[i], 0, size);
     }
     scratch.allocate(row.scratchBytes == nullptr ? 0 : row.scratchBytes(call));

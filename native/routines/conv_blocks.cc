@@ -68,10 +68,10 @@ std::int64_t pixelOf(std::int64_t channels, DType type) {
   return channels * size % conflicting == 0 ? channels + line / size : channels;
 }
 
-ConvBlocks blocksOf(const ConvPass& pass, std::int64_t channels, DType type) {
+ConvBlocks blocksOf(const ConvPass& pass, std::int64_t pixel, DType type) {
   ConvBlocks blocks = {};
   const auto size = static_cast<std::int64_t>(sizeOf(type));
-  blocks.pixel = pixelOf(channels, type);
+  blocks.pixel = pixel;
   const std::int64_t tileRows = gemmOf(type).tileRows;
   const PassAxis &rows = pass.rows, &columns = pass.columns;
   // The numbers may be large, and are compared as double.

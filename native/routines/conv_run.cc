@@ -16,6 +16,11 @@ constexpr std::int64_t mostTerms = 1024;
 // pixels and at most this many bytes, so that weights are read from a far cache less often.
 constexpr std::int64_t pixelsAtOnce = 512;
 constexpr std::int64_t sourceBytesAtOnce = std::int64_t(512) << 10;
+// With at most this many terms, tiles are those of short products.
+constexpr std::int64_t fewTerms = 64;
+// With at most mostConvDots columns and at least this many channels, the lanes of registers are channels of
+// the source instead of columns of the result.
+constexpr std::int64_t channelsWorthDots = 8;
 
 // A call of conv or convInputGradient. All numbers follow from the shapes.
 struct Call {
@@ -28,6 +33,7 @@ struct Call {
   std::int64_t resultRows, resultColumns;
   std::int64_t atOnce;  // blocks
   std::int64_t runs;    // the largest number of runs of a pass
+  bool dots;
 
   Call(const RoutineCall& call, bool isGradient) : gradient(isGradient) {
     shape = convShapeOf(call, gradient ? ConvImages{2, 0} : ConvImages{0, 2});
@@ -37,9 +43,11 @@ struct Call {
     resultChannels = gradient ? shape.channels : shape.outputs;
     resultRows = gradient ? shape.rows.length : shape.rows.count;
     resultColumns = gradient ? shape.columns.length : shape.columns.count;
-    blocks = blocksOf(largest, std::max<std::int64_t>(sourceChannels, 1), shape.type);
+    const std::int64_t channels = std::max<std::int64_t>(sourceChannels, 1);
+    blocks = blocksOf(largest, packing.depthwise ? channels : pixelOf(channels, shape.type), shape.type);
     atOnce = 1;
     runs = 0;
+    dots = packing.n <= mostConvDots && packing.depth >= channelsWorthDots;
     if (blocks.tooLarge || packing.depth == 0) return;
     const auto size = static_cast<std::int64_t>(sizeOf(shape.type));
     const std::int64_t all = largest.taps() * packing.depth * packing.paddedColumns() * size;
@@ -69,11 +77,13 @@ class Passes {
     runs_ = pieces.take<ConvRun>(call.runs);
     taps_ = pieces.take<ConvTap>(call.runs);
     elements_ = pieces.take<T>(call.atOnce * call.blocks.elements);
+    dotWeights_ = pieces.take<T>(dotElements(call));
   }
 
   static std::int64_t scratchBytes(const Call& call) {
     return Scratch::bytes<Block>(call.atOnce) + Scratch::bytes<ConvRun>(call.runs) +
-           Scratch::bytes<ConvTap>(call.runs) + Scratch::bytes<T>(call.atOnce * call.blocks.elements);
+           Scratch::bytes<ConvTap>(call.runs) + Scratch::bytes<T>(call.atOnce * call.blocks.elements) +
+           Scratch::bytes<T>(dotElements(call));
   }
 
   // Computes the blocks from `from` to `to` - 1 of a pass.
@@ -89,15 +99,23 @@ class Passes {
           clear(at);
           continue;
         }
+        if (call_.packing.depthwise) {
+          depthwise(at);
+          continue;
+        }
         T* const scratch = elements_ + count_ * call_.blocks.elements;
         blocks_[count_++] = {at, sourceOf(pass, call_.blocks, at, view_, source_, call_.sourceChannels,
                                           call_.blocks.pixel, scratch)};
       }
-      if (count_ > 0) compute();
+      for (std::int64_t group = 0; count_ > 0 && group < call_.packing.groups; ++group) products(group);
     }
   }
 
  private:
+  static std::int64_t dotElements(const Call& call) {
+    return call.dots ? call.runs * call.packing.depth * call.packing.n : 0;
+  }
+
   struct Block {
     ConvBlock at;
     ConvSource<T> source;
@@ -117,14 +135,6 @@ class Passes {
     }
   }
 
-  void compute() {
-    if (call_.packing.depthwise) {
-      for (std::int64_t i = 0; i < count_; ++i) depthwise(blocks_[i]);
-      return;
-    }
-    for (std::int64_t group = 0; group < call_.packing.groups; ++group) products(group);
-  }
-
   // ---- products
 
   // Multiplies the blocks with the weights of a group, one piece of the weights after another.
@@ -133,6 +143,8 @@ class Passes {
     const auto size = static_cast<std::int64_t>(sizeof(T));
     const std::int64_t k = pass_->taps() * packing.depth, width = packing.width;
     const T* const weights = packed_ + packing.at(group, pass_->rows.tap, pass_->columns.tap, 0, 0);
+    if (call_.dots) return dots(group, weights, k);
+    if (k <= fewTerms) return shortProducts(group, weights, k);
     const std::int64_t terms = k * packing.paddedColumns() * size <= weightBytes ? k : evenly(k, mostTerms);
     const std::int64_t panels = std::max<std::int64_t>(weightBytes / (terms * width * size), 1);
     for (std::int64_t from = 0; from < k; from += terms) {
@@ -189,33 +201,67 @@ class Passes {
           ++row;
         }
       }
-      conv_.product(product_, size, left, weights, out);
+      if (call_.dots) {
+        conv_.dots(dots_, size, left, weights, out);
+      } else {
+        conv_.product(product_, size, left, weights, out);
+      }
     }
+  }
+
+  // Multiplies the blocks with weights that have few terms, a row of pixels at a time.
+  void shortProducts(std::int64_t group, const T* weights, std::int64_t k) {
+    const std::int64_t runs = runsFrom(0, k);
+    std::int64_t terms = 0;
+    for (std::int64_t i = 0; i < runs; ++i) {
+      for (std::int64_t p = 0; p < runs_[i].length; ++p) offsets_[terms++] = runs_[i].a + p;
+    }
+    const std::int64_t n = call_.packing.n, width = call_.packing.width;
+    for (std::int64_t i = 0; i < count_; ++i) {
+      const Block& block = blocks_[i];
+      const ConvShort product = {offsets_,
+                                 k,
+                                 block.at.columns,
+                                 n,
+                                 pass_->columns.step * block.source.pixel,
+                                 pass_->columns.outStep * call_.resultChannels,
+                                 k * width};
+      for (std::int64_t row = 0; row < block.at.rows; ++row) {
+        conv_.shortProduct(
+            product,
+            block.source.data + row * pass_->rows.step * block.source.row + group * call_.packing.depth,
+            weights, resultAt(block.at, row, 0) + group * n);
+      }
+    }
+  }
+
+  // Multiplies the blocks with the few columns of a group.
+  void dots(std::int64_t group, const T* weights, std::int64_t k) {
+    for (std::int64_t j = 0; j < call_.packing.n; ++j) {
+      for (std::int64_t i = 0; i < k; ++i) dotWeights_[j * k + i] = weights[i * call_.packing.width + j];
+    }
+    const std::int64_t runs = runsFrom(0, k);
+    for (std::int64_t i = 0; i < runs; ++i) runs_[i].b /= call_.packing.width;
+    dots_ = {runs_, runs, k, static_cast<int>(call_.packing.n)};
+    for (std::int64_t i = 0; i < count_; ++i) tiles(blocks_[i], group, 0, dotWeights_);
   }
 
   // ---- depthwise
 
-  void depthwise(const Block& block) {
-    const PassAxis &rows = pass_->rows, &columns = pass_->columns;
-    std::int64_t count = 0;
-    for (std::int64_t i = 0; i < rows.taps; ++i) {
-      for (std::int64_t j = 0; j < columns.taps; ++j) {
-        const std::int64_t tap =
-            (rows.tap + i * rows.tapStep) * call_.shape.columns.size + columns.tap + j * columns.tapStep;
-        taps_[count++] = {i * rows.pitch * block.source.row + j * columns.pitch * block.source.pixel,
-                          tap * call_.shape.channels};
-      }
-    }
-    const ConvDepthwise sums = {taps_,
-                                count,
-                                block.at.columns,
-                                call_.shape.channels,
-                                columns.step * block.source.pixel,
-                                columns.outStep * call_.resultChannels};
-    for (std::int64_t row = 0; row < block.at.rows; ++row) {
-      conv_.depthwise(sums, block.source.data + row * rows.step * block.source.row, packed_,
-                      resultAt(block.at, row, 0));
-    }
+  void depthwise(const ConvBlock& at) {
+    const DepthwiseSource<T> from =
+        depthwiseSourceOf(*pass_, at, view_, source_, call_.shape.channels, elements_);
+    eachDepthwise(*pass_, at, from, call_.shape.columns.size, call_.shape.channels, taps_,
+                  [&](std::int64_t row, std::int64_t column, const ConvDepthwise& taps, const T* source) {
+                    ConvDepthwise sums = taps;
+                    sums.channels = call_.shape.channels;
+                    sums.cPixel = pass_->columns.outStep * call_.resultChannels;
+                    T* to = resultAt(at, row, column);
+                    if (sums.tapCount > 0) return conv_.depthwise(sums, source, packed_, to);
+                    for (std::int64_t p = 0; p < sums.pixels; ++p, to += sums.cPixel) {
+                      std::fill_n(to, sums.channels, T(0));
+                    }
+                  });
   }
 
   static constexpr int mostTileRows = 16;
@@ -231,9 +277,11 @@ class Passes {
   Block* blocks_;
   ConvRun* runs_;
   ConvTap* taps_;
-  T* elements_;
+  std::int64_t offsets_[fewTerms];
+  T *elements_, *dotWeights_;
   std::int64_t count_ = 0;
   ConvProduct product_ = {};
+  ConvDots dots_ = {};
 };
 
 template <class T, bool gradient>

@@ -40,7 +40,8 @@ struct Call {
     atOnce = 1;
     packs = false;
     if (isZero()) return;
-    blocks = blocksOf(pass, depthwise ? shape.channels : shape.groupChannels(), shape.type);
+    blocks =
+        blocksOf(pass, depthwise ? shape.channels : pixelOf(shape.groupChannels(), shape.type), shape.type);
     if (blocks.tooLarge) return;
     const auto size = static_cast<std::int64_t>(sizeOf(shape.type));
     const RoutineView& g = call.operands[1];
@@ -172,7 +173,9 @@ class Weights {
     right_ = call_.packs ? panels_ : gBase;
   }
 
-  std::int64_t scratchPixel() const { return std::min(call_.blocks.pixel, pixelOf(count_, shape_.type)); }
+  std::int64_t scratchPixel() const {
+    return call_.depthwise ? count_ : std::min(call_.blocks.pixel, pixelOf(count_, shape_.type));
+  }
 
   void tiles(T* sums, bool accumulate) {
     product_.accumulate = accumulate;
@@ -200,35 +203,32 @@ class Weights {
   void depthwise() {
     T* const sums = sums_ + first_ * shape_.taps();
     std::fill_n(sums, count_ * shape_.taps(), T(0));
-    const PassAxis &rows = call_.pass.rows, &columns = call_.pass.columns;
     const T* const x = xData_ + first_ * x_.strides[3];
     const bool contiguous = g_.strides[3] == 1 || g_.sizes[3] == 1;
     for (std::int64_t number = 0; number < shape_.batch * call_.blocks.inImage(); ++number) {
       const ConvBlock at = blockAt(call_.pass, call_.blocks, number);
-      const ConvSource<T> source =
-          sourceOf(call_.pass, call_.blocks, at, x_, x, count_, scratchPixel(), elements_);
-      std::int64_t count = 0;
-      for (std::int64_t i = 0; i < rows.taps; ++i) {
-        for (std::int64_t j = 0; j < columns.taps; ++j, ++count) {
-          taps_[count] = {i * rows.pitch * source.row + j * columns.pitch * source.pixel, count * count_};
-        }
-      }
-      ConvDepthwise terms = {taps_, count, at.columns, count_, columns.step * source.pixel, g_.strides[2]};
-      if (!contiguous) terms.cPixel = count_;
-      for (std::int64_t row = 0; row < at.rows; ++row) {
-        const T* g = gAt(at, row) + first_ * g_.strides[3];
-        if (!contiguous) {
-          for (std::int64_t column = 0; column < at.columns; ++column) {
-            for (std::int64_t c = 0; c < count_; ++c) {
-              copied_[column * count_ + c] = g[column * g_.strides[2] + c * g_.strides[3]];
-            }
-          }
-          g = copied_;
-        }
-        conv_.depthwiseWeights(terms, source.data + row * rows.step * source.row, g, sums);
-      }
+      const DepthwiseSource<T> from = depthwiseSourceOf(call_.pass, at, x_, x, count_, elements_);
+      eachDepthwise(call_.pass, at, from, shape_.columns.size, count_, taps_,
+                    [&](std::int64_t row, std::int64_t column, ConvDepthwise terms, const T* source) {
+                      terms.channels = count_;
+                      const T* g = gAt(at, row) + column * g_.strides[2] + first_ * g_.strides[3];
+                      terms.cPixel = contiguous ? g_.strides[2] : count_;
+                      terms.cAhead = contiguous ? g_.strides[1] : 0;
+                      if (!contiguous) g = copied(g, terms.pixels);
+                      if (terms.tapCount > 0) conv_.depthwiseWeights(terms, source, g, sums);
+                    });
     }
     transpose(sums, shape_.taps(), count_, result_ + first_ * shape_.taps(), shape_.taps(), count_);
+  }
+
+  // Copies some pixels of g to scratch memory, where their channels are contiguous.
+  const T* copied(const T* g, std::int64_t pixels) const {
+    for (std::int64_t p = 0; p < pixels; ++p) {
+      for (std::int64_t c = 0; c < count_; ++c) {
+        copied_[p * count_ + c] = g[p * g_.strides[2] + c * g_.strides[3]];
+      }
+    }
+    return copied_;
   }
 
   // Writes the transpose of the sums, which have `rows` rows.
@@ -336,6 +336,7 @@ const RoutineRow convWeightGradientRow = {"convWeightGradient",
                                           runGradient,
                                           nullptr,
                                           sharedBytes,
-                                          scratchBytes};
+                                          scratchBytes,
+                                          true};
 
 }  // namespace forebay
