@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 #include <utility>
 
 #if defined(__x86_64__)
@@ -17,6 +18,7 @@
 #endif
 
 #include "kernels/blas.h"
+#include "kernels/conv_routines.h"
 #include "kernels/gemm_routines.h"
 #include "kernels/kernel.h"
 #include "kernels/row_routines.h"
