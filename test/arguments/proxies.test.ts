@@ -40,6 +40,8 @@ describe('a proxy is refused with a typed error', () => {
   ])('%s', async (_call, call) => {
     const error = await (async () => call())().catch((error: unknown) => error);
     expect(error).toBeInstanceOf(fb.ForebayError);
-    expect((error as Error).message).toMatch(/cannot be looked at|but received|but is|but was fed|neither/);
+    expect((error as Error).message).toMatch(
+      /cannot be looked at|but received|but is|but was fed|neither/,
+    );
   });
 });
