@@ -33,6 +33,11 @@ describe('the type of a tensor', () => {
       fb.Tensor<'int32'>
     >();
     expectTypeOf(fb.tensor([1], { dtype: 'float64' })).toEqualTypeOf<fb.Tensor<'float64'>>();
+    expectTypeOf(fb.tensor(new Uint8Array(2))).toEqualTypeOf<fb.Tensor<'uint8'>>();
+    expectTypeOf(fb.tensor(new Uint8Array(2), { dtype: 'bool' })).toEqualTypeOf<
+      fb.Tensor<'bool'>
+    >();
+    expectTypeOf(fb.tensor([[true], [false]])).toEqualTypeOf<fb.Tensor<'bool'>>();
     expectTypeOf(fb.tensor(fb.tensor(doubles))).toEqualTypeOf<fb.Tensor<'float64'>>();
     expectTypeOf(fb.tensor([[true], [false]])).toEqualTypeOf<fb.Tensor<'bool'>>();
     expectTypeOf(fb.tensor(new Uint8Array(2))).toEqualTypeOf<fb.Tensor<'uint8'>>();
