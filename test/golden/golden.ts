@@ -15,7 +15,7 @@ export interface GoldenTensor {
   /** The elements in row-major order. */
   readonly data: readonly GoldenNumber[];
   /** The dtype; float64 if this is left out. */
-  readonly dtype?: 'int32' | 'float32';
+  readonly dtype?: 'int32' | 'float32' | 'bool';
 }
 
 export interface Golden<Case> {
