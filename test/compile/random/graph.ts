@@ -35,12 +35,11 @@ import {
   windows,
 } from './nets.js';
 import { recurrent, type Structure } from './recurrent.js';
+import { cumsumStep, gatherStep, poolStep, scatterStep, sortStep, takeStep } from './routines.js';
 import {
   broadcastStep,
   concatStep,
-  cumsumStep,
   flipStep,
-  gatherStep,
   matmulStep,
   maxStep,
   outerStep,
@@ -79,7 +78,11 @@ const steps: readonly (readonly [number, Step])[] = [
   [8, sumStep],
   [3, maxStep],
   [4, gatherStep],
+  [2, scatterStep],
+  [3, takeStep],
   [3, cumsumStep],
+  [4, sortStep],
+  [3, poolStep],
   [2, softmaxStep],
   [14, matmulStep],
   [6, sharedMatmulStep],
