@@ -62,6 +62,11 @@ export interface RoutineRow {
   readonly integers: number;
   /** The possible dtypes of the first operand. */
   readonly dtypes: readonly DType[];
+  /**
+   * The reads that take much longer if their last axis is not contiguous (unless it is short), so that the compiler
+   * makes it contiguous.
+   */
+  readonly lanes: readonly number[];
 }
 
 function routine(
@@ -69,8 +74,9 @@ function routine(
   reads: number,
   integers: number,
   dtypes: readonly DType[] = all,
+  lanes: readonly number[] = [],
 ): RoutineRow {
-  return { name, reads, writes: 1, integers, dtypes };
+  return { name, reads, writes: 1, integers, dtypes, lanes };
 }
 
 /** The comments at the beginning of the files in `native/routines` describe the operands and the integers. */
@@ -87,4 +93,14 @@ export const expectedRoutines: readonly RoutineRow[] = [
   routine('maxPool', 1, 10),
   routine('avgPool', 1, 11, floating),
   routine('avgPoolGradient', 1, 11, floating),
+  routine('convPack', 1, 1, floating),
+  routine('convPackGradient', 1, 5, floating),
+  routine('conv', 2, 11, floating, [0]),
+  routine('convInputGradient', 2, 11, floating, [0]),
+  routine('convWeightGradient', 2, 11, floating, [0, 1]),
 ];
+
+/** For each routine, the reads whose last axis should be contiguous. */
+export const routineLanes: ReadonlyMap<string, readonly number[]> = new Map(
+  expectedRoutines.map(({ name, lanes }) => [name, lanes]),
+);
