@@ -58,9 +58,11 @@ export function orderOfValue(ref: Ref, order: Axes): number[] | undefined {
   if (!box) return undefined;
   const moving = order.map((dim) => box.axes[dim] as number).filter((axis) => axis >= 0);
   const reads = new Set(moving);
-  if (moving.length !== reads.size || box.steps.some((step) => step < 0 || step > 1)) return undefined;
+  if (moving.length !== reads.size || box.steps.some((step) => step < 0 || step > 1))
+    return undefined;
   const whole = shape.every(
-    (size, axis) => size === 1 || (reads.has(axis) && box.end[axis] === size && box.start[axis] === 0),
+    (size, axis) =>
+      size === 1 || (reads.has(axis) && box.end[axis] === size && box.start[axis] === 0),
   );
   return whole ? completed(shape, moving) : undefined;
 }

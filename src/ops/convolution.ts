@@ -192,7 +192,7 @@ const convolved: Apply<Attributes> = declare<Attributes>({
         }),
       error: ValueError,
       message:
-        /^\[conv2d\] padding: expected 'same', 'valid', a whole number, \[height, width\] or \[\[top, bottom\], \[left, right\]\], but received string 'full'/,
+        /^\[conv2d\] padding: expected 'same', 'valid', a whole number, \[height, width\] or \[\[top, bottom\], \[left, right\]\], but received the string "full"/,
     },
     refusesIntegers('convolution', () =>
       conv2d(

@@ -3,8 +3,8 @@
 import { ShapeError } from '../errors.js';
 import type { Node } from '../graph/node.js';
 import type { Lowering } from '../graph/op.js';
-import type { Location } from '../ir/location.js';
 import { permuted } from '../ir/axes.js';
+import type { Location } from '../ir/location.js';
 import { type Ref, transposed, viewed } from '../ir/value.js';
 import { count, isContiguous } from '../ir/view.js';
 import { kernelId } from '../native/addon.js';
@@ -77,7 +77,8 @@ export const reduce: LoweringRecord<Reduce> = {
 /** Returns the operand with its reduced axes, those after the first `kept`, in the order in which they are in memory. */
 function inMemoryOrder(operand: Ref, kept: number): Ref {
   const axes = [...operand.shape.keys()];
-  const distance = (axis: number) => (operand.shape[axis] === 1 ? 0 : (operand.strides[axis] as number));
+  const distance = (axis: number) =>
+    operand.shape[axis] === 1 ? 0 : (operand.strides[axis] as number);
   const reduced = axes.slice(kept).sort((a, b) => distance(b) - distance(a));
   return viewed(operand.value, permuted(operand, [...axes.slice(0, kept), ...reduced]));
 }
@@ -92,7 +93,10 @@ export const reduceValue: ValueRecord = {
     if (kernel === 'sum' && kept > 0) {
       const rows = operand.shape.slice(kept);
       const axes = [...operand.shape.keys()];
-      const columnsLast = viewed(operand.value, permuted(operand, [...axes.slice(kept), ...axes.slice(0, kept)]));
+      const columnsLast = viewed(
+        operand.value,
+        permuted(operand, [...axes.slice(kept), ...axes.slice(0, kept)]),
+      );
       if (isContiguous(columnsLast)) {
         const matrix = build.reshape(columnsLast, [count(rows), count(shape)], node);
         return build.reshape(build.columnSum(matrix, node), shape, node);

@@ -19,7 +19,6 @@ import {
   type Axes,
   inverse,
   isRowMajor,
-  listInOrder,
   memoryOrder,
   orderOfValue,
   permuted,
@@ -71,20 +70,24 @@ class Layout {
   /** Returns the order in which the readers of a value need it. If they need several, returns one that is not its own. */
   #wantedBy(value: Value, uses: Uses): Wanted {
     let own: Wanted;
+    let other: Wanted;
     for (let i = 0; i < uses.count(value); i++) {
       const { reader, ref } = uses.at(value, i);
+      // A value that is computed in the memory of another keeps its order.
+      if (reader && valueRecord(reader).onto(reader) === ref) return [...value.shape.keys()];
       const axes = this.#wantedByUse(reader, ref);
-      if (axes && !isRowMajor(value.shape, axes)) return axes;
-      own ??= axes;
+      if (axes && !isRowMajor(value.shape, axes)) other ??= axes;
+      else own ??= axes;
     }
-    return own;
+    return other ?? own;
   }
 
   #wantedByUse(reader: Value | undefined, ref: Ref): Wanted {
     const own = [...ref.value.shape.keys()];
     if (!reader) return own;
     const { arrange } = valueRecord(reader);
-    if (arrange === 'reads any order') return orderOfValue(ref, [...ref.shape.keys()]) ? undefined : own;
+    if (arrange === 'reads any order')
+      return orderOfValue(ref, [...ref.shape.keys()]) ? undefined : own;
     if (arrange === 'fixed') {
       return readsFast(reader, ref) ? own : orderOfValue(ref, [...ref.shape.keys()]);
     }
@@ -94,11 +97,11 @@ class Layout {
 
   /** Returns the replacement of a value, if it changes. */
   #changed(value: Value): Ref | undefined {
+    if (value.args.length === 0) return undefined;
     const { kernel, converts } = value.details;
-    if (!value.args.length) return undefined;
-    const arrange = arrangement(value);
-    if (!arrange) return this.#routine(value);
     const args = value.args.map((arg) => this.#rebuilder.ref(arg));
+    const arrange = arrangement(value);
+    if (!arrange) return this.#fixed(value, args);
     const axes = this.#wanted[value.id] ?? this.#orderOf(args);
     if (!axes || isRowMajor(value.shape, axes)) {
       // A copy that made an operand contiguous is not needed if the operand is computed in this order.
@@ -124,15 +127,18 @@ class Layout {
     return undefined;
   }
 
-  /** Copies the operands that the value cannot read fast. */
-  #routine(value: Value): Ref | undefined {
-    const args = value.args.map((arg) => this.#rebuilder.ref(arg));
+  /** Makes a value whose order is fixed. Copies the operands that it cannot read fast. */
+  #fixed(value: Value, args: readonly Ref[]): Ref {
+    const record = valueRecord(value);
+    const onto = record.onto(value);
     const read = args.map((arg, i) => {
-      if (valueRecord(value).reads(value, value.args[i] as Ref, arg)) return arg;
+      const old = value.args[i] as Ref;
+      if (old === onto || record.reads(value, old, arg)) return arg;
       this.build.fire('layout: copied');
       return this.build.copy(arg, value.node);
     });
-    const made = valueRecord(value).rebuild(this.build, value, read);
+    const same = read.every((arg, i) => arg === value.args[i]);
+    const made = same ? value.whole : record.rebuild(this.build, value, read);
     this.#arranged.add(made.value);
     return made;
   }
