@@ -334,7 +334,7 @@ const one: Taps = { axis: 'height', stride: 1, dilation: 1, before: 0, after: 0 
 
 /** Returns the padding along each axis, or 'same'. @throws ValueError if it is of another form */
 function paddingOf(name: string, axes: Axes, given: unknown): [number, number][] | 'same' {
-  const padding = copied(given ?? 0, `[${name}] padding`);
+  const padding = copied(given, `[${name}] padding`);
   if (padding === 'same') return 'same';
   if (padding === 'valid') return axes.map(() => [0, 0]);
   if (typeof padding !== 'number' && !isList(padding)) {
@@ -352,7 +352,7 @@ function attributesOf(
   name: string,
   axes: Axes,
   [x, weight]: readonly [Node, Node],
-  { stride = 1, padding, dilation = 1, groups = 1 }: ConvOptions,
+  { stride = 1, padding = 0, dilation = 1, groups = 1 }: ConvOptions,
 ): Attributes {
   const fail = failFor({ name }, [x, weight]);
   const sides = (option: string, value: unknown): number[] => {

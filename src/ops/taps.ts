@@ -45,7 +45,7 @@ export function positions(length: Dim, size: Dim, taps: Taps, fail: Fail): Dim {
   const steps = stride === 1 ? room : ceilDivideDim(subtractDims(room, stride - 1), stride);
   if (steps === undefined) {
     return fail.shape(
-      `the result's ${axis} cannot be written as a dimension: x has the ${axis} ${length}, and the stride is ${stride}; use a multiple, such as '${stride}*n', as the ${axis}`,
+      `the result's ${axis} cannot be written as a dimension: x has the ${axis} ${length}, and the stride is ${stride}; give x a ${axis} that is a number or a multiple of ${stride}, or use the stride 1`,
     );
   }
   const count = addDims(steps, 1);
@@ -87,7 +87,7 @@ export function samePadding(
         );
   if (typeof total !== 'number') {
     return fail.shape(
-      `padding 'same' must be a number, but the ${axis} of x is ${length}, that of the filters ${size}, and the stride ${stride}; give the padding as numbers, or use a multiple, such as '${stride}*n', as the ${axis} of x`,
+      `padding 'same' must be a number, but the ${axis} of x is ${length}, that of the filters ${size}, and the stride ${stride}; give the padding as numbers, or x a ${axis} that is a number or a multiple of ${stride}`,
     );
   }
   const before = Math.floor(Math.max(0, total) / 2);

@@ -74,15 +74,24 @@ function checkedCall({ computes, call }: Convolution, bound: Bound<object>): Con
   }
   const pair = (list: unknown, what: string, least: number) =>
     listOf(list, what, 2, least) as readonly [number, number];
-  return {
-    x,
-    weight,
-    y,
-    stride: pair(given?.stride, 'strides', 1),
-    dilation: pair(given?.dilation, 'dilations', 1),
-    padding: [pair(pads[0], 'padding', 0), pair(pads[1], 'padding', 0)],
-    groups,
-  };
+  const stride = pair(given?.stride, 'strides', 1);
+  const dilation = pair(given?.dilation, 'dilations', 1);
+  const padding = [pair(pads[0], 'padding', 0), pair(pads[1], 'padding', 0)] as const;
+  for (const axis of [0, 1] as const) {
+    const [length, size, count] = [x, weight, y].map((shape) => shape[2 + axis] as number) as [
+      number,
+      number,
+      number,
+    ];
+    const padded = length + padding[axis][0] + padding[axis][1];
+    const room = padded - (dilation[axis] * (size - 1) + 1);
+    const expected = Math.floor(room / stride[axis]) + 1;
+    if (size >= 1 && room >= 0 && count === expected) continue;
+    throw new ShapeError(
+      `convolution: y ${formatShape(y)} has ${count} positions along axis ${2 + axis}, but filters of size ${size} have ${Math.max(0, expected)} there`,
+    );
+  }
+  return { x, weight, y, stride, dilation, padding, groups };
 }
 
 /** The number of elements of a packed weight, of which each group has `columns` columns of `depth` channels. */

@@ -86,10 +86,12 @@ class Layout {
     const own = [...ref.value.shape.keys()];
     if (!reader) return own;
     const { arrange } = valueRecord(reader);
-    if (arrange === 'reads any order')
-      return orderOfValue(ref, [...ref.shape.keys()]) ? undefined : own;
-    if (arrange === 'fixed') {
-      return readsFast(reader, ref) ? own : orderOfValue(ref, [...ref.shape.keys()]);
+    if (typeof arrange === 'string') {
+      const read = orderOfValue(ref, [...ref.shape.keys()]);
+      if (read && !readsFast(reader, ref)) return read;
+      // A value that reads the axes in another order, and fast, reads any order.
+      const any = read && (arrange === 'reads any order' || !isRowMajor(ref.value.shape, read));
+      return any ? undefined : own;
     }
     const wanted = this.#wanted[reader.id];
     return wanted && (orderOfValue(ref, wanted) ?? own);
