@@ -92,12 +92,12 @@ const steps: readonly (readonly [number, Step])[] = [
 ];
 
 const structures: readonly (readonly [number, Structure])[] = [
-  [30, recurrent],
+  [40, recurrent],
   [20, dense],
   [5, tied],
   [14, sumOfProducts],
   [26, productOfParts],
-  [12, columnsOnly],
+  [9, columnsOnly],
   [4, attention],
   [5, alike],
   [8, overParts],
@@ -107,7 +107,7 @@ const structures: readonly (readonly [number, Structure])[] = [
   [6, stridedWindows],
   [8, blocks],
   [8, joinedTwice],
-  [16, convolutions],
+  [15, convolutions],
 ];
 
 /**
