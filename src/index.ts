@@ -15,6 +15,17 @@ export {
   Program,
   type RunOptions,
 } from './compile/program.js';
+export type {
+  DimsOf,
+  FeedsOf,
+  Inputs,
+  IntoOf,
+  MeansOf,
+  Nodes,
+  ResultsOf,
+  Signature,
+  TensorsOf,
+} from './compile/signature.js';
 export {
   DTypeError,
   ForebayError,
@@ -93,7 +104,7 @@ export * from './ops/index.js';
 export { type AdamOptions, adam } from './optim/adam.js';
 export type { Rate } from './optim/gradients.js';
 export { type SgdOptions, sgd } from './optim/sgd.js';
-export type { DType, Holds, TypedArray } from './tensor/dtype.js';
+export type { DType, TypedArray } from './tensor/dtype.js';
 export type { Nested, NestedData, NumberArray } from './tensor/nested.js';
 export type { JsonTensor, PlainTensor } from './tensor/plain.js';
 export {
@@ -121,6 +132,8 @@ export {
   fit,
   type History,
   type Means,
+  type ProgramMeans,
+  type ValidationMeans,
 } from './train/fit.js';
 export { type PredictOptions, predict } from './train/predict.js';
 export type { Progress } from './train/progress.js';

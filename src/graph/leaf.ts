@@ -98,6 +98,11 @@ export class Input<D extends DType = DType, S extends Shape = Shape> extends Lea
   }
 }
 
+/** Returns whether `value` is an input that this copy of forebay made. Never throws. */
+export function isInput(value: unknown): value is Input {
+  return isNode(value) && value instanceof Input;
+}
+
 /** A leaf that holds its value in its own memory. The memory is shared memory, which can never be detached. */
 abstract class Valued extends Leaf {
   readonly #value: Tensor;
@@ -157,6 +162,11 @@ export class Variable extends Valued {
     }
     if (next.size > 0) this.value.data.set(next.data);
   }
+}
+
+/** Returns whether `value` is a parameter or a state that this copy of forebay made. Never throws. */
+export function isVariable(value: unknown): value is Variable {
+  return isNode(value) && value instanceof Variable;
 }
 
 /** A leaf whose value never changes. */
