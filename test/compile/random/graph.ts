@@ -92,7 +92,7 @@ const steps: readonly (readonly [number, Step])[] = [
 ];
 
 const structures: readonly (readonly [number, Structure])[] = [
-  [40, recurrent],
+  [44, recurrent],
   [20, dense],
   [5, tied],
   [14, sumOfProducts],
@@ -107,7 +107,7 @@ const structures: readonly (readonly [number, Structure])[] = [
   [6, stridedWindows],
   [8, blocks],
   [8, joinedTwice],
-  [15, convolutions],
+  [13, convolutions],
 ];
 
 /**
