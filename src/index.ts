@@ -70,6 +70,7 @@ export {
   type Operand,
   Part,
   type Refusal,
+  type ConvolutionCall,
   type RoutineShapes,
   type Sample,
   type SampleInput,

@@ -606,7 +606,7 @@ struct Loop8 {
   }
 };
 
-// lstm-seed, dense relu mse sgd, dense tanh mse sgd and 9 more
+// lstm-seed, dense relu mse sgd, dense tanh mse sgd and 11 more
 template <class T>
 struct Loop9 {
   static constexpr std::uint16_t loadCount = 3;
@@ -633,7 +633,7 @@ struct Loop9 {
   }
 };
 
-// lstm-small, lstm-medium, lstm-large and 6 more
+// lstm-small, lstm-medium, lstm-large and 8 more
 template <class T>
 struct Loop10 {
   static constexpr std::uint16_t loadCount = 2;
@@ -1073,7 +1073,7 @@ struct Loop18 {
   }
 };
 
-// mlp-1, mlp-64, mlp-256 and 7 more
+// mlp-1, mlp-64, mlp-256 and 9 more
 template <class T>
 struct Loop19 {
   static constexpr std::uint16_t loadCount = 2;
@@ -1101,7 +1101,7 @@ struct Loop19 {
   }
 };
 
-// mlp-1, mlp-64, mlp-256 and 1 more
+// mlp-1, mlp-64, mlp-256 and 3 more
 template <class T>
 struct Loop20 {
   static constexpr std::uint16_t loadCount = 3;
@@ -1127,7 +1127,7 @@ struct Loop20 {
   }
 };
 
-// mlp-1, mlp-64, mlp-256 and 2 more
+// mlp-1, mlp-64, mlp-256 and 4 more
 template <class T>
 struct Loop21 {
   static constexpr std::uint16_t loadCount = 2;
@@ -1156,7 +1156,7 @@ struct Loop21 {
   }
 };
 
-// mlp-1, mlp-64, mlp-256 and 1 more
+// mlp-1, mlp-64, mlp-256 and 3 more
 template <class T>
 struct Loop22 {
   static constexpr std::uint16_t loadCount = 6;
@@ -1195,7 +1195,7 @@ struct Loop22 {
   }
 };
 
-// mlp-1, mlp-64, mlp-256 and 6 more
+// mlp-1, mlp-64, mlp-256 and 8 more
 template <class T>
 struct Loop23 {
   static constexpr std::uint16_t loadCount = 3;
@@ -1284,7 +1284,7 @@ struct Loop24 {
   }
 };
 
-// mlp-64, mlp-256, dense relu classes sgd
+// mlp-64, mlp-256, conv and 2 more
 template <class T>
 struct Loop25 {
   static constexpr std::uint16_t loadCount = 2;
@@ -1309,7 +1309,7 @@ struct Loop25 {
   }
 };
 
-// mlp-64, mlp-256, dense relu classes sgd and 1 more
+// mlp-64, mlp-256, conv and 3 more
 template <class T>
 struct Loop26 {
   static constexpr std::uint16_t loadCount = 1;
@@ -1333,7 +1333,7 @@ struct Loop26 {
   }
 };
 
-// mlp-64, mlp-256, dense relu classes sgd
+// mlp-64, mlp-256, conv and 2 more
 template <class T>
 struct Loop27 {
   static constexpr std::uint16_t loadCount = 2;
@@ -1359,9 +1359,34 @@ struct Loop27 {
   }
 };
 
-// dense relu mse sgd, dense tanh mse sgd, dense sigmoid mse sgd and 3 more
+// conv, conv-chain
 template <class T>
 struct Loop28 {
+  static constexpr std::uint16_t loadCount = 2;
+  static constexpr std::uint32_t singles = 2;
+  static constexpr LoopStep steps[] = {
+      {idOf("div"), {0, 1}},
+  };
+  static constexpr std::uint16_t results[] = {2};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T v1 = *rowOf<T>(call, 1, r);
+      T* const y0 = rowOf<T>(call, 2, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v2 = Div::of(v0, v1);
+        y0[i] = v2;
+      }
+    }
+  }
+};
+
+// dense relu mse sgd, dense tanh mse sgd, dense sigmoid mse sgd and 3 more
+template <class T>
+struct Loop29 {
   static constexpr std::uint16_t loadCount = 4;
   static constexpr std::uint32_t singles = 8;
   static constexpr LoopStep steps[] = {
@@ -1398,7 +1423,7 @@ struct Loop28 {
 
 // dense relu mse sgd, dense tanh mse sgd, dense sigmoid mse sgd and 4 more
 template <class T>
-struct Loop29 {
+struct Loop30 {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -1425,7 +1450,7 @@ struct Loop29 {
 
 // dense sigmoid mse sgd
 template <class T>
-struct Loop30 {
+struct Loop31 {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -1453,7 +1478,7 @@ struct Loop30 {
 
 // dense sigmoid mse sgd
 template <class T>
-struct Loop31 {
+struct Loop32 {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 4;
   static constexpr LoopStep steps[] = {
@@ -1484,7 +1509,7 @@ struct Loop31 {
 
 // dense softplus mse sgd
 template <class T>
-struct Loop32 {
+struct Loop33 {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -1516,7 +1541,7 @@ struct Loop32 {
 
 // dense softplus mse sgd
 template <class T>
-struct Loop33 {
+struct Loop34 {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -1542,7 +1567,7 @@ struct Loop33 {
 
 // dense relu probabilities sgd
 template <class T>
-struct Loop34 {
+struct Loop35 {
   static constexpr std::uint16_t loadCount = 6;
   static constexpr std::uint32_t singles = 58;
   static constexpr LoopStep steps[] = {
@@ -1596,7 +1621,7 @@ struct Loop34 {
 
 // dense relu probabilities sgd
 template <class T>
-struct Loop35 {
+struct Loop36 {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -1623,7 +1648,7 @@ struct Loop35 {
 
 // dense relu mse momentum
 template <class T>
-struct Loop36 {
+struct Loop37 {
   static constexpr std::uint16_t loadCount = 6;
   static constexpr std::uint32_t singles = 41;
   static constexpr LoopStep steps[] = {
@@ -1660,7 +1685,7 @@ struct Loop36 {
 
 // dense relu mse momentum
 template <class T>
-struct Loop37 {
+struct Loop38 {
   static constexpr std::uint16_t loadCount = 5;
   static constexpr std::uint32_t singles = 18;
   static constexpr LoopStep steps[] = {
@@ -1694,7 +1719,7 @@ struct Loop37 {
 
 // lstm
 template <class T>
-struct Loop38 {
+struct Loop39 {
   static constexpr std::uint16_t loadCount = 9;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -1768,7 +1793,7 @@ struct Loop38 {
 
 // lstm
 template <class T>
-struct Loop39 {
+struct Loop40 {
   static constexpr std::uint16_t loadCount = 9;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -1840,7 +1865,7 @@ struct Loop39 {
 
 // lstm
 template <class T>
-struct Loop40 {
+struct Loop41 {
   static constexpr std::uint16_t loadCount = 10;
   static constexpr std::uint32_t singles = 8;
   static constexpr LoopStep steps[] = {
@@ -1931,7 +1956,7 @@ struct Loop40 {
 
 // lstm
 template <class T>
-struct Loop41 {
+struct Loop42 {
   static constexpr std::uint16_t loadCount = 10;
   static constexpr std::uint32_t singles = 264;
   static constexpr LoopStep steps[] = {
@@ -2068,7 +2093,6 @@ constexpr CompiledLoop loops[] = {
     loopOf<Loop27, float>(),
     loopOf<Loop27, double>(),
     loopOf<Loop28, float>(),
-    loopOf<Loop28, double>(),
     loopOf<Loop29, float>(),
     loopOf<Loop29, double>(),
     loopOf<Loop30, float>(),
@@ -2095,6 +2119,8 @@ constexpr CompiledLoop loops[] = {
     loopOf<Loop40, double>(),
     loopOf<Loop41, float>(),
     loopOf<Loop41, double>(),
+    loopOf<Loop42, float>(),
+    loopOf<Loop42, double>(),
 };
 
 }  // namespace forebay::FOREBAY_BODY
