@@ -18,6 +18,7 @@ import {
   meets,
   overlaps,
 } from './blocks.js';
+import { defect } from './defect.js';
 import { blocksWithin, folded, productOfBlocks, simpler, sumOfAssembled } from './rewrites.js';
 import { hashOf, isSame } from './same.js';
 import { executor, type Target } from './target.js';
@@ -41,7 +42,7 @@ import {
   dense,
   equalLists,
   rebase,
-  SharedStrides,
+  SharedLayouts,
   type StridedView,
 } from './view.js';
 
@@ -61,7 +62,7 @@ export class Builder {
    * milliseconds for a large map.
    */
   readonly #known = Array.from({ length: 64 }, () => new Map<number, Value>());
-  readonly #strides = new SharedStrides();
+  readonly #layouts = new SharedLayouts();
   readonly #mapDetails = new Map<string, Details>();
   /** Whether products of concatenations are split. The pass `share` sets this to false before it merges products. */
   splitsProducts = true;
@@ -84,7 +85,7 @@ export class Builder {
   leaf(leaf: Leaf, shape: readonly number[]): Ref {
     const value =
       this.#leaves.get(leaf) ??
-      new Value(this.#next++, 'leaf', leaf.dtype, shape, [], { leaf }, leaf);
+      new Value(this.#next++, 'leaf', leaf.dtype, [], { leaf }, leaf, this.#layouts.of(shape));
     this.#leaves.set(leaf, value);
     return value.whole;
   }
@@ -326,6 +327,23 @@ export class Builder {
     return met === 0 ? this.filled(0, value.dtype, ref.shape) : ref;
   }
 
+  /**
+   * Gives a value other operands, of which its kernel computes the same elements. The values that read it need not be
+   * made again, so a pass that changes a few values at the start of a graph need not rebuild the rest. The operands must
+   * have smaller ids than the value.
+   */
+  redefine(value: Value, args: readonly Ref[]): void {
+    const late = args.find((arg) => arg.value.id >= value.id);
+    if (late) throw defect(`value ${value.id} reads the later value ${late.value.id}`);
+    value.args = args;
+    const { kind, dtype, shape, details } = value;
+    let hash = hashOf(kind, dtype, shape, args, details);
+    const all = this.#known[hash & 63] as Map<number, Value>;
+    // The value also stays known by its old definition, which it does not equal any more.
+    while (all.has(hash)) hash++;
+    all.set(hash, value);
+  }
+
   /** Returns the ref if BLAS can read it as a matrix, otherwise a copy of its elements. */
   matrix(ref: Ref): Ref {
     return isMatrix(ref.shape, ref.strides) ? ref : this.copy(ref);
@@ -356,8 +374,8 @@ export class Builder {
       this.fire('simplify: common subexpression');
       return known.whole;
     }
-    const strides = this.#strides.of(shape);
-    const value = new Value(this.#next++, kind, dtype, shape, args, details, node, strides);
+    const layout = this.#layouts.of(shape);
+    const value = new Value(this.#next++, kind, dtype, args, details, node, layout);
     all.set(hash, value);
     return value.whole;
   }

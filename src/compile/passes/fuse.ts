@@ -51,8 +51,11 @@ export function* fuse(
 /** Splits sums of many terms into trees of sums of at most `target.loop.terms` terms. */
 function* shortSums(roots: readonly Ref[], build: Builder): Sliced<Ref[]> {
   const { terms: maxTerms } = build.target.loop;
+  const order = yield* reachable(roots, build.pace);
+  const isLong = ({ kind, args }: Value) => kind === 'sum' && args.length > maxTerms;
+  if (!order.some(isLong)) return [...roots];
   const rebuilder: Rebuilder = new Rebuilder(build, (value) => {
-    if (value.kind !== 'sum' || value.args.length <= maxTerms) return undefined;
+    if (!isLong(value)) return undefined;
     build.fire('fuse: long sum');
     const terms = value.args.map((arg) => rebuilder.ref(arg));
     let level = terms;
@@ -65,7 +68,7 @@ function* shortSums(roots: readonly Ref[], build: Builder): Sliced<Ref[]> {
     }
     return level[0];
   });
-  return yield* rebuilder.run(roots);
+  return yield* rebuilder.run(roots, order);
 }
 
 /**

@@ -221,7 +221,7 @@ export class Placement {
       // `adjacent` expects views of one value, so a value is made for the memory.
       const holder =
         holders.get(at.memory) ??
-        new Value(0, 'leaf', assembled.dtype, [at.memory.length], [], {}, undefined);
+        new Value(0, 'leaf', assembled.dtype, [], {}, undefined, dense([at.memory.length]));
       holders.set(at.memory, holder);
       if (holders.size > 1) return undefined;
       blocks.push({
