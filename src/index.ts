@@ -59,6 +59,7 @@ export {
 export { Node } from './graph/node.js';
 export {
   type Bound,
+  type ConvolutionCall,
   type Fail,
   type GradientContext,
   type Lowering,
@@ -70,7 +71,6 @@ export {
   type Operand,
   Part,
   type Refusal,
-  type ConvolutionCall,
   type RoutineShapes,
   type Sample,
   type SampleInput,
