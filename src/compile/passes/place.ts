@@ -276,9 +276,10 @@ export class Placement {
       inOrder &&
       assembled.args.length <= maxScattered &&
       (this.#loading.get(assembled) ?? []).every(
-        ({ shape, loads, closes }) =>
+        ({ shape, rows, loads, closes }) =>
           // A loop that reads block by block has a segment for each block, so a sum would be over only one block.
           closes.length === 0 &&
+          rows === undefined &&
           equalLists(shape, assembled.shape) &&
           loads.every(({ value }) => value === assembled || value.kind !== 'assemble'),
       )
