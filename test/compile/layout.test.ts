@@ -6,6 +6,7 @@
 import { expect, test } from 'vitest';
 import {
   add,
+  avgPool2d,
   backward,
   concat,
   conv1d,
@@ -207,6 +208,22 @@ test('a dense layer after convolutions reads the order of the graph', () => {
   expect(counted(trained)['copying group']).toBe(1);
   expect(copied(trained)).toBe(0);
   expect(transposed(trained).length).toBe(2);
+});
+
+test('pooling between convolutions reads and writes the order of the graph, so that its result is copied', () => {
+  const h = relu(layer('first', images(3), [3, 16]).y);
+  const pooled = avgPool2d(h, { size: 2 });
+  const last = layer('last', pooled, [16, 8]);
+  const program = placed([sum(square(last.y))], [], batch);
+  // The relu is computed in the order of the graph, which pooling reads. Only the pooled images are copied.
+  expect(counted(program)).toEqual({
+    convPack: 2,
+    conv: 2,
+    group: 2,
+    avgPool: 1,
+    'copying group': 1,
+  });
+  expect(copied(program)).toBe(1);
 });
 
 test('convolutions with the same weight share its packed form', () => {
