@@ -22,6 +22,8 @@ const smallest: Readonly<Record<DType, number>> = {
   float32: 2 ** -126,
   float64: 2 ** -1022,
   int32: 1,
+  bool: 1,
+  uint8: 1,
 };
 
 function isNormal(number: number, dtype: DType): boolean {
@@ -49,7 +51,7 @@ export function folded(
   prepareMap(kernel, target, dense(target), layouts, converts ? 'cast' : 'map')(out, ...sources);
   const result = numbers
     ? constant(out[0] as number, { dtype })
-    : new Constant(new Tensor(out, target));
+    : new Constant(new Tensor(out, target, dtype));
   return build.stretch(build.leaf(result, target), shape);
 }
 

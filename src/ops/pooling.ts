@@ -13,7 +13,7 @@ import type { Node } from '../graph/node.js';
 import { type Bound, type Fail, notDifferentiable, type Operand } from '../graph/op.js';
 import { type Apply, declare } from './declare.js';
 import { takeAlongAxis } from './indexing.js';
-import { floatingDType } from './rules.js';
+import { floatingDType, indexDType } from './rules.js';
 import { refusesIntegers } from './samples.js';
 import {
   copied,
@@ -101,7 +101,7 @@ const label = ({ rows, columns }: PoolAttributes) => `${rows.size} x ${columns.s
 const largestOf = declare<PoolAttributes>({
   name: 'maxPool',
   arity: 1,
-  dtype: () => 'int32',
+  dtype: indexDType,
   shape: ([x], attributes, fail) => pooledShape(x as Node, attributes, fail),
   lowering: {
     kind: 'routine',
