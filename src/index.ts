@@ -105,7 +105,7 @@ export { type AdamOptions, adam } from './optim/adam.js';
 export type { Rate } from './optim/gradients.js';
 export { type SgdOptions, sgd } from './optim/sgd.js';
 export type { DType, TypedArray } from './tensor/dtype.js';
-export type { Nested, NestedData, NumberArray } from './tensor/nested.js';
+export type { Booleans, Nested, NestedData, NumberArray } from './tensor/nested.js';
 export type { JsonTensor, PlainTensor } from './tensor/plain.js';
 export {
   type DTypeOf,
