@@ -59,6 +59,7 @@ export {
 export { Node } from './graph/node.js';
 export {
   type Bound,
+  type ConvolutionCall,
   type Fail,
   type GradientContext,
   type Lowering,

@@ -78,6 +78,7 @@ function lastTwoSwapped(ref: Ref): Ref {
 export const productValue: ValueRecord = {
   rebuild: (build, { node }, [a, b, onto]) => build.product(a as Ref, b as Ref, node, onto),
   fusing: undefined,
+  arrange: 'fixed',
   instruct: (value, writer, nodes) => {
     const [a, b, onto] = value.args as readonly [Ref, Ref, Ref | undefined];
     const [m, n] = value.shape as readonly [number, number];
@@ -139,6 +140,7 @@ function piecesOf(b: Ref, writer: InstructionWriter): PackInstruction['pieces'] 
 export const batchValue: ValueRecord = {
   rebuild: (build, { node }, [a, b]) => build.batch(a as Ref, b as Ref, node),
   fusing: undefined,
+  arrange: 'fixed',
   instruct: (value, writer, nodes) => {
     const [a, b] = value.args as readonly [Ref, Ref];
     writer.emit({

@@ -22,6 +22,7 @@ export const randomValue: ValueRecord = {
   rebuild: (build, { details, dtype, shape, node }) =>
     build.random(details.kernel as string, details.seed as number, dtype, shape, node),
   fusing: undefined,
+  arrange: 'fixed',
   instruct: (value, writer, nodes) => {
     const { kernel, seed } = value.details;
     const to = writer.locationOf(value);

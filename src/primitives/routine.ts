@@ -12,7 +12,7 @@ import { isContiguous } from '../ir/view.js';
 import { routineFacts } from '../native/addon.js';
 import { prepareRoutine } from '../native/kernels.js';
 import { describeIndex } from '../native/program.js';
-import { dtypeCodes } from '../native/table.js';
+import { dtypeCodes, routineLanes } from '../native/table.js';
 import type { TypedArray } from '../tensor/dtype.js';
 import { formatShape, sizeOf } from '../tensor/shape.js';
 import { rowMajorLayout } from './layout.js';
@@ -86,6 +86,9 @@ export const routine: LoweringRecord<RoutineLowering> = {
   },
 };
 
+/** If the last axis of a read is at most this long, a routine reads it equally fast whether it is contiguous or not. */
+const fewLanes = 4;
+
 export const routineValue: ValueRecord = {
   rebuild: (build, { details, dtype, shape, node }, args) =>
     build.routine(
@@ -97,6 +100,7 @@ export const routineValue: ValueRecord = {
       node,
     ),
   fusing: undefined,
+  arrange: 'fixed',
   instruct: (value, writer, nodes) => {
     writer.emit({
       kind: 'routine',
@@ -107,7 +111,11 @@ export const routineValue: ValueRecord = {
       nodes,
     });
   },
-  reads: () => true,
+  reads: ({ args, details: { kernel } }, operand, { shape, strides }) =>
+    shape.length === 0 ||
+    (shape.at(-1) as number) <= fewLanes ||
+    strides.at(-1) === 1 ||
+    !routineLanes.get(kernel as string)?.includes(args.indexOf(operand)),
   writes: (_value, at) => isContiguous(at),
   onto: () => undefined,
   prepared: undefined,
