@@ -58,7 +58,7 @@ class RunCall {
   }
 
   // Runs the program once on this thread. Returns the status for JavaScript.
-  double run(bool checkFinite, double* nanoseconds) {
+  double run(bool checkFinite, bool keepOutputs, double* nanoseconds) {
     const double overlap = memory_ == compiled_->own() ? runDone : compiled_->findOverlap(memory_);
     if (overlap != runDone) return overlap;
     RunArguments arguments;
@@ -67,6 +67,7 @@ class RunCall {
     arguments.run = static_cast<std::uint64_t>(run_);
     arguments.threads = threadsOf(threads_);
     arguments.checkFinite = checkFinite;
+    arguments.keepOutputs = keepOutputs;
     arguments.nanoseconds = nanoseconds;
     Turn turn(compiled_->claims());
     arguments.beforeWrites = Turn::beforeWrites;
@@ -378,12 +379,13 @@ napi_value createProgram(napi_env env, napi_callback_info info) {
   return call.finish(handle);
 }
 
-// runProgram(program, run, threads, checkFinite, ...feeds, ...outputs)
+// runProgram(program, run, threads, checkFinite, keepOutputs, ...feeds, ...outputs)
 napi_value runProgram(napi_env env, napi_callback_info info) {
   RunCall run(env, info, "runProgram");
-  bool checkFinite = false;
-  const bool fine = run.read(4) && run.call().flag(3, "checkFinite", checkFinite);
-  return run.finish(fine ? run.run(checkFinite, nullptr) : runDone);
+  bool checkFinite = false, keepOutputs = false;
+  const bool fine = run.read(5) && run.call().flag(3, "checkFinite", checkFinite) &&
+                    run.call().flag(4, "keepOutputs", keepOutputs);
+  return run.finish(fine ? run.run(checkFinite, keepOutputs, nullptr) : runDone);
 }
 
 // profileProgram(program, run, threads, nanoseconds, ...feeds, ...outputs)
@@ -395,7 +397,7 @@ napi_value profileProgram(napi_env env, napi_callback_info info) {
     fine = run.call().fault().argument("profileProgram: the times are %s of %zu, expected float64 of %zu",
                                        nameOf(times.dtype), times.length, run.program().instructionCount());
   }
-  return run.finish(fine ? run.run(false, static_cast<double*>(times.data)) : runDone);
+  return run.finish(fine ? run.run(false, false, static_cast<double*>(times.data)) : runDone);
 }
 
 // readFailure(program, numbers): describes the last synchronous run whose status was runOutOfRange. `numbers`

@@ -10,19 +10,21 @@
 // by its index in the kernel table.
 //
 //   header        version (1), bufferCount, instructionCount, writeStart, outputCount, 0
-//   buffers       [kind, bytes] for each buffer. Kinds: 0 arena, 1 variable, 2 constant, 3 feed.
+//   buffers       [kind, bytes] for each buffer. Kinds: 0 arena, 1 variable, 2 constant, 3 feed, 4 output.
 //                 Buffer 0, and no other buffer, is the arena. The program owns the arena, which is 64-byte
 //                 aligned and not initialized. Kinds 1 and 2 are leaves. They are passed to create() in the
-//                 order of their buffers. Feeds are passed to every run.
+//                 order of their buffers. Feeds are passed to every run. A buffer of kind 4 is the caller's
+//                 memory for one output, which the buffer must contain exactly: at offset 0, all its bytes.
 //   outputs       [dtype, count, location] for each output. The elements of an output are contiguous. They
 //                 are copied to the caller's memory before instruction writeStart, so outputs are computed
-//                 from the old values of the leaves.
+//                 from the old values of the leaves. An output in a buffer of kind 4 is there already.
 //   instructions  [opcode, length, …] for each instruction. The length is the count of all numbers of
 //                 the instruction, opcode and length included.
 //
 // Only instruction writeStart and the instructions after it may write variables. Each of them must be a copy
-// or a group without closes. Constants and feeds are never written. Operands may overlap only as described
-// below. Any other overlap makes values unspecified. No instruction accesses memory outside its buffers.
+// or a group without closes. Only the instructions before it may write outputs, in elements of at most the
+// size of the output's. Constants and feeds are never written. Operands may overlap only as described below.
+// Any other overlap makes values unspecified. No instruction accesses memory outside its buffers.
 //
 // 1 group: a fused loop of element-wise steps over registers. A register holds some elements of one value. A
 //   load reads an operand into a register, a step computes a register from up to three registers, and a store

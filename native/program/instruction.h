@@ -38,6 +38,10 @@ class Instruction {
   // Returns the number of bytes of scratch that all threads share. Its content does not survive the run of
   // the instruction.
   virtual std::size_t sharedBytes() const { return 0; }
+  // Whether the instruction can fail at run time, and if so, whether it may have written a part of its
+  // results.
+  enum class Failure { never, beforeWriting, whileWriting };
+  virtual Failure failure() const { return Failure::never; }
   // The program calls this once, with the scratch of its first thread.
   virtual void attach(char*) {}
   // Returns false if running.check is set and a result is NaN or infinite, or if the instruction has failed

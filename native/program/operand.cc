@@ -14,7 +14,8 @@ const char* nameOf(Buffer::Kind kind) {
   return kind == Buffer::Kind::arena      ? "the arena"
          : kind == Buffer::Kind::variable ? "a variable"
          : kind == Buffer::Kind::constant ? "a constant"
-                                          : "a feed";
+         : kind == Buffer::Kind::feed     ? "a feed"
+                                          : "an output";
 }
 
 bool Operands::locate(const char* operand, std::int64_t index, Access access, DType type,
@@ -43,14 +44,17 @@ bool Operands::locate(const char* operand, std::int64_t index, Access access, DT
   if (access == Access::read) return true;
 
   arenaWritten_ = arenaWritten_ || (writing_ && buffer.kind == Buffer::Kind::arena);
-  const bool writable =
-      buffer.kind == Buffer::Kind::arena || (buffer.kind == Buffer::Kind::variable && writing_);
+  const bool writable = buffer.kind == Buffer::Kind::arena ||
+                        (buffer.kind == Buffer::Kind::variable && writing_) ||
+                        (buffer.kind == Buffer::Kind::output && !writing_);
+  outputWritten_ = outputWritten_ || (writable && buffer.kind == Buffer::Kind::output);
   if (writable) return true;
-  return reader_.refuse("%s is %s (buffer %lld), which %s", Name({operand, index, "the buffer"}).text,
-                        nameOf(buffer.kind), shown(number),
-                        buffer.kind == Buffer::Kind::variable
-                            ? "cannot be written before the start of the writes"
-                            : "is never written");
+  return reader_.refuse(
+      "%s is %s (buffer %lld), which %s", Name({operand, index, "the buffer"}).text, nameOf(buffer.kind),
+      shown(number),
+      buffer.kind == Buffer::Kind::variable ? "cannot be written before the start of the writes"
+      : buffer.kind == Buffer::Kind::output ? "cannot be written after the start of the writes"
+                                            : "is never written");
 }
 
 bool Operands::view(const char* operand, std::int64_t index, Access access, DType type,

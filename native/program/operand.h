@@ -8,12 +8,13 @@
 namespace forebay {
 
 struct Buffer {
-  enum class Kind : std::uint8_t { arena, variable, constant, feed };
+  enum class Kind : std::uint8_t { arena, variable, constant, feed, output };
   Kind kind;
   std::int64_t bytes;
   const char* data;       // the address of a leaf; null for other buffers while the program is decoded
   std::size_t alignment;  // the size of the largest element of any operand in this buffer
   bool touched;           // true if instruction writeStart or a later one has an operand in this buffer
+  bool owned = false;     // for the kind output: true if an output has this buffer
 };
 
 const char* nameOf(Buffer::Kind kind);
@@ -61,6 +62,8 @@ class Operands {
   // Returns true if the instruction `writeStart` or a later one writes to the arena, which may contain
   // outputs.
   bool arenaWritten() const { return arenaWritten_; }
+  // Returns true if an instruction writes to a buffer of kind output.
+  bool outputWritten() const { return outputWritten_; }
 
   // Reads a location, [buffer, byteOffset]. Checks its alignment and that the buffer allows the access. Every
   // operand of every instruction is located here, so this is the only statement of what instructions access.
@@ -83,6 +86,7 @@ class Operands {
   Items<Buffer>& buffers_;
   bool writing_ = false;
   bool arenaWritten_ = false;
+  bool outputWritten_ = false;
 };
 
 }  // namespace forebay

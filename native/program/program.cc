@@ -32,6 +32,8 @@ struct Output {
   DType type;
   std::int64_t count;
   Location location;
+  bool direct;        // true if the location is the output's own buffer, so that nothing need be copied
+  std::size_t spare;  // the offset in Program::State::spare, if `direct`
 };
 
 }  // namespace
@@ -46,6 +48,12 @@ struct Program::State {
   Items<std::size_t> feeds;  // the indices of the buffers of kind feed
   Items<char*> bases;        // the address of each buffer during a run
   AlignedBytes arena, scratch;
+  // Memory for the outputs that have their own buffers, for runs that must not change the outputs if they
+  // fail.
+  AlignedBytes spare;
+  std::size_t spareBytes = 0;
+  // True if an instruction may fail after another one, or the same, has written an output in its own buffer.
+  bool failsLate = false;
   std::size_t scratchPitch = 0;
   AlignedBytes shared;
   std::size_t sharedBytes = 0;
@@ -56,19 +64,21 @@ struct Program::State {
   bool readBuffers(Reader& reader, const LeafMemory* leaves, std::size_t leafCount);
   bool readBuffer(Reader& reader, std::size_t index);
   bool readOutputs(Operands& operands);
+  bool checkDirect(Reader& reader) const;
   bool readInstructions(Operands& operands);
   bool readInstruction(Operands& operands, std::size_t index);
   bool allocate(Reader& reader);
 
   bool runRange(const RunArguments& arguments, Running& running, std::size_t from, std::size_t to);
   RunResult run(const RunArguments& arguments, RunFailure& failure);
+  void placeOutputs(void* const* targets, bool direct);
   void copyOutputs(void* const* targets);
 };
 
 bool Program::State::decode(Reader& reader, const LeafMemory* leaves, std::size_t leafCount) {
   Operands operands(reader, buffers);
   if (!readHeader(reader) || !readBuffers(reader, leaves, leafCount) || !readOutputs(operands) ||
-      !readInstructions(operands) || !reader.end()) {
+      !readInstructions(operands) || !reader.end() || !checkDirect(reader)) {
     return false;
   }
   outputsFirst = operands.arenaWritten();
@@ -102,7 +112,7 @@ bool Program::State::readBuffer(Reader& reader, std::size_t index) {
   const auto number = static_cast<std::int64_t>(index);
   std::int64_t kind = 0;
   Buffer& buffer = buffers[index];
-  if (!reader.integer({"buffer", number, "the kind"}, kind, 3)) return false;
+  if (!reader.integer({"buffer", number, "the kind"}, kind, 4)) return false;
   if (!reader.integer({"buffer", number, "the size"}, buffer.bytes)) return false;
   buffer.kind = static_cast<Buffer::Kind>(kind);
   buffer.alignment = 1;
@@ -152,6 +162,20 @@ bool Program::State::readOutputs(Operands& operands) {
                        extent)) {
       return false;
     }
+    Buffer& buffer = buffers[output.location.buffer];
+    // The first output in a buffer of kind output owns it. Later ones are copied from there.
+    if (buffer.kind != Buffer::Kind::output || buffer.owned) continue;
+    const std::int64_t bytes = output.count * static_cast<std::int64_t>(sizeOf(output.type));
+    if (output.location.offset != 0 || bytes != buffer.bytes) {
+      return operands.reader().refuse(
+          "output %zu has %lld bytes at offset %lld of buffer %u, expected all its %lld", i,
+          static_cast<long long>(bytes), static_cast<long long>(output.location.offset),
+          output.location.buffer, static_cast<long long>(buffer.bytes));
+    }
+    buffer.owned = output.direct = true;
+    output.spare = spareBytes;
+    spareBytes += (static_cast<std::size_t>(bytes) + AlignedBytes::alignment - 1) / AlignedBytes::alignment *
+                  AlignedBytes::alignment;
   }
   return true;
 }
@@ -159,7 +183,29 @@ bool Program::State::readOutputs(Operands& operands) {
 bool Program::State::readInstructions(Operands& operands) {
   for (std::size_t i = 0; i < instructions.size(); ++i) {
     if (i == writeStart) operands.writesBegin();
+    const bool before = operands.outputWritten();
     if (!readInstruction(operands, i)) return false;
+    const Instruction::Failure failure = instructions[i]->failure();
+    failsLate = failsLate || (before && failure != Instruction::Failure::never) ||
+                (operands.outputWritten() && failure == Instruction::Failure::whileWriting);
+  }
+  return true;
+}
+
+// Checks the buffers of kind output, when all their operands are known.
+bool Program::State::checkDirect(Reader& reader) const {
+  for (std::size_t i = 0; i < buffers.size(); ++i) {
+    if (buffers[i].kind == Buffer::Kind::output && !buffers[i].owned) {
+      return reader.refuse("buffer %zu is an output, but no output has it", i);
+    }
+  }
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    const std::size_t size = sizeOf(outputs[i].type);
+    const std::size_t used = buffers[outputs[i].location.buffer].alignment;
+    if (outputs[i].direct && used > size) {
+      return reader.refuse("the buffer of output %zu has elements of %zu bytes, but the output of %zu", i,
+                           used, size);
+    }
   }
   return true;
 }
@@ -186,6 +232,8 @@ bool Program::State::readInstruction(Operands& operands, std::size_t index) {
 
 bool Program::State::allocate(Reader& reader) {
   if (!arena.allocate(static_cast<std::size_t>(buffers[0].bytes))) return reader.outOfMemory("the arena");
+  // The pages are not resident until a run needs them.
+  if (!spare.allocate(spareBytes)) return reader.outOfMemory("outputs");
   bases[0] = arena.data();
   // Allocates scratch for the largest number of threads that a run can have. Pages that are not used are
   // never resident.
@@ -228,12 +276,22 @@ bool Program::State::runRange(const RunArguments& arguments, Running& running, s
   return true;
 }
 
+// Sets the addresses of the buffers of kind output: the caller's memory or, if `direct` is false, memory of
+// the program.
+void Program::State::placeOutputs(void* const* targets, bool direct) {
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    if (!outputs[i].direct) continue;
+    bases[outputs[i].location.buffer] =
+        direct ? static_cast<char*>(targets[i]) : spare.data() + outputs[i].spare;
+  }
+}
+
 void Program::State::copyOutputs(void* const* targets) {
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     const Output& output = outputs[i];
-    if (output.count == 0) continue;
-    std::memcpy(targets[i], address(output.location, bases.data()),
-                static_cast<std::size_t>(output.count) * sizeOf(output.type));
+    const char* const from = address(output.location, bases.data());
+    if (output.count == 0 || from == targets[i]) continue;
+    std::memcpy(targets[i], from, static_cast<std::size_t>(output.count) * sizeOf(output.type));
   }
 }
 
@@ -249,6 +307,8 @@ RunResult Program::State::run(const RunArguments& arguments, RunFailure& failure
     return arguments.cancelled != nullptr && arguments.cancelled->load(std::memory_order_relaxed);
   };
   if (cancelled()) return RunResult::cancelled;
+  const bool mayFail = failsLate || arguments.checkFinite || arguments.cancelled != nullptr;
+  placeOutputs(arguments.outputs, !arguments.keepOutputs || !mayFail);
   if (!runRange(arguments, running, 0, writeStart)) {
     return failure.outOfRange ? RunResult::outOfRange : RunResult::notFinite;
   }

@@ -36,6 +36,8 @@ struct RunArguments {
   // variables (the dry run). Because they run twice, these instructions must not read elements of the arena
   // that they or later instructions overwrite.
   bool checkFinite = false;
+  // If true, a run that fails does not change the memory of the outputs. Otherwise it may.
+  bool keepOutputs = false;
   const std::atomic<bool>* cancelled = nullptr;  // checked between instructions, until the first write
   double* nanoseconds = nullptr;                 // one number per instruction, to which its duration is added
   // beforeWrites is called after the outputs are copied and before the first write. If it returns false, the

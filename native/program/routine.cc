@@ -31,6 +31,11 @@ class RoutineInstruction final : public Instruction {
   std::size_t sharedBytes() const override {
     return empty_ || row_.sharedBytes == nullptr ? 0 : row_.sharedBytes(call_);
   }
+  Failure failure() const override {
+    if (empty_ || !row_.mayFail) return Failure::never;
+    return row_.checksFirst != nullptr && row_.checksFirst(call_) ? Failure::beforeWriting
+                                                                  : Failure::whileWriting;
+  }
   bool run(const Running& running) override;
 
  private:

@@ -111,30 +111,67 @@ std::int64_t rowUnits(const RoutineCall& call) {
   return out.sizes[0] * out.sizes[1];
 }
 
+// Wide rows are listed before the first of them is copied, so that a call that fails writes nothing.
+bool listsRows(const RoutineCall& call) {
+  return RowAccess(call.operands[0], sizeOf(call.operands[0].type)).bytes >= worthACall;
+}
+
+std::size_t listBytes(const RoutineCall& call) {
+  return listsRows(call) ? static_cast<std::size_t>(call.operands[2].sizes[1]) * sizeof(std::int32_t) : 0;
+}
+
+bool listRows(const RoutineRun& run, RoutineFailure& failure) {
+  if (!listsRows(run.call)) return true;
+  const std::int64_t n = run.call.operands[0].sizes[1], m = run.call.operands[2].sizes[1];
+  const std::int32_t* const list = readAs<std::int32_t>(run, 1);
+  const std::int64_t stride = run.call.operands[1].strides[0];
+  std::int32_t* const rows = reinterpret_cast<std::int32_t*>(run.shared);
+  for (std::int64_t j = 0; j < m; ++j) {
+    std::int32_t value = 0;
+    const std::int64_t row = rowOf(list + j * stride, n, value);
+    if (row < 0) return fail(failure, run.call, j, value), false;
+    rows[j] = static_cast<std::int32_t>(row);
+  }
+  return true;
+}
+
+// Copies the rows that listRows has found.
+template <class T>
+void gatherListed(const RoutineRun& run, std::int64_t from, std::int64_t to) {
+  const RoutineView& view = run.call.operands[0];
+  const std::int64_t inner = view.sizes[2], m = run.call.operands[2].sizes[1];
+  const std::int32_t* const rows = reinterpret_cast<const std::int32_t*>(run.shared);
+  const RowAccess access(view, sizeof(T));
+  T* out = writeAs<T>(run, 2) + from * inner;
+  for (std::int64_t unit = from, o = from / m, j = from % m; unit < to; ++unit, out += inner) {
+    const T* const plane = readAs<T>(run, 0) + o * view.strides[0];
+    if (access.requested > 0 && j + aheadOfCopies < m) {
+      access.request(plane + rows[j + aheadOfCopies] * view.strides[1]);
+    }
+    std::memcpy(out, plane + rows[j] * view.strides[1], access.bytes);
+    if (++j == m) {
+      j = 0;
+      ++o;
+    }
+  }
+}
+
 // A unit is a row of the result.
 template <class T>
 bool gatherRows(const RoutineRun& run, std::int64_t from, std::int64_t to, RoutineFailure& failure) {
+  if (listsRows(run.call)) return gatherListed<T>(run, from, to), true;
   const RoutineView& view = run.call.operands[0];
   const Rows rows(view);
   const std::int64_t m = run.call.operands[2].sizes[1], indexStride = run.call.operands[1].strides[0];
   const T* const source = readAs<T>(run, 0);
   const std::int32_t* const list = readAs<std::int32_t>(run, 1);
-  const RowAccess access(view, sizeof(T));
   T* out = writeAs<T>(run, 2) + from * rows.inner;
-  for (std::int64_t o = from / m, j = from % m, unit = from; unit < to; ++unit, out += rows.inner) {
-    const T* const plane = source + o * view.strides[0];
+  for (std::int64_t unit = from; unit < to; ++unit, out += rows.inner) {
+    const std::int64_t o = unit / m, j = unit % m;
     std::int32_t value = 0;
-    if (access.requested > 0 && j + aheadOfCopies < m) {
-      const std::int64_t later = rowOf(list + (j + aheadOfCopies) * indexStride, rows.n, value);
-      access.request(plane + std::max<std::int64_t>(later, 0) * view.strides[1]);
-    }
     const std::int64_t row = rowOf(list + j * indexStride, rows.n, value);
     if (row < 0) return fail(failure, run.call, j, value), false;
-    copyRow(out, plane + row * view.strides[1], rows.inner, view.strides[2]);
-    if (++j == m) {
-      j = 0;
-      ++o;
-    }
+    copyRow(out, source + o * view.strides[0] + row * view.strides[1], rows.inner, view.strides[2]);
   }
   return true;
 }
@@ -282,6 +319,8 @@ bool runScatter(const RoutineRun& run, std::int64_t from, std::int64_t to, char*
                   [&](auto zero) { return scatterRows<decltype(zero)>(run, from, to); });
 }
 
+bool alwaysFirst(const RoutineCall&) { return true; }
+
 // ---- scatterAddAlongAxis
 
 bool checkScatterAlong(const RoutineCall& call, Fault& fault) { return checkIndices(call, 3, true, fault); }
@@ -346,12 +385,15 @@ bool runScatterAlong(const RoutineRun& run, std::int64_t from, std::int64_t to, 
 }  // namespace
 
 extern const RoutineRow gatherRow, takeAlongAxisRow, scatterAddRow, scatterAddAlongAxisRow;
-const RoutineRow gatherRow = {"gather", 2, 1, 1, anyDtype, true, -1, checkGather, rowUnits, runGather};
+const RoutineRow gatherRow = {"gather", 2,         1,           1,        anyDtype,
+                              true,     -1,        checkGather, rowUnits, runGather,
+                              listRows, listBytes, nullptr,     false,    listsRows};
 const RoutineRow takeAlongAxisRow = {"takeAlongAxis", 2,        1,      1, anyDtype, true, -1,
                                      checkTake,       rowUnits, runTake};
 const RoutineRow scatterAddRow = {"scatterAdd", 3,          1,           1,
                                   numberDtypes, true,       0,           checkScatter,
-                                  scatterUnits, runScatter, sortUpdates, Sorted::bytes};
+                                  scatterUnits, runScatter, sortUpdates, Sorted::bytes,
+                                  nullptr,      false,      alwaysFirst};
 const RoutineRow scatterAddAlongAxisRow = {
     "scatterAddAlongAxis", 3, 1, 1, numberDtypes, true, 0, checkScatterAlong, blockUnits, runScatterAlong};
 

@@ -65,13 +65,16 @@ struct RoutineRow {
   // Computes the units from `from` to `to` - 1. `scratch` is memory of this thread, of scratchBytes() bytes.
   bool (*run)(const RoutineRun& run, std::int64_t from, std::int64_t to, char* scratch,
               RoutineFailure& failure);
-  // These three functions may be null. `prepare` is called once, before the units.
+  // These four functions may be null. `prepare` is called once, before the units.
   bool (*prepare)(const RoutineRun& run, RoutineFailure& failure) = nullptr;
   std::size_t (*sharedBytes)(const RoutineCall& call) = nullptr;
   std::size_t (*scratchBytes)(const RoutineCall& call) = nullptr;
   // True if a call of `run` with more units is faster than several calls, because its units share work. Each
   // thread then makes one call. Such a routine may not fail.
   bool fewShares = false;
+  // Returns true if `prepare` finds all failures of the call, so that a call that fails writes nothing. If it
+  // is null, a call that fails may have written a part of its results.
+  bool (*checksFirst)(const RoutineCall& call) = nullptr;
 
   constexpr int operands() const { return reads + writes; }
   constexpr bool existsFor(DType type) const { return (dtypes >> static_cast<int>(type) & 1u) != 0; }

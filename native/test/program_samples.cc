@@ -368,6 +368,7 @@ Code someProgram(Generator& generator) {
         break;
     }
   }
+  if (between(generator, 0, 1) == 0) addDirectOutput(generator, code);
   if (between(generator, 0, 1) == 0) {
     code.writesBegin();
     addSomeGroup(generator, code, space, true);
@@ -375,6 +376,13 @@ Code someProgram(Generator& generator) {
   }
   showArena(code);
   return code;
+}
+
+void addDirectOutput(Generator& generator, Code& code) {
+  const double count = static_cast<double>(between(generator, 0, 40));
+  const double own = code.buffer(output, static_cast<std::int64_t>(count) * 4);
+  code.outputs.push_back({f32, count, own, 0});
+  code.add(draw, {{idOf(Family::random, "uniform"), f32, 7, count, own, 0}});
 }
 
 // The numbers are small or very large. With a number in between, such as 10^9, a valid loop would take a long

@@ -63,6 +63,9 @@ void addSomeCopy(Generator& generator, Code& code, Space& space, bool writing);
 void addRoutine(Generator& generator, Code& code, Space& space, const RoutineRow& row);
 void addSomeRoutine(Generator& generator, Code& code, Space& space);
 
+// Adds a draw to an output that has a buffer of its own.
+void addDirectOutput(Generator& generator, Code& code);
+
 // Returns a program of three instructions, or a few more, and sometimes writes. It is small enough to run
 // thousands of times. Its last output is the arena.
 Code someProgram(Generator& generator);

@@ -17,7 +17,7 @@
 
 namespace forebay::test {
 
-enum BufferKind { arena, variable, constant, feed };
+enum BufferKind { arena, variable, constant, feed, output };
 enum Operation {
   group = 1,
   product,

@@ -197,12 +197,13 @@ export class Executable {
     const memory = this.#memory;
     if (this.#own && !into) {
       this.#copyFeeds(this.#own);
-      return runProgram(this.native, run, threads, checkFinite, null);
+      return runProgram(this.native, run, threads, checkFinite, false, null);
     }
     this.#setOutputs(into);
-    let status = runProgram(this.native, run, threads, checkFinite, memory);
+    const keeps = into !== undefined;
+    let status = runProgram(this.native, run, threads, checkFinite, keeps, memory);
     while (this.#separate(status)) {
-      status = runProgram(this.native, run, threads, checkFinite, memory);
+      status = runProgram(this.native, run, threads, checkFinite, keeps, memory);
     }
     return status;
   }

@@ -76,6 +76,7 @@ export interface Addon {
     run: number,
     threads: number,
     checkFinite: boolean,
+    keepOutputs: boolean,
     ...memory: readonly TypedArray[]
   ): number;
   profileProgram(

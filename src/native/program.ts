@@ -99,6 +99,7 @@ export function createProgram(
 /**
  * Runs a program on this thread. If other programs that write the same leaves are running, waits for them first.
  * @param threads the number of threads; 0 means the number set for the process
+ * @param keepOutputs whether a run that fails must not change the memory of the outputs
  * @param memory the feeds, then the outputs; null means the program's own memory
  * @returns `done`, the index of the instruction whose result was not finite, a failure, or a status for `overlapOf`;
  *   values are written only if the status is `done`
@@ -108,14 +109,15 @@ export function runProgram(
   run: number,
   threads: number,
   checkFinite: boolean,
+  keepOutputs: boolean,
   memory: readonly TypedArray[] | null,
 ): RunStatus {
   try {
     const { addon } = load();
     const status =
       memory === null
-        ? addon.runProgram(program, run, threads, checkFinite)
-        : addon.runProgram(program, run, threads, checkFinite, ...memory);
+        ? addon.runProgram(program, run, threads, checkFinite, keepOutputs)
+        : addon.runProgram(program, run, threads, checkFinite, keepOutputs, ...memory);
     return status === outOfRange ? readFailure(addon, program) : status;
   } catch (cause) {
     return refused('run', cause);

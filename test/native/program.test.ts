@@ -51,12 +51,12 @@ describe('a program made from code', () => {
   it('runs on the memory that it is given, and on its own memory', () => {
     const { program, leaf } = make(f32(1, 2, 3), [f32(10, 10, 10), f32(0, 0, 0)]);
     const out = new Float32Array(3);
-    expect(addon.runProgram(program, 0, 1, false, Float32Array.of(1, 1, 1), out)).toBe(-1);
+    expect(addon.runProgram(program, 0, 1, false, false, Float32Array.of(1, 1, 1), out)).toBe(-1);
     expect([[...out], [...leaf]]).toEqual([
       [2, 3, 4],
       [2, 3, 4],
     ]);
-    expect(addon.runProgram(program, 1, 0, false)).toBe(-1);
+    expect(addon.runProgram(program, 1, 0, false, false)).toBe(-1);
     expect([...leaf]).toEqual([12, 13, 14]);
   });
 
@@ -68,7 +68,7 @@ describe('a program made from code', () => {
     list.length = 0;
     own.length = 0;
     (globalThis as { gc?: () => void }).gc?.();
-    addon.runProgram(program, 0, 1, false);
+    addon.runProgram(program, 0, 1, false, false);
     expect([...view]).toEqual([2, 3, 4]);
   });
 
@@ -85,7 +85,7 @@ describe('a program made from code', () => {
   it('stops before it writes a value that is not finite', () => {
     const { program, leaf } = make();
     const out = new Float32Array(3);
-    expect(addon.runProgram(program, 0, 1, true, Float32Array.of(1, NaN, 1), out)).toBe(0);
+    expect(addon.runProgram(program, 0, 1, true, false, Float32Array.of(1, NaN, 1), out)).toBe(0);
     expect([...leaf]).toEqual([1, 2, 3]);
   });
 
@@ -104,7 +104,7 @@ describe('a program made from code', () => {
     // If memory i overlaps memory j, the result is -4 - (3 * i + j). The numbers i are 0 for the output and 1 for the
     // feed. The numbers j are 0 for the feed, 1 for the output and 2 for the leaf.
     const run = (fed: Float32Array, out: Float32Array) =>
-      addon.runProgram(program, 0, 1, false, fed, out);
+      addon.runProgram(program, 0, 1, false, false, fed, out);
     expect(run(feed.subarray(0, 3), feed.subarray(2, 5))).toBe(-4 - 0);
     expect(run(feed.subarray(0, 3), leaf)).toBe(-4 - 2);
     expect(run(leaf, feed.subarray(0, 3))).toBe(-4 - (3 + 2));
@@ -168,99 +168,104 @@ describe("the addon's functions for programs refuse", () => {
     [
       'a queue for a program',
       'runProgram',
-      [queue, 0, 1, false, feed, out],
+      [queue, 0, 1, false, false, feed, out],
       /argument 0 is not a program/,
     ],
     [
       'an object for a program',
       'runProgram',
-      [{}, 0, 1, false, feed, out],
+      [{}, 0, 1, false, false, feed, out],
       /argument 0 is not a program/,
     ],
     [
       'a disposed program',
       'runProgram',
-      [disposed, 0, 1, false, feed, out],
+      [disposed, 0, 1, false, false, feed, out],
       /has been disposed of/,
     ],
     [
       'no memory, for a program without memory of its own',
       'runProgram',
-      [program, 0, 1, false],
+      [program, 0, 1, false, false],
       /received 0 feeds and outputs/,
     ],
     [
       'too little memory',
       'runProgram',
-      [program, 0, 1, false, feed],
+      [program, 0, 1, false, false, feed],
       /received 1 feeds and outputs/,
     ],
     [
       'too much memory',
       'runProgram',
-      [program, 0, 1, false, feed, out, out],
+      [program, 0, 1, false, false, feed, out, out],
       /received 3 feeds and outputs/,
     ],
     [
       'a short feed',
       'runProgram',
-      [program, 0, 1, false, f32(1, 2), out],
+      [program, 0, 1, false, false, f32(1, 2), out],
       /feed 0 has 8 bytes, expected 12/,
     ],
     [
       'a long feed',
       'runProgram',
-      [program, 0, 1, false, f32(1, 2, 3, 4), out],
+      [program, 0, 1, false, false, f32(1, 2, 3, 4), out],
       /feed 0 has 16 bytes/,
     ],
-    ['a detached feed', 'runProgram', [program, 0, 1, false, gone, out], /feed 0 has 0 bytes/],
+    [
+      'a detached feed',
+      'runProgram',
+      [program, 0, 1, false, false, gone, out],
+      /feed 0 has 0 bytes/,
+    ],
     [
       'a detached output',
       'runProgram',
-      [program, 0, 1, false, feed, gone],
+      [program, 0, 1, false, false, feed, gone],
       /output 0 is float32 of 0 elements/,
     ],
     [
       'an output of another dtype',
       'runProgram',
-      [program, 0, 1, false, feed, new Int32Array(3)],
+      [program, 0, 1, false, false, feed, new Int32Array(3)],
       /output 0 is int32 of 3 elements, expected float32/,
     ],
     [
       'words to read',
       'runProgram',
-      [program, 0, 1, false, new Uint16Array(6), out],
+      [program, 0, 1, false, false, new Uint16Array(6), out],
       /feed 0 is not a Float32Array/,
     ],
     [
       'a list to read',
       'runProgram',
-      [program, 0, 1, false, [feed], [out]],
+      [program, 0, 1, false, false, [feed], [out]],
       /feed 0 is not a Float32Array/,
     ],
     [
       'a fractional run',
       'runProgram',
-      [program, 0.5, 1, false, feed, out],
+      [program, 0.5, 1, false, false, feed, out],
       /the run\) is 0.5, expected an integer from 0/,
     ],
-    ['a negative run', 'runProgram', [program, -1, 1, false, feed, out], /the run\) is -1/],
+    ['a negative run', 'runProgram', [program, -1, 1, false, false, feed, out], /the run\) is -1/],
     [
       'a run of 2^53',
       'runProgram',
-      [program, 2 ** 53, 1, false, feed, out],
+      [program, 2 ** 53, 1, false, false, feed, out],
       /the run\) is 9007199254740992/,
     ],
     [
       'threads by name',
       'runProgram',
-      [program, 0, 'all', false, feed, out],
+      [program, 0, 'all', false, false, feed, out],
       /the threads\) is not a number/,
     ],
     [
       'a number for a flag',
       'runProgram',
-      [program, 0, 1, 1, feed, out],
+      [program, 0, 1, 1, false, feed, out],
       /checkFinite\) is not a boolean/,
     ],
     [
@@ -346,7 +351,7 @@ describe("the addon's functions for programs refuse", () => {
   });
 
   it('with errors that src/native converts to typed errors', () => {
-    expect(errorOf(() => runProgram(disposed, 0, 1, false, [feed, out]))).toBeInstanceOf(
+    expect(errorOf(() => runProgram(disposed, 0, 1, false, false, [feed, out]))).toBeInstanceOf(
       NativeError,
     );
   });
@@ -373,12 +378,12 @@ describe('withLeaves', () => {
     };
     expect(() => withLeaves([leaf], [leaf], failing, () => {})).toThrow('no');
     expect(() => withLeaves([leaf], [leaf], () => 0, failing)).toThrow('no');
-    expect(addon.runProgram(program, 0, 1, false, f32(0, 0, 0), f32(0, 0, 0))).toBe(-1);
+    expect(addon.runProgram(program, 0, 1, false, false, f32(0, 0, 0), f32(0, 0, 0))).toBe(-1);
   });
 });
 
 it('a program without any memory runs', () => {
   const empty = codeOf([], [1, 1, 0, 0, 0, 0, 0, 0]);
   const program = addon.createProgram(empty, none, addon.createQueue(), none);
-  expect(addon.runProgram(program, 0, 1, true)).toBe(-1);
+  expect(addon.runProgram(program, 0, 1, true, false)).toBe(-1);
 });

@@ -154,12 +154,12 @@ describe('a program with an index out of range', () => {
     const { program, leaf } = make();
     const out = f32(1, 2);
     for (const checkFinite of [false, true]) {
-      expect(runProgram(program, 0, 1, checkFinite, [i32(2, -4), out])).toEqual(failure);
+      expect(runProgram(program, 0, 1, checkFinite, false, [i32(2, -4), out])).toEqual(failure);
       expect([...leaf, ...out]).toEqual([0, 0, 1, 2]);
     }
     expect(profileProgram(program, 0, 1, new Float64Array(2), [i32(2, -4), out])).toEqual(failure);
     expect([...leaf, ...out]).toEqual([0, 0, 1, 2]);
-    expect(runProgram(program, 0, 1, true, [i32(2, -3), out])).toBe(-1);
+    expect(runProgram(program, 0, 1, true, false, [i32(2, -3), out])).toBe(-1);
     expect([...leaf, ...out]).toEqual([7, 5, 7, 5]);
     expect(() => any.readFailure(program, new Float64Array(4))).toThrow('expected float64 of 5');
     expect(() => any.readFailure(program)).toThrow('received 1 arguments');

@@ -7,7 +7,7 @@
 import { type Pace, type Sliced, sorted } from '../../graph/sliced.js';
 import type { Fired } from '../../ir/builder.js';
 import type { Location, Memory } from '../../ir/location.js';
-import { equalLists } from '../../ir/view.js';
+import { count, equalLists } from '../../ir/view.js';
 import { type Instruction, instructionRecord } from '../../primitives/index.js';
 import { bytesOf } from '../../tensor/dtype.js';
 import type { Instructions } from './instruct.js';
@@ -17,7 +17,15 @@ export interface Arena {
   readonly bytes: number;
   /** The offset of each memory in the arena, in bytes. */
   readonly offsets: ReadonlyMap<Memory, number>;
+  /** The memories that are not in the arena but in the caller's memory for an output: the index of the output. */
+  readonly direct: ReadonlyMap<Memory, number>;
 }
+
+/**
+ * Outputs of at least this many bytes are computed in the caller's memory. Smaller outputs are computed in the arena,
+ * whose addresses are aligned, and copied.
+ */
+export const directBytes = 2 ** 18;
 
 // The alignment of addresses, in bytes. A cache line and the widest vector have this size.
 const alignment = 64;
@@ -46,9 +54,10 @@ export function* arrange(
 ): Sliced<Arena> {
   const spans = yield* spansOf(list, writeStart, outputs, pace);
   yield* mergeInPlace(list, spans, fired, pace);
+  const direct = yield* directOutputs(list, writeStart, outputs, spans, pace);
   const outer: Span[] = [];
   for (const span of spans.values()) {
-    if (!span.inside) outer.push(span);
+    if (!span.inside && !direct.has(span.memory)) outer.push(span);
     if (pace.due()) yield;
   }
   const offsets = new Map<Memory, number>();
@@ -61,10 +70,59 @@ export function* arrange(
     bytes = Math.max(bytes, start + size);
   }
   for (const span of spans.values()) {
-    offsets.set(span.memory, offsets.get(holderOf(span).memory) as number);
+    const offset = offsets.get(holderOf(span).memory);
+    if (offset !== undefined) offsets.set(span.memory, offset);
     if (pace.due()) yield;
   }
-  return { bytes, offsets };
+  return { bytes, offsets, direct };
+}
+
+/**
+ * Finds the large outputs that can be computed in the caller's memory, and the memories that have the address of such
+ * an output.
+ */
+function* directOutputs(
+  list: readonly Instruction[],
+  writeStart: number,
+  outputs: readonly Location[],
+  spans: ReadonlyMap<Memory, Span>,
+  pace: Pace,
+): Sliced<Map<Memory, number>> {
+  const direct = new Map<Memory, number>();
+  const bytes = ({ length, dtype }: Memory) => length * bytesOf[dtype];
+  const indexOf = new Map<Span, number>();
+  for (const [index, { memory, offset, shape }] of outputs.entries()) {
+    if (pace.due()) yield;
+    const span = spans.get(memory);
+    if (!span || bytes(memory) < directBytes) continue;
+    if (offset !== 0 || count(shape) !== memory.length) continue;
+    const holder = holderOf(span);
+    if (!indexOf.has(holder)) indexOf.set(holder, index);
+  }
+  if (indexOf.size === 0) return direct;
+  // The outputs must not change any more when the leaves are written.
+  for (const instruction of list.slice(writeStart)) {
+    for (const locations of instructionRecord(instruction).writes(instruction)) {
+      for (const { memory } of locations) {
+        const span = spans.get(memory);
+        if (span) indexOf.delete(holderOf(span));
+      }
+      if (pace.due(1 + locations.length)) yield;
+    }
+  }
+  for (const span of spans.values()) {
+    if (pace.due()) yield;
+    const index = indexOf.get(holderOf(span));
+    if (index === undefined) continue;
+    if (bytes(span.memory) > bytes((outputs[index] as Location).memory))
+      indexOf.delete(holderOf(span));
+  }
+  for (const span of spans.values()) {
+    if (pace.due()) yield;
+    const index = indexOf.get(holderOf(span));
+    if (index !== undefined) direct.set(span.memory, index);
+  }
+  return direct;
 }
 
 /** Returns the span that determines the address of `span`: `span` itself, or the first span at the same address. */

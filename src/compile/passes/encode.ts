@@ -16,7 +16,7 @@ import type { Instructions } from './instruct.js';
 const version = 1;
 // The code is copied in pieces of this many numbers. Copying a piece takes microseconds.
 const pieceLength = 4096;
-const bufferKinds = { arena: 0, variable: 1, constant: 2, feed: 3 } as const;
+const bufferKinds = { arena: 0, variable: 1, constant: 2, feed: 3, output: 4 } as const;
 
 export function encode(
   instructions: Instructions,
@@ -31,6 +31,8 @@ class Encoder implements CodeWriter {
   readonly #buffers = new Map<Leaf, number>();
   readonly #leaves: (Variable | Constant)[] = [];
   readonly #feeds: Input[] = [];
+  /** The index of the buffer of each output that is computed in the caller's memory, by the index of the output. */
+  readonly #direct = new Map<number, number>();
   /** The kind and the number of bytes of each buffer. */
   readonly #declared: number[];
   /** The code, divided into chunks, because a single array that grows to millions of numbers is copied many times. */
@@ -44,6 +46,12 @@ class Encoder implements CodeWriter {
     readonly pace: Pace,
   ) {
     this.#declared = [bufferKinds.arena, arena.bytes];
+    for (const index of arena.direct.values()) {
+      if (this.#direct.has(index)) continue;
+      const { memory } = instructions.outputs[index] as Location;
+      this.#direct.set(index, this.#declared.length / 2);
+      this.#declared.push(bufferKinds.output, memory.length * bytesOf[memory.dtype]);
+    }
   }
 
   *encoded(): Sliced<Omit<Encoded, 'stats'>> {
@@ -105,7 +113,9 @@ class Encoder implements CodeWriter {
 
   at({ memory, offset }: Pick<Location, 'memory' | 'offset'>): void {
     const bytes = offset * bytesOf[memory.dtype];
+    const direct = this.arena.direct.get(memory);
     if (memory.leaf) this.#code.push(this.#buffers.get(memory.leaf) as number, bytes);
+    else if (direct !== undefined) this.#code.push(this.#direct.get(direct) as number, bytes);
     else this.#code.push(0, (this.arena.offsets.get(memory) ?? 0) + bytes);
   }
 
