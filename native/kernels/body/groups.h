@@ -1109,7 +1109,7 @@ struct Loop19 {
   }
 };
 
-// mlp-1, mlp-64, mlp-256 and 5 more
+// mlp-1, mlp-64, mlp-256 and 7 more
 template <class T>
 struct Loop20 {
   static constexpr std::uint16_t loadCount = 2;
@@ -1433,7 +1433,7 @@ struct Loop29 {
   }
 };
 
-// dense relu mse sgd, dense tanh mse sgd, dense sigmoid mse sgd and 4 more
+// dense relu mse sgd, dense tanh mse sgd, dense sigmoid mse sgd and 6 more
 template <class T>
 struct Loop30 {
   static constexpr std::uint16_t loadCount = 3;
@@ -2342,6 +2342,33 @@ struct Loop51 {
   }
 };
 
+// many probabilities
+template <class T>
+struct Loop52 {
+  static constexpr std::uint16_t loadCount = 3;
+  static constexpr std::uint32_t singles = 4;
+  static constexpr LoopStep steps[] = {
+      {idOf("fnma"), {1, 2, 0}},
+  };
+  static constexpr std::uint16_t results[] = {3};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      const T v2 = *rowOf<T>(call, 2, r);
+      T* const y0 = rowOf<T>(call, 3, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v1 = x1[i];
+        const T v3 = Fnma::of(v1, v2, v0);
+        y0[i] = v3;
+      }
+    }
+  }
+};
+
 constexpr CompiledLoop loops[] = {
     loopOf<Loop0, float>(),
     loopOf<Loop0, double>(),
@@ -2441,6 +2468,8 @@ constexpr CompiledLoop loops[] = {
     loopOf<Loop50, double>(),
     loopOf<Loop51, float>(),
     loopOf<Loop51, double>(),
+    loopOf<Loop52, float>(),
+    loopOf<Loop52, double>(),
 };
 
 }  // namespace forebay::FOREBAY_BODY
