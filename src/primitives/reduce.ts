@@ -3,7 +3,9 @@
 import { ShapeError } from '../errors.js';
 import type { Node } from '../graph/node.js';
 import type { Lowering } from '../graph/op.js';
+import type { Builder } from '../ir/builder.js';
 import type { Location } from '../ir/location.js';
+import type { Definition } from '../ir/rule.js';
 import { type Ref, transposed } from '../ir/value.js';
 import { count } from '../ir/view.js';
 import { kernelId } from '../native/addon.js';
@@ -50,18 +52,23 @@ export const reduce: LoweringRecord<Reduce> = {
     }
     const kept = ref.shape.map((_, axis) => axis).filter((axis) => !reduced.includes(axis));
     const terms = count(reduced.map((axis) => ref.shape[axis] as number));
-    if (terms === 1 && count(bound.shape) === 1 && kernel !== 'argmax') {
-      return build.reshape(ref, bound.shape, node);
-    }
+    const reduction = (operand: Ref, shape: readonly number[]) =>
+      made(build, {
+        kind: 'reduce',
+        dtype: node.dtype,
+        shape,
+        args: [operand],
+        details: { kernel },
+        node,
+      });
     if (kernel === 'sum' && count(bound.shape) === 1) {
-      return build.reshape(build.reduce(kernel, node.dtype, ref, 0, node), bound.shape, node);
+      return build.reshape(reduction(ref, []), bound.shape, node);
     }
     // A matrix of one row also becomes a column sum, because `share` can merge the column sums of many time steps.
     if (kernel === 'sum' && kept.length > 0 && reduced.every((axis, i) => axis === i)) {
       const matrix = build.reshape(ref, [terms, count(bound.shape)], node);
       return build.reshape(build.columnSum(matrix, node), bound.shape, node);
     }
-    if (terms === 1 && kernel !== 'argmax') return build.reshape(ref, bound.shape, node);
     const order = [...kept, ...reduced];
     const arranged: Ref = {
       value: ref.value,
@@ -69,14 +76,21 @@ export const reduce: LoweringRecord<Reduce> = {
       shape: order.map((axis) => ref.shape[axis] as number),
       strides: order.map((axis) => ref.strides[axis] as number),
     };
-    return build.reduce(kernel, node.dtype, arranged, kept.length, node);
+    return reduction(arranged, arranged.shape.slice(0, kept.length));
   },
 };
 
+function made(build: Builder, reduction: Definition): Ref {
+  const simpler = build.simplified(reduction);
+  if (simpler) return simpler;
+  const operand = build.ascending(reduction.args[0] as Ref, reduction.node);
+  return build.value({ ...reduction, args: [operand] });
+}
+
 /** A reduction over the last axes of its operand. The first axes of the operand are the axes of the value. */
 export const reduceValue: ValueRecord = {
-  rebuild: (build, { details, dtype, shape, node }, args) =>
-    build.reduce(details.kernel as string, dtype, args[0] as Ref, shape.length, node),
+  rebuild: (build, { kind, dtype, shape, details, node }, args) =>
+    made(build, { kind, dtype, shape, args, details, node }),
   fusing: {
     space: ({ details, shape, args }) =>
       details.kernel === 'sum' && shape.length === 0 ? (args[0] as Ref).shape : undefined,

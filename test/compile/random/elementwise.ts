@@ -143,7 +143,7 @@ const termCounts = [
   [3, 1],
   [4, 2],
   [3, 3],
-  [1.5, 9],
+  [2, 9],
 ] as const;
 
 export const randomStep: Step = (draft) => {

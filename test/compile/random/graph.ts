@@ -35,6 +35,7 @@ import {
   windows,
 } from './nets.js';
 import { recurrent, type Structure } from './recurrent.js';
+import { redundant } from './redundant.js';
 import {
   broadcastStep,
   concatStep,
@@ -91,17 +92,18 @@ const structures: readonly (readonly [number, Structure])[] = [
   [20, dense],
   [5, tied],
   [14, sumOfProducts],
-  [22, productOfParts],
-  [7, columnsOnly],
+  [28, productOfParts],
+  [14, columnsOnly],
   [4, attention],
   [5, alike],
   [8, overParts],
-  [11, wide],
+  [13, wide],
   [5, sumOfJoins],
   [6, windows],
   [6, stridedWindows],
   [8, blocks],
   [8, joinedTwice],
+  [28, redundant],
 ];
 
 /**
