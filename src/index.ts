@@ -15,6 +15,17 @@ export {
   Program,
   type RunOptions,
 } from './compile/program.js';
+export type {
+  DimsOf,
+  FeedsOf,
+  Inputs,
+  IntoOf,
+  MeansOf,
+  Nodes,
+  ResultsOf,
+  Signature,
+  TensorsOf,
+} from './compile/signature.js';
 export {
   DTypeError,
   ForebayError,
@@ -97,6 +108,7 @@ export type { DType, TypedArray } from './tensor/dtype.js';
 export type { Nested, NestedData, NumberArray } from './tensor/nested.js';
 export type { JsonTensor, PlainTensor } from './tensor/plain.js';
 export {
+  type DTypeOf,
   type FilledOptions,
   Tensor,
   type TensorLike,
@@ -120,6 +132,8 @@ export {
   fit,
   type History,
   type Means,
+  type ProgramMeans,
+  type ValidationMeans,
 } from './train/fit.js';
 export { type PredictOptions, predict } from './train/predict.js';
 export type { Progress } from './train/progress.js';

@@ -134,6 +134,20 @@ const check = (forebay) => `${forebay}
   export const result: fb.Tensor = program.run({}).w;
   export const later: Promise<{ readonly w: fb.Tensor }> = program.runAsync();
   export const error: fb.ForebayError = new fb.ValueError('expected', { cause: 1 });
+  const x = fb.input('x', ['batch', 2]);
+  export const named: fb.Input<'float32', readonly ['batch', 2]> = x;
+  const typed = fb.compile({ inputs: { image: x }, outputs: { y: x }, metrics: { m: fb.sum(x) } });
+  export const data: Float32Array = typed.run({ image: [[1, 2]] }).y.data;
+  export const loose: fb.Program = typed;
+  export const prepared: Promise<void> = typed.prepare({ batch: 64 });
+  // @ts-expect-error: the feed is named image
+  typed.run({ x: [[1, 2]] });
+  // @ts-expect-error: the input is float32
+  typed.run({ image: new Float64Array(2) });
+  // @ts-expect-error: no output is named z
+  typed.run({ image: [[1, 2]] }).z;
+  // @ts-expect-error: no dimension is named rows
+  typed.prepare({ rows: 64 });
 `;
 
 /**

@@ -22,8 +22,6 @@ constexpr std::size_t streamAlignment = 16;
 struct RowRoutines {
   // Computes ((base + rows[0]) + rows[1]) + …, in this order. One item for each dtype.
   void (*sum[3])(const RowSum& sum, void* out, std::size_t n);
-  // Copies around the caches. `to` is aligned to streamAlignment, and `bytes` is a multiple of it.
-  void (*copyFar)(void* to, const void* from, std::size_t bytes);
   // Makes earlier writes around the caches visible to other threads. Call it once after many of them.
   void (*fence)();
 };

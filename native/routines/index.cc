@@ -67,18 +67,18 @@ struct RowAccess {
 
   void request(const void* row) const {
     const char* const from = static_cast<const char*>(row);
-    for (std::size_t at = 0; at < requested; at += cacheLine) __builtin_prefetch(from + at, 0, 2);
+    for (std::size_t at = 0; at < requested; at += cacheLine) __builtin_prefetch(from + at, 0, 3);
   }
 
  private:
   static constexpr std::size_t cacheLine = 64, mostRequested = 1024;
   // Rows of fewer bytes than this are in a near cache. Requests would only cost time.
-  static constexpr std::size_t nearBytes = 1 << 22;
+  static constexpr std::size_t nearBytes = 1 << 20;
 };
-// With rows of fewer bytes than this, a call for each row takes longer than its additions.
+// With rows of fewer bytes than this, a call of a body's routine takes longer than its work.
 constexpr std::size_t worthACall = 64;
 // The number of rows between the row that is used and the row that is requested.
-constexpr std::int64_t ahead = 32;
+constexpr std::int64_t aheadOfCopies = 16, aheadOfSums = 32;
 
 const RowRoutines& rowRoutines() { return *chosen().body->rows; }
 
@@ -120,33 +120,23 @@ bool gatherRows(const RoutineRun& run, std::int64_t from, std::int64_t to, Routi
   const T* const source = readAs<T>(run, 0);
   const std::int32_t* const list = readAs<std::int32_t>(run, 1);
   const RowAccess access(view, sizeof(T));
-  const RowRoutines& body = rowRoutines();
-  const bool far = access.bytes > 0 && writesFar(run.call.operands[2], run.data[2]);
   T* out = writeAs<T>(run, 2) + from * rows.inner;
-  bool fine = true;
-  for (std::int64_t o = from / m, j = from % m, unit = from; unit < to && fine; ++unit, out += rows.inner) {
+  for (std::int64_t o = from / m, j = from % m, unit = from; unit < to; ++unit, out += rows.inner) {
     const T* const plane = source + o * view.strides[0];
     std::int32_t value = 0;
-    if (access.requested > 0 && j + ahead < m) {
-      const std::int64_t later = rowOf(list + (j + ahead) * indexStride, rows.n, value);
+    if (access.requested > 0 && j + aheadOfCopies < m) {
+      const std::int64_t later = rowOf(list + (j + aheadOfCopies) * indexStride, rows.n, value);
       access.request(plane + std::max<std::int64_t>(later, 0) * view.strides[1]);
     }
     const std::int64_t row = rowOf(list + j * indexStride, rows.n, value);
-    if (row < 0) {
-      fail(failure, run.call, j, value);
-      fine = false;
-    } else if (far) {
-      body.copyFar(out, plane + row * view.strides[1], access.bytes);
-    } else {
-      copyRow(out, plane + row * view.strides[1], rows.inner, view.strides[2]);
-    }
+    if (row < 0) return fail(failure, run.call, j, value), false;
+    copyRow(out, plane + row * view.strides[1], rows.inner, view.strides[2]);
     if (++j == m) {
       j = 0;
       ++o;
     }
   }
-  if (far) body.fence();
-  return fine;
+  return true;
 }
 
 bool runGather(const RoutineRun& run, std::int64_t from, std::int64_t to, char*, RoutineFailure& failure) {
@@ -273,8 +263,8 @@ bool scatterRows(const RoutineRun& run, std::int64_t from, std::int64_t to) {
       sum.count = static_cast<int>(std::min<std::int64_t>(mostSummedRows, end - next));
       for (int i = 0; i < sum.count; ++i, ++next) {
         sum.rows[i] = plane + sorted.order[next] * updates.strides[1];
-        if (access.requested > 0 && next + ahead < sorted.m) {
-          access.request(plane + sorted.order[next + ahead] * updates.strides[1]);
+        if (access.requested > 0 && next + aheadOfSums < sorted.m) {
+          access.request(plane + sorted.order[next + aheadOfSums] * updates.strides[1]);
         }
       }
       sum.far = far && next == end;

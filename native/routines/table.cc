@@ -9,11 +9,27 @@ extern const RoutineRow gatherRow, takeAlongAxisRow, scatterAddRow, scatterAddAl
 extern const RoutineRow sortRow, argsortRow, topKRow;
 extern const RoutineRow cumsumRow, argminRow;
 extern const RoutineRow maxPoolRow, avgPoolRow, avgPoolGradientRow;
+extern const RoutineRow convPackRow, convPackGradientRow;
+extern const RoutineRow convRow, convInputGradientRow, convWeightGradientRow;
 
 const RoutineRow* const routines[] = {
-    &gatherRow, &takeAlongAxisRow, &scatterAddRow, &scatterAddAlongAxisRow,
-    &sortRow,   &argsortRow,       &topKRow,       &cumsumRow,
-    &argminRow, &maxPoolRow,       &avgPoolRow,    &avgPoolGradientRow,
+    &gatherRow,
+    &takeAlongAxisRow,
+    &scatterAddRow,
+    &scatterAddAlongAxisRow,
+    &sortRow,
+    &argsortRow,
+    &topKRow,
+    &cumsumRow,
+    &argminRow,
+    &maxPoolRow,
+    &avgPoolRow,
+    &avgPoolGradientRow,
+    &convPackRow,
+    &convPackGradientRow,
+    &convRow,
+    &convInputGradientRow,
+    &convWeightGradientRow,
 };
 const std::int64_t routineCount = std::size(routines);
 

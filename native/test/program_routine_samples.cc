@@ -1,6 +1,7 @@
 // Makes random valid calls of routines.
 #include <string>
 
+#include "routines/conv.h"
 #include "test/program_samples.h"
 
 namespace forebay::test {
@@ -16,6 +17,9 @@ class RoutineSample {
       : generator_(generator), space_(space), row_(row) {}
 
   void read(DType type, const Sizes& sizes) { readIn(space_.readable(generator_, type), type, sizes); }
+  void readDense(DType type, const Sizes& sizes) {
+    operand(space_.readable(generator_, type), type, dense(sizes));
+  }
   // Indices are in a buffer of int32 numbers.
   void indices(const Sizes& sizes) {
     double buffer = space_.inArena();
@@ -147,6 +151,64 @@ void addWindowRoutine(Generator& generator, Code& code, Space& space, const Rout
   sample.add(code, integers);
 }
 
+// Adds a convolution or one of its gradients, or the pack of a weight. The packed operand has any numbers.
+void addConvRoutine(Generator& generator, Code& code, Space& space, const RoutineRow& row, DType type) {
+  RoutineSample sample(generator, space, row);
+  const std::string name = row.name;
+  const std::int64_t groups = between(generator, 0, 2) > 0 ? 1 : between(generator, 1, 4);
+  const bool depthwise = between(generator, 0, 4) == 0;
+  static constexpr std::int64_t sizes[] = {0, 1, 1, 2, 3, 5, 13, 33};
+  const auto someChannels = [&] { return depthwise ? 1 : sizes[between(generator, 0, 7)]; };
+  ConvShape s = {};
+  s.type = type;
+  s.groups = depthwise ? sizes[between(generator, 1, 7)] : groups;
+  s.channels = someChannels() * s.groups;
+  s.outputs = someChannels() * s.groups;
+  s.batch = between(generator, 0, 3);
+  Code::Numbers integers(11, static_cast<double>(s.groups));
+  int d = 0;
+  for (ConvAxis* axis : {&s.rows, &s.columns}) {
+    const bool flat = d == 0 && between(generator, 0, 2) == 0;  // a sequence
+    axis->size = flat ? 1 : between(generator, 1, 4);
+    axis->stride = between(generator, 0, 2) > 0 ? 1 : between(generator, 1, 5);
+    axis->dilation = between(generator, 0, 2) > 0 ? 1 : between(generator, 1, 3);
+    axis->length = flat ? 1 : d == 1 && between(generator, 0, 5) == 0 ? 40 : between(generator, 0, 9);
+    axis->before = between(generator, 0, 3);
+    axis->after = between(generator, 0, 3);
+    const std::int64_t room =
+        axis->length + axis->before + axis->after - (axis->size - 1) * axis->dilation - 1;
+    axis->count = room < 0 ? 0 : room / axis->stride + 1;
+    const std::int64_t numbers[] = {axis->size, axis->stride, axis->dilation};
+    for (int i = 0; i < 3; ++i)
+      integers[static_cast<std::size_t>(2 * i + d)] = static_cast<double>(numbers[i]);
+    integers[static_cast<std::size_t>(6 + 2 * d)] = static_cast<double>(axis->before);
+    integers[static_cast<std::size_t>(7 + 2 * d)] = static_cast<double>(axis->after);
+    ++d;
+  }
+  const Sizes x = {s.batch, s.rows.length, s.columns.length, s.channels};
+  const Sizes y = {s.batch, s.rows.count, s.columns.count, s.outputs};
+  const Sizes w = {s.outputs, s.groupChannels(), s.rows.size, s.columns.size};
+  std::int64_t packed = 0;
+  const bool gradient = name == "convPackGradient" || name == "convInputGradient";
+  packingOf(s, gradient).elements(packed);
+  if (name.find("Pack") != std::string::npos) {
+    sample.read(type, w);
+    sample.write(type, {packed});
+    sample.add(code, gradient
+                         ? Code::Numbers{integers[10], integers[2], integers[3], integers[4], integers[5]}
+                         : Code::Numbers{integers[10]});
+    return;
+  }
+  sample.read(type, name == "convInputGradient" ? y : x);
+  if (name == "convWeightGradient") {
+    sample.read(type, y);
+  } else {
+    sample.readDense(type, {packed});
+  }
+  sample.write(type, name == "convWeightGradient" ? w : name == "conv" ? y : x);
+  sample.add(code, integers);
+}
+
 }  // namespace
 
 void addRoutine(Generator& generator, Code& code, Space& space, const RoutineRow& row) {
@@ -157,6 +219,8 @@ void addRoutine(Generator& generator, Code& code, Space& space, const RoutineRow
   const std::string name = row.name;
   if (name.find("Pool") != std::string::npos) {
     addWindowRoutine(generator, code, space, row, type);
+  } else if (name.find("conv") == 0) {
+    addConvRoutine(generator, code, space, row, type);
   } else if (row.reads > 1) {
     addIndexRoutine(generator, code, space, row, type, name.find("Along") != std::string::npos);
   } else {

@@ -171,6 +171,8 @@ void runRoutinePlainly(const RoutineRow& row, DType type, List& operands, const 
   if (name == "maxPool") return maxPool(operands, integers);
   if (name == "avgPool") return avgPool(type, operands, integers, false);
   if (name == "avgPoolGradient") return avgPool(type, operands, integers, true);
+  if (name == "convPack" || name == "convPackGradient") return packPlainly(type, operands, integers);
+  if (name.find("conv") == 0) return convolvePlainly(type, name, operands, integers);
   std::abort();  // a routine without a reference
 }
 

@@ -2,7 +2,7 @@
 // the definition, in double. Tests compare the routines with it.
 #pragma once
 
-#include <functional>
+#include <string>
 #include <vector>
 
 #include "routines/routine.h"
@@ -23,5 +23,10 @@ struct PlainOperand {
 // operand. The call must be valid, and its indices in range.
 void runRoutinePlainly(const RoutineRow& row, DType type, std::vector<PlainOperand>& operands,
                        const std::vector<std::int64_t>& integers);
+
+// Two parts of the reference (conv_plain.cc): the packs of weights, and the convolutions and their gradients.
+void packPlainly(DType type, std::vector<PlainOperand>& operands, const std::vector<std::int64_t>& integers);
+void convolvePlainly(DType type, const std::string& name, std::vector<PlainOperand>& operands,
+                     const std::vector<std::int64_t>& integers);
 
 }  // namespace forebay::test

@@ -1,4 +1,6 @@
 // Breaks every rule of the instruction `routine` and of each routine once.
+#include "kernels/gemm.h"
+#include "routines/routine.h"
 #include "test/refusals.h"
 
 using namespace forebay;
@@ -106,6 +108,112 @@ TEST_CASE("a routine with wrong shapes or integers is refused") {
   CHECK(refusal(call(8, {i32, i32}, {x, {2, 3}}, {})) == "");
   refuses(call(8, {f32, i32}, {x, x}, {}), "the rank of out is 3, expected 2");
   refuses(call(8, {f32, i32}, {{2, 0, 3}, {2, 3}}, {}), "axis 1 of x has no elements");
+}
+
+TEST_CASE("a convolution with wrong shapes or integers is refused") {
+  const std::int64_t width = panelWidth(DType::float32);
+  struct Operand {
+    double type;
+    Numbers sizes;
+  };
+  // The reads are dense views of a feed, and the write is in the arena.
+  const auto call = [](const char* name, const std::vector<Operand>& operands, const Numbers& integers,
+                       double packedStride = 1) {
+    double id = 0;
+    while (routines[static_cast<std::int64_t>(id)]->name != std::string(name)) ++id;
+    Code code;
+    double bytes = 0;
+    Numbers body = {id};
+    for (const Operand& operand : operands) body.push_back(operand.type);
+    std::vector<Numbers> views;
+    for (const Operand& operand : operands) {
+      double stride = operand.sizes.size() == 1 ? packedStride : 1;
+      Numbers strides(operand.sizes.size());
+      for (std::size_t d = strides.size(); d-- > 0; stride *= operand.sizes[d]) strides[d] = stride;
+      Numbers view = {static_cast<double>(operand.sizes.size())};
+      view.insert(view.end(), operand.sizes.begin(), operand.sizes.end());
+      view.insert(view.end(), {&operand == &operands.back() ? 0.0 : 1.0, 0});
+      view.insert(view.end(), strides.begin(), strides.end());
+      views.push_back(view);
+      bytes = std::max(bytes, 8 * stride);
+    }
+    code.buffer(arena, static_cast<std::int64_t>(bytes));
+    code.buffer(feed, static_cast<std::int64_t>(bytes), f32);
+    std::vector<Numbers> pieces = {body};
+    pieces.insert(pieces.end(), views.begin(), views.end());
+    pieces.push_back(integers);
+    code.add(routine, pieces);
+    return code;
+  };
+  // 2 images of 5 x 6 with 4 channels in 2 groups, 6 outputs, kernels of 3 x 2 with strides 2 and 1.
+  const Numbers x = {2, 5, 6, 4}, y = {2, 3, 7, 6}, w = {6, 2, 3, 2},
+                window = {3, 2, 2, 1, 1, 1, 1, 1, 1, 1, 2};
+  const Numbers packed = {static_cast<double>(2 * 12 * width)},
+                packedGradient = {static_cast<double>(2 * 18 * width)};
+  const auto changed = [](Numbers numbers, std::size_t at, double number) {
+    numbers[at] = number;
+    return numbers;
+  };
+  const auto conv = [&](const Numbers& integers) {
+    return call("conv", {{f32, x}, {f32, packed}, {f32, y}}, integers);
+  };
+  CHECK(refusal(conv(window)) == "");
+  refuses(conv(changed(window, 0, 0)), "conv: the height of the kernel is 0, expected an integer from 1");
+  refuses(conv(changed(window, 1, 2147483648.0)), "the width of the kernel is 2147483648");
+  refuses(conv(changed(window, 2, 0)), "the stride of rows is 0");
+  refuses(conv(changed(window, 5, 0)), "the dilation of columns is 0");
+  refuses(conv(changed(window, 9, 2147483648.0)), "the padding at the right is 2147483648");
+  refuses(conv(changed(window, 10, 0)), "the number of groups is 0");
+  refuses(conv(changed(window, 10, 4)), "axis 3 of y has 6 elements, expected a multiple of the 4 groups");
+  refuses(conv(changed(window, 10, 3)), "axis 3 of x has 4 elements, expected a multiple of the 3 groups");
+  refuses(conv(changed(window, 2, 1)), "axis 1 of y has 3 elements, expected 5");
+  refuses(conv(changed(window, 9, 2)), "axis 2 of y has 7 elements, expected 8");
+  refuses(conv(changed(window, 0, 2147483647.0)), "axis 1 of y has 3 elements, expected 0");
+  refuses(call("conv", {{f32, x}, {f32, packed}, {f32, {3, 3, 7, 6}}}, window), "axis 0 of y has 3 elements");
+  refuses(call("conv", {{f32, x}, {f32, {7}}, {f32, y}}, window), "packed has 7 elements, expected");
+  refuses(call("conv", {{f32, x}, {f32, {7, 1}}, {f32, y}}, window), "the rank of packed is 2, expected 1");
+  refuses(call("conv", {{f32, x}, {f32, packed}, {f32, y}}, window, 2),
+          "the stride of packed is 2, expected 1");
+  refuses(call("conv", {{f32, {2, 5, 24}}, {f32, packed}, {f32, y}}, window),
+          "the rank of x is 3, expected 4");
+  refuses(call("conv", {{f32, x}, {f64, packed}, {f32, y}}, window), "packed is float64, expected float32");
+  refuses(call("conv", {{f32, x}, {f32, packed}, {f64, y}}, window), "y is float64, expected float32");
+  refuses(call("conv", {{i32, x}, {f32, packed}, {f32, y}}, window), "'conv' does not exist for int32");
+
+  CHECK(refusal(call("convInputGradient", {{f32, y}, {f32, packedGradient}, {f32, x}}, window)) == "");
+  refuses(call("convInputGradient", {{f32, y}, {f32, packed}, {f32, x}}, window), "packed has");
+  refuses(call("convInputGradient", {{f32, y}, {f32, packedGradient}, {f32, {2, 7, 6, 4}}}, window),
+          "axis 1 of g has 3 elements, expected 4");
+
+  CHECK(refusal(call("convWeightGradient", {{f32, x}, {f32, y}, {f32, w}}, window)) == "");
+  refuses(call("convWeightGradient", {{f32, x}, {f32, y}, {f32, {6, 2, 2, 3}}}, window),
+          "axis 2 of the gradient has 2 elements, expected 3");
+  refuses(call("convWeightGradient", {{f32, x}, {f32, y}, {f32, {72}}}, window),
+          "the rank of the gradient is 1, expected 4");
+  refuses(call("convWeightGradient", {{f32, x}, {f32, y}, {f64, w}}, window), "the gradient is float64");
+
+  CHECK(refusal(call("convPack", {{f32, w}, {f32, packed}}, {2})) == "");
+  refuses(call("convPack", {{f32, w}, {f32, packed}}, {4}), "axis 0 of w has 6 elements");
+  refuses(call("convPack", {{f32, w}, {f32, packed}}, {0}), "the number of groups is 0");
+  refuses(call("convPack", {{f32, w}, {f32, packedGradient}}, {2}), "packed has");
+  refuses(call("convPack", {{f32, {6, 2, 6}}, {f32, packed}}, {2}), "the rank of w is 3, expected 4");
+  CHECK(refusal(call("convPackGradient", {{f32, w}, {f32, packedGradient}}, {2, 2, 1, 1, 1})) == "");
+  refuses(call("convPackGradient", {{f32, w}, {f32, packedGradient}}, {2, 0, 1, 1, 1}),
+          "the stride of rows is 0");
+  refuses(call("convPackGradient", {{f32, w}, {f32, packedGradient}}, {2, 2, 1, 1, 2147483648.0}),
+          "the dilation of columns is 2147483648");
+}
+
+TEST_CASE("sizes of packed weights that overflow are refused") {
+  // Views of one element with strides of 0.
+  const double most = 2147483647;
+  const auto pack = [&](const Numbers& sizes, double groups) {
+    return with(routine, {12, f32, f32, 4, sizes[0], sizes[1], sizes[2], sizes[3], 3, 0,
+                          0,  0,   0,   0, 1,        1,        0,        0,        1, groups});
+  };
+  refuses(pack({most, most, 1, 1}, 1), "packed needs more than 2^53 elements");
+  refuses(pack({1, most, most, most}, 1), "routine");
+  refuses(pack({most, 1, 1, 1}, 1), "packed has 1 elements, expected");
 }
 
 TEST_CASE("pooling with wrong windows is refused") {

@@ -109,7 +109,7 @@ bool sameNumbers(const std::vector<double>& a, const std::vector<double>& b) {
 
 TEST_CASE("every routine equals its reference, with any strides, with one thread and with four") {
   for (std::int64_t id = 0; id < routineCount; ++id) {
-    CAPTURE(routines[id]->name);
+    CAPTURE(std::string(routines[id]->name));
     Generator generator(static_cast<std::uint64_t>(id) + 3);
     for (int round = 0; round < 400; ++round) {
       CAPTURE(round);

@@ -66,18 +66,3 @@ TEST_CASE("integers in sums of rows wrap around") {
     CHECK(out == std::vector<std::int32_t>(20, INT32_MIN));
   }
 }
-
-TEST_CASE("copies around the caches copy every byte, and no other") {
-  for (const Body* body : supportedBodies()) {
-    Generator generator(9);
-    for (std::size_t bytes = 0; bytes <= 1200; bytes += streamAlignment) {
-      CAPTURE(bytes);
-      std::vector<char> from(bytes + 1), to(bytes + streamAlignment, 'x');
-      for (char& byte : from) byte = static_cast<char>(between(generator, 0, 100));
-      body->rows->copyFar(to.data(), from.data() + 1, bytes);
-      body->rows->fence();
-      CHECK(std::memcmp(to.data(), from.data() + 1, bytes) == 0);
-      CHECK(std::count(to.begin() + static_cast<std::ptrdiff_t>(bytes), to.end(), 'x') == 16);
-    }
-  }
-}

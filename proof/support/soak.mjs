@@ -1,12 +1,13 @@
 // Uses forebay many times in one way, and measures the memory of the process meanwhile. Prints only the figures, as
-// JSON. The arguments are the kind of use and the number of uses.
+// JSON. The arguments are the kind of use, the number of uses before the first sample, and the number of measured uses.
 import assert from 'node:assert/strict';
 import { setImmediate } from 'node:timers/promises';
 import * as fb from 'forebay';
 import { slope } from './statistics.mjs';
 import { model } from './training.mjs';
 
-const [kind, count] = [process.argv[2], Number(process.argv[3])];
+const kind = process.argv[2];
+const [warmUp = 0, count = 0] = process.argv.slice(3).map(Number);
 const samples = 120;
 /**
  * The limit on the measured growth of memory, in bytes for each use. It cannot be 0. If the process needs one more page
@@ -76,10 +77,10 @@ const use = await /** @type {() => Promise<(i: number) => unknown>} */ (uses[kin
 /** @type {Record<'rss' | 'external', number[]>} */
 const seen = { rss: [], external: [] };
 const every = Math.max(1, Math.floor(count / samples / 4) * 4);
-for (let i = 0; i < count; i++) {
+for (let i = 0; i < warmUp + count; i++) {
   const pending = use(i);
   if (pending) await pending;
-  if (i % every > 0) continue;
+  if (i < warmUp || i % every > 0) continue;
   // Collects garbage first, because garbage must not count as growth.
   gc();
   await setImmediate();
@@ -88,8 +89,7 @@ for (let i = 0; i < count; i++) {
   seen.rss.push(rss);
   seen.external.push(external);
 }
-const perUse = (/** @type {number[]} */ values) =>
-  slope(values.slice(Math.ceil(values.length / 4))) / every;
+const perUse = (/** @type {number[]} */ values) => slope(values) / every;
 const [resident, external] = [perUse(seen.rss), perUse(seen.external)];
 const bound = mostBytes[/** @type {keyof typeof mostBytes} */ (kind)];
 const rounded = (/** @type {number} */ value) => Number(value.toFixed(3));

@@ -4,18 +4,21 @@
  */
 
 import { dirname } from 'node:path';
+import { version } from './version.js';
 
 /**
- * A loaded copy of forebay. A process can have several copies: two may be installed, or a test runner may load the same
- * copy twice.
+ * The brand of a class: the loaded copy of forebay that has the class. A process can have several copies: two may be
+ * installed, or a test runner may load the same copy twice. Later versions of forebay read these fields, too.
  */
 interface Copy {
   /** The folder from which the copy was loaded. */
   readonly path: string;
+  /** The version of the copy. */
+  readonly version: string;
 }
 
 const copyOf = Symbol.for('forebay.copy');
-const thisCopy: Copy = Object.freeze({ path: ownPath() });
+const thisCopy: Copy = Object.freeze({ path: ownPath(), version });
 
 /**
  * The value that `brand` stores in a class: the function that describes the instances of the class in error messages.
@@ -89,7 +92,10 @@ export function isOfAnotherCopy(value: unknown): boolean {
 function foreign(value: object, type: string): string | undefined {
   const copy = (value as { readonly [copyOf]?: Copy })[copyOf];
   if (copy === undefined || copy === thisCopy) return undefined;
+  const versions =
+    copy.version === version ? '' : `; this is version ${version}, the other is ${copy.version}`;
+  const what = `${/^[AEIOU]/.test(type) ? 'an' : 'a'} ${type}`;
   return copy.path === thisCopy.path
-    ? `a ${type} of forebay that was loaded a second time from ${copy.path} (a test runner loads modules again for each file; create and use a value in the same file)`
-    : `a ${type} of another copy of forebay, in ${copy.path}, while this one is in ${thisCopy.path} (install one copy: npm ls forebay)`;
+    ? `${what} of forebay that was loaded a second time from ${copy.path} (a test runner loads modules again for each file; create and use a value in the same file)`
+    : `${what} of another copy of forebay, in ${copy.path}, while this one is in ${thisCopy.path} (install one copy: npm ls forebay${versions})`;
 }

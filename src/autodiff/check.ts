@@ -7,7 +7,7 @@ import { assertList } from '../arguments/read.js';
 import { DTypeError, GraphError, NumericError, ValueError } from '../errors.js';
 import type { Feeds } from '../evaluate/bind.js';
 import { Interpreter } from '../evaluate/interpreter.js';
-import { Variable } from '../graph/leaf.js';
+import { isVariable, type Variable } from '../graph/leaf.js';
 import { isNode, type Node } from '../graph/node.js';
 import { mul, randomUniform, sub, sum } from '../ops/index.js';
 import type { Tensor } from '../tensor/tensor.js';
@@ -60,7 +60,7 @@ export function checkGradients(
     );
   }
   for (const leaf of checked) {
-    if (isNode(leaf) && leaf instanceof Variable) continue;
+    if (isVariable(leaf)) continue;
     const what = isNode(leaf) ? `${leaf}` : describeValue(leaf);
     throw new GraphError(`checkGradients: ${what} is neither a parameter nor a state`);
   }

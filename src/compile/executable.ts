@@ -116,8 +116,9 @@ export class Executable {
       const position = positions.get(input) ?? -1;
       return { ...slotOf(name, input.dtype, boundShape(input, bindings)), input, position };
     });
+    const feedNames = new Map([...inputs].map(([name, input]) => [input, name]));
     this.feeds = encoded.feeds.map((input) => {
-      return slotOf(input.name as string, input.dtype, boundShape(input, bindings));
+      return slotOf(feedNames.get(input) as string, input.dtype, boundShape(input, bindings));
     });
     const { feeds } = this;
     const slots = [...feeds, ...this.outputs];

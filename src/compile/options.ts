@@ -7,16 +7,29 @@ import { isRecord, reading } from '../arguments/read.js';
 import { ValueError } from '../errors.js';
 import { type Updates, updatesKind } from '../evaluate/updates.js';
 import type { Bindings } from '../graph/dimension.js';
+import { type Input, isInput } from '../graph/leaf.js';
 import { isNode, type Node } from '../graph/node.js';
 import type { Sliced } from '../graph/sliced.js';
 import { threadCount } from '../native/threads.js';
 import type { Tensor } from '../tensor/tensor.js';
 import type { Encoded } from './encoded.js';
 import { abortSignal } from './flight.js';
+import type { Inputs, IntoOf, Nodes, Signature } from './signature.js';
 
 export const compileOptions = declareOptions('compile, new Program', {
+  /**
+   * The inputs, by the names under which a run is fed. With this option, it must have every input that a run reads, and
+   * two inputs may have the same name of their own; TypeScript then knows the feeds and the dimensions of the program.
+   * Without it, every input is fed under its own name.
+   */
+  inputs: optional(checkedLater<Inputs>('a record of inputs by name')),
   /** The nodes that a run computes, by name. Leaves are allowed, and a node may occur twice. */
   outputs: required(checkedLater<Readonly<Record<string, Node>>>('a record of nodes by name')),
+  /**
+   * More nodes that a run computes, by name. A run returns their values beside those of the outputs, so the names must
+   * differ. `fit` reports their means apart from those of the outputs, and `predict` leaves them out.
+   */
+  metrics: optional(checkedLater<Nodes>('a record of nodes by name')),
   /** Pairs of a leaf and its new value, which is written after all values are computed. */
   updates: optional(updatesKind),
   /** The number of threads that a run may use; by default the number that `setThreads` has set. */
@@ -24,10 +37,24 @@ export const compileOptions = declareOptions('compile, new Program', {
 });
 
 /** The options of `compile`. */
-export interface CompileOptions<K extends string = string>
-  extends OptionsOf<typeof compileOptions> {
+export interface CompileOptions<
+  I extends Inputs = Inputs,
+  O extends Nodes = Nodes,
+  M extends Nodes = Nodes,
+> extends OptionsOf<typeof compileOptions> {
+  /**
+   * The inputs, by the names under which a run is fed. With this option, it must have every input that a run reads, and
+   * two inputs may have the same name of their own; TypeScript then knows the feeds and the dimensions of the program.
+   * Without it, every input is fed under its own name.
+   */
+  readonly inputs?: I | undefined;
   /** The nodes that a run computes, by name. Leaves are allowed, and a node may occur twice. */
-  readonly outputs: Readonly<Record<K, Node>>;
+  readonly outputs: O;
+  /**
+   * More nodes that a run computes, by name. A run returns their values beside those of the outputs, so the names must
+   * differ. `fit` reports their means apart from those of the outputs, and `predict` leaves them out.
+   */
+  readonly metrics?: M | undefined;
 }
 
 export const runOptions = declareOptions('Program.run', {
@@ -41,9 +68,9 @@ export const runOptions = declareOptions('Program.run', {
 });
 
 /** The options of `Program.run`. */
-export interface RunOptions<K extends string = string> extends OptionsOf<typeof runOptions> {
+export interface RunOptions<T extends Signature = Signature> extends OptionsOf<typeof runOptions> {
   /** Tensors to which the run writes the outputs, by name. Without this option, the outputs are new tensors. */
-  readonly into?: Readonly<Record<K, Tensor>> | undefined;
+  readonly into?: IntoOf<T> | undefined;
 }
 
 export const asyncRunOptions = declareOptions('Program.runAsync', {
@@ -69,18 +96,80 @@ export type Specialise = (
   bindings: Bindings,
 ) => Sliced<Encoded>;
 
-/** Returns the outputs as pairs of name and node. @throws ValueError if they are not a record of nodes */
-export function checkOutputs(outputs: unknown): readonly (readonly [name: string, node: Node])[] {
-  if (!isRecord(outputs)) {
+/** The nodes that a run computes, by name, in the order of the results. */
+export interface Computed {
+  /** The outputs, followed by the metrics. */
+  readonly nodes: ReadonlyMap<string, Node>;
+  /** The names of the metrics. */
+  readonly metrics: ReadonlySet<string>;
+}
+
+/**
+ * Returns the outputs and the metrics.
+ * @throws ValueError if one of them is not a record of nodes, or if an output and a metric have the same name
+ */
+export function checkComputed(outputs: unknown, metrics: unknown = {}): Computed {
+  const nodes = new Map(nodesOf('output', outputs));
+  const measured = nodesOf('metric', metrics);
+  if (measured.length > 0 && nodes.has('metrics')) {
     throw new ValueError(
-      `compile: outputs must be a record of nodes by name, but are ${describeValue(outputs)}`,
+      "compile: an output of a program with metrics cannot be named 'metrics', the name under which fit reports them",
     );
   }
-  const entries = reading('compile: outputs', outputs, () => Object.entries(outputs));
-  return entries.map(([name, node]) => {
+  for (const [name, node] of measured) {
+    if (nodes.has(name)) {
+      throw new ValueError(
+        `compile: '${name}' is both an output and a metric; a run returns both by name, so give one of them another name`,
+      );
+    }
+    nodes.set(name, node);
+  }
+  return { nodes, metrics: new Set(measured.map(([name]) => name)) };
+}
+
+function nodesOf(
+  kind: 'output' | 'metric',
+  nodes: unknown,
+): readonly (readonly [name: string, node: Node])[] {
+  return recordOf(`${kind}s`, 'nodes', nodes).map(([name, node]) => {
     if (isNode(node) && name !== '__proto__') return [name, node] as const;
-    throw new ValueError(`compile: output '${name}' must be a node, but is ${describeValue(node)}`);
+    throw new ValueError(
+      `compile: ${kind} '${name}' must be a node, but is ${describeValue(node)}`,
+    );
   });
+}
+
+/**
+ * Returns the option `inputs` as a map; undefined if it was left out.
+ * @throws ValueError if it is not a record of inputs, or if it has an input twice
+ */
+export function checkInputs(inputs: unknown): ReadonlyMap<string, Input> | undefined {
+  if (inputs === undefined) return undefined;
+  const names = new Map<Input, string>();
+  for (const [name, input] of recordOf('inputs', 'inputs', inputs)) {
+    if (!isInput(input) || name === '__proto__') {
+      throw new ValueError(
+        `compile: inputs: '${name}' must be an input, as the function input makes it, but is ${describeValue(input)}`,
+      );
+    }
+    const other = names.get(input);
+    if (other !== undefined) {
+      throw new ValueError(
+        `compile: inputs: '${other}' and '${name}' are the same node, ${input}; give it only one name`,
+      );
+    }
+    names.set(input, name);
+  }
+  return new Map([...names].map(([input, name]) => [name, input]));
+}
+
+function recordOf(option: string, what: string, value: unknown): [name: string, value: unknown][] {
+  if (!isRecord(value)) {
+    throw new ValueError(
+      `compile: ${option} must be a record of ${what} by name, but are ${describeValue(value)}`,
+    );
+  }
+  return reading(`compile: ${option}`, value, () => Object.entries(value));
 }
 
 export function assertPasses(made: ReturnType<Specialise>): ReturnType<Specialise> {

@@ -2,10 +2,9 @@
 
 import { brand, describeValue } from '../arguments/describe.js';
 import { StateError, ValueError } from '../errors.js';
-import type { Feeds } from '../evaluate/bind.js';
 import { checkUpdates } from '../evaluate/updates.js';
+import type { Node } from '../graph/node.js';
 import { done } from '../native/program.js';
-import type { Tensor } from '../tensor/tensor.js';
 import { dimsOf } from './dims.js';
 import type { Stats } from './encoded.js';
 import { failedRun } from './failed-run.js';
@@ -15,7 +14,8 @@ import {
   assertPasses,
   asyncRunOptions,
   type CompileOptions,
-  checkOutputs,
+  checkComputed,
+  checkInputs,
   compileOptions,
   noOptions,
   passesKind,
@@ -25,17 +25,32 @@ import {
 } from './options.js';
 import { type ProfileRow, profileRows } from './profile.js';
 import { Runner } from './runner.js';
+import type {
+  DimsOf,
+  FeedsOf,
+  Inputs,
+  Nodes,
+  OrNothing,
+  ResultsOf,
+  Signature,
+} from './signature.js';
 import { specialisation } from './specialise.js';
 
 export type { AsyncRunOptions, CompileOptions, RunOptions, Specialise } from './options.js';
 
 let runnerIn: (program: Program) => Runner;
+let isOurs: (value: object) => boolean;
 
-/** A compiled graph. It keeps the compiled code for the eight most recently used bindings of its dimension names. */
-export class Program<K extends string = string> {
+/**
+ * A compiled graph. It keeps the compiled code for the eight most recently used bindings of its dimension names. Its
+ * signature is known only to TypeScript: a `Program` without an argument takes any feeds, and every program can be
+ * used as such.
+ */
+export class Program<T extends Signature = Signature> {
   static {
     brand(Program);
     runnerIn = (program) => program.#runner;
+    isOurs = (value) => #runner in value;
   }
 
   readonly #runner: Runner;
@@ -44,9 +59,13 @@ export class Program<K extends string = string> {
    * Makes a program. Users call `compile` instead.
    * @internal
    */
-  constructor(options: CompileOptions<K>, passes: Specialise = specialisation) {
+  constructor(
+    options: CompileOptions<T['inputs'], T['outputs'], T['metrics']>,
+    passes: Specialise = specialisation,
+  ) {
     const read = compileOptions.read(options, 'compile');
-    const outputs = checkOutputs(read.outputs);
+    const inputs = checkInputs(read.inputs);
+    const { nodes, metrics } = checkComputed(read.outputs, read.metrics);
     const updates = checkUpdates(read.updates ?? []);
     if (!passesKind.accepts(passes)) {
       throw new ValueError(
@@ -54,7 +73,9 @@ export class Program<K extends string = string> {
       );
     }
     this.#runner = new Runner({
-      outputs: new Map(outputs),
+      inputs,
+      outputs: nodes,
+      metrics,
       updates: updates.map(([leaf, value]) => [leaf, value] as const),
       threads: read.threads ?? 0,
       specialise: (...graph) => assertPasses(passes(...graph)),
@@ -69,12 +90,12 @@ export class Program<K extends string = string> {
    *   unknown; StateError if the program is disposed or a `runAsync` of it is in flight; NumericError if `checkFinite`
    *   is true and a result is NaN or infinite
    */
-  run(feeds: Feeds = {}, options?: RunOptions<K>): Record<K, Tensor> {
+  run(feeds: OrNothing<FeedsOf<T>>, options?: RunOptions<T>): ResultsOf<T> {
     const runner = this.#runner;
     runner.assertIdle('run');
     const read = options === undefined ? noOptions : runOptions.read(options, 'run');
-    const { into, checkFinite = false } = read as RunOptions<K>;
-    const executable = runner.fed(feeds);
+    const { into, checkFinite = false } = read;
+    const executable = runner.fed(given(feeds));
     try {
       if (into !== undefined) checkFitting(into, executable);
       const status = executable.run(into, runner.runs, runner.threads, checkFinite);
@@ -82,7 +103,7 @@ export class Program<K extends string = string> {
         throw failedRun(executable, executable.fedWith(), status, runner.runs);
       }
       runner.count();
-      return into ?? (executable.results() as Record<K, Tensor>);
+      return (into ?? executable.results()) as ResultsOf<T>;
     } finally {
       executable.forget();
     }
@@ -98,13 +119,13 @@ export class Program<K extends string = string> {
    *   option is unknown; StateError if the program is disposed; NumericError if `checkFinite` is true and a result is
    *   NaN or infinite; `signal.reason` after an abort
    */
-  async runAsync(feeds: Feeds = {}, options?: AsyncRunOptions): Promise<Record<K, Tensor>> {
+  async runAsync(feeds: OrNothing<FeedsOf<T>>, options?: AsyncRunOptions): Promise<ResultsOf<T>> {
     const runner = this.#runner;
     runner.assertUsable('runAsync');
     const read = options === undefined ? noOptions : asyncRunOptions.read(options, 'runAsync');
     const { signal, checkFinite = false } = read;
     signal?.throwIfAborted();
-    const { bindings, memoryOf } = runner.stagedFeeds(feeds);
+    const { bindings, memoryOf } = runner.stagedFeeds(given(feeds));
     // A getter among the feeds may have disposed of the program.
     runner.assertUsable('runAsync');
     const { executable, memory, landed } = await runner.launch(bindings, {
@@ -118,7 +139,7 @@ export class Program<K extends string = string> {
       if (status !== done) {
         throw failedRun(executable, executable.fedWith(memory), status, run);
       }
-      return (await executable.resultsOf(memory)) as Record<K, Tensor>;
+      return (await executable.resultsOf(memory)) as ResultsOf<T>;
     } finally {
       executable.unstage(memory);
     }
@@ -133,9 +154,9 @@ export class Program<K extends string = string> {
    *   0; ShapeError if a shape of the graph is not valid with these sizes; StateError if the program is disposed,
    *   before or during the call
    */
-  async prepare(dims: Readonly<Record<string, number>> = {}): Promise<void> {
+  async prepare(dims: OrNothing<DimsOf<T>>): Promise<void> {
     this.#runner.assertUsable('prepare');
-    const bindings = dimsOf(dims, this.#runner.inputs);
+    const bindings = dimsOf(given(dims), this.#runner.inputs);
     await this.#runner.executables.prepareUntilDisposed(bindings);
   }
 
@@ -172,10 +193,10 @@ export class Program<K extends string = string> {
    * @throws ValueError, ShapeError or DTypeError if feeds do not match the graph; StateError if the program is disposed
    *   or a `runAsync` of it is in flight
    */
-  profile(feeds: Feeds = {}): ProfileRow[] {
+  profile(feeds: OrNothing<FeedsOf<T>>): ProfileRow[] {
     const runner = this.#runner;
     runner.assertIdle('profile');
-    const executable = runner.fed(feeds);
+    const executable = runner.fed(given(feeds));
     try {
       const times = executable.profile(runner.runs, runner.threads);
       runner.count();
@@ -202,10 +223,28 @@ export class Program<K extends string = string> {
  * computes, up to rounding. The same elements are NaN or infinite, unless an intermediate result overflows. The sign of
  * a zero may differ.
  * @throws ValueError if an output is not a node or an option is invalid; GraphError, ShapeError or DTypeError if
- *   updates or leaves do not match each other; NativeError, with the remedy, if the addon does not load
+ *   updates or leaves do not match each other, or if the option `inputs` lacks an input that a run reads, or has one
+ *   that no run reads; NativeError, with the remedy, if the addon does not load
  */
-export function compile<K extends string>(options: CompileOptions<K>): Program<K> {
+export function compile<
+  O extends Nodes,
+  I extends Inputs = Inputs,
+  M extends Nodes = Record<never, Node>,
+>(options: CompileOptions<I, O, M>): Program<{ inputs: I; outputs: O; metrics: M }> {
   return new Program(options);
+}
+
+/** Returns an argument, or an empty record if it was left out. */
+function given<R>(argument: OrNothing<R>): R {
+  return (argument === undefined ? {} : argument) as R;
+}
+
+/**
+ * Returns whether `value` is a program that this copy of forebay made. Returns false for a proxy of a program. Never
+ * throws.
+ */
+export function isProgram(value: unknown): value is Program {
+  return typeof value === 'object' && value !== null && isOurs(value);
 }
 
 /** Returns the runner of a program. It is not public: `stepper.ts` uses it. */

@@ -5,7 +5,13 @@
 
 import { reading } from '../arguments/read.js';
 import { StateError } from '../errors.js';
-import { bindFeeds, type FedInputs, type Feeds, inputsOf } from '../evaluate/bind.js';
+import {
+  bindFeeds,
+  type FedInputs,
+  type Feeds,
+  inputsOf,
+  namedInputsOf,
+} from '../evaluate/bind.js';
 import { executionOrder } from '../evaluate/lowered.js';
 import { assertRun, checkBoundUpdates, type Updates } from '../evaluate/updates.js';
 import { type Bindings, bindDim, namesOf } from '../graph/dimension.js';
@@ -24,7 +30,12 @@ import { untilAborted } from './preparation.js';
 
 /** What a runner runs. The options of `compile` have been checked. */
 export interface RunnerOptions {
+  /** The option `inputs` of `compile`; undefined if each input is fed under its own name. */
+  readonly inputs: ReadonlyMap<string, Input> | undefined;
+  /** The outputs and the metrics, by name. */
   readonly outputs: ReadonlyMap<string, Node>;
+  /** The names of the metrics. */
+  readonly metrics: ReadonlySet<string>;
   readonly updates: Updates;
   /** The number of threads that a run may use; 0 means the number that `setThreads` has set. */
   readonly threads: number;
@@ -34,6 +45,7 @@ export interface RunnerOptions {
 
 export class Runner {
   readonly outputs: ReadonlyMap<string, Node>;
+  readonly metrics: ReadonlySet<string>;
   readonly updates: Updates;
   readonly inputs: FedInputs;
   readonly threads: number;
@@ -55,14 +67,18 @@ export class Runner {
    * @throws GraphError, ShapeError or DTypeError if leaves or updates do not match each other; NativeError if the addon
    *   does not load
    */
-  constructor({ outputs, updates, threads, specialise }: RunnerOptions) {
+  constructor({ inputs, outputs, metrics, updates, threads, specialise }: RunnerOptions) {
     this.outputs = outputs;
+    this.metrics = metrics;
     this.updates = updates;
     this.threads = threads;
     this.#specialise = specialise;
     this.#written = updates.map(([leaf]) => leaf);
     const order = executionOrder([...outputs.values(), ...updates.map(([, value]) => value)]);
-    this.inputs = inputsOf(order, updates);
+    this.inputs =
+      inputs === undefined
+        ? inputsOf(order, updates, '; name them in the option inputs: { a: …, b: … }')
+        : namedInputsOf(order, updates, inputs);
     const variables = order.filter((node) => node instanceof Variable);
     this.#variables = [...new Set([...variables, ...this.#written])];
     this.#queue = createQueue();

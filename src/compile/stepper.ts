@@ -34,7 +34,10 @@ export interface StepRequest {
 /** Executes several runs in one call, off the JavaScript thread, on memory of the caller. */
 export interface Stepper {
   readonly inputs: ReadonlyMap<string, Input>;
+  /** The outputs and the metrics, by name. */
   readonly outputs: ReadonlyMap<string, Node>;
+  /** The names of the metrics. */
+  readonly metrics: ReadonlySet<string>;
   readonly updates: Updates;
   /** Whether a run changes a parameter. */
   readonly trains: boolean;
@@ -57,6 +60,7 @@ class ProgramStepper implements Stepper {
   readonly #runner: Runner;
   readonly inputs: ReadonlyMap<string, Input>;
   readonly outputs: ReadonlyMap<string, Node>;
+  readonly metrics: ReadonlySet<string>;
   readonly updates: Updates;
   readonly trains: boolean;
 
@@ -64,6 +68,7 @@ class ProgramStepper implements Stepper {
     this.#runner = runner;
     this.inputs = runner.inputs.inputs;
     this.outputs = runner.outputs;
+    this.metrics = runner.metrics;
     this.updates = runner.updates;
     this.trains = runner.updates.some(([leaf]) => leaf.kind === 'parameter');
   }

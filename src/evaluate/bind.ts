@@ -4,7 +4,7 @@ import { describeValue } from '../arguments/describe.js';
 import { isList, reading } from '../arguments/read.js';
 import { DTypeError, GraphError, ShapeError, ValueError } from '../errors.js';
 import { isDimensionName } from '../graph/dimension.js';
-import { Input, Leaf } from '../graph/leaf.js';
+import { type Input, isInput, Leaf } from '../graph/leaf.js';
 import type { Node } from '../graph/node.js';
 import { originOf } from '../graph/origins.js';
 import { formatShape } from '../tensor/shape.js';
@@ -18,37 +18,87 @@ import type { Updates } from './updates.js';
  */
 export type Feeds = Readonly<Record<string, TensorLike>>;
 
-/** Returns the inputs among `nodes`, by name. @throws GraphError if two leaves among `nodes` have the same name */
-export function inputsByName(nodes: ReadonlySet<Node>): Map<string, Input> {
-  const leaves = new Map<string, Leaf>();
-  for (const node of nodes) {
-    if (!(node instanceof Leaf) || node.name === undefined || node.kind === 'constant') continue;
-    const other = leaves.get(node.name);
-    if (other)
-      throw new GraphError(`two leaves of one run are named '${node.name}': ${other} and ${node}`);
-    leaves.set(node.name, node);
+/** @throws GraphError if two leaves other than constants have the same name */
+function assertDistinct(leaves: readonly Leaf[], remedy = ''): void {
+  const known = new Map<string, Leaf>();
+  for (const leaf of leaves) {
+    if (leaf.name === undefined || leaf.kind === 'constant') continue;
+    const other = known.get(leaf.name);
+    if (other) {
+      const advice = isInput(leaf) && isInput(other) ? remedy : '';
+      throw new GraphError(
+        `two leaves of one run are named '${leaf.name}': ${other} and ${leaf}${advice}`,
+      );
+    }
+    known.set(leaf.name, leaf);
   }
-  return new Map(
-    [...leaves].filter((entry): entry is [string, Input] => entry[1] instanceof Input),
-  );
 }
 
 /** The inputs that can be fed in a run. */
 export interface FedInputs {
-  /** The inputs that must be fed, by name. */
+  /** The inputs that must be fed, by the names under which they are fed. */
   readonly inputs: ReadonlyMap<string, Input>;
   /**
-   * Inputs, by name, that may be fed even if the run does not read them. If a node of the run is a gradient, they are
+   * Inputs, by the names under which they are fed, that may be fed even if the run does not read them. If a node of the run is a gradient, they are
    * the inputs of the graph that was differentiated.
    */
   readonly optional: ReadonlyMap<string, Input>;
 }
 
-/** Returns the inputs that can be fed in a run of these nodes. @throws GraphError if two leaves have the same name */
-export function inputsOf(order: readonly Node[], updates: Updates): FedInputs {
+/**
+ * Returns the inputs that can be fed in a run of these nodes, by their own names.
+ * @param remedy the end of the error message if two inputs have the same name
+ * @throws GraphError if two leaves have the same name
+ */
+export function inputsOf(order: readonly Node[], updates: Updates, remedy = ''): FedInputs {
+  const leaves = leavesOf(order, updates);
+  assertDistinct(leaves, remedy);
+  const byName = (inputs: readonly Input[]) =>
+    new Map(inputs.map((input) => [input.name as string, input]));
   return {
-    inputs: inputsByName(new Set([...order, ...updates.map(([leaf]) => leaf)])),
-    optional: new Map(order.flatMap(originOf).map((input) => [input.name as string, input])),
+    inputs: byName(leaves.filter(isInput)),
+    optional: byName(order.flatMap(originOf)),
+  };
+}
+
+/** Returns the leaves that a run of these nodes reads or writes. */
+function leavesOf(order: readonly Node[], updates: Updates): readonly Leaf[] {
+  const nodes: Iterable<Node> = new Set([...order, ...updates.map(([leaf]) => leaf)]);
+  return [...nodes].filter((node) => node instanceof Leaf);
+}
+
+/**
+ * Returns the inputs that can be fed in a run of these nodes, by the names that the option `inputs` of `compile` gives
+ * them.
+ * @throws GraphError if an input that the run reads has no name in `named`, if a named input is not of this graph, or
+ *   if two parameters or states have the same name
+ */
+export function namedInputsOf(
+  order: readonly Node[],
+  updates: Updates,
+  named: ReadonlyMap<string, Input>,
+): FedInputs {
+  const leaves = leavesOf(order, updates);
+  assertDistinct(leaves.filter((leaf) => !isInput(leaf)));
+  const needed = new Set(leaves.filter(isInput));
+  const given = new Set(named.values());
+  for (const input of needed) {
+    if (given.has(input)) continue;
+    throw new GraphError(
+      `compile: inputs has no name for ${input}, which the program reads; add it, as in { ${input.name}: … }`,
+    );
+  }
+  const origins = new Set(order.flatMap(originOf));
+  const unread = [...named].find(([, input]) => !needed.has(input) && !origins.has(input));
+  if (unread) {
+    throw new GraphError(
+      `compile: inputs: no output, metric or update reads '${unread[0]}', which is ${unread[1]}; leave it out`,
+    );
+  }
+  const isRead = ([, input]: readonly [string, Input]) => needed.has(input);
+  return {
+    inputs: new Map([...named].filter(isRead)),
+    optional: new Map([...named].filter((entry) => !isRead(entry))),
   };
 }
 
@@ -88,20 +138,21 @@ export function bindFeeds(
   }
   const tensors = new Map<Input, Tensor>();
   const bindings = new Map<string, number>();
-  const boundBy = new Map<string, Input>();
+  const boundBy = new Map<string, string>();
   for (const [name, input] of fed) {
-    const tensor = feedFor(input, feeds.get(name));
+    const label = labelOf(name, input);
+    const tensor = feedFor(name, input, feeds.get(name));
     input.shape.forEach((dim, axis) => {
       const length = tensor.shape[axis] as number;
       if (!isDimensionName(dim)) return;
       const before = bindings.get(dim);
       if (before !== undefined && before !== length) {
         throw new ShapeError(
-          `dimension '${dim}' is bound to ${before} by ${boundBy.get(dim)} and to ${length} by ${input}`,
+          `dimension '${dim}' is bound to ${before} by ${boundBy.get(dim)} and to ${length} by ${label}`,
         );
       }
       bindings.set(dim, length);
-      boundBy.set(dim, input);
+      boundBy.set(dim, label);
     });
     tensors.set(input, tensor);
   }
@@ -112,25 +163,31 @@ export function bindFeeds(
  * Returns the tensor for an input from the value that was fed.
  * @throws ValueError, DTypeError or ShapeError if the value is missing or does not fit the input
  */
-function feedFor(input: Input, value: TensorLike | undefined): Tensor {
+function feedFor(name: string, input: Input, value: TensorLike | undefined): Tensor {
+  const label = labelOf(name, input);
   const wanted = `${input.dtype} ${formatShape(input.shape)}`;
   if (value === undefined) {
-    throw new ValueError(`${input} was not fed: expected ${wanted} under the name '${input.name}'`);
+    throw new ValueError(`${input} was not fed: expected ${wanted} under the name '${name}'`);
   }
   if (!isTensorLike(value)) {
-    throw new ValueError(`${input} expected ${wanted}, but was fed ${describeValue(value)}`);
+    throw new ValueError(`${label} expected ${wanted}, but was fed ${describeValue(value)}`);
   }
-  const fed = asTensor(value, input.dtype, `${input}`);
+  const fed = asTensor(value, input.dtype, label);
   if (fed.dtype !== input.dtype) {
     throw new DTypeError(
-      `${input} expected ${wanted}, but was fed ${fed.dtype} ${formatShape(fed.shape)}`,
+      `${label} expected ${wanted}, but was fed ${fed.dtype} ${formatShape(fed.shape)}`,
     );
   }
   const fits =
     fed.shape.length === input.shape.length &&
     input.shape.every((dim, axis) => typeof dim === 'string' || dim === fed.shape[axis]);
   if (!fits) {
-    throw new ShapeError(`${input} expected ${wanted}, but was fed ${formatShape(fed.shape)}`);
+    throw new ShapeError(`${label} expected ${wanted}, but was fed ${formatShape(fed.shape)}`);
   }
   return fed;
+}
+
+/** Returns the description of an input in errors. It includes the name of the feed if the input has another name. */
+export function labelOf(name: string, input: Input): string {
+  return name === input.name ? `${input}` : `${input} (the feed '${name}')`;
 }

@@ -6,7 +6,7 @@ import type { Kind } from '../arguments/options.js';
 import { assertList } from '../arguments/read.js';
 import { DTypeError, GraphError, ShapeError, ValueError } from '../errors.js';
 import { sameShape } from '../graph/dimension.js';
-import { Variable } from '../graph/leaf.js';
+import { isVariable, type Variable } from '../graph/leaf.js';
 import { isNode, type Node } from '../graph/node.js';
 import { formatShape } from '../tensor/shape.js';
 
@@ -36,7 +36,7 @@ export function checkUpdates(updates: Updates): Updates {
       assertList(update, 'updates: expected a [leaf, value] pair,') as (typeof updates)[number],
   );
   for (const [leaf, value] of list) {
-    if (!isNode(leaf) || !(leaf instanceof Variable)) {
+    if (!isVariable(leaf)) {
       const what = isNode(leaf) ? `${leaf}` : describeValue(leaf);
       throw new GraphError(`only parameters and states can be updated, but ${what} is neither`);
     }

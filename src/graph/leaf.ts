@@ -84,12 +84,23 @@ function assertKind(kind: unknown): LeafKind {
   );
 }
 
-/** A leaf whose value is fed in each run, under the name of the leaf. */
-export class Input extends Leaf {
+/**
+ * A leaf whose value is fed in each run: under the name of the leaf, or under its key in the option `inputs` of
+ * `compile`. `Input` without arguments is an input of any dtype and shape.
+ */
+export class Input<D extends DType = DType, S extends Shape = Shape> extends Leaf {
+  declare readonly dtype: D;
+  declare readonly shape: S;
+
   /** Only `input` calls this constructor. @internal */
-  constructor(name: string, shape: Shape, dtype: DType) {
+  constructor(name: string, shape: S, dtype: D) {
     super('input', shape, dtype, assertName(name, 'input'));
   }
+}
+
+/** Returns whether `value` is an input that this copy of forebay made. Never throws. */
+export function isInput(value: unknown): value is Input {
+  return isNode(value) && value instanceof Input;
 }
 
 /** A leaf that holds its value in its own memory. The memory is shared memory, which can never be detached. */
@@ -153,6 +164,11 @@ export class Variable extends Valued {
   }
 }
 
+/** Returns whether `value` is a parameter or a state that this copy of forebay made. Never throws. */
+export function isVariable(value: unknown): value is Variable {
+  return isNode(value) && value instanceof Variable;
+}
+
 /** A leaf whose value never changes. */
 export class Constant extends Valued {
   /** Users call `constant`, and not this constructor. @internal */
@@ -203,7 +219,10 @@ const leafOptions = declareOptions('input, state, constant', {
 });
 
 /** Options of `input`, `state` and `constant`. */
-export interface LeafOptions extends OptionsOf<typeof leafOptions> {}
+export interface LeafOptions<D extends DType = DType> extends OptionsOf<typeof leafOptions> {
+  /** The dtype. By default, the dtype of the value if it has one, and otherwise `float32`. */
+  readonly dtype?: D | undefined;
+}
 
 /**
  * Makes an input: a leaf whose value is fed in each run, under the name of the leaf. Its dtype is float32 by default.
@@ -211,7 +230,11 @@ export interface LeafOptions extends OptionsOf<typeof leafOptions> {}
  * @throws ShapeError if `shape` is not a list of dimensions; DTypeError if `dtype` is not a dtype; ValueError if `name`
  *   is not a string or is empty, or if an option is unknown
  */
-export function input(name: string, shape: readonly Dim[], options?: LeafOptions): Input {
+export function input<const S extends readonly Dim[], D extends DType = 'float32'>(
+  name: string,
+  shape: S,
+  options?: LeafOptions<D>,
+): Input<NoInfer<D>, Readonly<S>> {
   const context = `input ${nameOf(name, 'input')}:`;
   const dims = dimensionList(shape, context).map((dim) => {
     if (typeof dim === 'string' && !isDimensionName(dim)) {
@@ -222,7 +245,7 @@ export function input(name: string, shape: readonly Dim[], options?: LeafOptions
     return dimension(dim, context);
   });
   const { dtype = 'float32' } = leafOptions.read(options, `input '${name}'`);
-  return new Input(name, Object.freeze(dims), dtype);
+  return new Input(name, Object.freeze(dims) as readonly Dim[] as Readonly<S>, dtype as D);
 }
 
 /**

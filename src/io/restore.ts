@@ -2,11 +2,11 @@
 
 import { describeValue } from '../arguments/describe.js';
 import { DTypeError, FormatError, ShapeError, ValueError } from '../errors.js';
-import type { Variable } from '../graph/leaf.js';
+import { isVariable, type Variable } from '../graph/leaf.js';
 import type { DType } from '../tensor/dtype.js';
 import { formatShape } from '../tensor/shape.js';
 import { listed } from './selection.js';
-import { assertAtRest, isVariable } from './values.js';
+import { assertAtRest } from './values.js';
 
 /** The description of a tensor in a file. */
 export interface Described {

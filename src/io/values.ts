@@ -4,7 +4,7 @@ import { describeValue, isOfAnotherCopy } from '../arguments/describe.js';
 import { assertList, assertRecord, isList, isRecord } from '../arguments/read.js';
 import { GraphError, StateError, ValueError } from '../errors.js';
 import { inFlight, writtenInFlight } from '../graph/in-flight.js';
-import { Variable } from '../graph/leaf.js';
+import { isVariable, type Variable } from '../graph/leaf.js';
 import { asTensor, isTensor, type Tensor } from '../tensor/tensor.js';
 
 /**
@@ -15,15 +15,6 @@ export type Saved = readonly Variable[] | Readonly<Record<string, Variable | Ten
 
 /** Variables to restore: a list of parameters and states, or a record of them by their names in the file. */
 export type Restored = readonly Variable[] | Readonly<Record<string, Variable>>;
-
-/** Returns whether a value is a parameter or a state of this copy of forebay. Never throws. */
-export function isVariable(value: unknown): value is Variable {
-  try {
-    return value instanceof Variable;
-  } catch {
-    return false; // The value is a revoked proxy.
-  }
-}
 
 /**
  * Returns the values by name.

@@ -1,5 +1,6 @@
 /** Loads the addon once, at the first native call. So importing forebay does no work, and never throws. */
 
+import { version } from '../arguments/version.js';
 import { NativeError } from '../errors.js';
 import type { TypedArray } from '../tensor/dtype.js';
 import { wrongKind } from './file-kind.js';
@@ -12,7 +13,6 @@ import {
   type KernelRow,
   type RoutineRow,
 } from './table.js';
-import { version } from './version.js';
 
 /** What the addon says about a routine. */
 export interface RoutineFacts extends RoutineRow {

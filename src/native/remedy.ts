@@ -3,6 +3,7 @@
  * called after a failure.
  */
 
+import { version } from '../arguments/version.js';
 import { type Choice, packageFolder } from './locate.js';
 import {
   glibcVersion,
@@ -11,7 +12,6 @@ import {
   runtime,
   usesMusl,
 } from './surroundings.js';
-import { version } from './version.js';
 
 const compile = '"npx forebay build" compiles it on this machine';
 

@@ -6,7 +6,7 @@
 import { closeSync, existsSync, openSync, readSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
-import { version } from './version.js';
+import { version } from '../arguments/version.js';
 
 /** Node, Bun or Deno. `process.versions.node` cannot distinguish these runtimes, because all three define it. */
 export interface Runtime {

@@ -87,4 +87,9 @@ export const expectedRoutines: readonly RoutineRow[] = [
   routine('maxPool', 1, 10),
   routine('avgPool', 1, 11, floating),
   routine('avgPoolGradient', 1, 11, floating),
+  routine('convPack', 1, 1, floating),
+  routine('convPackGradient', 1, 5, floating),
+  routine('conv', 2, 11, floating),
+  routine('convInputGradient', 2, 11, floating),
+  routine('convWeightGradient', 2, 11, floating),
 ];

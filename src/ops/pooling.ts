@@ -280,25 +280,24 @@ function sidesOf(value: unknown, least: 0 | 1, where: string): [number, number] 
   );
 }
 
-/** Returns the options with arrays as lists. */
-function copiedOptions<O extends MaxPoolOptions>(
-  name: string,
-  options: O,
-): O & { padding: Padding } {
+/** Returns the options with copies of the lists in them. */
+function copiedOptions(name: string, options: MaxPoolOptions): MaxPoolOptions {
   const own = (option: 'size' | 'stride' | 'padding' | 'dilation') =>
     copied(options[option], `[${name}] ${option}`);
   return {
     ...options,
     size: own('size'),
     stride: own('stride'),
-    padding: own('padding') ?? 0,
+    padding: own('padding'),
     dilation: own('dilation'),
-  } as O & { padding: Padding };
+  } as MaxPoolOptions;
 }
 
-/** Returns the attributes for images, from the options of a function. */
+/** Returns the attributes for images, from the options of a function for images or sequences. */
 function attributesOf(name: string, options: MaxPoolOptions): PoolAttributes {
-  const { size, stride = size, padding, dilation = 1, ceil = false } = copiedOptions(name, options);
+  const own = copiedOptions(name, options);
+  const ofImages = name.endsWith('1d') ? alongWidth(name, own) : own;
+  const { size, stride = size, padding = 0, dilation = 1, ceil = false } = ofImages;
   const side = (option: string, value: unknown, least: 0 | 1) =>
     sidesOf(value, least, `[${name}] ${option}`);
   const [sizes, strides, dilations] = [
@@ -353,9 +352,8 @@ function asImage(x: Node, pool: (image: Node) => Node): Node {
 }
 
 /** Returns the options of a 1-D function as those of the 2-D function for images of height 1. */
-function alongWidth<O extends MaxPoolOptions>(name: string, options: O): O {
-  const own = copiedOptions(name, options);
-  const { size, stride = size, padding, dilation = 1 } = own;
+function alongWidth(name: string, own: MaxPoolOptions): MaxPoolOptions {
+  const { size, stride = size, padding = 0, dilation = 1 } = own;
   const one = (option: string, value: unknown, least: 0 | 1): number => {
     const single = isList(value) && value.length === 1 ? value[0] : value;
     if (isList(single)) {
@@ -407,7 +405,7 @@ export function maxPool2d(x: Operand, options: MaxPoolOptions): Node {
  *   x is not a Node, Tensor or number, or if an option is unknown or invalid
  */
 export function maxPool1d(x: Operand, options: MaxPoolOptions): Node {
-  const read = alongWidth('maxPool1d', maxPoolOptions.read(options, '[maxPool1d]'));
+  const read = maxPoolOptions.read(options, '[maxPool1d]');
   const attributes = attributesOf('maxPool1d', read);
   return asImage(imageOf('maxPool1d', x, sequence), (node) => maxPool(node, attributes));
 }
@@ -433,7 +431,7 @@ export function avgPool2d(x: Operand, options: AvgPoolOptions): Node {
  *   is int32; ValueError if x is not a Node, Tensor or number, or if an option is unknown or invalid
  */
 export function avgPool1d(x: Operand, options: AvgPoolOptions): Node {
-  const read = alongWidth('avgPool1d', avgPoolOptions.read(options, '[avgPool1d]'));
+  const read = avgPoolOptions.read(options, '[avgPool1d]');
   const { countPadding = true } = read;
   const attributes = { ...attributesOf('avgPool1d', read), countPadding };
   return asImage(imageOf('avgPool1d', x, sequence), (node) => averaged([node], attributes));

@@ -15,7 +15,7 @@ import {
   subtractDims,
 } from '../graph/dimension.js';
 import { input, lift } from '../graph/leaf.js';
-import { failFor, type Node } from '../graph/node.js';
+import type { Node } from '../graph/node.js';
 import { type Operand, Part } from '../graph/op.js';
 import { endOf, layoutOf } from '../graph/window.js';
 import { formatShape, resolveAxis, stridesOf } from '../tensor/shape.js';
@@ -29,22 +29,33 @@ interface SliceAttributes {
   /** The index at which the slice ends; the element at this index is not included. For a negative step, it may be -1. */
   readonly end: Dim;
   readonly step: number;
+  /**
+   * True for a window whose length may be 0 when its names are bound. Then its end, which is one beyond its last
+   * element, is before its start.
+   */
+  readonly mayBeEmpty?: true;
 }
 
-/** Returns the number of elements of a slice along its axis; undefined if it cannot be written as a polynomial. */
-function lengthOf({ start, end, step }: Omit<SliceAttributes, 'axis'>): Dim | undefined {
-  const distance = step > 0 ? subtractDims(end, start) : subtractDims(start, end);
-  return ceilDivideDim(distance, Math.abs(step));
+type Range = Omit<SliceAttributes, 'axis'>;
+
+/** Returns the distance from the start of a slice to its end, in the direction of the step. */
+function distanceOf({ start, end, step }: Range): Dim {
+  return step > 0 ? subtractDims(end, start) : subtractDims(start, end);
 }
 
 /** Returns the range of a slice as text, such as `1 to 4` or `7 to 0 in steps of -2`. */
-function rangeText({ start, end, step }: Omit<SliceAttributes, 'axis'>): string {
+function rangeText({ start, end, step }: Range): string {
   const last = step < 0 && end === -1 ? 'the first element' : end;
   return step === 1 ? `${start} to ${end}` : `${start} to ${last} in steps of ${step}`;
 }
 
-/** Whether the indices of a slice are within an axis of length `dim`. All of them are numbers. */
-function isWithin(start: number, end: number, step: number, dim: number): boolean {
+/** Whether a slice is within an axis of length `dim`, and does not end before it starts, as far as this is known. */
+function mayBeWithin(range: Range, dim: Dim): boolean {
+  const { start, end, step, mayBeEmpty = false } = range;
+  const distance = distanceOf(range);
+  // The length of a slice is rounded up, so it does not show an end that is before the start by less than a step.
+  if (typeof distance === 'number' && distance < 0 && !mayBeEmpty) return false;
+  if (typeof start !== 'number' || typeof end !== 'number' || typeof dim !== 'number') return true;
   return step > 0
     ? start >= 0 && start <= dim && end <= dim
     : start >= -1 && start < dim && end >= -1;
@@ -56,33 +67,30 @@ const cut = declare<SliceAttributes>({
   interned: true,
   dtype: ([x]) => (x as Node).dtype,
   shape: ([x], attributes, fail) => {
-    const { axis, start, end, step } = attributes;
+    const { axis, step } = attributes;
     const dims = (x as Node).shape;
-    const dim = dims[axis] as Dim;
-    const length = lengthOf(attributes);
+    const length = ceilDivideDim(distanceOf(attributes), Math.abs(step));
     if (length === undefined) {
       return fail.shape(
         `the length of ${rangeText(attributes)} along axis ${axis} of ${formatShape(dims)} is not a polynomial of the dimension names; choose positions whose distance is divisible by ${Math.abs(step)}`,
       );
     }
-    const numbers = typeof start === 'number' && typeof end === 'number' && typeof dim === 'number';
-    if (
-      (typeof length === 'number' && length < 0) ||
-      (numbers && !isWithin(start, end, step, dim))
-    ) {
+    if (!mayBeWithin(attributes, dims[axis] as Dim)) {
       fail.shape(`${rangeText(attributes)} is not within axis ${axis} of ${formatShape(dims)}`);
     }
     return dims.map((d, i) => (i === axis ? length : d));
   },
   lowering: {
     kind: 'view',
-    view: ({ attributes: { axis, start, end, step }, shape, inputShapes: [from], bind }) => {
+    view: ({ attributes: { axis, ...range }, shape, inputShapes: [from], bind }) => {
       const dims = from as readonly number[];
-      const [first, last, dim] = [bind(start), bind(end), dims[axis] as number];
-      if (!isWithin(first, last, step, dim)) {
+      const { step } = range;
+      const first = bind(range.start);
+      const bound = { ...range, start: first, end: bind(range.end) };
+      if (!mayBeWithin(bound, dims[axis] as number)) {
         // The shape rule could not check this, because the length of a named axis is known only when its name is bound.
         throw new ShapeError(
-          `${rangeText({ start: first, end: last, step })} is not within axis ${axis} of ${formatShape(dims)}`,
+          `${rangeText(bound)} is not within axis ${axis} of ${formatShape(dims)}`,
         );
       }
       const strides = stridesOf(dims);
@@ -202,12 +210,6 @@ export function slice(x: Operand, options: SliceOptions): Node {
   const [first, beyond]: [Dim, Dim] = step > 0 ? [0, dim] : [subtractDims(dim, 1), -1];
   const from = start === undefined ? first : position(start);
   const to = end === undefined ? beyond : position(end);
-  if (typeof from === 'number' && typeof to === 'number' && (to - from) * step < 0) {
-    // The length would be rounded up to 0.
-    failFor({ name: 'slice' }, [node]).shape(
-      `${rangeText({ start: from, end: to, step })} is not within axis ${resolved} of ${formatShape(node.shape)}`,
-    );
-  }
   return from === 0 && to === dim && step === 1
     ? node
     : cut([node], { axis: resolved, start: from, end: to, step });
@@ -219,7 +221,9 @@ export function windowOf(x: Node, start: Shape, step: readonly number[], shape: 
     const from = start[axis] as Dim;
     const by = length === 0 || length === 1 ? 1 : (step[axis] as number);
     if (from === 0 && by === 1 && length === x.shape[axis]) return window;
-    return cut([window], { axis, start: from, end: endOf(from, length, by), step: by });
+    const end = endOf(from, length, by);
+    const mayBeEmpty = typeof length !== 'number' && Math.abs(by) > 1;
+    return cut([window], { axis, start: from, end, step: by, ...(mayBeEmpty && { mayBeEmpty }) });
   }, x);
 }
 

@@ -6,7 +6,7 @@ import { assertList } from '../arguments/read.js';
 import { backward } from '../autodiff/backward.js';
 import { type Gradients, isGradients } from '../autodiff/gradients.js';
 import { GraphError, ValueError } from '../errors.js';
-import { constant, Variable } from '../graph/leaf.js';
+import { constant, isVariable, type Variable } from '../graph/leaf.js';
 import { isNode, type Node } from '../graph/node.js';
 import { cast } from '../ops/index.js';
 import type { DType } from '../tensor/dtype.js';
@@ -54,7 +54,7 @@ export function gradientsFor(
   }
   const gradients = isGradients(lossOrGradients) ? lossOrGradients : backward(lossOrGradients);
   return list.map((parameter) => {
-    if (!isNode(parameter) || !(parameter instanceof Variable)) {
+    if (!isVariable(parameter)) {
       throw new GraphError(
         `${optimizer}: expected parameters, but received ${describeValue(parameter)}`,
       );

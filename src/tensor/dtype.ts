@@ -10,8 +10,28 @@ import { DTypeError, ValueError } from '../errors.js';
  */
 export type DType = 'float32' | 'float64' | 'int32';
 
-/** The memory of a tensor. The value of a parameter, a state or a constant is on a SharedArrayBuffer. */
-export type TypedArray = Float32Array | Float64Array | Int32Array;
+/**
+ * The memory of a tensor of dtype `D`: a `Float32Array` for `'float32'`, for example. The value of a parameter, a state
+ * or a constant is on a SharedArrayBuffer.
+ */
+export type TypedArray<D extends DType = DType> = {
+  float32: Float32Array;
+  float64: Float64Array;
+  int32: Int32Array;
+}[D];
+
+/**
+ * The key of a method that no object has. TypeScript compares the parameters of methods in both directions. So with
+ * this method, TypeScript refuses a tensor whose dtype is known and wrong, and accepts one whose dtype is not known,
+ * such as an output of a program.
+ */
+export const holds: unique symbol = Symbol('holds');
+
+/** An object that may hold elements of dtype `D`. TypeScript refuses a tensor that is known to have another dtype. */
+export interface Holds<D extends DType> {
+  /** Never set. @internal */
+  [holds]?(dtype: D): void;
+}
 
 const constructors = { float32: Float32Array, float64: Float64Array, int32: Int32Array } as const;
 
@@ -74,8 +94,8 @@ export function isTypedArray(value: unknown): value is TypedArray {
  * Returns new memory for `length` elements, filled with zeros.
  * @throws RangeError if there is not enough memory. `allocate` turns this error into a ValueError
  */
-export function typedArray(dtype: DType, length: number): TypedArray {
-  return new constructors[dtype](length);
+export function typedArray<D extends DType>(dtype: D, length: number): TypedArray<D> {
+  return new constructors[dtype](length) as TypedArray<D>;
 }
 
 // If a buffer has at least this number of bytes, it starts at the beginning of a memory page. Then no SIMD vector

@@ -4,15 +4,18 @@ import { types } from 'node:util';
 import { describeValue } from '../arguments/describe.js';
 import { isList } from '../arguments/read.js';
 import { ShapeError, ValueError } from '../errors.js';
-import type { TypedArray } from './dtype.js';
+import type { DType, TypedArray } from './dtype.js';
 import { maxRank } from './shape.js';
 
 /** A number, or arrays of numbers nested to any depth. All arrays at one depth have the same length. */
 export type Nested = number | readonly Nested[];
 
-/** A typed array of numbers. A `Buffer` is accepted, too, because it is a `Uint8Array`. */
-export type NumberArray =
-  | TypedArray
+/**
+ * A typed array of numbers that can become elements of dtype `D`: the typed array of this dtype, or one whose type is
+ * not a dtype of forebay. A `Buffer` is accepted, too, because it is a `Uint8Array`.
+ */
+export type NumberArray<D extends DType = DType> =
+  | TypedArray<D>
   | Int8Array
   | Uint8Array
   | Uint8ClampedArray
@@ -21,7 +24,10 @@ export type NumberArray =
   | Uint32Array;
 
 /** A number, a typed array of numbers, or nested arrays whose innermost arrays may be typed arrays. */
-export type NestedData = number | NumberArray | readonly NestedData[];
+export type NestedData<D extends DType = DType> =
+  | number
+  | NumberArray<D>
+  | readonly NestedData<D>[];
 
 /**
  * Returns whether `value` is a typed array of numbers, which may be from another realm. Returns false for a typed array

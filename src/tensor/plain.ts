@@ -11,9 +11,9 @@ import { assertRepresentable, isNumberArray, type NumberArray } from './nested.j
 import { assertShape, formatShape, sizeOf } from './shape.js';
 
 /** A tensor as a plain object, as read from JSON or returned by `structuredClone`. */
-export interface PlainTensor {
+export interface PlainTensor<D extends DType = DType> {
   /** The dtype of the elements. */
-  readonly dtype: DType;
+  readonly dtype: D;
   /** The dimensions, outermost first. */
   readonly shape: readonly number[];
   /**
@@ -24,14 +24,18 @@ export interface PlainTensor {
 }
 
 /** A plain tensor whose elements are a list, as JSON needs it. */
-export interface JsonTensor extends PlainTensor {
+export interface JsonTensor<D extends DType = DType> extends PlainTensor<D> {
   readonly data: readonly (number | string)[];
 }
 
 const words = new Map(['NaN', 'Infinity', '-Infinity', '-0'].map((word) => [word, Number(word)]));
 
 /** Returns a tensor in the form that is written to JSON. */
-export function toPlain(dtype: DType, shape: readonly number[], data: TypedArray): JsonTensor {
+export function toPlain<D extends DType>(
+  dtype: D,
+  shape: readonly number[],
+  data: TypedArray,
+): JsonTensor<D> {
   const elements = Array.from(data, (value) => {
     if (Object.is(value, -0)) return '-0';
     return Number.isFinite(value) ? value : String(value);

@@ -12,6 +12,8 @@ import {
   type DType,
   dtypeName,
   dtypeOf,
+  type Holds,
+  holds,
   isTypedArray,
   type TypedArray,
   typedArray,
@@ -25,6 +27,7 @@ import {
   isNumberArray,
   type Nested,
   type NestedData,
+  type NumberArray,
   nest,
   shapeOfNested,
 } from './nested.js';
@@ -38,8 +41,21 @@ import { assertShape, formatShape, sizeOf } from './shape.js';
  * - a typed array, which becomes a tensor with one axis
  * - arrays of numbers or of typed arrays, nested to any depth
  * - a plain object `{ dtype, shape, data }`, as `JSON.parse` and `structuredClone` return it for a tensor
+ *
+ * If `D` is given, TypeScript refuses tensors and typed arrays that are known to have another dtype.
  */
-export type TensorLike = Tensor | NestedData | PlainTensor;
+export type TensorLike<D extends DType = DType> =
+  | ((Tensor | PlainTensor) & Holds<D>)
+  | NestedData<D>;
+
+/** The dtype of the tensor that `tensor` makes of a value of type `T`, without the option `dtype`. */
+export type DTypeOf<T> = T extends { readonly dtype: infer D extends DType }
+  ? D
+  : T extends TypedArray
+    ? { [D in DType]: T extends TypedArray<D> ? D : never }[DType]
+    : T extends Nested | NumberArray
+      ? 'float32'
+      : DType;
 
 const tensorOptions = declareOptions('tensor', {
   /** The shape. By default, nested arrays keep their shape, and a typed array becomes a tensor with one axis. */
@@ -52,7 +68,13 @@ const tensorOptions = declareOptions('tensor', {
 });
 
 /** Options of `tensor`. */
-export interface TensorOptions extends OptionsOf<typeof tensorOptions> {}
+export interface TensorOptions<D extends DType = DType> extends OptionsOf<typeof tensorOptions> {
+  /**
+   * The dtype. By default, a tensor and a plain object keep their dtype. Typed arrays whose element type is a dtype of
+   * forebay keep their element type, also in nested arrays. Other values become `float32`.
+   */
+  readonly dtype?: D | undefined;
+}
 
 const filledOptions = declareOptions('Tensor.zeros, Tensor.ones, Tensor.full', {
   /** The dtype; `float32` by default. */
@@ -60,15 +82,18 @@ const filledOptions = declareOptions('Tensor.zeros, Tensor.ones, Tensor.full', {
 });
 
 /** Options of `Tensor.zeros`, `Tensor.ones` and `Tensor.full`. */
-export interface FilledOptions extends OptionsOf<typeof filledOptions> {}
+export interface FilledOptions<D extends DType = DType> extends OptionsOf<typeof filledOptions> {
+  /** The dtype; `float32` by default. */
+  readonly dtype?: D | undefined;
+}
 
 let isOurs: (value: object) => boolean;
 
 /**
  * A dense array of one dtype with at most 32 axes, in row-major order. A tensor is a value: it is not a node of a
- * graph.
+ * graph. `Tensor` without an argument is a tensor of any dtype.
  */
-export class Tensor {
+export class Tensor<D extends DType = DType> implements Holds<D> {
   static {
     brand<Tensor>(Tensor, ({ dtype, shape }) => `a tensor of ${dtype} ${formatShape(shape)}`);
     isOurs = (value) => #made in value;
@@ -80,17 +105,20 @@ export class Tensor {
   /** The dimensions, outermost first; `[]` for a scalar. */
   readonly shape: readonly number[];
   /** The dtype of the elements. */
-  readonly dtype: DType;
+  readonly dtype: D;
   /** The elements in row-major order. This is the memory of the tensor, not a copy. */
-  readonly data: TypedArray;
+  readonly data: TypedArray<D>;
+  /** Never set. @internal */
+  [holds]?(dtype: D): void;
 
   /**
-   * Makes a tensor that uses `data` as its memory, without copying it.
+   * Makes a tensor that uses `data` as its memory, without copying it. TypeScript does not infer the dtype from `data`:
+   * write `new Tensor<'float32'>(data)`, or use `tensor`.
    * @param shape the shape; one axis by default
    * @throws ShapeError if the shape is not valid, or has another number of elements than `data`; ValueError if `data`
    *   is not a Float32Array, a Float64Array or an Int32Array, or if its memory has been transferred away
    */
-  constructor(data: TypedArray, shape?: readonly number[]) {
+  constructor(data: TypedArray<D>, shape?: readonly number[]) {
     if (!isTypedArray(data)) {
       throw new ValueError(
         `Tensor: expected a Float32Array, a Float64Array or an Int32Array, but received ${describeValue(data)}`,
@@ -109,7 +137,7 @@ export class Tensor {
     }
     this.data = data;
     this.shape = Object.freeze(dims);
-    this.dtype = dtypeOf(data);
+    this.dtype = dtypeOf(data) as D;
   }
 
   /**
@@ -117,18 +145,24 @@ export class Tensor {
    * @throws ShapeError if `shape` is not a list of at most 32 non-negative integers; DTypeError if `dtype` is not a
    *   dtype; ValueError if an option is unknown or there is not enough memory
    */
-  static zeros(shape: readonly number[], options?: FilledOptions): Tensor {
+  static zeros<D extends DType = 'float32'>(
+    shape: readonly number[],
+    options?: FilledOptions<D>,
+  ): Tensor<NoInfer<D>> {
     const { dtype = 'float32' } = filledOptions.read(options, 'Tensor.zeros');
-    return filled(shape, dtype, 0, 'Tensor.zeros:');
+    return filled(shape, dtype as D, 0, 'Tensor.zeros:');
   }
 
   /**
    * Makes a tensor of ones, of dtype float32 by default.
    * @throws ShapeError, DTypeError or ValueError, as `zeros` does
    */
-  static ones(shape: readonly number[], options?: FilledOptions): Tensor {
+  static ones<D extends DType = 'float32'>(
+    shape: readonly number[],
+    options?: FilledOptions<D>,
+  ): Tensor<NoInfer<D>> {
     const { dtype = 'float32' } = filledOptions.read(options, 'Tensor.ones');
-    return filled(shape, dtype, 1, 'Tensor.ones:');
+    return filled(shape, dtype as D, 1, 'Tensor.ones:');
   }
 
   /**
@@ -136,13 +170,17 @@ export class Tensor {
    * @throws ShapeError, DTypeError or ValueError, as `zeros` does; ValueError also if `value` is not a number, or not a
    *   32-bit integer when the dtype is int32
    */
-  static full(shape: readonly number[], value: number, options?: FilledOptions): Tensor {
+  static full<D extends DType = 'float32'>(
+    shape: readonly number[],
+    value: number,
+    options?: FilledOptions<D>,
+  ): Tensor<NoInfer<D>> {
     if (typeof value !== 'number') {
       throw new ValueError(`Tensor.full expected a number, but received ${describeValue(value)}`);
     }
     const { dtype = 'float32' } = filledOptions.read(options, 'Tensor.full');
     if (dtype === 'int32') assertRepresentable(value, 'Tensor.full:');
-    return filled(shape, dtype, value, 'Tensor.full:');
+    return filled(shape, dtype as D, value, 'Tensor.full:');
   }
 
   /** The number of elements. */
@@ -169,7 +207,7 @@ export class Tensor {
    * Returns the tensor as a plain object. `JSON.stringify` calls this method. From the plain object, `tensor` makes an
    * equal tensor. Numbers that JSON cannot represent, such as NaN, are strings in the plain object.
    */
-  toJSON(): JsonTensor {
+  toJSON(): JsonTensor<D> {
     return toPlain(this.dtype, this.shape, this.data);
   }
 
@@ -202,10 +240,16 @@ export function isTensor(value: unknown): value is Tensor {
   return typeof value === 'object' && value !== null && isOurs(value);
 }
 
-function filled(shape: unknown, dtype: DType, value: number, context: string): Tensor {
+function filled<D extends DType>(
+  shape: unknown,
+  dtype: D,
+  value: number,
+  context: string,
+): Tensor<D> {
   const dims = assertShape(shape, context);
   const data = allocate(dtype, dims, context);
-  return new Tensor(value === 0 ? data : data.fill(value), dims);
+  if (value !== 0) data.fill(value);
+  return new Tensor(data, dims);
 }
 
 /**
@@ -225,8 +269,14 @@ function filled(shape: unknown, dtype: DType, value: number, context: string): T
  *   if an option is unknown, or if there is not enough memory; DTypeError if `dtype` is not a dtype, or differs from
  *   the dtype of the typed array, the plain object or the tensor
  */
-export function tensor(data: NestedData | PlainTensor, options?: TensorOptions): Tensor {
-  const { shape, dtype } = tensorOptions.read(options);
+export function tensor<T extends TensorLike, D extends DType = DTypeOf<T>>(
+  data: T,
+  options?: TensorOptions<D>,
+): Tensor<NoInfer<D>> {
+  return tensorWith(data, tensorOptions.read(options)) as Tensor<D>;
+}
+
+function tensorWith(data: TensorLike, { shape, dtype }: TensorOptions): Tensor {
   const own = isTensor(data) ? data : typedTensor(data, 'tensor:');
   if (own !== undefined) {
     if (dtype !== undefined && dtype !== own.dtype) {
@@ -318,7 +368,11 @@ export function asTensor(value: TensorLike, dtype: DType, context: string): Tens
  * @throws DTypeError if `dtype` is not a dtype; ShapeError if `shape` is not a shape; ValueError if there is not enough
  *   memory
  */
-export function allocate(dtype: DType, shape: readonly number[], context = 'Tensor:'): TypedArray {
+export function allocate<D extends DType>(
+  dtype: D,
+  shape: readonly number[],
+  context = 'Tensor:',
+): TypedArray<D> {
   assertDType(dtype, context);
   assertShape(shape, context);
   try {

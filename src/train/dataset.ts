@@ -3,6 +3,7 @@
 import { describeValue } from '../arguments/describe.js';
 import { reading } from '../arguments/read.js';
 import { DTypeError, GraphError, ShapeError, ValueError } from '../errors.js';
+import { labelOf } from '../evaluate/bind.js';
 import type { Input } from '../graph/leaf.js';
 import { gatherRows } from '../native/program.js';
 import type { TypedArray } from '../tensor/dtype.js';
@@ -20,6 +21,8 @@ export const batchName = 'batch';
  * the sizes before and after the batch dimension of the input.
  */
 export interface Column {
+  /** The name under which the input is fed. */
+  readonly name: string;
   readonly input: Input;
   readonly tensor: Tensor;
   readonly outer: number;
@@ -61,7 +64,7 @@ export function examplesOf(
   }
   const bindings = new Map<string, number>();
   const columns = [...inputs].map(([name, input]) => {
-    return columnOf(context, input, given.get(name), bindings);
+    return columnOf(context, name, input, given.get(name), bindings);
   });
   const [first] = columns;
   if (!first) {
@@ -70,10 +73,10 @@ export function examplesOf(
     );
   }
   const rows = first.tensor.shape[0] as number;
-  for (const { input, tensor } of columns) {
+  for (const { name, input, tensor } of columns) {
     if (tensor.shape[0] === rows) continue;
     throw new ShapeError(
-      `${context}: the dataset has ${rows} examples for ${first.input}, but ${tensor.shape[0]} for ${input}; all tensors need the same number`,
+      `${context}: the dataset has ${rows} examples for ${labelOf(first.name, first.input)}, but ${tensor.shape[0]} for ${labelOf(name, input)}; all tensors need the same number`,
     );
   }
   if (rows === 0)
@@ -83,13 +86,15 @@ export function examplesOf(
 
 function columnOf(
   context: string,
+  name: string,
   input: Input,
   value: TensorLike | undefined,
   bindings: Map<string, number>,
 ): Column {
   const axis = input.shape.indexOf(batchName);
   const rest = input.shape.filter((dim) => dim !== batchName);
-  const what = `${input} is ${input.dtype} ${formatShape(input.shape)}`;
+  const label = labelOf(name, input);
+  const what = `${label} is ${input.dtype} ${formatShape(input.shape)}`;
   if (rest.length !== input.shape.length - 1) {
     throw new GraphError(
       `${context}: ${what}: expected exactly one dimension named '${batchName}', along which minibatches are taken`,
@@ -98,7 +103,7 @@ function columnOf(
   const wanted = `${context}: ${what}: expected examples of ${input.dtype} ${formatShape(['rows', ...rest])}`;
   if (value === undefined) throw new ValueError(`${wanted}, but the dataset has none`);
   if (!isTensorLike(value)) throw new ValueError(`${wanted}, but received ${describeValue(value)}`);
-  const tensor = asTensor(value, input.dtype, `${context}: ${input}`);
+  const tensor = asTensor(value, input.dtype, `${context}: ${label}`);
   if (tensor.dtype !== input.dtype) {
     throw new DTypeError(`${wanted}, but received ${tensor.dtype} ${formatShape(tensor.shape)}`);
   }
@@ -119,6 +124,7 @@ function columnOf(
     bindings.set(dim, length);
   });
   return {
+    name,
     input,
     tensor,
     outer: sizeOf(example.slice(0, axis)),
@@ -140,7 +146,7 @@ export function widthOf({ outer, inner }: Column): number {
  * @throws ValueError if the memory of the tensor was transferred or resized
  */
 export function gather(
-  { tensor, outer, inner, input }: Column,
+  { tensor, outer, inner, name, input }: Column,
   rows: Int32Array,
   from: number,
   target: TypedArray,
@@ -149,7 +155,7 @@ export function gather(
   const { data } = tensor;
   if (data.length !== outer * inner * (tensor.shape[0] as number)) {
     throw new ValueError(
-      `the examples for ${input} have been transferred away or resized: ${formatShape(tensor.shape)} now holds ${data.length} elements`,
+      `the examples for ${labelOf(name, input)} have been transferred away or resized: ${formatShape(tensor.shape)} now holds ${data.length} elements`,
     );
   }
   gatherRows(target, data, rows, { from, batch, inner });

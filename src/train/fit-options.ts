@@ -4,15 +4,15 @@ import { callback, checkedLater, flag, seedNumber, wholeNumber } from '../argume
 import { declareOptions, type OptionsOf, optional, required } from '../arguments/options.js';
 import { abortSignal } from '../compile/flight.js';
 import type { Program } from '../compile/program.js';
+import type { FeedsOf, MetricsField, Signature, TensorsOf } from '../compile/signature.js';
 import type { Stepper } from '../compile/stepper.js';
-import type { Tensor } from '../tensor/tensor.js';
 import type { Checkpoint } from './checkpoint.js';
 import type { Dataset } from './dataset.js';
 import type { EpochRecord } from './history.js';
 import type { FitCheckpoints } from './saver.js';
 
-/** The result of one training step. */
-export interface BatchRecord {
+/** The result of one training step. `T` is the signature of the program. */
+export type BatchRecord<T extends Signature = Signature> = {
   /** The index of the epoch, from 0. */
   readonly epoch: number;
   /** The index of the minibatch in its epoch, from 0. */
@@ -20,8 +20,8 @@ export interface BatchRecord {
   /** The number of examples of this step. */
   readonly rows: number;
   /** Copies of the outputs of the program. You may keep them. */
-  readonly outputs: Readonly<Record<string, Tensor>>;
-}
+  readonly outputs: Readonly<TensorsOf<T['outputs']>>;
+} & MetricsField<T['metrics'], Readonly<TensorsOf<T['metrics']>>>;
 
 export const validateOptions = declareOptions('fit: validate', {
   /** A program over the same parameters, without updates. */
@@ -32,8 +32,14 @@ export const validateOptions = declareOptions('fit: validate', {
   batchSize: optional(wholeNumber(1), 'batch'),
 });
 
-/** The option `validate` of `fit`. */
-export interface FitValidation extends OptionsOf<typeof validateOptions> {}
+/** The option `validate` of `fit`. `V` is the signature of the program. */
+export interface FitValidation<V extends Signature = Signature>
+  extends Omit<OptionsOf<typeof validateOptions>, 'program' | 'dataset'> {
+  /** A program over the same parameters, without updates. */
+  readonly program: Program<V> | Stepper;
+  /** The dataset that the program runs on after each epoch. */
+  readonly dataset: FeedsOf<V>;
+}
 
 export const fitOptions = declareOptions('fit', {
   /** How many times the training runs over the whole dataset. */
@@ -75,5 +81,17 @@ export const fitOptions = declareOptions('fit', {
   from: optional(checkedLater<Checkpoint>('what resume returned'), 'resume'),
 });
 
-/** The options of `fit`. */
-export interface FitOptions extends OptionsOf<typeof fitOptions> {}
+/** The options of `fit`. `T` is the signature of the trained program, `V` that of the validating program. */
+export interface FitOptions<T extends Signature = Signature, V extends Signature = Signature>
+  extends Omit<OptionsOf<typeof fitOptions>, 'validate' | 'onBatch' | 'onEpoch'> {
+  /** A program over the same parameters, without updates, and the dataset that it runs on after each epoch. */
+  readonly validate?: FitValidation<V> | undefined;
+  /**
+   * Called after every step and before the next step, for example to set a rate. With this callback, each step is a
+   * native call of its own, and training continues only in a later turn of the event loop. Without it, one native call
+   * runs many short steps.
+   */
+  readonly onBatch?: ((batch: BatchRecord<T>) => void | Promise<void>) | undefined;
+  /** Called after every epoch. If it returns (or resolves to) `false`, the training ends. */
+  readonly onEpoch?: ((record: EpochRecord<T, V>) => unknown) | undefined;
+}

@@ -1,15 +1,15 @@
 /** `fit` trains a program: it runs the steps of the program over the minibatches of a dataset. */
 
 import type { Program } from '../compile/program.js';
+import type { FeedsOf, Signature } from '../compile/signature.js';
 import type { Stepper } from '../compile/stepper.js';
-import type { Dataset } from './dataset.js';
 import { type FitOptions, fitOptions } from './fit-options.js';
 import type { History } from './history.js';
 import { trainedStepperFor } from './options.js';
 import { Training } from './training.js';
 
 export type { BatchRecord, FitOptions, FitValidation } from './fit-options.js';
-export type { EpochRecord, History, Means } from './history.js';
+export type { EpochRecord, History, Means, ProgramMeans, ValidationMeans } from './history.js';
 
 /**
  * Trains a program: in every epoch, runs the program once for each minibatch of the dataset. Steps run off the
@@ -20,27 +20,27 @@ export type { EpochRecord, History, Means } from './history.js';
  * @param dataset tensors by the names of the program's inputs, with examples along axis 0. An input of shape
  *   [steps, batch, features] needs a tensor of shape [examples, steps, features]. The tensors are read during the whole
  *   training.
- * @returns for each epoch, the means of those outputs of the program that have only one element
+ * @returns for each epoch, the means of those outputs and metrics of the program that have only one element
  * @throws (rejects with) ValueError, ShapeError, DTypeError or GraphError, before the first run, if an option is
  *   unknown, if the options or the dataset do not fit the program, or if they do not fit the training that `from`
  *   continues; `signal.reason` after an abort; the error of a callback that throws; NumericError if `checkFinite` is
  *   true and a value is not finite; FormatError if a checkpoint cannot be written. After an error the
  *   parameters have the values of the last complete step.
  */
-export async function fit(
-  program: Program | Stepper,
-  dataset: Dataset,
-  given: FitOptions,
-): Promise<History> {
+export async function fit<T extends Signature, V extends Signature = Signature>(
+  program: Program<T> | Stepper,
+  dataset: FeedsOf<T>,
+  given: FitOptions<T, V>,
+): Promise<History<T, V>> {
   const steps = trainedStepperFor('fit', program);
   const options = fitOptions.read(given);
   const training = new Training(steps, dataset, options);
   await training.begin();
   try {
     while (!training.isOver) {
-      const outputs = await training.runSteps();
+      const means = await training.runSteps();
       const validation = await training.validate();
-      await training.endEpoch(outputs, validation);
+      await training.endEpoch(means, validation);
       await training.saveIfDue();
     }
     await training.finishSaving();
@@ -48,5 +48,5 @@ export async function fit(
     await training.settle();
   }
   options.signal?.throwIfAborted();
-  return training.history;
+  return training.history as History<T, V>;
 }

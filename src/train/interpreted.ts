@@ -16,6 +16,7 @@ import { Tensor } from '../tensor/tensor.js';
 export class InterpretedProgram implements Stepper {
   readonly inputs: ReadonlyMap<string, Input>;
   readonly outputs: ReadonlyMap<string, Node>;
+  readonly metrics: ReadonlySet<string> = new Set();
   readonly updates: Updates;
   readonly trains: boolean;
   readonly #interpreter: Interpreter;

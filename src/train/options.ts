@@ -2,7 +2,7 @@
 
 import { describeValue } from '../arguments/describe.js';
 import { reading } from '../arguments/read.js';
-import { Program } from '../compile/program.js';
+import { isProgram, type Program } from '../compile/program.js';
 import { type Stepper, stepper } from '../compile/stepper.js';
 import { ValueError } from '../errors.js';
 
@@ -13,7 +13,7 @@ import { ValueError } from '../errors.js';
  */
 export function stepperFor(context: string, program: Program | Stepper): Stepper {
   return reading(`${context}: the program`, program, () => {
-    if (program instanceof Program) return stepper(program);
+    if (isProgram(program)) return stepper(program);
     if (isStepper(program)) return program;
     throw new ValueError(`${context}: expected a program, but received ${describeValue(program)}`);
   });

@@ -4,13 +4,15 @@ import { wholeNumber } from '../arguments/kinds.js';
 import { declareOptions, type OptionsOf, optional } from '../arguments/options.js';
 import { abortSignal } from '../compile/flight.js';
 import type { Program } from '../compile/program.js';
+import type { FeedsOf, Signature, TensorsOf } from '../compile/signature.js';
 import type { Stepper } from '../compile/stepper.js';
 import { ShapeError } from '../errors.js';
 import { bindDim, namesOf } from '../graph/dimension.js';
 import type { Node } from '../graph/node.js';
+import type { TypedArray } from '../tensor/dtype.js';
 import { formatShape, sizeOf } from '../tensor/shape.js';
 import { allocate, Tensor } from '../tensor/tensor.js';
-import { batchName, type Dataset, examplesOf } from './dataset.js';
+import { batchName, examplesOf } from './dataset.js';
 import { askedStepperFor } from './options.js';
 import { inOrder } from './order.js';
 import { Slices } from './slices.js';
@@ -29,23 +31,24 @@ export interface PredictOptions extends OptionsOf<typeof predictOptions> {}
  * Runs a program over a dataset in minibatches, off the JavaScript thread.
  *
  * @param dataset tensors by the names of the program's inputs, with examples along axis 0, as for `fit`
- * @returns the outputs for all examples in order, by name, joined along their dimension 'batch'
+ * @returns the outputs for all examples in order, by name, joined along their dimension 'batch'; without the metrics
  * @throws (rejects with) ValueError, ShapeError, DTypeError or GraphError if the dataset does not fit or an option is
  *   unknown; ValueError if the program updates parameters; ShapeError if an output has no dimension 'batch';
  *   `signal.reason` after an abort
  */
-export async function predict<K extends string>(
-  program: Program<K> | Stepper,
-  dataset: Dataset,
+export async function predict<T extends Signature>(
+  program: Program<T> | Stepper,
+  dataset: FeedsOf<T>,
   options?: PredictOptions,
-): Promise<Record<K, Tensor>> {
+): Promise<TensorsOf<T['outputs']>> {
   const steps = askedStepperFor('predict', program);
   const { batchSize = 128, signal } = predictOptions.read(options);
   const examples = examplesOf('predict', dataset, steps.inputs);
   const bindings = new Map([...examples.bindings, [batchName, examples.rows] as const]);
-  const joined = new Map(
-    [...steps.outputs].map(([name, node]) => [name, joinedOf(name, node, bindings)]),
-  );
+  const joined = new Map<string, Joined>();
+  for (const [name, node] of steps.outputs) {
+    if (!steps.metrics.has(name)) joined.set(name, joinedOf(name, node, bindings));
+  }
   const slices = new Slices(steps, examples, {
     batchSize,
     checkFinite: false,
@@ -53,8 +56,8 @@ export async function predict<K extends string>(
     single: false,
   });
   await slices.run(inOrder(examples.rows), ({ steps, start, rows, outputs }) => {
-    for (const [name, data] of outputs) {
-      const { tensor, outer, inner } = joined.get(name) as Joined;
+    for (const [name, { tensor, outer, inner }] of joined) {
+      const data = outputs.get(name) as TypedArray;
       // If `outer` is 1, the outputs of all steps are contiguous in the result, and are copied as one batch.
       const [batches, batch] = outer === 1 ? [1, steps * rows] : [steps, rows];
       for (let index = 0; index < batches * outer; index++) {
@@ -66,7 +69,7 @@ export async function predict<K extends string>(
     }
   });
   const tensors = [...joined].map(([name, { tensor }]) => [name, tensor]);
-  return Object.fromEntries(tensors) as Record<K, Tensor>;
+  return Object.fromEntries(tensors) as TensorsOf<T['outputs']>;
 }
 
 /**

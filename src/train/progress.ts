@@ -7,7 +7,7 @@ import { describeValue } from '../arguments/describe.js';
 import { isList, isRecord } from '../arguments/read.js';
 import { ValueError } from '../errors.js';
 import { assertSeed } from '../graph/seed.js';
-import type { EpochRecord, Means } from './history.js';
+import type { EpochRecord, Means, ValidationMeans } from './history.js';
 
 /** The progress of `fit`. */
 export interface Progress {
@@ -21,7 +21,7 @@ export interface Progress {
   readonly epoch: number;
   /** The number of examples of the current epoch that the completed steps have used. */
   readonly row: number;
-  /** For each output that has one element, the sum of its values over these `row` examples. */
+  /** For each output and each metric that has one element, the sum of its values over these `row` examples. */
   readonly sums: Means;
   /** The results of the completed epochs. */
   readonly epochs: readonly EpochRecord[];
@@ -102,7 +102,11 @@ function isResumed(from: unknown): from is Resumed {
 }
 
 export function formatProgress({ seed, epochs, ...rest }: Progress): string {
-  const records = epochs.map(({ outputs, validation }) => ({ outputs, validation }));
+  const records = epochs.map(({ outputs, metrics, validation }) => ({
+    outputs,
+    metrics,
+    validation,
+  }));
   return JSON.stringify(
     { ...rest, seed: seed ?? null, epochs: records },
     (_key, value: unknown) => {
@@ -137,12 +141,13 @@ export function parseProgress(text: string): Progress {
     row,
     sums: means(fields.sums, 'sums'),
     epochs: fields.epochs.map((fields: unknown, epoch) => {
-      const { outputs, validation } = record(fields, `epoch ${epoch}`);
+      const { outputs, metrics, validation } = record(fields, `epoch ${epoch}`);
       return {
         epoch,
         outputs: means(outputs, `outputs of epoch ${epoch}`),
+        ...(metrics !== undefined && { metrics: means(metrics, `metrics of epoch ${epoch}`) }),
         ...(validation !== undefined && {
-          validation: means(validation, `validation of epoch ${epoch}`),
+          validation: validated(validation, `validation of epoch ${epoch}`),
         }),
       };
     }),
@@ -163,6 +168,16 @@ function count(value: unknown, what: string, least = 0): number {
 }
 
 const numbers = new Map(['NaN', 'Infinity', '-Infinity', '-0'].map((text) => [text, Number(text)]));
+
+function validated(value: unknown, what: string): ValidationMeans {
+  const { metrics, ...outputs } = record(value, what);
+  // A program without metrics may have an output of this name, whose mean is not an object.
+  if (typeof metrics !== 'object') return means(value, what) as ValidationMeans;
+  return {
+    ...means(outputs, what),
+    metrics: means(metrics, `metrics of the ${what}`),
+  } as ValidationMeans;
+}
 
 function means(value: unknown, what: string): Means {
   const entries = Object.entries(record(value, what)).map(([name, mean]) => {

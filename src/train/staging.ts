@@ -36,10 +36,9 @@ export function stepShapes(
   const shapes = new Map<string, readonly number[]>();
   let bytes = 0;
   for (const column of columns) {
-    const { name, dtype } = column.input;
     const length = rows * widthOf(column);
-    lengths.set(name as string, length);
-    bytes += bytesOf[dtype] * length;
+    lengths.set(column.name, length);
+    bytes += bytesOf[column.input.dtype] * length;
   }
   for (const [name, node] of outputs) {
     const shape = node.shape.map((dim) => bindDim(dim, bindings, `output '${name}': `));
@@ -68,7 +67,7 @@ export class Staging {
     const feeds = new Map<string, TypedArray>();
     const turns = new Turns();
     for (const column of columns) {
-      const name = column.input.name as string;
+      const { name } = column;
       const length = lengths.get(name) as number;
       const feed = this.#take(`feed '${name}'`, column.input.dtype, steps * length);
       feeds.set(name, feed);

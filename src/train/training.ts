@@ -6,8 +6,14 @@ import { nextDrawSeed } from '../graph/seed.js';
 import type { TypedArray } from '../tensor/dtype.js';
 import { Tensor } from '../tensor/tensor.js';
 import { type Dataset, examplesOf } from './dataset.js';
-import type { FitOptions } from './fit-options.js';
-import { type EpochRecord, type History, type Means, WeightedMeans } from './history.js';
+import type { BatchRecord, FitOptions } from './fit-options.js';
+import {
+  type EpochRecord,
+  type History,
+  type ProgramMeans,
+  type ValidationMeans,
+  WeightedMeans,
+} from './history.js';
 import { inOrder, Shuffle } from './order.js';
 import { type Progress, startOf } from './progress.js';
 import { Saver } from './saver.js';
@@ -81,9 +87,9 @@ export class Training {
   /**
    * Runs the remaining steps of the current epoch. Calls `onBatch` and writes the checkpoints that are due between two
    * steps.
-   * @returns the means of the outputs over the whole epoch
+   * @returns the means of the outputs and metrics over the whole epoch
    */
-  async runSteps(): Promise<Means> {
+  async runSteps(): Promise<ProgramMeans> {
     const { epoch, row, sums } = this.#progress;
     const means = new WeightedMeans(this.#steps, sums, row);
     this.#order = (await this.#shuffle?.order(epoch)) ?? this.#order;
@@ -98,15 +104,18 @@ export class Training {
     return means.values();
   }
 
-  /** Runs the validating program over its dataset. @returns the means of its outputs; undefined without validation */
-  async validate(): Promise<Means | undefined> {
+  /**
+   * Runs the validating program over its dataset.
+   * @returns the means of its outputs and metrics; undefined without validation
+   */
+  async validate(): Promise<ValidationMeans | undefined> {
     return await this.#validation?.run();
   }
 
   /** Records the epoch, calls `onEpoch`, and begins the next epoch. */
-  async endEpoch(outputs: Means, validation: Means | undefined): Promise<void> {
+  async endEpoch(means: ProgramMeans, validation: ValidationMeans | undefined): Promise<void> {
     const { epoch } = this.#progress;
-    const record = { epoch, outputs, ...(validation && { validation }) };
+    const record = { epoch, ...means, ...(validation && { validation }) };
     this.#records.push(record);
     const ended = (await this.#options.onEpoch?.(record)) === false;
     this.#progress = { ...this.#progress, epoch: epoch + 1, row: 0, sums: {}, ended };
@@ -146,11 +155,25 @@ export class Training {
     return this.#progress.epoch * batchesPerEpoch + row / batchSize;
   }
 
+  /** Returns copies of the outputs and metrics of a slice that has one step. The callback may keep them. */
+  #copiesOf({ outputs, shapes }: SliceOutputs): Pick<BatchRecord, 'outputs' | 'metrics'> {
+    const { metrics } = this.#steps;
+    const of = (metric: boolean) => {
+      const names = [...shapes].filter(([name]) => metrics.has(name) === metric);
+      return Object.fromEntries(
+        names.map(([name, shape]) => {
+          return [name, new Tensor((outputs.get(name) as TypedArray).slice(), shape)];
+        }),
+      );
+    };
+    return { outputs: of(false), ...(metrics.size > 0 && { metrics: of(true) }) };
+  }
+
   async #callOnBatch(slice: SliceOutputs): Promise<void> {
     const { onBatch, batchSize } = this.#options;
     const { start, rows } = slice;
     const { epoch } = this.#progress;
-    await onBatch?.({ epoch, batch: start / batchSize, rows, outputs: copiesOf(slice) });
+    await onBatch?.({ epoch, batch: start / batchSize, rows, ...this.#copiesOf(slice) });
   }
 
   /** Writes a checkpoint between two steps if one is due. At the end of an epoch, `saveIfDue` writes it instead. */
@@ -162,13 +185,4 @@ export class Training {
     if (row === this.#order.length || !this.#saver?.isDue(this.#batchesBefore(row))) return;
     await this.#saver.save({ ...this.#progress, row, sums: means.sums() });
   }
-}
-
-/** Returns copies of the outputs of a slice that has one step. The callback may keep them. */
-function copiesOf({ outputs, shapes }: SliceOutputs): Record<string, Tensor> {
-  return Object.fromEntries(
-    [...shapes].map(([name, shape]) => {
-      return [name, new Tensor((outputs.get(name) as TypedArray).slice(), shape)];
-    }),
-  );
 }

@@ -3,15 +3,15 @@
 import type { Stepper } from '../compile/stepper.js';
 import { examplesOf } from './dataset.js';
 import { type FitOptions, validateOptions } from './fit-options.js';
-import { type Means, WeightedMeans } from './history.js';
+import { type ValidationMeans, WeightedMeans } from './history.js';
 import { askedStepperFor } from './options.js';
 import { inOrder } from './order.js';
 import { Slices } from './slices.js';
 
 export interface Validation {
   readonly program: Stepper;
-  /** Runs the program over its whole dataset, in order. @returns the means of its outputs */
-  run(): Promise<Means>;
+  /** Runs the program over its whole dataset, in order. @returns the means of its outputs and metrics */
+  run(): Promise<ValidationMeans>;
 }
 
 /**
@@ -29,7 +29,8 @@ export function validationOf(options: FitOptions): Validation | undefined {
   const run = async () => {
     const means = new WeightedMeans(program);
     await slices.run(order, (step) => means.add(step));
-    return means.values();
+    const { outputs, ...others } = means.values();
+    return { ...outputs, ...others } as ValidationMeans;
   };
   return { program, run };
 }

@@ -1,17 +1,27 @@
 // Tests two copies of forebay in one process. Each refuses values of the other copy with an error that names both.
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import {
+  copyFileSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
+import { version } from '../../src/arguments/version.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const script = fileURLToPath(new URL('copies.mjs', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'forebay-copies-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-function copy(name: string): string {
+/** Makes a copy of the built package, as if it was installed in a folder `name`. It may claim another version. */
+function copy(name: string, version?: string): string {
   const home = join(folder, name, 'node_modules/forebay');
   mkdirSync(home, { recursive: true });
   copyFileSync(join(root, 'package.json'), join(home, 'package.json'));
@@ -19,6 +29,11 @@ function copy(name: string): string {
     recursive: true,
     filter: (file) => !/dist[\\/](cli|report)([\\/]|$)/.test(file),
   });
+  if (version !== undefined) {
+    const file = join(home, 'dist/arguments/version.js');
+    const text = readFileSync(file, 'utf8');
+    writeFileSync(file, text.replace(/version = '.*'/, `version = '${version}'`));
+  }
   return home;
 }
 
@@ -57,6 +72,20 @@ describe('a value of another copy of forebay', () => {
     // it, and the other copy refuses this copy's node. Then the error names the two paths in the other order, so they
     // are sorted before they are compared.
     expect([there, here].sort()).toEqual([join(one, 'dist'), join(two, 'dist')]);
+  });
+});
+
+describe('a value of a copy of another version', () => {
+  it('is refused with the paths and the versions of both copies', () => {
+    const three = copy('three', '9.8.7');
+    // The other copy does not load an addon, because the addon of this version would refuse to work with it.
+    const script = `const [own, other] = [${JSON.stringify(one)}, ${JSON.stringify(three)}].map((path) => require(path));
+      try { own.exp(other.input('x', [2])); } catch (error) { console.log(error.message); }`;
+    const { stdout, stderr } = spawnSync(process.execPath, ['-e', script], { encoding: 'utf8' });
+    expect(stderr).toBe('');
+    expect(stdout).toContain(
+      `an Input of another copy of forebay, in ${join(three, 'dist')}, while this one is in ${join(one, 'dist')} (install one copy: npm ls forebay; this is version ${version}, the other is 9.8.7)`,
+    );
   });
 });
 

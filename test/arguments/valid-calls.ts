@@ -214,7 +214,15 @@ const table: Readonly<Record<string, () => Call>> = {
   'evaluate, of a list': () => ({ args: [[y, loss], { x: data }, {}] }),
   'evaluate, of a record': () => ({ args: [{ y, loss }, { x: feeds.x }, {}] }),
   compile: () => ({
-    args: [{ outputs: { y }, updates: [[w, fb.mul(w, 1)]], threads: 1 }],
+    args: [
+      {
+        inputs: { x },
+        outputs: { y },
+        metrics: { loss },
+        updates: [[w, fb.mul(w, 1)]],
+        threads: 1,
+      },
+    ],
   }),
   'compile, without names of dimensions': () => ({ args: [{ outputs: { w }, updates: [] }] }),
   'new Program': () => ({ args: [{ outputs: { y }, updates: [], threads: 1 }, undefined] }),

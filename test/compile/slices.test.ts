@@ -15,6 +15,7 @@ import {
   type Node,
   parameter,
   predict,
+  type Signature,
   StateError,
   square,
   state,
@@ -94,6 +95,11 @@ describe('the passes', () => {
   });
 });
 
+/** The signature of a program with outputs of the names `K`. */
+interface Named<K extends string> extends Signature {
+  readonly outputs: Readonly<Record<K, Node>>;
+}
+
 /**
  * Returns a program that compiles slowly: `slices` extra slices come before its passes, and each takes a turn of the
  * event loop. Also returns two lists of batch sizes: `made` has one entry for each compile that started, and `finished`
@@ -118,7 +124,7 @@ function watched(slices = 20) {
   }
   const total = add(sum(x), sum(w)).named('total');
   const options = { outputs: { total }, updates: [[w, add(w, sum(x, 0))]] as const };
-  const program = new Program(options, slow);
+  const program = new Program<Named<'total'>>(options, slow);
   return { program, w, made, finished };
 }
 
@@ -306,7 +312,7 @@ describe('predict', () => {
         yield;
       }
     }
-    const program = new Program({ outputs: { y: mul(x, 2) } }, spied);
+    const program = new Program<Named<'y'>>({ outputs: { y: mul(x, 2) } }, spied);
     const { y } = await predict(
       program,
       { x: tensor(new Float32Array(14).fill(1), { shape: [7, 2] }) },

@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { version } from '../../src/native/version.js';
+import { version } from '../../src/arguments/version.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const { brokenLinks, faultsOf } = (await import(join(root, 'tools/package.mjs'))) as {

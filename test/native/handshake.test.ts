@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { version } from '../../src/arguments/version.js';
 import { NativeError } from '../../src/index.js';
 import { type Description, load, verify } from '../../src/native/addon.js';
 import { nativeInfo } from '../../src/native/info.js';
 import { abi, expectedKernels } from '../../src/native/table.js';
-import { version } from '../../src/native/version.js';
 import { errorOf } from '../support.js';
 import { child } from './child.js';
 

@@ -14,9 +14,9 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
+import { version } from '../../src/arguments/version.js';
 import { wrongKind } from '../../src/native/file-kind.js';
 import { type Machine, nothingFound, remedyFor, thisMachine } from '../../src/native/remedy.js';
-import { version } from '../../src/native/version.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const built = join(root, 'build/Release/forebay.node');

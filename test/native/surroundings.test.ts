@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
+import { version } from '../../src/arguments/version.js';
 import { build } from '../../src/cli/build.js';
 import { wrongKind } from '../../src/native/file-kind.js';
 import { chooseAddon, setAddon } from '../../src/native/locate.js';
@@ -15,7 +16,6 @@ import {
   runtime,
   variable,
 } from '../../src/native/surroundings.js';
-import { version } from '../../src/native/version.js';
 import { errorOf } from '../support.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'forebay-surroundings-'));

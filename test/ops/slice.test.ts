@@ -177,6 +177,59 @@ describe('along a named axis, slice', () => {
     program.dispose();
   });
 
+  it('refuses an end before the start on a named axis, too, even within one step', () => {
+    const named = input('v', ['n']);
+    const fixed = input('w', [6]);
+    const fromEnd = [-1, -2, -3, -6];
+    let refused = 0;
+    for (const start of fromEnd) {
+      for (const end of [...fromEnd, undefined]) {
+        for (const step of steps) {
+          const range = { axis: 0, start, ...(end && { end }), ...(step && { step }) };
+          const [error, other] = [fixed, named].map((v) => {
+            try {
+              return slice(v, range) && undefined;
+            } catch (error) {
+              return error as Error;
+            }
+          });
+          if (other?.message.includes('polynomial')) continue;
+          expect(other instanceof ShapeError, JSON.stringify(range)).toBe(
+            error instanceof ShapeError,
+          );
+          if (error) refused++;
+        }
+      }
+    }
+    expect(refused).toBeGreaterThan(40);
+
+    const y = slice(named, { axis: 0, start: 1, end: '2*m', step: 2 });
+    const outputs = { y: mul(y, input('u', ['m'])) };
+    const program = compile({ outputs });
+    const feeds = (m: number) => ({ v: [1, 2, 3, 4, 5, 6], u: Array(m).fill(1) as number[] });
+    expect(program.run(feeds(2)).y.toArray()).toEqual([2, 4]);
+    for (const run of [() => program.run(feeds(0)), () => evaluate(outputs, feeds(0))]) {
+      expect(errorOf(run)).toBeInstanceOf(ShapeError);
+      expect(errorOf(run).message).toMatch(/1 to 0 in steps of 2 is not within axis 0 of \[6\]$/);
+    }
+    program.dispose();
+  });
+
+  it('and its gradients accept a step along an axis without elements', () => {
+    const v = input('v', ['batch']);
+    const doubled = concat([v, neg(v)], 0);
+    for (const step of [2, -2]) {
+      const cut = slice(mul(doubled, doubled), { axis: 0, step });
+      const first = backward(sum(mul(cut, cut))).of(v);
+      const outputs = { first, second: backward(sum(mul(first, first))).of(v) };
+      const program = compile({ outputs });
+      for (const got of [evaluate(outputs, { v: [] }), program.run({ v: [] })]) {
+        expect([got.first.shape, got.second.shape]).toEqual([[0], [0]]);
+      }
+      program.dispose();
+    }
+  });
+
   it('and its gradient accept an axis without elements', () => {
     const w = parameter('w', tensor([[1, 2]], { dtype: 'float32' }));
     const turned = slice(mul(x, w), { axis: 0, step: -1 });

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import {
   adam,
   backward,
+  compile,
   concat,
   constant,
   type DType,
@@ -102,6 +103,27 @@ describe.each(['float64', 'float32'] as const)('in %s', (dtype) => {
     const loss = sum(mul(w, constant(tensor([1e-3, -1e4], { dtype }))));
     run(adam(loss, [w], { rate: 0.25, epsilon: 0 }), 1);
     expectNear(w.value.data, [4.75, 5.25], 2 * tolerance[dtype]);
+  });
+
+  // PyTorch does the same, except where epsilon is 0 in this dtype: there it makes the first weight NaN.
+  it.each([
+    [1, 1e-38],
+    [1, 1e-46],
+    [1e-3, 1e-46],
+    [1e-12, 0],
+    [0, 0],
+    [1e6, 1e-310],
+    [1e-300, 1e-310],
+  ])('adam keeps a weight whose gradient is 0, with rate %d and epsilon %d', (rate, epsilon) => {
+    for (const given of [rate, state('rate', rate, { dtype: 'float64' })]) {
+      const w = parameter('w', tensor([5, 5, 5], { dtype }));
+      const loss = sum(mul(w, constant(tensor([0, 1, -1e4], { dtype }))));
+      const updates = adam(loss, [w], { rate: given, epsilon });
+      run(updates, 2);
+      compile({ outputs: {}, updates }).run();
+      expect(w.value.data[0]).toBe(5);
+      expectNear(w.value.data, [5, 5 - 3 * rate, 5 + 3 * rate], 4 * tolerance[dtype]);
+    }
   });
 });
 

@@ -6,6 +6,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ValueError } from '../../src/index.js';
+import type { ValidationMeans } from '../../src/train/history.js';
 import { formatProgress, type Progress, parseProgress, startOf } from '../../src/train/progress.js';
 import { errorOf } from '../support.js';
 
@@ -28,6 +29,17 @@ describe('progress as text', () => {
     expect(parseProgress(formatProgress(progress))).toEqual(progress);
     const unshuffled = { ...progress, seed: undefined, ended: true };
     expect(parseProgress(formatProgress(unshuffled))).toEqual(unshuffled);
+  });
+
+  it('includes the metrics of the trained and of the validating program', () => {
+    const measured = { epoch: 0, outputs: {}, metrics: { error: -0 } };
+    const validation = { loss: 1, metrics: { error: 1e-310 } } as unknown as ValidationMeans;
+    const epochs = [measured, { ...measured, epoch: 1, validation }];
+    expect(parseProgress(formatProgress({ ...progress, epochs }))).toEqual({ ...progress, epochs });
+    // Without metrics, an output of the validating program may be named 'metrics'.
+    const named = [{ epoch: 0, outputs: {}, validation: { metrics: NaN } as object }];
+    const text = formatProgress({ ...progress, epoch: 1, epochs: named } as Progress);
+    expect(parseProgress(text).epochs).toEqual(named);
   });
 
   it('keeps every bit of every number', () => {
@@ -73,6 +85,14 @@ describe('progress as text', () => {
     [
       changed({ epochs: [{ outputs: {}, validation: { x: 'y' } }, {}] }),
       "'x' of validation of epoch 0 must be a number",
+    ],
+    [
+      changed({ epochs: [{ outputs: {}, metrics: [] }, {}] }),
+      'metrics of epoch 0 must be an object',
+    ],
+    [
+      changed({ epochs: [{ outputs: {}, validation: { metrics: { x: 'y' } } }, {}] }),
+      "'x' of metrics of the validation of epoch 0 must be a number",
     ],
     [changed({ sums: { loss: 'infinity' } }), "'loss' of sums must be a number"],
     [changed({ sums: { loss: null } }), "'loss' of sums must be a number"],

@@ -30,6 +30,7 @@ class Fake implements Stepper {
   readonly x = input('x', ['batch', 4]);
   readonly inputs = new Map([['x', this.x]]);
   readonly outputs = new Map([['first', input('first', [])]]);
+  readonly metrics = new Set<string>();
   active = 0;
 
   constructor(

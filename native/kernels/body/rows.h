@@ -27,10 +27,6 @@ FOREBAY_INLINE void streamBytes(char* to, const char* from, std::size_t bytes) {
   for (; at < bytes; at += streamAlignment) stream(to + at, from + at);
 }
 
-inline void copyFar(void* to, const void* from, std::size_t bytes) {
-  streamBytes(static_cast<char*>(to), static_cast<const char*>(from), bytes);
-}
-
 inline void fence() {
 #if defined(__x86_64__)
   _mm_sfence();
@@ -108,7 +104,6 @@ void sumRows(const RowSum& sum, void* out, std::size_t n) {
   }
 }
 
-constexpr RowRoutines rowRoutines = {
-    {sumRows<float>, sumRows<double>, sumRows<std::int32_t>}, copyFar, fence};
+constexpr RowRoutines rowRoutines = {{sumRows<float>, sumRows<double>, sumRows<std::int32_t>}, fence};
 
 }  // namespace forebay::FOREBAY_BODY

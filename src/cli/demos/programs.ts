@@ -36,7 +36,7 @@ export async function measure(program: DemoProgram, dataset: fb.Dataset): Promis
   const means = new WeightedMeans(steps);
   const slices = new Slices(steps, examples, settings);
   await slices.run(inOrder(examples.rows), (slice) => means.add(slice));
-  return means.values();
+  return means.values().outputs;
 }
 
 /**

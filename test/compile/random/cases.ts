@@ -11,7 +11,8 @@ import type { TypedArray } from '../../../src/tensor/dtype.js';
 import type { Numbers } from './draft.js';
 import { Draws } from './draws.js';
 import { drawGraph, type Graph } from './graph.js';
-import { Magnitudes, type Sizes, Unfit } from './magnitudes.js';
+import { Magnitudes } from './magnitudes.js';
+import { type Sizes, Unfit } from './sizes.js';
 
 /** One run of a graph: its feeds and its expected results. */
 export interface Expected {

@@ -36,12 +36,11 @@ import {
 } from './nets.js';
 import { recurrent, type Structure } from './recurrent.js';
 import { redundant } from './redundant.js';
+import { cumsumStep, gatherStep, poolStep, scatterStep, sortStep, takeStep } from './routines.js';
 import {
   broadcastStep,
   concatStep,
-  cumsumStep,
   flipStep,
-  gatherStep,
   matmulStep,
   maxStep,
   outerStep,
@@ -80,7 +79,11 @@ const steps: readonly (readonly [number, Step])[] = [
   [8, sumStep],
   [3, maxStep],
   [4, gatherStep],
+  [2, scatterStep],
+  [3, takeStep],
   [3, cumsumStep],
+  [4, sortStep],
+  [3, poolStep],
   [2, softmaxStep],
   [14, matmulStep],
   [6, sharedMatmulStep],

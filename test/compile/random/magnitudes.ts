@@ -12,6 +12,8 @@ import { layoutOf } from '../../../src/graph/window.js';
 import { Leaf, type Node } from '../../../src/index.js';
 import type { TypedArray } from '../../../src/tensor/dtype.js';
 import type { Numbers } from './draft.js';
+import { routineSizes } from './routine-sizes.js';
+import { addInto, type Known, known, type Sizes, Unfit } from './sizes.js';
 import { exactness, kinks, type Slope, slopes } from './slopes.js';
 import { indices, reducedTo, sizeOf, stretched } from './walk.js';
 
@@ -24,22 +26,6 @@ const kinkMargins = { float32: 1e-3, float64: 1e-6 } as const;
 const maxMagnitudes = { float32: 1e3, float64: 1e7 } as const;
 /** The largest number of bits after the binary point that the numbers of an exact graph may have. */
 const maxFractionBits = 6;
-
-export interface Sizes {
-  readonly magnitude: Float64Array;
-  /** For each element, 1 if it is computed from the leaves without rounding, else 0. */
-  readonly exact: Uint8Array;
-}
-
-interface Known {
-  readonly shape: readonly number[];
-  readonly value: TypedArray;
-  readonly sizes: Sizes;
-  readonly fractionBits: number;
-}
-
-/** The error for a run that cannot be compared. Its message is the reason. */
-export class Unfit extends Error {}
 
 export class Magnitudes {
   readonly #known = new Map<Node, Known>();
@@ -155,50 +141,19 @@ export class Magnitudes {
         return result;
       }
       case 'routine': {
-        const { reads, integers } = lowering.call(bound);
-        return this.#routine(lowering.routine, args, reads, integers, value);
+        const nearTie = this.#nearKink;
+        const { exact } = this.numbers;
+        return routineSizes(lowering.routine, {
+          ...lowering.call(bound),
+          args,
+          value,
+          nearTie,
+          exact,
+        });
       }
       default:
         throw new Error(`no magnitude for ${node} of kind ${lowering.kind}`);
     }
-  }
-
-  /** The magnitudes of routines that copy or add elements along the middle axis of three. */
-  #routine(
-    routine: string,
-    [x, at, updates]: readonly Known[],
-    reads: readonly (readonly number[])[],
-    integers: readonly number[],
-    value: TypedArray,
-  ): Sizes {
-    const [outer, n, inner] = reads[0] as [number, number, number];
-    const rows = at ? Array.from(at.value, (index) => (index < 0 ? index + n : index)) : [];
-    const from = (x as Known).sizes;
-    const result =
-      routine === 'scatterAdd'
-        ? { magnitude: from.magnitude.slice(), exact: from.exact.slice() }
-        : known(new Float64Array(value.length));
-    for (let o = 0; o < outer; o++) {
-      for (let i = 0; i < inner; i++) {
-        const of = (row: number) => (o * n + row) * inner + i;
-        const own = (j: number) => (o * rows.length + j) * inner + i;
-        if (routine === 'gather') {
-          rows.forEach((row, j) => {
-            addInto(result, own(j), from, of(row));
-          });
-        } else if (routine === 'scatterAdd') {
-          rows.forEach((row, j) => {
-            addInto(result, of(row), (updates as Known).sizes, own(j));
-          });
-        } else if (routine === 'cumsum') {
-          for (let j = 0; j < n; j++) {
-            const [first, last] = integers[0] === 1 ? [j, n - 1] : [0, j];
-            for (let k = first; k <= last; k++) addInto(result, of(j), from, of(k));
-          }
-        } else throw new Error(`no magnitude for the routine ${routine}`);
-      }
-    }
-    return result;
   }
 
   #cast({ value: from, sizes }: Known, value: TypedArray): Sizes {
@@ -321,14 +276,6 @@ export class Magnitudes {
   }
 }
 
-/** Returns the sizes of exact values: each magnitude is the absolute value. */
-function known(value: TypedArray): Sizes {
-  return {
-    magnitude: Float64Array.from(value, Math.abs),
-    exact: new Uint8Array(value.length).fill(1),
-  };
-}
-
 function gathered({ magnitude, exact }: Sizes, from: Int32Array): Sizes {
   const result = known(new Float64Array(from.length));
   for (let i = 0; i < from.length; i++) {
@@ -336,17 +283,6 @@ function gathered({ magnitude, exact }: Sizes, from: Int32Array): Sizes {
     result.exact[i] = exact[from[i] as number] as number;
   }
   return result;
-}
-
-/**
- * Adds one more term to the sizes of a sum. The sum is exact if all its terms are exact and at most one of them is not
- * 0.
- */
-function addInto(result: Sizes, at: number, sizes: Sizes, from: number): void {
-  const [before, more] = [result.magnitude[at] as number, sizes.magnitude[from] as number];
-  const exact = result.exact[at] === 1 && sizes.exact[from] === 1 && (before === 0 || more === 0);
-  result.magnitude[at] = before + more;
-  result.exact[at] = Number(exact);
 }
 
 function read(arg: Known | undefined, at: number): [value: number, size: number, exact: number] {

@@ -5,10 +5,7 @@ import {
   add,
   broadcastTo,
   concat,
-  constant,
-  cumsum,
   flip,
-  gather,
   logSoftmax,
   matmul,
   max,
@@ -20,7 +17,6 @@ import {
   softmax,
   stack,
   sum,
-  tensor,
   transpose,
 } from '../../../src/index.js';
 import type { Draft } from './draft.js';
@@ -136,25 +132,6 @@ export const sumStep: Step = (draft) => {
   return averages && draft.least(sizeOfDims(x.shape)) > 0
     ? mean(x, axes, { keepDims })
     : sum(x, axes, { keepDims });
-};
-
-/** Gathers rows at constant indices, some of them negative, some of them equal. Its gradient is a scatterAdd. */
-export const gatherStep: Step = (draft) => {
-  const { draws } = draft;
-  const x = draft.any();
-  if (x.shape.length === 0) return undefined;
-  const axis = draws.below(x.shape.length);
-  const least = draft.least(x.shape[axis] as Dim);
-  if (least === 0) return undefined;
-  const indices = Array.from({ length: draws.between(1, 5) }, () =>
-    draws.between(-least, least - 1),
-  );
-  return gather(x, constant(tensor(indices, { dtype: 'int32' })), axis);
-};
-
-export const cumsumStep: Step = (draft) => {
-  const x = draft.any();
-  return x.shape.length === 0 ? undefined : cumsum(x, draft.draws.below(x.shape.length));
 };
 
 export const maxStep: Step = (draft) => {

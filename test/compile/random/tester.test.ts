@@ -1,11 +1,14 @@
 // Tests `difference`, which compares programs with the interpreter: it must find programs that are slightly wrong.
 import { expect, test } from 'vitest';
 import { specialise } from '../../../src/compile/specialise.js';
+import { executionOrder } from '../../../src/evaluate/lowered.js';
 import { mul, type Node, type Updates } from '../../../src/index.js';
-import { kernelId } from '../../../src/native/addon.js';
+import { kernelId, load } from '../../../src/native/addon.js';
 import { type Case, drawCase } from './cases.js';
 import { difference } from './differ.js';
 import type { Numbers } from './draft.js';
+import { Draws } from './draws.js';
+import { drawGraph } from './graph.js';
 
 const exact: Numbers = { exact: true, dtype: 'float32', scale: 1 };
 const general: Numbers = { exact: false, dtype: 'float64', scale: 1 };
@@ -138,4 +141,18 @@ test('finds a relative error of 1e-9 in float64 and of 1e-3 in float32', () => {
   expect(seen(cases(general, 200), scaledBy(1 + 1e-9)).share).toBeGreaterThan(0.8);
   const single: Numbers = { exact: false, dtype: 'float32', scale: 1 };
   expect(seen(cases(single, 200), scaledBy(1 + 1e-3)).share).toBeGreaterThan(0.8);
+});
+
+test('the random graphs call every routine', () => {
+  const called = new Set<string>();
+  for (let seed = 0; seed < 2000; seed++) {
+    const { outputs, updates } = drawGraph(new Draws(seed), seed % 2 ? exact : general);
+    const roots = [...Object.values(outputs), ...updates.map(([, value]) => value)];
+    for (const { op } of executionOrder(roots)) {
+      if (op.lowering.kind === 'routine') called.add(op.lowering.routine);
+    }
+  }
+  // No op calls the routines of convolutions yet.
+  const routines = [...load().routines.keys()].filter((name) => !name.startsWith('conv'));
+  expect([...called].sort()).toEqual(routines.sort());
 });

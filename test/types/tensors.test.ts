@@ -1,0 +1,116 @@
+// Tests the types of tensors and inputs: their dtypes and shapes are known to TypeScript where the program states them.
+// Most assertions are checked by the compiler alone. A line after `@ts-expect-error` must not type-check.
+import { describe, expect, expectTypeOf, it } from 'vitest';
+import * as fb from '../../src/index.js';
+
+const floats = new Float32Array([1, 2]);
+const doubles = new Float64Array([1, 2]);
+/** Only its type is used: values of these types in a call that is never made. */
+const unmade = (_call: () => unknown) => undefined;
+
+describe('the type of a tensor', () => {
+  it('has the typed array of its dtype', () => {
+    expectTypeOf<fb.Tensor<'float32'>['data']>().toEqualTypeOf<Float32Array>();
+    expectTypeOf<fb.Tensor<'float64'>['data']>().toEqualTypeOf<Float64Array>();
+    expectTypeOf<fb.Tensor<'int32'>['data']>().toEqualTypeOf<Int32Array>();
+    expectTypeOf<fb.Tensor['data']>().toEqualTypeOf<fb.TypedArray>();
+    expectTypeOf<fb.Tensor['dtype']>().toEqualTypeOf<fb.DType>();
+  });
+
+  it('is accepted as a tensor of any dtype, but not as one of another dtype', () => {
+    expectTypeOf<fb.Tensor<'float32'>>().toExtend<fb.Tensor>();
+    expectTypeOf<fb.Tensor>().not.toExtend<fb.Tensor<'float32'>>();
+    expectTypeOf<fb.Tensor<'float64'>>().not.toExtend<fb.Tensor<'float32'>>();
+  });
+
+  it('follows from the argument of `tensor`', () => {
+    expectTypeOf(fb.tensor(1)).toEqualTypeOf<fb.Tensor<'float32'>>();
+    expectTypeOf(fb.tensor([[1, 2], [3]].slice(0, 1))).toEqualTypeOf<fb.Tensor<'float32'>>();
+    expectTypeOf(fb.tensor(doubles)).toEqualTypeOf<fb.Tensor<'float64'>>();
+    expectTypeOf(fb.tensor(new Int32Array(2), { shape: [2, 1] })).toEqualTypeOf<
+      fb.Tensor<'int32'>
+    >();
+    expectTypeOf(fb.tensor([1], { dtype: 'float64' })).toEqualTypeOf<fb.Tensor<'float64'>>();
+    expectTypeOf(fb.tensor(fb.tensor(doubles))).toEqualTypeOf<fb.Tensor<'float64'>>();
+    const plain = JSON.parse('{ "dtype": "int32", "shape": [], "data": [1] }') as fb.PlainTensor;
+    expectTypeOf(fb.tensor(plain)).toEqualTypeOf<fb.Tensor>();
+    // The innermost arrays may be typed arrays, which set the dtype.
+    expectTypeOf(fb.tensor([doubles] as fb.NestedData)).toEqualTypeOf<fb.Tensor>();
+    expectTypeOf(fb.tensor([doubles])).toEqualTypeOf<fb.Tensor>();
+  });
+
+  it('does not follow from where the tensor is used', () => {
+    // @ts-expect-error the list becomes a tensor of float32
+    const made: fb.Tensor<'float64'> = fb.tensor([1]);
+    expect(made.dtype).toBe('float32');
+    // @ts-expect-error zeros are float32 by default
+    const zeros: fb.Tensor<'int32'> = fb.Tensor.zeros([1]);
+    expect(zeros.dtype).toBe('float32');
+  });
+
+  it('follows from the option dtype of zeros, ones and full', () => {
+    expectTypeOf(fb.Tensor.zeros([2])).toEqualTypeOf<fb.Tensor<'float32'>>();
+    expectTypeOf(fb.Tensor.ones([2], {})).toEqualTypeOf<fb.Tensor<'float32'>>();
+    expectTypeOf(fb.Tensor.full([2], 1, { dtype: 'int32' })).toEqualTypeOf<fb.Tensor<'int32'>>();
+    const dtype = 'float64' as fb.DType;
+    expectTypeOf(fb.Tensor.zeros([2], { dtype })).toEqualTypeOf<fb.Tensor>();
+    expectTypeOf(fb.tensor(1, { dtype })).toEqualTypeOf<fb.Tensor>();
+  });
+
+  it('is kept by JSON', () => {
+    expectTypeOf(fb.tensor(floats).toJSON().dtype).toEqualTypeOf<'float32'>();
+    expectTypeOf(fb.tensor(fb.tensor(doubles).toJSON())).toEqualTypeOf<fb.Tensor<'float64'>>();
+  });
+
+  it('of a constructed tensor is stated, and must fit the memory', () => {
+    expectTypeOf(new fb.Tensor<'float32'>(floats).data).toEqualTypeOf<Float32Array>();
+    expectTypeOf(new fb.Tensor(floats)).toEqualTypeOf<fb.Tensor>();
+    // @ts-expect-error the memory holds float64
+    unmade(() => new fb.Tensor<'float32'>(doubles));
+  });
+});
+
+describe('TensorLike<D>', () => {
+  it('refuses what is known to have another dtype', () => {
+    expectTypeOf<fb.Tensor<'float64'>>().not.toExtend<fb.TensorLike<'float32'>>();
+    expectTypeOf<Float64Array>().not.toExtend<fb.TensorLike<'float32'>>();
+    expectTypeOf<Float64Array[]>().not.toExtend<fb.TensorLike<'float32'>>();
+    expectTypeOf<string>().not.toExtend<fb.TensorLike<'float32'>>();
+    expectTypeOf<undefined>().not.toExtend<fb.TensorLike<'float32'>>();
+  });
+
+  it('accepts what has this dtype, is converted to it, or has a dtype that is not known', () => {
+    expectTypeOf<fb.Tensor<'float32'>>().toExtend<fb.TensorLike<'float32'>>();
+    expectTypeOf<fb.Tensor>().toExtend<fb.TensorLike<'float32'>>();
+    expectTypeOf<fb.PlainTensor>().toExtend<fb.TensorLike<'float32'>>();
+    expectTypeOf<fb.JsonTensor>().toExtend<fb.TensorLike<'float32'>>();
+    expectTypeOf<Float32Array | number | number[][]>().toExtend<fb.TensorLike<'float32'>>();
+    expectTypeOf<Float32Array[] | Int16Array>().toExtend<fb.TensorLike<'float32'>>();
+    expectTypeOf<fb.TensorLike<'float32'>>().toExtend<fb.TensorLike>();
+  });
+});
+
+describe('the type of an input', () => {
+  it('has the dtype and the dimensions', () => {
+    const x = fb.input('x', ['batch', 784]);
+    expectTypeOf(x).toEqualTypeOf<fb.Input<'float32', readonly ['batch', 784]>>();
+    expectTypeOf(x.shape).toEqualTypeOf<readonly ['batch', 784]>();
+    const labels = fb.input('labels', ['batch'], { dtype: 'int32' });
+    expectTypeOf(labels).toEqualTypeOf<fb.Input<'int32', readonly ['batch']>>();
+    expect([x.shape, x.dtype, labels.dtype]).toEqual([['batch', 784], 'float32', 'int32']);
+  });
+
+  it('is loose where the dimensions or the dtype are not literals', () => {
+    const shape: fb.Dim[] = ['batch', 2];
+    expectTypeOf(fb.input('x', shape)).toEqualTypeOf<fb.Input<'float32', readonly fb.Dim[]>>();
+    const dtype = 'float64' as fb.DType;
+    expectTypeOf(fb.input('x', [2], { dtype })).toEqualTypeOf<fb.Input<fb.DType, readonly [2]>>();
+    expectTypeOf(fb.input('x', shape, { dtype })).toExtend<fb.Input>();
+    expectTypeOf<fb.Input<'int32', readonly ['batch']>>().toExtend<fb.Input>();
+    expectTypeOf<fb.Input>().toExtend<fb.Node>();
+    // @ts-expect-error a dimension is a number or a name
+    unmade(() => fb.input('x', [true]));
+    // @ts-expect-error no such dtype
+    unmade(() => fb.input('x', [1], { dtype: 'float16' }));
+  });
+});
