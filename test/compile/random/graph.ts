@@ -91,12 +91,12 @@ const steps: readonly (readonly [number, Step])[] = [
 ];
 
 const structures: readonly (readonly [number, Structure])[] = [
-  [30, recurrent],
+  [46, recurrent],
   [20, dense],
   [5, tied],
   [14, sumOfProducts],
   [28, productOfParts],
-  [14, columnsOnly],
+  [7, columnsOnly],
   [4, attention],
   [5, alike],
   [8, overParts],
@@ -106,7 +106,7 @@ const structures: readonly (readonly [number, Structure])[] = [
   [6, stridedWindows],
   [8, blocks],
   [8, joinedTwice],
-  [28, redundant],
+  [22, redundant],
 ];
 
 /**

@@ -4,6 +4,7 @@ import { Part } from '../../../src/graph/op.js';
 import {
   add,
   broadcastTo,
+  concat,
   constant,
   div,
   mul,
@@ -27,6 +28,11 @@ const forms: readonly ((draft: Draft, x: Node) => Node)[] = [
   ({ draws }, x) => mul(draws.between(2, 3), mul(-1, x)),
   ({ dtype, draws }, x) => mul(x, add(constant(1, { dtype }), draws.between(1, 2))),
   (draft) => {
+    const [m, n] = [draft.units(1, 3), draft.units(1, 3)];
+    const joined = concat([square(draft.like([m, n])), draft.like([m, n])], 1);
+    return concat([joined, draft.like([m, 1])], 1);
+  },
+  (draft) => {
     const [m, n] = [draft.draws.between(2, 3), draft.units(2, 3)];
     return add(draft.like([n]), sum(zeros(draft, [m, n]), [0]));
   },
@@ -46,6 +52,8 @@ function zeros({ dtype }: Draft, shape: readonly number[]): Node {
   return broadcastTo(constant(0, { dtype }), shape);
 }
 
-/** Adds each of the forms twice, to existing nodes or leaves. */
+/** Adds each of the forms three times, to existing nodes or leaves. */
 export const redundant: Structure = (draft) =>
-  draft.draws.shuffled([...forms, ...forms]).map((form) => draft.keep(form(draft, draft.any())));
+  draft.draws
+    .shuffled([...forms, ...forms, ...forms])
+    .map((form) => draft.keep(form(draft, draft.any())));
