@@ -39,7 +39,7 @@ const serving = fb.compile({ outputs: { digit: fb.argmax(logits, -1) } });
 await fb.fit(training, digits('train', 10000), {
   epochs: 3,
   batchSize: 128,
-  onEpoch: ({ epoch, outputs }) => console.log(`epoch ${epoch}: loss ${outputs.loss?.toFixed(3)}`),
+  onEpoch: ({ epoch, outputs }) => console.log(`epoch ${epoch}: loss ${outputs.loss.toFixed(3)}`),
 });
 
 const { x: images, label: wanted } = digits('t10k', 1000);

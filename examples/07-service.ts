@@ -31,12 +31,13 @@ const estimate = layers.reduce<fb.Node>((below, layer) => layer.apply(below), x)
 const loss = fb.mse(estimate, watts);
 
 const training = fb.compile({
+  inputs: { x, watts },
   outputs: { loss },
   updates: fb.adam(loss, parameters),
   // The other cores are for requests. The benchmark sets FOREBAY_TRAINING_THREADS.
   threads: Number(process.env.FOREBAY_TRAINING_THREADS ?? 1),
 });
-const serving = fb.compile({ outputs: { estimate }, threads: 1 });
+const serving = fb.compile({ inputs: { x }, outputs: { estimate }, threads: 1 });
 
 // After a restart, the service continues with the parameters that it saved.
 if (process.env.PORT !== undefined && existsSync(model)) fb.load(model, parameters);
@@ -65,7 +66,7 @@ async function learn(): Promise<void> {
       onEpoch: ({ outputs }) => {
         status.epochs++;
         status.trainedOn += trained;
-        status.loss = outputs.loss ?? Number.NaN;
+        status.loss = outputs.loss;
       },
     });
   }

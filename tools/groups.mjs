@@ -14,6 +14,7 @@ export const generated = new URL('../native/kernels/body/groups.h', import.meta.
 export function groups({ workloads, tensorsOf, valuesOf, buildGraph }) {
   const fb = require('../dist/index.js');
   const { specialise } = require('../dist/compile/specialise.js');
+  const { phasesOf } = require('../dist/primitives/rows.js');
   const { kernels } = require('../build/Release/forebay.node').describe();
   const startOf = (spec) => {
     const tensors = new Map(tensorsOf(spec).map((tensor) => [tensor.name, tensor]));
@@ -21,7 +22,7 @@ export function groups({ workloads, tensorsOf, valuesOf, buildGraph }) {
   };
   const graphs = models(fb, { workloads, buildGraph, startOf });
   const encode = ({ outputs, updates }) => specialise(outputs, updates, new Map()).code;
-  return emit(collect(graphs, kernels, encode));
+  return emit(collect(graphs, kernels, encode, phasesOf));
 }
 
 if (process.argv[1] === new URL(import.meta.url).pathname) {

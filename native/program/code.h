@@ -72,6 +72,25 @@
 //   gaps. A write has no memory in common with a read or another write. One exception: the first write may be
 //   the same view as the read `inPlace` of the row. A routine that reads indices fails if one of them is out
 //   of range. Then the run ends before outputs and leaves are written.
+//
+// 10 row group: a fused loop over whole rows. The values are numbered: loads first, then the results of
+// steps. A
+//   value has an element for each element of the loop (it is full), or one element for each row.
+//
+//   [10, length, segmentCount, rank of the rows (at most 32), loadCount, stepCount, storeCount, closeCount,
+//    loads [dtype, flag: one element for each row],
+//    steps [kernel, dtype of the inputs, 3 input values (-1: not used)],
+//    stores [dtype, value], closes [flag: one result for each column, dtype, value],
+//    segments [sizes of the rows, columns (at least 1), loads [location, strides of the rows, column stride],
+//              stores [the same], closes [location, column stride]]]
+//   The kernel of a step is a map, a cast, or a reduction: sum or max. A reduction reads a full value, and
+//   its result has one element for each row. The result of another step is full if one of its inputs is full.
+//   The column stride of an operand with one element for each row is 0. Sums are accumulated in double and
+//   rounded once. A close stores the sum of all elements of a value in a segment, or the sum of the rows of a
+//   full value. Its bits do not depend on the number of threads. A store may have the same location and
+//   strides as a full load that no step reads in a later phase. The phase of a load is 0. The phase of a
+//   reduction is that of its input, plus 1, and the phase of any other step is the highest phase of its
+//   inputs. A step is executed in its phase, and a reduction at the end of the phase of its input.
 #pragma once
 
 #include <cstdint>

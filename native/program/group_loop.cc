@@ -76,11 +76,12 @@ bool LoopFinder::start(DType type) {
   return true;
 }
 
-const CompiledLoop* LoopFinder::find(std::uint32_t singles) const {
+const CompiledLoop* findCompiledLoop(const Body& body, const LoopSteps& wanted, std::uint64_t hash,
+                                     std::uint32_t singles) {
   const CompiledLoop* best = nullptr;
-  for (std::size_t i = 0; i < body_.loopCount; ++i) {
-    const CompiledLoop& loop = body_.loops[i];
-    if (loop.hash != hash_ || (loop.singles & ~singles) != 0 || !loop.steps.equals(wanted_)) continue;
+  for (std::size_t i = 0; i < body.loopCount; ++i) {
+    const CompiledLoop& loop = body.loops[i];
+    if (loop.hash != hash || (loop.singles & ~singles) != 0 || !loop.steps.equals(wanted)) continue;
     // A load that the loop treats as single is not copied to a register, so more such loads are better.
     if (best == nullptr || bitCount(loop.singles) > bitCount(best->singles)) best = &loop;
   }

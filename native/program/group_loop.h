@@ -10,6 +10,12 @@ namespace forebay {
 // take a noticeable part of the time. With larger ones, few threads would share the work of a small group.
 constexpr std::int64_t loopTileElements = 8192;
 
+// Returns the loop that computes these steps, or null. Bit k of `singles` is set if load k has one element
+// for each row. The loop may treat such a load as one that has an element for each column. `hash` is that of
+// `wanted`.
+const CompiledLoop* findCompiledLoop(const Body& body, const LoopSteps& wanted, std::uint64_t hash,
+                                     std::uint32_t singles);
+
 class LoopFinder {
  public:
   LoopFinder(Group& group, const Body& body) : group_(group), body_(body) {}
@@ -21,9 +27,10 @@ class LoopFinder {
   // out of memory.
   bool start(DType type);
 
-  // Returns the loop that computes the steps, or null. Bit k of `singles` is set if load k has one element
-  // for each row. The loop may treat such a load as one that has an element for each column.
-  const CompiledLoop* find(std::uint32_t singles) const;
+  // Returns the loop that computes the steps, or null (see findCompiledLoop).
+  const CompiledLoop* find(std::uint32_t singles) const {
+    return findCompiledLoop(body_, wanted_, hash_, singles);
+  }
 
  private:
   bool listResults();

@@ -11,17 +11,6 @@
 
 namespace forebay {
 
-namespace {
-
-// With less work than this, sharing the work among threads takes more time than it saves. Steps that are fast
-// to compute do this amount of work in about 70 us.
-constexpr double worthSharing = 1500000;
-// Each thread gets several tasks, because threads do not start at the same time, and tiles do not all take
-// the same time.
-constexpr std::int64_t tasksPerThread = 4;
-
-}  // namespace
-
 class GroupWorker {
  public:
   // `first` is true on the first thread of the program, which uses the lists of the group. Other threads have

@@ -60,6 +60,13 @@ class Instruction {
   Items<Result> results_;
 };
 
+// With less work than this, sharing the work of a group among threads takes more time than it saves. Steps
+// that are fast to compute do this amount of work in about 70 us.
+constexpr double worthSharing = 1500000;
+// Each thread gets several tasks, because threads do not start at the same time, and tiles do not all take
+// the same time.
+constexpr std::int64_t tasksPerThread = 4;
+
 // Reads the numbers of an instruction that follow [opcode, length]. Returns null if the instruction is
 // refused.
 using Decode = std::unique_ptr<Instruction> (*)(Operands& operands, const Body& body);
@@ -73,5 +80,6 @@ std::unique_ptr<Instruction> decodeBatchProduct(Operands& operands, const Body& 
 std::unique_ptr<Instruction> decodeRandom(Operands& operands, const Body& body);
 std::unique_ptr<Instruction> decodeCopy(Operands& operands, const Body& body);
 std::unique_ptr<Instruction> decodeRoutine(Operands& operands, const Body& body);
+std::unique_ptr<Instruction> decodeRowGroup(Operands& operands, const Body& body);
 
 }  // namespace forebay

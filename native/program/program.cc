@@ -24,7 +24,7 @@ constexpr Opcode opcodes[] = {
     {"pack", decodePack, false},       {"packed product", decodePackedProduct, false},
     {"reduce", decodeReduce, false},   {"batch product", decodeBatchProduct, false},
     {"random", decodeRandom, false},   {"copy", decodeCopy, true},
-    {"routine", decodeRoutine, false},
+    {"routine", decodeRoutine, false}, {"row group", decodeRowGroup, false},
 };
 constexpr std::int64_t opcodeCount = sizeof opcodes / sizeof *opcodes;
 

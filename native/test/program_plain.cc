@@ -6,6 +6,7 @@
 #include "program/pool.h"
 #include "test/program_support.h"
 #include "test/routine_plain.h"
+#include "test/row_group_plain.h"
 
 namespace forebay::test {
 
@@ -38,6 +39,8 @@ class Plain {
         return runCopy();
       case routine:
         return runRoutine();
+      case rowGroup:
+        return runRowGroupPlainly(next_, memory_);
     }
   }
 

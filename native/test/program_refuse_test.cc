@@ -317,8 +317,8 @@ TEST_CASE("a program whose frame breaks a rule is refused") {
   says(changed(15, 49), "the view of output 0 reaches beyond buffer 0");
   says(changed(16, 4), "the buffer of output 0");
   says(changed(17, 66), "the byte offset of output 0");
-  says(changed(18, 0), "the opcode is 0, expected an integer from 1 to 9");
-  says(changed(18, 10), "the opcode is 10");
+  says(changed(18, 0), "the opcode is 0, expected an integer from 1 to 10");
+  says(changed(18, 11), "the opcode is 11");
   says(changed(19, 1), "the length");
   says(changed(19, 9), "the length");
   says(changed(19, 7), "instruction 0 (random): the code ends where");

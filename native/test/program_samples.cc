@@ -334,9 +334,9 @@ void addSomeCopy(Generator& generator, Code& code, Space& space, bool writing) {
 Code someProgram(Generator& generator) {
   Code code;
   Space space(code);
-  const std::int64_t first = between(generator, 0, 8);
+  const std::int64_t first = between(generator, 0, 10);
   for (std::int64_t i = 0; i < 3; ++i) {
-    switch ((first + i) % 9) {
+    switch ((first + i) % 11) {
       case 0:
       case 1:
         addSomeGroup(generator, code, space, false);
@@ -356,6 +356,10 @@ Code someProgram(Generator& generator) {
       case 6:
       case 7:
         addSomeRoutine(generator, code, space);
+        break;
+      case 8:
+      case 9:
+        addSomeRowGroup(generator, code, space);
         break;
       default:
         addSomeRandom(generator, code, space);

@@ -46,6 +46,10 @@ class Space {
 // 3 segments. If `writing` is true, the group also stores to variables.
 void addSomeGroup(Generator& generator, Code& code, Space& space, bool writing);
 
+// Adds a row group (a fused loop over whole rows) of up to 4 loads, 14 steps, 3 stores and 2 closes, with 1
+// or 2 segments (program_row_samples.cc).
+void addSomeRowGroup(Generator& generator, Code& code, Space& space);
+
 // Each of these functions adds an instruction of the opcode in its name, with random operands.
 void addSomeProduct(Generator& generator, Code& code, Space& space);
 void addSomePackedProduct(Generator& generator, Code& code, Space& space);  // also adds the pack

@@ -18,7 +18,18 @@
 namespace forebay::test {
 
 enum BufferKind { arena, variable, constant, feed };
-enum Operation { group = 1, product, pack, packedProduct, reduce, batchProduct, draw, copy, routine };
+enum Operation {
+  group = 1,
+  product,
+  pack,
+  packedProduct,
+  reduce,
+  batchProduct,
+  draw,
+  copy,
+  routine,
+  rowGroup
+};
 
 constexpr double f32 = 0, f64 = 1, i32 = 2;
 

@@ -9,7 +9,7 @@ export interface ProfileRow {
   readonly instruction: number;
   /**
    * The kind of the instruction: `product`, `packed product`, `batch product`, `pack`, `group` (element-wise),
-   * `reduce`, `random` or `copy`.
+   * `row group` (element-wise, with reductions of rows), `reduce`, `random` or `copy`.
    */
   readonly kind: string;
   /** The nodes that the instruction computes, such as `[matmul 'scores'] [add #4]`. */

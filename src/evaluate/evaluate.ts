@@ -30,17 +30,21 @@ export interface EvaluateOptions extends OptionsOf<typeof evaluateOptions> {}
  *   DTypeError if a feed or an update does not fit; GraphError if two leaves have the same name or an update is
  *   invalid. A call that throws changes no leaf.
  */
-export function evaluate(node: Node, feeds?: Feeds, options?: EvaluateOptions): Tensor;
-export function evaluate<const T extends readonly Node[]>(
-  nodes: T,
+export function evaluate<N extends Node>(
+  node: N,
   feeds?: Feeds,
   options?: EvaluateOptions,
-): { -readonly [I in keyof T]: Tensor };
-export function evaluate<K extends string>(
-  nodes: Readonly<Record<K, Node>>,
+): Tensor<N['dtype']>;
+export function evaluate<const L extends readonly Node[]>(
+  nodes: L,
   feeds?: Feeds,
   options?: EvaluateOptions,
-): Record<K, Tensor>;
+): { -readonly [I in keyof L]: Tensor<L[I]['dtype']> };
+export function evaluate<R extends Readonly<Record<string, Node>>>(
+  nodes: R,
+  feeds?: Feeds,
+  options?: EvaluateOptions,
+): { [K in keyof R]: Tensor<R[K]['dtype']> };
 export function evaluate(
   wanted: Node | readonly Node[] | Readonly<Record<string, Node>>,
   feeds: Feeds = {},

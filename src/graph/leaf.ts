@@ -11,12 +11,13 @@ import {
 } from '../arguments/options.js';
 import { isRecord } from '../arguments/read.js';
 import { DTypeError, GraphError, ShapeError, StateError, ValueError } from '../errors.js';
-import { type DType, dtypeName, sharedArray } from '../tensor/dtype.js';
+import { type DType, dtypeName, sharedArray, type TypedArray } from '../tensor/dtype.js';
 import { isNumberArray } from '../tensor/nested.js';
 import { isPlainTensor } from '../tensor/plain.js';
 import { assertShape, dimensionList, formatShape } from '../tensor/shape.js';
 import {
   asTensor,
+  type DTypeOf,
   isTensor,
   isTensorLike,
   Tensor,
@@ -104,18 +105,19 @@ export function isInput(value: unknown): value is Input {
 }
 
 /** A leaf that holds its value in its own memory. The memory is shared memory, which can never be detached. */
-abstract class Valued extends Leaf {
-  readonly #value: Tensor;
+abstract class Valued<D extends DType> extends Leaf {
+  declare readonly dtype: D;
+  readonly #value: Tensor<D>;
 
-  constructor(kind: LeafKind, value: Tensor, name?: string) {
+  constructor(kind: LeafKind, value: Tensor<D>, name?: string) {
     super(kind, assertTensor(value, kind).shape, value.dtype, name);
     const memory = sharedArray(value.dtype, value.size);
     if (value.size > 0) memory.set(value.data);
-    this.#value = new Tensor(memory, value.shape);
+    this.#value = new Tensor<D>(memory as TypedArray<D>, value.shape);
   }
 
   /** The current value, not a copy. Runs read its memory, and write to it if the leaf is a parameter or a state. */
-  get value(): Tensor {
+  get value(): Tensor<D> {
     return this.#value;
   }
 }
@@ -128,12 +130,12 @@ function assertTensor(value: unknown, kind: LeafKind): Tensor {
 /**
  * A leaf whose value can change in a run: a parameter, which is trained, or a state, which is carried from run to run.
  */
-export class Variable extends Valued {
+export class Variable<D extends DType = DType> extends Valued<D> {
   /** The kind of the leaf. */
   declare readonly kind: 'parameter' | 'state';
 
   /** Only `parameter` and `state` call this constructor. @internal */
-  constructor(kind: 'parameter' | 'state', name: string, value: Tensor) {
+  constructor(kind: 'parameter' | 'state', name: string, value: Tensor<D>) {
     super(kind, value, assertName(name, kind));
   }
 
@@ -170,9 +172,9 @@ export function isVariable(value: unknown): value is Variable {
 }
 
 /** A leaf whose value never changes. */
-export class Constant extends Valued {
+export class Constant<D extends DType = DType> extends Valued<D> {
   /** Users call `constant`, and not this constructor. @internal */
-  constructor(value: Tensor) {
+  constructor(value: Tensor<D>) {
     super('constant', value);
   }
 
@@ -211,7 +213,11 @@ const parameterOptions = declareOptions('parameter', {
 });
 
 /** Options of `parameter`, for a parameter that gets its first value from an initialiser. */
-export interface ParameterOptions extends OptionsOf<typeof parameterOptions> {}
+export interface ParameterOptions<D extends DType = DType>
+  extends OptionsOf<typeof parameterOptions> {
+  /** The dtype; `float32` by default. */
+  readonly dtype?: D | undefined;
+}
 
 const leafOptions = declareOptions('input, state, constant', {
   /** The dtype. By default, the dtype of the value if it has one, and otherwise `float32`. */
@@ -256,10 +262,16 @@ export function input<const S extends readonly Dim[], D extends DType = 'float32
  *   ValueError if `name` is not a string or is empty, if `value` is neither an options object nor a value from which a
  *   tensor can be made, if an option is unknown, or if the initialiser returns another shape or dtype
  */
+export function parameter<D extends DType = 'float32'>(
+  name: string,
+  value: ParameterOptions<D>,
+): Variable<NoInfer<D>>;
+export function parameter<T extends TensorLike>(name: string, value: T): Variable<DTypeOf<T>>;
+export function parameter(name: string, value: TensorLike | ParameterOptions): Variable;
 export function parameter(name: string, value: TensorLike | ParameterOptions): Variable {
   const context = `parameter ${nameOf(name, 'parameter')}:`;
   if (!isRecord(value) || isPlainTensor(value))
-    return new Variable('parameter', name, fittingTensor(value, 'float32', context));
+    return new Variable('parameter', name, fittingTensor(value as TensorLike, 'float32', context));
   const options = parameterOptions.read(value, `parameter '${name}'`);
   const { init, dtype = 'float32', seed = leafSeed(name) } = options;
   const shape = assertShape(options.shape, context);
@@ -287,10 +299,14 @@ export function parameter(name: string, value: TensorLike | ParameterOptions): V
  * @throws DTypeError if the value has another dtype than the options; ShapeError if nested arrays are ragged;
  *   ValueError if `name` is not a string or is empty, if `value` cannot be made a tensor, or if an option is unknown
  */
-export function state(name: string, value: TensorLike, options?: LeafOptions): Variable {
+export function state<T extends TensorLike, D extends DType = DTypeOf<T>>(
+  name: string,
+  value: T,
+  options?: LeafOptions<D>,
+): Variable<NoInfer<D>> {
   const context = `state ${nameOf(name, 'state')}:`;
   const { dtype } = leafOptions.read(options, `state '${name}'`);
-  return new Variable('state', name, tensorOf(value, dtype, context));
+  return new Variable('state', name, tensorOf(value, dtype, context) as Tensor<D>);
 }
 
 /**
@@ -300,11 +316,16 @@ export function state(name: string, value: TensorLike, options?: LeafOptions): V
  * @throws DTypeError if the value has another dtype than the options; ShapeError if nested arrays are ragged;
  *   ValueError if `value` cannot be made a tensor, or if an option is unknown
  */
-export function constant(value: TensorLike, options?: LeafOptions): Constant {
+export function constant<T extends TensorLike, D extends DType = DTypeOf<T>>(
+  value: T,
+  options?: LeafOptions<D>,
+): Constant<NoInfer<D>> {
   const { dtype } = leafOptions.read(options, 'constant');
-  return typeof value === 'number'
-    ? scalar(value, dtype ?? 'float32')
-    : new Constant(tensorOf(value, dtype, 'constant:'));
+  const made =
+    typeof value === 'number'
+      ? scalar(value, dtype ?? 'float32')
+      : new Constant(tensorOf(value, dtype, 'constant:'));
+  return made as Constant<D>;
 }
 
 const scalars = new NodeTable<Constant>();

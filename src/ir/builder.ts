@@ -9,6 +9,7 @@ import type { Node } from '../graph/node.js';
 import { Pace } from '../graph/sliced.js';
 import type { DType } from '../tensor/dtype.js';
 import { type Block, compareLists, isMatrix, overlaps } from './blocks.js';
+import { defect } from './defect.js';
 import type { Definition, Rule, Rules } from './rule.js';
 import { hashOf, isSame } from './same.js';
 import { executor, type Target } from './target.js';
@@ -20,7 +21,7 @@ import {
   count,
   dense,
   equalLists,
-  SharedStrides,
+  SharedLayouts,
   type StridedView,
 } from './view.js';
 
@@ -40,7 +41,7 @@ export class Builder {
    * milliseconds for a large map.
    */
   readonly #known = Array.from({ length: 64 }, () => new Map<number, Value>());
-  readonly #strides = new SharedStrides();
+  readonly #layouts = new SharedLayouts();
   readonly #mapDetails = new Map<string, Details>();
 
   /** @param rules the rules that simplify values. A pass may replace them, for the passes after it, too */
@@ -63,7 +64,7 @@ export class Builder {
   leaf(leaf: Leaf, shape: readonly number[]): Ref {
     const value =
       this.#leaves.get(leaf) ??
-      new Value(this.#next++, 'leaf', leaf.dtype, shape, [], { leaf }, leaf);
+      new Value(this.#next++, 'leaf', leaf.dtype, [], { leaf }, leaf, this.#layouts.of(shape));
     this.#leaves.set(leaf, value);
     return value.whole;
   }
@@ -191,6 +192,22 @@ export class Builder {
     return this.#apply(this.rules.views, ref, undefined) ?? ref;
   }
 
+  /**
+   * Gives a value other operands, of which its kernel computes the same elements. The values that read it need not be
+   * made again, so a pass that changes a few values at the start of a graph need not rebuild the rest. The operands must
+   * have smaller ids than the value.
+   */
+  redefine(value: Value, args: readonly Ref[]): void {
+    const late = args.find((arg) => arg.value.id >= value.id);
+    if (late) throw defect(`value ${value.id} reads the later value ${late.value.id}`);
+    value.args = args;
+    let hash = hashOf(value);
+    const all = this.#known[hash & 63] as Map<number, Value>;
+    // The value also stays known by its old definition, which it does not equal any more.
+    while (all.has(hash)) hash++;
+    all.set(hash, value);
+  }
+
   /** Returns the ref if BLAS can read it as a matrix, otherwise a copy of its elements. */
   matrix(ref: Ref, node?: Node): Ref {
     return isMatrix(ref.shape, ref.strides) ? ref : this.copy(ref, node);
@@ -241,8 +258,8 @@ export class Builder {
       return known.whole;
     }
     const { kind, dtype, shape, args, details, node } = definition;
-    const strides = this.#strides.of(shape);
-    const value = new Value(this.#next++, kind, dtype, shape, args, details, node, strides);
+    const layout = this.#layouts.of(shape);
+    const value = new Value(this.#next++, kind, dtype, args, details, node, layout);
     all.set(hash, value);
     return value.whole;
   }

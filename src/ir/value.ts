@@ -1,6 +1,6 @@
 /**
  * The intermediate representation (IR) of the passes. It consists of values, which are in single-assignment form and
- * are read through strided views. Slices, transposes, reshapes and broadcasts become views. The ops concat, stack and
+ * are read through strided views. A pass makes new values, or gives a value another definition (`Builder.redefine`). Slices, transposes, reshapes and broadcasts become views. The ops concat, stack and
  * assemble become values of kind 'assemble'. All dimensions are numbers, because a program is specialised for one
  * binding of its dimension names.
  */
@@ -9,7 +9,7 @@ import { Constant, type Leaf } from '../graph/leaf.js';
 import type { Node } from '../graph/node.js';
 import { finished, Pace, type Sliced } from '../graph/sliced.js';
 import type { DType } from '../tensor/dtype.js';
-import { count, isWhole, rowMajor, type StridedView } from './view.js';
+import { count, isWhole, type Layout, type StridedView } from './view.js';
 
 export type Kind =
   /** The memory of a leaf: a feed, a parameter, a state or a constant. */
@@ -55,28 +55,31 @@ export interface Details {
 }
 
 export class Value {
+  readonly shape: readonly number[];
   /** The number of elements. */
   readonly size: number;
   /** The view of all elements. */
   readonly whole: Ref;
+  /** The operands. Only `Builder.redefine` changes them. */
+  args: readonly Ref[];
 
   constructor(
     readonly id: number,
     readonly kind: Kind,
     readonly dtype: DType,
-    readonly shape: readonly number[],
-    readonly args: readonly Ref[],
+    args: readonly Ref[],
     readonly details: Details,
     /**
      * The node for which this value is computed. This value may be only a part of the node's value. Errors and profiles
      * show the node.
      */
     readonly node: Node | undefined,
-    /** The strides of the shape in row-major order. */
-    strides: readonly number[] = rowMajor(shape),
+    { shape, strides }: Layout,
   ) {
+    this.shape = shape;
     this.size = count(shape);
     this.whole = { value: this, offset: 0, shape, strides };
+    this.args = args;
   }
 }
 

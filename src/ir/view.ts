@@ -23,30 +23,27 @@ export function rowMajor(shape: readonly number[]): number[] {
   return strides;
 }
 
-/** Returns the strides of row-major arrays, as `rowMajor` does. Shapes that have equal strides share one list. */
-export class SharedStrides {
-  readonly #lists = new Map<number, readonly number[]>();
-
-  of(shape: readonly number[]): readonly number[] {
-    let key = shape.length;
-    for (let axis = 1; axis < shape.length; axis++)
-      key = Math.imul(key, 31) + (shape[axis] as number);
-    const known = this.#lists.get(key);
-    if (known && areRowMajor(known, shape)) return known;
-    const strides = rowMajor(shape);
-    this.#lists.set(key, strides);
-    return strides;
-  }
+/** A shape, and the strides that it has in row-major order. */
+export interface Layout {
+  readonly shape: readonly number[];
+  readonly strides: readonly number[];
 }
 
-function areRowMajor(strides: readonly number[], shape: readonly number[]): boolean {
-  if (strides.length !== shape.length) return false;
-  let stride = 1;
-  for (let axis = shape.length - 1; axis >= 0; axis--) {
-    if (strides[axis] !== stride) return false;
-    stride *= shape[axis] as number;
+/** Returns the layout of a shape. Equal shapes share one, so that the many values of a program keep few lists alive. */
+export class SharedLayouts {
+  readonly #layouts = new Map<number, Layout>();
+
+  of(shape: readonly number[]): Layout {
+    let key = shape.length;
+    for (let axis = 0; axis < shape.length; axis++) {
+      key = Math.imul(key, 31) + (shape[axis] as number);
+    }
+    const known = this.#layouts.get(key);
+    if (known && equalLists(known.shape, shape)) return known;
+    const layout = { shape, strides: rowMajor(shape) };
+    this.#layouts.set(key, layout);
+    return layout;
   }
-  return true;
 }
 
 /** Returns the view of all elements of a row-major array without gaps. */

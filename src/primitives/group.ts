@@ -18,6 +18,8 @@ export interface Operation {
   readonly kernel: string;
   /** True if the operation converts its operand. Its kernel is then the dtype of the result. */
   readonly converts: boolean;
+  /** True if the operation reduces each row of its operand to one element. Its kernel is then a reduction. */
+  readonly reduces?: boolean;
   /** The dtype of the operands. */
   readonly dtype: DType;
   /** The registers that the operation reads. */

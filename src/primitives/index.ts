@@ -34,12 +34,14 @@ import {
   reduceValue,
 } from './reduce.js';
 import { type RoutineInstruction, routine, routineInstruction, routineValue } from './routine.js';
+import { type RowsInstruction, rowsInstruction } from './rows.js';
 import { accumulate, sumValue } from './sum.js';
 import { alias, view } from './view.js';
 
 /** An instruction of the executor. Its operands are locations in memories, which have no address in the arena yet. */
 export type Instruction =
   | GroupInstruction
+  | RowsInstruction
   | ProductInstruction
   | PackInstruction
   | ReduceInstruction
@@ -79,6 +81,7 @@ const values: { readonly [K in Kind]: ValueRecord } = {
 
 const instructions: { readonly [I in Instruction as I['kind']]: InstructionRecord<I> } = {
   group: groupInstruction,
+  rows: rowsInstruction,
   product: productInstruction,
   pack: packInstruction,
   reduce: reduceInstruction,

@@ -45,6 +45,7 @@ export const mapValue: ValueRecord = {
   fusing: {
     space: ({ size, shape }) => (size === 0 ? undefined : shape),
     closes: false,
+    rows: () => undefined,
     cheap: ({ details: { kernel, converts } }) => !converts && cheap.has(kernel as string),
     code: ({ args, details: { kernel, converts = false } }, operands, emit) => {
       if (kernel === 'copy') return operands[0] as number;

@@ -58,10 +58,15 @@ export interface Fusing {
   /** Returns the shape over which a loop must run to compute the value; undefined if no loop can compute it. */
   readonly space: (value: Value) => readonly number[] | undefined;
   /**
-   * True if the value is a reduction over the whole loop, which ends with it. False if the value has an element for
-   * each element of the loop.
+   * True if the value is a reduction over the elements of the loop. False if the value has an element for each element
+   * of the loop.
    */
   readonly closes: boolean;
+  /**
+   * Returns the number of axes that are kept, if the value is a reduction over each row of the loop. Returns undefined
+   * for any other value.
+   */
+  readonly rows: (value: Value) => number | undefined;
   /**
    * Whether computing the value again takes less time than storing it, so that each loop that reads it computes it.
    */

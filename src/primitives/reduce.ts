@@ -6,7 +6,7 @@ import type { Lowering } from '../graph/op.js';
 import type { Builder } from '../ir/builder.js';
 import type { Location } from '../ir/location.js';
 import type { Definition } from '../ir/rule.js';
-import { type Ref, transposed } from '../ir/value.js';
+import { type Ref, transposed, type Value } from '../ir/value.js';
 import { count } from '../ir/view.js';
 import { kernelId } from '../native/addon.js';
 import { prepareReduce } from '../native/kernels.js';
@@ -87,16 +87,48 @@ function made(build: Builder, reduction: Definition): Ref {
   return build.value({ ...reduction, args: [operand] });
 }
 
+/**
+ * The lengths of the rows that a fused loop reduces. The instruction `reduce` computes shorter rows side by side, which
+ * takes less time. Longer rows do not fit in a cache together with the values that are kept for them.
+ */
+const shortestRow = 32;
+const longestRow = 16_384;
+
+/** Whether the value is the sum of all elements of its operand. */
+function sumsAll({ details, shape }: Value): boolean {
+  return details.kernel === 'sum' && shape.length === 0;
+}
+
+/** Whether a fused loop over whole rows can compute the value: if the reduced elements lie along one axis. */
+function reducesRows({ args, shape, dtype, details }: Value): boolean {
+  if (dtype === 'int32' || (details.kernel !== 'sum' && details.kernel !== 'max')) return false;
+  const reduced = (args[0] as Ref).shape.slice(shape.length).filter((size) => size !== 1);
+  const [length] = reduced;
+  return reduced.length === 1 && shortestRow <= Number(length) && Number(length) <= longestRow;
+}
+
 /** A reduction over the last axes of its operand. The first axes of the operand are the axes of the value. */
 export const reduceValue: ValueRecord = {
   rebuild: (build, { kind, dtype, shape, details, node }, args) =>
     made(build, { kind, dtype, shape, args, details, node }),
   fusing: {
-    space: ({ details, shape, args }) =>
-      details.kernel === 'sum' && shape.length === 0 ? (args[0] as Ref).shape : undefined,
+    space: (value) =>
+      sumsAll(value) || reducesRows(value) ? (value.args[0] as Ref).shape : undefined,
     closes: true,
+    rows: (value) => (sumsAll(value) ? undefined : value.shape.length),
     cheap: () => false,
-    code: (_value, operands) => operands[0] as number,
+    code: (value, [operand], emit) => {
+      if (sumsAll(value)) return operand as number;
+      const { details, dtype } = value;
+      const kernel = details.kernel as string;
+      return emit({
+        kernel,
+        converts: false,
+        reduces: true,
+        dtype,
+        operands: [operand as number],
+      });
+    },
   },
   instruct: (value, writer, nodes) => {
     writer.emit({

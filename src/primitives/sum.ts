@@ -26,6 +26,7 @@ export const sumValue: ValueRecord = {
   fusing: {
     space: ({ size, shape }) => (size === 0 ? undefined : shape),
     closes: false,
+    rows: () => undefined,
     cheap: ({ args }) => args.length === 2,
     code: ({ dtype }, [first, ...terms], emit) => {
       let total = first as number;

@@ -42,9 +42,13 @@ describe('a program', () => {
       }
       expect(results.loss.data.buffer).not.toBe(results.again.data.buffer);
     }
-    expectTypeOf(program.run).returns.toEqualTypeOf<
-      Record<'loss' | 'prediction' | 'w' | 'again' | 'two', Tensor>
-    >();
+    expectTypeOf(program.run).returns.toEqualTypeOf<{
+      loss: Tensor;
+      prediction: Tensor;
+      w: Tensor<'float32'>;
+      again: Tensor;
+      two: Tensor<'float32'>;
+    }>();
   });
 
   it('returns tensors that later runs do not change', () => {

@@ -19,6 +19,9 @@ import {
   tensor,
   transpose,
 } from '../../src/index.js';
+import { Builder } from '../../src/ir/builder.js';
+import { noRules } from '../../src/ir/rule.js';
+import type { Ref } from '../../src/ir/value.js';
 import { simplified, text, weight } from './support.js';
 
 const x = input('x', ['batch', 3]);
@@ -229,12 +232,12 @@ describe('sums and slices', () => {
       %0 = input x() [6, 3]
       %1 = map tanh(%0) [6, 3]
       %2 = map neg(%0) [6, 3]
-      %3 = map mul(%0, %0) [6, 3]
-      %4 = sum(%0, %3) [6, 3]
-      %5 = map neg(%4) [6, 3]
-      %6 = sum(%4, %5) [6, 3]
-      %7 = sum(%0, %1, %2) [6, 3]
-      roots: %7, %6
+      %3 = sum(%0, %1, %2) [6, 3]
+      %4 = map mul(%0, %0) [6, 3]
+      %5 = sum(%0, %4) [6, 3]
+      %6 = map neg(%5) [6, 3]
+      %7 = sum(%5, %6) [6, 3]
+      roots: %3, %7
       "
     `);
   });
@@ -259,4 +262,29 @@ it('a constant that is a root is not copied', () => {
     roots: %0
     "
   `);
+});
+
+describe('a value that is given other operands', () => {
+  const numbers = () => {
+    const build = new Builder(noRules);
+    const [a, b, c] = ['a', 'b', 'c'].map((name) => build.leaf(input(name, [2]), [2])) as [
+      Ref,
+      Ref,
+      Ref,
+    ];
+    return { build, a, b, c, total: build.sum('float32', [2], [a, b]) };
+  };
+
+  it('is found by its new definition, and no longer by its old one', () => {
+    const { build, a, b, c, total } = numbers();
+    build.redefine(total.value, [a, c]);
+    expect(build.sum('float32', [2], [a, c])).toBe(total);
+    expect(build.sum('float32', [2], [a, b])).not.toBe(total);
+  });
+
+  it('cannot read a value that comes after it', () => {
+    const { build, a, total } = numbers();
+    const later = build.map('neg', 'float32', [2], [a]);
+    expect(() => build.redefine(total.value, [a, later])).toThrow(/reads the later value/);
+  });
 });

@@ -106,10 +106,18 @@ describe('import * as fb from forebay', () => {
 describe('types', () => {
   it('of evaluate follow the form of its argument', () => {
     const w = fb.parameter('w', 1);
-    expectTypeOf(fb.evaluate(w)).toEqualTypeOf<fb.Tensor>();
-    expectTypeOf(fb.evaluate([w, w])).toEqualTypeOf<[fb.Tensor, fb.Tensor]>();
+    const y = fb.exp(w);
+    expectTypeOf(fb.evaluate(y)).toEqualTypeOf<fb.Tensor>();
+    expectTypeOf(fb.evaluate(w)).toEqualTypeOf<fb.Tensor<'float32'>>();
+    expectTypeOf(fb.evaluate([y, w])).toEqualTypeOf<[fb.Tensor, fb.Tensor<'float32'>]>();
     expectTypeOf(fb.evaluate([w] as fb.Node[])).toEqualTypeOf<fb.Tensor[]>();
-    expectTypeOf(fb.evaluate({ loss: w, w })).toEqualTypeOf<Record<'loss' | 'w', fb.Tensor>>();
+    expectTypeOf(fb.evaluate({ loss: y, w })).toEqualTypeOf<{
+      loss: fb.Tensor;
+      w: fb.Tensor<'float32'>;
+    }>();
+    expectTypeOf(fb.evaluate({ y } as Record<string, fb.Node>)).toEqualTypeOf<
+      Record<string, fb.Tensor>
+    >();
     expectTypeOf(fb.backward(w)).toEqualTypeOf<fb.Gradients>();
     expectTypeOf(fb.sgd(w, [w], { rate: 1 })).toExtend<fb.Updates>();
     expectTypeOf(fb.add).parameters.toEqualTypeOf<[fb.Operand, fb.Operand]>();

@@ -114,3 +114,38 @@ describe('the type of an input', () => {
     unmade(() => fb.input('x', [1], { dtype: 'float16' }));
   });
 });
+
+describe('the type of a parameter, a state or a constant', () => {
+  it('has the dtype of its value', () => {
+    expectTypeOf(fb.parameter('w', [1]).value).toEqualTypeOf<fb.Tensor<'float32'>>();
+    expectTypeOf(fb.parameter('w', doubles).value.data).toEqualTypeOf<Float64Array>();
+    const init = fb.initializers.zeros();
+    expectTypeOf(fb.parameter('w', { shape: [2], init }).dtype).toEqualTypeOf<'float32'>();
+    const w = fb.parameter('w', { shape: [2], init, dtype: 'float64' });
+    expectTypeOf(w).toEqualTypeOf<fb.Variable<'float64'>>();
+    expectTypeOf(fb.state('s', 1)).toEqualTypeOf<fb.Variable<'float32'>>();
+    expectTypeOf(fb.state('s', [1], { dtype: 'int32' }).dtype).toEqualTypeOf<'int32'>();
+    expectTypeOf(fb.constant(floats).value.data).toEqualTypeOf<Float32Array>();
+    expect([w.dtype, fb.state('s', [1], { dtype: 'int32' }).dtype]).toEqual(['float64', 'int32']);
+  });
+
+  it('is loose where the value or the dtype is not a literal, and is accepted as any variable', () => {
+    const value = [1] as fb.TensorLike;
+    expectTypeOf(fb.state('s', value)).toEqualTypeOf<fb.Variable>();
+    expectTypeOf(
+      fb.parameter('p', value as fb.TensorLike | fb.ParameterOptions),
+    ).toEqualTypeOf<fb.Variable>();
+    const options: fb.ParameterOptions = { shape: [1], init: fb.initializers.zeros() };
+    expectTypeOf(fb.parameter('p', options)).toEqualTypeOf<fb.Variable>();
+    const all: fb.Variable[] = [fb.parameter('w', 1), fb.state('s', doubles)];
+    for (const variable of all) variable.set(variable.value);
+    expectTypeOf<fb.Variable>().not.toExtend<fb.Variable<'float32'>>();
+    // @ts-expect-error no such option
+    unmade(() => fb.parameter('w', { shape: [2], initializer: init }));
+  });
+
+  it('gives the types of values that are evaluated and of outputs', () => {
+    const w = fb.parameter('w', [1]);
+    expectTypeOf(fb.compile({ outputs: { w } }).run().w).toEqualTypeOf<fb.Tensor<'float32'>>();
+  });
+});

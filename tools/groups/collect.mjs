@@ -1,6 +1,7 @@
 // Finds the distinct fused loops in the code of compiled programs.
 
 const groupOpcode = 1;
+const rowsOpcode = 10;
 const dtypes = ['float32', 'float64', 'int32'];
 /** Operations that call libm for each element. A compiled loop would gain little. */
 const slow = new Set(['pow', 'sin', 'cos']);
@@ -11,13 +12,19 @@ const maxOperands = 24;
  * Returns the loops, each once, with the names of the models that use it.
  * @param kernels the rows of the kernel table, by id: { family, name }
  * @param encode a function that returns the code of a model
+ * @param phasesOf see src/primitives/rows.ts
  */
-export function collect(models, kernels, encode) {
+export function collect(models, kernels, encode, phasesOf) {
   const loops = new Map();
   for (const model of models) {
     for (const instruction of instructions(encode(model))) {
-      if (instruction[0] !== groupOpcode) continue;
-      for (const loop of loopsOf(instruction, kernels)) {
+      const found =
+        instruction[0] === groupOpcode
+          ? loopsOf(instruction, kernels)
+          : instruction[0] === rowsOpcode
+            ? phaseLoops(instruction, kernels, phasesOf)
+            : [];
+      for (const loop of found) {
         const key = JSON.stringify(loop);
         const known = loops.get(key) ?? { ...loop, models: new Set() };
         loops.set(key, known);
@@ -89,4 +96,72 @@ function loopsOf(instruction, kernels) {
     steps: list,
     results: [...results].sort((a, b) => a - b),
   }));
+}
+
+/**
+ * Returns the loops of the phases of a group over whole rows. native/program/row_group_plan.cc has the same rules for the
+ * order of the operands and steps of a phase.
+ */
+function phaseLoops(instruction, kernels, phasesOf) {
+  const [, , loads, steps, stores, closes] = instruction.subarray(2);
+  let at = 8;
+  const take = (count) => {
+    at += count;
+    return instruction.subarray(at - count, at);
+  };
+  const list = (count, length) => Array.from({ length: count }, () => [...take(length)]);
+  const loaded = list(loads, 2);
+  const operations = list(steps, 5).map(([id, type, ...inputs]) => ({
+    ...kernels[id],
+    type,
+    reduces: kernels[id].family === 'reduce',
+    operands: inputs.filter((input) => input >= 0),
+  }));
+  const read = new Set([...list(stores, 2), ...list(closes, 3)].map((one) => one.at(-1)));
+  const { perRow, available } = phasesOf(
+    loaded.map(([, one]) => one === 1),
+    operations,
+  );
+  const typeOf = (value) => (value < loads ? loaded[value][0] : operations[value - loads].type);
+  const full = operations
+    .map((operation, i) => ({ ...operation, value: loads + i }))
+    .filter(({ value }) => !perRow[value]);
+  const phases = new Map();
+  for (const step of full) {
+    const phase = available[step.value];
+    phases.set(phase, [...(phases.get(phase) ?? []), step]);
+  }
+  return [...phases].flatMap(([phase, own]) => {
+    const computed = new Set(own.map(({ value }) => value));
+    const inputs = [...new Set(own.flatMap(({ operands }) => operands))]
+      .filter((value) => !computed.has(value))
+      .sort((a, b) => a - b);
+    const readElsewhere = (value) =>
+      read.has(value) ||
+      operations.some(
+        ({ operands, reduces }, i) =>
+          operands.includes(value) && (reduces || available[loads + i] > phase),
+      );
+    const number = new Map([...inputs, ...computed].map((value, i) => [value, i]));
+    const results = [...computed].filter(readElsewhere).map((value) => number.get(value));
+    const types = new Set([...inputs, ...computed].map(typeOf));
+    const [type] = types;
+    const fits =
+      types.size === 1 &&
+      dtypes[type].startsWith('float') &&
+      own.every(({ family, name }) => family === 'map' && !slow.has(name)) &&
+      inputs.length + results.length <= maxOperands;
+    if (!fits) return [];
+    return [
+      {
+        dtype: dtypes[type],
+        singles: inputs.map((value) => perRow[value]),
+        steps: own.map(({ name, operands }) => [
+          name,
+          ...operands.map((value) => number.get(value)),
+        ]),
+        results,
+      },
+    ];
+  });
 }

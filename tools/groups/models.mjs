@@ -44,6 +44,8 @@ export function* models(fb, bench) {
     yield lstm(fb, dtype);
   }
   yield autoencoder(fb);
+  for (const dtype of ['float32', 'float64'])
+    for (const name of Object.keys(normalizations(fb))) yield normalization(fb, name, dtype);
 }
 
 function workload(fb, { buildGraph, startOf }, name, spec) {
@@ -83,4 +85,27 @@ function autoencoder(fb) {
   const vae = new fb.VariationalAutoencoder('vae', { inputs: 48, hidden: 24, latent: 12 });
   const loss = vae.loss(fb.input('x', [16, 48]));
   return { name: 'autoencoder', outputs: [loss], updates: fb.adam(loss, vae.parameters) };
+}
+
+/** Normalisations of the rows of x [rows, columns], and a layer normalisation with the layer's parameters. */
+const normalizations = (fb) => ({
+  softmax: (x) => [fb.softmax(x)],
+  logSoftmax: (x) => [fb.logSoftmax(x)],
+  layerNorm: (x, dtype) => {
+    const centred = fb.sub(x, fb.mean(x, -1, { keepDims: true }));
+    const variance = fb.mean(fb.square(centred), -1, { keepDims: true });
+    const scale = fb.parameter('scale', fb.tensor(new Array(64).fill(1), { dtype }));
+    const shift = fb.parameter('shift', fb.tensor(new Array(64).fill(0), { dtype }));
+    const normal = fb.div(centred, fb.sqrt(fb.add(variance, 1e-5)));
+    return [fb.add(fb.mul(normal, scale), shift), scale, shift];
+  },
+});
+
+/** A normalisation, forward and backward. */
+function normalization(fb, name, dtype) {
+  const x = fb.parameter('x', fb.tensor(new Array(1024).fill(1), { shape: [16, 64], dtype }));
+  const [y, ...parameters] = normalizations(fb)[name](x, dtype);
+  const gradients = fb.backward(fb.sum(fb.mul(y, fb.input('gradient', [16, 64], { dtype }))));
+  const outputs = [y, ...[x, ...parameters].map((parameter) => gradients.of(parameter))];
+  return { name: `${name} forward and backward`, outputs, updates: [] };
 }

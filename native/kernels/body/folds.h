@@ -4,6 +4,8 @@
 // compiler can vectorise both kinds.
 #pragma once
 
+#include <type_traits>
+
 #include "kernels/body/elementwise.h"
 
 namespace forebay::FOREBAY_BODY {
@@ -11,6 +13,23 @@ namespace forebay::FOREBAY_BODY {
 // The number of temporary lanes in the functions …Run. It is the same for every instruction set, so the order
 // of additions and the bits of a sum do not depend on the width of the SIMD registers.
 constexpr std::size_t runLanes = 32;
+
+struct AddLanes {
+  template <class T>
+  static FOREBAY_INLINE T of(T upper, T lower) {
+    return lower + upper;
+  }
+};
+
+// Combines `count` lanes to lane 0: first the upper half with the lower half, and so on. The loops have
+// constant lengths, so the compiler unrolls them and keeps the lanes in registers.
+template <class Combine, std::size_t count, class T>
+FOREBAY_INLINE void combineLanes(T* lane) {
+  if constexpr (count > 1) {
+    for (std::size_t j = 0; j < count / 2; ++j) lane[j] = Combine::of(lane[j + count / 2], lane[j]);
+    combineLanes<Combine, count / 2>(lane);
+  }
+}
 
 // Sums are accumulated in double, even if the elements are floats. This takes no additional time if memory
 // limits the speed, and makes a float result nearly exact. SumLanes (lanes.h) limits the number of
@@ -41,9 +60,7 @@ void sumRun(Lanes lanes, const void* in, std::size_t n, std::int32_t) {
     for (; n >= runLanes; n -= runLanes, x += runLanes) {
       for (std::size_t j = 0; j < runLanes; ++j) sum[j] += static_cast<double>(x[j]);
     }
-    for (std::size_t half = runLanes / 2; half > 0; half /= 2) {
-      for (std::size_t j = 0; j < half; ++j) sum[j] += sum[j + half];
-    }
+    combineLanes<AddLanes, runLanes>(sum);
     total = sum[0];
   }
   for (std::size_t i = 0; i < n; ++i) total += static_cast<double>(x[i]);
@@ -60,20 +77,43 @@ void maxRows(Lanes lanes, const void* in, std::size_t rows, std::size_t stride, 
   }
 }
 
+struct Larger {
+  template <class T>
+  static FOREBAY_INLINE T of(T a, T b) {
+    return a > b ? a : b;
+  }
+};
+
+// Returns the maximum of `best` and n elements. It is NaN if one of them is NaN. The fast loop finds the
+// maximum of the numbers, for which one instruction is enough, and whether there is a NaN.
 template <class T>
 FOREBAY_INLINE T largest(const T* x, std::size_t n, T best) {
-  if (n >= runLanes) {
-    T lane[runLanes];
-    for (std::size_t j = 0; j < runLanes; ++j) lane[j] = x[j];
-    for (n -= runLanes, x += runLanes; n >= runLanes; n -= runLanes, x += runLanes) {
-      for (std::size_t j = 0; j < runLanes; ++j) lane[j] = Maximum::of(x[j], lane[j]);
+  using Flag = std::conditional_t<sizeof(T) == 8, std::int64_t, std::int32_t>;
+  constexpr std::size_t lanes = 2 * runLanes;
+  const T* from = x;
+  std::size_t left = n;
+  if (left >= lanes) {
+    T lane[lanes];
+    Flag odd[lanes];
+    for (std::size_t j = 0; j < lanes; ++j) lane[j] = from[j];
+    for (std::size_t j = 0; j < lanes; ++j) odd[j] = from[j] != from[j];
+    for (left -= lanes, from += lanes; left >= lanes; left -= lanes, from += lanes) {
+      for (std::size_t j = 0; j < lanes; ++j) {
+        odd[j] |= static_cast<Flag>(from[j] != from[j]);
+        lane[j] = Larger::of(from[j], lane[j]);
+      }
     }
-    for (std::size_t half = runLanes / 2; half > 0; half /= 2) {
-      for (std::size_t j = 0; j < half; ++j) lane[j] = Maximum::of(lane[j + half], lane[j]);
+    Flag any = 0;
+    for (std::size_t j = 0; j < lanes; ++j) any |= odd[j];
+    if (any != 0) {
+      from = x;
+      left = n;
+    } else {
+      combineLanes<Larger, lanes>(lane);
+      best = Maximum::of(lane[0], best);
     }
-    best = Maximum::of(lane[0], best);
   }
-  for (std::size_t i = 0; i < n; ++i) best = Maximum::of(x[i], best);
+  for (std::size_t i = 0; i < left; ++i) best = Maximum::of(from[i], best);
   return best;
 }
 

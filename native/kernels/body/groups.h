@@ -1127,7 +1127,7 @@ struct Loop20 {
   }
 };
 
-// mlp-1, mlp-64, mlp-256 and 2 more
+// mlp-1, mlp-64, mlp-256 and 3 more
 template <class T>
 struct Loop21 {
   static constexpr std::uint16_t loadCount = 2;
@@ -2015,6 +2015,294 @@ struct Loop41 {
   }
 };
 
+// softmax forward and backward
+template <class T>
+struct Loop42 {
+  static constexpr std::uint16_t loadCount = 2;
+  static constexpr std::uint32_t singles = 2;
+  static constexpr LoopStep steps[] = {
+      {idOf("sub"), {0, 1}},
+      {idOf("exp"), {2}},
+  };
+  static constexpr std::uint16_t results[] = {3};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T v1 = *rowOf<T>(call, 1, r);
+      T* const y0 = rowOf<T>(call, 2, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v2 = Sub::of(v0, v1);
+        const T v3 = Exp::of(v2);
+        y0[i] = v3;
+      }
+    }
+  }
+};
+
+// softmax forward and backward
+template <class T>
+struct Loop43 {
+  static constexpr std::uint16_t loadCount = 3;
+  static constexpr std::uint32_t singles = 4;
+  static constexpr LoopStep steps[] = {
+      {idOf("div"), {1, 2}},
+      {idOf("mul"), {0, 3}},
+  };
+  static constexpr std::uint16_t results[] = {3, 4};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      const T v2 = *rowOf<T>(call, 2, r);
+      T* const y0 = rowOf<T>(call, 3, r);
+      T* const y1 = rowOf<T>(call, 4, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v1 = x1[i];
+        const T v3 = Div::of(v1, v2);
+        const T v4 = Mul::of(v0, v3);
+        y0[i] = v3;
+        y1[i] = v4;
+      }
+    }
+  }
+};
+
+// softmax forward and backward
+template <class T>
+struct Loop44 {
+  static constexpr std::uint16_t loadCount = 3;
+  static constexpr std::uint32_t singles = 4;
+  static constexpr LoopStep steps[] = {
+      {idOf("sub"), {0, 2}},
+      {idOf("mul"), {1, 3}},
+  };
+  static constexpr std::uint16_t results[] = {4};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      const T v2 = *rowOf<T>(call, 2, r);
+      T* const y0 = rowOf<T>(call, 3, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v1 = x1[i];
+        const T v3 = Sub::of(v0, v2);
+        const T v4 = Mul::of(v1, v3);
+        y0[i] = v4;
+      }
+    }
+  }
+};
+
+// logSoftmax forward and backward
+template <class T>
+struct Loop45 {
+  static constexpr std::uint16_t loadCount = 4;
+  static constexpr std::uint32_t singles = 12;
+  static constexpr LoopStep steps[] = {
+      {idOf("sub"), {1, 2}},
+      {idOf("exp"), {4}},
+      {idOf("fnma"), {5, 3, 0}},
+  };
+  static constexpr std::uint16_t results[] = {4, 6};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      const T v2 = *rowOf<T>(call, 2, r);
+      const T v3 = *rowOf<T>(call, 3, r);
+      T* const y0 = rowOf<T>(call, 4, r);
+      T* const y1 = rowOf<T>(call, 5, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v1 = x1[i];
+        const T v4 = Sub::of(v1, v2);
+        const T v5 = Exp::of(v4);
+        const T v6 = Fnma::of(v5, v3, v0);
+        y0[i] = v4;
+        y1[i] = v6;
+      }
+    }
+  }
+};
+
+// layerNorm forward and backward
+template <class T>
+struct Loop46 {
+  static constexpr std::uint16_t loadCount = 3;
+  static constexpr std::uint32_t singles = 6;
+  static constexpr LoopStep steps[] = {
+      {idOf("sub"), {0, 2}},
+      {idOf("square"), {3}},
+      {idOf("mul"), {1, 3}},
+  };
+  static constexpr std::uint16_t results[] = {3, 4, 5};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T v1 = *rowOf<T>(call, 1, r);
+      const T v2 = *rowOf<T>(call, 2, r);
+      T* const y0 = rowOf<T>(call, 3, r);
+      T* const y1 = rowOf<T>(call, 4, r);
+      T* const y2 = rowOf<T>(call, 5, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v3 = Sub::of(v0, v2);
+        const T v4 = Square::of(v3);
+        const T v5 = Mul::of(v1, v3);
+        y0[i] = v3;
+        y1[i] = v4;
+        y2[i] = v5;
+      }
+    }
+  }
+};
+
+// layerNorm forward and backward
+template <class T>
+struct Loop47 {
+  static constexpr std::uint16_t loadCount = 6;
+  static constexpr std::uint32_t singles = 16;
+  static constexpr LoopStep steps[] = {
+      {idOf("div"), {3, 4}},
+      {idOf("fma"), {6, 0, 1}},
+      {idOf("mul"), {5, 6}},
+      {idOf("div"), {8, 4}},
+      {idOf("neg"), {9}},
+      {idOf("div"), {5, 4}},
+      {idOf("mul"), {2, 6}},
+  };
+  static constexpr std::uint16_t results[] = {7, 10, 11, 12};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      const T* const x2 = rowOf<T>(call, 2, r);
+      const T* const x3 = rowOf<T>(call, 3, r);
+      const T v4 = *rowOf<T>(call, 4, r);
+      const T* const x5 = rowOf<T>(call, 5, r);
+      T* const y0 = rowOf<T>(call, 6, r);
+      T* const y1 = rowOf<T>(call, 7, r);
+      T* const y2 = rowOf<T>(call, 8, r);
+      T* const y3 = rowOf<T>(call, 9, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v1 = x1[i];
+        const T v2 = x2[i];
+        const T v3 = x3[i];
+        const T v5 = x5[i];
+        const T v6 = Div::of(v3, v4);
+        const T v7 = Fma::of(v6, v0, v1);
+        const T v8 = Mul::of(v5, v6);
+        const T v9 = Div::of(v8, v4);
+        const T v10 = Neg::of(v9);
+        const T v11 = Div::of(v5, v4);
+        const T v12 = Mul::of(v2, v6);
+        y0[i] = v7;
+        y1[i] = v10;
+        y2[i] = v11;
+        y3[i] = v12;
+      }
+    }
+  }
+};
+
+// layerNorm forward and backward
+template <class T>
+struct Loop48 {
+  static constexpr std::uint16_t loadCount = 2;
+  static constexpr std::uint32_t singles = 0;
+  static constexpr LoopStep steps[] = {
+      {idOf("mul"), {1, 0}},
+  };
+  static constexpr std::uint16_t results[] = {2};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      T* const y0 = rowOf<T>(call, 2, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v1 = x1[i];
+        const T v2 = Mul::of(v1, v0);
+        y0[i] = v2;
+      }
+    }
+  }
+};
+
+// layerNorm forward and backward
+template <class T>
+struct Loop49 {
+  static constexpr std::uint16_t loadCount = 3;
+  static constexpr std::uint32_t singles = 1;
+  static constexpr LoopStep steps[] = {
+      {idOf("fma"), {0, 1, 2}},
+      {idOf("neg"), {3}},
+  };
+  static constexpr std::uint16_t results[] = {3, 4};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T v0 = *rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      const T* const x2 = rowOf<T>(call, 2, r);
+      T* const y0 = rowOf<T>(call, 3, r);
+      T* const y1 = rowOf<T>(call, 4, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v1 = x1[i];
+        const T v2 = x2[i];
+        const T v3 = Fma::of(v0, v1, v2);
+        const T v4 = Neg::of(v3);
+        y0[i] = v3;
+        y1[i] = v4;
+      }
+    }
+  }
+};
+
+// layerNorm forward and backward
+template <class T>
+struct Loop50 {
+  static constexpr std::uint16_t loadCount = 2;
+  static constexpr std::uint32_t singles = 2;
+  static constexpr LoopStep steps[] = {
+      {idOf("add"), {1, 0}},
+  };
+  static constexpr std::uint16_t results[] = {2};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T v1 = *rowOf<T>(call, 1, r);
+      T* const y0 = rowOf<T>(call, 2, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v2 = Add::of(v1, v0);
+        y0[i] = v2;
+      }
+    }
+  }
+};
+
 constexpr CompiledLoop loops[] = {
     loopOf<Loop0, float>(),
     loopOf<Loop0, double>(),
@@ -2095,6 +2383,24 @@ constexpr CompiledLoop loops[] = {
     loopOf<Loop40, double>(),
     loopOf<Loop41, float>(),
     loopOf<Loop41, double>(),
+    loopOf<Loop42, float>(),
+    loopOf<Loop42, double>(),
+    loopOf<Loop43, float>(),
+    loopOf<Loop43, double>(),
+    loopOf<Loop44, float>(),
+    loopOf<Loop44, double>(),
+    loopOf<Loop45, float>(),
+    loopOf<Loop45, double>(),
+    loopOf<Loop46, float>(),
+    loopOf<Loop46, double>(),
+    loopOf<Loop47, float>(),
+    loopOf<Loop47, double>(),
+    loopOf<Loop48, float>(),
+    loopOf<Loop48, double>(),
+    loopOf<Loop49, float>(),
+    loopOf<Loop49, double>(),
+    loopOf<Loop50, float>(),
+    loopOf<Loop50, double>(),
 };
 
 }  // namespace forebay::FOREBAY_BODY

@@ -154,6 +154,16 @@ double workOf(const Parts::Numbers& instruction) {
       return product(instruction, 4, index(3));
     case 9:
       return workOfRoutine(instruction);
+    case 10: {
+      const std::size_t rank = index(3), loads = index(4), steps = index(5), stores = index(6),
+                        closes = index(7);
+      const std::size_t segment = rank + 1 + (loads + stores) * (3 + rank) + closes * 3;
+      std::size_t first = 8 + 2 * (loads + stores) + 3 * closes + 5 * steps;
+      double elements = 0;
+      for (double s = 0; s < at(2); ++s, first += segment)
+        elements += 1 + product(instruction, first, rank + 1);
+      return elements * static_cast<double>(1 + loads + steps + stores + closes);
+    }
     default:
       return at(3) * at(4) * at(5);
   }

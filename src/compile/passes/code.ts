@@ -8,7 +8,8 @@ import type { Ref, Use, Uses, Value } from '../../ir/value.js';
 import type { Operation } from '../../primitives/group.js';
 import { valueRecord } from '../../primitives/index.js';
 import type { Fusing } from '../../primitives/record.js';
-import { aligned, closes as closesLoop, type FusedLoop, spaceOf } from './fused-loop.js';
+import { aligned, closes as closesLoop, type FusedLoop, rowsOf, spaceOf } from './fused-loop.js';
+import { readsRow, type Space } from './row-loops.js';
 
 interface Surroundings {
   /** Values that are not stored. Each fused loop that reads such a value computes it again. */
@@ -24,10 +25,10 @@ interface Surroundings {
 export function codeLoop(
   members: readonly Value[],
   grade: number,
+  loop: Space,
   { repeated, uses, keys, fire }: Surroundings,
 ): FusedLoop {
   const own = new Set(members);
-  const space = spaceOf(members[0] as Value) as readonly number[];
   const loads: Ref[] = [];
   const loaded = new Map<number, number>();
   const results = new Map<Value, number>();
@@ -35,8 +36,13 @@ export function codeLoop(
   // In the finished code, the registers of the loads have the lowest numbers, and those of the results of operations
   // have the next numbers. Until the number of loads is known, the results have the numbers -1, -2, ….
   const made = () => -operations.length;
-  const register = (arg: Ref): number => {
-    if (aligned(arg, space)) {
+  /** Whether `reader`, a value of this loop, reads this ref of another value of the loop from a register. */
+  const fromRegister = (arg: Ref, reader: Value): boolean => {
+    const shape = spaceOf(reader) as readonly number[];
+    return aligned(arg, shape) || readsRow(arg, shape, loop);
+  };
+  const register = (arg: Ref, reader: Value): number => {
+    if (fromRegister(arg, reader)) {
       const known = results.get(arg.value);
       if (known !== undefined) return known;
       if (repeated.has(arg.value)) {
@@ -56,21 +62,22 @@ export function codeLoop(
   };
   const compute = (value: Value): number => {
     const fusing = valueRecord(value).fusing as Fusing;
-    const result = fusing.code(value, value.args.map(register), emit);
+    const operands = value.args.map((arg) => register(arg, value));
+    const result = fusing.code(value, operands, emit);
     results.set(value, result);
     return result;
   };
   /** Whether this use reads a value of this loop from a register. The value need not be stored for such a use. */
   const readsWithin = (reader: Value | undefined, ref: Ref): boolean => {
-    if (!reader || !aligned(ref, space)) return false;
+    if (!reader || !spaceOf(reader) || !fromRegister(ref, reader)) return false;
     if (own.has(reader)) return true;
     return repeated.has(reader) && uses.every(reader, (use) => readsWithin(use.reader, use.ref));
   };
   const stores: { value: Value; register: number }[] = [];
   const closes: { value: Value; register: number }[] = [];
   for (const value of members) {
-    if (closesLoop(value)) {
-      closes.push({ value, register: register(value.args[0] as Ref) });
+    if (closesLoop(value) && rowsOf(value) === undefined) {
+      closes.push({ value, register: register(value.args[0] as Ref, value) });
       continue;
     }
     const result = compute(value);
@@ -81,7 +88,8 @@ export function codeLoop(
   const final = (r: number) => (r < 0 ? loads.length - r - 1 : r);
   const plain = {
     grade,
-    shape: space,
+    shape: loop.space,
+    rows: loop.rows,
     loads,
     operations: operations.map((operation) => ({
       ...operation,

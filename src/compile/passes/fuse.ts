@@ -20,11 +20,13 @@ import {
   type FusedLoop,
   type Group,
   lastGrade,
+  rowsOf,
   type Single,
   spaceOf,
   type Update,
 } from './fused-loop.js';
 import { Rebuilder } from './rebuild.js';
+import { compatible, loadsOnePerRow, readsRow, type Space } from './row-loops.js';
 
 /**
  * The maximum number of cheap operations that compute a value which is not stored. Each loop that reads the value
@@ -51,8 +53,11 @@ export function* fuse(
 /** Splits sums of many terms into trees of sums of at most `target.loop.terms` terms. */
 function* shortSums(roots: readonly Ref[], build: Builder): Sliced<Ref[]> {
   const { terms: maxTerms } = build.target.loop;
+  const order = yield* reachable(roots, build.pace);
+  const isLong = ({ kind, args }: Value) => kind === 'sum' && args.length > maxTerms;
+  if (!order.some(isLong)) return [...roots];
   const rebuilder: Rebuilder = new Rebuilder(build, (value) => {
-    if (value.kind !== 'sum' || value.args.length <= maxTerms) return undefined;
+    if (!isLong(value)) return undefined;
     build.fire('fuse: long sum');
     const terms = value.args.map((arg) => rebuilder.ref(arg));
     let level = terms;
@@ -65,7 +70,7 @@ function* shortSums(roots: readonly Ref[], build: Builder): Sliced<Ref[]> {
     }
     return level[0];
   });
-  return yield* rebuilder.run(roots);
+  return yield* rebuilder.run(roots, order);
 }
 
 /**
@@ -85,8 +90,9 @@ function settle(
 }
 
 /** The values of one fused loop, and the refs that it loads, by their keys. */
-interface Members {
-  readonly space: readonly number[];
+interface Members extends Space {
+  space: readonly number[];
+  rows: number | undefined;
   readonly grade: number;
   readonly values: Value[];
   readonly loads: Map<number, Ref>;
@@ -136,6 +142,7 @@ class FinalLoops {
 /** Whether these fused loops can be merged: whether the merged loop would be within the limits. */
 function fits(loops: readonly Members[], limits: Target['loop']): boolean {
   if (loops.length === 1) return true;
+  if (!compatible(loops)) return false;
   const keys = new Set<number>();
   let operations = 0;
   for (const { loads, values } of loops) {
@@ -293,7 +300,7 @@ class Fusion {
           .filter((operand) => !joined.includes(operand))
           .map(({ arg }) => [this.#keys.of(arg), arg]),
       );
-      const own: Members = { space, grade, values: [value], loads };
+      const own: Members = { space, rows: rowsOf(value), grade, values: [value], loads };
       const loops = new Set(joined.map(({ arg }) => this.#loops.get(arg.value) as Members));
       if (final || fits([own, ...loops], this.build.target.loop)) {
         this.#loops.set(value, own);
@@ -312,7 +319,11 @@ class Fusion {
   /** Merges these fused loops into the first of them. */
   #join(loops: readonly Members[]): void {
     const [into, ...others] = loops as readonly [Members, ...Members[]];
-    for (const { values, loads } of others) {
+    for (const { space, rows, values, loads } of others) {
+      if (rows !== undefined) {
+        into.space = space;
+        into.rows = rows;
+      }
       into.values.push(...values);
       for (const [key, ref] of loads) into.loads.set(key, ref);
       for (const value of values) this.#loops.set(value, into);
@@ -355,10 +366,26 @@ class Fusion {
         this.#operands(arg.value, arg.value.shape, found);
       } else {
         const inLoop = spaceOf(arg.value) !== undefined && !closes(arg.value);
-        found.push({ arg, within: lines && inLoop });
+        const within = (lines && inLoop) || this.#readsRow(arg, space);
+        found.push({ arg, within });
       }
     }
     return found;
+  }
+
+  /** Whether a loop over whole rows that computes the operand can compute a value of this shape that reads it. */
+  #readsRow(arg: Ref, shape: readonly number[] | undefined): boolean {
+    const loop = this.#loops.get(arg.value);
+    return shape !== undefined && loop?.rows !== undefined && readsRow(arg, shape, loop);
+  }
+
+  /** Whether a loop over whole rows is only a reduction of values in memory, which needs no loop. */
+  #isReduction({ rows, values: [value, ...others] }: Members): boolean {
+    if (rows === undefined || others.length > 0) return false;
+    const [arg] = (value as Value).args as readonly [Ref];
+    return !(
+      aligned(arg, spaceOf(value as Value) as readonly number[]) && this.#repeated.has(arg.value)
+    );
   }
 
   *#distinctLoops(): Sliced<Set<Members>> {
@@ -377,8 +404,14 @@ class Fusion {
     const schedule: { item: Group | Single; at: number }[] = [];
     for (const loop of yield* this.#distinctLoops()) {
       if (this.build.pace.due(2 * loop.values.length)) yield;
+      if (this.#isReduction(loop)) {
+        const [value] = loop.values as [Value];
+        const item: Single = { kind: 'single', grade: loop.grade, value };
+        schedule.push({ item, at: value.id });
+        continue;
+      }
       const inOrder = loop.values.sort((a, b) => a.id - b.id);
-      const coded = codeLoop(inOrder, loop.grade, {
+      const coded = codeLoop(inOrder, loop.grade, loop, {
         repeated: this.#repeated,
         uses: this.#uses,
         keys: this.#keys,
@@ -387,7 +420,11 @@ class Fusion {
       const { grade, loads, operations, stores, closes } = coded;
       const form = [
         grade,
-        loads.map(({ value }) => value.dtype),
+        coded.rows,
+        loads.map((load) => [
+          load.value.dtype,
+          coded.rows !== undefined && loadsOnePerRow(load, loop),
+        ]),
         operations,
         // A value that updates several leaves is stored to each of them.
         stores.map(({ register, value }) => [
@@ -407,6 +444,8 @@ class Fusion {
       groups.set(key, loops);
       if (coded.operations.length > 1) this.build.fire('fuse: operations in one loop');
       if (coded.closes.length > 0) this.build.fire('fuse: closing sum');
+      for (const { reduces } of operations)
+        if (reduces) this.build.fire('fuse: reduction of rows in a loop');
       schedule.push({
         item: { kind: 'group', grade, loops },
         at: (loop.values[0] as Value).id,

@@ -16,11 +16,13 @@ export interface FusedLoop {
   readonly grade: number;
   /** The shape of the elements over which the loop runs. */
   readonly shape: readonly number[];
+  /** The number of the first axes, which are the axes of the rows. Undefined if the loop does not work on whole rows. */
+  readonly rows: number | undefined;
   readonly loads: readonly Ref[];
   readonly operations: readonly Operation[];
   /** The values that are read outside the loop, and are therefore stored in memory. */
   readonly stores: readonly { readonly value: Value; readonly register: number }[];
-  /** The values that are sums over all elements of the loop. The elements to sum are in `register`. */
+  /** The values that are sums over all elements of a value of the loop. The elements to sum are in `register`. */
   readonly closes: readonly { readonly value: Value; readonly register: number }[];
 }
 
@@ -72,7 +74,12 @@ export function spaceOf(value: Value): readonly number[] | undefined {
   return valueRecord(value).fusing?.space(value);
 }
 
-/** Whether the value is a reduction over a whole fused loop. */
+/** Whether the value is a reduction over the elements of a fused loop. */
 export function closes(value: Value): boolean {
   return valueRecord(value).fusing?.closes === true;
+}
+
+/** Returns the number of axes that are kept, if the value is a reduction over each row of a fused loop. */
+export function rowsOf(value: Value): number | undefined {
+  return valueRecord(value).fusing?.rows(value);
 }

@@ -12,9 +12,11 @@ import { count, dense, equalLists, isContiguous } from '../../ir/view.js';
 import type { GroupInstruction, Segment } from '../../primitives/group.js';
 import { type Instruction, valueRecord } from '../../primitives/index.js';
 import type { InstructionWriter } from '../../primitives/record.js';
+import type { RowsInstruction } from '../../primitives/rows.js';
 import type { DType } from '../../tensor/dtype.js';
 import { type Fused, type FusedLoop, lastGrade } from './fused-loop.js';
 import type { Placement } from './place.js';
+import { loadsOnePerRow, rowSegment } from './row-loops.js';
 
 /** The instructions of a program. */
 export interface Instructions {
@@ -181,7 +183,7 @@ class Writer implements InstructionWriter {
   *#group(
     loops: readonly FusedLoop[],
     targets: (loop: FusedLoop) => Targets,
-  ): Sliced<GroupInstruction> {
+  ): Sliced<GroupInstruction | RowsInstruction> {
     const [first] = loops as readonly [FusedLoop, ...FusedLoop[]];
     const segments: Segment[] = [];
     const nodes = new Set<Node>();
@@ -198,14 +200,24 @@ class Writer implements InstructionWriter {
       if (this.pace.due(1 + loop.loads.length + loop.stores.length)) yield;
     }
     const stores = (found[0] as Targets).stores.map(({ register, dtype }) => ({ register, dtype }));
-    return {
-      kind: 'group',
-      loads: first.loads.map(({ value }) => value.dtype),
+    const common = {
       operations: first.operations,
       stores,
       closes: first.closes.map(({ register, value }) => ({ register, dtype: value.dtype })),
-      segments,
       nodes: [...nodes],
+    };
+    if (first.rows === undefined) {
+      const dtypes = first.loads.map(({ value }) => value.dtype);
+      return { kind: 'group', loads: dtypes, segments, ...common };
+    }
+    return {
+      kind: 'rows',
+      loads: first.loads.map((load) => ({
+        dtype: load.value.dtype,
+        perRow: loadsOnePerRow(load, { space: first.shape, rows: first.rows }),
+      })),
+      segments: segments.map((segment, i) => rowSegment(loops[i] as FusedLoop, segment)),
+      ...common,
     };
   }
 

@@ -221,7 +221,7 @@ export class Placement {
       // `adjacent` expects views of one value, so a value is made for the memory.
       const holder =
         holders.get(at.memory) ??
-        new Value(0, 'leaf', assembled.dtype, [at.memory.length], [], {}, undefined);
+        new Value(0, 'leaf', assembled.dtype, [], {}, undefined, dense([at.memory.length]));
       holders.set(at.memory, holder);
       if (holders.size > 1) return undefined;
       blocks.push({
@@ -276,9 +276,10 @@ export class Placement {
       inOrder &&
       assembled.args.length <= maxScattered &&
       (this.#loading.get(assembled) ?? []).every(
-        ({ shape, loads, closes }) =>
+        ({ shape, rows, loads, closes }) =>
           // A loop that reads block by block has a segment for each block, so a sum would be over only one block.
           closes.length === 0 &&
+          rows === undefined &&
           equalLists(shape, assembled.shape) &&
           loads.every(({ value }) => value === assembled || value.kind !== 'assemble'),
       )

@@ -5,6 +5,7 @@ import {
   add,
   broadcastTo,
   concat,
+  constant,
   flip,
   logSoftmax,
   matmul,
@@ -16,7 +17,9 @@ import {
   slice,
   softmax,
   stack,
+  sub,
   sum,
+  tensor,
   transpose,
 } from '../../../src/index.js';
 import type { Draft } from './draft.js';
@@ -145,6 +148,22 @@ export const softmaxStep: Step = (draft) => {
   if (draft.numbers.exact || x.shape.length === 0) return undefined;
   const op = draft.draws.pick([softmax, logSoftmax]);
   return op(x, draft.draws.below(x.shape.length));
+};
+
+/**
+ * Reductions of rows that are long enough for a fused loop over whole rows: shifts each row by its maximum, and returns
+ * the sum of each row.
+ */
+export const rowsStep: Step = (draft) => {
+  const { draws } = draft;
+  const x = draft.any();
+  if (x.shape.length > 2) return undefined;
+  const columns = draws.pick([32, 33, 40]);
+  const ramp = Array.from({ length: columns }, (_, i) => (i % 3) - 1);
+  const rows = broadcastTo(reshape(x, [...x.shape, 1]), [...x.shape, columns]);
+  const y = mul(rows, constant(tensor(ramp, { dtype: x.dtype })));
+  const shifted = sub(y, max(y, -1, { keepDims: true }));
+  return sum(draws.chance(0.5) ? shifted : add(shifted, rows), -1);
 };
 
 /** Returns the node, reshaped to two axes if it has fewer. */

@@ -74,6 +74,23 @@ export function* accumulate(roots: readonly Ref[], build: Builder): Sliced<Ref[]
     }
   }
   if (onto.size === 0) return [...roots];
+  const isInPlace =
+    [...onto].every(([later, target]) => target.value.id < later.id) &&
+    [...gone].every(([sum, dropped]) => sum.args.length - dropped.size > 1);
+  if (isInPlace) {
+    for (const [later, target] of onto) {
+      build.redefine(later, [...later.args, target]);
+      if (pace.due()) yield;
+    }
+    for (const [sum, dropped] of gone) {
+      build.redefine(
+        sum,
+        sum.args.filter((arg) => !dropped.has(arg)),
+      );
+      if (pace.due(sum.args.length)) yield;
+    }
+    return [...roots];
+  }
   const rebuilder: Rebuilder = new Rebuilder(
     build,
     (value) => {

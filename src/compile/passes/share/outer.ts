@@ -16,17 +16,19 @@ import { Rebuilder } from '../rebuild.js';
 
 export function* outerProducts(roots: readonly Ref[], build: Builder): Sliced<Ref[]> {
   const order = yield* reachable(roots, build.pace);
-  const uses = yield* Uses.of(order, roots, build.pace);
   const isOuter = ({ kind, args }: Value) =>
     kind === 'product' && args.length === 2 && args[0]?.shape[1] === 1;
+  const sumsOneRow = ({ kind, args }: Value) => kind === 'columnSum' && args[0]?.shape[0] === 1;
+  if (!order.some((value) => isOuter(value) || sumsOneRow(value))) return [...roots];
+  const uses = yield* Uses.of(order, roots, build.pace);
   const rebuilder: Rebuilder = new Rebuilder(build, (value) => {
     if (isOuter(value)) {
       build.fire('share: outer product');
       return outer(value, (column) => column);
     }
-    if (value.kind === 'columnSum' && value.args[0]?.shape[0] === 1) {
+    if (sumsOneRow(value)) {
       build.fire('share: sum of one row');
-      return build.reshape(rebuilder.ref(value.args[0]), value.shape, value.node);
+      return build.reshape(rebuilder.ref(value.args[0] as Ref), value.shape, value.node);
     }
     if (value.kind !== 'map' || value.details.kernel !== 'mul') return undefined;
     const [x, y] = value.args as readonly [Ref, Ref];

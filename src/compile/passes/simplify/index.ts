@@ -110,29 +110,37 @@ function readRanges(
 
 /** Merges each sum into the sum that reads it, if there is no other use and this use reads the whole sum. */
 function* flattenSums(roots: readonly Ref[], build: Builder): Sliced<Ref[]> {
-  const order = yield* reachable(roots, build.pace);
-  const uses = yield* Uses.of(order, roots, build.pace);
-  const inlined = (ref: Ref): boolean => {
-    const { value } = ref;
+  const { pace } = build;
+  const order = yield* reachable(roots, pace);
+  const uses = yield* Uses.of(order, roots, pace);
+  const isInlined = ({ value, ...view }: Ref): boolean => {
     if (value.kind !== 'sum' || uses.count(value) !== 1) return false;
-    return showsAll(ref) && equalLists(ref.shape, value.shape);
+    const { reader, ref } = uses.at(value, 0);
+    return reader?.kind === 'sum' && showsAll(ref) && equalLists(view.shape, value.shape);
   };
-  const rebuilder: Rebuilder = new Rebuilder(build, (value) => {
-    if (value.kind !== 'sum') return undefined;
-    const use = uses.count(value) > 0 ? uses.at(value, 0) : undefined;
-    // The reader takes over the terms of this sum, so this replacement is never read. It is not built, because building
-    // every sum of a chain would take quadratic time.
-    if (use?.reader?.kind === 'sum' && inlined(use.ref)) return rebuilder.ref(value.args[0] as Ref);
-    if (!value.args.some(inlined)) return undefined;
+  const assembled = new Map<Value, readonly Ref[]>();
+  for (let i = 0; i < order.length; i++) {
+    const value = order[i] as Value;
+    if (pace.due(value.args.length)) yield;
+    // The reader of a sum takes over its terms. Such a sum is not changed, because changing every sum of a chain would
+    // take quadratic time.
+    if (value.kind !== 'sum' || isInlined(value.whole) || !value.args.some(isInlined)) continue;
     build.fire('simplify: sum of a sum');
     const terms: Ref[] = [];
     const pending = [...value.args].reverse();
     for (let ref = pending.pop(); ref; ref = pending.pop()) {
-      if (!inlined(ref)) terms.push(rebuilder.ref(ref));
+      if (!isInlined(ref)) terms.push(ref);
       else
-        for (let i = ref.value.args.length - 1; i >= 0; i--) pending.push(ref.value.args[i] as Ref);
+        for (let j = ref.value.args.length - 1; j >= 0; j--) pending.push(ref.value.args[j] as Ref);
     }
-    return build.sum(value.dtype, value.shape, terms, value.node);
+    // The builder may replace a sum of assembled values by another value.
+    if (terms.every((term) => term.value.kind === 'assemble')) assembled.set(value, terms);
+    else build.redefine(value, terms);
+  }
+  if (assembled.size === 0) return [...roots];
+  const rebuilder: Rebuilder = new Rebuilder(build, (value) => {
+    const terms = assembled.get(value)?.map((term) => rebuilder.ref(term));
+    return terms && build.sum(value.dtype, value.shape, terms, value.node);
   });
-  return yield* rebuilder.run(roots, order);
+  return yield* rebuilder.run(roots);
 }

@@ -1,0 +1,310 @@
+// Builds a RowGroup from the numbers of the code, and checks it.
+#include <algorithm>
+#include <cstring>
+
+#include "program/row_group_plan.h"
+
+namespace forebay {
+
+namespace {
+
+// Higher than any graph needs in one loop, and low enough that numbers of values fit in 16 bits.
+constexpr std::int64_t maxValues = 16384;
+
+const Fold* sumOf(const Body& body, DType type) {
+  for (std::size_t id = 0; id < body.kernelCount; ++id) {
+    const Fold* fold = body.kernels[id].routine(type).fold;
+    if (fold != nullptr && fold->kind == Fold::Kind::sum) return fold;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+class RowGroupDecoder {
+ public:
+  RowGroupDecoder(Operands& operands, const Body& body, RowGroup& group)
+      : operands_(operands), reader_(operands.reader()), body_(body), group_(group) {}
+
+  bool decode() {
+    return readCounts() && readLoads() && readSteps() && readStores() && readCloses() && readSegments();
+  }
+
+ private:
+  bool readCounts() {
+    std::int64_t rank = 0;
+    if (!reader_.integer({nullptr, -1, "the number of segments"}, segmentCount_, reader_.left()) ||
+        !reader_.integer({nullptr, -1, "the rank"}, rank, maxRank) ||
+        !reader_.integer({nullptr, -1, "the number of loads"}, loadCount_, maxValues) ||
+        !reader_.integer({nullptr, -1, "the number of steps"}, stepCount_, maxValues) ||
+        !reader_.integer({nullptr, -1, "the number of stores"}, storeCount_, maxValues) ||
+        !reader_.integer({nullptr, -1, "the number of closes"}, closeCount_, maxValues)) {
+      return false;
+    }
+    rank_ = static_cast<int>(rank);
+    // The counts are compared with the length of the code before memory is allocated, so that the length
+    // limits the memory.
+    const std::int64_t segment = rank + 1 + (loadCount_ + storeCount_) * (3 + rank) + 3 * closeCount_;
+    const std::int64_t expected =
+        2 * loadCount_ + 5 * stepCount_ + 2 * storeCount_ + 3 * closeCount_ + segmentCount_ * segment;
+    if (expected != reader_.left()) {
+      return reader_.refuse("%lld numbers follow its counts, expected %lld",
+                            static_cast<long long>(reader_.left()), static_cast<long long>(expected));
+    }
+    const auto count = [](std::int64_t n) { return static_cast<std::size_t>(n); };
+    group_.loadCount_ = count(loadCount_);
+    const bool allocated =
+        group_.values_.allocate(count(loadCount_ + stepCount_)) &&
+        group_.steps_.allocate(count(stepCount_)) && group_.stores_.allocate(count(storeCount_)) &&
+        group_.closes_.allocate(count(closeCount_)) && group_.segments_.allocate(count(segmentCount_)) &&
+        group_.operands_.allocate(count(segmentCount_ * (loadCount_ + storeCount_))) &&
+        group_.closesAt_.allocate(count(segmentCount_ * closeCount_)) &&
+        views_.allocate(count(loadCount_ + storeCount_));
+    return allocated || reader_.outOfMemory("a row group");
+  }
+
+  void define(std::int64_t index, DType type, bool perRow, int phase) {
+    RowValue& value = group_.values_[static_cast<std::size_t>(index)];
+    value = {type,  static_cast<std::int32_t>(sizeOf(type)), perRow, false,
+             false, static_cast<std::uint16_t>(phase),       0,      -1};
+    defined_ = index + 1;
+  }
+
+  bool readLoads() {
+    for (std::int64_t i = 0; i < loadCount_; ++i) {
+      DType type;
+      bool perRow = false;
+      if (!reader_.dtype({"load", i, "the dtype"}, type)) return false;
+      if (!reader_.flag({"load", i, "the flag of one element a row"}, perRow)) return false;
+      define(i, type, perRow, 0);
+      RowView& view = views_[static_cast<std::size_t>(i)];
+      view.type = type;
+      view.perRow = perRow;
+    }
+    return true;
+  }
+
+  // Reads the number of a value that is already defined and has the dtype `type`.
+  bool use(const Field& field, DType type, std::uint16_t& number) {
+    std::int64_t value = 0;
+    if (!reader_.integer(field, value, std::max<std::int64_t>(loadCount_ + stepCount_ - 1, 0))) return false;
+    if (value >= defined_) {
+      return reader_.refuse("%s is %lld, but only %lld values are computed before it", Name(field).text,
+                            static_cast<long long>(value), static_cast<long long>(defined_));
+    }
+    const RowValue& used = group_.values_[static_cast<std::size_t>(value)];
+    if (used.type != type) {
+      return reader_.refuse("%s is value %lld, which has the dtype %s, expected %s", Name(field).text,
+                            static_cast<long long>(value), nameOf(used.type), nameOf(type));
+    }
+    number = static_cast<std::uint16_t>(value);
+    return true;
+  }
+
+  bool readSteps() {
+    for (std::int64_t i = 0; i < stepCount_; ++i) {
+      if (!readStep(i)) return false;
+    }
+    return true;
+  }
+
+  bool readStep(std::int64_t i) {
+    static constexpr const char* inputs[maxArity] = {"input 0", "input 1", "input 2"};
+    std::int64_t id = 0;
+    DType type, result;
+    if (!reader_.integer({"step", i, "the kernel"}, id, static_cast<std::int64_t>(body_.kernelCount) - 1) ||
+        !reader_.dtype({"step", i, "the dtype"}, type)) {
+      return false;
+    }
+    const Kernel& kernel = body_.kernels[id];
+    if (!checkKernel(kernel, i, type, result)) return false;
+    RowStep& step = group_.steps_[static_cast<std::size_t>(i)];
+    step.tiles = kernel.routine(type).tiles;
+    step.fold = kernel.routine(type).fold;
+    step.kernel = static_cast<std::uint16_t>(id);
+    step.out = static_cast<std::uint16_t>(loadCount_ + i);
+    const int arity = kernel.family == Family::reduce ? 1 : kernel.arity;
+    step.inputs = static_cast<std::uint8_t>((1 << arity) - 1);
+    bool perRow = true;
+    int phase = 0;
+    for (int k = 0; k < maxArity; ++k) {
+      const Field field = {"step", i, inputs[k]};
+      if (k < arity) {
+        if (!use(field, type, step.in[k])) return false;
+        const RowValue& in = group_.values_[step.in[k]];
+        perRow = perRow && in.perRow;
+        phase = std::max<int>(phase, in.phase);
+        continue;
+      }
+      std::int64_t none = 0;
+      if (!reader_.integer(field, none, largestInteger, -1)) return false;
+      if (none != -1) {
+        return reader_.refuse("%s is %lld, expected -1 because '%s' has %d inputs", Name(field).text,
+                              static_cast<long long>(none), kernel.name, arity);
+      }
+    }
+    if (step.fold != nullptr) {
+      if (perRow) {
+        return reader_.refuse("step %lld reduces value %d, which has only one element a row",
+                              static_cast<long long>(i), static_cast<int>(step.in[0]));
+      }
+      perRow = true;
+      ++phase;
+    }
+    define(loadCount_ + i, result, perRow, phase);
+    return true;
+  }
+
+  bool checkKernel(const Kernel& kernel, std::int64_t step, DType type, DType& result) {
+    result = type;
+    const bool reduces = kernel.family == Family::reduce;
+    if (kernel.family != Family::map && kernel.family != Family::cast && !reduces) {
+      return reader_.refuse("the kernel of step %lld is '%s' of family %s, expected map, cast or reduce",
+                            static_cast<long long>(step), kernel.name, nameOf(kernel.family));
+    }
+    if (!kernel.routine(type)) {
+      return reader_.refuse("the kernel of step %lld, '%s', does not exist for %s",
+                            static_cast<long long>(step), kernel.name, nameOf(type));
+    }
+    if (reduces && (kernel.routine(type).fold->kind == Fold::Kind::argmax || type == DType::int32)) {
+      return reader_.refuse("step %lld is '%s' of %s, expected a sum or a maximum of float32 or float64",
+                            static_cast<long long>(step), kernel.name, nameOf(type));
+    }
+    if (kernel.family != Family::cast) return true;
+    // The name of a cast is the dtype of its output.
+    for (const DType made : {DType::float32, DType::float64, DType::int32}) {
+      if (std::strcmp(kernel.name, nameOf(made)) == 0) result = made;
+    }
+    return true;
+  }
+
+  bool readStores() {
+    for (std::int64_t i = 0; i < storeCount_; ++i) {
+      RowStore& store = group_.stores_[static_cast<std::size_t>(i)];
+      if (!reader_.dtype({"store", i, "the dtype"}, store.type)) return false;
+      if (!use({"store", i, "the value"}, store.type, store.value)) return false;
+      RowView& view = views_[static_cast<std::size_t>(loadCount_ + i)];
+      view.type = store.type;
+      view.perRow = group_.values_[store.value].perRow;
+    }
+    return true;
+  }
+
+  bool readCloses() {
+    for (std::int64_t i = 0; i < closeCount_; ++i) {
+      RowClose& close = group_.closes_[static_cast<std::size_t>(i)];
+      if (!reader_.flag({"close", i, "the flag of one result a column"}, close.columns)) return false;
+      if (!reader_.dtype({"close", i, "the dtype"}, close.type)) return false;
+      close.sum = close.type == DType::int32 ? nullptr : sumOf(body_, close.type);
+      if (close.sum == nullptr) {
+        return reader_.refuse("the dtype of close %lld is %s, expected float32 or float64",
+                              static_cast<long long>(i), nameOf(close.type));
+      }
+      if (!use({"close", i, "the value"}, close.type, close.value)) return false;
+      if (close.columns && group_.values_[close.value].perRow) {
+        return reader_.refuse(
+            "close %lld has a result for each column, but value %d has only one element a row",
+            static_cast<long long>(i), static_cast<int>(close.value));
+      }
+    }
+    return true;
+  }
+
+  bool readSegments() {
+    RowGroupPlanner planner(group_, body_, rank_);
+    if (!planner.phases()) return reader_.outOfMemory("a row group");
+    for (std::int64_t s = 0; s < segmentCount_; ++s) {
+      reader_.segment(s);
+      std::int64_t sizes[maxRank + 1];
+      if (!reader_.integers({nullptr, -1, "a size"}, sizes, rank_)) return false;
+      if (!reader_.integer({nullptr, -1, "the number of columns"}, sizes[rank_], maxRowColumns, 1))
+        return false;
+      for (std::int64_t i = 0; i < loadCount_; ++i) {
+        if (!readView("load", i, Access::read, sizes, views_[static_cast<std::size_t>(i)])) return false;
+      }
+      for (std::int64_t i = 0; i < storeCount_; ++i) {
+        RowView& view = views_[static_cast<std::size_t>(loadCount_ + i)];
+        if (!readView("store", i, Access::write, sizes, view)) return false;
+      }
+      for (std::int64_t i = 0; i < closeCount_; ++i) {
+        if (!readClose(i, sizes[rank_], group_.closesAt_[static_cast<std::size_t>(s * closeCount_ + i)])) {
+          return false;
+        }
+      }
+      if (!countable(sizes)) return false;
+      if (!planner.plan(static_cast<std::size_t>(s), sizes, views_))
+        return reader_.outOfMemory("a row group");
+    }
+    reader_.segment(-1);
+    if (!planner.finish()) return reader_.outOfMemory("the buffers of a row group");
+    return true;
+  }
+
+  bool readView(const char* operand, std::int64_t index, Access access, const std::int64_t* sizes,
+                RowView& view) {
+    Extent extent;
+    if (!operands_.locate(operand, index, access, view.type, view.location) ||
+        !reader_.strides(operand, static_cast<int>(index), view.strides, rank_ + 1)) {
+      return false;
+    }
+    if (view.perRow && view.strides[rank_] != 0) {
+      return reader_.refuse(
+          "the column stride of %s %lld is %lld, expected 0 because it has one element a row", operand,
+          static_cast<long long>(index), static_cast<long long>(view.strides[rank_]));
+    }
+    return operands_.view(operand, index, access, view.type, view.location, sizes, view.strides,
+                          view.perRow ? rank_ : rank_ + 1, extent);
+  }
+
+  bool readClose(std::int64_t index, std::int64_t columns, RowCloseAt& at) {
+    const RowClose& close = group_.closes_[static_cast<std::size_t>(index)];
+    std::int64_t stride = 0;
+    Extent extent;
+    if (!operands_.locate("close", index, Access::write, close.type, at.location) ||
+        !reader_.strides("close", static_cast<int>(index), &stride, 1)) {
+      return false;
+    }
+    if (!close.columns && stride != 0) {
+      return reader_.refuse("the stride of close %lld is %lld, expected 0 because it has one result",
+                            static_cast<long long>(index), static_cast<long long>(stride));
+    }
+    if (!operands_.view("close", index, Access::write, close.type, at.location, &columns, &stride,
+                        close.columns ? 1 : 0, extent)) {
+      return false;
+    }
+    at.step = stride * static_cast<std::int64_t>(sizeOf(close.type));
+    at.count = close.columns ? columns : 1;
+    return true;
+  }
+
+  bool countable(const std::int64_t* sizes) {
+    if (std::find(sizes, sizes + rank_, 0) != sizes + rank_) return true;
+    std::int64_t count = 1;
+    for (int d = 0; d <= rank_; ++d) {
+      if (count > largestInteger / sizes[d]) return reader_.refuse("it has more than 2^53 - 1 elements");
+      count *= sizes[d];
+    }
+    return true;
+  }
+
+  Operands& operands_;
+  Reader& reader_;
+  const Body& body_;
+  RowGroup& group_;
+  int rank_ = 0;
+  std::int64_t segmentCount_ = 0, loadCount_ = 0, stepCount_ = 0, storeCount_ = 0, closeCount_ = 0;
+  std::int64_t defined_ = 0;  // the number of values that are already defined
+  Items<RowView> views_;      // the operands of the segment that is read: loads, then stores
+};
+
+std::unique_ptr<Instruction> decodeRowGroup(Operands& operands, const Body& body) {
+  std::unique_ptr<RowGroup> group(new (std::nothrow) RowGroup);
+  if (!group) {
+    operands.reader().outOfMemory("a row group");
+    return nullptr;
+  }
+  if (!RowGroupDecoder(operands, body, *group).decode()) return nullptr;
+  return group;
+}
+
+}  // namespace forebay
