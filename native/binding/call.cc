@@ -64,6 +64,9 @@ bool readArray(napi_env env, napi_value value, Array& array, napi_value* buffer)
     case napi_int32_array:
       array.dtype = DType::int32;
       return true;
+    case napi_uint8_array:  // also the memory of bools
+      array.dtype = DType::uint8;
+      return true;
     default:
       return false;
   }
@@ -73,8 +76,9 @@ bool readArray(napi_env env, napi_value value, Array& array, napi_value* buffer)
 
 bool Call::array(std::size_t index, const char* what, Array& array) {
   if (readArray(env_, (*this)[index], array, nullptr)) return true;
-  return fault_.argument("%s: argument %zu (%s) is not a Float32Array, Float64Array or Int32Array", name_,
-                         index, what);
+  return fault_.argument(
+      "%s: argument %zu (%s) is not a Float32Array, Float64Array, Int32Array or Uint8Array", name_, index,
+      what);
 }
 
 bool Call::list(std::size_t index, const char* what, std::uint32_t& count) {
@@ -96,8 +100,8 @@ bool Call::typedArray(napi_value value, const char* what, std::size_t index, boo
   const napi_env env = env_;
   napi_value buffer = nullptr;
   if (!readArray(env, value, array, shared ? &buffer : nullptr)) {
-    return fault_.argument("%s: %s %zu is not a Float32Array, Float64Array or Int32Array", name_, what,
-                           index);
+    return fault_.argument("%s: %s %zu is not a Float32Array, Float64Array, Int32Array or Uint8Array", name_,
+                           what, index);
   }
   bool detachable = false;
   if (shared && (napi_is_arraybuffer(env, buffer, &detachable) != napi_ok || detachable)) {

@@ -64,7 +64,7 @@ napi_value describeKernels(Builder& build, const Body& body) {
   for (std::size_t id = 0; id < body.kernelCount; ++id) {
     const Kernel& kernel = body.kernels[id];
     napi_value const dtypes = build.list();
-    for (const DType type : {DType::float32, DType::float64, DType::int32}) {
+    for (const DType type : laneTypes) {
       if (kernel.routine(type)) build.push(dtypes, build.value(nameOf(type)));
     }
     napi_value const row = build.record();
@@ -82,7 +82,8 @@ napi_value describeRoutines(Builder& build) {
   for (std::int64_t id = 0; id < routineCount; ++id) {
     const RoutineRow& routine = *routines[id];
     napi_value const dtypes = build.list();
-    for (const DType type : {DType::float32, DType::float64, DType::int32}) {
+    for (std::size_t code = 0; code < dtypeCount; ++code) {
+      const auto type = static_cast<DType>(code);
       if (routine.existsFor(type)) build.push(dtypes, build.value(nameOf(type)));
     }
     napi_value const row = build.record();

@@ -269,7 +269,7 @@ bool Compiled::readOutput(Call& call, std::size_t index, double steps, bool shar
   const DType type = program_->outputType(index);
   const auto length = static_cast<double>(array.length);
   const double wanted = static_cast<double>(program_->outputLength(index)) * steps;
-  if (array.dtype != type || (shared ? length < wanted : length != wanted)) {
+  if (!sameMemory(array.dtype, type) || (shared ? length < wanted : length != wanted)) {
     return call.fault().argument("output %zu is %s of %zu elements, expected %s of %.0f", index,
                                  nameOf(array.dtype), array.length, nameOf(type), wanted);
   }

@@ -28,8 +28,9 @@ struct Gather {
       return call.fault().argument("gatherRows: the source is %s, but the rows are %s", nameOf(source.dtype),
                                    nameOf(out.dtype));
     }
-    if (indices.dtype == DType::float32) {
-      return call.fault().argument("gatherRows: indices are int32 or float64, but these are float32");
+    if (indices.dtype != DType::int32 && indices.dtype != DType::float64) {
+      return call.fault().argument("gatherRows: indices are int32 or float64, but these are %s",
+                                   nameOf(indices.dtype));
     }
     // The checks are computed in doubles, which do not overflow. Numbers that pass them are at most the
     // length of an array.

@@ -11,13 +11,30 @@
 
 namespace forebay {
 
-enum class DType : std::uint8_t { float32, float64, int32 };
-constexpr std::size_t dtypeCount = 3;
+// The types of elements in memory, then those that only registers of a group hold. A bool in memory is a
+// byte: 0 is false, and every other byte is true. In a register, a bool that belongs to elements of 4 or 8
+// bytes is a mask: a word of their width whose bits are all 1 (true) or all 0 (false).
+enum class DType : std::uint8_t { float32, float64, int32, boolean, uint8, mask32, mask64 };
+constexpr std::size_t dtypeCount = 5;  // types in memory
+constexpr std::size_t laneTypeCount = 7;
+constexpr DType laneTypes[] = {DType::float32, DType::float64, DType::int32, DType::boolean,
+                               DType::uint8,   DType::mask32,  DType::mask64};
 
 constexpr const char* nameOf(DType type) {
-  return type == DType::float32 ? "float32" : type == DType::float64 ? "float64" : "int32";
+  constexpr const char* names[] = {"float32", "float64", "int32", "bool", "uint8", "mask32", "mask64"};
+  return names[static_cast<std::size_t>(type)];
 }
-constexpr std::size_t sizeOf(DType type) { return type == DType::float64 ? 8 : 4; }
+constexpr std::size_t sizeOf(DType type) {
+  constexpr std::size_t sizes[] = {4, 8, 4, 1, 1, 4, 8};
+  return sizes[static_cast<std::size_t>(type)];
+}
+// Returns the type of a bool in a register beside elements of `type`.
+constexpr DType maskOf(DType type) {
+  return sizeOf(type) == 4 ? DType::mask32 : sizeOf(type) == 8 ? DType::mask64 : DType::boolean;
+}
+// Returns true if both types have the same memory. bool and uint8 have, and JavaScript has one class of
+// arrays (Uint8Array) for both.
+constexpr bool sameMemory(DType a, DType b) { return a == b || (sizeOf(a) == 1 && sizeOf(b) == 1); }
 
 enum class Family : std::uint8_t { map, cast, reduce, product, random };
 
@@ -67,23 +84,45 @@ using GemmFn = void (*)(const Gemm& shape, const void* a, const void* b, void* c
 // dtype, no member is set.
 struct Routine {
   TileFns tiles = nullptr;
+  // Set for kernels that read or write bools: the function for bools that are bytes, as in memory. (The bools
+  // of `tiles` are masks.)
+  TileFn bytes = nullptr;
   const Fold* fold = nullptr;
   FillFn fill = nullptr;
   GemmFn gemm = nullptr;
 
   constexpr explicit operator bool() const { return tiles || fold || fill || gemm; }
   constexpr TileFn tile() const { return tiles == nullptr ? nullptr : tiles[0]; }
+  // The function for operands in memory.
+  constexpr TileFn inMemory() const { return bytes == nullptr ? tile() : bytes; }
 };
 
 constexpr int maxArity = 3;
+
+// Which operands of a kernel of the family map are bools.
+enum class Form : std::uint8_t {
+  plain,     // none: all operands have one type
+  compares,  // the result
+  selects,   // input 0
+};
 
 struct Kernel {
   Family family;
   const char* name;
   int arity;
-  Routine routines[dtypeCount];  // indexed by the dtype of the inputs; for random, of the output
+  // Indexed by the type of the inputs (of the last input, if the kernel selects); for random, of the output.
+  Routine routines[laneTypeCount];
+  Form form = Form::plain;
+  DType to = DType::float32;  // cast only: the type of the result
 
   constexpr const Routine& routine(DType type) const { return routines[static_cast<std::size_t>(type)]; }
+  // The types of the operands in registers, for the routine of `type`.
+  constexpr DType inputType(DType type, int input) const {
+    return form == Form::selects && input == 0 ? maskOf(type) : type;
+  }
+  constexpr DType resultType(DType type) const {
+    return family == Family::cast ? to : form == Form::compares ? maskOf(type) : type;
+  }
 };
 
 // The memory of a caller's typed array.

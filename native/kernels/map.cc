@@ -13,25 +13,32 @@ namespace {
 
 constexpr const char* inputNames[maxArity] = {"input 0", "input 1", "input 2"};
 
+// The type of the routine that computes the call.
+DType typeOf(const Kernel& kernel, const Array* inputs) {
+  return inputs[kernel.form == Form::selects ? kernel.arity - 1 : 0].dtype;
+}
+
 bool checkDtypes(const Kernel& kernel, const Array& out, const Array* inputs, int inputCount, Fault& fault) {
   if (inputCount != kernel.arity) {
     return fault.argument("map: kernel '%s' takes %d inputs, received %d", kernel.name, kernel.arity,
                           inputCount);
   }
-  const DType type = inputs[0].dtype;
+  const bool selects = kernel.form == Form::selects;
+  const DType type = typeOf(kernel, inputs);
   if (!kernel.routine(type)) {
     return fault.argument("map: kernel '%s' does not exist for %s", kernel.name, nameOf(type));
   }
-  for (int i = 1; i < inputCount; ++i) {
-    if (inputs[i].dtype != type) {
-      return fault.argument("map: the inputs of '%s' differ: input 0 is %s, input %d is %s", kernel.name,
-                            nameOf(type), i, nameOf(inputs[i].dtype));
+  for (int i = 0; i < inputCount; ++i) {
+    const DType expected = selects && i == 0 ? DType::boolean : type;
+    if (!sameMemory(inputs[i].dtype, expected)) {
+      return fault.argument("map: input %d of '%s' is %s, expected %s", i, kernel.name,
+                            nameOf(inputs[i].dtype), nameOf(expected));
     }
   }
-  const char* result = kernel.family == Family::cast ? kernel.name : nameOf(type);
-  if (std::strcmp(result, nameOf(out.dtype)) != 0) {
+  const DType result = kernel.form == Form::compares ? DType::boolean : kernel.resultType(type);
+  if (!sameMemory(result, out.dtype)) {
     return fault.argument("map: the output of '%s' for %s is %s, expected %s", kernel.name, nameOf(type),
-                          nameOf(out.dtype), result);
+                          nameOf(out.dtype), nameOf(result));
   }
   return true;
 }
@@ -117,7 +124,7 @@ bool planMap(MapPlan& plan, const Kernel& kernel, const double* geometry, std::s
   }
   if (!checkDtypes(kernel, out, inputs, inputCount, fault)) return false;
   plan.arity = kernel.arity;
-  plan.tile = kernel.routine(inputs[0].dtype).tile();
+  plan.tile = kernel.routine(typeOf(kernel, inputs)).inMemory();
   plan.isCopy = kernel.family == Family::map && std::strcmp(kernel.name, "copy") == 0;
   if (!readGeometry(plan, geometry, geometryLength, out, inputs, fault)) return false;
   if (plan.count > 0) {

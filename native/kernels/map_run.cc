@@ -19,6 +19,7 @@ constexpr std::int64_t longRow = 64;
 // elements of a cache line while the line is in cache.
 constexpr std::int64_t crossingWidth = 32;
 
+using Word8 = char[1];
 using Word32 = char[4];
 using Word64 = char[8];
 
@@ -49,7 +50,9 @@ void copyWords(char* to, std::int64_t toRow, std::int64_t toColumn, const char* 
 
 void copyBlock(std::size_t size, char* to, std::int64_t toRow, std::int64_t toColumn, const char* from,
                std::int64_t fromRow, std::int64_t fromColumn, std::int64_t rows, std::int64_t columns) {
-  const auto copy = size == sizeof(Word64) ? copyWords<Word64> : copyWords<Word32>;
+  const auto copy = size == sizeof(Word64)   ? copyWords<Word64>
+                    : size == sizeof(Word32) ? copyWords<Word32>
+                                             : copyWords<Word8>;
   copy(to, toRow, toColumn, from, fromRow, fromColumn, rows, columns);
 }
 

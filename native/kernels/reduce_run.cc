@@ -204,6 +204,8 @@ void runReduce(const ReducePlan& plan) {
       return runTyped<double>(plan);
     case DType::int32:
       return runTyped<std::int32_t>(plan);
+    default:  // the table has no reductions of other types
+      return;
   }
 }
 

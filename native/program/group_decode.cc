@@ -182,19 +182,20 @@ class GroupDecoder {
       if (!reader_.integer({"step", i, "the kernel"}, id, static_cast<std::int64_t>(body_.kernelCount) - 1)) {
         return false;
       }
-      if (!reader_.dtype({"step", i, "the dtype"}, type)) return false;
+      if (!reader_.laneType({"step", i, "the dtype"}, type)) return false;
       if (!registerNumber({"step", i, "the output register"}, out)) return false;
       const Kernel& kernel = body_.kernels[id];
-      if (!checkKernel(kernel, i, type, result)) return false;
+      if (!checkKernel(kernel, i, type)) return false;
+      result = kernel.resultType(type);
       GroupStep& step = group_.steps_[static_cast<std::size_t>(i)];
       step.tiles = kernel.routine(type).tiles;
       step.kernel = static_cast<std::uint16_t>(id);
-      sameType_ = sameType_ && type == result && type == views_[0].type;
+      sameType_ = sameType_ && loopCanCompute(kernel, type);
       step.inputs = static_cast<std::uint8_t>((1 << kernel.arity) - 1);
       for (int k = 0; k < maxArity; ++k) {
         const Field field = {"step", i, inputs[k]};
         if (k < kernel.arity) {
-          if (!use(field, type, step.in[k])) return false;
+          if (!use(field, kernel.inputType(type, k), step.in[k])) return false;
           markRead(step.in[k], i);
           continue;
         }
@@ -213,8 +214,14 @@ class GroupDecoder {
     return true;
   }
 
-  bool checkKernel(const Kernel& kernel, std::int64_t step, DType type, DType& result) {
-    result = type;
+  // A compiled loop has one dtype, and bools beside it.
+  bool loopCanCompute(const Kernel& kernel, DType type) const {
+    if (loadCount_ == 0) return false;
+    const DType common = views_[0].type, result = kernel.resultType(type);
+    return (type == common || type == maskOf(common)) && (result == common || result == maskOf(common));
+  }
+
+  bool checkKernel(const Kernel& kernel, std::int64_t step, DType type) {
     if (kernel.family != Family::map && kernel.family != Family::cast) {
       return reader_.refuse("the kernel of step %lld is '%s' of family %s, expected map or cast",
                             static_cast<long long>(step), kernel.name, nameOf(kernel.family));
@@ -222,11 +229,6 @@ class GroupDecoder {
     if (!kernel.routine(type)) {
       return reader_.refuse("the kernel of step %lld, '%s', does not exist for %s",
                             static_cast<long long>(step), kernel.name, nameOf(type));
-    }
-    if (kernel.family == Family::map) return true;
-    // The name of a cast is the dtype of its output.
-    for (const DType made : {DType::float32, DType::float64, DType::int32}) {
-      if (std::strcmp(kernel.name, nameOf(made)) == 0) result = made;
     }
     return true;
   }
@@ -367,7 +369,7 @@ class GroupDecoder {
   const Body& body_;
   Group& group_;
   int rank_ = 0;
-  bool sameType_ = true;  // true if all loads and all results of steps have one dtype
+  bool sameType_ = true;  // true if all values have one dtype, except bools beside it
   std::int64_t segmentCount_ = 0, loadCount_ = 0, stepCount_ = 0, storeCount_ = 0, closeCount_ = 0;
   Items<Register> registers_;
   Items<Home> homes_;

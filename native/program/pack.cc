@@ -9,7 +9,8 @@ namespace forebay {
 
 bool readFloatType(Reader& reader, DType& type) {
   if (!reader.dtype({nullptr, -1, "the dtype"}, type)) return false;
-  return type != DType::int32 || reader.refuse("the dtype is int32, expected float32 or float64");
+  return type == DType::float32 || type == DType::float64 ||
+         reader.refuse("the dtype is %s, expected float32 or float64", nameOf(type));
 }
 
 bool checkPanels(Operands& operands, const char* name, DType type, std::int64_t k, std::int64_t n,

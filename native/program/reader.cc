@@ -95,6 +95,13 @@ bool Reader::dtype(const Field& field, DType& type) {
   return true;
 }
 
+bool Reader::laneType(const Field& field, DType& type) {
+  std::int64_t code = 0;
+  if (!integer(field, code, static_cast<std::int64_t>(laneTypeCount) - 1)) return false;
+  type = static_cast<DType>(code);
+  return true;
+}
+
 bool Reader::flag(const Field& field, bool& value) {
   std::int64_t number = 0;
   if (!integer(field, number, 1)) return false;

@@ -40,6 +40,8 @@ class Reader {
   // Reads the next `count` numbers, which are strides and may be negative.
   bool strides(const char* operand, std::int64_t index, std::int64_t* values, int count);
   bool dtype(const Field& field, DType& type);
+  // Reads a dtype or the type of a mask, which only registers hold.
+  bool laneType(const Field& field, DType& type);
   bool flag(const Field& field, bool& value);
 
   std::size_t position() const { return next_; }

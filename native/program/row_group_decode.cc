@@ -111,13 +111,13 @@ class RowGroupDecoder {
   bool readStep(std::int64_t i) {
     static constexpr const char* inputs[maxArity] = {"input 0", "input 1", "input 2"};
     std::int64_t id = 0;
-    DType type, result;
+    DType type;
     if (!reader_.integer({"step", i, "the kernel"}, id, static_cast<std::int64_t>(body_.kernelCount) - 1) ||
-        !reader_.dtype({"step", i, "the dtype"}, type)) {
+        !reader_.laneType({"step", i, "the dtype"}, type)) {
       return false;
     }
     const Kernel& kernel = body_.kernels[id];
-    if (!checkKernel(kernel, i, type, result)) return false;
+    if (!checkKernel(kernel, i, type)) return false;
     RowStep& step = group_.steps_[static_cast<std::size_t>(i)];
     step.tiles = kernel.routine(type).tiles;
     step.fold = kernel.routine(type).fold;
@@ -130,7 +130,7 @@ class RowGroupDecoder {
     for (int k = 0; k < maxArity; ++k) {
       const Field field = {"step", i, inputs[k]};
       if (k < arity) {
-        if (!use(field, type, step.in[k])) return false;
+        if (!use(field, kernel.inputType(type, k), step.in[k])) return false;
         const RowValue& in = group_.values_[step.in[k]];
         perRow = perRow && in.perRow;
         phase = std::max<int>(phase, in.phase);
@@ -151,12 +151,11 @@ class RowGroupDecoder {
       perRow = true;
       ++phase;
     }
-    define(loadCount_ + i, result, perRow, phase);
+    define(loadCount_ + i, kernel.resultType(type), perRow, phase);
     return true;
   }
 
-  bool checkKernel(const Kernel& kernel, std::int64_t step, DType type, DType& result) {
-    result = type;
+  bool checkKernel(const Kernel& kernel, std::int64_t step, DType type) {
     const bool reduces = kernel.family == Family::reduce;
     if (kernel.family != Family::map && kernel.family != Family::cast && !reduces) {
       return reader_.refuse("the kernel of step %lld is '%s' of family %s, expected map, cast or reduce",
@@ -169,11 +168,6 @@ class RowGroupDecoder {
     if (reduces && (kernel.routine(type).fold->kind == Fold::Kind::argmax || type == DType::int32)) {
       return reader_.refuse("step %lld is '%s' of %s, expected a sum or a maximum of float32 or float64",
                             static_cast<long long>(step), kernel.name, nameOf(type));
-    }
-    if (kernel.family != Family::cast) return true;
-    // The name of a cast is the dtype of its output.
-    for (const DType made : {DType::float32, DType::float64, DType::int32}) {
-      if (std::strcmp(kernel.name, nameOf(made)) == 0) result = made;
     }
     return true;
   }

@@ -91,6 +91,17 @@ bool RowGroupPlanner::findLoops() {
   return true;
 }
 
+// Returns the dtype of the first floating-point value that the steps compute or read; int32 if there is none.
+DType RowGroupPlanner::loopTypeOf(const RowStep* steps, std::size_t count) const {
+  const auto floating = [](DType type) { return type == DType::float32 || type == DType::float64; };
+  for (std::size_t s = 0; s < count; ++s) {
+    if (floating(group_.values_[steps[s].out].type)) return group_.values_[steps[s].out].type;
+    const DType read = group_.values_[steps[s].in[0]].type;
+    if (floating(read)) return read;
+  }
+  return DType::int32;
+}
+
 // Looks for the compiled loop of a phase. Its inputs are the values that the phase reads and does not
 // compute, in ascending order, and its results are the values that something else than the full steps of the
 // phase reads. `local` has an item for each value.
@@ -103,8 +114,10 @@ bool RowGroupPlanner::findLoop(RowPhase& phase, std::uint16_t* local) {
   if (!results.allocate(count) || !steps.allocate(count)) return false;
   std::uint16_t* const inputs = group_.loopValues_.data() + phase.inputsAt;
   const RowStep* const first = group_.steps_.data() + phase.fullSteps;
-  const DType type = group_.values_[first->out].type;
-  bool same = type != DType::int32;
+  const DType type = loopTypeOf(first, count);
+  // A compiled loop has one dtype. Bools beside it do not leave the loop.
+  bool same = type == DType::float32 || type == DType::float64;
+  const auto isBool = [&](std::uint16_t value) { return group_.values_[value].type == maskOf(type); };
   const auto computed = [&](std::uint16_t value) {
     return std::any_of(first, first + count, [&](const RowStep& step) { return step.out == value; });
   };
@@ -112,11 +125,11 @@ bool RowGroupPlanner::findLoop(RowPhase& phase, std::uint16_t* local) {
   // A loop has few operands and few steps, so a phase of many steps is not searched.
   if (count > 512) return true;
   for (std::size_t s = 0; s < count; ++s) {
-    same = same && group_.values_[first[s].out].type == type;
+    same = same && (group_.values_[first[s].out].type == type || isBool(first[s].out));
     for (int k = 0; k < maxArity; ++k) {
       if ((first[s].inputs >> k & 1) == 0) continue;
       const std::uint16_t in = first[s].in[k];
-      same = same && group_.values_[in].type == type;
+      same = same && (group_.values_[in].type == type || (isBool(in) && computed(in)));
       if (!computed(in)) inputs[inputCount++] = in;
     }
   }
@@ -134,6 +147,7 @@ bool RowGroupPlanner::findLoop(RowPhase& phase, std::uint16_t* local) {
                   std::any_of(group_.closes_.begin(), group_.closes_.end(), reads);
     for (std::uint16_t f = phase.folds; f < phase.end; ++f)
       result = result || group_.steps_[f].in[0] == value;
+    if (result && isBool(value)) return true;
     if (result) results[resultCount++] = static_cast<std::uint16_t>(inputCount + s);
     LoopStep& step = steps[s];
     step.kernel = first[s].kernel;

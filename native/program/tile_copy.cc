@@ -45,12 +45,16 @@ void copyWords(char* to, std::int64_t toRow, std::int64_t toColumn, const char* 
 
 void copyBlock(std::int32_t size, char* to, std::int64_t toRow, std::int64_t toColumn, const char* from,
                std::int64_t fromRow, std::int64_t fromColumn, std::int64_t rows, std::int64_t columns) {
-  const auto copy = size == 8 ? copyWords<std::uint64_t> : copyWords<std::uint32_t>;
+  const auto copy = size == 8   ? copyWords<std::uint64_t>
+                    : size == 4 ? copyWords<std::uint32_t>
+                                : copyWords<std::uint8_t>;
   copy(to, toRow, toColumn, from, fromRow, fromColumn, rows, columns);
 }
 
 void fillElements(std::int32_t size, char* to, const char* from, std::int64_t count) {
-  const auto fill = size == 8 ? fillWords<std::uint64_t> : fillWords<std::uint32_t>;
+  const auto fill = size == 8   ? fillWords<std::uint64_t>
+                    : size == 4 ? fillWords<std::uint32_t>
+                                : fillWords<std::uint8_t>;
   fill(to, from, count);
 }
 

@@ -140,7 +140,7 @@ bool gatherRows(const RoutineRun& run, std::int64_t from, std::int64_t to, Routi
 }
 
 bool runGather(const RoutineRun& run, std::int64_t from, std::int64_t to, char*, RoutineFailure& failure) {
-  return withType(run.call.operands[0].type,
+  return withSize(run.call.operands[0].type,
                   [&](auto zero) { return gatherRows<decltype(zero)>(run, from, to, failure); });
 }
 
@@ -172,7 +172,7 @@ bool takeRows(const RoutineRun& run, std::int64_t from, std::int64_t to, Routine
 }
 
 bool runTake(const RoutineRun& run, std::int64_t from, std::int64_t to, char*, RoutineFailure& failure) {
-  return withType(run.call.operands[0].type,
+  return withSize(run.call.operands[0].type,
                   [&](auto zero) { return takeRows<decltype(zero)>(run, from, to, failure); });
 }
 
@@ -350,9 +350,9 @@ const RoutineRow gatherRow = {"gather", 2, 1, 1, anyDtype, true, -1, checkGather
 const RoutineRow takeAlongAxisRow = {"takeAlongAxis", 2,        1,      1, anyDtype, true, -1,
                                      checkTake,       rowUnits, runTake};
 const RoutineRow scatterAddRow = {"scatterAdd", 3,          1,           1,
-                                  anyDtype,     true,       0,           checkScatter,
+                                  numberDtypes, true,       0,           checkScatter,
                                   scatterUnits, runScatter, sortUpdates, Sorted::bytes};
 const RoutineRow scatterAddAlongAxisRow = {
-    "scatterAddAlongAxis", 3, 1, 1, anyDtype, true, 0, checkScatterAlong, blockUnits, runScatterAlong};
+    "scatterAddAlongAxis", 3, 1, 1, numberDtypes, true, 0, checkScatterAlong, blockUnits, runScatterAlong};
 
 }  // namespace forebay

@@ -8,10 +8,18 @@
 
 namespace forebay {
 
-constexpr unsigned anyDtype = 7, floatDtypes = 3;
+constexpr unsigned anyDtype = 31, numberDtypes = 7, floatDtypes = 3;
 constexpr std::int64_t mostInt32 = INT32_MAX;
 
-// Calls `body` with a value of the C++ type of `type`.
+// Calls `body` with a value of an integer type of the size of `type`: for routines that only copy elements.
+template <class Body>
+auto withSize(DType type, const Body& body) {
+  if (sizeOf(type) == 8) return body(std::int64_t());
+  if (sizeOf(type) == 4) return body(std::int32_t());
+  return body(std::uint8_t());
+}
+
+// Calls `body` with a value of the C++ type of `type`, which must not be bool or uint8.
 template <class Body>
 auto withType(DType type, const Body& body) {
   if (type == DType::float64) return body(double());

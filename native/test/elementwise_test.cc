@@ -1,5 +1,6 @@
 // Compares the map and cast kernels of each body with libm and with plain C++ in double.
 #include <cmath>
+#include <cstring>
 #include <functional>
 #include <limits>
 #include <map>
@@ -75,9 +76,49 @@ T roundedTwice(const Kernel& kernel, const std::vector<std::vector<T>>& in, std:
   return in[2][i] - product;
 }
 
+// A word whose bits are all 1 (or, for a byte, the number 1) is true.
+template <class Word>
+Word wordOf(bool value) {
+  return value ? static_cast<Word>(sizeof(Word) == 1 ? 1 : -1) : Word(0);
+}
+
+// Checks a kernel whose result or first input is a bool of type Word: a mask in a register, a byte in memory.
+template <class T, class Word>
+void holdBools(TileFn tile, const Kernel& kernel, const std::vector<std::vector<T>>& in, std::size_t n) {
+  const Expectation& expected = expectations.at(kernel.name);
+  std::vector<Word> tests(n), results(n);
+  std::vector<T> chosen(n);
+  const bool selects = kernel.form == Form::selects;
+  for (std::size_t i = 0; i < n; ++i) tests[i] = wordOf<Word>(in[0][i] != T(0));
+  const void* pointers[] = {selects ? static_cast<const void*>(tests.data()) : in[0].data(), in[1].data(),
+                            in[2].data()};
+  tile(selects ? static_cast<void*>(chosen.data()) : results.data(), pointers, n);
+  for (std::size_t i = 0; i < n; ++i) {
+    const double a = static_cast<double>(in[0][i]), b = static_cast<double>(in[1][i]),
+                 c = static_cast<double>(in[2][i]);
+    CAPTURE(a);
+    CAPTURE(b);
+    if (selects) {
+      REQUIRE(same(chosen[i], static_cast<T>(expected.exact(a, b, c))));
+    } else {
+      REQUIRE(results[i] == wordOf<Word>(expected.exact(a, b, 0) != 0));
+    }
+  }
+}
+
+template <class T>
+using MaskWord = std::conditional_t<sizeof(T) == 4, std::uint32_t,
+                                    std::conditional_t<sizeof(T) == 8, std::uint64_t, std::uint8_t>>;
+
 template <class T>
 void hold(const Kernel& kernel, const std::vector<std::vector<T>>& in, std::size_t n) {
   const Expectation& expected = expectations.at(kernel.name);
+  if (kernel.form != Form::plain) {
+    const Routine& routine = kernel.routine(dtypeOf<T>);
+    holdBools<T, MaskWord<T>>(routine.tile(), kernel, in, n);
+    holdBools<T, std::uint8_t>(routine.inMemory(), kernel, in, n);
+    return;
+  }
   std::vector<T> out(n);
   const void* pointers[] = {in[0].data(), in[1].data(), in[2].data()};
   kernel.routine(dtypeOf<T>).tile()(out.data(), pointers, n);
@@ -108,7 +149,7 @@ template <class T>
 std::vector<T> specials() {
   using L = std::numeric_limits<T>;
   if constexpr (std::is_integral_v<T>) {
-    return {0, 1, -1, 2, L::max(), L::min(), L::max() - 1};
+    return {0, 1, static_cast<T>(-1), 2, L::max(), L::min(), L::max() - 1};
   } else {
     return {T(0),          T(-0.0),        T(1),          T(-1),           T(0.5),           T(-2.5),
             T(1e-3),       T(20),          T(-20),        T(100),          T(-100),          T(800),
@@ -175,10 +216,11 @@ void holdSingles(const Body& body) {
 
 template <class To, class From>
 To converted(From x) {
-  if constexpr (std::is_integral_v<To> && std::is_floating_point_v<From>) {
-    if (std::isnan(x)) return 0;
-    if (static_cast<double>(x) >= 2147483647.0) return std::numeric_limits<To>::max();
-    if (static_cast<double>(x) <= -2147483648.0) return std::numeric_limits<To>::min();
+  if constexpr (std::is_integral_v<To>) {
+    using L = std::numeric_limits<To>;
+    if (x != x) return 0;
+    if (static_cast<double>(x) >= static_cast<double>(L::max())) return L::max();
+    if (static_cast<double>(x) <= static_cast<double>(L::min())) return L::min();
   }
   return static_cast<To>(x);
 }
@@ -208,6 +250,40 @@ void holdCast(const Body& body) {
   }
 }
 
+// Checks the conversions between elements of T and bools of type Word.
+template <class T, class Word>
+void holdBoolCasts(const Body& body, DType type) {
+  const Kernel &to = kernelOf(body, Family::cast, nameOf(type)),
+               &from = kernelOf(body, Family::cast, nameOf(dtypeOf<T>));
+  Generator generator(6);
+  for (const std::size_t n : lengths) {
+    std::vector<T> in = someValues<T>(generator, n);
+    for (std::size_t i = 0; i < n; i += 3) in[i] = T(0);
+    if (n == 1000) {
+      const std::vector<T> extra = specials<T>();
+      std::copy(extra.begin(), extra.end(), in.begin());
+    }
+    std::vector<Word> bools(n);
+    std::vector<T> back(n);
+    const void* pointers[] = {in.data()};
+    to.routine(dtypeOf<T>).tile()(bools.data(), pointers, n);
+    const void* others[] = {bools.data()};
+    from.routine(type).tile()(back.data(), others, n);
+    for (std::size_t i = 0; i < n; ++i) {
+      CAPTURE(static_cast<double>(in[i]));
+      REQUIRE(bools[i] == wordOf<Word>(in[i] != T(0)));
+      REQUIRE(back[i] == (in[i] != T(0) ? T(1) : T(0)));
+    }
+  }
+}
+
+template <class T>
+void holdBoolCasts(const Body& body) {
+  holdBoolCasts<T, std::uint8_t>(body, DType::boolean);
+  holdBoolCasts<T, std::uint32_t>(body, DType::mask32);
+  holdBoolCasts<T, std::uint64_t>(body, DType::mask64);
+}
+
 }  // namespace
 
 TEST_CASE("every map kernel has an expectation, and every expectation a kernel") {
@@ -227,6 +303,7 @@ TEST_CASE("map kernels give the results of C++ and libm") {
     holdAll<float>(*body);
     holdAll<double>(*body);
     holdAll<std::int32_t>(*body);
+    holdAll<std::uint8_t>(*body);
   }
 }
 
@@ -236,6 +313,7 @@ TEST_CASE("an input of a single element is broadcast over the tile") {
     holdSingles<float>(*body);
     holdSingles<double>(*body);
     holdSingles<std::int32_t>(*body);
+    holdSingles<std::uint8_t>(*body);
   }
 }
 
@@ -265,5 +343,41 @@ TEST_CASE("casts truncate, saturate, and convert NaN to 0") {
     holdCast<std::int32_t, float>(*body);
     holdCast<std::int32_t, double>(*body);
     holdCast<std::int32_t, std::int32_t>(*body);
+    holdCast<std::uint8_t, float>(*body);
+    holdCast<std::uint8_t, double>(*body);
+    holdCast<std::uint8_t, std::int32_t>(*body);
+    holdCast<float, std::uint8_t>(*body);
+    holdCast<double, std::uint8_t>(*body);
+    holdCast<std::int32_t, std::uint8_t>(*body);
+  }
+}
+
+TEST_CASE("a number becomes true if it is not 0, and true becomes 1") {
+  for (const Body* body : supportedBodies()) {
+    CAPTURE(std::string(body->name));
+    holdBoolCasts<float>(*body);
+    holdBoolCasts<double>(*body);
+    holdBoolCasts<std::int32_t>(*body);
+    holdBoolCasts<std::uint8_t>(*body);
+  }
+}
+
+TEST_CASE("bools are converted between a byte and masks of both widths") {
+  for (const Body* body : supportedBodies()) {
+    for (const DType from : {DType::boolean, DType::mask32, DType::mask64}) {
+      for (const DType to : {DType::boolean, DType::mask32, DType::mask64}) {
+        // Memory with the bits of two bools: false, then true.
+        std::uint64_t in[2] = {0, 0}, out[2] = {5, 5};
+        std::memset(reinterpret_cast<char*>(in) + sizeOf(from), from == DType::boolean ? 1 : -1,
+                    sizeOf(from));
+        const void* pointers[] = {in};
+        kernelOf(*body, Family::cast, nameOf(to)).routine(from).tile()(out, pointers, 2);
+        std::uint64_t expected[2] = {5, 5};
+        std::memset(expected, 0, sizeOf(to));
+        std::memset(reinterpret_cast<char*>(expected) + sizeOf(to), to == DType::boolean ? 1 : -1,
+                    sizeOf(to));
+        CHECK(std::memcmp(out, expected, sizeof out) == 0);
+      }
+    }
   }
 }

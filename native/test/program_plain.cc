@@ -283,11 +283,14 @@ class Plain {
   }
 
   static double element(DType type, const char* at) {
+    if (sizeOf(type) == 1) return static_cast<double>(*reinterpret_cast<const std::uint8_t*>(at));
     return type == DType::int32 ? static_cast<double>(*reinterpret_cast<const std::int32_t*>(at))
                                 : value(type, at);
   }
   static void setElement(DType type, char* at, double value) {
-    if (type == DType::int32) {
+    if (sizeOf(type) == 1) {
+      *reinterpret_cast<std::uint8_t*>(at) = static_cast<std::uint8_t>(value);
+    } else if (type == DType::int32) {
       *reinterpret_cast<std::int32_t*>(at) = static_cast<std::int32_t>(value);
     } else {
       setValue(type, at, value);
@@ -350,7 +353,7 @@ void runPlainly(const Code& code, Memory& memory, std::uint64_t run) {
 }
 
 void showArena(Code& code) {
-  const double bytes = code.buffers[0][1], words = bytes / 4;
+  const double bytes = code.buffers[0][1], words = std::floor(bytes / 4);
   const double from = code.buffer(feed, static_cast<std::int64_t>(bytes));
   const Code::Numbers fill = {copy, 10, i32, 1, words, from, 0, 1, 0, 0, 1};
   code.instructions.insert(code.instructions.begin(), fill);

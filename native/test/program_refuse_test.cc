@@ -106,7 +106,7 @@ TEST_CASE("a group that breaks a rule is refused") {
 
 TEST_CASE("a copy that breaks a rule is refused") {
   refusesEach(copy, {f64, 2, 2, 3, 3, 64, 1, 2, 0, 128, 3, 1},
-              {{0, 3, "the dtype"},
+              {{0, 5, "the dtype"},
                {1, 33, "the rank"},
                {1, 1, "instruction 0 (copy)"},
                {2, 20, "reaches beyond"},
@@ -313,7 +313,7 @@ TEST_CASE("a program whose frame breaks a rule is refused") {
   says(changed(12, 1), "buffer 3 is leaf 2, but 2 were passed");
   says(changed(9, 260), "buffer 1 is leaf 0 and has 260 bytes, but the memory of the leaf has 256");
   says(changed(7, 9007199254740991.0), "out of memory for the arena");
-  says(changed(14, 3), "the dtype of output 0");
+  says(changed(14, 5), "the dtype of output 0");
   says(changed(15, 49), "the view of output 0 reaches beyond buffer 0");
   says(changed(16, 4), "the buffer of output 0");
   says(changed(17, 66), "the byte offset of output 0");

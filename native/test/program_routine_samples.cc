@@ -214,7 +214,7 @@ void addConvRoutine(Generator& generator, Code& code, Space& space, const Routin
 void addRoutine(Generator& generator, Code& code, Space& space, const RoutineRow& row) {
   DType type = DType::float32;
   do {
-    type = static_cast<DType>(between(generator, 0, 2));
+    type = static_cast<DType>(between(generator, 0, dtypeCount - 1));
   } while (!row.existsFor(type));
   const std::string name = row.name;
   if (name.find("Pool") != std::string::npos) {

@@ -38,13 +38,20 @@ class RowSteps {
         std::max(between(generator_, 0, last), between(generator_, 0, last)))];
   }
 
+  bool isMask(std::size_t value) const {
+    return values[value].type == DType::mask32 || values[value].type == DType::mask64;
+  }
+
   void add() {
     static constexpr const char* names[] = {"copy", "add",     "sub",     "neg",     "abs",   "sign", "mul",
                                             "relu", "maximum", "minimum", "greater", "equal", "where"};
     const DType type = floatOf(between(generator_, 0, 8));
     const std::int64_t draw = between(generator_, 0, 19);
     if (draw < 6) return reduceRows(type, draw < 3 ? "sum" : "max");
-    if (draw == 6) return add(Family::cast, type == DType::float32 ? "float64" : "float32", type);
+    if (draw == 6) {
+      static constexpr DType types[] = {DType::float32, DType::float64, DType::mask32, DType::mask64};
+      return add(Family::cast, nameOf(types[between(generator_, 0, 3)]), types[between(generator_, 0, 3)]);
+    }
     const char* name = names[between(generator_, 0, 12)];
     if (std::string(name) == "mul" && ++products_ > 1) name = "sub";
     add(Family::map, name, type);
@@ -56,15 +63,13 @@ class RowSteps {
     Numbers step = {idOf(family, name), numberOf(type), -1, -1, -1};
     bool perRow = true;
     for (int k = 0; k < kernel.arity; ++k) {
-      const double in = some(type, false);
+      const double in = some(kernel.inputType(type, k), false);
       if (in < 0) return;
       step[static_cast<std::size_t>(2 + k)] = in;
       perRow = perRow && values[static_cast<std::size_t>(in)].perRow;
     }
     numbers.insert(numbers.end(), step.begin(), step.end());
-    const bool other = family == Family::cast;
-    const DType result = !other ? type : type == DType::float32 ? DType::float64 : DType::float32;
-    values.push_back({result, perRow});
+    values.push_back({kernel.resultType(type), perRow});
     ++count;
   }
 
@@ -96,8 +101,10 @@ void addSomeRowGroup(Generator& generator, Code& code, Space& space) {
   for (std::int64_t i = between(generator, 0, 14); i > 0; --i) steps.add();
   std::vector<std::size_t> stored;
   for (std::int64_t i = between(generator, 1, 3); i > 0; --i) {
-    const auto value =
+    const auto picked =
         static_cast<std::size_t>(between(generator, 0, static_cast<std::int64_t>(steps.values.size()) - 1));
+    // Memory has no masks. Load 0 is a float.
+    const std::size_t value = steps.isMask(picked) ? 0 : picked;
     stored.push_back(value);
     stores.insert(stores.end(), {numberOf(steps.values[value].type), static_cast<double>(value)});
   }

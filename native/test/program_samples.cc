@@ -16,8 +16,9 @@ double number(DType type) { return static_cast<double>(static_cast<int>(type)); 
 Numbers numbersOf(const std::vector<std::int64_t>& list) { return Numbers(list.begin(), list.end()); }
 
 DType someType(Generator& generator) {
+  constexpr DType rare[] = {DType::float64, DType::float64, DType::int32, DType::boolean, DType::uint8};
   const std::int64_t draw = between(generator, 0, 9);
-  return draw < 6 ? DType::float32 : draw < 8 ? DType::float64 : DType::int32;
+  return draw < 5 ? DType::float32 : rare[draw - 5];
 }
 DType someFloat(Generator& generator) {
   return between(generator, 0, 2) > 0 ? DType::float32 : DType::float64;
@@ -47,12 +48,11 @@ class Steps {
   }
 
   // Appends a random step. Returns false, and appends nothing, if the kernel does not exist for the dtype or
-  // no register holds a value of this dtype.
+  // no register holds a value of the type of an input.
   bool add(Numbers& numbers) {
     static constexpr const char* exact[] = {"copy", "add",     "sub",     "neg",     "abs",   "sign",
                                             "relu", "maximum", "minimum", "greater", "equal", "where"};
     static constexpr const char* rounded[] = {"sigmoid", "tanh", "mul", "exp"};
-    static constexpr const char* casts[] = {"float32", "float64", "int32"};
     const std::int64_t draw = between(generator_, 0, 19);
     const char* name = exact[between(generator_, 0, 11)];
     if (draw < 5 && !exact_) name = rounded[between(generator_, 0, 3)];
@@ -62,18 +62,19 @@ class Steps {
     if (name == rounded[3]) name = bounded_ ? "exp" : "tanh";
     bounded_ = name == rounded[1];
     const Family family = draw >= 17 ? Family::cast : Family::map;
-    if (family == Family::cast) name = casts[between(generator_, 0, 2)];
-    const DType type = bounded_ ? someFloat(generator_) : someType(generator_);
+    if (family == Family::cast) name = nameOf(laneTypes[between(generator_, 0, 6)]);
+    const DType type = bounded_                 ? someFloat(generator_)
+                       : family == Family::cast ? laneTypes[between(generator_, 0, 6)]
+                                                : someType(generator_);
     const Kernel& kernel = kernelOf(*chosen().body, family, name);
     if (!kernel.routine(type)) return false;
     Numbers in = {-1, -1, -1};
-    for (int i = 0; i < kernel.arity; ++i) in[static_cast<std::size_t>(i)] = holding(type);
-    if (in[0] < 0) return false;
-    const DType result = family == Family::map            ? type
-                         : std::string(name) == "float32" ? DType::float32
-                         : std::string(name) == "float64" ? DType::float64
-                                                          : DType::int32;
-    numbers.insert(numbers.end(), {idOf(family, name), number(type), write(result), in[0], in[1], in[2]});
+    for (int i = 0; i < kernel.arity; ++i) {
+      in[static_cast<std::size_t>(i)] = holding(kernel.inputType(type, i));
+      if (in[static_cast<std::size_t>(i)] < 0) return false;
+    }
+    numbers.insert(numbers.end(),
+                   {idOf(family, name), number(type), write(kernel.resultType(type)), in[0], in[1], in[2]});
     return true;
   }
 

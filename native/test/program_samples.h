@@ -12,7 +12,7 @@ class Space {
  public:
   explicit Space(Code& code) : code_(code) {
     arena_ = code.buffer(arena, 0);
-    for (int type = 0; type < 3; ++type) {
+    for (int type = 0; type < 5; ++type) {
       variables_[type] = code.buffer(variable, 0, type);
       constants_[type] = code.buffer(constant, 0, type);
       feeds_[type] = code.buffer(feed, 0, type);
@@ -39,7 +39,7 @@ class Space {
 
  private:
   Code& code_;
-  double arena_, variables_[3], constants_[3], feeds_[3];
+  double arena_, variables_[5], constants_[5], feeds_[5];
 };
 
 // Adds a group (an instruction that executes a fused loop) of up to 5 loads, 14 steps and 4 stores, with 1 to

@@ -31,7 +31,7 @@ enum Operation {
   rowGroup
 };
 
-constexpr double f32 = 0, f64 = 1, i32 = 2;
+constexpr double f32 = 0, f64 = 1, i32 = 2, b8 = 3, u8 = 4;
 
 inline double idOf(Family family, const char* name) {
   return static_cast<double>(&kernelOf(*chosen().body, family, name) - chosen().body->kernels);
@@ -92,6 +92,8 @@ struct Memory {
       if (code.types[i] == f32) fill<float>(generator, buffers.back());
       if (code.types[i] == f64) fill<double>(generator, buffers.back());
       if (code.types[i] == i32) fill<std::int32_t>(generator, buffers.back());
+      if (code.types[i] == b8) fillBools(generator, buffers.back());
+      if (code.types[i] == u8) fill<std::uint8_t>(generator, buffers.back());
     }
     for (const Code::Numbers& output : code.outputs) {
       outputs.emplace_back(static_cast<std::size_t>(output[1]) * sizeOf(static_cast<DType>(output[0])));
@@ -104,6 +106,11 @@ struct Memory {
       const auto value = static_cast<T>(between(generator, -8, 8));
       std::memcpy(&bytes[at], &value, sizeof value);
     }
+  }
+
+  // Some bytes are neither 0 nor 1. They are true.
+  static void fillBools(Generator& generator, Bytes& bytes) {
+    for (char& byte : bytes) byte = static_cast<char>(std::max<std::int64_t>(between(generator, -8, 3), 0));
   }
 
   // Fills memory whose dtype is not known. Half of the time, it has small int32 numbers, which are often

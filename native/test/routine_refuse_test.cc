@@ -17,7 +17,7 @@ TEST_CASE("a routine that breaks a rule of the instruction is refused") {
                         5};
   refusesEach(routine, body,
               {{0, 1000, "the routine is 1000"},
-               {1, 3, "the dtype of read 0"},
+               {1, 5, "the dtype of read 0"},
                {1, f64, "gather: out is float32, expected float64"},
                {2, f32, "gather: indices is float32, expected int32"},
                {3, i32, "gather: out is int32, expected float32"},

@@ -128,17 +128,11 @@ class PlainRows {
     const Kernel& kernel = chosen().body->kernels[step[0]];
     const auto type = static_cast<DType>(step[1]);
     if (kernel.family == Family::reduce) return runReduction(*kernel.routine(type).fold, type, step[2]);
-    DType result = type;
-    if (kernel.family == Family::cast) {
-      for (const DType made : {DType::float32, DType::float64, DType::int32}) {
-        if (std::string(kernel.name) == nameOf(made)) result = made;
-      }
-    }
     bool perRow = true;
     for (int k = 0; k < kernel.arity; ++k) {
       perRow = perRow && values_[static_cast<std::size_t>(step[static_cast<std::size_t>(2 + k)])].perRow;
     }
-    RowOf& out = add(result, perRow);
+    RowOf& out = add(kernel.resultType(type), perRow);
     for (std::int64_t j = 0; j < count(out); ++j) {
       const void* in[maxArity] = {};
       for (int k = 0; k < kernel.arity; ++k) {

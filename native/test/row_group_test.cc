@@ -115,7 +115,7 @@ TEST_CASE("a row group that breaks a rule is refused") {
               {{1, 33, "the rank is 33"},
                {0, 2, "numbers follow its counts"},
                {2, 2, "numbers follow its counts"},
-               {6, 3, "the dtype of load 0 is 3"},
+               {6, 5, "the dtype of load 0 is 5"},
                {7, 2, "the flag of one element a row of load 0 is 2"},
                {8, idOf(Family::random, "normal"), "expected map, cast or reduce"},
                {8, idOf(Family::reduce, "argmax"), "expected a sum or a maximum"},

@@ -39,6 +39,8 @@ template <>
 inline constexpr DType dtypeOf<double> = DType::float64;
 template <>
 inline constexpr DType dtypeOf<std::int32_t> = DType::int32;
+template <>
+inline constexpr DType dtypeOf<std::uint8_t> = DType::uint8;
 
 // The memory of `values` is on the heap and has exactly the required size, so that ASAN finds an access
 // beyond either end.

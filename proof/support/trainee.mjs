@@ -15,7 +15,7 @@ const readout = new fb.FeedForward('readout', { inputs: 192, units: 24 });
 const x = fb.input('x', ['batch', 24]);
 const target = fb.input('target', ['batch', 24]);
 const noisy = (node, seed) =>
-  fb.mul(node, fb.greater(fb.randomNormal(['batch', 192], { seed }), -1));
+  fb.where(fb.greater(fb.randomNormal(['batch', 192], { seed }), -1), node, 0);
 const lossOf = (seed) => fb.mse(readout.apply(noisy(hidden.apply(x), seed)), target);
 const rate = fb.state('rate', 0.01);
 const loss = lossOf(1);

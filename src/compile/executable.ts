@@ -23,6 +23,7 @@ import {
   bytesOf,
   type DType,
   dtypeOf,
+  dtypes,
   sharedArray,
   type TypedArray,
   typedArray,
@@ -63,11 +64,9 @@ const elementsPerTensor = 2 ** 7;
 // runs are kept. Two are enough, because one run is in flight while the feeds of the next run are copied.
 const maxStaged = 2;
 
-const nothing: Readonly<Record<DType, TypedArray>> = {
-  float32: typedArray('float32', 0),
-  float64: typedArray('float64', 0),
-  int32: typedArray('int32', 0),
-};
+const nothing = Object.fromEntries(
+  dtypes.map((dtype) => [dtype, typedArray(dtype, 0)]),
+) as Readonly<Record<DType, TypedArray>>;
 
 export class Executable {
   readonly encoded: Encoded;
@@ -260,9 +259,9 @@ export class Executable {
   #tensors(memory: readonly TypedArray[], copy: boolean): Record<string, Tensor> {
     const tensors: Record<string, Tensor> = {};
     for (let index = 0; index < this.outputs.length; index++) {
-      const { name, shape } = this.outputs[index] as Slot;
+      const { name, shape, dtype } = this.outputs[index] as Slot;
       const data = memory[this.feeds.length + index] as TypedArray;
-      tensors[name] = new Tensor(copy ? copied(data) : data, shape);
+      tensors[name] = new Tensor(copy ? copied(data) : data, shape, dtype);
     }
     return tensors;
   }
@@ -333,7 +332,7 @@ export class Executable {
     let left = elementsPerTurn;
     for (let index = 0; index < this.outputs.length; index++) {
       const slot = this.outputs[index] as Slot;
-      const { name, shape, size } = slot;
+      const { name, shape, dtype, size } = slot;
       const source = staged[this.feeds.length + index] as TypedArray;
       const copy = fresh(slot);
       for (let from = 0; from < size; from += elementsPerTurn) {
@@ -344,7 +343,7 @@ export class Executable {
         await nextTurn();
         left = elementsPerTurn;
       }
-      tensors[name] = new Tensor(copy, shape);
+      tensors[name] = new Tensor(copy, shape, dtype);
     }
     return tensors;
   }

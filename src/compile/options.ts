@@ -132,7 +132,7 @@ function nodesOf(
   nodes: unknown,
 ): readonly (readonly [name: string, node: Node])[] {
   return recordOf(`${kind}s`, 'nodes', nodes).map(([name, node]) => {
-    if (isNode(node) && name !== '__proto__') return [name, node] as const;
+    if (isNode(node)) return [name, node] as const;
     throw new ValueError(
       `compile: ${kind} '${name}' must be a node, but is ${describeValue(node)}`,
     );
@@ -147,7 +147,7 @@ export function checkInputs(inputs: unknown): ReadonlyMap<string, Input> | undef
   if (inputs === undefined) return undefined;
   const names = new Map<Input, string>();
   for (const [name, input] of recordOf('inputs', 'inputs', inputs)) {
-    if (!isInput(input) || name === '__proto__') {
+    if (!isInput(input)) {
       throw new ValueError(
         `compile: inputs: '${name}' must be an input, as the function input makes it, but is ${describeValue(input)}`,
       );
@@ -169,7 +169,13 @@ function recordOf(option: string, what: string, value: unknown): [name: string, 
       `compile: ${option} must be a record of ${what} by name, but are ${describeValue(value)}`,
     );
   }
-  return reading(`compile: ${option}`, value, () => Object.entries(value));
+  const entries = reading(`compile: ${option}`, value, () => Object.entries(value));
+  if (entries.some(([name]) => name === '__proto__')) {
+    throw new ValueError(
+      `compile: ${option} must not have the name '__proto__', because assigning it would change the record's prototype`,
+    );
+  }
+  return entries;
 }
 
 export function assertPasses(made: ReturnType<Specialise>): ReturnType<Specialise> {

@@ -85,7 +85,8 @@ export class Program<T extends Signature = Signature> {
   /**
    * Runs the program once, on this thread. The run computes the outputs and the new values of the leaves, both from the
    * values that the leaves had before the run. It then writes the leaves. A run that fails writes no leaf.
-   * @returns the outputs by name: new tensors, or the tensors of `into`
+   * @param feeds the values of the inputs by name; it may be left out if there are no inputs
+   * @returns the outputs and metrics by name: new tensors, or the tensors of `into`
    * @throws ValueError, ShapeError or DTypeError if feeds or `into` do not match the graph; ValueError if an option is
    *   unknown; StateError if the program is disposed or a `runAsync` of it is in flight; NumericError if `checkFinite`
    *   is true and a result is NaN or infinite
@@ -114,7 +115,8 @@ export class Program<T extends Signature = Signature> {
    * returns. Runs of one program execute one after another, in the order of the calls. An aborted run writes nothing,
    * and its promise rejects with `signal.reason`. A run that has begun to write when it is aborted finishes, and its
    * promise resolves.
-   * @returns the outputs by name, as new tensors
+   * @param feeds the values of the inputs by name; it may be left out if there are no inputs
+   * @returns the outputs and metrics by name, as new tensors
    * @throws (rejects with) ValueError, ShapeError or DTypeError if feeds do not match the graph; ValueError if an
    *   option is unknown; StateError if the program is disposed; NumericError if `checkFinite` is true and a result is
    *   NaN or infinite; `signal.reason` after an abort
@@ -149,7 +151,7 @@ export class Program<T extends Signature = Signature> {
    * Compiles the program for given sizes of its named dimensions, before the first run with these sizes. The work is
    * divided into slices of about 1 ms, and the event loop continues between them. Without `prepare`, the first
    * `runAsync`, `fit` or `predict` compiles in the same way, and the first `run` compiles without interruption.
-   * @param dims the size of every named dimension, such as `{ batch: 64 }`
+   * @param dims the size of every named dimension, such as `{ batch: 64 }`; it may be left out if there are none
    * @throws (rejects with) ValueError if a name is unknown or missing, or if a size is not a whole number of at least
    *   0; ShapeError if a shape of the graph is not valid with these sizes; StateError if the program is disposed,
    *   before or during the call

@@ -5,7 +5,7 @@
 
 import type { Input } from '../graph/leaf.js';
 import type { Node } from '../graph/node.js';
-import type { DType, Holds } from '../tensor/dtype.js';
+import type { Holds } from '../tensor/dtype.js';
 import type { Tensor, TensorLike } from '../tensor/tensor.js';
 
 /** Inputs by the names under which they are fed. */
@@ -27,7 +27,7 @@ export interface Signature {
   readonly metrics: Nodes;
 }
 
-/** A record whose keys are exactly `K`. */
+/** The record `V`, with the keys `K`. If it has no keys, TypeScript refuses any property, as `{}` would not. */
 type Exactly<K extends PropertyKey, V extends Readonly<Record<K, unknown>>> = [K] extends [never]
   ? Readonly<Record<string, never>>
   : { readonly [N in K]: V[N] };
@@ -58,7 +58,7 @@ export type ResultsOf<T extends Signature> = TensorsOf<T['outputs'] & T['metrics
 /** Tensors to which a run writes its results, by name. */
 export type IntoOf<T extends Signature> = {
   readonly [K in keyof (T['outputs'] & T['metrics'])]: Tensor &
-    Holds<(T['outputs'] & T['metrics'])[K]['dtype'] & DType>;
+    Holds<(T['outputs'] & T['metrics'])[K]['dtype']>;
 };
 
 /** Means over examples, by the names of nodes. Nodes with several elements have no mean, and are left out. */

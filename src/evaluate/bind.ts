@@ -39,8 +39,8 @@ export interface FedInputs {
   /** The inputs that must be fed, by the names under which they are fed. */
   readonly inputs: ReadonlyMap<string, Input>;
   /**
-   * Inputs, by the names under which they are fed, that may be fed even if the run does not read them. If a node of the run is a gradient, they are
-   * the inputs of the graph that was differentiated.
+   * Inputs, by the names under which they are fed, that may be fed even if the run does not read them. If a node of the
+   * run is a gradient, they are the inputs of the graph that was differentiated.
    */
   readonly optional: ReadonlyMap<string, Input>;
 }

@@ -68,7 +68,9 @@ export class Interpreter {
     };
     const compute = () => {
       schedule.run(tensors, run);
-      const outputs = this.#outputs.map((node) => new Tensor(copyOf(node), schedule.shapeOf(node)));
+      const outputs = this.#outputs.map(
+        (node) => new Tensor(copyOf(node), schedule.shapeOf(node), node.dtype),
+      );
       // All new values are copied before the first is written, because the new value of one leaf can be the old value
       // of another leaf, which is overwritten.
       return { outputs, values: this.#updates.map(([, value]) => copyOf(value)) };

@@ -11,7 +11,7 @@ import {
 } from '../arguments/options.js';
 import { isRecord } from '../arguments/read.js';
 import { DTypeError, GraphError, ShapeError, StateError, ValueError } from '../errors.js';
-import { type DType, dtypeName, sharedArray, type TypedArray } from '../tensor/dtype.js';
+import { type DType, dtypeName, misfit, sharedArray, type TypedArray } from '../tensor/dtype.js';
 import { isNumberArray } from '../tensor/nested.js';
 import { isPlainTensor } from '../tensor/plain.js';
 import { assertShape, dimensionList, formatShape } from '../tensor/shape.js';
@@ -113,7 +113,7 @@ abstract class Valued<D extends DType> extends Leaf {
     super(kind, assertTensor(value, kind).shape, value.dtype, name);
     const memory = sharedArray(value.dtype, value.size);
     if (value.size > 0) memory.set(value.data);
-    this.#value = new Tensor<D>(memory as TypedArray<D>, value.shape);
+    this.#value = new Tensor<D>(memory as TypedArray<D>, value.shape, value.dtype);
   }
 
   /** The current value, not a copy. Runs read its memory, and write to it if the leaf is a parameter or a state. */
@@ -345,7 +345,7 @@ function scalar(value: number, dtype: DType): Constant {
 /**
  * Converts operands to nodes. A number takes the dtype of the first operand that is a node or a tensor; if there is
  * none, it becomes float32.
- * @throws ValueError if an operand is not a node, a tensor or a number, or if a number does not fit the dtype int32
+ * @throws ValueError if an operand is not a node, a tensor or a number, or if a number does not fit the dtype
  */
 export function lift(opName: string, operands: readonly Operand[]): Node[] {
   const typed = operands.find((operand) => isNode(operand) || isTensor(operand));
@@ -358,9 +358,10 @@ export function lift(opName: string, operands: readonly Operand[]): Node[] {
     if (isNode(operand)) return operand;
     if (isTensor(operand)) return new Constant(asTensor(operand, dtype, `[${opName}]`));
     if (typeof operand === 'number') {
-      if (dtype === 'int32' && operand !== (operand | 0)) {
+      const expected = misfit(operand, dtype);
+      if (expected !== undefined) {
         return refuse(
-          `operand ${index} must be a 32-bit integer, because the other operands are int32, but is ${operand}`,
+          `operand ${index} must be ${expected}, because the other operands are ${dtype}, but is ${operand}`,
         );
       }
       return scalar(operand, dtype);
@@ -381,8 +382,8 @@ function assertName(name: unknown, kind: LeafKind): string {
   throw new ValueError(`${kind}: expected a name, but received ${describeValue(name)}`);
 }
 
-/** Makes a tensor from `value`. If `value` has no dtype itself, the tensor gets the dtype `dtype`. */
-function fittingTensor(value: TensorLike, dtype: DType, context: string): Tensor {
+/** Makes a tensor from `value`. If `value` has no dtype itself, the tensor gets the dtype `dtype` if it is given. */
+function fittingTensor(value: TensorLike, dtype: DType | undefined, context: string): Tensor {
   if (!isTensorLike(value)) {
     throw new ValueError(
       `${context} expected a tensor, a number or nested arrays of numbers, but received ${describeValue(value)}`,
@@ -396,7 +397,7 @@ function fittingTensor(value: TensorLike, dtype: DType, context: string): Tensor
  * @throws DTypeError if the value has another dtype than `dtype`
  */
 function tensorOf(value: TensorLike, dtype: DType | undefined, context: string): Tensor {
-  const made = fittingTensor(value, dtype ?? 'float32', context);
+  const made = fittingTensor(value, dtype, context);
   if (dtype === undefined || made.dtype === dtype) return made;
   throw new DTypeError(
     `${context} the value is ${made.dtype}, but the option dtype is ${dtype}; leave the option out, or convert the value first`,

@@ -5,7 +5,7 @@ import { checkedLater, flag } from '../arguments/kinds.js';
 import { declareOptions, type Kind, type OptionsOf, optional } from '../arguments/options.js';
 import { assertList, assertRecord, isList } from '../arguments/read.js';
 import { DTypeError, ValueError } from '../errors.js';
-import type { DType } from '../tensor/dtype.js';
+import { type DType, misfit } from '../tensor/dtype.js';
 import type { Dialect } from './csv-records.js';
 import { dtypeOrDTypes, isListOfStrings } from './selection.js';
 
@@ -133,7 +133,7 @@ function checkColumn(context: string, column: unknown): CsvColumn {
 
 /**
  * Returns a function from the name of a tensor to its dtype.
- * @throws DTypeError if a dtype is given for a tensor that is not made; ValueError if a dtype is int32 and `fill` is
+ * @throws DTypeError if a dtype is given for a tensor that is not made; ValueError if `fill` is
  *   not a 32-bit integer
  */
 function dtypesOf(
@@ -142,11 +142,11 @@ function dtypesOf(
   wanted: readonly Wanted[] | undefined,
 ): (name: string) => DType {
   const byName = typeof dtype === 'string' ? undefined : new Map(Object.entries(dtype));
-  const all = byName === undefined ? [dtype] : [...byName.values()];
-  if (all.includes('int32') && fill !== undefined && fill !== (fill | 0)) {
-    throw new ValueError(
-      `${context}: the fill ${fill} is not a 32-bit integer, but a dtype is int32`,
-    );
+  const all = byName === undefined ? [dtype as DType] : [...byName.values()];
+  for (const name of all) {
+    const expected = fill === undefined ? undefined : misfit(fill, name);
+    if (expected === undefined) continue;
+    throw new ValueError(`${context}: the fill ${fill} is not ${expected}, but a dtype is ${name}`);
   }
   const names = new Set(wanted?.map(({ name }) => name));
   const unknown = [...(byName?.keys() ?? [])].find((name) => wanted && !names.has(name));

@@ -2,7 +2,7 @@
 
 import { describeValue } from '../arguments/describe.js';
 import { FormatError, ValueError } from '../errors.js';
-import type { TypedArray } from '../tensor/dtype.js';
+import { isFloating, misfit, type TypedArray } from '../tensor/dtype.js';
 import { allocate, Tensor } from '../tensor/tensor.js';
 import { inMemory } from './bytes.js';
 import { type CsvColumn, type CsvOptions, type Plan, planOf, type Wanted } from './csv-options.js';
@@ -217,7 +217,11 @@ class Table {
 
   tensor(rows: number): Tensor {
     const data = this.#data.slice(0, this.#length);
-    return new Tensor(data, this.wanted.isMatrix ? [rows, this.chosen.length] : [rows]);
+    return new Tensor(
+      data,
+      this.wanted.isMatrix ? [rows, this.chosen.length] : [rows],
+      this.plan.dtypeOf(this.wanted.name),
+    );
   }
 
   #grow(): void {
@@ -257,7 +261,8 @@ class Table {
   }
 
   #holds(value: number, text: string): boolean {
-    if (this.#data instanceof Int32Array) return value === (value | 0);
+    const dtype = this.plan.dtypeOf(this.wanted.name);
+    if (!isFloating(dtype)) return misfit(value, dtype) === undefined;
     const stored = this.#data instanceof Float32Array ? Math.fround(value) : value;
     return Number.isFinite(stored) || special.test(text);
   }

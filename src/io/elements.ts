@@ -4,7 +4,13 @@
  */
 
 import { FormatError } from '../errors.js';
-import { type DType, dtypeOf, type TypedArray } from '../tensor/dtype.js';
+import {
+  type DType,
+  firstNoBool,
+  isFloating,
+  misfit as misfitOf,
+  type TypedArray,
+} from '../tensor/dtype.js';
 import { bytesIn } from './bytes.js';
 import type { OpenFile } from './files.js';
 
@@ -30,8 +36,8 @@ const kinds = {
   int32: { bytes: 4, dtype: 'int32', get: (view, at, le) => view.getInt32(at, le) },
   float16: { bytes: 2, dtype: 'float32', get: (view, at, le) => half(view.getUint16(at, le)) },
   bfloat16: { bytes: 2, dtype: 'float32', get: (view, at, le) => upper(view.getUint16(at, le)) },
-  bool: { bytes: 1, dtype: 'int32', get: (view, at) => view.getUint8(at) },
-  uint8: { bytes: 1, dtype: 'int32', get: (view, at) => view.getUint8(at) },
+  bool: { bytes: 1, dtype: 'bool', get: (view, at) => view.getUint8(at) },
+  uint8: { bytes: 1, dtype: 'uint8', get: (view, at) => view.getUint8(at) },
   int8: { bytes: 1, dtype: 'int32', get: (view, at) => view.getInt8(at) },
   uint16: { bytes: 2, dtype: 'int32', get: (view, at, le) => view.getUint16(at, le) },
   int16: { bytes: 2, dtype: 'int32', get: (view, at, le) => view.getInt16(at, le) },
@@ -147,10 +153,11 @@ export function describeType({ name, dtype }: ElementType): string {
 const pieceBytes = 2 ** 18;
 
 /**
- * Reads `into.length` elements and converts them to the dtype of `into`. Floats are rounded to a float dtype. All other
- * conversions must be exact.
+ * Reads `into.length` elements and converts them to `dtype`. Floats are rounded to a float dtype. All other conversions
+ * must be exact.
  * @param what the name of the tensor in error messages: the file, and the name in the file
  * @param position the byte of the file at which the elements begin
+ * @param into the memory of a tensor of dtype `dtype`
  * @throws FormatError, naming the byte, if an element does not fit the dtype
  */
 export function readElements(
@@ -158,12 +165,17 @@ export function readElements(
   open: OpenFile,
   position: number,
   type: ElementType,
+  dtype: DType,
   into: TypedArray,
 ): void {
-  const dtype = dtypeOf(into);
   if (type.name === dtype) {
     const bytes = bytesIn({ data: into });
     open.readInto(bytes, position);
+    const wrong = dtype === 'bool' ? firstNoBool(bytes) : -1;
+    if (wrong >= 0) {
+      const came = bytes[wrong] as number;
+      throw new FormatError(`${what}: ${misfit(type, dtype, came, position + wrong)}`);
+    }
     if (!type.littleEndian) swap(bytes, type.bytes);
     return;
   }
@@ -187,16 +199,16 @@ export function readElements(
 /**
  * Returns a function that checks one conversion. Its argument `came` is the element in the file, and `stored` is the
  * converted number. The function returns whether the conversion is allowed. Integers must be exact. Floats may be
- * rounded, but not to int32 or to an infinity. Bools must be 0 or 1.
+ * rounded, but not to an integer or to an infinity. Bools must be 0 or 1.
  */
 function checkOf({ name }: ElementType, dtype: DType) {
   if (name === 'bool') return (came: number | bigint) => came === 0 || came === 1;
+  if (!isFloating(dtype)) {
+    return (came: number | bigint) => misfitOf(Number(came), dtype) === undefined;
+  }
   if (name.includes('int')) {
-    if (dtype === 'int32')
-      return (came: number | bigint, stored: number) => stored === Number(came);
     return (came: number | bigint, stored: number) => BigInt(stored) === BigInt(came);
   }
-  if (dtype === 'int32') return (came: number | bigint, stored: number) => stored === came;
   // A float may be rounded, but not to an infinity.
   return (came: number | bigint, stored: number) =>
     Number.isFinite(stored) || !Number.isFinite(came);
@@ -213,7 +225,7 @@ function misfit({ name }: ElementType, dtype: DType, came: number | bigint, at: 
 function swap(bytes: Uint8Array, width: number): void {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (width === 4) buffer.swap32();
-  else buffer.swap64();
+  if (width === 8) buffer.swap64();
 }
 
 /** Returns the value of an IEEE 754 float16, from its 16 bits. */

@@ -63,7 +63,13 @@ export const mostHeaderBytes = 100_000_000;
 /** The number of bytes before the JSON. They contain its length. */
 export const lengthBytes = 8;
 
-const codes: Readonly<Record<DType, string>> = { float32: 'F32', float64: 'F64', int32: 'I32' };
+const codes: Readonly<Record<DType, string>> = {
+  float32: 'F32',
+  float64: 'F64',
+  int32: 'I32',
+  bool: 'BOOL',
+  uint8: 'U8',
+};
 
 /** Returns the bytes of a file before its data: the JSON and its length. Their number is a multiple of 8. */
 export function formatHeader({

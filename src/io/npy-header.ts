@@ -37,6 +37,8 @@ const descriptors: Readonly<Record<DType, string>> = {
   float32: '<f4',
   float64: '<f8',
   int32: '<i4',
+  bool: '|b1',
+  uint8: '|u1',
 };
 
 /** Returns the bytes of a .npy file of version 1.0 before its elements. */

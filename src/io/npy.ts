@@ -51,8 +51,8 @@ export interface LoadNpyOptions extends OptionsOf<typeof loadNpyOptions> {}
 /**
  * Reads a .npy file of version 1.0, 2.0 or 3.0, of either byte order, in row-major or Fortran order.
  *
- * Without the option `dtype`, float32, float64 and int32 are read unchanged. float16 becomes float32. bool, int8,
- * uint8, int16, uint16, uint32, int64 (NumPy's default for whole numbers) and uint64 become int32, and an element
+ * Without the option `dtype`, float32, float64, int32, bool and uint8 are read unchanged. float16 becomes float32. int8,
+ * int16, uint16, uint32, int64 (NumPy's default for whole numbers) and uint64 become int32, and an element
  * that does not fit in int32 is refused. All other types are refused by name. This includes pickled objects: no
  * code in a file is ever run.
  * @param file a path, a `file:` URL, or the bytes of a file
@@ -71,10 +71,10 @@ export function readNpy(file: string, open: OpenFile, asked?: DType): Tensor {
   const { type, fortranOrder, shape, dataStart } = readNpyHeader(file, open);
   const dtype = asked ?? type.dtype;
   const data = allocate(dtype, shape, `${file}:`);
-  readElements(file, open, dataStart, type, data);
+  readElements(file, open, dataStart, type, dtype, data);
   // A tensor with fewer than two axes is the same in both orders.
-  if (!fortranOrder || shape.length < 2) return new Tensor(data, shape);
+  if (!fortranOrder || shape.length < 2) return new Tensor(data, shape, dtype);
   const ordered = allocate(dtype, shape, `${file}:`);
   toRowMajor(data, shape, ordered);
-  return new Tensor(ordered, shape);
+  return new Tensor(ordered, shape, dtype);
 }

@@ -100,7 +100,7 @@ export function layOut(
 /**
  * Reads a safetensors file.
  *
- * float32, float64 and int32 are read unchanged. float16, bfloat16 and the 8-bit floats become float32. bool and all
+ * float32, float64, int32, bool and uint8 are read unchanged. float16, bfloat16 and the 8-bit floats become float32. All
  * other integers become int32. An integer that does not fit in int32 is refused, and the error names its tensor.
  * Tensors of other types, such as complex numbers, are skipped, and a process warning names them unless `onSkipped` is
  * given. Tensors that are not requested are not read, and may have any type.
@@ -184,8 +184,8 @@ function readTensor(
 ): Tensor {
   const what = `${file}: tensor '${name}'`;
   const data = allocate(dtype, shape, `${what}:`);
-  readElements(what, open, dataStart + begin, type, data);
-  return new Tensor(data, shape);
+  readElements(what, open, dataStart + begin, type, dtype, data);
+  return new Tensor(data, shape, dtype);
 }
 
 /** Returns the description of a tensor in a file, for `fitting` and for error messages. */

@@ -5,7 +5,7 @@
  */
 
 import { NativeError } from '../errors.js';
-import { bytesOf, type DType, type TypedArray, typedArray } from '../tensor/dtype.js';
+import { bytesOf, type DType, dtypes, type TypedArray, typedArray } from '../tensor/dtype.js';
 import { stridesOf } from '../tensor/shape.js';
 import { kernelId, load, messageOf, routineFacts } from './addon.js';
 import { failureNumbers, failureOf, type IndexFailure } from './program.js';
@@ -188,8 +188,6 @@ export function prepareRoutine(
 }
 
 /** Arrays that contain one 0, by dtype. To fill memory with zeros, a kernel copies this array with strides of 0. */
-export const zero: Readonly<Record<DType, TypedArray>> = {
-  float32: typedArray('float32', 1),
-  float64: typedArray('float64', 1),
-  int32: typedArray('int32', 1),
-};
+export const zero = Object.fromEntries(
+  dtypes.map((dtype) => [dtype, typedArray(dtype, 1)]),
+) as Readonly<Record<DType, TypedArray>>;

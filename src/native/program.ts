@@ -1,7 +1,7 @@
 /** Creates compiled programs in the addon, which checks their code. Runs them on this thread or on other threads. */
 
 import { NativeError, ValueError } from '../errors.js';
-import { bytesOf, type DType, type TypedArray } from '../tensor/dtype.js';
+import { bytesOf, type DType, isFloating, type TypedArray } from '../tensor/dtype.js';
 import { type Addon, type Handle, load, messageOf } from './addon.js';
 
 export type NativeQueue = Handle<'queue'>;
@@ -270,7 +270,7 @@ export function gatherRows(
 
 /** Returns the size in bytes of the panels into which a right operand of shape [k, n] is packed. */
 export function panelBytes(dtype: DType, k: number, n: number): number {
-  if (dtype === 'int32') throw new NativeError('there are no panels of int32');
-  const width = load().description.panels[dtype];
+  if (!isFloating(dtype)) throw new NativeError(`there are no panels of ${dtype}`);
+  const width = load().description.panels[dtype as 'float32' | 'float64'];
   return Math.ceil(n / width) * width * k * bytesOf[dtype];
 }

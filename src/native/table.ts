@@ -6,26 +6,53 @@
 import type { DType } from '../tensor/dtype.js';
 
 /** The version of the interface of the addon. It changes whenever the arguments of an entry point change. */
-export const abi = 3;
+export const abi = 4;
 
-/** The number of each dtype in the code of programs and routines. */
-export const dtypeCodes: Readonly<Record<DType, number>> = { float32: 0, float64: 1, int32: 2 };
+/**
+ * The types of elements in the registers of a group. A bool that belongs to elements of 4 or 8 bytes is a mask: a word of
+ * their width. A bool that belongs to elements of one byte, and every bool in memory, is a byte.
+ */
+export type LaneType = DType | 'mask32' | 'mask64';
+
+/** Returns the type of a bool in a register beside elements of `type`. */
+export function maskOf(type: LaneType): LaneType {
+  if (type === 'float64' || type === 'mask64') return 'mask64';
+  return type === 'bool' || type === 'uint8' ? 'bool' : 'mask32';
+}
+
+/** Which operands of an element-wise kernel are bools: none, the result, or the first operand. */
+export function kernelForm(name: string): 'plain' | 'compares' | 'selects' {
+  if (name === 'greater' || name === 'equal') return 'compares';
+  return name === 'where' ? 'selects' : 'plain';
+}
+
+/** The number of each type in the code of programs and routines. */
+export const dtypeCodes: Readonly<Record<LaneType, number>> = {
+  float32: 0,
+  float64: 1,
+  int32: 2,
+  bool: 3,
+  uint8: 4,
+  mask32: 5,
+  mask64: 6,
+};
 
 export interface KernelRow {
   readonly family: 'map' | 'cast' | 'reduce' | 'product' | 'random';
   readonly name: string;
   /** The number of operands. */
   readonly arity: number;
-  readonly dtypes: readonly DType[];
+  readonly dtypes: readonly LaneType[];
 }
 
 const floating = ['float32', 'float64'] as const;
-const all = ['float32', 'float64', 'int32'] as const;
+const numbers = ['float32', 'float64', 'int32'] as const;
+const all = [...numbers, 'bool', 'uint8'] as const;
 
 function rows(
   family: KernelRow['family'],
   arity: number,
-  dtypes: readonly DType[],
+  dtypes: readonly LaneType[],
   names: string,
 ): KernelRow[] {
   return names.split(' ').map((name) => ({ family, name, arity, dtypes }));
@@ -45,10 +72,15 @@ export const expectedKernels: readonly KernelRow[] = [
   // These compute a b + c, a b - c and c - a b. The compiler uses them in place of a multiplication and an addition or
   // subtraction.
   ...rows('map', 3, floating, 'fma fms fnma'),
-  // The name of a cast is the dtype of its result; `dtypes` are the possible dtypes of its operand.
-  ...rows('cast', 1, all, 'float32 float64 int32'),
+  // The name of a cast is the type of its result; `dtypes` are the possible types of its operand.
+  ...rows(
+    'cast',
+    1,
+    [...all, 'mask32', 'mask64'],
+    'float32 float64 int32 bool uint8 mask32 mask64',
+  ),
   ...rows('reduce', 1, floating, 'sum'),
-  ...rows('reduce', 1, all, 'max argmax'),
+  ...rows('reduce', 1, numbers, 'max argmax'),
   ...rows('product', 2, floating, 'gemm'),
   ...rows('random', 0, floating, 'uniform normal truncatedNormal'),
 ];
@@ -68,15 +100,15 @@ function routine(
   name: string,
   reads: number,
   integers: number,
-  dtypes: readonly DType[] = all,
+  dtypes: readonly DType[] = numbers,
 ): RoutineRow {
   return { name, reads, writes: 1, integers, dtypes };
 }
 
 /** The comments at the beginning of the files in `native/routines` describe the operands and the integers. */
 export const expectedRoutines: readonly RoutineRow[] = [
-  routine('gather', 2, 1),
-  routine('takeAlongAxis', 2, 1),
+  routine('gather', 2, 1, all),
+  routine('takeAlongAxis', 2, 1, all),
   routine('scatterAdd', 3, 1),
   routine('scatterAddAlongAxis', 3, 1),
   routine('sort', 1, 1),

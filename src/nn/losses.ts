@@ -51,7 +51,7 @@ export function softmaxCrossEntropy(logits: Operand, target: Operand): Node {
   const [scores, wanted] = lift('softmaxCrossEntropy', [logits, target]) as [Node, Node];
   const fail = failFor({ name: 'softmaxCrossEntropy' }, [scores, wanted]);
   const classes = scores.shape.at(-1);
-  if (wanted.dtype !== 'int32') {
+  if (wanted.dtype !== 'int32' && wanted.dtype !== 'uint8') {
     if (!sameShape(wanted.shape, scores.shape)) {
       fail.shape(
         `expected probabilities of ${formatShape(scores.shape)}, or class indices of ${formatShape(scores.shape.slice(0, -1))} as int32, but received ${wanted.dtype} ${formatShape(wanted.shape)}; to make class indices int32, write cast(target, 'int32') or feed an Int32Array`,

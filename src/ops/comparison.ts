@@ -5,7 +5,7 @@ import { declareOptions, type OptionsOf, optional } from '../arguments/options.j
 import { DTypeError, ShapeError, ValueError } from '../errors.js';
 import { constant, input, lift } from '../graph/leaf.js';
 import type { Node } from '../graph/node.js';
-import { none, notDifferentiable, type Operand } from '../graph/op.js';
+import { none, notDifferentiable, type OpDeclaration, type Operand } from '../graph/op.js';
 import { assertDType, type DType, dtypeName, isFloating } from '../tensor/dtype.js';
 import { tensor } from '../tensor/tensor.js';
 import { sumTo } from './broadcast.js';
@@ -20,9 +20,16 @@ const apart = [
 ] as const;
 const stepwise = notDifferentiable('it is piecewise constant');
 
+/** The dtype rule of comparisons: the operands have one dtype, and the result is bool. */
+const comparison: OpDeclaration['dtype'] = (inputs, attributes, fail) => {
+  sameDType(inputs, attributes, fail);
+  return 'bool';
+};
+
 /**
- * Returns 1 where a > b, and 0 elsewhere. A comparison with NaN gives 0. The shapes broadcast. Both operands must have
- * the same dtype, which may be any dtype. The result has this dtype. No gradient flows through `greater`.
+ * Returns true where a > b, and false elsewhere, as bool. A comparison with NaN is false. The shapes broadcast. Both
+ * operands must have the same dtype, which may be any dtype. No gradient flows through `greater`. To compute with the
+ * result, convert it: `cast(greater(a, b), 'float32')`.
  * @throws ShapeError if the shapes do not broadcast; DTypeError if the dtypes differ; ValueError if an operand is not a
  *   Node, Tensor or number
  * @function
@@ -30,13 +37,14 @@ const stepwise = notDifferentiable('it is piecewise constant');
 export const greater = binary({
   name: 'greater',
   domains: apart,
-  dtype: sameDType,
+  dtype: comparison,
   gradient: stepwise,
 });
 
 /**
- * Returns 1 where a equals b, and 0 elsewhere. NaN does not equal anything. The shapes broadcast. Both operands must
- * have the same dtype, which may be any dtype. The result has this dtype. No gradient flows through `equal`.
+ * Returns true where a equals b, and false elsewhere, as bool. NaN does not equal anything. The shapes broadcast. Both
+ * operands must have the same dtype, which may be any dtype. No gradient flows through `equal`. To compute with the
+ * result, convert it: `cast(equal(a, b), 'float32')`.
  * @throws ShapeError if the shapes do not broadcast; DTypeError if the dtypes differ; ValueError if an operand is not a
  *   Node, Tensor or number
  * @function
@@ -44,7 +52,7 @@ export const greater = binary({
 export const equal = binary({
   name: 'equal',
   domains: apart,
-  dtype: sameDType,
+  dtype: comparison,
   gradient: stepwise,
 });
 
@@ -64,7 +72,7 @@ const choose = declare({
   name: 'where',
   arity: 3,
   broadcasts: true,
-  dtype: sameDType,
+  dtype: ([, ...branches], attributes, fail) => sameDType(branches, attributes, fail),
   shape: broadcastShape,
   lowering: { kind: 'map', kernel: 'where' },
   gradient: ({ inputs, gradient: g }) => {
@@ -86,7 +94,12 @@ const choose = declare({
       broadcast: true,
     },
     {
-      inputs: [{ shape: [3], values: [0, 1, 0], dtype: 'int32' }, { shape: [2, 3] }],
+      inputs: [{ shape: [3], values: [0, 1, 0], dtype: 'bool' }, { shape: [2, 3] }],
+      build: (c, a) => where(c as Node, a as Node, 1),
+      broadcast: true,
+    },
+    {
+      inputs: [{ shape: [3], values: [0, -4, 0], dtype: 'int32' }, { shape: [2, 3] }],
       build: (c, a) => where(c as Node, a as Node, 1),
       broadcast: true,
     },
@@ -106,9 +119,9 @@ const choose = declare({
 });
 
 /**
- * Returns the elements of `a` where the condition is not 0, and the elements of `b` elsewhere. The three shapes
- * broadcast. The condition may have any dtype. `a` and `b` must have the same dtype. The result has this dtype. No
- * gradient flows to the condition.
+ * Returns the elements of `a` where the condition is true, and the elements of `b` elsewhere. The three shapes
+ * broadcast. The condition is bool. It may also have any other dtype; then every number that is not 0, and also NaN,
+ * counts as true. `a` and `b` must have the same dtype. The result has this dtype. No gradient flows to the condition.
  * @throws ShapeError if the shapes do not broadcast; DTypeError if the dtypes of `a` and `b` differ; ValueError if an
  *   operand is not a Node, Tensor or number
  */
@@ -120,10 +133,7 @@ export function where(condition: Operand, a: Operand, b: Operand): Node {
   const [left, right] = (
     numbers ? lift('where', [test, a, b]).slice(1) : lift('where', [a, b])
   ) as [Node, Node];
-  // The condition is compared with 0 before it is cast, because a cast can convert a number that is not 0 to 0: 0.5
-  // becomes 0 as int32, and 1e-300 becomes 0 as float32.
-  const narrows = test.dtype !== left.dtype && isFloating(test.dtype);
-  return choose([cast(narrows ? equal(equal(test, 0), 0) : test, left.dtype), left, right], {});
+  return choose([cast(test, 'bool'), left, right], {});
 }
 
 const convert = declare<{ readonly dtype: DType }>({
@@ -150,20 +160,28 @@ const convert = declare<{ readonly dtype: DType }>({
       inputs: [{ shape: [3], values: [-1, 0, 7], dtype: 'int32' }],
       build: (x) => cast(x as Node, 'float64'),
     },
+    { inputs: [{ shape: [2, 3], low: -2, high: 300 }], build: (x) => cast(x as Node, 'uint8') },
+    { inputs: [{ shape: [3], values: [-1, 0, 7] }], build: (x) => cast(x as Node, 'bool') },
+    {
+      inputs: [{ shape: [2, 1, 3], values: [0, 1, 1, 0, 1, 0], dtype: 'bool' }],
+      build: (x) => cast(x as Node, 'float64'),
+    },
   ],
   refused: [
     {
       build: () => cast(input('x', [2]), 'float16' as DType),
       error: DTypeError,
       message:
-        /^\[cast\] expected a dtype of float32, float64, int32, but received the string "float16"/,
+        /^\[cast\] expected a dtype of float32, float64, int32, bool, uint8, but received the string "float16"/,
     },
   ],
 });
 
 /**
- * Converts x to another dtype. If `dtype` is int32, numbers are truncated towards 0, and NaN becomes 0. The result has
- * the shape of x. A gradient flows only if both dtypes are float32 or float64.
+ * Converts x to another dtype. If `dtype` is int32 or uint8, numbers are truncated towards 0, a number outside the range
+ * of the dtype becomes the nearest number in it, and NaN becomes 0. If `dtype` is bool, numbers that are not 0, and also
+ * NaN, become true. If x is bool, true becomes 1 and false becomes 0. The result has the shape of x. A gradient flows
+ * only if both dtypes are float32 or float64.
  * @throws DTypeError if `dtype` is not a dtype; ValueError if x is not a Node, Tensor or number
  */
 export function cast(x: Operand, dtype: DType): Node {
@@ -172,12 +190,14 @@ export function cast(x: Operand, dtype: DType): Node {
   return node.dtype === dtype ? node : convert([node], { dtype });
 }
 
+const isIndex = (dtype: DType) => dtype === 'int32' || dtype === 'uint8';
+
 const encode = declare<{ readonly depth: number; readonly dtype: DType }>({
   name: 'oneHot',
   arity: 1,
   dtype: ([indices], { dtype }, fail) => {
-    if ((indices as Node).dtype !== 'int32') {
-      fail.dtype(`expected indices of int32, but received ${(indices as Node).dtype}`);
+    if (!isIndex((indices as Node).dtype)) {
+      fail.dtype(`expected indices of int32 or uint8, but received ${(indices as Node).dtype}`);
     }
     return dtype;
   },
@@ -186,7 +206,7 @@ const encode = declare<{ readonly depth: number; readonly dtype: DType }>({
     kind: 'compose',
     expand: ([indices], { depth, dtype }) => {
       const classes = constant(tensor(Int32Array.from({ length: depth }, (_, i) => i)));
-      const column = reshape(indices as Node, [...(indices as Node).shape, 1]);
+      const column = reshape(cast(indices as Node, 'int32'), [...(indices as Node).shape, 1]);
       return cast(equal(column, classes), dtype);
     },
   },
@@ -207,7 +227,7 @@ const encode = declare<{ readonly depth: number; readonly dtype: DType }>({
     {
       build: () => oneHot(input('x', [2]), 3),
       error: DTypeError,
-      message: /^\[oneHot\] expected indices of int32, but received float32/,
+      message: /^\[oneHot\] expected indices of int32 or uint8, but received float32/,
     },
     {
       build: () => oneHot(input('x', [2], { dtype: 'int32' }), 2.5),
@@ -231,8 +251,8 @@ export interface OneHotOptions extends OptionsOf<typeof oneHotOptions> {}
 /**
  * Returns a one-hot row for each index, along a new last axis of length `depth`: 1 at the index, 0 elsewhere. An index
  * below 0 or above depth - 1 gives a row of zeros. No gradient flows through `oneHot`.
- * @param indices int32 indices of any shape [..]; the result has shape [.., depth]
- * @throws DTypeError if `indices` is not int32 or `dtype` is not a dtype; ValueError if `depth` is not an integer from
+ * @param indices int32 or uint8 indices of any shape [..]; the result has shape [.., depth]
+ * @throws DTypeError if `indices` is neither int32 nor uint8 or `dtype` is not a dtype; ValueError if `depth` is not an integer from
  *   0 to 2^31 - 1, if `indices` is not a Node, Tensor or number, or if an option is unknown
  */
 export function oneHot(indices: Operand, depth: number, options?: OneHotOptions): Node {

@@ -2,7 +2,7 @@
 
 import { ShapeError } from '../errors.js';
 import { sizeOfDims } from '../graph/dimension.js';
-import { input, lift } from '../graph/leaf.js';
+import { constant, input, lift } from '../graph/leaf.js';
 import type { Node } from '../graph/node.js';
 import { notDifferentiable, type Operand } from '../graph/op.js';
 import { div, mul } from './arithmetic.js';
@@ -16,10 +16,11 @@ import {
   resolveAxes,
   sum,
 } from './broadcast.js';
-import { equal, greater, where } from './comparison.js';
+import { cast, equal, greater, where } from './comparison.js';
 import { declare } from './declare.js';
 import { binary } from './elementwise.js';
 import { aroundAxis } from './indexing.js';
+import { indexDType, numberDType } from './rules.js';
 import { reshape } from './views.js';
 
 const apart = [
@@ -62,19 +63,20 @@ function unlessGreater(other: Node, own: Node, g: Node): Node {
 const largest = declare<{ readonly axes: readonly number[] }>({
   name: 'max',
   arity: 1,
-  dtype: ([x]) => (x as Node).dtype,
+  dtype: numberDType,
   shape: ([x], { axes }) => reducedShape((x as Node).shape, axes),
   lowering: { kind: 'reduce', kernel: 'max', axes: ({ axes }) => axes },
   gradient: ({ node, inputs, attributes: { axes }, gradient }) => {
     const [x] = inputs as [Node];
     const kept = keptShape(x.shape, axes);
     const chosen = equal(x, reshape(node, kept));
+    const number = (value: number) => constant(value, { dtype: x.dtype });
     // If several elements are equal to the maximum, they share the gradient evenly, as in PyTorch's amax. `ties` is
     // their number. It is 0 if the maximum is NaN, because NaN equals nothing.
-    const ties = sum(chosen, axes, { keepDims: true });
+    const ties = sum(cast(chosen, x.dtype), axes, { keepDims: true });
     const share = div(reshape(gradient, kept), ties);
     // The zeros are selected by `where`. A product with 0 would be NaN if the gradient is infinite.
-    return [where(chosen, share, where(ties, 0, NaN))];
+    return [where(chosen, share, where(ties, number(0), number(NaN)))];
   },
   label: ({ axes }) => axes.join(' '),
   samples: [
@@ -110,7 +112,7 @@ export function max(x: Operand, axes?: Axes, options?: ReduceOptions): Node {
 const position = declare<{ readonly axes: readonly number[] }>({
   name: 'argmax',
   arity: 1,
-  dtype: () => 'int32',
+  dtype: indexDType,
   shape: ([x], { axes }, fail) => {
     const { shape } = x as Node;
     if (axes.some((axis) => shape[axis] === 0))
@@ -156,7 +158,7 @@ interface LeastAttributes {
 const leastPosition = declare<LeastAttributes>({
   name: 'argmin',
   arity: 1,
-  dtype: () => 'int32',
+  dtype: indexDType,
   shape: ([x], { axis }, fail) => {
     const { shape } = x as Node;
     if (shape[axis] === 0) fail.shape('expected at least one element along the axis');

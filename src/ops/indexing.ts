@@ -6,12 +6,15 @@
 import { DTypeError, ShapeError } from '../errors.js';
 import { type Dim, type Shape, sameShape } from '../graph/dimension.js';
 import { constant, input, lift } from '../graph/leaf.js';
-import type { Node } from '../graph/node.js';
+import { isNode, type Node } from '../graph/node.js';
 import { type Fail, none, type Operand, type Sample, type SampleInput } from '../graph/op.js';
 import type { DType } from '../tensor/dtype.js';
 import { formatShape, resolveAxis, sizeOf } from '../tensor/shape.js';
+import { isTensor } from '../tensor/tensor.js';
 import { broadcastTo } from './broadcast.js';
+import { cast } from './comparison.js';
 import { type Apply, declare } from './declare.js';
+import { numberDType } from './rules.js';
 import { slice } from './slice.js';
 
 interface AxisAttributes {
@@ -23,9 +26,14 @@ export function aroundAxis(shape: readonly number[], axis: number): [number, num
   return [sizeOf(shape.slice(0, axis)), shape[axis] as number, sizeOf(shape.slice(axis + 1))];
 }
 
-/** Returns indices. A whole number becomes a constant of int32, because other ops lift numbers to floats. */
+/**
+ * Returns indices for the routines, which read int32. A whole number becomes a constant of int32, because other ops lift
+ * numbers to floats.
+ */
 function asIndices(indices: Operand): Operand {
-  return Number.isInteger(indices) ? constant(indices as number, { dtype: 'int32' }) : indices;
+  if (Number.isInteger(indices)) return constant(indices as number, { dtype: 'int32' });
+  const isBytes = (isNode(indices) || isTensor(indices)) && indices.dtype === 'uint8';
+  return isBytes ? cast(indices, 'int32') : indices;
 }
 
 /** @throws ShapeError if an axis has no elements, so that no index is valid, but there are `count` indices */
@@ -35,15 +43,16 @@ function assertElements([, n]: readonly number[], axis: number, count: number): 
   }
 }
 
-/** @throws DTypeError if the node is not of int32 */
+/** @throws DTypeError if the node is not of int32; `asIndices` has converted uint8 */
 function assertIndices({ dtype }: Node, fail: Fail): void {
-  if (dtype !== 'int32') fail.dtype(`expected indices of int32, but received ${dtype}`);
+  if (dtype !== 'int32') fail.dtype(`expected indices of int32 or uint8, but received ${dtype}`);
 }
 
-/** @throws DTypeError if the dtypes of x and of the updates differ, or if the indices are not of int32 */
-function updateDType([x, indices, updates]: readonly Node[], fail: Fail): DType {
+/** @throws DTypeError if x is bool or uint8, if the updates have another dtype, or if the indices are not of int32 */
+function updateDType(inputs: readonly Node[], fail: Fail): DType {
+  const [, indices, updates] = inputs;
   assertIndices(indices as Node, fail);
-  const { dtype } = x as Node;
+  const dtype = numberDType(inputs, {}, fail);
   const other = (updates as Node).dtype;
   if (dtype !== other) fail.dtype(`x is of ${dtype}, but the updates are of ${other}`);
   return dtype;
@@ -109,7 +118,7 @@ const rows = declare<AxisAttributes>({
     {
       build: () => gather(input('x', [3, 2]), input('indices', [2])),
       error: DTypeError,
-      message: /^\[gather\] expected indices of int32, but received float32/,
+      message: /^\[gather\] expected indices of int32 or uint8, but received float32/,
     },
     {
       build: () => gather(input('x', [3, 2]), input('indices', [2], { dtype: 'int32' }), 2),
@@ -197,7 +206,7 @@ const added = declare<AxisAttributes>({
     {
       build: () => scatterAdd(input('x', [3, 2]), input('i', [4]), input('u', [4, 2])),
       error: DTypeError,
-      message: /^\[scatterAdd\] expected indices of int32, but received float32/,
+      message: /^\[scatterAdd\] expected indices of int32 or uint8, but received float32/,
     },
   ],
 });
@@ -283,7 +292,7 @@ const taken = declare<AxisAttributes>({
     {
       build: () => takeAlongAxis(input('x', [3, 2]), input('i', [2, 2]), 0),
       error: DTypeError,
-      message: /^\[takeAlongAxis\] expected indices of int32/,
+      message: /^\[takeAlongAxis\] expected indices of int32 or uint8/,
     },
   ],
 });

@@ -11,6 +11,7 @@ import { type Bound, notDifferentiable, type Operand } from '../graph/op.js';
 import { resolveAxis } from '../tensor/shape.js';
 import { type Apply, declare } from './declare.js';
 import { addAlongAxis, aroundAxis, takeAlongAxis } from './indexing.js';
+import { indexDType, numberDType } from './rules.js';
 
 interface SortAttributes {
   readonly axis: number;
@@ -37,7 +38,7 @@ const sortLabel = ({ axis, descending }: SortAttributes) =>
 const positions = declare<SortAttributes>({
   name: 'argsort',
   arity: 1,
-  dtype: () => 'int32',
+  dtype: indexDType,
   shape: ([x]) => (x as Node).shape,
   lowering: { kind: 'routine', routine: 'argsort', call: sortCall },
   gradient: notDifferentiable('an index is an integer'),
@@ -75,7 +76,7 @@ export function argsort(x: Operand, axis = -1, options?: SortOptions): Node {
 const sorted: Apply<SortAttributes> = declare<SortAttributes>({
   name: 'sort',
   arity: 1,
-  dtype: ([x]) => (x as Node).dtype,
+  dtype: numberDType,
   shape: ([x]) => (x as Node).shape,
   lowering: { kind: 'routine', routine: 'sort', call: sortCall },
   gradient: ({ inputs: [x], attributes, gradient }) => {
@@ -126,7 +127,7 @@ interface TopAttributes {
 const largestPositions = declare<TopAttributes>({
   name: 'topK',
   arity: 1,
-  dtype: () => 'int32',
+  dtype: indexDType,
   shape: ([x], { axis, k }) => (x as Node).shape.map((dim, i) => (i === axis ? k : dim)),
   lowering: {
     kind: 'routine',
@@ -202,7 +203,7 @@ interface RunningAttributes {
 const running: Apply<RunningAttributes> = declare<RunningAttributes>({
   name: 'cumsum',
   arity: 1,
-  dtype: ([x]) => (x as Node).dtype,
+  dtype: numberDType,
   shape: ([x]) => (x as Node).shape,
   lowering: {
     kind: 'routine',

@@ -16,7 +16,7 @@ import { type Bound, type Fail, notDifferentiable, type Operand } from '../graph
 import { formatShape } from '../tensor/shape.js';
 import { type Apply, declare } from './declare.js';
 import { takeAlongAxis } from './indexing.js';
-import { floatingDType } from './rules.js';
+import { floatingDType, indexDType } from './rules.js';
 import { refusesIntegers } from './samples.js';
 import { reshape } from './views.js';
 
@@ -99,7 +99,7 @@ const label = ({ rows, columns }: PoolAttributes) => `${rows.size} x ${columns.s
 const largestOf = declare<PoolAttributes>({
   name: 'maxPool',
   arity: 1,
-  dtype: () => 'int32',
+  dtype: indexDType,
   shape: ([x], attributes, fail) => pooledShape(x as Node, attributes, fail),
   lowering: {
     kind: 'routine',

@@ -24,7 +24,7 @@ export function sameDType(inputs: readonly Node[], _attributes: object, fail: Fa
 
 /**
  * The dtype rule of ops whose inputs and result all have the same dtype, float32 or float64. Returns that dtype.
- * @throws DTypeError if the dtypes differ or are int32
+ * @throws DTypeError if the dtypes differ or are neither float32 nor float64
  */
 export function floatingDType(inputs: readonly Node[], attributes: object, fail: Fail): DType {
   const dtype = sameDType(inputs, attributes, fail);
@@ -32,6 +32,24 @@ export function floatingDType(inputs: readonly Node[], attributes: object, fail:
     fail.dtype(`is defined for float32 and float64, but received ${dtype}; cast() it first`);
   }
   return dtype;
+}
+
+/**
+ * The dtype rule of ops that order or add the elements of their first input. Returns the dtype of this input.
+ * @throws DTypeError if it is bool or uint8
+ */
+export function numberDType([x]: readonly Node[], _attributes: object, fail: Fail): DType {
+  const { dtype } = x as Node;
+  if (!isFloating(dtype) && dtype !== 'int32') {
+    fail.dtype(`is defined for float32, float64 and int32, but received ${dtype}; cast() it first`);
+  }
+  return dtype;
+}
+
+/** The dtype rule of ops whose result consists of int32 indices. The inputs are those of `numberDType`. */
+export function indexDType(inputs: readonly Node[], attributes: object, fail: Fail): DType {
+  numberDType(inputs, attributes, fail);
+  return 'int32';
 }
 
 /**

@@ -9,19 +9,19 @@ import type { Node } from '../graph/node.js';
 import type { Sliced } from '../graph/sliced.js';
 import type { Location } from '../ir/location.js';
 import { kernelId } from '../native/addon.js';
-import { dtypeCodes } from '../native/table.js';
+import { dtypeCodes, type LaneType } from '../native/table.js';
 import type { DType } from '../tensor/dtype.js';
 import type { CodeWriter, InPlace, InstructionRecord, InstructionWriter } from './record.js';
 
 /** One operation of a fused loop: an element-wise kernel that reads registers and writes its result to a register. */
 export interface Operation {
   readonly kernel: string;
-  /** True if the operation converts its operand. Its kernel is then the dtype of the result. */
+  /** True if the operation converts its operand. Its kernel is then the type of the result. */
   readonly converts: boolean;
   /** True if the operation reduces each row of its operand to one element. Its kernel is then a reduction. */
   readonly reduces?: boolean;
-  /** The dtype of the operands. */
-  readonly dtype: DType;
+  /** The type of the operands; of the last operand, if the kernel selects by the first one. */
+  readonly dtype: LaneType;
   /** The registers that the operation reads. */
   readonly operands: readonly number[];
 }

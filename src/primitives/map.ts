@@ -8,12 +8,25 @@ import type { TypedArray } from '../tensor/dtype.js';
 import { rowMajorLayout, stretched } from './layout.js';
 import type { LoweringRecord, ValueRecord } from './record.js';
 
+/**
+ * Returns a copy of bools in which every byte is 0 or 1. The kernels that the reference executor calls read bools as
+ * uint8, and users can write any byte into the memory of a tensor.
+ */
+function truths(bools: TypedArray): TypedArray {
+  const flat = { offset: 0, strides: [1] };
+  const result = new Uint8Array(bools.length);
+  prepareMap('bool', [bools.length], flat, [flat], 'cast')(result, bools);
+  return result;
+}
+
 /** One kernel applied to corresponding elements. Operands broadcast. */
 export const map: LoweringRecord<Extract<Lowering, { kind: 'map' }>> = {
-  step: ({ kernel }, { shape, inputShapes }) => {
+  step: ({ kernel }, { shape, inputShapes, inputDTypes }) => {
     const sources = inputShapes.map((from) => stretched(from, shape));
     const run = prepareMap(kernel, shape, rowMajorLayout(shape), sources);
-    return (out, inputs) => run(out, ...inputs);
+    if (!inputDTypes.includes('bool')) return (out, inputs) => run(out, ...inputs);
+    return (out, inputs) =>
+      run(out, ...inputs.map((x, i) => (inputDTypes[i] === 'bool' ? truths(x) : x)));
   },
   lower: ({ kernel }, { build, node, bound: { shape }, args }) => {
     const operands = args.map((arg) => build.stretch(arg, shape));
@@ -25,10 +38,12 @@ export const map: LoweringRecord<Extract<Lowering, { kind: 'map' }>> = {
 
 /** Conversion of each element to the dtype of the node. */
 export const cast: LoweringRecord<Extract<Lowering, { kind: 'cast' }>> = {
-  step: (_lowering, { shape, dtype }) => {
+  step: (_lowering, { shape, dtype, inputDTypes: [from] }) => {
     const layout = rowMajorLayout(shape);
     const run = prepareMap(dtype, shape, layout, [layout], 'cast');
-    return (out, [input]) => run(out, input as TypedArray);
+    return from === 'bool'
+      ? (out, [input]) => run(out, truths(input as TypedArray))
+      : (out, [input]) => run(out, input as TypedArray);
   },
   lower: (_lowering, { build, node, bound: { shape }, args }) =>
     build.map(node.dtype, node.dtype, shape, args, node, true),
@@ -46,10 +61,14 @@ export const mapValue: ValueRecord = {
     space: ({ size, shape }) => (size === 0 ? undefined : shape),
     closes: false,
     rows: () => undefined,
-    cheap: ({ details: { kernel, converts } }) => !converts && cheap.has(kernel as string),
+    // A conversion of bools is a comparison with 0 or a selection of 0 and 1.
+    cheap: ({ args, dtype, details: { kernel, converts } }) =>
+      converts
+        ? dtype === 'bool' || (args[0] as Ref).value.dtype === 'bool'
+        : cheap.has(kernel as string),
     code: ({ args, details: { kernel, converts = false } }, operands, emit) => {
       if (kernel === 'copy') return operands[0] as number;
-      const { dtype } = (args[0] as Ref).value;
+      const { dtype } = (args.at(-1) as Ref).value;
       return emit({ kernel: kernel as string, converts, dtype, operands });
     },
   },

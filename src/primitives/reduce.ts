@@ -16,7 +16,7 @@ import { formatShape, stridesOf } from '../tensor/shape.js';
 import type { InstructionRecord, LoweringRecord, ValueRecord } from './record.js';
 
 /** The result of a reduction over no elements, by kernel and dtype. It is 0 for kernels that are not in this list. */
-const identities: Readonly<Record<string, Readonly<Record<DType, number>>>> = {
+const identities: Readonly<Record<string, Readonly<Partial<Record<DType, number>>>>> = {
   max: { float32: -Infinity, float64: -Infinity, int32: -(2 ** 31) },
 };
 

@@ -4,15 +4,15 @@ import { types } from 'node:util';
 import { describeValue } from '../arguments/describe.js';
 import { isList } from '../arguments/read.js';
 import { ShapeError, ValueError } from '../errors.js';
-import type { DType, TypedArray } from './dtype.js';
+import { assertRepresentable, type DType, isFloating, type TypedArray } from './dtype.js';
 import { maxRank } from './shape.js';
 
 /** A number, or arrays of numbers nested to any depth. All arrays at one depth have the same length. */
 export type Nested = number | readonly Nested[];
 
 /**
- * A typed array of numbers that can become elements of dtype `D`: the typed array of this dtype, or one whose type is
- * not a dtype of forebay. A `Buffer` is accepted, too, because it is a `Uint8Array`.
+ * A typed array of numbers that can become elements of dtype `D`: the typed array of this dtype, a Uint8Array, or one
+ * whose type is not a dtype of forebay. A `Buffer` is accepted, too, because it is a `Uint8Array`.
  */
 export type NumberArray<D extends DType = DType> =
   | TypedArray<D>
@@ -23,9 +23,13 @@ export type NumberArray<D extends DType = DType> =
   | Uint16Array
   | Uint32Array;
 
-/** A number, a typed array of numbers, or nested arrays whose innermost arrays may be typed arrays. */
+/** A boolean, or arrays of booleans nested to any depth. */
+export type Booleans = boolean | readonly Booleans[];
+
+/** A number, a boolean, a typed array of numbers, or nested arrays whose innermost arrays may be typed arrays. */
 export type NestedData<D extends DType = DType> =
   | number
+  | boolean
   | NumberArray<D>
   | readonly NestedData<D>[];
 
@@ -54,30 +58,30 @@ export function shapeOfNested(data: NestedData): number[] {
   return shape;
 }
 
-/** Returns the first innermost array of nested arrays if it is a typed array; undefined otherwise. Never throws. */
-export function firstTypedArray(data: unknown): NumberArray | undefined {
+/** Returns the first innermost typed array of nested arrays, or else their first element. Never throws. */
+export function firstElement(data: unknown): unknown {
   try {
     let level = data;
     for (let depth = 0; isList(level) && depth <= maxRank; depth++) level = level[0];
-    return isNumberArray(level) ? level : undefined;
+    return level;
   } catch {
     return undefined; // a proxy whose traps throw; the caller gets the error later, when it reads the elements
   }
 }
 
 /**
- * Writes the numbers of nested arrays of the given shape into `target`, in row-major order.
- * @throws ShapeError if the arrays are ragged; ValueError if an element is not a number, or not a 32-bit integer when
- *   `target` is an Int32Array, or if the memory of a typed array has been transferred away. The errors name the
- *   position
+ * Writes the elements of nested arrays of the given shape into `target`, the memory of a tensor of dtype `dtype`, in
+ * row-major order.
+ * @throws ShapeError if the arrays are ragged; ValueError if an element is not a number that the dtype can hold, or if
+ *   the memory of a typed array has been transferred away. The errors name the position
  */
 export function flattenInto(
   target: TypedArray,
+  dtype: DType,
   data: NestedData,
   shape: readonly number[],
   context: string,
 ): void {
-  const integers = types.isInt32Array(target);
   let next = 0;
   const path: number[] = [];
   const at = () => (path.length === 0 ? 'the value' : `element [${path.join(', ')}]`);
@@ -88,13 +92,17 @@ export function flattenInto(
 
   const visit = (value: NestedData, depth: number): void => {
     if (depth === shape.length) {
+      if (typeof value === 'boolean' && dtype === 'bool') {
+        target[next++] = Number(value);
+        return;
+      }
       if (typeof value !== 'number') {
         if (isList(value) || isNumberArray(value)) throw ragged('a number', value);
         throw new ValueError(`${context} ${at()} must be a number, but is ${describeValue(value)}`);
       }
-      // If the number is not a 32-bit integer, an Int32Array would silently store another number, and a label or an
-      // index would be wrong.
-      if (integers) assertRepresentable(value, context);
+      // Without the check, a typed array of integers would silently store another number, and a label or an index
+      // would be wrong.
+      assertRepresentable(value, dtype, context);
       target[next++] = value;
       return;
     }
@@ -106,7 +114,9 @@ export function flattenInto(
       if (isDetached(value)) {
         throw new ValueError(`${context} the memory of ${at()} has been transferred away`);
       }
-      if (integers) for (const element of value) assertRepresentable(element, context);
+      if (!isFloating(dtype)) {
+        for (const element of value) assertRepresentable(element, dtype, context);
+      }
       target.set(value, next);
       next += value.length;
       return;
@@ -118,12 +128,6 @@ export function flattenInto(
     }
   };
   visit(data, 0);
-}
-
-/** @throws ValueError if the number is not a 32-bit integer */
-export function assertRepresentable(value: number, context: string): void {
-  if (value === (value | 0)) return;
-  throw new ValueError(`${context} ${value} is not a 32-bit integer, but the dtype is int32`);
 }
 
 /**

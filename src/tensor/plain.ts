@@ -6,8 +6,16 @@
 import { describeValue } from '../arguments/describe.js';
 import { assertList, isList, isRecord } from '../arguments/read.js';
 import { DTypeError, ShapeError, ValueError } from '../errors.js';
-import { assertDType, type DType, dtypeOf, isTypedArray, type TypedArray } from './dtype.js';
-import { assertRepresentable, isNumberArray, type NumberArray } from './nested.js';
+import {
+  assertDType,
+  assertRepresentable,
+  canHold,
+  type DType,
+  dtypeOf,
+  isTypedArray,
+  type TypedArray,
+} from './dtype.js';
+import { isNumberArray, type NumberArray } from './nested.js';
 import { assertShape, formatShape, sizeOf } from './shape.js';
 
 /** A tensor as a plain object, as read from JSON or returned by `structuredClone`. */
@@ -76,7 +84,7 @@ export function fromPlain(
   assertDType(dtype, context);
   const shape = assertShape(given, context);
   if (isTypedArray(data)) {
-    if (dtypeOf(data) === dtype) return { data, shape };
+    if (canHold(data, dtype)) return { data, shape };
     throw new DTypeError(
       `${context} the object has dtype ${dtype}, but its data has ${dtypeOf(data)} elements`,
     );
@@ -96,7 +104,7 @@ export function fromPlain(
         `${context} element ${index} of the data must be a number, but is ${describeValue(element)}`,
       );
     }
-    if (dtype === 'int32') assertRepresentable(value, context);
+    assertRepresentable(value, dtype, context);
     made[index] = value;
   }
   return { data: made, shape };

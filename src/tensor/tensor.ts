@@ -8,10 +8,13 @@ import { isList, isRecord, reading } from '../arguments/read.js';
 import { DTypeError, ShapeError, ValueError } from '../errors.js';
 import {
   assertDType,
+  assertRepresentable,
   bytesOf,
+  canHold,
   type DType,
   dtypeName,
   dtypeOf,
+  firstNoBool,
   type Holds,
   holds,
   isTypedArray,
@@ -20,8 +23,8 @@ import {
 } from './dtype.js';
 import { inspected } from './inspected.js';
 import {
-  assertRepresentable,
-  firstTypedArray,
+  type Booleans,
+  firstElement,
   flattenInto,
   isDetached,
   isNumberArray,
@@ -37,9 +40,9 @@ import { assertShape, formatShape, sizeOf } from './shape.js';
 /**
  * A value from which a tensor can be made:
  *
- * - a tensor or a number
+ * - a tensor, a number or a boolean
  * - a typed array, which becomes a tensor with one axis
- * - arrays of numbers or of typed arrays, nested to any depth
+ * - arrays of numbers, of booleans or of typed arrays, nested to any depth
  * - a plain object `{ dtype, shape, data }`, as `JSON.parse` and `structuredClone` return it for a tensor
  *
  * If `D` is given, TypeScript refuses tensors and typed arrays that are known to have another dtype.
@@ -51,18 +54,22 @@ export type TensorLike<D extends DType = DType> =
 /** The dtype of the tensor that `tensor` makes of a value of type `T`, without the option `dtype`. */
 export type DTypeOf<T> = T extends { readonly dtype: infer D extends DType }
   ? D
-  : T extends TypedArray
-    ? { [D in DType]: T extends TypedArray<D> ? D : never }[DType]
-    : T extends Nested | NumberArray
-      ? 'float32'
-      : DType;
+  : T extends Uint8Array
+    ? 'uint8'
+    : T extends TypedArray
+      ? { [D in DType]: T extends TypedArray<D> ? D : never }[DType]
+      : T extends Nested | NumberArray
+        ? 'float32'
+        : T extends Booleans
+          ? 'bool'
+          : DType;
 
 const tensorOptions = declareOptions('tensor', {
   /** The shape. By default, nested arrays keep their shape, and a typed array becomes a tensor with one axis. */
   shape: optional(checkedLater<readonly number[]>('a list of dimensions'), 'size', 'dims'),
   /**
    * The dtype. By default, a tensor and a plain object keep their dtype. Typed arrays whose element type is a dtype of
-   * forebay keep their element type, also in nested arrays. Other values become `float32`.
+   * forebay keep their element type, also in nested arrays. Booleans become `bool`, and other values `float32`.
    */
   dtype: optional(dtypeName, 'type'),
 });
@@ -106,7 +113,10 @@ export class Tensor<D extends DType = DType> implements Holds<D> {
   readonly shape: readonly number[];
   /** The dtype of the elements. */
   readonly dtype: D;
-  /** The elements in row-major order. This is the memory of the tensor, not a copy. */
+  /**
+   * The elements in row-major order. This is the memory of the tensor, not a copy. Bools are bytes: 0 is false and 1 is
+   * true. If your code writes another byte into this memory, kernels treat it as true.
+   */
   readonly data: TypedArray<D>;
   /** Never set. @internal */
   [holds]?(dtype: D): void;
@@ -115,13 +125,15 @@ export class Tensor<D extends DType = DType> implements Holds<D> {
    * Makes a tensor that uses `data` as its memory, without copying it. TypeScript does not infer the dtype from `data`:
    * write `new Tensor<'float32'>(data)`, or use `tensor`.
    * @param shape the shape; one axis by default
+   * @param dtype the dtype; by default that of `data`. A Uint8Array holds uint8, or bool if `dtype` is `'bool'`
    * @throws ShapeError if the shape is not valid, or has another number of elements than `data`; ValueError if `data`
-   *   is not a Float32Array, a Float64Array or an Int32Array, or if its memory has been transferred away
+   *   is not a Float32Array, a Float64Array, an Int32Array or a Uint8Array, if its memory has been transferred away, or
+   *   if the dtype is bool and a byte is neither 0 nor 1; DTypeError if `data` cannot hold elements of `dtype`
    */
-  constructor(data: TypedArray<D>, shape?: readonly number[]) {
+  constructor(data: TypedArray<D>, shape?: readonly number[], dtype?: D) {
     if (!isTypedArray(data)) {
       throw new ValueError(
-        `Tensor: expected a Float32Array, a Float64Array or an Int32Array, but received ${describeValue(data)}`,
+        `Tensor: expected a Float32Array, a Float64Array, an Int32Array or a Uint8Array, but received ${describeValue(data)}`,
       );
     }
     if (isDetached(data)) {
@@ -137,7 +149,7 @@ export class Tensor<D extends DType = DType> implements Holds<D> {
     }
     this.data = data;
     this.shape = Object.freeze(dims);
-    this.dtype = dtypeOf(data) as D;
+    this.dtype = (dtype === undefined ? dtypeOf(data) : checkedDType(data, dtype)) as D;
   }
 
   /**
@@ -167,8 +179,8 @@ export class Tensor<D extends DType = DType> implements Holds<D> {
 
   /**
    * Makes a tensor whose elements are all the same number, of dtype float32 by default.
-   * @throws ShapeError, DTypeError or ValueError, as `zeros` does; ValueError also if `value` is not a number, or not a
-   *   32-bit integer when the dtype is int32
+   * @throws ShapeError, DTypeError or ValueError, as `zeros` does; ValueError also if `value` is not a number, or not
+   *   one that the dtype can hold: int32, bool and uint8 hold only the integers in their range
    */
   static full<D extends DType = 'float32'>(
     shape: readonly number[],
@@ -179,7 +191,7 @@ export class Tensor<D extends DType = DType> implements Holds<D> {
       throw new ValueError(`Tensor.full expected a number, but received ${describeValue(value)}`);
     }
     const { dtype = 'float32' } = filledOptions.read(options, 'Tensor.full');
-    if (dtype === 'int32') assertRepresentable(value, 'Tensor.full:');
+    assertRepresentable(value, dtype, 'Tensor.full:');
     return filled(shape, dtype as D, value, 'Tensor.full:');
   }
 
@@ -188,7 +200,7 @@ export class Tensor<D extends DType = DType> implements Holds<D> {
     return this.data.length;
   }
 
-  /** Returns the elements as nested arrays of numbers; as a number if the shape is `[]`. */
+  /** Returns the elements as nested arrays of numbers; as a number if the shape is `[]`. Bools are 0 and 1. */
   toArray(): Nested {
     return nest(this.data, this.shape);
   }
@@ -235,6 +247,25 @@ export class Tensor<D extends DType = DType> implements Holds<D> {
   }
 }
 
+/** Returns the dtype of a tensor with the memory `data`, after checking that `data` can hold its elements. */
+function checkedDType(data: TypedArray, dtype: unknown): DType {
+  assertDType(dtype, 'Tensor:');
+  if (!canHold(data, dtype)) {
+    throw new DTypeError(
+      `Tensor: the data is ${describeValue(data)}, which holds ${dtypeOf(data)}, but the dtype is ${dtype}`,
+    );
+  }
+  if (dtype === 'bool') {
+    const index = firstNoBool(data as Uint8Array);
+    if (index >= 0) {
+      throw new ValueError(
+        `Tensor: element ${index} of the data is ${data[index]}, expected 0 or 1, because the dtype is bool; to make every other byte true, convert a uint8 tensor with cast(x, 'bool')`,
+      );
+    }
+  }
+  return dtype;
+}
+
 /** Returns whether `value` is a tensor that this copy of forebay made. Never throws. */
 export function isTensor(value: unknown): value is Tensor {
   return typeof value === 'object' && value !== null && isOurs(value);
@@ -249,15 +280,18 @@ function filled<D extends DType>(
   const dims = assertShape(shape, context);
   const data = allocate(dtype, dims, context);
   if (value !== 0) data.fill(value);
-  return new Tensor(data, dims);
+  return new Tensor(data, dims, dtype);
 }
 
 /**
  * Makes a tensor from `data`, which may be:
  *
  * - a number, or nested arrays of numbers. They are copied; the dtype is float32 by default.
+ * - a boolean, or nested arrays of booleans. They are copied; the dtype is bool.
  * - a Float32Array, a Float64Array or an Int32Array. It is not copied: the tensor shares its memory and has its dtype.
- * - another typed array of numbers, such as a Uint8Array or a Buffer. It is copied; the dtype is float32 by default.
+ * - a Uint8Array, or a Buffer. If the dtype is uint8 (the default) or bool, the tensor shares its memory. For any other
+ *   dtype, the elements are copied and converted.
+ * - another typed array of numbers, such as an Int16Array. It is copied; the dtype is float32 by default.
  * - nested arrays whose innermost arrays are typed arrays. They are copied. By default, the dtype is that of the first
  *   typed array if forebay has this dtype, and float32 otherwise.
  * - a plain object `{ dtype, shape, data }`, as `JSON.parse` and `structuredClone` return it for a tensor.
@@ -265,9 +299,10 @@ function filled<D extends DType>(
  *   memory.
  *
  * @throws ShapeError if nested arrays are ragged, or the size of `shape` is not the number of elements; ValueError if
- *   an element is not a number, or not a 32-bit integer when the dtype is int32, if memory has been transferred away,
- *   if an option is unknown, or if there is not enough memory; DTypeError if `dtype` is not a dtype, or differs from
- *   the dtype of the typed array, the plain object or the tensor
+ *   an element is not a number that the dtype can hold (int32, bool and uint8 hold only the integers in their range, and
+ *   only bool holds booleans), if memory has been transferred away, if an option is unknown, or if there is not enough
+ *   memory; DTypeError if `dtype` is not a dtype, or differs from the dtype of the typed array, the plain object or the
+ *   tensor
  */
 export function tensor<T extends TensorLike, D extends DType = DTypeOf<T>>(
   data: T,
@@ -277,7 +312,7 @@ export function tensor<T extends TensorLike, D extends DType = DTypeOf<T>>(
 }
 
 function tensorWith(data: TensorLike, { shape, dtype }: TensorOptions): Tensor {
-  const own = isTensor(data) ? data : typedTensor(data, 'tensor:');
+  const own = isTensor(data) ? data : typedTensor(data, dtype, 'tensor:');
   if (own !== undefined) {
     if (dtype !== undefined && dtype !== own.dtype) {
       const what = isTypedArray(data) ? 'a typed array' : 'a tensor';
@@ -285,36 +320,48 @@ function tensorWith(data: TensorLike, { shape, dtype }: TensorOptions): Tensor {
         `tensor: ${what} is not converted: it holds ${own.dtype}, but the option dtype is ${dtype}; leave the option out, or convert the elements first`,
       );
     }
-    return shape === undefined ? own : new Tensor(own.data, shape);
+    return shape === undefined ? own : new Tensor(own.data, shape, own.dtype);
   }
-  if (typeof data !== 'number' && !isList(data) && !isNumberArray(data)) {
+  if (!isScalar(data) && !isList(data) && !isNumberArray(data)) {
     throw new ValueError(
-      `tensor: expected a number, nested arrays of numbers, a typed array of numbers or an object { dtype, shape, data }, but received ${describeValue(data)}`,
+      `tensor: expected a number, nested arrays of numbers or booleans, a typed array of numbers or an object { dtype, shape, data }, but received ${describeValue(data)}`,
     );
   }
   const made = fromNested(data, dtype ?? ownDType(data) ?? 'float32', 'tensor:');
-  return shape === undefined ? made : new Tensor(made.data, shape);
+  return shape === undefined ? made : new Tensor(made.data, shape, made.dtype);
 }
+
+const isScalar = (value: unknown): value is number | boolean =>
+  typeof value === 'number' || typeof value === 'boolean';
 
 /**
  * Returns a tensor for a value that has a dtype itself: a typed array whose element type is a dtype of forebay, or a
- * plain tensor. Returns undefined for any other value.
+ * plain tensor. Returns undefined for any other value, and for a Uint8Array that must be converted to `dtype`.
  */
-function typedTensor(value: unknown, context: string): Tensor | undefined {
-  if (isTypedArray(value)) return new Tensor(value);
+function typedTensor(
+  value: unknown,
+  dtype: DType | undefined,
+  context: string,
+): Tensor | undefined {
+  if (isTypedArray(value)) {
+    if (dtypeOf(value) !== 'uint8') return new Tensor(value);
+    const bytes = dtype === undefined || canHold(value, dtype);
+    return bytes ? new Tensor(value, undefined, dtype) : undefined;
+  }
   if (!isPlainTensor(value)) return undefined;
   return reading(context, value, () => {
     const { data, shape } = fromPlain(value, context, allocate);
-    return new Tensor(data, shape);
+    return new Tensor(data, shape, value.dtype);
   });
 }
 
 /**
- * Returns the dtype of the first innermost array; undefined if it is not a typed array, or if its element type is not a
- * dtype of forebay.
+ * Returns the dtype of the first innermost array, or of the first element if it is a boolean; undefined for numbers, and
+ * for a typed array whose element type is not a dtype of forebay.
  */
 function ownDType(data: NestedData): DType | undefined {
-  const first = firstTypedArray(data);
+  const first = firstElement(data);
+  if (typeof first === 'boolean') return 'bool';
   return isTypedArray(first) ? dtypeOf(first) : undefined;
 }
 
@@ -322,8 +369,8 @@ function fromNested(data: NestedData, dtype: DType, context: string): Tensor {
   return reading(context, data, () => {
     const shape = assertShape(shapeOfNested(data), context);
     const values = allocate(dtype, shape, context);
-    flattenInto(values, data, shape, context);
-    return new Tensor(values, shape);
+    flattenInto(values, dtype, data, shape, context);
+    return new Tensor(values, shape, dtype);
   });
 }
 
@@ -334,7 +381,7 @@ function fromNested(data: NestedData, dtype: DType, context: string): Tensor {
 export function isTensorLike(value: unknown): value is TensorLike {
   return (
     isTensor(value) ||
-    typeof value === 'number' ||
+    isScalar(value) ||
     isList(value) ||
     isNumberArray(value) ||
     isPlainTensor(value)
@@ -344,16 +391,18 @@ export function isTensorLike(value: unknown): value is TensorLike {
 /**
  * Makes a tensor from any value that `isTensorLike` accepts. Tensors and plain tensors keep their dtype. Typed arrays,
  * and nested arrays of typed arrays, keep their element type if it is a dtype of forebay. All other values get the
- * dtype `dtype`.
+ * dtype `dtype`, and so do Uint8Arrays if it is given. If it is undefined, booleans become bool, and numbers float32.
  * @param context the beginning of error messages
  * @throws ShapeError, DTypeError or ValueError, as `tensor` does; ValueError also if the memory of a tensor has been
  *   transferred away or resized
  */
-export function asTensor(value: TensorLike, dtype: DType, context: string): Tensor {
-  const made = isTensor(value) ? value : typedTensor(value, context);
+export function asTensor(value: TensorLike, dtype: DType | undefined, context: string): Tensor {
+  const made = isTensor(value) ? value : typedTensor(value, dtype, context);
   if (made === undefined) {
     const nested = value as NestedData;
-    return fromNested(nested, ownDType(nested) ?? dtype, context);
+    const own = ownDType(nested);
+    const converts = own === undefined || own === 'uint8' || own === 'bool';
+    return fromNested(nested, (converts ? dtype : own) ?? own ?? 'float32', context);
   }
   if (made.data.length !== sizeOf(made.shape)) {
     throw new ValueError(

@@ -55,7 +55,10 @@ export class InterpretedProgram implements Stepper {
         const shape = input.shape.map((dim) => bindDim(dim, bindings));
         const size = sizeOf(shape);
         const all = feeds.get(name) as TypedArray;
-        return [name, new Tensor(all.subarray(step * size, (step + 1) * size), shape)] as const;
+        return [
+          name,
+          new Tensor(all.subarray(step * size, (step + 1) * size), shape, input.dtype),
+        ] as const;
       });
       for (const [name, { data }] of Object.entries(this.run(Object.fromEntries(fed)))) {
         (outputs.get(name) as TypedArray).set(data, step * data.length);

@@ -96,7 +96,7 @@ function joinedOf(
   }
   const bound = shape.map((dim) => bindDim(dim, bindings, `output '${name}': `));
   return {
-    tensor: new Tensor(allocate(dtype, bound, `predict: output '${name}':`), bound),
+    tensor: new Tensor(allocate(dtype, bound, `predict: output '${name}':`), bound, dtype),
     outer: sizeOf(bound.slice(0, axis)),
     inner: sizeOf(bound.slice(axis + 1)),
   };

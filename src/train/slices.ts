@@ -5,7 +5,7 @@
  */
 
 import type { Stepper } from '../compile/stepper.js';
-import type { TypedArray } from '../tensor/dtype.js';
+import type { DType, TypedArray } from '../tensor/dtype.js';
 import type { Examples } from './dataset.js';
 import { Staging, type StepShapes, stepShapes } from './staging.js';
 
@@ -43,6 +43,8 @@ export interface SliceOutputs {
   readonly outputs: ReadonlyMap<string, TypedArray>;
   /** The shapes of the outputs of one step, by name. */
   readonly shapes: ReadonlyMap<string, readonly number[]>;
+  /** The dtypes of the outputs, by name. */
+  readonly dtypes: ReadonlyMap<string, DType>;
 }
 
 interface Slice extends SliceOutputs {
@@ -116,7 +118,8 @@ export class Slices {
     const examples = order.subarray(start, start + steps * rows);
     const feeds = await staging.feeds(this.#examples.columns, examples, steps, shapes);
     const outputs = staging.outputs(this.#program.outputs, steps, shapes);
-    return { start, rows, steps, feeds, outputs, shapes: shapes.shapes };
+    const dtypes = new Map([...this.#program.outputs].map(([name, { dtype }]) => [name, dtype]));
+    return { start, rows, steps, feeds, outputs, shapes: shapes.shapes, dtypes };
   }
 
   /** Runs the steps of a slice in one native call, and measures their duration. */

@@ -156,13 +156,14 @@ export class Training {
   }
 
   /** Returns copies of the outputs and metrics of a slice that has one step. The callback may keep them. */
-  #copiesOf({ outputs, shapes }: SliceOutputs): Pick<BatchRecord, 'outputs' | 'metrics'> {
+  #copiesOf({ outputs, shapes, dtypes }: SliceOutputs): Pick<BatchRecord, 'outputs' | 'metrics'> {
     const { metrics } = this.#steps;
     const of = (metric: boolean) => {
       const names = [...shapes].filter(([name]) => metrics.has(name) === metric);
       return Object.fromEntries(
         names.map(([name, shape]) => {
-          return [name, new Tensor((outputs.get(name) as TypedArray).slice(), shape)];
+          const data = (outputs.get(name) as TypedArray).slice();
+          return [name, new Tensor(data, shape, dtypes.get(name))];
         }),
       );
     };

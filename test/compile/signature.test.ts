@@ -1,5 +1,8 @@
 // Tests the options `inputs` and `metrics` of compile: the names under which inputs are fed, and nodes that a run
 // computes beside the outputs.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import * as fb from '../../src/index.js';
 import { errorOf } from '../support.js';
@@ -160,6 +163,9 @@ describe('inputs of compile', () => {
         /^ValueError: compile: inputs must be a record of inputs/,
       );
     }
+    expect(refused(compile(Object.fromEntries([['__proto__', x]])))).toMatch(
+      /^ValueError: compile: inputs must not have the name '__proto__'/,
+    );
     const thrower = {
       get x() {
         throw new Error('no');
@@ -249,6 +255,35 @@ describe('metrics of compile', () => {
     ]);
   });
 
+  it('have the same means after an interruption within an epoch', async () => {
+    const file = join(mkdtempSync(join(tmpdir(), 'forebay-signature-')), 'checkpoint');
+    const dataset = { x: [3, 5, 7, 11, 13] };
+    const options = { epochs: 3, batchSize: 2, seed: 1 };
+    const start = () => {
+      w.set(1);
+      const updates = fb.sgd(loss, [w], { rate: 0.1 });
+      return { updates, program: fb.compile({ outputs: { loss }, metrics: { error }, updates }) };
+    };
+    const whole = await fb.fit(start().program, dataset, options);
+
+    const { program } = start();
+    const interrupted = fb.fit(program, dataset, {
+      ...options,
+      checkpoint: { file, every: { batches: 1 } },
+      onBatch: ({ epoch, batch }) => {
+        if (epoch === 1 && batch === 1) throw new Error('interrupted');
+      },
+    });
+    await expect(interrupted).rejects.toThrow('interrupted');
+    const next = start();
+    const from = fb.resume(file, next);
+    expect([from.progress?.epoch, from.progress?.row]).toEqual([1, 2]);
+    expect(Object.keys(from.progress?.sums ?? {})).toEqual(['loss', 'error']);
+    expect(await fb.fit(next.program, dataset, { ...options, from })).toEqual(whole);
+    expect(whole.epochs[2]?.metrics.error).toBeTypeOf('number');
+    rmSync(dirname(file), { recursive: true });
+  });
+
   it('are left out by predict', async () => {
     const program = fb.compile({ outputs: { y: fb.mul(x, 2) }, metrics: { error } });
     expect(Object.keys(await fb.predict(program, { x: [1, 2] }))).toEqual(['y']);
@@ -266,6 +301,9 @@ describe('metrics of compile', () => {
     );
     expect(refused(compile([error]))).toMatch(
       /^ValueError: compile: metrics must be a record of nodes by name, but are an array of 1/,
+    );
+    expect(refused(compile(Object.fromEntries([['__proto__', error]])))).toMatch(
+      /^ValueError: compile: metrics must not have the name '__proto__'/,
     );
     expect(refused(compile({ error }, { metrics: loss }))).toMatch(
       /^ValueError: compile: an output of a program with metrics cannot be named 'metrics'/,

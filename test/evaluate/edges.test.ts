@@ -212,7 +212,8 @@ describe('int32', () => {
       },
       feeds,
     );
-    expect(Object.values(found).every(({ dtype }) => dtype === 'int32')).toBe(true);
+    const dtypes = Object.values(found).map(({ dtype }) => dtype);
+    expect(dtypes).toEqual(['int32', 'int32', 'int32', 'bool', 'bool', 'int32', 'int32']);
     expect(found.t.toArray()).toEqual([
       [5, 2],
       [-1, 9],

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import {
+  type DType,
   DTypeError,
   FormatError,
   load,
@@ -95,7 +96,8 @@ describe('an element type of safetensors', () => {
   it.each(expected.filter(([name]) => name !== 'large'))(
     '%s gives the values that PyTorch reads',
     (name, values) => {
-      const dtype = name === 'F64' ? 'float64' : /F/.test(name) ? 'float32' : 'int32';
+      const own: Record<string, DType> = { F64: 'float64', BOOL: 'bool', U8: 'uint8' };
+      const dtype = own[name] ?? (/F/.test(name) ? 'float32' : 'int32');
       const read = load(types, { only: [name] })[name] as Tensor;
       expect([read.dtype, [...read.data]]).toEqual([dtype, values]);
       const wide = load(types, { only: [name], dtype: 'float64' })[name] as Tensor;

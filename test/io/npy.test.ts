@@ -106,7 +106,8 @@ describe('loadNpy', () => {
     const values = Float32Array.from({ length: 300_000 }, (_, index) => index % 251);
     const data = Uint8Array.from(values);
     write(header("'|u1'", '(600, 500)'), { data });
-    expect(loadNpy(file).data).toEqual(Int32Array.from(values));
+    expect(loadNpy(file).data).toEqual(data);
+    expect(loadNpy(file, { dtype: 'int32' }).data).toEqual(Int32Array.from(values));
     write(header("'|u1'", '(600, 500)', 'True'), { data });
     const { data: read, shape } = loadNpy(file);
     expect(shape).toEqual([600, 500]);

@@ -26,7 +26,13 @@ const python = ['python3', '/usr/bin/python3'].find(
 if (python === undefined) console.log('NumPy: left out, because no python3 here has numpy');
 
 type Described = [dtype: string, shape: number[], hex: string];
-const codes = { float32: '<f4', float64: '<f8', int32: '<i4' } as const;
+const codes = {
+  float32: '<f4',
+  float64: '<f8',
+  int32: '<i4',
+  bool: '|b1',
+  uint8: '|u1',
+} as const;
 const described = ({ dtype, shape, data }: Tensor): Described => [
   codes[dtype],
   [...shape],
@@ -80,13 +86,16 @@ describe.skipIf(python === undefined)('NumPy', () => {
   it('writes files that forebay loads: every type, byte order, memory order and version', () => {
     const dtypes = { f2: 'float32', half: 'float32', f4: 'float32', bits: 'float32' } as const;
     const wide = ['f8', 'scalar'];
+    const bytes: Record<string, string> = { u1: 'uint8', b1: 'bool' };
     const files = Object.entries(answer.written);
     expect(files.length).toBe(16 * 2 * 2 * 3);
     for (const [name, [shape, values]] of files) {
       const loaded = loadNpy(join(folder, name));
       const kind = name.split('-')[0] as string;
       const floating = kind === 'empty' ? 'float32' : dtypes[kind as keyof typeof dtypes];
-      expect(loaded.dtype, name).toBe(floating ?? (wide.includes(kind) ? 'float64' : 'int32'));
+      expect(loaded.dtype, name).toBe(
+        floating ?? bytes[kind] ?? (wide.includes(kind) ? 'float64' : 'int32'),
+      );
       expect(loaded.shape, name).toEqual(shape);
       const asText = (value: number) =>
         Number.isFinite(value)

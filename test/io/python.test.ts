@@ -36,7 +36,13 @@ function pythonWith(module: string): string | undefined {
   });
 }
 
-const codes = { float32: 'F32', float64: 'F64', int32: 'I32' } as const;
+const codes = {
+  float32: 'F32',
+  float64: 'F64',
+  int32: 'I32',
+  bool: 'BOOL',
+  uint8: 'U8',
+} as const;
 const described = (tensors: Record<string, Tensor>) =>
   Object.fromEntries(
     Object.entries(tensors).map(([name, { dtype, shape, data }]) => [

@@ -141,9 +141,9 @@ describe("the addon's functions for programs refuse", () => {
       /leaf 0 is not on a SharedArrayBuffer/,
     ],
     [
-      'leaves of bytes',
+      'leaves of words',
       'createProgram',
-      [adding, [new Uint8Array(12)], queue, null],
+      [adding, [new Uint16Array(12)], queue, null],
       /leaf 0 is not a Float32Array/,
     ],
     [
@@ -227,9 +227,9 @@ describe("the addon's functions for programs refuse", () => {
       /output 0 is int32 of 3 elements, expected float32/,
     ],
     [
-      'bytes to read',
+      'words to read',
       'runProgram',
-      [program, 0, 1, false, new Uint8Array(12), out],
+      [program, 0, 1, false, new Uint16Array(6), out],
       /feed 0 is not a Float32Array/,
     ],
     [

@@ -148,9 +148,10 @@ describe('an infinite gradient', () => {
 describe('plain numbers', () => {
   it('take the dtype of the condition of where if both operands are numbers', () => {
     const x64 = parameter('x', tensor([1, -1], { dtype: 'float64' }));
-    const chosen = where(greater(x64, 0), 1, 0);
+    const chosen = where(x64, 1, 0);
     expect(chosen.dtype).toBe('float64');
-    expect(evaluate(chosen).toArray()).toEqual([1, 0]);
+    expect(evaluate(chosen).toArray()).toEqual([1, 1]);
+    expect(where(greater(x64, 0), 1, 0).dtype).toBe('float32');
   });
 
   it('that are not integers are refused beside an int32 operand', () => {

@@ -27,11 +27,12 @@ import { errorOf } from '../support.js';
 
 describe('a typed array without a dtype of its own', () => {
   it('is copied, to float32 by default', () => {
-    const bytes = new Uint8Array([0, 7, 255]);
-    const made = tensor(bytes);
+    const numbers = new Int16Array([0, 7, 255]);
+    const made = tensor(numbers);
     expect(made).toEqual(tensor([0, 7, 255]));
-    bytes[0] = 9;
+    numbers[0] = 9;
     expect(made.data[0]).toBe(0);
+    const bytes = new Uint8Array([9, 7, 255]);
     expect(tensor(bytes, { dtype: 'int32', shape: [3, 1] })).toEqual(
       new Tensor(new Int32Array([9, 7, 255]), [3, 1]),
     );
@@ -57,7 +58,7 @@ describe('a typed array without a dtype of its own', () => {
     expect(errorOf(() => tensor(new BigInt64Array(1) as never)).message).toContain(
       'a typed array of numbers or an object { dtype, shape, data }, but received an object of type BigInt64Array',
     );
-    const gone = new Uint8Array(2);
+    const gone = new Uint16Array(2);
     structuredClone(gone, { transfer: [gone.buffer] });
     expect(errorOf(() => tensor(gone)).message).toBe(
       'tensor: the memory of the value has been transferred away',

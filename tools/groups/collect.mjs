@@ -2,7 +2,9 @@
 
 const groupOpcode = 1;
 const rowsOpcode = 10;
-const dtypes = ['float32', 'float64', 'int32'];
+const dtypes = ['float32', 'float64', 'int32', 'bool', 'uint8', 'mask32', 'mask64'];
+const masks = { float32: 'mask32', float64: 'mask64' };
+const comparisons = new Set(['greater', 'equal']);
 /** Operations that call libm for each element. A compiled loop would gain little. */
 const slow = new Set(['pow', 'sin', 'cos']);
 /** The largest number of loads and results of a compiled loop. native/kernels/compiled_loop.h has the same limit. */
@@ -57,24 +59,25 @@ function loopsOf(instruction, kernels) {
   const types = new Set();
   for (let load = 0; load < loads; load++) {
     const [type, register] = take(2);
-    types.add(type);
+    types.add(dtypes[type]);
     values[register] = load;
   }
+  const [common] = types;
+  if (types.size !== 1 || !common.startsWith('float')) return [];
   const list = [];
   for (let step = 0; step < steps; step++) {
     const [id, type, register, ...inputs] = take(6);
     const { family, name } = kernels[id];
-    if (family !== 'map' || slow.has(name)) return [];
-    types.add(type);
-    list.push([name, ...inputs.filter((input) => input >= 0).map((input) => values[input])]);
+    const result = family === 'cast' ? name : comparisons.has(name) ? masks[common] : common;
+    const allowed = [common, masks[common]];
+    if (!allowed.includes(dtypes[type]) || !allowed.includes(result) || slow.has(name)) return [];
+    const from = inputs.filter((input) => input >= 0).map((input) => values[input]);
+    list.push(stepOf({ family, name, common, result, inputs: from }));
     values[register] = loads + step;
   }
   const results = new Set();
   for (let i = 0; i < stores + closes; i++) results.add(values[take(2)[1]]);
-  const [type] = types;
   const fits =
-    types.size === 1 &&
-    dtypes[type].startsWith('float') &&
     list.length > 0 &&
     loads + results.size <= maxOperands &&
     [...results].every((value) => value >= loads);
@@ -91,11 +94,20 @@ function loopsOf(instruction, kernels) {
     found.set(singles.join(), singles);
   }
   return [...found.values()].map((singles) => ({
-    dtype: dtypes[type],
+    dtype: common,
     singles,
     steps: list,
     results: [...results].sort((a, b) => a - b),
   }));
+}
+
+/**
+ * Returns a step of a loop of dtype `common`. A conversion is named by what it makes, so that loops of different dtypes
+ * can be one template.
+ */
+function stepOf({ family, name, common, result, inputs }) {
+  const operation = family === 'map' ? name : name === common ? 'number' : 'mask';
+  return { operation, isBool: result !== common, inputs };
 }
 
 /**
@@ -122,7 +134,12 @@ function phaseLoops(instruction, kernels, phasesOf) {
     loaded.map(([, one]) => one === 1),
     operations,
   );
-  const typeOf = (value) => (value < loads ? loaded[value][0] : operations[value - loads].type);
+  const typeOf = (value) => {
+    if (value < loads) return dtypes[loaded[value][0]];
+    const { family, name, type } = operations[value - loads];
+    if (family === 'cast') return name;
+    return comparisons.has(name) ? (masks[dtypes[type]] ?? 'bool') : dtypes[type];
+  };
   const full = operations
     .map((operation, i) => ({ ...operation, value: loads + i }))
     .filter(({ value }) => !perRow[value]);
@@ -143,24 +160,29 @@ function phaseLoops(instruction, kernels, phasesOf) {
           operands.includes(value) && (reduces || available[loads + i] > phase),
       );
     const number = new Map([...inputs, ...computed].map((value, i) => [value, i]));
-    const results = [...computed].filter(readElsewhere).map((value) => number.get(value));
-    const types = new Set([...inputs, ...computed].map(typeOf));
-    const [type] = types;
+    const results = [...computed].filter(readElsewhere);
+    // Bools may be beside the floats of a loop, but do not leave it.
+    const common = [...computed, ...inputs].map(typeOf).find((type) => masks[type] !== undefined);
     const fits =
-      types.size === 1 &&
-      dtypes[type].startsWith('float') &&
-      own.every(({ family, name }) => family === 'map' && !slow.has(name)) &&
+      [...inputs, ...results].every((value) => typeOf(value) === common) &&
+      [...computed].every((value) => [common, masks[common]].includes(typeOf(value))) &&
+      own.every(({ name }) => !slow.has(name)) &&
       inputs.length + results.length <= maxOperands;
     if (!fits) return [];
     return [
       {
-        dtype: dtypes[type],
+        dtype: common,
         singles: inputs.map((value) => perRow[value]),
-        steps: own.map(({ name, operands }) => [
-          name,
-          ...operands.map((value) => number.get(value)),
-        ]),
-        results,
+        steps: own.map(({ family, name, value, operands }) =>
+          stepOf({
+            family,
+            name,
+            common,
+            result: typeOf(value),
+            inputs: operands.map((operand) => number.get(operand)),
+          }),
+        ),
+        results: results.map((value) => number.get(value)),
       },
     ];
   });

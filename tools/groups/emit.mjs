@@ -38,12 +38,13 @@ function template({ singles, steps, results, models }, index) {
   const mask = singles.reduce((bits, single, load) => bits + (single ? 2 ** load : 0), 0);
   // A step whose inputs all have one element a row is computed once for each row.
   const single = [...singles];
-  for (const [, ...inputs] of steps) single.push(inputs.every((value) => single[value]));
+  for (const { inputs } of steps) single.push(inputs.every((value) => single[value]));
   const computed = (wanted) =>
-    steps.flatMap(([name, ...inputs], step) => {
+    steps.flatMap(({ operation, isBool, inputs }, step) => {
       if (single[loads + step] !== wanted) return [];
       const operands = inputs.map((value) => `v${value}`).join(', ');
-      return [`const T v${loads + step} = ${structOf(name)}::of(${operands});`];
+      const type = isBool ? 'bool' : 'T';
+      return [`const ${type} v${loads + step} = ${functionOf(operation)}(${operands});`];
     });
   const outer = [
     ...singles.map((one, load) =>
@@ -59,7 +60,7 @@ function template({ singles, steps, results, models }, index) {
     ...computed(false),
     ...results.map((value, i) => `y${i}[i] = v${value};`),
   ];
-  const list = steps.map(([name, ...inputs]) => `{idOf("${name}"), {${inputs.join(', ')}}}`);
+  const list = steps.map(({ operation, inputs }) => `{${idOf(operation)}, {${inputs.join(', ')}}}`);
   return `// ${usedBy([...models])}
 template <class T>
 struct Loop${index} {
@@ -83,7 +84,16 @@ ${inner.map((line) => `        ${line}`).join('\n')}
 `;
 }
 
-const structOf = (name) => name[0].toUpperCase() + name.slice(1);
+/** The ids of the kernels that convert a bool to a number and a number to a bool depend on the dtype of the loop. */
+const conversions = {
+  number: { id: 'idOf(nameOf(typeOf<T>))', name: 'converted<T>' },
+  mask: { id: 'idOf(nameOf(maskOf(typeOf<T>)))', name: 'converted<bool>' },
+};
+
+const functionOf = (operation) =>
+  conversions[operation]?.name ?? `${operation[0].toUpperCase()}${operation.slice(1)}::of`;
+
+const idOf = (operation) => conversions[operation]?.id ?? `idOf("${operation}")`;
 
 /** Names at most three models. */
 function usedBy(models) {

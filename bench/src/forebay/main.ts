@@ -5,7 +5,7 @@ import { BenchError } from '../errors.js';
 import { type Entry, type TensorSource, Tensors, writeTensors } from '../exchange.js';
 import { blasFiles, resetPeak, statusBytes, timeCalls } from '../peers/process.js';
 import { type Hello, type Loaded, type Memory, type ProgramStats, serve } from '../protocol.js';
-import { valuesOf } from '../values.js';
+import { type Values, valuesOf } from '../values.js';
 import {
   type CompileSpec,
   type ModelSpec,
@@ -78,7 +78,9 @@ function resultsOf(spec: ModelSpec, { output, parameters, feeds }: Graph) {
   const program = fb.compile({ outputs: nodes, threads });
   const tensors = Object.entries(program.run(feeds));
   program.dispose();
-  return tensors.map(([name, { dtype, shape, data }]) => ({ name, dtype, shape, values: data }));
+  return tensors.map(([name, { shape, data }]) => {
+    return { name, dtype: spec.dtype, shape, values: data as Values };
+  });
 }
 
 /**

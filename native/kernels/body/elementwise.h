@@ -1,7 +1,6 @@
 // The operations of the map family, one struct for each. table.h gives them their names. If an argument is
-// NaN, the result is NaN, with these exceptions: Greater and Equal return 0, Where ignores the argument that
-// it does not select and treats a NaN condition as true, and Pow follows the function pow of C (for example,
-// pow(NaN, 0) is 1).
+// NaN, the result is NaN, with these exceptions: Greater and Equal return false, Where ignores the argument
+// that it does not select, and Pow follows the function pow of C (for example, pow(NaN, 0) is 1).
 #pragma once
 
 #include "kernels/body/exponential.h"
@@ -39,12 +38,8 @@ struct Add : Binary { template <class T> static FOREBAY_INLINE T of(T a, T b) { 
 struct Sub : Binary { template <class T> static FOREBAY_INLINE T of(T a, T b) { return a - b; } };
 struct Mul : Binary { template <class T> static FOREBAY_INLINE T of(T a, T b) { return a * b; } };
 struct Div : Binary { template <class T> static FOREBAY_INLINE T of(T a, T b) { return a / b; } };
-struct Greater : Binary {
-  template <class T> static FOREBAY_INLINE T of(T a, T b) { return a > b ? T(1) : T(0); }
-};
-struct Equal : Binary {
-  template <class T> static FOREBAY_INLINE T of(T a, T b) { return a == b ? T(1) : T(0); }
-};
+struct Greater : Binary { template <class T> static FOREBAY_INLINE bool of(T a, T b) { return a > b; } };
+struct Equal : Binary { template <class T> static FOREBAY_INLINE bool of(T a, T b) { return a == b; } };
 // Maximum and Minimum return NaN if an argument is NaN. If `a` is NaN, a != a is true and `a` is the result.
 // If only `b` is NaN, all comparisons are false and `b` is the result.
 struct Maximum : Binary {
@@ -60,7 +55,7 @@ struct Fms : Ternary { template <class T> static FOREBAY_INLINE T of(T a, T b, T
 struct Fnma : Ternary { template <class T> static FOREBAY_INLINE T of(T a, T b, T c) { return Fused::mulAdd(-a, b, c); } };
 
 struct Where : Ternary {
-  template <class T> static FOREBAY_INLINE T of(T condition, T a, T b) { return condition != T(0) ? a : b; }
+  template <class T> static FOREBAY_INLINE T of(bool condition, T a, T b) { return condition ? a : b; }
 };
 
 // These operations call libm for each element.
@@ -92,54 +87,128 @@ struct Input<T, true> {
   FOREBAY_INLINE T operator[](std::size_t) const { return value; }
 };
 
-template <class Op, class T, unsigned singles>
+// A bool in memory (Byte), and in registers beside elements of 4 and 8 bytes. Every word that is not 0 is
+// true.
+template <class Word, Word trueWord>
+struct Truth {
+  Word word;
+  explicit FOREBAY_INLINE operator bool() const { return word != 0; }
+  static FOREBAY_INLINE Truth of(bool value) { return {value ? trueWord : Word(0)}; }
+};
+using Byte = Truth<std::uint8_t, 1>;
+using Mask32 = Truth<std::uint32_t, 0xffffffffu>;
+using Mask64 = Truth<std::uint64_t, 0xffffffffffffffffu>;
+template <class T>
+using MaskOf = std::conditional_t<sizeof(T) == 4, Mask32, std::conditional_t<sizeof(T) == 8, Mask64, Byte>>;
+
+template <class T>
+constexpr bool isTruth = false;
+template <class Word, Word trueWord>
+constexpr bool isTruth<Truth<Word, trueWord>> = true;
+
+// Returns the element as an operation takes it: a bool, or a number.
+template <class T>
+FOREBAY_INLINE auto valueOf(T x) {
+  if constexpr (isTruth<T>) {
+    return static_cast<bool>(x);
+  } else {
+    return x;
+  }
+}
+// The reverse of valueOf.
+template <class T, class Value>
+FOREBAY_INLINE T elementOf(Value x) {
+  if constexpr (isTruth<T>) {
+    return T::of(x);
+  } else {
+    return x;
+  }
+}
+
+// The types of the first input and of the result of an operation over elements of T, with bools of type Mask.
+template <class Op, class T, class Mask>
+struct Operands {
+  using First = T;
+  using Result = T;
+};
+template <class T, class Mask>
+struct Operands<Greater, T, Mask> {
+  using First = T;
+  using Result = Mask;
+};
+template <class T, class Mask>
+struct Operands<Equal, T, Mask> {
+  using First = T;
+  using Result = Mask;
+};
+template <class T, class Mask>
+struct Operands<Where, T, Mask> {
+  using First = Mask;
+  using Result = T;
+};
+
+template <class Op, class T, class Mask, unsigned singles>
 void tile(void* out, const void* const* in, std::size_t n) {
-  T* y = static_cast<T*>(out);
-  const Input<T, (singles & 1) != 0> a{static_cast<const T*>(in[0])};
+  using First = typename Operands<Op, T, Mask>::First;
+  using Result = typename Operands<Op, T, Mask>::Result;
+  Result* y = static_cast<Result*>(out);
+  const Input<First, (singles & 1) != 0> a{static_cast<const First*>(in[0])};
   if constexpr (Op::arity == 1) {
     FOREBAY_INDEPENDENT
-    for (std::size_t i = 0; i < n; ++i) y[i] = Op::of(a[i]);
+    for (std::size_t i = 0; i < n; ++i) y[i] = elementOf<Result>(Op::of(valueOf(a[i])));
   } else if constexpr (Op::arity == 2) {
     const Input<T, (singles & 2) != 0> b{static_cast<const T*>(in[1])};
     FOREBAY_INDEPENDENT
-    for (std::size_t i = 0; i < n; ++i) y[i] = Op::of(a[i], b[i]);
+    for (std::size_t i = 0; i < n; ++i) y[i] = elementOf<Result>(Op::of(valueOf(a[i]), valueOf(b[i])));
   } else {
     const Input<T, (singles & 2) != 0> b{static_cast<const T*>(in[1])};
     const Input<T, (singles & 4) != 0> c{static_cast<const T*>(in[2])};
     FOREBAY_INDEPENDENT
-    for (std::size_t i = 0; i < n; ++i) y[i] = Op::of(a[i], b[i], c[i]);
+    for (std::size_t i = 0; i < n; ++i) {
+      y[i] = elementOf<Result>(Op::of(valueOf(a[i]), valueOf(b[i]), valueOf(c[i])));
+    }
   }
 }
 
-// Converts x to the type To. A conversion to int32 rounds towards zero, converts NaN to 0 and clamps values
-// outside the range of int32. The value is clamped before it is converted, because in C++ the conversion of a
-// value outside the range is undefined behaviour.
+// Converts a number or a bool to the type To. A number that is not 0, and also NaN, becomes true. A
+// conversion to int32 or uint8 rounds towards zero, converts NaN to 0 and clamps values outside the range of
+// the type. The value is clamped before it is converted, because in C++ the conversion of a value outside the
+// range is undefined behaviour.
 template <class To, class From>
 FOREBAY_INLINE To converted(From x) {
-  return static_cast<To>(x);
-}
-template <>
-FOREBAY_INLINE std::int32_t converted<std::int32_t, double>(double x) {
-  double inside = x < 2147483647.0 ? x : 2147483647.0;
-  inside = inside > -2147483648.0 ? inside : -2147483648.0;
-  return static_cast<std::int32_t>(x == x ? inside : 0.0);
-}
-template <>
-FOREBAY_INLINE std::int32_t converted<std::int32_t, float>(float x) {
-  // 2^31 - 1 cannot be represented as a float. So x is clamped to the largest float below it. If x was
-  // larger, the return statement selects INT32_MAX.
-  float inside = x < 2147483520.0f ? x : 2147483520.0f;
-  inside = inside > -2147483648.0f ? inside : -2147483648.0f;
-  const std::int32_t integer = static_cast<std::int32_t>(x == x ? inside : 0.0f);
-  return x > 2147483520.0f ? INT32_MAX : integer;
+  if constexpr (std::is_same_v<To, From>) {
+    return x;
+  } else if constexpr (std::is_same_v<To, bool>) {
+    return x != From(0);
+  } else if constexpr (std::is_same_v<From, bool>) {
+    return x ? To(1) : To(0);
+  } else if constexpr (std::is_same_v<To, std::uint8_t>) {
+    From inside = x < From(255) ? x : From(255);
+    inside = inside > From(0) ? inside : From(0);
+    return static_cast<std::uint8_t>(static_cast<std::int32_t>(x == x ? inside : From(0)));
+  } else if constexpr (std::is_same_v<To, std::int32_t> && std::is_same_v<From, double>) {
+    double inside = x < 2147483647.0 ? x : 2147483647.0;
+    inside = inside > -2147483648.0 ? inside : -2147483648.0;
+    return static_cast<std::int32_t>(x == x ? inside : 0.0);
+  } else if constexpr (std::is_same_v<To, std::int32_t> && std::is_same_v<From, float>) {
+    // 2^31 - 1 cannot be represented as a float. So x is clamped to the largest float below it. If x was
+    // larger, the return statement selects INT32_MAX.
+    float inside = x < 2147483520.0f ? x : 2147483520.0f;
+    inside = inside > -2147483648.0f ? inside : -2147483648.0f;
+    const std::int32_t integer = static_cast<std::int32_t>(x == x ? inside : 0.0f);
+    return x > 2147483520.0f ? INT32_MAX : integer;
+  } else {
+    return static_cast<To>(x);
+  }
 }
 
 template <class To, class From>
 void cast(void* out, const void* const* in, std::size_t n) {
+  using Value = decltype(valueOf(To()));
   To* y = static_cast<To*>(out);
   const From* a = static_cast<const From*>(in[0]);
   FOREBAY_INDEPENDENT
-  for (std::size_t i = 0; i < n; ++i) y[i] = converted<To>(a[i]);
+  for (std::size_t i = 0; i < n; ++i) y[i] = elementOf<To>(converted<Value>(valueOf(a[i])));
 }
 
 }  // namespace forebay::FOREBAY_BODY

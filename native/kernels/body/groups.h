@@ -777,31 +777,33 @@ struct Loop14 {
       {idOf("add"), {0, 1}},
       {idOf("softplus"), {6}},
       {idOf("sub"), {2, 3}},
-      {idOf("where"), {8, 7, 4}},
+      {idOf(nameOf(maskOf(typeOf<T>))), {8}},
+      {idOf("where"), {9, 7, 4}},
       {idOf("equal"), {7, 5}},
-      {idOf("where"), {10, 9, 7}},
-      {idOf("mul"), {8, 11}},
+      {idOf("where"), {11, 10, 7}},
+      {idOf("mul"), {8, 12}},
       {idOf("neg"), {6}},
-      {idOf("softplus"), {13}},
-      {idOf("where"), {3, 14, 4}},
-      {idOf("equal"), {14, 5}},
-      {idOf("where"), {16, 15, 14}},
-      {idOf("fma"), {3, 17, 12}},
-      {idOf("where"), {10, 8, 4}},
-      {idOf("where"), {8, 19, 4}},
-      {idOf("where"), {10, 4, 8}},
-      {idOf("add"), {20, 21}},
+      {idOf("softplus"), {14}},
+      {idOf(nameOf(maskOf(typeOf<T>))), {3}},
+      {idOf("where"), {16, 15, 4}},
+      {idOf("equal"), {15, 5}},
+      {idOf("where"), {18, 17, 15}},
+      {idOf("fma"), {3, 19, 13}},
+      {idOf("where"), {11, 8, 4}},
+      {idOf("where"), {9, 21, 4}},
+      {idOf("where"), {11, 4, 8}},
+      {idOf("add"), {22, 23}},
       {idOf("sigmoid"), {6}},
-      {idOf("where"), {16, 3, 4}},
-      {idOf("where"), {3, 24, 4}},
-      {idOf("where"), {16, 4, 3}},
-      {idOf("add"), {25, 26}},
-      {idOf("sigmoid"), {13}},
-      {idOf("mul"), {27, 28}},
-      {idOf("neg"), {29}},
-      {idOf("fma"), {22, 23, 30}},
+      {idOf("where"), {18, 3, 4}},
+      {idOf("where"), {16, 26, 4}},
+      {idOf("where"), {18, 4, 3}},
+      {idOf("add"), {27, 28}},
+      {idOf("sigmoid"), {14}},
+      {idOf("mul"), {29, 30}},
+      {idOf("neg"), {31}},
+      {idOf("fma"), {24, 25, 32}},
   };
-  static constexpr std::uint16_t results[] = {18, 31};
+  static constexpr std::uint16_t results[] = {20, 33};
   static void run(const LoopCall& call) {
     const std::int64_t columns = call.columns;
     for (std::int64_t r = 0; r < call.rows; ++r) {
@@ -821,31 +823,33 @@ struct Loop14 {
         const T v6 = Add::of(v0, v1);
         const T v7 = Softplus::of(v6);
         const T v8 = Sub::of(v2, v3);
-        const T v9 = Where::of(v8, v7, v4);
-        const T v10 = Equal::of(v7, v5);
-        const T v11 = Where::of(v10, v9, v7);
-        const T v12 = Mul::of(v8, v11);
-        const T v13 = Neg::of(v6);
-        const T v14 = Softplus::of(v13);
-        const T v15 = Where::of(v3, v14, v4);
-        const T v16 = Equal::of(v14, v5);
-        const T v17 = Where::of(v16, v15, v14);
-        const T v18 = Fma::of(v3, v17, v12);
-        const T v19 = Where::of(v10, v8, v4);
-        const T v20 = Where::of(v8, v19, v4);
-        const T v21 = Where::of(v10, v4, v8);
-        const T v22 = Add::of(v20, v21);
-        const T v23 = Sigmoid::of(v6);
-        const T v24 = Where::of(v16, v3, v4);
-        const T v25 = Where::of(v3, v24, v4);
-        const T v26 = Where::of(v16, v4, v3);
-        const T v27 = Add::of(v25, v26);
-        const T v28 = Sigmoid::of(v13);
-        const T v29 = Mul::of(v27, v28);
-        const T v30 = Neg::of(v29);
-        const T v31 = Fma::of(v22, v23, v30);
-        y0[i] = v18;
-        y1[i] = v31;
+        const bool v9 = converted<bool>(v8);
+        const T v10 = Where::of(v9, v7, v4);
+        const bool v11 = Equal::of(v7, v5);
+        const T v12 = Where::of(v11, v10, v7);
+        const T v13 = Mul::of(v8, v12);
+        const T v14 = Neg::of(v6);
+        const T v15 = Softplus::of(v14);
+        const bool v16 = converted<bool>(v3);
+        const T v17 = Where::of(v16, v15, v4);
+        const bool v18 = Equal::of(v15, v5);
+        const T v19 = Where::of(v18, v17, v15);
+        const T v20 = Fma::of(v3, v19, v13);
+        const T v21 = Where::of(v11, v8, v4);
+        const T v22 = Where::of(v9, v21, v4);
+        const T v23 = Where::of(v11, v4, v8);
+        const T v24 = Add::of(v22, v23);
+        const T v25 = Sigmoid::of(v6);
+        const T v26 = Where::of(v18, v3, v4);
+        const T v27 = Where::of(v16, v26, v4);
+        const T v28 = Where::of(v18, v4, v3);
+        const T v29 = Add::of(v27, v28);
+        const T v30 = Sigmoid::of(v14);
+        const T v31 = Mul::of(v29, v30);
+        const T v32 = Neg::of(v31);
+        const T v33 = Fma::of(v24, v25, v32);
+        y0[i] = v20;
+        y1[i] = v33;
       }
     }
   }
@@ -897,33 +901,35 @@ struct Loop16 {
       {idOf("add"), {0, 1}},
       {idOf("softplus"), {7}},
       {idOf("sub"), {2, 3}},
-      {idOf("where"), {9, 8, 4}},
+      {idOf(nameOf(maskOf(typeOf<T>))), {9}},
+      {idOf("where"), {10, 8, 4}},
       {idOf("equal"), {8, 5}},
-      {idOf("where"), {11, 10, 8}},
-      {idOf("mul"), {9, 12}},
+      {idOf("where"), {12, 11, 8}},
+      {idOf("mul"), {9, 13}},
       {idOf("neg"), {7}},
-      {idOf("softplus"), {14}},
-      {idOf("where"), {3, 15, 4}},
-      {idOf("equal"), {15, 5}},
-      {idOf("where"), {17, 16, 15}},
-      {idOf("fma"), {3, 18, 13}},
+      {idOf("softplus"), {15}},
+      {idOf(nameOf(maskOf(typeOf<T>))), {3}},
+      {idOf("where"), {17, 16, 4}},
+      {idOf("equal"), {16, 5}},
+      {idOf("where"), {19, 18, 16}},
+      {idOf("fma"), {3, 20, 14}},
       {idOf("mul"), {6, 9}},
-      {idOf("where"), {11, 20, 4}},
-      {idOf("where"), {9, 21, 4}},
-      {idOf("where"), {11, 4, 20}},
-      {idOf("add"), {22, 23}},
+      {idOf("where"), {12, 22, 4}},
+      {idOf("where"), {10, 23, 4}},
+      {idOf("where"), {12, 4, 22}},
+      {idOf("add"), {24, 25}},
       {idOf("sigmoid"), {7}},
       {idOf("mul"), {6, 3}},
-      {idOf("where"), {17, 26, 4}},
-      {idOf("where"), {3, 27, 4}},
-      {idOf("where"), {17, 4, 26}},
-      {idOf("add"), {28, 29}},
-      {idOf("sigmoid"), {14}},
-      {idOf("mul"), {30, 31}},
-      {idOf("neg"), {32}},
-      {idOf("fma"), {24, 25, 33}},
+      {idOf("where"), {19, 28, 4}},
+      {idOf("where"), {17, 29, 4}},
+      {idOf("where"), {19, 4, 28}},
+      {idOf("add"), {30, 31}},
+      {idOf("sigmoid"), {15}},
+      {idOf("mul"), {32, 33}},
+      {idOf("neg"), {34}},
+      {idOf("fma"), {26, 27, 35}},
   };
-  static constexpr std::uint16_t results[] = {19, 34};
+  static constexpr std::uint16_t results[] = {21, 36};
   static void run(const LoopCall& call) {
     const std::int64_t columns = call.columns;
     for (std::int64_t r = 0; r < call.rows; ++r) {
@@ -944,33 +950,35 @@ struct Loop16 {
         const T v7 = Add::of(v0, v1);
         const T v8 = Softplus::of(v7);
         const T v9 = Sub::of(v2, v3);
-        const T v10 = Where::of(v9, v8, v4);
-        const T v11 = Equal::of(v8, v5);
-        const T v12 = Where::of(v11, v10, v8);
-        const T v13 = Mul::of(v9, v12);
-        const T v14 = Neg::of(v7);
-        const T v15 = Softplus::of(v14);
-        const T v16 = Where::of(v3, v15, v4);
-        const T v17 = Equal::of(v15, v5);
-        const T v18 = Where::of(v17, v16, v15);
-        const T v19 = Fma::of(v3, v18, v13);
-        const T v20 = Mul::of(v6, v9);
-        const T v21 = Where::of(v11, v20, v4);
-        const T v22 = Where::of(v9, v21, v4);
-        const T v23 = Where::of(v11, v4, v20);
-        const T v24 = Add::of(v22, v23);
-        const T v25 = Sigmoid::of(v7);
-        const T v26 = Mul::of(v6, v3);
-        const T v27 = Where::of(v17, v26, v4);
-        const T v28 = Where::of(v3, v27, v4);
-        const T v29 = Where::of(v17, v4, v26);
-        const T v30 = Add::of(v28, v29);
-        const T v31 = Sigmoid::of(v14);
-        const T v32 = Mul::of(v30, v31);
-        const T v33 = Neg::of(v32);
-        const T v34 = Fma::of(v24, v25, v33);
-        y0[i] = v19;
-        y1[i] = v34;
+        const bool v10 = converted<bool>(v9);
+        const T v11 = Where::of(v10, v8, v4);
+        const bool v12 = Equal::of(v8, v5);
+        const T v13 = Where::of(v12, v11, v8);
+        const T v14 = Mul::of(v9, v13);
+        const T v15 = Neg::of(v7);
+        const T v16 = Softplus::of(v15);
+        const bool v17 = converted<bool>(v3);
+        const T v18 = Where::of(v17, v16, v4);
+        const bool v19 = Equal::of(v16, v5);
+        const T v20 = Where::of(v19, v18, v16);
+        const T v21 = Fma::of(v3, v20, v14);
+        const T v22 = Mul::of(v6, v9);
+        const T v23 = Where::of(v12, v22, v4);
+        const T v24 = Where::of(v10, v23, v4);
+        const T v25 = Where::of(v12, v4, v22);
+        const T v26 = Add::of(v24, v25);
+        const T v27 = Sigmoid::of(v7);
+        const T v28 = Mul::of(v6, v3);
+        const T v29 = Where::of(v19, v28, v4);
+        const T v30 = Where::of(v17, v29, v4);
+        const T v31 = Where::of(v19, v4, v28);
+        const T v32 = Add::of(v30, v31);
+        const T v33 = Sigmoid::of(v15);
+        const T v34 = Mul::of(v32, v33);
+        const T v35 = Neg::of(v34);
+        const T v36 = Fma::of(v26, v27, v35);
+        y0[i] = v21;
+        y1[i] = v36;
       }
     }
   }
@@ -1101,35 +1109,9 @@ struct Loop19 {
   }
 };
 
-// mlp-1, mlp-64, mlp-256 and 1 more
-template <class T>
-struct Loop20 {
-  static constexpr std::uint16_t loadCount = 3;
-  static constexpr std::uint32_t singles = 6;
-  static constexpr LoopStep steps[] = {
-      {idOf("where"), {0, 1, 2}},
-  };
-  static constexpr std::uint16_t results[] = {3};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      const T v1 = *rowOf<T>(call, 1, r);
-      const T v2 = *rowOf<T>(call, 2, r);
-      T* const y0 = rowOf<T>(call, 3, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v0 = x0[i];
-        const T v3 = Where::of(v0, v1, v2);
-        y0[i] = v3;
-      }
-    }
-  }
-};
-
 // mlp-1, mlp-64, mlp-256 and 3 more
 template <class T>
-struct Loop21 {
+struct Loop20 {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -1156,48 +1138,9 @@ struct Loop21 {
   }
 };
 
-// mlp-1, mlp-64, mlp-256 and 1 more
-template <class T>
-struct Loop22 {
-  static constexpr std::uint16_t loadCount = 6;
-  static constexpr std::uint32_t singles = 26;
-  static constexpr LoopStep steps[] = {
-      {idOf("sub"), {0, 1}},
-      {idOf("where"), {2, 6, 3}},
-      {idOf("exp"), {6}},
-      {idOf("fnma"), {8, 4, 5}},
-  };
-  static constexpr std::uint16_t results[] = {7, 9};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      const T v1 = *rowOf<T>(call, 1, r);
-      const T* const x2 = rowOf<T>(call, 2, r);
-      const T v3 = *rowOf<T>(call, 3, r);
-      const T v4 = *rowOf<T>(call, 4, r);
-      const T* const x5 = rowOf<T>(call, 5, r);
-      T* const y0 = rowOf<T>(call, 6, r);
-      T* const y1 = rowOf<T>(call, 7, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v0 = x0[i];
-        const T v2 = x2[i];
-        const T v5 = x5[i];
-        const T v6 = Sub::of(v0, v1);
-        const T v7 = Where::of(v2, v6, v3);
-        const T v8 = Exp::of(v6);
-        const T v9 = Fnma::of(v8, v4, v5);
-        y0[i] = v7;
-        y1[i] = v9;
-      }
-    }
-  }
-};
-
 // mlp-1, mlp-64, mlp-256 and 6 more
 template <class T>
-struct Loop23 {
+struct Loop21 {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -1216,7 +1159,7 @@ struct Loop23 {
       for (std::int64_t i = 0; i < columns; ++i) {
         const T v0 = x0[i];
         const T v2 = x2[i];
-        const T v3 = Equal::of(v0, v1);
+        const bool v3 = Equal::of(v0, v1);
         const T v4 = Where::of(v3, v1, v2);
         y0[i] = v4;
       }
@@ -1226,7 +1169,7 @@ struct Loop23 {
 
 // mlp-1, dense relu mse adam
 template <class T>
-struct Loop24 {
+struct Loop22 {
   static constexpr std::uint16_t loadCount = 12;
   static constexpr std::uint32_t singles = 1973;
   static constexpr LoopStep steps[] = {
@@ -1286,7 +1229,7 @@ struct Loop24 {
 
 // mlp-64, mlp-256, dense relu classes sgd
 template <class T>
-struct Loop25 {
+struct Loop23 {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 1;
   static constexpr LoopStep steps[] = {
@@ -1309,9 +1252,37 @@ struct Loop25 {
   }
 };
 
+// mlp-64, mlp-256, dense relu classes sgd
+template <class T>
+struct Loop24 {
+  static constexpr std::uint16_t loadCount = 3;
+  static constexpr std::uint32_t singles = 6;
+  static constexpr LoopStep steps[] = {
+      {idOf(nameOf(maskOf(typeOf<T>))), {0}},
+      {idOf("where"), {3, 1, 2}},
+  };
+  static constexpr std::uint16_t results[] = {4};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T v1 = *rowOf<T>(call, 1, r);
+      const T v2 = *rowOf<T>(call, 2, r);
+      T* const y0 = rowOf<T>(call, 3, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const bool v3 = converted<bool>(v0);
+        const T v4 = Where::of(v3, v1, v2);
+        y0[i] = v4;
+      }
+    }
+  }
+};
+
 // mlp-64, mlp-256, dense relu classes sgd and 1 more
 template <class T>
-struct Loop26 {
+struct Loop25 {
   static constexpr std::uint16_t loadCount = 1;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -1328,6 +1299,47 @@ struct Loop26 {
         const T v0 = x0[i];
         const T v1 = Log::of(v0);
         y0[i] = v1;
+      }
+    }
+  }
+};
+
+// mlp-64, mlp-256, dense relu classes sgd
+template <class T>
+struct Loop26 {
+  static constexpr std::uint16_t loadCount = 6;
+  static constexpr std::uint32_t singles = 26;
+  static constexpr LoopStep steps[] = {
+      {idOf("sub"), {0, 1}},
+      {idOf(nameOf(maskOf(typeOf<T>))), {2}},
+      {idOf("where"), {7, 6, 3}},
+      {idOf("exp"), {6}},
+      {idOf("fnma"), {9, 4, 5}},
+  };
+  static constexpr std::uint16_t results[] = {8, 10};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T v1 = *rowOf<T>(call, 1, r);
+      const T* const x2 = rowOf<T>(call, 2, r);
+      const T v3 = *rowOf<T>(call, 3, r);
+      const T v4 = *rowOf<T>(call, 4, r);
+      const T* const x5 = rowOf<T>(call, 5, r);
+      T* const y0 = rowOf<T>(call, 6, r);
+      T* const y1 = rowOf<T>(call, 7, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v2 = x2[i];
+        const T v5 = x5[i];
+        const T v6 = Sub::of(v0, v1);
+        const bool v7 = converted<bool>(v2);
+        const T v8 = Where::of(v7, v6, v3);
+        const T v9 = Exp::of(v6);
+        const T v10 = Fnma::of(v9, v4, v5);
+        y0[i] = v8;
+        y1[i] = v10;
       }
     }
   }
@@ -1547,18 +1559,19 @@ struct Loop34 {
   static constexpr std::uint32_t singles = 58;
   static constexpr LoopStep steps[] = {
       {idOf("sub"), {0, 1}},
-      {idOf("where"), {2, 6, 3}},
+      {idOf(nameOf(maskOf(typeOf<T>))), {2}},
+      {idOf("where"), {7, 6, 3}},
       {idOf("equal"), {6, 4}},
-      {idOf("where"), {8, 7, 6}},
-      {idOf("mul"), {2, 9}},
+      {idOf("where"), {9, 8, 6}},
+      {idOf("mul"), {2, 10}},
       {idOf("mul"), {5, 2}},
-      {idOf("where"), {8, 11, 3}},
-      {idOf("where"), {2, 12, 3}},
-      {idOf("where"), {8, 3, 11}},
-      {idOf("add"), {13, 14}},
+      {idOf("where"), {9, 12, 3}},
+      {idOf("where"), {7, 13, 3}},
+      {idOf("where"), {9, 3, 12}},
+      {idOf("add"), {14, 15}},
       {idOf("exp"), {6}},
   };
-  static constexpr std::uint16_t results[] = {10, 15, 16};
+  static constexpr std::uint16_t results[] = {11, 16, 17};
   static void run(const LoopCall& call) {
     const std::int64_t columns = call.columns;
     for (std::int64_t r = 0; r < call.rows; ++r) {
@@ -1576,19 +1589,20 @@ struct Loop34 {
         const T v0 = x0[i];
         const T v2 = x2[i];
         const T v6 = Sub::of(v0, v1);
-        const T v7 = Where::of(v2, v6, v3);
-        const T v8 = Equal::of(v6, v4);
-        const T v9 = Where::of(v8, v7, v6);
-        const T v10 = Mul::of(v2, v9);
-        const T v11 = Mul::of(v5, v2);
-        const T v12 = Where::of(v8, v11, v3);
-        const T v13 = Where::of(v2, v12, v3);
-        const T v14 = Where::of(v8, v3, v11);
-        const T v15 = Add::of(v13, v14);
-        const T v16 = Exp::of(v6);
-        y0[i] = v10;
-        y1[i] = v15;
-        y2[i] = v16;
+        const bool v7 = converted<bool>(v2);
+        const T v8 = Where::of(v7, v6, v3);
+        const bool v9 = Equal::of(v6, v4);
+        const T v10 = Where::of(v9, v8, v6);
+        const T v11 = Mul::of(v2, v10);
+        const T v12 = Mul::of(v5, v2);
+        const T v13 = Where::of(v9, v12, v3);
+        const T v14 = Where::of(v7, v13, v3);
+        const T v15 = Where::of(v9, v3, v12);
+        const T v16 = Add::of(v14, v15);
+        const T v17 = Exp::of(v6);
+        y0[i] = v11;
+        y1[i] = v16;
+        y2[i] = v17;
       }
     }
   }

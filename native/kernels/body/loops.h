@@ -10,10 +10,13 @@ constexpr bool sameText(const char* a, const char* b) {
   return *a == *b;
 }
 
-// Returns the id of an operation of the map family. A loop that names an unknown operation does not compile.
+// Returns the id of an operation of the families map and cast. A loop that names an unknown operation does
+// not compile.
 constexpr std::uint16_t idOf(const char* name) {
   std::uint16_t id = 0;
-  while (kernels[id].family != Family::map || !sameText(kernels[id].name, name)) ++id;
+  while ((kernels[id].family != Family::map && kernels[id].family != Family::cast) ||
+         !sameText(kernels[id].name, name))
+    ++id;
   return id;
 }
 

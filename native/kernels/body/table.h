@@ -11,7 +11,7 @@ template <class Op, class T, class Singles>
 struct MapTiles;
 template <class Op, class T, std::size_t... singles>
 struct MapTiles<Op, T, std::index_sequence<singles...>> {
-  static constexpr TileFn tiles[] = {tile<Op, T, singles>...};
+  static constexpr TileFn tiles[] = {tile<Op, T, MaskOf<T>, singles>...};
 };
 template <class To, class From>
 struct CastTiles {
@@ -19,26 +19,52 @@ struct CastTiles {
 };
 
 template <class Op, class T>
-constexpr Routine tileOf = {MapTiles<Op, T, std::make_index_sequence<(1 << Op::arity) - 1>>::tiles, nullptr,
-                            nullptr, nullptr};
+constexpr Routine tileOf = {MapTiles<Op, T, std::make_index_sequence<(1 << Op::arity) - 1>>::tiles};
+// For kernels that read or write bools.
+template <class Op, class T>
+constexpr Routine truthsOf = {MapTiles<Op, T, std::make_index_sequence<(1 << Op::arity) - 1>>::tiles,
+                              tile<Op, T, Byte, 0>};
 template <class To, class From>
-constexpr Routine castOf = {CastTiles<To, From>::tiles, nullptr, nullptr, nullptr};
-constexpr Routine foldOf(const Fold& fold) { return {nullptr, &fold, nullptr, nullptr}; }
-constexpr Routine fillOf(FillFn fill) { return {nullptr, nullptr, fill, nullptr}; }
-constexpr Routine gemmOf(GemmFn gemm) { return {nullptr, nullptr, nullptr, gemm}; }
+constexpr Routine castOf = {CastTiles<To, From>::tiles};
+constexpr Routine foldOf(const Fold& fold) { return {nullptr, nullptr, &fold, nullptr, nullptr}; }
+constexpr Routine fillOf(FillFn fill) { return {nullptr, nullptr, nullptr, fill, nullptr}; }
+constexpr Routine gemmOf(GemmFn gemm) { return {nullptr, nullptr, nullptr, nullptr, gemm}; }
 constexpr Routine none = {};
 
 template <class Op>
 constexpr Kernel floats(const char* name) {
-  return {Family::map, name, Op::arity, {tileOf<Op, float>, tileOf<Op, double>, none}};
+  return {Family::map, name, Op::arity, {tileOf<Op, float>, tileOf<Op, double>}};
+}
+template <class Op>
+constexpr Kernel numbers(const char* name) {
+  return {Family::map, name, Op::arity, {tileOf<Op, float>, tileOf<Op, double>, tileOf<Op, std::int32_t>}};
 }
 template <class Op>
 constexpr Kernel every(const char* name) {
-  return {Family::map, name, Op::arity, {tileOf<Op, float>, tileOf<Op, double>, tileOf<Op, std::int32_t>}};
+  return {Family::map,
+          name,
+          Op::arity,
+          {tileOf<Op, float>, tileOf<Op, double>, tileOf<Op, std::int32_t>, tileOf<Op, Byte>,
+           tileOf<Op, std::uint8_t>}};
+}
+template <class Op>
+constexpr Kernel truths(const char* name, Form form) {
+  return {Family::map,
+          name,
+          Op::arity,
+          {truthsOf<Op, float>, truthsOf<Op, double>, truthsOf<Op, std::int32_t>, truthsOf<Op, Byte>,
+           truthsOf<Op, std::uint8_t>},
+          form};
 }
 template <class To>
-constexpr Kernel castTo(const char* name) {
-  return {Family::cast, name, 1, {castOf<To, float>, castOf<To, double>, castOf<To, std::int32_t>}};
+constexpr Kernel castTo(DType type) {
+  return {Family::cast,
+          nameOf(type),
+          1,
+          {castOf<To, float>, castOf<To, double>, castOf<To, std::int32_t>, castOf<To, Byte>,
+           castOf<To, std::uint8_t>, castOf<To, Mask32>, castOf<To, Mask64>},
+          Form::plain,
+          type};
 }
 
 constexpr Kernel kernels[] = {
@@ -61,18 +87,22 @@ constexpr Kernel kernels[] = {
     floats<Softplus>("softplus"),
     floats<Sin>("sin"),
     floats<Cos>("cos"),
-    every<Maximum>("maximum"),
-    every<Minimum>("minimum"),
-    every<Greater>("greater"),
-    every<Equal>("equal"),
-    every<Where>("where"),
+    numbers<Maximum>("maximum"),
+    numbers<Minimum>("minimum"),
+    truths<Greater>("greater", Form::compares),
+    truths<Equal>("equal", Form::compares),
+    truths<Where>("where", Form::selects),
     floats<Fma>("fma"),
     floats<Fms>("fms"),
     floats<Fnma>("fnma"),
-    // The name of a cast is the dtype of its output. Its routines are indexed by the dtype of its input.
-    castTo<float>("float32"),
-    castTo<double>("float64"),
-    castTo<std::int32_t>("int32"),
+    // The name of a cast is the type of its output. Its routines are indexed by the type of its input.
+    castTo<float>(DType::float32),
+    castTo<double>(DType::float64),
+    castTo<std::int32_t>(DType::int32),
+    castTo<Byte>(DType::boolean),
+    castTo<std::uint8_t>(DType::uint8),
+    castTo<Mask32>(DType::mask32),
+    castTo<Mask64>(DType::mask64),
     {Family::reduce, "sum", 1, {foldOf(sumFold<float>), foldOf(sumFold<double>), none}},
     {Family::reduce,
      "max",

@@ -9,6 +9,7 @@ import type { Operation } from '../../primitives/group.js';
 import { valueRecord } from '../../primitives/index.js';
 import type { Fusing } from '../../primitives/record.js';
 import { aligned, closes as closesLoop, type FusedLoop, rowsOf, spaceOf } from './fused-loop.js';
+import { withMasks } from './masks.js';
 import { readsRow, type Space } from './row-loops.js';
 
 interface Surroundings {
@@ -98,7 +99,7 @@ export function codeLoop(
     stores: stores.map(({ value, register: r }) => ({ value, register: final(r) })),
     closes: closes.map(({ value, register: r }) => ({ value, register: final(r) })),
   };
-  return multiplyAdds(plain, fire);
+  return withMasks(multiplyAdds(plain, fire));
 }
 
 /** If the only reader of a multiplication is an addition or a subtraction, merges the two into one operation. */

@@ -7,7 +7,7 @@ import { Interpreter } from '../../../src/evaluate/interpreter.js';
 import { executionOrder } from '../../../src/evaluate/lowered.js';
 import type { Bindings } from '../../../src/graph/dimension.js';
 import { type Feeds, type Node, ShapeError, type Tensor, Variable } from '../../../src/index.js';
-import type { TypedArray } from '../../../src/tensor/dtype.js';
+import { isFloating, type TypedArray } from '../../../src/tensor/dtype.js';
 import type { Numbers } from './draft.js';
 import { Draws } from './draws.js';
 import { drawGraph, type Graph } from './graph.js';
@@ -98,7 +98,7 @@ function interpreted(
   const interpreter = new Interpreter(order, updates);
   const [first] = draft.bindings as readonly [Bindings];
   const toleranceOf = (node: Node, magnitudes: Magnitudes) =>
-    numbers.exact || node.dtype === 'int32'
+    numbers.exact || !isFloating(node.dtype)
       ? 0
       : tolerances[numbers.dtype] * Math.max(1, magnitudes.largest(node));
   const allowed = new Map<Variable, number>();

@@ -52,9 +52,9 @@ export function asCode(single: Single): string {
 }
 
 function literal({ data, shape, dtype }: Tensor): string {
-  const kind = { float32: 'Float32Array', float64: 'Float64Array', int32: 'Int32Array' }[dtype];
+  const kind = data.constructor.name;
   const numbers = Array.from(data, (value) => (Object.is(value, -0) ? '-0' : `${value}`));
-  return `new Tensor(new ${kind}([${numbers.join(', ')}]), [${shape.join(', ')}])`;
+  return `new Tensor(new ${kind}([${numbers.join(', ')}]), [${shape.join(', ')}], '${dtype}')`;
 }
 
 interface Attributes {

@@ -15,7 +15,7 @@ import {
   Tensor,
   type Variable,
 } from '../../../src/index.js';
-import type { DType, TypedArray } from '../../../src/tensor/dtype.js';
+import { type DType, isFloating } from '../../../src/tensor/dtype.js';
 import type { Draws } from './draws.js';
 
 /** The kind of numbers that a graph computes with. */
@@ -48,6 +48,8 @@ export class Draft {
   readonly pool: Node[] = [];
   /** int32 nodes. */
   readonly integers: Node[] = [];
+  /** Nodes of bool and uint8. */
+  readonly bytes: Node[] = [];
   readonly inputs: Input[] = [];
   readonly variables: Variable[] = [];
   #names = 0;
@@ -144,7 +146,7 @@ export class Draft {
   constant(shape: readonly number[]): Node {
     const value = Tensor.zeros(shape, { dtype: this.dtype });
     if (this.draws.chance(0.2)) value.data.fill(this.draws.between(0, 2));
-    else this.#fill(value.data, 0);
+    else this.#fill(value, 0);
     return this.keep(constant(value));
   }
 
@@ -160,7 +162,8 @@ export class Draft {
 
   /** Adds a node to the lists from which later steps choose their operands. Returns the node. */
   keep<N extends Node>(node: N): N {
-    (node.dtype === 'int32' ? this.integers : this.pool).push(node);
+    const others = node.dtype === 'int32' ? this.integers : this.bytes;
+    (isFloating(node.dtype) ? this.pool : others).push(node);
     return node;
   }
 
@@ -214,7 +217,7 @@ export class Draft {
 
   /** Draws the values of all parameters and states. In later attempts, the values are smaller. */
   setLeaves(attempt: number): void {
-    for (const { value } of this.variables) this.#fill(value.data, attempt);
+    for (const { value } of this.variables) this.#fill(value, attempt);
   }
 
   feeds(bindings: Bindings, attempt: number): Record<string, Tensor> {
@@ -224,20 +227,19 @@ export class Draft {
           shape.map((dim) => bindDim(dim, bindings)),
           { dtype },
         );
-        this.#fill(value.data, attempt);
+        this.#fill(value, attempt);
         return [name as string, value];
       }),
     );
   }
 
-  #fill(data: TypedArray, attempt: number): void {
+  #fill({ data, dtype }: Tensor, attempt: number): void {
     const { draws } = this;
-    const draw =
-      data instanceof Int32Array
-        ? () => draws.below(classes)
-        : this.numbers.exact
-          ? () => this.#integer(attempt)
-          : () => draws.number(-1, 1) / (1 + attempt);
+    const draw = !isFloating(dtype)
+      ? () => draws.below(dtype === 'bool' ? 2 : classes)
+      : this.numbers.exact
+        ? () => this.#integer(attempt)
+        : () => draws.number(-1, 1) / (1 + attempt);
     for (let i = 0; i < data.length; i++) data[i] = draw();
   }
 

@@ -10,10 +10,14 @@ import {
   addN,
   argmax,
   cast,
+  concat,
+  constant,
   cos,
+  type DType,
   div,
   equal,
   exp,
+  gather,
   greater,
   log,
   maximum,
@@ -26,15 +30,19 @@ import {
   randomNormal,
   randomUniform,
   relu,
+  reshape,
   sigmoid,
   sign,
   sin,
+  slice,
   softplus,
   sqrt,
   square,
   stopGradient,
   sub,
   tanh,
+  tensor,
+  transpose,
   where,
 } from '../../../src/index.js';
 import { classes, type Draft } from './draft.js';
@@ -124,8 +132,8 @@ export const whereStep: Step = (draft) => {
   const [b, c] = [draft.fitting(a.shape), draft.fitting(a.shape)];
   const { draws } = draft;
   if (draws.chance(0.3)) {
-    const test = cast(greater(c, 0), 'int32');
-    return where(test, a, b);
+    const test = greater(c, 0);
+    return where(draws.chance(0.5) ? test : cast(test, draws.pick(['int32', 'uint8'])), a, b);
   }
   return where(draws.chance(0.5) ? greater(c, b) : sign(c), a, draws.chance(0.2) ? 0 : b);
 };
@@ -143,7 +151,7 @@ const termCounts = [
   [3, 1],
   [4, 2],
   [3, 3],
-  [2, 9],
+  [3, 9],
 ] as const;
 
 export const randomStep: Step = (draft) => {
@@ -171,7 +179,7 @@ export const integerStep: Step = (draft) => {
     () => cast(x, 'int32'),
     () => draft.input(draft.shape().slice(0, 2), 'int32'),
     () => draft.state([draft.size()], 'int32'),
-    () => last && where(greater(last, 1), last, equal(last, 0)),
+    () => last && where(greater(last, 1), last, cast(equal(last, 0), 'int32')),
   ])();
 };
 
@@ -182,4 +190,53 @@ export const fromIntegerStep: Step = (draft) => {
   const indices = draws.pick(integers);
   const flat = indices.shape.length < 4 && draws.chance(0.6);
   return flat ? oneHot(indices, classes, { dtype }) : cast(indices, dtype);
+};
+
+/** Creates a node of bool or uint8: a comparison, a conversion, a leaf or a selection. */
+export const byteStep: Step = (draft) => {
+  const { draws, bytes, integers } = draft;
+  const last = bytes.at(-1);
+  const x = draft.any();
+  return draws.pick<() => Node | undefined>([
+    () => greater(x, draft.fitting(x.shape)),
+    () => cast(x, 'bool'),
+    () => cast(x, 'uint8'),
+    () => {
+      const to = draws.pick<DType>(['bool', 'uint8']);
+      return integers.length > 0 ? cast(draws.pick(integers), to) : undefined;
+    },
+    () => draft.input(draft.shape(), draws.pick(['bool', 'uint8'])),
+    () => draft.state([draft.size()], draws.pick(['bool', 'uint8'])),
+    () => last && cast(last, last.dtype === 'bool' ? 'uint8' : 'bool'),
+    () => last && draws.pick([equal, greater])(last, last.dtype === 'bool' ? 1 : 2),
+    () => last && where(last, last, 0),
+  ])();
+};
+
+/** Moves elements of bool or uint8. */
+export const moveBytesStep: Step = (draft) => {
+  const { draws, bytes } = draft;
+  if (bytes.length === 0) return undefined;
+  const x = draws.pick(bytes);
+  if (x.shape.length === 0) return reshape(x, [1, 1]);
+  const axis = draws.below(x.shape.length);
+  return draws.pick<() => Node | undefined>([
+    () => transpose(x),
+    () => reshape(x, [...x.shape, 1]),
+    () => concat([x, x], axis),
+    () => slice(x, { axis, step: draws.pick([-1, 2]) }),
+    () => {
+      const least = draft.least(x.shape[axis] as Dim);
+      const indices = Uint8Array.of(least - 1, 0, least - 1);
+      return least > 0 ? gather(x, constant(tensor(indices)), axis) : undefined;
+    },
+  ])();
+};
+
+/** Converts a node of bool or uint8 to floating-point numbers, or selects by it. */
+export const fromBytesStep: Step = (draft) => {
+  const { draws, bytes, dtype } = draft;
+  if (bytes.length === 0) return undefined;
+  const x = draws.pick(bytes);
+  return draws.chance(0.5) ? cast(x, dtype) : where(x, draft.fitting(x.shape), 1);
 };

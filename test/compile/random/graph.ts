@@ -10,9 +10,12 @@ import type { Draws } from './draws.js';
 import {
   addStep,
   binaryStep,
+  byteStep,
   equalStep,
+  fromBytesStep,
   fromIntegerStep,
   integerStep,
+  moveBytesStep,
   randomStep,
   type Step,
   unaryStep,
@@ -70,6 +73,9 @@ const steps: readonly (readonly [number, Step])[] = [
   [2, randomStep],
   [3, integerStep],
   [3, fromIntegerStep],
+  [4, byteStep],
+  [3, moveBytesStep],
+  [2, fromBytesStep],
   [7, transposeStep],
   [8, reshapeStep],
   [4, broadcastStep],
@@ -184,10 +190,11 @@ export function drawGraph(draws: Draws, numbers: Numbers): Graph {
  * twice, or a reshaped or transposed output.
  */
 function outputsOf(draft: Draft, built: readonly Node[]): Record<string, Node> {
-  const { draws, pool, integers } = draft;
+  const { draws, pool, integers, bytes } = draft;
   const outputs = draws.shuffled(built).slice(0, draws.between(1, 4));
   if (draws.chance(0.3)) outputs.push(draws.pick(pool));
   if (integers.length > 0 && draws.chance(0.4)) outputs.push(draws.pick(integers));
+  if (bytes.length > 0 && draws.chance(0.4)) outputs.push(draws.pick(bytes));
   const again = draws.pick(outputs);
   if (draws.chance(0.1)) outputs.push(again);
   if (draws.chance(0.15)) outputs.push(reshape(again, [...again.shape, 1]));

@@ -10,10 +10,10 @@ import { expansionOf } from '../../../src/evaluate/lowered.js';
 import { type Bindings, bindDim } from '../../../src/graph/dimension.js';
 import { layoutOf } from '../../../src/graph/window.js';
 import { Leaf, type Node } from '../../../src/index.js';
-import type { TypedArray } from '../../../src/tensor/dtype.js';
+import type { DType, TypedArray } from '../../../src/tensor/dtype.js';
 import type { Numbers } from './draft.js';
 import { routineSizes } from './routine-sizes.js';
-import { addInto, type Known, known, type Sizes, Unfit } from './sizes.js';
+import { addInto, isFloats, type Known, known, type Sizes, Unfit } from './sizes.js';
 import { exactness, kinks, type Slope, slopes } from './slopes.js';
 import { indices, reducedTo, sizeOf, stretched } from './walk.js';
 
@@ -76,7 +76,7 @@ export class Magnitudes {
    * @returns the number of bits after the binary point that the values need; 0 for numbers that need not be exact
    */
   #check(node: Node, value: TypedArray, magnitude: Float64Array): number {
-    if (value instanceof Int32Array) return 0;
+    if (!isFloats(value)) return 0;
     let [most, bits] = [0, 0];
     for (let i = 0; i < value.length; i++) {
       const number = value[i] as number;
@@ -121,7 +121,7 @@ export class Magnitudes {
         return gathered(first.sizes, indices(shape, offset, strides));
       }
       case 'cast':
-        return this.#cast(first, value);
+        return this.#cast(first, value, node.dtype);
       case 'map':
         return this.#map(lowering.kernel, node, args, shape, value);
       case 'accumulate':
@@ -156,10 +156,11 @@ export class Magnitudes {
     }
   }
 
-  #cast({ value: from, sizes }: Known, value: TypedArray): Sizes {
-    if (!(value instanceof Int32Array)) return known(value);
+  #cast({ value: from, sizes }: Known, value: TypedArray, dtype: DType): Sizes {
+    if (isFloats(value)) return known(value);
     for (let i = 0; i < from.length; i++) {
-      const distance = Math.abs((from[i] as number) - Math.round(from[i] as number));
+      const near = dtype === 'bool' ? 0 : Math.round(from[i] as number);
+      const distance = Math.abs((from[i] as number) - near);
       if (!this.numbers.exact && distance < this.#nearKink && sizes.exact[i] === 0) {
         throw new Unfit('near a jump');
       }
@@ -196,7 +197,8 @@ export class Magnitudes {
       if (kink && !safe && Math.abs(kink(x, y)) < this.#nearKink && !(selects && x === y)) {
         throw new Unfit('near a kink');
       }
-      result.exact[i] = Number(keeps ? keeps(x, xe, y, ye, z, ze) : xe > 0);
+      // A result that is not a float is the same number in both executors, or a kink was near.
+      result.exact[i] = Number(!isFloats(value) || (keeps ? keeps(x, xe, y, ye, z, ze) : xe > 0));
     }
     return result;
   }

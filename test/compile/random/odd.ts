@@ -10,6 +10,7 @@ import type { TypedArray } from '../../../src/tensor/dtype.js';
 import { drawCase } from './cases.js';
 import type { Numbers } from './draft.js';
 import { Draws } from './draws.js';
+import { isFloats } from './sizes.js';
 
 /**
  * Draws the case of a seed, replaces some of its numbers by the numbers in `odd`, and runs it. Returns a message with
@@ -25,7 +26,7 @@ export function oddDifference(
   const share = draws.pick([0.02, 0.1, 0.4]);
   const replaced = <T extends TypedArray>(data: T): T => {
     const copy = data.slice() as T;
-    if (copy instanceof Int32Array) return copy;
+    if (!isFloats(copy)) return copy;
     for (let i = 0; i < copy.length; i++) if (draws.chance(share)) copy[i] = draws.pick(odd);
     return copy;
   };
@@ -33,9 +34,9 @@ export function oddDifference(
   const runs = made.runs.map((run) => ({
     ...run,
     feeds: Object.fromEntries(
-      Object.entries(run.feeds).map(([name, { data, shape }]) => [
+      Object.entries(run.feeds).map(([name, { data, shape, dtype }]) => [
         name,
-        new Tensor(replaced(data), shape),
+        new Tensor(replaced(data), shape, dtype),
       ]),
     ),
   }));

@@ -4,6 +4,7 @@ import type { Dim } from '../../../src/graph/dimension.js';
 import {
   add,
   broadcastTo,
+  cast,
   concat,
   constant,
   greater,
@@ -34,7 +35,7 @@ export function activations({ draws, numbers }: Draft): { squash: Activation; ga
   if (!numbers.exact) return { squash: tanh, gate: draws.chance(0.9) ? sigmoid : relu };
   return {
     squash: draws.pick([clamped, clamped, sign, relu]),
-    gate: draws.pick<Activation>([clamped, relu, sign, (x) => greater(x, 0)]),
+    gate: draws.pick<Activation>([clamped, relu, sign, (x) => cast(greater(x, 0), x.dtype)]),
   };
 }
 

@@ -52,8 +52,8 @@ function zeros({ dtype }: Draft, shape: readonly number[]): Node {
   return broadcastTo(constant(0, { dtype }), shape);
 }
 
-/** Adds each of the forms three times, to existing nodes or leaves. */
+/** Adds each of the forms four times, to existing nodes or leaves. */
 export const redundant: Structure = (draft) =>
   draft.draws
-    .shuffled([...forms, ...forms, ...forms])
+    .shuffled([...forms, ...forms, ...forms, ...forms])
     .map((form) => draft.keep(form(draft, draft.any())));

@@ -1,7 +1,7 @@
 /** Computes the magnitudes of the results of routines (see magnitudes.ts) from the terms of which they are sums. */
 
 import type { TypedArray } from '../../../src/tensor/dtype.js';
-import { addInto, type Known, known, type Sizes, Unfit } from './sizes.js';
+import { addInto, isFloats, type Known, known, type Sizes, Unfit } from './sizes.js';
 
 /** How a routine is called, and what it reads. */
 export interface RoutineCall {
@@ -91,7 +91,7 @@ const copies = ({ args: [x] }: RoutineCall, term: Term) => {
 function assertApart(call: RoutineCall, at: readonly number[]): void {
   if (call.exact) return;
   const { value, sizes } = call.args[0] as Known;
-  if (value instanceof Int32Array) return;
+  if (!isFloats(value)) return;
   const sorted = at.toSorted((p, q) => (value[p] as number) - (value[q] as number));
   for (let i = 1; i < sorted.length; i++) {
     const [low, high] = [sorted[i - 1] as number, sorted[i] as number];

@@ -38,3 +38,8 @@ export function addInto(result: Sizes, at: number, sizes: Sizes, from: number, w
   result.magnitude[at] = before + more;
   result.exact[at] = Number(exact);
 }
+
+/** Whether the elements are floats: numbers that two executors may round differently. */
+export function isFloats(value: TypedArray): boolean {
+  return value instanceof Float32Array || value instanceof Float64Array;
+}

@@ -31,7 +31,7 @@ const constantFolding: Rule = {
     prepareMap(kernel as string, target, dense(target), layouts, family)(out, ...sources);
     const result = numbers
       ? constant(out[0] as number, { dtype })
-      : new Constant(new Tensor(out, target));
+      : new Constant(new Tensor(out, target, dtype));
     return build.stretch(build.leaf(result, target), shape);
   },
 };
@@ -119,6 +119,8 @@ const smallest: Readonly<Record<DType, number>> = {
   float32: 2 ** -126,
   float64: 2 ** -1022,
   int32: 1,
+  bool: 1,
+  uint8: 1,
 };
 
 function isNormal(number: number, dtype: DType): boolean {
