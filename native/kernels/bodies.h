@@ -10,6 +10,7 @@
 namespace forebay {
 
 struct GemmRoutines;  // gemm_routines.h
+struct ConvRoutines;  // conv_routines.h
 struct RowRoutines;   // row_routines.h
 
 struct Body {
@@ -18,6 +19,7 @@ struct Body {
   std::size_t kernelCount;
   bool (*supported)();       // true if this machine can run the body
   const GemmRoutines* gemm;  // two items: first for float32, then for float64
+  const ConvRoutines* conv;  // the same
   const RowRoutines* rows;
   const CompiledLoop* loops;
   std::size_t loopCount;

@@ -20,6 +20,7 @@ bool supportedHere() { return __builtin_cpu_supports("avx2") && __builtin_cpu_su
 #define FOREBAY_BODY avx2
 #define FOREBAY_BODY_FMA 1
 #define FOREBAY_BODY_VECTOR 32
+#include "kernels/body/conv.h"
 #include "kernels/body/gemm.h"
 #include "kernels/body/groups.h"
 #include "kernels/body/rows.h"
@@ -33,6 +34,7 @@ const Body avx2Body = {"avx2",
                        sizeof avx2::kernels / sizeof *avx2::kernels,
                        supportedHere,
                        avx2::gemmRoutines,
+                       avx2::convRoutines,
                        &avx2::rowRoutines,
                        avx2::loops,
                        sizeof avx2::loops / sizeof *avx2::loops};

@@ -25,6 +25,7 @@ bool supportedHere() {
 #define FOREBAY_BODY avx512
 #define FOREBAY_BODY_FMA 1
 #define FOREBAY_BODY_VECTOR 64
+#include "kernels/body/conv.h"
 #include "kernels/body/gemm.h"
 #include "kernels/body/groups.h"
 #include "kernels/body/rows.h"
@@ -38,6 +39,7 @@ const Body avx512Body = {"avx512",
                          sizeof avx512::kernels / sizeof *avx512::kernels,
                          supportedHere,
                          avx512::gemmRoutines,
+                         avx512::convRoutines,
                          &avx512::rowRoutines,
                          avx512::loops,
                          sizeof avx512::loops / sizeof *avx512::loops};

@@ -11,6 +11,7 @@
 #define FOREBAY_BODY_FMA 0
 #endif
 
+#include "kernels/body/conv.h"
 #include "kernels/body/gemm.h"
 #include "kernels/body/groups.h"
 #include "kernels/body/rows.h"
@@ -28,6 +29,7 @@ const Body portableBody = {"portable",
                            sizeof portable::kernels / sizeof *portable::kernels,
                            supportedEverywhere,
                            portable::gemmRoutines,
+                           portable::convRoutines,
                            &portable::rowRoutines,
                            portable::loops,
                            sizeof portable::loops / sizeof *portable::loops};

@@ -4,8 +4,10 @@
 //
 // A location is [buffer, byteOffset]. The offset must be a multiple of the size of an element. Strides are in
 // elements. The stride of an operand that is read may be 0. A negative stride leads to elements before the
-// location, which must also be in the buffer. The dtypes are 0 float32, 1 float64 and 2 int32.
-// A kernel is given by its index in the kernel table.
+// location, which must also be in the buffer. The dtypes are 0 float32, 1 float64, 2 int32,
+// 3 bool and 4 uint8. A bool in memory is a byte: 0 is false, and every other byte is true. The registers of
+// groups also hold masks, which are bools that are words: 5 of 32 bits, and 6 of 64 bits. A kernel is given
+// by its index in the kernel table.
 //
 //   header        version (1), bufferCount, instructionCount, writeStart, outputCount, 0
 //   buffers       [kind, bytes] for each buffer. Kinds: 0 arena, 1 variable, 2 constant, 3 feed.
@@ -29,12 +31,14 @@
 //
 //   [1, length, segmentCount, rank (at most 32), registerCount, loadCount, stepCount, storeCount,
 //    closeCount, loads [dtype, register],
-//    steps [kernel, dtype of the inputs, register, 3 input registers (-1: not used)],
+//    steps [kernel, type of the inputs, register, 3 input registers (-1: not used)],
 //    stores [dtype, register], closes [dtype, register],
 //    segments [sizes, loads [location, strides], stores [location, strides], closes [location]]]
-//   Segments are independent of each other. A store may have the same location and strides as a load (in
-//   place). A close stores the sum of all elements of a value in a segment. The sum is accumulated in double
-//   and rounded once. Its bits do not depend on the number of threads.
+//   The type of a step is a dtype or the type of a mask. A comparison of type T makes a bool beside elements
+//   of T: a mask of 32 or 64 bits if T has 4 or 8 bytes, and otherwise a byte. `where` reads such a bool as
+//   input 0. Segments are independent of each other. A store may have the same location and strides as a load
+//   (in place). A close stores the sum of all elements of a value in a segment. The sum is accumulated in
+//   double and rounded once. Its bits do not depend on the number of threads.
 //
 // 2 product: C = A B or C += A B
 //   [2, length, dtype, m, n, k, accumulate, A [location, rowStride, columnStride], B [the same],
@@ -79,7 +83,7 @@
 //
 //   [10, length, segmentCount, rank of the rows (at most 32), loadCount, stepCount, storeCount, closeCount,
 //    loads [dtype, flag: one element for each row],
-//    steps [kernel, dtype of the inputs, 3 input values (-1: not used)],
+//    steps [kernel, type of the inputs, 3 input values (-1: not used)],
 //    stores [dtype, value], closes [flag: one result for each column, dtype, value],
 //    segments [sizes of the rows, columns (at least 1), loads [location, strides of the rows, column stride],
 //              stores [the same], closes [location, column stride]]]

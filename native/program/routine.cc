@@ -184,16 +184,17 @@ bool RoutineInstruction::run(const Running& running) {
   if (empty_) return true;
   char* data[maxRoutineOperands] = {};
   for (int i = 0; i < row_.operands(); ++i) data[i] = address(locations_[i], running.bases);
-  Work work = {row_, {call_, data, running.shared}, running, units_, shares_, {}, {}};
+  const std::int64_t shares = row_.fewShares ? std::min<std::int64_t>(shares_, running.threads) : shares_;
+  Work work = {row_, {call_, data, running.shared}, running, units_, shares, {}, {}};
   RoutineFailure failure = {};
   if (row_.prepare != nullptr && !row_.prepare(work.run, failure)) return report(running, failure);
-  if (running.threads > 1 && shares_ > 1) {
-    Pool::instance().run(running.threads, static_cast<int>(shares_), Work::share, &work);
+  if (running.threads > 1 && shares > 1) {
+    Pool::instance().run(running.threads, static_cast<int>(shares), Work::share, &work);
   } else {
-    for (int share = 0; share < shares_; ++share) Work::share(&work, share, 0);
+    for (int share = 0; share < shares; ++share) Work::share(&work, share, 0);
   }
   const RoutineFailure* first = nullptr;
-  for (std::int64_t share = 0; share < shares_; ++share) {
+  for (std::int64_t share = 0; share < shares; ++share) {
     if (!work.failed[share]) continue;
     if (first == nullptr || work.failures[share].index < first->index) first = work.failures + share;
   }

@@ -23,7 +23,8 @@
 // convWeightGradient the shape of w. conv reads what convPack has packed, convInputGradient what
 // convPackGradient has packed with the same groups, strides and dilations.
 //
-// Padding counts as zeros, which are multiplied by weights: an infinite weight times padding is NaN.
+// Padding counts as zeros. Whether these are multiplied is not specified: an infinite weight times padding,
+// or an infinite element of g, may give NaN.
 //
 // The packed form has one axis. It depends on the body (kernels/bodies.h), because its panels have the width
 // of those of matrix products, panelWidth(dtype). Its number of elements is
@@ -32,8 +33,11 @@
 //                                     outputs / groups; convPackGradient: with channels and outputs exchanged
 //   kernel height x kernel width x channels    for both, if channels = outputs = groups ("depthwise")
 //
-// Units do not need more memory than a few rows of an image for each thread. Every result has the same bits
-// for every number of threads.
+// conv and convInputGradient need scratch memory for some rows of images for each thread. convWeightGradient
+// also needs shared memory of the size of a packed weight. Every result has the same bits for every number of
+// threads.
+//
+// conv_blocks.h says how the work is divided. `npm run bench:conv` measures it.
 #pragma once
 
 #include "kernels/gemm.h"

@@ -51,40 +51,96 @@ bool checkPack(const RoutineCall& call, bool gradient, Fault& fault) {
 bool checkForward(const RoutineCall& call, Fault& fault) { return checkPack(call, false, fault); }
 bool checkGradient(const RoutineCall& call, Fault& fault) { return checkPack(call, true, fault); }
 
-std::int64_t packUnits(const RoutineCall& call) { return call.integers[0]; }
+// A unit is a panel of a group. Without panels, all is one unit.
+std::int64_t panelsOf(const ConvPacking& packing) { return packing.paddedColumns() / packing.width; }
 
-// A unit is a group.
+template <bool gradient>
+std::int64_t packUnits(const RoutineCall& call) {
+  const ConvPacking packing = packingOfCall(call, gradient);
+  return packing.depthwise ? 1 : packing.groups * panelsOf(packing);
+}
+
+// The number of rows of a panel for each tap that are written at a time, so that they stay in the L1 cache.
+constexpr std::int64_t rowsAtOnce = 8;
+
 template <class T>
-void packGroups(const RoutineRun& run, bool gradient, std::int64_t from, std::int64_t to) {
-  const RoutineView& view = run.call.operands[0];
-  const ConvPacking packing = packingOfCall(run.call, gradient);
-  const T* const source = readAs<T>(run, 0);
-  T* const target = writeAs<T>(run, 1);
-  const std::int64_t columns = packing.depthwise ? packing.n : packing.paddedColumns();
-  for (std::int64_t group = from; group < to; ++group) {
-    for (std::int64_t row = 0; row < packing.rows.size; ++row) {
-      for (std::int64_t column = 0; column < packing.columns.size; ++column) {
-        for (std::int64_t inner = 0; inner < packing.depth; ++inner) {
-          for (std::int64_t j = 0; j < columns; ++j) {
-            const std::int64_t output = gradient ? group * packing.depth + inner : group * packing.n + j;
-            const std::int64_t channel = gradient ? j : inner;
-            target[packing.at(group, row, column, inner, j)] =
-                j < packing.n ? source[output * view.strides[0] + channel * view.strides[1] +
-                                       row * view.strides[2] + column * view.strides[3]]
-                              : T(0);
-          }
+class Packer {
+ public:
+  Packer(const RoutineRun& run, bool gradient)
+      : view_(run.call.operands[0]),
+        packing_(packingOfCall(run.call, gradient)),
+        source_(readAs<T>(run, 0)),
+        target_(writeAs<T>(run, 1)) {}
+
+  void depthwise() const {
+    T* to = target_;
+    for (std::int64_t row = 0; row < packing_.rows.size; ++row) {
+      for (std::int64_t column = 0; column < packing_.columns.size; ++column) {
+        for (std::int64_t group = 0; group < packing_.groups; ++group) *to++ = *at(group, 0, row, column);
+      }
+    }
+  }
+
+  void panel(std::int64_t group, std::int64_t panel) const {
+    const std::int64_t first = panel * packing_.width, width = packing_.width;
+    const std::int64_t columns = std::min(width, packing_.n - first);
+    for (std::int64_t row = 0; row < packing_.rows.size; ++row) {
+      for (std::int64_t column = 0; column < packing_.columns.size; ++column) {
+        T* const to = target_ + packing_.at(group, row, column, 0, first);
+        for (std::int64_t inner = 0; columns < width && inner < packing_.depth; ++inner) {
+          std::fill(to + inner * width + columns, to + (inner + 1) * width, T(0));
+        }
+      }
+    }
+    for (std::int64_t inner = 0; inner < packing_.depth; inner += rowsAtOnce) {
+      const std::int64_t end = std::min(inner + rowsAtOnce, packing_.depth);
+      for (std::int64_t row = 0; row < packing_.rows.size; ++row) {
+        for (std::int64_t column = 0; column < packing_.columns.size; ++column) {
+          T* const to = target_ + packing_.at(group, row, column, 0, first);
+          for (std::int64_t i = inner; i < end; ++i)
+            line(group, i, row, column, first, columns, to + i * width);
         }
       }
     }
   }
+
+ private:
+  const T* at(std::int64_t output, std::int64_t channel, std::int64_t row, std::int64_t column) const {
+    return source_ + output * view_.strides[0] + channel * view_.strides[1] + row * view_.strides[2] +
+           column * view_.strides[3];
+  }
+
+  // Copies a row of a panel.
+  void line(std::int64_t group, std::int64_t inner, std::int64_t row, std::int64_t column, std::int64_t first,
+            std::int64_t columns, T* to) const {
+    const bool gradient = packing_.gradient;
+    const T* const from = gradient ? at(group * packing_.depth + inner, first, row, column)
+                                   : at(group * packing_.n + first, inner, row, column);
+    const std::int64_t stride = view_.strides[gradient ? 1 : 0];
+    for (std::int64_t j = 0; j < columns; ++j) to[j] = from[j * stride];
+  }
+
+  const RoutineView& view_;
+  const ConvPacking packing_;
+  const T* source_;
+  T* target_;
+};
+
+template <class T>
+void packUnitsOf(const RoutineRun& run, bool gradient, std::int64_t from, std::int64_t to) {
+  const Packer<T> packer(run, gradient);
+  const ConvPacking packing = packingOfCall(run.call, gradient);
+  if (packing.depthwise) return packer.depthwise();
+  const std::int64_t panels = panelsOf(packing);
+  for (std::int64_t unit = from; unit < to; ++unit) packer.panel(unit / panels, unit % panels);
 }
 
 template <bool gradient>
 bool runPack(const RoutineRun& run, std::int64_t from, std::int64_t to, char*, RoutineFailure&) {
   if (run.call.operands[0].type == DType::float64) {
-    packGroups<double>(run, gradient, from, to);
+    packUnitsOf<double>(run, gradient, from, to);
   } else {
-    packGroups<float>(run, gradient, from, to);
+    packUnitsOf<float>(run, gradient, from, to);
   }
   return true;
 }
@@ -92,9 +148,9 @@ bool runPack(const RoutineRun& run, std::int64_t from, std::int64_t to, char*, R
 }  // namespace
 
 extern const RoutineRow convPackRow, convPackGradientRow;
-const RoutineRow convPackRow = {"convPack",    1, 1, 1, floatDtypes, false, -1, checkForward, packUnits,
-                                runPack<false>};
+const RoutineRow convPackRow = {
+    "convPack", 1, 1, 1, floatDtypes, false, -1, checkForward, packUnits<false>, runPack<false>};
 const RoutineRow convPackGradientRow = {
-    "convPackGradient", 1, 1, 5, floatDtypes, false, -1, checkGradient, packUnits, runPack<true>};
+    "convPackGradient", 1, 1, 5, floatDtypes, false, -1, checkGradient, packUnits<true>, runPack<true>};
 
 }  // namespace forebay

@@ -1,7 +1,6 @@
-// The routines conv, convInputGradient and convWeightGradient (conv.h).
-#include <algorithm>
-
-#include "routines/conv.h"
+// The routines conv and convInputGradient (conv.h). Both are passes of a product by tiles: the rows of a tile
+// are pixels anywhere in the source, and its terms are runs of taps and channels (conv_blocks.h).
+#include "routines/conv_blocks.h"
 
 namespace forebay {
 
@@ -9,59 +8,321 @@ namespace {
 
 constexpr int integers = convWindowIntegers + 1;
 
-// ---- conv
+// The bytes of the weights that are multiplied with one block after another. They stay in the L2 cache.
+constexpr std::int64_t weightBytes = std::int64_t(256) << 10;
+// The largest number of terms that a tile sums before it adds the sum to the result.
+constexpr std::int64_t mostTerms = 1024;
+// If the weights are larger than weightBytes, several blocks are computed at a time, with about this many
+// pixels and at most this many bytes, so that weights are read from a far cache less often.
+constexpr std::int64_t pixelsAtOnce = 512;
+constexpr std::int64_t sourceBytesAtOnce = std::int64_t(512) << 10;
+// With at most this many terms, tiles are those of short products.
+constexpr std::int64_t fewTerms = 64;
+// With at most mostConvDots columns and at least this many channels, the lanes of registers are channels of
+// the source instead of columns of the result.
+constexpr std::int64_t channelsWorthDots = 8;
+
+// A call of conv or convInputGradient. All numbers follow from the shapes.
+struct Call {
+  ConvShape shape;
+  bool gradient;
+  ConvPacking packing;
+  ConvPass largest;
+  ConvBlocks blocks;
+  std::int64_t sourceChannels, resultChannels;
+  std::int64_t resultRows, resultColumns;
+  std::int64_t atOnce;  // blocks
+  std::int64_t runs;    // the largest number of runs of a pass
+  bool dots;
+
+  Call(const RoutineCall& call, bool isGradient) : gradient(isGradient) {
+    shape = convShapeOf(call, gradient ? ConvImages{2, 0} : ConvImages{0, 2});
+    packing = packingOf(shape, gradient);
+    largest = gradient ? largestGradientPass(shape) : forwardPass(shape);
+    sourceChannels = gradient ? shape.outputs : shape.channels;
+    resultChannels = gradient ? shape.channels : shape.outputs;
+    resultRows = gradient ? shape.rows.length : shape.rows.count;
+    resultColumns = gradient ? shape.columns.length : shape.columns.count;
+    const std::int64_t channels = std::max<std::int64_t>(sourceChannels, 1);
+    blocks = blocksOf(largest, packing.depthwise ? channels : pixelOf(channels, shape.type), shape.type);
+    atOnce = 1;
+    runs = 0;
+    dots = packing.n <= mostConvDots && packing.depth >= channelsWorthDots;
+    if (blocks.tooLarge || packing.depth == 0) return;
+    const auto size = static_cast<std::int64_t>(sizeOf(shape.type));
+    const std::int64_t all = largest.taps() * packing.depth * packing.paddedColumns() * size;
+    if (!packing.depthwise && all > weightBytes) {
+      const std::int64_t most = std::max<std::int64_t>(sourceBytesAtOnce / (blocks.elements * size), 1);
+      const std::int64_t pixels = blocks.rows * blocks.columns;
+      atOnce = std::min(most, (pixelsAtOnce + pixels - 1) / pixels);
+    }
+    runs = largest.taps();
+  }
+  std::int64_t units() const { return blocks.tooLarge ? shape.batch : shape.batch * blocks.inImage(); }
+};
+
+template <class T>
+class Passes {
+ public:
+  Passes(const RoutineRun& run, const Call& call, char* scratch)
+      : call_(call),
+        view_(run.call.operands[0]),
+        source_(readAs<T>(run, 0)),
+        packed_(readAs<T>(run, 1)),
+        result_(writeAs<T>(run, 2)),
+        gemm_(gemmOf(call.shape.type)),
+        conv_(convOf(call.shape.type)) {
+    Scratch pieces(scratch);
+    blocks_ = pieces.take<Block>(call.atOnce);
+    runs_ = pieces.take<ConvRun>(call.runs);
+    taps_ = pieces.take<ConvTap>(call.runs);
+    elements_ = pieces.take<T>(call.atOnce * call.blocks.elements);
+    dotWeights_ = pieces.take<T>(dotElements(call));
+  }
+
+  static std::int64_t scratchBytes(const Call& call) {
+    return Scratch::bytes<Block>(call.atOnce) + Scratch::bytes<ConvRun>(call.runs) +
+           Scratch::bytes<ConvTap>(call.runs) + Scratch::bytes<T>(call.atOnce * call.blocks.elements) +
+           Scratch::bytes<T>(dotElements(call));
+  }
+
+  // Computes the blocks from `from` to `to` - 1 of a pass.
+  void run(const ConvPass& pass, std::int64_t from, std::int64_t to) {
+    pass_ = &pass;
+    const bool empty = pass.taps() == 0 || call_.packing.depth == 0;
+    for (std::int64_t block = from; block < to; block += call_.atOnce) {
+      count_ = 0;
+      for (std::int64_t number = block; number < std::min(block + call_.atOnce, to); ++number) {
+        const ConvBlock at = blockAt(pass, call_.blocks, number);
+        if (at.rows == 0 || at.columns == 0) continue;
+        if (empty) {
+          clear(at);
+          continue;
+        }
+        if (call_.packing.depthwise) {
+          depthwise(at);
+          continue;
+        }
+        T* const scratch = elements_ + count_ * call_.blocks.elements;
+        blocks_[count_++] = {at, sourceOf(pass, call_.blocks, at, view_, source_, call_.sourceChannels,
+                                          call_.blocks.pixel, scratch)};
+      }
+      for (std::int64_t group = 0; count_ > 0 && group < call_.packing.groups; ++group) products(group);
+    }
+  }
+
+ private:
+  static std::int64_t dotElements(const Call& call) {
+    return call.dots ? call.runs * call.packing.depth * call.packing.n : 0;
+  }
+
+  struct Block {
+    ConvBlock at;
+    ConvSource<T> source;
+  };
+
+  T* resultAt(const ConvBlock& at, std::int64_t row, std::int64_t column) const {
+    const std::int64_t y = pass_->rows.outFirst + (at.row + row) * pass_->rows.outStep;
+    const std::int64_t x = pass_->columns.outFirst + (at.column + column) * pass_->columns.outStep;
+    return result_ + ((at.image * call_.resultRows + y) * call_.resultColumns + x) * call_.resultChannels;
+  }
+
+  void clear(const ConvBlock& at) const {
+    for (std::int64_t row = 0; row < at.rows; ++row) {
+      for (std::int64_t column = 0; column < at.columns; ++column) {
+        std::fill_n(resultAt(at, row, column), call_.resultChannels, T(0));
+      }
+    }
+  }
+
+  // ---- products
+
+  // Multiplies the blocks with the weights of a group, one piece of the weights after another.
+  void products(std::int64_t group) {
+    const ConvPacking& packing = call_.packing;
+    const auto size = static_cast<std::int64_t>(sizeof(T));
+    const std::int64_t k = pass_->taps() * packing.depth, width = packing.width;
+    const T* const weights = packed_ + packing.at(group, pass_->rows.tap, pass_->columns.tap, 0, 0);
+    if (call_.dots) return dots(group, weights, k);
+    if (k <= fewTerms) return shortProducts(group, weights, k);
+    const std::int64_t terms = k * packing.paddedColumns() * size <= weightBytes ? k : evenly(k, mostTerms);
+    const std::int64_t panels = std::max<std::int64_t>(weightBytes / (terms * width * size), 1);
+    for (std::int64_t from = 0; from < k; from += terms) {
+      product_ = {runs_, runsFrom(from, std::min(from + terms, k)), 1, width, k * width, 0, from > 0};
+      for (std::int64_t column = 0; column < packing.n; column += panels * width) {
+        product_.n = std::min(panels * width, packing.n - column);
+        for (std::int64_t i = 0; i < count_; ++i) tiles(blocks_[i], group, column, weights + column * k);
+      }
+    }
+  }
+
+  // Lists the runs of the terms from `from` to `to` - 1 of all terms.
+  std::int64_t runsFrom(std::int64_t from, std::int64_t to) {
+    const std::int64_t width = call_.packing.width;
+    const ConvSource<T>& source = blocks_[0].source;
+    const std::int64_t all = runsOf(*pass_, source.row, source.pixel, call_.packing.depth, width, runs_);
+    std::int64_t count = 0, term = 0;
+    for (std::int64_t i = 0; i < all; ++i) {
+      const ConvRun run = runs_[i];
+      const std::int64_t first = std::max(from - term, std::int64_t(0));
+      const std::int64_t last = std::min(to - term, run.length);
+      term += run.length;
+      if (first < last) runs_[count++] = {run.a + first, run.b + first * width, last - first};
+    }
+    return count;
+  }
+
+  // Multiplies the pixels of a block, a tile of pixels at a time.
+  void tiles(const Block& block, std::int64_t group, std::int64_t column, const T* weights) {
+    const std::int64_t pixels = block.at.rows * block.at.columns;
+    const std::int64_t count = (pixels + gemm_.tileRows - 1) / gemm_.tileRows;
+    const std::int64_t sourceStep = pass_->columns.step * block.source.pixel;
+    const std::int64_t resultStep = pass_->columns.outStep * call_.resultChannels;
+    const std::int64_t sourceColumn = group * call_.packing.depth,
+                       resultColumn = group * call_.packing.n + column;
+    std::int64_t row = 0, x = 0;
+    const T* a = nullptr;
+    T* c = nullptr;
+    const void* left[mostTileRows];
+    void* out[mostTileRows];
+    for (std::int64_t tile = 0; tile < count; ++tile) {
+      const auto size = static_cast<int>((tile + 1) * pixels / count - tile * pixels / count);
+      for (int i = 0; i < size; ++i) {
+        if (x == 0) {
+          a = block.source.data + row * pass_->rows.step * block.source.row + sourceColumn;
+          c = resultAt(block.at, row, 0) + resultColumn;
+        }
+        left[i] = a;
+        out[i] = c;
+        a += sourceStep;
+        c += resultStep;
+        if (++x == block.at.columns) {
+          x = 0;
+          ++row;
+        }
+      }
+      if (call_.dots) {
+        conv_.dots(dots_, size, left, weights, out);
+      } else {
+        conv_.product(product_, size, left, weights, out);
+      }
+    }
+  }
+
+  // Multiplies the blocks with weights that have few terms, a row of pixels at a time.
+  void shortProducts(std::int64_t group, const T* weights, std::int64_t k) {
+    const std::int64_t runs = runsFrom(0, k);
+    std::int64_t terms = 0;
+    for (std::int64_t i = 0; i < runs; ++i) {
+      for (std::int64_t p = 0; p < runs_[i].length; ++p) offsets_[terms++] = runs_[i].a + p;
+    }
+    const std::int64_t n = call_.packing.n, width = call_.packing.width;
+    for (std::int64_t i = 0; i < count_; ++i) {
+      const Block& block = blocks_[i];
+      const ConvShort product = {offsets_,
+                                 k,
+                                 block.at.columns,
+                                 n,
+                                 pass_->columns.step * block.source.pixel,
+                                 pass_->columns.outStep * call_.resultChannels,
+                                 k * width};
+      for (std::int64_t row = 0; row < block.at.rows; ++row) {
+        conv_.shortProduct(
+            product,
+            block.source.data + row * pass_->rows.step * block.source.row + group * call_.packing.depth,
+            weights, resultAt(block.at, row, 0) + group * n);
+      }
+    }
+  }
+
+  // Multiplies the blocks with the few columns of a group.
+  void dots(std::int64_t group, const T* weights, std::int64_t k) {
+    for (std::int64_t j = 0; j < call_.packing.n; ++j) {
+      for (std::int64_t i = 0; i < k; ++i) dotWeights_[j * k + i] = weights[i * call_.packing.width + j];
+    }
+    const std::int64_t runs = runsFrom(0, k);
+    for (std::int64_t i = 0; i < runs; ++i) runs_[i].b /= call_.packing.width;
+    dots_ = {runs_, runs, k, static_cast<int>(call_.packing.n)};
+    for (std::int64_t i = 0; i < count_; ++i) tiles(blocks_[i], group, 0, dotWeights_);
+  }
+
+  // ---- depthwise
+
+  void depthwise(const ConvBlock& at) {
+    const DepthwiseSource<T> from =
+        depthwiseSourceOf(*pass_, at, view_, source_, call_.shape.channels, elements_);
+    eachDepthwise(*pass_, at, from, call_.shape.columns.size, call_.shape.channels, taps_,
+                  [&](std::int64_t row, std::int64_t column, const ConvDepthwise& taps, const T* source) {
+                    ConvDepthwise sums = taps;
+                    sums.channels = call_.shape.channels;
+                    sums.cPixel = pass_->columns.outStep * call_.resultChannels;
+                    T* to = resultAt(at, row, column);
+                    if (sums.tapCount > 0) return conv_.depthwise(sums, source, packed_, to);
+                    for (std::int64_t p = 0; p < sums.pixels; ++p, to += sums.cPixel) {
+                      std::fill_n(to, sums.channels, T(0));
+                    }
+                  });
+  }
+
+  static constexpr int mostTileRows = 16;
+
+  const Call& call_;
+  const RoutineView& view_;
+  const T* source_;
+  const T* packed_;
+  T* result_;
+  const GemmRoutines& gemm_;
+  const ConvRoutines& conv_;
+  const ConvPass* pass_ = nullptr;
+  Block* blocks_;
+  ConvRun* runs_;
+  ConvTap* taps_;
+  std::int64_t offsets_[fewTerms];
+  T *elements_, *dotWeights_;
+  std::int64_t count_ = 0;
+  ConvProduct product_ = {};
+  ConvDots dots_ = {};
+};
+
+template <class T, bool gradient>
+void runPasses(const RoutineRun& run, std::int64_t from, std::int64_t to, char* scratch) {
+  const Call call(run.call, gradient);
+  if (call.blocks.tooLarge) {
+    return gradient ? inputGradientPlainly<T>(run, from, to) : convPlainly<T>(run, from, to);
+  }
+  Passes<T> passes(run, call, scratch);
+  if (!gradient) return passes.run(forwardPass(call.shape), from, to);
+  for (std::int64_t down = 0; down < gradientPasses(call.shape.rows); ++down) {
+    for (std::int64_t across = 0; across < gradientPasses(call.shape.columns); ++across) {
+      passes.run(gradientPass(call.shape, down, across), from, to);
+    }
+  }
+}
+
+template <bool gradient>
+bool runConv(const RoutineRun& run, std::int64_t from, std::int64_t to, char* scratch, RoutineFailure&) {
+  const bool isDouble = run.call.operands[0].type == DType::float64;
+  (isDouble ? runPasses<double, gradient> : runPasses<float, gradient>)(run, from, to, scratch);
+  return true;
+}
+
+template <bool gradient>
+std::int64_t unitsOf(const RoutineCall& call) {
+  return Call(call, gradient).units();
+}
+
+template <bool gradient>
+std::size_t scratchOf(const RoutineCall& call) {
+  const Call all(call, gradient);
+  if (all.blocks.tooLarge) return 0;
+  return static_cast<std::size_t>(all.shape.type == DType::float64 ? Passes<double>::scratchBytes(all)
+                                                                   : Passes<float>::scratchBytes(all));
+}
 
 bool checkConv(const RoutineCall& call, Fault& fault) {
   if (!checkConvWindow(call, fault) || !checkConvImages(call, {"x", 0}, {"y", 2}, fault)) return false;
   return checkPackedSize(call, 1, packingOf(convShapeOf(call, {0, 2}), false), fault);
 }
-
-std::int64_t imageUnits(const RoutineCall& call) { return call.operands[0].sizes[0]; }
-
-template <class T>
-const T* elementOf(const RoutineRun& run, int operand, std::int64_t a, std::int64_t b, std::int64_t c,
-                   std::int64_t d) {
-  const std::int64_t* const strides = run.call.operands[operand].strides;
-  return readAs<T>(run, operand) + a * strides[0] + b * strides[1] + c * strides[2] + d * strides[3];
-}
-
-template <class T>
-void convPlainly(const RoutineRun& run, std::int64_t from, std::int64_t to) {
-  const ConvShape s = convShapeOf(run.call, {0, 2});
-  const ConvPacking packing = packingOf(s, false);
-  const T* const packed = readAs<T>(run, 1);
-  T* out = writeAs<T>(run, 2) + from * s.rows.count * s.columns.count * s.outputs;
-  const std::int64_t channels = s.groupChannels(), outputs = s.groupOutputs();
-  for (std::int64_t image = from; image < to; ++image) {
-    for (std::int64_t row = 0; row < s.rows.count; ++row) {
-      for (std::int64_t column = 0; column < s.columns.count; ++column) {
-        for (std::int64_t o = 0; o < s.outputs; ++o) {
-          T sum = T(0);
-          for (std::int64_t i = 0; channels > 0 && i < s.rows.size; ++i) {
-            for (std::int64_t j = 0; j < s.columns.size; ++j) {
-              const std::int64_t y = row * s.rows.stride + i * s.rows.dilation - s.rows.before;
-              const std::int64_t x = column * s.columns.stride + j * s.columns.dilation - s.columns.before;
-              const bool inside = y >= 0 && y < s.rows.length && x >= 0 && x < s.columns.length;
-              for (std::int64_t c = 0; c < channels; ++c) {
-                const T weight = packed[packing.at(o / outputs, i, j, c, o % outputs)];
-                sum +=
-                    weight * (inside ? *elementOf<T>(run, 0, image, y, x, o / outputs * channels + c) : T(0));
-              }
-            }
-          }
-          *out++ = sum;
-        }
-      }
-    }
-  }
-}
-
-template <class T>
-void convTyped(const RoutineRun& run, std::int64_t from, std::int64_t to, char*) {
-  convPlainly<T>(run, from, to);
-}
-
-// ---- convInputGradient
 
 bool checkInputGradient(const RoutineCall& call, Fault& fault) {
   if (!checkConvWindow(call, fault) || !checkConvImages(call, {"the gradient", 2}, {"g", 0}, fault)) {
@@ -70,112 +331,12 @@ bool checkInputGradient(const RoutineCall& call, Fault& fault) {
   return checkPackedSize(call, 1, packingOf(convShapeOf(call, {2, 0}), true), fault);
 }
 
-template <class T>
-void inputGradientPlainly(const RoutineRun& run, std::int64_t from, std::int64_t to) {
-  const ConvShape s = convShapeOf(run.call, {2, 0});
-  const ConvPacking packing = packingOf(s, true);
-  const T* const packed = readAs<T>(run, 1);
-  const std::int64_t channels = s.groupChannels(), outputs = s.groupOutputs();
-  T* out = writeAs<T>(run, 2) + from * s.rows.length * s.columns.length * s.channels;
-  for (std::int64_t image = from; image < to; ++image) {
-    for (std::int64_t y = 0; y < s.rows.length; ++y) {
-      for (std::int64_t x = 0; x < s.columns.length; ++x) {
-        for (std::int64_t c = 0; c < s.channels; ++c) {
-          T sum = T(0);
-          for (std::int64_t i = 0; outputs > 0 && i < s.rows.size; ++i) {
-            for (std::int64_t j = 0; j < s.columns.size; ++j) {
-              const std::int64_t down = y + s.rows.before - i * s.rows.dilation;
-              const std::int64_t across = x + s.columns.before - j * s.columns.dilation;
-              if (down % s.rows.stride != 0 || across % s.columns.stride != 0) continue;
-              const std::int64_t row = down / s.rows.stride, column = across / s.columns.stride;
-              const bool inside = row >= 0 && row < s.rows.count && column >= 0 && column < s.columns.count;
-              for (std::int64_t o = 0; o < outputs; ++o) {
-                const T weight = packed[packing.at(c / channels, i, j, o, c % channels)];
-                sum +=
-                    weight *
-                    (inside ? *elementOf<T>(run, 0, image, row, column, c / channels * outputs + o) : T(0));
-              }
-            }
-          }
-          *out++ = sum;
-        }
-      }
-    }
-  }
-}
-
-template <class T>
-void inputGradientTyped(const RoutineRun& run, std::int64_t from, std::int64_t to, char*) {
-  inputGradientPlainly<T>(run, from, to);
-}
-
-// ---- convWeightGradient
-
-bool checkWeightGradient(const RoutineCall& call, Fault& fault) {
-  constexpr Checked gradient = {"the gradient", 2};
-  if (!checkConvWindow(call, fault) || !checkConvImages(call, {"x", 0}, {"g", 1}, fault) ||
-      !hasRank(call, gradient, 4, fault) || !hasType(call, gradient, call.operands[0].type, fault)) {
-    return false;
-  }
-  const ConvShape s = convShapeOf(call, {0, 1});
-  const std::int64_t expected[] = {s.outputs, s.groupChannels(), s.rows.size, s.columns.size};
-  for (int axis = 0; axis < 4; ++axis) {
-    const std::int64_t found = call.operands[2].sizes[axis];
-    if (found == expected[axis]) continue;
-    return fault.argument("axis %d of the gradient has %lld elements, expected %lld", axis,
-                          static_cast<long long>(found), static_cast<long long>(expected[axis]));
-  }
-  return true;
-}
-
-std::int64_t outputUnits(const RoutineCall& call) { return call.operands[2].sizes[0]; }
-
-template <class T>
-void weightGradientPlainly(const RoutineRun& run, std::int64_t from, std::int64_t to) {
-  const ConvShape s = convShapeOf(run.call, {0, 1});
-  const std::int64_t channels = s.groupChannels(), outputs = s.groupOutputs();
-  T* out = writeAs<T>(run, 2) + from * channels * s.taps();
-  for (std::int64_t o = from; o < to; ++o) {
-    for (std::int64_t c = 0; c < channels; ++c) {
-      for (std::int64_t i = 0; i < s.rows.size; ++i) {
-        for (std::int64_t j = 0; j < s.columns.size; ++j) {
-          T sum = T(0);
-          for (std::int64_t image = 0; image < s.batch; ++image) {
-            for (std::int64_t row = 0; row < s.rows.count; ++row) {
-              const std::int64_t y = row * s.rows.stride + i * s.rows.dilation - s.rows.before;
-              for (std::int64_t column = 0; column < s.columns.count; ++column) {
-                const std::int64_t x = column * s.columns.stride + j * s.columns.dilation - s.columns.before;
-                const bool inside = y >= 0 && y < s.rows.length && x >= 0 && x < s.columns.length;
-                sum += (inside ? *elementOf<T>(run, 0, image, y, x, o / outputs * channels + c) : T(0)) *
-                       *elementOf<T>(run, 1, image, row, column, o);
-              }
-            }
-          }
-          *out++ = sum;
-        }
-      }
-    }
-  }
-}
-
-template <class T>
-void weightGradientTyped(const RoutineRun& run, std::int64_t from, std::int64_t to, char*) {
-  weightGradientPlainly<T>(run, from, to);
-}
-
-using Typed = void (*)(const RoutineRun& run, std::int64_t from, std::int64_t to, char* scratch);
-
-template <Typed runFloat, Typed runDouble>
-bool runTyped(const RoutineRun& run, std::int64_t from, std::int64_t to, char* scratch, RoutineFailure&) {
-  (run.call.operands[0].type == DType::float64 ? runDouble : runFloat)(run, from, to, scratch);
-  return true;
-}
-
 }  // namespace
 
-extern const RoutineRow convRow, convInputGradientRow, convWeightGradientRow;
-const RoutineRow convRow = {"conv", 2,  1,         integers,   floatDtypes,
-                            false,  -1, checkConv, imageUnits, runTyped<convTyped<float>, convTyped<double>>};
+extern const RoutineRow convRow, convInputGradientRow;
+const RoutineRow convRow = {
+    "conv",         2,       1,       integers,        floatDtypes, false, -1, checkConv, unitsOf<false>,
+    runConv<false>, nullptr, nullptr, scratchOf<false>};
 const RoutineRow convInputGradientRow = {"convInputGradient",
                                          2,
                                          1,
@@ -184,17 +345,10 @@ const RoutineRow convInputGradientRow = {"convInputGradient",
                                          false,
                                          -1,
                                          checkInputGradient,
-                                         imageUnits,
-                                         runTyped<inputGradientTyped<float>, inputGradientTyped<double>>};
-const RoutineRow convWeightGradientRow = {"convWeightGradient",
-                                          2,
-                                          1,
-                                          integers,
-                                          floatDtypes,
-                                          false,
-                                          -1,
-                                          checkWeightGradient,
-                                          outputUnits,
-                                          runTyped<weightGradientTyped<float>, weightGradientTyped<double>>};
+                                         unitsOf<true>,
+                                         runConv<true>,
+                                         nullptr,
+                                         nullptr,
+                                         scratchOf<true>};
 
 }  // namespace forebay

@@ -69,6 +69,9 @@ struct RoutineRow {
   bool (*prepare)(const RoutineRun& run, RoutineFailure& failure) = nullptr;
   std::size_t (*sharedBytes)(const RoutineCall& call) = nullptr;
   std::size_t (*scratchBytes)(const RoutineCall& call) = nullptr;
+  // True if a call of `run` with more units is faster than several calls, because its units share work. Each
+  // thread then makes one call. Such a routine may not fail.
+  bool fewShares = false;
 
   constexpr int operands() const { return reads + writes; }
   constexpr bool existsFor(DType type) const { return (dtypes >> static_cast<int>(type) & 1u) != 0; }

@@ -5,6 +5,7 @@
 
 #include "program/pool.h"
 #include "test/program_samples.h"
+#include "test/routine_program.h"
 
 using namespace forebay;
 using namespace forebay::test;
@@ -13,61 +14,6 @@ namespace {
 
 constexpr double notANumber = std::numeric_limits<double>::quiet_NaN();
 constexpr double infinity = std::numeric_limits<double>::infinity();
-
-double idOfRoutine(const char* name) {
-  double id = 0;
-  while (std::string(routines[static_cast<std::int64_t>(id)]->name) != name) ++id;
-  return id;
-}
-
-// A dense operand of a routine.
-struct Operand {
-  double type;
-  std::vector<double> sizes;
-  std::vector<double> elements = {};
-
-  std::int64_t bytes() const {
-    double count = 1;
-    for (const double size : sizes) count *= size;
-    return static_cast<std::int64_t>(count) * (type == f64 ? 8 : 4);
-  }
-};
-
-// A program with one routine. The reads are feeds, and the write is at the beginning of the arena.
-struct RoutineProgram {
-  Code code;
-  std::vector<double> feeds;
-
-  RoutineProgram(const char* name, const std::vector<Operand>& reads, const Operand& write,
-                 const Code::Numbers& integers) {
-    code.buffer(arena, write.bytes());
-    Code::Numbers types;
-    std::vector<Code::Numbers> pieces = {{idOfRoutine(name)}, {}};
-    for (const Operand& read : reads) {
-      feeds.push_back(code.buffer(feed, read.bytes(), read.type));
-      add(pieces, types, read, feeds.back());
-    }
-    add(pieces, types, write, 0);
-    pieces[1] = types;
-    pieces.push_back(integers);
-    code.add(routine, pieces);
-    code.outputs.push_back(
-        {write.type, static_cast<double>(write.bytes() / (write.type == f64 ? 8 : 4)), 0, 0});
-  }
-
-  static void add(std::vector<Code::Numbers>& pieces, Code::Numbers& types, const Operand& operand,
-                  double buffer) {
-    types.push_back(operand.type);
-    Code::Numbers numbers = {static_cast<double>(operand.sizes.size())};
-    numbers.insert(numbers.end(), operand.sizes.begin(), operand.sizes.end());
-    numbers.insert(numbers.end(), {buffer, 0});
-    double stride = 1;
-    Code::Numbers strides(operand.sizes.size());
-    for (std::size_t d = strides.size(); d-- > 0; stride *= operand.sizes[d]) strides[d] = stride;
-    numbers.insert(numbers.end(), strides.begin(), strides.end());
-    pieces.push_back(numbers);
-  }
-};
 
 template <class T>
 void fill(Memory& memory, double buffer, const std::vector<double>& elements) {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import {
   add,
+  backward,
   cast,
   compile,
   concat,
@@ -20,13 +21,19 @@ import {
   load,
   loadNpy,
   max,
+  mean,
   mul,
   type Node,
   type Program,
+  parameter,
+  randomUniform,
+  reshape,
   save,
   saveNpy,
   slice,
+  softmax,
   sort,
+  square,
   state,
   Tensor,
   takeAlongAxis,
@@ -242,5 +249,42 @@ describe.each(['bool', 'uint8'] as const)('%s', (dtype) => {
     );
     saveNpy(join(folder, 'x.npy'), feeds.x);
     expect(loadNpy(join(folder, 'x.npy'))).toEqual(feeds.x);
+  });
+});
+
+describe('a mask that loops compute', () => {
+  const side = 200;
+  const x = parameter('x', Tensor.ones([side, side]));
+
+  /** Returns the bytes of the arena of a training step of a softmax. */
+  const arenaOf = (scores: Node) => {
+    const loss = mean(square(softmax(scores)));
+    const program = compile({ outputs: { loss, gradient: backward(loss).of(x) } });
+    program.run({});
+    const { arenaBytes } = program.stats();
+    program.dispose();
+    return arenaBytes;
+  };
+
+  it('takes no memory: a causal mask', () => {
+    const index = constant(tensor(Int32Array.from({ length: side }, (_, i) => i)));
+    const later = greater(reshape(index, [1, side]), reshape(index, [side, 1]));
+    expect(arenaOf(where(later, -Infinity, x))).toBe(arenaOf(x));
+  });
+
+  it('takes no memory beside the numbers that it compares: a mask of drawn numbers', () => {
+    const draw = randomUniform([side, side], { seed: 5 });
+    const dropped = arenaOf(where(greater(draw, 0.1), mul(x, 1 / 0.9), 0));
+    expect(dropped - arenaOf(x)).toBeLessThanOrEqual(4 * side * side + 64);
+  });
+
+  it('gives the same gradients as evaluate', () => {
+    const draw = randomUniform([side, side], { seed: 5 });
+    const loss = mean(square(where(greater(draw, 0.5), x, 0)));
+    const gradient = backward(loss).of(x);
+    const program = compile({ outputs: { gradient } });
+    expect(program.run({}).gradient).toEqual(evaluate(gradient));
+    expect(evaluate(gradient).data.filter((g) => g === 0).length).toBeGreaterThan(15_000);
+    program.dispose();
   });
 });

@@ -13,6 +13,8 @@ describe('the type of a tensor', () => {
     expectTypeOf<fb.Tensor<'float32'>['data']>().toEqualTypeOf<Float32Array>();
     expectTypeOf<fb.Tensor<'float64'>['data']>().toEqualTypeOf<Float64Array>();
     expectTypeOf<fb.Tensor<'int32'>['data']>().toEqualTypeOf<Int32Array>();
+    expectTypeOf<fb.Tensor<'bool'>['data']>().toEqualTypeOf<Uint8Array>();
+    expectTypeOf<fb.Tensor<'uint8'>['data']>().toEqualTypeOf<Uint8Array>();
     expectTypeOf<fb.Tensor['data']>().toEqualTypeOf<fb.TypedArray>();
     expectTypeOf<fb.Tensor['dtype']>().toEqualTypeOf<fb.DType>();
   });
@@ -31,6 +33,11 @@ describe('the type of a tensor', () => {
       fb.Tensor<'int32'>
     >();
     expectTypeOf(fb.tensor([1], { dtype: 'float64' })).toEqualTypeOf<fb.Tensor<'float64'>>();
+    expectTypeOf(fb.tensor(new Uint8Array(2))).toEqualTypeOf<fb.Tensor<'uint8'>>();
+    expectTypeOf(fb.tensor(new Uint8Array(2), { dtype: 'bool' })).toEqualTypeOf<
+      fb.Tensor<'bool'>
+    >();
+    expectTypeOf(fb.tensor([[true], [false]])).toEqualTypeOf<fb.Tensor<'bool'>>();
     expectTypeOf(fb.tensor(fb.tensor(doubles))).toEqualTypeOf<fb.Tensor<'float64'>>();
     const plain = JSON.parse('{ "dtype": "int32", "shape": [], "data": [1] }') as fb.PlainTensor;
     expectTypeOf(fb.tensor(plain)).toEqualTypeOf<fb.Tensor>();

@@ -18,6 +18,7 @@
 #endif
 
 #include "kernels/blas.h"
+#include "kernels/conv_routines.h"
 #include "kernels/gemm_routines.h"
 #include "kernels/kernel.h"
 #include "kernels/row_routines.h"

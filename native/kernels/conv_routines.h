@@ -1,0 +1,72 @@
+// The routines of a body (see bodies.h) for convolutions. routines/conv_*.cc divide a convolution into blocks
+// and call these routines. Pointers are to elements of the dtype of the routine. Strides and offsets are in
+// elements.
+#pragma once
+
+#include <cstdint>
+
+namespace forebay {
+
+// A run of terms of a product: for p from 0 to length - 1, the element at a + p aStep of a row of A times the
+// row of B at b + p bRow.
+struct ConvRun {
+  std::int64_t a, b, length;
+};
+
+// A product C = A B or C += A B whose rows of A and of C are anywhere in memory. The terms of all rows are at
+// the same offsets. B is divided into panels, as in gemm_routines.h.
+struct ConvProduct {
+  const ConvRun* runs;
+  std::int64_t runCount;
+  std::int64_t aStep, bRow, bPanel;
+  std::int64_t n;  // the columns of C
+  bool accumulate;
+};
+
+// A product C = A B with few terms. Row i of A is at i aStep, and row i of C at i cStep. Term t of a row of A
+// is at offsets[t].
+struct ConvShort {
+  const std::int64_t* offsets;
+  std::int64_t terms;
+  std::int64_t m, n;
+  std::int64_t aStep, cStep, bPanel;
+};
+
+// The largest number of columns of C of the routine `dots`.
+constexpr int mostConvDots = 4;
+
+// A product C = A B with few columns, whose elements are computed as dot products. Column j of B is
+// contiguous at b + j bColumn. Both A and B are contiguous in a run.
+struct ConvDots {
+  const ConvRun* runs;
+  std::int64_t runCount;
+  std::int64_t bColumn;
+  int n;
+};
+
+// A tap of a depthwise convolution: the offsets of its elements of A and of its weights.
+struct ConvTap {
+  std::int64_t a, w;
+};
+
+// Sums over taps for every channel: C[p cPixel + j] = sum over t of A[p aPixel + taps[t].a + j] W[taps[t].w +
+// j].
+struct ConvDepthwise {
+  const ConvTap* taps;
+  std::int64_t tapCount, pixels, channels;
+  std::int64_t aPixel, cPixel;
+  // Distances to elements of A and C that will be used soon, and are requested; only for weights.
+  std::int64_t aAhead, cAhead;
+};
+
+struct ConvRoutines {
+  // Computes `rows` rows, at most the tileRows of GemmRoutines.
+  void (*product)(const ConvProduct& product, int rows, const void* const* a, const void* b, void* const* c);
+  void (*shortProduct)(const ConvShort& product, const void* a, const void* b, void* c);
+  void (*dots)(const ConvDots& dots, int rows, const void* const* a, const void* b, void* const* c);
+  void (*depthwise)(const ConvDepthwise& sums, const void* a, const void* w, void* c);
+  // Adds the gradient of W: W[taps[t].w + j] += sum over p of A[p aPixel + taps[t].a + j] C[p cPixel + j].
+  void (*depthwiseWeights)(const ConvDepthwise& sums, const void* a, const void* c, void* w);
+};
+
+}  // namespace forebay

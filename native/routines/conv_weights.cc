@@ -1,0 +1,342 @@
+// The routine convWeightGradient (conv.h): a product whose terms are the pixels of g. A row of the product is
+// an element of the window and a channel of x, and a column is a channel of g. The product is computed for
+// one piece of the images after another, and added to sums in shared memory. At the end, the sums are
+// transposed to the result.
+#include "routines/conv_blocks.h"
+
+namespace forebay {
+
+namespace {
+
+// With fewer rows of the product than this, g is read where it is. Otherwise it is packed in panels first.
+constexpr std::int64_t rowsWorthPacking = 48;
+// The largest number of pixels, and of bytes of x and of g, that are multiplied at a time.
+constexpr std::int64_t pixelsAtOnce = 512;
+constexpr std::int64_t bytesAtOnce = std::int64_t(256) << 10;
+// The number of rows of the product in a unit, if possible.
+constexpr std::int64_t unitRows = 48;
+// The number of channels in a unit of a depthwise convolution.
+constexpr std::int64_t depthwiseChannels = 32;
+
+// All numbers follow from the shapes.
+struct Call {
+  ConvShape shape;
+  ConvPass pass;
+  ConvBlocks blocks;
+  bool depthwise, packs;
+  std::int64_t width, columns;   // of panels, and of a row of the sums
+  std::int64_t atOnce;           // blocks
+  std::int64_t channels, units;  // the channels of a group in a unit, and the units of a group
+
+  explicit Call(const RoutineCall& call) {
+    shape = convShapeOf(call, {0, 1});
+    pass = forwardPass(shape);
+    depthwise = shape.isDepthwise();
+    width = panelWidth(shape.type);
+    columns = depthwise ? shape.channels : roundedUp(shape.groupOutputs(), width);
+    channels = depthwise ? depthwiseChannels : evenly(shape.groupChannels(), unitRows / shape.taps() + 1);
+    units = depthwise ? (shape.channels + channels - 1) / channels
+                      : (shape.groupChannels() + channels - 1) / channels;
+    atOnce = 1;
+    packs = false;
+    if (isZero()) return;
+    blocks =
+        blocksOf(pass, depthwise ? shape.channels : pixelOf(shape.groupChannels(), shape.type), shape.type);
+    if (blocks.tooLarge) return;
+    const auto size = static_cast<std::int64_t>(sizeOf(shape.type));
+    const RoutineView& g = call.operands[1];
+    packs = !depthwise && (shape.taps() * shape.groupChannels() >= rowsWorthPacking ||
+                           (g.strides[3] != 1 && g.sizes[3] != 1));
+    if (depthwise) return;
+    const std::int64_t pixels = blocks.rows * blocks.columns;
+    const std::int64_t bytes = std::max(blocks.elements, pixels * columns) * size;
+    atOnce = std::clamp<std::int64_t>(std::min(bytesAtOnce / bytes, (pixelsAtOnce + pixels - 1) / pixels), 1,
+                                      shape.batch * blocks.inImage());
+  }
+  // True if no terms are added.
+  bool isZero() const { return shape.batch == 0 || pass.isEmpty(); }
+  bool isPlain() const { return !isZero() && blocks.tooLarge; }
+};
+
+template <class T>
+class Weights {
+ public:
+  Weights(const RoutineRun& run, const Call& call, char* scratch)
+      : call_(call),
+        shape_(call.shape),
+        x_(run.call.operands[0]),
+        g_(run.call.operands[1]),
+        xData_(readAs<T>(run, 0)),
+        gData_(readAs<T>(run, 1)),
+        result_(writeAs<T>(run, 2)),
+        sums_(reinterpret_cast<T*>(run.shared)),
+        gemm_(gemmOf(call.shape.type)),
+        conv_(convOf(call.shape.type)) {
+    Scratch pieces(scratch);
+    runs_ = pieces.take<ConvRun>(runCount(call));
+    taps_ = pieces.take<ConvTap>(call.depthwise ? call.shape.taps() : 0);
+    elements_ = pieces.take<T>(call.atOnce * call.blocks.elements);
+    panels_ = pieces.take<T>(call.packs ? call.atOnce * pixels(call) * call.columns : 0);
+    copied_ = call.depthwise ? pieces.take<T>(pixels(call) * call.shape.channels) : nullptr;
+  }
+
+  static std::size_t scratchBytes(const Call& call) {
+    return static_cast<std::size_t>(
+        Scratch::bytes<ConvRun>(runCount(call)) +
+        Scratch::bytes<ConvTap>(call.depthwise ? call.shape.taps() : 0) +
+        Scratch::bytes<T>(call.atOnce * call.blocks.elements) +
+        Scratch::bytes<T>(call.packs ? call.atOnce * pixels(call) * call.columns : 0) +
+        Scratch::bytes<T>(call.depthwise ? pixels(call) * call.shape.channels : 0));
+  }
+
+  // Computes the channels of the units from `from` to `to` - 1.
+  void run(std::int64_t from, std::int64_t to) {
+    while (from < to) {
+      const std::int64_t group = from / call_.units, first = from % call_.units;
+      const std::int64_t last = std::min(call_.units, first + to - from);
+      const std::int64_t all = call_.depthwise ? shape_.channels : shape_.groupChannels();
+      first_ = first * call_.channels;
+      count_ = std::min(last * call_.channels, all) - first_;
+      call_.depthwise ? depthwise() : product(group);
+      from += last - first;
+    }
+  }
+
+ private:
+  static std::int64_t runCount(const Call& call) {
+    return call.depthwise ? 0 : call.atOnce * call.blocks.rows;
+  }
+  static std::int64_t pixels(const Call& call) { return call.blocks.rows * call.blocks.columns; }
+
+  const T* gAt(const ConvBlock& at, std::int64_t row) const {
+    return gData_ + at.image * g_.strides[0] + (at.row + row) * g_.strides[1] + at.column * g_.strides[2];
+  }
+
+  // The sums of a group: a row for each channel and tap, in this order.
+  T* sumsOf(std::int64_t group) const {
+    return sums_ + group * shape_.groupChannels() * shape_.taps() * call_.columns;
+  }
+
+  void product(std::int64_t group) {
+    T* const sums = sumsOf(group) + first_ * shape_.taps() * call_.columns;
+    const std::int64_t all = shape_.batch * call_.blocks.inImage();
+    bool accumulate = false;
+    for (std::int64_t from = 0; from < all; from += call_.atOnce, accumulate = true) {
+      gather(group, from, std::min(from + call_.atOnce, all));
+      tiles(sums, accumulate);
+    }
+    const std::int64_t rows = count_ * shape_.taps(), rowsOfResult = shape_.groupChannels() * shape_.taps();
+    if (all == 0) return;
+    T* const to = result_ + group * shape_.groupOutputs() * rowsOfResult + first_ * shape_.taps();
+    transpose(sums, rows, shape_.groupOutputs(), to, rowsOfResult);
+  }
+
+  // Brings the elements of x and g of some blocks to scratch memory, and lists the runs of pixels.
+  void gather(std::int64_t group, std::int64_t from, std::int64_t to) {
+    const std::int64_t outputs = shape_.groupOutputs(), width = call_.width;
+    const T* const x = xData_ + (group * shape_.groupChannels() + first_) * x_.strides[3];
+    const std::int64_t firstOutput = group * outputs * g_.strides[3];
+    std::int64_t terms = 0;
+    for (std::int64_t number = from; number < to; ++number) {
+      const ConvBlock at = blockAt(call_.pass, call_.blocks, number);
+      terms += at.rows * at.columns;
+    }
+    base_ = nullptr;
+    const T* gBase = nullptr;
+    product_.runCount = 0;
+    std::int64_t term = 0;
+    for (std::int64_t number = from; number < to; ++number) {
+      const ConvBlock at = blockAt(call_.pass, call_.blocks, number);
+      const ConvSource<T> source = sourceOf(call_.pass, call_.blocks, at, x_, x, count_, scratchPixel(),
+                                            elements_ + (number - from) * call_.blocks.elements);
+      if (base_ == nullptr) {
+        base_ = source.data;
+        gBase = gAt(at, 0) + firstOutput;
+        pixel_ = source.pixel;
+      }
+      for (std::int64_t row = 0; row < at.rows; ++row, term += at.columns) {
+        const T* const g = gAt(at, row) + firstOutput;
+        runs_[product_.runCount++] = {source.data + row * call_.pass.rows.step * source.row - base_,
+                                      call_.packs ? term * width : g - gBase, at.columns};
+        if (call_.packs) {
+          gemm_.packB(at.columns, outputs, g, g_.strides[2], outputs == 1 ? 1 : g_.strides[3],
+                      panels_ + term * width, terms * width, 0, false);
+        }
+      }
+      row_ = source.row;
+    }
+    product_.runs = runs_;
+    product_.aStep = call_.pass.columns.step * pixel_;
+    product_.bRow = call_.packs ? width : g_.strides[2];
+    product_.bPanel = call_.packs ? terms * width : width;
+    product_.n = outputs;
+    right_ = call_.packs ? panels_ : gBase;
+  }
+
+  std::int64_t scratchPixel() const {
+    return call_.depthwise ? count_ : std::min(call_.blocks.pixel, pixelOf(count_, shape_.type));
+  }
+
+  void tiles(T* sums, bool accumulate) {
+    product_.accumulate = accumulate;
+    const std::int64_t taps = shape_.taps(), rows = count_ * taps;
+    const std::int64_t count = (rows + gemm_.tileRows - 1) / gemm_.tileRows;
+    std::int64_t channel = 0, down = 0, across = 0;
+    const void* left[mostTileRows];
+    void* out[mostTileRows];
+    for (std::int64_t tile = 0; tile < count; ++tile) {
+      const auto size = static_cast<int>((tile + 1) * rows / count - tile * rows / count);
+      for (int i = 0; i < size; ++i) {
+        left[i] = base_ + down * call_.pass.rows.pitch * row_ + across * call_.pass.columns.pitch * pixel_ +
+                  channel;
+        out[i] = sums + (channel * taps + down * shape_.columns.size + across) * call_.columns;
+        if (++channel < count_) continue;
+        channel = 0;
+        if (++across < shape_.columns.size) continue;
+        across = 0;
+        ++down;
+      }
+      conv_.product(product_, size, left, right_, out);
+    }
+  }
+
+  void depthwise() {
+    T* const sums = sums_ + first_ * shape_.taps();
+    std::fill_n(sums, count_ * shape_.taps(), T(0));
+    const T* const x = xData_ + first_ * x_.strides[3];
+    const bool contiguous = g_.strides[3] == 1 || g_.sizes[3] == 1;
+    for (std::int64_t number = 0; number < shape_.batch * call_.blocks.inImage(); ++number) {
+      const ConvBlock at = blockAt(call_.pass, call_.blocks, number);
+      const DepthwiseSource<T> from = depthwiseSourceOf(call_.pass, at, x_, x, count_, elements_);
+      eachDepthwise(call_.pass, at, from, shape_.columns.size, count_, taps_,
+                    [&](std::int64_t row, std::int64_t column, ConvDepthwise terms, const T* source) {
+                      terms.channels = count_;
+                      const T* g = gAt(at, row) + column * g_.strides[2] + first_ * g_.strides[3];
+                      terms.cPixel = contiguous ? g_.strides[2] : count_;
+                      terms.cAhead = contiguous ? g_.strides[1] : 0;
+                      if (!contiguous) g = copied(g, terms.pixels);
+                      if (terms.tapCount > 0) conv_.depthwiseWeights(terms, source, g, sums);
+                    });
+    }
+    transpose(sums, shape_.taps(), count_, result_ + first_ * shape_.taps(), shape_.taps(), count_);
+  }
+
+  // Copies some pixels of g to scratch memory, where their channels are contiguous.
+  const T* copied(const T* g, std::int64_t pixels) const {
+    for (std::int64_t p = 0; p < pixels; ++p) {
+      for (std::int64_t c = 0; c < count_; ++c) {
+        copied_[p * count_ + c] = g[p * g_.strides[2] + c * g_.strides[3]];
+      }
+    }
+    return copied_;
+  }
+
+  // Writes the transpose of the sums, which have `rows` rows.
+  void transpose(const T* from, std::int64_t rows, std::int64_t columns, T* to, std::int64_t toRow,
+                 std::int64_t fromRow) const {
+    constexpr std::int64_t square = 16;
+    for (std::int64_t r = 0; r < rows; r += square) {
+      const std::int64_t rowEnd = std::min(r + square, rows);
+      for (std::int64_t c = 0; c < columns; ++c) {
+        for (std::int64_t i = r; i < rowEnd; ++i) to[c * toRow + i] = from[i * fromRow + c];
+      }
+    }
+  }
+  void transpose(const T* from, std::int64_t rows, std::int64_t columns, T* to, std::int64_t toRow) const {
+    transpose(from, rows, columns, to, toRow, call_.columns);
+  }
+
+  static constexpr int mostTileRows = 16;
+
+  const Call& call_;
+  const ConvShape& shape_;
+  const RoutineView &x_, &g_;
+  const T *xData_, *gData_;
+  T *result_, *sums_;
+  const GemmRoutines& gemm_;
+  const ConvRoutines& conv_;
+  ConvRun* runs_;
+  ConvTap* taps_;
+  T *elements_, *panels_, *copied_;
+  std::int64_t first_ = 0, count_ = 0;  // the channels that are computed, in their group
+  const T *base_ = nullptr, *right_ = nullptr;
+  std::int64_t row_ = 0, pixel_ = 0;
+  ConvProduct product_ = {};
+};
+
+template <class T>
+void runWeights(const RoutineRun& run, std::int64_t from, std::int64_t to, char* scratch) {
+  const Call call(run.call);
+  const std::int64_t groups = call.depthwise ? 1 : call.shape.groups;
+  const auto outputs = [&](std::int64_t unit) { return call.shape.outputs * unit / (groups * call.units); };
+  if (call.isZero()) {
+    const std::int64_t each = call.shape.groupChannels() * call.shape.taps();
+    std::fill_n(writeAs<T>(run, 2) + outputs(from) * each, (outputs(to) - outputs(from)) * each, T(0));
+  } else if (call.isPlain()) {
+    weightGradientPlainly<T>(run, outputs(from), outputs(to));
+  } else {
+    Weights<T>(run, call, scratch).run(from, to);
+  }
+}
+
+bool runGradient(const RoutineRun& run, std::int64_t from, std::int64_t to, char* scratch, RoutineFailure&) {
+  (run.call.operands[0].type == DType::float64 ? runWeights<double> : runWeights<float>)(run, from, to,
+                                                                                         scratch);
+  return true;
+}
+
+std::int64_t units(const RoutineCall& call) {
+  const Call all(call);
+  return all.units * (all.depthwise ? 1 : all.shape.groups);
+}
+
+std::size_t sharedBytes(const RoutineCall& call) {
+  const Call all(call);
+  if (all.isZero() || all.isPlain()) return 0;
+  const std::int64_t rows = all.depthwise ? all.shape.taps() : all.shape.channels * all.shape.taps();
+  return static_cast<std::size_t>(rows * all.columns) * sizeOf(all.shape.type);
+}
+
+std::size_t scratchBytes(const RoutineCall& call) {
+  const Call all(call);
+  if (all.isZero() || all.isPlain()) return 0;
+  return all.shape.type == DType::float64 ? Weights<double>::scratchBytes(all)
+                                          : Weights<float>::scratchBytes(all);
+}
+
+bool checkWeightGradient(const RoutineCall& call, Fault& fault) {
+  constexpr Checked gradient = {"the gradient", 2};
+  if (!checkConvWindow(call, fault) || !checkConvImages(call, {"x", 0}, {"g", 1}, fault) ||
+      !hasRank(call, gradient, 4, fault) || !hasType(call, gradient, call.operands[0].type, fault)) {
+    return false;
+  }
+  const ConvShape s = convShapeOf(call, {0, 1});
+  const std::int64_t expected[] = {s.outputs, s.groupChannels(), s.rows.size, s.columns.size};
+  for (int axis = 0; axis < 4; ++axis) {
+    const std::int64_t found = call.operands[2].sizes[axis];
+    if (found == expected[axis]) continue;
+    return fault.argument("axis %d of the gradient has %lld elements, expected %lld", axis,
+                          static_cast<long long>(found), static_cast<long long>(expected[axis]));
+  }
+  return true;
+}
+
+}  // namespace
+
+extern const RoutineRow convWeightGradientRow;
+const RoutineRow convWeightGradientRow = {"convWeightGradient",
+                                          2,
+                                          1,
+                                          convWindowIntegers + 1,
+                                          floatDtypes,
+                                          false,
+                                          -1,
+                                          checkWeightGradient,
+                                          units,
+                                          runGradient,
+                                          nullptr,
+                                          sharedBytes,
+                                          scratchBytes,
+                                          true};
+
+}  // namespace forebay

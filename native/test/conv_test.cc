@@ -1,0 +1,327 @@
+// Tests convolutions of sizes that are divided into blocks (routines/conv_blocks.h), and the routines of
+// every body (kernels/conv_routines.h) against plain loops. routine_test.cc compares small convolutions with
+// their reference.
+#include "kernels/conv_routines.h"
+
+#include <cmath>
+
+#include "kernels/gemm_routines.h"
+#include "program/pool.h"
+#include "routines/conv.h"
+#include "test/routine_program.h"
+#include "test/support.h"
+
+using namespace forebay;
+using namespace forebay::test;
+
+namespace {
+
+struct Sizes {
+  double batch, height, width, channels, outputs;
+  std::vector<double> window;  // the ten integers
+  double groups = 1;
+};
+
+// The operands of conv, of convInputGradient and of convWeightGradient.
+struct Calls {
+  Operand x, y, w, packed, packedGradient;
+  Code::Numbers integers;
+
+  Calls(double type, const Sizes& s) : integers(s.window) {
+    integers.push_back(s.groups);
+    const auto count = [&](std::size_t axis, double length) {
+      const double padded = length + s.window[6 + 2 * axis] + s.window[7 + 2 * axis];
+      return std::floor((padded - (s.window[axis] - 1) * s.window[4 + axis] - 1) / s.window[2 + axis]) + 1;
+    };
+    x = {type, {s.batch, s.height, s.width, s.channels}};
+    y = {type, {s.batch, count(0, s.height), count(1, s.width), s.outputs}};
+    w = {type, {s.outputs, s.channels / s.groups, s.window[0], s.window[1]}};
+    RoutineCall call = {};
+    call.operands[0] = viewOf(x);
+    call.operands[1] = viewOf(y);
+    for (std::size_t i = 0; i < integers.size(); ++i)
+      call.integers[i] = static_cast<std::int64_t>(integers[i]);
+    const ConvShape shape = convShapeOf(call, {0, 1});
+    std::int64_t forward = 0, backward = 0;
+    REQUIRE(packingOf(shape, false).elements(forward));
+    REQUIRE(packingOf(shape, true).elements(backward));
+    packed = {type, {static_cast<double>(forward)}};
+    packedGradient = {type, {static_cast<double>(backward)}};
+  }
+  static RoutineView viewOf(const Operand& operand) {
+    RoutineView view = {static_cast<DType>(static_cast<int>(operand.type)), 4, {}, {}};
+    for (std::size_t d = 0; d < 4; ++d) view.sizes[d] = static_cast<std::int64_t>(operand.sizes[d]);
+    return view;
+  }
+  std::vector<RoutineProgram> programs() const {
+    return {RoutineProgram("conv", {x, packed}, y, integers),
+            RoutineProgram("convInputGradient", {y, packedGradient}, x, integers),
+            RoutineProgram("convWeightGradient", {x, y}, w, integers)};
+  }
+};
+
+// A kernel of 3 x 3 with a padding of 1.
+const std::vector<double> threeByThree = {3, 3, 1, 1, 1, 1, 1, 1, 1, 1};
+
+const Sizes large[] = {
+    {3, 6, 5, 130, 150, threeByThree},                          // weights larger than a piece
+    {2, 4, 4, 1100, 40, {1, 1, 1, 1, 1, 1, 0, 0, 0, 0}},        // one tap with more terms than a tile sums
+    {2, 90, 40, 64, 5, threeByThree},                           // several blocks of rows
+    {1, 1, 3000, 64, 9, {1, 3, 1, 1, 1, 1, 0, 0, 1, 1}},        // several blocks of columns
+    {2, 30, 31, 128, 3, threeByThree},                          // few outputs, pixels far from each other
+    {2, 61, 40, 40, 33, {3, 3, 2, 3, 1, 2, 2, 0, 1, 3}},        // strides and dilation
+    {3, 20, 21, 24, 36, {3, 2, 1, 2, 2, 1, 2, 1, 0, 1}, 3},     // groups
+    {3, 30, 20, 70, 70, {3, 3, 1, 2, 1, 1, 1, 2, 2, 1}, 70},    // depthwise
+    {3, 64, 64, 3, 33, threeByThree},                           // few channels
+    {2, 1, 3, 9, 4, {1, 2, 1, 1, 1, 400000, 0, 0, 400000, 0}},  // blocks too large for scratch memory
+    {2, 3, 1, 9, 4, {2, 1, 3000000, 1, 400000, 1, 400000, 0, 0, 0}},
+};
+
+template <class T>
+std::vector<double> asDoubles(const std::vector<T>& values) {
+  return std::vector<double>(values.begin(), values.end());
+}
+
+}  // namespace
+
+TEST_CASE("large convolutions and their gradients equal their references") {
+  for (const double type : {f32, f64}) {
+    for (const Sizes& sizes : large) {
+      CAPTURE(type);
+      CAPTURE(sizes.channels);
+      CAPTURE(sizes.height);
+      for (const RoutineProgram& made : Calls(type, sizes).programs()) holdProgram(made.code);
+    }
+  }
+}
+
+TEST_CASE("the bits of a convolution do not depend on the number of threads") {
+  const int before = Pool::instance().threads();
+  Pool::instance().setThreads(4);
+  for (const Sizes& sizes : large) {
+    CAPTURE(sizes.channels);
+    CAPTURE(sizes.height);
+    for (const RoutineProgram& made : Calls(f32, sizes).programs()) {
+      Memory memory(made.code);
+      Generator generator(3);
+      for (const double buffer : made.feeds) {
+        memory.set<float>(buffer, someValues<float>(generator, memory.values<float>(buffer).size()));
+      }
+      const std::unique_ptr<Program> program = create(made.code, memory);
+      std::vector<std::int32_t> expected;
+      for (const int threads : {1, 2, 3, 4}) {
+        CAPTURE(threads);
+        RunArguments arguments;
+        arguments.threads = threads;
+        REQUIRE(run(*program, memory, arguments) == RunResult::done);
+        if (threads == 1) expected = memory.output<std::int32_t>(0);
+        CHECK(memory.output<std::int32_t>(0) == expected);
+      }
+    }
+  }
+  Pool::instance().setThreads(before);
+}
+
+TEST_CASE("packed weights of large kernels equal their references") {
+  for (const double type : {f32, f64}) {
+    for (const Sizes& sizes : large) {
+      CAPTURE(type);
+      CAPTURE(sizes.channels);
+      const Calls calls(type, sizes);
+      const std::vector<double>& n = sizes.window;
+      const RoutineProgram forward("convPack", {calls.w}, calls.packed, {sizes.groups});
+      const RoutineProgram gradient("convPackGradient", {calls.w}, calls.packedGradient,
+                                    {sizes.groups, n[2], n[3], n[4], n[5]});
+      holdProgram(forward.code);
+      holdProgram(gradient.code);
+    }
+  }
+}
+
+TEST_CASE("a convolution without terms is zero") {
+  const Calls none(f32, {2, 3, 3, 0, 4, threeByThree});
+  holdProgram(RoutineProgram("conv", {none.x, none.packed}, none.y, none.integers).code);
+  const Calls noOutputs(f32, {2, 3, 3, 4, 0, threeByThree});
+  holdProgram(RoutineProgram("convInputGradient", {noOutputs.y, noOutputs.packedGradient}, noOutputs.x,
+                             noOutputs.integers)
+                  .code);
+  const Calls noImages(f32, {0, 3, 3, 4, 5, threeByThree});
+  holdProgram(
+      RoutineProgram("convWeightGradient", {noImages.x, noImages.y}, noImages.w, noImages.integers).code);
+  // With a stride of 2, half of the rows and columns of x are not read by a kernel of 1 x 1.
+  const Calls strided(f32, {2, 4, 5, 3, 4, {1, 1, 2, 2, 1, 1, 0, 0, 0, 0}});
+  for (const RoutineProgram& made : strided.programs()) holdProgram(made.code);
+}
+
+namespace {
+
+template <class T>
+class BodyTest {
+ public:
+  explicit BodyTest(const Body& body)
+      : gemm_(body.gemm[sizeof(T) == 8 ? 1 : 0]), conv_(body.conv[sizeof(T) == 8 ? 1 : 0]) {}
+
+  // Terms at runs of any length, and rows of A and C anywhere.
+  void products() {
+    for (std::int64_t rows = 1; rows <= gemm_.tileRows; ++rows) {
+      for (std::int64_t n = 1; n <= 2 * gemm_.panelWidth + 3; n += n < 5 ? 1 : 3) {
+        for (const bool accumulate : {false, true}) hold(rows, n, accumulate);
+      }
+    }
+  }
+
+  void depthwise() {
+    for (std::int64_t taps = 1; taps <= 20; taps += taps < 11 ? 1 : 4) {
+      for (const std::int64_t channels : {1, 3, 8, 16, 21, 37}) {
+        for (std::int64_t pixels = 1; pixels < 16; ++pixels) holdDepthwise(taps, channels, pixels);
+      }
+    }
+  }
+
+ private:
+  static void equal(const std::vector<T>& values, const std::vector<double>& expected) {
+    CHECK(asDoubles(values) == expected);
+  }
+  // Small integers, whose products and sums are exact.
+  std::vector<T> integers(std::int64_t count) {
+    std::vector<T> values(static_cast<std::size_t>(count));
+    for (T& value : values) value = static_cast<T>(between(generator_, -8, 8));
+    return values;
+  }
+
+  void hold(std::int64_t rows, std::int64_t n, bool accumulate) {
+    CAPTURE(rows);
+    CAPTURE(n);
+    CAPTURE(accumulate);
+    const std::int64_t width = gemm_.panelWidth, panels = (n + width - 1) / width,
+                       aStep = between(generator_, 1, 3);
+    std::vector<ConvRun> runs;
+    std::int64_t terms = 0, end = 0;
+    for (std::int64_t i = between(generator_, 0, 3); i >= 0; --i) {
+      const std::int64_t length = between(generator_, 0, 40);
+      runs.push_back({between(generator_, 0, 9), terms * width, length});
+      terms += length;
+      end = std::max(end, runs.back().a + std::max<std::int64_t>(length - 1, 0) * aStep + 1);
+    }
+    const std::int64_t pitch = between(generator_, 0, 5), cPitch = n + between(generator_, 0, 5);
+    // The last panel ends after column n, so that an access after it is found.
+    const std::int64_t bCount = (panels - 1) * terms * width + std::max<std::int64_t>(terms - 1, 0) * width +
+                                (terms > 0 ? n - (panels - 1) * width : 0);
+    const std::vector<T> a = integers((rows - 1) * pitch + end),
+                         b = integers(std::max<std::int64_t>(bCount, 1));
+    std::vector<T> c = integers((rows - 1) * cPitch + n);
+    std::vector<double> expected = asDoubles(c), dots = expected;
+    std::vector<const void*> left;
+    std::vector<void*> out;
+    for (std::int64_t i = 0; i < rows; ++i) {
+      left.push_back(a.data() + i * pitch);
+      out.push_back(c.data() + i * cPitch);
+      for (std::int64_t j = 0; j < n; ++j) {
+        double sum = accumulate ? expected[static_cast<std::size_t>(i * cPitch + j)] : 0;
+        for (const ConvRun& run : runs) {
+          for (std::int64_t p = 0; p < run.length; ++p) {
+            sum +=
+                static_cast<double>(a[static_cast<std::size_t>(i * pitch + run.a + p * aStep)]) *
+                static_cast<double>(
+                    b[static_cast<std::size_t>(j / width * terms * width + run.b + p * width + j % width)]);
+          }
+        }
+        expected[static_cast<std::size_t>(i * cPitch + j)] = sum;
+      }
+    }
+    const ConvProduct product = {
+        runs.data(), static_cast<std::int64_t>(runs.size()), aStep, width, terms * width, n, accumulate};
+    conv_.product(product, static_cast<int>(rows), left.data(), b.data(), out.data());
+    equal(c, expected);
+    if (accumulate || terms == 0) return;
+
+    // The same product with the offset of every term.
+    std::vector<std::int64_t> offsets;
+    for (const ConvRun& run : runs) {
+      for (std::int64_t p = 0; p < run.length; ++p) offsets.push_back(run.a + p * aStep);
+    }
+    std::fill(c.begin(), c.end(), T(3));
+    for (std::int64_t i = 0; i < rows; ++i) {
+      for (std::int64_t j = n; j < cPitch && i + 1 < rows; ++j)
+        expected[static_cast<std::size_t>(i * cPitch + j)] = 3;
+    }
+    conv_.shortProduct({offsets.data(), terms, rows, n, pitch, cPitch, terms * width}, a.data(), b.data(),
+                       c.data());
+    equal(c, expected);
+    if (n <= mostConvDots && aStep == 1) holdDots(rows, n, terms, runs, left, b, c, out, expected);
+  }
+
+  void holdDots(std::int64_t rows, std::int64_t n, std::int64_t terms, std::vector<ConvRun> runs,
+                const std::vector<const void*>& left, const std::vector<T>& b, std::vector<T>& c,
+                const std::vector<void*>& out, const std::vector<double>& expected) {
+    std::vector<T> columns(static_cast<std::size_t>(terms * n));
+    for (std::int64_t j = 0; j < n; ++j) {
+      for (std::int64_t p = 0; p < terms; ++p) {
+        columns[static_cast<std::size_t>(j * terms + p)] =
+            b[static_cast<std::size_t>(p * gemm_.panelWidth + j)];
+      }
+    }
+    for (ConvRun& run : runs) run.b /= gemm_.panelWidth;
+    std::fill(c.begin(), c.end(), T(3));
+    const ConvDots dots = {runs.data(), static_cast<std::int64_t>(runs.size()), terms, static_cast<int>(n)};
+    conv_.dots(dots, static_cast<int>(rows), left.data(), columns.data(), out.data());
+    equal(c, expected);
+  }
+
+  void holdDepthwise(std::int64_t taps, std::int64_t channels, std::int64_t pixels) {
+    CAPTURE(taps);
+    CAPTURE(channels);
+    CAPTURE(pixels);
+    const std::int64_t aPixel = channels + between(generator_, 0, 3),
+                       cPixel = channels + between(generator_, 0, 3);
+    std::vector<ConvTap> list;
+    std::int64_t end = 0;
+    for (std::int64_t t = 0; t < taps; ++t) {
+      list.push_back({between(generator_, 0, 50), (taps - 1 - t) * channels});
+      end = std::max(end, list.back().a);
+    }
+    const ConvDepthwise sums = {list.data(), taps, pixels, channels, aPixel, cPixel, 0, 0};
+    const std::vector<T> a = integers(end + (pixels - 1) * aPixel + channels);
+    std::vector<T> w = integers(taps * channels), c = integers((pixels - 1) * cPixel + channels);
+    std::vector<double> expected = asDoubles(c), expectedWeights = asDoubles(w);
+    const std::vector<T> g = c;
+    for (std::int64_t p = 0; p < pixels; ++p) {
+      for (std::int64_t j = 0; j < channels; ++j) {
+        double& sum = expected[static_cast<std::size_t>(p * cPixel + j)];
+        sum = 0;
+        for (const ConvTap& tap : list) {
+          const auto x = static_cast<double>(a[static_cast<std::size_t>(p * aPixel + tap.a + j)]);
+          sum += x * static_cast<double>(w[static_cast<std::size_t>(tap.w + j)]);
+          expectedWeights[static_cast<std::size_t>(tap.w + j)] +=
+              x * static_cast<double>(g[static_cast<std::size_t>(p * cPixel + j)]);
+        }
+      }
+    }
+    conv_.depthwise(sums, a.data(), w.data(), c.data());
+    equal(c, expected);
+    conv_.depthwiseWeights(sums, a.data(), g.data(), w.data());
+    equal(w, expectedWeights);
+  }
+
+  Generator generator_{11};
+  const GemmRoutines& gemm_;
+  const ConvRoutines& conv_;
+};
+
+}  // namespace
+
+TEST_CASE("the products of convolutions equal those of loops, with every body") {
+  for (const Body* body : supportedBodies()) {
+    CAPTURE(body->name);
+    BodyTest<float>(*body).products();
+    BodyTest<double>(*body).products();
+  }
+}
+
+TEST_CASE("depthwise sums and gradients equal those of loops, with every body") {
+  for (const Body* body : supportedBodies()) {
+    CAPTURE(body->name);
+    BodyTest<float>(*body).depthwise();
+    BodyTest<double>(*body).depthwise();
+  }
+}
