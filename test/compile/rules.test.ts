@@ -38,8 +38,7 @@ const gaps = assemble([5, 3], [new Part(tanh(x), [1, 0])]);
 /** For each rule, by its name, a graph to which it is applied. */
 const samples: Readonly<Record<string, Node>> = {
   'constant folding': mul(x, mul(constant(3), 2)),
-  'factor of 1': mul(x, 1),
-  'divisor of 1': div(x, 1),
+  'factor or divisor of 1': div(mul(1, mul(x, 1)), 1),
   'zero subtrahend': sub(x, 0),
   'double negation': neg(neg(x)),
   'two factors': mul(3, mul(2, x)),

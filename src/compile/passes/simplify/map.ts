@@ -41,24 +41,16 @@ function isConstant({ value }: Ref): boolean {
 }
 
 const factorOfOne: Rule = {
-  name: 'simplify: factor of 1',
-  matches: 'x * 1, 1 * x',
+  name: 'simplify: factor or divisor of 1',
+  matches: 'x * 1, 1 * x, x / 1',
   gives: 'x',
-  exact: 'a product by 1 is not rounded',
-  kernel: 'mul',
-  apply: ({ args }) => {
+  exact: 'a product and a quotient by 1 are not rounded',
+  kernel: undefined,
+  apply: ({ args, details: { kernel } }) => {
+    if (kernel !== 'mul' && kernel !== 'div') return undefined;
     if (numberOf(args[1] as Ref) === 1) return args[0];
-    return numberOf(args[0] as Ref) === 1 ? args[1] : undefined;
+    return kernel === 'mul' && numberOf(args[0] as Ref) === 1 ? args[1] : undefined;
   },
-};
-
-const divisorOfOne: Rule = {
-  name: 'simplify: divisor of 1',
-  matches: 'x / 1',
-  gives: 'x',
-  exact: 'a quotient by 1 is not rounded',
-  kernel: 'div',
-  apply: ({ args }) => (numberOf(args[1] as Ref) === 1 ? args[0] : undefined),
 };
 
 const zeroSubtrahend: Rule = {
@@ -156,7 +148,6 @@ function repeatsAlong({ shape, args }: Definition, axis: number): boolean {
 export const mapRules: readonly Rule[] = [
   constantFolding,
   factorOfOne,
-  divisorOfOne,
   zeroSubtrahend,
   doubleNegation,
   twoFactors,
