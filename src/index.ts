@@ -59,6 +59,7 @@ export {
 export { Node } from './graph/node.js';
 export {
   type Bound,
+  type ConvolutionCall,
   type Fail,
   type GradientContext,
   type Lowering,
@@ -105,7 +106,7 @@ export { type AdamOptions, adam } from './optim/adam.js';
 export type { Rate } from './optim/gradients.js';
 export { type SgdOptions, sgd } from './optim/sgd.js';
 export type { DType, TypedArray } from './tensor/dtype.js';
-export type { Nested, NestedData, NumberArray } from './tensor/nested.js';
+export type { Booleans, Nested, NestedData, NumberArray } from './tensor/nested.js';
 export type { JsonTensor, PlainTensor } from './tensor/plain.js';
 export {
   type DTypeOf,

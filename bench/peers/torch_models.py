@@ -162,11 +162,52 @@ class Perceptron(nn.Module):
         return result
 
 
+class Convolutions(nn.Module):
+    """Convolutions with ReLU, the mean of each channel, and a linear layer. The images have adjacent columns."""
+
+    memory_format = torch.contiguous_format
+
+    def __init__(self, spec, files):
+        super().__init__()
+        channels = spec["channels"]
+        pairs = list(zip(channels, channels[1:]))
+        self.convolutions = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in pairs)
+        self.readout = nn.Linear(channels[-1], spec["classes"])
+        with torch.no_grad():
+            for index, layer in enumerate(self.convolutions):
+                layer.weight.copy_(tensor_of(files, f"conv{index}.weight"))
+                layer.bias.copy_(tensor_of(files, f"conv{index}.bias"))
+        load_linear(self.readout, files, "readout")
+        self.to(memory_format=self.memory_format)
+        self.x = tensor_of(files, "x").contiguous(memory_format=self.memory_format)
+        self.labels = tensor_of(files, "labels").long()
+
+    def loss(self):
+        y = self.x
+        for layer in self.convolutions:
+            y = functional.relu(layer(y))
+        return functional.cross_entropy(self.readout(y.mean((2, 3))), self.labels)
+
+    def gradients(self):
+        result = linear_gradients(self.readout, "readout")
+        for index, layer in enumerate(self.convolutions):
+            result[f"conv{index}.weight"] = layer.weight.grad
+            result[f"conv{index}.bias"] = layer.bias.grad
+        return result
+
+
+class ChannelsLast(Convolutions):
+    """The same, with adjacent channels."""
+
+    memory_format = torch.channels_last
+
+
 # For each kind of workload, the forms that a user of PyTorch would choose from, by name.
 MODELS = {
     "lstm-nodes": {"gate by gate": NodeByNode, "nn.LSTM": FusedLSTM},
     "lstm": {"nn.LSTM": FusedLSTM},
     "vae": {"": AutoEncoder},
     "mlp": {"": Perceptron},
+    "conv": {"channels first": Convolutions, "channels last": ChannelsLast},
     "predict": {"": Perceptron},
 }

@@ -21,7 +21,7 @@ export interface Agreement {
  * norm of a gradient in these networks. A real error, such as a missing time step, gate or factor, is 1e-2 or more.
  */
 export function toleranceOf(spec: ModelSpec, dtype: Named['dtype']): number {
-  if (spec.kind === 'mlp' && spec.batch > 1) return 3e-3;
+  if ((spec.kind === 'mlp' && spec.batch > 1) || spec.kind === 'conv') return 3e-3;
   return dtype === 'float64' ? 1e-10 : 2e-5;
 }
 

@@ -90,6 +90,8 @@ export function refuseReferenceBlas({ blas: { files, core } }: Hello): void {
 }
 
 const trains = (spec: Spec) => (spec.kind === 'compile' ? undefined : spec);
+/** The forms of peers whose convolutions are not written yet. */
+const trainsDense = (spec: Spec) => (spec.kind === 'conv' ? undefined : trains(spec));
 
 const torch: Peer = {
   name: 'torch',
@@ -107,7 +109,7 @@ const jax: Peer = {
   install: installPeers,
   environments: allocators,
   command: () => inPython(['jax', 'jaxlib'], 'jax_peer.py'),
-  adapt: trains,
+  adapt: trainsDense,
 };
 
 /**
@@ -137,7 +139,7 @@ const tfjs: Peer = {
   title: 'TensorFlow.js (wasm)',
   install: installDevelopment,
   command: () => ifResolved(['@tensorflow/tfjs', '@tensorflow/tfjs-backend-wasm'], 'peers/tfjs.js'),
-  adapt: trains,
+  adapt: trainsDense,
 };
 
 const brain: Peer = {

@@ -3,7 +3,7 @@
  * machine, plus the time of its memory traffic at the speed of a copy. bench/README.md has the formula.
  */
 
-import { gates, layersOf, type ModelSpec, tensorsOf } from './workloads.js';
+import { gates, isConvolution, layersOf, type ModelSpec, tensorsOf } from './workloads.js';
 
 /** The work that one step needs. It is the same for every library. */
 export interface Work {
@@ -44,16 +44,22 @@ export function workOf(spec: ModelSpec): Work {
 }
 
 /** Returns the number of rows that are multiplied by the weight of a layer in one training step. */
-const rowsOf = (spec: ModelSpec) => spec.batch * ('steps' in spec ? spec.steps : 1);
+function rowsOf(spec: ModelSpec, layer = ''): number {
+  if (spec.kind === 'conv') return spec.batch * (isConvolution(layer) ? spec.side ** 2 : 1);
+  return spec.batch * ('steps' in spec ? spec.steps : 1);
+}
 
 /**
  * Returns the number of elements of the outputs of all layers, after their activation functions. For an LSTM it counts
  * the gates, the cell and the hidden state of every time step.
  */
 function activationsOf(spec: ModelSpec): number {
-  const outputs = layersOf(spec).reduce((sum, [, , units]) => sum + units, 0);
+  const outputs = layersOf(spec).reduce(
+    (sum, [name, , units]) => sum + rowsOf(spec, name) * units,
+    0,
+  );
   const carried = 'units' in spec ? 2 * spec.units : 0;
-  return rowsOf(spec) * (outputs + carried);
+  return outputs + rowsOf(spec) * carried;
 }
 
 /**
@@ -62,9 +68,9 @@ function activationsOf(spec: ModelSpec): number {
  * of its input. The input of the network needs no gradient.
  */
 function operationsOf(spec: ModelSpec): number {
-  const rows = rowsOf(spec);
   const training = spec.kind !== 'predict';
   return layersOf(spec).reduce((sum, [name, inputs, units], index) => {
+    const rows = rowsOf(spec, name);
     const forward = 2 * rows * inputs * units;
     if (!training) return sum + forward;
     // The gates of an LSTM read concat(x, h). Only h needs a gradient, because x is an input of the network.

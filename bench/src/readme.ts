@@ -153,6 +153,8 @@ function sizes(spec: ModelSpec): string {
     case 'mlp':
     case 'predict':
       return spec.layers.join('-');
+    case 'conv':
+      return `${spec.side} x ${spec.side} images, 3 x 3 filters ${spec.channels.join('-')}`;
     default:
       return `${spec.inputs} → ${spec.units} → ${spec.outputs}, ${spec.steps} steps`;
   }

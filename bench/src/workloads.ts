@@ -42,6 +42,19 @@ export interface MlpSpec extends Common, Training {
   readonly layers: readonly number[];
 }
 
+/**
+ * Training of convolutions of images. Each is 3 x 3, keeps the size of the images, and is followed by a bias and ReLU.
+ * A dense layer reads the mean of each channel. The loss is the cross-entropy of classes.
+ */
+export interface ConvSpec extends Common, Training {
+  readonly kind: 'conv';
+  /** The height and the width of the images. */
+  readonly side: number;
+  /** The channels of the images, then the filters of each convolution. */
+  readonly channels: readonly number[];
+  readonly classes: number;
+}
+
 /** Prediction by dense layers with ReLU between them, without training. */
 export interface PredictSpec extends Common {
   readonly kind: 'predict';
@@ -49,7 +62,7 @@ export interface PredictSpec extends Common {
 }
 
 /** A workload that trains or predicts. */
-export type ModelSpec = LstmSpec | VaeSpec | MlpSpec | PredictSpec;
+export type ModelSpec = LstmSpec | VaeSpec | MlpSpec | ConvSpec | PredictSpec;
 
 /** A workload that only builds, differentiates and compiles graphs. Peers do not run it. */
 export interface CompileSpec {
@@ -98,6 +111,17 @@ const mlp: MlpSpec = {
   rate: 1e-3,
 };
 
+const conv: ConvSpec = {
+  ...float32,
+  kind: 'conv',
+  side: 28,
+  channels: [1, 32, 64],
+  classes: 10,
+  batch: 32,
+  optimizer: 'sgd',
+  rate: 0.1,
+};
+
 /** All workloads by name, in the order of the table. */
 export const workloads: Readonly<Record<string, Spec>> = {
   'lstm-seed': {
@@ -137,6 +161,8 @@ export const workloads: Readonly<Record<string, Spec>> = {
   'mlp-1': mlp,
   'mlp-64': { ...mlp, batch: 64 },
   'mlp-256': { ...mlp, layers: [784, 2048, 2048, 10], batch: 256 },
+  conv,
+  'conv-chain': { ...conv, side: 16, channels: [3, 64, 64, 64, 64] },
   'predict-1': { ...float32, kind: 'predict', layers: [784, 512, 10], batch: 1 },
   compile: {
     kind: 'compile',
@@ -162,9 +188,12 @@ export interface TensorSpec {
 
 export const gates = ['forget', 'input', 'output', 'cell'] as const;
 
+/** The number of elements of a filter in each channel. */
+const taps = 9;
+
 /**
- * Returns the name, the number of inputs and the number of units of each dense layer of a workload. The gates of an
- * LSTM read concat(x, h), x first.
+ * Returns the name, the number of inputs and the number of units of each layer of a workload. The gates of an LSTM read
+ * concat(x, h), x first. A unit of a convolution is a filter, whose inputs are the elements that it reads.
  */
 export function layersOf(spec: ModelSpec): (readonly [string, number, number])[] {
   switch (spec.kind) {
@@ -183,6 +212,15 @@ export function layersOf(spec: ModelSpec): (readonly [string, number, number])[]
       return spec.layers
         .slice(1)
         .map((units, index) => [`layer${index}`, spec.layers[index] as number, units]);
+    case 'conv': {
+      const { channels, classes } = spec;
+      const last = channels.at(-1) as number;
+      const filters = channels.slice(1);
+      return [
+        ...filters.map((n, i) => [`conv${i}`, taps * (channels[i] as number), n] as const),
+        ['readout', last, classes],
+      ];
+    }
     default: {
       const { inputs, units, outputs } = spec;
       return [
@@ -193,7 +231,10 @@ export function layersOf(spec: ModelSpec): (readonly [string, number, number])[]
   }
 }
 
-/** Returns every initial tensor of a workload. A weight has the shape [inputs, units], as in forebay. */
+/**
+ * Returns every initial tensor of a workload. A weight has the shape [inputs, units], as in forebay, or, in a
+ * convolution, [filters, channels, 3, 3].
+ */
 export function tensorsOf(spec: ModelSpec): TensorSpec[] {
   const { dtype } = spec;
   const uniform = (low: number, high: number) => ({ kind: 'uniform', low, high }) as const;
@@ -207,13 +248,19 @@ export function tensorsOf(spec: ModelSpec): TensorSpec[] {
       source,
     });
     return [
-      part('weight', [inputs, units], uniform(-limit, limit)),
+      part(
+        'weight',
+        isConvolution(name) ? [units, inputs / taps, 3, 3] : [inputs, units],
+        uniform(-limit, limit),
+      ),
       // Biases are not zero, so that the comparison notices two swapped biases.
       part('bias', [units], uniform(-0.1, 0.1)),
     ];
   });
   return [...parameters, ...inputsOf(spec)];
 }
+
+export const isConvolution = (layer: string) => layer.startsWith('conv');
 
 function inputsOf(spec: ModelSpec): TensorSpec[] {
   const { dtype, batch } = spec;
@@ -236,6 +283,11 @@ function inputsOf(spec: ModelSpec): TensorSpec[] {
       return [
         input('x', [batch, spec.layers[0] as number], pixels),
         input('labels', [batch], { kind: 'class', classes: spec.layers.at(-1) as number }),
+      ];
+    case 'conv':
+      return [
+        input('x', [batch, spec.channels[0] as number, spec.side, spec.side], pixels),
+        input('labels', [batch], { kind: 'class', classes: spec.classes }),
       ];
     case 'predict':
       return [input('x', [batch, spec.layers[0] as number], pixels)];

@@ -15,6 +15,7 @@ import { arrange } from './passes/arena.js';
 import { encode } from './passes/encode.js';
 import { fuse } from './passes/fuse.js';
 import { type Instructions, instruct } from './passes/instruct.js';
+import { layout } from './passes/layout.js';
 import { lower } from './passes/lower.js';
 import { Placement } from './passes/place.js';
 import { share } from './passes/share/index.js';
@@ -43,7 +44,7 @@ export function* specialisation(
     wanted.map((node) => lowered.get(node) as Ref),
     build,
   );
-  const roots = yield* share(simplified, build);
+  const roots = yield* layout(yield* share(simplified, build), build);
   const fused = yield* fuse(
     roots.slice(0, outputs.length),
     updates.map(([leaf], i) => ({ leaf, ref: roots[outputs.length + i] as Ref })),

@@ -68,6 +68,21 @@ export interface RoutineShapes {
   readonly integers: readonly number[];
 }
 
+/** A convolution of images with filters, y = conv(x, weight), in one run. */
+export interface ConvolutionCall {
+  /** The shape [batch, channels, height, width] of the images. */
+  readonly x: readonly number[];
+  /** The shape [filters, channels / groups, kernel height, kernel width] of the weight. */
+  readonly weight: readonly number[];
+  /** The shape [batch, filters, rows, columns] of the result. */
+  readonly y: readonly number[];
+  readonly stride: readonly [rows: number, columns: number];
+  readonly dilation: readonly [rows: number, columns: number];
+  /** The zeros that are added to x: [[top, bottom], [left, right]]. */
+  readonly padding: readonly [readonly [number, number], readonly [number, number]];
+  readonly groups: number;
+}
+
 /**
  * How an op is computed, as data. The executors (the interpreter and the compiler) choose kernels by `kind`, and never
  * by the name of the op.
@@ -124,6 +139,17 @@ export type Lowering<A extends object = object> =
       readonly routine: string;
       /** Returns the shapes in which the routine reads the inputs and writes the result, and its integers. */
       call(bound: Bound<A>): RoutineShapes;
+    }
+  /**
+   * A convolution y = conv(x, weight), or one of its gradients. The inputs are x and weight for `y`; the gradient of y
+   * and the weight for the gradient of `x`; and x and the gradient of y for the gradient of `weight`.
+   */
+  | {
+      readonly kind: 'convolution';
+      /** What the node computes: y, or the gradient of x or weight. */
+      readonly computes: 'y' | 'x' | 'weight';
+      /** Returns the shapes and the numbers of the convolution. */
+      call(bound: Bound<A>): ConvolutionCall;
     }
   /** Random numbers. Each is a pure function of the seed, the index of the run and the index of the element. */
   | {

@@ -94,6 +94,11 @@ export interface RoutineRow {
   readonly integers: number;
   /** The possible dtypes of the first operand. */
   readonly dtypes: readonly DType[];
+  /**
+   * The reads that take much longer if their last axis is not contiguous (unless it is short), so that the compiler
+   * makes it contiguous.
+   */
+  readonly lanes: readonly number[];
 }
 
 function routine(
@@ -101,8 +106,9 @@ function routine(
   reads: number,
   integers: number,
   dtypes: readonly DType[] = numbers,
+  lanes: readonly number[] = [],
 ): RoutineRow {
-  return { name, reads, writes: 1, integers, dtypes };
+  return { name, reads, writes: 1, integers, dtypes, lanes };
 }
 
 /** The comments at the beginning of the files in `native/routines` describe the operands and the integers. */
@@ -121,7 +127,12 @@ export const expectedRoutines: readonly RoutineRow[] = [
   routine('avgPoolGradient', 1, 11, floating),
   routine('convPack', 1, 1, floating),
   routine('convPackGradient', 1, 5, floating),
-  routine('conv', 2, 11, floating),
-  routine('convInputGradient', 2, 11, floating),
-  routine('convWeightGradient', 2, 11, floating),
+  routine('conv', 2, 11, floating, [0]),
+  routine('convInputGradient', 2, 11, floating, [0]),
+  routine('convWeightGradient', 2, 11, floating, [0, 1]),
 ];
+
+/** For each routine, the reads whose last axis should be contiguous. */
+export const routineLanes: ReadonlyMap<string, readonly number[]> = new Map(
+  expectedRoutines.map(({ name, lanes }) => [name, lanes]),
+);

@@ -33,6 +33,7 @@ const fieldsByKind: Readonly<
   view: { view: 'function' },
   place: { accumulate: 'boolean', windows: 'function' },
   routine: { routine: 'string', call: 'function' },
+  convolution: { computes: 'string', call: 'function' },
   random: { kernel: 'string', seed: 'function' },
   extent: { dim: 'function' },
   compose: { expand: 'function' },

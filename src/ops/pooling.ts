@@ -3,27 +3,29 @@
  * the largest elements, so its gradient is that of `takeAlongAxis`.
  */
 
-import { describeValue } from '../arguments/describe.js';
 import { checkedLater, flag } from '../arguments/kinds.js';
 import { declareOptions, type OptionsOf, optional, required } from '../arguments/options.js';
-import { assertList, isList } from '../arguments/read.js';
 import { ShapeError, ValueError } from '../errors.js';
 import type { Dim, Shape } from '../graph/dimension.js';
 import { multiplyDims } from '../graph/dimension.js';
-import { input, lift } from '../graph/leaf.js';
-import { failFor, type Node } from '../graph/node.js';
+import { input } from '../graph/leaf.js';
+import type { Node } from '../graph/node.js';
 import { type Bound, type Fail, notDifferentiable, type Operand } from '../graph/op.js';
-import { formatShape } from '../tensor/shape.js';
 import { type Apply, declare } from './declare.js';
 import { takeAlongAxis } from './indexing.js';
 import { floatingDType, indexDType } from './rules.js';
 import { refusesIntegers } from './samples.js';
+import {
+  copied,
+  imagePadding,
+  operandOf,
+  type Padding,
+  type Sides,
+  sequencePadding,
+  sideOf,
+  sidesOf,
+} from './sides.js';
 import { reshape } from './views.js';
-
-/** A number for both axes of an image, or one for the height and one for the width. */
-export type Sides = number | readonly [height: number, width: number];
-/** A number for all sides, one for the height and one for the width, or [[top, bottom], [left, right]]. */
-export type Padding = Sides | readonly [readonly [number, number], readonly [number, number]];
 
 /** The windows along one axis. */
 interface Windows {
@@ -259,27 +261,6 @@ export interface MaxPoolOptions extends OptionsOf<typeof maxPoolOptions> {}
 /** Options of `avgPool1d` and `avgPool2d`. */
 export interface AvgPoolOptions extends OptionsOf<typeof avgPoolOptions> {}
 
-/** Returns the lists in an option as arrays, of which each element was read once. Returns any other value unchanged. */
-function copied(value: unknown, where: string, depth = 2): unknown {
-  if (!isList(value) || depth === 0) return value;
-  const list = assertList(value as readonly unknown[], `${where}: expected a list,`);
-  return list.map((item) => copied(item, where, depth - 1));
-}
-
-/** Returns the two numbers of an option. @throws ValueError if it is not a number from `least`, or a list of two */
-function sidesOf(value: unknown, least: 0 | 1, where: string): [number, number] {
-  const isSide = (side: unknown): side is number =>
-    Number.isInteger(side) && (side as number) >= least && (side as number) < 2 ** 31;
-  if (isSide(value)) return [value, value];
-  if (isList(value) && value.length === 2 && isSide(value[0]) && isSide(value[1])) {
-    return [value[0], value[1]];
-  }
-  const integer = least === 1 ? 'a positive integer' : 'a whole number';
-  throw new ValueError(
-    `${where}: expected ${integer}, or a list of two, but received ${describeValue(value)}`,
-  );
-}
-
 /** Returns the options with copies of the lists in them. */
 function copiedOptions(name: string, options: MaxPoolOptions): MaxPoolOptions {
   const own = (option: 'size' | 'stride' | 'padding' | 'dilation') =>
@@ -298,22 +279,11 @@ function attributesOf(name: string, options: MaxPoolOptions): PoolAttributes {
   const own = copiedOptions(name, options);
   const ofImages = name.endsWith('1d') ? alongWidth(name, own) : own;
   const { size, stride = size, padding = 0, dilation = 1, ceil = false } = ofImages;
-  const side = (option: string, value: unknown, least: 0 | 1) =>
-    sidesOf(value, least, `[${name}] ${option}`);
-  const [sizes, strides, dilations] = [
-    side('size', size, 1),
-    side('stride', stride, 1),
-    side('dilation', dilation, 1),
-  ];
-  const nested = isList(padding) && (padding as readonly unknown[]).every(isList);
-  const pads = nested
-    ? (padding as readonly unknown[]).map((pair) => side('padding', pair, 0))
-    : side('padding', padding, 0).map((pad): [number, number] => [pad, pad]);
-  if (pads.length !== 2) {
-    throw new ValueError(
-      `[${name}] padding: expected [[top, bottom], [left, right]], but received ${describeValue(padding)}`,
-    );
-  }
+  const side = (option: string, value: unknown) => sidesOf(value, 1, `[${name}] ${option}`);
+  const sizes = side('size', size);
+  const strides = side('stride', stride);
+  const dilations = side('dilation', dilation);
+  const pads = imagePadding(name, padding);
   const axes = ['height', name.endsWith('1d') ? 'length' : 'width'] as const;
   const axis = (i: 0 | 1): Windows => {
     const [before, after] = pads[i] as [number, number];
@@ -330,17 +300,6 @@ function attributesOf(name: string, options: MaxPoolOptions): PoolAttributes {
   return { rows: axis(0), columns: axis(1) };
 }
 
-/** Returns the node of an image operand. @throws ShapeError if it has another number of axes than `axes` */
-function imageOf(name: string, x: Operand, axes: readonly string[]): Node {
-  const [node] = lift(name, [x]) as [Node];
-  if (node.shape.length !== axes.length) {
-    failFor({ name }, [node]).shape(
-      `expected x of shape [${axes.join(', ')}], but received ${formatShape(node.shape)}`,
-    );
-  }
-  return node;
-}
-
 const image = ['batch', 'channels', 'height', 'width'];
 const sequence = ['batch', 'channels', 'length'];
 
@@ -354,25 +313,13 @@ function asImage(x: Node, pool: (image: Node) => Node): Node {
 /** Returns the options of a 1-D function as those of the 2-D function for images of height 1. */
 function alongWidth(name: string, own: MaxPoolOptions): MaxPoolOptions {
   const { size, stride = size, padding = 0, dilation = 1 } = own;
-  const one = (option: string, value: unknown, least: 0 | 1): number => {
-    const single = isList(value) && value.length === 1 ? value[0] : value;
-    if (isList(single)) {
-      throw new ValueError(
-        `[${name}] ${option}: expected a number, but received ${describeValue(value)}`,
-      );
-    }
-    return sidesOf(single, least, `[${name}] ${option}`)[0];
-  };
-  const pads: [number, number] =
-    isList(padding) && padding.length === 2 && !isList(padding[0])
-      ? sidesOf(padding, 0, `[${name}] padding`)
-      : [one('padding', padding, 0), one('padding', padding, 0)];
+  const one = (option: string, value: unknown) => sideOf(value, 1, `[${name}] ${option}`);
   return {
     ...own,
-    size: [1, one('size', size, 1)],
-    stride: [1, one('stride', stride, 1)],
-    padding: [[0, 0], pads],
-    dilation: [1, one('dilation', dilation, 1)],
+    size: [1, one('size', size)],
+    stride: [1, one('stride', stride)],
+    padding: [[0, 0], sequencePadding(name, padding)],
+    dilation: [1, one('dilation', dilation)],
   };
 }
 
@@ -395,7 +342,7 @@ function maxPool(x: Node, attributes: PoolAttributes): Node {
  */
 export function maxPool2d(x: Operand, options: MaxPoolOptions): Node {
   const read = maxPoolOptions.read(options, '[maxPool2d]');
-  return maxPool(imageOf('maxPool2d', x, image), attributesOf('maxPool2d', read));
+  return maxPool(operandOf('maxPool2d', 'x', x, image), attributesOf('maxPool2d', read));
 }
 
 /**
@@ -407,7 +354,7 @@ export function maxPool2d(x: Operand, options: MaxPoolOptions): Node {
 export function maxPool1d(x: Operand, options: MaxPoolOptions): Node {
   const read = maxPoolOptions.read(options, '[maxPool1d]');
   const attributes = attributesOf('maxPool1d', read);
-  return asImage(imageOf('maxPool1d', x, sequence), (node) => maxPool(node, attributes));
+  return asImage(operandOf('maxPool1d', 'x', x, sequence), (node) => maxPool(node, attributes));
 }
 
 /**
@@ -421,7 +368,7 @@ export function avgPool2d(x: Operand, options: AvgPoolOptions): Node {
   const read = avgPoolOptions.read(options, '[avgPool2d]');
   const { countPadding = true } = read;
   const attributes = { ...attributesOf('avgPool2d', read), countPadding };
-  return averaged([imageOf('avgPool2d', x, image)], attributes);
+  return averaged([operandOf('avgPool2d', 'x', x, image)], attributes);
 }
 
 /**
@@ -434,5 +381,5 @@ export function avgPool1d(x: Operand, options: AvgPoolOptions): Node {
   const read = avgPoolOptions.read(options, '[avgPool1d]');
   const { countPadding = true } = read;
   const attributes = { ...attributesOf('avgPool1d', read), countPadding };
-  return asImage(imageOf('avgPool1d', x, sequence), (node) => averaged([node], attributes));
+  return asImage(operandOf('avgPool1d', 'x', x, sequence), (node) => averaged([node], attributes));
 }

@@ -6,6 +6,7 @@
 import type { Node } from '../graph/node.js';
 import type { Lowering } from '../graph/op.js';
 import { assertWindows, layoutOf } from '../graph/window.js';
+import { listInOrder } from '../ir/axes.js';
 import { windowAt } from '../ir/location.js';
 import type { Value } from '../ir/value.js';
 import { assembleWindows } from '../ir/windows.js';
@@ -52,6 +53,15 @@ export const assembleValue: ValueRecord = {
     return build.assemble(dtype, shape, blocks, node, adds);
   },
   fusing: undefined,
+  arrange: (build, { details, dtype, shape, node }, axes, args) => {
+    const starts = details.starts as readonly (readonly number[])[];
+    const blocks = args.map((ref, i) => ({
+      ref,
+      start: listInOrder(starts[i] as readonly number[], axes),
+    }));
+    const adds = details.adds === true || details.gaps === true;
+    return build.assemble(dtype, listInOrder(shape, axes), blocks, node, adds);
+  },
   instruct: (value, writer, nodes) => {
     const { adds, gaps } = value.details;
     if (adds || gaps) {

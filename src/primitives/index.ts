@@ -8,6 +8,7 @@ import type { Lowering } from '../graph/op.js';
 import type { Kind } from '../ir/value.js';
 import { assembleValue, place } from './assemble.js';
 import { compose } from './compose.js';
+import { convolution } from './convolution.js';
 import { type CopyInstruction, copyInstruction } from './copy.js';
 import { extent } from './extent.js';
 import { type GroupInstruction, groupInstruction } from './group.js';
@@ -63,6 +64,7 @@ const lowerings: { readonly [L in Lowering as L['kind']]: LoweringRecord<L> } = 
   random,
   extent,
   routine,
+  convolution,
   compose,
 };
 

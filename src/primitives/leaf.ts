@@ -13,6 +13,7 @@ export const leaf: LoweringRecord<Extract<Lowering, { kind: 'leaf' }>> = {
 export const leafValue: ValueRecord = {
   rebuild: (build, { details, shape }) => build.leaf(details.leaf as Leaf, shape),
   fusing: undefined,
+  arrange: 'fixed',
   instruct: () => {
     throw defect('a leaf is not computed');
   },

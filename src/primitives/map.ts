@@ -1,6 +1,7 @@
 /** Maps: one element-wise kernel, or the conversion of each element to another dtype. */
 
 import type { Lowering } from '../graph/op.js';
+import { listInOrder } from '../ir/axes.js';
 import { defect } from '../ir/defect.js';
 import type { Ref } from '../ir/value.js';
 import { prepareMap } from '../native/kernels.js';
@@ -72,6 +73,15 @@ export const mapValue: ValueRecord = {
       return emit({ kernel: kernel as string, converts, dtype, operands });
     },
   },
+  arrange: (build, { details, dtype, shape, node }, axes, args) =>
+    build.map(
+      details.kernel as string,
+      dtype,
+      listInOrder(shape, axes),
+      args,
+      node,
+      details.converts,
+    ),
   instruct: () => {
     throw defect('a map is computed by a fused loop');
   },

@@ -80,6 +80,7 @@ function lastTwoSwapped(ref: Ref): Ref {
 export const productValue: ValueRecord = {
   rebuild: (build, { node }, [a, b, onto]) => build.product(a as Ref, b as Ref, node, onto),
   fusing: undefined,
+  arrange: 'fixed',
   instruct: (value, writer, nodes) => {
     const [a, b, onto] = value.args as readonly [Ref, Ref, Ref | undefined];
     const [m, n] = value.shape as readonly [number, number];
@@ -149,6 +150,7 @@ function batched(build: Builder, a: Ref, b: Ref, node: Node | undefined): Ref {
 export const batchValue: ValueRecord = {
   rebuild: (build, { node }, [a, b]) => batched(build, a as Ref, b as Ref, node),
   fusing: undefined,
+  arrange: 'fixed',
   instruct: (value, writer, nodes) => {
     const [a, b] = value.args as readonly [Ref, Ref];
     writer.emit({

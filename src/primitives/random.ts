@@ -28,6 +28,7 @@ export const random: LoweringRecord<Extract<Lowering, { kind: 'random' }>> = {
 export const randomValue: ValueRecord = {
   rebuild: (build, value) => build.make(value),
   fusing: undefined,
+  arrange: 'fixed',
   instruct: (value, writer, nodes) => {
     const { kernel, seed } = value.details;
     const to = writer.locationOf(value);

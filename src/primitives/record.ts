@@ -9,6 +9,7 @@
 import type { Node } from '../graph/node.js';
 import type { Bound, Lowering } from '../graph/op.js';
 import type { Pace, Sliced } from '../graph/sliced.js';
+import type { Axes } from '../ir/axes.js';
 import type { Builder } from '../ir/builder.js';
 import type { Location, Memory } from '../ir/location.js';
 import type { Target } from '../ir/target.js';
@@ -82,15 +83,26 @@ export interface Fusing {
   ) => number;
 }
 
+/**
+ * Makes the same value with its axes in another order. Its operands, which are given in this order already, must have
+ * its shape or, for an assembled value, its rank.
+ */
+export type Arrange = (build: Builder, value: Value, axes: Axes, args: readonly Ref[]) => Ref;
+
 /** What the passes must know of one kind of value. */
 export interface ValueRecord {
   /** Makes the same value of other operands. */
   readonly rebuild: (build: Builder, value: Value, args: readonly Ref[]) => Ref;
   /** How a fused loop computes the value; undefined if it cannot. */
   readonly fusing: Fusing | undefined;
+  /**
+   * Makes the value with its axes in another order in memory. 'reads any order' if the order of the value is fixed, but
+   * it reads operands in any order equally fast; otherwise 'fixed'.
+   */
+  readonly arrange: Arrange | 'reads any order' | 'fixed';
   /** Makes the instructions that compute the value, if no fused loop computes it. */
   readonly instruct: (value: Value, writer: InstructionWriter, nodes: readonly Node[]) => void;
-  /** Whether the instruction can read the operand `operand` from memory through this view. */
+  /** Whether the instruction can read the operand `operand` from memory through this view, without a loss of speed. */
   readonly reads: (value: Value, operand: Ref, view: StridedView) => boolean;
   /**
    * Whether the instruction can write the value to this location, which is a part of an assembled value. It is not

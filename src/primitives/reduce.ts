@@ -3,11 +3,12 @@
 import { ShapeError } from '../errors.js';
 import type { Node } from '../graph/node.js';
 import type { Lowering } from '../graph/op.js';
+import { permuted } from '../ir/axes.js';
 import type { Builder } from '../ir/builder.js';
 import type { Location } from '../ir/location.js';
 import type { Definition } from '../ir/rule.js';
-import { type Ref, transposed, type Value } from '../ir/value.js';
-import { count } from '../ir/view.js';
+import { type Ref, transposed, type Value, viewed } from '../ir/value.js';
+import { count, isContiguous } from '../ir/view.js';
 import { kernelId } from '../native/addon.js';
 import { prepareReduce } from '../native/kernels.js';
 import { dtypeCodes } from '../native/table.js';
@@ -87,6 +88,15 @@ function made(build: Builder, reduction: Definition): Ref {
   return build.value({ ...reduction, args: [operand] });
 }
 
+/** Returns the operand with its reduced axes, those after the first `kept`, in the order in which they are in memory. */
+function inMemoryOrder(operand: Ref, kept: number): Ref {
+  const axes = [...operand.shape.keys()];
+  const distance = (axis: number) =>
+    operand.shape[axis] === 1 ? 0 : (operand.strides[axis] as number);
+  const reduced = axes.slice(kept).sort((a, b) => distance(b) - distance(a));
+  return viewed(operand.value, permuted(operand, [...axes.slice(0, kept), ...reduced]));
+}
+
 /**
  * The lengths of the rows that a fused loop reduces. The instruction `reduce` computes shorter rows side by side, which
  * takes less time. Longer rows do not fit in a cache together with the values that are kept for them.
@@ -109,8 +119,25 @@ function reducesRows({ args, shape, dtype, details }: Value): boolean {
 
 /** A reduction over the last axes of its operand. The first axes of the operand are the axes of the value. */
 export const reduceValue: ValueRecord = {
-  rebuild: (build, { kind, dtype, shape, details, node }, args) =>
-    made(build, { kind, dtype, shape, args, details, node }),
+  rebuild: (build, { kind, details, dtype, shape, node }, args) => {
+    const kernel = details.kernel as string;
+    const kept = shape.length;
+    // The index that argmax returns depends on the order of the reduced axes.
+    const operand = kernel === 'argmax' ? (args[0] as Ref) : inMemoryOrder(args[0] as Ref, kept);
+    if (kernel === 'sum' && kept > 0) {
+      const rows = operand.shape.slice(kept);
+      const axes = [...operand.shape.keys()];
+      const columnsLast = viewed(
+        operand.value,
+        permuted(operand, [...axes.slice(kept), ...axes.slice(0, kept)]),
+      );
+      if (isContiguous(columnsLast)) {
+        const matrix = build.reshape(columnsLast, [count(rows), count(shape)], node);
+        return build.reshape(build.columnSum(matrix, node), shape, node);
+      }
+    }
+    return made(build, { kind, dtype, shape, args: [operand], details, node });
+  },
   fusing: {
     space: (value) =>
       sumsAll(value) || reducesRows(value) ? (value.args[0] as Ref).shape : undefined,
@@ -130,6 +157,7 @@ export const reduceValue: ValueRecord = {
       });
     },
   },
+  arrange: 'reads any order',
   instruct: (value, writer, nodes) => {
     writer.emit({
       kind: 'reduce',
@@ -150,6 +178,7 @@ export const reduceValue: ValueRecord = {
 export const columnSumValue: ValueRecord = {
   rebuild: (build, { node }, args) => build.columnSum(args[0] as Ref, node),
   fusing: undefined,
+  arrange: 'reads any order',
   instruct: (value, writer, nodes) => {
     const from = writer.locate(transposed(value.args[0] as Ref));
     const to = writer.locationOf(value);

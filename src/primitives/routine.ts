@@ -15,7 +15,7 @@ import { count, isContiguous } from '../ir/view.js';
 import { routineFacts } from '../native/addon.js';
 import { prepareRoutine } from '../native/kernels.js';
 import { describeIndex } from '../native/program.js';
-import { dtypeCodes } from '../native/table.js';
+import { dtypeCodes, routineLanes } from '../native/table.js';
 import type { TypedArray } from '../tensor/dtype.js';
 import { formatShape, sizeOf } from '../tensor/shape.js';
 import { rowMajorLayout } from './layout.js';
@@ -83,7 +83,7 @@ export const routine: LoweringRecord<RoutineLowering> = {
   },
   lower: (lowering, { build, node, bound, args }) => {
     const { reads, write, integers } = checkedCall(lowering, bound);
-    const result = made(build, {
+    const result = routineResult(build, {
       kind: 'routine',
       dtype: node.dtype,
       shape: write,
@@ -95,16 +95,21 @@ export const routine: LoweringRecord<RoutineLowering> = {
   },
 };
 
-function made(build: Builder, definition: Definition): Ref {
+/** Makes the value that a routine computes. */
+export function routineResult(build: Builder, definition: Definition): Ref {
   const { dtype, shape, args, node } = definition;
   if (count(shape) === 0) return build.filled(0, dtype, shape);
   return build.make({ ...definition, args: args.map((arg) => build.ascending(arg, node)) });
 }
 
+/** If the last axis of a read is at most this long, a routine reads it equally fast whether it is contiguous or not. */
+const fewLanes = 4;
+
 export const routineValue: ValueRecord = {
   rebuild: (build, { kind, dtype, shape, details, node }, args) =>
-    made(build, { kind, dtype, shape, args, details, node }),
+    routineResult(build, { kind, dtype, shape, args, details, node }),
   fusing: undefined,
+  arrange: 'fixed',
   instruct: (value, writer, nodes) => {
     writer.emit({
       kind: 'routine',
@@ -115,7 +120,11 @@ export const routineValue: ValueRecord = {
       nodes,
     });
   },
-  reads: () => true,
+  reads: ({ args, details: { kernel } }, operand, { shape, strides }) =>
+    shape.length === 0 ||
+    (shape.at(-1) as number) <= fewLanes ||
+    strides.at(-1) === 1 ||
+    !routineLanes.get(kernel as string)?.includes(args.indexOf(operand)),
   writes: (_value, at) => isContiguous(at),
   onto: () => undefined,
   prepared: undefined,

@@ -1,6 +1,7 @@
 /** Sums: the element-wise sum of all operands, in order. */
 
 import type { Lowering } from '../graph/op.js';
+import { listInOrder } from '../ir/axes.js';
 import { defect } from '../ir/defect.js';
 import { prepareMap } from '../native/kernels.js';
 import type { TypedArray } from '../tensor/dtype.js';
@@ -35,6 +36,8 @@ export const sumValue: ValueRecord = {
       return total;
     },
   },
+  arrange: (build, { dtype, shape, node }, axes, args) =>
+    build.sum(dtype, listInOrder(shape, axes), args, node),
   instruct: () => {
     throw defect('a sum is computed by a fused loop');
   },

@@ -26,10 +26,10 @@ export type NumberArray<D extends DType = DType> =
 /** A boolean, or arrays of booleans nested to any depth. */
 export type Booleans = boolean | readonly Booleans[];
 
-/** A number, a boolean, a typed array of numbers, or nested arrays whose innermost arrays may be typed arrays. */
+/** A number, a boolean (for bool), a typed array, or nested arrays whose innermost arrays may be typed arrays. */
 export type NestedData<D extends DType = DType> =
   | number
-  | boolean
+  | (D extends 'bool' ? boolean : never)
   | NumberArray<D>
   | readonly NestedData<D>[];
 

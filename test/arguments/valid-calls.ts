@@ -117,6 +117,17 @@ const pool2d = {
 };
 const pool1d = { size: 2, stride: 2, padding: 1, dilation: 1, ceil: true };
 
+const conv2d = {
+  stride: [1, 1],
+  padding: [
+    [1, 1],
+    [0, 0],
+  ],
+  dilation: 1,
+  groups: 2,
+};
+const conv1d = { stride: 2, padding: [1, 0], dilation: 1, groups: 2 };
+
 const table: Readonly<Record<string, () => Call>> = {
   // tensors
   tensor: () => ({ args: [data, { shape: [4], dtype: 'float64' }] }),
@@ -144,6 +155,12 @@ const table: Readonly<Record<string, () => Call>> = {
   maxPool1d: () => ({ args: [fb.input('sequences', ['batch', 1, 4]), pool1d] }),
   avgPool1d: () => ({
     args: [fb.input('sequences', ['batch', 1, 4]), { ...pool1d, countPadding: true }],
+  }),
+  conv2d: () => ({
+    args: [fb.input('images', ['batch', 2, 4, 4]), fb.input('filters', [4, 1, 3, 3]), conv2d],
+  }),
+  conv1d: () => ({
+    args: [fb.input('sequences', ['batch', 2, 4]), fb.input('filters', [4, 1, 3]), conv1d],
   }),
 
   // leaves

@@ -47,6 +47,20 @@ describe('the work of a step', () => {
     });
   });
 
+  it('of convolutions: a row for each position, and one for each image in the dense layer', () => {
+    const sizes = { side: 4, channels: [2, 3, 5], classes: 4, batch: 2, rate: 1 };
+    const spec: ModelSpec = { kind: 'conv', dtype: 'float32', optimizer: 'sgd', ...sizes };
+    const [first, second, readout] = [2 * 9 * 3, 3 * 9 * 5, 5 * 4];
+    const parameters = first + 3 + second + 5 + readout + 4;
+    const inputs = 2 * 2 * 16 + 2;
+    const activations = 32 * (3 + 5) + 2 * 4;
+    expect(workOf(spec)).toEqual({
+      operations: 2 * 32 * (2 * first + 3 * second) + 2 * 2 * 3 * readout,
+      traffic: 4 * (2 * parameters + inputs + 2 * activations),
+      footprint: 4 * (parameters + inputs + activations),
+    });
+  });
+
   it('is known for every workload, except the one that is only compiled', () => {
     for (const spec of Object.values(workloads)) {
       if (spec.kind === 'compile') continue;

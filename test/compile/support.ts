@@ -4,6 +4,7 @@ import { type Arena, arrange } from '../../src/compile/passes/arena.js';
 import { fuse } from '../../src/compile/passes/fuse.js';
 import type { Fused } from '../../src/compile/passes/fused-loop.js';
 import { type Instructions, instruct } from '../../src/compile/passes/instruct.js';
+import { layout } from '../../src/compile/passes/layout.js';
 import { lower } from '../../src/compile/passes/lower.js';
 import { Placement } from '../../src/compile/passes/place.js';
 import { share } from '../../src/compile/passes/share/index.js';
@@ -60,8 +61,9 @@ export function fused(
     [...outputs, ...updates.map(([, value]) => value)],
     bindings,
   );
-  const pairs = updates.map(([leaf], i) => ({ leaf, ref: roots[outputs.length + i] as Ref }));
-  return { ...finished(fuse(roots.slice(0, outputs.length), pairs, build)), fired };
+  const arranged = finished(layout(roots, build));
+  const pairs = updates.map(([leaf], i) => ({ leaf, ref: arranged[outputs.length + i] as Ref }));
+  return { ...finished(fuse(arranged.slice(0, outputs.length), pairs, build)), fired };
 }
 
 /** Returns the values of the IR as text. The dtype float32 is left out. */

@@ -15,7 +15,7 @@ export interface GoldenTensor {
   /** The elements in row-major order. */
   readonly data: readonly GoldenNumber[];
   /** The dtype; float64 if this is left out. */
-  readonly dtype?: 'int32' | 'float32';
+  readonly dtype?: 'int32' | 'float32' | 'bool';
 }
 
 export interface Golden<Case> {
@@ -47,6 +47,7 @@ export function titled<Case>(
 export function tensorOf({ shape, data, dtype }: GoldenTensor): Tensor {
   const numbers = data.map(Number);
   if (dtype === 'int32') return new Tensor(Int32Array.from(numbers), shape);
+  if (dtype === 'bool') return new Tensor(Uint8Array.from(numbers), shape, 'bool');
   if (dtype === 'float32') return new Tensor(Float32Array.from(numbers), shape);
   return new Tensor(Float64Array.from(numbers), shape);
 }

@@ -38,9 +38,8 @@ interface OpCase {
   };
 }
 
-const all = ['ops-elementwise', 'ops-structure', 'ops-routines'].flatMap((file) =>
-  readGolden<OpCase>(file),
-);
+const files = ['ops-elementwise', 'ops-structure', 'ops-routines', 'ops-convolution'];
+const all = files.flatMap((file) => readGolden<OpCase>(file));
 const casesWith = (wanted: (golden: OpCase) => unknown) =>
   titled(all.filter(wanted), ({ op, title }) => `${op}: ${title}`);
 

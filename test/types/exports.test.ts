@@ -29,9 +29,10 @@ const added = `none notDifferentiable Part
   Node Leaf Input Variable Constant Gradients Program loadMetadata
   loadCsv parseCsv`;
 /** Functions that apply ops of other names. */
-const composed = 'maxPool1d maxPool2d avgPool1d avgPool2d';
+const composed = 'maxPool1d maxPool2d avgPool1d avgPool2d conv1d conv2d';
 /** Ops that only these functions and gradient rules apply. */
-const inner = 'maxPool avgPool avgPoolGradient scatterAddAlongAxis';
+const inner = `maxPool avgPool avgPoolGradient scatterAddAlongAxis
+  convolution convolutionInputGradient convolutionWeightGradient`;
 const words = (text: string) => text.trim().split(/\s+/);
 
 describe('import * as fb from forebay', () => {

@@ -39,6 +39,11 @@ describe('the type of a tensor', () => {
     >();
     expectTypeOf(fb.tensor([[true], [false]])).toEqualTypeOf<fb.Tensor<'bool'>>();
     expectTypeOf(fb.tensor(fb.tensor(doubles))).toEqualTypeOf<fb.Tensor<'float64'>>();
+    expectTypeOf(fb.tensor([[true], [false]])).toEqualTypeOf<fb.Tensor<'bool'>>();
+    expectTypeOf(fb.tensor(new Uint8Array(2))).toEqualTypeOf<fb.Tensor<'uint8'>>();
+    expectTypeOf(fb.tensor(new Uint8Array(2), { dtype: 'bool' })).toEqualTypeOf<
+      fb.Tensor<'bool'>
+    >();
     const plain = JSON.parse('{ "dtype": "int32", "shape": [], "data": [1] }') as fb.PlainTensor;
     expectTypeOf(fb.tensor(plain)).toEqualTypeOf<fb.Tensor>();
     // The innermost arrays may be typed arrays, which set the dtype.
@@ -82,6 +87,8 @@ describe('TensorLike<D>', () => {
     expectTypeOf<fb.Tensor<'float64'>>().not.toExtend<fb.TensorLike<'float32'>>();
     expectTypeOf<Float64Array>().not.toExtend<fb.TensorLike<'float32'>>();
     expectTypeOf<Float64Array[]>().not.toExtend<fb.TensorLike<'float32'>>();
+    expectTypeOf<boolean>().not.toExtend<fb.TensorLike<'float32'>>();
+    expectTypeOf<boolean[]>().not.toExtend<fb.TensorLike<'uint8'>>();
     expectTypeOf<string>().not.toExtend<fb.TensorLike<'float32'>>();
     expectTypeOf<undefined>().not.toExtend<fb.TensorLike<'float32'>>();
   });
@@ -93,6 +100,8 @@ describe('TensorLike<D>', () => {
     expectTypeOf<fb.JsonTensor>().toExtend<fb.TensorLike<'float32'>>();
     expectTypeOf<Float32Array | number | number[][]>().toExtend<fb.TensorLike<'float32'>>();
     expectTypeOf<Float32Array[] | Int16Array>().toExtend<fb.TensorLike<'float32'>>();
+    expectTypeOf<boolean[][] | Uint8Array>().toExtend<fb.TensorLike<'bool'>>();
+    expectTypeOf<boolean[]>().toExtend<fb.TensorLike>();
     expectTypeOf<fb.TensorLike<'float32'>>().toExtend<fb.TensorLike>();
   });
 });

@@ -23,6 +23,7 @@ sys.dont_write_bytecode = True
 
 import losses
 import lstm
+import ops_convolution
 import ops_elementwise
 import ops_routines
 import ops_structure
@@ -34,6 +35,7 @@ FILES = {
     "ops-elementwise": ops_elementwise,
     "ops-structure": ops_structure,
     "ops-routines": ops_routines,
+    "ops-convolution": ops_convolution,
     "lstm": lstm,
     "vae": vae,
     "losses": losses,

@@ -3,7 +3,9 @@
 import * as fb from 'forebay';
 import type { TensorSource } from '../exchange.js';
 import {
+  type ConvSpec,
   gates,
+  isConvolution,
   type LstmSpec,
   layersOf,
   type ModelSpec,
@@ -39,6 +41,10 @@ export function buildGraph(spec: ModelSpec, start: TensorSource): Graph {
   const dense: Dense = (layer, x, fixedBias = false) => {
     const weight = parameters.get(`${layer}.weight`) as fb.Node;
     const bias = parameters.get(`${layer}.bias`) as fb.Node;
+    if (isConvolution(layer)) {
+      const y = fb.conv2d(x, weight, { padding: 'same' });
+      return fb.add(y, fb.reshape(bias, [bias.shape[0] as number, 1, 1]));
+    }
     return fb.add(fb.matmul(x, weight), fixedBias ? fb.stopGradient(bias) : bias);
   };
   const input = (name: string) => nodes.get(name) as fb.Node;
@@ -61,6 +67,8 @@ function outputOf(spec: ModelSpec, input: Find, dense: Dense): fb.Node {
         perceptron(spec.layers.length - 1, input('x'), dense),
         input('labels'),
       );
+    case 'conv':
+      return fb.softmaxCrossEntropy(convolutions(spec, input('x'), dense), input('labels'));
     case 'predict':
       return perceptron(spec.layers.length - 1, input('x'), dense);
     default:
@@ -113,4 +121,10 @@ function perceptron(layers: number, x: fb.Node, dense: Dense): fb.Node {
     if (index < layers - 1) y = fb.relu(y);
   }
   return y;
+}
+
+function convolutions({ channels }: ConvSpec, x: fb.Node, layer: Dense): fb.Node {
+  let y = x;
+  for (let index = 0; index < channels.length - 1; index++) y = fb.relu(layer(`conv${index}`, y));
+  return layer('readout', fb.mean(y, [2, 3]));
 }

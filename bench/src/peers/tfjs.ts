@@ -182,6 +182,8 @@ function modelOf(spec: ModelSpec, start: Tensors): Model {
       output = spec.kind === 'mlp' ? mlp(spec, parameters, layers) : () => perceptron(layers, x);
       break;
     }
+    case 'conv':
+      throw new BenchError('tfjs-wasm has no form of convolutions yet');
     default:
       output = lstm(spec, parameters);
   }

@@ -606,7 +606,7 @@ struct Loop8 {
   }
 };
 
-// lstm-seed, dense relu mse sgd, dense tanh mse sgd and 9 more
+// lstm-seed, dense relu mse sgd, dense tanh mse sgd and 11 more
 template <class T>
 struct Loop9 {
   static constexpr std::uint16_t loadCount = 3;
@@ -633,7 +633,7 @@ struct Loop9 {
   }
 };
 
-// lstm-small, lstm-medium, lstm-large and 6 more
+// lstm-small, lstm-medium, lstm-large and 8 more
 template <class T>
 struct Loop10 {
   static constexpr std::uint16_t loadCount = 2;
@@ -1081,7 +1081,7 @@ struct Loop18 {
   }
 };
 
-// mlp-1, mlp-64, mlp-256 and 7 more
+// mlp-1, mlp-64, mlp-256 and 9 more
 template <class T>
 struct Loop19 {
   static constexpr std::uint16_t loadCount = 2;
@@ -1109,7 +1109,7 @@ struct Loop19 {
   }
 };
 
-// mlp-1, mlp-64, mlp-256 and 3 more
+// mlp-1, mlp-64, mlp-256 and 5 more
 template <class T>
 struct Loop20 {
   static constexpr std::uint16_t loadCount = 2;
@@ -1138,7 +1138,7 @@ struct Loop20 {
   }
 };
 
-// mlp-1, mlp-64, mlp-256 and 6 more
+// mlp-1, mlp-64, mlp-256 and 8 more
 template <class T>
 struct Loop21 {
   static constexpr std::uint16_t loadCount = 3;
@@ -1227,7 +1227,7 @@ struct Loop22 {
   }
 };
 
-// mlp-64, mlp-256, dense relu classes sgd
+// mlp-64, mlp-256, conv and 2 more
 template <class T>
 struct Loop23 {
   static constexpr std::uint16_t loadCount = 2;
@@ -1252,7 +1252,7 @@ struct Loop23 {
   }
 };
 
-// mlp-64, mlp-256, dense relu classes sgd
+// mlp-64, mlp-256, conv and 2 more
 template <class T>
 struct Loop24 {
   static constexpr std::uint16_t loadCount = 3;
@@ -1280,7 +1280,7 @@ struct Loop24 {
   }
 };
 
-// mlp-64, mlp-256, dense relu classes sgd and 1 more
+// mlp-64, mlp-256, conv and 3 more
 template <class T>
 struct Loop25 {
   static constexpr std::uint16_t loadCount = 1;
@@ -1304,7 +1304,7 @@ struct Loop25 {
   }
 };
 
-// mlp-64, mlp-256, dense relu classes sgd
+// mlp-64, mlp-256, conv and 2 more
 template <class T>
 struct Loop26 {
   static constexpr std::uint16_t loadCount = 6;
@@ -1345,7 +1345,7 @@ struct Loop26 {
   }
 };
 
-// mlp-64, mlp-256, dense relu classes sgd
+// mlp-64, mlp-256, conv and 2 more
 template <class T>
 struct Loop27 {
   static constexpr std::uint16_t loadCount = 2;
@@ -1371,9 +1371,34 @@ struct Loop27 {
   }
 };
 
-// dense relu mse sgd, dense tanh mse sgd, dense sigmoid mse sgd and 3 more
+// conv, conv-chain
 template <class T>
 struct Loop28 {
+  static constexpr std::uint16_t loadCount = 2;
+  static constexpr std::uint32_t singles = 2;
+  static constexpr LoopStep steps[] = {
+      {idOf("div"), {0, 1}},
+  };
+  static constexpr std::uint16_t results[] = {2};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T v1 = *rowOf<T>(call, 1, r);
+      T* const y0 = rowOf<T>(call, 2, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v2 = Div::of(v0, v1);
+        y0[i] = v2;
+      }
+    }
+  }
+};
+
+// dense relu mse sgd, dense tanh mse sgd, dense sigmoid mse sgd and 3 more
+template <class T>
+struct Loop29 {
   static constexpr std::uint16_t loadCount = 4;
   static constexpr std::uint32_t singles = 8;
   static constexpr LoopStep steps[] = {
@@ -1410,7 +1435,7 @@ struct Loop28 {
 
 // dense relu mse sgd, dense tanh mse sgd, dense sigmoid mse sgd and 4 more
 template <class T>
-struct Loop29 {
+struct Loop30 {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -1437,7 +1462,7 @@ struct Loop29 {
 
 // dense sigmoid mse sgd
 template <class T>
-struct Loop30 {
+struct Loop31 {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -1465,7 +1490,7 @@ struct Loop30 {
 
 // dense sigmoid mse sgd
 template <class T>
-struct Loop31 {
+struct Loop32 {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 4;
   static constexpr LoopStep steps[] = {
@@ -1496,7 +1521,7 @@ struct Loop31 {
 
 // dense softplus mse sgd
 template <class T>
-struct Loop32 {
+struct Loop33 {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -1528,7 +1553,7 @@ struct Loop32 {
 
 // dense softplus mse sgd
 template <class T>
-struct Loop33 {
+struct Loop34 {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -1554,7 +1579,7 @@ struct Loop33 {
 
 // dense relu probabilities sgd
 template <class T>
-struct Loop34 {
+struct Loop35 {
   static constexpr std::uint16_t loadCount = 6;
   static constexpr std::uint32_t singles = 58;
   static constexpr LoopStep steps[] = {
@@ -1610,7 +1635,7 @@ struct Loop34 {
 
 // dense relu probabilities sgd
 template <class T>
-struct Loop35 {
+struct Loop36 {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -1637,7 +1662,7 @@ struct Loop35 {
 
 // dense relu mse momentum
 template <class T>
-struct Loop36 {
+struct Loop37 {
   static constexpr std::uint16_t loadCount = 6;
   static constexpr std::uint32_t singles = 41;
   static constexpr LoopStep steps[] = {
@@ -1674,7 +1699,7 @@ struct Loop36 {
 
 // dense relu mse momentum
 template <class T>
-struct Loop37 {
+struct Loop38 {
   static constexpr std::uint16_t loadCount = 5;
   static constexpr std::uint32_t singles = 18;
   static constexpr LoopStep steps[] = {
@@ -1708,7 +1733,7 @@ struct Loop37 {
 
 // lstm
 template <class T>
-struct Loop38 {
+struct Loop39 {
   static constexpr std::uint16_t loadCount = 9;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -1782,7 +1807,7 @@ struct Loop38 {
 
 // lstm
 template <class T>
-struct Loop39 {
+struct Loop40 {
   static constexpr std::uint16_t loadCount = 9;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -1854,7 +1879,7 @@ struct Loop39 {
 
 // lstm
 template <class T>
-struct Loop40 {
+struct Loop41 {
   static constexpr std::uint16_t loadCount = 10;
   static constexpr std::uint32_t singles = 8;
   static constexpr LoopStep steps[] = {
@@ -1945,7 +1970,7 @@ struct Loop40 {
 
 // lstm
 template <class T>
-struct Loop41 {
+struct Loop42 {
   static constexpr std::uint16_t loadCount = 10;
   static constexpr std::uint32_t singles = 264;
   static constexpr LoopStep steps[] = {
@@ -2031,7 +2056,7 @@ struct Loop41 {
 
 // softmax forward and backward
 template <class T>
-struct Loop42 {
+struct Loop43 {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -2058,7 +2083,7 @@ struct Loop42 {
 
 // softmax forward and backward
 template <class T>
-struct Loop43 {
+struct Loop44 {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 4;
   static constexpr LoopStep steps[] = {
@@ -2089,7 +2114,7 @@ struct Loop43 {
 
 // softmax forward and backward
 template <class T>
-struct Loop44 {
+struct Loop45 {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 4;
   static constexpr LoopStep steps[] = {
@@ -2118,7 +2143,7 @@ struct Loop44 {
 
 // logSoftmax forward and backward
 template <class T>
-struct Loop45 {
+struct Loop46 {
   static constexpr std::uint16_t loadCount = 4;
   static constexpr std::uint32_t singles = 12;
   static constexpr LoopStep steps[] = {
@@ -2152,7 +2177,7 @@ struct Loop45 {
 
 // layerNorm forward and backward
 template <class T>
-struct Loop46 {
+struct Loop47 {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 6;
   static constexpr LoopStep steps[] = {
@@ -2186,7 +2211,7 @@ struct Loop46 {
 
 // layerNorm forward and backward
 template <class T>
-struct Loop47 {
+struct Loop48 {
   static constexpr std::uint16_t loadCount = 6;
   static constexpr std::uint32_t singles = 16;
   static constexpr LoopStep steps[] = {
@@ -2237,7 +2262,7 @@ struct Loop47 {
 
 // layerNorm forward and backward
 template <class T>
-struct Loop48 {
+struct Loop49 {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -2263,7 +2288,7 @@ struct Loop48 {
 
 // layerNorm forward and backward
 template <class T>
-struct Loop49 {
+struct Loop50 {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 1;
   static constexpr LoopStep steps[] = {
@@ -2294,7 +2319,7 @@ struct Loop49 {
 
 // layerNorm forward and backward
 template <class T>
-struct Loop50 {
+struct Loop51 {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -2370,7 +2395,6 @@ constexpr CompiledLoop loops[] = {
     loopOf<Loop27, float>(),
     loopOf<Loop27, double>(),
     loopOf<Loop28, float>(),
-    loopOf<Loop28, double>(),
     loopOf<Loop29, float>(),
     loopOf<Loop29, double>(),
     loopOf<Loop30, float>(),
@@ -2415,6 +2439,8 @@ constexpr CompiledLoop loops[] = {
     loopOf<Loop49, double>(),
     loopOf<Loop50, float>(),
     loopOf<Loop50, double>(),
+    loopOf<Loop51, float>(),
+    loopOf<Loop51, double>(),
 };
 
 }  // namespace forebay::FOREBAY_BODY

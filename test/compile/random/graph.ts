@@ -5,6 +5,7 @@
 
 import type { Bindings } from '../../../src/graph/dimension.js';
 import { type Node, reshape, transpose, type Updates } from '../../../src/index.js';
+import { convolutionStep, convolutions } from './convolutions.js';
 import { Draft, type Numbers, scaled } from './draft.js';
 import type { Draws } from './draws.js';
 import {
@@ -91,6 +92,7 @@ const steps: readonly (readonly [number, Step])[] = [
   [3, cumsumStep],
   [4, sortStep],
   [3, poolStep],
+  [3, convolutionStep],
   [2, softmaxStep],
   [4, rowsStep],
   [14, matmulStep],
@@ -99,22 +101,23 @@ const steps: readonly (readonly [number, Step])[] = [
 ];
 
 const structures: readonly (readonly [number, Structure])[] = [
-  [46, recurrent],
+  [50, recurrent],
   [20, dense],
   [5, tied],
   [14, sumOfProducts],
-  [28, productOfParts],
-  [7, columnsOnly],
+  [29, productOfParts],
+  [9, columnsOnly],
   [4, attention],
   [5, alike],
   [8, overParts],
-  [13, wide],
+  [14, wide],
   [5, sumOfJoins],
   [6, windows],
   [6, stridedWindows],
   [8, blocks],
   [8, joinedTwice],
   [22, redundant],
+  [13, convolutions],
 ];
 
 /**

@@ -11,6 +11,7 @@ import { type Bindings, bindDim } from '../../../src/graph/dimension.js';
 import { layoutOf } from '../../../src/graph/window.js';
 import { Leaf, type Node } from '../../../src/index.js';
 import type { DType, TypedArray } from '../../../src/tensor/dtype.js';
+import { convolutionSizes } from './convolutions.js';
 import type { Numbers } from './draft.js';
 import { routineSizes } from './routine-sizes.js';
 import { addInto, isFloats, type Known, known, type Sizes, Unfit } from './sizes.js';
@@ -90,7 +91,8 @@ export class Magnitudes {
     }
     if (bits > maxFractionBits) throw new Unfit('too fine');
     const operands = node.inputs.map((input) => this.#of(input).fractionBits);
-    const multiplies = node.op.lowering.kind === 'product' || node.op.name === 'mul';
+    const { kind } = node.op.lowering;
+    const multiplies = kind === 'product' || kind === 'convolution' || node.op.name === 'mul';
     const fine = multiplies
       ? operands.reduce((sum, own) => sum + own, 0)
       : Math.max(bits, ...operands) * (node.op.name === 'square' ? 2 : 1);
@@ -139,6 +141,11 @@ export class Magnitudes {
           for (let j = 0; j < to.length; j++) addInto(result, to[j] as number, arg.sizes, j);
         });
         return result;
+      }
+      case 'convolution': {
+        const { computes } = lowering;
+        const operands = args as readonly Known[] as [Known, Known];
+        return convolutionSizes(lowering.call(bound), computes, operands, this.numbers.exact);
       }
       case 'routine': {
         const nearTie = this.#nearKink;

@@ -97,7 +97,7 @@ function rewrites(): string[] {
     for (const file of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
       if (!file.endsWith('.ts')) continue;
       const source = readFileSync(new URL(file, folder), 'utf8');
-      for (const [, name] of source.matchAll(/'((?:simplify|share|fuse|place): [^']+)'/g)) {
+      for (const [, name] of source.matchAll(/'((?:simplify|share|layout|fuse|place): [^']+)'/g)) {
         names.add(name as string);
       }
     }
