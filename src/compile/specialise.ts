@@ -6,6 +6,7 @@ import type { Bindings } from '../graph/dimension.js';
 import type { Node } from '../graph/node.js';
 import { finished, type Sliced } from '../graph/sliced.js';
 import { Builder, type Fired } from '../ir/builder.js';
+import type { Rules } from '../ir/rule.js';
 import type { Ref } from '../ir/value.js';
 import { instructionRecord } from '../primitives/index.js';
 import { bytesOf } from '../tensor/dtype.js';
@@ -18,12 +19,14 @@ import { layout } from './passes/layout.js';
 import { lower } from './passes/lower.js';
 import { Placement } from './passes/place.js';
 import { share } from './passes/share/index.js';
-import { simplify } from './passes/simplify.js';
+import { simplify } from './passes/simplify/index.js';
+import { rules } from './passes/simplify/rules.js';
 
 /**
  * Runs the passes in slices. It yields after at most `stepsPerSlice` steps of work, so that the caller can return to
  * the event loop between slices.
  * @param fired the map in which the passes count how often each rewrite was applied
+ * @param simplifying the rules that simplify values; the tests turn some of them off
  * @throws ShapeError if a shape of the graph is not valid under this binding
  */
 export function* specialisation(
@@ -31,9 +34,10 @@ export function* specialisation(
   updates: Updates,
   bindings: Bindings,
   fired: Fired = new Map(),
+  simplifying: Rules = rules,
 ): Sliced<Encoded> {
   const wanted = [...outputs, ...updates.map(([, value]) => value)];
-  const build = new Builder(fired);
+  const build = new Builder(simplifying, fired);
   const { pace } = build;
   const lowered = yield* lower(yield* executionWalk(wanted, pace), bindings, build);
   const simplified = yield* simplify(

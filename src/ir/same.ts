@@ -1,17 +1,12 @@
 /** Equality of values: two values are equal if they have the same kind, dtype, shape, operands and details. */
 
-import type { DType } from '../tensor/dtype.js';
-import type { Details, Kind, Ref, Value } from './value.js';
+import type { Definition } from './rule.js';
+import type { Details, Ref, Value } from './value.js';
 import { equalLists } from './view.js';
 
-/** Returns a hash of a value, from its definition. Equal values have equal hashes. */
-export function hashOf(
-  kind: Kind,
-  dtype: DType,
-  shape: readonly number[],
-  args: readonly Ref[],
-  { kernel = '', seed = 0, integers, starts }: Details,
-): number {
+/** Returns a hash of a value. Equal values have equal hashes. */
+export function hashOf({ kind, dtype, shape, args, details }: Definition): number {
+  const { kernel = '', seed = 0, integers, starts } = details;
   let hash = kind.length * 31 + dtype.length + seed;
   for (let i = 0; i < kernel.length; i++) hash = mix(hash, kernel.charCodeAt(i));
   for (const dim of shape) hash = mix(hash, dim);
@@ -32,15 +27,8 @@ function mix(hash: number, next: number): number {
   return Math.imul(hash ^ next, 16777619);
 }
 
-/** Whether the existing value `value` equals the value that the other arguments describe. */
-export function isSame(
-  value: Value,
-  kind: Kind,
-  dtype: DType,
-  shape: readonly number[],
-  args: readonly Ref[],
-  details: Details,
-): boolean {
+/** Whether an existing value is the value of this definition. */
+export function isSame(value: Value, { kind, dtype, shape, args, details }: Definition): boolean {
   return (
     value.kind === kind &&
     value.dtype === dtype &&

@@ -16,6 +16,7 @@ import { bytesOf, type DType, type TypedArray } from '../tensor/dtype.js';
 import { formatShape } from '../tensor/shape.js';
 import { allocate } from '../tensor/tensor.js';
 import type { LoweringRecord } from './record.js';
+import { routineResult } from './routine.js';
 
 type Convolution = Extract<Lowering, { kind: 'convolution' }>;
 
@@ -171,13 +172,27 @@ export const convolution: LoweringRecord<Convolution> = {
     if (isEmpty(call)) return build.filled(0, dtype, shape);
     const { routine, integers, image, pack } = planOf(lowering.computes, dtype, call);
     const [first, second] = args as readonly [Ref, Ref];
+    const made = (
+      kernel: string,
+      to: readonly number[],
+      reads: readonly Ref[],
+      list: readonly number[],
+    ) =>
+      routineResult(build, {
+        kind: 'routine',
+        dtype,
+        shape: to,
+        args: reads,
+        details: { kernel, integers: list },
+        node,
+      });
     const imageOf = (ref: Ref) => viewed(ref.value, permuted(ref, channelsLast));
     const operand = pack
-      ? build.routine(pack.routine, dtype, [pack.length], [second], pack.integers, node)
+      ? made(pack.routine, [pack.length], [second], pack.integers)
       : imageOf(second);
     const written = image ? channelsLast.map((axis) => shape[axis] as number) : shape;
     const operands = [imageOf(first), operand];
-    const result = build.routine(routine, dtype, written, operands, integers, node);
+    const result = made(routine, written, operands, integers);
     return image ? viewed(result.value, permuted(result, channelsFirst)) : result;
   },
 };

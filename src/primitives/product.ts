@@ -3,6 +3,7 @@
 import type { Node } from '../graph/node.js';
 import type { Lowering } from '../graph/op.js';
 import { isMatrix } from '../ir/blocks.js';
+import type { Builder } from '../ir/builder.js';
 import type { Location } from '../ir/location.js';
 import { type Ref, transposed, viewed } from '../ir/value.js';
 import { count, equalLists } from '../ir/view.js';
@@ -53,7 +54,8 @@ export const product: LoweringRecord<Extract<Lowering, { kind: 'product' }>> = {
       return build.reshape(build.product(rows, matrix, node), shape, node);
     }
     const batch = shape.slice(0, -2);
-    return build.batch(
+    return batched(
+      build,
       build.stretch(a, [...batch, ...a.shape.slice(-2)]),
       build.stretch(b, [...batch, ...b.shape.slice(-2)]),
       node,
@@ -136,9 +138,17 @@ function piecesOf(b: Ref, writer: InstructionWriter): PackInstruction['pieces'] 
   });
 }
 
-/** A batch of matrix products, [.., M, K] x [.., K, N]. */
+/** Makes a batch of matrix products, [.., M, K] x [.., K, N]. */
+function batched(build: Builder, a: Ref, b: Ref, node: Node | undefined): Ref {
+  const { dtype } = a.value;
+  const shape = [...a.shape.slice(0, -1), b.shape.at(-1) as number];
+  if (count(shape) === 0 || a.shape.at(-1) === 0) return build.filled(0, dtype, shape);
+  const args = [a, b].map((ref) => build.matrix(ref, node));
+  return build.make({ kind: 'batch', dtype, shape, args, details: {}, node });
+}
+
 export const batchValue: ValueRecord = {
-  rebuild: (build, { node }, [a, b]) => build.batch(a as Ref, b as Ref, node),
+  rebuild: (build, { node }, [a, b]) => batched(build, a as Ref, b as Ref, node),
   fusing: undefined,
   arrange: 'fixed',
   instruct: (value, writer, nodes) => {

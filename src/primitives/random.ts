@@ -15,12 +15,18 @@ export const random: LoweringRecord<Extract<Lowering, { kind: 'random' }>> = {
     return (out, _inputs, run) => draw(out, run);
   },
   lower: ({ kernel, seed }, { build, node, bound: { shape, attributes } }) =>
-    build.random(kernel, seed(attributes), node.dtype, shape, node),
+    build.make({
+      kind: 'random',
+      dtype: node.dtype,
+      shape,
+      args: [],
+      details: { kernel, seed: seed(attributes) },
+      node,
+    }),
 };
 
 export const randomValue: ValueRecord = {
-  rebuild: (build, { details, dtype, shape, node }) =>
-    build.random(details.kernel as string, details.seed as number, dtype, shape, node),
+  rebuild: (build, value) => build.make(value),
   fusing: undefined,
   arrange: 'fixed',
   instruct: (value, writer, nodes) => {

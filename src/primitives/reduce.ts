@@ -4,7 +4,9 @@ import { ShapeError } from '../errors.js';
 import type { Node } from '../graph/node.js';
 import type { Lowering } from '../graph/op.js';
 import { permuted } from '../ir/axes.js';
+import type { Builder } from '../ir/builder.js';
 import type { Location } from '../ir/location.js';
+import type { Definition } from '../ir/rule.js';
 import { type Ref, transposed, type Value, viewed } from '../ir/value.js';
 import { count, isContiguous } from '../ir/view.js';
 import { kernelId } from '../native/addon.js';
@@ -51,18 +53,23 @@ export const reduce: LoweringRecord<Reduce> = {
     }
     const kept = ref.shape.map((_, axis) => axis).filter((axis) => !reduced.includes(axis));
     const terms = count(reduced.map((axis) => ref.shape[axis] as number));
-    if (terms === 1 && count(bound.shape) === 1 && kernel !== 'argmax') {
-      return build.reshape(ref, bound.shape, node);
-    }
+    const reduction = (operand: Ref, shape: readonly number[]) =>
+      made(build, {
+        kind: 'reduce',
+        dtype: node.dtype,
+        shape,
+        args: [operand],
+        details: { kernel },
+        node,
+      });
     if (kernel === 'sum' && count(bound.shape) === 1) {
-      return build.reshape(build.reduce(kernel, node.dtype, ref, 0, node), bound.shape, node);
+      return build.reshape(reduction(ref, []), bound.shape, node);
     }
     // A matrix of one row also becomes a column sum, because `share` can merge the column sums of many time steps.
     if (kernel === 'sum' && kept.length > 0 && reduced.every((axis, i) => axis === i)) {
       const matrix = build.reshape(ref, [terms, count(bound.shape)], node);
       return build.reshape(build.columnSum(matrix, node), bound.shape, node);
     }
-    if (terms === 1 && kernel !== 'argmax') return build.reshape(ref, bound.shape, node);
     const order = [...kept, ...reduced];
     const arranged: Ref = {
       value: ref.value,
@@ -70,9 +77,16 @@ export const reduce: LoweringRecord<Reduce> = {
       shape: order.map((axis) => ref.shape[axis] as number),
       strides: order.map((axis) => ref.strides[axis] as number),
     };
-    return build.reduce(kernel, node.dtype, arranged, kept.length, node);
+    return reduction(arranged, arranged.shape.slice(0, kept.length));
   },
 };
+
+function made(build: Builder, reduction: Definition): Ref {
+  const simpler = build.simplified(reduction);
+  if (simpler) return simpler;
+  const operand = build.ascending(reduction.args[0] as Ref, reduction.node);
+  return build.value({ ...reduction, args: [operand] });
+}
 
 /** Returns the operand with its reduced axes, those after the first `kept`, in the order in which they are in memory. */
 function inMemoryOrder(operand: Ref, kept: number): Ref {
@@ -105,7 +119,7 @@ function reducesRows({ args, shape, dtype, details }: Value): boolean {
 
 /** A reduction over the last axes of its operand. The first axes of the operand are the axes of the value. */
 export const reduceValue: ValueRecord = {
-  rebuild: (build, { details, dtype, shape, node }, args) => {
+  rebuild: (build, { kind, details, dtype, shape, node }, args) => {
     const kernel = details.kernel as string;
     const kept = shape.length;
     // The index that argmax returns depends on the order of the reduced axes.
@@ -122,7 +136,7 @@ export const reduceValue: ValueRecord = {
         return build.reshape(build.columnSum(matrix, node), shape, node);
       }
     }
-    return build.reduce(kernel, dtype, operand, kept, node);
+    return made(build, { kind, dtype, shape, args: [operand], details, node });
   },
   fusing: {
     space: (value) =>

@@ -7,8 +7,11 @@ import { assertList } from '../arguments/read.js';
 import { ShapeError, ValueError } from '../errors.js';
 import type { Node } from '../graph/node.js';
 import type { Bound, Lowering, RoutineShapes } from '../graph/op.js';
+import type { Builder } from '../ir/builder.js';
 import type { Location } from '../ir/location.js';
-import { isContiguous } from '../ir/view.js';
+import type { Definition } from '../ir/rule.js';
+import type { Ref } from '../ir/value.js';
+import { count, isContiguous } from '../ir/view.js';
 import { routineFacts } from '../native/addon.js';
 import { prepareRoutine } from '../native/kernels.js';
 import { describeIndex } from '../native/program.js';
@@ -80,25 +83,31 @@ export const routine: LoweringRecord<RoutineLowering> = {
   },
   lower: (lowering, { build, node, bound, args }) => {
     const { reads, write, integers } = checkedCall(lowering, bound);
-    const operands = args.map((arg, i) => build.reshape(arg, reads[i] as readonly number[], node));
-    const result = build.routine(lowering.routine, node.dtype, write, operands, integers, node);
+    const result = routineResult(build, {
+      kind: 'routine',
+      dtype: node.dtype,
+      shape: write,
+      args: args.map((arg, i) => build.reshape(arg, reads[i] as readonly number[], node)),
+      details: { kernel: lowering.routine, integers },
+      node,
+    });
     return build.reshape(result, bound.shape, node);
   },
 };
+
+/** Makes the value that a routine computes. */
+export function routineResult(build: Builder, definition: Definition): Ref {
+  const { dtype, shape, args, node } = definition;
+  if (count(shape) === 0) return build.filled(0, dtype, shape);
+  return build.make({ ...definition, args: args.map((arg) => build.ascending(arg, node)) });
+}
 
 /** If the last axis of a read is at most this long, a routine reads it equally fast whether it is contiguous or not. */
 const fewLanes = 4;
 
 export const routineValue: ValueRecord = {
-  rebuild: (build, { details, dtype, shape, node }, args) =>
-    build.routine(
-      details.kernel as string,
-      dtype,
-      shape,
-      args,
-      details.integers as readonly number[],
-      node,
-    ),
+  rebuild: (build, { kind, dtype, shape, details, node }, args) =>
+    routineResult(build, { kind, dtype, shape, args, details, node }),
   fusing: undefined,
   arrange: 'fixed',
   instruct: (value, writer, nodes) => {

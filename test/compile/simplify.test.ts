@@ -20,6 +20,7 @@ import {
   transpose,
 } from '../../src/index.js';
 import { Builder } from '../../src/ir/builder.js';
+import { noRules } from '../../src/ir/rule.js';
 import type { Ref } from '../../src/ir/value.js';
 import { simplified, text, weight } from './support.js';
 
@@ -265,7 +266,7 @@ it('a constant that is a root is not copied', () => {
 
 describe('a value that is given other operands', () => {
   const numbers = () => {
-    const build = new Builder();
+    const build = new Builder(noRules);
     const [a, b, c] = ['a', 'b', 'c'].map((name) => build.leaf(input(name, [2]), [2])) as [
       Ref,
       Ref,

@@ -8,7 +8,8 @@ import { layout } from '../../src/compile/passes/layout.js';
 import { lower } from '../../src/compile/passes/lower.js';
 import { Placement } from '../../src/compile/passes/place.js';
 import { share } from '../../src/compile/passes/share/index.js';
-import { simplify } from '../../src/compile/passes/simplify.js';
+import { simplify } from '../../src/compile/passes/simplify/index.js';
+import { rules } from '../../src/compile/passes/simplify/rules.js';
 import { executionOrder } from '../../src/evaluate/lowered.js';
 import { finished, Pace } from '../../src/graph/sliced.js';
 import {
@@ -36,7 +37,7 @@ export interface Lowered {
 
 export function lowered(nodes: readonly Node[], bindings: Record<string, number> = {}): Lowered {
   const fired: Fired = new Map();
-  const build = new Builder(fired);
+  const build = new Builder(rules, fired);
   const refs = finished(lower(executionOrder(nodes), new Map(Object.entries(bindings)), build));
   return { roots: nodes.map((node) => refs.get(node) as Ref), build, fired };
 }

@@ -39,6 +39,7 @@ import {
   windows,
 } from './nets.js';
 import { recurrent, type Structure } from './recurrent.js';
+import { redundant } from './redundant.js';
 import { cumsumStep, gatherStep, poolStep, scatterStep, sortStep, takeStep } from './routines.js';
 import {
   broadcastStep,
@@ -100,11 +101,11 @@ const steps: readonly (readonly [number, Step])[] = [
 ];
 
 const structures: readonly (readonly [number, Structure])[] = [
-  [44, recurrent],
+  [50, recurrent],
   [20, dense],
   [5, tied],
   [14, sumOfProducts],
-  [26, productOfParts],
+  [29, productOfParts],
   [9, columnsOnly],
   [4, attention],
   [5, alike],
@@ -115,6 +116,7 @@ const structures: readonly (readonly [number, Structure])[] = [
   [6, stridedWindows],
   [8, blocks],
   [8, joinedTwice],
+  [22, redundant],
   [13, convolutions],
 ];
 

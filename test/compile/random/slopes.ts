@@ -71,7 +71,7 @@ export const exactness: Readonly<Record<string, Exactness>> = {
   sub: (x, xe, y, ye) => xe > 0 && ye > 0 && (x === 0 || y === 0),
   mul: (x, xe, y, ye) =>
     (xe > 0 && x === 0) || (ye > 0 && y === 0) || (xe > 0 && ye > 0 && (one(x) || one(y))),
-  div: (x, xe) => xe > 0 && x === 0,
+  div: (x, xe, y, ye) => xe > 0 && (x === 0 || (ye > 0 && one(y))),
   pow: () => false,
   maximum: (x, xe, y, ye) => (x > y ? xe > 0 : x < y ? ye > 0 : xe > 0 && ye > 0),
   minimum: (x, xe, y, ye) => (x < y ? xe > 0 : x > y ? ye > 0 : xe > 0 && ye > 0),

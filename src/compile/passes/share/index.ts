@@ -10,7 +10,9 @@
 
 import type { Sliced } from '../../../graph/sliced.js';
 import type { Builder } from '../../../ir/builder.js';
+import { without } from '../../../ir/rule.js';
 import { type Ref, reachable } from '../../../ir/value.js';
+import { splits } from '../simplify/product.js';
 import { accumulate } from './accumulate.js';
 import { alongK } from './along-k.js';
 import { alongM } from './along-m.js';
@@ -21,7 +23,7 @@ import { outerProducts } from './outer.js';
 import { Sets } from './sets.js';
 
 export function* share(roots: readonly Ref[], build: Builder): Sliced<Ref[]> {
-  build.splitsProducts = false;
+  build.rules = without(build.rules, splits);
   const sets = yield* Sets.of(yield* reachable(roots, build.pace), roots, build);
   yield* alongM(sets);
   yield* alongK(sets);

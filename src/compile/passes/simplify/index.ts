@@ -1,11 +1,12 @@
 /**
- * Simplify: computes only the slices of sums and products that are read, flattens sums, and drops values that are not
- * read. The builder, which makes the values, simplifies them further: it merges equal values, folds constants, composes
- * views and splits products of concatenations.
+ * Simplify. Most of it is rules, which replace one value or view by a simpler one. `rules.ts` lists them, and the builder
+ * applies them while any pass makes values. The two steps in this file need more than one value and its operands: they
+ * must know all uses of a value. They compute only the slices of sums and products that are read, and flatten sums.
+ * Values that are not read are dropped.
  */
 
-import type { Sliced } from '../../graph/sliced.js';
-import type { Builder } from '../../ir/builder.js';
+import type { Sliced } from '../../../graph/sliced.js';
+import type { Builder } from '../../../ir/builder.js';
 import {
   narrow,
   type Ref,
@@ -14,9 +15,9 @@ import {
   type Use,
   Uses,
   type Value,
-} from '../../ir/value.js';
-import { type Box, boxOf, equalLists, rebase } from '../../ir/view.js';
-import { Rebuilder } from './rebuild.js';
+} from '../../../ir/value.js';
+import { type Box, boxOf, equalLists, rebase } from '../../../ir/view.js';
+import { Rebuilder } from '../rebuild.js';
 
 export function* simplify(roots: readonly Ref[], build: Builder): Sliced<Ref[]> {
   return yield* flattenSums(yield* narrowProducts(roots, build), build);

@@ -1,0 +1,155 @@
+/** Rules for element-wise values: maps, and what sums share with them. */
+
+import { Constant, constant } from '../../../graph/leaf.js';
+import type { Builder } from '../../../ir/builder.js';
+import type { Definition, Rule } from '../../../ir/rule.js';
+import { narrow, numberOf, type Ref, showsAll, viewed } from '../../../ir/value.js';
+import { compose, count, dense, equalLists } from '../../../ir/view.js';
+import { prepareMap } from '../../../native/kernels.js';
+import { type DType, typedArray } from '../../../tensor/dtype.js';
+import { Tensor } from '../../../tensor/tensor.js';
+
+/** The maximum number of elements of a folded constant. Larger values are computed in every run instead of being stored. */
+const maxFolded = 4096;
+
+const constantFolding: Rule = {
+  name: 'simplify: constant folding',
+  matches: 'a map whose operands are constants, and which has at most 4096 elements',
+  gives: 'a constant',
+  exact: 'the constant is computed by the same kernel',
+  kernel: undefined,
+  apply: ({ dtype, shape, args, details }, build) => {
+    if (args.length === 0 || !args.every(isConstant)) return undefined;
+    const numbers = args.every((arg) => numberOf(arg) !== undefined);
+    const target = numbers ? [] : shape;
+    if (count(target) > maxFolded) return undefined;
+    const { kernel, converts } = details;
+    const out = typedArray(dtype, count(target));
+    const layouts = args.map((arg) => (numbers ? { offset: arg.offset, strides: [] } : arg));
+    const sources = args.map((arg) => (arg.value.details.leaf as Constant).value.data);
+    const family = converts ? 'cast' : 'map';
+    prepareMap(kernel as string, target, dense(target), layouts, family)(out, ...sources);
+    const result = numbers
+      ? constant(out[0] as number, { dtype })
+      : new Constant(new Tensor(out, target, dtype));
+    return build.stretch(build.leaf(result, target), shape);
+  },
+};
+
+function isConstant({ value }: Ref): boolean {
+  return value.details.leaf instanceof Constant;
+}
+
+const factorOfOne: Rule = {
+  name: 'simplify: factor or divisor of 1',
+  matches: 'x * 1, 1 * x, x / 1',
+  gives: 'x',
+  exact: 'a product and a quotient by 1 are not rounded',
+  kernel: undefined,
+  apply: ({ args, details: { kernel } }) => {
+    if (kernel !== 'mul' && kernel !== 'div') return undefined;
+    if (numberOf(args[1] as Ref) === 1) return args[0];
+    return kernel === 'mul' && numberOf(args[0] as Ref) === 1 ? args[1] : undefined;
+  },
+};
+
+const zeroSubtrahend: Rule = {
+  name: 'simplify: zero subtrahend',
+  matches: 'x - 0',
+  gives: 'x',
+  exact: '-0 - 0 is -0, too. The rule does not match x - -0, because -0 - -0 is 0',
+  kernel: 'sub',
+  apply: ({ args }) => (Object.is(numberOf(args[1] as Ref), 0) ? args[0] : undefined),
+};
+
+const doubleNegation: Rule = {
+  name: 'simplify: double negation',
+  matches: '-(-x)',
+  gives: 'x',
+  exact: 'a negation only changes the sign',
+  kernel: 'neg',
+  apply: ({ args }) => {
+    const ref = args[0] as Ref;
+    if (!isMap(ref, 'neg')) return undefined;
+    const inner = ref.value.args[0] as Ref;
+    const within = compose(ref, inner);
+    return within && viewed(inner.value, within);
+  },
+};
+
+const twoFactors: Rule = {
+  name: 'simplify: two factors',
+  matches: 'a * (b * x), where a and b are numbers',
+  gives: '(a * b) * x',
+  exact: 'up to rounding. The rule does not match if a * b overflows, or is zero or subnormal',
+  kernel: 'mul',
+  apply: ({ args }, build) => {
+    const [x, y] = [args[0] as Ref, args[1] as Ref];
+    return scaledTwice(build, x, y) ?? scaledTwice(build, y, x);
+  },
+};
+
+/** Returns factor * product with one multiplication, if `factor` is a number and `product` multiplies by a number. */
+function scaledTwice(build: Builder, factor: Ref, product: Ref): Ref | undefined {
+  if (numberOf(factor) === undefined || !isMap(product, 'mul')) return undefined;
+  if (!showsAll(product) || !equalLists(product.shape, product.value.shape)) return undefined;
+  const [x, y] = product.value.args as readonly [Ref, Ref];
+  const [inner, other] = numberOf(x) === undefined ? [y, x] : [x, y];
+  if (numberOf(inner) === undefined || numberOf(other) !== undefined) return undefined;
+  const { dtype } = factor.value;
+  const both = build.map('mul', dtype, product.shape, [factor, inner]);
+  if (!isNormal(numberOf(both) as number, dtype)) return undefined;
+  return build.map('mul', dtype, product.shape, [both, other], product.value.node);
+}
+
+function isMap({ value }: Ref, kernel: string): boolean {
+  return value.kind === 'map' && value.details.kernel === kernel;
+}
+
+/** The smallest positive normal number of each dtype. */
+const smallest: Readonly<Record<DType, number>> = {
+  float32: 2 ** -126,
+  float64: 2 ** -1022,
+  int32: 1,
+  bool: 1,
+  uint8: 1,
+};
+
+function isNormal(number: number, dtype: DType): boolean {
+  return Number.isFinite(number) && Math.abs(number) >= smallest[dtype];
+}
+
+/** Also a rule of sums. */
+export const repeatedMap: Rule = {
+  name: 'simplify: repeated map',
+  matches: 'an element-wise value all of whose operands repeat along an axis (their strides are 0)',
+  gives: 'the value for one index of this axis, broadcast along it',
+  exact: 'all elements along the axis are computed from the same numbers',
+  kernel: undefined,
+  apply: (value, build) => {
+    const { shape, args } = value;
+    let found = false;
+    for (let axis = 0; axis < shape.length; axis++) found ||= repeatsAlong(value, axis);
+    if (!found) return undefined;
+    const repeats = shape.map((_, axis) => repeatsAlong(value, axis));
+    const once = (ref: Ref): Ref =>
+      repeats.reduce((r, repeated, axis) => (repeated ? narrow(r, axis, 0, 1) : r), ref);
+    const small = shape.map((size, axis) => (repeats[axis] ? 1 : size));
+    return build.stretch(build.value({ ...value, shape: small, args: args.map(once) }), shape);
+  },
+};
+
+function repeatsAlong({ shape, args }: Definition, axis: number): boolean {
+  if ((shape[axis] as number) <= 1) return false;
+  for (let i = 0; i < args.length; i++) if ((args[i] as Ref).strides[axis] !== 0) return false;
+  return args.length > 0;
+}
+
+export const mapRules: readonly Rule[] = [
+  constantFolding,
+  factorOfOne,
+  zeroSubtrahend,
+  doubleNegation,
+  twoFactors,
+  repeatedMap,
+];
