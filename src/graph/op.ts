@@ -76,10 +76,13 @@ export interface ConvolutionCall {
   readonly weight: readonly number[];
   /** The shape [batch, filters, rows, columns] of the result. */
   readonly y: readonly number[];
+  /** The distance between neighbouring windows. */
   readonly stride: readonly [rows: number, columns: number];
+  /** The distance between neighbouring elements of a window. */
   readonly dilation: readonly [rows: number, columns: number];
   /** The zeros that are added to x: [[top, bottom], [left, right]]. */
   readonly padding: readonly [readonly [number, number], readonly [number, number]];
+  /** The number of groups of channels; the filters of a group read only its channels. */
   readonly groups: number;
 }
 
