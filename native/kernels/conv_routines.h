@@ -55,8 +55,6 @@ struct ConvDepthwise {
   const ConvTap* taps;
   std::int64_t tapCount, pixels, channels;
   std::int64_t aPixel, cPixel;
-  // Distances to elements of A and C that will be used soon, and are requested; only for weights.
-  std::int64_t aAhead, cAhead;
 };
 
 struct ConvRoutines {

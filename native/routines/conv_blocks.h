@@ -206,8 +206,7 @@ void eachDepthwise(const ConvPass& pass, const ConvBlock& block, const Depthwise
         first += (down.start + down.from * rows.pitch) * source.row +
                  (across.start + across.from * columns.pitch) * source.pixel;
       }
-      const std::int64_t nextRow = (down.to - down.from) * rows.pitch * source.row;
-      const ConvDepthwise sums = {taps, count, end - column, 0, columns.step * source.pixel, 0, nextRow, 0};
+      const ConvDepthwise sums = {taps, count, end - column, 0, columns.step * source.pixel, 0};
       body(row, column, sums, first);
       column = end;
     }

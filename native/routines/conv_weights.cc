@@ -213,7 +213,6 @@ class Weights {
                       terms.channels = count_;
                       const T* g = gAt(at, row) + column * g_.strides[2] + first_ * g_.strides[3];
                       terms.cPixel = contiguous ? g_.strides[2] : count_;
-                      terms.cAhead = contiguous ? g_.strides[1] : 0;
                       if (!contiguous) g = copied(g, terms.pixels);
                       if (terms.tapCount > 0) conv_.depthwiseWeights(terms, source, g, sums);
                     });

@@ -280,7 +280,7 @@ class BodyTest {
       list.push_back({between(generator_, 0, 50), (taps - 1 - t) * channels});
       end = std::max(end, list.back().a);
     }
-    const ConvDepthwise sums = {list.data(), taps, pixels, channels, aPixel, cPixel, 0, 0};
+    const ConvDepthwise sums = {list.data(), taps, pixels, channels, aPixel, cPixel};
     const std::vector<T> a = integers(end + (pixels - 1) * aPixel + channels);
     std::vector<T> w = integers(taps * channels), c = integers((pixels - 1) * cPixel + channels);
     std::vector<double> expected = asDoubles(c), expectedWeights = asDoubles(w);

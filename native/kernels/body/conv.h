@@ -357,15 +357,9 @@ FOREBAY_INLINE void depthwiseWeightLanes(const ConvDepthwise& s, const ConvTap* 
     in[t] = a + taps[t].a;
   }
   const std::int64_t aPixel = s.aPixel, cPixel = s.cPixel;
-  const std::uintptr_t aAhead = static_cast<std::uintptr_t>(s.aAhead) * sizeof(T);
-  const std::uintptr_t cAhead = static_cast<std::uintptr_t>(s.cAhead) * sizeof(T);
   std::int64_t index = 0;
   for (std::int64_t p = s.pixels; p > 0; --p, index += aPixel, c += cPixel) {
     const auto out = tail ? V::loadFirst(c, mask) : V::load(c);
-    // The next rows, which the processor does not foresee, because pixels are far from each other.
-    __builtin_prefetch(
-        reinterpret_cast<const void*>(reinterpret_cast<std::uintptr_t>(in[0] + index) + aAhead));
-    __builtin_prefetch(reinterpret_cast<const void*>(reinterpret_cast<std::uintptr_t>(c) + cAhead));
 #pragma GCC unroll 16
     for (int t = 0; t < count; ++t) {
       const T* const at = in[t] + index;

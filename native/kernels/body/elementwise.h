@@ -102,9 +102,7 @@ template <class T>
 using MaskOf = std::conditional_t<sizeof(T) == 4, Mask32, std::conditional_t<sizeof(T) == 8, Mask64, Byte>>;
 
 template <class T>
-constexpr bool isTruth = false;
-template <class Word, Word trueWord>
-constexpr bool isTruth<Truth<Word, trueWord>> = true;
+constexpr bool isTruth = std::is_same_v<T, Byte> || std::is_same_v<T, Mask32> || std::is_same_v<T, Mask64>;
 
 // Returns the element as an operation takes it: a bool, or a number.
 template <class T>

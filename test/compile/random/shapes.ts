@@ -152,7 +152,7 @@ export const softmaxStep: Step = (draft) => {
 
 /**
  * Reductions of rows that are long enough for a fused loop over whole rows: shifts each row by its maximum, and returns
- * the sum of each row.
+ * the sum of each row plus the sum of the sums of all columns.
  */
 export const rowsStep: Step = (draft) => {
   const { draws } = draft;
@@ -163,7 +163,10 @@ export const rowsStep: Step = (draft) => {
   const rows = broadcastTo(reshape(x, [...x.shape, 1]), [...x.shape, columns]);
   const y = mul(rows, constant(tensor(ramp, { dtype: x.dtype })));
   const shifted = sub(y, max(y, -1, { keepDims: true }));
-  return sum(draws.chance(0.5) ? shifted : add(shifted, rows), -1);
+  const ofRows = sum(draws.chance(0.5) ? shifted : add(shifted, rows), -1);
+  if (x.shape.length === 0) return ofRows;
+  const columnsOf = (matrix: Node) => sum(matrix, [...x.shape.keys()]);
+  return add(ofRows, sum(sub(columnsOf(shifted), columnsOf(y))));
 };
 
 /** Returns the node, reshaped to two axes if it has fewer. */
