@@ -31,14 +31,6 @@ struct Home {
   bool second;
 };
 
-const Fold* sumOf(const Body& body, DType type) {
-  for (std::size_t id = 0; id < body.kernelCount; ++id) {
-    const Fold* fold = body.kernels[id].routine(type).fold;
-    if (fold != nullptr && fold->kind == Fold::Kind::sum) return fold;
-  }
-  return nullptr;
-}
-
 }  // namespace
 
 class GroupDecoder {
@@ -253,7 +245,7 @@ class GroupDecoder {
     for (std::int64_t i = 0; i < closeCount_; ++i) {
       GroupClose& close = group_.closes_[static_cast<std::size_t>(i)];
       if (!reader_.dtype({"close", i, "the dtype"}, close.type)) return false;
-      close.sum = sumOf(body_, close.type);
+      close.sum = sumFold(body_, close.type);
       if (close.sum == nullptr) {
         return reader_.refuse("the dtype of close %lld is %s, expected float32 or float64",
                               static_cast<long long>(i), nameOf(close.type));

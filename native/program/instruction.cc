@@ -31,4 +31,12 @@ bool Instruction::resultsFinite(char* const* bases) const {
   return true;
 }
 
+const Fold* sumFold(const Body& body, DType type) {
+  for (std::size_t id = 0; id < body.kernelCount; ++id) {
+    const Fold* const fold = body.kernels[id].routine(type).fold;
+    if (fold != nullptr && fold->kind == Fold::Kind::sum) return fold;
+  }
+  return nullptr;
+}
+
 }  // namespace forebay

@@ -71,6 +71,9 @@ constexpr double worthSharing = 1500000;
 // the same time.
 constexpr std::int64_t tasksPerThread = 4;
 
+// Returns how a body sums the elements of a dtype; null if it has no sum of this dtype.
+const Fold* sumFold(const Body& body, DType type);
+
 // Reads the numbers of an instruction that follow [opcode, length]. Returns null if the instruction is
 // refused.
 using Decode = std::unique_ptr<Instruction> (*)(Operands& operands, const Body& body);

@@ -11,14 +11,6 @@ namespace {
 // Higher than any graph needs in one loop, and low enough that numbers of values fit in 16 bits.
 constexpr std::int64_t maxValues = 16384;
 
-const Fold* sumOf(const Body& body, DType type) {
-  for (std::size_t id = 0; id < body.kernelCount; ++id) {
-    const Fold* fold = body.kernels[id].routine(type).fold;
-    if (fold != nullptr && fold->kind == Fold::Kind::sum) return fold;
-  }
-  return nullptr;
-}
-
 }  // namespace
 
 class RowGroupDecoder {
@@ -189,7 +181,7 @@ class RowGroupDecoder {
       RowClose& close = group_.closes_[static_cast<std::size_t>(i)];
       if (!reader_.flag({"close", i, "the flag of one result a column"}, close.columns)) return false;
       if (!reader_.dtype({"close", i, "the dtype"}, close.type)) return false;
-      close.sum = close.type == DType::int32 ? nullptr : sumOf(body_, close.type);
+      close.sum = close.type == DType::int32 ? nullptr : sumFold(body_, close.type);
       if (close.sum == nullptr) {
         return reader_.refuse("the dtype of close %lld is %s, expected float32 or float64",
                               static_cast<long long>(i), nameOf(close.type));

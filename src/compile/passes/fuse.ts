@@ -13,6 +13,7 @@ import type { Target } from '../../ir/target.js';
 import { endOf, numberOf, type Ref, reachable, Uses, type Value } from '../../ir/value.js';
 import { valueRecord } from '../../primitives/index.js';
 import { codeLoop } from './code.js';
+import { FinalLoops } from './final-loops.js';
 import {
   aligned,
   closes,
@@ -26,7 +27,7 @@ import {
   sumsRows,
   type Update,
 } from './fused-loop.js';
-import { Rebuilder } from './rebuild.js';
+import { settle, shortSums } from './fusible.js';
 import { compatible, loadsOnePerRow, readsColumns, readsRow, type Space } from './row-loops.js';
 
 /**
@@ -51,45 +52,6 @@ export function* fuse(
   return yield* Fusion.of(settledOutputs, settledUpdates, build);
 }
 
-/** Splits sums of many terms into trees of sums of at most `target.loop.terms` terms. */
-function* shortSums(roots: readonly Ref[], build: Builder): Sliced<Ref[]> {
-  const { terms: maxTerms } = build.target.loop;
-  const order = yield* reachable(roots, build.pace);
-  const isLong = ({ kind, args }: Value) => kind === 'sum' && args.length > maxTerms;
-  if (!order.some(isLong)) return [...roots];
-  const rebuilder: Rebuilder = new Rebuilder(build, (value) => {
-    if (!isLong(value)) return undefined;
-    build.fire('fuse: long sum');
-    const terms = value.args.map((arg) => rebuilder.ref(arg));
-    let level = terms;
-    while (level.length > 1) {
-      const next: Ref[] = [];
-      for (let i = 0; i < level.length; i += maxTerms) {
-        next.push(build.sum(value.dtype, value.shape, level.slice(i, i + maxTerms), value.node));
-      }
-      level = next;
-    }
-    return level[0];
-  });
-  return yield* rebuilder.run(roots, order);
-}
-
-/**
- * If the new value of a leaf A is the old value of a leaf B, copies the old value, because B may be written before A.
- */
-function settle(
-  roots: readonly Ref[],
-  outputs: number,
-  updates: readonly Update[],
-  build: Builder,
-): Ref[] {
-  return roots.map((root, i) => {
-    if (i < outputs || updates.length === 0) return root;
-    const fromLeaf = root.value.details.leaf instanceof Variable;
-    return fromLeaf ? build.copy(root, root.value.node) : root;
-  });
-}
-
 /** The values of one fused loop, and the refs that it loads, by their keys. */
 interface Members extends Space {
   space: readonly number[];
@@ -103,41 +65,6 @@ interface Operand {
   readonly arg: Ref;
   /** Whether the fused loop that reads the operand may compute it. */
   readonly within: boolean;
-}
-
-/**
- * Final values are values that are used only to update leaves. This class divides them into sets of limited size. Each
- * set will become one fused loop.
- */
-class FinalLoops {
-  /**
-   * Each loop has a representative: the value that was added to it last. This map leads from an earlier representative
-   * to the next one.
-   */
-  readonly #into = new Map<Value, Value>();
-  readonly #sizes = new Map<Value, number>();
-
-  constructor(private readonly maxOperations: number) {}
-
-  /**
-   * Adds a value to the loop of its readers. If the readers are in several loops, these are merged. Returns false, and
-   * changes nothing, if the loop would be too large.
-   */
-  join(value: Value, readers: readonly Value[]): boolean {
-    const finalLoops = new Set(readers.map((reader) => this.#loopOf(reader)));
-    let size = 1;
-    for (const loop of finalLoops) size += this.#sizes.get(loop) as number;
-    if (size > this.maxOperations) return false;
-    for (const loop of finalLoops) this.#into.set(loop, value);
-    this.#sizes.set(value, size);
-    return true;
-  }
-
-  #loopOf(value: Value): Value {
-    let loop = value;
-    for (let next = this.#into.get(loop); next; next = this.#into.get(loop)) loop = next;
-    return loop;
-  }
 }
 
 /** Whether these fused loops can be merged: whether the merged loop would be within the limits. */
