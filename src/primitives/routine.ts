@@ -15,7 +15,7 @@ import { count, isContiguous } from '../ir/view.js';
 import { routineFacts } from '../native/addon.js';
 import { prepareRoutine } from '../native/kernels.js';
 import { describeIndex } from '../native/program.js';
-import { dtypeCodes, routineLanes } from '../native/table.js';
+import { dtypeCodes } from '../native/table.js';
 import type { TypedArray } from '../tensor/dtype.js';
 import { formatShape, sizeOf } from '../tensor/shape.js';
 import { rowMajorLayout } from './layout.js';
@@ -124,7 +124,7 @@ export const routineValue: ValueRecord = {
     shape.length === 0 ||
     (shape.at(-1) as number) <= fewLanes ||
     strides.at(-1) === 1 ||
-    !routineLanes.get(kernel as string)?.includes(args.indexOf(operand)),
+    !routineFacts(kernel as string).lanes.includes(args.indexOf(operand)),
   writes: (_value, at) => isContiguous(at),
   onto: () => undefined,
   prepared: undefined,

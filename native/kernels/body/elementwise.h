@@ -8,66 +8,72 @@
 
 namespace forebay::FOREBAY_BODY {
 
-struct Unary {
-  static constexpr int arity = 1;
+// The facts of an operation, which the kernel table passes on to JavaScript. The cost of an element is low if
+// computing it takes less time than storing it. The compiler then computes a value again in each loop that
+// reads it.
+enum class Cost : bool { low, high };
+template <int inputs, Cost cost>
+struct Facts {
+  static constexpr int arity = inputs;
+  static constexpr bool cheap = cost == Cost::low;
 };
-struct Binary {
-  static constexpr int arity = 2;
-};
-struct Ternary {
-  static constexpr int arity = 3;
-};
+template <Cost cost>
+using Unary = Facts<1, cost>;
+template <Cost cost>
+using Binary = Facts<2, cost>;
+template <Cost cost>
+using Ternary = Facts<3, cost>;
 
 // clang-format off
-struct Copy : Unary { template <class T> static FOREBAY_INLINE T of(T a) { return a; } };
-struct Neg : Unary { template <class T> static FOREBAY_INLINE T of(T a) { return -a; } };
-struct Square : Unary { template <class T> static FOREBAY_INLINE T of(T a) { return a * a; } };
-struct Abs : Unary { template <class T> static FOREBAY_INLINE T of(T a) { return absolute(a); } };
-struct Sqrt : Unary { template <class T> static FOREBAY_INLINE T of(T a) { return squareRoot(a); } };
-struct Exp : Unary { template <class T> static FOREBAY_INLINE T of(T a) { return exponential(a); } };
-struct Log : Unary { template <class T> static FOREBAY_INLINE T of(T a) { return logarithm<Fused>(a); } };
-struct Sigmoid : Unary { template <class T> static FOREBAY_INLINE T of(T a) { return logistic(a); } };
-struct Tanh : Unary { template <class T> static FOREBAY_INLINE T of(T a) { return hyperbolicTangent(a); } };
-struct Softplus : Unary { template <class T> static FOREBAY_INLINE T of(T a) { return softPlus(a); } };
-struct Relu : Unary { template <class T> static FOREBAY_INLINE T of(T a) { return a < T(0) ? T(0) : a; } };
-struct Sign : Unary {
+struct Copy : Unary<Cost::low> { template <class T> static FOREBAY_INLINE T of(T a) { return a; } };
+struct Neg : Unary<Cost::low> { template <class T> static FOREBAY_INLINE T of(T a) { return -a; } };
+struct Square : Unary<Cost::low> { template <class T> static FOREBAY_INLINE T of(T a) { return a * a; } };
+struct Abs : Unary<Cost::low> { template <class T> static FOREBAY_INLINE T of(T a) { return absolute(a); } };
+struct Sqrt : Unary<Cost::high> { template <class T> static FOREBAY_INLINE T of(T a) { return squareRoot(a); } };
+struct Exp : Unary<Cost::high> { template <class T> static FOREBAY_INLINE T of(T a) { return exponential(a); } };
+struct Log : Unary<Cost::high> { template <class T> static FOREBAY_INLINE T of(T a) { return logarithm<Fused>(a); } };
+struct Sigmoid : Unary<Cost::high> { template <class T> static FOREBAY_INLINE T of(T a) { return logistic(a); } };
+struct Tanh : Unary<Cost::high> { template <class T> static FOREBAY_INLINE T of(T a) { return hyperbolicTangent(a); } };
+struct Softplus : Unary<Cost::high> { template <class T> static FOREBAY_INLINE T of(T a) { return softPlus(a); } };
+struct Relu : Unary<Cost::low> { template <class T> static FOREBAY_INLINE T of(T a) { return a < T(0) ? T(0) : a; } };
+struct Sign : Unary<Cost::low> {
   template <class T> static FOREBAY_INLINE T of(T a) { return a > T(0) ? T(1) : a < T(0) ? T(-1) : a; }
 };
 
-struct Add : Binary { template <class T> static FOREBAY_INLINE T of(T a, T b) { return a + b; } };
-struct Sub : Binary { template <class T> static FOREBAY_INLINE T of(T a, T b) { return a - b; } };
-struct Mul : Binary { template <class T> static FOREBAY_INLINE T of(T a, T b) { return a * b; } };
-struct Div : Binary { template <class T> static FOREBAY_INLINE T of(T a, T b) { return a / b; } };
-struct Greater : Binary { template <class T> static FOREBAY_INLINE bool of(T a, T b) { return a > b; } };
-struct Equal : Binary { template <class T> static FOREBAY_INLINE bool of(T a, T b) { return a == b; } };
+struct Add : Binary<Cost::low> { template <class T> static FOREBAY_INLINE T of(T a, T b) { return a + b; } };
+struct Sub : Binary<Cost::low> { template <class T> static FOREBAY_INLINE T of(T a, T b) { return a - b; } };
+struct Mul : Binary<Cost::low> { template <class T> static FOREBAY_INLINE T of(T a, T b) { return a * b; } };
+struct Div : Binary<Cost::high> { template <class T> static FOREBAY_INLINE T of(T a, T b) { return a / b; } };
+struct Greater : Binary<Cost::low> { template <class T> static FOREBAY_INLINE bool of(T a, T b) { return a > b; } };
+struct Equal : Binary<Cost::low> { template <class T> static FOREBAY_INLINE bool of(T a, T b) { return a == b; } };
 // Maximum and Minimum return NaN if an argument is NaN. If `a` is NaN, a != a is true and `a` is the result.
 // If only `b` is NaN, all comparisons are false and `b` is the result.
-struct Maximum : Binary {
+struct Maximum : Binary<Cost::low> {
   template <class T> static FOREBAY_INLINE T of(T a, T b) { return ((a > b) | (a != a)) ? a : b; }
 };
-struct Minimum : Binary {
+struct Minimum : Binary<Cost::low> {
   template <class T> static FOREBAY_INLINE T of(T a, T b) { return ((a < b) | (a != a)) ? a : b; }
 };
 
 // a b + c, a b - c and c - a b, rounded once if the body has a fused multiply-add instruction.
-struct Fma : Ternary { template <class T> static FOREBAY_INLINE T of(T a, T b, T c) { return Fused::mulAdd(a, b, c); } };
-struct Fms : Ternary { template <class T> static FOREBAY_INLINE T of(T a, T b, T c) { return Fused::mulAdd(a, b, -c); } };
-struct Fnma : Ternary { template <class T> static FOREBAY_INLINE T of(T a, T b, T c) { return Fused::mulAdd(-a, b, c); } };
+struct Fma : Ternary<Cost::high> { template <class T> static FOREBAY_INLINE T of(T a, T b, T c) { return Fused::mulAdd(a, b, c); } };
+struct Fms : Ternary<Cost::high> { template <class T> static FOREBAY_INLINE T of(T a, T b, T c) { return Fused::mulAdd(a, b, -c); } };
+struct Fnma : Ternary<Cost::high> { template <class T> static FOREBAY_INLINE T of(T a, T b, T c) { return Fused::mulAdd(-a, b, c); } };
 
-struct Where : Ternary {
+struct Where : Ternary<Cost::low> {
   template <class T> static FOREBAY_INLINE T of(bool condition, T a, T b) { return condition ? a : b; }
 };
 
 // These operations call libm for each element.
-struct Pow : Binary {
+struct Pow : Binary<Cost::high> {
   static FOREBAY_INLINE float of(float a, float b) { return ::powf(a, b); }
   static FOREBAY_INLINE double of(double a, double b) { return ::pow(a, b); }
 };
-struct Sin : Unary {
+struct Sin : Unary<Cost::high> {
   static FOREBAY_INLINE float of(float a) { return ::sinf(a); }
   static FOREBAY_INLINE double of(double a) { return ::sin(a); }
 };
-struct Cos : Unary {
+struct Cos : Unary<Cost::high> {
   static FOREBAY_INLINE float of(float a) { return ::cosf(a); }
   static FOREBAY_INLINE double of(double a) { return ::cos(a); }
 };

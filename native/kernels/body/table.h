@@ -31,19 +31,32 @@ constexpr Routine fillOf(FillFn fill) { return {nullptr, nullptr, nullptr, fill,
 constexpr Routine gemmOf(GemmFn gemm) { return {nullptr, nullptr, nullptr, nullptr, gemm}; }
 constexpr Routine none = {};
 
+// The types of operands for which a kernel is cheap. A conversion is cheap if it is a comparison with 0, or
+// the selection of 0 or 1.
+constexpr unsigned never = 0, always = (1u << laneTypeCount) - 1;
+constexpr unsigned bools = 1u << static_cast<int>(DType::boolean) | 1u << static_cast<int>(DType::mask32) |
+                           1u << static_cast<int>(DType::mask64);
+template <class Op>
+constexpr unsigned cheapOf = Op::cheap ? always : never;
+
 template <class Op>
 constexpr Kernel floats(const char* name) {
-  return {Family::map, name, Op::arity, {tileOf<Op, float>, tileOf<Op, double>}};
+  return {Family::map, name, Op::arity, cheapOf<Op>, {tileOf<Op, float>, tileOf<Op, double>}};
 }
 template <class Op>
 constexpr Kernel numbers(const char* name) {
-  return {Family::map, name, Op::arity, {tileOf<Op, float>, tileOf<Op, double>, tileOf<Op, std::int32_t>}};
+  return {Family::map,
+          name,
+          Op::arity,
+          cheapOf<Op>,
+          {tileOf<Op, float>, tileOf<Op, double>, tileOf<Op, std::int32_t>}};
 }
 template <class Op>
 constexpr Kernel every(const char* name) {
   return {Family::map,
           name,
           Op::arity,
+          cheapOf<Op>,
           {tileOf<Op, float>, tileOf<Op, double>, tileOf<Op, std::int32_t>, tileOf<Op, Byte>,
            tileOf<Op, std::uint8_t>}};
 }
@@ -52,6 +65,7 @@ constexpr Kernel truths(const char* name, Form form) {
   return {Family::map,
           name,
           Op::arity,
+          cheapOf<Op>,
           {truthsOf<Op, float>, truthsOf<Op, double>, truthsOf<Op, std::int32_t>, truthsOf<Op, Byte>,
            truthsOf<Op, std::uint8_t>},
           form};
@@ -61,6 +75,7 @@ constexpr Kernel castTo(DType type) {
   return {Family::cast,
           nameOf(type),
           1,
+          type == DType::boolean ? always : bools,
           {castOf<To, float>, castOf<To, double>, castOf<To, std::int32_t>, castOf<To, Byte>,
            castOf<To, std::uint8_t>, castOf<To, Mask32>, castOf<To, Mask64>},
           Form::plain,
@@ -103,21 +118,28 @@ constexpr Kernel kernels[] = {
     castTo<std::uint8_t>(DType::uint8),
     castTo<Mask32>(DType::mask32),
     castTo<Mask64>(DType::mask64),
-    {Family::reduce, "sum", 1, {foldOf(sumFold<float>), foldOf(sumFold<double>), none}},
+    {Family::reduce, "sum", 1, never, {foldOf(sumFold<float>), foldOf(sumFold<double>), none}},
     {Family::reduce,
      "max",
      1,
+     never,
      {foldOf(maxFold<float>), foldOf(maxFold<double>), foldOf(maxFold<std::int32_t>)}},
     {Family::reduce,
      "argmax",
      1,
+     never,
      {foldOf(argmaxFold<float>), foldOf(argmaxFold<double>), foldOf(argmaxFold<std::int32_t>)}},
-    {Family::product, "gemm", 2, {gemmOf(gemmFloat), gemmOf(gemmDouble), none}},
-    {Family::random, "uniform", 0, {fillOf(fill<Uniform, float>), fillOf(fill<Uniform, double>), none}},
-    {Family::random, "normal", 0, {fillOf(fill<Normal, float>), fillOf(fill<Normal, double>), none}},
+    {Family::product, "gemm", 2, never, {gemmOf(gemmFloat), gemmOf(gemmDouble), none}},
+    {Family::random,
+     "uniform",
+     0,
+     never,
+     {fillOf(fill<Uniform, float>), fillOf(fill<Uniform, double>), none}},
+    {Family::random, "normal", 0, never, {fillOf(fill<Normal, float>), fillOf(fill<Normal, double>), none}},
     {Family::random,
      "truncatedNormal",
      0,
+     never,
      {fillOf(fillTruncated<float>), fillOf(fillTruncated<double>), none}},
 };
 
