@@ -168,7 +168,11 @@ const RoutineRow whole = {"r", 1, 1, 0, 1, false, -1, ${facts} check, nullptr, n
   it.each<[what: string, code: string, error: RegExp | '']>([
     ['an operation with its facts', op(' : Unary<Cost::low>'), ''],
     ['an operation without cost', op(' : Unary<>'), /template argument/],
-    ['an operation with its arity alone', op('', 'static constexpr int arity = 1;'), /cheap/],
+    [
+      'an operation with its arity alone',
+      op('', 'static constexpr int arity = 1; static constexpr Form form = Form::plain;'),
+      /cheap/,
+    ],
     ['a reduction with its facts', fold('DType::float32, 0,'), ''],
     ['a reduction without identity', fold('DType::float32,'), /conver/],
     ['a reduction without the type of its result', fold('0,'), /conver/],
