@@ -176,6 +176,39 @@ export type Lowering<A extends object = object> =
       expand(inputs: readonly Node[], attributes: A): Node;
     };
 
+/** What `typeof` returns for each field of a lowering that is not optional. */
+type FieldTypes<L extends Lowering> = {
+  readonly [F in Exclude<keyof L, 'kind'> as undefined extends L[F] ? never : F]: [L[F]] extends [
+    string,
+  ]
+    ? 'string'
+    : [L[F]] extends [boolean]
+      ? 'boolean'
+      : 'function';
+};
+
+/**
+ * The fields of each kind of lowering, with which `defineOp` checks the lowering of a user's op. (A user's op cannot be
+ * a leaf.)
+ */
+export const loweringFields: {
+  readonly [L in Exclude<Lowering, { kind: 'leaf' }> as L['kind']]: FieldTypes<L>;
+} = {
+  map: { kernel: 'string' },
+  cast: {},
+  accumulate: {},
+  reduce: { kernel: 'string', axes: 'function' },
+  product: { transposes: 'function' },
+  alias: {},
+  view: { view: 'function' },
+  place: { accumulate: 'boolean', windows: 'function' },
+  routine: { routine: 'string', call: 'function' },
+  convolution: { computes: 'string', call: 'function' },
+  random: { kernel: 'string', seed: 'function' },
+  extent: { dim: 'function' },
+  compose: { expand: 'function' },
+};
+
 /**
  * The value that a gradient rule sends over an edge through which no gradient flows. It counts as an arrived gradient
  * and adds nothing. If a node receives only `none`, it sends `none` to all its inputs, and `Gradients.of` returns zeros

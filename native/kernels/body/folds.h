@@ -73,7 +73,7 @@ void maxRows(Lanes lanes, const void* in, std::size_t rows, std::size_t stride, 
   T* __restrict best = static_cast<T*>(lanes.values);
   const T* __restrict x = static_cast<const T*>(in);
   for (; rows > 0; --rows, x += stride) {
-    for (std::size_t j = 0; j < width; ++j) best[j] = Maximum::of(x[j], best[j]);
+    for (std::size_t j = 0; j < width; ++j) best[j] = maximum(x[j], best[j]);
   }
 }
 
@@ -110,10 +110,10 @@ FOREBAY_INLINE T largest(const T* x, std::size_t n, T best) {
       left = n;
     } else {
       combineLanes<Larger, lanes>(lane);
-      best = Maximum::of(lane[0], best);
+      best = maximum(lane[0], best);
     }
   }
-  for (std::size_t i = 0; i < left; ++i) best = Maximum::of(from[i], best);
+  for (std::size_t i = 0; i < left; ++i) best = maximum(from[i], best);
   return best;
 }
 

@@ -1,11 +1,67 @@
-// The table of kernels. The index of a row is the id of the kernel. To add a kernel, add a struct to the file
-// of its family and a row here. Every body compiles this table, so ids are the same in all bodies.
+// The operations of the map family, one struct for each, and the table of kernels. The index of a row is the
+// id of the kernel. Every body compiles this table, so ids are the same in all bodies. To add an element-wise
+// kernel, add its operation and its row to this file.
 #pragma once
 
 #include "kernels/body/draws.h"
 #include "kernels/body/folds.h"
 
 namespace forebay::FOREBAY_BODY {
+
+// ---- The operations. If an argument is NaN, the result is NaN, with these exceptions: Greater and Equal
+// return false, Where ignores the argument that it does not select, and Pow follows the function pow of C
+// (for example, pow(NaN, 0) is 1).
+
+// clang-format off
+struct Copy : Unary { template <class T> static FOREBAY_INLINE T of(T a) { return a; } };
+struct Neg : Unary { template <class T> static FOREBAY_INLINE T of(T a) { return -a; } };
+struct Square : Unary { template <class T> static FOREBAY_INLINE T of(T a) { return a * a; } };
+struct Abs : Unary { template <class T> static FOREBAY_INLINE T of(T a) { return absolute(a); } };
+struct Sqrt : Unary { template <class T> static FOREBAY_INLINE T of(T a) { return squareRoot(a); } };
+struct Exp : Unary { template <class T> static FOREBAY_INLINE T of(T a) { return exponential(a); } };
+struct Log : Unary { template <class T> static FOREBAY_INLINE T of(T a) { return logarithm<Fused>(a); } };
+struct Sigmoid : Unary { template <class T> static FOREBAY_INLINE T of(T a) { return logistic(a); } };
+struct Tanh : Unary { template <class T> static FOREBAY_INLINE T of(T a) { return hyperbolicTangent(a); } };
+struct Softplus : Unary { template <class T> static FOREBAY_INLINE T of(T a) { return softPlus(a); } };
+struct Relu : Unary { template <class T> static FOREBAY_INLINE T of(T a) { return a < T(0) ? T(0) : a; } };
+struct Sign : Unary {
+  template <class T> static FOREBAY_INLINE T of(T a) { return a > T(0) ? T(1) : a < T(0) ? T(-1) : a; }
+};
+
+struct Add : Binary { template <class T> static FOREBAY_INLINE T of(T a, T b) { return a + b; } };
+struct Sub : Binary { template <class T> static FOREBAY_INLINE T of(T a, T b) { return a - b; } };
+struct Mul : Binary { template <class T> static FOREBAY_INLINE T of(T a, T b) { return a * b; } };
+struct Div : Binary { template <class T> static FOREBAY_INLINE T of(T a, T b) { return a / b; } };
+struct Greater : Comparison { template <class T> static FOREBAY_INLINE bool of(T a, T b) { return a > b; } };
+struct Equal : Comparison { template <class T> static FOREBAY_INLINE bool of(T a, T b) { return a == b; } };
+struct Maximum : Binary { template <class T> static FOREBAY_INLINE T of(T a, T b) { return maximum(a, b); } };
+struct Minimum : Binary { template <class T> static FOREBAY_INLINE T of(T a, T b) { return minimum(a, b); } };
+
+// a b + c, a b - c and c - a b, rounded once if the body has a fused multiply-add instruction.
+struct Fma : Ternary { template <class T> static FOREBAY_INLINE T of(T a, T b, T c) { return Fused::mulAdd(a, b, c); } };
+struct Fms : Ternary { template <class T> static FOREBAY_INLINE T of(T a, T b, T c) { return Fused::mulAdd(a, b, -c); } };
+struct Fnma : Ternary { template <class T> static FOREBAY_INLINE T of(T a, T b, T c) { return Fused::mulAdd(-a, b, c); } };
+
+struct Where : Selection {
+  template <class T> static FOREBAY_INLINE T of(bool condition, T a, T b) { return condition ? a : b; }
+};
+
+// These operations call libm for each element.
+struct Pow : Binary {
+  static FOREBAY_INLINE float of(float a, float b) { return ::powf(a, b); }
+  static FOREBAY_INLINE double of(double a, double b) { return ::pow(a, b); }
+};
+struct Sin : Unary {
+  static FOREBAY_INLINE float of(float a) { return ::sinf(a); }
+  static FOREBAY_INLINE double of(double a) { return ::sin(a); }
+};
+struct Cos : Unary {
+  static FOREBAY_INLINE float of(float a) { return ::cosf(a); }
+  static FOREBAY_INLINE double of(double a) { return ::cos(a); }
+};
+// clang-format on
+
+// ---- The table.
 
 template <class Op, class T, class Singles>
 struct MapTiles;
@@ -48,13 +104,13 @@ constexpr Kernel every(const char* name) {
            tileOf<Op, std::uint8_t>}};
 }
 template <class Op>
-constexpr Kernel truths(const char* name, Form form) {
+constexpr Kernel truths(const char* name) {
   return {Family::map,
           name,
           Op::arity,
           {truthsOf<Op, float>, truthsOf<Op, double>, truthsOf<Op, std::int32_t>, truthsOf<Op, Byte>,
            truthsOf<Op, std::uint8_t>},
-          form};
+          Op::form};
 }
 template <class To>
 constexpr Kernel castTo(DType type) {
@@ -89,9 +145,9 @@ constexpr Kernel kernels[] = {
     floats<Cos>("cos"),
     numbers<Maximum>("maximum"),
     numbers<Minimum>("minimum"),
-    truths<Greater>("greater", Form::compares),
-    truths<Equal>("equal", Form::compares),
-    truths<Where>("where", Form::selects),
+    truths<Greater>("greater"),
+    truths<Equal>("equal"),
+    truths<Where>("where"),
     floats<Fma>("fma"),
     floats<Fms>("fms"),
     floats<Fnma>("fnma"),
