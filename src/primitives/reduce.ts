@@ -7,6 +7,7 @@ import { permuted } from '../ir/axes.js';
 import type { Builder } from '../ir/builder.js';
 import type { Location } from '../ir/location.js';
 import type { Definition } from '../ir/rule.js';
+import { executor } from '../ir/target.js';
 import { type Ref, transposed, type Value, viewed } from '../ir/value.js';
 import { count, isContiguous } from '../ir/view.js';
 import { kernelFacts, kernelId } from '../native/addon.js';
@@ -93,13 +94,6 @@ function inMemoryOrder(operand: Ref, kept: number): Ref {
   return viewed(operand.value, permuted(operand, [...axes.slice(0, kept), ...reduced]));
 }
 
-/**
- * The lengths of the rows that a fused loop reduces. The instruction `reduce` computes shorter rows side by side, which
- * takes less time. Longer rows do not fit in a cache together with the values that are kept for them.
- */
-const shortestRow = 32;
-const longestRow = 16_384;
-
 /** Whether the value is the sum of all elements of its operand. */
 function sumsAll({ details, shape }: Value): boolean {
   return details.kernel === 'sum' && shape.length === 0;
@@ -110,7 +104,8 @@ function reducesRows({ args, shape, dtype, details }: Value): boolean {
   if (!kernelFacts('reduce', details.kernel as string).rows.includes(dtype)) return false;
   const reduced = (args[0] as Ref).shape.slice(shape.length).filter((size) => size !== 1);
   const [length] = reduced;
-  return reduced.length === 1 && shortestRow <= Number(length) && Number(length) <= longestRow;
+  const { shortest, longest } = executor.rows;
+  return reduced.length === 1 && shortest <= Number(length) && Number(length) <= longest;
 }
 
 /** A reduction over the last axes of its operand. The first axes of the operand are the axes of the value. */
