@@ -153,25 +153,25 @@ function sideBySide(refs: readonly Ref[], dim: 0 | 1, build: Builder): Ref {
 function* mergeColumnSums(roots: readonly Ref[], beside: Beside, build: Builder): Sliced<Ref[]> {
   const order = yield* reachable(roots, build.pace);
   const depths = yield* columnSumDepths(order, build.pace);
-  /**
-   * Returns the columns that the operand of a column sum has in a merged right operand. Returns undefined if there are
-   * none, or if the columns of the merged operand cannot be summed together.
-   */
-  const rangeOf = (value: Value): ColumnRange | undefined => {
-    if (value.kind !== 'columnSum') return undefined;
+  /** The columns that the operands of column sums have in a merged right operand. */
+  const ranges = new Map<Value, ColumnRange>();
+  for (let i = 0; i < order.length; i++) {
+    const value = order[i] as Value;
+    if (build.pace.due()) yield;
+    if (value.kind !== 'columnSum') continue;
     const operand = value.args[0] as Ref;
     const range = beside.rangeOf(operand);
     // A matrix beside the operand may depend on this column sum, for example if this matrix is the operand minus its
-    // mean.
+    // mean. Then the columns of the merged operand cannot be summed together.
     const depth = range && depths[range.all.value.id];
-    if (!range || depth === undefined || depth > (depths[operand.value.id] as number))
-      return undefined;
-    return range;
-  };
+    if (!range || depth === undefined || depth > (depths[operand.value.id] as number)) continue;
+    ranges.set(value, range);
+  }
+  if (ranges.size === 0) return [...roots];
   const rebuilder: Rebuilder = new Rebuilder(
     build,
     (value) => {
-      const range = rangeOf(value);
+      const range = ranges.get(value);
       if (!range) return undefined;
       build.fire('share: column sums along N');
       const sums = build.columnSum(rebuilder.ref(range.all), value.node);
@@ -182,7 +182,7 @@ function* mergeColumnSums(roots: readonly Ref[], beside: Beside, build: Builder)
       });
     },
     undefined,
-    (value) => rangeOf(value)?.all.value,
+    (value) => ranges.get(value)?.all.value,
   );
   return yield* rebuilder.run(roots, order);
 }
