@@ -68,6 +68,11 @@ export class Builder {
     this.fired.set(rewrite, (this.fired.get(rewrite) ?? 0) + 1);
   }
 
+  /** Returns an equal shape. Equal shapes share one list, which must not be changed. */
+  shared(shape: readonly number[]): readonly number[] {
+    return this.#layouts.of(shape).shape;
+  }
+
   leaf(leaf: Leaf, shape: readonly number[]): Ref {
     const value =
       this.#leaves.get(leaf) ??
@@ -146,8 +151,11 @@ export class Builder {
     if (!onto && (m === 0 || n === 0 || k === 0)) return this.filled(0, dtype, shape);
     const args = onto ? [a, b, onto] : [a, b];
     const product: Definition = { kind: 'product', dtype, shape, args, details: noDetails, node };
-    const operands = () => [this.matrix(a), this.matrix(b), ...args.slice(2)];
-    return this.simplified(product) ?? this.value({ ...product, args: operands() });
+    const simpler = this.simplified(product);
+    if (simpler) return simpler;
+    args[0] = this.matrix(a);
+    args[1] = this.matrix(b);
+    return this.value(product);
   }
 
   /** Returns the sum of the rows of a matrix [R, C]. The sum has the shape [C]. */
@@ -158,7 +166,10 @@ export class Builder {
     if (rows === 0) return this.filled(0, dtype, shape);
     const args = [ref];
     const sum: Definition = { kind: 'columnSum', dtype, shape, args, details: noDetails, node };
-    return this.simplified(sum) ?? this.value({ ...sum, args: [this.ascending(ref, node)] });
+    const simpler = this.simplified(sum);
+    if (simpler) return simpler;
+    args[0] = this.ascending(ref, node);
+    return this.value(sum);
   }
 
   /**

@@ -51,8 +51,12 @@ export class Rebuilder {
 
   /** Rebuilds these values and all values on which they depend. */
   *values(values: readonly Value[]): Sliced<void> {
-    for (const value of values) {
-      if (this.#isUnmade(value)) yield* this.#ahead(value);
+    for (let i = 0; i < values.length; i++) {
+      const value = values[i] as Value;
+      if (!this.#isUnmade(value)) continue;
+      if (this.#needsUnmade(value)) yield* this.#ahead(value);
+      else this.#make(value);
+      if (this.build.pace.due(1 + value.args.length)) yield;
     }
   }
 
@@ -61,7 +65,7 @@ export class Rebuilder {
     if (value.id >= this.#made.length) return value.whole;
     const known = this.#made[value.id];
     if (known) return known;
-    if (value.args.some((arg) => this.#isUnmade(arg.value))) finished(this.#ahead(value));
+    if (this.#needsUnmade(value)) finished(this.#ahead(value));
     return this.#make(value);
   }
 
@@ -88,6 +92,14 @@ export class Rebuilder {
 
   #isUnmade({ id }: Value): boolean {
     return id < this.#made.length && !this.#made[id];
+  }
+
+  /** Whether a value that must be rebuilt before this one has not been rebuilt. */
+  #needsUnmade(value: Value): boolean {
+    const { args } = value;
+    for (let i = 0; i < args.length; i++) if (this.#isUnmade((args[i] as Ref).value)) return true;
+    const needed = this.needs(value);
+    return needed !== undefined && this.#isUnmade(needed);
   }
 
   /**

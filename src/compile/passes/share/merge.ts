@@ -5,7 +5,6 @@ import type { Block } from '../../../ir/blocks.js';
 import type { Builder } from '../../../ir/builder.js';
 import { Keys } from '../../../ir/same.js';
 import {
-  byId,
   endOf,
   narrow,
   type Ref,
@@ -32,7 +31,9 @@ export function* merge(
   }
   const rebuilder = new Rebuilder(build);
   const beside = new Beside();
-  for (const unit of yield* units.topological()) {
+  const order = yield* units.topological();
+  for (let at = 0; at < order.length; at++) {
+    const unit = order[at] as number;
     const group = setsOf.get(unit);
     if (group) yield* mergeColumns(group, rebuilder, build, beside);
     else yield* rebuilder.values(units.members(unit));
@@ -75,9 +76,8 @@ function* mergeColumns(
   function* operands(set: Merged, index: number): Sliced<Ref[]> {
     const refs: Ref[] = [];
     for (const { args } of set.products) {
-      const operand = args[index] as Ref;
-      yield* rebuilder.values([operand.value]);
-      refs.push(rebuilder.ref(operand));
+      // The operands are in earlier units, so they have been rebuilt.
+      refs.push(rebuilder.ref(args[index] as Ref));
       if (build.pace.due()) yield;
     }
     return refs;
@@ -163,8 +163,8 @@ function* mergeColumnSums(roots: readonly Ref[], beside: Beside, build: Builder)
     const range = beside.rangeOf(operand);
     // A matrix beside the operand may depend on this column sum, for example if this matrix is the operand minus its
     // mean. Then the columns of the merged operand cannot be summed together.
-    const depth = range && depths[range.all.value.id];
-    if (!range || depth === undefined || depth > (depths[operand.value.id] as number)) continue;
+    const depth = range ? (depths[range.all.value.id] ?? -1) : -1;
+    if (!range || depth < 0 || depth > (depths[operand.value.id] as number)) continue;
     ranges.set(value, range);
   }
   if (ranges.size === 0) return [...roots];
@@ -189,14 +189,17 @@ function* mergeColumnSums(roots: readonly Ref[], beside: Beside, build: Builder)
 
 /**
  * Returns a list indexed by the ids of the values. Each entry is the largest number of column sums on any path of
- * operands that ends at the value, which is included.
+ * operands that ends at the value, which is included; -1 for ids of other values.
  */
-function* columnSumDepths(order: readonly Value[], pace: Pace): Sliced<(number | undefined)[]> {
-  const depths = byId<number>(endOf(order));
-  for (const { id, kind, args } of order) {
+function* columnSumDepths(order: readonly Value[], pace: Pace): Sliced<Int32Array> {
+  const depths = new Int32Array(endOf(order)).fill(-1);
+  for (let index = 0; index < order.length; index++) {
+    const { id, kind, args } = order[index] as Value;
     let most = 0;
     if (pace.due(args.length)) yield;
-    for (const { value } of args) most = Math.max(most, depths[value.id] as number);
+    for (let i = 0; i < args.length; i++) {
+      most = Math.max(most, depths[(args[i] as Ref).value.id] as number);
+    }
     depths[id] = most + (kind === 'columnSum' ? 1 : 0);
   }
   return depths;
