@@ -105,8 +105,6 @@ export type Lowering<A extends object = object> =
       readonly kernel: string;
       /** The reduced axes, as indices from 0. */
       axes(attributes: A): readonly number[];
-      /** True if the reduction is not defined for an axis of length 0. */
-      readonly notEmpty?: boolean;
     }
   /** A matrix product over the last two axes of both operands. */
   | {

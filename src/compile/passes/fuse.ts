@@ -30,12 +30,6 @@ import {
 import { settle, shortSums } from './fusible.js';
 import { compatible, loadsOnePerRow, readsColumns, readsRow, type Space } from './row-loops.js';
 
-/**
- * The maximum number of cheap operations that compute a value which is not stored. Each loop that reads the value
- * computes it again.
- */
-const maxRepeated = 6;
-
 export function* fuse(
   outputs: readonly Ref[],
   updates: readonly Update[],
@@ -169,7 +163,8 @@ class Fusion {
         several ||= key !== undefined && source !== undefined && key !== source;
         source ??= key;
       }
-      if (!several && length <= maxRepeated) this.#repeated.set(value, { source, length });
+      if (several || length > this.build.target.loop.repeated) continue;
+      this.#repeated.set(value, { source, length });
     }
   }
 
