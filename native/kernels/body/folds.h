@@ -127,14 +127,12 @@ void maxRows(Lanes lanes, const void* in, std::size_t rows, std::size_t stride, 
   T* __restrict best = static_cast<T*>(lanes.values);
   const T* __restrict x = static_cast<const T*>(in);
   for (; rows > 0; --rows, x += stride) {
-    for (std::size_t j = 0; j < width; ++j) best[j] = Maximum::of(x[j], best[j]);
+    for (std::size_t j = 0; j < width; ++j) best[j] = maximum(x[j], best[j]);
   }
 }
 
 template <class T>
-constexpr T lowestOf = T(-__builtin_huge_val());
-template <>
-constexpr std::int32_t lowestOf<std::int32_t> = INT32_MIN;
+constexpr double lowestOf = std::is_same_v<T, std::int32_t> ? INT32_MIN : -static_cast<double>(INFINITY);
 
 template <class T>
 T largestOfFew(const T* x, std::size_t n);
@@ -150,7 +148,7 @@ struct RowMaximumFold {
   Flag odd[block];
 
   FOREBAY_INLINE RowMaximumFold() {
-    for (std::size_t j = 0; j < block; ++j) lane[j] = lowestOf<T>;
+    for (std::size_t j = 0; j < block; ++j) lane[j] = static_cast<T>(lowestOf<T>);
     for (std::size_t j = 0; j < block; ++j) odd[j] = 0;
   }
 
@@ -182,28 +180,28 @@ struct RowMaximumFold {
 
   // Combines the maximum with `total`. `rest` has the last n elements of the row, n < block.
   FOREBAY_INLINE void finish(const T* rest, std::size_t n, T* total) {
-    *total = Maximum::of(result(), *total);
-    if (n > 0) *total = Maximum::of(largestOfFew(rest, n), *total);
+    *total = maximum(result(), *total);
+    if (n > 0) *total = maximum(largestOfFew(rest, n), *total);
   }
 };
 
 // Returns the maximum of 1 to 63 elements. Not inlined, so that the lanes of the caller stay in registers.
 template <class T>
 __attribute__((noinline)) T largestOfFew(const T* x, std::size_t n) {
-  RowMaximumFold<T> maximum;
+  RowMaximumFold<T> row;
   T all[RowMaximumFold<T>::block];
-  for (std::size_t j = 0; j < maximum.block; ++j) all[j] = lowestOf<T>;
+  for (std::size_t j = 0; j < row.block; ++j) all[j] = static_cast<T>(lowestOf<T>);
   for (std::size_t j = 0; j < n; ++j) all[j] = x[j];
-  maximum.template add<RowMaximumFold<T>::block>(all);
-  return maximum.result();
+  row.template add<RowMaximumFold<T>::block>(all);
+  return row.result();
 }
 
 // Returns the maximum of `best` and n elements. It is NaN if one of them is NaN.
 template <class T>
 FOREBAY_INLINE T largest(const T* x, std::size_t n, T best) {
-  RowMaximumFold<T> maximum;
-  for (; n >= maximum.block; n -= maximum.block, x += maximum.block) maximum.template add<maximum.block>(x);
-  maximum.finish(x, n, &best);
+  RowMaximumFold<T> row;
+  for (; n >= row.block; n -= row.block, x += row.block) row.template add<row.block>(x);
+  row.finish(x, n, &best);
   return best;
 }
 
@@ -260,10 +258,15 @@ void argmaxRun(Lanes lanes, const void* in, std::size_t n, std::int32_t first) {
 }
 
 template <class T>
-constexpr Fold sumFold = {Fold::Kind::sum, sumRows<T>, sumRun<T>};
+constexpr DType typeOf = std::is_same_v<T, float>    ? DType::float32
+                         : std::is_same_v<T, double> ? DType::float64
+                                                     : DType::int32;
 template <class T>
-constexpr Fold maxFold = {Fold::Kind::max, maxRows<T>, maxRun<T>};
+constexpr Fold sumFold = {Fold::Kind::sum, typeOf<T>, 0, sumRows<T>, sumRun<T>};
 template <class T>
-constexpr Fold argmaxFold = {Fold::Kind::argmax, argmaxRows<T>, argmaxRun<T>};
+constexpr Fold maxFold = {Fold::Kind::max, typeOf<T>, lowestOf<T>, maxRows<T>, maxRun<T>};
+template <class T>
+constexpr Fold argmaxFold = {Fold::Kind::argmax, DType::int32, static_cast<double>(NAN), argmaxRows<T>,
+                             argmaxRun<T>};
 
 }  // namespace forebay::FOREBAY_BODY

@@ -32,9 +32,6 @@ FOREBAY_INLINE typename Row::Total* totalOf(const LoopCall& call, std::size_t fo
   return reinterpret_cast<typename Row::Total*>(call.totals[fold] + r * call.totalSteps[fold]);
 }
 
-template <class T>
-constexpr DType typeOf = sizeof(T) == 4 ? DType::float32 : DType::float64;
-
 // The lists of a loop that are empty.
 struct LoopLists {
   static constexpr std::nullptr_t steps = nullptr, results = nullptr, folds = nullptr;

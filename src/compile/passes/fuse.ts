@@ -30,12 +30,6 @@ import {
 import { settle, shortSums } from './fusible.js';
 import { compatible, loadsOnePerRow, readsColumns, readsRow, type Space } from './row-loops.js';
 
-/**
- * The maximum number of cheap operations that compute a value which is not stored. Each loop that reads the value
- * computes it again.
- */
-const maxRepeated = 6;
-
 export function* fuse(
   outputs: readonly Ref[],
   updates: readonly Update[],
@@ -158,7 +152,7 @@ class Fusion {
           sources.add(this.#keys.of(arg));
         }
       }
-      if (sources.size > 1 || length > maxRepeated) continue;
+      if (sources.size > 1 || length > this.build.target.loop.repeated) continue;
       this.#repeated.set(value, { source: [...sources][0], length });
     }
   }
