@@ -13,7 +13,7 @@ import type { Pace, Sliced } from '../graph/sliced.js';
 import { topologicalOrder, topologicalWalk } from '../graph/topology.js';
 import { withoutZeroParts } from './zero-parts.js';
 
-const expansions = new WeakMap<Node, Node | undefined>();
+const expansions = new WeakMap<Node, Node>();
 /** The expansions of nodes with several results. */
 const severalExpansions = new WeakMap<Node, Readonly<Record<string, Node>>>();
 
@@ -27,14 +27,16 @@ export function expansionOf(node: Node): Node | undefined {
   const { lowering } = node.op;
   const { kind } = lowering;
   if (kind !== 'compose' && kind !== 'product' && kind !== 'result') return undefined;
-  if (expansions.has(node)) return expansions.get(node);
+  const known = expansions.get(node);
+  if (known) return known;
   const expansion =
     kind === 'result'
       ? expandedResult(node)
       : kind === 'compose'
         ? lowering.expand(node.inputs, node.attributes)
         : withoutZeroParts(node);
-  if (expansion && (expansion.dtype !== node.dtype || !sameShape(expansion.shape, node.shape))) {
+  if (!expansion) return undefined;
+  if (expansion.dtype !== node.dtype || !sameShape(expansion.shape, node.shape)) {
     throw new GraphError(
       `${node} is declared as ${node.dtype} [${node.shape.join(', ')}], but expands to ${expansion.dtype} [${expansion.shape.join(', ')}]`,
     );

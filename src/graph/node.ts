@@ -155,6 +155,8 @@ function fitsArity({ arity }: Op, { length }: readonly Node[]): boolean {
   return typeof arity === 'number' ? length === arity : length >= arity.atLeast;
 }
 
+const isDim = (dim: unknown) => typeof dim === 'number' || typeof dim === 'string';
+
 /**
  * Returns whether the arguments of the constructor have the right types. The contents of `attributes` are not checked.
  */
@@ -177,7 +179,7 @@ function areParts(
       typeof attributes === 'object' &&
       attributes !== null &&
       isList(shape) &&
-      shape.every((dim) => typeof dim === 'number' || typeof dim === 'string') &&
+      shape.every(isDim) &&
       dtypes.includes(dtype) &&
       (name === undefined || typeof name === 'string')
     );
@@ -297,27 +299,32 @@ export function createNode(op: Op, inputs: readonly Node[], attributes: object =
   // The attributes are copied, and the copy is frozen, because the caller may change the original later. An instance of
   // a class is not copied, because the copy would lose its class.
   const own: object = isRecord(attributes) ? Object.freeze({ ...attributes }) : attributes;
-  const checked = (shape: Shape): Shape => {
-    if (shape.length > maxRank)
-      fail.shape(`expected at most ${maxRank} axes, but received ${shape.length}`);
-    // A frozen shape, such as the shape of an operand, cannot change, so it needs no copy.
-    return Object.isFrozen(shape) ? shape : Object.freeze([...shape]);
-  };
-  const make = () => {
-    if (op.results !== undefined) {
-      const results = Object.entries(op.results(inputs, attributes, fail)).map(
-        ([key, { dtype, shape }]) =>
-          [key, Object.freeze({ dtype, shape: checked(shape) })] as const,
-      );
-      const node = new Node(op, Object.freeze([...inputs]), own, noShape, 'float32');
-      recordResults(node, Object.freeze(Object.fromEntries(results)));
-      return node;
-    }
-    const shape = checked(op.shape(inputs, attributes, fail));
-    return new Node(op, Object.freeze([...inputs]), own, shape, op.dtype(inputs, own, fail));
-  };
-  const [only] = inputs;
-  return op.interned && only && inputs.length === 1 ? interned(only, op, own, make) : make();
+  const only = inputs.length === 1 ? inputs[0] : undefined;
+  if (!op.interned || !only) return nodeOfOp(op, inputs, attributes, own, fail);
+  return interned(only, op, own, () => nodeOfOp(op, inputs, attributes, own, fail));
+}
+
+/** Makes the node of an op. The rules for shapes get the attributes `given`; the node and the dtype rule get the copy `own`. */
+function nodeOfOp(op: Op, inputs: readonly Node[], given: object, own: object, fail: Fail): Node {
+  const operands = Object.freeze([...inputs]);
+  if (op.results === undefined) {
+    const shape = checkedShape(op.shape(inputs, given, fail), fail);
+    return new Node(op, operands, own, shape, op.dtype(inputs, own, fail));
+  }
+  const results = Object.entries(op.results(inputs, given, fail)).map(
+    ([key, { dtype, shape }]) =>
+      [key, Object.freeze({ dtype, shape: checkedShape(shape, fail) })] as const,
+  );
+  const node = new Node(op, operands, own, noShape, 'float32');
+  recordResults(node, Object.freeze(Object.fromEntries(results)));
+  return node;
+}
+
+function checkedShape(shape: Shape, fail: Fail): Shape {
+  if (shape.length > maxRank)
+    fail.shape(`expected at most ${maxRank} axes, but received ${shape.length}`);
+  // A frozen shape, such as the shape of an operand, cannot change, so it needs no copy.
+  return Object.isFrozen(shape) ? shape : Object.freeze([...shape]);
 }
 
 // For each node, the interned nodes that have it as their only input.
