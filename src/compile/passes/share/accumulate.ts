@@ -6,7 +6,7 @@
 
 import type { Sliced } from '../../../graph/sliced.js';
 import type { Builder } from '../../../ir/builder.js';
-import { type Ref, reachable, type Use, Uses, type Value, viewed } from '../../../ir/value.js';
+import { type Ref, type Use, Uses, type Value, viewed } from '../../../ir/value.js';
 import { type Box, boxOf } from '../../../ir/view.js';
 import { Rebuilder } from '../rebuild.js';
 import { Units } from './units.js';
@@ -23,7 +23,7 @@ interface Region {
 
 export function* accumulate(roots: readonly Ref[], build: Builder): Sliced<Ref[]> {
   const { pace } = build;
-  const order = yield* reachable(roots, pace);
+  const order = yield* build.valuesOf(roots);
   const uses = yield* Uses.of(order, roots, pace);
   const units = yield* Units.of(order, pace);
   const depths = yield* units.depths((unit) => units.members(unit)[0]?.kind === 'product');

@@ -4,15 +4,7 @@ import type { Pace, Sliced } from '../../../graph/sliced.js';
 import type { Block } from '../../../ir/blocks.js';
 import type { Builder } from '../../../ir/builder.js';
 import { Keys } from '../../../ir/same.js';
-import {
-  endOf,
-  narrow,
-  type Ref,
-  reachable,
-  transposed,
-  type Value,
-  viewed,
-} from '../../../ir/value.js';
+import { endOf, narrow, type Ref, transposed, type Value, viewed } from '../../../ir/value.js';
 import { Rebuilder } from '../rebuild.js';
 import type { Columns, Merged } from './sets.js';
 import type { Units } from './units.js';
@@ -151,7 +143,7 @@ function sideBySide(refs: readonly Ref[], dim: 0 | 1, build: Builder): Ref {
 
 /** If matrices are side by side in a merged operand, replaces their column sums by one column sum of this operand. */
 function* mergeColumnSums(roots: readonly Ref[], beside: Beside, build: Builder): Sliced<Ref[]> {
-  const order = yield* reachable(roots, build.pace);
+  const order = yield* build.valuesOf(roots);
   const depths = yield* columnSumDepths(order, build.pace);
   /** The columns that the operands of column sums have in a merged right operand. */
   const ranges = new Map<Value, ColumnRange>();

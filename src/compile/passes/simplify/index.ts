@@ -7,7 +7,7 @@
 
 import type { Sliced } from '../../../graph/sliced.js';
 import type { Builder } from '../../../ir/builder.js';
-import { narrow, type Ref, reachable, showsAll, Uses, type Value } from '../../../ir/value.js';
+import { narrow, type Ref, showsAll, Uses, type Value } from '../../../ir/value.js';
 import { type Box, boxOf, equalLists, rebase } from '../../../ir/view.js';
 import { Rebuilder } from '../rebuild.js';
 
@@ -22,7 +22,7 @@ type Range = readonly [start: number, end: number];
  * one for each range.
  */
 function* narrowProducts(roots: readonly Ref[], build: Builder): Sliced<Ref[]> {
-  const order = yield* reachable(roots, build.pace);
+  const order = yield* build.valuesOf(roots);
   const uses = yield* Uses.of(order, roots, build.pace);
   const split = new Map<Value, readonly Range[]>();
   for (let i = order.length - 1; i >= 0; i--) {
@@ -103,7 +103,7 @@ function readRanges(
 /** Merges each sum into the sum that reads it, if there is no other use and this use reads the whole sum. */
 function* flattenSums(roots: readonly Ref[], build: Builder): Sliced<Ref[]> {
   const { pace } = build;
-  const order = yield* reachable(roots, pace);
+  const order = yield* build.valuesOf(roots);
   const uses = yield* Uses.of(order, roots, pace);
   const isInlined = ({ value, ...view }: Ref): boolean => {
     if (value.kind !== 'sum' || uses.count(value) !== 1) return false;
