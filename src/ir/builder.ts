@@ -235,7 +235,7 @@ export class Builder {
         return this.value({ ...added, details: { ...apart, adds: overlap } });
       }
     }
-    kept.sort((p, q) => compareLists(p.start, q.start));
+    if (!kept.every(followsPrevious)) kept.sort((p, q) => compareLists(p.start, q.start));
     const starts = kept.map(({ start }) => start);
     const args = kept.map(({ ref }) => ref);
     const details = { starts, adds: false, gaps: false };
@@ -362,6 +362,11 @@ export class Builder {
     this.#mapDetails.set(key, details);
     return details;
   }
+}
+
+/** Whether a block of a list does not start before the previous one. */
+function followsPrevious({ start }: Block, index: number, blocks: readonly Block[]): boolean {
+  return index === 0 || compareLists((blocks[index - 1] as Block).start, start) <= 0;
 }
 
 /** Whether two lists of refs have the same values. */

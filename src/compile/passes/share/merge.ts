@@ -23,12 +23,16 @@ export function* merge(
   }
   const rebuilder = new Rebuilder(build);
   const beside = new Beside();
+  const rebuild = (value: Value) => {
+    rebuilder.value(value);
+  };
   const order = yield* units.topological();
   for (let at = 0; at < order.length; at++) {
     const unit = order[at] as number;
     const group = setsOf.get(unit);
     if (group) yield* mergeColumns(group, rebuilder, build, beside);
-    else yield* rebuilder.values(units.members(unit));
+    else units.visit(unit, rebuild);
+    if (build.pace.due()) yield;
   }
   return yield* mergeColumnSums(
     roots.map((root) => rebuilder.ref(root)),

@@ -80,7 +80,7 @@ function readRanges(
   split: ReadonlyMap<Value, readonly Range[]>,
 ): Range[] | undefined {
   const [, columns] = value.shape as readonly [number, number];
-  const ranges = new Map<string, Range>();
+  let ranges: Map<string, Range> | undefined;
   for (let i = 0; i < uses.count(value); i++) {
     const { reader, ref } = uses.at(value, i);
     const narrowed = reader && split.get(reader);
@@ -92,12 +92,14 @@ function readRanges(
       if (!box) return undefined;
       const range: Range = [box.start[1] as number, box.end[1] as number];
       if (range[1] - range[0] === columns) return undefined;
+      ranges ??= new Map();
       ranges.set(range.join(), range);
     }
   }
+  if (!ranges) return undefined;
   const sorted = [...ranges.values()].sort((a, b) => a[0] - b[0]);
   const apart = sorted.every(([start], i) => i === 0 || start >= (sorted[i - 1] as Range)[1]);
-  return apart && sorted.length > 0 ? sorted : undefined;
+  return apart ? sorted : undefined;
 }
 
 /** Merges each sum into the sum that reads it, if there is no other use and this use reads the whole sum. */
