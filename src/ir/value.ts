@@ -32,7 +32,8 @@ type WithoutValues =
  *   place
  * - reduce: a reduction over the last axes of its operand. The first axes of the operand are the axes of the value
  * - random: random numbers
- * - routine: one routine of the addon, which reads all operands
+ * - routine: one routine of the addon, which reads all operands. If it has several results, this is the first of them
+ * - result: a further result of a routine, which is its operand
  *
  * Any further kind of lowering also has values of its own kind, unless `WithoutValues` lists it.
  */
@@ -61,6 +62,10 @@ export interface Details {
   readonly seed?: number | undefined;
   /** The integers of a routine. */
   readonly integers?: readonly number[] | undefined;
+  /** For a routine with several results: the dtype and the shape of each further result. */
+  readonly results?: readonly (readonly [dtype: DType, ...shape: number[]])[] | undefined;
+  /** For a further result: its index among the results of the instruction that computes the operand. */
+  readonly result?: number | undefined;
   /** For an assembled value: the start of each block along each axis. */
   readonly starts?: readonly (readonly number[])[] | undefined;
   /** For an assembled value: whether blocks overlap. Where they overlap, they are added. */
