@@ -338,6 +338,12 @@ GemmPlan planPanels(const GemmShape& shape, const Body& body) {
   return finish(plan);
 }
 
+bool panelsSave(const GemmShape& shape, const Body& body) {
+  const GemmPlan plan = planGemm(shape, body), panels = planPanels(shape, body);
+  // Both plans sum in the same order if they sum the same terms in registers.
+  return plan.route == Route::packed && !plan.swapped && plan.kBlock == panels.kBlock;
+}
+
 void runGemm(const GemmPlan& plan, const void* a, const void* b, void* c, void* scratch, std::int64_t from,
              std::int64_t to) {
   const GemmShape& s = plan.shape;

@@ -70,6 +70,7 @@ export const groupInstruction: InstructionRecord<GroupInstruction> = {
     }
   },
   encode: encoded,
+  varies: () => false,
   counted: () => ({ group: true }),
 };
 

@@ -173,6 +173,7 @@ export const reduceValue: ValueRecord = {
   writes: () => false,
   onto: () => undefined,
   prepared: undefined,
+  varies: false,
 };
 
 /** The sum of the rows of a matrix [R, C]. */
@@ -197,6 +198,7 @@ export const columnSumValue: ValueRecord = {
   writes: () => true,
   onto: () => undefined,
   prepared: undefined,
+  varies: false,
 };
 
 export interface ReduceInstruction {
@@ -224,5 +226,6 @@ export const reduceInstruction: InstructionRecord<ReduceInstruction> = {
     code.push(...from.strides);
     return reduceInstruction.opcodes.reduce as number;
   },
+  varies: () => false,
   counted: () => ({}),
 };

@@ -67,6 +67,7 @@ export const rowsInstruction: InstructionRecord<RowsInstruction> = {
     }
   },
   encode: encoded,
+  varies: () => false,
   counted: () => ({ group: true }),
 };
 

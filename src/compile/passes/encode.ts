@@ -11,12 +11,13 @@ import { bytesOf } from '../../tensor/dtype.js';
 import type { Encoded } from '../encoded.js';
 import { type Arena, locationsOf } from './arena.js';
 import type { Instructions } from './instruct.js';
+import { describeKept } from './kept-key.js';
 
 /** The version of the format. It and the codes below must be the same as in native/program/code.h. */
 const version = 1;
 // The code is copied in pieces of this many numbers. Copying a piece takes microseconds.
 const pieceLength = 4096;
-const bufferKinds = { arena: 0, variable: 1, constant: 2, feed: 3, output: 4 } as const;
+const bufferKinds = { arena: 0, variable: 1, constant: 2, feed: 3, output: 4, kept: 5 } as const;
 
 export function encode(
   instructions: Instructions,
@@ -33,6 +34,8 @@ class Encoder implements CodeWriter {
   readonly #feeds: Input[] = [];
   /** The index of the buffer of each output that is computed in the caller's memory, by the index of the output. */
   readonly #direct = new Map<number, number>();
+  /** The index of the buffer of kept values, if there is one. */
+  readonly #keptBuffer: number;
   /** The kind and the number of bytes of each buffer. */
   readonly #declared: number[];
   /** The code, divided into chunks, because a single array that grows to millions of numbers is copied many times. */
@@ -52,6 +55,8 @@ class Encoder implements CodeWriter {
       this.#direct.set(index, this.#declared.length / 2);
       this.#declared.push(bufferKinds.output, memory.length * bytesOf[memory.dtype]);
     }
+    this.#keptBuffer = this.#declared.length / 2;
+    if (arena.keptBytes > 0) this.#declared.push(bufferKinds.kept, arena.keptBytes);
   }
 
   *encoded(): Sliced<Omit<Encoded, 'stats'>> {
@@ -63,7 +68,17 @@ class Encoder implements CodeWriter {
       }
     }
     for (const { memory } of outputs) this.#declare(memory);
-    const header = [version, this.#declared.length / 2, list.length, writeStart, outputs.length, 0];
+    const { keptBytes } = this.arena;
+    // If nothing is kept, nothing can run once.
+    const onceCount = keptBytes > 0 ? this.instructions.onceCount : 0;
+    const header = [
+      version,
+      this.#declared.length / 2,
+      list.length,
+      writeStart,
+      outputs.length,
+      onceCount,
+    ];
     this.#chunks.push(header, this.#declared);
     for (const { memory, offset, shape } of outputs) {
       this.push(dtypeCodes[memory.dtype], count(shape));
@@ -78,6 +93,10 @@ class Encoder implements CodeWriter {
       feeds: this.#feeds,
       outputs: outputs.map(({ shape, memory: { dtype } }) => ({ shape, dtype })),
       nodes: list.map(({ nodes }) => nodes),
+      kept:
+        onceCount === 0
+          ? undefined
+          : yield* describeKept(list.slice(0, onceCount), this.arena, this.pace),
     };
   }
 
@@ -114,7 +133,9 @@ class Encoder implements CodeWriter {
   at({ memory, offset }: Pick<Location, 'memory' | 'offset'>): void {
     const bytes = offset * bytesOf[memory.dtype];
     const direct = this.arena.direct.get(memory);
+    const kept = this.arena.kept.get(memory);
     if (memory.leaf) this.#code.push(this.#buffers.get(memory.leaf) as number, bytes);
+    else if (kept !== undefined) this.#code.push(this.#keptBuffer, kept + bytes);
     else if (direct !== undefined) this.#code.push(this.#direct.get(direct) as number, bytes);
     else this.#code.push(0, (this.arena.offsets.get(memory) ?? 0) + bytes);
   }
