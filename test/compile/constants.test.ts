@@ -34,6 +34,7 @@ import {
   ValueError,
   type Variable,
 } from '../../src/index.js';
+import { panelsSave } from '../../src/native/program.js';
 import { errorOf, randomTensor } from '../support.js';
 
 /** Returns a float32 tensor of random numbers. */
@@ -95,6 +96,27 @@ describe('a program with constants', () => {
     });
     expect(plain.stats()).toMatchObject({ onceInstructions: 0, keptBytes: 0 });
     expect(bits(kept.run(feeds(3)).y)).toEqual(bits(plain.run(feeds(3)).y));
+  });
+
+  it('packs a weight that one product reads, where that saves time, with the same bits', () => {
+    const dims = [16, 1500, 600] as const;
+    for (const transposeB of [false, true]) {
+      const [m, n, k] = dims;
+      const w = parameter('w', random(transposeB ? [n, k] : [k, n], 1));
+      const y = matmul(input('x', ['batch', k]), w, { transposeB });
+      const [plain, kept] = [
+        compile({ outputs: { y } }),
+        compile({ outputs: { y }, constants: w }),
+      ];
+      for (const rows of [1, m, 40]) {
+        const feeds = { x: random([rows, k], 2) };
+        expect(bits(kept.run(feeds).y)).toEqual(bits(plain.run(feeds).y));
+        const strides = [k, 1, ...(transposeB ? [1, k] : [n, 1])];
+        const packs = panelsSave('float32', [rows, n, k], strides);
+        const once = kept.profile(feeds).filter((row) => row.once && row.kind === 'pack');
+        expect(once).toHaveLength(packs ? 1 : 0);
+      }
+    }
   });
 
   it('keeps elementwise operations, reductions, products and casts of constants', () => {
