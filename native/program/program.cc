@@ -13,22 +13,6 @@ namespace forebay {
 
 namespace {
 
-struct Opcode {
-  const char* name;
-  Decode decode;
-  bool writes;  // true if instruction writeStart and later instructions may have this opcode
-  bool once;    // true if instructions that run once may have this opcode
-};
-// The item of an opcode has the index opcode - 1.
-constexpr Opcode opcodes[] = {
-    {"group", decodeGroup, true, true},      {"product", decodeProduct, false, true},
-    {"pack", decodePack, false, true},       {"packed product", decodePackedProduct, false, true},
-    {"reduce", decodeReduce, false, true},   {"batch product", decodeBatchProduct, false, true},
-    {"random", decodeRandom, false, false},  {"copy", decodeCopy, true, true},
-    {"routine", decodeRoutine, false, true}, {"row group", decodeRowGroup, false, true},
-};
-constexpr std::int64_t opcodeCount = sizeof opcodes / sizeof *opcodes;
-
 struct Output {
   DType type;
   std::int64_t count;

@@ -32,12 +32,6 @@ import { settle, shortSums } from './fusible.js';
 import { fixedValues } from './once.js';
 import { compatible, loadsOnePerRow, readsColumns, readsRow, type Space } from './row-loops.js';
 
-/**
- * The maximum number of cheap operations that compute a value which is not stored. Each loop that reads the value
- * computes it again.
- */
-const maxRepeated = 6;
-
 export function* fuse(
   outputs: readonly Ref[],
   updates: readonly Update[],
@@ -170,7 +164,7 @@ class Fusion {
           sources.add(this.#keys.of(arg));
         }
       }
-      if (sources.size > 1 || length > maxRepeated) continue;
+      if (sources.size > 1 || length > this.build.target.loop.repeated) continue;
       this.#repeated.set(value, { source: [...sources][0], length });
     }
   }
