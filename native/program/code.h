@@ -131,13 +131,17 @@ struct Opcode {
   bool writes;  // true if instruction writeStart and later instructions may have this opcode
   bool once;    // true if instructions that run once may have this opcode
 };
-// The item of an opcode has the index opcode - 1.
 constexpr Opcode opcodes[] = {
-    {"group", decodeGroup, true, true},      {"product", decodeProduct, false, true},
-    {"pack", decodePack, false, true},       {"packed product", decodePackedProduct, false, true},
-    {"reduce", decodeReduce, false, true},   {"batch product", decodeBatchProduct, false, true},
-    {"random", decodeRandom, false, false},  {"copy", decodeCopy, true, true},
-    {"routine", decodeRoutine, false, true}, {"row group", decodeRowGroup, false, true},
+    {"group", decodeGroup, true, true},                    // 1
+    {"product", decodeProduct, false, true},               // 2
+    {"pack", decodePack, false, true},                     // 3
+    {"packed product", decodePackedProduct, false, true},  // 4
+    {"reduce", decodeReduce, false, true},                 // 5
+    {"batch product", decodeBatchProduct, false, true},    // 6
+    {"random", decodeRandom, false, false},                // 7
+    {"copy", decodeCopy, true, true},                      // 8
+    {"routine", decodeRoutine, false, true},               // 9
+    {"row group", decodeRowGroup, false, true},            // 10
 };
 constexpr std::int64_t opcodeCount = sizeof opcodes / sizeof *opcodes;
 
