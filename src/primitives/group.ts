@@ -43,35 +43,48 @@ export interface GroupInstruction {
   readonly segments: readonly Segment[];
 }
 
-/** The shape and the locations of one loop of a group, or of the part of a loop that reads one block. */
-export interface Segment {
-  readonly shape: readonly number[];
+/** The locations of the operands of one loop. */
+export interface LoopOperands {
   readonly loads: readonly Location[];
   readonly stores: readonly Location[];
   readonly closes: readonly Location[];
 }
 
-const opcode = 1;
+/** The shape and the locations of one loop of a group, or of the part of a loop that reads one block. */
+export interface Segment extends LoopOperands {
+  readonly shape: readonly number[];
+}
 
-export const groupInstruction: InstructionRecord<GroupInstruction> = {
-  opcodes: { group: opcode },
-  *reads({ segments }) {
+interface Loops {
+  readonly segments: readonly LoopOperands[];
+}
+
+/** The fields of the records of groups and row groups that are equal. */
+export const recordOfLoops = {
+  *reads({ segments }: Loops): Generator<readonly Location[]> {
     for (const { loads } of segments) yield loads;
   },
-  *writes({ segments }) {
+  *writes({ segments }: Loops): Generator<readonly Location[]> {
     for (const { stores, closes } of segments) {
       yield stores;
       yield closes;
     }
   },
+  varies: () => false,
+  counted: () => ({ group: true }),
+};
+
+const opcode = 1;
+
+export const groupInstruction: InstructionRecord<GroupInstruction> = {
+  ...recordOfLoops,
+  opcodes: { group: opcode },
   *inPlace({ segments }): Generator<InPlace> {
     for (const { stores, loads } of segments) {
       for (const write of stores) yield { write, reads: loads };
     }
   },
   encode: encoded,
-  varies: () => false,
-  counted: () => ({ group: true }),
 };
 
 function* encoded(instruction: GroupInstruction, code: CodeWriter): Sliced<number> {
