@@ -138,8 +138,11 @@ export function transposed({ value, offset, shape, strides }: Ref): Ref {
 export function numberOf(ref: Ref): number | undefined {
   const { leaf } = ref.value.details;
   if (!(leaf instanceof Constant)) return undefined;
-  const one = ref.shape.every((size, i) => size === 1 || ref.strides[i] === 0);
-  return one ? leaf.value.data[ref.offset] : undefined;
+  const { shape, strides } = ref;
+  for (let i = 0; i < shape.length; i++) {
+    if (shape[i] !== 1 && strides[i] !== 0) return undefined;
+  }
+  return leaf.value.data[ref.offset];
 }
 
 /**

@@ -107,23 +107,28 @@ function* encoded(instruction: GroupInstruction, code: CodeWriter): Sliced<numbe
     code.push(dtypeCodes[dtype], registers.of(i));
   });
   operations.forEach(({ kernel, converts, dtype, operands }, i) => {
-    const from = [0, 1, 2].map((slot) =>
-      slot < operands.length ? registers.of(operands[slot] as number) : -1,
-    );
+    const from = (slot: number) =>
+      slot < operands.length ? registers.of(operands[slot] as number) : -1;
     const id = kernelId(converts ? 'cast' : 'map', kernel);
-    code.push(id, dtypeCodes[dtype], registers.of(loads.length + i), ...from);
+    code.push(id, dtypeCodes[dtype], registers.of(loads.length + i));
+    code.push(from(0), from(1), from(2));
   });
   for (const { dtype, register } of [...stores, ...closes])
     code.push(dtypeCodes[dtype], registers.of(register));
   for (const { shape, loads: from, stores: to, closes: into } of segments) {
     const missing = rank - shape.length;
-    const ones = new Array<number>(missing).fill(1);
-    const zeros = new Array<number>(missing).fill(0);
-    code.push(...ones, ...shape);
-    for (const location of [...from, ...to]) {
+    const pad = (number: number) => {
+      for (let axis = 0; axis < missing; axis++) code.push(number);
+    };
+    const operand = (location: Location) => {
       code.at(location);
-      code.push(...zeros, ...location.strides);
-    }
+      pad(0);
+      code.push(...location.strides);
+    };
+    pad(1);
+    code.push(...shape);
+    from.forEach(operand);
+    to.forEach(operand);
     for (const location of into) code.at(location);
     if (code.pace.due(1 + from.length + to.length)) yield;
   }
@@ -150,8 +155,10 @@ function allocateRegisters(
   let registers = 0;
   for (let value = 0; value < loads; value++) assigned.push(registers++);
   operations.forEach(({ operands }, time) => {
-    for (const operand of new Set(operands))
-      if (last[operand] === time) free.push(assigned[operand] as number);
+    operands.forEach((operand, i) => {
+      const repeated = operands.indexOf(operand) < i;
+      if (!repeated && last[operand] === time) free.push(assigned[operand] as number);
+    });
     const own = free.pop() ?? registers++;
     assigned.push(own);
     if (last[loads + time] === -1) free.push(own);
