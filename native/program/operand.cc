@@ -15,6 +15,7 @@ const char* nameOf(Buffer::Kind kind) {
          : kind == Buffer::Kind::variable ? "a variable"
          : kind == Buffer::Kind::constant ? "a constant"
          : kind == Buffer::Kind::feed     ? "a feed"
+         : kind == Buffer::Kind::draw     ? "a draw"
                                           : "an output";
 }
 
@@ -41,7 +42,16 @@ bool Operands::locate(const char* operand, std::int64_t index, Access access, DT
   }
   buffer.alignment = std::max(buffer.alignment, size);
   buffer.touched = buffer.touched || writing_;
-  if (access == Access::read) return true;
+  if (buffer.kind == Buffer::Kind::draw && access != Access::write) {
+    if (access == Access::read) {
+      return reader_.refuse("%s is a draw (buffer %lld), which only groups can load",
+                            Name({operand, index, "the buffer"}).text, shown(number));
+    }
+    if (buffer.type == type) return true;
+    return reader_.refuse("%s is a draw of %s, expected %s", Name({operand, index, "the buffer"}).text,
+                          nameOf(buffer.type), nameOf(type));
+  }
+  if (access != Access::write) return true;
 
   arenaWritten_ = arenaWritten_ || (writing_ && buffer.kind == Buffer::Kind::arena);
   const bool writable = buffer.kind == Buffer::Kind::arena ||

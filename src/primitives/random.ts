@@ -37,6 +37,12 @@ export const randomValue: ValueRecord = {
   reads: () => true,
   writes: () => false,
   onto: () => undefined,
+  // A uniform number takes 0.26 ns (AVX-512) or 0.7 ns (AVX2), about as much as writing it to memory and reading it
+  // again. So the draw of a dropout, which two loops read, takes no memory. The other numbers take 1.2 to 5 ns.
+  drawn: ({ details: { kernel, seed } }) => ({
+    draw: { kernel: kernel as string, seed: seed as number },
+    maxReaders: kernel === 'uniform' ? 4 : 1,
+  }),
   prepared: undefined,
 };
 

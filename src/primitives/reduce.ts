@@ -172,6 +172,7 @@ export const reduceValue: ValueRecord = {
   reads: () => true,
   writes: () => false,
   onto: () => undefined,
+  drawn: undefined,
   prepared: undefined,
 };
 
@@ -196,6 +197,7 @@ export const columnSumValue: ValueRecord = {
   reads: () => true,
   writes: () => true,
   onto: () => undefined,
+  drawn: undefined,
   prepared: undefined,
 };
 

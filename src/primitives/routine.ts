@@ -127,6 +127,7 @@ export const routineValue: ValueRecord = {
     !routineLanes.get(kernel as string)?.includes(args.indexOf(operand)),
   writes: (_value, at) => isContiguous(at),
   onto: () => undefined,
+  drawn: undefined,
   prepared: undefined,
 };
 

@@ -2,8 +2,9 @@
 
 import { type Constant, Input, type Leaf, Variable } from '../../graph/leaf.js';
 import type { Pace, Sliced } from '../../graph/sliced.js';
-import type { Location, Memory } from '../../ir/location.js';
+import type { Draw, Location, Memory } from '../../ir/location.js';
 import { count } from '../../ir/view.js';
+import { kernelId } from '../../native/addon.js';
 import { dtypeCodes } from '../../native/table.js';
 import { type Instruction, instructionRecord } from '../../primitives/index.js';
 import type { CodeWriter } from '../../primitives/record.js';
@@ -16,7 +17,7 @@ import type { Instructions } from './instruct.js';
 const version = 1;
 // The code is copied in pieces of this many numbers. Copying a piece takes microseconds.
 const pieceLength = 4096;
-const bufferKinds = { arena: 0, variable: 1, constant: 2, feed: 3, output: 4 } as const;
+const bufferKinds = { arena: 0, variable: 1, constant: 2, feed: 3, output: 4, draw: 5 } as const;
 
 export function encode(
   instructions: Instructions,
@@ -27,14 +28,15 @@ export function encode(
 }
 
 class Encoder implements CodeWriter {
-  /** The index of the buffer of each leaf. */
-  readonly #buffers = new Map<Leaf, number>();
+  /** The index of the buffer of each leaf, and of each draw that has no memory. */
+  readonly #buffers = new Map<Leaf | Draw, number>();
   readonly #leaves: (Variable | Constant)[] = [];
   readonly #feeds: Input[] = [];
   /** The index of the buffer of each output that is computed in the caller's memory, by the index of the output. */
   readonly #direct = new Map<number, number>();
-  /** The kind and the number of bytes of each buffer. */
-  readonly #declared: number[];
+  /** The kind and the number of bytes of each buffer. A draw has more numbers. */
+  readonly #declared: number[] = [];
+  #bufferCount = 0;
   /** The code, divided into chunks, because a single array that grows to millions of numbers is copied many times. */
   readonly #chunks: number[][] = [];
   /** The chunk that is being written. */
@@ -45,12 +47,14 @@ class Encoder implements CodeWriter {
     private readonly arena: Arena,
     readonly pace: Pace,
   ) {
-    this.#declared = [bufferKinds.arena, arena.bytes];
+    this.#buffer(bufferKinds.arena, arena.bytes);
     for (const index of arena.direct.values()) {
       if (this.#direct.has(index)) continue;
       const { memory } = instructions.outputs[index] as Location;
-      this.#direct.set(index, this.#declared.length / 2);
-      this.#declared.push(bufferKinds.output, memory.length * bytesOf[memory.dtype]);
+      this.#direct.set(
+        index,
+        this.#buffer(bufferKinds.output, memory.length * bytesOf[memory.dtype]),
+      );
     }
   }
 
@@ -63,7 +67,7 @@ class Encoder implements CodeWriter {
       }
     }
     for (const { memory } of outputs) this.#declare(memory);
-    const header = [version, this.#declared.length / 2, list.length, writeStart, outputs.length, 0];
+    const header = [version, this.#bufferCount, list.length, writeStart, outputs.length, 0];
     this.#chunks.push(header, this.#declared);
     for (const { memory, offset, shape } of outputs) {
       this.push(dtypeCodes[memory.dtype], count(shape));
@@ -96,15 +100,27 @@ class Encoder implements CodeWriter {
     return code;
   }
 
-  /** If the memory belongs to a leaf, makes a buffer for the leaf, unless it has one. */
-  #declare({ leaf, length, dtype }: Memory): void {
+  /** Makes a buffer, and returns its index. */
+  #buffer(...numbers: readonly number[]): number {
+    this.#declared.push(...numbers);
+    return this.#bufferCount++;
+  }
+
+  /** If the memory belongs to a leaf or is a draw, makes a buffer for it, unless it has one. */
+  #declare({ leaf, draw, length, dtype }: Memory): void {
+    const bytes = length * bytesOf[dtype];
+    if (draw && !this.#buffers.has(draw)) {
+      const { draw: kind } = bufferKinds;
+      const { kernel, seed } = draw;
+      const drawn = [kernelId('random', kernel), dtypeCodes[dtype], seed];
+      this.#buffers.set(draw, this.#buffer(kind, bytes, ...drawn));
+    }
     if (!leaf || this.#buffers.has(leaf)) return;
-    this.#buffers.set(leaf, this.#declared.length / 2);
     if (leaf instanceof Input) this.#feeds.push(leaf);
     else this.#leaves.push(leaf as Variable | Constant);
     const kind =
       leaf instanceof Input ? 'feed' : leaf instanceof Variable ? 'variable' : 'constant';
-    this.#declared.push(bufferKinds[kind], length * bytesOf[dtype]);
+    this.#buffers.set(leaf, this.#buffer(bufferKinds[kind], bytes));
   }
 
   push(...numbers: readonly number[]): void {
@@ -114,7 +130,8 @@ class Encoder implements CodeWriter {
   at({ memory, offset }: Pick<Location, 'memory' | 'offset'>): void {
     const bytes = offset * bytesOf[memory.dtype];
     const direct = this.arena.direct.get(memory);
-    if (memory.leaf) this.#code.push(this.#buffers.get(memory.leaf) as number, bytes);
+    const declared = memory.leaf ?? memory.draw;
+    if (declared) this.#code.push(this.#buffers.get(declared) as number, bytes);
     else if (direct !== undefined) this.#code.push(this.#direct.get(direct) as number, bytes);
     else this.#code.push(0, (this.arena.offsets.get(memory) ?? 0) + bytes);
   }

@@ -8,9 +8,11 @@
 import { Variable } from '../../graph/leaf.js';
 import { type Sliced, sorted } from '../../graph/sliced.js';
 import type { Builder } from '../../ir/builder.js';
+import type { Draw } from '../../ir/location.js';
 import { Keys } from '../../ir/same.js';
 import type { Target } from '../../ir/target.js';
 import { endOf, numberOf, type Ref, reachable, Uses, type Value } from '../../ir/value.js';
+import { count } from '../../ir/view.js';
 import { valueRecord } from '../../primitives/index.js';
 import { codeLoop } from './code.js';
 import { FinalLoops } from './final-loops.js';
@@ -20,6 +22,7 @@ import {
   type Fused,
   type FusedLoop,
   type Group,
+  isElementwise,
   lastGrade,
   rowsOf,
   type Single,
@@ -92,6 +95,8 @@ class Fusion {
     Value,
     { readonly source: number | undefined; readonly length: number }
   >();
+  /** The draws that have no memory. Every loop that loads such a draw computes it. */
+  readonly #drawn = new Map<Value, Draw>();
   /** The grade of each value, indexed by the value's id. */
   readonly #grades: Float64Array;
   readonly #final = new Set<Value>();
@@ -119,6 +124,7 @@ class Fusion {
 
   *#fused(): Sliced<Fused> {
     yield* this.#findRepeated();
+    yield* this.#findDrawn();
     yield* this.#findFinal();
     for (const value of this.#order) {
       this.#assign(value);
@@ -131,6 +137,7 @@ class Fusion {
       updates: this.updates,
       schedule: yield* this.#schedule(),
       final: this.#final,
+      drawn: this.#drawn,
       order: this.#order,
       uses: this.#uses,
     };
@@ -161,6 +168,29 @@ class Fusion {
       if (sources.size > 1 || length > maxRepeated) continue;
       this.#repeated.set(value, { source: [...sources][0], length });
     }
+  }
+
+  /** Finds the draws that are not stored. */
+  *#findDrawn(): Sliced<void> {
+    for (const value of this.#order) {
+      if (this.build.pace.due()) yield;
+      const drawn = value.size === 0 ? undefined : valueRecord(value).drawn?.(value);
+      if (!drawn || !this.#onlyLoaded(value, drawn.maxReaders, new Set())) continue;
+      this.build.fire('fuse: draw in a loop');
+      this.#drawn.set(value, drawn.draw);
+    }
+  }
+
+  /**
+   * Whether only element-wise values read this value, and read each element at most once. At most `maxReaders` of them
+   * may be values that are not computed again; they are added to `readers`.
+   */
+  #onlyLoaded(value: Value, maxReaders: number, readers: Set<Value>): boolean {
+    return this.#uses.every(value, ({ reader, ref }) => {
+      if (!reader || !isElementwise(reader) || count(ref.shape) > value.size) return false;
+      if (this.#repeated.has(reader)) return this.#onlyLoaded(reader, maxReaders, readers);
+      return readers.add(reader).size <= maxReaders;
+    });
   }
 
   /** Finds the final values: those used only to update leaves. They are computed in the loops that write the leaves. */
@@ -213,10 +243,11 @@ class Fusion {
     const final = this.#final.has(value);
     const operands = this.#operands(value, space);
     const joins = ({ arg, within }: Operand) => within && (!final || this.#final.has(arg.value));
-    let grade = value.kind === 'leaf' ? 0 : 1;
+    const hasNoInstruction = (v: Value) => v.kind === 'leaf' || this.#drawn.has(v);
+    let grade = hasNoInstruction(value) ? 0 : 1;
     for (const operand of operands) {
       const below = this.#grades[operand.arg.value.id] as number;
-      const rises = operand.arg.value.kind !== 'leaf' && !joins(operand);
+      const rises = !hasNoInstruction(operand.arg.value) && !joins(operand);
       grade = Math.max(grade, rises ? below + 1 : below);
     }
     if (final) grade = lastGrade;
@@ -426,6 +457,7 @@ class Fusion {
         value.kind === 'leaf' ||
         value.size === 0 ||
         this.#loops.has(value) ||
+        this.#drawn.has(value) ||
         this.#repeated.has(value)
       )
         continue;

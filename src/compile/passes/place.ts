@@ -13,7 +13,7 @@ import { type Location, type Memory, windowAt } from '../../ir/location.js';
 import { type Ref, showsAll, type Uses, Value } from '../../ir/value.js';
 import { ascends, compose, count, dense, equalLists, rowMajor } from '../../ir/view.js';
 import { valueRecord } from '../../primitives/index.js';
-import type { Fused, FusedLoop } from './fused-loop.js';
+import { type Fused, type FusedLoop, isElementwise } from './fused-loop.js';
 
 // The maximum number of blocks of an assembled value that loops read block by block. A loop has a segment for each
 // block.
@@ -140,9 +140,10 @@ export class Placement {
     const { leaf } = value.details;
     const onto = valueRecord(value).onto(value);
     if (onto) return this.locate(onto);
+    const draw = this.fused.drawn.get(value);
     const memory = leaf
       ? this.leafMemory(leaf, value.size)
-      : { dtype: value.dtype, length: value.size, leaf: undefined };
+      : { dtype: value.dtype, length: value.size, leaf: undefined, draw };
     return { memory, ...dense(value.shape) };
   }
 
@@ -305,11 +306,6 @@ export class Placement {
 function preparesOnly(reader: Value, ref: Ref): boolean {
   const { prepared } = valueRecord(reader);
   return reader.args.every((arg, i) => (arg === ref) === (i === prepared));
-}
-
-/** Whether fused loops compute the value, and it has an element for each element of its loop. */
-function isElementwise(value: Value): boolean {
-  return valueRecord(value).fusing?.closes === false;
 }
 
 /** Whether a ref selects all elements of a matrix, as this matrix or as its transpose. */

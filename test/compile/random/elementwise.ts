@@ -158,6 +158,12 @@ export const randomStep: Step = (draft) => {
   const { draws, dtype, numbers } = draft;
   const shape: readonly Dim[] = draws.chance(0.6) ? draft.any().shape : draft.shape();
   const seed = draws.below(3);
+  if (draws.chance(0.4)) {
+    // A dropout. Its draw has no memory if only fused loops read it.
+    const x = draft.any();
+    const drawn = randomUniform(x.shape, { seed, dtype: draws.pick(['float32', 'float64']) });
+    return where(greater(drawn, 0.25), x, 0);
+  }
   if (!numbers.exact) {
     return draws.pick([randomNormal, randomUniform])(shape, { seed, dtype });
   }
