@@ -1,6 +1,6 @@
-// The format of the code of a program. The code is a list of doubles. Each double is an integer from 0 to
-// 2^53 - 1, except that strides of groups and copies may be negative, and that an input register that is not
-// used is -1 (see group below).
+// The format of the code of a program, and the table of opcodes. The code is a list of doubles. Each double
+// is an integer from 0 to 2^53 - 1, except that strides of groups and copies may be negative, and that an
+// input register that is not used is -1 (see group below).
 //
 // A location is [buffer, byteOffset]. The offset must be a multiple of the size of an element. Strides are in
 // elements. The stride of an operand that is read may be 0. A negative stride leads to elements before the
@@ -104,9 +104,35 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 
 namespace forebay {
 
+struct Body;
+class Instruction;
+class Operands;
+
 constexpr std::int64_t codeVersion = 1;
+
+// Reads the numbers of an instruction that follow [opcode, length]. Returns null if the instruction is
+// refused.
+using Decode = std::unique_ptr<Instruction>(Operands& operands, const Body& body);
+Decode decodeGroup, decodeProduct, decodePack, decodePackedProduct, decodeReduce, decodeBatchProduct,
+    decodeRandom, decodeCopy, decodeRoutine, decodeRowGroup;
+
+struct Opcode {
+  const char* name;
+  Decode* decode;
+  bool writes;  // true if instruction writeStart and later instructions may have this opcode
+};
+// The item of an opcode has the index opcode - 1.
+constexpr Opcode opcodes[] = {
+    {"group", decodeGroup, true},      {"product", decodeProduct, false},
+    {"pack", decodePack, false},       {"packed product", decodePackedProduct, false},
+    {"reduce", decodeReduce, false},   {"batch product", decodeBatchProduct, false},
+    {"random", decodeRandom, false},   {"copy", decodeCopy, true},
+    {"routine", decodeRoutine, false}, {"row group", decodeRowGroup, false},
+};
+constexpr std::int64_t opcodeCount = sizeof opcodes / sizeof *opcodes;
 
 }  // namespace forebay

@@ -1,9 +1,10 @@
-// The interface of a decoded instruction, and one decoding function for each opcode.
+// The interface of a decoded instruction. code.h declares the function that decodes each opcode.
 #pragma once
 
 #include <memory>
 
 #include "kernels/bodies.h"
+#include "program/code.h"
 #include "program/failure.h"
 #include "program/operand.h"
 
@@ -75,20 +76,5 @@ constexpr std::int64_t tasksPerThread = 4;
 
 // Returns how a body sums the elements of a dtype; null if it has no sum of this dtype.
 const Fold* sumFold(const Body& body, DType type);
-
-// Reads the numbers of an instruction that follow [opcode, length]. Returns null if the instruction is
-// refused.
-using Decode = std::unique_ptr<Instruction> (*)(Operands& operands, const Body& body);
-
-std::unique_ptr<Instruction> decodeGroup(Operands& operands, const Body& body);
-std::unique_ptr<Instruction> decodeProduct(Operands& operands, const Body& body);
-std::unique_ptr<Instruction> decodePack(Operands& operands, const Body& body);
-std::unique_ptr<Instruction> decodePackedProduct(Operands& operands, const Body& body);
-std::unique_ptr<Instruction> decodeReduce(Operands& operands, const Body& body);
-std::unique_ptr<Instruction> decodeBatchProduct(Operands& operands, const Body& body);
-std::unique_ptr<Instruction> decodeRandom(Operands& operands, const Body& body);
-std::unique_ptr<Instruction> decodeCopy(Operands& operands, const Body& body);
-std::unique_ptr<Instruction> decodeRoutine(Operands& operands, const Body& body);
-std::unique_ptr<Instruction> decodeRowGroup(Operands& operands, const Body& body);
 
 }  // namespace forebay

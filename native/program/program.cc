@@ -13,21 +13,6 @@ namespace forebay {
 
 namespace {
 
-struct Opcode {
-  const char* name;
-  Decode decode;
-  bool writes;  // true if instruction writeStart and later instructions may have this opcode
-};
-// The item of an opcode has the index opcode - 1.
-constexpr Opcode opcodes[] = {
-    {"group", decodeGroup, true},      {"product", decodeProduct, false},
-    {"pack", decodePack, false},       {"packed product", decodePackedProduct, false},
-    {"reduce", decodeReduce, false},   {"batch product", decodeBatchProduct, false},
-    {"random", decodeRandom, false},   {"copy", decodeCopy, true},
-    {"routine", decodeRoutine, false}, {"row group", decodeRowGroup, false},
-};
-constexpr std::int64_t opcodeCount = sizeof opcodes / sizeof *opcodes;
-
 struct Output {
   DType type;
   std::int64_t count;

@@ -157,7 +157,7 @@ class RowGroupDecoder {
       return reader_.refuse("the kernel of step %lld, '%s', does not exist for %s",
                             static_cast<long long>(step), kernel.name, nameOf(type));
     }
-    if (reduces && (kernel.routine(type).fold->kind == Fold::Kind::argmax || type == DType::int32)) {
+    if (reduces && !kernel.reducesRows(type)) {
       return reader_.refuse("step %lld is '%s' of %s, expected a sum or a maximum of float32 or float64",
                             static_cast<long long>(step), kernel.name, nameOf(type));
     }

@@ -164,11 +164,11 @@ bool runTopK(const RoutineRun& run, std::int64_t from, std::int64_t to, char* sc
 }  // namespace
 
 extern const RoutineRow sortRow, argsortRow, topKRow;
-const RoutineRow sortRow = {"sort",    1,         1,       1,       numberDtypes, false,   -1,
-                            checkSort, lineUnits, runSort, nullptr, nullptr,      keyBytes};
-const RoutineRow argsortRow = {"argsort",    1,         1,          1,       numberDtypes, false,   -1,
+const RoutineRow sortRow = {"sort", 1,         1,         1,       numberDtypes, false,   -1,
+                            0,      checkSort, lineUnits, runSort, nullptr,      nullptr, keyBytes};
+const RoutineRow argsortRow = {"argsort",    1,         1,          1,       numberDtypes, false,   -1, 0,
                                checkArgsort, lineUnits, runArgsort, nullptr, nullptr,      keyBytes};
-const RoutineRow topKRow = {"topK",    1,         1,       0,       numberDtypes, false,   -1,
-                            checkTopK, lineUnits, runTopK, nullptr, nullptr,      keyBytes};
+const RoutineRow topKRow = {"topK", 1,         1,         0,       numberDtypes, false,   -1,
+                            0,      checkTopK, lineUnits, runTopK, nullptr,      nullptr, keyBytes};
 
 }  // namespace forebay

@@ -105,8 +105,6 @@ export type Lowering<A extends object = object> =
       readonly kernel: string;
       /** The reduced axes, as indices from 0. */
       axes(attributes: A): readonly number[];
-      /** True if the reduction is not defined for an axis of length 0. */
-      readonly notEmpty?: boolean;
     }
   /** A matrix product over the last two axes of both operands. */
   | {
@@ -175,6 +173,39 @@ export type Lowering<A extends object = object> =
        */
       expand(inputs: readonly Node[], attributes: A): Node;
     };
+
+/** What `typeof` returns for each field of a lowering that is not optional. */
+type FieldTypes<L extends Lowering> = {
+  readonly [F in Exclude<keyof L, 'kind'> as undefined extends L[F] ? never : F]: [L[F]] extends [
+    string,
+  ]
+    ? 'string'
+    : [L[F]] extends [boolean]
+      ? 'boolean'
+      : 'function';
+};
+
+/**
+ * The fields of each kind of lowering, with which `defineOp` checks the lowering of a user's op. (A user's op cannot be
+ * a leaf.)
+ */
+export const loweringFields: {
+  readonly [L in Exclude<Lowering, { kind: 'leaf' }> as L['kind']]: FieldTypes<L>;
+} = {
+  map: { kernel: 'string' },
+  cast: {},
+  accumulate: {},
+  reduce: { kernel: 'string', axes: 'function' },
+  product: { transposes: 'function' },
+  alias: {},
+  view: { view: 'function' },
+  place: { accumulate: 'boolean', windows: 'function' },
+  routine: { routine: 'string', call: 'function' },
+  convolution: { computes: 'string', call: 'function' },
+  random: { kernel: 'string', seed: 'function' },
+  extent: { dim: 'function' },
+  compose: { expand: 'function' },
+};
 
 /**
  * The value that a gradient rule sends over an edge through which no gradient flows. It counts as an arrived gradient

@@ -1,36 +1,50 @@
 /**
  * The intermediate representation (IR) of the passes. It consists of values, which are in single-assignment form and
- * are read through strided views. A pass makes new values, or gives a value another definition (`Builder.redefine`). Slices, transposes, reshapes and broadcasts become views. The ops concat, stack and
- * assemble become values of kind 'assemble'. All dimensions are numbers, because a program is specialised for one
- * binding of its dimension names.
+ * are read through strided views. A pass makes new values, or gives a value another definition (`Builder.redefine`).
+ * Slices, transposes, reshapes and broadcasts become views. The ops concat, stack and assemble become values of kind
+ * 'assemble'. All dimensions are numbers, because a program is specialised for one binding of its dimension names.
  */
 
 import { Constant, type Leaf } from '../graph/leaf.js';
 import type { Node } from '../graph/node.js';
+import type { Lowering } from '../graph/op.js';
 import { finished, Pace, type Sliced } from '../graph/sliced.js';
 import type { DType } from '../tensor/dtype.js';
 import { count, isWhole, type Layout, type StridedView } from './view.js';
 
+/** The kinds of lowerings that have no values of their own: their records make values of other kinds. */
+type WithoutValues =
+  | 'cast'
+  | 'accumulate'
+  | 'alias'
+  | 'view'
+  | 'place'
+  | 'extent'
+  | 'convolution'
+  | 'compose';
+
+/**
+ * The kinds of values:
+ * - leaf: the memory of a leaf: a feed, a parameter, a state or a constant
+ * - map: one element-wise kernel or dtype conversion. The operands have the shape of the value
+ * - product: a matrix product [M, K] x [K, N]. If there is a third operand [M, N], the product is added onto it, in
+ *   place
+ * - reduce: a reduction over the last axes of its operand. The first axes of the operand are the axes of the value
+ * - random: random numbers
+ * - routine: one routine of the addon, which reads all operands
+ *
+ * Any further kind of lowering also has values of its own kind, unless `WithoutValues` lists it.
+ */
 export type Kind =
-  /** The memory of a leaf: a feed, a parameter, a state or a constant. */
-  | 'leaf'
-  /** One element-wise kernel or dtype conversion. The operands have the shape of the value. */
-  | 'map'
+  | Exclude<Lowering['kind'], WithoutValues>
   /** The element-wise sum of all operands. */
   | 'sum'
-  /** A matrix product [M, K] x [K, N]. If there is a third operand [M, N], the product is added onto it, in place. */
-  | 'product'
   /** The sum of the rows of a matrix [R, C]. */
   | 'columnSum'
   /** A batch of matrix products, [.., M, K] x [.., K, N]. */
   | 'batch'
-  /** A reduction over the last axes of its operand. The first axes of the operand are the axes of the value. */
-  | 'reduce'
-  | 'random'
   /** A value assembled from blocks. The blocks are its operands, and each has its own start in the value. */
-  | 'assemble'
-  /** One routine of the addon, which reads all operands. */
-  | 'routine';
+  | 'assemble';
 
 /** A use of a value: a view of all or some of its elements. */
 export interface Ref extends StridedView {

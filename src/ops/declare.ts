@@ -7,7 +7,7 @@ import { GraphError } from '../errors.js';
 import { dimension } from '../graph/dimension.js';
 import { lift } from '../graph/leaf.js';
 import { createNode, isNode, type Node } from '../graph/node.js';
-import { declareOp, type Lowering, type OpDeclaration, type Operand } from '../graph/op.js';
+import { declareOp, loweringFields, type OpDeclaration, type Operand } from '../graph/op.js';
 import { assertDType } from '../tensor/dtype.js';
 import { dimensionList } from '../tensor/shape.js';
 import { isTensor } from '../tensor/tensor.js';
@@ -21,29 +21,11 @@ export function declare<A extends object>(declaration: OpDeclaration<A>): Apply<
   return (inputs, attributes) => createNode(op, lift(op.name, inputs), attributes);
 }
 
-const fieldsByKind: Readonly<
-  Record<Exclude<Lowering['kind'], 'leaf'>, Readonly<Record<string, string>>>
-> = {
-  map: { kernel: 'string' },
-  cast: {},
-  accumulate: {},
-  reduce: { kernel: 'string', axes: 'function' },
-  product: { transposes: 'function' },
-  alias: {},
-  view: { view: 'function' },
-  place: { accumulate: 'boolean', windows: 'function' },
-  routine: { routine: 'string', call: 'function' },
-  convolution: { computes: 'string', call: 'function' },
-  random: { kernel: 'string', seed: 'function' },
-  extent: { dim: 'function' },
-  compose: { expand: 'function' },
-};
-
 const isLowering = (value: unknown): boolean => {
   if (!isRecord(value)) return false;
   const { kind } = value;
-  if (typeof kind !== 'string' || !Object.hasOwn(fieldsByKind, kind)) return false;
-  const fields = Object.entries(fieldsByKind[kind as keyof typeof fieldsByKind]);
+  if (typeof kind !== 'string' || !Object.hasOwn(loweringFields, kind)) return false;
+  const fields = Object.entries(loweringFields[kind as keyof typeof loweringFields]);
   return fields.every(([name, type]) => typeof value[name] === type);
 };
 
@@ -76,7 +58,7 @@ const opDeclaration = declareOptions('defineOp', {
   dtype: required(callback<Rule>()),
   shape: required(callback<Rule>()),
   lowering: required<unknown>({
-    expected: `one of the kinds ${Object.keys(fieldsByKind).join(', ')}, with the fields that this kind requires`,
+    expected: `one of the kinds ${Object.keys(loweringFields).join(', ')}, with the fields that this kind requires`,
     accepts: safely(isLowering),
     error: GraphError,
   }),

@@ -1,7 +1,6 @@
 /**
  * The records of all kinds: of lowerings, of values and of instructions. The reference executor and the passes of the
- * compiler look up the records here, and list no kinds themselves. (src/ops/declare.ts lists the fields of the lowerings
- * that users write, because ops may not import this folder.)
+ * compiler look up the records here, and list no kinds themselves.
  */
 
 import type { Lowering } from '../graph/op.js';

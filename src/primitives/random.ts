@@ -4,7 +4,7 @@ import type { Node } from '../graph/node.js';
 import type { Lowering } from '../graph/op.js';
 import type { Location } from '../ir/location.js';
 import { count } from '../ir/view.js';
-import { kernelId } from '../native/addon.js';
+import { kernelFacts, kernelId } from '../native/addon.js';
 import { prepareRandom } from '../native/kernels.js';
 import { dtypeCodes } from '../native/table.js';
 import type { InstructionRecord, LoweringRecord, ValueRecord } from './record.js';
@@ -37,11 +37,9 @@ export const randomValue: ValueRecord = {
   reads: () => true,
   writes: () => false,
   onto: () => undefined,
-  // A uniform number takes 0.26 ns (AVX-512) or 0.7 ns (AVX2), about as much as writing it to memory and reading it
-  // again. So the draw of a dropout, which two loops read, takes no memory. The other numbers take 1.2 to 5 ns.
-  drawn: ({ details: { kernel, seed } }) => ({
+  drawn: ({ dtype, details: { kernel, seed } }) => ({
     draw: { kernel: kernel as string, seed: seed as number },
-    maxReaders: kernel === 'uniform' ? 4 : 1,
+    cheap: kernelFacts('random', kernel as string).cheap.includes(dtype),
   }),
   prepared: undefined,
 };

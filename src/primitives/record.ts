@@ -132,8 +132,11 @@ export interface ValueRecord {
 /** A value whose elements fused loops can compute while they load them. */
 export interface Drawn {
   readonly draw: Draw;
-  /** If more values than this read the draw in fused loops, it is computed once, and stored. */
-  readonly maxReaders: number;
+  /**
+   * Whether computing an element again takes less time than storing and loading it. If not, the value is stored if more
+   * than one value reads it.
+   */
+  readonly cheap: boolean;
 }
 
 /** The pass `instruct`, as the value records see it. */

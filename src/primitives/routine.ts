@@ -10,12 +10,13 @@ import type { Bound, Lowering, RoutineShapes } from '../graph/op.js';
 import type { Builder } from '../ir/builder.js';
 import type { Location } from '../ir/location.js';
 import type { Definition } from '../ir/rule.js';
+import { executor } from '../ir/target.js';
 import type { Ref } from '../ir/value.js';
 import { count, isContiguous } from '../ir/view.js';
 import { routineFacts } from '../native/addon.js';
 import { prepareRoutine } from '../native/kernels.js';
 import { describeIndex } from '../native/program.js';
-import { dtypeCodes, routineLanes } from '../native/table.js';
+import { dtypeCodes } from '../native/table.js';
 import type { TypedArray } from '../tensor/dtype.js';
 import { formatShape, sizeOf } from '../tensor/shape.js';
 import { rowMajorLayout } from './layout.js';
@@ -102,9 +103,6 @@ export function routineResult(build: Builder, definition: Definition): Ref {
   return build.make({ ...definition, args: args.map((arg) => build.ascending(arg, node)) });
 }
 
-/** If the last axis of a read is at most this long, a routine reads it equally fast whether it is contiguous or not. */
-const fewLanes = 4;
-
 export const routineValue: ValueRecord = {
   rebuild: (build, { kind, dtype, shape, details, node }, args) =>
     routineResult(build, { kind, dtype, shape, args, details, node }),
@@ -122,9 +120,9 @@ export const routineValue: ValueRecord = {
   },
   reads: ({ args, details: { kernel } }, operand, { shape, strides }) =>
     shape.length === 0 ||
-    (shape.at(-1) as number) <= fewLanes ||
+    (shape.at(-1) as number) <= executor.fewLanes ||
     strides.at(-1) === 1 ||
-    !routineLanes.get(kernel as string)?.includes(args.indexOf(operand)),
+    !routineFacts(kernel as string).lanes.includes(args.indexOf(operand)),
   writes: (_value, at) => isContiguous(at),
   onto: () => undefined,
   drawn: undefined,

@@ -84,6 +84,17 @@ FOREBAY_INLINE double squareRoot(double x) { return __builtin_sqrt(x); }
 FOREBAY_INLINE float withSign(float x, float sign) { return __builtin_copysignf(x, sign); }
 FOREBAY_INLINE double withSign(double x, double sign) { return __builtin_copysign(x, sign); }
 
+// These functions return NaN if an argument is NaN. If `a` is NaN, a != a is true and `a` is the result. If
+// only `b` is NaN, all comparisons are false and `b` is the result.
+template <class T>
+FOREBAY_INLINE T maximum(T a, T b) {
+  return ((a > b) | (a != a)) ? a : b;
+}
+template <class T>
+FOREBAY_INLINE T minimum(T a, T b) {
+  return ((a < b) | (a != a)) ? a : b;
+}
+
 // The number 1.5 * 2^mantissa. If it is added to a small x, x is rounded to an integer n, which is then in
 // the low bits of the sum. (Before AVX-512 there is no vector instruction that converts to a 64-bit integer.)
 template <class T>

@@ -1,6 +1,5 @@
-// The operations of the map family, one struct for each. table.h gives them their names. If an argument is
-// NaN, the result is NaN, with these exceptions: Greater and Equal return false, Where ignores the argument
-// that it does not select, and Pow follows the function pow of C (for example, pow(NaN, 0) is 1).
+// The kernels of the families map and cast: loops over the elements of a tile. A kernel of the family map is
+// made from an operation, a struct that is derived from one of the structs below. table.h has the operations.
 #pragma once
 
 #include "kernels/body/exponential.h"
@@ -8,70 +7,27 @@
 
 namespace forebay::FOREBAY_BODY {
 
-struct Unary {
-  static constexpr int arity = 1;
-};
-struct Binary {
-  static constexpr int arity = 2;
-};
-struct Ternary {
-  static constexpr int arity = 3;
-};
+// The cost of an element is low if computing it takes less time than storing it. The compiler then computes a
+// value again in each loop that reads it.
+enum class Cost : bool { low, high };
 
-// clang-format off
-struct Copy : Unary { template <class T> static FOREBAY_INLINE T of(T a) { return a; } };
-struct Neg : Unary { template <class T> static FOREBAY_INLINE T of(T a) { return -a; } };
-struct Square : Unary { template <class T> static FOREBAY_INLINE T of(T a) { return a * a; } };
-struct Abs : Unary { template <class T> static FOREBAY_INLINE T of(T a) { return absolute(a); } };
-struct Sqrt : Unary { template <class T> static FOREBAY_INLINE T of(T a) { return squareRoot(a); } };
-struct Exp : Unary { template <class T> static FOREBAY_INLINE T of(T a) { return exponential(a); } };
-struct Log : Unary { template <class T> static FOREBAY_INLINE T of(T a) { return logarithm<Fused>(a); } };
-struct Sigmoid : Unary { template <class T> static FOREBAY_INLINE T of(T a) { return logistic(a); } };
-struct Tanh : Unary { template <class T> static FOREBAY_INLINE T of(T a) { return hyperbolicTangent(a); } };
-struct Softplus : Unary { template <class T> static FOREBAY_INLINE T of(T a) { return softPlus(a); } };
-struct Relu : Unary { template <class T> static FOREBAY_INLINE T of(T a) { return a < T(0) ? T(0) : a; } };
-struct Sign : Unary {
-  template <class T> static FOREBAY_INLINE T of(T a) { return a > T(0) ? T(1) : a < T(0) ? T(-1) : a; }
+// The facts of an operation, which the kernel table passes on to JavaScript.
+template <int count, Form kind, Cost cost>
+struct Operation {
+  static constexpr int arity = count;
+  static constexpr Form form = kind;
+  static constexpr bool cheap = cost == Cost::low;
 };
-
-struct Add : Binary { template <class T> static FOREBAY_INLINE T of(T a, T b) { return a + b; } };
-struct Sub : Binary { template <class T> static FOREBAY_INLINE T of(T a, T b) { return a - b; } };
-struct Mul : Binary { template <class T> static FOREBAY_INLINE T of(T a, T b) { return a * b; } };
-struct Div : Binary { template <class T> static FOREBAY_INLINE T of(T a, T b) { return a / b; } };
-struct Greater : Binary { template <class T> static FOREBAY_INLINE bool of(T a, T b) { return a > b; } };
-struct Equal : Binary { template <class T> static FOREBAY_INLINE bool of(T a, T b) { return a == b; } };
-// Maximum and Minimum return NaN if an argument is NaN. If `a` is NaN, a != a is true and `a` is the result.
-// If only `b` is NaN, all comparisons are false and `b` is the result.
-struct Maximum : Binary {
-  template <class T> static FOREBAY_INLINE T of(T a, T b) { return ((a > b) | (a != a)) ? a : b; }
-};
-struct Minimum : Binary {
-  template <class T> static FOREBAY_INLINE T of(T a, T b) { return ((a < b) | (a != a)) ? a : b; }
-};
-
-// a b + c, a b - c and c - a b, rounded once if the body has a fused multiply-add instruction.
-struct Fma : Ternary { template <class T> static FOREBAY_INLINE T of(T a, T b, T c) { return Fused::mulAdd(a, b, c); } };
-struct Fms : Ternary { template <class T> static FOREBAY_INLINE T of(T a, T b, T c) { return Fused::mulAdd(a, b, -c); } };
-struct Fnma : Ternary { template <class T> static FOREBAY_INLINE T of(T a, T b, T c) { return Fused::mulAdd(-a, b, c); } };
-
-struct Where : Ternary {
-  template <class T> static FOREBAY_INLINE T of(bool condition, T a, T b) { return condition ? a : b; }
-};
-
-// These operations call libm for each element.
-struct Pow : Binary {
-  static FOREBAY_INLINE float of(float a, float b) { return ::powf(a, b); }
-  static FOREBAY_INLINE double of(double a, double b) { return ::pow(a, b); }
-};
-struct Sin : Unary {
-  static FOREBAY_INLINE float of(float a) { return ::sinf(a); }
-  static FOREBAY_INLINE double of(double a) { return ::sin(a); }
-};
-struct Cos : Unary {
-  static FOREBAY_INLINE float of(float a) { return ::cosf(a); }
-  static FOREBAY_INLINE double of(double a) { return ::cos(a); }
-};
-// clang-format on
+template <Cost cost>
+using Unary = Operation<1, Form::plain, cost>;
+template <Cost cost>
+using Binary = Operation<2, Form::plain, cost>;
+template <Cost cost>
+using Ternary = Operation<3, Form::plain, cost>;
+template <Cost cost>
+using Comparison = Operation<2, Form::compares, cost>;
+template <Cost cost>
+using Selection = Operation<3, Form::selects, cost>;
 
 // One input of an operation. If `single` is true, the input has only one element, which is returned for every
 // index i. Otherwise the input is an array.
@@ -126,23 +82,8 @@ FOREBAY_INLINE T elementOf(Value x) {
 // The types of the first input and of the result of an operation over elements of T, with bools of type Mask.
 template <class Op, class T, class Mask>
 struct Operands {
-  using First = T;
-  using Result = T;
-};
-template <class T, class Mask>
-struct Operands<Greater, T, Mask> {
-  using First = T;
-  using Result = Mask;
-};
-template <class T, class Mask>
-struct Operands<Equal, T, Mask> {
-  using First = T;
-  using Result = Mask;
-};
-template <class T, class Mask>
-struct Operands<Where, T, Mask> {
-  using First = Mask;
-  using Result = T;
+  using First = std::conditional_t<Op::form == Form::selects, Mask, T>;
+  using Result = std::conditional_t<Op::form == Form::compares, Mask, T>;
 };
 
 template <class Op, class T, class Mask, unsigned singles>

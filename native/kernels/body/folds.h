@@ -73,7 +73,7 @@ void maxRows(Lanes lanes, const void* in, std::size_t rows, std::size_t stride, 
   T* __restrict best = static_cast<T*>(lanes.values);
   const T* __restrict x = static_cast<const T*>(in);
   for (; rows > 0; --rows, x += stride) {
-    for (std::size_t j = 0; j < width; ++j) best[j] = Maximum::of(x[j], best[j]);
+    for (std::size_t j = 0; j < width; ++j) best[j] = maximum(x[j], best[j]);
   }
 }
 
@@ -110,10 +110,10 @@ FOREBAY_INLINE T largest(const T* x, std::size_t n, T best) {
       left = n;
     } else {
       combineLanes<Larger, lanes>(lane);
-      best = Maximum::of(lane[0], best);
+      best = maximum(lane[0], best);
     }
   }
-  for (std::size_t i = 0; i < left; ++i) best = Maximum::of(from[i], best);
+  for (std::size_t i = 0; i < left; ++i) best = maximum(from[i], best);
   return best;
 }
 
@@ -170,10 +170,17 @@ void argmaxRun(Lanes lanes, const void* in, std::size_t n, std::int32_t first) {
 }
 
 template <class T>
-constexpr Fold sumFold = {Fold::Kind::sum, sumRows<T>, sumRun<T>};
+constexpr DType typeOf = std::is_same_v<T, float>    ? DType::float32
+                         : std::is_same_v<T, double> ? DType::float64
+                                                     : DType::int32;
 template <class T>
-constexpr Fold maxFold = {Fold::Kind::max, maxRows<T>, maxRun<T>};
+constexpr double lowestOf = std::is_same_v<T, std::int32_t> ? INT32_MIN : -static_cast<double>(INFINITY);
 template <class T>
-constexpr Fold argmaxFold = {Fold::Kind::argmax, argmaxRows<T>, argmaxRun<T>};
+constexpr Fold sumFold = {Fold::Kind::sum, typeOf<T>, 0, sumRows<T>, sumRun<T>};
+template <class T>
+constexpr Fold maxFold = {Fold::Kind::max, typeOf<T>, lowestOf<T>, maxRows<T>, maxRun<T>};
+template <class T>
+constexpr Fold argmaxFold = {Fold::Kind::argmax, DType::int32, static_cast<double>(NAN), argmaxRows<T>,
+                             argmaxRun<T>};
 
 }  // namespace forebay::FOREBAY_BODY

@@ -3,6 +3,7 @@
 import { type Constant, Input, type Leaf, Variable } from '../../graph/leaf.js';
 import type { Pace, Sliced } from '../../graph/sliced.js';
 import type { Draw, Location, Memory } from '../../ir/location.js';
+import { executor } from '../../ir/target.js';
 import { count } from '../../ir/view.js';
 import { kernelId } from '../../native/addon.js';
 import { dtypeCodes } from '../../native/table.js';
@@ -13,11 +14,9 @@ import type { Encoded } from '../encoded.js';
 import { type Arena, locationsOf } from './arena.js';
 import type { Instructions } from './instruct.js';
 
-/** The version of the format. It and the codes below must be the same as in native/program/code.h. */
-const version = 1;
 // The code is copied in pieces of this many numbers. Copying a piece takes microseconds.
 const pieceLength = 4096;
-const bufferKinds = { arena: 0, variable: 1, constant: 2, feed: 3, output: 4, draw: 5 } as const;
+const { version, buffers: bufferKinds } = executor.encoding;
 
 export function encode(
   instructions: Instructions,

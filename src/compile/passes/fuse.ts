@@ -33,12 +33,6 @@ import {
 import { settle, shortSums } from './fusible.js';
 import { compatible, loadsOnePerRow, readsColumns, readsRow, type Space } from './row-loops.js';
 
-/**
- * The maximum number of cheap operations that compute a value which is not stored. Each loop that reads the value
- * computes it again.
- */
-const maxRepeated = 6;
-
 export function* fuse(
   outputs: readonly Ref[],
   updates: readonly Update[],
@@ -165,7 +159,7 @@ class Fusion {
           sources.add(this.#keys.of(arg));
         }
       }
-      if (sources.size > 1 || length > maxRepeated) continue;
+      if (sources.size > 1 || length > this.build.target.loop.repeated) continue;
       this.#repeated.set(value, { source: [...sources][0], length });
     }
   }
@@ -175,7 +169,8 @@ class Fusion {
     for (const value of this.#order) {
       if (this.build.pace.due()) yield;
       const drawn = value.size === 0 ? undefined : valueRecord(value).drawn?.(value);
-      if (!drawn || !this.#onlyLoaded(value, drawn.maxReaders, new Set())) continue;
+      const maxReaders = drawn?.cheap ? this.build.target.loop.drawReaders : 1;
+      if (!drawn || !this.#onlyLoaded(value, maxReaders, new Set())) continue;
       this.build.fire('fuse: draw in a loop');
       this.#drawn.set(value, drawn.draw);
     }
