@@ -158,16 +158,18 @@ export const randomStep: Step = (draft) => {
   const { draws, dtype, numbers } = draft;
   const shape: readonly Dim[] = draws.chance(0.6) ? draft.any().shape : draft.shape();
   const seed = draws.below(3);
-  if (draws.chance(0.4)) {
-    // A dropout. Its draw has no memory if only fused loops read it.
-    const x = draft.any();
-    const drawn = randomUniform(x.shape, { seed, dtype: draws.pick(['float32', 'float64']) });
-    return where(greater(drawn, 0.25), x, 0);
-  }
   if (!numbers.exact) {
     return draws.pick([randomNormal, randomUniform])(shape, { seed, dtype });
   }
   return cast(cast(mul(randomUniform(shape, { seed, dtype }), 4), 'int32'), dtype);
+};
+
+/** Sets a part of the elements of a node to 0. */
+export const dropoutStep: Step = (draft) => {
+  const { draws } = draft;
+  const x = draft.any();
+  const dtype = draws.pick(['float32', 'float64'] as const);
+  return where(greater(randomUniform(x.shape, { seed: draws.below(100), dtype }), 0.25), x, 0);
 };
 
 /** Creates an int32 node: an argmax, truncated numbers, an input of labels, a state or a selection. */
