@@ -232,18 +232,20 @@ export class BackwardPass {
       );
     }
     // All gradients are checked before the first is delivered, so that a step that throws delivers nothing.
-    const deliveries = inputs.flatMap((input, slot) => {
+    const boxes = inputs.map((input, slot) => {
       const box = this.#mailboxes.get(input);
       const index = box ? indexOfEdge(box.edges, node, slot) : -1;
       if (box && index >= 0) {
         this.#check(box, index, sent[slot] as Sent);
-        return [{ box, index, gradient: sent[slot] as Sent }];
+        return box;
       }
       // A wait list that was built by hand may lack a constant, because its gradient is not needed.
-      if (input instanceof Constant || this.#sources) return [];
+      if (input instanceof Constant || this.#sources) return undefined;
       throw notRegistered(input, node, slot);
     });
-    for (const { box, index, gradient } of deliveries) this.#deliver(box, index, gradient);
+    boxes.forEach((box, slot) => {
+      if (box) this.#deliver(box, indexOfEdge(box.edges, node, slot), sent[slot] as Sent);
+    });
   }
 
   /** Refuses a gradient that does not fit the node, and a second gradient over the same edge. */
@@ -311,6 +313,7 @@ function zerosLike(node: Node): Node {
 
 /** Returns a node that is the sum of the gradients that arrived at a node; `none` if only `none` arrived. */
 function total(node: Node, arrived: readonly Sent[]): Node | typeof none {
+  if (arrived.length === 1 && isNode(arrived[0])) return arrived[0];
   const gradients = arrived.filter((sent): sent is Node | Part => sent !== none);
   const [first] = gradients;
   if (first === undefined) return none;

@@ -10,7 +10,7 @@ import type { Pace, Sliced } from '../graph/sliced.js';
 import { topologicalOrder, topologicalWalk } from '../graph/topology.js';
 import { withoutZeroParts } from './zero-parts.js';
 
-const expansions = new WeakMap<Node, Node | undefined>();
+const expansions = new WeakMap<Node, Node>();
 
 /**
  * Returns the node that is computed instead of `node`: the expansion of a composed op, or a matrix product without
@@ -20,12 +20,14 @@ const expansions = new WeakMap<Node, Node | undefined>();
 export function expansionOf(node: Node): Node | undefined {
   const { lowering } = node.op;
   if (lowering.kind !== 'compose' && lowering.kind !== 'product') return undefined;
-  if (expansions.has(node)) return expansions.get(node);
+  const known = expansions.get(node);
+  if (known) return known;
   const expansion =
     lowering.kind === 'compose'
       ? lowering.expand(node.inputs, node.attributes)
       : withoutZeroParts(node);
-  if (expansion && (expansion.dtype !== node.dtype || !sameShape(expansion.shape, node.shape))) {
+  if (!expansion) return undefined;
+  if (expansion.dtype !== node.dtype || !sameShape(expansion.shape, node.shape)) {
     throw new GraphError(
       `${node} is declared as ${node.dtype} [${node.shape.join(', ')}], but expands to ${expansion.dtype} [${expansion.shape.join(', ')}]`,
     );

@@ -133,6 +133,8 @@ function fitsArity({ arity }: Op, { length }: readonly Node[]): boolean {
   return typeof arity === 'number' ? length === arity : length >= arity.atLeast;
 }
 
+const isDim = (dim: unknown) => typeof dim === 'number' || typeof dim === 'string';
+
 /**
  * Returns whether the arguments of the constructor have the right types. The contents of `attributes` are not checked.
  */
@@ -155,7 +157,7 @@ function areParts(
       typeof attributes === 'object' &&
       attributes !== null &&
       isList(shape) &&
-      shape.every((dim) => typeof dim === 'number' || typeof dim === 'string') &&
+      shape.every(isDim) &&
       dtypes.includes(dtype) &&
       (name === undefined || typeof name === 'string')
     );
@@ -267,21 +269,24 @@ export function createNode(op: Op, inputs: readonly Node[], attributes: object =
   // The attributes are copied, and the copy is frozen, because the caller may change the original later. An instance of
   // a class is not copied, because the copy would lose its class.
   const own: object = isRecord(attributes) ? Object.freeze({ ...attributes }) : attributes;
-  const make = () => {
-    const shape = op.shape(inputs, attributes, fail);
-    if (shape.length > maxRank)
-      fail.shape(`expected at most ${maxRank} axes, but received ${shape.length}`);
-    return new Node(
-      op,
-      Object.freeze([...inputs]),
-      own,
-      // A frozen shape, such as the shape of an operand, cannot change, so it needs no copy.
-      Object.isFrozen(shape) ? shape : Object.freeze([...shape]),
-      op.dtype(inputs, own, fail),
-    );
-  };
-  const [only] = inputs;
-  return op.interned && only && inputs.length === 1 ? interned(only, op, own, make) : make();
+  const only = inputs.length === 1 ? inputs[0] : undefined;
+  if (!op.interned || !only) return nodeOfOp(op, inputs, attributes, own, fail);
+  return interned(only, op, own, () => nodeOfOp(op, inputs, attributes, own, fail));
+}
+
+/** Makes the node of an op. The shape rule gets the attributes `given`; the node and the dtype rule get the copy `own`. */
+function nodeOfOp(op: Op, inputs: readonly Node[], given: object, own: object, fail: Fail): Node {
+  const shape = op.shape(inputs, given, fail);
+  if (shape.length > maxRank)
+    fail.shape(`expected at most ${maxRank} axes, but received ${shape.length}`);
+  return new Node(
+    op,
+    Object.freeze([...inputs]),
+    own,
+    // A frozen shape, such as the shape of an operand, cannot change, so it needs no copy.
+    Object.isFrozen(shape) ? shape : Object.freeze([...shape]),
+    op.dtype(inputs, own, fail),
+  );
 }
 
 // For each node, the interned nodes that have it as their only input.

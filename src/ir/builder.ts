@@ -11,7 +11,7 @@ import type { DType } from '../tensor/dtype.js';
 import { type Block, compareLists, isMatrix, overlaps } from './blocks.js';
 import { defect } from './defect.js';
 import type { Definition, Rule, Rules } from './rule.js';
-import { hashOf, isSame } from './same.js';
+import { hashOf, isSame, sameDetails } from './same.js';
 import { executor, type Target } from './target.js';
 import { type Details, type Ref, showsAll, Value, viewed } from './value.js';
 import {
@@ -27,6 +27,9 @@ import {
 
 /** For each rewrite, by its name, how often it was applied. The tests check that every rewrite is applied somewhere. */
 export type Fired = Map<string, number>;
+
+/** Makes a value of other operands: a value record's `rebuild`. */
+type Remake = (build: Builder, value: Value, args: readonly Ref[]) => Ref;
 
 const noDetails: Details = {};
 
@@ -44,6 +47,10 @@ export class Builder {
   readonly #layouts = new SharedLayouts();
   readonly #mapDetails = new Map<string, Details>();
 
+  /** The value that `remake` makes again, and its new operands. */
+  #remade: Value | undefined;
+  #remadeArgs: readonly Ref[] = [];
+
   /** @param rules the rules that simplify values. A pass may replace them, for the passes after it, too */
   constructor(
     public rules: Rules,
@@ -59,6 +66,11 @@ export class Builder {
   /** Counts one application of a rewrite. */
   fire(rewrite: string): void {
     this.fired.set(rewrite, (this.fired.get(rewrite) ?? 0) + 1);
+  }
+
+  /** Returns an equal shape. Equal shapes share one list, which must not be changed. */
+  shared(shape: readonly number[]): readonly number[] {
+    return this.#layouts.of(shape).shape;
   }
 
   leaf(leaf: Leaf, shape: readonly number[]): Ref {
@@ -139,8 +151,11 @@ export class Builder {
     if (!onto && (m === 0 || n === 0 || k === 0)) return this.filled(0, dtype, shape);
     const args = onto ? [a, b, onto] : [a, b];
     const product: Definition = { kind: 'product', dtype, shape, args, details: noDetails, node };
-    const operands = () => [this.matrix(a), this.matrix(b), ...args.slice(2)];
-    return this.simplified(product) ?? this.value({ ...product, args: operands() });
+    const simpler = this.simplified(product);
+    if (simpler) return simpler;
+    args[0] = this.matrix(a);
+    args[1] = this.matrix(b);
+    return this.value(product);
   }
 
   /** Returns the sum of the rows of a matrix [R, C]. The sum has the shape [C]. */
@@ -151,7 +166,10 @@ export class Builder {
     if (rows === 0) return this.filled(0, dtype, shape);
     const args = [ref];
     const sum: Definition = { kind: 'columnSum', dtype, shape, args, details: noDetails, node };
-    return this.simplified(sum) ?? this.value({ ...sum, args: [this.ascending(ref, node)] });
+    const simpler = this.simplified(sum);
+    if (simpler) return simpler;
+    args[0] = this.ascending(ref, node);
+    return this.value(sum);
   }
 
   /**
@@ -208,6 +226,29 @@ export class Builder {
     all.set(hash, value);
   }
 
+  /**
+   * Makes a value again with `make`, which makes it of the operands `args`. They must have the elements of its old
+   * operands. If no rule replaces the new definition, and no other value has it, then no value is made. Instead, `value`
+   * itself gets the operands, and a new id, which is larger than the ids of the operands.
+   */
+  remake(value: Value, args: readonly Ref[], make: Remake): Ref {
+    this.#remade = value;
+    this.#remadeArgs = args;
+    const made = make(this, value, args);
+    this.#remade = undefined;
+    return made;
+  }
+
+  /** Returns the value that is made again, if this is its new definition. */
+  #remadeAs({ kind, dtype, shape, args, details, node }: Definition): Value | undefined {
+    const value = this.#remade;
+    if (value?.kind !== kind || value.dtype !== dtype || value.node !== node) return undefined;
+    if (args.length !== this.#remadeArgs.length || !equalLists(value.shape, shape))
+      return undefined;
+    for (let i = 0; i < args.length; i++) if (args[i] !== this.#remadeArgs[i]) return undefined;
+    return sameDetails(value.details, details) ? value : undefined;
+  }
+
   /** Returns the ref if BLAS can read it as a matrix, otherwise a copy of its elements. */
   matrix(ref: Ref, node?: Node): Ref {
     return isMatrix(ref.shape, ref.strides) ? ref : this.copy(ref, node);
@@ -253,13 +294,17 @@ export class Builder {
     let hash = hashOf(definition);
     const all = this.#known[hash & 63] as Map<number, Value>;
     for (let known = all.get(hash); known; known = all.get(++hash)) {
-      if (!isSame(known, definition)) continue;
+      if (!isSame(known, definition) || !followsOperands(known)) continue;
       this.fire('simplify: common subexpression');
       return known.whole;
     }
     const { kind, dtype, shape, args, details, node } = definition;
+    const id = this.#next++;
     const layout = this.#layouts.of(shape);
-    const value = new Value(this.#next++, kind, dtype, args, details, node, layout);
+    const value =
+      this.#remadeAs(definition) ?? new Value(id, kind, dtype, args, details, node, layout);
+    value.id = id;
+    value.args = args;
     all.set(hash, value);
     return value.whole;
   }
@@ -273,4 +318,10 @@ export class Builder {
     this.#mapDetails.set(key, details);
     return details;
   }
+}
+
+/** Whether the id of a value is larger than the ids of its operands. It is not if an operand was made again. */
+function followsOperands({ id, args }: Value): boolean {
+  for (let i = 0; i < args.length; i++) if ((args[i] as Ref).value.id >= id) return false;
+  return true;
 }

@@ -1,8 +1,9 @@
 /**
  * The intermediate representation (IR) of the passes. It consists of values, which are in single-assignment form and
- * are read through strided views. A pass makes new values, or gives a value another definition (`Builder.redefine`).
- * Slices, transposes, reshapes and broadcasts become views. The ops concat, stack and assemble become values of kind
- * 'assemble'. All dimensions are numbers, because a program is specialised for one binding of its dimension names.
+ * are read through strided views. A pass makes new values, or gives a value other operands (`Builder.redefine` and
+ * `Builder.remake`). Slices, transposes, reshapes and broadcasts become views. The ops concat, stack and assemble become
+ * values of kind 'assemble'. All dimensions are numbers, because a program is specialised for one binding of its
+ * dimension names.
  */
 
 import { Constant, type Leaf } from '../graph/leaf.js';
@@ -74,11 +75,12 @@ export class Value {
   readonly size: number;
   /** The view of all elements. */
   readonly whole: Ref;
-  /** The operands. Only `Builder.redefine` changes them. */
+  /** The operands. Only the builder changes them. */
   args: readonly Ref[];
 
   constructor(
-    readonly id: number,
+    /** A number that is larger than the ids of the operands. Only the builder changes it. */
+    public id: number,
     readonly kind: Kind,
     readonly dtype: DType,
     args: readonly Ref[],

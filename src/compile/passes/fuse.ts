@@ -11,10 +11,10 @@ import type { Builder } from '../../ir/builder.js';
 import type { Draw } from '../../ir/location.js';
 import { Keys } from '../../ir/same.js';
 import type { Target } from '../../ir/target.js';
-import { endOf, numberOf, type Ref, reachable, Uses, type Value } from '../../ir/value.js';
-import { count } from '../../ir/view.js';
+import { byId, endOf, numberOf, type Ref, reachable, Uses, type Value } from '../../ir/value.js';
 import { valueRecord } from '../../primitives/index.js';
 import { codeLoop } from './code.js';
+import { findDrawn } from './drawn.js';
 import { FinalLoops } from './final-loops.js';
 import {
   aligned,
@@ -22,7 +22,6 @@ import {
   type Fused,
   type FusedLoop,
   type Group,
-  isElementwise,
   lastGrade,
   rowsOf,
   type Single,
@@ -68,13 +67,21 @@ interface Operand {
 function fits(loops: readonly Members[], limits: Target['loop']): boolean {
   if (loops.length === 1) return true;
   if (!compatible(loops)) return false;
-  const keys = new Set<number>();
   let operations = 0;
-  for (const { loads, values } of loops) {
-    operations += values.length;
-    for (const key of loads.keys()) keys.add(key);
+  let loads = 0;
+  for (const loop of loops) {
+    operations += loop.values.length;
+    loads += loop.loads.size;
   }
-  return keys.size <= limits.loads && operations <= limits.operations;
+  if (operations > limits.operations) return false;
+  return loads <= limits.loads || distinctLoads(loops) <= limits.loads;
+}
+
+/** Returns the number of refs that these loops load, each counted once. */
+function distinctLoads(loops: readonly Members[]): number {
+  const keys = new Set<number>();
+  for (const { loads } of loops) for (const key of loads.keys()) keys.add(key);
+  return keys.size;
 }
 
 class Fusion {
@@ -90,12 +97,12 @@ class Fusion {
     { readonly source: number | undefined; readonly length: number }
   >();
   /** The draws that have no memory. Every loop that loads such a draw computes it. */
-  readonly #drawn = new Map<Value, Draw>();
+  #drawn: ReadonlyMap<Value, Draw> = new Map();
   /** The grade of each value, indexed by the value's id. */
   readonly #grades: Float64Array;
   readonly #final = new Set<Value>();
-  /** For each value that is computed by a fused loop, this loop. */
-  readonly #loops = new Map<Value, Members>();
+  /** For each value that is computed by a fused loop, this loop, by the id of the value. */
+  readonly #loops: (Members | undefined)[];
 
   private constructor(
     private readonly outputs: readonly Ref[],
@@ -107,6 +114,7 @@ class Fusion {
     this.#order = order;
     this.#uses = uses;
     this.#grades = new Float64Array(endOf(order));
+    this.#loops = byId(endOf(order));
   }
 
   static *of(outputs: readonly Ref[], updates: readonly Update[], build: Builder): Sliced<Fused> {
@@ -118,9 +126,10 @@ class Fusion {
 
   *#fused(): Sliced<Fused> {
     yield* this.#findRepeated();
-    yield* this.#findDrawn();
+    this.#drawn = yield* findDrawn(this.#order, this.#uses, this.#repeated, this.build);
     yield* this.#findFinal();
-    for (const value of this.#order) {
+    for (let i = 0; i < this.#order.length; i++) {
+      const value = this.#order[i] as Value;
       this.#assign(value);
       if (this.build.pace.due(1 + value.args.length)) yield;
     }
@@ -139,7 +148,8 @@ class Fusion {
 
   /** Finds values that are cheap functions of one ref. Every fused loop that reads such a value computes it again. */
   *#findRepeated(): Sliced<void> {
-    for (const value of this.#order) {
+    for (let i = 0; i < this.#order.length; i++) {
+      const value = this.#order[i] as Value;
       if (this.build.pace.due(1 + this.#uses.count(value))) yield;
       if (!valueRecord(value).fusing?.cheap(value)) continue;
       const inLoops = this.#uses.every(value, ({ reader, ref }) => {
@@ -147,45 +157,26 @@ class Fusion {
         return space !== undefined && aligned(ref, space);
       });
       if (!inLoops || value.size === 0) continue;
-      const sources = new Set<number>();
+      let source: number | undefined;
+      let several = false;
       let length = 1;
-      for (const arg of value.args) {
+      for (let k = 0; k < value.args.length; k++) {
+        const arg = value.args[k] as Ref;
         if (numberOf(arg) !== undefined) continue;
         const below = aligned(arg, value.shape) ? this.#repeated.get(arg.value) : undefined;
-        if (below) {
-          length += below.length;
-          if (below.source !== undefined) sources.add(below.source);
-        } else {
-          sources.add(this.#keys.of(arg));
-        }
+        if (below) length += below.length;
+        const key = below ? below.source : this.#keys.of(arg);
+        several ||= key !== undefined && source !== undefined && key !== source;
+        source ??= key;
       }
-      if (sources.size > 1 || length > this.build.target.loop.repeated) continue;
-      this.#repeated.set(value, { source: [...sources][0], length });
+      if (several || length > this.build.target.loop.repeated) continue;
+      this.#repeated.set(value, { source, length });
     }
   }
 
-  /** Finds the draws that are not stored. */
-  *#findDrawn(): Sliced<void> {
-    for (const value of this.#order) {
-      if (this.build.pace.due()) yield;
-      const drawn = value.size === 0 ? undefined : valueRecord(value).drawn?.(value);
-      const maxReaders = drawn?.cheap ? this.build.target.loop.drawReaders : 1;
-      if (!drawn || !this.#onlyLoaded(value, maxReaders, new Set())) continue;
-      this.build.fire('fuse: draw in a loop');
-      this.#drawn.set(value, drawn.draw);
-    }
-  }
-
-  /**
-   * Whether only element-wise values read this value, and read each element at most once. At most `maxReaders` of them
-   * may be values that are not computed again; they are added to `readers`.
-   */
-  #onlyLoaded(value: Value, maxReaders: number, readers: Set<Value>): boolean {
-    return this.#uses.every(value, ({ reader, ref }) => {
-      if (!reader || !isElementwise(reader) || count(ref.shape) > value.size) return false;
-      if (this.#repeated.has(reader)) return this.#onlyLoaded(reader, maxReaders, readers);
-      return readers.add(reader).size <= maxReaders;
-    });
+  /** Whether no instruction computes the value. Its readers then need not wait for one. */
+  #hasNoInstruction(value: Value): boolean {
+    return value.kind === 'leaf' || this.#drawn.has(value);
   }
 
   /** Finds the final values: those used only to update leaves. They are computed in the loops that write the leaves. */
@@ -237,45 +228,63 @@ class Fusion {
     const space = spaceOf(value);
     const final = this.#final.has(value);
     const operands = this.#operands(value, space);
-    const joins = ({ arg, within }: Operand) => within && (!final || this.#final.has(arg.value));
-    const hasNoInstruction = (v: Value) => v.kind === 'leaf' || this.#drawn.has(v);
-    let grade = hasNoInstruction(value) ? 0 : 1;
-    for (const operand of operands) {
+    let grade = this.#hasNoInstruction(value) ? 0 : 1;
+    for (let i = 0; i < operands.length; i++) {
+      const operand = operands[i] as Operand;
       const below = this.#grades[operand.arg.value.id] as number;
-      const rises = !hasNoInstruction(operand.arg.value) && !joins(operand);
+      const rises = !this.#hasNoInstruction(operand.arg.value) && !this.#joins(operand, final);
       grade = Math.max(grade, rises ? below + 1 : below);
     }
     if (final) grade = lastGrade;
-    if (space) {
-      const joined = operands.filter(
-        (operand) => joins(operand) && this.#grades[operand.arg.value.id] === grade,
-      );
-      const loads = new Map(
-        operands
-          .filter((operand) => !joined.includes(operand))
-          .map(({ arg }) => [this.#keys.of(arg), arg]),
-      );
-      const own: Members = { space, rows: rowsOf(value), grade, values: [value], loads };
-      const loops = new Set(joined.map(({ arg }) => this.#loops.get(arg.value) as Members));
-      if (final || fits([own, ...loops], this.build.target.loop)) {
-        this.#loops.set(value, own);
-        this.#join([...loops, own]);
-      } else {
-        // The merged loop would be too large. The value starts a new loop, which loads its operands from memory.
-        this.build.fire('fuse: full loop');
-        grade++;
-        for (const { arg } of joined) loads.set(this.#keys.of(arg), arg);
-        this.#loops.set(value, { ...own, grade });
+    this.#grades[value.id] = space ? this.#assignLoop(value, space, operands, grade) : grade;
+  }
+
+  /** Whether a loop that computes an operand can compute the value that reads it. */
+  #joins({ arg, within }: Operand, final: boolean): boolean {
+    return within && (!final || this.#final.has(arg.value));
+  }
+
+  /** Assigns a value to the loops of its operands that have its grade, or to a new one. Returns the grade of its loop. */
+  #assignLoop(
+    value: Value,
+    space: readonly number[],
+    operands: readonly Operand[],
+    grade: number,
+  ): number {
+    const final = grade === lastGrade;
+    const own: Members = { space, rows: rowsOf(value), grade, values: [value], loads: new Map() };
+    const loops: Members[] = [];
+    for (let i = 0; i < operands.length; i++) {
+      const operand = operands[i] as Operand;
+      const { arg } = operand;
+      if (!this.#joins(operand, final) || this.#grades[arg.value.id] !== grade) {
+        own.loads.set(this.#keys.of(arg), arg);
+        continue;
       }
+      const loop = this.#loops[arg.value.id] as Members;
+      if (!loops.includes(loop)) loops.push(loop);
     }
-    this.#grades[value.id] = grade;
+    loops.push(own);
+    this.#loops[value.id] = own;
+    if (final || fits(loops, this.build.target.loop)) {
+      this.#join(loops);
+      return grade;
+    }
+    // The merged loop would be too large. The value starts a new loop, which loads its operands from memory.
+    this.build.fire('fuse: full loop');
+    for (let i = 0; i < operands.length; i++) {
+      const { arg } = operands[i] as Operand;
+      own.loads.set(this.#keys.of(arg), arg);
+    }
+    this.#loops[value.id] = { ...own, grade: grade + 1 };
+    return grade + 1;
   }
 
   /** Adds a sum of rows to the loop over whole rows that computes its operand, if there is one. */
   #joinsColumns(value: Value): boolean {
     if (!sumsRows(value)) return false;
     const [arg] = value.args as readonly [Ref];
-    const loop = this.#loops.get(arg.value);
+    const loop = this.#loops[arg.value.id];
     if (
       !loop ||
       !readsColumns(arg, loop) ||
@@ -289,7 +298,7 @@ class Fusion {
   #addSum(value: Value, loop: Members): void {
     this.build.fire('fuse: sum of rows in a loop');
     loop.values.push(value);
-    this.#loops.set(value, loop);
+    this.#loops[value.id] = loop;
     this.#grades[value.id] = loop.grade;
   }
 
@@ -303,7 +312,7 @@ class Fusion {
       }
       into.values.push(...values);
       for (const [key, ref] of loads) into.loads.set(key, ref);
-      for (const value of values) this.#loops.set(value, into);
+      for (const value of values) this.#loops[value.id] = into;
     }
   }
 
@@ -311,18 +320,20 @@ class Fusion {
    * Merges fused loops that have the same grade and shape and load the same ref, so that the ref is loaded only once.
    */
   *#joinReaders(): Sliced<void> {
-    const readers = new Map<string, Members>();
+    // For each grade and shape, the loops by the keys of their loads.
+    const readersOf = new Map<string, Map<number, Members>>();
     for (const loop of yield* this.#distinctLoops()) {
       if (this.build.pace.due(1 + loop.loads.size)) yield;
       if (loop.grade === lastGrade) continue;
       const kind = `${loop.grade} ${loop.space.join()}`;
+      const readers = readersOf.get(kind) ?? new Map<number, Members>();
+      readersOf.set(kind, readers);
       for (const [key, ref] of loop.loads) {
         if (ref.strides.every((stride, axis) => stride === 0 || ref.shape[axis] === 1)) continue;
-        const reader = `${kind} ${key}`;
-        const current = this.#loops.get(loop.values[0] as Value) as Members;
-        const other = readers.get(reader);
-        const first = other && (this.#loops.get(other.values[0] as Value) as Members);
-        if (!first) readers.set(reader, current);
+        const current = this.#loops[(loop.values[0] as Value).id] as Members;
+        const other = readers.get(key);
+        const first = other && (this.#loops[(other.values[0] as Value).id] as Members);
+        if (!first) readers.set(key, current);
         else if (first !== current && fits([first, current], this.build.target.loop)) {
           this.build.fire('fuse: loops that read the same');
           this.#join([first, current]);
@@ -342,7 +353,7 @@ class Fusion {
     if (readers.size === 0) return;
     for (const value of this.#order) {
       if (this.build.pace.due()) yield;
-      if (!sumsRows(value) || this.#loops.has(value)) continue;
+      if (!sumsRows(value) || this.#loops[value.id]) continue;
       const [arg] = value.args as readonly [Ref];
       const loop = readers.get(`${this.#grades[value.id]} ${this.#keys.of(arg)}`);
       if (loop && !loadsOnePerRow(arg, loop)) this.#addSum(value, loop);
@@ -370,7 +381,7 @@ class Fusion {
 
   /** Whether a loop over whole rows that computes the operand can compute a value of this shape that reads it. */
   #readsRow(arg: Ref, shape: readonly number[] | undefined): boolean {
-    const loop = this.#loops.get(arg.value);
+    const loop = this.#loops[arg.value.id];
     return shape !== undefined && loop?.rows !== undefined && readsRow(arg, shape, loop);
   }
 
@@ -385,8 +396,9 @@ class Fusion {
 
   *#distinctLoops(): Sliced<Set<Members>> {
     const loops = new Set<Members>();
-    for (const loop of this.#loops.values()) {
-      loops.add(loop);
+    for (let i = 0; i < this.#order.length; i++) {
+      const loop = this.#loops[(this.#order[i] as Value).id];
+      if (loop) loops.add(loop);
       if (this.build.pace.due()) yield;
     }
     return loops;
@@ -446,12 +458,13 @@ class Fusion {
         at: (loop.values[0] as Value).id,
       });
     }
-    for (const value of this.#order) {
+    for (let i = 0; i < this.#order.length; i++) {
+      const value = this.#order[i] as Value;
       if (this.build.pace.due()) yield;
       if (
         value.kind === 'leaf' ||
         value.size === 0 ||
-        this.#loops.has(value) ||
+        this.#loops[value.id] ||
         this.#drawn.has(value) ||
         this.#repeated.has(value)
       )

@@ -139,8 +139,7 @@ class Layout {
       this.build.fire('layout: copied');
       return this.build.copy(arg, value.node);
     });
-    const same = read.every((arg, i) => arg === value.args[i]);
-    const made = same ? value.whole : record.rebuild(this.build, value, read);
+    const made = this.#rebuilder.of(value, read);
     this.#arranged.add(made.value);
     return made;
   }

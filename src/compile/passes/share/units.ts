@@ -23,7 +23,7 @@ export class Units {
   /** The index of each value, by its id. */
   readonly #indexOf: Int32Array;
   /** The units in topological order; undefined if this order must be computed again after a merge. */
-  #topological: readonly number[] | undefined;
+  #topological: Int32Array | undefined;
 
   private constructor(
     readonly order: readonly Value[],
@@ -89,15 +89,16 @@ export class Units {
   }
 
   /** Returns all units in topological order: each follows the units on which it depends. */
-  *topological(): Sliced<readonly number[]> {
+  *topological(): Sliced<Int32Array> {
     this.#topological ??= yield* this.#sorted();
     return this.#topological;
   }
 
-  *#sorted(): Sliced<number[]> {
+  *#sorted(): Sliced<Int32Array> {
     const { length } = this.order;
     const state = new Uint8Array(length);
-    const result: number[] = [];
+    const result = new Int32Array(length);
+    let count = 0;
     const stack: number[] = [];
     for (let root = 0; root < length; root++) {
       const unit = this.#unitOf[root] as number;
@@ -120,12 +121,12 @@ export class Units {
           stack.pop();
           if (state[top] === 1) {
             state[top] = 2;
-            result.push(top);
+            result[count++] = top;
           }
         }
       }
     }
-    return result;
+    return result.subarray(0, count);
   }
 
   /**
