@@ -6,14 +6,14 @@
 
 import { constant, type Leaf } from '../graph/leaf.js';
 import type { Node } from '../graph/node.js';
-import { Pace } from '../graph/sliced.js';
+import { Pace, type Sliced } from '../graph/sliced.js';
 import type { DType } from '../tensor/dtype.js';
 import { type Block, compareLists, isMatrix, overlaps } from './blocks.js';
 import { defect } from './defect.js';
 import type { Definition, Rule, Rules } from './rule.js';
 import { hashOf, isSame, sameDetails } from './same.js';
 import { executor, type Target } from './target.js';
-import { type Details, type Ref, showsAll, Value, viewed } from './value.js';
+import { type Details, type Ref, reachable, showsAll, Value, viewed } from './value.js';
 import {
   ascends,
   broadcast,
@@ -47,6 +47,11 @@ export class Builder {
   readonly #layouts = new SharedLayouts();
   readonly #mapDetails = new Map<string, Details>();
 
+  /** The roots for which `valuesOf` was called last, its result, and the number of changes until then. */
+  #ordered: { roots: readonly Ref[]; order: readonly Value[]; changes: number } | undefined;
+  /** The number of values that were made or changed so far. */
+  #changes = 0;
+
   /** The value that `remake` makes again, and its new operands. */
   #remade: Value | undefined;
   #remadeArgs: readonly Ref[] = [];
@@ -61,6 +66,37 @@ export class Builder {
   /** One more than the largest id of the values made so far. */
   get end(): number {
     return this.#next;
+  }
+
+  /**
+   * Returns all values on which the roots depend, in the order of their ids. If no value has been made or changed since
+   * the last call, and the roots are the same, returns the same list.
+   */
+  *valuesOf(roots: readonly Ref[]): Sliced<readonly Value[]> {
+    const last = this.#ordered;
+    if (last?.changes === this.#changes && haveSameValues(last.roots, roots)) return last.order;
+    const order = yield* reachable(roots, this.pace);
+    this.#ordered = { roots, order, changes: this.#changes };
+    return order;
+  }
+
+  /**
+   * Forgets all values on which the roots do not depend, so that their memory can be freed. The other values get the ids
+   * 0, 1, 2, …, in the same order. The passes keep lists of this length.
+   */
+  *forgetOthers(roots: readonly Ref[]): Sliced<void> {
+    const order = yield* this.valuesOf(roots);
+    this.#leaves.clear();
+    for (const known of this.#known) known.clear();
+    for (let id = 0; id < order.length; id++) {
+      const value = order[id] as Value;
+      value.id = id;
+      const { leaf } = value.details;
+      if (leaf) this.#leaves.set(leaf, value);
+      else this.#register(value);
+      if (this.pace.due(1 + value.args.length)) yield;
+    }
+    this.#next = order.length;
   }
 
   /** Counts one application of a rewrite. */
@@ -104,6 +140,7 @@ export class Builder {
 
   /** Returns the ref broadcast to `shape`. */
   stretch(ref: Ref, shape: readonly number[]): Ref {
+    if (equalLists(ref.shape, shape)) return ref;
     return viewed(ref.value, broadcast(ref, shape));
   }
 
@@ -198,7 +235,7 @@ export class Builder {
         return this.value({ ...added, details: { ...apart, adds: overlap } });
       }
     }
-    kept.sort((p, q) => compareLists(p.start, q.start));
+    if (!kept.every(followsPrevious)) kept.sort((p, q) => compareLists(p.start, q.start));
     const starts = kept.map(({ start }) => start);
     const args = kept.map(({ ref }) => ref);
     const details = { starts, adds: false, gaps: false };
@@ -219,9 +256,15 @@ export class Builder {
     const late = args.find((arg) => arg.value.id >= value.id);
     if (late) throw defect(`value ${value.id} reads the later value ${late.value.id}`);
     value.args = args;
+    this.#changes++;
+    // The value also stays known by its old definition, which it does not equal any more.
+    this.#register(value);
+  }
+
+  /** Makes a value known, so that an equal value is not made. */
+  #register(value: Value): void {
     let hash = hashOf(value);
     const all = this.#known[hash & 63] as Map<number, Value>;
-    // The value also stays known by its old definition, which it does not equal any more.
     while (all.has(hash)) hash++;
     all.set(hash, value);
   }
@@ -300,6 +343,7 @@ export class Builder {
     }
     const { kind, dtype, shape, args, details, node } = definition;
     const id = this.#next++;
+    this.#changes++;
     const layout = this.#layouts.of(shape);
     const value =
       this.#remadeAs(definition) ?? new Value(id, kind, dtype, args, details, node, layout);
@@ -318,6 +362,16 @@ export class Builder {
     this.#mapDetails.set(key, details);
     return details;
   }
+}
+
+/** Whether a block of a list does not start before the previous one. */
+function followsPrevious({ start }: Block, index: number, blocks: readonly Block[]): boolean {
+  return index === 0 || compareLists((blocks[index - 1] as Block).start, start) <= 0;
+}
+
+/** Whether two lists of refs have the same values. */
+function haveSameValues(a: readonly Ref[], b: readonly Ref[]): boolean {
+  return a.length === b.length && a.every(({ value }, i) => value === b[i]?.value);
 }
 
 /** Whether the id of a value is larger than the ids of its operands. It is not if an operand was made again. */

@@ -6,8 +6,8 @@ import { equalLists } from './view.js';
 
 /** Returns a hash of a value. Equal values have equal hashes. */
 export function hashOf({ kind, dtype, shape, args, details }: Definition): number {
-  const { kernel = '', seed = 0, integers, starts } = details;
-  let hash = kind.length * 31 + dtype.length + seed;
+  const { kernel = '', seed = 0, result = 0, integers, starts } = details;
+  let hash = kind.length * 31 + dtype.length + seed + result;
   for (let i = 0; i < kernel.length; i++) hash = mix(hash, kernel.charCodeAt(i));
   for (let i = 0; i < shape.length; i++) hash = mix(hash, shape[i] as number);
   for (let i = 0; i < args.length; i++) hash = mixRef(hash, args[i] as Ref);

@@ -130,8 +130,9 @@ function routine(
   reads: number,
   integers: number,
   dtypes: readonly DType[] = numbers,
+  writes = 1,
 ): RoutineRow {
-  return { name, reads, writes: 1, integers, dtypes };
+  return { name, reads, writes, integers, dtypes };
 }
 
 /** The comments at the beginning of the files in `native/routines` describe the operands and the integers. */
@@ -140,7 +141,7 @@ export const expectedRoutines: readonly RoutineRow[] = [
   routine('takeAlongAxis', 2, 1, all),
   routine('scatterAdd', 3, 1),
   routine('scatterAddAlongAxis', 3, 1),
-  routine('sort', 1, 1),
+  routine('sort', 1, 1, numbers, 2),
   routine('argsort', 1, 1),
   routine('topK', 1, 0),
   routine('cumsum', 1, 1),

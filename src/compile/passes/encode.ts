@@ -12,10 +12,9 @@ import type { CodeWriter } from '../../primitives/record.js';
 import { bytesOf } from '../../tensor/dtype.js';
 import type { Encoded } from '../encoded.js';
 import { type Arena, locationsOf } from './arena.js';
+import { CodeBuffer } from './code-buffer.js';
 import type { Instructions } from './instruct.js';
 
-// The code is copied in pieces of this many numbers. Copying a piece takes microseconds.
-const pieceLength = 4096;
 const { version, buffers: bufferKinds } = executor.encoding;
 
 export function encode(
@@ -36,10 +35,7 @@ class Encoder implements CodeWriter {
   /** The kind and the number of bytes of each buffer. A draw has more numbers. */
   readonly #declared: number[] = [];
   #bufferCount = 0;
-  /** The code, divided into chunks, because a single array that grows to millions of numbers is copied many times. */
-  readonly #chunks: number[][] = [];
-  /** The chunk that is being written. */
-  #code: number[] = [];
+  readonly #code = new CodeBuffer();
 
   constructor(
     private readonly instructions: Instructions,
@@ -66,37 +62,21 @@ class Encoder implements CodeWriter {
       }
     }
     for (const { memory } of outputs) this.#declare(memory);
-    const header = [version, this.#bufferCount, list.length, writeStart, outputs.length, 0];
-    this.#chunks.push(header, this.#declared);
     for (const { memory, offset, shape } of outputs) {
       this.push(dtypeCodes[memory.dtype], count(shape));
       this.at({ memory, offset });
       if (this.pace.due()) yield;
     }
-    this.#chunks.push(this.#code);
-    for (const instruction of list) yield* this.#instruction(instruction);
+    for (let i = 0; i < list.length; i++) yield* this.#instruction(list[i] as Instruction);
+    const header = [version, this.#bufferCount, list.length, writeStart, outputs.length, 0];
+    for (const number of this.#declared) header.push(number);
     return {
-      code: yield* this.#joined(),
+      code: yield* this.#code.after(header, this.pace),
       leaves: this.#leaves,
       feeds: this.#feeds,
       outputs: outputs.map(({ shape, memory: { dtype } }) => ({ shape, dtype })),
       nodes: list.map(({ nodes }) => nodes),
     };
-  }
-
-  /** Returns the chunks as one array. */
-  *#joined(): Sliced<Float64Array> {
-    const code = new Float64Array(this.#chunks.reduce((sum, { length }) => sum + length, 0));
-    let at = 0;
-    for (const chunk of this.#chunks) {
-      for (let from = 0; from < chunk.length; from += pieceLength) {
-        const piece = chunk.slice(from, from + pieceLength);
-        code.set(piece, at);
-        at += piece.length;
-        if (this.pace.due(1 + (piece.length >> 8))) yield;
-      }
-    }
-    return code;
   }
 
   /** Makes a buffer, and returns its index. */
@@ -109,10 +89,9 @@ class Encoder implements CodeWriter {
   #declare({ leaf, draw, length, dtype }: Memory): void {
     const bytes = length * bytesOf[dtype];
     if (draw && !this.#buffers.has(draw)) {
-      const { draw: kind } = bufferKinds;
       const { kernel, seed } = draw;
       const drawn = [kernelId('random', kernel), dtypeCodes[dtype], seed];
-      this.#buffers.set(draw, this.#buffer(kind, bytes, ...drawn));
+      this.#buffers.set(draw, this.#buffer(bufferKinds.draw, bytes, ...drawn));
     }
     if (!leaf || this.#buffers.has(leaf)) return;
     if (leaf instanceof Input) this.#feeds.push(leaf);
@@ -123,25 +102,27 @@ class Encoder implements CodeWriter {
   }
 
   push(...numbers: readonly number[]): void {
-    this.#code.push(...numbers);
+    for (let i = 0; i < numbers.length; i++) this.#code.push(numbers[i] as number);
   }
 
   at({ memory, offset }: Pick<Location, 'memory' | 'offset'>): void {
     const bytes = offset * bytesOf[memory.dtype];
     const direct = this.arena.direct.get(memory);
     const declared = memory.leaf ?? memory.draw;
-    if (declared) this.#code.push(this.#buffers.get(declared) as number, bytes);
-    else if (direct !== undefined) this.#code.push(this.#direct.get(direct) as number, bytes);
-    else this.#code.push(0, (this.arena.offsets.get(memory) ?? 0) + bytes);
+    if (declared) this.#code.push(this.#buffers.get(declared) as number);
+    else this.#code.push(direct === undefined ? 0 : (this.#direct.get(direct) as number));
+    const inArena = !declared && direct === undefined;
+    this.#code.push(inArena ? (this.arena.offsets.get(memory) ?? 0) + bytes : bytes);
   }
 
   *#instruction(instruction: Instruction): Sliced<void> {
-    const code: number[] = [0, 0];
-    this.#code = code;
+    const code = this.#code;
+    const start = code.length;
+    code.push(0); // the opcode
+    code.push(0); // the length
     const opcode = instructionRecord(instruction).encode(instruction, this);
-    code[0] = typeof opcode === 'number' ? opcode : yield* opcode;
-    code[1] = code.length;
-    this.#chunks.push(code);
-    if (this.pace.due(1 + (code.length >> 4))) yield;
+    code.set(start, typeof opcode === 'number' ? opcode : yield* opcode);
+    code.set(start + 1, code.length - start);
+    if (this.pace.due(1 + ((code.length - start) >> 4))) yield;
   }
 }

@@ -11,7 +11,7 @@ import type { Builder } from '../../ir/builder.js';
 import type { Draw } from '../../ir/location.js';
 import { Keys } from '../../ir/same.js';
 import type { Target } from '../../ir/target.js';
-import { byId, endOf, numberOf, type Ref, reachable, Uses, type Value } from '../../ir/value.js';
+import { byId, endOf, numberOf, type Ref, Uses, type Value } from '../../ir/value.js';
 import { valueRecord } from '../../primitives/index.js';
 import { codeLoop } from './code.js';
 import { findDrawn } from './drawn.js';
@@ -119,7 +119,7 @@ class Fusion {
 
   static *of(outputs: readonly Ref[], updates: readonly Update[], build: Builder): Sliced<Fused> {
     const roots = [...outputs, ...updates.map(({ ref }) => ref)];
-    const order = yield* reachable(roots, build.pace);
+    const order = yield* build.valuesOf(roots);
     const uses = yield* Uses.of(order, roots, build.pace);
     return yield* new Fusion(outputs, updates, build, order, uses).#fused();
   }

@@ -4,6 +4,7 @@ import { GraphError, NativeError, ShapeError, ValueError } from '../../errors.js
 import { expansionOf } from '../../evaluate/lowered.js';
 import { type Bindings, bindDim, type Dim } from '../../graph/dimension.js';
 import type { Node } from '../../graph/node.js';
+import { boundResults } from '../../graph/results.js';
 import type { Sliced } from '../../graph/sliced.js';
 import type { Builder } from '../../ir/builder.js';
 import type { Ref } from '../../ir/value.js';
@@ -54,7 +55,14 @@ class Lower {
     const shape = this.#shapeOf(node);
     const args = node.inputs.map(this.#refOf);
     const inputShapes = args.map(shapeOf);
-    const bound = { attributes: node.attributes, shape, inputShapes, bind: this.#bind, bindings };
+    const bound = {
+      attributes: node.attributes,
+      shape,
+      inputShapes,
+      bind: this.#bind,
+      bindings,
+      results: boundResults(node, bindings, bindDim),
+    };
     try {
       return record.lower(lowering, { build, node, bound, args });
     } catch (cause) {

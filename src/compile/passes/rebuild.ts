@@ -2,7 +2,7 @@
 
 import { finished, type Sliced, sorted } from '../../graph/sliced.js';
 import type { Builder } from '../../ir/builder.js';
-import { byId, type Ref, reachable, showsAll, type Value } from '../../ir/value.js';
+import { byId, type Ref, showsAll, type Value } from '../../ir/value.js';
 import { equalLists } from '../../ir/view.js';
 import { valueRecord } from '../../primitives/index.js';
 
@@ -40,7 +40,7 @@ export class Rebuilder {
    */
   *run(roots: readonly Ref[], order?: readonly Value[]): Sliced<Ref[]> {
     const { pace } = this.build;
-    yield* this.#inOrder(order ?? (yield* reachable(roots, pace)));
+    yield* this.#inOrder(order ?? (yield* this.build.valuesOf(roots)));
     const rebuilt: Ref[] = [];
     for (const root of roots) {
       rebuilt.push(this.ref(root));

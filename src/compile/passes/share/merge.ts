@@ -4,15 +4,7 @@ import type { Pace, Sliced } from '../../../graph/sliced.js';
 import type { Block } from '../../../ir/blocks.js';
 import type { Builder } from '../../../ir/builder.js';
 import { Keys } from '../../../ir/same.js';
-import {
-  endOf,
-  narrow,
-  type Ref,
-  reachable,
-  transposed,
-  type Value,
-  viewed,
-} from '../../../ir/value.js';
+import { endOf, narrow, type Ref, transposed, type Value, viewed } from '../../../ir/value.js';
 import { Rebuilder } from '../rebuild.js';
 import type { Columns, Merged } from './sets.js';
 import type { Units } from './units.js';
@@ -31,12 +23,16 @@ export function* merge(
   }
   const rebuilder = new Rebuilder(build);
   const beside = new Beside();
+  const rebuild = (value: Value) => {
+    rebuilder.value(value);
+  };
   const order = yield* units.topological();
   for (let at = 0; at < order.length; at++) {
     const unit = order[at] as number;
     const group = setsOf.get(unit);
     if (group) yield* mergeColumns(group, rebuilder, build, beside);
-    else yield* rebuilder.values(units.members(unit));
+    else units.visit(unit, rebuild);
+    if (build.pace.due()) yield;
   }
   return yield* mergeColumnSums(
     roots.map((root) => rebuilder.ref(root)),
@@ -151,7 +147,7 @@ function sideBySide(refs: readonly Ref[], dim: 0 | 1, build: Builder): Ref {
 
 /** If matrices are side by side in a merged operand, replaces their column sums by one column sum of this operand. */
 function* mergeColumnSums(roots: readonly Ref[], beside: Beside, build: Builder): Sliced<Ref[]> {
-  const order = yield* reachable(roots, build.pace);
+  const order = yield* build.valuesOf(roots);
   const depths = yield* columnSumDepths(order, build.pace);
   /** The columns that the operands of column sums have in a merged right operand. */
   const ranges = new Map<Value, ColumnRange>();

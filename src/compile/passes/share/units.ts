@@ -65,12 +65,16 @@ export class Units {
     return this.#unitOf[this.#indexOf[value.id] as number] as number;
   }
 
-  members(unit: number): Value[] {
-    const values: Value[] = [];
+  /** Calls `visit` with each value of a unit. */
+  visit(unit: number, visit: (value: Value) => void): void {
     for (let index = unit; index >= 0; index = this.#next[index] as number) {
-      values.push(this.order[index] as Value);
+      visit(this.order[index] as Value);
     }
-    return values;
+  }
+
+  /** Returns the first value of a unit. */
+  head(unit: number): Value {
+    return this.order[unit] as Value;
   }
 
   /** Merges the units of these values into one unit. */

@@ -7,7 +7,7 @@
 
 import type { Sliced } from '../../../graph/sliced.js';
 import type { Builder } from '../../../ir/builder.js';
-import { narrow, type Ref, reachable, showsAll, Uses, type Value } from '../../../ir/value.js';
+import { narrow, type Ref, showsAll, Uses, type Value } from '../../../ir/value.js';
 import { type Box, boxOf, equalLists, rebase } from '../../../ir/view.js';
 import { Rebuilder } from '../rebuild.js';
 
@@ -22,7 +22,7 @@ type Range = readonly [start: number, end: number];
  * one for each range.
  */
 function* narrowProducts(roots: readonly Ref[], build: Builder): Sliced<Ref[]> {
-  const order = yield* reachable(roots, build.pace);
+  const order = yield* build.valuesOf(roots);
   const uses = yield* Uses.of(order, roots, build.pace);
   const split = new Map<Value, readonly Range[]>();
   for (let i = order.length - 1; i >= 0; i--) {
@@ -80,7 +80,7 @@ function readRanges(
   split: ReadonlyMap<Value, readonly Range[]>,
 ): Range[] | undefined {
   const [, columns] = value.shape as readonly [number, number];
-  const ranges = new Map<string, Range>();
+  let ranges: Map<string, Range> | undefined;
   for (let i = 0; i < uses.count(value); i++) {
     const { reader, ref } = uses.at(value, i);
     const narrowed = reader && split.get(reader);
@@ -92,18 +92,20 @@ function readRanges(
       if (!box) return undefined;
       const range: Range = [box.start[1] as number, box.end[1] as number];
       if (range[1] - range[0] === columns) return undefined;
+      ranges ??= new Map();
       ranges.set(range.join(), range);
     }
   }
+  if (!ranges) return undefined;
   const sorted = [...ranges.values()].sort((a, b) => a[0] - b[0]);
   const apart = sorted.every(([start], i) => i === 0 || start >= (sorted[i - 1] as Range)[1]);
-  return apart && sorted.length > 0 ? sorted : undefined;
+  return apart ? sorted : undefined;
 }
 
 /** Merges each sum into the sum that reads it, if there is no other use and this use reads the whole sum. */
 function* flattenSums(roots: readonly Ref[], build: Builder): Sliced<Ref[]> {
   const { pace } = build;
-  const order = yield* reachable(roots, pace);
+  const order = yield* build.valuesOf(roots);
   const uses = yield* Uses.of(order, roots, pace);
   const isInlined = ({ value, ...view }: Ref): boolean => {
     if (value.kind !== 'sum' || uses.count(value) !== 1) return false;
