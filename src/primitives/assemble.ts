@@ -77,6 +77,7 @@ export const assembleValue: ValueRecord = {
   onto: () => undefined,
   drawn: undefined,
   prepared: undefined,
+  varies: false,
 };
 
 /** Fills the memory of an assembled value with zeros, then copies its blocks to it or, if they overlap, adds them. */

@@ -86,4 +86,5 @@ export const mapValue: ValueRecord = {
   onto: () => undefined,
   drawn: undefined,
   prepared: undefined,
+  varies: false,
 };

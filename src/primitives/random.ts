@@ -42,6 +42,7 @@ export const randomValue: ValueRecord = {
     cheap: kernelFacts('random', kernel as string).cheap.includes(dtype),
   }),
   prepared: undefined,
+  varies: true,
 };
 
 export interface RandomInstruction {
@@ -62,5 +63,6 @@ export const randomInstruction: InstructionRecord<RandomInstruction> = {
     code.at(to);
     return randomInstruction.opcodes.random as number;
   },
+  varies: () => true,
   counted: () => ({}),
 };

@@ -166,6 +166,7 @@ export const reduceValue: ValueRecord = {
   onto: () => undefined,
   drawn: undefined,
   prepared: undefined,
+  varies: false,
 };
 
 /** The sum of the rows of a matrix [R, C]. */
@@ -191,6 +192,7 @@ export const columnSumValue: ValueRecord = {
   onto: () => undefined,
   drawn: undefined,
   prepared: undefined,
+  varies: false,
 };
 
 export interface ReduceInstruction {
@@ -218,5 +220,6 @@ export const reduceInstruction: InstructionRecord<ReduceInstruction> = {
     code.push(...from.strides);
     return reduceInstruction.opcodes.reduce as number;
   },
+  varies: () => false,
   counted: () => ({}),
 };

@@ -55,4 +55,5 @@ export const resultValue: ValueRecord = {
   onto: () => undefined,
   drawn: undefined,
   prepared: undefined,
+  varies: false,
 };

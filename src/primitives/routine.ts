@@ -161,6 +161,7 @@ export const routineValue: ValueRecord = {
   onto: () => undefined,
   drawn: undefined,
   prepared: undefined,
+  varies: false,
 };
 
 export interface RoutineInstruction {
@@ -193,5 +194,6 @@ export const routineInstruction: InstructionRecord<RoutineInstruction> = {
     code.push(...integers);
     return routineInstruction.opcodes.routine as number;
   },
+  varies: () => false,
   counted: () => ({}),
 };

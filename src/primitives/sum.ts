@@ -47,4 +47,5 @@ export const sumValue: ValueRecord = {
   onto: () => undefined,
   drawn: undefined,
   prepared: undefined,
+  varies: false,
 };

@@ -46,7 +46,7 @@ function dropout(x: Node, seed = 5): Node {
 /** Returns the bytes of the arena, the number of instructions that draw, and the rewrites that were applied. */
 function compiled(outputs: readonly Node[], updates: Updates = []) {
   const fired = new Map<string, number>();
-  const { code, stats } = specialise(outputs, updates, new Map(), fired);
+  const { code, stats } = specialise(outputs, updates, new Map(), undefined, fired);
   const opcodes = [...positionsOf(code)].map((at) => code[at]);
   return {
     bytes: code[7] as number,

@@ -27,7 +27,7 @@ import { format, type Ref } from '../../src/ir/value.js';
 /** Yields the position of each instruction in the code of a program, whose format is in native/program/code.h. */
 export function* positionsOf(code: Float64Array): Generator<number> {
   const [, buffers, count, , outputs] = code as unknown as number[];
-  const draw = 5;
+  const draw = 6;
   let at = 6;
   for (let i = 0; i < (buffers as number); i++) at += code[at] === draw ? 5 : 2;
   at += 4 * (outputs as number);

@@ -2,7 +2,7 @@
 
 const groupOpcode = 1;
 const rowsOpcode = 10;
-const drawBuffer = 5;
+const drawBuffer = 6;
 const dtypes = ['float32', 'float64', 'int32', 'bool', 'uint8', 'mask32', 'mask64'];
 const masks = { float32: 'mask32', float64: 'mask64' };
 const comparisons = new Set(['greater', 'equal']);

@@ -97,7 +97,7 @@ bool Parts::read(const Numbers& code, Parts& parts) {
   }
   parts.version = code[0];
   parts.writeStart = static_cast<std::size_t>(code[3]);
-  parts.reserved = code[5];
+  parts.once = code[5];
   std::size_t at = header;
   const auto take = [&](std::vector<Numbers>& list, double length) {
     const auto left = static_cast<double>(code.size() - at);
@@ -109,7 +109,7 @@ bool Parts::read(const Numbers& code, Parts& parts) {
   };
   bool whole = true;
   for (double i = 0; i < code[1] && whole; ++i) {
-    const bool isDraw = at < code.size() && code[at] == 5;
+    const bool isDraw = at < code.size() && code[at] == 6;
     whole = take(parts.buffers, isDraw ? 5 : 2);
   }
   for (double i = 0; i < code[4] && whole; ++i) whole = take(parts.outputs, 4);
@@ -122,8 +122,8 @@ bool Parts::read(const Numbers& code, Parts& parts) {
 
 Parts::Numbers Parts::join() const {
   const auto count = [](const auto& list) { return static_cast<double>(list.size()); };
-  Numbers code = {version,        count(buffers), count(instructions), static_cast<double>(writeStart),
-                  count(outputs), reserved};
+  Numbers code = {
+      version, count(buffers), count(instructions), static_cast<double>(writeStart), count(outputs), once};
   for (const auto* list : {&buffers, &outputs, &instructions}) {
     for (const Numbers& numbers : *list) code.insert(code.end(), numbers.begin(), numbers.end());
   }

@@ -14,6 +14,7 @@ import type { Encoded } from '../encoded.js';
 import { type Arena, locationsOf } from './arena.js';
 import { CodeBuffer } from './code-buffer.js';
 import type { Instructions } from './instruct.js';
+import { describeKept } from './kept-key.js';
 
 const { version, buffers: bufferKinds } = executor.encoding;
 
@@ -32,6 +33,8 @@ class Encoder implements CodeWriter {
   readonly #feeds: Input[] = [];
   /** The index of the buffer of each output that is computed in the caller's memory, by the index of the output. */
   readonly #direct = new Map<number, number>();
+  /** The index of the buffer of kept values, if there is one. */
+  readonly #keptBuffer: number;
   /** The kind and the number of bytes of each buffer. A draw has more numbers. */
   readonly #declared: number[] = [];
   #bufferCount = 0;
@@ -51,6 +54,8 @@ class Encoder implements CodeWriter {
         this.#buffer(bufferKinds.output, memory.length * bytesOf[memory.dtype]),
       );
     }
+    this.#keptBuffer = this.#bufferCount;
+    if (arena.keptBytes > 0) this.#buffer(bufferKinds.kept, arena.keptBytes);
   }
 
   *encoded(): Sliced<Omit<Encoded, 'stats'>> {
@@ -68,7 +73,10 @@ class Encoder implements CodeWriter {
       if (this.pace.due()) yield;
     }
     for (let i = 0; i < list.length; i++) yield* this.#instruction(list[i] as Instruction);
-    const header = [version, this.#bufferCount, list.length, writeStart, outputs.length, 0];
+    // If nothing is kept, nothing can run once.
+    const onceCount = this.arena.keptBytes > 0 ? this.instructions.onceCount : 0;
+    const buffers = this.#bufferCount;
+    const header = [version, buffers, list.length, writeStart, outputs.length, onceCount];
     for (const number of this.#declared) header.push(number);
     return {
       code: yield* this.#code.after(header, this.pace),
@@ -76,6 +84,10 @@ class Encoder implements CodeWriter {
       feeds: this.#feeds,
       outputs: outputs.map(({ shape, memory: { dtype } }) => ({ shape, dtype })),
       nodes: list.map(({ nodes }) => nodes),
+      kept:
+        onceCount === 0
+          ? undefined
+          : yield* describeKept(list.slice(0, onceCount), this.arena, this.pace),
     };
   }
 
@@ -108,11 +120,17 @@ class Encoder implements CodeWriter {
   at({ memory, offset }: Pick<Location, 'memory' | 'offset'>): void {
     const bytes = offset * bytesOf[memory.dtype];
     const direct = this.arena.direct.get(memory);
+    const kept = this.arena.kept.get(memory);
     const declared = memory.leaf ?? memory.draw;
-    if (declared) this.#code.push(this.#buffers.get(declared) as number);
-    else this.#code.push(direct === undefined ? 0 : (this.#direct.get(direct) as number));
-    const inArena = !declared && direct === undefined;
-    this.#code.push(inArena ? (this.arena.offsets.get(memory) ?? 0) + bytes : bytes);
+    if (declared) this.#placed(this.#buffers.get(declared) as number, bytes);
+    else if (kept !== undefined) this.#placed(this.#keptBuffer, kept + bytes);
+    else if (direct !== undefined) this.#placed(this.#direct.get(direct) as number, bytes);
+    else this.#placed(0, (this.arena.offsets.get(memory) ?? 0) + bytes);
+  }
+
+  #placed(buffer: number, offset: number): void {
+    this.#code.push(buffer);
+    this.#code.push(offset);
   }
 
   *#instruction(instruction: Instruction): Sliced<void> {
