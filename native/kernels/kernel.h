@@ -71,8 +71,9 @@ struct Fold {
   void (*run)(Lanes lanes, const void* in, std::size_t n, std::int32_t first);
 };
 
-// random: draws n elements, starting with the first element of Philox block `block`.
-using FillFn = void (*)(std::uint64_t seed, std::uint64_t run, std::uint64_t block, void* out, std::size_t n);
+// random: computes the elements first, first + step, …, first + (n - 1) step of a draw.
+using FillFn = void (*)(std::uint64_t seed, std::uint64_t run, std::uint64_t first, std::int64_t step,
+                        void* out, std::size_t n);
 
 // product: C = alpha op(A) op(B) + beta C, row-major. Every dimension is at least 1.
 struct Gemm {
@@ -112,8 +113,9 @@ struct Kernel {
   Family family;
   const char* name;
   int arity;
-  unsigned
-      cheap;  // bit d is set if computing an element from operands of type d takes less time than storing it
+  // Bit d is set if computing an element from operands of type d takes less time than storing it; for random,
+  // if drawing an element of type d does.
+  unsigned cheap;
   // Indexed by the type of the inputs (of the last input, if the kernel selects); for random, of the output.
   Routine routines[laneTypeCount];
   Form form = Form::plain;

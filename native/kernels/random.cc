@@ -20,7 +20,7 @@ bool fillRandom(const Kernel& kernel, double seed, double run, const Array& out,
     return fault.argument("random: the run is %.17g, expected an integer from 0 to 2^53 - 1", run);
   }
   if (out.length > 0) {
-    kernel.routine(out.dtype).fill(static_cast<std::uint64_t>(key), static_cast<std::uint64_t>(number), 0,
+    kernel.routine(out.dtype).fill(static_cast<std::uint64_t>(key), static_cast<std::uint64_t>(number), 0, 1,
                                    out.data, out.length);
   }
   return true;

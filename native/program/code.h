@@ -11,13 +11,16 @@
 //
 //   header        version (1), bufferCount, instructionCount, writeStart, outputCount, onceCount
 //   buffers       [kind, bytes] for each buffer. Kinds: 0 arena, 1 variable, 2 constant, 3 feed, 4 output,
-//                 5 kept values.
+//                 5 kept values, 6 draw.
 //                 Buffer 0, and no other buffer, is the arena. The program owns the arena, which is 64-byte
 //                 aligned and not initialized. Kinds 1 and 2 are leaves. They are passed to create() in the
 //                 order of their buffers. Feeds are passed to every run. A buffer of kind 4 is the caller's
 //                 memory for one output, which the buffer must contain exactly: at offset 0, all its bytes.
 //                 A buffer of kind 5, of which there is at most one, is 64-byte aligned memory that is passed
 //                 to create() (kept.h). Its elements survive from run to run.
+//                 A buffer of kind 6 is a draw: random numbers that have no memory. It has three more
+//                 numbers, [6, bytes, kernel, dtype, seed]. Only loads of groups and row groups can be in it.
+//                 They have its dtype, and read the elements that the instruction random would write.
 //   outputs       [dtype, count, location] for each output. The elements of an output are contiguous. They
 //                 are copied to the caller's memory before instruction writeStart, so outputs are computed
 //                 from the old values of the leaves. An output in a buffer of kind 4 is there already.

@@ -168,22 +168,18 @@ class BatchProduct final : public Instruction {
   int shares_ = 1;
 };
 
-// The total size, in bytes, of the elements that are made from one block of random bits (philox.h). It is the
-// same for every distribution.
-constexpr std::int64_t blockBytes = 16;
-// The number of these blocks that a thread processes in one task.
-constexpr std::int64_t blocksAtOnce = 4096;
+// The number of elements that a thread draws in one task.
+constexpr std::int64_t drawnAtOnce = 16384;
 
 class Random final : public Instruction {
  public:
   bool run(const Running& running) override {
     Task task = {*this, address(out, running.bases), running.run};
-    const std::int64_t each = blocksAtOnce * blockBytes / static_cast<std::int64_t>(sizeOf(type));
-    const std::int64_t tasks = (count + each - 1) / each;
+    const std::int64_t tasks = (count + drawnAtOnce - 1) / drawnAtOnce;
     if (running.threads > 1 && tasks > 1 && tasks <= INT32_MAX) {
       Pool::instance().run(running.threads, static_cast<int>(tasks), Task::run, &task);
     } else if (count > 0) {
-      fill(seed, running.run, 0, task.out, static_cast<std::size_t>(count));
+      fill(seed, running.run, 0, 1, task.out, static_cast<std::size_t>(count));
     }
     return true;
   }
@@ -203,11 +199,10 @@ class Random final : public Instruction {
     static void run(void* context, int index, int) {
       const Task& task = *static_cast<const Task*>(context);
       const Random& random = task.random;
-      const std::int64_t each = blocksAtOnce * blockBytes / static_cast<std::int64_t>(sizeOf(random.type));
-      const std::int64_t from = index * each;
-      random.fill(random.seed, task.run_, static_cast<std::uint64_t>(index * blocksAtOnce),
-                  task.out + index * blocksAtOnce * blockBytes,
-                  static_cast<std::size_t>(std::min(each, random.count - from)));
+      const std::int64_t from = index * drawnAtOnce;
+      random.fill(random.seed, task.run_, static_cast<std::uint64_t>(from), 1,
+                  task.out + from * static_cast<std::int64_t>(sizeOf(random.type)),
+                  static_cast<std::size_t>(std::min(drawnAtOnce, random.count - from)));
     }
   };
 };

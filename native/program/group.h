@@ -31,6 +31,7 @@ struct GroupOperand {
   Location location;
   std::int64_t rowStep, columnStep;  // in bytes
   std::int32_t size;                 // bytes per element
+  const Draw* draw;                  // load: the draw whose elements are computed; null if there is memory
   // Load: true if the value is still used after a store has overwritten its memory, so it must be copied to
   // its register. Store: true if a load of the same memory is still used after the value is computed, so the
   // value must be stored after all steps.
@@ -75,7 +76,9 @@ struct GroupTile {
 };
 
 inline Transfer loadTransfer(const GroupOperand& load, const GroupTile& tile) {
-  if (tile.dense(load)) return tile.rounded() || load.late ? Transfer::whole : Transfer::direct;
+  if (tile.dense(load)) {
+    return tile.rounded() || load.late || load.draw != nullptr ? Transfer::whole : Transfer::direct;
+  }
   const bool single = load.columnStep == 0 && (load.rowStep == 0 || tile.rows == 1);
   return single ? Transfer::single : Transfer::block;
 }
@@ -134,8 +137,14 @@ class Group final : public Instruction {
   // Describes the elements of a load that a register holds. If the next tile needs the same elements, they
   // are not copied again.
   struct Gathered {
-    const char* from;
-    std::int64_t rows, columns, rowStep, columnStep;
+    std::uint32_t buffer;
+    std::int64_t offset;
+    std::int64_t rows, columns, rowStep, columnStep;  // no rows: the register holds nothing
+
+    bool operator==(const Gathered& other) const {
+      return offset == other.offset && buffer == other.buffer && rows == other.rows &&
+             columns == other.columns && rowStep == other.rowStep && columnStep == other.columnStep;
+    }
   };
   struct Task;
 

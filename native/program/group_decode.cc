@@ -52,6 +52,7 @@ class GroupDecoder {
     if (!reader_.integer({nullptr, -1, "the rank"}, rank, maxRank)) return false;
     rank_ = static_cast<int>(rank);
     segmentCount_ = loadCount_ = storeCount_ = 1;
+    loading_ = Access::read;
     if (!allocate(1)) return false;
     write(0, type, 0, false);
     group_.loads_[0] = {static_cast<std::int32_t>(sizeOf(type)), GroupLoad::afterSteps, true};
@@ -271,7 +272,8 @@ class GroupDecoder {
       std::int64_t count = 0;
       if (!reader_.integers({nullptr, -1, "a size"}, sizes, rank_)) return false;
       for (int i = 0; i < loadCount_; ++i) {
-        if (!readView("load", i, Access::read, sizes, views_[static_cast<std::size_t>(i)])) return false;
+        if (!readView("load", i, loading_, sizes, views_[static_cast<std::size_t>(i)])) return false;
+        if (views_[static_cast<std::size_t>(i)].draw != nullptr) group_.isCopy_ = false;
       }
       for (int i = 0; i < storeCount_; ++i) {
         if (!readView("store", i, Access::write, sizes, views_[static_cast<std::size_t>(loadCount_ + i)])) {
@@ -301,8 +303,9 @@ class GroupDecoder {
 
   bool readView(const char* operand, int index, Access access, const std::int64_t* sizes, GroupView& view) {
     Extent extent;
-    return operands_.locate(operand, index, access, view.type, view.location) &&
-           reader_.strides(operand, index, view.strides, rank_) &&
+    if (!operands_.locate(operand, index, access, view.type, view.location)) return false;
+    view.draw = operands_.drawAt(view.location);
+    return reader_.strides(operand, index, view.strides, rank_) &&
            operands_.view(operand, index, access, view.type, view.location, sizes, view.strides, rank_,
                           extent);
   }
@@ -312,7 +315,8 @@ class GroupDecoder {
   const Body& body_;
   Group& group_;
   int rank_ = 0;
-  bool sameType_ = true;  // true if all values have one dtype, except bools beside it
+  Access loading_ = Access::load;  // how the loads read their operands
+  bool sameType_ = true;           // true if all values have one dtype, except bools beside it
   std::int64_t segmentCount_ = 0, loadCount_ = 0, stepCount_ = 0, storeCount_ = 0, closeCount_ = 0;
   Items<Register> registers_;
   Items<Home> homes_;

@@ -88,8 +88,8 @@ const CompiledLoop* findCompiledLoop(const Body& body, const LoopSteps& wanted, 
   return best;
 }
 
-bool GroupLoops::run(const GroupSegment& segment, std::int64_t rows, std::int64_t columns, char* const* at,
-                     double* sums) const {
+bool GroupLoops::run(const GroupSegment& segment, std::int64_t rows, std::int64_t columns,
+                     const std::int64_t* at, double* sums) const {
   // A register has room for tileElements_ elements. A larger tile needs no registers, except in the dry run,
   // which writes the new values of variables to registers.
   const bool whole = !running_.dry || rows * columns <= group_.tileElements_;
@@ -97,14 +97,14 @@ bool GroupLoops::run(const GroupSegment& segment, std::int64_t rows, std::int64_
 }
 
 bool GroupLoops::runParts(const GroupSegment& segment, std::int64_t rows, std::int64_t columns,
-                          char* const* at, double* sums) const {
+                          const std::int64_t* at, double* sums) const {
   const std::size_t count = group_.loads_.size() + group_.stores_.size();
   const std::int64_t width = std::min(columns, group_.tileElements_);
   const std::int64_t height = std::max<std::int64_t>(group_.tileElements_ / width, 1);
   bool finite = true;
   for (std::int64_t i = 0; i < rows; i += height) {
     for (std::int64_t j = 0; j < columns; j += width) {
-      char* part[maxLoopOperands];
+      std::int64_t part[maxLoopOperands];
       for (std::size_t k = 0; k < count; ++k) {
         part[k] = at[k] + i * segment.operands[k].rowStep + j * segment.operands[k].columnStep;
       }
@@ -116,13 +116,16 @@ bool GroupLoops::runParts(const GroupSegment& segment, std::int64_t rows, std::i
 }
 
 bool GroupLoops::runPart(const GroupSegment& segment, std::int64_t rows, std::int64_t columns,
-                         char* const* at, double* sums) const {
+                         const std::int64_t* at, double* sums) const {
   const CompiledLoop& loop = *segment.loop;
   const std::size_t loads = group_.loads_.size(), results = group_.results_.size();
   char* operands[maxLoopOperands];
   std::int64_t rowSteps[maxLoopOperands];
   const std::int64_t size = segment.operands[0].size;
   const std::int64_t dense = columns * size;
+  const auto positioned = [&](const GroupOperand& o, std::int64_t offset) {
+    return running_.bases[o.location.buffer] + offset;
+  };
   const auto useRegister = [&](std::size_t k, std::size_t value) {
     operands[k] = registers_ + group_.homes_[value];
     rowSteps[k] = dense;
@@ -130,12 +133,16 @@ bool GroupLoops::runPart(const GroupSegment& segment, std::int64_t rows, std::in
   bool flat = true;  // true if the rows follow one another without gaps
   for (std::size_t l = 0; l < loads; ++l) {
     const GroupOperand& o = segment.operands[l];
-    if (inPlace(loop, l, o.columnStep, size)) {
-      operands[l] = at[l];
+    if (o.draw != nullptr) {
+      useRegister(l, l);
+      drawBlock(*o.draw, running_.run, operands[l], at[l], o.rowStep, o.columnStep, rows, columns);
+    } else if (inPlace(loop, l, o.columnStep, size)) {
+      operands[l] = positioned(o, at[l]);
       rowSteps[l] = o.rowStep;
     } else {
       useRegister(l, l);
-      copyBlock(o.size, operands[l], dense, size, at[l], o.rowStep, o.columnStep, rows, columns);
+      copyBlock(o.size, operands[l], dense, size, positioned(o, at[l]), o.rowStep, o.columnStep, rows,
+                columns);
     }
     flat = flat && rowSteps[l] == ((loop.singles >> l & 1) != 0 ? 0 : dense);
   }
@@ -144,7 +151,7 @@ bool GroupLoops::runPart(const GroupSegment& segment, std::int64_t rows, std::in
     const std::size_t store = loads + static_cast<std::size_t>(std::max(result.store, 0));
     const GroupOperand& o = segment.operands[store];
     if (result.store >= 0 && o.columnStep == size && !checkedOnly(o, running_)) {
-      operands[loads + r] = at[store];
+      operands[loads + r] = positioned(o, at[store]);
       rowSteps[loads + r] = o.rowStep;
     } else {
       useRegister(loads + r, result.value);
@@ -173,7 +180,8 @@ bool GroupLoops::runPart(const GroupSegment& segment, std::int64_t rows, std::in
     const bool written =
         o.columnStep == size && std::any_of(group_.results_.begin(), group_.results_.end(), stored);
     if (written || checkedOnly(o, running_)) continue;
-    copyBlock(o.size, at[loads + s], o.rowStep, o.columnStep, from, dense, size, rows, columns);
+    copyBlock(o.size, positioned(o, at[loads + s]), o.rowStep, o.columnStep, from, dense, size, rows,
+              columns);
   }
   return finite;
 }

@@ -55,15 +55,16 @@ class GroupLoops {
   GroupLoops(const Group& group, const Running& running, char* registers)
       : group_(group), running_(running), registers_(registers) {}
 
-  // Computes a tile of a segment that has a loop. `at` are the addresses of its operands: loads, then stores.
-  // Adds the sums of the closes to `sums`. Returns false if results are checked and one is NaN or infinite.
-  bool run(const GroupSegment& segment, std::int64_t rows, std::int64_t columns, char* const* at,
+  // Computes a tile of a segment that has a loop. `at` are the positions of its operands in their buffers:
+  // loads, then stores. Adds the sums of the closes to `sums`. Returns false if results are checked and one
+  // is NaN or infinite.
+  bool run(const GroupSegment& segment, std::int64_t rows, std::int64_t columns, const std::int64_t* at,
            double* sums) const;
 
  private:
-  bool runPart(const GroupSegment& segment, std::int64_t rows, std::int64_t columns, char* const* at,
+  bool runPart(const GroupSegment& segment, std::int64_t rows, std::int64_t columns, const std::int64_t* at,
                double* sums) const;
-  bool runParts(const GroupSegment& segment, std::int64_t rows, std::int64_t columns, char* const* at,
+  bool runParts(const GroupSegment& segment, std::int64_t rows, std::int64_t columns, const std::int64_t* at,
                 double* sums) const;
 
   const Group& group_;

@@ -64,6 +64,7 @@ bool GroupPlanner::plan(std::size_t index, const std::int64_t* sizes, std::int64
     const auto size = static_cast<std::int64_t>(sizeOf(views_[i].type));
     operands[i].location = views_[i].location;
     operands[i].size = static_cast<std::int32_t>(size);
+    operands[i].draw = views_[i].draw;
     const bool load = i < group_.loads_.size();
     operands[i].late = load ? loadsLate(views_[i], i) : storesLate(views_[i], i - group_.loads_.size());
     operands[i].fixed = load && isFixed(views_[i], i);
@@ -74,7 +75,9 @@ bool GroupPlanner::plan(std::size_t index, const std::int64_t* sizes, std::int64
                                 : group_.stores_[i - group_.loads_.size()].transfer(operands[i], tile);
   }
   group_.units_ += (segment.tiles + tilesPerUnit - 1) / tilesPerUnit;
-  group_.work_ += static_cast<double>(count) * static_cast<double>(views_.size() + group_.steps_.size());
+  std::size_t operations = views_.size() + group_.steps_.size();
+  for (const GroupView& view : views_) operations += view.draw == nullptr ? 0 : operationsPerDraw;
+  group_.work_ += static_cast<double>(count) * static_cast<double>(operations);
   return true;
 }
 
@@ -88,10 +91,10 @@ bool GroupPlanner::finish() {
   return group_.partials_.allocate(static_cast<std::size_t>(group_.units_) * group_.closes_.size());
 }
 
-// Returns true if all tiles read the same single element, and no store or close reads it. (A store or a close
-// needs a register that is filled with copies of the element.)
+// Returns true if all tiles read the same single element from memory, and no store or close reads it. (A
+// store or a close needs a register that is filled with copies of the element.)
 bool GroupPlanner::isFixed(const GroupView& load, std::size_t index) const {
-  return group_.loads_[index].lastRead != GroupLoad::afterSteps &&
+  return load.draw == nullptr && group_.loads_[index].lastRead != GroupLoad::afterSteps &&
          std::all_of(load.strides, load.strides + axes_, [](std::int64_t stride) { return stride == 0; });
 }
 
@@ -197,7 +200,9 @@ const CompiledLoop* GroupPlanner::findLoop() const {
   if (loops_ == nullptr) return nullptr;
   std::uint32_t singles = 0;
   for (std::size_t i = 0; i < group_.loads_.size(); ++i) {
-    // If there is only one element, a load may be treated as single or as an array.
+    // If there is only one element, a load may be treated as single or as an array. The elements of a draw
+    // are in a register, which a result may overwrite, so they are an array.
+    if (views_[i].draw != nullptr) continue;
     if (axes_ == 0 || views_[i].strides[axes_ - 1] == 0) singles |= std::uint32_t(1) << i;
   }
   return loops_->find(singles);
@@ -206,6 +211,7 @@ const CompiledLoop* GroupPlanner::findLoop() const {
 bool GroupPlanner::needsRegisters(const CompiledLoop& loop) const {
   if (group_.closes_.size() > 0) return true;
   for (std::size_t i = 0; i < views_.size(); ++i) {
+    if (views_[i].draw != nullptr) return true;
     if (axes_ > 0 && !inPlace(loop, i, views_[i].strides[axes_ - 1], 1)) return true;
   }
   return std::any_of(group_.stores_.begin(), group_.stores_.end(),

@@ -9,6 +9,7 @@ namespace forebay {
 struct GroupView {
   DType type;
   Location location;
+  const Draw* draw;  // null if there is memory
   std::int64_t strides[maxRank];
 };
 

@@ -35,7 +35,7 @@ class GroupWorker {
       singles_ = reinterpret_cast<std::uint8_t*>(scratch + group.singlesAt_);
       for (std::size_t v = 0; v < group.valueCount(); ++v) values_[v] = registers_ + group.homes_[v];
     }
-    for (std::size_t l = 0; l < loadCount_; ++l) gathered_[l].from = nullptr;
+    for (std::size_t l = 0; l < loadCount_; ++l) gathered_[l].rows = 0;
   }
 
   bool finite() const { return finite_; }
@@ -61,7 +61,7 @@ class GroupWorker {
     segment_ = &segment;
     if (segment.loop != nullptr) {
       // The loop may overwrite any register.
-      for (std::size_t l = 0; l < loadCount_; ++l) gathered_[l].from = nullptr;
+      for (std::size_t l = 0; l < loadCount_; ++l) gathered_[l].rows = 0;
     }
     if (segment.tiles == 1) {
       startUnit(0);
@@ -105,9 +105,8 @@ class GroupWorker {
   void runSingle() {
     const GroupOperand* o = segment_->operands;
     if (segment_->loop != nullptr) {
-      char* at[maxLoopOperands];
-      for (std::size_t k = 0; k < loadCount_ + storeCount_; ++k)
-        at[k] = address(o[k].location, running_.bases);
+      std::int64_t at[maxLoopOperands];
+      for (std::size_t k = 0; k < loadCount_ + storeCount_; ++k) at[k] = o[k].location.offset;
       finite_ = loops_.run(*segment_, segment_->rows, segment_->columns, at, sums_) && finite_;
       return;
     }
@@ -117,7 +116,7 @@ class GroupWorker {
       return;
     }
     for (std::size_t l = 0; l < loadCount_; ++l, ++o) {
-      load(l, *o, o->transfer, address(o->location, running_.bases), tile);
+      load(l, *o, o->transfer, o->location.offset, tile);
     }
     for (std::size_t s = 0; s < storeCount_; ++s, ++o) {
       prepareStore(s, *o, o->transfer, address(o->location, running_.bases));
@@ -128,8 +127,8 @@ class GroupWorker {
   // Runs the tile that begins at element [i, j] of a segment with several tiles.
   void runOne(std::int64_t i, std::int64_t j) {
     if (segment_->loop != nullptr) {
-      char* at[maxLoopOperands];
-      for (std::size_t k = 0; k < loadCount_ + storeCount_; ++k) at[k] = addressOf(k, i, j);
+      std::int64_t at[maxLoopOperands];
+      for (std::size_t k = 0; k < loadCount_ + storeCount_; ++k) at[k] = offsetOf(k, i, j);
       finite_ = loops_.run(*segment_, std::min<std::int64_t>(segment_->tileRows, segment_->rows - i),
                            std::min<std::int64_t>(segment_->tileColumns, segment_->columns - j), at, sums_) &&
                 finite_;
@@ -147,7 +146,7 @@ class GroupWorker {
     }
     for (std::size_t l = 0; l < loadCount_; ++l, ++o) {
       if (o->fixed) continue;
-      load(l, *o, full ? o->transfer : loadTransfer(*o, tile), addressOf(l, i, j), tile);
+      load(l, *o, full ? o->transfer : loadTransfer(*o, tile), offsetOf(l, i, j), tile);
     }
     for (std::size_t s = 0; s < storeCount_; ++s, ++o) {
       prepareStore(s, *o, full ? o->transfer : group_.stores_[s].transfer(*o, tile),
@@ -157,8 +156,13 @@ class GroupWorker {
   }
 
   char* addressOf(std::size_t operand, std::int64_t i, std::int64_t j) const {
+    return running_.bases[segment_->operands[operand].location.buffer] + offsetOf(operand, i, j);
+  }
+
+  // Returns the byte offset, in its buffer, of the element of an operand with which a tile begins.
+  std::int64_t offsetOf(std::size_t operand, std::int64_t i, std::int64_t j) const {
     const GroupOperand& o = segment_->operands[operand];
-    char* at = address(o.location, running_.bases) + i * o.rowStep + j * o.columnStep;
+    std::int64_t at = o.location.offset + i * o.rowStep + j * o.columnStep;
     if (segment_->outerRank == 0) return at;
     const std::int64_t* steps =
         segment_->outer + static_cast<std::size_t>(segment_->outerRank) * (1 + operand);
@@ -201,7 +205,7 @@ class GroupWorker {
     void* to = values_[value];
     if (value < loadCount_) {
       to = registers_ + group_.homes_[value];
-      gathered_[value].from = nullptr;
+      gathered_[value].rows = 0;
     }
     fillElements(static_cast<std::int32_t>(sizeOf(type)), static_cast<char*>(to),
                  static_cast<const char*>(values_[value]), tile.width);
@@ -223,9 +227,15 @@ class GroupWorker {
               tile.columns);
   }
 
-  void load(std::size_t l, const GroupOperand& o, Transfer transfer, char* from, const GroupTile& tile) {
+  void load(std::size_t l, const GroupOperand& o, Transfer transfer, std::int64_t offset,
+            const GroupTile& tile) {
     Group::Gathered& last = gathered_[l];
     singles_[l] = transfer == Transfer::single;
+    if (o.draw != nullptr) {
+      drawTile(l, o, offset, tile);
+      return;
+    }
+    char* const from = running_.bases[o.location.buffer] + offset;
     if (transfer == Transfer::direct || (transfer == Transfer::single && !o.late)) {
       values_[l] = from;
       return;
@@ -234,28 +244,45 @@ class GroupWorker {
     values_[l] = to;
     if (transfer == Transfer::single) {
       std::memcpy(to, from, static_cast<std::size_t>(o.size));
-      last.from = nullptr;
+      last.rows = 0;
       return;
     }
-    const bool kept = group_.loads_[l].sole && last.from == from;
-    if (kept && last.rows == tile.rows && last.columns == tile.columns && last.rowStep == o.rowStep &&
-        last.columnStep == o.columnStep) {
-      return;
-    }
-    // Steps also compute the elements between the end of the tile and the end of the register. These elements
-    // are set to 0, so that they are the same in every run and contain no denormal numbers, which would be
-    // slow.
-    if (tile.rounded()) {
-      const std::int64_t vector = registerLanes * o.size;
-      std::memset(to + tile.width * o.size - vector, 0, static_cast<std::size_t>(vector));
-    }
+    const Group::Gathered wanted = {o.location.buffer, offset,    tile.rows,
+                                    tile.columns,      o.rowStep, o.columnStep};
+    if (group_.loads_[l].sole && last == wanted) return;
+    clearRest(to, o, tile);
     if (transfer == Transfer::whole) {
       std::memcpy(to, from, static_cast<std::size_t>(tile.count * o.size));
     } else {
       copyBlock(o.size, to, tile.columns * o.size, o.size, from, o.rowStep, o.columnStep, tile.rows,
                 tile.columns);
     }
-    last = {from, tile.rows, tile.columns, o.rowStep, o.columnStep};
+    last = wanted;
+  }
+
+  // Computes the elements of a draw in their register. A step may overwrite the register of its input,
+  // element by element, so the register has a single element only if it never holds another value.
+  void drawTile(std::size_t l, const GroupOperand& o, std::int64_t offset, const GroupTile& tile) {
+    char* const to = registers_ + group_.homes_[l];
+    values_[l] = to;
+    const bool single = singles_[l] != 0 && group_.loads_[l].sole;
+    singles_[l] = single;
+    const Group::Gathered wanted = {o.location.buffer,         offset,    single ? 1 : tile.rows,
+                                    single ? 1 : tile.columns, o.rowStep, o.columnStep};
+    Group::Gathered& last = gathered_[l];
+    if (group_.loads_[l].sole && last == wanted) return;
+    if (!single) clearRest(to, o, tile);
+    drawBlock(*o.draw, running_.run, to, offset, o.rowStep, o.columnStep, wanted.rows, wanted.columns);
+    last = wanted;
+  }
+
+  // Steps also compute the elements between the end of the tile and the end of the register. These elements
+  // are set to 0, so that they are the same in every run and contain no denormal numbers, which would be
+  // slow.
+  static void clearRest(char* to, const GroupOperand& o, const GroupTile& tile) {
+    if (!tile.rounded()) return;
+    const std::int64_t vector = registerLanes * o.size;
+    std::memset(to + tile.width * o.size - vector, 0, static_cast<std::size_t>(vector));
   }
 
   // Chooses the address at which the value of a store is computed. Sets targets_[s] to null, or to the

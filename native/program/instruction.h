@@ -68,6 +68,8 @@ class Instruction {
 // With less work than this, sharing the work of a group among threads takes more time than it saves. Steps
 // that are fast to compute do this amount of work in about 70 us.
 constexpr double worthSharing = 1500000;
+// The operations that take as much time as the draw of an element.
+constexpr std::size_t operationsPerDraw = 8;
 // Each thread gets several tasks, because threads do not start at the same time, and tiles do not all take
 // the same time.
 constexpr std::int64_t tasksPerThread = 4;

@@ -16,6 +16,7 @@ const char* nameOf(Buffer::Kind kind) {
          : kind == Buffer::Kind::constant ? "a constant"
          : kind == Buffer::Kind::feed     ? "a feed"
          : kind == Buffer::Kind::output   ? "an output"
+         : kind == Buffer::Kind::draw     ? "a draw"
                                           : "kept values";
 }
 
@@ -43,11 +44,21 @@ bool Operands::locate(const char* operand, std::int64_t index, Access access, DT
   buffer.alignment = std::max(buffer.alignment, size);
   buffer.touched = buffer.touched || writing_;
   buffer.once = buffer.once || once_;
-  if (once_ && (buffer.kind == Buffer::Kind::feed || buffer.kind == Buffer::Kind::output)) {
+  if (once_ && (buffer.kind == Buffer::Kind::feed || buffer.kind == Buffer::Kind::output ||
+                buffer.kind == Buffer::Kind::draw)) {
     return reader_.refuse("%s is %s (buffer %lld), which instructions that run once cannot access",
                           Name({operand, index, "the buffer"}).text, nameOf(buffer.kind), shown(number));
   }
-  if (access == Access::read) return true;
+  if (buffer.kind == Buffer::Kind::draw && access != Access::write) {
+    if (access == Access::read) {
+      return reader_.refuse("%s is a draw (buffer %lld), which only groups can load",
+                            Name({operand, index, "the buffer"}).text, shown(number));
+    }
+    if (buffer.type == type) return true;
+    return reader_.refuse("%s is a draw of %s, expected %s", Name({operand, index, "the buffer"}).text,
+                          nameOf(buffer.type), nameOf(type));
+  }
+  if (access != Access::write) return true;
 
   arenaWritten_ = arenaWritten_ || (writing_ && buffer.kind == Buffer::Kind::arena);
   const bool writable =

@@ -2,20 +2,23 @@
 // buffer.
 #pragma once
 
+#include "program/draw.h"
 #include "program/items.h"
 #include "program/reader.h"
 
 namespace forebay {
 
 struct Buffer {
-  enum class Kind : std::uint8_t { arena, variable, constant, feed, output, kept };
+  enum class Kind : std::uint8_t { arena, variable, constant, feed, output, kept, draw };
   Kind kind;
   std::int64_t bytes;
-  const char* data;       // the address of a leaf; null for other buffers while the program is decoded
-  std::size_t alignment;  // the size of the largest element of any operand in this buffer
-  bool touched;           // true if instruction writeStart or a later one has an operand in this buffer
-  bool owned = false;     // for the kind output: true if an output has this buffer
-  bool once = false;      // true if an instruction that runs once has an operand in this buffer
+  const char* data;             // the address of a leaf; null for other buffers while the program is decoded
+  std::size_t alignment;        // the size of the largest element of any operand in this buffer
+  bool touched;                 // true if instruction writeStart or a later one has an operand in this buffer
+  bool owned = false;           // for the kind output: true if an output has this buffer
+  DType type = DType::float32;  // for the kind draw: the dtype of the elements
+  Draw draw = {};               // for the kind draw
+  bool once = false;            // true if an instruction that runs once has an operand in this buffer
 };
 
 const char* nameOf(Buffer::Kind kind);
@@ -39,7 +42,8 @@ struct Result {
   std::int64_t sizes[maxRank], strides[maxRank];
 };
 
-enum class Access { read, write };
+// `load` is a read by a group, which can also read a draw.
+enum class Access { read, load, write };
 
 // The range of bytes, [first, end), that an operand may access. The range is empty if the operand has no
 // elements.
@@ -85,6 +89,11 @@ class Operands {
              Extent& extent);
 
   const Buffer& buffer(const Location& location) const { return buffers_[location.buffer]; }
+  // Returns the draw that is at a location; null if there is memory.
+  const Draw* drawAt(const Location& location) const {
+    const Buffer& found = buffer(location);
+    return found.kind == Buffer::Kind::draw ? &found.draw : nullptr;
+  }
   Reader& reader() const { return reader_; }
 
  private:

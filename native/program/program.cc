@@ -50,6 +50,7 @@ struct Program::State {
   bool readHeader(Reader& reader);
   bool readBuffers(Reader& reader, const LeafMemory* leaves, std::size_t leafCount);
   bool readBuffer(Reader& reader, std::size_t index);
+  static bool readDraw(Reader& reader, std::int64_t index, Buffer& buffer);
   bool placeKept(Reader& reader, std::size_t index);
   bool readOutputs(Operands& operands);
   bool checkDirect(Reader& reader) const;
@@ -102,14 +103,37 @@ bool Program::State::readBuffer(Reader& reader, std::size_t index) {
   const auto number = static_cast<std::int64_t>(index);
   std::int64_t kind = 0;
   Buffer& buffer = buffers[index];
-  if (!reader.integer({"buffer", number, "the kind"}, kind, 5)) return false;
+  if (!reader.integer({"buffer", number, "the kind"}, kind, 6)) return false;
   if (!reader.integer({"buffer", number, "the size"}, buffer.bytes)) return false;
   buffer.kind = static_cast<Buffer::Kind>(kind);
   buffer.alignment = 1;
   buffer.touched = false;
+  if (buffer.kind == Buffer::Kind::draw && !readDraw(reader, number, buffer)) return false;
   if ((buffer.kind == Buffer::Kind::arena) == (index == 0)) return true;
   return reader.refuse("buffer %zu is %s, expected buffer 0 and no other to be the arena", index,
                        nameOf(buffer.kind));
+}
+
+bool Program::State::readDraw(Reader& reader, std::int64_t index, Buffer& buffer) {
+  const Body& body = *chosen().body;
+  std::int64_t id = 0, seed = 0;
+  if (!reader.integer({"buffer", index, "the kernel"}, id, static_cast<std::int64_t>(body.kernelCount) - 1) ||
+      !reader.dtype({"buffer", index, "the dtype"}, buffer.type) ||
+      !reader.integer({"buffer", index, "the seed"}, seed)) {
+    return false;
+  }
+  const Kernel& kernel = body.kernels[id];
+  if (kernel.family != Family::random) {
+    return reader.refuse("the kernel of buffer %lld is '%s' of family %s, expected random",
+                         static_cast<long long>(index), kernel.name, nameOf(kernel.family));
+  }
+  if (!kernel.routine(buffer.type)) {
+    return reader.refuse("the kernel of buffer %lld, '%s', does not exist for %s",
+                         static_cast<long long>(index), kernel.name, nameOf(buffer.type));
+  }
+  buffer.draw = {kernel.routine(buffer.type).fill, static_cast<std::uint64_t>(seed),
+                 static_cast<std::int32_t>(sizeOf(buffer.type))};
+  return true;
 }
 
 bool Program::State::placeKept(Reader& reader, std::size_t index) {

@@ -26,7 +26,8 @@ struct RowOperand {
   std::int64_t rowStep, columnStep;  // in bytes
   // True if steps read or write the memory of the operand. Otherwise it is copied from or to a buffer.
   bool direct;
-  bool fixed;  // load: true if all rows have the same single element
+  bool fixed;        // load: true if all rows have the same single element
+  const Draw* draw;  // load: the draw whose elements are computed; null if there is memory
 };
 
 struct RowSegment {
@@ -103,8 +104,8 @@ struct RowPlace {
 // Describes the elements of a load that its buffer holds. If the next tile needs the same, they are not
 // copied.
 struct RowGathered {
-  const char* from;
-  std::int64_t rows;
+  std::int64_t offset;
+  std::int64_t rows;  // none if the buffer holds nothing
 };
 
 class RowGroup final : public Instruction {

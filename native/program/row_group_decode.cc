@@ -165,7 +165,7 @@ class RowGroupDecoder {
       if (!reader_.integer({nullptr, -1, "the number of columns"}, sizes[rank_], maxRowColumns, 1))
         return false;
       for (std::int64_t i = 0; i < loadCount_; ++i) {
-        if (!readView("load", i, Access::read, sizes, views_[static_cast<std::size_t>(i)])) return false;
+        if (!readView("load", i, Access::load, sizes, views_[static_cast<std::size_t>(i)])) return false;
       }
       for (std::int64_t i = 0; i < storeCount_; ++i) {
         RowView& view = views_[static_cast<std::size_t>(loadCount_ + i)];
@@ -192,6 +192,7 @@ class RowGroupDecoder {
         !reader_.strides(operand, static_cast<int>(index), view.strides, rank_ + 1)) {
       return false;
     }
+    view.draw = operands_.drawAt(view.location);
     if (view.perRow && view.strides[rank_] != 0) {
       return reader_.refuse(
           "the column stride of %s %lld is %lld, expected 0 because it has one element a row", operand,

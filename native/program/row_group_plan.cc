@@ -243,6 +243,7 @@ bool RowGroupPlanner::plan(std::size_t index, const std::int64_t* sizes, Items<R
     const auto size = static_cast<std::int64_t>(sizeOf(view.type));
     RowOperand& operand = operands[i];
     operand.location = view.location;
+    operand.draw = view.draw;
     operand.rowStep = axes > 0 ? view.strides[axes - 1] * size : 0;
     operand.columnStep = view.strides[rank_] * size;
     operand.fixed = std::all_of(view.strides, view.strides + axes, [](std::int64_t s) { return s == 0; });
@@ -251,8 +252,8 @@ bool RowGroupPlanner::plan(std::size_t index, const std::int64_t* sizes, Items<R
     const RowValue& value = group_.values_[number];
     const bool flat = segment.tileRows == 1 || operand.rowStep == segment.columns * size;
     const bool once = load || (number >= group_.loadCount_ && value.store >= 0);
-    operand.direct = !view.perRow && once && (view.strides[rank_] == 1 || segment.columns == 1) &&
-                     (flat || !value.interpreted);
+    operand.direct = !view.perRow && once && view.draw == nullptr &&
+                     (view.strides[rank_] == 1 || segment.columns == 1) && (flat || !value.interpreted);
   }
   for (std::size_t c = 0; c < closes; ++c) {
     partialsUsed_ += static_cast<std::size_t>(segment.units * closesAt[c].count);
@@ -266,9 +267,10 @@ bool RowGroupPlanner::plan(std::size_t index, const std::int64_t* sizes, Items<R
   group_.tileRows_ = std::max(group_.tileRows_, segment.tileRows);
   group_.tileElements_ = std::max(group_.tileElements_, segment.tileRows * segment.tileColumns);
   group_.keptElements_ = std::max(group_.keptElements_, segment.tileRows * segment.columns);
+  std::size_t operations = views.size() + group_.steps_.size();
+  for (const RowView& view : views) operations += view.draw == nullptr ? 0 : operationsPerDraw;
   group_.work_ += static_cast<double>(segment.tiles) *
-                  static_cast<double>(segment.tileRows * segment.columns) *
-                  static_cast<double>(views.size() + group_.steps_.size());
+                  static_cast<double>(segment.tileRows * segment.columns) * static_cast<double>(operations);
   return true;
 }
 

@@ -11,6 +11,7 @@ struct RowView {
   DType type;
   bool perRow;
   Location location;
+  const Draw* draw;  // null if there is memory
   std::int64_t strides[maxRank + 1];
 };
 

@@ -21,7 +21,7 @@ class RowGroupWorker {
         gathered_(reinterpret_cast<RowGathered*>(scratch + group.valueCount() * sizeof(RowPlace))),
         folds_(scratch + group.foldsAt_) {
     for (std::size_t v = 0; v < group.valueCount(); ++v) places_[v] = {scratch, 0, false};
-    for (std::size_t l = 0; l < group.loadCount_; ++l) gathered_[l] = {nullptr, 0};
+    for (std::size_t l = 0; l < group.loadCount_; ++l) gathered_[l] = {0, 0};
   }
 
   bool finite() const { return finite_; }
@@ -79,8 +79,13 @@ class RowGroupWorker {
   }
 
   char* addressOf(std::size_t operand) const {
+    return running_.bases[segment_->operands[operand].location.buffer] + offsetOf(operand);
+  }
+
+  // Returns the byte offset, in its buffer, of the element of an operand with which the tile begins.
+  std::int64_t offsetOf(std::size_t operand) const {
     const RowOperand& o = segment_->operands[operand];
-    char* at = address(o.location, running_.bases) + row_ * o.rowStep;
+    std::int64_t at = o.location.offset + row_ * o.rowStep;
     const auto rank = static_cast<std::size_t>(segment_->outerRank);
     const std::int64_t* const steps = group_.outer_.data() + segment_->outerAt + rank * (1 + operand);
     for (std::size_t d = 0; d < rank; ++d) at += position_[d] * steps[d];
@@ -92,21 +97,23 @@ class RowGroupWorker {
   void load(std::size_t l) {
     const RowOperand& o = segment_->operands[l];
     const RowValue& value = group_.values_[l];
-    char* const from = addressOf(l);
     if (o.direct) {
-      places_[l] = {from, o.rowStep, true};
+      places_[l] = {addressOf(l), o.rowStep, true};
       return;
     }
+    const std::int64_t offset = offsetOf(l);
     const std::int64_t columns = value.perRow ? 1 : segment_->columns;
     places_[l] = {home(l), columns * value.size, true};
     RowGathered& last = gathered_[l];
     // Another segment may have rows of another length, so only loads of the same segment are the same.
-    const bool same = last.from == from && last.rows == rows_ && lastSegment_ == segment_ && o.fixed;
-    if (!same) {
-      copyBlock(value.size, home(l), columns * value.size, value.size, from, o.rowStep, o.columnStep, rows_,
-                columns);
+    const bool same = last.offset == offset && last.rows == rows_ && lastSegment_ == segment_ && o.fixed;
+    if (!same && o.draw != nullptr) {
+      drawBlock(*o.draw, running_.run, home(l), offset, o.rowStep, o.columnStep, rows_, columns);
+    } else if (!same) {
+      copyBlock(value.size, home(l), columns * value.size, value.size, addressOf(l), o.rowStep, o.columnStep,
+                rows_, columns);
     }
-    last = {from, rows_};
+    last = {offset, rows_};
     if (l + 1 == group_.loadCount_) lastSegment_ = segment_;
   }
 

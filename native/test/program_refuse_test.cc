@@ -309,7 +309,7 @@ TEST_CASE("a program whose frame breaks a rule is refused") {
   says(changed(5, 1), "instruction 0 (random): a draw cannot run once");
   says(changed(6, 1), "buffer 0 is a variable, expected buffer 0 and no other to be the arena");
   says(changed(8, 0), "buffer 1 is the arena");
-  says(changed(8, 6), "the kind of buffer 1");
+  says(changed(8, 7), "the kind of buffer 1");
   says(changed(8, 5), "buffer 1 is 256 bytes of kept values, but 0 were passed");
   says(changed(8, 4), "it has 1 leaves, but 2 were passed");
   says(changed(8, 3), "it has 1 leaves, but 2 were passed");

@@ -19,7 +19,8 @@ double numberOf(DType type) { return static_cast<double>(static_cast<int>(type))
 // additions gives the same bits.
 class RowSteps {
  public:
-  explicit RowSteps(Generator& generator) : generator_(generator) {}
+  // If `sums` is false, no row is added up, so that the values need not be integers.
+  RowSteps(Generator& generator, bool sums) : generator_(generator), sums_(sums ? 0 : 2) {}
 
   std::vector<Drawn> values;
   Numbers numbers;
@@ -84,13 +85,14 @@ class RowSteps {
   }
 
   Generator& generator_;
-  int products_ = 0, sums_ = 0;
+  int products_ = 0, sums_;
 };
 
 }  // namespace
 
 void addSomeRowGroup(Generator& generator, Code& code, Space& space) {
-  RowSteps steps(generator);
+  const bool draws = between(generator, 0, 2) == 0;
+  RowSteps steps(generator, !draws);
   const std::int64_t loadCount = between(generator, 1, 4);
   Numbers loads, stores, closes;
   for (std::int64_t i = 0; i < loadCount; ++i) {
@@ -109,7 +111,7 @@ void addSomeRowGroup(Generator& generator, Code& code, Space& space) {
     stores.insert(stores.end(), {numberOf(steps.values[value].type), static_cast<double>(value)});
   }
   std::vector<double> closed;
-  for (std::int64_t i = between(generator, 0, 2); i > 0; --i) {
+  for (std::int64_t i = draws ? 0 : between(generator, 0, 2); i > 0; --i) {
     const DType type = floatOf(between(generator, 0, 8));
     const bool columns = between(generator, 0, 1) == 0;
     const double value = steps.some(type, columns);
@@ -142,7 +144,7 @@ void addSomeRowGroup(Generator& generator, Code& code, Space& space) {
     };
     for (std::int64_t i = 0; i < loadCount; ++i) {
       const Drawn& load = steps.values[static_cast<std::size_t>(i)];
-      place(space.readable(generator, load.type), load, true);
+      place(space.loadable(generator, load.type, draws), load, true);
     }
     for (const std::size_t value : stored) place(space.inArena(), steps.values[value], false);
     for (std::size_t c = 0; c < closes.size(); c += 3) {

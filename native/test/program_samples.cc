@@ -157,7 +157,7 @@ void addSomeGroup(Generator& generator, Code& code, Space& space, bool writing) 
     segmentNumbers.insert(segmentNumbers.end(), sizes.begin(), sizes.end());
     std::vector<Operand> views;
     for (const Listed& load : loads) {
-      const double buffer = space.readable(generator, load.type);
+      const double buffer = space.loadable(generator, load.type, !exact);
       views.push_back(
           {load.type, placed(space, buffer, load.type, someView(generator, sizes, true, true)), false});
       append(segmentNumbers,

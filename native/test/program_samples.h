@@ -6,7 +6,8 @@
 
 namespace forebay::test {
 
-// The buffers of a random program: the arena, and one variable, constant and feed for each dtype. A buffer
+// The buffers of a random program: the arena, one variable, constant and feed for each dtype, and one draw of
+// each distribution for each floating dtype. A buffer
 // grows when memory for an operand is reserved in it.
 class Space {
  public:
@@ -16,6 +17,9 @@ class Space {
       variables_[type] = code.buffer(variable, 0, type);
       constants_[type] = code.buffer(constant, 0, type);
       feeds_[type] = code.buffer(feed, 0, type);
+    }
+    for (int type = 0; type < 2; ++type) {
+      for (int i = 0; i < 3; ++i) draws_[type][i] = code.drawnBuffer(distributions[i], type, 40 + i, 0);
     }
   }
 
@@ -29,6 +33,14 @@ class Space {
     return choices[between(generator, 0, type == DType::float32 ? 3 : 2)];
   }
 
+  // Returns a random buffer that a group can load as `type`: one in four is a draw, if there are draws of
+  // this dtype and `draws` is true. (Sums of drawn numbers are rounded.)
+  double loadable(Generator& generator, DType type, bool draws) const {
+    const bool floating = type == DType::float32 || type == DType::float64;
+    if (!draws || !floating || between(generator, 0, 3) > 0) return readable(generator, type);
+    return draws_[static_cast<int>(type)][between(generator, 0, 2)];
+  }
+
   // Reserves memory for elements in `buffer` and returns its byte offset, a multiple of `align`.
   double take(double buffer, DType type, std::size_t elements, std::int64_t align = 8) {
     double& bytes = code_.buffers[static_cast<std::size_t>(buffer)][1];
@@ -39,7 +51,8 @@ class Space {
 
  private:
   Code& code_;
-  double arena_, variables_[5], constants_[5], feeds_[5];
+  static constexpr const char* distributions[] = {"uniform", "normal", "truncatedNormal"};
+  double arena_, variables_[5], constants_[5], feeds_[5], draws_[2][3];
 };
 
 // Adds a group (an instruction that executes a fused loop) of up to 5 loads, 14 steps and 4 stores, with 1 to

@@ -17,7 +17,7 @@
 
 namespace forebay::test {
 
-enum BufferKind { arena, variable, constant, feed, output, keptValues };
+enum BufferKind { arena, variable, constant, feed, output, keptValues, drawn };
 enum Operation {
   group = 1,
   product,
@@ -31,7 +31,7 @@ enum Operation {
   rowGroup
 };
 
-constexpr double f32 = 0, f64 = 1, i32 = 2, b8 = 3, u8 = 4;
+constexpr double none = -1, f32 = 0, f64 = 1, i32 = 2, b8 = 3, u8 = 4;
 
 inline double idOf(Family family, const char* name) {
   return static_cast<double>(&kernelOf(*chosen().body, family, name) - chosen().body->kernels);
@@ -50,6 +50,13 @@ struct Code {
   double buffer(BufferKind kind, std::int64_t bytes, double type = f32) {
     buffers.push_back({static_cast<double>(kind), static_cast<double>(bytes)});
     types.push_back(type);
+    return static_cast<double>(buffers.size()) - 1;
+  }
+  // Adds a buffer that is a draw. It has no memory that is filled.
+  double drawnBuffer(const char* kernel, double type, double seed, std::int64_t bytes) {
+    buffers.push_back(
+        {static_cast<double>(drawn), static_cast<double>(bytes), idOf(Family::random, kernel), type, seed});
+    types.push_back(none);
     return static_cast<double>(buffers.size()) - 1;
   }
   // Appends an instruction. The numbers after [opcode, length] are given in pieces.

@@ -97,17 +97,20 @@ TEST_CASE("Philox4x32-10 gives Random123's known answers") {
     const tested::Words w = tested::philox(vector.seed, vector.run, vector.block);
     for (int k = 0; k < 4; ++k) CHECK(w.word[k] == vector.words[k]);
 
-    // Checks that every body computes its draws from these words.
+    // Checks that every body computes its draws from these words. An element has a number of 64 bits, so a
+    // draw has fewer blocks than Philox.
+    const std::uint64_t block = vector.block % (std::uint64_t(1) << 60);
+    const tested::Words words = tested::philox(vector.seed, vector.run, block);
     for (const Body* body : supportedBodies()) {
       CAPTURE(std::string(body->name));
       float y[4];
       double z[2];
       const Kernel& uniform = kernelOf(*body, Family::random, "uniform");
-      uniform.routine(DType::float32).fill(vector.seed, vector.run, vector.block, y, 4);
-      uniform.routine(DType::float64).fill(vector.seed, vector.run, vector.block, z, 2);
-      for (int k = 0; k < 4; ++k) CHECK(y[k] == static_cast<float>(vector.words[k] >> 8) / 16777216.0f);
+      uniform.routine(DType::float32).fill(vector.seed, vector.run, block * 4, 1, y, 4);
+      uniform.routine(DType::float64).fill(vector.seed, vector.run, block * 2, 1, z, 2);
+      for (int k = 0; k < 4; ++k) CHECK(y[k] == static_cast<float>(words.word[k] >> 8) / 16777216.0f);
       for (int k = 0; k < 2; ++k) {
-        const std::uint64_t bits = std::uint64_t(vector.words[2 * k + 1]) << 32 | vector.words[2 * k];
+        const std::uint64_t bits = std::uint64_t(words.word[2 * k + 1]) << 32 | words.word[2 * k];
         CHECK(z[k] == static_cast<double>(bits >> 11) / 9007199254740992.0);
       }
     }
@@ -170,6 +173,36 @@ TEST_CASE_TEMPLATE("an element depends on the seed and the run, but not on the n
   }
 }
 
+TEST_CASE_TEMPLATE("any elements of a draw, with any distance, have the same bits in every body", T, float,
+                   double) {
+  constexpr std::int64_t size = 6000;
+  for (const char* name : distributions) {
+    const std::vector<T> all = draw<T>(*chosen().body, name, 5, 6, size);
+    for (const Body* body : supportedBodies()) {
+      const FillFn fill = kernelOf(*body, Family::random, name).routine(dtypeOf<T>).fill;
+      for (const std::int64_t step : {1, 2, 3, 4, 7, 100, 0, -1, -2, -5, -100}) {
+        for (const std::int64_t first : {0, 1, 2, 3, 5, 255, 256, 3001, 5998, 5999}) {
+          for (const int count : {1, 2, 3, 7, 8, 31, 32, 33, 63, 64, 65, 250, 256, 300, 600}) {
+            const std::int64_t last = first + (count - 1) * step;
+            if (last < 0 || last >= size) continue;
+            CAPTURE(std::string(body->name));
+            CAPTURE(step);
+            CAPTURE(first);
+            CAPTURE(count);
+            std::vector<T> some(static_cast<std::size_t>(count));
+            fill(5, 6, static_cast<std::uint64_t>(first), step, some.data(), some.size());
+            bool equal = true;
+            for (int i = 0; i < count; ++i)
+              equal = equal &&
+                      some[static_cast<std::size_t>(i)] == all[static_cast<std::size_t>(first + i * step)];
+            CHECK(equal);
+          }
+        }
+      }
+    }
+  }
+}
+
 TEST_CASE_TEMPLATE("a truncated normal is the normal if that is within 2", T, float, double) {
   const std::vector<T> normal = draw<T>(*chosen().body, "normal", 8, 9, 100000);
   const std::vector<T> truncated = draw<T>(*chosen().body, "truncatedNormal", 8, 9, 100000);
@@ -188,7 +221,7 @@ TEST_CASE_TEMPLATE("a truncated normal is the normal if that is within 2", T, fl
       T block[16 / sizeof(T)];
       kernelOf(*chosen().body, Family::random, "normal")
           .routine(dtypeOf<T>)
-          .fill(8, 9, i + (attempt << 56), block, std::size(block));
+          .fill(8, 9, (i + (attempt << 56)) * std::size(block), 1, block, std::size(block));
       for (const T value : block) {
         if (std::fabs(expected) > 2) expected = value;
       }

@@ -4,13 +4,24 @@ import type { Leaf } from '../graph/leaf.js';
 import type { DType } from '../tensor/dtype.js';
 import type { StridedView } from './view.js';
 
-/** A piece of memory: a region of the arena, or the memory of a leaf. The memory of a feed belongs to its input. */
+/** How the elements of a draw are computed. */
+export interface Draw {
+  /** The name of the kernel, of the family random. */
+  readonly kernel: string;
+  readonly seed: number;
+}
+
+/**
+ * A piece of memory: a region of the arena, or the memory of a leaf. The memory of a feed belongs to its input. If it is
+ * a draw, there are no bytes: the fused loops that load elements compute them.
+ */
 export interface Memory {
   readonly dtype: DType;
   /** The number of elements. */
   readonly length: number;
-  /** The leaf to which the memory belongs; undefined for a region of the arena. */
+  /** The leaf to which the memory belongs; undefined for a region of the arena and for a draw. */
   readonly leaf: Leaf | undefined;
+  readonly draw?: Draw | undefined;
 }
 
 /** A strided view of a memory. */

@@ -35,6 +35,11 @@ export interface Target {
      */
     readonly repeated: number;
     /**
+     * The maximum number of values that read a draw which is not stored, if it is cheap. Each loop that reads the draw
+     * computes it again.
+     */
+    readonly drawReaders: number;
+    /**
      * The maximum number of blocks of an assembled value that loops read block by block. A loop has a segment for each
      * block.
      */
@@ -69,7 +74,7 @@ export interface Target {
   readonly encoding: {
     readonly version: number;
     readonly buffers: Readonly<
-      Record<'arena' | 'variable' | 'constant' | 'feed' | 'output' | 'kept', number>
+      Record<'arena' | 'variable' | 'constant' | 'feed' | 'output' | 'kept' | 'draw', number>
     >;
   };
 }
@@ -78,13 +83,21 @@ export interface Target {
 export const executor: Target = {
   panelBytes,
   panelsSave,
-  loop: { terms: 8, loads: 32, operations: 96, finalOperations: 256, repeated: 6, blocks: 16 },
+  loop: {
+    terms: 8,
+    loads: 32,
+    operations: 96,
+    finalOperations: 256,
+    repeated: 6,
+    drawReaders: 4,
+    blocks: 16,
+  },
   rows: { shortest: 32, longest: 16_384 },
   weights: { rows: 4, cached: 16_384 },
   fewLanes: 4,
   memory: { alignment: 64, direct: 2 ** 18, folded: 4096 },
   encoding: {
     version: 1,
-    buffers: { arena: 0, variable: 1, constant: 2, feed: 3, output: 4, kept: 5 },
+    buffers: { arena: 0, variable: 1, constant: 2, feed: 3, output: 4, kept: 5, draw: 6 },
   },
 };

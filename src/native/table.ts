@@ -7,7 +7,7 @@
 import type { DType } from '../tensor/dtype.js';
 
 /** The version of the interface of the addon. It changes whenever the arguments of an entry point change. */
-export const abi = 7;
+export const abi = 8;
 
 /**
  * The types of elements in the registers of a group. A bool that belongs to elements of 4 or 8 bytes is a mask: a word of
@@ -42,7 +42,10 @@ export interface KernelRow {
 
 /** What the addon says about a kernel. */
 export interface KernelFacts extends KernelRow {
-  /** The types of the (last) operand for which computing an element takes less time than storing it. */
+  /**
+   * The types of the (last) operand for which computing an element takes less time than storing it. For a kernel without
+   * operands, these are types of the result.
+   */
   readonly cheap: readonly LaneType[];
   /** Which operands of an element-wise kernel are bools: none, the result, or the first operand. */
   readonly form: 'plain' | 'compares' | 'selects';

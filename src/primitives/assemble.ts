@@ -75,6 +75,7 @@ export const assembleValue: ValueRecord = {
   reads: () => true,
   writes: () => false,
   onto: () => undefined,
+  drawn: undefined,
   prepared: undefined,
   varies: false,
 };

@@ -20,6 +20,7 @@ export const leafValue: ValueRecord = {
   reads: () => true,
   writes: () => false,
   onto: () => undefined,
+  drawn: undefined,
   prepared: undefined,
   varies: false,
 };

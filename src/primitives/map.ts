@@ -84,6 +84,7 @@ export const mapValue: ValueRecord = {
   reads: () => true,
   writes: () => false,
   onto: () => undefined,
+  drawn: undefined,
   prepared: undefined,
   varies: false,
 };

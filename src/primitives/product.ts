@@ -115,6 +115,7 @@ export const productValue: ValueRecord = {
     (columns === 1 || across === 1) &&
     (rows === 1 || (down as number) >= (columns as number)),
   onto: ({ args }) => args[2],
+  drawn: undefined,
   prepared: 1,
   varies: false,
 };
@@ -174,6 +175,7 @@ export const batchValue: ValueRecord = {
   reads: (_value, _operand, { shape, strides }) => isMatrix(shape, strides),
   writes: () => false,
   onto: () => undefined,
+  drawn: undefined,
   prepared: undefined,
   varies: false,
 };

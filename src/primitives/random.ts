@@ -4,7 +4,7 @@ import type { Node } from '../graph/node.js';
 import type { Lowering } from '../graph/op.js';
 import type { Location } from '../ir/location.js';
 import { count } from '../ir/view.js';
-import { kernelId } from '../native/addon.js';
+import { kernelFacts, kernelId } from '../native/addon.js';
 import { prepareRandom } from '../native/kernels.js';
 import { dtypeCodes } from '../native/table.js';
 import type { InstructionRecord, LoweringRecord, ValueRecord } from './record.js';
@@ -37,6 +37,10 @@ export const randomValue: ValueRecord = {
   reads: () => true,
   writes: () => false,
   onto: () => undefined,
+  drawn: ({ dtype, details: { kernel, seed } }) => ({
+    draw: { kernel: kernel as string, seed: seed as number },
+    cheap: kernelFacts('random', kernel as string).cheap.includes(dtype),
+  }),
   prepared: undefined,
   varies: true,
 };

@@ -11,7 +11,7 @@ import type { Bound, Lowering } from '../graph/op.js';
 import type { Pace, Sliced } from '../graph/sliced.js';
 import type { Axes } from '../ir/axes.js';
 import type { Builder } from '../ir/builder.js';
-import type { Location, Memory } from '../ir/location.js';
+import type { Draw, Location, Memory } from '../ir/location.js';
 import type { Target } from '../ir/target.js';
 import type { Ref, Value } from '../ir/value.js';
 import type { StridedView } from '../ir/view.js';
@@ -125,12 +125,28 @@ export interface ValueRecord {
   /** Returns the operand in whose memory the value is computed; undefined if the value has memory of its own. */
   readonly onto: (value: Value) => Ref | undefined;
   /**
+   * Returns how fused loops compute the elements of the value while they load them. Such a value has no memory and no
+   * instruction, if only fused loops read it, and read each element at most once. Undefined if the value is always
+   * computed by an instruction.
+   */
+  readonly drawn: ((value: Value) => Drawn) | undefined;
+  /**
    * The index of the operand that the instruction can read in a prepared form, which is made once in each run and shared
    * by all instructions that read the operand. Undefined if there is none.
    */
   readonly prepared: number | undefined;
   /** True if the value differs from run to run even if its operands do not: random numbers. */
   readonly varies: boolean;
+}
+
+/** A value whose elements fused loops can compute while they load them. */
+export interface Drawn {
+  readonly draw: Draw;
+  /**
+   * Whether computing an element again takes less time than storing and loading it. If not, the value is stored if more
+   * than one value reads it.
+   */
+  readonly cheap: boolean;
 }
 
 /** The pass `instruct`, as the value records see it. */

@@ -164,6 +164,7 @@ export const reduceValue: ValueRecord = {
   reads: () => true,
   writes: () => false,
   onto: () => undefined,
+  drawn: undefined,
   prepared: undefined,
   varies: false,
 };
@@ -189,6 +190,7 @@ export const columnSumValue: ValueRecord = {
   reads: () => true,
   writes: () => true,
   onto: () => undefined,
+  drawn: undefined,
   prepared: undefined,
   varies: false,
 };

@@ -53,6 +53,7 @@ export const resultValue: ValueRecord = {
   reads: () => true,
   writes: (_value, at) => isContiguous(at),
   onto: () => undefined,
+  drawn: undefined,
   prepared: undefined,
   varies: false,
 };

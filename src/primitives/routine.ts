@@ -159,6 +159,7 @@ export const routineValue: ValueRecord = {
     !routineFacts(kernel as string).lanes.includes(args.indexOf(operand)),
   writes: (_value, at) => isContiguous(at),
   onto: () => undefined,
+  drawn: undefined,
   prepared: undefined,
   varies: false,
 };

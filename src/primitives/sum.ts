@@ -45,6 +45,7 @@ export const sumValue: ValueRecord = {
   reads: () => true,
   writes: () => false,
   onto: () => undefined,
+  drawn: undefined,
   prepared: undefined,
   varies: false,
 };

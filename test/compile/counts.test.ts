@@ -23,6 +23,7 @@ import {
   type Variable,
   VariationalAutoencoder,
 } from '../../src/index.js';
+import { positionsOf } from './support.js';
 
 type Shape = readonly [m: number, n: number, k: number];
 
@@ -175,14 +176,7 @@ test('a variational auto-encoder has at most three products for each layer, less
 
 /** Returns the opcodes of the instructions that write leaves. */
 function writing({ code }: { code: Float64Array }): number[] {
-  const [, buffers, count, writeStart, outputs] = code as unknown as number[];
-  let at = 6 + 2 * (buffers as number) + 4 * (outputs as number);
-  const opcodes: number[] = [];
-  for (let i = 0; i < (count as number); i++) {
-    opcodes.push(code[at] as number);
-    at += code[at + 1] as number;
-  }
-  return opcodes.slice(writeStart);
+  return [...positionsOf(code)].map((at) => code[at] as number).slice(code[3]);
 }
 
 const [group, copy] = [1, 8];

@@ -24,6 +24,19 @@ import { Builder, type Fired } from '../../src/ir/builder.js';
 import { executor } from '../../src/ir/target.js';
 import { format, type Ref } from '../../src/ir/value.js';
 
+/** Yields the position of each instruction in the code of a program, whose format is in native/program/code.h. */
+export function* positionsOf(code: Float64Array): Generator<number> {
+  const [, buffers, count, , outputs] = code as unknown as number[];
+  const draw = 6;
+  let at = 6;
+  for (let i = 0; i < (buffers as number); i++) at += code[at] === draw ? 5 : 2;
+  at += 4 * (outputs as number);
+  for (let i = 0; i < (count as number); i++) {
+    yield at;
+    at += code[at + 1] as number;
+  }
+}
+
 /** Returns a float32 parameter with random values. The tests do not depend on the values. */
 export function weight(name: string, shape: readonly number[]): Variable {
   return parameter(name, { shape, init: initializers.normal(1) });

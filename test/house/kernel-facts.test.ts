@@ -115,6 +115,8 @@ describe('facts of kernels', () => {
     expect(kernelFacts('map', 'add').cheap).toContain('float32');
     expect(kernelFacts('map', 'exp').cheap).toEqual([]);
     expect(kernelFacts('cast', 'float32').cheap).toEqual(['bool', 'mask32', 'mask64']);
+    expect(kernelFacts('random', 'uniform').cheap).toContain('float32');
+    expect(kernelFacts('random', 'normal').cheap).toEqual([]);
     expect(kernelFacts('map', 'where').form).toBe('selects');
     expect(kernelFacts('reduce', 'max').rows).toEqual(['float32', 'float64']);
     expect(routineFacts('convWeightGradient').lanes).toEqual([0, 1]);

@@ -2,6 +2,7 @@
 
 const groupOpcode = 1;
 const rowsOpcode = 10;
+const drawBuffer = 6;
 const dtypes = ['float32', 'float64', 'int32', 'bool', 'uint8', 'mask32', 'mask64'];
 const masks = { float32: 'mask32', float64: 'mask64' };
 const comparisons = new Set(['greater', 'equal']);
@@ -21,10 +22,12 @@ const maxFolds = 8;
 export function collect(models, kernels, encode, phasesOf) {
   const loops = new Map();
   for (const model of models) {
-    for (const instruction of instructions(encode(model))) {
+    const code = encode(model);
+    const draws = buffersOf(code).draws;
+    for (const instruction of instructions(code)) {
       const found =
         instruction[0] === groupOpcode
-          ? loopsOf(instruction, kernels)
+          ? loopsOf(instruction, kernels, draws)
           : instruction[0] === rowsOpcode
             ? phaseLoops(instruction, kernels, phasesOf)
             : [];
@@ -39,18 +42,33 @@ export function collect(models, kernels, encode, phasesOf) {
   return [...loops.values()];
 }
 
-/** Yields the numbers of each instruction (see native/program/code.h). */
+/** Returns the indices of the buffers that are draws, and the position of the outputs (see native/program/code.h). */
+function buffersOf(code) {
+  const draws = new Set();
+  let at = 6;
+  for (let i = 0; i < code[1]; i++) {
+    const isDraw = code[at] === drawBuffer;
+    if (isDraw) draws.add(i);
+    at += isDraw ? 5 : 2;
+  }
+  return { draws, end: at };
+}
+
+/** Yields the numbers of each instruction. */
 function* instructions(code) {
-  const [, buffers, count, , outputs] = code;
-  let at = 6 + 2 * buffers + 4 * outputs;
+  const [, , count, , outputs] = code;
+  let at = buffersOf(code).end + 4 * outputs;
   for (let i = 0; i < count; i++) {
     yield code.subarray(at, at + code[at + 1]);
     at += code[at + 1];
   }
 }
 
-/** Returns the loops of a group: one for each set of loads that have one element a row. */
-function loopsOf(instruction, kernels) {
+/**
+ * Returns the loops of a group: one for each set of loads that have one element a row. A load of a draw never counts as
+ * such, because native/program/group_plan.cc treats it as one with an element for each column.
+ */
+function loopsOf(instruction, kernels, draws) {
   const [segments, rank, , loads, steps, stores, closes] = instruction.subarray(2);
   let at = 9;
   const take = (count) => {
@@ -88,11 +106,13 @@ function loopsOf(instruction, kernels) {
   const found = new Map();
   for (let segment = 0; segment < segments; segment++) {
     const sizes = take(rank);
-    const strides = Array.from({ length: loads + stores }, () => take(2 + rank).subarray(2));
+    const operands = Array.from({ length: loads + stores }, () => take(2 + rank));
     take(2 * closes);
     const axis = sizes.findLastIndex((size) => size !== 1);
     if (axis < 0) continue; // a loop over one element is not worth a function
-    const singles = strides.slice(0, loads).map((stride) => stride[axis] === 0);
+    const singles = operands
+      .slice(0, loads)
+      .map(([buffer, , ...strides]) => strides[axis] === 0 && !draws.has(buffer));
     found.set(singles.join(), singles);
   }
   return [...found.values()].map((singles) => ({

@@ -25,8 +25,6 @@ namespace forebay::FOREBAY_BODY {
 template <class T>
 constexpr std::size_t perBlock = 16 / sizeof(T);
 
-constexpr std::size_t tileBlocks = 64;
-
 FOREBAY_INLINE double uniform53(std::uint32_t low, std::uint32_t high) {
   // Both terms and their sum are exact. The words are converted separately, because the compiler would not
   // vectorise a conversion from a 64-bit integer.
@@ -88,31 +86,77 @@ struct Normal {
   }
 };
 
-// Draws the values of `tileBlocks` blocks in two loops. The first loop computes the random words of
-// the blocks, with vectors of 32-bit integers. The second loop computes the values from the words.
+// The values of a tile of at most tileBlocks blocks. `count` is a multiple of 8. The first loop computes the
+// random words of the blocks, and the second loop computes the values from the words.
 template <class Distribution, class T>
-FOREBAY_INLINE void drawTile(std::uint64_t seed, std::uint64_t run, std::uint64_t block, T* out) {
-  std::uint32_t words[4][tileBlocks];
-  for (std::size_t b = 0; b < tileBlocks; ++b) {
-    const Words w = philox(seed, run, block + b);
-    for (int k = 0; k < 4; ++k) words[k][b] = w.word[k];
-  }
-  for (std::size_t b = 0; b < tileBlocks; ++b) {
-    const Words w = {{words[0][b], words[1][b], words[2][b], words[3][b]}};
+FOREBAY_INLINE void drawTile(std::uint64_t seed, std::uint64_t run, const std::uint64_t* blocks,
+                             std::size_t count, T* out) {
+  std::uint32_t words[4 * tileBlocks];
+  philoxTile(seed, run, blocks, count, words);
+  for (std::size_t b = 0; b < count; ++b) {
+    const Words w = {{words[4 * b], words[4 * b + 1], words[4 * b + 2], words[4 * b + 3]}};
     Distribution::draw(w, out + b * perBlock<T>);
   }
 }
 
+// Returns a number of blocks for drawTile: `wanted` rounded up.
+constexpr std::size_t blocksOfTile(std::size_t wanted) {
+  return wanted >= tileBlocks ? tileBlocks : (wanted + 7) / 8 * 8;
+}
+
+// Draws the elements first, …, first + n - 1.
 template <class Distribution, class T>
-void fill(std::uint64_t seed, std::uint64_t run, std::uint64_t block, void* out, std::size_t n) {
+FOREBAY_INLINE void drawRange(std::uint64_t seed, std::uint64_t run, std::uint64_t first, T* out,
+                              std::size_t n) {
   constexpr std::size_t size = tileBlocks * perBlock<T>;
-  T* y = static_cast<T*>(out);
-  for (; n >= size; n -= size, y += size, block += tileBlocks) drawTile<Distribution>(seed, run, block, y);
-  if (n > 0) {
-    T last[size];
-    drawTile<Distribution>(seed, run, block, last);
-    __builtin_memcpy(y, last, n * sizeof(T));
+  std::uint64_t blocks[tileBlocks];
+  std::uint64_t block = first / perBlock<T>;
+  std::size_t skipped = first % perBlock<T>;  // elements of the first block
+  while (n > 0) {
+    for (std::size_t b = 0; b < tileBlocks; ++b) blocks[b] = block + b;
+    block += tileBlocks;
+    if (skipped == 0 && n >= size) {
+      drawTile<Distribution>(seed, run, blocks, tileBlocks, out);
+      out += size;
+      n -= size;
+      continue;
+    }
+    T tile[size];
+    const std::size_t some = n < size - skipped ? n : size - skipped;
+    drawTile<Distribution>(seed, run, blocks, blocksOfTile((skipped + some + perBlock<T> - 1) / perBlock<T>),
+                           tile);
+    __builtin_memcpy(out, tile + skipped, some * sizeof(T));
+    out += some;
+    n -= some;
+    skipped = 0;
   }
+}
+
+// Draws the elements first, first + step, …: each from a block of its own.
+template <class Distribution, class T>
+FOREBAY_INLINE void drawApart(std::uint64_t seed, std::uint64_t run, std::uint64_t first, std::uint64_t step,
+                              T* out, std::size_t n) {
+  std::uint64_t blocks[tileBlocks];
+  T tile[tileBlocks * perBlock<T>];
+  for (std::size_t i = 0; i < n; i += tileBlocks) {
+    const std::size_t some = n - i < tileBlocks ? n - i : tileBlocks, count = blocksOfTile(some);
+    for (std::size_t b = 0; b < count; ++b) {
+      // The blocks after the last element are not used.
+      blocks[b] = (first + (i + b) * step) / perBlock<T>;
+    }
+    drawTile<Distribution>(seed, run, blocks, count, tile);
+    for (std::size_t b = 0; b < some; ++b)
+      out[i + b] = tile[b * perBlock<T> + (first + (i + b) * step) % perBlock<T>];
+  }
+}
+
+template <class Distribution, class T>
+void fill(std::uint64_t seed, std::uint64_t run, std::uint64_t first, std::int64_t step, void* out,
+          std::size_t n) {
+  T* y = static_cast<T*>(out);
+  if (step == 1) return drawRange<Distribution>(seed, run, first, y, n);
+  // Unsigned arithmetic is modulo 2^64, so that a negative step is added like any other.
+  drawApart<Distribution>(seed, run, first, static_cast<std::uint64_t>(step), y, n);
 }
 
 template <class T>
@@ -131,12 +175,12 @@ T redrawn(std::uint64_t seed, std::uint64_t run, std::uint64_t element) {
 }
 
 template <class T>
-void fillTruncated(std::uint64_t seed, std::uint64_t run, std::uint64_t block, void* out, std::size_t n) {
-  fill<Normal, T>(seed, run, block, out, n);
+void fillTruncated(std::uint64_t seed, std::uint64_t run, std::uint64_t first, std::int64_t step, void* out,
+                   std::size_t n) {
+  fill<Normal, T>(seed, run, first, step, out, n);
   T* y = static_cast<T*>(out);
-  const std::uint64_t first = block * perBlock<T>;
   for (std::size_t i = 0; i < n; ++i) {
-    if (absolute(y[i]) > T(2)) y[i] = redrawn<T>(seed, run, first + i);
+    if (absolute(y[i]) > T(2)) y[i] = redrawn<T>(seed, run, first + i * static_cast<std::uint64_t>(step));
   }
 }
 

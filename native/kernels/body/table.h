@@ -88,7 +88,8 @@ constexpr Routine gemmOf(GemmFn gemm) { return {nullptr, nullptr, nullptr, nullp
 constexpr Routine none = {};
 
 // The types of operands for which a kernel is cheap. A conversion is cheap if it is a comparison with 0, or
-// the selection of 0 or 1.
+// the selection of 0 or 1. A uniform number takes 0.26 ns (AVX-512) or 0.7 ns (AVX2), about as much as
+// writing it to memory and reading it twice. A normal number takes 1.2 ns or more.
 constexpr unsigned never = 0, always = (1u << laneTypeCount) - 1;
 constexpr unsigned bools = 1u << static_cast<int>(DType::boolean) | 1u << static_cast<int>(DType::mask32) |
                            1u << static_cast<int>(DType::mask64);
@@ -189,7 +190,7 @@ constexpr Kernel kernels[] = {
     {Family::random,
      "uniform",
      0,
-     never,
+     always,
      {fillOf(fill<Uniform, float>), fillOf(fill<Uniform, double>), none}},
     {Family::random, "normal", 0, never, {fillOf(fill<Normal, float>), fillOf(fill<Normal, double>), none}},
     {Family::random,

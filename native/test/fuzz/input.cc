@@ -108,7 +108,10 @@ bool Parts::read(const Numbers& code, Parts& parts) {
     return true;
   };
   bool whole = true;
-  for (double i = 0; i < code[1] && whole; ++i) whole = take(parts.buffers, 2);
+  for (double i = 0; i < code[1] && whole; ++i) {
+    const bool isDraw = at < code.size() && code[at] == 6;
+    whole = take(parts.buffers, isDraw ? 5 : 2);
+  }
   for (double i = 0; i < code[4] && whole; ++i) whole = take(parts.outputs, 4);
   for (double i = 0; i < code[2] && whole; ++i) {
     whole = at + 2 <= code.size() && code[at + 1] >= 2 && take(parts.instructions, std::floor(code[at + 1]));

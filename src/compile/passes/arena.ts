@@ -147,7 +147,7 @@ function holderOf(span: Span): Span {
 }
 
 /**
- * Returns the span of each memory that is not the memory of a leaf. Outputs are in use until the first write of a leaf.
+ * Returns the span of each memory that is neither the memory of a leaf nor a draw. Outputs are in use until the first write of a leaf.
  */
 function* spansOf(
   list: readonly Instruction[],
@@ -157,7 +157,7 @@ function* spansOf(
 ): Sliced<Map<Memory, Span>> {
   const spans = new Map<Memory, Span>();
   const use = (memory: Memory, time: number) => {
-    if (memory.leaf) return;
+    if (memory.leaf || memory.draw) return;
     const span = spans.get(memory);
     if (span) {
       span.last = Math.max(span.last, time);

@@ -2,9 +2,10 @@
 
 import { type Constant, Input, type Leaf, Variable } from '../../graph/leaf.js';
 import type { Pace, Sliced } from '../../graph/sliced.js';
-import type { Location, Memory } from '../../ir/location.js';
+import type { Draw, Location, Memory } from '../../ir/location.js';
 import { executor } from '../../ir/target.js';
 import { count } from '../../ir/view.js';
+import { kernelId } from '../../native/addon.js';
 import { dtypeCodes } from '../../native/table.js';
 import { type Instruction, instructionRecord } from '../../primitives/index.js';
 import type { CodeWriter } from '../../primitives/record.js';
@@ -26,16 +27,17 @@ export function encode(
 }
 
 class Encoder implements CodeWriter {
-  /** The index of the buffer of each leaf. */
-  readonly #buffers = new Map<Leaf, number>();
+  /** The index of the buffer of each leaf, and of each draw that has no memory. */
+  readonly #buffers = new Map<Leaf | Draw, number>();
   readonly #leaves: (Variable | Constant)[] = [];
   readonly #feeds: Input[] = [];
   /** The index of the buffer of each output that is computed in the caller's memory, by the index of the output. */
   readonly #direct = new Map<number, number>();
   /** The index of the buffer of kept values, if there is one. */
   readonly #keptBuffer: number;
-  /** The kind and the number of bytes of each buffer. */
-  readonly #declared: number[];
+  /** The kind and the number of bytes of each buffer. A draw has more numbers. */
+  readonly #declared: number[] = [];
+  #bufferCount = 0;
   readonly #code = new CodeBuffer();
 
   constructor(
@@ -43,15 +45,17 @@ class Encoder implements CodeWriter {
     private readonly arena: Arena,
     readonly pace: Pace,
   ) {
-    this.#declared = [bufferKinds.arena, arena.bytes];
+    this.#buffer(bufferKinds.arena, arena.bytes);
     for (const index of arena.direct.values()) {
       if (this.#direct.has(index)) continue;
       const { memory } = instructions.outputs[index] as Location;
-      this.#direct.set(index, this.#declared.length / 2);
-      this.#declared.push(bufferKinds.output, memory.length * bytesOf[memory.dtype]);
+      this.#direct.set(
+        index,
+        this.#buffer(bufferKinds.output, memory.length * bytesOf[memory.dtype]),
+      );
     }
-    this.#keptBuffer = this.#declared.length / 2;
-    if (arena.keptBytes > 0) this.#declared.push(bufferKinds.kept, arena.keptBytes);
+    this.#keptBuffer = this.#bufferCount;
+    if (arena.keptBytes > 0) this.#buffer(bufferKinds.kept, arena.keptBytes);
   }
 
   *encoded(): Sliced<Omit<Encoded, 'stats'>> {
@@ -71,7 +75,7 @@ class Encoder implements CodeWriter {
     for (let i = 0; i < list.length; i++) yield* this.#instruction(list[i] as Instruction);
     // If nothing is kept, nothing can run once.
     const onceCount = this.arena.keptBytes > 0 ? this.instructions.onceCount : 0;
-    const buffers = this.#declared.length / 2;
+    const buffers = this.#bufferCount;
     const header = [version, buffers, list.length, writeStart, outputs.length, onceCount];
     for (const number of this.#declared) header.push(number);
     return {
@@ -87,15 +91,26 @@ class Encoder implements CodeWriter {
     };
   }
 
-  /** If the memory belongs to a leaf, makes a buffer for the leaf, unless it has one. */
-  #declare({ leaf, length, dtype }: Memory): void {
+  /** Makes a buffer, and returns its index. */
+  #buffer(...numbers: readonly number[]): number {
+    this.#declared.push(...numbers);
+    return this.#bufferCount++;
+  }
+
+  /** If the memory belongs to a leaf or is a draw, makes a buffer for it, unless it has one. */
+  #declare({ leaf, draw, length, dtype }: Memory): void {
+    const bytes = length * bytesOf[dtype];
+    if (draw && !this.#buffers.has(draw)) {
+      const { kernel, seed } = draw;
+      const drawn = [kernelId('random', kernel), dtypeCodes[dtype], seed];
+      this.#buffers.set(draw, this.#buffer(bufferKinds.draw, bytes, ...drawn));
+    }
     if (!leaf || this.#buffers.has(leaf)) return;
-    this.#buffers.set(leaf, this.#declared.length / 2);
     if (leaf instanceof Input) this.#feeds.push(leaf);
     else this.#leaves.push(leaf as Variable | Constant);
     const kind =
       leaf instanceof Input ? 'feed' : leaf instanceof Variable ? 'variable' : 'constant';
-    this.#declared.push(bufferKinds[kind], length * bytesOf[dtype]);
+    this.#buffers.set(leaf, this.#buffer(bufferKinds[kind], bytes));
   }
 
   push(...numbers: readonly number[]): void {
@@ -106,7 +121,8 @@ class Encoder implements CodeWriter {
     const bytes = offset * bytesOf[memory.dtype];
     const direct = this.arena.direct.get(memory);
     const kept = this.arena.kept.get(memory);
-    if (memory.leaf) this.#placed(this.#buffers.get(memory.leaf) as number, bytes);
+    const declared = memory.leaf ?? memory.draw;
+    if (declared) this.#placed(this.#buffers.get(declared) as number, bytes);
     else if (kept !== undefined) this.#placed(this.#keptBuffer, kept + bytes);
     else if (direct !== undefined) this.#placed(this.#direct.get(direct) as number, bytes);
     else this.#placed(0, (this.arena.offsets.get(memory) ?? 0) + bytes);

@@ -8,12 +8,14 @@
 import { Variable } from '../../graph/leaf.js';
 import { type Sliced, sorted } from '../../graph/sliced.js';
 import type { Builder } from '../../ir/builder.js';
+import type { Draw } from '../../ir/location.js';
 import { Keys } from '../../ir/same.js';
 import type { Target } from '../../ir/target.js';
 import { byId, endOf, numberOf, type Ref, Uses, type Value } from '../../ir/value.js';
 import { valueRecord } from '../../primitives/index.js';
 import type { Constants } from '../options.js';
 import { codeLoop } from './code.js';
+import { findDrawn } from './drawn.js';
 import { FinalLoops } from './final-loops.js';
 import {
   aligned,
@@ -97,6 +99,8 @@ class Fusion {
     Value,
     { readonly source: number | undefined; readonly length: number }
   >();
+  /** The draws that have no memory. Every loop that loads such a draw computes it. */
+  #drawn: ReadonlyMap<Value, Draw> = new Map();
   /** The grade of each value, indexed by the value's id. */
   readonly #grades: Float64Array;
   readonly #final = new Set<Value>();
@@ -133,6 +137,7 @@ class Fusion {
 
   *#fused(): Sliced<Fused> {
     yield* this.#findRepeated();
+    this.#drawn = yield* findDrawn(this.#order, this.#uses, this.#repeated, this.build);
     yield* this.#findFinal();
     for (let i = 0; i < this.#order.length; i++) {
       const value = this.#order[i] as Value;
@@ -146,6 +151,7 @@ class Fusion {
       updates: this.updates,
       schedule: yield* this.#schedule(),
       final: this.#final,
+      drawn: this.#drawn,
       order: this.#order,
       uses: this.#uses,
       fixed: this.fixed,
@@ -178,6 +184,11 @@ class Fusion {
       if (several || length > this.build.target.loop.repeated) continue;
       this.#repeated.set(value, { source, length });
     }
+  }
+
+  /** Whether no instruction computes the value. Its readers then need not wait for one. */
+  #hasNoInstruction(value: Value): boolean {
+    return value.kind === 'leaf' || this.#drawn.has(value);
   }
 
   /** Finds the final values: those used only to update leaves. They are computed in the loops that write the leaves. */
@@ -229,11 +240,11 @@ class Fusion {
     const space = spaceOf(value);
     const final = this.#final.has(value);
     const operands = this.#operands(value, space);
-    let grade = value.kind === 'leaf' ? 0 : 1;
+    let grade = this.#hasNoInstruction(value) ? 0 : 1;
     for (let i = 0; i < operands.length; i++) {
       const operand = operands[i] as Operand;
       const below = this.#grades[operand.arg.value.id] as number;
-      const rises = operand.arg.value.kind !== 'leaf' && !this.#joins(operand, final);
+      const rises = !this.#hasNoInstruction(operand.arg.value) && !this.#joins(operand, final);
       grade = Math.max(grade, rises ? below + 1 : below);
     }
     if (final) grade = lastGrade;
@@ -468,6 +479,7 @@ class Fusion {
         value.kind === 'leaf' ||
         value.size === 0 ||
         this.#loops[value.id] ||
+        this.#drawn.has(value) ||
         this.#repeated.has(value)
       )
         continue;

@@ -1,6 +1,7 @@
 /** The result of the pass `fuse`: fused loops, other values, and the order in which they are computed. */
 
 import type { Variable } from '../../graph/leaf.js';
+import type { Draw } from '../../ir/location.js';
 import { type Ref, showsAll, type Uses, type Value } from '../../ir/value.js';
 import { equalLists } from '../../ir/view.js';
 import type { Operation } from '../../primitives/group.js';
@@ -57,6 +58,8 @@ export interface Fused {
    * The values that are used only to update leaves. The loops that compute them write the leaves, at the end of a run.
    */
   readonly final: ReadonlySet<Value>;
+  /** The draws that have no memory. The loops that load them compute them. */
+  readonly drawn: ReadonlyMap<Value, Draw>;
   /** All values. Operands precede the values that read them. `uses` has the uses of these values. */
   readonly order: readonly Value[];
   readonly uses: Uses;
@@ -77,6 +80,11 @@ export function aligned(ref: Ref, shape: readonly number[]): boolean {
  */
 export function spaceOf(value: Value): readonly number[] | undefined {
   return valueRecord(value).fusing?.space(value);
+}
+
+/** Whether fused loops compute the value, and it has an element for each element of its loop. */
+export function isElementwise(value: Value): boolean {
+  return valueRecord(value).fusing?.closes === false;
 }
 
 /** Whether the value is a reduction over the elements of a fused loop. */

@@ -92,7 +92,8 @@ function* findVarying(
     if (index >= writeStart || varies(instruction)) vary(index);
     for (const locations of reads(instruction)) {
       for (const { memory } of locations) {
-        if (!memory.leaf) accessesOf(memory).readers.push(index);
+        if (memory.draw) vary(index);
+        else if (!memory.leaf) accessesOf(memory).readers.push(index);
         else if (!isFixed(memory.leaf, constants)) vary(index);
       }
       if (pace.due(1 + locations.length)) yield;

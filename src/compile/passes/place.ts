@@ -14,7 +14,7 @@ import { executor } from '../../ir/target.js';
 import { type Ref, showsAll, type Uses, Value } from '../../ir/value.js';
 import { ascends, compose, count, dense, equalLists, rowMajor } from '../../ir/view.js';
 import { valueRecord } from '../../primitives/index.js';
-import type { Fused, FusedLoop } from './fused-loop.js';
+import { type Fused, type FusedLoop, isElementwise } from './fused-loop.js';
 
 export class Placement {
   /** The location of the elements of each value. It has the shape of the value. */
@@ -137,9 +137,10 @@ export class Placement {
     const { leaf } = value.details;
     const onto = valueRecord(value).onto(value);
     if (onto) return this.locate(onto);
+    const draw = this.fused.drawn.get(value);
     const memory = leaf
       ? this.leafMemory(leaf, value.size)
-      : { dtype: value.dtype, length: value.size, leaf: undefined };
+      : { dtype: value.dtype, length: value.size, leaf: undefined, draw };
     return { memory, ...dense(value.shape) };
   }
 
@@ -302,11 +303,6 @@ export class Placement {
 function preparesOnly(reader: Value, ref: Ref): boolean {
   const { prepared } = valueRecord(reader);
   return reader.args.every((arg, i) => (arg === ref) === (i === prepared));
-}
-
-/** Whether fused loops compute the value, and it has an element for each element of its loop. */
-function isElementwise(value: Value): boolean {
-  return valueRecord(value).fusing?.closes === false;
 }
 
 /** Whether a ref selects all elements of a matrix, as this matrix or as its transpose. */

@@ -164,6 +164,14 @@ export const randomStep: Step = (draft) => {
   return cast(cast(mul(randomUniform(shape, { seed, dtype }), 4), 'int32'), dtype);
 };
 
+/** Sets a part of the elements of a node to 0. */
+export const dropoutStep: Step = (draft) => {
+  const { draws } = draft;
+  const x = draft.any();
+  const dtype = draws.pick(['float32', 'float64'] as const);
+  return where(greater(randomUniform(x.shape, { seed: draws.below(100), dtype }), 0.25), x, 0);
+};
+
 /** Creates an int32 node: an argmax, truncated numbers, an input of labels, a state or a selection. */
 export const integerStep: Step = (draft) => {
   const { draws, integers } = draft;

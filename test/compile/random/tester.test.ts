@@ -4,6 +4,7 @@ import { specialise } from '../../../src/compile/specialise.js';
 import { executionOrder } from '../../../src/evaluate/lowered.js';
 import { mul, type Node, type Updates } from '../../../src/index.js';
 import { kernelId, load } from '../../../src/native/addon.js';
+import { positionsOf } from '../support.js';
 import { drawCase } from './cases.js';
 import { difference } from './differ.js';
 import type { Numbers } from './draft.js';
@@ -59,19 +60,9 @@ function recoded(change: (code: Float64Array) => boolean): (passes: typeof speci
   };
 }
 
-/** Yields the position of each instruction in the code of a program. */
-function* instructions(code: Float64Array): Generator<number> {
-  const [, buffers, count, , outputs] = code as unknown as number[];
-  let at = 6 + 2 * (buffers as number) + 4 * (outputs as number);
-  for (let i = 0; i < (count as number); i++) {
-    yield at;
-    at += code[at + 1] as number;
-  }
-}
-
 /** Yields the position of each element-wise operation in the code of a program. */
 function* steps(code: Float64Array): Generator<number> {
-  for (const at of instructions(code)) {
+  for (const at of positionsOf(code)) {
     if (code[at] !== 1) continue;
     const [loads, count] = [code[at + 5] as number, code[at + 6] as number];
     for (let i = 0; i < count; i++) yield at + 9 + 2 * loads + 6 * i;
@@ -113,7 +104,7 @@ test('finds an addition that replaces a multiplication', () => {
 test('finds a product that is not added to the value in its output', () => {
   const accumulates = 6;
   const wrong = recoded((code) => {
-    for (const at of instructions(code)) {
+    for (const at of positionsOf(code)) {
       const isProduct = code[at] === 2 || code[at] === 4;
       if (!isProduct || code[at + accumulates] !== 1) continue;
       code[at + accumulates] = 0;
