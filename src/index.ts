@@ -75,8 +75,14 @@ export {
   type Sample,
   type SampleInput,
   type Sent,
+  type SeveralContext,
+  type SeveralDeclaration,
+  type SeveralLowering,
+  type SeveralRoutineShapes,
   type View,
 } from './graph/op.js';
+export { result } from './graph/result.js';
+export type { BoundResults, Result, Results } from './graph/results.js';
 export { setSeed } from './graph/seed.js';
 export { type Edge, WaitList } from './graph/waitlist.js';
 export type { Window } from './graph/window.js';

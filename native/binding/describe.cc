@@ -1,5 +1,6 @@
 #include "binding/describe.h"
 
+#include <cmath>
 #include <initializer_list>
 
 #include "binding/call.h"
@@ -59,19 +60,51 @@ class Builder {
   bool fine_ = true;
 };
 
+napi_value listOfTypes(Builder& build, unsigned types) {
+  napi_value const list = build.list();
+  for (const DType type : laneTypes) {
+    if ((types >> static_cast<int>(type) & 1u) != 0) build.push(list, build.value(nameOf(type)));
+  }
+  return list;
+}
+
+const char* nameOf(Form form) {
+  return form == Form::compares ? "compares" : form == Form::selects ? "selects" : "plain";
+}
+
+// Adds the facts of a reduction to its row.
+void describeFolds(Builder& build, const Kernel& kernel, napi_value row) {
+  napi_value const identities = build.record();
+  unsigned rows = 0;
+  bool indexes = false;
+  for (const DType type : laneTypes) {
+    const Fold* const fold = kernel.routine(type).fold;
+    if (fold == nullptr) continue;
+    if (!std::isnan(fold->identity)) build.set(identities, nameOf(type), build.value(fold->identity));
+    if (kernel.reducesRows(type)) rows |= 1u << static_cast<int>(type);
+    indexes = fold->kind == Fold::Kind::argmax;
+  }
+  build.set(row, "identities", identities);
+  build.set(row, "rows", listOfTypes(build, rows));
+  build.set(row, "indexes", build.flag(indexes));
+}
+
 napi_value describeKernels(Builder& build, const Body& body) {
   napi_value const kernels = build.list();
   for (std::size_t id = 0; id < body.kernelCount; ++id) {
     const Kernel& kernel = body.kernels[id];
-    napi_value const dtypes = build.list();
+    unsigned types = 0;
     for (const DType type : laneTypes) {
-      if (kernel.routine(type)) build.push(dtypes, build.value(nameOf(type)));
+      if (kernel.routine(type)) types |= 1u << static_cast<int>(type);
     }
     napi_value const row = build.record();
     build.set(row, "family", build.value(nameOf(kernel.family)));
     build.set(row, "name", build.value(kernel.name));
     build.set(row, "arity", build.value(kernel.arity));
-    build.set(row, "dtypes", dtypes);
+    build.set(row, "dtypes", listOfTypes(build, types));
+    build.set(row, "cheap", listOfTypes(build, kernel.cheap));
+    build.set(row, "form", build.value(nameOf(kernel.form)));
+    if (kernel.family == Family::reduce) describeFolds(build, kernel, row);
     build.push(kernels, row);
   }
   return kernels;
@@ -81,17 +114,17 @@ napi_value describeRoutines(Builder& build) {
   napi_value const list = build.list();
   for (std::int64_t id = 0; id < routineCount; ++id) {
     const RoutineRow& routine = *routines[id];
-    napi_value const dtypes = build.list();
-    for (std::size_t code = 0; code < dtypeCount; ++code) {
-      const auto type = static_cast<DType>(code);
-      if (routine.existsFor(type)) build.push(dtypes, build.value(nameOf(type)));
+    napi_value const lanes = build.list();
+    for (int read = 0; read < routine.reads; ++read) {
+      if ((routine.lanes >> read & 1u) != 0) build.push(lanes, build.value(read));
     }
     napi_value const row = build.record();
     build.set(row, "name", build.value(routine.name));
     build.set(row, "reads", build.value(routine.reads));
     build.set(row, "writes", build.value(routine.writes));
     build.set(row, "integers", build.value(routine.integers));
-    build.set(row, "dtypes", dtypes);
+    build.set(row, "dtypes", listOfTypes(build, routine.dtypes));
+    build.set(row, "lanes", lanes);
     build.set(row, "mayFail", build.flag(routine.mayFail));
     build.set(row, "inPlace", build.value(routine.inPlace));
     build.push(list, row);

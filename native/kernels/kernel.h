@@ -61,6 +61,8 @@ struct Lanes {
 };
 struct Fold {
   enum class Kind : std::uint8_t { sum, max, argmax } kind;
+  DType result;     // the type of the result
+  double identity;  // the result over no elements; NaN if there is none
   // Combines in[r * stride + j] with the result of lane j, for every row r and every j < width. `first` is
   // the index of row 0.
   void (*rows)(Lanes lanes, const void* in, std::size_t rows, std::size_t stride, std::size_t width,
@@ -110,11 +112,18 @@ struct Kernel {
   Family family;
   const char* name;
   int arity;
+  unsigned
+      cheap;  // bit d is set if computing an element from operands of type d takes less time than storing it
   // Indexed by the type of the inputs (of the last input, if the kernel selects); for random, of the output.
   Routine routines[laneTypeCount];
   Form form = Form::plain;
   DType to = DType::float32;  // cast only: the type of the result
 
+  // True if a row group can compute the kernel for elements of this type: a reduction of each row to a value.
+  bool reducesRows(DType type) const {
+    const Fold* const fold = routine(type).fold;
+    return fold != nullptr && fold->kind != Fold::Kind::argmax && type != DType::int32;
+  }
   constexpr const Routine& routine(DType type) const { return routines[static_cast<std::size_t>(type)]; }
   // The types of the operands in registers, for the routine of `type`.
   constexpr DType inputType(DType type, int input) const {

@@ -116,7 +116,7 @@ class MaxLanes {
 
   void start(std::size_t width) {
     width_ = width;
-    std::fill_n(best_, width, lowest<T>());
+    std::fill_n(best_, width, static_cast<T>(fold_.identity));
   }
   void rows(const T* in, std::size_t count, std::size_t stride) {
     fold_.rows({best_, nullptr}, in, count, stride, width_, 0);

@@ -15,8 +15,7 @@ bool checkDtypes(const Kernel& kernel, const Array& out, const Array& input, Fau
   if (!kernel.routine(input.dtype)) {
     return fault.argument("reduce: kernel '%s' does not exist for %s", kernel.name, nameOf(input.dtype));
   }
-  const bool indices = kernel.routine(input.dtype).fold->kind == Fold::Kind::argmax;
-  const DType result = indices ? DType::int32 : input.dtype;
+  const DType result = kernel.routine(input.dtype).fold->result;
   if (out.dtype != result) {
     return fault.argument("reduce: the output of '%s' for %s is %s, expected %s", kernel.name,
                           nameOf(input.dtype), nameOf(out.dtype), nameOf(result));

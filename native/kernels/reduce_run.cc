@@ -182,12 +182,12 @@ void fillEmpty(const ReducePlan& plan, T value) {
 
 template <class T>
 void runTyped(const ReducePlan& plan) {
+  if (plan.reducedCount == 0) return fillEmpty<T>(plan, static_cast<T>(plan.fold->identity));
   switch (plan.fold->kind) {
     case Fold::Kind::sum:
-      return plan.reducedCount == 0 ? fillEmpty<T>(plan, 0) : Reducer<T, T, SumLanes<T>>(plan).run();
+      return Reducer<T, T, SumLanes<T>>(plan).run();
     case Fold::Kind::max:
-      return plan.reducedCount == 0 ? fillEmpty<T>(plan, lowest<T>())
-                                    : Reducer<T, T, MaxLanes<T>>(plan).run();
+      return Reducer<T, T, MaxLanes<T>>(plan).run();
     case Fold::Kind::argmax:
       return Reducer<T, std::int32_t, ArgmaxLanes<T>>(plan).run();
   }

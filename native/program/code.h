@@ -121,13 +121,17 @@ struct Opcode {
   Decode* decode;
   bool writes;  // true if instruction writeStart and later instructions may have this opcode
 };
-// The item of an opcode has the index opcode - 1.
 constexpr Opcode opcodes[] = {
-    {"group", decodeGroup, true},      {"product", decodeProduct, false},
-    {"pack", decodePack, false},       {"packed product", decodePackedProduct, false},
-    {"reduce", decodeReduce, false},   {"batch product", decodeBatchProduct, false},
-    {"random", decodeRandom, false},   {"copy", decodeCopy, true},
-    {"routine", decodeRoutine, false}, {"row group", decodeRowGroup, false},
+    {"group", decodeGroup, true},                    // 1
+    {"product", decodeProduct, false},               // 2
+    {"pack", decodePack, false},                     // 3
+    {"packed product", decodePackedProduct, false},  // 4
+    {"reduce", decodeReduce, false},                 // 5
+    {"batch product", decodeBatchProduct, false},    // 6
+    {"random", decodeRandom, false},                 // 7
+    {"copy", decodeCopy, true},                      // 8
+    {"routine", decodeRoutine, false},               // 9
+    {"row group", decodeRowGroup, false},            // 10
 };
 constexpr std::int64_t opcodeCount = sizeof opcodes / sizeof *opcodes;
 

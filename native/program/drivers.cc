@@ -229,8 +229,7 @@ bool decode(Operands& operands, const Body& body, Reduce& reduce) {
   if (!reader.integers({nullptr, -1, "a rank"}, ranks, 2, maxRank)) return false;
   const int kept = static_cast<int>(ranks[0]), rank = static_cast<int>(ranks[0] + ranks[1]);
   if (rank > maxRank) return reader.refuse("the rank is %d, expected at most %d", rank, maxRank);
-  const bool indices = kernel->routine(type).fold->kind == Fold::Kind::argmax;
-  reduce.outType = indices ? DType::int32 : type;
+  reduce.outType = kernel->routine(type).fold->result;
   if (!reader.integers({nullptr, -1, "a size"}, sizes, rank) ||
       !operands.locate("the output", -1, Access::write, reduce.outType, reduce.out) ||
       !reader.integers({"the output", -1, "a stride"}, outStrides, kept) ||

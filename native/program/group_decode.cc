@@ -5,6 +5,7 @@
 
 #include "program/group.h"
 #include "program/group_plan.h"
+#include "program/group_reader.h"
 
 namespace forebay {
 
@@ -77,16 +78,10 @@ class GroupDecoder {
       return reader_.refuse(
           "it has closes, but an instruction at or after the start of the writes cannot have closes");
     }
-    // The counts are compared with the length of the code before memory is allocated, so that the length
-    // limits the memory.
     const std::int64_t segment = rank + (loadCount_ + storeCount_) * (2 + rank) + closeCount_ * 2;
     const std::int64_t expected =
         2 * loadCount_ + 6 * stepCount_ + 2 * storeCount_ + 2 * closeCount_ + segmentCount_ * segment;
-    if (expected != reader_.left()) {
-      return reader_.refuse("%lld numbers follow its counts, expected %lld",
-                            static_cast<long long>(reader_.left()), static_cast<long long>(expected));
-    }
-    return allocate(registers);
+    return hasNumbers(reader_, expected) && allocate(registers);
   }
 
   bool allocate(std::int64_t registers) {
@@ -166,41 +161,27 @@ class GroupDecoder {
   }
 
   bool readSteps() {
-    static constexpr const char* inputs[maxArity] = {"input 0", "input 1", "input 2"};
     for (std::int64_t i = 0; i < stepCount_; ++i) {
-      std::int64_t id = 0;
-      DType type, result;
+      StepKernel read;
       std::size_t out = 0;
-      if (!reader_.integer({"step", i, "the kernel"}, id, static_cast<std::int64_t>(body_.kernelCount) - 1)) {
-        return false;
-      }
-      if (!reader_.laneType({"step", i, "the dtype"}, type)) return false;
+      if (!readStepKernel(reader_, body_, i, false, read)) return false;
       if (!registerNumber({"step", i, "the output register"}, out)) return false;
-      const Kernel& kernel = body_.kernels[id];
-      if (!checkKernel(kernel, i, type)) return false;
-      result = kernel.resultType(type);
+      const Kernel& kernel = *read.kernel;
+      const DType result = kernel.resultType(read.type);
       GroupStep& step = group_.steps_[static_cast<std::size_t>(i)];
-      step.tiles = kernel.routine(type).tiles;
-      step.kernel = static_cast<std::uint16_t>(id);
-      sameType_ = sameType_ && loopCanCompute(kernel, type);
+      step.tiles = kernel.routine(read.type).tiles;
+      step.kernel = read.id;
+      sameType_ = sameType_ && loopCanCompute(kernel, read.type);
       step.inputs = static_cast<std::uint8_t>((1 << kernel.arity) - 1);
-      for (int k = 0; k < maxArity; ++k) {
-        const Field field = {"step", i, inputs[k]};
-        if (k < kernel.arity) {
-          if (!use(field, kernel.inputType(type, k), step.in[k])) return false;
-          markRead(step.in[k], i);
-          continue;
-        }
-        std::int64_t none = 0;
-        if (!reader_.integer(field, none, largestInteger, -1)) return false;
-        if (none != -1) {
-          return reader_.refuse("%s is %lld, expected -1 because '%s' has %d inputs", Name(field).text,
-                                static_cast<long long>(none), kernel.name, kernel.arity);
-        }
-      }
+      const bool readable = readInputs(reader_, i, read, [&](const Field& field, int k) {
+        if (!use(field, kernel.inputType(read.type, k), step.in[k])) return false;
+        markRead(step.in[k], i);
+        return true;
+      });
+      if (!readable) return false;
       const Register& before = registers_[out];
       write(out, result, loadCount_ + i,
-            sizeOf(result) != sizeOf(type) && before.value >= 0 && before.value == step.in[0]);
+            sizeOf(result) != sizeOf(read.type) && before.value >= 0 && before.value == step.in[0]);
       step.out = static_cast<std::uint16_t>(loadCount_ + i);
     }
     return true;
@@ -211,18 +192,6 @@ class GroupDecoder {
     if (loadCount_ == 0) return false;
     const DType common = views_[0].type, result = kernel.resultType(type);
     return (type == common || type == maskOf(common)) && (result == common || result == maskOf(common));
-  }
-
-  bool checkKernel(const Kernel& kernel, std::int64_t step, DType type) {
-    if (kernel.family != Family::map && kernel.family != Family::cast) {
-      return reader_.refuse("the kernel of step %lld is '%s' of family %s, expected map or cast",
-                            static_cast<long long>(step), kernel.name, nameOf(kernel.family));
-    }
-    if (!kernel.routine(type)) {
-      return reader_.refuse("the kernel of step %lld, '%s', does not exist for %s",
-                            static_cast<long long>(step), kernel.name, nameOf(type));
-    }
-    return true;
   }
 
   bool readStores() {
@@ -244,12 +213,7 @@ class GroupDecoder {
   bool readCloses() {
     for (std::int64_t i = 0; i < closeCount_; ++i) {
       GroupClose& close = group_.closes_[static_cast<std::size_t>(i)];
-      if (!reader_.dtype({"close", i, "the dtype"}, close.type)) return false;
-      close.sum = sumFold(body_, close.type);
-      if (close.sum == nullptr) {
-        return reader_.refuse("the dtype of close %lld is %s, expected float32 or float64",
-                              static_cast<long long>(i), nameOf(close.type));
-      }
+      if (!readCloseSum(reader_, body_, i, close.type, close.sum)) return false;
       if (!use({"close", i, "the register"}, close.type, close.value)) return false;
       markRead(close.value, GroupLoad::afterSteps);
     }
@@ -323,7 +287,7 @@ class GroupDecoder {
           return false;
         }
       }
-      if (!countOf(sizes, count)) return false;
+      if (!readableCount(reader_, sizes, rank_, count)) return false;
       if (!planner.plan(static_cast<std::size_t>(s), sizes, count)) return reader_.outOfMemory("a group");
       // The number of units is checked after every segment, so that it cannot overflow.
       if (group_.units_ > largestInteger / std::max<std::int64_t>(closeCount_, 1)) {
@@ -341,19 +305,6 @@ class GroupDecoder {
            reader_.strides(operand, index, view.strides, rank_) &&
            operands_.view(operand, index, access, view.type, view.location, sizes, view.strides, rank_,
                           extent);
-  }
-
-  bool countOf(const std::int64_t* sizes, std::int64_t& count) {
-    count = 1;
-    for (int d = 0; d < rank_; ++d) {
-      if (sizes[d] == 0) {
-        count = 0;
-        return true;
-      }
-      if (count > largestInteger / sizes[d]) return reader_.refuse("it has more than 2^53 - 1 elements");
-      count *= sizes[d];
-    }
-    return true;
   }
 
   Operands& operands_;

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "program/group_reader.h"
 #include "program/row_group_plan.h"
 
 namespace forebay {
@@ -34,15 +35,10 @@ class RowGroupDecoder {
       return false;
     }
     rank_ = static_cast<int>(rank);
-    // The counts are compared with the length of the code before memory is allocated, so that the length
-    // limits the memory.
     const std::int64_t segment = rank + 1 + (loadCount_ + storeCount_) * (3 + rank) + 3 * closeCount_;
     const std::int64_t expected =
         2 * loadCount_ + 5 * stepCount_ + 2 * storeCount_ + 3 * closeCount_ + segmentCount_ * segment;
-    if (expected != reader_.left()) {
-      return reader_.refuse("%lld numbers follow its counts, expected %lld",
-                            static_cast<long long>(reader_.left()), static_cast<long long>(expected));
-    }
+    if (!hasNumbers(reader_, expected)) return false;
     const auto count = [](std::int64_t n) { return static_cast<std::size_t>(n); };
     group_.loadCount_ = count(loadCount_);
     const bool allocated =
@@ -101,40 +97,25 @@ class RowGroupDecoder {
   }
 
   bool readStep(std::int64_t i) {
-    static constexpr const char* inputs[maxArity] = {"input 0", "input 1", "input 2"};
-    std::int64_t id = 0;
-    DType type;
-    if (!reader_.integer({"step", i, "the kernel"}, id, static_cast<std::int64_t>(body_.kernelCount) - 1) ||
-        !reader_.laneType({"step", i, "the dtype"}, type)) {
-      return false;
-    }
-    const Kernel& kernel = body_.kernels[id];
-    if (!checkKernel(kernel, i, type)) return false;
+    StepKernel read;
+    if (!readStepKernel(reader_, body_, i, true, read)) return false;
+    const Kernel& kernel = *read.kernel;
     RowStep& step = group_.steps_[static_cast<std::size_t>(i)];
-    step.tiles = kernel.routine(type).tiles;
-    step.fold = kernel.routine(type).fold;
-    step.kernel = static_cast<std::uint16_t>(id);
+    step.tiles = kernel.routine(read.type).tiles;
+    step.fold = kernel.routine(read.type).fold;
+    step.kernel = read.id;
     step.out = static_cast<std::uint16_t>(loadCount_ + i);
-    const int arity = kernel.family == Family::reduce ? 1 : kernel.arity;
-    step.inputs = static_cast<std::uint8_t>((1 << arity) - 1);
+    step.inputs = static_cast<std::uint8_t>((1 << read.arity()) - 1);
     bool perRow = true;
     int phase = 0;
-    for (int k = 0; k < maxArity; ++k) {
-      const Field field = {"step", i, inputs[k]};
-      if (k < arity) {
-        if (!use(field, kernel.inputType(type, k), step.in[k])) return false;
-        const RowValue& in = group_.values_[step.in[k]];
-        perRow = perRow && in.perRow;
-        phase = std::max<int>(phase, in.phase);
-        continue;
-      }
-      std::int64_t none = 0;
-      if (!reader_.integer(field, none, largestInteger, -1)) return false;
-      if (none != -1) {
-        return reader_.refuse("%s is %lld, expected -1 because '%s' has %d inputs", Name(field).text,
-                              static_cast<long long>(none), kernel.name, arity);
-      }
-    }
+    const bool readable = readInputs(reader_, i, read, [&](const Field& field, int k) {
+      if (!use(field, kernel.inputType(read.type, k), step.in[k])) return false;
+      const RowValue& in = group_.values_[step.in[k]];
+      perRow = perRow && in.perRow;
+      phase = std::max<int>(phase, in.phase);
+      return true;
+    });
+    if (!readable) return false;
     if (step.fold != nullptr) {
       if (perRow) {
         return reader_.refuse("step %lld reduces value %d, which has only one element a row",
@@ -143,24 +124,7 @@ class RowGroupDecoder {
       perRow = true;
       ++phase;
     }
-    define(loadCount_ + i, kernel.resultType(type), perRow, phase);
-    return true;
-  }
-
-  bool checkKernel(const Kernel& kernel, std::int64_t step, DType type) {
-    const bool reduces = kernel.family == Family::reduce;
-    if (kernel.family != Family::map && kernel.family != Family::cast && !reduces) {
-      return reader_.refuse("the kernel of step %lld is '%s' of family %s, expected map, cast or reduce",
-                            static_cast<long long>(step), kernel.name, nameOf(kernel.family));
-    }
-    if (!kernel.routine(type)) {
-      return reader_.refuse("the kernel of step %lld, '%s', does not exist for %s",
-                            static_cast<long long>(step), kernel.name, nameOf(type));
-    }
-    if (reduces && (kernel.routine(type).fold->kind == Fold::Kind::argmax || type == DType::int32)) {
-      return reader_.refuse("step %lld is '%s' of %s, expected a sum or a maximum of float32 or float64",
-                            static_cast<long long>(step), kernel.name, nameOf(type));
-    }
+    define(loadCount_ + i, kernel.resultType(read.type), perRow, phase);
     return true;
   }
 
@@ -180,12 +144,7 @@ class RowGroupDecoder {
     for (std::int64_t i = 0; i < closeCount_; ++i) {
       RowClose& close = group_.closes_[static_cast<std::size_t>(i)];
       if (!reader_.flag({"close", i, "the flag of one result a column"}, close.columns)) return false;
-      if (!reader_.dtype({"close", i, "the dtype"}, close.type)) return false;
-      close.sum = close.type == DType::int32 ? nullptr : sumFold(body_, close.type);
-      if (close.sum == nullptr) {
-        return reader_.refuse("the dtype of close %lld is %s, expected float32 or float64",
-                              static_cast<long long>(i), nameOf(close.type));
-      }
+      if (!readCloseSum(reader_, body_, i, close.type, close.sum)) return false;
       if (!use({"close", i, "the value"}, close.type, close.value)) return false;
       if (close.columns && group_.values_[close.value].perRow) {
         return reader_.refuse(
@@ -217,7 +176,7 @@ class RowGroupDecoder {
           return false;
         }
       }
-      if (!countable(sizes)) return false;
+      if (std::int64_t count = 0; !readableCount(reader_, sizes, rank_ + 1, count)) return false;
       if (!planner.plan(static_cast<std::size_t>(s), sizes, views_))
         return reader_.outOfMemory("a row group");
     }
@@ -260,16 +219,6 @@ class RowGroupDecoder {
     }
     at.step = stride * static_cast<std::int64_t>(sizeOf(close.type));
     at.count = close.columns ? columns : 1;
-    return true;
-  }
-
-  bool countable(const std::int64_t* sizes) {
-    if (std::find(sizes, sizes + rank_, 0) != sizes + rank_) return true;
-    std::int64_t count = 1;
-    for (int d = 0; d <= rank_; ++d) {
-      if (count > largestInteger / sizes[d]) return reader_.refuse("it has more than 2^53 - 1 elements");
-      count *= sizes[d];
-    }
     return true;
   }
 

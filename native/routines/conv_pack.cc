@@ -149,8 +149,8 @@ bool runPack(const RoutineRun& run, std::int64_t from, std::int64_t to, char*, R
 
 extern const RoutineRow convPackRow, convPackGradientRow;
 const RoutineRow convPackRow = {
-    "convPack", 1, 1, 1, floatDtypes, false, -1, checkForward, packUnits<false>, runPack<false>};
+    "convPack", 1, 1, 1, floatDtypes, false, -1, 0, checkForward, packUnits<false>, runPack<false>};
 const RoutineRow convPackGradientRow = {
-    "convPackGradient", 1, 1, 5, floatDtypes, false, -1, checkGradient, packUnits<true>, runPack<true>};
+    "convPackGradient", 1, 1, 5, floatDtypes, false, -1, 0, checkGradient, packUnits<true>, runPack<true>};
 
 }  // namespace forebay

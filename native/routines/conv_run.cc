@@ -348,9 +348,9 @@ bool checkInputGradient(const RoutineCall& call, Fault& fault) {
 }  // namespace
 
 extern const RoutineRow convRow, convInputGradientRow;
-const RoutineRow convRow = {
-    "conv",         2,       1,       integers,        floatDtypes, false, -1, checkConv, unitsOf<false>,
-    runConv<false>, nullptr, nullptr, scratchOf<false>};
+const RoutineRow convRow = {"conv",         2,       1,       integers,        floatDtypes,
+                            false,          -1,      1,       checkConv,       unitsOf<false>,
+                            runConv<false>, nullptr, nullptr, scratchOf<false>};
 const RoutineRow convInputGradientRow = {"convInputGradient",
                                          2,
                                          1,
@@ -358,6 +358,7 @@ const RoutineRow convInputGradientRow = {"convInputGradient",
                                          floatDtypes,
                                          false,
                                          -1,
+                                         1,
                                          checkInputGradient,
                                          unitsOf<true>,
                                          runConv<true>,

@@ -385,16 +385,28 @@ bool runScatterAlong(const RoutineRun& run, std::int64_t from, std::int64_t to, 
 }  // namespace
 
 extern const RoutineRow gatherRow, takeAlongAxisRow, scatterAddRow, scatterAddAlongAxisRow;
-const RoutineRow gatherRow = {"gather", 2,         1,           1,        anyDtype,
-                              true,     -1,        checkGather, rowUnits, runGather,
-                              listRows, listBytes, nullptr,     false,    listsRows};
-const RoutineRow takeAlongAxisRow = {"takeAlongAxis", 2,        1,      1, anyDtype, true, -1,
+const RoutineRow gatherRow = {"gather",  2,       1,           1,        anyDtype,  true,
+                              -1,        0,       checkGather, rowUnits, runGather, listRows,
+                              listBytes, nullptr, false,       listsRows};
+const RoutineRow takeAlongAxisRow = {"takeAlongAxis", 2,        1,      1, anyDtype, true, -1, 0,
                                      checkTake,       rowUnits, runTake};
-const RoutineRow scatterAddRow = {"scatterAdd", 3,          1,           1,
-                                  numberDtypes, true,       0,           checkScatter,
-                                  scatterUnits, runScatter, sortUpdates, Sorted::bytes,
-                                  nullptr,      false,      alwaysFirst};
+const RoutineRow scatterAddRow = {"scatterAdd",
+                                  3,
+                                  1,
+                                  1,
+                                  numberDtypes,
+                                  true,
+                                  0,
+                                  0,
+                                  checkScatter,
+                                  scatterUnits,
+                                  runScatter,
+                                  sortUpdates,
+                                  Sorted::bytes,
+                                  nullptr,
+                                  false,
+                                  alwaysFirst};
 const RoutineRow scatterAddAlongAxisRow = {
-    "scatterAddAlongAxis", 3, 1, 1, numberDtypes, true, 0, checkScatterAlong, blockUnits, runScatterAlong};
+    "scatterAddAlongAxis", 3, 1, 1, numberDtypes, true, 0, 0, checkScatterAlong, blockUnits, runScatterAlong};
 
 }  // namespace forebay

@@ -1,9 +1,9 @@
 // The routines that sort along an axis. x has the shape [outer, n, inner]. NaN counts as the largest number.
 // Elements that compare equal (-0 and 0, two NaNs) keep their order, also if the order is descending.
 //
-// sort     the sorted elements; the integer is 1 for descending order, otherwise 0
-// argsort  their indices, as int32; the same integer
-// topK     the indices, as int32 [outer, k, inner], of the k largest elements, in descending order
+// sort     the sorted elements, and their indices as int32; the integer is 1 for descending order, otherwise
+// 0 argsort  their indices, as int32; the same integer topK     the indices, as int32 [outer, k, inner], of
+// the k largest elements, in descending order
 #include <algorithm>
 #include <cstring>
 
@@ -13,7 +13,7 @@ namespace forebay {
 
 namespace {
 
-constexpr Checked x = {"x", 0}, out = {"out", 1};
+constexpr Checked x = {"x", 0}, out = {"out", 1}, indices = {"indices", 2};
 
 // Maps a number to an unsigned integer with the same order.
 template <class T>
@@ -89,8 +89,9 @@ void sortKeys(Key<T>* keys, std::int64_t n, std::int64_t k) {
   }
 }
 
-// A unit is one line along the axis. `store` gets the position of a result, and the element's index in x.
-template <class T, class Result, class Store>
+// A unit is one line along the axis. `store` gets the position of a result, its line in x, and its index
+// there.
+template <class T, class Store>
 void orderLines(const RoutineRun& run, std::int64_t from, std::int64_t to, char* scratch, bool descending,
                 const Store& store) {
   const RoutineView &view = run.call.operands[0], &result = run.call.operands[1];
@@ -99,20 +100,21 @@ void orderLines(const RoutineRun& run, std::int64_t from, std::int64_t to, char*
   for (std::int64_t unit = from; unit < to; ++unit) {
     const std::int64_t o = unit / inner, i = unit % inner;
     const T* const line = readAs<T>(run, 0) + o * view.strides[0] + i * view.strides[2];
-    Result* const target = writeAs<Result>(run, 1) + o * k * inner + i;
+    const std::int64_t target = o * k * inner + i;
     fillKeys(keys, line, n, view.strides[1], descending);
     sortKeys<T>(keys, n, k);
-    for (std::int64_t j = 0; j < k; ++j) store(target[j * inner], line, keys[j].index());
+    for (std::int64_t j = 0; j < k; ++j) store(target + j * inner, line, keys[j].index());
   }
 }
 
 bool storeIndices(const RoutineRun& run, std::int64_t from, std::int64_t to, char* scratch, bool descending) {
+  auto* const positions = writeAs<std::int32_t>(run, 1);
   withType(run.call.operands[0].type, [&](auto zero) {
     using T = decltype(zero);
-    orderLines<T, std::int32_t>(run, from, to, scratch, descending,
-                                [](std::int32_t& target, const T*, std::uint32_t index) {
-                                  target = static_cast<std::int32_t>(index);
-                                });
+    orderLines<T>(run, from, to, scratch, descending,
+                  [positions](std::int64_t target, const T*, std::uint32_t index) {
+                    positions[target] = static_cast<std::int32_t>(index);
+                  });
   });
   return true;
 }
@@ -123,17 +125,21 @@ bool checkLines(const RoutineCall& call, Fault& fault) {
 
 bool checkSort(const RoutineCall& call, Fault& fault) {
   return checkLines(call, fault) && hasType(call, out, call.operands[0].type, fault) &&
-         sameShape(call, out, x, fault) && isFlag(call, 0, "descending", fault);
+         hasType(call, indices, DType::int32, fault) && sameShape(call, out, x, fault) &&
+         sameShape(call, indices, x, fault) && isFlag(call, 0, "descending", fault);
 }
 
 bool runSort(const RoutineRun& run, std::int64_t from, std::int64_t to, char* scratch, RoutineFailure&) {
   const std::int64_t stride = run.call.operands[0].strides[1];
   withType(run.call.operands[0].type, [&](auto zero) {
     using T = decltype(zero);
-    orderLines<T, T>(run, from, to, scratch, run.call.integers[0] == 1,
-                     [stride](T& target, const T* line, std::uint32_t index) {
-                       target = line[static_cast<std::int64_t>(index) * stride];
-                     });
+    T* const values = writeAs<T>(run, 1);
+    auto* const order = writeAs<std::int32_t>(run, 2);
+    orderLines<T>(run, from, to, scratch, run.call.integers[0] == 1,
+                  [=](std::int64_t target, const T* line, std::uint32_t index) {
+                    values[target] = line[static_cast<std::int64_t>(index) * stride];
+                    order[target] = static_cast<std::int32_t>(index);
+                  });
   });
   return true;
 }
@@ -164,11 +170,11 @@ bool runTopK(const RoutineRun& run, std::int64_t from, std::int64_t to, char* sc
 }  // namespace
 
 extern const RoutineRow sortRow, argsortRow, topKRow;
-const RoutineRow sortRow = {"sort",    1,         1,       1,       numberDtypes, false,   -1,
-                            checkSort, lineUnits, runSort, nullptr, nullptr,      keyBytes};
-const RoutineRow argsortRow = {"argsort",    1,         1,          1,       numberDtypes, false,   -1,
+const RoutineRow sortRow = {"sort", 1,         2,         1,       numberDtypes, false,   -1,
+                            0,      checkSort, lineUnits, runSort, nullptr,      nullptr, keyBytes};
+const RoutineRow argsortRow = {"argsort",    1,         1,          1,       numberDtypes, false,   -1, 0,
                                checkArgsort, lineUnits, runArgsort, nullptr, nullptr,      keyBytes};
-const RoutineRow topKRow = {"topK",    1,         1,       0,       numberDtypes, false,   -1,
-                            checkTopK, lineUnits, runTopK, nullptr, nullptr,      keyBytes};
+const RoutineRow topKRow = {"topK", 1,         1,         0,       numberDtypes, false,   -1,
+                            0,      checkTopK, lineUnits, runTopK, nullptr,      nullptr, keyBytes};
 
 }  // namespace forebay

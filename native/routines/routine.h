@@ -55,6 +55,9 @@ struct RoutineRow {
   unsigned dtypes;  // bit d is set if the routine exists for dtype d of its first operand
   bool mayFail;     // true if `prepare` or `run` may return false
   int inPlace;      // a read that may be the same view as the first write; -1 if there is none
+  // Bit i is set if read i takes much longer when its last axis is not contiguous (unless it is short). The
+  // compiler then makes it contiguous.
+  unsigned lanes;
 
   // Checks shapes, dtypes and integers against each other. The ranks and dtypes that `ranks` and `types` give
   // have been checked before.

@@ -108,7 +108,9 @@ bool runArgmin(const RoutineRun& run, std::int64_t from, std::int64_t to, char*,
 }  // namespace
 
 extern const RoutineRow cumsumRow, argminRow;
-const RoutineRow cumsumRow = {"cumsum", 1, 1, 1, numberDtypes, false, 0, checkCumsum, blockUnits, runCumsum};
-const RoutineRow argminRow = {"argmin", 1, 1, 0, numberDtypes, false, -1, checkArgmin, blockUnits, runArgmin};
+const RoutineRow cumsumRow = {"cumsum", 1, 1,           1,          numberDtypes, false,
+                              0,        0, checkCumsum, blockUnits, runCumsum};
+const RoutineRow argminRow = {"argmin", 1, 1,           0,          numberDtypes, false,
+                              -1,       0, checkArgmin, blockUnits, runArgmin};
 
 }  // namespace forebay

@@ -295,12 +295,12 @@ bool runGradient(const RoutineRun& run, std::int64_t from, std::int64_t to, char
 }  // namespace
 
 extern const RoutineRow maxPoolRow, avgPoolRow, avgPoolGradientRow;
-const RoutineRow maxPoolRow = {"maxPool",    1,          1,         windowIntegers, numberDtypes, false, -1,
-                               checkMaxPool, planeUnits, runMaxPool};
+const RoutineRow maxPoolRow = {
+    "maxPool", 1, 1, windowIntegers, numberDtypes, false, -1, 0, checkMaxPool, planeUnits, runMaxPool};
 const RoutineRow avgPoolRow = {
-    "avgPool", 1, 1, windowIntegers + 1, floatDtypes, false, -1, checkAvgPool, planeUnits, runAvgPool};
-const RoutineRow avgPoolGradientRow = {"avgPoolGradient", 1,          1,  windowIntegers + 1,
-                                       floatDtypes,       false,      -1, checkGradient,
-                                       planeUnits,        runGradient};
+    "avgPool", 1, 1, windowIntegers + 1, floatDtypes, false, -1, 0, checkAvgPool, planeUnits, runAvgPool};
+const RoutineRow avgPoolGradientRow = {"avgPoolGradient", 1,          1,          windowIntegers + 1,
+                                       floatDtypes,       false,      -1,         0,
+                                       checkGradient,     planeUnits, runGradient};
 
 }  // namespace forebay

@@ -1,5 +1,6 @@
 // Compares all opcodes except group with plain loops (program_plain.cc).
 #include "kernels/gemm.h"
+#include "program/code.h"
 #include "test/program_samples.h"
 
 using namespace forebay;
@@ -94,4 +95,18 @@ TEST_CASE("large products, packs, draws and copies that are split among threads 
   code.add(draw, {{idOf(Family::random, "normal"), f32, 7, 300001, 0, panels + 3 * results}});
   code.add(copy, {{f32, 2, 400, 300, b, 0, 1, 400, 0, panels + 3 * results + 4 * 310000, 300, 1}});
   holdProgram(code);
+}
+
+TEST_CASE("random programs use every opcode") {
+  Generator generator(11);
+  std::int64_t uses[opcodeCount] = {};
+  for (int round = 0; round < 500; ++round) {
+    for (const Code::Numbers& instruction : someProgram(generator).instructions) {
+      ++uses[static_cast<std::size_t>(instruction[0]) - 1];
+    }
+  }
+  for (std::int64_t i = 0; i < opcodeCount; ++i) {
+    CAPTURE(std::string(opcodes[i].name));
+    CHECK(uses[i] >= 20);
+  }
 }

@@ -115,6 +115,7 @@ void addLineRoutine(Generator& generator, Code& code, Space& space, const Routin
   } else {
     sample.write(result, {outer, name == "topK" ? between(generator, 0, n) : n, inner});
   }
+  if (row.writes == 2) sample.write(DType::int32, {outer, n, inner});
   sample.add(code, row.integers == 1 ? Code::Numbers{static_cast<double>(between(generator, 0, 1))}
                                      : Code::Numbers{});
 }

@@ -78,6 +78,13 @@ void order(List& list, bool descending, bool indices) {
   }
 }
 
+void sort(List& list, bool descending) {
+  order(list, descending, false);
+  List indices = {list[0], list[2]};
+  order(indices, descending, true);
+  list[2] = indices[1];
+}
+
 void cumsum(DType type, List& list, bool reverse) {
   PlainOperand &x = list[0], &out = list[1];
   each(out, [&](std::int64_t o, std::int64_t j, std::int64_t i) {
@@ -163,7 +170,7 @@ void runRoutinePlainly(const RoutineRow& row, DType type, List& operands, const 
   if (name == "takeAlongAxis") return take(operands, true);
   if (name == "scatterAdd") return scatter(type, operands, false);
   if (name == "scatterAddAlongAxis") return scatter(type, operands, true);
-  if (name == "sort") return order(operands, integers[0] == 1, false);
+  if (name == "sort") return sort(operands, integers[0] == 1);
   if (name == "argsort") return order(operands, integers[0] == 1, true);
   if (name == "topK") return order(operands, true, true);
   if (name == "cumsum") return cumsum(type, operands, integers[0] == 1);

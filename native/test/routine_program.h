@@ -25,34 +25,46 @@ struct Operand {
   }
 };
 
-// A program with one routine. The reads are feeds, and the write is at the beginning of the arena.
+// A program with one routine. The reads are feeds. The writes are in the arena, one after the other, and are
+// outputs.
 struct RoutineProgram {
   Code code;
   std::vector<double> feeds;
 
+  // `further` are the writes after the first.
   RoutineProgram(const char* name, const std::vector<Operand>& reads, const Operand& write,
-                 const Code::Numbers& integers) {
-    code.buffer(arena, write.bytes());
+                 const Code::Numbers& integers, const std::vector<Operand>& further = {}) {
+    std::vector<Operand> writes = {write};
+    writes.insert(writes.end(), further.begin(), further.end());
+    std::int64_t end = 0;
+    for (const Operand& each : writes) end += aligned(each);
+    code.buffer(arena, end);
     Code::Numbers types;
     std::vector<Code::Numbers> pieces = {{idOfRoutine(name)}, {}};
     for (const Operand& read : reads) {
       feeds.push_back(code.buffer(feed, read.bytes(), read.type));
       add(pieces, types, read, feeds.back());
     }
-    add(pieces, types, write, 0);
+    double at = 0;
+    for (const Operand& each : writes) {
+      add(pieces, types, each, 0, at);
+      code.outputs.push_back(
+          {each.type, static_cast<double>(each.bytes() / (each.type == f64 ? 8 : 4)), 0, at});
+      at += static_cast<double>(aligned(each));
+    }
     pieces[1] = types;
     pieces.push_back(integers);
     code.add(routine, pieces);
-    code.outputs.push_back(
-        {write.type, static_cast<double>(write.bytes() / (write.type == f64 ? 8 : 4)), 0, 0});
   }
 
+  static std::int64_t aligned(const Operand& operand) { return (operand.bytes() + 7) / 8 * 8; }
+
   static void add(std::vector<Code::Numbers>& pieces, Code::Numbers& types, const Operand& operand,
-                  double buffer) {
+                  double buffer, double offset = 0) {
     types.push_back(operand.type);
     Code::Numbers numbers = {static_cast<double>(operand.sizes.size())};
     numbers.insert(numbers.end(), operand.sizes.begin(), operand.sizes.end());
-    numbers.insert(numbers.end(), {buffer, 0});
+    numbers.insert(numbers.end(), {buffer, offset});
     double stride = 1;
     Code::Numbers strides(operand.sizes.size());
     for (std::size_t d = strides.size(); d-- > 0; stride *= operand.sizes[d]) strides[d] = stride;

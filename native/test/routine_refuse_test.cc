@@ -58,10 +58,19 @@ TEST_CASE("a routine whose write overlaps another operand is refused, unless it 
   refuses(adds(20, 2), "write 0 overlaps read 0");
   refuses(adds(0, 3), "write 0 overlaps read 0");
   const auto sorts = [](double at) {
-    return with(routine, {4, f32, f32, 3, 1, 4, 1, 0, at, 4, 1, 1, 3, 1, 4, 1, 0, 0, 4, 1, 1, 0});
+    return with(routine, {5, f32, i32, 3, 1, 4, 1, 0, at, 4, 1, 1, 3, 1, 4, 1, 0, 0, 4, 1, 1, 0});
   };
   refuses(sorts(0), "write 0 overlaps read 0");
   CHECK(refusal(sorts(16)) == "");
+  // A sort, whose second result is at byte `at` of the arena. The first is from byte 16 to 31.
+  const auto writes = [](double at) {
+    return with(routine, {4, f32, f32, i32, 3, 1, 4, 1, 0, 0, 4, 1,  1, 3, 1, 4,
+                          1, 0,   16,  4,   1, 1, 3, 1, 4, 1, 0, at, 4, 1, 1, 0});
+  };
+  refuses(writes(0), "write 1 overlaps read 0");
+  refuses(writes(16), "write 1 overlaps write 0");
+  refuses(writes(28), "write 1 overlaps write 0");
+  CHECK(refusal(writes(32)) == "");
 }
 
 TEST_CASE("a routine with wrong shapes or integers is refused") {
@@ -73,7 +82,9 @@ TEST_CASE("a routine with wrong shapes or integers is refused") {
     for (std::size_t i = 0; i < shapes.size(); ++i) {
       body.push_back(static_cast<double>(shapes[i].size()));
       body.insert(body.end(), shapes[i].begin(), shapes[i].end());
-      body.insert(body.end(), {i + 1 < shapes.size() ? 3.0 : 0.0, 0});
+      // A routine has as many reads as shapes less its writes. The second write is behind the first.
+      const auto reads = static_cast<std::size_t>(routines[static_cast<std::int64_t>(id)]->reads);
+      body.insert(body.end(), {i < reads ? 3.0 : 0.0, i > reads ? 120.0 : 0.0});
       Numbers strides(shapes[i].size());
       double stride = 1;
       for (std::size_t d = strides.size(); d-- > 0; stride *= shapes[i][d]) strides[d] = stride;
@@ -94,10 +105,12 @@ TEST_CASE("a routine with wrong shapes or integers is refused") {
   refuses(call(2, {f32, i32, f64, f32}, {x, {2}, {2, 2, 3}, x}, {1}), "updates is float64, expected float32");
   refuses(call(3, {f32, i32, f32, f32}, {x, {4}, {2, 4, 3}, x}, {1}), "the rank of indices is 1, expected 3");
   // sort, argsort and topK
-  CHECK(refusal(call(4, {f32, f32}, {x, x}, {1})) == "");
-  refuses(call(4, {f32, f32}, {x, x}, {2}), "sort: descending is 2, expected 0 or 1");
-  refuses(call(4, {f32, i32}, {x, x}, {1}), "out is int32, expected float32");
-  refuses(call(4, {f32, f32}, {x, {2, 5, 2}}, {1}), "axis 2 of out has 2 elements");
+  CHECK(refusal(call(4, {f32, f32, i32}, {x, x, x}, {1})) == "");
+  refuses(call(4, {f32, f32, i32}, {x, x, x}, {2}), "sort: descending is 2, expected 0 or 1");
+  refuses(call(4, {f32, i32, i32}, {x, x, x}, {1}), "out is int32, expected float32");
+  refuses(call(4, {f32, f32, f32}, {x, x, x}, {1}), "indices is float32, expected int32");
+  refuses(call(4, {f32, f32, i32}, {x, {2, 5, 2}, x}, {1}), "axis 2 of out has 2 elements");
+  refuses(call(4, {f32, f32, i32}, {x, x, {2, 4, 3}}, {1}), "axis 1 of indices has 4 elements");
   refuses(call(5, {f32, f32}, {x, x}, {1}), "argsort: out is float32, expected int32");
   refuses(call(5, {f32, i32}, {{5}, {5}}, {1}), "the rank of x is 1, expected 3");
   refuses(call(6, {f32, i32}, {x, {2, 6, 3}}, {}), "axis 1 of out has 6 elements, expected at most 5");

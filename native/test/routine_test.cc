@@ -27,10 +27,11 @@ std::vector<double> asDoubles(const std::vector<T>& values) {
   return std::vector<double>(values.begin(), values.end());
 }
 
-// Runs a routine once, with elements that are given. Returns the elements of the write.
+// Runs a routine once, with elements that are given. Returns the elements of the last write: of `write`, or
+// of the last of the `further` ones.
 std::vector<double> computed(const char* name, const std::vector<Operand>& reads, const Operand& write,
-                             const Code::Numbers& integers) {
-  const RoutineProgram made(name, reads, write, integers);
+                             const Code::Numbers& integers, const std::vector<Operand>& further = {}) {
+  const RoutineProgram made(name, reads, write, integers, further);
   Memory memory(made.code);
   for (std::size_t i = 0; i < reads.size(); ++i) {
     if (reads[i].type == f32) fill<float>(memory, made.feeds[i], reads[i].elements);
@@ -38,9 +39,23 @@ std::vector<double> computed(const char* name, const std::vector<Operand>& reads
     if (reads[i].type == i32) fill<std::int32_t>(memory, made.feeds[i], reads[i].elements);
   }
   REQUIRE(run(*create(made.code, memory), memory) == RunResult::done);
-  return write.type == f32   ? asDoubles(memory.output<float>(0))
-         : write.type == f64 ? asDoubles(memory.output<double>(0))
-                             : asDoubles(memory.output<std::int32_t>(0));
+  const double type = further.empty() ? write.type : further.back().type;
+  return type == f32   ? asDoubles(memory.output<float>(further.size()))
+         : type == f64 ? asDoubles(memory.output<double>(further.size()))
+                       : asDoubles(memory.output<std::int32_t>(further.size()));
+}
+
+// Runs a sort along axis 1. Returns its first result, the sorted elements.
+std::vector<double> sorted(const Operand& x, double descending) {
+  const RoutineProgram made("sort", {x}, {x.type, x.sizes}, {descending}, {{i32, x.sizes}});
+  Memory memory(made.code);
+  if (x.type == f32) fill<float>(memory, made.feeds[0], x.elements);
+  if (x.type == f64) fill<double>(memory, made.feeds[0], x.elements);
+  if (x.type == i32) fill<std::int32_t>(memory, made.feeds[0], x.elements);
+  REQUIRE(run(*create(made.code, memory), memory) == RunResult::done);
+  return x.type == f32   ? asDoubles(memory.output<float>(0))
+         : x.type == f64 ? asDoubles(memory.output<double>(0))
+                         : asDoubles(memory.output<std::int32_t>(0));
 }
 
 bool sameNumbers(const std::vector<double>& a, const std::vector<double>& b) {
@@ -69,9 +84,9 @@ TEST_CASE("every routine equals its reference, with any strides, with one thread
 
 TEST_CASE("large routines that are split among threads equal their references") {
   const auto hold = [](const char* name, const std::vector<Operand>& reads, const Operand& write,
-                       const Code::Numbers& integers) {
+                       const Code::Numbers& integers, const std::vector<Operand>& further = {}) {
     CAPTURE(name);
-    const RoutineProgram made(name, reads, write, integers);
+    const RoutineProgram made(name, reads, write, integers, further);
     for (std::uint64_t seed = 0; seed < 2; ++seed) holdProgram(made.code, seed);
   };
   const Operand x = {f32, {3, 700, 90}}, indices = {i32, {900}}, rows = {f32, {3, 900, 90}};
@@ -80,7 +95,7 @@ TEST_CASE("large routines that are split among threads equal their references") 
   hold("takeAlongAxis", {x, along}, rows, {1});
   hold("scatterAdd", {x, indices, rows}, x, {1});
   hold("scatterAddAlongAxis", {x, along, rows}, x, {1});
-  hold("sort", {x}, x, {0});
+  hold("sort", {x}, x, {0}, {order});
   hold("argsort", {x}, order, {1});
   hold("topK", {x}, {i32, {3, 20, 90}}, {});
   hold("cumsum", {x}, x, {0});
@@ -121,10 +136,12 @@ TEST_CASE("sorts are stable, and NaN counts as the largest number") {
     CAPTURE(type);
     const Operand x = {type, {1, 8, 1}, {2, notANumber, -infinity, 0.0, -0.0, notANumber, infinity, -3}};
     const Operand order = {i32, {1, 8, 1}};
-    CHECK(sameNumbers(computed("sort", {x}, {type, {1, 8, 1}}, {0}),
-                      {-infinity, -3, 0.0, -0.0, 2, infinity, notANumber, notANumber}));
-    CHECK(sameNumbers(computed("sort", {x}, {type, {1, 8, 1}}, {1}),
-                      {notANumber, notANumber, infinity, 2, 0.0, -0.0, -3, -infinity}));
+    CHECK(sameNumbers(sorted(x, 0), {-infinity, -3, 0.0, -0.0, 2, infinity, notANumber, notANumber}));
+    CHECK(sameNumbers(sorted(x, 1), {notANumber, notANumber, infinity, 2, 0.0, -0.0, -3, -infinity}));
+    for (const double descending : {0, 1}) {
+      CHECK(computed("sort", {x}, {type, {1, 8, 1}}, {descending}, {order}) ==
+            computed("argsort", {x}, order, {descending}));
+    }
     CHECK(computed("argsort", {x}, order, {0}) == std::vector<double>{2, 7, 3, 4, 0, 6, 1, 5});
     CHECK(computed("argsort", {x}, order, {1}) == std::vector<double>{1, 5, 6, 0, 3, 4, 7, 2});
     CHECK(computed("topK", {x}, {i32, {1, 5, 1}}, {}) == std::vector<double>{1, 5, 6, 0, 3});
@@ -132,8 +149,7 @@ TEST_CASE("sorts are stable, and NaN counts as the largest number") {
   }
   const double least = std::numeric_limits<std::int32_t>::min(),
                most = std::numeric_limits<std::int32_t>::max();
-  CHECK(computed("sort", {{i32, {1, 5, 1}, {0, most, -1, least, 1}}}, {i32, {1, 5, 1}}, {0}) ==
-        std::vector<double>{least, -1, 0, 1, most});
+  CHECK(sorted({i32, {1, 5, 1}, {0, most, -1, least, 1}}, 0) == std::vector<double>{least, -1, 0, 1, most});
   CHECK(computed("cumsum", {{i32, {1, 3, 1}, {most, 1, -1}}}, {i32, {1, 3, 1}}, {0}) ==
         std::vector<double>{most, least, most});
 }

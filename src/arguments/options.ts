@@ -122,7 +122,8 @@ function readOptions(
     if (!Object.hasOwn(declaration, name)) throw unknownOption(declaration, name, context);
   }
   const read: Record<string, unknown> = {};
-  for (const [name, option] of Object.entries(declaration)) {
+  for (const name of Object.keys(declaration)) {
+    const option = declaration[name] as Option<unknown>;
     const one = Object.hasOwn(given, name) ? given[name] : undefined;
     if (one === undefined) {
       if (option.required) throw unacceptable(option, name, one, context);

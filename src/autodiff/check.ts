@@ -8,7 +8,7 @@ import { DTypeError, GraphError, NumericError, ValueError } from '../errors.js';
 import type { Feeds } from '../evaluate/bind.js';
 import { Interpreter } from '../evaluate/interpreter.js';
 import { isVariable, type Variable } from '../graph/leaf.js';
-import { isNode, type Node } from '../graph/node.js';
+import { assertValue, isNode, type Node } from '../graph/node.js';
 import { mul, randomUniform, sub, sum } from '../ops/index.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { backward } from './backward.js';
@@ -59,6 +59,7 @@ export function checkGradients(
       `checkGradients: expected a node as root, but received ${describeValue(root)}`,
     );
   }
+  assertValue(root, 'checkGradients:');
   for (const leaf of checked) {
     if (isVariable(leaf)) continue;
     const what = isNode(leaf) ? `${leaf}` : describeValue(leaf);

@@ -4,6 +4,9 @@
  * sends gradients to its inputs.
  *
  * Differentiation is symbolic: all gradients are nodes.
+ *
+ * A node whose op has several results gets its gradients from the nodes of these results, over ordinary edges. They are
+ * summed for each result, and the gradient rule of the op gets one sum for each.
  */
 
 import { brand, describeValue } from '../arguments/describe.js';
@@ -11,9 +14,10 @@ import { assertList } from '../arguments/read.js';
 import { DTypeError, GraphError, ShapeError, StateError } from '../errors.js';
 import { type Dim, type Shape, sameShape } from '../graph/dimension.js';
 import { Constant, constant, Input, Leaf } from '../graph/leaf.js';
-import { asDerived, isNode, type Node, nextNodeId } from '../graph/node.js';
+import { asDerived, assertValue, isNode, type Node, nextNodeId } from '../graph/node.js';
 import { isPart, none, Part, type Sent } from '../graph/op.js';
 import { hasOrigin, recordOrigin } from '../graph/origins.js';
+import { resultIn, resultsOf } from '../graph/results.js';
 import {
   type Edge,
   indexOfEdge,
@@ -29,14 +33,19 @@ import { sameAs } from '../ops/views.js';
 import { formatShape } from '../tensor/shape.js';
 import { Gradients } from './gradients.js';
 
+/** The gradient of each result of a node with several results. */
+type Totals = Readonly<Record<string, Node | typeof none>>;
+
 /** The gradients that have arrived at one node. */
 class Mailbox {
   /** The gradient of each edge, in the order of `edges`; undefined until it arrives. */
   readonly arrived: (Sent | undefined)[];
   /** The number of edges over which no gradient has arrived yet. */
   missing: number;
-  /** The sum of all gradients; undefined until it is built. */
+  /** The sum of all gradients; undefined until it is built, and for a node with several results. */
   total: Node | typeof none | undefined;
+  /** The sum of the gradients of each result, by key, for a node with several results; undefined until it is built. */
+  totals: Totals | undefined;
   /** The node that `gradient` returns to users. It has the value of `total`, and belongs to no other graph. */
   gradient: Node | undefined;
 
@@ -143,10 +152,11 @@ export class BackwardPass {
   /**
    * Returns the sum of all gradients of a node. It has the shape and dtype of the node. The gradients are added in the
    * order of the edges, not in the order in which they arrived. If only `none` arrived, the sum is zeros.
-   * @throws StateError if gradients are missing; GraphError if the node is not on the wait list
+   * @throws StateError if gradients are missing; GraphError if the node is not on the wait list, or has several results
    */
   gradient(node: Node): Node {
     const box = this.#box(node);
+    assertValue(node, 'gradient:');
     const total = this.#total(node);
     box.gradient ??= this.#withOrigin(total === none ? asDerived(() => zerosLike(node)) : total);
     return box.gradient;
@@ -178,6 +188,8 @@ export class BackwardPass {
    * @throws StateError if gradients are missing; GraphError if the node is not on the wait list
    */
   reaches(node: Node): boolean {
+    this.#box(node);
+    if (resultsOf(node)) return Object.values(this.#totals(node)).some((total) => total !== none);
     return this.#total(node) !== none;
   }
 
@@ -211,19 +223,26 @@ export class BackwardPass {
 
   #distribute(node: Node): void {
     if (this.#sources?.has(node)) return;
-    const gradient = this.#total(node);
     const { op, inputs, attributes } = node;
+    const common = {
+      node,
+      inputs,
+      attributes,
+      differentiate: (
+        roots: readonly (readonly [Node, Node])[],
+        sources: readonly Node[],
+      ): readonly (Node | typeof none)[] => differentiate(node, roots, sources),
+    };
+    const gradient = resultsOf(node) ? undefined : this.#total(node);
     const sent =
-      gradient === none
+      gradient === none || !this.reaches(node)
         ? inputs.map(() => none)
         : assertList(
-            op.gradient({
-              node,
-              inputs,
-              attributes,
-              gradient,
-              differentiate: (roots, sources) => differentiate(node, roots, sources),
-            }),
+            op.gradient(
+              gradient === undefined
+                ? { ...common, gradients: this.#totals(node) }
+                : { ...common, gradient },
+            ),
             `${node}: expected its gradient rule to return a list of gradients, one for each input,`,
           );
     if (sent.length !== inputs.length) {
@@ -232,18 +251,20 @@ export class BackwardPass {
       );
     }
     // All gradients are checked before the first is delivered, so that a step that throws delivers nothing.
-    const deliveries = inputs.flatMap((input, slot) => {
+    const boxes = inputs.map((input, slot) => {
       const box = this.#mailboxes.get(input);
       const index = box ? indexOfEdge(box.edges, node, slot) : -1;
       if (box && index >= 0) {
         this.#check(box, index, sent[slot] as Sent);
-        return [{ box, index, gradient: sent[slot] as Sent }];
+        return box;
       }
       // A wait list that was built by hand may lack a constant, because its gradient is not needed.
-      if (input instanceof Constant || this.#sources) return [];
+      if (input instanceof Constant || this.#sources) return undefined;
       throw notRegistered(input, node, slot);
     });
-    for (const { box, index, gradient } of deliveries) this.#deliver(box, index, gradient);
+    boxes.forEach((box, slot) => {
+      if (box) this.#deliver(box, indexOfEdge(box.edges, node, slot), sent[slot] as Sent);
+    });
   }
 
   /** Refuses a gradient that does not fit the node, and a second gradient over the same edge. */
@@ -266,14 +287,39 @@ export class BackwardPass {
 
   /** Returns the sum of all gradients of a node. @throws StateError if gradients are missing */
   #total(node: Node): Node | typeof none {
+    const box = this.#complete(node);
+    box.total ??= asDerived(() => total(node, box.arrived as Sent[]));
+    return box.total;
+  }
+
+  /**
+   * Returns the sum of the gradients of each result of a node with several results. Usually, one node sends the gradient
+   * of a result. But a result can be several nodes, for example if one of them got a label.
+   * @throws StateError if gradients are missing
+   */
+  #totals(node: Node): Totals {
+    const box = this.#complete(node);
+    box.totals ??= asDerived(() => {
+      const sums = Object.keys(resultsOf(node) ?? {}).map((name) => {
+        const edges = [...box.edges.entries()].filter(([, { parent }]) => keyOf(parent) === name);
+        const sent = edges.map(([index]) => box.arrived[index] as Sent);
+        const [first] = edges;
+        return [name, first ? total(first[1].parent as Node, sent) : none] as const;
+      });
+      return Object.freeze(Object.fromEntries(sums));
+    });
+    return box.totals;
+  }
+
+  /** Returns the mailbox of a node. @throws StateError if gradients are missing */
+  #complete(node: Node): Mailbox {
     const box = this.#box(node);
     if (box.missing > 0) {
       throw new StateError(
         `${node} has no gradient yet: it still waits for ${listed(this.missing(node))}`,
       );
     }
-    box.total ??= asDerived(() => total(node, box.arrived as Sent[]));
-    return box.total;
+    return box;
   }
 
   #box(node: Node): Mailbox {
@@ -305,12 +351,22 @@ export class BackwardPass {
   }
 }
 
+/** Returns the key of the result that a parent is; undefined if it is not a result. */
+function keyOf(parent: Node | string): string | undefined {
+  return typeof parent === 'string' ? undefined : resultIn(parent)?.key;
+}
+
 function zerosLike(node: Node): Node {
   return broadcastTo(constant(0, { dtype: node.dtype }), node.shape);
 }
 
-/** Returns a node that is the sum of the gradients that arrived at a node; `none` if only `none` arrived. */
+/**
+ * Returns a node that is the sum of the gradients that arrived at a node, or at one of its results; `none` if only
+ * `none` arrived.
+ * @param node a node with the shape of the sum
+ */
 function total(node: Node, arrived: readonly Sent[]): Node | typeof none {
+  if (arrived.length === 1 && isNode(arrived[0])) return arrived[0];
   const gradients = arrived.filter((sent): sent is Node | Part => sent !== none);
   const [first] = gradients;
   if (first === undefined) return none;
@@ -325,17 +381,21 @@ function total(node: Node, arrived: readonly Sent[]): Node | typeof none {
 }
 
 /** Checks that a gradient has the shape and dtype of its node, and that a part lies within the shape. */
-function verify({ node, parent }: Edge, sent: Sent): void {
+function verify({ node: receiver, parent }: Edge, sent: Sent): void {
+  // A result sends its own gradient on to the node with several results.
+  const node = resultsOf(receiver) && typeof parent !== 'string' ? parent : receiver;
   if (sent === none) return;
+  assertValue(node, 'backward: no gradient can be sent to');
   const gradient = isPart(sent) ? sent.gradient : sent;
   if (!isNode(gradient)) {
     throw new GraphError(
-      `the gradient that ${nameOf(parent)} sent to ${node} must be a node, but is ${describeValue(gradient)}`,
+      `the gradient that ${nameOf(parent)} sent to ${receiver} must be a node, but is ${describeValue(gradient)}`,
     );
   }
+  assertValue(gradient, `the gradient that ${nameOf(parent)} sent to ${receiver} must be a value:`);
   if (gradient.dtype !== node.dtype) {
     throw new DTypeError(
-      `the gradient that ${nameOf(parent)} sent to ${node} must be ${node.dtype}, but is ${gradient.dtype}`,
+      `the gradient that ${nameOf(parent)} sent to ${receiver} must be ${node.dtype}, but is ${gradient.dtype}`,
     );
   }
   const fits = isPart(sent) ? within(sent, node.shape) : sameShape(gradient.shape, node.shape);
@@ -345,7 +405,7 @@ function verify({ node, parent }: Edge, sent: Sent): void {
       ? ` at ${formatShape(sent.start)}${steps ? ` in steps of ${formatShape(sent.step)}` : ''}`
       : '';
     throw new ShapeError(
-      `the gradient that ${nameOf(parent)} sent to ${node} must ${part ? 'lie within' : 'have'} shape ${formatShape(node.shape)}, but has ${formatShape(gradient.shape)}${part}`,
+      `the gradient that ${nameOf(parent)} sent to ${receiver} must ${part ? 'lie within' : 'have'} shape ${formatShape(node.shape)}, but has ${formatShape(gradient.shape)}${part}`,
     );
   }
 }

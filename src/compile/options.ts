@@ -8,7 +8,7 @@ import { ValueError } from '../errors.js';
 import { type Updates, updatesKind } from '../evaluate/updates.js';
 import type { Bindings } from '../graph/dimension.js';
 import { type Input, isInput } from '../graph/leaf.js';
-import { isNode, type Node } from '../graph/node.js';
+import { assertValue, isNode, type Node } from '../graph/node.js';
 import type { Sliced } from '../graph/sliced.js';
 import { threadCount } from '../native/threads.js';
 import type { Tensor } from '../tensor/tensor.js';
@@ -106,7 +106,8 @@ export interface Computed {
 
 /**
  * Returns the outputs and the metrics.
- * @throws ValueError if one of them is not a record of nodes, or if an output and a metric have the same name
+ * @throws ValueError if one of them is not a record of nodes, or if an output and a metric have the same name;
+ *   GraphError if one of the nodes has several results
  */
 export function checkComputed(outputs: unknown, metrics: unknown = {}): Computed {
   const nodes = new Map(nodesOf('output', outputs));
@@ -132,7 +133,10 @@ function nodesOf(
   nodes: unknown,
 ): readonly (readonly [name: string, node: Node])[] {
   return recordOf(`${kind}s`, 'nodes', nodes).map(([name, node]) => {
-    if (isNode(node)) return [name, node] as const;
+    if (isNode(node)) {
+      assertValue(node, `compile: ${kind} '${name}':`);
+      return [name, node] as const;
+    }
     throw new ValueError(
       `compile: ${kind} '${name}' must be a node, but is ${describeValue(node)}`,
     );

@@ -1,6 +1,6 @@
 /** Runs a compile in slices. All callers that wait for the compile share its result. */
 
-import type { Sliced } from '../graph/sliced.js';
+import { type Sliced, withoutPauses } from '../graph/sliced.js';
 import { onAbort } from './aborts.js';
 import { Pauses } from './pauses.js';
 import { nextTurn } from './turns.js';
@@ -29,8 +29,10 @@ export class Preparation<T> {
 
   /** Does the rest of the work without a pause, and returns its result. @throws the error of the work, if it fails */
   finish(): T {
-    while (!this.#outcome) this.#advance();
-    return resultOf(this.#outcome);
+    withoutPauses(() => {
+      while (!this.#outcome) this.#advance();
+    });
+    return resultOf(this.#outcome as Outcome<T>);
   }
 
   /**

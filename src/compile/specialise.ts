@@ -39,12 +39,11 @@ export function* specialisation(
   const wanted = [...outputs, ...updates.map(([, value]) => value)];
   const build = new Builder(simplifying, fired);
   const { pace } = build;
-  const lowered = yield* lower(yield* executionWalk(wanted, pace), bindings, build);
-  const simplified = yield* simplify(
-    wanted.map((node) => lowered.get(node) as Ref),
-    build,
-  );
-  const roots = yield* layout(yield* share(simplified, build), build);
+  const simplified = yield* simplify(yield* valuesOf(wanted, bindings, build), build);
+  yield* build.forgetOthers(simplified);
+  const shared = yield* share(simplified, build);
+  yield* build.forgetOthers(shared);
+  const roots = yield* layout(shared, build);
   const fused = yield* fuse(
     roots.slice(0, outputs.length),
     updates.map(([leaf], i) => ({ leaf, ref: roots[outputs.length + i] as Ref })),
@@ -68,6 +67,13 @@ export function* specialisation(
       valueBytes,
     },
   };
+}
+
+/** Returns the values of the nodes. The values of all other nodes can then be freed, because only this function has them. */
+function* valuesOf(nodes: readonly Node[], bindings: Bindings, build: Builder): Sliced<Ref[]> {
+  const order = yield* executionWalk(nodes, build.pace);
+  const lowered = yield* lower(order, bindings, build);
+  return nodes.map((node) => lowered.get(node) as Ref);
 }
 
 /** Runs all passes without a pause. @throws ShapeError if a shape of the graph is not valid under this binding */

@@ -63,8 +63,8 @@ export function inputsOf(order: readonly Node[], updates: Updates, remedy = ''):
 
 /** Returns the leaves that a run of these nodes reads or writes. */
 function leavesOf(order: readonly Node[], updates: Updates): readonly Leaf[] {
-  const nodes: Iterable<Node> = new Set([...order, ...updates.map(([leaf]) => leaf)]);
-  return [...nodes].filter((node) => node instanceof Leaf);
+  const read = order.filter((node) => node instanceof Leaf);
+  return [...new Set([...read, ...updates.map(([leaf]) => leaf)])];
 }
 
 /**

@@ -3,35 +3,64 @@
  * their expansions, and matrix products omit constant zeros.
  */
 
+import { describeValue } from '../arguments/describe.js';
 import { GraphError } from '../errors.js';
 import { sameShape } from '../graph/dimension.js';
-import type { Node } from '../graph/node.js';
+import { isNode, type Node } from '../graph/node.js';
+import type { SeveralLowering } from '../graph/op.js';
+import { resultIn, resultsOf } from '../graph/results.js';
 import type { Pace, Sliced } from '../graph/sliced.js';
 import { topologicalOrder, topologicalWalk } from '../graph/topology.js';
 import { withoutZeroParts } from './zero-parts.js';
 
-const expansions = new WeakMap<Node, Node | undefined>();
+const expansions = new WeakMap<Node, Node>();
+/** The expansions of nodes with several results. */
+const severalExpansions = new WeakMap<Node, Readonly<Record<string, Node>>>();
 
 /**
  * Returns the node that is computed instead of `node`: the expansion of a composed op, or a matrix product without
- * constant zeros. Returns undefined if `node` itself is computed.
- * @throws GraphError if an expansion has another dtype or shape than its node
+ * constant zeros. For a result of a composed op with several results, it is the expansion with this key. Returns
+ * undefined if `node` itself is computed.
+ * @throws GraphError if an expansion has another dtype or shape than its node, or there is none
  */
 export function expansionOf(node: Node): Node | undefined {
   const { lowering } = node.op;
-  if (lowering.kind !== 'compose' && lowering.kind !== 'product') return undefined;
-  if (expansions.has(node)) return expansions.get(node);
+  const { kind } = lowering;
+  if (kind !== 'compose' && kind !== 'product' && kind !== 'result') return undefined;
+  const known = expansions.get(node);
+  if (known) return known;
   const expansion =
-    lowering.kind === 'compose'
-      ? lowering.expand(node.inputs, node.attributes)
-      : withoutZeroParts(node);
-  if (expansion && (expansion.dtype !== node.dtype || !sameShape(expansion.shape, node.shape))) {
+    kind === 'result'
+      ? expandedResult(node)
+      : kind === 'compose'
+        ? lowering.expand(node.inputs, node.attributes)
+        : withoutZeroParts(node);
+  if (!expansion) return undefined;
+  if (expansion.dtype !== node.dtype || !sameShape(expansion.shape, node.shape)) {
     throw new GraphError(
       `${node} is declared as ${node.dtype} [${node.shape.join(', ')}], but expands to ${expansion.dtype} [${expansion.shape.join(', ')}]`,
     );
   }
   expansions.set(node, expansion);
   return expansion;
+}
+
+/** Returns the expansion of a result; undefined if the op with several results is not composed. */
+function expandedResult(node: Node): Node | undefined {
+  const { several, key } = resultIn(node) as NonNullable<ReturnType<typeof resultIn>>;
+  const { lowering } = several.op as unknown as { readonly lowering: SeveralLowering };
+  if (lowering.kind !== 'compose') return undefined;
+  let expanded = severalExpansions.get(several);
+  if (expanded === undefined) {
+    expanded = lowering.expand(several.inputs, several.attributes);
+    severalExpansions.set(several, expanded);
+  }
+  const found: unknown = expanded?.[key];
+  if (isNode(found)) return found;
+  const keys = Object.keys(resultsOf(several) ?? {}).join(', ');
+  throw new GraphError(
+    `${several} must expand to a node for each of its results (${keys}), but '${key}' is ${describeValue(found)}`,
+  );
 }
 
 /**

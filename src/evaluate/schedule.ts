@@ -8,19 +8,33 @@ import { GraphError, NativeError, ShapeError, ValueError } from '../errors.js';
 import { type Bindings, bindDim, type Dim } from '../graph/dimension.js';
 import { Constant, Input, Leaf, Variable } from '../graph/leaf.js';
 import type { Node } from '../graph/node.js';
+import {
+  type BoundResults,
+  boundResults,
+  type Results,
+  resultIn,
+  resultsOf,
+} from '../graph/results.js';
 import type { Step } from '../primitives/record.js';
-import type { TypedArray } from '../tensor/dtype.js';
+import type { DType, TypedArray } from '../tensor/dtype.js';
 import { formatShape, sizeOf } from '../tensor/shape.js';
 import { allocate } from '../tensor/tensor.js';
 import { expansionOf } from './lowered.js';
 import { prepareStep } from './steps.js';
 
-/** One step of a schedule. `out` and `inputs` are indices in `#arrays`: the buffers that the step writes and reads. */
+/** One step of a schedule. `outs` and `inputs` are indices in `#arrays`. */
 interface Instruction {
   readonly node: Node;
   readonly step: Step;
-  readonly out: number;
+  /** The buffers that the step writes: one, or one for each result of an op with several results. */
+  readonly outs: readonly number[];
   readonly inputs: readonly number[];
+}
+
+/** The dtype and the shape of a value that a step computes. */
+interface Computed {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
 }
 
 /** The steps and buffers of a graph for one binding. */
@@ -32,6 +46,10 @@ export class Schedule {
    * has the same index as its input.
    */
   readonly #values = new Map<Node, number>();
+  /** For each node with several results, the index of each result in `#arrays`, by key. */
+  readonly #results = new Map<Node, Readonly<Record<string, number>>>();
+  /** The dtypes and shapes of the values that steps compute, by their index in `#arrays`. */
+  readonly #computed = new Map<number, Computed>();
   /** The buffers of the values. */
   readonly #arrays: TypedArray[] = [];
   /** The inputs, by the index of their values in `#arrays`. Their buffers are the feeds, which belong to the caller. */
@@ -54,9 +72,10 @@ export class Schedule {
     for (const [value, input] of this.#fed) {
       arrays[value] = (feeds.get(input) as { data: TypedArray }).data;
     }
-    for (const { node, step, out, inputs } of this.#instructions) {
+    for (const { node, step, outs, inputs } of this.#instructions) {
       const sources = inputs.map((input) => arrays[input] as TypedArray);
-      naming(node, () => step(arrays[out] as TypedArray, sources, run));
+      const results = outs.map((out) => arrays[out] as TypedArray);
+      naming(node, () => step(results[0] as TypedArray, sources, run, results));
     }
     // Drops the references to the feeds, so that they can be garbage-collected when the caller does not use them any
     // more.
@@ -96,9 +115,21 @@ export class Schedule {
       inputDTypes: sources.map(({ dtype }) => dtype),
       bind: (dim: Dim) => bindDim(dim, bindings),
       bindings,
+      results: boundResults(node, bindings, bindDim),
+      resultDTypes: Object.values(resultsOf(node) ?? {}).map(({ dtype }) => dtype),
     };
     const step = expansion ? undefined : naming(node, () => prepareStep(node.op.lowering, bound));
     const inputs = sources.map((input) => this.#values.get(input) as number);
+    const several = resultsOf(node);
+    if (step && several) {
+      this.#addSeveral(node, step, several, bound.results, inputs);
+      return;
+    }
+    const result = expansion ? undefined : resultIn(node);
+    if (result) {
+      this.#values.set(node, this.#results.get(result.several)?.[result.key] as number);
+      return;
+    }
     const [origin] = inputs;
     if (!step && !(node instanceof Leaf)) {
       this.#alias(node, sources[0], origin);
@@ -106,10 +137,32 @@ export class Schedule {
     }
     const value = this.#arrays.push(nothing) - 1;
     this.#values.set(node, value);
-    if (step) this.#instructions.push({ node, step, out: value, inputs });
-    else if (node instanceof Input) this.#fed.set(value, node);
+    if (step) {
+      this.#computed.set(value, { dtype: node.dtype, shape });
+      this.#instructions.push({ node, step, outs: [value], inputs });
+    } else if (node instanceof Input) this.#fed.set(value, node);
     else if (node instanceof Variable || node instanceof Constant)
       this.#arrays[value] = node.value.data;
+  }
+
+  /** Adds a node with several results. Its step writes all of them, also those that nothing reads. */
+  #addSeveral(
+    node: Node,
+    step: Step,
+    results: Results,
+    shapes: BoundResults,
+    inputs: readonly number[],
+  ): void {
+    const outs: number[] = [];
+    const byKey: Record<string, number> = {};
+    for (const [key, { dtype }] of Object.entries(results)) {
+      const value = this.#arrays.push(nothing) - 1;
+      this.#computed.set(value, { dtype, shape: shapes[key] as readonly number[] });
+      byKey[key] = value;
+      outs.push(value);
+    }
+    this.#results.set(node, byKey);
+    this.#instructions.push({ node, step, outs, inputs });
   }
 
   /**
@@ -139,23 +192,24 @@ export class Schedule {
     });
     for (const node of kept) lastUse[this.#values.get(node) as number] = Infinity;
 
-    const sizes = new Map(
-      this.#instructions.map(({ node, out }) => [out, sizeOf(this.shapeOf(node))]),
-    );
-    const dtypes = new Map(this.#instructions.map(({ node, out }) => [out, node.dtype]));
     const free = new Map<string, TypedArray[]>();
-    const kind = (value: number) => `${dtypes.get(value)} ${sizes.get(value)}`;
+    const kind = (value: number) => {
+      const { dtype, shape } = this.#computed.get(value) as Computed;
+      return `${dtype} ${sizeOf(shape)}`;
+    };
     const release = (value: number) => {
-      if (!sizes.has(value)) return; // a leaf, whose buffer is never reused
+      if (!this.#computed.has(value)) return; // a leaf, whose buffer is never reused
       const list = free.get(kind(value));
       if (list) list.push(this.#arrays[value] as TypedArray);
       else free.set(kind(value), [this.#arrays[value] as TypedArray]);
     };
-    this.#instructions.forEach(({ node, out, inputs }, time) => {
-      this.#arrays[out] =
-        free.get(kind(out))?.pop() ?? allocate(node.dtype, this.shapeOf(node), `${node}`);
+    this.#instructions.forEach(({ node, outs, inputs }, time) => {
+      for (const out of outs) {
+        const { dtype, shape } = this.#computed.get(out) as Computed;
+        this.#arrays[out] = free.get(kind(out))?.pop() ?? allocate(dtype, shape, `${node}`);
+      }
       for (const input of new Set(inputs)) if (lastUse[input] === time) release(input);
-      if (lastUse[out] === -1) release(out);
+      for (const out of outs) if (lastUse[out] === -1) release(out);
     });
   }
 }

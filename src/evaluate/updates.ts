@@ -7,19 +7,23 @@ import { assertList } from '../arguments/read.js';
 import { DTypeError, GraphError, ShapeError, ValueError } from '../errors.js';
 import { sameShape } from '../graph/dimension.js';
 import { isVariable, type Variable } from '../graph/leaf.js';
-import { isNode, type Node } from '../graph/node.js';
+import { assertValue, isNode, type Node } from '../graph/node.js';
 import { formatShape } from '../tensor/shape.js';
 
 /** [leaf, value] pairs. At the end of a run, the value of each node `value` is written to its leaf. */
 export type Updates = readonly (readonly [leaf: Variable, value: Node])[];
 
-/** Returns a copy of the list of outputs. @throws ValueError if `outputs` is not a list of nodes */
+/**
+ * Returns a copy of the list of outputs.
+ * @throws ValueError if `outputs` is not a list of nodes; GraphError if an output has several results
+ */
 export function checkOutputs(outputs: readonly Node[]): readonly Node[] {
   const list = assertList(outputs, 'expected a list of nodes,');
   for (const output of list) {
     if (!isNode(output)) {
       throw new ValueError(`expected a node to evaluate, but received ${describeValue(output)}`);
     }
+    assertValue(output, 'expected a node with a value, but');
   }
   return list;
 }
@@ -45,6 +49,7 @@ export function checkUpdates(updates: Updates): Updates {
         `update of ${leaf}: expected a node, but received ${describeValue(value)}`,
       );
     }
+    assertValue(value, `update of ${leaf}: expected a node with a value, but`);
     if (seen.has(leaf)) throw new GraphError(`${leaf} is updated twice in one run`);
     seen.add(leaf);
     if (value.dtype !== leaf.dtype) {

@@ -25,8 +25,8 @@ export function withoutZeroParts(node: Node): Node | undefined {
 /** Returns the product without the zeros of the operand on one side; undefined if that operand has no zeros. */
 function reduced(product: Node, side: Side): Node | undefined {
   const flags = product.attributes as Required<MatmulOptions>;
-  const [a, b] = product.inputs as readonly [Node, Node];
-  const [operand, other] = side === 'left' ? [a, b] : [b, a];
+  const operand = product.inputs[side === 'left' ? 0 : 1] as Node;
+  const other = product.inputs[side === 'left' ? 1 : 0] as Node;
   if (operand.op.name !== 'concat') return undefined;
   const { axis } = operand.attributes as { readonly axis: number };
   const fromEnd = operand.shape.length - axis;

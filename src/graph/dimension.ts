@@ -23,9 +23,12 @@ type Polynomial = ReadonlyMap<string, number>;
 
 const namePattern = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
-// The polynomials of texts that were parsed. They are kept, because building a graph needs the polynomials of the same
-// few dimensions many times.
+// The polynomials of texts that were parsed, and the products of dimensions. They are kept, because building a graph
+// needs those of the same few dimensions many times. A full table is cleared, because otherwise a long-lived process
+// would keep every text that it ever parsed. What is needed again is computed again.
 const parsed = new Map<string, Polynomial>();
+const products = new Map<string, Dim>();
+const maxKept = 4096;
 
 export function isDimensionName(value: unknown): value is string {
   return typeof value === 'string' && namePattern.test(value);
@@ -54,7 +57,16 @@ export function subtractDims(a: Dim, b: Dim): Dim {
 }
 
 export function multiplyDims(a: Dim, b: Dim): Dim {
-  return typeof a === 'number' && typeof b === 'number' ? a * b : print(product(poly(a), poly(b)));
+  if (typeof a === 'number' && typeof b === 'number') return a * b;
+  if (a === 1) return b;
+  if (b === 1) return a;
+  const key = `${a} * ${b}`;
+  const known = products.get(key);
+  if (known !== undefined) return known;
+  const dim = print(product(poly(a), poly(b)));
+  if (products.size === maxKept) products.clear();
+  products.set(key, dim);
+  return dim;
 }
 
 /** Returns the number of elements of a shape: the product of all its dimensions. */
@@ -168,9 +180,7 @@ function parse(text: string): Polynomial | undefined {
   if ([...polynomial.values()].some((coefficient) => !Number.isSafeInteger(coefficient))) {
     return undefined;
   }
-  // Clears the table when it is full, because otherwise a long-lived process would keep every text that it ever parsed.
-  // Texts that are needed again are parsed again.
-  if (parsed.size === 4096) parsed.clear();
+  if (parsed.size === maxKept) parsed.clear();
   parsed.set(text, polynomial);
   return polynomial;
 }

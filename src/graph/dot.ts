@@ -12,6 +12,7 @@ import { GraphError } from '../errors.js';
 import { formatShape } from '../tensor/shape.js';
 import { Constant, Leaf, type LeafKind } from './leaf.js';
 import { isNode, type Node } from './node.js';
+import { resultsOf } from './results.js';
 import { topologicalOrder } from './topology.js';
 import { WaitList, waitList } from './waitlist.js';
 
@@ -118,7 +119,9 @@ function labelOf(node: Node, waits: WaitList): string {
   if (node instanceof Constant && node.value.size === 1) return `${node.value.item()}`;
   const detail = node.op.label?.(node.attributes);
   const op = detail ? `${node.op.name} ${detail}` : node.op.name;
-  const lines = [node.name === undefined ? op : `${node.name}\n${op}`, formatShape(node.shape)];
+  const lines = [node.name === undefined ? op : `${node.name}\n${op}`];
+  // A node with several results has no shape. Its results are nodes of their own.
+  if (!resultsOf(node)) lines.push(formatShape(node.shape));
   // Gradient nodes read values of the original graph, but they send no gradients to it. So they are not counted.
   const readers = waits
     .edges(node)

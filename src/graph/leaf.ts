@@ -348,6 +348,7 @@ function scalar(value: number, dtype: DType): Constant {
  * @throws ValueError if an operand is not a node, a tensor or a number, or if a number does not fit the dtype
  */
 export function lift(opName: string, operands: readonly Operand[]): Node[] {
+  if (operands.every(isNode)) return [...operands];
   const typed = operands.find((operand) => isNode(operand) || isTensor(operand));
   const dtype = (typed as Node | Tensor | undefined)?.dtype ?? 'float32';
   const refuse = (message: string) => {

@@ -10,6 +10,7 @@ import { formatShape, maxRank } from '../tensor/shape.js';
 import type { Shape } from './dimension.js';
 import { forget, isShared, keyOf, NodeTable, share, twin } from './interning.js';
 import type { Fail, Op } from './op.js';
+import { recordResults, resultsOf } from './results.js';
 
 let nextId = 0;
 let derived = false;
@@ -33,7 +34,10 @@ export class Node {
   readonly inputs: readonly Node[];
   /** The arguments of the op besides its inputs, such as an axis. */
   readonly attributes: object;
-  /** The dimensions, outermost first. Each is a number, a name, or a polynomial over names. */
+  /**
+   * The dimensions, outermost first. Each is a number, a name, or a polynomial over names. A node whose op has several
+   * results has no value, so its shape and its dtype mean nothing; see `result`.
+   */
   readonly shape: Shape;
   /** The dtype of the elements. */
   readonly dtype: DType;
@@ -108,7 +112,10 @@ export class Node {
    */
   [twin](): this {
     const make = () => new Node(this.op, this.inputs, this.attributes, this.shape, this.dtype);
-    return (this.derived ? asDerived(make) : make()) as this;
+    const made = (this.derived ? asDerived(make) : make()) as this;
+    const results = resultsOf(this);
+    if (results) recordResults(made, results);
+    return made;
   }
 
   /**
@@ -124,14 +131,31 @@ export class Node {
    * @internal
    */
   [inspected](): string {
+    const results = resultsOf(this);
+    if (results) return `${this} with the results ${Object.keys(results).join(', ')}`;
     return `${this} ${this.dtype} ${formatShape(this.shape)}`;
   }
+}
+
+/**
+ * Checks that a node has a value.
+ * @param where the beginning of the message
+ * @throws GraphError if the op of the node has several results
+ */
+export function assertValue(node: Node, where: string): void {
+  const results = resultsOf(node);
+  if (results === undefined) return;
+  throw new GraphError(
+    `${where} ${node} has several results (${Object.keys(results).join(', ')}) and no value of its own; choose one with result(node, key)`,
+  );
 }
 
 /** Returns whether the op accepts this number of inputs. */
 function fitsArity({ arity }: Op, { length }: readonly Node[]): boolean {
   return typeof arity === 'number' ? length === arity : length >= arity.atLeast;
 }
+
+const isDim = (dim: unknown) => typeof dim === 'number' || typeof dim === 'string';
 
 /**
  * Returns whether the arguments of the constructor have the right types. The contents of `attributes` are not checked.
@@ -155,7 +179,7 @@ function areParts(
       typeof attributes === 'object' &&
       attributes !== null &&
       isList(shape) &&
-      shape.every((dim) => typeof dim === 'number' || typeof dim === 'string') &&
+      shape.every(isDim) &&
       dtypes.includes(dtype) &&
       (name === undefined || typeof name === 'string')
     );
@@ -251,11 +275,14 @@ export function failFor(op: { readonly name: string }, inputs: readonly Node[]):
   return new Refusals(op, inputs);
 }
 
+const noShape: Shape = Object.freeze([]);
+
 /**
  * Applies an op: runs its shape rule and its dtype rule, and returns the node. If the op is interned and an equal node
  * exists, returns the existing node.
  * @throws ShapeError, DTypeError or ValueError if a rule refuses the inputs (the message names the op and the
- *   operands); ShapeError also if the result would have more than 32 axes; GraphError if the number of inputs is wrong
+ *   operands); ShapeError also if the result would have more than 32 axes; GraphError if the number of inputs is wrong,
+ *   or an input has several results
  */
 export function createNode(op: Op, inputs: readonly Node[], attributes: object = {}): Node {
   if (!fitsArity(op, inputs)) {
@@ -263,25 +290,41 @@ export function createNode(op: Op, inputs: readonly Node[], attributes: object =
     const wanted = typeof arity === 'number' ? `${arity}` : `at least ${arity.atLeast}`;
     throw new GraphError(`[${op.name}] expected ${wanted} inputs, but received ${inputs.length}`);
   }
+  if (op.lowering.kind !== 'result') {
+    for (const input of inputs) {
+      if (input.op.results !== undefined) assertValue(input, `[${op.name}]`);
+    }
+  }
   const fail = failFor(op, inputs);
   // The attributes are copied, and the copy is frozen, because the caller may change the original later. An instance of
   // a class is not copied, because the copy would lose its class.
   const own: object = isRecord(attributes) ? Object.freeze({ ...attributes }) : attributes;
-  const make = () => {
-    const shape = op.shape(inputs, attributes, fail);
-    if (shape.length > maxRank)
-      fail.shape(`expected at most ${maxRank} axes, but received ${shape.length}`);
-    return new Node(
-      op,
-      Object.freeze([...inputs]),
-      own,
-      // A frozen shape, such as the shape of an operand, cannot change, so it needs no copy.
-      Object.isFrozen(shape) ? shape : Object.freeze([...shape]),
-      op.dtype(inputs, own, fail),
-    );
-  };
-  const [only] = inputs;
-  return op.interned && only && inputs.length === 1 ? interned(only, op, own, make) : make();
+  const only = inputs.length === 1 ? inputs[0] : undefined;
+  if (!op.interned || !only) return nodeOfOp(op, inputs, attributes, own, fail);
+  return interned(only, op, own, () => nodeOfOp(op, inputs, attributes, own, fail));
+}
+
+/** Makes the node of an op. The rules for shapes get the attributes `given`; the node and the dtype rule get the copy `own`. */
+function nodeOfOp(op: Op, inputs: readonly Node[], given: object, own: object, fail: Fail): Node {
+  const operands = Object.freeze([...inputs]);
+  if (op.results === undefined) {
+    const shape = checkedShape(op.shape(inputs, given, fail), fail);
+    return new Node(op, operands, own, shape, op.dtype(inputs, own, fail));
+  }
+  const results = Object.entries(op.results(inputs, given, fail)).map(
+    ([key, { dtype, shape }]) =>
+      [key, Object.freeze({ dtype, shape: checkedShape(shape, fail) })] as const,
+  );
+  const node = new Node(op, operands, own, noShape, 'float32');
+  recordResults(node, Object.freeze(Object.fromEntries(results)));
+  return node;
+}
+
+function checkedShape(shape: Shape, fail: Fail): Shape {
+  if (shape.length > maxRank)
+    fail.shape(`expected at most ${maxRank} axes, but received ${shape.length}`);
+  // A frozen shape, such as the shape of an operand, cannot change, so it needs no copy.
+  return Object.isFrozen(shape) ? shape : Object.freeze([...shape]);
 }
 
 // For each node, the interned nodes that have it as their only input.

@@ -10,6 +10,7 @@ import type { DType } from '../tensor/dtype.js';
 import type { Tensor } from '../tensor/tensor.js';
 import type { Bindings, Dim, Shape } from './dimension.js';
 import { isNode, type Node } from './node.js';
+import type { BoundResults, Results } from './results.js';
 import type { Window } from './window.js';
 
 /** An operand of an op. A tensor or a number becomes a constant node. */
@@ -56,6 +57,8 @@ export interface Bound<A> {
   readonly bind: (dim: Dim) => number;
   /** For each dimension name, the number to which it is bound in this run. */
   readonly bindings: Bindings;
+  /** The shapes of the results, by key, if the op has several. Then `shape` means nothing. */
+  readonly results: BoundResults;
 }
 
 /** How a routine is called. Each shape has as many elements as the input or the result. */
@@ -66,6 +69,15 @@ export interface RoutineShapes {
   readonly write: readonly number[];
   /** The integers of the routine. */
   readonly integers: readonly number[];
+}
+
+/** How a routine with several results is called. */
+export interface SeveralRoutineShapes extends Omit<RoutineShapes, 'write'> {
+  /**
+   * The shape in which each result is written, by key. The keys are in the order of the declared results, in which the
+   * routine writes them. If one result has no elements, none may have any.
+   */
+  readonly writes: Readonly<Record<string, readonly number[]>>;
 }
 
 /** A convolution of images with filters, y = conv(x, weight), in one run. */
@@ -93,6 +105,8 @@ export interface ConvolutionCall {
 export type Lowering<A extends object = object> =
   /** A leaf: nothing is computed, because the leaf already has a value. */
   | { readonly kind: 'leaf' }
+  /** One of the results of the input, whose op has several results. */
+  | { readonly kind: 'result' }
   /** One kernel applied to corresponding elements. Operands broadcast. */
   | { readonly kind: 'map'; readonly kernel: string }
   /** Conversion of each element to the node's dtype. */
@@ -105,8 +119,6 @@ export type Lowering<A extends object = object> =
       readonly kernel: string;
       /** The reduced axes, as indices from 0. */
       axes(attributes: A): readonly number[];
-      /** True if the reduction is not defined for an axis of length 0. */
-      readonly notEmpty?: boolean;
     }
   /** A matrix product over the last two axes of both operands. */
   | {
@@ -176,6 +188,21 @@ export type Lowering<A extends object = object> =
       expand(inputs: readonly Node[], attributes: A): Node;
     };
 
+/** How an op with several results is computed: by a routine that writes all of them, or by a node for each of them. */
+export type SeveralLowering<A extends object = object> =
+  | {
+      readonly kind: 'routine';
+      /** The name of the routine. */
+      readonly routine: string;
+      /** Returns how the routine is called. */
+      call(bound: Bound<A>): SeveralRoutineShapes;
+    }
+  | {
+      readonly kind: 'compose';
+      /** Returns nodes with the results, by key, made of other ops. Each has the declared dtype and shape. */
+      expand(inputs: readonly Node[], attributes: A): Readonly<Record<string, Node>>;
+    };
+
 /** What `typeof` returns for each field of a lowering that is not optional. */
 type FieldTypes<L extends Lowering> = {
   readonly [F in Exclude<keyof L, 'kind'> as undefined extends L[F] ? never : F]: [L[F]] extends [
@@ -189,10 +216,10 @@ type FieldTypes<L extends Lowering> = {
 
 /**
  * The fields of each kind of lowering, with which `defineOp` checks the lowering of a user's op. (A user's op cannot be
- * a leaf.)
+ * a leaf or the result of another op.)
  */
 export const loweringFields: {
-  readonly [L in Exclude<Lowering, { kind: 'leaf' }> as L['kind']]: FieldTypes<L>;
+  readonly [L in Exclude<Lowering, { kind: 'leaf' | 'result' }> as L['kind']]: FieldTypes<L>;
 } = {
   map: { kernel: 'string' },
   cast: {},
@@ -306,6 +333,15 @@ export interface GradientContext<A> {
   ): readonly (Node | typeof none)[];
 }
 
+/** The argument of the gradient rule of an op with several results. */
+export interface SeveralContext<A> extends Omit<GradientContext<A>, 'gradient'> {
+  /**
+   * For each key, the gradient of the root of the backward pass with respect to this result, in its shape and dtype;
+   * `none` if no gradient flows to it. At least one of them is a node.
+   */
+  readonly gradients: Readonly<Record<string, Node | typeof none>>;
+}
+
 /** The value of `gradient` in the declaration of an op through which no gradient flows. */
 export interface NotDifferentiable {
   /** The reason why no gradient flows. */
@@ -403,11 +439,30 @@ export interface OpDeclaration<A extends object = object> {
   label?(attributes: A): string;
 }
 
+/** The declaration of an op with several results, such as the sorted elements and their indices. */
+export interface SeveralDeclaration<A extends object = object>
+  extends Omit<OpDeclaration<A>, 'dtype' | 'shape' | 'lowering' | 'gradient'> {
+  /**
+   * Returns the dtype and the shape of each result by its key, or refuses the inputs with `fail`. The keys do not depend
+   * on the inputs.
+   */
+  results(inputs: readonly Node[], attributes: A, fail: Fail): Results;
+  /** How the op is computed. */
+  readonly lowering: SeveralLowering<A>;
+  /**
+   * The gradient rule, which gets a gradient or `none` for each result, and returns one gradient for each input; or the
+   * reason why no gradient flows through the op.
+   */
+  readonly gradient: ((context: SeveralContext<A>) => readonly Sent[]) | NotDifferentiable;
+}
+
 /** A declared op, without the type of its attributes. Each node refers to the op that it applies. */
 export type Op = Omit<OpDeclaration, 'gradient'> & {
   /** The gradient rule. If the op is not differentiable, it returns `none` for each input. */
-  gradient(context: GradientContext<object>): readonly Sent[];
+  gradient(context: GradientContext<object> | SeveralContext<object>): readonly Sent[];
   readonly notDifferentiable?: string;
+  /** Returns the results by key, if the op has several. Then `dtype` and `shape` mean nothing. */
+  readonly results?: SeveralDeclaration['results'];
 };
 
 const declared = new Map<string, Op>();
@@ -417,12 +472,17 @@ export function declaredOps(): ReadonlyMap<string, Op> {
   return declared;
 }
 
+/** The dtype and the shape of an op with several results, which has no value of its own. */
+const placeholders: Pick<Op, 'dtype' | 'shape'> = { dtype: () => 'float32', shape: () => [] };
+
 /** Registers an op and returns it. @throws GraphError if an op with this name is declared already */
-export function declareOp<A extends object>(declaration: OpDeclaration<A>): Op {
+export function declareOp<A extends object>(
+  declaration: OpDeclaration<A> | SeveralDeclaration<A>,
+): Op {
   if (declared.has(declaration.name)) {
     throw new GraphError(`defineOp: an op named '${declaration.name}' is declared already`);
   }
-  const op = { ...declaration, ...gradientOf(declaration) } as unknown as Op;
+  const op = { ...placeholders, ...declaration, ...gradientOf(declaration) } as unknown as Op;
   declared.set(op.name, op);
   return op;
 }
@@ -430,7 +490,7 @@ export function declareOp<A extends object>(declaration: OpDeclaration<A>): Op {
 /** Returns the gradient rule of an op. If the op is not differentiable, the rule returns `none` for each input. */
 function gradientOf<A extends object>({
   gradient,
-}: OpDeclaration<A>): Pick<Op, 'gradient' | 'notDifferentiable'> {
+}: OpDeclaration<A> | SeveralDeclaration<A>): Pick<Op, 'gradient' | 'notDifferentiable'> {
   if (typeof gradient !== 'function') {
     return {
       gradient: ({ inputs }) => inputs.map(() => none),

@@ -22,7 +22,9 @@ export function hasOrigin(node: Node): boolean {
   return origins.has(node);
 }
 
+const noInputs: readonly Input[] = [];
+
 /** Returns the inputs that were recorded for `node`; an empty list if `node` is not recorded as a gradient. */
 export function originOf(node: Node): readonly Input[] {
-  return origins.get(node) ?? [];
+  return origins.get(node) ?? noInputs;
 }

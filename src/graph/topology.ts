@@ -33,19 +33,33 @@ export function* topologicalWalk(
 ): Sliced<Node[]> {
   const order: Node[] = [];
   const seen = new Set<Node>();
+  // The nodes on the path from a root, the inputs of each, and the index of the input that is visited next. These are
+  // lists and not one list of objects, because a graph has many nodes.
+  const path: Node[] = [];
+  const inputs: (readonly Node[])[] = [];
+  const next: number[] = [];
+  const enter = (node: Node) => {
+    if (seen.has(node)) return;
+    seen.add(node);
+    path.push(node);
+    inputs.push(inputsOf(node));
+    next.push(0);
+  };
   for (const root of roots) {
-    const path: { node: Node; inputs: readonly Node[]; next: number }[] = [];
-    const enter = (node: Node) => {
-      if (seen.has(node)) return;
-      seen.add(node);
-      path.push({ node, inputs: inputsOf(node), next: 0 });
-    };
     enter(root);
-    for (let top = path.at(-1); top; top = path.at(-1)) {
+    while (path.length > 0) {
       if (pace.due()) yield;
-      const input = top.inputs[top.next++];
-      if (input) enter(input);
-      else order.push((path.pop() as typeof top).node);
+      const top = path.length - 1;
+      const at = next[top] as number;
+      const input = inputs[top]?.[at];
+      next[top] = at + 1;
+      if (input) {
+        enter(input);
+        continue;
+      }
+      order.push(path.pop() as Node);
+      inputs.pop();
+      next.pop();
     }
   }
   return order;

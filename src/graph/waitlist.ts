@@ -48,8 +48,12 @@ export class WaitList {
     for (const root of roots) waits.#of(assertNode(root, 'WaitList.of'));
     // `reachable` returns the parents in the order of their ids. So the edges of every node are added in their order.
     for (const parent of reachable(roots)) {
-      for (const [slot, node] of parent.inputs.entries()) {
-        waits.#of(node).push({ node, parent, slot });
+      for (let slot = 0; slot < parent.inputs.length; slot++) {
+        const node = parent.inputs[slot] as Node;
+        const edge = { node, parent, slot };
+        const edges = waits.#edges.get(node);
+        if (edges) edges.push(edge);
+        else waits.#edges.set(node, [edge]);
       }
     }
     return waits;
@@ -236,26 +240,27 @@ export function positionOfEdge(
   parent: Node | string,
   slot: number,
 ): number {
-  const wanted = { parent, slot } as Edge;
-  let [low, high] = [0, edges.length];
+  let low = 0;
+  let high = edges.length;
   while (low < high) {
     const middle = (low + high) >> 1;
-    if (byParent(edges[middle] as Edge, wanted) < 0) low = middle + 1;
+    if (compareToEdge(edges[middle] as Edge, parent, slot) < 0) low = middle + 1;
     else high = middle;
   }
   return low;
 }
 
 /**
- * Compares two edges, for sorting: by the id of the parent, then by slot. Outside sources come last, sorted by name.
+ * Compares an edge with the edge of a parent and a slot, for sorting: by the id of the parent, then by slot. Outside
+ * sources come last, sorted by name.
  */
-function byParent(a: Edge, b: Edge): number {
-  if (typeof a.parent === 'string' || typeof b.parent === 'string') {
-    if (typeof a.parent !== 'string') return -1;
-    if (typeof b.parent !== 'string') return 1;
-    return a.parent < b.parent ? -1 : a.parent > b.parent ? 1 : 0;
+function compareToEdge(edge: Edge, parent: Node | string, slot: number): number {
+  if (typeof edge.parent === 'string' || typeof parent === 'string') {
+    if (typeof edge.parent !== 'string') return -1;
+    if (typeof parent !== 'string') return 1;
+    return edge.parent < parent ? -1 : edge.parent > parent ? 1 : 0;
   }
-  return a.parent.id - b.parent.id || a.slot - b.slot;
+  return edge.parent.id - parent.id || edge.slot - slot;
 }
 
 function assertNode(value: unknown, method: string): Node {

@@ -14,14 +14,13 @@ export interface Block {
  * a negative stride.
  */
 export function isMatrix(shape: readonly number[], strides: readonly number[]): boolean {
-  if (strides.some((stride) => stride < 0)) return false;
-  const [rows, columns] = shape.slice(-2) as [number, number];
-  const [down, across] = strides.slice(-2) as [number, number];
-  const fits = (size: number, stride: number, other: number) =>
-    size <= 1 || stride >= Math.max(1, other);
+  for (let axis = 0; axis < strides.length; axis++) if ((strides[axis] as number) < 0) return false;
+  const rank = shape.length;
+  const [rows, columns] = [shape[rank - 2] as number, shape[rank - 1] as number];
+  const [down, across] = [strides[rank - 2] as number, strides[rank - 1] as number];
   return (
-    ((columns <= 1 || across === 1) && fits(rows, down, columns)) ||
-    ((rows <= 1 || down === 1) && fits(columns, across, rows))
+    ((columns <= 1 || across === 1) && (rows <= 1 || down >= Math.max(1, columns))) ||
+    ((rows <= 1 || down === 1) && (columns <= 1 || across >= Math.max(1, rows)))
   );
 }
 

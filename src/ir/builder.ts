@@ -6,14 +6,14 @@
 
 import { constant, type Leaf } from '../graph/leaf.js';
 import type { Node } from '../graph/node.js';
-import { Pace } from '../graph/sliced.js';
+import { Pace, type Sliced } from '../graph/sliced.js';
 import type { DType } from '../tensor/dtype.js';
 import { type Block, compareLists, isMatrix, overlaps } from './blocks.js';
 import { defect } from './defect.js';
 import type { Definition, Rule, Rules } from './rule.js';
-import { hashOf, isSame } from './same.js';
+import { hashOf, isSame, sameDetails } from './same.js';
 import { executor, type Target } from './target.js';
-import { type Details, type Ref, showsAll, Value, viewed } from './value.js';
+import { type Details, type Ref, reachable, showsAll, Value, viewed } from './value.js';
 import {
   ascends,
   broadcast,
@@ -27,6 +27,9 @@ import {
 
 /** For each rewrite, by its name, how often it was applied. The tests check that every rewrite is applied somewhere. */
 export type Fired = Map<string, number>;
+
+/** Makes a value of other operands: a value record's `rebuild`. */
+type Remake = (build: Builder, value: Value, args: readonly Ref[]) => Ref;
 
 const noDetails: Details = {};
 
@@ -44,6 +47,15 @@ export class Builder {
   readonly #layouts = new SharedLayouts();
   readonly #mapDetails = new Map<string, Details>();
 
+  /** The roots for which `valuesOf` was called last, its result, and the number of changes until then. */
+  #ordered: { roots: readonly Ref[]; order: readonly Value[]; changes: number } | undefined;
+  /** The number of values that were made or changed so far. */
+  #changes = 0;
+
+  /** The value that `remake` makes again, and its new operands. */
+  #remade: Value | undefined;
+  #remadeArgs: readonly Ref[] = [];
+
   /** @param rules the rules that simplify values. A pass may replace them, for the passes after it, too */
   constructor(
     public rules: Rules,
@@ -56,9 +68,45 @@ export class Builder {
     return this.#next;
   }
 
+  /**
+   * Returns all values on which the roots depend, in the order of their ids. If no value has been made or changed since
+   * the last call, and the roots are the same, returns the same list.
+   */
+  *valuesOf(roots: readonly Ref[]): Sliced<readonly Value[]> {
+    const last = this.#ordered;
+    if (last?.changes === this.#changes && haveSameValues(last.roots, roots)) return last.order;
+    const order = yield* reachable(roots, this.pace);
+    this.#ordered = { roots, order, changes: this.#changes };
+    return order;
+  }
+
+  /**
+   * Forgets all values on which the roots do not depend, so that their memory can be freed. The other values get the ids
+   * 0, 1, 2, …, in the same order. The passes keep lists of this length.
+   */
+  *forgetOthers(roots: readonly Ref[]): Sliced<void> {
+    const order = yield* this.valuesOf(roots);
+    this.#leaves.clear();
+    for (const known of this.#known) known.clear();
+    for (let id = 0; id < order.length; id++) {
+      const value = order[id] as Value;
+      value.id = id;
+      const { leaf } = value.details;
+      if (leaf) this.#leaves.set(leaf, value);
+      else this.#register(value);
+      if (this.pace.due(1 + value.args.length)) yield;
+    }
+    this.#next = order.length;
+  }
+
   /** Counts one application of a rewrite. */
   fire(rewrite: string): void {
     this.fired.set(rewrite, (this.fired.get(rewrite) ?? 0) + 1);
+  }
+
+  /** Returns an equal shape. Equal shapes share one list, which must not be changed. */
+  shared(shape: readonly number[]): readonly number[] {
+    return this.#layouts.of(shape).shape;
   }
 
   leaf(leaf: Leaf, shape: readonly number[]): Ref {
@@ -92,6 +140,7 @@ export class Builder {
 
   /** Returns the ref broadcast to `shape`. */
   stretch(ref: Ref, shape: readonly number[]): Ref {
+    if (equalLists(ref.shape, shape)) return ref;
     return viewed(ref.value, broadcast(ref, shape));
   }
 
@@ -139,8 +188,11 @@ export class Builder {
     if (!onto && (m === 0 || n === 0 || k === 0)) return this.filled(0, dtype, shape);
     const args = onto ? [a, b, onto] : [a, b];
     const product: Definition = { kind: 'product', dtype, shape, args, details: noDetails, node };
-    const operands = () => [this.matrix(a), this.matrix(b), ...args.slice(2)];
-    return this.simplified(product) ?? this.value({ ...product, args: operands() });
+    const simpler = this.simplified(product);
+    if (simpler) return simpler;
+    args[0] = this.matrix(a);
+    args[1] = this.matrix(b);
+    return this.value(product);
   }
 
   /** Returns the sum of the rows of a matrix [R, C]. The sum has the shape [C]. */
@@ -151,7 +203,10 @@ export class Builder {
     if (rows === 0) return this.filled(0, dtype, shape);
     const args = [ref];
     const sum: Definition = { kind: 'columnSum', dtype, shape, args, details: noDetails, node };
-    return this.simplified(sum) ?? this.value({ ...sum, args: [this.ascending(ref, node)] });
+    const simpler = this.simplified(sum);
+    if (simpler) return simpler;
+    args[0] = this.ascending(ref, node);
+    return this.value(sum);
   }
 
   /**
@@ -180,7 +235,7 @@ export class Builder {
         return this.value({ ...added, details: { ...apart, adds: overlap } });
       }
     }
-    kept.sort((p, q) => compareLists(p.start, q.start));
+    if (!kept.every(followsPrevious)) kept.sort((p, q) => compareLists(p.start, q.start));
     const starts = kept.map(({ start }) => start);
     const args = kept.map(({ ref }) => ref);
     const details = { starts, adds: false, gaps: false };
@@ -201,11 +256,40 @@ export class Builder {
     const late = args.find((arg) => arg.value.id >= value.id);
     if (late) throw defect(`value ${value.id} reads the later value ${late.value.id}`);
     value.args = args;
+    this.#changes++;
+    // The value also stays known by its old definition, which it does not equal any more.
+    this.#register(value);
+  }
+
+  /** Makes a value known, so that an equal value is not made. */
+  #register(value: Value): void {
     let hash = hashOf(value);
     const all = this.#known[hash & 63] as Map<number, Value>;
-    // The value also stays known by its old definition, which it does not equal any more.
     while (all.has(hash)) hash++;
     all.set(hash, value);
+  }
+
+  /**
+   * Makes a value again with `make`, which makes it of the operands `args`. They must have the elements of its old
+   * operands. If no rule replaces the new definition, and no other value has it, then no value is made. Instead, `value`
+   * itself gets the operands, and a new id, which is larger than the ids of the operands.
+   */
+  remake(value: Value, args: readonly Ref[], make: Remake): Ref {
+    this.#remade = value;
+    this.#remadeArgs = args;
+    const made = make(this, value, args);
+    this.#remade = undefined;
+    return made;
+  }
+
+  /** Returns the value that is made again, if this is its new definition. */
+  #remadeAs({ kind, dtype, shape, args, details, node }: Definition): Value | undefined {
+    const value = this.#remade;
+    if (value?.kind !== kind || value.dtype !== dtype || value.node !== node) return undefined;
+    if (args.length !== this.#remadeArgs.length || !equalLists(value.shape, shape))
+      return undefined;
+    for (let i = 0; i < args.length; i++) if (args[i] !== this.#remadeArgs[i]) return undefined;
+    return sameDetails(value.details, details) ? value : undefined;
   }
 
   /** Returns the ref if BLAS can read it as a matrix, otherwise a copy of its elements. */
@@ -253,13 +337,18 @@ export class Builder {
     let hash = hashOf(definition);
     const all = this.#known[hash & 63] as Map<number, Value>;
     for (let known = all.get(hash); known; known = all.get(++hash)) {
-      if (!isSame(known, definition)) continue;
+      if (!isSame(known, definition) || !followsOperands(known)) continue;
       this.fire('simplify: common subexpression');
       return known.whole;
     }
     const { kind, dtype, shape, args, details, node } = definition;
+    const id = this.#next++;
+    this.#changes++;
     const layout = this.#layouts.of(shape);
-    const value = new Value(this.#next++, kind, dtype, args, details, node, layout);
+    const value =
+      this.#remadeAs(definition) ?? new Value(id, kind, dtype, args, details, node, layout);
+    value.id = id;
+    value.args = args;
     all.set(hash, value);
     return value.whole;
   }
@@ -273,4 +362,20 @@ export class Builder {
     this.#mapDetails.set(key, details);
     return details;
   }
+}
+
+/** Whether a block of a list does not start before the previous one. */
+function followsPrevious({ start }: Block, index: number, blocks: readonly Block[]): boolean {
+  return index === 0 || compareLists((blocks[index - 1] as Block).start, start) <= 0;
+}
+
+/** Whether two lists of refs have the same values. */
+function haveSameValues(a: readonly Ref[], b: readonly Ref[]): boolean {
+  return a.length === b.length && a.every(({ value }, i) => value === b[i]?.value);
+}
+
+/** Whether the id of a value is larger than the ids of its operands. It is not if an operand was made again. */
+function followsOperands({ id, args }: Value): boolean {
+  for (let i = 0; i < args.length; i++) if ((args[i] as Ref).value.id >= id) return false;
+  return true;
 }

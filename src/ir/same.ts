@@ -6,19 +6,19 @@ import { equalLists } from './view.js';
 
 /** Returns a hash of a value. Equal values have equal hashes. */
 export function hashOf({ kind, dtype, shape, args, details }: Definition): number {
-  const { kernel = '', seed = 0, integers, starts } = details;
-  let hash = kind.length * 31 + dtype.length + seed;
+  const { kernel = '', seed = 0, result = 0, integers, starts } = details;
+  let hash = kind.length * 31 + dtype.length + seed + result;
   for (let i = 0; i < kernel.length; i++) hash = mix(hash, kernel.charCodeAt(i));
-  for (const dim of shape) hash = mix(hash, dim);
-  for (const arg of args) hash = mixRef(hash, arg);
-  for (const integer of integers ?? []) hash = mix(hash, integer);
+  for (let i = 0; i < shape.length; i++) hash = mix(hash, shape[i] as number);
+  for (let i = 0; i < args.length; i++) hash = mixRef(hash, args[i] as Ref);
+  if (integers) for (const integer of integers) hash = mix(hash, integer);
   if (starts) hash = mix(hash, starts.length);
   return hash;
 }
 
 function mixRef(hash: number, { value, offset, strides }: Ref): number {
   let mixed = mix(mix(hash, value.id), offset);
-  for (const stride of strides) mixed = mix(mixed, stride);
+  for (let i = 0; i < strides.length; i++) mixed = mix(mixed, strides[i] as number);
   return mixed;
 }
 
@@ -40,7 +40,7 @@ export function isSame(value: Value, { kind, dtype, shape, args, details }: Defi
 }
 
 /** Whether two details have the same fields with equal values: equal numbers and texts, or lists of equal values. */
-function sameDetails(a: Details, b: Details): boolean {
+export function sameDetails(a: Details, b: Details): boolean {
   if (a === b) return true;
   const names = Object.keys(a) as (keyof Details)[];
   return (

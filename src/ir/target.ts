@@ -1,4 +1,7 @@
-/** What the passes assume of the executor and of the machine. */
+/**
+ * What the passes and the records of primitives assume of the executor and of the machine. No other file of the compiler
+ * has such a number (test/house/target.test.ts).
+ */
 
 import { panelBytes } from '../native/program.js';
 import type { DType } from '../tensor/dtype.js';
@@ -17,11 +20,61 @@ export interface Target {
     readonly operations: number;
     /** The maximum number of operations of a loop that computes only values which update leaves: the executor's limit. */
     readonly finalOperations: number;
+    /**
+     * The maximum number of cheap operations that compute a value which is not stored. Each loop that reads the value
+     * computes it again.
+     */
+    readonly repeated: number;
+    /**
+     * The maximum number of blocks of an assembled value that loops read block by block. A loop has a segment for each
+     * block.
+     */
+    readonly blocks: number;
+  };
+  /**
+   * The lengths of the rows that a fused loop reduces. The instruction `reduce` computes shorter rows side by side, which
+   * takes less time. Longer rows do not fit in a cache together with the values that are kept for them.
+   */
+  readonly rows: { readonly shortest: number; readonly longest: number };
+  /** When weights are put together for one product. Doing so takes as long as multiplying a few rows with them. */
+  readonly weights: {
+    /** The smallest number of rows for which it saves time. */
+    readonly rows: number;
+    /** Weights of at most this many elements are always put together: they remain in the L1 cache for the product. */
+    readonly cached: number;
+  };
+  /** If the last axis of a read is at most this long, a routine reads it equally fast whether it is contiguous or not. */
+  readonly fewLanes: number;
+  readonly memory: {
+    /** The alignment of addresses, in bytes. A cache line and the widest vector have this size. */
+    readonly alignment: number;
+    /**
+     * Outputs of at least this many bytes are computed in the caller's memory. Smaller outputs are computed in the arena,
+     * whose addresses are aligned, and copied.
+     */
+    readonly direct: number;
+    /** The maximum number of elements of a folded constant. Larger ones are computed in every run instead of being stored. */
+    readonly folded: number;
+  };
+  /** The format of code. It must be the same as in native/program/code.h. Instruction records have the opcodes. */
+  readonly encoding: {
+    readonly version: number;
+    readonly buffers: Readonly<
+      Record<'arena' | 'variable' | 'constant' | 'feed' | 'output', number>
+    >;
   };
 }
 
 /** The executor of the addon. */
 export const executor: Target = {
   panelBytes,
-  loop: { terms: 8, loads: 32, operations: 96, finalOperations: 256 },
+  loop: { terms: 8, loads: 32, operations: 96, finalOperations: 256, repeated: 6, blocks: 16 },
+  rows: { shortest: 32, longest: 16_384 },
+  weights: { rows: 4, cached: 16_384 },
+  fewLanes: 4,
+  memory: { alignment: 64, direct: 2 ** 18, folded: 4096 },
+  encoding: {
+    version: 1,
+    buffers: { arena: 0, variable: 1, constant: 2, feed: 3, output: 4 },
+  },
 };

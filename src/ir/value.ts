@@ -1,8 +1,9 @@
 /**
  * The intermediate representation (IR) of the passes. It consists of values, which are in single-assignment form and
- * are read through strided views. A pass makes new values, or gives a value another definition (`Builder.redefine`).
- * Slices, transposes, reshapes and broadcasts become views. The ops concat, stack and assemble become values of kind
- * 'assemble'. All dimensions are numbers, because a program is specialised for one binding of its dimension names.
+ * are read through strided views. A pass makes new values, or gives a value other operands (`Builder.redefine` and
+ * `Builder.remake`). Slices, transposes, reshapes and broadcasts become views. The ops concat, stack and assemble become
+ * values of kind 'assemble'. All dimensions are numbers, because a program is specialised for one binding of its
+ * dimension names.
  */
 
 import { Constant, type Leaf } from '../graph/leaf.js';
@@ -31,7 +32,8 @@ type WithoutValues =
  *   place
  * - reduce: a reduction over the last axes of its operand. The first axes of the operand are the axes of the value
  * - random: random numbers
- * - routine: one routine of the addon, which reads all operands
+ * - routine: one routine of the addon, which reads all operands. If it has several results, this is the first of them
+ * - result: a further result of a routine, which is its operand
  *
  * Any further kind of lowering also has values of its own kind, unless `WithoutValues` lists it.
  */
@@ -60,6 +62,10 @@ export interface Details {
   readonly seed?: number | undefined;
   /** The integers of a routine. */
   readonly integers?: readonly number[] | undefined;
+  /** For a routine with several results: the dtype and the shape of each further result. */
+  readonly results?: readonly (readonly [dtype: DType, ...shape: number[]])[] | undefined;
+  /** For a further result: its index among the results of the instruction that computes the operand. */
+  readonly result?: number | undefined;
   /** For an assembled value: the start of each block along each axis. */
   readonly starts?: readonly (readonly number[])[] | undefined;
   /** For an assembled value: whether blocks overlap. Where they overlap, they are added. */
@@ -74,11 +80,12 @@ export class Value {
   readonly size: number;
   /** The view of all elements. */
   readonly whole: Ref;
-  /** The operands. Only `Builder.redefine` changes them. */
+  /** The operands. Only the builder changes them. */
   args: readonly Ref[];
 
   constructor(
-    readonly id: number,
+    /** A number that is larger than the ids of the operands. Only the builder changes it. */
+    public id: number,
     readonly kind: Kind,
     readonly dtype: DType,
     args: readonly Ref[],
@@ -131,8 +138,11 @@ export function transposed({ value, offset, shape, strides }: Ref): Ref {
 export function numberOf(ref: Ref): number | undefined {
   const { leaf } = ref.value.details;
   if (!(leaf instanceof Constant)) return undefined;
-  const one = ref.shape.every((size, i) => size === 1 || ref.strides[i] === 0);
-  return one ? leaf.value.data[ref.offset] : undefined;
+  const { shape, strides } = ref;
+  for (let i = 0; i < shape.length; i++) {
+    if (shape[i] !== 1 && strides[i] !== 0) return undefined;
+  }
+  return leaf.value.data[ref.offset];
 }
 
 /**

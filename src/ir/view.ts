@@ -212,44 +212,52 @@ export interface Box {
  * dimension of the view does not stay in one axis, for example if it continues from one row into the next.
  */
 export function boxOf(view: StridedView, shape: readonly number[]): Box | undefined {
-  const unit = rowMajor(shape);
-  const first: number[] = [];
+  let unit = count(shape);
+  if (unit === 0) return undefined;
+  const first = [...shape];
+  const start = [...shape];
+  const end = [...shape];
   let rest = view.offset;
   for (let axis = 0; axis < shape.length; axis++) {
-    const step = unit[axis] as number;
-    const position =
-      step === 0 ? 0 : Math.min(Math.floor(rest / step), (shape[axis] as number) - 1);
-    first.push(position);
-    rest -= position * step;
+    const size = shape[axis] as number;
+    unit /= size;
+    const position = Math.min(Math.floor(rest / unit), size - 1);
+    rest -= position * unit;
+    first[axis] = position;
+    start[axis] = position;
+    end[axis] = position + 1;
   }
-  const start = [...first];
-  const last = [...first];
-  const axes: number[] = [];
-  const steps: number[] = [];
+  const axes = [...view.shape];
+  const steps = [...view.shape];
   for (let dim = 0; dim < view.shape.length; dim++) {
     const size = view.shape[dim] as number;
     const stride = view.strides[dim] as number;
     if (size === 0) return undefined;
     if (size === 1 || stride === 0) {
-      axes.push(-1);
-      steps.push(0);
+      axes[dim] = -1;
+      steps[dim] = 0;
       continue;
     }
-    let axis = 0;
+    // Finds the outermost axis of the value whose neighbours are at most as far apart as those of the dimension.
     const distance = Math.abs(stride);
-    while (axis < shape.length && ((unit[axis] as number) > distance || shape[axis] === 1)) axis++;
-    const step = unit[axis] as number;
-    if (axis === shape.length || stride % step !== 0) return undefined;
-    axes.push(axis);
-    steps.push(stride / step);
-    const end = stride < 0 ? start : last;
-    end[axis] = (end[axis] as number) + (stride / step) * (size - 1);
+    let axis = shape.length - 1;
+    let step = 1;
+    let above = 1;
+    for (let next = axis; next >= 0 && above <= distance; next--) {
+      if (shape[next] !== 1) [axis, step] = [next, above];
+      above *= shape[next] as number;
+    }
+    if (shape.length === 0 || shape[axis] === 1 || stride % step !== 0) return undefined;
+    axes[dim] = axis;
+    steps[dim] = stride / step;
+    const moved = stride < 0 ? start : end;
+    moved[axis] = (moved[axis] as number) + (stride / step) * (size - 1);
   }
   for (let axis = 0; axis < shape.length; axis++) {
-    if ((start[axis] as number) < 0 || (last[axis] as number) >= (shape[axis] as number))
+    if ((start[axis] as number) < 0 || (end[axis] as number) > (shape[axis] as number))
       return undefined;
   }
-  return { start, end: last.map((position) => position + 1), first, axes, steps };
+  return { start, end, first, axes, steps };
 }
 
 /**

@@ -10,24 +10,18 @@ import {
   abi,
   expectedKernels,
   expectedRoutines,
+  type KernelFacts,
   type KernelRow,
-  type RoutineRow,
+  type ReductionFacts,
+  type RoutineFacts,
 } from './table.js';
-
-/** What the addon says about a routine. */
-export interface RoutineFacts extends RoutineRow {
-  /** Whether a call may fail, because an index is out of range. */
-  readonly mayFail: boolean;
-  /** The position of the read that may be the same view as the first write; -1 if there is none. */
-  readonly inPlace: number;
-}
 
 /** The addon's description of itself. */
 export interface Description {
   readonly abi: number;
   readonly version: string;
   /** The kernels of the addon. The id of a kernel is its index in this list. */
-  readonly kernels: readonly KernelRow[];
+  readonly kernels: readonly KernelFacts[];
   /** The routines of the addon. The id of a routine is its index in this list. */
   readonly routines: readonly RoutineFacts[];
   readonly simd: { readonly active: string; readonly available: readonly string[] };
@@ -114,10 +108,12 @@ export interface Addon {
   getThreads(): number;
 }
 
+type Identified = KernelFacts & { readonly id: number };
+
 interface Loaded {
   readonly addon: Addon;
   readonly description: Description;
-  readonly ids: ReadonlyMap<string, number>;
+  readonly kernels: Readonly<Record<KernelRow['family'], ReadonlyMap<string, Identified>>>;
   readonly routines: ReadonlyMap<string, RoutineFacts & { readonly id: number }>;
 }
 
@@ -137,13 +133,20 @@ export function load(): Loaded {
   return loaded;
 }
 
-/** Returns the id of a kernel. @throws NativeError if there is no kernel of that name */
-export function kernelId(family: KernelRow['family'], name: string): number {
-  const id = load().ids.get(`${family} ${name}`);
-  if (id === undefined) {
+/** Returns the facts of a kernel. @throws NativeError if there is no kernel of that name */
+export function kernelFacts(family: 'reduce', name: string): Identified & ReductionFacts;
+export function kernelFacts(family: KernelRow['family'], name: string): Identified;
+export function kernelFacts(family: KernelRow['family'], name: string): Identified {
+  const facts = load().kernels[family].get(name);
+  if (facts === undefined) {
     throw new NativeError(`the native addon has no kernel '${name}' of family '${family}'`);
   }
-  return id;
+  return facts;
+}
+
+/** Returns the id of a kernel. @throws NativeError if there is no kernel of that name */
+export function kernelId(family: KernelRow['family'], name: string): number {
+  return kernelFacts(family, name).id;
 }
 
 /** Returns the facts of a routine. @throws NativeError if there is no routine of that name */
@@ -167,9 +170,18 @@ function open(): Loaded {
     throw new NativeError(messageOf(cause), { cause });
   }
   verify(description, choice);
-  const ids = new Map(description.kernels.map(({ family, name }, id) => [`${family} ${name}`, id]));
+  const kernels = {
+    map: new Map(),
+    cast: new Map(),
+    reduce: new Map(),
+    product: new Map(),
+    random: new Map(),
+  };
+  description.kernels.forEach((row, id) => {
+    kernels[row.family].set(row.name, { ...row, id });
+  });
   const routines = new Map(description.routines.map((row, id) => [row.name, { ...row, id }]));
-  return { addon, description, ids, routines };
+  return { addon, description, kernels, routines };
 }
 
 function openFile(choice: Choice): Addon {

@@ -1,12 +1,13 @@
 /**
  * Lists the kernels, by family, and the routines that the TypeScript code calls. When the addon is loaded, these tables
- * are compared with the tables of the addon.
+ * are compared with the tables of the addon. This comparison is their only use: the compiler reads the facts of kernels
+ * and routines from the tables of the addon (`kernelFacts` and `routineFacts` in `addon.ts`).
  */
 
 import type { DType } from '../tensor/dtype.js';
 
 /** The version of the interface of the addon. It changes whenever the arguments of an entry point change. */
-export const abi = 5;
+export const abi = 6;
 
 /**
  * The types of elements in the registers of a group. A bool that belongs to elements of 4 or 8 bytes is a mask: a word of
@@ -18,12 +19,6 @@ export type LaneType = DType | 'mask32' | 'mask64';
 export function maskOf(type: LaneType): LaneType {
   if (type === 'float64' || type === 'mask64') return 'mask64';
   return type === 'bool' || type === 'uint8' ? 'bool' : 'mask32';
-}
-
-/** Which operands of an element-wise kernel are bools: none, the result, or the first operand. */
-export function kernelForm(name: string): 'plain' | 'compares' | 'selects' {
-  if (name === 'greater' || name === 'equal') return 'compares';
-  return name === 'where' ? 'selects' : 'plain';
 }
 
 /** The number of each type in the code of programs and routines. */
@@ -43,6 +38,24 @@ export interface KernelRow {
   /** The number of operands. */
   readonly arity: number;
   readonly dtypes: readonly LaneType[];
+}
+
+/** What the addon says about a kernel. */
+export interface KernelFacts extends KernelRow {
+  /** The types of the (last) operand for which computing an element takes less time than storing it. */
+  readonly cheap: readonly LaneType[];
+  /** Which operands of an element-wise kernel are bools: none, the result, or the first operand. */
+  readonly form: 'plain' | 'compares' | 'selects';
+}
+
+/** What the addon says about a reduction. */
+export interface ReductionFacts extends KernelFacts {
+  /** The result over no elements, by dtype. If a dtype is not in this record, the result is not defined. */
+  readonly identities: Readonly<Partial<Record<DType, number>>>;
+  /** The dtypes for which a fused loop over whole rows can reduce each row. */
+  readonly rows: readonly DType[];
+  /** Whether the result is the index of an element. It then depends on the order of the elements. */
+  readonly indexes: boolean;
 }
 
 const floating = ['float32', 'float64'] as const;
@@ -94,6 +107,14 @@ export interface RoutineRow {
   readonly integers: number;
   /** The possible dtypes of the first operand. */
   readonly dtypes: readonly DType[];
+}
+
+/** What the addon says about a routine. */
+export interface RoutineFacts extends RoutineRow {
+  /** Whether a call may fail, because an index is out of range. */
+  readonly mayFail: boolean;
+  /** The position of the read that may be the same view as the first write; -1 if there is none. */
+  readonly inPlace: number;
   /**
    * The reads that take much longer if their last axis is not contiguous (unless it is short), so that the compiler
    * makes it contiguous.
@@ -106,9 +127,9 @@ function routine(
   reads: number,
   integers: number,
   dtypes: readonly DType[] = numbers,
-  lanes: readonly number[] = [],
+  writes = 1,
 ): RoutineRow {
-  return { name, reads, writes: 1, integers, dtypes, lanes };
+  return { name, reads, writes, integers, dtypes };
 }
 
 /** The comments at the beginning of the files in `native/routines` describe the operands and the integers. */
@@ -117,7 +138,7 @@ export const expectedRoutines: readonly RoutineRow[] = [
   routine('takeAlongAxis', 2, 1, all),
   routine('scatterAdd', 3, 1),
   routine('scatterAddAlongAxis', 3, 1),
-  routine('sort', 1, 1),
+  routine('sort', 1, 1, numbers, 2),
   routine('argsort', 1, 1),
   routine('topK', 1, 0),
   routine('cumsum', 1, 1),
@@ -127,12 +148,7 @@ export const expectedRoutines: readonly RoutineRow[] = [
   routine('avgPoolGradient', 1, 11, floating),
   routine('convPack', 1, 1, floating),
   routine('convPackGradient', 1, 5, floating),
-  routine('conv', 2, 11, floating, [0]),
-  routine('convInputGradient', 2, 11, floating, [0]),
-  routine('convWeightGradient', 2, 11, floating, [0, 1]),
+  routine('conv', 2, 11, floating),
+  routine('convInputGradient', 2, 11, floating),
+  routine('convWeightGradient', 2, 11, floating),
 ];
-
-/** For each routine, the reads whose last axis should be contiguous. */
-export const routineLanes: ReadonlyMap<string, readonly number[]> = new Map(
-  expectedRoutines.map(({ name, lanes }) => [name, lanes]),
-);

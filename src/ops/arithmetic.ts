@@ -3,7 +3,7 @@
 import { assertList } from '../arguments/read.js';
 import { ShapeError } from '../errors.js';
 import { sameShape } from '../graph/dimension.js';
-import { input, lift } from '../graph/leaf.js';
+import { Constant, input, lift } from '../graph/leaf.js';
 import type { Node } from '../graph/node.js';
 import type { Operand } from '../graph/op.js';
 import { formatShape } from '../tensor/shape.js';
@@ -151,8 +151,9 @@ export const sin = unary({ name: 'sin', domain: bothSigns, gradient: (g, x) => m
 
 /**
  * Returns the power base^exponent, as C's `pow` does. If the exponent is 0, the power is 1 for every base, so all its
- * derivatives for the base are 0. If the base is 0, the gradient for the exponent is 0, unless the exponent is
- * negative.
+ * derivatives for the base alone are 0. If the base is 0, the gradient for the exponent is 0, unless the exponent is
+ * negative. Mixed derivatives follow from base^(exponent - 1) (1 + exponent log base). Where the exponent is 0 and the
+ * magnitude of the base is at most 2^-31 (float64: 2^-255), or the base is NaN, they are 0.
  * The shapes broadcast. Both operands must have the same dtype, float32 or float64. The result has this dtype.
  * @throws ShapeError if the shapes do not broadcast; DTypeError if the dtypes differ or are int32; ValueError if an
  *   operand is not a Node, Tensor or number
@@ -163,17 +164,35 @@ export const pow = binary({
   domains: [positive, bothSigns],
   gradient: (g, base, exponent, y) => {
     const flat = equal(exponent, 0);
-    // Where the exponent is 0, the base is replaced by 1. Without this, pow(0, -1) would be infinite, and derivatives
-    // of higher order would multiply it by 0, which is NaN.
-    const power = pow(where(flat, 1, base), sub(exponent, 1));
+    // The factor b^(e - 1) is infinite at 0^-1. Derivatives of higher order would multiply it by the exponent 0, which
+    // is NaN. Where that could happen, the base is replaced by 1. Elsewhere the exponent's own factor makes the gradient
+    // 0, and must stay: the derivative of e b^(e - 1) for e is not 0 at e = 0.
+    const masked = isConstant(exponent)
+      ? (masking: number, otherwise: Node): Node => where(flat, masking, otherwise)
+      : (masking: number, otherwise: Node): Node =>
+          where(greater(abs(base), invertible(base)), otherwise, where(flat, masking, otherwise));
+    const power = pow(masked(1, base), sub(exponent, 1));
     return [
-      where(flat, 0, mul(mul(g, exponent), power)),
+      masked(0, mul(mul(g, exponent), power)),
       // Where the base is 0 and the exponent is not negative, the power does not depend on the exponent, so the
       // gradient must be 0. There the base is replaced by 1, and log(1) = 0 is a factor of the gradient.
       mul(g, mul(y, log(where(greater(0, exponent), base, where(equal(base, 0), 1, base))))),
     ];
   },
 });
+
+/** Returns a magnitude whose fourth power has a finite inverse: the fourth root of the smallest normal number, or less. */
+const invertible = (of: Node): number => (of.dtype === 'float64' ? 2 ** -255 : 2 ** -31);
+
+/** Returns whether no run can change the value of a node, because it follows from constants alone. */
+function isConstant(node: Node): boolean {
+  const seen = new Set<Node>([node]);
+  for (const one of seen) {
+    if (one.inputs.length === 0 && !(one instanceof Constant)) return false;
+    for (const input of one.inputs) seen.add(input);
+  }
+  return true;
+}
 
 const addAll = declare({
   name: 'addN',

@@ -1,14 +1,24 @@
 /** Makes ops: `declare` and `defineOp` make a function from the declaration of an op. */
 
+import { describeValue } from '../arguments/describe.js';
 import { callback, filledText, flag, wholeNumber } from '../arguments/kinds.js';
 import { declareOptions, type Kind, optional, required } from '../arguments/options.js';
-import { isList, isRecord, reading } from '../arguments/read.js';
+import { assertRecord, isList, isRecord, reading } from '../arguments/read.js';
 import { GraphError } from '../errors.js';
-import { dimension } from '../graph/dimension.js';
+import { dimension, type Shape } from '../graph/dimension.js';
 import { lift } from '../graph/leaf.js';
 import { createNode, isNode, type Node } from '../graph/node.js';
-import { declareOp, loweringFields, type OpDeclaration, type Operand } from '../graph/op.js';
-import { assertDType } from '../tensor/dtype.js';
+import {
+  declareOp,
+  type Fail,
+  loweringFields,
+  type OpDeclaration,
+  type Operand,
+  type SeveralDeclaration,
+} from '../graph/op.js';
+import { allResults } from '../graph/result.js';
+import type { Result, Results } from '../graph/results.js';
+import { assertDType, type DType } from '../tensor/dtype.js';
 import { dimensionList } from '../tensor/shape.js';
 import { isTensor } from '../tensor/tensor.js';
 
@@ -19,6 +29,21 @@ export type Apply<A extends object> = (inputs: readonly Operand[], attributes: A
 export function declare<A extends object>(declaration: OpDeclaration<A>): Apply<A> {
   const op = declareOp(declaration);
   return (inputs, attributes) => createNode(op, lift(op.name, inputs), attributes);
+}
+
+/** A function that applies an op with several results. It returns the nodes of the results, by key. */
+export type ApplySeveral<A extends object, Key extends string> = (
+  inputs: readonly Operand[],
+  attributes: A,
+) => Readonly<Record<Key, Node>>;
+
+/** Declares an op of forebay that has several results. */
+export function declareSeveral<A extends object, Key extends string>(
+  declaration: SeveralDeclaration<A>,
+): ApplySeveral<A, Key> {
+  const op = declareOp(declaration);
+  return (inputs, attributes) =>
+    allResults(createNode(op, lift(op.name, inputs), attributes)) as Readonly<Record<Key, Node>>;
 }
 
 const isLowering = (value: unknown): boolean => {
@@ -46,8 +71,8 @@ const safely = (accepts: (value: unknown) => boolean) => (value: unknown) => {
 type Rule = (...args: never[]) => unknown;
 const list: Kind<readonly unknown[]> = { expected: 'a list', accepts: isList };
 
-// The types and the documentation of these fields are in `OpDeclaration`.
-const opDeclaration = declareOptions('defineOp', {
+// The types and the documentation of these fields are in `OpDeclaration` and `SeveralDeclaration`.
+const commonFields = {
   name: required(filledText),
   arity: required<unknown>({
     expected: 'a number of inputs, or { atLeast: number }',
@@ -55,8 +80,6 @@ const opDeclaration = declareOptions('defineOp', {
   }),
   broadcasts: optional(flag),
   interned: optional(flag),
-  dtype: required(callback<Rule>()),
-  shape: required(callback<Rule>()),
   lowering: required<unknown>({
     expected: `one of the kinds ${Object.keys(loweringFields).join(', ')}, with the fields that this kind requires`,
     accepts: safely(isLowering),
@@ -74,6 +97,15 @@ const opDeclaration = declareOptions('defineOp', {
   samples: optional(list),
   refused: optional(list),
   label: optional(callback<Rule>()),
+} as const;
+const opDeclaration = declareOptions('defineOp', {
+  ...commonFields,
+  dtype: required(callback<Rule>()),
+  shape: required(callback<Rule>()),
+});
+const severalDeclaration = declareOptions('defineOp', {
+  ...commonFields,
+  results: required(callback<Rule>()),
 });
 
 /** Returns a shallow copy of attributes, each of which is read once. An instance of a class is returned itself. */
@@ -82,17 +114,92 @@ function copyOf<A extends object>(attributes: A, name: string): A {
   return reading(`[${name}] the attributes`, attributes, () => ({ ...attributes }));
 }
 
+/** Returns whether a declaration has several results: whether it has the field `results`. */
+const hasResults = safely((value) => isRecord(value) && Object.hasOwn(value, 'results'));
+
 /**
  * Declares an op that a user defines. The declaration has the same form as those of forebay's ops. Returns the function
- * of the op: it takes the operands, followed by the attributes if the op has any, and returns a node.
+ * of the op: it takes the operands, followed by the attributes if the op has any, and returns a node. If the declaration
+ * has several `results`, the function returns a record with a node for each result, by key.
  * @throws GraphError if the name is taken, or if the gradient or the lowering is invalid; ValueError if another field
  *   of the declaration is missing, unknown or invalid
  */
 export function defineOp<A extends object = object>(
   declaration: OpDeclaration<A>,
-): (...operandsThenAttributes: readonly (Operand | A)[]) => Node {
+): (...operandsThenAttributes: readonly (Operand | A)[]) => Node;
+export function defineOp<A extends object = object, Key extends string = string>(
+  declaration: SeveralDeclaration<A>,
+): (...operandsThenAttributes: readonly (Operand | A)[]) => Readonly<Record<Key, Node>>;
+export function defineOp<A extends object = object>(
+  declaration: OpDeclaration<A> | SeveralDeclaration<A>,
+): (...operandsThenAttributes: readonly (Operand | A)[]) => Node | Readonly<Record<string, Node>> {
+  return hasResults(declaration)
+    ? severalOf(declaration as SeveralDeclaration<A>)
+    : singleOf(declaration as OpDeclaration<A>);
+}
+
+/** A function of operands that are followed by attributes, if the op has any. */
+type FunctionOf<A, R> = (...operandsThenAttributes: readonly (Operand | A)[]) => R;
+
+/** Returns a function of operands that are followed by attributes, if the op has any. */
+function applying<A extends object, R>(
+  name: string,
+  apply: (inputs: readonly Operand[], attributes: A) => R,
+): FunctionOf<A, R> {
+  const isAttributes = (value: unknown): value is A =>
+    typeof value === 'object' && value !== null && !isNode(value) && !isTensor(value);
+  return (...given) => {
+    const last = given.at(-1);
+    return isAttributes(last)
+      ? apply(given.slice(0, -1) as Operand[], copyOf(last, name))
+      : apply(given as Operand[], {} as A);
+  };
+}
+
+// The results of rules that a user wrote are checked. The rules of forebay's own ops are trusted.
+
+function severalOf<A extends object>(
+  declaration: SeveralDeclaration<A>,
+): FunctionOf<A, Readonly<Record<string, Node>>> {
+  const read = severalDeclaration.read(declaration) as unknown as SeveralDeclaration<A>;
+  const { kind } = read.lowering;
+  if (kind !== 'routine' && kind !== 'compose') {
+    throw new GraphError(
+      `defineOp: the lowering of an op with several results must be of kind routine or compose, but received ${describeValue(kind)}`,
+    );
+  }
+  const apply = declareSeveral<A, string>({
+    ...read,
+    samples: read.samples ?? [],
+    refused: read.refused ?? [],
+    results: (inputs, attributes, fail) =>
+      checkedResults(read.results(inputs, attributes, fail), fail),
+  });
+  return applying(read.name, apply);
+}
+
+function checkedResults(results: unknown, fail: Fail): Results {
+  const entries = isRecord(results)
+    ? assertRecord(results as Readonly<Record<string, Result>>, `${fail.where} expected results,`)
+    : [];
+  if (entries.length === 0) {
+    fail.value(
+      `expected a record with at least one result, such as { values: { dtype, shape } }, but received ${describeValue(results)}`,
+    );
+  }
+  return Object.fromEntries(
+    entries.map(([key, result]) => {
+      const { dtype, shape }: Partial<Result> = isRecord(result) ? result : {};
+      const where = `${fail.where} result '${key}':`;
+      assertDType(dtype, where);
+      const dims = dimensionList(shape as Shape, where).map((dim) => dimension(dim, where));
+      return [key, { dtype: dtype as DType, shape: dims }];
+    }),
+  );
+}
+
+function singleOf<A extends object>(declaration: OpDeclaration<A>): FunctionOf<A, Node> {
   const read = opDeclaration.read(declaration) as unknown as OpDeclaration<A>;
-  // The results of rules that a user wrote are checked. The rules of forebay's own ops are trusted.
   const apply = declare<A>({
     ...read,
     samples: read.samples ?? [],
@@ -107,12 +214,5 @@ export function defineOp<A extends object = object>(
       return dtype;
     },
   } as OpDeclaration<A>);
-  const isAttributes = (value: unknown): value is A =>
-    typeof value === 'object' && value !== null && !isNode(value) && !isTensor(value);
-  return (...given) => {
-    const last = given.at(-1);
-    return isAttributes(last)
-      ? apply(given.slice(0, -1) as Operand[], copyOf(last, read.name))
-      : apply(given as Operand[], {} as A);
-  };
+  return applying(read.name, apply);
 }

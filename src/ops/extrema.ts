@@ -119,7 +119,7 @@ const position = declare<{ readonly axes: readonly number[] }>({
       fail.shape('expected at least one element along each reduced axis');
     return reducedShape(shape, axes);
   },
-  lowering: { kind: 'reduce', kernel: 'argmax', axes: ({ axes }) => axes, notEmpty: true },
+  lowering: { kind: 'reduce', kernel: 'argmax', axes: ({ axes }) => axes },
   gradient: notDifferentiable('an index is an integer'),
   label: ({ axes }) => axes.join(' '),
   samples: [

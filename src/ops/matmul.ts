@@ -118,13 +118,13 @@ function gradient({ inputs, attributes, gradient: g }: GradientContext<Flags>): 
   const [a, b] = inputs as [Node, Node];
   const { transposeA, transposeB } = attributes;
   const forA = transposeA
-    ? matmul(b, g, { transposeA: transposeB, transposeB: true })
-    : matmul(g, b, { transposeB: !transposeB });
+    ? product([b, g], { transposeA: transposeB, transposeB: true })
+    : product([g, b], { transposeA: false, transposeB: !transposeB });
   const folds = b.shape.length === 2 && a.shape.length > 2 && !transposeA;
   const [x, dy] = folds ? [rows(a), rows(g)] : [a, g];
   const forB = transposeB
-    ? matmul(dy, x, { transposeA: true, transposeB: transposeA })
-    : matmul(x, dy, { transposeA: !transposeA });
+    ? product([dy, x], { transposeA: true, transposeB: transposeA })
+    : product([x, dy], { transposeA: !transposeA, transposeB: false });
   return [sumTo(forA, a), sumTo(forB, b)];
 }
 
@@ -135,13 +135,14 @@ function rows(x: Node): Node {
 
 /** Returns the lengths of the last two axes, which are swapped if `transposed` is true. */
 function lastTwo(shape: Shape, transposed: boolean): [Dim, Dim] {
-  const [rows, columns] = shape.slice(-2) as [Dim, Dim];
+  const [rows, columns] = [shape.at(-2), shape.at(-1)] as [Dim, Dim];
   return transposed ? [columns, rows] : [rows, columns];
 }
 
 /** Returns the shape to which the leading axes of two operands broadcast. */
 function batchShape(a: Shape, b: Shape, fail: Fail): Shape {
   const rank = Math.max(a.length, b.length);
+  if (rank === 0) return [];
   return Array.from({ length: rank }, (_, axis) => {
     const left = a[axis - rank + a.length] ?? 1;
     const right = b[axis - rank + b.length] ?? 1;

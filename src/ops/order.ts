@@ -7,9 +7,10 @@ import { ShapeError, ValueError } from '../errors.js';
 import type { Dim } from '../graph/dimension.js';
 import { input, lift } from '../graph/leaf.js';
 import { failFor, type Node } from '../graph/node.js';
-import { type Bound, notDifferentiable, type Operand } from '../graph/op.js';
+import { none, notDifferentiable, type Operand } from '../graph/op.js';
+import { result } from '../graph/result.js';
 import { resolveAxis } from '../tensor/shape.js';
-import { type Apply, declare } from './declare.js';
+import { type Apply, declare, declareSeveral } from './declare.js';
 import { addAlongAxis, aroundAxis, takeAlongAxis } from './indexing.js';
 import { indexDType, numberDType } from './rules.js';
 
@@ -18,19 +19,16 @@ interface SortAttributes {
   readonly descending: boolean;
 }
 
-const sortOptions = declareOptions('sort, argsort', {
+const sortOptions = declareOptions('sort, argsort, sortWithIndices', {
   /** If true, the largest element is the first. The default is false. */
   descending: optional(flag, 'reverse'),
 });
 
-/** Options of `sort` and `argsort`. */
+/** Options of `sort`, `argsort` and `sortWithIndices`. */
 export interface SortOptions extends OptionsOf<typeof sortOptions> {}
 
-/** How the routines `sort` and `argsort` are called. */
-const sortCall = ({ attributes: { axis, descending }, shape }: Bound<SortAttributes>) => {
-  const around = aroundAxis(shape, axis);
-  return { reads: [around], write: around, integers: [Number(descending)] };
-};
+/** The integers of the routines `sort` and `argsort`. */
+const sortIntegers = ({ descending }: SortAttributes) => [Number(descending)];
 
 const sortLabel = ({ axis, descending }: SortAttributes) =>
   `${axis}${descending ? ' descending' : ''}`;
@@ -40,7 +38,14 @@ const positions = declare<SortAttributes>({
   arity: 1,
   dtype: indexDType,
   shape: ([x]) => (x as Node).shape,
-  lowering: { kind: 'routine', routine: 'argsort', call: sortCall },
+  lowering: {
+    kind: 'routine',
+    routine: 'argsort',
+    call: ({ attributes, shape }) => {
+      const around = aroundAxis(shape, attributes.axis);
+      return { reads: [around], write: around, integers: sortIntegers(attributes) };
+    },
+  },
   gradient: notDifferentiable('an index is an integer'),
   label: sortLabel,
   samples: [
@@ -73,21 +78,38 @@ export function argsort(x: Operand, axis = -1, options?: SortOptions): Node {
   return positions([node], attributes);
 }
 
-const sorted: Apply<SortAttributes> = declare<SortAttributes>({
+const sorted = declareSeveral<SortAttributes, 'values' | 'indices'>({
   name: 'sort',
   arity: 1,
-  dtype: numberDType,
-  shape: ([x]) => (x as Node).shape,
-  lowering: { kind: 'routine', routine: 'sort', call: sortCall },
-  gradient: ({ inputs: [x], attributes, gradient }) => {
-    const { axis } = attributes;
-    return [addAlongAxis(x as Node, positions([x as Node], attributes), gradient, axis)];
+  interned: true,
+  results: (inputs, _attributes, fail) => {
+    const [x] = inputs as [Node];
+    return {
+      values: { dtype: numberDType(inputs, {}, fail), shape: x.shape },
+      indices: { dtype: 'int32', shape: x.shape },
+    };
   },
+  lowering: {
+    kind: 'routine',
+    routine: 'sort',
+    call: ({ attributes, inputShapes: [x] }) => {
+      const around = aroundAxis(x as readonly number[], attributes.axis);
+      const writes = { values: around, indices: around };
+      return { reads: [around], writes, integers: sortIntegers(attributes) };
+    },
+  },
+  // The elements are sorted once: the gradient reads the indices that the sort wrote.
+  gradient: ({ node, inputs: [x], attributes: { axis }, gradients: { values } }) => [
+    values === none || values === undefined
+      ? none
+      : addAlongAxis(x as Node, result(node, 'indices'), values, axis),
+  ],
   label: sortLabel,
   samples: [
     { inputs: [{ shape: [2, 5] }], build: (x) => sort(x as Node) },
     { inputs: [{ shape: [2, 4, 3] }], build: (x) => sort(x as Node, 1, { descending: true }) },
     { inputs: [{ shape: [0, 3] }], build: (x) => sort(x as Node) },
+    { inputs: [{ shape: [3, 4] }], build: (x) => sortWithIndices(x as Node, 0).indices },
   ],
   refused: [
     {
@@ -108,10 +130,27 @@ const sorted: Apply<SortAttributes> = declare<SortAttributes>({
  */
 export function sort(x: Operand, axis = -1, options?: SortOptions): Node {
   const { node, attributes } = sorting('sort', x, axis, options);
+  return sorted([node], attributes).values;
+}
+
+/**
+ * Returns the elements of x, sorted along an axis, and their indices as int32. It takes as long as `sort` alone. The
+ * results are those of `sort` and `argsort`: the sort is stable, NaN counts as the largest number, and the gradient goes
+ * to the elements from which the sorted ones come. Both results have the shape of x.
+ * @param axis the axis; the last by default. A negative axis counts from the end
+ * @throws ShapeError if the axis is out of range; ValueError if x is not a Node, Tensor or number, or if an option is
+ *   unknown
+ */
+export function sortWithIndices(
+  x: Operand,
+  axis = -1,
+  options?: SortOptions,
+): { readonly values: Node; readonly indices: Node } {
+  const { node, attributes } = sorting('sortWithIndices', x, axis, options);
   return sorted([node], attributes);
 }
 
-/** Reads the arguments of `sort` and `argsort`. */
+/** Reads the arguments of the ops that sort. */
 function sorting(name: string, x: Operand, axis: number, options: SortOptions | undefined) {
   const { descending = false } = sortOptions.read(options, `[${name}]`);
   const [node] = lift(name, [x]) as [Node];

@@ -12,14 +12,14 @@ import { formatShape } from '../tensor/shape.js';
  * @throws DTypeError if the dtypes differ
  */
 export function sameDType(inputs: readonly Node[], _attributes: object, fail: Fail): DType {
-  const [first, ...others] = inputs as readonly [Node, ...Node[]];
-  const odd = others.find((input) => input.dtype !== first.dtype);
-  if (odd) {
-    fail.dtype(
-      `operands have different dtypes: ${first.dtype} and ${odd.dtype}; cast() one of them`,
-    );
+  const { dtype } = inputs[0] as Node;
+  for (let i = 1; i < inputs.length; i++) {
+    const other = (inputs[i] as Node).dtype;
+    if (other !== dtype) {
+      fail.dtype(`operands have different dtypes: ${dtype} and ${other}; cast() one of them`);
+    }
   }
-  return first.dtype;
+  return dtype;
 }
 
 /**
@@ -59,9 +59,11 @@ export function indexDType(inputs: readonly Node[], attributes: object, fail: Fa
  * @throws ShapeError if the shapes do not broadcast
  */
 export function broadcastShape(inputs: readonly Node[], _attributes: object, fail: Fail): Shape {
+  const first = (inputs[0] as Node).shape;
+  let same = true;
+  for (let i = 1; i < inputs.length; i++) same &&= sameShape((inputs[i] as Node).shape, first);
+  if (same) return first;
   const shapes = inputs.map((input) => input.shape);
-  const [first, ...others] = shapes as [Shape, ...Shape[]];
-  if (others.every((shape) => sameShape(shape, first))) return first;
   const rank = Math.max(...shapes.map((shape) => shape.length));
   return Array.from({ length: rank }, (_, axis) => {
     let result: Dim = 1;

@@ -43,34 +43,47 @@ export interface GroupInstruction {
   readonly segments: readonly Segment[];
 }
 
-/** The shape and the locations of one loop of a group, or of the part of a loop that reads one block. */
-export interface Segment {
-  readonly shape: readonly number[];
+/** The locations of the operands of one loop. */
+export interface LoopOperands {
   readonly loads: readonly Location[];
   readonly stores: readonly Location[];
   readonly closes: readonly Location[];
 }
 
-const opcode = 1;
+/** The shape and the locations of one loop of a group, or of the part of a loop that reads one block. */
+export interface Segment extends LoopOperands {
+  readonly shape: readonly number[];
+}
 
-export const groupInstruction: InstructionRecord<GroupInstruction> = {
-  opcodes: { group: opcode },
-  *reads({ segments }) {
+interface Loops {
+  readonly segments: readonly LoopOperands[];
+}
+
+/** The fields of the records of groups and row groups that are equal. */
+export const recordOfLoops = {
+  *reads({ segments }: Loops): Generator<readonly Location[]> {
     for (const { loads } of segments) yield loads;
   },
-  *writes({ segments }) {
+  *writes({ segments }: Loops): Generator<readonly Location[]> {
     for (const { stores, closes } of segments) {
       yield stores;
       yield closes;
     }
   },
+  counted: () => ({ group: true }),
+};
+
+const opcode = 1;
+
+export const groupInstruction: InstructionRecord<GroupInstruction> = {
+  ...recordOfLoops,
+  opcodes: { group: opcode },
   *inPlace({ segments }): Generator<InPlace> {
     for (const { stores, loads } of segments) {
       for (const write of stores) yield { write, reads: loads };
     }
   },
   encode: encoded,
-  counted: () => ({ group: true }),
 };
 
 function* encoded(instruction: GroupInstruction, code: CodeWriter): Sliced<number> {
@@ -94,23 +107,28 @@ function* encoded(instruction: GroupInstruction, code: CodeWriter): Sliced<numbe
     code.push(dtypeCodes[dtype], registers.of(i));
   });
   operations.forEach(({ kernel, converts, dtype, operands }, i) => {
-    const from = [0, 1, 2].map((slot) =>
-      slot < operands.length ? registers.of(operands[slot] as number) : -1,
-    );
+    const from = (slot: number) =>
+      slot < operands.length ? registers.of(operands[slot] as number) : -1;
     const id = kernelId(converts ? 'cast' : 'map', kernel);
-    code.push(id, dtypeCodes[dtype], registers.of(loads.length + i), ...from);
+    code.push(id, dtypeCodes[dtype], registers.of(loads.length + i));
+    code.push(from(0), from(1), from(2));
   });
   for (const { dtype, register } of [...stores, ...closes])
     code.push(dtypeCodes[dtype], registers.of(register));
   for (const { shape, loads: from, stores: to, closes: into } of segments) {
     const missing = rank - shape.length;
-    const ones = new Array<number>(missing).fill(1);
-    const zeros = new Array<number>(missing).fill(0);
-    code.push(...ones, ...shape);
-    for (const location of [...from, ...to]) {
+    const pad = (number: number) => {
+      for (let axis = 0; axis < missing; axis++) code.push(number);
+    };
+    const operand = (location: Location) => {
       code.at(location);
-      code.push(...zeros, ...location.strides);
-    }
+      pad(0);
+      code.push(...location.strides);
+    };
+    pad(1);
+    code.push(...shape);
+    from.forEach(operand);
+    to.forEach(operand);
     for (const location of into) code.at(location);
     if (code.pace.due(1 + from.length + to.length)) yield;
   }
@@ -137,8 +155,10 @@ function allocateRegisters(
   let registers = 0;
   for (let value = 0; value < loads; value++) assigned.push(registers++);
   operations.forEach(({ operands }, time) => {
-    for (const operand of new Set(operands))
-      if (last[operand] === time) free.push(assigned[operand] as number);
+    operands.forEach((operand, i) => {
+      const repeated = operands.indexOf(operand) < i;
+      if (!repeated && last[operand] === time) free.push(assigned[operand] as number);
+    });
     const own = free.pop() ?? registers++;
     assigned.push(own);
     if (last[loads + time] === -1) free.push(own);

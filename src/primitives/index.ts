@@ -33,6 +33,7 @@ import {
   reduceInstruction,
   reduceValue,
 } from './reduce.js';
+import { result, resultValue } from './result.js';
 import { type RoutineInstruction, routine, routineInstruction, routineValue } from './routine.js';
 import { type RowsInstruction, rowsInstruction } from './rows.js';
 import { accumulate, sumValue } from './sum.js';
@@ -52,6 +53,7 @@ export type Instruction =
 
 const lowerings: { readonly [L in Lowering as L['kind']]: LoweringRecord<L> } = {
   leaf,
+  result,
   map,
   cast,
   accumulate,
@@ -69,6 +71,7 @@ const lowerings: { readonly [L in Lowering as L['kind']]: LoweringRecord<L> } = 
 
 const values: { readonly [K in Kind]: ValueRecord } = {
   leaf: leafValue,
+  result: resultValue,
   map: mapValue,
   sum: sumValue,
   product: productValue,

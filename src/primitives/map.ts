@@ -4,6 +4,7 @@ import type { Lowering } from '../graph/op.js';
 import { listInOrder } from '../ir/axes.js';
 import { defect } from '../ir/defect.js';
 import type { Ref } from '../ir/value.js';
+import { kernelFacts } from '../native/addon.js';
 import { prepareMap } from '../native/kernels.js';
 import type { TypedArray } from '../tensor/dtype.js';
 import { rowMajorLayout, stretched } from './layout.js';
@@ -50,11 +51,6 @@ export const cast: LoweringRecord<Extract<Lowering, { kind: 'cast' }>> = {
     build.map(node.dtype, node.dtype, shape, args, node, true),
 };
 
-/** The kernels that take less time than storing their result. */
-const cheap = new Set(
-  'neg abs square sign add sub mul maximum minimum greater equal where relu copy'.split(' '),
-);
-
 export const mapValue: ValueRecord = {
   rebuild: (build, { details, dtype, shape, node }, args) =>
     build.map(details.kernel as string, dtype, shape, args, node, details.converts),
@@ -63,11 +59,10 @@ export const mapValue: ValueRecord = {
     closes: false,
     rows: () => undefined,
     columns: false,
-    // A conversion of bools is a comparison with 0 or a selection of 0 and 1.
-    cheap: ({ args, dtype, details: { kernel, converts } }) =>
-      converts
-        ? dtype === 'bool' || (args[0] as Ref).value.dtype === 'bool'
-        : cheap.has(kernel as string),
+    cheap: ({ args, details: { kernel, converts } }) =>
+      kernelFacts(converts ? 'cast' : 'map', kernel as string).cheap.includes(
+        (args.at(-1) as Ref).value.dtype,
+      ),
     code: ({ args, details: { kernel, converts = false } }, operands, emit) => {
       if (kernel === 'copy') return operands[0] as number;
       const { dtype } = (args.at(-1) as Ref).value;

@@ -21,13 +21,21 @@ import type { Instruction } from './index.js';
 
 /**
  * Computes the value of one node and writes it to `out`. `run` is the index of the run, on which random draws depend.
+ * `results` are the buffers of all results of an op that has several; `out` is the first.
  */
-export type Step = (out: TypedArray, inputs: readonly TypedArray[], run: number) => void;
+export type Step = (
+  out: TypedArray,
+  inputs: readonly TypedArray[],
+  run: number,
+  results: readonly TypedArray[],
+) => void;
 
 /** A node during one run, in which all its dimensions are numbers, with its dtype. */
 export interface BoundNode extends Bound<object> {
   readonly dtype: DType;
   readonly inputDTypes: readonly DType[];
+  /** The dtypes of the results, if the op has several. */
+  readonly resultDTypes: readonly DType[];
 }
 
 /** The node that is lowered, in one binding of the dimension names. */
@@ -128,6 +136,11 @@ export interface InstructionWriter {
   readonly target: Target;
   /** Returns the location of the elements that a ref selects. */
   locate(ref: Ref): Location;
+  /**
+   * Returns the locations of all results that the instruction of a value writes. The first is the value itself. A result
+   * that nothing reads gets new memory.
+   */
+  resultsOf(value: Value): readonly Location[];
   /** Returns the location of a value. */
   locationOf(value: Value): Location;
   /** Returns the memory of a leaf that has `length` elements. */

@@ -7,29 +7,25 @@ import { permuted } from '../ir/axes.js';
 import type { Builder } from '../ir/builder.js';
 import type { Location } from '../ir/location.js';
 import type { Definition } from '../ir/rule.js';
+import { executor } from '../ir/target.js';
 import { type Ref, transposed, type Value, viewed } from '../ir/value.js';
 import { count, isContiguous } from '../ir/view.js';
-import { kernelId } from '../native/addon.js';
+import { kernelFacts, kernelId } from '../native/addon.js';
 import { prepareReduce } from '../native/kernels.js';
 import { dtypeCodes } from '../native/table.js';
-import type { DType, TypedArray } from '../tensor/dtype.js';
+import type { TypedArray } from '../tensor/dtype.js';
 import { formatShape, stridesOf } from '../tensor/shape.js';
 import type { InstructionRecord, LoweringRecord, ValueRecord } from './record.js';
-
-/** The result of a reduction over no elements, by kernel and dtype. It is 0 for kernels that are not in this list. */
-const identities: Readonly<Record<string, Readonly<Partial<Record<DType, number>>>>> = {
-  max: { float32: -Infinity, float64: -Infinity, int32: -(2 ** 31) },
-};
 
 type Reduce = Extract<Lowering, { kind: 'reduce' }>;
 
 /** @throws ShapeError if the reduction is not defined for an axis of length 0, and one of the axes has this length */
 function assertElements(
-  { notEmpty = false }: Reduce,
+  { kernel }: Reduce,
   axes: readonly number[],
   shape: readonly number[],
 ): void {
-  if (!notEmpty || !axes.some((axis) => shape[axis] === 0)) return;
+  if (!axes.some((axis) => shape[axis] === 0) || !kernelFacts('reduce', kernel).indexes) return;
   throw new ShapeError(
     `expected at least one element along each reduced axis, but received shape ${formatShape(shape)}`,
   );
@@ -49,7 +45,8 @@ export const reduce: LoweringRecord<Reduce> = {
     const reduced = lowering.axes(bound.attributes);
     assertElements(lowering, reduced, ref.shape);
     if (reduced.some((axis) => ref.shape[axis] === 0) || count(bound.shape) === 0) {
-      return build.filled(identities[kernel]?.[node.dtype] ?? 0, node.dtype, bound.shape);
+      const { identities } = kernelFacts('reduce', kernel);
+      return build.filled(identities[node.dtype] ?? 0, node.dtype, bound.shape);
     }
     const kept = ref.shape.map((_, axis) => axis).filter((axis) => !reduced.includes(axis));
     const terms = count(reduced.map((axis) => ref.shape[axis] as number));
@@ -97,13 +94,6 @@ function inMemoryOrder(operand: Ref, kept: number): Ref {
   return viewed(operand.value, permuted(operand, [...axes.slice(0, kept), ...reduced]));
 }
 
-/**
- * The lengths of the rows that a fused loop reduces. The instruction `reduce` computes shorter rows side by side, which
- * takes less time. Longer rows do not fit in a cache together with the values that are kept for them.
- */
-const shortestRow = 32;
-const longestRow = 16_384;
-
 /** Whether the value is the sum of all elements of its operand. */
 function sumsAll({ details, shape }: Value): boolean {
   return details.kernel === 'sum' && shape.length === 0;
@@ -111,10 +101,11 @@ function sumsAll({ details, shape }: Value): boolean {
 
 /** Whether a fused loop over whole rows can compute the value: if the reduced elements lie along one axis. */
 function reducesRows({ args, shape, dtype, details }: Value): boolean {
-  if (dtype === 'int32' || (details.kernel !== 'sum' && details.kernel !== 'max')) return false;
+  if (!kernelFacts('reduce', details.kernel as string).rows.includes(dtype)) return false;
   const reduced = (args[0] as Ref).shape.slice(shape.length).filter((size) => size !== 1);
   const [length] = reduced;
-  return reduced.length === 1 && shortestRow <= Number(length) && Number(length) <= longestRow;
+  const { shortest, longest } = executor.rows;
+  return reduced.length === 1 && shortest <= Number(length) && Number(length) <= longest;
 }
 
 /** A reduction over the last axes of its operand. The first axes of the operand are the axes of the value. */
@@ -122,8 +113,9 @@ export const reduceValue: ValueRecord = {
   rebuild: (build, { kind, details, dtype, shape, node }, args) => {
     const kernel = details.kernel as string;
     const kept = shape.length;
-    // The index that argmax returns depends on the order of the reduced axes.
-    const operand = kernel === 'argmax' ? (args[0] as Ref) : inMemoryOrder(args[0] as Ref, kept);
+    const operand = kernelFacts('reduce', kernel).indexes
+      ? (args[0] as Ref)
+      : inMemoryOrder(args[0] as Ref, kept);
     if (kernel === 'sum' && kept > 0) {
       const rows = operand.shape.slice(kept);
       const axes = [...operand.shape.keys()];

@@ -6,36 +6,50 @@
 import { assertList } from '../arguments/read.js';
 import { ShapeError, ValueError } from '../errors.js';
 import type { Node } from '../graph/node.js';
-import type { Bound, Lowering, RoutineShapes } from '../graph/op.js';
+import type { Bound, Lowering, RoutineShapes, SeveralRoutineShapes } from '../graph/op.js';
+import { resultsOf } from '../graph/results.js';
 import type { Builder } from '../ir/builder.js';
 import type { Location } from '../ir/location.js';
 import type { Definition } from '../ir/rule.js';
+import { executor } from '../ir/target.js';
 import type { Ref } from '../ir/value.js';
 import { count, isContiguous } from '../ir/view.js';
 import { routineFacts } from '../native/addon.js';
 import { prepareRoutine } from '../native/kernels.js';
 import { describeIndex } from '../native/program.js';
-import { dtypeCodes, routineLanes } from '../native/table.js';
-import type { TypedArray } from '../tensor/dtype.js';
+import { dtypeCodes } from '../native/table.js';
+import type { DType } from '../tensor/dtype.js';
 import { formatShape, sizeOf } from '../tensor/shape.js';
 import { rowMajorLayout } from './layout.js';
 import type { InstructionRecord, LoweringRecord, ValueRecord } from './record.js';
 
 type RoutineLowering = Extract<Lowering, { kind: 'routine' }>;
 
+/** A checked call of a routine. */
+interface Call {
+  readonly reads: readonly (readonly number[])[];
+  /** The shapes in which the results are written, in their order. */
+  readonly writes: readonly (readonly number[])[];
+  readonly integers: readonly number[];
+}
+
 /**
  * Returns how a routine is called. The lowering may be a user's, so it is checked that the shapes have the elements of
- * the inputs and of the result.
+ * the inputs and of the results.
  * @throws ShapeError if they do not, or the numbers of inputs or integers are wrong; NativeError if there is no such
  *   routine; ValueError if the lowering returns no lists
  */
-function checkedCall({ routine, call }: RoutineLowering, bound: Bound<object>): RoutineShapes {
+function checkedCall({ routine, call }: RoutineLowering, bound: Bound<object>): Call {
   const facts = routineFacts(routine);
-  const shapes: Partial<RoutineShapes> | undefined = call(bound);
+  const shapes: Partial<RoutineShapes & SeveralRoutineShapes> | undefined = call(bound);
   const listOf = <T>(list: readonly T[] | undefined, what: string) =>
     assertList(list as readonly T[], `routine '${routine}': expected a list of ${what},`);
   const reads = listOf(shapes?.reads, 'shapes').map((shape) => listOf(shape, 'numbers'));
-  const write = listOf(shapes?.write, 'numbers');
+  // Without keys, the op has one result.
+  const keys = Object.keys(bound.results);
+  const writes = (
+    keys.length === 0 ? [shapes?.write] : keys.map((key) => shapes?.writes?.[key])
+  ).map((shape) => listOf(shape, 'numbers'));
   const integers = listOf(shapes?.integers, 'integers');
   const fits = (shape: readonly number[] | undefined, whole: readonly number[]) =>
     shape?.every(isSize) === true && sizeOf(shape) === sizeOf(whole);
@@ -51,9 +65,22 @@ function checkedCall({ routine, call }: RoutineLowering, bound: Bound<object>): 
       `routine '${routine}' cannot read input ${i}, of shape ${formatShape(shape)}, as ${formatShape(reads[i] ?? [])}`,
     );
   });
-  if (!fits(write, bound.shape)) {
+  const results = keys.length === 0 ? [bound.shape] : Object.values(bound.results);
+  if (results.length !== facts.writes) {
     throw new ShapeError(
-      `routine '${routine}' cannot write a result of shape ${formatShape(bound.shape)} as ${formatShape(write)}`,
+      `routine '${routine}' has ${facts.writes} results, but the op has ${results.length}`,
+    );
+  }
+  results.forEach((shape, i) => {
+    const write = writes[i] as readonly number[];
+    if (fits(write, shape)) return;
+    throw new ShapeError(
+      `routine '${routine}' cannot write a result of shape ${formatShape(shape)} as ${formatShape(write)}`,
+    );
+  });
+  if (new Set(writes.map((shape) => sizeOf(shape) === 0)).size > 1) {
+    throw new ShapeError(
+      `routine '${routine}' cannot compute results of which only some have elements: ${writes.map(formatShape).join(', ')}`,
     );
   }
   if (integers.length !== facts.integers || !integers.every(Number.isSafeInteger)) {
@@ -61,37 +88,45 @@ function checkedCall({ routine, call }: RoutineLowering, bound: Bound<object>): 
       `routine '${routine}' takes ${facts.integers} integers, but received [${integers.join(', ')}]`,
     );
   }
-  return { reads, write, integers };
+  return { reads, writes, integers };
 }
 
 const isSize = (size: unknown): boolean => Number.isSafeInteger(size) && (size as number) >= 0;
 
 /**
- * One routine, which reads all inputs and writes the result. The inputs and the result are read and written in the
- * shapes that the lowering returns.
+ * One routine, which reads all inputs and writes the results. They are read and written in the shapes that the lowering
+ * returns. For an op with several results, `lower` returns the first, in the shape in which it is written, and the
+ * record of `result` makes the others.
  */
 export const routine: LoweringRecord<RoutineLowering> = {
   step: (lowering, node) => {
-    const { reads, write, integers } = checkedCall(lowering, node);
-    const views = [...reads, write].map((shape) => ({ shape, ...rowMajorLayout(shape) }));
-    const dtypes = [...node.inputDTypes, node.dtype];
+    const { reads, writes, integers } = checkedCall(lowering, node);
+    const views = [...reads, ...writes].map((shape) => ({ shape, ...rowMajorLayout(shape) }));
+    const { inputDTypes, dtype, resultDTypes } = node;
+    const dtypes = [...inputDTypes, ...(resultDTypes.length === 0 ? [dtype] : resultDTypes)];
     const run = prepareRoutine(lowering.routine, dtypes, views, integers);
-    return (out: TypedArray, inputs: readonly TypedArray[]) => {
-      const failure = run(...inputs, out);
+    return (_out, inputs, _run, results) => {
+      const failure = run(...inputs, ...results);
       if (failure) throw new ValueError(describeIndex(failure));
     };
   },
   lower: (lowering, { build, node, bound, args }) => {
-    const { reads, write, integers } = checkedCall(lowering, bound);
-    const result = routineResult(build, {
+    const { reads, writes, integers } = checkedCall(lowering, bound);
+    const [write, ...others] = writes as [readonly number[], ...(readonly number[])[]];
+    const several = resultsOf(node);
+    const [first, ...further] = several
+      ? Object.values(several).map(({ dtype }) => dtype)
+      : [node.dtype];
+    const results = others.map((shape, i) => [further[i] as DType, ...shape] as const);
+    const made = routineResult(build, {
       kind: 'routine',
-      dtype: node.dtype,
+      dtype: first as DType,
       shape: write,
       args: args.map((arg, i) => build.reshape(arg, reads[i] as readonly number[], node)),
-      details: { kernel: lowering.routine, integers },
+      details: { kernel: lowering.routine, integers, ...(several && { results }) },
       node,
     });
-    return build.reshape(result, bound.shape, node);
+    return several ? made : build.reshape(made, bound.shape, node);
   },
 };
 
@@ -101,9 +136,6 @@ export function routineResult(build: Builder, definition: Definition): Ref {
   if (count(shape) === 0) return build.filled(0, dtype, shape);
   return build.make({ ...definition, args: args.map((arg) => build.ascending(arg, node)) });
 }
-
-/** If the last axis of a read is at most this long, a routine reads it equally fast whether it is contiguous or not. */
-const fewLanes = 4;
 
 export const routineValue: ValueRecord = {
   rebuild: (build, { kind, dtype, shape, details, node }, args) =>
@@ -115,16 +147,16 @@ export const routineValue: ValueRecord = {
       kind: 'routine',
       routine: value.details.kernel as string,
       reads: value.args.map((arg) => writer.locate(arg)),
-      write: writer.locationOf(value),
+      writes: writer.resultsOf(value),
       integers: value.details.integers as readonly number[],
       nodes,
     });
   },
   reads: ({ args, details: { kernel } }, operand, { shape, strides }) =>
     shape.length === 0 ||
-    (shape.at(-1) as number) <= fewLanes ||
+    (shape.at(-1) as number) <= executor.fewLanes ||
     strides.at(-1) === 1 ||
-    !routineLanes.get(kernel as string)?.includes(args.indexOf(operand)),
+    !routineFacts(kernel as string).lanes.includes(args.indexOf(operand)),
   writes: (_value, at) => isContiguous(at),
   onto: () => undefined,
   prepared: undefined,
@@ -136,20 +168,20 @@ export interface RoutineInstruction {
   /** The name of the routine. */
   readonly routine: string;
   readonly reads: readonly Location[];
-  readonly write: Location;
+  readonly writes: readonly Location[];
   readonly integers: readonly number[];
 }
 
 export const routineInstruction: InstructionRecord<RoutineInstruction> = {
   opcodes: { routine: 9 },
   reads: ({ reads }) => [reads],
-  writes: ({ write }) => [[write]],
-  inPlace: ({ routine, reads, write }) => {
+  writes: ({ writes }) => [writes],
+  inPlace: ({ routine, reads, writes }) => {
     const read = reads[routineFacts(routine).inPlace];
-    return read ? [{ write, reads: [read] }] : [];
+    return read ? [{ write: writes[0] as Location, reads: [read] }] : [];
   },
-  encode: ({ routine, reads, write, integers }, code) => {
-    const operands = [...reads, write];
+  encode: ({ routine, reads, writes, integers }, code) => {
+    const operands = [...reads, ...writes];
     code.push(routineFacts(routine).id);
     code.push(...operands.map(({ memory: { dtype } }) => dtypeCodes[dtype]));
     for (const location of operands) {

@@ -7,11 +7,10 @@
 
 import type { Node } from '../graph/node.js';
 import type { Sliced } from '../graph/sliced.js';
-import type { Location } from '../ir/location.js';
 import { kernelId } from '../native/addon.js';
 import { dtypeCodes } from '../native/table.js';
 import type { DType } from '../tensor/dtype.js';
-import type { Operation, Result } from './group.js';
+import { type LoopOperands, type Operation, type Result, recordOfLoops } from './group.js';
 import type { CodeWriter, InPlace, InstructionRecord } from './record.js';
 
 export interface RowLoad {
@@ -37,27 +36,16 @@ export interface RowsInstruction {
 }
 
 /** The sizes and the locations of one loop. The shape of a location is that of the rows, then the number of columns. */
-export interface RowSegment {
+export interface RowSegment extends LoopOperands {
   readonly rows: readonly number[];
   readonly columns: number;
-  readonly loads: readonly Location[];
-  readonly stores: readonly Location[];
-  readonly closes: readonly Location[];
 }
 
 const opcode = 10;
 
 export const rowsInstruction: InstructionRecord<RowsInstruction> = {
+  ...recordOfLoops,
   opcodes: { 'row group': opcode },
-  *reads({ segments }) {
-    for (const { loads } of segments) yield loads;
-  },
-  *writes({ segments }) {
-    for (const { stores, closes } of segments) {
-      yield stores;
-      yield closes;
-    }
-  },
   *inPlace(instruction): Generator<InPlace> {
     const safe = safeReads(instruction);
     for (const { stores, loads } of instruction.segments) {
@@ -67,7 +55,6 @@ export const rowsInstruction: InstructionRecord<RowsInstruction> = {
     }
   },
   encode: encoded,
-  counted: () => ({ group: true }),
 };
 
 function* encoded(instruction: RowsInstruction, code: CodeWriter): Sliced<number> {

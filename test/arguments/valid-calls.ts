@@ -78,6 +78,15 @@ const declaration = () => ({
   refused: [],
   label: () => '',
 });
+const severalDeclaration = () => {
+  const { dtype, shape, ...rest } = declaration();
+  return {
+    ...rest,
+    results: (inputs: fb.Node[]) => ({ a: { dtype: dtype(inputs), shape: shape(inputs) } }),
+    lowering: { kind: 'compose', expand: ([x]: fb.Node[]) => ({ a: x }) },
+    gradient: ({ gradients: { a } }: { gradients: Record<string, fb.Sent> }) => [a],
+  };
+};
 const scaled = fb.defineOp(declaration() as unknown as fb.OpDeclaration);
 
 const error = () => ({ args: ['what', { cause: 'why' }] });
@@ -147,6 +156,8 @@ const table: Readonly<Record<string, () => Call>> = {
 
   // ops whose samples do not show all arguments
   sort: () => ({ args: [fb.input('sorted', [2, 3]), 1, { descending: true }] }),
+  sortWithIndices: () => ({ args: [fb.input('sorted', [2, 3]), 1, { descending: true }] }),
+  result: () => ({ args: [fb.sort(fb.input('sorted', [2, 3])).inputs[0], 'indices'] }),
   topK: () => ({ args: [fb.input('top', [2, 3]), 2, 1] }),
   maxPool2d: () => ({ args: [fb.input('images', ['batch', 1, 4, 4]), pool2d] }),
   avgPool2d: () => ({
@@ -189,6 +200,7 @@ const table: Readonly<Record<string, () => Call>> = {
   assemble: () => ({ args: [[3, 2], [new fb.Part(w, [1, 0])]] }),
   'new Part': () => ({ args: [w, [1, 0], [1, -1]] }),
   defineOp: () => ({ args: [declaration()] }),
+  'defineOp, several results': () => ({ args: [severalDeclaration()] }),
   'defineOp()': () => ({ args: [w, {}] }),
   notDifferentiable: () => ({ args: ['a reason'] }),
 

@@ -1,6 +1,5 @@
 // Tests large outputs, which programs compute in the memory of the caller instead of copying them from the arena.
 import { describe, expect, it } from 'vitest';
-import { directBytes } from '../../src/compile/passes/arena.js';
 import {
   add,
   compile,
@@ -15,6 +14,7 @@ import {
   transpose,
   ValueError,
 } from '../../src/index.js';
+import { executor } from '../../src/ir/target.js';
 
 const rows = 600;
 const width = 128;
@@ -36,7 +36,7 @@ function expectEqual(got: Record<string, Tensor>, expected: Record<string, Tenso
   }
 }
 
-describe(`an output of at least ${directBytes} bytes`, () => {
+describe(`an output of at least ${executor.memory.direct} bytes`, () => {
   it('takes no memory of the arena', () => {
     const program = compile({ outputs: { y: relu(x) } });
     expectEqual(program.run({ x: fed }), evaluate({ y: relu(x) }, { x: fed }));

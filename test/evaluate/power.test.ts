@@ -4,12 +4,14 @@
  */
 import { describe, expect, it } from 'vitest';
 import {
+  add,
   backward,
   compile,
   evaluate,
   type Node,
   parameter,
   pow,
+  sub,
   tensor,
   type Variable,
 } from '../../src/index.js';
@@ -87,8 +89,14 @@ describe('derivatives of base^exponent with respect to the exponent, and mixed o
     [0, 0, { e: 0, be: 0, ee: 0, bbe: 0, eee: 0 }],
     [0, 1, { e: 0, be: 1, ee: 0, bbe: 0, eee: 0 }],
     [0, 2, { e: 0, be: 0, ee: 0, bbe: 3, eee: 0 }],
-    [2, 0, { e: log2, be: 0, ee: log2 ** 2, eee: log2 ** 3, bbe: 0 }],
-    [2, 1, { e: 2 * log2, be: 1 + log2, ee: 2 * log2 ** 2, eee: 2 * log2 ** 3, bbe: 0 }],
+    // With e = 0 and e = 1, a derivative of order 1 or 2 for the base is 0, but its derivative for the exponent is not.
+    // PyTorch gives 0 for it. These values follow from b^(e - 1) (1 + e log b) and its derivatives.
+    [
+      2,
+      0,
+      { e: log2, be: 1 / 2, eb: 1 / 2, ee: log2 ** 2, eee: log2 ** 3, bbe: -1 / 4, bee: log2 },
+    ],
+    [2, 1, { e: 2 * log2, be: 1 + log2, ee: 2 * log2 ** 2, eee: 2 * log2 ** 3, bbe: 1 / 2 }],
   ];
 
   it.each(cases)('%d^%d', (at, power, expected) => {
@@ -105,5 +113,38 @@ describe('derivatives of base^exponent with respect to the exponent, and mixed o
     wanted.forEach((path, i) => {
       expect(found[i], path).toBeCloseTo(expected[path as (typeof names)[number]] as number, 12);
     });
+  });
+});
+
+describe('derivatives of powers whose exponent is computed from their base, of orders 1 to 4', () => {
+  // The Taylor series of exp(e log b) at the point give these values.
+  const log3 = Math.log(3);
+  it.each<[string, number, (x: Node) => Node, number[]]>([
+    ['x^x', 1, (x) => pow(x, x), [1, 2, 3, 8]],
+    ['(1 + x)^x', 0, (x) => pow(add(x, 1), x), [0, 2, -3, 20]],
+    [
+      '(2 + x)^(x - 1)',
+      1,
+      (x) => pow(add(x, 2), sub(x, 1)),
+      [
+        log3,
+        log3 ** 2 + 2 / 3,
+        log3 ** 3 + 2 * log3 - 1 / 3,
+        log3 ** 4 + 4 * log3 ** 2 - (4 / 3) * log3 + 44 / 27,
+      ],
+    ],
+  ])('%s at %d', (_, at, build, expected) => {
+    const x = scalar('x', at);
+    const derivatives: Node[] = [];
+    for (let node = build(x); derivatives.length < expected.length; ) {
+      node = derivative(node, x);
+      derivatives.push(node);
+    }
+    const outputs = Object.fromEntries(derivatives.map((node, i) => [`order ${i + 1}`, node]));
+    for (const values of [evaluate(outputs), compile({ outputs }).run()])
+      expected.forEach((value, i) => {
+        const order = `order ${i + 1}`;
+        expect(values[order]?.item(), order).toBeCloseTo(value, 11);
+      });
   });
 });

@@ -1,18 +1,21 @@
 // Calls the addon directly with wrong arguments. Each call must throw an error, and must not crash or write outside the
 // arrays. The C++ tests do the same under sanitizers. These tests cover all kinds of values that JavaScript can pass.
 import { describe, expect, it } from 'vitest';
-import { load } from '../../src/native/addon.js';
+import { kernelId, load } from '../../src/native/addon.js';
 import { child } from './child.js';
 
-const { addon, ids } = load();
-const id = (name: string) => ids.get(name) as number;
+const { addon } = load();
 const f32 = (n: number) => new Float32Array(n);
 const geometry = (...numbers: number[]) => Float64Array.from(numbers);
 const any = addon as unknown as Record<string, (...given: unknown[]) => unknown>;
 
 describe('a call with wrong arguments is refused with a message', () => {
-  const add = id('map add');
-  const [copy, sum, normal] = [id('map copy'), id('reduce sum'), id('random normal')];
+  const add = kernelId('map', 'add');
+  const [copy, sum, normal] = [
+    kernelId('map', 'copy'),
+    kernelId('reduce', 'sum'),
+    kernelId('random', 'normal'),
+  ];
   // A geometry is a list of numbers: the rank, the sizes, and then an offset and strides for the output and for each
   // input.
   const two = geometry(1, 2, 0, 1, 0, 1, 0, 1);

@@ -25,7 +25,7 @@ describe('the handshake', () => {
     verify(
       doctored((kernels) => [
         ...kernels,
-        { family: 'map', name: 'of tomorrow', arity: 9, dtypes: [] },
+        { family: 'map', name: 'of tomorrow', arity: 9, dtypes: [], cheap: [], form: 'plain' },
       ]),
       choice,
     );

@@ -1,12 +1,12 @@
 // Tests the addon's functions for programs by direct calls with program code: what they do, and what they refuse.
 import { describe, expect, it } from 'vitest';
 import { NativeError } from '../../src/index.js';
-import { type Addon, load } from '../../src/native/addon.js';
+import { type Addon, kernelId, load } from '../../src/native/addon.js';
 import { runProgram, withLeaves } from '../../src/native/program.js';
 import { sharedArray, type TypedArray } from '../../src/tensor/dtype.js';
 import { errorOf } from '../support.js';
 
-const { addon, ids } = load();
+const { addon } = load();
 const any = addon as unknown as Record<keyof Addon, (...given: unknown[]) => unknown>;
 const f32 = (...values: number[]) => {
   const array = sharedArray('float32', values.length) as Float32Array;
@@ -29,7 +29,7 @@ const adding = codeOf(
   [
     [
       ...[1, 1, 1, 3, 2, 1, 1, 0], // opcode 1 (group); counts of segments, axes, registers, loads, steps, stores, closes
-      ...[0, 0, 0, 1, ids.get('map add') as number, 0, 2, 0, 1, -1, 0, 2],
+      ...[0, 0, 0, 1, kernelId('map', 'add'), 0, 2, 0, 1, -1, 0, 2],
       ...[3, 1, 0, 1, 2, 0, 1, 0, 0, 1],
     ],
     [8, 0, 1, 3, 0, 0, 1, 2, 0, 1],

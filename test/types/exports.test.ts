@@ -25,11 +25,11 @@ const contract = {
  * Public names that are not in `contract`: names that a user needs to write a gradient rule, classes of values, and a
  * few functions. Ops need no entry.
  */
-const added = `none notDifferentiable Part
+const added = `none notDifferentiable Part result
   Node Leaf Input Variable Constant Gradients Program loadMetadata
   loadCsv parseCsv`;
 /** Functions that apply ops of other names. */
-const composed = 'maxPool1d maxPool2d avgPool1d avgPool2d conv1d conv2d';
+const composed = 'sortWithIndices maxPool1d maxPool2d avgPool1d avgPool2d conv1d conv2d';
 /** Ops that only these functions and gradient rules apply. */
 const inner = `maxPool avgPool avgPoolGradient scatterAddAlongAxis
   convolution convolutionInputGradient convolutionWeightGradient`;

@@ -7,16 +7,27 @@
 
 namespace forebay::FOREBAY_BODY {
 
-template <int count, Form kind>
+// The cost of an element is low if computing it takes less time than storing it. The compiler then computes a
+// value again in each loop that reads it.
+enum class Cost : bool { low, high };
+
+// The facts of an operation, which the kernel table passes on to JavaScript.
+template <int count, Form kind, Cost cost>
 struct Operation {
   static constexpr int arity = count;
   static constexpr Form form = kind;
+  static constexpr bool cheap = cost == Cost::low;
 };
-using Unary = Operation<1, Form::plain>;
-using Binary = Operation<2, Form::plain>;
-using Ternary = Operation<3, Form::plain>;
-using Comparison = Operation<2, Form::compares>;
-using Selection = Operation<3, Form::selects>;
+template <Cost cost>
+using Unary = Operation<1, Form::plain, cost>;
+template <Cost cost>
+using Binary = Operation<2, Form::plain, cost>;
+template <Cost cost>
+using Ternary = Operation<3, Form::plain, cost>;
+template <Cost cost>
+using Comparison = Operation<2, Form::compares, cost>;
+template <Cost cost>
+using Selection = Operation<3, Form::selects, cost>;
 
 // One input of an operation. If `single` is true, the input has only one element, which is returned for every
 // index i. Otherwise the input is an array.

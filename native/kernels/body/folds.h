@@ -170,10 +170,17 @@ void argmaxRun(Lanes lanes, const void* in, std::size_t n, std::int32_t first) {
 }
 
 template <class T>
-constexpr Fold sumFold = {Fold::Kind::sum, sumRows<T>, sumRun<T>};
+constexpr DType typeOf = std::is_same_v<T, float>    ? DType::float32
+                         : std::is_same_v<T, double> ? DType::float64
+                                                     : DType::int32;
 template <class T>
-constexpr Fold maxFold = {Fold::Kind::max, maxRows<T>, maxRun<T>};
+constexpr double lowestOf = std::is_same_v<T, std::int32_t> ? INT32_MIN : -static_cast<double>(INFINITY);
 template <class T>
-constexpr Fold argmaxFold = {Fold::Kind::argmax, argmaxRows<T>, argmaxRun<T>};
+constexpr Fold sumFold = {Fold::Kind::sum, typeOf<T>, 0, sumRows<T>, sumRun<T>};
+template <class T>
+constexpr Fold maxFold = {Fold::Kind::max, typeOf<T>, lowestOf<T>, maxRows<T>, maxRun<T>};
+template <class T>
+constexpr Fold argmaxFold = {Fold::Kind::argmax, DType::int32, static_cast<double>(NAN), argmaxRows<T>,
+                             argmaxRun<T>};
 
 }  // namespace forebay::FOREBAY_BODY

@@ -26,9 +26,6 @@ FOREBAY_INLINE T* rowOf(const LoopCall& call, std::size_t operand, std::int64_t 
   return reinterpret_cast<T*>(call.operands[operand] + r * call.rowSteps[operand]);
 }
 
-template <class T>
-constexpr DType typeOf = sizeof(T) == 4 ? DType::float32 : DType::float64;
-
 // A row of the table of loops.
 template <template <class> class Loop, class T>
 constexpr CompiledLoop loopOf() {

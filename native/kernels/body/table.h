@@ -13,49 +13,49 @@ namespace forebay::FOREBAY_BODY {
 // (for example, pow(NaN, 0) is 1).
 
 // clang-format off
-struct Copy : Unary { template <class T> static FOREBAY_INLINE T of(T a) { return a; } };
-struct Neg : Unary { template <class T> static FOREBAY_INLINE T of(T a) { return -a; } };
-struct Square : Unary { template <class T> static FOREBAY_INLINE T of(T a) { return a * a; } };
-struct Abs : Unary { template <class T> static FOREBAY_INLINE T of(T a) { return absolute(a); } };
-struct Sqrt : Unary { template <class T> static FOREBAY_INLINE T of(T a) { return squareRoot(a); } };
-struct Exp : Unary { template <class T> static FOREBAY_INLINE T of(T a) { return exponential(a); } };
-struct Log : Unary { template <class T> static FOREBAY_INLINE T of(T a) { return logarithm<Fused>(a); } };
-struct Sigmoid : Unary { template <class T> static FOREBAY_INLINE T of(T a) { return logistic(a); } };
-struct Tanh : Unary { template <class T> static FOREBAY_INLINE T of(T a) { return hyperbolicTangent(a); } };
-struct Softplus : Unary { template <class T> static FOREBAY_INLINE T of(T a) { return softPlus(a); } };
-struct Relu : Unary { template <class T> static FOREBAY_INLINE T of(T a) { return a < T(0) ? T(0) : a; } };
-struct Sign : Unary {
+struct Copy : Unary<Cost::low> { template <class T> static FOREBAY_INLINE T of(T a) { return a; } };
+struct Neg : Unary<Cost::low> { template <class T> static FOREBAY_INLINE T of(T a) { return -a; } };
+struct Square : Unary<Cost::low> { template <class T> static FOREBAY_INLINE T of(T a) { return a * a; } };
+struct Abs : Unary<Cost::low> { template <class T> static FOREBAY_INLINE T of(T a) { return absolute(a); } };
+struct Sqrt : Unary<Cost::high> { template <class T> static FOREBAY_INLINE T of(T a) { return squareRoot(a); } };
+struct Exp : Unary<Cost::high> { template <class T> static FOREBAY_INLINE T of(T a) { return exponential(a); } };
+struct Log : Unary<Cost::high> { template <class T> static FOREBAY_INLINE T of(T a) { return logarithm<Fused>(a); } };
+struct Sigmoid : Unary<Cost::high> { template <class T> static FOREBAY_INLINE T of(T a) { return logistic(a); } };
+struct Tanh : Unary<Cost::high> { template <class T> static FOREBAY_INLINE T of(T a) { return hyperbolicTangent(a); } };
+struct Softplus : Unary<Cost::high> { template <class T> static FOREBAY_INLINE T of(T a) { return softPlus(a); } };
+struct Relu : Unary<Cost::low> { template <class T> static FOREBAY_INLINE T of(T a) { return a < T(0) ? T(0) : a; } };
+struct Sign : Unary<Cost::low> {
   template <class T> static FOREBAY_INLINE T of(T a) { return a > T(0) ? T(1) : a < T(0) ? T(-1) : a; }
 };
 
-struct Add : Binary { template <class T> static FOREBAY_INLINE T of(T a, T b) { return a + b; } };
-struct Sub : Binary { template <class T> static FOREBAY_INLINE T of(T a, T b) { return a - b; } };
-struct Mul : Binary { template <class T> static FOREBAY_INLINE T of(T a, T b) { return a * b; } };
-struct Div : Binary { template <class T> static FOREBAY_INLINE T of(T a, T b) { return a / b; } };
-struct Greater : Comparison { template <class T> static FOREBAY_INLINE bool of(T a, T b) { return a > b; } };
-struct Equal : Comparison { template <class T> static FOREBAY_INLINE bool of(T a, T b) { return a == b; } };
-struct Maximum : Binary { template <class T> static FOREBAY_INLINE T of(T a, T b) { return maximum(a, b); } };
-struct Minimum : Binary { template <class T> static FOREBAY_INLINE T of(T a, T b) { return minimum(a, b); } };
+struct Add : Binary<Cost::low> { template <class T> static FOREBAY_INLINE T of(T a, T b) { return a + b; } };
+struct Sub : Binary<Cost::low> { template <class T> static FOREBAY_INLINE T of(T a, T b) { return a - b; } };
+struct Mul : Binary<Cost::low> { template <class T> static FOREBAY_INLINE T of(T a, T b) { return a * b; } };
+struct Div : Binary<Cost::high> { template <class T> static FOREBAY_INLINE T of(T a, T b) { return a / b; } };
+struct Greater : Comparison<Cost::low> { template <class T> static FOREBAY_INLINE bool of(T a, T b) { return a > b; } };
+struct Equal : Comparison<Cost::low> { template <class T> static FOREBAY_INLINE bool of(T a, T b) { return a == b; } };
+struct Maximum : Binary<Cost::low> { template <class T> static FOREBAY_INLINE T of(T a, T b) { return maximum(a, b); } };
+struct Minimum : Binary<Cost::low> { template <class T> static FOREBAY_INLINE T of(T a, T b) { return minimum(a, b); } };
 
 // a b + c, a b - c and c - a b, rounded once if the body has a fused multiply-add instruction.
-struct Fma : Ternary { template <class T> static FOREBAY_INLINE T of(T a, T b, T c) { return Fused::mulAdd(a, b, c); } };
-struct Fms : Ternary { template <class T> static FOREBAY_INLINE T of(T a, T b, T c) { return Fused::mulAdd(a, b, -c); } };
-struct Fnma : Ternary { template <class T> static FOREBAY_INLINE T of(T a, T b, T c) { return Fused::mulAdd(-a, b, c); } };
+struct Fma : Ternary<Cost::high> { template <class T> static FOREBAY_INLINE T of(T a, T b, T c) { return Fused::mulAdd(a, b, c); } };
+struct Fms : Ternary<Cost::high> { template <class T> static FOREBAY_INLINE T of(T a, T b, T c) { return Fused::mulAdd(a, b, -c); } };
+struct Fnma : Ternary<Cost::high> { template <class T> static FOREBAY_INLINE T of(T a, T b, T c) { return Fused::mulAdd(-a, b, c); } };
 
-struct Where : Selection {
+struct Where : Selection<Cost::low> {
   template <class T> static FOREBAY_INLINE T of(bool condition, T a, T b) { return condition ? a : b; }
 };
 
 // These operations call libm for each element.
-struct Pow : Binary {
+struct Pow : Binary<Cost::high> {
   static FOREBAY_INLINE float of(float a, float b) { return ::powf(a, b); }
   static FOREBAY_INLINE double of(double a, double b) { return ::pow(a, b); }
 };
-struct Sin : Unary {
+struct Sin : Unary<Cost::high> {
   static FOREBAY_INLINE float of(float a) { return ::sinf(a); }
   static FOREBAY_INLINE double of(double a) { return ::sin(a); }
 };
-struct Cos : Unary {
+struct Cos : Unary<Cost::high> {
   static FOREBAY_INLINE float of(float a) { return ::cosf(a); }
   static FOREBAY_INLINE double of(double a) { return ::cos(a); }
 };
@@ -87,19 +87,32 @@ constexpr Routine fillOf(FillFn fill) { return {nullptr, nullptr, nullptr, fill,
 constexpr Routine gemmOf(GemmFn gemm) { return {nullptr, nullptr, nullptr, nullptr, gemm}; }
 constexpr Routine none = {};
 
+// The types of operands for which a kernel is cheap. A conversion is cheap if it is a comparison with 0, or
+// the selection of 0 or 1.
+constexpr unsigned never = 0, always = (1u << laneTypeCount) - 1;
+constexpr unsigned bools = 1u << static_cast<int>(DType::boolean) | 1u << static_cast<int>(DType::mask32) |
+                           1u << static_cast<int>(DType::mask64);
+template <class Op>
+constexpr unsigned cheapOf = Op::cheap ? always : never;
+
 template <class Op>
 constexpr Kernel floats(const char* name) {
-  return {Family::map, name, Op::arity, {tileOf<Op, float>, tileOf<Op, double>}};
+  return {Family::map, name, Op::arity, cheapOf<Op>, {tileOf<Op, float>, tileOf<Op, double>}};
 }
 template <class Op>
 constexpr Kernel numbers(const char* name) {
-  return {Family::map, name, Op::arity, {tileOf<Op, float>, tileOf<Op, double>, tileOf<Op, std::int32_t>}};
+  return {Family::map,
+          name,
+          Op::arity,
+          cheapOf<Op>,
+          {tileOf<Op, float>, tileOf<Op, double>, tileOf<Op, std::int32_t>}};
 }
 template <class Op>
 constexpr Kernel every(const char* name) {
   return {Family::map,
           name,
           Op::arity,
+          cheapOf<Op>,
           {tileOf<Op, float>, tileOf<Op, double>, tileOf<Op, std::int32_t>, tileOf<Op, Byte>,
            tileOf<Op, std::uint8_t>}};
 }
@@ -108,6 +121,7 @@ constexpr Kernel truths(const char* name) {
   return {Family::map,
           name,
           Op::arity,
+          cheapOf<Op>,
           {truthsOf<Op, float>, truthsOf<Op, double>, truthsOf<Op, std::int32_t>, truthsOf<Op, Byte>,
            truthsOf<Op, std::uint8_t>},
           Op::form};
@@ -117,6 +131,7 @@ constexpr Kernel castTo(DType type) {
   return {Family::cast,
           nameOf(type),
           1,
+          type == DType::boolean ? always : bools,
           {castOf<To, float>, castOf<To, double>, castOf<To, std::int32_t>, castOf<To, Byte>,
            castOf<To, std::uint8_t>, castOf<To, Mask32>, castOf<To, Mask64>},
           Form::plain,
@@ -159,21 +174,28 @@ constexpr Kernel kernels[] = {
     castTo<std::uint8_t>(DType::uint8),
     castTo<Mask32>(DType::mask32),
     castTo<Mask64>(DType::mask64),
-    {Family::reduce, "sum", 1, {foldOf(sumFold<float>), foldOf(sumFold<double>), none}},
+    {Family::reduce, "sum", 1, never, {foldOf(sumFold<float>), foldOf(sumFold<double>), none}},
     {Family::reduce,
      "max",
      1,
+     never,
      {foldOf(maxFold<float>), foldOf(maxFold<double>), foldOf(maxFold<std::int32_t>)}},
     {Family::reduce,
      "argmax",
      1,
+     never,
      {foldOf(argmaxFold<float>), foldOf(argmaxFold<double>), foldOf(argmaxFold<std::int32_t>)}},
-    {Family::product, "gemm", 2, {gemmOf(gemmFloat), gemmOf(gemmDouble), none}},
-    {Family::random, "uniform", 0, {fillOf(fill<Uniform, float>), fillOf(fill<Uniform, double>), none}},
-    {Family::random, "normal", 0, {fillOf(fill<Normal, float>), fillOf(fill<Normal, double>), none}},
+    {Family::product, "gemm", 2, never, {gemmOf(gemmFloat), gemmOf(gemmDouble), none}},
+    {Family::random,
+     "uniform",
+     0,
+     never,
+     {fillOf(fill<Uniform, float>), fillOf(fill<Uniform, double>), none}},
+    {Family::random, "normal", 0, never, {fillOf(fill<Normal, float>), fillOf(fill<Normal, double>), none}},
     {Family::random,
      "truncatedNormal",
      0,
+     never,
      {fillOf(fillTruncated<float>), fillOf(fillTruncated<double>), none}},
 };
 

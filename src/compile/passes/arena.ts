@@ -7,6 +7,7 @@
 import { type Pace, type Sliced, sorted } from '../../graph/sliced.js';
 import type { Fired } from '../../ir/builder.js';
 import type { Location, Memory } from '../../ir/location.js';
+import { executor } from '../../ir/target.js';
 import { count, equalLists } from '../../ir/view.js';
 import { type Instruction, instructionRecord } from '../../primitives/index.js';
 import { bytesOf } from '../../tensor/dtype.js';
@@ -21,14 +22,7 @@ export interface Arena {
   readonly direct: ReadonlyMap<Memory, number>;
 }
 
-/**
- * Outputs of at least this many bytes are computed in the caller's memory. Smaller outputs are computed in the arena,
- * whose addresses are aligned, and copied.
- */
-export const directBytes = 2 ** 18;
-
-// The alignment of addresses, in bytes. A cache line and the widest vector have this size.
-const alignment = 64;
+const { alignment, direct: directBytes } = executor.memory;
 
 /** A memory of the arena, and the time in which it is used. A time is the index of an instruction. */
 interface Span {

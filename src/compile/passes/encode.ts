@@ -3,6 +3,7 @@
 import { type Constant, Input, type Leaf, Variable } from '../../graph/leaf.js';
 import type { Pace, Sliced } from '../../graph/sliced.js';
 import type { Location, Memory } from '../../ir/location.js';
+import { executor } from '../../ir/target.js';
 import { count } from '../../ir/view.js';
 import { dtypeCodes } from '../../native/table.js';
 import { type Instruction, instructionRecord } from '../../primitives/index.js';
@@ -10,13 +11,10 @@ import type { CodeWriter } from '../../primitives/record.js';
 import { bytesOf } from '../../tensor/dtype.js';
 import type { Encoded } from '../encoded.js';
 import { type Arena, locationsOf } from './arena.js';
+import { CodeBuffer } from './code-buffer.js';
 import type { Instructions } from './instruct.js';
 
-/** The version of the format. It and the codes below must be the same as in native/program/code.h. */
-const version = 1;
-// The code is copied in pieces of this many numbers. Copying a piece takes microseconds.
-const pieceLength = 4096;
-const bufferKinds = { arena: 0, variable: 1, constant: 2, feed: 3, output: 4 } as const;
+const { version, buffers: bufferKinds } = executor.encoding;
 
 export function encode(
   instructions: Instructions,
@@ -35,10 +33,7 @@ class Encoder implements CodeWriter {
   readonly #direct = new Map<number, number>();
   /** The kind and the number of bytes of each buffer. */
   readonly #declared: number[];
-  /** The code, divided into chunks, because a single array that grows to millions of numbers is copied many times. */
-  readonly #chunks: number[][] = [];
-  /** The chunk that is being written. */
-  #code: number[] = [];
+  readonly #code = new CodeBuffer();
 
   constructor(
     private readonly instructions: Instructions,
@@ -63,37 +58,21 @@ class Encoder implements CodeWriter {
       }
     }
     for (const { memory } of outputs) this.#declare(memory);
-    const header = [version, this.#declared.length / 2, list.length, writeStart, outputs.length, 0];
-    this.#chunks.push(header, this.#declared);
     for (const { memory, offset, shape } of outputs) {
       this.push(dtypeCodes[memory.dtype], count(shape));
       this.at({ memory, offset });
       if (this.pace.due()) yield;
     }
-    this.#chunks.push(this.#code);
-    for (const instruction of list) yield* this.#instruction(instruction);
+    for (let i = 0; i < list.length; i++) yield* this.#instruction(list[i] as Instruction);
+    const header = [version, this.#declared.length / 2, list.length, writeStart, outputs.length, 0];
+    for (const number of this.#declared) header.push(number);
     return {
-      code: yield* this.#joined(),
+      code: yield* this.#code.after(header, this.pace),
       leaves: this.#leaves,
       feeds: this.#feeds,
       outputs: outputs.map(({ shape, memory: { dtype } }) => ({ shape, dtype })),
       nodes: list.map(({ nodes }) => nodes),
     };
-  }
-
-  /** Returns the chunks as one array. */
-  *#joined(): Sliced<Float64Array> {
-    const code = new Float64Array(this.#chunks.reduce((sum, { length }) => sum + length, 0));
-    let at = 0;
-    for (const chunk of this.#chunks) {
-      for (let from = 0; from < chunk.length; from += pieceLength) {
-        const piece = chunk.slice(from, from + pieceLength);
-        code.set(piece, at);
-        at += piece.length;
-        if (this.pace.due(1 + (piece.length >> 8))) yield;
-      }
-    }
-    return code;
   }
 
   /** If the memory belongs to a leaf, makes a buffer for the leaf, unless it has one. */
@@ -108,24 +87,26 @@ class Encoder implements CodeWriter {
   }
 
   push(...numbers: readonly number[]): void {
-    this.#code.push(...numbers);
+    for (let i = 0; i < numbers.length; i++) this.#code.push(numbers[i] as number);
   }
 
   at({ memory, offset }: Pick<Location, 'memory' | 'offset'>): void {
     const bytes = offset * bytesOf[memory.dtype];
     const direct = this.arena.direct.get(memory);
-    if (memory.leaf) this.#code.push(this.#buffers.get(memory.leaf) as number, bytes);
-    else if (direct !== undefined) this.#code.push(this.#direct.get(direct) as number, bytes);
-    else this.#code.push(0, (this.arena.offsets.get(memory) ?? 0) + bytes);
+    if (memory.leaf) this.#code.push(this.#buffers.get(memory.leaf) as number);
+    else this.#code.push(direct === undefined ? 0 : (this.#direct.get(direct) as number));
+    const inArena = !memory.leaf && direct === undefined;
+    this.#code.push(inArena ? (this.arena.offsets.get(memory) ?? 0) + bytes : bytes);
   }
 
   *#instruction(instruction: Instruction): Sliced<void> {
-    const code: number[] = [0, 0];
-    this.#code = code;
+    const code = this.#code;
+    const start = code.length;
+    code.push(0); // the opcode
+    code.push(0); // the length
     const opcode = instructionRecord(instruction).encode(instruction, this);
-    code[0] = typeof opcode === 'number' ? opcode : yield* opcode;
-    code[1] = code.length;
-    this.#chunks.push(code);
-    if (this.pace.due(1 + (code.length >> 4))) yield;
+    code.set(start, typeof opcode === 'number' ? opcode : yield* opcode);
+    code.set(start + 1, code.length - start);
+    if (this.pace.due(1 + ((code.length - start) >> 4))) yield;
   }
 }

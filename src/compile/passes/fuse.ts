@@ -10,7 +10,7 @@ import { type Sliced, sorted } from '../../graph/sliced.js';
 import type { Builder } from '../../ir/builder.js';
 import { Keys } from '../../ir/same.js';
 import type { Target } from '../../ir/target.js';
-import { endOf, numberOf, type Ref, reachable, Uses, type Value } from '../../ir/value.js';
+import { byId, endOf, numberOf, type Ref, Uses, type Value } from '../../ir/value.js';
 import { valueRecord } from '../../primitives/index.js';
 import { codeLoop } from './code.js';
 import { FinalLoops } from './final-loops.js';
@@ -29,12 +29,6 @@ import {
 } from './fused-loop.js';
 import { settle, shortSums } from './fusible.js';
 import { compatible, loadsOnePerRow, readsColumns, readsRow, type Space } from './row-loops.js';
-
-/**
- * The maximum number of cheap operations that compute a value which is not stored. Each loop that reads the value
- * computes it again.
- */
-const maxRepeated = 6;
 
 export function* fuse(
   outputs: readonly Ref[],
@@ -71,13 +65,21 @@ interface Operand {
 function fits(loops: readonly Members[], limits: Target['loop']): boolean {
   if (loops.length === 1) return true;
   if (!compatible(loops)) return false;
-  const keys = new Set<number>();
   let operations = 0;
-  for (const { loads, values } of loops) {
-    operations += values.length;
-    for (const key of loads.keys()) keys.add(key);
+  let loads = 0;
+  for (const loop of loops) {
+    operations += loop.values.length;
+    loads += loop.loads.size;
   }
-  return keys.size <= limits.loads && operations <= limits.operations;
+  if (operations > limits.operations) return false;
+  return loads <= limits.loads || distinctLoads(loops) <= limits.loads;
+}
+
+/** Returns the number of refs that these loops load, each counted once. */
+function distinctLoads(loops: readonly Members[]): number {
+  const keys = new Set<number>();
+  for (const { loads } of loops) for (const key of loads.keys()) keys.add(key);
+  return keys.size;
 }
 
 class Fusion {
@@ -95,8 +97,8 @@ class Fusion {
   /** The grade of each value, indexed by the value's id. */
   readonly #grades: Float64Array;
   readonly #final = new Set<Value>();
-  /** For each value that is computed by a fused loop, this loop. */
-  readonly #loops = new Map<Value, Members>();
+  /** For each value that is computed by a fused loop, this loop, by the id of the value. */
+  readonly #loops: (Members | undefined)[];
 
   private constructor(
     private readonly outputs: readonly Ref[],
@@ -108,11 +110,12 @@ class Fusion {
     this.#order = order;
     this.#uses = uses;
     this.#grades = new Float64Array(endOf(order));
+    this.#loops = byId(endOf(order));
   }
 
   static *of(outputs: readonly Ref[], updates: readonly Update[], build: Builder): Sliced<Fused> {
     const roots = [...outputs, ...updates.map(({ ref }) => ref)];
-    const order = yield* reachable(roots, build.pace);
+    const order = yield* build.valuesOf(roots);
     const uses = yield* Uses.of(order, roots, build.pace);
     return yield* new Fusion(outputs, updates, build, order, uses).#fused();
   }
@@ -120,7 +123,8 @@ class Fusion {
   *#fused(): Sliced<Fused> {
     yield* this.#findRepeated();
     yield* this.#findFinal();
-    for (const value of this.#order) {
+    for (let i = 0; i < this.#order.length; i++) {
+      const value = this.#order[i] as Value;
       this.#assign(value);
       if (this.build.pace.due(1 + value.args.length)) yield;
     }
@@ -138,7 +142,8 @@ class Fusion {
 
   /** Finds values that are cheap functions of one ref. Every fused loop that reads such a value computes it again. */
   *#findRepeated(): Sliced<void> {
-    for (const value of this.#order) {
+    for (let i = 0; i < this.#order.length; i++) {
+      const value = this.#order[i] as Value;
       if (this.build.pace.due(1 + this.#uses.count(value))) yield;
       if (!valueRecord(value).fusing?.cheap(value)) continue;
       const inLoops = this.#uses.every(value, ({ reader, ref }) => {
@@ -146,20 +151,20 @@ class Fusion {
         return space !== undefined && aligned(ref, space);
       });
       if (!inLoops || value.size === 0) continue;
-      const sources = new Set<number>();
+      let source: number | undefined;
+      let several = false;
       let length = 1;
-      for (const arg of value.args) {
+      for (let k = 0; k < value.args.length; k++) {
+        const arg = value.args[k] as Ref;
         if (numberOf(arg) !== undefined) continue;
         const below = aligned(arg, value.shape) ? this.#repeated.get(arg.value) : undefined;
-        if (below) {
-          length += below.length;
-          if (below.source !== undefined) sources.add(below.source);
-        } else {
-          sources.add(this.#keys.of(arg));
-        }
+        if (below) length += below.length;
+        const key = below ? below.source : this.#keys.of(arg);
+        several ||= key !== undefined && source !== undefined && key !== source;
+        source ??= key;
       }
-      if (sources.size > 1 || length > maxRepeated) continue;
-      this.#repeated.set(value, { source: [...sources][0], length });
+      if (several || length > this.build.target.loop.repeated) continue;
+      this.#repeated.set(value, { source, length });
     }
   }
 
@@ -212,44 +217,63 @@ class Fusion {
     const space = spaceOf(value);
     const final = this.#final.has(value);
     const operands = this.#operands(value, space);
-    const joins = ({ arg, within }: Operand) => within && (!final || this.#final.has(arg.value));
     let grade = value.kind === 'leaf' ? 0 : 1;
-    for (const operand of operands) {
+    for (let i = 0; i < operands.length; i++) {
+      const operand = operands[i] as Operand;
       const below = this.#grades[operand.arg.value.id] as number;
-      const rises = operand.arg.value.kind !== 'leaf' && !joins(operand);
+      const rises = operand.arg.value.kind !== 'leaf' && !this.#joins(operand, final);
       grade = Math.max(grade, rises ? below + 1 : below);
     }
     if (final) grade = lastGrade;
-    if (space) {
-      const joined = operands.filter(
-        (operand) => joins(operand) && this.#grades[operand.arg.value.id] === grade,
-      );
-      const loads = new Map(
-        operands
-          .filter((operand) => !joined.includes(operand))
-          .map(({ arg }) => [this.#keys.of(arg), arg]),
-      );
-      const own: Members = { space, rows: rowsOf(value), grade, values: [value], loads };
-      const loops = new Set(joined.map(({ arg }) => this.#loops.get(arg.value) as Members));
-      if (final || fits([own, ...loops], this.build.target.loop)) {
-        this.#loops.set(value, own);
-        this.#join([...loops, own]);
-      } else {
-        // The merged loop would be too large. The value starts a new loop, which loads its operands from memory.
-        this.build.fire('fuse: full loop');
-        grade++;
-        for (const { arg } of joined) loads.set(this.#keys.of(arg), arg);
-        this.#loops.set(value, { ...own, grade });
+    this.#grades[value.id] = space ? this.#assignLoop(value, space, operands, grade) : grade;
+  }
+
+  /** Whether a loop that computes an operand can compute the value that reads it. */
+  #joins({ arg, within }: Operand, final: boolean): boolean {
+    return within && (!final || this.#final.has(arg.value));
+  }
+
+  /** Assigns a value to the loops of its operands that have its grade, or to a new one. Returns the grade of its loop. */
+  #assignLoop(
+    value: Value,
+    space: readonly number[],
+    operands: readonly Operand[],
+    grade: number,
+  ): number {
+    const final = grade === lastGrade;
+    const own: Members = { space, rows: rowsOf(value), grade, values: [value], loads: new Map() };
+    const loops: Members[] = [];
+    for (let i = 0; i < operands.length; i++) {
+      const operand = operands[i] as Operand;
+      const { arg } = operand;
+      if (!this.#joins(operand, final) || this.#grades[arg.value.id] !== grade) {
+        own.loads.set(this.#keys.of(arg), arg);
+        continue;
       }
+      const loop = this.#loops[arg.value.id] as Members;
+      if (!loops.includes(loop)) loops.push(loop);
     }
-    this.#grades[value.id] = grade;
+    loops.push(own);
+    this.#loops[value.id] = own;
+    if (final || fits(loops, this.build.target.loop)) {
+      this.#join(loops);
+      return grade;
+    }
+    // The merged loop would be too large. The value starts a new loop, which loads its operands from memory.
+    this.build.fire('fuse: full loop');
+    for (let i = 0; i < operands.length; i++) {
+      const { arg } = operands[i] as Operand;
+      own.loads.set(this.#keys.of(arg), arg);
+    }
+    this.#loops[value.id] = { ...own, grade: grade + 1 };
+    return grade + 1;
   }
 
   /** Adds a sum of rows to the loop over whole rows that computes its operand, if there is one. */
   #joinsColumns(value: Value): boolean {
     if (!sumsRows(value)) return false;
     const [arg] = value.args as readonly [Ref];
-    const loop = this.#loops.get(arg.value);
+    const loop = this.#loops[arg.value.id];
     if (
       !loop ||
       !readsColumns(arg, loop) ||
@@ -263,7 +287,7 @@ class Fusion {
   #addSum(value: Value, loop: Members): void {
     this.build.fire('fuse: sum of rows in a loop');
     loop.values.push(value);
-    this.#loops.set(value, loop);
+    this.#loops[value.id] = loop;
     this.#grades[value.id] = loop.grade;
   }
 
@@ -277,7 +301,7 @@ class Fusion {
       }
       into.values.push(...values);
       for (const [key, ref] of loads) into.loads.set(key, ref);
-      for (const value of values) this.#loops.set(value, into);
+      for (const value of values) this.#loops[value.id] = into;
     }
   }
 
@@ -285,18 +309,20 @@ class Fusion {
    * Merges fused loops that have the same grade and shape and load the same ref, so that the ref is loaded only once.
    */
   *#joinReaders(): Sliced<void> {
-    const readers = new Map<string, Members>();
+    // For each grade and shape, the loops by the keys of their loads.
+    const readersOf = new Map<string, Map<number, Members>>();
     for (const loop of yield* this.#distinctLoops()) {
       if (this.build.pace.due(1 + loop.loads.size)) yield;
       if (loop.grade === lastGrade) continue;
       const kind = `${loop.grade} ${loop.space.join()}`;
+      const readers = readersOf.get(kind) ?? new Map<number, Members>();
+      readersOf.set(kind, readers);
       for (const [key, ref] of loop.loads) {
         if (ref.strides.every((stride, axis) => stride === 0 || ref.shape[axis] === 1)) continue;
-        const reader = `${kind} ${key}`;
-        const current = this.#loops.get(loop.values[0] as Value) as Members;
-        const other = readers.get(reader);
-        const first = other && (this.#loops.get(other.values[0] as Value) as Members);
-        if (!first) readers.set(reader, current);
+        const current = this.#loops[(loop.values[0] as Value).id] as Members;
+        const other = readers.get(key);
+        const first = other && (this.#loops[(other.values[0] as Value).id] as Members);
+        if (!first) readers.set(key, current);
         else if (first !== current && fits([first, current], this.build.target.loop)) {
           this.build.fire('fuse: loops that read the same');
           this.#join([first, current]);
@@ -316,7 +342,7 @@ class Fusion {
     if (readers.size === 0) return;
     for (const value of this.#order) {
       if (this.build.pace.due()) yield;
-      if (!sumsRows(value) || this.#loops.has(value)) continue;
+      if (!sumsRows(value) || this.#loops[value.id]) continue;
       const [arg] = value.args as readonly [Ref];
       const loop = readers.get(`${this.#grades[value.id]} ${this.#keys.of(arg)}`);
       if (loop && !loadsOnePerRow(arg, loop)) this.#addSum(value, loop);
@@ -344,7 +370,7 @@ class Fusion {
 
   /** Whether a loop over whole rows that computes the operand can compute a value of this shape that reads it. */
   #readsRow(arg: Ref, shape: readonly number[] | undefined): boolean {
-    const loop = this.#loops.get(arg.value);
+    const loop = this.#loops[arg.value.id];
     return shape !== undefined && loop?.rows !== undefined && readsRow(arg, shape, loop);
   }
 
@@ -359,8 +385,9 @@ class Fusion {
 
   *#distinctLoops(): Sliced<Set<Members>> {
     const loops = new Set<Members>();
-    for (const loop of this.#loops.values()) {
-      loops.add(loop);
+    for (let i = 0; i < this.#order.length; i++) {
+      const loop = this.#loops[(this.#order[i] as Value).id];
+      if (loop) loops.add(loop);
       if (this.build.pace.due()) yield;
     }
     return loops;
@@ -420,12 +447,13 @@ class Fusion {
         at: (loop.values[0] as Value).id,
       });
     }
-    for (const value of this.#order) {
+    for (let i = 0; i < this.#order.length; i++) {
+      const value = this.#order[i] as Value;
       if (this.build.pace.due()) yield;
       if (
         value.kind === 'leaf' ||
         value.size === 0 ||
-        this.#loops.has(value) ||
+        this.#loops[value.id] ||
         this.#repeated.has(value)
       )
         continue;

@@ -3,14 +3,14 @@
 import { Variable } from '../../graph/leaf.js';
 import type { Sliced } from '../../graph/sliced.js';
 import type { Builder } from '../../ir/builder.js';
-import { type Ref, reachable, type Value } from '../../ir/value.js';
+import type { Ref, Value } from '../../ir/value.js';
 import type { Update } from './fused-loop.js';
 import { Rebuilder } from './rebuild.js';
 
 /** Splits sums of many terms into trees of sums of at most `target.loop.terms` terms. */
 export function* shortSums(roots: readonly Ref[], build: Builder): Sliced<Ref[]> {
   const { terms: maxTerms } = build.target.loop;
-  const order = yield* reachable(roots, build.pace);
+  const order = yield* build.valuesOf(roots);
   const isLong = ({ kind, args }: Value) => kind === 'sum' && args.length > maxTerms;
   if (!order.some(isLong)) return [...roots];
   const rebuilder: Rebuilder = new Rebuilder(build, (value) => {

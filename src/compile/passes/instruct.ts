@@ -46,6 +46,9 @@ class Writer implements InstructionWriter {
   /** For each operand that can be prepared, by the kind of its readers and its key, the number of its readers. */
   readonly #readers = new Map<string, number>();
 
+  /** For each value of an instruction with several results, the further results that are read. */
+  readonly #further = new Map<Value, Value[]>();
+
   constructor(
     private readonly fused: Fused,
     private readonly placement: Placement,
@@ -55,7 +58,7 @@ class Writer implements InstructionWriter {
   ) {}
 
   *write(): Sliced<Instructions> {
-    yield* this.#countReaders();
+    yield* this.#readSingles();
     const written = new Map<Value, Variable[]>();
     for (const { leaf, ref } of this.fused.updates) {
       if (!this.fused.final.has(ref.value)) continue;
@@ -95,10 +98,19 @@ class Writer implements InstructionWriter {
     return { list: this.#list, writeStart, outputs };
   }
 
-  *#countReaders(): Sliced<void> {
+  /** Counts the readers of operands that can be prepared, and collects further results. */
+  *#readSingles(): Sliced<void> {
     for (const item of this.fused.schedule) {
       if (this.pace.due()) yield;
-      const key = item.kind === 'single' ? this.#preparedKey(item.value) : undefined;
+      if (item.kind !== 'single') continue;
+      const { args, details } = item.value;
+      if (details.result !== undefined) {
+        const first = (args[0] as Ref).value;
+        const further = this.#further.get(first) ?? [];
+        further[details.result - 1] = item.value;
+        this.#further.set(first, further);
+      }
+      const key = this.#preparedKey(item.value);
       if (key !== undefined) this.#readers.set(key, (this.#readers.get(key) ?? 0) + 1);
     }
   }
@@ -143,6 +155,15 @@ class Writer implements InstructionWriter {
 
   locationOf(value: Value): Location {
     return this.placement.locationOf(value);
+  }
+
+  resultsOf(value: Value): Location[] {
+    const read = this.#further.get(value);
+    const further = (value.details.results ?? []).map(([dtype, ...shape], index) => {
+      const result = read?.[index];
+      return result ? this.locationOf(result) : this.fresh(dtype, shape);
+    });
+    return [this.locationOf(value), ...further];
   }
 
   leafMemory(leaf: Leaf, length: number): Memory {

@@ -24,13 +24,13 @@ import {
   permuted,
 } from '../../ir/axes.js';
 import type { Builder } from '../../ir/builder.js';
-import { byId, endOf, type Ref, reachable, Uses, type Value, viewed } from '../../ir/value.js';
+import { byId, endOf, type Ref, Uses, type Value, viewed } from '../../ir/value.js';
 import { valueRecord } from '../../primitives/index.js';
 import type { Arrange } from '../../primitives/record.js';
 import { Rebuilder } from './rebuild.js';
 
 export function* layout(roots: readonly Ref[], build: Builder): Sliced<Ref[]> {
-  const order = yield* reachable(roots, build.pace);
+  const order = yield* build.valuesOf(roots);
   let needed = false;
   for (let i = 0; i < order.length && !needed; i++) {
     const value = order[i] as Value;
@@ -139,8 +139,7 @@ class Layout {
       this.build.fire('layout: copied');
       return this.build.copy(arg, value.node);
     });
-    const same = read.every((arg, i) => arg === value.args[i]);
-    const made = same ? value.whole : record.rebuild(this.build, value, read);
+    const made = this.#rebuilder.of(value, read);
     this.#arranged.add(made.value);
     return made;
   }

@@ -4,6 +4,7 @@ import { GraphError, NativeError, ShapeError, ValueError } from '../../errors.js
 import { expansionOf } from '../../evaluate/lowered.js';
 import { type Bindings, bindDim, type Dim } from '../../graph/dimension.js';
 import type { Node } from '../../graph/node.js';
+import { boundResults } from '../../graph/results.js';
 import type { Sliced } from '../../graph/sliced.js';
 import type { Builder } from '../../ir/builder.js';
 import type { Ref } from '../../ir/value.js';
@@ -20,54 +21,75 @@ export function* lower(
   bindings: Bindings,
   build: Builder,
 ): Sliced<Map<Node, Ref>> {
-  const refs = new Map<Node, Ref>();
-  for (const node of order) {
-    const shape: number[] = [];
-    let negative = false;
-    for (let axis = 0; axis < node.shape.length; axis++) {
-      const dim = node.shape[axis] as Dim;
-      const known = typeof dim === 'number' ? dim : bindings.get(dim);
-      const size = known ?? bindDim(dim, bindings, `${node} `);
-      negative ||= size < 0;
-      shape.push(size);
-    }
-    if (negative) {
-      throw new ShapeError(
-        `${node} has shape ${formatShape(node.shape)}, which is ${formatShape(shape)} in this run`,
-      );
-    }
-    refs.set(node, lowered(node, shape.slice(), refs, bindings, build));
+  const pass = new Lower(bindings, build);
+  for (let i = 0; i < order.length; i++) {
+    const node = order[i] as Node;
+    pass.add(node);
     if (build.pace.due(1 + node.inputs.length)) yield;
   }
-  return refs;
+  return pass.refs;
 }
 
-function lowered(
-  node: Node,
-  shape: readonly number[],
-  refs: ReadonlyMap<Node, Ref>,
-  bindings: Bindings,
-  build: Builder,
-): Ref {
-  const expansion = expansionOf(node);
-  if (expansion) return refs.get(expansion) as Ref;
-  const { lowering } = node.op;
-  const record = loweringRecord(lowering);
-  if (!record) throw new GraphError(`there is no lowering of kind '${lowering.kind}'`);
-  const args = node.inputs.map((input) => refs.get(input) as Ref);
-  const bound = {
-    attributes: node.attributes,
-    shape,
-    inputShapes: args.map((arg) => arg.shape),
-    bind: (dim: Dim) => bindDim(dim, bindings),
-    bindings,
-  };
-  try {
-    return record.lower(lowering, { build, node, bound, args });
-  } catch (cause) {
-    if (cause instanceof ShapeError) throw new ShapeError(`${node} ${cause.message}`, { cause });
-    if (cause instanceof ValueError) throw new ValueError(`${node}: ${cause.message}`, { cause });
-    if (cause instanceof NativeError) throw new NativeError(`${node} ${cause.message}`, { cause });
-    throw cause;
+class Lower {
+  readonly refs = new Map<Node, Ref>();
+  // These functions are made once, because a graph has many nodes.
+  readonly #bind = (dim: Dim) => bindDim(dim, this.bindings);
+  readonly #refOf = (node: Node) => this.refs.get(node) as Ref;
+
+  constructor(
+    private readonly bindings: Bindings,
+    private readonly build: Builder,
+  ) {}
+
+  /** Lowers a node. Its inputs, or its expansion, must have been lowered. */
+  add(node: Node): void {
+    const expansion = expansionOf(node);
+    this.refs.set(node, expansion ? this.#refOf(expansion) : this.#lowered(node));
+  }
+
+  #lowered(node: Node): Ref {
+    const { build, bindings } = this;
+    const { lowering } = node.op;
+    const record = loweringRecord(lowering);
+    if (!record) throw new GraphError(`there is no lowering of kind '${lowering.kind}'`);
+    const shape = this.#shapeOf(node);
+    const args = node.inputs.map(this.#refOf);
+    const inputShapes = args.map(shapeOf);
+    const bound = {
+      attributes: node.attributes,
+      shape,
+      inputShapes,
+      bind: this.#bind,
+      bindings,
+      results: boundResults(node, bindings, bindDim),
+    };
+    try {
+      return record.lower(lowering, { build, node, bound, args });
+    } catch (cause) {
+      if (cause instanceof ShapeError) throw new ShapeError(`${node} ${cause.message}`, { cause });
+      if (cause instanceof ValueError) throw new ValueError(`${node}: ${cause.message}`, { cause });
+      if (cause instanceof NativeError)
+        throw new NativeError(`${node} ${cause.message}`, { cause });
+      throw cause;
+    }
+  }
+
+  /** Returns the shape of a node under the binding. @throws ShapeError if a dimension is negative */
+  #shapeOf(node: Node): readonly number[] {
+    const shape = new Array<number>(node.shape.length).fill(0);
+    let negative = false;
+    for (let axis = 0; axis < shape.length; axis++) {
+      const dim = node.shape[axis] as Dim;
+      const known = typeof dim === 'number' ? dim : this.bindings.get(dim);
+      const size = known ?? bindDim(dim, this.bindings, `${node} `);
+      negative ||= size < 0;
+      shape[axis] = size;
+    }
+    if (!negative) return this.build.shared(shape);
+    throw new ShapeError(
+      `${node} has shape ${formatShape(node.shape)}, which is ${formatShape(shape)} in this run`,
+    );
   }
 }
+
+const shapeOf = ({ shape }: Ref) => shape;

@@ -4,7 +4,8 @@
  * width. So a comparison and the selection that reads its result work on registers of one width.
  */
 
-import { kernelForm, type LaneType, maskOf } from '../../native/table.js';
+import { kernelFacts } from '../../native/addon.js';
+import { type LaneType, maskOf } from '../../native/table.js';
 import type { Operation } from '../../primitives/group.js';
 import type { FusedLoop } from './fused-loop.js';
 
@@ -15,7 +16,10 @@ export function withMasks(loop: FusedLoop): FusedLoop {
   const { loads, operations, stores } = loop;
   const hasBools =
     loads.some(({ value }) => value.dtype === 'bool') ||
-    operations.some(({ kernel }) => kernel === 'bool' || kernelForm(kernel) !== 'plain');
+    operations.some(
+      ({ kernel, converts, reduces }) =>
+        kernel === 'bool' || (!converts && !reduces && kernelFacts('map', kernel).form !== 'plain'),
+    );
   return hasBools ? new Masks(loop).result(operations, stores) : loop;
 }
 
@@ -59,7 +63,7 @@ class Masks {
     }
     // Bools that are compared with bools, or selected, are bytes.
     const dtype = isBool(last) ? 'bool' : last;
-    const form = kernelForm(operation.kernel);
+    const { form } = kernelFacts('map', operation.kernel);
     const operands = from.map((register, index) => {
       const type = form === 'selects' && index === 0 ? maskOf(dtype) : dtype;
       return this.#as(type, register);

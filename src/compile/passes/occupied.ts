@@ -6,34 +6,100 @@
 
 import type { Pace, Sliced } from '../../graph/sliced.js';
 
-/** A single extent, or the summary of all extents of a branch. */
-interface Extent {
+const maxChildren = 16;
+
+/** A single extent, or a branch of the tree, which summarises all its extents. */
+class Branch {
   /** The lowest address. */
-  readonly start: number;
+  start = 0;
   /** The end of the addresses: one more than the highest address. */
-  readonly end: number;
+  end = 0;
   /** The time of the first use. */
-  readonly first: number;
+  first = Infinity;
   /** The time of the last use. */
-  readonly last: number;
+  last = -Infinity;
   /**
    * From time `solidFirst` to `solidLast`, all addresses from `solidStart` to `end` are occupied without a gap, by the
    * same extents during the whole time. If `solidFirst` is larger than `solidLast`, there is no such time.
    */
-  readonly solidStart: number;
-  readonly solidFirst: number;
-  readonly solidLast: number;
-}
+  solidStart = 0;
+  solidFirst = Infinity;
+  solidLast = -Infinity;
 
-interface Branch extends Extent {
-  /** Undefined for a single extent. */
-  readonly children: readonly Branch[] | undefined;
-}
+  /** @param children the branches or extents below, in the order of their addresses; undefined for a single extent */
+  constructor(readonly children: Branch[] | undefined) {}
 
-const maxChildren = 16;
+  static extent(start: number, end: number, first: number, last: number): Branch {
+    const extent = new Branch(undefined);
+    extent.start = start;
+    extent.end = end;
+    extent.first = first;
+    extent.last = last;
+    extent.solidStart = start;
+    extent.solidFirst = first;
+    extent.solidLast = last;
+    return extent;
+  }
+
+  static of(children: Branch[]): Branch {
+    const branch = new Branch(children);
+    branch.#summarise(children);
+    return branch;
+  }
+
+  /**
+   * Inserts an extent, after the extents that have the same start. If the branch then has too many children, it keeps
+   * the first half of them, and a branch with the others is returned.
+   */
+  insert(extent: Branch): Branch | undefined {
+    const children = this.children as Branch[];
+    let at = children.length;
+    while (at > 0 && (children[at - 1] as Branch).start > extent.start) at--;
+    const below = children[Math.max(0, at - 1)];
+    if (below?.children) {
+      const split = below.insert(extent);
+      if (split) children.splice(Math.max(1, at), 0, split);
+    } else children.splice(at, 0, extent);
+    const split =
+      children.length > maxChildren ? Branch.of(children.splice(children.length >> 1)) : undefined;
+    this.#summarise(children);
+    return split;
+  }
+
+  #summarise(children: readonly Branch[]): void {
+    let end = 0;
+    let first = Infinity;
+    let last = -Infinity;
+    let solidStart = 0;
+    let solidFirst = Infinity;
+    let solidLast = -Infinity;
+    for (let i = 0; i < children.length; i++) {
+      const child = children[i] as Branch;
+      first = Math.min(first, child.first);
+      last = Math.max(last, child.last);
+      const solid = solidFirst <= solidLast;
+      // If all addresses of the child are below `end`, the solid addresses do not change.
+      if (solid && child.end <= end) continue;
+      const from = Math.max(solidFirst, child.solidFirst);
+      const to = Math.min(solidLast, child.solidLast);
+      if (solid && child.solidStart <= end && from <= to) {
+        solidFirst = from;
+        solidLast = to;
+      } else if (child.end >= end) ({ solidStart, solidFirst, solidLast } = child);
+      end = Math.max(end, child.end);
+    }
+    this.start = children[0]?.start ?? 0;
+    this.end = end;
+    this.first = first;
+    this.last = last;
+    this.solidStart = solidStart;
+    this.solidFirst = solidFirst;
+    this.solidLast = solidLast;
+  }
+}
 
 export class Occupied {
-  #root: Branch = branchOf([]);
+  #root = Branch.of([]);
 
   constructor(private readonly pace: Pace) {}
 
@@ -43,11 +109,8 @@ export class Occupied {
    */
   *occupy(size: number, first: number, last: number): Sliced<number> {
     const start = yield* this.#free(size, first, last);
-    const end = start + size;
-    const solid = { solidStart: start, solidFirst: first, solidLast: last };
-    const extent = { start, end, first, last, ...solid };
-    const branches = inserted(this.#root, { ...extent, children: undefined });
-    this.#root = branches.length === 1 ? (branches[0] as Branch) : branchOf(branches);
+    const split = this.#root.insert(Branch.extent(start, start + size, first, last));
+    if (split) this.#root = Branch.of([this.#root, split]);
     return start;
   }
 
@@ -69,47 +132,4 @@ export class Occupied {
     }
     return start;
   }
-}
-
-/**
- * Returns the branch with an extent inserted, after the extents that have the same start. Returns two branches if one
- * branch would have too many children.
- */
-function inserted(branch: Branch, extent: Branch): Branch[] {
-  const children = [...(branch.children as readonly Branch[])];
-  let at = children.length;
-  while (at > 0 && (children[at - 1] as Branch).start > extent.start) at--;
-  const below = children[at - 1] ?? children[0];
-  if (below?.children) children.splice(Math.max(0, at - 1), 1, ...inserted(below, extent));
-  else children.splice(at, 0, extent);
-  if (children.length <= maxChildren) return [branchOf(children)];
-  const middle = children.length >> 1;
-  return [branchOf(children.slice(0, middle)), branchOf(children.slice(middle))];
-}
-
-/** Returns a branch that has these children. They must be in the order of their addresses. */
-function branchOf(children: readonly Branch[]): Branch {
-  let end = 0;
-  let first = Infinity;
-  let last = -Infinity;
-  let solidStart = 0;
-  let solidFirst = Infinity;
-  let solidLast = -Infinity;
-  for (let i = 0; i < children.length; i++) {
-    const child = children[i] as Branch;
-    first = Math.min(first, child.first);
-    last = Math.max(last, child.last);
-    const solid = solidFirst <= solidLast;
-    // If all addresses of the child are below `end`, the solid addresses do not change.
-    if (solid && child.end <= end) continue;
-    const from = Math.max(solidFirst, child.solidFirst);
-    const to = Math.min(solidLast, child.solidLast);
-    if (solid && child.solidStart <= end && from <= to) {
-      solidFirst = from;
-      solidLast = to;
-    } else if (child.end >= end) ({ solidStart, solidFirst, solidLast } = child);
-    end = Math.max(end, child.end);
-  }
-  const start = children[0]?.start ?? 0;
-  return { start, end, first, last, solidStart, solidFirst, solidLast, children };
 }

@@ -10,14 +10,11 @@ import { adjacent, type Block } from '../../ir/blocks.js';
 import type { Fired } from '../../ir/builder.js';
 import { defect } from '../../ir/defect.js';
 import { type Location, type Memory, windowAt } from '../../ir/location.js';
+import { executor } from '../../ir/target.js';
 import { type Ref, showsAll, type Uses, Value } from '../../ir/value.js';
 import { ascends, compose, count, dense, equalLists, rowMajor } from '../../ir/view.js';
 import { valueRecord } from '../../primitives/index.js';
 import type { Fused, FusedLoop } from './fused-loop.js';
-
-// The maximum number of blocks of an assembled value that loops read block by block. A loop has a segment for each
-// block.
-const maxScattered = 16;
 
 export class Placement {
   /** The location of the elements of each value. It has the shape of the value. */
@@ -274,7 +271,7 @@ export class Placement {
     );
     return (
       inOrder &&
-      assembled.args.length <= maxScattered &&
+      assembled.args.length <= executor.loop.blocks &&
       (this.#loading.get(assembled) ?? []).every(
         ({ shape, rows, loads, closes }) =>
           // A loop that reads block by block has a segment for each block, so a sum would be over only one block.

@@ -2,12 +2,20 @@
 
 import { finished, type Sliced, sorted } from '../../graph/sliced.js';
 import type { Builder } from '../../ir/builder.js';
-import { byId, type Ref, reachable, showsAll, type Value } from '../../ir/value.js';
+import { byId, type Ref, showsAll, type Value } from '../../ir/value.js';
 import { equalLists } from '../../ir/view.js';
 import { valueRecord } from '../../primitives/index.js';
 
+/**
+ * Rebuilds the values on which roots depend. A value that no rule and no change replaces is not copied: it gets the
+ * replacements of its operands, and a new id (`Builder.remake`). So a pass must collect all facts that it stores by id
+ * before it rebuilds the first value.
+ */
 export class Rebuilder {
-  /** The replacement of each value that has been rebuilt, indexed by the value's id. */
+  /**
+   * The replacement of each value that has been rebuilt, indexed by the id that the value had before. Values with larger
+   * ids have been made, or made again, since then.
+   */
   readonly #made: (Ref | undefined)[];
 
   /**
@@ -32,7 +40,7 @@ export class Rebuilder {
    */
   *run(roots: readonly Ref[], order?: readonly Value[]): Sliced<Ref[]> {
     const { pace } = this.build;
-    yield* this.#inOrder(order ?? (yield* reachable(roots, pace)));
+    yield* this.#inOrder(order ?? (yield* this.build.valuesOf(roots)));
     const rebuilt: Ref[] = [];
     for (const root of roots) {
       rebuilt.push(this.ref(root));
@@ -43,16 +51,21 @@ export class Rebuilder {
 
   /** Rebuilds these values and all values on which they depend. */
   *values(values: readonly Value[]): Sliced<void> {
-    for (const value of values) {
-      if (!this.#made[value.id]) yield* this.#ahead(value);
+    for (let i = 0; i < values.length; i++) {
+      const value = values[i] as Value;
+      if (!this.#isUnmade(value)) continue;
+      if (this.#needsUnmade(value)) yield* this.#ahead(value);
+      else this.#make(value);
+      if (this.build.pace.due(1 + value.args.length)) yield;
     }
   }
 
   /** Returns the replacement of a value. If the value or its operands have not been rebuilt, rebuilds them. */
   value(value: Value): Ref {
+    if (value.id >= this.#made.length) return value.whole;
     const known = this.#made[value.id];
     if (known) return known;
-    if (value.args.some(this.#isUnmade)) finished(this.#ahead(value));
+    if (this.#needsUnmade(value)) finished(this.#ahead(value));
     return this.#make(value);
   }
 
@@ -68,14 +81,26 @@ export class Rebuilder {
   }
 
   #make(value: Value): Ref {
-    const known = this.#made[value.id];
+    const { id } = value;
+    if (id >= this.#made.length) return value.whole;
+    const known = this.#made[id];
     if (known) return known;
     const made = this.change(value) ?? this.#same(value);
-    this.#made[value.id] = made;
+    this.#made[id] = made;
     return made;
   }
 
-  readonly #isUnmade = ({ value }: Ref): boolean => !this.#made[value.id];
+  #isUnmade({ id }: Value): boolean {
+    return id < this.#made.length && !this.#made[id];
+  }
+
+  /** Whether a value that must be rebuilt before this one has not been rebuilt. */
+  #needsUnmade(value: Value): boolean {
+    const { args } = value;
+    for (let i = 0; i < args.length; i++) if (this.#isUnmade((args[i] as Ref).value)) return true;
+    const needed = this.needs(value);
+    return needed !== undefined && this.#isUnmade(needed);
+  }
 
   /**
    * Rebuilds the value and its dependencies that are not rebuilt yet. It avoids recursion, because graphs can be deep.
@@ -86,7 +111,7 @@ export class Rebuilder {
     for (const { args } of found) {
       for (let i = 0; i < args.length; i++) {
         const operand = (args[i] as Ref).value;
-        if (!this.#made[operand.id]) found.add(operand);
+        if (this.#isUnmade(operand)) found.add(operand);
       }
       if (pace.due(1 + args.length)) yield;
     }
@@ -109,22 +134,27 @@ export class Rebuilder {
     return this.build.through(ref, made, value.node);
   }
 
-  /** Returns the replacements of refs, or undefined if no ref has changed. */
-  #changed(refs: readonly Ref[]): Ref[] | undefined {
-    let changed: Ref[] | undefined;
-    for (let i = 0; i < refs.length; i++) {
-      const ref = refs[i] as Ref;
-      const replaced = this.ref(ref);
-      if (replaced === ref) continue;
-      changed ??= [...refs];
-      changed[i] = replaced;
-    }
-    return changed;
-  }
-
   /** Returns the same value, made of the replacements of its operands. */
   #same(value: Value): Ref {
-    const args = this.#changed(value.args);
-    return args ? valueRecord(value).rebuild(this.build, value, args) : value.whole;
+    const { args } = value;
+    let replaced: Ref[] | undefined;
+    for (let i = 0; i < args.length; i++) {
+      const arg = args[i] as Ref;
+      const made = this.ref(arg);
+      if (made === arg) continue;
+      replaced ??= [...args];
+      replaced[i] = made;
+    }
+    return this.of(value, replaced ?? args);
+  }
+
+  /** Returns the same value, made of these operands, which have the elements of its operands. */
+  of(value: Value, args: readonly Ref[]): Ref {
+    let same = true;
+    for (let i = 0; i < args.length; i++) {
+      const arg = args[i] as Ref;
+      same &&= arg === value.args[i] && arg.value.id < value.id;
+    }
+    return same ? value.whole : this.build.remake(value, args, valueRecord(value).rebuild);
   }
 }

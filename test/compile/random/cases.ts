@@ -6,6 +6,7 @@
 import { Interpreter } from '../../../src/evaluate/interpreter.js';
 import { executionOrder } from '../../../src/evaluate/lowered.js';
 import type { Bindings } from '../../../src/graph/dimension.js';
+import { resultsOf } from '../../../src/graph/results.js';
 import { type Feeds, type Node, ShapeError, type Tensor, Variable } from '../../../src/index.js';
 import { isFloating, type TypedArray } from '../../../src/tensor/dtype.js';
 import type { Numbers } from './draft.js';
@@ -87,7 +88,7 @@ function interpreted(
   const order = executionOrder([
     ...wanted.map(([, node]) => node),
     ...updates.map(([, value]) => value),
-  ]);
+  ]).filter((node) => !resultsOf(node));
   const indexOf = new Map(order.map((node, i) => [node, i]));
   const read = order.filter((node): node is Variable => node instanceof Variable);
   const variables = [...new Set([...read, ...updates.map(([leaf]) => leaf)])];

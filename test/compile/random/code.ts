@@ -61,6 +61,8 @@ interface Attributes {
   readonly axes: readonly number[];
   readonly axis: number;
   readonly reverse: boolean;
+  readonly descending: boolean;
+  readonly key: string;
   readonly depth: number;
   readonly dim: Dim;
   readonly seed: number;
@@ -113,6 +115,11 @@ function call(node: Node, args: readonly string[], { bindings }: Single): string
       return `flip(cumsum(flip(${args}, ${attributes.axis}), ${attributes.axis}), ${attributes.axis})`;
     case 'addN':
       return `addN([${args.join(', ')}])`;
+    // A node with several results is written as the record of its results.
+    case 'sort':
+      return `sortWithIndices(${args}, ${attributes.axis}, { descending: ${attributes.descending} })`;
+    case 'result':
+      return `${args}.${attributes.key}`;
     case 'cast':
       return `cast(${args}, '${dtype}')`;
     case 'oneHot':

@@ -8,6 +8,8 @@
 
 import { expansionOf } from '../../../src/evaluate/lowered.js';
 import { type Bindings, bindDim } from '../../../src/graph/dimension.js';
+import type { RoutineShapes, SeveralRoutineShapes } from '../../../src/graph/op.js';
+import { boundResults, resultIn } from '../../../src/graph/results.js';
 import { layoutOf } from '../../../src/graph/window.js';
 import { Leaf, type Node } from '../../../src/index.js';
 import type { DType, TypedArray } from '../../../src/tensor/dtype.js';
@@ -27,6 +29,9 @@ const kinkMargins = { float32: 1e-3, float64: 1e-6 } as const;
 const maxMagnitudes = { float32: 1e3, float64: 1e7 } as const;
 /** The largest number of bits after the binary point that the numbers of an exact graph may have. */
 const maxFractionBits = 6;
+
+/** Returns the nodes from which a node is computed. For a result, they are the inputs of the op with several results. */
+const operandsOf = (node: Node) => (resultIn(node)?.several ?? node).inputs;
 
 export class Magnitudes {
   readonly #known = new Map<Node, Known>();
@@ -90,7 +95,7 @@ export class Magnitudes {
       return 0;
     }
     if (bits > maxFractionBits) throw new Unfit('too fine');
-    const operands = node.inputs.map((input) => this.#of(input).fractionBits);
+    const operands = operandsOf(node).map((input) => this.#of(input).fractionBits);
     const { kind } = node.op.lowering;
     const multiplies = kind === 'product' || kind === 'convolution' || node.op.name === 'mul';
     const fine = multiplies
@@ -102,18 +107,20 @@ export class Magnitudes {
   }
 
   #sizes(node: Node, shape: readonly number[], value: TypedArray): Sizes {
-    const { lowering } = node.op;
-    const args = node.inputs.map((input) => this.#of(input));
+    const result = resultIn(node);
+    const { lowering } = (result?.several ?? node).op;
+    const args = operandsOf(node).map((input) => this.#of(input));
     const first = args[0] as Known;
     if (node instanceof Leaf || lowering.kind === 'random' || lowering.kind === 'extent') {
       return known(value);
     }
     const bound = {
-      attributes: node.attributes,
+      attributes: (result?.several ?? node).attributes,
       shape,
       inputShapes: args.map((arg) => arg.shape),
       bind: (dim: number | string) => bindDim(dim, this.bindings),
       bindings: this.bindings,
+      results: boundResults(result?.several ?? node, this.bindings, bindDim),
     };
     switch (lowering.kind) {
       case 'alias':
@@ -150,8 +157,10 @@ export class Magnitudes {
       case 'routine': {
         const nearTie = this.#nearKink;
         const { exact } = this.numbers;
+        const call = lowering.call(bound) as RoutineShapes & Partial<SeveralRoutineShapes>;
         return routineSizes(lowering.routine, {
-          ...lowering.call(bound),
+          ...call,
+          write: (result && call.writes?.[result.key]) ?? call.write,
           args,
           value,
           nearTie,

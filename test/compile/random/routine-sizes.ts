@@ -31,7 +31,7 @@ export function routineSizes(routine: string, call: RoutineCall): Sizes {
     addInto(result, to, (call.args[operand] as Known).sizes, from, call.exact ? 1 : weight);
     if (weight !== 1) result.exact[to] = 0;
   });
-  return selects ? known(call.value) : result;
+  return selects || !isFloats(call.value) ? known(call.value) : result;
 }
 
 /** Visits the terms of a routine's result. Returns true if the result is indices, which have no terms. */

@@ -15,6 +15,7 @@ import {
   reshape,
   scatterAdd,
   sort,
+  sortWithIndices,
   Tensor,
   takeAlongAxis,
   topK,
@@ -81,6 +82,11 @@ export const sortStep: Step = (draft) => {
     () => sort(x, axis, { descending }),
     () => sort(x, axis, { descending }),
     () => argsort(x, axis, { descending }),
+    () => sortWithIndices(x, axis, { descending }).indices,
+    () => {
+      const { values, indices } = sortWithIndices(x, axis, { descending });
+      return takeAlongAxis(values, indices, axis);
+    },
     () => argmin(x, axis, { keepDims: descending }),
     () => topK(x, draws.between(0, least), axis).values,
     () => topK(x, draws.between(1, least), axis).indices,

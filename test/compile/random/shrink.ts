@@ -5,6 +5,7 @@
 
 import { executionOrder } from '../../../src/evaluate/lowered.js';
 import { createNode } from '../../../src/graph/node.js';
+import { resultIn, resultsOf } from '../../../src/graph/results.js';
 import {
   compile,
   constant,
@@ -88,7 +89,8 @@ function shrink(single: Single, fails: (single: Single) => boolean): Single {
   for (let progress = true; progress; ) {
     progress = false;
     for (const node of executionOrder(rootsOf(best))) {
-      if (node instanceof Leaf || !executionOrder(rootsOf(best)).includes(node)) continue;
+      if (node instanceof Leaf || resultsOf(node) || !executionOrder(rootsOf(best)).includes(node))
+        continue;
       if (attempt(() => withLeaf(best, node)) || attempt(() => withOperand(best, node))) {
         progress = true;
       }
@@ -115,7 +117,7 @@ function withLeaf(single: Single, node: Node): Single | undefined {
  * no such operand.
  */
 function withOperand(single: Single, node: Node): Single | undefined {
-  const operand = node.inputs.find(
+  const operand = (resultIn(node)?.several ?? node).inputs.find(
     ({ dtype, shape }) => dtype === node.dtype && shape.join() === node.shape.join(),
   );
   return operand && replaced(single, node, operand);

@@ -6,7 +6,7 @@
 
 import type { Sliced } from '../../../graph/sliced.js';
 import type { Builder } from '../../../ir/builder.js';
-import { type Ref, reachable, type Use, Uses, type Value, viewed } from '../../../ir/value.js';
+import { type Ref, type Use, Uses, type Value, viewed } from '../../../ir/value.js';
 import { type Box, boxOf } from '../../../ir/view.js';
 import { Rebuilder } from '../rebuild.js';
 import { Units } from './units.js';
@@ -23,10 +23,10 @@ interface Region {
 
 export function* accumulate(roots: readonly Ref[], build: Builder): Sliced<Ref[]> {
   const { pace } = build;
-  const order = yield* reachable(roots, pace);
+  const order = yield* build.valuesOf(roots);
   const uses = yield* Uses.of(order, roots, pace);
   const units = yield* Units.of(order, pace);
-  const depths = yield* units.depths((unit) => units.members(unit)[0]?.kind === 'product');
+  const depths = yield* units.depths((unit) => units.head(unit).kind === 'product');
   const depth = (value: Value) => depths[units.unitOf(value)] as number;
   /** For each sum, the terms that are dropped, because another of its terms, a later product, already contains them. */
   const gone = new Map<Value, Set<Ref>>();
@@ -39,7 +39,8 @@ export function* accumulate(roots: readonly Ref[], build: Builder): Sliced<Ref[]
   };
   const isGone = (sum: Value, ref: Ref) => gone.get(sum)?.has(ref) ?? false;
 
-  for (const later of order) {
+  for (let i = 0; i < order.length; i++) {
+    const later = order[i] as Value;
     if (pace.due()) yield;
     if (later.kind !== 'product' || later.args.length > 2) continue;
     if (pace.due(uses.count(later))) yield;

@@ -42,7 +42,7 @@ function* termsOfSums(sets: Sets): Sliced<Terms[]> {
   const candidates: Terms[] = [];
   for (const sum of sets.order) {
     if (sets.pace.due(1 + sum.args.length)) yield;
-    if (sum.kind !== 'sum') continue;
+    if (sum.kind !== 'sum' || !sum.args.some(isProductOrSum)) continue;
     const terms = new Set(sum.args.filter((ref) => isOnlyTerm(ref, sets)).map((ref) => ref.value));
     const classes = [
       [...terms].filter((value) => value.kind === 'product' && rightIsWeight(value)),
@@ -64,7 +64,11 @@ function* termsOfSums(sets: Sets): Sliced<Terms[]> {
  */
 function isOnlyTerm(ref: Ref, sets: Sets): boolean {
   const { value } = ref;
-  if (value.kind !== 'product' && value.kind !== 'columnSum') return false;
+  if (!isProductOrSum(ref)) return false;
   if (sets.isMerged(value) || sets.uses.count(value) !== 1) return false;
   return showsAll(ref) && equalLists(ref.shape, value.shape);
+}
+
+function isProductOrSum({ value: { kind } }: Ref): boolean {
+  return kind === 'product' || kind === 'columnSum';
 }

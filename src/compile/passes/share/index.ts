@@ -11,7 +11,7 @@
 import type { Sliced } from '../../../graph/sliced.js';
 import type { Builder } from '../../../ir/builder.js';
 import { without } from '../../../ir/rule.js';
-import { type Ref, reachable } from '../../../ir/value.js';
+import type { Ref } from '../../../ir/value.js';
 import { splits } from '../simplify/product.js';
 import { accumulate } from './accumulate.js';
 import { alongK } from './along-k.js';
@@ -24,7 +24,7 @@ import { Sets } from './sets.js';
 
 export function* share(roots: readonly Ref[], build: Builder): Sliced<Ref[]> {
   build.rules = without(build.rules, splits);
-  const sets = yield* Sets.of(yield* reachable(roots, build.pace), roots, build);
+  const sets = yield* Sets.of(yield* build.valuesOf(roots), roots, build);
   yield* alongM(sets);
   yield* alongK(sets);
   yield* alignOrders(sets);

@@ -4,16 +4,7 @@ import type { Pace, Sliced } from '../../../graph/sliced.js';
 import type { Block } from '../../../ir/blocks.js';
 import type { Builder } from '../../../ir/builder.js';
 import { Keys } from '../../../ir/same.js';
-import {
-  byId,
-  endOf,
-  narrow,
-  type Ref,
-  reachable,
-  transposed,
-  type Value,
-  viewed,
-} from '../../../ir/value.js';
+import { endOf, narrow, type Ref, transposed, type Value, viewed } from '../../../ir/value.js';
 import { Rebuilder } from '../rebuild.js';
 import type { Columns, Merged } from './sets.js';
 import type { Units } from './units.js';
@@ -32,10 +23,16 @@ export function* merge(
   }
   const rebuilder = new Rebuilder(build);
   const beside = new Beside();
-  for (const unit of yield* units.topological()) {
+  const rebuild = (value: Value) => {
+    rebuilder.value(value);
+  };
+  const order = yield* units.topological();
+  for (let at = 0; at < order.length; at++) {
+    const unit = order[at] as number;
     const group = setsOf.get(unit);
     if (group) yield* mergeColumns(group, rebuilder, build, beside);
-    else yield* rebuilder.values(units.members(unit));
+    else units.visit(unit, rebuild);
+    if (build.pace.due()) yield;
   }
   return yield* mergeColumnSums(
     roots.map((root) => rebuilder.ref(root)),
@@ -75,9 +72,8 @@ function* mergeColumns(
   function* operands(set: Merged, index: number): Sliced<Ref[]> {
     const refs: Ref[] = [];
     for (const { args } of set.products) {
-      const operand = args[index] as Ref;
-      yield* rebuilder.values([operand.value]);
-      refs.push(rebuilder.ref(operand));
+      // The operands are in earlier units, so they have been rebuilt.
+      refs.push(rebuilder.ref(args[index] as Ref));
       if (build.pace.due()) yield;
     }
     return refs;
@@ -151,27 +147,27 @@ function sideBySide(refs: readonly Ref[], dim: 0 | 1, build: Builder): Ref {
 
 /** If matrices are side by side in a merged operand, replaces their column sums by one column sum of this operand. */
 function* mergeColumnSums(roots: readonly Ref[], beside: Beside, build: Builder): Sliced<Ref[]> {
-  const order = yield* reachable(roots, build.pace);
+  const order = yield* build.valuesOf(roots);
   const depths = yield* columnSumDepths(order, build.pace);
-  /**
-   * Returns the columns that the operand of a column sum has in a merged right operand. Returns undefined if there are
-   * none, or if the columns of the merged operand cannot be summed together.
-   */
-  const rangeOf = (value: Value): ColumnRange | undefined => {
-    if (value.kind !== 'columnSum') return undefined;
+  /** The columns that the operands of column sums have in a merged right operand. */
+  const ranges = new Map<Value, ColumnRange>();
+  for (let i = 0; i < order.length; i++) {
+    const value = order[i] as Value;
+    if (build.pace.due()) yield;
+    if (value.kind !== 'columnSum') continue;
     const operand = value.args[0] as Ref;
     const range = beside.rangeOf(operand);
     // A matrix beside the operand may depend on this column sum, for example if this matrix is the operand minus its
-    // mean.
-    const depth = range && depths[range.all.value.id];
-    if (!range || depth === undefined || depth > (depths[operand.value.id] as number))
-      return undefined;
-    return range;
-  };
+    // mean. Then the columns of the merged operand cannot be summed together.
+    const depth = range ? (depths[range.all.value.id] ?? -1) : -1;
+    if (!range || depth < 0 || depth > (depths[operand.value.id] as number)) continue;
+    ranges.set(value, range);
+  }
+  if (ranges.size === 0) return [...roots];
   const rebuilder: Rebuilder = new Rebuilder(
     build,
     (value) => {
-      const range = rangeOf(value);
+      const range = ranges.get(value);
       if (!range) return undefined;
       build.fire('share: column sums along N');
       const sums = build.columnSum(rebuilder.ref(range.all), value.node);
@@ -182,21 +178,24 @@ function* mergeColumnSums(roots: readonly Ref[], beside: Beside, build: Builder)
       });
     },
     undefined,
-    (value) => rangeOf(value)?.all.value,
+    (value) => ranges.get(value)?.all.value,
   );
   return yield* rebuilder.run(roots, order);
 }
 
 /**
  * Returns a list indexed by the ids of the values. Each entry is the largest number of column sums on any path of
- * operands that ends at the value, which is included.
+ * operands that ends at the value, which is included; -1 for ids of other values.
  */
-function* columnSumDepths(order: readonly Value[], pace: Pace): Sliced<(number | undefined)[]> {
-  const depths = byId<number>(endOf(order));
-  for (const { id, kind, args } of order) {
+function* columnSumDepths(order: readonly Value[], pace: Pace): Sliced<Int32Array> {
+  const depths = new Int32Array(endOf(order)).fill(-1);
+  for (let index = 0; index < order.length; index++) {
+    const { id, kind, args } = order[index] as Value;
     let most = 0;
     if (pace.due(args.length)) yield;
-    for (const { value } of args) most = Math.max(most, depths[value.id] as number);
+    for (let i = 0; i < args.length; i++) {
+      most = Math.max(most, depths[(args[i] as Ref).value.id] as number);
+    }
     depths[id] = most + (kind === 'columnSum' ? 1 : 0);
   }
   return depths;

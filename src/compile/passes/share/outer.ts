@@ -10,12 +10,12 @@
 
 import type { Sliced } from '../../../graph/sliced.js';
 import type { Builder } from '../../../ir/builder.js';
-import { narrow, type Ref, reachable, showsAll, Uses, type Value } from '../../../ir/value.js';
+import { narrow, type Ref, showsAll, Uses, type Value } from '../../../ir/value.js';
 import { equalLists } from '../../../ir/view.js';
 import { Rebuilder } from '../rebuild.js';
 
 export function* outerProducts(roots: readonly Ref[], build: Builder): Sliced<Ref[]> {
-  const order = yield* reachable(roots, build.pace);
+  const order = yield* build.valuesOf(roots);
   const isOuter = ({ kind, args }: Value) =>
     kind === 'product' && args.length === 2 && args[0]?.shape[1] === 1;
   const sumsOneRow = ({ kind, args }: Value) => kind === 'columnSum' && args[0]?.shape[0] === 1;

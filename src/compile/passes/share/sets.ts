@@ -7,6 +7,7 @@ import { Variable } from '../../../graph/leaf.js';
 import type { Pace, Sliced } from '../../../graph/sliced.js';
 import type { Builder } from '../../../ir/builder.js';
 import { Keys } from '../../../ir/same.js';
+import { executor } from '../../../ir/target.js';
 import { type Ref, Uses, type Value } from '../../../ir/value.js';
 import { count } from '../../../ir/view.js';
 import { Units } from './units.js';
@@ -101,18 +102,13 @@ export function rightIsWeight({ args }: Value): boolean {
   return args[1]?.value.details.leaf instanceof Variable;
 }
 
-// Putting weights together takes as long as multiplying a few rows with them. Weights with at most `smallWeights`
-// elements are always merged, because they then remain in the L1 cache for the product.
-const worthwhileRows = 4;
-const smallWeights = 16384;
-
 /**
  * Estimates whether it is faster to merge products. Merging saves time in the products, but the weights must be put
  * together first. `rows` is the total number of rows of all products that would read the merged weights.
  */
 export function worthwhile(rows: number, products: readonly Value[]): boolean {
   const elements = products.reduce((sum, { args }) => sum + count((args[1] as Ref).shape), 0);
-  return rows >= worthwhileRows || elements <= smallWeights;
+  return rows >= executor.weights.rows || elements <= executor.weights.cached;
 }
 
 /** Adds a value to the list of its key. */

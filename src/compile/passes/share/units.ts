@@ -23,7 +23,7 @@ export class Units {
   /** The index of each value, by its id. */
   readonly #indexOf: Int32Array;
   /** The units in topological order; undefined if this order must be computed again after a merge. */
-  #topological: readonly number[] | undefined;
+  #topological: Int32Array | undefined;
 
   private constructor(
     readonly order: readonly Value[],
@@ -65,12 +65,16 @@ export class Units {
     return this.#unitOf[this.#indexOf[value.id] as number] as number;
   }
 
-  members(unit: number): Value[] {
-    const values: Value[] = [];
+  /** Calls `visit` with each value of a unit. */
+  visit(unit: number, visit: (value: Value) => void): void {
     for (let index = unit; index >= 0; index = this.#next[index] as number) {
-      values.push(this.order[index] as Value);
+      visit(this.order[index] as Value);
     }
-    return values;
+  }
+
+  /** Returns the first value of a unit. */
+  head(unit: number): Value {
+    return this.order[unit] as Value;
   }
 
   /** Merges the units of these values into one unit. */
@@ -89,15 +93,16 @@ export class Units {
   }
 
   /** Returns all units in topological order: each follows the units on which it depends. */
-  *topological(): Sliced<readonly number[]> {
+  *topological(): Sliced<Int32Array> {
     this.#topological ??= yield* this.#sorted();
     return this.#topological;
   }
 
-  *#sorted(): Sliced<number[]> {
+  *#sorted(): Sliced<Int32Array> {
     const { length } = this.order;
     const state = new Uint8Array(length);
-    const result: number[] = [];
+    const result = new Int32Array(length);
+    let count = 0;
     const stack: number[] = [];
     for (let root = 0; root < length; root++) {
       const unit = this.#unitOf[root] as number;
@@ -120,12 +125,12 @@ export class Units {
           stack.pop();
           if (state[top] === 1) {
             state[top] = 2;
-            result.push(top);
+            result[count++] = top;
           }
         }
       }
     }
-    return result;
+    return result.subarray(0, count);
   }
 
   /**

@@ -7,15 +7,7 @@
 
 import type { Sliced } from '../../../graph/sliced.js';
 import type { Builder } from '../../../ir/builder.js';
-import {
-  narrow,
-  type Ref,
-  reachable,
-  showsAll,
-  type Use,
-  Uses,
-  type Value,
-} from '../../../ir/value.js';
+import { narrow, type Ref, showsAll, Uses, type Value } from '../../../ir/value.js';
 import { type Box, boxOf, equalLists, rebase } from '../../../ir/view.js';
 import { Rebuilder } from '../rebuild.js';
 
@@ -30,7 +22,7 @@ type Range = readonly [start: number, end: number];
  * one for each range.
  */
 function* narrowProducts(roots: readonly Ref[], build: Builder): Sliced<Ref[]> {
-  const order = yield* reachable(roots, build.pace);
+  const order = yield* build.valuesOf(roots);
   const uses = yield* Uses.of(order, roots, build.pace);
   const split = new Map<Value, readonly Range[]>();
   for (let i = order.length - 1; i >= 0; i--) {
@@ -38,7 +30,7 @@ function* narrowProducts(roots: readonly Ref[], build: Builder): Sliced<Ref[]> {
     if (build.pace.due()) yield;
     if ((value.kind !== 'sum' && value.kind !== 'product') || value.shape.length !== 2) continue;
     if (build.pace.due(uses.count(value))) yield;
-    const ranges = readRanges(value, uses.of(value), split);
+    const ranges = readRanges(value, uses, split);
     if (ranges) split.set(value, ranges);
   }
   if (split.size === 0) return [...roots];
@@ -78,40 +70,42 @@ function* narrowProducts(roots: readonly Ref[], build: Builder): Sliced<Ref[]> {
 }
 
 /**
- * Returns the distinct ranges of the columns of a matrix that `uses` read. Returns undefined if two ranges overlap, or
+ * Returns the distinct ranges of the columns of a matrix that its uses read. Returns undefined if two ranges overlap, or
  * if a use reads all columns. `split` has the readers that will be replaced, with their ranges: a split sum reads only
  * the same ranges of its operands.
  */
 function readRanges(
   value: Value,
-  uses: readonly Use[],
+  uses: Uses,
   split: ReadonlyMap<Value, readonly Range[]>,
 ): Range[] | undefined {
   const [, columns] = value.shape as readonly [number, number];
-  const ranges = new Map<string, Range>();
-  for (const { reader, ref } of uses) {
+  let ranges: Map<string, Range> | undefined;
+  for (let i = 0; i < uses.count(value); i++) {
+    const { reader, ref } = uses.at(value, i);
     const narrowed = reader && split.get(reader);
-    const shown =
-      narrowed && reader.kind === 'sum'
-        ? narrowed.map(([start, end]) => narrow(ref, 1, start, end))
-        : [ref];
+    const isNarrowed = narrowed !== undefined && reader?.kind === 'sum';
+    if (!isNarrowed && showsAll(ref)) return undefined;
+    const shown = isNarrowed ? narrowed.map(([start, end]) => narrow(ref, 1, start, end)) : [ref];
     for (const part of shown) {
       const box = boxOf(part, value.shape);
       if (!box) return undefined;
       const range: Range = [box.start[1] as number, box.end[1] as number];
       if (range[1] - range[0] === columns) return undefined;
+      ranges ??= new Map();
       ranges.set(range.join(), range);
     }
   }
+  if (!ranges) return undefined;
   const sorted = [...ranges.values()].sort((a, b) => a[0] - b[0]);
   const apart = sorted.every(([start], i) => i === 0 || start >= (sorted[i - 1] as Range)[1]);
-  return apart && sorted.length > 0 ? sorted : undefined;
+  return apart ? sorted : undefined;
 }
 
 /** Merges each sum into the sum that reads it, if there is no other use and this use reads the whole sum. */
 function* flattenSums(roots: readonly Ref[], build: Builder): Sliced<Ref[]> {
   const { pace } = build;
-  const order = yield* reachable(roots, pace);
+  const order = yield* build.valuesOf(roots);
   const uses = yield* Uses.of(order, roots, pace);
   const isInlined = ({ value, ...view }: Ref): boolean => {
     if (value.kind !== 'sum' || uses.count(value) !== 1) return false;

@@ -9,12 +9,10 @@ import { prepareMap } from '../../../native/kernels.js';
 import { type DType, typedArray } from '../../../tensor/dtype.js';
 import { Tensor } from '../../../tensor/tensor.js';
 
-/** The maximum number of elements of a folded constant. Larger values are computed in every run instead of being stored. */
-const maxFolded = 4096;
-
 const constantFolding: Rule = {
   name: 'simplify: constant folding',
-  matches: 'a map whose operands are constants, and which has at most 4096 elements',
+  matches:
+    'a map whose operands are constants, and which has few elements (`Target.memory.folded`)',
   gives: 'a constant',
   exact: 'the constant is computed by the same kernel',
   kernel: undefined,
@@ -22,7 +20,7 @@ const constantFolding: Rule = {
     if (args.length === 0 || !args.every(isConstant)) return undefined;
     const numbers = args.every((arg) => numberOf(arg) !== undefined);
     const target = numbers ? [] : shape;
-    if (count(target) > maxFolded) return undefined;
+    if (count(target) > build.target.memory.folded) return undefined;
     const { kernel, converts } = details;
     const out = typedArray(dtype, count(target));
     const layouts = args.map((arg) => (numbers ? { offset: arg.offset, strides: [] } : arg));

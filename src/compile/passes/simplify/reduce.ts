@@ -3,6 +3,7 @@
 import type { Rule } from '../../../ir/rule.js';
 import { numberOf, type Ref } from '../../../ir/value.js';
 import { count } from '../../../ir/view.js';
+import { kernelFacts } from '../../../native/addon.js';
 
 const oneElement: Rule = {
   name: 'simplify: reduction of one element',
@@ -12,7 +13,8 @@ const oneElement: Rule = {
   kernel: undefined,
   apply: ({ shape, args, details, node }, build) => {
     const ref = args[0] as Ref;
-    if (details.kernel === 'argmax' || count(ref.shape.slice(shape.length)) !== 1) return undefined;
+    if (count(ref.shape.slice(shape.length)) !== 1) return undefined;
+    if (kernelFacts('reduce', details.kernel as string).indexes) return undefined;
     return build.reshape(ref, shape, node);
   },
 };

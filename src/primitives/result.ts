@@ -1,0 +1,57 @@
+/**
+ * Results of an op with several. The first is the value that the instruction is made of. Each further one is a value of
+ * this kind: it has memory of its own, and its operand is the first result, whose instruction writes both.
+ */
+
+import type { Lowering } from '../graph/op.js';
+import { resultIn, resultsOf } from '../graph/results.js';
+import type { Builder } from '../ir/builder.js';
+import { defect } from '../ir/defect.js';
+import type { Definition } from '../ir/rule.js';
+import type { Ref } from '../ir/value.js';
+import { count, isContiguous } from '../ir/view.js';
+import type { LoweringRecord, ValueRecord } from './record.js';
+
+export const result: LoweringRecord<Extract<Lowering, { kind: 'result' }>> = {
+  step: undefined,
+  lower: (_lowering, { build, node, bound, args: [given] }) => {
+    const found = resultIn(node);
+    if (!found) throw defect(`${node} is no result`);
+    const first = given as Ref;
+    const index = Object.keys(resultsOf(found.several) ?? {}).indexOf(found.key);
+    if (index === 0) return build.reshape(first, bound.shape, node);
+    const written = first.value.details.results?.[index - 1];
+    // If the results have no elements, no instruction is made.
+    if (!written) return build.filled(0, node.dtype, bound.shape);
+    const [dtype, ...shape] = written;
+    const made = further(build, {
+      kind: 'result',
+      dtype,
+      shape,
+      args: [first],
+      details: { result: index },
+      node,
+    });
+    return build.reshape(made, bound.shape, node);
+  },
+};
+
+function further(build: Builder, definition: Definition): Ref {
+  const { dtype, shape, args } = definition;
+  const { value } = args[0] as Ref;
+  if (!value.details.results || count(shape) === 0) return build.filled(0, dtype, shape);
+  return build.make({ ...definition, args: [value.whole] });
+}
+
+export const resultValue: ValueRecord = {
+  rebuild: (build, { kind, dtype, shape, details, node }, args) =>
+    further(build, { kind, dtype, shape, args, details, node }),
+  fusing: undefined,
+  arrange: 'fixed',
+  // The instruction of the operand writes this value, too.
+  instruct: () => {},
+  reads: () => true,
+  writes: (_value, at) => isContiguous(at),
+  onto: () => undefined,
+  prepared: undefined,
+};
