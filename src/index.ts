@@ -6,6 +6,7 @@ export { type BackwardOptions, backward } from './autodiff/backward.js';
 export { type CheckOptions, checkGradients } from './autodiff/check.js';
 export { Gradients } from './autodiff/gradients.js';
 export { BackwardPass } from './autodiff/pass.js';
+export type { Variables } from './compile/constants.js';
 export type { Stats } from './compile/encoded.js';
 export type { ProfileRow } from './compile/profile.js';
 export {

@@ -8,11 +8,13 @@
 #include "binding/program.h"
 #include "binding/routine.h"
 #include "kernels/blas.h"
+#include "kernels/gemm.h"
 #include "kernels/map.h"
 #include "kernels/peak.h"
 #include "kernels/product.h"
 #include "kernels/random.h"
 #include "kernels/reduce.h"
+#include "program/panels.h"
 #include "program/pool.h"
 #if defined(FOREBAY_FAIL_ALLOCATION)
 #include "test/failing/failing.h"
@@ -78,6 +80,31 @@ napi_value product(napi_env env, napi_callback_info info) {
   return call.finish();
 }
 
+// panelsSave(geometry): whether a product takes less time if its right operand is already packed (1 or 0).
+// The geometry is [dtype, m, n, k, row and column strides of the left operand, those of the right operand].
+napi_value panelsSaveTime(napi_env env, napi_callback_info info) {
+  Call call(env, info, "panelsSave");
+  const Body* body = nullptr;
+  const double* geometry = nullptr;
+  std::size_t length = 0;
+  if (!call.atLeast(1) || !call.body(body) || !call.geometry(0, geometry, length)) return call.finish();
+  Reader reader(geometry, length, call.fault(), "panelsSave");
+  GemmShape shape = {};
+  std::int64_t numbers[7];
+  if (!readFloatType(reader, shape.type) ||
+      !reader.integers({nullptr, -1, "an extent or a stride"}, numbers, 7, maxExtent) || !reader.end()) {
+    return call.finish();
+  }
+  shape.m = numbers[0];
+  shape.n = shape.cRow = numbers[1];
+  shape.k = numbers[2];
+  shape.aRow = numbers[3];
+  shape.aColumn = numbers[4];
+  shape.bRow = numbers[5];
+  shape.bColumn = numbers[6];
+  return call.finish(panelsSave(shape, *body) ? 1.0 : 0.0);
+}
+
 // random(kernelId, seed, run, out)
 napi_value random(napi_env env, napi_callback_info info) {
   Call call(env, info, "random");
@@ -125,7 +152,11 @@ constexpr EntryPoint entryPoints[] = {
     {"reduce", reduce},
     {"product", product},
     {"random", random},
+    {"panelsSave", panelsSaveTime},
     {"createQueue", createQueue},
+    {"createKept", createKept},
+    {"expireKept", expireKept},
+    {"disposeKept", disposeKept},
     {"createProgram", createProgram},
     {"runProgram", runProgram},
     {"profileProgram", profileProgram},

@@ -16,7 +16,7 @@ namespace forebay {
 // The object behind each external value that forebay gives to JavaScript. `kind` is in the base class, so
 // that the kind of every object can be read.
 struct Handle {
-  enum class Kind { queue, program, claim };
+  enum class Kind { queue, program, claim, kept };
   explicit Handle(Kind what) : kind(what) {}
   Handle(const Handle&) = delete;
   Handle& operator=(const Handle&) = delete;

@@ -15,6 +15,11 @@ struct QueueHandle final : Handle {
   const Kept<Queue> queue;
 };
 
+struct KeptHandle final : Handle {
+  explicit KeptHandle(Kept<SharedValues> what) : Handle(Kind::kept), kept(std::move(what)) {}
+  Kept<SharedValues> kept;
+};
+
 struct ProgramHandle final : Handle {
   explicit ProgramHandle(Kept<Compiled> what) : Handle(Kind::program), compiled(std::move(what)) {}
   Kept<Compiled> compiled;
@@ -123,20 +128,40 @@ bool programOf(Call& call, std::size_t argument, Kept<Compiled>& compiled) {
 
 // ---- Creating a program.
 
-Kept<Compiled> Compiled::create(Call& call, Kept<Queue> queue) {
+Kept<SharedValues> SharedValues::create(napi_env env, double bytes) {
+  Kept<SharedValues> made(new (std::nothrow) SharedValues(env));
+  // More bytes than this exceed the address space.
+  if (!made || bytes > static_cast<double>(PTRDIFF_MAX / 2) ||
+      !made->values.allocate(static_cast<std::size_t>(bytes))) {
+    return {};
+  }
+  made->reported_ = static_cast<std::int64_t>(bytes);
+  std::int64_t all = 0;
+  napi_adjust_external_memory(env, made->reported_, &all);
+  return made;
+}
+
+SharedValues::~SharedValues() {
+  std::int64_t all = 0;
+  if (reported_ > 0) napi_adjust_external_memory(env_, -reported_, &all);
+}
+
+Kept<Compiled> Compiled::create(Call& call, Kept<Queue> queue, Kept<SharedValues> kept) {
   Kept<Compiled> made(new (std::nothrow) Compiled(call.env()));
   if (!made) {
     call.fault().memory("createProgram: there is no memory left");
     return {};
   }
   made->queue_ = std::move(queue);
+  made->kept_ = std::move(kept);
   const double* code = nullptr;
   std::size_t length = 0;
   // The code is read after the list of leaves, because reading a list may run JavaScript, which could detach
   // the memory of the code.
   if (!made->readLeaves(call) || !call.geometry(0, code, length)) return {};
-  made->program_ = Program::create(code, length, made->leaves_.get(), made->leafCount_, call.fault());
-  if (!made->program_ || !made->findClaims(call)) return {};
+  made->program_ = Program::create(code, length, made->leaves_.get(), made->leafCount_, call.fault(),
+                                   made->kept_ ? &made->kept_->values : nullptr);
+  if (!made->program_ || !made->findClaims(call) || !made->watchLeaves(call)) return {};
   const std::size_t bytes = made->program_->arenaBytes() + made->program_->scratchBytes();
   made->reported_ = static_cast<std::int64_t>(bytes + length * sizeof(double));
   made->report(made->reported_);
@@ -145,6 +170,7 @@ Kept<Compiled> Compiled::create(Call& call, Kept<Queue> queue) {
 }
 
 Compiled::~Compiled() {
+  if (watches_) Locks::instance().remove(*this);
   if (reported_ > 0) report(-reported_);
 }
 
@@ -177,20 +203,34 @@ bool Compiled::readLeaves(Call& call) {
   return call.keep(values.get(), count, keptLeaves_);
 }
 
+LeafSet Compiled::collect(const bool* chosen, const void** to) const {
+  std::size_t count = 0;
+  const void* last = nullptr;
+  for (std::size_t i = 0; i < rangeCount_; ++i) {
+    const void* const leaf = leaves_[ranges_[i].leaf].data;
+    if (chosen[ranges_[i].leaf] && leaf != last) last = to[count++] = leaf;
+  }
+  return LeafSet{to, count};
+}
+
+// Watches the leaves that the instructions that run once read.
+bool Compiled::watchLeaves(Call& call) {
+  if (!kept_) return true;
+  const auto read = zeroed<bool>(leafCount_);
+  watched_ = zeroed<const void*>(leafCount_);
+  if (!read || !watched_) return call.fault().memory("createProgram: no memory for its claims");
+  program_->findOnce(read.get());
+  leaves = collect(read.get(), watched_.get());
+  Locks::instance().add(*this);
+  watches_ = true;
+  return true;
+}
+
 bool Compiled::findClaims(Call& call) {
   const auto touched = zeroed<bool>(2 * leafCount_);
   claimed_ = zeroed<const void*>(2 * leafCount_);
   if (!touched || !claimed_) return call.fault().memory("createProgram: no memory for its claims");
   program_->findTouched(touched.get(), touched.get() + leafCount_);
-  const auto collect = [&](const bool* chosen, const void** to) {
-    std::size_t count = 0;
-    const void* last = nullptr;
-    for (std::size_t i = 0; i < rangeCount_; ++i) {
-      const void* const leaf = leaves_[ranges_[i].leaf].data;
-      if (chosen[ranges_[i].leaf] && leaf != last) last = to[count++] = leaf;
-    }
-    return LeafSet{to, count};
-  };
   claims_.reads = collect(touched.get(), claimed_.get());
   claims_.writes = collect(touched.get() + leafCount_, claimed_.get() + leafCount_);
   claims_.line = queue_.get();
@@ -366,14 +406,45 @@ napi_value createQueue(napi_env env, napi_callback_info info) {
   return call.finish(call.external(queue ? new (std::nothrow) QueueHandle(queue) : nullptr));
 }
 
-// createProgram(code, leaves, queue, own | null): `own` is the list of feeds and outputs for runs that pass
-// none
+// createKept(bytes): memory for kept values
+napi_value createKept(napi_env env, napi_callback_info info) {
+  Call call(env, info, "createKept");
+  double bytes = 0;
+  if (!call.integer(0, "the bytes", 0, bytes)) return call.finish();
+  Kept<SharedValues> kept = SharedValues::create(env, bytes);
+  if (!kept) call.fault().memory("createKept: no memory for %.0f bytes", bytes);
+  return call.finish(kept ? call.external(new (std::nothrow) KeptHandle(kept)) : nullptr);
+}
+
+// expireKept(kept): the next run of each program that has these kept values computes them again
+napi_value expireKept(napi_env env, napi_callback_info info) {
+  Call call(env, info, "expireKept");
+  KeptHandle* handle = nullptr;
+  if (call.handle(0, "kept values", Handle::Kind::kept, handle) && handle->kept) {
+    handle->kept->values.expire();
+  }
+  return call.finish();
+}
+
+// disposeKept(kept): frees the memory when no program has these kept values any more. It may be called again.
+napi_value disposeKept(napi_env env, napi_callback_info info) {
+  Call call(env, info, "disposeKept");
+  KeptHandle* handle = nullptr;
+  if (call.handle(0, "kept values", Handle::Kind::kept, handle)) handle->kept = Kept<SharedValues>();
+  return call.finish();
+}
+
+// createProgram(code, leaves, queue, own | null, kept | null): `own` is the list of feeds and outputs for
+// runs that pass none
 napi_value createProgram(napi_env env, napi_callback_info info) {
   Call call(env, info, "createProgram");
   napi_value handle = nullptr;
   QueueHandle* queue = nullptr;
-  if (call.atLeast(4) && call.handle(2, "a queue", Handle::Kind::queue, queue)) {
-    Kept<Compiled> compiled = Compiled::create(call, queue->queue);
+  KeptHandle* kept = nullptr;
+  if (call.atLeast(5) && call.handle(2, "a queue", Handle::Kind::queue, queue) &&
+      (call.isNull(4) || call.handle(4, "kept values", Handle::Kind::kept, kept))) {
+    Kept<Compiled> compiled =
+        Compiled::create(call, queue->queue, kept != nullptr ? kept->kept : Kept<SharedValues>());
     if (compiled) handle = call.external(new (std::nothrow) ProgramHandle(std::move(compiled)));
   }
   return call.finish(handle);

@@ -22,6 +22,20 @@ class Queue final : public Counted {
   std::atomic<std::uint64_t> next{0};  // the index of the next run
 };
 
+// Kept values (kept.h) that programs share.
+class SharedValues final : public Counted {
+ public:
+  // Returns null if there is not enough memory.
+  static Kept<SharedValues> create(napi_env env, double bytes);
+  ~SharedValues() override;
+  KeptValues values;
+
+ private:
+  explicit SharedValues(napi_env env) : env_(env) {}
+  const napi_env env_;
+  std::int64_t reported_ = 0;
+};
+
 // A run returns its status as a number: runDone, or the index of an instruction whose result is not finite,
 // or runCancelled, or runOutOfRange (an instruction failed, because an index is out of range), or a number
 // below -3. The last means that the run was refused because feeds and outputs overlap in memory. The number
@@ -37,11 +51,11 @@ double statusOf(RunResult result, const RunFailure& failure);
 constexpr std::size_t failureNumbers = 5;
 void writeFailure(const RunFailure& failure, double* numbers);
 
-class Compiled final : public Counted {
+class Compiled final : public Counted, private Watch {
  public:
   // Makes the object from the arguments of createProgram. Returns null if that fails, and records the fault
   // in `call`.
-  static Kept<Compiled> create(Call& call, Kept<Queue> queue);
+  static Kept<Compiled> create(Call& call, Kept<Queue> queue, Kept<SharedValues> kept);
   ~Compiled() override;
 
   Program& program() const { return *program_; }
@@ -72,7 +86,11 @@ class Compiled final : public Counted {
   };
   explicit Compiled(napi_env env) : env_(env) {}
   bool readLeaves(Call& call);
+  LeafSet collect(const bool* chosen, const void** to) const;
   bool findClaims(Call& call);
+  bool watchLeaves(Call& call);
+  bool expired() const override { return kept_->values.expired(); }
+  void expire() override { kept_->values.expire(); }
   bool readOwn(Call& call);
   void report(std::int64_t bytes) const;
   bool countMemory(Call& call, std::size_t given) const;
@@ -87,6 +105,7 @@ class Compiled final : public Counted {
   bool outputsOverlap(void* const* addresses) const;
 
   const napi_env env_;
+  Kept<SharedValues> kept_;  // null if the program has no kept values
   std::unique_ptr<Program> program_;
   Kept<Queue> queue_;
   Reference keptLeaves_, keptOwn_;
@@ -94,7 +113,8 @@ class Compiled final : public Counted {
   std::unique_ptr<LeafMemory[]> leaves_;
   std::unique_ptr<Range[]> ranges_;  // the memory of each leaf that has elements, by ascending address
   std::size_t rangeCount_ = 0;
-  std::unique_ptr<const void*[]> claimed_;
+  std::unique_ptr<const void*[]> claimed_, watched_;
+  bool watches_ = false;
   std::unique_ptr<void*[]> room_, own_;
   std::unique_ptr<std::uint32_t[]> order_;  // scratch memory of outputsOverlap()
   Claims claims_;
@@ -110,6 +130,9 @@ bool programOf(Call& call, std::size_t argument, Kept<Compiled>& compiled);
 
 // The entry points, except those of async.h.
 napi_value createQueue(napi_env env, napi_callback_info info);
+napi_value createKept(napi_env env, napi_callback_info info);
+napi_value expireKept(napi_env env, napi_callback_info info);
+napi_value disposeKept(napi_env env, napi_callback_info info);
 napi_value createProgram(napi_env env, napi_callback_info info);
 napi_value runProgram(napi_env env, napi_callback_info info);
 napi_value profileProgram(napi_env env, napi_callback_info info);

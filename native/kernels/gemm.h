@@ -66,6 +66,9 @@ struct GemmPlan {
 GemmPlan planGemm(const GemmShape& shape, const Body& body = *chosen().body);
 GemmPlan planPanels(const GemmShape& shape, const Body& body = *chosen().body);
 
+// Returns true if a product takes less time if B is already packed into panels, and then gives the same bits.
+bool panelsSave(const GemmShape& shape, const Body& body = *chosen().body);
+
 // Computes the parts [from, to). `b` points to B, or to its panels if planPanels made the plan. C must not
 // overlap A or B.
 void runGemm(const GemmPlan& plan, const void* a, const void* b, void* c, void* scratch, std::int64_t from,

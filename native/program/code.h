@@ -9,17 +9,25 @@
 // groups also hold masks, which are bools that are words: 5 of 32 bits, and 6 of 64 bits. A kernel is given
 // by its index in the kernel table.
 //
-//   header        version (1), bufferCount, instructionCount, writeStart, outputCount, 0
-//   buffers       [kind, bytes] for each buffer. Kinds: 0 arena, 1 variable, 2 constant, 3 feed, 4 output.
+//   header        version (1), bufferCount, instructionCount, writeStart, outputCount, onceCount
+//   buffers       [kind, bytes] for each buffer. Kinds: 0 arena, 1 variable, 2 constant, 3 feed, 4 output,
+//                 5 kept values.
 //                 Buffer 0, and no other buffer, is the arena. The program owns the arena, which is 64-byte
 //                 aligned and not initialized. Kinds 1 and 2 are leaves. They are passed to create() in the
 //                 order of their buffers. Feeds are passed to every run. A buffer of kind 4 is the caller's
 //                 memory for one output, which the buffer must contain exactly: at offset 0, all its bytes.
+//                 A buffer of kind 5, of which there is at most one, is 64-byte aligned memory that is passed
+//                 to create() (kept.h). Its elements survive from run to run.
 //   outputs       [dtype, count, location] for each output. The elements of an output are contiguous. They
 //                 are copied to the caller's memory before instruction writeStart, so outputs are computed
 //                 from the old values of the leaves. An output in a buffer of kind 4 is there already.
 //   instructions  [opcode, length, …] for each instruction. The length is the count of all numbers of
 //                 the instruction, opcode and length included.
+//
+// The first onceCount instructions run once: in the first run, and in the first run after a variable that
+// they read has changed. onceCount is at most writeStart. These instructions may not be draws, and may not
+// access feeds and outputs. Only they may write kept values, and every instruction may read them. Their
+// results in the arena do not survive the run.
 //
 // Only instruction writeStart and the instructions after it may write variables. Each of them must be a copy
 // or a group without closes. Only the instructions before it may write outputs, in elements of at most the
@@ -49,7 +57,8 @@
 //   least the extent of the first axis, unless its own extent is at most 1. C has no element in common with A
 //   or B.
 //
-// 3 pack: packs a k x n matrix into panels (kernels/gemm.h), which must be in the arena, 64-byte aligned
+// 3 pack: packs a k x n matrix into panels (kernels/gemm.h), which must be in the arena or among the kept
+//   values, 64-byte aligned
 //   [3, length, dtype, k, n, panels [location], pieceCount,
 //    pieces [kStart, nStart, kCount, nCount, location, kStride, nStride]]
 //
@@ -120,18 +129,19 @@ struct Opcode {
   const char* name;
   Decode* decode;
   bool writes;  // true if instruction writeStart and later instructions may have this opcode
+  bool once;    // true if instructions that run once may have this opcode
 };
 constexpr Opcode opcodes[] = {
-    {"group", decodeGroup, true},                    // 1
-    {"product", decodeProduct, false},               // 2
-    {"pack", decodePack, false},                     // 3
-    {"packed product", decodePackedProduct, false},  // 4
-    {"reduce", decodeReduce, false},                 // 5
-    {"batch product", decodeBatchProduct, false},    // 6
-    {"random", decodeRandom, false},                 // 7
-    {"copy", decodeCopy, true},                      // 8
-    {"routine", decodeRoutine, false},               // 9
-    {"row group", decodeRowGroup, false},            // 10
+    {"group", decodeGroup, true, true},                    // 1
+    {"product", decodeProduct, false, true},               // 2
+    {"pack", decodePack, false, true},                     // 3
+    {"packed product", decodePackedProduct, false, true},  // 4
+    {"reduce", decodeReduce, false, true},                 // 5
+    {"batch product", decodeBatchProduct, false, true},    // 6
+    {"random", decodeRandom, false, false},                // 7
+    {"copy", decodeCopy, true, true},                      // 8
+    {"routine", decodeRoutine, false, true},               // 9
+    {"row group", decodeRowGroup, false, true},            // 10
 };
 constexpr std::int64_t opcodeCount = sizeof opcodes / sizeof *opcodes;
 

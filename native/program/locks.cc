@@ -200,6 +200,27 @@ void Locks::beforeWrites(Request& request) {
   request.stage_ = Request::Stage::writing;
   notify();  // wakes runs that wait until this run stops reading
   waitUntil(lock, [&] { return !readElsewhere(request); });
+  // Not earlier: a run that this one waited for may have read the old values after its watch had expired.
+  expireWatches(request);
+}
+
+void Locks::expireWatches(const Request& writer) {
+  for (Watch* watch = watches_; watch != nullptr; watch = watch->next_) {
+    if (!watch->expired() && intersect(watch->leaves, writer.claims_.writes)) watch->expire();
+  }
+}
+
+void Locks::add(Watch& watch) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  watch.next_ = watches_;
+  if (watches_ != nullptr) watches_->previous_ = &watch;
+  watches_ = &watch;
+}
+
+void Locks::remove(Watch& watch) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  (watch.previous_ != nullptr ? watch.previous_->next_ : watches_) = watch.next_;
+  if (watch.next_ != nullptr) watch.next_->previous_ = watch.previous_;
 }
 
 void Locks::nextStep(Request& request) {

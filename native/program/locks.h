@@ -38,6 +38,28 @@ struct Claims {
   const void* line = nullptr;
 };
 
+// Leaves that somebody watches: `expire` is called when a run may have written one of them.
+class Watch {
+ public:
+  Watch() = default;
+  Watch(const Watch&) = delete;
+  Watch& operator=(const Watch&) = delete;
+  virtual ~Watch() = default;
+
+  LeafSet leaves;
+
+ protected:
+  // Both functions are called on any thread, with the mutex locked. No run that reads the leaf computes at
+  // this time. If expired() returns true, expire() is not called.
+  virtual bool expired() const = 0;
+  virtual void expire() = 0;
+
+ private:
+  friend class Locks;
+  Watch* previous_ = nullptr;
+  Watch* next_ = nullptr;
+};
+
 class Locks {
  public:
   // The request of one run. The caller must keep the object at the same address until the run leaves.
@@ -116,6 +138,10 @@ class Locks {
   void nextStep(Request& request);
   void leave(Request& request);
 
+  // Begins and ends a watch. The caller must keep the object at the same address in between.
+  void add(Watch& watch);
+  void remove(Watch& watch);
+
   // Starts no more requests that lineUp() made, and returns when all runs of such requests have left. It is
   // called at the end of the process, before destructors destroy data that those runs use.
   void close();
@@ -127,6 +153,7 @@ class Locks {
  private:
   using Alike = Request::Alike;
 
+  void expireWatches(const Request& writer);
   Request* blockerOf(const Request& request);
   bool readElsewhere(const Request& writer) const;
   bool writtenElsewhere(const Request& reader) const;
@@ -153,6 +180,7 @@ class Locks {
   // pending_: waiting requests that must be checked again. starved_: requests that may start, but for which
   // no thread was free.
   Alike pending_, starved_;
+  Watch* watches_ = nullptr;
 };
 
 }  // namespace forebay

@@ -15,7 +15,8 @@ const char* nameOf(Buffer::Kind kind) {
          : kind == Buffer::Kind::variable ? "a variable"
          : kind == Buffer::Kind::constant ? "a constant"
          : kind == Buffer::Kind::feed     ? "a feed"
-                                          : "an output";
+         : kind == Buffer::Kind::output   ? "an output"
+                                          : "kept values";
 }
 
 bool Operands::locate(const char* operand, std::int64_t index, Access access, DType type,
@@ -41,12 +42,17 @@ bool Operands::locate(const char* operand, std::int64_t index, Access access, DT
   }
   buffer.alignment = std::max(buffer.alignment, size);
   buffer.touched = buffer.touched || writing_;
+  buffer.once = buffer.once || once_;
+  if (once_ && (buffer.kind == Buffer::Kind::feed || buffer.kind == Buffer::Kind::output)) {
+    return reader_.refuse("%s is %s (buffer %lld), which instructions that run once cannot access",
+                          Name({operand, index, "the buffer"}).text, nameOf(buffer.kind), shown(number));
+  }
   if (access == Access::read) return true;
 
   arenaWritten_ = arenaWritten_ || (writing_ && buffer.kind == Buffer::Kind::arena);
-  const bool writable = buffer.kind == Buffer::Kind::arena ||
-                        (buffer.kind == Buffer::Kind::variable && writing_) ||
-                        (buffer.kind == Buffer::Kind::output && !writing_);
+  const bool writable =
+      buffer.kind == Buffer::Kind::arena || (buffer.kind == Buffer::Kind::variable && writing_) ||
+      (buffer.kind == Buffer::Kind::kept && once_) || (buffer.kind == Buffer::Kind::output && !writing_);
   outputWritten_ = outputWritten_ || (writable && buffer.kind == Buffer::Kind::output);
   if (writable) return true;
   return reader_.refuse(
@@ -54,6 +60,7 @@ bool Operands::locate(const char* operand, std::int64_t index, Access access, DT
       shown(number),
       buffer.kind == Buffer::Kind::variable ? "cannot be written before the start of the writes"
       : buffer.kind == Buffer::Kind::output ? "cannot be written after the start of the writes"
+      : buffer.kind == Buffer::Kind::kept   ? "only instructions that run once can write"
                                             : "is never written");
 }
 

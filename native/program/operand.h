@@ -8,13 +8,14 @@
 namespace forebay {
 
 struct Buffer {
-  enum class Kind : std::uint8_t { arena, variable, constant, feed, output };
+  enum class Kind : std::uint8_t { arena, variable, constant, feed, output, kept };
   Kind kind;
   std::int64_t bytes;
   const char* data;       // the address of a leaf; null for other buffers while the program is decoded
   std::size_t alignment;  // the size of the largest element of any operand in this buffer
   bool touched;           // true if instruction writeStart or a later one has an operand in this buffer
   bool owned = false;     // for the kind output: true if an output has this buffer
+  bool once = false;      // true if an instruction that runs once has an operand in this buffer
 };
 
 const char* nameOf(Buffer::Kind kind);
@@ -55,6 +56,11 @@ class Operands {
  public:
   Operands(Reader& reader, Items<Buffer>& buffers) : reader_(reader), buffers_(buffers) {}
 
+  // Call these before the first and after the last of the instructions that run once.
+  void onceBegins() { once_ = true; }
+  void onceEnds() { once_ = false; }
+  bool once() const { return once_; }
+
   // Call this when the instruction `writeStart` is reached. From then on, instructions may write variables,
   // and writing() returns true.
   void writesBegin() { writing_ = true; }
@@ -84,6 +90,7 @@ class Operands {
  private:
   Reader& reader_;
   Items<Buffer>& buffers_;
+  bool once_ = false;
   bool writing_ = false;
   bool arenaWritten_ = false;
   bool outputWritten_ = false;

@@ -16,9 +16,9 @@ bool readFloatType(Reader& reader, DType& type) {
 bool checkPanels(Operands& operands, const char* name, DType type, std::int64_t k, std::int64_t n,
                  const Body& body, const Location& location, Extent& extent) {
   Reader& reader = operands.reader();
-  if (operands.buffer(location).kind != Buffer::Kind::arena) {
-    return reader.refuse("the buffer of %s is %s, expected the arena", name,
-                         nameOf(operands.buffer(location).kind));
+  const Buffer::Kind kind = operands.buffer(location).kind;
+  if (kind != Buffer::Kind::arena && kind != Buffer::Kind::kept) {
+    return reader.refuse("the buffer of %s is %s, expected the arena or kept values", name, nameOf(kind));
   }
   if (static_cast<std::size_t>(location.offset) % AlignedBytes::alignment != 0) {
     return reader.refuse("the byte offset of %s is %lld, expected a multiple of %zu", name,

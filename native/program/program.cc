@@ -27,7 +27,9 @@ struct Program::State {
   Items<Buffer> buffers;
   Items<Output> outputs;
   Items<std::unique_ptr<Instruction>> instructions;
+  std::size_t onceCount = 0;  // the number of instructions that run once
   std::size_t writeStart = 0;
+  KeptValues* kept = nullptr;
   // True if the dry run (see checkFinite in program.h) may change the outputs in the arena.
   bool outputsFirst = false;
   Items<std::size_t> feeds;  // the indices of the buffers of kind feed
@@ -48,6 +50,7 @@ struct Program::State {
   bool readHeader(Reader& reader);
   bool readBuffers(Reader& reader, const LeafMemory* leaves, std::size_t leafCount);
   bool readBuffer(Reader& reader, std::size_t index);
+  bool placeKept(Reader& reader, std::size_t index);
   bool readOutputs(Operands& operands);
   bool checkDirect(Reader& reader) const;
   bool readInstructions(Operands& operands);
@@ -55,6 +58,7 @@ struct Program::State {
   bool allocate(Reader& reader);
 
   bool runRange(const RunArguments& arguments, Running& running, std::size_t from, std::size_t to);
+  bool runOnce(const RunArguments& arguments, Running& running);
   RunResult run(const RunArguments& arguments, RunFailure& failure);
   void placeOutputs(void* const* targets, bool direct);
   void copyOutputs(void* const* targets);
@@ -71,7 +75,7 @@ bool Program::State::decode(Reader& reader, const LeafMemory* leaves, std::size_
 }
 
 bool Program::State::readHeader(Reader& reader) {
-  std::int64_t number = 0, bufferCount = 0, instructionCount = 0, start = 0, outputCount = 0, reserved = 0;
+  std::int64_t number = 0, bufferCount = 0, instructionCount = 0, start = 0, outputCount = 0, once = 0;
   if (!reader.integer({nullptr, -1, "the version"}, number)) return false;
   if (number != codeVersion) {
     return reader.refuse("the version is %lld, expected %lld", static_cast<long long>(number),
@@ -82,9 +86,10 @@ bool Program::State::readHeader(Reader& reader) {
       !reader.integer({nullptr, -1, "the number of instructions"}, instructionCount, reader.left()) ||
       !reader.integer({nullptr, -1, "the start of the writes"}, start, instructionCount) ||
       !reader.integer({nullptr, -1, "the number of outputs"}, outputCount, reader.left()) ||
-      !reader.integer({nullptr, -1, "the reserved number"}, reserved, 0)) {
+      !reader.integer({nullptr, -1, "the number of instructions that run once"}, once, start)) {
     return false;
   }
+  onceCount = static_cast<std::size_t>(once);
   writeStart = static_cast<std::size_t>(start);
   const bool allocated = buffers.allocate(static_cast<std::size_t>(bufferCount)) &&
                          bases.allocate(static_cast<std::size_t>(bufferCount)) &&
@@ -97,7 +102,7 @@ bool Program::State::readBuffer(Reader& reader, std::size_t index) {
   const auto number = static_cast<std::int64_t>(index);
   std::int64_t kind = 0;
   Buffer& buffer = buffers[index];
-  if (!reader.integer({"buffer", number, "the kind"}, kind, 4)) return false;
+  if (!reader.integer({"buffer", number, "the kind"}, kind, 5)) return false;
   if (!reader.integer({"buffer", number, "the size"}, buffer.bytes)) return false;
   buffer.kind = static_cast<Buffer::Kind>(kind);
   buffer.alignment = 1;
@@ -107,6 +112,21 @@ bool Program::State::readBuffer(Reader& reader, std::size_t index) {
                        nameOf(buffer.kind));
 }
 
+bool Program::State::placeKept(Reader& reader, std::size_t index) {
+  for (std::size_t i = 0; i < index; ++i) {
+    if (buffers[i].kind == Buffer::Kind::kept) {
+      return reader.refuse("buffers %zu and %zu are kept values, expected at most one", i, index);
+    }
+  }
+  const std::size_t bytes = kept != nullptr ? kept->bytes() : 0;
+  if (bytes < static_cast<std::size_t>(buffers[index].bytes)) {
+    return reader.refuse("buffer %zu is %lld bytes of kept values, but %zu were passed", index,
+                         static_cast<long long>(buffers[index].bytes), bytes);
+  }
+  bases[index] = kept != nullptr ? kept->data() : nullptr;
+  return true;
+}
+
 bool Program::State::readBuffers(Reader& reader, const LeafMemory* leaves, std::size_t leafCount) {
   if (buffers.size() == 0) return reader.refuse("it has no buffers, expected at least the arena");
   std::size_t leaf = 0, feedCount = 0;
@@ -114,6 +134,7 @@ bool Program::State::readBuffers(Reader& reader, const LeafMemory* leaves, std::
     Buffer& buffer = buffers[i];
     if (!readBuffer(reader, i)) return false;
     if (buffer.kind == Buffer::Kind::feed) ++feedCount;
+    if (buffer.kind == Buffer::Kind::kept && !placeKept(reader, i)) return false;
     if (buffer.kind != Buffer::Kind::variable && buffer.kind != Buffer::Kind::constant) continue;
     if (leaf == leafCount)
       return reader.refuse("buffer %zu is leaf %zu, but %zu were passed", i, leaf, leafCount);
@@ -167,6 +188,8 @@ bool Program::State::readOutputs(Operands& operands) {
 
 bool Program::State::readInstructions(Operands& operands) {
   for (std::size_t i = 0; i < instructions.size(); ++i) {
+    if (i == 0 && onceCount > 0) operands.onceBegins();
+    if (i == onceCount) operands.onceEnds();
     if (i == writeStart) operands.writesBegin();
     const bool before = operands.outputWritten();
     if (!readInstruction(operands, i)) return false;
@@ -208,6 +231,7 @@ bool Program::State::readInstruction(Operands& operands, std::size_t index) {
   if (operands.writing() && !known.writes) {
     return reader.refuse("only groups and copies can be at or after the start of the writes");
   }
+  if (operands.once() && !known.once) return reader.refuse("a draw cannot run once");
   reader.enter(number, known.name, start + static_cast<std::size_t>(length));
   instructions[index] = known.decode(operands, *chosen().body);
   if (!instructions[index] || !reader.end()) return false;
@@ -246,7 +270,7 @@ bool Program::State::runRange(const RunArguments& arguments, Running& running, s
                            (!running.check || instructions[instruction]->resultsFinite(running.bases));
     if (arguments.nanoseconds != nullptr) {
       const Clock::time_point after = Clock::now();
-      arguments.nanoseconds[instruction] += std::chrono::duration<double, std::nano>(after - before).count();
+      arguments.nanoseconds[instruction] = std::chrono::duration<double, std::nano>(after - before).count();
       before = after;
     }
     if (!succeeded) {
@@ -258,6 +282,17 @@ bool Program::State::runRange(const RunArguments& arguments, Running& running, s
       return true;
     }
   }
+  return true;
+}
+
+// Runs the instructions that run once, if their results are not known. Returns false if one has failed.
+bool Program::State::runOnce(const RunArguments& arguments, Running& running) {
+  if (onceCount == 0 || (kept != nullptr && !kept->wanted(arguments.checkFinite))) return true;
+  if (kept != nullptr) kept->begin();
+  if (!runRange(arguments, running, 0, onceCount)) return false;
+  // After a cancellation, some of the instructions may not have run.
+  const bool whole = arguments.cancelled == nullptr || !arguments.cancelled->load(std::memory_order_relaxed);
+  if (kept != nullptr && whole) kept->finish(arguments.checkFinite);
   return true;
 }
 
@@ -294,7 +329,7 @@ RunResult Program::State::run(const RunArguments& arguments, RunFailure& failure
   if (cancelled()) return RunResult::cancelled;
   const bool mayFail = failsLate || arguments.checkFinite || arguments.cancelled != nullptr;
   placeOutputs(arguments.outputs, !arguments.keepOutputs || !mayFail);
-  if (!runRange(arguments, running, 0, writeStart)) {
+  if (!runOnce(arguments, running) || !runRange(arguments, running, onceCount, writeStart)) {
     return failure.outOfRange ? RunResult::outOfRange : RunResult::notFinite;
   }
   if (cancelled()) return RunResult::cancelled;
@@ -323,13 +358,14 @@ Program::Program() = default;
 Program::~Program() = default;
 
 std::unique_ptr<Program> Program::create(const double* code, std::size_t length, const LeafMemory* leaves,
-                                         std::size_t leafCount, Fault& fault) {
+                                         std::size_t leafCount, Fault& fault, KeptValues* kept) {
   std::unique_ptr<Program> program(new (std::nothrow) Program);
   if (program) program->state_.reset(new (std::nothrow) State);
   if (!program || !program->state_) {
     fault.memory("program: out of memory");
     return nullptr;
   }
+  program->state_->kept = kept;
   Reader reader(code, length, fault);
   if (!program->state_->decode(reader, leaves, leafCount)) return nullptr;
   return program;
@@ -372,6 +408,15 @@ void Program::findTouched(bool* reads, bool* writes) const {
     // does not use.
     reads[leaf] = true;
     writes[leaf] = writes[leaf] || buffer.touched;
+    ++leaf;
+  }
+}
+
+void Program::findOnce(bool* reads) const {
+  std::size_t leaf = 0;
+  for (const Buffer& buffer : state_->buffers) {
+    if (buffer.kind != Buffer::Kind::variable && buffer.kind != Buffer::Kind::constant) continue;
+    reads[leaf] = reads[leaf] || (buffer.kind == Buffer::Kind::variable && buffer.once);
     ++leaf;
   }
 }

@@ -14,6 +14,7 @@
 #include "kernels/fault.h"
 #include "kernels/kernel.h"
 #include "program/failure.h"
+#include "program/kept.h"
 
 namespace forebay {
 
@@ -39,7 +40,9 @@ struct RunArguments {
   // If true, a run that fails does not change the memory of the outputs. Otherwise it may.
   bool keepOutputs = false;
   const std::atomic<bool>* cancelled = nullptr;  // checked between instructions, until the first write
-  double* nanoseconds = nullptr;                 // one number per instruction, to which its duration is added
+  // One number per instruction: the duration of its last execution in the run. The numbers of instructions
+  // that do not run are not changed.
+  double* nanoseconds = nullptr;
   // beforeWrites is called after the outputs are copied and before the first write. If it returns false, the
   // run is cancelled. afterWrites is called after the last write. A program that writes no variable calls
   // neither.
@@ -52,10 +55,12 @@ enum class RunResult { done, cancelled, notFinite, outOfRange };
 
 class Program {
  public:
-  // Checks the code and makes a program of it. The leaves must be in the order of their buffers. Returns
-  // null, with the error in `fault`, if the code is refused or if there is not enough memory.
+  // Checks the code and makes a program of it. The leaves must be in the order of their buffers. `kept` is
+  // the memory of the buffer of kind kept. It must stay valid during the lifetime of the program. It is null
+  // if there is no such buffer; then the instructions that run once run every time. Returns null, with the
+  // error in `fault`, if the code is refused or if there is not enough memory.
   static std::unique_ptr<Program> create(const double* code, std::size_t length, const LeafMemory* leaves,
-                                         std::size_t leafCount, Fault& fault);
+                                         std::size_t leafCount, Fault& fault, KeptValues* kept = nullptr);
   ~Program();
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
@@ -78,6 +83,9 @@ class Program {
   // and writes[leaf] to true for every variable that instruction writeStart or a later one reads or writes.
   // Other items do not change: constants need no claim, because they are never written.
   void findTouched(bool* reads, bool* writes) const;
+  // Sets reads[leaf] to true for every variable that the instructions that run once read. Other items do not
+  // change.
+  void findOnce(bool* reads) const;
 
  private:
   struct State;

@@ -10,7 +10,7 @@
 //
 // row_group_decode.cc reads and checks a row group, row_group_plan.cc divides it into phases and tiles, and
 // row_group_run.cc runs it. A phase whose steps are those of a compiled loop (compiled_loop.h) is computed by
-// this loop. Segments are independent of one another.
+// this loop, with its reductions. Segments are independent of one another.
 #pragma once
 
 #include "kernels/compiled_loop.h"
@@ -84,10 +84,12 @@ struct RowCloseAt {
   std::int64_t count;    // of results
 };
 
-// The steps of a phase, as ranges of RowGroup::steps_, and its compiled loop.
+// The steps of a phase, as ranges of RowGroup::steps_, and its compiled loop. The folds of the loop are those
+// of the phase, and then the sums of its values over all elements if `closes` is true.
 struct RowPhase {
-  std::uint16_t rowSteps, fullSteps, folds, end;     // where each kind of steps begins
-  const CompiledLoop* loop;                          // null if the steps are interpreted
+  std::uint16_t rowSteps, fullSteps, folds, end;  // where each kind of steps begins
+  const CompiledLoop* loop;                       // null if the steps are interpreted
+  bool closes;
   std::size_t inputsAt, inputs, resultsAt, results;  // the operands of the loop, in RowGroup::loopValues_
 };
 
@@ -117,6 +119,14 @@ class RowGroup final : public Instruction {
   struct Task;
 
   std::size_t valueCount() const { return values_.size(); }
+  // Whether the elements of a full value are complete in a part of this phase.
+  bool computedIn(std::uint16_t value, std::uint16_t phase) const {
+    return !values_[value].perRow && values_[value].phase == phase;
+  }
+  // Whether the compiled loop of this phase computes a close, if it computes the sums over all elements.
+  bool closesIn(const RowClose& close, std::uint16_t phase) const {
+    return !close.columns && computedIn(close.value, phase);
+  }
   bool storeCloses(const Running& running);
 
   std::size_t loadCount_ = 0;

@@ -74,13 +74,16 @@ bool RowGroupPlanner::phases() {
 bool RowGroupPlanner::findLoops() {
   std::size_t most = 0;
   for (const RowPhase& phase : group_.phases_)
-    most += std::size_t(phase.folds - phase.fullSteps) * (maxArity + 1);
+    most += std::size_t(phase.end - phase.fullSteps) * (maxArity + 1) + group_.closes_.size();
   Items<std::uint16_t> local;
   if (!group_.loopValues_.allocate(most) || !local.allocate(group_.valueCount())) return false;
   std::size_t used = 0;
-  for (RowPhase& phase : group_.phases_) {
+  for (std::size_t p = 0; p < group_.phases_.size(); ++p) {
+    RowPhase& phase = group_.phases_[p];
     phase.inputsAt = used;
-    if (!findLoop(phase, local.data())) return false;
+    const auto number = static_cast<std::uint16_t>(p);
+    if (!findLoop(number, true, local.data())) return false;
+    if (phase.loop == nullptr && !findLoop(number, false, local.data())) return false;
     used += phase.inputs + phase.results;
     if (phase.loop != nullptr) continue;
     for (std::uint16_t s = phase.fullSteps; s < phase.folds; ++s) {
@@ -106,18 +109,33 @@ DType RowGroupPlanner::loopTypeOf(const RowStep* steps, std::size_t count) const
 }
 
 // Looks for the compiled loop of a phase. Its inputs are the values that the phase reads and does not
-// compute, in ascending order, and its results are the values that something else than the full steps of the
-// phase reads. `local` has an item for each value.
-bool RowGroupPlanner::findLoop(RowPhase& phase, std::uint16_t* local) {
-  const std::size_t count = std::size_t(phase.folds - phase.fullSteps);
-  if (count == 0) return true;
-  const std::size_t most = count * maxArity;
+// compute, in ascending order, and its results are the values that are stored, summed over rows, or read by
+// the steps of later phases. If `withCloses` is true, the loop also computes the sums over all elements.
+// `local` has an item for each value.
+bool RowGroupPlanner::findLoop(std::uint16_t number, bool withCloses, std::uint16_t* local) {
+  RowPhase& phase = group_.phases_[number];
+  const auto closes = [&](const RowClose& close) { return withCloses && group_.closesIn(close, number); };
+  const RowStep* const first = group_.steps_.data() + phase.fullSteps;
+  const auto count = std::size_t(phase.folds - phase.fullSteps),
+             folded = std::size_t(phase.end - phase.folds);
+  const std::size_t foldCount =
+      folded + static_cast<std::size_t>(std::count_if(group_.closes_.begin(), group_.closes_.end(), closes));
+  // A loop has few operands and few steps, so a phase of many steps is not searched.
+  if (count + foldCount == 0 || count > 512 || foldCount > maxLoopFolds) return true;
   Items<std::uint16_t> results;
   Items<LoopStep> steps;
   if (!results.allocate(count) || !steps.allocate(count)) return false;
+  LoopFold folds[maxLoopFolds];
+  std::size_t next = 0;
+  for (std::size_t f = 0; f < folded; ++f)
+    folds[next++] = {first[count + f].fold->kind, first[count + f].in[0]};
+  for (const RowClose& close : group_.closes_) {
+    if (closes(close)) folds[next++] = {Fold::Kind::sum, close.value};
+  }
+
   std::uint16_t* const inputs = group_.loopValues_.data() + phase.inputsAt;
-  const RowStep* const first = group_.steps_.data() + phase.fullSteps;
-  const DType type = loopTypeOf(first, count);
+  const DType type =
+      count + folded > 0 ? loopTypeOf(first, count + folded) : group_.values_[folds[0].value].type;
   // A compiled loop has one dtype. Bools beside it do not leave the loop.
   bool same = type == DType::float32 || type == DType::float64;
   const auto isBool = [&](std::uint16_t value) { return group_.values_[value].type == maskOf(type); };
@@ -125,8 +143,6 @@ bool RowGroupPlanner::findLoop(RowPhase& phase, std::uint16_t* local) {
     return std::any_of(first, first + count, [&](const RowStep& step) { return step.out == value; });
   };
   std::size_t inputCount = 0;
-  // A loop has few operands and few steps, so a phase of many steps is not searched.
-  if (count > 512) return true;
   for (std::size_t s = 0; s < count; ++s) {
     same = same && (group_.values_[first[s].out].type == type || isBool(first[s].out));
     for (int k = 0; k < maxArity; ++k) {
@@ -136,20 +152,24 @@ bool RowGroupPlanner::findLoop(RowPhase& phase, std::uint16_t* local) {
       if (!computed(in)) inputs[inputCount++] = in;
     }
   }
+  for (std::size_t f = 0; f < foldCount; ++f) {
+    same = same && group_.values_[folds[f].value].type == type;
+    if (!computed(folds[f].value)) inputs[inputCount++] = folds[f].value;
+  }
   if (!same) return true;
   std::sort(inputs, inputs + inputCount);
   inputCount = static_cast<std::size_t>(std::unique(inputs, inputs + inputCount) - inputs);
   for (std::size_t i = 0; i < inputCount; ++i) local[inputs[i]] = static_cast<std::uint16_t>(i);
   for (std::size_t s = 0; s < count; ++s) local[first[s].out] = static_cast<std::uint16_t>(inputCount + s);
+  for (std::size_t f = 0; f < foldCount; ++f) folds[f].value = local[folds[f].value];
   std::size_t resultCount = 0;
   for (std::size_t s = 0; s < count; ++s) {
     const std::uint16_t value = first[s].out;
-    const auto reads = [&](const auto& reader) { return reader.value == value; };
-    bool result = group_.values_[value].kept ||
-                  std::any_of(group_.stores_.begin(), group_.stores_.end(), reads) ||
-                  std::any_of(group_.closes_.begin(), group_.closes_.end(), reads);
-    for (std::uint16_t f = phase.folds; f < phase.end; ++f)
-      result = result || group_.steps_[f].in[0] == value;
+    const auto stores = [&](const RowStore& store) { return store.value == value; };
+    const auto sums = [&](const RowClose& close) { return !closes(close) && close.value == value; };
+    const bool result = group_.values_[value].kept ||
+                        std::any_of(group_.stores_.begin(), group_.stores_.end(), stores) ||
+                        std::any_of(group_.closes_.begin(), group_.closes_.end(), sums);
     if (result && isBool(value)) return true;
     if (result) results[resultCount++] = static_cast<std::uint16_t>(inputCount + s);
     LoopStep& step = steps[s];
@@ -157,7 +177,7 @@ bool RowGroupPlanner::findLoop(RowPhase& phase, std::uint16_t* local) {
     for (int k = 0; k < maxArity; ++k)
       step.in[k] = (first[s].inputs >> k & 1) != 0 ? local[first[s].in[k]] : 0;
   }
-  if (inputCount + resultCount > maxLoopOperands || inputCount + resultCount > most + count) return true;
+  if (inputCount + resultCount > maxLoopOperands) return true;
   std::uint32_t singles = 0;
   for (std::size_t i = 0; i < inputCount; ++i) {
     if (group_.values_[inputs[i]].perRow) singles |= std::uint32_t(1) << i;
@@ -167,10 +187,13 @@ bool RowGroupPlanner::findLoop(RowPhase& phase, std::uint16_t* local) {
                             static_cast<std::uint16_t>(count),
                             static_cast<std::uint16_t>(resultCount),
                             steps.data(),
-                            results.data()};
+                            results.data(),
+                            static_cast<std::uint16_t>(foldCount),
+                            folds};
   const CompiledLoop* const loop = findCompiledLoop(body_, wanted, wanted.hash(), singles);
   if (loop == nullptr || loop->singles != singles) return true;
   phase.loop = loop;
+  phase.closes = withCloses;
   phase.inputs = inputCount;
   phase.resultsAt = phase.inputsAt + inputCount;
   phase.results = resultCount;
@@ -193,10 +216,12 @@ bool RowGroupPlanner::plan(std::size_t index, const std::int64_t* sizes, Items<R
   std::copy_n(sizes, rank_, rows);
   const int axes = mergeAxes(rows, views);
   segment.rows = axes > 0 ? rows[axes - 1] : 1;
+  // The order of additions depends on the sizes of tiles. So these do not depend on whether there are
+  // compiled loops, which need fewer buffers.
   std::int64_t elementBytes = 0;
   for (std::size_t v = group_.loadCount_; v < group_.valueCount(); ++v) {
     const RowValue& value = group_.values_[v];
-    if (!value.perRow && (value.interpreted || value.kept)) elementBytes += value.size;
+    if (!value.perRow) elementBytes += value.size;
   }
   const std::int64_t most = tileElementsFor(elementBytes);
   segment.tileColumns = std::min(segment.columns, most);

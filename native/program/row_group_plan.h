@@ -28,7 +28,7 @@ class RowGroupPlanner {
  private:
   bool findLoops();
   DType loopTypeOf(const RowStep* steps, std::size_t count) const;
-  bool findLoop(RowPhase& phase, std::uint16_t* operands);
+  bool findLoop(std::uint16_t number, bool withCloses, std::uint16_t* local);
   int mergeAxes(std::int64_t* sizes, Items<RowView>& views) const;
   bool keepOuter(RowSegment& segment, int axes, const std::int64_t* sizes, const Items<RowView>& views);
 

@@ -145,26 +145,40 @@ class RowGroupWorker {
 
   // Computes the columns [column, column + columns) of the tile in a phase.
   void runPart(const RowPhase& phase, std::int64_t column, std::int64_t columns) {
+    const auto number = static_cast<std::uint16_t>(&phase - group_.phases_.data());
     for (std::uint16_t s = phase.fullSteps; s < phase.folds; ++s) placeResult(group_.steps_[s].out, columns);
     if (phase.loop != nullptr) {
-      runLoop(phase, column, columns);
+      runLoop(phase, number, column, columns);
     } else {
       for (std::uint16_t s = phase.fullSteps; s < phase.folds; ++s)
         runStep(group_.steps_[s], column, columns);
+      for (std::uint16_t s = phase.folds; s < phase.end; ++s)
+        fold(group_.steps_[s], foldAt(phase, s), column, columns);
     }
-    for (std::uint16_t s = phase.folds; s < phase.end; ++s) {
-      const RowStep& step = group_.steps_[s];
-      fold(step, folds_ + std::size_t(s - phase.folds) * foldBytes(), column, columns);
+    for (std::size_t c = 0; c < group_.closes_.size(); ++c) {
+      const RowClose& one = group_.closes_[c];
+      const bool done = phase.closes && group_.closesIn(one, number);
+      if (group_.computedIn(one.value, number) && !done) close(c, column, columns);
     }
-    const auto number = static_cast<std::uint16_t>(&phase - group_.phases_.data());
-    for (std::size_t c = 0; c < group_.closes_.size(); ++c) close(c, number, column, columns);
     for (std::size_t s = 0; s < group_.stores_.size(); ++s) store(s, number, column, columns);
   }
 
-  void runLoop(const RowPhase& phase, std::int64_t column, std::int64_t columns) {
+  void runLoop(const RowPhase& phase, std::uint16_t number, std::int64_t column, std::int64_t columns) {
     char* operands[maxLoopOperands];
     std::int64_t rowSteps[maxLoopOperands];
-    bool flat = true;  // true if the rows follow one another without gaps
+    char* totals[maxLoopFolds];
+    std::int64_t totalSteps[maxLoopFolds];
+    std::size_t folds = 0;
+    for (std::uint16_t s = phase.folds; s < phase.end; ++s) {
+      totals[folds] = foldAt(phase, s);
+      totalSteps[folds++] = foldSize(group_.steps_[s]);
+    }
+    for (std::size_t c = 0; c < group_.closes_.size() && phase.closes; ++c) {
+      if (!group_.closesIn(group_.closes_[c], number)) continue;
+      totals[folds] = reinterpret_cast<char*>(partials(c));
+      totalSteps[folds++] = 0;
+    }
+    bool flat = folds == 0;  // true if the loop can compute all rows as one
     const std::uint16_t* const values = group_.loopValues_.data() + phase.inputsAt;
     for (std::size_t i = 0; i < phase.inputs + phase.results; ++i) {
       operands[i] = partOf(values[i], group_.values_[values[i]].perRow ? 0 : column);
@@ -173,7 +187,7 @@ class RowGroupWorker {
              rowSteps[i] == columns * group_.values_[values[i]].size;
     }
     phase.loop->run(flat ? LoopCall{operands, rowSteps, 1, rows_ * columns}
-                         : LoopCall{operands, rowSteps, rows_, columns});
+                         : LoopCall{operands, rowSteps, rows_, columns, totals, totalSteps});
   }
 
   // Interprets a step. Its full operands are contiguous over all rows of the tile.
@@ -208,11 +222,16 @@ class RowGroupWorker {
     return (bytes + AlignedBytes::alignment - 1) / AlignedBytes::alignment * AlignedBytes::alignment;
   }
 
+  // Returns the accumulators of the step `s` of a phase, one for each row.
+  char* foldAt(const RowPhase& phase, std::uint16_t s) const {
+    return folds_ + std::size_t(s - phase.folds) * foldBytes();
+  }
+
   // A sum is accumulated in double, and a maximum in the dtype of its value.
   void startFolds(const RowPhase& phase) {
     for (std::uint16_t s = phase.folds; s < phase.end; ++s) {
       const RowStep& step = group_.steps_[s];
-      char* const at = folds_ + std::size_t(s - phase.folds) * foldBytes();
+      char* const at = foldAt(phase, s);
       const auto rows = static_cast<std::size_t>(rows_);
       if (step.fold->kind == Fold::Kind::sum) {
         std::fill_n(reinterpret_cast<double*>(at), rows, 0.0);
@@ -240,7 +259,7 @@ class RowGroupWorker {
   void finishFolds(const RowPhase& phase) {
     for (std::uint16_t s = phase.folds; s < phase.end; ++s) {
       const RowStep& step = group_.steps_[s];
-      const char* const at = folds_ + std::size_t(s - phase.folds) * foldBytes();
+      const char* const at = foldAt(phase, s);
       const RowValue& value = group_.values_[step.out];
       places_[step.out] = {home(step.out), value.size, true};
       if (step.fold->kind == Fold::Kind::sum && value.type == DType::float32) {
@@ -254,14 +273,8 @@ class RowGroupWorker {
     }
   }
 
-  // Whether the elements of a full value are complete in a part of this phase.
-  bool computedIn(std::uint16_t value, std::uint16_t phase) const {
-    return !group_.values_[value].perRow && group_.values_[value].phase == phase;
-  }
-
-  void close(std::size_t c, std::uint16_t phase, std::int64_t column, std::int64_t columns) {
+  void close(std::size_t c, std::int64_t column, std::int64_t columns) {
     const RowClose& close = group_.closes_[c];
-    if (!computedIn(close.value, phase)) return;
     const char* from = partOf(close.value, column);
     const std::int64_t rowStep = places_[close.value].rowStep;
     double* const sums = partials(c);
@@ -282,7 +295,7 @@ class RowGroupWorker {
 
   void store(std::size_t s, std::uint16_t phase, std::int64_t column, std::int64_t columns) {
     const RowStore& store = group_.stores_[s];
-    if (!computedIn(store.value, phase)) return;
+    if (!group_.computedIn(store.value, phase)) return;
     const RowOperand& o = segment_->operands[group_.loadCount_ + s];
     const auto size = static_cast<std::int64_t>(sizeOf(store.type));
     const char* const from = partOf(store.value, column);

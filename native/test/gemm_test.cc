@@ -316,6 +316,35 @@ TEST_CASE_TEMPLATE("a single row has the same bits as among other rows", T, floa
   }
 }
 
+TEST_CASE_TEMPLATE("where panels save time, they give the same bits", T, float, double) {
+  int saved = 0, large = 0;
+  for (const Body* body : supportedBodies()) {
+    CAPTURE(body->name);
+    Generator generator(61);
+    std::vector<Case> cases = {{16, 1030, 1100}, {32, 2100, 600},
+                               {33, 2100, 600},  {17, 600, 2100},
+                               {130, 700, 900},  {24, 1030, 1100, true, false, true},
+                               {3, 900, 1200},   {12, 300, 5, false, true}};
+    for (int i = 0; i < 60; ++i) {
+      const auto some = [&](std::int64_t most) { return between(generator, 1, most); };
+      const auto flag = [&] { return some(2) == 1; };
+      cases.push_back({some(150), some(700), some(700), flag(), flag(), flag(), some(3), some(3), some(3)});
+    }
+    for (const Case& s : cases) {
+      const Product<T> product(s, generator);
+      if (!panelsSave(product.shape, *body)) continue;
+      ++saved;
+      if (s.n * s.k >= 1 << 20) ++large;
+      Panels<T> panels(product, generator, *body);
+      const std::vector<T> c = result(product, planGemm(product.shape, *body), product.b.data());
+      const std::vector<T> packed = result(product, planPanels(product.shape, *body), panels.data());
+      CHECK_MESSAGE(std::equal(c.begin(), c.end(), packed.begin(), same<T>), nameOf(s));
+    }
+  }
+  CHECK(saved > 20);
+  CHECK(large > 2);
+}
+
 TEST_CASE_TEMPLATE("three threads give the same bits as one", T, float, double) {
   for (const Body* body : supportedBodies()) {
     CAPTURE(body->name);

@@ -45,6 +45,50 @@ void giveTime() { std::this_thread::sleep_for(std::chrono::milliseconds(30)); }
 
 }  // namespace
 
+TEST_CASE("a watch expires when a run writes its leaves, after the runs that read them have left") {
+  struct Watched final : Watch {
+    bool gone = false;
+    int expiries = 0;
+    bool expired() const override { return gone; }
+    void expire() override {
+      gone = true;
+      ++expiries;
+    }
+  };
+  Locks locks;
+  const int a = 0, b = 0;
+  const void* const leaves[] = {&a};
+  Watched watch, other;
+  watch.leaves = {leaves, 1};
+  locks.add(other);
+  locks.add(watch);
+  ByHand reader({&a}, {}), writer({&a}, {&a}), elsewhere({&b}, {&b});
+  locks.lineUp(elsewhere);
+  locks.beforeWrites(elsewhere);
+  CHECK(!watch.gone);
+  locks.leave(elsewhere);
+  locks.lineUp(reader);
+  locks.lineUp(writer);
+  std::thread writes([&] { locks.beforeWrites(writer); });
+  giveTime();
+  // The reader may still compute values from the old leaf. If the watch expired now, they would count as new.
+  CHECK(!watch.gone);
+  locks.leave(reader);
+  writes.join();
+  CHECK(watch.expiries == 1);
+  locks.nextStep(writer);
+  locks.beforeWrites(writer);
+  CHECK(watch.expiries == 1);
+  watch.gone = false;
+  locks.remove(watch);
+  locks.nextStep(writer);
+  locks.beforeWrites(writer);
+  locks.leave(writer);
+  CHECK(watch.expiries == 1);
+  CHECK(!other.gone);
+  locks.remove(other);
+}
+
 TEST_CASE("runs that write different leaves, and runs that only read, execute concurrently") {
   Locks locks;
   const int a = 0, b = 0;

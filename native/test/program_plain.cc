@@ -356,8 +356,9 @@ void showArena(Code& code) {
   const double bytes = code.buffers[0][1], words = std::floor(bytes / 4);
   const double from = code.buffer(feed, static_cast<std::int64_t>(bytes));
   const Code::Numbers fill = {copy, 10, i32, 1, words, from, 0, 1, 0, 0, 1};
-  code.instructions.insert(code.instructions.begin(), fill);
-  code.instructions[0][1] = static_cast<double>(fill.size());
+  const auto at = static_cast<std::ptrdiff_t>(code.onceCount);
+  code.instructions.insert(code.instructions.begin() + at, fill);
+  code.instructions[static_cast<std::size_t>(at)][1] = static_cast<double>(fill.size());
   if (code.writeStart >= 0) ++code.writeStart;
   code.outputs.push_back({i32, words, 0, 0});
 }

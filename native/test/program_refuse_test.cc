@@ -217,7 +217,7 @@ TEST_CASE("a packed product that breaks a rule is refused") {
   refusesEach(packedProduct, body,
               {{0, i32, "the dtype is int32"},
                {7, 1, "a is 2 x 2 with strides 1 and 1"},
-               {9, 3, "the buffer of b is a feed, expected the arena"},
+               {9, 3, "the buffer of b is a feed, expected the arena or kept values"},
                {10, 16, "the byte offset of b is 16, expected a multiple of 64"},
                {10, 4096, "b reaches beyond"},
                {3, 9, "a is 2 x 9"},
@@ -305,10 +305,12 @@ TEST_CASE("a program whose frame breaks a rule is refused") {
   says(changed(3, 2), "the start of the writes");
   says(changed(3, 0), "only groups and copies");
   says(changed(4, 1e9), "the number of outputs");
-  says(changed(5, 1), "the reserved number");
+  says(changed(5, 2), "the number of instructions that run once is 2, expected an integer from 0 to 1");
+  says(changed(5, 1), "instruction 0 (random): a draw cannot run once");
   says(changed(6, 1), "buffer 0 is a variable, expected buffer 0 and no other to be the arena");
   says(changed(8, 0), "buffer 1 is the arena");
-  says(changed(8, 5), "the kind of buffer 1");
+  says(changed(8, 6), "the kind of buffer 1");
+  says(changed(8, 5), "buffer 1 is 256 bytes of kept values, but 0 were passed");
   says(changed(8, 4), "it has 1 leaves, but 2 were passed");
   says(changed(8, 3), "it has 1 leaves, but 2 were passed");
   says(changed(12, 1), "buffer 3 is leaf 2, but 2 were passed");

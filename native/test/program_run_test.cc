@@ -261,17 +261,17 @@ TEST_CASE("the callbacks run before and after the writes, and not at all without
   }
 }
 
-TEST_CASE("a profiled run adds the time of every instruction, and is a normal run") {
+TEST_CASE("a profiled run measures the time of every instruction, and is a normal run") {
   const Update update;
   Memory memory(update.code);
   const std::unique_ptr<Program> program = create(update.code, memory);
   const Floats before = memory.values<float>(update.w);
-  double times[2] = {-1e9, -1e9};
+  double times[2] = {-1, -1};
   RunArguments arguments;
   arguments.nanoseconds = times;
   CHECK(run(*program, memory, arguments) == RunResult::done);
-  CHECK(times[0] > -1e9);
-  CHECK(times[1] > -1e9);
+  CHECK(times[0] >= 0);
+  CHECK(times[1] >= 0);
   CHECK(memory.values<float>(update.w) != before);
 }
 

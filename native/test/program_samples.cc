@@ -335,6 +335,7 @@ void addSomeCopy(Generator& generator, Code& code, Space& space, bool writing) {
 Code someProgram(Generator& generator) {
   Code code;
   Space space(code);
+  if (between(generator, 0, 2) == 0) addSomeKept(generator, code, space);
   const std::int64_t first = between(generator, 0, 10);
   for (std::int64_t i = 0; i < 3; ++i) {
     switch ((first + i) % 11) {
@@ -376,6 +377,27 @@ Code someProgram(Generator& generator) {
   }
   showArena(code);
   return code;
+}
+
+void addSomeKept(Generator& generator, Code& code, Space& space) {
+  const double kept = code.buffer(keptValues, 0);
+  const DType type = someFloat(generator);
+  const std::int64_t m = someExtent(generator), n = someExtent(generator), k = someExtent(generator);
+  const double panels = space.take(kept, type, packedBytes(type, k, n) / sizeOf(type), 64);
+  const double from = space.variableOf(type);
+  const double weight = space.take(from, type, static_cast<std::size_t>(k * n));
+  const double copied = space.take(kept, type, static_cast<std::size_t>(k * n));
+  const double to = space.take(space.inArena(), type, static_cast<std::size_t>(k * n));
+  const double count = number(k * n);
+  code.add(pack, {{number(type), number(k), number(n), kept, panels, 1},
+                  {0, 0, number(k), number(n), from, weight, number(n), 1}});
+  code.add(copy, {{number(type), 1, count, from, weight, 1, kept, copied, 1}});
+  code.onceEnds();
+  code.add(packedProduct, {{number(type), number(m), number(n), number(k), someAccumulate(generator, type)},
+                           someMatrix(generator, space, type, m, k),
+                           {kept, panels},
+                           someResult(generator, space, type, m, n)});
+  code.add(copy, {{number(type), 1, count, kept, copied, 1, space.inArena(), to, 1}});
 }
 
 void addDirectOutput(Generator& generator, Code& code) {

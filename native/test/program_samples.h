@@ -63,6 +63,10 @@ void addSomeCopy(Generator& generator, Code& code, Space& space, bool writing);
 void addRoutine(Generator& generator, Code& code, Space& space, const RoutineRow& row);
 void addSomeRoutine(Generator& generator, Code& code, Space& space);
 
+// Adds instructions that run once, a pack and a copy, and instructions that read the kept values. It must be
+// called before the other functions.
+void addSomeKept(Generator& generator, Code& code, Space& space);
+
 // Adds a draw to an output that has a buffer of its own.
 void addDirectOutput(Generator& generator, Code& code);
 

@@ -17,7 +17,7 @@
 
 namespace forebay::test {
 
-enum BufferKind { arena, variable, constant, feed, output };
+enum BufferKind { arena, variable, constant, feed, output, keptValues };
 enum Operation {
   group = 1,
   product,
@@ -45,6 +45,7 @@ struct Code {
   std::vector<Numbers> buffers, outputs, instructions;
   std::vector<double> types;  // for each buffer, the dtype of the values that fill it before a run
   double writeStart = -1;     // -1: after the last instruction
+  double onceCount = 0;       // the number of instructions that run once
 
   double buffer(BufferKind kind, std::int64_t bytes, double type = f32) {
     buffers.push_back({static_cast<double>(kind), static_cast<double>(bytes)});
@@ -58,6 +59,7 @@ struct Code {
     instruction[1] = static_cast<double>(instruction.size());
     instructions.push_back(instruction);
   }
+  void onceEnds() { onceCount = static_cast<double>(instructions.size()); }
   void writesBegin() { writeStart = static_cast<double>(instructions.size()); }
 
   Numbers code() const {
@@ -67,7 +69,7 @@ struct Code {
                    count(instructions),
                    writeStart < 0 ? count(instructions) : writeStart,
                    count(outputs),
-                   0};
+                   onceCount};
     for (const auto* list : {&buffers, &outputs, &instructions}) {
       for (const Numbers& numbers : *list) all.insert(all.end(), numbers.begin(), numbers.end());
     }
@@ -82,6 +84,8 @@ struct Memory {
   std::vector<BufferKind> kinds;
   std::vector<Bytes> buffers;
   std::vector<Bytes> outputs;
+  // The memory of the buffer of kept values. The buffer above is for runPlainly().
+  std::shared_ptr<KeptValues> kept;
 
   // Fills the buffers with small integers, so that no sum of their products is rounded.
   explicit Memory(const Code& code, std::uint64_t seed = 5) {
@@ -89,6 +93,10 @@ struct Memory {
     for (std::size_t i = 0; i < code.buffers.size(); ++i) {
       kinds.push_back(static_cast<BufferKind>(code.buffers[i][0]));
       buffers.emplace_back(static_cast<std::size_t>(code.buffers[i][1]));
+      if (kinds.back() == keptValues) {
+        kept = std::make_shared<KeptValues>();
+        REQUIRE(kept->allocate(buffers.back().size()));
+      }
       if (code.types[i] == f32) fill<float>(generator, buffers.back());
       if (code.types[i] == f64) fill<double>(generator, buffers.back());
       if (code.types[i] == i32) fill<std::int32_t>(generator, buffers.back());
@@ -174,7 +182,7 @@ inline std::unique_ptr<Program> create(const Code::Numbers& code, Memory& memory
   const std::unique_ptr<double[]> exact(new double[code.size()]);
   std::copy(code.begin(), code.end(), exact.get());
   const std::vector<LeafMemory> leaves = memory.leaves();
-  return Program::create(exact.get(), code.size(), leaves.data(), leaves.size(), fault);
+  return Program::create(exact.get(), code.size(), leaves.data(), leaves.size(), fault, memory.kept.get());
 }
 
 inline std::unique_ptr<Program> create(const Code& code, Memory& memory) {
@@ -207,8 +215,8 @@ inline RunResult run(Program& program, Memory& memory, RunArguments arguments = 
 // Interprets `code` one element at a time. Reads and writes `memory`, which includes the arena.
 void runPlainly(const Code& code, Memory& memory, std::uint64_t run);
 
-// Makes the contents of the arena comparable: inserts a first instruction, which fills the arena from a new
-// feed, and appends a new output, which is a copy of the arena.
+// Makes the contents of the arena comparable: inserts an instruction that fills the arena from a new
+// feed, after the instructions that run once, and appends a new output, which is a copy of the arena.
 void showArena(Code& code);
 
 // Checks that the program of `code` gives the same bits as runPlainly(), with 1 and with 4 threads.

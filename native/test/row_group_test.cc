@@ -33,6 +33,75 @@ Code softmax(double rows, double columns) {
   return code;
 }
 
+// A row group with the steps of a compiled loop that has folds. All results and the reductions are written to
+// the arena. If `closes` is true, sums are over all elements instead of over rows.
+Code loopRows(const CompiledLoop& loop, double rows, double columns, bool closes) {
+  const LoopSteps& of = loop.steps;
+  const double type = of.type == DType::float32 ? f32 : f64, size = of.type == DType::float32 ? 4 : 8;
+  const Body& body = *chosen().body;
+  Code code;
+  Numbers loads, steps, stores, closed, segment = {rows, columns};
+  const auto append = [](Numbers& to, const Numbers& more) { to.insert(to.end(), more.begin(), more.end()); };
+  double arenaBytes = 0;
+  code.buffer(arena, 0);
+  const auto operand = [&](double buffer, double offset, bool perRow) {
+    append(segment, {buffer, offset, perRow ? 1 : columns, perRow ? 0.0 : 1.0});
+  };
+  const auto take = [&](bool perRow) {
+    const double at = arenaBytes;
+    arenaBytes += 8 * std::ceil(rows * (perRow ? 1 : columns) * size / 8);
+    return at;
+  };
+  for (std::size_t l = 0; l < of.loadCount; ++l) {
+    const bool single = (loop.singles >> l & 1) != 0;
+    append(loads, {type, single ? 1.0 : 0.0});
+    const double bytes = rows * (single ? 1 : columns) * size;
+    operand(code.buffer(feed, static_cast<std::int64_t>(bytes), type), 0, single);
+  }
+  // A step computes with masks, and so does the conversion of a mask.
+  std::vector<DType> types(of.loadCount, of.type);
+  for (std::size_t s = 0; s < of.stepCount; ++s) {
+    const Kernel& kernel = body.kernels[of.steps[s].kernel];
+    const int last = kernel.arity - 1;
+    const DType of0 = types[of.steps[s].in[last]];
+    append(steps, {static_cast<double>(of.steps[s].kernel), static_cast<double>(of0)});
+    for (int k = 0; k < maxArity; ++k)
+      append(steps, {k <= last ? static_cast<double>(of.steps[s].in[k]) : -1});
+    types.push_back(kernel.resultType(of0));
+  }
+  double next = of.loadCount + of.stepCount, stepCount = of.stepCount;
+  Numbers perRow;
+  for (std::size_t f = 0; f < of.foldCount; ++f) {
+    const bool sums = of.folds[f].kind == Fold::Kind::sum;
+    if (sums && closes) {
+      append(closed, {0, type, static_cast<double>(of.folds[f].value)});
+      continue;
+    }
+    append(steps, {sums ? sumOfRows() : maxOfRows(), type, static_cast<double>(of.folds[f].value), -1, -1});
+    perRow.push_back(next++);
+    ++stepCount;
+  }
+  for (std::size_t q = 0; q < of.resultCount; ++q) {
+    append(stores, {type, static_cast<double>(of.results[q])});
+    operand(0, take(false), false);
+  }
+  for (const double value : perRow) {
+    append(stores, {type, value});
+    operand(0, take(true), true);
+  }
+  for (std::size_t c = 0; c < closed.size() / 3; ++c) append(segment, {0, take(true), 0});
+  code.buffers[0][1] = arenaBytes;
+  code.outputs.push_back({f32, std::floor(arenaBytes / 4), 0, 0});
+  code.add(rowGroup, {{1, 1, static_cast<double>(of.loadCount), stepCount,
+                       static_cast<double>(stores.size()) / 2, static_cast<double>(closed.size()) / 3},
+                      loads,
+                      steps,
+                      stores,
+                      closed,
+                      segment});
+  return code;
+}
+
 int calls = 0;
 void (*original)(const LoopCall& call) = nullptr;
 void countCall(const LoopCall& call) {
@@ -120,6 +189,7 @@ TEST_CASE(
     for (CompiledLoop& loop : loops) {
       const LoopSteps& of = loop.steps;
       const bool powers = of.type == DType::float32 && of.stepCount == 2 && of.resultCount == 1 &&
+                          of.foldCount == 1 && of.folds[0].value == of.results[0] &&
                           static_cast<double>(of.steps[0].kernel) == map("sub") &&
                           static_cast<double>(of.steps[1].kernel) == map("exp");
       if (!powers || loop.singles != 2) continue;
@@ -135,6 +205,35 @@ TEST_CASE(
     CHECK(runFirst(code, body) == compiled);
     CHECK(calls == 0);
   }
+}
+
+TEST_CASE("a row group that a compiled loop with folds runs gives the same bits as an interpreted one") {
+  const Body& all = *chosen().body;
+  int folding = 0;
+  for (std::size_t i = 0; i < all.loopCount; ++i) {
+    CAPTURE(i);
+    if (all.loops[i].steps.foldCount == 0) continue;
+    ++folding;
+    for (const double columns : {3.0, 40.0, 256.0, 1000.0, 5000.0}) {
+      CAPTURE(columns);
+      for (const bool closes : {false, true}) {
+        const Code code = loopRows(all.loops[i], 9, columns, closes);
+        CompiledLoop loop = all.loops[i];
+        Body body = all;
+        original = loop.run;
+        loop.run = countCall;
+        body.loops = &loop;
+        body.loopCount = 1;
+        calls = 0;
+        const std::vector<float> compiled = runFirst(code, body);
+        CHECK(calls > 0);
+        body.loopCount = 0;
+        const std::vector<float> interpreted = runFirst(code, body);
+        CHECK(std::equal(compiled.begin(), compiled.end(), interpreted.begin(), same<float>));
+      }
+    }
+  }
+  CHECK(folding > 10);
 }
 
 TEST_CASE("threads that share the rows of a row group give the same bits as one thread") {

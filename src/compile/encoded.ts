@@ -6,22 +6,43 @@ import type { DType } from '../tensor/dtype.js';
 
 /** Statistics of a compiled graph, for one binding of its dimension names. */
 export interface Stats {
-  /** The number of instructions of one run. */
+  /** The number of instructions of the first run. */
   readonly instructions: number;
+  /**
+   * The number of these instructions that run only once: they depend only on the option `constants` of `compile` and on
+   * constants. Later runs have so many instructions less, unless a variable of `constants` has changed.
+   */
+  readonly onceInstructions: number;
   /** The number of matrix products. A batch of products counts as one. */
   readonly products: number;
   /** The sizes [M, N, K] of each product, in the order of execution. */
   readonly productShapes: readonly (readonly [m: number, n: number, k: number])[];
   /** The number of groups: instructions that compute element-wise operations in fused loops. */
   readonly groups: number;
-  /** The bytes of the arena: the memory for intermediate values and packed weights. */
+  /** The bytes of the arena: the memory for intermediate values, and for packed weights that are not kept. */
   readonly arenaBytes: number;
-  /** The bytes of all weights that are packed for the product kernel, in the arena. */
+  /**
+   * The bytes of the values that are kept from run to run: the results of the instructions that run only once. Bindings
+   * of the dimension names in which these instructions are the same share the values.
+   */
+  readonly keptBytes: number;
+  /** The bytes of all weights that are packed for the product kernel. They are in the arena or kept. */
   readonly packedBytes: number;
   /** The bytes of the parameters, states and constants that the program reads or writes. */
   readonly leafBytes: number;
   /** The bytes that all computed values would take if each had its own memory. */
   readonly valueBytes: number;
+}
+
+/** Values that are kept from run to run. The first instructions of the program compute them. */
+export interface EncodedKept {
+  readonly bytes: number;
+  /** The number of instructions that compute them. */
+  readonly instructions: number;
+  /** The variables from which they are computed. */
+  readonly variables: readonly Variable[];
+  /** Programs whose keys are equal compute the same values, at the same addresses in their memory. */
+  readonly key: string;
 }
 
 export interface Encoded {
@@ -34,5 +55,7 @@ export interface Encoded {
   readonly outputs: readonly { readonly shape: readonly number[]; readonly dtype: DType }[];
   /** For each instruction, the nodes that it computes. */
   readonly nodes: readonly (readonly Node[])[];
+  /** The values that are kept from run to run; undefined if there are none. */
+  readonly kept: EncodedKept | undefined;
   readonly stats: Stats;
 }

@@ -32,6 +32,7 @@ import { formatShape, sizeOf } from '../tensor/shape.js';
 import { allocate, isTensor, Tensor } from '../tensor/tensor.js';
 import type { Encoded } from './encoded.js';
 import { outOfRange } from './failed-run.js';
+import type { KeptValues } from './kept.js';
 import { nextTurn } from './turns.js';
 
 /** A feed or an output: its name, dtype and shape. */
@@ -90,11 +91,13 @@ export class Executable {
    * SharedArrayBuffers, because these cannot be detached.
    */
   readonly #staged: TypedArray[][] = [];
+  #kept: KeptValues | undefined;
 
   /**
    * Makes the native program. If the feeds and outputs are small, also allocates memory for them.
    * @param names the names of the outputs
    * @param inputs the inputs that must be fed, by name
+   * @param kept the values that runs keep for later runs; `dispose` releases them
    * @throws ValueError or NativeError if there is too little memory
    */
   constructor(
@@ -103,7 +106,9 @@ export class Executable {
     inputs: ReadonlyMap<string, Input>,
     bindings: Bindings,
     queue: NativeQueue,
+    kept: KeptValues | undefined,
   ) {
+    this.#kept = kept;
     this.encoded = encoded;
     this.bindings = bindings;
     this.variables = encoded.leaves.filter((leaf) => leaf instanceof Variable);
@@ -127,8 +132,9 @@ export class Executable {
     this.#own = bytes > smallBytes ? null : slots.map(shared);
     const leaves = encoded.leaves.map(({ value }) => value.data);
     try {
-      this.native = createProgram(encoded.code, leaves, queue, this.#own);
+      this.native = createProgram(encoded.code, leaves, queue, this.#own, kept?.native ?? null);
     } catch (cause) {
+      kept?.release();
       if (!(cause instanceof ValueError)) throw cause;
       const bound = [...bindings].map(([name, value]) => `${name} = ${value}`).join(', ');
       throw new ValueError(
@@ -185,6 +191,11 @@ export class Executable {
     );
   }
 
+  /** Must be called before a run: if leaves have been set, makes the run compute the kept values again. */
+  refresh(): void {
+    this.#kept?.refresh();
+  }
+
   // ---- Runs on this thread.
 
   /**
@@ -194,6 +205,7 @@ export class Executable {
    * @throws ValueError if outputs overlap each other, a feed or a leaf
    */
   run(into: Tensors | undefined, run: number, threads: number, checkFinite: boolean): RunStatus {
+    this.refresh();
     const memory = this.#memory;
     if (this.#own && !into) {
       this.#copyFeeds(this.#own);
@@ -210,11 +222,13 @@ export class Executable {
 
   /**
    * Runs the program with the feeds that are set.
-   * @returns the nanoseconds that each instruction took
+   * @returns the nanoseconds that each instruction took; -1 for an instruction that was not executed, because its
+   *   results are kept
    * @throws ValueError if an index is out of range
    */
   profile(run: number, threads: number): Float64Array {
-    const times = new Float64Array(this.encoded.nodes.length);
+    const times = new Float64Array(this.encoded.nodes.length).fill(-1);
+    this.refresh();
     this.#setOutputs(undefined);
     let status: RunStatus;
     do {
@@ -352,6 +366,8 @@ export class Executable {
   /** Frees native memory, after the runs in flight have finished. */
   dispose(): void {
     disposeProgram(this.native);
+    this.#kept?.release();
+    this.#kept = undefined;
   }
 }
 

@@ -7,11 +7,12 @@ import { isRecord, reading } from '../arguments/read.js';
 import { ValueError } from '../errors.js';
 import { type Updates, updatesKind } from '../evaluate/updates.js';
 import type { Bindings } from '../graph/dimension.js';
-import { type Input, isInput } from '../graph/leaf.js';
+import { type Input, isInput, type Variable } from '../graph/leaf.js';
 import { assertValue, isNode, type Node } from '../graph/node.js';
 import type { Sliced } from '../graph/sliced.js';
 import { threadCount } from '../native/threads.js';
 import type { Tensor } from '../tensor/tensor.js';
+import type { Variables } from './constants.js';
 import type { Encoded } from './encoded.js';
 import { abortSignal } from './flight.js';
 import type { Inputs, IntoOf, Nodes, Signature } from './signature.js';
@@ -32,6 +33,14 @@ export const compileOptions = declareOptions('compile, new Program', {
   metrics: optional(checkedLater<Nodes>('a record of nodes by name')),
   /** Pairs of a leaf and its new value, which is written after all values are computed. */
   updates: optional(updatesKind),
+  /**
+   * Parameters and states that change rarely, such as the weights of a model that is served: one variable, a layer, or
+   * a list or a record of them, to any depth. What depends only on them and on constants, such as packed weights, is
+   * computed in the first run, and again only in the first run after one of them has changed. The results are the same
+   * as without this option. Variables that the graph does not use are allowed. Elements that are written to
+   * `leaf.value.data` directly are not noticed; use `leaf.set`.
+   */
+  constants: optional(checkedLater<Variables>('a set of parameters and states'), 'constant'),
   /** The number of threads that a run may use; by default the number that `setThreads` has set. */
   threads: optional(threadCount),
 });
@@ -89,11 +98,15 @@ export interface AsyncRunOptions extends OptionsOf<typeof asyncRunOptions> {}
 export const noOptions: RunOptions & AsyncRunOptions = {};
 export const passesKind = callback<Specialise>('the passes of the compiler (a function)');
 
+/** The variables of the option `constants`; undefined if it was left out. Then nothing is kept from run to run. */
+export type Constants = ReadonlySet<Variable> | undefined;
+
 /** Runs the passes of the compiler, in slices, for one binding of the dimension names. */
 export type Specialise = (
   outputs: readonly Node[],
   updates: Updates,
   bindings: Bindings,
+  constants: Constants,
 ) => Sliced<Encoded>;
 
 /** The nodes that a run computes, by name, in the order of the results. */

@@ -14,6 +14,13 @@ export interface ProfileRow {
   readonly kind: string;
   /** The nodes that the instruction computes, such as `[matmul 'scores'] [add #4]`. */
   readonly nodes: string;
+  /**
+   * Whether the instruction runs only once: it depends only on the option `constants` of `compile` and on constants. It
+   * runs in the first run, and in the first run after a variable of `constants` has changed.
+   */
+  readonly once: boolean;
+  /** The number of times that this run has executed the instruction: 1, or 0 if its results were kept. */
+  readonly executions: number;
   /** The time of the instruction in this run, in microseconds. */
   readonly microseconds: number;
   /** The time of the instruction as a fraction of the sum of the times of all instructions, from 0 to 1. */
@@ -25,20 +32,29 @@ const headerLength = 6;
 // nodes.
 const shownNodes = 6;
 
-/** Returns the rows of the profile; the slowest instruction is the first. */
-export function profileRows({ code, nodes }: Encoded, nanoseconds: Float64Array): ProfileRow[] {
-  const total = nanoseconds.reduce((sum, time) => sum + time, 0);
+/**
+ * Returns the rows of the profile; the slowest instruction is the first.
+ * @param nanoseconds the time of each instruction; -1 if it was not executed
+ */
+export function profileRows(
+  { code, nodes, kept }: Encoded,
+  nanoseconds: Float64Array,
+): ProfileRow[] {
+  const total = nanoseconds.reduce((sum, time) => sum + Math.max(0, time), 0);
   const [buffers, outputs] = [code[1] as number, code[4] as number];
   let position = headerLength + 2 * buffers + 4 * outputs;
   const rows = nodes.map((computed, instruction) => {
     const kind = instructionNames.get(code[position] as number) as string;
     position += code[position + 1] as number;
-    const time = nanoseconds[instruction] as number;
+    const measured = nanoseconds[instruction] as number;
+    const time = Math.max(0, measured);
     const more = computed.length > shownNodes ? ` and ${computed.length - shownNodes} more` : '';
     return {
       instruction,
       kind,
       nodes: `${computed.slice(0, shownNodes).join(' ')}${more}`,
+      once: instruction < (kept?.instructions ?? 0),
+      executions: measured < 0 ? 0 : 1,
       microseconds: time / 1000,
       share: total === 0 ? 0 : time / total,
     };

@@ -5,6 +5,7 @@ import { StateError, ValueError } from '../errors.js';
 import { checkUpdates } from '../evaluate/updates.js';
 import type { Node } from '../graph/node.js';
 import { done } from '../native/program.js';
+import { checkConstants } from './constants.js';
 import { dimsOf } from './dims.js';
 import type { Stats } from './encoded.js';
 import { failedRun } from './failed-run.js';
@@ -77,6 +78,7 @@ export class Program<T extends Signature = Signature> {
       outputs: nodes,
       metrics,
       updates: updates.map(([leaf, value]) => [leaf, value] as const),
+      constants: checkConstants(read.constants, updates),
       threads: read.threads ?? 0,
       specialise: (...graph) => assertPasses(passes(...graph)),
     });
@@ -190,7 +192,8 @@ export class Program<T extends Signature = Signature> {
   }
 
   /**
-   * Runs the program once, as `run` does, and measures the time of each instruction.
+   * Runs the program once, as `run` does, and measures the time of each instruction. The instructions that run only
+   * once (see the option `constants`) are listed, too.
    * @returns a row for each instruction, the slowest first; `console.table` prints them well
    * @throws ValueError, ShapeError or DTypeError if feeds do not match the graph; StateError if the program is disposed
    *   or a `runAsync` of it is in flight
@@ -225,8 +228,8 @@ export class Program<T extends Signature = Signature> {
  * computes, up to rounding. The same elements are NaN or infinite, unless an intermediate result overflows. The sign of
  * a zero may differ.
  * @throws ValueError if an output is not a node or an option is invalid; GraphError, ShapeError or DTypeError if
- *   updates or leaves do not match each other, or if the option `inputs` lacks an input that a run reads, or has one
- *   that no run reads; NativeError, with the remedy, if the addon does not load
+ *   updates or leaves do not match each other, if the updates write a variable of the option `constants`, or if the
+ *   option `inputs` lacks an input that a run reads, or has one that no run reads; NativeError, with the remedy, if the addon does not load
  */
 export function compile<
   O extends Nodes,

@@ -23,9 +23,10 @@ import { createQueue, type NativeQueue } from '../native/program.js';
 import { copiesOf, Executable } from './executable.js';
 import { Executables } from './executables.js';
 import { type Flight, fly, type Landed } from './flight.js';
+import { KeptStore } from './kept.js';
 import { type Launched, type LaunchRequest, stagedIn } from './launch.js';
 import { Line } from './line.js';
-import type { Specialise } from './options.js';
+import type { Constants, Specialise } from './options.js';
 import { untilAborted } from './preparation.js';
 
 /** What a runner runs. The options of `compile` have been checked. */
@@ -37,6 +38,7 @@ export interface RunnerOptions {
   /** The names of the metrics. */
   readonly metrics: ReadonlySet<string>;
   readonly updates: Updates;
+  readonly constants: Constants;
   /** The number of threads that a run may use; 0 means the number that `setThreads` has set. */
   readonly threads: number;
   /** Runs the passes of the compiler. */
@@ -52,6 +54,8 @@ export class Runner {
   readonly executables = new Executables((bindings) => this.#compile(bindings));
   readonly #specialise: Specialise;
   readonly #queue: NativeQueue;
+  readonly #constants: Constants;
+  readonly #kept = new KeptStore();
   /** Parameters and states that the graph reads or writes. */
   readonly #variables: readonly Variable[];
   /** The leaves that the updates write. */
@@ -67,12 +71,21 @@ export class Runner {
    * @throws GraphError, ShapeError or DTypeError if leaves or updates do not match each other; NativeError if the addon
    *   does not load
    */
-  constructor({ inputs, outputs, metrics, updates, threads, specialise }: RunnerOptions) {
+  constructor({
+    inputs,
+    outputs,
+    metrics,
+    updates,
+    constants,
+    threads,
+    specialise,
+  }: RunnerOptions) {
     this.outputs = outputs;
     this.metrics = metrics;
     this.updates = updates;
     this.threads = threads;
     this.#specialise = specialise;
+    this.#constants = constants;
     this.#written = updates.map(([leaf]) => leaf);
     const order = executionOrder([...outputs.values(), ...updates.map(([, value]) => value)]);
     this.inputs =
@@ -186,6 +199,7 @@ export class Runner {
   }
 
   async #start(executable: Executable, { memoryOf, ...start }: LaunchRequest): Promise<Launched> {
+    executable.refresh();
     const memory = memoryOf(executable);
     const landed = await this.#fly(executable, { ...start, memory });
     return { executable, memory, landed };
@@ -217,9 +231,15 @@ export class Runner {
     checkBoundUpdates(this.updates, (node) =>
       node.shape.map((dim) => bindDim(dim, bindings, `${node} `)),
     );
-    const encoded = yield* this.#specialise([...this.outputs.values()], this.updates, bindings);
+    const encoded = yield* this.#specialise(
+      [...this.outputs.values()],
+      this.updates,
+      bindings,
+      this.#constants,
+    );
     const names = [...this.outputs.keys()];
-    return new Executable(encoded, names, this.inputs.inputs, bindings, this.#queue);
+    const kept = this.#kept.take(encoded);
+    return new Executable(encoded, names, this.inputs.inputs, bindings, this.#queue, kept);
   }
 
   #hasNames(): boolean {

@@ -11,12 +11,14 @@ import type { Ref } from '../ir/value.js';
 import { instructionRecord } from '../primitives/index.js';
 import { bytesOf } from '../tensor/dtype.js';
 import type { Encoded, Stats } from './encoded.js';
+import type { Constants } from './options.js';
 import { arrange } from './passes/arena.js';
 import { encode } from './passes/encode.js';
 import { fuse } from './passes/fuse.js';
 import { type Instructions, instruct } from './passes/instruct.js';
 import { layout } from './passes/layout.js';
 import { lower } from './passes/lower.js';
+import { moveOnce } from './passes/once.js';
 import { Placement } from './passes/place.js';
 import { share } from './passes/share/index.js';
 import { simplify } from './passes/simplify/index.js';
@@ -25,6 +27,7 @@ import { rules } from './passes/simplify/rules.js';
 /**
  * Runs the passes in slices. It yields after at most `stepsPerSlice` steps of work, so that the caller can return to
  * the event loop between slices.
+ * @param constants the variables that change rarely; undefined if nothing is kept from run to run
  * @param fired the map in which the passes count how often each rewrite was applied
  * @param simplifying the rules that simplify values; the tests turn some of them off
  * @throws ShapeError if a shape of the graph is not valid under this binding
@@ -33,6 +36,7 @@ export function* specialisation(
   outputs: readonly Node[],
   updates: Updates,
   bindings: Bindings,
+  constants: Constants = undefined,
   fired: Fired = new Map(),
   simplifying: Rules = rules,
 ): Sliced<Encoded> {
@@ -48,9 +52,11 @@ export function* specialisation(
     roots.slice(0, outputs.length),
     updates.map(([leaf], i) => ({ leaf, ref: roots[outputs.length + i] as Ref })),
     build,
+    constants,
   );
   const placement = yield* Placement.of(fused, fired, pace);
-  const instructions = yield* instruct(fused, placement, build.target, fired, pace);
+  const inOrder = yield* instruct(fused, placement, build.target, fired, pace);
+  const instructions = yield* moveOnce(inOrder, constants, pace);
   const arena = yield* arrange(instructions, fired, pace);
   const encoded = yield* encode(instructions, arena, pace);
   let valueBytes = 0;
@@ -62,7 +68,9 @@ export function* specialisation(
     ...encoded,
     stats: {
       ...statsOf(instructions),
+      onceInstructions: encoded.kept?.instructions ?? 0,
       arenaBytes: arena.bytes,
+      keptBytes: arena.keptBytes,
       leafBytes: leafBytes(encoded),
       valueBytes,
     },
@@ -81,7 +89,12 @@ export function specialise(...graph: Parameters<typeof specialisation>): Encoded
   return finished(specialisation(...graph));
 }
 
-function statsOf({ list }: Instructions): Omit<Stats, 'arenaBytes' | 'leafBytes' | 'valueBytes'> {
+function statsOf({
+  list,
+}: Instructions): Pick<
+  Stats,
+  'instructions' | 'products' | 'productShapes' | 'groups' | 'packedBytes'
+> {
   const productShapes: [number, number, number][] = [];
   let groups = 0;
   let packedBytes = 0;

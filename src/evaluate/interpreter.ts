@@ -1,5 +1,6 @@
 /** The interpreter computes a graph node by node, with the kernels. It is prepared once and can then run many times. */
 
+import { noteChange } from '../graph/changes.js';
 import { inFlight } from '../graph/in-flight.js';
 import { type Input, Variable } from '../graph/leaf.js';
 import type { Node } from '../graph/node.js';
@@ -78,6 +79,7 @@ export class Interpreter {
     const write = ({ values }: { values: TypedArray[] }) => {
       this.#updates.forEach(([leaf], index) => {
         leaf.value.data.set(values[index] as TypedArray);
+        noteChange(leaf);
       });
     };
     const written = this.#updates.map(([leaf]) => leaf);

@@ -24,6 +24,7 @@ import {
   type TensorLike,
   tensor,
 } from '../tensor/tensor.js';
+import { noteChange } from './changes.js';
 import { type Dim, dimension, isDimensionName, type Shape } from './dimension.js';
 import { inFlight } from './in-flight.js';
 import { NodeTable, share, twin } from './interning.js';
@@ -163,6 +164,7 @@ export class Variable<D extends DType = DType> extends Valued<D> {
       );
     }
     if (next.size > 0) this.value.data.set(next.data);
+    noteChange(this);
   }
 }
 

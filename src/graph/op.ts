@@ -441,7 +441,7 @@ export interface OpDeclaration<A extends object = object> {
 
 /** The declaration of an op with several results, such as the sorted elements and their indices. */
 export interface SeveralDeclaration<A extends object = object>
-  extends Omit<OpDeclaration<A>, 'dtype' | 'shape' | 'lowering' | 'gradient'> {
+  extends Omit<OpDeclaration<A>, 'dtype' | 'shape' | 'lowering' | 'gradient' | 'label'> {
   /**
    * Returns the dtype and the shape of each result by its key, or refuses the inputs with `fail`. The keys do not depend
    * on the inputs.
@@ -454,6 +454,8 @@ export interface SeveralDeclaration<A extends object = object>
    * reason why no gradient flows through the op.
    */
   readonly gradient: ((context: SeveralContext<A>) => readonly Sent[]) | NotDifferentiable;
+  /** Returns a text, such as the axis, that drawings show next to the name of the op. */
+  label?(attributes: A): string;
 }
 
 /** A declared op, without the type of its attributes. Each node refers to the op that it applies. */

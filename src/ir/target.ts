@@ -3,12 +3,21 @@
  * has such a number (test/house/target.test.ts).
  */
 
-import { panelBytes } from '../native/program.js';
+import { panelBytes, panelsSave } from '../native/program.js';
 import type { DType } from '../tensor/dtype.js';
 
 export interface Target {
   /** Returns the bytes of the panels into which a right operand [k, n] is packed for the product kernel. */
   readonly panelBytes: (dtype: DType, k: number, n: number) => number;
+  /**
+   * Returns whether a product [M, K] x [K, N] takes less time if its right operand is already packed into panels, and
+   * then gives the same bits. `strides` are those of the rows and columns of both operands.
+   */
+  readonly panelsSave: (
+    dtype: DType,
+    sizes: readonly [m: number, n: number, k: number],
+    strides: readonly number[],
+  ) => boolean;
   /**
    * The limits of a fused loop. The executor keeps one tile of each load and of each result in a buffer, which is called
    * a register. The limits are chosen so that the registers fit in the L1 cache with tiles of a useful size.
@@ -60,7 +69,7 @@ export interface Target {
   readonly encoding: {
     readonly version: number;
     readonly buffers: Readonly<
-      Record<'arena' | 'variable' | 'constant' | 'feed' | 'output', number>
+      Record<'arena' | 'variable' | 'constant' | 'feed' | 'output' | 'kept', number>
     >;
   };
 }
@@ -68,6 +77,7 @@ export interface Target {
 /** The executor of the addon. */
 export const executor: Target = {
   panelBytes,
+  panelsSave,
   loop: { terms: 8, loads: 32, operations: 96, finalOperations: 256, repeated: 6, blocks: 16 },
   rows: { shortest: 32, longest: 16_384 },
   weights: { rows: 4, cached: 16_384 },
@@ -75,6 +85,6 @@ export const executor: Target = {
   memory: { alignment: 64, direct: 2 ** 18, folded: 4096 },
   encoding: {
     version: 1,
-    buffers: { arena: 0, variable: 1, constant: 2, feed: 3, output: 4 },
+    buffers: { arena: 0, variable: 1, constant: 2, feed: 3, output: 4, kept: 5 },
   },
 };

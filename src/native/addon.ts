@@ -58,12 +58,17 @@ export interface Addon {
   /** Returns whether the call succeeded. If not, `report` contains the numbers of the failure (see `IndexFailure`). */
   routine(geometry: Float64Array, report: Float64Array, ...operands: TypedArray[]): boolean;
 
+  panelsSave(geometry: Float64Array): number;
   createQueue(): Handle<'queue'>;
+  createKept(bytes: number): Handle<'kept'>;
+  expireKept(kept: Handle<'kept'>): void;
+  disposeKept(kept: Handle<'kept'>): void;
   createProgram(
     code: Float64Array,
     leaves: readonly TypedArray[],
     queue: Handle<'queue'>,
     own: readonly TypedArray[] | null,
+    kept: Handle<'kept'> | null,
   ): Handle<'program'>;
   runProgram(
     program: Handle<'program'>,

@@ -3,9 +3,11 @@
 import { NativeError, ValueError } from '../errors.js';
 import { bytesOf, type DType, isFloating, type TypedArray } from '../tensor/dtype.js';
 import { type Addon, type Handle, load, messageOf } from './addon.js';
+import { dtypeCodes } from './table.js';
 
 export type NativeQueue = Handle<'queue'>;
 export type NativeProgram = Handle<'program'>;
+export type NativeKept = Handle<'kept'>;
 
 /**
  * The statuses of a run. A status of `firstOverlap` or less says which memory overlaps (see `overlapOf`). A status of 0
@@ -78,6 +80,7 @@ export function createQueue(): NativeQueue {
  * @param leaves the memory of the leaves (the buffers of kinds variable and constant in `code`), on SharedArrayBuffers
  * @param own the program's own memory (the feeds, then the outputs), on SharedArrayBuffers, for runs that are given no
  *   memory; null if there are no such runs
+ * @param kept the memory of the values that are kept from run to run; null if there are none
  * @throws ValueError if there is not enough memory; NativeError if the addon refuses the code
  */
 export function createProgram(
@@ -85,15 +88,44 @@ export function createProgram(
   leaves: readonly TypedArray[],
   queue: NativeQueue,
   own: readonly TypedArray[] | null,
+  kept: NativeKept | null,
 ): NativeProgram {
   try {
-    return load().addon.createProgram(code, leaves, queue, own);
+    return load().addon.createProgram(code, leaves, queue, own, kept);
   } catch (cause) {
-    if ((cause as { code?: unknown }).code === 'FOREBAY_NATIVE_MEMORY') {
-      throw new ValueError(`compile: ${messageOf(cause)}`, { cause });
-    }
-    return refused('compile', cause);
+    return notCreated(cause);
   }
+}
+
+/** @throws ValueError if the addon threw `cause` because there is not enough memory; otherwise NativeError */
+function notCreated(cause: unknown): never {
+  if ((cause as { code?: unknown }).code === 'FOREBAY_NATIVE_MEMORY') {
+    throw new ValueError(`compile: ${messageOf(cause)}`, { cause });
+  }
+  return refused('compile', cause);
+}
+
+/**
+ * Allocates memory for values that programs keep from run to run. The instructions that run once compute these values
+ * in the first run, and again after a run has changed a leaf from which they are computed.
+ * @throws ValueError if there is not enough memory
+ */
+export function createKept(bytes: number): NativeKept {
+  try {
+    return load().addon.createKept(bytes);
+  } catch (cause) {
+    return notCreated(cause);
+  }
+}
+
+/** Makes the next run compute the kept values again. It is called after a leaf has changed. */
+export function expireKept(kept: NativeKept): void {
+  load().addon.expireKept(kept);
+}
+
+/** Frees kept values when no program uses them any more. */
+export function disposeKept(kept: NativeKept): void {
+  load().addon.disposeKept(kept);
 }
 
 /**
@@ -130,7 +162,10 @@ function readFailure(addon: Addon, program: NativeProgram): IndexFailure {
   return failureOf(report);
 }
 
-/** Runs a program and times its instructions. Adds the time of instruction i to `nanoseconds[i]`. */
+/**
+ * Runs a program and times its instructions. Writes the time of instruction i to `nanoseconds[i]`, unless the
+ * instruction was not executed, because its results are kept.
+ */
 export function profileProgram(
   program: NativeProgram,
   run: number,
@@ -275,4 +310,18 @@ export function panelBytes(dtype: DType, k: number, n: number): number {
   if (!isFloating(dtype)) throw new NativeError(`there are no panels of ${dtype}`);
   const width = load().description.panels[dtype as 'float32' | 'float64'];
   return Math.ceil(n / width) * width * k * bytesOf[dtype];
+}
+
+/**
+ * Returns whether a product [M, K] x [K, N] takes less time if its right operand is already packed into panels, and then
+ * gives the same bits.
+ * @param strides the strides of the rows and columns of the left operand, then those of the right operand
+ */
+export function panelsSave(
+  dtype: DType,
+  [m, n, k]: readonly [m: number, n: number, k: number],
+  strides: readonly number[],
+): boolean {
+  const geometry = new Float64Array([dtypeCodes[dtype], m, n, k, ...strides]);
+  return load().addon.panelsSave(geometry) === 1;
 }

@@ -76,6 +76,7 @@ export const assembleValue: ValueRecord = {
   writes: () => false,
   onto: () => undefined,
   prepared: undefined,
+  varies: false,
 };
 
 /** Fills the memory of an assembled value with zeros, then copies its blocks to it or, if they overlap, adds them. */

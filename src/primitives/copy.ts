@@ -25,5 +25,6 @@ export const copyInstruction: InstructionRecord<CopyInstruction> = {
     code.push(...to.strides);
     return copyInstruction.opcodes.copy as number;
   },
+  varies: () => false,
   counted: () => ({}),
 };

@@ -70,6 +70,7 @@ export const recordOfLoops = {
       yield closes;
     }
   },
+  varies: () => false,
   counted: () => ({ group: true }),
 };
 

@@ -21,4 +21,5 @@ export const leafValue: ValueRecord = {
   writes: () => false,
   onto: () => undefined,
   prepared: undefined,
+  varies: false,
 };

@@ -85,4 +85,5 @@ export const mapValue: ValueRecord = {
   writes: () => false,
   onto: () => undefined,
   prepared: undefined,
+  varies: false,
 };

@@ -84,13 +84,22 @@ export const productValue: ValueRecord = {
   instruct: (value, writer, nodes) => {
     const [a, b, onto] = value.args as readonly [Ref, Ref, Ref | undefined];
     const [m, n] = value.shape as readonly [number, number];
-    const panels = writer.prepared(value, (operand) => packed(operand, writer, nodes));
+    const k = a.shape[1] as number;
+    const left = writer.locate(a);
+    const panels = writer.prepared(
+      value,
+      (operand) => packed(operand, writer, nodes),
+      (operand) => {
+        const strides = [left, writer.locate(operand)].flatMap((at) => at.strides);
+        return writer.target.panelsSave(value.dtype, [m, n, k], strides);
+      },
+    );
     writer.emit({
       kind: 'product',
       m,
       n,
-      k: a.shape[1] as number,
-      a: writer.locate(a),
+      k,
+      a: left,
       b: panels ?? writer.locate(b),
       packed: panels !== undefined,
       c: writer.locationOf(value),
@@ -107,6 +116,7 @@ export const productValue: ValueRecord = {
     (rows === 1 || (down as number) >= (columns as number)),
   onto: ({ args }) => args[2],
   prepared: 1,
+  varies: false,
 };
 
 /** Packs a right operand into panels. Returns the location of the packed elements. */
@@ -165,6 +175,7 @@ export const batchValue: ValueRecord = {
   writes: () => false,
   onto: () => undefined,
   prepared: undefined,
+  varies: false,
 };
 
 export interface ProductInstruction {
@@ -199,6 +210,7 @@ export const productInstruction: InstructionRecord<ProductInstruction> = {
     code.push(m === 1 ? n : (c.strides[0] as number));
     return packed ? withPanels : plain;
   },
+  varies: () => false,
   counted: ({ m, n, k }) => ({ product: [m, n, k] }),
 };
 
@@ -234,6 +246,7 @@ export const packInstruction: InstructionRecord<PackInstruction> = {
     }
     return packInstruction.opcodes.pack as number;
   },
+  varies: () => false,
   counted: ({ to: { memory } }) => ({ packedBytes: memory.length * bytesOf[memory.dtype] }),
 };
 
@@ -263,6 +276,7 @@ export const batchInstruction: InstructionRecord<BatchInstruction> = {
     }
     return batchInstruction.opcodes['batch product'] as number;
   },
+  varies: () => false,
   counted: ({ a, c }) => {
     const [m, n] = c.shape.slice(-2) as [number, number];
     return { product: [m * count(c.shape.slice(0, -2)), n, a.shape.at(-1) as number] };

@@ -38,6 +38,7 @@ export const randomValue: ValueRecord = {
   writes: () => false,
   onto: () => undefined,
   prepared: undefined,
+  varies: true,
 };
 
 export interface RandomInstruction {
@@ -58,5 +59,6 @@ export const randomInstruction: InstructionRecord<RandomInstruction> = {
     code.at(to);
     return randomInstruction.opcodes.random as number;
   },
+  varies: () => true,
   counted: () => ({}),
 };

@@ -129,6 +129,8 @@ export interface ValueRecord {
    * by all instructions that read the operand. Undefined if there is none.
    */
   readonly prepared: number | undefined;
+  /** True if the value differs from run to run even if its operands do not: random numbers. */
+  readonly varies: boolean;
 }
 
 /** The pass `instruct`, as the value records see it. */
@@ -152,8 +154,14 @@ export interface InstructionWriter {
    * Returns the location of the operand that the record of `value` prepares, in its prepared form, if it is worthwhile.
    * @param prepare makes the prepared form with instructions, and returns its location. It is called at most once in
    *   each program
+   * @param saves whether the instruction takes less time with a prepared form that was made in an earlier run, and
+   *   gives the same bits
    */
-  prepared(value: Value, prepare: (operand: Ref) => Location): Location | undefined;
+  prepared(
+    value: Value,
+    prepare: (operand: Ref) => Location,
+    saves: (operand: Ref) => boolean,
+  ): Location | undefined;
   /** Whether an assembled value has no memory, because its blocks are packed. */
   isPacked(assembled: Value): boolean;
   /** Returns the blocks of an assembled value that must be copied into its memory, and the locations of the copies. */
@@ -175,6 +183,8 @@ export interface InstructionRecord<I> {
   readonly inPlace: (instruction: I) => Iterable<InPlace>;
   /** Writes the numbers that follow the opcode and the length. @returns the opcode */
   readonly encode: (instruction: I, code: CodeWriter) => number | Sliced<number>;
+  /** Whether the results differ from run to run even if the operands do not: the instruction draws random numbers. */
+  readonly varies: (instruction: I) => boolean;
   /** Returns what the statistics of a program count of the instruction. */
   readonly counted: (instruction: I) => Counted;
 }

@@ -165,6 +165,7 @@ export const reduceValue: ValueRecord = {
   writes: () => false,
   onto: () => undefined,
   prepared: undefined,
+  varies: false,
 };
 
 /** The sum of the rows of a matrix [R, C]. */
@@ -189,6 +190,7 @@ export const columnSumValue: ValueRecord = {
   writes: () => true,
   onto: () => undefined,
   prepared: undefined,
+  varies: false,
 };
 
 export interface ReduceInstruction {
@@ -216,5 +218,6 @@ export const reduceInstruction: InstructionRecord<ReduceInstruction> = {
     code.push(...from.strides);
     return reduceInstruction.opcodes.reduce as number;
   },
+  varies: () => false,
   counted: () => ({}),
 };

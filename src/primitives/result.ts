@@ -54,4 +54,5 @@ export const resultValue: ValueRecord = {
   writes: (_value, at) => isContiguous(at),
   onto: () => undefined,
   prepared: undefined,
+  varies: false,
 };

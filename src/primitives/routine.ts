@@ -160,6 +160,7 @@ export const routineValue: ValueRecord = {
   writes: (_value, at) => isContiguous(at),
   onto: () => undefined,
   prepared: undefined,
+  varies: false,
 };
 
 export interface RoutineInstruction {
@@ -192,5 +193,6 @@ export const routineInstruction: InstructionRecord<RoutineInstruction> = {
     code.push(...integers);
     return routineInstruction.opcodes.routine as number;
   },
+  varies: () => false,
   counted: () => ({}),
 };

@@ -85,8 +85,8 @@ it('each rule has a sample to which it is applied, and says what it does', () =>
 
 /** Returns why programs that are compiled with these rules differ from the interpreter; undefined if they do not. */
 function wrong(allowed: Rules, seeds: readonly number[]): string | undefined {
-  const passes: typeof specialise = (outputs, updates, bindings, fired) =>
-    specialise(outputs, updates, bindings, fired, allowed);
+  const passes: typeof specialise = (outputs, updates, bindings, constants, fired) =>
+    specialise(outputs, updates, bindings, constants, fired, allowed);
   for (const seed of seeds) {
     const exact = seed % 2 === 0;
     const found = difference(drawCase(seed, { exact, dtype: 'float64', scale: 1 }), { passes });

@@ -162,6 +162,33 @@ describe('memory', () => {
     expect(rss).toBeLessThan(120);
   });
 
+  it.each([
+    ['dispose', 'program.dispose();'],
+    ['the garbage collector', ''],
+  ])('of the values that programs keep is freed by %s', (_how, end) => {
+    // The test makes 16 programs that keep 12 MB each.
+    const script = `
+      ${grown}
+      const w = fb.parameter('w', fb.Tensor.zeros([1536, 2048]));
+      const make = async (count) => {
+        for (let i = 0; i < count; i++) {
+          const x = fb.input('x', ['batch', 1536]);
+          const program = compile({ outputs: { y: fb.matmul(x, fb.exp(w)) }, constants: [w] });
+          for (const batch of [1, 2, 3]) {
+            const fed = fb.Tensor.zeros([batch, 1536]);
+            if (i % 2) program.run({ x: fed }); else await program.runAsync({ x: fed });
+          }
+          if (program.stats().keptBytes < 12e6) throw new Error('nothing is kept');
+          ${end}
+        }
+      };
+      await report(make, 4);
+    `;
+    const [external, rss] = JSON.parse(ended(script, flags));
+    expect(external).toBeLessThan(1);
+    expect(rss).toBeLessThan(120);
+  });
+
   it('does not grow over runs of every kind, including aborted runs and changing bindings', () => {
     const script = `
       ${grown}

@@ -39,7 +39,7 @@ const adding = codeOf(
 
 const make = (leaf = f32(1, 2, 3), own: TypedArray[] | null = null) => ({
   leaf,
-  program: addon.createProgram(adding, [leaf], addon.createQueue(), own),
+  program: addon.createProgram(adding, [leaf], addon.createQueue(), own, null),
 });
 
 const started = (program: object, steps: number, memory: TypedArray[], run = 0) =>
@@ -64,7 +64,7 @@ describe('a program made from code', () => {
     const own = [f32(1, 1, 1), f32(0, 0, 0)];
     const view = own[1] as TypedArray;
     const list = [f32(1, 2, 3)];
-    const program = addon.createProgram(adding, list, addon.createQueue(), own);
+    const program = addon.createProgram(adding, list, addon.createQueue(), own, null);
     list.length = 0;
     own.length = 0;
     (globalThis as { gc?: () => void }).gc?.();
@@ -123,48 +123,81 @@ describe("the addon's functions for programs refuse", () => {
   addon.disposeProgram(disposed);
 
   it.each<[string, keyof Addon, unknown[], RegExp]>([
-    ['no arguments', 'createProgram', [], /received 0 arguments, expected 4/],
-    ['no code', 'createProgram', [[1], [], queue, null], /the geometry\) is not a Float32Array/],
-    ['an empty code', 'createProgram', [new Float64Array(0), [], queue, null], /./],
+    ['no arguments', 'createProgram', [], /received 0 arguments, expected 5/],
+    [
+      'no code',
+      'createProgram',
+      [[1], [], queue, null, null],
+      /the geometry\) is not a Float32Array/,
+    ],
+    ['an empty code', 'createProgram', [new Float64Array(0), [], queue, null, null], /./],
     [
       'a code that ends early',
       'createProgram',
-      [adding.slice(0, -1), [f32(1, 2, 3)], queue, null],
+      [adding.slice(0, -1), [f32(1, 2, 3)], queue, null, null],
       /./,
     ],
-    ['a missing leaf', 'createProgram', [adding, [], queue, null], /lea(f|ves)/],
-    ['a leaf too short', 'createProgram', [adding, [f32(1, 2)], queue, null], /8 bytes|leaf|12/],
+    ['a missing leaf', 'createProgram', [adding, [], queue, null, null], /lea(f|ves)/],
+    [
+      'a leaf too short',
+      'createProgram',
+      [adding, [f32(1, 2)], queue, null, null],
+      /8 bytes|leaf|12/,
+    ],
     [
       'a leaf whose buffer can be detached',
       'createProgram',
-      [adding, [new Float32Array(3)], queue, null],
+      [adding, [new Float32Array(3)], queue, null, null],
       /leaf 0 is not on a SharedArrayBuffer/,
     ],
     [
       'leaves of words',
       'createProgram',
-      [adding, [new Uint16Array(12)], queue, null],
+      [adding, [new Uint16Array(12)], queue, null, null],
       /leaf 0 is not a Float32Array/,
     ],
     [
       'leaves that are not in a list',
       'createProgram',
-      [adding, feed, queue, null],
+      [adding, feed, queue, null, null],
       /\(the leaves\) is not an array/,
     ],
-    ['no queue', 'createProgram', [adding, [f32(1, 2, 3)], {}, null], /argument 2 is not a queue/],
+    [
+      'no queue',
+      'createProgram',
+      [adding, [f32(1, 2, 3)], {}, null, null],
+      /argument 2 is not a queue/,
+    ],
     [
       'a program for a queue',
       'createProgram',
-      [adding, [f32(1, 2, 3)], program, null],
+      [adding, [f32(1, 2, 3)], program, null, null],
       /argument 2 is not a queue/,
     ],
     [
       'too little memory of its own',
       'createProgram',
-      [adding, [f32(1, 2, 3)], queue, [feed]],
+      [adding, [f32(1, 2, 3)], queue, [feed], null],
       /received 1 feeds and outputs, expected 1 and 1/,
     ],
+    [
+      'a queue for kept values',
+      'createProgram',
+      [adding, [f32(1, 2, 3)], queue, null, queue],
+      /argument 4 is not kept values/,
+    ],
+    ['no bytes of kept values', 'createKept', [-1], /argument 0 \(the bytes\)/],
+    [
+      'more kept values than memory',
+      'createKept',
+      [2 ** 53 - 1],
+      /no memory for 9007199254740991 bytes/,
+    ],
+    ['nothing to expire', 'expireKept', [null], /argument 0 is not kept values/],
+    ['nothing to dispose of', 'disposeKept', [queue], /argument 0 is not kept values/],
+    ['a short geometry', 'panelsSave', [new Float64Array([0, 1, 1])], /panelsSave/],
+    ['a product of integers', 'panelsSave', [new Float64Array([2, 1, 1, 1, 1, 1, 1, 1])], /int32/],
+    ['a negative extent', 'panelsSave', [new Float64Array([0, -1, 1, 1, 1, 1, 1, 1])], /an extent/],
     [
       'a queue for a program',
       'runProgram',
@@ -333,7 +366,7 @@ describe("the addon's functions for programs refuse", () => {
       throw new RangeError('a trap');
     };
     const list = Object.defineProperty([], 0, { get: trap, enumerable: true });
-    expect(() => any.createProgram(adding, list, queue, null)).toThrow(/a trap/);
+    expect(() => any.createProgram(adding, list, queue, null, null)).toThrow(/a trap/);
     // This getter detaches the buffer of the code before the addon reads the code.
     const code = adding.slice();
     const thief = Object.defineProperty([], 0, {
@@ -384,6 +417,6 @@ describe('withLeaves', () => {
 
 it('a program without any memory runs', () => {
   const empty = codeOf([], [1, 1, 0, 0, 0, 0, 0, 0]);
-  const program = addon.createProgram(empty, none, addon.createQueue(), none);
+  const program = addon.createProgram(empty, none, addon.createQueue(), none, null);
   expect(addon.runProgram(program, 0, 1, true, false)).toBe(-1);
 });

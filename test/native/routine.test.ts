@@ -146,7 +146,10 @@ describe('a program with an index out of range', () => {
   const make = () => {
     const [table, leaf] = [sharedArray('float32', 3), sharedArray('float32', 2)];
     table.set([5, 6, 7]);
-    return { leaf, program: addon.createProgram(code, [table, leaf], addon.createQueue(), null) };
+    return {
+      leaf,
+      program: addon.createProgram(code, [table, leaf], addon.createQueue(), null, null),
+    };
   };
   const failure = { instruction: 0, index: 1, axis: 4, bound: 3, value: -4 };
 

@@ -364,6 +364,8 @@ describe('a routine with several results', () => {
     expect(kinds).toEqual(['[sort', '[scatterAddAlongAxis']);
     expect(values.gradient?.toArray()).toEqual(evaluate(gradient).toArray());
     checkGradients(sort(x, 0, { descending: true }), [x]);
+    const twice = backward(sum(mul(exp(mul(0.1, sort(x))), weights))).of(x);
+    checkGradients(mul(twice, weights), [x]);
   });
 
   it('lets its results be blocks, be read by loops, and be updates', () => {

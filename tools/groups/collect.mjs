@@ -9,6 +9,8 @@ const comparisons = new Set(['greater', 'equal']);
 const slow = new Set(['pow', 'sin', 'cos']);
 /** The largest number of loads and results of a compiled loop. native/kernels/compiled_loop.h has the same limit. */
 const maxOperands = 24;
+/** The largest number of folds, with the same limit there. */
+const maxFolds = 8;
 
 /**
  * Returns the loops, each once, with the names of the models that use it.
@@ -98,6 +100,7 @@ function loopsOf(instruction, kernels) {
     singles,
     steps: list,
     results: [...results].sort((a, b) => a - b),
+    folds: [],
   }));
 }
 
@@ -129,7 +132,8 @@ function phaseLoops(instruction, kernels, phasesOf) {
     reduces: kernels[id].family === 'reduce',
     operands: inputs.filter((input) => input >= 0),
   }));
-  const read = new Set([...list(stores, 2), ...list(closes, 3)].map((one) => one.at(-1)));
+  const stored = list(stores, 2).map(([, value]) => value);
+  const closed = list(closes, 3).map(([columns, , value]) => ({ columns: columns === 1, value }));
   const { perRow, available } = phasesOf(
     loaded.map(([, one]) => one === 1),
     operations,
@@ -143,21 +147,33 @@ function phaseLoops(instruction, kernels, phasesOf) {
   const full = operations
     .map((operation, i) => ({ ...operation, value: loads + i }))
     .filter(({ value }) => !perRow[value]);
-  const phases = new Map();
-  for (const step of full) {
-    const phase = available[step.value];
-    phases.set(phase, [...(phases.get(phase) ?? []), step]);
-  }
-  return [...phases].flatMap(([phase, own]) => {
+  // A fold reduces the rows of a value: a step does, or a sum over all elements.
+  const reduced = [
+    ...operations
+      .filter(({ reduces }) => reduces)
+      .map(({ name, operands }) => ({ kind: name, value: operands[0] })),
+    ...closed
+      .filter(({ columns, value }) => !columns && !perRow[value])
+      .map(({ value }) => ({ kind: 'sum', value })),
+  ];
+  const phases = new Set([...full, ...reduced].map(({ value }) => available[value]));
+  return [...phases].flatMap((phase) => {
+    const own = full.filter(({ value }) => available[value] === phase);
+    const folds = reduced.filter(({ value }) => available[value] === phase);
     const computed = new Set(own.map(({ value }) => value));
-    const inputs = [...new Set(own.flatMap(({ operands }) => operands))]
+    const readHere = [
+      ...own.flatMap(({ operands }) => operands),
+      ...folds.map((fold) => fold.value),
+    ];
+    const inputs = [...new Set(readHere)]
       .filter((value) => !computed.has(value))
       .sort((a, b) => a - b);
     const readElsewhere = (value) =>
-      read.has(value) ||
+      stored.includes(value) ||
+      closed.some((close) => close.columns && close.value === value) ||
       operations.some(
         ({ operands, reduces }, i) =>
-          operands.includes(value) && (reduces || available[loads + i] > phase),
+          operands.includes(value) && !reduces && available[loads + i] > phase,
       );
     const number = new Map([...inputs, ...computed].map((value, i) => [value, i]));
     const results = [...computed].filter(readElsewhere);
@@ -166,8 +182,10 @@ function phaseLoops(instruction, kernels, phasesOf) {
     const fits =
       [...inputs, ...results].every((value) => typeOf(value) === common) &&
       [...computed].every((value) => [common, masks[common]].includes(typeOf(value))) &&
+      folds.every(({ value }) => typeOf(value) === common) &&
       own.every(({ name }) => !slow.has(name)) &&
-      inputs.length + results.length <= maxOperands;
+      inputs.length + results.length <= maxOperands &&
+      folds.length <= maxFolds;
     if (!fits) return [];
     return [
       {
@@ -183,6 +201,7 @@ function phaseLoops(instruction, kernels, phasesOf) {
           }),
         ),
         results: results.map((value) => number.get(value)),
+        folds: folds.map(({ kind, value }) => ({ kind, value: number.get(value) })),
       },
     ];
   });

@@ -33,7 +33,7 @@ export function emit(loops) {
 }
 
 /** Returns the template of one loop. Its values are v0, v1, …: loads first, then the results of steps. */
-function template({ singles, steps, results, models }, index) {
+function template({ singles, steps, results, folds, models }, index) {
   const loads = singles.length;
   const mask = singles.reduce((bits, single, load) => bits + (single ? 2 ** load : 0), 0);
   // A step whose inputs all have one element a row is computed once for each row.
@@ -60,28 +60,91 @@ function template({ singles, steps, results, models }, index) {
     ...computed(false),
     ...results.map((value, i) => `y${i}[i] = v${value};`),
   ];
-  const list = steps.map(({ operation, inputs }) => `{${idOf(operation)}, {${inputs.join(', ')}}}`);
+  const stepList = steps.map(
+    ({ operation, inputs }) => `{${idOf(operation)}, {${inputs.join(', ')}}}`,
+  );
+  const foldList = folds.map(({ kind, value }) => `{Fold::Kind::${kind}, ${value}}`);
   return `// ${usedBy([...models])}
 template <class T>
-struct Loop${index} {
+struct Loop${index} : LoopLists {
   static constexpr std::uint16_t loadCount = ${loads};
   static constexpr std::uint32_t singles = ${mask};
-  static constexpr LoopStep steps[] = {
-${list.map((step) => `      ${step},`).join('\n')}
-  };
-  static constexpr std::uint16_t results[] = {${results.join(', ')}};
-  static void run(const LoopCall& call) {
+${stepsOf(stepList)}${array('std::uint16_t', 'results', results)}${array('LoopFold', 'folds', foldList)}  static void run(const LoopCall& call) {
     const std::int64_t columns = call.columns;
     for (std::int64_t r = 0; r < call.rows; ++r) {
-${outer.map((line) => `      ${line}`).join('\n')}
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-${inner.map((line) => `        ${line}`).join('\n')}
-      }
+${indented(outer, 6)}
+${indented(folds.length > 0 ? foldedRow(inner, folds, results, loads) : row(inner), 6)}
     }
   }
 };
 `;
+}
+
+const indented = (lines, width) => lines.map((line) => ' '.repeat(width) + line).join('\n');
+
+function stepsOf(steps) {
+  if (steps.length === 0) return '';
+  return `  static constexpr LoopStep steps[] = {\n${steps.map((step) => `      ${step},\n`).join('')}  };\n`;
+}
+
+/** A list of a loop; nothing if it is empty. */
+function array(type, name, items) {
+  return items.length === 0
+    ? ''
+    : `  static constexpr ${type} ${name}[] = {${items.join(', ')}};\n`;
+}
+
+/** The statements that compute a row. @param inner the statements that compute element i */
+function row(inner) {
+  return [
+    'FOREBAY_INDEPENDENT',
+    'for (std::int64_t i = 0; i < columns; ++i) {',
+    ...inner.map((line) => `  ${line}`),
+    '}',
+  ];
+}
+
+const foldTypes = { sum: 'RowSumFold<T>', max: 'RowMaximumFold<T>' };
+
+/** The statements that compute and reduce a row: block by block, and then the rest. */
+function foldedRow(inner, folds, results, loads) {
+  // A result can overwrite a load, so a load is reduced in place only if there is no result.
+  const inPlace = ({ value }) => results.length === 0 && value < loads;
+  const copied = folds.flatMap((fold, k) => (inPlace(fold) ? [] : [k]));
+  const each = (write) => folds.map((fold, k) => write(k, foldTypes[fold.kind], from(fold, k)));
+  const from = (fold, k) => (inPlace(fold) ? `x${fold.value} + at` : `t${k}`);
+  const widest = folds.find(({ kind }) => kind === 'max') ?? folds[0];
+  const elements = (count) =>
+    copied.length + results.length === 0
+      ? []
+      : [
+          'FOREBAY_INDEPENDENT',
+          `for (std::int64_t j = 0; j < ${count}; ++j) element(${['at + j', ...copied.map((k) => `t${k}[j]`)].join(', ')});`,
+        ];
+  const element = [
+    `const auto element = [&](${['std::int64_t i', ...copied.map((k) => `T& f${k}`)].join(', ')}) FOREBAY_INLINED {`,
+    ...inner.map((line) => `  ${line}`),
+    ...copied.map((k) => `  f${k} = v${folds[k].value};`),
+    '};',
+  ];
+  return [
+    ...(elements('').length === 0 ? [] : element),
+    `constexpr std::size_t size = ${foldTypes[widest.kind]}::block;`,
+    'constexpr auto block = static_cast<std::int64_t>(size);',
+    ...each((k, type) => `${type} s${k};`),
+    ...copied.map((k) => `T t${k}[size];`),
+    'std::int64_t at = 0;',
+    'for (; columns - at >= block; at += block) {',
+    ...elements('block').map((line) => `  ${line}`),
+    ...each((k, _, x) => `  s${k}.template add<size>(${x});`),
+    '}',
+    'const std::int64_t rest = columns - at;',
+    ...elements('rest'),
+    ...each(
+      (k, type, x) =>
+        `s${k}.finish(${x}, static_cast<std::size_t>(rest), totalOf<${type}>(call, ${k}, r));`,
+    ),
+  ];
 }
 
 /** The ids of the kernels that convert a bool to a number and a number to a bool depend on the dtype of the loop. */

@@ -39,6 +39,17 @@ FOREBAY_INLINE T polynomial(T x, T c0, Rest... rest) {
   return A::mulAdd(polynomial<A>(x, rest...), x, c0);
 }
 
+// The same in pairs: (c0 + c1 x) + x^2 ((c2 + c3 x) + x^2 (…)). Fewer operations wait for one another, so the
+// processor computes more elements at the same time.
+template <class A, class T>
+FOREBAY_INLINE T pairedPolynomial(T x, T, T c0, T c1) {
+  return A::mulAdd(c1, x, c0);
+}
+template <class A, class T, class... Rest>
+FOREBAY_INLINE T pairedPolynomial(T x, T square, T c0, T c1, Rest... rest) {
+  return A::mulAdd(pairedPolynomial<A>(x, square, rest...), square, A::mulAdd(c1, x, c0));
+}
+
 template <class T>
 struct Format;
 template <>

@@ -18,9 +18,9 @@ struct Exponential<float> {
   static constexpr float lowest = -105.0f, highest = 89.0f;  // outside this range, exp is 0 or infinity
   static constexpr float saturated = 40.0f;                  // tanh(saturated / 2) rounds to 1
 
-  static FOREBAY_INLINE float rest(float r) {
-    return polynomial<Fused>(r, 0.5000000013f, 0.1666666668f, 0.04166646493f, 0.008333310925f,
-                             0.001393365000f, 0.0001989099082f);
+  static FOREBAY_INLINE float rest(float r, float square) {
+    return pairedPolynomial<Fused>(r, square, 0.5000000013f, 0.1666666668f, 0.04166646493f, 0.008333310925f,
+                                   0.001393365000f, 0.0001989099082f);
   }
 };
 
@@ -31,11 +31,11 @@ struct Exponential<double> {
   static constexpr double lowest = -746.0, highest = 710.0;
   static constexpr double saturated = 80.0;
 
-  static FOREBAY_INLINE double rest(double r) {
-    return polynomial<Fused>(r, 0.500000000000000102, 0.166666666666666675, 0.0416666666666241279,
-                             0.00833333333333006183, 0.00138888889172137169, 0.000198412698630536169,
-                             0.0000248015212959543751, 2.75572684599970648e-6, 2.76200884454097482e-7,
-                             2.51003854955103191e-8);
+  static FOREBAY_INLINE double rest(double r, double square) {
+    return pairedPolynomial<Fused>(r, square, 0.500000000000000102, 0.166666666666666675,
+                                   0.0416666666666241279, 0.00833333333333006183, 0.00138888889172137169,
+                                   0.000198412698630536169, 0.0000248015212959543751, 2.75572684599970648e-6,
+                                   2.76200884454097482e-7, 2.51003854955103191e-8);
   }
 };
 
@@ -52,20 +52,29 @@ FOREBAY_INLINE Reduced<T> reduceExponent(T x) {
   const T shifted = Fused::mulAdd(x, E::log2e, roundingShift<T>);
   const T n = shifted - roundingShift<T>;
   const T r = Fused::mulAdd(n, -E::log2Low, Fused::mulAdd(n, -E::log2High, x));
-  return {shiftedInteger(shifted), Fused::mulAdd(r * r, E::rest(r), r)};
+  const T square = r * r;
+  return {shiftedInteger(shifted), Fused::mulAdd(square, E::rest(r, square), r)};
+}
+
+// Returns 2^(exponent - bias) (1 + fraction). The exponent must be that of a normal number. The product with
+// a power of two is exact, so the sum is rounded once.
+template <class T>
+FOREBAY_INLINE T scaled(T fraction, typename Format<T>::Bits exponent) {
+  const T power = powerOfTwo<T>(exponent);
+  return Fused::mulAdd(fraction, power, power);
 }
 
 template <class T>
 FOREBAY_INLINE T exponential(T x) {
   using E = Exponential<T>;
   T clamped = x < E::lowest ? E::lowest : x;  // NaN stays NaN, because comparisons with NaN are false
-  clamped = clamped > E::highest ? E::highest : clamped;
+  clamped = x > E::highest ? E::highest : clamped;
   const Reduced<T> reduced = reduceExponent(clamped);
   // Multiplies by 2^n as a product of two powers of two, because each of them is a normal number. Only the
   // last multiplication can underflow or overflow, so a subnormal result is rounded once.
   const auto exponent = reduced.n + 2 * Format<T>::bias;
   const auto half = exponent >> 1;
-  return (T(1) + reduced.fraction) * powerOfTwo<T>(half) * powerOfTwo<T>(exponent - half);
+  return scaled(reduced.fraction, half) * powerOfTwo<T>(exponent - half);
 }
 
 // Returns exp(x) for x <= 0, with the same bits as exponential(x), in fewer operations. The result cannot
@@ -76,7 +85,7 @@ FOREBAY_INLINE T exponentialOfNegative(T x) {
   using E = Exponential<T>;
   constexpr typename Format<T>::Bits lift = 64;
   const Reduced<T> reduced = reduceExponent(x < E::lowest ? E::lowest : x);
-  return (T(1) + reduced.fraction) * powerOfTwo<T>(reduced.n + (Format<T>::bias + lift)) * T(0x1p-64);
+  return scaled(reduced.fraction, reduced.n + (Format<T>::bias + lift)) * T(0x1p-64);
 }
 
 // Returns sigmoid(x). It is computed from e = exp(-|x|), which cannot overflow. For a very negative x, the

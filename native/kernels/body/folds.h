@@ -21,13 +21,48 @@ struct AddLanes {
   }
 };
 
-// Combines `count` lanes to lane 0: first the upper half with the lower half, and so on. The loops have
-// constant lengths, so the compiler unrolls them and keeps the lanes in registers.
+struct Larger {
+  template <class T>
+  static FOREBAY_INLINE T of(T a, T b) {
+    return a > b ? a : b;
+  }
+};
+
+// The number of lanes of a SIMD register.
+template <class T>
+constexpr std::size_t lanesOf = FOREBAY_BODY_VECTOR / sizeof(T);
+
+// Lanes in one SIMD register. The compiler would combine lanes that are in registers one by one.
+template <class T, std::size_t width>
+struct Wide {
+  typedef T Register __attribute__((vector_size(width * sizeof(T))));
+  template <class Combine>
+  static FOREBAY_INLINE void combine(const T* upper, T* lower) {
+    Register a, b;
+    __builtin_memcpy(&a, upper, sizeof a);
+    __builtin_memcpy(&b, lower, sizeof b);
+    b = Combine::of(a, b);
+    __builtin_memcpy(lower, &b, sizeof b);
+  }
+};
+template <class T>
+struct Wide<T, 1> {
+  template <class Combine>
+  static FOREBAY_INLINE void combine(const T* upper, T* lower) {
+    *lower = Combine::of(*upper, *lower);
+  }
+};
+
+// Combines `count` lanes, which it changes: first the upper half with the lower half, and so on.
 template <class Combine, std::size_t count, class T>
-FOREBAY_INLINE void combineLanes(T* lane) {
-  if constexpr (count > 1) {
-    for (std::size_t j = 0; j < count / 2; ++j) lane[j] = Combine::of(lane[j + count / 2], lane[j]);
-    combineLanes<Combine, count / 2>(lane);
+FOREBAY_INLINE T combined(T* lane) {
+  if constexpr (count == 1) {
+    return lane[0];
+  } else {
+    constexpr std::size_t half = count / 2, width = half < lanesOf<T> ? half : lanesOf<T>;
+    for (std::size_t j = 0; j < half; j += width)
+      Wide<T, width>::template combine<Combine>(lane + half + j, lane + j);
+    return combined<Combine, half>(lane);
   }
 }
 
@@ -51,20 +86,39 @@ void sumRows(Lanes lanes, const void* in, std::size_t rows, std::size_t stride, 
   }
 }
 
+// Computes the sum of a row block by block.
+template <class T>
+struct RowSumFold {
+  using Total = double;
+  static constexpr std::size_t block = runLanes;
+  double lane[runLanes] = {};
+
+  // Adds `count` elements, a multiple of `block`.
+  template <std::size_t count>
+  FOREBAY_INLINE void add(const T* x) {
+    static_assert(count % block == 0);
+    for (std::size_t part = 0; part < count; part += block) {
+      for (std::size_t j = 0; j < block; ++j) lane[j] += static_cast<double>(x[part + j]);
+    }
+  }
+
+  // Adds the sum to `total`. `rest` has the last n elements of the row.
+  FOREBAY_INLINE void finish(const T* rest, std::size_t n, double* total) {
+    for (; n >= block; n -= block, rest += block) add<block>(rest);
+    double lanes[runLanes];
+    for (std::size_t j = 0; j < runLanes; ++j) lanes[j] = lane[j];
+    double sum = combined<AddLanes, runLanes>(lanes);
+    for (std::size_t i = 0; i < n; ++i) sum += static_cast<double>(rest[i]);
+    *total += sum;
+  }
+};
+
 template <class T>
 void sumRun(Lanes lanes, const void* in, std::size_t n, std::int32_t) {
   const T* x = static_cast<const T*>(in);
-  double total = 0;
-  if (n >= runLanes) {
-    double sum[runLanes] = {};
-    for (; n >= runLanes; n -= runLanes, x += runLanes) {
-      for (std::size_t j = 0; j < runLanes; ++j) sum[j] += static_cast<double>(x[j]);
-    }
-    combineLanes<AddLanes, runLanes>(sum);
-    total = sum[0];
-  }
-  for (std::size_t i = 0; i < n; ++i) total += static_cast<double>(x[i]);
-  *static_cast<double*>(lanes.values) += total;
+  RowSumFold<T> sum;
+  for (; n >= runLanes; n -= runLanes, x += runLanes) sum.template add<runLanes>(x);
+  sum.finish(x, n, static_cast<double*>(lanes.values));
 }
 
 template <class T>
@@ -77,43 +131,77 @@ void maxRows(Lanes lanes, const void* in, std::size_t rows, std::size_t stride, 
   }
 }
 
-struct Larger {
-  template <class T>
-  static FOREBAY_INLINE T of(T a, T b) {
-    return a > b ? a : b;
+template <class T>
+constexpr double lowestOf = std::is_same_v<T, std::int32_t> ? INT32_MIN : -static_cast<double>(INFINITY);
+
+template <class T>
+T largestOfFew(const T* x, std::size_t n);
+
+// Computes the maximum of a row block by block. The fast loop finds the maximum of the numbers, for which one
+// instruction is enough, and whether there is a NaN. If there is, the result is NaN.
+template <class T>
+struct RowMaximumFold {
+  using Total = T;
+  using Flag = std::conditional_t<sizeof(T) == 8, std::int64_t, std::int32_t>;
+  static constexpr std::size_t block = 2 * runLanes;
+  T lane[block];
+  Flag odd[block];
+
+  FOREBAY_INLINE RowMaximumFold() {
+    for (std::size_t j = 0; j < block; ++j) lane[j] = static_cast<T>(lowestOf<T>);
+    for (std::size_t j = 0; j < block; ++j) odd[j] = 0;
+  }
+
+  // Adds `count` elements, a multiple of `block`.
+  template <std::size_t count>
+  FOREBAY_INLINE void add(const T* x) {
+    static_assert(count % block == 0);
+    for (std::size_t part = 0; part < count; part += block) {
+      for (std::size_t j = 0; j < block; ++j) {
+        odd[j] |= static_cast<Flag>(x[part + j] != x[part + j]);
+        lane[j] = Larger::of(x[part + j], lane[j]);
+      }
+    }
+  }
+
+  // Returns the maximum of the elements that were added.
+  FOREBAY_INLINE T result() const {
+    Flag any = 0;
+    for (std::size_t j = 0; j < block; ++j) any |= odd[j];
+    T lanes[block];
+    for (std::size_t j = 0; j < block; ++j) lanes[j] = lane[j];
+    const T best = combined<Larger, block>(lanes);
+    if constexpr (std::is_same_v<T, std::int32_t>) {
+      return best;
+    } else {
+      return any != 0 ? T(__builtin_nan("")) : best;
+    }
+  }
+
+  // Combines the maximum with `total`. `rest` has the last n elements of the row, n < block.
+  FOREBAY_INLINE void finish(const T* rest, std::size_t n, T* total) {
+    *total = maximum(result(), *total);
+    if (n > 0) *total = maximum(largestOfFew(rest, n), *total);
   }
 };
 
-// Returns the maximum of `best` and n elements. It is NaN if one of them is NaN. The fast loop finds the
-// maximum of the numbers, for which one instruction is enough, and whether there is a NaN.
+// Returns the maximum of 1 to 63 elements. Not inlined, so that the lanes of the caller stay in registers.
+template <class T>
+__attribute__((noinline)) T largestOfFew(const T* x, std::size_t n) {
+  RowMaximumFold<T> row;
+  T all[RowMaximumFold<T>::block];
+  for (std::size_t j = 0; j < row.block; ++j) all[j] = static_cast<T>(lowestOf<T>);
+  for (std::size_t j = 0; j < n; ++j) all[j] = x[j];
+  row.template add<RowMaximumFold<T>::block>(all);
+  return row.result();
+}
+
+// Returns the maximum of `best` and n elements. It is NaN if one of them is NaN.
 template <class T>
 FOREBAY_INLINE T largest(const T* x, std::size_t n, T best) {
-  using Flag = std::conditional_t<sizeof(T) == 8, std::int64_t, std::int32_t>;
-  constexpr std::size_t lanes = 2 * runLanes;
-  const T* from = x;
-  std::size_t left = n;
-  if (left >= lanes) {
-    T lane[lanes];
-    Flag odd[lanes];
-    for (std::size_t j = 0; j < lanes; ++j) lane[j] = from[j];
-    for (std::size_t j = 0; j < lanes; ++j) odd[j] = from[j] != from[j];
-    for (left -= lanes, from += lanes; left >= lanes; left -= lanes, from += lanes) {
-      for (std::size_t j = 0; j < lanes; ++j) {
-        odd[j] |= static_cast<Flag>(from[j] != from[j]);
-        lane[j] = Larger::of(from[j], lane[j]);
-      }
-    }
-    Flag any = 0;
-    for (std::size_t j = 0; j < lanes; ++j) any |= odd[j];
-    if (any != 0) {
-      from = x;
-      left = n;
-    } else {
-      combineLanes<Larger, lanes>(lane);
-      best = maximum(lane[0], best);
-    }
-  }
-  for (std::size_t i = 0; i < left; ++i) best = maximum(from[i], best);
+  RowMaximumFold<T> row;
+  for (; n >= row.block; n -= row.block, x += row.block) row.template add<row.block>(x);
+  row.finish(x, n, &best);
   return best;
 }
 
@@ -173,8 +261,6 @@ template <class T>
 constexpr DType typeOf = std::is_same_v<T, float>    ? DType::float32
                          : std::is_same_v<T, double> ? DType::float64
                                                      : DType::int32;
-template <class T>
-constexpr double lowestOf = std::is_same_v<T, std::int32_t> ? INT32_MIN : -static_cast<double>(INFINITY);
 template <class T>
 constexpr Fold sumFold = {Fold::Kind::sum, typeOf<T>, 0, sumRows<T>, sumRun<T>};
 template <class T>

@@ -11,7 +11,7 @@ namespace forebay::FOREBAY_BODY {
 
 // lstm-seed, lstm, lstm-small and 2 more
 template <class T>
-struct Loop0 {
+struct Loop0 : LoopLists {
   static constexpr std::uint16_t loadCount = 9;
   static constexpr std::uint32_t singles = 256;
   static constexpr LoopStep steps[] = {
@@ -84,7 +84,7 @@ struct Loop0 {
 
 // lstm-seed, lstm-small, lstm-medium and 1 more
 template <class T>
-struct Loop1 {
+struct Loop1 : LoopLists {
   static constexpr std::uint16_t loadCount = 9;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -158,7 +158,7 @@ struct Loop1 {
 
 // lstm-seed, lstm-small, lstm-medium and 1 more
 template <class T>
-struct Loop2 {
+struct Loop2 : LoopLists {
   static constexpr std::uint16_t loadCount = 9;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -230,7 +230,7 @@ struct Loop2 {
 
 // lstm-seed
 template <class T>
-struct Loop3 {
+struct Loop3 : LoopLists {
   static constexpr std::uint16_t loadCount = 6;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -290,7 +290,7 @@ struct Loop3 {
 
 // lstm-seed, lstm, lstm-small and 2 more
 template <class T>
-struct Loop4 {
+struct Loop4 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 4;
   static constexpr LoopStep steps[] = {
@@ -323,7 +323,7 @@ struct Loop4 {
 
 // lstm-seed, dense tanh mse sgd, vae-seed and 2 more
 template <class T>
-struct Loop5 {
+struct Loop5 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -354,7 +354,7 @@ struct Loop5 {
 
 // lstm-seed, lstm, lstm-small and 2 more
 template <class T>
-struct Loop6 {
+struct Loop6 : LoopLists {
   static constexpr std::uint16_t loadCount = 8;
   static constexpr std::uint32_t singles = 4;
   static constexpr LoopStep steps[] = {
@@ -439,7 +439,7 @@ struct Loop6 {
 
 // lstm-seed, lstm-small, lstm-medium and 1 more
 template <class T>
-struct Loop7 {
+struct Loop7 : LoopLists {
   static constexpr std::uint16_t loadCount = 9;
   static constexpr std::uint32_t singles = 4;
   static constexpr LoopStep steps[] = {
@@ -526,7 +526,7 @@ struct Loop7 {
 
 // lstm-seed, lstm-small, lstm-medium and 1 more
 template <class T>
-struct Loop8 {
+struct Loop8 : LoopLists {
   static constexpr std::uint16_t loadCount = 9;
   static constexpr std::uint32_t singles = 132;
   static constexpr LoopStep steps[] = {
@@ -608,7 +608,7 @@ struct Loop8 {
 
 // lstm-seed, dense relu mse sgd, dense tanh mse sgd and 11 more
 template <class T>
-struct Loop9 {
+struct Loop9 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 1;
   static constexpr LoopStep steps[] = {
@@ -635,7 +635,7 @@ struct Loop9 {
 
 // lstm-small, lstm-medium, lstm-large and 8 more
 template <class T>
-struct Loop10 {
+struct Loop10 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -661,7 +661,7 @@ struct Loop10 {
 
 // vae-seed, dense relu mse sgd, dense tanh mse sgd and 5 more
 template <class T>
-struct Loop11 {
+struct Loop11 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 1;
   static constexpr LoopStep steps[] = {
@@ -686,7 +686,7 @@ struct Loop11 {
 
 // vae-seed, vae-128, dense tanh mse sgd and 1 more
 template <class T>
-struct Loop12 {
+struct Loop12 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -714,7 +714,7 @@ struct Loop12 {
 
 // vae-seed, vae-128, autoencoder
 template <class T>
-struct Loop13 {
+struct Loop13 : LoopLists {
   static constexpr std::uint16_t loadCount = 7;
   static constexpr std::uint32_t singles = 96;
   static constexpr LoopStep steps[] = {
@@ -770,7 +770,7 @@ struct Loop13 {
 
 // vae-seed
 template <class T>
-struct Loop14 {
+struct Loop14 : LoopLists {
   static constexpr std::uint16_t loadCount = 6;
   static constexpr std::uint32_t singles = 52;
   static constexpr LoopStep steps[] = {
@@ -857,7 +857,7 @@ struct Loop14 {
 
 // vae-seed
 template <class T>
-struct Loop15 {
+struct Loop15 : LoopLists {
   static constexpr std::uint16_t loadCount = 5;
   static constexpr std::uint32_t singles = 16;
   static constexpr LoopStep steps[] = {
@@ -892,9 +892,9 @@ struct Loop15 {
   }
 };
 
-// vae-128, dense relu binary sgd, autoencoder
+// vae-128, dense relu binary sgd
 template <class T>
-struct Loop16 {
+struct Loop16 : LoopLists {
   static constexpr std::uint16_t loadCount = 7;
   static constexpr std::uint32_t singles = 116;
   static constexpr LoopStep steps[] = {
@@ -986,7 +986,7 @@ struct Loop16 {
 
 // vae-128, autoencoder
 template <class T>
-struct Loop17 {
+struct Loop17 : LoopLists {
   static constexpr std::uint16_t loadCount = 6;
   static constexpr std::uint32_t singles = 34;
   static constexpr LoopStep steps[] = {
@@ -1026,7 +1026,7 @@ struct Loop17 {
 
 // vae-128, mlp-1, mlp-64 and 4 more
 template <class T>
-struct Loop18 {
+struct Loop18 : LoopLists {
   static constexpr std::uint16_t loadCount = 11;
   static constexpr std::uint32_t singles = 986;
   static constexpr LoopStep steps[] = {
@@ -1083,7 +1083,7 @@ struct Loop18 {
 
 // mlp-1, mlp-64, mlp-256 and 9 more
 template <class T>
-struct Loop19 {
+struct Loop19 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -1109,9 +1109,9 @@ struct Loop19 {
   }
 };
 
-// mlp-1, mlp-64, mlp-256 and 7 more
+// mlp-1, mlp-64, mlp-256 and 4 more
 template <class T>
-struct Loop20 {
+struct Loop20 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -1140,7 +1140,7 @@ struct Loop20 {
 
 // mlp-1, mlp-64, mlp-256 and 8 more
 template <class T>
-struct Loop21 {
+struct Loop21 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -1169,7 +1169,7 @@ struct Loop21 {
 
 // mlp-1, dense relu mse adam
 template <class T>
-struct Loop22 {
+struct Loop22 : LoopLists {
   static constexpr std::uint16_t loadCount = 12;
   static constexpr std::uint32_t singles = 1973;
   static constexpr LoopStep steps[] = {
@@ -1229,7 +1229,7 @@ struct Loop22 {
 
 // mlp-64, mlp-256, conv and 2 more
 template <class T>
-struct Loop23 {
+struct Loop23 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 1;
   static constexpr LoopStep steps[] = {
@@ -1254,7 +1254,7 @@ struct Loop23 {
 
 // mlp-64, mlp-256, conv and 2 more
 template <class T>
-struct Loop24 {
+struct Loop24 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 6;
   static constexpr LoopStep steps[] = {
@@ -1282,7 +1282,7 @@ struct Loop24 {
 
 // mlp-64, mlp-256, conv and 3 more
 template <class T>
-struct Loop25 {
+struct Loop25 : LoopLists {
   static constexpr std::uint16_t loadCount = 1;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -1306,7 +1306,7 @@ struct Loop25 {
 
 // mlp-64, mlp-256, conv and 2 more
 template <class T>
-struct Loop26 {
+struct Loop26 : LoopLists {
   static constexpr std::uint16_t loadCount = 6;
   static constexpr std::uint32_t singles = 26;
   static constexpr LoopStep steps[] = {
@@ -1347,7 +1347,7 @@ struct Loop26 {
 
 // mlp-64, mlp-256, conv and 2 more
 template <class T>
-struct Loop27 {
+struct Loop27 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -1373,7 +1373,7 @@ struct Loop27 {
 
 // conv, conv-chain
 template <class T>
-struct Loop28 {
+struct Loop28 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -1398,7 +1398,7 @@ struct Loop28 {
 
 // dense relu mse sgd, dense tanh mse sgd, dense sigmoid mse sgd and 3 more
 template <class T>
-struct Loop29 {
+struct Loop29 : LoopLists {
   static constexpr std::uint16_t loadCount = 4;
   static constexpr std::uint32_t singles = 8;
   static constexpr LoopStep steps[] = {
@@ -1435,7 +1435,7 @@ struct Loop29 {
 
 // dense relu mse sgd, dense tanh mse sgd, dense sigmoid mse sgd and 6 more
 template <class T>
-struct Loop30 {
+struct Loop30 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -1462,7 +1462,7 @@ struct Loop30 {
 
 // dense sigmoid mse sgd
 template <class T>
-struct Loop31 {
+struct Loop31 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -1490,7 +1490,7 @@ struct Loop31 {
 
 // dense sigmoid mse sgd
 template <class T>
-struct Loop32 {
+struct Loop32 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 4;
   static constexpr LoopStep steps[] = {
@@ -1521,7 +1521,7 @@ struct Loop32 {
 
 // dense softplus mse sgd
 template <class T>
-struct Loop33 {
+struct Loop33 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -1553,7 +1553,7 @@ struct Loop33 {
 
 // dense softplus mse sgd
 template <class T>
-struct Loop34 {
+struct Loop34 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -1579,7 +1579,7 @@ struct Loop34 {
 
 // dense relu probabilities sgd
 template <class T>
-struct Loop35 {
+struct Loop35 : LoopLists {
   static constexpr std::uint16_t loadCount = 6;
   static constexpr std::uint32_t singles = 58;
   static constexpr LoopStep steps[] = {
@@ -1635,7 +1635,7 @@ struct Loop35 {
 
 // dense relu probabilities sgd
 template <class T>
-struct Loop36 {
+struct Loop36 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -1662,7 +1662,7 @@ struct Loop36 {
 
 // dense relu mse momentum
 template <class T>
-struct Loop37 {
+struct Loop37 : LoopLists {
   static constexpr std::uint16_t loadCount = 6;
   static constexpr std::uint32_t singles = 41;
   static constexpr LoopStep steps[] = {
@@ -1699,7 +1699,7 @@ struct Loop37 {
 
 // dense relu mse momentum
 template <class T>
-struct Loop38 {
+struct Loop38 : LoopLists {
   static constexpr std::uint16_t loadCount = 5;
   static constexpr std::uint32_t singles = 18;
   static constexpr LoopStep steps[] = {
@@ -1733,7 +1733,7 @@ struct Loop38 {
 
 // lstm
 template <class T>
-struct Loop39 {
+struct Loop39 : LoopLists {
   static constexpr std::uint16_t loadCount = 9;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -1807,7 +1807,7 @@ struct Loop39 {
 
 // lstm
 template <class T>
-struct Loop40 {
+struct Loop40 : LoopLists {
   static constexpr std::uint16_t loadCount = 9;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -1879,7 +1879,7 @@ struct Loop40 {
 
 // lstm
 template <class T>
-struct Loop41 {
+struct Loop41 : LoopLists {
   static constexpr std::uint16_t loadCount = 10;
   static constexpr std::uint32_t singles = 8;
   static constexpr LoopStep steps[] = {
@@ -1970,7 +1970,7 @@ struct Loop41 {
 
 // lstm
 template <class T>
-struct Loop42 {
+struct Loop42 : LoopLists {
   static constexpr std::uint16_t loadCount = 10;
   static constexpr std::uint32_t singles = 264;
   static constexpr LoopStep steps[] = {
@@ -2054,9 +2054,114 @@ struct Loop42 {
   }
 };
 
+// autoencoder
+template <class T>
+struct Loop43 : LoopLists {
+  static constexpr std::uint16_t loadCount = 7;
+  static constexpr std::uint32_t singles = 116;
+  static constexpr LoopStep steps[] = {
+      {idOf("add"), {0, 1}},
+      {idOf("softplus"), {7}},
+      {idOf("sub"), {2, 3}},
+      {idOf(nameOf(maskOf(typeOf<T>))), {9}},
+      {idOf("where"), {10, 8, 4}},
+      {idOf("equal"), {8, 5}},
+      {idOf("where"), {12, 11, 8}},
+      {idOf("mul"), {9, 13}},
+      {idOf("neg"), {7}},
+      {idOf("softplus"), {15}},
+      {idOf(nameOf(maskOf(typeOf<T>))), {3}},
+      {idOf("where"), {17, 16, 4}},
+      {idOf("equal"), {16, 5}},
+      {idOf("where"), {19, 18, 16}},
+      {idOf("fma"), {3, 20, 14}},
+      {idOf("mul"), {6, 9}},
+      {idOf("where"), {12, 22, 4}},
+      {idOf("where"), {10, 23, 4}},
+      {idOf("where"), {12, 4, 22}},
+      {idOf("add"), {24, 25}},
+      {idOf("sigmoid"), {7}},
+      {idOf("mul"), {6, 3}},
+      {idOf("where"), {19, 28, 4}},
+      {idOf("where"), {17, 29, 4}},
+      {idOf("where"), {19, 4, 28}},
+      {idOf("add"), {30, 31}},
+      {idOf("sigmoid"), {15}},
+      {idOf("mul"), {32, 33}},
+      {idOf("neg"), {34}},
+      {idOf("fma"), {26, 27, 35}},
+  };
+  static constexpr std::uint16_t results[] = {36};
+  static constexpr LoopFold folds[] = {{Fold::Kind::sum, 21}};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      const T v2 = *rowOf<T>(call, 2, r);
+      const T* const x3 = rowOf<T>(call, 3, r);
+      const T v4 = *rowOf<T>(call, 4, r);
+      const T v5 = *rowOf<T>(call, 5, r);
+      const T v6 = *rowOf<T>(call, 6, r);
+      T* const y0 = rowOf<T>(call, 7, r);
+      const auto element = [&](std::int64_t i, T& f0) FOREBAY_INLINED {
+        const T v0 = x0[i];
+        const T v1 = x1[i];
+        const T v3 = x3[i];
+        const T v7 = Add::of(v0, v1);
+        const T v8 = Softplus::of(v7);
+        const T v9 = Sub::of(v2, v3);
+        const bool v10 = converted<bool>(v9);
+        const T v11 = Where::of(v10, v8, v4);
+        const bool v12 = Equal::of(v8, v5);
+        const T v13 = Where::of(v12, v11, v8);
+        const T v14 = Mul::of(v9, v13);
+        const T v15 = Neg::of(v7);
+        const T v16 = Softplus::of(v15);
+        const bool v17 = converted<bool>(v3);
+        const T v18 = Where::of(v17, v16, v4);
+        const bool v19 = Equal::of(v16, v5);
+        const T v20 = Where::of(v19, v18, v16);
+        const T v21 = Fma::of(v3, v20, v14);
+        const T v22 = Mul::of(v6, v9);
+        const T v23 = Where::of(v12, v22, v4);
+        const T v24 = Where::of(v10, v23, v4);
+        const T v25 = Where::of(v12, v4, v22);
+        const T v26 = Add::of(v24, v25);
+        const T v27 = Sigmoid::of(v7);
+        const T v28 = Mul::of(v6, v3);
+        const T v29 = Where::of(v19, v28, v4);
+        const T v30 = Where::of(v17, v29, v4);
+        const T v31 = Where::of(v19, v4, v28);
+        const T v32 = Add::of(v30, v31);
+        const T v33 = Sigmoid::of(v15);
+        const T v34 = Mul::of(v32, v33);
+        const T v35 = Neg::of(v34);
+        const T v36 = Fma::of(v26, v27, v35);
+        y0[i] = v36;
+        f0 = v21;
+      };
+      constexpr std::size_t size = RowSumFold<T>::block;
+      constexpr auto block = static_cast<std::int64_t>(size);
+      RowSumFold<T> s0;
+      T t0[size];
+      std::int64_t at = 0;
+      for (; columns - at >= block; at += block) {
+        FOREBAY_INDEPENDENT
+        for (std::int64_t j = 0; j < block; ++j) element(at + j, t0[j]);
+        s0.template add<size>(t0);
+      }
+      const std::int64_t rest = columns - at;
+      FOREBAY_INDEPENDENT
+      for (std::int64_t j = 0; j < rest; ++j) element(at + j, t0[j]);
+      s0.finish(t0, static_cast<std::size_t>(rest), totalOf<RowSumFold<T>>(call, 0, r));
+    }
+  }
+};
+
 // softmax forward and backward
 template <class T>
-struct Loop43 {
+struct Loop44 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -2064,33 +2169,49 @@ struct Loop43 {
       {idOf("exp"), {2}},
   };
   static constexpr std::uint16_t results[] = {3};
+  static constexpr LoopFold folds[] = {{Fold::Kind::sum, 3}};
   static void run(const LoopCall& call) {
     const std::int64_t columns = call.columns;
     for (std::int64_t r = 0; r < call.rows; ++r) {
       const T* const x0 = rowOf<T>(call, 0, r);
       const T v1 = *rowOf<T>(call, 1, r);
       T* const y0 = rowOf<T>(call, 2, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
+      const auto element = [&](std::int64_t i, T& f0) FOREBAY_INLINED {
         const T v0 = x0[i];
         const T v2 = Sub::of(v0, v1);
         const T v3 = Exp::of(v2);
         y0[i] = v3;
+        f0 = v3;
+      };
+      constexpr std::size_t size = RowSumFold<T>::block;
+      constexpr auto block = static_cast<std::int64_t>(size);
+      RowSumFold<T> s0;
+      T t0[size];
+      std::int64_t at = 0;
+      for (; columns - at >= block; at += block) {
+        FOREBAY_INDEPENDENT
+        for (std::int64_t j = 0; j < block; ++j) element(at + j, t0[j]);
+        s0.template add<size>(t0);
       }
+      const std::int64_t rest = columns - at;
+      FOREBAY_INDEPENDENT
+      for (std::int64_t j = 0; j < rest; ++j) element(at + j, t0[j]);
+      s0.finish(t0, static_cast<std::size_t>(rest), totalOf<RowSumFold<T>>(call, 0, r));
     }
   }
 };
 
 // softmax forward and backward
 template <class T>
-struct Loop44 {
+struct Loop45 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 4;
   static constexpr LoopStep steps[] = {
       {idOf("div"), {1, 2}},
       {idOf("mul"), {0, 3}},
   };
-  static constexpr std::uint16_t results[] = {3, 4};
+  static constexpr std::uint16_t results[] = {3};
+  static constexpr LoopFold folds[] = {{Fold::Kind::sum, 4}};
   static void run(const LoopCall& call) {
     const std::int64_t columns = call.columns;
     for (std::int64_t r = 0; r < call.rows; ++r) {
@@ -2098,23 +2219,35 @@ struct Loop44 {
       const T* const x1 = rowOf<T>(call, 1, r);
       const T v2 = *rowOf<T>(call, 2, r);
       T* const y0 = rowOf<T>(call, 3, r);
-      T* const y1 = rowOf<T>(call, 4, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
+      const auto element = [&](std::int64_t i, T& f0) FOREBAY_INLINED {
         const T v0 = x0[i];
         const T v1 = x1[i];
         const T v3 = Div::of(v1, v2);
         const T v4 = Mul::of(v0, v3);
         y0[i] = v3;
-        y1[i] = v4;
+        f0 = v4;
+      };
+      constexpr std::size_t size = RowSumFold<T>::block;
+      constexpr auto block = static_cast<std::int64_t>(size);
+      RowSumFold<T> s0;
+      T t0[size];
+      std::int64_t at = 0;
+      for (; columns - at >= block; at += block) {
+        FOREBAY_INDEPENDENT
+        for (std::int64_t j = 0; j < block; ++j) element(at + j, t0[j]);
+        s0.template add<size>(t0);
       }
+      const std::int64_t rest = columns - at;
+      FOREBAY_INDEPENDENT
+      for (std::int64_t j = 0; j < rest; ++j) element(at + j, t0[j]);
+      s0.finish(t0, static_cast<std::size_t>(rest), totalOf<RowSumFold<T>>(call, 0, r));
     }
   }
 };
 
 // softmax forward and backward
 template <class T>
-struct Loop45 {
+struct Loop46 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 4;
   static constexpr LoopStep steps[] = {
@@ -2141,9 +2274,74 @@ struct Loop45 {
   }
 };
 
+// softmax forward and backward
+template <class T>
+struct Loop47 : LoopLists {
+  static constexpr std::uint16_t loadCount = 1;
+  static constexpr std::uint32_t singles = 0;
+  static constexpr LoopFold folds[] = {{Fold::Kind::max, 0}};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      constexpr std::size_t size = RowMaximumFold<T>::block;
+      constexpr auto block = static_cast<std::int64_t>(size);
+      RowMaximumFold<T> s0;
+      std::int64_t at = 0;
+      for (; columns - at >= block; at += block) {
+        s0.template add<size>(x0 + at);
+      }
+      const std::int64_t rest = columns - at;
+      s0.finish(x0 + at, static_cast<std::size_t>(rest), totalOf<RowMaximumFold<T>>(call, 0, r));
+    }
+  }
+};
+
+// logSoftmax forward and backward, many classes, many probabilities
+template <class T>
+struct Loop48 : LoopLists {
+  static constexpr std::uint16_t loadCount = 2;
+  static constexpr std::uint32_t singles = 2;
+  static constexpr LoopStep steps[] = {
+      {idOf("sub"), {0, 1}},
+      {idOf("exp"), {2}},
+  };
+  static constexpr std::uint16_t results[] = {2};
+  static constexpr LoopFold folds[] = {{Fold::Kind::sum, 3}};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T v1 = *rowOf<T>(call, 1, r);
+      T* const y0 = rowOf<T>(call, 2, r);
+      const auto element = [&](std::int64_t i, T& f0) FOREBAY_INLINED {
+        const T v0 = x0[i];
+        const T v2 = Sub::of(v0, v1);
+        const T v3 = Exp::of(v2);
+        y0[i] = v2;
+        f0 = v3;
+      };
+      constexpr std::size_t size = RowSumFold<T>::block;
+      constexpr auto block = static_cast<std::int64_t>(size);
+      RowSumFold<T> s0;
+      T t0[size];
+      std::int64_t at = 0;
+      for (; columns - at >= block; at += block) {
+        FOREBAY_INDEPENDENT
+        for (std::int64_t j = 0; j < block; ++j) element(at + j, t0[j]);
+        s0.template add<size>(t0);
+      }
+      const std::int64_t rest = columns - at;
+      FOREBAY_INDEPENDENT
+      for (std::int64_t j = 0; j < rest; ++j) element(at + j, t0[j]);
+      s0.finish(t0, static_cast<std::size_t>(rest), totalOf<RowSumFold<T>>(call, 0, r));
+    }
+  }
+};
+
 // logSoftmax forward and backward
 template <class T>
-struct Loop46 {
+struct Loop49 : LoopLists {
   static constexpr std::uint16_t loadCount = 4;
   static constexpr std::uint32_t singles = 12;
   static constexpr LoopStep steps[] = {
@@ -2175,9 +2373,36 @@ struct Loop46 {
   }
 };
 
+// logSoftmax forward and backward
+template <class T>
+struct Loop50 : LoopLists {
+  static constexpr std::uint16_t loadCount = 2;
+  static constexpr std::uint32_t singles = 0;
+  static constexpr LoopFold folds[] = {{Fold::Kind::max, 0}, {Fold::Kind::sum, 1}};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      constexpr std::size_t size = RowMaximumFold<T>::block;
+      constexpr auto block = static_cast<std::int64_t>(size);
+      RowMaximumFold<T> s0;
+      RowSumFold<T> s1;
+      std::int64_t at = 0;
+      for (; columns - at >= block; at += block) {
+        s0.template add<size>(x0 + at);
+        s1.template add<size>(x1 + at);
+      }
+      const std::int64_t rest = columns - at;
+      s0.finish(x0 + at, static_cast<std::size_t>(rest), totalOf<RowMaximumFold<T>>(call, 0, r));
+      s1.finish(x1 + at, static_cast<std::size_t>(rest), totalOf<RowSumFold<T>>(call, 1, r));
+    }
+  }
+};
+
 // layerNorm forward and backward
 template <class T>
-struct Loop47 {
+struct Loop51 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 6;
   static constexpr LoopStep steps[] = {
@@ -2185,7 +2410,8 @@ struct Loop47 {
       {idOf("square"), {3}},
       {idOf("mul"), {1, 3}},
   };
-  static constexpr std::uint16_t results[] = {3, 4, 5};
+  static constexpr std::uint16_t results[] = {3, 5};
+  static constexpr LoopFold folds[] = {{Fold::Kind::sum, 4}};
   static void run(const LoopCall& call) {
     const std::int64_t columns = call.columns;
     for (std::int64_t r = 0; r < call.rows; ++r) {
@@ -2194,24 +2420,36 @@ struct Loop47 {
       const T v2 = *rowOf<T>(call, 2, r);
       T* const y0 = rowOf<T>(call, 3, r);
       T* const y1 = rowOf<T>(call, 4, r);
-      T* const y2 = rowOf<T>(call, 5, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
+      const auto element = [&](std::int64_t i, T& f0) FOREBAY_INLINED {
         const T v0 = x0[i];
         const T v3 = Sub::of(v0, v2);
         const T v4 = Square::of(v3);
         const T v5 = Mul::of(v1, v3);
         y0[i] = v3;
-        y1[i] = v4;
-        y2[i] = v5;
+        y1[i] = v5;
+        f0 = v4;
+      };
+      constexpr std::size_t size = RowSumFold<T>::block;
+      constexpr auto block = static_cast<std::int64_t>(size);
+      RowSumFold<T> s0;
+      T t0[size];
+      std::int64_t at = 0;
+      for (; columns - at >= block; at += block) {
+        FOREBAY_INDEPENDENT
+        for (std::int64_t j = 0; j < block; ++j) element(at + j, t0[j]);
+        s0.template add<size>(t0);
       }
+      const std::int64_t rest = columns - at;
+      FOREBAY_INDEPENDENT
+      for (std::int64_t j = 0; j < rest; ++j) element(at + j, t0[j]);
+      s0.finish(t0, static_cast<std::size_t>(rest), totalOf<RowSumFold<T>>(call, 0, r));
     }
   }
 };
 
 // layerNorm forward and backward
 template <class T>
-struct Loop48 {
+struct Loop52 : LoopLists {
   static constexpr std::uint16_t loadCount = 6;
   static constexpr std::uint32_t singles = 16;
   static constexpr LoopStep steps[] = {
@@ -2223,7 +2461,8 @@ struct Loop48 {
       {idOf("div"), {5, 4}},
       {idOf("mul"), {2, 6}},
   };
-  static constexpr std::uint16_t results[] = {7, 10, 11, 12};
+  static constexpr std::uint16_t results[] = {7, 11, 12};
+  static constexpr LoopFold folds[] = {{Fold::Kind::sum, 10}};
   static void run(const LoopCall& call) {
     const std::int64_t columns = call.columns;
     for (std::int64_t r = 0; r < call.rows; ++r) {
@@ -2236,9 +2475,7 @@ struct Loop48 {
       T* const y0 = rowOf<T>(call, 6, r);
       T* const y1 = rowOf<T>(call, 7, r);
       T* const y2 = rowOf<T>(call, 8, r);
-      T* const y3 = rowOf<T>(call, 9, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
+      const auto element = [&](std::int64_t i, T& f0) FOREBAY_INLINED {
         const T v0 = x0[i];
         const T v1 = x1[i];
         const T v2 = x2[i];
@@ -2252,50 +2489,82 @@ struct Loop48 {
         const T v11 = Div::of(v5, v4);
         const T v12 = Mul::of(v2, v6);
         y0[i] = v7;
-        y1[i] = v10;
-        y2[i] = v11;
-        y3[i] = v12;
+        y1[i] = v11;
+        y2[i] = v12;
+        f0 = v10;
+      };
+      constexpr std::size_t size = RowSumFold<T>::block;
+      constexpr auto block = static_cast<std::int64_t>(size);
+      RowSumFold<T> s0;
+      T t0[size];
+      std::int64_t at = 0;
+      for (; columns - at >= block; at += block) {
+        FOREBAY_INDEPENDENT
+        for (std::int64_t j = 0; j < block; ++j) element(at + j, t0[j]);
+        s0.template add<size>(t0);
       }
+      const std::int64_t rest = columns - at;
+      FOREBAY_INDEPENDENT
+      for (std::int64_t j = 0; j < rest; ++j) element(at + j, t0[j]);
+      s0.finish(t0, static_cast<std::size_t>(rest), totalOf<RowSumFold<T>>(call, 0, r));
     }
   }
 };
 
 // layerNorm forward and backward
 template <class T>
-struct Loop49 {
-  static constexpr std::uint16_t loadCount = 2;
+struct Loop53 : LoopLists {
+  static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
-      {idOf("mul"), {1, 0}},
+      {idOf("mul"), {2, 1}},
   };
-  static constexpr std::uint16_t results[] = {2};
+  static constexpr std::uint16_t results[] = {3};
+  static constexpr LoopFold folds[] = {{Fold::Kind::sum, 0}};
   static void run(const LoopCall& call) {
     const std::int64_t columns = call.columns;
     for (std::int64_t r = 0; r < call.rows; ++r) {
       const T* const x0 = rowOf<T>(call, 0, r);
       const T* const x1 = rowOf<T>(call, 1, r);
-      T* const y0 = rowOf<T>(call, 2, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
+      const T* const x2 = rowOf<T>(call, 2, r);
+      T* const y0 = rowOf<T>(call, 3, r);
+      const auto element = [&](std::int64_t i, T& f0) FOREBAY_INLINED {
         const T v0 = x0[i];
         const T v1 = x1[i];
-        const T v2 = Mul::of(v1, v0);
-        y0[i] = v2;
+        const T v2 = x2[i];
+        const T v3 = Mul::of(v2, v1);
+        y0[i] = v3;
+        f0 = v0;
+      };
+      constexpr std::size_t size = RowSumFold<T>::block;
+      constexpr auto block = static_cast<std::int64_t>(size);
+      RowSumFold<T> s0;
+      T t0[size];
+      std::int64_t at = 0;
+      for (; columns - at >= block; at += block) {
+        FOREBAY_INDEPENDENT
+        for (std::int64_t j = 0; j < block; ++j) element(at + j, t0[j]);
+        s0.template add<size>(t0);
       }
+      const std::int64_t rest = columns - at;
+      FOREBAY_INDEPENDENT
+      for (std::int64_t j = 0; j < rest; ++j) element(at + j, t0[j]);
+      s0.finish(t0, static_cast<std::size_t>(rest), totalOf<RowSumFold<T>>(call, 0, r));
     }
   }
 };
 
 // layerNorm forward and backward
 template <class T>
-struct Loop50 {
+struct Loop54 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 1;
   static constexpr LoopStep steps[] = {
       {idOf("fma"), {0, 1, 2}},
       {idOf("neg"), {3}},
   };
-  static constexpr std::uint16_t results[] = {3, 4};
+  static constexpr std::uint16_t results[] = {3};
+  static constexpr LoopFold folds[] = {{Fold::Kind::sum, 4}};
   static void run(const LoopCall& call) {
     const std::int64_t columns = call.columns;
     for (std::int64_t r = 0; r < call.rows; ++r) {
@@ -2303,23 +2572,35 @@ struct Loop50 {
       const T* const x1 = rowOf<T>(call, 1, r);
       const T* const x2 = rowOf<T>(call, 2, r);
       T* const y0 = rowOf<T>(call, 3, r);
-      T* const y1 = rowOf<T>(call, 4, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
+      const auto element = [&](std::int64_t i, T& f0) FOREBAY_INLINED {
         const T v1 = x1[i];
         const T v2 = x2[i];
         const T v3 = Fma::of(v0, v1, v2);
         const T v4 = Neg::of(v3);
         y0[i] = v3;
-        y1[i] = v4;
+        f0 = v4;
+      };
+      constexpr std::size_t size = RowSumFold<T>::block;
+      constexpr auto block = static_cast<std::int64_t>(size);
+      RowSumFold<T> s0;
+      T t0[size];
+      std::int64_t at = 0;
+      for (; columns - at >= block; at += block) {
+        FOREBAY_INDEPENDENT
+        for (std::int64_t j = 0; j < block; ++j) element(at + j, t0[j]);
+        s0.template add<size>(t0);
       }
+      const std::int64_t rest = columns - at;
+      FOREBAY_INDEPENDENT
+      for (std::int64_t j = 0; j < rest; ++j) element(at + j, t0[j]);
+      s0.finish(t0, static_cast<std::size_t>(rest), totalOf<RowSumFold<T>>(call, 0, r));
     }
   }
 };
 
 // layerNorm forward and backward
 template <class T>
-struct Loop51 {
+struct Loop55 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -2344,7 +2625,7 @@ struct Loop51 {
 
 // many probabilities
 template <class T>
-struct Loop52 {
+struct Loop56 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 4;
   static constexpr LoopStep steps[] = {
@@ -2451,7 +2732,6 @@ constexpr CompiledLoop loops[] = {
     loopOf<Loop42, float>(),
     loopOf<Loop42, double>(),
     loopOf<Loop43, float>(),
-    loopOf<Loop43, double>(),
     loopOf<Loop44, float>(),
     loopOf<Loop44, double>(),
     loopOf<Loop45, float>(),
@@ -2470,6 +2750,14 @@ constexpr CompiledLoop loops[] = {
     loopOf<Loop51, double>(),
     loopOf<Loop52, float>(),
     loopOf<Loop52, double>(),
+    loopOf<Loop53, float>(),
+    loopOf<Loop53, double>(),
+    loopOf<Loop54, float>(),
+    loopOf<Loop54, double>(),
+    loopOf<Loop55, float>(),
+    loopOf<Loop55, double>(),
+    loopOf<Loop56, float>(),
+    loopOf<Loop56, double>(),
 };
 
 }  // namespace forebay::FOREBAY_BODY

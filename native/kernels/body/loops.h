@@ -26,13 +26,25 @@ FOREBAY_INLINE T* rowOf(const LoopCall& call, std::size_t operand, std::int64_t 
   return reinterpret_cast<T*>(call.operands[operand] + r * call.rowSteps[operand]);
 }
 
+// Returns the total of row `r` of a fold.
+template <class Row>
+FOREBAY_INLINE typename Row::Total* totalOf(const LoopCall& call, std::size_t fold, std::int64_t r) {
+  return reinterpret_cast<typename Row::Total*>(call.totals[fold] + r * call.totalSteps[fold]);
+}
+
+// The lists of a loop that are empty.
+struct LoopLists {
+  static constexpr std::nullptr_t steps = nullptr, results = nullptr, folds = nullptr;
+};
+
 // A row of the table of loops.
 template <template <class> class Loop, class T>
 constexpr CompiledLoop loopOf() {
   using L = Loop<T>;
   constexpr LoopSteps steps = {typeOf<T>, L::loadCount, lengthOf(L::steps), lengthOf(L::results),
-                               L::steps,  L::results};
+                               L::steps,  L::results,   lengthOf(L::folds), L::folds};
   static_assert(L::loadCount + steps.resultCount <= maxLoopOperands);
+  static_assert(steps.foldCount <= maxLoopFolds);
   constexpr std::uint64_t hash = steps.hash();
   return {steps, hash, L::singles, L::run};
 }

@@ -26,6 +26,9 @@
 // always_inline, because the compiler does not vectorise a loop that calls a function.
 #define FOREBAY_INLINE inline __attribute__((always_inline))
 
+// The same for a lambda, after its parameters.
+#define FOREBAY_INLINED __attribute__((always_inline))
+
 // Declares that the iterations of the next loop are independent. The pointers cannot be __restrict, because
 // the output of a tile may be one of its inputs. But only iteration i writes element i.
 #if defined(__clang__)

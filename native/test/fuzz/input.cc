@@ -97,7 +97,7 @@ bool Parts::read(const Numbers& code, Parts& parts) {
   }
   parts.version = code[0];
   parts.writeStart = static_cast<std::size_t>(code[3]);
-  parts.reserved = code[5];
+  parts.once = code[5];
   std::size_t at = header;
   const auto take = [&](std::vector<Numbers>& list, double length) {
     const auto left = static_cast<double>(code.size() - at);
@@ -119,8 +119,8 @@ bool Parts::read(const Numbers& code, Parts& parts) {
 
 Parts::Numbers Parts::join() const {
   const auto count = [](const auto& list) { return static_cast<double>(list.size()); };
-  Numbers code = {version,        count(buffers), count(instructions), static_cast<double>(writeStart),
-                  count(outputs), reserved};
+  Numbers code = {
+      version, count(buffers), count(instructions), static_cast<double>(writeStart), count(outputs), once};
   for (const auto* list : {&buffers, &outputs, &instructions}) {
     for (const Numbers& numbers : *list) code.insert(code.end(), numbers.begin(), numbers.end());
   }

@@ -21,7 +21,7 @@ struct Input {
 // The parts of the code of a program, up to the first invalid count or length.
 struct Parts {
   using Numbers = std::vector<double>;
-  double version = 1, reserved = 0;
+  double version = 1, once = 0;
   std::size_t writeStart = 0;
   std::vector<Numbers> buffers, outputs, instructions;
   Numbers rest;  // all numbers after these parts

@@ -55,7 +55,7 @@ void changeInstructions(Generator& generator, Parts& parts) {
   auto& list = parts.instructions;
   if (list.empty()) return;
   const std::size_t one = someIndex(generator, list), other = someIndex(generator, list);
-  switch (between(generator, 0, 4)) {
+  switch (between(generator, 0, 5)) {
     case 0:
       std::swap(list[one], list[other]);
       break;
@@ -69,6 +69,9 @@ void changeInstructions(Generator& generator, Parts& parts) {
       break;
     case 3:
       parts.writeStart = one;
+      break;
+    case 4:
+      parts.once = static_cast<double>(one);
       break;
     default:
       changeNumber(generator, list[one]);

@@ -34,35 +34,41 @@ namespace {
 // Larger programs are not run. They would be slow and would not test other code.
 constexpr double mostBytes = 1 << 16, mostWork = 1e6;
 
-// The memory of every leaf of the code. `fit` is false if a buffer of the code is larger than mostBytes.
+// The memory of every leaf and of the kept values of the code. `fit` is false if a buffer of the code is
+// larger than mostBytes.
 struct Leaves {
   std::vector<Bytes> bytes;
   std::vector<LeafMemory> list;
+  KeptValues kept;
   bool fit = true;
 
   explicit Leaves(const std::vector<double>& code) {
     Parts parts;
     if (!Parts::read(code, parts)) return;
     Generator generator(code.size());
+    double keptBytes = 0;
     for (const Parts::Numbers& buffer : parts.buffers) {
       if (buffer[1] > mostBytes) fit = false;
       const bool leaf =
           buffer[0] == static_cast<double>(variable) || buffer[0] == static_cast<double>(constant);
+      if (buffer[0] == static_cast<double>(keptValues)) keptBytes = buffer[1];
       if (!leaf) continue;
       const bool possible = buffer[1] >= 0 && buffer[1] <= mostBytes;
       bytes.emplace_back(possible ? static_cast<std::size_t>(buffer[1]) : 0);
       Memory::fillAny(generator, bytes.back());
     }
     for (Bytes& leaf : bytes) list.push_back({leaf.data(), leaf.size()});
+    const bool possible = keptBytes >= 0 && keptBytes <= mostBytes;
+    if (!kept.allocate(possible ? static_cast<std::size_t>(keptBytes) : 0)) fit = false;
   }
 };
 
-std::unique_ptr<Program> decode(const std::vector<double>& code, const std::vector<LeafMemory>& leaves) {
+std::unique_ptr<Program> decode(const std::vector<double>& code, Leaves& leaves) {
   const std::unique_ptr<double[]> exact(new double[code.size()]);
   std::copy(code.begin(), code.end(), exact.get());
   Fault fault;
   std::unique_ptr<Program> program =
-      Program::create(exact.get(), code.size(), leaves.data(), leaves.size(), fault);
+      Program::create(exact.get(), code.size(), leaves.list.data(), leaves.list.size(), fault, &leaves.kept);
   if ((program == nullptr) != (fault.kind() != Fault::Kind::none)) broken("refused without a reason");
   if (program == nullptr && *fault.text() == 0) broken("an empty reason");
   return program;
@@ -102,7 +108,9 @@ void runAs(Program& program, std::uint8_t how) {
   if ((how & 32) != 0) arguments.beforeWrites = [](void* context) { return context != nullptr; };
   if ((how & 64) != 0) arguments.context = &arguments;
   RunFailure failure;
-  const RunResult result = program.run(arguments, failure);
+  RunResult result = program.run(arguments, failure);
+  // The second run reads the values that the first one has kept.
+  if (result == RunResult::done) result = program.run(arguments, failure);
   if (result == RunResult::notFinite && !arguments.checkFinite) broken("not finite without checkFinite");
   if ((result == RunResult::outOfRange) != failure.outOfRange) broken("a failure without a description");
   if (failure.outOfRange && failure.value >= -failure.bound && failure.value < failure.bound) {
@@ -129,14 +137,14 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const Input input = Input::read(data, size);
   Leaves leaves(input.numbers);
   if (!leaves.fit) return 0;
-  const std::unique_ptr<Program> program = decode(input.numbers, leaves.list);
+  const std::unique_ptr<Program> program = decode(input.numbers, leaves);
   if (program == nullptr) return 0;
   if (patientWith(input.numbers)) runAs(*program, input.how);
   // A program must refuse a leaf with one byte less than it needs.
   for (LeafMemory& leaf : leaves.list) {
     if (leaf.bytes == 0) continue;
     --leaf.bytes;
-    if (decode(input.numbers, leaves.list) != nullptr) broken("a leaf that is too small");
+    if (decode(input.numbers, leaves) != nullptr) broken("a leaf that is too small");
     ++leaf.bytes;
     break;
   }

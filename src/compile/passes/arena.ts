@@ -18,6 +18,9 @@ export interface Arena {
   readonly bytes: number;
   /** The offset of each memory in the arena, in bytes. */
   readonly offsets: ReadonlyMap<Memory, number>;
+  /** The size of the memory of the values that are kept from run to run, and the offset of each memory in it. */
+  readonly keptBytes: number;
+  readonly kept: ReadonlyMap<Memory, number>;
   /** The memories that are not in the arena but in the caller's memory for an output: the index of the output. */
   readonly direct: ReadonlyMap<Memory, number>;
 }
@@ -42,17 +45,31 @@ export function* locationsOf(instruction: Instruction): Generator<readonly Locat
 }
 
 export function* arrange(
-  { list, writeStart, outputs }: Instructions,
+  { list, onceCount, writeStart, outputs }: Instructions,
   fired: Fired,
   pace: Pace,
 ): Sliced<Arena> {
   const spans = yield* spansOf(list, writeStart, outputs, pace);
-  yield* mergeInPlace(list, spans, fired, pace);
-  const direct = yield* directOutputs(list, writeStart, outputs, spans, pace);
-  const outer: Span[] = [];
+  // Values that instructions that run once compute and others read are used in all later runs.
   for (const span of spans.values()) {
-    if (!span.inside && !direct.has(span.memory)) outer.push(span);
+    if (span.first < onceCount && span.last >= onceCount) span.last = list.length;
     if (pace.due()) yield;
+  }
+  yield* mergeInPlace(list, spans, fired, pace);
+  const isKept = ({ first, last }: Span) => first < onceCount && last === list.length;
+  const direct = yield* directOutputs(list, writeStart, outputs, spans, isKept, pace);
+  const outer: Span[] = [];
+  const kept = new Map<Memory, number>();
+  let keptBytes = 0;
+  for (const span of spans.values()) {
+    if (pace.due()) yield;
+    if (span.inside || direct.has(span.memory)) continue;
+    if (isKept(span)) {
+      kept.set(span.memory, keptBytes);
+      keptBytes += span.bytes;
+    } else {
+      outer.push(span);
+    }
   }
   const offsets = new Map<Memory, number>();
   const occupied = new Occupied(pace);
@@ -64,11 +81,13 @@ export function* arrange(
     bytes = Math.max(bytes, start + size);
   }
   for (const span of spans.values()) {
-    const offset = offsets.get(holderOf(span).memory);
-    if (offset !== undefined) offsets.set(span.memory, offset);
+    for (const addresses of [offsets, kept]) {
+      const offset = addresses.get(holderOf(span).memory);
+      if (offset !== undefined) addresses.set(span.memory, offset);
+    }
     if (pace.due()) yield;
   }
-  return { bytes, offsets, direct };
+  return { bytes, offsets, keptBytes, kept, direct };
 }
 
 /**
@@ -80,6 +99,7 @@ function* directOutputs(
   writeStart: number,
   outputs: readonly Location[],
   spans: ReadonlyMap<Memory, Span>,
+  isKept: (span: Span) => boolean,
   pace: Pace,
 ): Sliced<Map<Memory, number>> {
   const direct = new Map<Memory, number>();
@@ -91,7 +111,7 @@ function* directOutputs(
     if (!span || bytes(memory) < directBytes) continue;
     if (offset !== 0 || count(shape) !== memory.length) continue;
     const holder = holderOf(span);
-    if (!indexOf.has(holder)) indexOf.set(holder, index);
+    if (!indexOf.has(holder) && !isKept(holder)) indexOf.set(holder, index);
   }
   if (indexOf.size === 0) return direct;
   // The outputs must not change any more when the leaves are written.

@@ -13,6 +13,7 @@ import type { Encoded } from '../encoded.js';
 import { type Arena, locationsOf } from './arena.js';
 import { CodeBuffer } from './code-buffer.js';
 import type { Instructions } from './instruct.js';
+import { describeKept } from './kept-key.js';
 
 const { version, buffers: bufferKinds } = executor.encoding;
 
@@ -31,6 +32,8 @@ class Encoder implements CodeWriter {
   readonly #feeds: Input[] = [];
   /** The index of the buffer of each output that is computed in the caller's memory, by the index of the output. */
   readonly #direct = new Map<number, number>();
+  /** The index of the buffer of kept values, if there is one. */
+  readonly #keptBuffer: number;
   /** The kind and the number of bytes of each buffer. */
   readonly #declared: number[];
   readonly #code = new CodeBuffer();
@@ -47,6 +50,8 @@ class Encoder implements CodeWriter {
       this.#direct.set(index, this.#declared.length / 2);
       this.#declared.push(bufferKinds.output, memory.length * bytesOf[memory.dtype]);
     }
+    this.#keptBuffer = this.#declared.length / 2;
+    if (arena.keptBytes > 0) this.#declared.push(bufferKinds.kept, arena.keptBytes);
   }
 
   *encoded(): Sliced<Omit<Encoded, 'stats'>> {
@@ -64,7 +69,10 @@ class Encoder implements CodeWriter {
       if (this.pace.due()) yield;
     }
     for (let i = 0; i < list.length; i++) yield* this.#instruction(list[i] as Instruction);
-    const header = [version, this.#declared.length / 2, list.length, writeStart, outputs.length, 0];
+    // If nothing is kept, nothing can run once.
+    const onceCount = this.arena.keptBytes > 0 ? this.instructions.onceCount : 0;
+    const buffers = this.#declared.length / 2;
+    const header = [version, buffers, list.length, writeStart, outputs.length, onceCount];
     for (const number of this.#declared) header.push(number);
     return {
       code: yield* this.#code.after(header, this.pace),
@@ -72,6 +80,10 @@ class Encoder implements CodeWriter {
       feeds: this.#feeds,
       outputs: outputs.map(({ shape, memory: { dtype } }) => ({ shape, dtype })),
       nodes: list.map(({ nodes }) => nodes),
+      kept:
+        onceCount === 0
+          ? undefined
+          : yield* describeKept(list.slice(0, onceCount), this.arena, this.pace),
     };
   }
 
@@ -93,10 +105,16 @@ class Encoder implements CodeWriter {
   at({ memory, offset }: Pick<Location, 'memory' | 'offset'>): void {
     const bytes = offset * bytesOf[memory.dtype];
     const direct = this.arena.direct.get(memory);
-    if (memory.leaf) this.#code.push(this.#buffers.get(memory.leaf) as number);
-    else this.#code.push(direct === undefined ? 0 : (this.#direct.get(direct) as number));
-    const inArena = !memory.leaf && direct === undefined;
-    this.#code.push(inArena ? (this.arena.offsets.get(memory) ?? 0) + bytes : bytes);
+    const kept = this.arena.kept.get(memory);
+    if (memory.leaf) this.#placed(this.#buffers.get(memory.leaf) as number, bytes);
+    else if (kept !== undefined) this.#placed(this.#keptBuffer, kept + bytes);
+    else if (direct !== undefined) this.#placed(this.#direct.get(direct) as number, bytes);
+    else this.#placed(0, (this.arena.offsets.get(memory) ?? 0) + bytes);
+  }
+
+  #placed(buffer: number, offset: number): void {
+    this.#code.push(buffer);
+    this.#code.push(offset);
   }
 
   *#instruction(instruction: Instruction): Sliced<void> {

@@ -12,6 +12,7 @@ import { Keys } from '../../ir/same.js';
 import type { Target } from '../../ir/target.js';
 import { byId, endOf, numberOf, type Ref, Uses, type Value } from '../../ir/value.js';
 import { valueRecord } from '../../primitives/index.js';
+import type { Constants } from '../options.js';
 import { codeLoop } from './code.js';
 import { FinalLoops } from './final-loops.js';
 import {
@@ -28,12 +29,14 @@ import {
   type Update,
 } from './fused-loop.js';
 import { settle, shortSums } from './fusible.js';
+import { fixedValues } from './once.js';
 import { compatible, loadsOnePerRow, readsColumns, readsRow, type Space } from './row-loops.js';
 
 export function* fuse(
   outputs: readonly Ref[],
   updates: readonly Update[],
   build: Builder,
+  constants?: Constants,
 ): Sliced<Fused> {
   const short = yield* shortSums([...outputs, ...updates.map(({ ref }) => ref)], build);
   const roots = settle(short, outputs.length, updates, build);
@@ -43,7 +46,7 @@ export function* fuse(
     // The ref is copied, because a value may be both an output and the new value of a leaf, and each needs its own ref.
     ref: { ...(roots[outputs.length + i] as Ref) },
   }));
-  return yield* Fusion.of(settledOutputs, settledUpdates, build);
+  return yield* Fusion.of(settledOutputs, settledUpdates, build, constants);
 }
 
 /** The values of one fused loop, and the refs that it loads, by their keys. */
@@ -106,6 +109,8 @@ class Fusion {
     private readonly build: Builder,
     order: readonly Value[],
     uses: Uses,
+    /** The values that do not change from run to run. */
+    private readonly fixed: ReadonlySet<Value>,
   ) {
     this.#order = order;
     this.#uses = uses;
@@ -113,11 +118,17 @@ class Fusion {
     this.#loops = byId(endOf(order));
   }
 
-  static *of(outputs: readonly Ref[], updates: readonly Update[], build: Builder): Sliced<Fused> {
+  static *of(
+    outputs: readonly Ref[],
+    updates: readonly Update[],
+    build: Builder,
+    constants: Constants,
+  ): Sliced<Fused> {
     const roots = [...outputs, ...updates.map(({ ref }) => ref)];
     const order = yield* build.valuesOf(roots);
     const uses = yield* Uses.of(order, roots, build.pace);
-    return yield* new Fusion(outputs, updates, build, order, uses).#fused();
+    const fixed = yield* fixedValues(order, constants, build.pace);
+    return yield* new Fusion(outputs, updates, build, order, uses, fixed).#fused();
   }
 
   *#fused(): Sliced<Fused> {
@@ -137,6 +148,7 @@ class Fusion {
       final: this.#final,
       order: this.#order,
       uses: this.#uses,
+      fixed: this.fixed,
     };
   }
 
@@ -416,6 +428,8 @@ class Fusion {
       const { grade, loads, operations, stores, closes } = coded;
       const form = [
         grade,
+        // Loops that need not run in every run form groups of their own.
+        inOrder.every((value) => this.fixed.has(value)),
         coded.rows,
         loads.map((load) => [
           load.value.dtype,

@@ -60,6 +60,8 @@ export interface Fused {
   /** All values. Operands precede the values that read them. `uses` has the uses of these values. */
   readonly order: readonly Value[];
   readonly uses: Uses;
+  /** The values that do not change from run to run (see the option `constants` of `compile`). */
+  readonly fixed: ReadonlySet<Value>;
 }
 
 /** The grade of values that are used only to update leaves. They are computed after all other values. */

@@ -21,6 +21,8 @@ import { loadsOnePerRow, rowSegment } from './row-loops.js';
 /** The instructions of a program. */
 export interface Instructions {
   readonly list: readonly Instruction[];
+  /** The number of instructions, at the start of the list, that need not run in every run (pass `once`). */
+  readonly onceCount: number;
   /** The index of the first instruction that writes a leaf. */
   readonly writeStart: number;
   readonly outputs: readonly Location[];
@@ -95,7 +97,7 @@ class Writer implements InstructionWriter {
     }
     const writeStart = this.#list.length;
     for (const write of this.#writes) this.#list.push(write);
-    return { list: this.#list, writeStart, outputs };
+    return { list: this.#list, onceCount: 0, writeStart, outputs };
   }
 
   /** Counts the readers of operands that can be prepared, and collects further results. */
@@ -183,15 +185,21 @@ class Writer implements InstructionWriter {
   }
 
   /**
-   * Only an operand that consists of parameters is prepared. It is prepared in two cases: several instructions of one
-   * kind read it, or its blocks are at separate locations.
+   * An operand that consists of parameters is prepared in two cases: several instructions of one kind read it, or its
+   * blocks are at separate locations. An operand that does not change from run to run is prepared if `saves` says so.
    */
-  prepared(value: Value, prepare: (operand: Ref) => Location): Location | undefined {
+  prepared(
+    value: Value,
+    prepare: (operand: Ref) => Location,
+    saves: (operand: Ref) => boolean,
+  ): Location | undefined {
     const key = this.#preparedKey(value) as string;
     const operand = value.args[valueRecord(value).prepared as number] as Ref;
     const apart = this.placement.isPacked(operand.value);
     const weights = operand.value.details.leaf?.kind === 'parameter';
-    if (!apart && !(weights && (this.#readers.get(key) as number) > 1)) return undefined;
+    const several = weights && (this.#readers.get(key) as number) > 1;
+    const kept = () => this.fused.fixed.has(operand.value) && saves(operand);
+    if (!apart && !several && !kept()) return undefined;
     const known = this.#prepared.get(key);
     if (known) return known;
     this.#fire('place: packed once');

@@ -30,9 +30,9 @@ export function difference(
   { outputs, updates, variables, initial, runs }: Case,
   { passes = specialise, fired, threads, remade = false }: Differing = {},
 ): Difference | undefined {
-  const counting: Specialise = function* (nodes, pairs, bindings) {
+  const counting: Specialise = function* (nodes, pairs, bindings, constants) {
     yield;
-    return passes(nodes, pairs, bindings, fired);
+    return passes(nodes, pairs, bindings, constants, fired);
   };
   let at = 0;
   let program: Program | undefined;

@@ -22,7 +22,16 @@ const families: [string, Numbers, readonly number[]][] = [
   ],
 ];
 
+const compared = 200;
+
 test.each(families)('200 random graphs: %s', { timeout: 300_000 }, (_name, numbers, odd) => {
-  const differences = Array.from({ length: 200 }, (_, i) => oddDifference(i, numbers, odd));
-  expect(differences.flatMap((found) => found ?? [])).toEqual([]);
+  const differences: string[] = [];
+  let equal = 0;
+  for (let seed = 0; seed < 4 * compared && equal < compared; seed++) {
+    const found = oddDifference(seed, numbers, odd);
+    if (found === 'equal') equal++;
+    else if (found !== 'unclear') differences.push(found);
+  }
+  expect(differences).toEqual([]);
+  expect(equal).toBe(compared);
 });

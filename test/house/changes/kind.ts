@@ -12,7 +12,7 @@ const textOf = (file: string) => readFileSync(new URL(`kind/${file}.txt`, import
 /** Returns the change of the repository in `root`. */
 export function kind(root: string): Change {
   const table = readFileSync(join(root, 'native/program/code.h'), 'utf8');
-  const opcodes = table.match(/^ {4}\{"[\w ]+", decode\w+, (true|false)\},/gm) ?? [];
+  const opcodes = table.match(/^ {4}\{"[\w ]+", decode\w+, (true|false), (true|false)\},/gm) ?? [];
   return {
     source: 'kind.ts',
     files: {
@@ -74,7 +74,7 @@ export function kind(root: string): Change {
       {
         file: 'native/program/code.h',
         after: opcodes.at(-1) ?? '',
-        lines: '    {"triangle", decodeTriangle, false},\n',
+        lines: '    {"triangle", decodeTriangle, false, true},\n',
       },
     ],
   };
