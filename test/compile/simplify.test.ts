@@ -1,5 +1,7 @@
 // Tests the compiler passes "lower" and "simplify", which turn a graph into simplified values of the IR.
 import { describe, expect, it } from 'vitest';
+import { Rebuilder } from '../../src/compile/passes/rebuild.js';
+import { finished } from '../../src/graph/sliced.js';
 import {
   add,
   addN,
@@ -21,7 +23,7 @@ import {
 } from '../../src/index.js';
 import { Builder } from '../../src/ir/builder.js';
 import { noRules } from '../../src/ir/rule.js';
-import type { Ref } from '../../src/ir/value.js';
+import type { Ref, Value } from '../../src/ir/value.js';
 import { simplified, text, weight } from './support.js';
 
 const x = input('x', ['batch', 3]);
@@ -286,5 +288,61 @@ describe('a value that is given other operands', () => {
     const { build, a, total } = numbers();
     const later = build.map('neg', 'float32', [2], [a]);
     expect(() => build.redefine(total.value, [a, later])).toThrow(/reads the later value/);
+  });
+
+  it('is not made again by a rebuilder, but gets a new id', () => {
+    const { build, a, c, total } = numbers();
+    const scaled = build.map('neg', 'float32', [2], [total]);
+    const { end } = build;
+    const replace = (value: Value) => (value === total.value ? c : undefined);
+    const [rebuilt] = finished(new Rebuilder(build, replace).run([scaled]));
+    expect(rebuilt?.value).toBe(scaled.value);
+    expect(scaled.value.args).toEqual([c]);
+    expect(scaled.value.id).toBe(end);
+    expect(build.map('neg', 'float32', [2], [c])).toBe(scaled);
+    expect(build.map('neg', 'float32', [2], [a])).not.toBe(scaled);
+  });
+
+  it('is not made again if another value has the new definition', () => {
+    const { build, c, total } = numbers();
+    const [scaled, other] = [total, c].map((x) => build.map('neg', 'float32', [2], [x]));
+    const replace = (value: Value) => (value === total.value ? c : undefined);
+    const rebuilt = finished(new Rebuilder(build, replace).run([scaled as Ref, other as Ref]));
+    expect(rebuilt).toEqual([other, other]);
+  });
+
+  it('follows an operand that got a new id', () => {
+    const { build, a, c, total } = numbers();
+    const scaled = build.map('neg', 'float32', [2], [total]);
+    const product = build.map('mul', 'float32', [2], [scaled, a]);
+    const replace = (value: Value) => (value === total.value ? c : undefined);
+    const [rebuilt] = finished(new Rebuilder(build, replace).run([product]));
+    expect(rebuilt).toBe(product);
+    expect(product.value.id).toBeGreaterThan(scaled.value.id);
+  });
+});
+
+describe('a builder that forgets values', () => {
+  it('numbers the others from 0, and still finds them', () => {
+    const build = new Builder(noRules);
+    const x = build.leaf(input('x', [2]), [2]);
+    const dead = build.map('exp', 'float32', [2], [x]);
+    const live = build.map('neg', 'float32', [2], [x]);
+    finished(build.forgetOthers([live]));
+    expect([x.value.id, live.value.id, build.end]).toEqual([0, 1, 2]);
+    expect(build.map('neg', 'float32', [2], [x])).toBe(live);
+    expect(build.map('exp', 'float32', [2], [x])).not.toBe(dead);
+  });
+
+  it('lists the values of the same roots once, until a value is made', () => {
+    const build = new Builder(noRules);
+    const x = build.leaf(input('x', [2]), [2]);
+    const root = build.map('neg', 'float32', [2], [x]);
+    const order = finished(build.valuesOf([root]));
+    expect(order).toEqual([x.value, root.value]);
+    expect(finished(build.valuesOf([root]))).toBe(order);
+    expect(finished(build.valuesOf([x]))).toEqual([x.value]);
+    const other = build.map('exp', 'float32', [2], [root]);
+    expect(finished(build.valuesOf([other]))).toEqual([x.value, root.value, other.value]);
   });
 });

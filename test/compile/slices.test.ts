@@ -2,9 +2,17 @@
 // grows with the graph.
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import { CodeBuffer } from '../../src/compile/passes/code-buffer.js';
 import { compile, Program } from '../../src/compile/program.js';
 import { specialisation } from '../../src/compile/specialise.js';
-import { Pace, type Sliced, sorted, stepsPerSlice } from '../../src/graph/sliced.js';
+import {
+  finished,
+  Pace,
+  type Sliced,
+  sorted,
+  stepsPerSlice,
+  withoutPauses,
+} from '../../src/graph/sliced.js';
 import {
   adam,
   add,
@@ -320,5 +328,43 @@ describe('predict', () => {
     );
     expect(y.shape).toEqual([7, 2]);
     expect(yields).toBeGreaterThan(1);
+  });
+});
+
+describe('work that must not pause', () => {
+  it('is never due to yield, and is due again afterwards', () => {
+    const pace = new Pace();
+    expect(withoutPauses(() => pace.due(10 * stepsPerSlice))).toBe(false);
+    expect(pace.due(stepsPerSlice)).toBe(true);
+  });
+
+  it('ends with an error, too', () => {
+    const fail = () => {
+      throw new ValueError('no');
+    };
+    expect(() => withoutPauses(fail)).toThrow('no');
+    expect(new Pace().due(stepsPerSlice)).toBe(true);
+  });
+
+  it('may run within other work that must not pause', () => {
+    const pace = new Pace();
+    withoutPauses(() => {
+      withoutPauses(() => pace.due());
+      expect(pace.due(stepsPerSlice)).toBe(false);
+    });
+  });
+});
+
+describe('the buffer for code', () => {
+  it('returns the numbers that were written and replaced, after a header', () => {
+    for (const length of [0, 1, 4095, 4096, 4097, 10_000]) {
+      const buffer = new CodeBuffer();
+      for (let i = 0; i < length; i++) buffer.push(i);
+      if (length > 0) buffer.set(length - 1, -1);
+      expect(buffer.length).toBe(length);
+      const code = finished(buffer.after([7, 8], new Pace()));
+      const expected = Array.from({ length }, (_, i) => (i === length - 1 ? -1 : i));
+      expect([...code]).toEqual([7, 8, ...expected]);
+    }
   });
 });
