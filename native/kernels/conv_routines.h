@@ -57,6 +57,29 @@ struct ConvDepthwise {
   std::int64_t aPixel, cPixel;
 };
 
+// The largest number of rows and of columns of taps of a stencil, and its largest columnStep.
+constexpr int mostStencilTaps = 5, mostStencilStep = 2;
+
+// Sums over adjacent taps for every channel, for `rows` rows of C with `outputs` columns. Row r and column o
+// of C is the sum of A[r rowStep + i, first + o columnStep + t] W[i, t], for i < tapRows and t < tapColumns.
+// All rows of A that this reads exist. Columns of A outside of 0 to source - 1 count as zeros. Only the
+// columns of few outputs may be there (see isStencil).
+struct ConvStencil {
+  std::int64_t rows, outputs, source, first, channels;
+  int tapRows, tapColumns;
+  std::int64_t rowStep, columnStep;
+  std::int64_t aPixel, aRow, cPixel, cRow, wColumn, wRow;
+
+  // The largest number of outputs whose taps include the same column.
+  std::int64_t overlap() const { return (tapColumns + columnStep - 1) / columnStep; }
+  // True if the routines can compute the stencil.
+  bool isStencil() const {
+    return tapRows <= mostStencilTaps && tapColumns <= mostStencilTaps && columnStep <= mostStencilStep &&
+           outputs >= overlap() - 1 && first + (overlap() - 1) * columnStep >= 0 &&
+           first + outputs * columnStep <= source;
+  }
+};
+
 struct ConvRoutines {
   // Computes `rows` rows, at most the tileRows of GemmRoutines.
   void (*product)(const ConvProduct& product, int rows, const void* const* a, const void* b, void* const* c);
@@ -65,6 +88,10 @@ struct ConvRoutines {
   void (*depthwise)(const ConvDepthwise& sums, const void* a, const void* w, void* c);
   // Adds the gradient of W: W[taps[t].w + j] += sum over p of A[p aPixel + taps[t].a + j] C[p cPixel + j].
   void (*depthwiseWeights)(const ConvDepthwise& sums, const void* a, const void* c, void* w);
+  // Both require isStencil(). `a` is row 0 and column 0 of A.
+  void (*stencil)(const ConvStencil& sums, const void* a, const void* w, void* c);
+  // Adds the gradient of W.
+  void (*stencilWeights)(const ConvStencil& sums, const void* a, const void* c, void* w);
 };
 
 }  // namespace forebay

@@ -37,7 +37,8 @@
 // also needs shared memory of the size of a packed weight. Every result has the same bits for every number of
 // threads.
 //
-// conv_blocks.h says how the work is divided. `npm run bench:conv` measures it.
+// conv_blocks.h says how the work is divided, and conv_depthwise.h how that of depthwise convolutions. `npm
+// run bench:conv` measures it.
 #pragma once
 
 #include "kernels/gemm.h"

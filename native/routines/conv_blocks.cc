@@ -8,6 +8,8 @@ namespace {
 
 // The bytes of the source of a block. They stay in the L2 cache together with a block of weights.
 constexpr std::int64_t blockBytes = std::int64_t(192) << 10;
+// A depthwise convolution reads each element of the source once, and computes a few rows at a time.
+constexpr std::int64_t depthwiseBytes = std::int64_t(512) << 10, depthwiseRows = 4;
 // Blocks of more bytes are not copied.
 constexpr std::int64_t mostBlockBytes = std::int64_t(8) << 20;
 // With pixels at a multiple of this distance, the pixels of a tile are in few sets of the caches.
@@ -68,8 +70,9 @@ std::int64_t pixelOf(std::int64_t channels, DType type) {
   return channels * size % conflicting == 0 ? channels + line / size : channels;
 }
 
-ConvBlocks blocksOf(const ConvPass& pass, std::int64_t pixel, DType type) {
+ConvBlocks blocksOf(const ConvPass& pass, std::int64_t pixel, DType type, bool depthwise) {
   ConvBlocks blocks = {};
+  const auto most = static_cast<double>(depthwise ? depthwiseBytes : blockBytes);
   const auto size = static_cast<std::int64_t>(sizeOf(type));
   blocks.pixel = pixel;
   const std::int64_t tileRows = gemmOf(type).tileRows;
@@ -81,16 +84,17 @@ ConvBlocks blocksOf(const ConvPass& pass, std::int64_t pixel, DType type) {
   };
   // Returns the largest count for which a block fits.
   const auto largest = [&](std::int64_t count, std::int64_t least, const auto& bytesOf) {
-    if (count <= least || bytesOf(count) <= static_cast<double>(blockBytes)) return count;
+    if (count <= least || bytesOf(count) <= most) return count;
     std::int64_t fits = least, above = count;
     while (above - fits > 1) {
       const std::int64_t middle = fits + (above - fits) / 2;
-      (bytesOf(middle) <= static_cast<double>(blockBytes) ? fits : above) = middle;
+      (bytesOf(middle) <= most ? fits : above) = middle;
     }
     return evenly(count, fits);
   };
   blocks.columns = largest(columns.outputs, tileRows, [&](std::int64_t count) { return bytes(1, count); });
   blocks.rows = largest(rows.outputs, 1, [&](std::int64_t count) { return bytes(count, blocks.columns); });
+  if (depthwise && blocks.rows < rows.outputs) blocks.rows = roundedUp(blocks.rows, depthwiseRows);
   blocks.down = (rows.outputs + blocks.rows - 1) / blocks.rows;
   blocks.across = (columns.outputs + blocks.columns - 1) / blocks.columns;
   blocks.tooLarge = bytes(blocks.rows, blocks.columns) > static_cast<double>(mostBlockBytes);

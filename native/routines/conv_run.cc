@@ -1,6 +1,6 @@
 // The routines conv and convInputGradient (conv.h). Both are passes of a product by tiles: the rows of a tile
 // are pixels anywhere in the source, and its terms are runs of taps and channels (conv_blocks.h).
-#include "routines/conv_blocks.h"
+#include "routines/conv_depthwise.h"
 
 namespace forebay {
 
@@ -44,7 +44,8 @@ struct Call {
     resultRows = gradient ? shape.rows.length : shape.rows.count;
     resultColumns = gradient ? shape.columns.length : shape.columns.count;
     const std::int64_t channels = std::max<std::int64_t>(sourceChannels, 1);
-    blocks = blocksOf(largest, packing.depthwise ? channels : pixelOf(channels, shape.type), shape.type);
+    blocks = blocksOf(largest, packing.depthwise ? channels : pixelOf(channels, shape.type), shape.type,
+                      packing.depthwise);
     atOnce = 1;
     runs = 0;
     dots = packing.n <= mostConvDots && packing.depth >= channelsWorthDots;
@@ -127,12 +128,13 @@ class Passes {
     return result_ + ((at.image * call_.resultRows + y) * call_.resultColumns + x) * call_.resultChannels;
   }
 
+  // Sets some adjacent pixels of the result to 0.
+  void clear(T* to, std::int64_t pixels) const {
+    const std::int64_t step = pass_->columns.outStep * call_.resultChannels;
+    for (std::int64_t p = 0; p < pixels; ++p) std::fill_n(to + p * step, call_.resultChannels, T(0));
+  }
   void clear(const ConvBlock& at) const {
-    for (std::int64_t row = 0; row < at.rows; ++row) {
-      for (std::int64_t column = 0; column < at.columns; ++column) {
-        std::fill_n(resultAt(at, row, column), call_.resultChannels, T(0));
-      }
-    }
+    for (std::int64_t row = 0; row < at.rows; ++row) clear(resultAt(at, row, 0), at.columns);
   }
 
   // ---- products
@@ -251,16 +253,28 @@ class Passes {
   void depthwise(const ConvBlock& at) {
     const DepthwiseSource<T> from =
         depthwiseSourceOf(*pass_, at, view_, source_, call_.shape.channels, elements_);
+    const std::int64_t pixel = pass_->columns.outStep * call_.resultChannels;
+    const bool computed =
+        eachStencil(*pass_, at, from, call_.shape.columns.size, call_.shape.channels,
+                    [&](std::int64_t row, ConvStencil sums, const T* source, std::int64_t weight) {
+                      sums.channels = call_.shape.channels;
+                      sums.cPixel = pixel;
+                      sums.cRow = pass_->rows.outStep * call_.resultColumns * call_.resultChannels;
+                      T* const to = resultAt(at, row, 0);
+                      if (sums.tapRows > 0) return conv_.stencil(sums, source, packed_ + weight, to);
+                      for (std::int64_t r = 0; r < sums.rows; ++r) {
+                        clear(to + r * sums.cRow, sums.outputs);
+                      }
+                    });
+    if (computed) return;
     eachDepthwise(*pass_, at, from, call_.shape.columns.size, call_.shape.channels, taps_,
                   [&](std::int64_t row, std::int64_t column, const ConvDepthwise& taps, const T* source) {
                     ConvDepthwise sums = taps;
                     sums.channels = call_.shape.channels;
-                    sums.cPixel = pass_->columns.outStep * call_.resultChannels;
-                    T* to = resultAt(at, row, column);
+                    sums.cPixel = pixel;
+                    T* const to = resultAt(at, row, column);
                     if (sums.tapCount > 0) return conv_.depthwise(sums, source, packed_, to);
-                    for (std::int64_t p = 0; p < sums.pixels; ++p, to += sums.cPixel) {
-                      std::fill_n(to, sums.channels, T(0));
-                    }
+                    clear(to, sums.pixels);
                   });
   }
 

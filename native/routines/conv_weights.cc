@@ -2,7 +2,7 @@
 // an element of the window and a channel of x, and a column is a channel of g. The product is computed for
 // one piece of the images after another, and added to sums in shared memory. At the end, the sums are
 // transposed to the result.
-#include "routines/conv_blocks.h"
+#include "routines/conv_depthwise.h"
 
 namespace forebay {
 
@@ -40,8 +40,8 @@ struct Call {
     atOnce = 1;
     packs = false;
     if (isZero()) return;
-    blocks =
-        blocksOf(pass, depthwise ? shape.channels : pixelOf(shape.groupChannels(), shape.type), shape.type);
+    blocks = blocksOf(pass, depthwise ? shape.channels : pixelOf(shape.groupChannels(), shape.type),
+                      shape.type, depthwise);
     if (blocks.tooLarge) return;
     const auto size = static_cast<std::int64_t>(sizeOf(shape.type));
     const RoutineView& g = call.operands[1];
@@ -208,6 +208,19 @@ class Weights {
     for (std::int64_t number = 0; number < shape_.batch * call_.blocks.inImage(); ++number) {
       const ConvBlock at = blockAt(call_.pass, call_.blocks, number);
       const DepthwiseSource<T> from = depthwiseSourceOf(call_.pass, at, x_, x, count_, elements_);
+      // A copy of x has as many channels as this call computes, which depends on the number of threads. The
+      // stencil's order of additions may depend on the distance of the pixels, so that it reads no copy.
+      const bool computed =
+          contiguous && (x_.strides[3] == 1 || x_.sizes[3] == 1) &&
+          eachStencil(call_.pass, at, from, shape_.columns.size, count_,
+                      [&](std::int64_t row, ConvStencil terms, const T* source, std::int64_t weight) {
+                        terms.channels = count_;
+                        terms.cPixel = g_.strides[2];
+                        terms.cRow = g_.strides[1];
+                        const T* const g = gAt(at, row) + first_ * g_.strides[3];
+                        if (terms.tapRows > 0) conv_.stencilWeights(terms, source, g, sums + weight);
+                      });
+      if (computed) continue;
       eachDepthwise(call_.pass, at, from, shape_.columns.size, count_, taps_,
                     [&](std::int64_t row, std::int64_t column, ConvDepthwise terms, const T* source) {
                       terms.channels = count_;

@@ -64,14 +64,24 @@ struct Calls {
 const std::vector<double> threeByThree = {3, 3, 1, 1, 1, 1, 1, 1, 1, 1};
 
 const Sizes large[] = {
-    {3, 6, 5, 130, 150, threeByThree},                          // weights larger than a piece
-    {2, 4, 4, 1100, 40, {1, 1, 1, 1, 1, 1, 0, 0, 0, 0}},        // one tap with more terms than a tile sums
-    {2, 90, 40, 64, 5, threeByThree},                           // several blocks of rows
-    {1, 1, 3000, 64, 9, {1, 3, 1, 1, 1, 1, 0, 0, 1, 1}},        // several blocks of columns
-    {2, 30, 31, 128, 3, threeByThree},                          // few outputs, pixels far from each other
-    {2, 61, 40, 40, 33, {3, 3, 2, 3, 1, 2, 2, 0, 1, 3}},        // strides and dilation
-    {3, 20, 21, 24, 36, {3, 2, 1, 2, 2, 1, 2, 1, 0, 1}, 3},     // groups
-    {3, 30, 20, 70, 70, {3, 3, 1, 2, 1, 1, 1, 2, 2, 1}, 70},    // depthwise
+    {3, 6, 5, 130, 150, threeByThree},                        // weights larger than a piece
+    {2, 4, 4, 1100, 40, {1, 1, 1, 1, 1, 1, 0, 0, 0, 0}},      // one tap with more terms than a tile sums
+    {2, 90, 40, 64, 5, threeByThree},                         // several blocks of rows
+    {1, 1, 3000, 64, 9, {1, 3, 1, 1, 1, 1, 0, 0, 1, 1}},      // several blocks of columns
+    {2, 30, 31, 128, 3, threeByThree},                        // few outputs, pixels far from each other
+    {2, 61, 40, 40, 33, {3, 3, 2, 3, 1, 2, 2, 0, 1, 3}},      // strides and dilation
+    {3, 20, 21, 24, 36, {3, 2, 1, 2, 2, 1, 2, 1, 0, 1}, 3},   // groups
+    {3, 30, 20, 70, 70, {3, 3, 1, 2, 1, 1, 1, 2, 2, 1}, 70},  // depthwise
+    // Depthwise kernels that the routines of stencils compute: with pixels at 2,048 bytes, of several sizes,
+    // with padding on one side only, and with a large stride for their gradients.
+    {2, 14, 19, 512, 512, threeByThree, 512},
+    {2, 9, 14, 130, 130, {5, 5, 1, 1, 1, 1, 2, 2, 2, 2}, 130},
+    {2, 12, 17, 21, 21, {4, 2, 1, 1, 1, 1, 3, 0, 0, 1}, 21},
+    {3, 1, 40, 37, 37, {1, 5, 1, 1, 1, 1, 0, 0, 4, 0}, 37},
+    {2, 13, 11, 40, 40, {3, 5, 1, 1, 1, 1, 0, 0, 0, 0}, 40},
+    {2, 15, 16, 48, 48, {5, 3, 2, 2, 1, 1, 2, 2, 1, 1}, 48},
+    {2, 15, 19, 48, 48, {3, 5, 3, 2, 1, 1, 1, 1, 2, 2}, 48},
+    {2, 4, 3, 33, 33, {3, 3, 1, 1, 1, 1, 2, 2, 2, 2}, 33},
     {3, 64, 64, 3, 33, threeByThree},                           // few channels
     {2, 1, 3, 9, 4, {1, 2, 1, 1, 1, 400000, 0, 0, 400000, 0}},  // blocks too large for scratch memory
     {2, 3, 1, 9, 4, {2, 1, 3000000, 1, 400000, 1, 400000, 0, 0, 0}},
@@ -166,6 +176,37 @@ class BodyTest {
     for (std::int64_t rows = 1; rows <= gemm_.tileRows; ++rows) {
       for (std::int64_t n = 1; n <= 2 * gemm_.panelWidth + 3; n += n < 5 ? 1 : 3) {
         for (const bool accumulate : {false, true}) hold(rows, n, accumulate);
+      }
+    }
+  }
+
+  void stencils() {
+    for (int height = 1; height <= mostStencilTaps; ++height) {
+      for (int width = 1; width <= mostStencilTaps; ++width) {
+        for (std::int64_t step = 1; step <= mostStencilStep; ++step) {
+          for (const std::int64_t channels : {1, 16, 21}) {
+            for (const std::int64_t rows : {1, 2, 3, 4, 7}) stencil(height, width, step, channels, rows);
+          }
+        }
+      }
+    }
+  }
+
+  void stencil(int height, int width, std::int64_t step, std::int64_t channels, std::int64_t rows) {
+    ConvStencil s = {};
+    s.tapRows = height;
+    s.tapColumns = width;
+    s.columnStep = step;
+    s.rowStep = channels == 16 ? 1 : between(generator_, 1, 3);
+    s.channels = channels;
+    s.rows = rows;
+    s.outputs = between(generator_, std::max(s.overlap() - 1, std::int64_t(1)), width + 9);
+    // Every number of columns in the padding, on both sides.
+    for (std::int64_t before = 0; before < width; ++before) {
+      for (std::int64_t after = 0; after < width; ++after) {
+        s.first = -before;
+        s.source = (s.outputs - 1) * step + width - before - after;
+        if (s.source > 0 && s.isStencil()) holdStencil(s);
       }
     }
   }
@@ -303,6 +344,56 @@ class BodyTest {
     equal(w, expectedWeights);
   }
 
+  void holdStencil(ConvStencil s) {
+    CAPTURE(s.tapRows);
+    CAPTURE(s.tapColumns);
+    CAPTURE(s.columnStep);
+    CAPTURE(s.rowStep);
+    CAPTURE(s.channels);
+    CAPTURE(s.rows);
+    CAPTURE(s.outputs);
+    CAPTURE(s.first);
+    CAPTURE(s.source);
+    // Some pixels are far from each other, so that the columns are computed in parts.
+    s.aPixel = s.channels + (s.rows == 3 ? 512 : between(generator_, 0, 3));
+    s.aRow = s.source * s.aPixel + between(generator_, 0, 9);
+    s.cPixel = s.channels + between(generator_, 0, 3);
+    s.cRow = s.outputs * s.cPixel + between(generator_, 0, 9);
+    const bool reversed = between(generator_, 0, 1) == 1;
+    s.wColumn = reversed ? -s.channels : s.channels;
+    s.wRow = s.wColumn * s.tapColumns;
+    const std::int64_t taps = s.tapRows * s.tapColumns, sourceRows = (s.rows - 1) * s.rowStep + s.tapRows;
+    const std::int64_t wFirst = reversed ? (taps - 1) * s.channels : 0;
+    const std::vector<T> a = integers((sourceRows - 1) * s.aRow + (s.source - 1) * s.aPixel + s.channels);
+    std::vector<T> w = integers(taps * s.channels),
+                   c = integers((s.rows - 1) * s.cRow + (s.outputs - 1) * s.cPixel + s.channels);
+    const std::vector<T> g = c;
+    std::vector<double> expected = asDoubles(c), expectedWeights = asDoubles(w);
+    for (std::int64_t r = 0; r < s.rows; ++r) {
+      for (std::int64_t o = 0; o < s.outputs; ++o) {
+        for (std::int64_t j = 0; j < s.channels; ++j) {
+          const auto to = static_cast<std::size_t>(r * s.cRow + o * s.cPixel + j);
+          expected[to] = 0;
+          for (std::int64_t i = 0; i < s.tapRows; ++i) {
+            for (std::int64_t t = 0; t < s.tapColumns; ++t) {
+              const std::int64_t column = s.first + o * s.columnStep + t;
+              if (column < 0 || column >= s.source) continue;
+              const std::int64_t at = (r * s.rowStep + i) * s.aRow + column * s.aPixel + j;
+              const auto x = static_cast<double>(a[static_cast<std::size_t>(at)]);
+              const auto weight = static_cast<std::size_t>(wFirst + i * s.wRow + t * s.wColumn + j);
+              expected[to] += x * static_cast<double>(w[weight]);
+              expectedWeights[weight] += x * static_cast<double>(g[to]);
+            }
+          }
+        }
+      }
+    }
+    conv_.stencil(s, a.data(), w.data() + wFirst, c.data());
+    equal(c, expected);
+    conv_.stencilWeights(s, a.data(), g.data(), w.data() + wFirst);
+    equal(w, expectedWeights);
+  }
+
   Generator generator_{11};
   const GemmRoutines& gemm_;
   const ConvRoutines& conv_;
@@ -315,6 +406,14 @@ TEST_CASE("the products of convolutions equal those of loops, with every body") 
     CAPTURE(body->name);
     BodyTest<float>(*body).products();
     BodyTest<double>(*body).products();
+  }
+}
+
+TEST_CASE("stencils and their gradients equal those of loops, with every body") {
+  for (const Body* body : supportedBodies()) {
+    CAPTURE(body->name);
+    BodyTest<float>(*body).stencils();
+    BodyTest<double>(*body).stencils();
   }
 }
 

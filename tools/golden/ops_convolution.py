@@ -41,6 +41,9 @@ def cases():
     )
     yield convolution("groups", [2, 4, 5, 4], [6, 2, 3, 3], groups=2, padding=[1, 1, 1, 1])
     yield convolution("depthwise", [2, 5, 5, 6], [5, 1, 3, 3], groups=5, padding=[1, 1, 1, 1])
+    # With more channels than a vector has lanes: a large kernel, and a stride.
+    yield convolution("depthwise, 4 x 5", [1, 17, 3, 4], [17, 1, 4, 5], groups=17, padding=[2, 1, 2, 2])
+    yield convolution("depthwise, stride 2", [1, 17, 4, 5], [17, 1, 3, 3], groups=17, stride=2, padding=[1, 1, 1, 1])
     yield convolution("depthwise, two filters each", [1, 3, 5, 4], [6, 1, 2, 3], groups=3, stride=2)
     yield convolution("asymmetric padding", [2, 2, 4, 5], [3, 2, 3, 2], padding=[2, 0, 1, 3])
     yield convolution("more padding than filter", [1, 2, 3, 2], [2, 2, 2, 2], padding=[3, 2, 2, 3])

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/body/gemm_pack.h"
+#include "kernels/body/stencil.h"
 #include "kernels/conv_routines.h"
 
 namespace forebay::FOREBAY_BODY {
@@ -417,9 +418,10 @@ void convDepthwiseWeights(const ConvDepthwise& s, const void* in, const void* ou
 }
 
 // In the order of DType: float32, float64.
-constexpr ConvRoutines convRoutines[] = {{convProduct<float>, convShort<float>, convDots<float>,
-                                          convDepthwise<float>, convDepthwiseWeights<float>},
-                                         {convProduct<double>, convShort<double>, convDots<double>,
-                                          convDepthwise<double>, convDepthwiseWeights<double>}};
+constexpr ConvRoutines convRoutines[] = {
+    {convProduct<float>, convShort<float>, convDots<float>, convDepthwise<float>, convDepthwiseWeights<float>,
+     convStencil<float>, convStencilWeights<float>},
+    {convProduct<double>, convShort<double>, convDots<double>, convDepthwise<double>,
+     convDepthwiseWeights<double>, convStencil<double>, convStencilWeights<double>}};
 
 }  // namespace forebay::FOREBAY_BODY
