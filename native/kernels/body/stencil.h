@@ -36,6 +36,11 @@ FOREBAY_INLINE void eachPart(const ConvStencil& s, const Body& body) {
   }
 }
 
+// True if a turn of the ring is written out, so that no sum moves to another register. With many taps the
+// moves cost little beside the products, and the code would become large.
+template <int height, int width, bool tail>
+constexpr bool isUnrolled = !tail && height * width <= 9;
+
 // A column of A with `width` taps, of which number `e` is that of the newest output in a ring of outputs. The
 // outputs are numbered from the oldest one.
 template <int width, int step>
@@ -175,7 +180,9 @@ void stencilLanes(const ConvStencil& s, const T* a, const T* w, T* c, int count)
   const std::int64_t aStep = step * s.aPixel, cPixel = s.cPixel;
   lanes.begin(s);
   std::int64_t at = s.first * s.aPixel + (ring - 1) * aStep, to = 0, outputs = s.outputs - (ring - 1);
-  for (; outputs >= ring; outputs -= ring, at += ring * aStep, to += ring * cPixel) lanes.turn(s, at, to);
+  if constexpr (isUnrolled<height, width, tail>) {
+    for (; outputs >= ring; outputs -= ring, at += ring * aStep, to += ring * cPixel) lanes.turn(s, at, to);
+  }
   for (; outputs > 0; --outputs, at += aStep, to += cPixel) {
     lanes.template addAll<0>(s, at);
     lanes.template store<0>(to);
@@ -310,7 +317,9 @@ struct StencilGradient {
     begin(s);
     std::int64_t at = s.first * s.aPixel + (ring - 1) * aStep, g = (ring - 1) * cPixel,
                  left = s.outputs - (ring - 1);
-    for (; left >= ring; left -= ring, at += ring * aStep, g += ring * cPixel) turn(s, at, g);
+    if constexpr (isUnrolled<height, width, tail>) {
+      for (; left >= ring; left -= ring, at += ring * aStep, g += ring * cPixel) turn(s, at, g);
+    }
     for (; left > 0; --left, at += aStep, g += cPixel) {
       loadOutput(ring - 1, g);
       addAll<0>(s, at);
