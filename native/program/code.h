@@ -106,7 +106,8 @@
 //   The column stride of an operand with one element for each row is 0. Sums are accumulated in double and
 //   rounded once. A close stores the sum of all elements of a value in a segment, or the sum of the rows of a
 //   full value. Its bits do not depend on the number of threads. A store may have the same location and
-//   strides as a full load that no step reads in a later phase. The phase of a load is 0. The phase of a
+//   strides as a full load that no other store, no close, and no step or reduction after the step of the
+//   stored value reads. The phase of a load is 0. The phase of a
 //   reduction is that of its input, plus 1, and the phase of any other step is the highest phase of its
 //   inputs. A step is executed in its phase, and a reduction at the end of the phase of its input.
 #pragma once

@@ -353,9 +353,11 @@ RunResult Program::State::run(const RunArguments& arguments, RunFailure& failure
   if (cancelled()) return RunResult::cancelled;
   const bool mayFail = failsLate || arguments.checkFinite || arguments.cancelled != nullptr;
   placeOutputs(arguments.outputs, !arguments.keepOutputs || !mayFail);
-  if (!runOnce(arguments, running) || !runRange(arguments, running, onceCount, writeStart)) {
-    return failure.outOfRange ? RunResult::outOfRange : RunResult::notFinite;
-  }
+  const auto failed = [&] { return failure.outOfRange ? RunResult::outOfRange : RunResult::notFinite; };
+  if (!runOnce(arguments, running)) return failed();
+  // The other instructions may read values that instructions have not computed because of a cancellation.
+  if (cancelled()) return RunResult::cancelled;
+  if (!runRange(arguments, running, onceCount, writeStart)) return failed();
   if (cancelled()) return RunResult::cancelled;
   const bool writes = writeStart < instructions.size();
   // If possible, outputs are copied after the dry run. Then a run that ends as notFinite does not change the

@@ -1,9 +1,11 @@
 // The routines that sort along an axis. x has the shape [outer, n, inner]. NaN counts as the largest number.
 // Elements that compare equal (-0 and 0, two NaNs) keep their order, also if the order is descending.
 //
-// sort     the sorted elements, and their indices as int32; the integer is 1 for descending order, otherwise
-// 0 argsort  their indices, as int32; the same integer topK     the indices, as int32 [outer, k, inner], of
-// the k largest elements, in descending order
+// sort: the sorted elements, and their indices as int32. The integer is 1 for descending order, otherwise 0.
+//
+// argsort: their indices, as int32. The integer is that of sort.
+//
+// topK: the indices, as int32 [outer, k, inner], of the k largest elements, in descending order.
 #include <algorithm>
 #include <cstring>
 

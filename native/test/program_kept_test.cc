@@ -1,5 +1,9 @@
 // Tests the instructions that run once, and the values that they keep for later runs.
+#include <atomic>
+#include <chrono>
+#include <cmath>
 #include <limits>
+#include <thread>
 
 #include "test/refusals.h"
 
@@ -116,15 +120,46 @@ TEST_CASE("a run that checks its results also checks values that are kept") {
   CHECK(sumOf(*program, sum, memory, checked) == Floats{1, 2, 3, 4});
 }
 
-TEST_CASE("a run that is cancelled while it computes kept values leaves them expired") {
-  Sum sum;
-  Memory memory(sum.code);
-  const std::unique_ptr<Program> program = create(sum.code, memory);
-  const std::atomic<bool> cancelled{true};
-  RunArguments arguments;
-  arguments.cancelled = &cancelled;
-  CHECK(run(*program, memory, arguments) == RunResult::cancelled);
-  CHECK(memory.kept->expired());
+TEST_CASE(
+    "a run that is cancelled while it computes kept values leaves them expired, and reads none of them") {
+  constexpr double count = 8 << 20;
+  Code code;
+  code.buffer(arena, 16);
+  const double large = code.buffer(variable, 4 * count), w = code.buffer(variable, 16);
+  const double x = code.buffer(feed, 16), kept = code.buffer(keptValues, 4 * count + 16);
+  code.add(copy, {{f32, 1, count, large, 0, 1, kept, 0, 1}});
+  code.add(copy, {{f32, 1, 4, w, 0, 1, kept, 4 * count, 1}});
+  code.onceEnds();
+  code.add(group, {{1, 1,  3,   2, 1, 1,    0,         f32, 0, f32, 1, map("add"), f32, 2, 0,
+                    1, -1, f32, 2, 4, kept, 4 * count, 1,   x, 0,   1, 0,          0,   1}});
+  code.outputs.push_back({f32, 4, 0, 0});
+  Memory memory(code);
+  const std::unique_ptr<Program> program = create(code, memory);
+  memory.set<float>(w, {1, 2, 3, 4});
+  memory.set<float>(x, {0, 0, 0, 0});
+  auto* const values = reinterpret_cast<float*>(memory.kept->data());
+  const auto elements = static_cast<std::size_t>(count) + 4;
+  bool within = false;
+  for (int attempt = 0; attempt < 200 && !within; ++attempt) {
+    memory.kept->expire();
+    std::fill_n(values, elements, std::numeric_limits<float>::quiet_NaN());
+    std::atomic<bool> cancelled{false};
+    std::thread canceller([&] {
+      std::this_thread::sleep_for(std::chrono::microseconds(200 + 20 * attempt));
+      cancelled = true;
+    });
+    RunArguments arguments;
+    arguments.checkFinite = true;
+    arguments.cancelled = &cancelled;
+    const RunResult result = run(*program, memory, arguments);
+    canceller.join();
+    REQUIRE((result == RunResult::cancelled || result == RunResult::done));
+    within = !std::isnan(values[0]) && std::isnan(values[elements - 1]);
+    if (within) CHECK(memory.kept->expired());
+  }
+  CHECK(within);
+  CHECK(run(*program, memory) == RunResult::done);
+  CHECK(memory.output<float>(0) == Floats{1, 2, 3, 4});
 }
 
 TEST_CASE("the variables that instructions that run once read are found") {

@@ -385,7 +385,7 @@ function verify({ node: receiver, parent }: Edge, sent: Sent): void {
   // A result sends its own gradient on to the node with several results.
   const node = resultsOf(receiver) && typeof parent !== 'string' ? parent : receiver;
   if (sent === none) return;
-  assertValue(node, 'backward: no gradient can be sent to');
+  assertValue(node, 'backward: expected nodes with a value, but');
   const gradient = isPart(sent) ? sent.gradient : sent;
   if (!isNode(gradient)) {
     throw new GraphError(

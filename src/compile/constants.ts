@@ -51,14 +51,12 @@ function variablesIn(constants: unknown): Set<Variable> {
       assertList(given, expected).forEach((item, index) => {
         add(`${path}[${index}]`, item);
       });
-    } else if (isRecord(given)) {
-      for (const [name, item] of assertRecord(given, expected)) add(`${path}.${name}`, item);
     } else {
       const parameters = parametersOf(given);
-      if (!isList(parameters)) {
-        throw new ValueError(`${expected} but received ${describeValue(given)}`);
-      }
-      add(`${path}.parameters`, parameters);
+      if (isList(parameters)) add(`${path}.parameters`, parameters);
+      else if (isRecord(given)) {
+        for (const [name, item] of assertRecord(given, expected)) add(`${path}.${name}`, item);
+      } else throw new ValueError(`${expected} but received ${describeValue(given)}`);
     }
     read.add(given);
   }

@@ -53,6 +53,8 @@ export interface Encoded {
   /** The inputs, in the order of their buffers in the code. */
   readonly feeds: readonly Input[];
   readonly outputs: readonly { readonly shape: readonly number[]; readonly dtype: DType }[];
+  /** The name of the kind of each instruction, as in a profile. */
+  readonly kinds: readonly string[];
   /** For each instruction, the nodes that it computes. */
   readonly nodes: readonly (readonly Node[])[];
   /** The values that are kept from run to run; undefined if there are none. */

@@ -134,7 +134,6 @@ export class Executable {
     try {
       this.native = createProgram(encoded.code, leaves, queue, this.#own, kept?.native ?? null);
     } catch (cause) {
-      kept?.release();
       if (!(cause instanceof ValueError)) throw cause;
       const bound = [...bindings].map(([name, value]) => `${name} = ${value}`).join(', ');
       throw new ValueError(

@@ -1,6 +1,5 @@
 /** The profile of a run: the time of each instruction. */
 
-import { instructionNames } from '../primitives/index.js';
 import type { Encoded } from './encoded.js';
 
 /** One instruction of a profile. `console.table` prints a list of them well. */
@@ -9,7 +8,7 @@ export interface ProfileRow {
   readonly instruction: number;
   /**
    * The kind of the instruction: `product`, `packed product`, `batch product`, `pack`, `group` (element-wise),
-   * `row group` (element-wise, with reductions of rows), `reduce`, `random` or `copy`.
+   * `row group` (element-wise, with reductions of rows), `reduce`, `random`, `routine` or `copy`.
    */
   readonly kind: string;
   /** The nodes that the instruction computes, such as `[matmul 'scores'] [add #4]`. */
@@ -27,7 +26,6 @@ export interface ProfileRow {
   readonly share: number;
 }
 
-const headerLength = 6;
 // A row shows at most this many nodes. An Adam update of all parameters is one instruction, which may compute a hundred
 // nodes.
 const shownNodes = 6;
@@ -37,21 +35,17 @@ const shownNodes = 6;
  * @param nanoseconds the time of each instruction; -1 if it was not executed
  */
 export function profileRows(
-  { code, nodes, kept }: Encoded,
+  { kinds, nodes, kept }: Encoded,
   nanoseconds: Float64Array,
 ): ProfileRow[] {
   const total = nanoseconds.reduce((sum, time) => sum + Math.max(0, time), 0);
-  const [buffers, outputs] = [code[1] as number, code[4] as number];
-  let position = headerLength + 2 * buffers + 4 * outputs;
   const rows = nodes.map((computed, instruction) => {
-    const kind = instructionNames.get(code[position] as number) as string;
-    position += code[position + 1] as number;
     const measured = nanoseconds[instruction] as number;
     const time = Math.max(0, measured);
     const more = computed.length > shownNodes ? ` and ${computed.length - shownNodes} more` : '';
     return {
       instruction,
-      kind,
+      kind: kinds[instruction] as string,
       nodes: `${computed.slice(0, shownNodes).join(' ')}${more}`,
       once: instruction < (kept?.instructions ?? 0),
       executions: measured < 0 ? 0 : 1,

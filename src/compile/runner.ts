@@ -239,7 +239,12 @@ export class Runner {
     );
     const names = [...this.outputs.keys()];
     const kept = this.#kept.take(encoded);
-    return new Executable(encoded, names, this.inputs.inputs, bindings, this.#queue, kept);
+    try {
+      return new Executable(encoded, names, this.inputs.inputs, bindings, this.#queue, kept);
+    } catch (cause) {
+      kept?.release();
+      throw cause;
+    }
   }
 
   #hasNames(): boolean {

@@ -4,6 +4,7 @@
  */
 
 import { describeValue } from '../arguments/describe.js';
+import { assertRecord } from '../arguments/read.js';
 import { GraphError } from '../errors.js';
 import { sameShape } from '../graph/dimension.js';
 import { isNode, type Node } from '../graph/node.js';
@@ -15,7 +16,7 @@ import { withoutZeroParts } from './zero-parts.js';
 
 const expansions = new WeakMap<Node, Node>();
 /** The expansions of nodes with several results. */
-const severalExpansions = new WeakMap<Node, Readonly<Record<string, Node>>>();
+const severalExpansions = new WeakMap<Node, ReadonlyMap<string, Node>>();
 
 /**
  * Returns the node that is computed instead of `node`: the expansion of a composed op, or a matrix product without
@@ -50,12 +51,17 @@ function expandedResult(node: Node): Node | undefined {
   const { several, key } = resultIn(node) as NonNullable<ReturnType<typeof resultIn>>;
   const { lowering } = several.op as unknown as { readonly lowering: SeveralLowering };
   if (lowering.kind !== 'compose') return undefined;
-  let expanded = severalExpansions.get(several);
-  if (expanded === undefined) {
-    expanded = lowering.expand(several.inputs, several.attributes);
-    severalExpansions.set(several, expanded);
-  }
-  const found: unknown = expanded?.[key];
+  const known = severalExpansions.get(several);
+  const expanded =
+    known ??
+    new Map(
+      assertRecord(
+        lowering.expand(several.inputs, several.attributes),
+        `${several} must expand to a record of nodes,`,
+      ),
+    );
+  severalExpansions.set(several, expanded);
+  const found: unknown = expanded.get(key);
   if (isNode(found)) return found;
   const keys = Object.keys(resultsOf(several) ?? {}).join(', ');
   throw new GraphError(

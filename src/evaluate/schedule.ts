@@ -47,7 +47,7 @@ export class Schedule {
    */
   readonly #values = new Map<Node, number>();
   /** For each node with several results, the index of each result in `#arrays`, by key. */
-  readonly #results = new Map<Node, Readonly<Record<string, number>>>();
+  readonly #results = new Map<Node, ReadonlyMap<string, number>>();
   /** The dtypes and shapes of the values that steps compute, by their index in `#arrays`. */
   readonly #computed = new Map<number, Computed>();
   /** The buffers of the values. */
@@ -127,7 +127,7 @@ export class Schedule {
     }
     const result = expansion ? undefined : resultIn(node);
     if (result) {
-      this.#values.set(node, this.#results.get(result.several)?.[result.key] as number);
+      this.#values.set(node, this.#results.get(result.several)?.get(result.key) as number);
       return;
     }
     const [origin] = inputs;
@@ -154,11 +154,11 @@ export class Schedule {
     inputs: readonly number[],
   ): void {
     const outs: number[] = [];
-    const byKey: Record<string, number> = {};
+    const byKey = new Map<string, number>();
     for (const [key, { dtype }] of Object.entries(results)) {
       const value = this.#arrays.push(nothing) - 1;
       this.#computed.set(value, { dtype, shape: shapes[key] as readonly number[] });
-      byKey[key] = value;
+      byKey.set(key, value);
       outs.push(value);
     }
     this.#results.set(node, byKey);

@@ -28,7 +28,7 @@ import { noteChange } from './changes.js';
 import { type Dim, dimension, isDimensionName, type Shape } from './dimension.js';
 import { inFlight } from './in-flight.js';
 import { NodeTable, share, twin } from './interning.js';
-import { failFor, isNode, Node } from './node.js';
+import { assertValue, failFor, isNode, Node } from './node.js';
 import type { Op, Operand } from './op.js';
 import { leafSeed } from './seed.js';
 
@@ -347,9 +347,13 @@ function scalar(value: number, dtype: DType): Constant {
 /**
  * Converts operands to nodes. A number takes the dtype of the first operand that is a node or a tensor; if there is
  * none, it becomes float32.
- * @throws ValueError if an operand is not a node, a tensor or a number, or if a number does not fit the dtype
+ * @throws ValueError if an operand is not a node, a tensor or a number, or if a number does not fit the dtype;
+ *   GraphError if an operand is a node with several results
  */
 export function lift(opName: string, operands: readonly Operand[]): Node[] {
+  for (const operand of operands) {
+    if (isNode(operand) && operand.op.results !== undefined) assertValue(operand, `[${opName}]`);
+  }
   if (operands.every(isNode)) return [...operands];
   const typed = operands.find((operand) => isNode(operand) || isTensor(operand));
   const dtype = (typed as Node | Tensor | undefined)?.dtype ?? 'float32';

@@ -150,10 +150,11 @@ export const cos = unary({
 export const sin = unary({ name: 'sin', domain: bothSigns, gradient: (g, x) => mul(g, cos(x)) });
 
 /**
- * Returns the power base^exponent, as C's `pow` does. If the exponent is 0, the power is 1 for every base, so all its
- * derivatives for the base alone are 0. If the base is 0, the gradient for the exponent is 0, unless the exponent is
- * negative. Mixed derivatives follow from base^(exponent - 1) (1 + exponent log base). Where the exponent is 0 and the
- * magnitude of the base is at most 2^-31 (float64: 2^-255), or the base is NaN, they are 0.
+ * Returns the power base^exponent, as C's `pow` does. If the exponent is 0, the power is 1 for every base, so its
+ * derivatives for the base are 0 (up to the fourth order, if the exponent is not constant). If the base is 0, the
+ * gradient for the exponent is 0, unless the exponent is negative. Where the exponent is 0 and the base is NaN, or its
+ * magnitude is not between 2^-31 and 2^31 (float64: 2^-255 and 2^255), the derivative of the gradient for the base with
+ * respect to the exponent is 0.
  * The shapes broadcast. Both operands must have the same dtype, float32 or float64. The result has this dtype.
  * @throws ShapeError if the shapes do not broadcast; DTypeError if the dtypes differ or are int32; ValueError if an
  *   operand is not a Node, Tensor or number
@@ -170,7 +171,7 @@ export const pow = binary({
     const masked = isConstant(exponent)
       ? (masking: number, otherwise: Node): Node => where(flat, masking, otherwise)
       : (masking: number, otherwise: Node): Node =>
-          where(greater(abs(base), invertible(base)), otherwise, where(flat, masking, otherwise));
+          where(isModerate(base), otherwise, where(flat, masking, otherwise));
     const power = pow(masked(1, base), sub(exponent, 1));
     return [
       masked(0, mul(mul(g, exponent), power)),
@@ -181,17 +182,33 @@ export const pow = binary({
   },
 });
 
-/** Returns a magnitude whose fourth power has a finite inverse: the fourth root of the smallest normal number, or less. */
-const invertible = (of: Node): number => (of.dtype === 'float64' ? 2 ** -255 : 2 ** -31);
+/** Returns where the magnitude of a node and its inverse are so large that their fourth powers are finite and not 0. */
+function isModerate(x: Node): Node {
+  const magnitude = abs(x);
+  const least = where(greater(magnitude, 1), div(1, magnitude), magnitude);
+  return greater(least, x.dtype === 'float64' ? 2 ** -255 : 2 ** -31);
+}
+
+/** For each node that `isConstant` has seen, its answer. */
+const constant = new WeakMap<Node, boolean>();
 
 /** Returns whether no run can change the value of a node, because it follows from constants alone. */
 function isConstant(node: Node): boolean {
-  const seen = new Set<Node>([node]);
-  for (const one of seen) {
-    if (one.inputs.length === 0 && !(one instanceof Constant)) return false;
-    for (const input of one.inputs) seen.add(input);
+  const pending = [node];
+  for (let one = pending.at(-1); one; one = pending.at(-1)) {
+    const unknown = one.inputs.filter((input) => !constant.has(input));
+    if (unknown.length === 0) {
+      const { inputs } = one;
+      constant.set(
+        one,
+        one instanceof Constant ||
+          (inputs.length > 0 && inputs.every((input) => constant.get(input))),
+      );
+      pending.pop();
+    }
+    pending.push(...unknown);
   }
-  return true;
+  return constant.get(node) as boolean;
 }
 
 const addAll = declare({

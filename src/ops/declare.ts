@@ -178,6 +178,8 @@ function severalOf<A extends object>(
   return applying(read.name, apply);
 }
 
+const resultKey = /^[A-Za-z_][A-Za-z0-9_]*$/;
+
 function checkedResults(results: unknown, fail: Fail): Results {
   const entries = isRecord(results)
     ? assertRecord(results as Readonly<Record<string, Result>>, `${fail.where} expected results,`)
@@ -189,8 +191,15 @@ function checkedResults(results: unknown, fail: Fail): Results {
   }
   return Object.fromEntries(
     entries.map(([key, result]) => {
-      const { dtype, shape }: Partial<Result> = isRecord(result) ? result : {};
       const where = `${fail.where} result '${key}':`;
+      // JavaScript moves keys that are integers to the front of a record, and the order of the results has a meaning.
+      if (!resultKey.test(key) || key === '__proto__') {
+        fail.value(
+          `expected keys that are names, such as values, but received ${describeValue(key)}`,
+        );
+      }
+      const fields = isRecord(result) ? assertRecord(result, `${where} expected a result,`) : [];
+      const { dtype, shape }: Partial<Result> = Object.fromEntries(fields);
       assertDType(dtype, where);
       const dims = dimensionList(shape as Shape, where).map((dim) => dimension(dim, where));
       return [key, { dtype: dtype as DType, shape: dims }];

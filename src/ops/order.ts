@@ -70,8 +70,8 @@ const positions = declare<SortAttributes>({
  * is stable: equal elements keep their order, also if the order is descending. NaN counts as the largest number. The
  * result has the shape of x. No gradient flows through `argsort`.
  * @param axis the axis; the last by default. A negative axis counts from the end
- * @throws ShapeError if the axis is out of range; ValueError if x is not a Node, Tensor or number, or if an option is
- *   unknown
+ * @throws ShapeError if the axis is out of range; DTypeError if x is bool or uint8; ValueError if x is not a Node, Tensor
+ *   or number, or if an option is unknown
  */
 export function argsort(x: Operand, axis = -1, options?: SortOptions): Node {
   const { node, attributes } = sorting('argsort', x, axis, options);
@@ -125,8 +125,8 @@ const sorted = declareSeveral<SortAttributes, 'values' | 'indices'>({
  * order is descending. NaN counts as the largest number, so it is last, or first if the order is descending. The result
  * has the shape and the dtype of x. The gradient goes to the elements from which the sorted ones come.
  * @param axis the axis; the last by default. A negative axis counts from the end
- * @throws ShapeError if the axis is out of range; ValueError if x is not a Node, Tensor or number, or if an option is
- *   unknown
+ * @throws ShapeError if the axis is out of range; DTypeError if x is bool or uint8; ValueError if x is not a Node, Tensor
+ *   or number, or if an option is unknown
  */
 export function sort(x: Operand, axis = -1, options?: SortOptions): Node {
   const { node, attributes } = sorting('sort', x, axis, options);
@@ -138,8 +138,8 @@ export function sort(x: Operand, axis = -1, options?: SortOptions): Node {
  * results are those of `sort` and `argsort`: the sort is stable, NaN counts as the largest number, and the gradient goes
  * to the elements from which the sorted ones come. Both results have the shape of x.
  * @param axis the axis; the last by default. A negative axis counts from the end
- * @throws ShapeError if the axis is out of range; ValueError if x is not a Node, Tensor or number, or if an option is
- *   unknown
+ * @throws ShapeError if the axis is out of range; DTypeError if x is bool or uint8; ValueError if x is not a Node, Tensor
+ *   or number, or if an option is unknown
  */
 export function sortWithIndices(
   x: Operand,

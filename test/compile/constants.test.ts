@@ -75,6 +75,14 @@ const onceRan = (program: Program, feeds: Readonly<Record<string, Tensor>>) =>
   program.profile(feeds).some(({ once, executions }) => once && executions > 0);
 
 describe('a program with constants', () => {
+  it('takes a layer that is an object literal with a list of parameters', () => {
+    const { w, y, feeds } = scaled();
+    const layer = { parameters: [w], units: 3, apply: () => y };
+    const program = compile({ outputs: { y }, constants: layer });
+    expect(onceRan(program, feeds(2))).toBe(true);
+    expect(onceRan(program, feeds(2))).toBe(false);
+  });
+
   it('packs weights in the first run only', () => {
     const { layer, readout, y, feeds } = lstm();
     const plain = compile({ outputs: { y } });

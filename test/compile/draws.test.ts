@@ -117,6 +117,18 @@ describe('the draw of a dropout', () => {
     agrees({ probabilities: dropout(softmax(dropout(x, 6))), gradient });
   });
 
+  it('does not hide the kinds of the instructions in a profile', () => {
+    const y = matmul(dropout(parameter('x', random([30, 40]))), weight('w', [40, 8]));
+    const program = compile({ outputs: { y } });
+    expect(
+      program
+        .profile({})
+        .map(({ kind }) => kind)
+        .sort(),
+    ).toEqual(['group', 'product']);
+    program.dispose();
+  });
+
   it('is another one in each run', () => {
     const x = parameter('x', Tensor.ones([64, 64]));
     const program = compile({ outputs: { y: dropout(x) } });

@@ -88,6 +88,8 @@ describe('derivatives of base^exponent with respect to the exponent, and mixed o
     ],
     [0, 0, { e: 0, be: 0, ee: 0, bbe: 0, eee: 0 }],
     [0, 1, { e: 0, be: 1, ee: 0, bbe: 0, eee: 0 }],
+    [Infinity, 0, { be: 0 }],
+    [1e-100, 0, { be: 0 }],
     [0, 2, { e: 0, be: 0, ee: 0, bbe: 3, eee: 0 }],
     // With e = 0 and e = 1, a derivative of order 1 or 2 for the base is 0, but its derivative for the exponent is not.
     // PyTorch gives 0 for it. These values follow from b^(e - 1) (1 + e log b) and its derivatives.

@@ -25,6 +25,7 @@ import {
   result,
   type SeveralDeclaration,
   ShapeError,
+  softmax,
   sort,
   sortWithIndices,
   state,
@@ -32,6 +33,7 @@ import {
   sum,
   takeAlongAxis,
   tensor,
+  transpose,
   ValueError,
   WaitList,
 } from '../../src/index.js';
@@ -210,6 +212,9 @@ describe('an op with several results', () => {
     const outer = WaitList.of(sort(x)).register(node, 'outside');
     const uses: (() => unknown)[] = [
       () => add(node, 1),
+      () => transpose(node),
+      () => cast(node, 'float32'),
+      () => softmax(node),
       () => evaluate(node),
       () => compile({ outputs: { node } }),
       () => compile({ outputs: {}, updates: [[state('s', tensor(0)), node]] }),
@@ -252,6 +257,10 @@ describe('the declaration of an op with several results', () => {
   const routine = (shapes: object) => ({
     lowering: { kind: 'routine', routine: 'sort', call: () => shapes },
   });
+  const same = () => ({ dtype: 'float32', shape: [] });
+  const boom = () => {
+    throw new Error('boom');
+  };
   const both = ([x]: readonly Node[]) => ({
     b: { dtype: 'float64', shape: (x as Node).shape },
     c: { dtype: 'int32', shape: (x as Node).shape },
@@ -259,6 +268,21 @@ describe('the declaration of an op with several results', () => {
 
   it.each<[string, object, new (message: string) => Error, string]>([
     ['no results', { results: () => ({}) }, ValueError, 'at least one result'],
+    ['a key that is a number', { results: () => ({ 0: same() }) }, ValueError, 'that are names'],
+    [
+      'the key __proto__',
+      { results: () => ({ ['__proto__']: same() }) },
+      ValueError,
+      'that are names',
+    ],
+    [
+      'a getter that throws',
+      {
+        results: () => ({ a: Object.defineProperty({}, 'dtype', { enumerable: true, get: boom }) }),
+      },
+      ValueError,
+      'boom',
+    ],
     ['results that are no record', { results: () => 3 }, ValueError, 'at least one result'],
     [
       'a result without shape',

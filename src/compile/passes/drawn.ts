@@ -21,8 +21,8 @@ export function* findDrawn(
 ): Sliced<Map<Value, Draw>> {
   const found = new Map<Value, Draw>();
   /**
-   * Whether only element-wise values read this value, and read each element at most once. At most `most` of them may be
-   * values that are not computed again; they are added to `readers`.
+   * Whether only element-wise values read this value, and read each element at most once. Those that are computed only
+   * once are added to `readers`, which may have at most `most` members.
    */
   const onlyLoaded = (value: Value, most: number, readers: Set<Value>): boolean =>
     uses.every(value, ({ reader, ref }) => {

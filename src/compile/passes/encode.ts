@@ -7,7 +7,7 @@ import { executor } from '../../ir/target.js';
 import { count } from '../../ir/view.js';
 import { kernelId } from '../../native/addon.js';
 import { dtypeCodes } from '../../native/table.js';
-import { type Instruction, instructionRecord } from '../../primitives/index.js';
+import { type Instruction, instructionNames, instructionRecord } from '../../primitives/index.js';
 import type { CodeWriter } from '../../primitives/record.js';
 import { bytesOf } from '../../tensor/dtype.js';
 import type { Encoded } from '../encoded.js';
@@ -31,6 +31,7 @@ class Encoder implements CodeWriter {
   readonly #buffers = new Map<Leaf | Draw, number>();
   readonly #leaves: (Variable | Constant)[] = [];
   readonly #feeds: Input[] = [];
+  readonly #kinds: string[] = [];
   /** The index of the buffer of each output that is computed in the caller's memory, by the index of the output. */
   readonly #direct = new Map<number, number>();
   /** The index of the buffer of kept values, if there is one. */
@@ -83,6 +84,7 @@ class Encoder implements CodeWriter {
       leaves: this.#leaves,
       feeds: this.#feeds,
       outputs: outputs.map(({ shape, memory: { dtype } }) => ({ shape, dtype })),
+      kinds: this.#kinds,
       nodes: list.map(({ nodes }) => nodes),
       kept:
         onceCount === 0
@@ -138,8 +140,10 @@ class Encoder implements CodeWriter {
     const start = code.length;
     code.push(0); // the opcode
     code.push(0); // the length
-    const opcode = instructionRecord(instruction).encode(instruction, this);
-    code.set(start, typeof opcode === 'number' ? opcode : yield* opcode);
+    const encoded = instructionRecord(instruction).encode(instruction, this);
+    const opcode = typeof encoded === 'number' ? encoded : yield* encoded;
+    this.#kinds.push(instructionNames.get(opcode) as string);
+    code.set(start, opcode);
     code.set(start + 1, code.length - start);
     if (this.pace.due(1 + ((code.length - start) >> 4))) yield;
   }
