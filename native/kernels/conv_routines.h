@@ -57,8 +57,9 @@ struct ConvDepthwise {
   std::int64_t aPixel, cPixel;
 };
 
-// The largest number of rows and of columns of taps of a stencil, and its largest columnStep.
-constexpr int mostStencilTaps = 5, mostStencilStep = 2;
+// The largest number of rows and of columns of taps of a stencil, and its largest columnStep. There is a
+// routine for each size, so that larger ones would make the code much larger.
+constexpr int mostStencilTaps = 3, mostStencilStep = 2;
 
 // Sums over adjacent taps for every channel, for `rows` rows of C with `outputs` columns. Row r and column o
 // of C is the sum of A[r rowStep + i, first + o columnStep + t] W[i, t], for i < tapRows and t < tapColumns.

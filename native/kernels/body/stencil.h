@@ -36,11 +36,6 @@ FOREBAY_INLINE void eachPart(const ConvStencil& s, const Body& body) {
   }
 }
 
-// True if a turn of the ring is written out, so that no sum moves to another register. With many taps the
-// moves cost little beside the products, and the code would become large.
-template <int height, int width, bool tail>
-constexpr bool isUnrolled = !tail && height * width <= 9;
-
 // A column of A with `width` taps, of which number `e` is that of the newest output in a ring of outputs. The
 // outputs are numbered from the oldest one.
 template <int width, int step>
@@ -180,7 +175,7 @@ void stencilLanes(const ConvStencil& s, const T* a, const T* w, T* c, int count)
   const std::int64_t aStep = step * s.aPixel, cPixel = s.cPixel;
   lanes.begin(s);
   std::int64_t at = s.first * s.aPixel + (ring - 1) * aStep, to = 0, outputs = s.outputs - (ring - 1);
-  if constexpr (isUnrolled<height, width, tail>) {
+  if constexpr (!tail) {
     for (; outputs >= ring; outputs -= ring, at += ring * aStep, to += ring * cPixel) lanes.turn(s, at, to);
   }
   for (; outputs > 0; --outputs, at += aStep, to += cPixel) {
@@ -317,7 +312,7 @@ struct StencilGradient {
     begin(s);
     std::int64_t at = s.first * s.aPixel + (ring - 1) * aStep, g = (ring - 1) * cPixel,
                  left = s.outputs - (ring - 1);
-    if constexpr (isUnrolled<height, width, tail>) {
+    if constexpr (!tail) {
       for (; left >= ring; left -= ring, at += ring * aStep, g += ring * cPixel) turn(s, at, g);
     }
     for (; left > 0; --left, at += aStep, g += cPixel) {
@@ -382,7 +377,7 @@ void stencilOfSize(const ConvStencil& s, const T* a, const T* w, T* c) {
   std::int64_t r = 0;
   // Only the usual kernels have several rows, so that the code does not become large.
   if constexpr (height == width && height > 1 && step == 1) {
-    if constexpr (manyRegisters && width <= 3) {
+    if constexpr (manyRegisters) {
       // Four rows read less than two, unless only two rows with their source fit in the cache.
       const std::int64_t row = s.outputs * s.aPixel * static_cast<std::int64_t>(sizeof(T));
       const auto fit = [&](std::int64_t rows) { return (2 * rows + height - 1) * row <= cacheBytes; };
@@ -414,7 +409,7 @@ void stencilGradientRows(const ConvStencil& s, const T* a, const T* c, T* w) {
 template <class T, int height, int width, int step>
 void stencilGradientOfSize(const ConvStencil& s, const T* a, const T* c, T* w) {
   // The usual kernels have two rows at a time, as in stencilOfSize.
-  constexpr int pair = manyRegisters && height == width && height > 1 && width <= 3 && step == 1 ? 2 : 1;
+  constexpr int pair = manyRegisters && height == width && height > 1 && step == 1 ? 2 : 1;
   const int most = s.rowStep == 1 ? pair : 1;
   ConvStencil some = s;
   for (std::int64_t r = 0; r < s.rows;
@@ -466,16 +461,10 @@ void convStencil(const ConvStencil& s, const void* a, const void* w, void* c) {
   stencilTable<T>.at(s).sum(s, static_cast<const T*>(a), static_cast<const T*>(w), static_cast<T*>(c));
 }
 
-// Computes as many rows of taps at a time as have their sums in registers.
 template <class T>
 void convStencilWeights(const ConvStencil& s, const void* in, const void* out, void* weights) {
-  const int rows = manyRegisters ? mostStencilTaps : s.tapColumns > 3 ? 2 : 3;
-  ConvStencil some = s;
-  for (int i = 0; i < s.tapRows; i += rows) {
-    some.tapRows = i + rows < s.tapRows ? rows : s.tapRows - i;
-    stencilTable<T>.at(some).gradient(some, static_cast<const T*>(in) + i * s.aRow,
-                                      static_cast<const T*>(out), static_cast<T*>(weights) + i * s.wRow);
-  }
+  stencilTable<T>.at(s).gradient(s, static_cast<const T*>(in), static_cast<const T*>(out),
+                                 static_cast<T*>(weights));
 }
 
 }  // namespace forebay::FOREBAY_BODY
