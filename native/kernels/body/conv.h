@@ -2,7 +2,7 @@
 #pragma once
 
 #include "kernels/body/gemm_pack.h"
-#include "kernels/body/stencil.h"
+#include "kernels/body/stencil_table.h"
 #include "kernels/conv_routines.h"
 
 namespace forebay::FOREBAY_BODY {
