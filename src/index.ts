@@ -57,13 +57,19 @@ export {
   state,
   Variable,
 } from './graph/leaf.js';
+export type {
+  Bound,
+  ConvolutionCall,
+  Lowering,
+  RoutineShapes,
+  SeveralLowering,
+  SeveralRoutineShapes,
+  View,
+} from './graph/lowering.js';
 export { Node } from './graph/node.js';
 export {
-  type Bound,
-  type ConvolutionCall,
   type Fail,
   type GradientContext,
-  type Lowering,
   type NotDifferentiable,
   none,
   notDifferentiable,
@@ -72,15 +78,11 @@ export {
   type Operand,
   Part,
   type Refusal,
-  type RoutineShapes,
   type Sample,
   type SampleInput,
   type Sent,
   type SeveralContext,
   type SeveralDeclaration,
-  type SeveralLowering,
-  type SeveralRoutineShapes,
-  type View,
 } from './graph/op.js';
 export { result } from './graph/result.js';
 export type { BoundResults, Result, Results } from './graph/results.js';

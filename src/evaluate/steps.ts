@@ -1,7 +1,7 @@
 /** Prepares the steps of the interpreter. A step computes one node with one or a few kernel calls. */
 
 import { GraphError } from '../errors.js';
-import type { Lowering } from '../graph/op.js';
+import type { Lowering } from '../graph/lowering.js';
 import { loweringRecord } from '../primitives/index.js';
 import type { BoundNode, Step } from '../primitives/record.js';
 

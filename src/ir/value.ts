@@ -7,8 +7,8 @@
  */
 
 import { Constant, type Leaf } from '../graph/leaf.js';
+import type { Lowering } from '../graph/lowering.js';
 import type { Node } from '../graph/node.js';
-import type { Lowering } from '../graph/op.js';
 import { finished, Pace, type Sliced } from '../graph/sliced.js';
 import type { DType } from '../tensor/dtype.js';
 import { count, isWhole, type Layout, type StridedView } from './view.js';

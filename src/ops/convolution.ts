@@ -6,8 +6,9 @@
 import { ShapeError, ValueError } from '../errors.js';
 import type { Dim, Shape } from '../graph/dimension.js';
 import { input, lift } from '../graph/leaf.js';
+import type { Bound, ConvolutionCall, Lowering } from '../graph/lowering.js';
 import type { Node } from '../graph/node.js';
-import type { Bound, ConvolutionCall, Fail, Lowering, Operand } from '../graph/op.js';
+import type { Fail, Operand } from '../graph/op.js';
 import {
   type Attributes,
   type Axes,

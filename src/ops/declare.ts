@@ -7,11 +7,11 @@ import { assertRecord, isList, isRecord, reading } from '../arguments/read.js';
 import { GraphError } from '../errors.js';
 import { dimension, type Shape } from '../graph/dimension.js';
 import { lift } from '../graph/leaf.js';
+import { loweringFields } from '../graph/lowering.js';
 import { createNode, isNode, type Node } from '../graph/node.js';
 import {
   declareOp,
   type Fail,
-  loweringFields,
   type OpDeclaration,
   type Operand,
   type SeveralDeclaration,

@@ -3,8 +3,8 @@
  * values, and so are the sums of gradients that are windows.
  */
 
+import type { Lowering } from '../graph/lowering.js';
 import type { Node } from '../graph/node.js';
-import type { Lowering } from '../graph/op.js';
 import { assertWindows, layoutOf } from '../graph/window.js';
 import { listInOrder } from '../ir/axes.js';
 import { windowAt } from '../ir/location.js';

@@ -1,6 +1,6 @@
 /** Composed ops are replaced by their expansions before a graph is computed. */
 
-import type { Lowering } from '../graph/op.js';
+import type { Lowering } from '../graph/lowering.js';
 import { defect } from '../ir/defect.js';
 import type { LoweringRecord } from './record.js';
 

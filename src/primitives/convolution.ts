@@ -6,7 +6,7 @@
 
 import { assertList } from '../arguments/read.js';
 import { ShapeError } from '../errors.js';
-import type { Bound, ConvolutionCall, Lowering } from '../graph/op.js';
+import type { Bound, ConvolutionCall, Lowering } from '../graph/lowering.js';
 import { inverse, permuted } from '../ir/axes.js';
 import { type Ref, viewed } from '../ir/value.js';
 import { count, dense, equalLists } from '../ir/view.js';

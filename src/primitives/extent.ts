@@ -1,6 +1,6 @@
 /** Extents: the size of a dimension in the current run, as a scalar. */
 
-import type { Lowering } from '../graph/op.js';
+import type { Lowering } from '../graph/lowering.js';
 import type { LoweringRecord } from './record.js';
 
 export const extent: LoweringRecord<Extract<Lowering, { kind: 'extent' }>> = {

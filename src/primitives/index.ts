@@ -3,7 +3,7 @@
  * compiler look up the records here, and list no kinds themselves.
  */
 
-import type { Lowering } from '../graph/op.js';
+import type { Lowering } from '../graph/lowering.js';
 import type { Kind } from '../ir/value.js';
 import { assembleValue, place } from './assemble.js';
 import { compose } from './compose.js';

@@ -1,7 +1,7 @@
 /** Leaves have values, so nothing is computed. */
 
 import type { Leaf } from '../graph/leaf.js';
-import type { Lowering } from '../graph/op.js';
+import type { Lowering } from '../graph/lowering.js';
 import { defect } from '../ir/defect.js';
 import type { LoweringRecord, ValueRecord } from './record.js';
 

@@ -1,6 +1,6 @@
 /** Maps: one element-wise kernel, or the conversion of each element to another dtype. */
 
-import type { Lowering } from '../graph/op.js';
+import type { Lowering } from '../graph/lowering.js';
 import { listInOrder } from '../ir/axes.js';
 import { defect } from '../ir/defect.js';
 import type { Ref } from '../ir/value.js';

@@ -1,7 +1,7 @@
 /** Matrix products, batches of products, and the panels into which right operands are packed for the product kernel. */
 
+import type { Lowering } from '../graph/lowering.js';
 import type { Node } from '../graph/node.js';
-import type { Lowering } from '../graph/op.js';
 import { isMatrix } from '../ir/blocks.js';
 import type { Builder } from '../ir/builder.js';
 import type { Location } from '../ir/location.js';

@@ -1,7 +1,7 @@
 /** Random numbers. Each is a pure function of the seed, the index of the run and the index of the element. */
 
+import type { Lowering } from '../graph/lowering.js';
 import type { Node } from '../graph/node.js';
-import type { Lowering } from '../graph/op.js';
 import type { Location } from '../ir/location.js';
 import { count } from '../ir/view.js';
 import { kernelFacts, kernelId } from '../native/addon.js';

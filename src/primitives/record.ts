@@ -6,8 +6,8 @@
  * type-check.
  */
 
+import type { Bound, Lowering } from '../graph/lowering.js';
 import type { Node } from '../graph/node.js';
-import type { Bound, Lowering } from '../graph/op.js';
 import type { Pace, Sliced } from '../graph/sliced.js';
 import type { Axes } from '../ir/axes.js';
 import type { Builder } from '../ir/builder.js';

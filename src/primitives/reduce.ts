@@ -1,8 +1,8 @@
 /** Reductions over some axes. The sum of the rows of a matrix is a kind of its own, because products can absorb it. */
 
 import { ShapeError } from '../errors.js';
+import type { Lowering } from '../graph/lowering.js';
 import type { Node } from '../graph/node.js';
-import type { Lowering } from '../graph/op.js';
 import { permuted } from '../ir/axes.js';
 import type { Builder } from '../ir/builder.js';
 import type { Location } from '../ir/location.js';

@@ -3,7 +3,7 @@
  * this kind: it has memory of its own, and its operand is the first result, whose instruction writes both.
  */
 
-import type { Lowering } from '../graph/op.js';
+import type { Lowering } from '../graph/lowering.js';
 import { resultIn, resultsOf } from '../graph/results.js';
 import type { Builder } from '../ir/builder.js';
 import { defect } from '../ir/defect.js';

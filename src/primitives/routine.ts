@@ -5,8 +5,8 @@
 
 import { assertList } from '../arguments/read.js';
 import { ShapeError, ValueError } from '../errors.js';
+import type { Bound, Lowering, RoutineShapes, SeveralRoutineShapes } from '../graph/lowering.js';
 import type { Node } from '../graph/node.js';
-import type { Bound, Lowering, RoutineShapes, SeveralRoutineShapes } from '../graph/op.js';
 import { resultsOf } from '../graph/results.js';
 import type { Builder } from '../ir/builder.js';
 import type { Location } from '../ir/location.js';

@@ -1,6 +1,6 @@
 /** Sums: the element-wise sum of all operands, in order. */
 
-import type { Lowering } from '../graph/op.js';
+import type { Lowering } from '../graph/lowering.js';
 import { listInOrder } from '../ir/axes.js';
 import { defect } from '../ir/defect.js';
 import { prepareMap } from '../native/kernels.js';

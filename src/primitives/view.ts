@@ -1,6 +1,6 @@
 /** Views: the elements of the input, read in another shape or through a strided view. Nothing is computed. */
 
-import type { Lowering } from '../graph/op.js';
+import type { Lowering } from '../graph/lowering.js';
 import type { Ref } from '../ir/value.js';
 import { prepareMap } from '../native/kernels.js';
 import type { TypedArray } from '../tensor/dtype.js';

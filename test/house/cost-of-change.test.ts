@@ -89,7 +89,7 @@ describe('the change that adds', () => {
     expect(touched.kind).toEqual([
       'native/program/code.h',
       'native/program/triangle.cc',
-      'src/graph/op.ts',
+      'src/graph/lowering.ts',
       'src/primitives/index.ts',
       'src/primitives/triangle.ts',
     ]);
@@ -194,7 +194,7 @@ describe('does not type-check', () => {
     ['src/primitives/index.ts', 'lowerings', 15],
     ['src/primitives/index.ts', 'values', 11],
     ['src/primitives/index.ts', 'instructions', 10],
-    ['src/graph/op.ts', 'loweringFields', 14],
+    ['src/graph/lowering.ts', 'loweringFields', 14],
   ])('%s if a field of %s is left out', (file, constant, least) => {
     expect(errors(file, readFileSync(inCopy(file), 'utf8'))).toEqual([]);
     const all = fields(file, constant);

@@ -1,7 +1,7 @@
 /** Adds convolutions to random graphs, and computes the magnitudes of their results (see magnitudes.ts). */
 
 import { type Dim, sizeOfDims } from '../../../src/graph/dimension.js';
-import type { ConvolutionCall } from '../../../src/graph/op.js';
+import type { ConvolutionCall } from '../../../src/graph/lowering.js';
 import { add, concat, conv1d, conv2d, mul, type Node, reshape } from '../../../src/index.js';
 import type { Draft } from './draft.js';
 import type { Step } from './elementwise.js';

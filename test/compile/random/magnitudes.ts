@@ -8,7 +8,7 @@
 
 import { expansionOf } from '../../../src/evaluate/lowered.js';
 import { type Bindings, bindDim } from '../../../src/graph/dimension.js';
-import type { RoutineShapes, SeveralRoutineShapes } from '../../../src/graph/op.js';
+import type { RoutineShapes, SeveralRoutineShapes } from '../../../src/graph/lowering.js';
 import { boundResults, resultIn } from '../../../src/graph/results.js';
 import { layoutOf } from '../../../src/graph/window.js';
 import { Leaf, type Node } from '../../../src/index.js';

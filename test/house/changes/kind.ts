@@ -24,7 +24,7 @@ export function kind(root: string): Change {
     },
     insertions: [
       {
-        file: 'src/graph/op.ts',
+        file: 'src/graph/lowering.ts',
         before: '/** The size of a dimension in the current run, as a scalar. */',
         lines: `  /** The elements of matrices [.., R, C] that are at most \`diagonal\` columns right of the diagonal; the others are 0. */
   | {
@@ -35,7 +35,7 @@ export function kind(root: string): Change {
 `,
       },
       {
-        file: 'src/graph/op.ts',
+        file: 'src/graph/lowering.ts',
         before: "extent: { dim: 'function' },",
         lines: "  triangle: { diagonal: 'function' },\n",
       },
