@@ -15,11 +15,6 @@ struct QueueHandle final : Handle {
   const Kept<Queue> queue;
 };
 
-struct KeptHandle final : Handle {
-  explicit KeptHandle(Kept<SharedValues> what) : Handle(Kind::kept), kept(std::move(what)) {}
-  Kept<SharedValues> kept;
-};
-
 struct ProgramHandle final : Handle {
   explicit ProgramHandle(Kept<Compiled> what) : Handle(Kind::program), compiled(std::move(what)) {}
   Kept<Compiled> compiled;
@@ -127,24 +122,6 @@ bool programOf(Call& call, std::size_t argument, Kept<Compiled>& compiled) {
 }
 
 // ---- Creating a program.
-
-Kept<SharedValues> SharedValues::create(napi_env env, double bytes) {
-  Kept<SharedValues> made(new (std::nothrow) SharedValues(env));
-  // More bytes than this exceed the address space.
-  if (!made || bytes > static_cast<double>(PTRDIFF_MAX / 2) ||
-      !made->values.allocate(static_cast<std::size_t>(bytes))) {
-    return {};
-  }
-  made->reported_ = static_cast<std::int64_t>(bytes);
-  std::int64_t all = 0;
-  napi_adjust_external_memory(env, made->reported_, &all);
-  return made;
-}
-
-SharedValues::~SharedValues() {
-  std::int64_t all = 0;
-  if (reported_ > 0) napi_adjust_external_memory(env_, -reported_, &all);
-}
 
 Kept<Compiled> Compiled::create(Call& call, Kept<Queue> queue, Kept<SharedValues> kept) {
   Kept<Compiled> made(new (std::nothrow) Compiled(call.env()));
@@ -406,45 +383,16 @@ napi_value createQueue(napi_env env, napi_callback_info info) {
   return call.finish(call.external(queue ? new (std::nothrow) QueueHandle(queue) : nullptr));
 }
 
-// createKept(bytes): memory for kept values
-napi_value createKept(napi_env env, napi_callback_info info) {
-  Call call(env, info, "createKept");
-  double bytes = 0;
-  if (!call.integer(0, "the bytes", 0, bytes)) return call.finish();
-  Kept<SharedValues> kept = SharedValues::create(env, bytes);
-  if (!kept) call.fault().memory("createKept: no memory for %.0f bytes", bytes);
-  return call.finish(kept ? call.external(new (std::nothrow) KeptHandle(kept)) : nullptr);
-}
-
-// expireKept(kept): the next run of each program that has these kept values computes them again
-napi_value expireKept(napi_env env, napi_callback_info info) {
-  Call call(env, info, "expireKept");
-  KeptHandle* handle = nullptr;
-  if (call.handle(0, "kept values", Handle::Kind::kept, handle) && handle->kept) {
-    handle->kept->values.expire();
-  }
-  return call.finish();
-}
-
-// disposeKept(kept): frees the memory when no program has these kept values any more. It may be called again.
-napi_value disposeKept(napi_env env, napi_callback_info info) {
-  Call call(env, info, "disposeKept");
-  KeptHandle* handle = nullptr;
-  if (call.handle(0, "kept values", Handle::Kind::kept, handle)) handle->kept = Kept<SharedValues>();
-  return call.finish();
-}
-
 // createProgram(code, leaves, queue, own | null, kept | null): `own` is the list of feeds and outputs for
 // runs that pass none
 napi_value createProgram(napi_env env, napi_callback_info info) {
   Call call(env, info, "createProgram");
   napi_value handle = nullptr;
   QueueHandle* queue = nullptr;
-  KeptHandle* kept = nullptr;
+  Kept<SharedValues> kept;
   if (call.atLeast(5) && call.handle(2, "a queue", Handle::Kind::queue, queue) &&
-      (call.isNull(4) || call.handle(4, "kept values", Handle::Kind::kept, kept))) {
-    Kept<Compiled> compiled =
-        Compiled::create(call, queue->queue, kept != nullptr ? kept->kept : Kept<SharedValues>());
+      (call.isNull(4) || keptOf(call, 4, kept))) {
+    Kept<Compiled> compiled = Compiled::create(call, queue->queue, std::move(kept));
     if (compiled) handle = call.external(new (std::nothrow) ProgramHandle(std::move(compiled)));
   }
   return call.finish(handle);

@@ -128,6 +128,9 @@ int threadsOf(double wanted);
 // Reads a program from an external value. Fails if the program was disposed of.
 bool programOf(Call& call, std::size_t argument, Kept<Compiled>& compiled);
 
+// Reads kept values. They are empty if they were disposed of.
+bool keptOf(Call& call, std::size_t argument, Kept<SharedValues>& kept);
+
 // The entry points, except those of async.h.
 napi_value createQueue(napi_env env, napi_callback_info info);
 napi_value createKept(napi_env env, napi_callback_info info);
