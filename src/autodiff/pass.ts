@@ -11,11 +11,10 @@
 
 import { brand, describeValue } from '../arguments/describe.js';
 import { assertList } from '../arguments/read.js';
-import { DTypeError, GraphError, ShapeError, StateError } from '../errors.js';
-import { type Dim, type Shape, sameShape } from '../graph/dimension.js';
+import { GraphError, StateError } from '../errors.js';
 import { Constant, constant, Input, Leaf } from '../graph/leaf.js';
 import { asDerived, assertValue, isNode, type Node, nextNodeId } from '../graph/node.js';
-import { isPart, none, Part, type Sent } from '../graph/op.js';
+import { none, type Sent } from '../graph/op.js';
 import { hasOrigin, recordOrigin } from '../graph/origins.js';
 import { resultIn, resultsOf } from '../graph/results.js';
 import {
@@ -27,11 +26,10 @@ import {
   positionOfEdge,
   type WaitList,
 } from '../graph/waitlist.js';
-import { mayFit } from '../graph/window.js';
-import { addN, assemble, broadcastTo } from '../ops/index.js';
+import { broadcastTo } from '../ops/index.js';
 import { sameAs } from '../ops/views.js';
-import { formatShape } from '../tensor/shape.js';
 import { Gradients } from './gradients.js';
+import { describeEdge, listed, total, verify } from './sent.js';
 
 /** The gradient of each result of a node with several results. */
 type Totals = Readonly<Record<string, Node | typeof none>>;
@@ -272,7 +270,7 @@ export class BackwardPass {
     const edge = box.edges[index] as Edge;
     if (box.arrived[index] !== undefined) {
       throw new StateError(
-        `${edge.node} has already received its gradient from ${describe(edge)}; send one gradient over each edge`,
+        `${edge.node} has already received its gradient from ${describeEdge(edge)}; send one gradient over each edge`,
       );
     }
     verify(edge, gradient);
@@ -361,88 +359,10 @@ function zerosLike(node: Node): Node {
 }
 
 /**
- * Returns a node that is the sum of the gradients that arrived at a node, or at one of its results; `none` if only
- * `none` arrived.
- * @param node a node with the shape of the sum
- */
-function total(node: Node, arrived: readonly Sent[]): Node | typeof none {
-  if (arrived.length === 1 && isNode(arrived[0])) return arrived[0];
-  const gradients = arrived.filter((sent): sent is Node | Part => sent !== none);
-  const [first] = gradients;
-  if (first === undefined) return none;
-  if (gradients.every(isNode)) {
-    return gradients.length === 1 ? (first as Node) : addN(gradients as Node[]);
-  }
-  const whole = node.shape.map(() => 0);
-  return assemble(
-    node.shape,
-    gradients.map((sent) => (isPart(sent) ? sent : new Part(sent, whole))),
-  );
-}
-
-/** Checks that a gradient has the shape and dtype of its node, and that a part lies within the shape. */
-function verify({ node: receiver, parent }: Edge, sent: Sent): void {
-  // A result sends its own gradient on to the node with several results.
-  const node = resultsOf(receiver) && typeof parent !== 'string' ? parent : receiver;
-  if (sent === none) return;
-  assertValue(node, 'backward: expected nodes with a value, but');
-  const gradient = isPart(sent) ? sent.gradient : sent;
-  if (!isNode(gradient)) {
-    throw new GraphError(
-      `the gradient that ${nameOf(parent)} sent to ${receiver} must be a node, but is ${describeValue(gradient)}`,
-    );
-  }
-  assertValue(gradient, `the gradient that ${nameOf(parent)} sent to ${receiver} must be a value:`);
-  if (gradient.dtype !== node.dtype) {
-    throw new DTypeError(
-      `the gradient that ${nameOf(parent)} sent to ${receiver} must be ${node.dtype}, but is ${gradient.dtype}`,
-    );
-  }
-  const fits = isPart(sent) ? within(sent, node.shape) : sameShape(gradient.shape, node.shape);
-  if (!fits) {
-    const steps = isPart(sent) && sent.step.some((by) => by !== 1);
-    const part = isPart(sent)
-      ? ` at ${formatShape(sent.start)}${steps ? ` in steps of ${formatShape(sent.step)}` : ''}`
-      : '';
-    throw new ShapeError(
-      `the gradient that ${nameOf(parent)} sent to ${receiver} must ${part ? 'lie within' : 'have'} shape ${formatShape(node.shape)}, but has ${formatShape(gradient.shape)}${part}`,
-    );
-  }
-}
-
-/** Returns whether a part lies within a shape, as far as this can be decided before names are bound. */
-function within({ gradient, start, step }: Part, shape: Shape): boolean {
-  return (
-    gradient.shape.length === shape.length &&
-    start.length === shape.length &&
-    step.length === shape.length &&
-    gradient.shape.every((dim, axis) =>
-      // If a position depends on a name, the op `assemble` checks it when the name is bound.
-      mayFit(shape[axis] as Dim, start[axis] as Dim, dim, step[axis] as number),
-    )
-  );
-}
-
-/**
  * Returns the index of the first input of `from` that is `node`; -1 if no input is, or if `from` is an outside source.
  */
 function slotOf(node: Node, from: Node | string): number {
   return typeof from === 'string' ? -1 : from.inputs.indexOf(node);
-}
-
-function nameOf(from: Node | string): string {
-  return typeof from === 'string' ? `the outside source '${from}'` : `${from}`;
-}
-
-/** Returns the edges as text, for an error. Only the first hundred are named. */
-function listed(edges: readonly Edge[]): string {
-  const most = 100;
-  const rest = edges.length > most ? ` and ${edges.length - most} more` : '';
-  return edges.slice(0, most).map(describe).join(', ') + rest;
-}
-
-function describe({ parent, slot }: Edge): string {
-  return typeof parent === 'string' ? nameOf(parent) : `${parent} (its input ${slot})`;
 }
 
 /**
