@@ -78,6 +78,9 @@ struct RoutineRow {
   // Returns true if `prepare` finds all failures of the call, so that a call that fails writes nothing. If it
   // is null, a call that fails may have written a part of its results.
   bool (*checksFirst)(const RoutineCall& call) = nullptr;
+  // If all operands are images [batch, channels, height, width], the integer that is 1 if their axes are in
+  // the order [batch, height, width, channels]. -1 otherwise.
+  int channelsLast = -1;
 
   constexpr int operands() const { return reads + writes; }
   constexpr bool existsFor(DType type) const { return (dtypes >> static_cast<int>(type) & 1u) != 0; }
