@@ -42,6 +42,7 @@ export const randomValue: ValueRecord = {
     cheap: kernelFacts('random', kernel as string).cheap.includes(dtype),
   }),
   prepared: undefined,
+  updates: () => undefined,
   varies: true,
 };
 
