@@ -114,6 +114,29 @@ describe('a tensor of bool', () => {
     expect(both(cast(x, 'int32'), { x: fed }).data[3]).toBe(1);
     expect(both(where(x, 2, 1), { x: fed }).data[3]).toBe(2);
   });
+
+  it('with a byte that was changed later is 1 in the results of a run', async () => {
+    const x = input('x', [40], { dtype: 'bool' });
+    const fed = Tensor.zeros([40], { dtype: 'bool' });
+    for (const at of [3, 4, 39]) fed.data[at] = 255 - at;
+    const expected = Tensor.zeros([40], { dtype: 'bool' });
+    for (const at of [0, 35, 36]) expected.data[at] = 1;
+    const runs = state('runs', 0);
+    const reversed = slice(x, { axis: 0, step: -1 });
+    const program = compile({ outputs: { reversed }, updates: [[runs, add(runs, 1)]] });
+    expect(program.run({ x: fed }).reversed).toEqual(expected);
+    expect((await program.runAsync({ x: fed })).reversed).toEqual(expected);
+    expect(evaluate(reversed, { x: fed })).toEqual(expected);
+    expect(runs.value.item()).toBe(2);
+    program.dispose();
+  });
+
+  it('is refused as a feed of other bytes, with an error that names the input', () => {
+    const x = input('x', ['n'], { dtype: 'bool' });
+    const error = errorOf(() => evaluate(x, { x: Uint8Array.of(0, 5) }));
+    expect(error).toBeInstanceOf(ValueError);
+    expect(error.message).toMatch(/^\[input 'x'\] element 1 of the data is 5, expected 0 or 1/);
+  });
 });
 
 describe('a tensor of uint8', () => {
@@ -165,6 +188,14 @@ describe('comparisons', () => {
       const error = errorOf(op);
       expect(error).toBeInstanceOf(DTypeError);
       expect(error.message).toMatch(/^\[(mul|add)\] .*bool.*cast\(\)/);
+    }
+    const mask = greater(x, 0).named('mask');
+    for (const number of [0.5, 1, 2]) {
+      const error = errorOf(() => mul(mask, number));
+      expect(error).toBeInstanceOf(DTypeError);
+      expect(error.message).toBe(
+        "[mul] is defined for float32 and float64, but received bool; cast() it first (operands: [greater 'mask'])",
+      );
     }
     for (const op of [max, sort]) {
       expect(errorOf(() => op(greater(x, 0))).message).toMatch(
