@@ -102,7 +102,7 @@ class Fusion {
   /** The draws that have no memory. Every loop that loads such a draw computes it. */
   #drawn: ReadonlyMap<Value, Draw> = new Map();
   /** The grade of each value, indexed by the value's id. */
-  readonly #grades: Int32Array;
+  readonly #grades: Float64Array;
   readonly #final = new Set<Value>();
   /** For each value that is computed by a fused loop, this loop, by the id of the value. */
   readonly #loops: (Members | undefined)[];
@@ -118,7 +118,7 @@ class Fusion {
   ) {
     this.#order = order;
     this.#uses = uses;
-    this.#grades = new Int32Array(endOf(order));
+    this.#grades = new Float64Array(endOf(order));
     this.#loops = byId(endOf(order));
   }
 

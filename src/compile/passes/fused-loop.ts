@@ -68,7 +68,7 @@ export interface Fused {
 }
 
 /** The grade of values that are used only to update leaves. They are computed after all other values. */
-export const lastGrade = 2 ** 30;
+export const lastGrade = Number.MAX_SAFE_INTEGER;
 
 /** Whether the ref reads all elements of its value in order, and has the shape `shape` of the loop that reads it. */
 export function aligned(ref: Ref, shape: readonly number[]): boolean {
