@@ -11,8 +11,7 @@ import type { Builder } from '../../ir/builder.js';
 import type { Draw } from '../../ir/location.js';
 import { Keys } from '../../ir/same.js';
 import type { Target } from '../../ir/target.js';
-import { byId, endOf, numberOf, type Ref, Uses, type Value, viewed } from '../../ir/value.js';
-import { valueRecord } from '../../primitives/index.js';
+import { byId, endOf, type Ref, Uses, type Value, viewed } from '../../ir/value.js';
 import type { Constants } from '../options.js';
 import { codeLoop } from './code.js';
 import { findDrawn } from './drawn.js';
@@ -32,6 +31,7 @@ import {
 } from './fused-loop.js';
 import { settle, shortSums } from './fusible.js';
 import { fixedValues } from './once.js';
+import { findRepeated, type Repeated } from './repeated.js';
 import { compatible, loadsOnePerRow, readsColumns, readsRow, type Space } from './row-loops.js';
 
 export function* fuse(
@@ -91,14 +91,8 @@ class Fusion {
   readonly #order: readonly Value[];
   readonly #uses: Uses;
   readonly #keys = new Keys();
-  /**
-   * Values that are not stored: every loop that reads such a value computes it again. Each is a function of at most one
-   * ref, whose key is `source`. `length` is the number of operations that compute the value from this ref.
-   */
-  readonly #repeated = new Map<
-    Value,
-    { readonly source: number | undefined; readonly length: number }
-  >();
+  /** The values that have no memory. Every loop that reads such a value computes it again. */
+  #repeated: ReadonlyMap<Value, Repeated> = new Map();
   /** The draws that have no memory. Every loop that loads such a draw computes it. */
   #drawn: ReadonlyMap<Value, Draw> = new Map();
   /** The grade of each value, indexed by the value's id. */
@@ -136,7 +130,7 @@ class Fusion {
   }
 
   *#fused(): Sliced<Fused> {
-    yield* this.#findRepeated();
+    this.#repeated = yield* findRepeated(this.#order, this.#uses, this.#keys, this.build);
     this.#drawn = yield* findDrawn(this.#order, this.#uses, this.#repeated, this.build);
     yield* this.#findFinal();
     for (let i = 0; i < this.#order.length; i++) {
@@ -156,34 +150,6 @@ class Fusion {
       uses: this.#uses,
       fixed: this.fixed,
     };
-  }
-
-  /** Finds values that are cheap functions of one ref. Every fused loop that reads such a value computes it again. */
-  *#findRepeated(): Sliced<void> {
-    for (let i = 0; i < this.#order.length; i++) {
-      const value = this.#order[i] as Value;
-      if (this.build.pace.due(1 + this.#uses.count(value))) yield;
-      if (!valueRecord(value).fusing?.cheap(value)) continue;
-      const inLoops = this.#uses.every(value, ({ reader, ref }) => {
-        const space = reader && spaceOf(reader);
-        return space !== undefined && aligned(ref, space);
-      });
-      if (!inLoops || value.size === 0) continue;
-      let source: number | undefined;
-      let several = false;
-      let length = 1;
-      for (let k = 0; k < value.args.length; k++) {
-        const arg = value.args[k] as Ref;
-        if (numberOf(arg) !== undefined) continue;
-        const below = aligned(arg, value.shape) ? this.#repeated.get(arg.value) : undefined;
-        if (below) length += below.length;
-        const key = below ? below.source : this.#keys.of(arg);
-        several ||= key !== undefined && source !== undefined && key !== source;
-        source ??= key;
-      }
-      if (several || length > this.build.target.loop.repeated) continue;
-      this.#repeated.set(value, { source, length });
-    }
   }
 
   /** Whether no instruction computes the value. Its readers then need not wait for one. */
