@@ -21,6 +21,7 @@ import type {
 
 /** A matrix product over the last two axes of both operands. */
 export const product: LoweringRecord<Extract<Lowering, { kind: 'product' }>> = {
+  expand: (_lowering, node, { withoutZeroParts }) => withoutZeroParts(node),
   step: ({ transposes }, { attributes, shape, inputShapes }) => {
     const [a, b] = inputShapes as [readonly number[], readonly number[]];
     const flags = transposes(attributes);

@@ -10,6 +10,7 @@ import { dtypeCodes } from '../native/table.js';
 import type { InstructionRecord, LoweringRecord, ValueRecord } from './record.js';
 
 export const random: LoweringRecord<Extract<Lowering, { kind: 'random' }>> = {
+  expand: undefined,
   step: ({ kernel, seed }, { attributes }) => {
     const draw = prepareRandom(kernel, seed(attributes));
     return (out, _inputs, run) => draw(out, run);

@@ -47,8 +47,21 @@ export interface LoweredNode {
   readonly args: readonly Ref[];
 }
 
+/** How the executors replace nodes that are not computed themselves. */
+export interface Expander {
+  /** Returns an equal matrix product whose operands have no constant zeros; undefined if they have none. */
+  withoutZeroParts(product: Node): Node | undefined;
+  /** Returns the expansion of a result; undefined if the op that has several results is not composed. */
+  ofResult(result: Node): Node | undefined;
+}
+
 /** How the nodes of one kind of lowering are computed. */
 export interface LoweringRecord<L extends Lowering> {
+  /**
+   * Returns the node that is computed instead of the node; undefined if the node itself is computed. Undefined if nodes
+   * of this kind are always computed themselves.
+   */
+  readonly expand: ((lowering: L, node: Node, expander: Expander) => Node | undefined) | undefined;
   /**
    * Prepares the step with which the reference executor computes a node. It is undefined if nothing is computed: a leaf
    * has a value, a composed op is replaced by its expansion, and any other node shares the buffer of its input.

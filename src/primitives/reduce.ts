@@ -32,6 +32,7 @@ function assertElements(
 }
 
 export const reduce: LoweringRecord<Reduce> = {
+  expand: undefined,
   step: (lowering, { attributes, inputShapes: [from] }) => {
     const shape = from as readonly number[];
     const axes = lowering.axes(attributes);

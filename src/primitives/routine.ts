@@ -99,6 +99,7 @@ const isSize = (size: unknown): boolean => Number.isSafeInteger(size) && (size a
  * record of `result` makes the others.
  */
 export const routine: LoweringRecord<RoutineLowering> = {
+  expand: undefined,
   step: (lowering, node) => {
     const { reads, writes, integers } = checkedCall(lowering, node);
     const views = [...reads, ...writes].map((shape) => ({ shape, ...rowMajorLayout(shape) }));

@@ -11,7 +11,7 @@ import type { Builder } from '../../ir/builder.js';
 import type { Draw } from '../../ir/location.js';
 import { Keys } from '../../ir/same.js';
 import type { Target } from '../../ir/target.js';
-import { byId, endOf, type Ref, Uses, type Value } from '../../ir/value.js';
+import { byId, endOf, type Ref, Uses, type Value, viewed } from '../../ir/value.js';
 import type { Constants } from '../options.js';
 import { codeLoop } from './code.js';
 import { findDrawn } from './drawn.js';
@@ -44,11 +44,11 @@ export function* fuse(
   const short = yield* shortSums([...outputs, ...updates.map(({ ref }) => ref)], build);
   const roots = settle(short, outputs.length, updates, build);
   const settledOutputs = roots.slice(0, outputs.length);
-  const settledUpdates = updates.map(({ leaf }, i) => ({
-    leaf,
+  const settledUpdates = updates.map(({ leaf }, i) => {
+    const root = roots[outputs.length + i] as Ref;
     // The ref is copied, because a value may be both an output and the new value of a leaf, and each needs its own ref.
-    ref: { ...(roots[outputs.length + i] as Ref) },
-  }));
+    return { leaf, ref: viewed(root.value, root) };
+  });
   return yield* Fusion.of(settledOutputs, settledUpdates, build, constants);
 }
 
@@ -164,7 +164,7 @@ class Fusion {
 
   /** Finds the final values: those used only to update leaves. They are computed in the loops that write the leaves. */
   *#findFinal(): Sliced<void> {
-    const updated = new Map<Ref, Variable>(this.updates.map(({ leaf, ref }) => [ref, leaf]));
+    const shapes = new Map(this.updates.map(({ leaf, ref }) => [ref, [...leaf.value.shape]]));
     const finalLoops = new FinalLoops(this.build.target.loop.finalOperations);
     for (let i = this.#order.length - 1; i >= 0; i--) {
       const value = this.#order[i] as Value;
@@ -175,8 +175,8 @@ class Fusion {
       if (copied && (value.args[0] as Ref).value.details.leaf instanceof Variable) continue;
       const final = this.#uses.every(value, ({ reader, ref }) => {
         if (reader) return this.#endsFinal(reader, ref);
-        const leaf = updated.get(ref);
-        return leaf !== undefined && aligned(ref, leaf.value.shape);
+        const shape = shapes.get(ref);
+        return shape !== undefined && aligned(ref, shape);
       });
       if (final && finalLoops.join(value, this.#finalReaders(value))) this.#final.add(value);
     }

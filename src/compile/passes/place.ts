@@ -11,7 +11,7 @@ import type { Fired } from '../../ir/builder.js';
 import { defect } from '../../ir/defect.js';
 import { type Location, type Memory, windowAt } from '../../ir/location.js';
 import { executor } from '../../ir/target.js';
-import { type Ref, showsAll, type Uses, Value } from '../../ir/value.js';
+import { type Ref, showsAll, type Uses, Value, viewed } from '../../ir/value.js';
 import { ascends, compose, count, dense, equalLists, rowMajor } from '../../ir/view.js';
 import { valueRecord } from '../../primitives/index.js';
 import { type Fused, type FusedLoop, isElementwise } from './fused-loop.js';
@@ -223,7 +223,7 @@ export class Placement {
       holders.set(at.memory, holder);
       if (holders.size > 1) return undefined;
       blocks.push({
-        ref: { value: holder, ...view },
+        ref: viewed(holder, view),
         start: assembled.details.starts?.[i] as readonly number[],
       });
     }
