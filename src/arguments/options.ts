@@ -178,7 +178,9 @@ function nearestName(name: string, declaration: Declaration): string | undefined
   let least = Infinity;
   for (const [candidate, { aliases }] of Object.entries(declaration)) {
     for (const spelling of [candidate, ...aliases]) {
-      const distance = editDistance(wanted, spelling.toLowerCase());
+      // Of a name and an alias that are equally similar, the name is nearer.
+      const alias = spelling === candidate ? 0 : 0.5;
+      const distance = editDistance(wanted, spelling.toLowerCase()) + alias;
       if (distance < least) [nearest, least] = [candidate, distance];
     }
   }

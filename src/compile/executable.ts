@@ -29,7 +29,7 @@ import {
   typedArray,
 } from '../tensor/dtype.js';
 import { formatShape, sizeOf } from '../tensor/shape.js';
-import { allocate, isTensor, Tensor } from '../tensor/tensor.js';
+import { allocate, isTensor, resultTensor, type Tensor } from '../tensor/tensor.js';
 import type { Encoded } from './encoded.js';
 import { outOfRange } from './failed-run.js';
 import type { KeptValues } from './kept.js';
@@ -275,7 +275,7 @@ export class Executable {
     for (let index = 0; index < this.outputs.length; index++) {
       const { name, shape, dtype } = this.outputs[index] as Slot;
       const data = memory[this.feeds.length + index] as TypedArray;
-      tensors[name] = new Tensor(copy ? copied(data) : data, shape, dtype);
+      tensors[name] = resultTensor(copy ? copied(data) : data, shape, dtype);
     }
     return tensors;
   }
@@ -357,7 +357,7 @@ export class Executable {
         await nextTurn();
         left = elementsPerTurn;
       }
-      tensors[name] = new Tensor(copy, shape, dtype);
+      tensors[name] = resultTensor(copy, shape, dtype);
     }
     return tensors;
   }

@@ -6,7 +6,7 @@ import { type Input, Variable } from '../graph/leaf.js';
 import type { Node } from '../graph/node.js';
 import { withLeaves } from '../native/program.js';
 import type { TypedArray } from '../tensor/dtype.js';
-import { allocate, Tensor } from '../tensor/tensor.js';
+import { allocate, resultTensor, type Tensor } from '../tensor/tensor.js';
 import { bindFeeds, type Feeds, inputsOf } from './bind.js';
 import { executionOrder } from './lowered.js';
 import { Schedule } from './schedule.js';
@@ -69,8 +69,8 @@ export class Interpreter {
     };
     const compute = () => {
       schedule.run(tensors, run);
-      const outputs = this.#outputs.map(
-        (node) => new Tensor(copyOf(node), schedule.shapeOf(node), node.dtype),
+      const outputs = this.#outputs.map((node) =>
+        resultTensor(copyOf(node), schedule.shapeOf(node), node.dtype),
       );
       // All new values are copied before the first is written, because the new value of one leaf can be the old value
       // of another leaf, which is overwritten.

@@ -347,10 +347,16 @@ function scalar(value: number, dtype: DType): Constant {
 /**
  * Converts operands to nodes. A number takes the dtype of the first operand that is a node or a tensor; if there is
  * none, it becomes float32.
+ * @param checkDType called with the first operand that has a dtype, as a node, if a number does not fit this dtype. If
+ *   the op refuses the dtype anyway, it throws the op's own error
  * @throws ValueError if an operand is not a node, a tensor or a number, or if a number does not fit the dtype;
  *   GraphError if an operand is a node with several results
  */
-export function lift(opName: string, operands: readonly Operand[]): Node[] {
+export function lift(
+  opName: string,
+  operands: readonly Operand[],
+  checkDType?: (operand: Node) => void,
+): Node[] {
   for (const operand of operands) {
     if (isNode(operand) && operand.op.results !== undefined) assertValue(operand, `[${opName}]`);
   }
@@ -367,8 +373,9 @@ export function lift(opName: string, operands: readonly Operand[]): Node[] {
     if (typeof operand === 'number') {
       const expected = misfit(operand, dtype);
       if (expected !== undefined) {
+        checkDType?.(isNode(typed) ? typed : new Constant(typed as Tensor));
         return refuse(
-          `operand ${index} must be ${expected}, because the other operands are ${dtype}, but is ${operand}`,
+          `operand ${index} must be ${expected}, because the other operands are ${dtype}, but is ${operand}; to use another number, cast() them`,
         );
       }
       return scalar(operand, dtype);

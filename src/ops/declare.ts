@@ -8,7 +8,7 @@ import { GraphError } from '../errors.js';
 import { dimension, type Shape } from '../graph/dimension.js';
 import { lift } from '../graph/leaf.js';
 import { loweringFields } from '../graph/lowering.js';
-import { createNode, isNode, type Node } from '../graph/node.js';
+import { createNode, failFor, isNode, type Node } from '../graph/node.js';
 import {
   declareOp,
   type Fail,
@@ -28,7 +28,13 @@ export type Apply<A extends object> = (inputs: readonly Operand[], attributes: A
 /** Declares an op of forebay. Returns a function that applies the op; the op's public function calls it. */
 export function declare<A extends object>(declaration: OpDeclaration<A>): Apply<A> {
   const op = declareOp(declaration);
-  return (inputs, attributes) => createNode(op, lift(op.name, inputs), attributes);
+  return (inputs, attributes) => {
+    const checkDType = (operand: Node) => {
+      const alike = inputs.map(() => operand);
+      declaration.dtype(alike, attributes, failFor(op, [operand]));
+    };
+    return createNode(op, lift(op.name, inputs, checkDType), attributes);
+  };
 }
 
 /** A function that applies an op with several results. It returns the nodes of the results, by key. */

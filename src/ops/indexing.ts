@@ -137,11 +137,11 @@ function takenShape({ shape }: Node, indices: Node, axis: number): Shape {
  * Returns the elements of x at the given indices along one axis, as NumPy's `take`: with axis 0, the rows of x. An index
  * is from -n to n - 1, where n is the length of the axis; negative indices count from the end. The result has the dtype
  * of x and the shape of x, in which the axis is replaced by the axes of `indices`.
- * @param indices a Node, Tensor or number of int32, of any shape
+ * @param indices a Node, Tensor or number of int32 or uint8, of any shape
  * @param axis the axis of the indices; 0 by default. A negative axis counts from the end
- * @throws ShapeError if the axis is out of range; DTypeError if the indices are not of int32; ValueError if an operand
- *   is not a Node, Tensor or number. A run throws ValueError if an index is out of range, unless the
- *   result has no elements; it then writes nothing
+ * @throws ShapeError if the axis is out of range; DTypeError if the indices are neither int32 nor uint8; ValueError if
+ *   an operand is not a Node, Tensor or number. A run throws ValueError if an index is out of range, unless the result
+ *   has no elements; it then writes nothing
  */
 export function gather(x: Operand, indices: Operand, axis = 0): Node {
   const [from, at] = lift('gather', [x, asIndices(indices)]) as [Node, Node];
@@ -215,13 +215,14 @@ const added = declare<AxisAttributes>({
  * Returns x with `updates` added at the given indices along one axis: with axis 0, to the rows of x. It is the gradient
  * of `gather`. If an index appears several times, its updates are added in the order of the indices, so the result does
  * not depend on the number of threads. The result has the shape and the dtype of x.
- * @param indices a Node, Tensor or number of int32, of any shape; from -n to n - 1, where n is the length of the axis
+ * @param indices a Node, Tensor or number of int32 or uint8, of any shape; from -n to n - 1, where n is the length of the
+ *   axis
  * @param updates of the dtype of x, and of the shape of x in which the axis is replaced by the axes of `indices`
  * @param axis the axis of the indices; 0 by default. A negative axis counts from the end
  * @throws ShapeError if the axis is out of range or the shape of the updates does not fit; DTypeError if the indices
- *   are not of int32 or the dtypes of x and the updates differ; ValueError if an operand is not a Node, Tensor or
- *   number. A run throws ValueError if an index is out of range, unless the
- *   result has no elements; it then writes nothing
+ *   are neither int32 nor uint8, if x is bool or uint8, or if the dtypes of x and the updates differ; ValueError if an
+ *   operand is not a Node, Tensor or number. A run throws ValueError if an index is out of range, unless the result has
+ *   no elements; it then writes nothing
  */
 export function scatterAdd(x: Operand, indices: Operand, updates: Operand, axis = 0): Node {
   const [to, at, from] = lift('scatterAdd', [x, asIndices(indices), updates]) as [Node, Node, Node];
@@ -301,11 +302,11 @@ const taken = declare<AxisAttributes>({
  * Returns, for each element of `indices`, the element of x at this index along one axis, as torch.gather:
  * result[i, j] = x[indices[i, j], j] for axis 0 of matrices. An index is from -n to n - 1, where n is the length of the
  * axis of x. The result has the shape of `indices` and the dtype of x.
- * @param indices of int32. It has as many axes as x. Along any other axis, it is as long as x. If both lengths are
+ * @param indices of int32 or uint8. It has as many axes as x. Along any other axis, it is as long as x. If both lengths are
  *   numbers, it may also be shorter; the rest of x is then not read
  * @param axis the axis; a negative axis counts from the end
- * @throws ShapeError if the axis is out of range or the shapes do not fit; DTypeError if the indices are not of int32;
- *   ValueError if an operand is not a Node, Tensor or number. A run throws ValueError if an index is out of range; it
+ * @throws ShapeError if the axis is out of range or the shapes do not fit; DTypeError if the indices are neither int32
+ *   nor uint8; ValueError if an operand is not a Node, Tensor or number. A run throws ValueError if an index is out of range; it
  *   then writes nothing
  */
 export function takeAlongAxis(x: Operand, indices: Operand, axis: number): Node {

@@ -24,6 +24,15 @@ function isSide(side: unknown, least: 0 | 1): side is number {
   return Number.isInteger(side) && (side as number) >= least && (side as number) < 2 ** 31;
 }
 
+/** Describes a value. A short list is described by its elements, because its length alone does not show what is wrong. */
+function described(value: unknown): string {
+  if (!isList(value) || value.length > 4) return describeValue(value);
+  const items = (value as readonly unknown[]).map((item) =>
+    typeof item === 'number' ? String(item) : describeValue(item),
+  );
+  return `[${items.join(', ')}]`;
+}
+
 /** Returns the two numbers of an option. @throws ValueError if it is not a number from `least`, or a list of two */
 export function sidesOf(value: unknown, least: 0 | 1, where: string): [number, number] {
   if (isSide(value, least)) return [value, value];
@@ -32,7 +41,7 @@ export function sidesOf(value: unknown, least: 0 | 1, where: string): [number, n
   }
   const integer = least === 1 ? 'a positive integer' : 'a whole number';
   throw new ValueError(
-    `${where}: expected ${integer}, or a list of two, but received ${describeValue(value)}`,
+    `${where}: expected ${integer}, or a list of two, but received ${described(value)}`,
   );
 }
 
@@ -40,7 +49,7 @@ export function sidesOf(value: unknown, least: 0 | 1, where: string): [number, n
 export function sideOf(value: unknown, least: 0 | 1, where: string): number {
   const single = isList(value) && value.length === 1 ? value[0] : value;
   if (isList(single)) {
-    throw new ValueError(`${where}: expected a number, but received ${describeValue(value)}`);
+    throw new ValueError(`${where}: expected a number, but received ${described(value)}`);
   }
   return sidesOf(single, least, where)[0];
 }
@@ -54,7 +63,7 @@ export function imagePadding(name: string, padding: unknown): [number, number][]
     : side(padding).map((pad): [number, number] => [pad, pad]);
   if (pads.length === 2) return pads;
   throw new ValueError(
-    `[${name}] padding: expected [[top, bottom], [left, right]], but received ${describeValue(padding)}`,
+    `[${name}] padding: expected [[top, bottom], [left, right]], but received ${described(padding)}`,
   );
 }
 

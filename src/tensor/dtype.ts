@@ -102,6 +102,15 @@ export function firstNoBool(bytes: Uint8Array): number {
   return index < bytes.length ? index : -1;
 }
 
+/** Changes every byte that is neither 0 nor 1 to 1, so that all bytes are bools. */
+export function makeBools(bytes: Uint8Array): void {
+  const first = firstNoBool(bytes);
+  if (first < 0) return;
+  for (let index = first; index < bytes.length; index++) {
+    bytes[index] = Number(bytes[index] !== 0);
+  }
+}
+
 const isDType = (value: unknown): value is DType =>
   typeof value === 'string' && Object.hasOwn(constructors, value);
 

@@ -18,6 +18,7 @@ import {
   type Holds,
   holds,
   isTypedArray,
+  makeBools,
   type TypedArray,
   typedArray,
 } from './dtype.js';
@@ -115,7 +116,7 @@ export class Tensor<D extends DType = DType> implements Holds<D> {
   readonly dtype: D;
   /**
    * The elements in row-major order. This is the memory of the tensor, not a copy. Bools are bytes: 0 is false and 1 is
-   * true. If your code writes another byte into this memory, kernels treat it as true.
+   * true. If your code writes another byte into this memory, kernels treat it as true, and results of runs have a 1.
    */
   readonly data: TypedArray<D>;
   /** Never set. @internal */
@@ -255,15 +256,26 @@ function checkedDType(data: TypedArray, dtype: unknown): DType {
       `Tensor: the data is ${describeValue(data)}, which holds ${dtypeOf(data)}, but the dtype is ${dtype}`,
     );
   }
-  if (dtype === 'bool') {
-    const index = firstNoBool(data as Uint8Array);
-    if (index >= 0) {
-      throw new ValueError(
-        `Tensor: element ${index} of the data is ${data[index]}, expected 0 or 1, because the dtype is bool; to make every other byte true, convert a uint8 tensor with cast(x, 'bool')`,
-      );
-    }
-  }
+  if (dtype === 'bool') assertBools(data as Uint8Array, 'Tensor:');
   return dtype;
+}
+
+/** @throws ValueError if a byte is neither 0 nor 1 */
+function assertBools(bytes: Uint8Array, context: string): void {
+  const index = firstNoBool(bytes);
+  if (index < 0) return;
+  throw new ValueError(
+    `${context} element ${index} of the data is ${bytes[index]}, expected 0 or 1, because the dtype is bool; to make every other byte true, convert a uint8 tensor with cast(x, 'bool')`,
+  );
+}
+
+/**
+ * Makes a tensor of the result of a run, which uses `data` as its memory. Every byte of a bool that is not 0 becomes 1:
+ * a run copies the bools of its feeds and leaves, and users can write any byte into the memory of a bool tensor.
+ */
+export function resultTensor(data: TypedArray, shape: readonly number[], dtype: DType): Tensor {
+  if (dtype === 'bool') makeBools(data as Uint8Array);
+  return new Tensor(data, shape, dtype);
 }
 
 /** Returns whether `value` is a tensor that this copy of forebay made. Never throws. */
@@ -346,6 +358,8 @@ function typedTensor(
   if (isTypedArray(value)) {
     if (dtypeOf(value) !== 'uint8') return new Tensor(value);
     const bytes = dtype === undefined || canHold(value, dtype);
+    // The constructor checks the bytes, too, but its error does not begin with the context.
+    if (dtype === 'bool') assertBools(value as Uint8Array, context);
     return bytes ? new Tensor(value, undefined, dtype) : undefined;
   }
   if (!isPlainTensor(value)) return undefined;

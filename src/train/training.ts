@@ -3,8 +3,8 @@
 import { reading } from '../arguments/read.js';
 import type { Stepper } from '../compile/stepper.js';
 import { nextDrawSeed } from '../graph/seed.js';
-import type { TypedArray } from '../tensor/dtype.js';
-import { Tensor } from '../tensor/tensor.js';
+import type { DType, TypedArray } from '../tensor/dtype.js';
+import { resultTensor } from '../tensor/tensor.js';
 import { type Dataset, examplesOf } from './dataset.js';
 import type { BatchRecord, FitOptions } from './fit-options.js';
 import {
@@ -163,7 +163,7 @@ export class Training {
       return Object.fromEntries(
         names.map(([name, shape]) => {
           const data = (outputs.get(name) as TypedArray).slice();
-          return [name, new Tensor(data, shape, dtypes.get(name))];
+          return [name, resultTensor(data, shape, dtypes.get(name) as DType)];
         }),
       );
     };

@@ -37,6 +37,13 @@ describe('a declared options object', () => {
     );
   });
 
+  it('suggests a name rather than an alias that is equally similar', () => {
+    const cut = declareOptions('cut', { end: optional(flag, 'stop'), step: optional(flag) });
+    const { message } = errorOf(() => cut.read({ stp: true }));
+    expect(message).toMatch("did you mean 'step'?");
+    expect(errorOf(() => cut.read({ stop: true })).message).toMatch("did you mean 'end'?");
+  });
+
   it.each([
     [{}, 'brew: rate must be a number from 0 to below 1, but is undefined'],
     [{ rate: 1 }, 'brew: rate must be a number from 0 to below 1, but is number 1'],

@@ -17,9 +17,11 @@ import {
   type Feeds,
   gather,
   greater,
+  initializers,
   input,
   load,
   loadNpy,
+  matmul,
   max,
   mean,
   mul,
@@ -114,6 +116,29 @@ describe('a tensor of bool', () => {
     expect(both(cast(x, 'int32'), { x: fed }).data[3]).toBe(1);
     expect(both(where(x, 2, 1), { x: fed }).data[3]).toBe(2);
   });
+
+  it('with a byte that was changed later is 1 in the results of a run', async () => {
+    const x = input('x', [40], { dtype: 'bool' });
+    const fed = Tensor.zeros([40], { dtype: 'bool' });
+    for (const at of [3, 4, 39]) fed.data[at] = 255 - at;
+    const expected = Tensor.zeros([40], { dtype: 'bool' });
+    for (const at of [0, 35, 36]) expected.data[at] = 1;
+    const runs = state('runs', 0);
+    const reversed = slice(x, { axis: 0, step: -1 });
+    const program = compile({ outputs: { reversed }, updates: [[runs, add(runs, 1)]] });
+    expect(program.run({ x: fed }).reversed).toEqual(expected);
+    expect((await program.runAsync({ x: fed })).reversed).toEqual(expected);
+    expect(evaluate(reversed, { x: fed })).toEqual(expected);
+    expect(runs.value.item()).toBe(2);
+    program.dispose();
+  });
+
+  it('is refused as a feed of other bytes, with an error that names the input', () => {
+    const x = input('x', ['n'], { dtype: 'bool' });
+    const error = errorOf(() => evaluate(x, { x: Uint8Array.of(0, 5) }));
+    expect(error).toBeInstanceOf(ValueError);
+    expect(error.message).toMatch(/^\[input 'x'\] element 1 of the data is 5, expected 0 or 1/);
+  });
 });
 
 describe('a tensor of uint8', () => {
@@ -165,6 +190,14 @@ describe('comparisons', () => {
       const error = errorOf(op);
       expect(error).toBeInstanceOf(DTypeError);
       expect(error.message).toMatch(/^\[(mul|add)\] .*bool.*cast\(\)/);
+    }
+    const mask = greater(x, 0).named('mask');
+    for (const number of [0.5, 1, 2]) {
+      const error = errorOf(() => mul(mask, number));
+      expect(error).toBeInstanceOf(DTypeError);
+      expect(error.message).toBe(
+        "[mul] is defined for float32 and float64, but received bool; cast() it first (operands: [greater 'mask'])",
+      );
     }
     for (const op of [max, sort]) {
       expect(errorOf(() => op(greater(x, 0))).message).toMatch(
@@ -271,6 +304,46 @@ describe('a mask that loops compute', () => {
     const later = greater(reshape(index, [1, side]), reshape(index, [side, 1]));
     expect(arenaOf(where(later, -Infinity, x))).toBe(arenaOf(x));
   });
+
+  it.each([[[]], [[3]], [[2, 3]]])(
+    'takes no memory: the causal mask of an attention whose operands begin with the axes %j',
+    (leading) => {
+      // Constants of at most 4,096 elements are folded.
+      const [length, width] = [72, 8];
+      const drawn = (name: string) =>
+        parameter(name, {
+          shape: [...leading, length, width],
+          init: initializers.normal(1),
+          dtype: 'float64',
+          seed: name.charCodeAt(0),
+        });
+      const [query, key, value] = [drawn('q'), drawn('k'), drawn('v')];
+      const index = constant(tensor(Int32Array.from({ length }, (_, i) => i)));
+      const later = greater(reshape(index, [1, length]), reshape(index, [length, 1]));
+      const weight = state('w', tensor(Uint8Array.from({ length: length ** 2 }, (_, i) => i % 3)));
+      const sometimes = cast(reshape(weight, [length, length]), 'bool');
+      const gradientsWith = (mask: Node | undefined) => {
+        const scores = matmul(query, key, { transposeB: true });
+        const chosen = mask ? where(mask, -1e9, scores) : scores;
+        const loss = mean(square(matmul(softmax(chosen), value)));
+        const gradients = backward(loss);
+        const outputs = { q: gradients.of(query), k: gradients.of(key), v: gradients.of(value) };
+        const program = compile({ outputs });
+        const results = program.run();
+        for (const [name, expected] of Object.entries(evaluate(outputs))) {
+          results[name as 'q'].data.forEach((n, i) => {
+            expect(n).toBeCloseTo(expected.data[i] as number, 12);
+          });
+        }
+        const { arenaBytes } = program.stats();
+        program.dispose();
+        return arenaBytes;
+      };
+      const unmasked = gradientsWith(undefined);
+      expect(gradientsWith(later)).toBe(unmasked);
+      expect(gradientsWith(sometimes)).toBe(unmasked);
+    },
+  );
 
   it('takes no memory: a mask of drawn numbers', () => {
     const draw = randomUniform([side, side], { seed: 5 });

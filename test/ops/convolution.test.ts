@@ -271,7 +271,17 @@ describe('a call that cannot be right is refused', () => {
     [
       'three strides',
       { stride: [1, 1, 1] },
-      /^\[conv2d\] stride: expected a positive integer, or a list of two/,
+      /^\[conv2d\] stride: expected a positive integer, or a list of two, but received \[1, 1, 1\]/,
+    ],
+    [
+      'a stride of 0 along one axis',
+      { stride: [2, 0] },
+      /^\[conv2d\] stride: expected a positive integer, or a list of two, but received \[2, 0\]/,
+    ],
+    [
+      'padding of two forms',
+      { padding: [1, [1, 1]] },
+      /^\[conv2d\] padding: expected a whole number, or a list of two, but received \[1, an array of 2\]/,
     ],
     [
       'negative padding',

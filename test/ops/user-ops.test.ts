@@ -159,7 +159,7 @@ describe('plain numbers', () => {
     const error = errorOf(() => greater(i, 0.5));
     expect(error).toBeInstanceOf(ValueError);
     expect(error.message).toBe(
-      "[greater] operand 1 must be a 32-bit integer, because the other operands are int32, but is 0.5 (operands: [input 'i'])",
+      "[greater] operand 1 must be a 32-bit integer, because the other operands are int32, but is 0.5; to use another number, cast() them (operands: [input 'i'])",
     );
   });
 
