@@ -88,14 +88,25 @@ template <class T, int count, int d = 1>
 FOREBAY_INLINE void addLanes(typename Vector<T>::Register* sum) {
   using V = Vector<T>;
   if constexpr (d < V::width) {
-    constexpr int registers = d < count ? count : 1;
+    if constexpr (d < count) {
 #pragma GCC unroll 16
-    for (int i = 0; i < registers; i += 2 * d) {
-      const auto pair = V::template exchange<d>(sum[i], sum[d < count ? i + d : i]);
-      sum[i] = V::add(pair.low, pair.high);
+      for (int i = 0; i < count; i += 2 * d) {
+        const auto pair = V::template exchange<d>(sum[i], sum[i + d]);
+        sum[i] = V::add(pair.low, pair.high);
+      }
+    } else {
+      const auto pair = V::template exchange<d>(sum[0], sum[0]);
+      sum[0] = V::add(pair.low, pair.high);
     }
     addLanes<T, count, 2 * d>(sum);
   }
+}
+
+// The number of registers whose lanes are added together: the largest power of two that divides both numbers.
+constexpr int addedTogether(int pixels, int lanes) {
+  int count = 1;
+  while (pixels % (2 * count) == 0 && lanes % (2 * count) == 0) count *= 2;
+  return count;
 }
 
 // Keeps a value that was loaded in its register. GCC otherwise loads it again for each multiply-add, and the
@@ -141,7 +152,7 @@ void rowDotTile(const ConvRowDots& s, std::int64_t x, const T* a, const T* b, T*
       }
     }
   }
-  constexpr int together = pixels % V::width == 0 ? V::width : pixels % 4 == 0 ? 4 : pixels;
+  constexpr int together = addedTogether(pixels, V::width);
 #pragma GCC unroll 16
   for (int j = 0; j < pixels; j += together) {
     addLanes<T, together>(sum + j);
