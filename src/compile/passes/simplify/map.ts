@@ -159,6 +159,7 @@ const broadcastMask: Rule = {
   exact: 'the elements are computed by the same kernels from the same numbers',
   kernel: undefined,
   apply: ({ dtype, shape, args, details, node }, build) => {
+    if (!args.some(({ value }) => value.dtype === 'bool')) return undefined;
     let found = false;
     const stretched = args.map((arg) => {
       const mask = stretchedMask(arg, build);
