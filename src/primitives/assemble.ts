@@ -78,6 +78,7 @@ export const assembleValue: ValueRecord = {
   onto: () => undefined,
   drawn: undefined,
   prepared: undefined,
+  updates: () => undefined,
   varies: false,
 };
 

@@ -23,5 +23,6 @@ export const leafValue: ValueRecord = {
   onto: () => undefined,
   drawn: undefined,
   prepared: undefined,
+  updates: () => undefined,
   varies: false,
 };

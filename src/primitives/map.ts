@@ -88,5 +88,6 @@ export const mapValue: ValueRecord = {
   onto: () => undefined,
   drawn: undefined,
   prepared: undefined,
+  updates: () => undefined,
   varies: false,
 };

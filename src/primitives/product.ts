@@ -118,6 +118,7 @@ export const productValue: ValueRecord = {
   onto: ({ args }) => args[2],
   drawn: undefined,
   prepared: 1,
+  updates: () => undefined,
   varies: false,
 };
 
@@ -178,6 +179,7 @@ export const batchValue: ValueRecord = {
   onto: () => undefined,
   drawn: undefined,
   prepared: undefined,
+  updates: () => undefined,
   varies: false,
 };
 

@@ -43,6 +43,7 @@ export const randomValue: ValueRecord = {
     cheap: kernelFacts('random', kernel as string).cheap.includes(dtype),
   }),
   prepared: undefined,
+  updates: () => undefined,
   varies: true,
 };
 

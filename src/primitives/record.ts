@@ -148,6 +148,12 @@ export interface ValueRecord {
    * by all instructions that read the operand. Undefined if there is none.
    */
   readonly prepared: number | undefined;
+  /**
+   * If the instruction can write the value directly to a leaf, at the end of a run, returns the index of the operand
+   * that it may overwrite. Undefined if it cannot. Then the value is computed in memory of its own and copied to the
+   * leaf. It is not called for a value that a fused loop stores: a loop can write to any leaf.
+   */
+  readonly updates: (value: Value) => number | undefined;
   /** True if the value differs from run to run even if its operands do not: random numbers. */
   readonly varies: boolean;
 }
@@ -172,6 +178,11 @@ export interface InstructionWriter {
    * that nothing reads gets new memory.
    */
   resultsOf(value: Value): readonly Location[];
+  /**
+   * Returns the locations of the operands of a value whose instruction may write a leaf. Such an instruction reads no
+   * other leaf that may be written: those operands are copied first.
+   */
+  operandsOf(value: Value): Location[];
   /** Returns the location of a value. */
   locationOf(value: Value): Location;
   /** Returns the memory of a leaf that has `length` elements. */

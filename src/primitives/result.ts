@@ -56,5 +56,6 @@ export const resultValue: ValueRecord = {
   onto: () => undefined,
   drawn: undefined,
   prepared: undefined,
+  updates: () => undefined,
   varies: false,
 };

@@ -147,7 +147,7 @@ export const routineValue: ValueRecord = {
     writer.emit({
       kind: 'routine',
       routine: value.details.kernel as string,
-      reads: value.args.map((arg) => writer.locate(arg)),
+      reads: writer.operandsOf(value),
       writes: writer.resultsOf(value),
       integers: value.details.integers as readonly number[],
       nodes,
@@ -162,6 +162,10 @@ export const routineValue: ValueRecord = {
   onto: () => undefined,
   drawn: undefined,
   prepared: undefined,
+  updates: ({ details: { kernel } }) => {
+    const { updatesLeaves, inPlace } = routineFacts(kernel as string);
+    return updatesLeaves ? inPlace : undefined;
+  },
   varies: false,
 };
 

@@ -48,5 +48,6 @@ export const sumValue: ValueRecord = {
   onto: () => undefined,
   drawn: undefined,
   prepared: undefined,
+  updates: () => undefined,
   varies: false,
 };

@@ -33,6 +33,7 @@ import { settle, shortSums } from './fusible.js';
 import { fixedValues } from './once.js';
 import { findRepeated, type Repeated } from './repeated.js';
 import { compatible, loadsOnePerRow, readsColumns, readsRow, type Space } from './row-loops.js';
+import { findUpdated } from './updated.js';
 
 export function* fuse(
   outputs: readonly Ref[],
@@ -95,6 +96,8 @@ class Fusion {
   #repeated: ReadonlyMap<Value, Repeated> = new Map();
   /** The draws that have no memory. Every loop that loads such a draw computes it. */
   #drawn: ReadonlyMap<Value, Draw> = new Map();
+  /** The values that instructions other than loops compute directly in the memory of a leaf. */
+  #updated: ReadonlyMap<Value, Variable> = new Map();
   /** The grade of each value, indexed by the value's id. */
   readonly #grades: Float64Array;
   readonly #final = new Set<Value>();
@@ -132,6 +135,7 @@ class Fusion {
   *#fused(): Sliced<Fused> {
     this.#repeated = yield* findRepeated(this.#order, this.#uses, this.#keys, this.build);
     this.#drawn = yield* findDrawn(this.#order, this.#uses, this.#repeated, this.build);
+    this.#updated = yield* findUpdated(this.updates, this.#uses, this.fixed, this.build);
     yield* this.#findFinal();
     for (let i = 0; i < this.#order.length; i++) {
       const value = this.#order[i] as Value;
@@ -145,6 +149,7 @@ class Fusion {
       updates: this.updates,
       schedule: yield* this.#schedule(),
       final: this.#final,
+      updated: this.#updated,
       drawn: this.#drawn,
       order: this.#order,
       uses: this.#uses,
@@ -213,7 +218,7 @@ class Fusion {
       const rises = !this.#hasNoInstruction(operand.arg.value) && !this.#joins(operand, final);
       grade = Math.max(grade, rises ? below + 1 : below);
     }
-    if (final) grade = lastGrade;
+    if (final || this.#updated.has(value)) grade = lastGrade;
     this.#grades[value.id] = space ? this.#assignLoop(value, space, operands, grade) : grade;
   }
 

@@ -114,7 +114,7 @@ export class Placement {
 
   /**
    * Returns the location of a value. A value without a location gets one: in the memory of its leaf, in the memory of
-   * the operand onto which it is computed, or in new memory.
+   * the leaf that it updates, in the memory of the operand onto which it is computed, or in new memory.
    */
   locationOf(value: Value): Location {
     const known = this.#located.get(value);
@@ -134,7 +134,7 @@ export class Placement {
   }
 
   #fresh(value: Value): Location {
-    const { leaf } = value.details;
+    const leaf = value.details.leaf ?? this.fused.updated.get(value);
     const onto = valueRecord(value).onto(value);
     if (onto) return this.locate(onto);
     const draw = this.fused.drawn.get(value);
