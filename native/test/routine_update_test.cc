@@ -187,7 +187,7 @@ TEST_CASE("the duration of an instruction that writes a leaf is measured, with i
 TEST_CASE("large updates that are split among threads equal those of one thread") {
   Code code;
   code.buffer(arena, 0);
-  const double rows = 3000, width = 70, count = 4000;
+  const double rows = 4000, width = 70, count = 4000;
   const double table = code.buffer(variable, static_cast<std::int64_t>(rows * width) * 4);
   const double indices = code.buffer(feed, static_cast<std::int64_t>(count) * 4, i32);
   const double added = code.buffer(feed, static_cast<std::int64_t>(count * width) * 4);
