@@ -23,13 +23,13 @@ struct ConvProduct {
   bool accumulate;
 };
 
-// A product C = A B with few terms. Row i of A is at i aStep, and row i of C at i cStep. Term t of a row of A
-// is at offsets[t].
+// A product C = A B with few terms, for `rows` rows of `pixels` pixels. Pixel i of row r of A is at r aRow +
+// i aStep, and that of C at r cRow + i cStep. Term t of a pixel of A is at offsets[t].
 struct ConvShort {
   const std::int64_t* offsets;
   std::int64_t terms;
-  std::int64_t m, n;
-  std::int64_t aStep, cStep, bPanel;
+  std::int64_t rows, pixels, n;
+  std::int64_t aStep, aRow, cStep, cRow, bPanel;
 };
 
 // The largest number of columns of C of the routine `dots`.

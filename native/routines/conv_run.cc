@@ -223,17 +223,16 @@ class Passes {
       const Block& block = blocks_[i];
       const ConvShort product = {offsets_,
                                  k,
+                                 block.at.rows,
                                  block.at.columns,
                                  n,
                                  pass_->columns.step * block.source.pixel,
+                                 pass_->rows.step * block.source.row,
                                  pass_->columns.outStep * call_.resultChannels,
+                                 pass_->rows.outStep * call_.resultColumns * call_.resultChannels,
                                  k * width};
-      for (std::int64_t row = 0; row < block.at.rows; ++row) {
-        conv_.shortProduct(
-            product,
-            block.source.data + row * pass_->rows.step * block.source.row + group * call_.packing.depth,
-            weights, resultAt(block.at, row, 0) + group * n);
-      }
+      conv_.shortProduct(product, block.source.data + group * call_.packing.depth, weights,
+                         resultAt(block.at, 0, 0) + group * n);
     }
   }
 

@@ -286,8 +286,8 @@ class BodyTest {
       for (std::int64_t j = n; j < cPitch && i + 1 < rows; ++j)
         expected[static_cast<std::size_t>(i * cPitch + j)] = 3;
     }
-    conv_.shortProduct({offsets.data(), terms, rows, n, pitch, cPitch, terms * width}, a.data(), b.data(),
-                       c.data());
+    conv_.shortProduct({offsets.data(), terms, 1, rows, n, pitch, 0, cPitch, 0, terms * width}, a.data(),
+                       b.data(), c.data());
     equal(c, expected);
     if (n <= mostConvDots && aStep == 1) holdDots(rows, n, terms, runs, left, b, c, out, expected);
   }

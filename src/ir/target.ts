@@ -35,6 +35,11 @@ export interface Target {
      */
     readonly repeated: number;
     /**
+     * A loop that computes a mask again may read several leaves for it, if each of them but one has at most one element
+     * for this many elements of the mask.
+     */
+    readonly maskShare: number;
+    /**
      * The maximum number of values that read a draw which is not stored, if it is cheap. Each loop that reads the draw
      * computes it again.
      */
@@ -89,6 +94,7 @@ export const executor: Target = {
     operations: 96,
     finalOperations: 256,
     repeated: 6,
+    maskShare: 8,
     drawReaders: 4,
     blocks: 16,
   },

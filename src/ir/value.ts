@@ -121,12 +121,10 @@ export function viewed(value: Value, { offset, shape, strides }: StridedView): R
 
 /** Returns the elements of a ref whose index along the dimension `dim` is at least `start` and less than `end`. */
 export function narrow(ref: Ref, dim: number, start: number, end: number): Ref {
-  return {
-    value: ref.value,
-    offset: ref.offset + start * (ref.strides[dim] as number),
-    shape: ref.shape.map((size, i) => (i === dim ? end - start : size)),
-    strides: ref.strides,
-  };
+  const shape = [...ref.shape];
+  shape[dim] = end - start;
+  const offset = ref.offset + start * (ref.strides[dim] as number);
+  return { value: ref.value, offset, shape, strides: ref.strides };
 }
 
 /** Returns the transpose of a matrix. */

@@ -11,6 +11,7 @@ import {
   constant,
   div,
   exp,
+  greater,
   input,
   matmul,
   max,
@@ -22,6 +23,7 @@ import {
   sub,
   sum,
   tanh,
+  where,
 } from '../../src/index.js';
 import { noRules, type Rule, type Rules, without } from '../../src/ir/rule.js';
 import { assemble } from '../../src/ops/windows.js';
@@ -42,6 +44,7 @@ const samples: Readonly<Record<string, Node>> = {
   'zero subtrahend': sub(x, 0),
   'double negation': neg(neg(x)),
   'two factors': mul(3, mul(2, x)),
+  'broadcast mask': where(greater(x, 0), input('z', [2, 4, 3]), 1),
   'repeated map': tanh(broadcastTo(slice(x, { axis: 0, start: 0, end: 1 }), [4, 3])),
   'zero term': add(x, 0),
   'sum of one term': add(x, 0),

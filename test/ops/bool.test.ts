@@ -7,6 +7,7 @@ import {
   add,
   backward,
   cast,
+  checkpoint,
   compile,
   concat,
   constant,
@@ -17,9 +18,12 @@ import {
   type Feeds,
   gather,
   greater,
+  initializers,
   input,
   load,
   loadNpy,
+  loadNpz,
+  matmul,
   max,
   mean,
   mul,
@@ -28,8 +32,10 @@ import {
   parameter,
   randomUniform,
   reshape,
+  resume,
   save,
   saveNpy,
+  saveNpz,
   slice,
   softmax,
   sort,
@@ -129,6 +135,25 @@ describe('a tensor of bool', () => {
     expect(evaluate(reversed, { x: fed })).toEqual(expected);
     expect(runs.value.item()).toBe(2);
     program.dispose();
+  });
+
+  it('with a byte that was changed later is 1 in files, in checkpoints and in JSON', async () => {
+    const flags = state('flags', [false, true, false]);
+    flags.value.data.set([255, 2], 1);
+    const expected = tensor([false, true, true]);
+    const [file, array, archive] = ['changed.safetensors', 'x.npy', 'x.npz'].map((name) =>
+      join(folder, name),
+    ) as [string, string, string];
+    save(file, [flags]);
+    expect(load(file).flags).toEqual(expected);
+    saveNpy(array, flags.value);
+    expect(loadNpy(array)).toEqual(expected);
+    saveNpz(archive, { flags });
+    expect(loadNpz(archive).flags).toEqual(expected);
+    expect(tensor(JSON.parse(JSON.stringify(flags.value)))).toEqual(expected);
+    await checkpoint(file, { updates: [[flags, flags]] });
+    resume(file, { updates: [[flags, flags]] });
+    expect(flags.value).toEqual(expected);
   });
 
   it('is refused as a feed of other bytes, with an error that names the input', () => {
@@ -302,6 +327,46 @@ describe('a mask that loops compute', () => {
     const later = greater(reshape(index, [1, side]), reshape(index, [side, 1]));
     expect(arenaOf(where(later, -Infinity, x))).toBe(arenaOf(x));
   });
+
+  it.each([[[]], [[3]], [[2, 3]]])(
+    'takes no memory: the causal mask of an attention whose operands begin with the axes %j',
+    (leading) => {
+      // Constants of at most 4,096 elements are folded.
+      const [length, width] = [72, 8];
+      const drawn = (name: string) =>
+        parameter(name, {
+          shape: [...leading, length, width],
+          init: initializers.normal(1),
+          dtype: 'float64',
+          seed: name.charCodeAt(0),
+        });
+      const [query, key, value] = [drawn('q'), drawn('k'), drawn('v')];
+      const index = constant(tensor(Int32Array.from({ length }, (_, i) => i)));
+      const later = greater(reshape(index, [1, length]), reshape(index, [length, 1]));
+      const weight = state('w', tensor(Uint8Array.from({ length: length ** 2 }, (_, i) => i % 3)));
+      const sometimes = cast(reshape(weight, [length, length]), 'bool');
+      const gradientsWith = (mask: Node | undefined) => {
+        const scores = matmul(query, key, { transposeB: true });
+        const chosen = mask ? where(mask, -1e9, scores) : scores;
+        const loss = mean(square(matmul(softmax(chosen), value)));
+        const gradients = backward(loss);
+        const outputs = { q: gradients.of(query), k: gradients.of(key), v: gradients.of(value) };
+        const program = compile({ outputs });
+        const results = program.run();
+        for (const [name, expected] of Object.entries(evaluate(outputs))) {
+          results[name as 'q'].data.forEach((n, i) => {
+            expect(n).toBeCloseTo(expected.data[i] as number, 12);
+          });
+        }
+        const { arenaBytes } = program.stats();
+        program.dispose();
+        return arenaBytes;
+      };
+      const unmasked = gradientsWith(undefined);
+      expect(gradientsWith(later)).toBe(unmasked);
+      expect(gradientsWith(sometimes)).toBe(unmasked);
+    },
+  );
 
   it('takes no memory: a mask of drawn numbers', () => {
     const draw = randomUniform([side, side], { seed: 5 });

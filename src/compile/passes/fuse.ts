@@ -11,8 +11,7 @@ import type { Builder } from '../../ir/builder.js';
 import type { Draw } from '../../ir/location.js';
 import { Keys } from '../../ir/same.js';
 import type { Target } from '../../ir/target.js';
-import { byId, endOf, numberOf, type Ref, Uses, type Value } from '../../ir/value.js';
-import { valueRecord } from '../../primitives/index.js';
+import { byId, endOf, type Ref, Uses, type Value, viewed } from '../../ir/value.js';
 import type { Constants } from '../options.js';
 import { codeLoop } from './code.js';
 import { findDrawn } from './drawn.js';
@@ -32,7 +31,9 @@ import {
 } from './fused-loop.js';
 import { settle, shortSums } from './fusible.js';
 import { fixedValues } from './once.js';
+import { findRepeated, type Repeated } from './repeated.js';
 import { compatible, loadsOnePerRow, readsColumns, readsRow, type Space } from './row-loops.js';
+import { findUpdated } from './updated.js';
 
 export function* fuse(
   outputs: readonly Ref[],
@@ -43,11 +44,11 @@ export function* fuse(
   const short = yield* shortSums([...outputs, ...updates.map(({ ref }) => ref)], build);
   const roots = settle(short, outputs.length, updates, build);
   const settledOutputs = roots.slice(0, outputs.length);
-  const settledUpdates = updates.map(({ leaf }, i) => ({
-    leaf,
+  const settledUpdates = updates.map(({ leaf }, i) => {
+    const root = roots[outputs.length + i] as Ref;
     // The ref is copied, because a value may be both an output and the new value of a leaf, and each needs its own ref.
-    ref: { ...(roots[outputs.length + i] as Ref) },
-  }));
+    return { leaf, ref: viewed(root.value, root) };
+  });
   return yield* Fusion.of(settledOutputs, settledUpdates, build, constants);
 }
 
@@ -91,16 +92,12 @@ class Fusion {
   readonly #order: readonly Value[];
   readonly #uses: Uses;
   readonly #keys = new Keys();
-  /**
-   * Values that are not stored: every loop that reads such a value computes it again. Each is a function of at most one
-   * ref, whose key is `source`. `length` is the number of operations that compute the value from this ref.
-   */
-  readonly #repeated = new Map<
-    Value,
-    { readonly source: number | undefined; readonly length: number }
-  >();
+  /** The values that have no memory. Every loop that reads such a value computes it again. */
+  #repeated: ReadonlyMap<Value, Repeated> = new Map();
   /** The draws that have no memory. Every loop that loads such a draw computes it. */
   #drawn: ReadonlyMap<Value, Draw> = new Map();
+  /** The values that instructions other than loops compute directly in the memory of a leaf. */
+  #updated: ReadonlyMap<Value, Variable> = new Map();
   /** The grade of each value, indexed by the value's id. */
   readonly #grades: Float64Array;
   readonly #final = new Set<Value>();
@@ -136,8 +133,9 @@ class Fusion {
   }
 
   *#fused(): Sliced<Fused> {
-    yield* this.#findRepeated();
+    this.#repeated = yield* findRepeated(this.#order, this.#uses, this.#keys, this.build);
     this.#drawn = yield* findDrawn(this.#order, this.#uses, this.#repeated, this.build);
+    this.#updated = yield* findUpdated(this.updates, this.#uses, this.fixed, this.build);
     yield* this.#findFinal();
     for (let i = 0; i < this.#order.length; i++) {
       const value = this.#order[i] as Value;
@@ -151,39 +149,12 @@ class Fusion {
       updates: this.updates,
       schedule: yield* this.#schedule(),
       final: this.#final,
+      updated: this.#updated,
       drawn: this.#drawn,
       order: this.#order,
       uses: this.#uses,
       fixed: this.fixed,
     };
-  }
-
-  /** Finds values that are cheap functions of one ref. Every fused loop that reads such a value computes it again. */
-  *#findRepeated(): Sliced<void> {
-    for (let i = 0; i < this.#order.length; i++) {
-      const value = this.#order[i] as Value;
-      if (this.build.pace.due(1 + this.#uses.count(value))) yield;
-      if (!valueRecord(value).fusing?.cheap(value)) continue;
-      const inLoops = this.#uses.every(value, ({ reader, ref }) => {
-        const space = reader && spaceOf(reader);
-        return space !== undefined && aligned(ref, space);
-      });
-      if (!inLoops || value.size === 0) continue;
-      let source: number | undefined;
-      let several = false;
-      let length = 1;
-      for (let k = 0; k < value.args.length; k++) {
-        const arg = value.args[k] as Ref;
-        if (numberOf(arg) !== undefined) continue;
-        const below = aligned(arg, value.shape) ? this.#repeated.get(arg.value) : undefined;
-        if (below) length += below.length;
-        const key = below ? below.source : this.#keys.of(arg);
-        several ||= key !== undefined && source !== undefined && key !== source;
-        source ??= key;
-      }
-      if (several || length > this.build.target.loop.repeated) continue;
-      this.#repeated.set(value, { source, length });
-    }
   }
 
   /** Whether no instruction computes the value. Its readers then need not wait for one. */
@@ -193,7 +164,7 @@ class Fusion {
 
   /** Finds the final values: those used only to update leaves. They are computed in the loops that write the leaves. */
   *#findFinal(): Sliced<void> {
-    const updated = new Map<Ref, Variable>(this.updates.map(({ leaf, ref }) => [ref, leaf]));
+    const shapes = new Map(this.updates.map(({ leaf, ref }) => [ref, [...leaf.value.shape]]));
     const finalLoops = new FinalLoops(this.build.target.loop.finalOperations);
     for (let i = this.#order.length - 1; i >= 0; i--) {
       const value = this.#order[i] as Value;
@@ -204,8 +175,8 @@ class Fusion {
       if (copied && (value.args[0] as Ref).value.details.leaf instanceof Variable) continue;
       const final = this.#uses.every(value, ({ reader, ref }) => {
         if (reader) return this.#endsFinal(reader, ref);
-        const leaf = updated.get(ref);
-        return leaf !== undefined && aligned(ref, leaf.value.shape);
+        const shape = shapes.get(ref);
+        return shape !== undefined && aligned(ref, shape);
       });
       if (final && finalLoops.join(value, this.#finalReaders(value))) this.#final.add(value);
     }
@@ -247,7 +218,7 @@ class Fusion {
       const rises = !this.#hasNoInstruction(operand.arg.value) && !this.#joins(operand, final);
       grade = Math.max(grade, rises ? below + 1 : below);
     }
-    if (final) grade = lastGrade;
+    if (final || this.#updated.has(value)) grade = lastGrade;
     this.#grades[value.id] = space ? this.#assignLoop(value, space, operands, grade) : grade;
   }
 

@@ -3,6 +3,7 @@
 import { Constant, constant } from '../../../graph/leaf.js';
 import type { Builder } from '../../../ir/builder.js';
 import type { Definition, Rule } from '../../../ir/rule.js';
+import type { Target } from '../../../ir/target.js';
 import { narrow, numberOf, type Ref, showsAll, viewed } from '../../../ir/value.js';
 import { compose, count, dense, equalLists } from '../../../ir/view.js';
 import { prepareMap } from '../../../native/kernels.js';
@@ -117,10 +118,68 @@ function isNormal(number: number, dtype: DType): boolean {
   return Number.isFinite(number) && Math.abs(number) >= smallest[dtype];
 }
 
+/**
+ * Whether this is a mask that each loop that reads it computes again: a bool that one map computes from leaves, of which
+ * it reads at most one whole. A causal mask is one: it compares the indices of rows and columns.
+ */
+export function isLeafMask(
+  { kind, dtype, shape, args }: Omit<Definition, 'details' | 'node'>,
+  { maskShare }: Target['loop'],
+): boolean {
+  if (kind !== 'map' || dtype !== 'bool') return false;
+  let whole = 0;
+  for (const arg of args) {
+    if (arg.value.kind !== 'leaf') return false;
+    const read = count(arg.shape.filter((_, axis) => arg.strides[axis] !== 0));
+    if (read * maskShare > count(shape)) whole++;
+  }
+  return whole <= 1;
+}
+
+function isBroadcastMap({ value, shape }: Ref): boolean {
+  return value.kind === 'map' && value.dtype === 'bool' && count(shape) > value.size;
+}
+
+/** Returns the elements that the ref reads of a mask of leaves, computed one by one, if the mask is broadcast. */
+function stretchedMask(ref: Ref, build: Builder): Ref | undefined {
+  if (!isBroadcastMap(ref)) return undefined;
+  const { value, shape } = ref;
+  const { kind, dtype, details, node } = value;
+  const args: Ref[] = [];
+  for (const arg of value.args) {
+    const view = compose(ref, arg);
+    if (!view) return undefined;
+    args.push(viewed(arg.value, view));
+  }
+  if (!isLeafMask({ kind, dtype, shape, args }, build.target.loop)) return undefined;
+  return build.map(details.kernel as string, dtype, shape, args, node, details.converts);
+}
+
+const broadcastMask: Rule = {
+  name: 'simplify: broadcast mask',
+  matches: 'a map that reads a broadcast bool which one map computes from leaves (a causal mask)',
+  gives:
+    'the map of a bool with as many elements as are read, which the loops that read it compute again',
+  exact: 'the elements are computed by the same kernels from the same numbers',
+  kernel: undefined,
+  apply: ({ dtype, shape, args, details, node }, build) => {
+    if (!args.some(isBroadcastMap)) return undefined;
+    let found = false;
+    const stretched = args.map((arg) => {
+      const mask = stretchedMask(arg, build);
+      found ||= mask !== undefined;
+      return mask ?? arg;
+    });
+    if (!found) return undefined;
+    return build.map(details.kernel as string, dtype, shape, stretched, node, details.converts);
+  },
+};
+
 /** Also a rule of sums. */
 export const repeatedMap: Rule = {
   name: 'simplify: repeated map',
-  matches: 'an element-wise value all of whose operands repeat along an axis (their strides are 0)',
+  matches:
+    'an element-wise value, but not a mask of leaves, all of whose operands repeat along an axis (their strides are 0)',
   gives: 'the value for one index of this axis, broadcast along it',
   exact: 'all elements along the axis are computed from the same numbers',
   kernel: undefined,
@@ -128,7 +187,7 @@ export const repeatedMap: Rule = {
     const { shape, args } = value;
     let found = false;
     for (let axis = 0; axis < shape.length; axis++) found ||= repeatsAlong(value, axis);
-    if (!found) return undefined;
+    if (!found || isLeafMask(value, build.target.loop)) return undefined;
     const repeats = shape.map((_, axis) => repeatsAlong(value, axis));
     const once = (ref: Ref): Ref =>
       repeats.reduce((r, repeated, axis) => (repeated ? narrow(r, axis, 0, 1) : r), ref);
@@ -149,5 +208,6 @@ export const mapRules: readonly Rule[] = [
   zeroSubtrahend,
   doubleNegation,
   twoFactors,
+  broadcastMask,
   repeatedMap,
 ];
