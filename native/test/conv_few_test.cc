@@ -28,6 +28,16 @@ class FewTest {
     }
   }
 
+  void rowDots() {
+    for (const std::int64_t taps : {3, 5}) {
+      for (std::int64_t pixels = 1; pixels < 36; ++pixels) {
+        for (std::int64_t before = 0; before < taps; ++before) {
+          for (std::int64_t after = 0; after < taps; ++after) rowOfDots(taps, pixels, before, after);
+        }
+      }
+    }
+  }
+
  private:
   std::vector<T> integers(std::int64_t count) {
     std::vector<T> values(static_cast<std::size_t>(count));
@@ -69,6 +79,51 @@ class FewTest {
     CHECK(c == expected);
   }
 
+  void rowOfDots(std::int64_t taps, std::int64_t pixels, std::int64_t before, std::int64_t after) {
+    CAPTURE(taps);
+    CAPTURE(pixels);
+    CAPTURE(before);
+    CAPTURE(after);
+    ConvRowDots s = {};
+    s.pixels = pixels;
+    s.first = -before;
+    s.source = pixels + taps - 1 - before - after;
+    s.tapRows = between(generator_, 1, 3);
+    s.tapColumns = taps;
+    s.depth = conv_.lanes * between(generator_, 1, 3);
+    s.aPixel = s.depth + between(generator_, 0, 3);
+    s.aRow = s.source * s.aPixel + between(generator_, 0, 3);
+    s.bColumn = s.tapRows * taps * s.depth;
+    s.n = between(generator_, 1, mostConvDots);
+    s.cPixel = s.n + between(generator_, 0, 2);
+    if (s.source < 1) return;
+    if (!s.isPossible()) {
+      CHECK(s.source < pixels - before);
+      return;
+    }
+    // An access outside of the source is found.
+    std::vector<T> a = integers((s.tapRows - 1) * s.aRow + (s.source - 1) * s.aPixel + s.depth),
+                   b = integers(s.n * s.bColumn), c = integers((pixels - 1) * s.cPixel + s.n), expected = c;
+    for (std::int64_t x = 0; x < pixels; ++x) {
+      for (std::int64_t j = 0; j < s.n; ++j) {
+        T& sum = at(expected, x * s.cPixel + j);
+        sum = 0;
+        for (std::int64_t i = 0; i < s.tapRows; ++i) {
+          for (std::int64_t t = 0; t < taps; ++t) {
+            const std::int64_t column = s.first + x + t;
+            for (std::int64_t k = 0; column >= 0 && column < s.source && k < s.depth; ++k) {
+              const std::int64_t lane = k % conv_.lanes;
+              sum += at(a, i * s.aRow + column * s.aPixel + k) *
+                     at(b, j * s.bColumn + (i * s.depth + k - lane) * taps + t * conv_.lanes + lane);
+            }
+          }
+        }
+      }
+    }
+    conv_.rowDots(s, a.data(), b.data(), c.data());
+    CHECK(c == expected);
+  }
+
   Generator generator_{12};
   const GemmRoutines& gemm_;
   const ConvRoutines& conv_;
@@ -81,5 +136,13 @@ TEST_CASE("products with few terms equal loops, for several rows of pixels, with
     CAPTURE(body->name);
     FewTest<float>(*body).shortProducts();
     FewTest<double>(*body).shortProducts();
+  }
+}
+
+TEST_CASE("rows of dot products equal loops, for all numbers of pixels and paddings, with every body") {
+  for (const Body* body : supportedBodies()) {
+    CAPTURE(body->name);
+    FewTest<float>(*body).rowDots();
+    FewTest<double>(*body).rowDots();
   }
 }

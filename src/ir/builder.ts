@@ -352,9 +352,9 @@ export class Builder {
     const { kind, dtype, shape, args, details, node } = definition;
     const id = this.#next++;
     this.#changes++;
-    const layout = this.#layouts.of(shape);
     const value =
-      this.#remadeAs(definition) ?? new Value(id, kind, dtype, args, details, node, layout);
+      this.#remadeAs(definition) ??
+      new Value(id, kind, dtype, args, details, node, this.#layouts.of(shape));
     value.id = id;
     value.args = args;
     all.set(hash, value);

@@ -4,6 +4,9 @@ import type { Definition } from './rule.js';
 import type { Details, Ref, Value } from './value.js';
 import { equalLists } from './view.js';
 
+// The factor of the hash function FNV-1a.
+const prime = 16777619;
+
 /**
  * Returns a hash of a value. Equal values have equal hashes. Different values that have the same operands and the same
  * kind may have equal hashes, too: there are only few of them.
@@ -18,12 +21,12 @@ export function hashOf({ kind, args, details }: Definition): number {
 }
 
 function mixRef(hash: number, { value, offset }: Ref): number {
-  return mix(mix(hash, value.id), offset);
+  return Math.imul(Math.imul(hash ^ value.id, prime) ^ offset, prime);
 }
 
 /** Mixes the number `next` into a hash, as the hash function FNV-1a does with a byte. Returns the new hash. */
 function mix(hash: number, next: number): number {
-  return Math.imul(hash ^ next, 16777619);
+  return Math.imul(hash ^ next, prime);
 }
 
 /** Whether an existing value is the value of this definition. */
@@ -70,9 +73,10 @@ export class Keys {
 
 function sameRef(a: Ref, b: Ref): boolean {
   return (
-    a.value === b.value &&
-    a.offset === b.offset &&
-    equalLists(a.shape, b.shape) &&
-    equalLists(a.strides, b.strides)
+    a === b ||
+    (a.value === b.value &&
+      a.offset === b.offset &&
+      equalLists(a.shape, b.shape) &&
+      equalLists(a.strides, b.strides))
   );
 }

@@ -424,9 +424,9 @@ void convDepthwiseWeights(const ConvDepthwise& s, const void* in, const void* ou
 
 // In the order of DType: float32, float64.
 constexpr ConvRoutines convRoutines[] = {
-    {convProduct<float>, convShort<float>, convDots<float>, convDepthwise<float>, convDepthwiseWeights<float>,
-     convStencil<float>, convStencilWeights<float>},
-    {convProduct<double>, convShort<double>, convDots<double>, convDepthwise<double>,
-     convDepthwiseWeights<double>, convStencil<double>, convStencilWeights<double>}};
+    {Vector<float>::width, convProduct<float>, convShort<float>, convDots<float>, convRowDots<float>,
+     convDepthwise<float>, convDepthwiseWeights<float>, convStencil<float>, convStencilWeights<float>},
+    {Vector<double>::width, convProduct<double>, convShort<double>, convDots<double>, convRowDots<double>,
+     convDepthwise<double>, convDepthwiseWeights<double>, convStencil<double>, convStencilWeights<double>}};
 
 }  // namespace forebay::FOREBAY_BODY

@@ -48,9 +48,10 @@ export class Units {
   /** Returns a graph in which each value is a unit of its own. */
   static *of(order: readonly Value[], pace: Pace): Sliced<Units> {
     let operands = 0;
-    for (let index = 0; index < order.length; index++) {
-      operands += (order[index] as Value).args.length;
-      if (pace.due()) yield;
+    for (let at = 0; at < order.length; at += stepsPerSlice) {
+      const end = Math.min(at + stepsPerSlice, order.length);
+      for (let i = at; i < end; i++) operands += (order[i] as Value).args.length;
+      if (pace.due(stepsPerSlice)) yield;
     }
     const units = new Units(order, pace, operands);
     units.#order = new Int32Array(order.length);
@@ -112,18 +113,15 @@ export class Units {
    */
   *topological(): Sliced<Int32Array> {
     if (this.#order && this.#isTopological) return this.#order;
-    const order = yield* this.#sorted();
-    for (let at = 0; at < order.length; at++) {
-      this.#positions[order[at] as number] = at;
-      if (this.pace.due()) yield;
-    }
-    this.#order = order;
+    this.#order = yield* this.#sorted();
     this.#isTopological = true;
-    return order;
+    return this.#order;
   }
 
+  /** Returns the units in topological order, and sets their positions in it. */
   *#sorted(): Sliced<Int32Array> {
     const { length } = this.order;
+    const positions = this.#positions;
     const unitOf = this.#unitOf;
     const next = this.#next;
     const first = this.#first;
@@ -153,6 +151,7 @@ export class Units {
           stack.pop();
           if (state[top] === 1) {
             state[top] = 2;
+            positions[top] = count;
             result[count++] = top;
           }
         }
