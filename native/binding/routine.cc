@@ -56,7 +56,7 @@ class RoutineArguments {
     RunFailure failure;
     const Running running = {data_, buffers_.data(), scratch.data(), pitch,   shared.data(), threads,
                              0,     false,           false,          &failure};
-    if (instruction->run(running)) return true;
+    if (instruction->prepare(running) && instruction->run(running)) return true;
     failed = true;
     writeFailure(failure, static_cast<double*>(report_.data));
     return false;

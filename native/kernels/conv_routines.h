@@ -23,13 +23,13 @@ struct ConvProduct {
   bool accumulate;
 };
 
-// A product C = A B with few terms. Row i of A is at i aStep, and row i of C at i cStep. Term t of a row of A
-// is at offsets[t].
+// A product C = A B with few terms, for `rows` rows of `pixels` pixels. Pixel i of row r of A is at r aRow +
+// i aStep, and that of C at r cRow + i cStep. Term t of a pixel of A is at offsets[t].
 struct ConvShort {
   const std::int64_t* offsets;
   std::int64_t terms;
-  std::int64_t m, n;
-  std::int64_t aStep, cStep, bPanel;
+  std::int64_t rows, pixels, n;
+  std::int64_t aStep, aRow, cStep, cRow, bPanel;
 };
 
 // The largest number of columns of C of the routine `dots`.
@@ -42,6 +42,27 @@ struct ConvDots {
   std::int64_t runCount;
   std::int64_t bColumn;
   int n;
+};
+
+// A row of a product with few columns whose taps in a row of the source are adjacent pixels. Column j of
+// pixel x of C is the sum over i < tapRows, t < tapColumns and k < depth of
+//
+//   A[i aRow + (first + x + t) aPixel + k] B[j bColumn + (i depth + k - k % lanes) tapColumns + t lanes + k %
+//   lanes]
+//
+// where columns of A outside of 0 to source - 1 count as zeros. The depth is a multiple of `lanes`, the lanes
+// of a register.
+struct ConvRowDots {
+  std::int64_t pixels, first, source;
+  std::int64_t tapRows, tapColumns;
+  std::int64_t aPixel, aRow, depth;
+  std::int64_t bColumn, n;
+  std::int64_t cPixel;
+
+  // True if the routine exists for this number of columns of taps.
+  static bool existsFor(std::int64_t tapColumns) { return tapColumns == 3 || tapColumns == 5; }
+  // True if the routine can compute the row: only the taps of the first and the last pixels lie outside.
+  bool isPossible() const { return existsFor(tapColumns) && first > -tapColumns && first + pixels <= source; }
 };
 
 // A tap of a depthwise convolution: the offsets of its elements of A and of its weights.
@@ -76,10 +97,13 @@ struct ConvStencil {
 };
 
 struct ConvRoutines {
+  std::int64_t lanes;  // of a register
   // Computes `rows` rows, at most the tileRows of GemmRoutines.
   void (*product)(const ConvProduct& product, int rows, const void* const* a, const void* b, void* const* c);
   void (*shortProduct)(const ConvShort& product, const void* a, const void* b, void* c);
   void (*dots)(const ConvDots& dots, int rows, const void* const* a, const void* b, void* const* c);
+  // Requires isPossible(). `a` is the row of the first row of taps, and its column 0.
+  void (*rowDots)(const ConvRowDots& dots, const void* a, const void* b, void* c);
   void (*depthwise)(const ConvDepthwise& sums, const void* a, const void* w, void* c);
   // Adds the gradient of W: W[taps[t].w + j] += sum over p of A[p aPixel + taps[t].a + j] C[p cPixel + j].
   void (*depthwiseWeights)(const ConvDepthwise& sums, const void* a, const void* c, void* w);

@@ -1,5 +1,5 @@
 // The routines of a body (see bodies.h) for rows: contiguous elements of a matrix that is read or written row
-// by row, in any order of rows. routines/index.cc calls them.
+// by row, in any order of rows. routines/scatter.cc calls them.
 #pragma once
 
 #include <cstddef>

@@ -32,10 +32,11 @@
 // access feeds and outputs. Only they may write kept values, and every instruction may read them. Their
 // results in the arena do not survive the run.
 //
-// Only instruction writeStart and the instructions after it may write variables. Each of them must be a copy
-// or a group without closes. Only the instructions before it may write outputs, in elements of at most the
-// size of the output's. Constants and feeds are never written. Operands may overlap only as described below.
-// Any other overlap makes values unspecified. No instruction accesses memory outside its buffers.
+// Only instruction writeStart and the instructions after it may write variables. Each of them must be a copy,
+// a group without closes, or a routine whose row says that it updates leaves. Only the instructions before it
+// may write outputs, in elements of at most the size of the output's. Constants and feeds are never written.
+// Operands may overlap only as described below. Any other overlap makes values unspecified. No instruction
+// accesses memory outside its buffers.
 //
 // 1 group: a fused loop of element-wise steps over registers. A register holds some elements of one value. A
 //   load reads an operand into a register, a step computes a register from up to three registers, and a store
@@ -89,7 +90,9 @@
 //   The row gives the numbers of reads, writes and integers. A written view is dense: row-major, without
 //   gaps. A write has no memory in common with a read or another write. One exception: the first write may be
 //   the same view as the read `inPlace` of the row. A routine that reads indices fails if one of them is out
-//   of range. Then the run ends before outputs and leaves are written.
+//   of range. Then the run ends before outputs and leaves are written. So a routine at or after writeStart
+//   reads its indices before the first write, and must write a variable. No instruction at or after
+//   writeStart may write these indices.
 //
 // 10 row group: a fused loop over whole rows. The values are numbered: loads first, then the results of
 // steps. A
@@ -144,7 +147,7 @@ constexpr Opcode opcodes[] = {
     {"batch product", decodeBatchProduct, false, true},    // 6
     {"random", decodeRandom, false, false},                // 7
     {"copy", decodeCopy, true, true},                      // 8
-    {"routine", decodeRoutine, false, true},               // 9
+    {"routine", decodeRoutine, true, true},                // 9
     {"row group", decodeRowGroup, false, true},            // 10
 };
 constexpr std::int64_t opcodeCount = sizeof opcodes / sizeof *opcodes;

@@ -36,8 +36,8 @@ class Instruction {
   // Returns the number of bytes of scratch (temporary memory) that one thread needs. Scratch is 64-byte
   // aligned.
   virtual std::size_t scratchBytes() const { return 0; }
-  // Returns the number of bytes of scratch that all threads share. Its content does not survive the run of
-  // the instruction.
+  // Returns the number of bytes of scratch that all threads share. Its content survives from prepare() to the
+  // end of run(), and no longer.
   virtual std::size_t sharedBytes() const { return 0; }
   // Whether the instruction can fail at run time, and if so, whether it may have written a part of its
   // results.
@@ -45,6 +45,10 @@ class Instruction {
   virtual Failure failure() const { return Failure::never; }
   // The program calls this once, with the scratch of its first thread.
   virtual void attach(char*) {}
+  // The program calls this in each run before run(). For instruction writeStart and later ones, it does so
+  // before the first write to a leaf, and run() may be called twice afterwards. Returns false if the
+  // instruction has failed and described its failure in running.failure.
+  virtual bool prepare(const Running&) { return true; }
   // Returns false if running.check is set and a result is NaN or infinite, or if the instruction has failed
   // and described its failure in running.failure. Otherwise returns true.
   virtual bool run(const Running& running) = 0;

@@ -19,6 +19,7 @@ struct Buffer {
   DType type = DType::float32;  // for the kind draw: the dtype of the elements
   Draw draw = {};               // for the kind draw
   bool once = false;            // true if an instruction that runs once has an operand in this buffer
+  bool copied = false;  // true if the dry run (checkFinite in program.h) works on a copy of the buffer
 };
 
 const char* nameOf(Buffer::Kind kind);
@@ -87,6 +88,9 @@ class Operands {
   // Checks that the `count` bytes that start at `location` are within the buffer, and computes their extent.
   bool bytes(const char* operand, std::int64_t index, const Location& location, std::int64_t count,
              Extent& extent);
+
+  // Makes the dry run work on a copy of the buffer of a location, which must be a variable.
+  void copyForDryRun(const Location& location) { buffers_[location.buffer].copied = true; }
 
   const Buffer& buffer(const Location& location) const { return buffers_[location.buffer]; }
   // Returns the draw that is at a location; null if there is memory.

@@ -1,6 +1,6 @@
 // A compiled program: a list of instructions over one arena, leaves and feeds. The program is decoded and
 // checked once, and run many times. A run allocates no memory. The only instructions that can fail are
-// routines with indices (code.h), and these run before the first write to a leaf or an output.
+// routines with indices (code.h). All indices are checked before the first write to a leaf or an output.
 //
 // The code of a program is a list of numbers, in the format that code.h describes. create() checks every
 // number. If it accepts the program, no run accesses memory outside the buffers.
@@ -34,8 +34,9 @@ struct RunArguments {
   int threads = 1;
   // If true, the run stops when a result is NaN or infinite, before it writes any variable. To check the new
   // values of variables, the instructions that write variables run twice, the first time without writing to
-  // variables (the dry run). Because they run twice, these instructions must not read elements of the arena
-  // that they or later instructions overwrite.
+  // variables (the dry run). Variables that routines write are copied first, and the dry run writes to the
+  // copies. Because they run twice, these instructions must not read elements of the arena that they or later
+  // instructions overwrite.
   bool checkFinite = false;
   // If true, a run that fails does not change the memory of the outputs. Otherwise it may.
   bool keepOutputs = false;

@@ -36,6 +36,7 @@ class RoutineInstruction final : public Instruction {
     return row_.checksFirst != nullptr && row_.checksFirst(call_) ? Failure::beforeWriting
                                                                   : Failure::whileWriting;
   }
+  bool prepare(const Running& running) override;
   bool run(const Running& running) override;
 
  private:
@@ -63,6 +64,10 @@ class RoutineInstruction final : public Instruction {
   bool checkDense(Operands& operands, int operand) const;
   bool checkOverlaps(Operands& operands) const;
   bool sameView(int a, int b) const;
+  bool checkUpdate(Operands& operands) const;
+  void findData(const Running& running, char** data) const {
+    for (int i = 0; i < row_.operands(); ++i) data[i] = address(locations_[i], running.bases);
+  }
   static bool report(const Running& running, const RoutineFailure& failure);
 
   const RoutineRow& row_;
@@ -136,8 +141,22 @@ bool RoutineInstruction::checkOverlaps(Operands& operands) const {
   return true;
 }
 
+// Checks the write of a call at or after the start of the writes.
+bool RoutineInstruction::checkUpdate(Operands& operands) const {
+  const Location& write = locations_[row_.reads];
+  const Buffer::Kind kind = operands.buffer(write).kind;
+  if (kind != Buffer::Kind::variable) {
+    return operands.reader().refuse("the buffer of write 0 is %s, expected a variable", nameOf(kind));
+  }
+  operands.copyForDryRun(write);
+  return true;
+}
+
 bool RoutineInstruction::decode(Operands& operands) {
   Reader& reader = operands.reader();
+  if (operands.writing() && !row_.updatesLeaves) {
+    return reader.refuse("'%s' cannot be at or after the start of the writes", row_.name);
+  }
   const int count = row_.operands();
   for (int i = 0; i < count; ++i) {
     if (!reader.dtype({kindOf(i), numberOf(i), "the dtype"}, call_.operands[i].type)) return false;
@@ -159,7 +178,7 @@ bool RoutineInstruction::decode(Operands& operands) {
     stateResult(static_cast<std::size_t>(write - row_.reads), view.type, locations_[write], &size, &stride,
                 1);
   }
-  if (!checkOverlaps(operands)) return false;
+  if (!checkOverlaps(operands) || (operands.writing() && !checkUpdate(operands))) return false;
   Fault fault;
   if (!row_.check(call_, fault)) return reader.refuse("%s: %s", row_.name, fault.text());
   if (empty_) return true;
@@ -185,14 +204,20 @@ bool RoutineInstruction::report(const Running& running, const RoutineFailure& fa
   return false;
 }
 
+bool RoutineInstruction::prepare(const Running& running) {
+  if (empty_ || row_.prepare == nullptr) return true;
+  char* data[maxRoutineOperands] = {};
+  findData(running, data);
+  RoutineFailure failure = {};
+  return row_.prepare({call_, data, running.shared}, failure) || report(running, failure);
+}
+
 bool RoutineInstruction::run(const Running& running) {
   if (empty_) return true;
   char* data[maxRoutineOperands] = {};
-  for (int i = 0; i < row_.operands(); ++i) data[i] = address(locations_[i], running.bases);
+  findData(running, data);
   const std::int64_t shares = row_.fewShares ? std::min<std::int64_t>(shares_, running.threads) : shares_;
   Work work = {row_, {call_, data, running.shared}, running, units_, shares, {}, {}};
-  RoutineFailure failure = {};
-  if (row_.prepare != nullptr && !row_.prepare(work.run, failure)) return report(running, failure);
   if (running.threads > 1 && shares > 1) {
     Pool::instance().run(running.threads, static_cast<int>(shares), Work::share, &work);
   } else {

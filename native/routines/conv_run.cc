@@ -1,5 +1,6 @@
 // The routines conv and convInputGradient (conv.h). Both are passes of a product by tiles: the rows of a tile
-// are pixels anywhere in the source, and its terms are runs of taps and channels (conv_blocks.h).
+// are pixels anywhere in the source, and its terms are runs of taps and channels (conv_blocks.h). With few
+// terms (first layers), few columns (their input gradients) and depthwise, other routines compute a pass.
 #include "routines/conv_depthwise.h"
 
 namespace forebay {
@@ -90,6 +91,7 @@ class Passes {
   // Computes the blocks from `from` to `to` - 1 of a pass.
   void run(const ConvPass& pass, std::int64_t from, std::int64_t to) {
     pass_ = &pass;
+    packedGroup_ = -1;
     const bool empty = pass.taps() == 0 || call_.packing.depth == 0;
     for (std::int64_t block = from; block < to; block += call_.atOnce) {
       count_ = 0;
@@ -102,6 +104,10 @@ class Passes {
         }
         if (call_.packing.depthwise) {
           depthwise(at);
+          continue;
+        }
+        if (isRowDots()) {
+          for (std::int64_t group = 0; group < call_.packing.groups; ++group) rowDots(at, group);
           continue;
         }
         T* const scratch = elements_ + count_ * call_.blocks.elements;
@@ -129,9 +135,10 @@ class Passes {
   }
 
   // Sets some adjacent pixels of the result to 0.
-  void clear(T* to, std::int64_t pixels) const {
+  void clear(T* to, std::int64_t pixels) const { clear(to, pixels, call_.resultChannels); }
+  void clear(T* to, std::int64_t pixels, std::int64_t channels) const {
     const std::int64_t step = pass_->columns.outStep * call_.resultChannels;
-    for (std::int64_t p = 0; p < pixels; ++p) std::fill_n(to + p * step, call_.resultChannels, T(0));
+    for (std::int64_t p = 0; p < pixels; ++p) std::fill_n(to + p * step, channels, T(0));
   }
   void clear(const ConvBlock& at) const {
     for (std::int64_t row = 0; row < at.rows; ++row) clear(resultAt(at, row, 0), at.columns);
@@ -223,17 +230,16 @@ class Passes {
       const Block& block = blocks_[i];
       const ConvShort product = {offsets_,
                                  k,
+                                 block.at.rows,
                                  block.at.columns,
                                  n,
                                  pass_->columns.step * block.source.pixel,
+                                 pass_->rows.step * block.source.row,
                                  pass_->columns.outStep * call_.resultChannels,
+                                 pass_->rows.outStep * call_.resultColumns * call_.resultChannels,
                                  k * width};
-      for (std::int64_t row = 0; row < block.at.rows; ++row) {
-        conv_.shortProduct(
-            product,
-            block.source.data + row * pass_->rows.step * block.source.row + group * call_.packing.depth,
-            weights, resultAt(block.at, row, 0) + group * n);
-      }
+      conv_.shortProduct(product, block.source.data + group * call_.packing.depth, weights,
+                         resultAt(block.at, 0, 0) + group * n);
     }
   }
 
@@ -246,6 +252,82 @@ class Passes {
     for (std::int64_t i = 0; i < runs; ++i) runs_[i].b /= call_.packing.width;
     dots_ = {runs_, runs, k, static_cast<int>(call_.packing.n)};
     for (std::int64_t i = 0; i < count_; ++i) tiles(blocks_[i], group, 0, dotWeights_);
+  }
+
+  // ---- dot products of rows
+
+  // True if the taps of a row are adjacent pixels, for adjacent pixels of the result.
+  bool isRowDots() const {
+    const PassAxis& columns = pass_->columns;
+    return call_.dots && columns.step == 1 && columns.pitch == 1 && ConvRowDots::existsFor(columns.taps) &&
+           call_.packing.depth % conv_.lanes == 0;
+  }
+
+  // Brings the weights of a group into the order in which rowDots reads them.
+  void packDots(std::int64_t group) {
+    const ConvPacking& packing = call_.packing;
+    const std::int64_t taps = pass_->columns.taps, lanes = conv_.lanes, depth = packing.depth;
+    const T* from = packed_ + packing.at(group, pass_->rows.tap, pass_->columns.tap, 0, 0);
+    for (std::int64_t row = 0; row < pass_->rows.taps; ++row) {
+      for (std::int64_t tap = 0; tap < taps; ++tap) {
+        for (std::int64_t k = 0; k < depth; ++k, from += packing.width) {
+          const std::int64_t at = (row * depth + k - k % lanes) * taps + tap * lanes + k % lanes;
+          for (std::int64_t j = 0; j < packing.n; ++j) {
+            dotWeights_[j * pass_->rows.taps * taps * depth + at] = from[j];
+          }
+        }
+      }
+    }
+    packedGroup_ = group;
+  }
+
+  // Computes a block from the source itself if possible, and otherwise from a copy with zeros for the
+  // padding.
+  void rowDots(const ConvBlock& at, std::int64_t group) {
+    const PassAxis &rows = pass_->rows, &columns = pass_->columns;
+    const ConvPacking& packing = call_.packing;
+    if (packedGroup_ != group) packDots(group);
+    const T* const channels = source_ + group * packing.depth * view_.strides[3];
+    const std::int64_t rowLength = columns.taps * packing.depth;
+    ConvRowDots dots = {at.columns,
+                        columns.first + at.column,
+                        columns.source,
+                        rows.taps,
+                        columns.taps,
+                        view_.strides[2],
+                        rows.pitch * view_.strides[1],
+                        packing.depth,
+                        rows.taps * rowLength,
+                        packing.n,
+                        columns.outStep * call_.resultChannels};
+    if (dots.isPossible() && view_.strides[3] == 1) {
+      const T* const image = channels + at.image * view_.strides[0];
+      for (std::int64_t row = 0; row < at.rows; ++row) {
+        const std::int64_t first = (at.row + row) * rows.step + rows.first;
+        const std::int64_t from = first < 0 ? (-first + rows.pitch - 1) / rows.pitch : 0;
+        const std::int64_t to =
+            first < rows.source ? std::min(rows.taps, (rows.source - 1 - first) / rows.pitch + 1) : 0;
+        T* const out = resultAt(at, row, 0) + group * packing.n;
+        dots.tapRows = to - from;
+        if (from >= to) {
+          clear(out, at.columns, packing.n);
+        } else {
+          conv_.rowDots(dots, image + (first + from * rows.pitch) * view_.strides[1],
+                        dotWeights_ + from * rowLength, out);
+        }
+      }
+      return;
+    }
+    const ConvSource<T> from =
+        sourceOf(*pass_, call_.blocks, at, view_, channels, packing.depth, call_.blocks.pixel, elements_);
+    dots.first = 0;
+    dots.source = columns.extent(at.columns);
+    dots.aPixel = from.pixel;
+    dots.aRow = rows.pitch * from.row;
+    for (std::int64_t row = 0; row < at.rows; ++row) {
+      conv_.rowDots(dots, from.data + row * rows.step * from.row, dotWeights_,
+                    resultAt(at, row, 0) + group * packing.n);
+    }
   }
 
   // ---- depthwise
@@ -292,6 +374,7 @@ class Passes {
   std::int64_t count_ = 0;
   ConvProduct product_ = {};
   ConvDots dots_ = {};
+  std::int64_t packedGroup_ = -1;  // the group whose weights are in the order of rowDots; -1 if there is none
 };
 
 template <class T, bool gradient>

@@ -68,7 +68,9 @@ struct RoutineRow {
   // Computes the units from `from` to `to` - 1. `scratch` is memory of this thread, of scratchBytes() bytes.
   bool (*run)(const RoutineRun& run, std::int64_t from, std::int64_t to, char* scratch,
               RoutineFailure& failure);
-  // These four functions may be null. `prepare` is called once, before the units.
+  // These four functions may be null. `prepare` is called once in each run, before the units. If the routine
+  // updates leaves, other instructions may run between this call and the units, and the units may be computed
+  // twice.
   bool (*prepare)(const RoutineRun& run, RoutineFailure& failure) = nullptr;
   std::size_t (*sharedBytes)(const RoutineCall& call) = nullptr;
   std::size_t (*scratchBytes)(const RoutineCall& call) = nullptr;
@@ -78,6 +80,10 @@ struct RoutineRow {
   // Returns true if `prepare` finds all failures of the call, so that a call that fails writes nothing. If it
   // is null, a call that fails may have written a part of its results.
   bool (*checksFirst)(const RoutineCall& call) = nullptr;
+  // True if the routine may write a leaf, at or after writeStart (program/code.h). It has one write.
+  // `prepare` finds all failures of every call, so that nothing is written if one fails. It reads only index
+  // operands, and `run` does not read these again, so that both use the same indices.
+  bool updatesLeaves = false;
 
   constexpr int operands() const { return reads + writes; }
   constexpr bool existsFor(DType type) const { return (dtypes >> static_cast<int>(type) & 1u) != 0; }

@@ -82,7 +82,17 @@ const Sizes large[] = {
     {2, 15, 16, 48, 48, {5, 3, 2, 2, 1, 1, 2, 2, 1, 1}, 48},
     {2, 15, 19, 48, 48, {3, 5, 3, 2, 1, 1, 1, 1, 2, 2}, 48},
     {2, 4, 3, 33, 33, {3, 3, 1, 1, 1, 1, 2, 2, 2, 2}, 33},
-    {3, 64, 64, 3, 33, threeByThree},                           // few channels
+    {3, 64, 64, 3, 33, threeByThree},  // few channels
+    // Few channels or outputs, so that rows of the result are dot products: several blocks, one pixel,
+    // groups, dilation, and padding that is larger than the kernel.
+    {2, 29, 31, 3, 64, threeByThree},
+    {2, 70, 45, 64, 2, {5, 5, 1, 1, 1, 1, 2, 2, 2, 2}},
+    {2, 9, 17, 32, 4, {3, 3, 2, 1, 2, 1, 5, 1, 0, 4}},
+    {2, 7, 12, 4, 32, {3, 3, 1, 1, 1, 1, 4, 0, 3, 1}},
+    {2, 7, 12, 96, 6, {3, 5, 1, 1, 1, 1, 0, 2, 4, 1}, 2},
+    {3, 2, 1, 16, 1, threeByThree},
+    {2, 1, 300, 1, 32, {1, 3, 1, 1, 1, 1, 0, 0, 2, 2}},
+    {2, 90, 40, 1, 96, threeByThree},
     {2, 1, 3, 9, 4, {1, 2, 1, 1, 1, 400000, 0, 0, 400000, 0}},  // blocks too large for scratch memory
     {2, 3, 1, 9, 4, {2, 1, 3000000, 1, 400000, 1, 400000, 0, 0, 0}},
 };
@@ -291,8 +301,8 @@ class BodyTest {
       for (std::int64_t j = n; j < cPitch && i + 1 < rows; ++j)
         expected[static_cast<std::size_t>(i * cPitch + j)] = 3;
     }
-    conv_.shortProduct({offsets.data(), terms, rows, n, pitch, cPitch, terms * width}, a.data(), b.data(),
-                       c.data());
+    conv_.shortProduct({offsets.data(), terms, 1, rows, n, pitch, 0, cPitch, 0, terms * width}, a.data(),
+                       b.data(), c.data());
     equal(c, expected);
     if (n <= mostConvDots && aStep == 1) holdDots(rows, n, terms, runs, left, b, c, out, expected);
   }

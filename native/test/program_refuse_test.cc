@@ -159,7 +159,8 @@ TEST_CASE("a product that breaks a rule is refused") {
                {14, 240, "the view of c reaches beyond"},
                {15, 2, "the row stride of c is 2, expected at least its 3 columns"}},
               "product");
-  refuses(with(product, body, true), "only groups and copies can be at or after the start of the writes");
+  refuses(with(product, body, true),
+          "only groups, copies and routines can be at or after the start of the writes");
 
   // c must not overlap a: c at the same position, at the next row, or with a common column is refused. c
   // beside a or after a is accepted.
@@ -243,7 +244,7 @@ TEST_CASE("a reduction that breaks a rule is refused") {
                {10, 240, "input"},
                {11, 9007199254740991.0, "input"}},
               "reduce");
-  refuses(with(reduce, body, true), "only groups and copies");
+  refuses(with(reduce, body, true), "only groups, copies and routines");
   refuses(with(reduce, {idOf(Family::reduce, "argmax"), f32, 1, 1, 2, 0, 0, 0, 1, 3, 0, 3, 1}),
           "argmax over 0 elements");
 }
@@ -303,7 +304,7 @@ TEST_CASE("a program whose frame breaks a rule is refused") {
   says(changed(2, 2), "program: instruction 1");
   says(changed(2, 0), "the start of the writes");
   says(changed(3, 2), "the start of the writes");
-  says(changed(3, 0), "only groups and copies");
+  says(changed(3, 0), "only groups, copies and routines");
   says(changed(4, 1e9), "the number of outputs");
   says(changed(5, 2), "the number of instructions that run once is 2, expected an integer from 0 to 1");
   says(changed(5, 1), "instruction 0 (random): a draw cannot run once");

@@ -27,10 +27,18 @@ class RoutineSample {
     readIn(buffer, DType::int32, sizes);
   }
   void write(DType type, const Sizes& sizes) { operand(space_.inArena(), type, dense(sizes)); }
+  void update(DType type, const Sizes& sizes) { operand(space_.variableOf(type), type, dense(sizes)); }
+  // Adds a read that has the view of the last operand of another call.
+  void readLastOf(const RoutineSample& other) {
+    types_.push_back(other.types_.back());
+    views_.push_back(other.views_.back());
+    same_ = views_.back();
+  }
 
-  // Adds a read and a write that have the same view, in the arena.
-  void inPlace(DType type, const Sizes& sizes) {
-    operand(space_.inArena(), type, dense(sizes));
+  // Adds a read and a write that have the same view: both functions must be called.
+  void inPlace(DType type, const Sizes& sizes) { inPlaceIn(space_.inArena(), type, sizes); }
+  void inPlaceIn(double buffer, DType type, const Sizes& sizes) {
+    operand(buffer, type, dense(sizes));
     same_ = views_.back();
   }
   void writeSame(DType type) {
@@ -97,6 +105,30 @@ void addIndexRoutine(Generator& generator, Code& code, Space& space, const Routi
     sample.write(type, row.reads == 3 ? table : rows);
   }
   sample.add(code, {static_cast<double>(between(generator, 0, 5))});
+}
+
+// The table, if it is not in place, the indices and the rows of scatterAdd, which writes a variable.
+void addScatterUpdates(Generator& generator, Code& code, Space& space, const RoutineRow& row, DType type) {
+  const std::int64_t n = between(generator, 9, 30), outer = someSize(generator) % 9,
+                     inner = someSize(generator);
+  const Sizes table = {outer, n, inner};
+  RoutineSample first(generator, space, row), second(generator, space, row);
+  const auto addRows = [&](RoutineSample& sample) {
+    const std::int64_t m = someSize(generator);
+    sample.indices({m});
+    sample.read(type, {outer, m, inner});
+  };
+  const bool inPlace = between(generator, 0, 2) > 0;
+  inPlace ? first.inPlaceIn(space.variableOf(type), type, table) : first.read(type, table);
+  addRows(first);
+  inPlace ? first.writeSame(type) : first.update(type, table);
+  const Code::Numbers axis = {static_cast<double>(between(generator, 0, 5))};
+  first.add(code, axis);
+  if (between(generator, 0, 1) == 0) return;
+  second.readLastOf(first);
+  addRows(second);
+  second.writeSame(type);
+  second.add(code, axis);
 }
 
 void addLineRoutine(Generator& generator, Code& code, Space& space, const RoutineRow& row, DType type) {
@@ -227,6 +259,21 @@ void addRoutine(Generator& generator, Code& code, Space& space, const RoutineRow
   } else {
     addLineRoutine(generator, code, space, row, type);
   }
+}
+
+void addUpdates(Generator& generator, Code& code, Space& space, const RoutineRow& row) {
+  DType type = DType::float32;
+  do {
+    type = static_cast<DType>(between(generator, 0, dtypeCount - 1));
+  } while (!row.existsFor(type));
+  REQUIRE(std::string(row.name) == "scatterAdd");  // the only one
+  addScatterUpdates(generator, code, space, row, type);
+}
+
+void addSomeUpdates(Generator& generator, Code& code, Space& space) {
+  const RoutineRow* row = nullptr;
+  while (row == nullptr || !row->updatesLeaves) row = routines[between(generator, 0, routineCount - 1)];
+  addUpdates(generator, code, space, *row);
 }
 
 void addSomeRoutine(Generator& generator, Code& code, Space& space) {

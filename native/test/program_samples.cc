@@ -373,6 +373,7 @@ Code someProgram(Generator& generator) {
   if (between(generator, 0, 1) == 0) {
     code.writesBegin();
     addSomeGroup(generator, code, space, true);
+    if (between(generator, 0, 1) == 0) addSomeUpdates(generator, code, space);
     addSomeCopy(generator, code, space, true);
   }
   showArena(code);

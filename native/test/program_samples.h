@@ -75,6 +75,10 @@ void addSomeCopy(Generator& generator, Code& code, Space& space, bool writing);
 // filled with numbers from -8 to 8, as Memory does.
 void addRoutine(Generator& generator, Code& code, Space& space, const RoutineRow& row);
 void addSomeRoutine(Generator& generator, Code& code, Space& space);
+// Adds calls of the routine `row`, which may update leaves, that write a variable: one, or two one after the
+// other, of which the second is in place.
+void addUpdates(Generator& generator, Code& code, Space& space, const RoutineRow& row);
+void addSomeUpdates(Generator& generator, Code& code, Space& space);
 
 // Adds instructions that run once, a pack and a copy, and instructions that read the kept values. It must be
 // called before the other functions.

@@ -43,7 +43,20 @@ TEST_CASE("a routine that breaks a rule of the instruction is refused") {
                {25, 4, "write 0 is not dense: the stride of axis 1 is 4, expected 2"},
                {26, 2, "write 0 is not dense: the stride of axis 2 is 2, expected 1"}},
               "routine");
-  refuses(with(routine, body, true), "only groups and copies can be at or after the start of the writes");
+  refuses(with(routine, body, true), "'gather' cannot be at or after the start of the writes");
+}
+
+TEST_CASE("a routine that updates a leaf must write a variable") {
+  // Adds 4 rows to a table of [1, 3, 2] in buffer `table`: 0 is the arena, 1 a variable, 2 a constant.
+  const auto adds = [](double table, bool writing) {
+    return with(routine, {2, f32, i32, f32, f32, 3, 1, 3, 2, table, 0, 6, 2, 1,     1, 4, 2, 8, 1,
+                          3, 1,   4,   2,   3,   0, 8, 2, 1, 3,     1, 3, 2, table, 0, 6, 2, 1, 0},
+                writing);
+  };
+  CHECK(refusal(adds(1, true)) == "");
+  refuses(adds(0, true), "the buffer of write 0 is the arena, expected a variable");
+  refuses(adds(2, true), "the buffer of write 0 is a constant");
+  refuses(adds(1, false), "cannot be written before the start of the writes");
 }
 
 TEST_CASE("a routine whose write overlaps another operand is refused, unless it may be in place") {

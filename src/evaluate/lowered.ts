@@ -12,11 +12,15 @@ import { isNode, type Node } from '../graph/node.js';
 import { resultIn, resultsOf } from '../graph/results.js';
 import type { Pace, Sliced } from '../graph/sliced.js';
 import { topologicalOrder, topologicalWalk } from '../graph/topology.js';
+import { loweringRecord } from '../primitives/index.js';
+import type { Expander } from '../primitives/record.js';
 import { withoutZeroParts } from './zero-parts.js';
 
 const expansions = new WeakMap<Node, Node>();
 /** The expansions of nodes with several results. */
 const severalExpansions = new WeakMap<Node, ReadonlyMap<string, Node>>();
+
+const expander: Expander = { withoutZeroParts, ofResult: expandedResult };
 
 /**
  * Returns the node that is computed instead of `node`: the expansion of a composed op, or a matrix product without
@@ -26,16 +30,11 @@ const severalExpansions = new WeakMap<Node, ReadonlyMap<string, Node>>();
  */
 export function expansionOf(node: Node): Node | undefined {
   const { lowering } = node.op;
-  const { kind } = lowering;
-  if (kind !== 'compose' && kind !== 'product' && kind !== 'result') return undefined;
+  const expand = loweringRecord(lowering)?.expand;
+  if (!expand) return undefined;
   const known = expansions.get(node);
   if (known) return known;
-  const expansion =
-    kind === 'result'
-      ? expandedResult(node)
-      : kind === 'compose'
-        ? lowering.expand(node.inputs, node.attributes)
-        : withoutZeroParts(node);
+  const expansion = expand(lowering, node, expander);
   if (!expansion) return undefined;
   if (expansion.dtype !== node.dtype || !sameShape(expansion.shape, node.shape)) {
     throw new GraphError(

@@ -273,7 +273,7 @@ export function parameter(name: string, value: TensorLike | ParameterOptions): V
 export function parameter(name: string, value: TensorLike | ParameterOptions): Variable {
   const context = `parameter ${nameOf(name, 'parameter')}:`;
   if (!isRecord(value) || isPlainTensor(value))
-    return new Variable('parameter', name, fittingTensor(value as TensorLike, 'float32', context));
+    return new Variable('parameter', name, fittingTensor(value as TensorLike, undefined, context));
   const options = parameterOptions.read(value, `parameter '${name}'`);
   const { init, dtype = 'float32', seed = leafSeed(name) } = options;
   const shape = assertShape(options.shape, context);

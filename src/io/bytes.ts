@@ -1,7 +1,7 @@
 /** Makes an `OpenFile` of bytes in memory or of a range of a file, so that readers need no other interface. */
 
 import { FormatError } from '../errors.js';
-import { bytesOf, type DType } from '../tensor/dtype.js';
+import { bytesOf, type DType, firstNoBool, makeBools } from '../tensor/dtype.js';
 import type { Tensor } from '../tensor/tensor.js';
 import type { OpenFile } from './files.js';
 
@@ -44,6 +44,18 @@ export function bytesAt(open: OpenFile, position: number, length: number): Uint8
  */
 export function bytesIn({ data }: Pick<Tensor, 'data'>): Uint8Array {
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+}
+
+/**
+ * Returns the bytes of a tensor for a file: its memory, or a copy in which bools are 0 and 1. Users can write other bytes
+ * into the memory of bools, but files must not have them.
+ */
+export function writtenBytes(tensor: Pick<Tensor, 'data' | 'dtype'>): Uint8Array {
+  const bytes = bytesIn(tensor);
+  if (tensor.dtype !== 'bool' || firstNoBool(bytes) < 0) return bytes;
+  const bools = bytes.slice();
+  makeBools(bools);
+  return bools;
 }
 
 /**

@@ -6,7 +6,7 @@ import { ValueError } from '../errors.js';
 import { isVariable, type Variable } from '../graph/leaf.js';
 import { type DType, dtypeName } from '../tensor/dtype.js';
 import { allocate, asTensor, isTensorLike, Tensor, type TensorLike } from '../tensor/tensor.js';
-import { bytesIn } from './bytes.js';
+import { writtenBytes } from './bytes.js';
 import { readElements, toRowMajor } from './elements.js';
 import { type OpenFile, writeAtomically } from './files.js';
 import { formatNpyHeader, readNpyHeader } from './npy-header.js';
@@ -24,7 +24,7 @@ import { assertUnwritten } from './values.js';
 export function saveNpy(file: FilePath, value: TensorLike | Variable): void {
   const path = pathOf(file, 'saveNpy');
   const saved = savedValue(value);
-  writeAtomically(path, [formatNpyHeader(saved.dtype, saved.shape), bytesIn(saved)]);
+  writeAtomically(path, [formatNpyHeader(saved.dtype, saved.shape), writtenBytes(saved)]);
 }
 
 function savedValue(value: TensorLike | Variable): Tensor {

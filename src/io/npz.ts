@@ -4,7 +4,7 @@ import { flag } from '../arguments/kinds.js';
 import { declareOptions, type OptionsOf, optional } from '../arguments/options.js';
 import { FormatError, ValueError } from '../errors.js';
 import type { Tensor } from '../tensor/tensor.js';
-import { bytesIn } from './bytes.js';
+import { writtenBytes } from './bytes.js';
 import { type OpenFile, writeAtomically } from './files.js';
 import { isWritable } from './header.js';
 import { readNpy } from './npy.js';
@@ -50,7 +50,7 @@ export function saveNpz(file: FilePath, parameters: Saved, options?: SaveNpzOpti
         );
       }
       const { dtype, shape } = tensor;
-      return { name: name + suffix, parts: [formatNpyHeader(dtype, shape), bytesIn(tensor)] };
+      return { name: name + suffix, parts: [formatNpyHeader(dtype, shape), writtenBytes(tensor)] };
     },
   );
   writeAtomically(path, zip(members, { compress }));

@@ -11,7 +11,7 @@ import { FormatError, ValueError } from '../errors.js';
 import type { Variable } from '../graph/leaf.js';
 import { bytesOf, type DType } from '../tensor/dtype.js';
 import { allocate, Tensor } from '../tensor/tensor.js';
-import { bytesAt, bytesIn } from './bytes.js';
+import { bytesAt, writtenBytes } from './bytes.js';
 import { describeType, type ElementType, readElements } from './elements.js';
 import { type OpenFile, writeAtomically } from './files.js';
 import {
@@ -56,7 +56,7 @@ export function save(file: FilePath, parameters: Saved, options?: SaveOptions): 
   const path = pathOf(file, 'save');
   const { metadata = {} } = saveOptions.read(options);
   const { header, tensors } = layOut('save', namedValues('save', parameters), metadata);
-  writeAtomically(path, [header, ...tensors.map(bytesIn)]);
+  writeAtomically(path, [header, ...tensors.map(writtenBytes)]);
 }
 
 /** The content of a file to write: the header, then the tensors in this order. */

@@ -31,9 +31,10 @@ export function isMatrix(shape: readonly number[], strides: readonly number[]): 
  */
 export function columnBlocks(ref: Ref, dim: number): [number, number][] | undefined {
   const { value } = ref;
+  if (value.kind !== 'assemble') return undefined;
   const { starts, adds, gaps } = value.details;
   const last = value.shape.length - 1;
-  if (value.kind !== 'assemble' || !starts || adds || gaps || last < 0) return undefined;
+  if (!starts || adds || gaps || last < 0) return undefined;
   // The blocks of a concatenation along another axis can be computed in its memory, so its products need not be split.
   const width = value.shape[last] as number;
   if (starts.some((start) => start.some((from, axis) => axis !== last && from !== 0)))

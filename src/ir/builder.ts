@@ -282,6 +282,14 @@ export class Builder {
     return made;
   }
 
+  /**
+   * Gives a value a new id if an operand has a larger one, because the operand was made again. Returns this value, or
+   * another one that it equals now. No rule is applied, because the operands themselves are the same.
+   */
+  following(value: Value): Ref {
+    return followsOperands(value) ? value.whole : this.remake(value, value.args, asDefined);
+  }
+
   /** Returns the value that is made again, if this is its new definition. */
   #remadeAs({ kind, dtype, shape, args, details, node }: Definition): Value | undefined {
     const value = this.#remade;
@@ -344,9 +352,9 @@ export class Builder {
     const { kind, dtype, shape, args, details, node } = definition;
     const id = this.#next++;
     this.#changes++;
-    const layout = this.#layouts.of(shape);
     const value =
-      this.#remadeAs(definition) ?? new Value(id, kind, dtype, args, details, node, layout);
+      this.#remadeAs(definition) ??
+      new Value(id, kind, dtype, args, details, node, this.#layouts.of(shape));
     value.id = id;
     value.args = args;
     all.set(hash, value);
@@ -362,6 +370,11 @@ export class Builder {
     this.#mapDetails.set(key, details);
     return details;
   }
+}
+
+/** Makes a value of its own operands, without the rules. */
+function asDefined(build: Builder, value: Value): Ref {
+  return build.value(value);
 }
 
 /** Whether a block of a list does not start before the previous one. */

@@ -4,27 +4,29 @@ import type { Definition } from './rule.js';
 import type { Details, Ref, Value } from './value.js';
 import { equalLists } from './view.js';
 
-/** Returns a hash of a value. Equal values have equal hashes. */
-export function hashOf({ kind, dtype, shape, args, details }: Definition): number {
-  const { kernel = '', seed = 0, result = 0, integers, starts } = details;
-  let hash = kind.length * 31 + dtype.length + seed + result;
-  for (let i = 0; i < kernel.length; i++) hash = mix(hash, kernel.charCodeAt(i));
-  for (let i = 0; i < shape.length; i++) hash = mix(hash, shape[i] as number);
+// The factor of the hash function FNV-1a.
+const prime = 16777619;
+
+/**
+ * Returns a hash of a value. Equal values have equal hashes. Different values that have the same operands and the same
+ * kind may have equal hashes, too: there are only few of them.
+ */
+export function hashOf({ kind, args, details }: Definition): number {
+  const { kernel, seed = 0, integers } = details;
+  let hash = kind.length + seed;
+  if (kernel !== undefined) hash = mix(hash, kernel.length);
   for (let i = 0; i < args.length; i++) hash = mixRef(hash, args[i] as Ref);
   if (integers) for (const integer of integers) hash = mix(hash, integer);
-  if (starts) hash = mix(hash, starts.length);
   return hash;
 }
 
-function mixRef(hash: number, { value, offset, strides }: Ref): number {
-  let mixed = mix(mix(hash, value.id), offset);
-  for (let i = 0; i < strides.length; i++) mixed = mix(mixed, strides[i] as number);
-  return mixed;
+function mixRef(hash: number, { value, offset }: Ref): number {
+  return Math.imul(Math.imul(hash ^ value.id, prime) ^ offset, prime);
 }
 
 /** Mixes the number `next` into a hash, as the hash function FNV-1a does with a byte. Returns the new hash. */
 function mix(hash: number, next: number): number {
-  return Math.imul(hash ^ next, 16777619);
+  return Math.imul(hash ^ next, prime);
 }
 
 /** Whether an existing value is the value of this definition. */
@@ -71,9 +73,10 @@ export class Keys {
 
 function sameRef(a: Ref, b: Ref): boolean {
   return (
-    a.value === b.value &&
-    a.offset === b.offset &&
-    equalLists(a.shape, b.shape) &&
-    equalLists(a.strides, b.strides)
+    a === b ||
+    (a.value === b.value &&
+      a.offset === b.offset &&
+      equalLists(a.shape, b.shape) &&
+      equalLists(a.strides, b.strides))
   );
 }

@@ -9,7 +9,7 @@
 import { Constant, type Leaf } from '../graph/leaf.js';
 import type { Lowering } from '../graph/lowering.js';
 import type { Node } from '../graph/node.js';
-import { finished, Pace, type Sliced } from '../graph/sliced.js';
+import { finished, Pace, type Sliced, stepsPerSlice } from '../graph/sliced.js';
 import type { DType } from '../tensor/dtype.js';
 import { count, isWhole, type Layout, type StridedView } from './view.js';
 
@@ -121,12 +121,10 @@ export function viewed(value: Value, { offset, shape, strides }: StridedView): R
 
 /** Returns the elements of a ref whose index along the dimension `dim` is at least `start` and less than `end`. */
 export function narrow(ref: Ref, dim: number, start: number, end: number): Ref {
-  return {
-    value: ref.value,
-    offset: ref.offset + start * (ref.strides[dim] as number),
-    shape: ref.shape.map((size, i) => (i === dim ? end - start : size)),
-    strides: ref.strides,
-  };
+  const shape = [...ref.shape];
+  shape[dim] = end - start;
+  const offset = ref.offset + start * (ref.strides[dim] as number);
+  return { value: ref.value, offset, shape, strides: ref.strides };
 }
 
 /** Returns the transpose of a matrix. */
@@ -175,8 +173,23 @@ export function* reachable(roots: readonly Ref[], pace: Pace): Sliced<Value[]> {
     if (pace.due()) yield;
   }
   const found = byId<Value>(end);
-  for (let value = stack.pop(); value; value = stack.pop()) {
-    if (pace.due()) yield;
+  while (stack.length > 0) {
+    find(stack, found, stepsPerSlice);
+    if (pace.due(stepsPerSlice)) yield;
+  }
+  const order: Value[] = [];
+  for (let id = 0; id < end; id += stepsPerSlice) {
+    collect(found, id, Math.min(id + stepsPerSlice, end), order);
+    if (pace.due(stepsPerSlice)) yield;
+  }
+  return order;
+}
+
+/** Takes up to `most` values from the stack, stores each by its id, and puts the operands that are new on the stack. */
+function find(stack: Value[], found: (Value | undefined)[], most: number): void {
+  for (let taken = 0; taken < most; taken++) {
+    const value = stack.pop();
+    if (!value) return;
     if (found[value.id]) continue;
     found[value.id] = value;
     for (let i = 0; i < value.args.length; i++) {
@@ -184,13 +197,19 @@ export function* reachable(roots: readonly Ref[], pace: Pace): Sliced<Value[]> {
       if (!found[operand.id]) stack.push(operand);
     }
   }
-  const order: Value[] = [];
-  for (let id = 0; id < end; id++) {
+}
+
+/** Adds the values with the ids `from` to `to` - 1 to a list. */
+function collect(
+  found: readonly (Value | undefined)[],
+  from: number,
+  to: number,
+  order: Value[],
+): void {
+  for (let id = from; id < to; id++) {
     const value = found[id];
     if (value) order.push(value);
-    if (pace.due()) yield;
   }
-  return order;
 }
 
 /** Returns one more than the largest id of these values, which must be in the order of `reachableFrom`. */
@@ -228,33 +247,29 @@ export class Uses {
    */
   static *of(order: readonly Value[], roots: readonly Ref[], pace: Pace): Sliced<Uses> {
     const first = new Int32Array(endOf(order) + 1);
-    const counted = ({ value }: Ref) => {
-      first[value.id + 1] = (first[value.id + 1] as number) + 1;
-    };
-    for (let index = 0; index < order.length; index++) {
-      const { args } = order[index] as Value;
-      for (let i = 0; i < args.length; i++) counted(args[i] as Ref);
-      if (pace.due(args.length)) yield;
+    for (let at = 0; at < order.length; at += stepsPerSlice) {
+      const end = Math.min(at + stepsPerSlice, order.length);
+      for (let i = at; i < end; i++) countRefs((order[i] as Value).args, first);
+      if (pace.due(stepsPerSlice)) yield;
     }
-    for (let i = 0; i < roots.length; i++) {
-      counted(roots[i] as Ref);
-      if (pace.due()) yield;
-    }
-    for (let id = 1; id < first.length; id++) {
-      first[id] = (first[id] as number) + (first[id - 1] as number);
-      if (pace.due()) yield;
+    countRefs(roots, first);
+    if (pace.due(roots.length)) yield;
+    for (let id = 1; id < first.length; id += stepsPerSlice) {
+      addUp(first, id, Math.min(id + stepsPerSlice, first.length));
+      if (pace.due(stepsPerSlice)) yield;
     }
     const uses = new Uses(first);
     const next = first.slice();
-    for (let index = 0; index < order.length; index++) {
-      const reader = order[index] as Value;
-      for (let i = 0; i < reader.args.length; i++) uses.#add(next, reader, reader.args[i] as Ref);
-      if (pace.due(reader.args.length)) yield;
+    for (let at = 0; at < order.length; at += stepsPerSlice) {
+      const end = Math.min(at + stepsPerSlice, order.length);
+      for (let i = at; i < end; i++) {
+        const reader = order[i] as Value;
+        uses.#add(next, reader, reader.args);
+      }
+      if (pace.due(stepsPerSlice)) yield;
     }
-    for (let i = 0; i < roots.length; i++) {
-      uses.#add(next, undefined, roots[i] as Ref);
-      if (pace.due()) yield;
-    }
+    uses.#add(next, undefined, roots);
+    if (pace.due(roots.length)) yield;
     return uses;
   }
 
@@ -283,11 +298,31 @@ export class Uses {
     return true;
   }
 
-  #add(next: Int32Array, reader: Value | undefined, ref: Ref): void {
-    const at = next[ref.value.id] as number;
-    next[ref.value.id] = at + 1;
-    this.#readers[at] = reader;
-    this.#refs[at] = ref;
+  #add(next: Int32Array, reader: Value | undefined, refs: readonly Ref[]): void {
+    for (let i = 0; i < refs.length; i++) {
+      const ref = refs[i] as Ref;
+      const at = next[ref.value.id] as number;
+      next[ref.value.id] = at + 1;
+      this.#readers[at] = reader;
+      this.#refs[at] = ref;
+    }
+  }
+}
+
+/** Adds each of these refs to the number of uses of its value, which is at the index id + 1. */
+function countRefs(refs: readonly Ref[], counts: Int32Array): void {
+  for (let i = 0; i < refs.length; i++) {
+    const at = (refs[i] as Ref).value.id + 1;
+    counts[at] = (counts[at] as number) + 1;
+  }
+}
+
+/** Adds to each number from the index `from` to `to` - 1 all numbers before it. */
+function addUp(numbers: Int32Array, from: number, to: number): void {
+  let sum = numbers[from - 1] as number;
+  for (let i = from; i < to; i++) {
+    sum += numbers[i] as number;
+    numbers[i] = sum;
   }
 }
 

@@ -170,9 +170,10 @@ export function compose(outer: StridedView, inner: StridedView): StridedView | u
     strides[axis] = steps * through.stride;
   }
   const empty = outer.shape.includes(0);
-  const within = axes.every(
-    ({ size }, i) => (lowest[i] as number) >= 0 && (highest[i] as number) < size,
-  );
+  let within = true;
+  for (let i = 0; i < axes.length && within; i++) {
+    within = (lowest[i] as number) >= 0 && (highest[i] as number) < (axes[i] as Axis).size;
+  }
   return within || empty ? { offset, shape: outer.shape, strides } : undefined;
 }
 
@@ -180,13 +181,12 @@ export function compose(outer: StridedView, inner: StridedView): StridedView | u
 export function broadcast(view: StridedView, shape: readonly number[]): StridedView {
   if (equalLists(view.shape, shape)) return view;
   const lead = shape.length - view.shape.length;
-  return {
-    offset: view.offset,
-    shape,
-    strides: shape.map((_, axis) =>
-      axis < lead || view.shape[axis - lead] === 1 ? 0 : (view.strides[axis - lead] as number),
-    ),
-  };
+  const strides: number[] = [];
+  for (let axis = 0; axis < shape.length; axis++) {
+    const repeated = axis < lead || view.shape[axis - lead] === 1;
+    strides.push(repeated ? 0 : (view.strides[axis - lead] as number));
+  }
+  return { offset: view.offset, shape, strides };
 }
 
 /**
@@ -276,9 +276,10 @@ export function rebase(
   for (let axis = 0; axis < lengths.length; axis++) {
     offset += ((box.first[axis] as number) - (start[axis] as number)) * (unit[axis] as number);
   }
-  const strides = view.shape.map((_, dim) => {
+  const strides: number[] = [];
+  for (let dim = 0; dim < view.shape.length; dim++) {
     const axis = box.axes[dim] as number;
-    return axis < 0 ? 0 : (box.steps[dim] as number) * (unit[axis] as number);
-  });
+    strides.push(axis < 0 ? 0 : (box.steps[dim] as number) * (unit[axis] as number));
+  }
   return { offset, shape: view.shape, strides };
 }

@@ -118,6 +118,8 @@ export interface RoutineFacts extends RoutineRow {
   readonly mayFail: boolean;
   /** The position of the read that may be the same view as the first write; -1 if there is none. */
   readonly inPlace: number;
+  /** Whether the routine may write a leaf, at the end of a run: its indices are checked before the first write. */
+  readonly updatesLeaves: boolean;
   /**
    * The reads that take much longer if their last axis is not contiguous (unless it is short), so that the compiler
    * makes it contiguous.

@@ -21,6 +21,7 @@ import type { InstructionWriter, LoweringRecord, ValueRecord } from './record.js
  * is added to its window.
  */
 export const place: LoweringRecord<Extract<Lowering, { kind: 'place' }>> = {
+  expand: undefined,
   step: ({ accumulate, windows }, node) => {
     const { shape } = node;
     const kernel = accumulate ? 'add' : 'copy';
@@ -77,6 +78,7 @@ export const assembleValue: ValueRecord = {
   onto: () => undefined,
   drawn: undefined,
   prepared: undefined,
+  updates: () => undefined,
   varies: false,
 };
 

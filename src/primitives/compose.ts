@@ -5,6 +5,7 @@ import { defect } from '../ir/defect.js';
 import type { LoweringRecord } from './record.js';
 
 export const compose: LoweringRecord<Extract<Lowering, { kind: 'compose' }>> = {
+  expand: (lowering, { inputs, attributes }) => lowering.expand(inputs, attributes),
   step: undefined,
   lower: () => {
     throw defect('a composed op has not been expanded');

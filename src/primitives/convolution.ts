@@ -130,6 +130,7 @@ function isEmpty({ x, weight, y }: ConvolutionCall): boolean {
 
 /** A convolution of images, or one of its gradients. */
 export const convolution: LoweringRecord<Convolution> = {
+  expand: undefined,
   step: (lowering, node) => {
     const call = checkedCall(lowering, node);
     if (isEmpty(call)) return (out) => void out.fill(0);

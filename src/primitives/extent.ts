@@ -4,6 +4,7 @@ import type { Lowering } from '../graph/lowering.js';
 import type { LoweringRecord } from './record.js';
 
 export const extent: LoweringRecord<Extract<Lowering, { kind: 'extent' }>> = {
+  expand: undefined,
   step: ({ dim }, { attributes, bind }) => {
     const value = bind(dim(attributes));
     return (out) => {

@@ -6,6 +6,7 @@ import { defect } from '../ir/defect.js';
 import type { LoweringRecord, ValueRecord } from './record.js';
 
 export const leaf: LoweringRecord<Extract<Lowering, { kind: 'leaf' }>> = {
+  expand: undefined,
   step: undefined,
   lower: (_lowering, { build, node, bound: { shape } }) => build.leaf(node as Leaf, shape),
 };
@@ -22,5 +23,6 @@ export const leafValue: ValueRecord = {
   onto: () => undefined,
   drawn: undefined,
   prepared: undefined,
+  updates: () => undefined,
   varies: false,
 };

@@ -23,6 +23,7 @@ function truths(bools: TypedArray): TypedArray {
 
 /** One kernel applied to corresponding elements. Operands broadcast. */
 export const map: LoweringRecord<Extract<Lowering, { kind: 'map' }>> = {
+  expand: undefined,
   step: ({ kernel }, { shape, inputShapes, inputDTypes }) => {
     const sources = inputShapes.map((from) => stretched(from, shape));
     const run = prepareMap(kernel, shape, rowMajorLayout(shape), sources);
@@ -40,6 +41,7 @@ export const map: LoweringRecord<Extract<Lowering, { kind: 'map' }>> = {
 
 /** Conversion of each element to the dtype of the node. */
 export const cast: LoweringRecord<Extract<Lowering, { kind: 'cast' }>> = {
+  expand: undefined,
   step: (_lowering, { shape, dtype, inputDTypes: [from] }) => {
     const layout = rowMajorLayout(shape);
     const run = prepareMap(dtype, shape, layout, [layout], 'cast');
@@ -86,5 +88,6 @@ export const mapValue: ValueRecord = {
   onto: () => undefined,
   drawn: undefined,
   prepared: undefined,
+  updates: () => undefined,
   varies: false,
 };

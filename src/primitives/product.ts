@@ -21,6 +21,7 @@ import type {
 
 /** A matrix product over the last two axes of both operands. */
 export const product: LoweringRecord<Extract<Lowering, { kind: 'product' }>> = {
+  expand: (_lowering, node, { withoutZeroParts }) => withoutZeroParts(node),
   step: ({ transposes }, { attributes, shape, inputShapes }) => {
     const [a, b] = inputShapes as [readonly number[], readonly number[]];
     const flags = transposes(attributes);
@@ -117,6 +118,7 @@ export const productValue: ValueRecord = {
   onto: ({ args }) => args[2],
   drawn: undefined,
   prepared: 1,
+  updates: () => undefined,
   varies: false,
 };
 
@@ -177,6 +179,7 @@ export const batchValue: ValueRecord = {
   onto: () => undefined,
   drawn: undefined,
   prepared: undefined,
+  updates: () => undefined,
   varies: false,
 };
 

@@ -10,6 +10,7 @@ import { dtypeCodes } from '../native/table.js';
 import type { InstructionRecord, LoweringRecord, ValueRecord } from './record.js';
 
 export const random: LoweringRecord<Extract<Lowering, { kind: 'random' }>> = {
+  expand: undefined,
   step: ({ kernel, seed }, { attributes }) => {
     const draw = prepareRandom(kernel, seed(attributes));
     return (out, _inputs, run) => draw(out, run);
@@ -42,6 +43,7 @@ export const randomValue: ValueRecord = {
     cheap: kernelFacts('random', kernel as string).cheap.includes(dtype),
   }),
   prepared: undefined,
+  updates: () => undefined,
   varies: true,
 };
 

@@ -47,8 +47,21 @@ export interface LoweredNode {
   readonly args: readonly Ref[];
 }
 
+/** How the executors replace nodes that are not computed themselves. */
+export interface Expander {
+  /** Returns an equal matrix product whose operands have no constant zeros; undefined if they have none. */
+  withoutZeroParts(product: Node): Node | undefined;
+  /** Returns the expansion of a result; undefined if the op that has several results is not composed. */
+  ofResult(result: Node): Node | undefined;
+}
+
 /** How the nodes of one kind of lowering are computed. */
 export interface LoweringRecord<L extends Lowering> {
+  /**
+   * Returns the node that is computed instead of the node; undefined if the node itself is computed. Undefined if nodes
+   * of this kind are always computed themselves.
+   */
+  readonly expand: ((lowering: L, node: Node, expander: Expander) => Node | undefined) | undefined;
   /**
    * Prepares the step with which the reference executor computes a node. It is undefined if nothing is computed: a leaf
    * has a value, a composed op is replaced by its expansion, and any other node shares the buffer of its input.
@@ -135,6 +148,12 @@ export interface ValueRecord {
    * by all instructions that read the operand. Undefined if there is none.
    */
   readonly prepared: number | undefined;
+  /**
+   * If the instruction can write the value directly to a leaf, at the end of a run, returns the index of the operand
+   * that it may overwrite. Undefined if it cannot. Then the value is computed in memory of its own and copied to the
+   * leaf. It is not called for a value that a fused loop stores: a loop can write to any leaf.
+   */
+  readonly updates: (value: Value) => number | undefined;
   /** True if the value differs from run to run even if its operands do not: random numbers. */
   readonly varies: boolean;
 }
@@ -159,6 +178,11 @@ export interface InstructionWriter {
    * that nothing reads gets new memory.
    */
   resultsOf(value: Value): readonly Location[];
+  /**
+   * Returns the locations of the operands of a value whose instruction may write a leaf. Such an instruction reads no
+   * other leaf that may be written: those operands are copied first.
+   */
+  operandsOf(value: Value): Location[];
   /** Returns the location of a value. */
   locationOf(value: Value): Location;
   /** Returns the memory of a leaf that has `length` elements. */

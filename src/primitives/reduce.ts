@@ -32,6 +32,7 @@ function assertElements(
 }
 
 export const reduce: LoweringRecord<Reduce> = {
+  expand: undefined,
   step: (lowering, { attributes, inputShapes: [from] }) => {
     const shape = from as readonly number[];
     const axes = lowering.axes(attributes);
@@ -166,6 +167,7 @@ export const reduceValue: ValueRecord = {
   onto: () => undefined,
   drawn: undefined,
   prepared: undefined,
+  updates: () => undefined,
   varies: false,
 };
 
@@ -192,6 +194,7 @@ export const columnSumValue: ValueRecord = {
   onto: () => undefined,
   drawn: undefined,
   prepared: undefined,
+  updates: () => undefined,
   varies: false,
 };
 

@@ -13,6 +13,7 @@ import { count, isContiguous } from '../ir/view.js';
 import type { LoweringRecord, ValueRecord } from './record.js';
 
 export const result: LoweringRecord<Extract<Lowering, { kind: 'result' }>> = {
+  expand: (_lowering, node, { ofResult }) => ofResult(node),
   step: undefined,
   lower: (_lowering, { build, node, bound, args: [given] }) => {
     const found = resultIn(node);
@@ -55,5 +56,6 @@ export const resultValue: ValueRecord = {
   onto: () => undefined,
   drawn: undefined,
   prepared: undefined,
+  updates: () => undefined,
   varies: false,
 };

@@ -99,6 +99,7 @@ const isSize = (size: unknown): boolean => Number.isSafeInteger(size) && (size a
  * record of `result` makes the others.
  */
 export const routine: LoweringRecord<RoutineLowering> = {
+  expand: undefined,
   step: (lowering, node) => {
     const { reads, writes, integers } = checkedCall(lowering, node);
     const views = [...reads, ...writes].map((shape) => ({ shape, ...rowMajorLayout(shape) }));
@@ -146,7 +147,7 @@ export const routineValue: ValueRecord = {
     writer.emit({
       kind: 'routine',
       routine: value.details.kernel as string,
-      reads: value.args.map((arg) => writer.locate(arg)),
+      reads: writer.operandsOf(value),
       writes: writer.resultsOf(value),
       integers: value.details.integers as readonly number[],
       nodes,
@@ -161,6 +162,10 @@ export const routineValue: ValueRecord = {
   onto: () => undefined,
   drawn: undefined,
   prepared: undefined,
+  updates: ({ details: { kernel } }) => {
+    const { updatesLeaves, inPlace } = routineFacts(kernel as string);
+    return updatesLeaves ? inPlace : undefined;
+  },
   varies: false,
 };
 

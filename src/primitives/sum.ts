@@ -9,6 +9,7 @@ import { rowMajorLayout } from './layout.js';
 import type { LoweringRecord, ValueRecord } from './record.js';
 
 export const accumulate: LoweringRecord<Extract<Lowering, { kind: 'accumulate' }>> = {
+  expand: undefined,
   step: (_lowering, { shape }) => {
     const layout = rowMajorLayout(shape);
     const copy = prepareMap('copy', shape, layout, [layout]);
@@ -47,5 +48,6 @@ export const sumValue: ValueRecord = {
   onto: () => undefined,
   drawn: undefined,
   prepared: undefined,
+  updates: () => undefined,
   varies: false,
 };

@@ -9,12 +9,14 @@ import type { LoweringRecord } from './record.js';
 
 /** The elements of the input, in the same order. The shape may differ from that of the input. */
 export const alias: LoweringRecord<Extract<Lowering, { kind: 'alias' }>> = {
+  expand: undefined,
   step: undefined,
   lower: (_lowering, { build, node, bound: { shape }, args: [ref] }) =>
     build.reshape(ref as Ref, shape, node),
 };
 
 export const view: LoweringRecord<Extract<Lowering, { kind: 'view' }>> = {
+  expand: undefined,
   step: (lowering, node) => {
     const { shape } = node;
     const copy = prepareMap('copy', shape, rowMajorLayout(shape), [lowering.view(node)]);

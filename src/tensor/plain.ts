@@ -45,6 +45,8 @@ export function toPlain<D extends DType>(
   data: TypedArray,
 ): JsonTensor<D> {
   const elements = Array.from(data, (value) => {
+    // Users can write any byte into the memory of bools, but a plain tensor must have 0 and 1.
+    if (dtype === 'bool') return Number(value !== 0);
     if (Object.is(value, -0)) return '-0';
     return Number.isFinite(value) ? value : String(value);
   });

@@ -13,7 +13,7 @@ export function sizeOf(shape: readonly number[]): number {
 
 /** Returns the row-major strides of a shape, in elements. An axis of length 0 counts as length 1, so no stride is 0. */
 export function stridesOf(shape: readonly number[]): number[] {
-  const strides = new Array<number>(shape.length);
+  const strides = [...shape];
   let step = 1;
   for (let axis = shape.length - 1; axis >= 0; axis--) {
     strides[axis] = step;

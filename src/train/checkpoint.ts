@@ -14,7 +14,7 @@ import { executionOrder } from '../evaluate/lowered.js';
 import { assertRun, checkUpdates, type Updates } from '../evaluate/updates.js';
 import { Variable } from '../graph/leaf.js';
 import { writeInBackground } from '../io/background.js';
-import { bytesIn } from '../io/bytes.js';
+import { writtenBytes } from '../io/bytes.js';
 import type { Header, Metadata } from '../io/header.js';
 import { fitting } from '../io/restore.js';
 import { described, layOut, restoreTensors } from '../io/safetensors.js';
@@ -200,7 +200,7 @@ export function* copies(tensors: readonly Tensor[]): Generator<undefined, Uint8A
       copy.set(data.subarray(start, start + pieceElements), start);
       yield;
     }
-    copied.push(bytesIn({ data: copy }));
+    copied.push(writtenBytes({ data: copy, dtype }));
   }
   return copied;
 }

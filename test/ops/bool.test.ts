@@ -7,6 +7,7 @@ import {
   add,
   backward,
   cast,
+  checkpoint,
   compile,
   concat,
   constant,
@@ -21,6 +22,7 @@ import {
   input,
   load,
   loadNpy,
+  loadNpz,
   matmul,
   max,
   mean,
@@ -30,8 +32,10 @@ import {
   parameter,
   randomUniform,
   reshape,
+  resume,
   save,
   saveNpy,
+  saveNpz,
   slice,
   softmax,
   sort,
@@ -131,6 +135,25 @@ describe('a tensor of bool', () => {
     expect(evaluate(reversed, { x: fed })).toEqual(expected);
     expect(runs.value.item()).toBe(2);
     program.dispose();
+  });
+
+  it('with a byte that was changed later is 1 in files, in checkpoints and in JSON', async () => {
+    const flags = state('flags', [false, true, false]);
+    flags.value.data.set([255, 2], 1);
+    const expected = tensor([false, true, true]);
+    const [file, array, archive] = ['changed.safetensors', 'x.npy', 'x.npz'].map((name) =>
+      join(folder, name),
+    ) as [string, string, string];
+    save(file, [flags]);
+    expect(load(file).flags).toEqual(expected);
+    saveNpy(array, flags.value);
+    expect(loadNpy(array)).toEqual(expected);
+    saveNpz(archive, { flags });
+    expect(loadNpz(archive).flags).toEqual(expected);
+    expect(tensor(JSON.parse(JSON.stringify(flags.value)))).toEqual(expected);
+    await checkpoint(file, { updates: [[flags, flags]] });
+    resume(file, { updates: [[flags, flags]] });
+    expect(flags.value).toEqual(expected);
   });
 
   it('is refused as a feed of other bytes, with an error that names the input', () => {

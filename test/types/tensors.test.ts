@@ -145,6 +145,24 @@ describe('the type of a parameter, a state or a constant', () => {
     expect([w.dtype, fb.state('s', [1], { dtype: 'int32' }).dtype]).toEqual(['float64', 'int32']);
   });
 
+  it('is the dtype that it has at run time, also for bytes and booleans', () => {
+    const bytes = Uint8Array.of(1, 2);
+    expectTypeOf(fb.parameter('w', bytes)).toEqualTypeOf<fb.Variable<'uint8'>>();
+    expectTypeOf(fb.parameter('w', [true, false])).toEqualTypeOf<fb.Variable<'bool'>>();
+    for (const [value, dtype] of [
+      [bytes, 'uint8'],
+      [[bytes], 'uint8'],
+      [[true, false], 'bool'],
+      [true, 'bool'],
+      [doubles, 'float64'],
+      [Int8Array.of(-1), 'float32'],
+      [[1], 'float32'],
+    ] as const) {
+      const leaves = [fb.parameter('w', value), fb.state('s', value), fb.constant(value)];
+      expect(leaves.map((leaf) => leaf.dtype)).toEqual([dtype, dtype, dtype]);
+    }
+  });
+
   it('is loose where the value or the dtype is not a literal, and is accepted as any variable', () => {
     const value = [1] as fb.TensorLike;
     expectTypeOf(fb.state('s', value)).toEqualTypeOf<fb.Variable>();

@@ -1,7 +1,7 @@
 // The routines for convolutions that conv_routines.h lists.
 #pragma once
 
-#include "kernels/body/gemm_pack.h"
+#include "kernels/body/conv_dots.h"
 #include "kernels/body/stencil_table.h"
 #include "kernels/conv_routines.h"
 
@@ -185,103 +185,108 @@ constexpr ShortTiles<T> allShortTiles(std::integer_sequence<int, less...>) {
 template <class T>
 constexpr ShortTiles<T> shortTiles = allShortTiles<T>(std::make_integer_sequence<int, tileRows>());
 
+// The largest number of terms whose weights of a panel fit in the registers, together with the sums of some
+// pixels.
+constexpr int mostHeldTerms = tileRows >= 12 ? 9 : 0;
+
+// Computes one panel of a product with few terms. The weights stay in the registers.
+template <class T, int terms>
+void heldPanel(const ConvShort& s, const T* a, const T* b, T* c, std::int64_t rows) {
+  using V = Vector<T>;
+  using Register = typename V::Register;
+  Register weights[std::size_t{terms}][std::size_t{panelRegisters}];
+#pragma GCC unroll 16
+  for (int t = 0; t < terms; ++t) {
+#pragma GCC unroll 16
+    for (int v = 0; v < panelRegisters; ++v) weights[t][v] = V::load(b + t * panelWidth<T> + v * V::width);
+  }
+  const std::int64_t aStep = s.aStep, cStep = s.cStep;
+  for (std::int64_t row = 0; row < rows; ++row, a += s.aRow, c += s.cRow) {
+    const T* left[std::size_t{terms}];
+#pragma GCC unroll 16
+    for (int t = 0; t < terms; ++t) left[t] = a + s.offsets[t];
+    const auto pixels = [&](std::int64_t from, auto count) FOREBAY_INLINED {
+      constexpr int atOnce = decltype(count)::value;
+      Register sum[std::size_t{atOnce}][std::size_t{panelRegisters}];
+#pragma GCC unroll 16
+      for (int i = 0; i < atOnce; ++i) {
+#pragma GCC unroll 16
+        for (int v = 0; v < panelRegisters; ++v) sum[i][v] = V::zero();
+      }
+#pragma GCC unroll 16
+      for (int t = 0; t < terms; ++t) {
+#pragma GCC unroll 16
+        for (int i = 0; i < atOnce; ++i) {
+          const Register x = V::broadcast(left[t][(from + i) * aStep]);
+#pragma GCC unroll 16
+          for (int v = 0; v < panelRegisters; ++v) sum[i][v] = V::mulAdd(x, weights[t][v], sum[i][v]);
+        }
+      }
+#pragma GCC unroll 16
+      for (int i = 0; i < atOnce; ++i) {
+#pragma GCC unroll 16
+        for (int v = 0; v < panelRegisters; ++v) {
+          V::store(c + (from + i) * cStep + v * V::width, sum[i][v]);
+        }
+      }
+    };
+    std::int64_t i = 0;
+    for (; i + 2 <= s.pixels; i += 2) pixels(i, std::integral_constant<int, 2>());
+    if (i < s.pixels) pixels(i, std::integral_constant<int, 1>());
+  }
+}
+
+template <class T>
+using HeldPanel = void (*)(const ConvShort& s, const T* a, const T* b, T* c, std::int64_t rows);
+
+template <class T>
+struct HeldPanels {
+  HeldPanel<T> of[mostHeldTerms + 1];
+};
+
+template <class T, int... less>
+constexpr HeldPanels<T> allHeldPanels(std::integer_sequence<int, less...>) {
+  return {{nullptr, heldPanel<T, less + 1>...}};
+}
+
+template <class T>
+constexpr HeldPanels<T> heldPanels = allHeldPanels<T>(std::make_integer_sequence<int, mostHeldTerms>());
+
 template <class T>
 void convShort(const ConvShort& s, const void* left, const void* right, void* out) {
   constexpr int width = Vector<T>::width;
-  const RowGroups groups(s.m);
-  for (std::int64_t i = 0; i < s.m;) {
-    const std::int64_t rows = groups.at(i);
-    const ShortTilesOf<T>& tile = shortTiles<T>.of[rows];
-    const T* const a = static_cast<const T*>(left) + i * s.aStep;
-    const T* b = static_cast<const T*>(right);
-    T* c = static_cast<T*>(out) + i * s.cStep;
-    for (std::int64_t j = 0; j < s.n; j += panelWidth<T>, b += s.bPanel, c += panelWidth<T>) {
-      const std::int64_t columns = s.n - j;
-      if (columns >= panelWidth<T>) {
-        tile.panel(s, a, b, c, 0);
-      } else if (columns == width) {
-        tile.narrow(s, a, b, c, 0);
-      } else {
-        tile.tails[columns > width](s, a, b, c, static_cast<int>(columns % width));
+  const T *const a = static_cast<const T*>(left), *const b = static_cast<const T*>(right);
+  T* const c = static_cast<T*>(out);
+  if (s.terms <= mostHeldTerms && s.n % panelWidth<T> == 0) {
+    const HeldPanel<T> panel = heldPanels<T>.of[s.terms];
+    if (s.n == panelWidth<T>) return panel(s, a, b, c, s.rows);
+    for (std::int64_t row = 0; row < s.rows; ++row) {
+      for (std::int64_t j = 0; j < s.n; j += panelWidth<T>) {
+        panel(s, a + row * s.aRow, b + j / panelWidth<T> * s.bPanel, c + row * s.cRow + j, 1);
       }
     }
-    i += rows;
+    return;
   }
-}
-
-// Computes the dot products of some rows of A with all columns of B.
-template <class T, int rows, int columns>
-void convDotTile(const ConvDots& s, const void* const* a, const T* b, void* const* c) {
-  using V = Vector<T>;
-  using Register = typename V::Register;
-  constexpr int summed = 4;  // sumLanes adds the lanes of four registers
-  Register sum[std::size_t{rows}][std::size_t{summed}];
-  const T* left[std::size_t{rows}];
-#pragma GCC unroll 16
-  for (int i = 0; i < rows; ++i) {
-    left[i] = static_cast<const T*>(a[i]);
-#pragma GCC unroll 16
-    for (int j = 0; j < summed; ++j) sum[i][j] = V::zero();
-  }
-  const std::int64_t bColumn = s.bColumn;
-  const ConvRun* const end = s.runs + s.runCount;
-  for (const ConvRun* run = s.runs; run != end; ++run) {
-    const std::int64_t length = run->length, from = run->a;
-    const T* const right = b + run->b;
-    std::int64_t p = 0;
-    for (; p + V::width <= length; p += V::width) {
-      Register x[std::size_t{rows}];
-#pragma GCC unroll 16
-      for (int i = 0; i < rows; ++i) x[i] = V::load(left[i] + from + p);
-#pragma GCC unroll 16
-      for (int j = 0; j < columns; ++j) {
-        const Register y = V::load(right + j * bColumn + p);
-#pragma GCC unroll 16
-        for (int i = 0; i < rows; ++i) sum[i][j] = V::mulAdd(x[i], y, sum[i][j]);
+  const RowGroups groups(s.pixels);
+  for (std::int64_t row = 0; row < s.rows; ++row) {
+    for (std::int64_t i = 0; i < s.pixels;) {
+      const std::int64_t pixels = groups.at(i);
+      const ShortTilesOf<T>& tile = shortTiles<T>.of[pixels];
+      const T* const from = a + row * s.aRow + i * s.aStep;
+      T* const to = c + row * s.cRow + i * s.cStep;
+      for (std::int64_t j = 0; j < s.n; j += panelWidth<T>) {
+        const T* const panel = b + j / panelWidth<T> * s.bPanel;
+        const std::int64_t columns = s.n - j;
+        if (columns >= panelWidth<T>) {
+          tile.panel(s, from, panel, to + j, 0);
+        } else if (columns == width) {
+          tile.narrow(s, from, panel, to + j, 0);
+        } else {
+          tile.tails[columns > width](s, from, panel, to + j, static_cast<int>(columns % width));
+        }
       }
+      i += pixels;
     }
-    if (p == length) continue;
-    const auto mask = V::first(static_cast<int>(length - p));
-    Register x[std::size_t{rows}];
-#pragma GCC unroll 16
-    for (int i = 0; i < rows; ++i) x[i] = V::loadFirst(left[i] + from + p, mask);
-#pragma GCC unroll 16
-    for (int j = 0; j < columns; ++j) {
-      const Register y = V::loadFirst(right + j * bColumn + p, mask);
-#pragma GCC unroll 16
-      for (int i = 0; i < rows; ++i) sum[i][j] = V::mulAdd(x[i], y, sum[i][j]);
-    }
-  }
-#pragma GCC unroll 16
-  for (int i = 0; i < rows; ++i) {
-    T total[std::size_t{summed}];
-    sumLanes<T>(sum[i], total);
-    for (int j = 0; j < columns; ++j) static_cast<T*>(c[i])[j] = total[j];
-  }
-}
-
-// The rows of a tile of dot products, so that their sums fit in the registers.
-constexpr int dotRows = tileRows >= 12 ? 4 : 2;
-
-template <class T, int columns>
-void convDotColumns(const ConvDots& s, int rows, const void* const* a, const T* b, void* const* c) {
-  int i = 0;
-  for (; i + dotRows <= rows; i += dotRows) convDotTile<T, dotRows, columns>(s, a + i, b, c + i);
-  for (; i < rows; ++i) convDotTile<T, 1, columns>(s, a + i, b, c + i);
-}
-
-template <class T>
-void convDots(const ConvDots& s, int rows, const void* const* a, const void* right, void* const* c) {
-  const T* const b = static_cast<const T*>(right);
-  switch (s.n) {
-    case 1:
-      return convDotColumns<T, 1>(s, rows, a, b, c);
-    case 2:
-      return convDotColumns<T, 2>(s, rows, a, b, c);
-    case 3:
-      return convDotColumns<T, 3>(s, rows, a, b, c);
-    default:
-      return convDotColumns<T, mostConvDots>(s, rows, a, b, c);
   }
 }
 
@@ -419,9 +424,9 @@ void convDepthwiseWeights(const ConvDepthwise& s, const void* in, const void* ou
 
 // In the order of DType: float32, float64.
 constexpr ConvRoutines convRoutines[] = {
-    {convProduct<float>, convShort<float>, convDots<float>, convDepthwise<float>, convDepthwiseWeights<float>,
-     convStencil<float>, convStencilWeights<float>},
-    {convProduct<double>, convShort<double>, convDots<double>, convDepthwise<double>,
-     convDepthwiseWeights<double>, convStencil<double>, convStencilWeights<double>}};
+    {Vector<float>::width, convProduct<float>, convShort<float>, convDots<float>, convRowDots<float>,
+     convDepthwise<float>, convDepthwiseWeights<float>, convStencil<float>, convStencilWeights<float>},
+    {Vector<double>::width, convProduct<double>, convShort<double>, convDots<double>, convRowDots<double>,
+     convDepthwise<double>, convDepthwiseWeights<double>, convStencil<double>, convStencilWeights<double>}};
 
 }  // namespace forebay::FOREBAY_BODY

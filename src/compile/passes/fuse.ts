@@ -11,7 +11,7 @@ import type { Builder } from '../../ir/builder.js';
 import type { Draw } from '../../ir/location.js';
 import { Keys } from '../../ir/same.js';
 import type { Target } from '../../ir/target.js';
-import { byId, endOf, type Ref, Uses, type Value } from '../../ir/value.js';
+import { byId, endOf, type Ref, Uses, type Value, viewed } from '../../ir/value.js';
 import type { Constants } from '../options.js';
 import { codeLoop } from './code.js';
 import { findDrawn } from './drawn.js';
@@ -33,6 +33,7 @@ import { settle, shortSums } from './fusible.js';
 import { fixedValues } from './once.js';
 import { findRepeated, type Repeated } from './repeated.js';
 import { compatible, loadsOnePerRow, readsColumns, readsRow, type Space } from './row-loops.js';
+import { findUpdated } from './updated.js';
 
 export function* fuse(
   outputs: readonly Ref[],
@@ -43,11 +44,11 @@ export function* fuse(
   const short = yield* shortSums([...outputs, ...updates.map(({ ref }) => ref)], build);
   const roots = settle(short, outputs.length, updates, build);
   const settledOutputs = roots.slice(0, outputs.length);
-  const settledUpdates = updates.map(({ leaf }, i) => ({
-    leaf,
+  const settledUpdates = updates.map(({ leaf }, i) => {
+    const root = roots[outputs.length + i] as Ref;
     // The ref is copied, because a value may be both an output and the new value of a leaf, and each needs its own ref.
-    ref: { ...(roots[outputs.length + i] as Ref) },
-  }));
+    return { leaf, ref: viewed(root.value, root) };
+  });
   return yield* Fusion.of(settledOutputs, settledUpdates, build, constants);
 }
 
@@ -95,6 +96,8 @@ class Fusion {
   #repeated: ReadonlyMap<Value, Repeated> = new Map();
   /** The draws that have no memory. Every loop that loads such a draw computes it. */
   #drawn: ReadonlyMap<Value, Draw> = new Map();
+  /** The values that instructions other than loops compute directly in the memory of a leaf. */
+  #updated: ReadonlyMap<Value, Variable> = new Map();
   /** The grade of each value, indexed by the value's id. */
   readonly #grades: Float64Array;
   readonly #final = new Set<Value>();
@@ -132,6 +135,7 @@ class Fusion {
   *#fused(): Sliced<Fused> {
     this.#repeated = yield* findRepeated(this.#order, this.#uses, this.#keys, this.build);
     this.#drawn = yield* findDrawn(this.#order, this.#uses, this.#repeated, this.build);
+    this.#updated = yield* findUpdated(this.updates, this.#uses, this.fixed, this.build);
     yield* this.#findFinal();
     for (let i = 0; i < this.#order.length; i++) {
       const value = this.#order[i] as Value;
@@ -145,6 +149,7 @@ class Fusion {
       updates: this.updates,
       schedule: yield* this.#schedule(),
       final: this.#final,
+      updated: this.#updated,
       drawn: this.#drawn,
       order: this.#order,
       uses: this.#uses,
@@ -159,7 +164,7 @@ class Fusion {
 
   /** Finds the final values: those used only to update leaves. They are computed in the loops that write the leaves. */
   *#findFinal(): Sliced<void> {
-    const updated = new Map<Ref, Variable>(this.updates.map(({ leaf, ref }) => [ref, leaf]));
+    const shapes = new Map(this.updates.map(({ leaf, ref }) => [ref, [...leaf.value.shape]]));
     const finalLoops = new FinalLoops(this.build.target.loop.finalOperations);
     for (let i = this.#order.length - 1; i >= 0; i--) {
       const value = this.#order[i] as Value;
@@ -170,8 +175,8 @@ class Fusion {
       if (copied && (value.args[0] as Ref).value.details.leaf instanceof Variable) continue;
       const final = this.#uses.every(value, ({ reader, ref }) => {
         if (reader) return this.#endsFinal(reader, ref);
-        const leaf = updated.get(ref);
-        return leaf !== undefined && aligned(ref, leaf.value.shape);
+        const shape = shapes.get(ref);
+        return shape !== undefined && aligned(ref, shape);
       });
       if (final && finalLoops.join(value, this.#finalReaders(value))) this.#final.add(value);
     }
@@ -213,7 +218,7 @@ class Fusion {
       const rises = !this.#hasNoInstruction(operand.arg.value) && !this.#joins(operand, final);
       grade = Math.max(grade, rises ? below + 1 : below);
     }
-    if (final) grade = lastGrade;
+    if (final || this.#updated.has(value)) grade = lastGrade;
     this.#grades[value.id] = space ? this.#assignLoop(value, space, operands, grade) : grade;
   }
 

@@ -58,6 +58,11 @@ export interface Fused {
    * The values that are used only to update leaves. The loops that compute them write the leaves, at the end of a run.
    */
   readonly final: ReadonlySet<Value>;
+  /**
+   * The values that instructions other than loops compute directly in the memory of a leaf, at the end of a run, with
+   * their leaves.
+   */
+  readonly updated: ReadonlyMap<Value, Variable>;
   /** The draws that have no memory. The loops that load them compute them. */
   readonly drawn: ReadonlyMap<Value, Draw>;
   /** All values. Operands precede the values that read them. `uses` has the uses of these values. */

@@ -7,10 +7,10 @@ import type { Fired } from '../../ir/builder.js';
 import { type Location, type Memory, windowAt } from '../../ir/location.js';
 import { Keys } from '../../ir/same.js';
 import type { Target } from '../../ir/target.js';
-import type { Ref, Value } from '../../ir/value.js';
+import { type Ref, showsAll, type Value } from '../../ir/value.js';
 import { count, dense, equalLists, isContiguous } from '../../ir/view.js';
 import type { GroupInstruction, Segment } from '../../primitives/group.js';
-import { type Instruction, valueRecord } from '../../primitives/index.js';
+import { type Instruction, instructionRecord, valueRecord } from '../../primitives/index.js';
 import type { InstructionWriter } from '../../primitives/record.js';
 import type { RowsInstruction } from '../../primitives/rows.js';
 import type { DType } from '../../tensor/dtype.js';
@@ -82,7 +82,8 @@ class Writer implements InstructionWriter {
     }
     for (const { leaf, ref } of this.fused.updates) {
       if (this.pace.due()) yield;
-      if (this.fused.final.has(ref.value) || count(ref.shape) === 0) continue;
+      const { final, updated } = this.fused;
+      if (final.has(ref.value) || updated.has(ref.value) || count(ref.shape) === 0) continue;
       const to = {
         memory: this.placement.leafMemory(leaf, leaf.value.size),
         ...dense(leaf.value.shape),
@@ -172,8 +173,24 @@ class Writer implements InstructionWriter {
     return this.placement.leafMemory(leaf, length);
   }
 
+  operandsOf(value: Value): Location[] {
+    const updated = this.fused.updated.get(value);
+    const overwritten = valueRecord(value).updates(value);
+    return value.args.map((arg, i) => {
+      const at = this.placement.locate(arg);
+      const { leaf } = arg.value.details;
+      if (!updated || !(leaf instanceof Variable)) return at;
+      return leaf === updated && i === overwritten && showsAll(arg)
+        ? at
+        : this.#unwritten(at, leaf);
+    });
+  }
+
   emit(instruction: Instruction): void {
-    this.#list.push(instruction);
+    const writesLeaf = [...instructionRecord(instruction).writes(instruction)].some((locations) =>
+      locations.some(({ memory }) => memory.leaf),
+    );
+    (writesLeaf ? this.#writes : this.#list).push(instruction);
   }
 
   isPacked(assembled: Value): boolean {
@@ -337,6 +354,11 @@ class Writer implements InstructionWriter {
     const inPlace =
       own.has(leaf) && equalLists(load.strides, dense(load.shape).strides) && load.offset === 0;
     if (inPlace && equalLists(load.shape, leaf.value.shape)) return at;
+    return this.#unwritten(at, leaf);
+  }
+
+  /** Copies elements of a leaf, before any leaf is written. Returns the location from which they can be read. */
+  #unwritten(at: Location, leaf: Variable): Location {
     const packed = packedView(at);
     const copy = this.#copyOf(packed.compact, [leaf]);
     return { memory: copy.memory, offset: 0, shape: at.shape, strides: packed.strides(copy) };

@@ -76,14 +76,14 @@ class Lower {
 
   /** Returns the shape of a node under the binding. @throws ShapeError if a dimension is negative */
   #shapeOf(node: Node): readonly number[] {
-    const shape = new Array<number>(node.shape.length).fill(0);
+    const shape: number[] = [];
     let negative = false;
-    for (let axis = 0; axis < shape.length; axis++) {
+    for (let axis = 0; axis < node.shape.length; axis++) {
       const dim = node.shape[axis] as Dim;
       const known = typeof dim === 'number' ? dim : this.bindings.get(dim);
       const size = known ?? bindDim(dim, this.bindings, `${node} `);
       negative ||= size < 0;
-      shape[axis] = size;
+      shape.push(size);
     }
     if (!negative) return this.build.shared(shape);
     throw new ShapeError(

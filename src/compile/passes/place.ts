@@ -11,7 +11,7 @@ import type { Fired } from '../../ir/builder.js';
 import { defect } from '../../ir/defect.js';
 import { type Location, type Memory, windowAt } from '../../ir/location.js';
 import { executor } from '../../ir/target.js';
-import { type Ref, showsAll, type Uses, Value } from '../../ir/value.js';
+import { type Ref, showsAll, type Uses, Value, viewed } from '../../ir/value.js';
 import { ascends, compose, count, dense, equalLists, rowMajor } from '../../ir/view.js';
 import { valueRecord } from '../../primitives/index.js';
 import { type Fused, type FusedLoop, isElementwise } from './fused-loop.js';
@@ -114,7 +114,7 @@ export class Placement {
 
   /**
    * Returns the location of a value. A value without a location gets one: in the memory of its leaf, in the memory of
-   * the operand onto which it is computed, or in new memory.
+   * the leaf that it updates, in the memory of the operand onto which it is computed, or in new memory.
    */
   locationOf(value: Value): Location {
     const known = this.#located.get(value);
@@ -134,7 +134,7 @@ export class Placement {
   }
 
   #fresh(value: Value): Location {
-    const { leaf } = value.details;
+    const leaf = value.details.leaf ?? this.fused.updated.get(value);
     const onto = valueRecord(value).onto(value);
     if (onto) return this.locate(onto);
     const draw = this.fused.drawn.get(value);
@@ -223,7 +223,7 @@ export class Placement {
       holders.set(at.memory, holder);
       if (holders.size > 1) return undefined;
       blocks.push({
-        ref: { value: holder, ...view },
+        ref: viewed(holder, view),
         start: assembled.details.starts?.[i] as readonly number[],
       });
     }

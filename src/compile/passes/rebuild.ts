@@ -19,17 +19,17 @@ export class Rebuilder {
   readonly #made: (Ref | undefined)[];
 
   /**
-   * @param change returns the replacement of a value. If it returns undefined, the same value is made of the
-   *   replacements of the operands
-   * @param read returns the replacement of a use of a value. If it returns undefined, the same view of the value's
-   *   replacement is used
+   * @param change returns the replacement of a value. If it returns undefined or is left out, the same value is made of
+   *   the replacements of the operands
+   * @param read returns the replacement of a use of a value. If it returns undefined or is left out, the same view of
+   *   the value's replacement is used
    * @param needs returns a value that `change` reads in addition to the operands, which must therefore be rebuilt first
    */
   constructor(
     readonly build: Builder,
-    private readonly change: (value: Value) => Ref | undefined = () => undefined,
-    private readonly read: (ref: Ref) => Ref | undefined = () => undefined,
-    private readonly needs: (value: Value) => Value | undefined = () => undefined,
+    private readonly change?: (value: Value) => Ref | undefined,
+    private readonly read?: (ref: Ref) => Ref | undefined,
+    private readonly needs?: (value: Value) => Value | undefined,
   ) {
     this.#made = byId(build.end);
   }
@@ -73,7 +73,7 @@ export class Rebuilder {
   *#inOrder(values: readonly Value[]): Sliced<void> {
     for (let i = 0; i < values.length; i++) {
       const value = values[i] as Value;
-      const needed = this.needs(value);
+      const needed = this.needs?.(value);
       if (needed) yield* this.values([needed]);
       this.#make(value);
       if (this.build.pace.due(1 + value.args.length)) yield;
@@ -85,7 +85,7 @@ export class Rebuilder {
     if (id >= this.#made.length) return value.whole;
     const known = this.#made[id];
     if (known) return known;
-    const made = this.change(value) ?? this.#same(value);
+    const made = this.change?.(value) ?? this.#same(value);
     this.#made[id] = made;
     return made;
   }
@@ -98,7 +98,7 @@ export class Rebuilder {
   #needsUnmade(value: Value): boolean {
     const { args } = value;
     for (let i = 0; i < args.length; i++) if (this.#isUnmade((args[i] as Ref).value)) return true;
-    const needed = this.needs(value);
+    const needed = this.needs?.(value);
     return needed !== undefined && this.#isUnmade(needed);
   }
 
@@ -126,7 +126,7 @@ export class Rebuilder {
   /** Returns the replacement of a use of a value. */
   ref(ref: Ref): Ref {
     const { value, shape } = ref;
-    const changed = this.read(ref);
+    const changed = this.read?.(ref);
     if (changed) return changed;
     const made = this.value(value);
     if (made.value === value) return ref;
@@ -145,16 +145,15 @@ export class Rebuilder {
       replaced ??= [...args];
       replaced[i] = made;
     }
-    return this.of(value, replaced ?? args);
+    return replaced
+      ? this.build.remake(value, replaced, valueRecord(value).rebuild)
+      : this.build.following(value);
   }
 
   /** Returns the same value, made of these operands, which have the elements of its operands. */
   of(value: Value, args: readonly Ref[]): Ref {
-    let same = true;
-    for (let i = 0; i < args.length; i++) {
-      const arg = args[i] as Ref;
-      same &&= arg === value.args[i] && arg.value.id < value.id;
-    }
-    return same ? value.whole : this.build.remake(value, args, valueRecord(value).rebuild);
+    return args.every((arg, i) => arg === value.args[i])
+      ? this.build.following(value)
+      : this.build.remake(value, args, valueRecord(value).rebuild);
   }
 }

@@ -19,6 +19,7 @@ import {
   Tensor,
   takeAlongAxis,
   topK,
+  type Variable,
 } from '../../../src/index.js';
 import type { Draft } from './draft.js';
 import type { Step } from './elementwise.js';
@@ -55,6 +56,21 @@ export const scatterStep: Step = (draft) => {
   const updates = draft.like(x.shape.map((dim, i) => (i === axis ? count : dim)));
   return scatterAdd(x, indicesFor(draft, least, [count]), updates, axis);
 };
+
+/** Returns the leaf, or a node of its shape, to whose rows other nodes are added, once or twice. */
+export function scattered(draft: Draft, leaf: Variable): Node | undefined {
+  const { draws } = draft;
+  const shape = leaf.shape as readonly number[];
+  if (shape.length === 0 || leaf.value.size === 0) return undefined;
+  const axis = draws.below(shape.length);
+  let node = draws.chance(0.8) ? leaf : draft.like(shape);
+  for (let times = draws.between(1, 2); times > 0; times--) {
+    const count = draws.between(1, 5);
+    const updates = draft.like(shape.map((dim, i) => (i === axis ? count : dim)));
+    node = scatterAdd(node, indicesFor(draft, shape[axis] as number, [count]), updates, axis);
+  }
+  return node;
+}
 
 /** Takes an element for each index. Its gradient is a scatterAdd for each line. */
 export const takeStep: Step = (draft) => {

@@ -22,6 +22,7 @@ import {
   type Variable,
 } from '../../../src/index.js';
 import type { Draft } from './draft.js';
+import { scattered } from './routines.js';
 
 export type Pairs = (readonly [Variable, Node])[];
 
@@ -127,6 +128,7 @@ function single(draft: Draft, leaf: Variable, free: readonly Variable[]): Node |
     () => draft.constant(shape),
     () => add(leaf, 1),
     () => sub(mul(leaf, 0.5), made(draft, leaf)),
+    () => scattered(draft, leaf),
     () => mul(leaf, broadcastTo(sum(draws.pick(free)), shape)),
     () => {
       if (draft.numbers.exact) return leaf;

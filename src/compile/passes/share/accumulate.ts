@@ -26,8 +26,8 @@ export function* accumulate(roots: readonly Ref[], build: Builder): Sliced<Ref[]
   const order = yield* build.valuesOf(roots);
   const uses = yield* Uses.of(order, roots, pace);
   const units = yield* Units.of(order, pace);
-  const depths = yield* units.depths((unit) => units.head(unit).kind === 'product');
-  const depth = (value: Value) => depths[units.unitOf(value)] as number;
+  const ranks = yield* units.ranks(order.filter(({ kind }) => kind === 'product'));
+  const rank = (value: Value) => ranks[units.unitOf(value)] as number;
   /** For each sum, the terms that are dropped, because another of its terms, a later product, already contains them. */
   const gone = new Map<Value, Set<Ref>>();
   /** For each product that is added onto an earlier product, the region of the earlier product. */
@@ -53,8 +53,7 @@ export function* accumulate(roots: readonly Ref[], build: Builder): Sliced<Ref[]
     for (const term of first.sum.args) {
       if (pace.due(regions.length)) yield;
       const earlier = term.value;
-      if (earlier.kind !== 'product' || earlier === later || depth(earlier) >= depth(later))
-        continue;
+      if (earlier.kind !== 'product' || earlier === later || rank(earlier) >= rank(later)) continue;
       const found = regions.map(({ sum, ref }) =>
         sum.args.find((other) => other.value === earlier && other !== ref && !isGone(sum, other)),
       );

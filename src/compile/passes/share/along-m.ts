@@ -48,8 +48,7 @@ function* productsByWeight(sets: Sets): Sliced<Map<number, Value[]>> {
  * is larger.
  */
 function* byRank(products: readonly Value[], { units }: Sets): Sliced<Map<number, Value[]>> {
-  const own = new Set(products.map((product) => units.unitOf(product)));
-  const ranks = yield* units.depths((unit) => own.has(unit));
+  const ranks = yield* units.ranks(products);
   const lists = new Map<number, Value[]>();
   for (const product of products) append(lists, ranks[units.unitOf(product)] as number, product);
   return lists;

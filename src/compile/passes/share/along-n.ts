@@ -76,15 +76,14 @@ function* addSingleProducts(sets: Sets): Sliced<void> {
 function* withEqualLefts(sets: Sets): Sliced<Merged[][]> {
   const { units, pace } = sets;
   const ofProducts = sets.list.filter(({ products: [head] }) => head?.kind === 'product');
-  const own = new Set(ofProducts.map(({ products: [head] }) => units.unitOf(head as Value)));
-  // Sets of equal depth do not depend on one another.
-  const depths = yield* units.depths((unit) => own.has(unit));
+  // Sets of equal rank do not depend on one another.
+  const ranks = yield* units.ranks(ofProducts.map(({ products: [head] }) => head as Value));
   const lists = new Map<string, Merged[]>();
   for (const set of ofProducts) {
     if (pace.due(set.products.length)) yield;
     const unit = units.unitOf(set.products[0] as Value);
     const lefts = set.products.map(({ args }) => sets.keyOf(args[0] as Ref)).join(' ');
-    append(lists, `${formOf(set, unit)} ${depths[unit]} ${lefts}`, set);
+    append(lists, `${formOf(set, unit)} ${ranks[unit]} ${lefts}`, set);
   }
   const ordered: Merged[][] = [];
   for (const alike of lists.values()) ordered.push(yield* inOrderOfRights(alike, sets));

@@ -107,13 +107,14 @@ const viewOfGap: Rule<Ref> = {
   gives: 'zeros',
   exact: 'the elements of a gap are 0',
   kernel: undefined,
-  apply: ({ value, ...view }, build) => {
+  apply: (ref, build) => {
+    const { value } = ref;
     const { starts, gaps } = value.details;
-    const box = gaps ? boxOf(view, value.shape) : undefined;
+    const box = gaps ? boxOf(ref, value.shape) : undefined;
     if (!box || !starts) return undefined;
     const isMet = ({ shape }: Ref, i: number) =>
       meets(box.start, box.end, starts[i] as readonly number[], shape);
-    return value.args.some(isMet) ? undefined : build.filled(0, value.dtype, view.shape);
+    return value.args.some(isMet) ? undefined : build.filled(0, value.dtype, ref.shape);
   },
 };
 

@@ -107,10 +107,10 @@ function* flattenSums(roots: readonly Ref[], build: Builder): Sliced<Ref[]> {
   const { pace } = build;
   const order = yield* build.valuesOf(roots);
   const uses = yield* Uses.of(order, roots, pace);
-  const isInlined = ({ value, ...view }: Ref): boolean => {
+  const isInlined = ({ value, shape }: Ref): boolean => {
     if (value.kind !== 'sum' || uses.count(value) !== 1) return false;
     const { reader, ref } = uses.at(value, 0);
-    return reader?.kind === 'sum' && showsAll(ref) && equalLists(view.shape, value.shape);
+    return reader?.kind === 'sum' && showsAll(ref) && equalLists(shape, value.shape);
   };
   const assembled = new Map<Value, readonly Ref[]>();
   for (let i = 0; i < order.length; i++) {

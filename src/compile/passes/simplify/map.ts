@@ -136,11 +136,15 @@ export function isLeafMask(
   return whole <= 1;
 }
 
+function isBroadcastMap({ value, shape }: Ref): boolean {
+  return value.kind === 'map' && value.dtype === 'bool' && count(shape) > value.size;
+}
+
 /** Returns the elements that the ref reads of a mask of leaves, computed one by one, if the mask is broadcast. */
 function stretchedMask(ref: Ref, build: Builder): Ref | undefined {
+  if (!isBroadcastMap(ref)) return undefined;
   const { value, shape } = ref;
   const { kind, dtype, details, node } = value;
-  if (kind !== 'map' || dtype !== 'bool' || count(shape) <= value.size) return undefined;
   const args: Ref[] = [];
   for (const arg of value.args) {
     const view = compose(ref, arg);
@@ -159,6 +163,7 @@ const broadcastMask: Rule = {
   exact: 'the elements are computed by the same kernels from the same numbers',
   kernel: undefined,
   apply: ({ dtype, shape, args, details, node }, build) => {
+    if (!args.some(isBroadcastMap)) return undefined;
     let found = false;
     const stretched = args.map((arg) => {
       const mask = stretchedMask(arg, build);
