@@ -15,11 +15,11 @@ namespace forebay::FOREBAY_BODY {
 // Vectors of 64 bytes have 32 registers, and others may have 16.
 constexpr bool manyRegisters = FOREBAY_BODY_VECTOR == 64;
 
-// Makes the compiler have this value in a register here. Otherwise it reads an element of memory once for
-// each use, because it can be an operand of the multiply-add, and moves elements between memory and
-// registers.
+// Makes the compiler have this value in a register here, and keep the order of such values. Otherwise it
+// reads an element of memory once for each use, because it can be an operand of the multiply-add, and loads
+// so much in advance that the sums do not stay in registers.
 template <class Register>
-FOREBAY_INLINE void keepInRegister(Register& value) {
+FOREBAY_INLINE void keepInOrder(Register& value) {
 #if defined(__x86_64__) && FOREBAY_BODY_VECTOR == 64
   __asm__ volatile("" : "+v"(value));
 #elif defined(__x86_64__)
@@ -72,7 +72,7 @@ struct StencilVectors {
       : mask(V::first(tail ? static_cast<int>(count) : 0)) {}
   FOREBAY_INLINE Register load(const T* from) const {
     Register value = tail ? V::loadFirst(from, mask) : V::load(from);
-    keepInRegister(value);
+    keepInOrder(value);
     return value;
   }
   FOREBAY_INLINE void store(T* to, Register value) const {
