@@ -84,6 +84,9 @@ struct RoutineRow {
   // `prepare` finds all failures of every call, so that nothing is written if one fails. It reads only index
   // operands, and `run` does not read these again, so that both use the same indices.
   bool updatesLeaves = false;
+  // If all operands are images [batch, channels, height, width], the integer that is 1 if their axes are in
+  // the order [batch, height, width, channels]. -1 otherwise.
+  int channelsLast = -1;
 
   constexpr int operands() const { return reads + writes; }
   constexpr bool existsFor(DType type) const { return (dtypes >> static_cast<int>(type) & 1u) != 0; }
