@@ -78,28 +78,22 @@ struct ConvDepthwise {
   std::int64_t aPixel, cPixel;
 };
 
-// The largest number of rows and of columns of taps of a stencil, and its largest columnStep. There is a
-// routine for each size, so that larger ones would make the code much larger.
-constexpr int mostStencilTaps = 3, mostStencilStep = 2;
-
 // Sums over adjacent taps for every channel, for `rows` rows of C with `outputs` columns. Row r and column o
-// of C is the sum of A[r rowStep + i, first + o columnStep + t] W[i, t], for i < tapRows and t < tapColumns.
-// All rows of A that this reads exist. Columns of A outside of 0 to source - 1 count as zeros. Only the
-// columns of few outputs may be there (see isStencil).
+// of C is the sum of A[firstRow + r rowStep + i, first + o columnStep + t] W[i, t], for i < tapRows and t <
+// tapColumns. Rows of A outside of 0 to sourceRows - 1, and columns outside of 0 to source - 1, count as
+// zeros.
 struct ConvStencil {
-  std::int64_t rows, outputs, source, first, channels;
-  int tapRows, tapColumns;
-  std::int64_t rowStep, columnStep;
+  std::int64_t rows, outputs, sourceRows, source, firstRow, first, channels;
+  std::int64_t tapRows, tapColumns, rowStep, columnStep;
   std::int64_t aPixel, aRow, cPixel, cRow, wColumn, wRow;
 
-  // The largest number of outputs whose taps include the same column.
-  std::int64_t overlap() const { return (tapColumns + columnStep - 1) / columnStep; }
-  // True if the routines can compute the stencil.
+  // True if there is code for these sizes. More sizes would make the library larger. The columns of taps are
+  // those of the usual kernels, and 1 or 2 in the gradient of a kernel with a stride.
   bool isStencil() const {
-    return tapRows <= mostStencilTaps && tapColumns <= mostStencilTaps && columnStep <= mostStencilStep &&
-           outputs >= overlap() - 1 && first + (overlap() - 1) * columnStep >= 0 &&
-           first + outputs * columnStep <= source;
+    return isWide() || (tapRows > 0 && columnStep == 1 && (tapColumns == 1 || tapColumns == 2));
   }
+  // The same for the gradient of W.
+  bool isWide() const { return tapRows > 0 && columnStep <= 2 && (tapColumns == 3 || tapColumns == 5); }
 };
 
 struct ConvRoutines {
@@ -113,9 +107,9 @@ struct ConvRoutines {
   void (*depthwise)(const ConvDepthwise& sums, const void* a, const void* w, void* c);
   // Adds the gradient of W: W[taps[t].w + j] += sum over p of A[p aPixel + taps[t].a + j] C[p cPixel + j].
   void (*depthwiseWeights)(const ConvDepthwise& sums, const void* a, const void* c, void* w);
-  // Both require isStencil(). `a` is row 0 and column 0 of A.
+  // Requires isStencil(). `a` is row 0 and column 0 of A.
   void (*stencil)(const ConvStencil& sums, const void* a, const void* w, void* c);
-  // Adds the gradient of W.
+  // Adds the gradient of W. Requires isWide().
   void (*stencilWeights)(const ConvStencil& sums, const void* a, const void* c, void* w);
 };
 

@@ -9,7 +9,7 @@ namespace {
 // The bytes of the source of a block. They stay in the L2 cache together with a block of weights.
 constexpr std::int64_t blockBytes = std::int64_t(192) << 10;
 // A depthwise convolution reads each element of the source once, and computes a few rows at a time.
-constexpr std::int64_t depthwiseBytes = std::int64_t(512) << 10, depthwiseRows = 4;
+constexpr std::int64_t depthwiseBytes = std::int64_t(512) << 10, depthwiseRows = 7;
 // Blocks of more bytes are not copied.
 constexpr std::int64_t mostBlockBytes = std::int64_t(8) << 20;
 // With pixels at a multiple of this distance, the pixels of a tile are in few sets of the caches.

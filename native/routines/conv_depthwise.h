@@ -77,54 +77,35 @@ void eachDepthwise(const ConvPass& pass, const ConvBlock& block, const Depthwise
   }
 }
 
-// Calls body(row, sums, source, weight) for every group of rows of a depthwise block that have the same taps
-// inside of the source. The sums lack their channels, cPixel and cRow. `weight` is the offset of their first
-// weight, and `weightStep` the distance of the weights of two taps. Rows without taps have tapRows = 0. Does
-// nothing and returns false if the routine `stencil` cannot compute the block.
-template <class T, class Body>
-bool eachStencil(const ConvPass& pass, const ConvBlock& block, const DepthwiseSource<T>& source,
-                 std::int64_t kernelWidth, std::int64_t weightStep, const Body& body) {
+// Returns the stencil of a depthwise block. It lacks its channels, cPixel and cRow. `weightStep` is the
+// distance of the weights of two taps. If the taps are not adjacent, the stencil is empty, and isStencil() is
+// false.
+template <class T>
+ConvStencil stencilOf(const ConvPass& pass, const ConvBlock& block, const DepthwiseSource<T>& source,
+                      std::int64_t kernelWidth, std::int64_t weightStep) {
   const PassAxis &rows = pass.rows, &columns = pass.columns;
-  if (rows.pitch != 1 || columns.pitch != 1 || rows.taps > mostStencilTaps || columns.taps == 0 ||
-      columns.taps > mostStencilTaps) {
-    return false;
-  }
+  if (rows.pitch != 1 || columns.pitch != 1) return {};
   ConvStencil sums = {};
+  sums.rows = block.rows;
   sums.outputs = block.columns;
+  sums.sourceRows = source.rows;
   sums.source = source.columns;
+  sums.firstRow = block.row * rows.step + rows.first - source.rowOrigin;
   sums.first = block.column * columns.step + columns.first - source.columnOrigin;
+  sums.tapRows = rows.taps;
+  sums.tapColumns = columns.taps;
   sums.rowStep = rows.step;
   sums.columnStep = columns.step;
-  sums.tapColumns = static_cast<int>(columns.taps);
   sums.aPixel = source.pixel;
   sums.aRow = source.row;
   sums.wColumn = columns.tapStep * weightStep;
   sums.wRow = rows.tapStep * kernelWidth * weightStep;
-  if (!sums.isStencil()) return false;
-  struct Range {
-    std::int64_t start, from, to;  // the row of tap 0, and the taps inside of the source
-  };
-  const auto rangeOf = [&](std::int64_t row) {
-    const std::int64_t start = (block.row + row) * rows.step + rows.first - source.rowOrigin;
-    const std::int64_t from = std::clamp<std::int64_t>(-start, 0, rows.taps);
-    return Range{start, from, std::clamp(source.rows - start, from, rows.taps)};
-  };
-  for (std::int64_t row = 0; row < block.rows;) {
-    const Range taps = rangeOf(row);
-    std::int64_t end = row + 1;
-    for (; end < block.rows; ++end) {
-      const Range next = rangeOf(end);
-      if (next.from != taps.from || next.to != taps.to) break;
-    }
-    sums.rows = end - row;
-    sums.tapRows = static_cast<int>(taps.to - taps.from);
-    const T* const first =
-        sums.tapRows == 0 ? source.data : source.data + (taps.start + taps.from) * source.row;
-    const std::int64_t tap = (rows.tap + taps.from * rows.tapStep) * kernelWidth + columns.tap;
-    body(row, sums, first, tap * weightStep);
-    row = end;
-  }
-  return true;
+  return sums;
+}
+
+// The offset of the first weight of a stencil.
+inline std::int64_t firstWeight(const ConvPass& pass, std::int64_t kernelWidth, std::int64_t weightStep) {
+  return (pass.rows.tap * kernelWidth + pass.columns.tap) * weightStep;
 }
 
 }  // namespace forebay

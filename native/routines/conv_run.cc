@@ -336,19 +336,15 @@ class Passes {
     const DepthwiseSource<T> from =
         depthwiseSourceOf(*pass_, at, view_, source_, call_.shape.channels, elements_);
     const std::int64_t pixel = pass_->columns.outStep * call_.resultChannels;
-    const bool computed =
-        eachStencil(*pass_, at, from, call_.shape.columns.size, call_.shape.channels,
-                    [&](std::int64_t row, ConvStencil sums, const T* source, std::int64_t weight) {
-                      sums.channels = call_.shape.channels;
-                      sums.cPixel = pixel;
-                      sums.cRow = pass_->rows.outStep * call_.resultColumns * call_.resultChannels;
-                      T* const to = resultAt(at, row, 0);
-                      if (sums.tapRows > 0) return conv_.stencil(sums, source, packed_ + weight, to);
-                      for (std::int64_t r = 0; r < sums.rows; ++r) {
-                        clear(to + r * sums.cRow, sums.outputs);
-                      }
-                    });
-    if (computed) return;
+    const std::int64_t width = call_.shape.columns.size, channels = call_.shape.channels;
+    ConvStencil stencil = stencilOf(*pass_, at, from, width, channels);
+    if (stencil.isStencil()) {
+      stencil.channels = channels;
+      stencil.cPixel = pixel;
+      stencil.cRow = pass_->rows.outStep * call_.resultColumns * call_.resultChannels;
+      return conv_.stencil(stencil, from.data, packed_ + firstWeight(*pass_, width, channels),
+                           resultAt(at, 0, 0));
+    }
     eachDepthwise(*pass_, at, from, call_.shape.columns.size, call_.shape.channels, taps_,
                   [&](std::int64_t row, std::int64_t column, const ConvDepthwise& taps, const T* source) {
                     ConvDepthwise sums = taps;
@@ -389,9 +385,13 @@ void runPasses(const RoutineRun& run, std::int64_t from, std::int64_t to, char* 
   }
   Passes<T> passes(run, call, scratch);
   if (!gradient) return passes.run(forwardPass(call.shape), from, to);
-  for (std::int64_t down = 0; down < gradientPasses(call.shape.rows); ++down) {
-    for (std::int64_t across = 0; across < gradientPasses(call.shape.columns); ++across) {
-      passes.run(gradientPass(call.shape, down, across), from, to);
+  // The passes of a depthwise block read the same source, so that they follow one another.
+  const std::int64_t atOnce = call.packing.depthwise ? 1 : to - from;
+  for (std::int64_t block = from; block < to; block += atOnce) {
+    for (std::int64_t down = 0; down < gradientPasses(call.shape.rows); ++down) {
+      for (std::int64_t across = 0; across < gradientPasses(call.shape.columns); ++across) {
+        passes.run(gradientPass(call.shape, down, across), block, block + atOnce);
+      }
     }
   }
 }

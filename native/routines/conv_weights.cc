@@ -208,19 +208,15 @@ class Weights {
     for (std::int64_t number = 0; number < shape_.batch * call_.blocks.inImage(); ++number) {
       const ConvBlock at = blockAt(call_.pass, call_.blocks, number);
       const DepthwiseSource<T> from = depthwiseSourceOf(call_.pass, at, x_, x, count_, elements_);
-      // A copy of x has as many channels as this call computes, which depends on the number of threads. The
-      // stencil's order of additions may depend on the distance of the pixels, so that it reads no copy.
-      const bool computed =
-          contiguous && (x_.strides[3] == 1 || x_.sizes[3] == 1) &&
-          eachStencil(call_.pass, at, from, shape_.columns.size, count_,
-                      [&](std::int64_t row, ConvStencil terms, const T* source, std::int64_t weight) {
-                        terms.channels = count_;
-                        terms.cPixel = g_.strides[2];
-                        terms.cRow = g_.strides[1];
-                        const T* const g = gAt(at, row) + first_ * g_.strides[3];
-                        if (terms.tapRows > 0) conv_.stencilWeights(terms, source, g, sums + weight);
-                      });
-      if (computed) continue;
+      ConvStencil stencil = stencilOf(call_.pass, at, from, shape_.columns.size, count_);
+      if (stencil.isWide() && contiguous) {
+        stencil.channels = count_;
+        stencil.cPixel = g_.strides[2];
+        stencil.cRow = g_.strides[1];
+        conv_.stencilWeights(stencil, from.data, gAt(at, 0) + first_ * g_.strides[3],
+                             sums + firstWeight(call_.pass, shape_.columns.size, count_));
+        continue;
+      }
       eachDepthwise(call_.pass, at, from, shape_.columns.size, count_, taps_,
                     [&](std::int64_t row, std::int64_t column, ConvDepthwise terms, const T* source) {
                       terms.channels = count_;

@@ -202,14 +202,18 @@ void eachBlock(std::int64_t count, std::int64_t lanes, bool adjacentLanes, bool 
 // w from `first` to `last` - 1 of the block have the element w stride + shift.
 template <bool descending = false, class Body>
 void eachStep(const Axis& columns, const Range& windows, const Body& body) {
-  const auto upwards = [&](std::int64_t n, std::int64_t unit) { return n <= 0 ? 0 : (n + unit - 1) / unit; };
+  const auto upwards = [&](std::int64_t n, std::int64_t unit) {
+    return n <= 0 ? 0 : unit == 1 ? n : (n + unit - 1) / unit;
+  };
   // Other steps are in the padding, for all windows of the block.
   const std::int64_t start = upwards(columns.before - (windows.last - 1) * columns.stride, columns.dilation);
   const std::int64_t end = std::min(columns.size, upwards(columns.length + columns.before, columns.dilation));
   for (std::int64_t step = start; step < end; ++step) {
     const std::int64_t k = descending ? start + end - 1 - step : step;
     const std::int64_t shift = k * columns.dilation - columns.before;
-    const std::int64_t most = (columns.length - 1 - shift) / columns.stride + 1;
+    // A division takes longer than a step of a few windows.
+    const bool all = (windows.last - 1) * columns.stride + shift < columns.length;
+    const std::int64_t most = all ? windows.last : (columns.length - 1 - shift) / columns.stride + 1;
     const std::int64_t first = std::max(windows.first, upwards(-shift, columns.stride)),
                        last = std::min(windows.last, most);
     if (first < last) body(shift, first, last);

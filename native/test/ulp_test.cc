@@ -42,6 +42,49 @@ T ofBits(Bits bits) {
   return x;
 }
 
+std::vector<float> someFloats() {
+  std::vector<float> x;
+  for (std::uint64_t bits = 0; bits < (std::uint64_t(1) << 32); bits += 1009) {
+    x.push_back(ofBits<float>(static_cast<std::uint32_t>(bits)));
+  }
+  return x;
+}
+
+std::vector<double> someDoubles() {
+  std::vector<double> x;
+  constexpr std::uint64_t step = std::numeric_limits<std::uint64_t>::max() / 500009;
+  for (std::uint64_t i = 0, bits = 0; i < 500009; ++i, bits += step) x.push_back(ofBits<double>(bits));
+  // Most of these numbers are huge or tiny. So this adds numbers from the ranges in which the functions
+  // change.
+  Generator generator(4);
+  for (int i = 0; i < 300000; ++i) x.push_back(std::uniform_real_distribution<double>(-2, 2)(generator));
+  for (int i = 0; i < 300000; ++i) x.push_back(std::uniform_real_distribution<double>(-50, 50)(generator));
+  for (int i = 0; i < 300000; ++i) x.push_back(std::uniform_real_distribution<double>(-750, 720)(generator));
+  for (const double edge :
+       {709.78, 709.7827128933840, 709.7827128933841, -708.39, -745.13, -745.1332191019411,
+        -745.1332191019412, 0.0, -0.0, 0x1p-1074, 0x1p-1022, 1.0, 0x1.fffffffffffffp-1}) {
+    x.push_back(edge);
+  }
+  return x;
+}
+
+// The AVX2 and the AVX-512 body compute exp by different instructions.
+template <class T>
+void haveSameExp(const std::vector<T>& x) {
+  std::vector<std::vector<T>> results;
+  for (const Body* body : supportedBodies()) {
+    if (std::string(body->name) == "portable") continue;
+    results.emplace_back(x.size());
+    const void* in[] = {x.data()};
+    kernelOf(*body, Family::map, "exp").routine(dtypeOf<T>).tile()(results.back().data(), in, x.size());
+  }
+  for (const std::vector<T>& result : results) {
+    std::size_t differ = 0;
+    for (std::size_t i = 0; i < x.size(); ++i) differ += !same(result[i], results[0][i]);
+    CHECK(differ == 0);
+  }
+}
+
 }  // namespace
 
 TEST_CASE("ulps measures the error") {
@@ -60,10 +103,7 @@ TEST_CASE("ulps measures the error") {
 }
 
 TEST_CASE("floats are within their promised ulps") {
-  std::vector<float> x;
-  for (std::uint64_t bits = 0; bits < (std::uint64_t(1) << 32); bits += 1009) {
-    x.push_back(ofBits<float>(static_cast<std::uint32_t>(bits)));
-  }
+  const std::vector<float> x = someFloats();
   for (const Reference<double>& reference : references<double>)
     holdPromise(reference, x, reference.floatLimit);
 }
@@ -71,23 +111,15 @@ TEST_CASE("floats are within their promised ulps") {
 TEST_CASE("doubles are within their promised ulps") {
   static_assert(std::numeric_limits<long double>::digits > 53 || sizeof(long double) == 8);
   if (std::numeric_limits<long double>::digits == 53) return;  // no wider type exists for the exact results
-  std::vector<double> x;
-  constexpr std::uint64_t step = std::numeric_limits<std::uint64_t>::max() / 500009;
-  for (std::uint64_t i = 0, bits = 0; i < 500009; ++i, bits += step) x.push_back(ofBits<double>(bits));
-  // Most of these numbers are huge or tiny. So this adds numbers from the ranges in which the functions
-  // change.
-  Generator generator(4);
-  for (int i = 0; i < 300000; ++i) x.push_back(std::uniform_real_distribution<double>(-2, 2)(generator));
-  for (int i = 0; i < 300000; ++i) x.push_back(std::uniform_real_distribution<double>(-50, 50)(generator));
-  for (int i = 0; i < 300000; ++i) x.push_back(std::uniform_real_distribution<double>(-750, 720)(generator));
-  for (const double edge :
-       {709.78, 709.7827128933840, 709.7827128933841, -708.39, -745.13, -745.1332191019411,
-        -745.1332191019412, 0.0, -0.0, 0x1p-1074, 0x1p-1022, 1.0, 0x1.fffffffffffffp-1}) {
-    x.push_back(edge);
-  }
+  const std::vector<double> x = someDoubles();
   for (const Reference<long double>& reference : references<long double>) {
     holdPromise(reference, x, reference.doubleLimit);
   }
+}
+
+TEST_CASE("exp has the same bits in every body with fused multiply-add") {
+  haveSameExp(someFloats());
+  haveSameExp(someDoubles());
 }
 
 TEST_CASE("signs of zero and ends of the range") {

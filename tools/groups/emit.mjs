@@ -39,11 +39,17 @@ function template({ singles, steps, results, folds, models }, index) {
   // A step whose inputs all have one element a row is computed once for each row.
   const single = [...singles];
   for (const { inputs } of steps) single.push(inputs.every((value) => single[value]));
+  const packed =
+    steps.some(({ operation }) => operation === 'exp') &&
+    steps.every(({ operation }) => packedOperations.has(operation));
   const computed = (wanted) =>
     steps.flatMap(({ operation, isBool, inputs }, step) => {
       if (single[loads + step] !== wanted) return [];
-      const operands = inputs.map((value) => `v${value}`).join(', ');
-      const type = isBool ? 'bool' : 'T';
+      const inPack = packed && !wanted;
+      const operands = inputs
+        .map((value) => (inPack && single[value] ? `V(v${value})` : `v${value}`))
+        .join(', ');
+      const type = inPack ? 'V' : isBool ? 'bool' : 'T';
       return [`const ${type} v${loads + step} = ${functionOf(operation)}(${operands});`];
     });
   const outer = [
@@ -55,11 +61,20 @@ function template({ singles, steps, results, folds, models }, index) {
     ...computed(true),
     ...results.map((_, i) => `T* const y${i} = rowOf<T>(call, ${loads + i}, r);`),
   ];
-  const inner = [
-    ...singles.flatMap((one, load) => (one ? [] : [`const T v${load} = x${load}[i];`])),
-    ...computed(false),
-    ...results.map((value, i) => `y${i}[i] = v${value};`),
-  ];
+  const inner = packed
+    ? [
+        'using V = typename decltype(access)::Value;',
+        ...singles.flatMap((one, load) =>
+          one ? [] : [`const V v${load} = access.load(x${load} + i);`],
+        ),
+        ...computed(false),
+        ...results.map((value, i) => `access.store(y${i} + i, v${value});`),
+      ]
+    : [
+        ...singles.flatMap((one, load) => (one ? [] : [`const T v${load} = x${load}[i];`])),
+        ...computed(false),
+        ...results.map((value, i) => `y${i}[i] = v${value};`),
+      ];
   const stepList = steps.map(
     ({ operation, inputs }) => `{${idOf(operation)}, {${inputs.join(', ')}}}`,
   );
@@ -73,7 +88,7 @@ ${stepsOf(stepList)}${array('std::uint16_t', 'results', results)}${array('LoopFo
     const std::int64_t columns = call.columns;
     for (std::int64_t r = 0; r < call.rows; ++r) {
 ${indented(outer, 6)}
-${indented(folds.length > 0 ? foldedRow(inner, folds, results, loads) : row(inner), 6)}
+${indented(rowOf({ inner, folds, results, loads, packed }), 6)}
     }
   }
 };
@@ -92,6 +107,60 @@ function array(type, name, items) {
   return items.length === 0
     ? ''
     : `  static constexpr ${type} ${name}[] = {${items.join(', ')}};\n`;
+}
+
+/** The operations that packed.h offers. Only loops with `exp` use it: the compiler vectorises the others as well. */
+const packedOperations = new Set([
+  'add',
+  'sub',
+  'mul',
+  'div',
+  'neg',
+  'square',
+  'exp',
+  'fma',
+  'fms',
+  'fnma',
+]);
+
+/** The statements that compute and reduce a row. @param parts.inner the statements that compute element i */
+function rowOf({ inner, folds, results, loads, packed }) {
+  if (packed) return folds.length > 0 ? foldedPackedRow(inner, folds, results) : packedRow(inner);
+  return folds.length > 0 ? foldedRow(inner, folds, results, loads) : row(inner);
+}
+
+const packedRow = (inner) => [
+  'forElements<T>(columns, [&](auto access, std::int64_t i) FOREBAY_INLINED {',
+  ...inner.map((line) => `  ${line}`),
+  '});',
+];
+
+/** The same in registers of packed.h: part by part, first the elements, and then the folds, which read the elements. */
+function foldedPackedRow(inner, folds, results) {
+  const stored = folds.map(({ value }) => results.indexOf(value));
+  const placeOf = (k) => (stored[k] < 0 ? `t${k}` : `y${stored[k]} + at`);
+  const copied = folds.flatMap((_, k) => (stored[k] < 0 ? [k] : []));
+  const each = (write) => folds.map(({ kind }, k) => write(k, foldTypes[kind], placeOf(k)));
+  return [
+    ...each((k, type) => `${type} s${k};`),
+    ...copied.map((k) => `T t${k}[partOfRow];`),
+    'std::int64_t at = 0, count;',
+    'do {',
+    '  count = columns - at < partOfRow ? columns - at : partOfRow;',
+    '  forElements<T>(count, [&](auto access, std::int64_t j) FOREBAY_INLINED {',
+    '    const std::int64_t i = at + j;',
+    ...inner.map((line) => `    ${line}`),
+    ...copied.map((k) => `    access.store(t${k} + j, v${folds[k].value});`),
+    '  });',
+    ...each((k, _, x) => `  s${k}.addBlocks(${x}, static_cast<std::size_t>(count));`),
+    '  at += count;',
+    '} while (at < columns);',
+    'at -= count;',
+    ...each(
+      (k, type, x) =>
+        `s${k}.finishPart(${x}, static_cast<std::size_t>(count), totalOf<${type}>(call, ${k}, r));`,
+    ),
+  ];
 }
 
 /** The statements that compute a row. @param inner the statements that compute element i */

@@ -2,6 +2,8 @@
 // floating-point number. A body is the copy of all kernels for one instruction set (bodies.h).
 #pragma once
 
+#include "kernels/body/packed.h"
+
 namespace forebay::FOREBAY_BODY {
 
 // a * b + c. The result is rounded once if the body has a fused multiply-add instruction, otherwise twice.
@@ -20,6 +22,12 @@ struct Fused {
     return a * b + c;
 #endif
   }
+#if FOREBAY_BODY_VECTOR == 64
+  template <class T>
+  static FOREBAY_INLINE Packed<T> mulAdd(Packed<T> a, Packed<T> b, Packed<T> c) {
+    return Packed<T>(Vector<T>::mulAdd(a.lanes, b.lanes, c.lanes));
+  }
+#endif
 };
 
 // a * b + c, rounded twice in every body. It is used for results whose bits must be the same in every body

@@ -17,6 +17,8 @@ struct Operation {
   static constexpr int arity = count;
   static constexpr Form form = kind;
   static constexpr bool cheap = cost == Cost::low;
+  // True if forElements (packed.h) computes the tiles of the operation.
+  static constexpr bool packed = false;
 };
 template <Cost cost>
 using Unary = Operation<1, Form::plain, cost>;
@@ -92,7 +94,13 @@ void tile(void* out, const void* const* in, std::size_t n) {
   using Result = typename Operands<Op, T, Mask>::Result;
   Result* y = static_cast<Result*>(out);
   const Input<First, (singles & 1) != 0> a{static_cast<const First*>(in[0])};
-  if constexpr (Op::arity == 1) {
+  if constexpr (Op::packed) {
+    static_assert(Op::arity == 1);
+    const T* const x = static_cast<const T*>(in[0]);
+    forElements<T>(static_cast<std::int64_t>(n), [&](auto access, std::int64_t i) FOREBAY_INLINED {
+      access.store(y + i, Op::of(access.load(x + i)));
+    });
+  } else if constexpr (Op::arity == 1) {
     FOREBAY_INDEPENDENT
     for (std::size_t i = 0; i < n; ++i) y[i] = elementOf<Result>(Op::of(valueOf(a[i])));
   } else if constexpr (Op::arity == 2) {

@@ -102,6 +102,16 @@ struct RowSumFold {
     }
   }
 
+  // Adds the whole blocks of n elements. Only the last call can have a rest.
+  FOREBAY_INLINE void addBlocks(const T* x, std::size_t n) {
+    for (; n >= block; n -= block, x += block) add<block>(x);
+  }
+
+  // Adds the sum to `total`. `last` has the n elements of the last call of addBlocks.
+  FOREBAY_INLINE void finishPart(const T* last, std::size_t n, double* total) {
+    finish(last + n / block * block, n % block, total);
+  }
+
   // Adds the sum to `total`. `rest` has the last n elements of the row.
   FOREBAY_INLINE void finish(const T* rest, std::size_t n, double* total) {
     for (; n >= block; n -= block, rest += block) add<block>(rest);
@@ -162,6 +172,14 @@ struct RowMaximumFold {
         lane[j] = Larger::of(x[part + j], lane[j]);
       }
     }
+  }
+
+  // As in RowSumFold.
+  FOREBAY_INLINE void addBlocks(const T* x, std::size_t n) {
+    for (; n >= block; n -= block, x += block) add<block>(x);
+  }
+  FOREBAY_INLINE void finishPart(const T* last, std::size_t n, T* total) {
+    finish(last + n / block * block, n % block, total);
   }
 
   // Returns the maximum of the elements that were added.

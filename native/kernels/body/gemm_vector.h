@@ -1,9 +1,9 @@
-// SIMD registers and their operations, for one instruction set. Only the matrix product uses them, because no
-// compiler keeps the tiles of a product (the parts of C that it works on) in registers by itself. All other
-// loops are vectorised by the compiler.
+// SIMD registers and their operations, for one instruction set. Matrix products and convolutions use them,
+// because no compiler keeps their tiles (the parts of a result that they work on) in registers by itself. So
+// do the loops of packed.h. All other loops are vectorised by the compiler.
 #pragma once
 
-#include "kernels/body/arithmetic.h"
+#include "kernels/body/prelude.h"
 
 namespace forebay::FOREBAY_BODY {
 

@@ -743,27 +743,27 @@ struct Loop13 : LoopLists {
       T* const y1 = rowOf<T>(call, 8, r);
       T* const y2 = rowOf<T>(call, 9, r);
       T* const y3 = rowOf<T>(call, 10, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v0 = x0[i];
-        const T v1 = x1[i];
-        const T v2 = x2[i];
-        const T v3 = x3[i];
-        const T v4 = x4[i];
-        const T v7 = Add::of(v0, v1);
-        const T v8 = Add::of(v2, v3);
-        const T v9 = Exp::of(v8);
-        const T v10 = Fma::of(v9, v4, v7);
-        const T v11 = Square::of(v7);
-        const T v12 = Square::of(v9);
-        const T v13 = Add::of(v11, v12);
-        const T v14 = Sub::of(v13, v5);
-        const T v15 = Fnma::of(v6, v8, v14);
-        y0[i] = v7;
-        y1[i] = v9;
-        y2[i] = v10;
-        y3[i] = v15;
-      }
+      forElements<T>(columns, [&](auto access, std::int64_t i) FOREBAY_INLINED {
+        using V = typename decltype(access)::Value;
+        const V v0 = access.load(x0 + i);
+        const V v1 = access.load(x1 + i);
+        const V v2 = access.load(x2 + i);
+        const V v3 = access.load(x3 + i);
+        const V v4 = access.load(x4 + i);
+        const V v7 = Add::of(v0, v1);
+        const V v8 = Add::of(v2, v3);
+        const V v9 = Exp::of(v8);
+        const V v10 = Fma::of(v9, v4, v7);
+        const V v11 = Square::of(v7);
+        const V v12 = Square::of(v9);
+        const V v13 = Add::of(v11, v12);
+        const V v14 = Sub::of(v13, V(v5));
+        const V v15 = Fnma::of(V(v6), v8, v14);
+        access.store(y0 + i, v7);
+        access.store(y1 + i, v9);
+        access.store(y2 + i, v10);
+        access.store(y3 + i, v15);
+      });
     }
   }
 };
@@ -1126,14 +1126,14 @@ struct Loop20 : LoopLists {
       const T v1 = *rowOf<T>(call, 1, r);
       T* const y0 = rowOf<T>(call, 2, r);
       T* const y1 = rowOf<T>(call, 3, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v0 = x0[i];
-        const T v2 = Sub::of(v0, v1);
-        const T v3 = Exp::of(v2);
-        y0[i] = v2;
-        y1[i] = v3;
-      }
+      forElements<T>(columns, [&](auto access, std::int64_t i) FOREBAY_INLINED {
+        using V = typename decltype(access)::Value;
+        const V v0 = access.load(x0 + i);
+        const V v2 = Sub::of(v0, V(v1));
+        const V v3 = Exp::of(v2);
+        access.store(y0 + i, v2);
+        access.store(y1 + i, v3);
+      });
     }
   }
 };
@@ -2176,27 +2176,23 @@ struct Loop44 : LoopLists {
       const T* const x0 = rowOf<T>(call, 0, r);
       const T v1 = *rowOf<T>(call, 1, r);
       T* const y0 = rowOf<T>(call, 2, r);
-      const auto element = [&](std::int64_t i, T& f0) FOREBAY_INLINED {
-        const T v0 = x0[i];
-        const T v2 = Sub::of(v0, v1);
-        const T v3 = Exp::of(v2);
-        y0[i] = v3;
-        f0 = v3;
-      };
-      constexpr std::size_t size = RowSumFold<T>::block;
-      constexpr auto block = static_cast<std::int64_t>(size);
       RowSumFold<T> s0;
-      T t0[size];
-      std::int64_t at = 0;
-      for (; columns - at >= block; at += block) {
-        FOREBAY_INDEPENDENT
-        for (std::int64_t j = 0; j < block; ++j) element(at + j, t0[j]);
-        s0.template add<size>(t0);
-      }
-      const std::int64_t rest = columns - at;
-      FOREBAY_INDEPENDENT
-      for (std::int64_t j = 0; j < rest; ++j) element(at + j, t0[j]);
-      s0.finish(t0, static_cast<std::size_t>(rest), totalOf<RowSumFold<T>>(call, 0, r));
+      std::int64_t at = 0, count;
+      do {
+        count = columns - at < partOfRow ? columns - at : partOfRow;
+        forElements<T>(count, [&](auto access, std::int64_t j) FOREBAY_INLINED {
+          const std::int64_t i = at + j;
+          using V = typename decltype(access)::Value;
+          const V v0 = access.load(x0 + i);
+          const V v2 = Sub::of(v0, V(v1));
+          const V v3 = Exp::of(v2);
+          access.store(y0 + i, v3);
+        });
+        s0.addBlocks(y0 + at, static_cast<std::size_t>(count));
+        at += count;
+      } while (at < columns);
+      at -= count;
+      s0.finishPart(y0 + at, static_cast<std::size_t>(count), totalOf<RowSumFold<T>>(call, 0, r));
     }
   }
 };
@@ -2314,27 +2310,25 @@ struct Loop48 : LoopLists {
       const T* const x0 = rowOf<T>(call, 0, r);
       const T v1 = *rowOf<T>(call, 1, r);
       T* const y0 = rowOf<T>(call, 2, r);
-      const auto element = [&](std::int64_t i, T& f0) FOREBAY_INLINED {
-        const T v0 = x0[i];
-        const T v2 = Sub::of(v0, v1);
-        const T v3 = Exp::of(v2);
-        y0[i] = v2;
-        f0 = v3;
-      };
-      constexpr std::size_t size = RowSumFold<T>::block;
-      constexpr auto block = static_cast<std::int64_t>(size);
       RowSumFold<T> s0;
-      T t0[size];
-      std::int64_t at = 0;
-      for (; columns - at >= block; at += block) {
-        FOREBAY_INDEPENDENT
-        for (std::int64_t j = 0; j < block; ++j) element(at + j, t0[j]);
-        s0.template add<size>(t0);
-      }
-      const std::int64_t rest = columns - at;
-      FOREBAY_INDEPENDENT
-      for (std::int64_t j = 0; j < rest; ++j) element(at + j, t0[j]);
-      s0.finish(t0, static_cast<std::size_t>(rest), totalOf<RowSumFold<T>>(call, 0, r));
+      T t0[partOfRow];
+      std::int64_t at = 0, count;
+      do {
+        count = columns - at < partOfRow ? columns - at : partOfRow;
+        forElements<T>(count, [&](auto access, std::int64_t j) FOREBAY_INLINED {
+          const std::int64_t i = at + j;
+          using V = typename decltype(access)::Value;
+          const V v0 = access.load(x0 + i);
+          const V v2 = Sub::of(v0, V(v1));
+          const V v3 = Exp::of(v2);
+          access.store(y0 + i, v2);
+          access.store(t0 + j, v3);
+        });
+        s0.addBlocks(t0, static_cast<std::size_t>(count));
+        at += count;
+      } while (at < columns);
+      at -= count;
+      s0.finishPart(t0, static_cast<std::size_t>(count), totalOf<RowSumFold<T>>(call, 0, r));
     }
   }
 };
@@ -2359,16 +2353,16 @@ struct Loop49 : LoopLists {
       const T v3 = *rowOf<T>(call, 3, r);
       T* const y0 = rowOf<T>(call, 4, r);
       T* const y1 = rowOf<T>(call, 5, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v0 = x0[i];
-        const T v1 = x1[i];
-        const T v4 = Sub::of(v1, v2);
-        const T v5 = Exp::of(v4);
-        const T v6 = Fnma::of(v5, v3, v0);
-        y0[i] = v4;
-        y1[i] = v6;
-      }
+      forElements<T>(columns, [&](auto access, std::int64_t i) FOREBAY_INLINED {
+        using V = typename decltype(access)::Value;
+        const V v0 = access.load(x0 + i);
+        const V v1 = access.load(x1 + i);
+        const V v4 = Sub::of(v1, V(v2));
+        const V v5 = Exp::of(v4);
+        const V v6 = Fnma::of(v5, V(v3), v0);
+        access.store(y0 + i, v4);
+        access.store(y1 + i, v6);
+      });
     }
   }
 };

@@ -32,6 +32,9 @@ FOREBAY_INLINE typename Row::Total* totalOf(const LoopCall& call, std::size_t fo
   return reinterpret_cast<typename Row::Total*>(call.totals[fold] + r * call.totalSteps[fold]);
 }
 
+// The number of elements of a row that a loop of packed.h computes before it reduces them.
+constexpr std::int64_t partOfRow = 512;
+
 // The lists of a loop that are empty.
 struct LoopLists {
   static constexpr std::nullptr_t steps = nullptr, results = nullptr, folds = nullptr;

@@ -1,10 +1,10 @@
 // The sums of the routine `stencil` of conv_routines.h, for depthwise convolutions, and what its gradient
 // shares with them.
 //
-// Both walk along the columns of A, with one vector of channels at a time. The sums of all outputs to which a
-// column belongs are in registers, so that each element of A is loaded once for each group of rows of C.
-// Column c step + e, with e < step, has tap e + k step of output c - k: columns are numbered from that of tap
-// 0 of output 0. The first and the last columns belong to fewer outputs, and may be outside of A.
+// A rectangle of outputs is computed at a time, for one vector of channels after another. The sums of the
+// rectangle stay in registers. Rectangles follow one another along the columns, and the loop over the
+// channels is inside, so that each row is read and written in the order of memory: the prefetchers of the
+// processor bring such rows while it computes. Instructions that prefetch were slower at every distance.
 #pragma once
 
 #include "kernels/body/gemm_vector.h"
@@ -15,229 +15,272 @@ namespace forebay::FOREBAY_BODY {
 // Vectors of 64 bytes have 32 registers, and others may have 16.
 constexpr bool manyRegisters = FOREBAY_BODY_VECTOR == 64;
 
-// If pixels are at least this far from each other, the columns of a row are in few sets of the L1 cache, so
-// that few columns are computed at a time.
-constexpr std::int64_t conflictingBytes = manyRegisters ? 2048 : 1024, fewColumns = 8;
-
-constexpr std::int64_t cacheBytes = std::int64_t(48) << 10;  // of the L1 cache
-
-// Calls body(from, part) for every part of the columns: its first output, and the stencil of its outputs.
-template <class T, class Body>
-FOREBAY_INLINE void eachPart(const ConvStencil& s, const Body& body) {
-  const bool conflicts = s.aPixel * static_cast<std::int64_t>(sizeof(T)) >= conflictingBytes;
-  const std::int64_t parts = conflicts ? (s.outputs + fewColumns - 1) / fewColumns : 1;
-  for (std::int64_t part = 0; part < parts; ++part) {
-    const std::int64_t from = part * s.outputs / parts;
-    ConvStencil columns = s;
-    columns.outputs = (part + 1) * s.outputs / parts - from;
-    columns.first += from * s.columnStep;
-    body(from, columns);
-  }
+// Makes the compiler have this value in a register here, and keep the order of such values. Otherwise it
+// reads an element of memory once for each use, because it can be an operand of the multiply-add, and loads
+// so much in advance that the sums do not stay in registers.
+template <class Register>
+FOREBAY_INLINE void keepInOrder(Register& value) {
+#if defined(__x86_64__) && FOREBAY_BODY_VECTOR == 64
+  __asm__ volatile("" : "+v"(value));
+#elif defined(__x86_64__)
+  __asm__ volatile("" : "+x"(value));
+#elif defined(__aarch64__)
+  __asm__ volatile("" : "+w"(value));
+#endif
 }
 
-// A column of A with `width` taps, of which number `e` is that of the newest output in a ring of outputs. The
-// outputs are numbered from the oldest one.
-template <int width, int step>
-struct StencilColumn {
-  static constexpr int ring = (width + step - 1) / step;
+// Adds to a pointer. Otherwise the compiler computes all addresses of a rectangle in advance, which are more
+// than there are registers.
+template <class T>
+FOREBAY_INLINE void advance(T*& at, std::int64_t elements) {
+  at += elements;
+  __asm__ volatile("" : "+r"(at));
+}
 
-  static constexpr int tap(int e, int output) { return e + step * (ring - 1 - output); }
-  // True if the column belongs to one of the first `most` outputs.
-  static constexpr bool belongs(int e, int most) { return most > 0 && tap(e, most - 1) < width; }
+// The part of the source of a rectangle of outputs that exists. Its rows and columns are counted from those
+// of tap 0 of the first output.
+struct StencilInside {
+  std::int64_t row, column;  // of the source, where the count begins
+  std::int64_t fromRow, toRow, fromColumn, toColumn;
+
+  FOREBAY_INLINE StencilInside(const ConvStencil& s, std::int64_t firstRow, std::int64_t firstOutput)
+      : row(s.firstRow + firstRow * s.rowStep),
+        column(s.first + firstOutput * s.columnStep),
+        fromRow(-row),
+        toRow(s.sourceRows - row),
+        fromColumn(-column),
+        toColumn(s.source - column) {}
+
+  FOREBAY_INLINE bool hasRow(std::int64_t i) const { return i >= fromRow && i < toRow; }
+  FOREBAY_INLINE bool hasColumn(std::int64_t k) const { return k >= fromColumn && k < toColumn; }
+  FOREBAY_INLINE bool hasAll(std::int64_t rows, std::int64_t columns) const {
+    return fromRow <= 0 && fromColumn <= 0 && rows <= toRow && columns <= toColumn;
+  }
 };
 
-// Some rows of C, and one vector of channels. If tail is true, only the lanes of `mask` are accessed.
-template <class T, int rows, int height, int width, int step, bool tail>
-struct StencilLanes {
-  using Column = StencilColumn<width, step>;
+// The number of columns of the source of `outputs` outputs.
+constexpr int stencilColumns(int outputs, int width, int step) { return (outputs - 1) * step + width; }
+
+// Access to vectors of channels. If tail is true, there is one vector, with `count` channels.
+template <class T, bool tail>
+struct StencilVectors {
   using V = Vector<T>;
   using Register = typename V::Register;
-  static constexpr int sourceRows = rows + height - 1, ring = Column::ring;
-
-  const T* in[std::size_t{sourceRows}];  // column 0 of A
-  T* out[std::size_t{rows}];             // output 0
   typename V::Mask mask;
-  Register weights[std::size_t{height}][std::size_t{width}];
-  Register sums[std::size_t{ring}][std::size_t{rows}];  // of adjacent outputs
 
-  FOREBAY_INLINE StencilLanes(const ConvStencil& s, const T* a, const T* w, T* c, int lanes)
-      : mask(V::first(lanes)) {
-#pragma GCC unroll 16
-    for (int q = 0; q < sourceRows; ++q) in[q] = a + q * s.aRow;
-#pragma GCC unroll 16
-    for (int r = 0; r < rows; ++r) out[r] = c + r * s.cRow;
-#pragma GCC unroll 16
-    for (int i = 0; i < height; ++i) {
-#pragma GCC unroll 16
-      for (int t = 0; t < width; ++t) weights[i][t] = load(w + i * s.wRow + t * s.wColumn);
-    }
-#pragma GCC unroll 16
-    for (int m = 0; m < ring; ++m) clear(m);
-  }
-
+  explicit FOREBAY_INLINE StencilVectors(std::int64_t count)
+      : mask(V::first(tail ? static_cast<int>(count) : 0)) {}
   FOREBAY_INLINE Register load(const T* from) const {
-    return tail ? V::loadFirst(from, mask) : V::load(from);
+    Register value = tail ? V::loadFirst(from, mask) : V::load(from);
+    keepInOrder(value);
+    return value;
   }
-  FOREBAY_INLINE void clear(int m) {
-#pragma GCC unroll 16
-    for (int r = 0; r < rows; ++r) sums[m][r] = V::zero();
-  }
-  // Replaces the oldest output by a new one, and makes number 0 the oldest.
-  FOREBAY_INLINE void shift() {
-#pragma GCC unroll 16
-    for (int m = 0; m + 1 < ring; ++m) {
-#pragma GCC unroll 16
-      for (int r = 0; r < rows; ++r) sums[m][r] = sums[m + 1][r];
+  FOREBAY_INLINE void store(T* to, Register value) const {
+    if (tail) {
+      V::storeFirst(to, mask, value);
+    } else {
+      V::store(to, value);
     }
-    clear(ring - 1);
   }
-  // Adds the column of A at this offset to the outputs `least` to `most` - 1. Number 0 is at `oldest` in the
-  // ring.
-  template <int oldest, int e, int least, int most>
-  FOREBAY_INLINE void add(std::int64_t at) {
-    if constexpr (Column::belongs(e, most)) {
+};
+
+// Computes a rectangle of `rows` x `columns` outputs, a row of taps at a time. If edge is true, some of its
+// source may not exist.
+template <class T, int rows, int columns, int width, int step, bool edge, bool tail>
+void stencilTile(const ConvStencil& s, std::int64_t row, std::int64_t output, const T* a, const T* w, T* c,
+                 std::int64_t channels) {
+  using V = Vector<T>;
+  using Register = typename V::Register;
+  constexpr int sourceColumns = stencilColumns(columns, width, step);
+  const StencilVectors<T, tail> lanes(channels);
+  const StencilInside inside(s, row, output);
+  const std::int64_t aRow = s.aRow, aPixel = s.aPixel, aStep = s.rowStep * aRow, cRow = s.cRow,
+                     cPixel = s.cPixel, wColumn = s.wColumn, wRow = s.wRow;
+  const std::int64_t height = s.tapRows, rowStep = s.rowStep;
+  a += inside.row * aRow + inside.column * aPixel;
+  c += row * cRow + output * cPixel;
+  for (std::int64_t j = 0; j < channels; j += V::width) {
+    Register sums[std::size_t{rows}][std::size_t{columns}];
 #pragma GCC unroll 16
-      for (int q = 0; q < sourceRows; ++q) {
-        const Register x = load(in[q] + at);
+    for (int r = 0; r < rows; ++r) {
 #pragma GCC unroll 16
-        for (int i = 0; i < height; ++i) {
-          const int r = q - i;
-          if (r < 0 || r >= rows) continue;
+      for (int m = 0; m < columns; ++m) sums[r][m] = V::zero();
+    }
+#pragma GCC unroll 1
+    for (std::int64_t i = 0; i < height; ++i) {
+      Register weights[std::size_t{width}];
 #pragma GCC unroll 16
-          for (int m = least; m < most; ++m) {
-            if (Column::tap(e, m) >= width) continue;
-            Register& sum = sums[(oldest + m) % ring][r];
-            sum = V::mulAdd(x, weights[i][Column::tap(e, m)], sum);
+      for (int t = 0; t < width; ++t) weights[t] = lanes.load(w + i * wRow + t * wColumn + j);
+      const T* line = a + i * aRow + j;
+#pragma GCC unroll 16
+      for (int r = 0; r < rows; ++r) {
+        const T* in = line;
+        advance(line, aStep);
+        if (edge && !inside.hasRow(r * rowStep + i)) continue;
+#pragma GCC unroll 32
+        for (int k = 0; k < sourceColumns; ++k) {
+          if (k > 0) advance(in, aPixel);
+          if (edge && !inside.hasColumn(k)) continue;
+          const Register x = lanes.load(in);
+#pragma GCC unroll 16
+          for (int m = 0; m < columns; ++m) {
+            const int t = k - m * step;
+            if (t >= 0 && t < width) sums[r][m] = V::mulAdd(x, weights[t], sums[r][m]);
           }
         }
       }
     }
-  }
-  // Adds the columns of one output, all of which are in A.
-  template <int oldest, int e = 0>
-  FOREBAY_INLINE void addAll(const ConvStencil& s, std::int64_t at) {
-    if constexpr (e < step) {
-      add<oldest, e, 0, ring>(at);
-      addAll<oldest, e + 1>(s, at + s.aPixel);
-    }
-  }
-  template <int oldest>
-  FOREBAY_INLINE void store(std::int64_t at) {
+    T* to = c + j;
 #pragma GCC unroll 16
     for (int r = 0; r < rows; ++r) {
-      if (tail) {
-        V::storeFirst(out[r] + at, mask, sums[oldest][r]);
-      } else {
-        V::store(out[r] + at, sums[oldest][r]);
+#pragma GCC unroll 16
+      for (int m = 0; m < columns; ++m) lanes.store(to + m * cPixel, sums[r][m]);
+      advance(to, cRow);
+    }
+  }
+}
+
+// The same for 3 x 3 taps and equal steps of rows and columns, with all weights in registers: each element of
+// the source is loaded once for all outputs of the rectangle.
+template <class T, int rows, int columns, int step, bool edge>
+void stencilSquare(const ConvStencil& s, std::int64_t row, std::int64_t output, const T* a, const T* w, T* c,
+                   std::int64_t channels) {
+  using V = Vector<T>;
+  using Register = typename V::Register;
+  constexpr int size = 3, sourceRows = stencilColumns(rows, size, step),
+                sourceColumns = stencilColumns(columns, size, step);
+  const StencilVectors<T, false> lanes(channels);
+  const StencilInside inside(s, row, output);
+  const std::int64_t aRow = s.aRow, aPixel = s.aPixel, cRow = s.cRow, cPixel = s.cPixel, wColumn = s.wColumn,
+                     wRow = s.wRow;
+  a += inside.row * aRow + inside.column * aPixel;
+  c += row * cRow + output * cPixel;
+  for (std::int64_t j = 0; j < channels; j += V::width) {
+    Register sums[std::size_t{rows}][std::size_t{columns}];
+#pragma GCC unroll 16
+    for (int r = 0; r < rows; ++r) {
+#pragma GCC unroll 16
+      for (int m = 0; m < columns; ++m) sums[r][m] = V::zero();
+    }
+    Register weights[std::size_t{size}][std::size_t{size}];
+    const T* weight = w + j;
+#pragma GCC unroll 16
+    for (int i = 0; i < size; ++i) {
+#pragma GCC unroll 16
+      for (int t = 0; t < size; ++t) weights[i][t] = lanes.load(weight + t * wColumn);
+      advance(weight, wRow);
+    }
+    const T* line = a + j;
+#pragma GCC unroll 32
+    for (int q = 0; q < sourceRows; ++q) {
+      const T* in = line;
+      advance(line, aRow);
+      if (edge && !inside.hasRow(q)) continue;
+#pragma GCC unroll 32
+      for (int k = 0; k < sourceColumns; ++k) {
+        if (k > 0) advance(in, aPixel);
+        if (edge && !inside.hasColumn(k)) continue;
+        const Register x = lanes.load(in);
+#pragma GCC unroll 16
+        for (int i = 0; i < size; ++i) {
+          const int above = q - i, r = above / step;
+          if (above < 0 || above % step != 0 || r >= rows) continue;
+#pragma GCC unroll 16
+          for (int m = 0; m < columns; ++m) {
+            const int t = k - m * step;
+            if (t >= 0 && t < size) sums[r][m] = V::mulAdd(x, weights[i][t], sums[r][m]);
+          }
+        }
       }
     }
-    clear(oldest);
-  }
-  // The columns of the outputs before the ring is full.
-  template <int c = 0, int e = 0>
-  FOREBAY_INLINE void begin(const ConvStencil& s) {
-    if constexpr (c < ring - 1) {
-      const std::int64_t column = s.first + c * step + e;
-      if (column >= 0) add<0, e, ring - 1 - c, ring>(column * s.aPixel);
-      if constexpr (e + 1 < step) return begin<c, e + 1>(s);
-      shift();
-      begin<c + 1>(s);
+    T* to = c + j;
+#pragma GCC unroll 16
+    for (int r = 0; r < rows; ++r) {
+#pragma GCC unroll 16
+      for (int m = 0; m < columns; ++m) lanes.store(to + m * cPixel, sums[r][m]);
+      advance(to, cRow);
     }
   }
-  // The columns of as many outputs as are in the ring.
-  template <int oldest = 0>
-  FOREBAY_INLINE void turn(const ConvStencil& s, std::int64_t at, std::int64_t to) {
-    if constexpr (oldest < ring) {
-      addAll<oldest>(s, at);
-      store<oldest>(to);
-      turn<oldest + 1>(s, at + step * s.aPixel, to + s.cPixel);
-    }
-  }
-  // The columns after the last output.
-  template <int after = 0, int e = 0>
-  FOREBAY_INLINE void end(const ConvStencil& s, std::int64_t to) {
-    if constexpr (after < ring - 1) {
-      const std::int64_t column = s.first + (s.outputs + after) * step + e;
-      if (column < s.source) add<0, e, 0, ring - 1 - after>(column * s.aPixel);
-      if constexpr (e + 1 < step) return end<after, e + 1>(s, to);
-      store<0>(to);
-      shift();
-      end<after + 1>(s, to + s.cPixel);
-    }
-  }
-};
-
-template <class T, int rows, int height, int width, int step, bool tail>
-void stencilLanes(const ConvStencil& s, const T* a, const T* w, T* c, int count) {
-  StencilLanes<T, rows, height, width, step, tail> lanes(s, a, w, c, count);
-  constexpr int ring = StencilColumn<width, step>::ring;
-  const std::int64_t aStep = step * s.aPixel, cPixel = s.cPixel;
-  lanes.begin(s);
-  std::int64_t at = s.first * s.aPixel + (ring - 1) * aStep, to = 0, outputs = s.outputs - (ring - 1);
-  if constexpr (!tail) {
-    for (; outputs >= ring; outputs -= ring, at += ring * aStep, to += ring * cPixel) lanes.turn(s, at, to);
-  }
-  for (; outputs > 0; --outputs, at += aStep, to += cPixel) {
-    lanes.template addAll<0>(s, at);
-    lanes.template store<0>(to);
-    lanes.shift();
-  }
-  lanes.end(s, to);
 }
 
-// Calls one of two functions for every vector of channels.
-template <class T, class Whole, class Tail>
-FOREBAY_INLINE void eachLanes(std::int64_t channels, const Whole& whole, const Tail& tail) {
-  constexpr int width = Vector<T>::width;
-  std::int64_t j = 0;
-  for (; j + width <= channels; j += width) whole(j);
-  if (j < channels) tail(j, static_cast<int>(channels - j));
+// Calls body(row, output) for rectangles that cover all outputs. The last ones may overlap those before:
+// their outputs are then computed twice, with the same bits.
+template <class Body>
+FOREBAY_INLINE void eachRectangle(const ConvStencil& s, std::int64_t rows, std::int64_t columns,
+                                  const Body& body) {
+  for (std::int64_t r = 0; r < s.rows; r += rows) {
+    const std::int64_t row = r + rows <= s.rows ? r : s.rows - rows;
+    for (std::int64_t o = 0; o < s.outputs; o += columns) {
+      body(row, o + columns <= s.outputs ? o : s.outputs - columns);
+    }
+  }
 }
 
-// Computes `rows` rows of C, one part of the columns after another. The loop over the channels is inside, so
-// that memory is read in its order.
-template <class T, int rows, int height, int width, int step>
-void stencilRows(const ConvStencil& s, const T* a, const T* w, T* c) {
-  eachPart<T>(s, [&](std::int64_t from, const ConvStencil& part) {
-    T* const to = c + from * s.cPixel;
-    eachLanes<T>(
-        s.channels,
-        [&](std::int64_t j) {
-          stencilLanes<T, rows, height, width, step, false>(part, a + j, w + j, to + j, 0);
-        },
-        [&](std::int64_t j, int count) {
-          for (std::int64_t r = 0; r < rows; ++r) {
-            stencilLanes<T, 1, height, width, step, true>(part, a + r * s.aRow + j, w + j,
-                                                          to + r * s.cRow + j, count);
-          }
-        });
+template <class T, int rows, int columns, int width, int step, bool tail>
+void stencilTiles(const ConvStencil& s, const T* a, const T* w, T* c, std::int64_t channels) {
+  eachRectangle(s, rows, columns, [&](std::int64_t row, std::int64_t output) {
+    // The code for few rows is for every rectangle, so that there is less of it.
+    if constexpr (rows > 1) {
+      const StencilInside inside(s, row, output);
+      if (inside.hasAll((rows - 1) * s.rowStep + s.tapRows, stencilColumns(columns, width, step))) {
+        return stencilTile<T, rows, columns, width, step, false, tail>(s, row, output, a, w, c, channels);
+      }
+    }
+    stencilTile<T, rows, columns, width, step, true, tail>(s, row, output, a, w, c, channels);
   });
 }
 
-// Computes `most` rows at a time, as far as possible. Returns the number of rows.
-template <class T, int most, int height, int width, int step>
-std::int64_t stencilGroups(const ConvStencil& s, std::int64_t from, const T* a, const T* w, T* c) {
-  std::int64_t r = from;
-  for (; r + most <= s.rows; r += most) {
-    stencilRows<T, most, height, width, step>(s, a + r * s.rowStep * s.aRow, w, c + r * s.cRow);
-  }
-  return r;
+template <class T, int rows, int step>
+void stencilSquares(const ConvStencil& s, const T* a, const T* w, T* c, std::int64_t channels) {
+  constexpr int columns = 2;
+  eachRectangle(s, rows, columns, [&](std::int64_t row, std::int64_t output) {
+    const StencilInside inside(s, row, output);
+    if (inside.hasAll(stencilColumns(rows, 3, step), stencilColumns(columns, 3, step))) {
+      stencilSquare<T, rows, columns, step, false>(s, row, output, a, w, c, channels);
+    } else {
+      stencilSquare<T, rows, columns, step, true>(s, row, output, a, w, c, channels);
+    }
+  });
 }
 
-template <class T, int height, int width, int step>
-void stencilOfSize(const ConvStencil& s, const T* a, const T* w, T* c) {
-  std::int64_t r = 0;
-  // Only the usual kernels have several rows, so that the code does not become large.
-  if constexpr (height == width && height > 1 && step == 1) {
-    if constexpr (manyRegisters) {
-      // Four rows read less than two, unless only two rows with their source fit in the cache.
-      const std::int64_t row = s.outputs * s.aPixel * static_cast<std::int64_t>(sizeof(T));
-      const auto fit = [&](std::int64_t rows) { return (2 * rows + height - 1) * row <= cacheBytes; };
-      if (s.rowStep == 1 && (fit(4) || !fit(2))) r = stencilGroups<T, 4, height, width, step>(s, r, a, w, c);
+// Computes rectangles with the number of rows, from `rows` to `least`, for which the fewest rows are computed
+// twice.
+template <class T, int rows, int least, int step>
+void someSquares(const ConvStencil& s, const T* a, const T* w, T* c, std::int64_t channels) {
+  if constexpr (rows > least) {
+    const auto computed = [&](std::int64_t each) { return (s.rows + each - 1) / each * each; };
+    std::int64_t best = rows;
+    for (std::int64_t each = rows - 1; each >= least; --each) {
+      if (s.rows < best || computed(each) < computed(best)) best = each;
     }
-    if (s.rowStep == 1) r = stencilGroups<T, 2, height, width, step>(s, r, a, w, c);
+    if (best < rows) return someSquares<T, rows - 1, least, step>(s, a, w, c, channels);
   }
-  stencilGroups<T, 1, height, width, step>(s, r, a, w, c);
+  stencilSquares<T, rows, step>(s, a, w, c, channels);
+}
+
+template <class T, int width, int step>
+void stencilOfWidth(const ConvStencil& s, const T* a, const T* w, T* c) {
+  constexpr int rows = manyRegisters ? 4 : 2, columns = 4;
+  const std::int64_t tail = s.channels % Vector<T>::width, whole = s.channels - tail;
+  if (tail > 0) {
+    const T *const from = a + whole, *const weights = w + whole;
+    T* const to = c + whole;
+    if (s.outputs >= columns) {
+      stencilTiles<T, 1, columns, width, step, true>(s, from, weights, to, tail);
+    } else {
+      stencilTiles<T, 1, 1, width, step, true>(s, from, weights, to, tail);
+    }
+  }
+  if (whole == 0) return;
+  if constexpr (width == 3) {
+    constexpr int least = manyRegisters ? 4 : 3, most = manyRegisters ? 7 : 3;
+    if (s.tapRows == 3 && s.rowStep == step && s.rows >= least && s.outputs >= 2) {
+      return someSquares<T, most, least, step>(s, a, w, c, whole);
+    }
+  }
+  if (s.outputs < columns) return stencilTiles<T, 1, 1, width, step, false>(s, a, w, c, whole);
+  if (s.rows < rows) return stencilTiles<T, 1, columns, width, step, false>(s, a, w, c, whole);
+  stencilTiles<T, rows, columns, width, step, false>(s, a, w, c, whole);
 }
 
 }  // namespace forebay::FOREBAY_BODY

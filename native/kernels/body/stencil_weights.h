@@ -5,187 +5,152 @@
 
 namespace forebay::FOREBAY_BODY {
 
-// The gradient of the weights for one vector of channels.
-template <class T, int rows, int height, int width, int step, bool tail>
-struct StencilGradient {
-  using Column = StencilColumn<width, step>;
+// The sums for the weights that may be in registers at a time. If there are fewer weights, each has several
+// sums, so that additions wait less for each other.
+constexpr int mostWeightSums = manyRegisters ? 25 : 10;
+
+// The largest number of rows of outputs of a rectangle.
+constexpr std::int64_t gradientRows = 7;
+
+// Adds the products of `rows` x `columns` outputs with their source to the sums of `height` rows of taps,
+// which begin with row `tap`.
+template <class T, int columns, int height, int width, int step, bool edge, bool tail>
+void stencilWeightTile(const ConvStencil& s, std::int64_t row, std::int64_t output, std::int64_t rows,
+                       std::int64_t tap, const T* a, const T* c, T* w, std::int64_t channels) {
   using V = Vector<T>;
   using Register = typename V::Register;
-  static constexpr int sourceRows = rows + height - 1, ring = Column::ring;
-
-  const T* in[std::size_t{sourceRows}];  // column 0 of A
-  const T* out[std::size_t{rows}];       // output 0
-  typename V::Mask mask;
-  // Each row has sums of its own, so that additions wait less for each other.
-  Register sums[std::size_t{rows}][std::size_t{height}][std::size_t{width}];
-  Register outputs[std::size_t{ring}][std::size_t{rows}];  // adjacent ones
-
-  FOREBAY_INLINE StencilGradient(const ConvStencil& s, const T* w, int lanes) : mask(V::first(lanes)) {
+  constexpr int sourceColumns = stencilColumns(columns, width, step), fit = mostWeightSums / (height * width),
+                sets = fit < columns ? fit : columns;
+  const StencilVectors<T, tail> lanes(channels);
+  const StencilInside inside(s, row, output);
+  const std::int64_t aRow = s.aRow, aPixel = s.aPixel, aStep = s.rowStep * aRow, cRow = s.cRow,
+                     cPixel = s.cPixel, wColumn = s.wColumn, wRow = s.wRow, rowStep = s.rowStep;
+  a += (inside.row + tap) * aRow + inside.column * aPixel;
+  c += row * cRow + output * cPixel;
+  w += tap * wRow;
+  for (std::int64_t j = 0; j < channels; j += V::width) {
+    Register sums[std::size_t{sets}][std::size_t{height}][std::size_t{width}];
+    T* weight = w + j;
 #pragma GCC unroll 16
     for (int i = 0; i < height; ++i) {
 #pragma GCC unroll 16
       for (int t = 0; t < width; ++t) {
-        sums[0][i][t] = load(w + i * s.wRow + t * s.wColumn);
+        sums[0][i][t] = lanes.load(weight + t * wColumn);
 #pragma GCC unroll 16
-        for (int r = 1; r < rows; ++r) sums[r][i][t] = V::zero();
+        for (int set = 1; set < sets; ++set) sums[set][i][t] = V::zero();
+      }
+      advance(weight, wRow);
+    }
+    const T *first = a + j, *from = c + j;
+#pragma GCC unroll 1
+    for (std::int64_t r = 0; r < rows; ++r) {
+      Register outputs[std::size_t{columns}];
+#pragma GCC unroll 16
+      for (int m = 0; m < columns; ++m) outputs[m] = lanes.load(from + m * cPixel);
+      from += cRow;
+      const T* line = first;
+      first += aStep;
+#pragma GCC unroll 16
+      for (int i = 0; i < height; ++i) {
+        const T* in = line;
+        advance(line, aRow);
+        if (edge && !inside.hasRow(r * rowStep + tap + i)) continue;
+#pragma GCC unroll 32
+        for (int k = 0; k < sourceColumns; ++k) {
+          if (k > 0) advance(in, aPixel);
+          if (edge && !inside.hasColumn(k)) continue;
+          const Register x = lanes.load(in);
+#pragma GCC unroll 16
+          for (int m = 0; m < columns; ++m) {
+            const int t = k - m * step;
+            if (t < 0 || t >= width) continue;
+            Register& sum = sums[m % sets][i][t];
+            sum = V::mulAdd(x, outputs[m], sum);
+          }
+        }
       }
     }
-  }
-  FOREBAY_INLINE void write(const ConvStencil& s, T* w) {
+    weight = w + j;
 #pragma GCC unroll 16
     for (int i = 0; i < height; ++i) {
 #pragma GCC unroll 16
       for (int t = 0; t < width; ++t) {
         Register sum = sums[0][i][t];
 #pragma GCC unroll 16
-        for (int r = 1; r < rows; ++r) sum = V::add(sum, sums[r][i][t]);
-        T* const to = w + i * s.wRow + t * s.wColumn;
-        if (tail) {
-          V::storeFirst(to, mask, sum);
-        } else {
-          V::store(to, sum);
-        }
+        for (int set = 1; set < sets; ++set) sum = V::add(sum, sums[set][i][t]);
+        lanes.store(weight + t * wColumn, sum);
       }
+      advance(weight, wRow);
     }
   }
-
-  FOREBAY_INLINE Register load(const T* from) const {
-    return tail ? V::loadFirst(from, mask) : V::load(from);
-  }
-  FOREBAY_INLINE void loadOutput(int m, std::int64_t at) {
-#pragma GCC unroll 16
-    for (int r = 0; r < rows; ++r) outputs[m][r] = load(out[r] + at);
-  }
-  FOREBAY_INLINE void shift() {
-#pragma GCC unroll 16
-    for (int m = 0; m + 1 < ring; ++m) {
-#pragma GCC unroll 16
-      for (int r = 0; r < rows; ++r) outputs[m][r] = outputs[m + 1][r];
-    }
-  }
-  // Adds the products of the column of A at this offset with the outputs `least` to `most` - 1. Number 0 is
-  // at `oldest` in the ring.
-  template <int oldest, int e, int least, int most>
-  FOREBAY_INLINE void add(std::int64_t at) {
-    if constexpr (Column::belongs(e, most)) {
-#pragma GCC unroll 16
-      for (int q = 0; q < sourceRows; ++q) {
-        const Register x = load(in[q] + at);
-#pragma GCC unroll 16
-        for (int i = 0; i < height; ++i) {
-          const int r = q - i;
-          if (r < 0 || r >= rows) continue;
-#pragma GCC unroll 16
-          for (int m = least; m < most; ++m) {
-            if (Column::tap(e, m) >= width) continue;
-            Register& sum = sums[r][i][Column::tap(e, m)];
-            sum = V::mulAdd(x, outputs[(oldest + m) % ring][r], sum);
-          }
-        }
-      }
-    }
-  }
-  template <int oldest, int e = 0>
-  FOREBAY_INLINE void addAll(const ConvStencil& s, std::int64_t at) {
-    if constexpr (e < step) {
-      add<oldest, e, 0, ring>(at);
-      addAll<oldest, e + 1>(s, at + s.aPixel);
-    }
-  }
-  // The same columns as in StencilLanes. `g` is the offset of the newest output.
-  template <int c = 0, int e = 0>
-  FOREBAY_INLINE void begin(const ConvStencil& s, std::int64_t g = 0) {
-    if constexpr (c < ring - 1) {
-      if constexpr (e == 0) loadOutput(ring - 1, g);
-      const std::int64_t column = s.first + c * step + e;
-      if (column >= 0) add<0, e, ring - 1 - c, ring>(column * s.aPixel);
-      if constexpr (e + 1 < step) return begin<c, e + 1>(s, g);
-      shift();
-      begin<c + 1>(s, g + s.cPixel);
-    }
-  }
-  template <int oldest = 0>
-  FOREBAY_INLINE void turn(const ConvStencil& s, std::int64_t at, std::int64_t g) {
-    if constexpr (oldest < ring) {
-      loadOutput((oldest + ring - 1) % ring, g);
-      addAll<oldest>(s, at);
-      turn<oldest + 1>(s, at + step * s.aPixel, g + s.cPixel);
-    }
-  }
-  template <int after = 0, int e = 0>
-  FOREBAY_INLINE void end(const ConvStencil& s) {
-    if constexpr (after < ring - 1) {
-      const std::int64_t column = s.first + (s.outputs + after) * step + e;
-      if (column < s.source) add<0, e, 0, ring - 1 - after>(column * s.aPixel);
-      if constexpr (e + 1 < step) return end<after, e + 1>(s);
-      shift();
-      end<after + 1>(s);
-    }
-  }
-  FOREBAY_INLINE void addRows(const ConvStencil& s, const T* a, const T* c) {
-#pragma GCC unroll 16
-    for (int q = 0; q < sourceRows; ++q) in[q] = a + q * s.aRow;
-#pragma GCC unroll 16
-    for (int r = 0; r < rows; ++r) out[r] = c + r * s.cRow;
-    const std::int64_t aStep = step * s.aPixel, cPixel = s.cPixel;
-    begin(s);
-    std::int64_t at = s.first * s.aPixel + (ring - 1) * aStep, g = (ring - 1) * cPixel,
-                 left = s.outputs - (ring - 1);
-    if constexpr (!tail) {
-      for (; left >= ring; left -= ring, at += ring * aStep, g += ring * cPixel) turn(s, at, g);
-    }
-    for (; left > 0; --left, at += aStep, g += cPixel) {
-      loadOutput(ring - 1, g);
-      addAll<0>(s, at);
-      shift();
-    }
-    end(s);
-  }
-};
-
-template <class T, int rows, int height, int width, int step, bool tail>
-void stencilGradientLanes(const ConvStencil& s, const T* a, const T* c, T* w, int count) {
-  StencilGradient<T, rows, height, width, step, tail> lanes(s, w, count);
-  for (std::int64_t r = 0; r < s.rows; r += rows) {
-    lanes.addRows(s, a + r * s.rowStep * s.aRow, c + r * s.cRow);
-  }
-  lanes.write(s, w);
 }
 
-// The number of rows for which sums stay in registers.
-constexpr std::int64_t gradientRows = 4;
+// The outputs of a rectangle, of which most rectangles have the first number. A larger number needs fewer
+// loads and stores of the sums for each output.
+template <int width>
+constexpr int manyOutputs = width > 3       ? 4
+                            : manyRegisters ? 7
+                                            : 6;
+template <int width>
+constexpr int fewOutputs = width > 3 ? 2 : 4;
 
-template <class T, int rows, int height, int width, int step>
-void stencilGradientRows(const ConvStencil& s, const T* a, const T* c, T* w) {
-  eachPart<T>(s, [&](std::int64_t from, const ConvStencil& part) {
-    const T* const out = c + from * s.cPixel;
-    eachLanes<T>(
-        s.channels,
-        [&](std::int64_t j) {
-          stencilGradientLanes<T, rows, height, width, step, false>(part, a + j, out + j, w + j, 0);
-        },
-        [&](std::int64_t j, int count) {
-          stencilGradientLanes<T, 1, height, width, step, true>(part, a + j, out + j, w + j, count);
-        });
-  });
+// The number of rectangles with manyOutputs columns: the largest one for which those with fewOutputs columns
+// cover the rest, if there is one.
+template <int width>
+FOREBAY_INLINE std::int64_t wideRectangles(std::int64_t outputs) {
+  const std::int64_t most = outputs / manyOutputs<width>;
+  for (std::int64_t count = most; count >= 0; --count) {
+    if ((outputs - count * manyOutputs<width>) % fewOutputs<width> == 0) return count;
+  }
+  return most;
+}
+
+// Adds the products of all outputs to the sums of `height` rows of taps.
+template <class T, int height, int width, int step, bool tail>
+void stencilWeightTiles(const ConvStencil& s, std::int64_t tap, const T* a, const T* c, T* w,
+                        std::int64_t channels) {
+  const std::int64_t parts = (s.rows + gradientRows - 1) / gradientRows;
+  for (std::int64_t part = 0; part < parts; ++part) {
+    const std::int64_t row = part * s.rows / parts, rows = (part + 1) * s.rows / parts - row;
+    std::int64_t o = 0;
+    if constexpr (!tail) {
+      constexpr int many = manyOutputs<width>, few = fewOutputs<width>;
+      const std::int64_t wide = wideRectangles<width>(s.outputs) * many;
+      for (; o < wide; o += many) {
+        const StencilInside inside(s, row, o);
+        if (inside.hasAll((rows - 1) * s.rowStep + s.tapRows, stencilColumns(many, width, step))) {
+          stencilWeightTile<T, many, height, width, step, false, tail>(s, row, o, rows, tap, a, c, w,
+                                                                       channels);
+        } else {
+          stencilWeightTile<T, many, height, width, step, true, tail>(s, row, o, rows, tap, a, c, w,
+                                                                      channels);
+        }
+      }
+      for (; o + few <= s.outputs; o += few) {
+        stencilWeightTile<T, few, height, width, step, true, tail>(s, row, o, rows, tap, a, c, w, channels);
+      }
+    }
+    for (; o < s.outputs; ++o) {
+      stencilWeightTile<T, 1, height, width, step, true, tail>(s, row, o, rows, tap, a, c, w, channels);
+    }
+  }
 }
 
 template <class T, int height, int width, int step>
-void stencilGradientOfSize(const ConvStencil& s, const T* a, const T* c, T* w) {
-  // The usual kernels have two rows at a time, as in stencilOfSize.
-  constexpr int pair = manyRegisters && height == width && height > 1 && step == 1 ? 2 : 1;
-  const int most = s.rowStep == 1 ? pair : 1;
-  ConvStencil some = s;
-  for (std::int64_t r = 0; r < s.rows;
-       r += some.rows, a += some.rows * s.rowStep * s.aRow, c += some.rows * s.cRow) {
-    some.rows = r + gradientRows <= s.rows ? gradientRows : s.rows - r;
-    if (some.rows > most) some.rows -= some.rows % most;
-    if (pair > 1 && most == pair && some.rows % pair == 0) {
-      stencilGradientRows<T, pair, height, width, step>(some, a, c, w);
-    } else {
-      stencilGradientRows<T, 1, height, width, step>(some, a, c, w);
-    }
+void stencilWeightRows(const ConvStencil& s, std::int64_t tap, const T* a, const T* c, T* w) {
+  const std::int64_t tail = s.channels % Vector<T>::width, whole = s.channels - tail;
+  if (whole > 0) stencilWeightTiles<T, height, width, step, false>(s, tap, a, c, w, whole);
+  if (tail == 0) return;
+  stencilWeightTiles<T, height, width, step, true>(s, tap, a + whole, c + whole, w + whole, tail);
+}
+
+template <class T, int width, int step>
+void stencilWeightsOfWidth(const ConvStencil& s, const T* a, const T* c, T* w) {
+  // The usual kernels are square.
+  if constexpr (width * width <= mostWeightSums) {
+    if (s.tapRows == width) return stencilWeightRows<T, width, width, step>(s, 0, a, c, w);
   }
+  for (std::int64_t tap = 0; tap < s.tapRows; ++tap) stencilWeightRows<T, 1, width, step>(s, tap, a, c, w);
 }
 
 }  // namespace forebay::FOREBAY_BODY

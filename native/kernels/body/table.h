@@ -18,7 +18,10 @@ struct Neg : Unary<Cost::low> { template <class T> static FOREBAY_INLINE T of(T 
 struct Square : Unary<Cost::low> { template <class T> static FOREBAY_INLINE T of(T a) { return a * a; } };
 struct Abs : Unary<Cost::low> { template <class T> static FOREBAY_INLINE T of(T a) { return absolute(a); } };
 struct Sqrt : Unary<Cost::high> { template <class T> static FOREBAY_INLINE T of(T a) { return squareRoot(a); } };
-struct Exp : Unary<Cost::high> { template <class T> static FOREBAY_INLINE T of(T a) { return exponential(a); } };
+struct Exp : Unary<Cost::high> {
+  static constexpr bool packed = true;
+  template <class T> static FOREBAY_INLINE T of(T a) { return exponential(a); }
+};
 struct Log : Unary<Cost::high> { template <class T> static FOREBAY_INLINE T of(T a) { return logarithm<Fused>(a); } };
 struct Sigmoid : Unary<Cost::high> { template <class T> static FOREBAY_INLINE T of(T a) { return logistic(a); } };
 struct Tanh : Unary<Cost::high> { template <class T> static FOREBAY_INLINE T of(T a) { return hyperbolicTangent(a); } };
