@@ -85,6 +85,11 @@ struct RoutineRow {
   // operands, and `run` does not read these again, so that both use the same indices.
   bool updatesLeaves = false;
 
+  // Called once in each run that has not failed, after all units, by one thread. It brings results that
+  // several units share from shared memory to the write, in an order that does not depend on the threads. May
+  // be null.
+  void (*finish)(const RoutineRun& run) = nullptr;
+
   constexpr int operands() const { return reads + writes; }
   constexpr bool existsFor(DType type) const { return (dtypes >> static_cast<int>(type) & 1u) != 0; }
 };
